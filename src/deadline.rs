@@ -1,0 +1,34 @@
+//! A point in time by which something must be over. Every wait in carom takes one as an argument.
+//!
+//! Not a timer: nothing happens when it passes; `intake::pipe` has the watchdog that ends an overdue process.
+
+use std::time::{Duration, Instant};
+
+/// The moment after which there is no more waiting.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// The least wait ever granted: socket options refuse zero.
+    const LEAST: Duration = Duration::from_millis(1);
+
+    /// A deadline this long from now.
+    pub fn after(duration: Duration) -> Deadline {
+        Deadline(Instant::now() + duration)
+    }
+
+    /// The earlier of this deadline and one this long from now.
+    pub fn within(self, duration: Duration) -> Deadline {
+        Deadline(self.0.min(Instant::now() + duration))
+    }
+
+    /// Time left, at least a millisecond, so that it can be given to sockets.
+    pub fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now()).max(Self::LEAST)
+    }
+
+    /// Whether it has passed.
+    pub fn passed(self) -> bool {
+        Instant::now() >= self.0
+    }
+}

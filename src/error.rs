@@ -1,0 +1,91 @@
+//! Errors and exit codes: what went wrong, in words an operator can act on, and what the mail server is told.
+//!
+//! Not here: a policy's failure, which is a value (`policy::Failure`), and defects of a message, which are listed by
+//! reading. Invariant: no other exit code than those of [`Exit`] ever leaves the program under a mail server.
+
+use std::fmt;
+
+/// Exit status of the process, from sysexits, with the meaning Postfix pipe(8) and PowerMTA give it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// 0: what was promised is durable.
+    Ok = 0,
+    /// 1: a command for people failed. Never used by `pipe`, where Postfix would return the mail.
+    Failure = 1,
+    /// 65 (EX_DATAERR): the message cannot be read, and the policy says so for good.
+    DataErr = 65,
+    /// 67 (EX_NOUSER): no such recipient.
+    NoUser = 67,
+    /// 69 (EX_UNAVAILABLE): rejected by the policy.
+    Unavailable = 69,
+    /// 75 (EX_TEMPFAIL): try again later.
+    TempFail = 75,
+    /// 77 (EX_NOPERM): refused for want of authentication.
+    NoPerm = 77,
+}
+
+impl Exit {
+    /// The code that a permanent refusal with this enhanced status code (RFC 3463) ends with.
+    pub fn for_rejection(enhanced: &str) -> Exit {
+        let mut fields = enhanced.split('.').skip(1);
+        match (fields.next(), fields.next()) {
+            (Some("1"), _) => Exit::NoUser,
+            (Some("6"), _) => Exit::DataErr,
+            (Some("7"), _) => Exit::NoPerm,
+            _ => Exit::Unavailable,
+        }
+    }
+}
+
+/// Something that could not be done: what, why, and how to mend it.
+#[derive(Debug)]
+pub struct Error {
+    what: String,
+    remedy: Option<String>,
+}
+
+/// The result of anything that can fail for a reason outside the program.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error that says what went wrong: `"/etc/carom/carom.toml: permission denied"`.
+    pub fn new(what: impl fmt::Display) -> Error {
+        Error { what: what.to_string(), remedy: None }
+    }
+
+    /// Adds how to mend it, an imperative sentence without a full stop.
+    pub fn remedy(mut self, remedy: impl fmt::Display) -> Error {
+        self.remedy = Some(remedy.to_string());
+        self
+    }
+
+    /// How to mend it, if that is known.
+    pub fn remedy_text(&self) -> Option<&str> {
+        self.remedy.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        match &self.remedy {
+            Some(remedy) => write!(f, "; {remedy}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Says what was being done, or to what, in front of an error's own text.
+pub trait Context<T> {
+    /// `context` comes first: `read(path).context(path.display())` gives `"/x: permission denied"`.
+    fn context(self, context: impl fmt::Display) -> Result<T>;
+}
+
+impl<T, E: fmt::Display> Context<T> for std::result::Result<T, E> {
+    fn context(self, context: impl fmt::Display) -> Result<T> {
+        self.map_err(|error| Error::new(format_args!("{context}: {error}")))
+    }
+}

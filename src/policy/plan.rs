@@ -1,0 +1,171 @@
+//! The plan: what a policy decided about one message, as data. It is built by the host's imports, shown by
+//! `--dry-run`, promised in the journal, and run by `action`. It holds no code and does nothing.
+
+use serde::{Deserialize, Serialize};
+
+/// A decision about one message for one recipient.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What the mail server is told.
+    pub verdict: Verdict,
+    /// What is to be done, in the order the policy said it; a step hangs only on one before it.
+    pub steps: Vec<Step>,
+}
+
+/// What the mail server is told about the message.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The message is taken.
+    #[default]
+    Accept,
+    /// Refused for good.
+    Reject(Reply),
+    /// Refused for now.
+    Defer(Reply),
+}
+
+/// An SMTP reply (RFC 5321 section 4.2, RFC 3463).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// 400 to 599.
+    pub code: u16,
+    /// Enhanced status code.
+    pub enhanced: String,
+    /// One line of text.
+    pub text: String,
+}
+
+/// One node of the action tree.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// The step it waits for (an index into [`Plan::steps`]) and the outcome it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<(usize, Outcome)>,
+    /// Seconds from the decision to the step.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub delay: u32,
+    /// What to do.
+    #[serde(flatten)]
+    pub action: Action,
+}
+
+fn is_zero(delay: &u32) -> bool {
+    *delay == 0
+}
+
+/// The outcome of a step that another waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It was done.
+    Succeeded,
+    /// It could not be done.
+    Failed,
+    /// Either way.
+    Finished,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "action")]
+pub enum Action {
+    /// Fetch the images of allowed trackers.
+    Open(Visit),
+    /// Fetch the links of allowed trackers.
+    Click(Visit),
+    /// Send an out-of-band bounce.
+    Bounce(Bounce),
+    /// Send a feedback report.
+    Complain(Complaint),
+    /// Send an automatic reply.
+    AutoReply(AutoReply),
+    /// Keep a copy in the done directory.
+    Keep,
+    /// Add one to a counter.
+    Count {
+        /// The counter's name.
+        name: String,
+    },
+}
+
+/// How links are fetched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Visit {
+    /// Hosts that need no probe.
+    pub trackers: Vec<String>,
+    /// Whether other hosts may be probed.
+    pub probe: bool,
+    /// User-Agent; the host fills it in before the plan is promised, so that a retry sends the same one.
+    pub user_agent: String,
+    /// Seconds for all links together.
+    pub timeout: u32,
+    /// The addresses to fetch, taken from the message when the plan is made.
+    pub urls: Vec<String>,
+}
+
+/// Where mail about a message may be sent: the answer of the policy's `map`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Route {
+    /// Hosts to try, in order. Empty: the return path may not be answered, and `refusal` says why.
+    pub hosts: Vec<String>,
+    /// The envelope recipient of what is sent.
+    pub to: String,
+    /// Why nothing may be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+}
+
+/// Why a message may not be answered. Each has its counter (`oob_…`, `fbl_…`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// The return path is null or not an address: there is nobody to answer.
+    MissingReturnPath,
+    /// There is no recipient to answer for.
+    MissingTo,
+    /// The policy does not know the mail exchanger of the return path.
+    NotRecognised,
+}
+
+/// An out-of-band bounce (RFC 3464).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bounce {
+    /// The reply it reports.
+    pub reply: Reply,
+    /// Envelope sender and From; `None` is the null sender and MAILER-DAEMON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
+    /// Where it goes.
+    pub route: Route,
+}
+
+/// A feedback report (RFC 5965).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Complaint {
+    /// `abuse`, `fraud`, `virus`, `other`, `not-spam`.
+    pub feedback_type: String,
+    /// Envelope sender and From.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
+    /// Where it goes.
+    pub route: Route,
+}
+
+/// An automatic reply (RFC 3834).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AutoReply {
+    /// Subject.
+    pub subject: String,
+    /// Plain text body.
+    pub text: String,
+    /// Where it goes.
+    pub route: Route,
+}
+
+impl Plan {
+    /// Whether anything is done beside counting. Such a plan is promised in the journal before its first step.
+    pub fn has_side_effects(&self) -> bool {
+        self.steps.iter().any(|step| !matches!(step.action, Action::Count { .. }))
+    }
+}
