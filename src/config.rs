@@ -1,0 +1,418 @@
+//! `carom.toml` → [`Config`]. Everything has a default; the smallest config is empty.
+//!
+//! Not here: whether directories exist or servers answer (`check`), and the meaning of a policy's settings, which the
+//! policy itself validates. Invariant: an unknown key, a wrong type or an impossible value is an error that names
+//! file, line, key and remedy.
+
+use crate::error::{Context, Error, Result};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Where the config stands unless `--config` says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/carom/carom.toml";
+
+/// The whole configuration.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The named policy that decides about messages; `--policy` overrides. `policy = "NAME"` is read as this key.
+    pub default_policy: String,
+    /// Directory below which store, spool, log and compiled policies stand unless they are set one by one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<PathBuf>,
+    /// The store.
+    pub store: Store,
+    /// DNS.
+    pub dns: Dns,
+    /// Whom carom may connect to.
+    pub network: Network,
+    /// Whose word is taken on authentication.
+    pub auth: Auth,
+    /// Limits of one message.
+    pub message: Message,
+    /// `carom relay`.
+    pub relay: Relay,
+    /// Logs.
+    pub log: Log,
+    /// Mail that carom sends.
+    pub send: Send,
+    /// Links that carom fetches.
+    pub visit: Visit,
+    /// Limits of every policy.
+    pub limits: Limits,
+    /// Named policies: where they come from, and their settings.
+    pub policy: BTreeMap<String, Policy>,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// The SQLite file; default `carom.db` in the state directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+}
+
+/// `[dns]`: the system's resolver unless one of these is set.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dns {
+    /// Servers to ask instead, `address:port`.
+    pub servers: Vec<SocketAddr>,
+    /// A zone file (RFC 1035 section 5) that answers everything; what it does not name does not exist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<PathBuf>,
+    /// Seconds for one query, all tries together.
+    pub timeout: u32,
+}
+
+/// `[network]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Network {
+    /// Loopback, private and other special addresses (RFC 6890) are refused unless they are in one of these networks.
+    pub allow_private: Vec<IpNet>,
+    /// The port mail is sent to.
+    pub smtp_port: u16,
+    /// The name given in EHLO and used in Message-ID and Reporting-MTA; default the host's own name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+}
+
+/// `[auth]`
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    /// Results in an Authentication-Results header of one of these authserv-ids (RFC 8601) are believed. None: carom
+    /// verifies for itself.
+    pub trusted_authserv_ids: Vec<String>,
+    /// The `by` hosts whose Received header tells the client's address. None: the topmost Received header, which the
+    /// mail server that hands us the message has just written.
+    pub received_by: Vec<String>,
+}
+
+/// `[message]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Message {
+    /// Largest message in bytes; a larger one is deferred, never cut.
+    pub max_size: u64,
+    /// Seconds from start to end of one message; then the mail server is told to try again.
+    pub deadline: u32,
+}
+
+/// `[relay]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Relay {
+    /// Messages handled at once.
+    pub threads: usize,
+    /// Where kept messages go; default `done` in the relay directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub done: Option<PathBuf>,
+    /// Where messages go that could not be handled, with the reason beside them; default `failed` in the relay directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<PathBuf>,
+    /// Milliseconds between two looks at the directory with `--follow`.
+    pub interval: u64,
+    /// Seconds a file without a proper end must have lain unchanged before it is taken as whole.
+    pub settle: u64,
+    /// Tries of a message that is deferred before it goes to `failed`; between them it stays where it is.
+    pub retries: u32,
+    /// Days that kept messages stay in `done`; 0 for ever.
+    pub keep_days: u32,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// Directory of the logs; default `log` in the state directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<PathBuf>,
+    /// Form of the message log.
+    pub format: LogFormat,
+    /// Days that logs are kept; 0 for ever.
+    pub keep_days: u32,
+    /// Least level that is logged: `error`, `warn`, `info`, `debug`, `trace`.
+    pub level: String,
+}
+
+/// Form of the message log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// One readable line.
+    Text,
+}
+
+/// `[send]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Send {
+    /// Seconds for one mail exchanger, from connecting to the end of the dialogue.
+    pub timeout: u32,
+    /// Use STARTTLS where it is offered.
+    pub starttls: bool,
+    /// Hours that mail which cannot be sent is tried again.
+    pub give_up_hours: u32,
+    /// Originals larger than this many bytes are returned as headers only.
+    pub max_original: u64,
+}
+
+/// `[visit]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Visit {
+    /// Links fetched for one step at most.
+    pub max_links: usize,
+    /// Bytes read of one answer at most.
+    pub max_bytes: u64,
+    /// Redirects followed for one link at most; each hop is held to the same rules as the link.
+    pub max_redirects: u32,
+    /// Seconds that the answer of a tracker check is remembered.
+    pub probe_expiry: u32,
+    /// User-Agents to choose from; none for the built-in table.
+    pub user_agents: Vec<String>,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Milliseconds for one decision, waiting for DNS not counted.
+    pub time: u64,
+    /// Bytes of memory.
+    pub memory: usize,
+    /// Steps of one plan.
+    pub steps: usize,
+    /// Bytes of log text of one decision.
+    pub log: usize,
+    /// What becomes of a message whose policy failed.
+    pub on_trap: OnTrap,
+}
+
+/// What becomes of a message whose policy failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnTrap {
+    /// The mail server keeps it and tries again.
+    Defer,
+    /// It is taken, and nothing is done.
+    Accept,
+}
+
+/// `[policy.NAME]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// A component file; without one NAME is a policy that is shipped with carom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// What becomes of a message when this policy fails; default `[limits] on_trap`.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "on-trap")]
+    pub on_trap: Option<OnTrap>,
+    /// The policy's own settings.
+    pub settings: toml::Table,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            default_policy: "sink".into(),
+            state: None,
+            store: Store::default(),
+            dns: Dns::default(),
+            network: Network::default(),
+            auth: Auth::default(),
+            message: Message::default(),
+            relay: Relay::default(),
+            log: Log::default(),
+            send: Send::default(),
+            visit: Visit::default(),
+            limits: Limits::default(),
+            policy: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Dns {
+    fn default() -> Dns {
+        Dns { servers: Vec::new(), zone: None, timeout: 5 }
+    }
+}
+
+impl Default for Network {
+    fn default() -> Network {
+        Network { allow_private: Vec::new(), smtp_port: 25, hostname: None }
+    }
+}
+
+impl Default for Message {
+    fn default() -> Message {
+        Message { max_size: 64 << 20, deadline: 60 }
+    }
+}
+
+impl Default for Relay {
+    fn default() -> Relay {
+        Relay { threads: 32, done: None, failed: None, interval: 200, settle: 5, retries: 20, keep_days: 0 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log { directory: None, format: LogFormat::Json, keep_days: 10, level: "info".into() }
+    }
+}
+
+impl Default for Send {
+    fn default() -> Send {
+        Send { timeout: 20, starttls: true, give_up_hours: 120, max_original: 10 << 20 }
+    }
+}
+
+impl Default for Visit {
+    fn default() -> Visit {
+        Visit { max_links: 100, max_bytes: 1 << 20, max_redirects: 0, probe_expiry: 3600, user_agents: Vec::new() }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { time: 250, memory: 64 << 20, steps: 256, log: 16 << 10, on_trap: OnTrap::Defer }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy { path: None, on_trap: None, settings: toml::Table::new() }
+    }
+}
+
+impl Config {
+    /// Reads the config at `path`, or at [`DEFAULT_PATH`] if there is one, else the defaults. `state` is `--state`.
+    pub fn load(path: Option<&Path>, state: Option<&Path>) -> Result<Config> {
+        let (mut config, from_file) = match path {
+            Some(path) => (Config::read(path)?, true),
+            None if Path::new(DEFAULT_PATH).exists() => (Config::read(Path::new(DEFAULT_PATH))?, true),
+            None => (Config::default(), false),
+        };
+        let personal = || {
+            let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
+            let base = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).or_else(home)?;
+            Some(base.join("carom"))
+        };
+        if let Some(state) = state {
+            config.state = Some(state.to_owned());
+        } else if config.state.is_none() && !from_file && !rustix::process::geteuid().is_root() {
+            config.state = personal();
+        }
+        Ok(config)
+    }
+
+    fn read(path: &Path) -> Result<Config> {
+        let text = std::fs::read_to_string(path)
+            .context(path.display())
+            .map_err(|error| error.remedy("name a readable config with --config"))?;
+        Config::parse(&text).map_err(|error| Error::new(format_args!("{}: {error}", path.display())))
+    }
+
+    /// Parses the text of a `carom.toml`. Errors read `line 3, column 1: …`.
+    pub fn parse(text: &str) -> Result<Config> {
+        let text = name_default_policy(text);
+        let config: Config = toml::from_str(&text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            let key = text.lines().nth(line - 1).unwrap_or_default().trim();
+            Error::new(format_args!("line {line}: {} (at `{key}`)", error.message().trim()))
+                .remedy("see examples/carom.toml for every key, its type and its default")
+        })?;
+        config.validate(&text)?;
+        Ok(config)
+    }
+
+    fn validate(&self, text: &str) -> Result<()> {
+        let line_of = |key: &str| {
+            let found = text.lines().position(|line| line.trim_start().starts_with(key));
+            found.map_or(1, |index| index + 1)
+        };
+        let impossible = |key: &str, why: &str, remedy: &str| {
+            Err(Error::new(format_args!("line {}: {key}: {why}", line_of(key))).remedy(remedy))
+        };
+        if self.relay.threads == 0 || self.relay.threads > 1024 {
+            return impossible("threads", "must be from 1 to 1024", "remove the key for the default, 32");
+        }
+        if self.message.deadline == 0 {
+            return impossible("deadline", "a message cannot be handled in no time", "give at least 1 second");
+        }
+        if self.message.max_size == 0 {
+            return impossible("max_size", "no message would fit", "give the size in bytes");
+        }
+        if self.limits.time == 0 || self.limits.steps == 0 || self.limits.memory < 1 << 16 {
+            return impossible("[limits]", "a policy needs some time, steps and memory", "remove the key for the default");
+        }
+        if self.log.level.parse::<tracing::Level>().is_err() {
+            return impossible("level", "is not a level", "use error, warn, info, debug or trace");
+        }
+        if self.dns.zone.is_some() && !self.dns.servers.is_empty() {
+            return impossible("zone", "a zone and servers cannot both answer", "remove one of the two");
+        }
+        Ok(())
+    }
+
+    /// The directory below which everything stands that is not set one by one.
+    pub fn state_dir(&self) -> PathBuf {
+        self.state.clone().unwrap_or_else(|| PathBuf::from("/var/lib/carom"))
+    }
+
+    /// The SQLite file.
+    pub fn store_path(&self) -> PathBuf {
+        self.store.path.clone().unwrap_or_else(|| self.state_dir().join("carom.db"))
+    }
+
+    /// The directory of the logs.
+    pub fn log_dir(&self) -> PathBuf {
+        match (&self.log.directory, &self.state) {
+            (Some(directory), _) => directory.clone(),
+            (None, Some(state)) => state.join("log"),
+            (None, None) => PathBuf::from("/var/log/carom"),
+        }
+    }
+
+    /// The directory of compiled policies. Its code is run: only its owner may write there.
+    pub fn compiled_dir(&self) -> PathBuf {
+        self.state_dir().join("compiled")
+    }
+
+    /// The name carom calls itself in SMTP and in reports.
+    pub fn hostname(&self) -> String {
+        self.network.hostname.clone().unwrap_or_else(|| {
+            let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+            if name.is_empty() || name.contains(|c: char| !c.is_ascii_graphic()) { "localhost".into() } else { name }
+        })
+    }
+}
+
+/// TOML cannot hold both `policy = "sink"` and `[policy.sink]`, but people write just that. A top-level `policy` line
+/// with a string is read as `default_policy`, on the same line, so that errors still name the right one.
+fn name_default_policy(text: &str) -> String {
+    let mut top_level = true;
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.split('\n') {
+        let trimmed = line.trim_start();
+        top_level &= !trimmed.starts_with('[');
+        let value = trimmed.strip_prefix("policy").map(str::trim_start).and_then(|rest| rest.strip_prefix('='));
+        match value {
+            Some(value) if top_level && value.trim_start().starts_with(['"', '\'']) => {
+                lines.push(format!("default_policy ={value}"));
+            }
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,3 @@
+//! The ways a message comes in.
+
+pub mod envelope;
