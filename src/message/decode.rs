@@ -1,7 +1,7 @@
 //! From the bytes of a MIME part to text: transfer encoding (RFC 2045 section 6), then charset.
 //!
-//! Not here: finding the part. Invariant: nothing is refused; what is not encoded as it says is repaired, or stays
-//! as it is, and a defect tells.
+//! Not here: finding the part.
+//! Invariant: nothing is refused; what is not encoded as it says is repaired, or stays as it is, and a defect tells.
 
 use super::Defect;
 use mail_parser::decoders::base64::base64_decode;
@@ -51,19 +51,24 @@ pub(super) fn transfer(encoding: Encoding, body: &[u8]) -> (Cow<'_, [u8]>, Optio
     }
 }
 
-/// Reads bytes in a charset. One that is unknown, or not named, is taken for UTF-8; what it cannot be becomes U+FFFD.
+/// Reads bytes in a charset. One that is unknown, or not named, is taken for UTF-8; what cannot be becomes U+FFFD.
 pub(super) fn charset<'a>(label: Option<&str>, bytes: Cow<'a, [u8]>) -> (Cow<'a, str>, Option<Defect>) {
     let Some(label) = label.map(str::trim).filter(|label| !is_utf8(label)) else {
         return (utf8(bytes), None);
     };
     match charset_decoder(label.as_bytes()) {
         Some(decode) => (Cow::Owned(decode(&bytes)), None),
-        None => (utf8(bytes), Some(Defect::UnknownCharset(label.chars().take(40).collect()))),
+        None => (
+            utf8(bytes),
+            Some(Defect::UnknownCharset(label.chars().take(40).collect())),
+        ),
     }
 }
 
 fn is_utf8(label: &str) -> bool {
-    ["", "utf-8", "utf8"].iter().any(|name| label.eq_ignore_ascii_case(name))
+    ["", "utf-8", "utf8"]
+        .iter()
+        .any(|name| label.eq_ignore_ascii_case(name))
 }
 
 fn utf8(bytes: Cow<'_, [u8]>) -> Cow<'_, str> {
@@ -115,15 +120,24 @@ mod tests {
 
     #[test]
     fn transfer_encodings_are_undone() {
-        assert_eq!(decoded("Quoted-Printable", b"a=3Db =\r\nc=C3=BC"), ("a=b cü".into(), None));
-        assert_eq!(decoded("BASE64 (really)", b"aGVs\r\nbG8=\r\n"), ("hello".into(), None));
+        assert_eq!(
+            decoded("Quoted-Printable", b"a=3Db =\r\nc=C3=BC"),
+            ("a=b cü".into(), None)
+        );
+        assert_eq!(
+            decoded("BASE64 (really)", b"aGVs\r\nbG8=\r\n"),
+            ("hello".into(), None)
+        );
         assert_eq!(decoded("8bit", b"a=3D"), ("a=3D".into(), None));
     }
 
     #[test]
     fn bad_transfer_encodings_are_repaired() {
         let defect = Some(Defect::BadTransferEncoding);
-        assert_eq!(decoded("quoted-printable", b"<a href=\"x=y\"> =3D=\nz="), ("<a href=\"x=y\"> =z".into(), defect.clone()));
+        assert_eq!(
+            decoded("quoted-printable", b"<a href=\"x=y\"> =3D=\nz="),
+            ("<a href=\"x=y\"> =z".into(), defect.clone())
+        );
         assert_eq!(decoded("base64", b"aG!Vs-bG8=*"), ("hello".into(), defect));
     }
 
@@ -131,7 +145,13 @@ mod tests {
     fn b24_an_unknown_charset_is_tolerated() {
         let read = |label, bytes| charset(label, Cow::Borrowed(bytes));
         assert_eq!(read(Some("ISO-8859-1"), b"\xfc"), ("ü".into(), None));
-        assert_eq!(read(Some("x-martian"), b"a\xfc"), ("a\u{fffd}".into(), Some(Defect::UnknownCharset("x-martian".into()))));
+        assert_eq!(
+            read(Some("x-martian"), b"a\xfc"),
+            (
+                "a\u{fffd}".into(),
+                Some(Defect::UnknownCharset("x-martian".into()))
+            )
+        );
         assert_eq!(read(None, "ü".as_bytes()), ("ü".into(), None));
         assert_eq!(read(Some(""), b""), ("".into(), None));
     }

@@ -1,13 +1,22 @@
 //! What can be wrong with a message, in words; and the defects that show in its bytes and fields alone.
 //!
-//! Not here: the defects that only the reader of a structure sees; each is listed where it is met. Invariant: a
-//! defect never keeps a message from being read.
+//! Not here: the defects that only the reader of a structure sees; each is listed where it is met.
+//! Invariant: a defect never keeps a message from being read.
 
 use super::Field;
 use std::fmt;
 
 /// Fields that may stand in a message only once (RFC 5322 section 3.6).
-const ONCE: [&str; 8] = ["Date", "From", "Sender", "Reply-To", "To", "Cc", "Message-ID", "Subject"];
+const ONCE: [&str; 8] = [
+    "Date",
+    "From",
+    "Sender",
+    "Reply-To",
+    "To",
+    "Cc",
+    "Message-ID",
+    "Subject",
+];
 
 /// Something wrong with a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +35,7 @@ pub enum Defect {
     NulByte,
     /// There is a CR without an LF in the message.
     BareCr,
-    /// A multipart does not say what separates its parts.
+    /// A multipart does not say what separates its parts, or nothing does; it is one part.
     NoBoundary,
     /// Multiparts are nested more than 32 deep; the inner ones are not opened.
     NestedTooDeep,
@@ -56,7 +65,9 @@ impl fmt::Display for Defect {
             Defect::NestedTooDeep => "multiparts nested more than 32 deep",
             Defect::TooManyParts => "more than 1000 MIME parts",
             Defect::BadTransferEncoding => "an HTML body with a broken transfer encoding",
-            Defect::UnknownCharset(label) => return write!(f, "an HTML body in the unknown charset {label:?}"),
+            Defect::UnknownCharset(label) => {
+                return write!(f, "an HTML body in the unknown charset {label:?}");
+            }
             Defect::LongHtml => "an HTML body over 8 MiB",
             Defect::TooManyLinks => "more than 10000 links or images",
         })
@@ -67,7 +78,10 @@ impl fmt::Display for Defect {
 pub(super) fn in_bytes(raw: &[u8]) -> Vec<Defect> {
     let nul = raw.contains(&0).then_some(Defect::NulByte);
     let after_cr = raw.split(|&byte| byte == b'\r').skip(1);
-    let bare_cr = after_cr.into_iter().any(|rest| !rest.starts_with(b"\n")).then_some(Defect::BareCr);
+    let bare_cr = after_cr
+        .into_iter()
+        .any(|rest| !rest.starts_with(b"\n"))
+        .then_some(Defect::BareCr);
     nul.into_iter().chain(bare_cr).collect()
 }
 

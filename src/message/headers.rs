@@ -1,7 +1,7 @@
 //! The header section, split into fields without changing a byte, and the text of one field's value.
 //!
-//! Not here: what a value means; addresses, trace fields and MIME have their own files. Invariant: the `whole` of
-//! all fields, in order, is exactly the header section without the blank line that ends it, up to [`MAX_FIELDS`].
+//! Not here: what a value means; addresses, trace fields and MIME have their own files.
+//! Invariant: the fields in order, each whole, are the header section without the blank line that ends it.
 
 use super::Defect;
 use mail_parser::parsers::MessageStream;
@@ -28,7 +28,7 @@ impl Field<'_> {
         self.name.eq_ignore_ascii_case(name.as_bytes())
     }
 
-    /// The value as one clean line: unfolded, without control characters, trimmed. Encoded words stay as they are.
+    /// The value as one clean line: unfolded, trimmed, without control characters. Encoded words stay encoded.
     pub fn text(&self) -> String {
         line(self.value, MAX_VALUE)
     }
@@ -40,7 +40,10 @@ impl Field<'_> {
             return text;
         }
         let ended = text + "\n";
-        match MessageStream::new(ended.as_bytes()).parse_unstructured().as_text() {
+        match MessageStream::new(ended.as_bytes())
+            .parse_unstructured()
+            .as_text()
+        {
             Some(decoded) => clean(decoded),
             None => clean(&ended),
         }
@@ -82,7 +85,7 @@ impl<'a> Section<'a> {
     }
 }
 
-/// Splits bytes that start with a header section. A line that is no header field ends the section as a blank line does.
+/// Splits bytes that start with a header section. A line that is no field ends the section as a blank line does.
 pub(super) fn split(bytes: &[u8]) -> Section<'_> {
     let (mut fields, mut defects) = (Vec::new(), Vec::new());
     let (mut at, mut too_many, mut too_long) = (0, false, false);
@@ -94,7 +97,11 @@ pub(super) fn split(bytes: &[u8]) -> Section<'_> {
             break;
         }
         let Some((name, colon)) = field_name(first) else {
-            defects.push(if at == 0 { Defect::NoHeader } else { Defect::NoBlankLine });
+            defects.push(if at == 0 {
+                Defect::NoHeader
+            } else {
+                Defect::NoBlankLine
+            });
             break;
         };
         let mut next = end;
@@ -105,7 +112,11 @@ pub(super) fn split(bytes: &[u8]) -> Section<'_> {
         too_many |= fields.len() == MAX_FIELDS;
         too_long |= whole.len() > MAX_VALUE;
         if !too_many {
-            fields.push(Field { name, value: without_line_end(&whole[colon + 1..]), whole });
+            fields.push(Field {
+                name,
+                value: without_line_end(&whole[colon + 1..]),
+                whole,
+            });
         }
         at = next;
     }
@@ -115,7 +126,12 @@ pub(super) fn split(bytes: &[u8]) -> Section<'_> {
     if too_long {
         defects.push(Defect::LongHeader);
     }
-    Section { fields, block: &bytes[..at], body: &bytes[at..], defects }
+    Section {
+        fields,
+        block: &bytes[..at],
+        body: &bytes[at..],
+        defects,
+    }
 }
 
 /// Where the header section starts: after blank lines and an mbox `From ` line, if the message has them.
@@ -126,12 +142,19 @@ pub(super) fn start(raw: &[u8]) -> usize {
     }
     let first = &raw[at..line_end(raw, at)];
     let mbox = first.starts_with(b"From ") || first.starts_with(b">From ");
-    if mbox && field_name(first).is_none() { at + first.len() } else { at }
+    if mbox && field_name(first).is_none() {
+        at + first.len()
+    } else {
+        at
+    }
 }
 
 /// The index after the line that `at` is in.
 pub(super) fn line_end(bytes: &[u8], at: usize) -> usize {
-    bytes[at..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |found| at + found + 1)
+    bytes[at..]
+        .iter()
+        .position(|&byte| byte == b'\n')
+        .map_or(bytes.len(), |found| at + found + 1)
 }
 
 /// The line without its CRLF or LF.
@@ -140,11 +163,17 @@ pub(super) fn without_line_end(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// The name a field line starts with, and where its colon is. Space before the colon is allowed (RFC 5322 section
-/// 4.5); a line that starts with two hyphens is a MIME delimiter, even with a colon in it.
+/// The name a field line starts with, and where its colon is. Space before the colon is allowed (RFC 5322
+/// section 4.5); a line that starts with two hyphens is a MIME delimiter, even with a colon in it.
 fn field_name(line: &[u8]) -> Option<(&[u8], usize)> {
-    let length = line.iter().take_while(|&&byte| (33..=126).contains(&byte) && byte != b':').count();
-    let spaces = line[length..].iter().take_while(|&&byte| matches!(byte, b' ' | b'\t')).count();
+    let length = line
+        .iter()
+        .take_while(|&&byte| (33..=126).contains(&byte) && byte != b':')
+        .count();
+    let spaces = line[length..]
+        .iter()
+        .take_while(|&&byte| matches!(byte, b' ' | b'\t'))
+        .count();
     let colon = length + spaces;
     let named = length > 0 && line.get(colon) == Some(&b':') && !line.starts_with(b"--");
     named.then_some((&line[..length], colon))
@@ -155,27 +184,43 @@ mod tests {
     use super::*;
 
     fn decoded(value: &str) -> String {
-        Field { name: b"Subject", value: value.as_bytes(), whole: b"" }.decoded()
+        Field {
+            name: b"Subject",
+            value: value.as_bytes(),
+            whole: b"",
+        }
+        .decoded()
     }
 
     #[test]
     fn fields_join_to_the_bytes_they_came_from() {
         let raw = b"Received: from a\r\n\tby b\r\nsubject :x\nX:\r\n  \r\n\r\nbody";
         let section = split(raw);
-        let joined: Vec<u8> = section.fields.iter().flat_map(|field| field.whole).copied().collect();
+        let joined: Vec<u8> = section
+            .fields
+            .iter()
+            .flat_map(|field| field.whole)
+            .copied()
+            .collect();
         assert_eq!(joined, raw[..raw.len() - 6]);
         assert_eq!(section.block.len(), raw.len() - 4);
         assert_eq!(section.body, b"body");
         assert_eq!(section.fields[0].value, b" from a\r\n\tby b");
         assert_eq!(section.fields[0].text(), "from a by b");
-        assert_eq!((section.fields[1].name, section.fields[1].text().as_str()), (&b"subject"[..], "x"));
+        assert_eq!(
+            (section.fields[1].name, section.fields[1].text().as_str()),
+            (&b"subject"[..], "x")
+        );
         assert!(section.fields[2].is("x") && section.defects.is_empty());
     }
 
     #[test]
     fn a_line_that_is_no_field_ends_the_section() {
         let section = split(b"A: 1\nno field\nB: 2\n");
-        assert_eq!((section.fields.len(), section.body), (1, &b"no field\nB: 2\n"[..]));
+        assert_eq!(
+            (section.fields.len(), section.body),
+            (1, &b"no field\nB: 2\n"[..])
+        );
         assert_eq!(section.defects, [Defect::NoBlankLine]);
         assert_eq!(split(b" folded: nothing\n").defects, [Defect::NoHeader]);
         assert_eq!(split(b"--a:b\n").fields, []);
@@ -192,7 +237,10 @@ mod tests {
 
     #[test]
     fn encoded_words_are_decoded_and_cleaned() {
-        assert_eq!(decoded(" =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n =?iso-8859-1?b?IPw=?= end"), "Grüße ü end");
+        assert_eq!(
+            decoded(" =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n =?iso-8859-1?b?IPw=?= end"),
+            "Grüße ü end"
+        );
         assert_eq!(decoded("a =?utf-8?q?=0D=0ABcc:_x?="), "a Bcc: x");
         assert_eq!(decoded("=?utf-8?q?unfinished"), "=?utf-8?q?unfinished");
     }

@@ -1,7 +1,7 @@
 //! What an HTML body makes a reader fetch: `<img src>`, and `<a href>` once it is followed.
 //!
-//! Not here: fetching, and which hosts may be asked. Invariant: every address is absolute, http or https, and none of
-//! those by which the recipient would unsubscribe is among them.
+//! Not here: fetching, and which hosts may be asked. Invariant: every address is absolute, http or https, and none
+//! of those by which the recipient would unsubscribe is among them.
 
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, State, Tokenizer, naive_next_state};
@@ -40,10 +40,18 @@ pub(super) fn find(html: &str, unsubscribe: &HashSet<String>) -> Links {
     drop(tokenizer);
     let base = seen.base.as_deref().and_then(|base| Url::parse(base).ok());
     let resolve = |references: Vec<String>| -> Vec<String> {
-        let urls = references.iter().filter_map(|reference| absolute(reference, base.as_ref()));
-        urls.filter(|url| !unsubscribe.contains(&without_fragment(url.clone()))).map(String::from).collect()
+        let urls = references
+            .iter()
+            .filter_map(|reference| absolute(reference, base.as_ref()));
+        urls.filter(|url| !unsubscribe.contains(&without_fragment(url.clone())))
+            .map(String::from)
+            .collect()
     };
-    Links { images: resolve(seen.images), links: resolve(seen.links), too_many: seen.too_many }
+    Links {
+        images: resolve(seen.images),
+        links: resolve(seen.links),
+        too_many: seen.too_many,
+    }
 }
 
 /// The addresses in the text of List-Unsubscribe fields (RFC 2369), in the form that [`find`] compares.
@@ -148,13 +156,21 @@ impl Seen {
             }
             Tag::Base | Tag::Other => return,
         };
-        if list.len() < MAX_LINKS { list.push(text) } else { self.too_many = true }
+        if list.len() < MAX_LINKS {
+            list.push(text)
+        } else {
+            self.too_many = true
+        }
     }
 }
 
 /// How the content of an element is read. A mail reader runs no scripts, so it shows what is in `<noscript>`.
 fn content_state(name: &[u8]) -> Option<State> {
-    if name == b"noscript" { None } else { naive_next_state(name) }
+    if name == b"noscript" {
+        None
+    } else {
+        naive_next_state(name)
+    }
 }
 
 #[cfg(test)]
@@ -174,7 +190,7 @@ mod tests {
     fn images_and_links_come_in_document_order() {
         let (images, links) = found(
             "<A class=x HREF=' https://b.example/1?a=1&amp;b=2 '>t</a><img alt='' src=http://p.example/o.gif>\
-             <a href=https://b.example/2><IMG SRC=\"http://p.example/o.gif\"/></a><area href=http://no.example>",
+             <a href=https://b.example/2><IMG SRC=\"http://p.example/o.gif\"/></a><area href=http://n.example>",
         );
         assert_eq!(links, ["https://b.example/1?a=1&b=2", "https://b.example/2"]);
         assert_eq!(images, ["http://p.example/o.gif", "http://p.example/o.gif"]);
@@ -183,39 +199,73 @@ mod tests {
     #[test]
     fn only_absolute_http_addresses_are_listed() {
         let html = "<a href=/relative><a href=mailto:a@x><a href='javascript:x'><a href=''><a href><a name=x>\
-                    <a href=http://><a href='ht&#9;tp://ok.example'><a href=ftp://x.example><a href=//x.example>";
+                    <a href=http://><a href='ht&#9;tp://ok.example'><a href=ftp://x.example><a href=//x>";
         assert_eq!(links(html), ["http://ok.example/"]);
-        assert_eq!(links("<a href=http://1.example href=http://2.example title=http://3.example>"), ["http://1.example/"]);
+        assert_eq!(
+            links("<a href=http://1.example href=http://2.example title=http://3.example>"),
+            ["http://1.example/"]
+        );
     }
 
     #[test]
     fn a_base_is_honoured_for_the_whole_document() {
-        let html = "<a href=1><base href=https://b.example/dir/><base href=http://other.example><a href=/2><a href=http://c.example/3>";
-        assert_eq!(links(html), ["https://b.example/dir/1", "https://b.example/2", "http://c.example/3"]);
+        let html = "<a href=1><base href=https://b.example/dir/><base href=http://other.example>\
+                    <a href=/2><a href=http://c.example/3>";
+        assert_eq!(
+            links(html),
+            [
+                "https://b.example/dir/1",
+                "https://b.example/2",
+                "http://c.example/3"
+            ]
+        );
     }
 
     #[test]
     fn what_is_not_shown_has_no_links() {
         let link = "<a href=http://x.example>";
-        for hidden in ["<!--", "<script>", "<style>", "<title>", "<textarea>", "<b title='"] {
+        for hidden in [
+            "<!--",
+            "<script>",
+            "<style>",
+            "<title>",
+            "<textarea>",
+            "<b title='",
+        ] {
             assert_eq!(links(&format!("{hidden}{link}")), [""; 0], "{hidden}");
         }
-        assert_eq!(links(&format!("<script>'<'</script>{link}")), ["http://x.example/"]);
-        assert_eq!(links(&format!("<noscript>{link}</noscript>")), ["http://x.example/"]);
+        assert_eq!(
+            links(&format!("<script>'<'</script>{link}")),
+            ["http://x.example/"]
+        );
+        assert_eq!(
+            links(&format!("<noscript>{link}</noscript>")),
+            ["http://x.example/"]
+        );
     }
 
     #[test]
     fn unsubscribe_links_are_never_listed() {
-        let fields = ["<mailto:u@x>, <https://u.example/out?id=1,2\r\n 3>".to_owned(), "http://bare.example".to_owned()];
+        let fields = [
+            "<mailto:u@x>, <https://u.example/out?id=1,2\r\n 3>".to_owned(),
+            "http://bare.example".to_owned(),
+        ];
         let unsubscribe = unsubscribe(fields.into_iter());
-        let html = "<a href='HTTPS://U.example/out?id=1,23#now'><a href=http://bare.example/><a href=https://u.example/>";
+        let html = "<a href='HTTPS://U.example/out?id=1,23#now'><a href=http://bare.example/>\
+                    <a href=https://u.example/>";
         assert_eq!(find(html, &unsubscribe).links, ["https://u.example/"]);
     }
 
     #[test]
     fn lists_and_addresses_are_bounded() {
-        let many = find(&"<a href=http://x.example/><img src=http://x.example/>".repeat(10_001), &HashSet::new());
-        assert_eq!((many.links.len(), many.images.len(), many.too_many), (MAX_LINKS, MAX_LINKS, true));
+        let many = find(
+            &"<a href=http://x.example/><img src=http://x.example/>".repeat(10_001),
+            &HashSet::new(),
+        );
+        assert_eq!(
+            (many.links.len(), many.images.len(), many.too_many),
+            (MAX_LINKS, MAX_LINKS, true)
+        );
         let long = format!("<a href=http://x.example/{}>", "é".repeat(3_000));
         assert_eq!(links(&long), [""; 0]);
     }

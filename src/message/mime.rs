@@ -1,7 +1,7 @@
 //! The MIME structure (RFC 2046): the parts of a message that are not multiparts themselves, in order.
 //!
-//! Not here: messages in messages; an enclosed message is a part, to be read as a message of its own. Invariant: one
-//! pass over the body, however the delimiters stand, and nothing is decoded before it is asked for.
+//! Not here: messages in messages; an enclosed message is a part, to be read as a message of its own.
+//! Invariant: one pass over the body, however the delimiters stand, and nothing is decoded before it is asked for.
 
 use super::Defect;
 use super::decode::{self, Encoding};
@@ -54,24 +54,42 @@ pub struct ContentType {
 impl ContentType {
     /// The value of a parameter; its name is given in lower case.
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.parameters
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     fn bare(kind: &str) -> ContentType {
-        ContentType { kind: kind.to_owned(), parameters: Vec::new() }
+        ContentType {
+            kind: kind.to_owned(),
+            parameters: Vec::new(),
+        }
     }
 
-    /// What a header section says of the body; `text/plain`, or what the multipart around it implies, if nothing.
+    /// What a header section says of the body; if it says nothing, what is implied. A forgotten semicolon after
+    /// the type is put in.
     pub(super) fn of(section: &Section<'_>, implied: &str) -> ContentType {
-        let Some(field) = section.field("Content-Type") else { return ContentType::bare(implied) };
-        let value = headers::line(field.value, MAX_CONTENT_TYPE) + "\n";
+        let Some(field) = section.field("Content-Type") else {
+            return ContentType::bare(implied);
+        };
+        let mut value = headers::line(field.value, MAX_CONTENT_TYPE) + "\n";
+        if !value.contains(';') {
+            value = value.replacen(' ', ";", 1);
+        }
         let parsed = MessageStream::new(value.as_bytes()).parse_content_type();
-        let Some(parsed) = parsed.as_content_type() else { return ContentType::bare(implied) };
-        let Some(subtype) = parsed.subtype() else { return ContentType::bare(implied) };
+        let Some(parsed) = parsed.as_content_type() else {
+            return ContentType::bare(implied);
+        };
+        let Some(subtype) = parsed.subtype() else {
+            return ContentType::bare(implied);
+        };
         let parameters = parsed.attributes().unwrap_or_default().iter();
         ContentType {
             kind: format!("{}/{subtype}", parsed.ctype()).to_ascii_lowercase(),
-            parameters: parameters.map(|each| (each.name.to_string(), each.value.to_string())).collect(),
+            parameters: parameters
+                .map(|each| (each.name.to_string(), each.value.to_string()))
+                .collect(),
         }
     }
 }
@@ -97,15 +115,25 @@ impl Open {
     fn new(content_type: &ContentType) -> Option<Open> {
         let subtype = content_type.kind.strip_prefix("multipart/")?;
         let boundary = content_type.parameter("boundary")?.trim_end();
-        let implied = if subtype == "digest" { "message/rfc822" } else { "text/plain" };
-        (!boundary.is_empty()).then(|| Open { boundary: boundary.as_bytes().to_vec(), implied })
+        let implied = if subtype == "digest" {
+            "message/rfc822"
+        } else {
+            "text/plain"
+        };
+        (!boundary.is_empty()).then(|| Open {
+            boundary: boundary.as_bytes().to_vec(),
+            implied,
+        })
     }
 }
 
 /// Finds the parts of the message that `top` is the header of.
 pub(super) fn walk<'a>(top: &Section<'a>) -> Tree<'a> {
     let bytes = top.body;
-    let mut tree = Tree { parts: Vec::new(), defects: Vec::new() };
+    let mut tree = Tree {
+        parts: Vec::new(),
+        defects: Vec::new(),
+    };
     let mut open: Vec<Open> = Vec::new();
     let mut at = 0;
     for number in 0.. {
@@ -121,26 +149,26 @@ pub(super) fn walk<'a>(top: &Section<'a>) -> Tree<'a> {
             at = bytes.len() - inner.body.len();
             &inner
         };
-        let content_type = ContentType::of(section, open.last().map_or("text/plain", |parent| parent.implied));
+        let content_type =
+            ContentType::of(section, open.last().map_or("text/plain", |parent| parent.implied));
         let multipart = Open::new(&content_type);
         if multipart.is_none() && content_type.kind.starts_with("multipart/") {
             tree.note(Defect::NoBoundary);
         }
-        let found = match multipart {
-            Some(multipart) if open.len() < MAX_DEPTH => {
-                open.push(multipart);
-                Delimiter::after(bytes, at, &open)
+        let level = open.len();
+        match multipart {
+            Some(multipart) if level < MAX_DEPTH => open.push(multipart),
+            Some(_) => tree.note(Defect::NestedTooDeep),
+            None => {}
+        }
+        let found = Delimiter::after(bytes, at, &open);
+        if found.as_ref().is_none_or(|delimiter| delimiter.level != level) {
+            if open.len() > level {
+                tree.note(Defect::NoBoundary);
             }
-            multipart => {
-                if multipart.is_some() {
-                    tree.note(Defect::NestedTooDeep);
-                }
-                let found = Delimiter::after(bytes, at, &open);
-                let end = found.as_ref().map_or(bytes.len(), |delimiter| delimiter.start);
-                tree.parts.push(part(section, content_type, &bytes[at..end]));
-                found
-            }
-        };
+            let end = found.as_ref().map_or(bytes.len(), |delimiter| delimiter.start);
+            tree.parts.push(part(section, content_type, &bytes[at..end]));
+        }
         match next_part(bytes, found, &mut open) {
             Some(next) => at = next,
             None => break,
@@ -159,10 +187,22 @@ impl Tree<'_> {
 }
 
 fn part<'a>(section: &Section<'_>, content_type: ContentType, body: &'a [u8]) -> Part<'a> {
-    let text = |name| section.field(name).map(|field| headers::line(field.value, MAX_CONTENT_TYPE));
-    let disposition = text("Content-Disposition").unwrap_or_default().to_ascii_lowercase();
-    let encoding = text("Content-Transfer-Encoding").map_or(Encoding::Identity, |name| Encoding::named(&name));
-    Part { content_type, attachment: disposition.starts_with("attachment"), body, encoding }
+    let text = |name| {
+        section
+            .field(name)
+            .map(|field| headers::line(field.value, MAX_CONTENT_TYPE))
+    };
+    let disposition = text("Content-Disposition")
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let encoding =
+        text("Content-Transfer-Encoding").map_or(Encoding::Identity, |name| Encoding::named(&name));
+    Part {
+        content_type,
+        attachment: disposition.starts_with("attachment"),
+        body,
+        encoding,
+    }
 }
 
 /// Follows delimiters, closing multiparts, to the one that a part comes after; gives where that part starts.
@@ -205,7 +245,12 @@ impl Delimiter {
                         _ => continue,
                     };
                     let start = from + headers::without_line_end(&bytes[from..at]).len();
-                    return Some(Delimiter { level, closing, start, end });
+                    return Some(Delimiter {
+                        level,
+                        closing,
+                        start,
+                        end,
+                    });
                 }
             }
             at = end;
@@ -221,7 +266,12 @@ mod tests {
     /// Kind and body of each part.
     fn parts(raw: &str) -> Vec<(String, String)> {
         let tree = walk(&headers::split(raw.as_bytes()));
-        let shown = |part: &Part<'_>| (part.content_type.kind.clone(), part.text(usize::MAX).0.into_owned());
+        let shown = |part: &Part<'_>| {
+            (
+                part.content_type.kind.clone(),
+                part.text(usize::MAX).0.into_owned(),
+            )
+        };
         tree.parts.iter().map(shown).collect()
     }
 
@@ -230,20 +280,57 @@ mod tests {
         let found = parts(
             "Content-Type: multipart/mixed; boundary=\"a b\"\r\n\r\npreamble\r\n--a b\r\n\
              Content-Type: multipart/alternative; boundary=inner\r\n\r\n--inner\r\n\r\nplain\r\n--inner  \r\n\
-             CONTENT-TYPE: Text/HTML; charset=utf-8\r\ncontent-transfer-encoding: base64\r\n\r\naGk=\r\n--inner--\r\n\
-             epilogue\r\n--a b\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\n--inner\r\n--a b--\r\nend",
+             CONTENT-TYPE: Text/HTML; charset=utf-8\r\ncontent-transfer-encoding: base64\r\n\r\naGk=\r\n\
+             --inner--\r\nepilogue\r\n--a b\r\nContent-Type: message/rfc822\r\n\r\n\
+             Subject: x\r\n\r\n--inner\r\n--a b--\r\nend",
         );
-        let expected = [("text/plain", "plain"), ("text/html", "hi"), ("message/rfc822", "Subject: x\r\n\r\n--inner")];
-        assert_eq!(found, expected.map(|(kind, text)| (kind.to_owned(), text.to_owned())));
+        let expected = [
+            ("text/plain", "plain"),
+            ("text/html", "hi"),
+            ("message/rfc822", "Subject: x\r\n\r\n--inner"),
+        ];
+        assert_eq!(
+            found,
+            expected.map(|(kind, text)| (kind.to_owned(), text.to_owned()))
+        );
     }
 
     #[test]
     fn a_missing_end_and_an_outer_delimiter_end_what_is_inside() {
         let found = parts(
-            "Content-Type: multipart/mixed; boundary=o\n\n--o\nContent-Type: multipart/digest; boundary=i\n\n--i\n\none\n--o\n\ntwo",
+            "Content-Type: multipart/mixed; boundary=o\n\n--o\n\
+             Content-Type: multipart/digest; boundary=i\n\n--i\n\none\n--o\n\ntwo",
         );
         let expected = [("message/rfc822", "one"), ("text/plain", "two")];
-        assert_eq!(found, expected.map(|(kind, text)| (kind.to_owned(), text.to_owned())));
+        assert_eq!(
+            found,
+            expected.map(|(kind, text)| (kind.to_owned(), text.to_owned()))
+        );
+    }
+
+    #[test]
+    fn a_boundary_is_read_however_it_is_written() {
+        for (value, boundary) in [
+            ("----=_Part_1.2:3?4", "----=_Part_1.2:3?4"),
+            ("\"=_x y(z)\" ; charset=utf-8", "=_x y(z)"),
+            ("x--", "x--"),
+            ("Ab (comment); type=\"text/html\"", "Ab"),
+        ] {
+            let raw = format!("Content-Type: Multipart/Mixed;\r\n\tBOUNDARY={value}\r\n\r\n");
+            let content_type = ContentType::of(&headers::split(raw.as_bytes()), "");
+            assert_eq!(content_type.kind, "multipart/mixed");
+            assert_eq!(content_type.parameter("boundary"), Some(boundary));
+        }
+    }
+
+    #[test]
+    fn a_semicolon_may_be_missing_after_the_type() {
+        let section = headers::split(b"Content-Type: text/html\n charset=\"utf-8\"\n\n");
+        let content_type = ContentType::of(&section, "");
+        assert_eq!(
+            (content_type.kind.as_str(), content_type.parameter("charset")),
+            ("text/html", Some("utf-8"))
+        );
     }
 
     #[test]
@@ -257,12 +344,18 @@ mod tests {
         let never = "Content-Type: multipart/mixed; boundary=never\n\nx\n--b\n";
         let wide = "Content-Type: multipart/mixed; boundary=b\n\n--b\n".to_owned() + &never.repeat(100_000);
         let tree = walk(&headers::split(wide.as_bytes()));
-        assert_eq!((tree.parts.len(), tree.defects), (0, vec![Defect::TooManyParts]));
+        assert_eq!(
+            (tree.parts.len(), tree.defects),
+            (999, vec![Defect::NoBoundary, Defect::TooManyParts])
+        );
     }
 
     #[test]
     fn a_multipart_without_a_boundary_is_one_part() {
         let tree = walk(&headers::split(b"Content-Type: multipart/mixed\n\n--\nx"));
-        assert_eq!((tree.parts.len(), tree.parts[0].body, tree.defects), (1, &b"--\nx"[..], vec![Defect::NoBoundary]));
+        assert_eq!(
+            (tree.parts.len(), tree.parts[0].body, tree.defects),
+            (1, &b"--\nx"[..], vec![Defect::NoBoundary])
+        );
     }
 }

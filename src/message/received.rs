@@ -1,7 +1,7 @@
 //! Trace fields (RFC 5321 section 4.4): who handed the message to whom.
 //!
-//! Not here: which of several trace fields can be believed; that is the reader's to know. Invariant: the client
-//! address is what the receiving server saw, never the text the client gave in HELO.
+//! Not here: which of several trace fields can be believed; that is the reader's to know.
+//! Invariant: the client address is what the receiving server saw, never the text the client gave in HELO.
 
 use std::net::IpAddr;
 
@@ -27,9 +27,10 @@ impl Received {
         let mut inside_from = Vec::new();
         for item in Items(value) {
             match (clause, item) {
-                (Clause::From, Item::Comment(comment)) => {
-                    exim |= comment.contains("helo=");
+                (Clause::From | Clause::Value(Keyword::From), Item::Comment(comment)) => {
+                    exim |= is_claim(&comment, &EXIM_CLAIMS);
                     inside_from.push(comment);
+                    clause = Clause::From;
                 }
                 (_, Item::Comment(comment)) => exim |= comment.starts_with("Exim"),
                 (Clause::Value(keyword), Item::Word(word)) => clause = received.take(keyword, word),
@@ -38,7 +39,12 @@ impl Received {
         }
         received.client_address = inside_from.iter().find_map(|comment| address_in_comment(comment));
         if exim && received.client_address.is_none() {
-            received.client_address = received.from_helo.as_deref().and_then(last_literal);
+            // Where Exim knows no name of the client, its address stands in place of one.
+            let unnamed = received
+                .from_helo
+                .as_deref()
+                .and_then(|name| name.strip_prefix('['));
+            received.client_address = unnamed.and_then(literal);
         }
         received
     }
@@ -57,7 +63,11 @@ impl Received {
             }
             Keyword::Other => {}
         }
-        if matches!(keyword, Keyword::From) { Clause::From } else { Clause::None }
+        if matches!(keyword, Keyword::From) {
+            Clause::From
+        } else {
+            Clause::None
+        }
     }
 }
 
@@ -93,36 +103,49 @@ impl Clause {
     }
 }
 
-/// The client's address in a comment: `rdns [1.2.3.4]` (Postfix, Sendmail), `[1.2.3.4] helo=x` (Exim), `1.2.3.4`
-/// (PowerMTA, Microsoft), `ident@1.2.3.4` (qmail). `HELO x` (qmail) is the client's own word.
+/// The client's address in a comment: `rdns [1.2.3.4]` (Postfix, Sendmail), `[1.2.3.4] helo=x` (Exim),
+/// `1.2.3.4` (PowerMTA, Microsoft), `ident@1.2.3.4` (qmail).
 fn address_in_comment(comment: &str) -> Option<IpAddr> {
-    let lower = comment.to_ascii_lowercase();
-    if lower.starts_with("helo ") || lower.starts_with("ehlo ") {
-        return None;
+    if is_claim(comment, &EXIM_CLAIMS) || is_claim(comment, &QMAIL_CLAIMS) {
+        None
+    } else if comment.starts_with('[') {
+        literal(comment.split_once('[')?.1)
+    } else if let Some((_, last)) = comment.rsplit_once('[') {
+        literal(last)
+    } else {
+        address(comment.rsplit('@').next()?)
     }
-    let claims = ["helo=", "ident="].iter().filter_map(|claim| lower.find(claim)).min();
-    let seen = &comment[..claims.unwrap_or(comment.len())];
-    if let Some(address) = last_literal(seen) {
-        return Some(address);
-    }
-    let last = seen.split_whitespace().next_back()?;
-    address(last.rsplit('@').next()?)
 }
 
-/// The last `[1.2.3.4]` or `[IPv6:2001:db8::1]`.
-fn last_literal(text: &str) -> Option<IpAddr> {
-    let (_, after) = text.rsplit_once('[')?;
-    let (literal, _) = after.split_once(']')?;
-    match literal.get(..5) {
-        Some(tag) if tag.eq_ignore_ascii_case("ipv6:") => address(&literal[5..]),
-        _ => address(literal),
+/// How comments with the client's own words start.
+const EXIM_CLAIMS: [&str; 3] = ["helo=", "ident=", "port="];
+const QMAIL_CLAIMS: [&str; 2] = ["helo ", "ehlo "];
+
+fn is_claim(comment: &str, claims: &[&str]) -> bool {
+    let starts = |claim: &&str| {
+        comment
+            .get(..claim.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(claim))
+    };
+    claims.iter().any(starts)
+}
+
+/// `1.2.3.4]` or `IPv6:2001:db8::1]`.
+fn literal(after_bracket: &str) -> Option<IpAddr> {
+    let (text, _) = after_bracket.split_once(']')?;
+    match text.split_at_checked(5) {
+        Some((tag, rest)) if tag.eq_ignore_ascii_case("ipv6:") => address(rest),
+        _ => address(text),
     }
 }
 
 /// An address without its zone; one of IPv4 in the clothes of IPv6 is undressed.
 fn address(text: &str) -> Option<IpAddr> {
     let unzoned = text.split_once('%').map_or(text, |(address, _)| address);
-    unzoned.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+    unzoned
+        .parse::<IpAddr>()
+        .ok()
+        .map(|address| address.to_canonical())
 }
 
 /// The words and comments of a field up to the semicolon before the date.
@@ -148,7 +171,9 @@ impl<'a> Iterator for Items<'a> {
             first => {
                 let rest = &self.0[first.len_utf8()..];
                 let stop = |c: char| c.is_whitespace() || matches!(c, '(' | ';' | '<');
-                let length = rest.find(stop).map_or(self.0.len(), |found| first.len_utf8() + found);
+                let length = rest
+                    .find(stop)
+                    .map_or(self.0.len(), |found| first.len_utf8() + found);
                 Some(Item::Word(self.split_off(length)))
             }
         }
@@ -194,12 +219,15 @@ mod tests {
     use super::*;
 
     fn client(value: &str) -> Option<String> {
-        Received::parse(value).client_address.map(|address| address.to_string())
+        Received::parse(value)
+            .client_address
+            .map(|address| address.to_string())
     }
 
     #[test]
     fn a_postfix_field_is_read_in_full() {
-        let value = "from helo.example (mail.example.com [192.0.2.1]) (using TLSv1.3 (256/256 bits)) by mx.example (Postfix) with ESMTPS id 4X for <a@b.example>; Mon, 1 Jan 2024 00:00:00 +0000 (UTC)";
+        let value = "from helo.example (mail.example.com [192.0.2.1]) (using TLSv1.3 (256/256 bits)) \
+            by mx.example (Postfix) with ESMTPS id 4X for <a@b.example>; Mon, 1 Jan 2024 (UTC)";
         assert_eq!(
             Received::parse(value),
             Received {
@@ -215,11 +243,13 @@ mod tests {
     fn every_server_writes_the_address_in_its_own_way() {
         for value in [
             "from x (192.0.2.1) by mx id h1 for <a@b>; date (envelope-from <s@x>)",
-            "from mail.example (192.0.2.1) by X.outlook.com (10.1.1.1) with Microsoft SMTP Server (version=TLS1_2) id 15.20; d",
+            "from mail.example (192.0.2.1) by X.outlook.com (10.1.1.1) with Microsoft SMTP Server id 15; d",
             "from unknown (HELO [203.0.113.9]) (192.0.2.1) by mx with SMTP; d",
             "from rdns.example (HELO x) (someone@192.0.2.1) by mx with SMTP; d",
             "from [192.0.2.1] (helo=[203.0.113.9]) by mx with esmtp (Exim 4.96) id 1; d",
-            "from rdns.example ([192.0.2.1]:4711 helo=[203.0.113.9] ident=x) by mx with esmtp (Exim 4.96) id 1; d",
+            "from rdns.example ([192.0.2.1]:4711 helo=[203.0.113.9]) by mx with esmtp (Exim 4.96) id 1; d",
+            "from [192.0.2.1] (port=4711 helo=[203.0.113.9]) by mx with esmtp id 1; d",
+            "from (unknown [192.0.2.1]) by mx with smtp; d",
             "from [192.0.2.1]:25 by mx with smtp (Exim 4.96); d",
             "from x (joe@rdns [192.0.2.1] (may be forged)) by mx (8.15) with ESMTP id 1; d",
             "from x (unknown [IPv6:::ffff:192.0.2.1]) by mx; d",
@@ -242,18 +272,33 @@ mod tests {
 
     #[test]
     fn the_helo_is_never_the_address() {
-        assert_eq!(client("from [203.0.113.9] by mx (Postfix) with SMTP id 1; d"), None);
-        assert_eq!(client("from [203.0.113.9] (unknown [192.0.2.1]) by mx; d").as_deref(), Some("192.0.2.1"));
-        assert_eq!(client("from by (x [192.0.2.1]) by mx; d").as_deref(), Some("192.0.2.1"));
+        assert_eq!(
+            client("from [203.0.113.9] by mx (Postfix) with SMTP id 1; d"),
+            None
+        );
+        assert_eq!(
+            client("from [203.0.113.9] (unknown [192.0.2.1]) by mx; d").as_deref(),
+            Some("192.0.2.1")
+        );
+        assert_eq!(
+            client("from by (x [192.0.2.1]) by mx; d").as_deref(),
+            Some("192.0.2.1")
+        );
+        assert_eq!(client("from x (account a HELO 203.0.113.9) by mx; d"), None);
         assert_eq!(client("by mx (1.1.1.1) with HTTP; d (from x (192.0.2.1))"), None);
     }
 
     #[test]
     fn b23_anything_at_all_is_read_without_harm() {
         assert_eq!(Received::parse(""), Received::default());
-        for hostile in ["(", ")", "\"", "<", "[", "from ", "(\\", ";", "from (", "é(", "\\"] {
+        for hostile in [
+            "(", ")", "\"", "<", "[", "from ", "(\\", ";", "from (", "é(", "\\",
+        ] {
             Received::parse(&hostile.repeat(30_000));
         }
-        assert_eq!(Received::parse("from \"a b\" by \"").from_helo.as_deref(), Some("a b"));
+        assert_eq!(
+            Received::parse("from \"a b\" by \"").from_helo.as_deref(),
+            Some("a b")
+        );
     }
 }
