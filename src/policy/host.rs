@@ -288,19 +288,19 @@ impl actions::Host for Host {
         self.add(Action::Click(visit), when)
     }
 
-    fn bounce(&mut self, bounce: actions::Bounce, when: actions::Schedule) -> wasmtime::Result<u32> {
+    fn bounce(&mut self, bounce: actions::DeliveryReport, when: actions::Schedule) -> wasmtime::Result<u32> {
         let reply = self.reply(bounce.reply)?;
         let sender = bounce.sender.map(|sender| one_line(&sender, 320));
         self.add(Action::Bounce(plan::Bounce { reply, sender, route: plan::Route::default() }), when)
     }
 
-    fn complain(&mut self, complaint: actions::Complaint, when: actions::Schedule) -> wasmtime::Result<u32> {
+    fn complain(&mut self, complaint: actions::FeedbackReport, when: actions::Schedule) -> wasmtime::Result<u32> {
         let sender = complaint.sender.map(|sender| one_line(&sender, 320));
         let feedback_type = one_line(&complaint.feedback_type, 40);
         self.add(Action::Complain(plan::Complaint { feedback_type, sender, route: plan::Route::default() }), when)
     }
 
-    fn auto_reply(&mut self, reply: actions::AutoReply, when: actions::Schedule) -> wasmtime::Result<u32> {
+    fn auto_reply(&mut self, reply: actions::Response, when: actions::Schedule) -> wasmtime::Result<u32> {
         let (subject, text) = (one_line(&reply.subject, 400), bounded(reply.text));
         self.add(Action::AutoReply(plan::AutoReply { subject, text, route: plan::Route::default() }), when)
     }
