@@ -225,3 +225,240 @@ fn literal(host: &str) -> Option<IpAddr> {
         _ => inner.parse().ok(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hickory_resolver::proto::op::{Message, ResponseCode};
+    use hickory_resolver::proto::rr::rdata::MX;
+    use hickory_resolver::proto::rr::{Name, Record};
+    use std::collections::HashMap;
+    use std::io::{Read, Write};
+    use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+    use std::sync::{Arc, Mutex};
+    use std::time::Instant;
+
+    /// What a test's DNS server does with a question.
+    enum Reply {
+        Records(Vec<RData>),
+        Code(ResponseCode),
+        Silence,
+        /// Too long for UDP: these records over TCP.
+        OverTcp(Vec<RData>),
+    }
+
+    type Questions = Arc<Mutex<HashMap<(String, RecordType), usize>>>;
+
+    /// A DNS server on loopback that counts its questions; it lives as long as the test process.
+    fn serve(reply: fn(&str, RecordType) -> Reply) -> (Dns, Questions) {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = tcp.local_addr().unwrap();
+        let udp = UdpSocket::bind(address).unwrap();
+        let questions = Questions::default();
+        let counted = questions.clone();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok((length, client)) = udp.recv_from(&mut buffer) {
+                let mut message = Message::from_vec(&buffer[..length]).unwrap();
+                let (name, kind) = (
+                    message.queries[0].name().to_ascii(),
+                    message.queries[0].query_type(),
+                );
+                *counted.lock().unwrap().entry((name.clone(), kind)).or_default() += 1;
+                message.additionals.clear();
+                let truncated = match reply(&name, kind) {
+                    Reply::Silence => continue,
+                    Reply::OverTcp(_) => true,
+                    other => {
+                        answer(&mut message, other);
+                        false
+                    }
+                };
+                message = message.into_response();
+                message.metadata.truncation = truncated;
+                udp.send_to(&message.to_vec().unwrap(), client).unwrap();
+            }
+        });
+        std::thread::spawn(move || {
+            while let Ok((mut client, _)) = tcp.accept() {
+                let mut length = [0; 2];
+                client.read_exact(&mut length).unwrap();
+                let mut query = vec![0; u16::from_be_bytes(length).into()];
+                client.read_exact(&mut query).unwrap();
+                let mut message = Message::from_vec(&query).unwrap();
+                let (name, kind) = (
+                    message.queries[0].name().to_ascii(),
+                    message.queries[0].query_type(),
+                );
+                answer(&mut message, reply(&name, kind));
+                let bytes = message.into_response().to_vec().unwrap();
+                client
+                    .write_all(&u16::try_from(bytes.len()).unwrap().to_be_bytes())
+                    .unwrap();
+                client.write_all(&bytes).unwrap();
+            }
+        });
+        (over_network(address), questions)
+    }
+
+    fn answer(message: &mut Message, reply: Reply) {
+        match reply {
+            Reply::Records(records) | Reply::OverTcp(records) => {
+                let name = message.queries[0].name().clone();
+                message.add_answers(
+                    records
+                        .into_iter()
+                        .map(|data| Record::from_rdata(name.clone(), 300, data)),
+                );
+            }
+            Reply::Code(code) => message.metadata.response_code = code,
+            Reply::Silence => {}
+        }
+    }
+
+    fn over_network(server: SocketAddr) -> Dns {
+        let config = config::Dns {
+            servers: vec![server],
+            timeout: 1,
+            ..config::Dns::default()
+        };
+        Dns::open(&config).unwrap()
+    }
+
+    fn soon() -> Deadline {
+        Deadline::after(Duration::from_secs(20))
+    }
+
+    fn mx(preference: u16, host: &str) -> RData {
+        RData::MX(MX::new(preference, Name::from_ascii(host).unwrap()))
+    }
+
+    fn a(address: [u8; 4]) -> RData {
+        RData::A(Ipv4Addr::from(address).into())
+    }
+
+    #[test]
+    fn exchangers_come_by_preference_and_keep_their_order() {
+        let (dns, _) = serve(|_, _| {
+            Reply::Records(vec![
+                mx(20, "b.Example."),
+                mx(10, "Z.example."),
+                mx(20, "a.example."),
+                mx(30, "."),
+            ])
+        });
+        assert_eq!(
+            dns.mx("Example.COM", soon()).unwrap(),
+            ["z.example", "b.example", "a.example"]
+        );
+    }
+
+    #[test]
+    fn b32_a_null_mx_takes_no_mail() {
+        let (dns, _) = serve(|_, _| Reply::Records(vec![mx(0, ".")]));
+        assert_eq!(dns.mx("example.com", soon()), Err(DnsFailure::NoMail));
+    }
+
+    #[test]
+    fn b32_only_no_such_record_makes_a_domain_its_own_exchanger() {
+        let (dns, _) = serve(|name, kind| match (name, kind) {
+            ("implicit.example.", RecordType::A) => Reply::Records(vec![a([192, 0, 2, 1])]),
+            ("implicit.example.", _) => Reply::Records(vec![]),
+            ("gone.example.", _) => Reply::Code(ResponseCode::NXDomain),
+            (_, RecordType::A) => Reply::Records(vec![a([192, 0, 2, 1])]),
+            ("silent.example.", _) => Reply::Silence,
+            ("refused.example.", _) => Reply::Code(ResponseCode::Refused),
+            _ => Reply::Code(ResponseCode::ServFail),
+        });
+        assert_eq!(dns.mx("implicit.example", soon()).unwrap(), ["implicit.example"]);
+        assert_eq!(dns.mx("gone.example", soon()), Err(DnsFailure::NotFound));
+        for domain in ["silent.example", "refused.example", "broken.example"] {
+            assert!(
+                matches!(dns.mx(domain, soon()), Err(DnsFailure::Temporary(_))),
+                "{domain}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_silent_server_is_given_up_within_the_deadline() {
+        let (dns, _) = serve(|_, _| Reply::Silence);
+        let begun = Instant::now();
+        let deadline = Deadline::after(Duration::from_millis(200));
+        assert!(matches!(
+            dns.mx("example.com", deadline),
+            Err(DnsFailure::Temporary(_))
+        ));
+        assert!(
+            begun.elapsed() < Duration::from_millis(600),
+            "{:?}",
+            begun.elapsed()
+        );
+    }
+
+    #[test]
+    fn an_answer_too_long_for_udp_comes_over_tcp() {
+        let (dns, _) = serve(|_, kind| match kind {
+            RecordType::A => Reply::OverTcp((0..=255).map(|last| a([192, 0, 2, last])).collect()),
+            _ => Reply::Records(vec![]),
+        });
+        assert_eq!(dns.addresses("many.example", soon()).unwrap().len(), 256);
+    }
+
+    #[test]
+    fn every_answer_is_kept_also_a_negative_one_but_no_failure() {
+        let (dns, questions) = serve(|name, kind| match (name, kind) {
+            ("good.example.", RecordType::MX) => Reply::Records(vec![mx(1, "mx.example.")]),
+            ("gone.example.", _) => Reply::Code(ResponseCode::NXDomain),
+            ("broken.example.", _) => Reply::Code(ResponseCode::ServFail),
+            _ => Reply::Records(vec![]),
+        });
+        std::thread::scope(|scope| {
+            scope.spawn(|| dns.mx("good.example", soon()));
+            scope.spawn(|| dns.mx("gone.example", soon()));
+        });
+        for domain in ["good.example", "gone.example", "empty.example", "broken.example"] {
+            let _ = (dns.mx(domain, soon()), dns.mx(domain, soon()));
+        }
+        let questions = questions.lock().unwrap();
+        let asked = |name: &str, kind| questions.get(&(name.to_owned(), kind)).copied().unwrap_or(0);
+        assert_eq!(asked("good.example.", RecordType::MX), 1);
+        assert_eq!(asked("gone.example.", RecordType::MX), 1);
+        assert_eq!(asked("empty.example.", RecordType::MX), 1);
+        assert_eq!(asked("empty.example.", RecordType::AAAA), 1);
+        assert!(asked("broken.example.", RecordType::MX) >= 2);
+    }
+
+    #[test]
+    fn many_threads_may_ask_at_once() {
+        let (dns, _) = serve(|_, _| Reply::Records(vec![mx(1, "mx.example.")]));
+        std::thread::scope(|scope| {
+            for thread in 0..16 {
+                let dns = &dns;
+                scope.spawn(move || {
+                    for question in 0..20 {
+                        let domain = format!("d{thread}-{question}.example");
+                        assert_eq!(dns.mx(&domain, soon()).unwrap(), ["mx.example"]);
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn literals_need_no_question_and_odd_names_get_none() {
+        let nowhere = config::Dns {
+            zone: Some("/nonexistent/zone".into()),
+            ..config::Dns::default()
+        };
+        let dns = Dns::open(&nowhere).unwrap();
+        assert_eq!(dns.addresses("192.0.2.1", soon()).unwrap().len(), 1);
+        assert_eq!(dns.addresses("[IPv6:2001:db8::1]", soon()).unwrap().len(), 1);
+        assert_eq!(dns.mx("a b.example", soon()), Err(DnsFailure::NotFound));
+        let failure = dns.mx("example.com", soon()).unwrap_err().to_string();
+        assert!(
+            failure.contains("/nonexistent/zone") && failure.contains("[dns] zone"),
+            "{failure}"
+        );
+    }
+}
