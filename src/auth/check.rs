@@ -270,9 +270,8 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
             dns: zone("many"),
             ..Config::default()
         };
-        let one = signed("keyless.example");
-        let many = one.strip_suffix(MESSAGE).unwrap().repeat(8) + &signed("sender.example");
-        let many = one.strip_suffix(MESSAGE).unwrap().repeat(1) + &many;
+        let keyless = signed("keyless.example").replace(MESSAGE, "");
+        let many = keyless.repeat(9) + &signed("sender.example");
         let verdicts = check(&many, &Envelope::default(), &config, |check| {
             check.signatures().to_vec()
         });
@@ -289,7 +288,7 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
             dns: zone("more"),
             ..Config::default()
         };
-        let more = one.strip_suffix(MESSAGE).unwrap().to_owned() + &many;
+        let more = keyless + &many;
         assert_eq!(
             check(&more, &Envelope::default(), &config, |check| check.dkim()),
             Verdict::PermError
