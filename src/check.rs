@@ -3,7 +3,7 @@
 //!
 //! It changes nothing that a message would not change too: opening the store may create it.
 
-use crate::auth::dns::{Dns, DnsFailure};
+use crate::auth::{Dns, DnsFailure};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::Error;

@@ -4,7 +4,7 @@
 //! nothing has happened and every failure is "try again"; after it the message is ours, whatever happens.
 
 use crate::action::{self, Doors, Keep};
-use crate::auth::dns::{Dns, DnsFailure};
+use crate::auth::{Dns, DnsFailure};
 use crate::config::{Config, OnTrap};
 use crate::deadline::Deadline;
 use crate::error::{Exit, Result};

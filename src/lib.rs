@@ -1,20 +1,21 @@
-//! carom handles what rebounds in e-mail. The modules stand in reading order: each uses only those above it.
+//! carom handles what rebounds in e-mail: bounces, complaints, auto-replies and the test traffic of a bounce sink.
+//!
+//! The modules stand in reading order, from what a message needs first to the commands that people type. Each uses
+//! only modules that stand above it; `tests/tidy.rs` holds them to it.
 
 /// What went wrong, and what the mail server is told.
 pub mod error;
+/// The time of day.
+pub mod clock;
 /// A point in time by which something must be over.
 pub mod deadline;
 /// `carom.toml` → `Config`.
 pub mod config;
-/// The envelope and the ways a message comes in.
-pub mod intake;
-/// Reading a message.
+/// Reading a message: header, addresses, links. It never fails; it lists defects.
 pub mod message;
-/// DKIM, SPF, DMARC, and the DNS they ask.
+/// 1 take: the envelope, and the ways a message comes in.
+pub mod intake;
+/// 3 check: DKIM, SPF, DMARC, and the DNS they ask.
 pub mod auth;
-/// The policy: engine, host functions, the plan it makes.
+/// 4 ask: the WebAssembly policy and the plan it makes.
 pub mod policy;
-/// Counters, journal and outbox.
-pub mod store;
-/// Doing what the plan says.
-pub mod action;

@@ -12,13 +12,13 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::intake::envelope::Envelope;
 use crate::message::Message;
-use crate::message::received::{self, Received};
+use crate::message::received::Received;
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
 /// The authentication facts of one message.
-pub struct Check<'a> {
-    message: &'a Message,
+pub struct Check<'a, 'm> {
+    message: &'a Message<'m>,
     envelope: &'a Envelope,
     config: &'a Config,
     dns: &'a Dns,
@@ -30,15 +30,15 @@ pub struct Check<'a> {
     dmarc: OnceLock<Verdict>,
 }
 
-impl<'a> Check<'a> {
+impl<'a, 'm> Check<'a, 'm> {
     /// Facts to be asked for; nothing is done yet.
     pub fn new(
-        message: &'a Message,
+        message: &'a Message<'m>,
         envelope: &'a Envelope,
         config: &'a Config,
         dns: &'a Dns,
         deadline: Deadline,
-    ) -> Check<'a> {
+    ) -> Check<'a, 'm> {
         Check {
             message,
             envelope,
@@ -144,7 +144,7 @@ impl<'a> Check<'a> {
             self.message
                 .headers("Received")
                 .iter()
-                .map(|value| received::parse(value))
+                .map(|value| Received::parse(value))
                 .find(is_ours)
         };
         self.received.get_or_init(find).as_ref()

@@ -5,7 +5,8 @@
 //! without what it put around them.
 
 use super::envelope::Envelope;
-use crate::message::{Message, received};
+use crate::message::Message;
+use crate::message::received::Received;
 use std::ops::Range;
 
 /// One message in a file, for one recipient.
@@ -91,7 +92,7 @@ fn is_pickup(name: &[u8]) -> bool {
 fn plain(raw: &[u8]) -> Envelope {
     let message = Message::read(raw);
     let sender = message.header("Return-Path").map(|value| bare_address(&value)).unwrap_or_default();
-    let topmost = message.header("Received").map(|value| received::parse(&value)).unwrap_or_default();
+    let topmost = message.header("Received").map(|value| Received::parse(&value)).unwrap_or_default();
     let delivered = ["X-Envelope-To", "X-Original-To", "Delivered-To"]
         .iter()
         .find_map(|name| message.header(name))

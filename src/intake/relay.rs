@@ -306,7 +306,7 @@ fn ends_properly(path: &Path) -> bool {
         let mut file = File::open(path)?;
         let size = file.metadata()?.len();
         let mut head = Vec::new();
-        file.by_ref().take(LOOK).read_to_end(&mut head)?;
+        Read::by_ref(&mut file).take(LOOK).read_to_end(&mut head)?;
         let mut end = vec![0; size.min(4096) as usize];
         file.read_exact_at(&mut end, size - size.min(4096))?;
         Ok((head, end))

@@ -9,7 +9,7 @@ mod defect;
 mod headers;
 mod links;
 mod mime;
-mod received;
+pub mod received;
 
 pub use defect::Defect;
 pub use headers::Field;

@@ -2,8 +2,7 @@
 //!
 //! Not here: how the answers cross to the guest (`host`). Invariant: what is not asked for is not computed.
 
-use crate::auth::check::{Check, Signature, Verdict};
-use crate::auth::dns::Dns;
+use crate::auth::{Check, Dns, Signature, Verdict};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::intake::envelope::Envelope;
@@ -73,7 +72,7 @@ impl Facts {
         &self.envelope
     }
 
-    fn check<R>(&self, ask: impl FnOnce(&Check<'_>) -> R) -> R {
+    fn check<R>(&self, ask: impl FnOnce(&Check<'_, '_>) -> R) -> R {
         self.message(|message| ask(&Check::new(message, &self.envelope, &self.config, &self.dns, self.deadline)))
     }
 

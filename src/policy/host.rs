@@ -6,7 +6,7 @@
 use super::bindings::carom::policy::{actions, facts, host};
 use super::facts::Facts;
 use super::plan::{self, Action, Outcome, Plan, Step, Verdict};
-use crate::auth::check;
+use crate::auth;
 use crate::config::Limits;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -163,16 +163,16 @@ fn bounded(mut text: String) -> String {
     text
 }
 
-impl From<check::Verdict> for facts::Verdict {
-    fn from(verdict: check::Verdict) -> facts::Verdict {
+impl From<auth::Verdict> for facts::Verdict {
+    fn from(verdict: auth::Verdict) -> facts::Verdict {
         match verdict {
-            check::Verdict::Pass => facts::Verdict::Pass,
-            check::Verdict::Fail => facts::Verdict::Fail,
-            check::Verdict::SoftFail => facts::Verdict::SoftFail,
-            check::Verdict::Neutral => facts::Verdict::Neutral,
-            check::Verdict::None => facts::Verdict::None,
-            check::Verdict::TempError => facts::Verdict::TempError,
-            check::Verdict::PermError => facts::Verdict::PermError,
+            auth::Verdict::Pass => facts::Verdict::Pass,
+            auth::Verdict::Fail => facts::Verdict::Fail,
+            auth::Verdict::SoftFail => facts::Verdict::SoftFail,
+            auth::Verdict::Neutral => facts::Verdict::Neutral,
+            auth::Verdict::None => facts::Verdict::None,
+            auth::Verdict::TempError => facts::Verdict::TempError,
+            auth::Verdict::PermError => facts::Verdict::PermError,
         }
     }
 }

@@ -32,7 +32,6 @@ use host::{Host, Stopped};
 use plan::Plan;
 use serde::Serialize;
 use std::fmt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -190,7 +189,7 @@ impl Policy {
         let mapped = self
             .instance
             .instantiate(&mut store)
-            .and_then(|policy| policy.carom_policy_mapping().call_map(&mut store, return_path, hosts));
+            .and_then(|policy| policy.carom_policy_mapping().call_may_answer(&mut store, return_path, hosts));
         match mapped {
             Ok(route) => Ok(route
                 .map(|route| Mapping { hosts: route.hosts, feedback_address: route.feedback_address })),
