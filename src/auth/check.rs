@@ -296,6 +296,21 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
     }
 
     #[test]
+    fn a_signature_over_endless_fields_is_not_worth_the_time() {
+        let config = Config {
+            dns: zone("endless"),
+            ..Config::default()
+        };
+        let fields: String = (0..200_000).map(|number| format!("x{number}:")).collect();
+        let tags = "v=1; a=ed25519-sha256; c=relaxed/relaxed; s=s1; d=sender.example; bh=AAAA; b=AAAA";
+        let endless = format!("DKIM-Signature: {tags}; h={fields}From\r\n{MESSAGE}");
+        let begun = Instant::now();
+        let verdict = check(&endless, &Envelope::default(), &config, |check| check.dkim());
+        assert_eq!(verdict, Verdict::PermError);
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    }
+
+    #[test]
     fn b26_spf_is_checked() {
         let spf = |sender: &str, client: &str| {
             let config = Config {

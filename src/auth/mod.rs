@@ -21,6 +21,9 @@ mod verify;
 mod trusted;
 /// The facts about one message, computed when they are asked for.
 mod check;
+/// A DNS server that does as it is told.
+#[cfg(test)]
+mod test_server;
 
 pub use check::Check;
 pub use dns::{Dns, DnsFailure};
