@@ -19,3 +19,5 @@ pub mod intake;
 pub mod auth;
 /// 4 ask: the WebAssembly policy and the plan it makes.
 pub mod policy;
+/// Counters, journal, outbox.
+pub mod store;

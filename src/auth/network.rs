@@ -15,7 +15,9 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use rustls::{ClientConfig, RootCertStore};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
@@ -102,6 +104,7 @@ pub(super) fn resolver(servers: Vec<NameServerConfig>, timeout: Duration) -> Res
     let config = ResolverConfig::from_parts(None, Vec::new(), servers);
     TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
         .with_options(options)
+        .with_tls_config(no_tls().context("DNS resolver")?)
         .build()
         .context("DNS resolver")
 }
@@ -122,4 +125,14 @@ fn server(address: &SocketAddr) -> NameServerConfig {
     };
     let connections = vec![on_port(ConnectionConfig::udp()), on_port(ConnectionConfig::tcp())];
     NameServerConfig::new(address.ip(), true, connections)
+}
+
+/// TLS is never spoken here. Said so, because the resolver would else read all root certificates of the system, which
+/// takes milliseconds.
+fn no_tls() -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(versions
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth())
 }
