@@ -24,7 +24,7 @@ pub struct Ticked {
 
 /// One tick.
 pub fn tick(house: &House) -> Result<Ticked> {
-    let ended = journal::run_due(&house.doors(), Deadline::after(TICK))?;
+    let ended = journal::run_due(&house.doors, Deadline::after(TICK))?;
     house.store.purge(clock::now_ms())?;
     log::expire(&house.config);
     let count = |result| ended.iter().filter(|ended| ended.result == result).count();

@@ -15,6 +15,7 @@ use crate::policy::facts::Facts;
 use crate::policy::plan::{Action, Plan, Refusal, Reply, Route, Verdict};
 use crate::policy::{Failure, Policy};
 use crate::store::{Promise, Record, Standing, Store, Tally};
+use std::time::Duration;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +29,9 @@ pub struct House {
     /// The policy that decides.
     pub policy: Policy,
     /// Counters, journal, outbox.
-    pub store: Store,
+    pub store: Arc<Store>,
+    /// The doors out: mail, links, kept copies.
+    pub doors: Doors,
     /// The message log.
     pub log: MessageLog,
 }
@@ -36,18 +39,22 @@ pub struct House {
 impl House {
     /// Loads the policy and opens the store. Connects to nothing.
     pub fn open(config: Arc<Config>, policy: &str) -> Result<House> {
+        let dns = Arc::new(Dns::open(&config.dns)?);
+        let policy = Policy::load(policy, &config)?;
+        let store = Arc::new(Store::open(&config.store_path())?);
         Ok(House {
-            dns: Arc::new(Dns::open(&config.dns)?),
-            policy: Policy::load(policy, &config)?,
-            store: Store::open(&config.store_path())?,
+            doors: Doors::new(config.clone(), dns.clone(), store.clone()),
             log: MessageLog::open(&config),
             config,
+            dns,
+            policy,
+            store,
         })
     }
 
-    /// The doors out: mail, links, kept copies.
-    pub fn doors(&self) -> Doors<'_> {
-        Doors::new(&self.config, &self.dns, &self.store)
+    /// The time one message has.
+    pub fn deadline(&self) -> Deadline {
+        Deadline::after(Duration::from_secs(u64::from(self.config.message.deadline)))
     }
 }
 
@@ -152,16 +159,16 @@ pub fn deliver(house: &House, mail: &Mail, deadline: Deadline, promised: &Atomic
             at_ms: mail.at_ms,
             keep: mail.keep.clone().unwrap_or_else(|| Keep::named(&house.config, &key)),
         };
-        entry.results = journal::run(&house.doors(), &work, deadline);
+        entry.results = journal::run(&house.doors, &work, deadline);
     }
-    entry.tally = tally;
+    entry.counted = tally;
     house.log.append(&entry);
     answer
 }
 
 /// A second delivery of a message that is on record: what was promised first stands, and what is left of it is done.
 fn resume(house: &House, key: &str, answer: Answer, deadline: Deadline) -> Answer {
-    if let Err(error) = journal::run_one(&house.doors(), key, deadline) {
+    if let Err(error) = journal::run_one(&house.doors, key, deadline) {
         tracing::warn!(%error, key, "what is left of it waits for the next tick");
     }
     answer
@@ -194,7 +201,7 @@ fn ask(house: &House, facts: &Rc<Facts>, mail: &Mail, deadline: Deadline) -> Res
     for step in &mut plan.steps {
         match &mut step.action {
             Action::Open(visit) | Action::Click(visit) if visit.user_agent.is_empty() => {
-                visit.user_agent = action::user_agent(&house.config, mail.seed).to_owned();
+                visit.user_agent = action::user_agent(&house.config, mail.seed);
             }
             Action::Bounce(bounce) => bounce.route = route(house, facts, &mut asked, deadline)?.0,
             Action::AutoReply(reply) => reply.route = route(house, facts, &mut asked, deadline)?.0,

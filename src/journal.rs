@@ -12,11 +12,10 @@ use crate::error::Result;
 use crate::intake::envelope::Envelope;
 use crate::message::Message;
 use crate::policy::plan::Plan;
-use crate::store::{Job, Promise, Settled, Standing, StepResult, Store, Tally};
+use crate::store::{Job, Promise, Settled, Standing, StepResult, Store};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::net::IpAddr;
-use std::path::PathBuf;
 
 /// How long a step may be under way before another process takes it for abandoned: longer than any deadline.
 const LEASE_MS: i64 = 15 * 60 * 1000;
@@ -111,7 +110,7 @@ pub fn promise(store: &Store, key: &Key, promise: Promise<'_>) -> Result<(String
 }
 
 /// Does the steps of a message that can be done now; says what became of each.
-pub fn run(doors: &Doors<'_>, work: &Work<'_>, deadline: Deadline) -> Vec<Ended> {
+pub fn run(doors: &Doors, work: &Work<'_>, deadline: Deadline) -> Vec<Ended> {
     let mut ended = Vec::new();
     while !deadline.passed() {
         match doors.store.claim(work.key, clock::now_ms(), LEASE_MS) {
@@ -130,7 +129,7 @@ pub fn run(doors: &Doors<'_>, work: &Work<'_>, deadline: Deadline) -> Vec<Ended>
 }
 
 /// Does every step that is due, of whatever message. Returns what became of them.
-pub fn run_due(doors: &Doors<'_>, deadline: Deadline) -> Result<Vec<Ended>> {
+pub fn run_due(doors: &Doors, deadline: Deadline) -> Result<Vec<Ended>> {
     let mut ended = Vec::new();
     while !deadline.passed() {
         let jobs = doors.store.claim_due(clock::now_ms(), LEASE_MS, BATCH)?;
@@ -143,12 +142,12 @@ pub fn run_due(doors: &Doors<'_>, deadline: Deadline) -> Result<Vec<Ended>> {
 }
 
 /// Does what is due of one message on record.
-pub fn run_one(doors: &Doors<'_>, key: &str, deadline: Deadline) -> Result<Vec<Ended>> {
+pub fn run_one(doors: &Doors, key: &str, deadline: Deadline) -> Result<Vec<Ended>> {
     let job = doors.store.claim_job(key, clock::now_ms(), LEASE_MS)?;
     Ok(job.map(|job| run_job(doors, &job, deadline)).unwrap_or_default())
 }
 
-fn run_job(doors: &Doors<'_>, job: &Job, deadline: Deadline) -> Vec<Ended> {
+fn run_job(doors: &Doors, job: &Job, deadline: Deadline) -> Vec<Ended> {
     let work = Work {
         key: &job.key,
         raw: &job.message,
@@ -157,7 +156,7 @@ fn run_job(doors: &Doors<'_>, job: &Job, deadline: Deadline) -> Vec<Ended> {
         plan: &job.plan,
         seed: job.seed,
         at_ms: job.at_ms,
-        keep: Keep::named(doors.config, &job.key),
+        keep: Keep::named(&doors.config, &job.key),
     };
     let mut ended = run_ready(doors, &work, &job.steps, job.attempts, deadline);
     ended.extend(run(doors, &work, deadline));
@@ -165,7 +164,7 @@ fn run_job(doors: &Doors<'_>, job: &Job, deadline: Deadline) -> Vec<Ended> {
 }
 
 /// Does these steps, all at once, and puts what became of them on record.
-fn run_ready(doors: &Doors<'_>, work: &Work<'_>, ready: &[usize], attempts: u32, deadline: Deadline) -> Vec<Ended> {
+fn run_ready(doors: &Doors, work: &Work<'_>, ready: &[usize], attempts: u32, deadline: Deadline) -> Vec<Ended> {
     let perform = |&step: &usize| {
         let message = Message::read(work.raw);
         let subject = Subject {

@@ -21,3 +21,23 @@ pub mod auth;
 pub mod policy;
 /// Counters, journal, outbox.
 pub mod store;
+/// 6 run: doing one step of a plan.
+pub mod action;
+/// 5 promise: plans kept through crashes, retries and delays.
+pub mod journal;
+/// 7 add: one line for each message, and carom's own log.
+pub mod log;
+/// THE SEVEN STEPS of a message, on one page.
+pub mod deliver;
+/// Every message of a relay directory, many at once.
+pub mod relay;
+/// THE TICK, on one page.
+pub mod cron;
+/// What was counted.
+pub mod stats;
+/// Is everything there that a message will need?
+pub mod check;
+/// Moving from bouncy-sink.
+pub mod sink;
+/// The front door.
+pub mod cli;

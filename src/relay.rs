@@ -5,7 +5,6 @@
 
 use crate::action::Keep;
 use crate::clock;
-use crate::deadline::Deadline;
 use crate::deliver::{Answer, House, Mail, deliver};
 use crate::error::{Context, Error, Result};
 use crate::intake::formats::{self, Part};
@@ -169,14 +168,10 @@ impl<'a> Run<'a> {
 
     /// Steps that have become due, of any message.
     fn tick(&self) {
-        let deadline = self.deadline();
-        if let Err(error) = journal::run_due(&self.house.doors(), deadline) {
+        let deadline = self.house.deadline();
+        if let Err(error) = journal::run_due(&self.house.doors, deadline) {
             tracing::warn!(%error, "due steps wait for the next tick");
         }
-    }
-
-    fn deadline(&self) -> Deadline {
-        Deadline::after(Duration::from_secs(u64::from(self.house.config.message.deadline)))
     }
 
     /// One file from claim to end. Nothing that goes wrong with it leaves this function.
@@ -216,7 +211,7 @@ impl<'a> Run<'a> {
                 at_ms: clock::now_ms(),
                 keep: Some(Keep { directory: self.relay.done().to_owned(), name: claim.name.clone() }),
             };
-            match deliver(self.house, &mail, self.deadline(), &AtomicBool::new(false)) {
+            match deliver(self.house, &mail, self.house.deadline(), &AtomicBool::new(false)) {
                 Answer::Later(reply) => deferred.push((part, reply.text)),
                 Answer::Taken | Answer::Refused(_) => {
                     self.messages.fetch_add(1, Relaxed);

@@ -62,7 +62,7 @@ pub(super) fn outbox(config: &Config, json: bool) -> Result<Exit> {
             let _ = writeln!(
                 text,
                 "{}  {:10} {:40} {:3} tries  {}",
-                stats::time(one.due_ms),
+                log::time(one.due_ms),
                 one.action,
                 one.recipient,
                 one.attempts,
