@@ -21,7 +21,7 @@ const MAX_ADDRESSES: usize = 8;
 
 /// What a server answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answered {
+pub(super) struct Answered {
     /// Status code.
     pub status: u16,
     /// The Server header.
@@ -31,7 +31,7 @@ pub struct Answered {
 }
 
 /// The client of a process. Nothing is set up before the first link.
-pub struct Client {
+pub(super) struct Client {
     config: Arc<Config>,
     dns: Arc<Dns>,
     agent: OnceLock<Agent>,
@@ -39,12 +39,12 @@ pub struct Client {
 
 impl Client {
     /// A client that connects to nothing yet.
-    pub fn new(config: Arc<Config>, dns: Arc<Dns>) -> Client {
+    pub(super) fn new(config: Arc<Config>, dns: Arc<Dns>) -> Client {
         Client { config, dns, agent: OnceLock::new() }
     }
 
     /// Fetches `url` and reads at most `[visit] max_bytes` of what it holds. The error is one line.
-    pub fn get(&self, url: &str, user_agent: &str, deadline: Deadline) -> Result<Answered, String> {
+    pub(super) fn get(&self, url: &str, user_agent: &str, deadline: Deadline) -> Result<Answered, String> {
         let request = self.agent().get(url).header("User-Agent", user_agent).header("Accept", "*/*");
         let limited = request.config().timeout_global(Some(deadline.left())).build();
         let mut response = limited.call().map_err(|error| one_line(&error))?;

@@ -13,7 +13,7 @@ const MAX_ADDRESSES: usize = 8;
 
 /// Why a host cannot be connected to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unreachable {
+pub(super) enum Unreachable {
     /// It has no address, or none that may be connected to.
     Forbidden(String),
     /// Its address is not known now.
@@ -21,7 +21,7 @@ pub enum Unreachable {
 }
 
 /// The addresses of `host` that may be connected to.
-pub fn resolve(
+pub(super) fn resolve(
     dns: &Dns,
     host: &str,
     port: u16,
@@ -46,7 +46,7 @@ pub fn resolve(
 
 /// Whether an address may be connected to: it is globally reachable (RFC 6890 and its registries), or in
 /// `allow_private`.
-pub fn is_allowed(address: IpAddr, network: &config::Network) -> bool {
+pub(super) fn is_allowed(address: IpAddr, network: &config::Network) -> bool {
     let bare = match address {
         IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
         IpAddr::V4(_) => address,

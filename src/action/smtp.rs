@@ -27,7 +27,7 @@ const MAX_ABANDONED: usize = 64;
 
 /// A letter, ready to send.
 #[derive(Clone, Debug)]
-pub struct Letter {
+pub(super) struct Letter {
     /// Envelope sender; `None` is the null sender.
     pub from: Option<String>,
     /// Envelope recipient.
@@ -38,7 +38,7 @@ pub struct Letter {
 
 /// A letter could not be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SendFailure {
+pub(super) struct SendFailure {
     /// Whether it is worth another try.
     pub temporary: bool,
     /// The host's reply, or what went wrong.
@@ -63,7 +63,7 @@ struct Idle {
 
 /// The connections of a process.
 #[derive(Default)]
-pub struct Pool {
+pub(super) struct Pool {
     idle: Mutex<HashMap<String, Vec<Idle>>>,
     abandoned: Arc<AtomicUsize>,
 }
@@ -84,7 +84,7 @@ struct Session {
 impl Pool {
     /// Sends the letter to the first of `hosts` that takes it; returns which. A host that cannot be reached or says "not
     /// now" is followed by the next; a host that says "no" has the last word.
-    pub fn deliver(
+    pub(super) fn deliver(
         &self,
         hosts: &[String],
         letter: &Letter,

@@ -151,7 +151,7 @@ fn is_tracker(url: &Url, visit: &Visit, doors: &Doors, deadline: Deadline) -> Re
 
 /// Answers of tracker checks that this process has seen, so that not every link asks the store.
 #[derive(Default)]
-pub struct Trackers(Mutex<HashMap<String, (bool, i64)>>);
+pub(super) struct Trackers(Mutex<HashMap<String, (bool, i64)>>);
 
 impl Trackers {
     fn known(&self, base: &str, now_ms: i64) -> Option<bool> {
