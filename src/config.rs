@@ -120,8 +120,8 @@ pub struct Relay {
     pub interval: u64,
     /// Seconds a file without a proper end must have lain unchanged before it is taken as whole.
     pub settle: u64,
-    /// Tries of a message that is deferred before it goes to `failed`; between them it stays where it is.
-    pub retries: u32,
+    /// Hours that a message which is deferred again and again stays; then it goes to `failed`.
+    pub give_up_hours: u32,
     /// Days that kept messages stay in `done`; 0 for ever.
     pub keep_days: u32,
 }
@@ -261,7 +261,7 @@ impl Default for Message {
 
 impl Default for Relay {
     fn default() -> Relay {
-        Relay { threads: 32, done: None, failed: None, interval: 200, settle: 5, retries: 20, keep_days: 0 }
+        Relay { threads: 32, done: None, failed: None, interval: 200, settle: 5, give_up_hours: 120, keep_days: 0 }
     }
 }
 

@@ -1,20 +1,43 @@
-//! carom handles what rebounds in e-mail. The modules stand in reading order: each uses only those above it.
+//! carom handles what rebounds in e-mail: bounces, complaints, auto-replies and the test traffic of a bounce sink.
+//!
+//! The modules stand in reading order, from what a message needs first to the commands that people type. Each uses
+//! only modules that stand above it; `tests/tidy.rs` holds them to it.
 
 /// What went wrong, and what the mail server is told.
 pub mod error;
+/// The time of day.
+pub mod clock;
 /// A point in time by which something must be over.
 pub mod deadline;
 /// `carom.toml` → `Config`.
 pub mod config;
-/// The envelope and the ways a message comes in.
-pub mod intake;
-/// Reading a message.
+/// Reading a message: header, addresses, links. It never fails; it lists defects.
 pub mod message;
-/// DKIM, SPF, DMARC, and the DNS they ask.
+/// 1 take: the envelope, and the ways a message comes in.
+pub mod intake;
+/// 3 check: DKIM, SPF, DMARC, and the DNS they ask.
 pub mod auth;
-/// The policy: engine, host functions, the plan it makes.
+/// 4 ask: the WebAssembly policy and the plan it makes.
 pub mod policy;
-/// Counters, journal and outbox.
+/// Counters, journal, outbox.
 pub mod store;
-/// Doing what the plan says.
+/// 6 run: doing one step of a plan.
 pub mod action;
+/// 5 promise: plans kept through crashes, retries and delays.
+pub mod journal;
+/// 7 add: one line for each message, and carom's own log.
+pub mod log;
+/// THE SEVEN STEPS of a message, on one page.
+pub mod deliver;
+/// Every message of a relay directory, many at once.
+pub mod relay;
+/// THE TICK, on one page.
+pub mod cron;
+/// What was counted.
+pub mod stats;
+/// Is everything there that a message will need?
+pub mod check;
+/// Moving from bouncy-sink.
+pub mod sink;
+/// The front door.
+pub mod cli;

@@ -1,1 +1,201 @@
-//! Actions.
+//! 6 run: doing one step of a plan. Each kind of action has a file; `smtp` and `http` are the only doors out.
+//!
+//! Not here: which steps, in what order, and their record (`journal`). Invariant: `perform` comes back by its deadline,
+//! and says what happened as a value: done, not to be done, or to be tried again.
+
+mod auto_reply;
+mod bounce;
+mod complaint;
+mod http;
+mod keep;
+mod network;
+mod report;
+mod smtp;
+mod visit;
+
+pub use keep::Keep;
+
+use crate::auth::Dns;
+use crate::clock;
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::intake::envelope::Envelope;
+use crate::message::Message;
+use crate::policy::plan::{Action, Refusal, Route};
+use crate::store::{Store, Tally};
+use smtp::Letter;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+/// The User-Agents to choose from when neither policy nor config names any.
+const USER_AGENTS: &str = include_str!("user_agents.toml");
+
+/// What actions need of the process: config, DNS, store, and the doors out. Nothing is connected before it is needed.
+pub struct Doors {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// DNS.
+    pub dns: Arc<Dns>,
+    /// The store.
+    pub store: Arc<Store>,
+    smtp: smtp::Pool,
+    http: http::Client,
+    trackers: visit::Trackers,
+}
+
+impl Doors {
+    /// Doors that are still shut.
+    pub fn new(config: Arc<Config>, dns: Arc<Dns>, store: Arc<Store>) -> Doors {
+        let http = http::Client::new(config.clone(), dns.clone());
+        Doors { config, dns, store, smtp: smtp::Pool::default(), http, trackers: visit::Trackers::default() }
+    }
+}
+
+/// The message an action is about.
+pub struct Subject<'a> {
+    /// The message.
+    pub message: &'a Message<'a>,
+    /// Its envelope.
+    pub envelope: &'a Envelope,
+    /// The SMTP client that brought it.
+    pub client_address: Option<IpAddr>,
+    /// The seed of its decision.
+    pub seed: u64,
+    /// Its key in the journal.
+    pub key: &'a str,
+    /// When it was decided, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// Where a kept copy goes.
+    pub keep: &'a Keep,
+}
+
+/// How an action ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done.
+    Succeeded,
+    /// It cannot be done.
+    Failed,
+    /// It is to be tried again.
+    Later {
+        /// Not before this time, in milliseconds since 1970.
+        at_ms: i64,
+    },
+}
+
+/// What became of an action.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it counts for.
+    pub tally: Tally,
+    /// What happened, in one line; `!` stands before what went wrong.
+    pub note: String,
+}
+
+impl Report {
+    fn new(outcome: Outcome, counter: &str, note: String) -> Report {
+        let mut tally = Tally::default();
+        if !counter.is_empty() {
+            tally.add(counter);
+        }
+        Report { outcome, tally, note }
+    }
+}
+
+/// Does one step. `attempts` is how often it has been tried before.
+pub fn perform(action: &Action, subject: &Subject<'_>, doors: &Doors, attempts: u32, deadline: Deadline) -> Report {
+    match action {
+        Action::Open(visit) => visit::visit(visit, "open", doors, deadline),
+        Action::Click(visit) => visit::visit(visit, "click", doors, deadline),
+        Action::Bounce(bounce) => {
+            let write = || bounce::write(bounce, subject, &doors.config);
+            send("OOB", "oob", &bounce.route, write, subject, doors, attempts, deadline)
+        }
+        Action::Complain(complaint) => {
+            let write = || complaint::write(complaint, subject, &doors.config);
+            send("FBL", "fbl", &complaint.route, write, subject, doors, attempts, deadline)
+        }
+        Action::AutoReply(_) if !auto_reply::may_answer(subject) => {
+            Report::new(Outcome::Failed, "autoreply_suppressed", "!the message may not be answered automatically".into())
+        }
+        Action::AutoReply(reply) => {
+            let write = || auto_reply::write(reply, subject, &doors.config);
+            send("Auto-reply", "autoreply", &reply.route, write, subject, doors, attempts, deadline)
+        }
+        Action::Keep => match subject.keep.write(subject.message.raw()) {
+            Ok(path) => Report::new(Outcome::Succeeded, "kept", format!("kept as {}", path.display())),
+            Err(error) => {
+                Report::new(Outcome::Later { at_ms: retry_at(attempts, subject.seed) }, "", format!("!not kept: {error}"))
+            }
+        },
+        Action::Count { name } => Report::new(Outcome::Succeeded, name, String::new()),
+        Action::Verdict => Report::new(Outcome::Succeeded, "", String::new()),
+    }
+}
+
+/// Sends what `write` gives where `route` says. Counters and words are bouncy-sink's.
+#[expect(clippy::too_many_arguments, reason = "each is a different thing, and there is one caller")]
+fn send(
+    word: &str,
+    counter: &str,
+    route: &Route,
+    write: impl FnOnce() -> Letter,
+    subject: &Subject<'_>,
+    doors: &Doors,
+    attempts: u32,
+    deadline: Deadline,
+) -> Report {
+    if let Some(refusal) = route.refusal {
+        let (counted, why) = match refusal {
+            Refusal::MissingReturnPath => ("missing_return_path", "there is no Return-Path"),
+            Refusal::MissingTo => ("missing_to", "there is no recipient to answer for"),
+            Refusal::NotRecognised => ("return_path_not_sparkpost", "the Return-Path is not one that may be answered"),
+        };
+        let note = format!("!{word} not sent, {why}: <{}>", subject.envelope.sender);
+        return Report::new(Outcome::Failed, &format!("{counter}_{counted}"), note);
+    }
+    let letter = write();
+    let from = letter.from.clone().unwrap_or_default();
+    match doors.smtp.deliver(&route.hosts, &letter, &doors.config, &doors.dns, deadline) {
+        Ok(host) => {
+            let note = format!("{word} sent,from <{from}> to <{}> via {host}", letter.to);
+            Report::new(Outcome::Succeeded, &format!("{counter}_sent"), note)
+        }
+        Err(failure) => {
+            let note = format!("!{word} endpoint returned error: {}", failure.text);
+            let age_ms = clock::now_ms() - subject.at_ms;
+            let give_up_ms = i64::from(doors.config.send.give_up_hours) * 3_600_000;
+            if failure.temporary && age_ms < give_up_ms {
+                let at_ms = retry_at(attempts, subject.seed);
+                return Report::new(Outcome::Later { at_ms }, &format!("{counter}_deferred"), note);
+            }
+            Report::new(Outcome::Failed, &format!("{counter}_smtp_error"), note)
+        }
+    }
+}
+
+/// When a step that failed for now is tried again: after 1, 2, 5, 15, 30, then every 60 minutes, a quarter more or less,
+/// so that what failed together is not tried together.
+fn retry_at(attempts: u32, seed: u64) -> i64 {
+    const MINUTES: [i64; 6] = [1, 2, 5, 15, 30, 60];
+    let minutes = MINUTES[(attempts as usize).min(MINUTES.len() - 1)];
+    let mut jitter = fastrand::Rng::with_seed(seed ^ u64::from(attempts));
+    clock::now_ms() + minutes * jitter.i64(45_000..75_000)
+}
+
+/// The User-Agent of a message: chosen by its seed, so that a retry sends the same one.
+pub fn user_agent(config: &Config, seed: u64) -> String {
+    static BUILT_IN: OnceLock<Vec<String>> = OnceLock::new();
+    let agents = match config.visit.user_agents.as_slice() {
+        [] => BUILT_IN.get_or_init(|| {
+            let table: toml::Table = USER_AGENTS.parse().unwrap_or_default();
+            let rows = table.get("agent").and_then(toml::Value::as_array);
+            rows.into_iter().flatten().filter_map(|agent| agent.as_str().map(str::to_owned)).collect()
+        }),
+        named => named,
+    };
+    let index = (seed >> 33) as usize % agents.len().max(1);
+    agents.get(index).cloned().unwrap_or_else(|| "Mozilla/5.0".into())
+}

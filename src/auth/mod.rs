@@ -1,1 +1,30 @@
-//! Authentication.
+//! Authentication: who really sent a message, and the DNS that tells.
+//!
+//! The only place with async code; every door of it is synchronous. Invariant: "not known now" is never told as
+//! "failed", and no question to the DNS outlives its deadline.
+
+/// What authentication says: the words of RFC 8601.
+mod verdict;
+/// Domain names that may be asked about.
+mod name;
+/// A static zone file.
+mod zone;
+/// Questions over the network.
+mod network;
+/// Mail exchangers and addresses.
+mod dns;
+/// The static zone as `mail_auth` wants to see it.
+mod answers;
+/// DKIM, SPF and DMARC, done by ourselves.
+mod verify;
+/// Results of a mail server whose word is taken.
+mod trusted;
+/// The facts about one message, computed when they are asked for.
+mod check;
+/// A DNS server that does as it is told.
+#[cfg(test)]
+mod test_server;
+
+pub use check::Check;
+pub use dns::{Dns, DnsFailure};
+pub use verdict::{Signature, Verdict};

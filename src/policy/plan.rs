@@ -82,6 +82,8 @@ pub enum Action {
     AutoReply(AutoReply),
     /// Keep a copy in the done directory.
     Keep,
+    /// The verdict itself: nothing to do, it always succeeds.
+    Verdict,
     /// Add one to a counter.
     Count {
         /// The counter's name.
@@ -166,6 +168,97 @@ pub struct AutoReply {
 impl Plan {
     /// Whether anything is done beside counting. Such a plan is promised in the journal before its first step.
     pub fn has_side_effects(&self) -> bool {
-        self.steps.iter().any(|step| !matches!(step.action, Action::Count { .. }))
+        self.steps.iter().any(|step| !step.is_bookkeeping())
+    }
+
+    /// Takes the steps out that are certain and change nothing outside: the verdict, and what is counted right away.
+    /// Returns the names to count. What hung on them starts at once, or never if it waited for their failure.
+    pub fn take_bookkeeping(&mut self) -> Vec<String> {
+        let mut counted = Vec::new();
+        let mut kept: Vec<Step> = Vec::new();
+        let mut fates: Vec<Fate> = Vec::new();
+        for mut step in std::mem::take(&mut self.steps) {
+            let after = step.after.take().map(|(index, outcome)| (fates[index], outcome));
+            let fate = match after {
+                Some((Fate::Never, _) | (Fate::Done, Outcome::Failed)) => Fate::Never,
+                None | Some((Fate::Done, _)) if step.is_bookkeeping() && step.delay == 0 => {
+                    if let Action::Count { name } = step.action {
+                        counted.push(name);
+                    }
+                    Fate::Done
+                }
+                after => {
+                    step.after = match after {
+                        Some((Fate::Kept(index), outcome)) => Some((index, outcome)),
+                        _ => None,
+                    };
+                    kept.push(step);
+                    Fate::Kept(kept.len() - 1)
+                }
+            };
+            fates.push(fate);
+        }
+        self.steps = kept;
+        counted
+    }
+}
+
+/// What became of a step while bookkeeping was taken out.
+#[derive(Clone, Copy)]
+enum Fate {
+    Kept(usize),
+    Done,
+    Never,
+}
+
+impl Action {
+    /// The action's name, as plans and logs show it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Action::Open(_) => "open",
+            Action::Click(_) => "click",
+            Action::Bounce(_) => "bounce",
+            Action::Complain(_) => "complain",
+            Action::AutoReply(_) => "auto-reply",
+            Action::Keep => "keep",
+            Action::Verdict => "verdict",
+            Action::Count { .. } => "count",
+        }
+    }
+}
+
+impl Step {
+    fn is_bookkeeping(&self) -> bool {
+        matches!(self.action, Action::Count { .. } | Action::Verdict)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(action: Action, after: Option<(usize, Outcome)>) -> Step {
+        Step { after, delay: 0, action }
+    }
+
+    fn count(name: &str) -> Action {
+        Action::Count { name: name.into() }
+    }
+
+    #[test]
+    fn bookkeeping_is_taken_out_and_the_rest_keeps_its_order() {
+        let mut plan = Plan {
+            verdict: Verdict::Accept,
+            steps: vec![
+                step(Action::Verdict, None),
+                step(count("accept"), Some((0, Outcome::Succeeded))),
+                step(Action::Keep, Some((1, Outcome::Finished))),
+                step(count("kept"), Some((2, Outcome::Succeeded))),
+                step(count("never"), Some((0, Outcome::Failed))),
+            ],
+        };
+        assert!(plan.has_side_effects());
+        assert_eq!(plan.take_bookkeeping(), ["accept"]);
+        assert_eq!(plan.steps, [step(Action::Keep, None), step(count("kept"), Some((0, Outcome::Succeeded)))]);
     }
 }

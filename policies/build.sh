@@ -1,0 +1,18 @@
+#!/bin/sh
+# Rebuilds policies/dist from the sources. Needs a Rust with the wasm32-unknown-unknown target, or Debian's packages
+# rustc-web cargo-web rust-web-src lld, whose standard library is built along.
+set -eu
+cd "$(dirname "$0")"
+target=wasm32-unknown-unknown
+root=$(cd .. && pwd)
+export RUSTFLAGS="--remap-path-prefix=$root=/carom --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
+if rustc --print target-libdir --target $target 2>/dev/null | xargs -r test -d; then
+    cargo build --release --target $target -p sink -p misfit
+else
+    RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld \
+        /usr/bin/cargo build --release -Zbuild-std=std,panic_abort --target $target -p sink -p misfit
+fi
+unset RUSTFLAGS
+for name in sink misfit; do
+    cargo run --quiet --release -p pack -- $name target/$target/release/$name.wasm dist .
+done

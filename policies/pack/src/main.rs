@@ -1,0 +1,46 @@
+//! `pack NAME MODULE DIST POLICIES`: makes `DIST/NAME.wasm`, a component, of the core module, with the hash of the
+//! component in `NAME.sha256` and that of its sources in `NAME.source`.
+
+use sha2::{Digest, Sha256};
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [name, module, dist, policies] = arguments.as_slice() else {
+        return Err("usage: pack NAME MODULE DIST POLICIES".into());
+    };
+    let module = fs::read(module)?;
+    let component = wit_component::ComponentEncoder::default().validate(true).module(&module)?.encode()?;
+    let write = |ending: &str, bytes: &[u8]| fs::write(Path::new(dist).join(format!("{name}.{ending}")), bytes);
+    write("wasm", &component)?;
+    write("sha256", format!("{:x}\n", Sha256::digest(&component)).as_bytes())?;
+    write("source", format!("{}\n", source_hash(Path::new(policies), name)?).as_bytes())?;
+    println!("{name}: {} bytes", component.len());
+    Ok(())
+}
+
+/// SHA-256 over, for each source in order of its path from the root: path, a zero byte, content, a zero byte. The
+/// sources are `wit/*.wit`, and `Cargo.toml` and `src/*.rs` of the sdk and of the guest.
+fn source_hash(policies: &Path, name: &str) -> Result<String, Box<dyn Error>> {
+    let policies = policies.canonicalize()?;
+    let root = policies.parent().ok_or("the policies stand in a project")?;
+    let mut files: Vec<PathBuf> = Vec::new();
+    for folder in ["wit".into(), "policies/sdk/src".into(), format!("policies/{name}/src")] {
+        for entry in fs::read_dir(root.join(&folder))? {
+            files.push(Path::new(&folder).join(entry?.file_name()));
+        }
+    }
+    files.push("policies/sdk/Cargo.toml".into());
+    files.push(format!("policies/{name}/Cargo.toml").into());
+    files.sort();
+    let mut hash = Sha256::new();
+    for file in files {
+        hash.update(file.to_string_lossy().as_bytes());
+        hash.update([0]);
+        hash.update(fs::read(root.join(&file))?);
+        hash.update([0]);
+    }
+    Ok(format!("{:x}", hash.finalize()))
+}

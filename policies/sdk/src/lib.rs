@@ -1,0 +1,105 @@
+//! Write carom policies in Rust: implement [`Policy`], and [`policy!`] it.
+//!
+//! ```ignore
+//! struct AcceptAll;
+//!
+//! impl carom_policy::Policy for AcceptAll {
+//!     fn decide() -> Result<(), String> {
+//!         carom_policy::actions::accept();
+//!         Ok(())
+//!     }
+//! }
+//!
+//! carom_policy::policy!(AcceptAll);
+//! ```
+
+#[doc(hidden)]
+pub mod bindings {
+    wit_bindgen::generate!({
+        path: "wit",
+        world: "policy",
+        pub_export_macro: true,
+        default_bindings_module: "carom_policy::bindings",
+    });
+}
+
+pub use bindings::carom::policy::{actions, facts, host};
+pub use bindings::exports::carom::policy::classification::{Class, Failure, Severity};
+pub use bindings::exports::carom::policy::mapping::Route;
+
+/// What a policy decides. Everything has a default: a policy writes what it cares about.
+pub trait Policy {
+    /// Builds the action tree of the message at hand. An error is a failed policy, not a verdict.
+    fn decide() -> Result<(), String> {
+        actions::accept();
+        Ok(())
+    }
+
+    /// Whether a return path may be answered, and where; `hosts` are its mail exchangers, most preferred first.
+    fn may_answer(_return_path: &str, _hosts: &[String]) -> Option<Route> {
+        None
+    }
+
+    /// What each delivery failure means, in order.
+    fn classify(failures: &[Failure]) -> Vec<Class> {
+        failures.iter().map(|_| undetermined()).collect()
+    }
+
+    /// What is wrong with these settings, a sentence each.
+    fn validate(_settings: &str) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// The class of a failure that nothing is known about.
+pub fn undetermined() -> Class {
+    Class {
+        reason: "undetermined".into(),
+        category: "other".into(),
+        severity: Severity::Unknown,
+        rule: String::new(),
+    }
+}
+
+/// A step that starts at once.
+pub fn now() -> actions::Schedule {
+    actions::Schedule { after: None, delay: 0 }
+}
+
+/// A step that starts when `step` has ended as `outcome` says.
+pub fn after(step: u32, outcome: actions::Outcome) -> actions::Schedule {
+    actions::Schedule { after: Some((step, outcome)), delay: 0 }
+}
+
+/// Makes a type that implements [`Policy`] the policy of this component.
+#[macro_export]
+macro_rules! policy {
+    ($policy:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            use $crate::bindings::exports::carom::policy as exports;
+            struct Component;
+            impl exports::decision::Guest for Component {
+                fn decide() -> Result<(), String> {
+                    <$policy as $crate::Policy>::decide()
+                }
+            }
+            impl exports::mapping::Guest for Component {
+                fn may_answer(return_path: String, hosts: Vec<String>) -> Option<$crate::Route> {
+                    <$policy as $crate::Policy>::may_answer(&return_path, &hosts)
+                }
+            }
+            impl exports::classification::Guest for Component {
+                fn classify(failures: Vec<$crate::Failure>) -> Vec<$crate::Class> {
+                    <$policy as $crate::Policy>::classify(&failures)
+                }
+            }
+            impl exports::settings::Guest for Component {
+                fn validate(settings: String) -> Vec<String> {
+                    <$policy as $crate::Policy>::validate(&settings)
+                }
+            }
+            $crate::bindings::export!(Component with_types_in $crate::bindings);
+        };
+    };
+}

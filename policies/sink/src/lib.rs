@@ -1,0 +1,198 @@
+//! The sink policy: bouncy-sink's behaviour, without its bugs. Read `decide` first.
+//!
+//! What an address asks for is in `address`, what chance makes of the rest in `mix`, the settings in `settings`.
+
+mod address;
+mod calendar;
+mod mapping;
+mod mix;
+mod settings;
+
+use address::{asked, Asked, Reply};
+use carom_policy::actions::{self, DeliveryReport, FeedbackReport, Outcome, Response, Visit};
+use carom_policy::facts::{self, Verdict};
+use carom_policy::{after, host, now, Class, Failure, Policy, Route, Severity};
+use mix::{Drawn, Mix};
+use settings::{Sender, Settings};
+
+struct Sink;
+
+impl Policy for Sink {
+    fn decide() -> Result<(), String> {
+        let settings = Settings::read(&host::settings())?;
+        if facts::header("X-Bouncy-Sink").is_some_and(|value| value.to_ascii_lowercase().contains("store-done")) {
+            actions::keep(now());
+        }
+        if settings.require_dkim {
+            match facts::dkim() {
+                Verdict::Pass => {}
+                Verdict::TempError => return later("the DKIM key is not to be had now"),
+                _ => return drop_and_count("fail_dkim"),
+            }
+        }
+        let recipient = facts::recipient();
+        let (local_part, domain) = recipient.rsplit_once('@').unwrap_or((&recipient, ""));
+        match asked(local_part, domain, &settings.domains) {
+            Asked::Accept => accept(),
+            Asked::Bounce(reply) => answer(&settings, settings.require_spf, || bounce(&settings, reply)),
+            Asked::Complain => answer(&settings, settings.require_spf, || complain(&settings)),
+            Asked::AutoReply => answer(&settings, settings.require_spf, out_of_office),
+            Asked::OpenAndClick => open(&settings, &Mix::new(&settings, local_part, host::now())),
+            Asked::Reject(reply) => {
+                actions::reject(&told(reply.unwrap_or_else(|| configured(&settings))));
+            }
+            Asked::Defer(reply) => {
+                let later = || Reply { code: 451, status: "4.3.0".into(), text: "try again later".into() };
+                actions::defer(&told(reply.unwrap_or_else(later)));
+            }
+            Asked::Mix => {
+                let mix = Mix::new(&settings, local_part, host::now());
+                match mix.draw(host::chance()) {
+                    Drawn::Bounce => answer(&settings, settings.require_spf_in_mix, || bounce(&settings, None)),
+                    Drawn::Complain => answer(&settings, settings.require_spf_in_mix, || complain(&settings)),
+                    Drawn::Open => open(&settings, &mix),
+                    Drawn::Accept => accept(),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn may_answer(_return_path: &str, hosts: &[String]) -> Option<Route> {
+        let settings = Settings::read(&host::settings()).ok()?;
+        let mapped = mapping::map(&settings, hosts)?;
+        Some(Route { hosts: mapped.hosts, feedback_address: mapped.feedback_address })
+    }
+
+    fn classify(failures: &[Failure]) -> Vec<Class> {
+        failures.iter().map(by_status).collect()
+    }
+
+    fn validate(settings: &str) -> Vec<String> {
+        match Settings::read(settings) {
+            Ok(_) => Vec::new(),
+            Err(complaints) => complaints.split("; ").map(str::to_owned).collect(),
+        }
+    }
+}
+
+fn accept() {
+    actions::accept();
+    actions::count("accept", now());
+}
+
+/// The message is taken, nothing is done, and a counter says why.
+fn drop_and_count(counter: &str) -> Result<(), String> {
+    actions::accept();
+    actions::count(counter, now());
+    Ok(())
+}
+
+fn later(text: &str) -> Result<(), String> {
+    actions::defer(&actions::Reply { code: 451, enhanced: "4.7.5".into(), text: text.into() });
+    Ok(())
+}
+
+/// An answer goes out only to a sender that is who it says: with SPF, where it is asked for.
+fn answer(_settings: &Settings, spf_needed: bool, send: impl FnOnce()) {
+    let spf = if spf_needed { facts::spf() } else { Verdict::Pass };
+    match spf {
+        Verdict::Pass => {
+            actions::accept();
+            send();
+        }
+        Verdict::TempError => drop(later("the SPF record is not to be had now")),
+        _ => drop(drop_and_count("fail_spf")),
+    }
+}
+
+fn told(reply: Reply) -> actions::Reply {
+    actions::Reply { code: reply.code, enhanced: reply.status, text: reply.text }
+}
+
+fn configured(settings: &Settings) -> Reply {
+    let (status, text) = (settings.bounce_status.clone(), settings.bounce_text.clone());
+    Reply { code: settings.bounce_code, status, text }
+}
+
+fn bounce(settings: &Settings, reply: Option<Reply>) {
+    let reply = told(reply.unwrap_or_else(|| configured(settings)));
+    let sender = (settings.bounce_sender == Sender::Recipient).then(facts::recipient);
+    actions::bounce(&DeliveryReport { reply, sender }, now());
+}
+
+fn complain(_settings: &Settings) {
+    actions::complain(&FeedbackReport { feedback_type: "abuse".into(), sender: None }, now());
+}
+
+fn out_of_office() {
+    let text = "I am out of the office and will answer when I am back.\r\n";
+    let subject = format!("Out of Office: {}", facts::header("Subject").unwrap_or_default());
+    actions::auto_reply(&Response { subject, text: text.into() }, now());
+}
+
+/// Opens the message; with their chances opens it again, clicks, clicks again.
+fn open(settings: &Settings, mix: &Mix) {
+    let (images, links) = (!facts::images().is_empty(), !facts::links().is_empty());
+    if !images && !links {
+        actions::accept();
+        actions::count("no_html", now());
+        return;
+    }
+    actions::accept();
+    let agent = match settings.user_agents.len() {
+        0 => None,
+        many => settings.user_agents.get((host::chance() * many as f64) as usize).cloned(),
+    };
+    let visit = Visit {
+        trackers: settings.tracking_domains_allowlist.clone(),
+        probe: settings.probe_trackers,
+        user_agent: agent,
+        timeout: settings.open_click_timeout,
+    };
+    let open_delay = settings.open_delay.seconds(host::chance());
+    let click_delay = open_delay.saturating_add(settings.click_delay.seconds(host::chance()));
+    let again = host::chance() < mix.open_again_given_open;
+    let click = host::chance() < mix.click_given_open;
+    let click_again = host::chance() < mix.click_again_given_click;
+    let at = |before: Option<u32>, delay: u32| actions::Schedule {
+        after: before.map(|step| (step, Outcome::Finished)),
+        delay,
+    };
+    let mut opened = None;
+    if images {
+        let step = actions::open(&visit, at(None, open_delay));
+        actions::count("open", after(step, Outcome::Succeeded));
+        opened = Some(step);
+        if again {
+            let step = actions::open(&visit, at(opened, open_delay));
+            actions::count("open_again", after(step, Outcome::Succeeded));
+        }
+    }
+    if links && click {
+        let clicked = actions::click(&visit, at(opened, click_delay));
+        actions::count("click", after(clicked, Outcome::Succeeded));
+        if click_again {
+            let step = actions::click(&visit, at(Some(clicked), click_delay));
+            actions::count("click_again", after(step, Outcome::Succeeded));
+        }
+    }
+}
+
+/// By status code alone: what a sink needs. The `bounce` policy reads the text.
+fn by_status(failure: &Failure) -> Class {
+    let detail = failure.status.split_once('.').map_or("", |(_, detail)| detail);
+    let (reason, category, severity) = match detail {
+        "1.1" | "1.3" | "1.0" => ("user-unknown", "bad-mailbox", Severity::Hard),
+        "1.2" => ("host-unknown", "bad-domain", Severity::Hard),
+        "1.6" => ("has-moved", "inactive-mailbox", Severity::Hard),
+        "2.1" => ("suspend", "inactive-mailbox", Severity::Soft),
+        "2.2" => ("mailbox-full", "quota-issues", Severity::Soft),
+        "4.7" | "4.1" => ("expired", "message-expired", Severity::Soft),
+        _ => return carom_policy::undetermined(),
+    };
+    let rule = format!("status {}", failure.status);
+    Class { reason: reason.into(), category: category.into(), severity, rule }
+}
+
+carom_policy::policy!(Sink);

@@ -1,0 +1,135 @@
+//! The statistical mix: what chance makes of a message that asks for nothing in particular.
+
+use crate::calendar;
+use crate::settings::Settings;
+
+/// Probabilities for one message.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mix {
+    pub oob: f64,
+    pub fbl: f64,
+    pub open: f64,
+    pub open_again_given_open: f64,
+    pub click_given_open: f64,
+    pub click_again_given_click: f64,
+}
+
+/// What a draw chose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drawn {
+    Bounce,
+    Complain,
+    Open,
+    Accept,
+}
+
+impl Mix {
+    /// The probabilities for a message to `local_part` at this time.
+    pub fn new(settings: &Settings, local_part: &str, now_ms: u64) -> Mix {
+        let ours = 1.0 - settings.upstream_handled / 100.0;
+        // With everything handled upstream nothing is left for chance to answer.
+        let share = |percent: f64| if ours > 0.0 { (percent / 100.0 / ours).min(1.0) } else { 0.0 };
+        let digit = signals_digit(&settings.signals_traffic_prefix, local_part);
+        let rates = &settings.weekly_cycle_open_rate;
+        let rate = rates.get(calendar::cycle_index(now_ms, rates.len())).copied().unwrap_or(1.0);
+        let factor = match digit {
+            None => rate,
+            Some(digit) => {
+                let days = settings.active_days();
+                let most = days.iter().map(Vec::len).max().unwrap_or(0);
+                let density = days.iter().map(Vec::len).sum::<usize>() as f64 / (10 * most.max(1)) as f64;
+                let today = days[usize::from(digit)].contains(&calendar::day_of_month(now_ms));
+                if today && density > 0.0 { rate / density } else { 0.0 }
+            }
+        }
+        .min(1.0);
+        let open = (share(settings.open_percent) * factor).min(1.0);
+        let given = |part: f64, whole: f64| if whole > 0.0 { (part / whole).min(1.0) } else { 0.0 };
+        let click = share(settings.click_percent);
+        Mix {
+            oob: share(settings.oob_percent),
+            fbl: share(settings.fbl_percent),
+            open,
+            open_again_given_open: given(share(settings.open_again_percent), share(settings.open_percent)),
+            click_given_open: given(click, share(settings.open_percent)),
+            click_again_given_click: given(share(settings.click_again_percent), click),
+        }
+    }
+
+    /// One draw on intervals that do not overlap, so that each outcome has just its own probability.
+    pub fn draw(&self, chance: f64) -> Drawn {
+        if chance < self.oob {
+            Drawn::Bounce
+        } else if chance < self.oob + self.fbl {
+            Drawn::Complain
+        } else if chance < self.oob + self.fbl + self.open {
+            Drawn::Open
+        } else {
+            Drawn::Accept
+        }
+    }
+}
+
+/// The last digit of a local part with the Signals prefix.
+fn signals_digit(prefix: &str, local_part: &str) -> Option<u8> {
+    let alpha = local_part.split('+').next().unwrap_or("");
+    let last = local_part.bytes().last().filter(u8::is_ascii_digit)?;
+    (!prefix.is_empty() && alpha.eq_ignore_ascii_case(prefix)).then_some(last - b'0')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// bouncy-sink's shipped values.
+    fn shipped() -> Settings {
+        Settings {
+            open_percent: 55.0,
+            open_again_percent: 10.0,
+            click_percent: 15.0,
+            click_again_percent: 3.0,
+            upstream_handled: 50.0,
+            ..Settings::default()
+        }
+    }
+
+    #[test]
+    fn the_shipped_values_give_the_shipped_probabilities() {
+        let mix = Mix::new(&shipped(), "x", 0);
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
+        assert!(close(mix.oob, 0.01) && close(mix.fbl, 0.0002) && close(mix.open, 1.0), "{mix:?}");
+        assert!(close(mix.open_again_given_open, 0.2) && close(mix.click_given_open, 0.3), "{mix:?}");
+        assert!(close(mix.click_again_given_click, 0.2), "{mix:?}");
+    }
+
+    #[test]
+    fn b15_each_outcome_has_its_own_interval() {
+        let mix = Mix { oob: 0.1, fbl: 0.1, open: 0.5, open_again_given_open: 0.0, click_given_open: 0.0, click_again_given_click: 0.0 };
+        let drawn: Vec<Drawn> = (0..1000).map(|n| mix.draw(f64::from(n) / 1000.0)).collect();
+        let count = |what| drawn.iter().filter(|drawn| **drawn == what).count();
+        assert_eq!((count(Drawn::Bounce), count(Drawn::Complain), count(Drawn::Open)), (100, 100, 500));
+    }
+
+    #[test]
+    fn b16_digits_matter_only_to_mail_with_the_prefix() {
+        let mut settings = shipped();
+        settings.upstream_handled = 0.0;
+        settings.signals_traffic_prefix = "test".into();
+        settings.digit_days.insert("1".into(), vec![1]);
+        settings.digit_days.insert("2".into(), vec![0]);
+        let first_of_january = 0;
+        assert!((Mix::new(&settings, "other+x1", first_of_january).open - 0.55).abs() < 1e-9);
+        assert!(Mix::new(&settings, "test+x1", first_of_january).open > 0.5);
+        assert_eq!(Mix::new(&settings, "test+x2", first_of_january).open, 0.0);
+        assert_eq!(Mix::new(&settings, "test+x1", 86_400_000).open, 0.0);
+    }
+
+    #[test]
+    fn b17_zero_percentages_never_fire() {
+        let mut settings = shipped();
+        (settings.oob_percent, settings.fbl_percent, settings.open_percent) = (0.0, 0.0, 0.0);
+        assert_eq!(Mix::new(&settings, "x", 0).draw(0.0), Drawn::Accept);
+        settings.upstream_handled = 100.0;
+        assert_eq!(Mix::new(&settings, "x", 0).draw(0.0), Drawn::Accept);
+    }
+}

@@ -1,0 +1,112 @@
+//! The door for links: one GET, to an address that may be connected to, within a deadline and a size.
+//!
+//! Not here: which links are followed. Connections are kept for the next link of the same host. Invariant: no cookie,
+//! no proxy, no user name, no redirect that was not asked for, and never more than the allowed bytes of an answer.
+
+use super::network::{self, Unreachable};
+use crate::auth::Dns;
+use crate::config::Config;
+use crate::deadline::Deadline;
+use std::fmt;
+use std::io::Read;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::{Agent, Error};
+
+/// Addresses that ureq takes at most.
+const MAX_ADDRESSES: usize = 8;
+
+/// What a server answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Answered {
+    /// Status code.
+    pub status: u16,
+    /// The Server header.
+    pub server: Option<String>,
+    /// The Location header.
+    pub location: Option<String>,
+}
+
+/// The client of a process. Nothing is set up before the first link.
+pub(super) struct Client {
+    config: Arc<Config>,
+    dns: Arc<Dns>,
+    agent: OnceLock<Agent>,
+}
+
+impl Client {
+    /// A client that connects to nothing yet.
+    pub(super) fn new(config: Arc<Config>, dns: Arc<Dns>) -> Client {
+        Client { config, dns, agent: OnceLock::new() }
+    }
+
+    /// Fetches `url` and reads at most `[visit] max_bytes` of what it holds. The error is one line.
+    pub(super) fn get(&self, url: &str, user_agent: &str, deadline: Deadline) -> Result<Answered, String> {
+        let request = self.agent().get(url).header("User-Agent", user_agent).header("Accept", "*/*");
+        let limited = request.config().timeout_global(Some(deadline.left())).build();
+        let mut response = limited.call().map_err(|error| one_line(&error))?;
+        let text = |name: &str| {
+            response.headers().get(name).and_then(|value| value.to_str().ok()).map(|value| value.chars().take(2048).collect())
+        };
+        let answered =
+            Answered { status: response.status().as_u16(), server: text("server"), location: text("location") };
+        // A body that has been read to its end leaves the connection fit for the next link; a longer one is cut off.
+        let body = response.body_mut().with_config().limit(u64::MAX).reader();
+        let mut bounded = body.take(self.config.visit.max_bytes);
+        std::io::copy(&mut bounded, &mut std::io::sink()).map_err(|error| one_line(&error))?;
+        Ok(answered)
+    }
+
+    fn agent(&self) -> &Agent {
+        self.agent.get_or_init(|| {
+            let settings = Agent::config_builder()
+                .http_status_as_error(false)
+                .proxy(None)
+                .max_redirects(0)
+                .max_redirects_will_error(false)
+                .max_response_header_size(64 << 10)
+                .max_idle_connections(256)
+                .max_idle_connections_per_host(64)
+                .max_idle_age(Duration::from_secs(15))
+                .build();
+            let vetted = Vetted { config: self.config.clone(), dns: self.dns.clone() };
+            Agent::with_parts(settings, DefaultConnector::default(), vetted)
+        })
+    }
+}
+
+/// Gives ureq only addresses that may be connected to.
+struct Vetted {
+    config: Arc<Config>,
+    dns: Arc<Dns>,
+}
+
+impl fmt::Debug for Vetted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vetted")
+    }
+}
+
+impl Resolver for Vetted {
+    fn resolve(&self, uri: &Uri, _: &ureq::config::Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        let host = uri.host().ok_or(Error::HostNotFound)?;
+        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        let deadline = Deadline::after(*timeout.after);
+        let port = uri.port_u16().unwrap_or(default);
+        let found = network::resolve(&self.dns, host, port, &self.config.network, deadline).map_err(|why| match why {
+            Unreachable::Forbidden(text) | Unreachable::Temporary(text) => Error::Io(std::io::Error::other(text)),
+        })?;
+        let mut addresses = self.empty();
+        for address in found.into_iter().take(MAX_ADDRESSES) {
+            addresses.push(address);
+        }
+        Ok(addresses)
+    }
+}
+
+fn one_line(error: &impl ToString) -> String {
+    error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
+}

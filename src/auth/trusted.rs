@@ -1,0 +1,360 @@
+//! Authentication-Results (RFC 8601) of a mail server whose word is taken.
+//!
+//! Not a search for words: the header is parsed by its grammar. Invariants: only the topmost header of a trusted
+//! authserv-id counts, for those below it may be forged; a comment never counts; a header that breaks the grammar
+//! says nothing from there on. That a forged header does not stand topmost is the mail server's duty (section 5).
+
+use super::verdict::{Signature, Verdict};
+
+/// What the trusted server found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Trusted {
+    pub(super) dkim: Vec<Signature>,
+    /// `None` when nothing was said of it.
+    pub(super) spf: Option<Verdict>,
+    /// `None` when nothing was said of it.
+    pub(super) dmarc: Option<Verdict>,
+}
+
+/// The results in the topmost of the header values (raw, topmost first) whose authserv-id is one of `ids`.
+pub(super) fn read(values: &[String], ids: &[String]) -> Trusted {
+    for value in values {
+        let mut reader = Reader { rest: value };
+        let issuer = reader.issuer().unwrap_or_default();
+        if ids.iter().any(|id| id.eq_ignore_ascii_case(&issuer)) {
+            return reader.results();
+        }
+    }
+    Trusted::default()
+}
+
+/// One `method=result` with its properties (RFC 8601 section 2.2, `resinfo`).
+#[derive(Default)]
+struct Statement {
+    method: String,
+    result: String,
+    /// `ptype.property`, lower case, and value.
+    properties: Vec<(String, String)>,
+}
+
+impl Statement {
+    fn property(&self, name: &str) -> Option<&str> {
+        self.properties
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// `None` for a result that RFC 8601 does not know.
+    fn verdict(&self) -> Option<Verdict> {
+        Some(match self.result.as_str() {
+            "pass" => Verdict::Pass,
+            "fail" | "hardfail" => Verdict::Fail,
+            "softfail" => Verdict::SoftFail,
+            "neutral" | "policy" => Verdict::Neutral,
+            "none" => Verdict::None,
+            "temperror" => Verdict::TempError,
+            "permerror" => Verdict::PermError,
+            _ => return None,
+        })
+    }
+
+    /// The signing domain: `header.d`, or the domain of `header.i`.
+    fn signer(&self) -> String {
+        let identity = || {
+            self.property("header.i")
+                .map(|i| i.rsplit_once('@').map_or(i, |(_, domain)| domain))
+        };
+        self.property("header.d")
+            .or_else(identity)
+            .unwrap_or_default()
+            .to_lowercase()
+    }
+}
+
+/// What is left of a header value.
+struct Reader<'a> {
+    rest: &'a str,
+}
+
+impl Reader<'_> {
+    /// The authserv-id; `None` when it is missing or the header has a version other than 1 (section 2.2).
+    fn issuer(&mut self) -> Option<String> {
+        let issuer = self.value()?;
+        self.skip()?;
+        if !self.rest.is_empty() && !self.rest.starts_with(';') && self.value()? != "1" {
+            return None;
+        }
+        Some(issuer)
+    }
+
+    fn results(&mut self) -> Trusted {
+        let mut trusted = Trusted::default();
+        let mut spf_of_sender = false;
+        while let Some(statement) = self.statement() {
+            let Some(verdict) = statement.verdict() else {
+                continue;
+            };
+            match statement.method.as_str() {
+                "dkim" if verdict != Verdict::None => {
+                    trusted.dkim.push(Signature {
+                        domain: statement.signer(),
+                        verdict,
+                    });
+                }
+                "spf" => {
+                    let of_sender = statement.property("smtp.mailfrom").is_some();
+                    if trusted.spf.is_none() || (of_sender && !spf_of_sender) {
+                        trusted.spf = Some(verdict);
+                        spf_of_sender = of_sender;
+                    }
+                }
+                "dmarc" if trusted.dmarc.is_none() => trusted.dmarc = Some(verdict),
+                _ => {}
+            }
+        }
+        trusted
+    }
+
+    /// The next statement; `None` at the end, or where the grammar is broken. A method of another version than 1 is
+    /// returned without its name: what it says is not known.
+    fn statement(&mut self) -> Option<Statement> {
+        self.skip()?;
+        self.punctuation(';')?;
+        let mut statement = Statement {
+            method: self.word()?.to_ascii_lowercase(),
+            ..Statement::default()
+        };
+        self.skip()?;
+        if self.rest.is_empty() || self.rest.starts_with(';') {
+            return (statement.method == "none").then_some(statement);
+        }
+        if self.rest.starts_with('/') {
+            self.punctuation('/')?;
+            if self.word()? != "1" {
+                statement.method.clear();
+            }
+        }
+        self.punctuation('=')?;
+        statement.result = self.word()?.to_ascii_lowercase();
+        loop {
+            self.skip()?;
+            if self.rest.is_empty() || self.rest.starts_with(';') {
+                return Some(statement);
+            }
+            let property = self.property_name()?;
+            self.punctuation('=')?;
+            let value = self.property_value()?;
+            statement.properties.push((property, value));
+        }
+    }
+
+    /// `reason`, or `ptype.property` with blanks and comments around the dot.
+    fn property_name(&mut self) -> Option<String> {
+        let mut name = self.word()?.to_ascii_lowercase();
+        loop {
+            self.skip()?;
+            if self.rest.starts_with('=') {
+                return Some(name);
+            }
+            if !name.ends_with('.') && !self.rest.starts_with('.') {
+                return None;
+            }
+            name.push_str(&self.word()?.to_ascii_lowercase());
+        }
+    }
+
+    /// A value, or an address without angle brackets. Servers do not quote all they should, so everything up to a
+    /// blank, a semicolon or a comment belongs to it.
+    fn property_value(&mut self) -> Option<String> {
+        self.skip()?;
+        let mut value = String::new();
+        loop {
+            if self.rest.starts_with('"') {
+                value.push_str(&self.quoted()?);
+            }
+            let ends = |c: char| c.is_ascii_whitespace() || matches!(c, ';' | '(' | '"');
+            let (plain, rest) = self
+                .rest
+                .split_at(self.rest.find(ends).unwrap_or(self.rest.len()));
+            value.push_str(plain);
+            self.rest = rest;
+            if !self.rest.starts_with('"') {
+                return Some(value);
+            }
+        }
+    }
+
+    /// A token or a quoted string (RFC 2045 section 5.1 `value`).
+    fn value(&mut self) -> Option<String> {
+        self.skip()?;
+        if self.rest.starts_with('"') {
+            self.quoted()
+        } else {
+            self.word()
+        }
+    }
+
+    /// A token, at least one character.
+    fn word(&mut self) -> Option<String> {
+        self.skip()?;
+        let ends =
+            |c: char| c.is_ascii_whitespace() || c.is_ascii_control() || "()<>@,;:\\\"/[]?=".contains(c);
+        let (word, rest) = self
+            .rest
+            .split_at(self.rest.find(ends).unwrap_or(self.rest.len()));
+        self.rest = rest;
+        (!word.is_empty()).then(|| word.to_owned())
+    }
+
+    fn quoted(&mut self) -> Option<String> {
+        let mut value = String::new();
+        let mut characters = self.rest.char_indices().skip(1);
+        while let Some((at, character)) = characters.next() {
+            match character {
+                '"' => {
+                    self.rest = &self.rest[at + 1..];
+                    return Some(value);
+                }
+                '\\' => value.push(characters.next()?.1),
+                other => value.push(other),
+            }
+        }
+        None
+    }
+
+    fn punctuation(&mut self, wanted: char) -> Option<()> {
+        self.skip()?;
+        self.rest = self.rest.strip_prefix(wanted)?;
+        Some(())
+    }
+
+    /// Skips blanks and comments, which nest (RFC 5322 section 3.2.2); `None` when a comment is not closed.
+    fn skip(&mut self) -> Option<()> {
+        loop {
+            self.rest = self.rest.trim_ascii_start();
+            if !self.rest.starts_with('(') {
+                return Some(());
+            }
+            let mut depth = 0usize;
+            let mut characters = self.rest.char_indices();
+            loop {
+                let (at, character) = characters.next()?;
+                match character {
+                    '(' => depth += 1,
+                    ')' => depth -= 1,
+                    '\\' => {
+                        characters.next()?;
+                    }
+                    _ => {}
+                }
+                if depth == 0 {
+                    self.rest = &self.rest[at + 1..];
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn results(values: &[&str]) -> Trusted {
+        let values: Vec<String> = values.iter().map(|value| value.to_string()).collect();
+        read(&values, &["mx.example.com".into()])
+    }
+
+    fn signature(domain: &str, verdict: Verdict) -> Signature {
+        Signature {
+            domain: domain.into(),
+            verdict,
+        }
+    }
+
+    #[test]
+    fn every_result_of_the_header_is_read() {
+        let trusted = results(&[
+            " MX.Example.COM 1;\r\n dkim=pass (2048-bit key) header.d=Sender.Example\r\n\
+            \theader.i=@sender.example header.b=\"abc/de+=\";\r\n dkim/1=temperror reason=\"no; dkim=pass\"\r\n\
+            \theader . i=joe@other.example; dkim/2=pass header.d=evil.example;\r\n\
+            spf=softfail smtp.helo=h.example; spf=pass (why (not)) smtp.mailfrom=\"a b\"@sender.example;\r\n\
+            dmarc=fail (p=none) header.from=sender.example; x-new=pass; arc=none",
+        ]);
+        let dkim = vec![
+            signature("sender.example", Verdict::Pass),
+            signature("other.example", Verdict::TempError),
+        ];
+        assert_eq!(
+            trusted,
+            Trusted {
+                dkim,
+                spf: Some(Verdict::Pass),
+                dmarc: Some(Verdict::Fail)
+            }
+        );
+    }
+
+    #[test]
+    fn b27_dkim_pass_in_a_comment_never_counts() {
+        let trusted =
+            results(&["mx.example.com; dkim=fail (dkim=pass; (spf=pass)\\) dkim=pass) header.d=a.example"]);
+        assert_eq!(trusted.dkim, [signature("a.example", Verdict::Fail)]);
+        assert_eq!(
+            results(&["mx.example.com (; dkim=pass); none"]),
+            Trusted::default()
+        );
+        assert_eq!(
+            results(&["(mx.example.com; dkim=pass) other.example; dkim=pass"]),
+            Trusted::default()
+        );
+    }
+
+    #[test]
+    fn b27_another_authserv_id_never_counts() {
+        assert_eq!(results(&["evil.example; dkim=pass"]), Trusted::default());
+        assert_eq!(
+            results(&["mx.example.com.evil.example; dkim=pass"]),
+            Trusted::default()
+        );
+        assert_eq!(
+            results(&["evil.example mx.example.com; dkim=pass"]),
+            Trusted::default()
+        );
+        assert_eq!(results(&["mx.example.com 2; dkim=pass"]), Trusted::default());
+        assert_eq!(results(&["\"mx.example.com\"; dkim=pass"]).dkim.len(), 1);
+    }
+
+    #[test]
+    fn b27_a_header_below_the_topmost_trusted_one_never_counts() {
+        let trusted = results(&[
+            "first.example; spf=pass",
+            "mx.example.com; spf=fail",
+            "mx.example.com; spf=pass",
+        ]);
+        assert_eq!(trusted.spf, Some(Verdict::Fail));
+        assert_eq!(
+            results(&["mx.example.com; none", "mx.example.com; dkim=pass"]),
+            Trusted::default()
+        );
+    }
+
+    #[test]
+    fn broken_grammar_says_nothing_from_there_on() {
+        assert_eq!(
+            results(&["mx.example.com; spf=pass; dkim pass; dmarc=pass"]).dmarc,
+            None
+        );
+        for broken in [
+            "mx.example.com; dkim=pass (",
+            "mx.example.com; =pass",
+            "mx.example.com;;dkim=pass",
+            "",
+            "(",
+            "\"",
+        ] {
+            assert_eq!(results(&[broken]), Trusted::default(), "{broken}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! DKIM, SPF and DMARC, verified by ourselves with `mail_auth`.
+//!
+//! Not here: when to verify and what to do with the verdict. Invariants: a message is verified in the form it had on
+//! the wire, with CRLF; at most [`MAX_SIGNATURES`] signatures cost a key and a hash; a DNS that fails or is silent
+//! makes `TempError`, never `Fail`.
+
+use super::dns::Dns;
+use super::name;
+use super::verdict::{Signature, Verdict};
+use crate::deadline::Deadline;
+use mail_auth::common::headers::Header;
+use mail_auth::common::verify::VerifySignature;
+use mail_auth::dkim::{DkimError, Signature as DkimSignature};
+use mail_auth::dmarc::verify::DmarcParameters;
+use mail_auth::spf::verify::SpfParameters;
+use mail_auth::{
+    AuthenticatedMessage, DkimOutput, DkimResult, DmarcResult, DnsError, Error, SpfOutput, SpfResult,
+};
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+/// Signatures of one message that are verified, from the top.
+const MAX_SIGNATURES: usize = 10;
+
+/// Comparisons of header names that one signature may cost. Real ones cost thousands; one that names a hundred thousand
+/// fields is there to keep us busy.
+const MAX_COMPARISONS: usize = 10_000_000;
+
+/// The message with CRLF line ends, as it was signed; mail servers hand it to programs with LF alone.
+pub(super) fn wire_form(raw: &[u8]) -> Cow<'_, [u8]> {
+    let bare = |at: usize| raw[at] == b'\n' && (at == 0 || raw[at - 1] != b'\r');
+    let count = (0..raw.len()).filter(|at| bare(*at)).count();
+    if count == 0 {
+        return Cow::Borrowed(raw);
+    }
+    let mut wire = Vec::with_capacity(raw.len() + count);
+    for (at, byte) in raw.iter().enumerate() {
+        if bare(at) {
+            wire.push(b'\r');
+        }
+        wire.push(*byte);
+    }
+    Cow::Owned(wire)
+}
+
+/// The values of a header field, topmost first, with folding and comments, as they were sent: nothing that the
+/// sender has encoded is decoded, so it cannot pass for syntax.
+pub(super) fn field_values(raw: &[u8], field: &str) -> Vec<String> {
+    let Some(message) = AuthenticatedMessage::parse(head(raw)) else {
+        return Vec::new();
+    };
+    let named = message.headers.iter().filter(|(name, _)| is_field(name, field));
+    named
+        .map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+        .collect()
+}
+
+/// The header section, up to the first empty line.
+fn head(raw: &[u8]) -> &[u8] {
+    let empty_line_follows = |rest: &[u8]| rest.starts_with(b"\n\n") || rest.starts_with(b"\n\r\n");
+    let end = (0..raw.len()).find(|at| empty_line_follows(&raw[*at..]));
+    &raw[..end.map_or(raw.len(), |at| at + 1)]
+}
+
+fn is_field(name: &[u8], field: &str) -> bool {
+    name.trim_ascii().eq_ignore_ascii_case(field.as_bytes())
+}
+
+/// Verifies the DKIM signatures of a message in wire form (RFC 6376), in their order.
+pub(super) fn dkim(wire: &[u8], dns: &Dns, deadline: Deadline) -> Vec<Signature> {
+    let Some(mut message) = AuthenticatedMessage::parse(wire) else {
+        return Vec::new();
+    };
+    let broken = message
+        .errors
+        .iter()
+        .filter(|error| is_field(error.name, "DKIM-Signature"));
+    let broken = broken.map(|_| Signature {
+        domain: String::new(),
+        verdict: Verdict::Neutral,
+    });
+    let mut signatures: Vec<Signature> = broken.take(MAX_SIGNATURES).collect();
+    message.errors.clear();
+    for signature in std::mem::take(&mut message.dkim_headers)
+        .into_iter()
+        .take(MAX_SIGNATURES)
+    {
+        let domain = signature.header.d.to_lowercase();
+        let verdict = one_signature(&mut message, signature, dns, deadline);
+        signatures.push(Signature { domain, verdict });
+    }
+    signatures
+}
+
+/// Each signature is verified by itself, so that one whose DNS is silent does not take the verdict of another.
+fn one_signature<'x>(
+    message: &mut AuthenticatedMessage<'x>,
+    mut signature: Header<'x, DkimSignature>,
+    dns: &Dns,
+    deadline: Deadline,
+) -> Verdict {
+    let named = signature.header.h.len();
+    let comparisons = named.saturating_mul(named.max(message.headers.len()));
+    if comparisons > MAX_COMPARISONS || name::absolute(&signature.header.domain_key()).is_none() {
+        return Verdict::PermError;
+    }
+    // Nobody reports failures to the signer (RFC 6651): no need to ask whether he wants that.
+    signature.header.r = false;
+    message.dkim_headers = vec![signature];
+    let Ok(authenticator) = dns.authenticator() else {
+        return Verdict::TempError;
+    };
+    let answers = dns.answers();
+    let outputs = dns.wait(deadline, authenticator.verify_dkim(answers.ask(&*message)));
+    match outputs.as_deref() {
+        Some([output, ..]) => dkim_verdict(output.result()),
+        Some([]) => Verdict::None,
+        None => Verdict::TempError,
+    }
+}
+
+fn dkim_verdict(result: &DkimResult) -> Verdict {
+    match result {
+        DkimResult::Pass => Verdict::Pass,
+        DkimResult::Neutral(Error::Dkim(DkimError::FailedBodyHashMatch | DkimError::SignatureExpired)) => {
+            Verdict::Fail
+        }
+        DkimResult::Neutral(_) => Verdict::Neutral,
+        DkimResult::Fail(_) => Verdict::Fail,
+        DkimResult::PermError(_) => Verdict::PermError,
+        DkimResult::TempError(_) => Verdict::TempError,
+        DkimResult::None => Verdict::None,
+    }
+}
+
+/// Whether a client may send for a domain (RFC 7208): that of the sender, or the HELO name for the null sender.
+pub(super) fn spf(sender: &str, helo: &str, client: IpAddr, dns: &Dns, deadline: Deadline) -> Verdict {
+    if name::absolute(mail_from_domain(sender, helo)).is_none() {
+        return Verdict::None;
+    }
+    let parameters = if sender.is_empty() {
+        SpfParameters::verify_ehlo(client, helo, helo)
+    } else {
+        SpfParameters::verify_mail_from(client, helo, helo, sender)
+    };
+    let Ok(authenticator) = dns.authenticator() else {
+        return Verdict::TempError;
+    };
+    let answers = dns.answers();
+    let output = dns.wait(deadline, authenticator.check_host(answers.ask(parameters)));
+    match output.map(|output| output.result()) {
+        Some(SpfResult::Pass) => Verdict::Pass,
+        Some(SpfResult::Fail) => Verdict::Fail,
+        Some(SpfResult::SoftFail) => Verdict::SoftFail,
+        Some(SpfResult::Neutral) => Verdict::Neutral,
+        Some(SpfResult::None) => Verdict::None,
+        Some(SpfResult::PermError) => Verdict::PermError,
+        Some(SpfResult::TempError) | None => Verdict::TempError,
+    }
+}
+
+/// The domain that SPF is about.
+pub(super) fn mail_from_domain<'a>(sender: &'a str, helo: &'a str) -> &'a str {
+    sender.rsplit_once('@').map_or(helo, |(_, domain)| domain)
+}
+
+/// Whether a verified domain is aligned with that of From (RFC 7489 section 3.1, RFC 9989), given the other verdicts.
+pub(super) fn dmarc(
+    raw: &[u8],
+    signatures: &[Signature],
+    (spf_domain, spf): (&str, Verdict),
+    dns: &Dns,
+    deadline: Deadline,
+) -> Verdict {
+    let Some(message) = AuthenticatedMessage::parse(head(raw)) else {
+        return Verdict::None;
+    };
+    let mut domains = message
+        .from
+        .iter()
+        .map(|from| from.rsplit_once('@').map_or("", |(_, domain)| domain));
+    if !domains.all(|domain| name::absolute(domain).is_some()) {
+        return Verdict::PermError;
+    }
+    let signed: Vec<(DkimSignature, Verdict)> = signatures
+        .iter()
+        .map(|signature| {
+            (
+                DkimSignature {
+                    d: signature.domain.clone(),
+                    ..Default::default()
+                },
+                signature.verdict,
+            )
+        })
+        .collect();
+    let temporary = || Error::Dns(DnsError::Resolver(String::new()));
+    let outputs: Vec<DkimOutput<'_>> = signed
+        .iter()
+        .filter_map(|(signature, verdict)| match verdict {
+            Verdict::Pass => Some(DkimOutput::pass().with_signature(signature)),
+            Verdict::TempError => Some(DkimOutput::temp_err(temporary()).with_signature(signature)),
+            _ => None,
+        })
+        .collect();
+    let spf_result = match spf {
+        Verdict::Pass => SpfResult::Pass,
+        Verdict::TempError => SpfResult::TempError,
+        _ => SpfResult::None,
+    };
+    let spf_output = SpfOutput::new(spf_domain.to_owned()).with_result(spf_result);
+    let parameters = DmarcParameters::new(&message, &outputs, spf_domain, &spf_output);
+    let Ok(authenticator) = dns.authenticator() else {
+        return Verdict::TempError;
+    };
+    let answers = dns.answers();
+    let output = dns.wait(deadline, authenticator.verify_dmarc(answers.ask(parameters)));
+    match output.map(|output| output.result()) {
+        Some(DmarcResult::Pass) => Verdict::Pass,
+        Some(DmarcResult::Fail(_)) => Verdict::Fail,
+        Some(DmarcResult::None) => Verdict::None,
+        Some(DmarcResult::PermError(_)) => Verdict::PermError,
+        Some(DmarcResult::TempError(_)) | None => Verdict::TempError,
+    }
+}

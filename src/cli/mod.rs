@@ -1,0 +1,166 @@
+//! The front door: what was typed, and which part of carom answers it.
+//!
+//! Each command that does more than show something has a file of its own. Invariant: under a mail server (`pipe`)
+//! everything that goes wrong here, bad arguments included, ends as "try again later".
+
+mod pipe;
+mod relay;
+mod show;
+
+use crate::config::Config;
+use crate::error::{Context, Error, Exit, Result};
+use crate::log;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Handles what rebounds in e-mail: bounces, complaints, auto-replies, and the test traffic of a bounce sink.
+#[derive(Debug, Parser)]
+#[command(name = "carom", version, max_term_width = 110, disable_help_subcommand = true)]
+#[command(after_help = "A first look, without root and without a mail server:\n  \
+    carom --state /tmp/carom pipe --sender a@example.com --recipient b@accept.sink.example.com --dry-run < message.eml\n  \
+    carom --state /tmp/carom check\n\nUnder Postfix: see the pipe(8) lines in the README.")]
+struct Typed {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Debug)]
+struct Global {
+    /// The config file [default: /etc/carom/carom.toml if there is one]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    config: Option<PathBuf>,
+    /// Keep store, logs and compiled policies below DIR, whatever the config says
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    state: Option<PathBuf>,
+    /// Print for programs: one JSON object, or JSON Lines where there are many
+    #[arg(long, global = true, help_heading = "Global options")]
+    json: bool,
+    /// Log more (twice: everything); the log is a file, see [log] in the config
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    verbose: u8,
+    /// Print nothing but errors
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Handle one message on standard input, as the mail server's pipe transport gives it
+    Pipe(pipe::Arguments),
+    /// Handle every message of a relay directory, many at once
+    Relay(relay::Arguments),
+    /// One tick, for cron each minute: do what is due (retries, delayed steps), expire what is old
+    Cron,
+    /// Show what was counted
+    Stats(show::Stats),
+    /// Show the message log in a readable form
+    Log(show::Log),
+    /// Show what is owed: steps that wait for their time or for another try
+    Outbox,
+    /// Test config, policy, store, directories and DNS; say how to mend what is wrong
+    Check,
+    /// Move from bouncy-sink
+    Sink {
+        #[command(subcommand)]
+        command: Sink,
+    },
+    /// Print the shell completions of carom
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page of carom
+    Man,
+}
+
+#[derive(Debug, Subcommand)]
+enum Sink {
+    /// Convert a bouncy-sink consume-mail.ini into a carom.toml on standard output
+    Import {
+        /// The ini file; a User-Agents CSV that it names is looked for beside it
+        file: PathBuf,
+    },
+}
+
+/// Runs carom with the process's own arguments.
+pub fn run() -> Exit {
+    let under_mail_server = pipe::is_asked_for(std::env::args_os().skip(1));
+    if under_mail_server {
+        pipe::fail_softly();
+    }
+    let typed = match Typed::try_parse() {
+        Ok(typed) => typed,
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            let _ = error.print();
+            return Exit::Ok;
+        }
+        Err(error) if under_mail_server => return pipe::bad_arguments(&error.to_string()),
+        Err(error) => {
+            let _ = error.print();
+            return Exit::Failure;
+        }
+    };
+    let json = typed.global.json;
+    let result = match typed.command {
+        Command::Pipe(arguments) => return pipe::run(&arguments, || load(&typed.global), json),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Typed::command(), "carom", &mut script);
+            print(&script)
+        }
+        Command::Man => manual(),
+        Command::Sink { command: Sink::Import { file } } => show::import(&file),
+        command => load(&typed.global).and_then(|config| match command {
+            Command::Relay(arguments) => relay::run(&arguments, config, json, typed.global.quiet),
+            Command::Cron => relay::cron(config),
+            Command::Stats(arguments) => show::stats(&arguments, &config, json),
+            Command::Log(arguments) => show::log(&arguments, &config, json),
+            Command::Outbox => show::outbox(&config, json),
+            Command::Check => show::check(&config, json),
+            _ => Ok(Exit::Ok),
+        }),
+    };
+    result.unwrap_or_else(|error| {
+        say(&format!("carom: {error}\n"));
+        Exit::Failure
+    })
+}
+
+/// The config, and a log that goes where it says.
+fn load(global: &Global) -> Result<Arc<Config>> {
+    let path = global.config.clone().or_else(|| std::env::var_os("CAROM_CONFIG").map(PathBuf::from));
+    let mut config = Config::load(path.as_deref(), global.state.as_deref())?;
+    match global.verbose {
+        0 => {}
+        1 => config.log.level = "debug".into(),
+        _ => config.log.level = "trace".into(),
+    }
+    log::init(&config);
+    Ok(Arc::new(config))
+}
+
+fn manual() -> Result<Exit> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Typed::command()).render(&mut page).context("cannot write the manual page")?;
+    print(&page)
+}
+
+/// Writes to standard output; a reader that has gone away is no error.
+fn print(bytes: &[u8]) -> Result<Exit> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::new(error)),
+        _ => Ok(Exit::Ok),
+    }
+}
+
+/// Writes to standard error.
+fn say(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}

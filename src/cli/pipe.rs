@@ -1,0 +1,171 @@
+//! `carom pipe`: one message on standard input, one exit code, and at most one line.
+//!
+//! Invariant: the exit code is 0, 65, 67, 69, 75 or 77, nothing is printed with 0, and exactly one line that begins with
+//! an enhanced status code is printed with the others; standard input is read to its end.
+
+use crate::clock;
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::deliver::{self, Answer, House, Mail};
+use crate::error::{Exit, Result};
+use crate::intake::envelope::Envelope;
+use crate::intake::pipe;
+use crate::journal::Key;
+use clap::Args;
+use std::ffi::OsString;
+use std::io::{Write, stdin, stdout};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    /// The envelope sender; empty, `<>` or MAILER-DAEMON is the null sender
+    #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true, default_value = "")]
+    sender: String,
+    /// The envelope recipient
+    #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true)]
+    recipient: String,
+    /// The recipient before aliasing
+    #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true)]
+    original_recipient: Option<String>,
+    /// The address of the SMTP client, for SPF
+    #[arg(long, value_name = "IP", allow_hyphen_values = true)]
+    client_address: Option<String>,
+    /// The name the SMTP client gave in HELO
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    client_helo: Option<String>,
+    /// The mail server's queue id; a redelivery is recognised by it
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    queue_id: Option<String>,
+    /// The DSN envelope id
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    envid: Option<String>,
+    /// The named policy that decides [default: the config's]
+    #[arg(long, value_name = "NAME")]
+    policy: Option<String>,
+    /// Print the plan as JSON, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Make chance repeatable
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+/// Whether the command line, parsed or not, is one of a mail server's.
+pub(super) fn is_asked_for(arguments: impl Iterator<Item = OsString>) -> bool {
+    let mut with_value = false;
+    for argument in arguments {
+        let argument = argument.to_string_lossy();
+        if with_value {
+            with_value = false;
+        } else if argument == "--config" || argument == "--state" {
+            with_value = true;
+        } else if !argument.starts_with('-') {
+            return argument == "pipe";
+        }
+    }
+    false
+}
+
+/// From here on a panic is "try again later" on the one line that a mail server reads.
+pub(super) fn fail_softly() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(|place| format!(" at {}:{}", place.file(), place.line()));
+        end(&Answer::later(format_args!("carom failed{}: please report it", place.unwrap_or_default())));
+        pipe::drain(stdin().lock());
+        std::process::exit(i32::from(Exit::TempFail as u8));
+    }));
+}
+
+/// The command line could not be understood: the message is not lost for it.
+pub(super) fn bad_arguments(error: &str) -> Exit {
+    pipe::drain(stdin().lock());
+    let first = error.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    end(&Answer::later(format_args!("bad arguments: {first}")))
+}
+
+pub(super) fn run(arguments: &Arguments, load: impl FnOnce() -> Result<Arc<Config>>, json: bool) -> Exit {
+    let config = match load() {
+        Ok(config) => config,
+        Err(error) => {
+            pipe::drain(stdin().lock());
+            return end(&Answer::later(error));
+        }
+    };
+    let deadline = Deadline::after(Duration::from_secs(u64::from(config.message.deadline)));
+    let promised = Arc::new(AtomicBool::new(false));
+    let seconds = config.message.deadline;
+    let overdue = move || end(&Answer::later(format_args!("not done within {seconds} s"))) as u8;
+    let taken = pipe::watch(deadline, promised.clone(), overdue)
+        .and_then(|()| pipe::take(stdin().lock(), config.message.max_size));
+    let raw = match taken {
+        Ok(raw) => raw,
+        Err(error) => return end(&Answer::later(error)),
+    };
+    let name = arguments.policy.clone().unwrap_or_else(|| config.default_policy.clone());
+    let house = match House::open(config, &name) {
+        Ok(house) => house,
+        Err(error) => return end(&Answer::later(error)),
+    };
+    let envelope = envelope(arguments);
+    let mail = Mail {
+        key: Key::of_message(&envelope, &raw),
+        raw: Arc::new(raw),
+        envelope,
+        seed: arguments.seed.unwrap_or_else(|| fastrand::u64(..)),
+        at_ms: clock::now_ms(),
+        keep: None,
+    };
+    if arguments.dry_run {
+        return explain(&house, &mail, deadline, json);
+    }
+    end(&deliver::deliver(&house, &mail, deadline, &promised))
+}
+
+fn envelope(arguments: &Arguments) -> Envelope {
+    let told = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    Envelope {
+        sender: Envelope::normal_sender(&arguments.sender),
+        recipient: Envelope::normal_sender(&arguments.recipient),
+        original_recipient: told(&arguments.original_recipient),
+        // Postfix says "unknown" where it knows no address, and XFORWARD writes IPv6 with a prefix.
+        client_address: told(&arguments.client_address).and_then(|text| {
+            let bare = text.trim_start_matches('[').trim_end_matches(']');
+            bare.strip_prefix("IPv6:").unwrap_or(bare).parse::<IpAddr>().ok()
+        }),
+        client_helo: told(&arguments.client_helo),
+        queue_id: told(&arguments.queue_id),
+        envid: told(&arguments.envid),
+    }
+}
+
+fn explain(house: &House, mail: &Mail, deadline: Deadline, json: bool) -> Exit {
+    match deliver::explain(house, mail, deadline) {
+        Ok(plan) => {
+            let shown = serde_json::json!({
+                "policy": &*house.policy.name,
+                "hash": house.policy.hash,
+                "seed": mail.seed,
+                "envelope": mail.envelope,
+                "verdict": plan.verdict,
+                "steps": plan.steps,
+            });
+            let text = if json { serde_json::to_string(&shown) } else { serde_json::to_string_pretty(&shown) };
+            let _ = writeln!(stdout().lock(), "{}", text.unwrap_or_default());
+            Exit::Ok
+        }
+        Err(text) => end(&Answer::later(text)),
+    }
+}
+
+/// Says the one line, if there is one to say, and gives the exit code.
+fn end(answer: &Answer) -> Exit {
+    let (exit, line) = answer.exit();
+    if let Some(line) = line {
+        let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(900).collect();
+        let _ = writeln!(stdout().lock(), "{line}");
+    }
+    exit
+}

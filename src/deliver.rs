@@ -1,0 +1,289 @@
+//! The seven steps of a message, on one page: take, read, check, ask, promise, run, add.
+//!
+//! Taking is the caller's (`intake`); reading and checking happen when the policy asks. Invariant: before the promise
+//! nothing has happened and every failure is "try again"; after it the message is ours, whatever happens.
+
+use crate::action::{self, Doors, Keep};
+use crate::auth::{Dns, DnsFailure};
+use crate::config::{Config, OnTrap};
+use crate::deadline::Deadline;
+use crate::error::{Exit, Result};
+use crate::intake::envelope::{Envelope, split_address};
+use crate::journal::{self, Key, Work};
+use crate::log::{Entry, MessageLog};
+use crate::policy::facts::Facts;
+use crate::policy::plan::{Action, Plan, Refusal, Reply, Route, Verdict};
+use crate::policy::{Failure, Policy};
+use crate::store::{Promise, Record, Standing, Store, Tally};
+use std::time::Duration;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Everything a delivery needs, made once a process and shared by all threads.
+pub struct House {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// DNS.
+    pub dns: Arc<Dns>,
+    /// The policy that decides.
+    pub policy: Policy,
+    /// Counters, journal, outbox.
+    pub store: Arc<Store>,
+    /// The doors out: mail, links, kept copies.
+    pub doors: Doors,
+    /// The message log.
+    pub log: MessageLog,
+}
+
+impl House {
+    /// Loads the policy and opens the store. Connects to nothing.
+    pub fn open(config: Arc<Config>, policy: &str) -> Result<House> {
+        let dns = Arc::new(Dns::open(&config.dns)?);
+        let policy = Policy::load(policy, &config)?;
+        let store = Arc::new(Store::open(&config.store_path())?);
+        Ok(House {
+            doors: Doors::new(config.clone(), dns.clone(), store.clone()),
+            log: MessageLog::open(&config),
+            config,
+            dns,
+            policy,
+            store,
+        })
+    }
+
+    /// The time one message has.
+    pub fn deadline(&self) -> Deadline {
+        Deadline::after(Duration::from_secs(u64::from(self.config.message.deadline)))
+    }
+}
+
+/// A message as it was taken.
+pub struct Mail {
+    /// Its bytes.
+    pub raw: Arc<Vec<u8>>,
+    /// Its envelope.
+    pub envelope: Envelope,
+    /// What identifies this delivery, so that a second one of the same message repeats nothing.
+    pub key: Key,
+    /// Decides every chance; the same seed gives the same plan.
+    pub seed: u64,
+    /// When it came, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// Where a kept copy goes; `None` for the config's place and a name of its own.
+    pub keep: Option<Keep>,
+}
+
+/// What the mail server is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It is taken.
+    Taken,
+    /// It is refused for good.
+    Refused(Reply),
+    /// Try again later.
+    Later(Reply),
+}
+
+impl Answer {
+    /// "Try again later", for a reason of our own.
+    pub fn later(text: impl std::fmt::Display) -> Answer {
+        Answer::Later(Reply { code: 451, enhanced: "4.3.0".into(), text: text.to_string() })
+    }
+
+    /// The exit code and the status line that say so to a pipe transport.
+    pub fn exit(&self) -> (Exit, Option<String>) {
+        let line = |reply: &Reply| Some(format!("{} {}", reply.enhanced, reply.text));
+        match self {
+            Answer::Taken => (Exit::Ok, None),
+            Answer::Refused(reply) => (Exit::for_rejection(&reply.enhanced), line(reply)),
+            Answer::Later(reply) => (Exit::TempFail, line(reply)),
+        }
+    }
+}
+
+/// Takes one message down the road. `promised` is set once the message is ours.
+pub fn deliver(house: &House, mail: &Mail, deadline: Deadline, promised: &AtomicBool) -> Answer {
+    let facts = Rc::new(facts(house, mail, deadline));
+    let mut plan = match ask(house, &facts, mail, deadline) {
+        Ok(plan) => plan,
+        Err(Undecided::Policy(failure)) => return failed(house, mail, &failure),
+        Err(Undecided::Dns(text)) => return count_later(house, mail, Answer::later(text)),
+    };
+    let answer = answer(&plan.verdict);
+    if let Answer::Later(_) = answer {
+        return count_later(house, mail, answer);
+    }
+    let mut tally = Tally::default();
+    tally.add("total_messages");
+    if let Answer::Refused(_) = answer {
+        tally.add("rejected");
+    }
+    for name in plan.take_bookkeeping() {
+        tally.add(&name);
+    }
+    let mut entry = Entry::new(mail.at_ms, &mail.envelope, &house.policy.name, &plan.verdict, mail.seed);
+    if plan.steps.is_empty() {
+        let key = mail.key.of_a_redelivery();
+        let record = Record { key: key.as_deref(), tally: &tally, at_ms: mail.at_ms, message: true };
+        if let Err(error) = house.store.record(&record) {
+            return Answer::later(error);
+        }
+    } else {
+        let client_address = facts.client_address();
+        let promise = Promise {
+            key: "",
+            envelope: &mail.envelope,
+            plan: &plan,
+            message: &mail.raw,
+            seed: mail.seed,
+            policy: &house.policy.name,
+            at_ms: mail.at_ms,
+            tally: &tally,
+        };
+        let (key, standing) = match journal::promise(&house.store, &mail.key, promise) {
+            Ok(promised) => promised,
+            Err(error) => return Answer::later(error),
+        };
+        promised.store(true, Ordering::SeqCst);
+        if standing != Standing::New {
+            return resume(house, &key, answer, deadline);
+        }
+        let work = Work {
+            key: &key,
+            raw: &mail.raw,
+            envelope: &mail.envelope,
+            client_address,
+            plan: &plan,
+            seed: mail.seed,
+            at_ms: mail.at_ms,
+            keep: mail.keep.clone().unwrap_or_else(|| Keep::named(&house.config, &key)),
+        };
+        entry.results = journal::run(&house.doors, &work, deadline);
+    }
+    entry.counted = tally;
+    house.log.append(&entry);
+    answer
+}
+
+/// A second delivery of a message that is on record: what was promised first stands, and what is left of it is done.
+fn resume(house: &House, key: &str, answer: Answer, deadline: Deadline) -> Answer {
+    if let Err(error) = journal::run_one(&house.doors, key, deadline) {
+        tracing::warn!(%error, key, "what is left of it waits for the next tick");
+    }
+    answer
+}
+
+/// The plan for a message, complete with where its answers go, without doing anything.
+pub fn explain(house: &House, mail: &Mail, deadline: Deadline) -> Result<Plan, String> {
+    let facts = Rc::new(facts(house, mail, deadline));
+    ask(house, &facts, mail, deadline).map_err(|undecided| match undecided {
+        Undecided::Policy(failure) => failure.text,
+        Undecided::Dns(text) => text,
+    })
+}
+
+fn facts(house: &House, mail: &Mail, deadline: Deadline) -> Facts {
+    Facts::new(mail.raw.clone(), mail.envelope.clone(), house.config.clone(), house.dns.clone(), deadline)
+}
+
+enum Undecided {
+    Policy(Failure),
+    Dns(String),
+}
+
+/// Asks the policy for a plan, then where the answers in it may go.
+fn ask(house: &House, facts: &Rc<Facts>, mail: &Mail, deadline: Deadline) -> Result<Plan, Undecided> {
+    let now_ms = u64::try_from(mail.at_ms).unwrap_or(0);
+    let decision = house.policy.decide(facts, mail.seed, now_ms).map_err(Undecided::Policy)?;
+    let mut plan = decision.plan;
+    let mut asked = None;
+    for step in &mut plan.steps {
+        match &mut step.action {
+            Action::Open(visit) | Action::Click(visit) if visit.user_agent.is_empty() => {
+                visit.user_agent = action::user_agent(&house.config, mail.seed);
+            }
+            Action::Bounce(bounce) => bounce.route = route(house, facts, &mut asked, deadline)?.0,
+            Action::AutoReply(reply) => reply.route = route(house, facts, &mut asked, deadline)?.0,
+            Action::Complain(complaint) => complaint.route = route(house, facts, &mut asked, deadline)?.1,
+            _ => {}
+        }
+    }
+    Ok(plan)
+}
+
+/// Where an answer to the return path goes, and where a complaint about it goes. Found out once a message.
+type Routes = (Route, Route);
+
+fn route(
+    house: &House,
+    facts: &Rc<Facts>,
+    asked: &mut Option<Routes>,
+    deadline: Deadline,
+) -> Result<Routes, Undecided> {
+    if let Some(routes) = asked {
+        return Ok(routes.clone());
+    }
+    let refused = |refusal| Route { refusal: Some(refusal), ..Route::default() };
+    let envelope = facts.envelope();
+    let refuse_both = |refusal| (refused(refusal), refused(refusal));
+    let found = match split_address(&envelope.sender) {
+        None => refuse_both(Refusal::MissingReturnPath),
+        Some(_) if split_address(&envelope.recipient).is_none() => refuse_both(Refusal::MissingTo),
+        Some((_, domain)) => match house.dns.mx(domain, deadline) {
+            Err(DnsFailure::Temporary(text)) => {
+                return Err(Undecided::Dns(format!("DNS for {domain} does not answer now: {text}")));
+            }
+            Err(DnsFailure::NotFound | DnsFailure::NoMail) => refuse_both(Refusal::NotRecognised),
+            Ok(hosts) => {
+                let mapped = house.policy.map(facts, &envelope.sender, &hosts).map_err(Undecided::Policy)?;
+                match mapped.filter(|mapping| !mapping.hosts.is_empty()) {
+                    None => refuse_both(Refusal::NotRecognised),
+                    Some(mapping) => {
+                        let to = |to: String| Route { hosts: mapping.hosts.clone(), to, refusal: None };
+                        let complaints = mapping.feedback_address.clone().map(to);
+                        (to(envelope.sender.clone()), complaints.unwrap_or(refused(Refusal::NotRecognised)))
+                    }
+                }
+            }
+        },
+    };
+    *asked = Some(found.clone());
+    Ok(found)
+}
+
+fn answer(verdict: &Verdict) -> Answer {
+    match verdict {
+        Verdict::Accept => Answer::Taken,
+        Verdict::Reject(reply) => Answer::Refused(reply.clone()),
+        Verdict::Defer(reply) => Answer::Later(reply.clone()),
+    }
+}
+
+/// The policy failed: the log and a counter say so, and the message goes where `on_trap` says.
+fn failed(house: &House, mail: &Mail, failure: &Failure) -> Answer {
+    tracing::error!(queue_id = mail.envelope.queue_id, "{failure}");
+    let mut tally = Tally::default();
+    tally.add(failure.kind.counter());
+    let taken = house.policy.on_trap == OnTrap::Accept;
+    if taken {
+        tally.add("total_messages");
+    }
+    let record = Record { key: None, tally: &tally, at_ms: mail.at_ms, message: taken };
+    match (house.store.record(&record), taken) {
+        (Ok(()), true) => Answer::Taken,
+        (Err(error), true) => Answer::later(error),
+        (_, false) => Answer::later(failure),
+    }
+}
+
+/// A message that is put off is counted as such, and counts as a message only when it has been decided.
+fn count_later(house: &House, mail: &Mail, answer: Answer) -> Answer {
+    let mut tally = Tally::default();
+    tally.add("deferred");
+    let record = Record { key: None, tally: &tally, at_ms: mail.at_ms, message: false };
+    if let Err(error) = house.store.record(&record) {
+        tracing::warn!(%error, "a deferral is not counted");
+    }
+    answer
+}

@@ -1,0 +1,202 @@
+//! Promises kept: a plan with side effects is written down before the first of them, each step is ticked off when it
+//! is done, and what could not be done now is taken up again later.
+//!
+//! The rows are the store's; what a step does is `action`'s. Invariant: once `promise` has returned, every step is done,
+//! or given up with a reason that is on record, however often the process is killed; a step on record as done is never
+//! done again.
+
+use crate::action::{self, Doors, Keep, Outcome as Done, Subject};
+use crate::clock;
+use crate::deadline::Deadline;
+use crate::error::Result;
+use crate::intake::envelope::Envelope;
+use crate::message::Message;
+use crate::policy::plan::Plan;
+use crate::store::{Job, Promise, Settled, Standing, StepResult, Store};
+use rayon::prelude::*;
+use serde::Serialize;
+use std::net::IpAddr;
+
+/// How long a step may be under way before another process takes it for abandoned: longer than any deadline.
+const LEASE_MS: i64 = 15 * 60 * 1000;
+/// Due steps taken up in one go.
+const BATCH: usize = 64;
+
+/// What identifies a delivery.
+#[derive(Clone, Debug)]
+pub struct Key {
+    text: String,
+    /// The mail server names the delivery: the same key is the same delivery, even after it was finished.
+    named: bool,
+}
+
+impl Key {
+    /// The key of a message from a pipe. The mail server's queue id makes it lasting; without one, two runs on the same
+    /// bytes are two messages, unless the first was cut off.
+    pub fn of_message(envelope: &Envelope, raw: &[u8]) -> Key {
+        let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+        for part in [envelope.queue_id.as_deref().unwrap_or_default(), &envelope.sender, &envelope.recipient] {
+            digest.update(part.as_bytes());
+            digest.update(b"\0");
+        }
+        digest.update(raw);
+        let text = digest.finish().as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        Key { text, named: envelope.queue_id.is_some() }
+    }
+
+    /// The key of a claimed file.
+    pub fn of_claim(text: String) -> Key {
+        Key { text, named: true }
+    }
+
+    /// The key under which a message without promises is put on record, where a second delivery can be recognised.
+    pub fn of_a_redelivery(&self) -> Option<&str> {
+        self.named.then_some(self.text.as_str())
+    }
+
+    /// A key that nobody has used.
+    fn another(&self) -> String {
+        format!("{}-{:08x}", self.text, fastrand::u32(..))
+    }
+}
+
+/// What became of a step.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ended {
+    /// Its number in the promised plan.
+    pub step: usize,
+    /// What was to be done.
+    pub action: &'static str,
+    /// `succeeded`, `failed` or `later`.
+    pub result: &'static str,
+    /// What happened, in one line.
+    pub note: String,
+}
+
+/// A message whose steps are being done.
+pub struct Work<'a> {
+    /// Its key in the journal.
+    pub key: &'a str,
+    /// Its bytes.
+    pub raw: &'a [u8],
+    /// Its envelope.
+    pub envelope: &'a Envelope,
+    /// The SMTP client that brought it.
+    pub client_address: Option<IpAddr>,
+    /// What was promised.
+    pub plan: &'a Plan,
+    /// The seed of its decision.
+    pub seed: u64,
+    /// When it was decided, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// Where a kept copy goes.
+    pub keep: Keep,
+}
+
+/// Writes the promise down. `Standing::New` means that it is ours to keep; otherwise it is on record already.
+pub fn promise(store: &Store, key: &Key, promise: Promise<'_>) -> Result<(String, Standing)> {
+    let standing = store.promise(&Promise { key: &key.text, ..promise })?;
+    match standing {
+        Standing::New => Ok((key.text.clone(), standing)),
+        // Cut off, or named by the mail server: the same message again. What is left of it is done, nothing twice.
+        Standing::Open { abandoned } if abandoned || key.named => Ok((key.text.clone(), standing)),
+        Standing::Finished if key.named => Ok((key.text.clone(), standing)),
+        Standing::Open { .. } | Standing::Finished => {
+            let another = key.another();
+            let standing = store.promise(&Promise { key: &another, ..promise })?;
+            Ok((another, standing))
+        }
+    }
+}
+
+/// Does the steps of a message that can be done now; says what became of each.
+pub fn run(doors: &Doors, work: &Work<'_>, deadline: Deadline) -> Vec<Ended> {
+    let mut ended = Vec::new();
+    while !deadline.passed() {
+        match doors.store.claim(work.key, clock::now_ms(), LEASE_MS) {
+            Ok(ready) if ready.is_empty() => break,
+            Ok(ready) => ended.extend(run_ready(doors, work, &ready, 0, deadline)),
+            Err(error) => {
+                tracing::error!(%error, key = work.key, "steps are left to the next tick");
+                break;
+            }
+        }
+    }
+    if let Err(error) = doors.store.release(work.key) {
+        tracing::warn!(%error, key = work.key, "stays marked as under way until this process is gone");
+    }
+    ended
+}
+
+/// Does every step that is due, of whatever message. Returns what became of them.
+pub fn run_due(doors: &Doors, deadline: Deadline) -> Result<Vec<Ended>> {
+    let mut ended = Vec::new();
+    while !deadline.passed() {
+        let jobs = doors.store.claim_due(clock::now_ms(), LEASE_MS, BATCH)?;
+        if jobs.is_empty() {
+            break;
+        }
+        ended.par_extend(jobs.par_iter().flat_map_iter(|job| run_job(doors, job, deadline)));
+    }
+    Ok(ended)
+}
+
+/// Does what is due of one message on record.
+pub fn run_one(doors: &Doors, key: &str, deadline: Deadline) -> Result<Vec<Ended>> {
+    let job = doors.store.claim_job(key, clock::now_ms(), LEASE_MS)?;
+    Ok(job.map(|job| run_job(doors, &job, deadline)).unwrap_or_default())
+}
+
+fn run_job(doors: &Doors, job: &Job, deadline: Deadline) -> Vec<Ended> {
+    let work = Work {
+        key: &job.key,
+        raw: &job.message,
+        envelope: &job.envelope,
+        client_address: job.envelope.client_address,
+        plan: &job.plan,
+        seed: job.seed,
+        at_ms: job.at_ms,
+        keep: Keep::named(&doors.config, &job.key),
+    };
+    let mut ended = run_ready(doors, &work, &job.steps, job.attempts, deadline);
+    ended.extend(run(doors, &work, deadline));
+    ended
+}
+
+/// Does these steps, all at once, and puts what became of them on record.
+fn run_ready(doors: &Doors, work: &Work<'_>, ready: &[usize], attempts: u32, deadline: Deadline) -> Vec<Ended> {
+    let perform = |&step: &usize| {
+        let message = Message::read(work.raw);
+        let subject = Subject {
+            message: &message,
+            envelope: work.envelope,
+            client_address: work.client_address,
+            seed: work.seed,
+            key: work.key,
+            at_ms: work.at_ms,
+            keep: &work.keep,
+        };
+        let action = &work.plan.steps[step].action;
+        (step, action::perform(action, &subject, doors, attempts, deadline))
+    };
+    let reports: Vec<(usize, action::Report)> = match ready {
+        [only] => vec![perform(only)],
+        several => several.par_iter().map(perform).collect(),
+    };
+    let mut settled = Vec::with_capacity(reports.len());
+    let mut ended = Vec::with_capacity(reports.len());
+    for (step, report) in reports {
+        let (result, name) = match report.outcome {
+            Done::Succeeded => (StepResult::Succeeded, "succeeded"),
+            Done::Failed => (StepResult::Failed, "failed"),
+            Done::Later { at_ms } => (StepResult::Later { at_ms }, "later"),
+        };
+        let action = work.plan.steps[step].action.name();
+        ended.push(Ended { step, action, result: name, note: report.note.clone() });
+        settled.push((step, Settled { result, note: report.note, tally: report.tally, now_ms: clock::now_ms() }));
+    }
+    if let Err(error) = doors.store.settle(work.key, &settled) {
+        tracing::error!(%error, key = work.key, "what was done is not on record: it may be done again");
+    }
+    ended
+}

@@ -1,0 +1,289 @@
+//! The two logs: one line for each message, and what carom has to say about itself.
+//!
+//! Both go to files named after the day (UTC), so that a day ends without anything being renamed and no writer, of
+//! however many, can lose a line. Invariant: a line is one write(2) in append mode, and holds no control character; and
+//! nothing is ever logged to standard output or standard error, which belong to the mail server.
+
+use crate::clock;
+use crate::config::{Config, LogFormat};
+use crate::error::{Context, Result};
+use crate::intake::envelope::Envelope;
+use crate::journal::Ended;
+use crate::policy::plan::Verdict;
+use crate::store::Tally;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Longest line in bytes: one write of this size is never split by the kernel among appenders.
+const MAX_LINE: usize = 16 << 10;
+
+/// One line of the message log.
+#[derive(Clone, Debug, Serialize)]
+pub struct Entry<'a> {
+    /// When the message was decided (RFC 3339, UTC).
+    pub time: String,
+    /// The envelope.
+    #[serde(flatten)]
+    pub envelope: &'a Envelope,
+    /// The policy that decided.
+    pub policy: &'a str,
+    /// With this seed it decides the same again.
+    pub seed: u64,
+    /// What the mail server was told.
+    pub verdict: &'a Verdict,
+    /// What was counted when it was decided.
+    pub counted: Tally,
+    /// What was done, and what came of it.
+    pub results: Vec<Ended>,
+}
+
+impl<'a> Entry<'a> {
+    /// A line about a message that came at `at_ms`.
+    pub fn new(at_ms: i64, envelope: &'a Envelope, policy: &'a str, verdict: &'a Verdict, seed: u64) -> Entry<'a> {
+        let (counted, results) = (Tally::default(), Vec::new());
+        Entry { time: time(at_ms), envelope, policy, seed, verdict, counted, results }
+    }
+}
+
+/// Milliseconds since 1970 as RFC 3339 in UTC.
+pub fn time(at_ms: i64) -> String {
+    Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+}
+
+/// The log of messages.
+pub struct MessageLog {
+    directory: PathBuf,
+    format: LogFormat,
+}
+
+impl MessageLog {
+    /// A log that opens its file when there is something to write.
+    pub fn open(config: &Config) -> MessageLog {
+        MessageLog { directory: config.log_dir(), format: config.log.format }
+    }
+
+    /// Adds a line. A log that cannot be written does not stop mail: the message is on record in the store.
+    pub fn append(&self, entry: &Entry<'_>) {
+        let json = serde_json::to_string(entry).unwrap_or_default();
+        let text = match self.format {
+            LogFormat::Json => bounded_json(json, entry),
+            LogFormat::Text => readable(&json),
+        };
+        if let Err(error) = append(&self.directory, "messages", &text) {
+            tracing::warn!(%error, directory = %self.directory.display(), "the message log cannot be written");
+        }
+    }
+}
+
+/// A line that is too long loses its results' notes, never its form.
+fn bounded_json(json: String, entry: &Entry<'_>) -> String {
+    if json.len() < MAX_LINE {
+        return json;
+    }
+    let mut short = entry.clone();
+    for result in &mut short.results {
+        result.note.truncate(result.note.floor_char_boundary(200));
+    }
+    short.results.truncate(20);
+    let shorter = serde_json::to_string(&short).unwrap_or_default();
+    if shorter.len() < MAX_LINE { shorter } else { format!(r#"{{"time":"{}","too_long":true}}"#, entry.time) }
+}
+
+/// A line of the message log as people read it.
+pub fn readable(json: &str) -> String {
+    let Ok(line) = serde_json::from_str::<serde_json::Value>(json) else { return one_line(json) };
+    let text = |key: &str| line.get(key).and_then(serde_json::Value::as_str).unwrap_or("");
+    let verdict = match line.get("verdict") {
+        Some(serde_json::Value::String(verdict)) => verdict.clone(),
+        Some(serde_json::Value::Object(verdict)) => verdict.keys().next().cloned().unwrap_or_default(),
+        _ => String::new(),
+    };
+    let mut shown = format!(
+        "{}  {}  <{}> to <{}>  {verdict}",
+        text("time"),
+        if text("queue_id").is_empty() { "-" } else { text("queue_id") },
+        text("sender"),
+        text("recipient"),
+    );
+    for name in line.get("counted").and_then(serde_json::Value::as_object).into_iter().flat_map(|all| all.keys()) {
+        if name != "total_messages" {
+            shown.push_str(&format!("  {name}"));
+        }
+    }
+    for result in line.get("results").and_then(serde_json::Value::as_array).into_iter().flatten() {
+        let of = |key: &str| result.get(key).and_then(serde_json::Value::as_str).unwrap_or("");
+        shown.push_str(&format!("  {} {}: {}", of("action"), of("result"), of("note")));
+    }
+    one_line(&shown)
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The last `lines` of the message log, oldest first.
+pub fn tail(config: &Config, lines: usize) -> Result<Vec<String>> {
+    let mut days = days(&config.log_dir(), "messages")?;
+    let mut found: Vec<String> = Vec::new();
+    while let Some(day) = days.pop().filter(|_| found.len() < lines) {
+        let mut text = String::new();
+        File::open(&day).and_then(|mut file| file.read_to_string(&mut text)).context(day.display())?;
+        let wanted = text.lines().rev().take(lines - found.len());
+        found.extend(wanted.map(str::to_owned));
+    }
+    found.reverse();
+    Ok(found)
+}
+
+/// Removes logs older than `[log] keep_days`.
+pub fn expire(config: &Config) {
+    if config.log.keep_days == 0 {
+        return;
+    }
+    let oldest = day(clock::now_ms() - i64::from(config.log.keep_days) * 86_400_000);
+    for stem in ["messages", "carom"] {
+        for path in days(&config.log_dir(), stem).unwrap_or_default() {
+            let older = path.file_stem().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix(stem));
+            if older.is_some_and(|date| date.trim_start_matches('-') < oldest.as_str()) {
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+}
+
+/// The files of a log, oldest first.
+fn days(directory: &Path, stem: &str) -> Result<Vec<PathBuf>> {
+    if !directory.exists() {
+        return Ok(Vec::new());
+    }
+    let prefix = format!("{stem}-");
+    let mut days: Vec<PathBuf> = fs::read_dir(directory)
+        .context(directory.display())?
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
+        .map(|entry| entry.path())
+        .collect();
+    days.sort_unstable();
+    Ok(days)
+}
+
+fn day(at_ms: i64) -> String {
+    time(at_ms).chars().take("2026-11-21".len()).collect()
+}
+
+/// Appends a line to today's file of a log, and lets `STEM.log` point there.
+fn append(directory: &Path, stem: &str, line: &str) -> io::Result<()> {
+    let name = format!("{stem}-{}.log", day(clock::now_ms()));
+    let path = directory.join(&name);
+    let existing = File::options().append(true).open(&path);
+    let mut file = match existing {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(directory)?;
+            let file = File::options().append(true).create(true).open(&path)?;
+            point(directory, stem, &name);
+            file
+        }
+        opened => opened?,
+    };
+    let mut bytes = Vec::with_capacity(line.len() + 1);
+    bytes.extend_from_slice(&line.as_bytes()[..line.floor_char_boundary(MAX_LINE)]);
+    bytes.push(b'\n');
+    file.write_all(&bytes)
+}
+
+/// `STEM.log` → today's file, replaced at once.
+fn point(directory: &Path, stem: &str, name: &str) {
+    let scratch = directory.join(format!(".{stem}-{:x}", fastrand::u64(..)));
+    if symlink(name, &scratch).is_ok() && fs::rename(&scratch, directory.join(format!("{stem}.log"))).is_err() {
+        let _ = fs::remove_file(&scratch);
+    }
+}
+
+/// Sends carom's own log (tracing events) to its file, which is opened at the first event.
+pub fn init(config: &Config) {
+    let level = config.log.level.parse().unwrap_or(tracing::Level::INFO);
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_ansi(false)
+        .with_target(false)
+        .with_writer(Diagnostics { directory: config.log_dir() })
+        .finish();
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Where diagnostics go. Without a place to write they are dropped: mail goes on, and `carom check` tells.
+struct Diagnostics {
+    directory: PathBuf,
+}
+
+/// One event on its way to the file.
+struct Event<'a> {
+    directory: &'a Path,
+    bytes: Vec<u8>,
+}
+
+impl<'a> MakeWriter<'a> for Diagnostics {
+    type Writer = Event<'a>;
+
+    fn make_writer(&'a self) -> Event<'a> {
+        Event { directory: &self.directory, bytes: Vec::new() }
+    }
+}
+
+impl Write for Event<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Event<'_> {
+    fn drop(&mut self) {
+        let text = String::from_utf8_lossy(&self.bytes);
+        let _ = append(self.directory, "carom", &one_line(text.trim_end()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_readable_line_holds_no_control_character() {
+        let json = r#"{"time":"t","sender":"a\nb","recipient":"c","verdict":"accept","results":[{"action":"bounce","result":"failed","note":"x\r\ny"}]}"#;
+        let line = readable(json);
+        assert!(!line.contains(char::is_control), "{line}");
+        assert!(line.contains("bounce failed: x  y"), "{line}");
+    }
+
+    #[test]
+    fn b40_lines_of_many_writers_are_all_there() {
+        let directory = std::env::temp_dir().join(format!("carom-log-{:x}", fastrand::u64(..)));
+        std::thread::scope(|scope| {
+            for writer in 0..8 {
+                let directory = &directory;
+                scope.spawn(move || {
+                    for number in 0..100 {
+                        append(directory, "messages", &format!("{writer} {number} {}", "x".repeat(2000))).unwrap();
+                    }
+                });
+            }
+        });
+        let lines: usize = days(&directory, "messages")
+            .unwrap()
+            .iter()
+            .map(|day| fs::read_to_string(day).unwrap().lines().filter(|line| line.len() > 2000).count())
+            .sum();
+        fs::remove_dir_all(&directory).unwrap();
+        assert_eq!(lines, 800);
+    }
+}

@@ -1,0 +1,92 @@
+//! What can be wrong with a message, in words; and the defects that show in its bytes and fields alone.
+//!
+//! Not here: the defects that only the reader of a structure sees; each is listed where it is met.
+//! Invariant: a defect never keeps a message from being read.
+
+use super::Field;
+use std::fmt;
+
+/// Fields that may stand in a message only once (RFC 5322 section 3.6).
+const ONCE: [&str; 8] = [
+    "Date",
+    "From",
+    "Sender",
+    "Reply-To",
+    "To",
+    "Cc",
+    "Message-ID",
+    "Subject",
+];
+
+/// Something wrong with a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Defect {
+    /// The message does not start with a header field.
+    NoHeader,
+    /// The header section ends with a line that is no field, not with a blank one.
+    NoBlankLine,
+    /// A header field is longer than 64 KiB; its text is cut.
+    LongHeader,
+    /// There are more than 10,000 header fields; the others are not listed.
+    TooManyFields,
+    /// A field that may stand only once stands more often; the first one counts.
+    Repeated(&'static str),
+    /// There is a NUL in the message.
+    NulByte,
+    /// There is a CR without an LF in the message.
+    BareCr,
+    /// A multipart does not say what separates its parts, or nothing does; it is one part.
+    NoBoundary,
+    /// Multiparts are nested more than 32 deep; the inner ones are not opened.
+    NestedTooDeep,
+    /// There are more than 1,000 parts; the others are not looked at.
+    TooManyParts,
+    /// The HTML body is not encoded as it says; it was repaired.
+    BadTransferEncoding,
+    /// The HTML body is in a charset that nobody knows; it was read as UTF-8.
+    UnknownCharset(String),
+    /// The HTML body is longer than 8 MiB; the rest was not read.
+    LongHtml,
+    /// There are more than 10,000 links or images; the others are not listed.
+    TooManyLinks,
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Defect::NoHeader => "no header section",
+            Defect::NoBlankLine => "no blank line after the header section",
+            Defect::LongHeader => "a header field over 64 KiB",
+            Defect::TooManyFields => "more than 10000 header fields",
+            Defect::Repeated(name) => return write!(f, "more than one {name} field"),
+            Defect::NulByte => "a NUL byte",
+            Defect::BareCr => "a CR without LF",
+            Defect::NoBoundary => "a multipart without a boundary",
+            Defect::NestedTooDeep => "multiparts nested more than 32 deep",
+            Defect::TooManyParts => "more than 1000 MIME parts",
+            Defect::BadTransferEncoding => "an HTML body with a broken transfer encoding",
+            Defect::UnknownCharset(label) => {
+                return write!(f, "an HTML body in the unknown charset {label:?}");
+            }
+            Defect::LongHtml => "an HTML body over 8 MiB",
+            Defect::TooManyLinks => "more than 10000 links or images",
+        })
+    }
+}
+
+/// Bytes that have no place in a message (RFC 5322 section 2.3).
+pub(super) fn in_bytes(raw: &[u8]) -> Vec<Defect> {
+    let nul = raw.contains(&0).then_some(Defect::NulByte);
+    let after_cr = raw.split(|&byte| byte == b'\r').skip(1);
+    let bare_cr = after_cr
+        .into_iter()
+        .any(|rest| !rest.starts_with(b"\n"))
+        .then_some(Defect::BareCr);
+    nul.into_iter().chain(bare_cr).collect()
+}
+
+/// Fields that stand too often.
+pub(super) fn in_fields(fields: &[Field<'_>]) -> Vec<Defect> {
+    let repeated = |name: &&str| fields.iter().filter(|field| field.is(name)).nth(1).is_some();
+    ONCE.into_iter().filter(repeated).map(Defect::Repeated).collect()
+}

@@ -1,0 +1,264 @@
+//! The header section, split into fields without changing a byte, and the text of one field's value.
+//!
+//! Not here: what a value means; addresses, trace fields and MIME have their own files.
+//! Invariant: the fields in order, each whole, are the header section without the blank line that ends it.
+
+use super::Defect;
+use mail_parser::parsers::MessageStream;
+
+/// More fields than this are not listed.
+pub(super) const MAX_FIELDS: usize = 10_000;
+/// The text of a value is read up to this many bytes.
+pub(super) const MAX_VALUE: usize = 64 * 1024;
+
+/// One header field (RFC 5322 section 2.2), as it stands in the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// The name, as it was written.
+    pub name: &'a [u8],
+    /// Everything after the colon, with folds, without the last line end.
+    pub value: &'a [u8],
+    /// The field byte for byte, with name and line end.
+    pub whole: &'a [u8],
+}
+
+impl Field<'_> {
+    /// Whether it has this name; case does not count.
+    pub fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    /// The value as one clean line: unfolded, trimmed, without control characters. Encoded words stay encoded.
+    pub fn text(&self) -> String {
+        line(self.value, MAX_VALUE)
+    }
+
+    /// Like [`Field::text`], with encoded words (RFC 2047) decoded.
+    pub fn decoded(&self) -> String {
+        let text = self.text();
+        if !text.contains("=?") {
+            return text;
+        }
+        let ended = text + "\n";
+        match MessageStream::new(ended.as_bytes())
+            .parse_unstructured()
+            .as_text()
+        {
+            Some(decoded) => clean(decoded),
+            None => clean(&ended),
+        }
+    }
+}
+
+/// The first `limit` bytes of a value as one clean line.
+pub(super) fn line(value: &[u8], limit: usize) -> String {
+    clean(&String::from_utf8_lossy(&value[..value.len().min(limit)]))
+}
+
+/// Removes control characters, of which line ends are some; a tab counts as a space.
+fn clean(text: &str) -> String {
+    let spaced = text.chars().map(|c| if c == '\t' { ' ' } else { c });
+    let kept: String = spaced.filter(|c| !c.is_control()).collect();
+    match kept.trim() {
+        trimmed if trimmed.len() == kept.len() => kept,
+        trimmed => trimmed.to_owned(),
+    }
+}
+
+/// A header section and what follows it.
+#[derive(Debug)]
+pub(super) struct Section<'a> {
+    /// The fields, in order.
+    pub(super) fields: Vec<Field<'a>>,
+    /// The section with the blank line that ends it.
+    pub(super) block: &'a [u8],
+    /// What follows.
+    pub(super) body: &'a [u8],
+    /// What is wrong with the section.
+    pub(super) defects: Vec<Defect>,
+}
+
+impl<'a> Section<'a> {
+    /// The first field of this name.
+    pub(super) fn field(&self, name: &str) -> Option<&Field<'a>> {
+        self.fields.iter().find(|field| field.is(name))
+    }
+}
+
+/// Splits bytes that start with a header section. A line that is no field ends the section as a blank line does.
+pub(super) fn split(bytes: &[u8]) -> Section<'_> {
+    let (mut fields, mut defects) = (Vec::new(), Vec::new());
+    let (mut at, mut too_many, mut too_long) = (0, false, false);
+    while at < bytes.len() {
+        let end = line_end(bytes, at);
+        let first = &bytes[at..end];
+        if matches!(first, b"\n" | b"\r\n") {
+            at = end;
+            break;
+        }
+        let Some((name, colon)) = field_name(first) else {
+            defects.push(if at == 0 {
+                Defect::NoHeader
+            } else {
+                Defect::NoBlankLine
+            });
+            break;
+        };
+        let mut next = end;
+        while matches!(bytes.get(next), Some(b' ' | b'\t')) {
+            next = line_end(bytes, next);
+        }
+        let whole = &bytes[at..next];
+        too_many |= fields.len() == MAX_FIELDS;
+        too_long |= whole.len() > MAX_VALUE;
+        if !too_many {
+            fields.push(Field {
+                name,
+                value: without_line_end(&whole[colon + 1..]),
+                whole,
+            });
+        }
+        at = next;
+    }
+    if too_many {
+        defects.push(Defect::TooManyFields);
+    }
+    if too_long {
+        defects.push(Defect::LongHeader);
+    }
+    Section {
+        fields,
+        block: &bytes[..at],
+        body: &bytes[at..],
+        defects,
+    }
+}
+
+/// Where the header section starts: after blank lines and an mbox `From ` line, if the message has them.
+pub(super) fn start(raw: &[u8]) -> usize {
+    let mut at = 0;
+    while matches!(&raw[at..], [b'\n', ..] | [b'\r', b'\n', ..]) {
+        at = line_end(raw, at);
+    }
+    let first = &raw[at..line_end(raw, at)];
+    let mbox = first.starts_with(b"From ") || first.starts_with(b">From ");
+    if mbox && field_name(first).is_none() {
+        at + first.len()
+    } else {
+        at
+    }
+}
+
+/// The index after the line that `at` is in.
+pub(super) fn line_end(bytes: &[u8], at: usize) -> usize {
+    bytes[at..]
+        .iter()
+        .position(|&byte| byte == b'\n')
+        .map_or(bytes.len(), |found| at + found + 1)
+}
+
+/// The line without its CRLF or LF.
+pub(super) fn without_line_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// The name a field line starts with, and where its colon is. Space before the colon is allowed (RFC 5322
+/// section 4.5); a line that starts with two hyphens is a MIME delimiter, even with a colon in it.
+fn field_name(line: &[u8]) -> Option<(&[u8], usize)> {
+    let length = line
+        .iter()
+        .take_while(|&&byte| (33..=126).contains(&byte) && byte != b':')
+        .count();
+    let spaces = line[length..]
+        .iter()
+        .take_while(|&&byte| matches!(byte, b' ' | b'\t'))
+        .count();
+    let colon = length + spaces;
+    let named = length > 0 && line.get(colon) == Some(&b':') && !line.starts_with(b"--");
+    named.then_some((&line[..length], colon))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(value: &str) -> String {
+        Field {
+            name: b"Subject",
+            value: value.as_bytes(),
+            whole: b"",
+        }
+        .decoded()
+    }
+
+    #[test]
+    fn fields_join_to_the_bytes_they_came_from() {
+        let raw = b"Received: from a\r\n\tby b\r\nsubject :x\nX:\r\n  \r\n\r\nbody";
+        let section = split(raw);
+        let joined: Vec<u8> = section
+            .fields
+            .iter()
+            .flat_map(|field| field.whole)
+            .copied()
+            .collect();
+        assert_eq!(joined, raw[..raw.len() - 6]);
+        assert_eq!(section.block.len(), raw.len() - 4);
+        assert_eq!(section.body, b"body");
+        assert_eq!(section.fields[0].value, b" from a\r\n\tby b");
+        assert_eq!(section.fields[0].text(), "from a by b");
+        assert_eq!(
+            (section.fields[1].name, section.fields[1].text().as_str()),
+            (&b"subject"[..], "x")
+        );
+        assert!(section.fields[2].is("x") && section.defects.is_empty());
+    }
+
+    #[test]
+    fn a_line_that_is_no_field_ends_the_section() {
+        let section = split(b"A: 1\nno field\nB: 2\n");
+        assert_eq!(
+            (section.fields.len(), section.body),
+            (1, &b"no field\nB: 2\n"[..])
+        );
+        assert_eq!(section.defects, [Defect::NoBlankLine]);
+        assert_eq!(split(b" folded: nothing\n").defects, [Defect::NoHeader]);
+        assert_eq!(split(b"--a:b\n").fields, []);
+    }
+
+    #[test]
+    fn an_mbox_line_and_leading_blank_lines_are_skipped() {
+        let raw = b"\r\n\nFrom x@y Mon Sep 17 00:00:00 2001\nA: 1\n";
+        assert_eq!(raw[start(raw)..], b"A: 1\n"[..]);
+        assert_eq!(start(b"From : a@b\n"), 0);
+        assert_eq!(start(b""), 0);
+        assert_eq!(start(b"\n"), 1);
+    }
+
+    #[test]
+    fn encoded_words_are_decoded_and_cleaned() {
+        assert_eq!(
+            decoded(" =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n =?iso-8859-1?b?IPw=?= end"),
+            "Grüße ü end"
+        );
+        assert_eq!(decoded("a =?utf-8?q?=0D=0ABcc:_x?="), "a Bcc: x");
+        assert_eq!(decoded("=?utf-8?q?unfinished"), "=?utf-8?q?unfinished");
+    }
+
+    #[test]
+    fn b24_an_unknown_charset_in_an_encoded_word_is_read_as_far_as_it_goes() {
+        assert_eq!(decoded("=?x-martian?q?hello=FF?="), "hello\u{fffd}");
+    }
+
+    #[test]
+    fn a_huge_header_is_bounded() {
+        let raw = "a:\n".repeat(400_000) + "\n" + &"b".repeat(1 << 20);
+        let section = split(raw.as_bytes());
+        assert_eq!((section.fields.len(), section.body.len()), (MAX_FIELDS, 1 << 20));
+        assert_eq!(section.defects, [Defect::TooManyFields]);
+        let long = format!("Subject: {}\n\n", "=?utf-8?q?x?= ".repeat(80_000));
+        let section = split(long.as_bytes());
+        assert_eq!(section.defects, [Defect::LongHeader]);
+        assert!(section.fields[0].decoded().len() <= MAX_VALUE);
+    }
+}

@@ -1,0 +1,304 @@
+//! Trace fields (RFC 5321 section 4.4): who handed the message to whom.
+//!
+//! Not here: which of several trace fields can be believed; that is the reader's to know.
+//! Invariant: the client address is what the receiving server saw, never the text the client gave in HELO.
+
+use std::net::IpAddr;
+
+/// What one `Received` field says. Everything may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// The name after `from`: what the client said in HELO, or what the server calls it.
+    pub from_helo: Option<String>,
+    /// The address of the client, as the server saw it.
+    pub client_address: Option<IpAddr>,
+    /// The name after `by`: the server.
+    pub by: Option<String>,
+    /// The address after `for`: the envelope recipient.
+    pub for_recipient: Option<String>,
+}
+
+impl Received {
+    /// Reads a field's unfolded value.
+    pub fn parse(value: &str) -> Received {
+        let mut received = Received::default();
+        let mut clause = Clause::None;
+        let mut exim = false;
+        let mut inside_from = Vec::new();
+        for item in Items(value) {
+            match (clause, item) {
+                (Clause::From | Clause::Value(Keyword::From), Item::Comment(comment)) => {
+                    exim |= is_claim(&comment, &EXIM_CLAIMS);
+                    inside_from.push(comment);
+                    clause = Clause::From;
+                }
+                (_, Item::Comment(comment)) => exim |= comment.starts_with("Exim"),
+                (Clause::Value(keyword), Item::Word(word)) => clause = received.take(keyword, word),
+                (_, Item::Word(word)) => clause = Clause::of(word),
+            }
+        }
+        received.client_address = inside_from.iter().find_map(|comment| address_in_comment(comment));
+        if exim && received.client_address.is_none() {
+            // Where Exim knows no name of the client, its address stands in place of one.
+            let unnamed = received
+                .from_helo
+                .as_deref()
+                .and_then(|name| name.strip_prefix('['));
+            received.client_address = unnamed.and_then(literal);
+        }
+        received
+    }
+
+    /// Stores the word after a keyword; the first of its kind counts.
+    fn take(&mut self, keyword: Keyword, word: &str) -> Clause {
+        let word = word.to_owned();
+        match keyword {
+            Keyword::From => _ = self.from_helo.get_or_insert(word),
+            Keyword::By => _ = self.by.get_or_insert(word),
+            Keyword::For => {
+                let address = word.trim_start_matches('<').trim_end_matches('>');
+                if address.contains('@') {
+                    self.for_recipient.get_or_insert(address.to_owned());
+                }
+            }
+            Keyword::Other => {}
+        }
+        if matches!(keyword, Keyword::From) {
+            Clause::From
+        } else {
+            Clause::None
+        }
+    }
+}
+
+/// A word that says what the next one is.
+#[derive(Clone, Copy)]
+enum Keyword {
+    From,
+    By,
+    For,
+    /// `with`, `id`, `via`: their values are not read, but must not be taken for keywords.
+    Other,
+}
+
+/// Where in the field we are.
+#[derive(Clone, Copy)]
+enum Clause {
+    None,
+    /// After the value of `from`, where the comments about the client stand.
+    From,
+    /// After a keyword.
+    Value(Keyword),
+}
+
+impl Clause {
+    fn of(word: &str) -> Clause {
+        match word.to_ascii_lowercase().as_str() {
+            "from" => Clause::Value(Keyword::From),
+            "by" => Clause::Value(Keyword::By),
+            "for" => Clause::Value(Keyword::For),
+            "with" | "id" | "via" => Clause::Value(Keyword::Other),
+            _ => Clause::None,
+        }
+    }
+}
+
+/// The client's address in a comment: `rdns [1.2.3.4]` (Postfix, Sendmail), `[1.2.3.4] helo=x` (Exim),
+/// `1.2.3.4` (PowerMTA, Microsoft), `ident@1.2.3.4` (qmail).
+fn address_in_comment(comment: &str) -> Option<IpAddr> {
+    if is_claim(comment, &EXIM_CLAIMS) || is_claim(comment, &QMAIL_CLAIMS) {
+        None
+    } else if comment.starts_with('[') {
+        literal(comment.split_once('[')?.1)
+    } else if let Some((_, last)) = comment.rsplit_once('[') {
+        literal(last)
+    } else {
+        address(comment.rsplit('@').next()?)
+    }
+}
+
+/// How comments with the client's own words start.
+const EXIM_CLAIMS: [&str; 3] = ["helo=", "ident=", "port="];
+const QMAIL_CLAIMS: [&str; 2] = ["helo ", "ehlo "];
+
+fn is_claim(comment: &str, claims: &[&str]) -> bool {
+    let starts = |claim: &&str| {
+        comment
+            .get(..claim.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(claim))
+    };
+    claims.iter().any(starts)
+}
+
+/// `1.2.3.4]` or `IPv6:2001:db8::1]`.
+fn literal(after_bracket: &str) -> Option<IpAddr> {
+    let (text, _) = after_bracket.split_once(']')?;
+    match text.split_at_checked(5) {
+        Some((tag, rest)) if tag.eq_ignore_ascii_case("ipv6:") => address(rest),
+        _ => address(text),
+    }
+}
+
+/// An address without its zone; one of IPv4 in the clothes of IPv6 is undressed.
+fn address(text: &str) -> Option<IpAddr> {
+    let unzoned = text.split_once('%').map_or(text, |(address, _)| address);
+    unzoned
+        .parse::<IpAddr>()
+        .ok()
+        .map(|address| address.to_canonical())
+}
+
+/// The words and comments of a field up to the semicolon before the date.
+struct Items<'a>(&'a str);
+
+enum Item<'a> {
+    /// An atom, a quoted string without its quotes, or something in angle brackets with them.
+    Word(&'a str),
+    /// A comment's own text, without the comments in it.
+    Comment(String),
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Item<'a>;
+
+    fn next(&mut self) -> Option<Item<'a>> {
+        self.0 = self.0.trim_start();
+        match self.0.chars().next()? {
+            ';' => None,
+            '(' => Some(Item::Comment(self.comment())),
+            '"' => Some(Item::Word(self.through('"').trim_matches('"'))),
+            '<' => Some(Item::Word(self.through('>'))),
+            first => {
+                let rest = &self.0[first.len_utf8()..];
+                let stop = |c: char| c.is_whitespace() || matches!(c, '(' | ';' | '<');
+                let length = rest
+                    .find(stop)
+                    .map_or(self.0.len(), |found| first.len_utf8() + found);
+                Some(Item::Word(self.split_off(length)))
+            }
+        }
+    }
+}
+
+impl<'a> Items<'a> {
+    fn split_off(&mut self, length: usize) -> &'a str {
+        let (taken, rest) = self.0.split_at(length);
+        self.0 = rest;
+        taken
+    }
+
+    /// Up to and with the closing character, or all that is left.
+    fn through(&mut self, close: char) -> &'a str {
+        let length = self.0[1..].find(close).map_or(self.0.len(), |found| found + 2);
+        self.split_off(length)
+    }
+
+    fn comment(&mut self) -> String {
+        let (mut depth, mut own) = (0, String::new());
+        let mut chars = self.0.char_indices();
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '\\' => own.extend(chars.next().filter(|_| depth == 1).map(|(_, escaped)| escaped)),
+                '(' => depth += 1,
+                ')' if depth == 1 => {
+                    self.split_off(at + 1);
+                    return own.trim().to_owned();
+                }
+                ')' => depth -= 1,
+                c if depth == 1 => own.push(c),
+                _ => {}
+            }
+        }
+        self.0 = "";
+        own.trim().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(value: &str) -> Option<String> {
+        Received::parse(value)
+            .client_address
+            .map(|address| address.to_string())
+    }
+
+    #[test]
+    fn a_postfix_field_is_read_in_full() {
+        let value = "from helo.example (mail.example.com [192.0.2.1]) (using TLSv1.3 (256/256 bits)) \
+            by mx.example (Postfix) with ESMTPS id 4X for <a@b.example>; Mon, 1 Jan 2024 (UTC)";
+        assert_eq!(
+            Received::parse(value),
+            Received {
+                from_helo: Some("helo.example".into()),
+                client_address: Some([192, 0, 2, 1].into()),
+                by: Some("mx.example".into()),
+                for_recipient: Some("a@b.example".into()),
+            }
+        );
+    }
+
+    #[test]
+    fn every_server_writes_the_address_in_its_own_way() {
+        for value in [
+            "from x (192.0.2.1) by mx id h1 for <a@b>; date (envelope-from <s@x>)",
+            "from mail.example (192.0.2.1) by X.outlook.com (10.1.1.1) with Microsoft SMTP Server id 15; d",
+            "from unknown (HELO [203.0.113.9]) (192.0.2.1) by mx with SMTP; d",
+            "from rdns.example (HELO x) (someone@192.0.2.1) by mx with SMTP; d",
+            "from [192.0.2.1] (helo=[203.0.113.9]) by mx with esmtp (Exim 4.96) id 1; d",
+            "from rdns.example ([192.0.2.1]:4711 helo=[203.0.113.9]) by mx with esmtp (Exim 4.96) id 1; d",
+            "from [192.0.2.1] (port=4711 helo=[203.0.113.9]) by mx with esmtp id 1; d",
+            "from (unknown [192.0.2.1]) by mx with smtp; d",
+            "from [192.0.2.1]:25 by mx with smtp (Exim 4.96); d",
+            "from x (joe@rdns [192.0.2.1] (may be forged)) by mx (8.15) with ESMTP id 1; d",
+            "from x (unknown [IPv6:::ffff:192.0.2.1]) by mx; d",
+        ] {
+            assert_eq!(client(value).as_deref(), Some("192.0.2.1"), "{value}");
+        }
+    }
+
+    #[test]
+    fn b23_ipv6_is_an_address_too() {
+        for value in [
+            "from x (unknown [IPv6:2001:db8::1]) by mx (Postfix); d",
+            "from x (rdns. [2001:db8::1]) by mx.google.com with ESMTPS id 1 for <a@b> (version=TLS1_3); d",
+            "from A.outlook.com (2001:db8::1) by B.outlook.com (2001:db8::2) with mapi id 15; d",
+            "from x (rdns [IPv6:2001:db8::1%eth0]) by mx; d",
+        ] {
+            assert_eq!(client(value).as_deref(), Some("2001:db8::1"), "{value}");
+        }
+    }
+
+    #[test]
+    fn the_helo_is_never_the_address() {
+        assert_eq!(
+            client("from [203.0.113.9] by mx (Postfix) with SMTP id 1; d"),
+            None
+        );
+        assert_eq!(
+            client("from [203.0.113.9] (unknown [192.0.2.1]) by mx; d").as_deref(),
+            Some("192.0.2.1")
+        );
+        assert_eq!(
+            client("from by (x [192.0.2.1]) by mx; d").as_deref(),
+            Some("192.0.2.1")
+        );
+        assert_eq!(client("from x (account a HELO 203.0.113.9) by mx; d"), None);
+        assert_eq!(client("by mx (1.1.1.1) with HTTP; d (from x (192.0.2.1))"), None);
+    }
+
+    #[test]
+    fn b23_anything_at_all_is_read_without_harm() {
+        assert_eq!(Received::parse(""), Received::default());
+        for hostile in [
+            "(", ")", "\"", "<", "[", "from ", "(\\", ";", "from (", "é(", "\\",
+        ] {
+            Received::parse(&hostile.repeat(30_000));
+        }
+        assert_eq!(
+            Received::parse("from \"a b\" by \"").from_helo.as_deref(),
+            Some("a b")
+        );
+    }
+}

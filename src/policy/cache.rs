@@ -1,0 +1,116 @@
+//! Compiled policies: made once, mapped at every start. The one place with unsafe code.
+//!
+//! Invariant: compiled code is run only from a file that root or this very user owns and nobody else may write, in a
+//! directory of which the same holds; anything else is compiled anew in memory.
+
+use super::engine::{Flavor, refused_executable_memory};
+use crate::error::{Context, Error, Result};
+use rustix::fs::{Mode, OFlags};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+/// Part of every compiled file's name: code of another carom is not even looked at.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Why a component could not be had.
+pub(super) enum LoadFailure {
+    /// This process may not map executable memory: the other flavor can.
+    NoExecutableMemory,
+    /// Anything else.
+    Other(Error),
+}
+
+impl From<Error> for LoadFailure {
+    fn from(error: Error) -> LoadFailure {
+        LoadFailure::Other(error)
+    }
+}
+
+/// A component and whether it had to be compiled on the spot.
+pub(super) struct Loaded {
+    pub(super) component: Component,
+    /// Just compiled: imports are still to be checked and the file is still to be published.
+    pub(super) fresh: bool,
+}
+
+/// The file that holds the compiled code of the component with this hash.
+pub(super) fn compiled_path(directory: &Path, hash: &str, flavor: Flavor) -> PathBuf {
+    directory.join(format!("{}-{VERSION}-{}.cwasm", &hash[..hash.len().min(32)], flavor.name()))
+}
+
+/// Maps the compiled component at `path`, or compiles what `wasm` gives.
+pub(super) fn load(
+    engine: &Engine,
+    path: &Path,
+    wasm: impl FnOnce() -> Result<Vec<u8>>,
+) -> std::result::Result<Loaded, LoadFailure> {
+    match map(engine, path) {
+        Ok(Some(component)) => return Ok(Loaded { component, fresh: false }),
+        Ok(None) => {}
+        Err(error) if refused_executable_memory(&error) => return Err(LoadFailure::NoExecutableMemory),
+        Err(error) => tracing::info!(path = %path.display(), error, "compiled policy is of another engine"),
+    }
+    let wasm = wasm()?;
+    let compiled = engine.precompile_component(&wasm).map_err(|error| {
+        Error::new(format_args!("not a policy that can be run: {error:#}"))
+            .remedy("build it as a component for the world carom:policy/policy@1.0.0")
+    })?;
+    if let Err(error) = publish(path, &compiled) {
+        tracing::warn!(%error, "compiled policy is not kept: every process compiles it again");
+    }
+    // SAFETY: `compiled` was made by this engine a moment ago and never left this process.
+    match unsafe { Component::deserialize(engine, &compiled) } {
+        Ok(component) => Ok(Loaded { component, fresh: true }),
+        Err(error) if refused_executable_memory(&format!("{error:#}")) => Err(LoadFailure::NoExecutableMemory),
+        Err(error) => Err(Error::new(format_args!("{error:#}")).into()),
+    }
+}
+
+/// `Ok(None)`: there is no such file, or none to be trusted.
+fn map(engine: &Engine, path: &Path) -> std::result::Result<Option<Component>, String> {
+    let Ok(file) = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty()) else {
+        return Ok(None);
+    };
+    let file = File::from(file);
+    let trusted = |metadata: std::fs::Metadata| {
+        let owner = metadata.uid();
+        let ours = owner == 0 || owner == rustix::process::geteuid().as_raw();
+        ours && metadata.mode() & 0o022 == 0
+    };
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let directory_trusted = std::fs::metadata(directory).is_ok_and(trusted);
+    if !directory_trusted || !file.metadata().is_ok_and(trusted) {
+        tracing::error!(path = %path.display(), "compiled policy is not used: others may write it or its directory; \
+            make both writable by their owner only");
+        return Ok(None);
+    }
+    // The very file that was judged is mapped, whatever its name points to by now.
+    let judged = format!("/proc/self/fd/{}", file.as_raw_fd());
+    // SAFETY: the file was written by `publish` of a carom run by root or by this user, nobody else can write it, and
+    // it is never changed in place: a new version is a new file that is renamed over the old name.
+    unsafe { Component::deserialize_file(engine, judged) }.map(Some).map_err(|error| format!("{error:#}"))
+}
+
+/// Writes `bytes` so that `path` is either whole or not there, even after a power cut.
+pub(super) fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let _ = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(directory);
+    let scratch = directory.join(format!(".{}-{:x}.tmp", std::process::id(), fastrand::u64(..)));
+    let written = (|| {
+        let mut options = File::options();
+        let mut file = options.write(true).create_new(true).mode(0o644).open(&scratch)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&scratch, path)?;
+        File::open(directory)?.sync_all()
+    })();
+    if written.is_err() {
+        let _ = std::fs::remove_file(&scratch);
+    }
+    written.context(path.display())
+}

@@ -1,0 +1,114 @@
+//! What a policy may know of the message at hand, computed when it asks and remembered for the rest of the run.
+//!
+//! Not here: how the answers cross to the guest (`host`). Invariant: what is not asked for is not computed.
+
+use crate::auth::{Check, Dns, Signature, Verdict};
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::intake::envelope::Envelope;
+use crate::message::Message;
+use std::cell::OnceCell;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+self_cell::self_cell! {
+    /// A message together with the bytes it is read from.
+    struct Mail {
+        owner: Arc<Vec<u8>>,
+        #[not_covariant]
+        dependent: Message,
+    }
+}
+
+/// The message, its envelope, and the means to find out more.
+pub struct Facts {
+    mail: Mail,
+    envelope: Envelope,
+    config: Arc<Config>,
+    dns: Arc<Dns>,
+    deadline: Deadline,
+    dkim: OnceCell<(Verdict, Vec<Signature>)>,
+    spf: OnceCell<Verdict>,
+    dmarc: OnceCell<Verdict>,
+    images: OnceCell<Vec<String>>,
+    links: OnceCell<Vec<String>>,
+}
+
+impl Facts {
+    /// Facts about `raw`, brought for `envelope`. DNS is asked until `deadline`.
+    pub fn new(
+        raw: Arc<Vec<u8>>,
+        envelope: Envelope,
+        config: Arc<Config>,
+        dns: Arc<Dns>,
+        deadline: Deadline,
+    ) -> Facts {
+        Facts {
+            mail: Mail::new(raw, |raw| Message::read(raw)),
+            envelope,
+            config,
+            dns,
+            deadline,
+            dkim: OnceCell::new(),
+            spf: OnceCell::new(),
+            dmarc: OnceCell::new(),
+            images: OnceCell::new(),
+            links: OnceCell::new(),
+        }
+    }
+
+    /// Looks at the message.
+    pub fn message<R>(&self, look: impl FnOnce(&Message<'_>) -> R) -> R {
+        self.mail.with_dependent(|_, message| look(message))
+    }
+
+    /// The bytes of the message.
+    pub fn raw(&self) -> &Arc<Vec<u8>> {
+        self.mail.borrow_owner()
+    }
+
+    /// The envelope.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    fn check<R>(&self, ask: impl FnOnce(&Check<'_, '_>) -> R) -> R {
+        self.message(|message| ask(&Check::new(message, &self.envelope, &self.config, &self.dns, self.deadline)))
+    }
+
+    /// DKIM: the best verdict, and every signature's own.
+    pub fn dkim(&self) -> &(Verdict, Vec<Signature>) {
+        self.dkim.get_or_init(|| self.check(|check| (check.dkim(), check.signatures().to_vec())))
+    }
+
+    /// SPF of the envelope sender.
+    pub fn spf(&self) -> Verdict {
+        *self.spf.get_or_init(|| self.check(|check| check.spf()))
+    }
+
+    /// DMARC of the From domain. It rests on the other two, so they are remembered with it.
+    pub fn dmarc(&self) -> Verdict {
+        *self.dmarc.get_or_init(|| {
+            self.check(|check| {
+                let _ = self.dkim.set((check.dkim(), check.signatures().to_vec()));
+                let _ = self.spf.set(check.spf());
+                check.dmarc()
+            })
+        })
+    }
+
+    /// The SMTP client's address: from the mail server, or from the Received header it wrote.
+    pub fn client_address(&self) -> Option<IpAddr> {
+        self.envelope.client_address.or_else(|| self.check(|check| check.client_address()))
+    }
+
+    /// Sources of the images in the HTML body.
+    pub fn images(&self) -> &[String] {
+        self.images.get_or_init(|| self.message(|message| message.images().to_vec()))
+    }
+
+    /// Targets of the links in the HTML body.
+    pub fn links(&self) -> &[String] {
+        self.links.get_or_init(|| self.message(|message| message.links().to_vec()))
+    }
+}

@@ -1,0 +1,381 @@
+//! The imports of a policy: facts about the message, the action tree it builds, chance, time, log and settings.
+//!
+//! One [`Host`] serves one decision and is thrown away. It does nothing to the world: what it builds is a plan, and a
+//! guest that fails leaves none. Text of the guest is cleaned here, before anything else sees it.
+
+use super::bindings::carom::policy::{actions, facts, host};
+use super::facts::Facts;
+use super::plan::{self, Action, Outcome, Plan, Step, Verdict};
+use crate::auth;
+use crate::config::Limits;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use wasmtime::StoreLimits;
+
+/// Longest text that crosses the boundary in one piece, in bytes.
+const MAX_TEXT: usize = 64 << 10;
+
+/// What one decision needs, and what it has built so far.
+pub(super) struct Host {
+    pub(super) facts: Rc<Facts>,
+    pub(super) plan: Plan,
+    /// What the guest asked for, in order; shown by `carom policy run`.
+    pub(super) asked: Vec<&'static str>,
+    /// Time spent in carom rather than in the guest: waiting for DNS is not the policy's fault.
+    pub(super) waited: Duration,
+    pub(super) started: Instant,
+    pub(super) store_limits: StoreLimits,
+    pub(super) limits: Limits,
+    /// Why the guest was stopped, if it was the host that stopped it.
+    pub(super) stopped: Option<Stopped>,
+    pub(super) settings: Arc<str>,
+    pub(super) policy: Arc<str>,
+    chance: Chance,
+    now_ms: u64,
+    logged: usize,
+}
+
+/// Why the host stopped a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// The wall deadline passed.
+    TooSlow,
+    /// More steps than a plan may have.
+    TooManySteps,
+    /// A step that hangs on one that is not before it, or a reply that is none.
+    BadStep,
+}
+
+/// Numbers that look random and are the same for the same seed in every version of carom: SplitMix64 (Steele, Lea,
+/// Flood: "Fast splittable pseudorandom number generators", 2014).
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        // 53 bits fill the mantissa of a double: every value is below 1.
+        (mixed >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+impl Host {
+    pub(super) fn new(
+        facts: Rc<Facts>,
+        policy: Arc<str>,
+        settings: Arc<str>,
+        limits: Limits,
+        seed: u64,
+        now_ms: u64,
+    ) -> Host {
+        Host {
+            facts,
+            plan: Plan::default(),
+            asked: Vec::new(),
+            waited: Duration::ZERO,
+            started: Instant::now(),
+            store_limits: super::engine::store_limits(&limits),
+            limits,
+            stopped: None,
+            settings,
+            policy,
+            chance: Chance(seed),
+            now_ms,
+            logged: 0,
+        }
+    }
+
+    /// Time the guest itself has used.
+    pub(super) fn used(&self) -> Duration {
+        self.started.elapsed().saturating_sub(self.waited)
+    }
+
+    /// Answers a question about the message; the time it takes is not the guest's.
+    fn ask<R>(&mut self, question: &'static str, answer: impl FnOnce(&Facts) -> R) -> R {
+        self.asked.push(question);
+        let began = Instant::now();
+        let answered = answer(&self.facts);
+        self.waited += began.elapsed();
+        answered
+    }
+
+    /// Ends the decision: the trap that follows is explained by `why`.
+    fn stop(&mut self, why: Stopped) -> wasmtime::Error {
+        self.stopped = Some(why);
+        wasmtime::Error::msg(format!("{why:?}"))
+    }
+
+    fn add(&mut self, action: Action, when: actions::Schedule) -> wasmtime::Result<u32> {
+        let index = self.plan.steps.len();
+        if index >= self.limits.steps {
+            return Err(self.stop(Stopped::TooManySteps));
+        }
+        let after = match when.after {
+            Some((step, _)) if step as usize >= index => return Err(self.stop(Stopped::BadStep)),
+            Some((step, outcome)) => Some((step as usize, outcome.into())),
+            None => None,
+        };
+        self.plan.steps.push(Step { after, delay: when.delay, action });
+        Ok(index as u32)
+    }
+
+    fn reply(&mut self, reply: actions::Reply) -> wasmtime::Result<plan::Reply> {
+        let class = reply.enhanced.as_bytes().first().copied();
+        let well_formed = is_enhanced_code(&reply.enhanced) && class == Some(b'0' + (reply.code / 100) as u8);
+        if !(400..=599).contains(&reply.code) || !well_formed {
+            return Err(self.stop(Stopped::BadStep));
+        }
+        Ok(plan::Reply { code: reply.code, enhanced: reply.enhanced, text: one_line(&reply.text, 400) })
+    }
+
+    fn visit(&mut self, visit: actions::Visit, urls: Vec<String>) -> plan::Visit {
+        plan::Visit {
+            trackers: visit.trackers.into_iter().take(1000).collect(),
+            probe: visit.probe,
+            user_agent: one_line(&visit.user_agent.unwrap_or_default(), 400),
+            timeout: visit.timeout.clamp(1, 600),
+            urls,
+        }
+    }
+}
+
+/// One line of at most `limit` bytes: control characters become spaces, so that it can stand in a header or a log.
+fn one_line(text: &str, limit: usize) -> String {
+    let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    line.truncate(line.floor_char_boundary(limit));
+    line
+}
+
+/// class.subject.detail (RFC 3463 section 2), of class 4 or 5.
+fn is_enhanced_code(code: &str) -> bool {
+    let number = |field: &str| !field.is_empty() && field.len() <= 3 && field.bytes().all(|b| b.is_ascii_digit());
+    let fields: Vec<&str> = code.split('.').collect();
+    fields.len() == 3 && matches!(fields[0], "4" | "5") && number(fields[1]) && number(fields[2])
+}
+
+/// At most [`MAX_TEXT`] bytes, cut at a character.
+fn bounded(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_TEXT));
+    text
+}
+
+impl From<auth::Verdict> for facts::Verdict {
+    fn from(verdict: auth::Verdict) -> facts::Verdict {
+        match verdict {
+            auth::Verdict::Pass => facts::Verdict::Pass,
+            auth::Verdict::Fail => facts::Verdict::Fail,
+            auth::Verdict::SoftFail => facts::Verdict::SoftFail,
+            auth::Verdict::Neutral => facts::Verdict::Neutral,
+            auth::Verdict::None => facts::Verdict::None,
+            auth::Verdict::TempError => facts::Verdict::TempError,
+            auth::Verdict::PermError => facts::Verdict::PermError,
+        }
+    }
+}
+
+impl From<actions::Outcome> for Outcome {
+    fn from(outcome: actions::Outcome) -> Outcome {
+        match outcome {
+            actions::Outcome::Succeeded => Outcome::Succeeded,
+            actions::Outcome::Failed => Outcome::Failed,
+            actions::Outcome::Finished => Outcome::Finished,
+        }
+    }
+}
+
+impl facts::Host for Host {
+    fn sender(&mut self) -> String {
+        self.ask("sender", |facts| facts.envelope().sender.clone())
+    }
+
+    fn recipient(&mut self) -> String {
+        self.ask("recipient", |facts| facts.envelope().recipient.clone())
+    }
+
+    fn original_recipient(&mut self) -> Option<String> {
+        self.ask("original-recipient", |facts| facts.envelope().original_recipient.clone())
+    }
+
+    fn client_address(&mut self) -> Option<String> {
+        self.ask("client-address", |facts| facts.client_address().map(|address| address.to_string()))
+    }
+
+    fn size(&mut self) -> u64 {
+        self.ask("size", |facts| facts.raw().len() as u64)
+    }
+
+    fn header(&mut self, name: String) -> Option<String> {
+        self.ask("header", |facts| facts.message(|message| message.header(&name).map(bounded)))
+    }
+
+    fn headers(&mut self, name: String) -> Vec<String> {
+        self.ask("headers", |facts| {
+            facts.message(|message| message.headers(&name).into_iter().take(1000).map(bounded).collect())
+        })
+    }
+
+    fn addresses(&mut self, name: String) -> Vec<String> {
+        self.ask("addresses", |facts| facts.message(|message| message.addresses(&name)))
+    }
+
+    fn dkim(&mut self) -> facts::Verdict {
+        self.ask("dkim", |facts| facts.dkim().0.into())
+    }
+
+    fn dkim_signatures(&mut self) -> Vec<facts::DkimSignature> {
+        self.ask("dkim-signatures", |facts| {
+            let signatures = facts.dkim().1.iter();
+            let told = signatures
+                .map(|one| facts::DkimSignature { domain: one.domain.clone(), verdict: one.verdict.into() });
+            told.collect()
+        })
+    }
+
+    fn spf(&mut self) -> facts::Verdict {
+        self.ask("spf", |facts| facts.spf().into())
+    }
+
+    fn dmarc(&mut self) -> facts::Verdict {
+        self.ask("dmarc", |facts| facts.dmarc().into())
+    }
+
+    fn images(&mut self) -> Vec<String> {
+        self.ask("images", |facts| facts.images().to_vec())
+    }
+
+    fn links(&mut self) -> Vec<String> {
+        self.ask("links", |facts| facts.links().to_vec())
+    }
+}
+
+impl actions::Host for Host {
+    fn accept(&mut self) -> wasmtime::Result<u32> {
+        self.plan.verdict = Verdict::Accept;
+        self.nothing()
+    }
+
+    fn reject(&mut self, reply: actions::Reply) -> wasmtime::Result<u32> {
+        let reply = self.reply(reply)?;
+        if reply.code < 500 {
+            return Err(self.stop(Stopped::BadStep));
+        }
+        self.plan.verdict = Verdict::Reject(reply);
+        self.nothing()
+    }
+
+    fn defer(&mut self, reply: actions::Reply) -> wasmtime::Result<u32> {
+        let reply = self.reply(reply)?;
+        if reply.code >= 500 {
+            return Err(self.stop(Stopped::BadStep));
+        }
+        self.plan.verdict = Verdict::Defer(reply);
+        self.nothing()
+    }
+
+    fn open(&mut self, visit: actions::Visit, when: actions::Schedule) -> wasmtime::Result<u32> {
+        let urls = self.ask("images", |facts| facts.images().to_vec());
+        let visit = self.visit(visit, urls);
+        self.add(Action::Open(visit), when)
+    }
+
+    fn click(&mut self, visit: actions::Visit, when: actions::Schedule) -> wasmtime::Result<u32> {
+        let urls = self.ask("links", |facts| facts.links().to_vec());
+        let visit = self.visit(visit, urls);
+        self.add(Action::Click(visit), when)
+    }
+
+    fn bounce(&mut self, bounce: actions::DeliveryReport, when: actions::Schedule) -> wasmtime::Result<u32> {
+        let reply = self.reply(bounce.reply)?;
+        let sender = bounce.sender.map(|sender| one_line(&sender, 320));
+        self.add(Action::Bounce(plan::Bounce { reply, sender, route: plan::Route::default() }), when)
+    }
+
+    fn complain(&mut self, complaint: actions::FeedbackReport, when: actions::Schedule) -> wasmtime::Result<u32> {
+        let sender = complaint.sender.map(|sender| one_line(&sender, 320));
+        let feedback_type = one_line(&complaint.feedback_type, 40);
+        self.add(Action::Complain(plan::Complaint { feedback_type, sender, route: plan::Route::default() }), when)
+    }
+
+    fn auto_reply(&mut self, reply: actions::Response, when: actions::Schedule) -> wasmtime::Result<u32> {
+        let (subject, text) = (one_line(&reply.subject, 400), bounded(reply.text));
+        self.add(Action::AutoReply(plan::AutoReply { subject, text, route: plan::Route::default() }), when)
+    }
+
+    fn keep(&mut self, when: actions::Schedule) -> wasmtime::Result<u32> {
+        self.add(Action::Keep, when)
+    }
+
+    fn count(&mut self, name: String, when: actions::Schedule) -> wasmtime::Result<u32> {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+            return Err(self.stop(Stopped::BadStep));
+        }
+        self.add(Action::Count { name }, when)
+    }
+}
+
+impl Host {
+    /// A verdict is a step that succeeds and does nothing, so that others can hang on it like on any other.
+    fn nothing(&mut self) -> wasmtime::Result<u32> {
+        self.add(Action::Verdict, actions::Schedule { after: None, delay: 0 })
+    }
+}
+
+impl host::Host for Host {
+    fn log(&mut self, level: host::Level, text: String) {
+        self.logged += text.len();
+        if self.logged > self.limits.log {
+            if self.logged - text.len() <= self.limits.log {
+                tracing::warn!(policy = &*self.policy, "the policy logs too much; the rest is dropped");
+            }
+            return;
+        }
+        let (policy, text) = (&*self.policy, one_line(&text, 4096));
+        match level {
+            host::Level::Debug => tracing::debug!(policy, "{text}"),
+            host::Level::Info => tracing::info!(policy, "{text}"),
+            host::Level::Warn => tracing::warn!(policy, "{text}"),
+            host::Level::Error => tracing::error!(policy, "{text}"),
+        }
+    }
+
+    fn chance(&mut self) -> f64 {
+        self.chance.next()
+    }
+
+    fn now(&mut self) -> u64 {
+        self.now_ms
+    }
+
+    fn settings(&mut self) -> String {
+        self.settings.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_is_the_same_for_ever() {
+        let mut chance = Chance(42);
+        let drawn: Vec<u64> = (0..3).map(|_| (chance.next() * 1e6) as u64).collect();
+        assert_eq!(drawn, [741_564, 159_910, 278_601]);
+    }
+
+    #[test]
+    fn a_line_holds_no_line_break() {
+        assert_eq!(one_line("250 ok\r\nBcc: x\0", 100), "250 ok  Bcc: x ");
+        assert_eq!(one_line("äöü", 3), "ä");
+    }
+
+    #[test]
+    fn enhanced_codes() {
+        assert!(is_enhanced_code("5.1.1") && is_enhanced_code("4.7.123"));
+        assert!(!is_enhanced_code("2.0.0") && !is_enhanced_code("5.1") && !is_enhanced_code("5.1.1 x"));
+    }
+}

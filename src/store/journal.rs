@@ -1,0 +1,360 @@
+//! The rows of the journal: promises, their steps, and who is at them.
+//!
+//! What they mean is told in `crate::journal`. Invariant: a step changes from `pending` to its end once, and what it
+//! counts for is counted in that same transaction.
+
+use super::{Store, Tally, counters};
+use crate::clock;
+use crate::error::{Context, Result};
+use crate::intake::envelope::Envelope;
+use crate::policy::plan::{Outcome, Plan};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// What the journal knows of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing before this call.
+    New,
+    /// Steps are still pending.
+    Open {
+        /// The process that was at it is gone without a word.
+        abandoned: bool,
+    },
+    /// All is done.
+    Finished,
+}
+
+/// A plan that is about to be carried out.
+#[derive(Clone, Copy)]
+pub struct Promise<'a> {
+    /// What identifies the delivery.
+    pub key: &'a str,
+    /// The envelope.
+    pub envelope: &'a Envelope,
+    /// The steps.
+    pub plan: &'a Plan,
+    /// The message; kept until the last step is done.
+    pub message: &'a Arc<Vec<u8>>,
+    /// The seed of the decision.
+    pub seed: u64,
+    /// The policy that decided.
+    pub policy: &'a str,
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// What the message counts for by itself.
+    pub tally: &'a Tally,
+}
+
+/// Steps of one message that are ours to do now.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The key.
+    pub key: String,
+    /// The envelope.
+    pub envelope: Envelope,
+    /// The whole plan.
+    pub plan: Plan,
+    /// The message.
+    pub message: Vec<u8>,
+    /// The seed of the decision.
+    pub seed: u64,
+    /// When it was decided.
+    pub at_ms: i64,
+    /// The steps to do.
+    pub steps: Vec<usize>,
+    /// The most tries any of them has had.
+    pub attempts: u32,
+}
+
+/// What became of a step.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// How it ended.
+    pub result: StepResult,
+    /// What happened, in one line.
+    pub note: String,
+    /// What it counts for.
+    pub tally: Tally,
+    /// When, in milliseconds since 1970.
+    pub now_ms: i64,
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepResult {
+    /// It is done.
+    Succeeded,
+    /// It cannot be done.
+    Failed,
+    /// It is to be tried again.
+    Later {
+        /// Not before this time, in milliseconds since 1970.
+        at_ms: i64,
+    },
+}
+
+/// A step that is owed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Owed {
+    /// The key of its message.
+    pub key: String,
+    /// Its number.
+    pub step: usize,
+    /// What is to be done.
+    pub action: String,
+    /// For whom the message was.
+    pub recipient: String,
+    /// When it is due, in milliseconds since 1970.
+    pub due_ms: i64,
+    /// Tries so far.
+    pub attempts: u32,
+    /// What happened at the last one.
+    pub note: String,
+}
+
+/// A step can be taken up when it is pending, due, nobody's, and what it waits for has ended as it should.
+const READY: &str = "steps.state = 'pending' AND steps.due_ms <= ?2 AND steps.lease_ms <= ?2 AND (steps.after IS NULL OR \
+    EXISTS (SELECT 1 FROM steps AS earlier WHERE earlier.key = steps.key AND earlier.step = steps.after \
+    AND earlier.state IN ('succeeded', 'failed')))";
+
+/// This process, so that another can tell whether it is still there: process id and start time.
+fn owner() -> String {
+    let id = std::process::id();
+    format!("{id}:{}", start_time(id).unwrap_or_default())
+}
+
+/// Field 22 of /proc/PID/stat, counted after the parenthesised name, which may hold anything.
+fn start_time(id: u32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19).map(str::to_owned)
+}
+
+fn is_gone(owner: &str) -> bool {
+    let Some((id, started)) = owner.split_once(':') else { return true };
+    id.parse().ok().and_then(start_time).as_deref() != Some(started)
+}
+
+fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Succeeded => "succeeded",
+        Outcome::Failed => "failed",
+        Outcome::Finished => "finished",
+    }
+}
+
+impl Store {
+    /// Writes a promise down, unless its key is on record: then nothing is changed, and the answer says what is.
+    pub fn promise(&self, promise: &Promise<'_>) -> Result<Standing> {
+        let envelope = serde_json::to_string(promise.envelope).context("envelope")?;
+        let plan_text = serde_json::to_string(promise.plan).context("plan")?;
+        let (key, policy, seed) = (promise.key.to_owned(), promise.policy.to_owned(), promise.seed.to_string());
+        let (plan, message, tally, at_ms) =
+            (promise.plan.clone(), promise.message.clone(), promise.tally.clone(), promise.at_ms);
+        self.shared.write(move |db| {
+            if let Some(standing) = standing(db, &key)? {
+                return Ok(standing);
+            }
+            db.prepare_cached(
+                "INSERT INTO journal (key, state, at_ms, owner, policy, seed, envelope, plan, message)
+                 VALUES (?1, 'open', ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![key, at_ms, owner(), policy, seed, envelope, plan_text, message.as_slice()])?;
+            let mut insert = db.prepare_cached(
+                "INSERT INTO steps (key, step, action, state, after, outcome, due_ms)
+                 VALUES (?1, ?2, ?3, 'pending', ?4, ?5, ?6)",
+            )?;
+            for (number, step) in plan.steps.iter().enumerate() {
+                let after = step.after.map(|(earlier, _)| earlier as i64);
+                let outcome = step.after.map(|(_, outcome)| outcome_name(outcome));
+                let due_ms = at_ms + i64::from(step.delay) * 1000;
+                insert.execute(params![key, number as i64, step.action.name(), after, outcome, due_ms])?;
+            }
+            counters::add(db, &tally, at_ms, true)?;
+            Ok(Standing::New)
+        })
+    }
+
+    /// Takes the steps of a message that can be done now, until `lease_ms` from now.
+    pub fn claim(&self, key: &str, now_ms: i64, lease_ms: i64) -> Result<Vec<usize>> {
+        let key = key.to_owned();
+        self.shared.write(move |db| claim(db, &key, now_ms, lease_ms))
+    }
+
+    /// The same for a message that is on record: everything that is needed to do them.
+    pub fn claim_job(&self, key: &str, now_ms: i64, lease_ms: i64) -> Result<Option<Job>> {
+        let key = key.to_owned();
+        self.shared.write(move |db| {
+            // Whoever was at it is gone, or this very call would not have been made: its leases are void.
+            let owned: Option<Option<String>> =
+                db.query_row("SELECT owner FROM journal WHERE key = ?1", [&key], |row| row.get(0)).optional()?;
+            if owned.flatten().is_some_and(|owner| is_gone(&owner)) {
+                db.execute("UPDATE steps SET lease_ms = 0 WHERE key = ?1 AND state = 'pending'", [&key])?;
+                db.execute("UPDATE journal SET owner = ?2 WHERE key = ?1", params![key, owner()])?;
+            }
+            let steps = claim(db, &key, now_ms, lease_ms)?;
+            if steps.is_empty() { Ok(None) } else { job(db, &key, steps) }
+        })
+    }
+
+    /// The same over all messages, at most `limit` of them.
+    pub fn claim_due(&self, now_ms: i64, lease_ms: i64, limit: usize) -> Result<Vec<Job>> {
+        self.shared.write(move |db| {
+            release_the_dead(db)?;
+            let sql = format!("SELECT DISTINCT key FROM steps WHERE {READY} LIMIT ?1");
+            let keys: Vec<String> = db
+                .prepare_cached(&sql)?
+                .query_map(params![limit as i64, now_ms], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            let mut jobs = Vec::with_capacity(keys.len());
+            for key in keys {
+                let steps = claim(db, &key, now_ms, lease_ms)?;
+                jobs.extend(job(db, &key, steps)?);
+            }
+            Ok(jobs)
+        })
+    }
+
+    /// Puts the ends of steps on record. A step that has ended before changes nothing.
+    pub fn settle(&self, key: &str, ends: &[(usize, Settled)]) -> Result<()> {
+        let (key, ends) = (key.to_owned(), ends.to_vec());
+        self.shared.write(move |db| {
+            for (step, settled) in &ends {
+                settle(db, &key, *step, settled)?;
+            }
+            finish(db, &key)
+        })
+    }
+
+    /// This process is done with a message; what is pending is for whoever comes next.
+    pub fn release(&self, key: &str) -> Result<()> {
+        let key = key.to_owned();
+        self.shared.write(move |db| {
+            db.prepare_cached("UPDATE journal SET owner = NULL WHERE key = ?1 AND owner IS NOT NULL")?.execute([&key])?;
+            Ok(())
+        })
+    }
+
+    /// The source of these messages is gone, so no second delivery can come: finished ones leave the journal.
+    pub fn forget(&self, keys: &[String]) -> Result<()> {
+        let keys = keys.to_vec();
+        self.shared.write(move |db| {
+            for key in keys {
+                let finished = "DELETE FROM journal WHERE key = ?1 AND state = 'finished'";
+                if db.prepare_cached(finished)?.execute([&key])? > 0 {
+                    db.prepare_cached("DELETE FROM steps WHERE key = ?1")?.execute([&key])?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Every step that is owed, the next due first.
+    pub fn outbox(&self) -> Result<Vec<Owed>> {
+        self.shared.read(|db| {
+            let mut select = db.prepare(
+                "SELECT key, step, action, json_extract(envelope, '$.recipient'), due_ms, attempts, note
+                 FROM steps JOIN journal USING (key) WHERE steps.state = 'pending' ORDER BY due_ms, key, step",
+            )?;
+            let owed = |row: &Row<'_>| {
+                Ok(Owed {
+                    key: row.get(0)?,
+                    step: row.get::<_, i64>(1)? as usize,
+                    action: row.get(2)?,
+                    recipient: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+                    due_ms: row.get(4)?,
+                    attempts: row.get(5)?,
+                    note: row.get(6)?,
+                })
+            };
+            select.query_map([], owed)?.collect()
+        })
+    }
+}
+
+fn standing(db: &Connection, key: &str) -> rusqlite::Result<Option<Standing>> {
+    let select = "SELECT state, owner FROM journal WHERE key = ?1";
+    let found: Option<(String, Option<String>)> =
+        db.prepare_cached(select)?.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    Ok(found.map(|(state, owner)| match state.as_str() {
+        "open" => Standing::Open { abandoned: owner.is_some_and(|owner| is_gone(&owner)) },
+        _ => Standing::Finished,
+    }))
+}
+
+fn claim(db: &Connection, key: &str, now_ms: i64, lease_ms: i64) -> rusqlite::Result<Vec<usize>> {
+    let sql = format!("UPDATE steps SET lease_ms = ?3 WHERE key = ?1 AND {READY} RETURNING step");
+    let mut update = db.prepare_cached(&sql)?;
+    let rows = update.query_map(params![key, now_ms, now_ms + lease_ms], |row| row.get::<_, i64>(0))?;
+    let mut steps = rows.map(|step| step.map(|step| step as usize)).collect::<rusqlite::Result<Vec<_>>>()?;
+    steps.sort_unstable();
+    Ok(steps)
+}
+
+/// What a process that is gone had taken is free again at once; leases are for those that hang.
+fn release_the_dead(db: &Connection) -> rusqlite::Result<()> {
+    let mut select = db.prepare_cached("SELECT key, owner FROM journal WHERE state = 'open' AND owner IS NOT NULL")?;
+    let owned: Vec<(String, String)> =
+        select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    for (key, _) in owned.iter().filter(|(_, owner)| is_gone(owner)) {
+        db.execute("UPDATE steps SET lease_ms = 0 WHERE key = ?1 AND state = 'pending'", [key])?;
+        db.execute("UPDATE journal SET owner = NULL WHERE key = ?1", [key])?;
+    }
+    Ok(())
+}
+
+fn job(db: &Connection, key: &str, steps: Vec<usize>) -> rusqlite::Result<Option<Job>> {
+    let attempts: Option<u32> =
+        db.query_row("SELECT max(attempts) FROM steps WHERE key = ?1 AND state = 'pending'", [key], |row| row.get(0))?;
+    let select = "SELECT envelope, plan, message, seed, at_ms FROM journal WHERE key = ?1";
+    let read = |row: &Row<'_>| -> rusqlite::Result<Option<Job>> {
+        let (envelope, plan): (String, String) = (row.get(0)?, row.get(1)?);
+        let (Ok(envelope), Ok(plan)) = (serde_json::from_str(&envelope), serde_json::from_str::<Plan>(&plan)) else {
+            tracing::error!(key, "a promise in the journal cannot be read: it is left there");
+            return Ok(None);
+        };
+        let known = steps.iter().copied().filter(|step| *step < plan.steps.len()).collect();
+        Ok(Some(Job {
+            key: key.to_owned(),
+            envelope,
+            plan,
+            message: row.get::<_, Option<Vec<u8>>>(2)?.unwrap_or_default(),
+            seed: row.get::<_, String>(3)?.parse().unwrap_or_default(),
+            at_ms: row.get(4)?,
+            steps: known,
+            attempts: attempts.unwrap_or(0),
+        }))
+    };
+    db.query_row(select, [key], read)
+}
+
+fn settle(db: &Connection, key: &str, step: usize, settled: &Settled) -> rusqlite::Result<()> {
+    let (state, due_ms) = match settled.result {
+        StepResult::Succeeded => ("succeeded", None),
+        StepResult::Failed => ("failed", None),
+        StepResult::Later { at_ms } => ("pending", Some(at_ms)),
+    };
+    let update = "UPDATE steps SET state = ?3, due_ms = coalesce(?4, due_ms), lease_ms = 0, attempts = attempts + 1, note = ?5
+        WHERE key = ?1 AND step = ?2 AND state = 'pending'";
+    let changed = db.prepare_cached(update)?.execute(params![key, step as i64, state, due_ms, settled.note])?;
+    if changed == 0 {
+        return Ok(());
+    }
+    counters::add(db, &settled.tally, settled.now_ms, false)?;
+    // What waited for another end of this step will never be done, nor what waits for that.
+    let skip = "UPDATE steps SET state = 'skipped', lease_ms = 0 WHERE key = ?1 AND state = 'pending' AND EXISTS (
+        SELECT 1 FROM steps AS earlier WHERE earlier.key = ?1 AND earlier.step = steps.after AND
+        (earlier.state = 'skipped' OR (steps.outcome = 'succeeded' AND earlier.state = 'failed')
+         OR (steps.outcome = 'failed' AND earlier.state = 'succeeded')))";
+    while db.prepare_cached(skip)?.execute([key])? > 0 {}
+    Ok(())
+}
+
+/// With nothing pending, the message itself need not be kept.
+fn finish(db: &Connection, key: &str) -> rusqlite::Result<()> {
+    let finish = "UPDATE journal SET state = 'finished', owner = NULL, message = NULL, at_ms = max(at_ms, ?2) WHERE key = ?1 AND NOT EXISTS (
+        SELECT 1 FROM steps WHERE steps.key = ?1 AND steps.state = 'pending')";
+    db.prepare_cached(finish)?.execute(params![key, clock::now_ms()])?;
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! The tables, and how an older file becomes a newer one. Everything can be read with the `sqlite3` shell.
+//!
+//! Invariant: `user_version` says which migrations a file has had; each is applied once, in a transaction of its own.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// One entry a version: version N of a file has had the first N.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    INSERT INTO meta VALUES ('startedRunning', strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now'));
+
+    -- bouncy-sink's counters, without its int_ prefix, and carom's own.
+    CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+    -- Messages of each minute; unix seconds of the minute's start.
+    CREATE TABLE series (minute INTEGER PRIMARY KEY, messages INTEGER NOT NULL);
+
+    -- A message whose plan was promised. `owner` is the process that is at it; `message` goes when all is done.
+    CREATE TABLE journal (
+        key TEXT PRIMARY KEY, state TEXT NOT NULL, at_ms INTEGER NOT NULL, owner TEXT,
+        policy TEXT, seed TEXT, envelope TEXT, plan TEXT, message BLOB);
+    CREATE INDEX journal_age ON journal (at_ms) WHERE state = 'finished';
+
+    -- state: pending, succeeded, failed, skipped. `lease_ms`: until then the step is some process's.
+    CREATE TABLE steps (
+        key TEXT NOT NULL, step INTEGER NOT NULL, action TEXT NOT NULL, state TEXT NOT NULL,
+        after INTEGER, outcome TEXT, due_ms INTEGER NOT NULL, lease_ms INTEGER NOT NULL DEFAULT 0,
+        attempts INTEGER NOT NULL DEFAULT 0, note TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (key, step)) WITHOUT ROWID;
+    CREATE INDEX steps_due ON steps (due_ms) WHERE state = 'pending';
+
+    -- Answers of tracker checks.
+    CREATE TABLE memory (name TEXT PRIMARY KEY, value INTEGER NOT NULL, expires_ms INTEGER NOT NULL) WITHOUT ROWID;
+"];
+
+/// The version this carom writes.
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// The version of a file.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// Applies what a file has not had yet. Two processes may do so at once: the second finds nothing left to do.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    while version(connection)? < VERSION {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let had = version(&transaction)?;
+        if let Some(migration) = usize::try_from(had).ok().and_then(|had| MIGRATIONS.get(had)) {
+            transaction.execute_batch(migration)?;
+            transaction.pragma_update(None, "user_version", had + 1)?;
+        }
+        transaction.commit()?;
+    }
+    Ok(())
+}
