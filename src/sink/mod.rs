@@ -27,19 +27,16 @@ pub fn import(ini: &str, read: impl Fn(&str) -> Option<String>) -> Result<Import
     let Some(sink) = sections.remove("Sink") else {
         return Err(Error::new("no section [Sink]").remedy("name bouncy-sink's consume-mail.ini"));
     };
-    let mut conversion = Conversion {
-        sink,
-        notes,
-        tables: BTreeMap::new(),
-    };
+    let mut conversion = Conversion::new(sink, notes);
     conversion.machine(read);
     conversion.mix();
     conversion.signals();
     conversion.links();
     conversion.exchangers(sections.remove("RP_MX_domain_allowlist").unwrap_or_default());
     conversion.leftovers(sections);
+    let toml = conversion.text()?;
     Ok(Imported {
-        toml: conversion.text()?,
+        toml,
         notes: conversion.notes,
     })
 }
