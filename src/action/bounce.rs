@@ -1,7 +1,7 @@
 //! The out-of-band bounce: a delivery status notification (RFC 3464) to the return path of a message.
 
 use super::Subject;
-use super::report::{Draft, Fields, bracketed, date, domain_of};
+use super::report::{Draft, Fields, ascii_domain_of, bracketed, date, domain_of};
 use super::smtp::Letter;
 use crate::config::Config;
 use crate::policy::plan::Bounce;
@@ -9,7 +9,7 @@ use crate::policy::plan::Bounce;
 /// Writes the bounce.
 pub(super) fn write(bounce: &Bounce, subject: &Subject<'_>, config: &Config) -> Letter {
     let recipient = subject.envelope.recipient.as_str();
-    let here = domain_of(recipient);
+    let here = ascii_domain_of(recipient, config);
     let from = match &bounce.sender {
         Some(sender) => bracketed(sender),
         None => format!("Mail Delivery System {}", bracketed(&format!("MAILER-DAEMON@{here}"))),
@@ -24,7 +24,7 @@ pub(super) fn write(bounce: &Bounce, subject: &Subject<'_>, config: &Config) -> 
         bracketed(recipient),
         reply.code,
         reply.enhanced,
-        reply.text
+        one_line(&reply.text)
     );
     let mut fields = Fields::default();
     if let Some(envid) = &subject.envelope.envid {
@@ -36,17 +36,17 @@ pub(super) fn write(bounce: &Bounce, subject: &Subject<'_>, config: &Config) -> 
     }
     fields.add("Arrival-Date", &date(subject.at_ms));
     fields.end_group();
-    let kind = if recipient.is_ascii() { "rfc822" } else { "utf-8" };
     if let Some(original) = &subject.envelope.original_recipient {
-        fields.add("Original-Recipient", &format!("{kind}; {original}"));
+        fields.add_address("Original-Recipient", original);
     }
-    fields.add("Final-Recipient", &format!("{kind}; {recipient}"));
+    fields.add_address("Final-Recipient", recipient);
     fields.add("Action", "failed");
     fields.add("Status", &reply.enhanced);
     fields.add("Remote-MTA", &format!("dns; {here}"));
     fields.add("Diagnostic-Code", &format!("smtp; {} {} {}", reply.code, reply.enhanced, reply.text));
     fields.add("Last-Attempt-Date", &date(subject.at_ms));
-    let mut draft = Draft::new(&from, &bounce.route.to, "Returned mail: see transcript for details", config);
+    let mut draft =
+        Draft::new(&from, &bounce.route.to, "Returned mail: see transcript for details", config);
     draft.field("Auto-Submitted", "auto-replied");
     let data = draft.report("delivery-status", &text, &fields, subject, config);
     Letter { from: bounce.sender.clone(), to: bounce.route.to.clone(), data }
