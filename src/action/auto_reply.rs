@@ -14,7 +14,7 @@ pub(super) fn write(reply: &AutoReply, subject: &Subject<'_>, config: &Config) -
         draft.field("In-Reply-To", &bracketed(&id));
         draft.field("References", &bracketed(&id));
     }
-    Letter { from: None, to: reply.route.to.clone(), data: draft.text(&reply.text) }
+    Letter { from: None, to: reply.route.to.clone(), data: draft.text(&reply.text).into() }
 }
 
 /// Whether a message may be answered automatically at all (RFC 3834 section 2): not what is automatic itself, nor

@@ -49,7 +49,7 @@ pub(super) fn write(bounce: &Bounce, subject: &Subject<'_>, config: &Config) -> 
         Draft::new(&from, &bounce.route.to, "Returned mail: see transcript for details", config);
     draft.field("Auto-Submitted", "auto-replied");
     let data = draft.report("delivery-status", &text, &fields, subject, config);
-    Letter { from: bounce.sender.clone(), to: bounce.route.to.clone(), data }
+    Letter { from: bounce.sender.clone(), to: bounce.route.to.clone(), data: data.into() }
 }
 
 /// Who brought the message, as far as it is known.

@@ -35,5 +35,5 @@ pub(super) fn write(complaint: &Complaint, subject: &Subject<'_>, config: &Confi
     let mut draft = Draft::new(&bracketed(&from), &complaint.route.to, &title, config);
     draft.field("Auto-Submitted", "auto-generated");
     let data = draft.report("feedback-report", &text, &fields, subject, config);
-    Letter { from: Some(from), to: complaint.route.to.clone(), data }
+    Letter { from: Some(from), to: complaint.route.to.clone(), data: data.into() }
 }
