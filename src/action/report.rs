@@ -6,7 +6,7 @@
 
 use super::Subject;
 use crate::config::Config;
-use crate::intake::envelope::split_address;
+use crate::envelope::split_address;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -47,15 +47,27 @@ impl Draft {
     }
 
     /// Ends as multipart/report: the text for people, the part for programs, and the original.
-    pub(super) fn report(mut self, kind: &str, text: &str, fields: &Fields, subject: &Subject<'_>, config: &Config) -> Vec<u8> {
+    pub(super) fn report(
+        mut self,
+        kind: &str,
+        text: &str,
+        fields: &Fields,
+        subject: &Subject<'_>,
+        config: &Config,
+    ) -> Vec<u8> {
         let boundary = format!("=_{}", token());
-        self.line(&format!("Content-Type: multipart/report; report-type={kind};\r\n\tboundary=\"{boundary}\""));
+        self.line(&format!(
+            "Content-Type: multipart/report; report-type={kind};\r\n\tboundary=\"{boundary}\""
+        ));
         self.line("");
         self.line("This is a message in MIME format.");
         self.line("");
         self.line(&format!("--{boundary}"));
         self.line("Content-Type: text/plain; charset=utf-8");
-        self.line(&format!("Content-Transfer-Encoding: {}", if text.is_ascii() { "7bit" } else { "8bit" }));
+        self.line(&format!(
+            "Content-Transfer-Encoding: {}",
+            if text.is_ascii() { "7bit" } else { "8bit" }
+        ));
         self.line("");
         self.line(text);
         self.line(&format!("--{boundary}"));
@@ -66,8 +78,16 @@ impl Draft {
         self.line(&format!("--{boundary}"));
         let whole = subject.message.raw();
         let too_long = whole.len() as u64 > config.send.max_original;
-        let original = with_crlf(if too_long { subject.message.header_block() } else { whole });
-        self.line(if too_long { "Content-Type: text/rfc822-headers" } else { "Content-Type: message/rfc822" });
+        let original = with_crlf(if too_long {
+            subject.message.header_block()
+        } else {
+            whole
+        });
+        self.line(if too_long {
+            "Content-Type: text/rfc822-headers"
+        } else {
+            "Content-Type: message/rfc822"
+        });
         if !original.is_ascii() {
             self.line("Content-Transfer-Encoding: 8bit");
         }
@@ -81,7 +101,10 @@ impl Draft {
     /// Ends as plain text.
     pub(super) fn text(mut self, text: &str) -> Vec<u8> {
         self.line("Content-Type: text/plain; charset=utf-8");
-        self.line(&format!("Content-Transfer-Encoding: {}", if text.is_ascii() { "7bit" } else { "8bit" }));
+        self.line(&format!(
+            "Content-Transfer-Encoding: {}",
+            if text.is_ascii() { "7bit" } else { "8bit" }
+        ));
         self.line("");
         self.bytes(&with_crlf(text.as_bytes()));
         self.line("");
@@ -107,7 +130,10 @@ impl Fields {
 
 /// Text that can stand in a header field: one line, of bounded length.
 fn clean(value: &str) -> String {
-    let mut clean: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut clean: String = value
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     clean.truncate(clean.floor_char_boundary(MAX_VALUE));
     clean.trim().to_owned()
 }
@@ -128,16 +154,25 @@ fn encoded(text: &str) -> String {
             length = 0;
         }
         if let Some(word) = words.last_mut() {
-            bytes.iter().for_each(|byte| word.push_str(&format!("={byte:02X}")));
+            bytes
+                .iter()
+                .for_each(|byte| word.push_str(&format!("={byte:02X}")));
         }
         length += bytes.len() * 3;
     }
-    words.iter().map(|word| format!("=?utf-8?Q?{word}?=")).collect::<Vec<_>>().join(" ")
+    words
+        .iter()
+        .map(|word| format!("=?utf-8?Q?{word}?="))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// An address between angle brackets.
 pub(super) fn bracketed(address: &str) -> String {
-    let bare: String = address.chars().filter(|c| !c.is_control() && !matches!(c, '<' | '>')).collect();
+    let bare: String = address
+        .chars()
+        .filter(|c| !c.is_control() && !matches!(c, '<' | '>'))
+        .collect();
     format!("<{bare}>")
 }
 
@@ -149,7 +184,9 @@ pub(super) fn domain_of(address: &str) -> &str {
 /// RFC 5322 section 3.3, in UTC.
 pub(super) fn date(at_ms: i64) -> String {
     let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
-    at.to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
+    at.to_zoned(TimeZone::UTC)
+        .strftime("%a, %d %b %Y %H:%M:%S +0000")
+        .to_string()
 }
 
 /// A word that nobody can foresee: 96 bits of the system's own randomness.
@@ -190,7 +227,10 @@ mod tests {
 
     #[test]
     fn b37_line_ends_are_all_that_changes_in_an_original() {
-        assert_eq!(with_crlf(b"a\nb\r\nc\rd\xff\n\n"), b"a\r\nb\r\nc\r\nd\xff\r\n\r\n");
+        assert_eq!(
+            with_crlf(b"a\nb\r\nc\rd\xff\n\n"),
+            b"a\r\nb\r\nc\r\nd\xff\r\n\r\n"
+        );
     }
 
     #[test]

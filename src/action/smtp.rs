@@ -47,11 +47,17 @@ pub(super) struct SendFailure {
 
 impl SendFailure {
     fn temporary(text: impl ToString) -> SendFailure {
-        SendFailure { temporary: true, text: text.to_string() }
+        SendFailure {
+            temporary: true,
+            text: text.to_string(),
+        }
     }
 
     fn permanent(text: impl ToString) -> SendFailure {
-        SendFailure { temporary: false, text: text.to_string() }
+        SendFailure {
+            temporary: false,
+            text: text.to_string(),
+        }
     }
 }
 
@@ -95,7 +101,10 @@ impl Pool {
         let mut last = SendFailure::permanent("no host to send to");
         for host in hosts {
             if deadline.passed() {
-                return Err(SendFailure::temporary(format!("not sent in time; last: {}", last.text)));
+                return Err(SendFailure::temporary(format!(
+                    "not sent in time; last: {}",
+                    last.text
+                )));
             }
             let share = deadline.within(Duration::from_secs(u64::from(config.send.timeout.max(1))));
             match self.send(host, letter, config, dns, share) {
@@ -107,14 +116,25 @@ impl Pool {
         Err(last)
     }
 
-    fn send(&self, host: &str, letter: &Letter, config: &Config, dns: &Dns, deadline: Deadline) -> Result<(), SendFailure> {
+    fn send(
+        &self,
+        host: &str,
+        letter: &Letter,
+        config: &Config,
+        dns: &Dns,
+        deadline: Deadline,
+    ) -> Result<(), SendFailure> {
         let sender = letter.from.as_deref().map(address).transpose()?;
         let recipient = address(&letter.to)?;
         let kept = self.take(host);
         let reused = kept.is_some();
         let resolve = || {
-            network::resolve(dns, host, config.network.smtp_port, &config.network, deadline).map_err(|why| match why {
-                Unreachable::Forbidden(text) | Unreachable::Temporary(text) => SendFailure::temporary(text),
+            network::resolve(dns, host, config.network.smtp_port, &config.network, deadline).map_err(|why| {
+                match why {
+                    Unreachable::Forbidden(text) | Unreachable::Temporary(text) => {
+                        SendFailure::temporary(text)
+                    }
+                }
             })
         };
         let session = |kept: Option<SmtpConnection>, starttls: bool| -> Result<Session, SendFailure> {
@@ -152,7 +172,9 @@ impl Pool {
     /// and a host that drips a byte at a time would pass each of them.
     fn run(&self, session: Session, deadline: Deadline) -> Result<SmtpConnection, Broken> {
         if self.abandoned.load(Ordering::Relaxed) >= MAX_ABANDONED {
-            return Err(Broken::After(SendFailure::temporary("too many hosts drip: nothing more is sent to any for now")));
+            return Err(Broken::After(SendFailure::temporary(
+                "too many hosts drip: nothing more is sent to any for now",
+            )));
         }
         let (answer, answered) = sync_channel(1);
         let abandoned = self.abandoned.clone();
@@ -161,14 +183,21 @@ impl Pool {
                 abandoned.fetch_sub(1, Ordering::Relaxed);
             }
         };
-        let thread = std::thread::Builder::new().name("smtp".into()).stack_size(256 << 10).spawn(talk);
+        let thread = std::thread::Builder::new()
+            .name("smtp".into())
+            .stack_size(256 << 10)
+            .spawn(talk);
         if let Err(error) = thread {
-            return Err(Broken::After(SendFailure::temporary(format!("cannot start a session: {error}"))));
+            return Err(Broken::After(SendFailure::temporary(format!(
+                "cannot start a session: {error}"
+            ))));
         }
-        answered.recv_timeout(deadline.left() + Duration::from_millis(50)).unwrap_or_else(|_| {
-            self.abandoned.fetch_add(1, Ordering::Relaxed);
-            Err(Broken::After(SendFailure::temporary("did not finish in time")))
-        })
+        answered
+            .recv_timeout(deadline.left() + Duration::from_millis(50))
+            .unwrap_or_else(|_| {
+                self.abandoned.fetch_add(1, Ordering::Relaxed);
+                Err(Broken::After(SendFailure::temporary("did not finish in time")))
+            })
     }
 
     fn take(&self, host: &str) -> Option<SmtpConnection> {
@@ -182,7 +211,10 @@ impl Pool {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = idle.entry(host.to_owned()).or_default();
         if kept.len() < KEPT {
-            kept.push(Idle { connection, since: Instant::now() });
+            kept.push(Idle {
+                connection,
+                since: Instant::now(),
+            });
         }
     }
 }
@@ -203,7 +235,8 @@ impl Session {
         let mut connection = match self.kept {
             Some(mut kept) => {
                 let _ = kept.set_timeout(Some(self.timeout));
-                kept.command(Rset).map_err(|error| Broken::Before(failure(&error)))?;
+                kept.command(Rset)
+                    .map_err(|error| Broken::Before(failure(&error)))?;
                 kept
             }
             None => self.connect()?,
@@ -216,12 +249,18 @@ impl Session {
         let foreign = |address: &Address| !address.to_string().is_ascii();
         if foreign(&self.recipient) || self.sender.as_ref().is_some_and(foreign) {
             if !server.supports_feature(Extension::SmtpUtfEight) {
-                return Err(Broken::After(SendFailure::permanent("the host does not know SMTPUTF8")));
+                return Err(Broken::After(SendFailure::permanent(
+                    "the host does not know SMTPUTF8",
+                )));
             }
             parameters.push(MailParameter::SmtpUtfEight);
         }
-        connection.command(Mail::new(self.sender, parameters)).map_err(after)?;
-        connection.command(Rcpt::new(self.recipient, Vec::new())).map_err(after)?;
+        connection
+            .command(Mail::new(self.sender, parameters))
+            .map_err(after)?;
+        connection
+            .command(Rcpt::new(self.recipient, Vec::new()))
+            .map_err(after)?;
         connection.command(Data).map_err(after)?;
         // lettre ends the last line by itself.
         let data = self.data.strip_suffix(b"\r\n").unwrap_or(&self.data);
@@ -231,13 +270,18 @@ impl Session {
 
     fn connect(&self) -> Result<SmtpConnection, Broken> {
         let hello = ClientId::Domain(self.hello.clone());
-        let connected = SmtpConnection::connect(self.addresses.as_slice(), Some(self.timeout), &hello, None, None);
+        let connected =
+            SmtpConnection::connect(self.addresses.as_slice(), Some(self.timeout), &hello, None, None);
         let mut connection = connected.map_err(|error| Broken::After(failure(&error)))?;
         if self.starttls && connection.can_starttls() {
             // Opportunistic (RFC 7435): mail that would go in clear otherwise is not kept back by a certificate.
-            let parameters = TlsParameters::builder(self.host.clone()).dangerous_accept_invalid_certs(true).build();
+            let parameters = TlsParameters::builder(self.host.clone())
+                .dangerous_accept_invalid_certs(true)
+                .build();
             let parameters = parameters.map_err(|error| Broken::Tls(error.to_string()))?;
-            connection.starttls(&parameters, &hello).map_err(|error| Broken::Tls(error.to_string()))?;
+            connection
+                .starttls(&parameters, &hello)
+                .map_err(|error| Broken::Tls(error.to_string()))?;
         }
         Ok(connection)
     }
@@ -249,7 +293,8 @@ fn address(text: &str) -> Result<Address, SendFailure> {
     if text.len() > 320 || text.contains(unsafe_in_smtp) {
         return Err(SendFailure::permanent("not an address that mail can be sent to"));
     }
-    text.parse().map_err(|error| SendFailure::permanent(format!("{text}: {error}")))
+    text.parse()
+        .map_err(|error| SendFailure::permanent(format!("{text}: {error}")))
 }
 
 fn failure(error: &SmtpError) -> SendFailure {
@@ -259,6 +304,13 @@ fn failure(error: &SmtpError) -> SendFailure {
         text = format!("{text}: {cause}");
         source = cause.source();
     }
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect();
-    SendFailure { temporary: !error.is_permanent(), text }
+    let text: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(400)
+        .collect();
+    SendFailure {
+        temporary: !error.is_permanent(),
+        text,
+    }
 }

@@ -40,11 +40,16 @@ pub(super) fn visit(visit: &Visit, noun: &str, doors: &Doors, deadline: Deadline
     let urls = &visit.urls[..visit.urls.len().min(doors.config.visit.max_links)];
     let mut tally = Tally::default();
     if urls.is_empty() {
-        return Report { outcome: Outcome::Failed, tally, note: format!("!No link to {noun} found") };
+        return Report {
+            outcome: Outcome::Failed,
+            tally,
+            note: format!("!No link to {noun} found"),
+        };
     }
     // Chunks, not one task a link: the tasks of one message must not crowd out those of others.
     let share = urls.len().div_ceil(AT_ONCE);
-    let of_share = |urls: &[String]| -> Vec<Link> { urls.iter().map(|url| one(url, visit, doors, deadline)).collect() };
+    let of_share =
+        |urls: &[String]| -> Vec<Link> { urls.iter().map(|url| one(url, visit, doors, deadline)).collect() };
     let links: Vec<Link> = if urls.len() == 1 {
         of_share(urls)
     } else {
@@ -74,10 +79,22 @@ pub(super) fn visit(visit: &Visit, noun: &str, doors: &Doors, deadline: Deadline
     }
     if visit.urls.len() > urls.len() {
         tally.add(&format!("{noun}_url_over_limit"));
-        notes.push(format!("!{} links are more than {}", visit.urls.len(), urls.len()));
+        notes.push(format!(
+            "!{} links are more than {}",
+            visit.urls.len(),
+            urls.len()
+        ));
     }
-    let outcome = if reached { Outcome::Succeeded } else { Outcome::Failed };
-    Report { outcome, tally, note: notes.join(",") }
+    let outcome = if reached {
+        Outcome::Succeeded
+    } else {
+        Outcome::Failed
+    };
+    Report {
+        outcome,
+        tally,
+        note: notes.join(","),
+    }
 }
 
 fn one(text: &str, visit: &Visit, doors: &Doors, deadline: Deadline) -> Link {
@@ -87,7 +104,9 @@ fn one(text: &str, visit: &Visit, doors: &Doors, deadline: Deadline) -> Link {
         if deadline.passed() {
             return failed(format!("{next}: no time left"));
         }
-        let Ok(mut url) = Url::parse(&next) else { return failed("not a URL".into()) };
+        let Ok(mut url) = Url::parse(&next) else {
+            return failed("not a URL".into());
+        };
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Link::NotATracker { why: None };
         }
@@ -103,11 +122,18 @@ fn one(text: &str, visit: &Visit, doors: &Doors, deadline: Deadline) -> Link {
         match doors.http.get(url.as_str(), &visit.user_agent, deadline) {
             Err(text) => return failed(format!("{url}: {text}")),
             Ok(answered) => {
-                let onward = answered.location.filter(|_| (300..400).contains(&answered.status));
+                let onward = answered
+                    .location
+                    .filter(|_| (300..400).contains(&answered.status));
                 let onward = onward.and_then(|location| url.join(&location).ok());
                 match onward {
                     Some(onward) if doors.config.visit.max_redirects > 0 => next = onward.into(),
-                    _ => return Link::Fetched { status: answered.status, url: url.into() },
+                    _ => {
+                        return Link::Fetched {
+                            status: answered.status,
+                            url: url.into(),
+                        };
+                    }
                 }
             }
         }
@@ -118,9 +144,13 @@ fn one(text: &str, visit: &Visit, doors: &Doors, deadline: Deadline) -> Link {
 /// Whether a link may be fetched: its host is on the list, or says itself that it is a tracker.
 fn is_tracker(url: &Url, visit: &Visit, doors: &Doors, deadline: Deadline) -> Result<bool, String> {
     let host = url.host_str().unwrap_or_default();
-    let with_port = url.port_or_known_default().map(|port| format!("{host}:{port}")).unwrap_or_default();
-    let listed = |tracker: &String| tracker.eq_ignore_ascii_case(host) && url.port().is_none()
-        || tracker.eq_ignore_ascii_case(&with_port);
+    let with_port = url
+        .port_or_known_default()
+        .map(|port| format!("{host}:{port}"))
+        .unwrap_or_default();
+    let listed = |tracker: &String| {
+        tracker.eq_ignore_ascii_case(host) && url.port().is_none() || tracker.eq_ignore_ascii_case(&with_port)
+    };
     if visit.trackers.iter().any(listed) {
         return Ok(true);
     }
@@ -130,15 +160,27 @@ fn is_tracker(url: &Url, visit: &Visit, doors: &Doors, deadline: Deadline) -> Re
     let base = url.origin().ascii_serialization();
     let now_ms = clock::now_ms();
     if let Some(known) = doors.trackers.known(&base, now_ms) {
-        return if known { Ok(true) } else { Err(format!("!Tracking domain {base} blocked")) };
+        return if known {
+            Ok(true)
+        } else {
+            Err(format!("!Tracking domain {base} blocked"))
+        };
     }
     if let Ok(Some(known)) = doors.store.remembered(&base, now_ms) {
         doors.trackers.learn(&base, known, now_ms + 60_000);
-        return if known { Ok(true) } else { Err(format!("!Tracking domain {base} blocked")) };
+        return if known {
+            Ok(true)
+        } else {
+            Err(format!("!Tracking domain {base} blocked"))
+        };
     }
     let answered = doors
         .http
-        .get(&format!("{base}{TRACKER_PROBE}"), &visit.user_agent, deadline.within(PROBE_TIME))
+        .get(
+            &format!("{base}{TRACKER_PROBE}"),
+            &visit.user_agent,
+            deadline.within(PROBE_TIME),
+        )
         .map_err(|text| format!("!{base}: {text}"))?;
     let is = answered.server.as_deref() == Some(TRACKER_SERVER);
     let expires_ms = now_ms + i64::from(doors.config.visit.probe_expiry) * 1000;
@@ -146,7 +188,11 @@ fn is_tracker(url: &Url, visit: &Visit, doors: &Doors, deadline: Deadline) -> Re
     if let Err(error) = doors.store.remember(&base, is, expires_ms) {
         tracing::warn!(%error, "the answer of a tracker check is not remembered");
     }
-    if is { Ok(true) } else { Err(format!("{base},status_code {}", answered.status)) }
+    if is {
+        Ok(true)
+    } else {
+        Err(format!("{base},status_code {}", answered.status))
+    }
 }
 
 /// Answers of tracker checks that this process has seen, so that not every link asks the store.
@@ -156,7 +202,10 @@ pub(super) struct Trackers(Mutex<HashMap<String, (bool, i64)>>);
 impl Trackers {
     fn known(&self, base: &str, now_ms: i64) -> Option<bool> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(base).filter(|(_, expires_ms)| *expires_ms > now_ms).map(|(is, _)| *is)
+        known
+            .get(base)
+            .filter(|(_, expires_ms)| *expires_ms > now_ms)
+            .map(|(is, _)| *is)
     }
 
     fn learn(&self, base: &str, is: bool, expires_ms: i64) {
