@@ -1,7 +1,7 @@
 //! The out-of-band bounce: a delivery status notification (RFC 3464) to the return path of a message.
 
 use super::Subject;
-use super::report::{Draft, Fields, bracketed, date, domain_of};
+use super::report::{Draft, Fields, ascii_domain_of, bracketed, date, domain_of};
 use super::smtp::Letter;
 use crate::config::Config;
 use crate::policy::plan::Bounce;
@@ -9,13 +9,10 @@ use crate::policy::plan::Bounce;
 /// Writes the bounce.
 pub(super) fn write(bounce: &Bounce, subject: &Subject<'_>, config: &Config) -> Letter {
     let recipient = subject.envelope.recipient.as_str();
-    let here = domain_of(recipient);
+    let here = ascii_domain_of(recipient, config);
     let from = match &bounce.sender {
         Some(sender) => bracketed(sender),
-        None => format!(
-            "Mail Delivery System {}",
-            bracketed(&format!("MAILER-DAEMON@{here}"))
-        ),
+        None => format!("Mail Delivery System {}", bracketed(&format!("MAILER-DAEMON@{here}"))),
     };
     let reply = &bounce.reply;
     let arrived = subject.message.date().unwrap_or_else(|| date(subject.at_ms));
@@ -27,7 +24,7 @@ pub(super) fn write(bounce: &Bounce, subject: &Subject<'_>, config: &Config) -> 
         bracketed(recipient),
         reply.code,
         reply.enhanced,
-        reply.text
+        one_line(&reply.text)
     );
     let mut fields = Fields::default();
     if let Some(envid) = &subject.envelope.envid {
@@ -39,41 +36,25 @@ pub(super) fn write(bounce: &Bounce, subject: &Subject<'_>, config: &Config) -> 
     }
     fields.add("Arrival-Date", &date(subject.at_ms));
     fields.end_group();
-    let kind = if recipient.is_ascii() { "rfc822" } else { "utf-8" };
     if let Some(original) = &subject.envelope.original_recipient {
-        fields.add("Original-Recipient", &format!("{kind}; {original}"));
+        fields.add_address("Original-Recipient", original);
     }
-    fields.add("Final-Recipient", &format!("{kind}; {recipient}"));
+    fields.add_address("Final-Recipient", recipient);
     fields.add("Action", "failed");
     fields.add("Status", &reply.enhanced);
     fields.add("Remote-MTA", &format!("dns; {here}"));
-    fields.add(
-        "Diagnostic-Code",
-        &format!("smtp; {} {} {}", reply.code, reply.enhanced, reply.text),
-    );
+    fields.add("Diagnostic-Code", &format!("smtp; {} {} {}", reply.code, reply.enhanced, reply.text));
     fields.add("Last-Attempt-Date", &date(subject.at_ms));
-    let mut draft = Draft::new(
-        &from,
-        &bounce.route.to,
-        "Returned mail: see transcript for details",
-        config,
-    );
+    let mut draft =
+        Draft::new(&from, &bounce.route.to, "Returned mail: see transcript for details", config);
     draft.field("Auto-Submitted", "auto-replied");
     let data = draft.report("delivery-status", &text, &fields, subject, config);
-    Letter {
-        from: bounce.sender.clone(),
-        to: bounce.route.to.clone(),
-        data,
-    }
+    Letter { from: bounce.sender.clone(), to: bounce.route.to.clone(), data: data.into() }
 }
 
 /// Who brought the message, as far as it is known.
 fn peer(subject: &Subject<'_>) -> String {
-    let name = subject
-        .envelope
-        .client_helo
-        .as_deref()
-        .unwrap_or(domain_of(&subject.envelope.sender));
+    let name = subject.envelope.client_helo.as_deref().unwrap_or(domain_of(&subject.envelope.sender));
     match subject.client_address {
         Some(address) => format!("{} [{address}]", one_line(name)),
         None => one_line(name),
@@ -82,8 +63,5 @@ fn peer(subject: &Subject<'_>) -> String {
 
 /// Text of elsewhere as one line of ours.
 fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(200)
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
 }

@@ -28,8 +28,7 @@ pub(super) fn resolve(
     network: &config::Network,
     deadline: Deadline,
 ) -> Result<Vec<SocketAddr>, Unreachable> {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let found = dns.addresses(bare, deadline).map_err(|failure| match failure {
+    let found = dns.addresses(host, deadline).map_err(|failure| match failure {
         DnsFailure::Temporary(text) => Unreachable::Temporary(text),
         DnsFailure::NotFound | DnsFailure::NoMail => Unreachable::Forbidden(format!("{host} has no address")),
     })?;

@@ -6,12 +6,17 @@
 
 use super::Subject;
 use crate::config::Config;
-use crate::envelope::split_address;
+use crate::intake::envelope::split_address;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use url::Host;
 
-/// Longest value of a header field taken from elsewhere, in bytes.
+/// Longest value of a header field taken from elsewhere, in bytes: below the 998 of a line (RFC 5322 section 2.1.1).
 const MAX_VALUE: usize = 800;
+/// Longest address, in characters; SMTP's own limit is 64 octets, `@`, 255 octets (RFC 5321 section 4.5.3.1).
+const MAX_ADDRESS: usize = 320;
+/// Characters of a text beyond ASCII that is put into encoded words.
+const MAX_ENCODED: usize = 200;
 
 /// A mail in the making.
 pub(super) struct Draft(Vec<u8>);
@@ -23,7 +28,7 @@ impl Draft {
         let domain = config.hostname();
         draft.field("From", from);
         draft.field("To", &bracketed(to));
-        draft.field("Subject", &encoded(subject));
+        draft.line(&format!("Subject: {}", encoded(subject)));
         draft.field("Date", &date(crate::clock::now_ms()));
         draft.field("Message-ID", &format!("<{}@{domain}>", token()));
         draft.field("MIME-Version", "1.0");
@@ -35,64 +40,46 @@ impl Draft {
         self.line(&format!("{name}: {}", clean(value)));
     }
 
-    /// Adds a line.
-    pub(super) fn line(&mut self, text: &str) {
+    fn line(&mut self, text: &str) {
         self.0.extend_from_slice(text.as_bytes());
         self.0.extend_from_slice(b"\r\n");
     }
 
-    /// Adds bytes as they are.
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
+    fn encoding(&mut self, ascii: bool) {
+        self.line(&format!("Content-Transfer-Encoding: {}", if ascii { "7bit" } else { "8bit" }));
     }
 
-    /// Ends as multipart/report: the text for people, the part for programs, and the original.
-    pub(super) fn report(
-        mut self,
-        kind: &str,
-        text: &str,
-        fields: &Fields,
-        subject: &Subject<'_>,
-        config: &Config,
-    ) -> Vec<u8> {
+    /// Ends as multipart/report: the text for people, the part for programs, and the original, or its header when it is
+    /// longer than `[send] max_original`.
+    pub(super) fn report(mut self, kind: &str, text: &str, fields: &Fields, subject: &Subject<'_>, config: &Config) -> Vec<u8> {
         let boundary = format!("=_{}", token());
-        self.line(&format!(
-            "Content-Type: multipart/report; report-type={kind};\r\n\tboundary=\"{boundary}\""
-        ));
+        let message = subject.message;
+        let whole = message.header_block().len() + message.body().len();
+        let too_long = whole as u64 > config.send.max_original;
+        // Without the line that an mbox puts before a message: it is none of its bytes.
+        let original =
+            if too_long { message.header_block() } else { &message.raw()[message.raw().len() - whole..] };
+        self.line(&format!("Content-Type: multipart/report; report-type={kind};\r\n\tboundary=\"{boundary}\""));
+        // A multipart says what is in any of its parts (RFC 2045 section 6.4).
+        self.encoding(text.is_ascii() && original.is_ascii());
         self.line("");
         self.line("This is a message in MIME format.");
         self.line("");
         self.line(&format!("--{boundary}"));
         self.line("Content-Type: text/plain; charset=utf-8");
-        self.line(&format!(
-            "Content-Transfer-Encoding: {}",
-            if text.is_ascii() { "7bit" } else { "8bit" }
-        ));
+        self.encoding(text.is_ascii());
         self.line("");
         self.line(text);
         self.line(&format!("--{boundary}"));
         self.line(&format!("Content-Type: message/{kind}"));
         self.line("");
-        self.bytes(fields.0.as_bytes());
+        self.0.extend_from_slice(fields.0.as_bytes());
         self.line("");
         self.line(&format!("--{boundary}"));
-        let whole = subject.message.raw();
-        let too_long = whole.len() as u64 > config.send.max_original;
-        let original = with_crlf(if too_long {
-            subject.message.header_block()
-        } else {
-            whole
-        });
-        self.line(if too_long {
-            "Content-Type: text/rfc822-headers"
-        } else {
-            "Content-Type: message/rfc822"
-        });
-        if !original.is_ascii() {
-            self.line("Content-Transfer-Encoding: 8bit");
-        }
+        self.line(if too_long { "Content-Type: text/rfc822-headers" } else { "Content-Type: message/rfc822" });
+        self.encoding(original.is_ascii());
         self.line("");
-        self.bytes(&original);
+        append_with_crlf(&mut self.0, original);
         self.line("");
         self.line(&format!("--{boundary}--"));
         self.0
@@ -101,12 +88,9 @@ impl Draft {
     /// Ends as plain text.
     pub(super) fn text(mut self, text: &str) -> Vec<u8> {
         self.line("Content-Type: text/plain; charset=utf-8");
-        self.line(&format!(
-            "Content-Transfer-Encoding: {}",
-            if text.is_ascii() { "7bit" } else { "8bit" }
-        ));
+        self.encoding(text.is_ascii());
         self.line("");
-        self.bytes(&with_crlf(text.as_bytes()));
+        append_with_crlf(&mut self.0, text.as_bytes());
         self.line("");
         self.0
     }
@@ -117,9 +101,20 @@ impl Draft {
 pub(super) struct Fields(String);
 
 impl Fields {
-    /// Adds a field.
+    /// Adds a field. These parts are ASCII (RFC 3464 section 2.1, RFC 5965 section 3.1).
     pub(super) fn add(&mut self, name: &str, value: &str) {
-        self.0.push_str(&format!("{name}: {}\r\n", clean(value)));
+        self.0.push_str(&format!("{name}: {}\r\n", in_ascii(&clean(value), |_| false)));
+    }
+
+    /// Adds an address with its type: `rfc822`, or `utf-8` in the form for parts in ASCII (RFC 6533 section 3).
+    pub(super) fn add_address(&mut self, name: &str, address: &str) {
+        let address = clean(address);
+        if address.is_ascii() {
+            self.add(name, &format!("rfc822; {address}"));
+        } else {
+            let text = in_ascii(&address, |c| matches!(c, '\\' | '+' | '=' | ' '));
+            self.add(name, &format!("utf-8; {text}"));
+        }
     }
 
     /// Ends a group of fields (RFC 3464: the fields of the message, then those of each recipient).
@@ -130,50 +125,44 @@ impl Fields {
 
 /// Text that can stand in a header field: one line, of bounded length.
 fn clean(value: &str) -> String {
-    let mut clean: String = value
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let mut clean: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     clean.truncate(clean.floor_char_boundary(MAX_VALUE));
     clean.trim().to_owned()
 }
 
-/// RFC 2047: text beyond ASCII as encoded words of whole characters.
+/// Text in ASCII: what is beyond it, and what else is to be, stands as `\x{HEX}` (RFC 6533 section 3).
+fn in_ascii(text: &str, also: impl Fn(char) -> bool) -> String {
+    let mut written = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_ascii() && !also(c) { written.push(c) } else { written += &format!("\\x{{{:X}}}", u32::from(c)) }
+    }
+    written
+}
+
+/// RFC 2047: text beyond ASCII as encoded words of whole characters, a line each. What looks like an encoded word is
+/// encoded too: it has been decoded once, and stands for itself.
 fn encoded(text: &str) -> String {
     let text = clean(text);
-    if text.is_ascii() {
+    if text.is_ascii() && !text.contains("=?") {
         return text;
     }
     let mut words: Vec<String> = vec![String::new()];
-    let mut length = 0;
-    for character in text.chars() {
+    for character in text.chars().take(MAX_ENCODED) {
         let mut buffer = [0; 4];
-        let bytes = character.encode_utf8(&mut buffer).as_bytes();
-        if length + bytes.len() * 3 > 60 {
-            words.push(String::new());
-            length = 0;
+        let bytes = character.encode_utf8(&mut buffer).bytes();
+        let hex: String = bytes.map(|byte| format!("={byte:02X}")).collect();
+        match words.last_mut() {
+            Some(word) if word.len() + hex.len() <= 60 => word.push_str(&hex),
+            _ => words.push(hex),
         }
-        if let Some(word) = words.last_mut() {
-            bytes
-                .iter()
-                .for_each(|byte| word.push_str(&format!("={byte:02X}")));
-        }
-        length += bytes.len() * 3;
     }
-    words
-        .iter()
-        .map(|word| format!("=?utf-8?Q?{word}?="))
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.iter().map(|word| format!("=?utf-8?Q?{word}?=")).collect::<Vec<_>>().join("\r\n ")
 }
 
 /// An address between angle brackets.
 pub(super) fn bracketed(address: &str) -> String {
-    let bare: String = address
-        .chars()
-        .filter(|c| !c.is_control() && !matches!(c, '<' | '>'))
-        .collect();
-    format!("<{bare}>")
+    let sound = address.chars().filter(|c| !c.is_control() && !matches!(c, '<' | '>'));
+    format!("<{}>", sound.take(MAX_ADDRESS).collect::<String>())
 }
 
 /// The domain of an address, or `localhost`.
@@ -181,12 +170,19 @@ pub(super) fn domain_of(address: &str) -> &str {
     split_address(address).map_or("localhost", |(_, domain)| domain)
 }
 
+/// The domain of an address in ASCII (RFC 5890); our own name where there is none.
+pub(super) fn ascii_domain_of(address: &str, config: &Config) -> String {
+    let domain = domain_of(address);
+    if domain.is_ascii() {
+        return domain.to_owned();
+    }
+    Host::parse(domain).map_or_else(|_| config.hostname(), |host| host.to_string())
+}
+
 /// RFC 5322 section 3.3, in UTC.
 pub(super) fn date(at_ms: i64) -> String {
     let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
-    at.to_zoned(TimeZone::UTC)
-        .strftime("%a, %d %b %Y %H:%M:%S +0000")
-        .to_string()
+    at.to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
 }
 
 /// A word that nobody can foresee: 96 bits of the system's own randomness.
@@ -199,8 +195,8 @@ fn token() -> String {
 }
 
 /// Line ends as SMTP wants them; nothing else is touched.
-fn with_crlf(bytes: &[u8]) -> Vec<u8> {
-    let mut written = Vec::with_capacity(bytes.len() + bytes.len() / 32);
+fn append_with_crlf(written: &mut Vec<u8>, bytes: &[u8]) {
+    written.reserve(bytes.len() + bytes.len() / 32);
     let mut previous = 0;
     for (index, &byte) in bytes.iter().enumerate() {
         match byte {
@@ -210,12 +206,51 @@ fn with_crlf(bytes: &[u8]) -> Vec<u8> {
         }
         previous = byte;
     }
-    written
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::{Envelope, Keep};
+    use crate::message::Message;
+
+    /// A report about `raw`: its header field of the encoding, and the kinds and bodies of its parts.
+    fn report(raw: &[u8], config: &Config) -> (String, Vec<(String, Vec<u8>)>) {
+        let message = Message::read(raw);
+        let keep = Keep::named(config, "key");
+        let envelope = Envelope::default();
+        let subject =
+            Subject { message: &message, envelope: &envelope, client_address: None, seed: 1, key: "key", at_ms: 0, keep: &keep };
+        let mut fields = Fields::default();
+        fields.add("Status", "5.1.1");
+        let draft = Draft::new("<a@a.example>", "b@b.example", "x", config);
+        let mail = draft.report("delivery-status", "text\r\n--=_\r\n", &fields, &subject, config);
+        let read = Message::read(&mail);
+        let parts = read.parts().iter().map(|part| (part.content_type.kind.clone(), part.body.to_vec()));
+        (read.header("Content-Transfer-Encoding").unwrap_or_default(), parts.collect())
+    }
+
+    #[test]
+    fn b5_b37_an_original_is_kept_byte_for_byte_and_the_frame_says_what_is_in_it() {
+        let config = Config::default();
+        let long = format!("X-MSFBL: {}\r\nSubject: x\r\n\r\n.caf\u{e9}\r\n--=_\r\n", "aB3+/=".repeat(400));
+        for (raw, encoding) in [(long.as_bytes(), "8bit"), (b"Subject: x\r\n\r\n\xff\0\r\n", "8bit"), (b"A: b\r\n\r\nc\r\n", "7bit")] {
+            let (said, parts) = report(raw, &config);
+            let kinds: Vec<&str> = parts.iter().map(|(kind, _)| kind.as_str()).collect();
+            assert_eq!(kinds, ["text/plain", "message/delivery-status", "message/rfc822"]);
+            assert_eq!((said.as_str(), parts[2].1.as_slice()), (encoding, raw));
+        }
+        let (_, parts) = report(b"From someone at some time\nA: b\n\nc\n", &config);
+        assert_eq!(parts[2].1, b"A: b\r\n\r\nc\r\n", "an mbox line is no part of a message");
+    }
+
+    #[test]
+    fn an_original_that_is_too_long_is_its_header() {
+        let mut config = Config::default();
+        config.send.max_original = 20;
+        let (_, parts) = report(b"A: b\r\n\r\n0123456789012345\r\n", &config);
+        assert_eq!(parts[2], ("text/rfc822-headers".into(), b"A: b\r\n\r\n".to_vec()));
+    }
 
     #[test]
     fn nothing_can_be_smuggled_into_a_field() {
@@ -223,18 +258,26 @@ mod tests {
         draft.field("Subject", "x\r\nBcc: victim@example.com");
         assert_eq!(draft.0, b"Subject: x  Bcc: victim@example.com\r\n");
         assert_eq!(bracketed("a@b>\r\nX: <y"), "<a@bX: y>");
+        assert_eq!(bracketed(&"x".repeat(9_000)).len(), 322);
+        let smuggled = encoded("=?utf-8?q?=0D=0ABcc=3A_x?=\r\nBcc: y\u{85}z");
+        assert!(smuggled.is_ascii() && !smuggled.contains("\nBcc") && !smuggled.contains("=0D"), "{smuggled}");
     }
 
     #[test]
-    fn b37_line_ends_are_all_that_changes_in_an_original() {
-        assert_eq!(
-            with_crlf(b"a\nb\r\nc\rd\xff\n\n"),
-            b"a\r\nb\r\nc\r\nd\xff\r\n\r\n"
-        );
-    }
-
-    #[test]
-    fn words_beyond_ascii_are_encoded_whole() {
+    fn words_beyond_ascii_are_encoded_whole_and_folded() {
         assert_eq!(encoded("Grüße"), "=?utf-8?Q?=47=72=C3=BC=C3=9F=65?=");
+        let mail = format!("Subject: {}\r\n\r\n", encoded(&"ü€😀".repeat(200)));
+        assert!(mail.lines().all(|line| line.len() <= 85), "{mail}");
+        assert_eq!(Message::read(mail.as_bytes()).subject().map(|text| text.chars().count()), Some(MAX_ENCODED));
+    }
+
+    #[test]
+    fn addresses_beyond_ascii_have_their_own_form() {
+        let mut fields = Fields::default();
+        fields.add_address("Final-Recipient", "jürgen+x@grün.example");
+        fields.add_address("Original-Recipient", "j+x@green.example");
+        let expected = "Final-Recipient: utf-8; j\\x{FC}rgen\\x{2B}x@gr\\x{FC}n.example\r\nOriginal-Recipient: rfc822; j+x@green.example\r\n";
+        assert_eq!(fields.0, expected);
+        assert_eq!(ascii_domain_of("jürgen@grün.example", &Config::default()), "xn--grn-ioa.example");
     }
 }

@@ -211,7 +211,7 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
     }
 
     /// Checks a message and tells what `facts` makes of it.
-    fn check<T>(raw: &str, envelope: &Envelope, config: &Config, facts: impl FnOnce(&Check<'_>) -> T) -> T {
+    fn check<T>(raw: &str, envelope: &Envelope, config: &Config, facts: impl FnOnce(&Check<'_, '_>) -> T) -> T {
         let message = Message::read(raw.as_bytes());
         let dns = Dns::open(&config.dns).unwrap();
         let deadline = Deadline::after(Duration::from_secs(5));
@@ -363,7 +363,7 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
             ..Config::default()
         };
         let envelope = envelope("joe@sender.example", "");
-        let client = |check: &Check<'_>| (check.client_address(), check.client_helo().map(str::to_owned));
+        let client = |check: &Check<'_, '_>| (check.client_address(), check.client_helo().map(str::to_owned));
         assert_eq!(
             check(&raw, &envelope, &config, client),
             ("10.0.0.1".parse().ok(), Some("inner".into()))
@@ -378,7 +378,7 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
 
     #[test]
     fn b27_only_the_header_of_a_trusted_server_counts() {
-        let verdicts = |check: &Check<'_>| (check.dkim(), check.spf(), check.dmarc());
+        let verdicts = |check: &Check<'_, '_>| (check.dkim(), check.spf(), check.dmarc());
         let mut config = Config::default();
         config.auth.trusted_authserv_ids = vec!["mx.example".into()];
         let forged = format!(
