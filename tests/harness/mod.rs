@@ -1,0 +1,243 @@
+//! What the tests share: a sandbox around the real binary, signed messages, and loopback peers that record what reaches
+//! them. Nothing here knows the inside of carom.
+
+pub(crate) mod peers;
+pub(crate) mod postfix;
+
+use mail_auth::common::crypto::Ed25519Key;
+use mail_auth::common::headers::HeaderWriter;
+use mail_auth::dkim::DkimSigner;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// The binary under test.
+pub(crate) const CAROM: &str = env!("CARGO_BIN_EXE_carom");
+
+/// The key pair of RFC 8463 appendix A.
+const SEED: [u8; 32] = [
+    0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49, 0xc5,
+    0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60,
+];
+const PUBLIC: [u8; 32] = [
+    0xd7, 0x5a, 0x98, 0x01, 0x82, 0xb1, 0x0a, 0xb7, 0xd5, 0x4b, 0xfe, 0xd3, 0xc9, 0x64, 0x07, 0x3a, 0x0e, 0xe1, 0x72,
+    0xf3, 0xda, 0xa6, 0x23, 0x25, 0xaf, 0x02, 0x1a, 0x68, 0xf7, 0x07, 0x51, 0x1a,
+];
+
+/// The zone every sandbox begins with: a sender that signs and has SPF, whose mail goes to two hosts.
+pub(crate) const ZONE: &str = r#"
+s1._domainkey.sender.example. 300 IN TXT "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+sender.example. 300 IN TXT "v=spf1 ip4:192.0.2.1 ip4:127.0.0.0/8 -all"
+sender.example. 300 IN MX 10 mx1.sender.example.
+sender.example. 300 IN MX 20 mx2.sender.example.
+mx1.sender.example. 300 IN A 127.0.0.1
+mx2.sender.example. 300 IN A 127.0.0.2
+stranger.example. 300 IN MX 10 mx.stranger.example.
+mx.stranger.example. 300 IN A 127.0.0.1
+tracker.example. 300 IN A 127.0.0.1
+other.example. 300 IN A 127.0.0.1
+"#;
+
+/// A directory of its own with a config, removed at the end.
+pub(crate) struct Sandbox {
+    pub(crate) dir: PathBuf,
+    /// The SMTP port that carom sends to.
+    pub(crate) smtp_port: u16,
+    config: String,
+    settings: String,
+}
+
+impl Sandbox {
+    pub(crate) fn new() -> Sandbox {
+        let dir = std::env::temp_dir().join(format!("carom-test-{:x}-{:x}", std::process::id(), fastrand::u64(..)));
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("zone"), ZONE).unwrap();
+        let sandbox = Sandbox { dir, smtp_port: peers::free_port(), config: String::new(), settings: String::new() };
+        sandbox.write();
+        sandbox
+    }
+
+    /// Adds top-level tables to the config.
+    pub(crate) fn config(mut self, toml: &str) -> Sandbox {
+        self.config.push_str(toml);
+        self.config.push('\n');
+        self.write();
+        self
+    }
+
+    /// Adds settings of the sink policy.
+    pub(crate) fn settings(mut self, toml: &str) -> Sandbox {
+        self.settings.push_str(toml);
+        self.settings.push('\n');
+        self.write();
+        self
+    }
+
+    /// Mail goes to this port.
+    pub(crate) fn smtp_port(mut self, port: u16) -> Sandbox {
+        self.smtp_port = port;
+        self.write();
+        self
+    }
+
+    fn write(&self) {
+        let dir = self.dir.display();
+        let dns = if self.config.contains("[dns]") { String::new() } else { format!("[dns]\nzone = \"{dir}/zone\"\n") };
+        let text = format!(
+            "state = \"{dir}/state\"\n{dns}[network]\nallow_private = [\"127.0.0.0/8\"]\nsmtp_port = {}\n\
+             hostname = \"sink.example\"\n{}\n[policy.sink.settings]\ndomains = [\"sink.example\"]\n{}\
+             \n[policy.sink.settings.mx_allowlist]\n\"mx1.sender.example\" = \"fbl@sender.example\"\n\"mx2.sender.example\" = \"\"\n",
+            self.smtp_port, self.config, self.settings
+        );
+        fs::write(self.dir.join("carom.toml"), text).unwrap();
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(CAROM);
+        command.arg("--config").arg(self.dir.join("carom.toml")).args(arguments).env_clear().env("PATH", "/usr/bin:/bin");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs carom with `stdin`, for at most a minute.
+    pub(crate) fn run(&self, arguments: &[&str], stdin: &[u8]) -> Ran {
+        finish(start(self.command(arguments), stdin), Duration::from_secs(60))
+    }
+
+    /// `carom pipe` with a signed sender.
+    pub(crate) fn pipe(&self, recipient: &str, message: &[u8]) -> Ran {
+        self.run(&["pipe", "--sender", SENDER, "--recipient", recipient, "--client-address", "192.0.2.1"], message)
+    }
+
+    /// The counters.
+    pub(crate) fn counters(&self) -> serde_json::Map<String, serde_json::Value> {
+        let ran = self.run(&["stats", "--json"], b"");
+        assert_eq!(ran.code, 0, "{ran:?}");
+        serde_json::from_str(&ran.stdout).unwrap()
+    }
+
+    /// One counter, 0 where it was never added to.
+    pub(crate) fn counter(&self, name: &str) -> u64 {
+        self.counters().get(name).and_then(|value| value.as_u64()).unwrap_or(0)
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// The sender of the tests: `ZONE` has its key, its SPF and its mail exchangers.
+pub(crate) const SENDER: &str = "alice@sender.example";
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// Exit code; -1 for a signal.
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// The run ended well and without a word.
+    #[track_caller]
+    pub(crate) fn silent(&self) {
+        assert!(self.code == 0 && self.stdout.is_empty() && self.stderr.is_empty(), "{self:?}");
+    }
+
+    /// The run ended with this code and one line that begins with an enhanced status code.
+    #[track_caller]
+    pub(crate) fn says(&self, code: i32, start: &str) {
+        let lines: Vec<&str> = self.stdout.lines().collect();
+        assert!(self.code == code && lines.len() == 1 && lines[0].starts_with(start), "wanted {code} {start}: {self:?}");
+        assert_eq!(self.stderr, "");
+    }
+}
+
+pub(crate) fn start(mut command: Command, stdin: &[u8]) -> Child {
+    let mut child = command.spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    let bytes = stdin.to_vec();
+    std::thread::spawn(move || drop(pipe.write_all(&bytes)));
+    child
+}
+
+pub(crate) fn finish(child: Child, limit: Duration) -> Ran {
+    let id = child.id();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || drop(sender.send(child.wait_with_output())));
+    let output: Output = match receiver.recv_timeout(limit) {
+        Ok(output) => output.unwrap(),
+        Err(_) => {
+            let _ = Command::new("kill").args(["-9", &id.to_string()]).status();
+            panic!("not finished within {limit:?}");
+        }
+    };
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Waits until `there` holds, for at most `seconds`.
+#[track_caller]
+pub(crate) fn wait_for(seconds: u64, what: &str, mut there: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(seconds);
+    while !there() {
+        assert!(Instant::now() < until, "waited {seconds} s in vain for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A message of `SENDER` with a signature; `extra` are further header lines, each with its line end.
+pub(crate) fn signed(recipient: &str, extra: &str, body: &[u8]) -> Vec<u8> {
+    let mut message = format!(
+        "From: Alice <{SENDER}>\r\nTo: <{recipient}>\r\nSubject: a test\r\nDate: Sat, 21 Nov 2026 10:00:00 +0000\r\n\
+         Message-ID: <{:x}@sender.example>\r\n{extra}",
+        fastrand::u64(..)
+    )
+    .into_bytes();
+    message.extend_from_slice(b"\r\n");
+    message.extend_from_slice(body);
+    sign(&message)
+}
+
+/// Puts a signature in front of a message.
+pub(crate) fn sign(message: &[u8]) -> Vec<u8> {
+    let key = Ed25519Key::from_seed_and_public_key(&SEED, &PUBLIC).unwrap();
+    let signer =
+        DkimSigner::from_key(key).domain("sender.example").selector("s1").headers(["From", "To", "Subject", "Message-ID"]);
+    let mut whole = signer.sign(message).unwrap().to_header().into_bytes();
+    whole.extend_from_slice(message);
+    whole
+}
+
+/// A signed plain message.
+pub(crate) fn plain(recipient: &str) -> Vec<u8> {
+    signed(recipient, "", b"hello\r\n")
+}
+
+/// A signed HTML message with these images and links.
+pub(crate) fn html(recipient: &str, images: &[String], links: &[String]) -> Vec<u8> {
+    let images: String = images.iter().map(|url| format!("<img src=\"{url}\">\r\n")).collect();
+    let links: String = links.iter().map(|url| format!("<a href=\"{url}\">x</a>\r\n")).collect();
+    let body = format!("<html><body>\r\n{images}{links}</body></html>\r\n");
+    signed(recipient, "MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n", body.as_bytes())
+}
+
+/// Names in a directory, sorted; none if it is not there.
+pub(crate) fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,126 @@
+//! A private Postfix on loopback: Debian's programs, with a config, a queue and ports of its own.
+
+use super::{CAROM, Sandbox, peers, wait_for};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+pub(crate) struct Postfix {
+    dir: PathBuf,
+    /// Where it takes mail by SMTP.
+    pub(crate) port: u16,
+}
+
+impl Postfix {
+    /// Starts a Postfix whose mail for sink.example goes through the README's pipe(8) lines to carom in this sandbox, and whose
+    /// own bounces go to `bounces_to`.
+    pub(crate) fn start(sandbox: &Sandbox, bounces_to: u16) -> Postfix {
+        let postfix = Path::new("/usr/sbin/postfix");
+        assert!(postfix.exists(), "Postfix is not installed: run `make test`, or `apt-get install postfix`");
+        let dir = sandbox.path("postfix");
+        let port = peers::free_port();
+        for folder in ["config", "queue", "data"] {
+            fs::create_dir_all(dir.join(folder)).unwrap();
+        }
+        // The mail user must reach the binary and write the state.
+        let binary = sandbox.path("carom");
+        fs::copy(CAROM, &binary).unwrap();
+        fs::create_dir_all(sandbox.path("state")).unwrap();
+        let open = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        open(&sandbox.dir);
+        open(&binary);
+        run(Command::new("chown").args(["-R", "nobody"]).arg(sandbox.path("state")));
+        run(Command::new("chown").arg("postfix").arg(dir.join("data")));
+        let snippet = |name: &str| fs::read_to_string(Path::new("examples/postfix").join(name)).unwrap();
+        let master = snippet("master.cf")
+            .replace("/usr/bin/carom", &format!("{} --config {}", binary.display(), sandbox.path("carom.toml").display()))
+            .replace("user=carom", "user=nobody");
+        let d = dir.display();
+        let main = format!(
+            "compatibility_level = 3.6\nqueue_directory = {d}/queue\ndata_directory = {d}/data\nmail_owner = postfix\n\
+             setgid_group = postdrop\nmyhostname = mx.sink.example\nmydestination =\nmynetworks = 127.0.0.0/8\n\
+             inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmaillog_file = {d}/mail.log\nmaillog_file_prefixes = {d}\n\
+             relay_domains = sink.example\nalias_maps =\nalias_database =\nlocal_recipient_maps =\nsmtpd_relay_restrictions = permit_mynetworks, reject\n\
+             relayhost = [127.0.0.1]:{bounces_to}\nsmtp_dns_support_level = disabled\nsmtp_host_lookup = native\nminimal_backoff_time = 1s\nqueue_run_delay = 1s\nmaximal_backoff_time = 1s\n\
+             smtputf8_enable = no\n{}",
+            snippet("main.cf")
+        );
+        fs::write(dir.join("config/main.cf"), main.replace("inline:{ sink.example.com=carom }", "inline:{ { sink.example=carom: } { .sink.example=carom: } }")).unwrap();
+        let services = format!(
+            "127.0.0.1:{port} inet n - n - - smtpd\n{BASE}{master}",
+            BASE = "cleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\nrewrite unix - - n - - trivial-rewrite\n\
+                bounce unix - - n - 0 bounce\ndefer unix - - n - 0 bounce\ntrace unix - - n - 0 bounce\nverify unix - - n - 1 verify\n\
+                flush unix n - n 1000? 0 flush\nproxymap unix - - n - - proxymap\nsmtp unix - - n - - smtp\nrelay unix - - n - - smtp\n\
+                showq unix n - n - - showq\nerror unix - - n - - error\nretry unix - - n - - error\ndiscard unix - - n - - discard\n\
+                anvil unix - - n - 1 anvil\nscache unix - - n - 1 scache\npostlog unix-dgram n - n - 1 postlogd\n"
+        );
+        fs::write(dir.join("config/master.cf"), services).unwrap();
+        run(Command::new(postfix).arg("-c").arg(dir.join("config")).arg("start"));
+        let started = Postfix { dir, port };
+        wait_for(20, "Postfix to listen", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        started
+    }
+
+    /// Hands a message in by SMTP; returns the reply to its end.
+    pub(crate) fn send(&self, from: &str, to: &str, message: &[u8]) -> String {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let mut out = stream.try_clone().unwrap();
+        let mut lines = BufReader::new(stream);
+        let mut reply = || loop {
+            let mut line = String::new();
+            lines.read_line(&mut line).unwrap();
+            if line.as_bytes().get(3) != Some(&b'-') {
+                return line;
+            }
+        };
+        reply();
+        for command in ["EHLO client.sender.example".into(), format!("MAIL FROM:<{from}>"), format!("RCPT TO:<{to}>"), "DATA".into()] {
+            write!(out, "{command}\r\n").unwrap();
+            let answer = reply();
+            assert!(answer.starts_with('2') || answer.starts_with("354"), "{command}: {answer}");
+        }
+        for line in message.split_inclusive(|&byte| byte == b'\n') {
+            if line.starts_with(b".") {
+                out.write_all(b".").unwrap();
+            }
+            out.write_all(line).unwrap();
+        }
+        out.write_all(b".\r\n").unwrap();
+        reply()
+    }
+
+    /// Tries everything in the queue again.
+    pub(crate) fn flush(&self) {
+        run(Command::new("/usr/sbin/postqueue").arg("-c").arg(self.dir.join("config")).arg("-f"));
+    }
+
+    /// Messages in the queue.
+    pub(crate) fn queued(&self) -> usize {
+        let listed = Command::new("/usr/sbin/postqueue").arg("-c").arg(self.dir.join("config")).arg("-j").output().unwrap();
+        String::from_utf8_lossy(&listed.stdout).lines().count()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.dir.join("mail.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Postfix {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.log());
+        }
+        let _ = Command::new("/usr/sbin/postfix").arg("-c").arg(self.dir.join("config")).arg("stop").status();
+    }
+}
+
+#[track_caller]
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}

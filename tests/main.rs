@@ -1,0 +1,13 @@
+//! carom from the outside: the real binary among real peers. One file a theme; a test that holds a predecessor's bug off
+//! begins with its number.
+
+mod harness;
+
+mod answers;
+mod hostile;
+mod pipe;
+mod postfix;
+mod relay;
+mod sink;
+mod tidy;
+mod visits;
