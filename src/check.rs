@@ -6,8 +6,8 @@
 use crate::auth::{Dns, DnsFailure};
 use crate::config::Config;
 use crate::deadline::Deadline;
+use crate::envelope::Envelope;
 use crate::error::Error;
-use crate::intake::envelope::Envelope;
 use crate::policy::Policy;
 use crate::policy::facts::Facts;
 use crate::store::Store;
@@ -31,17 +31,27 @@ pub struct Finding {
 
 impl Finding {
     fn good(subject: &str, found: impl ToString) -> Finding {
-        Finding { subject: subject.into(), found: found.to_string(), remedy: None }
+        Finding {
+            subject: subject.into(),
+            found: found.to_string(),
+            remedy: None,
+        }
     }
 
     fn wrong(subject: &str, found: impl ToString, remedy: impl ToString) -> Finding {
-        Finding { subject: subject.into(), found: found.to_string(), remedy: Some(remedy.to_string()) }
+        Finding {
+            subject: subject.into(),
+            found: found.to_string(),
+            remedy: Some(remedy.to_string()),
+        }
     }
 
     fn error(subject: &str, error: &Error) -> Finding {
         let remedy = error.remedy_text().unwrap_or("see the text of the error");
         let text = error.to_string();
-        let found = text.strip_suffix(remedy).map_or(text.as_str(), |text| text.trim_end_matches("; "));
+        let found = text
+            .strip_suffix(remedy)
+            .map_or(text.as_str(), |text| text.trim_end_matches("; "));
         Finding::wrong(subject, found, remedy)
     }
 }
@@ -83,14 +93,31 @@ fn policies(config: &Config) -> Vec<Finding> {
         };
         let deadline = Deadline::after(Duration::from_secs(1));
         let raw = Arc::new(b"Subject: carom check\r\n\r\n".to_vec());
-        let facts = Rc::new(Facts::new(raw, Envelope::default(), Arc::new(config.clone()), dns.clone(), deadline));
+        let facts = Rc::new(Facts::new(
+            raw,
+            Envelope::default(),
+            Arc::new(config.clone()),
+            dns.clone(),
+            deadline,
+        ));
         match policy.validate_settings(&facts) {
-            Err(failure) => findings.push(Finding::wrong("policy", failure, "mend the policy, or name another")),
+            Err(failure) => findings.push(Finding::wrong(
+                "policy",
+                failure,
+                "mend the policy, or name another",
+            )),
             Ok(complaints) if complaints.is_empty() => {
-                findings.push(Finding::good("policy", format_args!("{name} ({})", &policy.hash[..12])));
+                findings.push(Finding::good(
+                    "policy",
+                    format_args!("{name} ({})", &policy.hash[..12]),
+                ));
             }
             Ok(complaints) => findings.extend(complaints.iter().map(|complaint| {
-                Finding::wrong("policy", complaint, format_args!("change it in [policy.{name}.settings]"))
+                Finding::wrong(
+                    "policy",
+                    complaint,
+                    format_args!("change it in [policy.{name}.settings]"),
+                )
             })),
         }
     }
@@ -113,7 +140,8 @@ fn writable(subject: &str, directory: &Path, key: &str) -> Finding {
     match tried {
         Ok(()) => Finding::good(subject, format_args!("{} can be written", directory.display())),
         Err(error) => {
-            let remedy = format!("let the user that runs carom write there, or set {key} to another directory");
+            let remedy =
+                format!("let the user that runs carom write there, or set {key} to another directory");
             Finding::wrong(subject, format_args!("{}: {error}", directory.display()), remedy)
         }
     }
@@ -127,9 +155,11 @@ fn dns(config: &Config) -> Finding {
     });
     match asked {
         Err(error) => Finding::error("dns", &error),
-        Ok(Err(DnsFailure::Temporary(text))) => {
-            Finding::wrong("dns", text, "set [dns] servers to a resolver that answers, or mend /etc/resolv.conf")
-        }
+        Ok(Err(DnsFailure::Temporary(text))) => Finding::wrong(
+            "dns",
+            text,
+            "set [dns] servers to a resolver that answers, or mend /etc/resolv.conf",
+        ),
         Ok(_) => Finding::good("dns", "answers"),
     }
 }

@@ -243,55 +243,100 @@ impl Default for Config {
 
 impl Default for Dns {
     fn default() -> Dns {
-        Dns { servers: Vec::new(), zone: None, timeout: 5 }
+        Dns {
+            servers: Vec::new(),
+            zone: None,
+            timeout: 5,
+        }
     }
 }
 
 impl Default for Network {
     fn default() -> Network {
-        Network { allow_private: Vec::new(), smtp_port: 25, hostname: None }
+        Network {
+            allow_private: Vec::new(),
+            smtp_port: 25,
+            hostname: None,
+        }
     }
 }
 
 impl Default for Message {
     fn default() -> Message {
-        Message { max_size: 64 << 20, deadline: 60 }
+        Message {
+            max_size: 64 << 20,
+            deadline: 60,
+        }
     }
 }
 
 impl Default for Relay {
     fn default() -> Relay {
-        Relay { threads: 32, done: None, failed: None, interval: 200, settle: 5, give_up_hours: 120, keep_days: 0 }
+        Relay {
+            threads: 32,
+            done: None,
+            failed: None,
+            interval: 200,
+            settle: 5,
+            give_up_hours: 120,
+            keep_days: 0,
+        }
     }
 }
 
 impl Default for Log {
     fn default() -> Log {
-        Log { directory: None, format: LogFormat::Json, keep_days: 10, level: "info".into() }
+        Log {
+            directory: None,
+            format: LogFormat::Json,
+            keep_days: 10,
+            level: "info".into(),
+        }
     }
 }
 
 impl Default for Send {
     fn default() -> Send {
-        Send { timeout: 20, starttls: true, give_up_hours: 120, max_original: 10 << 20 }
+        Send {
+            timeout: 20,
+            starttls: true,
+            give_up_hours: 120,
+            max_original: 10 << 20,
+        }
     }
 }
 
 impl Default for Visit {
     fn default() -> Visit {
-        Visit { max_links: 100, max_bytes: 1 << 20, max_redirects: 0, probe_expiry: 3600, user_agents: Vec::new() }
+        Visit {
+            max_links: 100,
+            max_bytes: 1 << 20,
+            max_redirects: 0,
+            probe_expiry: 3600,
+            user_agents: Vec::new(),
+        }
     }
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { time: 250, memory: 64 << 20, steps: 256, log: 16 << 10, on_trap: OnTrap::Defer }
+        Limits {
+            time: 250,
+            memory: 64 << 20,
+            steps: 256,
+            log: 16 << 10,
+            on_trap: OnTrap::Defer,
+        }
     }
 }
 
 impl Default for Policy {
     fn default() -> Policy {
-        Policy { path: None, on_trap: None, settings: toml::Table::new() }
+        Policy {
+            path: None,
+            on_trap: None,
+            settings: toml::Table::new(),
+        }
     }
 }
 
@@ -305,7 +350,9 @@ impl Config {
         };
         let personal = || {
             let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
-            let base = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).or_else(home)?;
+            let base = std::env::var_os("XDG_STATE_HOME")
+                .map(PathBuf::from)
+                .or_else(home)?;
             Some(base.join("carom"))
         };
         if let Some(state) = state {
@@ -327,10 +374,15 @@ impl Config {
     pub fn parse(text: &str) -> Result<Config> {
         let text = name_default_policy(text);
         let config: Config = toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            let line = error
+                .span()
+                .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             let key = text.lines().nth(line - 1).unwrap_or_default().trim();
-            Error::new(format_args!("line {line}: {} (at `{key}`)", error.message().trim()))
-                .remedy("see examples/carom.toml for every key, its type and its default")
+            Error::new(format_args!(
+                "line {line}: {} (at `{key}`)",
+                error.message().trim()
+            ))
+            .remedy("see examples/carom.toml for every key, its type and its default")
         })?;
         config.validate(&text)?;
         Ok(config)
@@ -345,34 +397,55 @@ impl Config {
             Err(Error::new(format_args!("line {}: {key}: {why}", line_of(key))).remedy(remedy))
         };
         if self.relay.threads == 0 || self.relay.threads > 1024 {
-            return impossible("threads", "must be from 1 to 1024", "remove the key for the default, 32");
+            return impossible(
+                "threads",
+                "must be from 1 to 1024",
+                "remove the key for the default, 32",
+            );
         }
         if self.message.deadline == 0 {
-            return impossible("deadline", "a message cannot be handled in no time", "give at least 1 second");
+            return impossible(
+                "deadline",
+                "a message cannot be handled in no time",
+                "give at least 1 second",
+            );
         }
         if self.message.max_size == 0 {
             return impossible("max_size", "no message would fit", "give the size in bytes");
         }
         if self.limits.time == 0 || self.limits.steps == 0 || self.limits.memory < 1 << 16 {
-            return impossible("[limits]", "a policy needs some time, steps and memory", "remove the key for the default");
+            return impossible(
+                "[limits]",
+                "a policy needs some time, steps and memory",
+                "remove the key for the default",
+            );
         }
         if self.log.level.parse::<tracing::Level>().is_err() {
             return impossible("level", "is not a level", "use error, warn, info, debug or trace");
         }
         if self.dns.zone.is_some() && !self.dns.servers.is_empty() {
-            return impossible("zone", "a zone and servers cannot both answer", "remove one of the two");
+            return impossible(
+                "zone",
+                "a zone and servers cannot both answer",
+                "remove one of the two",
+            );
         }
         Ok(())
     }
 
     /// The directory below which everything stands that is not set one by one.
     pub fn state_dir(&self) -> PathBuf {
-        self.state.clone().unwrap_or_else(|| PathBuf::from("/var/lib/carom"))
+        self.state
+            .clone()
+            .unwrap_or_else(|| PathBuf::from("/var/lib/carom"))
     }
 
     /// The SQLite file.
     pub fn store_path(&self) -> PathBuf {
-        self.store.path.clone().unwrap_or_else(|| self.state_dir().join("carom.db"))
+        self.store
+            .path
+            .clone()
+            .unwrap_or_else(|| self.state_dir().join("carom.db"))
     }
 
     /// The directory of the logs.
@@ -393,7 +466,11 @@ impl Config {
     pub fn hostname(&self) -> String {
         self.network.hostname.clone().unwrap_or_else(|| {
             let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-            if name.is_empty() || name.contains(|c: char| !c.is_ascii_graphic()) { "localhost".into() } else { name }
+            if name.is_empty() || name.contains(|c: char| !c.is_ascii_graphic()) {
+                "localhost".into()
+            } else {
+                name
+            }
         })
     }
 }
@@ -406,7 +483,10 @@ fn name_default_policy(text: &str) -> String {
     for line in text.split('\n') {
         let trimmed = line.trim_start();
         top_level &= !trimmed.starts_with('[');
-        let value = trimmed.strip_prefix("policy").map(str::trim_start).and_then(|rest| rest.strip_prefix('='));
+        let value = trimmed
+            .strip_prefix("policy")
+            .map(str::trim_start)
+            .and_then(|rest| rest.strip_prefix('='));
         match value {
             Some(value) if top_level && value.trim_start().starts_with(['"', '\'']) => {
                 lines.push(format!("default_policy ={value}"));

@@ -11,9 +11,11 @@ pub mod clock;
 pub mod deadline;
 /// `carom.toml` → `Config`.
 pub mod config;
-/// Reading a message: header, addresses, links. It never fails; it lists defects.
+/// Who sent a message to whom, as the mail server says it.
+pub mod envelope;
+/// 2 read: header, addresses, links. It never fails; it lists defects.
 pub mod message;
-/// 1 take: the envelope, and the ways a message comes in.
+/// 1 take: the ways a message comes in.
 pub mod intake;
 /// 3 check: DKIM, SPF, DMARC, and the DNS they ask.
 pub mod auth;

@@ -1,8 +1,8 @@
 //! A real Postfix in front of carom: what its pipe(8) makes of every answer.
 
-use crate::harness::peers::{Manner, SmtpPeer, Tracker};
+use crate::harness::peers::{ACCEPT, SmtpPeer, Tracker};
 use crate::harness::postfix::Postfix;
-use crate::harness::{SENDER, Sandbox, html, plain, wait_for};
+use crate::harness::{SENDER, SILENT, Sandbox, html, plain, wait_for};
 use std::fs;
 use std::process::Command;
 
@@ -13,10 +13,12 @@ fn settled(postfix: &Postfix) {
 
 #[test]
 fn every_answer_arrives_as_postfix_understands_it() {
-    let answers = SmtpPeer::start(Manner::Accept);
-    let bounces = SmtpPeer::start(Manner::Accept);
+    let answers = SmtpPeer::start(ACCEPT);
+    let bounces = SmtpPeer::start(ACCEPT);
     let tracker = Tracker::start();
-    let sandbox = Sandbox::new().smtp_port(answers.port).settings(&tracker.allowed());
+    let sandbox = Sandbox::new()
+        .smtp_port(answers.port)
+        .settings(&tracker.allowed());
     let postfix = Postfix::start(&sandbox, bounces.port);
     let send = |recipient: &str, message: Vec<u8>| {
         let reply = postfix.send(SENDER, recipient, &message);
@@ -26,22 +28,50 @@ fn every_answer_arrives_as_postfix_understands_it() {
     send("x@accept.sink.example", plain("x@accept.sink.example"));
     send("x@oob.sink.example", plain("x@oob.sink.example"));
     send("x@fbl.sink.example", plain("x@fbl.sink.example"));
-    send("x@openclick.sink.example", html("x@openclick.sink.example", &[tracker.url("/i")], &[]));
-    assert!(bounces.mails().is_empty(), "Postfix had nothing to bounce: {}", postfix.log());
+    send(
+        "x@openclick.sink.example",
+        html("x@openclick.sink.example", &[tracker.url("/i")], &[]),
+    );
+    assert!(
+        bounces.mails().is_empty(),
+        "Postfix had nothing to bounce: {}",
+        postfix.log()
+    );
     send("x+5.2.2@reject.sink.example", plain("x@reject.sink.example"));
     wait_for(20, "Postfix's own bounce", || bounces.mails().len() == 1);
     let bounce = &bounces.mails()[0];
     let text = String::from_utf8_lossy(&bounce.data);
     assert_eq!((bounce.from.as_str(), bounce.to.as_str()), ("", SENDER));
-    assert!(text.contains("Status: 5.2.2") && text.contains("mailbox full"), "{text}");
+    assert!(
+        text.contains("Status: 5.2.2") && text.contains("mailbox full"),
+        "{text}"
+    );
     let counted = |name| sandbox.counter(name);
-    assert_eq!((counted("accept"), counted("oob_sent"), counted("fbl_sent"), counted("open"), counted("rejected")), (1, 1, 1, 1, 1), "{}", postfix.log());
+    assert_eq!(
+        (
+            counted("accept"),
+            counted("oob_sent"),
+            counted("fbl_sent"),
+            counted("open"),
+            counted("rejected")
+        ),
+        (1, 1, 1, 1, 1),
+        "{}",
+        postfix.log()
+    );
     let to: Vec<String> = answers.mails().into_iter().map(|mail| mail.to).collect();
     assert_eq!(to, [SENDER, "fbl@sender.example"]);
     let dsn = String::from_utf8_lossy(&answers.mails()[0].data).into_owned();
-    assert!(dsn.contains("Final-Recipient: rfc822; x@oob.sink.example") && dsn.contains("Status: 5.1.1"), "{dsn}");
+    assert!(
+        dsn.contains("Final-Recipient: rfc822; x@oob.sink.example") && dsn.contains("Status: 5.1.1"),
+        "{dsn}"
+    );
     let complaint = String::from_utf8_lossy(&answers.mails()[1].data).into_owned();
-    assert!(complaint.contains("Original-Mail-From: <alice@sender.example>") && complaint.contains("Source-IP: 127.0.0.1"), "{complaint}");
+    assert!(
+        complaint.contains("Original-Mail-From: <alice@sender.example>")
+            && complaint.contains("Source-IP: 127.0.0.1"),
+        "{complaint}"
+    );
     assert_eq!(tracker.paths(), ["/i"]);
     let log = sandbox.run(&["log", "--json"], b"").stdout;
     assert!(log.contains("\"queue_id\":\""), "{log}");
@@ -49,8 +79,8 @@ fn every_answer_arrives_as_postfix_understands_it() {
 
 #[test]
 fn what_goes_wrong_with_carom_is_deferred_and_delivered_later() {
-    let answers = SmtpPeer::start(Manner::Accept);
-    let bounces = SmtpPeer::start(Manner::Accept);
+    let answers = SmtpPeer::start(ACCEPT);
+    let bounces = SmtpPeer::start(ACCEPT);
     let sandbox = Sandbox::new().smtp_port(answers.port);
     let postfix = Postfix::start(&sandbox, bounces.port);
     let config = sandbox.path("carom.toml");
@@ -64,12 +94,17 @@ fn what_goes_wrong_with_carom_is_deferred_and_delivered_later() {
     let dead_store = format!("{good}\n[store]\npath = \"{}\"\n", sandbox.dir.display());
     let full = format!("{good}\n[store]\npath = \"/dev/full/carom.db\"\n");
     let mut delivered = 0;
-    for (name, broken, word) in
-        [("config", "nonsense = 1\n".to_owned(), "nonsense"), ("trap", trap, "policy misfit"), ("store", dead_store, "store"), ("disk", full, "store")]
-    {
+    for (name, broken, word) in [
+        ("config", "nonsense = 1\n".to_owned(), "nonsense"),
+        ("trap", trap, "policy misfit"),
+        ("store", dead_store, "store"),
+        ("disk", full, "store"),
+    ] {
         fs::write(&config, broken).unwrap();
         postfix.send(SENDER, "x@accept.sink.example", &plain("x@accept.sink.example"));
-        wait_for(20, name, || postfix.log().contains("status=deferred") && postfix.log().contains(word));
+        wait_for(20, name, || {
+            postfix.log().contains("status=deferred") && postfix.log().contains(word)
+        });
         assert_eq!(postfix.queued(), 1, "{name}");
         fs::write(&config, &good).unwrap();
         postfix.flush();
@@ -82,21 +117,35 @@ fn what_goes_wrong_with_carom_is_deferred_and_delivered_later() {
 
 #[test]
 fn b7_kill_9_in_the_middle_is_deferred_and_delivered_once() {
-    let answers = SmtpPeer::start(Manner::Silent);
-    let bounces = SmtpPeer::start(Manner::Accept);
+    let answers = SmtpPeer::start(SILENT);
+    let bounces = SmtpPeer::start(ACCEPT);
     let sandbox = Sandbox::new().smtp_port(answers.port);
     let postfix = Postfix::start(&sandbox, bounces.port);
     postfix.send(SENDER, "x@oob.sink.example", &plain("x@oob.sink.example"));
-    wait_for(20, "carom to talk", || answers.connections.load(std::sync::atomic::Ordering::SeqCst) > 0);
-    answers.behave(Manner::Accept);
+    wait_for(20, "carom to talk", || {
+        answers.connections.load(std::sync::atomic::Ordering::SeqCst) > 0
+    });
+    answers.behave(ACCEPT);
     let binary = sandbox.path("carom");
-    let killed = Command::new("pkill").args(["-9", "-f", &format!("^{}", binary.display())]).status().unwrap();
+    let killed = Command::new("pkill")
+        .args(["-9", "-f", &format!("^{}", binary.display())])
+        .status()
+        .unwrap();
     assert!(killed.success());
     wait_for(30, "the bounce", || {
         postfix.flush();
         answers.mails().len() == 1
     });
     settled(&postfix);
-    assert_eq!((sandbox.counter("total_messages"), sandbox.counter("oob_sent")), (1, 1), "{}", postfix.log());
-    assert!(postfix.log().contains("status=deferred") && bounces.mails().is_empty(), "{}", postfix.log());
+    assert_eq!(
+        (sandbox.counter("total_messages"), sandbox.counter("oob_sent")),
+        (1, 1),
+        "{}",
+        postfix.log()
+    );
+    assert!(
+        postfix.log().contains("status=deferred") && bounces.mails().is_empty(),
+        "{}",
+        postfix.log()
+    );
 }

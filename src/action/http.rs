@@ -46,10 +46,18 @@ impl From<Error> for Missed {
         let unreachable = match &error {
             Error::HostNotFound | Error::ConnectionFailed | Error::Tls(_) => true,
             Error::Timeout(when) => matches!(when, Timeout::Resolve | Timeout::Connect),
-            Error::Io(error) => matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::Other),
+            Error::Io(error) => matches!(
+                error.kind(),
+                ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::Other
+            ),
             _ => false,
         };
-        let text = error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+        let text = error
+            .to_string()
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .take(200)
+            .collect();
         Missed { unreachable, text }
     }
 }
@@ -64,21 +72,36 @@ pub(super) struct Client {
 impl Client {
     /// A client that connects to nothing yet.
     pub(super) fn new(config: Arc<Config>, dns: Arc<Dns>) -> Client {
-        Client { config, dns, agent: OnceLock::new() }
+        Client {
+            config,
+            dns,
+            agent: OnceLock::new(),
+        }
     }
 
     /// Fetches `url` and reads at most `[visit] max_bytes` of what it holds.
     pub(super) fn get(&self, url: &str, user_agent: &str, deadline: Deadline) -> Result<Answered, Missed> {
-        let request = self.agent().get(url).header("User-Agent", user_agent).header("Accept", "*/*");
+        let request = self
+            .agent()
+            .get(url)
+            .header("User-Agent", user_agent)
+            .header("Accept", "*/*");
         let left = deadline.left();
-        let limited = request.config().timeout_global(Some(left)).timeout_connect(Some(left / 2)).build();
+        let limited = request
+            .config()
+            .timeout_global(Some(left))
+            .timeout_connect(Some(left / 2))
+            .build();
         let mut response = limited.call()?;
         let text = |name: &str| {
             let value = response.headers().get(name).and_then(|value| value.to_str().ok());
             value.map(|value| value.chars().take(MAX_FIELD).collect())
         };
-        let answered =
-            Answered { status: response.status().as_u16(), server: text("server"), location: text("location") };
+        let answered = Answered {
+            status: response.status().as_u16(),
+            server: text("server"),
+            location: text("location"),
+        };
         // A body that has been read to its end leaves the connection fit for the next link; one that is longer, or that
         // breaks off, ends the connection and takes nothing from the answer.
         let body = response.body_mut().with_config().limit(u64::MAX).reader();
@@ -98,7 +121,10 @@ impl Client {
                 .max_idle_connections_per_host(64)
                 .max_idle_age(Duration::from_secs(15))
                 .build();
-            let vetted = Vetted { config: self.config.clone(), dns: self.dns.clone() };
+            let vetted = Vetted {
+                config: self.config.clone(),
+                dns: self.dns.clone(),
+            };
             Agent::with_parts(settings, DefaultConnector::default(), vetted)
         })
     }
@@ -117,14 +143,27 @@ impl fmt::Debug for Vetted {
 }
 
 impl Resolver for Vetted {
-    fn resolve(&self, uri: &Uri, _: &ureq::config::Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _: &ureq::config::Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
         let host = uri.host().ok_or(Error::HostNotFound)?;
-        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        let default = if uri.scheme_str() == Some("https") {
+            443
+        } else {
+            80
+        };
         let deadline = Deadline::after(*timeout.after);
         let port = uri.port_u16().unwrap_or(default);
-        let found = network::resolve(&self.dns, host, port, &self.config.network, deadline).map_err(|why| match why {
-            Unreachable::Forbidden(text) | Unreachable::Temporary(text) => Error::Io(std::io::Error::other(text)),
-        })?;
+        let found = network::resolve(&self.dns, host, port, &self.config.network, deadline).map_err(
+            |why| match why {
+                Unreachable::Forbidden(text) | Unreachable::Temporary(text) => {
+                    Error::Io(std::io::Error::other(text))
+                }
+            },
+        )?;
         let mut addresses = self.empty();
         for address in found.into_iter().take(MAX_ADDRESSES) {
             addresses.push(address);

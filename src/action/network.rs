@@ -32,7 +32,10 @@ pub(super) fn resolve(
         DnsFailure::Temporary(text) => Unreachable::Temporary(text),
         DnsFailure::NotFound | DnsFailure::NoMail => Unreachable::Forbidden(format!("{host} has no address")),
     })?;
-    let allowed = found.iter().filter(|address| is_allowed(**address, network)).take(MAX_ADDRESSES);
+    let allowed = found
+        .iter()
+        .filter(|address| is_allowed(**address, network))
+        .take(MAX_ADDRESSES);
     let addresses: Vec<SocketAddr> = allowed.map(|address| SocketAddr::new(*address, port)).collect();
     match (addresses.is_empty(), found.first()) {
         (false, _) => Ok(addresses),
@@ -50,7 +53,11 @@ pub(super) fn is_allowed(address: IpAddr, network: &config::Network) -> bool {
         IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
         IpAddr::V4(_) => address,
     };
-    is_global(bare) || network.allow_private.iter().any(|net| net.contains(&bare) || net.contains(&address))
+    is_global(bare)
+        || network
+            .allow_private
+            .iter()
+            .any(|net| net.contains(&bare) || net.contains(&address))
 }
 
 fn is_global(address: IpAddr) -> bool {
@@ -94,9 +101,29 @@ mod tests {
     fn b28_private_addresses_are_refused_in_every_form() {
         let none = config::Network::default();
         for refused in [
-            "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.0.1", "169.254.169.254", "0.0.0.0", "100.64.0.1",
-            "224.0.0.1", "255.255.255.255", "192.0.0.8", "198.18.0.1", "::1", "::", "fe80::1", "fc00::1", "fd00::1", "ff02::1",
-            "::ffff:127.0.0.1", "::127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:db8::1", "2001::1",
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.0.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "192.0.0.8",
+            "198.18.0.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "fd00::1",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "2001:db8::1",
+            "2001::1",
         ] {
             let address = refused.parse().unwrap();
             assert!(!is_allowed(address, &none), "{refused}");
@@ -104,7 +131,10 @@ mod tests {
         for allowed in ["8.8.8.8", "193.0.0.1", "2a00:1450::1", "2606:4700::1111"] {
             assert!(is_allowed(allowed.parse().unwrap(), &none), "{allowed}");
         }
-        let test = config::Network { allow_private: vec!["127.0.0.0/8".parse().unwrap()], ..none };
+        let test = config::Network {
+            allow_private: vec!["127.0.0.0/8".parse().unwrap()],
+            ..none
+        };
         assert!(is_allowed("127.0.0.2".parse().unwrap(), &test));
         assert!(is_allowed("::ffff:127.0.0.2".parse().unwrap(), &test));
         assert!(!is_allowed("10.0.0.1".parse().unwrap(), &test));

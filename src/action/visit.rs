@@ -43,9 +43,19 @@ pub(super) fn visit(visit: &Visit, noun: &str, doors: &Doors, deadline: Deadline
     let urls = &visit.urls[..visit.urls.len().min(doors.config.visit.max_links)];
     let mut tally = Tally::default();
     if urls.is_empty() {
-        return Report { outcome: Outcome::Failed, tally, note: format!("!No link to {noun} found") };
+        return Report {
+            outcome: Outcome::Failed,
+            tally,
+            note: format!("!No link to {noun} found"),
+        };
     }
-    let round = Round { visit, doors, deadline, asked: Mutex::default(), dead: Mutex::default() };
+    let round = Round {
+        visit,
+        doors,
+        deadline,
+        asked: Mutex::default(),
+        dead: Mutex::default(),
+    };
     let links = round.fetch(urls);
     let mut notes = Vec::new();
     let mut reached = false;
@@ -71,10 +81,22 @@ pub(super) fn visit(visit: &Visit, noun: &str, doors: &Doors, deadline: Deadline
     }
     if visit.urls.len() > urls.len() {
         tally.add(&format!("{noun}_url_over_limit"));
-        notes.push(format!("!{} links are more than {}", visit.urls.len(), urls.len()));
+        notes.push(format!(
+            "!{} links are more than {}",
+            visit.urls.len(),
+            urls.len()
+        ));
     }
-    let outcome = if reached { Outcome::Succeeded } else { Outcome::Failed };
-    Report { outcome, tally, note: notes.join(",") }
+    let outcome = if reached {
+        Outcome::Succeeded
+    } else {
+        Outcome::Failed
+    };
+    Report {
+        outcome,
+        tally,
+        note: notes.join(","),
+    }
 }
 
 /// The links of one step on their way.
@@ -94,14 +116,17 @@ impl Round<'_> {
         let next = AtomicUsize::new(0);
         let take = || {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            urls.get(index).map(|url| (index, self.one(url, index + 1 == urls.len())))
+            urls.get(index)
+                .map(|url| (index, self.one(url, index + 1 == urls.len())))
         };
         let lane = |_| std::iter::from_fn(take);
         if urls.len() == 1 {
             return lane(0).map(|(_, link)| link).collect();
         }
-        let mut links: Vec<(usize, Link)> =
-            (0..AT_ONCE.min(urls.len())).into_par_iter().flat_map_iter(lane).collect();
+        let mut links: Vec<(usize, Link)> = (0..AT_ONCE.min(urls.len()))
+            .into_par_iter()
+            .flat_map_iter(lane)
+            .collect();
         links.sort_unstable_by_key(|(index, _)| *index);
         links.into_iter().map(|(_, link)| link).collect()
     }
@@ -116,7 +141,9 @@ impl Round<'_> {
             if self.deadline.passed() {
                 return failed(format!("{next}: no time left"));
             }
-            let Ok(mut url) = Url::parse(&next) else { return failed("not a URL".into()) };
+            let Ok(mut url) = Url::parse(&next) else {
+                return failed("not a URL".into());
+            };
             if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
                 return Link::NotATracker { why: None };
             }
@@ -133,10 +160,17 @@ impl Round<'_> {
                 Ok(answered) => answered,
                 Err(text) => return failed(format!("{url}: {text}")),
             };
-            let onward = answered.location.filter(|_| (300..400).contains(&answered.status));
+            let onward = answered
+                .location
+                .filter(|_| (300..400).contains(&answered.status));
             match onward.and_then(|location| url.join(&location).ok()) {
                 Some(onward) if self.doors.config.visit.max_redirects > 0 => next = onward.into(),
-                _ => return Link::Fetched { status: answered.status, url: url.into() },
+                _ => {
+                    return Link::Fetched {
+                        status: answered.status,
+                        url: url.into(),
+                    };
+                }
             }
         }
         failed(format!("{text}: too many redirects"))
@@ -145,9 +179,13 @@ impl Round<'_> {
     /// Whether a link may be fetched: its host is on the list, or says itself that it is a tracker.
     fn is_tracker(&self, url: &Url, deadline: Deadline) -> Result<bool, String> {
         let host = url.host_str().unwrap_or_default();
-        let with_port = url.port_or_known_default().map(|port| format!("{host}:{port}")).unwrap_or_default();
+        let with_port = url
+            .port_or_known_default()
+            .map(|port| format!("{host}:{port}"))
+            .unwrap_or_default();
         let listed = |tracker: &String| {
-            tracker.eq_ignore_ascii_case(host) && url.port().is_none() || tracker.eq_ignore_ascii_case(&with_port)
+            tracker.eq_ignore_ascii_case(host) && url.port().is_none()
+                || tracker.eq_ignore_ascii_case(&with_port)
         };
         if self.visit.trackers.iter().any(listed) {
             return Ok(true);
@@ -156,13 +194,24 @@ impl Round<'_> {
             return Ok(false);
         }
         let origin = url.origin().ascii_serialization();
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).entry(origin.clone()).or_default().clone();
+        let asked = self
+            .asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(origin.clone())
+            .or_default()
+            .clone();
         asked.get_or_init(|| self.ask(&origin, deadline)).clone()
     }
 
     /// Asks a host whether it is a tracker, unless the process or the store knows.
     fn ask(&self, origin: &str, deadline: Deadline) -> Result<bool, String> {
-        let Doors { config, store, trackers, .. } = self.doors;
+        let Doors {
+            config,
+            store,
+            trackers,
+            ..
+        } = self.doors;
         let now_ms = clock::now_ms();
         let blocked = || format!("!Tracking domain {origin} blocked");
         if let Some(known) = trackers.known(origin, now_ms) {
@@ -172,29 +221,44 @@ impl Round<'_> {
             trackers.learn(origin, known, now_ms + 60_000);
             return if known { Ok(true) } else { Err(blocked()) };
         }
-        let probe = Url::parse(&format!("{origin}{TRACKER_PROBE}")).map_err(|error| format!("!{origin}: {error}"))?;
-        let answered = self.get(&probe, deadline.within(PROBE_TIME)).map_err(|text| format!("!{origin}: {text}"))?;
+        let probe =
+            Url::parse(&format!("{origin}{TRACKER_PROBE}")).map_err(|error| format!("!{origin}: {error}"))?;
+        let answered = self
+            .get(&probe, deadline.within(PROBE_TIME))
+            .map_err(|text| format!("!{origin}: {text}"))?;
         let is = answered.server.as_deref() == Some(TRACKER_SERVER);
         let expires_ms = now_ms + i64::from(config.visit.probe_expiry) * 1000;
         trackers.learn(origin, is, expires_ms);
         if let Err(error) = store.remember(origin, is, expires_ms) {
             tracing::warn!(%error, "the answer of a tracker check is not remembered");
         }
-        if is { Ok(true) } else { Err(format!("{origin},status_code {}", answered.status)) }
+        if is {
+            Ok(true)
+        } else {
+            Err(format!("{origin},status_code {}", answered.status))
+        }
     }
 
     fn get(&self, url: &Url, deadline: Deadline) -> Result<Answered, String> {
         let origin = url.origin().ascii_serialization();
-        if let Some(why) = self.dead.lock().unwrap_or_else(PoisonError::into_inner).get(&origin) {
+        if let Some(why) = self
+            .dead
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&origin)
+        {
             return Err(why.clone());
         }
-        self.doors.http.get(url.as_str(), &self.visit.user_agent, deadline).map_err(|missed| {
-            if missed.unreachable {
-                let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
-                dead.insert(origin, missed.text.clone());
-            }
-            missed.text
-        })
+        self.doors
+            .http
+            .get(url.as_str(), &self.visit.user_agent, deadline)
+            .map_err(|missed| {
+                if missed.unreachable {
+                    let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
+                    dead.insert(origin, missed.text.clone());
+                }
+                missed.text
+            })
     }
 }
 
@@ -205,7 +269,10 @@ pub(super) struct Trackers(Mutex<HashMap<String, (bool, i64)>>);
 impl Trackers {
     fn known(&self, base: &str, now_ms: i64) -> Option<bool> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(base).filter(|(_, expires_ms)| *expires_ms > now_ms).map(|(is, _)| *is)
+        known
+            .get(base)
+            .filter(|(_, expires_ms)| *expires_ms > now_ms)
+            .map(|(is, _)| *is)
     }
 
     fn learn(&self, base: &str, is: bool, expires_ms: i64) {
@@ -236,8 +303,11 @@ mod tests {
 
     fn web(server: &'static str) -> Web {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let web =
-            Web { port: listener.local_addr().unwrap().port(), asked: Arc::default(), connections: Arc::default() };
+        let web = Web {
+            port: listener.local_addr().unwrap().port(),
+            asked: Arc::default(),
+            connections: Arc::default(),
+        };
         let (asked, connections) = (web.asked.clone(), web.connections.clone());
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -260,12 +330,16 @@ mod tests {
             match path.as_str() {
                 "/hang" => std::thread::sleep(Duration::from_secs(30)),
                 "/endless" => {
-                    client.write_all(format!("{}\r\n", head("200 OK")).as_bytes()).ok()?;
+                    client
+                        .write_all(format!("{}\r\n", head("200 OK")).as_bytes())
+                        .ok()?;
                     while client.write_all(&[0; 8192]).is_ok() {}
                     return None;
                 }
                 "/drip" => {
-                    client.write_all(format!("{}Content-Length: 99\r\n\r\n", head("200 OK")).as_bytes()).ok()?;
+                    client
+                        .write_all(format!("{}Content-Length: 99\r\n\r\n", head("200 OK")).as_bytes())
+                        .ok()?;
                     while client.write_all(b".").is_ok() {
                         std::thread::sleep(Duration::from_millis(100));
                     }
@@ -273,10 +347,19 @@ mod tests {
                 }
                 _ => {}
             }
-            let status = if path == "/missing" { "404 Not Found" } else { "200 OK" };
-            let to = path.strip_prefix("/to/").map(|to| format!("Location: /{to}\r\n")).unwrap_or_default();
+            let status = if path == "/missing" {
+                "404 Not Found"
+            } else {
+                "200 OK"
+            };
+            let to = path
+                .strip_prefix("/to/")
+                .map(|to| format!("Location: /{to}\r\n"))
+                .unwrap_or_default();
             let status = if to.is_empty() { status } else { "302 Found" };
-            client.write_all(format!("{}{to}Content-Length: 2\r\n\r\nok", head(status)).as_bytes()).ok()?;
+            client
+                .write_all(format!("{}{to}Content-Length: 2\r\n\r\nok", head(status)).as_bytes())
+                .ok()?;
         }
     }
 
@@ -284,9 +367,17 @@ mod tests {
         let mut config = Config::default();
         config.network.allow_private = vec!["127.0.0.0/8".parse().unwrap()];
         change(&mut config);
-        let file = std::env::temp_dir().join(format!("carom-visit-{}-{:x}.db", std::process::id(), fastrand::u64(..)));
+        let file = std::env::temp_dir().join(format!(
+            "carom-visit-{}-{:x}.db",
+            std::process::id(),
+            fastrand::u64(..)
+        ));
         let dns = Dns::open(&config::Dns::default()).unwrap();
-        Doors::new(Arc::new(config), Arc::new(dns), Arc::new(Store::open(&file).unwrap()))
+        Doors::new(
+            Arc::new(config),
+            Arc::new(dns),
+            Arc::new(Store::open(&file).unwrap()),
+        )
     }
 
     fn go(doors: &Doors, trackers: &[String], probe: bool, urls: &[String], seconds: u32) -> Report {
@@ -310,13 +401,33 @@ mod tests {
         let at = format!("127.0.0.1:{}", web.port);
         let url = |path: &str| format!("http://{at}/{path}");
         let mut urls: Vec<String> = (0..6).map(|_| url("hang")).collect();
-        urls.extend([url("missing"), "http://127.0.0.1:1/x".into(), "http://[::1:2/".into(), url("good"), url("drip"), url("endless")]);
+        urls.extend([
+            url("missing"),
+            "http://127.0.0.1:1/x".into(),
+            "http://[::1:2/".into(),
+            url("good"),
+            url("drip"),
+            url("endless"),
+        ]);
         let began = Instant::now();
-        let report = go(&doors(|_| {}), &[at.clone(), "127.0.0.1:1".into()], false, &urls, 4);
+        let report = go(
+            &doors(|_| {}),
+            &[at.clone(), "127.0.0.1:1".into()],
+            false,
+            &urls,
+            4,
+        );
         assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
         let notes: Vec<&str> = report.note.split(',').collect();
-        assert_eq!((notes.len(), notes[6], notes[9], notes[11]), (12, format!("404 http://{at}/missing").as_str(), "200", "200"), "{notes:?}");
-        assert_eq!((report.outcome, counted(&report)), (Outcome::Succeeded, vec![("open_url_error", 8)]));
+        assert_eq!(
+            (notes.len(), notes[6], notes[9], notes[11]),
+            (12, format!("404 http://{at}/missing").as_str(), "200", "200"),
+            "{notes:?}"
+        );
+        assert_eq!(
+            (report.outcome, counted(&report)),
+            (Outcome::Succeeded, vec![("open_url_error", 8)])
+        );
     }
 
     #[test]
@@ -328,7 +439,10 @@ mod tests {
         let began = Instant::now();
         let report = go(&doors(|_| {}), &[at], false, &urls, 8);
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-        assert_eq!((report.outcome, counted(&report)), (Outcome::Failed, vec![("open_url_error", 50)]));
+        assert_eq!(
+            (report.outcome, counted(&report)),
+            (Outcome::Failed, vec![("open_url_error", 50)])
+        );
     }
 
     #[test]
@@ -336,29 +450,60 @@ mod tests {
         let (web, other) = (web("x"), web("y"));
         let at = format!("127.0.0.1:{}", web.port);
         let elsewhere = format!("http://127.0.0.1:{}/secret", other.port);
-        let urls = [format!("http://user:word@{at}/to//127.0.0.1:{}/secret", other.port), format!("http://{at}/to/good"), elsewhere];
+        let urls = [
+            format!("http://user:word@{at}/to//127.0.0.1:{}/secret", other.port),
+            format!("http://{at}/to/good"),
+            elsewhere,
+        ];
         let report = go(&doors(|_| {}), &[at.clone()], false, &urls, 5);
         assert_eq!(counted(&report), [("open_url_not_sparkpost", 1)]);
-        assert!(report.note.starts_with(&format!("302 http://{at}/to/")), "{}", report.note);
-        let report = go(&doors(|config| config.visit.max_redirects = 2), &[at.to_uppercase()], false, &urls, 5);
-        assert_eq!((report.note.as_str(), counted(&report)), ("200", vec![("open_url_not_sparkpost", 2)]));
+        assert!(
+            report.note.starts_with(&format!("302 http://{at}/to/")),
+            "{}",
+            report.note
+        );
+        let report = go(
+            &doors(|config| config.visit.max_redirects = 2),
+            &[at.to_uppercase()],
+            false,
+            &urls,
+            5,
+        );
+        assert_eq!(
+            (report.note.as_str(), counted(&report)),
+            ("200", vec![("open_url_not_sparkpost", 2)])
+        );
         assert_eq!(other.connections.load(Ordering::SeqCst), 0);
-        let private = go(&doors(|config| config.network.allow_private.clear()), &[at.clone()], false, &urls[1..2], 5);
+        let private = go(
+            &doors(|config| config.network.allow_private.clear()),
+            &[at.clone()],
+            false,
+            &urls[1..2],
+            5,
+        );
         assert!(private.note.contains("private address"), "{}", private.note);
     }
 
     #[test]
     fn a_host_is_asked_once_whether_it_is_a_tracker() {
-        for (server, asked, outcome) in [("msys-http", 9, Outcome::Succeeded), ("msys-http/2", 1, Outcome::Failed)] {
+        for (server, asked, outcome) in [
+            ("msys-http", 9, Outcome::Succeeded),
+            ("msys-http/2", 1, Outcome::Failed),
+        ] {
             let web = web(server);
             let doors = doors(|_| {});
-            let urls: Vec<String> = (0..4).map(|number| format!("http://127.0.0.1:{}/{number}", web.port)).collect();
+            let urls: Vec<String> = (0..4)
+                .map(|number| format!("http://127.0.0.1:{}/{number}", web.port))
+                .collect();
             for _ in 0..2 {
                 assert_eq!(go(&doors, &[], true, &urls, 5).outcome, outcome);
             }
             let paths = web.asked.lock().unwrap().clone();
             assert_eq!((paths.len(), paths[0].as_str()), (asked, TRACKER_PROBE));
-            assert!(web.connections.load(Ordering::SeqCst) <= AT_ONCE, "b38: connections are kept");
+            assert!(
+                web.connections.load(Ordering::SeqCst) <= AT_ONCE,
+                "b38: connections are kept"
+            );
         }
     }
 
@@ -366,8 +511,19 @@ mod tests {
     fn b29_links_are_capped() {
         let web = web("x");
         let at = format!("127.0.0.1:{}", web.port);
-        let urls: Vec<String> = (0..10_000).map(|number| format!("http://{at}/{number}")).collect();
-        let report = go(&doors(|config| config.visit.max_links = 7), &[at], false, &urls, 5);
-        assert_eq!((web.asked.lock().unwrap().len(), counted(&report)), (7, vec![("open_url_over_limit", 1)]));
+        let urls: Vec<String> = (0..10_000)
+            .map(|number| format!("http://{at}/{number}"))
+            .collect();
+        let report = go(
+            &doors(|config| config.visit.max_links = 7),
+            &[at],
+            false,
+            &urls,
+            5,
+        );
+        assert_eq!(
+            (web.asked.lock().unwrap().len(), counted(&report)),
+            (7, vec![("open_url_over_limit", 1)])
+        );
     }
 }

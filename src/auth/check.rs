@@ -10,7 +10,7 @@ use super::verdict::{self, Signature, Verdict};
 use super::verify;
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::intake::envelope::Envelope;
+use crate::envelope::Envelope;
 use crate::message::Message;
 use crate::message::received::Received;
 use std::net::IpAddr;

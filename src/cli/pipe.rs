@@ -7,8 +7,8 @@ use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::deliver::{self, Answer, House, Mail};
+use crate::envelope::Envelope;
 use crate::error::{Exit, Result};
-use crate::intake::envelope::Envelope;
 use crate::intake::pipe;
 use crate::journal::Key;
 use clap::Args;
@@ -72,8 +72,13 @@ pub(super) fn is_asked_for(arguments: impl Iterator<Item = OsString>) -> bool {
 /// From here on a panic is "try again later" on the one line that a mail server reads.
 pub(super) fn fail_softly() {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(|place| format!(" at {}:{}", place.file(), place.line()));
-        end(&Answer::later(format_args!("carom failed{}: please report it", place.unwrap_or_default())));
+        let place = panic
+            .location()
+            .map(|place| format!(" at {}:{}", place.file(), place.line()));
+        end(&Answer::later(format_args!(
+            "carom failed{}: please report it",
+            place.unwrap_or_default()
+        )));
         pipe::drain(stdin().lock());
         std::process::exit(i32::from(Exit::TempFail as u8));
     }));
@@ -82,7 +87,11 @@ pub(super) fn fail_softly() {
 /// The command line could not be understood: the message is not lost for it.
 pub(super) fn bad_arguments(error: &str) -> Exit {
     pipe::drain(stdin().lock());
-    let first = error.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let first = error
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ");
     end(&Answer::later(format_args!("bad arguments: {first}")))
 }
 
@@ -104,7 +113,10 @@ pub(super) fn run(arguments: &Arguments, load: impl FnOnce() -> Result<Arc<Confi
         Ok(raw) => raw,
         Err(error) => return end(&Answer::later(error)),
     };
-    let name = arguments.policy.clone().unwrap_or_else(|| config.default_policy.clone());
+    let name = arguments
+        .policy
+        .clone()
+        .unwrap_or_else(|| config.default_policy.clone());
     let house = match House::open(config, &name) {
         Ok(house) => house,
         Err(error) => return end(&Answer::later(error)),
@@ -152,7 +164,11 @@ fn explain(house: &House, mail: &Mail, deadline: Deadline, json: bool) -> Exit {
                 "verdict": plan.verdict,
                 "steps": plan.steps,
             });
-            let text = if json { serde_json::to_string(&shown) } else { serde_json::to_string_pretty(&shown) };
+            let text = if json {
+                serde_json::to_string(&shown)
+            } else {
+                serde_json::to_string_pretty(&shown)
+            };
             let _ = writeln!(stdout().lock(), "{}", text.unwrap_or_default());
             Exit::Ok
         }
@@ -164,7 +180,11 @@ fn explain(house: &House, mail: &Mail, deadline: Deadline, json: bool) -> Exit {
 fn end(answer: &Answer) -> Exit {
     let (exit, line) = answer.exit();
     if let Some(line) = line {
-        let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(900).collect();
+        let line: String = line
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .take(900)
+            .collect();
         let _ = writeln!(stdout().lock(), "{line}");
     }
     exit

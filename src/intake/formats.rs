@@ -4,7 +4,7 @@
 //! Not here: finding and claiming files (`relay`). Invariant: the bytes of a message are those the mail server wrote,
 //! without what it put around them.
 
-use super::envelope::Envelope;
+use crate::envelope::Envelope;
 use crate::message::Message;
 use crate::message::received::Received;
 use std::ops::Range;
@@ -45,13 +45,20 @@ pub fn parts(file: &[u8]) -> Vec<Part> {
     let (senders, receivers, start) = pickup(file);
     let range = start..file.len();
     if start == 0 {
-        return vec![Part { envelope: plain(file), range, quoted: false }];
+        return vec![Part {
+            envelope: plain(file),
+            range,
+            quoted: false,
+        }];
     }
     let mut envelope = plain(&file[start..]);
     if let Some(sender) = senders.into_iter().next() {
         envelope.sender = Envelope::normal_sender(&sender);
     }
-    let with = |recipient: String| Envelope { recipient, ..envelope.clone() };
+    let with = |recipient: String| Envelope {
+        recipient,
+        ..envelope.clone()
+    };
     let parts = receivers.into_iter().map(|receiver| Part {
         envelope: with(Envelope::normal_sender(&receiver)),
         range: range.clone(),
@@ -59,7 +66,11 @@ pub fn parts(file: &[u8]) -> Vec<Part> {
     });
     let mut parts: Vec<Part> = parts.collect();
     if parts.is_empty() {
-        parts.push(Part { envelope, range, quoted: false });
+        parts.push(Part {
+            envelope,
+            range,
+            quoted: false,
+        });
     }
     parts
 }
@@ -68,12 +79,17 @@ pub fn parts(file: &[u8]) -> Vec<Part> {
 fn pickup(file: &[u8]) -> (Vec<String>, Vec<String>, usize) {
     let (mut senders, mut receivers, mut start) = (Vec::new(), Vec::new(), 0);
     for line in file.split_inclusive(|&byte| byte == b'\n') {
-        let Some(colon) = line.iter().position(|&byte| byte == b':') else { break };
+        let Some(colon) = line.iter().position(|&byte| byte == b':') else {
+            break;
+        };
         let value = String::from_utf8_lossy(&line[colon + 1..]).trim().to_owned();
         match &line[..colon] {
             name if name.eq_ignore_ascii_case(b"x-sender") => senders.push(value),
             name if name.eq_ignore_ascii_case(b"x-receiver") => receivers.push(value),
-            name if name.len() > 2 && name[..2].eq_ignore_ascii_case(b"x-") && start > 0 && is_pickup(name) => {}
+            name if name.len() > 2
+                && name[..2].eq_ignore_ascii_case(b"x-")
+                && start > 0
+                && is_pickup(name) => {}
             _ => break,
         }
         start += line.len();
@@ -91,8 +107,14 @@ fn is_pickup(name: &[u8]) -> bool {
 /// header, then the recipient its Received header names, and only then `To`, which anyone may write.
 fn plain(raw: &[u8]) -> Envelope {
     let message = Message::read(raw);
-    let sender = message.header("Return-Path").map(|value| bare_address(&value)).unwrap_or_default();
-    let topmost = message.header("Received").map(|value| Received::parse(&value)).unwrap_or_default();
+    let sender = message
+        .header("Return-Path")
+        .map(|value| bare_address(&value))
+        .unwrap_or_default();
+    let topmost = message
+        .header("Received")
+        .map(|value| Received::parse(&value))
+        .unwrap_or_default();
     let delivered = ["X-Envelope-To", "X-Original-To", "Delivered-To"]
         .iter()
         .find_map(|name| message.header(name))
@@ -111,7 +133,10 @@ fn plain(raw: &[u8]) -> Envelope {
 
 /// The text between the angle brackets, or all of it where there are none.
 fn bare_address(value: &str) -> String {
-    let inner = value.split_once('<').and_then(|(_, rest)| rest.rsplit_once('>')).map(|(inner, _)| inner);
+    let inner = value
+        .split_once('<')
+        .and_then(|(_, rest)| rest.rsplit_once('>'))
+        .map(|(inner, _)| inner);
     inner.unwrap_or(value).trim().to_owned()
 }
 
@@ -126,7 +151,11 @@ fn mbox(file: &[u8]) -> Vec<Part> {
         after_blank = line.iter().all(|&byte| byte == b'\n' || byte == b'\r');
         offset += line.len();
     }
-    let ends = starts.iter().skip(1).map(|&(from_line, _)| from_line).chain([file.len()]);
+    let ends = starts
+        .iter()
+        .skip(1)
+        .map(|&(from_line, _)| from_line)
+        .chain([file.len()]);
     let mut parts = Vec::with_capacity(starts.len());
     for (&(from_line, start), end) in starts.iter().zip(ends) {
         let mut envelope = plain(&file[start..end]);
@@ -134,7 +163,11 @@ fn mbox(file: &[u8]) -> Vec<Part> {
         if envelope.sender.is_empty() {
             envelope.sender = Envelope::normal_sender(from.split_whitespace().next().unwrap_or_default());
         }
-        parts.push(Part { range: start..end, envelope, quoted: true });
+        parts.push(Part {
+            range: start..end,
+            envelope,
+            quoted: true,
+        });
     }
     parts
 }
@@ -148,7 +181,10 @@ mod tests {
         let file = b"x-sender: a@example.com\r\nx-receiver: b@example.org\r\nx-receiver: c@example.org\r\n\
             From: a@example.com\r\nTo: x@example.net\r\n\r\nhello\r\n";
         let parts = parts(file);
-        let recipients: Vec<&str> = parts.iter().map(|part| part.envelope.recipient.as_str()).collect();
+        let recipients: Vec<&str> = parts
+            .iter()
+            .map(|part| part.envelope.recipient.as_str())
+            .collect();
         assert_eq!(recipients, ["b@example.org", "c@example.org"]);
         assert!(parts.iter().all(|part| part.envelope.sender == "a@example.com"));
         assert!(parts[0].bytes(file).starts_with(b"From: a@example.com"));
@@ -164,7 +200,8 @@ mod tests {
 
     #[test]
     fn mbox_is_split_and_unquoted() {
-        let file = b"From a@example.com Sat Nov 21 00:00:00 2026\nTo: b@example.org\n\n>From here\n>>From there\n\n\
+        let file =
+            b"From a@example.com Sat Nov 21 00:00:00 2026\nTo: b@example.org\n\n>From here\n>>From there\n\n\
             From c@example.com Sat Nov 21 00:00:01 2026\nTo: d@example.org\n\nFrom-less\n";
         let parts = parts(file);
         assert_eq!(parts.len(), 2);

@@ -1,7 +1,5 @@
 //! The ways a message comes in: standard input, and the files of a relay directory.
 
-/// Who sent a message to whom.
-pub mod envelope;
 /// A message on standard input.
 pub mod pipe;
 /// The forms of files that hold messages.

@@ -49,7 +49,12 @@ pub struct Claim {
 impl Relay {
     /// Takes a place in `directory`. Kept messages go to `done`, failed ones to `failed`; without them to folders of these names in
     /// `directory`.
-    pub fn open(directory: &Path, done: Option<&Path>, failed: Option<&Path>, settle: Duration) -> Result<Relay> {
+    pub fn open(
+        directory: &Path,
+        done: Option<&Path>,
+        failed: Option<&Path>,
+        settle: Duration,
+    ) -> Result<Relay> {
         let remedy = "give a directory that the mail server writes to and carom may write to";
         if !directory.is_dir() {
             let what = format_args!("{}: not a directory", directory.display());
@@ -58,7 +63,9 @@ impl Relay {
         let run = format!("{:x}{:04x}", crate::clock::now_ms(), fastrand::u16(..));
         let claims = directory.join(CLAIMED).join(&run);
         let opened = fs::create_dir_all(&claims).and_then(|()| File::create(claims.join(LOCK)));
-        let lock = opened.context(claims.display()).map_err(|error| error.remedy(remedy))?;
+        let lock = opened
+            .context(claims.display())
+            .map_err(|error| error.remedy(remedy))?;
         lock.try_lock().context(claims.display())?;
         Ok(Relay {
             done: done.map_or_else(|| directory.join("done"), Path::to_owned),
@@ -85,12 +92,18 @@ impl Relay {
             for entry in fs::read_dir(folder).context(folder.display())?.flatten() {
                 let name = entry.file_name();
                 let name = name.to_string_lossy();
-                let known = [".msg", ".eml", ".mbox"].iter().any(|ending| name.ends_with(ending));
+                let known = [".msg", ".eml", ".mbox"]
+                    .iter()
+                    .any(|ending| name.ends_with(ending));
                 let taken = (known || any_name) && !name.starts_with('.') && !name.ends_with(".tmp");
                 if !taken || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
                     continue;
                 }
-                let age = entry.metadata().ok().and_then(|metadata| metadata.modified().ok()).map(age);
+                let age = entry
+                    .metadata()
+                    .ok()
+                    .and_then(|metadata| metadata.modified().ok())
+                    .map(age);
                 let settled = age.is_none_or(|age| age >= self.settle) || any_name;
                 (if settled { &mut whole } else { &mut young }).push(entry.path());
             }
@@ -112,15 +125,26 @@ impl Relay {
 
     /// Claims a file; `None` if somebody else has.
     pub fn claim(&self, path: &Path) -> Result<Option<Claim>> {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         let key = format!("{}.{}", self.run, self.next.fetch_add(1, Ordering::Relaxed));
         let kept: String = tail(&name, 160).to_owned();
         let in_new = path.parent() == Some(&self.directory.join("new"));
-        let claimed = self.claims.join(format!("{key}.{}.{kept}", if in_new { "n" } else { "d" }));
+        let claimed = self
+            .claims
+            .join(format!("{key}.{}.{kept}", if in_new { "n" } else { "d" }));
         match fs::rename(path, &claimed) {
             Ok(()) => {
                 let home = path.parent().unwrap_or(&self.directory).to_owned();
-                Ok(Some(Claim { path: claimed, key, name, home, adopted: false }))
+                Ok(Some(Claim {
+                    path: claimed,
+                    key,
+                    name,
+                    home,
+                    adopted: false,
+                }))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).context(path.display()),
@@ -136,15 +160,29 @@ impl Relay {
             if folder == self.claims {
                 continue;
             }
-            let dead = File::open(folder.join(LOCK)).ok().filter(|lock| lock.try_lock().is_ok());
+            let dead = File::open(folder.join(LOCK))
+                .ok()
+                .filter(|lock| lock.try_lock().is_ok());
             let Some(_dead) = dead else { continue };
             for entry in fs::read_dir(&folder).context(folder.display())?.flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();
-                let Some((key, home, original)) = claim_name(&name) else { continue };
+                let Some((key, home, original)) = claim_name(&name) else {
+                    continue;
+                };
                 let path = self.claims.join(&name);
                 fs::rename(entry.path(), &path).context(path.display())?;
-                let home = if home == "n" { self.directory.join("new") } else { self.directory.clone() };
-                adopted.push(Claim { path, key, name: original.to_owned(), home, adopted: true });
+                let home = if home == "n" {
+                    self.directory.join("new")
+                } else {
+                    self.directory.clone()
+                };
+                adopted.push(Claim {
+                    path,
+                    key,
+                    name: original.to_owned(),
+                    home,
+                    adopted: true,
+                });
             }
             let _ = fs::remove_file(folder.join(LOCK));
             let _ = fs::remove_dir(&folder);
@@ -191,7 +229,10 @@ impl Relay {
 
     /// Since when the file has lain here.
     pub fn age(&self, claim: &Claim) -> Duration {
-        fs::metadata(&claim.path).and_then(|metadata| metadata.modified()).map(age).unwrap_or_default()
+        fs::metadata(&claim.path)
+            .and_then(|metadata| metadata.modified())
+            .map(age)
+            .unwrap_or_default()
     }
 
     /// Removes kept files older than `days`.
@@ -201,7 +242,10 @@ impl Relay {
         }
         let limit = Duration::from_secs(u64::from(days) * 86_400);
         for entry in fs::read_dir(&self.done).into_iter().flatten().flatten() {
-            let old = entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|time| age(time) > limit);
+            let old = entry
+                .metadata()
+                .and_then(|metadata| metadata.modified())
+                .is_ok_and(|time| age(time) > limit);
             if old && entry.file_type().is_ok_and(|kind| kind.is_file()) {
                 let _ = fs::remove_file(entry.path());
             }
@@ -220,7 +264,9 @@ impl Relay {
                 Ok(()) => return Ok(target),
                 Err(Errno::EXIST) if attempt < 1000 => continue,
                 Err(Errno::XDEV) => match copy_over(&claim.path, &target) {
-                    Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && attempt < 1000 => continue,
+                    Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && attempt < 1000 => {
+                        continue;
+                    }
                     copied => return copied.map(|()| target).context(folder.display()),
                 },
                 Err(error) => return Err(error).context(target.display()),
@@ -233,7 +279,9 @@ impl Relay {
 impl Drop for Relay {
     /// Leaves no empty directory behind; claims that are still there are adopted by the next run.
     fn drop(&mut self) {
-        let left = fs::read_dir(&self.claims).map(|entries| entries.count()).unwrap_or(0);
+        let left = fs::read_dir(&self.claims)
+            .map(|entries| entries.count())
+            .unwrap_or(0);
         if left <= 1 {
             let _ = fs::remove_file(self.claims.join(LOCK));
             let _ = fs::remove_dir(&self.claims);
@@ -256,7 +304,8 @@ fn copy_over(from: &Path, to: &Path) -> std::io::Result<()> {
         .and_then(|()| fs::hard_link(&scratch, to));
     fs::remove_file(&scratch)?;
     copied?;
-    to.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
+    to.parent()
+        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
     fs::remove_file(from)
 }
 
@@ -282,14 +331,22 @@ fn open_for_writing() -> HashSet<PathBuf> {
     for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let folder = process.path();
         for descriptor in fs::read_dir(folder.join("fd")).into_iter().flatten().flatten() {
-            let Ok(target) = fs::read_link(descriptor.path()) else { continue };
-            let ours = target.extension().is_some_and(|ending| ending == "msg" || ending == "eml" || ending == "mbox");
+            let Ok(target) = fs::read_link(descriptor.path()) else {
+                continue;
+            };
+            let ours = target
+                .extension()
+                .is_some_and(|ending| ending == "msg" || ending == "eml" || ending == "mbox");
             if !ours {
                 continue;
             }
-            let info = fs::read_to_string(folder.join("fdinfo").join(descriptor.file_name())).unwrap_or_default();
+            let info =
+                fs::read_to_string(folder.join("fdinfo").join(descriptor.file_name())).unwrap_or_default();
             let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
-            let access = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok()).unwrap_or(0) & 0o3;
+            let access = flags
+                .and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok())
+                .unwrap_or(0)
+                & 0o3;
             if access != 0 {
                 written.insert(target);
             }
@@ -315,14 +372,18 @@ fn ends_properly(path: &Path) -> bool {
     if !end.ends_with(b"\n") {
         return false;
     }
-    let header_end = head.windows(2).position(|two| two == b"\n\n").or_else(|| {
-        head.windows(4).position(|four| four == b"\r\n\r\n")
-    });
-    let Some(header_end) = header_end else { return false };
+    let header_end = head
+        .windows(2)
+        .position(|two| two == b"\n\n")
+        .or_else(|| head.windows(4).position(|four| four == b"\r\n\r\n"));
+    let Some(header_end) = header_end else {
+        return false;
+    };
     match boundary(&head[..header_end]) {
         Some(boundary) => {
             let closing = format!("--{boundary}--");
-            end.windows(closing.len()).any(|window| window == closing.as_bytes())
+            end.windows(closing.len())
+                .any(|window| window == closing.as_bytes())
         }
         None => true,
     }
@@ -337,6 +398,9 @@ fn boundary(header: &[u8]) -> Option<String> {
     let value = header[start..].trim_start();
     match value.strip_prefix('"') {
         Some(quoted) => quoted.split('"').next().map(str::to_owned),
-        None => value.split(|c: char| c.is_whitespace() || c == ';').next().map(str::to_owned),
+        None => value
+            .split(|c: char| c.is_whitespace() || c == ';')
+            .next()
+            .map(str::to_owned),
     }
 }

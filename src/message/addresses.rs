@@ -3,7 +3,7 @@
 //! Not here: display names, which anyone may write and nobody needs; they are skipped, never decoded, so that an
 //! `@` or a comma in one cannot become an address. Invariant: one pass over the text, whatever it holds.
 
-use crate::intake::envelope::split_address;
+use crate::envelope::split_address;
 
 /// The addr-specs of a list, in order, at most `limit`. Groups are flattened, comments dropped; what has no
 /// local part or no domain is left out.

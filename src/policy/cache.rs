@@ -40,7 +40,11 @@ pub(super) struct Loaded {
 
 /// The file that holds the compiled code of the component with this hash.
 pub(super) fn compiled_path(directory: &Path, hash: &str, flavor: Flavor) -> PathBuf {
-    directory.join(format!("{}-{VERSION}-{}.cwasm", &hash[..hash.len().min(32)], flavor.name()))
+    directory.join(format!(
+        "{}-{VERSION}-{}.cwasm",
+        &hash[..hash.len().min(32)],
+        flavor.name()
+    ))
 }
 
 /// Maps the compiled component at `path`, or compiles what `wasm` gives.
@@ -50,7 +54,12 @@ pub(super) fn load(
     wasm: impl FnOnce() -> Result<Vec<u8>>,
 ) -> std::result::Result<Loaded, LoadFailure> {
     match map(engine, path) {
-        Ok(Some(component)) => return Ok(Loaded { component, fresh: false }),
+        Ok(Some(component)) => {
+            return Ok(Loaded {
+                component,
+                fresh: false,
+            });
+        }
         Ok(None) => {}
         Err(error) if refused_executable_memory(&error) => return Err(LoadFailure::NoExecutableMemory),
         Err(error) => tracing::info!(path = %path.display(), error, "compiled policy is of another engine"),
@@ -65,15 +74,24 @@ pub(super) fn load(
     }
     // SAFETY: `compiled` was made by this engine a moment ago and never left this process.
     match unsafe { Component::deserialize(engine, &compiled) } {
-        Ok(component) => Ok(Loaded { component, fresh: true }),
-        Err(error) if refused_executable_memory(&format!("{error:#}")) => Err(LoadFailure::NoExecutableMemory),
+        Ok(component) => Ok(Loaded {
+            component,
+            fresh: true,
+        }),
+        Err(error) if refused_executable_memory(&format!("{error:#}")) => {
+            Err(LoadFailure::NoExecutableMemory)
+        }
         Err(error) => Err(Error::new(format_args!("{error:#}")).into()),
     }
 }
 
 /// `Ok(None)`: there is no such file, or none to be trusted.
 fn map(engine: &Engine, path: &Path) -> std::result::Result<Option<Component>, String> {
-    let Ok(file) = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty()) else {
+    let Ok(file) = rustix::fs::open(
+        path,
+        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW,
+        Mode::empty(),
+    ) else {
         return Ok(None);
     };
     let file = File::from(file);
@@ -93,13 +111,18 @@ fn map(engine: &Engine, path: &Path) -> std::result::Result<Option<Component>, S
     let judged = format!("/proc/self/fd/{}", file.as_raw_fd());
     // SAFETY: the file was written by `publish` of a carom run by root or by this user, nobody else can write it, and
     // it is never changed in place: a new version is a new file that is renamed over the old name.
-    unsafe { Component::deserialize_file(engine, judged) }.map(Some).map_err(|error| format!("{error:#}"))
+    unsafe { Component::deserialize_file(engine, judged) }
+        .map(Some)
+        .map_err(|error| format!("{error:#}"))
 }
 
 /// Writes `bytes` so that `path` is either whole or not there, even after a power cut.
 pub(super) fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
-    let _ = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(directory);
+    let _ = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(directory);
     let scratch = directory.join(format!(".{}-{:x}.tmp", std::process::id(), fastrand::u64(..)));
     let written = (|| {
         let mut options = File::options();

@@ -52,8 +52,13 @@ pub(super) fn start_clock(engine: &Engine) -> Result<()> {
             }
         }
     };
-    let thread = std::thread::Builder::new().name("policy-clock".into()).stack_size(64 << 10);
-    thread.spawn(tick).context("cannot start the clock of policies").map(drop)
+    let thread = std::thread::Builder::new()
+        .name("policy-clock".into())
+        .stack_size(64 << 10);
+    thread
+        .spawn(tick)
+        .context("cannot start the clock of policies")
+        .map(drop)
 }
 
 /// Memory, tables and instances of one decision. Growing past them is a trap, so that the cause can be named.

@@ -119,7 +119,11 @@ impl Host {
             Some((step, outcome)) => Some((step as usize, outcome.into())),
             None => None,
         };
-        self.plan.steps.push(Step { after, delay: when.delay, action });
+        self.plan.steps.push(Step {
+            after,
+            delay: when.delay,
+            action,
+        });
         Ok(index as u32)
     }
 
@@ -129,7 +133,11 @@ impl Host {
         if !(400..=599).contains(&reply.code) || !well_formed {
             return Err(self.stop(Stopped::BadStep));
         }
-        Ok(plan::Reply { code: reply.code, enhanced: reply.enhanced, text: one_line(&reply.text, 400) })
+        Ok(plan::Reply {
+            code: reply.code,
+            enhanced: reply.enhanced,
+            text: one_line(&reply.text, 400),
+        })
     }
 
     fn visit(&mut self, visit: actions::Visit, urls: Vec<String>) -> plan::Visit {
@@ -145,14 +153,18 @@ impl Host {
 
 /// One line of at most `limit` bytes: control characters become spaces, so that it can stand in a header or a log.
 fn one_line(text: &str, limit: usize) -> String {
-    let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     line.truncate(line.floor_char_boundary(limit));
     line
 }
 
 /// class.subject.detail (RFC 3463 section 2), of class 4 or 5.
 fn is_enhanced_code(code: &str) -> bool {
-    let number = |field: &str| !field.is_empty() && field.len() <= 3 && field.bytes().all(|b| b.is_ascii_digit());
+    let number =
+        |field: &str| !field.is_empty() && field.len() <= 3 && field.bytes().all(|b| b.is_ascii_digit());
     let fields: Vec<&str> = code.split('.').collect();
     fields.len() == 3 && matches!(fields[0], "4" | "5") && number(fields[1]) && number(fields[2])
 }
@@ -197,11 +209,15 @@ impl facts::Host for Host {
     }
 
     fn original_recipient(&mut self) -> Option<String> {
-        self.ask("original-recipient", |facts| facts.envelope().original_recipient.clone())
+        self.ask("original-recipient", |facts| {
+            facts.envelope().original_recipient.clone()
+        })
     }
 
     fn client_address(&mut self) -> Option<String> {
-        self.ask("client-address", |facts| facts.client_address().map(|address| address.to_string()))
+        self.ask("client-address", |facts| {
+            facts.client_address().map(|address| address.to_string())
+        })
     }
 
     fn size(&mut self) -> u64 {
@@ -209,17 +225,28 @@ impl facts::Host for Host {
     }
 
     fn header(&mut self, name: String) -> Option<String> {
-        self.ask("header", |facts| facts.message(|message| message.header(&name).map(bounded)))
+        self.ask("header", |facts| {
+            facts.message(|message| message.header(&name).map(bounded))
+        })
     }
 
     fn headers(&mut self, name: String) -> Vec<String> {
         self.ask("headers", |facts| {
-            facts.message(|message| message.headers(&name).into_iter().take(1000).map(bounded).collect())
+            facts.message(|message| {
+                message
+                    .headers(&name)
+                    .into_iter()
+                    .take(1000)
+                    .map(bounded)
+                    .collect()
+            })
         })
     }
 
     fn addresses(&mut self, name: String) -> Vec<String> {
-        self.ask("addresses", |facts| facts.message(|message| message.addresses(&name)))
+        self.ask("addresses", |facts| {
+            facts.message(|message| message.addresses(&name))
+        })
     }
 
     fn dkim(&mut self) -> facts::Verdict {
@@ -229,8 +256,10 @@ impl facts::Host for Host {
     fn dkim_signatures(&mut self) -> Vec<facts::DkimSignature> {
         self.ask("dkim-signatures", |facts| {
             let signatures = facts.dkim().1.iter();
-            let told = signatures
-                .map(|one| facts::DkimSignature { domain: one.domain.clone(), verdict: one.verdict.into() });
+            let told = signatures.map(|one| facts::DkimSignature {
+                domain: one.domain.clone(),
+                verdict: one.verdict.into(),
+            });
             told.collect()
         })
     }
@@ -291,18 +320,43 @@ impl actions::Host for Host {
     fn bounce(&mut self, bounce: actions::DeliveryReport, when: actions::Schedule) -> wasmtime::Result<u32> {
         let reply = self.reply(bounce.reply)?;
         let sender = bounce.sender.map(|sender| one_line(&sender, 320));
-        self.add(Action::Bounce(plan::Bounce { reply, sender, route: plan::Route::default() }), when)
+        self.add(
+            Action::Bounce(plan::Bounce {
+                reply,
+                sender,
+                route: plan::Route::default(),
+            }),
+            when,
+        )
     }
 
-    fn complain(&mut self, complaint: actions::FeedbackReport, when: actions::Schedule) -> wasmtime::Result<u32> {
+    fn complain(
+        &mut self,
+        complaint: actions::FeedbackReport,
+        when: actions::Schedule,
+    ) -> wasmtime::Result<u32> {
         let sender = complaint.sender.map(|sender| one_line(&sender, 320));
         let feedback_type = one_line(&complaint.feedback_type, 40);
-        self.add(Action::Complain(plan::Complaint { feedback_type, sender, route: plan::Route::default() }), when)
+        self.add(
+            Action::Complain(plan::Complaint {
+                feedback_type,
+                sender,
+                route: plan::Route::default(),
+            }),
+            when,
+        )
     }
 
     fn auto_reply(&mut self, reply: actions::Response, when: actions::Schedule) -> wasmtime::Result<u32> {
         let (subject, text) = (one_line(&reply.subject, 400), bounded(reply.text));
-        self.add(Action::AutoReply(plan::AutoReply { subject, text, route: plan::Route::default() }), when)
+        self.add(
+            Action::AutoReply(plan::AutoReply {
+                subject,
+                text,
+                route: plan::Route::default(),
+            }),
+            when,
+        )
     }
 
     fn keep(&mut self, when: actions::Schedule) -> wasmtime::Result<u32> {
@@ -321,7 +375,13 @@ impl actions::Host for Host {
 impl Host {
     /// A verdict is a step that succeeds and does nothing, so that others can hang on it like on any other.
     fn nothing(&mut self) -> wasmtime::Result<u32> {
-        self.add(Action::Verdict, actions::Schedule { after: None, delay: 0 })
+        self.add(
+            Action::Verdict,
+            actions::Schedule {
+                after: None,
+                delay: 0,
+            },
+        )
     }
 }
 
@@ -330,7 +390,10 @@ impl host::Host for Host {
         self.logged += text.len();
         if self.logged > self.limits.log {
             if self.logged - text.len() <= self.limits.log {
-                tracing::warn!(policy = &*self.policy, "the policy logs too much; the rest is dropped");
+                tracing::warn!(
+                    policy = &*self.policy,
+                    "the policy logs too much; the rest is dropped"
+                );
             }
             return;
         }

@@ -144,20 +144,23 @@ impl Policy {
         }
         .map_err(|failure| match failure {
             LoadFailure::Other(error) => Error::new(format_args!("policy {name}: {error}")),
-            LoadFailure::NoExecutableMemory => {
-                Error::new(format_args!("policy {name}: this process may not run compiled code"))
-            }
+            LoadFailure::NoExecutableMemory => Error::new(format_args!(
+                "policy {name}: this process may not run compiled code"
+            )),
         })?;
         let settings = match described {
-            Some(policy) if !policy.settings.is_empty() => serde_json::to_string(&policy.settings)
-                .context(format_args!("policy.{name}.settings"))?,
+            Some(policy) if !policy.settings.is_empty() => {
+                serde_json::to_string(&policy.settings).context(format_args!("policy.{name}.settings"))?
+            }
             _ => "{}".to_owned(),
         };
         engine::start_clock(&engine)?;
         Ok(Policy {
             name: name.into(),
             hash: source.hash,
-            on_trap: described.and_then(|policy| policy.on_trap).unwrap_or(config.limits.on_trap),
+            on_trap: described
+                .and_then(|policy| policy.on_trap)
+                .unwrap_or(config.limits.on_trap),
             settings: settings.into(),
             limits: config.limits.clone(),
             engine,
@@ -176,7 +179,11 @@ impl Policy {
             Ok(Ok(())) => {
                 let used = store.data().used();
                 let host = store.into_data();
-                Ok(Decision { plan: host.plan, asked: host.asked, used })
+                Ok(Decision {
+                    plan: host.plan,
+                    asked: host.asked,
+                    used,
+                })
             }
             Ok(Err(refusal)) => Err(self.failure(FailureKind::Refused, &one_line(&refusal))),
             Err(error) => Err(self.explain(&error, store.data())),
@@ -184,15 +191,23 @@ impl Policy {
     }
 
     /// Asks the policy whether `return_path` may be answered; `hosts` are its mail exchangers.
-    pub fn map(&self, facts: &Rc<Facts>, return_path: &str, hosts: &[String]) -> Result<Option<Mapping>, Failure> {
+    pub fn map(
+        &self,
+        facts: &Rc<Facts>,
+        return_path: &str,
+        hosts: &[String],
+    ) -> Result<Option<Mapping>, Failure> {
         let mut store = self.store(facts, 0, 0);
-        let mapped = self
-            .instance
-            .instantiate(&mut store)
-            .and_then(|policy| policy.carom_policy_mapping().call_may_answer(&mut store, return_path, hosts));
+        let mapped = self.instance.instantiate(&mut store).and_then(|policy| {
+            policy
+                .carom_policy_mapping()
+                .call_may_answer(&mut store, return_path, hosts)
+        });
         match mapped {
-            Ok(route) => Ok(route
-                .map(|route| Mapping { hosts: route.hosts, feedback_address: route.feedback_address })),
+            Ok(route) => Ok(route.map(|route| Mapping {
+                hosts: route.hosts,
+                feedback_address: route.feedback_address,
+            })),
             Err(error) => Err(self.explain(&error, store.data())),
         }
     }
@@ -200,10 +215,11 @@ impl Policy {
     /// What the policy finds wrong with its settings.
     pub fn validate_settings(&self, facts: &Rc<Facts>) -> Result<Vec<String>, Failure> {
         let mut store = self.store(facts, 0, 0);
-        let validated = self
-            .instance
-            .instantiate(&mut store)
-            .and_then(|policy| policy.carom_policy_settings().call_validate(&mut store, &self.settings));
+        let validated = self.instance.instantiate(&mut store).and_then(|policy| {
+            policy
+                .carom_policy_settings()
+                .call_validate(&mut store, &self.settings)
+        });
         validated.map_err(|error| self.explain(&error, store.data()))
     }
 
@@ -226,20 +242,26 @@ impl Policy {
 
     fn failure(&self, kind: FailureKind, cause: &str) -> Failure {
         let hash = &self.hash[..self.hash.len().min(12)];
-        Failure { kind, text: format!("policy {} ({hash}): {cause}", self.name) }
+        Failure {
+            kind,
+            text: format!("policy {} ({hash}): {cause}", self.name),
+        }
     }
 
     fn explain(&self, error: &wasmtime::Error, host: &Host) -> Failure {
         let told = format!("{error:#}");
         match host.stopped {
-            Some(Stopped::TooSlow) => {
-                self.failure(FailureKind::TooSlow, &format!("used more than {} ms", self.limits.time))
-            }
+            Some(Stopped::TooSlow) => self.failure(
+                FailureKind::TooSlow,
+                &format!("used more than {} ms", self.limits.time),
+            ),
             Some(Stopped::TooManySteps) => {
                 let cause = format!("made more than {} steps", self.limits.steps);
                 self.failure(FailureKind::TooManySteps, &cause)
             }
-            Some(Stopped::BadStep) => self.failure(FailureKind::BadStep, "asked for a step that makes no sense"),
+            Some(Stopped::BadStep) => {
+                self.failure(FailureKind::BadStep, "asked for a step that makes no sense")
+            }
             None if told.contains("forcing trap when growing") => {
                 let cause = format!("wanted more than {} bytes of memory", self.limits.memory);
                 self.failure(FailureKind::TooBig, &cause)
@@ -254,7 +276,10 @@ impl Policy {
 
 /// Guests choose the text of their errors; it ends up in a status line.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(300)
+        .collect()
 }
 
 /// Where a policy's component comes from.
@@ -273,14 +298,20 @@ impl Source {
         if let Some(path) = path {
             return Source::file(path);
         }
-        let shipped = SHIPPED.iter().find(|shipped| shipped.name == name).ok_or_else(|| {
-            let names: Vec<&str> = SHIPPED.iter().map(|shipped| shipped.name).collect();
-            Error::new(format_args!("there is no policy `{name}`")).remedy(format_args!(
-                "use one of those shipped ({}) or give its component in [policy.{name}] path",
-                names.join(", ")
-            ))
-        })?;
-        Ok(Source { wasm: Wasm::Shipped(shipped.wasm), hash: shipped.hash.trim().to_owned() })
+        let shipped = SHIPPED
+            .iter()
+            .find(|shipped| shipped.name == name)
+            .ok_or_else(|| {
+                let names: Vec<&str> = SHIPPED.iter().map(|shipped| shipped.name).collect();
+                Error::new(format_args!("there is no policy `{name}`")).remedy(format_args!(
+                    "use one of those shipped ({}) or give its component in [policy.{name}] path",
+                    names.join(", ")
+                ))
+            })?;
+        Ok(Source {
+            wasm: Wasm::Shipped(shipped.wasm),
+            hash: shipped.hash.trim().to_owned(),
+        })
     }
 
     fn file(path: &Path) -> Result<Source> {
@@ -289,7 +320,10 @@ impl Source {
             .map_err(|error| error.remedy("name a component file in [policy.NAME] path"))?;
         let digest = ring::digest::digest(&ring::digest::SHA256, &wasm);
         let hash = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Source { wasm: Wasm::File(path.to_owned()), hash })
+        Ok(Source {
+            wasm: Wasm::File(path.to_owned()),
+            hash,
+        })
     }
 
     fn prepare(
@@ -309,10 +343,15 @@ impl Source {
         let mut linker = Linker::new(&engine);
         bindings::Policy::add_to_linker::<_, HasSelf<Host>>(&mut linker, |host| host)
             .context("cannot offer the imports of carom:policy")?;
-        let instance = linker.instantiate_pre(&component).and_then(PolicyPre::new).map_err(|error| {
-            Error::new(format_args!("this carom offers carom:policy@1.0.0, and the component wants something else: {error:#}"))
+        let instance = linker
+            .instantiate_pre(&component)
+            .and_then(PolicyPre::new)
+            .map_err(|error| {
+                Error::new(format_args!(
+                    "this carom offers carom:policy@1.0.0, and the component wants something else: {error:#}"
+                ))
                 .remedy("build it for the WIT in wit/, or install a newer carom")
-        })?;
+            })?;
         Ok((engine, instance))
     }
 }

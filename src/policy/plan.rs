@@ -238,7 +238,11 @@ mod tests {
     use super::*;
 
     fn step(action: Action, after: Option<(usize, Outcome)>) -> Step {
-        Step { after, delay: 0, action }
+        Step {
+            after,
+            delay: 0,
+            action,
+        }
     }
 
     fn count(name: &str) -> Action {
@@ -259,6 +263,12 @@ mod tests {
         };
         assert!(plan.has_side_effects());
         assert_eq!(plan.take_bookkeeping(), ["accept"]);
-        assert_eq!(plan.steps, [step(Action::Keep, None), step(count("kept"), Some((0, Outcome::Succeeded)))]);
+        assert_eq!(
+            plan.steps,
+            [
+                step(Action::Keep, None),
+                step(count("kept"), Some((0, Outcome::Succeeded)))
+            ]
+        );
     }
 }

@@ -61,12 +61,17 @@ impl Shared {
             Ok(schema::VERSION) => {}
             Ok(newer) if newer > schema::VERSION => {
                 let what = format_args!("store {}: written by a newer carom", path.display());
-                return Err(Error::new(what).remedy("install that version again, or set [store] path to another file"));
+                return Err(Error::new(what)
+                    .remedy("install that version again, or set [store] path to another file"));
             }
             Ok(_) => migrate(&mut connection).map_err(|error| wrong(error.to_string()))?,
             Err(error) => return Err(wrong(error.to_string())),
         }
-        Ok(Shared { path: path.to_owned(), connection: Mutex::new(connection), queue: Mutex::new(Vec::new()) })
+        Ok(Shared {
+            path: path.to_owned(),
+            connection: Mutex::new(connection),
+            queue: Mutex::new(Vec::new()),
+        })
     }
 
     /// Reads.
@@ -98,7 +103,9 @@ impl Shared {
             Ok(Err(text)) => return Err(self.wrong(&text)),
             Err(_) => return Err(self.wrong("a write was dropped")),
         }
-        Arc::into_inner(answer).and_then(OnceLock::into_inner).ok_or_else(|| self.wrong("a write gave no answer"))
+        Arc::into_inner(answer)
+            .and_then(OnceLock::into_inner)
+            .ok_or_else(|| self.wrong("a write gave no answer"))
     }
 
     fn wrong(&self, text: &str) -> Error {
@@ -132,7 +139,8 @@ fn commit(connection: &mut Connection, group: Vec<Queued>) {
 }
 
 fn open_file(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
     // The last process to close would fold the log in and delete it, only for the next to make it again.
@@ -145,7 +153,9 @@ fn open_file(path: &Path) -> rusqlite::Result<Connection> {
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     for attempt in 0..100u64 {
         match schema::migrate(connection) {
-            Err(error) if is_busy(&error) && attempt < 99 => std::thread::sleep(Duration::from_millis(10 + attempt)),
+            Err(error) if is_busy(&error) && attempt < 99 => {
+                std::thread::sleep(Duration::from_millis(10 + attempt))
+            }
             other => return other,
         }
     }
@@ -153,5 +163,8 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
 }

@@ -12,8 +12,10 @@ const MEMORY_ROWS: i64 = 100_000;
 
 /// Adds to counters and to the minute, within a transaction.
 pub(super) fn add(db: &Connection, tally: &Tally, at_ms: i64, message: bool) -> rusqlite::Result<()> {
-    const ADD: &str = "INSERT INTO counters VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2";
-    const MINUTE: &str = "INSERT INTO series VALUES (?1, 1) ON CONFLICT (minute) DO UPDATE SET messages = messages + 1";
+    const ADD: &str =
+        "INSERT INTO counters VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2";
+    const MINUTE: &str =
+        "INSERT INTO series VALUES (?1, 1) ON CONFLICT (minute) DO UPDATE SET messages = messages + 1";
     if !tally.is_empty() {
         let mut add = db.prepare_cached(ADD)?;
         for (name, many) in tally.iter() {
@@ -21,7 +23,8 @@ pub(super) fn add(db: &Connection, tally: &Tally, at_ms: i64, message: bool) -> 
         }
     }
     if message {
-        db.prepare_cached(MINUTE)?.execute([at_ms.div_euclid(60_000) * 60])?;
+        db.prepare_cached(MINUTE)?
+            .execute([at_ms.div_euclid(60_000) * 60])?;
     }
     Ok(())
 }
@@ -33,7 +36,8 @@ impl Store {
         let (tally, at_ms, message) = (record.tally.clone(), record.at_ms, record.message);
         self.shared.write(move |db| {
             if let Some(key) = key {
-                const ONCE: &str = "INSERT OR IGNORE INTO journal (key, state, at_ms) VALUES (?1, 'finished', ?2)";
+                const ONCE: &str =
+                    "INSERT OR IGNORE INTO journal (key, state, at_ms) VALUES (?1, 'finished', ?2)";
                 if db.prepare_cached(ONCE)?.execute(params![key, at_ms])? == 0 {
                     return Ok(());
                 }
@@ -45,7 +49,13 @@ impl Store {
     /// When carom first ran here (RFC 3339), and every counter.
     pub fn counters(&self) -> Result<(Option<String>, BTreeMap<String, u64>)> {
         self.shared.read(|db| {
-            let started = db.query_row("SELECT value FROM meta WHERE name = 'startedRunning'", [], |row| row.get(0)).ok();
+            let started = db
+                .query_row(
+                    "SELECT value FROM meta WHERE name = 'startedRunning'",
+                    [],
+                    |row| row.get(0),
+                )
+                .ok();
             let mut select = db.prepare("SELECT name, value FROM counters")?;
             let rows = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.max(0) as u64)))?;
             Ok((started, rows.collect::<rusqlite::Result<_>>()?))
@@ -64,7 +74,8 @@ impl Store {
     /// What was remembered under a name, if it has not expired.
     pub fn remembered(&self, name: &str, now_ms: i64) -> Result<Option<bool>> {
         self.shared.read(|db| {
-            let mut select = db.prepare_cached("SELECT value FROM memory WHERE name = ?1 AND expires_ms > ?2")?;
+            let mut select =
+                db.prepare_cached("SELECT value FROM memory WHERE name = ?1 AND expires_ms > ?2")?;
             let mut rows = select.query(params![name, now_ms])?;
             rows.next()?.map(|row| row.get(0)).transpose()
         })
@@ -76,7 +87,10 @@ impl Store {
         self.shared.write(move |db| {
             let rows: i64 = db.query_row("SELECT count(*) FROM memory", [], |row| row.get(0))?;
             if rows < MEMORY_ROWS {
-                db.execute("INSERT OR REPLACE INTO memory VALUES (?1, ?2, ?3)", params![name, value, expires_ms])?;
+                db.execute(
+                    "INSERT OR REPLACE INTO memory VALUES (?1, ?2, ?3)",
+                    params![name, value, expires_ms],
+                )?;
             }
             Ok(())
         })

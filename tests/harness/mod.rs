@@ -7,6 +7,7 @@ pub(crate) mod postfix;
 use mail_auth::common::crypto::Ed25519Key;
 use mail_auth::common::headers::HeaderWriter;
 use mail_auth::dkim::DkimSigner;
+use peers::{Manner, SmtpPeer, Tracker};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -18,12 +19,12 @@ pub(crate) const CAROM: &str = env!("CARGO_BIN_EXE_carom");
 
 /// The key pair of RFC 8463 appendix A.
 const SEED: [u8; 32] = [
-    0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49, 0xc5,
-    0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60,
+    0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44,
+    0x49, 0xc5, 0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60,
 ];
 const PUBLIC: [u8; 32] = [
-    0xd7, 0x5a, 0x98, 0x01, 0x82, 0xb1, 0x0a, 0xb7, 0xd5, 0x4b, 0xfe, 0xd3, 0xc9, 0x64, 0x07, 0x3a, 0x0e, 0xe1, 0x72,
-    0xf3, 0xda, 0xa6, 0x23, 0x25, 0xaf, 0x02, 0x1a, 0x68, 0xf7, 0x07, 0x51, 0x1a,
+    0xd7, 0x5a, 0x98, 0x01, 0x82, 0xb1, 0x0a, 0xb7, 0xd5, 0x4b, 0xfe, 0xd3, 0xc9, 0x64, 0x07, 0x3a, 0x0e,
+    0xe1, 0x72, 0xf3, 0xda, 0xa6, 0x23, 0x25, 0xaf, 0x02, 0x1a, 0x68, 0xf7, 0x07, 0x51, 0x1a,
 ];
 
 /// The zone every sandbox begins with: a sender that signs and has SPF, whose mail goes to two hosts.
@@ -51,10 +52,19 @@ pub(crate) struct Sandbox {
 
 impl Sandbox {
     pub(crate) fn new() -> Sandbox {
-        let dir = std::env::temp_dir().join(format!("carom-test-{:x}-{:x}", std::process::id(), fastrand::u64(..)));
+        let dir = std::env::temp_dir().join(format!(
+            "carom-test-{:x}-{:x}",
+            std::process::id(),
+            fastrand::u64(..)
+        ));
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("zone"), ZONE).unwrap();
-        let sandbox = Sandbox { dir, smtp_port: peers::free_port(), config: String::new(), settings: String::new() };
+        let sandbox = Sandbox {
+            dir,
+            smtp_port: free_port(),
+            config: String::new(),
+            settings: String::new(),
+        };
         sandbox.write();
         sandbox
     }
@@ -84,7 +94,11 @@ impl Sandbox {
 
     fn write(&self) {
         let dir = self.dir.display();
-        let dns = if self.config.contains("[dns]") { String::new() } else { format!("[dns]\nzone = \"{dir}/zone\"\n") };
+        let dns = if self.config.contains("[dns]") {
+            String::new()
+        } else {
+            format!("[dns]\nzone = \"{dir}/zone\"\n")
+        };
         let text = format!(
             "state = \"{dir}/state\"\n{dns}[network]\nallow_private = [\"127.0.0.0/8\"]\nsmtp_port = {}\n\
              hostname = \"sink.example\"\n{}\n[policy.sink.settings]\ndomains = [\"sink.example\"]\n{}\
@@ -100,8 +114,16 @@ impl Sandbox {
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(CAROM);
-        command.arg("--config").arg(self.dir.join("carom.toml")).args(arguments).env_clear().env("PATH", "/usr/bin:/bin");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .arg("--config")
+            .arg(self.dir.join("carom.toml"))
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin");
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command
     }
 
@@ -112,7 +134,18 @@ impl Sandbox {
 
     /// `carom pipe` with a signed sender.
     pub(crate) fn pipe(&self, recipient: &str, message: &[u8]) -> Ran {
-        self.run(&["pipe", "--sender", SENDER, "--recipient", recipient, "--client-address", "192.0.2.1"], message)
+        self.run(
+            &[
+                "pipe",
+                "--sender",
+                SENDER,
+                "--recipient",
+                recipient,
+                "--client-address",
+                "192.0.2.1",
+            ],
+            message,
+        )
     }
 
     /// The counters.
@@ -124,7 +157,10 @@ impl Sandbox {
 
     /// One counter, 0 where it was never added to.
     pub(crate) fn counter(&self, name: &str) -> u64 {
-        self.counters().get(name).and_then(|value| value.as_u64()).unwrap_or(0)
+        self.counters()
+            .get(name)
+            .and_then(|value| value.as_u64())
+            .unwrap_or(0)
     }
 }
 
@@ -150,14 +186,20 @@ impl Ran {
     /// The run ended well and without a word.
     #[track_caller]
     pub(crate) fn silent(&self) {
-        assert!(self.code == 0 && self.stdout.is_empty() && self.stderr.is_empty(), "{self:?}");
+        assert!(
+            self.code == 0 && self.stdout.is_empty() && self.stderr.is_empty(),
+            "{self:?}"
+        );
     }
 
     /// The run ended with this code and one line that begins with an enhanced status code.
     #[track_caller]
     pub(crate) fn says(&self, code: i32, start: &str) {
         let lines: Vec<&str> = self.stdout.lines().collect();
-        assert!(self.code == code && lines.len() == 1 && lines[0].starts_with(start), "wanted {code} {start}: {self:?}");
+        assert!(
+            self.code == code && lines.len() == 1 && lines[0].starts_with(start),
+            "wanted {code} {start}: {self:?}"
+        );
         assert_eq!(self.stderr, "");
     }
 }
@@ -214,8 +256,10 @@ pub(crate) fn signed(recipient: &str, extra: &str, body: &[u8]) -> Vec<u8> {
 /// Puts a signature in front of a message.
 pub(crate) fn sign(message: &[u8]) -> Vec<u8> {
     let key = Ed25519Key::from_seed_and_public_key(&SEED, &PUBLIC).unwrap();
-    let signer =
-        DkimSigner::from_key(key).domain("sender.example").selector("s1").headers(["From", "To", "Subject", "Message-ID"]);
+    let signer = DkimSigner::from_key(key)
+        .domain("sender.example")
+        .selector("s1")
+        .headers(["From", "To", "Subject", "Message-ID"]);
     let mut whole = signer.sign(message).unwrap().to_header().into_bytes();
     whole.extend_from_slice(message);
     whole
@@ -228,16 +272,73 @@ pub(crate) fn plain(recipient: &str) -> Vec<u8> {
 
 /// A signed HTML message with these images and links.
 pub(crate) fn html(recipient: &str, images: &[String], links: &[String]) -> Vec<u8> {
-    let images: String = images.iter().map(|url| format!("<img src=\"{url}\">\r\n")).collect();
-    let links: String = links.iter().map(|url| format!("<a href=\"{url}\">x</a>\r\n")).collect();
+    let images: String = images
+        .iter()
+        .map(|url| format!("<img src=\"{url}\">\r\n"))
+        .collect();
+    let links: String = links
+        .iter()
+        .map(|url| format!("<a href=\"{url}\">x</a>\r\n"))
+        .collect();
     let body = format!("<html><body>\r\n{images}{links}</body></html>\r\n");
-    signed(recipient, "MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n", body.as_bytes())
+    signed(
+        recipient,
+        "MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n",
+        body.as_bytes(),
+    )
 }
 
 /// Names in a directory, sorted; none if it is not there.
 pub(crate) fn names(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
     names.sort();
     names
+}
+
+/// Takes the connection and says nothing.
+pub(crate) const SILENT: Manner = Manner {
+    at: "silent",
+    reply: "",
+};
+/// Greets a byte at a time.
+pub(crate) const DRIP: Manner = Manner {
+    at: "drip",
+    reply: "",
+};
+
+impl SmtpPeer {
+    pub(crate) fn start(manner: Manner) -> SmtpPeer {
+        SmtpPeer::at("127.0.0.1", 0, manner)
+    }
+
+    pub(crate) fn behave(&self, manner: Manner) {
+        *self.manner.lock().unwrap() = manner;
+    }
+}
+
+impl Tracker {
+    pub(crate) fn start() -> Tracker {
+        Tracker::at(0)
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://tracker.example:{}{path}", self.port)
+    }
+
+    /// The setting that lets carom fetch from it.
+    pub(crate) fn allowed(&self) -> String {
+        format!("tracking_domains_allowlist = [\"tracker.example:{}\"]", self.port)
+    }
+}
+
+/// A port of 127.0.0.1 that nobody listens on.
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }

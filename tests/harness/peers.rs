@@ -6,11 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// A port of 127.0.0.1 that nobody listens on.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// A mail as it arrived.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Arrived {
@@ -20,30 +15,25 @@ pub(crate) struct Arrived {
     pub(crate) data: Vec<u8>,
 }
 
-/// How the SMTP server behaves.
+/// How the SMTP server behaves: at this command (`.` for the end of the data) it gives this reply. At `silent` it takes
+/// the connection and says nothing, at `drip` it greets a byte at a time, at `` it takes everything.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Manner {
-    Accept,
-    /// This reply to this command (`.` for the end of the data).
-    Reply(&'static str, &'static str),
-    /// Accepts the connection and says nothing.
-    Silent,
-    /// Sends its greeting a byte a second.
-    Drip,
+pub(crate) struct Manner {
+    pub(crate) at: &'static str,
+    pub(crate) reply: &'static str,
 }
+
+/// It takes everything.
+pub(crate) const ACCEPT: Manner = Manner { at: "", reply: "" };
 
 pub(crate) struct SmtpPeer {
     pub(crate) port: u16,
     pub(crate) arrived: Arc<Mutex<Vec<Arrived>>>,
     pub(crate) connections: Arc<AtomicUsize>,
-    manner: Arc<Mutex<Manner>>,
+    pub(crate) manner: Arc<Mutex<Manner>>,
 }
 
 impl SmtpPeer {
-    pub(crate) fn start(manner: Manner) -> SmtpPeer {
-        SmtpPeer::at("127.0.0.1", 0, manner)
-    }
-
     pub(crate) fn at(address: &str, port: u16, manner: Manner) -> SmtpPeer {
         let listener = TcpListener::bind((address, port)).unwrap();
         let peer = SmtpPeer {
@@ -52,7 +42,11 @@ impl SmtpPeer {
             connections: Arc::default(),
             manner: Arc::new(Mutex::new(manner)),
         };
-        let (arrived, connections, manner) = (peer.arrived.clone(), peer.connections.clone(), peer.manner.clone());
+        let (arrived, connections, manner) = (
+            peer.arrived.clone(),
+            peer.connections.clone(),
+            peer.manner.clone(),
+        );
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 connections.fetch_add(1, Ordering::SeqCst);
@@ -61,10 +55,6 @@ impl SmtpPeer {
             }
         });
         peer
-    }
-
-    pub(crate) fn behave(&self, manner: Manner) {
-        *self.manner.lock().unwrap() = manner;
     }
 
     pub(crate) fn mails(&self) -> Vec<Arrived> {
@@ -78,12 +68,12 @@ fn talk(stream: TcpStream, arrived: &Mutex<Vec<Arrived>>, manner: &Mutex<Manner>
     let mut out = stream.try_clone()?;
     let mut lines = BufReader::new(stream);
     let first = *manner.lock().unwrap();
-    match first {
-        Manner::Silent => {
+    match first.at {
+        "silent" => {
             std::thread::sleep(Duration::from_secs(30));
             return Ok(());
         }
-        Manner::Drip => {
+        "drip" => {
             for byte in b"220 a very long greeting that never comes to its end".iter() {
                 out.write_all(&[*byte])?;
                 std::thread::sleep(Duration::from_millis(500));
@@ -101,15 +91,27 @@ fn talk(stream: TcpStream, arrived: &Mutex<Vec<Arrived>>, manner: &Mutex<Manner>
         }
         let line = line.trim_end();
         let verb = line.split(' ').next().unwrap_or("").to_ascii_uppercase();
-        let scripted = |command: &str| match *manner.lock().unwrap() {
-            Manner::Reply(at, reply) if at == command => Some(format!("{reply}\r\n")),
-            _ => None,
+        let scripted = |command: &str| {
+            let manner = *manner.lock().unwrap();
+            (manner.at == command).then(|| {
+                format!(
+                    "{}
+",
+                    manner.reply
+                )
+            })
         };
         if let Some(reply) = scripted(&verb) {
             out.write_all(reply.as_bytes())?;
             continue;
         }
-        let inner = |line: &str| line.split('<').nth(1).and_then(|rest| rest.split('>').next()).unwrap_or("?").to_owned();
+        let inner = |line: &str| {
+            line.split('<')
+                .nth(1)
+                .and_then(|rest| rest.split('>').next())
+                .unwrap_or("?")
+                .to_owned()
+        };
         match verb.as_str() {
             "EHLO" => out.write_all(b"250-peer\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE 100000000\r\n")?,
             "MAIL" => {
@@ -137,7 +139,11 @@ fn talk(stream: TcpStream, arrived: &Mutex<Vec<Arrived>>, manner: &Mutex<Manner>
                     out.write_all(reply.as_bytes())?;
                     continue;
                 }
-                arrived.lock().unwrap().push(Arrived { from: from.clone(), to: to.clone(), data });
+                arrived.lock().unwrap().push(Arrived {
+                    from: from.clone(),
+                    to: to.clone(),
+                    data,
+                });
                 out.write_all(b"250 2.0.0 taken\r\n")?;
             }
             "QUIT" => {
@@ -166,16 +172,19 @@ pub(crate) struct Tracker {
 
 impl Tracker {
     /// Answers 200; `/redirect` is a 302 to `/private`, `/missing` a 404, `/endless` never ends, `/drip` drips.
-    pub(crate) fn start() -> Tracker {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    pub(crate) fn at(port: u16) -> Tracker {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let tracker = Tracker {
             port: listener.local_addr().unwrap().port(),
             requests: Arc::default(),
             connections: Arc::default(),
             msys: Arc::new(AtomicBool::new(false)),
         };
-        let (requests, connections, msys) =
-            (tracker.requests.clone(), tracker.connections.clone(), tracker.msys.clone());
+        let (requests, connections, msys) = (
+            tracker.requests.clone(),
+            tracker.connections.clone(),
+            tracker.msys.clone(),
+        );
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 connections.fetch_add(1, Ordering::SeqCst);
@@ -186,17 +195,13 @@ impl Tracker {
         tracker
     }
 
-    pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://tracker.example:{}{path}", self.port)
-    }
-
-    /// The setting that lets carom fetch from it.
-    pub(crate) fn allowed(&self) -> String {
-        format!("tracking_domains_allowlist = [\"tracker.example:{}\"]", self.port)
-    }
-
     pub(crate) fn paths(&self) -> Vec<String> {
-        self.requests.lock().unwrap().iter().map(|request| request.path.clone()).collect()
+        self.requests
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|request| request.path.clone())
+            .collect()
     }
 }
 
@@ -221,10 +226,20 @@ fn serve(stream: TcpStream, requests: &Mutex<Vec<Request>>, msys: &AtomicBool) -
                 agent = value.trim().to_owned();
             }
         }
-        requests.lock().unwrap().push(Request { path: path.clone(), agent });
-        let server = if msys.load(Ordering::SeqCst) { "msys-http" } else { "test" };
+        requests.lock().unwrap().push(Request {
+            path: path.clone(),
+            agent,
+        });
+        let server = if msys.load(Ordering::SeqCst) {
+            "msys-http"
+        } else {
+            "test"
+        };
         match path.as_str() {
-            "/redirect" => write!(out, "HTTP/1.1 302 Found\r\nLocation: /private\r\nContent-Length: 0\r\n\r\n")?,
+            "/redirect" => write!(
+                out,
+                "HTTP/1.1 302 Found\r\nLocation: /private\r\nContent-Length: 0\r\n\r\n"
+            )?,
             "/missing" => write!(out, "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno")?,
             "/endless" => {
                 write!(out, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
@@ -241,7 +256,10 @@ fn serve(stream: TcpStream, requests: &Mutex<Vec<Request>>, msys: &AtomicBool) -
                     std::thread::sleep(Duration::from_millis(300));
                 }
             }
-            _ => write!(out, "HTTP/1.1 200 OK\r\nServer: {server}\r\nContent-Length: 3\r\n\r\nok\n")?,
+            _ => write!(
+                out,
+                "HTTP/1.1 200 OK\r\nServer: {server}\r\nContent-Length: 3\r\n\r\nok\n"
+            )?,
         }
     }
 }

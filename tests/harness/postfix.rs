@@ -1,6 +1,6 @@
 //! A private Postfix on loopback: Debian's programs, with a config, a queue and ports of its own.
 
-use super::{CAROM, Sandbox, peers, wait_for};
+use super::{CAROM, Sandbox, free_port, wait_for};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -20,9 +20,12 @@ impl Postfix {
     /// own bounces go to `bounces_to`.
     pub(crate) fn start(sandbox: &Sandbox, bounces_to: u16) -> Postfix {
         let postfix = Path::new("/usr/sbin/postfix");
-        assert!(postfix.exists(), "Postfix is not installed: run `make test`, or `apt-get install postfix`");
+        assert!(
+            postfix.exists(),
+            "Postfix is not installed: run `make test`, or `apt-get install postfix`"
+        );
         let dir = sandbox.path("postfix");
-        let port = peers::free_port();
+        let port = free_port();
         for folder in ["config", "queue", "data"] {
             fs::create_dir_all(dir.join(folder)).unwrap();
         }
@@ -33,11 +36,20 @@ impl Postfix {
         let open = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
         open(&sandbox.dir);
         open(&binary);
-        run(Command::new("chown").args(["-R", "nobody"]).arg(sandbox.path("state")));
+        run(Command::new("chown")
+            .args(["-R", "nobody"])
+            .arg(sandbox.path("state")));
         run(Command::new("chown").arg("postfix").arg(dir.join("data")));
         let snippet = |name: &str| fs::read_to_string(Path::new("examples/postfix").join(name)).unwrap();
         let master = snippet("master.cf")
-            .replace("/usr/bin/carom", &format!("{} --config {}", binary.display(), sandbox.path("carom.toml").display()))
+            .replace(
+                "/usr/bin/carom",
+                &format!(
+                    "{} --config {}",
+                    binary.display(),
+                    sandbox.path("carom.toml").display()
+                ),
+            )
             .replace("user=carom", "user=nobody");
         let d = dir.display();
         let main = format!(
@@ -49,19 +61,31 @@ impl Postfix {
              smtputf8_enable = no\n{}",
             snippet("main.cf")
         );
-        fs::write(dir.join("config/main.cf"), main.replace("inline:{ sink.example.com=carom }", "inline:{ { sink.example=carom: } { .sink.example=carom: } }")).unwrap();
+        fs::write(
+            dir.join("config/main.cf"),
+            main.replace(
+                "inline:{ sink.example.com=carom }",
+                "inline:{ { sink.example=carom: } { .sink.example=carom: } }",
+            ),
+        )
+        .unwrap();
         let services = format!(
             "127.0.0.1:{port} inet n - n - - smtpd\n{BASE}{master}",
-            BASE = "cleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\nrewrite unix - - n - - trivial-rewrite\n\
+            BASE = "pickup unix n - n 60 1 pickup\ncleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\nrewrite unix - - n - - trivial-rewrite\n\
                 bounce unix - - n - 0 bounce\ndefer unix - - n - 0 bounce\ntrace unix - - n - 0 bounce\nverify unix - - n - 1 verify\n\
                 flush unix n - n 1000? 0 flush\nproxymap unix - - n - - proxymap\nsmtp unix - - n - - smtp\nrelay unix - - n - - smtp\n\
                 showq unix n - n - - showq\nerror unix - - n - - error\nretry unix - - n - - error\ndiscard unix - - n - - discard\n\
                 anvil unix - - n - 1 anvil\nscache unix - - n - 1 scache\npostlog unix-dgram n - n - 1 postlogd\n"
         );
         fs::write(dir.join("config/master.cf"), services).unwrap();
-        run(Command::new(postfix).arg("-c").arg(dir.join("config")).arg("start"));
+        run(Command::new(postfix)
+            .arg("-c")
+            .arg(dir.join("config"))
+            .arg("start"));
         let started = Postfix { dir, port };
-        wait_for(20, "Postfix to listen", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        wait_for(20, "Postfix to listen", || {
+            TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
         started
     }
 
@@ -79,10 +103,18 @@ impl Postfix {
             }
         };
         reply();
-        for command in ["EHLO client.sender.example".into(), format!("MAIL FROM:<{from}>"), format!("RCPT TO:<{to}>"), "DATA".into()] {
+        for command in [
+            "EHLO client.sender.example".into(),
+            format!("MAIL FROM:<{from}>"),
+            format!("RCPT TO:<{to}>"),
+            "DATA".into(),
+        ] {
             write!(out, "{command}\r\n").unwrap();
             let answer = reply();
-            assert!(answer.starts_with('2') || answer.starts_with("354"), "{command}: {answer}");
+            assert!(
+                answer.starts_with('2') || answer.starts_with("354"),
+                "{command}: {answer}"
+            );
         }
         for line in message.split_inclusive(|&byte| byte == b'\n') {
             if line.starts_with(b".") {
@@ -96,12 +128,20 @@ impl Postfix {
 
     /// Tries everything in the queue again.
     pub(crate) fn flush(&self) {
-        run(Command::new("/usr/sbin/postqueue").arg("-c").arg(self.dir.join("config")).arg("-f"));
+        run(Command::new("/usr/sbin/postqueue")
+            .arg("-c")
+            .arg(self.dir.join("config"))
+            .arg("-f"));
     }
 
     /// Messages in the queue.
     pub(crate) fn queued(&self) -> usize {
-        let listed = Command::new("/usr/sbin/postqueue").arg("-c").arg(self.dir.join("config")).arg("-j").output().unwrap();
+        let listed = Command::new("/usr/sbin/postqueue")
+            .arg("-c")
+            .arg(self.dir.join("config"))
+            .arg("-j")
+            .output()
+            .unwrap();
         String::from_utf8_lossy(&listed.stdout).lines().count()
     }
 
@@ -115,12 +155,20 @@ impl Drop for Postfix {
         if std::thread::panicking() {
             eprintln!("{}", self.log());
         }
-        let _ = Command::new("/usr/sbin/postfix").arg("-c").arg(self.dir.join("config")).arg("stop").status();
+        let _ = Command::new("/usr/sbin/postfix")
+            .arg("-c")
+            .arg(self.dir.join("config"))
+            .arg("stop")
+            .status();
     }
 }
 
 #[track_caller]
 fn run(command: &mut Command) {
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

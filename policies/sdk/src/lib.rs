@@ -71,10 +71,13 @@ pub fn after(step: u32, outcome: actions::Outcome) -> actions::Schedule {
     actions::Schedule { after: Some((step, outcome)), delay: 0 }
 }
 
-/// Makes a type that implements [`Policy`] the policy of this component.
+/// Makes a type that implements [`Policy`] the policy of this component. Elsewhere than on WebAssembly it exports
+/// nothing, so that `cargo test` runs a policy's own logic as plain functions.
 #[macro_export]
 macro_rules! policy {
     ($policy:ty) => {
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: fn() -> ::core::result::Result<(), ::std::string::String> = <$policy as $crate::Policy>::decide;
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             use $crate::bindings::exports::carom::policy as exports;

@@ -85,22 +85,27 @@ const STATUSES: &[(&str, u16, &str)] = &[
     ("7.26", 550, "message failed authentication checks"),
 ];
 
-/// What `local_part` at `domain` asks for; `domains` are the sink's own.
+/// What `local_part` at `domain` asks for; `domains` are the sink's own. Elsewhere nothing is asked, chance decides.
 pub fn asked(local_part: &str, domain: &str, domains: &[String]) -> Asked {
+    let Some(label) = label(domain, domains) else {
+        return Asked::Mix;
+    };
     let local = local_part.trim_matches('"').to_ascii_lowercase();
     let name = local.split('+').next().unwrap_or("");
     if name == "ooto" {
         return Asked::AutoReply;
     }
-    let reply = local.rsplit_once('+').and_then(|(_, tag)| named_reply(tag));
-    match label(domain, domains).as_str() {
+    let tag = local.rsplit_once('+').map_or("", |(_, tag)| tag);
+    let reply = named_reply(tag);
+    match label.as_str() {
         "accept" => Asked::Accept,
         "oob" => Asked::Bounce(reply),
         "fbl" => Asked::Complain,
         "openclick" => Asked::OpenAndClick,
         "reject" => Asked::Reject(reply.filter(|reply| reply.code >= 500)),
         "defer" => Asked::Defer(reply.filter(|reply| reply.code < 500)),
-        _ => match (simulated(name), reply) {
+        // A number alone names a reply only where replies are asked for: here it is the serial of a test address.
+        _ => match (simulated(name), reply.filter(|_| tag.contains('.'))) {
             (Some(asked), _) => asked,
             (None, Some(reply)) if reply.code >= 500 => Asked::Reject(Some(reply)),
             (None, Some(reply)) => Asked::Defer(Some(reply)),
@@ -109,19 +114,22 @@ pub fn asked(local_part: &str, domain: &str, domains: &[String]) -> Asked {
     }
 }
 
-/// The label that names the answer: the one left of a domain of ours, or the first where none are named.
-fn label(domain: &str, domains: &[String]) -> String {
+/// The label that names the answer: the one left of a domain of ours, empty at the domain itself. Where no domains
+/// are named, the first. None: not a domain of ours.
+fn label(domain: &str, domains: &[String]) -> Option<String> {
     let domain = domain.trim_end_matches('.').to_ascii_lowercase();
     if domains.is_empty() {
-        return domain.split('.').next().unwrap_or("").to_owned();
+        return domain.split('.').next().map(str::to_owned);
     }
-    let below = |own: &String| {
-        let own = own.trim_end_matches('.').to_ascii_lowercase();
-        domain.strip_suffix(&own).and_then(|left| left.strip_suffix('.')).map(str::to_owned)
+    let left_of = |own: &String| {
+        let own = own.trim_matches('.').to_ascii_lowercase();
+        let left = domain.strip_suffix(&own).filter(|_| !own.is_empty())?;
+        let below = if left.is_empty() { Some("") } else { left.strip_suffix('.') };
+        below.map(str::to_owned)
     };
     // The longest of our domains is the one meant.
-    let left = domains.iter().filter_map(below).min_by_key(String::len);
-    left.and_then(|left| left.rsplit('.').next().map(str::to_owned)).unwrap_or_default()
+    let left = domains.iter().filter_map(left_of).min_by_key(String::len)?;
+    left.rsplit('.').next().map(str::to_owned)
 }
 
 fn simulated(name: &str) -> Option<Asked> {
@@ -139,38 +147,39 @@ fn simulated(name: &str) -> Option<Asked> {
 /// `5.2.2`, `550-5.1.1`, `550`: the reply that a tag names.
 fn named_reply(tag: &str) -> Option<Reply> {
     let (code, status) = match tag.split_once('-') {
-        Some((code, status)) => (Some(code), Some(status)),
-        None if tag.contains('.') => (None, Some(tag)),
-        None => (Some(tag), None),
-    };
-    let code = code.map(|code| code.parse::<u16>().ok().filter(|code| (400..600).contains(code)));
-    let code = match code {
-        Some(None) => return None,
-        Some(Some(code)) => Some(code),
-        None => None,
-    };
-    if let Some(status) = status {
-        if !is_status(status) {
-            return None;
+        Some((code, status)) => (Some(smtp_code(code)?), status.to_owned()),
+        None if tag.contains('.') => (None, tag.to_owned()),
+        None => {
+            let code = smtp_code(tag)?;
+            (Some(code), format!("{}.0.0", code / 100))
         }
-    }
-    let class = status.map(|status| u16::from(status.as_bytes()[0] - b'0')).or(code.map(|code| code / 100))?;
-    if code.is_some_and(|code| code / 100 != class) {
+    };
+    let temporary = status.starts_with('4');
+    if !is_status(&status) || code.is_some_and(|code| temporary != (code < 500)) {
         return None;
     }
-    let detail = status.map_or("", |status| &status[2..]);
-    let known = STATUSES.iter().find(|row| row.0 == detail);
-    let text = known.map_or(if class == 4 { "try again later" } else { "rejected" }, |row| row.2);
-    let usual = known.map_or(550, |row| row.1);
-    let fallback = if class == 4 { 451 } else { usual };
-    let bare = if class == 4 { "4.0.0" } else { "5.0.0" };
-    Some(Reply::new(code.unwrap_or(fallback), status.unwrap_or(bare), text))
+    let known = STATUSES.iter().find(|row| status[2..] == *row.0);
+    let (usual, text) = match known {
+        Some(("2.2" | "3.1", _, text)) if temporary => (452, *text),
+        Some((_, _, text)) if temporary => (451, *text),
+        Some((_, code, text)) => (*code, *text),
+        None if temporary => (451, "try again later"),
+        None => (550, "rejected"),
+    };
+    Some(Reply::new(code.unwrap_or(usual), &status, text))
+}
+
+/// Three digits from 400 to 599.
+fn smtp_code(digits: &str) -> Option<u16> {
+    digits.parse().ok().filter(|code| digits.len() == 3 && (400..600).contains(code))
 }
 
 /// class.subject.detail of class 4 or 5 (RFC 3463 section 2).
-fn is_status(text: &str) -> bool {
+pub fn is_status(text: &str) -> bool {
     let fields: Vec<&str> = text.split('.').collect();
-    let number = |field: &&str| !field.is_empty() && field.len() <= 3 && field.bytes().all(|byte| byte.is_ascii_digit());
+    let number = |field: &&str| {
+        !field.is_empty() && field.len() <= 3 && field.bytes().all(|byte| byte.is_ascii_digit())
+    };
     fields.len() == 3 && fields.iter().all(number) && matches!(fields[0], "4" | "5")
 }
 
@@ -199,13 +208,48 @@ mod tests {
     fn the_local_part_may_name_the_answer() {
         let full = |code, status: &str, text: &str| Some(Reply::new(code, status, text));
         assert_eq!(of("x+5.2.2@oob.sink.example.com"), Asked::Bounce(full(552, "5.2.2", "mailbox full")));
-        assert_eq!(of("x+550-5.7.1@oob.sink.example.com"), Asked::Bounce(full(550, "5.7.1", "delivery not authorized, message refused")));
-        assert_eq!(of("x+4.2.2@sink.example.com"), Asked::Defer(full(451, "4.2.2", "mailbox full")));
+        assert_eq!(
+            of("x+550-5.7.1@oob.sink.example.com"),
+            Asked::Bounce(full(550, "5.7.1", "delivery not authorized, message refused"))
+        );
+        assert_eq!(of("x+4.2.2@sink.example.com"), Asked::Defer(full(452, "4.2.2", "mailbox full")));
+        assert_eq!(
+            of("x+451-4.3.0@defer.sink.example.com"),
+            Asked::Defer(full(451, "4.3.0", "try again later"))
+        );
+        assert_eq!(of("x+550@defer.sink.example.com"), Asked::Defer(None));
         assert_eq!(of("x+550@reject.sink.example.com"), Asked::Reject(full(550, "5.0.0", "rejected")));
         assert_eq!(of("x+450-5.1.1@oob.sink.example.com"), Asked::Bounce(None));
         assert_eq!(of("x+9.9.9@sink.example.com"), Asked::Mix);
         assert_eq!(of("OOTO+label@accept.sink.example.com"), Asked::AutoReply);
         assert_eq!(of("HardBounce@sink.example.com"), Asked::Bounce(full(550, "5.1.1", "user unknown")));
         assert_eq!(of("complaint+l@any.sink.example.com"), Asked::Complain);
+    }
+
+    #[test]
+    fn serial_numbers_are_not_replies() {
+        for local in
+            ["test+512", "test+0512", "test+00450", "x+5", "x+550-", "x+-5.1.1", "x+5.1.1.1", "x+5.é.1"]
+        {
+            assert_eq!(of(&format!("{local}@sink.example.com")), Asked::Mix, "{local}");
+        }
+        assert_eq!(of("test+0550@oob.sink.example.com"), Asked::Bounce(None));
+    }
+
+    #[test]
+    fn elsewhere_nothing_is_asked() {
+        for address in [
+            "bounce@other.example",
+            "ooto@other.example",
+            "x+5.1.1@other.example",
+            "x@",
+            "x@.",
+            "complaint@com",
+        ] {
+            assert_eq!(of(address), Asked::Mix, "{address}");
+        }
+        let two = ["example.com".to_owned(), "oob.example.com".to_owned()];
+        assert_eq!(asked("x", "fbl.oob.example.com", &two), Asked::Complain);
+        assert_eq!(asked("x", "oob.example.com", &two), Asked::Mix);
     }
 }

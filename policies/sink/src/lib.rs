@@ -4,6 +4,8 @@
 
 mod address;
 mod calendar;
+mod form;
+mod json;
 mod mapping;
 mod mix;
 mod settings;
@@ -19,8 +21,10 @@ struct Sink;
 
 impl Policy for Sink {
     fn decide() -> Result<(), String> {
-        let settings = Settings::read(&host::settings())?;
-        if facts::header("X-Bouncy-Sink").is_some_and(|value| value.to_ascii_lowercase().contains("store-done")) {
+        let settings = Settings::read(&host::settings()).map_err(|complaints| complaints.join("; "))?;
+        if facts::header("X-Bouncy-Sink")
+            .is_some_and(|value| value.to_ascii_lowercase().contains("store-done"))
+        {
             actions::keep(now());
         }
         if settings.require_dkim {
@@ -34,12 +38,12 @@ impl Policy for Sink {
         let (local_part, domain) = recipient.rsplit_once('@').unwrap_or((&recipient, ""));
         match asked(local_part, domain, &settings.domains) {
             Asked::Accept => accept(),
-            Asked::Bounce(reply) => answer(&settings, settings.require_spf, || bounce(&settings, reply)),
-            Asked::Complain => answer(&settings, settings.require_spf, || complain(&settings)),
-            Asked::AutoReply => answer(&settings, settings.require_spf, out_of_office),
+            Asked::Bounce(reply) => answer(settings.require_spf, || bounce(&settings, reply)),
+            Asked::Complain => answer(settings.require_spf, complain),
+            Asked::AutoReply => answer(settings.require_spf, out_of_office),
             Asked::OpenAndClick => open(&settings, &Mix::new(&settings, local_part, host::now())),
             Asked::Reject(reply) => {
-                actions::reject(&told(reply.unwrap_or_else(|| configured(&settings))));
+                actions::reject(&told(reply.unwrap_or_else(|| refusal(&settings))));
             }
             Asked::Defer(reply) => {
                 let later = || Reply { code: 451, status: "4.3.0".into(), text: "try again later".into() };
@@ -48,8 +52,8 @@ impl Policy for Sink {
             Asked::Mix => {
                 let mix = Mix::new(&settings, local_part, host::now());
                 match mix.draw(host::chance()) {
-                    Drawn::Bounce => answer(&settings, settings.require_spf_in_mix, || bounce(&settings, None)),
-                    Drawn::Complain => answer(&settings, settings.require_spf_in_mix, || complain(&settings)),
+                    Drawn::Bounce => answer(settings.require_spf_in_mix, || bounce(&settings, None)),
+                    Drawn::Complain => answer(settings.require_spf_in_mix, complain),
                     Drawn::Open => open(&settings, &mix),
                     Drawn::Accept => accept(),
                 }
@@ -69,10 +73,7 @@ impl Policy for Sink {
     }
 
     fn validate(settings: &str) -> Vec<String> {
-        match Settings::read(settings) {
-            Ok(_) => Vec::new(),
-            Err(complaints) => complaints.split("; ").map(str::to_owned).collect(),
-        }
+        Settings::read(settings).err().unwrap_or_default()
     }
 }
 
@@ -94,7 +95,7 @@ fn later(text: &str) -> Result<(), String> {
 }
 
 /// An answer goes out only to a sender that is who it says: with SPF, where it is asked for.
-fn answer(_settings: &Settings, spf_needed: bool, send: impl FnOnce()) {
+fn answer(spf_needed: bool, send: impl FnOnce()) {
     let spf = if spf_needed { facts::spf() } else { Verdict::Pass };
     match spf {
         Verdict::Pass => {
@@ -115,13 +116,19 @@ fn configured(settings: &Settings) -> Reply {
     Reply { code: settings.bounce_code, status, text }
 }
 
+/// The configured reply if it is for good, else the usual one.
+fn refusal(settings: &Settings) -> Reply {
+    let usual = || Reply { code: 550, status: "5.1.1".into(), text: "user unknown".into() };
+    Some(configured(settings)).filter(|reply| reply.code >= 500).unwrap_or_else(usual)
+}
+
 fn bounce(settings: &Settings, reply: Option<Reply>) {
     let reply = told(reply.unwrap_or_else(|| configured(settings)));
     let sender = (settings.bounce_sender == Sender::Recipient).then(facts::recipient);
     actions::bounce(&DeliveryReport { reply, sender }, now());
 }
 
-fn complain(_settings: &Settings) {
+fn complain() {
     actions::complain(&FeedbackReport { feedback_type: "abuse".into(), sender: None }, now());
 }
 

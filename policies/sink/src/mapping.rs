@@ -22,12 +22,14 @@ pub fn map(settings: &Settings, hosts: &[String]) -> Option<Mapped> {
 /// The feedback address of a mail exchanger that may be answered; empty where it has none.
 fn recognised(settings: &Settings, host: &str) -> Option<String> {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
-    let listed = settings.mx_allowlist.iter().find(|(mx, _)| mx.trim_end_matches('.').eq_ignore_ascii_case(&host));
+    let listed =
+        settings.mx_allowlist.iter().find(|(mx, _)| mx.trim_end_matches('.').eq_ignore_ascii_case(&host));
     if let Some((_, address)) = listed {
         return Some(address.clone());
     }
     let suffix = settings.enterprise_suffix.trim_matches('.').to_ascii_lowercase();
-    let below = host.strip_suffix(&suffix).and_then(|left| left.strip_suffix('.')).filter(|_| !suffix.is_empty());
+    let below =
+        host.strip_suffix(&suffix).and_then(|left| left.strip_suffix('.')).filter(|_| !suffix.is_empty());
     if let Some(label) = below.and_then(|left| left.split('.').next()).filter(|label| !label.is_empty()) {
         return Some(format!("fbl@{label}.mail.{suffix}"));
     }

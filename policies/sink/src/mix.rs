@@ -28,31 +28,32 @@ impl Mix {
     pub fn new(settings: &Settings, local_part: &str, now_ms: u64) -> Mix {
         let ours = 1.0 - settings.upstream_handled / 100.0;
         // With everything handled upstream nothing is left for chance to answer.
-        let share = |percent: f64| if ours > 0.0 { (percent / 100.0 / ours).min(1.0) } else { 0.0 };
-        let digit = signals_digit(&settings.signals_traffic_prefix, local_part);
-        let rates = &settings.weekly_cycle_open_rate;
-        let rate = rates.get(calendar::cycle_index(now_ms, rates.len())).copied().unwrap_or(1.0);
-        let factor = match digit {
-            None => rate,
-            Some(digit) => {
-                let days = settings.active_days();
-                let most = days.iter().map(Vec::len).max().unwrap_or(0);
-                let density = days.iter().map(Vec::len).sum::<usize>() as f64 / (10 * most.max(1)) as f64;
-                let today = days[usize::from(digit)].contains(&calendar::day_of_month(now_ms));
-                if today && density > 0.0 { rate / density } else { 0.0 }
-            }
-        }
-        .min(1.0);
-        let open = (share(settings.open_percent) * factor).min(1.0);
-        let given = |part: f64, whole: f64| if whole > 0.0 { (part / whole).min(1.0) } else { 0.0 };
-        let click = share(settings.click_percent);
+        let share = |percent: f64| if ours > 0.0 { percent / 100.0 / ours } else { 0.0 };
+        let factor = factor(settings, local_part, now_ms);
+        let oob = share(settings.oob_percent).min(1.0);
+        let fbl = share(settings.fbl_percent).min(1.0 - oob);
+        // Clipped last: a share above 1 may yet be a probability on a day whose factor is below 1.
+        let open = (share(settings.open_percent) * factor).min(1.0 - oob - fbl);
+        let open_again = share(settings.open_again_percent) * factor;
+        let click = (share(settings.click_percent) * factor).min(open);
+        let click_again = share(settings.click_again_percent) * factor;
         Mix {
-            oob: share(settings.oob_percent),
-            fbl: share(settings.fbl_percent),
+            oob,
+            fbl,
             open,
-            open_again_given_open: given(share(settings.open_again_percent), share(settings.open_percent)),
-            click_given_open: given(click, share(settings.open_percent)),
-            click_again_given_click: given(share(settings.click_again_percent), click),
+            open_again_given_open: given(
+                open_again,
+                open,
+                settings.open_again_percent,
+                settings.open_percent,
+            ),
+            click_given_open: given(click, open, settings.click_percent, settings.open_percent),
+            click_again_given_click: given(
+                click_again,
+                click,
+                settings.click_again_percent,
+                settings.click_percent,
+            ),
         }
     }
 
@@ -67,6 +68,37 @@ impl Mix {
         } else {
             Drawn::Accept
         }
+    }
+}
+
+/// The probability of a part given the whole. On a day without the whole it is that of the percentages: an address
+/// that asks to be opened is opened on any day.
+fn given(part: f64, whole: f64, part_percent: f64, whole_percent: f64) -> f64 {
+    if whole > 0.0 {
+        (part / whole).min(1.0)
+    } else if whole_percent > 0.0 {
+        part_percent / whole_percent
+    } else {
+        0.0
+    }
+}
+
+/// How much today raises or lowers the open rate. Mail with the Signals prefix is opened on the days of its digit only,
+/// and on those so much more as the ten digits together fall short of the one with the most days.
+fn factor(settings: &Settings, local_part: &str, now_ms: u64) -> f64 {
+    let rates = &settings.weekly_cycle_open_rate;
+    let rate = rates.get(calendar::cycle_index(now_ms, rates.len())).copied().unwrap_or(1.0);
+    let Some(digit) = signals_digit(&settings.signals_traffic_prefix, local_part) else {
+        return rate;
+    };
+    let days = settings.active_days();
+    let most = days.iter().map(Vec::len).max().unwrap_or(0).max(1);
+    let density = days.iter().map(Vec::len).sum::<usize>() as f64 / (10 * most) as f64;
+    let today = days[usize::from(digit)].contains(&calendar::day_of_month(now_ms));
+    if today && density > 0.0 {
+        rate / density
+    } else {
+        0.0
     }
 }
 
@@ -97,14 +129,37 @@ mod tests {
     fn the_shipped_values_give_the_shipped_probabilities() {
         let mix = Mix::new(&shipped(), "x", 0);
         let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
-        assert!(close(mix.oob, 0.01) && close(mix.fbl, 0.0002) && close(mix.open, 1.0), "{mix:?}");
-        assert!(close(mix.open_again_given_open, 0.2) && close(mix.click_given_open, 0.3), "{mix:?}");
+        assert!(
+            close(mix.oob, 0.01) && close(mix.fbl, 0.0002) && close(mix.open, 1.0 - 0.01 - 0.0002),
+            "{mix:?}"
+        );
+        assert!(
+            close(mix.open_again_given_open * mix.open, 0.2) && close(mix.click_given_open * mix.open, 0.3),
+            "{mix:?}"
+        );
         assert!(close(mix.click_again_given_click, 0.2), "{mix:?}");
     }
 
     #[test]
+    fn a_weak_day_lowers_the_rate_before_it_is_clipped() {
+        let weak = Settings { weekly_cycle_open_rate: vec![0.5; 7], ..shipped() };
+        assert!((Mix::new(&weak, "x", 0).open - 0.55).abs() < 1e-9);
+        let none = Settings { weekly_cycle_open_rate: vec![0.0; 7], ..shipped() };
+        let mix = Mix::new(&none, "x", 0);
+        assert_eq!(mix.open, 0.0);
+        assert!((mix.click_given_open - 15.0 / 55.0).abs() < 1e-9, "{mix:?}");
+    }
+
+    #[test]
     fn b15_each_outcome_has_its_own_interval() {
-        let mix = Mix { oob: 0.1, fbl: 0.1, open: 0.5, open_again_given_open: 0.0, click_given_open: 0.0, click_again_given_click: 0.0 };
+        let mix = Mix {
+            oob: 0.1,
+            fbl: 0.1,
+            open: 0.5,
+            open_again_given_open: 0.0,
+            click_given_open: 0.0,
+            click_again_given_click: 0.0,
+        };
         let drawn: Vec<Drawn> = (0..1000).map(|n| mix.draw(f64::from(n) / 1000.0)).collect();
         let count = |what| drawn.iter().filter(|drawn| **drawn == what).count();
         assert_eq!((count(Drawn::Bounce), count(Drawn::Complain), count(Drawn::Open)), (100, 100, 500));

@@ -1,11 +1,10 @@
 //! `[policy.sink.settings]`: what each setting means, its default, and what values make no sense.
 
-use serde::Deserialize;
+use crate::{form, json};
 use std::collections::BTreeMap;
 
 /// The settings. Percentages are of all traffic, as in bouncy-sink's ini.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The sink's own domains. The label left of one of them names the answer. Empty: the recipient's first label does.
     pub domains: Vec<String>,
@@ -62,27 +61,31 @@ pub struct Settings {
 }
 
 /// Whose name a bounce is sent in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {
+    /// `<>` and MAILER-DAEMON.
     Null,
+    /// The envelope recipient.
     Recipient,
 }
 
 /// Seconds to wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delay {
+    /// Always so many.
     Fixed(u32),
+    /// From the first to the second, by chance.
     Between([u32; 2]),
 }
 
 impl Delay {
-    /// The seconds that a number from 0 to 1 chooses.
+    /// The seconds that a number from 0 up to but not including 1 chooses.
     pub fn seconds(self, chance: f64) -> u32 {
         match self {
             Delay::Fixed(seconds) => seconds,
-            Delay::Between([least, most]) => least + (f64::from(most.saturating_sub(least)) * chance) as u32,
+            Delay::Between([least, most]) => {
+                least + ((f64::from(most.saturating_sub(least)) + 1.0) * chance) as u32
+            }
         }
     }
 }
@@ -121,34 +124,60 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads settings; the error is every complaint, joined.
-    pub fn read(json: &str) -> Result<Settings, String> {
-        let settings: Settings = serde_json::from_str(json).map_err(|error| sentence(&error.to_string()))?;
-        let complaints = settings.complaints();
+    /// Reads settings from JSON; the error is every complaint, a sentence each: key, value, remedy.
+    pub fn read(text: &str) -> Result<Settings, Vec<String>> {
+        let mut settings = Settings::default();
+        let mut complaints = Vec::new();
+        for (key, value) in json::object(text).map_err(|error| vec![error])? {
+            if let Err(remedy) = settings.set(&key, &value) {
+                complaints.push(format!("{key} = {}: {remedy}", json::shown(&value)));
+            }
+        }
+        complaints.extend(settings.contradictions());
         if complaints.is_empty() {
             Ok(settings)
         } else {
-            Err(complaints.join("; "))
+            Err(complaints)
         }
     }
 
-    /// What makes no sense in them, a sentence each: key, value, remedy.
-    pub fn complaints(&self) -> Vec<String> {
-        let mut complaints = Vec::new();
-        let percentages = [
-            ("oob_percent", self.oob_percent),
-            ("fbl_percent", self.fbl_percent),
-            ("open_percent", self.open_percent),
-            ("open_again_percent", self.open_again_percent),
-            ("click_percent", self.click_percent),
-            ("click_again_percent", self.click_again_percent),
-            ("upstream_handled", self.upstream_handled),
-        ];
-        for (key, value) in percentages {
-            if !(0.0..=100.0).contains(&value) {
-                complaints.push(format!("{key} = {value} is no percentage: give 0 to 100"));
-            }
+    /// Takes one setting over.
+    fn set(&mut self, key: &str, value: &json::Value) -> form::Formed<()> {
+        match key {
+            "domains" => self.domains = form::lines(value)?,
+            "oob_percent" => self.oob_percent = form::percentage(value)?,
+            "fbl_percent" => self.fbl_percent = form::percentage(value)?,
+            "open_percent" => self.open_percent = form::percentage(value)?,
+            "open_again_percent" => self.open_again_percent = form::percentage(value)?,
+            "click_percent" => self.click_percent = form::percentage(value)?,
+            "click_again_percent" => self.click_again_percent = form::percentage(value)?,
+            "upstream_handled" => self.upstream_handled = form::percentage(value)?,
+            "signals_traffic_prefix" => self.signals_traffic_prefix = form::line(value)?,
+            "digit_days" => self.digit_days = form::digit_days(value)?,
+            "weekly_cycle_open_rate" => self.weekly_cycle_open_rate = form::factors(value)?,
+            "require_dkim" => self.require_dkim = form::yes_or_no(value)?,
+            "require_spf" => self.require_spf = form::yes_or_no(value)?,
+            "require_spf_in_mix" => self.require_spf_in_mix = form::yes_or_no(value)?,
+            "mx_allowlist" => self.mx_allowlist = form::allowlist(value)?,
+            "enterprise_suffix" => self.enterprise_suffix = form::line(value)?,
+            "tracking_domains_allowlist" => self.tracking_domains_allowlist = form::lines(value)?,
+            "probe_trackers" => self.probe_trackers = form::yes_or_no(value)?,
+            "open_click_timeout" => self.open_click_timeout = form::seconds(value)?,
+            "user_agents" => self.user_agents = form::lines(value)?,
+            "bounce_sender" => self.bounce_sender = form::sender(value)?,
+            "bounce_code" => self.bounce_code = form::code(value)?,
+            "bounce_status" => self.bounce_status = form::status(value)?,
+            "bounce_text" => self.bounce_text = form::line(value)?,
+            "open_delay" => self.open_delay = form::delay(value)?,
+            "click_delay" => self.click_delay = form::delay(value)?,
+            _ => return Err("there is no such setting, remove it or correct its name"),
         }
+        Ok(())
+    }
+
+    /// Settings that make sense alone but not together.
+    fn contradictions(&self) -> Vec<String> {
+        let mut complaints = Vec::new();
         let parts = [
             ("open_again_percent", self.open_again_percent, "open_percent", self.open_percent),
             ("click_percent", self.click_percent, "open_percent", self.open_percent),
@@ -156,49 +185,27 @@ impl Settings {
         ];
         for (part, share, whole, of) in parts {
             if share > of {
-                complaints.push(format!("{part} = {share} is more than {whole} = {of}, of which it is a part: lower it"));
+                complaints.push(format!(
+                    "{part} = {share}: more than {whole} = {of}, of which it is a part, lower it"
+                ));
             }
         }
-        if self.oob_percent + self.fbl_percent > 100.0 {
-            complaints.push("oob_percent and fbl_percent are more than 100 together: lower one".into());
+        let (oob, fbl) = (self.oob_percent, self.fbl_percent);
+        if oob + fbl > 100.0 {
+            complaints
+                .push(format!("oob_percent = {oob}, fbl_percent = {fbl}: more than 100 together, lower one"));
         }
-        let weeks = &self.weekly_cycle_open_rate;
-        if weeks.is_empty() || weeks.len() % 7 != 0 {
-            complaints.push(format!("weekly_cycle_open_rate has {} values: give 7 for each week", weeks.len()));
+        let prefix = &self.signals_traffic_prefix;
+        if !prefix.is_empty() && self.active_days().iter().all(Vec::is_empty) {
+            complaints.push(format!(
+                "signals_traffic_prefix = \"{prefix}\": digit_days names no day, give days or an empty prefix"
+            ));
         }
-        if weeks.iter().any(|rate| *rate < 0.0) {
-            complaints.push("weekly_cycle_open_rate has a value below 0: give factors from 0 up".into());
-        }
-        for (digit, days) in &self.digit_days {
-            if digit.len() != 1 || !digit.as_bytes()[0].is_ascii_digit() {
-                complaints.push(format!("digit_days has the key \"{digit}\": give \"0\" to \"9\""));
-            }
-            if let Some(day) = days.iter().find(|day| **day > 31) {
-                complaints.push(format!("digit_days \"{digit}\" names day {day}: give days of the month, or 0 for never"));
-            }
-        }
-        if !self.signals_traffic_prefix.is_empty() && self.active_days().iter().all(Vec::is_empty) {
-            complaints.push("signals_traffic_prefix is set, but digit_days names no day: give days or empty the prefix".into());
-        }
-        for (mx, address) in &self.mx_allowlist {
-            if !address.is_empty() && !address.contains('@') {
-                complaints.push(format!("mx_allowlist \"{mx}\" = \"{address}\" is no address: give one for complaints, or \"\""));
-            }
-        }
-        if self.open_click_timeout == 0 || self.open_click_timeout > 600 {
-            complaints.push(format!("open_click_timeout = {} is out of range: give 1 to 600 seconds", self.open_click_timeout));
-        }
-        let class = self.bounce_status.as_bytes().first();
-        if self.bounce_code / 100 != 5 && self.bounce_code / 100 != 4 || class != Some(&(b'0' + (self.bounce_code / 100) as u8)) {
-            let (code, status) = (self.bounce_code, &self.bounce_status);
-            complaints.push(format!("bounce_code = {code} and bounce_status = \"{status}\" do not agree: give 5xx with 5.x.x or 4xx with 4.x.x"));
-        }
-        for (key, delay) in [("open_delay", self.open_delay), ("click_delay", self.click_delay)] {
-            if let Delay::Between([least, most]) = delay {
-                if least > most {
-                    complaints.push(format!("{key} = [{least}, {most}] runs backwards: give the smaller number first"));
-                }
-            }
+        let (code, status) = (self.bounce_code, &self.bounce_status);
+        if !status.starts_with(if code < 500 { '4' } else { '5' }) {
+            complaints.push(format!(
+                "bounce_code = {code}, bounce_status = \"{status}\": they disagree, give 5xx with 5.x.x or 4xx with 4.x.x"
+            ));
         }
         complaints
     }
@@ -208,12 +215,6 @@ impl Settings {
         let of = |digit: u8| self.digit_days.get(&digit.to_string()).into_iter().flatten();
         (0..10).map(|digit| of(digit).copied().filter(|day| *day > 0).collect()).collect()
     }
-}
-
-/// serde_json's message without its place in a text that no operator sees.
-fn sentence(message: &str) -> String {
-    let text = message.split(" at line ").next().unwrap_or(message);
-    format!("{text}: see policies/README for every setting")
 }
 
 #[cfg(test)]
@@ -228,13 +229,45 @@ mod tests {
     }
 
     #[test]
-    fn b18_errors_name_key_value_and_remedy() {
-        let wrong = r#"{"open_percent":120,"weekly_cycle_open_rate":[1],"signals_traffic_prefix":"test"}"#;
-        let error = Settings::read(wrong).unwrap_err();
-        for part in ["open_percent = 120", "has 1 values: give 7", "digit_days names no day"] {
-            assert!(error.contains(part), "{error}");
+    fn b18_every_error_names_key_value_and_remedy() {
+        let wrong = r#"{"open_percent":120,"weekly_cycle_open_rate":[1],"signals_traffic_prefix":"test",
+            "fbl_percent":"x","digit_days":{"1":[32]},"open_delay":[9,1],"bounce_status":"5.1","opne_percent":1,
+            "click_percent":30,"bounce_code":450,"mx_allowlist":{"mx.example":"nobody"}}"#;
+        let complaints = Settings::read(wrong).unwrap_err();
+        let expected = [
+            "bounce_code = 450, bounce_status = \"5.1.1\": they disagree",
+            "bounce_status = \"5.1\": give an enhanced",
+            "click_percent = 30: more than open_percent = 20",
+            "digit_days = {\"1\":[32]}: give a table",
+            "fbl_percent = \"x\": give a percentage",
+            "mx_allowlist = {\"mx.example\":\"nobody\"}: give a table",
+            "open_delay = [9,1]: give seconds",
+            "open_percent = 120: give a percentage",
+            "opne_percent = 1: there is no such setting",
+            "signals_traffic_prefix = \"test\": digit_days names no day",
+            "weekly_cycle_open_rate = [1]: give seven factors",
+        ];
+        for start in expected {
+            assert!(
+                complaints.iter().any(|complaint| complaint.starts_with(start)),
+                "{start} in {complaints:#?}"
+            );
         }
-        let unknown = Settings::read(r#"{"opne_percent":1}"#).unwrap_err();
-        assert!(unknown.contains("opne_percent"), "{unknown}");
+        assert_eq!(complaints.len(), expected.len());
+        for text in ["", "[]", "{", "nonsense"] {
+            assert!(Settings::read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_setting_has_its_form() {
+        let given = r#"{"domains":["sink.example.com"],"mx_allowlist":["mx.example.net"],"open_delay":[1,9],
+            "click_delay":7,"bounce_sender":"recipient","bounce_code":451,"bounce_status":"4.2.2",
+            "digit_days":{"3":[0]},"require_spf":false}"#;
+        let settings = Settings::read(given).unwrap();
+        assert_eq!(settings.mx_allowlist["mx.example.net"], "");
+        assert_eq!((settings.open_delay, settings.click_delay), (Delay::Between([1, 9]), Delay::Fixed(7)));
+        assert_eq!((settings.open_delay.seconds(0.0), settings.open_delay.seconds(0.9999)), (1, 9));
+        assert_eq!(Settings::read("{}"), Ok(Settings::default()));
     }
 }

@@ -1,0 +1,39 @@
+# What there is to do. `make` alone says so.
+help:
+	@echo 'make demo      build, and run carom relay over examples/inbox with loopback peers'
+	@echo 'make test      install what the tests need (as root), then run every check'
+	@echo 'make bench     what carom costs, as ratios'
+	@echo 'make policies  rebuild the shipped policies (policies/dist) from their sources'
+
+demo: build-tools
+	cargo build --release --quiet
+	cargo run --release --quiet --example demo
+
+test: test-tools
+	cargo fmt --check
+	cargo build --release
+	cargo test --release
+	cargo clippy --release --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --release --no-deps --document-private-items
+
+bench: build-tools
+	cargo build --release
+	cargo bench --bench run
+
+policies:
+	policies/build.sh
+
+# A C compiler for SQLite and ring; Postfix and procps for the tests. Installed when missing, by root, on Debian.
+build-tools:
+	@command -v cc >/dev/null || $(MAKE) --no-print-directory install PACKAGES='gcc libc6-dev'
+
+test-tools: build-tools
+	@test -x /usr/sbin/postfix && command -v pkill >/dev/null && command -v bash >/dev/null \
+		|| $(MAKE) --no-print-directory install PACKAGES='postfix procps bash'
+
+install:
+	@test "$$(id -u)" = 0 || { echo 'please install: $(PACKAGES)'; exit 1; }
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES)
+
+.PHONY: help demo test bench policies build-tools test-tools install

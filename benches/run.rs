@@ -1,0 +1,221 @@
+//! What carom costs: `make bench`. One process of `carom pipe` against an empty Rust process, in turn, and the throughput of
+//! `carom relay` with loopback peers beside bouncy-sink's figures on a machine of two cores. Ratios are what to quote.
+
+#[path = "../tests/harness/peers.rs"]
+mod peers;
+
+use mail_auth::common::crypto::{RsaKey, Sha256};
+use mail_auth::common::headers::HeaderWriter;
+use mail_auth::dkim::DkimSigner;
+use peers::{ACCEPT, SmtpPeer, Tracker};
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// Runs of each process.
+const RUNS: usize = 200;
+/// Messages of each relay run.
+const MESSAGES: usize = 4000;
+const SENDER: &str = "alice@sender.example";
+
+fn main() -> Outcome<()> {
+    // `cargo test --benches` passes arguments of its own; only a bare or `--bench` call measures.
+    if std::env::args().any(|argument| argument == "--test") {
+        return Ok(());
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let binary = target.join("release/carom");
+    let dir = std::env::temp_dir().join(format!("carom-bench-{}", std::process::id()));
+    fs::create_dir_all(&dir)?;
+    let bench = Bench {
+        binary,
+        dir: dir.clone(),
+        key: fs::read_to_string(root.join("benches/rsa2048.pem"))?,
+    };
+    let empty = dir.join("empty");
+    let built = Command::new("rustc")
+        .args(["-O", "-o"])
+        .arg(&empty)
+        .arg(root.join("benches/empty.rs"))
+        .status()?;
+    if !built.success() {
+        return Err("benches/empty.rs does not compile".into());
+    }
+    bench.pipe(&empty)?;
+    bench.relay("accept", "x@accept.sink.example", 347.0)?;
+    bench.relay("open and click", "x@openclick.sink.example", 114.0)?;
+    bench.relay("bounce", "x@oob.sink.example", 146.0)?;
+    fs::remove_dir_all(dir)?;
+    Ok(())
+}
+
+struct Bench {
+    binary: PathBuf,
+    dir: PathBuf,
+    key: String,
+}
+
+/// Processor time of ended children so far, in seconds: cutime and cstime of /proc/self/stat, in hundredths. Too coarse
+/// for one run, so many are added up.
+fn children() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+    let ticks = |index: usize| {
+        fields
+            .get(index)
+            .and_then(|field| field.parse::<f64>().ok())
+            .unwrap_or(0.0)
+    };
+    (ticks(13) + ticks(14)) / 100.0
+}
+
+impl Bench {
+    fn pipe(&self, empty: &Path) -> Outcome<()> {
+        self.config("pipe", 25, "")?;
+        let message = self.message("x@accept.sink.example");
+        let file = self.dir.join("message");
+        fs::write(&file, &message)?;
+        let config = self.dir.join("pipe.toml");
+        let run = |carom: bool| -> Outcome<()> {
+            let mut command = Command::new(if carom { &self.binary } else { empty });
+            if carom {
+                command.arg("--config").arg(&config);
+                command.args([
+                    "pipe",
+                    "--sender",
+                    SENDER,
+                    "--recipient",
+                    "x@accept.sink.example",
+                    "--client-address",
+                    "192.0.2.1",
+                ]);
+            }
+            let status = command
+                .stdin(fs::File::open(&file)?)
+                .stdout(Stdio::null())
+                .status()?;
+            if status.success() {
+                Ok(())
+            } else {
+                Err(format!("{command:?}: {status}").into())
+            }
+        };
+        run(true)?;
+        let (mut ours, mut theirs) = (0.0, 0.0);
+        for _ in 0..RUNS / 20 {
+            for carom in [true, false] {
+                let before = children();
+                for _ in 0..20 {
+                    run(carom)?;
+                }
+                *(if carom { &mut ours } else { &mut theirs }) += children() - before;
+            }
+        }
+        let each = |seconds: f64| seconds * 1000.0 / RUNS as f64;
+        println!(
+            "carom pipe, {} bytes, DKIM verified, sink policy, SQLite: {:.2} ms CPU",
+            message.len(),
+            each(ours)
+        );
+        println!(
+            "an empty Rust process:                                    {:.2} ms CPU",
+            each(theirs)
+        );
+        println!(
+            "ratio                                                     {:.2}\n",
+            ours / theirs
+        );
+        Ok(())
+    }
+
+    fn relay(&self, name: &str, recipient: &str, bouncy_sink: f64) -> Outcome<()> {
+        let mail = SmtpPeer::at("127.0.0.1", 0, ACCEPT);
+        let tracker = Tracker::at(0);
+        let settings = format!(
+            "open_again_percent = 0\nclick_percent = 20\nclick_again_percent = 0\ntracking_domains_allowlist = [\"tracker.example:{}\"]\n",
+            tracker.port
+        );
+        let stem = format!("relay-{}", name.replace(' ', "-"));
+        self.config(&stem, mail.port, &settings)?;
+        let inbox = self.dir.join(format!("{stem}.inbox"));
+        fs::create_dir_all(&inbox)?;
+        let message = String::from_utf8(self.message_with(
+            recipient,
+            &format!("http://tracker.example:{}/i", tracker.port),
+            &format!("http://tracker.example:{}/l", tracker.port),
+        ))?;
+        let envelope = format!(
+            "x-sender: {SENDER}\r\nx-receiver: {recipient}\r\nReceived: from c (192.0.2.1) by mx.sink.example id 1\r\n"
+        );
+        for number in 0..MESSAGES {
+            fs::write(
+                inbox.join(format!("{number}.msg")),
+                format!("{envelope}{message}"),
+            )?;
+        }
+        let before = children();
+        let output = Command::new(&self.binary)
+            .arg("--config")
+            .arg(self.dir.join(format!("{stem}.toml")))
+            .args(["relay", "--json"])
+            .arg(&inbox)
+            .output()?;
+        let cpu = children() - before;
+        let summary: serde_json::Value = serde_json::from_slice(&output.stdout)
+            .map_err(|error| format!("{error}: {}", String::from_utf8_lossy(&output.stderr)))?;
+        let rate = summary["per_second"].as_f64().unwrap_or(0.0);
+        println!(
+            "relay, {name:15} {rate:6.0}/s  {:5.1} times bouncy-sink's {bouncy_sink}/s  ({:.2} ms CPU a message, peers not counted)",
+            rate / bouncy_sink,
+            cpu * 1000.0 / MESSAGES as f64
+        );
+        println!("  {}", summary["counters"]);
+        Ok(())
+    }
+
+    fn config(&self, stem: &str, smtp_port: u16, settings: &str) -> Outcome<()> {
+        let dir = self.dir.display();
+        let zone = format!(
+            "s1._domainkey.sender.example. 300 IN TXT {}\nsender.example. 300 IN TXT \"v=spf1 ip4:192.0.2.1 -all\"\n\
+             sender.example. 300 IN MX 10 mx1.sender.example.\nmx1.sender.example. 300 IN A 127.0.0.1\ntracker.example. 300 IN A 127.0.0.1\n",
+            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/rsa2048.txt"))?.trim()
+        );
+        fs::write(self.dir.join("zone"), zone)?;
+        let config = format!(
+            "state = \"{dir}/{stem}.state\"\n[dns]\nzone = \"{dir}/zone\"\n[network]\nallow_private = [\"127.0.0.0/8\"]\nsmtp_port = {smtp_port}\n\
+             hostname = \"sink.example\"\n[policy.sink.settings]\ndomains = [\"sink.example\"]\n{settings}\
+             [policy.sink.settings.mx_allowlist]\n\"mx1.sender.example\" = \"fbl@sender.example\"\n"
+        );
+        Ok(fs::write(self.dir.join(format!("{stem}.toml")), config)?)
+    }
+
+    fn message(&self, recipient: &str) -> Vec<u8> {
+        self.message_with(recipient, "http://tracker.example/i", "http://tracker.example/l")
+    }
+
+    /// Six kilobytes, signed with RSA-2048.
+    fn message_with(&self, recipient: &str, image: &str, link: &str) -> Vec<u8> {
+        let filler =
+            "<p>Some text of the kind that newsletters are made of, line after line.</p>\r\n".repeat(65);
+        let message = format!(
+            "From: Alice <{SENDER}>\r\nTo: <{recipient}>\r\nSubject: a benchmark\r\nDate: Sat, 21 Nov 2026 10:00:00 +0000\r\n\
+             Message-ID: <1@sender.example>\r\nMIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\r\n\
+             <html><body>{filler}<img src=\"{image}\"><a href=\"{link}\">x</a></body></html>\r\n"
+        );
+        let signed = RsaKey::<Sha256>::from_rsa_pem(&self.key)
+            .and_then(|key| {
+                let signer = DkimSigner::from_key(key)
+                    .domain("sender.example")
+                    .selector("s1")
+                    .headers(["From", "To", "Subject"]);
+                signer.sign(message.as_bytes())
+            })
+            .map(|signature| signature.to_header())
+            .unwrap_or_default();
+        format!("{signed}{message}").into_bytes()
+    }
+}

@@ -1,0 +1,99 @@
+//! The form of each setting: from a JSON value to the type of its field. An error is the remedy, an imperative.
+
+use crate::json::{self, Value};
+use crate::settings::{Delay, Sender};
+use std::collections::BTreeMap;
+
+/// A value in its form, or what to give instead.
+pub type Formed<T> = Result<T, &'static str>;
+
+/// The longest delay, in seconds.
+const MAX_DELAY: u32 = 30 * 86_400;
+
+pub fn percentage(value: &Value) -> Formed<f64> {
+    let percentage = json::number(value).filter(|number| (0.0..=100.0).contains(number));
+    percentage.ok_or("give a percentage, 0 to 100")
+}
+
+pub fn yes_or_no(value: &Value) -> Formed<bool> {
+    json::boolean(value).ok_or("give true or false")
+}
+
+/// One line of text.
+pub fn line(value: &Value) -> Formed<String> {
+    let line = json::text(value).filter(|text| !text.contains(char::is_control));
+    line.ok_or("give one line of text")
+}
+
+pub fn lines(value: &Value) -> Formed<Vec<String>> {
+    let lines = json::list(value).ok_or("give a list of texts")?;
+    lines.iter().map(line).collect()
+}
+
+pub fn seconds(value: &Value) -> Formed<u32> {
+    json::whole(value, 1, 600).ok_or("give 1 to 600 seconds")
+}
+
+pub fn code(value: &Value) -> Formed<u16> {
+    json::whole(value, 400, 599).map(|code| code as u16).ok_or("give an SMTP code, 400 to 599")
+}
+
+pub fn status(value: &Value) -> Formed<String> {
+    let status = json::text(value).filter(|status| crate::address::is_status(status));
+    status.ok_or("give an enhanced status code such as \"5.1.1\"")
+}
+
+pub fn sender(value: &Value) -> Formed<Sender> {
+    match json::text(value).as_deref() {
+        Some("null") => Ok(Sender::Null),
+        Some("recipient") => Ok(Sender::Recipient),
+        _ => Err("give \"null\" or \"recipient\""),
+    }
+}
+
+/// Factors of the days of whole weeks.
+pub fn factors(value: &Value) -> Formed<Vec<f64>> {
+    let read = || json::list(value)?.iter().map(json::number).collect::<Option<Vec<f64>>>();
+    let whole_weeks = |factors: &Vec<f64>| !factors.is_empty() && factors.len() % 7 == 0;
+    read()
+        .filter(|factors| whole_weeks(factors) && factors.iter().all(|factor| *factor >= 0.0))
+        .ok_or("give seven factors, 0 or more, for each week, Monday first")
+}
+
+/// Days of the month by digit.
+pub fn digit_days(value: &Value) -> Formed<BTreeMap<String, Vec<u8>>> {
+    let day = |day: &Value| json::whole(day, 0, 31).map(|day| day as u8);
+    let row = |(digit, days): (&String, &Value)| {
+        let is_digit = digit.len() == 1 && digit.bytes().all(|byte| byte.is_ascii_digit());
+        let days: Option<Vec<u8>> = json::list(days)?.iter().map(day).collect();
+        is_digit.then_some((digit.clone(), days?))
+    };
+    let table = json::table(value).and_then(|table| table.iter().map(row).collect());
+    table.ok_or("give a table of \"0\" to \"9\", each a list of days of the month, 0 for never")
+}
+
+/// Mail exchangers and the addresses for complaints; a list names the former alone.
+pub fn allowlist(value: &Value) -> Formed<BTreeMap<String, String>> {
+    if let Some(exchangers) = json::texts(value) {
+        return Ok(exchangers.into_iter().map(|mx| (mx, String::new())).collect());
+    }
+    let row = |(mx, address): (&String, &Value)| {
+        let address = json::text(address).filter(|address| address.is_empty() || address.contains('@'))?;
+        Some((mx.clone(), address))
+    };
+    let table = json::table(value).and_then(|table| table.iter().map(row).collect());
+    table.ok_or("give a table of mail exchangers with the address for complaints or \"\", or a list of mail exchangers")
+}
+
+pub fn delay(value: &Value) -> Formed<Delay> {
+    let whole = |value: &Value, least: u32| json::whole(value, least, MAX_DELAY);
+    let between = || match json::list(value)? {
+        [least, most] => {
+            let least = whole(least, 0)?;
+            Some(Delay::Between([least, whole(most, least)?]))
+        }
+        _ => None,
+    };
+    let delay = whole(value, 0).map(Delay::Fixed).or_else(between);
+    delay.ok_or("give seconds, or [least, most], up to 2592000 (30 days)")
+}
