@@ -6,7 +6,7 @@
 
 use super::Subject;
 use crate::config::Config;
-use crate::intake::envelope::split_address;
+use crate::envelope::split_address;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use url::Host;
