@@ -99,13 +99,16 @@ pub(super) fn visit(visit: &Visit, noun: &str, doors: &Doors, deadline: Deadline
     }
 }
 
+/// Whether an origin is a tracker, or why that is not known; set once.
+type Answer = Arc<OnceLock<Result<bool, String>>>;
+
 /// The links of one step on their way.
 struct Round<'a> {
     visit: &'a Visit,
     doors: &'a Doors,
     deadline: Deadline,
     /// Whether an origin is a tracker: asked once, by whoever meets it first.
-    asked: Mutex<HashMap<String, Arc<OnceLock<Result<bool, String>>>>>,
+    asked: Mutex<HashMap<String, Answer>>,
     /// Origins that were not reached, and why: their other links are not waited for.
     dead: Mutex<HashMap<String, String>>,
 }
@@ -455,7 +458,7 @@ mod tests {
             format!("http://{at}/to/good"),
             elsewhere,
         ];
-        let report = go(&doors(|_| {}), &[at.clone()], false, &urls, 5);
+        let report = go(&doors(|_| {}), std::slice::from_ref(&at), false, &urls, 5);
         assert_eq!(counted(&report), [("open_url_not_sparkpost", 1)]);
         assert!(
             report.note.starts_with(&format!("302 http://{at}/to/")),
@@ -476,7 +479,7 @@ mod tests {
         assert_eq!(other.connections.load(Ordering::SeqCst), 0);
         let private = go(
             &doors(|config| config.network.allow_private.clear()),
-            &[at.clone()],
+            std::slice::from_ref(&at),
             false,
             &urls[1..2],
             5,

@@ -15,9 +15,9 @@ use std::time::Duration;
 
 /// How long a write waits for other processes.
 const BUSY: Duration = Duration::from_secs(10);
-/// Pages in the write-ahead log before it is folded into the file: few, because a process that opens the file alone
-/// reads the log from its start.
-const CHECKPOINT_PAGES: i64 = 100;
+/// Bytes of the write-ahead log from which on it is folded into the file when the store is closed: few, because a process
+/// that opens the file alone reads the log from its start.
+const LOG_LIMIT: u64 = 100 << 10;
 
 /// What is to be done within a transaction.
 type Operation = Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>;
@@ -113,6 +113,19 @@ impl Shared {
     }
 }
 
+impl Drop for Shared {
+    /// Only a log that is folded in whole while nobody else looks can begin anew; if somebody does, the next to close will try.
+    fn drop(&mut self) {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        if std::fs::metadata(log).is_ok_and(|log| log.len() > LOG_LIMIT) {
+            let connection = lock(&self.connection);
+            let _ = connection.busy_timeout(Duration::ZERO);
+            let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        }
+    }
+}
+
 fn commit(connection: &mut Connection, group: Vec<Queued>) {
     if group.is_empty() {
         return;
@@ -145,7 +158,6 @@ fn open_file(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY)?;
     // The last process to close would fold the log in and delete it, only for the next to make it again.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     Ok(connection)
 }
 
