@@ -136,7 +136,7 @@ pub fn deliver(house: &House, mail: &Mail, deadline: Deadline, promised: &Atomic
     if plan.steps.is_empty() {
         let key = mail.key.of_a_redelivery();
         let record = Record {
-            key: key.as_deref(),
+            key,
             tally: &tally,
             at_ms: mail.at_ms,
             message: true,

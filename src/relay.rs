@@ -286,7 +286,7 @@ impl<'a> Run<'a> {
             (Instant::now() + pause, pause.min(Duration::from_secs(3600))),
         );
         // Files that are gone need no pause; looked at rarely, when the table has grown.
-        if paused.len() % 1024 == 0 {
+        if paused.len().is_multiple_of(1024) {
             let there: HashSet<PathBuf> = paused.keys().filter(|path| path.exists()).cloned().collect();
             paused.retain(|path, _| there.contains(path));
         }

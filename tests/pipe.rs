@@ -268,7 +268,7 @@ fn a_policy_that_fails_is_named_with_its_hash_and_the_message_deferred_or_taken(
     for (mode, cause) in causes {
         let table = |on_trap: &str| {
             format!(
-                "[policy.misfit]\npath = \"{}\"\n{on_trap}[policy.misfit.settings]\nmode = \"{mode}\"",
+                "[limits]\ntime = 1000\nmemory = 8388608\n[policy.misfit]\npath = \"{}\"\n{on_trap}[policy.misfit.settings]\nmode = \"{mode}\"",
                 misfit.display()
             )
         };

@@ -287,7 +287,7 @@ fn a_step_may_be_due_later_and_is_done_by_the_tick() {
     let tracker = Tracker::start();
     let sandbox = Sandbox::new()
         .settings(&tracker.allowed())
-        .settings("open_delay = 2");
+        .settings("open_delay = 2\nopen_again_percent = 0\nclick_percent = 0\nclick_again_percent = 0");
     let page = html("x@openclick.sink.example", &[tracker.url("/late")], &[]);
     sandbox.pipe("x@openclick.sink.example", &page).silent();
     let owed = sandbox.run(&["outbox", "--json"], b"").stdout;

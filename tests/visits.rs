@@ -5,6 +5,8 @@ use crate::harness::{Sandbox, html, signed};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+/// The chances that are left are none.
+const ONCE: &str = "open_again_percent = 0\nclick_percent = 0\nclick_again_percent = 0";
 const CLICKS: &str =
     "open_percent = 100\nclick_percent = 100\nopen_again_percent = 100\nclick_again_percent = 100";
 
@@ -132,7 +134,7 @@ fn b28_redirects_lead_nowhere() {
 #[test]
 fn hosts_that_are_not_listed_are_asked_once_and_remembered() {
     let tracker = Tracker::start();
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::new().settings(ONCE);
     let page = || html("x@openclick.sink.example", &[tracker.url("/i")], &[]);
     for _ in 0..2 {
         sandbox.pipe("x@openclick.sink.example", &page()).silent();
@@ -141,7 +143,7 @@ fn hosts_that_are_not_listed_are_asked_once_and_remembered() {
     assert_eq!(sandbox.counter("open_url_not_sparkpost"), 2);
     let willing = Tracker::start();
     willing.msys.store(true, Ordering::SeqCst);
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::new().settings(ONCE);
     for _ in 0..2 {
         sandbox
             .pipe(
@@ -229,7 +231,7 @@ fn list_unsubscribe_is_never_touched() {
 
 #[test]
 fn b36_a_message_without_html_is_no_open() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::new().settings(ONCE);
     sandbox
         .pipe("x@openclick.sink.example", &crate::harness::plain("x@y.example"))
         .silent();

@@ -8,16 +8,18 @@ use crate::auth::Dns;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use std::fmt;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, Error};
+use ureq::{Agent, Error, Timeout};
 
 /// Addresses that ureq takes at most.
 const MAX_ADDRESSES: usize = 8;
+/// Characters of a header field that are of interest.
+const MAX_FIELD: usize = 2048;
 
 /// What a server answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +30,36 @@ pub(super) struct Answered {
     pub server: Option<String>,
     /// The Location header.
     pub location: Option<String>,
+}
+
+/// No answer came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Missed {
+    /// Whether the host was not reached at all: its other links would fare no better.
+    pub unreachable: bool,
+    /// What went wrong, in one line.
+    pub text: String,
+}
+
+impl From<Error> for Missed {
+    fn from(error: Error) -> Missed {
+        let unreachable = match &error {
+            Error::HostNotFound | Error::ConnectionFailed | Error::Tls(_) => true,
+            Error::Timeout(when) => matches!(when, Timeout::Resolve | Timeout::Connect),
+            Error::Io(error) => matches!(
+                error.kind(),
+                ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::Other
+            ),
+            _ => false,
+        };
+        let text = error
+            .to_string()
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .take(200)
+            .collect();
+        Missed { unreachable, text }
+    }
 }
 
 /// The client of a process. Nothing is set up before the first link.
@@ -47,31 +79,33 @@ impl Client {
         }
     }
 
-    /// Fetches `url` and reads at most `[visit] max_bytes` of what it holds. The error is one line.
-    pub(super) fn get(&self, url: &str, user_agent: &str, deadline: Deadline) -> Result<Answered, String> {
+    /// Fetches `url` and reads at most `[visit] max_bytes` of what it holds.
+    pub(super) fn get(&self, url: &str, user_agent: &str, deadline: Deadline) -> Result<Answered, Missed> {
         let request = self
             .agent()
             .get(url)
             .header("User-Agent", user_agent)
             .header("Accept", "*/*");
-        let limited = request.config().timeout_global(Some(deadline.left())).build();
-        let mut response = limited.call().map_err(|error| one_line(&error))?;
+        let left = deadline.left();
+        let limited = request
+            .config()
+            .timeout_global(Some(left))
+            .timeout_connect(Some(left / 2))
+            .build();
+        let mut response = limited.call()?;
         let text = |name: &str| {
-            response
-                .headers()
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .map(|value| value.chars().take(2048).collect())
+            let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+            value.map(|value| value.chars().take(MAX_FIELD).collect())
         };
         let answered = Answered {
             status: response.status().as_u16(),
             server: text("server"),
             location: text("location"),
         };
-        // A body that has been read to its end leaves the connection fit for the next link; a longer one is cut off.
+        // A body that has been read to its end leaves the connection fit for the next link; one that is longer, or that
+        // breaks off, ends the connection and takes nothing from the answer.
         let body = response.body_mut().with_config().limit(u64::MAX).reader();
-        let mut bounded = body.take(self.config.visit.max_bytes);
-        std::io::copy(&mut bounded, &mut std::io::sink()).map_err(|error| one_line(&error))?;
+        let _ = std::io::copy(&mut body.take(self.config.visit.max_bytes), &mut std::io::sink());
         Ok(answered)
     }
 
@@ -136,13 +170,4 @@ impl Resolver for Vetted {
         }
         Ok(addresses)
     }
-}
-
-fn one_line(error: &impl ToString) -> String {
-    error
-        .to_string()
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(200)
-        .collect()
 }

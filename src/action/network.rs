@@ -88,7 +88,7 @@ fn is_global_v6(address: Ipv6Addr) -> bool {
     let [a, b, c, ..] = address.segments();
     // Only 2000::/3 is given out; in it Teredo, documentation, benchmarking and ORCHID are not, and 6to4 hides a v4 address.
     let given_out = a & 0xe000 == 0x2000;
-    let special = (a == 0x2001 && b < 0x0200) || (a == 0x2001 && b == 0x0db8) || a == 0x3fff;
+    let special = (a == 0x2001 && (b < 0x0200 || b == 0x0db8)) || a == 0x3fff;
     let six_to_four = a == 0x2002 && !is_global_v4(Ipv4Addr::from((u32::from(b) << 16) | u32::from(c)));
     given_out && !special && !six_to_four
 }

@@ -6,7 +6,7 @@
 
 use super::Subject;
 use crate::config::Config;
-use crate::intake::envelope::split_address;
+use crate::envelope::split_address;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use url::Host;
@@ -46,20 +46,35 @@ impl Draft {
     }
 
     fn encoding(&mut self, ascii: bool) {
-        self.line(&format!("Content-Transfer-Encoding: {}", if ascii { "7bit" } else { "8bit" }));
+        self.line(&format!(
+            "Content-Transfer-Encoding: {}",
+            if ascii { "7bit" } else { "8bit" }
+        ));
     }
 
     /// Ends as multipart/report: the text for people, the part for programs, and the original, or its header when it is
     /// longer than `[send] max_original`.
-    pub(super) fn report(mut self, kind: &str, text: &str, fields: &Fields, subject: &Subject<'_>, config: &Config) -> Vec<u8> {
+    pub(super) fn report(
+        mut self,
+        kind: &str,
+        text: &str,
+        fields: &Fields,
+        subject: &Subject<'_>,
+        config: &Config,
+    ) -> Vec<u8> {
         let boundary = format!("=_{}", token());
         let message = subject.message;
         let whole = message.header_block().len() + message.body().len();
         let too_long = whole as u64 > config.send.max_original;
         // Without the line that an mbox puts before a message: it is none of its bytes.
-        let original =
-            if too_long { message.header_block() } else { &message.raw()[message.raw().len() - whole..] };
-        self.line(&format!("Content-Type: multipart/report; report-type={kind};\r\n\tboundary=\"{boundary}\""));
+        let original = if too_long {
+            message.header_block()
+        } else {
+            &message.raw()[message.raw().len() - whole..]
+        };
+        self.line(&format!(
+            "Content-Type: multipart/report; report-type={kind};\r\n\tboundary=\"{boundary}\""
+        ));
         // A multipart says what is in any of its parts (RFC 2045 section 6.4).
         self.encoding(text.is_ascii() && original.is_ascii());
         self.line("");
@@ -76,7 +91,11 @@ impl Draft {
         self.0.extend_from_slice(fields.0.as_bytes());
         self.line("");
         self.line(&format!("--{boundary}"));
-        self.line(if too_long { "Content-Type: text/rfc822-headers" } else { "Content-Type: message/rfc822" });
+        self.line(if too_long {
+            "Content-Type: text/rfc822-headers"
+        } else {
+            "Content-Type: message/rfc822"
+        });
         self.encoding(original.is_ascii());
         self.line("");
         append_with_crlf(&mut self.0, original);
@@ -103,7 +122,8 @@ pub(super) struct Fields(String);
 impl Fields {
     /// Adds a field. These parts are ASCII (RFC 3464 section 2.1, RFC 5965 section 3.1).
     pub(super) fn add(&mut self, name: &str, value: &str) {
-        self.0.push_str(&format!("{name}: {}\r\n", in_ascii(&clean(value), |_| false)));
+        self.0
+            .push_str(&format!("{name}: {}\r\n", in_ascii(&clean(value), |_| false)));
     }
 
     /// Adds an address with its type: `rfc822`, or `utf-8` in the form for parts in ASCII (RFC 6533 section 3).
@@ -125,7 +145,10 @@ impl Fields {
 
 /// Text that can stand in a header field: one line, of bounded length.
 fn clean(value: &str) -> String {
-    let mut clean: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut clean: String = value
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     clean.truncate(clean.floor_char_boundary(MAX_VALUE));
     clean.trim().to_owned()
 }
@@ -134,7 +157,11 @@ fn clean(value: &str) -> String {
 fn in_ascii(text: &str, also: impl Fn(char) -> bool) -> String {
     let mut written = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_ascii() && !also(c) { written.push(c) } else { written += &format!("\\x{{{:X}}}", u32::from(c)) }
+        if c.is_ascii() && !also(c) {
+            written.push(c)
+        } else {
+            written += &format!("\\x{{{:X}}}", u32::from(c))
+        }
     }
     written
 }
@@ -156,12 +183,18 @@ fn encoded(text: &str) -> String {
             _ => words.push(hex),
         }
     }
-    words.iter().map(|word| format!("=?utf-8?Q?{word}?=")).collect::<Vec<_>>().join("\r\n ")
+    words
+        .iter()
+        .map(|word| format!("=?utf-8?Q?{word}?="))
+        .collect::<Vec<_>>()
+        .join("\r\n ")
 }
 
 /// An address between angle brackets.
 pub(super) fn bracketed(address: &str) -> String {
-    let sound = address.chars().filter(|c| !c.is_control() && !matches!(c, '<' | '>'));
+    let sound = address
+        .chars()
+        .filter(|c| !c.is_control() && !matches!(c, '<' | '>'));
     format!("<{}>", sound.take(MAX_ADDRESS).collect::<String>())
 }
 
@@ -182,7 +215,9 @@ pub(super) fn ascii_domain_of(address: &str, config: &Config) -> String {
 /// RFC 5322 section 3.3, in UTC.
 pub(super) fn date(at_ms: i64) -> String {
     let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
-    at.to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
+    at.to_zoned(TimeZone::UTC)
+        .strftime("%a, %d %b %Y %H:%M:%S +0000")
+        .to_string()
 }
 
 /// A word that nobody can foresee: 96 bits of the system's own randomness.
@@ -219,29 +254,52 @@ mod tests {
         let message = Message::read(raw);
         let keep = Keep::named(config, "key");
         let envelope = Envelope::default();
-        let subject =
-            Subject { message: &message, envelope: &envelope, client_address: None, seed: 1, key: "key", at_ms: 0, keep: &keep };
+        let subject = Subject {
+            message: &message,
+            envelope: &envelope,
+            client_address: None,
+            seed: 1,
+            key: "key",
+            at_ms: 0,
+            keep: &keep,
+        };
         let mut fields = Fields::default();
         fields.add("Status", "5.1.1");
         let draft = Draft::new("<a@a.example>", "b@b.example", "x", config);
         let mail = draft.report("delivery-status", "text\r\n--=_\r\n", &fields, &subject, config);
         let read = Message::read(&mail);
-        let parts = read.parts().iter().map(|part| (part.content_type.kind.clone(), part.body.to_vec()));
-        (read.header("Content-Transfer-Encoding").unwrap_or_default(), parts.collect())
+        let parts = read
+            .parts()
+            .iter()
+            .map(|part| (part.content_type.kind.clone(), part.body.to_vec()));
+        (
+            read.header("Content-Transfer-Encoding").unwrap_or_default(),
+            parts.collect(),
+        )
     }
 
     #[test]
     fn b5_b37_an_original_is_kept_byte_for_byte_and_the_frame_says_what_is_in_it() {
         let config = Config::default();
-        let long = format!("X-MSFBL: {}\r\nSubject: x\r\n\r\n.caf\u{e9}\r\n--=_\r\n", "aB3+/=".repeat(400));
-        for (raw, encoding) in [(long.as_bytes(), "8bit"), (b"Subject: x\r\n\r\n\xff\0\r\n", "8bit"), (b"A: b\r\n\r\nc\r\n", "7bit")] {
+        let long = format!(
+            "X-MSFBL: {}\r\nSubject: x\r\n\r\n.caf\u{e9}\r\n--=_\r\n",
+            "aB3+/=".repeat(400)
+        );
+        for (raw, encoding) in [
+            (long.as_bytes(), "8bit"),
+            (b"Subject: x\r\n\r\n\xff\0\r\n", "8bit"),
+            (b"A: b\r\n\r\nc\r\n", "7bit"),
+        ] {
             let (said, parts) = report(raw, &config);
             let kinds: Vec<&str> = parts.iter().map(|(kind, _)| kind.as_str()).collect();
             assert_eq!(kinds, ["text/plain", "message/delivery-status", "message/rfc822"]);
             assert_eq!((said.as_str(), parts[2].1.as_slice()), (encoding, raw));
         }
         let (_, parts) = report(b"From someone at some time\nA: b\n\nc\n", &config);
-        assert_eq!(parts[2].1, b"A: b\r\n\r\nc\r\n", "an mbox line is no part of a message");
+        assert_eq!(
+            parts[2].1, b"A: b\r\n\r\nc\r\n",
+            "an mbox line is no part of a message"
+        );
     }
 
     #[test]
@@ -260,7 +318,10 @@ mod tests {
         assert_eq!(bracketed("a@b>\r\nX: <y"), "<a@bX: y>");
         assert_eq!(bracketed(&"x".repeat(9_000)).len(), 322);
         let smuggled = encoded("=?utf-8?q?=0D=0ABcc=3A_x?=\r\nBcc: y\u{85}z");
-        assert!(smuggled.is_ascii() && !smuggled.contains("\nBcc") && !smuggled.contains("=0D"), "{smuggled}");
+        assert!(
+            smuggled.is_ascii() && !smuggled.contains("\nBcc") && !smuggled.contains("=0D"),
+            "{smuggled}"
+        );
     }
 
     #[test]
@@ -268,7 +329,12 @@ mod tests {
         assert_eq!(encoded("Grüße"), "=?utf-8?Q?=47=72=C3=BC=C3=9F=65?=");
         let mail = format!("Subject: {}\r\n\r\n", encoded(&"ü€😀".repeat(200)));
         assert!(mail.lines().all(|line| line.len() <= 85), "{mail}");
-        assert_eq!(Message::read(mail.as_bytes()).subject().map(|text| text.chars().count()), Some(MAX_ENCODED));
+        assert_eq!(
+            Message::read(mail.as_bytes())
+                .subject()
+                .map(|text| text.chars().count()),
+            Some(MAX_ENCODED)
+        );
     }
 
     #[test]
@@ -278,6 +344,9 @@ mod tests {
         fields.add_address("Original-Recipient", "j+x@green.example");
         let expected = "Final-Recipient: utf-8; j\\x{FC}rgen\\x{2B}x@gr\\x{FC}n.example\r\nOriginal-Recipient: rfc822; j+x@green.example\r\n";
         assert_eq!(fields.0, expected);
-        assert_eq!(ascii_domain_of("jürgen@grün.example", &Config::default()), "xn--grn-ioa.example");
+        assert_eq!(
+            ascii_domain_of("jürgen@grün.example", &Config::default()),
+            "xn--grn-ioa.example"
+        );
     }
 }

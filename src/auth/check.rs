@@ -211,7 +211,12 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
     }
 
     /// Checks a message and tells what `facts` makes of it.
-    fn check<T>(raw: &str, envelope: &Envelope, config: &Config, facts: impl FnOnce(&Check<'_, '_>) -> T) -> T {
+    fn check<T>(
+        raw: &str,
+        envelope: &Envelope,
+        config: &Config,
+        facts: impl FnOnce(&Check<'_, '_>) -> T,
+    ) -> T {
         let message = Message::read(raw.as_bytes());
         let dns = Dns::open(&config.dns).unwrap();
         let deadline = Deadline::after(Duration::from_secs(5));

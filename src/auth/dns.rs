@@ -51,7 +51,7 @@ pub struct Dns {
 enum Source {
     /// The authenticator beside the zone has no servers: it is answered from the zone.
     Zone(Zone, OnceLock<Result<MessageAuthenticator, String>>),
-    Network(Network, MessageAuthenticator),
+    Network(Box<Network>, MessageAuthenticator),
 }
 
 impl Dns {
@@ -148,7 +148,7 @@ impl Dns {
             Some(path) => Zone::load(path).map(|zone| Source::Zone(zone, OnceLock::new())),
             None => Network::open(&self.config.servers, self.timeout()).map(|network| {
                 let authenticator = MessageAuthenticator(network.resolver().clone());
-                Source::Network(network, authenticator)
+                Source::Network(Box::new(network), authenticator)
             }),
         };
         self.source

@@ -93,13 +93,7 @@ fn talk(stream: TcpStream, arrived: &Mutex<Vec<Arrived>>, manner: &Mutex<Manner>
         let verb = line.split(' ').next().unwrap_or("").to_ascii_uppercase();
         let scripted = |command: &str| {
             let manner = *manner.lock().unwrap();
-            (manner.at == command).then(|| {
-                format!(
-                    "{}
-",
-                    manner.reply
-                )
-            })
+            (manner.at == command).then(|| format!("{}\r\n", manner.reply))
         };
         if let Some(reply) = scripted(&verb) {
             out.write_all(reply.as_bytes())?;
