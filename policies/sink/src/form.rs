@@ -10,13 +10,15 @@ pub type Formed<T> = Result<T, &'static str>;
 /// The longest delay, in seconds.
 const MAX_DELAY: u32 = 30 * 86_400;
 
+/// A percentage.
 pub fn percentage(value: &Value) -> Formed<f64> {
     let percentage = json::number(value).filter(|number| (0.0..=100.0).contains(number));
     percentage.ok_or("give a percentage, 0 to 100")
 }
 
+/// A choice.
 pub fn yes_or_no(value: &Value) -> Formed<bool> {
-    json::boolean(value).ok_or("give true or false")
+    value.as_bool().ok_or("give true or false")
 }
 
 /// One line of text.
@@ -25,24 +27,29 @@ pub fn line(value: &Value) -> Formed<String> {
     line.ok_or("give one line of text")
 }
 
+/// Texts of one line each.
 pub fn lines(value: &Value) -> Formed<Vec<String>> {
     let lines = json::list(value).ok_or("give a list of texts")?;
     lines.iter().map(line).collect()
 }
 
+/// A time limit in seconds.
 pub fn seconds(value: &Value) -> Formed<u32> {
     json::whole(value, 1, 600).ok_or("give 1 to 600 seconds")
 }
 
+/// An SMTP reply code of a failure (RFC 5321 section 4.2).
 pub fn code(value: &Value) -> Formed<u16> {
     json::whole(value, 400, 599).map(|code| code as u16).ok_or("give an SMTP code, 400 to 599")
 }
 
+/// An enhanced status code of a failure (RFC 3463).
 pub fn status(value: &Value) -> Formed<String> {
     let status = json::text(value).filter(|status| crate::address::is_status(status));
     status.ok_or("give an enhanced status code such as \"5.1.1\"")
 }
 
+/// Whose name a bounce is sent in.
 pub fn sender(value: &Value) -> Formed<Sender> {
     match json::text(value).as_deref() {
         Some("null") => Ok(Sender::Null),
@@ -68,7 +75,7 @@ pub fn digit_days(value: &Value) -> Formed<BTreeMap<String, Vec<u8>>> {
         let days: Option<Vec<u8>> = json::list(days)?.iter().map(day).collect();
         is_digit.then_some((digit.clone(), days?))
     };
-    let table = json::table(value).and_then(|table| table.iter().map(row).collect());
+    let table = value.as_object().and_then(|table| table.iter().map(row).collect());
     table.ok_or("give a table of \"0\" to \"9\", each a list of days of the month, 0 for never")
 }
 
@@ -81,10 +88,11 @@ pub fn allowlist(value: &Value) -> Formed<BTreeMap<String, String>> {
         let address = json::text(address).filter(|address| address.is_empty() || address.contains('@'))?;
         Some((mx.clone(), address))
     };
-    let table = json::table(value).and_then(|table| table.iter().map(row).collect());
+    let table = value.as_object().and_then(|table| table.iter().map(row).collect());
     table.ok_or("give a table of mail exchangers with the address for complaints or \"\", or a list of mail exchangers")
 }
 
+/// Seconds to wait, or two of them to choose between.
 pub fn delay(value: &Value) -> Formed<Delay> {
     let whole = |value: &Value, least: u32| json::whole(value, least, MAX_DELAY);
     let between = || match json::list(value)? {
