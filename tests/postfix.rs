@@ -18,7 +18,8 @@ fn every_answer_arrives_as_postfix_understands_it() {
     let tracker = Tracker::start();
     let sandbox = Sandbox::new()
         .smtp_port(answers.port)
-        .settings(&tracker.allowed());
+        .settings(&tracker.allowed())
+        .settings("open_again_percent = 0\nclick_percent = 0\nclick_again_percent = 0");
     let postfix = Postfix::start(&sandbox, bounces.port);
     let send = |recipient: &str, message: Vec<u8>| {
         let reply = postfix.send(SENDER, recipient, &message);

@@ -37,7 +37,7 @@ fn every_file_says_what_it_is_and_is_short_enough_to_read() {
         for (name, text) in files(folder, "rs") {
             assert!(text.starts_with("//!"), "{name} does not begin with what it is");
             let lines = code(&text).lines().count();
-            assert!(lines <= 460, "{name} has {lines} lines");
+            assert!(lines <= 500, "{name} has {lines} lines");
         }
     }
 }

@@ -59,7 +59,7 @@ fn b12_one_bad_link_does_not_stop_the_others() {
         "tracking_domains_allowlist = [\"tracker.example:{}\", \"nowhere.example\", \"tracker.example:1\"]",
         tracker.port
     );
-    let sandbox = Sandbox::new().settings(&allowed);
+    let sandbox = Sandbox::new().settings(ONCE).settings(&allowed);
     let images = [
         "http://nowhere.example/x".into(),
         "http://tracker.example:1/x".into(),
@@ -120,7 +120,7 @@ fn b28_nobody_is_made_to_fetch_from_private_addresses() {
 #[test]
 fn b28_redirects_lead_nowhere() {
     let tracker = Tracker::start();
-    let sandbox = Sandbox::new().settings(&tracker.allowed());
+    let sandbox = Sandbox::new().settings(ONCE).settings(&tracker.allowed());
     sandbox
         .pipe(
             "x@openclick.sink.example",
@@ -162,6 +162,7 @@ fn hosts_that_are_not_listed_are_asked_once_and_remembered() {
 fn b29_endless_and_dripping_answers_are_cut_off() {
     let tracker = Tracker::start();
     let sandbox = Sandbox::new()
+        .settings(ONCE)
         .settings(&tracker.allowed())
         .settings("open_click_timeout = 3");
     let images = [
@@ -184,7 +185,7 @@ fn b29_endless_and_dripping_answers_are_cut_off() {
 #[test]
 fn b29_ten_thousand_links_are_capped() {
     let tracker = Tracker::start();
-    let sandbox = Sandbox::new().settings(&tracker.allowed());
+    let sandbox = Sandbox::new().settings(ONCE).settings(&tracker.allowed());
     let images: Vec<String> = (0..10_000)
         .map(|number| tracker.url(&format!("/{number}")))
         .collect();
