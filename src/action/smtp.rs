@@ -12,7 +12,7 @@ use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::client::{CertificateStore, SmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -319,11 +319,15 @@ impl Session {
         self.say(connection, Mail::new(self.sender.clone(), parameters))?;
         self.say(connection, Rcpt::new(self.recipient.clone(), Vec::new()))?;
         self.say(connection, Data)?;
-        let _ = connection.set_timeout(Some(self.deadline.left()));
-        // lettre ends the last line by itself.
-        connection
-            .message(self.data.strip_suffix(b"\r\n").unwrap_or(&self.data))
-            .map(drop)
+        // The end of the data is written anew.
+        let data = self.data.strip_suffix(b"\r\n").unwrap_or(&self.data);
+        match std::str::from_utf8(data) {
+            Ok(text) => self.say(connection, Content(text)),
+            Err(_) => {
+                let _ = connection.set_timeout(Some(self.deadline.left()));
+                connection.message(data).map(drop)
+            }
+        }
     }
 
     /// One command, which has no longer than what is left.
@@ -373,6 +377,21 @@ impl Session {
                 .map_err(|error| Broken::Tls(describe(&error)))?;
         }
         Ok(connection)
+    }
+}
+
+/// The content of a letter with dots doubled and the end of the data (RFC 5321 section 4.5.2), to be sent in one piece.
+/// lettre's own way writes the end apart: it then waits for the acknowledgement of the rest, which hosts put off for
+/// 40 ms (RFC 1122 section 4.2.3.2). What is not UTF-8 cannot go this way.
+struct Content<'a>(&'a str);
+
+impl Display for Content<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in self.0.split("\r\n") {
+            let dot = if line.starts_with('.') { "." } else { "" };
+            write!(f, "{dot}{line}\r\n")?;
+        }
+        f.write_str(".\r\n")
     }
 }
 
@@ -500,19 +519,24 @@ mod tests {
         let (at, heard) = host("127.0.0.1:0", polite);
         let pool = Pool::default();
         let eight_bit = b"A: b\r\n\r\n.\r\n..caf\xe9\r\n.";
-        for data in [&b"A: b\r\n\r\nx\r\n"[..], eight_bit] {
+        for data in [&b"A: b\r\n\r\n.\r\n..\xc3\xa9\r\n\r\n"[..], eight_bit] {
             assert_eq!(
                 send(&["127.0.0.1"], &letter(data), &pool, at.port()),
                 Ok("127.0.0.1".into())
             );
         }
         drop(pool);
-        let expected = b"EHLO carom.example\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nDATA\r\nA: b\r\n\r\nx\r\n.\r\n\
-            RSET\r\nMAIL FROM:<> BODY=8BITMIME\r\nRCPT TO:<a@b.example>\r\nDATA\r\nA: b\r\n\r\n..\r\n...caf\xe9\r\n..\r\n.\r\nQUIT\r\n";
+        let expected = b"EHLO carom.example\r\n\
+            MAIL FROM:<> BODY=8BITMIME\r\nRCPT TO:<a@b.example>\r\nDATA\r\n\
+            A: b\r\n\r\n..\r\n...\xc3\xa9\r\n\r\n.\r\nRSET\r\n\
+            MAIL FROM:<> BODY=8BITMIME\r\nRCPT TO:<a@b.example>\r\nDATA\r\n\
+            A: b\r\n\r\n..\r\n...caf\xe9\r\n..\r\n.\r\nQUIT\r\n";
+        let bytes = heard.0.lock().unwrap().1.clone();
         assert_eq!(
-            (heard.connections(), heard.text()),
-            (1, String::from_utf8_lossy(expected).into_owned())
+            bytes.escape_ascii().to_string(),
+            expected.escape_ascii().to_string()
         );
+        assert_eq!(heard.connections(), 1);
     }
 
     #[test]
