@@ -31,17 +31,11 @@ fn main() -> Outcome<()> {
     let binary = target.join("release/carom");
     let dir = std::env::temp_dir().join(format!("carom-bench-{}", std::process::id()));
     fs::create_dir_all(&dir)?;
-    let bench = Bench {
-        binary,
-        dir: dir.clone(),
-        key: fs::read_to_string(root.join("benches/rsa2048.pem"))?,
-    };
+    let bench =
+        Bench { binary, dir: dir.clone(), key: fs::read_to_string(root.join("benches/rsa2048.pem"))? };
     let empty = dir.join("empty");
-    let built = Command::new("rustc")
-        .args(["-O", "-o"])
-        .arg(&empty)
-        .arg(root.join("benches/empty.rs"))
-        .status()?;
+    let built =
+        Command::new("rustc").args(["-O", "-o"]).arg(&empty).arg(root.join("benches/empty.rs")).status()?;
     if !built.success() {
         return Err("benches/empty.rs does not compile".into());
     }
@@ -64,12 +58,7 @@ struct Bench {
 fn children() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-    let ticks = |index: usize| {
-        fields
-            .get(index)
-            .and_then(|field| field.parse::<f64>().ok())
-            .unwrap_or(0.0)
-    };
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
     (ticks(13) + ticks(14)) / 100.0
 }
 
@@ -94,15 +83,8 @@ impl Bench {
                     "192.0.2.1",
                 ]);
             }
-            let status = command
-                .stdin(fs::File::open(&file)?)
-                .stdout(Stdio::null())
-                .status()?;
-            if status.success() {
-                Ok(())
-            } else {
-                Err(format!("{command:?}: {status}").into())
-            }
+            let status = command.stdin(fs::File::open(&file)?).stdout(Stdio::null()).status()?;
+            if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
         };
         run(true)?;
         let (mut ours, mut theirs) = (0.0, 0.0);
@@ -121,14 +103,8 @@ impl Bench {
             message.len(),
             each(ours)
         );
-        println!(
-            "an empty Rust process:                                    {:.2} ms CPU",
-            each(theirs)
-        );
-        println!(
-            "ratio                                                     {:.2}\n",
-            ours / theirs
-        );
+        println!("an empty Rust process:                                    {:.2} ms CPU", each(theirs));
+        println!("ratio                                                     {:.2}\n", ours / theirs);
         Ok(())
     }
 
@@ -152,10 +128,7 @@ impl Bench {
             "x-sender: {SENDER}\r\nx-receiver: {recipient}\r\nReceived: from c (192.0.2.1) by mx.sink.example id 1\r\n"
         );
         for number in 0..MESSAGES {
-            fs::write(
-                inbox.join(format!("{number}.msg")),
-                format!("{envelope}{message}"),
-            )?;
+            fs::write(inbox.join(format!("{number}.msg")), format!("{envelope}{message}"))?;
         }
         let before = children();
         let output = Command::new(&self.binary)

@@ -37,11 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut recipients = BTreeMap::new();
     for entry in fs::read_dir(root.join("examples/inbox"))?.flatten() {
         let text = String::from_utf8_lossy(&fs::read(entry.path())?).into_owned();
-        let to = text
-            .lines()
-            .find_map(|line| line.strip_prefix("To: "))
-            .unwrap_or_default()
-            .to_owned();
+        let to = text.lines().find_map(|line| line.strip_prefix("To: ")).unwrap_or_default().to_owned();
         recipients.insert(entry.file_name().to_string_lossy().into_owned(), to);
         fs::copy(entry.path(), inbox.join(entry.file_name()))?;
     }
@@ -50,10 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .replace("STATE", &scratch.join("state").to_string_lossy())
         .replace("ZONE", &zone.to_string_lossy());
     fs::write(scratch.join("carom.toml"), config)?;
-    println!(
-        "carom relay over {} messages of examples/inbox\n",
-        recipients.len()
-    );
+    println!("carom relay over {} messages of examples/inbox\n", recipients.len());
     let relayed = carom(root, &scratch, &["relay", &inbox.to_string_lossy()])?;
     let log = carom(root, &scratch, &["log"])?;
     println!("what became of each message (carom log)");
@@ -119,22 +112,14 @@ const MESSAGES: &[(&str, &str, &str, bool)] = &[
     ("10-hard-bounce", "HardBounce@sink.example", "", true),
     ("11-complaint", "complaint@sink.example", "", true),
     ("12-refused", "bounce@sink.example", "", true),
-    (
-        "13-kept",
-        "anyone@accept.sink.example",
-        "X-Bouncy-Sink: store-done\r\n",
-        true,
-    ),
+    ("13-kept", "anyone@accept.sink.example", "X-Bouncy-Sink: store-done\r\n", true),
     ("14-unsigned", "anyone@oob.sink.example", "", false),
 ];
 
 fn make_inbox(inbox: &Path) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(inbox)?;
     let bytes = |hex: &str| -> Result<Vec<u8>, std::num::ParseIntError> {
-        (0..hex.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16))
-            .collect()
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16)).collect()
     };
     for (name, recipient, extra, is_signed) in MESSAGES {
         let message = format!(
@@ -149,16 +134,14 @@ fn make_inbox(inbox: &Path) -> Result<(), Box<dyn Error>> {
         if *is_signed {
             let key = Ed25519Key::from_seed_and_public_key(&bytes(SEED)?, &bytes(PUBLIC)?)
                 .map_err(|error| error.to_string())?;
-            let signer = DkimSigner::from_key(key)
-                .domain("sender.example")
-                .selector("s1")
-                .headers(["From", "To", "Subject", "Date", "Message-ID"]);
-            file.push_str(
-                &signer
-                    .sign(message.as_bytes())
-                    .map_err(|error| error.to_string())?
-                    .to_header(),
-            );
+            let signer = DkimSigner::from_key(key).domain("sender.example").selector("s1").headers([
+                "From",
+                "To",
+                "Subject",
+                "Date",
+                "Message-ID",
+            ]);
+            file.push_str(&signer.sign(message.as_bytes()).map_err(|error| error.to_string())?.to_header());
         }
         file.push_str(&message);
         fs::write(inbox.join(format!("{name}.msg")), file)?;

@@ -31,27 +31,17 @@ pub struct Finding {
 
 impl Finding {
     fn good(subject: &str, found: impl ToString) -> Finding {
-        Finding {
-            subject: subject.into(),
-            found: found.to_string(),
-            remedy: None,
-        }
+        Finding { subject: subject.into(), found: found.to_string(), remedy: None }
     }
 
     fn wrong(subject: &str, found: impl ToString, remedy: impl ToString) -> Finding {
-        Finding {
-            subject: subject.into(),
-            found: found.to_string(),
-            remedy: Some(remedy.to_string()),
-        }
+        Finding { subject: subject.into(), found: found.to_string(), remedy: Some(remedy.to_string()) }
     }
 
     fn error(subject: &str, error: &Error) -> Finding {
         let remedy = error.remedy_text().unwrap_or("see the text of the error");
         let text = error.to_string();
-        let found = text
-            .strip_suffix(remedy)
-            .map_or(text.as_str(), |text| text.trim_end_matches("; "));
+        let found = text.strip_suffix(remedy).map_or(text.as_str(), |text| text.trim_end_matches("; "));
         Finding::wrong(subject, found, remedy)
     }
 }
@@ -84,7 +74,8 @@ fn policies(config: &Config) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     for name in names {
-        let policy = match Policy::load(name, config) {
+        let policy = match Policy::load(name, config).and_then(|policy| policy.start_clock().map(|()| policy))
+        {
             Ok(policy) => policy,
             Err(error) => {
                 findings.push(Finding::error("policy", &error));
@@ -93,31 +84,17 @@ fn policies(config: &Config) -> Vec<Finding> {
         };
         let deadline = Deadline::after(Duration::from_secs(1));
         let raw = Arc::new(b"Subject: carom check\r\n\r\n".to_vec());
-        let facts = Rc::new(Facts::new(
-            raw,
-            Envelope::default(),
-            Arc::new(config.clone()),
-            dns.clone(),
-            deadline,
-        ));
+        let facts =
+            Rc::new(Facts::new(raw, Envelope::default(), Arc::new(config.clone()), dns.clone(), deadline));
         match policy.validate_settings(&facts) {
-            Err(failure) => findings.push(Finding::wrong(
-                "policy",
-                failure,
-                "mend the policy, or name another",
-            )),
+            Err(failure) => {
+                findings.push(Finding::wrong("policy", failure, "mend the policy, or name another"))
+            }
             Ok(complaints) if complaints.is_empty() => {
-                findings.push(Finding::good(
-                    "policy",
-                    format_args!("{name} ({})", &policy.hash[..12]),
-                ));
+                findings.push(Finding::good("policy", format_args!("{name} ({})", &policy.hash[..12])));
             }
             Ok(complaints) => findings.extend(complaints.iter().map(|complaint| {
-                Finding::wrong(
-                    "policy",
-                    complaint,
-                    format_args!("change it in [policy.{name}.settings]"),
-                )
+                Finding::wrong("policy", complaint, format_args!("change it in [policy.{name}.settings]"))
             })),
         }
     }

@@ -243,30 +243,19 @@ impl Default for Config {
 
 impl Default for Dns {
     fn default() -> Dns {
-        Dns {
-            servers: Vec::new(),
-            zone: None,
-            timeout: 5,
-        }
+        Dns { servers: Vec::new(), zone: None, timeout: 5 }
     }
 }
 
 impl Default for Network {
     fn default() -> Network {
-        Network {
-            allow_private: Vec::new(),
-            smtp_port: 25,
-            hostname: None,
-        }
+        Network { allow_private: Vec::new(), smtp_port: 25, hostname: None }
     }
 }
 
 impl Default for Message {
     fn default() -> Message {
-        Message {
-            max_size: 64 << 20,
-            deadline: 60,
-        }
+        Message { max_size: 64 << 20, deadline: 60 }
     }
 }
 
@@ -286,23 +275,13 @@ impl Default for Relay {
 
 impl Default for Log {
     fn default() -> Log {
-        Log {
-            directory: None,
-            format: LogFormat::Json,
-            keep_days: 10,
-            level: "info".into(),
-        }
+        Log { directory: None, format: LogFormat::Json, keep_days: 10, level: "info".into() }
     }
 }
 
 impl Default for Send {
     fn default() -> Send {
-        Send {
-            timeout: 20,
-            starttls: true,
-            give_up_hours: 120,
-            max_original: 10 << 20,
-        }
+        Send { timeout: 20, starttls: true, give_up_hours: 120, max_original: 10 << 20 }
     }
 }
 
@@ -320,23 +299,13 @@ impl Default for Visit {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits {
-            time: 250,
-            memory: 64 << 20,
-            steps: 256,
-            log: 16 << 10,
-            on_trap: OnTrap::Defer,
-        }
+        Limits { time: 250, memory: 64 << 20, steps: 256, log: 16 << 10, on_trap: OnTrap::Defer }
     }
 }
 
 impl Default for Policy {
     fn default() -> Policy {
-        Policy {
-            path: None,
-            on_trap: None,
-            settings: toml::Table::new(),
-        }
+        Policy { path: None, on_trap: None, settings: toml::Table::new() }
     }
 }
 
@@ -350,9 +319,7 @@ impl Config {
         };
         let personal = || {
             let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
-            let base = std::env::var_os("XDG_STATE_HOME")
-                .map(PathBuf::from)
-                .or_else(home)?;
+            let base = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).or_else(home)?;
             Some(base.join("carom"))
         };
         if let Some(state) = state {
@@ -374,15 +341,10 @@ impl Config {
     pub fn parse(text: &str) -> Result<Config> {
         let text = name_default_policy(text);
         let config: Config = toml::from_str(&text).map_err(|error| {
-            let line = error
-                .span()
-                .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             let key = text.lines().nth(line - 1).unwrap_or_default().trim();
-            Error::new(format_args!(
-                "line {line}: {} (at `{key}`)",
-                error.message().trim()
-            ))
-            .remedy("see examples/carom.toml for every key, its type and its default")
+            Error::new(format_args!("line {line}: {} (at `{key}`)", error.message().trim()))
+                .remedy("see examples/carom.toml for every key, its type and its default")
         })?;
         config.validate(&text)?;
         Ok(config)
@@ -397,11 +359,7 @@ impl Config {
             Err(Error::new(format_args!("line {}: {key}: {why}", line_of(key))).remedy(remedy))
         };
         if self.relay.threads == 0 || self.relay.threads > 1024 {
-            return impossible(
-                "threads",
-                "must be from 1 to 1024",
-                "remove the key for the default, 32",
-            );
+            return impossible("threads", "must be from 1 to 1024", "remove the key for the default, 32");
         }
         if self.message.deadline == 0 {
             return impossible(
@@ -424,28 +382,19 @@ impl Config {
             return impossible("level", "is not a level", "use error, warn, info, debug or trace");
         }
         if self.dns.zone.is_some() && !self.dns.servers.is_empty() {
-            return impossible(
-                "zone",
-                "a zone and servers cannot both answer",
-                "remove one of the two",
-            );
+            return impossible("zone", "a zone and servers cannot both answer", "remove one of the two");
         }
         Ok(())
     }
 
     /// The directory below which everything stands that is not set one by one.
     pub fn state_dir(&self) -> PathBuf {
-        self.state
-            .clone()
-            .unwrap_or_else(|| PathBuf::from("/var/lib/carom"))
+        self.state.clone().unwrap_or_else(|| PathBuf::from("/var/lib/carom"))
     }
 
     /// The SQLite file.
     pub fn store_path(&self) -> PathBuf {
-        self.store
-            .path
-            .clone()
-            .unwrap_or_else(|| self.state_dir().join("carom.db"))
+        self.store.path.clone().unwrap_or_else(|| self.state_dir().join("carom.db"))
     }
 
     /// The directory of the logs.
@@ -483,10 +432,8 @@ fn name_default_policy(text: &str) -> String {
     for line in text.split('\n') {
         let trimmed = line.trim_start();
         top_level &= !trimmed.starts_with('[');
-        let value = trimmed
-            .strip_prefix("policy")
-            .map(str::trim_start)
-            .and_then(|rest| rest.strip_prefix('='));
+        let value =
+            trimmed.strip_prefix("policy").map(str::trim_start).and_then(|rest| rest.strip_prefix('='));
         match value {
             Some(value) if top_level && value.trim_start().starts_with(['"', '\'']) => {
                 lines.push(format!("default_policy ={value}"));

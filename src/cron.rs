@@ -28,9 +28,5 @@ pub fn tick(house: &House) -> Result<Ticked> {
     house.store.purge(clock::now_ms())?;
     log::expire(&house.config);
     let count = |result| ended.iter().filter(|ended| ended.result == result).count();
-    Ok(Ticked {
-        succeeded: count("succeeded"),
-        failed: count("failed"),
-        later: count("later"),
-    })
+    Ok(Ticked { succeeded: count("succeeded"), failed: count("failed"), later: count("later") })
 }

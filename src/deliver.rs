@@ -88,11 +88,7 @@ pub enum Answer {
 impl Answer {
     /// "Try again later", for a reason of our own.
     pub fn later(text: impl std::fmt::Display) -> Answer {
-        Answer::Later(Reply {
-            code: 451,
-            enhanced: "4.3.0".into(),
-            text: text.to_string(),
-        })
+        Answer::Later(Reply { code: 451, enhanced: "4.3.0".into(), text: text.to_string() })
     }
 
     /// The exit code and the status line that say so to a pipe transport.
@@ -126,21 +122,10 @@ pub fn deliver(house: &House, mail: &Mail, deadline: Deadline, promised: &Atomic
     for name in plan.take_bookkeeping() {
         tally.add(&name);
     }
-    let mut entry = Entry::new(
-        mail.at_ms,
-        &mail.envelope,
-        &house.policy.name,
-        &plan.verdict,
-        mail.seed,
-    );
+    let mut entry = Entry::new(mail.at_ms, &mail.envelope, &house.policy.name, &plan.verdict, mail.seed);
     if plan.steps.is_empty() {
         let key = mail.key.of_a_redelivery();
-        let record = Record {
-            key,
-            tally: &tally,
-            at_ms: mail.at_ms,
-            message: true,
-        };
+        let record = Record { key, tally: &tally, at_ms: mail.at_ms, message: true };
         if let Err(error) = house.store.record(&record) {
             return Answer::later(error);
         }
@@ -172,10 +157,7 @@ pub fn deliver(house: &House, mail: &Mail, deadline: Deadline, promised: &Atomic
             plan: &plan,
             seed: mail.seed,
             at_ms: mail.at_ms,
-            keep: mail
-                .keep
-                .clone()
-                .unwrap_or_else(|| Keep::named(&house.config, &key)),
+            keep: mail.keep.clone().unwrap_or_else(|| Keep::named(&house.config, &key)),
         };
         entry.results = journal::run(&house.doors, &work, deadline);
     }
@@ -202,13 +184,7 @@ pub fn explain(house: &House, mail: &Mail, deadline: Deadline) -> Result<Plan, S
 }
 
 fn facts(house: &House, mail: &Mail, deadline: Deadline) -> Facts {
-    Facts::new(
-        mail.raw.clone(),
-        mail.envelope.clone(),
-        house.config.clone(),
-        house.dns.clone(),
-        deadline,
-    )
+    Facts::new(mail.raw.clone(), mail.envelope.clone(), house.config.clone(), house.dns.clone(), deadline)
 }
 
 enum Undecided {
@@ -219,10 +195,7 @@ enum Undecided {
 /// Asks the policy for a plan, then where the answers in it may go.
 fn ask(house: &House, facts: &Rc<Facts>, mail: &Mail, deadline: Deadline) -> Result<Plan, Undecided> {
     let now_ms = u64::try_from(mail.at_ms).unwrap_or(0);
-    let decision = house
-        .policy
-        .decide(facts, mail.seed, now_ms)
-        .map_err(Undecided::Policy)?;
+    let decision = house.policy.decide(facts, mail.seed, now_ms).map_err(Undecided::Policy)?;
     let mut plan = decision.plan;
     let mut asked = None;
     for step in &mut plan.steps {
@@ -251,10 +224,7 @@ fn route(
     if let Some(routes) = asked {
         return Ok(routes.clone());
     }
-    let refused = |refusal| Route {
-        refusal: Some(refusal),
-        ..Route::default()
-    };
+    let refused = |refusal| Route { refusal: Some(refusal), ..Route::default() };
     let envelope = facts.envelope();
     let refuse_both = |refusal| (refused(refusal), refused(refusal));
     let found = match split_address(&envelope.sender) {
@@ -262,29 +232,17 @@ fn route(
         Some(_) if split_address(&envelope.recipient).is_none() => refuse_both(Refusal::MissingTo),
         Some((_, domain)) => match house.dns.mx(domain, deadline) {
             Err(DnsFailure::Temporary(text)) => {
-                return Err(Undecided::Dns(format!(
-                    "DNS for {domain} does not answer now: {text}"
-                )));
+                return Err(Undecided::Dns(format!("DNS for {domain} does not answer now: {text}")));
             }
             Err(DnsFailure::NotFound | DnsFailure::NoMail) => refuse_both(Refusal::NotRecognised),
             Ok(hosts) => {
-                let mapped = house
-                    .policy
-                    .map(facts, &envelope.sender, &hosts)
-                    .map_err(Undecided::Policy)?;
+                let mapped = house.policy.map(facts, &envelope.sender, &hosts).map_err(Undecided::Policy)?;
                 match mapped.filter(|mapping| !mapping.hosts.is_empty()) {
                     None => refuse_both(Refusal::NotRecognised),
                     Some(mapping) => {
-                        let to = |to: String| Route {
-                            hosts: mapping.hosts.clone(),
-                            to,
-                            refusal: None,
-                        };
+                        let to = |to: String| Route { hosts: mapping.hosts.clone(), to, refusal: None };
                         let complaints = mapping.feedback_address.clone().map(to);
-                        (
-                            to(envelope.sender.clone()),
-                            complaints.unwrap_or(refused(Refusal::NotRecognised)),
-                        )
+                        (to(envelope.sender.clone()), complaints.unwrap_or(refused(Refusal::NotRecognised)))
                     }
                 }
             }
@@ -311,12 +269,7 @@ fn failed(house: &House, mail: &Mail, failure: &Failure) -> Answer {
     if taken {
         tally.add("total_messages");
     }
-    let record = Record {
-        key: None,
-        tally: &tally,
-        at_ms: mail.at_ms,
-        message: taken,
-    };
+    let record = Record { key: None, tally: &tally, at_ms: mail.at_ms, message: taken };
     match (house.store.record(&record), taken) {
         (Ok(()), true) => Answer::Taken,
         (Err(error), true) => Answer::later(error),
@@ -328,12 +281,7 @@ fn failed(house: &House, mail: &Mail, failure: &Failure) -> Answer {
 fn count_later(house: &House, mail: &Mail, answer: Answer) -> Answer {
     let mut tally = Tally::default();
     tally.add("deferred");
-    let record = Record {
-        key: None,
-        tally: &tally,
-        at_ms: mail.at_ms,
-        message: false,
-    };
+    let record = Record { key: None, tally: &tally, at_ms: mail.at_ms, message: false };
     if let Err(error) = house.store.record(&record) {
         tracing::warn!(%error, "a deferral is not counted");
     }

@@ -51,10 +51,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error that says what went wrong: `"/etc/carom/carom.toml: permission denied"`.
     pub fn new(what: impl fmt::Display) -> Error {
-        Error {
-            what: what.to_string(),
-            remedy: None,
-        }
+        Error { what: what.to_string(), remedy: None }
     }
 
     /// Adds how to mend it, an imperative sentence without a full stop.

@@ -35,26 +35,14 @@ impl Key {
     /// bytes are two messages, unless the first was cut off.
     pub fn of_message(envelope: &Envelope, raw: &[u8]) -> Key {
         let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
-        for part in [
-            envelope.queue_id.as_deref().unwrap_or_default(),
-            &envelope.sender,
-            &envelope.recipient,
-        ] {
+        for part in [envelope.queue_id.as_deref().unwrap_or_default(), &envelope.sender, &envelope.recipient]
+        {
             digest.update(part.as_bytes());
             digest.update(b"\0");
         }
         digest.update(raw);
-        let text = digest
-            .finish()
-            .as_ref()
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        Key {
-            text,
-            named: envelope.queue_id.is_some(),
-        }
+        let text = digest.finish().as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        Key { text, named: envelope.queue_id.is_some() }
     }
 
     /// The key of a claimed file.
@@ -108,10 +96,7 @@ pub struct Work<'a> {
 
 /// Writes the promise down. `Standing::New` means that it is ours to keep; otherwise it is on record already.
 pub fn promise(store: &Store, key: &Key, promise: Promise<'_>) -> Result<(String, Standing)> {
-    let standing = store.promise(&Promise {
-        key: &key.text,
-        ..promise
-    })?;
+    let standing = store.promise(&Promise { key: &key.text, ..promise })?;
     match standing {
         Standing::New => Ok((key.text.clone(), standing)),
         // Cut off, or named by the mail server: the same message again. What is left of it is done, nothing twice.
@@ -119,10 +104,7 @@ pub fn promise(store: &Store, key: &Key, promise: Promise<'_>) -> Result<(String
         Standing::Finished if key.named => Ok((key.text.clone(), standing)),
         Standing::Open { .. } | Standing::Finished => {
             let another = key.another();
-            let standing = store.promise(&Promise {
-                key: &another,
-                ..promise
-            })?;
+            let standing = store.promise(&Promise { key: &another, ..promise })?;
             Ok((another, standing))
         }
     }
@@ -217,20 +199,10 @@ fn run_ready(
             Done::Later { at_ms } => (StepResult::Later { at_ms }, "later"),
         };
         let action = work.plan.steps[step].action.name();
-        ended.push(Ended {
-            step,
-            action,
-            result: name,
-            note: report.note.clone(),
-        });
+        ended.push(Ended { step, action, result: name, note: report.note.clone() });
         settled.push((
             step,
-            Settled {
-                result,
-                note: report.note,
-                tally: report.tally,
-                now_ms: clock::now_ms(),
-            },
+            Settled { result, note: report.note, tally: report.tally, now_ms: clock::now_ms() },
         ));
     }
     if let Err(error) = doors.store.settle(work.key, &settled) {

@@ -52,23 +52,13 @@ impl<'a> Entry<'a> {
         seed: u64,
     ) -> Entry<'a> {
         let (counted, results) = (Tally::default(), Vec::new());
-        Entry {
-            time: time(at_ms),
-            envelope,
-            policy,
-            seed,
-            verdict,
-            counted,
-            results,
-        }
+        Entry { time: time(at_ms), envelope, policy, seed, verdict, counted, results }
     }
 }
 
 /// Milliseconds since 1970 as RFC 3339 in UTC.
 pub fn time(at_ms: i64) -> String {
-    Timestamp::from_millisecond(at_ms)
-        .unwrap_or(Timestamp::UNIX_EPOCH)
-        .to_string()
+    Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
 
 /// The log of messages.
@@ -80,10 +70,7 @@ pub struct MessageLog {
 impl MessageLog {
     /// A log that opens its file when there is something to write.
     pub fn open(config: &Config) -> MessageLog {
-        MessageLog {
-            directory: config.log_dir(),
-            format: config.log.format,
-        }
+        MessageLog { directory: config.log_dir(), format: config.log.format }
     }
 
     /// Adds a line. A log that cannot be written does not stop mail: the message is on record in the store.
@@ -110,11 +97,7 @@ fn bounded_json(json: String, entry: &Entry<'_>) -> String {
     }
     short.results.truncate(20);
     let shorter = serde_json::to_string(&short).unwrap_or_default();
-    if shorter.len() < MAX_LINE {
-        shorter
-    } else {
-        format!(r#"{{"time":"{}","too_long":true}}"#, entry.time)
-    }
+    if shorter.len() < MAX_LINE { shorter } else { format!(r#"{{"time":"{}","too_long":true}}"#, entry.time) }
 }
 
 /// A line of the message log as people read it.
@@ -131,30 +114,18 @@ pub fn readable(json: &str) -> String {
     let mut shown = format!(
         "{}  {}  <{}> to <{}>  {verdict}",
         text("time"),
-        if text("queue_id").is_empty() {
-            "-"
-        } else {
-            text("queue_id")
-        },
+        if text("queue_id").is_empty() { "-" } else { text("queue_id") },
         text("sender"),
         text("recipient"),
     );
-    for name in line
-        .get("counted")
-        .and_then(serde_json::Value::as_object)
-        .into_iter()
-        .flat_map(|all| all.keys())
+    for name in
+        line.get("counted").and_then(serde_json::Value::as_object).into_iter().flat_map(|all| all.keys())
     {
         if name != "total_messages" {
             shown.push_str(&format!("  {name}"));
         }
     }
-    for result in line
-        .get("results")
-        .and_then(serde_json::Value::as_array)
-        .into_iter()
-        .flatten()
-    {
+    for result in line.get("results").and_then(serde_json::Value::as_array).into_iter().flatten() {
         let of = |key: &str| result.get(key).and_then(serde_json::Value::as_str).unwrap_or("");
         shown.push_str(&format!("  {} {}: {}", of("action"), of("result"), of("note")));
     }
@@ -162,9 +133,7 @@ pub fn readable(json: &str) -> String {
 }
 
 fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// The last `lines` of the message log, oldest first.
@@ -173,9 +142,7 @@ pub fn tail(config: &Config, lines: usize) -> Result<Vec<String>> {
     let mut found: Vec<String> = Vec::new();
     while let Some(day) = days.pop().filter(|_| found.len() < lines) {
         let mut text = String::new();
-        File::open(&day)
-            .and_then(|mut file| file.read_to_string(&mut text))
-            .context(day.display())?;
+        File::open(&day).and_then(|mut file| file.read_to_string(&mut text)).context(day.display())?;
         let wanted = text.lines().rev().take(lines - found.len());
         found.extend(wanted.map(str::to_owned));
     }
@@ -191,10 +158,8 @@ pub fn expire(config: &Config) {
     let oldest = day(clock::now_ms() - i64::from(config.log.keep_days) * 86_400_000);
     for stem in ["messages", "carom"] {
         for path in days(&config.log_dir(), stem).unwrap_or_default() {
-            let older = path
-                .file_stem()
-                .and_then(|name| name.to_str())
-                .and_then(|name| name.strip_prefix(stem));
+            let older =
+                path.file_stem().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix(stem));
             if older.is_some_and(|date| date.trim_start_matches('-') < oldest.as_str()) {
                 let _ = fs::remove_file(path);
             }
@@ -258,9 +223,7 @@ pub fn init(config: &Config) {
         .with_max_level(level)
         .with_ansi(false)
         .with_target(false)
-        .with_writer(Diagnostics {
-            directory: config.log_dir(),
-        })
+        .with_writer(Diagnostics { directory: config.log_dir() })
         .finish();
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
@@ -280,10 +243,7 @@ impl<'a> MakeWriter<'a> for Diagnostics {
     type Writer = Event<'a>;
 
     fn make_writer(&'a self) -> Event<'a> {
-        Event {
-            directory: &self.directory,
-            bytes: Vec::new(),
-        }
+        Event { directory: &self.directory, bytes: Vec::new() }
     }
 }
 
@@ -325,12 +285,8 @@ mod tests {
                 let directory = &directory;
                 scope.spawn(move || {
                     for number in 0..100 {
-                        append(
-                            directory,
-                            "messages",
-                            &format!("{writer} {number} {}", "x".repeat(2000)),
-                        )
-                        .unwrap();
+                        append(directory, "messages", &format!("{writer} {number} {}", "x".repeat(2000)))
+                            .unwrap();
                     }
                 });
             }
@@ -338,13 +294,7 @@ mod tests {
         let lines: usize = days(&directory, "messages")
             .unwrap()
             .iter()
-            .map(|day| {
-                fs::read_to_string(day)
-                    .unwrap()
-                    .lines()
-                    .filter(|line| line.len() > 2000)
-                    .count()
-            })
+            .map(|day| fs::read_to_string(day).unwrap().lines().filter(|line| line.len() > 2000).count())
             .sum();
         fs::remove_dir_all(&directory).unwrap();
         assert_eq!(lines, 800);

@@ -148,10 +148,7 @@ impl<'a> Run<'a> {
         let threads = self.house.config.relay.threads;
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         while *under_way >= threads {
-            under_way = self
-                .one_ended
-                .wait(under_way)
-                .unwrap_or_else(PoisonError::into_inner);
+            under_way = self.one_ended.wait(under_way).unwrap_or_else(PoisonError::into_inner);
         }
         *under_way += 1;
         drop(under_way);
@@ -165,10 +162,7 @@ impl<'a> Run<'a> {
     fn wait_for_all(&self) {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         while *under_way > 0 {
-            under_way = self
-                .one_ended
-                .wait(under_way)
-                .unwrap_or_else(PoisonError::into_inner);
+            under_way = self.one_ended.wait(under_way).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -190,16 +184,10 @@ impl<'a> Run<'a> {
     fn handle(&self, claim: &Claim) {
         let handled = catch_unwind(AssertUnwindSafe(|| self.deliver_all(claim)));
         let ended = match handled {
-            Ok(Ok(End::Done(keys))) => self
-                .relay
-                .remove(claim)
-                .and_then(|()| self.house.store.forget(&keys)),
+            Ok(Ok(End::Done(keys))) => self.relay.remove(claim).and_then(|()| self.house.store.forget(&keys)),
             Ok(Ok(End::Deferred(reason))) => self.defer(claim, &reason),
             Ok(Err(error)) => self.fail(claim, &error.to_string()),
-            Err(_) => self.fail(
-                claim,
-                "carom failed on this message: please report it with the file",
-            ),
+            Err(_) => self.fail(claim, "carom failed on this message: please report it with the file"),
         };
         if let Err(error) = ended {
             tracing::error!(%error, file = claim.name, "stays claimed until the next run");
@@ -209,14 +197,10 @@ impl<'a> Run<'a> {
 
     fn deliver_all(&self, claim: &Claim) -> Result<End> {
         let limit = self.house.config.message.max_size;
-        let size = std::fs::metadata(&claim.path)
-            .context(claim.path.display())?
-            .len();
+        let size = std::fs::metadata(&claim.path).context(claim.path.display())?.len();
         if size > limit {
-            return Err(Error::new(format_args!(
-                "{size} bytes are more than [message] max_size = {limit}"
-            ))
-            .remedy("raise it and move the file back"));
+            return Err(Error::new(format_args!("{size} bytes are more than [message] max_size = {limit}"))
+                .remedy("raise it and move the file back"));
         }
         let file = std::fs::read(&claim.path).context(claim.path.display())?;
         let parts = formats::parts(&file);
@@ -224,21 +208,14 @@ impl<'a> Run<'a> {
         let mut keys = Vec::with_capacity(parts.len());
         let mut deferred = Vec::new();
         for (index, part) in parts.iter().enumerate() {
-            let key = if single {
-                claim.key.clone()
-            } else {
-                format!("{}.{index}", claim.key)
-            };
+            let key = if single { claim.key.clone() } else { format!("{}.{index}", claim.key) };
             let mail = Mail {
                 raw: Arc::new(part.bytes(&file)),
                 envelope: part.envelope.clone(),
                 key: Key::of_claim(key.clone()),
                 seed: fastrand::u64(..),
                 at_ms: clock::now_ms(),
-                keep: Some(Keep {
-                    directory: self.relay.done().to_owned(),
-                    name: claim.name.clone(),
-                }),
+                keep: Some(Keep { directory: self.relay.done().to_owned(), name: claim.name.clone() }),
             };
             match deliver(self.house, &mail, self.house.deadline(), &AtomicBool::new(false)) {
                 Answer::Later(reply) => deferred.push((part, reply.text)),
@@ -281,10 +258,7 @@ impl<'a> Run<'a> {
     fn pause(&self, path: PathBuf) {
         let mut paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
         let pause = paused.get(&path).map_or(FIRST_PAUSE, |(_, pause)| *pause * 2);
-        paused.insert(
-            path,
-            (Instant::now() + pause, pause.min(Duration::from_secs(3600))),
-        );
+        paused.insert(path, (Instant::now() + pause, pause.min(Duration::from_secs(3600))));
         // Files that are gone need no pause; looked at rarely, when the table has grown.
         if paused.len().is_multiple_of(1024) {
             let there: HashSet<PathBuf> = paused.keys().filter(|path| path.exists()).cloned().collect();
@@ -310,11 +284,8 @@ enum End {
 /// One message of a file that held several, in a file of its own: PowerMTA's newfile-pickup.
 fn pickup(part: &Part, file: &[u8]) -> Vec<u8> {
     let envelope = &part.envelope;
-    let mut written = format!(
-        "x-sender: {}\r\nx-receiver: {}\r\n",
-        envelope.sender, envelope.recipient
-    )
-    .into_bytes();
+    let mut written =
+        format!("x-sender: {}\r\nx-receiver: {}\r\n", envelope.sender, envelope.recipient).into_bytes();
     written.extend_from_slice(&part.bytes(file));
     written
 }

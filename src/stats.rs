@@ -16,15 +16,8 @@ const MINUTES: i64 = 60;
 pub fn json(store: &Store) -> Result<Value> {
     let (started, counters) = store.counters()?;
     let mut object = Map::new();
-    object.insert(
-        "startedRunning".into(),
-        Value::String(started.unwrap_or_else(|| NOT_YET.into())),
-    );
-    object.extend(
-        counters
-            .into_iter()
-            .map(|(name, value)| (name, Value::from(value))),
-    );
+    object.insert("startedRunning".into(), Value::String(started.unwrap_or_else(|| NOT_YET.into())));
+    object.extend(counters.into_iter().map(|(name, value)| (name, Value::from(value))));
     Ok(Value::Object(object))
 }
 

@@ -9,15 +9,7 @@ use std::time::{Duration, Instant};
 /// Runs `carom pipe` on a message under a limit of 256 MB of heap and stacks, and 10 s.
 fn endures(name: &str, message: &[u8], recipient: &str) {
     let sandbox = Sandbox::new();
-    let arguments = [
-        "pipe",
-        "--sender",
-        SENDER,
-        "--recipient",
-        recipient,
-        "--client-address",
-        "192.0.2.1",
-    ];
+    let arguments = ["pipe", "--sender", SENDER, "--recipient", recipient, "--client-address", "192.0.2.1"];
     let mut command = Command::new("/usr/bin/env");
     command
         .arg("bash")
@@ -28,11 +20,7 @@ fn endures(name: &str, message: &[u8], recipient: &str) {
         .arg("--config")
         .arg(sandbox.path("carom.toml"))
         .args(arguments);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let began = Instant::now();
     let mut child = command.spawn().unwrap();
     let id = child.id();
@@ -43,37 +31,25 @@ fn endures(name: &str, message: &[u8], recipient: &str) {
     let status = loop {
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
         let high = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        peak = peak.max(
-            high.and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok())
-                .unwrap_or(0),
-        );
+        peak = peak
+            .max(high.and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0));
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        assert!(
-            began.elapsed() < Duration::from_secs(10),
-            "{name}: not done in 10 s"
-        );
+        assert!(began.elapsed() < Duration::from_secs(10), "{name}: not done in 10 s");
         std::thread::sleep(Duration::from_millis(2));
     };
     let mut out = String::new();
     child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
     child.stderr.take().unwrap().read_to_string(&mut out).unwrap();
-    assert!(
-        matches!(status.code(), Some(0 | 65 | 67 | 69 | 75 | 77)),
-        "{name}: {status:?} {out}"
-    );
+    assert!(matches!(status.code(), Some(0 | 65 | 67 | 69 | 75 | 77)), "{name}: {status:?} {out}");
     assert!(!out.contains("carom failed"), "{name}: {out}");
     assert!(peak < 256 << 10, "{name}: {peak} kB");
     assert!(writer.join().unwrap(), "{name}: all of the message is read");
 }
 
 fn page(body: &[u8]) -> Vec<u8> {
-    signed(
-        "x@y.example",
-        "MIME-Version: 1.0\r\nContent-Type: text/html\r\n",
-        body,
-    )
+    signed("x@y.example", "MIME-Version: 1.0\r\nContent-Type: text/html\r\n", body)
 }
 
 #[test]
@@ -86,24 +62,17 @@ fn big_messages() {
     }
     endures("50 MB", &page(&body), "x@openclick.sink.example");
     endures("50 MB bounced", &page(&body), "x@oob.sink.example");
-    endures(
-        "more than allowed",
-        &vec![b'x'; 70 << 20],
-        "x@accept.sink.example",
-    );
+    endures("more than allowed", &vec![b'x'; 70 << 20], "x@accept.sink.example");
 }
 
 #[test]
 fn ten_thousand_links_and_two_thousand_levels() {
-    let links: String = (0..10_000)
-        .map(|n| format!("<a href=\"http://nowhere.example/{n}\">x</a>"))
-        .collect();
+    let links: String =
+        (0..10_000).map(|n| format!("<a href=\"http://nowhere.example/{n}\">x</a>")).collect();
     endures("links", &page(links.as_bytes()), "x@openclick.sink.example");
     let mut nested = String::new();
     for level in 0..2000 {
-        nested.push_str(&format!(
-            "Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n"
-        ));
+        nested.push_str(&format!("Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n"));
     }
     let message =
         sign(format!("From: a@sender.example\r\nMIME-Version: 1.0\r\n{nested}\r\nx\r\n").as_bytes());
@@ -119,11 +88,7 @@ fn headers_of_every_bad_kind() {
         &sign(format!("From: a@sender.example\r\nTo: {to}b@example.com\r\n\r\nx\r\n").as_bytes()),
         "x@accept.sink.example",
     );
-    endures(
-        "no To",
-        &sign(b"From: a@sender.example\r\n\r\nx\r\n"),
-        "x@fbl.sink.example",
-    );
+    endures("no To", &sign(b"From: a@sender.example\r\n\r\nx\r\n"), "x@fbl.sink.example");
     let long = format!(
         "From: a@sender.example\r\nX-Long: {}\r\nSubject: {}\r\n\r\nx\r\n",
         "y".repeat(1 << 20),
@@ -148,11 +113,7 @@ fn headers_of_every_bad_kind() {
 #[test]
 fn bytes_of_every_bad_kind() {
     endures("empty", b"", "x@oob.sink.example");
-    endures(
-        "no message",
-        b"\x00\x01\x02 nothing like a message",
-        "x@oob.sink.example",
-    );
+    endures("no message", b"\x00\x01\x02 nothing like a message", "x@oob.sink.example");
     endures(
         "NUL and bare CR",
         &sign(b"From: a@sender.example\r\nSubject: a\0b\rc\r\n\r\nx\0\r\ry\r\n"),
@@ -161,22 +122,14 @@ fn bytes_of_every_bad_kind() {
     let eight: Vec<u8> = (0..=255u8).cycle().take(100_000).collect();
     endures(
         "8-bit everything",
-        &[
-            b"From: \xff\xfe@sender.example\r\nSubject: \x80\x81\r\n\r\n".to_vec(),
-            eight.clone(),
-        ]
-        .concat(),
+        &[b"From: \xff\xfe@sender.example\r\nSubject: \x80\x81\r\n\r\n".to_vec(), eight.clone()].concat(),
         "x@oob.sink.example",
     );
     endures("only line ends", &b"\r\n".repeat(100_000), "x@oob.sink.example");
     endures("only colons", &b":\r\n".repeat(100_000), "x@oob.sink.example");
     endures(
         "unknown charset",
-        &signed(
-            "x@y.example",
-            "Content-Type: text/html; charset=\"x-é\"\r\n",
-            &eight,
-        ),
+        &signed("x@y.example", "Content-Type: text/html; charset=\"x-é\"\r\n", &eight),
         "x@openclick.sink.example",
     );
     for recipient in [

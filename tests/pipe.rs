@@ -8,13 +8,8 @@ use std::time::{Duration, Instant};
 #[test]
 fn an_accepted_message_leaves_no_word_and_is_counted() {
     let sandbox = Sandbox::new();
-    sandbox
-        .pipe("x@accept.sink.example", &plain("x@accept.sink.example"))
-        .silent();
-    assert_eq!(
-        (sandbox.counter("accept"), sandbox.counter("total_messages")),
-        (1, 1)
-    );
+    sandbox.pipe("x@accept.sink.example", &plain("x@accept.sink.example")).silent();
+    assert_eq!((sandbox.counter("accept"), sandbox.counter("total_messages")), (1, 1));
 }
 
 #[test]
@@ -22,15 +17,7 @@ fn the_null_sender_is_written_in_three_ways() {
     let sandbox = Sandbox::new();
     for sender in ["", "<>", "MAILER-DAEMON"] {
         let ran = sandbox.run(
-            &[
-                "pipe",
-                "--sender",
-                sender,
-                "--recipient",
-                "x@oob.sink.example",
-                "--dry-run",
-                "--json",
-            ],
+            &["pipe", "--sender", sender, "--recipient", "x@oob.sink.example", "--dry-run", "--json"],
             &plain("x@oob.sink.example"),
         );
         let plan: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
@@ -43,22 +30,13 @@ fn whatever_is_wrong_with_the_call_is_try_again_later() {
     let sandbox = Sandbox::new();
     let message = vec![b'x'; 1 << 20];
     sandbox.run(&["pipe"], &message).says(75, "4.3.0 ");
-    sandbox
-        .run(&["pipe", "--no-such-flag", "--recipient", "x"], &message)
-        .says(75, "4.3.0 ");
-    sandbox
-        .run(&["pipe", "--recipient", "x", "--policy", "nothing"], &message)
-        .says(75, "4.3.0 ");
-    sandbox
-        .run(&["pipe", "--recipient", "x", "--seed", "many"], &message)
-        .says(75, "4.3.0 ");
+    sandbox.run(&["pipe", "--no-such-flag", "--recipient", "x"], &message).says(75, "4.3.0 ");
+    sandbox.run(&["pipe", "--recipient", "x", "--policy", "nothing"], &message).says(75, "4.3.0 ");
+    sandbox.run(&["pipe", "--recipient", "x", "--seed", "many"], &message).says(75, "4.3.0 ");
     std::fs::write(sandbox.path("carom.toml"), "[relay]\nthreds = 3\n").unwrap();
     let ran = sandbox.run(&["pipe", "--recipient", "x"], &message);
     ran.says(75, "4.3.0 ");
-    assert!(
-        ran.stdout.contains("line 2") && ran.stdout.contains("threds"),
-        "{ran:?}"
-    );
+    assert!(ran.stdout.contains("line 2") && ran.stdout.contains("threds"), "{ran:?}");
 }
 
 #[test]
@@ -67,11 +45,7 @@ fn all_of_the_input_is_read_even_when_it_is_not_looked_at() {
     let script =
         format!("head -c 3000000 /dev/zero | {CAROM} pipe --wrong >/dev/null; echo ${{PIPESTATUS[0]}}");
     let output = Command::new("bash").args(["-c", &script]).output().unwrap();
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout).trim(),
-        "0",
-        "head was not cut off"
-    );
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "0", "head was not cut off");
     drop(sandbox);
 }
 
@@ -121,13 +95,10 @@ fn rejections_carry_their_enhanced_code_and_its_exit_code() {
 fn b9_a_silent_name_server_costs_no_more_than_the_deadline() {
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let server = silent.local_addr().unwrap();
-    let sandbox = Sandbox::new().config(&format!(
-        "[dns]\nservers = [\"{server}\"]\ntimeout = 30\n[message]\ndeadline = 2"
-    ));
+    let sandbox = Sandbox::new()
+        .config(&format!("[dns]\nservers = [\"{server}\"]\ntimeout = 30\n[message]\ndeadline = 2"));
     let began = Instant::now();
-    sandbox
-        .pipe("x@accept.sink.example", &plain("x@accept.sink.example"))
-        .says(75, "4.");
+    sandbox.pipe("x@accept.sink.example", &plain("x@accept.sink.example")).says(75, "4.");
     assert!(began.elapsed() < Duration::from_secs(5));
 }
 
@@ -135,33 +106,21 @@ fn b9_a_silent_name_server_costs_no_more_than_the_deadline() {
 fn b8_a_dead_store_is_try_again_later() {
     let sandbox = Sandbox::new();
     std::fs::create_dir_all(sandbox.path("state/carom.db")).unwrap();
-    sandbox
-        .pipe("x@accept.sink.example", &plain("x@accept.sink.example"))
-        .says(75, "4.3.0 ");
+    sandbox.pipe("x@accept.sink.example", &plain("x@accept.sink.example")).says(75, "4.3.0 ");
 }
 
 #[test]
 fn a_full_disk_is_try_again_later() {
     let sandbox = Sandbox::new();
-    sandbox
-        .pipe("x@accept.sink.example", &plain("x@accept.sink.example"))
-        .silent();
+    sandbox.pipe("x@accept.sink.example", &plain("x@accept.sink.example")).silent();
     let config = sandbox.path("carom.toml");
     let script = format!(
         "trap '' XFSZ; ulimit -f 0; exec {CAROM} --config {} pipe --sender {SENDER} --recipient x@accept.sink.example --client-address 192.0.2.1",
         config.display()
     );
     let mut command = Command::new("bash");
-    command
-        .args(["-c", &script])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    finish(
-        start(command, &plain("x@accept.sink.example")),
-        Duration::from_secs(30),
-    )
-    .says(75, "4.3.0 ");
+    command.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    finish(start(command, &plain("x@accept.sink.example")), Duration::from_secs(30)).says(75, "4.3.0 ");
     assert_eq!(sandbox.counter("accept"), 1);
 }
 
@@ -170,29 +129,17 @@ fn b7_kill_9_in_the_middle_then_redelivery_does_the_work_once() {
     let peer = SmtpPeer::start(SILENT);
     let sandbox = Sandbox::new().smtp_port(peer.port);
     let message = plain("x@oob.sink.example");
-    let arguments = [
-        "pipe",
-        "--sender",
-        SENDER,
-        "--recipient",
-        "x@oob.sink.example",
-        "--client-address",
-        "192.0.2.1",
-    ];
+    let arguments =
+        ["pipe", "--sender", SENDER, "--recipient", "x@oob.sink.example", "--client-address", "192.0.2.1"];
     let mut child = start(sandbox.command(&arguments), &message);
-    wait_for(20, "the connection", || {
-        peer.connections.load(std::sync::atomic::Ordering::SeqCst) > 0
-    });
+    wait_for(20, "the connection", || peer.connections.load(std::sync::atomic::Ordering::SeqCst) > 0);
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(sandbox.counter("oob_sent"), 0);
     peer.behave(ACCEPT);
     sandbox.run(&arguments, &message).silent();
     assert_eq!(peer.mails().len(), 1);
-    assert_eq!(
-        (sandbox.counter("total_messages"), sandbox.counter("oob_sent")),
-        (1, 1)
-    );
+    assert_eq!((sandbox.counter("total_messages"), sandbox.counter("oob_sent")), (1, 1));
     sandbox.run(&["cron"], b"").silent();
     assert_eq!(peer.mails().len(), 1);
 }
@@ -218,10 +165,7 @@ fn a_redelivery_with_its_queue_id_repeats_nothing() {
         sandbox.run(&arguments, &message).silent();
     }
     assert_eq!(peer.mails().len(), 1);
-    assert_eq!(
-        (sandbox.counter("total_messages"), sandbox.counter("accept")),
-        (2, 1)
-    );
+    assert_eq!((sandbox.counter("total_messages"), sandbox.counter("accept")), (2, 1));
 }
 
 #[test]
@@ -247,10 +191,7 @@ fn sixty_four_processes_at_once_lose_no_count() {
             });
         }
     });
-    assert_eq!(
-        (sandbox.counter("accept"), sandbox.counter("total_messages")),
-        (320, 320)
-    );
+    assert_eq!((sandbox.counter("accept"), sandbox.counter("total_messages")), (320, 320));
 }
 
 #[test]
@@ -274,27 +215,17 @@ fn a_policy_that_fails_is_named_with_its_hash_and_the_message_deferred_or_taken(
         };
         let sandbox = Sandbox::new().config(&table(""));
         let began = Instant::now();
-        let ran = sandbox.run(
-            &["pipe", "--recipient", "x@y.example", "--policy", "misfit"],
-            &plain("x@y.example"),
-        );
+        let ran =
+            sandbox.run(&["pipe", "--recipient", "x@y.example", "--policy", "misfit"], &plain("x@y.example"));
         ran.says(75, "4.3.0 policy misfit (");
         assert!(ran.stdout.contains(cause), "{mode}: {ran:?}");
         assert!(began.elapsed() < Duration::from_secs(5), "{mode}");
         let counted = sandbox.counters();
-        assert!(
-            counted.keys().any(|name| name.starts_with("policy_")),
-            "{mode}: {counted:?}"
-        );
-        sandbox
-            .pipe("x@accept.sink.example", &plain("x@accept.sink.example"))
-            .silent();
+        assert!(counted.keys().any(|name| name.starts_with("policy_")), "{mode}: {counted:?}");
+        sandbox.pipe("x@accept.sink.example", &plain("x@accept.sink.example")).silent();
         let lenient = Sandbox::new().config(&table("on-trap = \"accept\"\n"));
         lenient
-            .run(
-                &["pipe", "--recipient", "x@y.example", "--policy", "misfit"],
-                &plain("x@y.example"),
-            )
+            .run(&["pipe", "--recipient", "x@y.example", "--policy", "misfit"], &plain("x@y.example"))
             .silent();
     }
     for mode in ["flood", "string", "none"] {
@@ -302,18 +233,12 @@ fn a_policy_that_fails_is_named_with_its_hash_and_the_message_deferred_or_taken(
             "[policy.misfit]\npath = \"{}\"\n[policy.misfit.settings]\nmode = \"{mode}\"",
             misfit.display()
         ));
-        let ran = sandbox.run(
-            &["pipe", "--recipient", "x@y.example", "--policy", "misfit"],
-            &plain("x@y.example"),
-        );
+        let ran =
+            sandbox.run(&["pipe", "--recipient", "x@y.example", "--policy", "misfit"], &plain("x@y.example"));
         assert!(matches!(ran.code, 0 | 75), "{mode}: {ran:?}");
         let log: u64 = crate::harness::names(&sandbox.path("state/log"))
             .iter()
-            .map(|name| {
-                std::fs::metadata(sandbox.path("state/log").join(name))
-                    .unwrap()
-                    .len()
-            })
+            .map(|name| std::fs::metadata(sandbox.path("state/log").join(name)).unwrap().len())
             .sum();
         assert!(log < 200_000, "{mode} logged {log} bytes");
     }

@@ -29,33 +29,17 @@ fn every_answer_arrives_as_postfix_understands_it() {
     send("x@accept.sink.example", plain("x@accept.sink.example"));
     send("x@oob.sink.example", plain("x@oob.sink.example"));
     send("x@fbl.sink.example", plain("x@fbl.sink.example"));
-    send(
-        "x@openclick.sink.example",
-        html("x@openclick.sink.example", &[tracker.url("/i")], &[]),
-    );
-    assert!(
-        bounces.mails().is_empty(),
-        "Postfix had nothing to bounce: {}",
-        postfix.log()
-    );
+    send("x@openclick.sink.example", html("x@openclick.sink.example", &[tracker.url("/i")], &[]));
+    assert!(bounces.mails().is_empty(), "Postfix had nothing to bounce: {}", postfix.log());
     send("x+5.2.2@reject.sink.example", plain("x@reject.sink.example"));
     wait_for(20, "Postfix's own bounce", || bounces.mails().len() == 1);
     let bounce = &bounces.mails()[0];
     let text = String::from_utf8_lossy(&bounce.data);
     assert_eq!((bounce.from.as_str(), bounce.to.as_str()), ("", SENDER));
-    assert!(
-        text.contains("Status: 5.2.2") && text.contains("mailbox full"),
-        "{text}"
-    );
+    assert!(text.contains("Status: 5.2.2") && text.contains("mailbox full"), "{text}");
     let counted = |name| sandbox.counter(name);
     assert_eq!(
-        (
-            counted("accept"),
-            counted("oob_sent"),
-            counted("fbl_sent"),
-            counted("open"),
-            counted("rejected")
-        ),
+        (counted("accept"), counted("oob_sent"), counted("fbl_sent"), counted("open"), counted("rejected")),
         (1, 1, 1, 1, 1),
         "{}",
         postfix.log()
@@ -103,9 +87,7 @@ fn what_goes_wrong_with_carom_is_deferred_and_delivered_later() {
     ] {
         fs::write(&config, broken).unwrap();
         postfix.send(SENDER, "x@accept.sink.example", &plain("x@accept.sink.example"));
-        wait_for(20, name, || {
-            postfix.log().contains("status=deferred") && postfix.log().contains(word)
-        });
+        wait_for(20, name, || postfix.log().contains("status=deferred") && postfix.log().contains(word));
         assert_eq!(postfix.queued(), 1, "{name}");
         fs::write(&config, &good).unwrap();
         postfix.flush();
@@ -123,30 +105,17 @@ fn b7_kill_9_in_the_middle_is_deferred_and_delivered_once() {
     let sandbox = Sandbox::new().smtp_port(answers.port);
     let postfix = Postfix::start(&sandbox, bounces.port);
     postfix.send(SENDER, "x@oob.sink.example", &plain("x@oob.sink.example"));
-    wait_for(20, "carom to talk", || {
-        answers.connections.load(std::sync::atomic::Ordering::SeqCst) > 0
-    });
+    wait_for(20, "carom to talk", || answers.connections.load(std::sync::atomic::Ordering::SeqCst) > 0);
     answers.behave(ACCEPT);
     let binary = sandbox.path("carom");
-    let killed = Command::new("pkill")
-        .args(["-9", "-f", &format!("^{}", binary.display())])
-        .status()
-        .unwrap();
+    let killed =
+        Command::new("pkill").args(["-9", "-f", &format!("^{}", binary.display())]).status().unwrap();
     assert!(killed.success());
     wait_for(30, "the bounce", || {
         postfix.flush();
         answers.mails().len() == 1
     });
     settled(&postfix);
-    assert_eq!(
-        (sandbox.counter("total_messages"), sandbox.counter("oob_sent")),
-        (1, 1),
-        "{}",
-        postfix.log()
-    );
-    assert!(
-        postfix.log().contains("status=deferred") && bounces.mails().is_empty(),
-        "{}",
-        postfix.log()
-    );
+    assert_eq!((sandbox.counter("total_messages"), sandbox.counter("oob_sent")), (1, 1), "{}", postfix.log());
+    assert!(postfix.log().contains("status=deferred") && bounces.mails().is_empty(), "{}", postfix.log());
 }

@@ -35,11 +35,7 @@ fn every_form_of_file_is_taken() {
     let peer = SmtpPeer::start(ACCEPT);
     let sandbox = Sandbox::new().smtp_port(peer.port);
     let inbox = inbox(&sandbox);
-    fs::write(
-        inbox.join("plain.msg"),
-        left_by_the_mail_server("x@oob.sink.example", ""),
-    )
-    .unwrap();
+    fs::write(inbox.join("plain.msg"), left_by_the_mail_server("x@oob.sink.example", "")).unwrap();
     let mut pickup = b"x-sender: alice@sender.example\r\nx-receiver: a@accept.sink.example\r\nx-receiver: b@accept.sink.example\r\n".to_vec();
     pickup.extend(plain("any@accept.sink.example"));
     fs::write(inbox.join("pickup.eml"), pickup).unwrap();
@@ -71,13 +67,7 @@ fn every_form_of_file_is_taken() {
     fs::write(maildir.join("new/1700.host"), plain("e@accept.sink.example")).unwrap();
     fs::write(maildir.join("tmp/1701.host"), "half").unwrap();
     assert_eq!(relay(&sandbox, &maildir)["counters"]["accept"], 1);
-    assert_eq!(
-        (
-            names(&maildir.join("new")).len(),
-            names(&maildir.join("tmp")).len()
-        ),
-        (0, 1)
-    );
+    assert_eq!((names(&maildir.join("new")).len(), names(&maildir.join("tmp")).len()), (0, 1));
 }
 
 #[test]
@@ -102,11 +92,7 @@ fn b6_a_file_that_is_being_written_is_left_until_it_is_whole() {
     file.write_all(&whole[..whole.len() / 2]).unwrap();
     assert_eq!(relay(&sandbox, &inbox)["left"], 1);
     drop(file);
-    assert_eq!(
-        relay(&sandbox, &inbox)["left"],
-        1,
-        "it ends in the middle of a line"
-    );
+    assert_eq!(relay(&sandbox, &inbox)["left"], 1, "it ends in the middle of a line");
     fs::write(&path, &whole).unwrap();
     assert_eq!(relay(&sandbox, &inbox)["messages"], 1);
     assert_eq!(sandbox.counter("accept"), 1);
@@ -124,10 +110,7 @@ fn b3_b14_store_done_keeps_the_file_and_no_name_clashes() {
     let kept = names(&inbox.join("done"));
     assert_eq!(kept.len(), 2, "{kept:?}");
     assert!(kept.contains(&"keep.msg".to_owned()));
-    assert!(
-        kept.iter()
-            .all(|name| fs::read(inbox.join("done").join(name)).unwrap() == message)
-    );
+    assert!(kept.iter().all(|name| fs::read(inbox.join("done").join(name)).unwrap() == message));
     let log = sandbox.run(&["log"], b"").stdout;
     assert_eq!(log.lines().count(), 2, "{log}");
 }
@@ -148,12 +131,7 @@ fn b14_done_may_be_on_another_file_system() {
     .unwrap();
     fs::write(
         inbox.join("big.msg"),
-        [
-            left_by_the_mail_server("x@accept.sink.example", ""),
-            vec![b'x'; 4000],
-            b"\r\n".to_vec(),
-        ]
-        .concat(),
+        [left_by_the_mail_server("x@accept.sink.example", ""), vec![b'x'; 4000], b"\r\n".to_vec()].concat(),
     )
     .unwrap();
     let summary = relay(&sandbox, &inbox);
@@ -162,10 +140,7 @@ fn b14_done_may_be_on_another_file_system() {
     fs::remove_dir_all(&elsewhere).unwrap();
     assert_eq!(
         (kept, failed),
-        (
-            vec!["failed".into(), "keep.msg".into()],
-            vec!["big.msg".into(), "big.msg.reason".into()]
-        ),
+        (vec!["failed".into(), "keep.msg".into()], vec!["big.msg".into(), "big.msg.reason".into()]),
         "{summary}"
     );
     assert!(reason.contains("max_size"), "b43: {reason}");
@@ -176,22 +151,10 @@ fn b14_done_may_be_on_another_file_system() {
 fn a_deferred_file_stays_and_the_rest_goes_on() {
     let sandbox = Sandbox::new();
     let inbox = inbox(&sandbox);
-    fs::write(
-        inbox.join("later.msg"),
-        left_by_the_mail_server("x@defer.sink.example", ""),
-    )
-    .unwrap();
-    fs::write(
-        inbox.join("now.msg"),
-        left_by_the_mail_server("x@accept.sink.example", ""),
-    )
-    .unwrap();
+    fs::write(inbox.join("later.msg"), left_by_the_mail_server("x@defer.sink.example", "")).unwrap();
+    fs::write(inbox.join("now.msg"), left_by_the_mail_server("x@accept.sink.example", "")).unwrap();
     let summary = relay(&sandbox, &inbox);
-    assert_eq!(
-        (&summary["messages"], &summary["left"]),
-        (&1.into(), &1.into()),
-        "{summary}"
-    );
+    assert_eq!((&summary["messages"], &summary["left"]), (&1.into(), &1.into()), "{summary}");
     assert_eq!(names(&inbox), ["later.msg"]);
 }
 
@@ -201,16 +164,8 @@ fn b7_kill_9_loses_nothing_and_repeats_nothing() {
     let sandbox = Sandbox::new().smtp_port(peer.port);
     let inbox = inbox(&sandbox);
     for number in 0..600 {
-        let recipient = if number % 3 == 0 {
-            "x@oob.sink.example"
-        } else {
-            "x@accept.sink.example"
-        };
-        fs::write(
-            inbox.join(format!("{number}.msg")),
-            left_by_the_mail_server(recipient, ""),
-        )
-        .unwrap();
+        let recipient = if number % 3 == 0 { "x@oob.sink.example" } else { "x@accept.sink.example" };
+        fs::write(inbox.join(format!("{number}.msg")), left_by_the_mail_server(recipient, "")).unwrap();
     }
     for millis in [60, 120, 200] {
         let mut child = start(sandbox.command(&["relay", inbox.to_str().unwrap()]), b"");
@@ -222,11 +177,7 @@ fn b7_kill_9_loses_nothing_and_repeats_nothing() {
     sandbox.run(&["cron"], b"").silent();
     let counted = sandbox.counters();
     assert_eq!(counted["total_messages"], 600, "{counted:?}");
-    assert_eq!(
-        (&counted["accept"], &counted["oob_sent"]),
-        (&400.into(), &200.into()),
-        "{counted:?}"
-    );
+    assert_eq!((&counted["accept"], &counted["oob_sent"]), (&400.into(), &200.into()), "{counted:?}");
     // A bounce that was on its way when the process died may arrive twice, but no more than the threads there are a kill.
     let sent = peer.mails().len();
     assert!((200..=200 + 3 * 32).contains(&sent), "{sent}");
@@ -237,26 +188,18 @@ fn b7_kill_9_loses_nothing_and_repeats_nothing() {
 fn b39_follow_takes_what_comes_within_a_moment_and_ends_at_a_signal() {
     let sandbox = Sandbox::new();
     let inbox = inbox(&sandbox);
-    let child = start(
-        sandbox.command(&["relay", "--follow", "--json", inbox.to_str().unwrap()]),
-        b"",
-    );
+    let child = start(sandbox.command(&["relay", "--follow", "--json", inbox.to_str().unwrap()]), b"");
     std::thread::sleep(Duration::from_millis(300));
     for number in 0..3 {
         let began = std::time::Instant::now();
         let path = inbox.join("x.tmp");
         fs::write(&path, left_by_the_mail_server("x@accept.sink.example", "")).unwrap();
         fs::rename(&path, inbox.join("x.msg")).unwrap();
-        wait_for(10, "the file to be taken", || {
-            names(&inbox).iter().all(|name| name.starts_with('.'))
-        });
+        wait_for(10, "the file to be taken", || names(&inbox).iter().all(|name| name.starts_with('.')));
         wait_for(10, "the count", || sandbox.counter("accept") == number + 1);
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     }
-    let killed = Command::new("kill")
-        .args(["-TERM", &child.id().to_string()])
-        .status()
-        .unwrap();
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
     let ran = finish(child, Duration::from_secs(10));
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -266,30 +209,18 @@ fn b39_follow_takes_what_comes_within_a_moment_and_ends_at_a_signal() {
 #[test]
 fn b10_hanging_peers_hold_up_nobody_else() {
     let peer = SmtpPeer::start(SILENT);
-    let sandbox = Sandbox::new()
-        .smtp_port(peer.port)
-        .config("[relay]\nthreads = 8\n[send]\ntimeout = 2");
+    let sandbox = Sandbox::new().smtp_port(peer.port).config("[relay]\nthreads = 8\n[send]\ntimeout = 2");
     let inbox = inbox(&sandbox);
     for number in 0..8 {
-        fs::write(
-            inbox.join(format!("a{number}.msg")),
-            left_by_the_mail_server("x@oob.sink.example", ""),
-        )
-        .unwrap();
+        fs::write(inbox.join(format!("a{number}.msg")), left_by_the_mail_server("x@oob.sink.example", ""))
+            .unwrap();
     }
     for number in 0..50 {
-        fs::write(
-            inbox.join(format!("b{number}.msg")),
-            left_by_the_mail_server("x@accept.sink.example", ""),
-        )
-        .unwrap();
+        fs::write(inbox.join(format!("b{number}.msg")), left_by_the_mail_server("x@accept.sink.example", ""))
+            .unwrap();
     }
     let summary = relay(&sandbox, &inbox);
-    assert_eq!(
-        (&summary["messages"], &summary["counters"]["accept"]),
-        (&58.into(), &50.into()),
-        "{summary}"
-    );
+    assert_eq!((&summary["messages"], &summary["counters"]["accept"]), (&58.into(), &50.into()), "{summary}");
     assert_eq!(summary["counters"]["oob_deferred"], 8);
 }
 
@@ -297,17 +228,10 @@ fn b10_hanging_peers_hold_up_nobody_else() {
 fn b8_a_dead_store_leaves_every_file() {
     let sandbox = Sandbox::new();
     let inbox = inbox(&sandbox);
-    fs::write(
-        inbox.join("a.msg"),
-        left_by_the_mail_server("x@accept.sink.example", ""),
-    )
-    .unwrap();
+    fs::write(inbox.join("a.msg"), left_by_the_mail_server("x@accept.sink.example", "")).unwrap();
     fs::create_dir_all(sandbox.path("state/carom.db")).unwrap();
     let ran = sandbox.run(&["relay", inbox.to_str().unwrap()], b"");
-    assert!(
-        ran.code == 1 && ran.stderr.contains("store") && ran.stderr.contains("[store] path"),
-        "{ran:?}"
-    );
+    assert!(ran.code == 1 && ran.stderr.contains("store") && ran.stderr.contains("[store] path"), "{ran:?}");
     assert_eq!(names(&inbox), ["a.msg"]);
 }
 
@@ -316,15 +240,11 @@ fn two_relays_on_one_directory_share_the_work() {
     let sandbox = Sandbox::new();
     let inbox = inbox(&sandbox);
     for number in 0..400 {
-        fs::write(
-            inbox.join(format!("{number}.msg")),
-            left_by_the_mail_server("x@accept.sink.example", ""),
-        )
-        .unwrap();
+        fs::write(inbox.join(format!("{number}.msg")), left_by_the_mail_server("x@accept.sink.example", ""))
+            .unwrap();
     }
-    let children: Vec<_> = (0..2)
-        .map(|_| start(sandbox.command(&["relay", inbox.to_str().unwrap()]), b""))
-        .collect();
+    let children: Vec<_> =
+        (0..2).map(|_| start(sandbox.command(&["relay", inbox.to_str().unwrap()]), b"")).collect();
     for child in children {
         assert_eq!(finish(child, Duration::from_secs(60)).code, 0);
     }
@@ -336,24 +256,14 @@ fn two_relays_on_one_directory_share_the_work() {
 fn a_summary_for_people_and_words_about_a_wrong_directory() {
     let sandbox = Sandbox::new();
     let inbox = inbox(&sandbox);
-    fs::write(
-        inbox.join("a.msg"),
-        left_by_the_mail_server("x@accept.sink.example", ""),
-    )
-    .unwrap();
+    fs::write(inbox.join("a.msg"), left_by_the_mail_server("x@accept.sink.example", "")).unwrap();
     let ran = sandbox.run(&["relay", inbox.to_str().unwrap()], b"");
-    assert!(
-        ran.stdout.starts_with("1 messages in ") && ran.stdout.contains("accept"),
-        "{ran:?}"
-    );
+    assert!(ran.stdout.starts_with("1 messages in ") && ran.stdout.contains("accept"), "{ran:?}");
     let wrong = Command::new(CAROM)
         .args(["--state", "/tmp/none", "relay", "/no/such/directory"])
         .stdin(Stdio::null())
         .output()
         .unwrap();
     assert_eq!(wrong.status.code(), Some(1));
-    assert!(
-        String::from_utf8_lossy(&wrong.stderr).contains("not a directory; give"),
-        "{wrong:?}"
-    );
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("not a directory; give"), "{wrong:?}");
 }

@@ -8,27 +8,14 @@ fn b21_each_subdomain_has_its_answer_whatever_its_case() {
     let peer = SmtpPeer::start(ACCEPT);
     let tracker = Tracker::start();
     let once = "open_again_percent = 0\nclick_percent = 0\nclick_again_percent = 0";
-    let sandbox = Sandbox::new()
-        .smtp_port(peer.port)
-        .settings(&tracker.allowed())
-        .settings(once);
-    sandbox
-        .pipe("x@Accept.SINK.example", &plain("x@y.example"))
-        .silent();
+    let sandbox = Sandbox::new().smtp_port(peer.port).settings(&tracker.allowed()).settings(once);
+    sandbox.pipe("x@Accept.SINK.example", &plain("x@y.example")).silent();
     sandbox.pipe("x@OOB.sink.example", &plain("x@y.example")).silent();
     sandbox.pipe("x@fbl.sink.EXAMPLE", &plain("x@y.example")).silent();
     let page = html("x@y.example", &[tracker.url("/i")], &[]);
     sandbox.pipe("x@OpenClick.sink.example", &page).silent();
     let counted = |name| sandbox.counter(name);
-    assert_eq!(
-        (
-            counted("accept"),
-            counted("oob_sent"),
-            counted("fbl_sent"),
-            counted("open")
-        ),
-        (1, 1, 1, 1)
-    );
+    assert_eq!((counted("accept"), counted("oob_sent"), counted("fbl_sent"), counted("open")), (1, 1, 1, 1));
     let to: Vec<String> = peer.mails().into_iter().map(|mail| mail.to).collect();
     assert_eq!(to, [SENDER, "fbl@sender.example"]);
     assert_eq!(tracker.paths(), ["/i"]);
@@ -61,9 +48,8 @@ fn b27_mail_without_a_valid_signature_is_taken_and_dropped() {
 #[test]
 fn b27_trusted_results_are_read_exactly() {
     let peer = SmtpPeer::start(ACCEPT);
-    let sandbox = Sandbox::new()
-        .smtp_port(peer.port)
-        .config("[auth]\ntrusted_authserv_ids = [\"mx.sink.example\"]");
+    let sandbox =
+        Sandbox::new().smtp_port(peer.port).config("[auth]\ntrusted_authserv_ids = [\"mx.sink.example\"]");
     let with =
         |results: &str| format!("Authentication-Results: {results}\r\nFrom: a@sender.example\r\n\r\nx\r\n");
     let good = "mx.sink.example; dkim=pass header.d=sender.example; spf=pass smtp.mailfrom=sender.example";
@@ -76,10 +62,7 @@ fn b27_trusted_results_are_read_exactly() {
     ] {
         sandbox.pipe("x@oob.sink.example", with(bad).as_bytes()).silent();
     }
-    assert_eq!(
-        (sandbox.counter("oob_sent"), sandbox.counter("fail_dkim")),
-        (1, 3)
-    );
+    assert_eq!((sandbox.counter("oob_sent"), sandbox.counter("fail_dkim")), (1, 3));
 }
 
 #[test]
@@ -90,23 +73,13 @@ fn b26_a_bounce_that_is_asked_for_needs_spf() {
     for recipient in ["x@oob.sink.example", "x@fbl.sink.example"] {
         sandbox
             .run(
-                &[
-                    "pipe",
-                    "--sender",
-                    SENDER,
-                    "--recipient",
-                    recipient,
-                    "--client-address",
-                    "198.51.100.7",
-                ],
+                &["pipe", "--sender", SENDER, "--recipient", recipient, "--client-address", "198.51.100.7"],
                 &message,
             )
             .silent();
     }
     assert_eq!((sandbox.counter("fail_spf"), peer.mails().len()), (2, 0));
-    let lenient = Sandbox::new()
-        .smtp_port(peer.port)
-        .settings("require_spf = false");
+    let lenient = Sandbox::new().smtp_port(peer.port).settings("require_spf = false");
     lenient
         .run(
             &[
@@ -132,12 +105,7 @@ fn b26_the_client_address_is_taken_from_the_received_header_the_mail_server_wrot
         let mut message =
             format!("Received: from c.example (c.example [{address}])\r\n\tby mx.sink.example (Postfix) with ESMTP id 1\r\n").into_bytes();
         message.extend(plain("x@oob.sink.example"));
-        sandbox
-            .run(
-                &["pipe", "--sender", SENDER, "--recipient", "x@oob.sink.example"],
-                &message,
-            )
-            .silent();
+        sandbox.run(&["pipe", "--sender", SENDER, "--recipient", "x@oob.sink.example"], &message).silent();
         assert_eq!(peer.mails().len(), sent, "{address}");
     }
 }
@@ -145,32 +113,17 @@ fn b26_the_client_address_is_taken_from_the_received_header_the_mail_server_wrot
 #[test]
 fn b32_only_listed_mail_exchangers_are_answered() {
     let peer = SmtpPeer::start(ACCEPT);
-    let sandbox = Sandbox::new()
-        .smtp_port(peer.port)
-        .settings("require_spf = false");
+    let sandbox = Sandbox::new().smtp_port(peer.port).settings("require_spf = false");
     let message = plain("x@oob.sink.example");
     for sender in ["x@stranger.example", "x@nowhere.example"] {
         for recipient in ["x@oob.sink.example", "x@fbl.sink.example"] {
-            sandbox
-                .run(&["pipe", "--sender", sender, "--recipient", recipient], &message)
-                .silent();
+            sandbox.run(&["pipe", "--sender", sender, "--recipient", recipient], &message).silent();
         }
     }
-    sandbox
-        .run(
-            &["pipe", "--sender", "", "--recipient", "x@oob.sink.example"],
-            &message,
-        )
-        .silent();
+    sandbox.run(&["pipe", "--sender", "", "--recipient", "x@oob.sink.example"], &message).silent();
     assert_eq!(peer.mails().len(), 0);
     let counted = |name| sandbox.counter(name);
-    assert_eq!(
-        (
-            counted("oob_return_path_not_sparkpost"),
-            counted("fbl_return_path_not_sparkpost")
-        ),
-        (2, 2)
-    );
+    assert_eq!((counted("oob_return_path_not_sparkpost"), counted("fbl_return_path_not_sparkpost")), (2, 2));
     assert_eq!(counted("oob_missing_return_path"), 1, "b22");
 }
 
@@ -208,9 +161,7 @@ fn b15_chance_meets_its_percentages() {
 fn b17_b18_zeroes_work_and_nonsense_is_named() {
     let zero = "oob_percent = 0\nfbl_percent = 0\nopen_percent = 0\nopen_again_percent = 0\nclick_percent = 0\nclick_again_percent = 0\nupstream_handled = 100\nsignals_traffic_prefix = \"\"";
     let sandbox = Sandbox::new().settings(zero);
-    sandbox
-        .pipe("x@mix.sink.example", &plain("x@mix.sink.example"))
-        .silent();
+    sandbox.pipe("x@mix.sink.example", &plain("x@mix.sink.example")).silent();
     assert_eq!(sandbox.counter("accept"), 1);
     let wrong = Sandbox::new().settings("click_percent = 50\nopen_percent = 10");
     let ran = wrong.pipe("x@mix.sink.example", &plain("x@mix.sink.example"));
@@ -229,27 +180,14 @@ fn b17_b18_zeroes_work_and_nonsense_is_named() {
 fn the_local_part_may_name_the_answer() {
     let peer = SmtpPeer::start(ACCEPT);
     let sandbox = Sandbox::new().smtp_port(peer.port);
-    sandbox
-        .pipe("x+5.2.2@oob.sink.example", &plain("x@y.example"))
-        .silent();
+    sandbox.pipe("x+5.2.2@oob.sink.example", &plain("x@y.example")).silent();
     sandbox.pipe("ooto@sink.example", &plain("x@y.example")).silent();
-    sandbox
-        .pipe("HardBounce@sink.example", &plain("x@y.example"))
-        .silent();
-    sandbox
-        .pipe("complaint+label@sink.example", &plain("x@y.example"))
-        .silent();
-    sandbox
-        .pipe("bounce@sink.example", &plain("x@y.example"))
-        .says(67, "5.1.1 ");
-    sandbox
-        .pipe("success@sink.example", &plain("x@y.example"))
-        .silent();
-    let texts: Vec<String> = peer
-        .mails()
-        .iter()
-        .map(|mail| String::from_utf8_lossy(&mail.data).into_owned())
-        .collect();
+    sandbox.pipe("HardBounce@sink.example", &plain("x@y.example")).silent();
+    sandbox.pipe("complaint+label@sink.example", &plain("x@y.example")).silent();
+    sandbox.pipe("bounce@sink.example", &plain("x@y.example")).says(67, "5.1.1 ");
+    sandbox.pipe("success@sink.example", &plain("x@y.example")).silent();
+    let texts: Vec<String> =
+        peer.mails().iter().map(|mail| String::from_utf8_lossy(&mail.data).into_owned()).collect();
     assert!(
         texts[0].contains("Status: 5.2.2\r\n")
             && texts[0].contains("Diagnostic-Code: smtp; 552 5.2.2 mailbox full"),
@@ -271,15 +209,9 @@ fn automatic_mail_gets_no_automatic_reply() {
     let peer = SmtpPeer::start(ACCEPT);
     let sandbox = Sandbox::new().smtp_port(peer.port);
     sandbox
-        .pipe(
-            "ooto@sink.example",
-            &signed("x@y.example", "Auto-Submitted: auto-replied\r\n", b"x\r\n"),
-        )
+        .pipe("ooto@sink.example", &signed("x@y.example", "Auto-Submitted: auto-replied\r\n", b"x\r\n"))
         .silent();
-    assert_eq!(
-        (peer.mails().len(), sandbox.counter("autoreply_suppressed")),
-        (0, 1)
-    );
+    assert_eq!((peer.mails().len(), sandbox.counter("autoreply_suppressed")), (0, 1));
 }
 
 #[test]
@@ -307,30 +239,13 @@ fn a_step_may_be_due_later_and_is_done_by_the_tick() {
 fn b4_b24_binary_bodies_and_unknown_charsets_are_messages_like_any_other() {
     let sandbox = Sandbox::new();
     for (extra, body) in [
-        (
-            "Content-Type: text/plain; charset=iso-8859-1\r\n",
-            &b"Gr\xfc\xdfe\r\n"[..],
-        ),
-        (
-            "Content-Type: text/html; charset=no-such-charset\r\n",
-            &b"<img src=x>\xff\xfe\r\n"[..],
-        ),
-        (
-            "Content-Type: application/octet-stream\r\n",
-            &b"\0\x01\x02\xff\r\n"[..],
-        ),
+        ("Content-Type: text/plain; charset=iso-8859-1\r\n", &b"Gr\xfc\xdfe\r\n"[..]),
+        ("Content-Type: text/html; charset=no-such-charset\r\n", &b"<img src=x>\xff\xfe\r\n"[..]),
+        ("Content-Type: application/octet-stream\r\n", &b"\0\x01\x02\xff\r\n"[..]),
     ] {
-        sandbox
-            .pipe(
-                "x@accept.sink.example",
-                &signed("x@accept.sink.example", extra, body),
-            )
-            .silent();
+        sandbox.pipe("x@accept.sink.example", &signed("x@accept.sink.example", extra, body)).silent();
     }
-    let lf: Vec<u8> = plain("x@accept.sink.example")
-        .into_iter()
-        .filter(|byte| *byte != b'\r')
-        .collect();
+    let lf: Vec<u8> = plain("x@accept.sink.example").into_iter().filter(|byte| *byte != b'\r').collect();
     sandbox.pipe("x@accept.sink.example", &lf).silent();
     let no_to = sign(b"From: a@sender.example\r\nSubject: x\r\nMessage-ID: <1@x>\r\n\r\nx\r\n");
     sandbox.pipe("x@accept.sink.example", &no_to).silent();

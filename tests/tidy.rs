@@ -45,10 +45,8 @@ fn every_file_says_what_it_is_and_is_short_enough_to_read() {
 #[test]
 fn a_module_uses_only_modules_above_it() {
     let lib = fs::read_to_string(root().join("src/lib.rs")).unwrap();
-    let order: Vec<&str> = lib
-        .lines()
-        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
-        .collect();
+    let order: Vec<&str> =
+        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
     assert!(order.len() > 10);
     let place = |module: &str| order.iter().position(|name| *name == module);
     for (name, text) in files("src", "rs") {
@@ -57,10 +55,7 @@ fn a_module_uses_only_modules_above_it() {
         let spoken = |line: &&str| !line.trim_start().starts_with("//");
         let code: String = code(&text).lines().filter(spoken).collect::<Vec<_>>().join("\n");
         for used in code.split("crate::").skip(1) {
-            let used = used
-                .split(|c: char| !c.is_alphanumeric() && c != '_')
-                .next()
-                .unwrap();
+            let used = used.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap();
             if let Some(other) = place(used) {
                 assert!(other <= own, "{name} uses {used}, which stands below {module}");
             }
@@ -90,10 +85,7 @@ fn foreign_crates_have_one_home() {
             let used = code(&text)
                 .lines()
                 .any(|line| line.contains(foreign) && !line.trim_start().starts_with("//"));
-            assert!(
-                !used || allowed.iter().any(|home| name.starts_with(home)),
-                "{name} uses {foreign}"
-            );
+            assert!(!used || allowed.iter().any(|home| name.starts_with(home)), "{name} uses {foreign}");
         }
     }
 }
@@ -129,20 +121,13 @@ fn the_shipped_policies_are_built_from_their_sources() {
             "{name}.wasm was changed by hand"
         );
         let mut sources: Vec<(String, Vec<u8>)> = Vec::new();
-        for folder in [
-            "wit".to_owned(),
-            "policies/sdk/src".into(),
-            format!("policies/{name}/src"),
-        ] {
+        for folder in ["wit".to_owned(), "policies/sdk/src".into(), format!("policies/{name}/src")] {
             for entry in fs::read_dir(root().join(&folder)).unwrap().flatten() {
                 let file = format!("{folder}/{}", entry.file_name().to_string_lossy());
                 sources.push((file, fs::read(entry.path()).unwrap()));
             }
         }
-        for file in [
-            "policies/sdk/Cargo.toml".to_owned(),
-            format!("policies/{name}/Cargo.toml"),
-        ] {
+        for file in ["policies/sdk/Cargo.toml".to_owned(), format!("policies/{name}/Cargo.toml")] {
             sources.push((file.clone(), fs::read(root().join(&file)).unwrap()));
         }
         sources.sort_by(|a, b| Path::new(&a.0).cmp(Path::new(&b.0)));
@@ -167,10 +152,7 @@ fn the_example_config_names_every_key_with_its_default() {
     assert_eq!(table(&example), table(&default));
     for (name, section) in table(&default) {
         for key in section.as_table().into_iter().flat_map(|section| section.keys()) {
-            assert!(
-                text.contains(&format!("{key} =")),
-                "[{name}] {key} is not in the example"
-            );
+            assert!(text.contains(&format!("{key} =")), "[{name}] {key} is not in the example");
         }
     }
 }
@@ -178,16 +160,9 @@ fn the_example_config_names_every_key_with_its_default() {
 #[test]
 fn the_readme_shows_the_files_that_are_tested() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    for file in [
-        "examples/postfix/master.cf",
-        "examples/postfix/main.cf",
-        "examples/powermta/config",
-    ] {
+    for file in ["examples/postfix/master.cf", "examples/postfix/main.cf", "examples/powermta/config"] {
         let text = fs::read_to_string(root().join(file)).unwrap();
-        assert!(
-            readme.contains(text.trim_end()),
-            "README.md does not show {file} as it is"
-        );
+        assert!(readme.contains(text.trim_end()), "README.md does not show {file} as it is");
     }
     let changelog = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
     assert!(changelog.contains(env!("CARGO_PKG_VERSION")));

@@ -14,42 +14,20 @@ const CLICKS: &str =
 fn images_are_opened_and_links_clicked_by_one_user_agent_over_one_connection() {
     let tracker = Tracker::start();
     let sandbox = Sandbox::new().settings(&tracker.allowed()).settings(CLICKS);
-    let page = html(
-        "x@openclick.sink.example",
-        &[tracker.url("/i")],
-        &[tracker.url("/l?a=1&amp;b=2")],
-    );
+    let page = html("x@openclick.sink.example", &[tracker.url("/i")], &[tracker.url("/l?a=1&amp;b=2")]);
     sandbox.pipe("x@openclick.sink.example", &page).silent();
     let mut paths = tracker.paths();
     paths.sort();
     assert_eq!(paths, ["/i", "/i", "/l?a=1&b=2", "/l?a=1&b=2"]);
-    let agents: Vec<String> = tracker
-        .requests
-        .lock()
-        .unwrap()
-        .iter()
-        .map(|request| request.agent.clone())
-        .collect();
-    assert!(
-        agents
-            .iter()
-            .all(|agent| *agent == agents[0] && !agent.is_empty()),
-        "{agents:?}"
-    );
+    let agents: Vec<String> =
+        tracker.requests.lock().unwrap().iter().map(|request| request.agent.clone()).collect();
+    assert!(agents.iter().all(|agent| *agent == agents[0] && !agent.is_empty()), "{agents:?}");
     let counted = |name| sandbox.counter(name);
     assert_eq!(
-        (
-            counted("open"),
-            counted("open_again"),
-            counted("click"),
-            counted("click_again")
-        ),
+        (counted("open"), counted("open_again"), counted("click"), counted("click_again")),
         (1, 1, 1, 1)
     );
-    assert!(
-        tracker.connections.load(Ordering::SeqCst) <= 2,
-        "b38: connections are kept"
-    );
+    assert!(tracker.connections.load(Ordering::SeqCst) <= 2, "b38: connections are kept");
 }
 
 #[test]
@@ -68,21 +46,9 @@ fn b12_one_bad_link_does_not_stop_the_others() {
         tracker.url("/missing"),
         tracker.url("/good"),
     ];
-    sandbox
-        .pipe(
-            "x@openclick.sink.example",
-            &html("x@openclick.sink.example", &images, &[]),
-        )
-        .silent();
-    assert!(
-        tracker.paths().contains(&"/good".to_owned()),
-        "{:?}",
-        tracker.paths()
-    );
-    assert_eq!(
-        (sandbox.counter("open"), sandbox.counter("open_url_error")),
-        (1, 2)
-    );
+    sandbox.pipe("x@openclick.sink.example", &html("x@openclick.sink.example", &images, &[])).silent();
+    assert!(tracker.paths().contains(&"/good".to_owned()), "{:?}", tracker.paths());
+    assert_eq!((sandbox.counter("open"), sandbox.counter("open_url_error")), (1, 2));
 }
 
 #[test]
@@ -90,11 +56,7 @@ fn b28_nobody_is_made_to_fetch_from_private_addresses() {
     let tracker = Tracker::start();
     let sandbox = Sandbox::new().settings(&tracker.allowed()).config("");
     let config = std::fs::read_to_string(sandbox.path("carom.toml")).unwrap();
-    std::fs::write(
-        sandbox.path("carom.toml"),
-        config.replace("127.0.0.0/8", "10.255.0.0/16"),
-    )
-    .unwrap();
+    std::fs::write(sandbox.path("carom.toml"), config.replace("127.0.0.0/8", "10.255.0.0/16")).unwrap();
     let port = tracker.port;
     let urls = [
         tracker.url("/a"),
@@ -102,19 +64,8 @@ fn b28_nobody_is_made_to_fetch_from_private_addresses() {
         format!("http://[::ffff:127.0.0.1]:{port}/c"),
         format!("http://2130706433:{port}/d"),
     ];
-    sandbox
-        .pipe(
-            "x@openclick.sink.example",
-            &html("x@openclick.sink.example", &urls, &[]),
-        )
-        .silent();
-    assert_eq!(
-        (
-            tracker.connections.load(Ordering::SeqCst),
-            sandbox.counter("open")
-        ),
-        (0, 0)
-    );
+    sandbox.pipe("x@openclick.sink.example", &html("x@openclick.sink.example", &urls, &[])).silent();
+    assert_eq!((tracker.connections.load(Ordering::SeqCst), sandbox.counter("open")), (0, 0));
 }
 
 #[test]
@@ -122,10 +73,7 @@ fn b28_redirects_lead_nowhere() {
     let tracker = Tracker::start();
     let sandbox = Sandbox::new().settings(ONCE).settings(&tracker.allowed());
     sandbox
-        .pipe(
-            "x@openclick.sink.example",
-            &html("x@openclick.sink.example", &[tracker.url("/redirect")], &[]),
-        )
+        .pipe("x@openclick.sink.example", &html("x@openclick.sink.example", &[tracker.url("/redirect")], &[]))
         .silent();
     assert_eq!(tracker.paths(), ["/redirect"]);
     assert_eq!(sandbox.counter("open"), 1);
@@ -145,12 +93,7 @@ fn hosts_that_are_not_listed_are_asked_once_and_remembered() {
     willing.msys.store(true, Ordering::SeqCst);
     let sandbox = Sandbox::new().settings(ONCE);
     for _ in 0..2 {
-        sandbox
-            .pipe(
-                "x@openclick.sink.example",
-                &html("x@y.example", &[willing.url("/i")], &[]),
-            )
-            .silent();
+        sandbox.pipe("x@openclick.sink.example", &html("x@y.example", &[willing.url("/i")], &[])).silent();
     }
     assert_eq!(willing.paths(), ["/f/a", "/i", "/i"]);
     let strict = Sandbox::new().settings("probe_trackers = false");
@@ -161,22 +104,11 @@ fn hosts_that_are_not_listed_are_asked_once_and_remembered() {
 #[test]
 fn b29_endless_and_dripping_answers_are_cut_off() {
     let tracker = Tracker::start();
-    let sandbox = Sandbox::new()
-        .settings(ONCE)
-        .settings(&tracker.allowed())
-        .settings("open_click_timeout = 3");
-    let images = [
-        tracker.url("/endless"),
-        tracker.url("/drip"),
-        tracker.url("/good"),
-    ];
+    let sandbox =
+        Sandbox::new().settings(ONCE).settings(&tracker.allowed()).settings("open_click_timeout = 3");
+    let images = [tracker.url("/endless"), tracker.url("/drip"), tracker.url("/good")];
     let began = Instant::now();
-    sandbox
-        .pipe(
-            "x@openclick.sink.example",
-            &html("x@openclick.sink.example", &images, &[]),
-        )
-        .silent();
+    sandbox.pipe("x@openclick.sink.example", &html("x@openclick.sink.example", &images, &[])).silent();
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     assert!(tracker.paths().contains(&"/good".to_owned()));
     assert_eq!(sandbox.counter("open"), 1);
@@ -186,19 +118,9 @@ fn b29_endless_and_dripping_answers_are_cut_off() {
 fn b29_ten_thousand_links_are_capped() {
     let tracker = Tracker::start();
     let sandbox = Sandbox::new().settings(ONCE).settings(&tracker.allowed());
-    let images: Vec<String> = (0..10_000)
-        .map(|number| tracker.url(&format!("/{number}")))
-        .collect();
-    sandbox
-        .pipe(
-            "x@openclick.sink.example",
-            &html("x@openclick.sink.example", &images, &[]),
-        )
-        .silent();
-    assert_eq!(
-        (tracker.paths().len(), sandbox.counter("open_url_over_limit")),
-        (100, 1)
-    );
+    let images: Vec<String> = (0..10_000).map(|number| tracker.url(&format!("/{number}"))).collect();
+    sandbox.pipe("x@openclick.sink.example", &html("x@openclick.sink.example", &images, &[])).silent();
+    assert_eq!((tracker.paths().len(), sandbox.counter("open_url_over_limit")), (100, 1));
     let log = std::fs::read_to_string(sandbox.path("state/log/messages.log")).unwrap();
     assert!(log.lines().all(|line| line.len() <= 16 << 10));
 }
@@ -217,31 +139,17 @@ fn list_unsubscribe_is_never_touched() {
         tracker.url("/unsubscribe"),
         tracker.url("/l")
     );
-    sandbox
-        .pipe(
-            "x@openclick.sink.example",
-            &signed("x@y.example", &extra, body.as_bytes()),
-        )
-        .silent();
+    sandbox.pipe("x@openclick.sink.example", &signed("x@y.example", &extra, body.as_bytes())).silent();
     let paths = tracker.paths();
-    assert!(
-        paths.contains(&"/l".to_owned()) && !paths.contains(&"/unsubscribe".to_owned()),
-        "{paths:?}"
-    );
+    assert!(paths.contains(&"/l".to_owned()) && !paths.contains(&"/unsubscribe".to_owned()), "{paths:?}");
 }
 
 #[test]
 fn b36_a_message_without_html_is_no_open() {
     let sandbox = Sandbox::new().settings(ONCE);
-    sandbox
-        .pipe("x@openclick.sink.example", &crate::harness::plain("x@y.example"))
-        .silent();
+    sandbox.pipe("x@openclick.sink.example", &crate::harness::plain("x@y.example")).silent();
     assert_eq!(
-        (
-            sandbox.counter("open"),
-            sandbox.counter("no_html"),
-            sandbox.counter("total_messages")
-        ),
+        (sandbox.counter("open"), sandbox.counter("no_html"), sandbox.counter("total_messages")),
         (0, 1, 1)
     );
 }

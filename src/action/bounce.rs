@@ -12,10 +12,7 @@ pub(super) fn write(bounce: &Bounce, subject: &Subject<'_>, config: &Config) -> 
     let here = ascii_domain_of(recipient, config);
     let from = match &bounce.sender {
         Some(sender) => bracketed(sender),
-        None => format!(
-            "Mail Delivery System {}",
-            bracketed(&format!("MAILER-DAEMON@{here}"))
-        ),
+        None => format!("Mail Delivery System {}", bracketed(&format!("MAILER-DAEMON@{here}"))),
     };
     let reply = &bounce.reply;
     let arrived = subject.message.date().unwrap_or_else(|| date(subject.at_ms));
@@ -46,33 +43,17 @@ pub(super) fn write(bounce: &Bounce, subject: &Subject<'_>, config: &Config) -> 
     fields.add("Action", "failed");
     fields.add("Status", &reply.enhanced);
     fields.add("Remote-MTA", &format!("dns; {here}"));
-    fields.add(
-        "Diagnostic-Code",
-        &format!("smtp; {} {} {}", reply.code, reply.enhanced, reply.text),
-    );
+    fields.add("Diagnostic-Code", &format!("smtp; {} {} {}", reply.code, reply.enhanced, reply.text));
     fields.add("Last-Attempt-Date", &date(subject.at_ms));
-    let mut draft = Draft::new(
-        &from,
-        &bounce.route.to,
-        "Returned mail: see transcript for details",
-        config,
-    );
+    let mut draft = Draft::new(&from, &bounce.route.to, "Returned mail: see transcript for details", config);
     draft.field("Auto-Submitted", "auto-replied");
     let data = draft.report("delivery-status", &text, &fields, subject, config);
-    Letter {
-        from: bounce.sender.clone(),
-        to: bounce.route.to.clone(),
-        data: data.into(),
-    }
+    Letter { from: bounce.sender.clone(), to: bounce.route.to.clone(), data: data.into() }
 }
 
 /// Who brought the message, as far as it is known.
 fn peer(subject: &Subject<'_>) -> String {
-    let name = subject
-        .envelope
-        .client_helo
-        .as_deref()
-        .unwrap_or(domain_of(&subject.envelope.sender));
+    let name = subject.envelope.client_helo.as_deref().unwrap_or(domain_of(&subject.envelope.sender));
     match subject.client_address {
         Some(address) => format!("{} [{address}]", one_line(name)),
         None => one_line(name),
@@ -81,8 +62,5 @@ fn peer(subject: &Subject<'_>) -> String {
 
 /// Text of elsewhere as one line of ours.
 fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(200)
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
 }

@@ -9,10 +9,7 @@ use crate::policy::plan::Complaint;
 /// Writes the complaint.
 pub(super) fn write(complaint: &Complaint, subject: &Subject<'_>, config: &Config) -> Letter {
     let envelope = subject.envelope;
-    let from = complaint
-        .sender
-        .clone()
-        .unwrap_or_else(|| envelope.recipient.clone());
+    let from = complaint.sender.clone().unwrap_or_else(|| envelope.recipient.clone());
     let source = subject.client_address.map(|address| address.to_string());
     let arrived = date(subject.at_ms);
     let text = format!(
@@ -28,25 +25,15 @@ pub(super) fn write(complaint: &Complaint, subject: &Subject<'_>, config: &Confi
     fields.add("Original-Mail-From", &bracketed(&envelope.sender));
     fields.add("Original-Rcpt-To", &bracketed(&envelope.recipient));
     fields.add("Arrival-Date", &arrived);
-    fields.add(
-        "Reporting-MTA",
-        &format!("dns; {}", domain_of(&envelope.recipient)),
-    );
+    fields.add("Reporting-MTA", &format!("dns; {}", domain_of(&envelope.recipient)));
     if let Some(source) = &source {
         fields.add("Source-IP", source);
     }
     let author = subject.message.addresses("From").into_iter().next();
-    fields.add(
-        "Reported-Domain",
-        domain_of(author.as_deref().unwrap_or(&envelope.sender)),
-    );
+    fields.add("Reported-Domain", domain_of(author.as_deref().unwrap_or(&envelope.sender)));
     let title = format!("FW: {}", subject.message.subject().unwrap_or_default());
     let mut draft = Draft::new(&bracketed(&from), &complaint.route.to, &title, config);
     draft.field("Auto-Submitted", "auto-generated");
     let data = draft.report("feedback-report", &text, &fields, subject, config);
-    Letter {
-        from: Some(from),
-        to: complaint.route.to.clone(),
-        data: data.into(),
-    }
+    Letter { from: Some(from), to: complaint.route.to.clone(), data: data.into() }
 }

@@ -52,12 +52,8 @@ impl From<Error> for Missed {
             ),
             _ => false,
         };
-        let text = error
-            .to_string()
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .take(200)
-            .collect();
+        let text =
+            error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
         Missed { unreachable, text }
     }
 }
@@ -72,26 +68,14 @@ pub(super) struct Client {
 impl Client {
     /// A client that connects to nothing yet.
     pub(super) fn new(config: Arc<Config>, dns: Arc<Dns>) -> Client {
-        Client {
-            config,
-            dns,
-            agent: OnceLock::new(),
-        }
+        Client { config, dns, agent: OnceLock::new() }
     }
 
     /// Fetches `url` and reads at most `[visit] max_bytes` of what it holds.
     pub(super) fn get(&self, url: &str, user_agent: &str, deadline: Deadline) -> Result<Answered, Missed> {
-        let request = self
-            .agent()
-            .get(url)
-            .header("User-Agent", user_agent)
-            .header("Accept", "*/*");
+        let request = self.agent().get(url).header("User-Agent", user_agent).header("Accept", "*/*");
         let left = deadline.left();
-        let limited = request
-            .config()
-            .timeout_global(Some(left))
-            .timeout_connect(Some(left / 2))
-            .build();
+        let limited = request.config().timeout_global(Some(left)).timeout_connect(Some(left / 2)).build();
         let mut response = limited.call()?;
         let text = |name: &str| {
             let value = response.headers().get(name).and_then(|value| value.to_str().ok());
@@ -121,10 +105,7 @@ impl Client {
                 .max_idle_connections_per_host(64)
                 .max_idle_age(Duration::from_secs(15))
                 .build();
-            let vetted = Vetted {
-                config: self.config.clone(),
-                dns: self.dns.clone(),
-            };
+            let vetted = Vetted { config: self.config.clone(), dns: self.dns.clone() };
             Agent::with_parts(settings, DefaultConnector::default(), vetted)
         })
     }
@@ -150,11 +131,7 @@ impl Resolver for Vetted {
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, Error> {
         let host = uri.host().ok_or(Error::HostNotFound)?;
-        let default = if uri.scheme_str() == Some("https") {
-            443
-        } else {
-            80
-        };
+        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
         let deadline = Deadline::after(*timeout.after);
         let port = uri.port_u16().unwrap_or(default);
         let found = network::resolve(&self.dns, host, port, &self.config.network, deadline).map_err(

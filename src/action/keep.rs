@@ -18,11 +18,7 @@ pub struct Keep {
 impl Keep {
     /// The config's place, under a name made of the message's key.
     pub fn named(config: &Config, key: &str) -> Keep {
-        let directory = config
-            .relay
-            .done
-            .clone()
-            .unwrap_or_else(|| config.state_dir().join("done"));
+        let directory = config.relay.done.clone().unwrap_or_else(|| config.state_dir().join("done"));
         let name = format!("{}.eml", key.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
         Keep { directory, name }
     }
@@ -36,20 +32,14 @@ impl Keep {
             .and_then(|()| self.place(&scratch));
         let _ = fs::remove_file(&scratch);
         let path = placed.context(self.directory.display())?;
-        File::open(&self.directory)
-            .and_then(|folder| folder.sync_all())
-            .context(self.directory.display())?;
+        File::open(&self.directory).and_then(|folder| folder.sync_all()).context(self.directory.display())?;
         Ok(path)
     }
 
     /// A hard link never replaces what is there, unlike a rename.
     fn place(&self, scratch: &std::path::Path) -> std::io::Result<PathBuf> {
         for number in 0..10_000 {
-            let name = if number == 0 {
-                self.name.clone()
-            } else {
-                format!("{number}-{}", self.name)
-            };
+            let name = if number == 0 { self.name.clone() } else { format!("{number}-{}", self.name) };
             let path = self.directory.join(name);
             match fs::hard_link(scratch, &path) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,

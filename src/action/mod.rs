@@ -47,14 +47,7 @@ impl Doors {
     /// Doors that are still shut.
     pub fn new(config: Arc<Config>, dns: Arc<Dns>, store: Arc<Store>) -> Doors {
         let http = http::Client::new(config.clone(), dns.clone());
-        Doors {
-            config,
-            dns,
-            store,
-            smtp: smtp::Pool::default(),
-            http,
-            trackers: visit::Trackers::default(),
-        }
+        Doors { config, dns, store, smtp: smtp::Pool::default(), http, trackers: visit::Trackers::default() }
     }
 }
 
@@ -124,29 +117,11 @@ pub fn perform(
         Action::Click(visit) => visit::visit(visit, "click", doors, deadline),
         Action::Bounce(bounce) => {
             let write = || bounce::write(bounce, subject, &doors.config);
-            send(
-                "OOB",
-                "oob",
-                &bounce.route,
-                write,
-                subject,
-                doors,
-                attempts,
-                deadline,
-            )
+            send("OOB", "oob", &bounce.route, write, subject, doors, attempts, deadline)
         }
         Action::Complain(complaint) => {
             let write = || complaint::write(complaint, subject, &doors.config);
-            send(
-                "FBL",
-                "fbl",
-                &complaint.route,
-                write,
-                subject,
-                doors,
-                attempts,
-                deadline,
-            )
+            send("FBL", "fbl", &complaint.route, write, subject, doors, attempts, deadline)
         }
         Action::AutoReply(_) if !auto_reply::may_answer(subject) => Report::new(
             Outcome::Failed,
@@ -155,23 +130,12 @@ pub fn perform(
         ),
         Action::AutoReply(reply) => {
             let write = || auto_reply::write(reply, subject, &doors.config);
-            send(
-                "Auto-reply",
-                "autoreply",
-                &reply.route,
-                write,
-                subject,
-                doors,
-                attempts,
-                deadline,
-            )
+            send("Auto-reply", "autoreply", &reply.route, write, subject, doors, attempts, deadline)
         }
         Action::Keep => match subject.keep.write(subject.message.raw()) {
             Ok(path) => Report::new(Outcome::Succeeded, "kept", format!("kept as {}", path.display())),
             Err(error) => Report::new(
-                Outcome::Later {
-                    at_ms: retry_at(attempts, subject.seed),
-                },
+                Outcome::Later { at_ms: retry_at(attempts, subject.seed) },
                 "",
                 format!("!not kept: {error}"),
             ),
@@ -182,10 +146,7 @@ pub fn perform(
 }
 
 /// Sends what `write` gives where `route` says. Counters and words are bouncy-sink's.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is a different thing, and there is one caller"
-)]
+#[expect(clippy::too_many_arguments, reason = "each is a different thing, and there is one caller")]
 fn send(
     word: &str,
     counter: &str,
@@ -200,20 +161,16 @@ fn send(
         let (counted, why) = match refusal {
             Refusal::MissingReturnPath => ("missing_return_path", "there is no Return-Path"),
             Refusal::MissingTo => ("missing_to", "there is no recipient to answer for"),
-            Refusal::NotRecognised => (
-                "return_path_not_sparkpost",
-                "the Return-Path is not one that may be answered",
-            ),
+            Refusal::NotRecognised => {
+                ("return_path_not_sparkpost", "the Return-Path is not one that may be answered")
+            }
         };
         let note = format!("!{word} not sent, {why}: <{}>", subject.envelope.sender);
         return Report::new(Outcome::Failed, &format!("{counter}_{counted}"), note);
     }
     let letter = write();
     let from = letter.from.clone().unwrap_or_default();
-    match doors
-        .smtp
-        .deliver(&route.hosts, &letter, &doors.config, &doors.dns, deadline)
-    {
+    match doors.smtp.deliver(&route.hosts, &letter, &doors.config, &doors.dns, deadline) {
         Ok(host) => {
             let note = format!("{word} sent,from <{from}> to <{}> via {host}", letter.to);
             Report::new(Outcome::Succeeded, &format!("{counter}_sent"), note)
@@ -247,10 +204,7 @@ pub fn user_agent(config: &Config, seed: u64) -> String {
         [] => BUILT_IN.get_or_init(|| {
             let table: toml::Table = USER_AGENTS.parse().unwrap_or_default();
             let rows = table.get("agent").and_then(toml::Value::as_array);
-            rows.into_iter()
-                .flatten()
-                .filter_map(|agent| agent.as_str().map(str::to_owned))
-                .collect()
+            rows.into_iter().flatten().filter_map(|agent| agent.as_str().map(str::to_owned)).collect()
         }),
         named => named,
     };

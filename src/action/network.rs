@@ -32,10 +32,7 @@ pub(super) fn resolve(
         DnsFailure::Temporary(text) => Unreachable::Temporary(text),
         DnsFailure::NotFound | DnsFailure::NoMail => Unreachable::Forbidden(format!("{host} has no address")),
     })?;
-    let allowed = found
-        .iter()
-        .filter(|address| is_allowed(**address, network))
-        .take(MAX_ADDRESSES);
+    let allowed = found.iter().filter(|address| is_allowed(**address, network)).take(MAX_ADDRESSES);
     let addresses: Vec<SocketAddr> = allowed.map(|address| SocketAddr::new(*address, port)).collect();
     match (addresses.is_empty(), found.first()) {
         (false, _) => Ok(addresses),
@@ -53,11 +50,7 @@ pub(super) fn is_allowed(address: IpAddr, network: &config::Network) -> bool {
         IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
         IpAddr::V4(_) => address,
     };
-    is_global(bare)
-        || network
-            .allow_private
-            .iter()
-            .any(|net| net.contains(&bare) || net.contains(&address))
+    is_global(bare) || network.allow_private.iter().any(|net| net.contains(&bare) || net.contains(&address))
 }
 
 fn is_global(address: IpAddr) -> bool {
@@ -131,10 +124,7 @@ mod tests {
         for allowed in ["8.8.8.8", "193.0.0.1", "2a00:1450::1", "2606:4700::1111"] {
             assert!(is_allowed(allowed.parse().unwrap(), &none), "{allowed}");
         }
-        let test = config::Network {
-            allow_private: vec!["127.0.0.0/8".parse().unwrap()],
-            ..none
-        };
+        let test = config::Network { allow_private: vec!["127.0.0.0/8".parse().unwrap()], ..none };
         assert!(is_allowed("127.0.0.2".parse().unwrap(), &test));
         assert!(is_allowed("::ffff:127.0.0.2".parse().unwrap(), &test));
         assert!(!is_allowed("10.0.0.1".parse().unwrap(), &test));

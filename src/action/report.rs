@@ -46,10 +46,7 @@ impl Draft {
     }
 
     fn encoding(&mut self, ascii: bool) {
-        self.line(&format!(
-            "Content-Transfer-Encoding: {}",
-            if ascii { "7bit" } else { "8bit" }
-        ));
+        self.line(&format!("Content-Transfer-Encoding: {}", if ascii { "7bit" } else { "8bit" }));
     }
 
     /// Ends as multipart/report: the text for people, the part for programs, and the original, or its header when it is
@@ -67,11 +64,8 @@ impl Draft {
         let whole = message.header_block().len() + message.body().len();
         let too_long = whole as u64 > config.send.max_original;
         // Without the line that an mbox puts before a message: it is none of its bytes.
-        let original = if too_long {
-            message.header_block()
-        } else {
-            &message.raw()[message.raw().len() - whole..]
-        };
+        let original =
+            if too_long { message.header_block() } else { &message.raw()[message.raw().len() - whole..] };
         self.line(&format!(
             "Content-Type: multipart/report; report-type={kind};\r\n\tboundary=\"{boundary}\""
         ));
@@ -122,8 +116,7 @@ pub(super) struct Fields(String);
 impl Fields {
     /// Adds a field. These parts are ASCII (RFC 3464 section 2.1, RFC 5965 section 3.1).
     pub(super) fn add(&mut self, name: &str, value: &str) {
-        self.0
-            .push_str(&format!("{name}: {}\r\n", in_ascii(&clean(value), |_| false)));
+        self.0.push_str(&format!("{name}: {}\r\n", in_ascii(&clean(value), |_| false)));
     }
 
     /// Adds an address with its type: `rfc822`, or `utf-8` in the form for parts in ASCII (RFC 6533 section 3).
@@ -145,10 +138,7 @@ impl Fields {
 
 /// Text that can stand in a header field: one line, of bounded length.
 fn clean(value: &str) -> String {
-    let mut clean: String = value
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let mut clean: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     clean.truncate(clean.floor_char_boundary(MAX_VALUE));
     clean.trim().to_owned()
 }
@@ -183,18 +173,12 @@ fn encoded(text: &str) -> String {
             _ => words.push(hex),
         }
     }
-    words
-        .iter()
-        .map(|word| format!("=?utf-8?Q?{word}?="))
-        .collect::<Vec<_>>()
-        .join("\r\n ")
+    words.iter().map(|word| format!("=?utf-8?Q?{word}?=")).collect::<Vec<_>>().join("\r\n ")
 }
 
 /// An address between angle brackets.
 pub(super) fn bracketed(address: &str) -> String {
-    let sound = address
-        .chars()
-        .filter(|c| !c.is_control() && !matches!(c, '<' | '>'));
+    let sound = address.chars().filter(|c| !c.is_control() && !matches!(c, '<' | '>'));
     format!("<{}>", sound.take(MAX_ADDRESS).collect::<String>())
 }
 
@@ -215,9 +199,7 @@ pub(super) fn ascii_domain_of(address: &str, config: &Config) -> String {
 /// RFC 5322 section 3.3, in UTC.
 pub(super) fn date(at_ms: i64) -> String {
     let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
-    at.to_zoned(TimeZone::UTC)
-        .strftime("%a, %d %b %Y %H:%M:%S +0000")
-        .to_string()
+    at.to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
 }
 
 /// A word that nobody can foresee: 96 bits of the system's own randomness.
@@ -268,23 +250,14 @@ mod tests {
         let draft = Draft::new("<a@a.example>", "b@b.example", "x", config);
         let mail = draft.report("delivery-status", "text\r\n--=_\r\n", &fields, &subject, config);
         let read = Message::read(&mail);
-        let parts = read
-            .parts()
-            .iter()
-            .map(|part| (part.content_type.kind.clone(), part.body.to_vec()));
-        (
-            read.header("Content-Transfer-Encoding").unwrap_or_default(),
-            parts.collect(),
-        )
+        let parts = read.parts().iter().map(|part| (part.content_type.kind.clone(), part.body.to_vec()));
+        (read.header("Content-Transfer-Encoding").unwrap_or_default(), parts.collect())
     }
 
     #[test]
     fn b5_b37_an_original_is_kept_byte_for_byte_and_the_frame_says_what_is_in_it() {
         let config = Config::default();
-        let long = format!(
-            "X-MSFBL: {}\r\nSubject: x\r\n\r\n.caf\u{e9}\r\n--=_\r\n",
-            "aB3+/=".repeat(400)
-        );
+        let long = format!("X-MSFBL: {}\r\nSubject: x\r\n\r\n.caf\u{e9}\r\n--=_\r\n", "aB3+/=".repeat(400));
         for (raw, encoding) in [
             (long.as_bytes(), "8bit"),
             (b"Subject: x\r\n\r\n\xff\0\r\n", "8bit"),
@@ -296,10 +269,7 @@ mod tests {
             assert_eq!((said.as_str(), parts[2].1.as_slice()), (encoding, raw));
         }
         let (_, parts) = report(b"From someone at some time\nA: b\n\nc\n", &config);
-        assert_eq!(
-            parts[2].1, b"A: b\r\n\r\nc\r\n",
-            "an mbox line is no part of a message"
-        );
+        assert_eq!(parts[2].1, b"A: b\r\n\r\nc\r\n", "an mbox line is no part of a message");
     }
 
     #[test]
@@ -330,9 +300,7 @@ mod tests {
         let mail = format!("Subject: {}\r\n\r\n", encoded(&"ü€😀".repeat(200)));
         assert!(mail.lines().all(|line| line.len() <= 85), "{mail}");
         assert_eq!(
-            Message::read(mail.as_bytes())
-                .subject()
-                .map(|text| text.chars().count()),
+            Message::read(mail.as_bytes()).subject().map(|text| text.chars().count()),
             Some(MAX_ENCODED)
         );
     }
@@ -344,9 +312,6 @@ mod tests {
         fields.add_address("Original-Recipient", "j+x@green.example");
         let expected = "Final-Recipient: utf-8; j\\x{FC}rgen\\x{2B}x@gr\\x{FC}n.example\r\nOriginal-Recipient: rfc822; j+x@green.example\r\n";
         assert_eq!(fields.0, expected);
-        assert_eq!(
-            ascii_domain_of("jürgen@grün.example", &Config::default()),
-            "xn--grn-ioa.example"
-        );
+        assert_eq!(ascii_domain_of("jürgen@grün.example", &Config::default()), "xn--grn-ioa.example");
     }
 }

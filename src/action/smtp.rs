@@ -54,17 +54,11 @@ pub(super) struct SendFailure {
 
 impl SendFailure {
     fn temporary(text: impl Display) -> SendFailure {
-        SendFailure {
-            temporary: true,
-            text: text.to_string(),
-        }
+        SendFailure { temporary: true, text: text.to_string() }
     }
 
     fn permanent(text: impl Display) -> SendFailure {
-        SendFailure {
-            temporary: false,
-            text: text.to_string(),
-        }
+        SendFailure { temporary: false, text: text.to_string() }
     }
 }
 
@@ -82,10 +76,7 @@ enum Broken {
 
 impl From<SmtpError> for Broken {
     fn from(error: SmtpError) -> Broken {
-        Broken::Failed(SendFailure {
-            temporary: !error.is_permanent(),
-            text: describe(&error),
-        })
+        Broken::Failed(SendFailure { temporary: !error.is_permanent(), text: describe(&error) })
     }
 }
 
@@ -117,10 +108,7 @@ impl Pool {
         let mut last = SendFailure::permanent("no host to send to");
         for host in hosts {
             if deadline.passed() {
-                return Err(SendFailure::temporary(format_args!(
-                    "not sent in time; last: {}",
-                    last.text
-                )));
+                return Err(SendFailure::temporary(format_args!("not sent in time; last: {}", last.text)));
             }
             let share = deadline.within(Duration::from_secs(u64::from(config.send.timeout.max(1))));
             match self.send(host, letter, config, dns, share) {
@@ -148,12 +136,7 @@ impl Pool {
             hello: config.hostname(),
             host: host.to_owned(),
             starttls: config.send.starttls,
-            sender: letter
-                .from
-                .as_deref()
-                .map(address)
-                .transpose()
-                .map_err(Broken::Failed)?,
+            sender: letter.from.as_deref().map(address).transpose().map_err(Broken::Failed)?,
             recipient: address(&letter.to).map_err(Broken::Failed)?,
             data: letter.data.clone(),
             deadline,
@@ -171,13 +154,7 @@ impl Pool {
                 Unreachable::Temporary(text) => Broken::Failed(SendFailure::temporary(text)),
             })?;
         match self.run(session.clone(), None) {
-            Err(Broken::Tls(_)) => self.run(
-                Session {
-                    starttls: false,
-                    ..session
-                },
-                None,
-            ),
+            Err(Broken::Tls(_)) => self.run(Session { starttls: false, ..session }, None),
             ended => ended,
         }
     }
@@ -198,11 +175,7 @@ impl Pool {
                 abandoned.fetch_sub(1, Ordering::Relaxed);
             }
         };
-        if let Err(error) = std::thread::Builder::new()
-            .name("smtp".into())
-            .stack_size(STACK)
-            .spawn(talk)
-        {
+        if let Err(error) = std::thread::Builder::new().name("smtp".into()).stack_size(STACK).spawn(talk) {
             return later(format!("cannot start a session: {error}"));
         }
         match answered.recv_timeout(deadline.left() + GRACE) {
@@ -222,9 +195,7 @@ impl Pool {
 
     fn take(&self, host: &str) -> Option<SmtpConnection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = idle
-            .iter()
-            .rposition(|idle| idle.host == host && idle.since.elapsed() < IDLE)?;
+        let index = idle.iter().rposition(|idle| idle.host == host && idle.since.elapsed() < IDLE)?;
         Some(idle.remove(index).connection)
     }
 
@@ -233,11 +204,7 @@ impl Pool {
         idle.retain(|idle| idle.since.elapsed() < IDLE);
         let of_host = idle.iter().filter(|idle| idle.host == host).count();
         if of_host < KEPT_A_HOST && idle.len() < KEPT {
-            idle.push(Idle {
-                host,
-                connection,
-                since: Instant::now(),
-            });
+            idle.push(Idle { host, connection, since: Instant::now() });
         }
     }
 }
@@ -339,11 +306,7 @@ impl Session {
     /// Whether an address or a header field of the letter is beyond ASCII.
     fn is_international(&self) -> bool {
         let ascii = |address: &Address| AsRef::<str>::as_ref(address).is_ascii();
-        let header = self
-            .data
-            .windows(4)
-            .position(|window| window == b"\r\n\r\n")
-            .unwrap_or(self.data.len());
+        let header = self.data.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(self.data.len());
         !(ascii(&self.recipient) && self.sender.as_ref().is_none_or(ascii) && self.data[..header].is_ascii())
     }
 
@@ -372,9 +335,7 @@ impl Session {
                 .build()
                 .map_err(|error| Broken::Tls(describe(&error)))?;
             let _ = connection.set_timeout(Some(self.deadline.left() / 2));
-            connection
-                .starttls(&parameters, &hello)
-                .map_err(|error| Broken::Tls(describe(&error)))?;
+            connection.starttls(&parameters, &hello).map_err(|error| Broken::Tls(describe(&error)))?;
         }
         Ok(connection)
     }
@@ -401,8 +362,7 @@ fn address(text: &str) -> Result<Address, SendFailure> {
     if text.len() > 320 || text.contains(unsafe_in_smtp) {
         return Err(SendFailure::permanent("not an address that mail can be sent to"));
     }
-    text.parse()
-        .map_err(|error| SendFailure::permanent(format_args!("{text}: {error}")))
+    text.parse().map_err(|error| SendFailure::permanent(format_args!("{text}: {error}")))
 }
 
 /// The error and what caused it, in one line.
@@ -413,10 +373,7 @@ fn describe(error: &SmtpError) -> String {
         text = format!("{text}: {cause}");
         source = cause.source();
     }
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(400)
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect()
 }
 
 #[cfg(test)]
@@ -495,23 +452,13 @@ mod tests {
     }
 
     fn letter(data: &[u8]) -> Letter {
-        Letter {
-            from: None,
-            to: "a@b.example".into(),
-            data: data.to_vec().into(),
-        }
+        Letter { from: None, to: "a@b.example".into(), data: data.to_vec().into() }
     }
 
     fn send(hosts: &[&str], letter: &Letter, pool: &Pool, port: u16) -> Result<String, SendFailure> {
         let (config, dns) = world(port);
         let hosts: Vec<String> = hosts.iter().map(|host| host.to_string()).collect();
-        pool.deliver(
-            &hosts,
-            letter,
-            &config,
-            &dns,
-            Deadline::after(Duration::from_secs(10)),
-        )
+        pool.deliver(&hosts, letter, &config, &dns, Deadline::after(Duration::from_secs(10)))
     }
 
     #[test]
@@ -520,10 +467,7 @@ mod tests {
         let pool = Pool::default();
         let eight_bit = b"A: b\r\n\r\n.\r\n..caf\xe9\r\n.";
         for data in [&b"A: b\r\n\r\n.\r\n..\xc3\xa9\r\n\r\n"[..], eight_bit] {
-            assert_eq!(
-                send(&["127.0.0.1"], &letter(data), &pool, at.port()),
-                Ok("127.0.0.1".into())
-            );
+            assert_eq!(send(&["127.0.0.1"], &letter(data), &pool, at.port()), Ok("127.0.0.1".into()));
         }
         drop(pool);
         let expected = b"EHLO carom.example\r\n\
@@ -532,60 +476,36 @@ mod tests {
             MAIL FROM:<> BODY=8BITMIME\r\nRCPT TO:<a@b.example>\r\nDATA\r\n\
             A: b\r\n\r\n..\r\n...caf\xe9\r\n..\r\n.\r\nQUIT\r\n";
         let bytes = heard.0.lock().unwrap().1.clone();
-        assert_eq!(
-            bytes.escape_ascii().to_string(),
-            expected.escape_ascii().to_string()
-        );
+        assert_eq!(bytes.escape_ascii().to_string(), expected.escape_ascii().to_string());
         assert_eq!(heard.connections(), 1);
     }
 
     #[test]
     fn b11_not_now_leads_to_the_next_host_and_no_is_final() {
-        let (at, _) = host("127.0.0.1:0", |line| {
-            if line == ".\r\n" {
-                Some("451 4.3.0 not now\r\n")
-            } else {
-                polite(line)
-            }
-        });
+        let (at, _) =
+            host(
+                "127.0.0.1:0",
+                |line| {
+                    if line == ".\r\n" { Some("451 4.3.0 not now\r\n") } else { polite(line) }
+                },
+            );
         let (_, second) = host(&format!("127.0.0.2:{}", at.port()), polite);
         let closed = "127.0.0.3";
         let pool = Pool::default();
-        let sent = send(
-            &[closed, "10.0.0.1", "127.0.0.1", "127.0.0.2"],
-            &letter(b"\r\n"),
-            &pool,
-            at.port(),
-        );
+        let sent = send(&[closed, "10.0.0.1", "127.0.0.1", "127.0.0.2"], &letter(b"\r\n"), &pool, at.port());
         assert_eq!((sent, second.connections()), (Ok("127.0.0.2".into()), 1));
         let failure = send(&[closed, "127.0.0.1"], &letter(b"\r\n"), &pool, at.port()).unwrap_err();
-        assert!(
-            failure.temporary && failure.text.contains("not now"),
-            "{}",
-            failure.text
-        );
+        assert!(failure.temporary && failure.text.contains("not now"), "{}", failure.text);
         let (at, no) = host("127.0.0.1:0", |line| {
-            if line.starts_with("RCPT") {
-                Some("550 5.1.1 who?\r\n")
-            } else {
-                polite(line)
-            }
+            if line.starts_with("RCPT") { Some("550 5.1.1 who?\r\n") } else { polite(line) }
         });
         let (_, second) = host(&format!("127.0.0.2:{}", at.port()), polite);
         let pool = Pool::default();
         for _ in 0..2 {
             let failure = send(&["127.0.0.1", "127.0.0.2"], &letter(b"\r\n"), &pool, at.port()).unwrap_err();
-            assert!(
-                !failure.temporary && failure.text.contains("who?"),
-                "{}",
-                failure.text
-            );
+            assert!(!failure.temporary && failure.text.contains("who?"), "{}", failure.text);
         }
-        assert_eq!(
-            (no.connections(), second.connections()),
-            (1, 0),
-            "a connection outlives a refusal"
-        );
+        assert_eq!((no.connections(), second.connections()), (1, 0), "a connection outlives a refusal");
     }
 
     #[test]
@@ -593,11 +513,7 @@ mod tests {
         let (at, _) = host("127.0.0.1:0", |_| Some("554 5.3.2 no mail here\r\n"));
         let (_, second) = host(&format!("127.0.0.2:{}", at.port()), polite);
         let pool = Pool::default();
-        assert!(
-            send(&["127.0.0.1"], &letter(b"\r\n"), &pool, at.port())
-                .unwrap_err()
-                .temporary
-        );
+        assert!(send(&["127.0.0.1"], &letter(b"\r\n"), &pool, at.port()).unwrap_err().temporary);
         assert!(send(&["127.0.0.1", "127.0.0.2"], &letter(b"\r\n"), &pool, at.port()).is_ok());
         assert_eq!(second.connections(), 1);
     }
@@ -605,11 +521,7 @@ mod tests {
     #[test]
     fn a_kept_connection_that_was_closed_costs_one_more() {
         let (at, heard) = host("127.0.0.1:0", |line| {
-            if line.starts_with("RSET") {
-                Some("421 4.4.2 idle\r\n")
-            } else {
-                polite(line)
-            }
+            if line.starts_with("RSET") { Some("421 4.4.2 idle\r\n") } else { polite(line) }
         });
         let pool = Pool::default();
         for _ in 0..3 {
@@ -643,11 +555,7 @@ mod tests {
         let pool = Pool::default();
         for at in [silent, dripping] {
             let began = Instant::now();
-            assert!(
-                send(&["127.0.0.1"], &letter(b"\r\n"), &pool, at.port())
-                    .unwrap_err()
-                    .temporary
-            );
+            assert!(send(&["127.0.0.1"], &letter(b"\r\n"), &pool, at.port()).unwrap_err().temporary);
             assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
         }
     }
@@ -656,52 +564,27 @@ mod tests {
     fn nothing_but_an_address_gets_into_a_command() {
         let (at, heard) = host("127.0.0.1:0", polite);
         let long = format!("{}@b.example", "a".repeat(400));
-        for to in [
-            "a@b\r\nRCPT TO:<c@d>",
-            "a@b> SIZE=1",
-            "",
-            "a b@c.example",
-            "a@",
-            "\0@b.example",
-            long.as_str(),
-        ] {
+        for to in
+            ["a@b\r\nRCPT TO:<c@d>", "a@b> SIZE=1", "", "a b@c.example", "a@", "\0@b.example", long.as_str()]
+        {
             let failure = send(
                 &["127.0.0.1"],
-                &Letter {
-                    to: to.into(),
-                    ..letter(b"\r\n")
-                },
+                &Letter { to: to.into(), ..letter(b"\r\n") },
                 &Pool::default(),
                 at.port(),
             );
             assert!(!failure.unwrap_err().temporary, "{to}");
         }
-        let beyond = Letter {
-            to: "jürgen@b.example".into(),
-            ..letter(b"\r\n")
-        };
+        let beyond = Letter { to: "jürgen@b.example".into(), ..letter(b"\r\n") };
         assert!(
-            send(&["127.0.0.1"], &beyond, &Pool::default(), at.port())
-                .unwrap_err()
-                .text
-                .contains("SMTPUTF8")
+            send(&["127.0.0.1"], &beyond, &Pool::default(), at.port()).unwrap_err().text.contains("SMTPUTF8")
         );
         assert!(!heard.text().contains("MAIL"));
     }
 
     #[test]
     fn b28_mail_goes_to_no_private_host() {
-        let failure = send(
-            &["10.0.0.1", "[IPv6:::1]"],
-            &letter(b"\r\n"),
-            &Pool::default(),
-            25,
-        )
-        .unwrap_err();
-        assert!(
-            !failure.temporary && failure.text.contains("private"),
-            "{}",
-            failure.text
-        );
+        let failure = send(&["10.0.0.1", "[IPv6:::1]"], &letter(b"\r\n"), &Pool::default(), 25).unwrap_err();
+        assert!(!failure.temporary && failure.text.contains("private"), "{}", failure.text);
     }
 }

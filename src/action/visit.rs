@@ -43,19 +43,9 @@ pub(super) fn visit(visit: &Visit, noun: &str, doors: &Doors, deadline: Deadline
     let urls = &visit.urls[..visit.urls.len().min(doors.config.visit.max_links)];
     let mut tally = Tally::default();
     if urls.is_empty() {
-        return Report {
-            outcome: Outcome::Failed,
-            tally,
-            note: format!("!No link to {noun} found"),
-        };
+        return Report { outcome: Outcome::Failed, tally, note: format!("!No link to {noun} found") };
     }
-    let round = Round {
-        visit,
-        doors,
-        deadline,
-        asked: Mutex::default(),
-        dead: Mutex::default(),
-    };
+    let round = Round { visit, doors, deadline, asked: Mutex::default(), dead: Mutex::default() };
     let links = round.fetch(urls);
     let mut notes = Vec::new();
     let mut reached = false;
@@ -81,22 +71,10 @@ pub(super) fn visit(visit: &Visit, noun: &str, doors: &Doors, deadline: Deadline
     }
     if visit.urls.len() > urls.len() {
         tally.add(&format!("{noun}_url_over_limit"));
-        notes.push(format!(
-            "!{} links are more than {}",
-            visit.urls.len(),
-            urls.len()
-        ));
+        notes.push(format!("!{} links are more than {}", visit.urls.len(), urls.len()));
     }
-    let outcome = if reached {
-        Outcome::Succeeded
-    } else {
-        Outcome::Failed
-    };
-    Report {
-        outcome,
-        tally,
-        note: notes.join(","),
-    }
+    let outcome = if reached { Outcome::Succeeded } else { Outcome::Failed };
+    Report { outcome, tally, note: notes.join(",") }
 }
 
 /// Whether an origin is a tracker, or why that is not known; set once.
@@ -119,17 +97,14 @@ impl Round<'_> {
         let next = AtomicUsize::new(0);
         let take = || {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            urls.get(index)
-                .map(|url| (index, self.one(url, index + 1 == urls.len())))
+            urls.get(index).map(|url| (index, self.one(url, index + 1 == urls.len())))
         };
         let lane = |_| std::iter::from_fn(take);
         if urls.len() == 1 {
             return lane(0).map(|(_, link)| link).collect();
         }
-        let mut links: Vec<(usize, Link)> = (0..AT_ONCE.min(urls.len()))
-            .into_par_iter()
-            .flat_map_iter(lane)
-            .collect();
+        let mut links: Vec<(usize, Link)> =
+            (0..AT_ONCE.min(urls.len())).into_par_iter().flat_map_iter(lane).collect();
         links.sort_unstable_by_key(|(index, _)| *index);
         links.into_iter().map(|(_, link)| link).collect()
     }
@@ -163,16 +138,11 @@ impl Round<'_> {
                 Ok(answered) => answered,
                 Err(text) => return failed(format!("{url}: {text}")),
             };
-            let onward = answered
-                .location
-                .filter(|_| (300..400).contains(&answered.status));
+            let onward = answered.location.filter(|_| (300..400).contains(&answered.status));
             match onward.and_then(|location| url.join(&location).ok()) {
                 Some(onward) if self.doors.config.visit.max_redirects > 0 => next = onward.into(),
                 _ => {
-                    return Link::Fetched {
-                        status: answered.status,
-                        url: url.into(),
-                    };
+                    return Link::Fetched { status: answered.status, url: url.into() };
                 }
             }
         }
@@ -182,10 +152,7 @@ impl Round<'_> {
     /// Whether a link may be fetched: its host is on the list, or says itself that it is a tracker.
     fn is_tracker(&self, url: &Url, deadline: Deadline) -> Result<bool, String> {
         let host = url.host_str().unwrap_or_default();
-        let with_port = url
-            .port_or_known_default()
-            .map(|port| format!("{host}:{port}"))
-            .unwrap_or_default();
+        let with_port = url.port_or_known_default().map(|port| format!("{host}:{port}")).unwrap_or_default();
         let listed = |tracker: &String| {
             tracker.eq_ignore_ascii_case(host) && url.port().is_none()
                 || tracker.eq_ignore_ascii_case(&with_port)
@@ -209,12 +176,7 @@ impl Round<'_> {
 
     /// Asks a host whether it is a tracker, unless the process or the store knows.
     fn ask(&self, origin: &str, deadline: Deadline) -> Result<bool, String> {
-        let Doors {
-            config,
-            store,
-            trackers,
-            ..
-        } = self.doors;
+        let Doors { config, store, trackers, .. } = self.doors;
         let now_ms = clock::now_ms();
         let blocked = || format!("!Tracking domain {origin} blocked");
         if let Some(known) = trackers.known(origin, now_ms) {
@@ -226,42 +188,29 @@ impl Round<'_> {
         }
         let probe =
             Url::parse(&format!("{origin}{TRACKER_PROBE}")).map_err(|error| format!("!{origin}: {error}"))?;
-        let answered = self
-            .get(&probe, deadline.within(PROBE_TIME))
-            .map_err(|text| format!("!{origin}: {text}"))?;
+        let answered =
+            self.get(&probe, deadline.within(PROBE_TIME)).map_err(|text| format!("!{origin}: {text}"))?;
         let is = answered.server.as_deref() == Some(TRACKER_SERVER);
         let expires_ms = now_ms + i64::from(config.visit.probe_expiry) * 1000;
         trackers.learn(origin, is, expires_ms);
         if let Err(error) = store.remember(origin, is, expires_ms) {
             tracing::warn!(%error, "the answer of a tracker check is not remembered");
         }
-        if is {
-            Ok(true)
-        } else {
-            Err(format!("{origin},status_code {}", answered.status))
-        }
+        if is { Ok(true) } else { Err(format!("{origin},status_code {}", answered.status)) }
     }
 
     fn get(&self, url: &Url, deadline: Deadline) -> Result<Answered, String> {
         let origin = url.origin().ascii_serialization();
-        if let Some(why) = self
-            .dead
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&origin)
-        {
+        if let Some(why) = self.dead.lock().unwrap_or_else(PoisonError::into_inner).get(&origin) {
             return Err(why.clone());
         }
-        self.doors
-            .http
-            .get(url.as_str(), &self.visit.user_agent, deadline)
-            .map_err(|missed| {
-                if missed.unreachable {
-                    let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
-                    dead.insert(origin, missed.text.clone());
-                }
-                missed.text
-            })
+        self.doors.http.get(url.as_str(), &self.visit.user_agent, deadline).map_err(|missed| {
+            if missed.unreachable {
+                let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
+                dead.insert(origin, missed.text.clone());
+            }
+            missed.text
+        })
     }
 }
 
@@ -272,10 +221,7 @@ pub(super) struct Trackers(Mutex<HashMap<String, (bool, i64)>>);
 impl Trackers {
     fn known(&self, base: &str, now_ms: i64) -> Option<bool> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known
-            .get(base)
-            .filter(|(_, expires_ms)| *expires_ms > now_ms)
-            .map(|(is, _)| *is)
+        known.get(base).filter(|(_, expires_ms)| *expires_ms > now_ms).map(|(is, _)| *is)
     }
 
     fn learn(&self, base: &str, is: bool, expires_ms: i64) {
@@ -333,9 +279,7 @@ mod tests {
             match path.as_str() {
                 "/hang" => std::thread::sleep(Duration::from_secs(30)),
                 "/endless" => {
-                    client
-                        .write_all(format!("{}\r\n", head("200 OK")).as_bytes())
-                        .ok()?;
+                    client.write_all(format!("{}\r\n", head("200 OK")).as_bytes()).ok()?;
                     while client.write_all(&[0; 8192]).is_ok() {}
                     return None;
                 }
@@ -350,19 +294,10 @@ mod tests {
                 }
                 _ => {}
             }
-            let status = if path == "/missing" {
-                "404 Not Found"
-            } else {
-                "200 OK"
-            };
-            let to = path
-                .strip_prefix("/to/")
-                .map(|to| format!("Location: /{to}\r\n"))
-                .unwrap_or_default();
+            let status = if path == "/missing" { "404 Not Found" } else { "200 OK" };
+            let to = path.strip_prefix("/to/").map(|to| format!("Location: /{to}\r\n")).unwrap_or_default();
             let status = if to.is_empty() { status } else { "302 Found" };
-            client
-                .write_all(format!("{}{to}Content-Length: 2\r\n\r\nok", head(status)).as_bytes())
-                .ok()?;
+            client.write_all(format!("{}{to}Content-Length: 2\r\n\r\nok", head(status)).as_bytes()).ok()?;
         }
     }
 
@@ -376,11 +311,7 @@ mod tests {
             fastrand::u64(..)
         ));
         let dns = Dns::open(&config::Dns::default()).unwrap();
-        Doors::new(
-            Arc::new(config),
-            Arc::new(dns),
-            Arc::new(Store::open(&file).unwrap()),
-        )
+        Doors::new(Arc::new(config), Arc::new(dns), Arc::new(Store::open(&file).unwrap()))
     }
 
     fn go(doors: &Doors, trackers: &[String], probe: bool, urls: &[String], seconds: u32) -> Report {
@@ -413,13 +344,7 @@ mod tests {
             url("endless"),
         ]);
         let began = Instant::now();
-        let report = go(
-            &doors(|_| {}),
-            &[at.clone(), "127.0.0.1:1".into()],
-            false,
-            &urls,
-            4,
-        );
+        let report = go(&doors(|_| {}), &[at.clone(), "127.0.0.1:1".into()], false, &urls, 4);
         assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
         let notes: Vec<&str> = report.note.split(',').collect();
         assert_eq!(
@@ -427,10 +352,7 @@ mod tests {
             (12, format!("404 http://{at}/missing").as_str(), "200", "200"),
             "{notes:?}"
         );
-        assert_eq!(
-            (report.outcome, counted(&report)),
-            (Outcome::Succeeded, vec![("open_url_error", 8)])
-        );
+        assert_eq!((report.outcome, counted(&report)), (Outcome::Succeeded, vec![("open_url_error", 8)]));
     }
 
     #[test]
@@ -442,10 +364,7 @@ mod tests {
         let began = Instant::now();
         let report = go(&doors(|_| {}), &[at], false, &urls, 8);
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-        assert_eq!(
-            (report.outcome, counted(&report)),
-            (Outcome::Failed, vec![("open_url_error", 50)])
-        );
+        assert_eq!((report.outcome, counted(&report)), (Outcome::Failed, vec![("open_url_error", 50)]));
     }
 
     #[test]
@@ -460,22 +379,10 @@ mod tests {
         ];
         let report = go(&doors(|_| {}), std::slice::from_ref(&at), false, &urls, 5);
         assert_eq!(counted(&report), [("open_url_not_sparkpost", 1)]);
-        assert!(
-            report.note.starts_with(&format!("302 http://{at}/to/")),
-            "{}",
-            report.note
-        );
-        let report = go(
-            &doors(|config| config.visit.max_redirects = 2),
-            &[at.to_uppercase()],
-            false,
-            &urls,
-            5,
-        );
-        assert_eq!(
-            (report.note.as_str(), counted(&report)),
-            ("200", vec![("open_url_not_sparkpost", 2)])
-        );
+        assert!(report.note.starts_with(&format!("302 http://{at}/to/")), "{}", report.note);
+        let report =
+            go(&doors(|config| config.visit.max_redirects = 2), &[at.to_uppercase()], false, &urls, 5);
+        assert_eq!((report.note.as_str(), counted(&report)), ("200", vec![("open_url_not_sparkpost", 2)]));
         assert_eq!(other.connections.load(Ordering::SeqCst), 0);
         let private = go(
             &doors(|config| config.network.allow_private.clear()),
@@ -489,24 +396,19 @@ mod tests {
 
     #[test]
     fn a_host_is_asked_once_whether_it_is_a_tracker() {
-        for (server, asked, outcome) in [
-            ("msys-http", 9, Outcome::Succeeded),
-            ("msys-http/2", 1, Outcome::Failed),
-        ] {
+        for (server, asked, outcome) in
+            [("msys-http", 9, Outcome::Succeeded), ("msys-http/2", 1, Outcome::Failed)]
+        {
             let web = web(server);
             let doors = doors(|_| {});
-            let urls: Vec<String> = (0..4)
-                .map(|number| format!("http://127.0.0.1:{}/{number}", web.port))
-                .collect();
+            let urls: Vec<String> =
+                (0..4).map(|number| format!("http://127.0.0.1:{}/{number}", web.port)).collect();
             for _ in 0..2 {
                 assert_eq!(go(&doors, &[], true, &urls, 5).outcome, outcome);
             }
             let paths = web.asked.lock().unwrap().clone();
             assert_eq!((paths.len(), paths[0].as_str()), (asked, TRACKER_PROBE));
-            assert!(
-                web.connections.load(Ordering::SeqCst) <= AT_ONCE,
-                "b38: connections are kept"
-            );
+            assert!(web.connections.load(Ordering::SeqCst) <= AT_ONCE, "b38: connections are kept");
         }
     }
 
@@ -514,16 +416,8 @@ mod tests {
     fn b29_links_are_capped() {
         let web = web("x");
         let at = format!("127.0.0.1:{}", web.port);
-        let urls: Vec<String> = (0..10_000)
-            .map(|number| format!("http://{at}/{number}"))
-            .collect();
-        let report = go(
-            &doors(|config| config.visit.max_links = 7),
-            &[at],
-            false,
-            &urls,
-            5,
-        );
+        let urls: Vec<String> = (0..10_000).map(|number| format!("http://{at}/{number}")).collect();
+        let report = go(&doors(|config| config.visit.max_links = 7), &[at], false, &urls, 5);
         assert_eq!(
             (web.asked.lock().unwrap().len(), counted(&report)),
             (7, vec![("open_url_over_limit", 1)])

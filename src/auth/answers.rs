@@ -42,10 +42,7 @@ fn not_found() -> Txt {
 }
 
 fn record_set<T>(records: impl IntoIterator<Item = T>) -> RecordSet<T> {
-    RecordSet {
-        rrset: records.into_iter().collect(),
-        dnssec_status: DnssecStatus::Indeterminate,
-    }
+    RecordSet { rrset: records.into_iter().collect(), dnssec_status: DnssecStatus::Indeterminate }
 }
 
 /// The first of the texts that can be read, or what is wrong with the last.
@@ -81,11 +78,7 @@ fn exists_as_address(mut spf: Spf) -> Spf {
     for directive in &mut spf.directives {
         if let Mechanism::Exists { macro_string } = &directive.mechanism {
             let macro_string = macro_string.clone();
-            directive.mechanism = Mechanism::A {
-                macro_string,
-                ip4_mask: 0,
-                ip6_mask: 0,
-            };
+            directive.mechanism = Mechanism::A { macro_string, ip4_mask: 0, ip6_mask: 0 };
         }
     }
     spf
@@ -151,12 +144,6 @@ record_sets!(Box<str>, Ipv6Addr, |zone, name| zone
     .flat_map(|(_, node)| node.v6.clone()));
 record_sets!(Box<str>, MX, |zone, name| {
     let records = zone.find(name).into_iter().flat_map(|(_, node)| node.mx.clone());
-    records.map(|(preference, host)| MX {
-        preference,
-        exchanges: [host].into(),
-    })
+    records.map(|(preference, host)| MX { preference, exchanges: [host].into() })
 });
-record_sets!(IpAddr, Box<str>, |zone, address| zone
-    .pointers(address)
-    .iter()
-    .cloned());
+record_sets!(IpAddr, Box<str>, |zone, address| zone.pointers(address).iter().cloned());

@@ -94,22 +94,13 @@ impl<'a, 'm> Check<'a, 'm> {
         *self.dmarc.get_or_init(|| {
             let helo = self.client_helo().unwrap_or_default();
             let spf = (verify::mail_from_domain(&self.envelope.sender, helo), self.spf());
-            verify::dmarc(
-                self.message.raw(),
-                self.signatures(),
-                spf,
-                self.dns,
-                self.deadline,
-            )
+            verify::dmarc(self.message.raw(), self.signatures(), spf, self.dns, self.deadline)
         })
     }
 
     /// The address of the SMTP client: what the mail server says, else what its Received header says.
     pub fn client_address(&self) -> Option<IpAddr> {
-        let address = self
-            .envelope
-            .client_address
-            .or_else(|| self.received()?.client_address)?;
+        let address = self.envelope.client_address.or_else(|| self.received()?.client_address)?;
         Some(address.to_canonical())
     }
 
@@ -124,10 +115,7 @@ impl<'a, 'm> Check<'a, 'm> {
         let ids = &self.config.auth.trusted_authserv_ids;
         let read = || {
             (!ids.is_empty()).then(|| {
-                trusted::read(
-                    &verify::field_values(self.message.raw(), "Authentication-Results"),
-                    ids,
-                )
+                trusted::read(&verify::field_values(self.message.raw(), "Authentication-Results"), ids)
             })
         };
         self.trusted.get_or_init(read).as_ref()
@@ -140,13 +128,8 @@ impl<'a, 'm> Check<'a, 'm> {
             let by = received.by.as_deref().unwrap_or_default();
             ours.is_empty() || ours.iter().any(|host| host.eq_ignore_ascii_case(by))
         };
-        let find = || {
-            self.message
-                .headers("Received")
-                .iter()
-                .map(|value| Received::parse(value))
-                .find(is_ours)
-        };
+        let find =
+            || self.message.headers("Received").iter().map(|value| Received::parse(value)).find(is_ours);
         self.received.get_or_init(find).as_ref()
     }
 }
@@ -186,28 +169,19 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
 
     fn signed(domain: &str) -> String {
         let key = Ed25519Key::from_seed_and_public_key(&SEED, &PUBLIC).unwrap();
-        let signer = DkimSigner::from_key(key)
-            .domain(domain)
-            .selector("s1")
-            .headers(["From", "To", "Subject"]);
+        let signer =
+            DkimSigner::from_key(key).domain(domain).selector("s1").headers(["From", "To", "Subject"]);
         signer.sign(MESSAGE.as_bytes()).unwrap().to_header() + MESSAGE
     }
 
     fn zone(name: &str) -> config::Dns {
         let path = std::env::temp_dir().join(format!("carom-check-{name}-{}.zone", std::process::id()));
         std::fs::write(&path, ZONE).unwrap();
-        config::Dns {
-            zone: Some(path),
-            ..config::Dns::default()
-        }
+        config::Dns { zone: Some(path), ..config::Dns::default() }
     }
 
     fn envelope(sender: &str, client: &str) -> Envelope {
-        Envelope {
-            sender: sender.into(),
-            client_address: client.parse().ok(),
-            ..Envelope::default()
-        }
+        Envelope { sender: sender.into(), client_address: client.parse().ok(), ..Envelope::default() }
     }
 
     /// Checks a message and tells what `facts` makes of it.
@@ -231,13 +205,8 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
     fn a_signed_message_passes_also_with_bare_line_feeds() {
         let crlf = signed("sender.example");
         for (name, raw) in [("crlf", crlf.clone()), ("lf", crlf.replace("\r\n", "\n"))] {
-            let config = Config {
-                dns: zone(name),
-                ..Config::default()
-            };
-            let verdicts = check(&raw, &Envelope::default(), &config, |check| {
-                (check.dkim(), check.dmarc())
-            });
+            let config = Config { dns: zone(name), ..Config::default() };
+            let verdicts = check(&raw, &Envelope::default(), &config, |check| (check.dkim(), check.dmarc()));
             assert_eq!(verdicts, (Verdict::Pass, Verdict::Pass), "{name}");
         }
     }
@@ -245,67 +214,36 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
     #[test]
     fn a_changed_message_and_a_missing_key_do_not_pass() {
         let forged = |name: &str, raw: &str| {
-            let config = Config {
-                dns: zone(name),
-                ..Config::default()
-            };
-            check(raw, &Envelope::default(), &config, |check| {
-                (check.dkim(), check.dmarc())
-            })
+            let config = Config { dns: zone(name), ..Config::default() };
+            check(raw, &Envelope::default(), &config, |check| (check.dkim(), check.dmarc()))
         };
         let body = signed("sender.example").replace("Hi,", "Ho,");
         assert_eq!(forged("body", &body), (Verdict::Fail, Verdict::Fail));
         let head = signed("sender.example").replace("Joe <", "Jim <");
         assert_eq!(forged("head", &head), (Verdict::Fail, Verdict::Fail));
-        assert_eq!(
-            forged("key", &signed("keyless.example")),
-            (Verdict::PermError, Verdict::Fail)
-        );
-        assert_eq!(
-            forged("broken", &format!("DKIM-Signature: v=1\r\n{MESSAGE}")).0,
-            Verdict::Neutral
-        );
+        assert_eq!(forged("key", &signed("keyless.example")), (Verdict::PermError, Verdict::Fail));
+        assert_eq!(forged("broken", &format!("DKIM-Signature: v=1\r\n{MESSAGE}")).0, Verdict::Neutral);
         assert_eq!(forged("none", MESSAGE), (Verdict::None, Verdict::Fail));
         assert_eq!(forged("garbage", "\0\u{1}").0, Verdict::None);
     }
 
     #[test]
     fn at_most_ten_signatures_are_verified_each_by_itself() {
-        let config = Config {
-            dns: zone("many"),
-            ..Config::default()
-        };
+        let config = Config { dns: zone("many"), ..Config::default() };
         let keyless = signed("keyless.example").replace(MESSAGE, "");
         let many = keyless.repeat(9) + &signed("sender.example");
-        let verdicts = check(&many, &Envelope::default(), &config, |check| {
-            check.signatures().to_vec()
-        });
+        let verdicts = check(&many, &Envelope::default(), &config, |check| check.signatures().to_vec());
         assert_eq!(verdicts.len(), 10);
-        assert_eq!(
-            verdicts[9],
-            Signature {
-                domain: "sender.example".into(),
-                verdict: Verdict::Pass
-            }
-        );
+        assert_eq!(verdicts[9], Signature { domain: "sender.example".into(), verdict: Verdict::Pass });
         assert_eq!(verdicts[0].verdict, Verdict::PermError);
-        let config = Config {
-            dns: zone("more"),
-            ..Config::default()
-        };
+        let config = Config { dns: zone("more"), ..Config::default() };
         let more = keyless + &many;
-        assert_eq!(
-            check(&more, &Envelope::default(), &config, |check| check.dkim()),
-            Verdict::PermError
-        );
+        assert_eq!(check(&more, &Envelope::default(), &config, |check| check.dkim()), Verdict::PermError);
     }
 
     #[test]
     fn a_signature_over_endless_fields_is_not_worth_the_time() {
-        let config = Config {
-            dns: zone("endless"),
-            ..Config::default()
-        };
+        let config = Config { dns: zone("endless"), ..Config::default() };
         let fields: String = (0..200_000).map(|number| format!("x{number}:")).collect();
         let tags = "v=1; a=ed25519-sha256; c=relaxed/relaxed; s=s1; d=sender.example; bh=AAAA; b=AAAA";
         let endless = format!("DKIM-Signature: {tags}; h={fields}From\r\n{MESSAGE}");
@@ -318,41 +256,17 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
     #[test]
     fn b26_spf_is_checked() {
         let spf = |sender: &str, client: &str| {
-            let config = Config {
-                dns: zone(&format!("spf{client}{}", sender.len())),
-                ..Config::default()
-            };
+            let config = Config { dns: zone(&format!("spf{client}{}", sender.len())), ..Config::default() };
             let mut envelope = envelope(sender, client);
             envelope.client_helo = Some("helo.example".into());
             check(MESSAGE, &envelope, &config, |check| (check.spf(), check.dmarc()))
         };
-        assert_eq!(
-            spf("joe@sender.example", "192.0.2.1"),
-            (Verdict::Pass, Verdict::Pass)
-        );
-        assert_eq!(
-            spf("joe@sender.example", "192.0.2.2"),
-            (Verdict::Pass, Verdict::Pass),
-            "include and mx"
-        );
-        assert_eq!(
-            spf("joe@sender.example", "192.0.2.3"),
-            (Verdict::Pass, Verdict::Pass),
-            "exists"
-        );
-        assert_eq!(
-            spf("joe@sender.example", "192.0.2.4"),
-            (Verdict::Fail, Verdict::Fail)
-        );
-        assert_eq!(
-            spf("joe@more.example", "192.0.2.4"),
-            (Verdict::SoftFail, Verdict::Fail)
-        );
-        assert_eq!(
-            spf("", "192.0.2.9"),
-            (Verdict::Pass, Verdict::Fail),
-            "helo, not aligned"
-        );
+        assert_eq!(spf("joe@sender.example", "192.0.2.1"), (Verdict::Pass, Verdict::Pass));
+        assert_eq!(spf("joe@sender.example", "192.0.2.2"), (Verdict::Pass, Verdict::Pass), "include and mx");
+        assert_eq!(spf("joe@sender.example", "192.0.2.3"), (Verdict::Pass, Verdict::Pass), "exists");
+        assert_eq!(spf("joe@sender.example", "192.0.2.4"), (Verdict::Fail, Verdict::Fail));
+        assert_eq!(spf("joe@more.example", "192.0.2.4"), (Verdict::SoftFail, Verdict::Fail));
+        assert_eq!(spf("", "192.0.2.9"), (Verdict::Pass, Verdict::Fail), "helo, not aligned");
         assert_eq!(spf("joe@unknown.example", "192.0.2.1").0, Verdict::None);
         assert_eq!(spf("joe@[192.0.2.1]", "192.0.2.1").0, Verdict::None);
         assert_eq!(spf("joe@sender.example", "").0, Verdict::None, "no client known");
@@ -363,22 +277,13 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
         let raw = "Received: from inner (inner [10.0.0.1]) by filter.example with ESMTP;\r\n\
             Received: from out.sender.example (x [192.0.2.1]) by MX.example with ESMTP;\r\n";
         let raw = format!("{raw}{MESSAGE}");
-        let mut config = Config {
-            dns: zone("received"),
-            ..Config::default()
-        };
+        let mut config = Config { dns: zone("received"), ..Config::default() };
         let envelope = envelope("joe@sender.example", "");
         let client = |check: &Check<'_, '_>| (check.client_address(), check.client_helo().map(str::to_owned));
-        assert_eq!(
-            check(&raw, &envelope, &config, client),
-            ("10.0.0.1".parse().ok(), Some("inner".into()))
-        );
+        assert_eq!(check(&raw, &envelope, &config, client), ("10.0.0.1".parse().ok(), Some("inner".into())));
         config.auth.received_by = vec!["mx.example".into()];
         let helo = Some("out.sender.example".into());
-        assert_eq!(
-            check(&raw, &envelope, &config, client),
-            ("192.0.2.1".parse().ok(), helo)
-        );
+        assert_eq!(check(&raw, &envelope, &config, client), ("192.0.2.1".parse().ok(), helo));
     }
 
     #[test]
@@ -386,47 +291,23 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
         let verdicts = |check: &Check<'_, '_>| (check.dkim(), check.spf(), check.dmarc());
         let mut config = Config::default();
         config.auth.trusted_authserv_ids = vec!["mx.example".into()];
-        let forged = format!(
-            "Authentication-Results: evil.example; dkim=pass\r\n{}",
-            signed("sender.example")
-        );
+        let forged =
+            format!("Authentication-Results: evil.example; dkim=pass\r\n{}", signed("sender.example"));
         let nothing = (Verdict::None, Verdict::None, Verdict::None);
         assert_eq!(check(&forged, &Envelope::default(), &config, verdicts), nothing);
         let encoded = "Authentication-Results: mx.example; spf=fail (=?utf-8?q?=29=3B_dkim=3Dpass_=28?=)\r\n";
         let fail = (Verdict::None, Verdict::Fail, Verdict::None);
-        assert_eq!(
-            check(
-                &format!("{encoded}{forged}"),
-                &Envelope::default(),
-                &config,
-                verdicts
-            ),
-            fail
-        );
+        assert_eq!(check(&format!("{encoded}{forged}"), &Envelope::default(), &config, verdicts), fail);
         let real = "Authentication-Results: mx.example;\n\tdkim=pass header.d=A.example; dmarc=pass\n";
         let pass = (Verdict::Pass, Verdict::None, Verdict::Pass);
-        assert_eq!(
-            check(
-                &format!("{real}{forged}"),
-                &Envelope::default(),
-                &config,
-                verdicts
-            ),
-            pass
-        );
+        assert_eq!(check(&format!("{real}{forged}"), &Envelope::default(), &config, verdicts), pass);
     }
 
     #[test]
     fn b32_a_silent_dns_is_a_temporary_error_within_the_deadline() {
         let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let servers = vec![silent.local_addr().unwrap()];
-        let config = Config {
-            dns: config::Dns {
-                servers,
-                ..config::Dns::default()
-            },
-            ..Config::default()
-        };
+        let config = Config { dns: config::Dns { servers, ..config::Dns::default() }, ..Config::default() };
         let envelope = envelope("joe@sender.example", "192.0.2.1");
         let raw = signed("sender.example");
         let message = Message::read(raw.as_bytes());

@@ -61,10 +61,7 @@ impl Dns {
             let error = Error::new("[dns] timeout: no answer can come in no time");
             return Err(error.remedy("give at least 1 second, or remove the key for the default"));
         }
-        Ok(Dns {
-            config: config.clone(),
-            source: OnceLock::new(),
-        })
+        Ok(Dns { config: config.clone(), source: OnceLock::new() })
     }
 
     /// Opens the source of answers, as the first question would, and tells what is wrong with it.
@@ -85,11 +82,7 @@ impl Dns {
         exchangers.sort_by_key(|(preference, _)| *preference);
         let hosts = exchangers.iter().filter_map(|(_, host)| name::absolute(host));
         let hosts: Vec<String> = hosts.map(|host| without_dot(&host)).collect();
-        if hosts.is_empty() {
-            Err(DnsFailure::NoMail)
-        } else {
-            Ok(hosts)
-        }
+        if hosts.is_empty() { Err(DnsFailure::NoMail) } else { Ok(hosts) }
     }
 
     /// The addresses of a host, IPv4 first; an address, with or without brackets (RFC 5321 section 4.1.3), is its own.
@@ -98,9 +91,7 @@ impl Dns {
             return Ok(vec![address]);
         }
         let host = name::absolute(host).ok_or(DnsFailure::NotFound)?;
-        self.source()
-            .map_err(DnsFailure::Temporary)?
-            .addresses(&host, deadline)
+        self.source().map_err(DnsFailure::Temporary)?.addresses(&host, deadline)
     }
 
     /// The zone as `mail_auth` sees it; nothing when answers come over the network.
@@ -117,14 +108,10 @@ impl Dns {
             Source::Network(_, authenticator) => return Ok(authenticator),
             Source::Zone(_, authenticator) => authenticator.get_or_init(|| {
                 let unasked = network::resolver(Vec::new(), self.timeout());
-                unasked
-                    .map(MessageAuthenticator)
-                    .map_err(|error| error.to_string())
+                unasked.map(MessageAuthenticator).map_err(|error| error.to_string())
             }),
         };
-        authenticator
-            .as_ref()
-            .map_err(|error| DnsFailure::Temporary(error.clone()))
+        authenticator.as_ref().map_err(|error| DnsFailure::Temporary(error.clone()))
     }
 
     /// Drives a future of the authenticator to its end; `None` when the deadline comes first.
@@ -151,10 +138,7 @@ impl Dns {
                 Source::Network(Box::new(network), authenticator)
             }),
         };
-        self.source
-            .get_or_init(|| open().map_err(|error| error.to_string()))
-            .as_ref()
-            .map_err(String::clone)
+        self.source.get_or_init(|| open().map_err(|error| error.to_string())).as_ref().map_err(String::clone)
     }
 }
 
@@ -164,9 +148,7 @@ impl Source {
         match self {
             Source::Zone(zone, _) => {
                 let records = node(zone, domain)?.mx.iter();
-                Ok(records
-                    .map(|(preference, host)| (*preference, host.to_string()))
-                    .collect())
+                Ok(records.map(|(preference, host)| (*preference, host.to_string())).collect())
             }
             Source::Network(network, _) => {
                 let records = network.query(domain, RecordType::MX, deadline)?.into_iter();
@@ -186,11 +168,7 @@ impl Source {
                 let node = node(zone, host)?;
                 let v4 = node.v4.iter().copied().map(IpAddr::V4);
                 let all: Vec<IpAddr> = v4.chain(node.v6.iter().copied().map(IpAddr::V6)).collect();
-                return if all.is_empty() {
-                    Err(DnsFailure::NotFound)
-                } else {
-                    Ok(all)
-                };
+                return if all.is_empty() { Err(DnsFailure::NotFound) } else { Ok(all) };
             }
             Source::Network(network, _) => network,
         };
@@ -238,11 +216,7 @@ mod tests {
 
     fn serve(reply: fn(&str, RecordType) -> Reply) -> (Dns, Questions) {
         let (server, questions) = test_server::serve(reply);
-        let config = config::Dns {
-            servers: vec![server],
-            timeout: 1,
-            ..config::Dns::default()
-        };
+        let config = config::Dns { servers: vec![server], timeout: 1, ..config::Dns::default() };
         (Dns::open(&config).unwrap(), questions)
     }
 
@@ -268,10 +242,7 @@ mod tests {
                 mx(30, "."),
             ])
         });
-        assert_eq!(
-            dns.mx("Example.COM", soon()).unwrap(),
-            ["z.example", "b.example", "a.example"]
-        );
+        assert_eq!(dns.mx("Example.COM", soon()).unwrap(), ["z.example", "b.example", "a.example"]);
     }
 
     #[test]
@@ -294,10 +265,7 @@ mod tests {
         assert_eq!(dns.mx("implicit.example", soon()).unwrap(), ["implicit.example"]);
         assert_eq!(dns.mx("gone.example", soon()), Err(DnsFailure::NotFound));
         for domain in ["silent.example", "refused.example", "broken.example"] {
-            assert!(
-                matches!(dns.mx(domain, soon()), Err(DnsFailure::Temporary(_))),
-                "{domain}"
-            );
+            assert!(matches!(dns.mx(domain, soon()), Err(DnsFailure::Temporary(_))), "{domain}");
         }
     }
 
@@ -306,15 +274,8 @@ mod tests {
         let (dns, _) = serve(|_, _| Reply::Silence);
         let begun = Instant::now();
         let deadline = Deadline::after(Duration::from_millis(200));
-        assert!(matches!(
-            dns.mx("example.com", deadline),
-            Err(DnsFailure::Temporary(_))
-        ));
-        assert!(
-            begun.elapsed() < Duration::from_millis(600),
-            "{:?}",
-            begun.elapsed()
-        );
+        assert!(matches!(dns.mx("example.com", deadline), Err(DnsFailure::Temporary(_))));
+        assert!(begun.elapsed() < Duration::from_millis(600), "{:?}", begun.elapsed());
     }
 
     #[test]
@@ -368,18 +329,12 @@ mod tests {
 
     #[test]
     fn literals_need_no_question_and_odd_names_get_none() {
-        let nowhere = config::Dns {
-            zone: Some("/nonexistent/zone".into()),
-            ..config::Dns::default()
-        };
+        let nowhere = config::Dns { zone: Some("/nonexistent/zone".into()), ..config::Dns::default() };
         let dns = Dns::open(&nowhere).unwrap();
         assert_eq!(dns.addresses("192.0.2.1", soon()).unwrap().len(), 1);
         assert_eq!(dns.addresses("[IPv6:2001:db8::1]", soon()).unwrap().len(), 1);
         assert_eq!(dns.mx("a b.example", soon()), Err(DnsFailure::NotFound));
         let failure = dns.mx("example.com", soon()).unwrap_err().to_string();
-        assert!(
-            failure.contains("/nonexistent/zone") && failure.contains("[dns] zone"),
-            "{failure}"
-        );
+        assert!(failure.contains("/nonexistent/zone") && failure.contains("[dns] zone"), "{failure}");
     }
 }

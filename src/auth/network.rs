@@ -38,20 +38,11 @@ pub(super) struct Network {
 impl Network {
     /// A resolver that asks `servers`, or the system's when there are none; nothing is sent yet.
     pub(super) fn open(servers: &[SocketAddr], timeout: Duration) -> Result<Network> {
-        let servers = if servers.is_empty() {
-            system_servers()?
-        } else {
-            servers.iter().map(server).collect()
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("DNS runtime")?;
-        Ok(Network {
-            runtime,
-            resolver: resolver(servers, timeout)?,
-            timeout,
-        })
+        let servers =
+            if servers.is_empty() { system_servers()? } else { servers.iter().map(server).collect() };
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().context("DNS runtime")?;
+        Ok(Network { runtime, resolver: resolver(servers, timeout)?, timeout })
     }
 
     /// The resolver, for those who ask in their own way inside [`Network::wait`].
@@ -61,8 +52,7 @@ impl Network {
 
     /// Drives a future to its end; `None` when the deadline comes first.
     pub(super) fn wait<T>(&self, deadline: Deadline, future: impl Future<Output = T>) -> Option<T> {
-        self.runtime
-            .block_on(async { tokio::time::timeout(deadline.left(), future).await.ok() })
+        self.runtime.block_on(async { tokio::time::timeout(deadline.left(), future).await.ok() })
     }
 
     /// The records of an absolute name; none when the name exists without such a record.
@@ -75,19 +65,13 @@ impl Network {
         let asked = Name::from_ascii(name).map_err(|_| DnsFailure::NotFound)?;
         let answer = self.wait(deadline.within(self.timeout), self.resolver.lookup(asked, kind));
         match answer {
-            Some(Ok(lookup)) => Ok(lookup
-                .answers()
-                .iter()
-                .map(|record| record.data.clone())
-                .collect()),
+            Some(Ok(lookup)) => Ok(lookup.answers().iter().map(|record| record.data.clone()).collect()),
             Some(Err(NetError::Dns(DnsError::NoRecordsFound(none)))) => match none.response_code {
                 ResponseCode::NXDomain => Err(DnsFailure::NotFound),
                 _ => Ok(Vec::new()),
             },
             Some(Err(error)) => Err(DnsFailure::Temporary(format!("{kind} of {name}: {error}"))),
-            None => Err(DnsFailure::Temporary(format!(
-                "{kind} of {name}: no answer in time"
-            ))),
+            None => Err(DnsFailure::Temporary(format!("{kind} of {name}: no answer in time"))),
         }
     }
 }
@@ -132,7 +116,5 @@ fn server(address: &SocketAddr) -> NameServerConfig {
 fn no_tls() -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(versions
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth())
+    Ok(versions.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }

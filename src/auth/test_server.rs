@@ -30,10 +30,7 @@ pub(super) fn serve(reply: fn(&str, RecordType) -> Reply) -> (SocketAddr, Questi
         let mut buffer = [0; 4096];
         while let Ok((length, client)) = udp.recv_from(&mut buffer) {
             let mut message = Message::from_vec(&buffer[..length]).unwrap();
-            let (name, kind) = (
-                message.queries[0].name().to_ascii(),
-                message.queries[0].query_type(),
-            );
+            let (name, kind) = (message.queries[0].name().to_ascii(), message.queries[0].query_type());
             *counted.lock().unwrap().entry((name.clone(), kind)).or_default() += 1;
             message.additionals.clear();
             let truncated = match reply(&name, kind) {
@@ -56,15 +53,10 @@ pub(super) fn serve(reply: fn(&str, RecordType) -> Reply) -> (SocketAddr, Questi
             let mut query = vec![0; u16::from_be_bytes(length).into()];
             client.read_exact(&mut query).unwrap();
             let mut message = Message::from_vec(&query).unwrap();
-            let (name, kind) = (
-                message.queries[0].name().to_ascii(),
-                message.queries[0].query_type(),
-            );
+            let (name, kind) = (message.queries[0].name().to_ascii(), message.queries[0].query_type());
             answer(&mut message, reply(&name, kind));
             let bytes = message.into_response().to_vec().unwrap();
-            client
-                .write_all(&u16::try_from(bytes.len()).unwrap().to_be_bytes())
-                .unwrap();
+            client.write_all(&u16::try_from(bytes.len()).unwrap().to_be_bytes()).unwrap();
             client.write_all(&bytes).unwrap();
         }
     });
@@ -75,11 +67,7 @@ fn answer(message: &mut Message, reply: Reply) {
     match reply {
         Reply::Records(records) | Reply::OverTcp(records) => {
             let name = message.queries[0].name().clone();
-            message.add_answers(
-                records
-                    .into_iter()
-                    .map(|data| Record::from_rdata(name.clone(), 300, data)),
-            );
+            message.add_answers(records.into_iter().map(|data| Record::from_rdata(name.clone(), 300, data)));
         }
         Reply::Code(code) => message.metadata.response_code = code,
         Reply::Silence => {}

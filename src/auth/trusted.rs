@@ -39,10 +39,7 @@ struct Statement {
 
 impl Statement {
     fn property(&self, name: &str) -> Option<&str> {
-        self.properties
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.properties.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// `None` for a result that RFC 8601 does not know.
@@ -61,14 +58,9 @@ impl Statement {
 
     /// The signing domain: `header.d`, or the domain of `header.i`.
     fn signer(&self) -> String {
-        let identity = || {
-            self.property("header.i")
-                .map(|i| i.rsplit_once('@').map_or(i, |(_, domain)| domain))
-        };
-        self.property("header.d")
-            .or_else(identity)
-            .unwrap_or_default()
-            .to_lowercase()
+        let identity =
+            || self.property("header.i").map(|i| i.rsplit_once('@').map_or(i, |(_, domain)| domain));
+        self.property("header.d").or_else(identity).unwrap_or_default().to_lowercase()
     }
 }
 
@@ -97,10 +89,7 @@ impl Reader<'_> {
             };
             match statement.method.as_str() {
                 "dkim" if verdict != Verdict::None => {
-                    trusted.dkim.push(Signature {
-                        domain: statement.signer(),
-                        verdict,
-                    });
+                    trusted.dkim.push(Signature { domain: statement.signer(), verdict });
                 }
                 "spf" => {
                     let of_sender = statement.property("smtp.mailfrom").is_some();
@@ -121,10 +110,7 @@ impl Reader<'_> {
     fn statement(&mut self) -> Option<Statement> {
         self.skip()?;
         self.punctuation(';')?;
-        let mut statement = Statement {
-            method: self.word()?.to_ascii_lowercase(),
-            ..Statement::default()
-        };
+        let mut statement = Statement { method: self.word()?.to_ascii_lowercase(), ..Statement::default() };
         self.skip()?;
         if self.rest.is_empty() || self.rest.starts_with(';') {
             return (statement.method == "none").then_some(statement);
@@ -174,9 +160,7 @@ impl Reader<'_> {
                 value.push_str(&self.quoted()?);
             }
             let ends = |c: char| c.is_ascii_whitespace() || matches!(c, ';' | '(' | '"');
-            let (plain, rest) = self
-                .rest
-                .split_at(self.rest.find(ends).unwrap_or(self.rest.len()));
+            let (plain, rest) = self.rest.split_at(self.rest.find(ends).unwrap_or(self.rest.len()));
             value.push_str(plain);
             self.rest = rest;
             if !self.rest.starts_with('"') {
@@ -188,11 +172,7 @@ impl Reader<'_> {
     /// A token or a quoted string (RFC 2045 section 5.1 `value`).
     fn value(&mut self) -> Option<String> {
         self.skip()?;
-        if self.rest.starts_with('"') {
-            self.quoted()
-        } else {
-            self.word()
-        }
+        if self.rest.starts_with('"') { self.quoted() } else { self.word() }
     }
 
     /// A token, at least one character.
@@ -200,9 +180,7 @@ impl Reader<'_> {
         self.skip()?;
         let ends =
             |c: char| c.is_ascii_whitespace() || c.is_ascii_control() || "()<>@,;:\\\"/[]?=".contains(c);
-        let (word, rest) = self
-            .rest
-            .split_at(self.rest.find(ends).unwrap_or(self.rest.len()));
+        let (word, rest) = self.rest.split_at(self.rest.find(ends).unwrap_or(self.rest.len()));
         self.rest = rest;
         (!word.is_empty()).then(|| word.to_owned())
     }
@@ -267,10 +245,7 @@ mod tests {
     }
 
     fn signature(domain: &str, verdict: Verdict) -> Signature {
-        Signature {
-            domain: domain.into(),
-            verdict,
-        }
+        Signature { domain: domain.into(), verdict }
     }
 
     #[test]
@@ -282,18 +257,9 @@ mod tests {
             spf=softfail smtp.helo=h.example; spf=pass (why (not)) smtp.mailfrom=\"a b\"@sender.example;\r\n\
             dmarc=fail (p=none) header.from=sender.example; x-new=pass; arc=none",
         ]);
-        let dkim = vec![
-            signature("sender.example", Verdict::Pass),
-            signature("other.example", Verdict::TempError),
-        ];
-        assert_eq!(
-            trusted,
-            Trusted {
-                dkim,
-                spf: Some(Verdict::Pass),
-                dmarc: Some(Verdict::Fail)
-            }
-        );
+        let dkim =
+            vec![signature("sender.example", Verdict::Pass), signature("other.example", Verdict::TempError)];
+        assert_eq!(trusted, Trusted { dkim, spf: Some(Verdict::Pass), dmarc: Some(Verdict::Fail) });
     }
 
     #[test]
@@ -301,51 +267,30 @@ mod tests {
         let trusted =
             results(&["mx.example.com; dkim=fail (dkim=pass; (spf=pass)\\) dkim=pass) header.d=a.example"]);
         assert_eq!(trusted.dkim, [signature("a.example", Verdict::Fail)]);
-        assert_eq!(
-            results(&["mx.example.com (; dkim=pass); none"]),
-            Trusted::default()
-        );
-        assert_eq!(
-            results(&["(mx.example.com; dkim=pass) other.example; dkim=pass"]),
-            Trusted::default()
-        );
+        assert_eq!(results(&["mx.example.com (; dkim=pass); none"]), Trusted::default());
+        assert_eq!(results(&["(mx.example.com; dkim=pass) other.example; dkim=pass"]), Trusted::default());
     }
 
     #[test]
     fn b27_another_authserv_id_never_counts() {
         assert_eq!(results(&["evil.example; dkim=pass"]), Trusted::default());
-        assert_eq!(
-            results(&["mx.example.com.evil.example; dkim=pass"]),
-            Trusted::default()
-        );
-        assert_eq!(
-            results(&["evil.example mx.example.com; dkim=pass"]),
-            Trusted::default()
-        );
+        assert_eq!(results(&["mx.example.com.evil.example; dkim=pass"]), Trusted::default());
+        assert_eq!(results(&["evil.example mx.example.com; dkim=pass"]), Trusted::default());
         assert_eq!(results(&["mx.example.com 2; dkim=pass"]), Trusted::default());
         assert_eq!(results(&["\"mx.example.com\"; dkim=pass"]).dkim.len(), 1);
     }
 
     #[test]
     fn b27_a_header_below_the_topmost_trusted_one_never_counts() {
-        let trusted = results(&[
-            "first.example; spf=pass",
-            "mx.example.com; spf=fail",
-            "mx.example.com; spf=pass",
-        ]);
+        let trusted =
+            results(&["first.example; spf=pass", "mx.example.com; spf=fail", "mx.example.com; spf=pass"]);
         assert_eq!(trusted.spf, Some(Verdict::Fail));
-        assert_eq!(
-            results(&["mx.example.com; none", "mx.example.com; dkim=pass"]),
-            Trusted::default()
-        );
+        assert_eq!(results(&["mx.example.com; none", "mx.example.com; dkim=pass"]), Trusted::default());
     }
 
     #[test]
     fn broken_grammar_says_nothing_from_there_on() {
-        assert_eq!(
-            results(&["mx.example.com; spf=pass; dkim pass; dmarc=pass"]).dmarc,
-            None
-        );
+        assert_eq!(results(&["mx.example.com; spf=pass; dkim pass; dmarc=pass"]).dmarc, None);
         for broken in [
             "mx.example.com; dkim=pass (",
             "mx.example.com; =pass",

@@ -68,35 +68,21 @@ mod tests {
     use super::*;
 
     fn together(verdicts: &[Verdict]) -> Verdict {
-        let signature = |verdict: &Verdict| Signature {
-            domain: "example.com".into(),
-            verdict: *verdict,
-        };
+        let signature = |verdict: &Verdict| Signature { domain: "example.com".into(), verdict: *verdict };
         of_all(&verdicts.iter().map(signature).collect::<Vec<_>>())
     }
 
     #[test]
     fn one_pass_is_enough_and_one_temporary_error_keeps_it_open() {
-        assert_eq!(
-            together(&[Verdict::Fail, Verdict::TempError, Verdict::Pass]),
-            Verdict::Pass
-        );
+        assert_eq!(together(&[Verdict::Fail, Verdict::TempError, Verdict::Pass]), Verdict::Pass);
         assert_eq!(together(&[Verdict::Fail, Verdict::TempError]), Verdict::TempError);
-        assert_eq!(
-            together(&[Verdict::Neutral, Verdict::PermError]),
-            Verdict::PermError
-        );
+        assert_eq!(together(&[Verdict::Neutral, Verdict::PermError]), Verdict::PermError);
         assert_eq!(together(&[]), Verdict::None);
     }
 
     #[test]
     fn serde_and_as_str_agree() {
-        for verdict in [
-            Verdict::SoftFail,
-            Verdict::TempError,
-            Verdict::PermError,
-            Verdict::None,
-        ] {
+        for verdict in [Verdict::SoftFail, Verdict::TempError, Verdict::PermError, Verdict::None] {
             let json = serde_json::to_string(&verdict).unwrap();
             assert_eq!(json, format!("\"{}\"", verdict.as_str()));
         }

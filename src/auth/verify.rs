@@ -50,9 +50,7 @@ pub(super) fn field_values(raw: &[u8], field: &str) -> Vec<String> {
         return Vec::new();
     };
     let named = message.headers.iter().filter(|(name, _)| is_field(name, field));
-    named
-        .map(|(_, value)| String::from_utf8_lossy(value).into_owned())
-        .collect()
+    named.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect()
 }
 
 /// The header section, up to the first empty line.
@@ -71,20 +69,11 @@ pub(super) fn dkim(wire: &[u8], dns: &Dns, deadline: Deadline) -> Vec<Signature>
     let Some(mut message) = AuthenticatedMessage::parse(wire) else {
         return Vec::new();
     };
-    let broken = message
-        .errors
-        .iter()
-        .filter(|error| is_field(error.name, "DKIM-Signature"));
-    let broken = broken.map(|_| Signature {
-        domain: String::new(),
-        verdict: Verdict::Neutral,
-    });
+    let broken = message.errors.iter().filter(|error| is_field(error.name, "DKIM-Signature"));
+    let broken = broken.map(|_| Signature { domain: String::new(), verdict: Verdict::Neutral });
     let mut signatures: Vec<Signature> = broken.take(MAX_SIGNATURES).collect();
     message.errors.clear();
-    for signature in std::mem::take(&mut message.dkim_headers)
-        .into_iter()
-        .take(MAX_SIGNATURES)
-    {
+    for signature in std::mem::take(&mut message.dkim_headers).into_iter().take(MAX_SIGNATURES) {
         let domain = signature.header.d.to_lowercase();
         let verdict = one_signature(&mut message, signature, dns, deadline);
         signatures.push(Signature { domain, verdict });
@@ -175,23 +164,14 @@ pub(super) fn dmarc(
     let Some(message) = AuthenticatedMessage::parse(head(raw)) else {
         return Verdict::None;
     };
-    let mut domains = message
-        .from
-        .iter()
-        .map(|from| from.rsplit_once('@').map_or("", |(_, domain)| domain));
+    let mut domains = message.from.iter().map(|from| from.rsplit_once('@').map_or("", |(_, domain)| domain));
     if !domains.all(|domain| name::absolute(domain).is_some()) {
         return Verdict::PermError;
     }
     let signed: Vec<(DkimSignature, Verdict)> = signatures
         .iter()
         .map(|signature| {
-            (
-                DkimSignature {
-                    d: signature.domain.clone(),
-                    ..Default::default()
-                },
-                signature.verdict,
-            )
+            (DkimSignature { d: signature.domain.clone(), ..Default::default() }, signature.verdict)
         })
         .collect();
     let temporary = || Error::Dns(DnsError::Resolver(String::new()));

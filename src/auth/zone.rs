@@ -67,8 +67,7 @@ impl Zone {
         loop {
             match lexer.entry() {
                 Ok(Some(entry)) => {
-                    zone.take(&entry, &mut origin, &mut owner)
-                        .map_err(|fault| (entry.line, fault))?;
+                    zone.take(&entry, &mut origin, &mut owner).map_err(|fault| (entry.line, fault))?;
                 }
                 Ok(None) => return Ok(zone),
                 Err(fault) => return Err((lexer.line, fault)),
@@ -125,10 +124,7 @@ impl Zone {
             }
         }
         let Some(owner) = owner.clone() else {
-            return fault(
-                "a record without a name",
-                "start the line with the name, in the first column",
-            );
+            return fault("a record without a name", "start the line with the name, in the first column");
         };
         let mut kind = fields.next();
         while let Some(field) = kind {
@@ -147,10 +143,7 @@ impl Zone {
         match kind.as_str() {
             "A" => node.v4.push(parsed(fields.next(), "an IPv4 address")?),
             "AAAA" => node.v6.push(parsed(fields.next(), "an IPv6 address")?),
-            "MX" => node.mx.push((
-                parsed(fields.next(), "a preference")?,
-                target(fields.next(), origin)?,
-            )),
+            "MX" => node.mx.push((parsed(fields.next(), "a preference")?, target(fields.next(), origin)?)),
             "CNAME" => node.alias = Some(target(fields.next(), origin)?),
             "TXT" => {
                 let strings: Vec<&[u8]> = fields.by_ref().collect();
@@ -160,10 +153,7 @@ impl Zone {
                 let Some(address) = pointed_address(&owner) else {
                     return fault("PTR of no address", "put it below in-addr.arpa. or ip6.arpa.");
                 };
-                self.pointers
-                    .entry(address)
-                    .or_default()
-                    .push(target(fields.next(), origin)?);
+                self.pointers.entry(address).or_default().push(target(fields.next(), origin)?);
             }
             "" => {
                 return fault(
@@ -185,10 +175,9 @@ impl Zone {
 
 fn at_end(field: Option<&[u8]>) -> Outcome {
     match field {
-        Some(field) => fault(
-            format_args!("{} is too much", show(field)),
-            "remove it, or put a `;` before a comment",
-        ),
+        Some(field) => {
+            fault(format_args!("{} is too much", show(field)), "remove it, or put a `;` before a comment")
+        }
         None => Ok(()),
     }
 }
@@ -261,44 +250,23 @@ example     mx 0 .
     #[test]
     fn a_zone_of_several_origins_is_read() {
         let zone = Zone::parse(ZONE).unwrap();
-        let mx = vec![
-            (10, "mail.example.com.".into()),
-            (5, "backup.example.net.".into()),
-        ];
+        let mx = vec![(10, "mail.example.com.".into()), (5, "backup.example.net.".into())];
         assert_eq!(node(&zone, "example.com.").mx, mx);
-        assert_eq!(
-            node(&zone, "www.example.com.").v4,
-            ["192.0.2.1".parse::<Ipv4Addr>().unwrap()]
-        );
+        assert_eq!(node(&zone, "www.example.com.").v4, ["192.0.2.1".parse::<Ipv4Addr>().unwrap()]);
         assert_eq!(node(&zone, "mail.example.com.").v6.len(), 1);
-        assert_eq!(
-            &*node(&zone, "s1._domainkey.example.com.").txt[0],
-            b"v=DKIM1; k=rsa; p=abc\";"
-        );
+        assert_eq!(&*node(&zone, "s1._domainkey.example.com.").txt[0], b"v=DKIM1; k=rsa; p=abc\";");
         assert_eq!(node(&zone, "example.net.").mx, [(0, ".".into())]);
-        assert_eq!(
-            &*zone.pointers(&"192.0.2.1".parse::<IpAddr>().unwrap())[0],
-            "mail.example.com."
-        );
+        assert_eq!(&*zone.pointers(&"192.0.2.1".parse::<IpAddr>().unwrap())[0], "mail.example.com.");
         assert!(zone.find("nobody.example.com.").is_none());
     }
 
     #[test]
     fn errors_name_the_line() {
         let at = |text: &str| {
-            Zone::parse(text)
-                .map(|_| ())
-                .map_err(|(line, fault)| (line, fault.what))
-                .unwrap_err()
+            Zone::parse(text).map(|_| ()).map_err(|(line, fault)| (line, fault.what)).unwrap_err()
         };
-        assert_eq!(
-            at("a A 192.0.2.1\nb A 300.0.2.1\n"),
-            (2, "`300.0.2.1` is not an IPv4 address".into())
-        );
-        assert_eq!(
-            at("\n\na TXT \"open\n"),
-            (3, "a quoted string is not closed".into())
-        );
+        assert_eq!(at("a A 192.0.2.1\nb A 300.0.2.1\n"), (2, "`300.0.2.1` is not an IPv4 address".into()));
+        assert_eq!(at("\n\na TXT \"open\n"), (3, "a quoted string is not closed".into()));
         assert_eq!(at("a MX 10 b c\n").0, 1);
         assert_eq!(at("\n*.a A 192.0.2.1\n").0, 2);
         assert_eq!(at("a TXT ( x\n\n").0, 1);
@@ -310,11 +278,6 @@ example     mx 0 .
 
     #[test]
     fn aliases_that_go_in_circles_end() {
-        assert!(
-            Zone::parse("a CNAME b\nb CNAME a\n")
-                .unwrap()
-                .find("a.")
-                .is_none()
-        );
+        assert!(Zone::parse("a CNAME b\nb CNAME a\n").unwrap().find("a.").is_none());
     }
 }

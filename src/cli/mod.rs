@@ -115,9 +115,7 @@ pub fn run() -> Exit {
             print(&script)
         }
         Command::Man => manual(),
-        Command::Sink {
-            command: Sink::Import { file },
-        } => show::import(&file),
+        Command::Sink { command: Sink::Import { file } } => show::import(&file),
         command => load(&typed.global).and_then(|config| match command {
             Command::Relay(arguments) => relay::run(&arguments, config, json, typed.global.quiet),
             Command::Cron => relay::cron(config),
@@ -136,10 +134,7 @@ pub fn run() -> Exit {
 
 /// The config, and a log that goes where it says.
 fn load(global: &Global) -> Result<Arc<Config>> {
-    let path = global
-        .config
-        .clone()
-        .or_else(|| std::env::var_os("CAROM_CONFIG").map(PathBuf::from));
+    let path = global.config.clone().or_else(|| std::env::var_os("CAROM_CONFIG").map(PathBuf::from));
     let mut config = Config::load(path.as_deref(), global.state.as_deref())?;
     match global.verbose {
         0 => {}
@@ -152,9 +147,7 @@ fn load(global: &Global) -> Result<Arc<Config>> {
 
 fn manual() -> Result<Exit> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(Typed::command())
-        .render(&mut page)
-        .context("cannot write the manual page")?;
+    clap_mangen::Man::new(Typed::command()).render(&mut page).context("cannot write the manual page")?;
     print(&page)
 }
 

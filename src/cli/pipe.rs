@@ -11,6 +11,7 @@ use crate::envelope::Envelope;
 use crate::error::{Exit, Result};
 use crate::intake::pipe;
 use crate::journal::Key;
+use crate::policy::Policy;
 use clap::Args;
 use std::ffi::OsString;
 use std::io::{Write, stdin, stdout};
@@ -72,13 +73,8 @@ pub(super) fn is_asked_for(arguments: impl Iterator<Item = OsString>) -> bool {
 /// From here on a panic is "try again later" on the one line that a mail server reads.
 pub(super) fn fail_softly() {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic
-            .location()
-            .map(|place| format!(" at {}:{}", place.file(), place.line()));
-        end(&Answer::later(format_args!(
-            "carom failed{}: please report it",
-            place.unwrap_or_default()
-        )));
+        let place = panic.location().map(|place| format!(" at {}:{}", place.file(), place.line()));
+        end(&Answer::later(format_args!("carom failed{}: please report it", place.unwrap_or_default())));
         pipe::drain(stdin().lock());
         std::process::exit(i32::from(Exit::TempFail as u8));
     }));
@@ -87,11 +83,7 @@ pub(super) fn fail_softly() {
 /// The command line could not be understood: the message is not lost for it.
 pub(super) fn bad_arguments(error: &str) -> Exit {
     pipe::drain(stdin().lock());
-    let first = error
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .trim_start_matches("error: ");
+    let first = error.lines().next().unwrap_or_default().trim_start_matches("error: ");
     end(&Answer::later(format_args!("bad arguments: {first}")))
 }
 
@@ -106,21 +98,20 @@ pub(super) fn run(arguments: &Arguments, load: impl FnOnce() -> Result<Arc<Confi
     let deadline = Deadline::after(Duration::from_secs(u64::from(config.message.deadline)));
     let promised = Arc::new(AtomicBool::new(false));
     let seconds = config.message.deadline;
-    let overdue = move || end(&Answer::later(format_args!("not done within {seconds} s"))) as u8;
-    let taken = pipe::watch(deadline, promised.clone(), overdue)
-        .and_then(|()| pipe::take(stdin().lock(), config.message.max_size));
-    let raw = match taken {
+    let raw = match pipe::take(stdin().lock(), config.message.max_size) {
         Ok(raw) => raw,
         Err(error) => return end(&Answer::later(error)),
     };
-    let name = arguments
-        .policy
-        .clone()
-        .unwrap_or_else(|| config.default_policy.clone());
+    let name = arguments.policy.clone().unwrap_or_else(|| config.default_policy.clone());
     let house = match House::open(config, &name) {
         Ok(house) => house,
         Err(error) => return end(&Answer::later(error)),
     };
+    let overdue = move || end(&Answer::later(format_args!("not done within {seconds} s"))) as u8;
+    let clock = (Policy::TICK, house.policy.ticker());
+    if let Err(error) = pipe::watch(deadline, promised.clone(), clock, overdue) {
+        return end(&Answer::later(error));
+    }
     let envelope = envelope(arguments);
     let mail = Mail {
         key: Key::of_message(&envelope, &raw),
@@ -133,7 +124,11 @@ pub(super) fn run(arguments: &Arguments, load: impl FnOnce() -> Result<Arc<Confi
     if arguments.dry_run {
         return explain(&house, &mail, deadline, json);
     }
-    end(&deliver::deliver(&house, &mail, deadline, &promised))
+    let answer = deliver::deliver(&house, &mail, deadline, &promised);
+    house.store.fold_log();
+    // The process ends here: what it holds is the kernel's to take back, all at once.
+    std::mem::forget(house);
+    end(&answer)
 }
 
 fn envelope(arguments: &Arguments) -> Envelope {
@@ -164,11 +159,8 @@ fn explain(house: &House, mail: &Mail, deadline: Deadline, json: bool) -> Exit {
                 "verdict": plan.verdict,
                 "steps": plan.steps,
             });
-            let text = if json {
-                serde_json::to_string(&shown)
-            } else {
-                serde_json::to_string_pretty(&shown)
-            };
+            let text =
+                if json { serde_json::to_string(&shown) } else { serde_json::to_string_pretty(&shown) };
             let _ = writeln!(stdout().lock(), "{}", text.unwrap_or_default());
             Exit::Ok
         }
@@ -180,11 +172,7 @@ fn explain(house: &House, mail: &Mail, deadline: Deadline, json: bool) -> Exit {
 fn end(answer: &Answer) -> Exit {
     let (exit, line) = answer.exit();
     if let Some(line) = line {
-        let line: String = line
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .take(900)
-            .collect();
+        let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(900).collect();
         let _ = writeln!(stdout().lock(), "{line}");
     }
     exit

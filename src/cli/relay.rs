@@ -32,21 +32,15 @@ pub(super) fn run(arguments: &Arguments, config: Arc<Config>, json: bool, quiet:
     let settle = Duration::from_secs(config.relay.settle);
     let (done, failed) = (config.relay.done.as_deref(), config.relay.failed.as_deref());
     let relay = Relay::open(&arguments.directory, done, failed, settle)?;
-    let name = arguments
-        .policy
-        .clone()
-        .unwrap_or_else(|| config.default_policy.clone());
+    let name = arguments.policy.clone().unwrap_or_else(|| config.default_policy.clone());
     let house = House::open(config, &name)?;
+    house.policy.start_clock()?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, stop.clone()).context("cannot wait for signals")?;
     }
     let shown = std::io::stderr().is_terminal() && !quiet && !json;
-    let bar = if shown {
-        ProgressBar::new(0)
-    } else {
-        ProgressBar::hidden()
-    };
+    let bar = if shown { ProgressBar::new(0) } else { ProgressBar::hidden() };
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} messages, {per_sec}, {eta} left") {
         bar.set_style(style);
     }
@@ -60,11 +54,7 @@ pub(super) fn run(arguments: &Arguments, config: Arc<Config>, json: bool, quiet:
         let text = serde_json::to_string(&summary).context("summary")?;
         return print(format!("{text}\n").as_bytes());
     }
-    if quiet {
-        Ok(Exit::Ok)
-    } else {
-        print(table(&summary).as_bytes())
-    }
+    if quiet { Ok(Exit::Ok) } else { print(table(&summary).as_bytes()) }
 }
 
 fn table(summary: &Summary) -> String {
@@ -85,10 +75,7 @@ pub(super) fn cron(config: Arc<Config>) -> Result<Exit> {
     let house = House::open(config, &name)?;
     let done = cron::tick(&house)?;
     if done.failed > 0 {
-        say(&format!(
-            "carom: {} steps were given up; see carom log\n",
-            done.failed
-        ));
+        say(&format!("carom: {} steps were given up; see carom log\n", done.failed));
     }
     Ok(Exit::Ok)
 }

@@ -27,9 +27,7 @@ pub(super) struct Log {
 
 /// Every row as JSON, or as the columns that people read.
 fn line(value: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string(value)
-        .map(|text| text + "\n")
-        .context("JSON")
+    serde_json::to_string(value).map(|text| text + "\n").context("JSON")
 }
 
 pub(super) fn stats(arguments: &Stats, config: &Config, json: bool) -> Result<Exit> {
@@ -82,11 +80,7 @@ pub(super) fn check(config: &Config, json: bool) -> Result<Exit> {
         if json {
             text.push_str(&line(finding)?);
         } else {
-            let mark = if finding.remedy.is_none() {
-                "ok   "
-            } else {
-                "wrong"
-            };
+            let mark = if finding.remedy.is_none() { "ok   " } else { "wrong" };
             let _ = writeln!(text, "{mark}  {:10} {}", finding.subject, finding.found);
             if let Some(remedy) = &finding.remedy {
                 let _ = writeln!(text, "       {:10} mend: {remedy}", "");
@@ -100,9 +94,7 @@ pub(super) fn check(config: &Config, json: bool) -> Result<Exit> {
 
 pub(super) fn import(file: &Path) -> Result<Exit> {
     let remedy = "name bouncy-sink's consume-mail.ini";
-    let ini = std::fs::read(file)
-        .context(file.display())
-        .map_err(|error| error.remedy(remedy))?;
+    let ini = std::fs::read(file).context(file.display()).map_err(|error| error.remedy(remedy))?;
     let beside = |name: &str| std::fs::read(file.parent().unwrap_or(Path::new(".")).join(name)).ok();
     let read = |name: &str| beside(name).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let imported = sink::import(&String::from_utf8_lossy(&ini), read)?;

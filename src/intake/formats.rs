@@ -45,20 +45,13 @@ pub fn parts(file: &[u8]) -> Vec<Part> {
     let (senders, receivers, start) = pickup(file);
     let range = start..file.len();
     if start == 0 {
-        return vec![Part {
-            envelope: plain(file),
-            range,
-            quoted: false,
-        }];
+        return vec![Part { envelope: plain(file), range, quoted: false }];
     }
     let mut envelope = plain(&file[start..]);
     if let Some(sender) = senders.into_iter().next() {
         envelope.sender = Envelope::normal_sender(&sender);
     }
-    let with = |recipient: String| Envelope {
-        recipient,
-        ..envelope.clone()
-    };
+    let with = |recipient: String| Envelope { recipient, ..envelope.clone() };
     let parts = receivers.into_iter().map(|receiver| Part {
         envelope: with(Envelope::normal_sender(&receiver)),
         range: range.clone(),
@@ -66,11 +59,7 @@ pub fn parts(file: &[u8]) -> Vec<Part> {
     });
     let mut parts: Vec<Part> = parts.collect();
     if parts.is_empty() {
-        parts.push(Part {
-            envelope,
-            range,
-            quoted: false,
-        });
+        parts.push(Part { envelope, range, quoted: false });
     }
     parts
 }
@@ -107,14 +96,8 @@ fn is_pickup(name: &[u8]) -> bool {
 /// header, then the recipient its Received header names, and only then `To`, which anyone may write.
 fn plain(raw: &[u8]) -> Envelope {
     let message = Message::read(raw);
-    let sender = message
-        .header("Return-Path")
-        .map(|value| bare_address(&value))
-        .unwrap_or_default();
-    let topmost = message
-        .header("Received")
-        .map(|value| Received::parse(&value))
-        .unwrap_or_default();
+    let sender = message.header("Return-Path").map(|value| bare_address(&value)).unwrap_or_default();
+    let topmost = message.header("Received").map(|value| Received::parse(&value)).unwrap_or_default();
     let delivered = ["X-Envelope-To", "X-Original-To", "Delivered-To"]
         .iter()
         .find_map(|name| message.header(name))
@@ -133,10 +116,7 @@ fn plain(raw: &[u8]) -> Envelope {
 
 /// The text between the angle brackets, or all of it where there are none.
 fn bare_address(value: &str) -> String {
-    let inner = value
-        .split_once('<')
-        .and_then(|(_, rest)| rest.rsplit_once('>'))
-        .map(|(inner, _)| inner);
+    let inner = value.split_once('<').and_then(|(_, rest)| rest.rsplit_once('>')).map(|(inner, _)| inner);
     inner.unwrap_or(value).trim().to_owned()
 }
 
@@ -151,11 +131,7 @@ fn mbox(file: &[u8]) -> Vec<Part> {
         after_blank = line.iter().all(|&byte| byte == b'\n' || byte == b'\r');
         offset += line.len();
     }
-    let ends = starts
-        .iter()
-        .skip(1)
-        .map(|&(from_line, _)| from_line)
-        .chain([file.len()]);
+    let ends = starts.iter().skip(1).map(|&(from_line, _)| from_line).chain([file.len()]);
     let mut parts = Vec::with_capacity(starts.len());
     for (&(from_line, start), end) in starts.iter().zip(ends) {
         let mut envelope = plain(&file[start..end]);
@@ -163,11 +139,7 @@ fn mbox(file: &[u8]) -> Vec<Part> {
         if envelope.sender.is_empty() {
             envelope.sender = Envelope::normal_sender(from.split_whitespace().next().unwrap_or_default());
         }
-        parts.push(Part {
-            range: start..end,
-            envelope,
-            quoted: true,
-        });
+        parts.push(Part { range: start..end, envelope, quoted: true });
     }
     parts
 }
@@ -181,10 +153,7 @@ mod tests {
         let file = b"x-sender: a@example.com\r\nx-receiver: b@example.org\r\nx-receiver: c@example.org\r\n\
             From: a@example.com\r\nTo: x@example.net\r\n\r\nhello\r\n";
         let parts = parts(file);
-        let recipients: Vec<&str> = parts
-            .iter()
-            .map(|part| part.envelope.recipient.as_str())
-            .collect();
+        let recipients: Vec<&str> = parts.iter().map(|part| part.envelope.recipient.as_str()).collect();
         assert_eq!(recipients, ["b@example.org", "c@example.org"]);
         assert!(parts.iter().all(|part| part.envelope.sender == "a@example.com"));
         assert!(parts[0].bytes(file).starts_with(b"From: a@example.com"));

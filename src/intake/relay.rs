@@ -63,9 +63,7 @@ impl Relay {
         let run = format!("{:x}{:04x}", crate::clock::now_ms(), fastrand::u16(..));
         let claims = directory.join(CLAIMED).join(&run);
         let opened = fs::create_dir_all(&claims).and_then(|()| File::create(claims.join(LOCK)));
-        let lock = opened
-            .context(claims.display())
-            .map_err(|error| error.remedy(remedy))?;
+        let lock = opened.context(claims.display()).map_err(|error| error.remedy(remedy))?;
         lock.try_lock().context(claims.display())?;
         Ok(Relay {
             done: done.map_or_else(|| directory.join("done"), Path::to_owned),
@@ -92,18 +90,12 @@ impl Relay {
             for entry in fs::read_dir(folder).context(folder.display())?.flatten() {
                 let name = entry.file_name();
                 let name = name.to_string_lossy();
-                let known = [".msg", ".eml", ".mbox"]
-                    .iter()
-                    .any(|ending| name.ends_with(ending));
+                let known = [".msg", ".eml", ".mbox"].iter().any(|ending| name.ends_with(ending));
                 let taken = (known || any_name) && !name.starts_with('.') && !name.ends_with(".tmp");
                 if !taken || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
                     continue;
                 }
-                let age = entry
-                    .metadata()
-                    .ok()
-                    .and_then(|metadata| metadata.modified().ok())
-                    .map(age);
+                let age = entry.metadata().ok().and_then(|metadata| metadata.modified().ok()).map(age);
                 let settled = age.is_none_or(|age| age >= self.settle) || any_name;
                 (if settled { &mut whole } else { &mut young }).push(entry.path());
             }
@@ -125,26 +117,15 @@ impl Relay {
 
     /// Claims a file; `None` if somebody else has.
     pub fn claim(&self, path: &Path) -> Result<Option<Claim>> {
-        let name = path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let key = format!("{}.{}", self.run, self.next.fetch_add(1, Ordering::Relaxed));
         let kept: String = tail(&name, 160).to_owned();
         let in_new = path.parent() == Some(&self.directory.join("new"));
-        let claimed = self
-            .claims
-            .join(format!("{key}.{}.{kept}", if in_new { "n" } else { "d" }));
+        let claimed = self.claims.join(format!("{key}.{}.{kept}", if in_new { "n" } else { "d" }));
         match fs::rename(path, &claimed) {
             Ok(()) => {
                 let home = path.parent().unwrap_or(&self.directory).to_owned();
-                Ok(Some(Claim {
-                    path: claimed,
-                    key,
-                    name,
-                    home,
-                    adopted: false,
-                }))
+                Ok(Some(Claim { path: claimed, key, name, home, adopted: false }))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).context(path.display()),
@@ -160,9 +141,7 @@ impl Relay {
             if folder == self.claims {
                 continue;
             }
-            let dead = File::open(folder.join(LOCK))
-                .ok()
-                .filter(|lock| lock.try_lock().is_ok());
+            let dead = File::open(folder.join(LOCK)).ok().filter(|lock| lock.try_lock().is_ok());
             let Some(_dead) = dead else { continue };
             for entry in fs::read_dir(&folder).context(folder.display())?.flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();
@@ -171,18 +150,8 @@ impl Relay {
                 };
                 let path = self.claims.join(&name);
                 fs::rename(entry.path(), &path).context(path.display())?;
-                let home = if home == "n" {
-                    self.directory.join("new")
-                } else {
-                    self.directory.clone()
-                };
-                adopted.push(Claim {
-                    path,
-                    key,
-                    name: original.to_owned(),
-                    home,
-                    adopted: true,
-                });
+                let home = if home == "n" { self.directory.join("new") } else { self.directory.clone() };
+                adopted.push(Claim { path, key, name: original.to_owned(), home, adopted: true });
             }
             let _ = fs::remove_file(folder.join(LOCK));
             let _ = fs::remove_dir(&folder);
@@ -229,10 +198,7 @@ impl Relay {
 
     /// Since when the file has lain here.
     pub fn age(&self, claim: &Claim) -> Duration {
-        fs::metadata(&claim.path)
-            .and_then(|metadata| metadata.modified())
-            .map(age)
-            .unwrap_or_default()
+        fs::metadata(&claim.path).and_then(|metadata| metadata.modified()).map(age).unwrap_or_default()
     }
 
     /// Removes kept files older than `days`.
@@ -242,10 +208,8 @@ impl Relay {
         }
         let limit = Duration::from_secs(u64::from(days) * 86_400);
         for entry in fs::read_dir(&self.done).into_iter().flatten().flatten() {
-            let old = entry
-                .metadata()
-                .and_then(|metadata| metadata.modified())
-                .is_ok_and(|time| age(time) > limit);
+            let old =
+                entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|time| age(time) > limit);
             if old && entry.file_type().is_ok_and(|kind| kind.is_file()) {
                 let _ = fs::remove_file(entry.path());
             }
@@ -279,9 +243,7 @@ impl Relay {
 impl Drop for Relay {
     /// Leaves no empty directory behind; claims that are still there are adopted by the next run.
     fn drop(&mut self) {
-        let left = fs::read_dir(&self.claims)
-            .map(|entries| entries.count())
-            .unwrap_or(0);
+        let left = fs::read_dir(&self.claims).map(|entries| entries.count()).unwrap_or(0);
         if left <= 1 {
             let _ = fs::remove_file(self.claims.join(LOCK));
             let _ = fs::remove_dir(&self.claims);
@@ -304,8 +266,7 @@ fn copy_over(from: &Path, to: &Path) -> std::io::Result<()> {
         .and_then(|()| fs::hard_link(&scratch, to));
     fs::remove_file(&scratch)?;
     copied?;
-    to.parent()
-        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
+    to.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
     fs::remove_file(from)
 }
 
@@ -343,10 +304,7 @@ fn open_for_writing() -> HashSet<PathBuf> {
             let info =
                 fs::read_to_string(folder.join("fdinfo").join(descriptor.file_name())).unwrap_or_default();
             let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
-            let access = flags
-                .and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok())
-                .unwrap_or(0)
-                & 0o3;
+            let access = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok()).unwrap_or(0) & 0o3;
             if access != 0 {
                 written.insert(target);
             }
@@ -382,8 +340,7 @@ fn ends_properly(path: &Path) -> bool {
     match boundary(&head[..header_end]) {
         Some(boundary) => {
             let closing = format!("--{boundary}--");
-            end.windows(closing.len())
-                .any(|window| window == closing.as_bytes())
+            end.windows(closing.len()).any(|window| window == closing.as_bytes())
         }
         None => true,
     }
@@ -398,9 +355,6 @@ fn boundary(header: &[u8]) -> Option<String> {
     let value = header[start..].trim_start();
     match value.strip_prefix('"') {
         Some(quoted) => quoted.split('"').next().map(str::to_owned),
-        None => value
-            .split(|c: char| c.is_whitespace() || c == ';')
-            .next()
-            .map(str::to_owned),
+        None => value.split(|c: char| c.is_whitespace() || c == ';').next().map(str::to_owned),
     }
 }

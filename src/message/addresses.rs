@@ -16,12 +16,7 @@ pub(super) fn parse(list: &str, limit: usize) -> Vec<String> {
             '(' => skip_comment(&mut chars),
             '"' => mailbox.quoted(&mut chars),
             '[' => mailbox.domain_literal(&mut chars),
-            '<' => {
-                mailbox = Mailbox {
-                    angle: Some(Words::default()),
-                    bare: Words::default(),
-                }
-            }
+            '<' => mailbox = Mailbox { angle: Some(Words::default()), bare: Words::default() },
             '>' => mailbox.close(),
             ':' if !mailbox.in_angle() => mailbox = Mailbox::default(),
             ':' => mailbox.angle = Some(Words::default()),
@@ -55,9 +50,7 @@ impl Mailbox {
 
     /// In `<@a,@b:user@host>`, the obsolete route before the colon.
     fn in_route(&self) -> bool {
-        self.angle
-            .as_ref()
-            .is_some_and(|words| !words.closed && words.last.starts_with('@'))
+        self.angle.as_ref().is_some_and(|words| !words.closed && words.last.starts_with('@'))
     }
 
     fn words(&mut self) -> &mut Words {
@@ -178,21 +171,12 @@ mod tests {
 
     #[test]
     fn every_form_of_an_address_is_read() {
-        assert_eq!(
-            all("a@x.example, B <b@X.example>,,<c@x>"),
-            ["a@x.example", "b@X.example", "c@x"]
-        );
+        assert_eq!(all("a@x.example, B <b@X.example>,,<c@x>"), ["a@x.example", "b@X.example", "c@x"]);
         assert_eq!(all("a@x (home, sweet (home)), John d@x"), ["a@x", "d@x"]);
         assert_eq!(all("a @ x . example"), ["a@x.example"]);
         assert_eq!(all("<@r1.example,@r2.example:a@x>, b@y"), ["a@x", "b@y"]);
-        assert_eq!(
-            all("\"a, b\\\"@c\"@x, <\"q q\"@y>"),
-            ["\"a, b\\\"@c\"@x", "\"q q\"@y"]
-        );
-        assert_eq!(
-            all("a@[IPv6:2001:db8::1], b@[192.0.2.1]"),
-            ["a@[IPv6:2001:db8::1]", "b@[192.0.2.1]"]
-        );
+        assert_eq!(all("\"a, b\\\"@c\"@x, <\"q q\"@y>"), ["\"a, b\\\"@c\"@x", "\"q q\"@y"]);
+        assert_eq!(all("a@[IPv6:2001:db8::1], b@[192.0.2.1]"), ["a@[IPv6:2001:db8::1]", "b@[192.0.2.1]"]);
     }
 
     #[test]
@@ -204,10 +188,7 @@ mod tests {
     #[test]
     fn b21_an_at_sign_in_a_display_name_is_no_address() {
         assert_eq!(all("\"fake@oob.example\" <a@x>"), ["a@x"]);
-        assert_eq!(
-            all("fake@oob.example <a@x>, me@home, <b@y> fake@z"),
-            ["a@x", "me@home", "b@y"]
-        );
+        assert_eq!(all("fake@oob.example <a@x>, me@home, <b@y> fake@z"), ["a@x", "me@home", "b@y"]);
         assert_eq!(all("=?utf-8?q?fake=40z=2C?= <a@x>"), ["a@x"]);
     }
 
@@ -220,15 +201,10 @@ mod tests {
 
     #[test]
     fn b25_ten_thousand_addresses_take_no_time() {
-        let list: String = (0..20_000)
-            .map(|n| format!("\"N, {n}\" <user{n}@example.com>,\r\n "))
-            .collect();
+        let list: String = (0..20_000).map(|n| format!("\"N, {n}\" <user{n}@example.com>,\r\n ")).collect();
         let started = std::time::Instant::now();
         let found = parse(&list, 10_000);
-        assert_eq!(
-            (found.len(), found[9_999].as_str()),
-            (10_000, "user9999@example.com")
-        );
+        assert_eq!((found.len(), found[9_999].as_str()), (10_000, "user9999@example.com"));
         for hostile in ["(", "<", "\"", ":", "<@", "a@b ", "[", "a . "] {
             parse(&hostile.repeat(200_000), 10_000);
         }

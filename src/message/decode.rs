@@ -58,17 +58,12 @@ pub(super) fn charset<'a>(label: Option<&str>, bytes: Cow<'a, [u8]>) -> (Cow<'a,
     };
     match charset_decoder(label.as_bytes()) {
         Some(decode) => (Cow::Owned(decode(&bytes)), None),
-        None => (
-            utf8(bytes),
-            Some(Defect::UnknownCharset(label.chars().take(40).collect())),
-        ),
+        None => (utf8(bytes), Some(Defect::UnknownCharset(label.chars().take(40).collect()))),
     }
 }
 
 fn is_utf8(label: &str) -> bool {
-    ["", "utf-8", "utf8"]
-        .iter()
-        .any(|name| label.eq_ignore_ascii_case(name))
+    ["", "utf-8", "utf8"].iter().any(|name| label.eq_ignore_ascii_case(name))
 }
 
 fn utf8(bytes: Cow<'_, [u8]>) -> Cow<'_, str> {
@@ -120,14 +115,8 @@ mod tests {
 
     #[test]
     fn transfer_encodings_are_undone() {
-        assert_eq!(
-            decoded("Quoted-Printable", b"a=3Db =\r\nc=C3=BC"),
-            ("a=b cü".into(), None)
-        );
-        assert_eq!(
-            decoded("BASE64 (really)", b"aGVs\r\nbG8=\r\n"),
-            ("hello".into(), None)
-        );
+        assert_eq!(decoded("Quoted-Printable", b"a=3Db =\r\nc=C3=BC"), ("a=b cü".into(), None));
+        assert_eq!(decoded("BASE64 (really)", b"aGVs\r\nbG8=\r\n"), ("hello".into(), None));
         assert_eq!(decoded("8bit", b"a=3D"), ("a=3D".into(), None));
     }
 
@@ -147,10 +136,7 @@ mod tests {
         assert_eq!(read(Some("ISO-8859-1"), b"\xfc"), ("ü".into(), None));
         assert_eq!(
             read(Some("x-martian"), b"a\xfc"),
-            (
-                "a\u{fffd}".into(),
-                Some(Defect::UnknownCharset("x-martian".into()))
-            )
+            ("a\u{fffd}".into(), Some(Defect::UnknownCharset("x-martian".into())))
         );
         assert_eq!(read(None, "ü".as_bytes()), ("ü".into(), None));
         assert_eq!(read(Some(""), b""), ("".into(), None));

@@ -7,16 +7,7 @@ use super::Field;
 use std::fmt;
 
 /// Fields that may stand in a message only once (RFC 5322 section 3.6).
-const ONCE: [&str; 8] = [
-    "Date",
-    "From",
-    "Sender",
-    "Reply-To",
-    "To",
-    "Cc",
-    "Message-ID",
-    "Subject",
-];
+const ONCE: [&str; 8] = ["Date", "From", "Sender", "Reply-To", "To", "Cc", "Message-ID", "Subject"];
 
 /// Something wrong with a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,10 +69,7 @@ impl fmt::Display for Defect {
 pub(super) fn in_bytes(raw: &[u8]) -> Vec<Defect> {
     let nul = raw.contains(&0).then_some(Defect::NulByte);
     let after_cr = raw.split(|&byte| byte == b'\r').skip(1);
-    let bare_cr = after_cr
-        .into_iter()
-        .any(|rest| !rest.starts_with(b"\n"))
-        .then_some(Defect::BareCr);
+    let bare_cr = after_cr.into_iter().any(|rest| !rest.starts_with(b"\n")).then_some(Defect::BareCr);
     nul.into_iter().chain(bare_cr).collect()
 }
 

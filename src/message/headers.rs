@@ -40,10 +40,7 @@ impl Field<'_> {
             return text;
         }
         let ended = text + "\n";
-        match MessageStream::new(ended.as_bytes())
-            .parse_unstructured()
-            .as_text()
-        {
+        match MessageStream::new(ended.as_bytes()).parse_unstructured().as_text() {
             Some(decoded) => clean(decoded),
             None => clean(&ended),
         }
@@ -97,11 +94,7 @@ pub(super) fn split(bytes: &[u8]) -> Section<'_> {
             break;
         }
         let Some((name, colon)) = field_name(first) else {
-            defects.push(if at == 0 {
-                Defect::NoHeader
-            } else {
-                Defect::NoBlankLine
-            });
+            defects.push(if at == 0 { Defect::NoHeader } else { Defect::NoBlankLine });
             break;
         };
         let mut next = end;
@@ -112,11 +105,7 @@ pub(super) fn split(bytes: &[u8]) -> Section<'_> {
         too_many |= fields.len() == MAX_FIELDS;
         too_long |= whole.len() > MAX_VALUE;
         if !too_many {
-            fields.push(Field {
-                name,
-                value: without_line_end(&whole[colon + 1..]),
-                whole,
-            });
+            fields.push(Field { name, value: without_line_end(&whole[colon + 1..]), whole });
         }
         at = next;
     }
@@ -126,12 +115,7 @@ pub(super) fn split(bytes: &[u8]) -> Section<'_> {
     if too_long {
         defects.push(Defect::LongHeader);
     }
-    Section {
-        fields,
-        block: &bytes[..at],
-        body: &bytes[at..],
-        defects,
-    }
+    Section { fields, block: &bytes[..at], body: &bytes[at..], defects }
 }
 
 /// Where the header section starts: after blank lines and an mbox `From ` line, if the message has them.
@@ -142,19 +126,12 @@ pub(super) fn start(raw: &[u8]) -> usize {
     }
     let first = &raw[at..line_end(raw, at)];
     let mbox = first.starts_with(b"From ") || first.starts_with(b">From ");
-    if mbox && field_name(first).is_none() {
-        at + first.len()
-    } else {
-        at
-    }
+    if mbox && field_name(first).is_none() { at + first.len() } else { at }
 }
 
 /// The index after the line that `at` is in.
 pub(super) fn line_end(bytes: &[u8], at: usize) -> usize {
-    bytes[at..]
-        .iter()
-        .position(|&byte| byte == b'\n')
-        .map_or(bytes.len(), |found| at + found + 1)
+    bytes[at..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |found| at + found + 1)
 }
 
 /// The line without its CRLF or LF.
@@ -166,14 +143,8 @@ pub(super) fn without_line_end(line: &[u8]) -> &[u8] {
 /// The name a field line starts with, and where its colon is. Space before the colon is allowed (RFC 5322
 /// section 4.5); a line that starts with two hyphens is a MIME delimiter, even with a colon in it.
 fn field_name(line: &[u8]) -> Option<(&[u8], usize)> {
-    let length = line
-        .iter()
-        .take_while(|&&byte| (33..=126).contains(&byte) && byte != b':')
-        .count();
-    let spaces = line[length..]
-        .iter()
-        .take_while(|&&byte| matches!(byte, b' ' | b'\t'))
-        .count();
+    let length = line.iter().take_while(|&&byte| (33..=126).contains(&byte) && byte != b':').count();
+    let spaces = line[length..].iter().take_while(|&&byte| matches!(byte, b' ' | b'\t')).count();
     let colon = length + spaces;
     let named = length > 0 && line.get(colon) == Some(&b':') && !line.starts_with(b"--");
     named.then_some((&line[..length], colon))
@@ -184,43 +155,27 @@ mod tests {
     use super::*;
 
     fn decoded(value: &str) -> String {
-        Field {
-            name: b"Subject",
-            value: value.as_bytes(),
-            whole: b"",
-        }
-        .decoded()
+        Field { name: b"Subject", value: value.as_bytes(), whole: b"" }.decoded()
     }
 
     #[test]
     fn fields_join_to_the_bytes_they_came_from() {
         let raw = b"Received: from a\r\n\tby b\r\nsubject :x\nX:\r\n  \r\n\r\nbody";
         let section = split(raw);
-        let joined: Vec<u8> = section
-            .fields
-            .iter()
-            .flat_map(|field| field.whole)
-            .copied()
-            .collect();
+        let joined: Vec<u8> = section.fields.iter().flat_map(|field| field.whole).copied().collect();
         assert_eq!(joined, raw[..raw.len() - 6]);
         assert_eq!(section.block.len(), raw.len() - 4);
         assert_eq!(section.body, b"body");
         assert_eq!(section.fields[0].value, b" from a\r\n\tby b");
         assert_eq!(section.fields[0].text(), "from a by b");
-        assert_eq!(
-            (section.fields[1].name, section.fields[1].text().as_str()),
-            (&b"subject"[..], "x")
-        );
+        assert_eq!((section.fields[1].name, section.fields[1].text().as_str()), (&b"subject"[..], "x"));
         assert!(section.fields[2].is("x") && section.defects.is_empty());
     }
 
     #[test]
     fn a_line_that_is_no_field_ends_the_section() {
         let section = split(b"A: 1\nno field\nB: 2\n");
-        assert_eq!(
-            (section.fields.len(), section.body),
-            (1, &b"no field\nB: 2\n"[..])
-        );
+        assert_eq!((section.fields.len(), section.body), (1, &b"no field\nB: 2\n"[..]));
         assert_eq!(section.defects, [Defect::NoBlankLine]);
         assert_eq!(split(b" folded: nothing\n").defects, [Defect::NoHeader]);
         assert_eq!(split(b"--a:b\n").fields, []);
@@ -237,10 +192,7 @@ mod tests {
 
     #[test]
     fn encoded_words_are_decoded_and_cleaned() {
-        assert_eq!(
-            decoded(" =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n =?iso-8859-1?b?IPw=?= end"),
-            "Grüße ü end"
-        );
+        assert_eq!(decoded(" =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n =?iso-8859-1?b?IPw=?= end"), "Grüße ü end");
         assert_eq!(decoded("a =?utf-8?q?=0D=0ABcc:_x?="), "a Bcc: x");
         assert_eq!(decoded("=?utf-8?q?unfinished"), "=?utf-8?q?unfinished");
     }

@@ -40,18 +40,10 @@ pub(super) fn find(html: &str, unsubscribe: &HashSet<String>) -> Links {
     drop(tokenizer);
     let base = seen.base.as_deref().and_then(|base| Url::parse(base).ok());
     let resolve = |references: Vec<String>| -> Vec<String> {
-        let urls = references
-            .iter()
-            .filter_map(|reference| absolute(reference, base.as_ref()));
-        urls.filter(|url| !unsubscribe.contains(&without_fragment(url.clone())))
-            .map(String::from)
-            .collect()
+        let urls = references.iter().filter_map(|reference| absolute(reference, base.as_ref()));
+        urls.filter(|url| !unsubscribe.contains(&without_fragment(url.clone()))).map(String::from).collect()
     };
-    Links {
-        images: resolve(seen.images),
-        links: resolve(seen.links),
-        too_many: seen.too_many,
-    }
+    Links { images: resolve(seen.images), links: resolve(seen.links), too_many: seen.too_many }
 }
 
 /// The addresses in the text of List-Unsubscribe fields (RFC 2369), in the form that [`find`] compares.
@@ -156,21 +148,13 @@ impl Seen {
             }
             Tag::Base | Tag::Other => return,
         };
-        if list.len() < MAX_LINKS {
-            list.push(text)
-        } else {
-            self.too_many = true
-        }
+        if list.len() < MAX_LINKS { list.push(text) } else { self.too_many = true }
     }
 }
 
 /// How the content of an element is read. A mail reader runs no scripts, so it shows what is in `<noscript>`.
 fn content_state(name: &[u8]) -> Option<State> {
-    if name == b"noscript" {
-        None
-    } else {
-        naive_next_state(name)
-    }
+    if name == b"noscript" { None } else { naive_next_state(name) }
 }
 
 #[cfg(test)]
@@ -211,37 +195,17 @@ mod tests {
     fn a_base_is_honoured_for_the_whole_document() {
         let html = "<a href=1><base href=https://b.example/dir/><base href=http://other.example>\
                     <a href=/2><a href=http://c.example/3>";
-        assert_eq!(
-            links(html),
-            [
-                "https://b.example/dir/1",
-                "https://b.example/2",
-                "http://c.example/3"
-            ]
-        );
+        assert_eq!(links(html), ["https://b.example/dir/1", "https://b.example/2", "http://c.example/3"]);
     }
 
     #[test]
     fn what_is_not_shown_has_no_links() {
         let link = "<a href=http://x.example>";
-        for hidden in [
-            "<!--",
-            "<script>",
-            "<style>",
-            "<title>",
-            "<textarea>",
-            "<b title='",
-        ] {
+        for hidden in ["<!--", "<script>", "<style>", "<title>", "<textarea>", "<b title='"] {
             assert_eq!(links(&format!("{hidden}{link}")), [""; 0], "{hidden}");
         }
-        assert_eq!(
-            links(&format!("<script>'<'</script>{link}")),
-            ["http://x.example/"]
-        );
-        assert_eq!(
-            links(&format!("<noscript>{link}</noscript>")),
-            ["http://x.example/"]
-        );
+        assert_eq!(links(&format!("<script>'<'</script>{link}")), ["http://x.example/"]);
+        assert_eq!(links(&format!("<noscript>{link}</noscript>")), ["http://x.example/"]);
     }
 
     #[test]
@@ -258,14 +222,9 @@ mod tests {
 
     #[test]
     fn lists_and_addresses_are_bounded() {
-        let many = find(
-            &"<a href=http://x.example/><img src=http://x.example/>".repeat(10_001),
-            &HashSet::new(),
-        );
-        assert_eq!(
-            (many.links.len(), many.images.len(), many.too_many),
-            (MAX_LINKS, MAX_LINKS, true)
-        );
+        let many =
+            find(&"<a href=http://x.example/><img src=http://x.example/>".repeat(10_001), &HashSet::new());
+        assert_eq!((many.links.len(), many.images.len(), many.too_many), (MAX_LINKS, MAX_LINKS, true));
         let long = format!("<a href=http://x.example/{}>", "é".repeat(3_000));
         assert_eq!(links(&long), [""; 0]);
     }

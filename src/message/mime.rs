@@ -54,17 +54,11 @@ pub struct ContentType {
 impl ContentType {
     /// The value of a parameter; its name is given in lower case.
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     fn bare(kind: &str) -> ContentType {
-        ContentType {
-            kind: kind.to_owned(),
-            parameters: Vec::new(),
-        }
+        ContentType { kind: kind.to_owned(), parameters: Vec::new() }
     }
 
     /// What a header section says of the body; if it says nothing, what is implied. A forgotten semicolon after
@@ -87,9 +81,7 @@ impl ContentType {
         let parameters = parsed.attributes().unwrap_or_default().iter();
         ContentType {
             kind: format!("{}/{subtype}", parsed.ctype()).to_ascii_lowercase(),
-            parameters: parameters
-                .map(|each| (each.name.to_string(), each.value.to_string()))
-                .collect(),
+            parameters: parameters.map(|each| (each.name.to_string(), each.value.to_string())).collect(),
         }
     }
 }
@@ -115,25 +107,15 @@ impl Open {
     fn new(content_type: &ContentType) -> Option<Open> {
         let subtype = content_type.kind.strip_prefix("multipart/")?;
         let boundary = content_type.parameter("boundary")?.trim_end();
-        let implied = if subtype == "digest" {
-            "message/rfc822"
-        } else {
-            "text/plain"
-        };
-        (!boundary.is_empty()).then(|| Open {
-            boundary: boundary.as_bytes().to_vec(),
-            implied,
-        })
+        let implied = if subtype == "digest" { "message/rfc822" } else { "text/plain" };
+        (!boundary.is_empty()).then(|| Open { boundary: boundary.as_bytes().to_vec(), implied })
     }
 }
 
 /// Finds the parts of the message that `top` is the header of.
 pub(super) fn walk<'a>(top: &Section<'a>) -> Tree<'a> {
     let bytes = top.body;
-    let mut tree = Tree {
-        parts: Vec::new(),
-        defects: Vec::new(),
-    };
+    let mut tree = Tree { parts: Vec::new(), defects: Vec::new() };
     let mut open: Vec<Open> = Vec::new();
     let mut at = 0;
     for number in 0.. {
@@ -187,22 +169,11 @@ impl Tree<'_> {
 }
 
 fn part<'a>(section: &Section<'_>, content_type: ContentType, body: &'a [u8]) -> Part<'a> {
-    let text = |name| {
-        section
-            .field(name)
-            .map(|field| headers::line(field.value, MAX_CONTENT_TYPE))
-    };
-    let disposition = text("Content-Disposition")
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+    let text = |name| section.field(name).map(|field| headers::line(field.value, MAX_CONTENT_TYPE));
+    let disposition = text("Content-Disposition").unwrap_or_default().to_ascii_lowercase();
     let encoding =
         text("Content-Transfer-Encoding").map_or(Encoding::Identity, |name| Encoding::named(&name));
-    Part {
-        content_type,
-        attachment: disposition.starts_with("attachment"),
-        body,
-        encoding,
-    }
+    Part { content_type, attachment: disposition.starts_with("attachment"), body, encoding }
 }
 
 /// Follows delimiters, closing multiparts, to the one that a part comes after; gives where that part starts.
@@ -245,12 +216,7 @@ impl Delimiter {
                         _ => continue,
                     };
                     let start = from + headers::without_line_end(&bytes[from..at]).len();
-                    return Some(Delimiter {
-                        level,
-                        closing,
-                        start,
-                        end,
-                    });
+                    return Some(Delimiter { level, closing, start, end });
                 }
             }
             at = end;
@@ -266,12 +232,7 @@ mod tests {
     /// Kind and body of each part.
     fn parts(raw: &str) -> Vec<(String, String)> {
         let tree = walk(&headers::split(raw.as_bytes()));
-        let shown = |part: &Part<'_>| {
-            (
-                part.content_type.kind.clone(),
-                part.text(usize::MAX).0.into_owned(),
-            )
-        };
+        let shown = |part: &Part<'_>| (part.content_type.kind.clone(), part.text(usize::MAX).0.into_owned());
         tree.parts.iter().map(shown).collect()
     }
 
@@ -284,15 +245,9 @@ mod tests {
              --inner--\r\nepilogue\r\n--a b\r\nContent-Type: message/rfc822\r\n\r\n\
              Subject: x\r\n\r\n--inner\r\n--a b--\r\nend",
         );
-        let expected = [
-            ("text/plain", "plain"),
-            ("text/html", "hi"),
-            ("message/rfc822", "Subject: x\r\n\r\n--inner"),
-        ];
-        assert_eq!(
-            found,
-            expected.map(|(kind, text)| (kind.to_owned(), text.to_owned()))
-        );
+        let expected =
+            [("text/plain", "plain"), ("text/html", "hi"), ("message/rfc822", "Subject: x\r\n\r\n--inner")];
+        assert_eq!(found, expected.map(|(kind, text)| (kind.to_owned(), text.to_owned())));
     }
 
     #[test]
@@ -302,10 +257,7 @@ mod tests {
              Content-Type: multipart/digest; boundary=i\n\n--i\n\none\n--o\n\ntwo",
         );
         let expected = [("message/rfc822", "one"), ("text/plain", "two")];
-        assert_eq!(
-            found,
-            expected.map(|(kind, text)| (kind.to_owned(), text.to_owned()))
-        );
+        assert_eq!(found, expected.map(|(kind, text)| (kind.to_owned(), text.to_owned())));
     }
 
     #[test]
@@ -335,19 +287,15 @@ mod tests {
 
     #[test]
     fn deep_nesting_and_many_parts_are_bounded() {
-        let deep: String = (0..2_000)
-            .map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n"))
-            .collect();
+        let deep: String =
+            (0..2_000).map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n")).collect();
         let tree = walk(&headers::split(deep.as_bytes()));
         assert_eq!((tree.parts.len(), tree.defects), (1, vec![Defect::NestedTooDeep]));
 
         let never = "Content-Type: multipart/mixed; boundary=never\n\nx\n--b\n";
         let wide = "Content-Type: multipart/mixed; boundary=b\n\n--b\n".to_owned() + &never.repeat(100_000);
         let tree = walk(&headers::split(wide.as_bytes()));
-        assert_eq!(
-            (tree.parts.len(), tree.defects),
-            (999, vec![Defect::NoBoundary, Defect::TooManyParts])
-        );
+        assert_eq!((tree.parts.len(), tree.defects), (999, vec![Defect::NoBoundary, Defect::TooManyParts]));
     }
 
     #[test]

@@ -50,12 +50,7 @@ impl<'a> Message<'a> {
     /// Reads the header fields; the rest is read when it is asked for.
     pub fn read(raw: &'a [u8]) -> Message<'a> {
         let section = headers::split(&raw[headers::start(raw)..]);
-        Message {
-            raw,
-            section,
-            tree: OnceCell::new(),
-            html: OnceCell::new(),
-        }
+        Message { raw, section, tree: OnceCell::new(), html: OnceCell::new() }
     }
 
     /// The message, byte for byte.
@@ -126,10 +121,7 @@ impl<'a> Message<'a> {
 
     /// What the trace fields say, topmost (latest) first; at most 1,000.
     pub fn received(&self) -> Vec<Received> {
-        self.fields("Received")
-            .take(MAX_RECEIVED)
-            .map(|field| Received::parse(&field.text()))
-            .collect()
+        self.fields("Received").take(MAX_RECEIVED).map(|field| Received::parse(&field.text())).collect()
     }
 
     /// What the message says it is; `text/plain` if it says nothing.
@@ -176,10 +168,7 @@ impl<'a> Message<'a> {
         self.html.get_or_init(|| {
             let shown = |part: &&Part<'_>| part.content_type.kind == "text/html" && !part.attachment;
             let Some(part) = self.parts().iter().find(shown) else {
-                return Html {
-                    links: Links::default(),
-                    defects: Vec::new(),
-                };
+                return Html { links: Links::default(), defects: Vec::new() };
             };
             let (text, mut defects) = part.text(MAX_HTML);
             let unsubscribe = links::unsubscribe(self.fields("List-Unsubscribe").map(Field::decoded));
@@ -219,10 +208,7 @@ mod tests {
         assert_eq!(message.date().as_deref(), Some("Mon, 1 Jan 2024 00:00:00 +0000"));
         assert_eq!(message.message_id().as_deref(), Some("1.2@a.example"));
         assert_eq!(message.subject().as_deref(), Some("Grüße"));
-        assert_eq!(
-            message.received()[0].for_recipient.as_deref(),
-            Some("to@x.example")
-        );
+        assert_eq!(message.received()[0].for_recipient.as_deref(), Some("to@x.example"));
         assert_eq!((message.raw(), message.body()), (&raw[..], &b"Hello\r\n"[..]));
         assert!(message.header_block().ends_with(b"\r\n\r\n") && message.links().is_empty());
         assert_eq!(message.defects(), [Defect::Repeated("To")]);
@@ -236,10 +222,7 @@ mod tests {
         let raw = format!(
             "Content-Type: multipart/mixed; boundary=b\r\nList-Unsubscribe: <http://two.example/>\r\n\r\n\
              {}{}{}--b--\r\n",
-            part(
-                "Content-Disposition: attachment; filename=x.html\r\n",
-                "one.example"
-            ),
+            part("Content-Disposition: attachment; filename=x.html\r\n", "one.example"),
             part(
                 "Content-Transfer-Encoding: quoted-printable\r\n",
                 "two.example/>=\r\n<a href=3Dhttp://2b.example"
@@ -251,10 +234,7 @@ mod tests {
 
     #[test]
     fn b4_eight_bit_and_binary_bodies_are_read() {
-        let latin1 = html(
-            "",
-            b"\xfc\xff\x00<a href='http://x.example/\xe9'><img src=http://x.example/i>",
-        );
+        let latin1 = html("", b"\xfc\xff\x00<a href='http://x.example/\xe9'><img src=http://x.example/i>");
         let message = Message::read(&latin1);
         assert_eq!(message.links(), ["http://x.example/%EF%BF%BD"]);
         assert_eq!(message.images(), ["http://x.example/i"]);
@@ -264,10 +244,7 @@ mod tests {
     #[test]
     fn b23_a_message_without_received_date_or_from_is_a_message() {
         let message = Message::read(b"Subject: x\r\n\r\n");
-        assert_eq!(
-            (message.received(), message.date(), message.message_id()),
-            (vec![], None, None)
-        );
+        assert_eq!((message.received(), message.date(), message.message_id()), (vec![], None, None));
         assert_eq!(message.addresses("From"), [""; 0]);
     }
 
@@ -276,10 +253,7 @@ mod tests {
         let raw = b"Content-Type: text/html; charset=\"x-martian\"\r\n\r\n\xff<a href=http://x.example>";
         let message = Message::read(raw);
         assert_eq!(message.links(), ["http://x.example/"]);
-        assert_eq!(
-            message.defects()[0].to_string(),
-            "an HTML body in the unknown charset \"x-martian\""
-        );
+        assert_eq!(message.defects()[0].to_string(), "an HTML body in the unknown charset \"x-martian\"");
     }
 
     #[test]
@@ -295,10 +269,7 @@ mod tests {
     fn an_address_list_is_never_cut_inside_an_address() {
         let raw = format!(
             "To: {}\r\n\r\n",
-            "u@very-long.example.com,"
-                .repeat(100)
-                .replace('u', &"u".repeat(500))
-                .repeat(30)
+            "u@very-long.example.com,".repeat(100).replace('u', &"u".repeat(500)).repeat(30)
         );
         let found = Message::read(raw.as_bytes()).addresses("To");
         assert!(found.len() > 1_000 && found.iter().all(|address| address.ends_with(".example.com")));
@@ -309,17 +280,10 @@ mod tests {
         for raw in [&b""[..], b"\r\n", b"no header\n", b"\0", b": x\n"] {
             let message = Message::read(raw);
             assert_eq!(message.header("Subject"), None);
-            assert_eq!(
-                message.defects().is_empty(),
-                raw.len() < 3 && raw != b"\0",
-                "{raw:?}"
-            );
+            assert_eq!(message.defects().is_empty(), raw.len() < 3 && raw != b"\0", "{raw:?}");
         }
         let message = Message::read(b"A: 1\rB: 2\nC: 3");
-        assert_eq!(
-            (message.header("B"), message.header("A").as_deref()),
-            (None, Some("1B: 2"))
-        );
+        assert_eq!((message.header("B"), message.header("A").as_deref()), (None, Some("1B: 2")));
         assert_eq!(message.defects(), [Defect::BareCr]);
     }
 
@@ -328,20 +292,13 @@ mod tests {
         let big = |line: &str| line.repeat(50_000_000 / line.len());
         let started = Instant::now();
         for line in ["aGVsbG8gd29ybGQ\r\n", "--\n", "\r", "<a href='http://x/'>", "="] {
-            let raw = html(
-                "Content-Transfer-Encoding: quoted-printable\r\n",
-                big(line).as_bytes(),
-            );
+            let raw = html("Content-Transfer-Encoding: quoted-printable\r\n", big(line).as_bytes());
             let before = Instant::now();
             let message = Message::read(&raw);
             assert!(before.elapsed() < Duration::from_millis(100), "reading is cheap");
             message.defects();
         }
-        assert!(
-            started.elapsed() < Duration::from_secs(10),
-            "{:?}",
-            started.elapsed()
-        );
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Invariant: compiled code is run only from a file that root or this very user owns and nobody else may write, in a
 //! directory of which the same holds; anything else is compiled anew in memory.
 
-use super::engine::{Flavor, refused_executable_memory};
+use super::engine::{self, Flavor, refused_executable_memory};
 use crate::error::{Context, Error, Result};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
@@ -33,6 +33,7 @@ impl From<Error> for LoadFailure {
 
 /// A component and whether it had to be compiled on the spot.
 pub(super) struct Loaded {
+    pub(super) engine: Engine,
     pub(super) component: Component,
     /// Just compiled: imports are still to be checked and the file is still to be published.
     pub(super) fresh: bool,
@@ -40,31 +41,26 @@ pub(super) struct Loaded {
 
 /// The file that holds the compiled code of the component with this hash.
 pub(super) fn compiled_path(directory: &Path, hash: &str, flavor: Flavor) -> PathBuf {
-    directory.join(format!(
-        "{}-{VERSION}-{}.cwasm",
-        &hash[..hash.len().min(32)],
-        flavor.name()
-    ))
+    directory.join(format!("{}-{VERSION}-{}.cwasm", &hash[..hash.len().min(32)], flavor.name()))
 }
 
 /// Maps the compiled component at `path`, or compiles what `wasm` gives.
 pub(super) fn load(
-    engine: &Engine,
+    flavor: Flavor,
     path: &Path,
     wasm: impl FnOnce() -> Result<Vec<u8>>,
 ) -> std::result::Result<Loaded, LoadFailure> {
-    match map(engine, path) {
+    let runner = engine::engine(flavor, false)?;
+    match map(&runner, path) {
         Ok(Some(component)) => {
-            return Ok(Loaded {
-                component,
-                fresh: false,
-            });
+            return Ok(Loaded { engine: runner, component, fresh: false });
         }
         Ok(None) => {}
         Err(error) if refused_executable_memory(&error) => return Err(LoadFailure::NoExecutableMemory),
         Err(error) => tracing::info!(path = %path.display(), error, "compiled policy is of another engine"),
     }
     let wasm = wasm()?;
+    let engine = engine::engine(flavor, true)?;
     let compiled = engine.precompile_component(&wasm).map_err(|error| {
         Error::new(format_args!("not a policy that can be run: {error:#}"))
             .remedy("build it as a component for the world carom:policy/policy@1.0.0")
@@ -73,11 +69,8 @@ pub(super) fn load(
         tracing::warn!(%error, "compiled policy is not kept: every process compiles it again");
     }
     // SAFETY: `compiled` was made by this engine a moment ago and never left this process.
-    match unsafe { Component::deserialize(engine, &compiled) } {
-        Ok(component) => Ok(Loaded {
-            component,
-            fresh: true,
-        }),
+    match unsafe { Component::deserialize(&engine, &compiled) } {
+        Ok(component) => Ok(Loaded { engine, component, fresh: true }),
         Err(error) if refused_executable_memory(&format!("{error:#}")) => {
             Err(LoadFailure::NoExecutableMemory)
         }
@@ -87,11 +80,8 @@ pub(super) fn load(
 
 /// `Ok(None)`: there is no such file, or none to be trusted.
 fn map(engine: &Engine, path: &Path) -> std::result::Result<Option<Component>, String> {
-    let Ok(file) = rustix::fs::open(
-        path,
-        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW,
-        Mode::empty(),
-    ) else {
+    let Ok(file) = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty())
+    else {
         return Ok(None);
     };
     let file = File::from(file);
@@ -111,18 +101,13 @@ fn map(engine: &Engine, path: &Path) -> std::result::Result<Option<Component>, S
     let judged = format!("/proc/self/fd/{}", file.as_raw_fd());
     // SAFETY: the file was written by `publish` of a carom run by root or by this user, nobody else can write it, and
     // it is never changed in place: a new version is a new file that is renamed over the old name.
-    unsafe { Component::deserialize_file(engine, judged) }
-        .map(Some)
-        .map_err(|error| format!("{error:#}"))
+    unsafe { Component::deserialize_file(engine, judged) }.map(Some).map_err(|error| format!("{error:#}"))
 }
 
 /// Writes `bytes` so that `path` is either whole or not there, even after a power cut.
 pub(super) fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
-    let _ = std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(directory);
+    let _ = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(directory);
     let scratch = directory.join(format!(".{}-{:x}.tmp", std::process::id(), fastrand::u64(..)));
     let written = (|| {
         let mut options = File::options();

@@ -74,20 +74,13 @@ impl Facts {
 
     fn check<R>(&self, ask: impl FnOnce(&Check<'_, '_>) -> R) -> R {
         self.message(|message| {
-            ask(&Check::new(
-                message,
-                &self.envelope,
-                &self.config,
-                &self.dns,
-                self.deadline,
-            ))
+            ask(&Check::new(message, &self.envelope, &self.config, &self.dns, self.deadline))
         })
     }
 
     /// DKIM: the best verdict, and every signature's own.
     pub fn dkim(&self) -> &(Verdict, Vec<Signature>) {
-        self.dkim
-            .get_or_init(|| self.check(|check| (check.dkim(), check.signatures().to_vec())))
+        self.dkim.get_or_init(|| self.check(|check| (check.dkim(), check.signatures().to_vec())))
     }
 
     /// SPF of the envelope sender.
@@ -108,20 +101,16 @@ impl Facts {
 
     /// The SMTP client's address: from the mail server, or from the Received header it wrote.
     pub fn client_address(&self) -> Option<IpAddr> {
-        self.envelope
-            .client_address
-            .or_else(|| self.check(|check| check.client_address()))
+        self.envelope.client_address.or_else(|| self.check(|check| check.client_address()))
     }
 
     /// Sources of the images in the HTML body.
     pub fn images(&self) -> &[String] {
-        self.images
-            .get_or_init(|| self.message(|message| message.images().to_vec()))
+        self.images.get_or_init(|| self.message(|message| message.images().to_vec()))
     }
 
     /// Targets of the links in the HTML body.
     pub fn links(&self) -> &[String] {
-        self.links
-            .get_or_init(|| self.message(|message| message.links().to_vec()))
+        self.links.get_or_init(|| self.message(|message| message.links().to_vec()))
     }
 }

@@ -119,11 +119,7 @@ impl Host {
             Some((step, outcome)) => Some((step as usize, outcome.into())),
             None => None,
         };
-        self.plan.steps.push(Step {
-            after,
-            delay: when.delay,
-            action,
-        });
+        self.plan.steps.push(Step { after, delay: when.delay, action });
         Ok(index as u32)
     }
 
@@ -133,11 +129,7 @@ impl Host {
         if !(400..=599).contains(&reply.code) || !well_formed {
             return Err(self.stop(Stopped::BadStep));
         }
-        Ok(plan::Reply {
-            code: reply.code,
-            enhanced: reply.enhanced,
-            text: one_line(&reply.text, 400),
-        })
+        Ok(plan::Reply { code: reply.code, enhanced: reply.enhanced, text: one_line(&reply.text, 400) })
     }
 
     fn visit(&mut self, visit: actions::Visit, urls: Vec<String>) -> plan::Visit {
@@ -153,10 +145,7 @@ impl Host {
 
 /// One line of at most `limit` bytes: control characters become spaces, so that it can stand in a header or a log.
 fn one_line(text: &str, limit: usize) -> String {
-    let mut line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     line.truncate(line.floor_char_boundary(limit));
     line
 }
@@ -209,15 +198,11 @@ impl facts::Host for Host {
     }
 
     fn original_recipient(&mut self) -> Option<String> {
-        self.ask("original-recipient", |facts| {
-            facts.envelope().original_recipient.clone()
-        })
+        self.ask("original-recipient", |facts| facts.envelope().original_recipient.clone())
     }
 
     fn client_address(&mut self) -> Option<String> {
-        self.ask("client-address", |facts| {
-            facts.client_address().map(|address| address.to_string())
-        })
+        self.ask("client-address", |facts| facts.client_address().map(|address| address.to_string()))
     }
 
     fn size(&mut self) -> u64 {
@@ -225,28 +210,17 @@ impl facts::Host for Host {
     }
 
     fn header(&mut self, name: String) -> Option<String> {
-        self.ask("header", |facts| {
-            facts.message(|message| message.header(&name).map(bounded))
-        })
+        self.ask("header", |facts| facts.message(|message| message.header(&name).map(bounded)))
     }
 
     fn headers(&mut self, name: String) -> Vec<String> {
         self.ask("headers", |facts| {
-            facts.message(|message| {
-                message
-                    .headers(&name)
-                    .into_iter()
-                    .take(1000)
-                    .map(bounded)
-                    .collect()
-            })
+            facts.message(|message| message.headers(&name).into_iter().take(1000).map(bounded).collect())
         })
     }
 
     fn addresses(&mut self, name: String) -> Vec<String> {
-        self.ask("addresses", |facts| {
-            facts.message(|message| message.addresses(&name))
-        })
+        self.ask("addresses", |facts| facts.message(|message| message.addresses(&name)))
     }
 
     fn dkim(&mut self) -> facts::Verdict {
@@ -256,10 +230,8 @@ impl facts::Host for Host {
     fn dkim_signatures(&mut self) -> Vec<facts::DkimSignature> {
         self.ask("dkim-signatures", |facts| {
             let signatures = facts.dkim().1.iter();
-            let told = signatures.map(|one| facts::DkimSignature {
-                domain: one.domain.clone(),
-                verdict: one.verdict.into(),
-            });
+            let told = signatures
+                .map(|one| facts::DkimSignature { domain: one.domain.clone(), verdict: one.verdict.into() });
             told.collect()
         })
     }
@@ -320,14 +292,7 @@ impl actions::Host for Host {
     fn bounce(&mut self, bounce: actions::DeliveryReport, when: actions::Schedule) -> wasmtime::Result<u32> {
         let reply = self.reply(bounce.reply)?;
         let sender = bounce.sender.map(|sender| one_line(&sender, 320));
-        self.add(
-            Action::Bounce(plan::Bounce {
-                reply,
-                sender,
-                route: plan::Route::default(),
-            }),
-            when,
-        )
+        self.add(Action::Bounce(plan::Bounce { reply, sender, route: plan::Route::default() }), when)
     }
 
     fn complain(
@@ -338,25 +303,14 @@ impl actions::Host for Host {
         let sender = complaint.sender.map(|sender| one_line(&sender, 320));
         let feedback_type = one_line(&complaint.feedback_type, 40);
         self.add(
-            Action::Complain(plan::Complaint {
-                feedback_type,
-                sender,
-                route: plan::Route::default(),
-            }),
+            Action::Complain(plan::Complaint { feedback_type, sender, route: plan::Route::default() }),
             when,
         )
     }
 
     fn auto_reply(&mut self, reply: actions::Response, when: actions::Schedule) -> wasmtime::Result<u32> {
         let (subject, text) = (one_line(&reply.subject, 400), bounded(reply.text));
-        self.add(
-            Action::AutoReply(plan::AutoReply {
-                subject,
-                text,
-                route: plan::Route::default(),
-            }),
-            when,
-        )
+        self.add(Action::AutoReply(plan::AutoReply { subject, text, route: plan::Route::default() }), when)
     }
 
     fn keep(&mut self, when: actions::Schedule) -> wasmtime::Result<u32> {
@@ -375,13 +329,7 @@ impl actions::Host for Host {
 impl Host {
     /// A verdict is a step that succeeds and does nothing, so that others can hang on it like on any other.
     fn nothing(&mut self) -> wasmtime::Result<u32> {
-        self.add(
-            Action::Verdict,
-            actions::Schedule {
-                after: None,
-                delay: 0,
-            },
-        )
+        self.add(Action::Verdict, actions::Schedule { after: None, delay: 0 })
     }
 }
 
@@ -390,10 +338,7 @@ impl host::Host for Host {
         self.logged += text.len();
         if self.logged > self.limits.log {
             if self.logged - text.len() <= self.limits.log {
-                tracing::warn!(
-                    policy = &*self.policy,
-                    "the policy logs too much; the rest is dropped"
-                );
+                tracing::warn!(policy = &*self.policy, "the policy logs too much; the rest is dropped");
             }
             return;
         }

@@ -133,6 +133,9 @@ pub struct Decision {
 }
 
 impl Policy {
+    /// How often the clock of policies is to be moved on.
+    pub const TICK: Duration = engine::TICK;
+
     /// Loads the policy `name` as the config describes it: compiled code is mapped; where there is none the component
     /// is compiled, and kept for the next process.
     pub fn load(name: &str, config: &Config) -> Result<Policy> {
@@ -144,9 +147,9 @@ impl Policy {
         }
         .map_err(|failure| match failure {
             LoadFailure::Other(error) => Error::new(format_args!("policy {name}: {error}")),
-            LoadFailure::NoExecutableMemory => Error::new(format_args!(
-                "policy {name}: this process may not run compiled code"
-            )),
+            LoadFailure::NoExecutableMemory => {
+                Error::new(format_args!("policy {name}: this process may not run compiled code"))
+            }
         })?;
         let settings = match described {
             Some(policy) if !policy.settings.is_empty() => {
@@ -154,18 +157,39 @@ impl Policy {
             }
             _ => "{}".to_owned(),
         };
-        engine::start_clock(&engine)?;
         Ok(Policy {
             name: name.into(),
             hash: source.hash,
-            on_trap: described
-                .and_then(|policy| policy.on_trap)
-                .unwrap_or(config.limits.on_trap),
+            on_trap: described.and_then(|policy| policy.on_trap).unwrap_or(config.limits.on_trap),
             settings: settings.into(),
             limits: config.limits.clone(),
             engine,
             instance,
         })
+    }
+
+    /// Moves the clock on by which the policy's time is measured. Without somebody who calls this every [`Policy::TICK`], a
+    /// policy that loops is never stopped.
+    pub fn ticker(&self) -> impl Fn() + Send + 'static {
+        let engine = self.engine.weak();
+        move || {
+            if let Some(engine) = engine.upgrade() {
+                engine.increment_epoch();
+            }
+        }
+    }
+
+    /// Starts a thread that does so as long as the process lives.
+    pub fn start_clock(&self) -> Result<()> {
+        let tick = self.ticker();
+        let forever = move || {
+            loop {
+                std::thread::sleep(Policy::TICK);
+                tick();
+            }
+        };
+        let thread = std::thread::Builder::new().name("policy-clock".into()).stack_size(64 << 10);
+        thread.spawn(forever).context("cannot start the clock of policies").map(drop)
     }
 
     /// Asks the policy about a message. `seed` decides every chance, `now_ms` is the time it is told.
@@ -179,11 +203,7 @@ impl Policy {
             Ok(Ok(())) => {
                 let used = store.data().used();
                 let host = store.into_data();
-                Ok(Decision {
-                    plan: host.plan,
-                    asked: host.asked,
-                    used,
-                })
+                Ok(Decision { plan: host.plan, asked: host.asked, used })
             }
             Ok(Err(refusal)) => Err(self.failure(FailureKind::Refused, &one_line(&refusal))),
             Err(error) => Err(self.explain(&error, store.data())),
@@ -198,16 +218,15 @@ impl Policy {
         hosts: &[String],
     ) -> Result<Option<Mapping>, Failure> {
         let mut store = self.store(facts, 0, 0);
-        let mapped = self.instance.instantiate(&mut store).and_then(|policy| {
-            policy
-                .carom_policy_mapping()
-                .call_may_answer(&mut store, return_path, hosts)
-        });
+        let mapped = self
+            .instance
+            .instantiate(&mut store)
+            .and_then(|policy| policy.carom_policy_mapping().call_may_answer(&mut store, return_path, hosts));
         match mapped {
-            Ok(route) => Ok(route.map(|route| Mapping {
-                hosts: route.hosts,
-                feedback_address: route.feedback_address,
-            })),
+            Ok(route) => {
+                Ok(route
+                    .map(|route| Mapping { hosts: route.hosts, feedback_address: route.feedback_address }))
+            }
             Err(error) => Err(self.explain(&error, store.data())),
         }
     }
@@ -215,11 +234,10 @@ impl Policy {
     /// What the policy finds wrong with its settings.
     pub fn validate_settings(&self, facts: &Rc<Facts>) -> Result<Vec<String>, Failure> {
         let mut store = self.store(facts, 0, 0);
-        let validated = self.instance.instantiate(&mut store).and_then(|policy| {
-            policy
-                .carom_policy_settings()
-                .call_validate(&mut store, &self.settings)
-        });
+        let validated = self
+            .instance
+            .instantiate(&mut store)
+            .and_then(|policy| policy.carom_policy_settings().call_validate(&mut store, &self.settings));
         validated.map_err(|error| self.explain(&error, store.data()))
     }
 
@@ -242,19 +260,15 @@ impl Policy {
 
     fn failure(&self, kind: FailureKind, cause: &str) -> Failure {
         let hash = &self.hash[..self.hash.len().min(12)];
-        Failure {
-            kind,
-            text: format!("policy {} ({hash}): {cause}", self.name),
-        }
+        Failure { kind, text: format!("policy {} ({hash}): {cause}", self.name) }
     }
 
     fn explain(&self, error: &wasmtime::Error, host: &Host) -> Failure {
         let told = format!("{error:#}");
         match host.stopped {
-            Some(Stopped::TooSlow) => self.failure(
-                FailureKind::TooSlow,
-                &format!("used more than {} ms", self.limits.time),
-            ),
+            Some(Stopped::TooSlow) => {
+                self.failure(FailureKind::TooSlow, &format!("used more than {} ms", self.limits.time))
+            }
             Some(Stopped::TooManySteps) => {
                 let cause = format!("made more than {} steps", self.limits.steps);
                 self.failure(FailureKind::TooManySteps, &cause)
@@ -276,10 +290,7 @@ impl Policy {
 
 /// Guests choose the text of their errors; it ends up in a status line.
 fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(300)
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
 }
 
 /// Where a policy's component comes from.
@@ -298,20 +309,14 @@ impl Source {
         if let Some(path) = path {
             return Source::file(path);
         }
-        let shipped = SHIPPED
-            .iter()
-            .find(|shipped| shipped.name == name)
-            .ok_or_else(|| {
-                let names: Vec<&str> = SHIPPED.iter().map(|shipped| shipped.name).collect();
-                Error::new(format_args!("there is no policy `{name}`")).remedy(format_args!(
-                    "use one of those shipped ({}) or give its component in [policy.{name}] path",
-                    names.join(", ")
-                ))
-            })?;
-        Ok(Source {
-            wasm: Wasm::Shipped(shipped.wasm),
-            hash: shipped.hash.trim().to_owned(),
-        })
+        let shipped = SHIPPED.iter().find(|shipped| shipped.name == name).ok_or_else(|| {
+            let names: Vec<&str> = SHIPPED.iter().map(|shipped| shipped.name).collect();
+            Error::new(format_args!("there is no policy `{name}`")).remedy(format_args!(
+                "use one of those shipped ({}) or give its component in [policy.{name}] path",
+                names.join(", ")
+            ))
+        })?;
+        Ok(Source { wasm: Wasm::Shipped(shipped.wasm), hash: shipped.hash.trim().to_owned() })
     }
 
     fn file(path: &Path) -> Result<Source> {
@@ -320,10 +325,7 @@ impl Source {
             .map_err(|error| error.remedy("name a component file in [policy.NAME] path"))?;
         let digest = ring::digest::digest(&ring::digest::SHA256, &wasm);
         let hash = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Source {
-            wasm: Wasm::File(path.to_owned()),
-            hash,
-        })
+        Ok(Source { wasm: Wasm::File(path.to_owned()), hash })
     }
 
     fn prepare(
@@ -331,27 +333,24 @@ impl Source {
         config: &Config,
         flavor: Flavor,
     ) -> std::result::Result<(Engine, PolicyPre<Host>), LoadFailure> {
-        let engine = engine::engine(flavor)?;
         let path = cache::compiled_path(&config.compiled_dir(), &self.hash, flavor);
-        let Loaded { component, fresh } = cache::load(&engine, &path, || match &self.wasm {
+        let wasm = || match &self.wasm {
             Wasm::Shipped(wasm) => Ok(wasm.to_vec()),
             Wasm::File(path) => std::fs::read(path).context(path.display()),
-        })?;
+        };
+        let Loaded { engine, component, fresh } = cache::load(flavor, &path, wasm)?;
         if fresh {
             tracing::info!(path = %path.display(), "compiled a policy");
         }
         let mut linker = Linker::new(&engine);
         bindings::Policy::add_to_linker::<_, HasSelf<Host>>(&mut linker, |host| host)
             .context("cannot offer the imports of carom:policy")?;
-        let instance = linker
-            .instantiate_pre(&component)
-            .and_then(PolicyPre::new)
-            .map_err(|error| {
-                Error::new(format_args!(
-                    "this carom offers carom:policy@1.0.0, and the component wants something else: {error:#}"
-                ))
-                .remedy("build it for the WIT in wit/, or install a newer carom")
-            })?;
+        let instance = linker.instantiate_pre(&component).and_then(PolicyPre::new).map_err(|error| {
+            Error::new(format_args!(
+                "this carom offers carom:policy@1.0.0, and the component wants something else: {error:#}"
+            ))
+            .remedy("build it for the WIT in wit/, or install a newer carom")
+        })?;
         Ok((engine, instance))
     }
 }

@@ -238,11 +238,7 @@ mod tests {
     use super::*;
 
     fn step(action: Action, after: Option<(usize, Outcome)>) -> Step {
-        Step {
-            after,
-            delay: 0,
-            action,
-        }
+        Step { after, delay: 0, action }
     }
 
     fn count(name: &str) -> Action {
@@ -265,10 +261,7 @@ mod tests {
         assert_eq!(plan.take_bookkeeping(), ["accept"]);
         assert_eq!(
             plan.steps,
-            [
-                step(Action::Keep, None),
-                step(count("kept"), Some((0, Outcome::Succeeded)))
-            ]
+            [step(Action::Keep, None), step(count("kept"), Some((0, Outcome::Succeeded)))]
         );
     }
 }

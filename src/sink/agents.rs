@@ -6,14 +6,10 @@
 /// The agents in the order of the file, without blank ones.
 pub(super) fn read(csv: &str) -> Vec<String> {
     let mut rows = rows(csv.trim_start_matches('\u{feff}')).into_iter();
-    let column = rows
-        .next()
-        .and_then(|head| head.iter().position(|name| name.trim() == "Software"));
+    let column = rows.next().and_then(|head| head.iter().position(|name| name.trim() == "Software"));
     let Some(column) = column else { return Vec::new() };
     let agents = rows.filter_map(|row| row.get(column).map(|agent| agent.trim().to_owned()));
-    agents
-        .filter(|agent| !agent.is_empty() && !agent.contains(char::is_control))
-        .collect()
+    agents.filter(|agent| !agent.is_empty() && !agent.contains(char::is_control)).collect()
 }
 
 /// The fields of each row (RFC 4180, and CR or LF alone as the end of a row).
@@ -51,10 +47,7 @@ mod tests {
     #[test]
     fn bare_cr_and_quotes() {
         let csv = "Rank,Software,Share\r1,\"Mozilla/5.0 (X11; Linux, \"\"odd\"\") A\",5%\r2,Plain/1.0,4%\r\n\r\n3,,1%\r4\r5,Last/2";
-        assert_eq!(
-            read(csv),
-            ["Mozilla/5.0 (X11; Linux, \"odd\") A", "Plain/1.0", "Last/2"]
-        );
+        assert_eq!(read(csv), ["Mozilla/5.0 (X11; Linux, \"odd\") A", "Plain/1.0", "Last/2"]);
     }
 
     #[test]

@@ -39,10 +39,7 @@ const NOT_CONVERTED: [(&str, &str); 3] = [
         "weekly_cycle_suppressions_purge",
         "it ran a script of another product: run that from cron on those days",
     ),
-    (
-        "gather_timeout",
-        "nothing waits for threads one by one: [message] deadline bounds each message",
-    ),
+    ("gather_timeout", "nothing waits for threads one by one: [message] deadline bounds each message"),
 ];
 
 /// A conversion on its way: keys of `[Sink]` are taken out as they are understood.
@@ -63,11 +60,7 @@ const MX_ALLOWLIST: &str = "policy.sink.settings.mx_allowlist";
 impl Conversion {
     /// The start: all of `[Sink]` is still to be understood.
     pub(super) fn new(sink: Section, notes: Vec<String>) -> Conversion {
-        Conversion {
-            sink,
-            notes,
-            tables: BTreeMap::new(),
-        }
+        Conversion { sink, notes, tables: BTreeMap::new() }
     }
 
     fn take(&mut self, key: &str) -> Option<Entry> {
@@ -75,17 +68,13 @@ impl Conversion {
     }
 
     fn set(&mut self, table: &'static str, key: &str, value: impl Into<Value>) {
-        self.tables
-            .entry(table)
-            .or_default()
-            .push((key.to_owned(), value.into()));
+        self.tables.entry(table).or_default().push((key.to_owned(), value.into()));
     }
 
     /// Says what is wrong with an entry and what is done about it.
     fn note(&mut self, entry: &Entry, why: &str) {
         let value = entry.value.replace('\n', " ");
-        self.notes
-            .push(format!("line {}: {} = {value}: {why}", entry.line, entry.key));
+        self.notes.push(format!("line {}: {} = {value}: {why}", entry.line, entry.key));
     }
 
     /// A whole number of `least` to `most`; another is noted and left out.
@@ -96,10 +85,7 @@ impl Conversion {
                 Some(number.ceil() as u32)
             }
             _ => {
-                self.note(
-                    &entry,
-                    &format!("not a number from {least} to {most}: carom's default is used"),
-                );
+                self.note(&entry, &format!("not a number from {least} to {most}: carom's default is used"));
                 None
             }
         }
@@ -110,23 +96,16 @@ impl Conversion {
         if let Some(threads) = self.whole("Max_Threads", 1, 1024) {
             self.set(RELAY, "threads", i64::from(threads));
         }
-        if let Some(done) = self
-            .take("Done_Msg_File_Dest")
-            .filter(|entry| !entry.value.is_empty())
-        {
+        if let Some(done) = self.take("Done_Msg_File_Dest").filter(|entry| !entry.value.is_empty()) {
             match Path::new(&done.value).is_absolute() {
                 true => self.set(RELAY, "done", done.value),
-                false => self.note(
-                    &done,
-                    "a path below whatever directory bouncy-sink ran in: set [relay] done",
-                ),
+                false => {
+                    self.note(&done, "a path below whatever directory bouncy-sink ran in: set [relay] done")
+                }
             }
         }
         if let Some(logfile) = self.take("Logfile") {
-            match Path::new(&logfile.value)
-                .parent()
-                .filter(|directory| directory.is_absolute())
-            {
+            match Path::new(&logfile.value).parent().filter(|directory| directory.is_absolute()) {
                 Some(directory) => self.set(LOG, "directory", directory.to_string_lossy().into_owned()),
                 None => self.note(
                     &logfile,
@@ -136,23 +115,16 @@ impl Conversion {
         }
         // The first is the name that bouncy-sink read, the second the one that its ini wrote (B30).
         let spellings = ["Logfile_backupCount", "Logfile_backup_count"];
-        let days: Vec<u32> = spellings
-            .iter()
-            .filter_map(|key| self.whole(key, 0, 36_500))
-            .collect();
+        let days: Vec<u32> = spellings.iter().filter_map(|key| self.whole(key, 0, 36_500)).collect();
         if let Some(days) = days.first() {
             self.set(LOG, "keep_days", i64::from(*days));
         }
-        if let Some(file) = self
-            .take("User_Agents_File")
-            .filter(|entry| !entry.value.is_empty())
-        {
+        if let Some(file) = self.take("User_Agents_File").filter(|entry| !entry.value.is_empty()) {
             match read(&file.value).map(|csv| agents::read(&csv)) {
                 Some(agents) if !agents.is_empty() => self.set(VISIT, "user_agents", agents),
-                Some(_) => self.note(
-                    &file,
-                    "no column Software with User-Agents in it: carom's own are used",
-                ),
+                Some(_) => {
+                    self.note(&file, "no column Software with User-Agents in it: carom's own are used")
+                }
                 None => self.note(&file, "cannot be read: carom's own User-Agents are used"),
             }
         }
@@ -167,9 +139,9 @@ impl Conversion {
                     Ok(percent) if (0.0..=100.0).contains(&percent) => drop(given.insert(name, percent)),
                     _ => self.note(&entry, "not a percentage from 0 to 100: 0 is used"),
                 },
-                None => self.notes.push(format!(
-                    "{key} is absent, and bouncy-sink did not run without it: 0 is used"
-                )),
+                None => self
+                    .notes
+                    .push(format!("{key} is absent, and bouncy-sink did not run without it: 0 is used")),
             }
         }
         let of = |given: &BTreeMap<&str, f64>, name: &str| given.get(name).copied().unwrap_or(0.0);
@@ -191,19 +163,13 @@ impl Conversion {
             self.set(SETTINGS, name, of(&given, name));
         }
         if let Some(entry) = self.take("Weekly_Cycle_Open_Rate") {
-            let rates: Option<Vec<f64>> = entry
-                .value
-                .split(',')
-                .map(|rate| rate.trim().parse().ok())
-                .collect();
+            let rates: Option<Vec<f64>> =
+                entry.value.split(',').map(|rate| rate.trim().parse().ok()).collect();
             match rates
                 .filter(|rates| rates.len() % 7 == 0 && rates.iter().all(|rate| (0.0..1e6).contains(rate)))
             {
                 Some(rates) => self.set(SETTINGS, "weekly_cycle_open_rate", rates),
-                None => self.note(
-                    &entry,
-                    "not seven factors for each week: 1.0 is used for every day",
-                ),
+                None => self.note(&entry, "not seven factors for each week: 1.0 is used for every day"),
             }
         }
     }
@@ -215,14 +181,8 @@ impl Conversion {
             let Some(entry) = self.take(&format!("Digit{digit}_Days")) else {
                 continue;
             };
-            let days = entry
-                .value
-                .split(',')
-                .map(str::trim)
-                .filter(|day| !day.is_empty());
-            let days: Option<Vec<u8>> = days
-                .map(|day| day.parse().ok().filter(|day| *day <= 31))
-                .collect();
+            let days = entry.value.split(',').map(str::trim).filter(|day| !day.is_empty());
+            let days: Option<Vec<u8>> = days.map(|day| day.parse().ok().filter(|day| *day <= 31)).collect();
             match days {
                 Some(days) => {
                     some_day |= days.iter().any(|day| *day > 0);
@@ -232,10 +192,7 @@ impl Conversion {
                 None => self.note(&entry, "not days of the month: never opened"),
             }
         }
-        if let Some(prefix) = self
-            .take("Signals_Traffic_Prefix")
-            .filter(|entry| !entry.value.is_empty())
-        {
+        if let Some(prefix) = self.take("Signals_Traffic_Prefix").filter(|entry| !entry.value.is_empty()) {
             match some_day {
                 true => self.set(SETTINGS, "signals_traffic_prefix", prefix.value),
                 false => self.note(
@@ -249,16 +206,8 @@ impl Conversion {
     /// Which links are fetched, and for how long.
     pub(super) fn links(&mut self) {
         if let Some(hosts) = self.take("Tracking_Domains_Allowlist") {
-            let hosts = hosts
-                .value
-                .split([',', '\n'])
-                .map(str::trim)
-                .filter(|host| !host.is_empty());
-            self.set(
-                SETTINGS,
-                "tracking_domains_allowlist",
-                hosts.map(str::to_owned).collect::<Vec<_>>(),
-            );
+            let hosts = hosts.value.split([',', '\n']).map(str::trim).filter(|host| !host.is_empty());
+            self.set(SETTINGS, "tracking_domains_allowlist", hosts.map(str::to_owned).collect::<Vec<_>>());
         }
         if let Some(timeout) = self.whole("Open_Click_Timeout", 1, 600) {
             self.set(SETTINGS, "open_click_timeout", i64::from(timeout));
@@ -270,10 +219,9 @@ impl Conversion {
         for entry in allowlist.into_values() {
             match entry.value.contains('@') && !entry.value.contains(char::is_whitespace) {
                 true => self.set(MX_ALLOWLIST, &entry.key, entry.value),
-                false => self.note(
-                    &entry,
-                    "not an address for complaints: this mail exchanger is not answered",
-                ),
+                false => {
+                    self.note(&entry, "not an address for complaints: this mail exchanger is not answered")
+                }
             }
         }
     }
@@ -282,14 +230,10 @@ impl Conversion {
     pub(super) fn leftovers(&mut self, sections: BTreeMap<String, Section>) {
         for (key, entry) in std::mem::take(&mut self.sink) {
             let known = NOT_CONVERTED.iter().find(|(name, _)| *name == key);
-            self.note(
-                &entry,
-                known.map_or("not a key of bouncy-sink: left out", |(_, why)| why),
-            );
+            self.note(&entry, known.map_or("not a key of bouncy-sink: left out", |(_, why)| why));
         }
-        let unknown = sections
-            .into_keys()
-            .map(|name| format!("[{name}]: not a section of bouncy-sink: left out"));
+        let unknown =
+            sections.into_keys().map(|name| format!("[{name}]: not a section of bouncy-sink: left out"));
         self.notes.extend(unknown);
     }
 

@@ -46,59 +46,34 @@ pub(super) fn read(text: &str) -> Ini {
         if let (Some((key, depth)), Some(name)) = (&open, &section)
             && indent > *depth
         {
-            if let Some(entry) = ini
-                .sections
-                .get_mut(name)
-                .and_then(|entries| entries.get_mut(key))
-            {
+            if let Some(entry) = ini.sections.get_mut(name).and_then(|entries| entries.get_mut(key)) {
                 entry.value.push('\n');
                 entry.value.push_str(text);
             }
             continue;
         }
-        if let Some(name) = text
-            .strip_prefix('[')
-            .and_then(|rest| rest.split_once(']'))
-            .map(|(name, _)| name)
+        if let Some(name) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(name, _)| name)
         {
             ini.sections.entry(name.to_owned()).or_default();
             (section, open) = (Some(name.to_owned()), None);
             continue;
         }
         open = None;
-        let Some((key, value)) = text
-            .split_once(['=', ':'])
-            .filter(|(key, _)| !key.trim().is_empty())
-        else {
-            ini.notes.push(format!(
-                "line {line}: `{text}` is not a key with a value: left out"
-            ));
+        let Some((key, value)) = text.split_once(['=', ':']).filter(|(key, _)| !key.trim().is_empty()) else {
+            ini.notes.push(format!("line {line}: `{text}` is not a key with a value: left out"));
             continue;
         };
         let Some(name) = &section else {
-            ini.notes.push(format!(
-                "line {line}: `{text}` stands before the first section: left out"
-            ));
+            ini.notes.push(format!("line {line}: `{text}` stands before the first section: left out"));
             continue;
         };
         let (key, value) = (key.trim_end(), value.trim_start());
         let folded = key.to_lowercase();
         open = Some((folded.clone(), indent));
-        let entry = Entry {
-            key: key.to_owned(),
-            value: value.to_owned(),
-            line,
-        };
-        if let Some(earlier) = ini
-            .sections
-            .entry(name.clone())
-            .or_default()
-            .insert(folded, entry)
-        {
-            ini.notes.push(format!(
-                "line {line}: {key} was given in line {} too: this one counts",
-                earlier.line
-            ));
+        let entry = Entry { key: key.to_owned(), value: value.to_owned(), line };
+        if let Some(earlier) = ini.sections.entry(name.clone()).or_default().insert(folded, entry) {
+            ini.notes
+                .push(format!("line {line}: {key} was given in line {} too: this one counts", earlier.line));
         }
     }
     inherit(&mut ini);
@@ -145,9 +120,7 @@ fn resolved(value: &str, section: &Section, depth: usize) -> Option<String> {
             continue;
         }
         let (name, after) = after.strip_prefix('(')?.split_once(")s")?;
-        let named = section
-            .get(&name.to_lowercase())
-            .filter(|_| depth < MAX_INTERPOLATION)?;
+        let named = section.get(&name.to_lowercase()).filter(|_| depth < MAX_INTERPOLATION)?;
         whole.push_str(&resolved(&named.value, section, depth + 1)?);
         if whole.len() > 1 << 20 {
             return None;
@@ -163,10 +136,7 @@ mod tests {
     use super::*;
 
     fn value<'a>(ini: &'a Ini, section: &str, key: &str) -> Option<&'a str> {
-        ini.sections
-            .get(section)?
-            .get(key)
-            .map(|entry| entry.value.as_str())
+        ini.sections.get(section)?.get(key).map(|entry| entry.value.as_str())
     }
 
     #[test]
@@ -186,15 +156,8 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_noted_with_its_line() {
         let ini = read("early = 1\n[Sink]\nnonsense\na = 1\nA = 2\nb = 5%\nc = %(c)s\n= x\n");
-        let lines: Vec<&str> = ini
-            .notes
-            .iter()
-            .filter_map(|note| note.split(':').next())
-            .collect();
-        assert_eq!(
-            lines,
-            ["line 1", "line 3", "line 5", "line 8", "line 6", "line 7"]
-        );
+        let lines: Vec<&str> = ini.notes.iter().filter_map(|note| note.split(':').next()).collect();
+        assert_eq!(lines, ["line 1", "line 3", "line 5", "line 8", "line 6", "line 7"]);
         assert_eq!(value(&ini, "Sink", "a"), Some("2"));
         assert_eq!(value(&ini, "Sink", "b"), Some("5%"));
     }
@@ -205,10 +168,6 @@ mod tests {
         for level in 1..40 {
             text += &format!("v{level} = {}\n", format!("%(v{})s", level - 1).repeat(10));
         }
-        assert!(
-            read(&text).sections["Sink"]
-                .values()
-                .all(|entry| entry.value.len() < 2 << 20)
-        );
+        assert!(read(&text).sections["Sink"].values().all(|entry| entry.value.len() < 2 << 20));
     }
 }

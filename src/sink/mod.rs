@@ -35,10 +35,7 @@ pub fn import(ini: &str, read: impl Fn(&str) -> Option<String>) -> Result<Import
     conversion.exchangers(sections.remove("RP_MX_domain_allowlist").unwrap_or_default());
     conversion.leftovers(sections);
     let toml = conversion.text()?;
-    Ok(Imported {
-        toml,
-        notes: conversion.notes,
-    })
+    Ok(Imported { toml, notes: conversion.notes })
 }
 
 #[cfg(test)]
@@ -96,34 +93,19 @@ x = 1
         let (config, settings, notes) = converted(INI);
         assert_eq!(config.default_policy, "sink");
         assert_eq!((config.relay.threads, config.log.keep_days), (32, 7));
-        assert_eq!(
-            config.relay.done.as_deref(),
-            Some(Path::new("/var/spool/mail/inbound/done"))
-        );
+        assert_eq!(config.relay.done.as_deref(), Some(Path::new("/var/spool/mail/inbound/done")));
         assert_eq!(config.log.directory.as_deref(), Some(Path::new("/var/log/sink")));
         assert_eq!(config.visit.user_agents, ["Agent/1", "Agent/2"]);
         assert_eq!(settings["open_percent"], Value::from(55.0));
-        assert_eq!(
-            settings["weekly_cycle_open_rate"].as_array().map(Vec::len),
-            Some(14)
-        );
+        assert_eq!(settings["weekly_cycle_open_rate"].as_array().map(Vec::len), Some(14));
         assert_eq!(settings["digit_days"]["0"], Value::from(vec![1, 2, 3]));
         assert_eq!(
             settings["tracking_domains_allowlist"],
             Value::from(vec!["track.example.com", "links.example.net"])
         );
-        assert_eq!(
-            settings["mx_allowlist"]["smtp.sparkpostmail.com"],
-            Value::from("fbl@sparkpostmail.com")
-        );
+        assert_eq!(settings["mx_allowlist"]["smtp.sparkpostmail.com"], Value::from("fbl@sparkpostmail.com"));
         let named = |key: &str| notes.iter().filter(|note| note.contains(key)).count();
-        for key in [
-            "Gather_Timeout",
-            "Weekly_Cycle_Bounce_Rate",
-            "Colour",
-            "mx.example.org",
-            "[Extra]",
-        ] {
+        for key in ["Gather_Timeout", "Weekly_Cycle_Bounce_Rate", "Colour", "mx.example.org", "[Extra]"] {
             assert_eq!(named(key), 1, "{key} in {notes:#?}");
         }
         assert_eq!(notes.len(), 5, "{notes:#?}");
@@ -164,24 +146,12 @@ x = 1
                    [RP_MX_domain_allowlist]\na\"b'c = x@y\n";
         let (config, settings, _) = converted(ini);
         assert_eq!(config.relay.threads, Config::default().relay.threads);
-        assert_eq!(
-            settings["signals_traffic_prefix"].as_str(),
-            Some("a\"]\\\n[relay]\nthreads = 0")
-        );
-        assert!(
-            settings["mx_allowlist"]
-                .as_table()
-                .is_some_and(|table| table.contains_key("a\"b'c"))
-        );
+        assert_eq!(settings["signals_traffic_prefix"].as_str(), Some("a\"]\\\n[relay]\nthreads = 0"));
+        assert!(settings["mx_allowlist"].as_table().is_some_and(|table| table.contains_key("a\"b'c")));
     }
 
     #[test]
     fn another_ini_is_refused() {
-        assert!(
-            import("[Other]\nx = 1\n", |_| None)
-                .unwrap_err()
-                .to_string()
-                .contains("[Sink]")
-        );
+        assert!(import("[Other]\nx = 1\n", |_| None).unwrap_err().to_string().contains("[Sink]"));
     }
 }

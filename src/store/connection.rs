@@ -108,21 +108,26 @@ impl Shared {
             .ok_or_else(|| self.wrong("a write gave no answer"))
     }
 
-    fn wrong(&self, text: &str) -> Error {
-        Error::new(format_args!("store {}: {text}", self.path.display()))
-    }
-}
-
-impl Drop for Shared {
-    /// Only a log that is folded in whole while nobody else looks can begin anew; if somebody does, the next to close will try.
-    fn drop(&mut self) {
+    /// Folds a log that has grown into the file, if nobody else looks at it just now; the next to end will try again.
+    pub(super) fn fold_log(&self) {
         let mut log = self.path.clone().into_os_string();
         log.push("-wal");
         if std::fs::metadata(log).is_ok_and(|log| log.len() > LOG_LIMIT) {
             let connection = lock(&self.connection);
             let _ = connection.busy_timeout(Duration::ZERO);
             let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            let _ = connection.busy_timeout(BUSY);
         }
+    }
+
+    fn wrong(&self, text: &str) -> Error {
+        Error::new(format_args!("store {}: {text}", self.path.display()))
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.fold_log();
     }
 }
 
@@ -175,8 +180,5 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-    )
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }

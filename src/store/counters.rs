@@ -23,8 +23,7 @@ pub(super) fn add(db: &Connection, tally: &Tally, at_ms: i64, message: bool) -> 
         }
     }
     if message {
-        db.prepare_cached(MINUTE)?
-            .execute([at_ms.div_euclid(60_000) * 60])?;
+        db.prepare_cached(MINUTE)?.execute([at_ms.div_euclid(60_000) * 60])?;
     }
     Ok(())
 }
@@ -50,11 +49,7 @@ impl Store {
     pub fn counters(&self) -> Result<(Option<String>, BTreeMap<String, u64>)> {
         self.shared.read(|db| {
             let started = db
-                .query_row(
-                    "SELECT value FROM meta WHERE name = 'startedRunning'",
-                    [],
-                    |row| row.get(0),
-                )
+                .query_row("SELECT value FROM meta WHERE name = 'startedRunning'", [], |row| row.get(0))
                 .ok();
             let mut select = db.prepare("SELECT name, value FROM counters")?;
             let rows = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.max(0) as u64)))?;

@@ -128,11 +128,7 @@ fn owner() -> String {
 /// Field 22 of /proc/PID/stat, counted after the parenthesised name, which may hold anything.
 fn start_time(id: u32) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    stat.rsplit_once(')')?
-        .1
-        .split_whitespace()
-        .nth(19)
-        .map(str::to_owned)
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19).map(str::to_owned)
 }
 
 fn is_gone(owner: &str) -> bool {
@@ -155,17 +151,10 @@ impl Store {
     pub fn promise(&self, promise: &Promise<'_>) -> Result<Standing> {
         let envelope = serde_json::to_string(promise.envelope).context("envelope")?;
         let plan_text = serde_json::to_string(promise.plan).context("plan")?;
-        let (key, policy, seed) = (
-            promise.key.to_owned(),
-            promise.policy.to_owned(),
-            promise.seed.to_string(),
-        );
-        let (plan, message, tally, at_ms) = (
-            promise.plan.clone(),
-            promise.message.clone(),
-            promise.tally.clone(),
-            promise.at_ms,
-        );
+        let (key, policy, seed) =
+            (promise.key.to_owned(), promise.policy.to_owned(), promise.seed.to_string());
+        let (plan, message, tally, at_ms) =
+            (promise.plan.clone(), promise.message.clone(), promise.tally.clone(), promise.at_ms);
         self.shared.write(move |db| {
             if let Some(standing) = standing(db, &key)? {
                 return Ok(standing);
@@ -192,14 +181,7 @@ impl Store {
                 let after = step.after.map(|(earlier, _)| earlier as i64);
                 let outcome = step.after.map(|(_, outcome)| outcome_name(outcome));
                 let due_ms = at_ms + i64::from(step.delay) * 1000;
-                insert.execute(params![
-                    key,
-                    number as i64,
-                    step.action.name(),
-                    after,
-                    outcome,
-                    due_ms
-                ])?;
+                insert.execute(params![key, number as i64, step.action.name(), after, outcome, due_ms])?;
             }
             counters::add(db, &tally, at_ms, true)?;
             Ok(Standing::New)
@@ -218,26 +200,14 @@ impl Store {
         self.shared.write(move |db| {
             // Whoever was at it is gone, or this very call would not have been made: its leases are void.
             let owned: Option<Option<String>> = db
-                .query_row("SELECT owner FROM journal WHERE key = ?1", [&key], |row| {
-                    row.get(0)
-                })
+                .query_row("SELECT owner FROM journal WHERE key = ?1", [&key], |row| row.get(0))
                 .optional()?;
             if owned.flatten().is_some_and(|owner| is_gone(&owner)) {
-                db.execute(
-                    "UPDATE steps SET lease_ms = 0 WHERE key = ?1 AND state = 'pending'",
-                    [&key],
-                )?;
-                db.execute(
-                    "UPDATE journal SET owner = ?2 WHERE key = ?1",
-                    params![key, owner()],
-                )?;
+                db.execute("UPDATE steps SET lease_ms = 0 WHERE key = ?1 AND state = 'pending'", [&key])?;
+                db.execute("UPDATE journal SET owner = ?2 WHERE key = ?1", params![key, owner()])?;
             }
             let steps = claim(db, &key, now_ms, lease_ms)?;
-            if steps.is_empty() {
-                Ok(None)
-            } else {
-                job(db, &key, steps)
-            }
+            if steps.is_empty() { Ok(None) } else { job(db, &key, steps) }
         })
     }
 
@@ -287,8 +257,7 @@ impl Store {
             for key in keys {
                 let finished = "DELETE FROM journal WHERE key = ?1 AND state = 'finished'";
                 if db.prepare_cached(finished)?.execute([&key])? > 0 {
-                    db.prepare_cached("DELETE FROM steps WHERE key = ?1")?
-                        .execute([&key])?;
+                    db.prepare_cached("DELETE FROM steps WHERE key = ?1")?.execute([&key])?;
                 }
             }
             Ok(())
@@ -320,14 +289,10 @@ impl Store {
 
 fn standing(db: &Connection, key: &str) -> rusqlite::Result<Option<Standing>> {
     let select = "SELECT state, owner FROM journal WHERE key = ?1";
-    let found: Option<(String, Option<String>)> = db
-        .prepare_cached(select)?
-        .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
+    let found: Option<(String, Option<String>)> =
+        db.prepare_cached(select)?.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     Ok(found.map(|(state, owner)| match state.as_str() {
-        "open" => Standing::Open {
-            abandoned: owner.is_some_and(|owner| is_gone(&owner)),
-        },
+        "open" => Standing::Open { abandoned: owner.is_some_and(|owner| is_gone(&owner)) },
         _ => Standing::Finished,
     }))
 }
@@ -335,12 +300,8 @@ fn standing(db: &Connection, key: &str) -> rusqlite::Result<Option<Standing>> {
 fn claim(db: &Connection, key: &str, now_ms: i64, lease_ms: i64) -> rusqlite::Result<Vec<usize>> {
     let sql = format!("UPDATE steps SET lease_ms = ?3 WHERE key = ?1 AND {READY} RETURNING step");
     let mut update = db.prepare_cached(&sql)?;
-    let rows = update.query_map(params![key, now_ms, now_ms + lease_ms], |row| {
-        row.get::<_, i64>(0)
-    })?;
-    let mut steps = rows
-        .map(|step| step.map(|step| step as usize))
-        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let rows = update.query_map(params![key, now_ms, now_ms + lease_ms], |row| row.get::<_, i64>(0))?;
+    let mut steps = rows.map(|step| step.map(|step| step as usize)).collect::<rusqlite::Result<Vec<_>>>()?;
     steps.sort_unstable();
     Ok(steps)
 }
@@ -349,40 +310,29 @@ fn claim(db: &Connection, key: &str, now_ms: i64, lease_ms: i64) -> rusqlite::Re
 fn release_the_dead(db: &Connection) -> rusqlite::Result<()> {
     let mut select =
         db.prepare_cached("SELECT key, owner FROM journal WHERE state = 'open' AND owner IS NOT NULL")?;
-    let owned: Vec<(String, String)> = select
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
+    let owned: Vec<(String, String)> =
+        select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
     for (key, _) in owned.iter().filter(|(_, owner)| is_gone(owner)) {
-        db.execute(
-            "UPDATE steps SET lease_ms = 0 WHERE key = ?1 AND state = 'pending'",
-            [key],
-        )?;
+        db.execute("UPDATE steps SET lease_ms = 0 WHERE key = ?1 AND state = 'pending'", [key])?;
         db.execute("UPDATE journal SET owner = NULL WHERE key = ?1", [key])?;
     }
     Ok(())
 }
 
 fn job(db: &Connection, key: &str, steps: Vec<usize>) -> rusqlite::Result<Option<Job>> {
-    let attempts: Option<u32> = db.query_row(
-        "SELECT max(attempts) FROM steps WHERE key = ?1 AND state = 'pending'",
-        [key],
-        |row| row.get(0),
-    )?;
+    let attempts: Option<u32> =
+        db.query_row("SELECT max(attempts) FROM steps WHERE key = ?1 AND state = 'pending'", [key], |row| {
+            row.get(0)
+        })?;
     let select = "SELECT envelope, plan, message, seed, at_ms FROM journal WHERE key = ?1";
     let read = |row: &Row<'_>| -> rusqlite::Result<Option<Job>> {
         let (envelope, plan): (String, String) = (row.get(0)?, row.get(1)?);
-        let (Ok(envelope), Ok(plan)) = (
-            serde_json::from_str(&envelope),
-            serde_json::from_str::<Plan>(&plan),
-        ) else {
+        let (Ok(envelope), Ok(plan)) = (serde_json::from_str(&envelope), serde_json::from_str::<Plan>(&plan))
+        else {
             tracing::error!(key, "a promise in the journal cannot be read: it is left there");
             return Ok(None);
         };
-        let known = steps
-            .iter()
-            .copied()
-            .filter(|step| *step < plan.steps.len())
-            .collect();
+        let known = steps.iter().copied().filter(|step| *step < plan.steps.len()).collect();
         Ok(Some(Job {
             key: key.to_owned(),
             envelope,
@@ -406,8 +356,7 @@ fn settle(db: &Connection, key: &str, step: usize, settled: &Settled) -> rusqlit
     let update = "UPDATE steps SET state = ?3, due_ms = coalesce(?4, due_ms), lease_ms = 0, attempts = attempts + 1, note = ?5
         WHERE key = ?1 AND step = ?2 AND state = 'pending'";
     let changed =
-        db.prepare_cached(update)?
-            .execute(params![key, step as i64, state, due_ms, settled.note])?;
+        db.prepare_cached(update)?.execute(params![key, step as i64, state, due_ms, settled.note])?;
     if changed == 0 {
         return Ok(());
     }
@@ -426,7 +375,6 @@ fn settle(db: &Connection, key: &str, step: usize, settled: &Settled) -> rusqlit
 fn finish(db: &Connection, key: &str) -> rusqlite::Result<()> {
     let finish = "UPDATE journal SET state = 'finished', owner = NULL, message = NULL, at_ms = max(at_ms, ?2) WHERE key = ?1 AND NOT EXISTS (
         SELECT 1 FROM steps WHERE steps.key = ?1 AND steps.state = 'pending')";
-    db.prepare_cached(finish)?
-        .execute(params![key, clock::now_ms()])?;
+    db.prepare_cached(finish)?.execute(params![key, clock::now_ms()])?;
     Ok(())
 }

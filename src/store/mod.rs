@@ -75,25 +75,24 @@ pub struct Store {
 impl Store {
     /// Opens the SQLite file at `path`; makes it, its directory and its tables where they are missing.
     pub fn open(path: &Path) -> Result<Store> {
-        Ok(Store {
-            shared: Shared::open(path)?,
-        })
+        Ok(Store { shared: Shared::open(path)? })
+    }
+
+    /// Folds SQLite's log into the file when it has grown. Dropping the store does so too.
+    pub fn fold_log(&self) {
+        self.shared.fold_log();
     }
 
     /// Looks whether the file is sound and can be written; returns what it is, in words.
     pub fn check(&self) -> Result<String> {
-        let sound: String = self
-            .shared
-            .read(|db| db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)))?;
+        let sound: String =
+            self.shared.read(|db| db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)))?;
         if sound != "ok" {
             return Err(crate::error::Error::new(format_args!("store: {sound}"))
                 .remedy("stop carom, move the file away, and recover it with the sqlite3 shell's .recover"));
         }
         self.shared
             .write(|db| db.execute("UPDATE meta SET value = value WHERE name = 'startedRunning'", []))?;
-        Ok(format!(
-            "SQLite, tables of version {}, can be written",
-            schema::VERSION
-        ))
+        Ok(format!("SQLite, tables of version {}, can be written", schema::VERSION))
     }
 }

@@ -52,19 +52,11 @@ pub(crate) struct Sandbox {
 
 impl Sandbox {
     pub(crate) fn new() -> Sandbox {
-        let dir = std::env::temp_dir().join(format!(
-            "carom-test-{:x}-{:x}",
-            std::process::id(),
-            fastrand::u64(..)
-        ));
+        let dir =
+            std::env::temp_dir().join(format!("carom-test-{:x}-{:x}", std::process::id(), fastrand::u64(..)));
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("zone"), ZONE).unwrap();
-        let sandbox = Sandbox {
-            dir,
-            smtp_port: free_port(),
-            config: String::new(),
-            settings: String::new(),
-        };
+        let sandbox = Sandbox { dir, smtp_port: free_port(), config: String::new(), settings: String::new() };
         sandbox.write();
         sandbox
     }
@@ -120,10 +112,7 @@ impl Sandbox {
             .args(arguments)
             .env_clear()
             .env("PATH", "/usr/bin:/bin");
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
@@ -135,15 +124,7 @@ impl Sandbox {
     /// `carom pipe` with a signed sender.
     pub(crate) fn pipe(&self, recipient: &str, message: &[u8]) -> Ran {
         self.run(
-            &[
-                "pipe",
-                "--sender",
-                SENDER,
-                "--recipient",
-                recipient,
-                "--client-address",
-                "192.0.2.1",
-            ],
+            &["pipe", "--sender", SENDER, "--recipient", recipient, "--client-address", "192.0.2.1"],
             message,
         )
     }
@@ -157,10 +138,7 @@ impl Sandbox {
 
     /// One counter, 0 where it was never added to.
     pub(crate) fn counter(&self, name: &str) -> u64 {
-        self.counters()
-            .get(name)
-            .and_then(|value| value.as_u64())
-            .unwrap_or(0)
+        self.counters().get(name).and_then(|value| value.as_u64()).unwrap_or(0)
     }
 }
 
@@ -186,10 +164,7 @@ impl Ran {
     /// The run ended well and without a word.
     #[track_caller]
     pub(crate) fn silent(&self) {
-        assert!(
-            self.code == 0 && self.stdout.is_empty() && self.stderr.is_empty(),
-            "{self:?}"
-        );
+        assert!(self.code == 0 && self.stdout.is_empty() && self.stderr.is_empty(), "{self:?}");
     }
 
     /// The run ended with this code and one line that begins with an enhanced status code.
@@ -256,10 +231,12 @@ pub(crate) fn signed(recipient: &str, extra: &str, body: &[u8]) -> Vec<u8> {
 /// Puts a signature in front of a message.
 pub(crate) fn sign(message: &[u8]) -> Vec<u8> {
     let key = Ed25519Key::from_seed_and_public_key(&SEED, &PUBLIC).unwrap();
-    let signer = DkimSigner::from_key(key)
-        .domain("sender.example")
-        .selector("s1")
-        .headers(["From", "To", "Subject", "Message-ID"]);
+    let signer = DkimSigner::from_key(key).domain("sender.example").selector("s1").headers([
+        "From",
+        "To",
+        "Subject",
+        "Message-ID",
+    ]);
     let mut whole = signer.sign(message).unwrap().to_header().into_bytes();
     whole.extend_from_slice(message);
     whole
@@ -272,42 +249,25 @@ pub(crate) fn plain(recipient: &str) -> Vec<u8> {
 
 /// A signed HTML message with these images and links.
 pub(crate) fn html(recipient: &str, images: &[String], links: &[String]) -> Vec<u8> {
-    let images: String = images
-        .iter()
-        .map(|url| format!("<img src=\"{url}\">\r\n"))
-        .collect();
-    let links: String = links
-        .iter()
-        .map(|url| format!("<a href=\"{url}\">x</a>\r\n"))
-        .collect();
+    let images: String = images.iter().map(|url| format!("<img src=\"{url}\">\r\n")).collect();
+    let links: String = links.iter().map(|url| format!("<a href=\"{url}\">x</a>\r\n")).collect();
     let body = format!("<html><body>\r\n{images}{links}</body></html>\r\n");
-    signed(
-        recipient,
-        "MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n",
-        body.as_bytes(),
-    )
+    signed(recipient, "MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n", body.as_bytes())
 }
 
 /// Names in a directory, sorted; none if it is not there.
 pub(crate) fn names(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }
 
 /// Takes the connection and says nothing.
-pub(crate) const SILENT: Manner = Manner {
-    at: "silent",
-    reply: "",
-};
+pub(crate) const SILENT: Manner = Manner { at: "silent", reply: "" };
 /// Greets a byte at a time.
-pub(crate) const DRIP: Manner = Manner {
-    at: "drip",
-    reply: "",
-};
+pub(crate) const DRIP: Manner = Manner { at: "drip", reply: "" };
 
 impl SmtpPeer {
     pub(crate) fn start(manner: Manner) -> SmtpPeer {
@@ -336,9 +296,5 @@ impl Tracker {
 
 /// A port of 127.0.0.1 that nobody listens on.
 pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

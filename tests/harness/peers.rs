@@ -42,11 +42,8 @@ impl SmtpPeer {
             connections: Arc::default(),
             manner: Arc::new(Mutex::new(manner)),
         };
-        let (arrived, connections, manner) = (
-            peer.arrived.clone(),
-            peer.connections.clone(),
-            peer.manner.clone(),
-        );
+        let (arrived, connections, manner) =
+            (peer.arrived.clone(), peer.connections.clone(), peer.manner.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 connections.fetch_add(1, Ordering::SeqCst);
@@ -100,11 +97,7 @@ fn talk(stream: TcpStream, arrived: &Mutex<Vec<Arrived>>, manner: &Mutex<Manner>
             continue;
         }
         let inner = |line: &str| {
-            line.split('<')
-                .nth(1)
-                .and_then(|rest| rest.split('>').next())
-                .unwrap_or("?")
-                .to_owned()
+            line.split('<').nth(1).and_then(|rest| rest.split('>').next()).unwrap_or("?").to_owned()
         };
         match verb.as_str() {
             "EHLO" => out.write_all(b"250-peer\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE 100000000\r\n")?,
@@ -133,11 +126,7 @@ fn talk(stream: TcpStream, arrived: &Mutex<Vec<Arrived>>, manner: &Mutex<Manner>
                     out.write_all(reply.as_bytes())?;
                     continue;
                 }
-                arrived.lock().unwrap().push(Arrived {
-                    from: from.clone(),
-                    to: to.clone(),
-                    data,
-                });
+                arrived.lock().unwrap().push(Arrived { from: from.clone(), to: to.clone(), data });
                 out.write_all(b"250 2.0.0 taken\r\n")?;
             }
             "QUIT" => {
@@ -174,11 +163,8 @@ impl Tracker {
             connections: Arc::default(),
             msys: Arc::new(AtomicBool::new(false)),
         };
-        let (requests, connections, msys) = (
-            tracker.requests.clone(),
-            tracker.connections.clone(),
-            tracker.msys.clone(),
-        );
+        let (requests, connections, msys) =
+            (tracker.requests.clone(), tracker.connections.clone(), tracker.msys.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 connections.fetch_add(1, Ordering::SeqCst);
@@ -190,12 +176,7 @@ impl Tracker {
     }
 
     pub(crate) fn paths(&self) -> Vec<String> {
-        self.requests
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|request| request.path.clone())
-            .collect()
+        self.requests.lock().unwrap().iter().map(|request| request.path.clone()).collect()
     }
 }
 
@@ -220,20 +201,12 @@ fn serve(stream: TcpStream, requests: &Mutex<Vec<Request>>, msys: &AtomicBool) -
                 agent = value.trim().to_owned();
             }
         }
-        requests.lock().unwrap().push(Request {
-            path: path.clone(),
-            agent,
-        });
-        let server = if msys.load(Ordering::SeqCst) {
-            "msys-http"
-        } else {
-            "test"
-        };
+        requests.lock().unwrap().push(Request { path: path.clone(), agent });
+        let server = if msys.load(Ordering::SeqCst) { "msys-http" } else { "test" };
         match path.as_str() {
-            "/redirect" => write!(
-                out,
-                "HTTP/1.1 302 Found\r\nLocation: /private\r\nContent-Length: 0\r\n\r\n"
-            )?,
+            "/redirect" => {
+                write!(out, "HTTP/1.1 302 Found\r\nLocation: /private\r\nContent-Length: 0\r\n\r\n")?
+            }
             "/missing" => write!(out, "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno")?,
             "/endless" => {
                 write!(out, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
@@ -250,10 +223,7 @@ fn serve(stream: TcpStream, requests: &Mutex<Vec<Request>>, msys: &AtomicBool) -
                     std::thread::sleep(Duration::from_millis(300));
                 }
             }
-            _ => write!(
-                out,
-                "HTTP/1.1 200 OK\r\nServer: {server}\r\nContent-Length: 3\r\n\r\nok\n"
-            )?,
+            _ => write!(out, "HTTP/1.1 200 OK\r\nServer: {server}\r\nContent-Length: 3\r\n\r\nok\n")?,
         }
     }
 }

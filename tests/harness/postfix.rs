@@ -20,10 +20,7 @@ impl Postfix {
     /// own bounces go to `bounces_to`.
     pub(crate) fn start(sandbox: &Sandbox, bounces_to: u16) -> Postfix {
         let postfix = Path::new("/usr/sbin/postfix");
-        assert!(
-            postfix.exists(),
-            "Postfix is not installed: run `make test`, or `apt-get install postfix`"
-        );
+        assert!(postfix.exists(), "Postfix is not installed: run `make test`, or `apt-get install postfix`");
         let dir = sandbox.path("postfix");
         let port = free_port();
         for folder in ["config", "queue", "data"] {
@@ -36,19 +33,13 @@ impl Postfix {
         let open = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
         open(&sandbox.dir);
         open(&binary);
-        run(Command::new("chown")
-            .args(["-R", "nobody"])
-            .arg(sandbox.path("state")));
+        run(Command::new("chown").args(["-R", "nobody"]).arg(sandbox.path("state")));
         run(Command::new("chown").arg("postfix").arg(dir.join("data")));
         let snippet = |name: &str| fs::read_to_string(Path::new("examples/postfix").join(name)).unwrap();
         let master = snippet("master.cf")
             .replace(
                 "/usr/bin/carom",
-                &format!(
-                    "{} --config {}",
-                    binary.display(),
-                    sandbox.path("carom.toml").display()
-                ),
+                &format!("{} --config {}", binary.display(), sandbox.path("carom.toml").display()),
             )
             .replace("user=carom", "user=nobody");
         let d = dir.display();
@@ -78,14 +69,9 @@ impl Postfix {
                 anvil unix - - n - 1 anvil\nscache unix - - n - 1 scache\npostlog unix-dgram n - n - 1 postlogd\n"
         );
         fs::write(dir.join("config/master.cf"), services).unwrap();
-        run(Command::new(postfix)
-            .arg("-c")
-            .arg(dir.join("config"))
-            .arg("start"));
+        run(Command::new(postfix).arg("-c").arg(dir.join("config")).arg("start"));
         let started = Postfix { dir, port };
-        wait_for(20, "Postfix to listen", || {
-            TcpStream::connect(("127.0.0.1", port)).is_ok()
-        });
+        wait_for(20, "Postfix to listen", || TcpStream::connect(("127.0.0.1", port)).is_ok());
         started
     }
 
@@ -111,10 +97,7 @@ impl Postfix {
         ] {
             write!(out, "{command}\r\n").unwrap();
             let answer = reply();
-            assert!(
-                answer.starts_with('2') || answer.starts_with("354"),
-                "{command}: {answer}"
-            );
+            assert!(answer.starts_with('2') || answer.starts_with("354"), "{command}: {answer}");
         }
         for line in message.split_inclusive(|&byte| byte == b'\n') {
             if line.starts_with(b".") {
@@ -128,10 +111,7 @@ impl Postfix {
 
     /// Tries everything in the queue again.
     pub(crate) fn flush(&self) {
-        run(Command::new("/usr/sbin/postqueue")
-            .arg("-c")
-            .arg(self.dir.join("config"))
-            .arg("-f"));
+        run(Command::new("/usr/sbin/postqueue").arg("-c").arg(self.dir.join("config")).arg("-f"));
     }
 
     /// Messages in the queue.
@@ -155,20 +135,12 @@ impl Drop for Postfix {
         if std::thread::panicking() {
             eprintln!("{}", self.log());
         }
-        let _ = Command::new("/usr/sbin/postfix")
-            .arg("-c")
-            .arg(self.dir.join("config"))
-            .arg("stop")
-            .status();
+        let _ = Command::new("/usr/sbin/postfix").arg("-c").arg(self.dir.join("config")).arg("stop").status();
     }
 }
 
 #[track_caller]
 fn run(command: &mut Command) {
     let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

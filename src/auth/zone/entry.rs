@@ -17,10 +17,7 @@ pub(super) struct Fault {
 pub(super) type Outcome<T = ()> = Result<T, Fault>;
 
 pub(super) fn fault<T>(what: impl fmt::Display, remedy: &'static str) -> Outcome<T> {
-    Err(Fault {
-        what: what.to_string(),
-        remedy,
-    })
+    Err(Fault { what: what.to_string(), remedy })
 }
 
 /// A field as an error shows it.
@@ -32,10 +29,7 @@ pub(super) fn parsed<T: FromStr>(field: Option<&[u8]>, wanted: &str) -> Outcome<
     let field = field.unwrap_or_default();
     match std::str::from_utf8(field).ok().and_then(|text| text.parse().ok()) {
         Some(value) => Ok(value),
-        None => fault(
-            format_args!("{} is not {wanted}", show(field)),
-            "correct the value",
-        ),
+        None => fault(format_args!("{} is not {wanted}", show(field)), "correct the value"),
     }
 }
 
@@ -57,11 +51,7 @@ pub(super) struct Lexer<'a> {
 impl<'a> Lexer<'a> {
     /// At the beginning of a text.
     pub(super) fn new(text: &'a str) -> Lexer<'a> {
-        Lexer {
-            text: text.as_bytes(),
-            at: 0,
-            line: 1,
-        }
+        Lexer { text: text.as_bytes(), at: 0, line: 1 }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -71,11 +61,8 @@ impl<'a> Lexer<'a> {
     /// The next entry that has fields; `None` at the end of the file.
     pub(super) fn entry(&mut self) -> Outcome<Option<Entry<'a>>> {
         while let Some(first) = self.peek() {
-            let mut entry = Entry {
-                line: self.line,
-                indented: first == b' ' || first == b'\t',
-                fields: Vec::new(),
-            };
+            let mut entry =
+                Entry { line: self.line, indented: first == b' ' || first == b'\t', fields: Vec::new() };
             let mut open = 0usize;
             while let Some(byte) = self.peek() {
                 match byte {
@@ -159,9 +146,7 @@ impl<'a> Lexer<'a> {
 
     fn escaped(&mut self) -> Outcome<u8> {
         let after = &self.text[self.at + 1..];
-        let digits = after
-            .get(..3)
-            .filter(|digits| digits.iter().all(u8::is_ascii_digit));
+        let digits = after.get(..3).filter(|digits| digits.iter().all(u8::is_ascii_digit));
         let (value, length) = match (digits, after.first()) {
             (Some(digits), _) => (parsed::<u8>(Some(digits), "an octet from 000 to 255")?, 3),
             (None, Some(byte)) if *byte != b'\n' => (*byte, 1),
