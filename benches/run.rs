@@ -8,6 +8,8 @@ use mail_auth::common::crypto::{RsaKey, Sha256};
 use mail_auth::common::headers::HeaderWriter;
 use mail_auth::dkim::DkimSigner;
 use peers::{ACCEPT, SmtpPeer, Tracker};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -146,7 +148,8 @@ impl Bench {
             rate / bouncy_sink,
             cpu * 1000.0 / MESSAGES as f64
         );
-        println!("  {}", summary["counters"]);
+        let (letters, requests) = (mail.mails().len(), tracker.paths().len());
+        println!("  the peers saw {letters} letters and {requests} requests; {}", summary["counters"]);
         Ok(())
     }
 
@@ -179,7 +182,9 @@ impl Bench {
              Message-ID: <1@sender.example>\r\nMIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\r\n\
              <html><body>{filler}<img src=\"{image}\"><a href=\"{link}\">x</a></body></html>\r\n"
         );
-        let signed = RsaKey::<Sha256>::from_rsa_pem(&self.key)
+        let signed = PrivateKeyDer::from_pem_slice(self.key.as_bytes())
+            .map_err(|error| mail_auth::Error::Io(error.to_string()))
+            .and_then(RsaKey::<Sha256>::from_key_der)
             .and_then(|key| {
                 let signer = DkimSigner::from_key(key)
                     .domain("sender.example")

@@ -3,6 +3,8 @@
 //! The modules stand in reading order, from what a message needs first to the commands that people type. Each uses
 //! only modules that stand above it; `tests/tidy.rs` holds them to it.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 /// What went wrong, and what the mail server is told.
 pub mod error;
 /// The time of day.

@@ -73,7 +73,7 @@ fn b37_a_bounce_is_a_proper_report_with_the_original_byte_for_byte() {
         "Status: 5.1.1",
         "Diagnostic-Code: smtp; 550 5.1.1 user unknown",
     ] {
-        assert!(report.contains(&format!("{field}")), "{field}: {report}");
+        assert!(report.contains(field), "{field}: {report}");
     }
     assert_eq!(original, message, "{}", String::from_utf8_lossy(&original));
 }

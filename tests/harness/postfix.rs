@@ -133,7 +133,7 @@ impl Postfix {
 impl Drop for Postfix {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}", self.log());
+            let _ = std::io::stderr().write_all(self.log().as_bytes());
         }
         let _ = Command::new("/usr/sbin/postfix").arg("-c").arg(self.dir.join("config")).arg("stop").status();
     }
