@@ -1,4 +1,4 @@
-//! `carom.toml` → [`Config`]. Everything has a default; the smallest config is empty.
+//! `carom.toml` → `Config`. Everything has a default; the smallest config is empty.
 //!
 //! Not here: whether directories exist or servers answer (`check`), and the meaning of a policy's settings, which the
 //! policy itself validates. Invariant: an unknown key, a wrong type or an impossible value is an error that names

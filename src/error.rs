@@ -1,7 +1,7 @@
 //! Errors and exit codes: what went wrong, in words an operator can act on, and what the mail server is told.
 //!
 //! Not here: a policy's failure, which is a value (`policy::Failure`), and defects of a message, which are listed by
-//! reading. Invariant: no other exit code than those of [`Exit`] ever leaves the program under a mail server.
+//! reading. Invariant: no other exit code than those of `Exit` ever leaves the program under a mail server.
 
 use std::fmt;
 

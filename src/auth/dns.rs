@@ -1,6 +1,6 @@
 //! The DNS as the rest of carom sees it: mail exchangers and addresses, asked in a plain function call.
 //!
-//! Not here: how questions travel ([`super::network`]) and the static zone ([`super::zone`]). Invariants: nothing is
+//! Not here: how questions travel (`super::network`) and the static zone (`super::zone`). Invariants: nothing is
 //! read or opened before the first question; a name is checked before it is asked about; and "no such record" is said
 //! only when a server or the zone has said so, never for want of an answer.
 

@@ -1,6 +1,6 @@
 //! Domain names that may be asked about. Not a parser of addresses, and no DNS.
 //!
-//! Invariant: what [`absolute`] returns is lower case, ends with a dot, fits the limits of RFC 1035 section 2.3.4 and
+//! Invariant: what `absolute` returns is lower case, ends with a dot, fits the limits of RFC 1035 section 2.3.4 and
 //! holds nothing but letters, digits, hyphens and underscores, so that it is safe in a query, a log and a file name.
 
 /// The absolute form of a domain name, `example.com.`; `None` when it is not one that mail or its authentication uses.

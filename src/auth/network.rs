@@ -1,7 +1,7 @@
 //! Questions to DNS servers over the network: the system's (resolv.conf, without its search list) or given ones.
 //!
 //! Not a server and no cache of its own: answers, also negative ones, are kept as long as their TTL says, at least
-//! for [`KEEP_LEAST`], in a cache of [`KEEP_MOST`] answers. Invariant: a time-out, SERVFAIL, REFUSED or anything else that
+//! for `KEEP_LEAST`, in a cache of `KEEP_MOST` answers. Invariant: a time-out, SERVFAIL, REFUSED or anything else that
 //! is not an answer is `Temporary`, and no question outlives the smaller of the configured time and the deadline.
 
 use super::dns::DnsFailure;

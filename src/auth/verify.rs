@@ -1,7 +1,7 @@
 //! DKIM, SPF and DMARC, verified by ourselves with `mail_auth`.
 //!
 //! Not here: when to verify and what to do with the verdict. Invariants: a message is verified in the form it had on
-//! the wire, with CRLF; at most [`MAX_SIGNATURES`] signatures cost a key and a hash; a DNS that fails or is silent
+//! the wire, with CRLF; at most `MAX_SIGNATURES` signatures cost a key and a hash; a DNS that fails or is silent
 //! makes `TempError`, never `Fail`.
 
 use super::dns::Dns;

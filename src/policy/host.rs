@@ -1,6 +1,6 @@
 //! The imports of a policy: facts about the message, the action tree it builds, chance, time, log and settings.
 //!
-//! One [`Host`] serves one decision and is thrown away. It does nothing to the world: what it builds is a plan, and a
+//! One `Host` serves one decision and is thrown away. It does nothing to the world: what it builds is a plan, and a
 //! guest that fails leaves none. Text of the guest is cleaned here, before anything else sees it.
 
 use super::bindings::carom::policy::{actions, facts, host};

@@ -1,7 +1,7 @@
 //! The policy: a WebAssembly component that decides what becomes of a message, which return paths may be answered,
 //! and what a delivery failure means. It decides, and does nothing.
 //!
-//! Not here: doing what was decided (`action`). Invariant: a policy that fails, in whatever way, is a [`Failure`] that
+//! Not here: doing what was decided (`action`). Invariant: a policy that fails, in whatever way, is a `Failure` that
 //! names the policy, its hash and the cause; the next message gets a fresh instance.
 
 /// What was decided, as data.

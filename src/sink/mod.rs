@@ -1,9 +1,9 @@
 //! Moving from bouncy-sink: its `consume-mail.ini` becomes a `carom.toml`.
 //!
-//! Not here: reading and writing files. Invariant: what [`import`] gives is read by [`Config::parse`] and accepted by
+//! Not here: reading and writing files. Invariant: what `import` gives is read by `Config::parse` and accepted by
 //! the sink policy, and every key of the ini is either in it or in a note that says why not.
 //!
-//! [`Config::parse`]: crate::config::Config::parse
+//! `Config::parse`: crate::config::Config::parse
 
 mod agents;
 mod conversion;
