@@ -36,7 +36,15 @@ fn endures(name: &str, message: &[u8], recipient: &str) {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        assert!(began.elapsed() < Duration::from_secs(10), "{name}: not done in 10 s");
+        // Its own time: a machine that is busy with something else is not its fault.
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+        let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+        if ticks(11) + ticks(12) > 1000 || began.elapsed() > Duration::from_secs(60) {
+            let kept = std::env::temp_dir().join("carom-too-slow.eml");
+            std::fs::write(&kept, message).unwrap();
+            panic!("{name}: not done in 10 s; the message is kept as {}", kept.display());
+        }
         std::thread::sleep(Duration::from_millis(2));
     };
     let mut out = String::new();
