@@ -22,6 +22,9 @@ use std::time::{Duration, Instant};
 /// How long a deferred file is left alone at first; every further deferral doubles it, up to an hour.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
+/// Finished messages that the journal forgets in one go.
+const FORGOTTEN_AT_ONCE: usize = 256;
+
 /// What a run did.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Summary {
@@ -51,6 +54,8 @@ struct Run<'a> {
     failed: AtomicU64,
     /// Files that were deferred: when they may be tried again, and the pause after that.
     paused: Mutex<HashMap<PathBuf, (Instant, Duration)>>,
+    /// Keys of messages whose file is gone, which the journal need not know any more.
+    gone: Mutex<Vec<String>>,
     /// Files under way, so that no more are claimed than there are threads.
     under_way: Mutex<usize>,
     one_ended: Condvar,
@@ -79,6 +84,7 @@ pub fn run(
         messages: AtomicU64::new(0),
         failed: AtomicU64::new(0),
         paused: Mutex::new(HashMap::new()),
+        gone: Mutex::new(Vec::new()),
         under_way: Mutex::new(0),
         one_ended: Condvar::new(),
     };
@@ -121,6 +127,7 @@ pub fn run(
             std::thread::sleep(interval);
         }
     });
+    house.store.forget(&std::mem::take(&mut *run.gone.lock().unwrap_or_else(PoisonError::into_inner)))?;
     ended?;
     relay.expire(house.config.relay.keep_days);
     let seconds = began.elapsed().as_secs_f64();
@@ -174,6 +181,10 @@ impl<'a> Run<'a> {
 
     /// Steps that have become due, of any message.
     fn tick(&self) {
+        let gone = std::mem::take(&mut *self.gone.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Err(error) = self.house.store.forget(&gone) {
+            tracing::warn!(%error, "finished messages stay in the journal for ten days");
+        }
         let deadline = self.house.deadline();
         if let Err(error) = journal::run_due(&self.house.doors, deadline) {
             tracing::warn!(%error, "due steps wait for the next tick");
@@ -184,7 +195,7 @@ impl<'a> Run<'a> {
     fn handle(&self, claim: &Claim) {
         let handled = catch_unwind(AssertUnwindSafe(|| self.deliver_all(claim)));
         let ended = match handled {
-            Ok(Ok(End::Done(keys))) => self.relay.remove(claim).and_then(|()| self.house.store.forget(&keys)),
+            Ok(Ok(End::Done(keys))) => self.relay.remove(claim).and_then(|()| self.forget(keys)),
             Ok(Ok(End::Deferred(reason))) => self.defer(claim, &reason),
             Ok(Err(error)) => self.fail(claim, &error.to_string()),
             Err(_) => self.fail(claim, "carom failed on this message: please report it with the file"),
@@ -193,6 +204,18 @@ impl<'a> Run<'a> {
             tracing::error!(%error, file = claim.name, "stays claimed until the next run");
         }
         (self.progress)(self.messages.load(Relaxed), 0);
+    }
+
+    /// Lets the journal forget messages whose file is gone, many in one transaction.
+    fn forget(&self, keys: Vec<String>) -> Result<()> {
+        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        gone.extend(keys);
+        if gone.len() < FORGOTTEN_AT_ONCE {
+            return Ok(());
+        }
+        let keys = std::mem::take(&mut *gone);
+        drop(gone);
+        self.house.store.forget(&keys)
     }
 
     fn deliver_all(&self, claim: &Claim) -> Result<End> {
