@@ -11,7 +11,7 @@ use crate::deadline::Deadline;
 use crate::envelope::Envelope;
 use crate::error::Result;
 use crate::message::Message;
-use crate::policy::plan::Plan;
+use crate::policy::plan::{Plan, Step};
 use crate::store::{Job, Promise, Settled, Standing, StepResult, Store};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -96,7 +96,7 @@ pub struct Work<'a> {
 
 /// Writes the promise down. `Standing::New` means that it is ours to keep; otherwise it is on record already.
 pub fn promise(store: &Store, key: &Key, promise: Promise<'_>) -> Result<(String, Standing)> {
-    let standing = store.promise(&Promise { key: &key.text, ..promise })?;
+    let standing = store.promise(&Promise { key: &key.text, ..promise }, LEASE_MS)?;
     match standing {
         Standing::New => Ok((key.text.clone(), standing)),
         // Cut off, or named by the mail server: the same message again. What is left of it is done, nothing twice.
@@ -104,24 +104,49 @@ pub fn promise(store: &Store, key: &Key, promise: Promise<'_>) -> Result<(String
         Standing::Finished if key.named => Ok((key.text.clone(), standing)),
         Standing::Open { .. } | Standing::Finished => {
             let another = key.another();
-            let standing = store.promise(&Promise { key: &another, ..promise })?;
+            let standing = store.promise(&Promise { key: &another, ..promise }, LEASE_MS)?;
             Ok((another, standing))
         }
     }
 }
 
-/// Does the steps of a message that can be done now; says what became of each.
+/// Does the steps of a message that was just promised, and what they unlock; says what became of each.
 pub fn run(doors: &Doors, work: &Work<'_>, deadline: Deadline) -> Vec<Ended> {
+    let at_once = |(number, step): (usize, &Step)| step.starts_at_once().then_some(number);
+    let first: Vec<usize> = work.plan.steps.iter().enumerate().filter_map(at_once).collect();
+    run_from(doors, work, first, 0, deadline)
+}
+
+/// Does the steps that are ours already, then those that they unlock.
+fn run_from(
+    doors: &Doors,
+    work: &Work<'_>,
+    first: Vec<usize>,
+    attempts: u32,
+    deadline: Deadline,
+) -> Vec<Ended> {
     let mut ended = Vec::new();
-    while !deadline.passed() {
-        match doors.store.claim(work.key, clock::now_ms(), LEASE_MS) {
+    let (mut ready, mut attempts) = (first, attempts);
+    loop {
+        if !ready.is_empty() {
+            let (these, finished) = run_ready(doors, work, &ready, attempts, deadline);
+            ended.extend(these);
+            if finished {
+                return ended;
+            }
+        }
+        attempts = 0;
+        if deadline.passed() {
+            break;
+        }
+        ready = match doors.store.claim(work.key, clock::now_ms(), LEASE_MS) {
             Ok(ready) if ready.is_empty() => break,
-            Ok(ready) => ended.extend(run_ready(doors, work, &ready, 0, deadline)),
+            Ok(ready) => ready,
             Err(error) => {
                 tracing::error!(%error, key = work.key, "steps are left to the next tick");
                 break;
             }
-        }
+        };
     }
     if let Err(error) = doors.store.release(work.key) {
         tracing::warn!(%error, key = work.key, "stays marked as under way until this process is gone");
@@ -159,19 +184,17 @@ fn run_job(doors: &Doors, job: &Job, deadline: Deadline) -> Vec<Ended> {
         at_ms: job.at_ms,
         keep: Keep::named(&doors.config, &job.key),
     };
-    let mut ended = run_ready(doors, &work, &job.steps, job.attempts, deadline);
-    ended.extend(run(doors, &work, deadline));
-    ended
+    run_from(doors, &work, job.steps.clone(), job.attempts, deadline)
 }
 
-/// Does these steps, all at once, and puts what became of them on record.
+/// Does these steps, all at once, and puts what became of them on record; says whether nothing is left to do.
 fn run_ready(
     doors: &Doors,
     work: &Work<'_>,
     ready: &[usize],
     attempts: u32,
     deadline: Deadline,
-) -> Vec<Ended> {
+) -> (Vec<Ended>, bool) {
     let perform = |&step: &usize| {
         let message = Message::read(work.raw);
         let subject = Subject {
@@ -205,8 +228,9 @@ fn run_ready(
             Settled { result, note: report.note, tally: report.tally, now_ms: clock::now_ms() },
         ));
     }
-    if let Err(error) = doors.store.settle(work.key, &settled) {
+    let finished = doors.store.settle(work.key, &settled).unwrap_or_else(|error| {
         tracing::error!(%error, key = work.key, "what was done is not on record: it may be done again");
-    }
-    ended
+        false
+    });
+    (ended, finished)
 }

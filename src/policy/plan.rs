@@ -228,6 +228,11 @@ impl Action {
 }
 
 impl Step {
+    /// Whether it waits for nothing: no other step, and no time.
+    pub fn starts_at_once(&self) -> bool {
+        self.after.is_none() && self.delay == 0
+    }
+
     fn is_bookkeeping(&self) -> bool {
         matches!(self.action, Action::Count { .. } | Action::Verdict)
     }

@@ -147,8 +147,9 @@ fn outcome_name(outcome: Outcome) -> &'static str {
 }
 
 impl Store {
-    /// Writes a promise down, unless its key is on record: then nothing is changed, and the answer says what is.
-    pub fn promise(&self, promise: &Promise<'_>) -> Result<Standing> {
+    /// Writes a promise down, unless its key is on record: then nothing is changed, and the answer says what is. The steps
+    /// that need not wait for anything are the caller's to do, for `lease_ms`.
+    pub fn promise(&self, promise: &Promise<'_>, lease_ms: i64) -> Result<Standing> {
         let envelope = serde_json::to_string(promise.envelope).context("envelope")?;
         let plan_text = serde_json::to_string(promise.plan).context("plan")?;
         let (key, policy, seed) =
@@ -174,14 +175,23 @@ impl Store {
                 message.as_slice()
             ])?;
             let mut insert = db.prepare_cached(
-                "INSERT INTO steps (key, step, action, state, after, outcome, due_ms)
-                 VALUES (?1, ?2, ?3, 'pending', ?4, ?5, ?6)",
+                "INSERT INTO steps (key, step, action, state, after, outcome, due_ms, lease_ms)
+                 VALUES (?1, ?2, ?3, 'pending', ?4, ?5, ?6, ?7)",
             )?;
             for (number, step) in plan.steps.iter().enumerate() {
                 let after = step.after.map(|(earlier, _)| earlier as i64);
                 let outcome = step.after.map(|(_, outcome)| outcome_name(outcome));
                 let due_ms = at_ms + i64::from(step.delay) * 1000;
-                insert.execute(params![key, number as i64, step.action.name(), after, outcome, due_ms])?;
+                let lease = if step.starts_at_once() { at_ms + lease_ms } else { 0 };
+                insert.execute(params![
+                    key,
+                    number as i64,
+                    step.action.name(),
+                    after,
+                    outcome,
+                    due_ms,
+                    lease
+                ])?;
             }
             counters::add(db, &tally, at_ms, true)?;
             Ok(Standing::New)
@@ -229,8 +239,8 @@ impl Store {
         })
     }
 
-    /// Puts the ends of steps on record. A step that has ended before changes nothing.
-    pub fn settle(&self, key: &str, ends: &[(usize, Settled)]) -> Result<()> {
+    /// Puts the ends of steps on record; says whether nothing is left to do. A step that has ended before changes nothing.
+    pub fn settle(&self, key: &str, ends: &[(usize, Settled)]) -> Result<bool> {
         let (key, ends) = (key.to_owned(), ends.to_vec());
         self.shared.write(move |db| {
             for (step, settled) in &ends {
@@ -375,9 +385,8 @@ fn settle(db: &Connection, key: &str, step: usize, settled: &Settled) -> rusqlit
 }
 
 /// With nothing pending, the message itself need not be kept.
-fn finish(db: &Connection, key: &str) -> rusqlite::Result<()> {
+fn finish(db: &Connection, key: &str) -> rusqlite::Result<bool> {
     let finish = "UPDATE journal SET state = 'finished', owner = NULL, message = NULL, at_ms = max(at_ms, ?2) WHERE key = ?1 AND NOT EXISTS (
         SELECT 1 FROM steps WHERE steps.key = ?1 AND steps.state = 'pending')";
-    db.prepare_cached(finish)?.execute(params![key, clock::now_ms()])?;
-    Ok(())
+    Ok(db.prepare_cached(finish)?.execute(params![key, clock::now_ms()])? > 0)
 }
