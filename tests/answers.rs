@@ -31,7 +31,7 @@ fn parts(mail: &Arrived) -> (String, String, Vec<u8>) {
 }
 
 #[test]
-fn b37_a_bounce_is_a_proper_report_with_the_original_byte_for_byte() {
+fn b5_b37_a_bounce_is_a_proper_report_with_the_original_byte_for_byte() {
     let peer = SmtpPeer::start(ACCEPT);
     let sandbox = Sandbox::new().smtp_port(peer.port);
     let long = format!("X-MSFBL: {}\r\n", "abcDEF123+/=".repeat(60));

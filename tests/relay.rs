@@ -267,3 +267,40 @@ fn a_summary_for_people_and_words_about_a_wrong_directory() {
     assert_eq!(wrong.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("not a directory; give"), "{wrong:?}");
 }
+
+#[test]
+fn b13_b35_b42_many_threads_keep_what_is_to_be_kept_and_nothing_else() {
+    let sandbox = Sandbox::new().config("[relay]\nthreads = 128");
+    let inbox = inbox(&sandbox);
+    for number in 0..120 {
+        let extra = if number < 40 { "X-Bouncy-Sink: store-done\r\n" } else { "X-Shout: Yahoo!\r\n" };
+        fs::write(
+            inbox.join(format!("{number:03}!.msg")),
+            left_by_the_mail_server("x@accept.sink.example", extra),
+        )
+        .unwrap();
+    }
+    let summary = relay(&sandbox, &inbox);
+    assert_eq!(
+        (&summary["messages"], &summary["failed"], &summary["left"]),
+        (&120.into(), &0.into(), &0.into())
+    );
+    assert_eq!(names(&inbox.join("done")).len(), 40);
+    assert_eq!(names(&inbox), ["done"]);
+}
+
+#[test]
+fn b34_the_log_says_what_was_done_to_whom_in_one_line_a_message() {
+    let sandbox = Sandbox::new();
+    let inbox = inbox(&sandbox);
+    for recipient in ["a,b@accept.sink.example", "c@oob.sink.example"] {
+        fs::write(inbox.join(format!("{recipient}.msg")), left_by_the_mail_server(recipient, "")).unwrap();
+    }
+    relay(&sandbox, &inbox);
+    let log = sandbox.run(&["log", "--json"], b"").stdout;
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    assert!(lines.iter().any(|line| line["recipient"] == "a,b@accept.sink.example"), "{log}");
+    let bounced = lines.iter().find(|line| line["recipient"] == "c@oob.sink.example").unwrap();
+    assert_eq!(bounced["results"][0]["action"], "bounce", "{log}");
+}

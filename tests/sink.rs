@@ -111,7 +111,7 @@ fn b26_the_client_address_is_taken_from_the_received_header_the_mail_server_wrot
 }
 
 #[test]
-fn b32_only_listed_mail_exchangers_are_answered() {
+fn b22_b32_only_listed_mail_exchangers_are_answered() {
     let peer = SmtpPeer::start(ACCEPT);
     let sandbox = Sandbox::new().smtp_port(peer.port).settings("require_spf = false");
     let message = plain("x@oob.sink.example");

@@ -11,7 +11,7 @@ const CLICKS: &str =
     "open_percent = 100\nclick_percent = 100\nopen_again_percent = 100\nclick_again_percent = 100";
 
 #[test]
-fn images_are_opened_and_links_clicked_by_one_user_agent_over_one_connection() {
+fn b19_images_are_opened_and_links_clicked_by_one_user_agent_over_one_connection() {
     let tracker = Tracker::start();
     let sandbox = Sandbox::new().settings(&tracker.allowed()).settings(CLICKS);
     let page = html("x@openclick.sink.example", &[tracker.url("/i")], &[tracker.url("/l?a=1&amp;b=2")]);
