@@ -12,7 +12,7 @@ use crate::envelope::Envelope;
 use crate::error::Result;
 use crate::message::Message;
 use crate::policy::plan::{Plan, Step};
-use crate::store::{Job, Promise, Settled, Standing, StepResult, Store};
+use crate::store::{Job, Promise, Settled, Standing, StepResult, Store, Tally};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::net::IpAddr;
@@ -221,12 +221,21 @@ fn run_ready(
             Done::Failed => (StepResult::Failed, "failed"),
             Done::Later { at_ms } => (StepResult::Later { at_ms }, "later"),
         };
+        let now_ms = clock::now_ms();
         let action = work.plan.steps[step].action.name();
         ended.push(Ended { step, action, result: name, note: report.note.clone() });
-        settled.push((
-            step,
-            Settled { result, note: report.note, tally: report.tally, now_ms: clock::now_ms() },
-        ));
+        settled.push((step, Settled { result, note: report.note, tally: report.tally, now_ms }));
+        if matches!(report.outcome, Done::Later { .. }) {
+            continue;
+        }
+        // What is counted when a step has ended is settled with it, not in a transaction of its own.
+        for (count, name) in work.plan.counts_after(step, report.outcome == Done::Succeeded) {
+            let mut tally = Tally::default();
+            tally.add(name);
+            ended.push(Ended { step: count, action: "count", result: "succeeded", note: name.to_owned() });
+            let result = StepResult::Succeeded;
+            settled.push((count, Settled { result, note: name.to_owned(), tally, now_ms }));
+        }
     }
     let finished = doors.store.settle(work.key, &settled).unwrap_or_else(|error| {
         tracing::error!(%error, key = work.key, "what was done is not on record: it may be done again");

@@ -42,14 +42,11 @@ impl Shared {
     /// Opens the file; makes or migrates it where that is needed.
     pub(super) fn open(path: &Path) -> Result<Shared> {
         let opened = open_file(path).or_else(|error| {
-            // The first start on this machine: there is no directory yet.
-            match path.parent() {
-                Some(folder) if !folder.exists() => {
-                    std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
-                    open_file(path).map_err(|error| error.to_string())
-                }
-                _ => Err(error.to_string()),
-            }
+            // The first start on this machine: there is no directory yet. Another process may make it in this very
+            // moment, so that it is there is no reason to give up.
+            let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+            made.map_err(|_| error.to_string())?;
+            open_file(path).map_err(|error| error.to_string())
         });
         let wrong = |text: String| {
             Error::new(format_args!("store {}: {text}", path.display())).remedy(
@@ -59,8 +56,9 @@ impl Shared {
         let mut connection = opened.map_err(wrong)?;
         match schema::version(&connection) {
             Ok(schema::VERSION) => {}
-            Ok(newer) if newer > schema::VERSION => {
-                let what = format_args!("store {}: written by a newer carom", path.display());
+            Ok(other) if !(0..schema::VERSION).contains(&other) => {
+                let what =
+                    format_args!("store {}: written by a newer carom, or by another program", path.display());
                 return Err(Error::new(what)
                     .remedy("install that version again, or set [store] path to another file"));
             }
@@ -160,6 +158,13 @@ fn open_file(path: &Path) -> rusqlite::Result<Connection> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
+    // SQLite opens a file for reading when it cannot for writing, and also when it comes into being in between.
+    if connection.is_readonly("main")? {
+        return Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY),
+            Some("cannot be written".to_owned()),
+        ));
+    }
     connection.busy_timeout(BUSY)?;
     // The last process to close would fold the log in and delete it, only for the next to make it again.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;

@@ -9,6 +9,8 @@ use crate::envelope::Envelope;
 use crate::error::{Context, Result};
 use crate::policy::plan::{Outcome, Plan};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -119,9 +121,13 @@ const READY: &str = "steps.state = 'pending' AND steps.due_ms <= ?2 AND steps.le
     EXISTS (SELECT 1 FROM steps AS earlier WHERE earlier.key = steps.key AND earlier.step = steps.after \
     AND earlier.state IN ('succeeded', 'failed')))";
 
-/// This process, so that another can tell whether it is still there: process id and start time.
+/// This process, so that another can tell whether it is still there.
 fn owner() -> String {
-    let id = std::process::id();
+    owner_of(std::process::id())
+}
+
+/// A process as the journal names it: process id and start time.
+pub(super) fn owner_of(id: u32) -> String {
     format!("{id}:{}", start_time(id).unwrap_or_default())
 }
 
@@ -132,10 +138,19 @@ fn start_time(id: u32) -> Option<String> {
 }
 
 fn is_gone(owner: &str) -> bool {
-    let Some((id, started)) = owner.split_once(':') else {
+    let Some((Ok(id), started)) = owner.split_once(':').map(|(id, started)| (id.parse(), started)) else {
         return true;
     };
-    id.parse().ok().and_then(start_time).as_deref() != Some(started)
+    match start_time(id) {
+        Some(now) => now != started,
+        // Where /proc hides the processes of other users (hidepid), the kernel still says whether they are there.
+        None => !exists(id),
+    }
+}
+
+fn exists(id: u32) -> bool {
+    let process = i32::try_from(id).ok().and_then(Pid::from_raw);
+    process.is_some_and(|process| test_kill_process(process) != Err(Errno::SRCH))
 }
 
 fn outcome_name(outcome: Outcome) -> &'static str {
@@ -204,35 +219,44 @@ impl Store {
         self.shared.write(move |db| claim(db, &key, now_ms, lease_ms))
     }
 
-    /// The same for a message that is on record: everything that is needed to do them.
+    /// The same for a message that is on record: everything that is needed to do them. A process that is still at it is
+    /// left alone: what is due is its to do, and the tick's if it hangs.
     pub fn claim_job(&self, key: &str, now_ms: i64, lease_ms: i64) -> Result<Option<Job>> {
         let key = key.to_owned();
         self.shared.write(move |db| {
-            // Whoever was at it is gone, or this very call would not have been made: its leases are void.
-            let owned: Option<Option<String>> = db
-                .query_row("SELECT owner FROM journal WHERE key = ?1", [&key], |row| row.get(0))
-                .optional()?;
-            if owned.flatten().is_some_and(|owner| is_gone(&owner)) {
-                db.execute("UPDATE steps SET lease_ms = 0 WHERE key = ?1 AND state = 'pending'", [&key])?;
-                db.execute("UPDATE journal SET owner = ?2 WHERE key = ?1", params![key, owner()])?;
+            let select = "SELECT owner FROM journal WHERE key = ?1";
+            let owned: Option<Option<String>> = db.query_row(select, [&key], |row| row.get(0)).optional()?;
+            match owned.flatten() {
+                Some(other) if is_gone(&other) => release_leases(db, &key)?,
+                Some(other) if other != owner() => return Ok(None),
+                _ => {}
             }
             let steps = claim(db, &key, now_ms, lease_ms)?;
-            if steps.is_empty() { Ok(None) } else { job(db, &key, steps) }
+            if steps.is_empty() {
+                return Ok(None);
+            }
+            own(db, &key)?;
+            job(db, &key, steps)
         })
     }
 
-    /// The same over all messages, at most `limit` of them.
+    /// The same over all messages, at most `limit` of them. What is due of a message that another process is at is taken
+    /// from it only when it is overdue by a whole lease.
     pub fn claim_due(&self, now_ms: i64, lease_ms: i64, limit: usize) -> Result<Vec<Job>> {
         self.shared.write(move |db| {
             release_the_dead(db)?;
-            let sql = format!("SELECT DISTINCT key FROM steps WHERE {READY} LIMIT ?1");
+            let sql = format!(
+                "SELECT DISTINCT key FROM steps JOIN journal USING (key) WHERE {READY} AND
+                 (owner IS NULL OR owner = ?3 OR due_ms <= ?2 - ?4) LIMIT ?1"
+            );
             let keys: Vec<String> = db
                 .prepare_cached(&sql)?
-                .query_map(params![limit as i64, now_ms], |row| row.get(0))?
+                .query_map(params![limit as i64, now_ms, owner(), lease_ms], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?;
             let mut jobs = Vec::with_capacity(keys.len());
             for key in keys {
                 let steps = claim(db, &key, now_ms, lease_ms)?;
+                own(db, &key)?;
                 jobs.extend(job(db, &key, steps)?);
             }
             Ok(jobs)
@@ -254,8 +278,8 @@ impl Store {
     pub fn release(&self, key: &str) -> Result<()> {
         let key = key.to_owned();
         self.shared.write(move |db| {
-            db.prepare_cached("UPDATE journal SET owner = NULL WHERE key = ?1 AND owner IS NOT NULL")?
-                .execute([&key])?;
+            db.prepare_cached("UPDATE journal SET owner = NULL WHERE key = ?1 AND owner = ?2")?
+                .execute([&key, &owner()])?;
             Ok(())
         })
     }
@@ -319,6 +343,18 @@ fn claim(db: &Connection, key: &str, now_ms: i64, lease_ms: i64) -> rusqlite::Re
     Ok(steps)
 }
 
+/// This process is at the message from now on: when it is killed, what it had taken is free at once.
+fn own(db: &Connection, key: &str) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE journal SET owner = ?2 WHERE key = ?1")?.execute(params![key, owner()])?;
+    Ok(())
+}
+
+fn release_leases(db: &Connection, key: &str) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE steps SET lease_ms = 0 WHERE key = ?1 AND state = 'pending'")?
+        .execute([key])?;
+    Ok(())
+}
+
 /// What a process that is gone had taken is free again at once; leases are for those that hang.
 fn release_the_dead(db: &Connection) -> rusqlite::Result<()> {
     let mut select =
@@ -326,7 +362,7 @@ fn release_the_dead(db: &Connection) -> rusqlite::Result<()> {
     let owned: Vec<(String, String)> =
         select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
     for (key, _) in owned.iter().filter(|(_, owner)| is_gone(owner)) {
-        db.execute("UPDATE steps SET lease_ms = 0 WHERE key = ?1 AND state = 'pending'", [key])?;
+        release_leases(db, key)?;
         db.execute("UPDATE journal SET owner = NULL WHERE key = ?1", [key])?;
     }
     Ok(())

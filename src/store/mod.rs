@@ -8,6 +8,8 @@ mod connection;
 mod counters;
 mod journal;
 mod schema;
+#[cfg(test)]
+mod tests;
 
 pub use journal::{Job, Owed, Promise, Settled, Standing, StepResult};
 

@@ -43,7 +43,7 @@ pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
 /// Applies what a file has not had yet. Two processes may do so at once: the second finds nothing left to do.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    while version(connection)? < VERSION {
+    while (0..VERSION).contains(&version(connection)?) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let had = version(&transaction)?;
         if let Some(migration) = usize::try_from(had).ok().and_then(|had| MIGRATIONS.get(had)) {

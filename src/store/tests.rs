@@ -1,0 +1,350 @@
+//! The store from the outside: what is written stays, is counted once, and is done by one process at a time.
+
+use super::*;
+use crate::clock;
+use crate::envelope::Envelope;
+use crate::policy::plan::{Action, Outcome, Plan, Step, Verdict};
+use rusqlite::{Connection, params};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+const LEASE: i64 = 900_000;
+
+/// A directory of its own, gone at the end of the test.
+struct Place(PathBuf);
+
+impl Place {
+    fn new() -> Place {
+        let path = std::env::temp_dir().join(format!("carom-store-{:x}", fastrand::u64(..)));
+        std::fs::create_dir_all(&path).unwrap();
+        Place(path)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("carom.db")
+    }
+
+    fn open(&self) -> Store {
+        Store::open(&self.file()).unwrap()
+    }
+
+    /// The file as any other program sees it.
+    fn shell(&self) -> Connection {
+        Connection::open(self.file()).unwrap()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn tally(names: &[&str]) -> Tally {
+    let mut tally = Tally::default();
+    names.iter().for_each(|name| tally.add(name));
+    tally
+}
+
+fn step(after: Option<(usize, Outcome)>, delay: u32) -> Step {
+    Step { after, delay, action: Action::Keep }
+}
+
+fn promise(store: &Store, key: &str, steps: Vec<Step>, at_ms: i64) -> Result<Standing> {
+    let plan = Plan { verdict: Verdict::Accept, steps };
+    store.promise(
+        &Promise {
+            key,
+            envelope: &Envelope::default(),
+            plan: &plan,
+            message: &Arc::new(b"Subject: x\r\n\r\n".to_vec()),
+            seed: u64::MAX,
+            policy: "sink",
+            at_ms,
+            tally: &tally(&["total_messages"]),
+        },
+        LEASE,
+    )
+}
+
+fn settle(store: &Store, key: &str, step: usize, result: StepResult) {
+    let settled = Settled { result, note: "done".into(), tally: tally(&["settled"]), now_ms: 0 };
+    store.settle(key, &[(step, settled)]).unwrap();
+}
+
+fn count(store: &Store, name: &str) -> u64 {
+    store.counters().unwrap().1.get(name).copied().unwrap_or(0)
+}
+
+fn states(place: &Place, key: &str) -> Vec<String> {
+    let shell = place.shell();
+    let mut select = shell.prepare("SELECT state FROM steps WHERE key = ?1 ORDER BY step").unwrap();
+    let rows = select.query_map([key], |row| row.get(0)).unwrap();
+    rows.map(|state| state.unwrap()).collect()
+}
+
+/// As if the process that is at a message were another one.
+fn owned_by(place: &Place, key: &str, owner: &str) {
+    let changed =
+        place.shell().execute("UPDATE journal SET owner = ?2 WHERE key = ?1", params![key, owner]).unwrap();
+    assert_eq!(changed, 1);
+}
+
+/// A process that runs until the test ends, as `owner` of the journal writes it.
+fn another_process() -> (std::process::Child, String) {
+    let child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    let owner = journal::owner_of(child.id());
+    (child, owner)
+}
+
+#[test]
+fn commits_reach_the_disk_before_they_are_reported() {
+    let place = Place::new();
+    let store = place.open();
+    let pragma = |name: &str| {
+        store
+            .shared
+            .read(|db| {
+                db.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, rusqlite::types::Value>(0))
+            })
+            .unwrap()
+    };
+    assert_eq!(pragma("synchronous"), rusqlite::types::Value::Integer(2), "FULL");
+    assert_eq!(pragma("journal_mode"), rusqlite::types::Value::Text("wal".into()));
+}
+
+#[test]
+fn many_threads_on_two_handles_lose_no_count() {
+    let place = Place::new();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            let store = Arc::new(place.open());
+            for _ in 0..16 {
+                let store = store.clone();
+                scope.spawn(move || {
+                    for _ in 0..25 {
+                        let record =
+                            Record { key: None, tally: &tally(&["a", "b"]), at_ms: 61_000, message: true };
+                        store.record(&record).unwrap();
+                    }
+                });
+            }
+        }
+    });
+    let store = place.open();
+    assert_eq!((count(&store, "a"), count(&store, "b")), (800, 800));
+    assert_eq!(store.series().unwrap(), [(60, 800)]);
+}
+
+#[test]
+fn handles_that_open_and_close_at_once_lose_no_count() {
+    let place = Place::new();
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                for _ in 0..25 {
+                    let record = Record { key: None, tally: &tally(&["a"]), at_ms: 0, message: true };
+                    place.open().record(&record).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(count(&place.open(), "a"), 400);
+}
+
+#[test]
+fn a_key_is_recorded_once() {
+    let place = Place::new();
+    let store = place.open();
+    for _ in 0..2 {
+        store.record(&Record { key: Some("k"), tally: &tally(&["a"]), at_ms: 0, message: true }).unwrap();
+    }
+    assert_eq!(count(&store, "a"), 1);
+    assert_eq!(promise(&store, "k", vec![step(None, 0)], 0).unwrap(), Standing::Finished);
+}
+
+#[test]
+fn a_promise_outlives_the_process_and_is_counted_once() {
+    let place = Place::new();
+    assert_eq!(promise(&place.open(), "k", vec![step(None, 0)], 0).unwrap(), Standing::New);
+    let store = place.open();
+    let again = promise(&store, "k", vec![step(None, 0)], 0).unwrap();
+    assert_eq!(again, Standing::Open { abandoned: false });
+    assert_eq!(count(&store, "total_messages"), 1);
+    store.release("k").unwrap();
+    let jobs = store.claim_due(LEASE + 1, LEASE, 10).unwrap();
+    assert_eq!((jobs.len(), jobs[0].seed, &jobs[0].steps), (1, u64::MAX, &vec![0]));
+    assert_eq!(jobs[0].message, b"Subject: x\r\n\r\n");
+}
+
+#[test]
+fn a_step_is_settled_once() {
+    let place = Place::new();
+    let store = place.open();
+    promise(&store, "k", vec![step(None, 0)], 0).unwrap();
+    assert_eq!(store.claim("k", 1, LEASE).unwrap(), [0; 0], "it is leased with the promise");
+    for _ in 0..3 {
+        settle(&store, "k", 0, StepResult::Succeeded);
+    }
+    assert_eq!(count(&store, "settled"), 1);
+    let message: Option<Vec<u8>> =
+        place.shell().query_row("SELECT message FROM journal", [], |row| row.get(0)).unwrap();
+    assert_eq!(message, None, "a finished message is not kept");
+}
+
+#[test]
+fn a_step_put_off_waits_for_its_time() {
+    let place = Place::new();
+    let store = place.open();
+    promise(&store, "k", vec![step(None, 0), step(None, 5)], 0).unwrap();
+    settle(&store, "k", 0, StepResult::Later { at_ms: 10_000 });
+    assert_eq!(store.claim("k", 4_999, LEASE).unwrap(), [0; 0]);
+    assert_eq!(store.claim("k", 5_000, LEASE).unwrap(), [1]);
+    let owed = store.outbox().unwrap();
+    assert_eq!(owed.iter().map(|owed| owed.attempts).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(store.claim("k", 10_000, LEASE).unwrap(), [0]);
+}
+
+#[test]
+fn what_waits_for_another_end_is_skipped_and_so_is_what_waits_for_that() {
+    let place = Place::new();
+    let store = place.open();
+    let steps = vec![
+        step(None, 0),
+        step(Some((0, Outcome::Succeeded)), 0),
+        step(Some((1, Outcome::Finished)), 0),
+        step(Some((0, Outcome::Failed)), 0),
+    ];
+    promise(&store, "k", steps, 0).unwrap();
+    assert_eq!(store.claim("k", 1, LEASE).unwrap(), [0; 0]);
+    settle(&store, "k", 0, StepResult::Failed);
+    assert_eq!(states(&place, "k"), ["failed", "skipped", "skipped", "pending"]);
+    assert_eq!(store.claim("k", 1, LEASE).unwrap(), [3]);
+    settle(&store, "k", 3, StepResult::Succeeded);
+    assert_eq!(promise(&store, "k", vec![], 0).unwrap(), Standing::Finished);
+}
+
+#[test]
+fn what_a_dead_process_had_taken_is_free_at_once() {
+    let place = Place::new();
+    let store = place.open();
+    promise(&store, "k", vec![step(None, 0)], 0).unwrap();
+    owned_by(&place, "k", "4000000:1");
+    let again = promise(&store, "k", vec![], 0).unwrap();
+    assert_eq!(again, Standing::Open { abandoned: true });
+    assert_eq!(store.claim_due(2, LEASE, 10).unwrap().len(), 1);
+}
+
+#[test]
+fn what_a_dead_tick_had_taken_is_free_at_once() {
+    let place = Place::new();
+    let store = place.open();
+    promise(&store, "k", vec![step(None, 0)], 0).unwrap();
+    store.release("k").unwrap();
+    assert_eq!(store.claim_due(LEASE + 1, LEASE, 10).unwrap().len(), 1);
+    let owner: Option<String> =
+        place.shell().query_row("SELECT owner FROM journal", [], |row| row.get(0)).unwrap();
+    assert!(owner.is_some(), "a tick that is killed leaves its name");
+}
+
+#[test]
+fn a_step_is_not_done_twice_when_the_process_beside_it_dies() {
+    let place = Place::new();
+    let store = place.open();
+    promise(&store, "k", vec![step(None, 0), step(None, 0)], 0).unwrap();
+    let (mut process, owner) = another_process();
+    owned_by(&place, "k", &owner);
+    // The other process is at the first step when a tick and a redelivery come by.
+    place.shell().execute("UPDATE steps SET lease_ms = 900000 * (step = 0)", []).unwrap();
+    let ticks: usize = store.claim_due(1, LEASE, 10).unwrap().iter().map(|job| job.steps.len()).sum();
+    let redelivered = store.claim_job("k", 1, LEASE).unwrap().map_or(0, |job| job.steps.len());
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let later: usize = store.claim_due(2, LEASE, 10).unwrap().iter().map(|job| job.steps.len()).sum();
+    assert_eq!(ticks + redelivered + later, 2, "each step is somebody's once");
+}
+
+#[test]
+fn a_process_that_hangs_loses_its_steps_when_the_lease_is_over() {
+    let place = Place::new();
+    let store = place.open();
+    promise(&store, "k", vec![step(None, 0)], 0).unwrap();
+    let (mut process, owner) = another_process();
+    owned_by(&place, "k", &owner);
+    let before = store.claim_due(LEASE - 1, LEASE, 10).unwrap().len();
+    let after = store.claim_due(LEASE + 1, LEASE, 10).unwrap().len();
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert_eq!((before, after), (0, 1));
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_changes_nothing() {
+    let place = Place::new();
+    let store = place.open();
+    store.shared.read(|db| db.query_row("PRAGMA max_page_count = 12", [], |_| Ok(()))).unwrap();
+    let failed =
+        (0..200).find(|number| promise(&store, &format!("{number:0>200}"), vec![step(None, 0)], 0).is_err());
+    let kept = failed.expect("the file cannot grow for ever");
+    assert_eq!(count(&store, "total_messages"), kept as u64);
+    assert_eq!(store.outbox().unwrap().len(), kept);
+}
+
+#[test]
+fn files_that_are_not_ours_are_refused_with_a_remedy() {
+    let place = Place::new();
+    std::fs::write(place.file(), "this is a text of more than a few letters, not a database".repeat(20))
+        .unwrap();
+    assert!(Store::open(&place.file()).is_err());
+    for version in [-1, 1 + schema::VERSION] {
+        let _ = std::fs::remove_file(place.file());
+        place.shell().pragma_update(None, "user_version", version).unwrap();
+        assert!(Store::open(&place.file()).is_err(), "version {version}");
+    }
+}
+
+#[test]
+fn a_new_file_and_its_directory_are_made_by_many_at_once() {
+    for _ in 0..40 {
+        let place = Place::new();
+        let file = place.0.join("not/yet/carom.db");
+        let together = std::sync::Barrier::new(16);
+        std::thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    together.wait();
+                    Store::open(&file).unwrap().check().unwrap()
+                });
+            }
+        });
+        assert!(Store::open(&file).unwrap().counters().unwrap().0.is_some());
+    }
+}
+
+#[test]
+fn what_is_old_is_purged_and_what_is_owed_is_not() {
+    let place = Place::new();
+    let store = place.open();
+    let now = clock::now_ms();
+    store.record(&Record { key: Some("old"), tally: &tally(&[]), at_ms: 0, message: true }).unwrap();
+    promise(&store, "owed", vec![step(None, 0)], 0).unwrap();
+    store.remember("a", true, now + 1000).unwrap();
+    store.remember("b", true, now - 1000).unwrap();
+    assert_eq!(store.remembered("b", now).unwrap(), None);
+    store.purge(now).unwrap();
+    assert_eq!(store.series().unwrap(), []);
+    assert_eq!(store.remembered("a", now).unwrap(), Some(true));
+    assert_eq!(store.outbox().unwrap().len(), 1);
+    let keys: i64 = place.shell().query_row("SELECT count(*) FROM journal", [], |row| row.get(0)).unwrap();
+    assert_eq!(keys, 1);
+}
+
+#[test]
+fn the_log_of_sqlite_does_not_grow_for_ever() {
+    let place = Place::new();
+    for number in 0..300 {
+        promise(&place.open(), &format!("{number}"), vec![step(None, 0)], 0).unwrap();
+    }
+    let log = std::fs::metadata(place.0.join("carom.db-wal")).unwrap().len();
+    assert!(log < 300_000, "{log} bytes");
+}
