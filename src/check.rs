@@ -74,14 +74,14 @@ fn policies(config: &Config) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     for name in names {
-        let policy = match Policy::load(name, config).and_then(|policy| policy.start_clock().map(|()| policy))
-        {
-            Ok(policy) => policy,
-            Err(error) => {
-                findings.push(Finding::error("policy", &error));
-                continue;
-            }
-        };
+        let policy =
+            match Policy::load(name, config, 1).and_then(|policy| policy.start_clock().map(|()| policy)) {
+                Ok(policy) => policy,
+                Err(error) => {
+                    findings.push(Finding::error("policy", &error));
+                    continue;
+                }
+            };
         let deadline = Deadline::after(Duration::from_secs(1));
         let raw = Arc::new(b"Subject: carom check\r\n\r\n".to_vec());
         let facts =

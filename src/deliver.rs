@@ -37,10 +37,10 @@ pub struct House {
 }
 
 impl House {
-    /// Loads the policy and opens the store. Connects to nothing.
-    pub fn open(config: Arc<Config>, policy: &str) -> Result<House> {
+    /// Loads the policy, for as many threads as will deliver at once, and opens the store. Connects to nothing.
+    pub fn open(config: Arc<Config>, policy: &str, threads: usize) -> Result<House> {
         let dns = Arc::new(Dns::open(&config.dns)?);
-        let policy = Policy::load(policy, &config)?;
+        let policy = Policy::load(policy, &config, threads)?;
         let store = Arc::new(Store::open(&config.store_path())?);
         Ok(House {
             doors: Doors::new(config.clone(), dns.clone(), store.clone()),

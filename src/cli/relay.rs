@@ -33,7 +33,8 @@ pub(super) fn run(arguments: &Arguments, config: Arc<Config>, json: bool, quiet:
     let (done, failed) = (config.relay.done.as_deref(), config.relay.failed.as_deref());
     let relay = Relay::open(&arguments.directory, done, failed, settle)?;
     let name = arguments.policy.clone().unwrap_or_else(|| config.default_policy.clone());
-    let house = House::open(config, &name)?;
+    let threads = config.relay.threads;
+    let house = House::open(config, &name, threads)?;
     house.policy.start_clock()?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
@@ -72,7 +73,7 @@ fn table(summary: &Summary) -> String {
 /// One tick.
 pub(super) fn cron(config: Arc<Config>) -> Result<Exit> {
     let name = config.default_policy.clone();
-    let house = House::open(config, &name)?;
+    let house = House::open(config, &name, 1)?;
     let done = cron::tick(&house)?;
     if done.failed > 0 {
         say(&format!("carom: {} steps were given up; see carom log\n", done.failed));

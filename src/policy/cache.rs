@@ -3,7 +3,8 @@
 //! Invariant: compiled code is run only from a file that root or this very user owns and nobody else may write, in a
 //! directory of which the same holds; anything else is compiled anew in memory.
 
-use super::engine::{self, Flavor, refused_executable_memory};
+use super::engine::{self, Flavor, Purpose, refused_executable_memory};
+use crate::config::Limits;
 use crate::error::{Context, Error, Result};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
@@ -47,10 +48,12 @@ pub(super) fn compiled_path(directory: &Path, hash: &str, flavor: Flavor) -> Pat
 /// Maps the compiled component at `path`, or compiles what `wasm` gives.
 pub(super) fn load(
     flavor: Flavor,
+    purpose: Purpose,
+    limits: &Limits,
     path: &Path,
     wasm: impl FnOnce() -> Result<Vec<u8>>,
 ) -> std::result::Result<Loaded, LoadFailure> {
-    let runner = engine::engine(flavor, false)?;
+    let runner = engine::engine(flavor, purpose, limits)?;
     match map(&runner, path) {
         Ok(Some(component)) => {
             return Ok(Loaded { engine: runner, component, fresh: false });
@@ -60,7 +63,7 @@ pub(super) fn load(
         Err(error) => tracing::info!(path = %path.display(), error, "compiled policy is of another engine"),
     }
     let wasm = wasm()?;
-    let engine = engine::engine(flavor, true)?;
+    let engine = engine::engine(flavor, Purpose::Compile, limits)?;
     let compiled = engine.precompile_component(&wasm).map_err(|error| {
         Error::new(format_args!("not a policy that can be run: {error:#}"))
             .remedy("build it as a component for the world carom:policy/policy@1.0.0")

@@ -5,7 +5,9 @@
 use crate::config::Limits;
 use crate::error::{Context, Result};
 use std::time::Duration;
-use wasmtime::{Config, Engine, StoreLimits, StoreLimitsBuilder};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, StoreLimits, StoreLimitsBuilder,
+};
 
 /// How often the clock of guests is to tick.
 pub(super) const TICK: Duration = Duration::from_millis(10);
@@ -30,23 +32,62 @@ impl Flavor {
     }
 }
 
-/// Makes an engine. Its settings are part of what compiled code must agree with, so they depend on nothing but `flavor`. One that
-/// only runs what is compiled starts in half the time.
-pub(super) fn engine(flavor: Flavor, compiles: bool) -> Result<Engine> {
+/// What an engine is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Compiling; it can run what it compiled, too.
+    Compile,
+    /// Running a few decisions. Without the compiler an engine starts in half the time.
+    Run,
+    /// Running many decisions in so many threads: memory is kept mapped from one decision to the next.
+    RunMany(usize),
+}
+
+/// Memory that a pooled instance clears by hand rather than by giving it back to the kernel: what a usual decision dirties.
+const KEPT_RESIDENT: usize = 1 << 20;
+
+/// Makes an engine. What compiled code must agree with depends on nothing but `flavor`.
+pub(super) fn engine(flavor: Flavor, purpose: Purpose, limits: &Limits) -> Result<Engine> {
     let mut config = Config::new();
     config.epoch_interruption(true);
-    config.enable_compiler(compiles);
+    config.enable_compiler(purpose == Purpose::Compile);
+    if let Purpose::RunMany(threads) = purpose {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(threads, limits)));
+    }
     if flavor == Flavor::Pulley {
         config.target("pulley64").context("pulley64")?;
     }
     Engine::new(&config).context("cannot start the WebAssembly engine")
 }
 
+/// Room for every thread's instance, also for components of several modules, as JavaScript and Python make them.
+fn pool(threads: usize, limits: &Limits) -> PoolingAllocationConfig {
+    let threads = u32::try_from(threads).unwrap_or(u32::MAX).clamp(1, 256);
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(threads * 2)
+        .total_core_instances(threads * 32)
+        .total_memories(threads * 4)
+        .total_tables(threads * 32)
+        .max_memory_size(limits.memory)
+        .max_core_instance_size(1 << 20)
+        .max_component_instance_size(1 << 20)
+        .max_core_instances_per_component(64)
+        .max_memories_per_component(16)
+        .max_tables_per_component(64)
+        .table_elements(TABLE_ELEMENTS)
+        .linear_memory_keep_resident(KEPT_RESIDENT)
+        .table_keep_resident(KEPT_RESIDENT);
+    pool
+}
+
+/// Elements of one table.
+const TABLE_ELEMENTS: usize = 100_000;
+
 /// Memory, tables and instances of one decision. Growing past them is a trap, so that the cause can be named.
 pub(super) fn store_limits(limits: &Limits) -> StoreLimits {
     StoreLimitsBuilder::new()
         .memory_size(limits.memory)
-        .table_elements(100_000)
+        .table_elements(TABLE_ELEMENTS)
         .instances(64)
         .tables(64)
         .memories(16)

@@ -26,7 +26,7 @@ use crate::config::{self, Config, OnTrap};
 use crate::error::{Context, Error, Result};
 use bindings::PolicyPre;
 use cache::{LoadFailure, Loaded};
-use engine::Flavor;
+use engine::{Flavor, Purpose};
 use facts::Facts;
 use host::{Host, Stopped};
 use plan::Plan;
@@ -137,12 +137,13 @@ impl Policy {
     pub const TICK: Duration = engine::TICK;
 
     /// Loads the policy `name` as the config describes it: compiled code is mapped; where there is none the component
-    /// is compiled, and kept for the next process.
-    pub fn load(name: &str, config: &Config) -> Result<Policy> {
+    /// is compiled, and kept for the next process. `threads` is how many will decide at once.
+    pub fn load(name: &str, config: &Config, threads: usize) -> Result<Policy> {
+        let purpose = if threads > 1 { Purpose::RunMany(threads) } else { Purpose::Run };
         let described = config.policy.get(name);
         let source = Source::find(name, described.and_then(|policy| policy.path.as_deref()))?;
-        let (engine, instance) = match source.prepare(config, Flavor::Native) {
-            Err(LoadFailure::NoExecutableMemory) => source.prepare(config, Flavor::Pulley),
+        let (engine, instance) = match source.prepare(config, Flavor::Native, purpose) {
+            Err(LoadFailure::NoExecutableMemory) => source.prepare(config, Flavor::Pulley, purpose),
             other => other,
         }
         .map_err(|failure| match failure {
@@ -332,13 +333,14 @@ impl Source {
         &self,
         config: &Config,
         flavor: Flavor,
+        purpose: Purpose,
     ) -> std::result::Result<(Engine, PolicyPre<Host>), LoadFailure> {
         let path = cache::compiled_path(&config.compiled_dir(), &self.hash, flavor);
         let wasm = || match &self.wasm {
             Wasm::Shipped(wasm) => Ok(wasm.to_vec()),
             Wasm::File(path) => std::fs::read(path).context(path.display()),
         };
-        let Loaded { engine, component, fresh } = cache::load(flavor, &path, wasm)?;
+        let Loaded { engine, component, fresh } = cache::load(flavor, purpose, &config.limits, &path, wasm)?;
         if fresh {
             tracing::info!(path = %path.display(), "compiled a policy");
         }
