@@ -225,6 +225,47 @@ fn b10_hanging_peers_hold_up_nobody_else() {
 }
 
 #[test]
+fn b41_a_run_waits_for_all_hanging_peers_at_once_not_for_each_in_turn() {
+    let peer = SmtpPeer::start(SILENT);
+    let sandbox = Sandbox::new().smtp_port(peer.port).config("[relay]\nthreads = 12\n[send]\ntimeout = 3");
+    let inbox = inbox(&sandbox);
+    for number in 0..12 {
+        fs::write(inbox.join(format!("{number}.msg")), left_by_the_mail_server("x@oob.sink.example", ""))
+            .unwrap();
+    }
+    let summary = relay(&sandbox, &inbox);
+    assert_eq!(summary["counters"]["oob_deferred"], 12);
+    let seconds = summary["seconds"].as_f64().unwrap();
+    assert!(seconds < 18.0, "12 times 3 s would be 36: {seconds}");
+}
+
+#[test]
+fn progress_is_shown_on_a_terminal_and_nowhere_else() {
+    let sandbox = Sandbox::new();
+    let inbox = inbox(&sandbox);
+    let fill = || {
+        for number in 0..200 {
+            let message = left_by_the_mail_server("x@accept.sink.example", "");
+            fs::write(inbox.join(format!("{number}.msg")), message).unwrap();
+        }
+    };
+    fill();
+    let carom =
+        format!("{CAROM} --config {} relay {}", sandbox.path("carom.toml").display(), inbox.display());
+    let mut terminal = Command::new("script");
+    terminal
+        .args(["-qec", &carom, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let shown = finish(start(terminal, b""), Duration::from_secs(60));
+    assert!(shown.stdout.contains("/200 messages") && shown.stdout.contains("\r"), "{shown:?}");
+    fill();
+    let silent = sandbox.run(&["relay", inbox.to_str().unwrap()], b"");
+    assert!(!silent.stderr.contains("messages") && silent.code == 0, "{silent:?}");
+}
+
+#[test]
 fn b8_a_dead_store_leaves_every_file() {
     let sandbox = Sandbox::new();
     let inbox = inbox(&sandbox);

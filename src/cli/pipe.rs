@@ -103,7 +103,7 @@ pub(super) fn run(arguments: &Arguments, load: impl FnOnce() -> Result<Arc<Confi
         Err(error) => return end(&Answer::later(error)),
     };
     let name = arguments.policy.clone().unwrap_or_else(|| config.default_policy.clone());
-    let house = match House::open(config, &name) {
+    let house = match House::open(config, &name, 1) {
         Ok(house) => house,
         Err(error) => return end(&Answer::later(error)),
     };
@@ -176,4 +176,34 @@ fn end(answer: &Answer) -> Exit {
         let _ = writeln!(stdout().lock(), "{line}");
     }
     exit
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    /// Run only by the test below, in a process of its own.
+    #[test]
+    #[ignore = "ends the process, as it should"]
+    fn panic_on_purpose() {
+        super::fail_softly();
+        let nothing: Option<u8> = std::hint::black_box(None);
+        nothing.unwrap();
+    }
+
+    #[test]
+    fn a_panic_is_try_again_later_in_one_line() {
+        let ran = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "--nocapture", "cli::pipe::tests::panic_on_purpose"])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout);
+        assert_eq!(ran.status.code(), Some(75), "{said}");
+        let line = said.lines().find(|line| line.contains("carom failed"));
+        assert!(
+            line.is_some_and(|line| line.contains("4.3.0") && line.contains("src/cli/pipe.rs")),
+            "{said}"
+        );
+    }
 }

@@ -201,6 +201,36 @@ impl Plan {
         self.steps = kept;
         counted
     }
+
+    /// What is counted at once because `step` has ended: the numbers of those steps and the counters' names. They hang on it
+    /// directly or through each other.
+    pub fn counts_after(&self, step: usize, succeeded: bool) -> Vec<(usize, &str)> {
+        let mut ended = vec![(step, succeeded)];
+        let mut counts = Vec::new();
+        for (number, next) in self.steps.iter().enumerate().skip(step + 1) {
+            let (Some((earlier, outcome)), Action::Count { name }, 0) =
+                (next.after, &next.action, next.delay)
+            else {
+                continue;
+            };
+            let met = |&(ended, succeeded): &(usize, bool)| ended == earlier && outcome.is_met(succeeded);
+            if ended.iter().any(met) {
+                ended.push((number, true));
+                counts.push((number, name.as_str()));
+            }
+        }
+        counts
+    }
+}
+
+impl Outcome {
+    fn is_met(self, succeeded: bool) -> bool {
+        match self {
+            Outcome::Succeeded => succeeded,
+            Outcome::Failed => !succeeded,
+            Outcome::Finished => true,
+        }
+    }
 }
 
 /// What became of a step while bookkeeping was taken out.
@@ -268,5 +298,24 @@ mod tests {
             plan.steps,
             [step(Action::Keep, None), step(count("kept"), Some((0, Outcome::Succeeded)))]
         );
+    }
+
+    #[test]
+    fn counts_that_hang_on_a_step_are_found_through_each_other_but_not_through_other_steps() {
+        let later = Step { delay: 60, ..step(count("a_minute_on"), Some((0, Outcome::Succeeded))) };
+        let plan = Plan {
+            verdict: Verdict::Accept,
+            steps: vec![
+                step(Action::Keep, None),
+                step(count("kept"), Some((0, Outcome::Succeeded))),
+                step(count("not_kept"), Some((0, Outcome::Failed))),
+                step(count("through"), Some((1, Outcome::Finished))),
+                later,
+                step(Action::Keep, Some((0, Outcome::Succeeded))),
+                step(count("again"), Some((5, Outcome::Succeeded))),
+            ],
+        };
+        assert_eq!(plan.counts_after(0, true), [(1, "kept"), (3, "through")]);
+        assert_eq!(plan.counts_after(0, false), [(2, "not_kept")]);
     }
 }

@@ -154,4 +154,12 @@ x = 1
     fn another_ini_is_refused() {
         assert!(import("[Other]\nx = 1\n", |_| None).unwrap_err().to_string().contains("[Sink]"));
     }
+
+    #[test]
+    fn b30_the_backup_count_is_read_in_the_spelling_of_the_shipped_ini() {
+        for spelling in ["Logfile_backup_count", "Logfile_backupCount"] {
+            let ini = format!("[Sink]\n{spelling} = 7\n");
+            assert_eq!(converted(&ini).0.log.keep_days, 7, "{spelling}");
+        }
+    }
 }
