@@ -40,9 +40,7 @@ impl Finding {
 
     fn error(subject: &str, error: &Error) -> Finding {
         let remedy = error.remedy_text().unwrap_or("see the text of the error");
-        let text = error.to_string();
-        let found = text.strip_suffix(remedy).map_or(text.as_str(), |text| text.trim_end_matches("; "));
-        Finding::wrong(subject, found, remedy)
+        Finding::wrong(subject, error.text(), remedy)
     }
 }
 
