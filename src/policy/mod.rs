@@ -19,6 +19,8 @@ mod source;
 mod host;
 mod wasi;
 mod prepare;
+/// The WIT package as text.
+pub mod wit;
 /// Installing, listing, rolling back.
 pub mod life;
 
@@ -206,6 +208,16 @@ impl Policy {
         })
     }
 
+    /// The first digits of its hash, as logs show it.
+    pub fn short_hash(&self) -> &str {
+        &self.hash[..self.hash.len().min(12)]
+    }
+
+    /// The component itself.
+    pub fn component(&self) -> Result<Vec<u8>> {
+        self.source.wasm()
+    }
+
     /// Whether loading it now would give the same policy: nothing was installed, rolled back or rebuilt since.
     pub fn is_current(&self, config: &Config) -> bool {
         self.source.is_current(&self.name, config)
@@ -213,7 +225,7 @@ impl Policy {
 
     /// Moves the clock on by which the policy's time is measured. Without somebody who calls this every [`Policy::TICK`], a
     /// policy that loops is never stopped.
-    pub fn ticker(&self) -> impl Fn() + Send + 'static {
+    pub fn ticker(&self) -> impl Fn() + Send + use<> {
         let engine = self.engine.weak();
         move || {
             if let Some(engine) = engine.upgrade() {
@@ -222,13 +234,14 @@ impl Policy {
         }
     }
 
-    /// Starts a thread that does so as long as the process lives.
+    /// Starts a thread that does so as long as the policy is used.
     pub fn start_clock(&self) -> Result<()> {
-        let tick = self.ticker();
+        let engine = self.engine.weak();
         let forever = move || {
-            loop {
+            while let Some(engine) = engine.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
                 std::thread::sleep(Policy::TICK);
-                tick();
             }
         };
         let thread = std::thread::Builder::new().name("policy-clock".into()).stack_size(64 << 10);
@@ -328,8 +341,7 @@ impl Policy {
     }
 
     fn failure(&self, kind: FailureKind, cause: &str) -> Failure {
-        let hash = &self.hash[..self.hash.len().min(12)];
-        Failure { kind, text: format!("policy {} ({hash}): {cause}", self.name) }
+        Failure { kind, text: format!("policy {} ({}): {cause}", self.name, self.short_hash()) }
     }
 
     fn explain(&self, error: &wasmtime::Error, host: &Host) -> Failure {
