@@ -4,8 +4,10 @@
 mod harness;
 
 mod answers;
+mod guests;
 mod hostile;
 mod pipe;
+mod policy;
 mod postfix;
 mod relay;
 mod sink;

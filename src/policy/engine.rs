@@ -6,8 +6,8 @@ use crate::config::Limits;
 use crate::error::{Context, Result};
 use std::time::Duration;
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, StoreLimits,
-    StoreLimitsBuilder,
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter,
+    StoreLimits, StoreLimitsBuilder,
 };
 
 /// How often the clock of guests is to tick.
@@ -87,6 +87,7 @@ fn pool(threads: usize, limits: &Limits) -> PoolingAllocationConfig {
         .max_memories_per_component(16)
         .max_tables_per_component(64)
         .table_elements(TABLE_ELEMENTS)
+        .pagemap_scan(Enabled::Auto)
         .linear_memory_keep_resident(KEPT_RESIDENT)
         .table_keep_resident(KEPT_RESIDENT);
     pool

@@ -34,6 +34,9 @@ mod bindings {
     });
 }
 
+#[cfg(test)]
+mod tests;
+
 pub use failure::{Failure, FailureKind};
 pub use source::shipped;
 
