@@ -36,7 +36,7 @@ struct Host {
     accepted: u32,
 }
 
-impl future::carom::policy::facts::Host for Host {
+impl future::carom::policy1_1_0::facts::Host for Host {
     fn size(&mut self) -> u64 {
         42
     }
@@ -46,7 +46,7 @@ impl future::carom::policy::facts::Host for Host {
     }
 }
 
-impl future::carom::policy::actions::Host for Host {
+impl future::carom::policy1_1_0::actions::Host for Host {
     fn accept(&mut self) -> u32 {
         self.accepted += 1;
         0
@@ -85,6 +85,6 @@ fn a_component_built_for_1_0_runs_on_a_host_that_offers_1_1() {
     let mut store = Store::new(&engine, Host::default());
     store.set_epoch_deadline(1000);
     let policy = future::Policy::instantiate(&mut store, &component, &linker).unwrap();
-    policy.carom_policy_decision().call_decide(&mut store).unwrap().unwrap();
+    policy.carom_policy1_1_0_decision().call_decide(&mut store).unwrap().unwrap();
     assert_eq!(store.data().accepted, 1);
 }
