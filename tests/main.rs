@@ -10,6 +10,7 @@ mod pipe;
 mod policy;
 mod postfix;
 mod relay;
+mod releases;
 mod sink;
 mod tidy;
 mod visits;

@@ -44,8 +44,9 @@ fn add_instance(
             }
             ComponentItem::ComponentFunc(_) => {
                 let name = format!("{interface}#{item}");
-                linker.func_new(item, move |store, _, arguments, results| {
-                    let answered = answer(store, &name, arguments)?;
+                linker.func_new(item, move |mut store, _, arguments, results| {
+                    let answered = answer(&mut store, &name, arguments)?;
+                    give_back(&mut store, arguments)?;
                     if let (Some(result), Some(value)) = (results.first_mut(), answered) {
                         *result = value;
                     }
@@ -59,7 +60,7 @@ fn add_instance(
 }
 
 /// What a function of WASI answers here; `None` where it returns nothing.
-fn answer(mut store: StoreContextMut<'_, Host>, name: &str, arguments: &[Val]) -> Result<Option<Val>> {
+fn answer(store: &mut StoreContextMut<'_, Host>, name: &str, arguments: &[Val]) -> Result<Option<Val>> {
     let count = |place: usize| match arguments.get(place) {
         Some(Val::U64(count)) => *count,
         _ => 0,
@@ -75,8 +76,8 @@ fn answer(mut store: StoreContextMut<'_, Host>, name: &str, arguments: &[Val]) -
         | "wasi:cli/environment#get-arguments"
         | "wasi:filesystem/preopens#get-directories" => Some(Val::List(Vec::new())),
         "wasi:cli/environment#initial-cwd" => Some(Val::Option(None)),
-        "wasi:cli/stdout#get-stdout" | "wasi:cli/stderr#get-stderr" => Some(resource(&mut store, PRINTED)?),
-        "wasi:cli/stdin#get-stdin" => Some(resource(&mut store, CLOSED)?),
+        "wasi:cli/stdout#get-stdout" | "wasi:cli/stderr#get-stderr" => Some(resource(store, PRINTED)?),
+        "wasi:cli/stdin#get-stdin" => Some(resource(store, CLOSED)?),
         "wasi:io/streams#[method]output-stream.check-write" => ok(Some(Val::U64(4096))),
         "wasi:io/streams#[method]output-stream.write"
         | "wasi:io/streams#[method]output-stream.blocking-write-and-flush" => {
@@ -92,7 +93,7 @@ fn answer(mut store: StoreContextMut<'_, Host>, name: &str, arguments: &[Val]) -
         "wasi:io/streams#[method]output-stream.subscribe"
         | "wasi:io/streams#[method]input-stream.subscribe"
         | "wasi:clocks/monotonic-clock#subscribe-duration"
-        | "wasi:clocks/monotonic-clock#subscribe-instant" => Some(resource(&mut store, CLOSED)?),
+        | "wasi:clocks/monotonic-clock#subscribe-instant" => Some(resource(store, CLOSED)?),
         "wasi:io/poll#[method]pollable.ready" => Some(Val::Bool(true)),
         "wasi:io/poll#[method]pollable.block" => None,
         "wasi:io/poll#poll" => {
@@ -127,6 +128,18 @@ fn answer(mut store: StoreContextMut<'_, Host>, name: &str, arguments: &[Val]) -
         "wasi:cli/exit#exit" => return Err(Error::msg("it called exit, and a policy has to return")),
         _ => return Err(Error::msg(format!("it called {name}, which a policy does not get"))),
     })
+}
+
+/// What was lent for the call, or given with it, is nobody's any more.
+fn give_back(store: &mut StoreContextMut<'_, Host>, arguments: &[Val]) -> Result<()> {
+    for argument in arguments {
+        match argument {
+            Val::Resource(resource) => resource.resource_drop(&mut *store)?,
+            Val::List(values) => give_back(store, values)?,
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn resource(store: &mut StoreContextMut<'_, Host>, what: u32) -> Result<Val> {

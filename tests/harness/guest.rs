@@ -14,13 +14,24 @@ pub(crate) struct Guest {
     pages: u32,
     data: String,
     prepare: Option<String>,
+    wasi: bool,
 }
+
+/// As much of WASI as the tests use.
+const WASI: [&str; 3] = [
+    "package wasi:random@0.2.3; interface random { get-random-u64: func() -> u64; }",
+    "package wasi:io@0.2.3; interface streams { resource output-stream {
+        blocking-write-and-flush: func(contents: list<u8>) -> result; } }",
+    "package wasi:cli@0.2.3;
+     interface stdout { use wasi:io/streams@0.2.3.{output-stream}; get-stdout: func() -> output-stream; }
+     interface exit { exit: func(status: result); }",
+];
 
 impl Guest {
     /// `decide` is the body of a function without result; `$accept` and `$size` can be called.
     pub(crate) fn new(decide: &str) -> Guest {
         let (version, imports, data) = ("1.0.0".into(), String::new(), String::new());
-        Guest { version, imports, decide: decide.into(), pages: 1, data, prepare: None }
+        Guest { version, imports, decide: decide.into(), pages: 1, data, prepare: None, wasi: false }
     }
 
     /// Another function that it imports: `("actions", "count", "$count", "(param i32 i32 i32 i32 i32 i32)")`.
@@ -29,6 +40,20 @@ impl Guest {
         self.imports.push_str(&format!(
             "(import \"carom:policy/{interface}@{version}\" \"{name}\" (func {local} {signature}))\n"
         ));
+        self
+    }
+
+    /// Imports of WASI: `$random`, `$stdout`, `$print` and `$exit` can be called.
+    pub(crate) fn wasi(mut self) -> Guest {
+        self.wasi = true;
+        self.imports.push_str(
+            r#"(import "wasi:random/random@0.2.3" "get-random-u64" (func $random (result i64)))
+            (import "wasi:cli/stdout@0.2.3" "get-stdout" (func $stdout (result i32)))
+            (import "wasi:io/streams@0.2.3" "[method]output-stream.blocking-write-and-flush"
+                (func $print (param i32 i32 i32) (result i32)))
+            (import "wasi:cli/exit@0.2.3" "exit" (func $exit (param i32)))
+            "#,
+        );
         self
     }
 
@@ -72,7 +97,7 @@ impl Guest {
 
     /// The component.
     pub(crate) fn build(&self) -> Vec<u8> {
-        let Guest { version, imports, decide, pages, data, prepare } = self;
+        let Guest { version, imports, decide, pages, data, prepare, .. } = self;
         let preparation = prepare.as_ref().map_or(String::new(), |body| {
             format!("(func (export \"carom:policy/preparation@{version}#prepare\") {body})")
         });
@@ -114,8 +139,16 @@ impl Guest {
             }
         }
         let mut resolve = Resolve::default();
-        let package =
-            resolve.push_str("policy.wit", &whole.replace("@1.0.0", &format!("@{}", self.version))).unwrap();
+        let mut whole = whole.replace("@1.0.0", &format!("@{}", self.version));
+        if self.wasi {
+            for package in WASI {
+                resolve.push_str("wasi.wit", package).unwrap();
+            }
+            let imports = ["random/random", "io/streams", "cli/stdout", "cli/exit"];
+            let imports: String = imports.iter().map(|name| format!("import wasi:{name}@0.2.3;\n")).collect();
+            whole = whole.replace("world policy {", &format!("world policy {{\n{imports}"));
+        }
+        let package = resolve.push_str("policy.wit", &whole).unwrap();
         (resolve, package)
     }
 }
