@@ -139,6 +139,11 @@ mod tests {
                 "joe@example.org",
                 "two.example one.example",
             ),
+            (
+                "SRS1=X+/3=one.example==JvSE=IT=example.org=joe@two.example",
+                "joe@example.org",
+                "two.example one.example",
+            ),
             ("list+SRS=Wq8v=LF=example.org=joe@three.example", "joe@example.org", "three.example"),
             ("a+b+srs=Wq8v=LF=example.org=joe@three.example", "joe@example.org", "three.example"),
         ] {
