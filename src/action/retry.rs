@@ -3,7 +3,7 @@
 //! Waits double from the first to the longest, each shortened by up to half, so that what failed together is not tried
 //! together; after some days it is given up. Not here: the outbox that keeps them, and the requests. Invariant: the same
 //! notification and attempt give the same wait, and no answer of a server, however hostile, leads to a wait longer than
-//! [`LONGEST_ASKED_MS`].
+//! `LONGEST_ASKED_MS`.
 
 use jiff::fmt::rfc2822::DateTimeParser;
 use ring::digest;

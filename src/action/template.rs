@@ -3,7 +3,7 @@
 //! `https://app.example/bounces/{address}` becomes the URL for one address. The eight operators are known, with lists of
 //! variables (`{?reason,status}`); prefixes (`{name:3}`) and explosion (`{name*}`), which only level 4 has, are not. Not
 //! here: where the template comes from and whether the host may be connected to. Invariant: values may come from
-//! strangers. Whatever they hold, a URL from [`url`] has the scheme and host of the template and does not climb out of its
+//! strangers. Whatever they hold, a URL from `url` has the scheme and host of the template and does not climb out of its
 //! path; a value under `{…}` is one value, a value under `{+…}` may have slashes in it.
 
 use crate::error::{Error, Result};

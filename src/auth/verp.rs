@@ -12,7 +12,7 @@
 //! * **recipient**: lower-case letters, digits, `.`, `-` and `_` stand for themselves, every other octet is `+` and two
 //!   hexadecimal digits, `=` stands for the `@`. A recipient for whom the 64 octets of a local part (RFC 5321 section
 //!   4.5.3.1.1) are too few is written as the first 120 bits of its SHA-256: such a path proves that it is ours and that a
-//!   recipient somebody names is the right one ([`Recipient::is`]), but does not tell who it is without a look-up.
+//!   recipient somebody names is the right one (`Recipient::is`), but does not tell who it is without a look-up.
 //!
 //! Not here: the keys' files, and what follows from a proof. Invariant: PowerMTA lower-cases local parts, so no meaning
 //! hangs on the case of a letter: recipients that differ only in the case of ASCII letters are one recipient, and it is
@@ -62,7 +62,7 @@ pub struct Verified {
 pub enum Recipient {
     /// The address, in lower case and quoted only where it must be (RFC 5321 section 4.1.2).
     Address(String),
-    /// The [`digest`] of an address that was too long.
+    /// The [`digest()`] of an address that was too long.
     Digest(String),
 }
 
