@@ -63,7 +63,8 @@ pub fn build(directory: &Path) -> Result<PathBuf> {
 
 /// Makes a component of a core module that says what world it is for.
 fn encode(module: &[u8], scratch: &Path) -> Result<()> {
-    let encoded = ComponentEncoder::default().validate(true).module(module).and_then(|mut encoder| encoder.encode());
+    let encoded =
+        ComponentEncoder::default().validate(true).module(module).and_then(|mut encoder| encoder.encode());
     let bytes = encoded.map_err(|error| {
         Error::new(format_args!("no component can be made of the compiled module: {error:#}"))
             .remedy("import and export what the WIT package names, and nothing else")
@@ -81,17 +82,16 @@ fn rust(directory: &Path) -> Result<Vec<u8>> {
     };
     let target = directory.join("target");
     let mut cargo = cargo(directory)?;
-    cargo.args(["build", "--release", "--target", TARGET, "--target-dir"]).arg(&target);
-    if std::env::var_os("RUSTFLAGS").is_none() && std::env::var_os("CARGO_ENCODED_RUSTFLAGS").is_none() {
-        // The same sources give the same component, wherever they stand.
-        let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-        let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
-        let mut flags = format!("--remap-path-prefix={}=/policy", directory.display());
-        if let Some(home) = home {
-            flags.push_str(&format!("\u{1f}--remap-path-prefix={}=/cargo", home.display()));
-        }
-        cargo.env("CARGO_ENCODED_RUSTFLAGS", flags);
-    }
+    // The same sources give the same component, wherever they stand. What the project's own .cargo/config.toml says is added.
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cargo")));
+    let places = [(Some(directory), "/policy"), (home.as_deref(), "/cargo")];
+    let flags = places.iter().filter_map(|(from, to)| {
+        Some(toml::Value::from(format!("--remap-path-prefix={}={to}", (*from)?.display())))
+    });
+    let flags = toml::Value::Array(flags.collect());
+    cargo.args(["--config", &format!("target.{TARGET}.rustflags={flags}"), "build", "--release"]);
+    cargo.args(["--target", TARGET, "--target-dir"]).arg(&target);
     run(&mut cargo)?;
     let module = target.join(TARGET).join("release").join(name.replace('-', "_")).with_extension("wasm");
     let read = fs::read(&module).context(module.display());
@@ -131,7 +131,8 @@ fn cargo(directory: &Path) -> Result<Command> {
 /// Compiles every C file of the directory and of `bindings`, and returns the core module, which then says what world it is for.
 fn c(directory: &Path) -> Result<Vec<u8>> {
     let install = "apt-get install clang lld wasi-libc libclang-rt-dev-wasm32";
-    let missing = |what: &str| Error::new(format_args!("{what} is not installed")).remedy(format_args!("`{install}`"));
+    let missing =
+        |what: &str| Error::new(format_args!("{what} is not installed")).remedy(format_args!("`{install}`"));
     let clang = find("clang").ok_or_else(|| missing("clang"))?;
     find("wasm-ld").ok_or_else(|| missing("wasm-ld, the linker for WebAssembly,"))?;
     for (name, argument) in [
@@ -145,12 +146,12 @@ fn c(directory: &Path) -> Result<Vec<u8>> {
     }
     let module = directory.join("policy.core.wasm");
     let mut compile = command(&clang, directory);
-    compile.args(["--target=wasm32-wasi", "-mexec-model=reactor", "-Os", "-s", "-Wall", "-Wextra", "-o"]);
-    compile.arg(&module);
+    compile.arg("@compile_flags.txt").arg("-o").arg(&module);
     for folder in ["", "bindings"] {
         let Ok(entries) = fs::read_dir(directory.join(folder)) else { continue };
         let names = entries.flatten().map(|entry| Path::new(folder).join(entry.file_name()));
-        let mut sources: Vec<PathBuf> = names.filter(|name| name.extension() == Some(OsStr::new("c"))).collect();
+        let mut sources: Vec<PathBuf> =
+            names.filter(|name| name.extension() == Some(OsStr::new("c"))).collect();
         sources.sort();
         compile.args(sources);
     }

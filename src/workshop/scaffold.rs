@@ -76,10 +76,10 @@ macro_rules! below {
 }
 
 const RUST: &[(&str, &str)] = below!["../../examples/policies/rust":
-    "README.md", ".gitignore", "Cargo.toml", "Cargo.lock", "src/lib.rs", "src/settings.rs"];
+    "README.md", ".gitignore", "Cargo.toml", "Cargo.lock", ".cargo/config.toml", "src/lib.rs", "src/settings.rs"];
 
 const C: &[(&str, &str)] = below!["../../examples/policies/c":
-    "README.md", ".gitignore", "policy.c", "settings.c", "settings.h", "text.c", "text.h",
+    "README.md", ".gitignore", "compile_flags.txt", "policy.c", "settings.c", "settings.h", "text.c", "text.h",
     "bindings/README.md", "bindings/policy.c", "bindings/policy.h", "bindings/component_type.c"];
 
 const JAVASCRIPT: &[(&str, &str)] = below!["../../examples/policies/javascript":
@@ -92,7 +92,7 @@ const SDK: &[(&str, &str)] = below!["../../policies/sdk": "Cargo.toml", "src/lib
 
 const FIXTURES: &[(&str, &str)] = below!["../../examples/policies/fixtures":
     "plain.eml", "plain.toml", "keep-all.toml", "keep-half.toml", "null-sender.toml", "blocked.toml", "bounce-me.eml",
-    "bounce-me.toml", "failures.toml", "bad-settings.toml"];
+    "bounce-me.toml", "zone", "failures.toml", "bad-settings.toml"];
 
 /// Writes a project for a policy in this language and returns its files, in the order they were written. Errors: the
 /// directory is not empty, or cannot be written to.
@@ -167,7 +167,11 @@ mod tests {
             for path in &written {
                 let name = path.strip_prefix(&directory).unwrap();
                 if path.is_file() {
-                    assert_eq!(fs::read(path).unwrap(), fs::read(example.join(name)).unwrap(), "{language}, {name:?}");
+                    assert_eq!(
+                        fs::read(path).unwrap(),
+                        fs::read(example.join(name)).unwrap(),
+                        "{language}, {name:?}"
+                    );
                 }
             }
             let (mut here, mut there) = (BTreeSet::new(), BTreeSet::new());

@@ -76,7 +76,8 @@ function domainOf(address) {
 
 /** The text tells more than the status, which is often wrong or missing. */
 function classOf({ text, status }) {
-  const says = (phrase) => text.toLowerCase().includes(phrase);
+  const said = text.toLowerCase();
+  const says = (phrase) => said.includes(phrase);
   if (says("user unknown") || says("no such user") || status === "5.1.1") {
     return { reason: "user-unknown", category: "bad-mailbox", severity: "hard", rule: "user-unknown" };
   }
