@@ -47,7 +47,7 @@ pub fn build(directory: &Path) -> Result<PathBuf> {
     };
     if !directory.join("wit").is_dir() {
         let error = Error::new(format_args!("{}: no directory `wit`", directory.display()));
-        return Err(error.remedy("write the WIT package into it: `carom policy wit wit`"));
+        return Err(error.remedy(format_args!("run `carom policy wit {}`", directory.join("wit").display())));
     }
     let scratch = directory.join(SCRATCH);
     match language {
@@ -131,8 +131,9 @@ fn cargo(directory: &Path) -> Result<Command> {
 /// Compiles every C file of the directory and of `bindings`, and returns the core module, which then says what world it is for.
 fn c(directory: &Path) -> Result<Vec<u8>> {
     let install = "apt-get install clang lld wasi-libc libclang-rt-dev-wasm32";
-    let missing =
-        |what: &str| Error::new(format_args!("{what} is not installed")).remedy(format_args!("`{install}`"));
+    let missing = |what: &str| {
+        Error::new(format_args!("{what} is not installed")).remedy(format_args!("run `{install}`"))
+    };
     let clang = find("clang").ok_or_else(|| missing("clang"))?;
     find("wasm-ld").ok_or_else(|| missing("wasm-ld, the linker for WebAssembly,"))?;
     for (name, argument) in [
@@ -173,19 +174,19 @@ fn describe(module: &mut Vec<u8>, wit: &Path, world: &str) -> Result<()> {
     });
     described.map_err(|error| {
         Error::new(format_args!("{}: {error:#}", wit.display()))
-            .remedy("write the WIT package anew: `carom policy wit wit`")
+            .remedy(format_args!("write the WIT package anew: `carom policy wit {}`", wit.display()))
     })
 }
 
 /// Runs the project's own build script.
 fn javascript(directory: &Path) -> Result<()> {
     let Some(npm) = find("node").and(find("npm")) else {
-        return Err(Error::new("Node.js is not installed").remedy("`apt-get install nodejs npm`"));
+        return Err(Error::new("Node.js is not installed").remedy("run `apt-get install nodejs npm`"));
     };
     let package = "node_modules/@bytecodealliance/componentize-js/package.json";
     if !directory.ancestors().any(|folder| folder.join(package).is_file()) {
         let error = Error::new("componentize-js, which makes components of JavaScript, is not installed");
-        return Err(error.remedy(format_args!("`npm install` in {}", directory.display())));
+        return Err(error.remedy(format_args!("run `npm install` in {}", directory.display())));
     }
     run(command(&npm, directory).args(["run", "--silent", "build", "--", SCRATCH]))?;
     if directory.join(SCRATCH).is_file() {
@@ -201,7 +202,7 @@ fn python(directory: &Path) -> Result<()> {
     let Some(componentize) = Some(own).filter(|own| own.is_file()).or_else(|| find("componentize-py")) else {
         let error = Error::new("componentize-py, which makes components of Python, is not installed");
         return Err(error.remedy(format_args!(
-            "`python3 -m venv .venv && .venv/bin/pip install -r requirements.txt` in {}; on Debian that needs \
+            "run `python3 -m venv .venv && .venv/bin/pip install -r requirements.txt` in {}; on Debian that needs \
              `apt-get install python3-venv`",
             directory.display()
         )));
@@ -238,4 +239,24 @@ fn run(command: &mut Command) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(format_args!("{name} failed: {status}")).remedy("mend what it complains about above"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_said_with_its_remedy() {
+        let directory = std::env::temp_dir().join(format!("carom-build-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&directory);
+        fs::create_dir_all(&directory).unwrap();
+        let complaint = || build(&directory).unwrap_err().to_string();
+        assert!(
+            complaint()
+                .contains("no sources of a policy; name a directory that holds one of Cargo.toml, policy.c")
+        );
+        fs::write(directory.join("package.json"), "{}").unwrap();
+        assert!(complaint().contains("no directory `wit`; run `carom policy wit /"));
+        fs::remove_dir_all(&directory).unwrap();
+    }
 }
