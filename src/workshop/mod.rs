@@ -3,6 +3,10 @@
 //! Not here: what installs a policy (`policy::life`) and what a message goes through (`deliver`). Invariant: nothing here acts;
 //! plans are made and shown, never run.
 
+/// A project to begin a policy from.
+pub mod scaffold;
+/// From sources to a component.
+pub mod build;
 /// Is it a policy that this carom can run, and does it behave?
 pub mod inspect;
 /// One message, and all there is to see.
