@@ -5,6 +5,7 @@ mod harness;
 
 mod answers;
 mod guests;
+mod guide;
 mod hostile;
 mod pipe;
 mod policy;

@@ -322,6 +322,10 @@ impl Policy {
     }
 
     fn store(&self, facts: &Rc<Facts>, seed: u64, now_ms: u64) -> Store<Host> {
+        self.store_with(facts, seed, now_ms, Duration::from_millis(self.limits.time))
+    }
+
+    fn store_with(&self, facts: &Rc<Facts>, seed: u64, now_ms: u64, limit: Duration) -> Store<Host> {
         let (policy, settings) = (self.name.clone(), self.settings.clone());
         let host = Host::new(facts.clone(), policy, settings, self.limits.clone(), seed, now_ms);
         let mut store = Store::new(&self.engine, host);
@@ -331,7 +335,6 @@ impl Policy {
             let _ = store.set_fuel(u64::MAX);
         }
         store.set_epoch_deadline(1);
-        let limit = Duration::from_millis(self.limits.time);
         store.epoch_deadline_callback(move |mut context| {
             if context.data().used() < limit {
                 return Ok(UpdateDeadline::Continue(1));

@@ -183,10 +183,10 @@ fn actual(bench: &Bench, policy: &Policy, failures: &[DeliveryFailure]) -> Value
             Err(failure) => json!({ "failure": failure.text }),
         };
     }
-    // Another build of the same policy fails in the same words: the hash is not one of them.
+    // Another build of the same policy, under another name, fails in the same words.
     for key in ["failure", "settings"] {
         if let Some(Value::String(text)) = found.get_mut(key) {
-            *text = text.replace(&format!(" ({})", policy.short_hash()), "");
+            *text = text.replace(&format!("policy {} ({})", policy.name, policy.short_hash()), "the policy");
         }
     }
     found

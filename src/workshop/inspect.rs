@@ -107,7 +107,7 @@ fn outside(anatomy: &Anatomy, config: &Config) -> Vec<Finding> {
             Some(None) => findings.push(Finding::note(
                 "memory",
                 format_args!("no bound of its own; carom stops it at {most} bytes"),
-                "link it with a bound, such as -C link-arg=--max-memory=16777216",
+                "link it with a bound where the language can (Rust and C: --max-memory=16777216)",
             )),
             Some(Some(own)) => findings.push(Finding::good("memory", format_args!("at most {own} bytes"))),
             None => findings.push(Finding::good("memory", "none")),

@@ -1,4 +1,4 @@
-//! What an author of policies types: check, test, run, bench.
+//! What an author of policies types: new, build, check, test, run, bench.
 
 use super::show::{findings, line};
 use super::{Chosen, print, say};
@@ -9,7 +9,8 @@ use crate::error::{Context, Error, Exit, Result};
 use crate::policy::{Use, life};
 use crate::workshop::inspect;
 use crate::workshop::measure::{self, Cold, Costs};
-use crate::workshop::{Bench, fixture, trial};
+use crate::workshop::scaffold::{self, Language};
+use crate::workshop::{Bench, build, fixture, trial};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use std::io::Read;
@@ -52,6 +53,21 @@ pub(in crate::cli) enum One {
     ColdInterpreted,
     Class,
     ClassInterpreted,
+}
+
+pub(super) fn new(language: Language, directory: &Path) -> Result<Exit> {
+    let mut text = String::new();
+    for file in scaffold::scaffold(language, directory)? {
+        text.push_str(&format!("{}\n", file.display()));
+    }
+    text.push_str(&format!("\nnext: cd {} && carom policy build\n", directory.display()));
+    print(text.as_bytes())
+}
+
+pub(super) fn build(directory: &Path) -> Result<Exit> {
+    let component = build::build(directory)?;
+    let size = std::fs::metadata(&component).map_or(0, |found| found.len());
+    print(format!("{}: {size} bytes\n", component.display()).as_bytes())
 }
 
 pub(super) fn check(chosen: &Chosen, config: &Arc<Config>, json: bool) -> Result<Exit> {

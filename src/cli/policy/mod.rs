@@ -9,6 +9,7 @@ use super::{print, say, show};
 use crate::config::Config;
 use crate::error::{Context, Exit, Result};
 use crate::policy::Wanted;
+use crate::workshop::scaffold::Language;
 use author::One;
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,20 @@ use std::sync::Arc;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Begin a policy: sources, WIT, fixtures and a README, in a directory of their own
+    New {
+        /// rust, c, javascript or python
+        #[arg(long, short)]
+        language: Language,
+        /// The directory; it is made
+        directory: PathBuf,
+    },
+    /// Build the policy in a directory: its component becomes policy.wasm
+    Build {
+        /// The directory
+        #[arg(default_value = ".")]
+        directory: PathBuf,
+    },
     /// Is it a policy that this carom can run, and does it behave?
     Check {
         #[command(flatten)]
@@ -98,6 +113,8 @@ pub(super) struct Chosen {
 
 pub(super) fn run(command: &Command, config: Arc<Config>, json: bool) -> Result<Exit> {
     match command {
+        Command::New { language, directory } => author::new(*language, directory),
+        Command::Build { directory } => author::build(directory),
         Command::Check { chosen } => author::check(chosen, &config, json),
         Command::Test { chosen, fixtures, accept } => author::test(chosen, fixtures, *accept, &config, json),
         Command::Run(arguments) => author::try_out(arguments, &config, json),
