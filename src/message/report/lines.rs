@@ -61,6 +61,8 @@ impl<'a> Text<'a> {
         let label = if plain && std::str::from_utf8(&bytes).is_err() { Some("windows-1252") } else { label };
         let (text, _) = decode::charset(label, bytes);
         let html = part.content_type.kind == "text/html";
+        let html = html
+            && ["<br", "<BR", "<p", "<P", "<div", "<DIV", "<td", "<TD"].iter().any(|tag| text.contains(tag));
         let text = if html { Cow::Owned(shown(&text)) } else { text };
         Text { text, first: number_of(raw, part.body), counts: !encoded && !html }
     }

@@ -62,6 +62,7 @@ pub(super) struct Evidence<'n> {
     parties: Vec<String>,
     subject: String,
     from_daemon: bool,
+    no_return: bool,
     is_report: bool,
     encloses: bool,
     automatic: bool,
@@ -113,6 +114,7 @@ impl<'n> Evidence<'n> {
             parties,
             subject: message.subject().unwrap_or_default(),
             from_daemon: is_from_daemon(message),
+            no_return: message.header("Return-Path").is_some_and(|path| path.trim() == "<>"),
             is_report: outline.report && !outline.receipt,
             encloses: outline.encloses(),
             automatic,
@@ -136,6 +138,7 @@ impl<'n> Evidence<'n> {
             hits.iter().any(|hit| matches!(hit.says, Says::Failed | Says::Delayed))
         };
         self.is_certain()
+            || self.no_return
             || self.encloses
             || self.automatic
             || !self.notice.original().is_empty()
@@ -216,7 +219,7 @@ impl<'n> Evidence<'n> {
         if !spoken.is_empty() {
             return self.mentioned(&spoken, "transcript");
         }
-        if !self.from_daemon && !self.is_report && !self.notice.says(Says::Failed) {
+        if !self.from_daemon && !self.no_return && !self.is_report && !self.notice.says(Says::Failed) {
             return Vec::new();
         }
         let others = |mentions: Vec<Mention>| -> Vec<Mention> {
@@ -353,11 +356,8 @@ impl<'m> Mentions<'m> {
     }
 }
 
-/// Whether the sender is a program: by its address, its name, or an empty return path.
+/// Whether the sender is a mail server: by its address or its name.
 fn is_from_daemon(message: &Message<'_>) -> bool {
-    if message.header("Return-Path").is_some_and(|path| path.trim() == "<>") {
-        return true;
-    }
     let Some(from) = message.header("From") else { return false };
     let from = folded(&from);
     let local = mailbox::first(&from).map_or(from.as_str(), |found| found.address);

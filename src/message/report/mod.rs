@@ -110,16 +110,24 @@ pub fn read(message: &Message<'_>) -> Report {
     nested(message, 0)
 }
 
-/// Reads a message that stands in `depth` others.
+/// Reads a message that stands in `depth` others, once more if it had to be repaired.
 fn nested(message: &Message<'_>, depth: usize) -> Report {
     if let Some(raw) = outline::with_line_ends(message.raw()) {
-        return nested(&Message::read(&raw), depth);
+        return repaired(&Message::read(&raw), depth);
     }
-    if let Some(raw) = outline::with_header(message) {
-        let mut report = nested(&Message::read(&raw), depth);
-        report.recipients.iter_mut().for_each(|recipient| recipient.line = 0);
-        return report;
-    }
+    repaired(message, depth)
+}
+
+/// Reads a message whose lines end as they should.
+fn repaired(message: &Message<'_>, depth: usize) -> Report {
+    let Some(raw) = outline::with_header(message) else { return whole(message, depth) };
+    let mut report = whole(&Message::read(&raw), depth);
+    report.recipients.iter_mut().for_each(|recipient| recipient.line = 0);
+    report
+}
+
+/// Reads a message whose structure is as good as it gets.
+fn whole(message: &Message<'_>, depth: usize) -> Report {
     let outline = Outline::of(message);
     if let Some(report) = outline.complaint(message) {
         return report;

@@ -11,6 +11,7 @@ use super::mailbox;
 use super::phrases::{self, Hit, Says};
 use super::reply::{self, Reply, tidy};
 use super::{Action, MAX_RECIPIENTS};
+use std::ops::Range;
 
 /// A reason is read up to this many lines and bytes.
 const MAX_REASON_LINES: usize = 60;
@@ -90,7 +91,9 @@ impl<'a> Notice<'a> {
             folded.push(line.text);
         }
         let mut hits = phrases::find(&folded.text);
-        let marker = hits.iter().find(|hit| hit.says == Says::Original && is_marker(&folded, hit, &lines));
+        let said = |line| hits_in(&hits, &folded, line..line + 1).iter().any(|hit| hit.says == Says::Failed);
+        let marker = hits.iter().filter(|hit| hit.says == Says::Original && is_marker(&folded, hit, &lines));
+        let marker = marker.take(MAX_SENTENCES).find(|hit| !said(folded.line(hit.start)));
         let marker = marker.map(|hit| folded.line(hit.start));
         let header = header_start(&lines, marker.unwrap_or(lines.len()));
         let end = header.or(marker).unwrap_or(lines.len());
@@ -193,9 +196,8 @@ impl<'a> Notice<'a> {
     }
 
     /// The phrases that start in some lines.
-    fn hits_in(&self, lines: std::ops::Range<usize>) -> &[Hit] {
-        let place = |line| self.hits.partition_point(|hit| hit.start < self.folded.start(line));
-        &self.hits[place(lines.start)..place(lines.end.max(lines.start))]
+    fn hits_in(&self, lines: Range<usize>) -> &[Hit] {
+        hits_in(&self.hits, &self.folded, lines)
     }
 
     /// Whether an introduction stands on this line or the one before.
@@ -252,7 +254,7 @@ impl<'a> Notice<'a> {
     pub(super) fn addressed(&self) -> Option<Mention> {
         let to =
             |line: &&Line<'_>| line.trimmed().get(..3).is_some_and(|label| label.eq_ignore_ascii_case("to:"));
-        let at = self.own().iter().position(|line| to(&line))?;
+        let at = self.lines.iter().take(self.end + 20).position(|line| to(&line))?;
         let address = mailbox::first(self.lines[at].text)?.address;
         Some(Mention { text: self.whole(), ..self.mention(address, at, "", at + 1) })
     }
@@ -349,6 +351,12 @@ impl<'a> Notice<'a> {
         }
         tidy(&text)
     }
+}
+
+/// The hits that start in some lines.
+fn hits_in<'h>(hits: &'h [Hit], folded: &Folded, lines: Range<usize>) -> &'h [Hit] {
+    let place = |line| hits.partition_point(|hit| hit.start < folded.start(line));
+    &hits[place(lines.start)..place(lines.end.max(lines.start))]
 }
 
 /// Whether the line of a phrase is the line before an original message, not a sentence about it.

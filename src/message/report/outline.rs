@@ -63,7 +63,7 @@ impl<'m, 'a> Outline<'m, 'a> {
                 | "text/rfc822" => &mut outline.messages,
                 kind if kind.starts_with("text/") && part.attachment => &mut outline.attached,
                 "text/html" => &mut outline.html,
-                kind if kind.starts_with("text/") => &mut outline.plain,
+                kind if kind.starts_with("text/") || kind.starts_with("multipart/") => &mut outline.plain,
                 _ => continue,
             };
             if list.len() < MAX_PARTS {
@@ -150,13 +150,16 @@ pub(super) fn with_line_ends(raw: &[u8]) -> Option<Vec<u8>> {
     bare.then(|| raw.iter().map(|&byte| if byte == b'\r' { b'\n' } else { byte }).collect())
 }
 
+/// Whether bytes start with a name; case does not count.
+fn starts_with(bytes: &[u8], name: &[u8]) -> bool {
+    bytes.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+}
+
 /// A message that has lost the fields by which it is a multipart, with such a field: its body begins with a delimiter,
 /// and one has a Content-Type after it.
 pub(super) fn with_header(message: &Message<'_>) -> Option<Vec<u8>> {
     const MAX_LINES: usize = 400;
-    if message.parts().len() > 1
-        || message.header("Content-Type").is_some_and(|kind| kind.contains("boundary"))
-    {
+    if message.parts().len() > 1 {
         return None;
     }
     let body = message.body();
@@ -168,8 +171,12 @@ pub(super) fn with_header(message: &Message<'_>) -> Option<Vec<u8>> {
         let end = headers::line_end(body, at);
         let line = headers::without_line_end(&body[at..end]).trim_ascii_end();
         let next = &body[end..];
+        if [&b"received:"[..], b"return-path:", b"dkim-signature:"].iter().any(|name| starts_with(line, name))
+        {
+            break;
+        }
         let delimits = line.len() > 8 && line.len() < 78 && line.starts_with(b"--");
-        if delimits && next.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-")) {
+        if delimits && starts_with(next, b"content-") {
             let boundary = String::from_utf8_lossy(&line[2..]).replace(['"', '\\'], "");
             let field = format!("Content-Type: multipart/report; boundary=\"{boundary}\"\n");
             let kept: Vec<&[u8]> = message

@@ -524,7 +524,7 @@ const DELAYED: &[&str] = &[
     "continue trying",
     "delayed delivery",
     "delayed for more than",
-    "delivery attempts will",
+    "delivery attempts will continue",
     "delivery is delayed",
     "delivery status notification (delay)",
     "do not need to resend",

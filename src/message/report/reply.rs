@@ -39,7 +39,7 @@ impl Status {
     /// How much it says: nothing but its class, only its subject or that time is up, or all it can.
     fn rank(self) -> u8 {
         match (self.class, self.subject, self.detail) {
-            (_, 0, _) => 0,
+            (2, _, _) | (_, 0, _) => 0,
             (4, 4, 7) | (_, _, 0) => 1,
             _ => 2,
         }
@@ -105,7 +105,7 @@ impl Reply {
                     pairs += 1;
                 }
                 (Some(_), None) if best.code.is_none() => best = found,
-                (None, Some(_)) if lone.is_none() => lone = Some(found),
+                (None, Some(status)) if lone.is_none() && status.class != 2 => lone = Some(found),
                 _ => {}
             }
             if pairs > 20 {
@@ -156,8 +156,9 @@ fn code(bytes: &[u8]) -> Option<u16> {
     let (value, 3) = number(bytes, 3)? else { return None };
     let second = bytes[1];
     let ends = bytes.get(3).is_none_or(|byte| b" -:,;.'\")]>\t#=".contains(byte));
+    let success = bytes[0] == b'2' && !matches!(&bytes[1..3], b"50" | b"51" | b"52");
     let decimal = bytes.get(3) == Some(&b'.') && bytes.get(4).is_some_and(u8::is_ascii_digit);
-    (ends && !decimal && (b'0'..=b'7').contains(&second)).then_some(value)
+    (ends && !decimal && !success && (b'0'..=b'7').contains(&second)).then_some(value)
 }
 
 /// The status right after a code.
@@ -191,8 +192,7 @@ fn expected(before: &[u8]) -> bool {
     ];
     let trimmed = before.trim_ascii_end();
     match trimmed.last() {
-        None
-        | Some(b':' | b'<' | b'(' | b'[' | b'\'' | b'"' | b'>' | b';' | b'=' | b'|' | b'*' | b'-' | b',') => {
+        None | Some(b':' | b'<' | b'(' | b'[' | b'\'' | b'"' | b'>' | b';' | b'|' | b'*' | b'-' | b',') => {
             true
         }
         Some(_) => ANNOUNCE.iter().any(|word| {

@@ -114,7 +114,7 @@ fn speaker(text: &str) -> Speaker<'_> {
     }
     if reply::command(text).is_some() && (text.len() < 5 || text.contains('<')) {
         Speaker::Client(text)
-    } else if starts_with_code(text) && !text.contains(">... ") {
+    } else if starts_with_code(text) && !text.contains("... ") {
         Speaker::Server(text)
     } else {
         Speaker::Nobody
