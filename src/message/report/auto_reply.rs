@@ -199,7 +199,7 @@ fn is_challenge(message: &Message<'_>, subject: &str, notice: &Notice<'_>) -> bo
     if CHALLENGE_FIELDS.iter().any(|name| message.header(name).is_some()) {
         return true;
     }
-    let text = folded(&notice.whole());
+    let text = folded(notice.whole());
     let asks = |text: &str| CHALLENGES.iter().any(|phrase| text.contains(phrase));
     let link = text.contains("http") || subject.contains("confirm");
     let answers = message.header("Auto-Submitted").is_some()

@@ -26,8 +26,18 @@ impl Folded {
     pub(super) fn push(&mut self, line: &str) {
         self.starts.push(self.text.len());
         let mut space = self.text.is_empty() || self.text.ends_with(' ');
-        for c in line.chars() {
-            let Some(c) = fold(c) else { continue };
+        self.text.reserve(line.len() + 1);
+        let mut rest = line;
+        while let Some(first) = rest.chars().next() {
+            // Most text is small ASCII letters, which stay as they are.
+            let plain = rest.bytes().take_while(|byte| matches!(byte, b'!'..=b'@' | b'['..=b'~')).count();
+            if plain > 0 {
+                self.text.push_str(&rest[..plain]);
+                (rest, space) = (&rest[plain..], false);
+                continue;
+            }
+            rest = &rest[first.len_utf8()..];
+            let Some(c) = fold(first) else { continue };
             if c != ' ' || !space {
                 self.text.push(c);
             }

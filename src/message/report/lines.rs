@@ -6,8 +6,10 @@
 use crate::message::{Part, decode};
 use std::borrow::Cow;
 
-/// A part is read up to this many bytes, as they stand in the message.
-const MAX_TEXT: usize = 8 * 1024 * 1024;
+/// Text for people is read up to this many bytes, as they stand in the message.
+pub(super) const MAX_NOTICE: usize = 1024 * 1024;
+/// Fields for programs are read up to this many bytes.
+pub(super) const MAX_FIELDS: usize = 8 * 1024 * 1024;
 /// A longer line is read as several.
 const MAX_LINE: usize = 8 * 1024;
 /// Lines of a part that are read, at most.
@@ -49,9 +51,9 @@ pub(super) struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// Of a part of the message `raw`.
-    pub(super) fn of(part: &Part<'a>, raw: &[u8]) -> Text<'a> {
-        let body = &part.body[..part.body.len().min(MAX_TEXT)];
+    /// The first `limit` bytes of a part of the message `raw`.
+    pub(super) fn of(part: &Part<'a>, raw: &[u8], limit: usize) -> Text<'a> {
+        let body = &part.body[..part.body.len().min(limit)];
         let (bytes, _) = decode::transfer(part.encoding, body);
         let encoded = matches!(bytes, Cow::Owned(_));
         let label = part.content_type.parameter("charset");
@@ -88,7 +90,7 @@ impl<'a> Text<'a> {
                 .iter()
                 .position(|&byte| matches!(byte, b'\n' | b'\r'))
                 .unwrap_or_else(|| whole(rest, part.len()));
-            let returns = bytes[end..].iter().take_while(|&&byte| byte == b'\r').count();
+            let returns = bytes[end..].iter().take(3).take_while(|&&byte| byte == b'\r').count();
             let next = match bytes.get(end + returns) {
                 Some(b'\n') => end + returns + 1,
                 _ => end + returns.min(1),
@@ -149,7 +151,8 @@ fn after_tag<'a>(html: &'a str, text: &mut String) -> &'a str {
     if let Some(comment) = inner.strip_prefix("!--") {
         return comment.find("-->").map_or("", |end| &comment[end + 3..]);
     }
-    let Some(end) = inner.bytes().take(64 * 1024).position(|byte| byte == b'>') else {
+    let end = inner.find(['>', '<']).filter(|&end| inner.as_bytes()[end] == b'>');
+    let Some(end) = end else {
         text.push('<');
         return inner;
     };

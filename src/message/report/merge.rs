@@ -9,11 +9,10 @@ use super::mailbox;
 use super::notice::{Mention, Notice};
 use super::outline::Outline;
 use super::phrases::{self, Says};
-use super::reply::{Reply, Status};
+use super::reply::{self, Reply, Status};
 use super::transcript::{Exchange, Transcript};
 use super::{Action, MAX_RECIPIENTS, Recipient};
 use crate::message::Message;
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 /// Fields that list the recipients of a bounce.
@@ -48,7 +47,7 @@ const DAEMON_NAMES: [&str; 9] = [
 ];
 
 /// A diagnostic is kept up to this many characters.
-const MAX_DIAGNOSTIC: usize = 4_000;
+const MAX_DIAGNOSTIC: usize = 2_000;
 
 /// All that is known.
 pub(super) struct Evidence<'n> {
@@ -70,16 +69,7 @@ pub(super) struct Evidence<'n> {
 
 impl<'n> Evidence<'n> {
     /// Reads what the parts say.
-    pub(super) fn of(
-        message: &Message<'_>,
-        outline: &Outline<'_, '_>,
-        notice: &'n Notice<'n>,
-    ) -> Evidence<'n> {
-        let mut groups = Vec::new();
-        for part in &outline.status {
-            let text = super::lines::Text::of(part, message.raw());
-            groups.extend(delivery_status::read(&text.lines()));
-        }
+    pub(super) fn of(message: &Message<'_>, outline: &Outline<'_, '_>, mut groups: Vec<Group>, notice: &'n Notice<'n>) -> Evidence<'n> {
         let own = notice.own();
         if groups.is_empty()
             && let Some(at) = own.iter().position(|line| delivery_status::is_recipient_field(line.trimmed()))
@@ -249,7 +239,7 @@ impl<'n> Evidence<'n> {
         let found = mailbox::first(&self.subject);
         let mention = |found: mailbox::Found<'_>| Mention {
             address: found.address.to_owned(),
-            text: self.notice.whole(),
+            text: self.notice.whole().to_owned(),
             line: 1,
             ..Mention::default()
         };
@@ -282,11 +272,9 @@ impl<'n> Evidence<'n> {
         let field = Reply::find(fields);
         let complete = if is_cut(fields, spoken) { spoken } else { fields };
         let mut texts = vec![complete, comment, entry, spoken];
-        let whole;
         let silent = !texts.iter().any(|text| Reply::find(text).is_some());
         if sole && silent {
-            whole = self.notice.refusal();
-            texts.push(&whole);
+            texts.push(self.notice.refusal());
         }
         let replies = texts.iter().map(|text| (*text, Reply::find(text)));
         let best = replies
@@ -294,7 +282,7 @@ impl<'n> Evidence<'n> {
             .find(|(_, reply)| reply.code.is_some())
             .or_else(|| replies.clone().find(|(_, reply)| reply.is_some()));
         let said = best.map(|(text, _)| text).or_else(|| texts.iter().copied().find(|text| !text.is_empty()));
-        let said = said.map_or_else(|| Cow::Owned(self.notice.whole()), Cow::Borrowed);
+        let said = said.unwrap_or_else(|| if sole { self.notice.whole() } else { "" });
         let reply = best.map(|(_, reply)| reply).unwrap_or_default();
         let told = group.and_then(|group| group.status);
         let status = Status::better(told, field.status.or(reply.status));
@@ -307,7 +295,7 @@ impl<'n> Evidence<'n> {
             remote_mta: group
                 .and_then(|group| group.remote_mta.clone())
                 .or_else(|| exchange?.host.clone())
-                .or_else(|| mention?.host.clone()),
+                .or_else(|| reply::host(&mention?.context).map(str::to_owned)),
             stage: stage.or_else(|| Some(mention?.stage)).unwrap_or_default(),
             reader: "delivery-status",
             line: group.map(|group| group.line).or_else(|| Some(mention?.line)).unwrap_or(1),

@@ -132,7 +132,8 @@ fn whole(message: &Message<'_>, depth: usize) -> Report {
     if let Some(report) = outline.complaint(message) {
         return report;
     }
-    let texts = outline.texts(message);
+    let groups = outline.groups(message);
+    let texts = outline.texts(message, &groups);
     if let Some(report) = texts.first().and_then(|text| notification::read(text.whole())).map(told) {
         return report;
     }
@@ -142,7 +143,7 @@ fn whole(message: &Message<'_>, depth: usize) -> Report {
     }
     let notice = Notice::read(lines);
     let original = outline.original(&notice);
-    let evidence = Evidence::of(message, &outline, &notice);
+    let evidence = Evidence::of(message, &outline, groups, &notice);
     let answer = if evidence.is_certain() { None } else { auto_reply::read(message, &notice) };
     if let Some(answer) = answer.filter(|_| !evidence.outweighs_reply()) {
         return answered(answer, message, &notice, original);

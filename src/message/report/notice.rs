@@ -9,8 +9,9 @@ use super::fold::{Folded, folded};
 use super::lines::Line;
 use super::mailbox;
 use super::phrases::{self, Hit, Says};
-use super::reply::{self, Reply, tidy};
+use super::reply::{Reply, tidy};
 use super::{Action, MAX_RECIPIENTS};
+use std::cell::OnceCell;
 use std::ops::Range;
 
 /// A reason is read up to this many lines and bytes.
@@ -30,8 +31,8 @@ pub(super) struct Mention {
     pub(super) text: String,
     /// The command that was answered.
     pub(super) stage: &'static str,
-    /// The server that answered.
-    pub(super) host: Option<String>,
+    /// What stands about it, for the name of the server that answered.
+    pub(super) context: String,
     /// Where it stands.
     pub(super) line: u32,
 }
@@ -45,6 +46,8 @@ pub(super) struct Notice<'a> {
     pub(super) end: usize,
     folded: Folded,
     hits: Vec<Hit>,
+    whole: OnceCell<String>,
+    refusal: OnceCell<String>,
 }
 
 /// How an entry of a list is written.
@@ -99,7 +102,7 @@ impl<'a> Notice<'a> {
         let end = header.or(marker).unwrap_or(lines.len());
         let stop = folded.start(end);
         hits.retain(|hit| hit.start < stop);
-        Notice { lines, end, folded, hits }
+        Notice { lines, end, folded, hits, whole: OnceCell::new(), refusal: OnceCell::new() }
     }
 
     /// Whether a phrase of this kind stands in it.
@@ -256,7 +259,7 @@ impl<'a> Notice<'a> {
             |line: &&Line<'_>| line.trimmed().get(..3).is_some_and(|label| label.eq_ignore_ascii_case("to:"));
         let at = self.lines.iter().take(self.end + 20).position(|line| to(&line))?;
         let address = mailbox::first(self.lines[at].text)?.address;
-        Some(Mention { text: self.whole(), ..self.mention(address, at, "", at + 1) })
+        Some(Mention { text: self.whole().to_owned(), ..self.mention(address, at, "", at + 1) })
     }
 
     fn mention(&self, address: &str, at: usize, rest: &str, end: usize) -> Mention {
@@ -271,7 +274,7 @@ impl<'a> Notice<'a> {
             original: made_from(&context),
             text,
             stage: stage.unwrap_or_default(),
-            host: reply::host(&context).map(str::to_owned),
+            context,
             line: self.lines[at].number,
         }
     }
@@ -325,7 +328,11 @@ impl<'a> Notice<'a> {
     }
 
     /// The line that begins with a reply, with the rest of its paragraph; empty if there is none.
-    pub(super) fn refusal(&self) -> String {
+    pub(super) fn refusal(&self) -> &str {
+        self.refusal.get_or_init(|| self.find_refusal())
+    }
+
+    fn find_refusal(&self) -> String {
         let refuses = |line: &Line<'_>| {
             let reply = Reply::find(line.trimmed());
             reply.is_some() && (reply.at < 60 || reply.code.is_some())
@@ -340,7 +347,11 @@ impl<'a> Notice<'a> {
     }
 
     /// All of it as one text.
-    pub(super) fn whole(&self) -> String {
+    pub(super) fn whole(&self) -> &str {
+        self.whole.get_or_init(|| self.join())
+    }
+
+    fn join(&self) -> String {
         let mut text = String::new();
         for line in self.own().iter().filter(|line| !line.is_blank()) {
             if text.len() > MAX_REASON {
@@ -409,6 +420,9 @@ fn made_from(text: &str) -> Option<String> {
         "forwarded from",
         "Original recipient:",
     ];
+    if !text.contains('@') || !(text.contains(" from") || text.contains(" by") || text.contains("Original")) {
+        return None;
+    }
     let at = WORDS.iter().find_map(|words| text.find(words).map(|at| at + words.len()))?;
     let found = mailbox::first(&text[at..])?;
     (found.start < 8).then(|| found.address.to_owned())

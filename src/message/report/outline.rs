@@ -2,10 +2,12 @@
 //!
 //! Not here: what stands in them. Invariant: a message whose structure is broken is repaired once, never refused.
 
-use super::lines::{self, Text};
+use super::delivery_status::{self, Group};
+use super::lines::{self, MAX_FIELDS, MAX_NOTICE, Text};
 use super::notice::Notice;
 use super::original::Original;
-use super::{Action, Kind, Recipient, Report, feedback};
+use super::reply::Reply;
+use super::{Action, Kind, MAX_RECIPIENTS, Recipient, Report, feedback};
 use crate::message::{Message, Part, headers};
 use std::borrow::Cow;
 
@@ -73,12 +75,31 @@ impl<'m, 'a> Outline<'m, 'a> {
         outline
     }
 
-    /// The text that people read: plain, or else HTML, or else what is attached.
-    pub(super) fn texts(&self, message: &Message<'a>) -> Vec<Text<'a>> {
+    /// The fields about each recipient.
+    pub(super) fn groups(&self, message: &Message<'a>) -> Vec<Group> {
+        let mut groups = Vec::new();
+        for part in &self.status {
+            groups.extend(delivery_status::read(&Text::of(part, message.raw(), MAX_FIELDS).lines()));
+        }
+        groups.truncate(MAX_RECIPIENTS);
+        groups
+    }
+
+    /// The text that people read: plain, or else HTML, or else what is attached. HTML adds nothing to fields that
+    /// already have the reply.
+    pub(super) fn texts(&self, message: &Message<'a>, groups: &[Group]) -> Vec<Text<'a>> {
+        let answered = |group: &Group| group.last.is_some() && Reply::find(&group.diagnostic).code.is_some();
+        let complete = !groups.is_empty() && groups.iter().all(answered);
         let filled = |parts: &Vec<&'m Part<'a>>| parts.iter().any(|part| !part.body.trim_ascii().is_empty());
-        let lists = [&self.plain, &self.html, &self.attached];
-        let list = lists.into_iter().find(|list| filled(list)).unwrap_or(&self.plain);
-        list.iter().map(|part| Text::of(part, message.raw())).collect()
+        let mut lists = [&self.plain, &self.html, &self.attached].into_iter();
+        let list = lists.find(|list| filled(list)).filter(|_| !complete).unwrap_or(&self.plain);
+        let mut room = MAX_NOTICE;
+        let text = |part: &&Part<'a>| {
+            let text = Text::of(part, message.raw(), room);
+            room -= part.body.len().min(room);
+            text
+        };
+        list.iter().map(text).collect()
     }
 
     /// The complaint, if the message is one.
@@ -87,7 +108,7 @@ impl<'m, 'a> Outline<'m, 'a> {
         let enclosed = header.as_ref().map(|header| Message::read(&header[..header.len().min(MAX_HEADER)]));
         let bare = self.status.is_empty() && enclosed.as_ref().is_some_and(feedback::is_jmrp);
         let mut complaint = match self.feedback {
-            Some(part) => feedback::read(&Text::of(part, message.raw()).lines()),
+            Some(part) => feedback::read(&Text::of(part, message.raw(), MAX_FIELDS).lines()),
             None if bare => feedback::read(&[]),
             None => return None,
         };

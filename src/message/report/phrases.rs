@@ -725,7 +725,6 @@ const CONTACT: &[&str] = &[
     "for help",
     "questions",
     "support",
-    "reply to",
     "mailto:",
     "kontakt",
     "wenden sie sich",
