@@ -65,11 +65,18 @@ pub(super) struct Evidence<'n> {
     is_report: bool,
     encloses: bool,
     automatic: bool,
+    /// What became of the message, by the words of notice and subject.
+    action: Action,
 }
 
 impl<'n> Evidence<'n> {
     /// Reads what the parts say.
-    pub(super) fn of(message: &Message<'_>, outline: &Outline<'_, '_>, mut groups: Vec<Group>, notice: &'n Notice<'n>) -> Evidence<'n> {
+    pub(super) fn of(
+        message: &Message<'_>,
+        outline: &Outline<'_, '_>,
+        mut groups: Vec<Group>,
+        notice: &'n Notice<'n>,
+    ) -> Evidence<'n> {
         let own = notice.own();
         if groups.is_empty()
             && let Some(at) = own.iter().position(|line| delivery_status::is_recipient_field(line.trimmed()))
@@ -95,6 +102,8 @@ impl<'n> Evidence<'n> {
             .flat_map(|name| message.addresses(name))
             .take(100)
             .collect();
+        let subject = message.subject().unwrap_or_default();
+        let delayed = phrases::find(&folded(&subject)).iter().any(|hit| hit.says == Says::Delayed);
         Evidence {
             groups,
             failed,
@@ -102,7 +111,8 @@ impl<'n> Evidence<'n> {
             transcript: Transcript::read(own),
             listed: notice.listed(),
             parties,
-            subject: message.subject().unwrap_or_default(),
+            action: if delayed { Action::Delayed } else { notice.action().unwrap_or_default() },
+            subject,
             from_daemon: is_from_daemon(message),
             no_return: message.header("Return-Path").is_some_and(|path| path.trim() == "<>"),
             is_report: outline.report && !outline.receipt,
@@ -288,7 +298,7 @@ impl<'n> Evidence<'n> {
         let status = Status::better(told, field.status.or(reply.status));
         let stage = exchange.map(|exchange| exchange.stage).filter(|stage| !stage.is_empty());
         Recipient {
-            action: group.and_then(|group| group.action).unwrap_or_else(|| self.action()),
+            action: group.and_then(|group| group.action).unwrap_or(self.action),
             status: status.map(|status| status.to_string()),
             reply_code: field.code.or(reply.code),
             diagnostic: said.chars().take(MAX_DIAGNOSTIC).collect(),
@@ -301,12 +311,6 @@ impl<'n> Evidence<'n> {
             line: group.map(|group| group.line).or_else(|| Some(mention?.line)).unwrap_or(1),
             ..Recipient::default()
         }
-    }
-
-    /// What became of the message, by the words of notice and subject.
-    fn action(&self) -> Action {
-        let delayed = phrases::find(&folded(&self.subject)).iter().any(|hit| hit.says == Says::Delayed);
-        if delayed { Action::Delayed } else { self.notice.action().unwrap_or_default() }
     }
 }
 
