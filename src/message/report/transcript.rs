@@ -33,7 +33,8 @@ pub(super) struct Exchange {
 /// Who speaks on a line.
 enum Speaker<'a> {
     Client(&'a str),
-    Server(&'a str),
+    /// What it says, and whether a mark says that it does.
+    Server(&'a str, bool),
     Nobody,
 }
 
@@ -41,7 +42,7 @@ enum Speaker<'a> {
 pub(super) fn read(lines: &[Line<'_>]) -> Vec<Exchange> {
     let mut found: Vec<Exchange> = Vec::new();
     let (mut stage, mut host, mut recipient) = ("", None, None);
-    let mut open = false;
+    let (mut open, mut any_marked) = (None, false);
     for line in lines {
         if found.len() >= MAX_EXCHANGES {
             break;
@@ -50,7 +51,7 @@ pub(super) fn read(lines: &[Line<'_>]) -> Vec<Exchange> {
         let talk =
             text.strip_prefix("... while talking to").or_else(|| text.strip_prefix("While talking to"));
         if talk.is_some() {
-            (stage, host, recipient, open) = ("", reply::host(text).map(str::to_owned), None, false);
+            (stage, host, recipient, open) = ("", reply::host(text).map(str::to_owned), None, None);
             continue;
         }
         match speaker(text) {
@@ -59,19 +60,21 @@ pub(super) fn read(lines: &[Line<'_>]) -> Vec<Exchange> {
                 if stage == "RCPT" {
                     recipient = mailbox::first(command).map(|found| found.address.to_owned());
                 }
-                open = false;
+                open = None;
             }
-            Speaker::Server(text) => {
+            Speaker::Server(text, marked) => {
                 let refused =
                     matches!(text.as_bytes().first(), Some(b'4' | b'5')) && Reply::find(text).code.is_some();
+                let follows = !found.is_empty() && (is_consequence(text) || (any_marked && !marked));
+                any_marked |= marked;
                 match found.last_mut() {
-                    Some(last) if open && refused && last.reply.get(..3) == text.get(..3) => {
+                    Some(last) if open == Some(marked) && refused && last.reply.get(..3) == text.get(..3) => {
                         if last.reply.len() < MAX_REPLY {
                             last.reply.push(' ');
                             last.reply.push_str(text);
                         }
                     }
-                    _ if refused => {
+                    _ if refused && !follows => {
                         let host = host.clone();
                         let recipient = recipient.clone();
                         let reply = text.to_owned();
@@ -86,11 +89,11 @@ pub(super) fn read(lines: &[Line<'_>]) -> Vec<Exchange> {
                     }
                     _ => {}
                 }
-                open = refused;
+                open = refused.then_some(marked);
             }
             Speaker::Nobody => {
                 found.extend(summary(text, line.number));
-                open = false;
+                open = None;
             }
         }
     }
@@ -109,16 +112,21 @@ fn speaker(text: &str) -> Speaker<'_> {
     }
     for mark in ["<<<", "Out:", "S:", "<--", "Received:", "RECEIVED:"] {
         if let Some(rest) = text.strip_prefix(mark).map(str::trim).filter(|rest| starts_with_code(rest)) {
-            return Speaker::Server(rest);
+            return Speaker::Server(rest, true);
         }
     }
     if reply::command(text).is_some() && (text.len() < 5 || text.contains('<')) {
         Speaker::Client(text)
     } else if starts_with_code(text) && !text.contains("... ") {
-        Speaker::Server(text)
+        Speaker::Server(text, false)
     } else {
         Speaker::Nobody
     }
+}
+
+/// Whether a refusal only follows from one before: without recipients there is no data.
+fn is_consequence(text: &str) -> bool {
+    text.starts_with("503") || text.contains("valid recipients")
 }
 
 fn starts_with_code(text: &str) -> bool {
