@@ -294,6 +294,7 @@ impl<'n> Evidence<'n> {
         let said = best.map(|(text, _)| text).or_else(|| texts.iter().copied().find(|text| !text.is_empty()));
         let said = said.unwrap_or_else(|| if sole { self.notice.whole() } else { "" });
         let reply = best.map(|(_, reply)| reply).unwrap_or_default();
+        let (before, said) = alone(said);
         let told = group.and_then(|group| group.status);
         let status = Status::better(told, field.status.or(reply.status));
         let stage = exchange.map(|exchange| exchange.stage).filter(|stage| !stage.is_empty());
@@ -305,13 +306,23 @@ impl<'n> Evidence<'n> {
             remote_mta: group
                 .and_then(|group| group.remote_mta.clone())
                 .or_else(|| exchange?.host.clone())
-                .or_else(|| reply::host(&mention?.context).map(str::to_owned)),
+                .or_else(|| {
+                    reply::host(before).or_else(|| reply::host(&mention?.context)).map(str::to_owned)
+                }),
             stage: stage.or_else(|| Some(mention?.stage)).unwrap_or_default(),
             reader: "delivery-status",
             line: group.map(|group| group.line).or_else(|| Some(mention?.line)).unwrap_or(1),
             ..Recipient::default()
         }
     }
+}
+
+/// What is said before a reply, and the reply: the server that reports has put its own words around it.
+fn alone(said: &str) -> (&str, &str) {
+    let reply = Reply::find(said);
+    let at = if reply.code.is_some() && Reply::find(&said[..reply.at]).code.is_none() { reply.at } else { 0 };
+    let (before, said) = said.split_at(at);
+    (before, said.split_once(" (in reply to").map_or(said, |(said, _)| said))
 }
 
 /// Whether a reply in the fields is the first line of what was really said.

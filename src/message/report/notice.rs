@@ -246,11 +246,17 @@ impl<'a> Notice<'a> {
         let ends: Vec<usize> = found.iter().skip(1).map(|(at, _)| *at).chain([self.end]).collect();
         let rest =
             |at: usize, address: &str| self.lines[at].text.split_once(address).map_or("", |(_, rest)| rest);
-        found
-            .iter()
-            .zip(ends)
-            .map(|((at, address), end)| self.mention(address, *at, rest(*at, address), end))
-            .collect()
+        let mention = |(at, address): &(usize, String), end: usize| {
+            let mention = self.mention(address, *at, rest(*at, address), end);
+            if Reply::find(&mention.text).is_some() {
+                return mention;
+            }
+            // Without a reply, the sentence is what was said.
+            let sentence = self.lines[*at].trimmed();
+            let after = self.reason(*at, "", end).0;
+            Mention { text: tidy(&format!("{sentence} {after}")), ..mention }
+        };
+        found.iter().zip(ends).map(|(found, end)| mention(found, end)).collect()
     }
 
     /// The address after `To:`, where the notice repeats the header of the message.
@@ -321,7 +327,7 @@ impl<'a> Notice<'a> {
         if !reply.is_some() {
             reply = Reply::find(&text);
         }
-        let from = if reply.is_some() { reply.at } else { 0 };
+        let from = if reply.code.is_some() { reply.at } else { 0 };
         let said = &text[from..];
         let said = said.split_once(" (in reply to").map_or(said, |(said, _)| said);
         (tidy(said), last)

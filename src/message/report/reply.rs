@@ -283,15 +283,16 @@ pub(super) fn host(text: &str) -> Option<&str> {
             let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_');
             let end = rest.find(|c| !inside(c)).unwrap_or(rest.len()).min(255);
             let name = rest[..end].trim_end_matches(['.', ':', '-']);
-            if name.contains('.') && !name.contains("..") {
+            let absent = rest[end..].trim_start().starts_with("not ");
+            if name.contains('.') && !name.contains("..") && !absent {
                 return Some(name);
             }
         }
     }
-    let first = text.split_ascii_whitespace().next()?;
-    let followed =
-        ["does not like", "failed after", "did not like"].iter().any(|phrase| text.contains(phrase));
-    (followed && first.contains('.')).then_some(first)
+    let at = ["does not like", "failed after", "did not like"].iter().find_map(|phrase| text.find(phrase))?;
+    let words = text[..at].split_ascii_whitespace().rev().take(2);
+    let name = |word: &str| word.contains('.') && !word.contains(['@', '<', '[', '(']);
+    words.into_iter().find(|word| name(word))
 }
 
 #[cfg(test)]

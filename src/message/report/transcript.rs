@@ -30,6 +30,16 @@ pub(super) struct Exchange {
     pub(super) line: u32,
 }
 
+impl Exchange {
+    /// With the words of the program that it sums up.
+    fn with(mut self, local: &str) -> Exchange {
+        if !local.is_empty() && local.len() < MAX_REPLY {
+            self.reply = format!("{} {local}", self.reply);
+        }
+        self
+    }
+}
+
 /// Who speaks on a line.
 enum Speaker<'a> {
     Client(&'a str),
@@ -42,6 +52,8 @@ enum Speaker<'a> {
 pub(super) fn read(lines: &[Line<'_>]) -> Vec<Exchange> {
     let mut found: Vec<Exchange> = Vec::new();
     let (mut stage, mut host, mut recipient) = ("", None, None);
+    // What a program on the reporting server itself said.
+    let mut local = String::new();
     let (mut open, mut any_marked) = (None, false);
     for line in lines {
         if found.len() >= MAX_EXCHANGES {
@@ -92,7 +104,13 @@ pub(super) fn read(lines: &[Line<'_>]) -> Vec<Exchange> {
                 open = refused.then_some(marked);
             }
             Speaker::Nobody => {
-                found.extend(summary(text, line.number));
+                let summary = summary(text, line.number).map(|summary| summary.with(&local));
+                local = if summary.is_some() || text.starts_with(['-', '.', '(']) {
+                    String::new()
+                } else {
+                    text.to_owned()
+                };
+                found.extend(summary);
                 open = None;
             }
         }
