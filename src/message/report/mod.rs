@@ -110,6 +110,23 @@ pub fn read(message: &Message<'_>) -> Report {
     nested(message, 0)
 }
 
+/// Reads a file: one message, or a mailbox (RFC 4155) whose messages report together. The first that is a report
+/// gives its kind.
+pub fn read_file(raw: &[u8]) -> Report {
+    let mut merged = Report::default();
+    let mut first = 1;
+    for raw in outline::messages(raw) {
+        let report = shifted(read(&Message::read(raw)), first);
+        first = lines::count(raw).saturating_add(first);
+        if merged.kind == Kind::Other {
+            merged = Report { recipients: merged.recipients, ..report.clone() };
+        }
+        let room = MAX_RECIPIENTS - merged.recipients.len().min(MAX_RECIPIENTS);
+        merged.recipients.extend(report.recipients.into_iter().take(room));
+    }
+    merged
+}
+
 /// Reads a message that stands in `depth` others, once more if it had to be repaired.
 fn nested(message: &Message<'_>, depth: usize) -> Report {
     if let Some(raw) = outline::with_line_ends(message.raw()) {
