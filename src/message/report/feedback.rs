@@ -129,7 +129,7 @@ pub(super) fn recipient_in(original: &Message<'_>) -> Option<String> {
         let address = mailbox::first(&value)?.address.to_owned();
         (!is_redacted(&address)).then_some(address)
     };
-    NAMES.iter().find_map(|name| address(name))
+    NAMES.iter().find_map(address)
 }
 
 #[cfg(test)]

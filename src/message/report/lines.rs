@@ -114,9 +114,13 @@ fn whole(text: &str, mut at: usize) -> usize {
 /// The number of the line of a message where a piece of it starts.
 pub(super) fn number_of(raw: &[u8], piece: &[u8]) -> u32 {
     let offset = (piece.as_ptr() as usize).wrapping_sub(raw.as_ptr() as usize);
-    let before = raw.get(..offset).unwrap_or_default();
-    let ends = before.iter().filter(|&&byte| byte == b'\n').count();
-    u32::try_from(ends).unwrap_or(u32::MAX).saturating_add(1)
+    count(raw.get(..offset).unwrap_or_default()).saturating_add(1)
+}
+
+/// How many lines end in a text.
+pub(super) fn count(raw: &[u8]) -> u32 {
+    let ends = raw.iter().filter(|&&byte| byte == b'\n').count();
+    u32::try_from(ends).unwrap_or(u32::MAX)
 }
 
 /// Elements that end a line.

@@ -62,6 +62,7 @@ pub(super) struct Evidence<'n> {
     subject: String,
     from_daemon: bool,
     no_return: bool,
+    from_list: bool,
     is_report: bool,
     encloses: bool,
     automatic: bool,
@@ -114,6 +115,7 @@ impl<'n> Evidence<'n> {
             action: if delayed { Action::Delayed } else { notice.action().unwrap_or_default() },
             subject,
             from_daemon: is_from_daemon(message),
+            from_list: ["List-Id", "List-Unsubscribe"].iter().any(|name| message.header(name).is_some()),
             no_return: message.header("Return-Path").is_some_and(|path| path.trim() == "<>"),
             is_report: outline.report && !outline.receipt,
             encloses: outline.encloses(),
@@ -142,7 +144,7 @@ impl<'n> Evidence<'n> {
             || self.encloses
             || self.automatic
             || !self.notice.original().is_empty()
-            || subject()
+            || (!self.from_list && subject())
     }
 
     /// The recipients.
@@ -281,7 +283,9 @@ impl<'n> Evidence<'n> {
         let spoken = exchange.map_or("", |exchange| exchange.reply.as_str());
         let field = Reply::find(fields);
         let complete = if is_cut(fields, spoken) { spoken } else { fields };
-        let mut texts = vec![complete, comment, entry, spoken];
+        let quoted = exchange.is_some_and(|exchange| !exchange.summary && exchange.recipient.is_some());
+        let (first, second) = if quoted { (spoken, entry) } else { (entry, spoken) };
+        let mut texts = vec![complete, comment, first, second];
         let silent = !texts.iter().any(|text| Reply::find(text).is_some());
         if sole && silent {
             texts.push(self.notice.refusal());

@@ -5,6 +5,7 @@
 
 mod auto_reply;
 mod delivery_status;
+mod entry;
 mod feedback;
 mod fold;
 mod lines;
@@ -110,6 +111,23 @@ pub fn read(message: &Message<'_>) -> Report {
     nested(message, 0)
 }
 
+/// Reads a file: one message, or a mailbox (RFC 4155) whose messages report together. The first that is a report
+/// gives its kind.
+pub fn read_file(raw: &[u8]) -> Report {
+    let mut merged = Report::default();
+    let mut first = 1;
+    for raw in outline::messages(raw) {
+        let report = shifted(read(&Message::read(raw)), first);
+        first = lines::count(raw).saturating_add(first);
+        if merged.kind == Kind::Other {
+            merged = Report { recipients: merged.recipients, ..report.clone() };
+        }
+        let room = MAX_RECIPIENTS - merged.recipients.len().min(MAX_RECIPIENTS);
+        merged.recipients.extend(report.recipients.into_iter().take(room));
+    }
+    merged
+}
+
 /// Reads a message that stands in `depth` others, once more if it had to be repaired.
 fn nested(message: &Message<'_>, depth: usize) -> Report {
     if let Some(raw) = outline::with_line_ends(message.raw()) {
@@ -157,7 +175,14 @@ fn whole(message: &Message<'_>, depth: usize) -> Report {
             matches!(report.kind, Kind::FeedbackReport)
                 || !report.recipients.is_empty() && report.kind == Kind::DeliveryStatus
         });
-        if let Some(report) = report {
+        let quoted = || {
+            let raw = notice.quoted_message()?;
+            let report = nested(&Message::read(raw.as_bytes()), depth + 1);
+            let first = notice.original().first().map_or(1, |line| line.number);
+            (report.kind == Kind::DeliveryStatus && !report.recipients.is_empty())
+                .then(|| shifted(report, first))
+        };
+        if let Some(report) = report.or_else(quoted) {
             return report;
         }
     }
@@ -216,5 +241,108 @@ fn told(notification: notification::Notification) -> Report {
         recipients: recipients.collect(),
         feedback: complaint,
         original: notification.original,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    const SAMPLES: [&[u8]; 8] = [
+        include_bytes!("../../../tests/reports/postfix-text.eml"),
+        include_bytes!("../../../tests/reports/postfix-dsn.eml"),
+        include_bytes!("../../../tests/reports/sendmail.eml"),
+        include_bytes!("../../../tests/reports/chinese.eml"),
+        include_bytes!("../../../tests/reports/outlook-html.eml"),
+        include_bytes!("../../../tests/reports/forwarded.eml"),
+        include_bytes!("../../../tests/reports/arf-abuse.eml"),
+        include_bytes!("../../../tests/reports/broken-mime.eml"),
+    ];
+
+    fn of(raw: &[u8]) -> Report {
+        read(&Message::read(raw))
+    }
+
+    #[test]
+    fn a_recipient_tells_where_it_was_found() {
+        let report = of(SAMPLES[1]);
+        let recipient = &report.recipients[0];
+        assert_eq!((recipient.reader, recipient.line, recipient.stage), ("delivery-status", 26, "DATA"));
+        assert_eq!(recipient.diagnostic, "550-5.7.1 The content was refused by our filter");
+        assert_eq!(report.original.message_id.as_deref(), Some("spring.1@sender.example.com"));
+        assert_eq!(report.original.to.as_deref(), Some("reader@rcpt.example.org"));
+    }
+
+    #[test]
+    fn lines_of_an_enclosed_report_are_those_of_the_message() {
+        let report = of(SAMPLES[5]);
+        let line = String::from_utf8_lossy(SAMPLES[5])
+            .lines()
+            .position(|line| line.starts_with("Final-Recipient"))
+            .unwrap();
+        assert_eq!(report.recipients[0].line as usize, line + 1);
+    }
+
+    #[test]
+    fn a_mailbox_reports_together() {
+        let mailbox = [b"From a Tue\n", SAMPLES[0], b"\n\nFrom b Tue\n", SAMPLES[1]].concat();
+        assert_eq!(read_file(&mailbox).recipients.len(), 3);
+        assert_eq!(read_file(SAMPLES[1]), of(SAMPLES[1]));
+    }
+
+    #[test]
+    fn mutated_reports_never_panic_and_never_take_long() {
+        let mut random = fastrand::Rng::with_seed(3464);
+        let end = Instant::now() + Duration::from_millis(700);
+        while Instant::now() < end {
+            let mut raw = random.choice(SAMPLES).unwrap_or_default().to_vec();
+            for _ in 0..random.usize(1..30) {
+                let at = random.usize(..raw.len());
+                match random.u8(..5) {
+                    0 => raw[at] = random.u8(..),
+                    1 => raw[at] = random.choice(b"\r\n:;=?\"<>()[]\\ \0-@,").copied().unwrap_or(0),
+                    2 => raw.truncate(at.max(1)),
+                    3 => raw.retain(|&byte| byte != b'\n'),
+                    _ => raw.extend_from_within(at..),
+                }
+                raw.truncate(100_000);
+                raw.push(b'.');
+            }
+            let started = Instant::now();
+            for recipient in of(&raw).recipients {
+                assert!(recipient.address.contains('@') && recipient.address.len() < 400);
+            }
+            assert!(started.elapsed() < Duration::from_secs(1));
+        }
+    }
+
+    #[test]
+    fn ten_megabytes_of_anything_are_read_in_bounded_time() {
+        let head = "From: MAILER-DAEMON@x.example\r\nSubject: failure\r\n";
+        let status = "Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\nContent-Type: message/delivery-status\r\n";
+        for line in [
+            "<a@x.example>: not delivered\r\n",
+            "Final-Recipient: rfc822;a@x.example\r\nAction: failed\r\n\r\n",
+            "@",
+            "\"@",
+            "<",
+            "550 5.7.1 ",
+            "original message\r\n",
+            "\r",
+            ">>> RCPT TO:<a@x>\r\n<<< 550 no\r\n",
+            "undeliverable to a@x.example ",
+            "Recipient: <a@x.example>\r\n",
+            "Received: x\r\n",
+            "--aaaaaaaaaaaa\r\n",
+        ] {
+            for kind in ["", status, "Content-Type: text/html\r\n"] {
+                let raw = format!("{head}{kind}\r\n<br>\r\n{}", line.repeat(10_000_000 / line.len()));
+                let started = Instant::now();
+                assert!(of(raw.as_bytes()).recipients.len() <= MAX_RECIPIENTS);
+                let limit = if cfg!(debug_assertions) { 10 } else { 1 };
+                assert!(started.elapsed() < Duration::from_secs(limit), "{line:?} {:?}", started.elapsed());
+            }
+        }
     }
 }

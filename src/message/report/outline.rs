@@ -164,6 +164,27 @@ fn content<'a>(part: &Part<'a>) -> Cow<'a, [u8]> {
     part.content().0
 }
 
+/// The messages of a file that begins as a mailbox does, or all of it as one message.
+pub(super) fn messages(raw: &[u8]) -> Vec<&[u8]> {
+    const MAX_MESSAGES: usize = 1_000;
+    let mut starts = vec![0];
+    let mut at = 0;
+    let (mut blank, mailbox) = (false, raw.starts_with(b"From "));
+    while mailbox && at < raw.len() && starts.len() < MAX_MESSAGES {
+        let end = headers::line_end(raw, at);
+        let line = headers::without_line_end(&raw[at..end]);
+        let field = || {
+            raw[end..].iter().take(60).find(|byte| !byte.is_ascii_graphic() || **byte == b':') == Some(&b':')
+        };
+        if blank && line.starts_with(b"From ") && field() {
+            starts.push(at);
+        }
+        (blank, at) = (line.is_empty(), end);
+    }
+    let ends = starts.iter().skip(1).copied().chain([raw.len()]);
+    starts.iter().zip(ends).map(|(&start, end)| &raw[start..end]).collect()
+}
+
 /// A message whose lines end with CR alone, with line ends; `None` if they end with LF.
 pub(super) fn with_line_ends(raw: &[u8]) -> Option<Vec<u8>> {
     let start = &raw[..raw.len().min(64 * 1024)];

@@ -104,7 +104,7 @@ impl Reply {
                     }
                     pairs += 1;
                 }
-                (Some(_), None) if best.code.is_none() => best = found,
+                (Some(_), None) if best.code.is_none_or(|best| best < 300) => best = found,
                 (None, Some(status)) if lone.is_none() && status.class != 2 => lone = Some(found),
                 _ => {}
             }

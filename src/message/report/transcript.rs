@@ -81,10 +81,9 @@ pub(super) fn read(lines: &[Line<'_>]) -> Vec<Exchange> {
                 any_marked |= marked;
                 match found.last_mut() {
                     Some(last) if open == Some(marked) && refused && last.reply.get(..3) == text.get(..3) => {
-                        if last.reply.len() < MAX_REPLY {
-                            last.reply.push(' ');
-                            last.reply.push_str(text);
-                        }
+                        let room = MAX_REPLY.saturating_sub(last.reply.len());
+                        last.reply.push(' ');
+                        last.reply.push_str(text.get(..room).unwrap_or(text));
                     }
                     _ if refused && !follows => {
                         let host = host.clone();
@@ -105,11 +104,9 @@ pub(super) fn read(lines: &[Line<'_>]) -> Vec<Exchange> {
             }
             Speaker::Nobody => {
                 let summary = summary(text, line.number).map(|summary| summary.with(&local));
-                local = if summary.is_some() || text.starts_with(['-', '.', '(']) {
-                    String::new()
-                } else {
-                    text.to_owned()
-                };
+                let server =
+                    starts_with_code(text) || text.starts_with(['-', '.', '(']) || text.contains("... ");
+                local = if server { String::new() } else { text.to_owned() };
                 found.extend(summary);
                 open = None;
             }
