@@ -2,9 +2,9 @@
 //!
 //! An operator's own rules come before the shipped ones, rules before codes. A success is none of a rule's business.
 
-use crate::index::{Index, Tried};
+use crate::index::{Index, Seen};
 use crate::rule::{is_below, stage, Code};
-use crate::table::{Rule, BARE, CODES, INDEX, MARK, PROVIDERS, REASONS, RULES};
+use crate::table::{Rule, BARE, CODES, INDEX, MARK, PROVIDERS, REASONS, REFINEMENTS, RULES, STAGE_MARK};
 use crate::text::{Diagnostic, Status};
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
@@ -62,7 +62,7 @@ pub struct Own {
 #[derive(Debug, Default)]
 pub struct Scratch {
     diagnostic: Diagnostic,
-    tried: Tried,
+    seen: Seen,
     pending: RefCell<Vec<(u16, usize, usize)>>,
 }
 
@@ -72,7 +72,12 @@ struct Known<'a> {
     code: u16,
     stage: u8,
     remote_mta: &'a str,
+    /// Bits of providers and of stages that the text tells, once it was searched.
+    marks: Option<(u64, u8)>,
 }
+
+/// The bit of a failure without a stage.
+const STAGELESS: u8 = 128;
 
 /// What a failure means, by the shipped rules.
 pub fn classify(failure: &Failure) -> Class<'static> {
@@ -97,67 +102,71 @@ fn decide<'a>(own: Option<&'a Own>, failure: &Failure, scratch: &mut Scratch) ->
     let given = Status::leading(failure.status.trim().as_bytes()).map(|(status, _)| status).unwrap_or_default();
     let status = if given.says_something() || !read.status.says_something() { given } else { read.status };
     let code = if failure.code == 0 { read.code } else { failure.code };
-    let known = Known { status, code, stage: stage(failure.stage), remote_mta: failure.remote_mta };
+    let mut known = Known { status, code, stage: stage(failure.stage), remote_mta: failure.remote_mta, marks: None };
     if given.class == 2 || given.class == 0 && (200..300).contains(&code) {
         return (class("delivered", ""), 0..0);
     }
-    let mut providers = None;
     if let Some(own) = own {
-        // The marks of providers are in the shipped index.
-        let marks = &mut providers;
-        let text = &read.bytes;
-        if own.rules.iter().any(|rule| rule.providers != 0) {
-            let bits = Cell::new(0);
-            let mark = |rule: u16, _, _| bits.set(bits.get() | 1_u64 << (rule & !MARK));
-            INDEX.search(text, &mut scratch.tried, |rule| rule & MARK != 0, mark);
-            *marks = Some(bits.get());
+        // The marks of providers and stages are in the shipped index.
+        if own.rules.iter().any(|rule| rule.providers != 0 || rule.stages != 0) {
+            first(&INDEX, &[], &[], &mut known, &read.bytes, &mut scratch.seen, &scratch.pending);
         }
-        let met = first(&own.index, &own.rules, &own.bare, &known, text, &mut scratch.tried, &scratch.pending, providers);
+        known.marks.get_or_insert((0, 0));
+        let met = first(&own.index, &own.rules, &own.bare, &mut known, &read.bytes, &mut scratch.seen, &scratch.pending);
         if let Some((rule, span)) = met {
             return (told(&own.rules[rule], &known), span);
         }
+        known.marks = None;
     }
-    let met = first(&INDEX, RULES, BARE, &known, &read.bytes, &mut scratch.tried, &scratch.pending, providers);
+    let met = first(&INDEX, RULES, BARE, &mut known, &read.bytes, &mut scratch.seen, &scratch.pending);
     if let Some((rule, span)) = met {
-        return (told(&RULES[rule], &known), span);
+        return (refined(&RULES[rule], &known), span);
     }
     let by = |is_reply: bool| {
         CODES.iter().find(|rule| {
-            matches!(rule.codes[0], Code::Reply(..)) == is_reply && meets_codes_and_stage(rule, &known)
+            let asks_reply = rule.codes.is_empty() || matches!(rule.codes[0], Code::Reply(..));
+            asks_reply == is_reply && meets_codes_and_stage(rule, &known)
         })
     };
-    let decided = if known.status.says_something() { by(false).or_else(|| by(true)) } else { by(true) };
+    let decided = by(false).filter(|_| known.status.says_something()).or_else(|| by(true));
     (decided.map_or_else(|| class("undetermined", ""), |rule| told(rule, &known)), 0..0)
 }
 
-/// The first rule that the failure meets, and where its text stands.
-#[allow(clippy::too_many_arguments)]
+/// The first rule that the failure meets, and where its text stands. The shipped index also tells provider and stage.
 fn first(
     index: &Index,
     rules: &[Rule],
     bare: &[u16],
-    known: &Known,
+    known: &mut Known,
     text: &[u8],
-    tried: &mut Tried,
+    seen: &mut Seen,
     pending: &RefCell<Vec<(u16, usize, usize)>>,
-    marked: Option<u64>,
 ) -> Option<(usize, Range<usize>)> {
     pending.borrow_mut().clear();
-    let marks = Cell::new(marked.unwrap_or_default());
+    let (providers, stages) = known.marks.unwrap_or_default();
+    let (providers, stages) = (Cell::new(providers), Cell::new(stages));
     let best = Cell::new((u16::MAX, 0, 0));
+    let stage_given = known.stage != STAGELESS;
     let found = |place: u16, start: usize, end: usize| {
-        if place & MARK != 0 {
-            return marks.set(marks.get() | 1 << (place & !MARK));
+        if place >= STAGE_MARK {
+            return stages.set(stages.get() | 1 << (place & 7));
         }
-        let rule = &rules[usize::from(place)];
-        if !meets_codes_and_stage(rule, known) {
-        } else if rule.providers != 0 || !rule.hosts.is_empty() {
+        if place >= MARK {
+            return providers.set(providers.get() | 1 << (place & !MARK));
+        }
+        let Some(rule) = rules.get(usize::from(place)) else { return };
+        let later = rule.providers != 0 || !rule.hosts.is_empty() || rule.stages != 0 && !stage_given;
+        if later {
             pending.borrow_mut().push((place, start, end));
-        } else if place < best.get().0 {
+        } else if place < best.get().0 && meets_codes_and_stage(rule, known) {
             best.set((place, start, end));
         }
     };
-    index.search(text, tried, |place| place & MARK != 0 || place < best.get().0, found);
+    index.search(text, seen, |place| place >= MARK || place < best.get().0, found);
+    if !stage_given && stages.get() != 0 {
+        known.stage = stages.get();
+    }
+    known.marks = Some((providers.get(), stages.get()));
     let by_host = Cell::new(None);
     let meets_provider = |rule: &Rule| {
         if rule.providers == 0 && rule.hosts.is_empty() {
@@ -168,11 +177,12 @@ fn first(
             by_host.set(Some(bits));
             bits
         });
-        rule.providers & (marks.get() | by_host) != 0
+        rule.providers & (providers.get() | by_host) != 0
             || rule.hosts.iter().any(|host| is_below(known.remote_mta, host))
     };
     for (place, start, end) in pending.borrow().iter().copied() {
-        if place < best.get().0 && meets_provider(&rules[usize::from(place)]) {
+        let rule = &rules[usize::from(place)];
+        if place < best.get().0 && meets_codes_and_stage(rule, known) && meets_provider(rule) {
             best.set((place, start, end));
         }
     }
@@ -185,6 +195,13 @@ fn first(
     }
     let (place, start, end) = best.get();
     (place != u16::MAX).then_some((usize::from(place), start..end))
+}
+
+/// What the rule says, unless code and stage say better what that means (`refine` in `codes.toml`).
+fn refined<'a>(rule: &'a Rule, known: &Known) -> Class<'a> {
+    let is_meant = |(when, refinement): &&(u8, Rule)| *when == rule.reason && meets_codes_and_stage(refinement, known);
+    let better = REFINEMENTS.iter().find(is_meant).filter(|_| rule.severity.is_none());
+    better.map_or_else(|| told(rule, known), |(_, better)| Class { rule: &rule.name, ..told(better, known) })
 }
 
 fn meets_codes_and_stage(rule: &Rule, known: &Known) -> bool {

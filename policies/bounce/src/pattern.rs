@@ -1,7 +1,8 @@
 //! The syntax of patterns. README.md describes it; `matches` says what it means, `index` makes it fast.
 //!
-//! A pattern becomes one or more sequences of pieces: literal texts that have to follow one another, with anything in
-//! between. Alternatives are written out, so that nothing is left to decide when a text is read.
+//! A plain pattern becomes one or more sequences of pieces: literal texts that have to follow one another, with anything in
+//! between. Alternatives are written out, so that nothing is left to decide when a text is read. A pattern with `{words}`
+//! or `~` becomes a chain: lists of words, and how far apart they may stand.
 
 use crate::text;
 
@@ -30,6 +31,101 @@ pub struct Sequence {
     pub ends_text: bool,
 }
 
+/// What stands between a link of a chain and the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joint {
+    /// Punctuation at most.
+    Next,
+    /// `~`: a few words of the same sentence.
+    Near,
+    /// `*`: anything.
+    Far,
+}
+
+/// A part of a chain.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Words {
+    /// A list of `words.toml`.
+    Named(String),
+    /// Literal texts.
+    Literal(Vec<Sequence>),
+}
+
+/// What a pattern means.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pattern {
+    /// One of these.
+    Plain(Vec<Sequence>),
+    /// These, one after the other.
+    Chain(Vec<(Joint, Words)>),
+}
+
+/// Reads a pattern.
+pub fn read(pattern: &str) -> Result<Pattern, String> {
+    let mut links: Vec<(Joint, Words)> = Vec::new();
+    let mut joint = Joint::Next;
+    let mut literal = String::new();
+    let mut depth = 0;
+    let mut is_chain = false;
+    let mut letters = pattern.chars().peekable();
+    let close = |literal: &mut String, joint: &mut Joint, links: &mut Vec<(Joint, Words)>| {
+        if !literal.trim().is_empty() {
+            links.push((*joint, Words::Literal(parse(literal.trim())?)));
+            *joint = Joint::Next;
+        }
+        literal.clear();
+        Ok::<(), String>(())
+    };
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => {
+                literal.push(letter);
+                literal.extend(letters.next());
+            }
+            '*' if depth == 0
+                && (literal.ends_with(|before: char| !before.is_whitespace())
+                    || letters.peek().is_some_and(|after| !after.is_whitespace() && !"~{".contains(*after))) =>
+            {
+                literal.push(letter);
+            }
+            '~' | '*' if depth == 0 => {
+                close(&mut literal, &mut joint, &mut links)?;
+                is_chain |= letter == '~';
+                joint = if letter == '~' { Joint::Near } else { Joint::Far };
+            }
+            '{' if depth == 0 => {
+                close(&mut literal, &mut joint, &mut links)?;
+                is_chain = true;
+                let name: String = letters.by_ref().take_while(|letter| *letter != '}').collect();
+                links.push((joint, Words::Named(name)));
+                joint = Joint::Next;
+            }
+            '{' | '}' | '~' => return Err(format!("a {letter} stands in parentheses: take it out")),
+            _ => {
+                depth += i32::from(letter == '(') - i32::from(letter == ')');
+                literal.push(letter);
+            }
+        }
+        if !is_chain && links.len() > 60 {
+            return Err("it has too many parts: make it shorter".into());
+        }
+    }
+    if !is_chain {
+        return parse(pattern).map(Pattern::Plain);
+    }
+    close(&mut literal, &mut joint, &mut links)?;
+    if !(1..=4).contains(&links.len()) {
+        return Err("a pattern with {words} or ~ has one to four parts: make it shorter".into());
+    }
+    let plain = |sequence: &Sequence| !sequence.begins_text && !sequence.ends_text && sequence.pieces.len() == 1;
+    for (_, words) in &links {
+        if matches!(words, Words::Literal(sequences) if !sequences.iter().all(plain)) {
+            return Err("a pattern with {words} or ~ has neither ^ nor $, nor * in parentheses: take it out".into());
+        }
+    }
+    Ok(Pattern::Chain(links))
+}
+
 #[derive(Clone, Debug)]
 enum Item {
     Letter(char),
@@ -56,7 +152,7 @@ pub fn parse(pattern: &str) -> Result<Vec<Sequence>, String> {
         if pieces.is_empty() {
             return Err("it holds no text: give at least a word".into());
         }
-        if pieces.iter().map(|piece| piece.literal.len()).max() < Some(2) {
+        if pieces.iter().all(|piece| piece.literal.len() == 1 && piece.literal != b"@") {
             return Err("it holds nothing longer than one letter: give at least a word".into());
         }
         let sequence = Sequence { pieces, begins_text, ends_text };

@@ -3,7 +3,7 @@
 //! The shipped rules are read by `build.rs`, an operator's own by `settings`; both come through [`Written::read`]. What a rule
 //! of the vocabulary means (category, severity) is in `reasons.toml`, never in a rule.
 
-use crate::pattern::{self, Sequence};
+use crate::pattern::{self, Pattern};
 use crate::text::Status;
 use serde_json::{Map, Value};
 
@@ -13,9 +13,7 @@ pub struct Written {
     /// Names the rule, in kebab case. It is told with every decision.
     pub name: String,
     /// The texts.
-    pub patterns: Vec<String>,
-    /// The sequences of the patterns.
-    pub sequences: Vec<Sequence>,
+    pub patterns: Vec<Pattern>,
     /// One of them has to fit; empty: any.
     pub codes: Vec<Code>,
     /// Names of providers, or ends of host names. One of them has to fit; empty: any.
@@ -26,8 +24,8 @@ pub struct Written {
     pub reason: String,
     /// Where it differs from the reason's.
     pub severity: Option<String>,
-    /// A reply that the rule decides.
-    pub example: String,
+    /// Replies that the rule decides.
+    pub examples: Vec<String>,
 }
 
 /// A code that a rule asks for.
@@ -37,14 +35,19 @@ pub enum Code {
     Status(u16, u16, u16),
     /// Reply codes from and to.
     Reply(u16, u16),
+    /// Reply codes from and to, without a status that says anything.
+    Alone(u16, u16),
 }
 
 /// `x` or `*` in a code.
 pub const ANY: u16 = u16::MAX;
 
 impl Code {
-    /// `5.1.1`, `x.7.*`, `550`, `5xx`.
+    /// `5.1.1`, `x.7.*`, `550`, `5xx`, `5xx alone`.
     pub fn read(text: &str) -> Option<Code> {
+        if let Some(Code::Reply(least, most)) = text.strip_suffix(" alone").and_then(Code::read) {
+            return Some(Code::Alone(least, most));
+        }
         let whole = |part: &str| match part {
             "x" | "*" => Some(ANY),
             digits if digits.len() < 4 && digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok(),
@@ -72,6 +75,7 @@ impl Code {
                     && is(detail, status.detail)
             }
             Code::Reply(least, most) => (least..=most).contains(&reply),
+            Code::Alone(least, most) => !status.says_something() && (least..=most).contains(&reply),
         }
     }
 }
@@ -111,7 +115,7 @@ impl Written {
     /// Reads one rule. The error is a sentence with the remedy.
     pub fn read(table: &Map<String, Value>, reasons: impl Fn(&str) -> bool) -> Result<Written, String> {
         const KEYS: [&str; 10] =
-            ["name", "pattern", "codes", "provider", "stage", "reason", "severity", "example", "source", "note"];
+            ["name", "pattern", "codes", "provider", "stage", "reason", "severity", "example", "source", "when"];
         if let Some(key) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
             return Err(format!("{key} is no key of a rule: use {}", KEYS.join(", ")));
         }
@@ -137,11 +141,9 @@ impl Written {
         if !is_kebab(&name) {
             return Err("its name is missing or holds other than letters, digits and hyphens: give one".into());
         }
-        let patterns = texts("pattern")?;
-        let mut sequences = Vec::new();
-        for pattern in &patterns {
-            let more = pattern::parse(pattern).map_err(|error| format!("pattern \"{pattern}\": {error}"))?;
-            sequences.extend(more.into_iter().filter(|sequence| sequence.pieces.len() < 200));
+        let mut patterns = Vec::new();
+        for pattern in texts("pattern")? {
+            patterns.push(pattern::read(&pattern).map_err(|error| format!("pattern \"{pattern}\": {error}"))?);
         }
         let mut codes = Vec::new();
         for code in texts("codes")? {
@@ -163,10 +165,10 @@ impl Written {
             return Err(format!("severity \"{other}\": use {}", SEVERITIES.join(", ")));
         }
         let providers = texts("provider")?;
-        if patterns.is_empty() && codes.is_empty() && providers.is_empty() {
-            return Err("it has neither pattern nor codes nor provider: give one".into());
+        if patterns.is_empty() && codes.is_empty() && providers.is_empty() && stages == 0 {
+            return Err("it has neither pattern nor codes nor provider nor stage: give one".into());
         }
-        Ok(Written { name, patterns, sequences, codes, providers, stages, reason, severity, example: text("example")? })
+        Ok(Written { name, patterns, codes, providers, stages, reason, severity, examples: texts("example")? })
     }
 }
 

@@ -4,7 +4,8 @@
 use crate::classify::Own;
 use crate::index::Index;
 use crate::rule::Written;
-use crate::table::{Rule, PROVIDERS, REASONS};
+use crate::pattern::{self, Pattern, Sequence, Words};
+use crate::table::{Rule, PROVIDERS, REASONS, WORDS};
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -51,16 +52,31 @@ pub fn read(text: &str) -> Result<Option<Own>, Vec<String>> {
     if written.is_empty() {
         return Ok(None);
     }
-    let mut sequences = Vec::new();
+    let mut patterns = Vec::new();
     let mut bare = Vec::new();
     for (place, (rule, _)) in written.iter().enumerate() {
-        sequences.extend(rule.sequences.iter().map(|sequence| (place as u16, sequence.clone())));
+        patterns.extend(rule.patterns.iter().map(|pattern| (place as u16, pattern)));
         if rule.patterns.is_empty() {
             bare.push(place as u16);
         }
     }
+    let index = Index::build(&patterns, &words(&patterns)).map_err(|error| vec![error])?;
     let rules = written.into_iter().map(|(_, ready)| ready).collect();
-    Ok(Some(Own { index: Index::build(&sequences), rules, bare }))
+    Ok(Some(Own { index, rules, bare }))
+}
+
+/// The lists of words that the patterns name.
+fn words(patterns: &[(u16, &Pattern)]) -> Vec<(String, Vec<Sequence>)> {
+    let is_named = |name: &str| {
+        let names = |words: &Words| matches!(words, Words::Named(named) if named == name);
+        patterns.iter().any(|(_, pattern)| match pattern {
+            Pattern::Plain(_) => false,
+            Pattern::Chain(links) => links.iter().any(|(_, words)| names(words)),
+        })
+    };
+    let read = |list: &[&str]| list.iter().filter_map(|word| pattern::parse(word).ok()).flatten().collect();
+    let named = WORDS.iter().filter(|(name, _)| is_named(name));
+    named.map(|(name, list)| ((*name).to_owned(), read(list))).collect()
 }
 
 fn ready(rule: &Written) -> Result<Rule, String> {

@@ -1,6 +1,6 @@
 //! What the shipped tables hold, and the tables themselves, which `build.rs` writes. Nothing is decided here.
 
-use crate::index::{Index, Part, Pattern, State};
+use crate::index::{Chain, Entry, Index, Part, State};
 use crate::rule::Code;
 use std::borrow::Cow;
 
@@ -47,5 +47,7 @@ pub struct Rule {
 
 /// In the index: not a rule but the mark of a provider.
 pub const MARK: u16 = 1 << 15;
+/// In the index: not a rule but the mark of a stage.
+pub const STAGE_MARK: u16 = MARK | 64;
 
 include!(concat!(env!("OUT_DIR"), "/table.rs"));
