@@ -8,6 +8,9 @@
 /// As much of a diagnostic is read. What decides stands at the beginning.
 pub const LIMIT: usize = 6000;
 
+/// What mail systems put before any reply of another; it says nothing of its own. (Cisco Email Security Appliance)
+const WRAPPINGS: [&[u8]; 2] = [b"- unknown address error", b"- other network problem"];
+
 /// The longest address that is looked for between angle brackets.
 const ADDRESS: usize = 330;
 
@@ -144,6 +147,11 @@ impl Diagnostic {
         self.end_word(word);
         while self.bytes.last() == Some(&b' ') {
             self.bytes.pop();
+        }
+        for wrapping in WRAPPINGS {
+            if self.bytes.starts_with(wrapping) {
+                self.bytes.drain(..wrapping.len());
+            }
         }
     }
 
