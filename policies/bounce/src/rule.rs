@@ -35,7 +35,7 @@ pub enum Code {
     Status(u16, u16, u16),
     /// Reply codes from and to.
     Reply(u16, u16),
-    /// Reply codes from and to, without a status that says anything.
+    /// Reply codes from and to, without a status.
     Alone(u16, u16),
 }
 
@@ -75,7 +75,7 @@ impl Code {
                     && is(detail, status.detail)
             }
             Code::Reply(least, most) => (least..=most).contains(&reply),
-            Code::Alone(least, most) => !status.says_something() && (least..=most).contains(&reply),
+            Code::Alone(least, most) => status.class == 0 && (least..=most).contains(&reply),
         }
     }
 }
