@@ -141,6 +141,8 @@ impl<'n> Evidence<'n> {
         };
         self.is_certain()
             || self.no_return
+            || self.outweighs_reply()
+            || !self.transcript.is_empty()
             || self.encloses
             || self.automatic
             || !self.notice.original().is_empty()
@@ -224,8 +226,8 @@ impl<'n> Evidence<'n> {
         if !self.from_daemon && !self.no_return && !self.is_report && !self.notice.says(Says::Failed) {
             return Vec::new();
         }
+        let party = |address: &str| self.parties.iter().any(|party| mailbox::same(party, address));
         let others = |mentions: Vec<Mention>| -> Vec<Mention> {
-            let party = |address: &str| self.parties.iter().any(|party| mailbox::same(party, address));
             mentions.into_iter().filter(|mention| !party(&mention.address)).collect()
         };
         let mut guesses = [
@@ -233,6 +235,7 @@ impl<'n> Evidence<'n> {
             ("sentence", others(self.notice.inline(Says::Perhaps)).into_iter().take(1).collect()),
             ("subject", others(self.in_subject())),
             ("addressee", others(self.notice.addressed().into_iter().collect())),
+            ("lone", self.notice.lone(party).into_iter().collect()),
         ]
         .into_iter();
         guesses
