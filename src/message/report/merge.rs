@@ -149,6 +149,24 @@ impl<'n> Evidence<'n> {
             || (!self.from_list && subject())
     }
 
+    /// Whether it is a bounce although nobody knows whose.
+    pub(super) fn is_anonymous_bounce(&self) -> bool {
+        let program = self.from_daemon || self.no_return;
+        !self.groups.is_empty()
+            || !self.failed.is_empty()
+            || self.is_report
+            || (program && self.tells_of_failure())
+    }
+
+    /// Whether words or a reply say that something was not delivered.
+    fn tells_of_failure(&self) -> bool {
+        let says = |says: Says| matches!(says, Says::Failed | Says::Delayed);
+        self.notice.says(Says::Failed)
+            || self.notice.says(Says::Delayed)
+            || phrases::find(&folded(&self.subject)).iter().any(|hit| says(hit.says))
+            || !self.notice.refusal().is_empty()
+    }
+
     /// The recipients.
     pub(super) fn recipients(&self) -> Vec<Recipient> {
         let mut recipients = if self.groups.is_empty() { self.without_fields() } else { self.with_fields() };
@@ -223,7 +241,7 @@ impl<'n> Evidence<'n> {
         if !spoken.is_empty() {
             return self.mentioned(&spoken, "transcript");
         }
-        if !self.from_daemon && !self.no_return && !self.is_report && !self.notice.says(Says::Failed) {
+        if !self.tells_of_failure() {
             return Vec::new();
         }
         let party = |address: &str| self.parties.iter().any(|party| mailbox::same(party, address));
