@@ -113,7 +113,7 @@ fn the_shipped_policies_are_built_from_their_sources() {
         let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
         digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
     };
-    for name in ["sink", "misfit"] {
+    for name in ["sink", "bounce", "misfit"] {
         let read = |ending: &str| fs::read(root().join(format!("policies/dist/{name}.{ending}"))).unwrap();
         assert_eq!(
             digest(&read("wasm")),
@@ -121,15 +121,18 @@ fn the_shipped_policies_are_built_from_their_sources() {
             "{name}.wasm was changed by hand"
         );
         let mut sources: Vec<(String, Vec<u8>)> = Vec::new();
-        for folder in ["wit".to_owned(), "policies/sdk/src".into(), format!("policies/{name}/src")] {
-            for entry in fs::read_dir(root().join(&folder)).unwrap().flatten() {
+        let guest = format!("policies/{name}");
+        let folders = [format!("{guest}/src"), format!("{guest}/rules"), guest.clone()];
+        for folder in ["wit".to_owned(), "policies/sdk/src".into()].into_iter().chain(folders) {
+            for entry in fs::read_dir(root().join(&folder)).into_iter().flatten().flatten() {
                 let file = format!("{folder}/{}", entry.file_name().to_string_lossy());
-                sources.push((file, fs::read(entry.path()).unwrap()));
+                if folder != guest || file.ends_with(".toml") || file.ends_with(".rs") {
+                    sources.push((file, fs::read(entry.path()).unwrap()));
+                }
             }
         }
-        for file in ["policies/sdk/Cargo.toml".to_owned(), format!("policies/{name}/Cargo.toml")] {
-            sources.push((file.clone(), fs::read(root().join(&file)).unwrap()));
-        }
+        let file = "policies/sdk/Cargo.toml".to_owned();
+        sources.push((file.clone(), fs::read(root().join(&file)).unwrap()));
         sources.sort_by(|a, b| Path::new(&a.0).cmp(Path::new(&b.0)));
         let joined: Vec<u8> = sources
             .iter()
