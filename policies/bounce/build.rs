@@ -155,7 +155,6 @@ fn main() {
     }
     out.push_str("];\n");
     fs::write(Path::new(&env::var("OUT_DIR").unwrap()).join("table.rs"), out).unwrap();
-    println!(
 }
 
 /// The pattern tells a provider; see `table`.
