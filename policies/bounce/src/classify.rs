@@ -67,6 +67,7 @@ pub struct Scratch {
     recent: Vec<Recent>,
     used: bool,
     fresh: usize,
+    again: usize,
 }
 
 /// A failure and what was decided. Without addresses and codes many texts are the same.
@@ -124,7 +125,7 @@ pub fn explain<'a>(own: Option<&'a Own>, failure: &Failure) -> (Class<'a>, Strin
 }
 
 fn decide<'a>(own: Option<&'a Own>, failure: &Failure, scratch: &mut Scratch) -> (Class<'a>, Range<usize>) {
-    let Scratch { diagnostic, seen, pending, recent, used, fresh } = scratch;
+    let Scratch { diagnostic, seen, pending, recent, used, fresh, again } = scratch;
     diagnostic.read(failure.text);
     let text = &diagnostic.bytes;
     let given =
@@ -160,10 +161,16 @@ fn decide<'a>(own: Option<&'a Own>, failure: &Failure, scratch: &mut Scratch) ->
             && (kept.status, kept.code, kept.stage) == (known.status, known.code, known.stage)
             && kept.remote_mta == known.remote_mta
         {
+            *again += 1;
             return (told_by(decided, own, &known), 0..0);
         }
     }
     *fresh += 1;
+    if *fresh > 4 * RECENT[1].max(*again) {
+        // Hardly two are alike: remembering costs more than it saves.
+        let (decided, span) = search(own, &mut known, text, seen, pending);
+        return (told_by(decided, own, &known), span);
+    }
     (kept.status, kept.code, kept.stage) = (known.status, known.code, known.stage);
     let (decided, span) = search(own, &mut known, text, seen, pending);
     kept.text.clone_from(text);

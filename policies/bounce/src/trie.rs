@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 /// entries stand whose literal ends here (plus one; 0 is none). Where only one way leads on, the first is `TAIL` and a
 /// place in `tails`, and the last is for the end of that way.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct State(pub u32, pub u32, pub u32);
+pub struct State(pub u32, pub u16, pub u16);
 
 /// The state is the last; the rest of the literal stands in `tails`, its length first.
 pub const TAIL: u32 = 1 << 31;
@@ -97,8 +97,8 @@ impl Trie {
         let mut tails = Vec::new();
         let mut states = vec![State::default(); 1024];
         let mut ends = Vec::new();
-        states[WORD].1 = u32::MAX;
-        states[WITHIN].1 = u32::MAX;
+        states[WORD].1 = u16::MAX;
+        states[WITHIN].1 = u16::MAX;
         let (mut free_from, mut several_from) = (256, 256);
         let mut queue = VecDeque::from([(WORD, WORD), (WITHIN, WITHIN)]);
         while let Some((node, slot)) = queue.pop_front() {
@@ -110,7 +110,7 @@ impl Trie {
             }
             let node = tail.map_or(node, |(_, end)| end);
             if let Some((last, others)) = self.ends[node].split_last() {
-                states[slot].2 = ends.len() as u32 + 1;
+                states[slot].2 = ends.len() as u16 + 1;
                 ends.extend(others.iter().map(|entry| entry | MORE));
                 ends.push(*last);
             }
@@ -139,12 +139,13 @@ impl Trie {
             states[slot].0 = base as u32;
             for (byte, child) in &self.next[node] {
                 let at = base + usize::from(*byte);
-                states[at].1 = slot as u32 + 1;
+                states[at].1 = slot as u16 + 1;
                 queue.push_back((*child, at));
             }
         }
         let used = states.iter().rposition(|state| state.1 != 0).map_or(0, |last| last + 1);
         states.truncate(used);
+        assert!(states.len().max(ends.len()) < usize::from(u16::MAX), "too many patterns for the trie");
         (states, ends, tails)
     }
 }
