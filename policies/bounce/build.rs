@@ -11,6 +11,8 @@ mod pattern;
 mod rule;
 #[path = "src/text.rs"]
 mod text;
+#[path = "src/trie.rs"]
+mod trie;
 
 use rule::Written;
 use serde_json::{Map, Value};
@@ -39,14 +41,19 @@ fn main() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let mut refinements = Vec::new();
     for table in list(Path::new("codes.toml"), "refine") {
-        let written = Written::read(&table, |name| reason(name).is_some()).unwrap_or_else(|error| panic!("{error}"));
-        refinements.push((reason(table["when"].as_str().expect("a reason")).expect("a known reason"), written));
+        let written =
+            Written::read(&table, |name| reason(name).is_some()).unwrap_or_else(|error| panic!("{error}"));
+        refinements
+            .push((reason(table["when"].as_str().expect("a reason")).expect("a known reason"), written));
     }
     let mut codes = Vec::new();
     for mut table in list(Path::new("codes.toml"), "code") {
         let code = table["codes"].as_str().unwrap().replace('*', "x");
         table.insert("name".into(), Value::String(format!("code-{code}")));
-        codes.push(Written::read(&table, |name| reason(name).is_some()).unwrap_or_else(|error| panic!("{code}: {error}")));
+        codes.push(
+            Written::read(&table, |name| reason(name).is_some())
+                .unwrap_or_else(|error| panic!("{code}: {error}")),
+        );
     }
 
     let mut marks = Vec::new();
@@ -59,7 +66,8 @@ fn main() {
     }
     let read = |text: &String| pattern::read(text).unwrap_or_else(|error| panic!("{text}: {error}"));
     let marks: Vec<(u16, pattern::Pattern)> = marks.iter().map(|(mark, text)| (*mark, read(text))).collect();
-    let mut patterns: Vec<(u16, &pattern::Pattern)> = marks.iter().map(|(mark, pattern)| (*mark, pattern)).collect();
+    let mut patterns: Vec<(u16, &pattern::Pattern)> =
+        marks.iter().map(|(mark, pattern)| (*mark, pattern)).collect();
     for (place, rule) in rules.iter().enumerate() {
         patterns.extend(rule.patterns.iter().map(|pattern| (place as u16, pattern)));
     }
@@ -69,7 +77,8 @@ fn main() {
         let name = table["name"].as_str().expect("a name").to_owned();
         let all: Vec<String> =
             table.keys().filter(|key| *key != "name").flat_map(|language| texts(&table, language)).collect();
-        let parse = |text: &String| pattern::parse(text).unwrap_or_else(|error| panic!("{name}: {text}: {error}"));
+        let parse =
+            |text: &String| pattern::parse(text).unwrap_or_else(|error| panic!("{name}: {text}: {error}"));
         let sequences: Vec<pattern::Sequence> = all.iter().flat_map(parse).collect();
         word_rows.push_str(&format!("({name:?}, &{all:?}),\n"));
         words.push((name, sequences));
@@ -83,10 +92,19 @@ fn main() {
         let severity = |name: &str| rule::SEVERITIES.iter().position(|known| *known == name);
         let hard = severity(of("severity")).expect("a severity");
         let temporary = severity(of("temporary")).unwrap_or(hard);
-        let row = format!("Reason {{ name: {:?}, category: {:?}, severity: {hard}, temporary: {temporary} }},\n", of("name"), of("category"));
+        let row = format!(
+            "Reason {{ name: {:?}, category: {:?}, severity: {hard}, temporary: {temporary} }},\n",
+            of("name"),
+            of("category")
+        );
         reason_rows.push_str(&row);
     }
-    write!(out, "/// The vocabulary.\npub static REASONS: [Reason; {}] = [\n{reason_rows}];\n", reasons.len()).unwrap();
+    write!(
+        out,
+        "/// The vocabulary.\npub static REASONS: [Reason; {}] = [\n{reason_rows}];\n",
+        reasons.len()
+    )
+    .unwrap();
     write!(out, "/// Providers.\npub static PROVIDERS: &[Provider] = &[\n").unwrap();
     assert!(providers.len() < 64, "a provider is a bit of 64");
     for provider in &providers {
@@ -97,9 +115,11 @@ fn main() {
     let row = |rule: &Written| {
         let mask = rule.providers.iter().map(|name| {
             let place = known.iter().position(|known| known == name);
-            1_u64 << place.unwrap_or_else(|| panic!("{}: provider {name} is not in providers.toml", rule.name))
+            1_u64
+                << place.unwrap_or_else(|| panic!("{}: provider {name} is not in providers.toml", rule.name))
         });
-        let severity = rule.severity.as_ref().and_then(|name| rule::SEVERITIES.iter().position(|known| known == name));
+        let severity =
+            rule.severity.as_ref().and_then(|name| rule::SEVERITIES.iter().position(|known| known == name));
         let codes: Vec<String> = rule.codes.iter().map(|code| format!("Code::{code:?}")).collect();
         let reason = reason(&rule.reason).unwrap();
         format!(
@@ -113,13 +133,19 @@ fn main() {
     let rows = |rules: &[Written]| rules.iter().map(row).collect::<String>();
     write!(out, "];\n/// The rules.\npub static RULES: &[Rule] = &[\n{}];\n", rows(&rules)).unwrap();
     write!(out, "/// The codes.\npub static CODES: &[Rule] = &[\n{}];\n", rows(&codes)).unwrap();
-    writeln!(out, "/// What a text rule's answer becomes.\npub static REFINEMENTS: &[(u8, Rule)] = &[").unwrap();
+    writeln!(out, "/// What a text rule's answer becomes.\npub static REFINEMENTS: &[(u8, Rule)] = &[")
+        .unwrap();
     for (when, written) in &refinements {
         writeln!(out, "({when}, {}),", row(written).trim_end().trim_end_matches(',')).unwrap();
     }
-    write!(out, "];\n/// Lists of words.\npub static WORDS: &[(&str, &[&str])] = &[\n{word_rows}];\n").unwrap();
-    let bare: Vec<usize> =
-        rules.iter().enumerate().filter(|(_, rule)| rule.patterns.is_empty()).map(|(place, _)| place).collect();
+    write!(out, "];\n/// Lists of words.\npub static WORDS: &[(&str, &[&str])] = &[\n{word_rows}];\n")
+        .unwrap();
+    let bare: Vec<usize> = rules
+        .iter()
+        .enumerate()
+        .filter(|(_, rule)| rule.patterns.is_empty())
+        .map(|(place, _)| place)
+        .collect();
     write!(out, "/// Rules without a text.\npub static BARE: &[u16] = &{bare:?};\n").unwrap();
     write_index(&mut out, &index);
     let examples: Vec<(&str, &[String])> = rules.iter().map(|rule| (&*rule.name, &*rule.examples)).collect();
@@ -129,7 +155,6 @@ fn main() {
     }
     out.push_str("];\n");
     fs::write(Path::new(&env::var("OUT_DIR").unwrap()).join("table.rs"), out).unwrap();
-    println!("cargo:warning=rules {} sequences {} states {} letters {}", rules.len(), index.entries.len(), index.states.len(), index.letters.len());
 }
 
 /// The pattern tells a provider; see `table`.
@@ -142,20 +167,34 @@ fn write_index(out: &mut String, index: &index::Index) {
         writeln!(out, "static {name}: [{of}; {}] = [{}];", rows.len(), rows.join(",")).unwrap();
     };
     let number = |number: &u32| number.to_string();
-    array("STATES", "State", index.states.iter().map(|index::State(a, b, c)| format!("State({a},{b},{c})")).collect());
+    array(
+        "STATES",
+        "State",
+        index.states.iter().map(|trie::State(a, b, c)| format!("State({a},{b},{c})")).collect(),
+    );
     array("ENDS", "u32", index.ends.iter().map(number).collect());
     let entry = |one: &index::Entry| {
         format!("Entry{{of:{},flags:{},count:{},first:{}}}", one.of, one.flags, one.count, one.first)
     };
     array("ENTRIES", "Entry", index.entries.iter().map(entry).collect());
-    array("PARTS", "Part", index.parts.iter().map(|index::Part(a, b, c)| format!("Part({a},{b},{c})")).collect());
+    array(
+        "PARTS",
+        "Part",
+        index.parts.iter().map(|index::Part(a, b, c)| format!("Part({a},{b},{c})")).collect(),
+    );
     array("LETTERS", "u8", index.letters.iter().map(u8::to_string).collect());
-    array("CHAINS", "Chain", index.chains.iter().map(|index::Chain(a, b, c)| format!("Chain({a},{b},{c:?})")).collect());
+    array("TAILS", "u8", index.tails.iter().map(u8::to_string).collect());
+    array("BEGINS", "u32", index.begins.iter().map(number).collect());
+    array(
+        "CHAINS",
+        "Chain",
+        index.chains.iter().map(|index::Chain(a, b, c)| format!("Chain({a},{b},{c:?})")).collect(),
+    );
     array("CHAINS_OF", "u16", index.chains_of.iter().map(u16::to_string).collect());
     out.push_str(
         "/// Where the patterns stand.\npub static INDEX: Index = Index { states: Cow::Borrowed(&STATES), \
          ends: Cow::Borrowed(&ENDS), entries: Cow::Borrowed(&ENTRIES), parts: Cow::Borrowed(&PARTS), \
-         letters: Cow::Borrowed(&LETTERS), chains: Cow::Borrowed(&CHAINS), chains_of: Cow::Borrowed(&CHAINS_OF) };\n",
+         letters: Cow::Borrowed(&LETTERS), tails: Cow::Borrowed(&TAILS), begins: Cow::Borrowed(&BEGINS), chains: Cow::Borrowed(&CHAINS), chains_of: Cow::Borrowed(&CHAINS_OF) };\n",
     );
 }
 

@@ -58,12 +58,40 @@ pub struct Own {
     pub(crate) bare: Vec<u16>,
 }
 
-/// Memory that one classification leaves to the next.
+/// Memory that one classification leaves to the next, and what was decided lately. For one list of own rules.
 #[derive(Debug, Default)]
 pub struct Scratch {
     diagnostic: Diagnostic,
     seen: Seen,
     pending: RefCell<Vec<(u16, usize, usize)>>,
+    recent: Vec<Recent>,
+    used: bool,
+    fresh: usize,
+    again: usize,
+}
+
+/// A failure and what was decided. Without addresses and codes many texts are the same.
+#[derive(Debug, Default)]
+struct Recent {
+    text: Vec<u8>,
+    remote_mta: String,
+    status: Status,
+    code: u16,
+    stage: u8,
+    decided: Option<Decided>,
+}
+
+/// So many failures are kept at first, and at most: the more are met for the first time, the more.
+const RECENT: [usize; 2] = [16, 4096];
+
+/// Who decided. Numbers are places in the tables.
+#[derive(Clone, Copy, Debug)]
+enum Decided {
+    Delivered,
+    Own(u16),
+    Rule(u16, Option<u16>),
+    Code(u16),
+    Nobody,
 }
 
 /// What is known of a failure besides its text.
@@ -97,39 +125,112 @@ pub fn explain<'a>(own: Option<&'a Own>, failure: &Failure) -> (Class<'a>, Strin
 }
 
 fn decide<'a>(own: Option<&'a Own>, failure: &Failure, scratch: &mut Scratch) -> (Class<'a>, Range<usize>) {
-    scratch.diagnostic.read(failure.text);
-    let read = &scratch.diagnostic;
-    let given = Status::leading(failure.status.trim().as_bytes()).map(|(status, _)| status).unwrap_or_default();
-    let status = if given.says_something() || !read.status.says_something() { given } else { read.status };
-    let code = if failure.code == 0 { read.code } else { failure.code };
-    let mut known = Known { status, code, stage: stage(failure.stage), remote_mta: failure.remote_mta, marks: None };
+    let Scratch { diagnostic, seen, pending, recent, used, fresh, again } = scratch;
+    diagnostic.read(failure.text);
+    let text = &diagnostic.bytes;
+    let given =
+        Status::leading(failure.status.trim().as_bytes()).map(|(status, _)| status).unwrap_or_default();
+    let status =
+        if given.says_something() || !diagnostic.status.says_something() { given } else { diagnostic.status };
+    let code = if failure.code == 0 { diagnostic.code } else { failure.code };
+    let mut known =
+        Known { status, code, stage: stage(failure.stage), remote_mta: failure.remote_mta, marks: None };
     if given.class == 2 || given.class == 0 && (200..300).contains(&code) {
-        return (class("delivered", ""), 0..0);
+        return (told_by(Decided::Delivered, own, &known), 0..0);
     }
+    if !*used {
+        *used = true;
+        let (decided, span) = search(own, &mut known, text, seen, pending);
+        return (told_by(decided, own, &known), span);
+    }
+    if recent.is_empty() || *fresh > 2 * recent.len() && recent.len() < RECENT[1] {
+        let room = (4 * recent.len()).clamp(RECENT[0], RECENT[1]);
+        recent.clear();
+        recent.resize_with(room, Recent::default);
+        *fresh = 0;
+    }
+    let place = text.chunks(8).fold(text.len() as u64 ^ u64::from(code), |hash, bytes| {
+        let mut eight = [0; 8];
+        eight[..bytes.len()].copy_from_slice(bytes);
+        (hash.rotate_left(5) ^ u64::from_le_bytes(eight)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    });
+    let room = recent.len();
+    let kept = &mut recent[(place >> 40) as usize % room];
+    if let Some(decided) = kept.decided {
+        if kept.text == *text
+            && (kept.status, kept.code, kept.stage) == (known.status, known.code, known.stage)
+            && kept.remote_mta == known.remote_mta
+        {
+            *again += 1;
+            return (told_by(decided, own, &known), 0..0);
+        }
+    }
+    *fresh += 1;
+    if *fresh > 4 * RECENT[1].max(*again) {
+        // Hardly two are alike: remembering costs more than it saves.
+        let (decided, span) = search(own, &mut known, text, seen, pending);
+        return (told_by(decided, own, &known), span);
+    }
+    (kept.status, kept.code, kept.stage) = (known.status, known.code, known.stage);
+    let (decided, span) = search(own, &mut known, text, seen, pending);
+    kept.text.clone_from(text);
+    known.remote_mta.clone_into(&mut kept.remote_mta);
+    kept.decided = Some(decided);
+    (told_by(decided, own, &known), span)
+}
+
+/// Own rules, then the shipped ones, then codes.
+fn search(
+    own: Option<&Own>,
+    known: &mut Known,
+    text: &[u8],
+    seen: &mut Seen,
+    pending: &RefCell<Vec<(u16, usize, usize)>>,
+) -> (Decided, Range<usize>) {
     if let Some(own) = own {
         // The marks of providers and stages are in the shipped index.
         if own.rules.iter().any(|rule| rule.providers != 0 || rule.stages != 0) {
-            first(&INDEX, &[], &[], &mut known, &read.bytes, &mut scratch.seen, &scratch.pending);
+            first(&INDEX, &[], &[], known, text, seen, pending);
         }
         known.marks.get_or_insert((0, 0));
-        let met = first(&own.index, &own.rules, &own.bare, &mut known, &read.bytes, &mut scratch.seen, &scratch.pending);
+        let met = first(&own.index, &own.rules, &own.bare, known, text, seen, pending);
         if let Some((rule, span)) = met {
-            return (told(&own.rules[rule], &known), span);
+            return (Decided::Own(rule as u16), span);
         }
         known.marks = None;
     }
-    let met = first(&INDEX, RULES, BARE, &mut known, &read.bytes, &mut scratch.seen, &scratch.pending);
-    if let Some((rule, span)) = met {
-        return (refined(&RULES[rule], &known), span);
+    if let Some((place, span)) = first(&INDEX, RULES, BARE, known, text, seen, pending) {
+        let rule = &RULES[place];
+        let is_meant =
+            |(when, better): &(u8, Rule)| *when == rule.reason && meets_codes_and_stage(better, known);
+        let better = REFINEMENTS.iter().position(is_meant).filter(|_| rule.severity.is_none());
+        return (Decided::Rule(place as u16, better.map(|place| place as u16)), span);
     }
     let by = |is_reply: bool| {
-        CODES.iter().find(|rule| {
+        CODES.iter().position(|rule| {
             let asks_reply = rule.codes.is_empty() || matches!(rule.codes[0], Code::Reply(..));
-            asks_reply == is_reply && meets_codes_and_stage(rule, &known)
+            asks_reply == is_reply && meets_codes_and_stage(rule, known)
         })
     };
     let decided = by(false).filter(|_| known.status.says_something()).or_else(|| by(true));
-    (decided.map_or_else(|| class("undetermined", ""), |rule| told(rule, &known)), 0..0)
+    (decided.map_or(Decided::Nobody, |place| Decided::Code(place as u16)), 0..0)
+}
+
+/// What a decision means.
+fn told_by<'a>(decided: Decided, own: Option<&'a Own>, known: &Known) -> Class<'a> {
+    let of = |rules: &'a [Rule], place: u16| rules.get(usize::from(place)).map(|rule| told(rule, known));
+    let class = match decided {
+        Decided::Delivered => Some(class("delivered")),
+        Decided::Own(place) => own.and_then(|own| of(&own.rules, place)),
+        Decided::Code(place) => of(CODES, place),
+        Decided::Rule(place, None) => of(RULES, place),
+        Decided::Rule(place, Some(better)) => {
+            let better = told(&REFINEMENTS[usize::from(better)].1, known);
+            Some(Class { rule: &RULES[usize::from(place)].name, ..better })
+        }
+        Decided::Nobody => None,
+    };
+    class.unwrap_or_else(|| self::class("undetermined"))
 }
 
 /// The first rule that the failure meets, and where its text stands. The shipped index also tells provider and stage.
@@ -197,13 +298,6 @@ fn first(
     (place != u16::MAX).then_some((usize::from(place), start..end))
 }
 
-/// What the rule says, unless code and stage say better what that means (`refine` in `codes.toml`).
-fn refined<'a>(rule: &'a Rule, known: &Known) -> Class<'a> {
-    let is_meant = |(when, refinement): &&(u8, Rule)| *when == rule.reason && meets_codes_and_stage(refinement, known);
-    let better = REFINEMENTS.iter().find(is_meant).filter(|_| rule.severity.is_none());
-    better.map_or_else(|| told(rule, known), |(_, better)| Class { rule: &rule.name, ..told(better, known) })
-}
-
 fn meets_codes_and_stage(rule: &Rule, known: &Known) -> bool {
     (rule.stages == 0 || rule.stages & known.stage != 0)
         && (rule.codes.is_empty() || rule.codes.iter().any(|code| code.fits(known.status, known.code)))
@@ -223,7 +317,12 @@ fn told<'a>(rule: &'a Rule, known: &Known) -> Class<'a> {
     let reason = &REASONS[usize::from(rule.reason)];
     let class = if known.status.class == 0 { known.code / 100 } else { known.status.class.into() };
     let severity = rule.severity.unwrap_or(if class == 4 { reason.temporary } else { reason.severity });
-    Class { reason: reason.name, category: reason.category, severity: severity_of(severity), rule: &rule.name }
+    Class {
+        reason: reason.name,
+        category: reason.category,
+        severity: severity_of(severity),
+        rule: &rule.name,
+    }
 }
 
 fn severity_of(place: u8) -> Severity {
@@ -231,7 +330,86 @@ fn severity_of(place: u8) -> Severity {
 }
 
 /// A reason that no rule decided.
-fn class(name: &str, rule: &'static str) -> Class<'static> {
+fn class(name: &str) -> Class<'static> {
     let reason = REASONS.iter().find(|reason| reason.name == name).unwrap_or(&REASONS[0]);
-    Class { reason: reason.name, category: reason.category, severity: severity_of(reason.severity), rule }
+    Class { reason: reason.name, category: reason.category, severity: severity_of(reason.severity), rule: "" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class_of(status: &str, code: u16, stage: &str, text: &str) -> (&'static str, Severity) {
+        let class = classify(&Failure { text, status, code, stage, remote_mta: "" });
+        (class.reason, class.severity)
+    }
+
+    #[test]
+    fn codes_decide_where_no_text_does() {
+        for (status, reason) in [
+            ("5.1.1", "user-unknown"),
+            ("5.1.2", "host-unknown"),
+            ("5.1.10", "not-accept"),
+            ("5.2.1", "suspend"),
+            ("4.2.2", "mailbox-full"),
+            ("5.3.4", "message-too-big"),
+            ("4.4.7", "expired"),
+            ("5.5.2", "syntax-error"),
+            ("5.6.9", "content-error"),
+            ("5.7.25", "require-ptr"),
+            ("5.7.26", "auth-failure"),
+            ("5.7.99", "security-error"),
+            ("5.0.0", "undetermined"),
+            ("", "undetermined"),
+        ] {
+            assert_eq!(class_of(status, 0, "", "").0, reason, "{status}");
+        }
+        assert_eq!(class_of("", 552, "", "").0, "mailbox-full");
+        assert_eq!(class_of("2.1.5", 0, "", "user unknown"), ("delivered", Severity::None));
+        assert_eq!(class_of("5.1.10", 0, "", "").1, Severity::Hard);
+        assert_eq!(class_of("4.1.10", 0, "", "").1, Severity::Soft);
+    }
+
+    #[test]
+    fn text_and_stage_outrank_the_code() {
+        assert_eq!(
+            class_of("5.1.1", 550, "RCPT", "has sent to too many recipients this hour").0,
+            "rate-limited"
+        );
+        assert_eq!(class_of("", 550, "RCPT", "User unknown"), ("user-unknown", Severity::Hard));
+        assert_eq!(class_of("", 550, "DATA", "User unknown"), ("filtered", Severity::Soft));
+        assert_eq!(class_of("5.1.1", 550, "DATA", "User unknown").0, "user-unknown");
+        assert_eq!(class_of("5.7.1", 554, "", "blocked using a list").1, Severity::Soft);
+    }
+
+    #[test]
+    fn what_was_decided_lately_is_decided_so_again() {
+        let mut scratch = Scratch::default();
+        let texts = ["user unknown", "mailbox full", "no", "relaying denied", "spam"];
+        for round in 0..200 {
+            for (place, text) in texts.iter().enumerate() {
+                let text = format!("550 <a{round}@example.org> {text} {}", (round + place) % 70);
+                for stage in ["RCPT", "DATA"] {
+                    let failure = Failure { text: &text, stage, ..Failure::default() };
+                    assert_eq!(classify_with(None, &failure, &mut scratch), classify(&failure));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_explanation_shows_the_text() {
+        let failure = Failure { text: "552 5.2.2 <a@example.org>: Mailbox  is Full", ..Failure::default() };
+        assert_eq!(explain(None, &failure).1, "mailbox is full");
+    }
+
+    #[test]
+    fn hostile_texts_end() {
+        for piece in
+            ["mailbox ", "user ", "@", "<a@b> ", "unknown user ", "(", "\u{0}", "not not ", "5.1.1 ", "é"]
+        {
+            let text = piece.repeat(40_000);
+            classify(&Failure { text: &text, status: &text, stage: &text, remote_mta: &text, code: 550 });
+        }
+    }
 }

@@ -7,13 +7,9 @@
 //! the settings are read. Work grows with the text and with what is found in it, never with the number of patterns.
 
 use crate::pattern::{self, Joint, Pattern, Sequence, Words};
+use crate::trie::{hash, State, Trie, BITS, MORE, TAIL, WITHIN, WORD};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, VecDeque};
-
-/// One state of the trie: where its successors begin, who leads here (plus one; 0 is nobody), and where in `ends` the
-/// entries stand whose literal ends here (plus one; 0 is none).
-#[derive(Clone, Copy, Debug, Default)]
-pub struct State(pub u32, pub u32, pub u32);
+use std::collections::HashMap;
 
 /// What a literal belongs to: a rule's plain pattern, or a list of words.
 #[derive(Clone, Copy, Debug)]
@@ -53,12 +49,6 @@ const NEAR: usize = 48;
 /// As many occurrences of a list are remembered.
 const REMEMBERED: usize = 4;
 
-/// States 0 and 1 are the roots: of all literals, and of those that may stand within words.
-const WORD: usize = 0;
-const WITHIN: usize = 1;
-/// In `ends`: more follow.
-const MORE: u32 = 1 << 31;
-
 /// The tables.
 #[derive(Clone, Debug)]
 pub struct Index {
@@ -72,6 +62,10 @@ pub struct Index {
     pub parts: Cow<'static, [Part]>,
     /// All literals to verify.
     pub letters: Cow<'static, [u8]>,
+    /// Rests of literals.
+    pub tails: Cow<'static, [u8]>,
+    /// Two sets of bits, of the roots: whether a literal begins with three letters, by their hash.
+    pub begins: Cow<'static, [u32]>,
     /// Chains in order of the list that their last link is of.
     pub chains: Cow<'static, [Chain]>,
     /// For each list where its chains begin; one more at the end.
@@ -118,9 +112,11 @@ impl Seen {
 
 /// No full stop after a word, no semicolon.
 fn is_one_sentence(between: &[u8]) -> bool {
-    !between.windows(3).any(|three| {
-        (b".!?".contains(&three[1]) && three[2] == b' ' && three[0].is_ascii_alphanumeric()) || three[1] == b';'
-    })
+    !between.starts_with(b". ")
+        && !between.windows(3).any(|three| {
+            (b".!?".contains(&three[1]) && three[2] == b' ' && three[0].is_ascii_alphanumeric())
+                || three[1] == b';'
+        })
 }
 
 impl Index {
@@ -143,22 +139,38 @@ impl Index {
         for start in 0..text.len() {
             let root = if in_word { WITHIN } else { WORD };
             in_word = text[start].is_ascii_alphanumeric();
+            // The one literal of one letter is @.
+            if let Some(&[a, b, c]) = text.get(start..start + 3).filter(|three| three[0] != b'@') {
+                let bit = hash(a, b, c);
+                if self.begins[root * BITS / 32 + bit / 32] & 1 << (bit % 32) == 0 {
+                    continue;
+                }
+            }
             let mut state = root;
             let mut at = start;
             while let Some(byte) = text.get(at) {
                 let next = states[state].0 as usize + usize::from(*byte);
-                match states.get(next) {
-                    Some(State(_, parent, _)) if *parent as usize == state + 1 => {}
+                let base = match states.get(next) {
+                    Some(State(base, parent, _)) if *parent as usize == state + 1 => *base,
                     _ => break,
-                }
+                };
                 state = next;
                 at += 1;
+                let is_last = base & TAIL != 0;
+                if is_last {
+                    let tail = &self.tails[(base & !TAIL) as usize..];
+                    let tail = &tail[1..=usize::from(tail[0])];
+                    if !text[at..].starts_with(tail) {
+                        break;
+                    }
+                    at += tail.len();
+                }
                 let list = states[state].2;
                 if list == 0 {
                     continue;
                 }
-                let in_word =
-                    text[at - 1].is_ascii_alphanumeric() && text.get(at).is_some_and(u8::is_ascii_alphanumeric);
+                let in_word = text[at - 1].is_ascii_alphanumeric()
+                    && text.get(at).is_some_and(u8::is_ascii_alphanumeric);
                 for end in &ends[list as usize - 1..] {
                     let number = (end & !MORE) as usize;
                     let entry = &self.entries[number];
@@ -176,6 +188,9 @@ impl Index {
                     if end & MORE == 0 {
                         break;
                     }
+                }
+                if is_last {
+                    break;
                 }
             }
         }
@@ -229,7 +244,9 @@ impl Index {
         let mut builder = Builder::default();
         for (rule, pattern) in patterns {
             match pattern {
-                Pattern::Plain(sequences) => sequences.iter().for_each(|sequence| builder.plain(*rule, sequence)),
+                Pattern::Plain(sequences) => {
+                    sequences.iter().for_each(|sequence| builder.plain(*rule, sequence))
+                }
                 Pattern::Chain(links) => builder.chain(*rule, links, words)?,
             }
         }
@@ -250,7 +267,9 @@ struct Builder {
 
 impl Builder {
     fn plain(&mut self, rule: u16, sequence: &Sequence) {
-        let Some(anchor) = sequence.pieces.iter().rev().max_by_key(|piece| piece.literal.len()) else { return };
+        let Some(anchor) = sequence.pieces.iter().rev().max_by_key(|piece| piece.literal.len()) else {
+            return;
+        };
         let verify = sequence.pieces.len() > 1 || sequence.begins_text || sequence.ends_text;
         let flags = u8::from(anchor.ends_word) * ENDS_WORD
             + u8::from(sequence.begins_text) * BEGINS_TEXT
@@ -263,7 +282,8 @@ impl Builder {
                 letters.extend_from_slice(&piece.literal);
                 letters.len() - piece.literal.len()
             });
-            let flags = u8::from(piece.begins_word) * PART_BEGINS_WORD + u8::from(piece.ends_word) * PART_ENDS_WORD;
+            let flags =
+                u8::from(piece.begins_word) * PART_BEGINS_WORD + u8::from(piece.ends_word) * PART_ENDS_WORD;
             self.parts.push(Part(from as u32, piece.literal.len() as u16, flags));
         }
         let count = (self.parts.len() - first) as u8;
@@ -279,7 +299,12 @@ impl Builder {
         }
     }
 
-    fn chain(&mut self, rule: u16, links: &[(Joint, Words)], words: &[(String, Vec<Sequence>)]) -> Result<(), String> {
+    fn chain(
+        &mut self,
+        rule: u16,
+        links: &[(Joint, Words)],
+        words: &[(String, Vec<Sequence>)],
+    ) -> Result<(), String> {
         let mut chain = Chain(rule, links.len() as u8, [(0, 0); 4]);
         for (place, (joint, words_of)) in links.iter().rev().enumerate() {
             chain.2[place] = (self.list(words_of, words)?, *joint as u8);
@@ -313,13 +338,16 @@ impl Builder {
         let lists = self.lists.len() as u16;
         let before = |list: u16| self.chains.iter().filter(|chain| chain.2[0].0 < list).count() as u16;
         let chains_of: Vec<u16> = (0..=lists).map(before).collect();
-        let (states, ends) = self.trie.double_array();
+        let (states, ends, tails) = self.trie.double_array();
+        let begins = self.trie.begins();
         Index {
             states: states.into(),
             ends: ends.into(),
             entries: self.entries.into(),
             parts: self.parts.into(),
             letters: self.letters.into(),
+            tails: tails.into(),
+            begins: begins.into(),
             chains: self.chains.into(),
             chains_of: chains_of.into(),
         }
@@ -330,99 +358,42 @@ fn names(words: &[(String, Vec<Sequence>)]) -> String {
     words.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// A trie with lists of successors, from which the double array is made.
-struct Trie {
-    next: Vec<BTreeMap<u8, usize>>,
-    ends: Vec<Vec<u32>>,
-}
-
-impl Default for Trie {
-    fn default() -> Trie {
-        Trie { next: vec![BTreeMap::new(); 2], ends: vec![Vec::new(); 2] }
-    }
-}
-
-impl Trie {
-    fn insert(&mut self, root: usize, literal: &[u8], entry: u32) {
-        let mut node = root;
-        for byte in literal {
-            let fresh = self.next.len();
-            node = *self.next[node].entry(*byte).or_insert(fresh);
-            if node == fresh {
-                self.next.push(BTreeMap::new());
-                self.ends.push(Vec::new());
-            }
-        }
-        self.ends[node].push(entry);
-    }
-
-    fn double_array(&self) -> (Vec<State>, Vec<u32>) {
-        let mut states = vec![State::default(); 1024];
-        let mut ends = Vec::new();
-        states[WORD].1 = u32::MAX;
-        states[WITHIN].1 = u32::MAX;
-        let (mut free_from, mut several_from) = (256, 256);
-        let mut queue = VecDeque::from([(WORD, WORD), (WITHIN, WITHIN)]);
-        while let Some((node, slot)) = queue.pop_front() {
-            if let Some((last, others)) = self.ends[node].split_last() {
-                states[slot].2 = ends.len() as u32 + 1;
-                ends.extend(others.iter().map(|entry| entry | MORE));
-                ends.push(*last);
-            }
-            let Some(lowest) = self.next[node].keys().next().map(|byte| usize::from(*byte)) else { continue };
-            while states.get(free_from).is_some_and(|state| state.1 != 0) {
-                free_from += 1;
-            }
-            // Below 256 some bytes would not fit. One successor fits into any gap; several are tried from where several fitted last.
-            let several = self.next[node].len() > 1;
-            let mut base = (if several { several_from.max(free_from) } else { free_from }).saturating_sub(lowest);
-            let mut attempts = 0;
-            loop {
-                if states.len() < base + 256 {
-                    states.resize(base + 1024, State::default());
-                }
-                if self.next[node].keys().all(|byte| states[base + usize::from(*byte)].1 == 0) {
-                    break;
-                }
-                base += 1;
-                attempts += 1;
-            }
-            if several && attempts > 500 {
-                several_from = base + lowest;
-            }
-            states[slot].0 = base as u32;
-            for (byte, child) in &self.next[node] {
-                let at = base + usize::from(*byte);
-                states[at].1 = slot as u32 + 1;
-                queue.push_back((*child, at));
-            }
-        }
-        let used = states.iter().rposition(|state| state.1 != 0).map_or(0, |last| last + 1);
-        states.truncate(used);
-        (states, ends)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn found(patterns: &[&str], text: &str) -> Vec<u16> {
         let read: Vec<Pattern> = patterns.iter().map(|pattern| pattern::read(pattern).unwrap()).collect();
-        let numbered: Vec<(u16, &Pattern)> = read.iter().enumerate().map(|(rule, one)| (rule as u16, one)).collect();
+        let numbered: Vec<(u16, &Pattern)> =
+            read.iter().enumerate().map(|(rule, one)| (rule as u16, one)).collect();
         let words = vec![("who".to_owned(), pattern::parse("(user|mailbox|邮箱)").unwrap())];
         let mut rules = std::collections::BTreeSet::new();
         let index = Index::build(&numbered, &words).unwrap();
-        index.search(text.as_bytes(), &mut Seen::default(), |_| true, |rule, start, end| {
-            assert!(start < end && end <= text.len());
-            rules.insert(rule);
-        });
+        index.search(
+            text.as_bytes(),
+            &mut Seen::default(),
+            |_| true,
+            |rule, start, end| {
+                assert!(start < end && end <= text.len());
+                rules.insert(rule);
+            },
+        );
         rules.into_iter().collect()
     }
 
     #[test]
     fn every_pattern_in_the_text_is_found() {
-        let patterns = ["user unknown", "user", "*quota", "mailbox * full", "^no$", "unknown", "quot*", "user unkno", "邮箱"];
+        let patterns = [
+            "user unknown",
+            "user",
+            "*quota",
+            "mailbox * full",
+            "^no$",
+            "unknown",
+            "quot*",
+            "user unkno",
+            "邮箱",
+        ];
         assert_eq!(found(&patterns, "user unknown: overquota"), [0, 1, 2, 5]);
         assert_eq!(found(&patterns, "the mailbox of @ is full: quotas"), [3, 6]);
         assert_eq!(found(&patterns, "@: no."), [4]);
@@ -437,7 +408,13 @@ mod tests {
         assert_eq!(found(&patterns, "mailbox of @ is full"), [0]);
         assert_eq!(found(&patterns, "mailbox. it is full. no: user"), [1]);
         assert_eq!(found(&patterns, "no such user; bad luck; user full"), [0]);
-        assert_eq!(found(&patterns, "bad <user> is far far away and long long ago, as far as anybody knows, he was full and gone"), [1, 2]);
+        assert_eq!(
+            found(
+                &patterns,
+                "bad <user> is far far away and long long ago, as far as anybody knows, he was full and gone"
+            ),
+            [1, 2]
+        );
         assert_eq!(found(&patterns, "邮箱已满, the user of mailbox"), [0, 3]);
         assert!(Index::build(&[(0, &pattern::read("{nobody} full").unwrap())], &[]).is_err());
     }

@@ -11,6 +11,7 @@ mod rule;
 pub mod settings;
 mod table;
 mod text;
+mod trie;
 
 pub use classify::{classify, classify_with, explain, Class, Failure, Own, Scratch, Severity};
 

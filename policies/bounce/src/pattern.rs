@@ -84,7 +84,9 @@ pub fn read(pattern: &str) -> Result<Pattern, String> {
             }
             '*' if depth == 0
                 && (literal.ends_with(|before: char| !before.is_whitespace())
-                    || letters.peek().is_some_and(|after| !after.is_whitespace() && !"~{".contains(*after))) =>
+                    || letters
+                        .peek()
+                        .is_some_and(|after| !after.is_whitespace() && !"~{".contains(*after))) =>
             {
                 literal.push(letter);
             }
@@ -117,10 +119,13 @@ pub fn read(pattern: &str) -> Result<Pattern, String> {
     if !(1..=4).contains(&links.len()) {
         return Err("a pattern with {words} or ~ has one to four parts: make it shorter".into());
     }
-    let plain = |sequence: &Sequence| !sequence.begins_text && !sequence.ends_text && sequence.pieces.len() == 1;
+    let plain =
+        |sequence: &Sequence| !sequence.begins_text && !sequence.ends_text && sequence.pieces.len() == 1;
     for (_, words) in &links {
         if matches!(words, Words::Literal(sequences) if !sequences.iter().all(plain)) {
-            return Err("a pattern with {words} or ~ has neither ^ nor $, nor * in parentheses: take it out".into());
+            return Err(
+                "a pattern with {words} or ~ has neither ^ nor $, nor * in parentheses: take it out".into()
+            );
         }
     }
     Ok(Pattern::Chain(links))

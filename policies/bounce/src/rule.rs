@@ -50,7 +50,9 @@ impl Code {
         }
         let whole = |part: &str| match part {
             "x" | "*" => Some(ANY),
-            digits if digits.len() < 4 && digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok(),
+            digits if digits.len() < 4 && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                digits.parse().ok()
+            }
             _ => None,
         };
         let parts: Vec<&str> = text.split('.').collect();
@@ -114,8 +116,10 @@ pub fn stage(name: &str) -> u8 {
 impl Written {
     /// Reads one rule. The error is a sentence with the remedy.
     pub fn read(table: &Map<String, Value>, reasons: impl Fn(&str) -> bool) -> Result<Written, String> {
-        const KEYS: [&str; 10] =
-            ["name", "pattern", "codes", "provider", "stage", "reason", "severity", "example", "source", "when"];
+        const KEYS: [&str; 10] = [
+            "name", "pattern", "codes", "provider", "stage", "reason", "severity", "example", "source",
+            "when",
+        ];
         if let Some(key) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
             return Err(format!("{key} is no key of a rule: use {}", KEYS.join(", ")));
         }
@@ -136,14 +140,18 @@ impl Written {
         };
         let name = text("name")?;
         let is_kebab = |name: &str| {
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+            !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
         };
         if !is_kebab(&name) {
-            return Err("its name is missing or holds other than letters, digits and hyphens: give one".into());
+            return Err(
+                "its name is missing or holds other than letters, digits and hyphens: give one".into()
+            );
         }
         let mut patterns = Vec::new();
         for pattern in texts("pattern")? {
-            patterns.push(pattern::read(&pattern).map_err(|error| format!("pattern \"{pattern}\": {error}"))?);
+            patterns
+                .push(pattern::read(&pattern).map_err(|error| format!("pattern \"{pattern}\": {error}"))?);
         }
         let mut codes = Vec::new();
         for code in texts("codes")? {
@@ -154,7 +162,11 @@ impl Written {
         let mut stages = 0;
         for name in texts("stage")? {
             let known = STAGES.iter().find(|(known, _)| *known == name);
-            stages |= known.ok_or_else(|| format!("\"{name}\" is no stage: use {}", STAGES.map(|(name, _)| name).join(", ")))?.1;
+            stages |= known
+                .ok_or_else(|| {
+                    format!("\"{name}\" is no stage: use {}", STAGES.map(|(name, _)| name).join(", "))
+                })?
+                .1;
         }
         let reason = text("reason")?;
         if !reasons(&reason) {
@@ -168,7 +180,16 @@ impl Written {
         if patterns.is_empty() && codes.is_empty() && providers.is_empty() && stages == 0 {
             return Err("it has neither pattern nor codes nor provider nor stage: give one".into());
         }
-        Ok(Written { name, patterns, codes, providers, stages, reason, severity, examples: texts("example")? })
+        Ok(Written {
+            name,
+            patterns,
+            codes,
+            providers,
+            stages,
+            reason,
+            severity,
+            examples: texts("example")?,
+        })
     }
 }
 

@@ -4,8 +4,8 @@
 use crate::act::{Acting, KEYS};
 use crate::classify::Own;
 use crate::index::Index;
-use crate::rule::Written;
 use crate::pattern::{self, Pattern, Sequence, Words};
+use crate::rule::Written;
 use crate::table::{Rule, PROVIDERS, REASONS, WORDS};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -34,7 +34,8 @@ pub fn read(text: &str) -> Result<Option<Own>, Vec<String>> {
                 let name = rule.get("name").and_then(Value::as_str).unwrap_or("without a name");
                 let is_known = |name: &str| REASONS.iter().any(|reason| reason.name == name);
                 let read = match rule {
-                    Value::Object(table) => Written::read(table, is_known).and_then(|rule| ready(&rule).map(|ready| (rule, ready))),
+                    Value::Object(table) => Written::read(table, is_known)
+                        .and_then(|rule| ready(&rule).map(|ready| (rule, ready))),
                     _ => Err("it is no table: give one".into()),
                 };
                 match read {
@@ -89,12 +90,17 @@ fn ready(rule: &Written) -> Result<Rule, String> {
             Some(place) => providers |= 1 << place,
             None if name.contains('.') => hosts.push(name.trim_start_matches('.').to_owned()),
             None => {
-                return Err(format!("provider \"{name}\" is neither known nor a domain: give one such as mx.example.net"));
+                return Err(format!(
+                    "provider \"{name}\" is neither known nor a domain: give one such as mx.example.net"
+                ));
             }
         }
     }
     let reason = REASONS.iter().position(|reason| reason.name == rule.reason).unwrap_or_default();
-    let severity = rule.severity.as_ref().and_then(|name| crate::rule::SEVERITIES.iter().position(|known| known == name));
+    let severity = rule
+        .severity
+        .as_ref()
+        .and_then(|name| crate::rule::SEVERITIES.iter().position(|known| known == name));
     Ok(Rule {
         name: Cow::Owned(rule.name.clone()),
         reason: reason as u8,
@@ -104,4 +110,63 @@ fn ready(rule: &Written) -> Result<Rule, String> {
         codes: Cow::Owned(rule.codes.clone()),
         hosts,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{classify_with, Failure, Scratch, Severity};
+
+    #[test]
+    fn own_rules_come_first() {
+        let own = read(
+            r#"{"rules":[{"name":"ours","pattern":"~ {recipient} ~ unknown","codes":["5xx"],"reason":"suspend"},
+                {"name":"partner","provider":"mx.example.net","reason":"blocked","severity":"soft"},
+                {"name":"late","stage":"DATA","pattern":"*xyz","reason":"filtered"}]}"#,
+        )
+        .unwrap();
+        let mut scratch = Scratch::default();
+        let mut rule = |text, remote_mta| {
+            let failure = Failure { text, remote_mta, ..Failure::default() };
+            let class = classify_with(own.as_ref(), &failure, &mut scratch);
+            (class.rule.to_owned(), class.reason, class.severity)
+        };
+        for _ in 0..3 {
+            assert_eq!(rule("550 the user unknown", ""), ("ours".into(), "suspend", Severity::Soft));
+            assert_eq!(rule("450 the user unknown", "").0, "recipient-unknown");
+            assert_eq!(rule("550 no", "a.mx.example.net"), ("partner".into(), "blocked", Severity::Soft));
+            assert_eq!(rule("550 0xyz (in reply to end of DATA command)", "").0, "late");
+        }
+        assert!(read("").unwrap().is_none() && read("{}").unwrap().is_none());
+    }
+
+    #[test]
+    fn every_complaint_names_its_rule() {
+        let wrong = [
+            ("[]", "no table"),
+            ("{", "not JSON"),
+            (r#"{"rule":1}"#, "no such setting"),
+            (r#"{"rules":1}"#, "give a list"),
+            (r#"{"rules":[1]}"#, "rules[0]"),
+            (r#"{"rules":[{"name":"a","pattern":"(x","reason":"blocked"}]}"#, "not closed"),
+            (r#"{"rules":[{"name":"a","pattern":"xx","reason":"bounced"}]}"#, "vocabulary"),
+            (r#"{"rules":[{"name":"a","reason":"blocked"}]}"#, "neither pattern nor codes"),
+            (r#"{"rules":[{"name":"a","codes":"5.1","reason":"blocked"}]}"#, "is no code"),
+            (r#"{"rules":[{"name":"a","stage":"rcpt","pattern":"xx","reason":"blocked"}]}"#, "is no stage"),
+            (r#"{"rules":[{"name":"a","pattern":"{nobody} here","reason":"blocked"}]}"#, "no list of words"),
+            (
+                r#"{"rules":[{"name":"a","provider":"nobody","reason":"blocked"}]}"#,
+                "neither known nor a domain",
+            ),
+            (r#"{"rules":[{"name":"a","patern":"xx","reason":"blocked"}]}"#, "patern is no key"),
+            (
+                r#"{"rules":[{"name":"a","pattern":"xx","reason":"blocked","severity":"dead"}]}"#,
+                "use hard, soft",
+            ),
+        ];
+        for (settings, complaint) in wrong {
+            let complaints = read(settings).unwrap_err();
+            assert!(complaints[0].contains(complaint), "{settings}: {complaints:?}");
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! What the shipped tables hold, and the tables themselves, which `build.rs` writes. Nothing is decided here.
 
-use crate::index::{Chain, Entry, Index, Part, State};
+use crate::index::{Chain, Entry, Index, Part};
 use crate::rule::Code;
+use crate::trie::State;
 use std::borrow::Cow;
 
 /// A reason of the vocabulary (`reasons.toml`).
@@ -59,7 +60,8 @@ mod tests {
 
     /// `host mx.example.org[198.51.100.7] said: 550 … (in reply to RCPT TO command)`, as Postfix tells it.
     fn failure(example: &str) -> Failure<'_> {
-        let host = example.strip_prefix("host ").and_then(|rest| rest.split_once('[')).map_or("", |(host, _)| host);
+        let host =
+            example.strip_prefix("host ").and_then(|rest| rest.split_once('[')).map_or("", |(host, _)| host);
         Failure { text: example, remote_mta: host, ..Failure::default() }
     }
 
@@ -67,7 +69,10 @@ mod tests {
     fn every_rule_decides_its_examples() {
         let mut wrong = Vec::new();
         for (name, examples) in EXAMPLES {
-            assert!(!examples.is_empty() || RULES.iter().any(|rule| rule.name == *name), "{name} has no example");
+            assert!(
+                !examples.is_empty() || RULES.iter().any(|rule| rule.name == *name),
+                "{name} has no example"
+            );
             for example in *examples {
                 let class = classify(&failure(example));
                 if class.rule != *name {

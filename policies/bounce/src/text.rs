@@ -8,6 +8,21 @@
 /// As much of a diagnostic is read. What decides stands at the beginning.
 pub const LIMIT: usize = 6000;
 
+/// Letters of words in lower case; 0 is what stands between words, or is not ASCII.
+static PLAIN: [u8; 256] = {
+    let mut plain = [0; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let letter = byte as u8;
+        if letter.is_ascii_alphanumeric() || matches!(letter, b'.' | b'-' | b'_' | b'+' | b'=' | b'/' | b'@')
+        {
+            plain[byte] = letter.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    plain
+};
+
 /// What mail systems put before any reply of another; it says nothing of its own. (Cisco Email Security Appliance)
 const WRAPPINGS: [&[u8]; 2] = [b"- unknown address error", b"- other network problem"];
 
@@ -82,7 +97,10 @@ impl Diagnostic {
             if begins {
                 if byte.is_ascii_digit() {
                     if let Some((status, length)) = Status::leading(&input[at..]) {
-                        if !status_sure && status.says_something() && (after_code || !self.status.says_something()) {
+                        if !status_sure
+                            && status.says_something()
+                            && (after_code || !self.status.says_something())
+                        {
                             self.status = status;
                             status_sure = after_code;
                         }
@@ -118,11 +136,13 @@ impl Diagnostic {
                     begins = true;
                     at += 1;
                 }
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'+' | b'=' | b'/' | b'@' => {
-                    self.bytes.push(byte.to_ascii_lowercase());
+                _ if PLAIN[usize::from(byte)] != 0 => {
+                    let run = input[at..input.len().min(LIMIT)].iter().map(|byte| PLAIN[usize::from(*byte)]);
+                    let before = self.bytes.len();
+                    self.bytes.extend(run.take_while(|plain| *plain != 0));
+                    at += self.bytes.len() - before;
                     begins = false;
                     after_code = false;
-                    at += 1;
                 }
                 0x80.. => {
                     let rest = &text[floor(text, at)..];
@@ -261,7 +281,8 @@ mod tests {
 
     #[test]
     fn codes_and_addresses_are_taken_out() {
-        let (text, status, code) = read("550-5.1.1 The <a.b@example.org>  Does\r\n550 5.1.1 Not exist (#5.1.1)");
+        let (text, status, code) =
+            read("550-5.1.1 The <a.b@example.org>  Does\r\n550 5.1.1 Not exist (#5.1.1)");
         assert_eq!(text, "the @ does not exist (#)");
         assert_eq!((status.class, status.subject, status.detail, code), (5, 1, 1, 550));
         assert_eq!(read("user a@example.org unknown, mailto:b@example.org").0, "user @ unknown, mailto:@");
@@ -278,7 +299,10 @@ mod tests {
 
     #[test]
     fn letters_are_plain() {
-        assert_eq!(read("Boîte “aux lettres” désactivée – Größe").0, "boite \"aux lettres\" desactivee - grosse");
+        assert_eq!(
+            read("Boîte “aux lettres” désactivée – Größe").0,
+            "boite \"aux lettres\" desactivee - grosse"
+        );
         assert_eq!(read("ПОЧТОВЫЙ Ｍａｉｌ　ｂｏｘ 邮箱").0, "почтовый mail box 邮箱");
         assert_eq!(read("\u{1}\u{0} a\u{7f}").0, "a");
     }

@@ -13,7 +13,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let module = fs::read(module)?;
     let component = wit_component::ComponentEncoder::default().validate(true).module(&module)?.encode()?;
-    let write = |ending: &str, bytes: &[u8]| fs::write(Path::new(dist).join(format!("{name}.{ending}")), bytes);
+    let write =
+        |ending: &str, bytes: &[u8]| fs::write(Path::new(dist).join(format!("{name}.{ending}")), bytes);
     write("wasm", &component)?;
     write("sha256", format!("{:x}\n", Sha256::digest(&component)).as_bytes())?;
     write("source", format!("{}\n", source_hash(Path::new(policies), name)?).as_bytes())?;
@@ -28,7 +29,9 @@ fn source_hash(policies: &Path, name: &str) -> Result<String, Box<dyn Error>> {
     let root = policies.parent().ok_or("the policies stand in a project")?;
     let mut files: Vec<PathBuf> = Vec::new();
     let guest = format!("policies/{name}");
-    for folder in ["wit".into(), "policies/sdk/src".into(), format!("{guest}/src"), format!("{guest}/rules"), guest] {
+    for folder in
+        ["wit".into(), "policies/sdk/src".into(), format!("{guest}/src"), format!("{guest}/rules"), guest]
+    {
         let Ok(entries) = fs::read_dir(root.join(&folder)) else { continue };
         for entry in entries {
             let file = Path::new(&folder).join(entry?.file_name());

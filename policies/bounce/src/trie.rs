@@ -1,0 +1,151 @@
+//! The trie in which literals are looked for, as a double array: a step is one addition and one comparison.
+//!
+//! It is built here and walked in `index`. It knows bytes and numbers, not what they mean.
+
+use std::collections::{BTreeMap, VecDeque};
+
+/// One state of the trie: where its successors begin, who leads here (plus one; 0 is nobody), and where in `ends` the
+/// entries stand whose literal ends here (plus one; 0 is none). Where only one way leads on, the first is `TAIL` and a
+/// place in `tails`, and the last is for the end of that way.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct State(pub u32, pub u16, pub u16);
+
+/// The state is the last; the rest of the literal stands in `tails`, its length first.
+pub const TAIL: u32 = 1 << 31;
+
+/// States 0 and 1 are the roots: of all literals, and of those that may stand within words.
+pub const WORD: usize = 0;
+/// See `WORD`.
+pub const WITHIN: usize = 1;
+/// Bits of a set in `begins`.
+pub const BITS: usize = 1 << 15;
+
+/// The bit of three letters.
+pub fn hash(a: u8, b: u8, c: u8) -> usize {
+    (u32::from_le_bytes([a, b, c, 0]).wrapping_mul(0x9e37_79b1) >> 17) as usize
+}
+
+/// In `ends`: more follow.
+pub const MORE: u32 = 1 << 31;
+
+/// A trie with lists of successors, from which the double array is made.
+#[derive(Clone, Debug)]
+pub struct Trie {
+    next: Vec<BTreeMap<u8, usize>>,
+    ends: Vec<Vec<u32>>,
+}
+
+impl Default for Trie {
+    fn default() -> Trie {
+        Trie { next: vec![BTreeMap::new(); 2], ends: vec![Vec::new(); 2] }
+    }
+}
+
+impl Trie {
+    /// Adds a literal below a root.
+    pub fn insert(&mut self, root: usize, literal: &[u8], entry: u32) {
+        let mut node = root;
+        for byte in literal {
+            let fresh = self.next.len();
+            node = *self.next[node].entry(*byte).or_insert(fresh);
+            if node == fresh {
+                self.next.push(BTreeMap::new());
+                self.ends.push(Vec::new());
+            }
+        }
+        self.ends[node].push(entry);
+    }
+
+    /// The bits of `begins` in `Index`.
+    pub fn begins(&self) -> Vec<u32> {
+        let mut bits = vec![0; 2 * BITS / 32];
+        let mut set = |root: usize, a: u8, b: u8, c: u8| {
+            let bit = hash(a, b, c);
+            bits[root * BITS / 32 + bit / 32] |= 1 << (bit % 32);
+        };
+        for root in [WORD, WITHIN] {
+            for (a, node) in self.next[root].iter().filter(|(a, _)| **a != b'@') {
+                let seconds = &self.next[*node];
+                let any = |ends: &Vec<u32>| !ends.is_empty();
+                for b in (0..=255).filter(|b| any(&self.ends[*node]) || seconds.contains_key(b)) {
+                    let thirds =
+                        seconds.get(&b).filter(|node| !any(&self.ends[**node])).map(|node| &self.next[*node]);
+                    let fits =
+                        |c: &u8| any(&self.ends[*node]) || thirds.is_none_or(|thirds| thirds.contains_key(c));
+                    (0..=255).filter(fits).for_each(|c| set(root, *a, b, c));
+                }
+            }
+        }
+        bits
+    }
+
+    /// The only way on from a node, if it is one and ends nowhere before its end.
+    fn tail(&self, mut node: usize) -> Option<(Vec<u8>, usize)> {
+        let mut letters = Vec::new();
+        while let Some((byte, next)) = self.next[node].first_key_value() {
+            if self.next[node].len() > 1 || !self.ends[node].is_empty() || letters.len() == 255 {
+                return None;
+            }
+            letters.push(*byte);
+            node = *next;
+        }
+        Some((letters, node))
+    }
+
+    /// States, ends and tails.
+    pub fn double_array(&self) -> (Vec<State>, Vec<u32>, Vec<u8>) {
+        let mut tails = Vec::new();
+        let mut states = vec![State::default(); 1024];
+        let mut ends = Vec::new();
+        states[WORD].1 = u16::MAX;
+        states[WITHIN].1 = u16::MAX;
+        let (mut free_from, mut several_from) = (256, 256);
+        let mut queue = VecDeque::from([(WORD, WORD), (WITHIN, WITHIN)]);
+        while let Some((node, slot)) = queue.pop_front() {
+            let tail = self.tail(node).filter(|_| slot > WITHIN);
+            if let Some((letters, _)) = &tail {
+                states[slot].0 = TAIL | tails.len() as u32;
+                tails.push(letters.len() as u8);
+                tails.extend_from_slice(letters);
+            }
+            let node = tail.map_or(node, |(_, end)| end);
+            if let Some((last, others)) = self.ends[node].split_last() {
+                states[slot].2 = ends.len() as u16 + 1;
+                ends.extend(others.iter().map(|entry| entry | MORE));
+                ends.push(*last);
+            }
+            let Some(lowest) = self.next[node].keys().next().map(|byte| usize::from(*byte)) else { continue };
+            while states.get(free_from).is_some_and(|state| state.1 != 0) {
+                free_from += 1;
+            }
+            // Below 256 some bytes would not fit. One successor fits into any gap; several are tried from where several fitted last.
+            let several = self.next[node].len() > 1;
+            let mut base =
+                (if several { several_from.max(free_from) } else { free_from }).saturating_sub(lowest);
+            let mut attempts = 0;
+            loop {
+                if states.len() < base + 256 {
+                    states.resize(base + 1024, State::default());
+                }
+                if self.next[node].keys().all(|byte| states[base + usize::from(*byte)].1 == 0) {
+                    break;
+                }
+                base += 1;
+                attempts += 1;
+            }
+            if several && attempts > 500 {
+                several_from = base + lowest;
+            }
+            states[slot].0 = base as u32;
+            for (byte, child) in &self.next[node] {
+                let at = base + usize::from(*byte);
+                states[at].1 = slot as u16 + 1;
+                queue.push_back((*child, at));
+            }
+        }
+        let used = states.iter().rposition(|state| state.1 != 0).map_or(0, |last| last + 1);
+        states.truncate(used);
+        assert!(states.len().max(ends.len()) < usize::from(u16::MAX), "too many patterns for the trie");
+        (states, ends, tails)
+    }
+}
