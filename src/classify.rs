@@ -5,7 +5,6 @@
 //! results is the order of the messages.
 
 use crate::error::Result;
-use crate::message::Message;
 use crate::message::report::{self, Action, Feedback, Kind, Original, Report};
 use crate::policy::class::{Class, DeliveryFailure, Severity};
 use crate::policy::facts::Facts;
@@ -50,7 +49,7 @@ pub struct Judged {
 
 /// Classifies messages in parallel.
 pub fn classify(items: &[Item], policy: &Policy, facts: &Rc<Facts>) -> Result<Vec<Verdict>, Failure> {
-    let reports: Vec<Report> = items.par_iter().map(|item| report::read(&Message::read(&item.raw))).collect();
+    let reports: Vec<Report> = items.par_iter().map(|item| report::read_file(&item.raw)).collect();
     let failures: Vec<DeliveryFailure> = reports.iter().flat_map(failures).collect();
     let mut classes = policy.classify(facts, &failures)?.into_iter();
     let judge = |(item, report): (&Item, Report)| {

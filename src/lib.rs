@@ -9,6 +9,8 @@
 pub mod error;
 /// The time of day.
 pub mod clock;
+/// Whose files are: what root makes belongs to the mail user.
+pub mod owner;
 /// A point in time by which something must be over.
 pub mod deadline;
 /// `carom.toml` → `Config`.

@@ -9,6 +9,7 @@ use crate::config::{Config, LogFormat};
 use crate::envelope::Envelope;
 use crate::error::{Context, Result};
 use crate::journal::Ended;
+use crate::owner;
 use crate::policy::plan::Verdict;
 use crate::store::Tally;
 use jiff::Timestamp;
@@ -208,8 +209,9 @@ fn append(directory: &Path, stem: &str, line: &str) -> io::Result<()> {
     let existing = File::options().append(true).open(&path);
     let mut file = match existing {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(directory)?;
-            let file = File::options().append(true).create(true).open(&path)?;
+            owner::make_directory(directory)?;
+            owner::make_file(&path)?;
+            let file = File::options().append(true).open(&path)?;
             point(directory, stem, &name);
             file
         }

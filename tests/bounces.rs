@@ -1,7 +1,9 @@
 //! Bounces and complaints of real mail: read, classified, acted upon, and the application told; and who is not believed.
 
 use crate::harness::application::Application;
-use crate::harness::{Ran, Sandbox, free_port};
+use crate::harness::peers::{ACCEPT, Manner, SmtpPeer};
+use crate::harness::postfix::Postfix;
+use crate::harness::{Ran, SILENT, Sandbox, free_port, make_due, wait_for};
 use std::fs;
 use std::path::Path;
 
@@ -164,7 +166,7 @@ fn an_application_that_is_down_at_first_is_told_later_and_once() {
     let owed = sandbox.run(&["outbox"], b"").stdout;
     assert!(owed.contains("notify"), "{owed}");
     let application = Application::at(port);
-    crate::harness::make_due(&sandbox);
+    make_due(&sandbox);
     assert_eq!(sandbox.run(&["cron"], b"").code, 0);
     assert_eq!(application.told().len(), 1);
     assert_eq!(sandbox.run(&["cron"], b"").code, 0);
@@ -308,4 +310,49 @@ fn what_somebody_forged_is_told_apart_by_verp_verify() {
     assert!(forged.code == 1, "{forged:?}");
     let none = Sandbox::new().run(&["verp", "sign", "a@b.example"], b"");
     assert!(none.code == 1 && none.stderr.contains("[verp]"), "{none:?}");
+}
+
+/// A real Postfix cannot deliver, and returns the mail to the signed return path, which is carom's.
+#[test]
+fn postfix_returns_mail_and_the_application_is_told_also_when_it_was_down() {
+    let port = free_port();
+    let there = SmtpPeer::start(Manner { at: "RCPT", reply: "550 5.1.1 user unknown" });
+    let sandbox = Sandbox::new().config(&format!(
+        "policy = \"bounce\"\n[verp]\nkeys = [\"{KEY}\"]\ndomain = \"sink.example\"\n\
+         [[notify]]\nsender_domain = \"*\"\nurl = \"http://127.0.0.1:{port}/bounced/{{address}}\"\n"
+    ));
+    // `policy = …` is a top-level key.
+    let path = sandbox.path("carom.toml");
+    let config = fs::read_to_string(&path).unwrap().replace("policy = \"bounce\"\n", "");
+    fs::write(&path, format!("policy = \"bounce\"\n{config}")).unwrap();
+    let more = "maximal_queue_lifetime = 3s\nbounce_queue_lifetime = 3s\nsmtp_helo_timeout = 1s\nsmtp_connect_timeout = 1s\n";
+    let postfix = Postfix::start_with(&sandbox, there.port, more);
+    let send = |recipient: &str| {
+        let message = format!(
+            "From: shop@shop.example\r\nTo: {recipient}\r\nMessage-ID: <m1@shop.example>\r\n\r\nhello\r\n"
+        );
+        let reply = postfix.send(&signed_path(&sandbox, recipient), recipient, message.as_bytes());
+        assert!(reply.starts_with("250"), "{reply}");
+    };
+    send("unknown@there.example");
+    wait_for(30, "the unknown user to be suppressed", || is_suppressed(&sandbox, "unknown@there.example"));
+    assert_eq!(sandbox.counter("notify_deferred"), 1, "the application is down");
+    let application = Application::at(port);
+    make_due(&sandbox);
+    assert_eq!(sandbox.run(&["cron"], b"").code, 0);
+    let told = application.told();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].path.ends_with("unknown%40there.example") && told[0].body.contains("user-unknown"),
+        "{told:?}"
+    );
+    there.behave(Manner { at: "RCPT", reply: "452 4.2.2 mailbox full" });
+    send("full@there.example");
+    wait_for(60, "the full box to have bounced", || sandbox.counter("bounce_soft") >= 1);
+    assert!(!is_suppressed(&sandbox, "full@there.example"), "once is not enough");
+    there.behave(SILENT);
+    send("silent@there.example");
+    wait_for(60, "the silent host to have bounced", || sandbox.counter("bounce_soft") >= 2);
+    there.behave(ACCEPT);
+    assert_eq!(application.told().len(), 1);
 }

@@ -243,3 +243,22 @@ fn a_policy_that_fails_is_named_with_its_hash_and_the_message_deferred_or_taken(
         assert!(log < 200_000, "{mode} logged {log} bytes");
     }
 }
+
+/// An operator looks at the counters as root before the first message has come: what that makes is the mail user's.
+#[test]
+fn what_root_makes_belongs_to_whom_the_state_belongs() {
+    let sandbox = Sandbox::new();
+    let state = sandbox.path("state");
+    std::fs::create_dir_all(&state).unwrap();
+    if std::os::unix::fs::chown(&state, Some(65534), Some(65534)).is_err() {
+        eprintln!("skipped: only root can give files away");
+        return;
+    }
+    sandbox.pipe("x@accept.sink.example", &plain("x@accept.sink.example")).silent();
+    assert_eq!(sandbox.counter("accept"), 1);
+    let owner =
+        |name: &str| std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(state.join(name)).unwrap());
+    for name in ["carom.db", "carom.db-wal", "log", "log/messages.log"] {
+        assert_eq!(owner(name), 65534, "{name}");
+    }
+}

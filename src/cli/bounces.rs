@@ -175,7 +175,10 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 /// The messages of a file: one, or those of an mbox.
 fn messages(file: &Path, bytes: Vec<u8>) -> Vec<Item> {
     let name = file.display().to_string();
-    if !bytes.starts_with(b"From ") {
+    // A file that is named as one message is one, even if what is in it came out of a mailbox.
+    let one =
+        file.extension().is_some_and(|ending| ["eml", "msg", "txt"].iter().any(|known| ending == *known));
+    if one || !bytes.starts_with(b"From ") {
         return vec![Item { name, raw: bytes }];
     }
     let mut found: Vec<Item> = Vec::new();

@@ -6,6 +6,7 @@
 
 use super::schema;
 use crate::error::{Error, Result};
+use crate::owner;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
@@ -44,7 +45,8 @@ impl Shared {
         let opened = open_file(path).or_else(|error| {
             // The first start on this machine: there is no directory yet. Another process may make it in this very
             // moment, so that it is there is no reason to give up.
-            let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+            let made =
+                path.parent().map_or(Ok(()), owner::make_directory).and_then(|()| owner::make_file(path));
             made.map_err(|_| error.to_string())?;
             open_file(path).map_err(|error| error.to_string())
         });
@@ -155,8 +157,8 @@ fn commit(connection: &mut Connection, group: Vec<Queued>) {
 }
 
 fn open_file(path: &Path) -> rusqlite::Result<Connection> {
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // It is not made here: who makes it settles whose it is.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     // SQLite opens a file for reading when it cannot for writing, and also when it comes into being in between.
     if connection.is_readonly("main")? {

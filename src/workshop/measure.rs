@@ -108,7 +108,8 @@ pub fn median(values: &mut [f64]) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-/// Failures of the kinds that a busy day brings, no two texts alike.
+/// Failures of the kinds that a busy day brings: some differ in the address, some in a session's id, some are the same words again
+/// and again.
 fn failures(many: usize) -> Vec<DeliveryFailure> {
     const TEXTS: [(&str, u16, &str); 8] = [
         (
@@ -117,7 +118,7 @@ fn failures(many: usize) -> Vec<DeliveryFailure> {
             "5.1.1",
         ),
         (
-            "452 4.2.2 The email account that you tried to reach is over quota. Please direct the recipient to",
+            "452 4.2.2 The email account that you tried to reach is over quota. Please direct the recipient to ID",
             452,
             "4.2.2",
         ),
@@ -148,7 +149,9 @@ fn failures(many: usize) -> Vec<DeliveryFailure> {
         .map(|number| {
             let (text, code, status) = TEXTS[number % TEXTS.len()];
             DeliveryFailure {
-                text: format!("{text} {number:x}"),
+                text: text
+                    .replace("someone", &format!("someone{number}"))
+                    .replace("ID", &format!("{number:x}-{number}")),
                 status: status.into(),
                 code,
                 stage: "RCPT".into(),

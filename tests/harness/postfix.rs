@@ -19,6 +19,11 @@ impl Postfix {
     /// Starts a Postfix whose mail for sink.example goes through the README's pipe(8) lines to carom in this sandbox, and whose
     /// own bounces go to `bounces_to`.
     pub(crate) fn start(sandbox: &Sandbox, bounces_to: u16) -> Postfix {
+        Postfix::start_with(sandbox, bounces_to, "")
+    }
+
+    /// The same, with more lines for main.cf.
+    pub(crate) fn start_with(sandbox: &Sandbox, bounces_to: u16, more: &str) -> Postfix {
         let postfix = Path::new("/usr/sbin/postfix");
         assert!(postfix.exists(), "Postfix is not installed: run `make test`, or `apt-get install postfix`");
         let dir = sandbox.path("postfix");
@@ -49,7 +54,7 @@ impl Postfix {
              inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmaillog_file = {d}/mail.log\nmaillog_file_prefixes = {d}\n\
              relay_domains = sink.example\nalias_maps =\nalias_database =\nlocal_recipient_maps =\nsmtpd_relay_restrictions = permit_mynetworks, reject\n\
              relayhost = [127.0.0.1]:{bounces_to}\nsmtp_dns_support_level = disabled\nsmtp_host_lookup = native\nminimal_backoff_time = 1s\nqueue_run_delay = 1s\nmaximal_backoff_time = 1s\n\
-             smtputf8_enable = no\n{}",
+             smtputf8_enable = no\n{}\n{more}\n",
             snippet("main.cf")
         );
         fs::write(
