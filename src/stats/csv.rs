@@ -186,7 +186,7 @@ mod tests {
         assert!(series.starts_with("time,sent,deferred,bounced,"), "{series}");
         assert!(series.contains("\r\n2026-11-20T01:00:00Z,100,0,0,0,0,0,0,0\r\n"), "{series}");
         let lines = sheet(&fixture::day(), Sheet::Relays);
-        assert!(lines.ends_with(",2,24,300\r\n"), "{lines}");
+        assert!(lines.ends_with(",2,20,300\r\n"), "{lines}");
     }
 
     #[test]

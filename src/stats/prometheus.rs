@@ -231,7 +231,7 @@ mod tests {
                     assert_eq!(name.ends_with("_total"), kind == "counter", "{line}");
                 } else if let Some(rest) = line.strip_prefix("# HELP ") {
                     family = rest.split(' ').next().unwrap();
-                    assert!(seen.insert(family), "{line}");
+                    assert!(seen.insert(line), "{line}");
                 } else {
                     let (series, value) = line.rsplit_once(' ').unwrap();
                     assert!(seen.insert(series), "{line} stands twice");

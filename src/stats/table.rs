@@ -71,6 +71,7 @@ impl Cell {
 pub(super) struct Table {
     head: Vec<&'static str>,
     rows: Vec<Vec<Cell>>,
+    text_at: usize,
 }
 
 /// Between columns.
@@ -81,7 +82,12 @@ const NARROWEST: usize = 20;
 impl Table {
     /// A table with these columns.
     pub(super) fn new(head: &[&'static str]) -> Table {
-        Table { head: head.to_vec(), rows: Vec::new() }
+        Table { head: head.to_vec(), rows: Vec::new(), text_at: 0 }
+    }
+
+    /// With one more column of text.
+    pub(super) fn with_text_at(self, column: usize) -> Table {
+        Table { text_at: column, ..self }
     }
 
     /// Adds a row; it has as many cells as the head.
@@ -120,9 +126,11 @@ impl Table {
             let mut line = format!("  {}{pad}", name.paint.on(&text, colour));
             for column in &shown {
                 let Some(cell) = row.get(*column) else { continue };
-                let pad = " ".repeat(GAP + widths[*column].saturating_sub(width(&cell.text)));
-                line.push_str(&pad);
-                line.push_str(&cell.paint.on(&cell.text, colour));
+                let pad = " ".repeat(widths[*column].saturating_sub(width(&cell.text)));
+                let text = cell.paint.on(&cell.text, colour);
+                let (before, after) =
+                    if *column == self.text_at { ("", pad.as_str()) } else { (pad.as_str(), "") };
+                let _ = write!(line, "{:GAP$}{before}{text}{after}", "");
             }
             let _ = writeln!(to, "{}", line.trim_end());
         }

@@ -22,7 +22,9 @@ pub(super) fn course(to: &mut String, figures: &Figures) {
     if points.iter().all(|point| point.outcomes.total() == 0) {
         return;
     }
-    to.push_str("<section aria-labelledby=course><h2 id=course>What became of deliveries</h2>\n<div class=pair>\n");
+    to.push_str(
+        "<section aria-labelledby=course><h2 id=course>What became of deliveries</h2>\n<div class=pair>\n",
+    );
     bars(to, figures, &points, "All", &[0, 1, 2, 3, 4, 5, 6, 7]);
     bars(to, figures, &points, "Not delivered", &[2, 3, 1, 4, 5, 6, 7]);
     to.push_str("</div>\n<details><summary>As a table</summary><div class=scroll tabindex=0 role=region aria-label=\"Outcomes over time\"><table><thead><tr><th scope=col>Time");
@@ -69,7 +71,9 @@ fn time(figures: &Figures, at_ms: i64, length: i64) -> String {
 fn bars(to: &mut String, figures: &Figures, points: &[Point], name: &str, kinds: &[usize]) {
     let kinds = shown(points, kinds);
     let sum = |point: &Point| kinds.iter().map(|kind| point.outcomes.counts()[*kind]).sum::<u64>();
-    let Some(peak) = points.iter().max_by_key(|point| sum(point)).filter(|point| sum(point) > 0) else { return };
+    let Some(peak) = points.iter().max_by_key(|point| sum(point)).filter(|point| sum(point) > 0) else {
+        return;
+    };
     let (tick, ticks) = scale(sum(peak));
     let top = (tick * ticks) as f64;
     let period = figures.to_ms.saturating_sub(figures.from_ms).max(1);
@@ -88,7 +92,10 @@ fn bars(to: &mut String, figures: &Figures, points: &[Point], name: &str, kinds:
         let (y, text) = (level((tick * at) as f64), short(tick * at));
         let _ = write!(to, "<text x=40 y={y:.1} dy=.32em text-anchor=end>{text}</text>");
     }
-    let _ = write!(to, "</svg><svg class=plot width=100% height={full} role=img aria-label=\"{name}, over time: {most}\">");
+    let _ = write!(
+        to,
+        "</svg><svg class=plot width=100% height={full} role=img aria-label=\"{name}, over time: {most}\">"
+    );
     for at in 0..=ticks {
         let (y, class) = (level((tick * at) as f64), if at == 0 { "base" } else { "grid" });
         let _ = write!(to, "<line class={class} x1=0 x2=100% y1={y:.1} y2={y:.1} />");
@@ -111,10 +118,16 @@ fn bars(to: &mut String, figures: &Figures, points: &[Point], name: &str, kinds:
             let (class, y) = (OUTCOMES[*kind], level(below + count as f64));
             let height = level(below) - y;
             let (x, width) = (x + slot * 0.1, slot * 0.8);
-            let _ = write!(parts, "<rect class={class} x={x:.3}% width={width:.3}% y={y:.2} height={height:.2} />");
+            let _ = write!(
+                parts,
+                "<rect class={class} x={x:.3}% width={width:.3}% y={y:.2} height={height:.2} />"
+            );
             below += count as f64;
         }
-        let _ = write!(to, "</title><rect class=hover x={x:.3}% width={slot:.3}% y={MARGIN} height={HEIGHT} />{parts}</g>");
+        let _ = write!(
+            to,
+            "</title><rect class=hover x={x:.3}% width={slot:.3}% y={MARGIN} height={HEIGHT} />{parts}</g>"
+        );
     }
     // Labels stand at full hours or days of the wall clock.
     let every = usual_length(period, length, 6);
@@ -122,11 +135,20 @@ fn bars(to: &mut String, figures: &Figures, points: &[Point], name: &str, kinds:
     let y = MARGIN + HEIGHT + 16.0;
     for (index, point) in points.iter().enumerate() {
         let from_start = local(point.at_ms) - local(figures.from_ms);
-        let due = if every > 86_400_000 { from_start % every == 0 } else { local(point.at_ms).rem_euclid(every) < length };
+        let due = if every > 86_400_000 {
+            from_start % every == 0
+        } else {
+            local(point.at_ms).rem_euclid(every) < length
+        };
         let x = slot * index as f64;
         if due && x < 94.0 {
             let text = time(figures, point.at_ms, length.max(if every >= 86_400_000 { every } else { 0 }));
-            let _ = write!(to, "<line class=tick x1={x:.3}% x2={x:.3}% y1={0} y2={1} />", MARGIN + HEIGHT, MARGIN + HEIGHT + 4.0);
+            let _ = write!(
+                to,
+                "<line class=tick x1={x:.3}% x2={x:.3}% y1={0} y2={1} />",
+                MARGIN + HEIGHT,
+                MARGIN + HEIGHT + 4.0
+            );
             let _ = write!(to, "<text x={x:.3}% y={y}>{text}</text>");
         }
     }
@@ -154,7 +176,10 @@ pub(super) fn delays(to: &mut String, head: &str, lines: &[Line], all: Option<&P
     let rows: Vec<(String, &Percentiles)> = all
         .map(|all| ("All".to_owned(), all))
         .into_iter()
-        .chain(kept.iter().filter_map(|line| Some((escape(&line.name, super::LONGEST_NAME), line.delay.as_ref()?))))
+        .chain(
+            kept.iter()
+                .filter_map(|line| Some((escape(&line.name, super::LONGEST_NAME), line.delay.as_ref()?))),
+        )
         .collect();
     if rows.is_empty() {
         return;
@@ -173,7 +198,12 @@ pub(super) fn delays(to: &mut String, head: &str, lines: &[Line], all: Option<&P
     let low = rows.iter().map(|(_, delay)| delay.p50).fold(f64::INFINITY, f64::min);
     let high = rows.iter().map(|(_, delay)| delay.p99).fold(0.0, f64::max);
     let first = MARKS.iter().rposition(|(mark, _)| *mark <= low).unwrap_or(0);
-    let last = MARKS.iter().position(|(mark, _)| *mark >= high).unwrap_or(MARKS.len() - 1).max(first + 1).min(MARKS.len() - 1);
+    let last = MARKS
+        .iter()
+        .position(|(mark, _)| *mark >= high)
+        .unwrap_or(MARKS.len() - 1)
+        .max(first + 1)
+        .min(MARKS.len() - 1);
     let first = first.min(last - 1);
     let (from, to_) = (MARKS[first].0.ln(), MARKS[last].0.ln());
     let x = |seconds: f64| ((seconds.max(1e-3).ln() - from) / (to_ - from) * 96.0 + 2.0).clamp(2.0, 98.0);
@@ -188,13 +218,16 @@ pub(super) fn delays(to: &mut String, head: &str, lines: &[Line], all: Option<&P
             _ if index == last - first => "end",
             _ => "middle",
         };
-        let class = if index % 2 == 1 && index != last - first { " class=wide" } else { "" };
+        let class = if index > 0 && index < last - first { " class=wide" } else { "" };
         let _ = write!(to, "<text{class} x={:.2}% y=11 text-anchor={anchor}>{text}</text>", x(*mark));
     }
     to.push_str("</svg><th scope=col>half<th scope=col>90 %<th scope=col>99 %<tbody>");
     for (name, delay) in &rows {
         let [half, ninety, nearly] = [delay.p50, delay.p90, delay.p99].map(x);
-        let _ = write!(to, "<tr><th scope=row><bdi>{name}</bdi><td class=track><svg width=100% height=22 aria-hidden=true>");
+        let _ = write!(
+            to,
+            "<tr><th scope=row><bdi>{name}</bdi><td class=track><svg width=100% height=22 aria-hidden=true>"
+        );
         for (mark, _) in &MARKS[first..=last] {
             let _ = write!(to, "<line class=grid x1={0:.2}% x2={0:.2}% y1=0 y2=22 />", x(*mark));
         }

@@ -29,7 +29,8 @@ pub struct Page {
 /// The page.
 pub fn render(figures: &Figures, page: &Page) -> String {
     let mut to = String::with_capacity(64 << 10);
-    let host = if figures.host.is_empty() { "Deliveries".into() } else { escape(&figures.host, LONGEST_NAME) };
+    let host =
+        if figures.host.is_empty() { "Deliveries".into() } else { escape(&figures.host, LONGEST_NAME) };
     let period = period(figures);
     let _ = write!(
         to,
@@ -111,12 +112,20 @@ fn tiles(to: &mut String, figures: &Figures) {
     let totals = &figures.totals;
     let concluded = totals.concluded();
     let mut tile = |class: &str, name: &str, value: String, note: String| {
-        let _ = writeln!(to, "<div class=\"tile {class}\"><dt>{name}</dt><dd>{value}<small>{note}</small></dd></div>");
+        let _ = writeln!(
+            to,
+            "<div class=\"tile {class}\"><dt>{name}</dt><dd>{value}<small>{note}</small></dd></div>"
+        );
     };
     let size = if figures.bytes > 0 { format!(", {}", bytes(figures.bytes)) } else { String::new() };
     let of = |count: u64| format!("{} of {} concluded", share(count, concluded), number(concluded));
     let quiet = |class: &'static str, count: u64| if count == 0 { "none" } else { class };
-    tile("sent", "Delivered", share(totals.sent, concluded), format!("{} messages{size}", number(totals.sent)));
+    tile(
+        "sent",
+        "Delivered",
+        share(totals.sent, concluded),
+        format!("{} messages{size}", number(totals.sent)),
+    );
     tile(quiet("bounced", totals.bounced), "Bounced", number(totals.bounced), of(totals.bounced));
     tile(quiet("expired", totals.expired), "Expired", number(totals.expired), of(totals.expired));
     let put_off = format!("{} attempts put off", number(figures.deferrals));

@@ -55,7 +55,8 @@ pub(super) fn heat(to: &mut String, counts: &[ProviderReason]) {
         return;
     }
     let biggest = |counts: BTreeMap<&'_ str, u64>, most: usize| {
-        let mut sorted: Vec<(String, u64)> = counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
+        let mut sorted: Vec<(String, u64)> =
+            counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
         sorted.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         sorted.truncate(most);
         sorted

@@ -43,7 +43,18 @@ fn charts_are_named_and_have_tables_behind_them() {
     assert_eq!(named, 2);
     assert!(text.contains("<summary>As a table</summary>"));
     assert!(text.contains("All, over time: at most 120 at "), "{text}");
-    for id in ["course", "reasons", "rejects", "heat", "providers", "domains", "delays", "clients", "relays", "unknown"] {
+    for id in [
+        "course",
+        "reasons",
+        "rejects",
+        "heat",
+        "providers",
+        "domains",
+        "delays",
+        "clients",
+        "relays",
+        "unknown",
+    ] {
         assert_eq!(text.matches(&format!(" id={id}>")).count(), 1, "{id}");
     }
 }

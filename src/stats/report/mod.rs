@@ -85,7 +85,8 @@ impl Page<'_> {
             false => format!("{from} to {}", figures.clock(until, "%Y-%m-%d %H:%M")),
         };
         let host = clean(&figures.host, LONGEST_NAME);
-        let title = format!("{host}{}{period} ({})", if host.is_empty() { "" } else { "  " }, figures.zone());
+        let title =
+            format!("{host}{}{period} ({})", if host.is_empty() { "" } else { " · " }, figures.zone());
         for line in wrap(&title, self.width) {
             let line = Paint::Bold.on(&line, self.colour);
             self.line(&line);
@@ -124,12 +125,13 @@ impl Page<'_> {
             let bar = if room > 0 { bar } else { String::new() };
             self.line(&format!("  {name:14}  {:>9}  {percent:>8}  {bar}", count.plain()));
         }
+        self.text.push('\n');
+        let mut facts = Vec::new();
         let concluded = totals.concluded();
         if concluded > 0 {
             let rate = share(totals.sent, concluded);
-            self.line(&format!("\n  {rate} of {} that came to an end were delivered", number(concluded)));
+            facts.push(format!("{rate} of {} that came to an end were delivered", number(concluded)));
         }
-        let mut facts = Vec::new();
         if self.figures.deferrals > 0 {
             facts.push(format!("{} attempts were put off", number(self.figures.deferrals)));
         }
@@ -140,8 +142,9 @@ impl Page<'_> {
             let [half, most, nearly] = [delay.p50, delay.p90, delay.p99].map(duration);
             facts.push(format!("half within {half}, 90 % within {most}, 99 % within {nearly}"));
         }
-        for fact in facts {
-            self.line(&format!("  {fact}"));
+        let room = self.width - 2;
+        for line in facts.iter().flat_map(|fact| wrap(fact, room)) {
+            self.line(&format!("  {line}"));
         }
     }
 
@@ -168,7 +171,8 @@ impl Page<'_> {
             };
             let when = counts.iter().position(|count| *count == most).map_or(0, |index| points[index].at_ms);
             let peak = format!("most {} at {}", number(most), self.time(when));
-            let peak = Paint::Dim.on(&peak, self.colour);
+            let fits = 2 + 11 + bars.chars().count() + 2 + width(&peak) <= self.width;
+            let peak = if fits { Paint::Dim.on(&peak, self.colour) } else { String::new() };
             let name = if *name == "sent" { "delivered" } else { name };
             self.line(&format!("  {name:11}{}  {peak}", paint.on(&bars, self.colour)));
         }
@@ -176,7 +180,7 @@ impl Page<'_> {
         for (index, point) in points.iter().enumerate() {
             let label = self.time(point.at_ms);
             let column = index * wide;
-            let every = points.len().div_ceil((points.len() * wide / 12).max(1)).max(1);
+            let every = points.len().div_ceil((points.len() * wide / 8).max(1)).max(1);
             if index.is_multiple_of(every) && column + width(&label) <= points.len() * wide {
                 scale.push_str(&" ".repeat(column.saturating_sub(scale.len())));
                 scale.push_str(&label);
@@ -200,7 +204,7 @@ impl Page<'_> {
         let all = reasons.iter().fold(0u64, |sum, reason| sum.saturating_add(reason.count));
         let mut sorted: Vec<&Reason> = reasons.iter().collect();
         sorted.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
-        let mut table = Table::new(&["reason", "count", "share", "category"]);
+        let mut table = Table::new(&["reason", "count", "share", "category"]).with_text_at(3);
         for reason in sorted.iter().take(self.top) {
             table.row(vec![
                 Cell::new(clean(&reason.reason, LONGEST_NAME), Paint::Plain),

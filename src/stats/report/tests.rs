@@ -1,15 +1,15 @@
 //! A report is complete, fits, and is harmless.
 
-use crate::stats::fixture;
 use super::*;
+use crate::stats::fixture;
 use crate::stats::wording::width;
 
 #[test]
 fn a_day_is_told_in_full() {
     let text = render(&fixture::day(), &Look { width: 100, ..Look::default() });
     for expected in [
-        "mx.example.net  Friday, 20 November 2026 (UTC)",
-        "delivered               2,400",
+        "mx.example.net · Friday, 20 November 2026 (UTC)",
+        "delivered           2,400",
         "94.1 % of 2,550 that came to an end were delivered",
         "half within 1.2 s, 90 % within 42 s, 99 % within 2.0 h",
         "Each hour from 00:00",
