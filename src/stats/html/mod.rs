@@ -45,6 +45,9 @@ pub fn render(figures: &Figures, page: &Page) -> String {
     to.push_str("<dl class=tiles>\n");
     tiles(&mut to, figures);
     to.push_str("</dl>\n");
+    if figures.totals.total() == 0 {
+        to.push_str("<p>Nothing was delivered, refused or put off.</p>\n");
+    }
     chart::course(&mut to, figures);
     to.push_str("<div class=pair>\n");
     tables::reasons(&mut to, "reasons", "Why deliveries failed or were put off", &figures.reasons, page.top);
@@ -93,6 +96,11 @@ fn escape(text: &str, most: usize) -> String {
     safe
 }
 
+/// A number that stays with its unit.
+fn unbroken(text: &str) -> String {
+    text.replace(' ', "\u{a0}")
+}
+
 fn period(figures: &Figures) -> String {
     let last = figures.to_ms.saturating_sub(1).max(figures.from_ms);
     let [from, to] = [figures.from_ms, last].map(|at| figures.clock(at, "%-d %B %Y"));
@@ -117,8 +125,12 @@ fn tiles(to: &mut String, figures: &Figures) {
             "<div class=\"tile {class}\"><dt>{name}</dt><dd>{value}<small>{note}</small></dd></div>"
         );
     };
-    let size = if figures.bytes > 0 { format!(", {}", bytes(figures.bytes)) } else { String::new() };
-    let of = |count: u64| format!("{} of {} concluded", share(count, concluded), number(concluded));
+    let size =
+        if figures.bytes > 0 { format!(", {}", unbroken(&bytes(figures.bytes))) } else { String::new() };
+    let of = |count: u64| match concluded {
+        0 => "none concluded".to_owned(),
+        _ => format!("{} of {} concluded", unbroken(&share(count, concluded)), number(concluded)),
+    };
     let quiet = |class: &'static str, count: u64| if count == 0 { "none" } else { class };
     tile(
         "sent",
@@ -131,10 +143,11 @@ fn tiles(to: &mut String, figures: &Figures) {
     let put_off = format!("{} attempts put off", number(figures.deferrals));
     tile(quiet("deferred", totals.deferred), "Waiting", number(totals.deferred), put_off);
     let all = totals.total();
-    let refused = format!("{} of all, in the session", share(totals.rejected, all));
+    let refused = format!("{} of all, in the session", unbroken(&share(totals.rejected, all)));
     tile(quiet("rejected", totals.rejected), "Rejected", number(totals.rejected), refused);
     if let Some(delay) = figures.delay {
-        let rest = format!("90 % in {}, 99 % in {}", duration(delay.p90), duration(delay.p99));
+        let [most, nearly] = [delay.p90, delay.p99].map(|seconds| unbroken(&duration(seconds)));
+        let rest = format!("90\u{a0}% in {most}, 99\u{a0}% in {nearly}");
         tile("delay", "Half delivered in", duration(delay.p50), rest);
     }
 }
