@@ -13,6 +13,8 @@ pub mod clock;
 pub mod owner;
 /// A point in time by which something must be over.
 pub mod deadline;
+/// Files that are whole or not there.
+pub mod publish;
 /// `carom.toml` → `Config`.
 pub mod config;
 /// Who sent a message to whom, as the mail server says it.
@@ -43,7 +45,7 @@ pub mod deliver;
 pub mod relay;
 /// THE TICK, on one page.
 pub mod cron;
-/// What was counted.
+/// What was counted, as people, spreadsheets and monitors read it.
 pub mod stats;
 /// Where policies are made: scaffolded, built, checked, tried, tested, measured.
 pub mod workshop;

@@ -5,9 +5,10 @@ use super::{print, say};
 use crate::check;
 use crate::config::Config;
 use crate::error::{Context, Exit, Result};
+use crate::stats::count;
 use crate::store::Store;
 use crate::workshop::inspect::Finding;
-use crate::{log, sink, stats};
+use crate::{log, sink};
 use clap::Args;
 use std::fmt::Write;
 use std::path::Path;
@@ -34,9 +35,9 @@ pub(super) fn line(value: &impl serde::Serialize) -> Result<String> {
 pub(super) fn stats(arguments: &Stats, config: &Config, json: bool) -> Result<Exit> {
     let store = Store::open(&config.store_path())?;
     let text = match (arguments.minutes, json) {
-        (true, true) => line(&stats::series_json(&store)?)?,
-        (false, true) => line(&stats::json(&store)?)?,
-        (_, false) => stats::render(&store)?,
+        (true, true) => line(&count::series_json(&store)?)?,
+        (false, true) => line(&count::json(&store)?)?,
+        (_, false) => count::render(&store)?,
     };
     print(text.as_bytes())
 }
