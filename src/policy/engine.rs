@@ -61,6 +61,10 @@ const KEPT_RESIDENT: usize = 1 << 20;
 pub(super) fn engine(flavor: Flavor, purpose: Purpose, limits: &Limits) -> Result<Engine> {
     let mut config = Config::new();
     config.epoch_interruption(true);
+    // A trap is told by its kind; where in the guest it happened is not, and what would tell is read at every start.
+    config.generate_address_map(false);
+    config.wasm_backtrace_max_frames(None);
+    config.native_unwind_info(false);
     config.enable_compiler(matches!(purpose, Purpose::Compile | Purpose::Measure));
     config.consume_fuel(purpose == Purpose::Measure);
     if let Purpose::RunMany(threads) = purpose {
