@@ -1,7 +1,7 @@
 //! What became of one message for one recipient: the record that `carom deliveries` prints.
 //!
-//! Not here: why it was refused, which is classified later. Invariant: the same lines give the same `id`, whenever and
-//! however often they are read, and a delivery keeps its id while its state changes.
+//! Not here: why it was refused, which is classified later. Invariant: the same lines give the same `id`,
+//! whenever and however often they are read, and a delivery keeps its id while its state changes.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Delivery<'a> {
     /// What a later state of the same delivery is known by.
     pub id: u64,
-    /// Postfix's queue id, the first if the message was requeued. None where a session was refused before it had one,
-    /// and under PowerMTA.
+    /// Postfix's queue id, the first if the message was requeued. None where a session was refused before it
+    /// had one, and under PowerMTA.
     pub queue_id: Option<&'a str>,
     /// The Message-ID without its brackets.
     pub message_id: Option<&'a str>,
@@ -43,8 +43,8 @@ pub struct Delivery<'a> {
     pub category: Option<&'a str>,
     /// Seconds since the message arrived, at the last attempt.
     pub delay: Option<f64>,
-    /// Parts of the delay, `a/b/c/d` as Postfix has them: before the queue manager, in the queue manager, connection,
-    /// transmission.
+    /// Parts of the delay, `a/b/c/d` as Postfix has them: before the queue manager, in the queue manager,
+    /// connection, transmission.
     pub delays: Option<&'a str>,
     /// Bytes of the message.
     pub size: Option<u64>,
@@ -54,7 +54,8 @@ pub struct Delivery<'a> {
     pub host: Option<&'a str>,
     /// The queue id the message has now, if it was requeued.
     pub requeued_as: Option<&'a str>,
-    /// The queue id of the message that this one reports on, or goes on from (forwarded, or through a content filter).
+    /// The queue id of the message that this one reports on, or goes on from (forwarded, or through a content
+    /// filter).
     pub parent: Option<&'a str>,
     /// The queue id of the last notification about this message.
     pub notification: Option<&'a str>,
@@ -109,7 +110,8 @@ impl std::fmt::Display for Status {
     }
 }
 
-/// An id made of what identifies a delivery: FNV-1a, which will be the same in ten years. The parts are kept apart.
+/// An id made of what identifies a delivery: FNV-1a, which will be the same in ten years. The parts are kept
+/// apart.
 pub(super) fn identify(parts: &[&[u8]]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for part in parts {
@@ -122,7 +124,8 @@ pub(super) fn identify(parts: &[&[u8]]) -> u64 {
 
 /// The client that the Message-ID's convention names: `<98494.{id}.{n}@{client}>`.
 ///
-/// 98494 is the `hashCode` of `"cid"` in Java, where the convention comes from (Postfix-Deliverability-Analytics).
+/// 98494 is the `hashCode` of `"cid"` in Java, where the convention comes from
+/// (Postfix-Deliverability-Analytics).
 pub fn client_of_message_id(message_id: &str) -> Option<&str> {
     let id = message_id.trim().trim_start_matches('<').trim_end_matches('>');
     let (left, client) = id.strip_prefix("98494.")?.rsplit_once('@')?;

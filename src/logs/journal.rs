@@ -1,8 +1,8 @@
 //! What `journalctl -o export` writes: the journal as fields and values.
 //!
-//! The caller starts journalctl, with `--after-cursor` where it stopped (`--identifier` cannot pick by a part of a
-//! name, so other programs' entries come along). Not here: what the messages say. Invariant: the cursor is that of the
-//! last entry that was given whole; an entry of any size takes bounded memory.
+//! The caller starts journalctl, with `--after-cursor` where it stopped (`--identifier` cannot pick by a part
+//! of a name, so other programs' entries come along). Not here: what the messages say. Invariant: the cursor
+//! is that of the last entry that was given whole; an entry of any size takes bounded memory.
 
 use super::postfix::{self, Parsed};
 use std::io::{self, BufRead, Read};
@@ -68,7 +68,8 @@ impl<R: BufRead> Journal<R> {
         Ok(None)
     }
 
-    /// Reads up to `=` (a text follows) or a newline (a binary value, or the end of the entry). None at the end.
+    /// Reads up to `=` (a text follows) or a newline (a binary value, or the end of the entry). None at the
+    /// end.
     fn field_name(&mut self) -> io::Result<Option<bool>> {
         self.name.clear();
         loop {
@@ -131,7 +132,9 @@ impl<R: BufRead> Journal<R> {
             b"__REALTIME_TIMESTAMP" => self.entry.at_ms = number().unwrap_or_default() / 1000,
             b"_HOSTNAME" => self.entry.host.clone_from(&self.value),
             b"SYSLOG_IDENTIFIER" => self.entry.identifier.clone_from(&self.value),
-            b"SYSLOG_PID" => self.entry.pid = number().and_then(|pid| pid.try_into().ok()).unwrap_or_default(),
+            b"SYSLOG_PID" => {
+                self.entry.pid = number().and_then(|pid| pid.try_into().ok()).unwrap_or_default()
+            }
             b"_PID" if self.entry.pid == 0 => {
                 self.entry.pid = number().and_then(|pid| pid.try_into().ok()).unwrap_or_default();
             }
@@ -156,7 +159,10 @@ mod tests {
             SYSLOG_IDENTIFIER=postfix/qmgr\nSYSLOG_PID=77\n_PID=78\nMESSAGE=4Xn0y83s5Zz1f: removed\n\n"
             .to_vec();
         text.extend(b"__CURSOR=s=1;i=3\nSYSLOG_IDENTIFIER=postfix/smtp\n_PID=78\n");
-        text.extend(binary("MESSAGE", b"4Xn0y83s5Zz1f: to=<a\xff@example.com>, relay=none, status=sent (x\n=y)"));
+        text.extend(binary(
+            "MESSAGE",
+            b"4Xn0y83s5Zz1f: to=<a\xff@example.com>, relay=none, status=sent (x\n=y)",
+        ));
         text.extend(b"\n__CURSOR=s=1;i=4\nMESSAGE=torn");
         for size in [1, 7, 4096] {
             let mut journal = Journal::new(io::BufReader::with_capacity(size, &text[..]));
@@ -166,7 +172,9 @@ mod tests {
             assert_eq!((line.event, line.host), (Event::Removed { deleted: false }, &b"mx"[..]));
             let entry = journal.next_entry().unwrap().unwrap();
             assert_eq!((entry.cursor.as_str(), entry.pid), ("s=1;i=3", 78));
-            assert!(matches!(entry.parse(), Parsed::Postfix(line) if matches!(line.event, Event::Attempt(_))));
+            assert!(
+                matches!(entry.parse(), Parsed::Postfix(line) if matches!(line.event, Event::Attempt(_)))
+            );
             assert_eq!(journal.next_entry().unwrap(), None);
         }
     }

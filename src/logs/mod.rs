@@ -1,9 +1,10 @@
 //! What mail logs say became of every message.
 //!
-//! Files or the journal are read from where the last tick stopped (`tail`, `journal`), lines become events (`postfix`)
-//! or records (`powermta`), events become deliveries (`correlate`), one for each message and recipient (`delivery`).
-//! Not here: the database, and why a delivery failed. Invariant: every line is accounted for in `Lines`, and reading
-//! keeps no more than a chunk of a log and the messages that are under way.
+//! Files or the journal are read from where the last tick stopped (`tail`, `journal`), lines become events
+//! (`postfix`) or records (`powermta`), events become deliveries (`correlate`), one for each message and
+//! recipient (`delivery`). Not here: the database, and why a delivery failed. Invariant: every line is
+//! accounted for in `Lines`, and reading keeps no more than a chunk of a log and the messages that are under
+//! way.
 
 /// The record: one message, one recipient.
 pub mod delivery;

@@ -1,8 +1,8 @@
 //! PowerMTA's accounting files: CSV whose first line names the columns.
 //!
-//! Columns are taken by name, because every `acct-file` has its own, and one file may hold records of several types.
-//! Not here: which category a reply would have by our rules; PowerMTA's own is kept. Invariant: a record counts once it
-//! is whole, and what is no record is counted and passed over.
+//! Columns are taken by name, because every `acct-file` has its own, and one file may hold records of several
+//! types. Not here: which category a reply would have by our rules; PowerMTA's own is kept. Invariant: a
+//! record counts once it is whole, and what is no record is counted and passed over.
 
 use super::Lines;
 use super::delivery::{Delivery, Status, client_of_message_id, identify};
@@ -79,9 +79,9 @@ impl Record<'_> {
 
 /// What a record is worth.
 pub enum Found<'a> {
-    /// The state of a delivery.
-    Delivery(Delivery<'a>),
-    /// Anything else: received mail, complaints, queues; a remote bounce is a delivery, too.
+    /// The state of a delivery; a remote bounce is one, too.
+    Delivery(&'a Delivery<'a>),
+    /// Anything else: received mail, complaints, queues.
     Other(&'a Record<'a>),
 }
 
@@ -122,7 +122,8 @@ impl Accounting {
         Accounting { stamps: Stamps::new(zone, reference_ms), columns, state, lines: Lines::default() }
     }
 
-    /// Reads whole lines of a file. `begins`: they are its first; `first_line` is the file's first line in any case.
+    /// Reads whole lines of a file. `begins`: they are its first; `first_line` is the file's first line in
+    /// any case.
     pub fn read(&mut self, first_line: &[u8], begins: bool, lines: &[u8], mut each: impl FnMut(Found<'_>)) {
         if self.columns.line != first_line && !begins {
             self.header(first_line);
@@ -200,7 +201,7 @@ impl Accounting {
         record.at_ms = logged.unwrap_or(self.state.newest_ms);
         self.state.newest_ms = self.state.newest_ms.max(record.at_ms);
         match delivery(&record, &mut self.state, &mut self.stamps) {
-            Some(delivery) => each(Found::Delivery(delivery)),
+            Some(delivery) => each(Found::Delivery(&delivery)),
             None => each(Found::Other(&record)),
         }
     }
@@ -213,7 +214,9 @@ fn delivery<'a>(record: &'a Record<'a>, state: &mut State, stamps: &mut Stamps) 
     let status = match record.kind {
         Kind::Delivered => Status::Sent,
         // 4.4.7 may be the remote server's word, so PowerMTA's category says it, where there is one.
-        Kind::Bounced if category.or(dsn).is_some_and(|why| why == "message-expired" || why == "4.4.7") => Status::Expired,
+        Kind::Bounced if category.or(dsn).is_some_and(|why| why == "message-expired" || why == "4.4.7") => {
+            Status::Expired
+        }
         Kind::Bounced | Kind::RemoteBounce => Status::Bounced,
         Kind::Transient => Status::Deferred,
         Kind::TransientQueue | Kind::Received | Kind::Feedback | Kind::RemoteStatus => return None,
@@ -225,7 +228,8 @@ fn delivery<'a>(record: &'a Record<'a>, state: &mut State, stamps: &mut Stamps) 
     let own = if queued.is_empty() { record.at_ms.to_string() } else { String::new() };
     let remote = if record.kind == Kind::RemoteBounce { "rb" } else { "" };
     let (orig, job, envelope) = (part("orig"), part("jobId"), part("envId"));
-    let parts = [remote.as_bytes(), orig, recipient.as_bytes(), queued.as_bytes(), own.as_bytes(), job, envelope];
+    let parts =
+        [remote.as_bytes(), orig, recipient.as_bytes(), queued.as_bytes(), own.as_bytes(), job, envelope];
     let id = identify(&parts);
     let first_ms = read_time(stamps, queued).unwrap_or(record.at_ms);
     let before = state.deferred.get(&id).copied();
@@ -242,11 +246,14 @@ fn delivery<'a>(record: &'a Record<'a>, state: &mut State, stamps: &mut Stamps) 
     } else {
         state.deferred.remove(&id);
     }
-    let message_id = record.get("header_Message-Id").map(|id| id.trim_start_matches('<').trim_end_matches('>'));
+    let message_id =
+        record.get("header_Message-Id").map(|id| id.trim_start_matches('<').trim_end_matches('>'));
     let client = message_id.and_then(client_of_message_id).or_else(|| record.get("header_client-id"));
     // A remote bounce has no sender because nobody knows it.
-    let null_sender = record.kind != Kind::RemoteBounce && record.columns.names.iter().any(|name| name == "orig");
-    let original = record.get("orcpt").map(|orcpt| orcpt.split_once(';').map_or(orcpt, |(_, address)| address));
+    let null_sender =
+        record.kind != Kind::RemoteBounce && record.columns.names.iter().any(|name| name == "orig");
+    let original =
+        record.get("orcpt").map(|orcpt| orcpt.split_once(';').map_or(orcpt, |(_, address)| address));
     Some(Delivery {
         id,
         queue_id: None,
@@ -283,7 +290,8 @@ fn read_time(stamps: &mut Stamps, text: &str) -> Option<i64> {
     }
 }
 
-/// Where the record ends that the text begins with, past its newline; a newline within quotes does not end it.
+/// Where the record ends that the text begins with, past its newline; a newline within quotes does not end
+/// it.
 fn record_end(text: &[u8]) -> Option<usize> {
     let (mut at, mut quoted) = (0, false);
     loop {
@@ -329,5 +337,120 @@ fn split<'a>(mut line: &'a [u8], fields: &mut Vec<Cow<'a, str>>) {
                 None => return,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Status, recipient, attempts, first and last seen.
+    type Told = (Status, String, u32, i64, i64);
+
+    /// The deliveries of a file, and how many other records.
+    fn read(parts: &[&str]) -> (Vec<Told>, usize) {
+        let mut state = State::default();
+        let (mut told, mut others) = (Vec::new(), 0);
+        let first_line = parts[0].split('\n').next().unwrap();
+        for (number, part) in parts.iter().enumerate() {
+            let mut accounting = Accounting::new(TimeZone::UTC, 1_800_000_000_000, state);
+            accounting.read(first_line.as_bytes(), number == 0, part.as_bytes(), |found| match found {
+                Found::Delivery(d) => {
+                    told.push((
+                        d.status,
+                        d.recipient.unwrap().to_owned(),
+                        d.attempts,
+                        d.first_seen,
+                        d.last_seen,
+                    ));
+                }
+                Found::Other(_) => others += 1,
+            });
+            state = serde_json::from_str(&serde_json::to_string(accounting.state()).unwrap()).unwrap();
+        }
+        (told, others)
+    }
+
+    const HEADER: &str = "type,timeLogged,timeQueued,orig,rcpt,orcpt,dsnStatus,dsnDiag,bounceCat,jobId\r\n";
+
+    #[test]
+    fn columns_are_found_by_name_and_times_in_every_form() {
+        for times in [
+            "1767225610,1767225600",
+            "2026-01-01 00:00:10+0000,2026-01-01 00:00:00+0000",
+            "2026-01-01T01:00:10+01:00,2026-01-01T00:00:00Z",
+            "2026-01-01 00:00:10,1767225600000",
+        ] {
+            let file = format!("{HEADER}d,{times},s@x,r@x,,2.0.0 (success),smtp;250 ok,,\r\n");
+            let want = (Status::Sent, "r@x".to_owned(), 1, 1_767_225_600_000, 1_767_225_610_000);
+            assert_eq!(read(&[&file]), (vec![want], 0), "{times}");
+        }
+        let other = "type,rcpt,timeLogged\nb,r@x,1767225610\n\"d\",\"r@x\",1767225611\n";
+        let (told, _) = read(&[other]);
+        assert_eq!((told[0].0, told[1].0), (Status::Bounced, Status::Sent));
+    }
+
+    #[test]
+    fn every_type_of_record_is_what_it_is() {
+        let row = |kind: &str, cat: &str| format!("{kind},1767225610,1767225600,s@x,r@x,,4.4.7,x,{cat},\n");
+        for (kind, cat, want) in [
+            ("d", "", Some(Status::Sent)),
+            ("b", "bad-mailbox", Some(Status::Bounced)),
+            ("b", "message-expired", Some(Status::Expired)),
+            ("b", "", Some(Status::Expired)),
+            ("t", "quota-issues", Some(Status::Deferred)),
+            ("rb", "bad-mailbox", Some(Status::Bounced)),
+            ("tq", "", None),
+            ("r", "", None),
+            ("f", "", None),
+            ("rs", "", None),
+        ] {
+            let (told, others) = read(&[&format!("{HEADER}{}", row(kind, cat))]);
+            assert_eq!(
+                (told.first().map(|told| told.0), others),
+                (want, usize::from(want.is_none())),
+                "{kind}"
+            );
+        }
+    }
+
+    #[test]
+    fn attempts_are_counted_until_the_end_across_ticks() {
+        let row = |kind: &str, at: u32| format!("{kind},{at},1767225600,s@x,r@x,,4.2.2,x,,\n");
+        let parts = [
+            format!("{HEADER}{}", row("t", 1_767_225_610)),
+            row("t", 1_767_225_620),
+            row("d", 1_767_225_630),
+        ];
+        let (told, _) = read(&[&parts[0], &parts[1], &parts[2]]);
+        let attempts: Vec<_> = told.iter().map(|told| (told.0, told.2)).collect();
+        assert_eq!(attempts, [(Status::Deferred, 1), (Status::Deferred, 2), (Status::Sent, 3)]);
+    }
+
+    #[test]
+    fn quoted_fields_may_hold_anything_even_across_ticks() {
+        let parts = [
+            format!("{HEADER}b,1767225610,1767225600,s@x,r@x,,5.1.1,\"smtp;550-a, \"\"b\"\"\r\n"),
+            "550 c\",bad-mailbox,\r\nd,1767225610,1767225600,s@x,q@x,,2.0.0,ok,,\r\n".to_owned(),
+        ];
+        let (told, _) = read(&[&parts[0], &parts[1]]);
+        assert_eq!((told.len(), told[0].1.as_str(), told[1].1.as_str()), (2, "r@x", "q@x"));
+        let mut fields = Vec::new();
+        split(b"\"a,\"\"b\"\"\",,c,\"\"", &mut fields);
+        assert_eq!(fields, ["a,\"b\"", "", "c", ""]);
+    }
+
+    #[test]
+    fn what_is_no_record_is_counted_and_passed_over() {
+        let mut accounting = Accounting::new(TimeZone::UTC, 0, State::default());
+        let open = format!("b,\"{}\nd,1767225610,,s@x,r@x\n", "x".repeat(LINE + 5));
+        let text = format!("{HEADER}\nzz,1\n\"\n\"\n{open}");
+        let mut told = 0;
+        accounting.read(HEADER.trim().as_bytes(), true, text.as_bytes(), |_| told += 1);
+        let lines = accounting.take_lines();
+        assert_eq!((told, lines.unknown, lines.ignored, lines.events), (1, 3, 2, 1));
+        accounting.read(b"", true, &[b','; 1 << 20], |_| told += 1);
+        accounting.read(b"", true, &[b'"'; 1 << 20], |_| told += 1);
+        assert_eq!(told, 1);
     }
 }

@@ -1,9 +1,9 @@
 //! Time stamps: what begins a line of a log.
 //!
-//! Traditional syslog (RFC 3164, which knows neither year nor zone), RFC 3339, RFC 5424 headers, templates with the
-//! year in front, seconds since 1970, and what journalctl prints. Not here: what follows the stamp.
-//! Invariant: a stamp without a year gets the latest year that does not lie in the future of the reference, and a
-//! stamp without a zone is read in the zone of the settings.
+//! Traditional syslog (RFC 3164, which knows neither year nor zone), RFC 3339, RFC 5424 headers, templates
+//! with the year in front, seconds since 1970, and what journalctl prints. Not here: what follows the stamp.
+//! Invariant: a stamp without a year gets the latest year that does not lie in the future of the reference,
+//! and a stamp without a zone is read in the zone of the settings.
 
 use jiff::civil;
 use jiff::tz::TimeZone;
@@ -32,8 +32,8 @@ struct Hour {
 }
 
 impl Stamps {
-    /// `zone` is that of stamps without one; `reference_ms` is the time that no line is younger than: now for a file
-    /// that is being written, the last modification for one that is not.
+    /// `zone` is that of stamps without one; `reference_ms` is the time that no line is younger than: now for
+    /// a file that is being written, the last modification for one that is not.
     pub fn new(zone: TimeZone, reference_ms: i64) -> Stamps {
         Stamps { zone, reference_ms, hour: (0, 0), yearless: (0, 0) }
     }
@@ -84,10 +84,13 @@ impl Stamps {
             rest = &rest[1..];
         }
         let (hour, within, mut rest) = time(rest)?;
-        if year == 0 && rest.get(4) == Some(&b' ') && (rest.starts_with(b"20") || rest.starts_with(b"19")) {
-            if let Some((after, tail)) = number(rest, 4) {
-                (year, rest) = (after, &tail[1..]);
-            }
+        let century = rest.starts_with(b"20") || rest.starts_with(b"19");
+        if year == 0
+            && century
+            && rest.get(4) == Some(&b' ')
+            && let Some((after, tail)) = number(rest, 4)
+        {
+            (year, rest) = (after, &tail[1..]);
         }
         let start = self.local(Hour { year: year as u16, month, day: day as u8, hour })?;
         Some((start + within, rest))
@@ -119,7 +122,8 @@ impl Stamps {
             b'Z' | b'z' => (Some(0), &rest[1..]),
             b'+' | b'-' => {
                 let (hours, after) = number(&rest[1..], 2)?;
-                let (minutes, after) = number(after.strip_prefix(b":").unwrap_or(after), 2).unwrap_or((0, after));
+                let (minutes, after) =
+                    number(after.strip_prefix(b":").unwrap_or(after), 2).unwrap_or((0, after));
                 let offset = i64::from(hours * 60 + minutes) * 60_000;
                 (Some(if rest[0] == b'+' { offset } else { -offset }), after)
             }
@@ -154,7 +158,10 @@ impl Stamps {
 
     /// When this hour began in the zone of the settings.
     fn local(&mut self, at: Hour) -> Option<i64> {
-        let key = u32::from(at.year) << 16 | u32::from(at.month) << 12 | u32::from(at.day) << 6 | u32::from(at.hour);
+        let key = u32::from(at.year) << 16
+            | u32::from(at.month) << 12
+            | u32::from(at.day) << 6
+            | u32::from(at.hour);
         let remembered = if at.year == 0 { self.yearless } else { self.hour };
         if remembered.0 == key {
             return Some(remembered.1);
@@ -166,7 +173,8 @@ impl Stamps {
         }
         let reference = jiff::Timestamp::from_millisecond(self.reference_ms).ok()?;
         let this_year = reference.to_zoned(self.zone.clone()).year();
-        // Nine years, because the 29th of February may be as far away as eight. New Year's Eve may be ahead by a day.
+        // Nine years, because the 29th of February may be as far away as eight. New Year's Eve may be ahead
+        // by a day.
         let years = (this_year - 8..=this_year + 1).rev();
         let starts = years.filter_map(|year| self.zoned(year, at));
         let start = starts.into_iter().find(|start| *start <= self.reference_ms + AHEAD_MS)?;
@@ -222,7 +230,8 @@ fn time(text: &[u8]) -> Option<(u8, i64, &[u8])> {
 fn minutes(text: &[u8]) -> Option<(i64, &[u8])> {
     let [b':', m1, m2, b':', s1, s2, rest @ ..] = text else { return None };
     let two = |tens: &u8, ones: &u8| {
-        (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
+        (tens.is_ascii_digit() && ones.is_ascii_digit())
+            .then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
     };
     let (minute, second) = (two(m1, m2)?, two(s1, s2)?);
     if minute > 59 || second > 60 {
@@ -337,8 +346,21 @@ mod tests {
     #[test]
     fn what_is_no_stamp_is_none() {
         for line in [
-            "", " ", "x", "Jan", "Jan  2", "Jan  2 25:00:00 mx", "Jan  2 03:04:05", "2026-13-01T00:00:00Z mx",
-            "2026-01-01T00:61:00Z mx", "12345 mx", "<22", "<>", "\tcontinued line", "2026", "Foo  2 03:04:05 mx",
+            "",
+            " ",
+            "x",
+            "Jan",
+            "Jan  2",
+            "Jan  2 25:00:00 mx",
+            "Jan  2 03:04:05",
+            "2026-13-01T00:00:00Z mx",
+            "2026-01-01T00:61:00Z mx",
+            "12345 mx",
+            "<22",
+            "<>",
+            "\tcontinued line",
+            "2026",
+            "Foo  2 03:04:05 mx",
         ] {
             assert_eq!(read(line), None, "{line}");
         }

@@ -1,10 +1,10 @@
 //! What each event changes.
 //!
-//! Invariant: whatever the order and however many lines are missing, no line makes a recipient of another message, and
-//! what is final is changed only by a line about that very recipient.
+//! Invariant: whatever the order and however many lines are missing, no line makes a recipient of another
+//! message, and what is final is changed only by a line about that very recipient.
 
 use super::loose::{Loose, Pending};
-use super::message::{Message, Recipient, Said, lossy};
+use super::message::{Message, Said, lossy};
 use super::table::{Key, Shelf};
 use super::{Correlator, Status};
 use crate::logs::delivery::client_of_message_id;
@@ -77,7 +77,8 @@ impl Correlator {
             }
             Event::Refusal(refusal) => {
                 let place = self.open(line, queue_id, place);
-                // smtpd speaks of one recipient; what cleanup or a milter says after the data is about the message.
+                // smtpd speaks of one recipient; what cleanup or a milter says after the data is about the
+                // message.
                 let whole = refusal.stage != b"RCPT";
                 let texts = ([b"", refusal.dsn, b"", b""], refusal.reply);
                 self.decided(line, place, refusal.action, whole, refusal.envelope, texts);
@@ -86,7 +87,12 @@ impl Correlator {
                 let place = self.open(line, queue_id, place);
                 self.header(line, place, header);
             }
-            Event::Connect | Event::Disconnect | Event::Requeued | Event::ToExpire | Event::Ignored | Event::Unknown => {}
+            Event::Connect
+            | Event::Disconnect
+            | Event::Requeued
+            | Event::ToExpire
+            | Event::Ignored
+            | Event::Unknown => {}
         }
     }
 
@@ -135,9 +141,11 @@ impl Correlator {
     fn message_id(&mut self, line: &Line<'_>, queue_id: &[u8], place: Option<u32>, id: &[u8]) {
         let id = lossy(id.trim_ascii());
         let id = id.strip_prefix('<').and_then(|id| id.strip_suffix('>')).unwrap_or(&id);
-        // cleanup is done before the queue manager begins. A message-id after that is that of another message.
+        // cleanup is done before the queue manager begins. A message-id after that is that of another
+        // message.
         let another = |message: &Message| {
-            (message.active || message.closed) && message.message_id.as_deref().is_some_and(|known| known != id)
+            (message.active || message.closed)
+                && message.message_id.as_deref().is_some_and(|known| known != id)
         };
         let place = place.filter(|place| !another(self.table.message(*place)));
         let place = self.open(line, queue_id, place);
@@ -208,9 +216,14 @@ impl Correlator {
             _ => {}
         }
         let place = self.open(line, queue_id, place);
-        let said = Said::new([attempt.relay, attempt.dsn, attempt.delay, attempt.delays], attempt.reply, &mut self.scratch);
+        let said = Said::new(
+            [attempt.relay, attempt.dsn, attempt.delay, attempt.delays],
+            attempt.reply,
+            &mut self.scratch,
+        );
         let message = self.table.message(place);
-        let at = message.recipient_of(&lossy(attempt.recipient), attempt.original_recipient.map(lossy).as_deref());
+        let at =
+            message.recipient_of(&lossy(attempt.recipient), attempt.original_recipient.map(lossy).as_deref());
         let recipient = &mut message.recipients[at];
         recipient.status = status;
         recipient.attempts += 1;
@@ -223,8 +236,8 @@ impl Correlator {
         }
     }
 
-    /// A local recipient was forwarded, or a content filter gave the message back: it goes on under another queue id, for
-    /// the same client.
+    /// A local recipient was forwarded, or a content filter gave the message back: it goes on under another
+    /// queue id, for the same client.
     fn follow(&mut self, line: &Line<'_>, place: u32, attempt: &Attempt<'_>, shelf: &mut dyn Shelf) {
         const LOCAL: [&[u8]; 4] = [b"[127.", b"[::1]", b"[/", b"[private/"];
         let next = if let Some(next) = attempt.reply.strip_prefix(b"forwarded as ") {
@@ -236,9 +249,12 @@ impl Correlator {
             return;
         };
         let end = next.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(next.len());
-        let Some(child) = self.find(line.host, &next[..end], shelf).filter(|child| *child != place) else { return };
+        let Some(child) = self.find(line.host, &next[..end], shelf).filter(|child| *child != place) else {
+            return;
+        };
         let parent = self.table.message(place);
-        let (queue_id, client, id) = (parent.queue_id.clone(), parent.client_id.clone(), parent.message_id.clone());
+        let (queue_id, client, id) =
+            (parent.queue_id.clone(), parent.client_id.clone(), parent.message_id.clone());
         let child_message = self.table.message(child);
         if child_message.parent.is_none() && child_message.message_id == id {
             child_message.parent = Some(queue_id);
@@ -249,7 +265,14 @@ impl Correlator {
         }
     }
 
-    fn notification(&mut self, line: &Line<'_>, place: u32, notice: Notice, own: &[u8], shelf: &mut dyn Shelf) {
+    fn notification(
+        &mut self,
+        line: &Line<'_>,
+        place: u32,
+        notice: Notice,
+        own: &[u8],
+        shelf: &mut dyn Shelf,
+    ) {
         self.counts.notifications += 1;
         let message = self.table.message(place);
         message.notification = Some(lossy(own).into());
@@ -357,7 +380,8 @@ impl Correlator {
             return;
         }
         let (host, client) = (lossy(line.host), lossy(client));
-        let mine = |pending: &Pending| pending.pid == line.pid && *pending.host == host && *pending.client == client;
+        let mine =
+            |pending: &Pending| pending.pid == line.pid && *pending.host == host && *pending.client == client;
         while let Some(at) = self.pending.iter().position(mine) {
             let Some(pending) = self.pending.remove(at) else { return };
             let said = Said::new([b"", b"", b"", b""], pending.reply.as_bytes(), &mut self.scratch);
@@ -401,65 +425,6 @@ impl Correlator {
         if !message.recipients.is_empty() {
             message.recipients.iter_mut().for_each(|recipient| recipient.changed = true);
             self.table.touch(place);
-        }
-    }
-}
-
-impl Message {
-    /// The recipient that an attempt is about: the same addresses; or one that was named before its aliases were known;
-    /// or a new one.
-    fn recipient_of(&mut self, address: &str, original: Option<&str>) -> usize {
-        if let Some(at) = self.find(address, original) {
-            return at;
-        }
-        let single = self.nrcpt == Some(1);
-        let requeued = self.requeued_as.is_some();
-        if self.unattempted > 0 || requeued {
-            let came_in = original.unwrap_or(address);
-            let untried = |recipient: &Recipient| recipient.attempts == 0 && recipient.status != Status::Rejected;
-            let same = |recipient: &Recipient| match recipient.address.as_deref() {
-                None => true,
-                Some(known) if recipient.attempts == 0 => known == came_in || known == address,
-                Some(known) => requeued && known == address,
-            };
-            let found = self.recipients.iter().position(same).or_else(|| {
-                let mut untried = (0..).zip(&self.recipients).filter(|(_, recipient)| untried(recipient));
-                untried.next().filter(|_| single && untried.next().is_none()).map(|(at, _)| at)
-            });
-            if let Some(at) = found {
-                self.unattempted -= u32::from(self.recipients[at].attempts == 0 && self.unattempted > 0);
-                self.rename(at, address, original);
-                return at;
-            }
-        }
-        self.push(Recipient::new(Some(address), original, Status::Deferred, 0))
-    }
-
-    /// The recipient that a decision before the queue is about.
-    fn decided_recipient(&mut self, address: &str, status: Status, at_ms: i64) -> usize {
-        self.find(address, None).unwrap_or_else(|| {
-            self.unattempted += 1;
-            self.push(Recipient::new(Some(address), None, status, at_ms))
-        })
-    }
-
-    /// A recipient without a name, for all of them.
-    fn nameless(&mut self, status: Status, at_ms: i64) -> usize {
-        self.unattempted += 1;
-        self.push(Recipient::new(None, None, status, at_ms))
-    }
-}
-
-impl Recipient {
-    fn new(address: Option<&str>, original: Option<&str>, status: Status, last_ms: i64) -> Recipient {
-        Recipient {
-            address: address.map(Into::into),
-            original: original.map(Into::into),
-            status,
-            attempts: 0,
-            last_ms,
-            said: Said::default(),
-            changed: true,
         }
     }
 }

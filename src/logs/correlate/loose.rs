@@ -1,5 +1,5 @@
-//! Decisions before there was a queue id: refusals that no message came of, and those that the next queue id of the
-//! same session belongs to.
+//! Decisions before there was a queue id: refusals that no message came of, and those that the next queue id
+//! of the same session belongs to.
 //!
 //! Invariant: a refusal is told once.
 
@@ -77,7 +77,8 @@ impl Loose {
     }
 }
 
-/// A recipient that smtpd put on hold or discards; the message gets its queue id with a later line of that process.
+/// A recipient that smtpd put on hold or discards; the message gets its queue id with a later line of that
+/// process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Pending {
     pub(super) pid: u32,

@@ -150,9 +150,17 @@ impl Message {
     /// About how many bytes of memory it takes.
     pub(super) fn measure(&self) -> u32 {
         let text = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len() + 16);
-        let of_recipient =
-            |r: &Recipient| size_of::<Recipient>() + text(&r.address) + text(&r.original) + r.said.text.len() + 16;
-        let own = [&self.message_id, &self.client_id, &self.sender, &self.requeued_as, &self.parent, &self.notification];
+        let of_recipient = |r: &Recipient| {
+            size_of::<Recipient>() + text(&r.address) + text(&r.original) + r.said.text.len() + 16
+        };
+        let own = [
+            &self.message_id,
+            &self.client_id,
+            &self.sender,
+            &self.requeued_as,
+            &self.parent,
+            &self.notification,
+        ];
         let total = size_of::<Message>()
             + 160
             + own.into_iter().map(text).sum::<usize>()

@@ -1,11 +1,12 @@
 //! What lines say together: a message's id, sender and client with each recipient's fate.
 //!
-//! Not here: reading files, the database, and what a reply means. Invariant: a state is told of one recipient, not of a
-//! queue id, and only a line about that recipient or about the whole message changes it.
+//! Not here: reading files, the database, and what a reply means. Invariant: a state is told of one
+//! recipient, not of a queue id, and only a line about that recipient or about the whole message changes it.
 
 mod apply;
 mod loose;
 mod message;
+mod recipient;
 mod table;
 
 pub use message::{Message, Recipient, Said};
@@ -20,7 +21,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use table::Table;
 
-/// A closed message is kept this long (milliseconds of the log), because lines of several processes may be out of order.
+/// A closed message is kept this long (milliseconds of the log), because lines of several processes may be
+/// out of order.
 const GRACE_MS: i64 = 10_000;
 /// Messages are looked through for old ones once in so many milliseconds of the log.
 const SWEEP_MS: i64 = 3_600_000;
@@ -86,7 +88,8 @@ pub struct Correlator {
     scratch: String,
 }
 
-/// All that a correlator knows, to be written down when everything is drained, and read back in the next process.
+/// All that a correlator knows, to be written down when everything is drained, and read back in the next
+/// process.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct State {
@@ -103,8 +106,8 @@ struct StateRef<'a> {
 }
 
 impl Correlator {
-    /// Starts where another stopped; `State::default()` is a beginning. No line is younger than `reference_ms`: now for a
-    /// file that is being written, its last modification for one that is not.
+    /// Starts where another stopped; `State::default()` is a beginning. No line is younger than
+    /// `reference_ms`: now for a file that is being written, its last modification for one that is not.
     pub fn new(grammar: &Grammar, limits: Limits, reference_ms: i64, state: State) -> Correlator {
         let mut table = Table::default();
         for message in state.messages {
@@ -157,8 +160,9 @@ impl Correlator {
         }
     }
 
-    /// Gives every delivery that changed since the last call to `each`, once, in its present state; then forgets messages
-    /// that are over and evicts those that are too many. To be called often: changes are kept until then.
+    /// Gives every delivery that changed since the last call to `each`, once, in its present state; then
+    /// forgets messages that are over and evicts those that are too many. To be called often: changes are
+    /// kept until then.
     pub fn drain(&mut self, shelf: &mut dyn Shelf, mut each: impl FnMut(&Delivery<'_>)) {
         for loose in self.loose.drain(..) {
             each(&loose.delivery());
@@ -173,6 +177,7 @@ impl Correlator {
         self.table.forget_closed(self.newest_ms - GRACE_MS);
         if self.newest_ms - self.swept_ms > SWEEP_MS || self.table.weight() > self.limits.bytes {
             let oldest = self.newest_ms - self.limits.age_ms;
+            self.table.forget_idle(self.newest_ms - SWEEP_MS);
             self.counts.evicted += self.table.evict(oldest, self.limits.bytes, shelf);
             self.swept_ms = self.newest_ms;
         }
@@ -183,7 +188,11 @@ impl Correlator {
 
     /// What the next process has to know, for serde. Only complete after `drain`.
     pub fn state(&self) -> impl Serialize + '_ {
-        StateRef { messages: self.table.messages().collect(), pending: &self.pending, newest_ms: self.newest_ms }
+        StateRef {
+            messages: self.table.messages().collect(),
+            pending: &self.pending,
+            newest_ms: self.newest_ms,
+        }
     }
 
     /// What the lines were, since the last call.
@@ -208,4 +217,4 @@ impl Correlator {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -1,7 +1,7 @@
 //! The messages under way, found by queue id, in bounded memory.
 //!
-//! Not here: what lines mean. Invariant: a message has one place however many queue ids lead to it, and what is evicted
-//! is handed over, never just forgotten.
+//! Not here: what lines mean. Invariant: a message has one place however many queue ids lead to it, and what
+//! is evicted is handed over, never just forgotten.
 
 use super::message::Message;
 use rustc_hash::{FxHashMap, FxHasher};
@@ -85,7 +85,8 @@ impl Table {
             }
         };
         let host = self.message(place).host.clone();
-        let ids = self.message(place).queue_ids().map(|queue_id| Key::new(host.as_bytes(), queue_id.as_bytes()));
+        let ids =
+            self.message(place).queue_ids().map(|queue_id| Key::new(host.as_bytes(), queue_id.as_bytes()));
         for key in ids.collect::<Vec<_>>() {
             self.keys.insert(key, place);
         }
@@ -128,7 +129,9 @@ impl Table {
     /// Gives every message with changes to `each` once.
     pub(super) fn drain(&mut self, mut each: impl FnMut(&mut Message)) {
         for place in std::mem::take(&mut self.changed) {
-            let message = self.places[place as usize].as_mut().expect("a changed message is not removed before it is drained");
+            let message = self.places[place as usize]
+                .as_mut()
+                .expect("a changed message is not removed before it is drained");
             message.changed = false;
             each(message);
             let weight = message.measure();
@@ -151,8 +154,22 @@ impl Table {
         }
     }
 
-    /// Evicts what was not touched since `before_ms`, and the longest untouched while there is more than `limit` bytes.
-    /// To be called when all is drained.
+    /// Forgets messages that nothing waits for: sessions that ended before their message came in, and
+    /// messages that were refused or thrown away for all recipients. To be called when all is drained.
+    pub(super) fn forget_idle(&mut self, before_ms: i64) {
+        for place in 0..self.places.len() as u32 {
+            let idle = |message: &Message| {
+                let waiting = message.recipients.iter().any(|recipient| !recipient.status.is_final());
+                message.last_ms < before_ms && !message.active && !message.closed && !waiting
+            };
+            if self.places[place as usize].as_ref().is_some_and(idle) {
+                self.remove(place);
+            }
+        }
+    }
+
+    /// Evicts what was not touched since `before_ms`, and the longest untouched while there is more than
+    /// `limit` bytes. To be called when all is drained.
     pub(super) fn evict(&mut self, before_ms: i64, limit: u64, shelf: &mut dyn Shelf) -> u64 {
         let mut order: Vec<(i64, u32)> = (0..)
             .zip(&self.places)
@@ -172,7 +189,8 @@ impl Table {
             }
             self.remove(place);
         }
-        self.closed.retain(|(place, _)| self.places[*place as usize].as_ref().is_some_and(|message| message.closed));
+        self.closed
+            .retain(|(place, _)| self.places[*place as usize].as_ref().is_some_and(|message| message.closed));
         evicted
     }
 

@@ -1,7 +1,7 @@
 //! A delivery attempt: `to=<…>, orig_to=<…>, relay=…, delay=…, delays=a/b/c/d, dsn=…, status=sent (text)`.
 //!
-//! Not here: the attempts that came before. Invariant: addresses end where Postfix ends them, whatever they contain,
-//! and the reply, which is the last, is never searched for fields.
+//! Not here: the attempts that came before. Invariant: addresses end where Postfix ends them, whatever they
+//! contain, and the reply, which is the last, is never searched for fields.
 
 use super::envelope::address;
 use memchr::memchr;

@@ -24,7 +24,8 @@ pub(super) fn address<'a>(text: &'a [u8], end: &[u8]) -> Option<(&'a [u8], &'a [
 fn closing(text: &[u8], end: impl Fn(&[u8]) -> bool) -> Option<usize> {
     let mut from = 0;
     if text.first() == Some(&b'"') {
-        // A quoted string cannot end the address before its closing quote; one that never closes is no such string.
+        // A quoted string cannot end the address before its closing quote; one that never closes is no such
+        // string.
         let mut at = 1;
         while at < text.len() && text[at] != b'"' {
             at += 1 + usize::from(text[at] == b'\\');
@@ -43,8 +44,8 @@ fn closing(text: &[u8], end: impl Fn(&[u8]) -> bool) -> Option<usize> {
 /// So many beginnings of an envelope are tried in one line; a true line has one.
 const CANDIDATES: usize = 16;
 
-/// Finds the envelope in `text`: what stands before it, the envelope, what stands after it. `tail`: Postfix writes text
-/// of its own after the envelope (header_checks and milters do), instead of before it.
+/// Finds the envelope in `text`: what stands before it, the envelope, what stands after it. `tail`: Postfix
+/// writes text of its own after the envelope (header_checks and milters do), instead of before it.
 pub(super) fn find(text: &[u8], tail: bool) -> Option<(&[u8], Envelope<'_>, &[u8])> {
     const START: &[u8] = b"; from=<";
     let read = |at: usize| {
@@ -57,8 +58,8 @@ pub(super) fn find(text: &[u8], tail: bool) -> Option<(&[u8], Envelope<'_>, &[u8
         Some((&text[..at], envelope, after))
     };
     if tail {
-        // What stands before is a header, where anything may stand: the last envelope is Postfix's. One that seems to be
-        // followed by more of an envelope stands in an address of the true one.
+        // What stands before is a header, where anything may stand: the last envelope is Postfix's. One that
+        // seems to be followed by more of an envelope stands in an address of the true one.
         memmem::rfind_iter(text, START)
             .take(CANDIDATES)
             .filter_map(read)
@@ -69,7 +70,8 @@ pub(super) fn find(text: &[u8], tail: bool) -> Option<(&[u8], Envelope<'_>, &[u8
     }
 }
 
-/// `from=<…> to=<…> proto=… helo=<…>`, with or without commas, each but the first optional, and fields to come.
+/// `from=<…> to=<…> proto=… helo=<…>`, with or without commas, each but the first optional, and fields to
+/// come.
 fn read(text: &[u8]) -> Option<(Envelope<'_>, &[u8])> {
     let mut envelope = Envelope::default();
     let mut rest = text;

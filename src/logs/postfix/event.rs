@@ -1,7 +1,7 @@
 //! What happened, daemon by daemon.
 //!
-//! Not here: stamps, programs and queue ids, which are read before. Invariant: a text that Postfix is known to write
-//! is never `Unknown`, and one that it is not known to write never anything else.
+//! Not here: stamps, programs and queue ids, which are read before. Invariant: a text that Postfix is known
+//! to write is never `Unknown`, and one that it is not known to write never anything else.
 
 use super::attempt::Attempt;
 use super::envelope::address;
@@ -18,16 +18,34 @@ pub enum Event<'a> {
     Disconnect,
     /// smtpd, qmqpd: a message is coming in from this client.
     Client(&'a [u8]),
-    /// pickup: a message was submitted locally, or again (`original`: the queue id it had) after `postsuper -r`.
-    Pickup { sender: &'a [u8], original: Option<&'a [u8]> },
+    /// pickup: a message was submitted locally, or again after `postsuper -r`.
+    Pickup {
+        /// Envelope sender.
+        sender: &'a [u8],
+        /// The queue id it had before it was requeued.
+        original: Option<&'a [u8]>,
+    },
     /// cleanup: the Message-ID header.
     MessageId(&'a [u8]),
     /// qmgr: a message is being worked on.
-    Active { sender: &'a [u8], size: u64, recipients: u32 },
-    /// qmgr: it is too old; whoever has not got it does not get it. `forced`: an operator said so.
-    Expired { forced: bool },
-    /// qmgr: done with; postsuper: deleted.
-    Removed { deleted: bool },
+    Active {
+        /// Envelope sender.
+        sender: &'a [u8],
+        /// Bytes.
+        size: u64,
+        /// How many recipients are left.
+        recipients: u32,
+    },
+    /// qmgr: it is too old; whoever has not got it does not get it.
+    Expired {
+        /// An operator said so.
+        forced: bool,
+    },
+    /// Done with.
+    Removed {
+        /// postsuper: deleted by an operator.
+        deleted: bool,
+    },
     /// postsuper: on hold.
     Held,
     /// postsuper: no longer on hold.
@@ -38,8 +56,13 @@ pub enum Event<'a> {
     ToExpire,
     /// A recipient was tried.
     Attempt(Attempt<'a>),
-    /// bounce: the sender (or postmaster) is told; `queue_id` is the notification's own.
-    Notification { notice: Notice, queue_id: &'a [u8] },
+    /// bounce: the sender (or postmaster) is told.
+    Notification {
+        /// What.
+        notice: Notice,
+        /// The notification's own queue id.
+        queue_id: &'a [u8],
+    },
     /// A decision before the queue.
     Refusal(Refusal<'a>),
     /// header_checks, body_checks, milter_header_checks.
@@ -64,11 +87,46 @@ pub enum Notice {
 /// Is this the name of one of Postfix's programs?
 pub(super) fn is_daemon(name: &[u8]) -> bool {
     const DAEMONS: &[&[u8]] = &[
-        b"smtpd", b"smtp", b"qmgr", b"cleanup", b"lmtp", b"local", b"virtual", b"pipe", b"error", b"retry",
-        b"discard", b"bounce", b"defer", b"trace", b"pickup", b"postscreen", b"postsuper", b"anvil", b"scache",
-        b"tlsmgr", b"tlsproxy", b"dnsblog", b"verify", b"trivial-rewrite", b"proxymap", b"proxywrite", b"master",
-        b"oqmgr", b"nqmgr", b"flush", b"showq", b"spawn", b"qmqpd", b"sendmail", b"postdrop", b"postqueue",
-        b"postfix-script", b"postlog", b"postlogd", b"postmap",
+        b"smtpd",
+        b"smtp",
+        b"qmgr",
+        b"cleanup",
+        b"lmtp",
+        b"local",
+        b"virtual",
+        b"pipe",
+        b"error",
+        b"retry",
+        b"discard",
+        b"bounce",
+        b"defer",
+        b"trace",
+        b"pickup",
+        b"postscreen",
+        b"postsuper",
+        b"anvil",
+        b"scache",
+        b"tlsmgr",
+        b"tlsproxy",
+        b"dnsblog",
+        b"verify",
+        b"trivial-rewrite",
+        b"proxymap",
+        b"proxywrite",
+        b"master",
+        b"oqmgr",
+        b"nqmgr",
+        b"flush",
+        b"showq",
+        b"spawn",
+        b"qmqpd",
+        b"sendmail",
+        b"postdrop",
+        b"postqueue",
+        b"postfix-script",
+        b"postlog",
+        b"postlogd",
+        b"postmap",
     ];
     DAEMONS.contains(&name)
 }
@@ -110,15 +168,15 @@ fn of_message<'a>(daemon: &[u8], text: &'a [u8]) -> Option<Event<'a>> {
         b"expired" => return Some(Event::ToExpire),
         _ => {}
     }
-    if matches!(daemon, b"bounce" | b"defer" | b"trace") {
-        if let Some(notification) = notification(text) {
-            return Some(notification);
-        }
+    if matches!(daemon, b"bounce" | b"defer" | b"trace")
+        && let Some(notification) = notification(text)
+    {
+        return Some(notification);
     }
-    if matches!(daemon, b"smtpd" | b"cleanup" | b"postscreen" | b"qmqpd" | b"pickup") {
-        if let Some(decision) = decision(text) {
-            return Some(decision);
-        }
+    if matches!(daemon, b"smtpd" | b"cleanup" | b"postscreen" | b"qmqpd" | b"pickup")
+        && let Some(decision) = decision(text)
+    {
+        return Some(decision);
     }
     about_message(text).then_some(Event::Ignored)
 }
@@ -132,7 +190,11 @@ fn sender(text: &[u8]) -> Option<Event<'_>> {
         let (size, rest) = integer(rest);
         if let Some(rest) = rest.strip_prefix(b", nrcpt=") {
             let (recipients, _) = integer(rest);
-            return Some(Event::Active { sender, size, recipients: recipients.try_into().unwrap_or(u32::MAX) });
+            return Some(Event::Active {
+                sender,
+                size,
+                recipients: recipients.try_into().unwrap_or(u32::MAX),
+            });
         }
     }
     let status = memmem::rfind(text, b">, status=")?;
@@ -166,7 +228,8 @@ fn pickup(text: &[u8]) -> Option<Event<'_>> {
 fn notification(text: &[u8]) -> Option<Event<'_>> {
     let colon = memmem::rfind(text, b" notification: ")?;
     let queue_id = text[colon + 15..].trim_ascii_end();
-    let kind = text[..colon].strip_prefix(b"sender ").or_else(|| text[..colon].strip_prefix(b"postmaster "))?;
+    let kind =
+        text[..colon].strip_prefix(b"sender ").or_else(|| text[..colon].strip_prefix(b"postmaster "))?;
     let notice = match kind {
         b"non-delivery" => Notice::NonDelivery,
         b"delay" | b"delivery delay" => Notice::Delay,
@@ -189,33 +252,143 @@ fn integer(text: &[u8]) -> (u64, &[u8]) {
     (text[..end].iter().fold(0, add), &text[end..])
 }
 
-/// Beginnings of texts after a queue id that say nothing final: replies of single servers, sessions, warnings.
+/// Beginnings of texts after a queue id that say nothing final: replies of single servers, sessions,
+/// warnings.
 const ABOUT_MESSAGE: &[&[u8]] = &[
-    b"host ", b"lost connection", b"conversation with ", b"timeout ", b"connect to ", b"warning: ", b"error: ",
-    b"fatal: ", b"Cannot start TLS", b"TLS is required", b"SSL_", b"Server certificate ", b"Untrusted ",
-    b"Trusted ", b"Verified ", b"Anonymous ", b"enabling PIX ", b"disabling PIX ", b"breaking line ",
-    b"skipped, still being delivered", b"resent-message-id=", b"replace: ", b"prepend: ", b"sender ",
-    b"postmaster ", b"client ", b"too many ", b"uncaught ", b"message size ", b"to ", b"server ", b"certificate ",
-    b"ENHANCEDSTATUSCODES", b"milter",
+    b"host ",
+    b"lost connection",
+    b"conversation with ",
+    b"timeout ",
+    b"connect to ",
+    b"warning: ",
+    b"error: ",
+    b"fatal: ",
+    b"Cannot start TLS",
+    b"TLS is required",
+    b"SSL_",
+    b"Server certificate ",
+    b"Untrusted ",
+    b"Trusted ",
+    b"Verified ",
+    b"Anonymous ",
+    b"enabling PIX ",
+    b"disabling PIX ",
+    b"breaking line ",
+    b"skipped, still being delivered",
+    b"resent-message-id=",
+    b"replace: ",
+    b"prepend: ",
+    b"sender ",
+    b"postmaster ",
+    b"client ",
+    b"too many ",
+    b"uncaught ",
+    b"message size ",
+    b"to ",
+    b"server ",
+    b"certificate ",
+    b"ENHANCEDSTATUSCODES",
+    b"milter",
 ];
 
 /// Beginnings of texts without a queue id that say nothing of a message.
 const NO_MESSAGE: &[&[u8]] = &[
-    b"warning: ", b"fatal: ", b"error: ", b"panic: ", b"info: ", b"statistics: ", b"lost connection ", b"timeout after ",
-    b"connect to ", b"connect from ", b"disconnect from ", b"Anonymous TLS ", b"Trusted TLS ", b"Untrusted TLS ",
-    b"Verified TLS ", b"setting up TLS ", b"SSL_", b"TLS ", b"improper command ", b"too many errors ", b"too many ",
-    b"table ", b"initializing the ", b"discarding EHLO ", b"using backwards-compatible ", b"daemon started ",
-    b"reload ", b"refreshing the ", b"starting the ", b"stopping the ", b"stopped", b"waiting for the ",
-    b"terminating on signal ", b"Deleted: ", b"Requeued: ", b"Released from hold: ", b"Placed on hold: ",
-    b"Force-expired: ", b"Expired: ", b"CONNECT from ", b"DISCONNECT ", b"PASS ", b"HANGUP ", b"PREGREET ",
-    b"COMMAND ", b"BARE NEWLINE ", b"NON-SMTP COMMAND ", b"DNSBL rank ", b"ALLOWLISTED ", b"WHITELISTED ",
-    b"DENYLISTED ", b"BLACKLISTED ", b"ALLOWLIST VETO ", b"WHITELIST VETO ", b"NOQUEUE: ", b"entering STRESS mode",
-    b"leaving STRESS mode", b"cache ", b"addr ", b"client_connections", b"Peer ", b"peer ", b"Host offered STARTTLS",
-    b"certificate verification failed ", b"server certificate ", b"subject", b"issuer", b"name service error",
-    b"message repeated ", b"proxy-", b"dict_", b"xsasl_", b"dns_", b"mynetworks", b"open ", b"close ", b"watchdog ",
-    b"restarting", b"postfix", b"Postfix ", b"executing ", b"the Postfix mail system", b"configuration ",
-    b"not owned by ", b"not ", b"symlink", b"group or other writable", b"chroot ", b"Compatibility level ",
-    b"New TLS ", b"Re-using ", b"host ", b"probe ", b"queue_directory", b"<", b"SASL ",
+    b"warning: ",
+    b"fatal: ",
+    b"error: ",
+    b"panic: ",
+    b"info: ",
+    b"statistics: ",
+    b"lost connection ",
+    b"timeout after ",
+    b"connect to ",
+    b"connect from ",
+    b"disconnect from ",
+    b"Anonymous TLS ",
+    b"Trusted TLS ",
+    b"Untrusted TLS ",
+    b"Verified TLS ",
+    b"setting up TLS ",
+    b"SSL_",
+    b"TLS ",
+    b"improper command ",
+    b"too many errors ",
+    b"too many ",
+    b"table ",
+    b"initializing the ",
+    b"discarding EHLO ",
+    b"using backwards-compatible ",
+    b"daemon started ",
+    b"reload ",
+    b"refreshing the ",
+    b"starting the ",
+    b"stopping the ",
+    b"stopped",
+    b"waiting for the ",
+    b"terminating on signal ",
+    b"Deleted: ",
+    b"Requeued: ",
+    b"Released from hold: ",
+    b"Placed on hold: ",
+    b"Force-expired: ",
+    b"Expired: ",
+    b"CONNECT from ",
+    b"DISCONNECT ",
+    b"PASS ",
+    b"HANGUP ",
+    b"PREGREET ",
+    b"COMMAND ",
+    b"BARE NEWLINE ",
+    b"NON-SMTP COMMAND ",
+    b"DNSBL rank ",
+    b"ALLOWLISTED ",
+    b"WHITELISTED ",
+    b"DENYLISTED ",
+    b"BLACKLISTED ",
+    b"ALLOWLIST VETO ",
+    b"WHITELIST VETO ",
+    b"NOQUEUE: ",
+    b"entering STRESS mode",
+    b"leaving STRESS mode",
+    b"cache ",
+    b"addr ",
+    b"client_connections",
+    b"Peer ",
+    b"peer ",
+    b"Host offered STARTTLS",
+    b"certificate verification failed ",
+    b"server certificate ",
+    b"subject",
+    b"issuer",
+    b"name service error",
+    b"message repeated ",
+    b"proxy-",
+    b"dict_",
+    b"xsasl_",
+    b"dns_",
+    b"mynetworks",
+    b"open ",
+    b"close ",
+    b"watchdog ",
+    b"restarting",
+    b"postfix",
+    b"Postfix ",
+    b"executing ",
+    b"the Postfix mail system",
+    b"configuration ",
+    b"not owned by ",
+    b"not ",
+    b"symlink",
+    b"group or other writable",
+    b"chroot ",
+    b"Compatibility level ",
+    b"New TLS ",
+    b"Re-using ",
+    b"host ",
+    b"probe ",
+    b"queue_directory",
+    b"<",
+    b"SASL ",
 ];
 
 fn about_message(text: &[u8]) -> bool {

@@ -1,8 +1,9 @@
 //! What one line of a Postfix log says.
 //!
 //! Bytes in, borrowed bytes out: nothing is copied. Not here: what several lines say together (`correlate`).
-//! Invariant: every line is something: an event, known to say nothing of a message, another program's, or unknown; and
-//! no text that a stranger chose (an address, a header, a reply) is taken for what Postfix itself says.
+//! Invariant: every line is something: an event, known to say nothing of a message, another program's, or
+//! unknown; and no text that a stranger chose (an address, a header, a reply) is taken for what Postfix
+//! itself says.
 
 mod attempt;
 mod envelope;
@@ -10,8 +11,8 @@ mod event;
 mod refusal;
 
 pub use attempt::{Attempt, Outcome};
-pub use event::{Event, Notice};
 pub use envelope::Envelope;
+pub use event::{Event, Notice};
 pub use refusal::{Action, Header, Refusal};
 
 use super::stamp::Stamps;
@@ -92,7 +93,7 @@ impl Reader {
         let line = &line[..line.len().min(LINE)];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let Some((at_ms, rest)) = self.stamps.read(line) else { return Parsed::Unknown };
-        let Some((host, tag, pid, text)) = program(rest) else { return Parsed::Unknown };
+        let Some(Program { host, tag, pid, text }) = program(rest) else { return Parsed::Unknown };
         message(at_ms, host, tag, pid, text)
     }
 }
@@ -112,9 +113,17 @@ pub fn message<'a>(at_ms: i64, host: &'a [u8], tag: &'a [u8], pid: u32, text: &'
     Parsed::Postfix(Line { at_ms, host, tag, pid, queue_id, event })
 }
 
-/// What follows the stamp: `mx postfix/smtp[123]: text`, also without a host, with a priority (`<mail.info>`,
-/// `mail.info`), and as RFC 5424 has it: `mx postfix/smtp 123 - - text`.
-fn program(rest: &[u8]) -> Option<(&[u8], &[u8], u32, &[u8])> {
+/// What follows the stamp.
+struct Program<'a> {
+    host: &'a [u8],
+    tag: &'a [u8],
+    pid: u32,
+    text: &'a [u8],
+}
+
+/// Takes apart what follows the stamp: `mx postfix/smtp[123]: text`, also without a host, with a priority
+/// (`<mail.info>`, `mail.info`), and as RFC 5424 has it: `mx postfix/smtp 123 - - text`.
+fn program(rest: &[u8]) -> Option<Program<'_>> {
     let (mut host, mut rest): (&[u8], &[u8]) = (b"", rest);
     for tokens in 0..4 {
         let space = memchr(b' ', rest)?;
@@ -124,7 +133,7 @@ fn program(rest: &[u8]) -> Option<(&[u8], &[u8], u32, &[u8])> {
                 Some((tag, bracket)) => (&tag[..bracket], decimal(&tag[bracket + 1..])),
                 None => (tag, 0),
             };
-            return Some((host, tag, pid, after));
+            return Some(Program { host, tag, pid, text: after });
         }
         let tag_of_5424 = tokens > 0 && token.contains(&b'/');
         if tag_of_5424 {
@@ -137,7 +146,8 @@ fn program(rest: &[u8]) -> Option<(&[u8], &[u8], u32, &[u8])> {
                 [b'[', ..] => &after[memchr::memmem::find(after, b"] ")? + 2..],
                 _ => return None,
             };
-            return Some((host, token, decimal(pid), after.strip_prefix(b"\xef\xbb\xbf").unwrap_or(after)));
+            let text = after.strip_prefix(b"\xef\xbb\xbf").unwrap_or(after);
+            return Some(Program { host, tag: token, pid: decimal(pid), text });
         }
         let priority = token.starts_with(b"<") || token.starts_with(b"mail.");
         if host.is_empty() && !priority {
@@ -149,9 +159,10 @@ fn program(rest: &[u8]) -> Option<(&[u8], &[u8], u32, &[u8])> {
 }
 
 fn decimal(digits: &[u8]) -> u32 {
-    digits.iter().filter(|byte| byte.is_ascii_digit()).fold(0, |value: u32, byte| {
-        value.wrapping_mul(10).wrapping_add(u32::from(byte - b'0'))
-    })
+    digits
+        .iter()
+        .filter(|byte| byte.is_ascii_digit())
+        .fold(0, |value: u32, byte| value.wrapping_mul(10).wrapping_add(u32::from(byte - b'0')))
 }
 
 /// The daemon's name, if the program is Postfix.
@@ -161,14 +172,16 @@ fn daemon(tag: &[u8]) -> Option<&[u8]> {
     (instance.starts_with(b"postfix") || event::is_daemon(name)).then_some(name)
 }
 
-/// The text within what rsyslog (`message repeated 2 times: [ text]`) or Solaris (`[ID 197553 mail.info] text`) puts
-/// around it.
+/// The text within what rsyslog (`message repeated 2 times: [ text]`) or Solaris (`[ID 197553 mail.info]
+/// text`) puts around it.
 fn unwrapped(text: &[u8]) -> &[u8] {
     match text.first() {
-        Some(b'm') if text.starts_with(b"message repeated ") => match memchr::memmem::find(text, b" times: [ ") {
-            Some(found) => text[found + 10..].strip_suffix(b"]").unwrap_or(&text[found + 10..]),
-            None => text,
-        },
+        Some(b'm') if text.starts_with(b"message repeated ") => {
+            match memchr::memmem::find(text, b" times: [ ") {
+                Some(found) => text[found + 10..].strip_suffix(b"]").unwrap_or(&text[found + 10..]),
+                None => text,
+            }
+        }
         Some(b'[') if text.starts_with(b"[ID ") => {
             memchr::memmem::find(text, b"] ").map_or(text, |found| &text[found + 2..])
         }
@@ -178,8 +191,8 @@ fn unwrapped(text: &[u8]) -> &[u8] {
 
 /// A queue id and what follows its colon and space.
 ///
-/// A short id is hexadecimal (microseconds, then the inode number); a long one (enable_long_queue_ids) is made of
-/// digits and consonants and has at least ten of them.
+/// A short id is hexadecimal (microseconds, then the inode number); a long one (enable_long_queue_ids) is
+/// made of digits and consonants and has at least ten of them.
 fn split_id(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut digits = false;
     let mut hexadecimal = true;
@@ -207,4 +220,4 @@ fn is_id(text: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -1,8 +1,9 @@
-//! What Postfix, a milter or postscreen does with a message or a recipient before any delivery:
-//! `reject: RCPT from host[address]: 554 5.7.1 text; from=<…> to=<…> proto=ESMTP helo=<…>`, and what header_checks
-//! and body_checks say: `info: header client-id: value from host[address]; from=<…> …: text`.
+//! What Postfix, a milter or postscreen does with a message or a recipient before any delivery: `reject: RCPT
+//! from host[address]: 554 5.7.1 text; from=<…> to=<…> proto=ESMTP helo=<…>`, and what header_checks and
+//! body_checks say: `info: header client-id: value from host[address]; from=<…> …: text`.
 //!
-//! Not here: which message it was. Invariant: the action is Postfix's first word, never one from the quoted text.
+//! Not here: which message it was. Invariant: the action is Postfix's first word, never one from the quoted
+//! text.
 
 use super::envelope::{self, Envelope};
 use memchr::{memchr, memmem};
@@ -75,9 +76,10 @@ pub(super) fn read(text: &[u8]) -> Option<Decision<'_>> {
     let (stage, rest) = (&rest[..from], &rest[from + 6..]);
     let colon = memmem::find(rest, b": ").or_else(|| rest.strip_suffix(b":").map(<[u8]>::len))?;
     let (client, rest) = (&rest[..colon], rest.get(colon + 2..).unwrap_or_default());
-    let (before, envelope, after) = envelope::find(rest, false)
-        .or_else(|| envelope::find(rest, true))
-        .unwrap_or((rest, Envelope::default(), b""));
+    let found = envelope::find(rest, false).or_else(|| envelope::find(rest, true));
+    // Before MAIL there is no envelope, only `; proto=SMTP helo=<…>`.
+    let session = || memmem::rfind(rest, b"; proto=").map_or(rest, |proto| &rest[..proto]);
+    let (before, envelope, after) = found.unwrap_or_else(|| (session(), Envelope::default(), b""));
     let reply = if before.is_empty() { after } else { before };
     Some(Decision::Refusal(Refusal { action, stage, client, dsn: enhanced(reply), reply, envelope }))
 }
@@ -98,20 +100,21 @@ fn action(word: &[u8]) -> Option<Action> {
         b"reject" | b"milter-reject" | b"proxy-reject" => Action::Reject,
         b"hold" | b"milter-hold" | b"quarantine" | b"milter-quarantine" => Action::Hold,
         b"discard" | b"milter-discard" => Action::Discard,
-        b"info" | b"warn" | b"warning" | b"filter" | b"redirect" | b"prepend" | b"replace" | b"bcc" | b"strip"
-        | b"reject_warning" | b"trace" | b"permit" | b"ok" | b"dunno" | b"pass" | b"accept" | b"delay"
-        | b"client" | b"add" | b"milter-accept" | b"milter-warning" | b"proxy-accept" | b"defer_if_permit" => {
-            Action::Note
-        }
+        b"info" | b"warn" | b"warning" | b"filter" | b"redirect" | b"prepend" | b"replace" | b"bcc"
+        | b"strip" | b"reject_warning" | b"trace" | b"permit" | b"ok" | b"dunno" | b"pass" | b"accept"
+        | b"delay" | b"client" | b"add" | b"milter-accept" | b"milter-warning" | b"proxy-accept"
+        | b"defer_if_permit" => Action::Note,
         _ => return None,
     })
 }
 
-/// The enhanced status code of a reply: `5.7.1` in `554 5.7.1 text` and in `5.7.1 text`; made from the class of the
-/// code where there is only that.
+/// The enhanced status code of a reply: `5.7.1` in `554 5.7.1 text` and in `5.7.1 text`; made from the class
+/// of the code where there is only that.
 fn enhanced(reply: &[u8]) -> &[u8] {
     let (code, rest) = match reply {
-        [a @ b'2'..=b'5', b, c, b' ' | b'-', rest @ ..] if b.is_ascii_digit() && c.is_ascii_digit() => (*a, rest),
+        [a @ b'2'..=b'5', b, c, b' ' | b'-', rest @ ..] if b.is_ascii_digit() && c.is_ascii_digit() => {
+            (*a, rest)
+        }
         _ => (0, reply),
     };
     let end = rest.iter().position(|byte| !byte.is_ascii_digit() && *byte != b'.').unwrap_or(rest.len());

@@ -1,9 +1,9 @@
 //! A log file that grows, read from where the last tick stopped.
 //!
-//! Rotation by rename or by copy and truncation, compression, and rotations that nobody saw are followed: the file that
-//! was read last is known by its inode and by its first bytes, and found again among its rotated neighbours. Not here:
-//! what the lines say. Invariant: every whole line is given once and in order, and the position after it is plain data
-//! that is committed with what was made of it.
+//! Rotation by rename or by copy and truncation, compression, and rotations that nobody saw are followed: the
+//! file that was read last is known by its inode and by its first bytes, and found again among its rotated
+//! neighbours. Not here: what the lines say. Invariant: every whole line is given once and in order, and the
+//! position after it is plain data that is committed with what was made of it.
 
 mod rotation;
 mod source;
@@ -21,7 +21,8 @@ use std::path::{Path, PathBuf};
 
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 20;
-/// A line that is longer than the buffer is given up to here, which is one byte more than any reader of lines takes.
+/// A line that is longer than the buffer is given up to here, which is one byte more than any reader of lines
+/// takes.
 const CUT: usize = super::postfix::LINE + 1;
 /// First bytes by which a file is known.
 const PRINT: usize = 1024;
@@ -97,8 +98,8 @@ struct Current {
 }
 
 impl Tail {
-    /// Opens the log at `path`. Without a position, all that there is is read, rotated files first; with one, what came
-    /// after it. `now_ms`: the time, milliseconds since 1970.
+    /// Opens the log at `path`. Without a position, all that there is is read, rotated files first; with one,
+    /// what came after it. `now_ms`: the time, milliseconds since 1970.
     pub fn open(path: &Path, position: Option<Position>, now_ms: i64) -> Result<Tail> {
         let (files, error) = rotation::files(path);
         if files.is_empty() {
@@ -119,7 +120,8 @@ impl Tail {
                 }
                 None => {
                     report.lost = position.offset > 0;
-                    let after = |file: &Candidate| file.age == Age::Live || file.modified_ms > position.modified_ms;
+                    let after =
+                        |file: &Candidate| file.age == Age::Live || file.modified_ms > position.modified_ms;
                     waiting.extend(files.into_iter().filter(after).map(|file| (file, 0, false)));
                 }
             },
@@ -287,8 +289,8 @@ impl Current {
     }
 }
 
-/// Which file the position is in: the same inode with the same beginning, else one with the same beginning (a copy, or
-/// compressed), the youngest of them.
+/// Which file the position is in: the same inode with the same beginning, else one with the same beginning (a
+/// copy, or compressed), the youngest of them.
 fn find(files: &[Candidate], position: &Position) -> Option<usize> {
     let same_file = |file: &Candidate| (file.device, file.inode) == (position.device, position.inode);
     let long_enough = |file: &Candidate| file.coding != Coding::Plain || file.size >= position.offset;
@@ -317,4 +319,4 @@ fn first_bytes(file: &Candidate, many: usize) -> io::Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

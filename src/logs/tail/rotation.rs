@@ -1,7 +1,8 @@
-//! The files that a log was rotated into: `mail.log.1`, `mail.log.2.gz`, `mail.log-20260101`, `mail-20260101.log.xz`.
+//! The files that a log was rotated into: `mail.log.1`, `mail.log.2.gz`, `mail.log-20260101`,
+//! `mail-20260101.log.xz`.
 //!
-//! Not here: which of them was read before. Invariant: the list goes from the oldest to the one being written, which
-//! is last.
+//! Not here: which of them was read before. Invariant: the list goes from the oldest to the one being
+//! written, which is last.
 
 use super::source::Coding;
 use std::fs::{self, Metadata};
@@ -43,7 +44,9 @@ pub(super) fn files(path: &Path) -> (Vec<Candidate>, Option<io::Error>) {
         Ok(entries) => {
             for entry in entries.flatten() {
                 let name = entry.file_name();
-                let Some((age, coding)) = name.to_str().and_then(|name| rotated(base, name)) else { continue };
+                let Some((age, coding)) = name.to_str().and_then(|name| rotated(base, name)) else {
+                    continue;
+                };
                 found.extend(candidate(entry.path(), coding, age));
             }
         }
@@ -113,7 +116,9 @@ mod tests {
         assert_eq!(age("mail.log", "mail.1.log"), Some(Age::Number(1)));
         assert_eq!(age("maillog", "maillog-1767225600"), date("1767225600"));
         assert_eq!(age("acct.csv", "acct-2026-01-01-0003.csv"), date("202601010003"));
-        for other in ["mail.log", "mail.log.gz", "mail.err.1", "mail.log.1.swp", "mail.log.conf", "mail.logs.1"] {
+        for other in
+            ["mail.log", "mail.log.gz", "mail.err.1", "mail.log.1.swp", "mail.log.conf", "mail.logs.1"]
+        {
             assert_eq!(age("mail.log", other), None, "{other}");
         }
     }

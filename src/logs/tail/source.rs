@@ -1,11 +1,11 @@
 //! One file of a log as plain bytes: as it lies there, or decompressed while it is read.
 //!
-//! Not here: which files belong to a log. Invariant: what is read is bounded by the caller's buffer, and by what a
-//! decompressor needs (zstd and xz: the window that the file asks for, at most 128 MiB).
+//! Not here: which files belong to a log. Invariant: what is read is bounded by the caller's buffer, and by
+//! what a decompressor needs (zstd and xz: the window that the file asks for, at most 128 MiB).
 
 use flate2::read::MultiGzDecoder;
 use lzma_rust2::XzReader;
-use ruzstd::decoding::StreamingDecoder;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -44,7 +44,7 @@ impl Coding {
 pub(super) enum Source {
     Plain(File),
     Gzip(Box<MultiGzDecoder<BufReader<File>>>),
-    Zstd(Box<Frames>),
+    Zstd(Frames),
     Xz(Box<XzReader<BufReader<File>>>),
 }
 
@@ -53,9 +53,11 @@ impl Source {
         Ok(match coding {
             Coding::Plain => Source::Plain(file),
             Coding::Gzip => Source::Gzip(Box::new(MultiGzDecoder::new(BufReader::new(file)))),
-            Coding::Zstd => Source::Zstd(Box::new(Frames::Between(BufReader::new(file)))),
+            Coding::Zstd => Source::Zstd(Frames::Between(BufReader::new(file))),
             Coding::Xz => Source::Xz(Box::new(XzReader::new_mem_limit(BufReader::new(file), true, XZ_KIB))),
-            Coding::Other => return Err(io::Error::new(io::ErrorKind::Unsupported, "this compression is not read")),
+            Coding::Other => {
+                return Err(io::Error::new(io::ErrorKind::Unsupported, "this compression is not read"));
+            }
         })
     }
 
@@ -106,7 +108,7 @@ impl Read for Source {
 /// The frames of a zstd file, one after the other.
 pub(super) enum Frames {
     Between(BufReader<File>),
-    Within(StreamingDecoder<BufReader<File>, ruzstd::decoding::FrameDecoder>),
+    Within(Box<StreamingDecoder<BufReader<File>, FrameDecoder>>),
     Over,
 }
 
@@ -119,7 +121,8 @@ impl Read for Frames {
                     if file.fill_buf()?.is_empty() {
                         return Ok(0);
                     }
-                    *self = Frames::Within(StreamingDecoder::new(file).map_err(io::Error::other)?);
+                    let decoder = StreamingDecoder::new(file).map_err(io::Error::other)?;
+                    *self = Frames::Within(Box::new(decoder));
                 }
                 Frames::Within(mut decoder) => match decoder.read(buffer)? {
                     0 if !buffer.is_empty() => *self = Frames::Between(decoder.into_inner()),
