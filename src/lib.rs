@@ -23,6 +23,8 @@ pub mod intake;
 pub mod auth;
 /// 4 ask: the WebAssembly policy and the plan it makes.
 pub mod policy;
+/// What mail logs say became of every message: files, lines, deliveries.
+pub mod logs;
 /// Counters, journal, outbox.
 pub mod store;
 /// 6 run: doing one step of a plan.
