@@ -15,12 +15,15 @@ use memchr::memmem;
 const TOGETHER_MS: i64 = 5_000;
 /// More sessions than this have no message on hold or to discard before it has a queue id.
 const PENDING: usize = 1_000;
+/// So many refusals are remembered, to tell equal ones of one stamp apart.
+const RECENT: usize = 64;
 
 impl Correlator {
     pub(super) fn apply(&mut self, line: &Line<'_>, shelf: &mut dyn Shelf) {
         let Some(queue_id) = line.queue_id else {
             match &line.event {
                 Event::Connect => self.counts.connections += 1,
+                Event::Disconnect => self.pending.retain(|pending| pending.pid != line.pid),
                 Event::Refusal(refusal) => self.without_queue_id(line, refusal),
                 _ => {}
             }
@@ -39,6 +42,7 @@ impl Correlator {
             Event::Pickup { sender, original } => self.picked_up(line, queue_id, sender, *original, shelf),
             Event::MessageId(id) => self.message_id(line, queue_id, place, id),
             Event::Active { sender, size, recipients } => {
+                let place = place.filter(|place| !self.table.message(*place).closed);
                 let place = self.open(line, queue_id, place);
                 let message = self.table.message(place);
                 if message.sender.is_none() {
@@ -350,12 +354,19 @@ impl Correlator {
             Action::Note => return,
             Action::Reject => {
                 self.counts.rejected += 1;
-                let same = |repeated: &u64| {
-                    let id = Loose::identify(line, refusal, *repeated);
-                    !self.loose.iter().rev().take(64).any(|loose| loose.id == id)
+                let recipient = refusal.envelope.recipient.map(lossy);
+                let other = |pending: &Pending| {
+                    pending.pid != line.pid || pending.recipient.as_deref() != recipient.as_deref()
                 };
-                let repeated = (0..64).find(same).unwrap_or(64);
-                return self.loose.push(Loose::new(line, refusal, repeated));
+                self.pending.retain(other);
+                let told = |id: &u64| self.recent.contains(id);
+                let ids = (0..RECENT as u64).map(|repeated| Loose::identify(line, refusal, repeated));
+                let id = ids.into_iter().find(|id| !told(id)).unwrap_or_default();
+                if self.recent.len() == RECENT {
+                    self.recent.pop_front();
+                }
+                self.recent.push_back(id);
+                return self.loose.push(Loose::new(id, line, refusal));
             }
             Action::Hold => Status::Held,
             Action::Discard => Status::Discarded,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// A refusal without a queue id.
 pub(super) struct Loose {
-    pub(super) id: u64,
+    id: u64,
     host: Box<str>,
     sender: Option<Box<str>>,
     recipient: Option<Box<str>>,
@@ -20,11 +20,10 @@ pub(super) struct Loose {
 }
 
 impl Loose {
-    /// `repeated`: how many equal ones came before it within the same stamp.
-    pub(super) fn new(line: &Line<'_>, refusal: &Refusal<'_>, repeated: u64) -> Loose {
+    pub(super) fn new(id: u64, line: &Line<'_>, refusal: &Refusal<'_>) -> Loose {
         let text = |text: Option<&[u8]>| text.map(|text| lossy(text).into());
         Loose {
-            id: Loose::identify(line, refusal, repeated),
+            id,
             host: lossy(line.host).into(),
             sender: text(refusal.envelope.sender),
             recipient: text(refusal.envelope.recipient),
@@ -34,7 +33,7 @@ impl Loose {
         }
     }
 
-    /// The id that such a refusal would have.
+    /// The id of such a refusal; `repeated`: how many equal ones came before it within the same stamp.
     pub(super) fn identify(line: &Line<'_>, refusal: &Refusal<'_>, repeated: u64) -> u64 {
         identify(&[
             line.host,

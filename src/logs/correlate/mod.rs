@@ -81,6 +81,8 @@ pub struct Correlator {
     loose: Vec<Loose>,
     /// What a session decided before its message had a queue id.
     pending: VecDeque<Pending>,
+    /// Ids of the last refusals.
+    recent: VecDeque<u64>,
     newest_ms: i64,
     swept_ms: i64,
     lines: Lines,
@@ -95,6 +97,7 @@ pub struct Correlator {
 pub struct State {
     messages: Vec<Message>,
     pending: VecDeque<Pending>,
+    recent: VecDeque<u64>,
     newest_ms: i64,
 }
 
@@ -102,12 +105,13 @@ pub struct State {
 struct StateRef<'a> {
     messages: Vec<&'a Message>,
     pending: &'a VecDeque<Pending>,
+    recent: &'a VecDeque<u64>,
     newest_ms: i64,
 }
 
 impl Correlator {
     /// Starts where another stopped; `State::default()` is a beginning. No line is younger than
-    /// `reference_ms`: now for a file that is being written, its last modification for one that is not.
+    /// `reference_ms`: the last modification of the file, or now for the journal.
     pub fn new(grammar: &Grammar, limits: Limits, reference_ms: i64, state: State) -> Correlator {
         let mut table = Table::default();
         for message in state.messages {
@@ -120,6 +124,7 @@ impl Correlator {
             table,
             loose: Vec::new(),
             pending: state.pending,
+            recent: state.recent,
             newest_ms: state.newest_ms,
             swept_ms: state.newest_ms,
             lines: Lines::default(),
@@ -177,7 +182,7 @@ impl Correlator {
         self.table.forget_closed(self.newest_ms - GRACE_MS);
         if self.newest_ms - self.swept_ms > SWEEP_MS || self.table.weight() > self.limits.bytes {
             let oldest = self.newest_ms - self.limits.age_ms;
-            self.table.forget_idle(self.newest_ms - SWEEP_MS);
+            self.table.forget_idle(self.newest_ms);
             self.counts.evicted += self.table.evict(oldest, self.limits.bytes, shelf);
             self.swept_ms = self.newest_ms;
         }
@@ -191,6 +196,7 @@ impl Correlator {
         StateRef {
             messages: self.table.messages().collect(),
             pending: &self.pending,
+            recent: &self.recent,
             newest_ms: self.newest_ms,
         }
     }

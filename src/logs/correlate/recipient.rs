@@ -12,6 +12,7 @@ impl Message {
     /// were known; or a new one.
     pub(super) fn recipient_of(&mut self, address: &str, original: Option<&str>) -> usize {
         if let Some(at) = self.find(address, original) {
+            self.unattempted -= u32::from(self.recipients[at].attempts == 0 && self.unattempted > 0);
             return at;
         }
         let single = self.nrcpt == Some(1);

@@ -154,14 +154,17 @@ impl Table {
         }
     }
 
-    /// Forgets messages that nothing waits for: sessions that ended before their message came in, and
-    /// messages that were refused or thrown away for all recipients. To be called when all is drained.
-    pub(super) fn forget_idle(&mut self, before_ms: i64) {
+    /// Forgets messages that nothing waits for: sessions that ended before their message came in (after an hour
+    /// without a line; after a day if the header had come in), and messages that were refused or thrown away for
+    /// all recipients. To be called when all is drained.
+    pub(super) fn forget_idle(&mut self, now_ms: i64) {
+        const HOUR_MS: i64 = 3_600_000;
+        let idle = |message: &Message| {
+            let patience = if message.recipients.is_empty() && message.message_id.is_some() { 24 } else { 1 };
+            let waiting = message.recipients.iter().any(|recipient| !recipient.status.is_final());
+            message.last_ms < now_ms - patience * HOUR_MS && !message.active && !message.closed && !waiting
+        };
         for place in 0..self.places.len() as u32 {
-            let idle = |message: &Message| {
-                let waiting = message.recipients.iter().any(|recipient| !recipient.status.is_final());
-                message.last_ms < before_ms && !message.active && !message.closed && !waiting
-            };
             if self.places[place as usize].as_ref().is_some_and(idle) {
                 self.remove(place);
             }

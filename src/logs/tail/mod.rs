@@ -55,7 +55,7 @@ pub struct Chunk<'a> {
     pub lines: &'a [u8],
     /// The file.
     pub path: &'a Path,
-    /// No line can be younger, milliseconds since 1970.
+    /// When the file was last written to, which no line is much younger than: milliseconds since 1970.
     pub reference_ms: i64,
     /// The file's first line, the header of a CSV file; empty if it is absurdly long.
     pub first_line: &'a [u8],
@@ -76,7 +76,6 @@ pub struct Report {
 
 /// Reads a log and its rotated neighbours once, to the present end.
 pub struct Tail {
-    now_ms: i64,
     waiting: VecDeque<(Candidate, u64, bool)>,
     current: Option<Current>,
     position: Option<Position>,
@@ -99,8 +98,8 @@ struct Current {
 
 impl Tail {
     /// Opens the log at `path`. Without a position, all that there is is read, rotated files first; with one,
-    /// what came after it. `now_ms`: the time, milliseconds since 1970.
-    pub fn open(path: &Path, position: Option<Position>, now_ms: i64) -> Result<Tail> {
+    /// what came after it.
+    pub fn open(path: &Path, position: Option<Position>) -> Result<Tail> {
         let (files, error) = rotation::files(path);
         if files.is_empty() {
             return match error {
@@ -126,7 +125,7 @@ impl Tail {
                 }
             },
         }
-        Ok(Tail { now_ms, waiting, current: None, position, buffer: vec![0; BUFFER], report })
+        Ok(Tail { waiting, current: None, position, buffer: vec![0; BUFFER], report })
     }
 
     /// Whole lines, or None when there are no more for now.
@@ -145,11 +144,10 @@ impl Tail {
                     let current = self.current.as_ref().ok_or_else(|| Error::new("no file is open"))?;
                     self.position = Some(current.position());
                     self.report.bytes += (to - from) as u64;
-                    let live = current.file.age == Age::Live;
                     return Ok(Some(Chunk {
                         lines: &self.buffer[from..to],
                         path: &current.file.path,
-                        reference_ms: if live { self.now_ms } else { current.file.modified_ms },
+                        reference_ms: current.file.modified_ms,
                         first_line: current.first_line(),
                         begins,
                     }));

@@ -45,7 +45,7 @@ impl Folder {
     }
 
     fn tick_reporting(&mut self) -> (String, Report) {
-        let mut tail = Tail::open(&self.log("mail.log"), self.position.clone(), 0).unwrap();
+        let mut tail = Tail::open(&self.log("mail.log"), self.position.clone()).unwrap();
         let mut text = String::new();
         while let Some(chunk) = tail.next_chunk().unwrap() {
             text.push_str(&String::from_utf8_lossy(chunk.lines));
@@ -214,7 +214,7 @@ fn many_chunks_make_the_whole() {
     folder.position = None;
     let mut read = String::new();
     while read.len() < text.len() {
-        let mut tail = Tail::open(&folder.log("mail.log"), folder.position.clone(), 0).unwrap();
+        let mut tail = Tail::open(&folder.log("mail.log"), folder.position.clone()).unwrap();
         let chunk = tail.next_chunk().unwrap().unwrap();
         assert_eq!((chunk.first_line, chunk.begins), (&b"line 0"[..], read.is_empty()));
         read.push_str(std::str::from_utf8(chunk.lines).unwrap());
@@ -226,6 +226,6 @@ fn many_chunks_make_the_whole() {
 #[test]
 fn no_file_at_all_is_an_error() {
     let folder = Folder::new("none");
-    assert!(Tail::open(&folder.log("mail.log"), None, 0).is_err());
-    assert!(Tail::open(&folder.log("missing/mail.log"), None, 0).is_err());
+    assert!(Tail::open(&folder.log("mail.log"), None).is_err());
+    assert!(Tail::open(&folder.log("missing/mail.log"), None).is_err());
 }
