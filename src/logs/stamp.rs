@@ -32,8 +32,8 @@ struct Hour {
 }
 
 impl Stamps {
-    /// `zone` is that of stamps without one; `reference_ms` is the time that no line is younger than: the last
-    /// modification of a file, now for what comes in at once.
+    /// `zone` is that of stamps without one; `reference_ms` is the time that no line is younger than: the
+    /// last modification of a file, now for what comes in at once.
     pub fn new(zone: TimeZone, reference_ms: i64) -> Stamps {
         Stamps { zone, reference_ms, hour: (0, 0), yearless: (0, 0) }
     }

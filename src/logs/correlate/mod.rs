@@ -201,6 +201,13 @@ impl Correlator {
         }
     }
 
+    /// Ends by putting everything that is under way on the shelf, so that the next process loads only the
+    /// messages that its lines name. What is left to write down is small. Only complete after `drain`.
+    pub fn shelve(self, shelf: &mut dyn Shelf) -> State {
+        self.table.messages().for_each(|message| shelf.put(message));
+        State { messages: Vec::new(), pending: self.pending, recent: self.recent, newest_ms: self.newest_ms }
+    }
+
     /// What the lines were, since the last call.
     pub fn take_lines(&mut self) -> Lines {
         std::mem::take(&mut self.lines)

@@ -10,9 +10,12 @@ use std::hash::Hasher;
 
 /// Where messages go that no longer have room in memory, and come back from when a line names them again.
 pub trait Shelf {
-    /// Takes a message: the longest untouched ones, when there are too many or they are too old.
+    /// Takes a message: the longest untouched ones, when there are too many or they are too old, or all
+    /// (`shelve`). One with the same host and queue id that is there already is another, older message, whose
+    /// story is over.
     fn put(&mut self, message: &Message);
-    /// Gives the open message with this queue id (its first, or the one it was requeued as) and host back.
+    /// Gives the message with this host and queue id (its first, or the one it was requeued as) back, and
+    /// forgets it.
     fn take(&mut self, host: &str, queue_id: &str) -> Option<Message>;
 }
 
@@ -154,9 +157,9 @@ impl Table {
         }
     }
 
-    /// Forgets messages that nothing waits for: sessions that ended before their message came in (after an hour
-    /// without a line; after a day if the header had come in), and messages that were refused or thrown away for
-    /// all recipients. To be called when all is drained.
+    /// Forgets messages that nothing waits for: sessions that ended before their message came in (after an
+    /// hour without a line; after a day if the header had come in), and messages that were refused or thrown
+    /// away for all recipients. To be called when all is drained.
     pub(super) fn forget_idle(&mut self, now_ms: i64) {
         const HOUR_MS: i64 = 3_600_000;
         let idle = |message: &Message| {

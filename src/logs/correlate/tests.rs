@@ -71,7 +71,8 @@ fn log(texts: &[&str]) -> String {
     texts.iter().enumerate().map(line).collect()
 }
 
-/// Tells a story at once, and line by line in a new process each: both must be the same.
+/// Tells a story at once, and line by line in a new process each, which knows what the last one wrote down,
+/// or put on a shelf: all must be the same.
 fn tell(texts: &[&str]) -> Story {
     let log = log(texts);
     let mut whole = Story::default();
@@ -88,6 +89,14 @@ fn tell(texts: &[&str]) -> Story {
         state = serde_json::from_str(&serde_json::to_string(&next.state()).unwrap()).unwrap();
     }
     assert_eq!(whole.told, stepwise.told);
+    let (mut shelved, mut shelf, mut state) = (Story::default(), Drawer::default(), State::default());
+    for line in log.split_inclusive('\n') {
+        let mut next = correlator(state);
+        next.read(line.as_bytes(), &mut shelf);
+        next.drain(&mut shelf, |delivery| shelved.hear(delivery));
+        state = next.shelve(&mut shelf);
+    }
+    assert_eq!(whole.told, shelved.told);
     whole
 }
 
@@ -313,11 +322,15 @@ struct Drawer(Vec<Message>);
 
 impl Shelf for Drawer {
     fn put(&mut self, message: &Message) {
+        self.0.retain(|other| other.queue_id != message.queue_id);
         self.0.push(message.clone());
     }
 
     fn take(&mut self, _: &str, queue_id: &str) -> Option<Message> {
-        let at = self.0.iter().position(|message| &*message.queue_id == queue_id)?;
+        let named = |message: &Message| {
+            &*message.queue_id == queue_id || message.requeued_as.as_deref() == Some(queue_id)
+        };
+        let at = self.0.iter().position(named)?;
         Some(self.0.swap_remove(at))
     }
 }

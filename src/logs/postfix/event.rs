@@ -353,6 +353,7 @@ const NO_MESSAGE: &[&[u8]] = &[
     b"cache ",
     b"addr ",
     b"client_connections",
+    b"client=",
     b"Peer ",
     b"peer ",
     b"Host offered STARTTLS",
