@@ -46,6 +46,9 @@ pub struct Position {
     pub modified_ms: i64,
     /// The offset is within a line that was too long and was given already.
     pub within_line: bool,
+    /// The file was compressed and read to its end: there is nothing left to look for in it.
+    #[serde(default)]
+    pub complete: bool,
 }
 
 /// Whole lines of a file.
@@ -94,6 +97,8 @@ struct Current {
     /// What of the buffer is read and not given: from, to.
     unread: (usize, usize),
     ended: bool,
+    /// What ended reading before the end.
+    fault: Option<io::Error>,
 }
 
 impl Tail {
@@ -114,7 +119,9 @@ impl Tail {
             Some(position) => match find(&files, position) {
                 Some(at) => {
                     let mut files = files.into_iter().skip(at);
-                    waiting.extend(files.next().map(|file| (file, position.offset, position.within_line)));
+                    let file =
+                        files.next().filter(|file| !(position.complete && file.coding != Coding::Plain));
+                    waiting.extend(file.map(|file| (file, position.offset, position.within_line)));
                     waiting.extend(files.map(|file| (file, 0, false)));
                 }
                 None => {
@@ -220,7 +227,16 @@ impl Current {
             head = first_bytes(&file, HEAD.min(usize::try_from(offset).unwrap_or(HEAD)))?;
             source.skip_to(offset)?;
         }
-        Ok(Some(Current { file, source, head, offset, within_line, unread: (0, 0), ended: false }))
+        Ok(Some(Current {
+            file,
+            source,
+            head,
+            offset,
+            within_line,
+            unread: (0, 0),
+            ended: false,
+            fault: None,
+        }))
     }
 
     /// The part of the buffer that holds the next whole lines; with `ends`, the file does not grow any more.
@@ -250,12 +266,16 @@ impl Current {
             if self.ended {
                 return Ok(None);
             }
+            if let Some(fault) = self.fault.take() {
+                return Err(fault);
+            }
             let (from, to) = self.unread;
             buffer.copy_within(from..to, 0);
             let kept = to - from;
-            let read = self.source.fill(&mut buffer[kept..])?;
+            let (read, fault) = self.source.fill(&mut buffer[kept..]);
             self.unread = (0, kept + read);
-            self.ended = kept + read < buffer.len();
+            self.ended = fault.is_none() && kept + read < buffer.len();
+            self.fault = fault;
         }
     }
 
@@ -279,6 +299,7 @@ impl Current {
             offset: self.offset,
             modified_ms: self.file.modified_ms,
             within_line: self.within_line,
+            complete: self.ended && self.unread.0 == self.unread.1 && self.file.coding != Coding::Plain,
         }
     }
 
@@ -310,8 +331,11 @@ fn find(files: &[Candidate], position: &Position) -> Option<usize> {
 fn first_bytes(file: &Candidate, many: usize) -> io::Result<Vec<u8>> {
     let mut head = vec![0; many];
     if many > 0 {
-        let read = Source::open_path(&file.path, file.coding)?.fill(&mut head)?;
+        let (read, fault) = Source::open_path(&file.path, file.coding)?.fill(&mut head);
         head.truncate(read);
+        if let Some(fault) = fault.filter(|_| read < many) {
+            return Err(fault);
+        }
     }
     Ok(head)
 }

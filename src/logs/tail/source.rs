@@ -77,20 +77,18 @@ impl Source {
         }
     }
 
-    /// Fills the buffer, or all that there is.
-    pub(super) fn fill(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    /// Fills the buffer with all that there is, up to a fault.
+    pub(super) fn fill(&mut self, buffer: &mut [u8]) -> (usize, Option<io::Error>) {
         let mut have = 0;
         while have < buffer.len() {
             match self.read(&mut buffer[have..]) {
                 Ok(0) => break,
                 Ok(read) => have += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // What was read before the fault is good.
-                Err(error) if have == 0 => return Err(error),
-                Err(_) => break,
+                Err(error) => return (have, Some(error)),
             }
         }
-        Ok(have)
+        (have, None)
     }
 }
 

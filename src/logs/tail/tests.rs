@@ -189,6 +189,39 @@ fn a_compressed_file_is_resumed_and_the_plain_one_preferred() {
 }
 
 #[test]
+fn a_compressed_file_that_was_read_is_not_read_again() {
+    let mut folder = Folder::new("complete");
+    folder.append("plain", "one\n");
+    folder.gzip("plain", "mail.log.1.gz");
+    folder.append("mail.log", "");
+    assert_eq!(folder.tick(), "one\n");
+    assert!(folder.position.as_ref().unwrap().complete);
+    assert_eq!(folder.tick(), "");
+    folder.append("mail.log", "two\n");
+    assert_eq!(folder.tick(), "two\n");
+    assert!(!folder.position.as_ref().unwrap().complete);
+}
+
+#[test]
+fn what_is_whole_of_a_damaged_file_is_read_and_the_damage_told() {
+    let mut folder = Folder::new("damaged");
+    let mut seed = 1_u64;
+    let mut line = |_| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        format!("{seed}\n")
+    };
+    folder.append("plain", &(0..200_000).map(&mut line).collect::<String>());
+    folder.gzip("plain", "mail.log.1.gz");
+    let whole = fs::read(folder.log("mail.log.1.gz")).unwrap();
+    fs::write(folder.log("mail.log.1.gz"), &whole[..whole.len() / 2]).unwrap();
+    folder.append("mail.log", "last\n");
+    let (text, report) = folder.tick_reporting();
+    assert!(text.len() > 1_000_000 && text.ends_with("\nlast\n"));
+    assert_eq!(report.unread.len(), 1);
+    assert_eq!(folder.tick(), "");
+}
+
+#[test]
 fn giant_lines_are_cut_and_do_not_stop_anything() {
     let mut folder = Folder::new("giant");
     let giant = "x".repeat(3 * BUFFER);
