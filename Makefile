@@ -4,12 +4,13 @@ help:
 	@echo 'make test      install what the tests need (as root), then run every check'
 	@echo 'make bench     what carom costs, as ratios'
 	@echo 'make policies  rebuild the shipped policies (policies/dist) from their sources'
+	@echo 'make examples  build and test the example policies in Rust, C, JavaScript and Python'
 
 demo: build-tools
 	cargo build --release --quiet
 	cargo run --release --quiet --example demo
 
-test: test-tools
+test: test-tools guest-tools
 	cargo fmt --check
 	cargo build --release
 	cargo test --release
@@ -23,6 +24,10 @@ bench: build-tools
 policies:
 	policies/build.sh
 
+examples: build-tools
+	cargo build --release
+	examples/policies/test.sh
+
 # A C compiler for SQLite and ring; Postfix and procps for the tests. Installed when missing, by root, on Debian.
 build-tools:
 	@command -v cc >/dev/null || $(MAKE) --no-print-directory install PACKAGES='gcc libc6-dev'
@@ -31,9 +36,16 @@ test-tools: build-tools
 	@test -x /usr/sbin/postfix && command -v pkill >/dev/null && command -v bash >/dev/null \
 		|| $(MAKE) --no-print-directory install PACKAGES='postfix procps bash'
 
+# The guide builds a policy in Rust: with rustup's target, or with Debian's Rust and its sources.
+guest-tools:
+	@test -d "$$(rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null)" \
+		|| rustup target add wasm32-unknown-unknown 2>/dev/null \
+		|| test -d /usr/lib/rustlib/src -o -d /usr/lib/rust-web/lib/rustlib/src \
+		|| $(MAKE) --no-print-directory install PACKAGES='rustc-web cargo-web rust-web-src lld'
+
 install:
 	@test "$$(id -u)" = 0 || { echo 'please install: $(PACKAGES)'; exit 1; }
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES)
 
-.PHONY: help demo test bench policies build-tools test-tools install
+.PHONY: help demo test bench policies examples guest-tools build-tools test-tools install

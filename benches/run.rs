@@ -12,6 +12,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use std::error::Error;
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -42,11 +43,20 @@ fn main() -> Outcome<()> {
         return Err("benches/empty.rs does not compile".into());
     }
     bench.pipe(&empty)?;
+    bench.policy()?;
     bench.relay("accept", "x@accept.sink.example", 347.0)?;
     bench.relay("open and click", "x@openclick.sink.example", 114.0)?;
     bench.relay("bounce", "x@oob.sink.example", 146.0)?;
     fs::remove_dir_all(dir)?;
     Ok(())
+}
+
+/// What is run.
+#[derive(Clone, Copy, PartialEq)]
+enum What {
+    Carom,
+    Empty,
+    Interpreted,
 }
 
 struct Bench {
@@ -71,34 +81,48 @@ impl Bench {
         let file = self.dir.join("message");
         fs::write(&file, &message)?;
         let config = self.dir.join("pipe.toml");
-        let run = |carom: bool| -> Outcome<()> {
-            let mut command = Command::new(if carom { &self.binary } else { empty });
-            if carom {
+        let run = |what: What| -> Outcome<()> {
+            let mut command = Command::new(if what == What::Empty { empty } else { &self.binary });
+            if what != What::Empty {
                 command.arg("--config").arg(&config);
+                let to = "x@accept.sink.example";
                 command.args([
                     "pipe",
                     "--sender",
                     SENDER,
                     "--recipient",
-                    "x@accept.sink.example",
+                    to,
                     "--client-address",
                     "192.0.2.1",
                 ]);
             }
+            if what == What::Interpreted {
+                // SAFETY: prctl is a plain system call, allowed between fork and exec.
+                unsafe {
+                    command.pre_exec(|| match libc::prctl(libc::PR_SET_MDWE, 1u64, 0u64, 0u64, 0u64) {
+                        0 => Ok(()),
+                        _ => Err(std::io::Error::last_os_error()),
+                    });
+                }
+            }
             let status = command.stdin(fs::File::open(&file)?).stdout(Stdio::null()).status()?;
             if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
         };
-        run(true)?;
-        let (mut ours, mut theirs) = (0.0, 0.0);
+        let all: &[What] = match run(What::Carom).and_then(|()| run(What::Interpreted)) {
+            Ok(()) => &[What::Carom, What::Empty, What::Interpreted],
+            Err(_) => &[What::Carom, What::Empty],
+        };
+        let mut used = [0.0; 3];
         for _ in 0..RUNS / 20 {
-            for carom in [true, false] {
+            for what in all {
                 let before = children();
                 for _ in 0..20 {
-                    run(carom)?;
+                    run(*what)?;
                 }
-                *(if carom { &mut ours } else { &mut theirs }) += children() - before;
+                used[*what as usize] += children() - before;
             }
         }
+        let [ours, theirs, interpreted] = used;
         let each = |seconds: f64| seconds * 1000.0 / RUNS as f64;
         println!(
             "carom pipe, {} bytes, DKIM verified, sink policy, SQLite: {:.2} ms CPU",
@@ -106,7 +130,37 @@ impl Bench {
             each(ours)
         );
         println!("an empty Rust process:                                    {:.2} ms CPU", each(theirs));
-        println!("ratio                                                     {:.2}\n", ours / theirs);
+        println!("ratio                                                     {:.2}", ours / theirs);
+        if interpreted > 0.0 {
+            println!(
+                "the same where memory may not be made executable (Pulley): {:.2} ms CPU, {:.2} times\n",
+                each(interpreted),
+                interpreted / ours
+            );
+        }
+        Ok(())
+    }
+
+    /// What policies cost: the shipped ones, and the examples that are built.
+    fn policy(&self) -> Outcome<()> {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/policies");
+        let mut policies = vec![PathBuf::from("sink"), PathBuf::from("bounce")];
+        let languages = ["rust", "c", "javascript", "python"];
+        policies.extend(languages.map(|language| examples.join(language).join("policy.wasm")));
+        for policy in policies.iter().filter(|policy| policy.extension().is_none() || policy.exists()) {
+            let output = Command::new(&self.binary)
+                .arg("--config")
+                .arg(self.dir.join("pipe.toml"))
+                .args(["policy", "bench"])
+                .arg(policy)
+                .output()?;
+            let said = String::from_utf8_lossy(if output.status.success() {
+                &output.stdout
+            } else {
+                &output.stderr
+            });
+            println!("carom policy bench {}\n{said}", policy.display());
+        }
         Ok(())
     }
 

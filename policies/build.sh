@@ -5,7 +5,8 @@ set -eu
 cd "$(dirname "$0")"
 target=wasm32-unknown-unknown
 root=$(cd .. && pwd)
-export RUSTFLAGS="--remap-path-prefix=$root=/carom --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
+# A small stack and a bound: the memory of an instance is made anew for every message.
+export RUSTFLAGS="-Clink-arg=-zstack-size=131072 -Clink-arg=--max-memory=33554432 --remap-path-prefix=$root=/carom --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
 if rustc --print target-libdir --target $target 2>/dev/null | xargs -r test -d; then
     cargo build --release --target $target -p sink -p misfit
 else

@@ -6,45 +6,12 @@
 use crate::auth::{Dns, DnsFailure};
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::envelope::Envelope;
-use crate::error::Error;
-use crate::policy::Policy;
-use crate::policy::facts::Facts;
+use crate::policy::Wanted;
 use crate::store::Store;
-use serde::Serialize;
+use crate::workshop::inspect::{self, Finding};
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// One thing that was looked at.
-#[derive(Clone, Debug, Serialize)]
-pub struct Finding {
-    /// What was looked at: `policy`, `store`, `dns`, …
-    pub subject: String,
-    /// What was found.
-    pub found: String,
-    /// How to mend it; `None` when all is well.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<String>,
-}
-
-impl Finding {
-    fn good(subject: &str, found: impl ToString) -> Finding {
-        Finding { subject: subject.into(), found: found.to_string(), remedy: None }
-    }
-
-    fn wrong(subject: &str, found: impl ToString, remedy: impl ToString) -> Finding {
-        Finding { subject: subject.into(), found: found.to_string(), remedy: Some(remedy.to_string()) }
-    }
-
-    fn error(subject: &str, error: &Error) -> Finding {
-        let remedy = error.remedy_text().unwrap_or("see the text of the error");
-        let text = error.to_string();
-        let found = text.strip_suffix(remedy).map_or(text.as_str(), |text| text.trim_end_matches("; "));
-        Finding::wrong(subject, found, remedy)
-    }
-}
 
 /// Looks at everything.
 pub fn check(config: &Config) -> Vec<Finding> {
@@ -68,37 +35,9 @@ fn policies(config: &Config) -> Vec<Finding> {
     if !names.contains(&&config.default_policy) {
         names.push(&config.default_policy);
     }
-    let dns = match Dns::open(&config.dns) {
-        Ok(dns) => Arc::new(dns),
-        Err(error) => return vec![Finding::error("dns", &error)],
-    };
-    let mut findings = Vec::new();
-    for name in names {
-        let policy =
-            match Policy::load(name, config, 1).and_then(|policy| policy.start_clock().map(|()| policy)) {
-                Ok(policy) => policy,
-                Err(error) => {
-                    findings.push(Finding::error("policy", &error));
-                    continue;
-                }
-            };
-        let deadline = Deadline::after(Duration::from_secs(1));
-        let raw = Arc::new(b"Subject: carom check\r\n\r\n".to_vec());
-        let facts =
-            Rc::new(Facts::new(raw, Envelope::default(), Arc::new(config.clone()), dns.clone(), deadline));
-        match policy.validate_settings(&facts) {
-            Err(failure) => {
-                findings.push(Finding::wrong("policy", failure, "mend the policy, or name another"))
-            }
-            Ok(complaints) if complaints.is_empty() => {
-                findings.push(Finding::good("policy", format_args!("{name} ({})", &policy.hash[..12])));
-            }
-            Ok(complaints) => findings.extend(complaints.iter().map(|complaint| {
-                Finding::wrong("policy", complaint, format_args!("change it in [policy.{name}.settings]"))
-            })),
-        }
-    }
-    findings
+    let config = Arc::new(config.clone());
+    let look = |name: &&String| inspect::inside(&config, &Wanted { name, file: None, settings: None });
+    names.iter().flat_map(look).collect()
 }
 
 fn store(config: &Config) -> Finding {

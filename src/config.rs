@@ -43,6 +43,8 @@ pub struct Config {
     pub visit: Visit,
     /// Limits of every policy.
     pub limits: Limits,
+    /// Installed policies.
+    pub policies: Policies,
     /// Named policies: where they come from, and their settings.
     pub policy: BTreeMap<String, Policy>,
 }
@@ -207,6 +209,19 @@ pub enum OnTrap {
     Accept,
 }
 
+/// `[policies]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policies {
+    /// Where `carom policy install` puts policies; default `policies` in the state directory, or `/etc/carom/policies`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<PathBuf>,
+    /// The user that carom runs as under the mail server. Nothing that this user could write is ever installed.
+    pub mail_user: String,
+    /// Releases of one policy that are kept to roll back to, the one in force included.
+    pub keep: usize,
+}
+
 /// `[policy.NAME]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -217,6 +232,9 @@ pub struct Policy {
     /// What becomes of a message when this policy fails; default `[limits] on_trap`.
     #[serde(skip_serializing_if = "Option::is_none", alias = "on-trap")]
     pub on_trap: Option<OnTrap>,
+    /// Decide beside the policy in force, for comparison: differences are counted and kept for `carom policy diff`, and
+    /// nothing that this policy wants is done.
+    pub monitor: bool,
     /// The policy's own settings.
     pub settings: toml::Table,
 }
@@ -236,6 +254,7 @@ impl Default for Config {
             send: Send::default(),
             visit: Visit::default(),
             limits: Limits::default(),
+            policies: Policies::default(),
             policy: BTreeMap::new(),
         }
     }
@@ -303,9 +322,15 @@ impl Default for Limits {
     }
 }
 
+impl Default for Policies {
+    fn default() -> Policies {
+        Policies { directory: None, mail_user: "carom".into(), keep: 10 }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Policy {
-        Policy { path: None, on_trap: None, settings: toml::Table::new() }
+        Policy { path: None, on_trap: None, monitor: false, settings: toml::Table::new() }
     }
 }
 
@@ -378,6 +403,9 @@ impl Config {
                 "remove the key for the default",
             );
         }
+        if self.policies.keep == 0 {
+            return impossible("keep", "the policy in force is one of those kept", "give at least 1");
+        }
         if self.log.level.parse::<tracing::Level>().is_err() {
             return impossible("level", "is not a level", "use error, warn, info, debug or trace");
         }
@@ -409,6 +437,16 @@ impl Config {
     /// The directory of compiled policies. Its code is run: only its owner may write there.
     pub fn compiled_dir(&self) -> PathBuf {
         self.state_dir().join("compiled")
+    }
+
+    /// The directory of installed policies, which only who installs may write to: `policies` in the state directory if the
+    /// config or `--state` sets one, else `/etc/carom/policies`.
+    pub fn policies_dir(&self) -> PathBuf {
+        match (&self.policies.directory, &self.state) {
+            (Some(directory), _) => directory.clone(),
+            (None, Some(state)) => state.join("policies"),
+            (None, None) => PathBuf::from("/etc/carom/policies"),
+        }
     }
 
     /// The name carom calls itself in SMTP and in reports.

@@ -3,21 +3,23 @@
 //! Taking is the caller's (`intake`); reading and checking happen when the policy asks. Invariant: before the promise
 //! nothing has happened and every failure is "try again"; after it the message is ours, whatever happens.
 
-use crate::action::{self, Doors, Keep};
-use crate::auth::{Dns, DnsFailure};
+use crate::action::{Doors, Keep};
+use crate::auth::Dns;
 use crate::config::{Config, OnTrap};
 use crate::deadline::Deadline;
-use crate::envelope::{Envelope, split_address};
+use crate::decide::{Question, Undecided};
+use crate::envelope::Envelope;
 use crate::error::{Exit, Result};
 use crate::journal::{self, Key, Work};
-use crate::log::{Entry, MessageLog};
+use crate::log::{Entry, MessageLog, Policed};
+use crate::monitor::Monitor;
 use crate::policy::facts::Facts;
-use crate::policy::plan::{Action, Plan, Refusal, Reply, Route, Verdict};
+use crate::policy::plan::{Plan, Reply, Verdict};
 use crate::policy::{Failure, Policy};
 use crate::store::{Promise, Record, Standing, Store, Tally};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 /// Everything a delivery needs, made once a process and shared by all threads.
@@ -26,8 +28,11 @@ pub struct House {
     pub config: Arc<Config>,
     /// DNS.
     pub dns: Arc<Dns>,
-    /// The policy that decides.
-    pub policy: Policy,
+    /// The policy that decides. A message asks for it once, and is decided by that one whatever is installed meanwhile.
+    policy: RwLock<Arc<Policy>>,
+    /// Policies that decide beside it, for comparison.
+    monitor: Monitor,
+    threads: usize,
     /// Counters, journal, outbox.
     pub store: Arc<Store>,
     /// The doors out: mail, links, kept copies.
@@ -41,15 +46,62 @@ impl House {
     pub fn open(config: Arc<Config>, policy: &str, threads: usize) -> Result<House> {
         let dns = Arc::new(Dns::open(&config.dns)?);
         let policy = Policy::load(policy, &config, threads)?;
+        let monitor = Monitor::open(&config, &policy.name, threads);
         let store = Arc::new(Store::open(&config.store_path())?);
         Ok(House {
             doors: Doors::new(config.clone(), dns.clone(), store.clone()),
             log: MessageLog::open(&config),
             config,
             dns,
-            policy,
+            policy: RwLock::new(Arc::new(policy)),
+            monitor,
+            threads,
             store,
         })
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Arc<Policy> {
+        self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Loads the policy anew if another one was put in force since. One that cannot be loaded leaves the old one deciding.
+    pub fn refresh(&self) {
+        let old = self.policy();
+        if old.is_current(&self.config) {
+            return;
+        }
+        let fresh = Policy::load(&old.name, &self.config, self.threads)
+            .and_then(|fresh| fresh.start_clock().map(|()| fresh));
+        match fresh {
+            Ok(fresh) => {
+                tracing::info!(
+                    policy = &*fresh.name,
+                    from = old.hash,
+                    to = fresh.hash,
+                    "another policy is in force"
+                );
+                *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+            }
+            Err(error) => {
+                tracing::error!(%error, "the policy in force cannot be loaded; the one before goes on")
+            }
+        }
+    }
+
+    /// Starts the clock by which the time of policies is measured, for as long as they are used.
+    pub fn start_clock(&self) -> Result<()> {
+        self.policy().start_clock()?;
+        self.monitor.start_clock()
+    }
+
+    /// Moves that clock on once, for who has a thread that waits anyway.
+    pub fn ticker(&self) -> impl Fn() + Send + use<> {
+        let (policy, monitor) = (self.policy().ticker(), self.monitor.ticker());
+        move || {
+            policy();
+            monitor();
+        }
     }
 
     /// The time one message has.
@@ -104,17 +156,22 @@ impl Answer {
 
 /// Takes one message down the road. `promised` is set once the message is ours.
 pub fn deliver(house: &House, mail: &Mail, deadline: Deadline, promised: &AtomicBool) -> Answer {
+    let policy = house.policy();
     let facts = Rc::new(facts(house, mail, deadline));
-    let mut plan = match ask(house, &facts, mail, deadline) {
-        Ok(plan) => plan,
-        Err(Undecided::Policy(failure)) => return failed(house, mail, &failure),
-        Err(Undecided::Dns(text)) => return count_later(house, mail, Answer::later(text)),
+    let question = question(house, mail, deadline);
+    let decided = match question.ask(&policy, &facts) {
+        Ok(decided) => decided,
+        Err(Undecided::Policy(failure)) => return failed(house, &policy, mail, &failure),
+        Err(Undecided::Dns(text)) => return count_later(house, mail, Answer::later(text), Tally::default()),
     };
+    let mut tally = Tally::default();
+    house.monitor.compare(&question, &facts, &policy, &decided, &house.store, &mut tally);
+    let digest = decided.digest();
+    let mut plan = decided.plan;
     let answer = answer(&plan.verdict);
     if let Answer::Later(_) = answer {
-        return count_later(house, mail, answer);
+        return count_later(house, mail, answer, tally);
     }
-    let mut tally = Tally::default();
     tally.add("total_messages");
     if let Answer::Refused(_) = answer {
         tally.add("rejected");
@@ -122,7 +179,8 @@ pub fn deliver(house: &House, mail: &Mail, deadline: Deadline, promised: &Atomic
     for name in plan.take_bookkeeping() {
         tally.add(&name);
     }
-    let mut entry = Entry::new(mail.at_ms, &mail.envelope, &house.policy.name, &plan.verdict, mail.seed);
+    let decided_by = Policed { name: &policy.name, hash: policy.short_hash(), plan: digest };
+    let mut entry = Entry::new(mail.at_ms, &mail.envelope, decided_by, &plan.verdict, mail.seed);
     if plan.steps.is_empty() {
         let key = mail.key.of_a_redelivery();
         let record = Record { key, tally: &tally, at_ms: mail.at_ms, message: true };
@@ -137,7 +195,7 @@ pub fn deliver(house: &House, mail: &Mail, deadline: Deadline, promised: &Atomic
             plan: &plan,
             message: &mail.raw,
             seed: mail.seed,
-            policy: &house.policy.name,
+            policy: &policy.name,
             at_ms: mail.at_ms,
             tally: &tally,
         };
@@ -175,81 +233,18 @@ fn resume(house: &House, key: &str, answer: Answer, deadline: Deadline) -> Answe
 }
 
 /// The plan for a message, complete with where its answers go, without doing anything.
-pub fn explain(house: &House, mail: &Mail, deadline: Deadline) -> Result<Plan, String> {
+pub fn explain(house: &House, policy: &Policy, mail: &Mail, deadline: Deadline) -> Result<Plan, String> {
     let facts = Rc::new(facts(house, mail, deadline));
-    ask(house, &facts, mail, deadline).map_err(|undecided| match undecided {
-        Undecided::Policy(failure) => failure.text,
-        Undecided::Dns(text) => text,
-    })
+    let decided = question(house, mail, deadline).ask(policy, &facts);
+    decided.map(|decided| decided.plan).map_err(|undecided| undecided.to_string())
 }
 
 fn facts(house: &House, mail: &Mail, deadline: Deadline) -> Facts {
     Facts::new(mail.raw.clone(), mail.envelope.clone(), house.config.clone(), house.dns.clone(), deadline)
 }
 
-enum Undecided {
-    Policy(Failure),
-    Dns(String),
-}
-
-/// Asks the policy for a plan, then where the answers in it may go.
-fn ask(house: &House, facts: &Rc<Facts>, mail: &Mail, deadline: Deadline) -> Result<Plan, Undecided> {
-    let now_ms = u64::try_from(mail.at_ms).unwrap_or(0);
-    let decision = house.policy.decide(facts, mail.seed, now_ms).map_err(Undecided::Policy)?;
-    let mut plan = decision.plan;
-    let mut asked = None;
-    for step in &mut plan.steps {
-        match &mut step.action {
-            Action::Open(visit) | Action::Click(visit) if visit.user_agent.is_empty() => {
-                visit.user_agent = action::user_agent(&house.config, mail.seed);
-            }
-            Action::Bounce(bounce) => bounce.route = route(house, facts, &mut asked, deadline)?.0,
-            Action::AutoReply(reply) => reply.route = route(house, facts, &mut asked, deadline)?.0,
-            Action::Complain(complaint) => complaint.route = route(house, facts, &mut asked, deadline)?.1,
-            _ => {}
-        }
-    }
-    Ok(plan)
-}
-
-/// Where an answer to the return path goes, and where a complaint about it goes. Found out once a message.
-type Routes = (Route, Route);
-
-fn route(
-    house: &House,
-    facts: &Rc<Facts>,
-    asked: &mut Option<Routes>,
-    deadline: Deadline,
-) -> Result<Routes, Undecided> {
-    if let Some(routes) = asked {
-        return Ok(routes.clone());
-    }
-    let refused = |refusal| Route { refusal: Some(refusal), ..Route::default() };
-    let envelope = facts.envelope();
-    let refuse_both = |refusal| (refused(refusal), refused(refusal));
-    let found = match split_address(&envelope.sender) {
-        None => refuse_both(Refusal::MissingReturnPath),
-        Some(_) if split_address(&envelope.recipient).is_none() => refuse_both(Refusal::MissingTo),
-        Some((_, domain)) => match house.dns.mx(domain, deadline) {
-            Err(DnsFailure::Temporary(text)) => {
-                return Err(Undecided::Dns(format!("DNS for {domain} does not answer now: {text}")));
-            }
-            Err(DnsFailure::NotFound | DnsFailure::NoMail) => refuse_both(Refusal::NotRecognised),
-            Ok(hosts) => {
-                let mapped = house.policy.map(facts, &envelope.sender, &hosts).map_err(Undecided::Policy)?;
-                match mapped.filter(|mapping| !mapping.hosts.is_empty()) {
-                    None => refuse_both(Refusal::NotRecognised),
-                    Some(mapping) => {
-                        let to = |to: String| Route { hosts: mapping.hosts.clone(), to, refusal: None };
-                        let complaints = mapping.feedback_address.clone().map(to);
-                        (to(envelope.sender.clone()), complaints.unwrap_or(refused(Refusal::NotRecognised)))
-                    }
-                }
-            }
-        },
-    };
-    *asked = Some(found.clone());
-    Ok(found)
+fn question<'a>(house: &'a House, mail: &'a Mail, deadline: Deadline) -> Question<'a> {
+    Question { config: &house.config, dns: &house.dns, seed: mail.seed, at_ms: mail.at_ms, deadline }
 }
 
 fn answer(verdict: &Verdict) -> Answer {
@@ -261,11 +256,11 @@ fn answer(verdict: &Verdict) -> Answer {
 }
 
 /// The policy failed: the log and a counter say so, and the message goes where `on_trap` says.
-fn failed(house: &House, mail: &Mail, failure: &Failure) -> Answer {
+fn failed(house: &House, policy: &Policy, mail: &Mail, failure: &Failure) -> Answer {
     tracing::error!(queue_id = mail.envelope.queue_id, "{failure}");
     let mut tally = Tally::default();
     tally.add(failure.kind.counter());
-    let taken = house.policy.on_trap == OnTrap::Accept;
+    let taken = policy.on_trap == OnTrap::Accept;
     if taken {
         tally.add("total_messages");
     }
@@ -278,8 +273,7 @@ fn failed(house: &House, mail: &Mail, failure: &Failure) -> Answer {
 }
 
 /// A message that is put off is counted as such, and counts as a message only when it has been decided.
-fn count_later(house: &House, mail: &Mail, answer: Answer) -> Answer {
-    let mut tally = Tally::default();
+fn count_later(house: &House, mail: &Mail, answer: Answer, mut tally: Tally) -> Answer {
     tally.add("deferred");
     let record = Record { key: None, tally: &tally, at_ms: mail.at_ms, message: false };
     if let Err(error) = house.store.record(&record) {

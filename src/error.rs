@@ -60,6 +60,17 @@ impl Error {
         self
     }
 
+    /// Says in front what it is about; the remedy stays.
+    pub fn within(mut self, what: impl fmt::Display) -> Error {
+        self.what = format!("{what}: {}", self.what);
+        self
+    }
+
+    /// What went wrong, without the remedy.
+    pub fn text(&self) -> &str {
+        &self.what
+    }
+
     /// How to mend it, if that is known.
     pub fn remedy_text(&self) -> Option<&str> {
         self.remedy.as_deref()

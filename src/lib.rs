@@ -33,6 +33,10 @@ pub mod action;
 pub mod journal;
 /// 7 add: one line for each message, and carom's own log.
 pub mod log;
+/// 4 ask, whole: the policy's plan, and where the answers in it may go.
+pub mod decide;
+/// Policies that only look on.
+pub mod monitor;
 /// THE SEVEN STEPS of a message, on one page.
 pub mod deliver;
 /// Every message of a relay directory, many at once.
@@ -41,6 +45,8 @@ pub mod relay;
 pub mod cron;
 /// What was counted.
 pub mod stats;
+/// Where policies are made: scaffolded, built, checked, tried, tested, measured.
+pub mod workshop;
 /// Is everything there that a message will need?
 pub mod check;
 /// Moving from bouncy-sink.

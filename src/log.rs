@@ -30,8 +30,9 @@ pub struct Entry<'a> {
     /// The envelope.
     #[serde(flatten)]
     pub envelope: &'a Envelope,
-    /// The policy that decided.
-    pub policy: &'a str,
+    /// The policy that decided, and what.
+    #[serde(flatten)]
+    pub decided_by: Policed<'a>,
     /// With this seed it decides the same again.
     pub seed: u64,
     /// What the mail server was told.
@@ -42,17 +43,30 @@ pub struct Entry<'a> {
     pub results: Vec<Ended>,
 }
 
+/// The policy that decided, exactly.
+#[derive(Clone, Debug, Serialize)]
+pub struct Policed<'a> {
+    /// Its name.
+    #[serde(rename = "policy")]
+    pub name: &'a str,
+    /// The first digits of the SHA-256 of its component.
+    #[serde(rename = "policy_hash")]
+    pub hash: &'a str,
+    /// The same for the same plan.
+    pub plan: String,
+}
+
 impl<'a> Entry<'a> {
     /// A line about a message that came at `at_ms`.
     pub fn new(
         at_ms: i64,
         envelope: &'a Envelope,
-        policy: &'a str,
+        decided_by: Policed<'a>,
         verdict: &'a Verdict,
         seed: u64,
     ) -> Entry<'a> {
         let (counted, results) = (Tally::default(), Vec::new());
-        Entry { time: time(at_ms), envelope, policy, seed, verdict, counted, results }
+        Entry { time: time(at_ms), envelope, decided_by, seed, verdict, counted, results }
     }
 }
 

@@ -117,6 +117,7 @@ pub fn run(
             if !follow || stop.load(Relaxed) {
                 return Ok(());
             }
+            house.refresh();
             if last_tick.elapsed() >= Duration::from_secs(1) {
                 last_tick = Instant::now();
                 scope.spawn(|_| run.tick());

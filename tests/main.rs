@@ -4,10 +4,14 @@
 mod harness;
 
 mod answers;
+mod guests;
+mod guide;
 mod hostile;
 mod pipe;
+mod policy;
 mod postfix;
 mod relay;
+mod releases;
 mod sink;
 mod tidy;
 mod visits;

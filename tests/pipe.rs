@@ -201,7 +201,7 @@ fn a_policy_that_fails_is_named_with_its_hash_and_the_message_deferred_or_taken(
         ("trap", "unreachable"),
         ("loop", "ms"),
         ("hog", "bytes of memory"),
-        ("recurse", "stack"),
+        ("recurse", "memory access"),
         ("steps", "steps"),
         ("refuse", "as asked"),
         ("nonsense", "makes no sense"),

@@ -170,3 +170,20 @@ fn the_readme_shows_the_files_that_are_tested() {
     let changelog = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
     assert!(changelog.contains(env!("CARGO_PKG_VERSION")));
 }
+
+/// What is published is never changed: guests are compiled against it for years. A later minor version adds functions and
+/// interfaces, and gets a line of its own here.
+#[test]
+fn the_published_wit_is_frozen() {
+    const PUBLISHED: [(&str, &str); 1] =
+        [("carom:policy@1.0.0", "8cee372541a7735ed5004a1ac04110fc4685959378e0414f1fc6d1be562cc9fc")];
+    let mut text = String::new();
+    for (name, content) in files("wit", "wit") {
+        text.push_str(&format!("{name}\n{content}"));
+    }
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    let hash: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let (package, published) = PUBLISHED[PUBLISHED.len() - 1];
+    assert!(text.contains(&format!("package {package};")));
+    assert_eq!(hash, published, "wit/ is not {package} as it was published: raise the version, and only add");
+}

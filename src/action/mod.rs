@@ -10,8 +10,11 @@ mod http;
 mod keep;
 mod network;
 mod report;
+pub mod retry;
 mod smtp;
+pub mod template;
 mod visit;
+pub mod webhook;
 
 pub use keep::Keep;
 

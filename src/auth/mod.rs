@@ -21,10 +21,19 @@ mod verify;
 mod trusted;
 /// The facts about one message, computed when they are asked for.
 mod check;
+/// The secrets that return paths are signed with.
+mod keys;
+/// Signed return paths: for whom a message was, and the proof that it was ours.
+pub mod verp;
+/// Return paths with a tag, as milters make them.
+pub mod batv;
+/// Return paths that a forwarder rewrote.
+pub mod srs;
 /// A DNS server that does as it is told.
 #[cfg(test)]
 mod test_server;
 
 pub use check::Check;
 pub use dns::{Dns, DnsFailure};
+pub use keys::Keys;
 pub use verdict::{Signature, Verdict};

@@ -4,6 +4,7 @@
 //! everything that goes wrong here, bad arguments included, ends as "try again later".
 
 mod pipe;
+mod policy;
 mod relay;
 mod show;
 
@@ -65,6 +66,11 @@ enum Command {
     Outbox,
     /// Test config, policy, store, directories and DNS; say how to mend what is wrong
     Check,
+    /// The life of a policy: check, test, run, bench, install, list, rollback, show, wit, diff
+    Policy {
+        #[command(subcommand)]
+        command: policy::Command,
+    },
     /// Move from bouncy-sink
     Sink {
         #[command(subcommand)]
@@ -123,6 +129,7 @@ pub fn run() -> Exit {
             Command::Log(arguments) => show::log(&arguments, &config, json),
             Command::Outbox => show::outbox(&config, json),
             Command::Check => show::check(&config, json),
+            Command::Policy { command } => policy::run(&command, config, json),
             _ => Ok(Exit::Ok),
         }),
     };

@@ -108,7 +108,7 @@ pub(super) fn run(arguments: &Arguments, load: impl FnOnce() -> Result<Arc<Confi
         Err(error) => return end(&Answer::later(error)),
     };
     let overdue = move || end(&Answer::later(format_args!("not done within {seconds} s"))) as u8;
-    let clock = (Policy::TICK, house.policy.ticker());
+    let clock = (Policy::TICK, house.ticker());
     if let Err(error) = pipe::watch(deadline, promised.clone(), clock, overdue) {
         return end(&Answer::later(error));
     }
@@ -149,11 +149,12 @@ fn envelope(arguments: &Arguments) -> Envelope {
 }
 
 fn explain(house: &House, mail: &Mail, deadline: Deadline, json: bool) -> Exit {
-    match deliver::explain(house, mail, deadline) {
+    let policy = house.policy();
+    match deliver::explain(house, &policy, mail, deadline) {
         Ok(plan) => {
             let shown = serde_json::json!({
-                "policy": &*house.policy.name,
-                "hash": house.policy.hash,
+                "policy": &*policy.name,
+                "hash": policy.hash,
                 "seed": mail.seed,
                 "envelope": mail.envelope,
                 "verdict": plan.verdict,

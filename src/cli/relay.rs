@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Arguments, config: Arc<Config>, json: bool, quiet:
     let name = arguments.policy.clone().unwrap_or_else(|| config.default_policy.clone());
     let threads = config.relay.threads;
     let house = House::open(config, &name, threads)?;
-    house.policy.start_clock()?;
+    house.start_clock()?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, stop.clone()).context("cannot wait for signals")?;

@@ -6,6 +6,7 @@ use crate::check;
 use crate::config::Config;
 use crate::error::{Context, Exit, Result};
 use crate::store::Store;
+use crate::workshop::inspect::Finding;
 use crate::{log, sink, stats};
 use clap::Args;
 use std::fmt::Write;
@@ -26,7 +27,7 @@ pub(super) struct Log {
 }
 
 /// Every row as JSON, or as the columns that people read.
-fn line(value: &impl serde::Serialize) -> Result<String> {
+pub(super) fn line(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(value).map(|text| text + "\n").context("JSON")
 }
 
@@ -74,22 +75,29 @@ pub(super) fn outbox(config: &Config, json: bool) -> Result<Exit> {
 }
 
 pub(super) fn check(config: &Config, json: bool) -> Result<Exit> {
-    let findings = check::check(config);
+    findings(&check::check(config), json)
+}
+
+/// Prints findings; the exit code says whether something is wrong.
+pub(super) fn findings(findings: &[Finding], json: bool) -> Result<Exit> {
     let mut text = String::new();
-    for finding in &findings {
+    for finding in findings {
         if json {
             text.push_str(&line(finding)?);
-        } else {
-            let mark = if finding.remedy.is_none() { "ok   " } else { "wrong" };
-            let _ = writeln!(text, "{mark}  {:10} {}", finding.subject, finding.found);
-            if let Some(remedy) = &finding.remedy {
-                let _ = writeln!(text, "       {:10} mend: {remedy}", "");
-            }
+            continue;
+        }
+        let (mark, word) = match (finding.is_wrong(), finding.note) {
+            (true, _) => ("wrong", "mend"),
+            (_, true) => ("note ", "better"),
+            _ => ("ok   ", ""),
+        };
+        let _ = writeln!(text, "{mark}  {:10} {}", finding.subject, finding.found);
+        if let Some(remedy) = &finding.remedy {
+            let _ = writeln!(text, "       {:10} {word}: {remedy}", "");
         }
     }
     print(text.as_bytes())?;
-    let wrong = findings.iter().any(|finding| finding.remedy.is_some());
-    Ok(if wrong { Exit::Failure } else { Exit::Ok })
+    Ok(if findings.iter().any(Finding::is_wrong) { Exit::Failure } else { Exit::Ok })
 }
 
 pub(super) fn import(file: &Path) -> Result<Exit> {

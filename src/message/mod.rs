@@ -134,6 +134,15 @@ impl<'a> Message<'a> {
         &self.tree().parts
     }
 
+    /// The first `limit` bytes of the text that a reader is shown first: of the first `text/plain` part that is no attachment, else
+    /// of the first `text/html` part.
+    pub fn text(&self, limit: usize) -> Option<String> {
+        let shown =
+            |kind: &str| self.parts().iter().find(|part| !part.attachment && part.content_type.kind == kind);
+        let part = shown("text/plain").or_else(|| shown("text/html"))?;
+        Some(part.text(limit).0.into_owned())
+    }
+
     /// Absolute http and https addresses of `<img src>` in the HTML body, in document order; at most 10,000.
     pub fn images(&self) -> &[String] {
         &self.html().links.images

@@ -3,7 +3,9 @@
 //! Invariant: compiled code is run only from a file that root or this very user owns and nobody else may write, in a
 //! directory of which the same holds; anything else is compiled anew in memory.
 
+use super::anatomy::Anatomy;
 use super::engine::{self, Flavor, Purpose, refused_executable_memory};
+use super::failure::one_line;
 use crate::config::Limits;
 use crate::error::{Context, Error, Result};
 use rustix::fs::{Mode, OFlags};
@@ -45,30 +47,34 @@ pub(super) fn compiled_path(directory: &Path, hash: &str, flavor: Flavor) -> Pat
     directory.join(format!("{}-{VERSION}-{}.cwasm", &hash[..hash.len().min(32)], flavor.name()))
 }
 
-/// Maps the compiled component at `path`, or compiles what `wasm` gives.
+/// Maps the first compiled component of `places` that is there, or compiles what `wasm` gives and keeps it in the last place.
 pub(super) fn load(
     flavor: Flavor,
     purpose: Purpose,
     limits: &Limits,
-    path: &Path,
+    places: &[PathBuf],
     wasm: impl FnOnce() -> Result<Vec<u8>>,
 ) -> std::result::Result<Loaded, LoadFailure> {
-    let runner = engine::engine(flavor, purpose, limits)?;
-    match map(&runner, path) {
-        Ok(Some(component)) => {
-            return Ok(Loaded { engine: runner, component, fresh: false });
+    if purpose != Purpose::Measure {
+        let runner = engine::engine(flavor, purpose, limits)?;
+        for path in places {
+            match map(&runner, path) {
+                Ok(Some(component)) => return Ok(Loaded { engine: runner, component, fresh: false }),
+                Ok(None) => {}
+                Err(error) if refused_executable_memory(&error) => {
+                    return Err(LoadFailure::NoExecutableMemory);
+                }
+                Err(error) => {
+                    tracing::info!(path = %path.display(), error, "compiled policy is of another engine");
+                }
+            }
         }
-        Ok(None) => {}
-        Err(error) if refused_executable_memory(&error) => return Err(LoadFailure::NoExecutableMemory),
-        Err(error) => tracing::info!(path = %path.display(), error, "compiled policy is of another engine"),
     }
-    let wasm = wasm()?;
-    let engine = engine::engine(flavor, Purpose::Compile, limits)?;
-    let compiled = engine.precompile_component(&wasm).map_err(|error| {
-        Error::new(format_args!("not a policy that can be run: {error:#}"))
-            .remedy("build it as a component for the world carom:policy/policy@1.0.0")
-    })?;
-    if let Err(error) = publish(path, &compiled) {
+    let engine = engine::engine(flavor, engine::compiler_for(purpose), limits)?;
+    let compiled = compile(&engine, &wasm()?)?;
+    if let (Some(path), true) = (places.last(), purpose != Purpose::Measure)
+        && let Err(error) = publish(path, &compiled)
+    {
         tracing::warn!(%error, "compiled policy is not kept: every process compiles it again");
     }
     // SAFETY: `compiled` was made by this engine a moment ago and never left this process.
@@ -79,6 +85,17 @@ pub(super) fn load(
         }
         Err(error) => Err(Error::new(format_args!("{error:#}")).into()),
     }
+}
+
+/// Compiles a component that can be linked; one that cannot is refused in a sentence before that.
+pub(super) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>> {
+    if let Some(objection) = Anatomy::read(wasm)?.objections().into_iter().next() {
+        return Err(objection);
+    }
+    engine.precompile_component(wasm).map_err(|error| {
+        Error::new(format_args!("not a policy that can be run: {}", one_line(&format!("{error:#}"))))
+            .remedy("build it as a component for the world carom:policy/policy@1.0.0")
+    })
 }
 
 /// `Ok(None)`: there is no such file, or none to be trusted.

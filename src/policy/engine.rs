@@ -6,7 +6,8 @@ use crate::config::Limits;
 use crate::error::{Context, Result};
 use std::time::Duration;
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, StoreLimits, StoreLimitsBuilder,
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter,
+    StoreLimits, StoreLimitsBuilder,
 };
 
 /// How often the clock of guests is to tick.
@@ -41,6 +42,16 @@ pub(super) enum Purpose {
     Run,
     /// Running many decisions in so many threads: memory is kept mapped from one decision to the next.
     RunMany(usize),
+    /// Running what this very engine compiles, with every instruction counted. Its code is of no use to another.
+    Measure,
+}
+
+/// The purpose of the engine that compiles what is then used for `purpose`.
+pub(super) fn compiler_for(purpose: Purpose) -> Purpose {
+    match purpose {
+        Purpose::Measure => Purpose::Measure,
+        _ => Purpose::Compile,
+    }
 }
 
 /// Memory that a pooled instance clears by hand rather than by giving it back to the kernel: what a usual decision dirties.
@@ -50,7 +61,8 @@ const KEPT_RESIDENT: usize = 1 << 20;
 pub(super) fn engine(flavor: Flavor, purpose: Purpose, limits: &Limits) -> Result<Engine> {
     let mut config = Config::new();
     config.epoch_interruption(true);
-    config.enable_compiler(purpose == Purpose::Compile);
+    config.enable_compiler(matches!(purpose, Purpose::Compile | Purpose::Measure));
+    config.consume_fuel(purpose == Purpose::Measure);
     if let Purpose::RunMany(threads) = purpose {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(threads, limits)));
     }
@@ -75,6 +87,7 @@ fn pool(threads: usize, limits: &Limits) -> PoolingAllocationConfig {
         .max_memories_per_component(16)
         .max_tables_per_component(64)
         .table_elements(TABLE_ELEMENTS)
+        .pagemap_scan(Enabled::Auto)
         .linear_memory_keep_resident(KEPT_RESIDENT)
         .table_keep_resident(KEPT_RESIDENT);
     pool
@@ -84,19 +97,69 @@ fn pool(threads: usize, limits: &Limits) -> PoolingAllocationConfig {
 const TABLE_ELEMENTS: usize = 100_000;
 
 /// Memory, tables and instances of one decision. Growing past them is a trap, so that the cause can be named.
-pub(super) fn store_limits(limits: &Limits) -> StoreLimits {
-    StoreLimitsBuilder::new()
-        .memory_size(limits.memory)
-        .table_elements(TABLE_ELEMENTS)
-        .instances(64)
-        .tables(64)
-        .memories(16)
-        .trap_on_grow_failure(true)
-        .build()
+pub(super) struct Meter {
+    limits: StoreLimits,
+    /// The most memory it has had, in bytes.
+    pub(super) peak: usize,
+    /// It wanted more memory than it may have.
+    pub(super) exceeded: bool,
+    most: usize,
 }
 
-/// Whether this process may turn memory executable: `PR_GET_MDWE` as `/proc` does not show it, so it is tried out by
-/// loading; see `cache`. The message of the kernel's refusal, as wasmtime passes it on.
+impl Meter {
+    pub(super) fn new(limits: &Limits) -> Meter {
+        let builder = StoreLimitsBuilder::new()
+            .memory_size(limits.memory)
+            .table_elements(TABLE_ELEMENTS)
+            .instances(64)
+            .tables(64)
+            .memories(16)
+            .trap_on_grow_failure(true);
+        Meter { limits: builder.build(), peak: 0, exceeded: false, most: limits.memory }
+    }
+}
+
+impl ResourceLimiter for Meter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        wanted: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.exceeded |= wanted > self.most;
+        let grown = self.limits.memory_growing(current, wanted, maximum);
+        if matches!(grown, Ok(true)) {
+            self.peak = self.peak.max(wanted);
+        }
+        grown
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        wanted: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.limits.table_growing(current, wanted, maximum)
+    }
+
+    fn instances(&self) -> usize {
+        self.limits.instances()
+    }
+
+    fn tables(&self) -> usize {
+        self.limits.tables()
+    }
+
+    fn memories(&self) -> usize {
+        self.limits.memories()
+    }
+}
+
+/// Whether this is the kernel's refusal to turn memory executable, as wasmtime passes it on. There is no better way to know than
+/// to try: `prctl(PR_GET_MDWE)` knows nothing of the seccomp filter that older systemds use for the same.
 pub(super) fn refused_executable_memory(error: &str) -> bool {
-    error.contains("memory executable") || error.contains("Permission denied")
+    ["memory executable", "Permission denied", "Operation not permitted"]
+        .iter()
+        .any(|sign| error.contains(sign))
 }

@@ -4,14 +4,15 @@
 //! guest that fails leaves none. Text of the guest is cleaned here, before anything else sees it.
 
 use super::bindings::carom::policy::{actions, facts, host};
+use super::engine::Meter;
 use super::facts::Facts;
+use super::failure::FailureKind;
 use super::plan::{self, Action, Outcome, Plan, Step, Verdict};
 use crate::auth;
 use crate::config::Limits;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use wasmtime::StoreLimits;
 
 /// Longest text that crosses the boundary in one piece, in bytes.
 const MAX_TEXT: usize = 64 << 10;
@@ -20,31 +21,21 @@ const MAX_TEXT: usize = 64 << 10;
 pub(super) struct Host {
     pub(super) facts: Rc<Facts>,
     pub(super) plan: Plan,
-    /// What the guest asked for, in order; shown by `carom policy run`.
-    pub(super) asked: Vec<&'static str>,
+    /// What the guest asked for, in order, and how long the answer took; shown by `carom policy run`.
+    pub(super) asked: Vec<(&'static str, Duration)>,
     /// Time spent in carom rather than in the guest: waiting for DNS is not the policy's fault.
     pub(super) waited: Duration,
     pub(super) started: Instant,
-    pub(super) store_limits: StoreLimits,
+    pub(super) meter: Meter,
     pub(super) limits: Limits,
-    /// Why the guest was stopped, if it was the host that stopped it.
-    pub(super) stopped: Option<Stopped>,
+    /// Why the guest was stopped, if it was the host that stopped it: the kind of failure and the cause.
+    pub(super) stopped: Option<(FailureKind, String)>,
     pub(super) settings: Arc<str>,
     pub(super) policy: Arc<str>,
     chance: Chance,
+    random: Chance,
     now_ms: u64,
     logged: usize,
-}
-
-/// Why the host stopped a guest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stopped {
-    /// The wall deadline passed.
-    TooSlow,
-    /// More steps than a plan may have.
-    TooManySteps,
-    /// A step that hangs on one that is not before it, or a reply that is none.
-    BadStep,
 }
 
 /// Numbers that look random and are the same for the same seed in every version of carom: SplitMix64 (Steele, Lea,
@@ -52,14 +43,17 @@ pub(super) enum Stopped {
 struct Chance(u64);
 
 impl Chance {
-    fn next(&mut self) -> f64 {
+    fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
+        mixed ^ (mixed >> 31)
+    }
+
+    fn next(&mut self) -> f64 {
         // 53 bits fill the mantissa of a double: every value is below 1.
-        (mixed >> 11) as f64 / (1u64 << 53) as f64
+        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 }
 
@@ -78,12 +72,14 @@ impl Host {
             asked: Vec::new(),
             waited: Duration::ZERO,
             started: Instant::now(),
-            store_limits: super::engine::store_limits(&limits),
+            meter: Meter::new(&limits),
             limits,
             stopped: None,
             settings,
             policy,
             chance: Chance(seed),
+            // A stream of its own: what a language's runtime draws does not shift what the policy draws.
+            random: Chance(seed ^ 0x5741_5349),
             now_ms,
             logged: 0,
         }
@@ -96,26 +92,79 @@ impl Host {
 
     /// Answers a question about the message; the time it takes is not the guest's.
     fn ask<R>(&mut self, question: &'static str, answer: impl FnOnce(&Facts) -> R) -> R {
-        self.asked.push(question);
         let began = Instant::now();
         let answered = answer(&self.facts);
-        self.waited += began.elapsed();
+        let took = began.elapsed();
+        self.asked.push((question, took));
+        self.waited += took;
         answered
     }
 
-    /// Ends the decision: the trap that follows is explained by `why`.
-    fn stop(&mut self, why: Stopped) -> wasmtime::Error {
-        self.stopped = Some(why);
-        wasmtime::Error::msg(format!("{why:?}"))
+    /// Ends the decision: the trap that follows is explained by `cause`.
+    fn stop(&mut self, kind: FailureKind, cause: String) -> wasmtime::Error {
+        let error = wasmtime::Error::msg(cause.clone());
+        self.stopped = Some((kind, cause));
+        error
+    }
+
+    /// The guest asked for a step that makes no sense.
+    fn bad_step(&mut self, why: impl std::fmt::Display) -> wasmtime::Error {
+        self.stop(FailureKind::BadStep, format!("asked for a step that makes no sense: {why}"))
+    }
+
+    /// Notes a call that is no question about the message.
+    fn called(&mut self, function: &'static str) {
+        self.asked.push((function, Duration::ZERO));
+    }
+
+    /// What the guest printed, as its language does; it ends up in the log.
+    pub(super) fn printed(&mut self, bytes: &[u8]) {
+        self.called("print");
+        for line in String::from_utf8_lossy(bytes).lines() {
+            self.write(host::Level::Info, line);
+        }
+    }
+
+    /// Bits of chance for a language's runtime.
+    pub(super) fn random(&mut self) -> u64 {
+        self.random.bits()
+    }
+
+    /// The time that the policy is told.
+    pub(super) fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    fn write(&mut self, level: host::Level, text: &str) {
+        self.logged += text.len();
+        if self.logged > self.limits.log {
+            if self.logged - text.len() <= self.limits.log {
+                tracing::warn!(policy = &*self.policy, "the policy logs too much; the rest is dropped");
+            }
+            return;
+        }
+        let (policy, text) = (&*self.policy, one_line(text, 4096));
+        match level {
+            host::Level::Debug => tracing::debug!(policy, "{text}"),
+            host::Level::Info => tracing::info!(policy, "{text}"),
+            host::Level::Warn => tracing::warn!(policy, "{text}"),
+            host::Level::Error => tracing::error!(policy, "{text}"),
+        }
     }
 
     fn add(&mut self, action: Action, when: actions::Schedule) -> wasmtime::Result<u32> {
         let index = self.plan.steps.len();
         if index >= self.limits.steps {
-            return Err(self.stop(Stopped::TooManySteps));
+            let cause = format!("made more than {} steps", self.limits.steps);
+            return Err(self.stop(FailureKind::TooManySteps, cause));
         }
+        self.called(action.name());
         let after = match when.after {
-            Some((step, _)) if step as usize >= index => return Err(self.stop(Stopped::BadStep)),
+            Some((step, _)) if step as usize >= index => {
+                return Err(
+                    self.bad_step(format_args!("step {index} hangs on step {step}, which is not before it"))
+                );
+            }
             Some((step, outcome)) => Some((step as usize, outcome.into())),
             None => None,
         };
@@ -127,7 +176,10 @@ impl Host {
         let class = reply.enhanced.as_bytes().first().copied();
         let well_formed = is_enhanced_code(&reply.enhanced) && class == Some(b'0' + (reply.code / 100) as u8);
         if !(400..=599).contains(&reply.code) || !well_formed {
-            return Err(self.stop(Stopped::BadStep));
+            let (code, enhanced) = (reply.code, one_line(&reply.enhanced, 40));
+            return Err(self.bad_step(format_args!(
+                "{code} {enhanced} is no reply of class 4 or 5 (RFC 5321, RFC 3463)"
+            )));
         }
         Ok(plan::Reply { code: reply.code, enhanced: reply.enhanced, text: one_line(&reply.text, 400) })
     }
@@ -205,6 +257,18 @@ impl facts::Host for Host {
         self.ask("client-address", |facts| facts.client_address().map(|address| address.to_string()))
     }
 
+    fn helo(&mut self) -> Option<String> {
+        self.ask("helo", |facts| facts.envelope().client_helo.clone())
+    }
+
+    fn queue_id(&mut self) -> Option<String> {
+        self.ask("queue-id", |facts| facts.envelope().queue_id.clone())
+    }
+
+    fn envelope_id(&mut self) -> Option<String> {
+        self.ask("envelope-id", |facts| facts.envelope().envid.clone())
+    }
+
     fn size(&mut self) -> u64 {
         self.ask("size", |facts| facts.raw().len() as u64)
     }
@@ -221,6 +285,10 @@ impl facts::Host for Host {
 
     fn addresses(&mut self, name: String) -> Vec<String> {
         self.ask("addresses", |facts| facts.message(|message| message.addresses(&name)))
+    }
+
+    fn text(&mut self) -> Option<String> {
+        self.ask("text", |facts| facts.message(|message| message.text(MAX_TEXT)))
     }
 
     fn dkim(&mut self) -> facts::Verdict {
@@ -262,7 +330,7 @@ impl actions::Host for Host {
     fn reject(&mut self, reply: actions::Reply) -> wasmtime::Result<u32> {
         let reply = self.reply(reply)?;
         if reply.code < 500 {
-            return Err(self.stop(Stopped::BadStep));
+            return Err(self.bad_step(format_args!("reject with {}, which says try again", reply.code)));
         }
         self.plan.verdict = Verdict::Reject(reply);
         self.nothing()
@@ -271,7 +339,7 @@ impl actions::Host for Host {
     fn defer(&mut self, reply: actions::Reply) -> wasmtime::Result<u32> {
         let reply = self.reply(reply)?;
         if reply.code >= 500 {
-            return Err(self.stop(Stopped::BadStep));
+            return Err(self.bad_step(format_args!("defer with {}, which says never", reply.code)));
         }
         self.plan.verdict = Verdict::Defer(reply);
         self.nothing()
@@ -320,7 +388,9 @@ impl actions::Host for Host {
     fn count(&mut self, name: String, when: actions::Schedule) -> wasmtime::Result<u32> {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
         if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
-            return Err(self.stop(Stopped::BadStep));
+            let name = one_line(&name, 80);
+            return Err(self
+                .bad_step(format_args!("`{name}` is no counter: lower-case letters, digits, underscores")));
         }
         self.add(Action::Count { name }, when)
     }
@@ -335,31 +405,22 @@ impl Host {
 
 impl host::Host for Host {
     fn log(&mut self, level: host::Level, text: String) {
-        self.logged += text.len();
-        if self.logged > self.limits.log {
-            if self.logged - text.len() <= self.limits.log {
-                tracing::warn!(policy = &*self.policy, "the policy logs too much; the rest is dropped");
-            }
-            return;
-        }
-        let (policy, text) = (&*self.policy, one_line(&text, 4096));
-        match level {
-            host::Level::Debug => tracing::debug!(policy, "{text}"),
-            host::Level::Info => tracing::info!(policy, "{text}"),
-            host::Level::Warn => tracing::warn!(policy, "{text}"),
-            host::Level::Error => tracing::error!(policy, "{text}"),
-        }
+        self.called("log");
+        self.write(level, &text);
     }
 
     fn chance(&mut self) -> f64 {
+        self.called("chance");
         self.chance.next()
     }
 
     fn now(&mut self) -> u64 {
+        self.called("now");
         self.now_ms
     }
 
     fn settings(&mut self) -> String {
+        self.called("settings");
         self.settings.to_string()
     }
 }

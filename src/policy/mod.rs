@@ -6,11 +6,23 @@
 
 /// What was decided, as data.
 pub mod plan;
+/// What a delivery failure means, as data.
+pub mod class;
 /// What a policy may know.
 pub mod facts;
+/// What a component is made of, before any of it runs.
+pub mod anatomy;
+mod failure;
 mod engine;
 mod cache;
+mod source;
 mod host;
+mod wasi;
+mod prepare;
+/// The WIT package as text.
+pub mod wit;
+/// Installing, listing, rolling back.
+pub mod life;
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -22,36 +34,31 @@ mod bindings {
     });
 }
 
+#[cfg(test)]
+mod tests;
+
+pub use failure::{Failure, FailureKind};
+pub use source::shipped;
+
 use crate::config::{self, Config, OnTrap};
 use crate::error::{Context, Error, Result};
 use bindings::PolicyPre;
+use bindings::exports::carom::policy::classification;
 use cache::{LoadFailure, Loaded};
+use class::{BATCH, Class, DeliveryFailure, Severity};
 use engine::{Flavor, Purpose};
 use facts::Facts;
-use host::{Host, Stopped};
+use failure::one_line;
+use host::Host;
 use plan::Plan;
 use serde::Serialize;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use source::Source;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
-
-/// A policy that comes with carom, inside the binary.
-struct Shipped {
-    name: &'static str,
-    wasm: &'static [u8],
-    /// SHA-256 of `wasm`, made when the policy was built, so that no process has to.
-    hash: &'static str,
-}
-
-const SHIPPED: &[Shipped] = &[Shipped {
-    name: "sink",
-    wasm: include_bytes!("../../policies/dist/sink.wasm"),
-    hash: include_str!("../../policies/dist/sink.sha256"),
-}];
 
 /// A policy ready to decide. Shared by all threads of a relay; each decision gets an instance of its own.
 pub struct Policy {
@@ -61,56 +68,51 @@ pub struct Policy {
     pub hash: String,
     /// What becomes of a message when the policy fails.
     pub on_trap: OnTrap,
+    /// How it was made ready, and how long that took.
+    pub readied: Readied,
     settings: Arc<str>,
     limits: config::Limits,
     engine: Engine,
     instance: PolicyPre<Host>,
+    source: Source,
+    measured: bool,
 }
 
-/// A policy failed. It is a value: the message it was asked about goes where `on_trap` says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// What kind of failure, for the counter `policy_…`.
-    pub kind: FailureKind,
-    /// The policy, its hash, and the cause, in one line.
-    pub text: String,
+/// How a policy was made ready.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Readied {
+    /// It runs as Pulley bytecode, because this process may not run machine code.
+    pub interpreted: bool,
+    /// It had to be compiled.
+    pub compiled: bool,
+    /// Starting the engine and mapping, or compiling, the code.
+    pub load: Duration,
+    /// Linking it with what carom offers.
+    pub link: Duration,
 }
 
-/// What kind of failure.
+/// What a policy is loaded for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureKind {
-    /// It used more time than it may.
-    TooSlow,
-    /// It wanted more memory than it may have.
-    TooBig,
-    /// It made more steps than a plan may have.
-    TooManySteps,
-    /// It asked for a step that makes no sense: a wrong reply code, a step hanging on a later one.
-    BadStep,
-    /// It trapped.
-    Trapped,
-    /// It returned an error: it refused to decide.
-    Refused,
+pub enum Use {
+    /// A few decisions.
+    One,
+    /// Many decisions in so many threads.
+    Many(usize),
+    /// Decisions whose instructions are counted; it is compiled for that, every time.
+    Measured,
+    /// Decisions as Pulley bytecode, as a process decides that may not run machine code.
+    Interpreted,
 }
 
-impl FailureKind {
-    /// The counter of such failures.
-    pub fn counter(self) -> &'static str {
-        match self {
-            FailureKind::TooSlow => "policy_too_slow",
-            FailureKind::TooBig => "policy_too_big",
-            FailureKind::TooManySteps => "policy_too_many_steps",
-            FailureKind::BadStep => "policy_bad_step",
-            FailureKind::Trapped => "policy_trapped",
-            FailureKind::Refused => "policy_refused",
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
+/// Which policy is wanted.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// Its name; its settings and its `on_trap` stand in `[policy.NAME]`.
+    pub name: &'a str,
+    /// A component file, or the directory of a release, instead of what the name stands for.
+    pub file: Option<&'a Path>,
+    /// Settings (JSON text of one object) instead of those in the config.
+    pub settings: Option<String>,
 }
 
 /// The answer to "may this return path be answered, and where".
@@ -126,11 +128,18 @@ pub struct Mapping {
 pub struct Decision {
     /// What is to be done.
     pub plan: Plan,
-    /// What the policy asked for, in order.
-    pub asked: Vec<&'static str>,
+    /// What the policy called, in order, and how long carom took to answer.
+    pub asked: Vec<(&'static str, Duration)>,
     /// Time used by the policy itself.
     pub used: Duration,
+    /// The most memory it had, in bytes.
+    pub memory: usize,
+    /// Instructions it ran; `None` unless it was loaded to be measured.
+    pub fuel: Option<u64>,
 }
+
+/// How often a release that was pruned under our eyes is looked for anew.
+const LOOKS: usize = 5;
 
 impl Policy {
     /// How often the clock of policies is to be moved on.
@@ -139,39 +148,87 @@ impl Policy {
     /// Loads the policy `name` as the config describes it: compiled code is mapped; where there is none the component
     /// is compiled, and kept for the next process. `threads` is how many will decide at once.
     pub fn load(name: &str, config: &Config, threads: usize) -> Result<Policy> {
-        let purpose = if threads > 1 { Purpose::RunMany(threads) } else { Purpose::Run };
-        let described = config.policy.get(name);
-        let source = Source::find(name, described.and_then(|policy| policy.path.as_deref()))?;
-        let (engine, instance) = match source.prepare(config, Flavor::Native, purpose) {
-            Err(LoadFailure::NoExecutableMemory) => source.prepare(config, Flavor::Pulley, purpose),
+        let usage = if threads > 1 { Use::Many(threads) } else { Use::One };
+        Policy::open(&Wanted { name, file: None, settings: None }, config, usage)
+    }
+
+    /// Loads a policy for `usage`.
+    pub fn open(wanted: &Wanted<'_>, config: &Config, usage: Use) -> Result<Policy> {
+        for look in 1.. {
+            let source = match wanted.file {
+                Some(path) if path.is_dir() => Source::release(path),
+                Some(path) => Source::file(path),
+                None => Source::find(wanted.name, config),
+            }?;
+            match Policy::ready(wanted, source.clone(), config, usage) {
+                // Ten policies were installed since we looked.
+                Err(_) if look < LOOKS && source.is_gone() => {}
+                readied => {
+                    return readied.map_err(|error| {
+                        let file =
+                            wanted.file.map(|path| format!(" ({})", path.display())).unwrap_or_default();
+                        error.within(format_args!("policy {}{file}", wanted.name))
+                    });
+                }
+            }
+        }
+        unreachable!("the last look returns")
+    }
+
+    fn ready(wanted: &Wanted<'_>, source: Source, config: &Config, usage: Use) -> Result<Policy> {
+        let described = config.policy.get(wanted.name);
+        let (purpose, flavor) = match usage {
+            Use::One => (Purpose::Run, Flavor::Native),
+            Use::Many(threads) => (Purpose::RunMany(threads), Flavor::Native),
+            Use::Measured => (Purpose::Measure, Flavor::Native),
+            Use::Interpreted => (Purpose::Run, Flavor::Pulley),
+        };
+        let (engine, instance, readied) = match prepare(&source, config, flavor, purpose) {
+            Err(LoadFailure::NoExecutableMemory) => prepare(&source, config, Flavor::Pulley, purpose),
             other => other,
         }
         .map_err(|failure| match failure {
-            LoadFailure::Other(error) => Error::new(format_args!("policy {name}: {error}")),
-            LoadFailure::NoExecutableMemory => {
-                Error::new(format_args!("policy {name}: this process may not run compiled code"))
-            }
+            LoadFailure::Other(error) => error,
+            LoadFailure::NoExecutableMemory => Error::new("this process may not run compiled code"),
         })?;
-        let settings = match described {
-            Some(policy) if !policy.settings.is_empty() => {
-                serde_json::to_string(&policy.settings).context(format_args!("policy.{name}.settings"))?
-            }
+        let settings = match (&wanted.settings, described) {
+            (Some(settings), _) => settings.clone(),
+            (None, Some(policy)) if !policy.settings.is_empty() => serde_json::to_string(&policy.settings)
+                .context(format_args!("policy.{}.settings", wanted.name))?,
             _ => "{}".to_owned(),
         };
         Ok(Policy {
-            name: name.into(),
-            hash: source.hash,
+            name: wanted.name.into(),
+            hash: source.hash.clone(),
             on_trap: described.and_then(|policy| policy.on_trap).unwrap_or(config.limits.on_trap),
+            readied,
             settings: settings.into(),
             limits: config.limits.clone(),
             engine,
             instance,
+            source,
+            measured: usage == Use::Measured,
         })
+    }
+
+    /// The first digits of its hash, as logs show it.
+    pub fn short_hash(&self) -> &str {
+        &self.hash[..self.hash.len().min(12)]
+    }
+
+    /// The component itself.
+    pub fn component(&self) -> Result<Vec<u8>> {
+        self.source.wasm()
+    }
+
+    /// Whether loading it now would give the same policy: nothing was installed, rolled back or rebuilt since.
+    pub fn is_current(&self, config: &Config) -> bool {
+        self.source.is_current(&self.name, config)
     }
 
     /// Moves the clock on by which the policy's time is measured. Without somebody who calls this every [`Policy::TICK`], a
     /// policy that loops is never stopped.
-    pub fn ticker(&self) -> impl Fn() + Send + 'static {
+    pub fn ticker(&self) -> impl Fn() + Send + use<> {
         let engine = self.engine.weak();
         move || {
             if let Some(engine) = engine.upgrade() {
@@ -180,13 +237,14 @@ impl Policy {
         }
     }
 
-    /// Starts a thread that does so as long as the process lives.
+    /// Starts a thread that does so as long as the policy is used.
     pub fn start_clock(&self) -> Result<()> {
-        let tick = self.ticker();
+        let engine = self.engine.weak();
         let forever = move || {
-            loop {
+            while let Some(engine) = engine.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
                 std::thread::sleep(Policy::TICK);
-                tick();
             }
         };
         let thread = std::thread::Builder::new().name("policy-clock".into()).stack_size(64 << 10);
@@ -203,12 +261,33 @@ impl Policy {
         match decided {
             Ok(Ok(())) => {
                 let used = store.data().used();
+                let fuel = store.get_fuel().ok().map(|left| u64::MAX - left);
                 let host = store.into_data();
-                Ok(Decision { plan: host.plan, asked: host.asked, used })
+                Ok(Decision { plan: host.plan, asked: host.asked, used, memory: host.meter.peak, fuel })
             }
             Ok(Err(refusal)) => Err(self.failure(FailureKind::Refused, &one_line(&refusal))),
             Err(error) => Err(self.explain(&error, store.data())),
         }
+    }
+
+    /// Asks the policy what each of these failures means, in order. There is no message: `facts` are of none.
+    pub fn classify(&self, facts: &Rc<Facts>, failures: &[DeliveryFailure]) -> Result<Vec<Class>, Failure> {
+        let mut classes = Vec::with_capacity(failures.len());
+        for batch in failures.chunks(BATCH) {
+            let asked: Vec<classification::Failure> = batch.iter().map(Into::into).collect();
+            let mut store = self.store(facts, 0, 0);
+            let told = self
+                .instance
+                .instantiate(&mut store)
+                .and_then(|policy| policy.carom_policy_classification().call_classify(&mut store, &asked));
+            let told = told.map_err(|error| self.explain(&error, store.data()))?;
+            if told.len() != batch.len() {
+                let cause = format!("gave {} classes for {} failures", told.len(), batch.len());
+                return Err(self.failure(FailureKind::Refused, &cause));
+            }
+            classes.extend(told.into_iter().map(Class::from));
+        }
+        Ok(classes)
     }
 
     /// Asks the policy whether `return_path` may be answered; `hosts` are its mail exchangers.
@@ -243,116 +322,100 @@ impl Policy {
     }
 
     fn store(&self, facts: &Rc<Facts>, seed: u64, now_ms: u64) -> Store<Host> {
+        self.store_with(facts, seed, now_ms, Duration::from_millis(self.limits.time))
+    }
+
+    fn store_with(&self, facts: &Rc<Facts>, seed: u64, now_ms: u64, limit: Duration) -> Store<Host> {
         let (policy, settings) = (self.name.clone(), self.settings.clone());
         let host = Host::new(facts.clone(), policy, settings, self.limits.clone(), seed, now_ms);
         let mut store = Store::new(&self.engine, host);
-        store.limiter(|host| &mut host.store_limits);
+        store.limiter(|host| &mut host.meter);
+        if self.measured {
+            // It cannot fail: the engine counts.
+            let _ = store.set_fuel(u64::MAX);
+        }
         store.set_epoch_deadline(1);
-        let limit = Duration::from_millis(self.limits.time);
         store.epoch_deadline_callback(move |mut context| {
             if context.data().used() < limit {
                 return Ok(UpdateDeadline::Continue(1));
             }
-            context.data_mut().stopped = Some(Stopped::TooSlow);
+            let cause = format!("used more than {} ms", limit.as_millis());
+            context.data_mut().stopped = Some((FailureKind::TooSlow, cause));
             Ok(UpdateDeadline::Interrupt)
         });
         store
     }
 
     fn failure(&self, kind: FailureKind, cause: &str) -> Failure {
-        let hash = &self.hash[..self.hash.len().min(12)];
-        Failure { kind, text: format!("policy {} ({hash}): {cause}", self.name) }
+        Failure { kind, text: format!("policy {} ({}): {cause}", self.name, self.short_hash()) }
     }
 
     fn explain(&self, error: &wasmtime::Error, host: &Host) -> Failure {
-        let told = format!("{error:#}");
-        match host.stopped {
-            Some(Stopped::TooSlow) => {
-                self.failure(FailureKind::TooSlow, &format!("used more than {} ms", self.limits.time))
-            }
-            Some(Stopped::TooManySteps) => {
-                let cause = format!("made more than {} steps", self.limits.steps);
-                self.failure(FailureKind::TooManySteps, &cause)
-            }
-            Some(Stopped::BadStep) => {
-                self.failure(FailureKind::BadStep, "asked for a step that makes no sense")
-            }
-            None if told.contains("forcing trap when growing") => {
+        match &host.stopped {
+            Some((kind, cause)) => self.failure(*kind, cause),
+            None if host.meter.exceeded => {
                 let cause = format!("wanted more than {} bytes of memory", self.limits.memory);
                 self.failure(FailureKind::TooBig, &cause)
             }
             None => {
                 let trap = error.downcast_ref::<Trap>().map(|trap| trap.to_string());
-                self.failure(FailureKind::Trapped, &one_line(&trap.unwrap_or(told)))
+                let cause = trap.unwrap_or_else(|| error.root_cause().to_string());
+                self.failure(FailureKind::Trapped, &one_line(&cause))
             }
         }
     }
 }
 
-/// Guests choose the text of their errors; it ends up in a status line.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
-}
-
-/// Where a policy's component comes from.
-struct Source {
-    wasm: Wasm,
-    hash: String,
-}
-
-enum Wasm {
-    Shipped(&'static [u8]),
-    File(PathBuf),
-}
-
-impl Source {
-    fn find(name: &str, path: Option<&Path>) -> Result<Source> {
-        if let Some(path) = path {
-            return Source::file(path);
+impl From<&DeliveryFailure> for classification::Failure {
+    fn from(failure: &DeliveryFailure) -> classification::Failure {
+        classification::Failure {
+            text: failure.text.clone(),
+            status: failure.status.clone(),
+            code: failure.code,
+            stage: failure.stage.clone(),
+            remote_mta: failure.remote_mta.clone(),
         }
-        let shipped = SHIPPED.iter().find(|shipped| shipped.name == name).ok_or_else(|| {
-            let names: Vec<&str> = SHIPPED.iter().map(|shipped| shipped.name).collect();
-            Error::new(format_args!("there is no policy `{name}`")).remedy(format_args!(
-                "use one of those shipped ({}) or give its component in [policy.{name}] path",
-                names.join(", ")
-            ))
-        })?;
-        Ok(Source { wasm: Wasm::Shipped(shipped.wasm), hash: shipped.hash.trim().to_owned() })
     }
+}
 
-    fn file(path: &Path) -> Result<Source> {
-        let wasm = std::fs::read(path)
-            .context(path.display())
-            .map_err(|error| error.remedy("name a component file in [policy.NAME] path"))?;
-        let digest = ring::digest::digest(&ring::digest::SHA256, &wasm);
-        let hash = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Source { wasm: Wasm::File(path.to_owned()), hash })
-    }
-
-    fn prepare(
-        &self,
-        config: &Config,
-        flavor: Flavor,
-        purpose: Purpose,
-    ) -> std::result::Result<(Engine, PolicyPre<Host>), LoadFailure> {
-        let path = cache::compiled_path(&config.compiled_dir(), &self.hash, flavor);
-        let wasm = || match &self.wasm {
-            Wasm::Shipped(wasm) => Ok(wasm.to_vec()),
-            Wasm::File(path) => std::fs::read(path).context(path.display()),
+impl From<classification::Class> for Class {
+    fn from(class: classification::Class) -> Class {
+        let severity = match class.severity {
+            classification::Severity::Hard => Severity::Hard,
+            classification::Severity::Soft => Severity::Soft,
+            classification::Severity::None => Severity::None,
+            classification::Severity::Unknown => Severity::Unknown,
         };
-        let Loaded { engine, component, fresh } = cache::load(flavor, purpose, &config.limits, &path, wasm)?;
-        if fresh {
-            tracing::info!(path = %path.display(), "compiled a policy");
-        }
-        let mut linker = Linker::new(&engine);
-        bindings::Policy::add_to_linker::<_, HasSelf<Host>>(&mut linker, |host| host)
-            .context("cannot offer the imports of carom:policy")?;
-        let instance = linker.instantiate_pre(&component).and_then(PolicyPre::new).map_err(|error| {
-            Error::new(format_args!(
-                "this carom offers carom:policy@1.0.0, and the component wants something else: {error:#}"
-            ))
-            .remedy("build it for the WIT in wit/, or install a newer carom")
-        })?;
-        Ok((engine, instance))
+        let (reason, category, rule) =
+            (one_line(&class.reason), one_line(&class.category), one_line(&class.rule));
+        Class { reason, category, severity, rule }
     }
+}
+
+/// Loads and links a component.
+fn prepare(
+    source: &Source,
+    config: &Config,
+    flavor: Flavor,
+    purpose: Purpose,
+) -> std::result::Result<(Engine, PolicyPre<Host>, Readied), LoadFailure> {
+    let began = Instant::now();
+    let places = source.compiled(config, flavor);
+    let Loaded { engine, component, fresh } =
+        cache::load(flavor, purpose, &config.limits, &places, || source.wasm())?;
+    let load = began.elapsed();
+    let mut linker = Linker::new(&engine);
+    bindings::Policy::add_to_linker::<_, HasSelf<Host>>(&mut linker, |host| host)
+        .context("cannot offer the imports of carom:policy")?;
+    wasi::add_to_linker(&mut linker, &engine, &component).context("cannot offer an empty WASI")?;
+    let instance = linker.instantiate_pre(&component).and_then(PolicyPre::new).map_err(|error| {
+        let offered = anatomy::OFFERED;
+        Error::new(format_args!(
+            "this carom offers carom:policy@{offered}, and the component wants something else: {}",
+            one_line(&format!("{error:#}"))
+        ))
+        .remedy(format_args!("build it for {offered} as `carom policy wit` prints it"))
+    })?;
+    let link = began.elapsed() - load;
+    Ok((engine, instance, Readied { interpreted: flavor == Flavor::Pulley, compiled: fresh, load, link }))
 }

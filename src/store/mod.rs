@@ -6,11 +6,13 @@
 
 mod connection;
 mod counters;
+mod differences;
 mod journal;
 mod schema;
 #[cfg(test)]
 mod tests;
 
+pub use differences::Difference;
 pub use journal::{Job, Owed, Promise, Settled, Standing, StepResult};
 
 use crate::error::Result;

@@ -30,6 +30,12 @@ const MIGRATIONS: &[&str] = &["
 
     -- Answers of tracker checks.
     CREATE TABLE memory (name TEXT PRIMARY KEY, value INTEGER NOT NULL, expires_ms INTEGER NOT NULL) WITHOUT ROWID;
+", "
+    -- Where a policy with `monitor = true` would have done otherwise than the one in force; plans are JSON.
+    CREATE TABLE differences (
+        id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, envelope TEXT NOT NULL, seed TEXT NOT NULL,
+        policy TEXT NOT NULL, hash TEXT NOT NULL, plan TEXT NOT NULL,
+        other_policy TEXT NOT NULL, other_hash TEXT NOT NULL, other_plan TEXT NOT NULL);
 "];
 
 /// The version this carom writes.

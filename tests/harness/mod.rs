@@ -1,6 +1,7 @@
 //! What the tests share: a sandbox around the real binary, signed messages, and loopback peers that record what reaches
 //! them. Nothing here knows the inside of carom.
 
+pub(crate) mod guest;
 pub(crate) mod peers;
 pub(crate) mod postfix;
 

@@ -17,7 +17,7 @@
 pub mod bindings {
     wit_bindgen::generate!({
         path: "wit",
-        world: "policy",
+        world: "prepared-policy",
         pub_export_macro: true,
         default_bindings_module: "carom_policy::bindings",
     });
@@ -49,6 +49,9 @@ pub trait Policy {
     fn validate(_settings: &str) -> Vec<String> {
         Vec::new()
     }
+
+    /// Work done once, when the policy is installed: what it leaves in memory, every message finds there.
+    fn prepare() {}
 }
 
 /// The class of a failure that nothing is known about.
@@ -95,6 +98,11 @@ macro_rules! policy {
             impl exports::classification::Guest for Component {
                 fn classify(failures: Vec<$crate::Failure>) -> Vec<$crate::Class> {
                     <$policy as $crate::Policy>::classify(&failures)
+                }
+            }
+            impl exports::preparation::Guest for Component {
+                fn prepare() {
+                    <$policy as $crate::Policy>::prepare()
                 }
             }
             impl exports::settings::Guest for Component {

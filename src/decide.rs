@@ -1,0 +1,123 @@
+//! 4 ask, whole: the policy's plan, and where the answers in it may go. The same for a message that is delivered, a dry run, a
+//! replay, a policy that only looks on, and a policy under test.
+//!
+//! Invariant: nothing happens here. The same policy, message, settings, seed, time and DNS give the same plan.
+
+use crate::action;
+use crate::auth::{Dns, DnsFailure};
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::envelope::split_address;
+use crate::policy::facts::Facts;
+use crate::policy::plan::{Action, Plan, Refusal, Route};
+use crate::policy::{Decision, Failure, Policy};
+use std::fmt;
+use std::rc::Rc;
+
+/// What is asked about a message, beside its facts.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// DNS, for the mail exchangers of the return path.
+    pub dns: &'a Dns,
+    /// Decides every chance.
+    pub seed: u64,
+    /// The time that the policy is told, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// When there must be an answer.
+    pub deadline: Deadline,
+}
+
+/// A plan, complete.
+pub struct Decided {
+    /// What is to be done, and where answers go.
+    pub plan: Plan,
+    /// What it cost; its own plan is the one above now.
+    pub decision: Decision,
+}
+
+/// There is no plan.
+#[derive(Debug)]
+pub enum Undecided {
+    /// The policy failed.
+    Policy(Failure),
+    /// DNS does not say now where an answer would go.
+    Dns(String),
+}
+
+impl fmt::Display for Undecided {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Undecided::Policy(failure) => failure.fmt(f),
+            Undecided::Dns(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Question<'_> {
+    /// Asks the policy for a plan, then where the answers in it may go.
+    pub fn ask(&self, policy: &Policy, facts: &Rc<Facts>) -> Result<Decided, Undecided> {
+        let now_ms = u64::try_from(self.at_ms).unwrap_or(0);
+        let mut decision = policy.decide(facts, self.seed, now_ms).map_err(Undecided::Policy)?;
+        let mut plan = std::mem::take(&mut decision.plan);
+        let mut found: Option<Routes> = None;
+        for step in &mut plan.steps {
+            let answers =
+                matches!(step.action, Action::Bounce(_) | Action::AutoReply(_) | Action::Complain(_));
+            if answers && found.is_none() {
+                found = Some(routes(self, policy, facts)?);
+            }
+            let (answer, complaint) = found.clone().unwrap_or_default();
+            match &mut step.action {
+                Action::Open(visit) | Action::Click(visit) if visit.user_agent.is_empty() => {
+                    visit.user_agent = action::user_agent(self.config, self.seed);
+                }
+                Action::Bounce(bounce) => bounce.route = answer,
+                Action::AutoReply(reply) => reply.route = answer,
+                Action::Complain(report) => report.route = complaint,
+                _ => {}
+            }
+        }
+        Ok(Decided { plan, decision })
+    }
+}
+
+impl Decided {
+    /// Sixteen hexadecimal digits that are the same for the same plan: the message log has them, and a replay is held to them.
+    pub fn digest(&self) -> String {
+        let json = serde_json::to_vec(&self.plan).unwrap_or_default();
+        let digest = ring::digest::digest(&ring::digest::SHA256, &json);
+        digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Where an answer to the return path goes, and where a complaint about it goes. Found out once a message.
+type Routes = (Route, Route);
+
+fn routes(question: &Question<'_>, policy: &Policy, facts: &Rc<Facts>) -> Result<Routes, Undecided> {
+    let refused = |refusal| Route { refusal: Some(refusal), ..Route::default() };
+    let envelope = facts.envelope();
+    let refuse_both = |refusal| (refused(refusal), refused(refusal));
+    Ok(match split_address(&envelope.sender) {
+        None => refuse_both(Refusal::MissingReturnPath),
+        Some(_) if split_address(&envelope.recipient).is_none() => refuse_both(Refusal::MissingTo),
+        Some((_, domain)) => match question.dns.mx(domain, question.deadline) {
+            Err(DnsFailure::Temporary(text)) => {
+                return Err(Undecided::Dns(format!("DNS for {domain} does not answer now: {text}")));
+            }
+            Err(DnsFailure::NotFound | DnsFailure::NoMail) => refuse_both(Refusal::NotRecognised),
+            Ok(hosts) => {
+                let mapped = policy.map(facts, &envelope.sender, &hosts).map_err(Undecided::Policy)?;
+                match mapped.filter(|mapping| !mapping.hosts.is_empty()) {
+                    None => refuse_both(Refusal::NotRecognised),
+                    Some(mapping) => {
+                        let to = |to: String| Route { hosts: mapping.hosts.clone(), to, refusal: None };
+                        let complaints = mapping.feedback_address.clone().map(to);
+                        (to(envelope.sender.clone()), complaints.unwrap_or(refused(Refusal::NotRecognised)))
+                    }
+                }
+            }
+        },
+    })
+}

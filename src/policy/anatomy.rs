@@ -1,0 +1,258 @@
+//! What a component is made of, read from its bytes before anything of it is compiled or run: what it imports and exports,
+//! what memory it declares, what made it.
+//!
+//! Not here: whether it behaves (`workshop::check`). Invariant: what carom cannot link is refused here, in a sentence that says
+//! what it was built for, what this carom offers, and what to do.
+
+use crate::error::{Context, Error, Result};
+use serde::Serialize;
+use wasmparser::{Encoding, KnownCustom, Parser, Payload};
+
+/// The version of `carom:policy` that this carom offers.
+pub const OFFERED: &str = "1.0.0";
+
+/// The interfaces a policy may import.
+const IMPORTS: &[&str] = &["facts", "actions", "host"];
+/// The interfaces a policy must export.
+const EXPORTS: &[&str] = &["decision", "mapping", "classification", "settings"];
+
+/// A component, seen from outside.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Anatomy {
+    /// The interfaces it wants: `carom:policy/facts@1.0.0`.
+    pub imports: Vec<String>,
+    /// The interfaces it offers.
+    pub exports: Vec<String>,
+    /// The linear memories of its modules.
+    pub memories: Vec<Memory>,
+    /// Who made it: language, compiler, tools, with their versions.
+    pub producers: Vec<String>,
+}
+
+/// A linear memory, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    /// What it begins with.
+    pub initial: u64,
+    /// What it may grow to; `None`: to whatever the host allows.
+    pub maximum: Option<u64>,
+}
+
+impl Anatomy {
+    /// Reads a component. Errors: it is none, or it is damaged.
+    pub fn read(wasm: &[u8]) -> Result<Anatomy> {
+        let component =
+            |error: Error| error.remedy("name a WebAssembly component, as `carom policy build` makes it");
+        let mut anatomy = Anatomy::default();
+        let mut depth = 0;
+        let mut encoding = None;
+        for payload in Parser::new(0).parse_all(wasm) {
+            let payload = payload.context("damaged, or no WebAssembly").map_err(component)?;
+            match payload {
+                Payload::Version { encoding: found, .. } => {
+                    depth += 1;
+                    encoding.get_or_insert(found);
+                }
+                Payload::End(_) => depth -= 1,
+                Payload::ComponentImportSection(section) if depth == 1 => {
+                    for import in section {
+                        anatomy.imports.push(import.context("imports")?.name.name.to_owned());
+                    }
+                }
+                Payload::ComponentExportSection(section) if depth == 1 => {
+                    for export in section {
+                        anatomy.exports.push(export.context("exports")?.name.name.to_owned());
+                    }
+                }
+                Payload::MemorySection(section) => {
+                    for memory in section {
+                        let memory = memory.context("memories")?;
+                        let bytes = |pages: u64| pages << memory.page_size_log2.unwrap_or(16);
+                        let maximum = memory.maximum.map(bytes);
+                        anatomy.memories.push(Memory { initial: bytes(memory.initial), maximum });
+                    }
+                }
+                Payload::CustomSection(section) => {
+                    if let KnownCustom::Producers(fields) = section.as_known() {
+                        for value in
+                            fields.into_iter().flatten().flat_map(|field| field.values.into_iter().flatten())
+                        {
+                            anatomy
+                                .producers
+                                .push(format!("{} {}", value.name, value.version).trim().to_owned());
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        anatomy.producers.sort();
+        anatomy.producers.dedup();
+        match encoding {
+            Some(Encoding::Component) => Ok(anatomy),
+            Some(Encoding::Module) => Err(Error::new("a core module, not a component").remedy(
+                "make a component of it: `carom policy build` does, and so does `wasm-tools component new`",
+            )),
+            None => Err(component(Error::new("empty"))),
+        }
+    }
+
+    /// Why this carom cannot run it, a sentence each; none when it can be linked.
+    pub fn objections(&self) -> Vec<Error> {
+        let mut objections: Vec<Error> = Vec::new();
+        let mut complain = |objection: Error| {
+            if !objections.iter().any(|known| known.to_string() == objection.to_string()) {
+                objections.push(objection);
+            }
+        };
+        for name in self.imports.iter().chain(&self.exports) {
+            if let Some(version) = Name::of(name).foreign_version() {
+                complain(
+                    Error::new(format_args!(
+                        "built for carom:policy@{version}, and this carom offers carom:policy@{OFFERED}"
+                    ))
+                    .remedy(format_args!(
+                        "build it for {OFFERED} (`carom policy wit` prints it), or install a carom that offers {version}"
+                    )),
+                );
+            }
+        }
+        for name in self.imports.iter().filter(|name| Name::of(name).foreign_version().is_none()) {
+            let import = Name::of(name);
+            let known = match import.package {
+                "carom:policy" => IMPORTS.contains(&import.interface) || import.is_export(),
+                package => package.starts_with("wasi:"),
+            };
+            if !known {
+                complain(Error::new(format_args!("imports {name}, which no policy is given")).remedy(
+                    format_args!(
+                        "use only the imports of carom:policy@{OFFERED}: {}; wasi is there, and empty",
+                        IMPORTS.join(", ")
+                    ),
+                ));
+            }
+        }
+        let version = |name: &&String| Name::of(name).foreign_version().is_some();
+        if !self.exports.iter().any(|name| version(&name)) {
+            let missing = |interface: &&&str| {
+                let offers = |name: &String| Name::of(name).is("carom:policy", interface);
+                !self.exports.iter().any(offers)
+            };
+            let missing: Vec<&str> = EXPORTS.iter().filter(missing).copied().collect();
+            if !missing.is_empty() {
+                complain(
+                    Error::new(format_args!(
+                        "built for another world: it does not export {}",
+                        missing
+                            .iter()
+                            .map(|name| format!("carom:policy/{name}"))
+                            .collect::<Vec<_>>()
+                            .join(", ")
+                    ))
+                    .remedy(format_args!("build it for the world carom:policy/policy@{OFFERED}")),
+                );
+            }
+        }
+        objections
+    }
+
+    /// Whether it asks for anything of WASI, which is there and empty.
+    pub fn wants_wasi(&self) -> bool {
+        self.imports.iter().any(|name| name.starts_with("wasi:"))
+    }
+
+    /// The name under which it exports the work to be done once, if it does.
+    pub fn preparation(&self) -> Option<&str> {
+        let found = self.exports.iter().find(|name| Name::of(name).is("carom:policy", "preparation"));
+        found.map(String::as_str)
+    }
+}
+
+/// `package:name/interface@version`, taken apart.
+struct Name<'a> {
+    package: &'a str,
+    interface: &'a str,
+    version: &'a str,
+}
+
+impl Name<'_> {
+    fn of(name: &str) -> Name<'_> {
+        let (path, version) = name.split_once('@').unwrap_or((name, ""));
+        let (package, interface) = path.split_once('/').unwrap_or((path, ""));
+        Name { package, interface, version }
+    }
+
+    fn is(&self, package: &str, interface: &str) -> bool {
+        self.package == package && self.interface == interface
+    }
+
+    /// Types that an exported interface shares with others are imported under its own name.
+    fn is_export(&self) -> bool {
+        EXPORTS.contains(&self.interface)
+    }
+
+    /// Of carom:policy, in a version that this carom cannot stand in for: another major one, or a later minor one.
+    fn foreign_version(&self) -> Option<&str> {
+        let number =
+            |version: &str, place: usize| -> Option<u64> { version.split('.').nth(place)?.parse().ok() };
+        let (major, minor) = (number(self.version, 0), number(self.version, 1));
+        let fits = major == number(OFFERED, 0) && minor.is_some() && minor <= number(OFFERED, 1);
+        (self.package == "carom:policy" && !fits).then_some(if self.version.is_empty() {
+            "?"
+        } else {
+            self.version
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn objections(imports: &[&str], exports: &[&str]) -> Vec<String> {
+        let owned = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
+        let anatomy = Anatomy { imports: owned(imports), exports: owned(exports), ..Anatomy::default() };
+        anatomy.objections().iter().map(ToString::to_string).collect()
+    }
+
+    const ALL: [&str; 4] = [
+        "carom:policy/decision@1.0.0",
+        "carom:policy/mapping@1.0.0",
+        "carom:policy/classification@1.0.0",
+        "carom:policy/settings@1.0.0",
+    ];
+
+    #[test]
+    fn what_is_offered_is_what_the_wit_says() {
+        let world = include_str!("../../wit/world.wit");
+        assert!(world.contains(&format!("package carom:policy@{OFFERED};")));
+    }
+
+    #[test]
+    fn a_policy_of_this_version_is_welcome_with_and_without_wasi() {
+        assert!(objections(&["carom:policy/facts@1.0.0", "wasi:io/streams@0.2.3"], &ALL).is_empty());
+    }
+
+    #[test]
+    fn another_version_is_said_once_with_both_versions() {
+        let said = objections(
+            &["carom:policy/facts@2.0.0", "carom:policy/host@2.0.0"],
+            &["carom:policy/decision@2.0.0"],
+        );
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(
+            said[0].contains("built for carom:policy@2.0.0") && said[0].contains("offers carom:policy@1.0.0")
+        );
+        assert!(objections(&["carom:policy/facts@1.9.0"], &ALL)[0].contains("built for carom:policy@1.9.0"));
+    }
+
+    #[test]
+    fn unknown_imports_and_missing_exports_are_named() {
+        assert!(
+            objections(&["my:own/thing"], &ALL)[0]
+                .starts_with("imports my:own/thing, which no policy is given")
+        );
+        assert!(objections(&["carom:policy/mail@1.0.0"], &ALL)[0].contains("carom:policy/mail"));
+        assert!(objections(&[], &ALL[..2])[0].contains("carom:policy/classification, carom:policy/settings"));
+    }
+}

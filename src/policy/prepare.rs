@@ -1,0 +1,188 @@
+//! Pre-initialisation: a policy that exports `preparation` is run up to there once, and a component is made that begins with
+//! the memory as it was then. Tables and patterns are built when a policy is installed, not once a message.
+//!
+//! Not here: compiling (`cache`). Invariant: the work is bounded in time and memory, and a component without a preparation stays
+//! as it is.
+
+use super::anatomy::Anatomy;
+use super::engine::{self, Flavor, Meter, Purpose};
+use crate::config::Limits;
+use crate::error::{Context, Error, Result};
+use std::future::{Future, ready};
+use std::pin::pin;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+use wasmtime::component::{Component, ComponentNamedList, Instance, Lift, Linker, WasmList};
+use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime_wizer::{ComponentInstanceState, Wizer};
+
+/// Longest preparation: it happens once, with somebody waiting for it.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// The component as it is after its preparation; `None` if it has none. Errors: it trapped, or took too long.
+pub(super) fn prepare(wasm: &[u8], anatomy: &Anatomy, limits: &Limits) -> Result<Option<Vec<u8>>> {
+    let Some(interface) = anatomy.preparation() else { return Ok(None) };
+    let wizer = Wizer::new();
+    let prepared =
+        |error: wasmtime::Error| Error::new(format_args!("the policy cannot be prepared: {error:#}"));
+    let (context, instrumented) = wizer.instrument_component(wasm).map_err(prepared)?;
+    let engine = engine::engine(Flavor::Native, Purpose::Compile, limits)?;
+    let component = Component::new(&engine, &instrumented).map_err(prepared)?;
+    let mut store = store(&engine, limits);
+    let _clock = Clock::start(&engine)?;
+    let mut linker = Linker::new(&engine);
+    linker.define_unknown_imports_as_traps(&component).map_err(prepared)?;
+    let instance = linker.instantiate(&mut store, &component).map_err(prepared)?;
+    let mut state = State { store, instance, broken: None };
+    state
+        .call::<()>(interface, "prepare", |_, ()| ())
+        .map_err(prepared)
+        .map_err(|error| error.remedy("mend `prepare`, or build for the world `policy`, which has none"))?;
+    // Nothing of it waits: every call into the guest is an ordinary one.
+    let snapshot = {
+        let snapshot = pin!(wizer.snapshot_component(&context, &mut state));
+        snapshot.poll(&mut std::task::Context::from_waker(Waker::noop()))
+    };
+    match snapshot {
+        Poll::Ready(component) => match state.broken {
+            None => component.map(Some).map_err(prepared),
+            Some(error) => Err(prepared(error)),
+        },
+        Poll::Pending => Err(Error::new("the policy cannot be prepared: it waits for something")),
+    }
+}
+
+fn store(engine: &Engine, limits: &Limits) -> Store<Meter> {
+    let mut store = Store::new(engine, Meter::new(limits));
+    store.limiter(|meter| meter);
+    store.set_epoch_deadline(1);
+    let until = Instant::now() + LONGEST;
+    store.epoch_deadline_callback(move |_| {
+        Ok(if Instant::now() < until { UpdateDeadline::Continue(1) } else { UpdateDeadline::Interrupt })
+    });
+    store
+}
+
+/// Moves the clock of an engine on until it is dropped.
+struct Clock(Option<std::sync::mpsc::Sender<()>>, Option<std::thread::JoinHandle<()>>);
+
+impl Clock {
+    fn start(engine: &Engine) -> Result<Clock> {
+        let (sender, receiver) = std::sync::mpsc::channel::<()>();
+        let engine = engine.weak();
+        let tick = move || {
+            while receiver.recv_timeout(engine::TICK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                if let Some(engine) = engine.upgrade() {
+                    engine.increment_epoch();
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().spawn(tick).context("cannot start the clock of policies")?;
+        Ok(Clock(Some(sender), Some(thread)))
+    }
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        self.0.take();
+        if let Some(thread) = self.1.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A prepared instance, as the snapshot asks it for its memory.
+struct State {
+    store: Store<Meter>,
+    instance: Instance,
+    /// The first thing that could not be read: the snapshot is worthless.
+    broken: Option<wasmtime::Error>,
+}
+
+impl State {
+    fn call<R>(
+        &mut self,
+        interface: &str,
+        name: &str,
+        take: impl FnOnce(&Store<Meter>, R),
+    ) -> wasmtime::Result<()>
+    where
+        R: Results,
+    {
+        let missing = || wasmtime::Error::msg(format!("there is no {interface}#{name}"));
+        let (_, within) = self.instance.get_export(&mut self.store, None, interface).ok_or_else(missing)?;
+        let (_, function) =
+            self.instance.get_export(&mut self.store, Some(&within), name).ok_or_else(missing)?;
+        let function = self.instance.get_typed_func::<(), R::List>(&mut self.store, function)?;
+        let results = function.call(&mut self.store, ())?;
+        take(&self.store, R::first(results));
+        Ok(())
+    }
+
+    /// As the snapshot calls: it cannot be told of an error.
+    fn ask<R: Results>(&mut self, interface: &str, name: &str, take: impl FnOnce(&Store<Meter>, R)) {
+        if let Err(error) = self.call(interface, name, take) {
+            self.broken.get_or_insert(error);
+        }
+    }
+}
+
+/// What a function returns: nothing, or one value.
+trait Results {
+    type List: ComponentNamedList + Lift + 'static;
+    fn first(list: Self::List) -> Self;
+}
+
+impl Results for () {
+    type List = ();
+    fn first((): ()) {}
+}
+
+macro_rules! one_value {
+    ($($ty:ty),*) => {$(
+        impl Results for $ty {
+            type List = ($ty,);
+            fn first((value,): ($ty,)) -> $ty {
+                value
+            }
+        }
+    )*};
+}
+
+one_value!(i32, i64, f32, f64, WasmList<u8>);
+
+impl ComponentInstanceState for State {
+    fn call_func_ret_list_u8(
+        &mut self,
+        instance: &str,
+        func: &str,
+        contents: impl FnOnce(&[u8]) + Send,
+    ) -> impl Future<Output = ()> + Send {
+        self.ask(instance, func, |store, list: WasmList<u8>| contents(list.as_le_slice(store)));
+        ready(())
+    }
+
+    fn call_func_ret_s32(&mut self, instance: &str, func: &str) -> impl Future<Output = i32> + Send {
+        let mut value = 0;
+        self.ask(instance, func, |_, found| value = found);
+        ready(value)
+    }
+
+    fn call_func_ret_s64(&mut self, instance: &str, func: &str) -> impl Future<Output = i64> + Send {
+        let mut value = 0;
+        self.ask(instance, func, |_, found| value = found);
+        ready(value)
+    }
+
+    fn call_func_ret_f32(&mut self, instance: &str, func: &str) -> impl Future<Output = u32> + Send {
+        let mut value = 0;
+        self.ask(instance, func, |_, found: f32| value = found.to_bits());
+        ready(value)
+    }
+
+    fn call_func_ret_f64(&mut self, instance: &str, func: &str) -> impl Future<Output = u64> + Send {
+        let mut value = 0;
+        self.ask(instance, func, |_, found: f64| value = found.to_bits());
+        ready(value)
+    }
+}

@@ -1,0 +1,164 @@
+//! Where a policy's component comes from: a file that the config names, what was installed under the name, or what is shipped.
+//!
+//! Not here: loading it (`cache`), and installing one (`life`). Invariant: the hash is known without reading the component, unless
+//! the config names a bare file; and what one look finds belongs together, whatever is swapped meanwhile.
+
+use super::cache;
+use super::engine::Flavor;
+use crate::config::Config;
+use crate::error::{Context, Error, Result};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// A policy that comes with carom, inside the binary.
+struct Shipped {
+    name: &'static str,
+    wasm: &'static [u8],
+    /// SHA-256 of `wasm`, made when the policy was built, so that no process has to.
+    hash: &'static str,
+}
+
+const SHIPPED: &[Shipped] = &[Shipped {
+    name: "sink",
+    wasm: include_bytes!("../../policies/dist/sink.wasm"),
+    hash: include_str!("../../policies/dist/sink.sha256"),
+}];
+
+/// The names of the policies that are shipped with carom.
+pub fn shipped() -> impl Iterator<Item = &'static str> {
+    SHIPPED.iter().map(|shipped| shipped.name)
+}
+
+/// Where the releases of the policy `name` stand. Error: such a name cannot stand in a path.
+pub(super) fn home(config: &Config, name: &str) -> Result<PathBuf> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+        return Err(Error::new(format_args!("`{}` is no name of a policy", name.escape_debug()))
+            .remedy("use lower-case letters, digits, `-` and `_`"));
+    }
+    Ok(config.policies_dir().join(name))
+}
+
+/// A component that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    /// SHA-256 of the component, hexadecimal.
+    pub(super) hash: String,
+    place: Place,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    Shipped,
+    /// A bare file, as it was when it was read.
+    File(PathBuf, Stamp),
+    /// The directory of a release.
+    Release(PathBuf),
+}
+
+/// What changes when a file is replaced or written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Result<Stamp> {
+        let found = fs::metadata(path)
+            .context(path.display())
+            .map_err(|error| error.remedy("name a component file that carom can read"))?;
+        Ok(Stamp { inode: found.ino(), size: found.size(), modified: (found.mtime(), found.mtime_nsec()) })
+    }
+}
+
+impl Source {
+    /// The policy `name` as the config has it, else as it is installed, else as it is shipped.
+    pub(super) fn find(name: &str, config: &Config) -> Result<Source> {
+        if let Some(path) = config.policy.get(name).and_then(|policy| policy.path.as_deref()) {
+            return Source::file(path);
+        }
+        let home = home(config, name)?;
+        if let Ok(release) = fs::read_link(home.join(CURRENT)) {
+            return Source::release(&home.join(&release));
+        }
+        let shipped = SHIPPED.iter().find(|shipped| shipped.name == name).ok_or_else(|| {
+            let names: Vec<&str> = shipped().collect();
+            Error::new(format_args!("there is no policy `{name}`")).remedy(format_args!(
+                "install one (carom policy install {name} FILE), name its component in [policy.{name}] path, or use one of \
+                 those shipped: {}",
+                names.join(", ")
+            ))
+        })?;
+        Ok(Source { hash: shipped.hash.trim().to_owned(), place: Place::Shipped })
+    }
+
+    /// A component in a bare file. It is read to know its hash.
+    pub(super) fn file(path: &Path) -> Result<Source> {
+        let stamp = Stamp::of(path)?;
+        let hash = hash(&fs::read(path).context(path.display())?);
+        Ok(Source { hash, place: Place::File(path.to_owned(), stamp) })
+    }
+
+    /// The release in this directory, whose name ends in the hash: `0007-ab12…`.
+    pub(super) fn release(directory: &Path) -> Result<Source> {
+        let name = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        match name.split_once('-') {
+            Some((_, hash)) if hash.len() == 64 => {
+                Ok(Source { hash: hash.to_owned(), place: Place::Release(directory.to_owned()) })
+            }
+            _ => Err(Error::new(format_args!("{}: no release of a policy", directory.display()))
+                .remedy("see what there is with `carom policy list`")),
+        }
+    }
+
+    /// Whether a look now would find the same.
+    pub(super) fn is_current(&self, name: &str, config: &Config) -> bool {
+        match &self.place {
+            Place::File(path, stamp) => Stamp::of(path).is_ok_and(|now| now == *stamp),
+            _ => Source::find(name, config).is_ok_and(|found| found == *self),
+        }
+    }
+
+    /// The component.
+    pub(super) fn wasm(&self) -> Result<Vec<u8>> {
+        let path = match &self.place {
+            Place::Shipped => {
+                let shipped = SHIPPED.iter().find(|shipped| shipped.hash.trim() == self.hash);
+                return Ok(shipped.map(|shipped| shipped.wasm.to_vec()).unwrap_or_default());
+            }
+            Place::File(path, _) => path.clone(),
+            Place::Release(directory) => directory.join(COMPONENT),
+        };
+        fs::read(&path).context(path.display())
+    }
+
+    /// Whether it was a release, and is gone: pruned since it was found.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(&self.place, Place::Release(directory) if !directory.exists())
+    }
+
+    /// Where its compiled code may lie: beside the release, and where carom keeps what it had to compile itself. What is
+    /// compiled now goes to the last place.
+    pub(super) fn compiled(&self, config: &Config, flavor: Flavor) -> Vec<PathBuf> {
+        let mut places = Vec::with_capacity(2);
+        if let Place::Release(directory) = &self.place {
+            places.push(cache::compiled_path(directory, &self.hash, flavor));
+        }
+        places.push(cache::compiled_path(&config.compiled_dir(), &self.hash, flavor));
+        places
+    }
+}
+
+/// The symlink to the release in force.
+pub(super) const CURRENT: &str = "current";
+/// The component of a release.
+pub(super) const COMPONENT: &str = "policy.wasm";
+
+/// SHA-256, hexadecimal.
+pub(super) fn hash(bytes: &[u8]) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,162 @@
+//! Is it a policy that this carom can run, and does it behave? Each finding says what was looked at, what was found, and, where
+//! something is wrong, how to mend it.
+//!
+//! From the outside in: its bytes, its world, its imports, its memory, its settings, and a smoke run of everything it exports.
+
+use super::Bench;
+use crate::config::Config;
+use crate::error::Error;
+use crate::policy::anatomy::{Anatomy, OFFERED};
+use crate::policy::class::DeliveryFailure;
+use crate::policy::{Policy, Use, Wanted};
+use serde::Serialize;
+use std::path::Path;
+use std::sync::Arc;
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// What was looked at: `policy`, `store`, `dns`, …
+    pub subject: String,
+    /// What was found.
+    pub found: String,
+    /// How to mend it; `None` when all is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+    /// Worth knowing, and no reason to refuse: with a remedy it could be better.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub note: bool,
+}
+
+impl Finding {
+    /// All is well.
+    pub fn good(subject: &str, found: impl ToString) -> Finding {
+        Finding { subject: subject.into(), found: found.to_string(), remedy: None, note: false }
+    }
+
+    /// Something is wrong.
+    pub fn wrong(subject: &str, found: impl ToString, remedy: impl ToString) -> Finding {
+        let remedy = Some(remedy.to_string());
+        Finding { subject: subject.into(), found: found.to_string(), remedy, note: false }
+    }
+
+    /// It works, and could be better.
+    pub fn note(subject: &str, found: impl ToString, remedy: impl ToString) -> Finding {
+        Finding { note: true, ..Finding::wrong(subject, found, remedy) }
+    }
+
+    /// What an error says.
+    pub fn error(subject: &str, error: &Error) -> Finding {
+        Finding::wrong(subject, error.text(), error.remedy_text().unwrap_or("see the text of the error"))
+    }
+
+    /// Whether something is wrong.
+    pub fn is_wrong(&self) -> bool {
+        self.remedy.is_some() && !self.note
+    }
+}
+
+/// Inspects a component that is not yet anybody's policy; `settings` are those it would be given.
+pub fn component(config: &Arc<Config>, name: &str, file: &Path, settings: Option<String>) -> Vec<Finding> {
+    let anatomy = std::fs::read(file).map_err(|error| {
+        let said = format!("{}: {error}", file.display());
+        Error::new(said).remedy("name a component file; `carom policy build` makes one")
+    });
+    let anatomy = match anatomy.and_then(|wasm| Anatomy::read(&wasm)) {
+        Ok(anatomy) => anatomy,
+        Err(error) => return vec![Finding::error("component", &error)],
+    };
+    let objections = anatomy.objections();
+    if !objections.is_empty() {
+        return objections.iter().map(|error| Finding::error("world", error)).collect();
+    }
+    let mut findings = vec![Finding::good("world", format_args!("carom:policy/policy@{OFFERED}"))];
+    findings.extend(outside(&anatomy, config));
+    findings.extend(inside(config, &Wanted { name, file: Some(file), settings }));
+    findings
+}
+
+/// What can be seen without running it.
+fn outside(anatomy: &Anatomy, config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let imports = |package: &str| -> Vec<&str> {
+        let of_package = anatomy.imports.iter().filter(|name| name.starts_with(package));
+        of_package.map(|name| name.split(['/', '@']).nth(1).unwrap_or(name)).collect()
+    };
+    findings.push(Finding::good("imports", imports("carom:policy").join(", ")));
+    if anatomy.wants_wasi() {
+        let found = format!(
+            "wasi ({}): what it finds there is empty, and anything that reaches out traps",
+            imports("wasi:").join(", ")
+        );
+        findings.push(Finding::note("imports", found, "build without WASI where the language can"));
+    }
+    let most = config.limits.memory as u64;
+    match anatomy.memories.iter().map(|memory| memory.initial).max() {
+        Some(initial) if initial > most => findings.push(Finding::wrong(
+            "memory",
+            format_args!("it begins with {initial} bytes, and may have {most}"),
+            "build it smaller, or raise [limits] memory",
+        )),
+        _ => match anatomy
+            .memories
+            .iter()
+            .map(|memory| memory.maximum)
+            .max_by_key(|most| most.unwrap_or(u64::MAX))
+        {
+            Some(None) => findings.push(Finding::note(
+                "memory",
+                format_args!("no bound of its own; carom stops it at {most} bytes"),
+                "link it with a bound where the language can (Rust and C: --max-memory=16777216)",
+            )),
+            Some(Some(own)) => findings.push(Finding::good("memory", format_args!("at most {own} bytes"))),
+            None => findings.push(Finding::good("memory", "none")),
+        },
+    }
+    findings
+}
+
+/// What is seen when it runs: it loads, accepts its settings, and does all it exports for a small message.
+pub fn inside(config: &Arc<Config>, wanted: &Wanted<'_>) -> Vec<Finding> {
+    let bench = match Bench::with_small_message(config) {
+        Ok(bench) => bench,
+        Err(error) => return vec![Finding::error("dns", &error)],
+    };
+    let policy = Policy::open(wanted, config, Use::One);
+    let policy = match policy.and_then(|policy| policy.start_clock().map(|()| policy)) {
+        Ok(policy) => policy,
+        Err(error) => return vec![Finding::error("policy", &error)],
+    };
+    let facts = bench.facts();
+    let mend = "mend the policy: `carom policy run` shows what it does";
+    match policy.validate_settings(&facts) {
+        Err(failure) => return vec![Finding::wrong("policy", failure, mend)],
+        Ok(complaints) if !complaints.is_empty() => {
+            let name = wanted.name;
+            let finding = |complaint: &String| {
+                Finding::wrong("settings", complaint, format_args!("change it in [policy.{name}.settings]"))
+            };
+            return complaints.iter().map(finding).collect();
+        }
+        Ok(_) => {}
+    }
+    let failure = DeliveryFailure {
+        text: "550 5.1.1 user unknown".into(),
+        status: "5.1.1".into(),
+        code: 550,
+        ..DeliveryFailure::default()
+    };
+    let decided = policy.decide(&facts, bench.seed, 0).map(|decision| decision.used);
+    let mapped = policy.map(&facts, &bench.envelope.sender, &["mx.sender.example".to_owned()]);
+    let classified = policy.classify(&facts, &[failure]);
+    let failed = [decided.as_ref().err(), mapped.as_ref().err(), classified.as_ref().err()];
+    let failed: Vec<Finding> =
+        failed.into_iter().flatten().map(|failure| Finding::wrong("smoke run", failure, mend)).collect();
+    if !failed.is_empty() {
+        return failed;
+    }
+    vec![Finding::good(
+        "policy",
+        format_args!("{} ({}), decides, maps, classifies", wanted.name, policy.short_hash()),
+    )]
+}

@@ -1,0 +1,156 @@
+//! What a policy costs: its cold start, as a process that lives for one message pays it, and a decision in a warm process.
+//!
+//! Not here: the cost of carom around it (`benches/`). Invariant: every figure is a median, and says of how many.
+
+use super::Bench;
+use super::trial::micros;
+use crate::error::{Error, Result};
+use crate::policy::class::DeliveryFailure;
+use crate::policy::{Policy, Use, Wanted};
+use serde::{Deserialize, Serialize};
+use std::time::Instant;
+
+/// What was measured; times in microseconds, each the median of its runs.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Costs {
+    /// Engine and load, link, instantiate and first decision, in a fresh process.
+    pub cold: Cold,
+    /// How many processes.
+    pub cold_runs: usize,
+    /// Decisions in a process that keeps going, a fresh instance each.
+    pub warm_us: f64,
+    /// The worst of a hundred of them.
+    pub warm_p99_us: f64,
+    /// How many decisions.
+    pub warm_runs: usize,
+    /// Failures classified a second, in batches, on one core.
+    pub classified_per_second: f64,
+    /// The first classification of a process, with everything before it.
+    pub first_class_us: f64,
+    /// The same, where the process may not run machine code.
+    pub first_class_interpreted_us: f64,
+    /// The cold start, where the process may not run machine code.
+    pub cold_interpreted_us: f64,
+}
+
+/// The cold start, in microseconds.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Cold {
+    /// Starting the engine and mapping the code.
+    pub load_us: f64,
+    /// Linking.
+    pub link_us: f64,
+    /// Instantiating and the first decision.
+    pub first_us: f64,
+}
+
+impl Cold {
+    /// All of it.
+    pub fn total_us(&self) -> f64 {
+        self.load_us + self.link_us + self.first_us
+    }
+}
+
+/// One cold start, in this very process, which must have done nothing with policies before.
+pub fn cold(bench: &Bench, wanted: &Wanted<'_>, usage: Use) -> Result<Cold> {
+    let facts = bench.facts();
+    facts.message(|message| message.subject());
+    let policy = Policy::open(wanted, &bench.config, usage)?;
+    let began = Instant::now();
+    bench.question().ask(&policy, &facts).map_err(Error::new)?;
+    let first_us = micros(began.elapsed());
+    let (load_us, link_us) = (micros(policy.readied.load), micros(policy.readied.link));
+    Ok(Cold { load_us, link_us, first_us })
+}
+
+/// One first classification, likewise, in microseconds.
+pub fn first_class(bench: &Bench, wanted: &Wanted<'_>, usage: Use) -> Result<f64> {
+    let facts = bench.facts();
+    let began = Instant::now();
+    let policy = Policy::open(wanted, &bench.config, usage)?;
+    policy.classify(&facts, &failures(1)).map_err(Error::new)?;
+    Ok(micros(began.elapsed()))
+}
+
+/// What a process that keeps going pays; fills in the warm figures.
+pub fn warm(bench: &Bench, wanted: &Wanted<'_>, runs: usize, costs: &mut Costs) -> Result<()> {
+    let policy = Policy::open(wanted, &bench.config, Use::Many(2))?;
+    policy.start_clock()?;
+    let facts = bench.facts();
+    let mut times = Vec::with_capacity(runs);
+    for seed in 0..runs as u64 {
+        let began = Instant::now();
+        policy.decide(&facts, seed, 0).map_err(Error::new)?;
+        times.push(micros(began.elapsed()));
+    }
+    times.sort_by(f64::total_cmp);
+    costs.warm_us = times.get(runs / 2).copied().unwrap_or_default();
+    costs.warm_p99_us = times.get(runs * 99 / 100).copied().unwrap_or_default();
+    costs.warm_runs = runs;
+    let failures = failures(10_000);
+    policy.classify(&facts, &failures).map_err(Error::new)?;
+    let mut rates = Vec::new();
+    for _ in 0..5 {
+        let began = Instant::now();
+        policy.classify(&facts, &failures).map_err(Error::new)?;
+        rates.push(failures.len() as f64 / began.elapsed().as_secs_f64());
+    }
+    costs.classified_per_second = median(&mut rates);
+    Ok(())
+}
+
+/// The middle one.
+pub fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+/// Failures of the kinds that a busy day brings, no two texts alike.
+fn failures(many: usize) -> Vec<DeliveryFailure> {
+    const TEXTS: [(&str, u16, &str); 8] = [
+        (
+            "550 5.1.1 <someone@mail.example>: Recipient address rejected: User unknown in virtual mailbox table",
+            550,
+            "5.1.1",
+        ),
+        (
+            "452 4.2.2 The email account that you tried to reach is over quota. Please direct the recipient to",
+            452,
+            "4.2.2",
+        ),
+        (
+            "554 5.7.1 Service unavailable; Client host [192.0.2.7] blocked using list.example; see the page",
+            554,
+            "5.7.1",
+        ),
+        (
+            "421 4.7.0 [TSS04] Messages from 192.0.2.9 temporarily deferred due to unexpected volume",
+            421,
+            "4.7.0",
+        ),
+        (
+            "550 5.7.26 This mail is unauthenticated, which poses a security risk to the sender and users",
+            550,
+            "5.7.26",
+        ),
+        (
+            "host mx.mail.example[192.0.2.1] refused to talk to me: 450 too many connections from your address",
+            450,
+            "4.3.2",
+        ),
+        ("connect to mx.mail.example[192.0.2.1]:25: Connection timed out", 0, "4.4.1"),
+        ("552 5.3.4 Message size exceeds fixed maximum message size", 552, "5.3.4"),
+    ];
+    (0..many)
+        .map(|number| {
+            let (text, code, status) = TEXTS[number % TEXTS.len()];
+            DeliveryFailure {
+                text: format!("{text} {number:x}"),
+                status: status.into(),
+                code,
+                stage: "RCPT".into(),
+                remote_mta: "mx.mail.example".into(),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,76 @@
+//! Where policies are made: scaffolded, built, checked, tried on a message, tested, measured. For authors, at a terminal.
+//!
+//! Not here: what installs a policy (`policy::life`) and what a message goes through (`deliver`). Invariant: nothing here acts;
+//! plans are made and shown, never run.
+
+/// A project to begin a policy from.
+pub mod scaffold;
+/// From sources to a component.
+pub mod build;
+/// Is it a policy that this carom can run, and does it behave?
+pub mod inspect;
+/// One message, and all there is to see.
+pub mod trial;
+/// What a policy should decide, written down.
+pub mod fixture;
+/// What a policy costs.
+pub mod measure;
+/// A plan as people read it.
+pub mod render;
+
+use crate::auth::Dns;
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::envelope::Envelope;
+use crate::error::Result;
+use crate::policy::facts::Facts;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A message laid out to be decided about.
+pub struct Bench {
+    /// The configuration; its `[dns]` answers for the world.
+    pub config: Arc<Config>,
+    /// DNS.
+    pub dns: Arc<Dns>,
+    /// Who sent it to whom.
+    pub envelope: Envelope,
+    /// Its bytes.
+    pub raw: Arc<Vec<u8>>,
+    /// Decides every chance.
+    pub seed: u64,
+    /// The time that the policy is told, in milliseconds since 1970.
+    pub at_ms: i64,
+}
+
+impl Bench {
+    /// A bench with nothing on it but a small message from nobody to nobody.
+    pub fn with_small_message(config: &Arc<Config>) -> Result<Bench> {
+        let raw =
+            b"From: a@sender.example\r\nTo: b@sink.example\r\nSubject: a small message\r\n\r\nhello\r\n"
+                .to_vec();
+        let envelope = Envelope {
+            sender: "a@sender.example".into(),
+            recipient: "b@sink.example".into(),
+            ..Envelope::default()
+        };
+        let dns = Arc::new(Dns::open(&config.dns)?);
+        Ok(Bench { config: config.clone(), dns, envelope, raw: Arc::new(raw), seed: 1, at_ms: 0 })
+    }
+
+    /// Facts about the message, that nobody has asked for yet.
+    pub fn facts(&self) -> Rc<Facts> {
+        let (envelope, config) = (self.envelope.clone(), self.config.clone());
+        Rc::new(Facts::new(self.raw.clone(), envelope, config, self.dns.clone(), self.deadline()))
+    }
+
+    fn deadline(&self) -> Deadline {
+        Deadline::after(Duration::from_secs(u64::from(self.config.message.deadline)))
+    }
+
+    fn question(&self) -> crate::decide::Question<'_> {
+        let (config, dns, deadline) = (&*self.config, &*self.dns, self.deadline());
+        crate::decide::Question { config, dns, seed: self.seed, at_ms: self.at_ms, deadline }
+    }
+}

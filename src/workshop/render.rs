@@ -1,0 +1,61 @@
+//! A plan as people read it: a tree of steps, each under the one it waits for.
+
+use crate::policy::plan::{Action, Outcome, Plan, Reply, Route, Step, Verdict};
+use std::fmt::Write;
+
+/// The plan as a tree, with a line for the verdict and one for each step.
+pub fn tree(plan: &Plan) -> String {
+    let mut text = match &plan.verdict {
+        Verdict::Accept => "accept\n".to_owned(),
+        Verdict::Reject(reply) => format!("reject {}\n", shown(reply)),
+        Verdict::Defer(reply) => format!("defer {}\n", shown(reply)),
+    };
+    branch(plan, None, "", &mut text);
+    text
+}
+
+fn branch(plan: &Plan, above: Option<usize>, indent: &str, text: &mut String) {
+    let waits_for = |step: &Step| step.after.map(|(index, _)| index);
+    let children: Vec<usize> =
+        (0..plan.steps.len()).filter(|index| waits_for(&plan.steps[*index]) == above).collect();
+    for (place, index) in children.iter().enumerate() {
+        let last = place + 1 == children.len();
+        let (fork, below) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+        let _ = writeln!(text, "{indent}{fork}{}", line(&plan.steps[*index]));
+        branch(plan, Some(*index), &format!("{indent}{below}"), text);
+    }
+}
+
+fn line(step: &Step) -> String {
+    let mut text = match &step.action {
+        Action::Open(visit) => format!("open {} images", visit.urls.len()),
+        Action::Click(visit) => format!("click {} links", visit.urls.len()),
+        Action::Bounce(bounce) => format!("bounce {}{}", shown(&bounce.reply), to(&bounce.route)),
+        Action::Complain(report) => format!("complain {}{}", report.feedback_type, to(&report.route)),
+        Action::AutoReply(reply) => format!("auto-reply {:?}{}", reply.subject, to(&reply.route)),
+        Action::Keep => "keep".to_owned(),
+        Action::Verdict => "verdict".to_owned(),
+        Action::Count { name } => format!("count {name}"),
+    };
+    match step.after {
+        Some((_, Outcome::Failed)) => text.push_str("  (if that failed)"),
+        Some((_, Outcome::Finished)) => text.push_str("  (either way)"),
+        _ => {}
+    }
+    if step.delay > 0 {
+        let _ = write!(text, "  (after {} s)", step.delay);
+    }
+    text
+}
+
+fn shown(reply: &Reply) -> String {
+    format!("{} {} {}", reply.code, reply.enhanced, reply.text)
+}
+
+fn to(route: &Route) -> String {
+    match &route.refusal {
+        Some(refusal) => format!("  (not sent: {refusal:?})"),
+        None if route.hosts.is_empty() => String::new(),
+        None => format!("  to {} at {}", route.to, route.hosts.join(", ")),
+    }
+}

@@ -1,0 +1,176 @@
+//! One message, and all there is to see: what the policy asked, what it decided, what it cost. Also the replay of a message that
+//! is on record: the same seed, the same time, the same envelope.
+
+use super::{Bench, render};
+use crate::clock;
+use crate::config::Config;
+use crate::decide::{Decided, Undecided};
+use crate::envelope::Envelope;
+use crate::error::{Context, Error, Result};
+use crate::policy::plan::Plan;
+use crate::policy::{Policy, Readied, Use, Wanted};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// What was seen.
+#[derive(Debug, Serialize)]
+pub struct Trial {
+    /// The policy's name.
+    pub policy: String,
+    /// SHA-256 of its component.
+    pub hash: String,
+    /// Decides the same again.
+    pub seed: u64,
+    /// The time it was told (RFC 3339, UTC).
+    pub now: String,
+    /// The plan, or why there is none.
+    #[serde(flatten)]
+    pub decided: Result<Plan, String>,
+    /// The same for the same plan.
+    pub digest: String,
+    /// What it called, in order.
+    pub calls: Vec<Call>,
+    /// How it was made ready.
+    pub readied: Readied,
+    /// Its own time, in microseconds.
+    pub time_us: f64,
+    /// Instructions it ran.
+    pub fuel: Option<u64>,
+    /// The most memory it had, in bytes.
+    pub memory: usize,
+}
+
+/// A call to carom, with what it took to answer.
+#[derive(Debug, Serialize)]
+pub struct Call {
+    /// The function.
+    pub function: String,
+    /// Microseconds until it was answered: time that is carom's, not the policy's.
+    pub answered_us: f64,
+}
+
+/// Tries a policy on what lies on the bench. It decides twice: once as it would, once with its instructions counted.
+pub fn run(bench: &Bench, wanted: &Wanted<'_>) -> Result<Trial> {
+    let policy = Policy::open(wanted, &bench.config, Use::One)?;
+    policy.start_clock()?;
+    let facts = bench.facts();
+    let first = bench.question().ask(&policy, &facts);
+    let measured = Policy::open(wanted, &bench.config, Use::Measured)?;
+    measured.start_clock()?;
+    let fuel = bench.question().ask(&measured, &facts).ok().and_then(|decided| decided.decision.fuel);
+    let mut trial = Trial {
+        policy: policy.name.to_string(),
+        hash: policy.hash.clone(),
+        seed: bench.seed,
+        now: Timestamp::from_millisecond(bench.at_ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string(),
+        decided: Err(String::new()),
+        digest: String::new(),
+        calls: Vec::new(),
+        readied: policy.readied,
+        time_us: 0.0,
+        fuel,
+        memory: 0,
+    };
+    match first {
+        Ok(decided) => trial.fill(decided),
+        Err(Undecided::Policy(failure)) => trial.decided = Err(failure.text),
+        Err(Undecided::Dns(text)) => trial.decided = Err(text),
+    }
+    Ok(trial)
+}
+
+impl Trial {
+    fn fill(&mut self, decided: Decided) {
+        self.digest = decided.digest();
+        self.time_us = micros(decided.decision.used);
+        self.memory = decided.decision.memory;
+        let call = |(function, took): &(&str, Duration)| Call {
+            function: (*function).to_owned(),
+            answered_us: micros(*took),
+        };
+        self.calls = decided.decision.asked.iter().map(call).collect();
+        self.decided = Ok(decided.plan);
+    }
+
+    /// As people read it.
+    pub fn render(&self) -> String {
+        let mut text = format!(
+            "policy   {} ({})\nseed     {}\ntime     {}\n\n",
+            self.policy, self.hash, self.seed, self.now
+        );
+        text.push_str("it called\n");
+        for call in &self.calls {
+            let _ = writeln!(text, "  {:20} {:>9.1} µs", call.function, call.answered_us);
+        }
+        text.push_str("\nplan\n");
+        match &self.decided {
+            Ok(plan) => render::tree(plan).lines().for_each(|line| text.push_str(&format!("  {line}\n"))),
+            Err(failure) => text.push_str(&format!("  none: {failure}\n")),
+        }
+        let how = match (self.readied.interpreted, self.readied.compiled) {
+            (true, _) => "interpreted",
+            (_, true) => "compiled just now",
+            _ => "compiled before",
+        };
+        let _ = writeln!(
+            text,
+            "\nload     {:.0} µs ({how})\nlink     {:.0} µs\ndecide   {:.0} µs of its own\nfuel     {}\nmemory   {} KiB",
+            micros(self.readied.load),
+            micros(self.readied.link),
+            self.time_us,
+            self.fuel.map_or("-".into(), |fuel| format!("{fuel} instructions")),
+            self.memory >> 10,
+        );
+        text
+    }
+}
+
+pub(super) fn micros(duration: Duration) -> f64 {
+    duration.as_nanos() as f64 / 1000.0
+}
+
+/// A message as the message log has it.
+#[derive(Debug)]
+pub struct Logged {
+    /// Its envelope.
+    pub envelope: Envelope,
+    /// The seed it was decided with.
+    pub seed: u64,
+    /// When it was decided, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// The policy's name and the first digits of its hash.
+    pub policy: (String, String),
+    /// The digest of its plan.
+    pub plan: String,
+}
+
+/// The last message of the log with this queue id, or this seed. Errors: there is none.
+pub fn logged(config: &Config, key: &str) -> Result<Logged> {
+    let found = crate::log::tail(config, usize::MAX)?.into_iter().rev().find_map(|line| {
+        let line: Value = serde_json::from_str(&line).ok()?;
+        let is = line.get("queue_id").and_then(Value::as_str) == Some(key)
+            || line.get("seed").is_some_and(|seed| seed.to_string() == key);
+        is.then_some(line)
+    });
+    let line = found.ok_or_else(|| {
+        Error::new(format_args!("no message in the log has the queue id or the seed {key}"))
+            .remedy("see `carom log`; logs are kept for [log] keep_days, in JSON")
+    })?;
+    let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let time: Timestamp = text("time").parse().context("the time of the log line")?;
+    Ok(Logged {
+        envelope: serde_json::from_value(line.clone()).context("the envelope of the log line")?,
+        seed: line.get("seed").and_then(Value::as_u64).unwrap_or_default(),
+        at_ms: time.as_millisecond(),
+        policy: (text("policy"), text("policy_hash")),
+        plan: text("plan"),
+    })
+}
+
+/// Now, for a trial that is told no time.
+pub fn now_ms() -> i64 {
+    clock::now_ms()
+}

@@ -1,0 +1,166 @@
+//! Policies that mean harm, or break: each ends within its limit, is named with its hash and the cause in log, status line and
+//! counter, and leaves the next message alone. Each misbehaves for large messages only, in a relay that keeps its process.
+
+use crate::harness::guest::Guest;
+use crate::harness::{SENDER, Sandbox};
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// Misbehaves as `harm` says when the message is large, else accepts and counts `fine`.
+fn harmful(harm: &str) -> Guest {
+    Guest::new(&format!(
+        "(if (i64.gt_u (call $size) (i64.const 3000)) (then {harm}) (else (drop (call $accept)) (call $count_it)))"
+    ))
+    .counting("fine")
+}
+
+struct Seen {
+    log: String,
+    sandbox: Sandbox,
+}
+
+/// A relay of one process and one thread meets the large message first, then small ones.
+#[track_caller]
+fn relay(guest: &Guest, on_trap: &str) -> Seen {
+    let sandbox =
+        Sandbox::new().config("[relay]\nthreads = 1\nsettle = 0\n[policy.guest]\npath = \"GUEST\"\n");
+    let file = guest.write(&sandbox.path("guest.wasm"));
+    let config = fs::read_to_string(sandbox.path("carom.toml")).unwrap();
+    let named = format!("{}\"\non_trap = \"{on_trap}", file.display());
+    fs::write(sandbox.path("carom.toml"), config.replace("GUEST", &named)).unwrap();
+    let inbox = sandbox.path("inbox");
+    fs::create_dir_all(&inbox).unwrap();
+    for (name, size) in [("a.msg", 5000), ("b.msg", 10), ("c.msg", 20)] {
+        let body = "x".repeat(70) + "\r\n";
+        let text = format!(
+            "x-sender: {SENDER}\r\nx-receiver: b@sink.example\r\nSubject: {name}\r\n\r\n{}",
+            body.repeat(size / 70 + 1)
+        );
+        fs::write(inbox.join(name), text).unwrap();
+    }
+    let began = Instant::now();
+    let ran = sandbox.run(&["relay", &inbox.display().to_string(), "--policy", "guest", "--json"], b"");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert_eq!(sandbox.counter("fine"), 2, "the messages after it are as they should be: {ran:?}");
+    let log = fs::read_dir(sandbox.path("state/log")).unwrap().flatten();
+    let log = log.filter(|entry| entry.file_name().to_string_lossy().starts_with("carom-"));
+    let log = log.map(|entry| fs::read_to_string(entry.path()).unwrap()).collect();
+    Seen { log, sandbox }
+}
+
+/// It ends as `counter` and `cause` say, with `defer` and with `accept`.
+#[track_caller]
+fn fails(guest: &Guest, counter: &str, cause: &str) {
+    let seen = relay(guest, "defer");
+    assert_eq!(seen.sandbox.counter(counter), 1, "{}", seen.log);
+    let hash =
+        seen.log.split("policy guest (").nth(1).and_then(|rest| rest.split(')').next()).unwrap_or_default();
+    assert!(hash.len() == 12 && seen.log.contains(cause), "{}", seen.log);
+    assert_eq!(seen.sandbox.counter("total_messages"), 2, "the first is deferred");
+    let seen = relay(guest, "accept");
+    assert_eq!(seen.sandbox.counter(counter), 1);
+    assert_eq!(seen.sandbox.counter("total_messages"), 3, "the first is taken, and nothing is done");
+}
+
+#[test]
+fn an_endless_loop() {
+    fails(&harmful("(loop (br 0))"), "policy_too_slow", "used more than 250 ms");
+}
+
+#[test]
+fn memory_that_grows_and_grows() {
+    fails(
+        &harmful("(loop (drop (memory.grow (i32.const 16))) (br 0))"),
+        "policy_too_big",
+        "wanted more than 67108864 bytes",
+    );
+}
+
+#[test]
+fn deep_recursion() {
+    let guest = harmful("(call $deeper (i64.const 1)) drop")
+        .data("(func $deeper (param i64) (result i64) (i64.add (call $deeper (i64.add (local.get 0) (i64.const 1))) (i64.const 1)))");
+    fails(&guest, "policy_trapped", "call stack exhausted");
+}
+
+#[test]
+fn a_string_of_a_gigabyte() {
+    let log = |guest: Guest| guest.import("host", "log", "$log", "(param i32 i32 i32)");
+    let guest = log(harmful("(call $log (i32.const 1) (i32.const 0) (i32.const 1073741824))"));
+    fails(&guest, "policy_trapped", "policy guest (");
+}
+
+#[test]
+fn a_string_of_all_the_memory_there_is() {
+    let guest = harmful("(drop (memory.grow (i32.const 900))) (call $log (i32.const 1) (i32.const 8192) (i32.const 58000000)) (drop (call $accept))")
+        .import("host", "log", "$log", "(param i32 i32 i32)");
+    let seen = relay(&guest, "defer");
+    assert_eq!(seen.sandbox.counter("total_messages"), 3);
+    assert!(seen.log.len() < 10_000, "{} bytes of log", seen.log.len());
+}
+
+#[test]
+fn a_flood_of_log_lines() {
+    let flood = "(loop $again (call $log (i32.const 1) (i32.const 0) (i32.const 1000)) \
+                 (global.set $n (i32.add (global.get $n) (i32.const 1))) \
+                 (br_if $again (i32.lt_u (global.get $n) (i32.const 20000)))) (drop (call $accept))";
+    let guest = harmful(flood)
+        .import("host", "log", "$log", "(param i32 i32 i32)")
+        .data("(global $n (mut i32) (i32.const 0))");
+    let seen = relay(&guest, "defer");
+    assert_eq!(seen.sandbox.counter("total_messages"), 3, "it goes on, unheard");
+    assert!(seen.log.len() < 40_000 && seen.log.contains("logs too much"), "{} bytes of log", seen.log.len());
+}
+
+#[test]
+fn ten_thousand_steps() {
+    fails(&harmful("(loop (call $count_it) (br 0))"), "policy_too_many_steps", "made more than 256 steps");
+}
+
+#[test]
+fn a_trap() {
+    fails(&harmful("(unreachable)"), "policy_trapped", "unreachable");
+}
+
+#[test]
+fn reading_what_it_may_not() {
+    fails(
+        &harmful("(drop (i32.load (i32.const 1073741824)))"),
+        "policy_trapped",
+        "out of bounds memory access",
+    );
+    let wild = harmful(
+        "(drop (call $count (i32.const 2147483000) (i32.const 64) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))",
+    );
+    fails(&wild, "policy_trapped", "policy guest (");
+}
+
+#[test]
+fn a_step_that_hangs_on_a_later_one() {
+    let guest = harmful(
+        "(drop (call $count (i32.const 512) (i32.const 4) (i32.const 1) (i32.const 9) (i32.const 0) (i32.const 0)))",
+    );
+    fails(&guest, "policy_bad_step", "hangs on step 9");
+}
+
+#[test]
+fn tables_without_end() {
+    let guest = harmful("(loop (drop (table.grow $t (ref.null func) (i32.const 10000))) (br 0))")
+        .data("(table $t 1 funcref)");
+    fails(&guest, "policy_trapped", "policy guest (");
+}
+
+/// WASI is there and empty: what is printed goes to the log, chance comes from the seed, and leaving by `exit` is a failure.
+#[test]
+fn wasi_is_an_empty_world() {
+    let print = "(drop (call $print (call $stdout) (i32.const 600) (i32.const 16))) (drop (call $random)) (drop (call $accept))";
+    let data = "(data (i32.const 600) \"printed by wasi\\n\")";
+    let seen = relay(&harmful(print).wasi().data(data), "defer");
+    assert_eq!(seen.sandbox.counter("total_messages"), 3, "{}", seen.log);
+    assert!(seen.log.contains("printed by wasi"), "{}", seen.log);
+    fails(&harmful("(call $exit (i32.const 0))").wasi(), "policy_trapped", "called exit");
+    let file = seen.sandbox.path("guest.wasm").display().to_string();
+    let ran = seen.sandbox.run(&["policy", "check", &file], b"");
+    assert!(ran.code == 0 && ran.stdout.contains("what it finds there is empty"), "{ran:?}");
+}
