@@ -8,12 +8,12 @@ root=$(cd .. && pwd)
 # A small stack and a bound: the memory of an instance is made anew for every message.
 export RUSTFLAGS="-Clink-arg=-zstack-size=131072 -Clink-arg=--max-memory=33554432 --remap-path-prefix=$root=/carom --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
 if rustc --print target-libdir --target $target 2>/dev/null | xargs -r test -d; then
-    cargo build --release --target $target -p sink -p misfit
+    cargo build --release --target $target -p sink -p bounce -p misfit
 else
     RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld \
-        /usr/bin/cargo build --release -Zbuild-std=std,panic_abort --target $target -p sink -p misfit
+        /usr/bin/cargo build --release -Zbuild-std=std,panic_abort --target $target -p sink -p bounce -p misfit
 fi
 unset RUSTFLAGS
-for name in sink misfit; do
+for name in sink bounce misfit; do
     cargo run --quiet --release -p pack -- $name target/$target/release/$name.wasm dist .
 done

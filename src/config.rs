@@ -45,6 +45,11 @@ pub struct Config {
     pub limits: Limits,
     /// Installed policies.
     pub policies: Policies,
+    /// Signed return paths.
+    pub verp: Verp,
+    /// Applications that are told of bounces and complaints.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<Notify>,
     /// Named policies: where they come from, and their settings.
     pub policy: BTreeMap<String, Policy>,
 }
@@ -85,7 +90,7 @@ pub struct Network {
 }
 
 /// `[auth]`
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
     /// Results in an Authentication-Results header of one of these authserv-ids (RFC 8601) are believed. None: carom
@@ -94,6 +99,8 @@ pub struct Auth {
     /// The `by` hosts whose Received header tells the client's address. None: the topmost Received header, which the
     /// mail server that hands us the message has just written.
     pub received_by: Vec<String>,
+    /// The addresses of our own mail servers: a bounce that comes from there is about a message of ours.
+    pub own_servers: Vec<IpNet>,
 }
 
 /// `[message]`
@@ -209,6 +216,55 @@ pub enum OnTrap {
     Accept,
 }
 
+/// `[verp]`: return paths that carom signs, so that a bounce proves what it is about.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Verp {
+    /// Secrets of 16 octets or more. The first signs, all verify: put a new one in front, and drop the old one when its return paths
+    /// have aged.
+    pub keys: Vec<String>,
+    /// What every signed local part begins with, `b+` for example.
+    pub prefix: String,
+    /// The domain of signed return paths.
+    pub domain: String,
+    /// Days that a signature holds.
+    pub max_age: u32,
+}
+
+/// `[[notify]]`: an application that is told what happened to an address.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notify {
+    /// Whose mail it is told about; `*` for whatever has no entry of its own.
+    pub sender_domain: String,
+    /// URL template (RFC 6570) with `{address}`, `{sender_domain}`, `{event}`.
+    pub url: String,
+    /// How the body is written.
+    #[serde(default)]
+    pub body: NotifyBody,
+    /// Standard Webhooks secrets, `whsec_…`; two while they are changed. None: requests are not signed.
+    #[serde(default)]
+    pub secrets: Vec<String>,
+    /// Days that an application which cannot be reached is tried again.
+    #[serde(default = "five")]
+    pub give_up_days: u32,
+}
+
+fn five() -> u32 {
+    5
+}
+
+/// How the body of a notification is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NotifyBody {
+    /// application/json
+    #[default]
+    Json,
+    /// application/x-www-form-urlencoded
+    Form,
+}
+
 /// `[policies]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -255,6 +311,8 @@ impl Default for Config {
             visit: Visit::default(),
             limits: Limits::default(),
             policies: Policies::default(),
+            verp: Verp::default(),
+            notify: Vec::new(),
             policy: BTreeMap::new(),
         }
     }
@@ -319,6 +377,22 @@ impl Default for Visit {
 impl Default for Limits {
     fn default() -> Limits {
         Limits { time: 250, memory: 64 << 20, steps: 256, log: 16 << 10, on_trap: OnTrap::Defer }
+    }
+}
+
+impl Default for Auth {
+    fn default() -> Auth {
+        let own = [
+            IpNet::from(std::net::IpAddr::from([127, 0, 0, 1])),
+            IpNet::from(std::net::IpAddr::from(std::net::Ipv6Addr::LOCALHOST)),
+        ];
+        Auth { trusted_authserv_ids: Vec::new(), received_by: Vec::new(), own_servers: own.to_vec() }
+    }
+}
+
+impl Default for Verp {
+    fn default() -> Verp {
+        Verp { keys: Vec::new(), prefix: "b+".into(), domain: String::new(), max_age: 30 }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use crate::action::{Doors, Keep};
 use crate::auth::Dns;
+use crate::clock;
 use crate::config::{Config, OnTrap};
 use crate::deadline::Deadline;
 use crate::decide::{Question, Undecided};
@@ -240,7 +241,13 @@ pub fn explain(house: &House, policy: &Policy, mail: &Mail, deadline: Deadline) 
 }
 
 fn facts(house: &House, mail: &Mail, deadline: Deadline) -> Facts {
+    let store = house.store.clone();
+    // A store that cannot be read now lets mail through: suppressing is never the answer to a fault of our own.
+    let suppressed = move |address: &str, domain: &str| {
+        store.suppressed(address, domain, clock::now_ms()).is_ok_and(|found| found.is_some())
+    };
     Facts::new(mail.raw.clone(), mail.envelope.clone(), house.config.clone(), house.dns.clone(), deadline)
+        .with_suppressed(Box::new(suppressed))
 }
 
 fn question<'a>(house: &'a House, mail: &'a Mail, deadline: Deadline) -> Question<'a> {

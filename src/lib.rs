@@ -47,6 +47,10 @@ pub mod cron;
 pub mod stats;
 /// Where policies are made: scaffolded, built, checked, tried, tested, measured.
 pub mod workshop;
+/// What messages report, and what that means.
+pub mod classify;
+/// The suppression list as files.
+pub mod suppression;
 /// Is everything there that a message will need?
 pub mod check;
 /// Moving from bouncy-sink.

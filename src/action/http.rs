@@ -1,4 +1,4 @@
-//! The door for links: one GET, to an address that may be connected to, within a deadline and a size.
+//! The door for links and notifications: one GET or POST, to an address that may be connected to, within a deadline and a size.
 //!
 //! Not here: which links are followed. Connections are kept for the next link of the same host. Invariant: no cookie,
 //! no proxy, no user name, no redirect that was not asked for, and never more than the allowed bytes of an answer.
@@ -11,13 +11,15 @@ use std::fmt;
 use std::io::{ErrorKind, Read};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use ureq::http::Uri;
+use ureq::http::{Response, Uri};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Error, Timeout};
 
 /// Addresses that ureq takes at most.
 const MAX_ADDRESSES: usize = 8;
+/// Longest wait for an application to take a notification (Standard Webhooks advises 15 to 30 s).
+const POST_TIMEOUT: Duration = Duration::from_secs(20);
 /// Characters of a header field that are of interest.
 const MAX_FIELD: usize = 2048;
 
@@ -30,6 +32,8 @@ pub(super) struct Answered {
     pub server: Option<String>,
     /// The Location header.
     pub location: Option<String>,
+    /// The Retry-After header.
+    pub retry_after: Option<String>,
 }
 
 /// No answer came.
@@ -76,7 +80,27 @@ impl Client {
         let request = self.agent().get(url).header("User-Agent", user_agent).header("Accept", "*/*");
         let left = deadline.left();
         let limited = request.config().timeout_global(Some(left)).timeout_connect(Some(left / 2)).build();
-        let mut response = limited.call()?;
+        let response = limited.call()?;
+        Ok(self.answered(response))
+    }
+
+    /// Posts `body` to `url`.
+    pub(super) fn post(
+        &self,
+        url: &str,
+        headers: &[(&'static str, String)],
+        body: &[u8],
+        deadline: Deadline,
+    ) -> Result<Answered, Missed> {
+        let left = deadline.left().min(POST_TIMEOUT);
+        let request =
+            self.agent().post(url).header("User-Agent", concat!("carom/", env!("CARGO_PKG_VERSION")));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        let limited = request.config().timeout_global(Some(left)).timeout_connect(Some(left / 2)).build();
+        Ok(self.answered(limited.send(body)?))
+    }
+
+    fn answered(&self, mut response: Response<ureq::Body>) -> Answered {
         let text = |name: &str| {
             let value = response.headers().get(name).and_then(|value| value.to_str().ok());
             value.map(|value| value.chars().take(MAX_FIELD).collect())
@@ -85,12 +109,13 @@ impl Client {
             status: response.status().as_u16(),
             server: text("server"),
             location: text("location"),
+            retry_after: text("retry-after"),
         };
         // A body that has been read to its end leaves the connection fit for the next link; one that is longer, or that
         // breaks off, ends the connection and takes nothing from the answer.
         let body = response.body_mut().with_config().limit(u64::MAX).reader();
         let _ = std::io::copy(&mut body.take(self.config.visit.max_bytes), &mut std::io::sink());
-        Ok(answered)
+        answered
     }
 
     fn agent(&self) -> &Agent {

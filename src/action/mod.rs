@@ -9,6 +9,7 @@ mod complaint;
 mod http;
 mod keep;
 mod network;
+mod notify;
 mod report;
 pub mod retry;
 mod smtp;
@@ -24,8 +25,8 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::envelope::Envelope;
 use crate::message::Message;
-use crate::policy::plan::{Action, Refusal, Route};
-use crate::store::{Store, Tally};
+use crate::policy::plan::{Action, Refusal, Route, Strike, Suppression};
+use crate::store::{SoftBounce, Store, Suppressed, Tally};
 use smtp::Letter;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -144,7 +145,61 @@ pub fn perform(
             ),
         },
         Action::Count { name } => Report::new(Outcome::Succeeded, name, String::new()),
+        Action::Strike(strike) => count_strike(strike, subject, doors),
+        Action::Suppress(suppression) => suppress(suppression, subject, doors),
+        Action::Notify(notification) => notify::notify(notification, subject, doors, attempts, deadline),
         Action::Verdict => Report::new(Outcome::Succeeded, "", String::new()),
+    }
+}
+
+/// Counts a soft bounce: a success once the threshold is reached.
+fn count_strike(strike: &Strike, subject: &Subject<'_>, doors: &Doors) -> Report {
+    let bounce = SoftBounce {
+        address: &strike.address,
+        sender_domain: &strike.sender_domain,
+        key: subject.key,
+        window: strike.window,
+        proven: strike.proven,
+        at_ms: subject.at_ms,
+    };
+    match doors.store.strike(&bounce) {
+        Ok(count) => {
+            let reached = count >= strike.threshold;
+            let outcome = if reached { Outcome::Succeeded } else { Outcome::Failed };
+            let note = format!(
+                "{} soft bounces of {}, {count} of {}",
+                strike.sender_domain, strike.address, strike.threshold
+            );
+            Report::new(outcome, if reached { "soft_bounce_threshold" } else { "soft_bounce" }, note)
+        }
+        Err(error) => Report::new(
+            Outcome::Later { at_ms: retry_at(0, subject.seed) },
+            "",
+            format!("!not counted: {error}"),
+        ),
+    }
+}
+
+/// Suppresses an address.
+fn suppress(suppression: &Suppression, subject: &Subject<'_>, doors: &Doors) -> Report {
+    let entry = Suppressed {
+        address: suppression.address.clone(),
+        sender_domain: suppression.sender_domain.clone(),
+        reason: suppression.reason.clone(),
+        source: "report".into(),
+        added_ms: subject.at_ms,
+        expires_ms: (suppression.days > 0).then(|| subject.at_ms + i64::from(suppression.days) * 86_400_000),
+    };
+    match doors.store.suppress(&entry) {
+        Ok(()) => Report::new(
+            Outcome::Succeeded,
+            "suppressed",
+            format!("{} suppressed: {}", entry.address, entry.reason),
+        ),
+        Err(error) => {
+            let at_ms = retry_at(0, subject.seed);
+            Report::new(Outcome::Later { at_ms }, "", format!("!not suppressed: {error}"))
+        }
     }
 }
 

@@ -25,7 +25,8 @@ pub struct Part<'a> {
     pub attachment: bool,
     /// Its body, byte for byte.
     pub body: &'a [u8],
-    encoding: Encoding,
+    /// How the body is encoded for transfer.
+    pub(super) encoding: Encoding,
 }
 
 impl<'a> Part<'a> {

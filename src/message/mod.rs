@@ -10,6 +10,7 @@ mod headers;
 mod links;
 mod mime;
 pub mod received;
+pub mod report;
 
 pub use defect::Defect;
 pub use headers::Field;

@@ -12,7 +12,7 @@ use wasmparser::{Encoding, KnownCustom, Parser, Payload};
 pub const OFFERED: &str = "1.0.0";
 
 /// The interfaces a policy may import.
-const IMPORTS: &[&str] = &["facts", "actions", "host"];
+const IMPORTS: &[&str] = &["facts", "reports", "actions", "host"];
 /// The interfaces a policy must export.
 const EXPORTS: &[&str] = &["decision", "mapping", "classification", "settings"];
 

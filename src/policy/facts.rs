@@ -2,11 +2,14 @@
 //!
 //! Not here: how the answers cross to the guest (`host`). Invariant: what is not asked for is not computed.
 
-use crate::auth::{Check, Dns, Signature, Verdict};
+use crate::auth::verp::{self, Form};
+use crate::auth::{Check, Dns, Keys, Signature, Verdict};
+use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::envelope::Envelope;
 use crate::message::Message;
+use crate::message::report::{self, Report};
 use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -32,7 +35,12 @@ pub struct Facts {
     dmarc: OnceCell<Verdict>,
     images: OnceCell<Vec<String>>,
     links: OnceCell<Vec<String>>,
+    report: OnceCell<Report>,
+    suppressed: Option<Box<Suppressed>>,
 }
+
+/// Answers whether mail of a sender domain (second) to an address (first) is suppressed.
+pub type Suppressed = dyn Fn(&str, &str) -> bool;
 
 impl Facts {
     /// Facts about `raw`, brought for `envelope`. DNS is asked until `deadline`.
@@ -54,7 +62,21 @@ impl Facts {
             dmarc: OnceCell::new(),
             images: OnceCell::new(),
             links: OnceCell::new(),
+            report: OnceCell::new(),
+            suppressed: None,
         }
+    }
+
+    /// With means to find out what is suppressed; without, nothing is.
+    pub fn with_suppressed(mut self, suppressed: Box<Suppressed>) -> Facts {
+        self.suppressed = Some(suppressed);
+        self
+    }
+
+    /// Whether mail of this sender domain to this address is suppressed.
+    pub fn is_suppressed(&self, address: &str, sender_domain: &str) -> bool {
+        let (address, domain) = (address.to_lowercase(), sender_domain.to_lowercase());
+        self.suppressed.as_ref().is_some_and(|suppressed| suppressed(&address, &domain))
     }
 
     /// Looks at the message.
@@ -102,6 +124,30 @@ impl Facts {
     /// The SMTP client's address: from the mail server, or from the Received header it wrote.
     pub fn client_address(&self) -> Option<IpAddr> {
         self.envelope.client_address.or_else(|| self.check(|check| check.client_address()))
+    }
+
+    /// What the message reports about another one.
+    pub fn report(&self) -> &Report {
+        self.report.get_or_init(|| self.message(report::read))
+    }
+
+    /// Whether the envelope recipient is a return path that was signed for this address (`[verp]`), not too long ago.
+    pub fn is_signed_for(&self, address: &str) -> bool {
+        let config = &self.config.verp;
+        let (Ok(keys), Ok(form)) = (Keys::new(&config.keys), Form::new(&config.prefix, &config.domain))
+        else {
+            return false;
+        };
+        let today = verp::day(clock::now_ms());
+        let verified = verp::verify(&keys, &form, &self.envelope.recipient, today, config.max_age);
+        verified.is_ok_and(|verified| verified.recipient.is(address))
+    }
+
+    /// Whether our own mail server wrote the message: the mail server says that it came from one of `[auth] own_servers`.
+    pub fn is_from_own_server(&self) -> bool {
+        let own =
+            |address: IpAddr| self.config.auth.own_servers.iter().any(|network| network.contains(&address));
+        self.client_address().is_some_and(own)
     }
 
     /// Sources of the images in the HTML body.

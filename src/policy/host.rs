@@ -3,13 +3,15 @@
 //! One `Host` serves one decision and is thrown away. It does nothing to the world: what it builds is a plan, and a
 //! guest that fails leaves none. Text of the guest is cleaned here, before anything else sees it.
 
-use super::bindings::carom::policy::{actions, facts, host};
+use super::bindings::carom::policy::{actions, facts, host, reports};
 use super::engine::Meter;
 use super::facts::Facts;
 use super::failure::FailureKind;
 use super::plan::{self, Action, Outcome, Plan, Step, Verdict};
 use crate::auth;
 use crate::config::Limits;
+use crate::envelope::split_address;
+use crate::message::report;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -321,6 +323,65 @@ impl facts::Host for Host {
     }
 }
 
+impl reports::Host for Host {
+    fn kind(&mut self) -> reports::ReportKind {
+        self.ask("report-kind", |facts| match facts.report().kind {
+            report::Kind::DeliveryStatus => reports::ReportKind::DeliveryStatus,
+            report::Kind::FeedbackReport => reports::ReportKind::FeedbackReport,
+            report::Kind::AutoReply => reports::ReportKind::AutoReply,
+            report::Kind::Challenge => reports::ReportKind::Challenge,
+            report::Kind::Other => reports::ReportKind::Other,
+        })
+    }
+
+    fn recipients(&mut self) -> Vec<reports::Recipient> {
+        self.ask("report-recipients", |facts| facts.report().recipients.iter().map(Into::into).collect())
+    }
+
+    fn feedback_type(&mut self) -> Option<String> {
+        self.ask("feedback-type", |facts| {
+            facts.report().feedback.as_ref().map(|feedback| feedback.kind.clone())
+        })
+    }
+
+    fn original_message_id(&mut self) -> Option<String> {
+        self.ask("original-message-id", |facts| facts.report().original.message_id.clone())
+    }
+
+    fn original_sender(&mut self) -> Option<String> {
+        self.ask("original-sender", |facts| facts.report().original.from.clone())
+    }
+
+    fn is_signed_for(&mut self, address: String) -> bool {
+        self.ask("is-signed-for", |facts| facts.is_signed_for(&address))
+    }
+
+    fn is_from_own_server(&mut self) -> bool {
+        self.ask("is-from-own-server", Facts::is_from_own_server)
+    }
+}
+
+impl From<&report::Recipient> for reports::Recipient {
+    fn from(recipient: &report::Recipient) -> reports::Recipient {
+        reports::Recipient {
+            address: recipient.address.clone(),
+            original: recipient.original.clone(),
+            fate: match recipient.action {
+                report::Action::Failed => reports::Fate::Failed,
+                report::Action::Delayed => reports::Fate::Delayed,
+                report::Action::Delivered => reports::Fate::Delivered,
+                report::Action::Relayed => reports::Fate::Relayed,
+                report::Action::Expanded => reports::Fate::Expanded,
+            },
+            text: recipient.diagnostic.clone(),
+            status: recipient.status.clone().unwrap_or_default(),
+            code: recipient.reply_code.unwrap_or_default(),
+            stage: recipient.stage.to_owned(),
+            remote_mta: recipient.remote_mta.clone().unwrap_or_default(),
+        }
+    }
+}
+
 impl actions::Host for Host {
     fn accept(&mut self) -> wasmtime::Result<u32> {
         self.plan.verdict = Verdict::Accept;
@@ -385,6 +446,43 @@ impl actions::Host for Host {
         self.add(Action::Keep, when)
     }
 
+    fn strike(&mut self, strike: actions::SoftBounce, when: actions::Schedule) -> wasmtime::Result<u32> {
+        let address = self.address(&strike.address)?;
+        let sender_domain = one_line(&strike.sender_domain, 255).to_lowercase();
+        let (threshold, window) = (strike.threshold.max(1), strike.window.clamp(1, 3650));
+        let strike = plan::Strike { address, sender_domain, threshold, window, proven: strike.proven };
+        self.add(Action::Strike(strike), when)
+    }
+
+    fn suppress(
+        &mut self,
+        suppression: actions::Suppression,
+        when: actions::Schedule,
+    ) -> wasmtime::Result<u32> {
+        let address = self.address(&suppression.address)?;
+        let sender_domain = one_line(&suppression.sender_domain, 255).to_lowercase();
+        let reason = one_line(&suppression.reason, 100);
+        self.add(
+            Action::Suppress(plan::Suppression { address, sender_domain, reason, days: suppression.days }),
+            when,
+        )
+    }
+
+    fn notify(
+        &mut self,
+        notification: actions::Notification,
+        when: actions::Schedule,
+    ) -> wasmtime::Result<u32> {
+        let field = |(name, value): (String, String)| (one_line(&name, 100), one_line(&value, 4000));
+        let notification = plan::Notification {
+            event: one_line(&notification.event, 100),
+            address: one_line(&notification.address, 320),
+            sender_domain: one_line(&notification.sender_domain, 255).to_lowercase(),
+            fields: notification.fields.into_iter().take(100).map(field).collect(),
+        };
+        self.add(Action::Notify(notification), when)
+    }
+
     fn count(&mut self, name: String, when: actions::Schedule) -> wasmtime::Result<u32> {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
         if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
@@ -397,6 +495,15 @@ impl actions::Host for Host {
 }
 
 impl Host {
+    /// An address that something is kept about, lower case.
+    fn address(&mut self, text: &str) -> wasmtime::Result<String> {
+        let address = one_line(text, 320).to_lowercase();
+        if split_address(&address).is_none() {
+            return Err(self.bad_step(format_args!("`{address}` is no address")));
+        }
+        Ok(address)
+    }
+
     /// A verdict is a step that succeeds and does nothing, so that others can hang on it like on any other.
     fn nothing(&mut self) -> wasmtime::Result<u32> {
         self.add(Action::Verdict, actions::Schedule { after: None, delay: 0 })
@@ -422,6 +529,10 @@ impl host::Host for Host {
     fn settings(&mut self) -> String {
         self.called("settings");
         self.settings.to_string()
+    }
+
+    fn is_suppressed(&mut self, address: String, sender_domain: String) -> bool {
+        self.ask("is-suppressed", |facts| facts.is_suppressed(&address, &sender_domain))
     }
 }
 

@@ -82,6 +82,12 @@ pub enum Action {
     AutoReply(AutoReply),
     /// Keep a copy in the done directory.
     Keep,
+    /// Count a soft bounce.
+    Strike(Strike),
+    /// Suppress an address.
+    Suppress(Suppression),
+    /// Tell the application.
+    Notify(Notification),
     /// The verdict itself: nothing to do, it always succeeds.
     Verdict,
     /// Add one to a counter.
@@ -152,6 +158,47 @@ pub struct Complaint {
     pub sender: Option<String>,
     /// Where it goes.
     pub route: Route,
+}
+
+/// A soft bounce to be counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Strike {
+    /// The address that bounced, lower case.
+    pub address: String,
+    /// Whose mail bounced, lower case.
+    pub sender_domain: String,
+    /// With so many in the window the step succeeds.
+    pub threshold: u32,
+    /// Days after which a soft bounce no longer counts.
+    pub window: u32,
+    /// Whether the report is proven to be about a message of ours.
+    pub proven: bool,
+}
+
+/// An address that gets no more mail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suppression {
+    /// The address, lower case.
+    pub address: String,
+    /// Whose mail it gets no more, lower case; empty: nobody's.
+    pub sender_domain: String,
+    /// Why.
+    pub reason: String,
+    /// Days until it gets mail again; 0: until somebody removes it.
+    pub days: u32,
+}
+
+/// Something that an application should know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notification {
+    /// What happened.
+    pub event: String,
+    /// The address it happened to.
+    pub address: String,
+    /// Whose mail it was, lower case.
+    pub sender_domain: String,
+    /// More that is known: names and values, in order.
+    pub fields: Vec<(String, String)>,
 }
 
 /// An automatic reply (RFC 3834).
@@ -251,6 +298,9 @@ impl Action {
             Action::Complain(_) => "complain",
             Action::AutoReply(_) => "auto-reply",
             Action::Keep => "keep",
+            Action::Strike(_) => "strike",
+            Action::Suppress(_) => "suppress",
+            Action::Notify(_) => "notify",
             Action::Verdict => "verdict",
             Action::Count { .. } => "count",
         }

@@ -4,6 +4,7 @@
 pub const FILES: &[(&str, &str)] = &[
     ("world.wit", include_str!("../../wit/world.wit")),
     ("facts.wit", include_str!("../../wit/facts.wit")),
+    ("reports.wit", include_str!("../../wit/reports.wit")),
     ("actions.wit", include_str!("../../wit/actions.wit")),
     ("host.wit", include_str!("../../wit/host.wit")),
     ("decision.wit", include_str!("../../wit/decision.wit")),

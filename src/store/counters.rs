@@ -1,6 +1,6 @@
 //! Counters, the series of minutes, and remembered answers.
 
-use super::{Record, Store, Tally};
+use super::{Record, Store, Tally, suppressions};
 use crate::error::Result;
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
@@ -102,7 +102,7 @@ impl Store {
             db.execute("DELETE FROM journal WHERE state = 'finished' AND at_ms < ?1", [oldest])?;
             db.execute("DELETE FROM series WHERE minute < ?1", [oldest / 1000])?;
             db.execute("DELETE FROM memory WHERE expires_ms < ?1", [now_ms])?;
-            Ok(())
+            suppressions::purge(db, now_ms)
         })
     }
 }

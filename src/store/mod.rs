@@ -9,11 +9,13 @@ mod counters;
 mod differences;
 mod journal;
 mod schema;
+mod suppressions;
 #[cfg(test)]
 mod tests;
 
 pub use differences::Difference;
 pub use journal::{Job, Owed, Promise, Settled, Standing, StepResult};
+pub use suppressions::{SoftBounce, Suppressed};
 
 use crate::error::Result;
 use connection::Shared;

@@ -74,7 +74,10 @@ pub fn first_class(bench: &Bench, wanted: &Wanted<'_>, usage: Use) -> Result<f64
 
 /// What a process that keeps going pays; fills in the warm figures.
 pub fn warm(bench: &Bench, wanted: &Wanted<'_>, runs: usize, costs: &mut Costs) -> Result<()> {
-    let policy = Policy::open(wanted, &bench.config, Use::Many(2))?;
+    // A slow language may need longer for a batch than a message may take.
+    let mut config = (*bench.config).clone();
+    config.limits.time = config.limits.time.max(10_000);
+    let policy = Policy::open(wanted, &config, Use::Many(2))?;
     policy.start_clock()?;
     let facts = bench.facts();
     let mut times = Vec::with_capacity(runs);

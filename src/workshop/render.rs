@@ -1,6 +1,6 @@
 //! A plan as people read it: a tree of steps, each under the one it waits for.
 
-use crate::policy::plan::{Action, Outcome, Plan, Reply, Route, Step, Verdict};
+use crate::policy::plan::{Action, Outcome, Plan, Reply, Route, Step, Strike, Suppression, Verdict};
 use std::fmt::Write;
 
 /// The plan as a tree, with a line for the verdict and one for each step.
@@ -34,6 +34,15 @@ fn line(step: &Step) -> String {
         Action::Complain(report) => format!("complain {}{}", report.feedback_type, to(&report.route)),
         Action::AutoReply(reply) => format!("auto-reply {:?}{}", reply.subject, to(&reply.route)),
         Action::Keep => "keep".to_owned(),
+        Action::Strike(strike) => {
+            let Strike { address, sender_domain, threshold, window, .. } = strike;
+            format!("strike {address} for {sender_domain}, {threshold} in {window} days")
+        }
+        Action::Suppress(suppression) => {
+            let Suppression { address, sender_domain, reason, .. } = suppression;
+            format!("suppress {address} for {sender_domain}, {reason}")
+        }
+        Action::Notify(notification) => format!("notify {} {}", notification.event, notification.address),
         Action::Verdict => "verdict".to_owned(),
         Action::Count { name } => format!("count {name}"),
     };

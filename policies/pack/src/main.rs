@@ -22,18 +22,23 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// SHA-256 over, for each source in order of its path from the root: path, a zero byte, content, a zero byte. The
-/// sources are `wit/*.wit`, and `Cargo.toml` and `src/*.rs` of the sdk and of the guest.
+/// sources are `wit/*`, of the sdk `Cargo.toml` and `src/*`, and of the guest `*.toml`, `*.rs`, `src/*` and `rules/*`.
 fn source_hash(policies: &Path, name: &str) -> Result<String, Box<dyn Error>> {
     let policies = policies.canonicalize()?;
     let root = policies.parent().ok_or("the policies stand in a project")?;
     let mut files: Vec<PathBuf> = Vec::new();
-    for folder in ["wit".into(), "policies/sdk/src".into(), format!("policies/{name}/src")] {
-        for entry in fs::read_dir(root.join(&folder))? {
-            files.push(Path::new(&folder).join(entry?.file_name()));
+    let guest = format!("policies/{name}");
+    for folder in ["wit".into(), "policies/sdk/src".into(), format!("{guest}/src"), format!("{guest}/rules"), guest] {
+        let Ok(entries) = fs::read_dir(root.join(&folder)) else { continue };
+        for entry in entries {
+            let file = Path::new(&folder).join(entry?.file_name());
+            let is_source = folder.ends_with("src") || folder.ends_with("rules") || folder == "wit";
+            if is_source || file.extension().is_some_and(|ending| ending == "toml" || ending == "rs") {
+                files.push(file);
+            }
         }
     }
     files.push("policies/sdk/Cargo.toml".into());
-    files.push(format!("policies/{name}/Cargo.toml").into());
     files.sort();
     let mut hash = Sha256::new();
     for file in files {

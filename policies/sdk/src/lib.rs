@@ -23,7 +23,7 @@ pub mod bindings {
     });
 }
 
-pub use bindings::carom::policy::{actions, facts, host};
+pub use bindings::carom::policy::{actions, facts, host, reports};
 pub use bindings::exports::carom::policy::classification::{Class, Failure, Severity};
 pub use bindings::exports::carom::policy::mapping::Route;
 

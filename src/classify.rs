@@ -1,0 +1,102 @@
+//! What messages report, and what that means: the reader finds who bounced and why (`message::report`), the policy says what it means
+//! (`classify`). Many messages at once, each batch of failures asked for together.
+//!
+//! Not here: acting on it (`policies/bounce` and the actions). Invariant: nothing is stored, sent or counted; the order of the
+//! results is the order of the messages.
+
+use crate::error::Result;
+use crate::message::Message;
+use crate::message::report::{self, Action, Feedback, Kind, Original, Report};
+use crate::policy::class::{Class, DeliveryFailure, Severity};
+use crate::policy::facts::Facts;
+use crate::policy::{Failure, Policy};
+use rayon::prelude::*;
+use serde::Serialize;
+use std::rc::Rc;
+
+/// A message to be classified.
+pub struct Item {
+    /// What it is called: a file, with `#2` behind it for the second of several messages in it.
+    pub name: String,
+    /// Its bytes.
+    pub raw: Vec<u8>,
+}
+
+/// What a message reports.
+#[derive(Debug, Serialize)]
+pub struct Verdict {
+    /// What it is called.
+    pub file: String,
+    /// What kind of report it is.
+    pub kind: Kind,
+    /// Whom it is about.
+    pub recipients: Vec<Judged>,
+    /// The complaint.
+    pub feedback: Option<Feedback>,
+    /// The message it is about.
+    pub original: Original,
+}
+
+/// What became of a message for one recipient, and what that means.
+#[derive(Debug, Serialize)]
+pub struct Judged {
+    /// What the report says.
+    #[serde(flatten)]
+    pub found: report::Recipient,
+    /// What it means.
+    #[serde(flatten)]
+    pub class: Class,
+}
+
+/// Classifies messages in parallel.
+pub fn classify(items: &[Item], policy: &Policy, facts: &Rc<Facts>) -> Result<Vec<Verdict>, Failure> {
+    let reports: Vec<Report> = items.par_iter().map(|item| report::read(&Message::read(&item.raw))).collect();
+    let failures: Vec<DeliveryFailure> = reports.iter().flat_map(failures).collect();
+    let mut classes = policy.classify(facts, &failures)?.into_iter();
+    let judge = |(item, report): (&Item, Report)| {
+        let kind = report.kind;
+        let judged = report.recipients.into_iter().map(|found| {
+            let class = by_kind(kind, found.action).or_else(|| classes.next());
+            Judged {
+                class: class.unwrap_or_else(|| fixed("undetermined", "other", Severity::Unknown)),
+                found,
+            }
+        });
+        let recipients = judged.collect();
+        let (feedback, original) = (report.feedback, report.original);
+        Verdict { file: item.name.clone(), kind, recipients, feedback, original }
+    };
+    Ok(items.iter().zip(reports).map(judge).collect())
+}
+
+/// The failures of a report that a policy has to say something about.
+fn failures(report: &Report) -> impl Iterator<Item = DeliveryFailure> {
+    let kind = report.kind;
+    report.recipients.iter().filter(move |found| by_kind(kind, found.action).is_none()).map(failure)
+}
+
+fn failure(found: &report::Recipient) -> DeliveryFailure {
+    DeliveryFailure {
+        text: found.diagnostic.clone(),
+        status: found.status.clone().unwrap_or_default(),
+        code: found.reply_code.unwrap_or_default(),
+        stage: found.stage.to_owned(),
+        remote_mta: found.remote_mta.clone().unwrap_or_default(),
+    }
+}
+
+/// What needs no policy to be understood: the kind of report says it.
+fn by_kind(kind: Kind, action: Action) -> Option<Class> {
+    match (kind, action) {
+        (Kind::FeedbackReport, _) => Some(fixed("feedback", "", Severity::None)),
+        (Kind::AutoReply, _) => Some(fixed("vacation", "", Severity::None)),
+        (_, Action::Delivered | Action::Relayed | Action::Expanded) => {
+            Some(fixed("delivered", "", Severity::None))
+        }
+        _ => None,
+    }
+}
+
+fn fixed(reason: &str, category: &str, severity: Severity) -> Class {
+    Class { reason: reason.into(), category: category.into(), severity, rule: String::new() }
+}
