@@ -57,10 +57,8 @@ pub fn classify(items: &[Item], policy: &Policy, facts: &Rc<Facts>) -> Result<Ve
         let kind = report.kind;
         let judged = report.recipients.into_iter().map(|found| {
             let class = by_kind(kind, found.action).or_else(|| classes.next());
-            Judged {
-                class: class.unwrap_or_else(|| fixed("undetermined", "other", Severity::Unknown)),
-                found,
-            }
+            let class = class.unwrap_or_else(|| fixed("undetermined", "other", Severity::Unknown));
+            Judged { class: if kind == Kind::AutoReply { of_reply(class) } else { class }, found }
         });
         let recipients = judged.collect();
         let (feedback, original) = (report.feedback, report.original);
@@ -88,12 +86,20 @@ fn failure(found: &report::Recipient) -> DeliveryFailure {
 /// What needs no policy to be understood: the kind of report says it.
 fn by_kind(kind: Kind, action: Action) -> Option<Class> {
     match (kind, action) {
+        (Kind::AutoReply, _) => None,
         (Kind::FeedbackReport, _) => Some(fixed("feedback", "", Severity::None)),
-        (Kind::AutoReply, _) => Some(fixed("vacation", "", Severity::None)),
         (_, Action::Delivered | Action::Relayed | Action::Expanded) => {
             Some(fixed("delivered", "", Severity::None))
         }
         _ => None,
+    }
+}
+
+/// "This mailbox is no longer in use" comes as an automatic reply, too. Any other one says that its writer is away.
+fn of_reply(class: Class) -> Class {
+    match class.reason.as_str() {
+        "suspend" | "has-moved" => class,
+        _ => fixed("vacation", "", Severity::None),
     }
 }
 

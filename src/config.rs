@@ -4,6 +4,12 @@
 //! policy itself validates. Invariant: an unknown key, a wrong type or an impossible value is an error that names
 //! file, line, key and remedy.
 
+mod logs;
+mod returns;
+
+pub use logs::{Index, LogKind, Logs};
+pub use returns::{Notify, NotifyBody, Verp};
+
 use crate::error::{Context, Error, Result};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -37,6 +43,11 @@ pub struct Config {
     pub relay: Relay,
     /// Logs.
     pub log: Log,
+    /// Mail logs to read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<Logs>,
+    /// What is kept of them.
+    pub index: Index,
     /// Mail that carom sends.
     pub send: Send,
     /// Links that carom fetches.
@@ -216,55 +227,6 @@ pub enum OnTrap {
     Accept,
 }
 
-/// `[verp]`: return paths that carom signs, so that a bounce proves what it is about.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Verp {
-    /// Secrets of 16 octets or more. The first signs, all verify: put a new one in front, and drop the old one when its return paths
-    /// have aged.
-    pub keys: Vec<String>,
-    /// What every signed local part begins with, `b+` for example.
-    pub prefix: String,
-    /// The domain of signed return paths.
-    pub domain: String,
-    /// Days that a signature holds.
-    pub max_age: u32,
-}
-
-/// `[[notify]]`: an application that is told what happened to an address.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Notify {
-    /// Whose mail it is told about; `*` for whatever has no entry of its own.
-    pub sender_domain: String,
-    /// URL template (RFC 6570) with `{address}`, `{sender_domain}`, `{event}`.
-    pub url: String,
-    /// How the body is written.
-    #[serde(default)]
-    pub body: NotifyBody,
-    /// Standard Webhooks secrets, `whsec_…`; two while they are changed. None: requests are not signed.
-    #[serde(default)]
-    pub secrets: Vec<String>,
-    /// Days that an application which cannot be reached is tried again.
-    #[serde(default = "five")]
-    pub give_up_days: u32,
-}
-
-fn five() -> u32 {
-    5
-}
-
-/// How the body of a notification is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NotifyBody {
-    /// application/json
-    #[default]
-    Json,
-    /// application/x-www-form-urlencoded
-    Form,
-}
-
 /// `[policies]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -307,6 +269,8 @@ impl Default for Config {
             message: Message::default(),
             relay: Relay::default(),
             log: Log::default(),
+            logs: Vec::new(),
+            index: Index::default(),
             send: Send::default(),
             visit: Visit::default(),
             limits: Limits::default(),
@@ -387,12 +351,6 @@ impl Default for Auth {
             IpNet::from(std::net::IpAddr::from(std::net::Ipv6Addr::LOCALHOST)),
         ];
         Auth { trusted_authserv_ids: Vec::new(), received_by: Vec::new(), own_servers: own.to_vec() }
-    }
-}
-
-impl Default for Verp {
-    fn default() -> Verp {
-        Verp { keys: Vec::new(), prefix: "b+".into(), domain: String::new(), max_age: 30 }
     }
 }
 
@@ -483,6 +441,9 @@ impl Config {
         if self.log.level.parse::<tracing::Level>().is_err() {
             return impossible("level", "is not a level", "use error, warn, info, debug or trace");
         }
+        if let Some((key, why, remedy)) = self.logs.iter().find_map(Logs::impossible) {
+            return impossible(key, why, remedy);
+        }
         if self.dns.zone.is_some() && !self.dns.servers.is_empty() {
             return impossible("zone", "a zone and servers cannot both answer", "remove one of the two");
         }
@@ -497,6 +458,11 @@ impl Config {
     /// The SQLite file.
     pub fn store_path(&self) -> PathBuf {
         self.store.path.clone().unwrap_or_else(|| self.state_dir().join("carom.db"))
+    }
+
+    /// The SQLite file of what the mail logs say: beside the store.
+    pub fn index_path(&self) -> PathBuf {
+        self.index.path.clone().unwrap_or_else(|| self.store_path().with_file_name("index.db"))
     }
 
     /// The directory of the logs.

@@ -55,5 +55,7 @@ pub mod suppression;
 pub mod check;
 /// Moving from bouncy-sink.
 pub mod sink;
+/// Rules of Postfix-Deliverability-Analytics as ours.
+pub mod rules_import;
 /// The front door.
 pub mod cli;

@@ -11,7 +11,8 @@ const LONGEST: usize = 4000;
 
 /// The rules in `xml`, as TOML. The error says why the file is no list of rules.
 pub fn rules_of_pda(xml: &str) -> Result<String, String> {
-    let document = roxmltree::Document::parse(xml).map_err(|error| format!("the file is not XML: {error}"))?;
+    let document =
+        roxmltree::Document::parse(xml).map_err(|error| format!("the file is not XML: {error}"))?;
     if document.root_element().tag_name().name() != "bounces" {
         return Err("the file holds no <bounces>: give a bounce-regex-list.xml".into());
     }
@@ -122,7 +123,10 @@ fn pattern_of(regex: &str) -> Result<(String, bool), String> {
         let points = word.matches('.').count();
         digits >= 3 && (points == 2 || word.len() == 3) && "245".contains(&word[..1])
     };
-    if body.split(|letter: char| !letter.is_ascii_digit() && letter != '.').any(|word| !word.is_empty() && has_code(word)) {
+    if body
+        .split(|letter: char| !letter.is_ascii_digit() && letter != '.')
+        .any(|word| !word.is_empty() && has_code(word))
+    {
         return Err("it asks for a code in the text: give the rule codes = [\"…\"]".into());
     }
     let (before, after) = (if begins { "^" } else { "*" }, if ends { "$" } else { "*" });
@@ -189,7 +193,10 @@ impl Reader {
                 Ok("*".into())
             }
             '[' => {
-                let end = self.letters[self.at..].iter().position(|letter| *letter == ']').ok_or("a [ is not closed")?;
+                let end = self.letters[self.at..]
+                    .iter()
+                    .position(|letter| *letter == ']')
+                    .ok_or("a [ is not closed")?;
                 self.at += end + 1;
                 self.wider = true;
                 Ok("*".into())
@@ -247,7 +254,8 @@ fn plain(letter: char) -> String {
 }
 
 fn slug(category: &str) -> String {
-    let words = category.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let words =
+        category.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     words.take(4).collect::<Vec<_>>().join("-").to_lowercase()
 }
 
@@ -271,8 +279,14 @@ mod tests {
         )
         .unwrap();
         assert!(toml.find("mailbox-full") < toml.find("user-unknown"), "soft comes first: {toml}");
-        assert!(toml.contains("\"*user ((is )|)unknown*\",\n    \"*no such*mailbox*\"") && toml.contains("\"*over( |)quota$\""));
-        assert!(toml.contains("not converted: \"5\\.2\\.2\": it asks for a code") && toml.contains("# 1 expressions"));
+        assert!(
+            toml.contains("\"*user ((is )|)unknown*\",\n    \"*no such*mailbox*\"")
+                && toml.contains("\"*over( |)quota$\"")
+        );
+        assert!(
+            toml.contains("not converted: \"5\\.2\\.2\": it asks for a code")
+                && toml.contains("# 1 expressions")
+        );
         assert!(toml.contains("name = \"pda-1-mailbox-not-found\""));
     }
 
@@ -281,15 +295,20 @@ mod tests {
         for wrong in ["a(?=b)", "x{3}", "(ab", "ab)", "(ab)+", "\\p{L}", "", ".*", "a^b", "*a"] {
             assert!(pattern_of(wrong).is_err(), "{wrong}");
         }
-        assert_eq!(pattern_of("(:?denied|refused).*blocked").unwrap(), ("*((:|)denied|refused)*blocked*".into(), false));
+        assert_eq!(
+            pattern_of("(:?denied|refused).*blocked").unwrap(),
+            ("*((:|)denied|refused)*blocked*".into(), false)
+        );
         assert_eq!(pattern_of("a|b c").unwrap().0, "*(a|b c)*");
         assert!(pattern_of("error [0-9]+ x").unwrap().1, "wider");
     }
 
     #[test]
     fn hard_is_for_dead_addresses() {
-        let toml =
-            rules_of_pda(r#"<bounces><regex type="hard" category="spam detection"><or>spam</or></regex></bounces>"#).unwrap();
+        let toml = rules_of_pda(
+            r#"<bounces><regex type="hard" category="spam detection"><or>spam</or></regex></bounces>"#,
+        )
+        .unwrap();
         assert!(toml.contains("spam-detected") && toml.contains("was hard") && !toml.contains("severity"));
         for wrong in ["", "<a/>", "<bounces>"] {
             assert!(rules_of_pda(wrong).is_err(), "{wrong}");

@@ -1,7 +1,7 @@
 //! Bounces, complaints and their way to a mail exchanger.
 
 use crate::harness::peers::{ACCEPT, Arrived, Manner, SmtpPeer};
-use crate::harness::{DRIP, SENDER, SILENT, Sandbox, plain, signed, wait_for};
+use crate::harness::{DRIP, SENDER, SILENT, Sandbox, make_due, plain, signed, wait_for};
 use mail_parser::{MessageParser, MimeHeaders};
 use std::time::{Duration, Instant};
 
@@ -192,12 +192,6 @@ fn b11_the_next_mail_exchanger_is_tried_and_then_the_outbox_keeps_it() {
     sandbox.run(&["cron"], b"").silent();
     sandbox.run(&["cron"], b"").silent();
     assert_eq!((second.mails().len(), sandbox.counter("oob_sent")), (2, 2));
-}
-
-/// Lets every step be due now, as if its time had passed.
-fn make_due(sandbox: &Sandbox) {
-    let store = rusqlite::Connection::open(sandbox.path("state/carom.db")).unwrap();
-    store.execute("UPDATE steps SET due_ms = 0 WHERE state = 'pending'", []).unwrap();
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod harness;
 
 mod answers;
+mod bounces;
 mod guests;
 mod guide;
 mod hostile;

@@ -3,6 +3,7 @@
 //! Each command that does more than show something has a file of its own. Invariant: under a mail server (`pipe`)
 //! everything that goes wrong here, bad arguments included, ends as "try again later".
 
+mod bounces;
 mod pipe;
 mod policy;
 mod relay;
@@ -58,6 +59,28 @@ enum Command {
     Relay(relay::Arguments),
     /// One tick, for cron each minute: do what is due (retries, delayed steps), expire what is old
     Cron,
+    /// What bounces, complaints and auto-replies say, and what that means
+    Classify(bounces::Classify),
+    /// The suppression list: addresses that get no more mail
+    Suppress {
+        #[command(subcommand)]
+        command: bounces::Suppress,
+    },
+    /// Show everything known about an address, a Message-ID or a queue id
+    Find {
+        /// The address, Message-ID or queue id
+        key: String,
+    },
+    /// Signed return paths, which prove what a bounce is about
+    Verp {
+        #[command(subcommand)]
+        command: bounces::Verp,
+    },
+    /// Rules of other tools
+    Rules {
+        #[command(subcommand)]
+        command: bounces::Rules,
+    },
     /// Show what was counted
     Stats(show::Stats),
     /// Show the message log in a readable form
@@ -122,12 +145,17 @@ pub fn run() -> Exit {
         }
         Command::Man => manual(),
         Command::Sink { command: Sink::Import { file } } => show::import(&file),
+        Command::Rules { command } => bounces::rules(&command),
         command => load(&typed.global).and_then(|config| match command {
             Command::Relay(arguments) => relay::run(&arguments, config, json, typed.global.quiet),
             Command::Cron => relay::cron(config),
             Command::Stats(arguments) => show::stats(&arguments, &config, json),
             Command::Log(arguments) => show::log(&arguments, &config, json),
             Command::Outbox => show::outbox(&config, json),
+            Command::Classify(arguments) => bounces::classify(&arguments, &config, json),
+            Command::Suppress { command } => bounces::suppress(&command, &config, json),
+            Command::Find { key } => bounces::find(&key, &config, json),
+            Command::Verp { command } => bounces::verp(&command, &config, json),
             Command::Check => show::check(&config, json),
             Command::Policy { command } => policy::run(&command, config, json),
             _ => Ok(Exit::Ok),

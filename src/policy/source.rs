@@ -19,11 +19,18 @@ struct Shipped {
     hash: &'static str,
 }
 
-const SHIPPED: &[Shipped] = &[Shipped {
-    name: "sink",
-    wasm: include_bytes!("../../policies/dist/sink.wasm"),
-    hash: include_str!("../../policies/dist/sink.sha256"),
-}];
+const SHIPPED: &[Shipped] = &[
+    Shipped {
+        name: "sink",
+        wasm: include_bytes!("../../policies/dist/sink.wasm"),
+        hash: include_str!("../../policies/dist/sink.sha256"),
+    },
+    Shipped {
+        name: "bounce",
+        wasm: include_bytes!("../../policies/dist/bounce.wasm"),
+        hash: include_str!("../../policies/dist/bounce.sha256"),
+    },
+];
 
 /// The names of the policies that are shipped with carom.
 pub fn shipped() -> impl Iterator<Item = &'static str> {

@@ -1,6 +1,7 @@
 //! What the tests share: a sandbox around the real binary, signed messages, and loopback peers that record what reaches
 //! them. Nothing here knows the inside of carom.
 
+pub(crate) mod application;
 pub(crate) mod guest;
 pub(crate) mod peers;
 pub(crate) mod postfix;
@@ -298,4 +299,10 @@ impl Tracker {
 /// A port of 127.0.0.1 that nobody listens on.
 pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Lets every step that waits be due now.
+pub(crate) fn make_due(sandbox: &Sandbox) {
+    let store = rusqlite::Connection::open(sandbox.path("state/carom.db")).unwrap();
+    store.execute("UPDATE steps SET due_ms = 0 WHERE state = 'pending'", []).unwrap();
 }

@@ -3,6 +3,7 @@
 //! The rules are data; `text` brings a diagnostic to the form they are written in, `pattern` says what a pattern means,
 //! `index` finds the patterns of all rules in one walk. Nothing in here knows a reply text.
 
+mod act;
 pub mod classify;
 mod index;
 mod pattern;
@@ -13,14 +14,32 @@ mod text;
 
 pub use classify::{classify, classify_with, explain, Class, Failure, Own, Scratch, Severity};
 
-use carom_policy::{actions, host, now, Policy};
+use act::Acting;
+use carom_policy::reports::Recipient;
+use carom_policy::{host, Policy};
+use serde_json::Value;
 
 struct Bounce;
 
 impl Policy for Bounce {
     fn decide() -> Result<(), String> {
-        actions::accept();
-        actions::count("accept", now());
+        let settings = host::settings();
+        let table = serde_json::from_str::<Value>(&settings).ok().and_then(|value| value.as_object().cloned());
+        let acting = Acting::read(&table.unwrap_or_default()).map_err(|complaints| complaints.join("; "))?;
+        let own = settings::read(&settings).map_err(|complaints| complaints.join("; "))?;
+        act::decide(&acting, |recipients| {
+            let class = |recipient: &&Recipient| {
+                let failure = Failure {
+                    text: &recipient.text,
+                    status: &recipient.status,
+                    code: recipient.code,
+                    stage: &recipient.stage,
+                    remote_mta: &recipient.remote_mta,
+                };
+                classify_with(own.as_ref(), &failure, &mut Scratch::default())
+            };
+            recipients.iter().map(class).collect()
+        });
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! `[policy.bounce.settings]`: an operator's own rules. What a rule may hold says `rule`; here they are made ready, or
 //! it is said which is wrong, why, and what to do. A wrong rule is left out of nothing: all are right, or none counts.
 
+use crate::act::{Acting, KEYS};
 use crate::classify::Own;
 use crate::index::Index;
 use crate::rule::Written;
@@ -21,9 +22,10 @@ pub fn read(text: &str) -> Result<Option<Own>, Vec<String>> {
     };
     let mut complaints: Vec<String> = settings
         .keys()
-        .filter(|key| *key != "rules")
-        .map(|key| format!("{key}: there is no such setting, remove it; the only one is rules"))
+        .filter(|key| *key != "rules" && !KEYS.contains(&key.as_str()))
+        .map(|key| format!("{key}: there is no such setting, remove it; there are rules, {}", KEYS.join(", ")))
         .collect();
+    complaints.extend(Acting::read(&settings).err().unwrap_or_default());
     let mut written = Vec::new();
     match settings.get("rules") {
         None => {}

@@ -69,6 +69,7 @@ impl<'a> Text<'a> {
         Text { text, first: number_of(raw, part.body), counts: !encoded && !html }
     }
 
+    #[cfg(test)]
     /// Of text that is at hand, from a line on.
     pub(super) fn plain(text: &'a str, first: u32) -> Text<'a> {
         Text { text: Cow::Borrowed(text), first, counts: true }

@@ -141,10 +141,30 @@ impl<'n> Evidence<'n> {
         };
         self.is_certain()
             || self.no_return
+            || self.outweighs_reply()
+            || !self.transcript.is_empty()
             || self.encloses
             || self.automatic
             || !self.notice.original().is_empty()
             || (!self.from_list && subject())
+    }
+
+    /// Whether it is a bounce although nobody knows whose.
+    pub(super) fn is_anonymous_bounce(&self) -> bool {
+        let program = self.from_daemon || self.no_return;
+        !self.groups.is_empty()
+            || !self.failed.is_empty()
+            || self.is_report
+            || (program && self.tells_of_failure())
+    }
+
+    /// Whether words or a reply say that something was not delivered.
+    fn tells_of_failure(&self) -> bool {
+        let says = |says: Says| matches!(says, Says::Failed | Says::Delayed);
+        self.notice.says(Says::Failed)
+            || self.notice.says(Says::Delayed)
+            || phrases::find(&folded(&self.subject)).iter().any(|hit| says(hit.says))
+            || !self.notice.refusal().is_empty()
     }
 
     /// The recipients.
@@ -221,11 +241,11 @@ impl<'n> Evidence<'n> {
         if !spoken.is_empty() {
             return self.mentioned(&spoken, "transcript");
         }
-        if !self.from_daemon && !self.no_return && !self.is_report && !self.notice.says(Says::Failed) {
+        if !self.tells_of_failure() {
             return Vec::new();
         }
+        let party = |address: &str| self.parties.iter().any(|party| mailbox::same(party, address));
         let others = |mentions: Vec<Mention>| -> Vec<Mention> {
-            let party = |address: &str| self.parties.iter().any(|party| mailbox::same(party, address));
             mentions.into_iter().filter(|mention| !party(&mention.address)).collect()
         };
         let mut guesses = [
@@ -233,6 +253,7 @@ impl<'n> Evidence<'n> {
             ("sentence", others(self.notice.inline(Says::Perhaps)).into_iter().take(1).collect()),
             ("subject", others(self.in_subject())),
             ("addressee", others(self.notice.addressed().into_iter().collect())),
+            ("lone", self.notice.lone(party).into_iter().collect()),
         ]
         .into_iter();
         guesses

@@ -186,8 +186,11 @@ fn whole(message: &Message<'_>, depth: usize) -> Report {
             return report;
         }
     }
-    let kind =
-        if recipients.is_empty() && !evidence.is_certain() { Kind::Other } else { Kind::DeliveryStatus };
+    let kind = if recipients.is_empty() && !evidence.is_anonymous_bounce() {
+        Kind::Other
+    } else {
+        Kind::DeliveryStatus
+    };
     Report { kind, recipients, feedback: None, original }
 }
 

@@ -199,7 +199,7 @@ impl<'a> Notice<'a> {
         let mut found: Vec<(usize, String)> = Vec::new();
         let asked = self.hits.iter().enumerate().filter(|(_, hit)| hit.says == says);
         for (number, hit) in asked.take(MAX_SENTENCES) {
-            let reach = if says == Says::Failed { 80 } else { 4 };
+            let reach = if says == Says::Perhaps { 4 } else { 80 };
             let from = hit.end;
             let mut to = (from + reach + 300).min(self.folded.start(self.end));
             while !self.folded.text.is_char_boundary(to) {
@@ -238,6 +238,23 @@ impl<'a> Notice<'a> {
             Mention { text: tidy(&format!("{sentence} {after}")), ..mention }
         };
         found.iter().zip(ends).map(|(found, end)| mention(found, end)).collect()
+    }
+
+    /// The only address there is, apart from those to ask for help.
+    pub(super) fn lone(&self, is_party: impl Fn(&str) -> bool) -> Option<Mention> {
+        let mut lone: Option<(usize, &str)> = None;
+        for (at, line) in self.own().iter().enumerate().take(MAX_SENTENCES) {
+            let asks = line.text.contains('@') && self.is_contact(at);
+            for found in mailbox::all(line.text).filter(|found| !asks && !is_party(found.address)) {
+                match lone {
+                    Some((_, known)) if !mailbox::same(known, found.address) => return None,
+                    _ => lone = lone.or(Some((at, found.address))),
+                }
+            }
+        }
+        let (at, address) = lone?;
+        let text = if self.refusal().is_empty() { self.whole() } else { self.refusal() };
+        Some(Mention { text: text.to_owned(), ..self.mention(address, at, "", at + 1) })
     }
 
     /// The address after `To:`, where the notice repeats the header of the message.
@@ -296,6 +313,9 @@ impl<'a> Notice<'a> {
                 }
                 continue;
             }
+            if text.is_empty() && self.is_contact(index) && !Reply::find(line.text).is_some() {
+                break;
+            }
             last = index;
             let line = line.trimmed();
             if text.len() < MAX_REASON && made_from(line).is_none() {
@@ -310,7 +330,7 @@ impl<'a> Notice<'a> {
         }
         let from = if reply.code.is_some() { reply.at } else { 0 };
         let said = &text[from..];
-        let said = said.split_once(" (in reply to").map_or(said, |(said, _)| said);
+        let said = unwrapped(&text[..from], said.split_once(" (in reply to").map_or(said, |(said, _)| said));
         (tidy(said), last)
     }
 
@@ -349,6 +369,15 @@ impl<'a> Notice<'a> {
         }
         tidy(&text)
     }
+}
+
+/// A reply without the end of the parentheses or quotes that it was quoted in.
+fn unwrapped<'t>(before: &str, said: &'t str) -> &'t str {
+    let quote = before.chars().last().filter(|c| matches!(c, '\'' | '"'));
+    let said = quote.and_then(|quote| said.strip_suffix(quote)).unwrap_or(said);
+    let count = |c: char| said.matches(c).count();
+    let open = before.contains('(') && count(')') > count('(');
+    if open { said.strip_suffix(')').unwrap_or(said) } else { said }
 }
 
 /// The hits that start in some lines.

@@ -200,6 +200,11 @@ impl Transcript {
         transcript
     }
 
+    /// Whether nothing was refused.
+    pub(super) fn is_empty(&self) -> bool {
+        self.exchanges.is_empty()
+    }
+
     /// The refusal that is about a recipient: one that names it, one right before sendmail's summary about it, or, if
     /// there is only one recipient, the first.
     pub(super) fn about(&self, address: &str, only: bool) -> Option<&Exchange> {

@@ -59,6 +59,29 @@ extern void __wasm_import_facts_images(uint8_t *);
 __attribute__((__import_module__("carom:policy/facts@1.0.0"), __import_name__("links")))
 extern void __wasm_import_facts_links(uint8_t *);
 
+// Imported Functions from `carom:policy/reports@1.0.0`
+
+__attribute__((__import_module__("carom:policy/reports@1.0.0"), __import_name__("kind")))
+extern int32_t __wasm_import_reports_kind(void);
+
+__attribute__((__import_module__("carom:policy/reports@1.0.0"), __import_name__("recipients")))
+extern void __wasm_import_reports_recipients(uint8_t *);
+
+__attribute__((__import_module__("carom:policy/reports@1.0.0"), __import_name__("feedback-type")))
+extern void __wasm_import_reports_feedback_type(uint8_t *);
+
+__attribute__((__import_module__("carom:policy/reports@1.0.0"), __import_name__("original-message-id")))
+extern void __wasm_import_reports_original_message_id(uint8_t *);
+
+__attribute__((__import_module__("carom:policy/reports@1.0.0"), __import_name__("original-sender")))
+extern void __wasm_import_reports_original_sender(uint8_t *);
+
+__attribute__((__import_module__("carom:policy/reports@1.0.0"), __import_name__("is-signed-for")))
+extern int32_t __wasm_import_reports_is_signed_for(uint8_t *, size_t);
+
+__attribute__((__import_module__("carom:policy/reports@1.0.0"), __import_name__("is-from-own-server")))
+extern int32_t __wasm_import_reports_is_from_own_server(void);
+
 // Imported Functions from `carom:policy/actions@1.0.0`
 
 __attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("accept")))
@@ -88,6 +111,15 @@ extern int32_t __wasm_import_actions_auto_reply(uint8_t *, size_t, uint8_t *, si
 __attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("keep")))
 extern int32_t __wasm_import_actions_keep(int32_t, int32_t, int32_t, int32_t);
 
+__attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("strike")))
+extern int32_t __wasm_import_actions_strike(uint8_t *, size_t, uint8_t *, size_t, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t);
+
+__attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("suppress")))
+extern int32_t __wasm_import_actions_suppress(uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, int32_t, int32_t, int32_t, int32_t, int32_t);
+
+__attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("notify")))
+extern int32_t __wasm_import_actions_notify(uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, int32_t, int32_t, int32_t, int32_t);
+
 __attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("count")))
 extern int32_t __wasm_import_actions_count(uint8_t *, size_t, int32_t, int32_t, int32_t, int32_t);
 
@@ -104,6 +136,9 @@ extern int64_t __wasm_import_host_now(void);
 
 __attribute__((__import_module__("carom:policy/host@1.0.0"), __import_name__("settings")))
 extern void __wasm_import_host_settings(uint8_t *);
+
+__attribute__((__import_module__("carom:policy/host@1.0.0"), __import_name__("is-suppressed")))
+extern int32_t __wasm_import_host_is_suppressed(uint8_t *, size_t, uint8_t *, size_t);
 
 // Exported Functions from `carom:policy/decision@1.0.0`
 
@@ -249,6 +284,26 @@ void facts_list_dkim_signature_free(facts_list_dkim_signature_t *ptr) {
   }
 }
 
+void reports_recipient_free(reports_recipient_t *ptr) {
+  policy_string_free(&ptr->address);
+  policy_option_string_free(&ptr->original);
+  policy_string_free(&ptr->text);
+  policy_string_free(&ptr->status);
+  policy_string_free(&ptr->stage);
+  policy_string_free(&ptr->remote_mta);
+}
+
+void reports_list_recipient_free(reports_list_recipient_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    reports_recipient_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      reports_recipient_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
 void actions_option_tuple2_u32_outcome_free(actions_option_tuple2_u32_outcome_t *ptr) {
   if (ptr->is_some) {
   }
@@ -281,6 +336,40 @@ void actions_feedback_report_free(actions_feedback_report_t *ptr) {
 void actions_response_free(actions_response_t *ptr) {
   policy_string_free(&ptr->subject);
   policy_string_free(&ptr->text);
+}
+
+void actions_soft_bounce_free(actions_soft_bounce_t *ptr) {
+  policy_string_free(&ptr->address);
+  policy_string_free(&ptr->sender_domain);
+}
+
+void actions_suppression_free(actions_suppression_t *ptr) {
+  policy_string_free(&ptr->address);
+  policy_string_free(&ptr->sender_domain);
+  policy_string_free(&ptr->reason);
+}
+
+void policy_tuple2_string_string_free(policy_tuple2_string_string_t *ptr) {
+  policy_string_free(&ptr->f0);
+  policy_string_free(&ptr->f1);
+}
+
+void policy_list_tuple2_string_string_free(policy_list_tuple2_string_string_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    policy_tuple2_string_string_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      policy_tuple2_string_string_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void actions_notification_free(actions_notification_t *ptr) {
+  policy_string_free(&ptr->event);
+  policy_string_free(&ptr->address);
+  policy_string_free(&ptr->sender_domain);
+  policy_list_tuple2_string_string_free(&ptr->fields);
 }
 
 void exports_decision_result_void_string_free(exports_decision_result_void_string_t *ptr) {
@@ -580,6 +669,92 @@ void facts_links(policy_list_string_t *ret) {
   *ret = (policy_list_string_t) { (policy_string_t*)(*((uint8_t **) (ptr + 0))), (*((size_t*) (ptr + sizeof(void*)))) };
 }
 
+reports_report_kind_t reports_kind(void) {
+  int32_t ret = __wasm_import_reports_kind();
+  return ret;
+}
+
+void reports_recipients(reports_list_recipient_t *ret) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(2*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_reports_recipients(ptr);
+  *ret = (reports_list_recipient_t) { (reports_recipient_t*)(*((uint8_t **) (ptr + 0))), (*((size_t*) (ptr + sizeof(void*)))) };
+}
+
+bool reports_feedback_type(policy_string_t *ret) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_reports_feedback_type(ptr);
+  policy_option_string_t option;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      option.val = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+  }
+  *ret = option.val;
+  return option.is_some;
+}
+
+bool reports_original_message_id(policy_string_t *ret) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_reports_original_message_id(ptr);
+  policy_option_string_t option;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      option.val = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+  }
+  *ret = option.val;
+  return option.is_some;
+}
+
+bool reports_original_sender(policy_string_t *ret) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_reports_original_sender(ptr);
+  policy_option_string_t option;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      option.val = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+  }
+  *ret = option.val;
+  return option.is_some;
+}
+
+bool reports_is_signed_for(policy_string_t *address) {
+  int32_t ret = __wasm_import_reports_is_signed_for((uint8_t *) (*address).ptr, (*address).len);
+  return ret;
+}
+
+bool reports_is_from_own_server(void) {
+  int32_t ret = __wasm_import_reports_is_from_own_server();
+  return ret;
+}
+
 uint32_t actions_accept(void) {
   int32_t ret = __wasm_import_actions_accept();
   return (uint32_t) (ret);
@@ -755,6 +930,60 @@ uint32_t actions_keep(actions_schedule_t *when) {
   return (uint32_t) (ret);
 }
 
+uint32_t actions_strike(actions_soft_bounce_t *bounce, actions_schedule_t *when) {
+  int32_t option;
+  int32_t option1;
+  int32_t option2;
+  if (((*when).after).is_some) {
+    const actions_tuple2_u32_outcome_t *payload0 = &((*when).after).val;
+    option = 1;
+    option1 = (int32_t) ((*payload0).f0);
+    option2 = (int32_t) (*payload0).f1;
+  } else {
+    option = 0;
+    option1 = 0;
+    option2 = 0;
+  }
+  int32_t ret = __wasm_import_actions_strike((uint8_t *) ((*bounce).address).ptr, ((*bounce).address).len, (uint8_t *) ((*bounce).sender_domain).ptr, ((*bounce).sender_domain).len, (int32_t) ((*bounce).threshold), (int32_t) ((*bounce).window), (*bounce).proven, option, option1, option2, (int32_t) ((*when).delay));
+  return (uint32_t) (ret);
+}
+
+uint32_t actions_suppress(actions_suppression_t *suppression, actions_schedule_t *when) {
+  int32_t option;
+  int32_t option1;
+  int32_t option2;
+  if (((*when).after).is_some) {
+    const actions_tuple2_u32_outcome_t *payload0 = &((*when).after).val;
+    option = 1;
+    option1 = (int32_t) ((*payload0).f0);
+    option2 = (int32_t) (*payload0).f1;
+  } else {
+    option = 0;
+    option1 = 0;
+    option2 = 0;
+  }
+  int32_t ret = __wasm_import_actions_suppress((uint8_t *) ((*suppression).address).ptr, ((*suppression).address).len, (uint8_t *) ((*suppression).sender_domain).ptr, ((*suppression).sender_domain).len, (uint8_t *) ((*suppression).reason).ptr, ((*suppression).reason).len, (int32_t) ((*suppression).days), option, option1, option2, (int32_t) ((*when).delay));
+  return (uint32_t) (ret);
+}
+
+uint32_t actions_notify(actions_notification_t *notification, actions_schedule_t *when) {
+  int32_t option;
+  int32_t option1;
+  int32_t option2;
+  if (((*when).after).is_some) {
+    const actions_tuple2_u32_outcome_t *payload0 = &((*when).after).val;
+    option = 1;
+    option1 = (int32_t) ((*payload0).f0);
+    option2 = (int32_t) (*payload0).f1;
+  } else {
+    option = 0;
+    option1 = 0;
+    option2 = 0;
+  }
+  int32_t ret = __wasm_import_actions_notify((uint8_t *) ((*notification).event).ptr, ((*notification).event).len, (uint8_t *) ((*notification).address).ptr, ((*notification).address).len, (uint8_t *) ((*notification).sender_domain).ptr, ((*notification).sender_domain).len, (uint8_t *) ((*notification).fields).ptr, ((*notification).fields).len, option, option1, option2, (int32_t) ((*when).delay));
+  return (uint32_t) (ret);
+}
+
 uint32_t actions_count(policy_string_t *name, actions_schedule_t *when) {
   int32_t option;
   int32_t option1;
@@ -793,6 +1022,11 @@ void host_settings(policy_string_t *ret) {
   uint8_t *ptr = (uint8_t *) &ret_area;
   __wasm_import_host_settings(ptr);
   *ret = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + 0))), (*((size_t*) (ptr + sizeof(void*)))) };
+}
+
+bool host_is_suppressed(policy_string_t *address, policy_string_t *sender_domain) {
+  int32_t ret = __wasm_import_host_is_suppressed((uint8_t *) (*address).ptr, (*address).len, (uint8_t *) (*sender_domain).ptr, (*sender_domain).len);
+  return ret;
 }
 
 __attribute__((__export_name__("carom:policy/decision@1.0.0#decide")))

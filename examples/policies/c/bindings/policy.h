@@ -55,6 +55,59 @@ typedef struct {
   size_t len;
 } facts_list_dkim_signature_t;
 
+// Kinds of reports.
+typedef uint8_t reports_report_kind_t;
+
+// What became of a message: RFC 3464, or any of the older forms.
+#define REPORTS_REPORT_KIND_DELIVERY_STATUS 0
+// A complaint (RFC 5965).
+#define REPORTS_REPORT_KIND_FEEDBACK_REPORT 1
+// An automatic reply (RFC 3834).
+#define REPORTS_REPORT_KIND_AUTO_REPLY 2
+// A filter asks the sender to prove something.
+#define REPORTS_REPORT_KIND_CHALLENGE 3
+// No report.
+#define REPORTS_REPORT_KIND_OTHER 4
+
+// What became of a message for one recipient (RFC 3464 section 2.3.3).
+typedef uint8_t reports_fate_t;
+
+// It was given up.
+#define REPORTS_FATE_FAILED 0
+// It is still tried: no bounce.
+#define REPORTS_FATE_DELAYED 1
+// It is in the mailbox.
+#define REPORTS_FATE_DELIVERED 2
+// It went to a server that sends no reports.
+#define REPORTS_FATE_RELAYED 3
+// It went to several addresses.
+#define REPORTS_FATE_EXPANDED 4
+
+// A recipient that the report is about.
+typedef struct reports_recipient_t {
+  // The address it was last tried under.
+  policy_string_t   address;
+  // The address it was sent to, where that is another one.
+  policy_option_string_t   original;
+  // What became of it.
+  reports_fate_t   fate;
+  // The reply or diagnostic text.
+  policy_string_t   text;
+  // Enhanced status code (RFC 3463), or empty.
+  policy_string_t   status;
+  // SMTP reply code, or 0.
+  uint16_t   code;
+  // SMTP command that was refused (`RCPT`, `DATA` …), or empty.
+  policy_string_t   stage;
+  // The mail server that refused, or empty.
+  policy_string_t   remote_mta;
+} reports_recipient_t;
+
+typedef struct {
+  reports_recipient_t *ptr;
+  size_t len;
+} reports_list_recipient_t;
+
 // What must have become of an earlier step before one that hangs on it starts.
 typedef uint8_t actions_outcome_t;
 
@@ -128,6 +181,54 @@ typedef struct actions_response_t {
   // Plain text.
   policy_string_t   text;
 } actions_response_t;
+
+// A soft bounce to be counted.
+typedef struct actions_soft_bounce_t {
+  // The address that bounced.
+  policy_string_t   address;
+  // Whose mail bounced: the count is kept for each sender domain by itself.
+  policy_string_t   sender_domain;
+  // With so many in the window the step succeeds.
+  uint32_t   threshold;
+  // Days after which a soft bounce no longer counts.
+  uint32_t   window;
+  // Whether it is proven that the report is about a message of ours. Of unproven ones at most one a day is counted.
+  bool   proven;
+} actions_soft_bounce_t;
+
+// An address that is to get no more mail.
+typedef struct actions_suppression_t {
+  // The address.
+  policy_string_t   address;
+  // Whose mail it gets no more; empty: nobody's.
+  policy_string_t   sender_domain;
+  // Why: the reason of a class, or `complaint`.
+  policy_string_t   reason;
+  // Days until it gets mail again; 0: until somebody removes it.
+  uint32_t   days;
+} actions_suppression_t;
+
+typedef struct {
+  policy_string_t f0;
+  policy_string_t f1;
+} policy_tuple2_string_string_t;
+
+typedef struct {
+  policy_tuple2_string_string_t *ptr;
+  size_t len;
+} policy_list_tuple2_string_string_t;
+
+// Something that an application should know. Where it goes is configured for the sender domain.
+typedef struct actions_notification_t {
+  // What happened: `bounce`, `complaint`, …
+  policy_string_t   event;
+  // The address it happened to.
+  policy_string_t   address;
+  // Whose mail it was.
+  policy_string_t   sender_domain;
+  // More that is known: names and values.
+  policy_list_tuple2_string_string_t   fields;
+} actions_notification_t;
 
 // How much a log line matters.
 typedef uint8_t host_level_t;
@@ -248,6 +349,22 @@ extern void facts_images(policy_list_string_t *ret);
 // Absolute http and https addresses of `<a href>` in the HTML body, in document order.
 extern void facts_links(policy_list_string_t *ret);
 
+// Imported Functions from `carom:policy/reports@1.0.0`
+// What kind of report it is.
+extern reports_report_kind_t reports_kind(void);
+// Whom it is about; at most 10,000.
+extern void reports_recipients(reports_list_recipient_t *ret);
+// The type of a complaint (`abuse`, `fraud`, `not-spam` …).
+extern bool reports_feedback_type(policy_string_t *ret);
+// The Message-ID of the message it is about, without angle brackets.
+extern bool reports_original_message_id(policy_string_t *ret);
+// The From address of the message it is about.
+extern bool reports_original_sender(policy_string_t *ret);
+// Whether the report came to a return path that carom signed for this very address, not too long ago (`carom verp sign`).
+extern bool reports_is_signed_for(policy_string_t *address);
+// Whether our own mail server wrote the report: it came from an address in `[auth] own_servers`.
+extern bool reports_is_from_own_server(void);
+
 // Imported Functions from `carom:policy/actions@1.0.0`
 // The message is taken. This is also the verdict when no other is given.
 extern uint32_t actions_accept(void);
@@ -267,6 +384,12 @@ extern uint32_t actions_complain(actions_feedback_report_t *report, actions_sche
 extern uint32_t actions_auto_reply(actions_response_t *response, actions_schedule_t *when);
 // Keep a copy of the message in the done directory.
 extern uint32_t actions_keep(actions_schedule_t *when);
+// Count a soft bounce of an address. It succeeds when the threshold is reached, and fails while it is not.
+extern uint32_t actions_strike(actions_soft_bounce_t *bounce, actions_schedule_t *when);
+// Suppress an address.
+extern uint32_t actions_suppress(actions_suppression_t *suppression, actions_schedule_t *when);
+// Tell the application. It succeeds when the application has taken it; until then it is tried again for days.
+extern uint32_t actions_notify(actions_notification_t *notification, actions_schedule_t *when);
 // Add one to a counter: lower-case letters, digits and underscores.
 extern uint32_t actions_count(policy_string_t *name, actions_schedule_t *when);
 
@@ -279,6 +402,8 @@ extern double host_chance(void);
 extern uint64_t host_now(void);
 // The policy's settings, `[policy.NAME.settings]`, as JSON text of one object.
 extern void host_settings(policy_string_t *ret);
+// Whether mail of this sender domain to this address is suppressed.
+extern bool host_is_suppressed(policy_string_t *address, policy_string_t *sender_domain);
 
 // Exported Functions from `carom:policy/decision@1.0.0`
 bool exports_decision_decide(policy_string_t *err);
@@ -302,6 +427,10 @@ void policy_list_string_free(policy_list_string_t *ptr);
 
 void facts_list_dkim_signature_free(facts_list_dkim_signature_t *ptr);
 
+void reports_recipient_free(reports_recipient_t *ptr);
+
+void reports_list_recipient_free(reports_list_recipient_t *ptr);
+
 void actions_option_tuple2_u32_outcome_free(actions_option_tuple2_u32_outcome_t *ptr);
 
 void actions_schedule_free(actions_schedule_t *ptr);
@@ -315,6 +444,16 @@ void actions_delivery_report_free(actions_delivery_report_t *ptr);
 void actions_feedback_report_free(actions_feedback_report_t *ptr);
 
 void actions_response_free(actions_response_t *ptr);
+
+void actions_soft_bounce_free(actions_soft_bounce_t *ptr);
+
+void actions_suppression_free(actions_suppression_t *ptr);
+
+void policy_tuple2_string_string_free(policy_tuple2_string_string_t *ptr);
+
+void policy_list_tuple2_string_string_free(policy_list_tuple2_string_string_t *ptr);
+
+void actions_notification_free(actions_notification_t *ptr);
 
 void exports_decision_result_void_string_free(exports_decision_result_void_string_t *ptr);
 
