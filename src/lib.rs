@@ -41,6 +41,8 @@ pub mod monitor;
 pub mod deliver;
 /// Every message of a relay directory, many at once.
 pub mod relay;
+/// What mail logs say, taken into the index.
+pub mod ingest;
 /// THE TICK, on one page.
 pub mod cron;
 /// What was counted.

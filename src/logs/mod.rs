@@ -20,6 +20,10 @@ pub mod powermta;
 pub mod tail;
 /// `journalctl -o export`.
 pub mod journal;
+/// Replies that differ only in what varies.
+pub mod shape;
+/// What a policy is asked about a reply.
+pub mod failure;
 
 pub use delivery::{Delivery, Status};
 

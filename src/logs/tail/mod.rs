@@ -183,6 +183,16 @@ impl Tail {
         self.position.as_ref()
     }
 
+    /// About how many bytes are still to be read; of compressed files ten times their size.
+    pub fn ahead(&self) -> u64 {
+        let size = |file: &Candidate, offset: u64| match file.coding {
+            Coding::Plain => file.size.saturating_sub(offset),
+            _ => file.size.saturating_mul(10).saturating_sub(offset),
+        };
+        let current = self.current.as_ref().map_or(0, |current| size(&current.file, current.offset));
+        current + self.waiting.iter().map(|(file, offset, _)| size(file, *offset)).sum::<u64>()
+    }
+
     /// What else was seen.
     pub fn report(&self) -> &Report {
         &self.report
