@@ -4,6 +4,14 @@
 //! policy itself validates. Invariant: an unknown key, a wrong type or an impossible value is an error that names
 //! file, line, key and remedy.
 
+mod logs;
+mod policies;
+mod returns;
+
+pub use logs::{Index, LogKind, Logs};
+pub use policies::{Limits, OnTrap, Policies, Policy};
+pub use returns::{Notify, NotifyBody, Verp};
+
 use crate::error::{Context, Error, Result};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -37,6 +45,11 @@ pub struct Config {
     pub relay: Relay,
     /// Logs.
     pub log: Log,
+    /// Mail logs to read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<Logs>,
+    /// What is kept of them.
+    pub index: Index,
     /// Mail that carom sends.
     pub send: Send,
     /// Links that carom fetches.
@@ -190,111 +203,6 @@ pub struct Visit {
     pub user_agents: Vec<String>,
 }
 
-/// `[limits]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    /// Milliseconds for one decision, waiting for DNS not counted.
-    pub time: u64,
-    /// Bytes of memory.
-    pub memory: usize,
-    /// Steps of one plan.
-    pub steps: usize,
-    /// Bytes of log text of one decision.
-    pub log: usize,
-    /// What becomes of a message whose policy failed.
-    pub on_trap: OnTrap,
-}
-
-/// What becomes of a message whose policy failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnTrap {
-    /// The mail server keeps it and tries again.
-    Defer,
-    /// It is taken, and nothing is done.
-    Accept,
-}
-
-/// `[verp]`: return paths that carom signs, so that a bounce proves what it is about.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Verp {
-    /// Secrets of 16 octets or more. The first signs, all verify: put a new one in front, and drop the old one when its return paths
-    /// have aged.
-    pub keys: Vec<String>,
-    /// What every signed local part begins with, `b+` for example.
-    pub prefix: String,
-    /// The domain of signed return paths.
-    pub domain: String,
-    /// Days that a signature holds.
-    pub max_age: u32,
-}
-
-/// `[[notify]]`: an application that is told what happened to an address.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Notify {
-    /// Whose mail it is told about; `*` for whatever has no entry of its own.
-    pub sender_domain: String,
-    /// URL template (RFC 6570) with `{address}`, `{sender_domain}`, `{event}`.
-    pub url: String,
-    /// How the body is written.
-    #[serde(default)]
-    pub body: NotifyBody,
-    /// Standard Webhooks secrets, `whsec_…`; two while they are changed. None: requests are not signed.
-    #[serde(default)]
-    pub secrets: Vec<String>,
-    /// Days that an application which cannot be reached is tried again.
-    #[serde(default = "five")]
-    pub give_up_days: u32,
-}
-
-fn five() -> u32 {
-    5
-}
-
-/// How the body of a notification is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NotifyBody {
-    /// application/json
-    #[default]
-    Json,
-    /// application/x-www-form-urlencoded
-    Form,
-}
-
-/// `[policies]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Policies {
-    /// Where `carom policy install` puts policies; default `policies` in the state directory, or `/etc/carom/policies`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub directory: Option<PathBuf>,
-    /// The user that carom runs as under the mail server. Nothing that this user could write is ever installed.
-    pub mail_user: String,
-    /// Releases of one policy that are kept to roll back to, the one in force included.
-    pub keep: usize,
-}
-
-/// `[policy.NAME]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Policy {
-    /// A component file; without one NAME is a policy that is shipped with carom.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<PathBuf>,
-    /// What becomes of a message when this policy fails; default `[limits] on_trap`.
-    #[serde(skip_serializing_if = "Option::is_none", alias = "on-trap")]
-    pub on_trap: Option<OnTrap>,
-    /// Decide beside the policy in force, for comparison: differences are counted and kept for `carom policy diff`, and
-    /// nothing that this policy wants is done.
-    pub monitor: bool,
-    /// The policy's own settings.
-    pub settings: toml::Table,
-}
-
 impl Default for Config {
     fn default() -> Config {
         Config {
@@ -307,6 +215,8 @@ impl Default for Config {
             message: Message::default(),
             relay: Relay::default(),
             log: Log::default(),
+            logs: Vec::new(),
+            index: Index::default(),
             send: Send::default(),
             visit: Visit::default(),
             limits: Limits::default(),
@@ -374,12 +284,6 @@ impl Default for Visit {
     }
 }
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits { time: 250, memory: 64 << 20, steps: 256, log: 16 << 10, on_trap: OnTrap::Defer }
-    }
-}
-
 impl Default for Auth {
     fn default() -> Auth {
         let own = [
@@ -387,24 +291,6 @@ impl Default for Auth {
             IpNet::from(std::net::IpAddr::from(std::net::Ipv6Addr::LOCALHOST)),
         ];
         Auth { trusted_authserv_ids: Vec::new(), received_by: Vec::new(), own_servers: own.to_vec() }
-    }
-}
-
-impl Default for Verp {
-    fn default() -> Verp {
-        Verp { keys: Vec::new(), prefix: "b+".into(), domain: String::new(), max_age: 30 }
-    }
-}
-
-impl Default for Policies {
-    fn default() -> Policies {
-        Policies { directory: None, mail_user: "carom".into(), keep: 10 }
-    }
-}
-
-impl Default for Policy {
-    fn default() -> Policy {
-        Policy { path: None, on_trap: None, monitor: false, settings: toml::Table::new() }
     }
 }
 
@@ -483,6 +369,9 @@ impl Config {
         if self.log.level.parse::<tracing::Level>().is_err() {
             return impossible("level", "is not a level", "use error, warn, info, debug or trace");
         }
+        if let Some((key, why, remedy)) = self.logs.iter().find_map(Logs::impossible) {
+            return impossible(key, why, remedy);
+        }
         if self.dns.zone.is_some() && !self.dns.servers.is_empty() {
             return impossible("zone", "a zone and servers cannot both answer", "remove one of the two");
         }
@@ -497,6 +386,11 @@ impl Config {
     /// The SQLite file.
     pub fn store_path(&self) -> PathBuf {
         self.store.path.clone().unwrap_or_else(|| self.state_dir().join("carom.db"))
+    }
+
+    /// The SQLite file of what the mail logs say: beside the store.
+    pub fn index_path(&self) -> PathBuf {
+        self.index.path.clone().unwrap_or_else(|| self.store_path().with_file_name("index.db"))
     }
 
     /// The directory of the logs.

@@ -1,10 +1,11 @@
-//! THE TICK, on one page: what is due is done, what is old expires. Safe to run twice at once: every step is leased to
-//! one process, and expiry is idempotent.
+//! THE TICK, on one page: what is due is done, what is old expires, logs are read. Safe to run twice at once: every step is leased to
+//! one process, expiry is idempotent, and one process at a time reads logs.
 
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::deliver::House;
 use crate::error::Result;
+use crate::ingest::{self, Ingested, Watch};
 use crate::{journal, log};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 const TICK: Duration = Duration::from_secs(50);
 
 /// What a tick did.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Ticked {
     /// Steps that were done.
     pub succeeded: usize,
@@ -20,13 +21,16 @@ pub struct Ticked {
     pub failed: usize,
     /// Steps that are owed still.
     pub later: usize,
+    /// What was read of the mail logs.
+    pub logs: Ingested,
 }
 
 /// One tick.
-pub fn tick(house: &House) -> Result<Ticked> {
+pub fn tick(house: &House, watch: &Watch<'_>) -> Result<Ticked> {
     let ended = journal::run_due(&house.doors, Deadline::after(TICK))?;
     house.store.purge(clock::now_ms())?;
     log::expire(&house.config);
+    let logs = ingest::run(&house.config, watch)?;
     let count = |result| ended.iter().filter(|ended| ended.result == result).count();
-    Ok(Ticked { succeeded: count("succeeded"), failed: count("failed"), later: count("later") })
+    Ok(Ticked { succeeded: count("succeeded"), failed: count("failed"), later: count("later"), logs })
 }

@@ -27,6 +27,8 @@ pub mod intake;
 pub mod auth;
 /// 4 ask: the WebAssembly policy and the plan it makes.
 pub mod policy;
+/// What mail logs say became of every message: files, lines, deliveries.
+pub mod logs;
 /// Counters, journal, outbox.
 pub mod store;
 /// 6 run: doing one step of a plan.
@@ -43,6 +45,8 @@ pub mod monitor;
 pub mod deliver;
 /// Every message of a relay directory, many at once.
 pub mod relay;
+/// What mail logs say, taken into the index.
+pub mod ingest;
 /// THE TICK, on one page.
 pub mod cron;
 /// What was counted, as people, spreadsheets and monitors read it.

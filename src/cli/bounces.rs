@@ -401,7 +401,7 @@ pub(super) fn rules(command: &Rules) -> Result<Exit> {
     print(toml.as_bytes())
 }
 
-/// Everything known about an address.
+/// Everything known about an address, a Message-ID or a queue id.
 pub(super) fn find(key: &str, config: &Config, json: bool) -> Result<Exit> {
     let store = Store::open(&config.store_path())?;
     let address = key.to_lowercase();
@@ -411,12 +411,13 @@ pub(super) fn find(key: &str, config: &Config, json: bool) -> Result<Exit> {
         .into_iter()
         .filter(|entry| entry.to_lowercase().contains(&address))
         .collect();
+    let deliveries = super::logs::about(key, config)?;
     let mut text = String::new();
     if json {
         let log: Vec<serde_json::Value> =
             logged.iter().filter_map(|entry| serde_json::from_str(entry).ok()).collect();
         text = line(&serde_json::json!({
-            "key": key, "at_ms": now_ms, "suppressed": entries, "log": log,
+            "key": key, "at_ms": now_ms, "suppressed": entries, "log": log, "deliveries": deliveries,
             "soft_bounces": strikes.iter().map(|(domain, at_ms, proven)| serde_json::json!({
                 "sender_domain": domain, "time": clock::rfc3339(*at_ms), "proven": proven,
             })).collect::<Vec<_>>(),
@@ -430,6 +431,9 @@ pub(super) fn find(key: &str, config: &Config, json: bool) -> Result<Exit> {
         logged
             .iter()
             .for_each(|entry| text.push_str(&format!("message      {}\n", crate::log::readable(entry))));
+        for delivery in super::logs::table(&deliveries).lines() {
+            let _ = writeln!(text, "delivery     {delivery}");
+        }
         if text.is_empty() {
             text = format!("nothing is known about {key}\n");
         }

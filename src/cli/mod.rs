@@ -4,6 +4,7 @@
 //! everything that goes wrong here, bad arguments included, ends as "try again later".
 
 mod bounces;
+mod logs;
 mod pipe;
 mod policy;
 mod relay;
@@ -57,8 +58,12 @@ enum Command {
     Pipe(pipe::Arguments),
     /// Handle every message of a relay directory, many at once
     Relay(relay::Arguments),
-    /// One tick, for cron each minute: do what is due (retries, delayed steps), expire what is old
+    /// One tick, for cron each minute: read the logs, do what is due (retries, delayed steps), expire what is old
     Cron,
+    /// What the mail logs say became of each message
+    Deliveries(Box<logs::Deliveries>),
+    /// Ask the policy anew why deliveries failed, after its rules have changed
+    Reclassify,
     /// What bounces, complaints and auto-replies say, and what that means
     Classify(bounces::Classify),
     /// The suppression list: addresses that get no more mail
@@ -148,7 +153,9 @@ pub fn run() -> Exit {
         Command::Rules { command } => bounces::rules(&command),
         command => load(&typed.global).and_then(|config| match command {
             Command::Relay(arguments) => relay::run(&arguments, config, json, typed.global.quiet),
-            Command::Cron => relay::cron(config),
+            Command::Cron => logs::cron(&config, json, typed.global.quiet),
+            Command::Deliveries(arguments) => logs::deliveries(&arguments, &config, json),
+            Command::Reclassify => logs::reclassify(&config, json, typed.global.quiet),
             Command::Stats(arguments) => show::stats(&arguments, &config, json),
             Command::Log(arguments) => show::log(&arguments, &config, json),
             Command::Outbox => show::outbox(&config, json),

@@ -1,8 +1,7 @@
-//! `carom relay` and `carom cron` at the terminal: progress, signals and the summary around `relay` and `cron`.
+//! `carom relay` at the terminal: progress, signals and the summary around `relay`.
 
-use super::{print, say};
+use super::print;
 use crate::config::Config;
-use crate::cron;
 use crate::deliver::House;
 use crate::error::{Context, Exit, Result};
 use crate::intake::relay::Relay;
@@ -68,15 +67,4 @@ fn table(summary: &Summary) -> String {
         let _ = writeln!(text, "  {name:width$}  {value:>8}");
     }
     text
-}
-
-/// One tick.
-pub(super) fn cron(config: Arc<Config>) -> Result<Exit> {
-    let name = config.default_policy.clone();
-    let house = House::open(config, &name, 1)?;
-    let done = cron::tick(&house)?;
-    if done.failed > 0 {
-        say(&format!("carom: {} steps were given up; see carom log\n", done.failed));
-    }
-    Ok(Exit::Ok)
 }

@@ -7,6 +7,8 @@
 mod connection;
 mod counters;
 mod differences;
+/// What the mail logs say, in a file of its own.
+pub mod index;
 mod journal;
 mod schema;
 mod suppressions;

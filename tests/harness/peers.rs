@@ -46,9 +46,11 @@ impl SmtpPeer {
             (peer.arrived.clone(), peer.connections.clone(), peer.manner.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                // Whoever sees the connection counted may change the manner: this one keeps what it met.
+                let first = *manner.lock().unwrap();
                 connections.fetch_add(1, Ordering::SeqCst);
                 let (arrived, manner) = (arrived.clone(), manner.clone());
-                std::thread::spawn(move || drop(talk(stream, &arrived, &manner)));
+                std::thread::spawn(move || drop(talk(stream, first, &arrived, &manner)));
             }
         });
         peer
@@ -59,12 +61,16 @@ impl SmtpPeer {
     }
 }
 
-fn talk(stream: TcpStream, arrived: &Mutex<Vec<Arrived>>, manner: &Mutex<Manner>) -> std::io::Result<()> {
+fn talk(
+    stream: TcpStream,
+    first: Manner,
+    arrived: &Mutex<Vec<Arrived>>,
+    manner: &Mutex<Manner>,
+) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     stream.set_nodelay(true)?;
     let mut out = stream.try_clone()?;
     let mut lines = BufReader::new(stream);
-    let first = *manner.lock().unwrap();
     match first.at {
         "silent" => {
             std::thread::sleep(Duration::from_secs(30));

@@ -1,0 +1,100 @@
+//! `[[logs]]` and `[index]`: the mail logs that `carom cron` reads, and what is kept of them.
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// `[[logs]]`: one log. Its rotated neighbours are found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Logs {
+    /// What writes it.
+    pub kind: LogKind,
+    /// The file that grows. Of journald: a journal file or a directory of them; none for the system's journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// The zone of stamps that name none, `Europe/Berlin`; default the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// The header that carries the client id, where header_checks logs it.
+    #[serde(default = "client_header")]
+    pub client_header: String,
+}
+
+fn client_header() -> String {
+    "client-id".into()
+}
+
+/// What writes a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogKind {
+    /// Postfix, through syslog or postlogd.
+    Postfix,
+    /// PowerMTA: an accounting file.
+    PowerMta,
+    /// Postfix, through the journal; journalctl is run.
+    Journald,
+}
+
+impl LogKind {
+    /// The word in the config.
+    pub fn name(self) -> &'static str {
+        match self {
+            LogKind::Postfix => "postfix",
+            LogKind::PowerMta => "powermta",
+            LogKind::Journald => "journald",
+        }
+    }
+}
+
+impl Logs {
+    /// What it is remembered by.
+    pub fn name(&self) -> String {
+        let path = self.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        format!("{}:{path}", self.kind.name())
+    }
+
+    /// The zone of stamps that name none.
+    pub fn zone(&self) -> TimeZone {
+        let named = self.timezone.as_deref().and_then(|name| TimeZone::get(name).ok());
+        named.unwrap_or_else(TimeZone::system)
+    }
+
+    /// Key, fault and remedy, if it cannot be.
+    pub(super) fn impossible(&self) -> Option<(&'static str, &'static str, &'static str)> {
+        if self.path.is_none() && self.kind != LogKind::Journald {
+            return Some(("[[logs]]", "has no path", "name the file that the mail server writes"));
+        }
+        let zone = self.timezone.as_deref();
+        if zone.is_some_and(|name| TimeZone::get(name).is_err()) {
+            return Some((
+                "timezone",
+                "is not known here",
+                "use a name like Europe/Berlin, or remove the key",
+            ));
+        }
+        None
+    }
+}
+
+/// `[index]`: what is kept of the mail logs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Index {
+    /// The SQLite file; default `index.db` beside the store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// The policy that says why a delivery failed; empty for none.
+    pub policy: String,
+    /// Days that deliveries are kept; 0 for ever.
+    pub keep_days: u32,
+    /// Deliveries that are kept; 0 for as many as there are.
+    pub max_rows: u64,
+}
+
+impl Default for Index {
+    fn default() -> Index {
+        Index { path: None, policy: "bounce".into(), keep_days: 90, max_rows: 10_000_000 }
+    }
+}

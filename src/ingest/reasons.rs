@@ -1,0 +1,216 @@
+//! Why deliveries failed: the policy is asked once for each text, many at a time.
+//!
+//! Not here: the rules. Invariant: a delivery is written down whether or not the policy answers; without a policy there are no
+//! reasons, and nothing else is different.
+
+use super::Watch;
+use crate::auth::Dns;
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::envelope::Envelope;
+use crate::error::{Error, Result};
+use crate::logs::failure::Reply;
+use crate::logs::{Delivery, Status};
+use crate::policy::class::{BATCH, Class, DeliveryFailure};
+use crate::policy::facts::Facts;
+use crate::policy::{Policy, Use, Wanted, shipped};
+use crate::store::index::{Batch, Index};
+use rustc_hash::FxHashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Texts whose meaning is in memory.
+const KNOWN: usize = 20_000;
+/// Texts that are asked for together.
+const TOGETHER: usize = 2_000;
+/// Texts whose meaning is kept in the index.
+const KEPT: i64 = 200_000;
+
+/// The policy, what it has said, and what it is still to be asked.
+pub(super) struct Reasons {
+    config: Arc<Config>,
+    policy: Option<(Policy, Rc<Facts>)>,
+    pub(super) pending: Pending,
+    /// Why there are none.
+    silent: Option<String>,
+    begun: bool,
+}
+
+/// What is known, and what is to be asked.
+#[derive(Default)]
+pub(super) struct Pending {
+    known: FxHashMap<u64, Rc<Class>>,
+    rows: Vec<(i64, u64)>,
+    texts: FxHashMap<u64, DeliveryFailure>,
+    off: bool,
+}
+
+/// Is there a reason for a delivery that stands like this?
+fn has_reason(status: Status) -> bool {
+    matches!(status, Status::Bounced | Status::Deferred | Status::Expired | Status::Rejected)
+}
+
+impl Pending {
+    /// Writes a delivery down, with its reason if that is known.
+    pub(super) fn put(&mut self, batch: &mut Batch<'_>, delivery: &Delivery<'_>) -> Result<()> {
+        let reply = match delivery.reply {
+            Some(text) if !self.off && has_reason(delivery.status) => {
+                Reply { text, dsn: delivery.dsn, relay: delivery.relay }
+            }
+            _ => return batch.put(delivery, None).map(drop),
+        };
+        let key = reply.key();
+        if let Some(class) = self.known.get(&key) {
+            return batch.put(delivery, Some(class)).map(drop);
+        }
+        let row = batch.put(delivery, None)?;
+        self.rows.push((row, key));
+        self.texts.entry(key).or_insert_with(|| reply.failure());
+        Ok(())
+    }
+}
+
+impl Reasons {
+    pub(super) fn new(config: &Arc<Config>) -> Reasons {
+        let off = config.index.policy.is_empty();
+        let pending = Pending { off, ..Pending::default() };
+        Reasons { config: config.clone(), policy: None, pending, silent: None, begun: false }
+    }
+
+    /// Asks if there is enough to ask.
+    pub(super) fn ask_many(&mut self, batch: &mut Batch<'_>) -> Result<()> {
+        if self.pending.texts.len() < TOGETHER { Ok(()) } else { self.ask(batch) }
+    }
+
+    /// Asks for all that is pending, and completes the rows.
+    pub(super) fn ask(&mut self, batch: &mut Batch<'_>) -> Result<()> {
+        let rows = std::mem::take(&mut self.pending.rows);
+        let mut texts = std::mem::take(&mut self.pending.texts);
+        if texts.is_empty() || !self.load(batch)? {
+            return Ok(());
+        }
+        let Some((policy, facts)) = &self.policy else { return Ok(()) };
+        if self.pending.known.len() > KNOWN {
+            self.pending.known.clear();
+        }
+        let known = &mut self.pending.known;
+        let keys: Vec<u64> = texts.keys().copied().collect();
+        for key in keys {
+            if let Some(class) = batch.class(key)? {
+                known.insert(key, Rc::new(class));
+                texts.remove(&key);
+            }
+        }
+        let (keys, failures): (Vec<u64>, Vec<DeliveryFailure>) = texts.into_iter().unzip();
+        match policy.classify(facts, &failures) {
+            Ok(classes) => {
+                for (key, class) in keys.into_iter().zip(classes) {
+                    batch.learn(key, &class)?;
+                    known.insert(key, Rc::new(class));
+                }
+            }
+            Err(failure) => self.silent = Some(failure.to_string()),
+        }
+        for (row, key) in rows {
+            if let Some(class) = known.get(&key) {
+                batch.classify(row, class)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads the policy when it is first needed. A config that names no policy of its own may do without the shipped one.
+    fn load(&mut self, batch: &mut Batch<'_>) -> Result<bool> {
+        if !self.begun {
+            self.begun = true;
+            match policy(&self.config) {
+                Ok(Some(policy)) => {
+                    batch.classes_of(&policy.0.hash, KEPT)?;
+                    self.policy = Some(policy);
+                }
+                Ok(None) => {}
+                Err(error) => self.silent = Some(error.to_string()),
+            }
+            self.pending.off = self.policy.is_none();
+        }
+        Ok(self.policy.is_some())
+    }
+
+    /// What an operator should know.
+    pub(super) fn note(&mut self) -> Option<String> {
+        self.silent.take().map(|why| format!("failures were not classified: {why}"))
+    }
+}
+
+/// The policy that classifies; none if there is none of that name.
+fn policy(config: &Arc<Config>) -> Result<Option<(Policy, Rc<Facts>)>> {
+    let name = config.index.policy.as_str();
+    let installed = config.policies_dir().join(name).exists();
+    if name.is_empty()
+        || !(installed || config.policy.contains_key(name) || shipped().any(|known| known == name))
+    {
+        return Ok(None);
+    }
+    let policy = Policy::open(&Wanted { name, file: None, settings: None }, config, Use::One)?;
+    policy.start_clock()?;
+    let dns = Arc::new(Dns::open(&config.dns)?);
+    let deadline = Deadline::after(Duration::from_secs(3600));
+    let facts = Facts::new(Arc::new(Vec::new()), Envelope::default(), config.clone(), dns, deadline);
+    Ok(Some((policy, Rc::new(facts))))
+}
+
+/// Asks anew why deliveries failed, for all that the index has. Returns how many were looked at, and how many have another reason
+/// now; none if another process is at the index.
+pub fn reclassify(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Option<(u64, u64)>> {
+    let path = config.index_path();
+    let Some(_lock) = Index::lock(&path)? else { return Ok(None) };
+    let Some(index) = Index::look(&path)? else { return Ok(Some((0, 0))) };
+    let Some((policy, facts)) = policy(config)? else {
+        return Err(Error::new(format_args!("there is no policy {}", config.index.policy))
+            .remedy("set [index] policy to one that classifies"));
+    };
+    let total = index.count()?;
+    let (mut after, mut looked, mut changed) = (i64::MIN, 0, 0);
+    let mut known: FxHashMap<u64, Class> = FxHashMap::default();
+    loop {
+        let failing = index.failing(after, BATCH)?;
+        let Some(last) = failing.last() else { break };
+        after = last.row;
+        if known.len() > KNOWN {
+            known.clear();
+        }
+        let reply = |one: &crate::store::index::Failing| {
+            Reply { text: &one.reply, dsn: one.dsn.as_deref(), relay: one.relay.as_deref() }.key()
+        };
+        let mut asked: FxHashMap<u64, DeliveryFailure> = FxHashMap::default();
+        for one in &failing {
+            let key = reply(one);
+            if !known.contains_key(&key) {
+                let reply = Reply { text: &one.reply, dsn: one.dsn.as_deref(), relay: one.relay.as_deref() };
+                asked.entry(key).or_insert_with(|| reply.failure());
+            }
+        }
+        let (keys, failures): (Vec<u64>, Vec<DeliveryFailure>) = asked.into_iter().unzip();
+        let classes = policy.classify(&facts, &failures).map_err(Error::new)?;
+        let mut batch = index.begin()?;
+        batch.classes_of(&policy.hash, KEPT)?;
+        for (key, class) in keys.into_iter().zip(classes) {
+            batch.learn(key, &class)?;
+            known.insert(key, class);
+        }
+        for one in &failing {
+            if let Some(class) = known.get(&reply(one)).filter(|class| one.differs(class)) {
+                batch.classify(one.row, class)?;
+                changed += 1;
+            }
+        }
+        batch.commit(None)?;
+        looked += failing.len() as u64;
+        (watch.progress)(looked, total.saturating_sub(looked));
+        if watch.stopped() {
+            break;
+        }
+    }
+    Ok(Some((looked, changed)))
+}

@@ -1,0 +1,253 @@
+//! The three kinds of logs, each read in pieces that are one transaction.
+
+use super::Work;
+use super::reasons::Pending;
+use crate::clock;
+use crate::config::Logs;
+use crate::error::{Context, Error, Result};
+use crate::logs::correlate::{Correlator, Limits, State};
+use crate::logs::journal::Journal;
+use crate::logs::postfix::Grammar;
+use crate::logs::powermta::{Accounting, Found};
+use crate::logs::tail::{Position, Tail};
+use crate::logs::{Delivery, Lines};
+use crate::store::index::{Batch, Shelved};
+use serde::de::DeserializeOwned;
+use std::io::BufReader;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// Chunks of a file between two looks at what has changed.
+const DRAIN_CHUNKS: u32 = 4;
+/// Entries of the journal between two looks at what has changed.
+const DRAIN_ENTRIES: u64 = 20_000;
+/// Bytes that an entry of the journal counts for.
+const ENTRY: u64 = 200;
+
+fn stored<T: DeserializeOwned>(text: Option<&str>) -> Option<T> {
+    serde_json::from_str(text?).ok()
+}
+
+fn text(value: &impl serde::Serialize) -> Result<Option<String>> {
+    serde_json::to_string(value).map(Some).context("state of a log")
+}
+
+/// Writes deliveries down. A fault ends the transaction.
+struct Sink<'b, 'i> {
+    batch: &'b mut Batch<'i>,
+    pending: &'b mut Pending,
+    deliveries: &'b mut u64,
+    fault: Option<Error>,
+}
+
+impl Sink<'_, '_> {
+    fn take(&mut self, delivery: &Delivery<'_>) {
+        if self.fault.is_none() {
+            *self.deliveries += 1;
+            self.fault = self.pending.put(self.batch, delivery).err();
+        }
+    }
+}
+
+impl Work<'_> {
+    pub(super) fn postfix(&mut self, logs: &Logs) -> Result<()> {
+        let Some(mut tail) = self.tail(logs)? else { return Ok(()) };
+        let grammar = Grammar { zone: logs.zone(), client_header: logs.client_header.clone() };
+        let mut state: State = stored(self.log.state.as_deref()).unwrap_or_default();
+        loop {
+            let before = tail.report().bytes;
+            let Some(first) = tail.next_chunk()? else { break };
+            let mut batch = self.index.begin()?;
+            let mut shelf = batch.shelf(self.log.id)?;
+            let mut correlator = Correlator::new(&grammar, Limits::default(), first.reference_ms, state);
+            correlator.read(first.lines, &mut shelf);
+            let (mut deliveries, mut chunks, mut more) = (0, 1, true);
+            loop {
+                let full = self.is_full(tail.report().bytes - before);
+                let next = if full { None } else { tail.next_chunk()? };
+                more &= full || next.is_some();
+                if chunks % DRAIN_CHUNKS == 0 || next.is_none() {
+                    self.drain(&mut correlator, &mut batch, &mut shelf, &mut deliveries)?;
+                }
+                let Some(chunk) = next else { break };
+                chunks += 1;
+                correlator.set_reference(chunk.reference_ms);
+                correlator.read(chunk.lines, &mut shelf);
+                (self.watch.progress)(self.done.bytes + tail.report().bytes - before, tail.ahead());
+            }
+            let bytes = tail.report().bytes - before;
+            let lines = correlator.take_lines();
+            state = self.end(correlator, batch, shelf, text(&tail.position())?, bytes, &lines)?;
+            self.count(bytes, &lines, deliveries);
+            if !more || self.watch.stopped() {
+                break;
+            }
+        }
+        self.report(logs, &tail);
+        Ok(())
+    }
+
+    pub(super) fn powermta(&mut self, logs: &Logs) -> Result<()> {
+        let Some(mut tail) = self.tail(logs)? else { return Ok(()) };
+        let state = stored(self.log.state.as_deref()).unwrap_or_default();
+        let mut accounting = Accounting::new(logs.zone(), clock::now_ms(), state);
+        loop {
+            let before = tail.report().bytes;
+            let (mut batch, mut deliveries, mut more) = (None, 0, true);
+            while !self.is_full(tail.report().bytes - before) {
+                let Some(chunk) = tail.next_chunk()? else {
+                    more = false;
+                    break;
+                };
+                if batch.is_none() {
+                    batch = Some(self.index.begin()?);
+                }
+                let Some(batch) = &mut batch else { break };
+                let pending = &mut self.reasons.pending;
+                let mut sink = Sink { batch, pending, deliveries: &mut deliveries, fault: None };
+                accounting.read(chunk.first_line, chunk.begins, chunk.lines, |found| {
+                    if let Found::Delivery(delivery) = found {
+                        sink.take(delivery);
+                    }
+                });
+                if let Some(fault) = sink.fault {
+                    return Err(fault);
+                }
+                (self.watch.progress)(self.done.bytes + tail.report().bytes - before, tail.ahead());
+                self.reasons.ask_many(batch)?;
+            }
+            let Some(mut batch) = batch else { break };
+            self.reasons.ask(&mut batch)?;
+            let (bytes, lines) = (tail.report().bytes - before, accounting.take_lines());
+            self.log.position = text(&tail.position())?;
+            self.log.state = text(accounting.state())?;
+            batch.position(&self.log, bytes, &lines, clock::now_ms())?;
+            batch.commit(None)?;
+            self.count(bytes, &lines, deliveries);
+            if !more || self.watch.stopped() {
+                break;
+            }
+        }
+        self.report(logs, &tail);
+        Ok(())
+    }
+
+    pub(super) fn journal(&mut self, logs: &Logs) -> Result<()> {
+        let cursor: Option<String> = stored(self.log.position.as_deref());
+        let mut child = journalctl(logs.path.as_deref(), cursor.as_deref())?;
+        let Some(output) = child.stdout.take() else { return Ok(()) };
+        let mut journal = Journal::new(BufReader::with_capacity(1 << 20, output));
+        let grammar = Grammar { zone: logs.zone(), client_header: logs.client_header.clone() };
+        let mut state: State = stored(self.log.state.as_deref()).unwrap_or_default();
+        let mut more = true;
+        while more && !self.watch.stopped() {
+            let Some(first) = journal.next_entry().context("journalctl")?.cloned() else { break };
+            let mut batch = self.index.begin()?;
+            let mut shelf = batch.shelf(self.log.id)?;
+            let mut correlator = Correlator::new(&grammar, Limits::default(), clock::now_ms(), state);
+            correlator.take(&first.parse(), &mut shelf);
+            let (mut deliveries, mut entries, mut cursor) = (0, 1, first.cursor.clone());
+            while !self.is_full(entries * ENTRY) {
+                let Some(entry) = journal.next_entry().context("journalctl")? else {
+                    more = false;
+                    break;
+                };
+                correlator.take(&entry.parse(), &mut shelf);
+                cursor.clone_from(&entry.cursor);
+                entries += 1;
+                if entries % DRAIN_ENTRIES == 0 {
+                    self.drain(&mut correlator, &mut batch, &mut shelf, &mut deliveries)?;
+                }
+            }
+            self.drain(&mut correlator, &mut batch, &mut shelf, &mut deliveries)?;
+            let lines = correlator.take_lines();
+            state = self.end(correlator, batch, shelf, text(&cursor)?, entries * ENTRY, &lines)?;
+            self.count(entries * ENTRY, &lines, deliveries);
+        }
+        if more {
+            // It would go on writing for nobody.
+            let _ = child.kill();
+        }
+        let ended = child.wait().context("journalctl")?;
+        if !more || ended.success() || self.watch.stopped() || ended.code() == Some(1) {
+            return Ok(());
+        }
+        Err(Error::new(format_args!("journalctl: {ended}"))
+            .remedy("let the user that runs carom read the journal: group systemd-journal"))
+    }
+
+    /// Opens a file where the last tick stopped; none if it is not there yet.
+    fn tail(&mut self, logs: &Logs) -> Result<Option<Tail>> {
+        let Some(path) = logs.path.as_deref() else { return Ok(None) };
+        let position: Option<Position> = stored(self.log.position.as_deref());
+        Tail::open(path, position).map(Some)
+    }
+
+    /// Writes down what has changed.
+    fn drain(
+        &mut self,
+        correlator: &mut Correlator,
+        batch: &mut Batch<'_>,
+        shelf: &mut Shelved<'_>,
+        deliveries: &mut u64,
+    ) -> Result<()> {
+        let mut sink = Sink { batch, pending: &mut self.reasons.pending, deliveries, fault: None };
+        correlator.drain(shelf, |delivery| sink.take(delivery));
+        if let Some(fault) = sink.fault {
+            return Err(fault);
+        }
+        self.reasons.ask_many(batch)
+    }
+
+    /// Ends a transaction: what is under way goes on the shelf.
+    fn end<'i>(
+        &mut self,
+        correlator: Correlator,
+        mut batch: Batch<'i>,
+        mut shelf: Shelved<'i>,
+        position: Option<String>,
+        bytes: u64,
+        lines: &Lines,
+    ) -> Result<State> {
+        self.reasons.ask(&mut batch)?;
+        let newest_ms = correlator.newest_ms();
+        let state = correlator.shelve(&mut shelf);
+        batch.tidy_shelf(self.log.id, newest_ms, Limits::default().age_ms)?;
+        (self.log.position, self.log.state) = (position, text(&state)?);
+        batch.position(&self.log, bytes, lines, clock::now_ms())?;
+        batch.commit(Some(shelf))?;
+        Ok(state)
+    }
+
+    fn report(&mut self, logs: &Logs, tail: &Tail) {
+        let report = tail.report();
+        for (path, why) in &report.unread {
+            self.done.notes.push(format!("{}: not read to its end: {why}", path.display()));
+        }
+        if report.lost {
+            let name = logs.name();
+            self.done
+                .notes
+                .push(format!("{name}: the file that was read last is gone; lines may be missing"));
+        }
+    }
+}
+
+/// Postfix logs with the facility `mail`; other programs that do so too are passed over.
+fn journalctl(path: Option<&Path>, cursor: Option<&str>) -> Result<Child> {
+    let mut command = Command::new("journalctl");
+    command.args(["--output=export", "--no-pager", "--quiet"]);
+    match path {
+        Some(path) if path.is_dir() => command.arg("--directory").arg(path),
+        Some(path) => command.arg("--file").arg(path),
+        None => &mut command,
+    };
+    if let Some(cursor) = cursor {
+        command.arg(format!("--after-cursor={cursor}"));
+    }
+    command.arg("SYSLOG_FACILITY=2").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .spawn()
+        .context("journalctl")
+        .map_err(|error| error.remedy("install systemd, or read a file instead"))
+}

@@ -1,0 +1,90 @@
+//! Decisions before there was a queue id: refusals that no message came of, and those that the next queue id
+//! of the same session belongs to.
+//!
+//! Invariant: a refusal is told once.
+
+use super::message::lossy;
+use crate::logs::delivery::{Delivery, Status, identify};
+use crate::logs::postfix::{Line, Refusal};
+use serde::{Deserialize, Serialize};
+
+/// A refusal without a queue id.
+pub(super) struct Loose {
+    id: u64,
+    host: Box<str>,
+    sender: Option<Box<str>>,
+    recipient: Option<Box<str>>,
+    at_ms: i64,
+    dsn: Box<str>,
+    reply: Box<str>,
+}
+
+impl Loose {
+    pub(super) fn new(id: u64, line: &Line<'_>, refusal: &Refusal<'_>) -> Loose {
+        let text = |text: Option<&[u8]>| text.map(|text| lossy(text).into());
+        Loose {
+            id,
+            host: lossy(line.host).into(),
+            sender: text(refusal.envelope.sender),
+            recipient: text(refusal.envelope.recipient),
+            at_ms: line.at_ms,
+            dsn: lossy(refusal.dsn).into(),
+            reply: lossy(refusal.reply).into(),
+        }
+    }
+
+    /// The id of such a refusal; `repeated`: how many equal ones came before it within the same stamp.
+    pub(super) fn identify(line: &Line<'_>, refusal: &Refusal<'_>, repeated: u64) -> u64 {
+        identify(&[
+            line.host,
+            &line.at_ms.to_le_bytes(),
+            &line.pid.to_le_bytes(),
+            refusal.stage,
+            refusal.client,
+            refusal.envelope.sender.unwrap_or_default(),
+            refusal.envelope.recipient.unwrap_or_default(),
+            &repeated.to_le_bytes(),
+        ])
+    }
+
+    pub(super) fn delivery(&self) -> Delivery<'_> {
+        Delivery {
+            id: self.id,
+            queue_id: None,
+            message_id: None,
+            client_id: None,
+            sender: self.sender.as_deref(),
+            recipient: self.recipient.as_deref(),
+            original_recipient: None,
+            status: Status::Rejected,
+            attempts: 0,
+            first_seen: self.at_ms,
+            last_seen: self.at_ms,
+            relay: None,
+            dsn: Some(&*self.dsn).filter(|dsn| !dsn.is_empty()),
+            reply: Some(&*self.reply).filter(|reply| !reply.is_empty()),
+            category: None,
+            delay: None,
+            delays: None,
+            size: None,
+            nrcpt: None,
+            host: Some(&*self.host).filter(|host| !host.is_empty()),
+            requeued_as: None,
+            parent: None,
+            notification: None,
+        }
+    }
+}
+
+/// A recipient that smtpd put on hold or discards; the message gets its queue id with a later line of that
+/// process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Pending {
+    pub(super) pid: u32,
+    pub(super) host: Box<str>,
+    pub(super) client: Box<str>,
+    pub(super) at_ms: i64,
+    pub(super) status: Status,
+    pub(super) recipient: Option<Box<str>>,
+    pub(super) reply: Box<str>,
+}

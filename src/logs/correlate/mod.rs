@@ -1,0 +1,233 @@
+//! What lines say together: a message's id, sender and client with each recipient's fate.
+//!
+//! Not here: reading files, the database, and what a reply means. Invariant: a state is told of one
+//! recipient, not of a queue id, and only a line about that recipient or about the whole message changes it.
+
+mod apply;
+mod loose;
+mod message;
+mod recipient;
+mod table;
+
+pub use message::{Message, Recipient, Said};
+pub use table::Shelf;
+
+use super::delivery::Delivery;
+use super::postfix::{self, Event, Grammar, Line, Parsed};
+use super::{Lines, Status};
+use loose::{Loose, Pending};
+use memchr::memchr;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use table::Table;
+
+/// A closed message is kept this long (milliseconds of the log), because lines of several processes may be
+/// out of order.
+const GRACE_MS: i64 = 10_000;
+/// Messages are looked through for old ones once in so many milliseconds of the log.
+const SWEEP_MS: i64 = 3_600_000;
+/// Stamps may be this far ahead of the reference before they are not believed to be the time.
+const AHEAD_MS: i64 = 36 * 3_600_000;
+
+/// Bounds of what is kept in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of messages under way.
+    pub bytes: u64,
+    /// A message that no line names for so many milliseconds is not waited for.
+    pub age_ms: i64,
+}
+
+impl Default for Limits {
+    /// 64 MiB, about 100,000 messages; six days, one more than Postfix's maximal_queue_lifetime.
+    fn default() -> Limits {
+        Limits { bytes: 64 << 20, age_ms: 6 * 86_400_000 }
+    }
+}
+
+/// What was seen, apart from deliveries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counts {
+    /// Sessions of clients.
+    pub connections: u64,
+    /// Messages taken in, from the network and locally.
+    pub messages: u64,
+    /// Delivery attempts by outcome; one recipient may have many.
+    pub sent: u64,
+    /// See `sent`.
+    pub bounced: u64,
+    /// See `sent`.
+    pub deferred: u64,
+    /// Messages that were too old.
+    pub expired: u64,
+    /// Recipients or sessions that were refused.
+    pub rejected: u64,
+    /// Addresses that were probed.
+    pub probes: u64,
+    /// Notifications that were sent.
+    pub notifications: u64,
+    /// Messages that had to leave memory before their end was seen.
+    pub evicted: u64,
+}
+
+/// Turns lines into deliveries.
+pub struct Correlator {
+    reader: postfix::Reader,
+    limits: Limits,
+    reference_ms: i64,
+    table: Table,
+    /// Refusals that no message came of, until they are drained.
+    loose: Vec<Loose>,
+    /// What a session decided before its message had a queue id.
+    pending: VecDeque<Pending>,
+    /// Ids of the last refusals.
+    recent: VecDeque<u64>,
+    newest_ms: i64,
+    swept_ms: i64,
+    lines: Lines,
+    counts: Counts,
+    scratch: String,
+}
+
+/// All that a correlator knows, to be written down when everything is drained, and read back in the next
+/// process.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    messages: Vec<Message>,
+    pending: VecDeque<Pending>,
+    recent: VecDeque<u64>,
+    newest_ms: i64,
+}
+
+#[derive(Serialize)]
+struct StateRef<'a> {
+    messages: Vec<&'a Message>,
+    pending: &'a VecDeque<Pending>,
+    recent: &'a VecDeque<u64>,
+    newest_ms: i64,
+}
+
+impl Correlator {
+    /// Starts where another stopped; `State::default()` is a beginning. No line is younger than
+    /// `reference_ms`: the last modification of the file, or now for the journal.
+    pub fn new(grammar: &Grammar, limits: Limits, reference_ms: i64, state: State) -> Correlator {
+        let mut table = Table::default();
+        for message in state.messages {
+            table.insert(message);
+        }
+        Correlator {
+            reader: postfix::Reader::new(grammar, reference_ms),
+            limits,
+            reference_ms,
+            table,
+            loose: Vec::new(),
+            pending: state.pending,
+            recent: state.recent,
+            newest_ms: state.newest_ms,
+            swept_ms: state.newest_ms,
+            lines: Lines::default(),
+            counts: Counts::default(),
+            scratch: String::new(),
+        }
+    }
+
+    /// Sets what no line that follows is younger than, for the next file.
+    pub fn set_reference(&mut self, reference_ms: i64) {
+        self.reference_ms = reference_ms;
+        self.reader.set_reference(reference_ms);
+    }
+
+    /// Reads whole lines.
+    pub fn read(&mut self, mut lines: &[u8], shelf: &mut dyn Shelf) {
+        while !lines.is_empty() {
+            let end = memchr(b'\n', lines).unwrap_or(lines.len());
+            let line = &lines[..end];
+            lines = lines.get(end + 1..).unwrap_or_default();
+            self.lines.cut += u64::from(line.len() > postfix::LINE);
+            let parsed = self.reader.read(line);
+            self.take(&parsed, shelf);
+        }
+    }
+
+    /// Takes one line that was read already, as the journal has them.
+    pub fn take(&mut self, parsed: &Parsed<'_>, shelf: &mut dyn Shelf) {
+        match parsed {
+            Parsed::Postfix(Line { event: Event::Ignored, .. }) => self.lines.ignored += 1,
+            Parsed::Postfix(Line { event: Event::Unknown, .. }) | Parsed::Unknown => self.lines.unknown += 1,
+            Parsed::Foreign => self.lines.foreign += 1,
+            Parsed::Postfix(line) => {
+                self.lines.events += 1;
+                self.newest_ms = self.newest_ms.max(line.at_ms.min(self.reference_ms + AHEAD_MS));
+                self.apply(line, shelf);
+            }
+        }
+    }
+
+    /// Gives every delivery that changed since the last call to `each`, once, in its present state; then
+    /// forgets messages that are over and evicts those that are too many. To be called often: changes are
+    /// kept until then.
+    pub fn drain(&mut self, shelf: &mut dyn Shelf, mut each: impl FnMut(&Delivery<'_>)) {
+        for loose in self.loose.drain(..) {
+            each(&loose.delivery());
+        }
+        self.table.drain(|message| {
+            for at in 0..message.recipients.len() {
+                if std::mem::take(&mut message.recipients[at].changed) && !message.probe {
+                    each(&message.delivery(at));
+                }
+            }
+        });
+        self.table.forget_closed(self.newest_ms - GRACE_MS);
+        if self.newest_ms - self.swept_ms > SWEEP_MS || self.table.weight() > self.limits.bytes {
+            let oldest = self.newest_ms - self.limits.age_ms;
+            self.table.forget_idle(self.newest_ms);
+            self.counts.evicted += self.table.evict(oldest, self.limits.bytes, shelf);
+            self.swept_ms = self.newest_ms;
+        }
+        while self.pending.front().is_some_and(|pending| pending.at_ms < self.newest_ms - SWEEP_MS) {
+            self.pending.pop_front();
+        }
+    }
+
+    /// What the next process has to know, for serde. Only complete after `drain`.
+    pub fn state(&self) -> impl Serialize + '_ {
+        StateRef {
+            messages: self.table.messages().collect(),
+            pending: &self.pending,
+            recent: &self.recent,
+            newest_ms: self.newest_ms,
+        }
+    }
+
+    /// Ends by putting everything that is under way on the shelf, so that the next process loads only the
+    /// messages that its lines name. What is left to write down is small. Only complete after `drain`.
+    pub fn shelve(self, shelf: &mut dyn Shelf) -> State {
+        self.table.messages().for_each(|message| shelf.put(message));
+        State { messages: Vec::new(), pending: self.pending, recent: self.recent, newest_ms: self.newest_ms }
+    }
+
+    /// What the lines were, since the last call.
+    pub fn take_lines(&mut self) -> Lines {
+        std::mem::take(&mut self.lines)
+    }
+
+    /// What was seen apart from deliveries, since the last call.
+    pub fn take_counts(&mut self) -> Counts {
+        std::mem::take(&mut self.counts)
+    }
+
+    /// The latest time of a line, milliseconds since 1970.
+    pub fn newest_ms(&self) -> i64 {
+        self.newest_ms
+    }
+
+    /// Messages that are under way.
+    pub fn under_way(&self) -> usize {
+        self.table.messages().filter(|message| !message.closed).count()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! What one line of a Postfix log says.
+//!
+//! Bytes in, borrowed bytes out: nothing is copied. Not here: what several lines say together (`correlate`).
+//! Invariant: every line is something: an event, known to say nothing of a message, another program's, or
+//! unknown; and no text that a stranger chose (an address, a header, a reply) is taken for what Postfix
+//! itself says.
+
+mod attempt;
+mod envelope;
+mod event;
+mod refusal;
+
+pub use attempt::{Attempt, Outcome};
+pub use envelope::Envelope;
+pub use event::{Event, Notice};
+pub use refusal::{Action, Header, Refusal};
+
+use super::stamp::Stamps;
+use jiff::tz::TimeZone;
+use memchr::memchr;
+
+/// Bytes of a line that are read; what comes after is cut off.
+pub const LINE: usize = 64 * 1024;
+
+/// How lines are to be read.
+#[derive(Clone, Debug)]
+pub struct Grammar {
+    /// The zone of stamps that name none.
+    pub zone: TimeZone,
+    /// The header that carries the client id, as header_checks logs it; case does not matter.
+    pub client_header: String,
+}
+
+impl Default for Grammar {
+    fn default() -> Grammar {
+        Grammar { zone: TimeZone::system(), client_header: "client-id".into() }
+    }
+}
+
+/// A line of Postfix.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Line<'a> {
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// The host's name; empty if the line has none.
+    pub host: &'a [u8],
+    /// The program: `postfix/smtp`, `postfix/submission/smtpd`, `postfix-out/smtp`.
+    pub tag: &'a [u8],
+    /// The process.
+    pub pid: u32,
+    /// The queue id before the text. `NOQUEUE` is none.
+    pub queue_id: Option<&'a [u8]>,
+    /// What happened.
+    pub event: Event<'a>,
+}
+
+/// What a line turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Parsed<'a> {
+    /// A line of Postfix; its event may still be `Unknown`.
+    Postfix(Line<'a>),
+    /// Another program's.
+    Foreign,
+    /// Nothing with a stamp and a program in front.
+    Unknown,
+}
+
+/// Reads lines one after the other.
+pub struct Reader {
+    stamps: Stamps,
+    client_header: Box<[u8]>,
+}
+
+impl Reader {
+    /// `reference_ms`: no line is younger than this (see `Stamps`).
+    pub fn new(grammar: &Grammar, reference_ms: i64) -> Reader {
+        let client_header = grammar.client_header.trim_end_matches(':').as_bytes().into();
+        Reader { stamps: Stamps::new(grammar.zone.clone(), reference_ms), client_header }
+    }
+
+    /// Sets what no line that follows is younger than.
+    pub fn set_reference(&mut self, reference_ms: i64) {
+        self.stamps.set_reference(reference_ms);
+    }
+
+    /// The name of the header that carries the client id.
+    pub fn client_header(&self) -> &[u8] {
+        &self.client_header
+    }
+
+    /// Reads a line without its newline.
+    pub fn read<'a>(&mut self, line: &'a [u8]) -> Parsed<'a> {
+        let line = &line[..line.len().min(LINE)];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let Some((at_ms, rest)) = self.stamps.read(line) else { return without_program(line) };
+        let Some(Program { host, tag, pid, text }) = program(rest) else { return without_program(rest) };
+        message(at_ms, host, tag, pid, text)
+    }
+}
+
+/// Reads a message whose time, host, program and process are known already, as journald has them.
+pub fn message<'a>(at_ms: i64, host: &'a [u8], tag: &'a [u8], pid: u32, text: &'a [u8]) -> Parsed<'a> {
+    let Some(daemon) = daemon(tag) else { return Parsed::Foreign };
+    let text = unwrapped(text);
+    let (queue_id, text, no_queue) = match split_id(text) {
+        Some((id, rest)) => (Some(id), rest, false),
+        None => match text.strip_prefix(b"NOQUEUE: ") {
+            Some(rest) => (None, rest, true),
+            None => (None, text, false),
+        },
+    };
+    let event = event::read(daemon, queue_id.is_some(), no_queue, text);
+    Parsed::Postfix(Line { at_ms, host, tag, pid, queue_id, event })
+}
+
+/// What syslogd and journalctl say themselves.
+fn without_program<'a>(text: &[u8]) -> Parsed<'a> {
+    let known = text.starts_with(b"-- ")
+        || text.ends_with(b"-- MARK --")
+        || memchr::memmem::find(text, b"last message repeated ").is_some();
+    if known { Parsed::Foreign } else { Parsed::Unknown }
+}
+
+/// What follows the stamp.
+struct Program<'a> {
+    host: &'a [u8],
+    tag: &'a [u8],
+    pid: u32,
+    text: &'a [u8],
+}
+
+/// Takes apart what follows the stamp: `mx postfix/smtp[123]: text`, also without a host, with a priority
+/// (`<mail.info>`, `mail.info`), and as RFC 5424 has it: `mx postfix/smtp 123 - - text`.
+fn program(rest: &[u8]) -> Option<Program<'_>> {
+    let (mut host, mut rest): (&[u8], &[u8]) = (b"", rest);
+    for tokens in 0..4 {
+        let space = memchr(b' ', rest)?;
+        let (token, after) = (&rest[..space], &rest[space + 1..]);
+        if let Some(tag) = token.strip_suffix(b":") {
+            let (tag, pid) = match tag.strip_suffix(b"]").and_then(|tag| Some((tag, memchr(b'[', tag)?))) {
+                Some((tag, bracket)) => (&tag[..bracket], decimal(&tag[bracket + 1..])),
+                None => (tag, 0),
+            };
+            return Some(Program { host, tag, pid, text: after });
+        }
+        let tag_of_5424 = tokens > 0 && token.contains(&b'/');
+        if tag_of_5424 {
+            // Process, message id, structured data: `123 - - ` or `123 - [x y="z"] `.
+            let (pid, after) = after.split_at(memchr(b' ', after)?);
+            let after = &after[1..];
+            let after = &after[memchr(b' ', after)? + 1..];
+            let after = match after {
+                [b'-', b' ', text @ ..] => text,
+                [b'[', ..] => &after[memchr::memmem::find(after, b"] ")? + 2..],
+                _ => return None,
+            };
+            let text = after.strip_prefix(b"\xef\xbb\xbf").unwrap_or(after);
+            return Some(Program { host, tag: token, pid: decimal(pid), text });
+        }
+        let priority = token.starts_with(b"<") || token.starts_with(b"mail.");
+        if host.is_empty() && !priority {
+            host = token;
+        }
+        rest = after;
+    }
+    None
+}
+
+fn decimal(digits: &[u8]) -> u32 {
+    digits
+        .iter()
+        .filter(|byte| byte.is_ascii_digit())
+        .fold(0, |value: u32, byte| value.wrapping_mul(10).wrapping_add(u32::from(byte - b'0')))
+}
+
+/// The daemon's name, if the program is Postfix.
+fn daemon(tag: &[u8]) -> Option<&[u8]> {
+    let slash = tag.iter().rposition(|&byte| byte == b'/')?;
+    let (instance, name) = (&tag[..slash], &tag[slash + 1..]);
+    (instance.starts_with(b"postfix") || event::is_daemon(name)).then_some(name)
+}
+
+/// The text within what rsyslog (`message repeated 2 times: [ text]`) or Solaris (`[ID 197553 mail.info]
+/// text`) puts around it.
+fn unwrapped(text: &[u8]) -> &[u8] {
+    match text.first() {
+        Some(b'm') if text.starts_with(b"message repeated ") => {
+            match memchr::memmem::find(text, b" times: [ ") {
+                Some(found) => text[found + 10..].strip_suffix(b"]").unwrap_or(&text[found + 10..]),
+                None => text,
+            }
+        }
+        Some(b'[') if text.starts_with(b"[ID ") => {
+            memchr::memmem::find(text, b"] ").map_or(text, |found| &text[found + 2..])
+        }
+        _ => text,
+    }
+}
+
+/// A queue id and what follows its colon and space.
+///
+/// A short id is hexadecimal (microseconds, then the inode number); a long one (enable_long_queue_ids) is
+/// made of digits and consonants and has at least ten of them.
+fn split_id(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut digits = false;
+    let mut hexadecimal = true;
+    for (at, &byte) in text.iter().enumerate().take(33) {
+        match byte {
+            b'0'..=b'9' => digits = true,
+            b'A'..=b'F' => {}
+            b'G'..=b'Z' | b'a'..=b'z' => hexadecimal = false,
+            b':' if text.get(at + 1) == Some(&b' ') => {
+                let id = if hexadecimal { at >= 5 } else { digits && at >= 10 };
+                return id.then(|| (&text[..at], &text[at + 2..]));
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// Is this the whole of a queue id?
+fn is_id(text: &[u8]) -> bool {
+    let digits = text.iter().any(u8::is_ascii_digit);
+    let hexadecimal = text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'));
+    let alphanumeric = text.iter().all(u8::is_ascii_alphanumeric);
+    text.len() <= 32 && if hexadecimal { text.len() >= 5 } else { alphanumeric && digits && text.len() >= 10 }
+}
+
+#[cfg(test)]
+mod tests;

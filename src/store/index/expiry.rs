@@ -1,0 +1,57 @@
+//! What is old, or too much, goes, a piece at a time. The pages are used again, so the file stays as big as it was at most, and
+//! nothing is ever rewritten to make it smaller.
+
+use super::Index;
+use super::batch::first_row;
+use crate::error::Result;
+use rusqlite::params;
+
+/// Deliveries that go in one transaction.
+const PIECE: i64 = 20_000;
+/// Looking for what is old is worth it so often (milliseconds).
+const HOUR_MS: i64 = 3_600_000;
+
+impl Index {
+    /// Removes deliveries that nothing was heard of for `keep_days`, and the oldest of more than `max_rows`; zero keeps all.
+    /// Once an hour. `stopped` is asked between pieces. Returns how many went.
+    pub fn expire(
+        &self,
+        now_ms: i64,
+        keep_days: u32,
+        max_rows: u64,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<u64> {
+        let last = self.remembered("expired")?.and_then(|last| last.parse().ok()).unwrap_or(0);
+        if (0..HOUR_MS).contains(&(now_ms - last)) {
+            return Ok(0);
+        }
+        let mut gone = 0;
+        if keep_days > 0 {
+            let oldest = now_ms - i64::from(keep_days) * 24 * HOUR_MS;
+            // Those first seen before and heard of since are passed over.
+            let old = "DELETE FROM deliveries WHERE id IN
+                (SELECT id FROM deliveries WHERE id < ?1 AND last_seen < ?2 ORDER BY id LIMIT ?3)";
+            loop {
+                let went =
+                    self.told(self.connection.execute(old, params![first_row(oldest), oldest, PIECE]))?;
+                gone += went as u64;
+                if went < PIECE as usize || stopped() {
+                    break;
+                }
+            }
+        }
+        if max_rows > 0 && !stopped() {
+            let count = "SELECT count(*) FROM deliveries";
+            let rows: i64 = self.told(self.connection.query_row(count, [], |row| row.get(0)))?;
+            let mut excess = rows - i64::try_from(max_rows).unwrap_or(i64::MAX);
+            let first = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries ORDER BY id LIMIT ?1)";
+            while excess > 0 && !stopped() {
+                let went = self.told(self.connection.execute(first, [excess.min(PIECE)]))?;
+                gone += went as u64;
+                excess -= PIECE;
+            }
+        }
+        self.remember("expired", &now_ms.to_string())?;
+        Ok(gone)
+    }
+}

@@ -1,0 +1,310 @@
+//! Asking the index.
+//!
+//! Invariant: every filter alone is answered by an index, and rows are given one at a time, however many there are.
+
+use super::Index;
+use super::batch::severity_name;
+use crate::clock;
+use crate::error::Result;
+use crate::logs::shape::shape;
+use crate::policy::class::Class;
+use rusqlite::types::Value;
+use rusqlite::{Row, params, params_from_iter};
+use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
+
+/// Which deliveries are wanted. The default is all.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Those that failed: bounced, expired, rejected.
+    pub failed: bool,
+    /// With one of these statuses.
+    pub statuses: Vec<String>,
+    /// To this address, as it came in or after aliases; case does not matter.
+    pub recipient: Option<String>,
+    /// Of this client.
+    pub client: Option<String>,
+    /// With this queue id, first or since it was requeued.
+    pub queue_id: Option<String>,
+    /// With this Message-ID; brackets do not matter.
+    pub message_id: Option<String>,
+    /// Last heard of at this time or later, milliseconds since 1970.
+    pub since_ms: Option<i64>,
+    /// Last heard of before this time.
+    pub until_ms: Option<i64>,
+    /// Of each recipient only the latest.
+    pub latest: bool,
+    /// So many at most, the latest.
+    pub limit: Option<u64>,
+}
+
+/// A delivery as it is stored.
+#[derive(Debug, Serialize)]
+pub struct Found {
+    /// Postfix's queue id.
+    pub queue_id: Option<String>,
+    /// Without brackets.
+    pub message_id: Option<String>,
+    /// Whose message it is.
+    pub client_id: Option<String>,
+    /// Envelope sender; empty is the null sender.
+    pub sender: Option<String>,
+    /// After aliases.
+    pub recipient: Option<String>,
+    /// As it came in, where that is another.
+    pub original_recipient: Option<String>,
+    /// How things stand.
+    pub status: String,
+    /// Attempts that were logged.
+    pub attempts: u32,
+    /// First line about the message, milliseconds since 1970.
+    #[serde(serialize_with = "time")]
+    pub first_seen: i64,
+    /// Last line about the delivery.
+    #[serde(serialize_with = "time")]
+    pub last_seen: i64,
+    /// Next hop.
+    pub relay: Option<String>,
+    /// Enhanced status code.
+    pub dsn: Option<String>,
+    /// What was answered.
+    pub reply: Option<String>,
+    /// Why it failed, in the fine vocabulary.
+    pub reason: Option<String>,
+    /// PowerMTA's bounce category.
+    pub category: Option<String>,
+    /// hard, soft, none, unknown.
+    pub severity: Option<String>,
+    /// The rule that decided; empty when none did.
+    pub rule: Option<String>,
+    /// Seconds from arrival to the last attempt.
+    pub delay: Option<f64>,
+    /// Bytes.
+    pub size: Option<u64>,
+    /// The server that logged it.
+    pub host: Option<String>,
+    /// The queue id it has since it was requeued.
+    pub requeued_as: Option<String>,
+    /// The queue id of the message it reports on or goes on from.
+    pub parent: Option<String>,
+    /// The queue id of the last notification about it.
+    pub notification: Option<String>,
+}
+
+fn time<S: Serializer>(at_ms: &i64, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&clock::rfc3339(*at_ms))
+}
+
+const COLUMNS: &str = "queue_id, message_id, client_id, sender, recipient, original_recipient, status, attempts, first_seen,
+    last_seen, relay, dsn, reply, reason, category, severity, rule, delay, size, host, requeued_as, parent, notification";
+
+fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
+    Ok(Found {
+        queue_id: row.get(0)?,
+        message_id: row.get(1)?,
+        client_id: row.get(2)?,
+        sender: row.get(3)?,
+        recipient: row.get(4)?,
+        original_recipient: row.get(5)?,
+        status: row.get(6)?,
+        attempts: row.get(7)?,
+        first_seen: row.get(8)?,
+        last_seen: row.get(9)?,
+        relay: row.get(10)?,
+        dsn: row.get(11)?,
+        reply: row.get(12)?,
+        reason: row.get(13)?,
+        category: row.get(14)?,
+        severity: row.get(15)?,
+        rule: row.get(16)?,
+        delay: row.get(17)?,
+        size: row.get::<_, Option<i64>>(18)?.and_then(|size| size.try_into().ok()),
+        host: row.get(19)?,
+        requeued_as: row.get(20)?,
+        parent: row.get(21)?,
+        notification: row.get(22)?,
+    })
+}
+
+/// Unknown texts of one shape.
+#[derive(Debug, Serialize)]
+pub struct Shape {
+    /// The text with what varies left out.
+    pub shape: String,
+    /// Deliveries.
+    pub count: u64,
+    /// The latest text.
+    pub example: String,
+    /// Its enhanced status code.
+    pub dsn: Option<String>,
+    /// Its next hop.
+    pub relay: Option<String>,
+    /// When it was last seen.
+    #[serde(serialize_with = "time")]
+    pub last_seen: i64,
+}
+
+/// A reply that may mean something else now.
+#[derive(Clone, Debug)]
+pub struct Failing {
+    /// The row.
+    pub row: i64,
+    /// What was answered.
+    pub reply: String,
+    /// Enhanced status code.
+    pub dsn: Option<String>,
+    /// Next hop.
+    pub relay: Option<String>,
+    /// Reason, severity and rule so far.
+    pub before: [Option<String>; 3],
+}
+
+impl Failing {
+    /// Whether this says something else than before.
+    pub fn differs(&self, class: &Class) -> bool {
+        let now = [class.reason.as_str(), severity_name(class.severity), class.rule.as_str()];
+        self.before.iter().zip(now).any(|(before, now)| before.as_deref() != Some(now))
+    }
+}
+
+/// `WHERE`, and what belongs into it.
+fn conditions(filter: &Filter, unclassified: bool) -> (String, Vec<Value>) {
+    let mut texts: Vec<String> = Vec::new();
+    let mut values: Vec<Value> = Vec::new();
+    let mut with = |text: &str, value: Value| {
+        values.push(value);
+        texts.push(text.replace('?', &format!("?{}", values.len())));
+    };
+    if let Some(recipient) = &filter.recipient {
+        with("(recipient = ? OR original_recipient = ?)", Value::Text(recipient.clone()));
+    }
+    if let Some(client) = &filter.client {
+        with("client_id = ?", Value::Text(client.clone()));
+    }
+    if let Some(id) = &filter.queue_id {
+        with("(queue_id = ? OR requeued_as = ?)", Value::Text(id.clone()));
+    }
+    if let Some(id) = &filter.message_id {
+        let bare = id.trim_start_matches('<').trim_end_matches('>');
+        with("message_id = ?", Value::Text(bare.to_owned()));
+    }
+    if let Some(since) = filter.since_ms {
+        with("last_seen >= ?", Value::Integer(since));
+    }
+    if let Some(until) = filter.until_ms {
+        with("last_seen < ?", Value::Integer(until));
+    }
+    if !filter.statuses.is_empty() {
+        let marks: Vec<String> = filter
+            .statuses
+            .iter()
+            .map(|status| {
+                values.push(Value::Text(status.clone()));
+                format!("?{}", values.len())
+            })
+            .collect();
+        texts.push(format!("status IN ({})", marks.join(", ")));
+        if !filter.statuses.iter().any(|status| status == "sent") {
+            texts.push("status <> 'sent'".into());
+        }
+    }
+    if filter.failed {
+        texts.push("status IN ('bounced', 'expired', 'rejected') AND status <> 'sent'".into());
+    }
+    if unclassified {
+        texts.push("rule = ''".into());
+    }
+    let text = if texts.is_empty() { String::new() } else { format!(" WHERE {}", texts.join(" AND ")) };
+    (text, values)
+}
+
+impl Index {
+    /// Gives the deliveries that are wanted to `each`, the latest first, until it returns false.
+    pub fn deliveries(&self, filter: &Filter, mut each: impl FnMut(Found) -> Result<bool>) -> Result<()> {
+        let (wanted, values) = conditions(filter, false);
+        let limit = filter.limit.map(|limit| format!(" LIMIT {limit}")).unwrap_or_default();
+        let sql = if filter.latest {
+            // SQLite takes the other columns from the row that has the maximum.
+            format!(
+                "SELECT {COLUMNS}, max(last_seen) FROM deliveries{wanted} GROUP BY recipient
+                 ORDER BY last_seen DESC{limit}"
+            )
+        } else {
+            format!("SELECT {COLUMNS} FROM deliveries{wanted} ORDER BY last_seen DESC, id DESC{limit}")
+        };
+        let mut select = self.told(self.connection.prepare(&sql))?;
+        let mut rows = self.told(select.query(params_from_iter(&values)))?;
+        while let Some(row) = self.told(rows.next())? {
+            if !each(self.told(found(row))?)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The texts that no rule knows, by shape, the most frequent first.
+    pub fn unclassified(&self, filter: &Filter) -> Result<Vec<Shape>> {
+        let (wanted, values) = conditions(filter, true);
+        let sql = format!(
+            "SELECT reply, dsn, relay, last_seen FROM deliveries INDEXED BY deliveries_unclassified{wanted}
+             AND reply IS NOT NULL ORDER BY last_seen DESC"
+        );
+        let sql = if self.remembered("indexed")?.is_some() {
+            sql
+        } else {
+            sql.replace("INDEXED BY deliveries_unclassified", "")
+        };
+        let mut select = self.told(self.connection.prepare(&sql))?;
+        let mut rows = self.told(select.query(params_from_iter(&values)))?;
+        let mut shapes: BTreeMap<String, Shape> = BTreeMap::new();
+        while let Some(row) = self.told(rows.next())? {
+            let reply: String = self.told(row.get(0))?;
+            let shape = shape(&reply);
+            if let Some(known) = shapes.get_mut(&shape) {
+                known.count += 1;
+                continue;
+            }
+            let example = Shape {
+                shape: shape.clone(),
+                count: 1,
+                example: reply,
+                dsn: self.told(row.get(1))?,
+                relay: self.told(row.get(2))?,
+                last_seen: self.told(row.get(3))?,
+            };
+            shapes.insert(shape, example);
+        }
+        let mut shapes: Vec<Shape> = shapes.into_values().collect();
+        shapes.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.shape.cmp(&b.shape)));
+        shapes.truncate(filter.limit.and_then(|limit| limit.try_into().ok()).unwrap_or(usize::MAX));
+        Ok(shapes)
+    }
+
+    /// Up to `many` deliveries that failed or were put off, in rows behind `after`.
+    pub fn failing(&self, after: i64, many: usize) -> Result<Vec<Failing>> {
+        let sql = "SELECT id, reply, dsn, relay, reason, severity, rule FROM deliveries
+            WHERE id > ?1 AND status IN ('bounced', 'expired', 'rejected', 'deferred') AND reply IS NOT NULL
+            ORDER BY id LIMIT ?2";
+        let rows = (|| {
+            let mut select = self.connection.prepare_cached(sql)?;
+            let rows = select.query_map(params![after, many as i64], |row| {
+                Ok(Failing {
+                    row: row.get(0)?,
+                    reply: row.get(1)?,
+                    dsn: row.get(2)?,
+                    relay: row.get(3)?,
+                    before: [row.get(4)?, row.get(5)?, row.get(6)?],
+                })
+            })?;
+            rows.collect()
+        })();
+        self.told(rows)
+    }
+
+    /// How many rows there are.
+    pub fn count(&self) -> Result<u64> {
+        let count =
+            self.connection.query_row("SELECT count(*) FROM deliveries", [], |row| row.get::<_, i64>(0));
+        Ok(self.told(count)?.unsigned_abs())
+    }
+}

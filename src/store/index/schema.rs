@@ -1,0 +1,60 @@
+//! The tables of `index.db`. Everything can be read with the `sqlite3` shell; `readable` is a view with times as people write
+//! them.
+//!
+//! Indexes are made at the end of the first tick, when there is something to index: sorting everything once is many times faster
+//! than inserting row by row. Invariant: as for the store, `user_version` says which migrations a file has had.
+
+/// One entry a version.
+pub(super) const MIGRATIONS: &[&str] = &["
+    -- One message and recipient. Times are milliseconds since 1970, UTC; absent is NULL; an empty sender is the null sender.
+    -- id: seconds of first_seen, shifted left by 32, and 32 bits of a hash of host, queue id and place. So ids are in order of time.
+    -- status: sent, bounced, deferred, expired, deleted, discarded, held, rejected.
+    -- reason, category, severity, rule: what the policy says of `reply`. logged_category: PowerMTA's own.
+    CREATE TABLE deliveries (
+        id INTEGER PRIMARY KEY, status TEXT NOT NULL, attempts INTEGER NOT NULL,
+        first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL,
+        queue_id TEXT, message_id TEXT, client_id TEXT, sender TEXT COLLATE NOCASE,
+        recipient TEXT COLLATE NOCASE, original_recipient TEXT COLLATE NOCASE,
+        relay TEXT, dsn TEXT, reply TEXT, reason TEXT, category TEXT, severity TEXT, rule TEXT,
+        delay REAL, delays TEXT, size INTEGER, nrcpt INTEGER, host TEXT,
+        requeued_as TEXT, parent TEXT, notification TEXT, logged_category TEXT);
+
+    CREATE VIEW readable AS SELECT
+        strftime('%Y-%m-%d %H:%M:%S', last_seen / 1000, 'unixepoch') AS last_seen, status, attempts, sender, recipient,
+        original_recipient, queue_id, message_id, client_id, relay, dsn, reason, severity, reply,
+        strftime('%Y-%m-%d %H:%M:%S', first_seen / 1000, 'unixepoch') AS first_seen, id FROM deliveries;
+
+    -- The logs, and where reading stopped; `position` and `state` are JSON.
+    CREATE TABLE logs (
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, position TEXT, state TEXT, read_ms INTEGER,
+        bytes INTEGER NOT NULL DEFAULT 0, events INTEGER NOT NULL DEFAULT 0, ignored INTEGER NOT NULL DEFAULT 0,
+        other INTEGER NOT NULL DEFAULT 0, unknown INTEGER NOT NULL DEFAULT 0, cut INTEGER NOT NULL DEFAULT 0);
+
+    -- Messages whose end was not seen yet, as JSON.
+    CREATE TABLE under_way (
+        log INTEGER NOT NULL, queue_id TEXT NOT NULL, host TEXT NOT NULL, requeued_as TEXT,
+        closed INTEGER NOT NULL, last_ms INTEGER NOT NULL, message TEXT NOT NULL,
+        PRIMARY KEY (log, queue_id, host)) WITHOUT ROWID;
+    CREATE INDEX under_way_requeued ON under_way (requeued_as) WHERE requeued_as IS NOT NULL;
+    CREATE INDEX under_way_closed ON under_way (last_ms) WHERE closed = 1;
+
+    -- What texts mean, by a hash of them, so that none is asked for twice.
+    CREATE TABLE classes (
+        text INTEGER PRIMARY KEY, reason TEXT NOT NULL, category TEXT NOT NULL, severity TEXT NOT NULL, rule TEXT NOT NULL);
+
+    -- policy: whose word the classes are. expired: when old deliveries were last looked for.
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"];
+
+/// Made when a tick has read all that there is.
+pub(super) const INDEXES: &str = "
+    CREATE INDEX IF NOT EXISTS deliveries_recipient ON deliveries (recipient);
+    CREATE INDEX IF NOT EXISTS deliveries_original ON deliveries (original_recipient) WHERE original_recipient IS NOT NULL;
+    CREATE INDEX IF NOT EXISTS deliveries_queue ON deliveries (queue_id);
+    CREATE INDEX IF NOT EXISTS deliveries_requeued ON deliveries (requeued_as) WHERE requeued_as IS NOT NULL;
+    CREATE INDEX IF NOT EXISTS deliveries_message ON deliveries (message_id);
+    CREATE INDEX IF NOT EXISTS deliveries_client ON deliveries (client_id, last_seen) WHERE client_id IS NOT NULL;
+    CREATE INDEX IF NOT EXISTS deliveries_status ON deliveries (status, last_seen) WHERE status <> 'sent';
+    CREATE INDEX IF NOT EXISTS deliveries_unclassified ON deliveries (last_seen) WHERE rule = '';
+    CREATE INDEX IF NOT EXISTS deliveries_time ON deliveries (last_seen);
+";
