@@ -62,9 +62,8 @@ pub(super) struct Deliveries {
 
 fn status(word: &str) -> Result<Status, String> {
     let word = word.to_lowercase();
-    serde_json::from_value(serde_json::Value::String(word)).map_err(|_| {
-        "use sent, bounced, deferred, expired, deleted, discarded, held or rejected".to_owned()
-    })
+    serde_json::from_value(serde_json::Value::String(word))
+        .map_err(|_| "use sent, bounced, deferred, expired, deleted, discarded, held or rejected".to_owned())
 }
 
 /// A point in time: RFC 3339, a local date with or without time, an age, seconds since 1970.
@@ -166,7 +165,8 @@ fn plain(text: &str) -> String {
 /// Columns: when, status, recipient, why.
 pub(super) fn table(rows: &[Found]) -> String {
     let mut text = String::new();
-    let width = rows.iter().map(|row| row.recipient.as_deref().unwrap_or("-").chars().count()).max().unwrap_or(0);
+    let width =
+        rows.iter().map(|row| row.recipient.as_deref().unwrap_or("-").chars().count()).max().unwrap_or(0);
     let width = width.min(44);
     for row in rows {
         let recipient = plain(row.recipient.as_deref().unwrap_or("-"));
@@ -189,7 +189,14 @@ fn unclassified(shapes: &[Shape], json: bool) -> Result<Exit> {
         if json {
             text.push_str(&line(shape)?);
         } else {
-            let _ = writeln!(text, "{:>8}  {}\n{:>8}  {}", shape.count, plain(&shape.shape), "", plain(&shape.example));
+            let _ = writeln!(
+                text,
+                "{:>8}  {}\n{:>8}  {}",
+                shape.count,
+                plain(&shape.shape),
+                "",
+                plain(&shape.example)
+            );
         }
     }
     if !json && shapes.is_empty() {
@@ -233,7 +240,8 @@ impl Stage {
 pub(super) fn cron(config: &Arc<Config>, json: bool, quiet: bool) -> Result<Exit> {
     let name = config.default_policy.clone();
     let house = House::open(config.clone(), &name, 1)?;
-    let stage = Stage::new(!quiet && !json, "{bar:30} {bytes}/{total_bytes} of logs, {bytes_per_sec}, {eta} left")?;
+    let stage =
+        Stage::new(!quiet && !json, "{bar:30} {bytes}/{total_bytes} of logs, {bytes_per_sec}, {eta} left")?;
     let done = stage.watch(|watch| cron::tick(&house, watch))?;
     if done.failed > 0 {
         say(&format!("carom: {} steps were given up; see carom log\n", done.failed));

@@ -68,7 +68,11 @@ impl Logs {
         }
         let zone = self.timezone.as_deref();
         if zone.is_some_and(|name| TimeZone::get(name).is_err()) {
-            return Some(("timezone", "is not known here", "use a name like Europe/Berlin, or remove the key"));
+            return Some((
+                "timezone",
+                "is not known here",
+                "use a name like Europe/Berlin, or remove the key",
+            ));
         }
         None
     }

@@ -73,7 +73,8 @@ pub fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
     let mut reasons = Reasons::new(config);
     for logs in &config.logs {
         let log = index.log(&logs.name())?;
-        let mut work = Work { index: &index, log, reasons: &mut reasons, watch, done: &mut done, since: Instant::now() };
+        let mut work =
+            Work { index: &index, log, reasons: &mut reasons, watch, done: &mut done, since: Instant::now() };
         if let Err(error) = work.read(logs) {
             // One log that cannot be read does not keep the others from being read.
             done.notes.push(error.to_string());
@@ -86,7 +87,8 @@ pub fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
     if done.bytes > 0 {
         index.complete()?;
     }
-    done.expired = index.expire(clock::now_ms(), config.index.keep_days, config.index.max_rows, &|| watch.stopped())?;
+    done.expired =
+        index.expire(clock::now_ms(), config.index.keep_days, config.index.max_rows, &|| watch.stopped())?;
     done.notes.extend(reasons.note());
     Ok(done)
 }

@@ -147,7 +147,9 @@ impl Reasons {
 fn policy(config: &Arc<Config>) -> Result<Option<(Policy, Rc<Facts>)>> {
     let name = config.index.policy.as_str();
     let installed = config.policies_dir().join(name).exists();
-    if name.is_empty() || !(installed || config.policy.contains_key(name) || shipped().any(|known| known == name)) {
+    if name.is_empty()
+        || !(installed || config.policy.contains_key(name) || shipped().any(|known| known == name))
+    {
         return Ok(None);
     }
     let policy = Policy::open(&Wanted { name, file: None, settings: None }, config, Use::One)?;

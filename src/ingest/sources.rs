@@ -172,7 +172,8 @@ impl Work<'_> {
         if !more || ended.success() || self.watch.stopped() || ended.code() == Some(1) {
             return Ok(());
         }
-        Err(Error::new(format_args!("journalctl: {ended}")).remedy("let the user that runs carom read the journal: group systemd-journal"))
+        Err(Error::new(format_args!("journalctl: {ended}"))
+            .remedy("let the user that runs carom read the journal: group systemd-journal"))
     }
 
     /// Opens a file where the last tick stopped; none if it is not there yet.
@@ -225,7 +226,9 @@ impl Work<'_> {
         }
         if report.lost {
             let name = logs.name();
-            self.done.notes.push(format!("{name}: the file that was read last is gone; lines may be missing"));
+            self.done
+                .notes
+                .push(format!("{name}: the file that was read last is gone; lines may be missing"));
         }
     }
 }
@@ -243,5 +246,8 @@ fn journalctl(path: Option<&Path>, cursor: Option<&str>) -> Result<Child> {
         command.arg(format!("--after-cursor={cursor}"));
     }
     command.arg("SYSLOG_FACILITY=2").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    command.spawn().context("journalctl").map_err(|error| error.remedy("install systemd, or read a file instead"))
+    command
+        .spawn()
+        .context("journalctl")
+        .map_err(|error| error.remedy("install systemd, or read a file instead"))
 }

@@ -49,7 +49,11 @@ fn code(text: &str) -> u16 {
     let reply = BEFORE.iter().find_map(|before| text.split_once(before)).map_or(text, |(_, reply)| reply);
     let digits = reply.get(..3).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
     let ends = reply.as_bytes().get(3).is_none_or(|byte| matches!(byte, b' ' | b'-'));
-    digits.filter(|_| ends).and_then(|digits| digits.parse().ok()).filter(|code| (200..600).contains(code)).unwrap_or(0)
+    digits
+        .filter(|_| ends)
+        .and_then(|digits| digits.parse().ok())
+        .filter(|code| (200..600).contains(code))
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -61,10 +65,18 @@ mod tests {
         let text = "host mx.a.example[192.0.2.1] said: 550 5.1.1 no such user (in reply to RCPT TO command)";
         let reply = Reply { text, dsn: Some("5.1.1"), relay: Some("mx.a.example[192.0.2.1]:25") };
         let failure = reply.failure();
-        assert_eq!((failure.code, failure.stage.as_str(), failure.remote_mta.as_str()), (550, "RCPT TO", "mx.a.example"));
+        assert_eq!(
+            (failure.code, failure.stage.as_str(), failure.remote_mta.as_str()),
+            (550, "RCPT TO", "mx.a.example")
+        );
         assert_ne!(reply.key(), Reply { dsn: None, ..reply }.key());
         assert_eq!(reply.key(), Reply { relay: Some("mx.a.example[192.0.2.2]:25"), ..reply }.key());
-        assert_eq!(Reply { text: "connect to x[192.0.2.1]:25: timed out", dsn: None, relay: Some("none") }.failure().code, 0);
+        assert_eq!(
+            Reply { text: "connect to x[192.0.2.1]:25: timed out", dsn: None, relay: Some("none") }
+                .failure()
+                .code,
+            0
+        );
         assert_eq!(code("451 4.7.1 later"), 451);
     }
 }

@@ -53,7 +53,8 @@ pub fn shape(text: &str) -> String {
 /// A name with dots between words, which is not the end of a sentence.
 fn is_host(word: &str) -> bool {
     let parts: Vec<&str> = word.split('.').collect();
-    let label = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let label =
+        |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     parts.len() > 1 && parts.iter().all(label) && parts.last().is_some_and(|last| last.len() > 1)
 }
 
@@ -67,7 +68,10 @@ mod tests {
         let two = shape("host mx2.b.example[192.0.2.9] said: 550 5.1.1 <y@b.example>: no (id 4Xn0y83s5Zz2g)");
         assert_eq!(one, "host <host> said: 550 5.1.1 <address>: no (id <id>)");
         assert_eq!(one, two);
-        assert_ne!(one, shape("host mx2.b.example[192.0.2.9] said: 550 5.2.1 <y@b.example>: no (id 4Xn0y83s5Zz2g)"));
+        assert_ne!(
+            one,
+            shape("host mx2.b.example[192.0.2.9] said: 550 5.2.1 <y@b.example>: no (id 4Xn0y83s5Zz2g)")
+        );
         assert_eq!(shape("see https://a.example/x?y=1 after 300 seconds"), "see <url> after 300 seconds");
         assert_eq!(shape(""), "");
         assert_eq!(shape("Grüße <ä@b> 🐻‍❄️."), "Grüße <address> 🐻‍❄️.");

@@ -120,7 +120,8 @@ impl<'i> Batch<'i> {
     /// Forgets what texts mean if another policy said so, or if they are too many.
     pub fn classes_of(&mut self, policy: &str, most: i64) -> Result<()> {
         let db = &self.index.connection;
-        let many: i64 = self.index.told(db.query_row("SELECT count(*) FROM classes", [], |row| row.get(0)))?;
+        let many: i64 =
+            self.index.told(db.query_row("SELECT count(*) FROM classes", [], |row| row.get(0)))?;
         if self.index.remembered("policy")?.as_deref() != Some(policy) || many > most {
             self.index.told(db.execute("DELETE FROM classes", []))?;
             self.index.remember("policy", policy)?;

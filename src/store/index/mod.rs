@@ -97,7 +97,8 @@ impl Index {
             // Whether that worked is seen when the file is opened.
             let _ = std::fs::create_dir_all(directory);
         }
-        let file = File::options().create(true).append(true).open(&name).map_err(|error| wrong(path, &error))?;
+        let file =
+            File::options().create(true).append(true).open(&name).map_err(|error| wrong(path, &error))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
@@ -157,8 +158,9 @@ impl Index {
 }
 
 fn wrong(path: &Path, error: &dyn std::fmt::Display) -> Error {
-    Error::new(format_args!("index {}: {error}", path.display()))
-        .remedy("let the user that runs carom write the file and its directory, free the disk, or set [index] path")
+    Error::new(format_args!("index {}: {error}", path.display())).remedy(
+        "let the user that runs carom write the file and its directory, free the disk, or set [index] path",
+    )
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {

@@ -249,7 +249,11 @@ impl Index {
             "SELECT reply, dsn, relay, last_seen FROM deliveries INDEXED BY deliveries_unclassified{wanted}
              AND reply IS NOT NULL ORDER BY last_seen DESC"
         );
-        let sql = if self.remembered("indexed")?.is_some() { sql } else { sql.replace("INDEXED BY deliveries_unclassified", "") };
+        let sql = if self.remembered("indexed")?.is_some() {
+            sql
+        } else {
+            sql.replace("INDEXED BY deliveries_unclassified", "")
+        };
         let mut select = self.told(self.connection.prepare(&sql))?;
         let mut rows = self.told(select.query(params_from_iter(&values)))?;
         let mut shapes: BTreeMap<String, Shape> = BTreeMap::new();
