@@ -8,6 +8,7 @@ mod bounces;
 mod guests;
 mod guide;
 mod hostile;
+mod logs;
 mod pipe;
 mod policy;
 mod postfix;
