@@ -152,7 +152,7 @@ pub fn logged(config: &Config, key: &str) -> Result<Logged> {
     let found = crate::log::tail(config, usize::MAX)?.into_iter().rev().find_map(|line| {
         let line: Value = serde_json::from_str(&line).ok()?;
         let is = line.get("queue_id").and_then(Value::as_str) == Some(key)
-            || line.get("seed").is_some_and(|seed| seed.to_string() == key);
+            || line.get("seed").and_then(Value::as_u64).is_some_and(|seed| key.parse() == Ok(seed));
         is.then_some(line)
     });
     let line = found.ok_or_else(|| {
