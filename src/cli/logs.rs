@@ -238,10 +238,10 @@ impl Stage {
 
 /// One tick.
 pub(super) fn cron(config: &Arc<Config>, json: bool, quiet: bool) -> Result<Exit> {
-    let name = config.default_policy.clone();
-    let house = House::open(config.clone(), &name, 1)?;
     let stage =
         Stage::new(!quiet && !json, "{bar:30} {bytes}/{total_bytes} of logs, {bytes_per_sec}, {eta} left")?;
+    let name = config.default_policy.clone();
+    let house = House::open(config.clone(), &name, 1)?;
     let done = stage.watch(|watch| cron::tick(&house, watch))?;
     if done.failed > 0 {
         say(&format!("carom: {} steps were given up; see carom log\n", done.failed));

@@ -87,7 +87,7 @@ pub struct Index {
     pub path: Option<PathBuf>,
     /// The policy that says why a delivery failed; empty for none.
     pub policy: String,
-    /// Days that deliveries are kept; 0 for ever.
+    /// Days that deliveries are kept, counted back from the newest; 0 for ever.
     pub keep_days: u32,
     /// Deliveries that are kept; 0 for as many as there are.
     pub max_rows: u64,

@@ -57,12 +57,12 @@ pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
 
 /// Applies what a file has not had yet. Two processes may do so at once: the second finds nothing left to do.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     apply(connection, MIGRATIONS)
 }
 
 /// The same for any list of migrations.
 pub(super) fn apply(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result<()> {
-    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     while (0..migrations.len() as i64).contains(&version(connection)?) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let had = version(&transaction)?;

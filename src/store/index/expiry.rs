@@ -12,8 +12,8 @@ const PIECE: i64 = 20_000;
 const HOUR_MS: i64 = 3_600_000;
 
 impl Index {
-    /// Removes deliveries that nothing was heard of for `keep_days`, and the oldest of more than `max_rows`; zero keeps all.
-    /// Once an hour. `stopped` is asked between pieces. Returns how many went.
+    /// Removes deliveries that nothing was heard of for `keep_days` before the newest one, and the oldest of more than `max_rows`; zero
+    /// keeps all. So a log of last year can be looked into. Once an hour. `stopped` is asked between pieces. Returns how many went.
     pub fn expire(
         &self,
         now_ms: i64,
@@ -27,7 +27,9 @@ impl Index {
         }
         let mut gone = 0;
         if keep_days > 0 {
-            let oldest = now_ms - i64::from(keep_days) * 24 * HOUR_MS;
+            let newest = "SELECT max(last_seen) FROM deliveries";
+            let newest: Option<i64> = self.told(self.connection.query_row(newest, [], |row| row.get(0)))?;
+            let oldest = newest.unwrap_or(now_ms).min(now_ms) - i64::from(keep_days) * 24 * HOUR_MS;
             // Those first seen before and heard of since are passed over.
             let old = "DELETE FROM deliveries WHERE id IN
                 (SELECT id FROM deliveries WHERE id < ?1 AND last_seen < ?2 ORDER BY id LIMIT ?3)";

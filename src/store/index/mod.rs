@@ -22,6 +22,8 @@ use std::time::Duration;
 const BUSY: Duration = Duration::from_secs(20);
 /// KiB of pages in memory.
 const CACHE_KIB: i64 = 32 << 10;
+/// The same while everything is sorted for the first time.
+const SORT_KIB: i64 = 40 << 10;
 
 /// The index.
 pub struct Index {
@@ -140,16 +142,21 @@ impl Index {
         self.told(self.connection.execute(put, [name, value])).map(drop)
     }
 
-    /// Makes the indexes that are missing.
+    /// Ends the first reading: makes the indexes, and lets readers and a writer be there at once from now on. Until then each page is
+    /// written once, without a write-ahead log, and who wants to read waits for the end of a transaction.
     pub fn complete(&self) -> Result<()> {
         if self.remembered("indexed")?.is_some() {
             return Ok(());
         }
-        self.told(self.connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {} INSERT OR REPLACE INTO meta VALUES ('indexed', '1'); COMMIT;
-             PRAGMA wal_checkpoint(TRUNCATE);",
+        let db = &self.connection;
+        // What is sorted in memory need not be written down in between.
+        self.told(db.pragma_update(None, "cache_size", -SORT_KIB))?;
+        self.told(db.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {} INSERT OR REPLACE INTO meta VALUES ('indexed', '1'); COMMIT;",
             schema::INDEXES
-        )))
+        )))?;
+        self.told(db.pragma_update(None, "cache_size", -CACHE_KIB))?;
+        self.told(db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())))
     }
 
     fn told<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
