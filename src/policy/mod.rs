@@ -17,6 +17,7 @@ mod engine;
 mod cache;
 mod source;
 mod host;
+mod answers;
 mod wasi;
 mod prepare;
 /// The WIT package as text.

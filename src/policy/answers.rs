@@ -1,0 +1,163 @@
+//! The imports of a policy that answer questions: facts about the message, and what it reports about another one.
+//!
+//! Not here: finding out (`facts`). Each answer is noted with the time it took, which is not the guest's.
+
+use super::bindings::carom::policy::{facts, reports};
+use super::facts::Facts;
+use super::host::{Host, MAX_TEXT, bounded};
+use crate::auth;
+use crate::message::report;
+
+impl From<auth::Verdict> for facts::Verdict {
+    fn from(verdict: auth::Verdict) -> facts::Verdict {
+        match verdict {
+            auth::Verdict::Pass => facts::Verdict::Pass,
+            auth::Verdict::Fail => facts::Verdict::Fail,
+            auth::Verdict::SoftFail => facts::Verdict::SoftFail,
+            auth::Verdict::Neutral => facts::Verdict::Neutral,
+            auth::Verdict::None => facts::Verdict::None,
+            auth::Verdict::TempError => facts::Verdict::TempError,
+            auth::Verdict::PermError => facts::Verdict::PermError,
+        }
+    }
+}
+
+impl facts::Host for Host {
+    fn sender(&mut self) -> String {
+        self.ask("sender", |facts| facts.envelope().sender.clone())
+    }
+
+    fn recipient(&mut self) -> String {
+        self.ask("recipient", |facts| facts.envelope().recipient.clone())
+    }
+
+    fn original_recipient(&mut self) -> Option<String> {
+        self.ask("original-recipient", |facts| facts.envelope().original_recipient.clone())
+    }
+
+    fn client_address(&mut self) -> Option<String> {
+        self.ask("client-address", |facts| facts.client_address().map(|address| address.to_string()))
+    }
+
+    fn helo(&mut self) -> Option<String> {
+        self.ask("helo", |facts| facts.envelope().client_helo.clone())
+    }
+
+    fn queue_id(&mut self) -> Option<String> {
+        self.ask("queue-id", |facts| facts.envelope().queue_id.clone())
+    }
+
+    fn envelope_id(&mut self) -> Option<String> {
+        self.ask("envelope-id", |facts| facts.envelope().envid.clone())
+    }
+
+    fn size(&mut self) -> u64 {
+        self.ask("size", |facts| facts.raw().len() as u64)
+    }
+
+    fn header(&mut self, name: String) -> Option<String> {
+        self.ask("header", |facts| facts.message(|message| message.header(&name).map(bounded)))
+    }
+
+    fn headers(&mut self, name: String) -> Vec<String> {
+        self.ask("headers", |facts| {
+            facts.message(|message| message.headers(&name).into_iter().take(1000).map(bounded).collect())
+        })
+    }
+
+    fn addresses(&mut self, name: String) -> Vec<String> {
+        self.ask("addresses", |facts| facts.message(|message| message.addresses(&name)))
+    }
+
+    fn text(&mut self) -> Option<String> {
+        self.ask("text", |facts| facts.message(|message| message.text(MAX_TEXT)))
+    }
+
+    fn dkim(&mut self) -> facts::Verdict {
+        self.ask("dkim", |facts| facts.dkim().0.into())
+    }
+
+    fn dkim_signatures(&mut self) -> Vec<facts::DkimSignature> {
+        self.ask("dkim-signatures", |facts| {
+            let signatures = facts.dkim().1.iter();
+            let told = signatures
+                .map(|one| facts::DkimSignature { domain: one.domain.clone(), verdict: one.verdict.into() });
+            told.collect()
+        })
+    }
+
+    fn spf(&mut self) -> facts::Verdict {
+        self.ask("spf", |facts| facts.spf().into())
+    }
+
+    fn dmarc(&mut self) -> facts::Verdict {
+        self.ask("dmarc", |facts| facts.dmarc().into())
+    }
+
+    fn images(&mut self) -> Vec<String> {
+        self.ask("images", |facts| facts.images().to_vec())
+    }
+
+    fn links(&mut self) -> Vec<String> {
+        self.ask("links", |facts| facts.links().to_vec())
+    }
+}
+
+impl reports::Host for Host {
+    fn kind(&mut self) -> reports::ReportKind {
+        self.ask("report-kind", |facts| match facts.report().kind {
+            report::Kind::DeliveryStatus => reports::ReportKind::DeliveryStatus,
+            report::Kind::FeedbackReport => reports::ReportKind::FeedbackReport,
+            report::Kind::AutoReply => reports::ReportKind::AutoReply,
+            report::Kind::Challenge => reports::ReportKind::Challenge,
+            report::Kind::Other => reports::ReportKind::Other,
+        })
+    }
+
+    fn recipients(&mut self) -> Vec<reports::Recipient> {
+        self.ask("report-recipients", |facts| facts.report().recipients.iter().map(Into::into).collect())
+    }
+
+    fn feedback_type(&mut self) -> Option<String> {
+        self.ask("feedback-type", |facts| {
+            facts.report().feedback.as_ref().map(|feedback| feedback.kind.clone())
+        })
+    }
+
+    fn original_message_id(&mut self) -> Option<String> {
+        self.ask("original-message-id", |facts| facts.report().original.message_id.clone())
+    }
+
+    fn original_sender(&mut self) -> Option<String> {
+        self.ask("original-sender", |facts| facts.report().original.from.clone())
+    }
+
+    fn is_signed_for(&mut self, address: String) -> bool {
+        self.ask("is-signed-for", |facts| facts.is_signed_for(&address))
+    }
+
+    fn is_from_own_server(&mut self) -> bool {
+        self.ask("is-from-own-server", Facts::is_from_own_server)
+    }
+}
+
+impl From<&report::Recipient> for reports::Recipient {
+    fn from(recipient: &report::Recipient) -> reports::Recipient {
+        reports::Recipient {
+            address: recipient.address.clone(),
+            original: recipient.original.clone(),
+            fate: match recipient.action {
+                report::Action::Failed => reports::Fate::Failed,
+                report::Action::Delayed => reports::Fate::Delayed,
+                report::Action::Delivered => reports::Fate::Delivered,
+                report::Action::Relayed => reports::Fate::Relayed,
+                report::Action::Expanded => reports::Fate::Expanded,
+            },
+            text: recipient.diagnostic.clone(),
+            status: recipient.status.clone().unwrap_or_default(),
+            code: recipient.reply_code.unwrap_or_default(),
+            stage: recipient.stage.to_owned(),
+            remote_mta: recipient.remote_mta.clone().unwrap_or_default(),
+        }
+    }
+}
