@@ -1,6 +1,6 @@
 //! What was counted: the sink's counters, and statistics of deliveries in every form they are read in.
 //!
-//! The renderers are pure functions of [`Figures`]. Not here: counting, which the store does. Invariant: nothing
+//! The renderers are pure functions of `Figures`. Not here: counting, which the store does. Invariant: nothing
 //! that comes from mail reaches a terminal, a page, a spreadsheet or an exposition otherwise than as plain text.
 
 /// bouncy-sink's counters and series, for its dashboards and for people.

@@ -34,7 +34,7 @@ pub struct Difference {
 }
 
 impl Store {
-    /// Keeps a difference, and forgets the oldest beyond [`KEPT`].
+    /// Keeps a difference, and forgets the oldest beyond a thousand.
     pub fn record_difference(&self, found: Difference) -> Result<()> {
         let envelope = serde_json::to_string(&found.envelope).unwrap_or_default();
         self.shared.write(move |db| {
