@@ -11,6 +11,7 @@ use crate::envelope::split_address;
 use crate::policy::facts::Facts;
 use crate::policy::plan::{Action, Plan, Refusal, Route};
 use crate::policy::{Decision, Failure, Policy};
+use data_encoding::HEXLOWER;
 use std::fmt;
 use std::rc::Rc;
 
@@ -87,8 +88,7 @@ impl Decided {
     /// Sixteen hexadecimal digits that are the same for the same plan: the message log has them, and a replay is held to them.
     pub fn digest(&self) -> String {
         let json = serde_json::to_vec(&self.plan).unwrap_or_default();
-        let digest = ring::digest::digest(&ring::digest::SHA256, &json);
-        digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        HEXLOWER.encode(&ring::digest::digest(&ring::digest::SHA256, &json).as_ref()[..8])
     }
 }
 

@@ -167,12 +167,12 @@ pub fn deliver(house: &House, mail: &Mail, deadline: Deadline, promised: &Atomic
     };
     let mut tally = Tally::default();
     house.monitor.compare(&question, &facts, &policy, &decided, &house.store, &mut tally);
-    let digest = decided.digest();
-    let mut plan = decided.plan;
-    let answer = answer(&plan.verdict);
+    let answer = answer(&decided.plan.verdict);
     if let Answer::Later(_) = answer {
         return count_later(house, mail, answer, tally);
     }
+    let digest = decided.digest();
+    let mut plan = decided.plan;
     tally.add("total_messages");
     if let Answer::Refused(_) = answer {
         tally.add("rejected");

@@ -41,7 +41,7 @@ impl Key {
             digest.update(b"\0");
         }
         digest.update(raw);
-        let text = digest.finish().as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let text = data_encoding::HEXLOWER.encode(&digest.finish().as_ref()[..16]);
         Key { text, named: envelope.queue_id.is_some() }
     }
 

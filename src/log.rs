@@ -12,7 +12,6 @@ use crate::journal::Ended;
 use crate::owner;
 use crate::policy::plan::Verdict;
 use crate::store::Tally;
-use jiff::Timestamp;
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -67,13 +66,8 @@ impl<'a> Entry<'a> {
         seed: u64,
     ) -> Entry<'a> {
         let (counted, results) = (Tally::default(), Vec::new());
-        Entry { time: time(at_ms), envelope, decided_by, seed, verdict, counted, results }
+        Entry { time: clock::rfc3339(at_ms), envelope, decided_by, seed, verdict, counted, results }
     }
-}
-
-/// Milliseconds since 1970 as RFC 3339 in UTC.
-pub fn time(at_ms: i64) -> String {
-    Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
 
 /// The log of messages.
@@ -199,7 +193,7 @@ fn days(directory: &Path, stem: &str) -> Result<Vec<PathBuf>> {
 }
 
 fn day(at_ms: i64) -> String {
-    time(at_ms).chars().take("2026-11-21".len()).collect()
+    clock::rfc3339(at_ms).chars().take("2026-11-21".len()).collect()
 }
 
 /// Appends a line to today's file of a log, and lets `STEM.log` point there.

@@ -1,31 +1,8 @@
 //! `carom policy` for authors, from outside: fixtures, trials, figures, the WIT; replays, and policies that only look on.
 
-use crate::harness::guest::Guest;
-use crate::harness::{CAROM, Ran, SENDER, Sandbox, plain};
+use crate::harness::policies::{DIST, counting, pipe, policy, sandbox};
+use crate::harness::{CAROM, SENDER, plain};
 use std::fs;
-
-const DIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/dist");
-
-fn sandbox() -> Sandbox {
-    Sandbox::new().config("[policies]\nmail_user = \"nobody\"\n")
-}
-
-/// A policy that accepts and counts `name`.
-fn counting(sandbox: &Sandbox, name: &str) -> String {
-    let guest = Guest::new("(drop (call $accept)) (call $count_it)").counting(name);
-    guest.write(&sandbox.path(&format!("{name}.wasm"))).display().to_string()
-}
-
-#[track_caller]
-fn policy(sandbox: &Sandbox, arguments: &[&str]) -> Ran {
-    let ran = sandbox.run(&[&["policy"], arguments].concat(), b"");
-    assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
-    ran
-}
-
-fn pipe(sandbox: &Sandbox, name: &str, message: &[u8]) -> Ran {
-    sandbox.run(&["pipe", "--policy", name, "--sender", SENDER, "--recipient", "b@sink.example"], message)
-}
 
 #[test]
 fn a_policy_that_looks_on_is_compared_and_does_nothing() {

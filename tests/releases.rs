@@ -1,6 +1,7 @@
 //! Installed policies from outside: releases, swapping under load, rolling back, refusing, compiled code and where it may run.
 
 use crate::harness::guest::Guest;
+use crate::harness::policies::{DIST, counting, pipe, policy, sandbox};
 use crate::harness::{SENDER, Sandbox, finish, names, plain, start, wait_for};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -8,29 +9,6 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-
-const DIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/dist");
-
-fn sandbox() -> Sandbox {
-    Sandbox::new().config("[policies]\nmail_user = \"nobody\"\n")
-}
-
-/// A policy that accepts and counts `name`.
-fn counting(sandbox: &Sandbox, name: &str) -> String {
-    let guest = Guest::new("(drop (call $accept)) (call $count_it)").counting(name);
-    guest.write(&sandbox.path(&format!("{name}.wasm"))).display().to_string()
-}
-
-#[track_caller]
-fn policy(sandbox: &Sandbox, arguments: &[&str]) -> crate::harness::Ran {
-    let ran = sandbox.run(&[&["policy"], arguments].concat(), b"");
-    assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
-    ran
-}
-
-fn pipe(sandbox: &Sandbox, name: &str, message: &[u8]) -> crate::harness::Ran {
-    sandbox.run(&["pipe", "--policy", name, "--sender", SENDER, "--recipient", "b@sink.example"], message)
-}
 
 #[test]
 fn install_list_rollback_and_the_next_message_is_decided_by_what_is_in_force() {

@@ -6,6 +6,7 @@
 //! is never shown, and nothing that a stranger wrote reaches a header.
 
 use crate::error::{Context, Error, Result};
+use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER};
 use ring::{digest, hmac};
 use serde::Serializer;
 use std::fmt;
@@ -100,7 +101,7 @@ pub fn id(about: &[&str]) -> String {
         context.update(part.as_bytes());
     }
     let digest = context.finish();
-    digest.as_ref()[..15].iter().fold("msg_".to_owned(), |id, octet| id + &format!("{octet:02x}"))
+    format!("msg_{}", HEXLOWER.encode(&digest.as_ref()[..15]))
 }
 
 impl Body {
@@ -159,41 +160,14 @@ impl From<&str> for Value {
     }
 }
 
-/// The alphabet of base64 (RFC 4648 section 4).
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 fn to_base64(octets: &[u8]) -> String {
-    let mut text = String::with_capacity(octets.len().div_ceil(3) * 4);
-    for group in octets.chunks(3) {
-        let bits = (0..3).fold(0, |bits, at| bits << 8 | u32::from(*group.get(at).unwrap_or(&0)));
-        for at in 0..4 {
-            let digit = BASE64[(bits >> (18 - 6 * at) & 63) as usize];
-            text.push(if at <= group.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
+    BASE64.encode(octets)
 }
 
 /// `None` if it is not base64, or if bits are left over. The padding may be missing.
 fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim_end_matches('=');
-    let padding = text.len() - digits.len();
-    if digits.len() % 4 == 1 || padding > 0 && (padding > 2 || !text.len().is_multiple_of(4)) {
-        return None;
-    }
-    let mut octets = Vec::with_capacity(digits.len() * 3 / 4);
-    let (mut bits, mut held) = (0u32, 0);
-    for digit in digits.bytes() {
-        let value = BASE64.iter().position(|known| *known == digit)?;
-        bits = bits << 6 | u32::try_from(value).ok()?;
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            octets.push(u8::try_from(bits >> held).ok()?);
-            bits &= (1 << held) - 1;
-        }
-    }
-    (bits == 0).then_some(octets)
+    let form = if text.ends_with('=') { BASE64 } else { BASE64_NOPAD };
+    form.decode(text.as_bytes()).ok()
 }
 
 #[cfg(test)]

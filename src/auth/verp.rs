@@ -21,6 +21,7 @@
 
 use super::keys::{Keys, equal};
 use crate::error::{Error, Result};
+use data_encoding::BASE32_NOPAD;
 use ring::digest;
 use std::fmt;
 
@@ -299,9 +300,9 @@ fn unescape(escaped: &str) -> Option<String> {
 
 /// The first `length` digits of base32 (RFC 4648 section 6), in lower case.
 fn base32(octets: &[u8], length: usize) -> String {
-    let bit = |at: usize| octets[at / 8] >> (7 - at % 8) & 1;
-    let digit = |at: usize| (0..5).fold(0, |value, offset| value << 1 | bit(at * 5 + offset));
-    (0..length).map(|at| char::from(b"abcdefghijklmnopqrstuvwxyz234567"[usize::from(digit(at))])).collect()
+    let mut digits = BASE32_NOPAD.encode(octets).to_ascii_lowercase();
+    digits.truncate(length);
+    digits
 }
 
 /// A day as three digits of base 36.

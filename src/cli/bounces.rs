@@ -3,7 +3,7 @@
 //! Not here: what is done (`classify`, `suppression`, `auth::verp`); here it is asked for and shown.
 
 use super::show::line;
-use super::{print, say};
+use super::{print, read_input, say};
 use crate::auth::Keys;
 use crate::auth::verp::{self, Form};
 use crate::classify::{self, Item, Verdict};
@@ -18,10 +18,8 @@ use crate::policy::{Policy, Use, Wanted};
 use crate::rules_import;
 use crate::store::{Store, Suppressed};
 use crate::suppression;
-use crate::workshop::Bench;
 use clap::{Args, Subcommand};
 use std::fmt::Write as _;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -120,7 +118,7 @@ pub(super) fn classify(arguments: &Classify, config: &Arc<Config>, json: bool) -
     let wanted = Wanted { name: &arguments.policy, file: None, settings: None };
     let policy = Policy::open(&wanted, config, Use::One)?;
     policy.start_clock()?;
-    let facts = Bench::with_small_message(config)?.facts();
+    let facts = Rc::new(Facts::of_nothing(config)?);
     let mut shown = Shown { policy: &policy, facts: &facts, json, explain: arguments.explain, failed: false };
     if arguments.text {
         return shown.texts(&arguments.files);
@@ -128,7 +126,7 @@ pub(super) fn classify(arguments: &Classify, config: &Arc<Config>, json: bool) -
     let mut items: Vec<Item> = Vec::with_capacity(CHUNK);
     let files = if arguments.files.is_empty() { vec![PathBuf::from("-")] } else { arguments.files.clone() };
     for file in files.iter().flat_map(|file| files_of(file)) {
-        match read(&file) {
+        match read_input(&file) {
             Ok(bytes) => items.extend(messages(&file, bytes)),
             Err(error) => {
                 say(&format!("carom: {error}\n"));
@@ -159,17 +157,6 @@ fn files_of(path: &Path) -> Vec<PathBuf> {
         }
     }
     found
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().lock().read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes))
-    };
-    read.context(path.display()).map_err(|error| error.remedy("name message files, or `-`"))?;
-    Ok(bytes)
 }
 
 /// The messages of a file: one, or those of an mbox.
@@ -243,7 +230,7 @@ impl Shown<'_> {
         let stdin = [PathBuf::from("-")];
         let files = if files.is_empty() { &stdin[..] } else { files };
         for file in files {
-            let bytes = read(file)?;
+            let bytes = read_input(file)?;
             let text = String::from_utf8_lossy(&bytes);
             let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
             for lines in lines.chunks(10_000) {
@@ -340,7 +327,7 @@ pub(super) fn suppress(command: &Suppress, config: &Config, json: bool) -> Resul
             print(text.as_bytes())
         }
         Suppress::Import { file } => {
-            let bytes = read(file)?;
+            let bytes = read_input(file)?;
             let entries = suppression::read(&String::from_utf8_lossy(&bytes), "import", now_ms)
                 .map_err(|error| error.within(file.display()))?;
             let new = store.suppress_all(&entries)?;
@@ -396,7 +383,7 @@ pub(super) fn verp(command: &Verp, config: &Config, json: bool) -> Result<Exit> 
 
 pub(super) fn rules(command: &Rules) -> Result<Exit> {
     let Rules::Import { file } = command;
-    let bytes = read(file)?;
+    let bytes = read_input(file)?;
     let toml = rules_import::rules_of_pda(&String::from_utf8_lossy(&bytes)).context(file.display())?;
     print(toml.as_bytes())
 }

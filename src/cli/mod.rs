@@ -15,8 +15,9 @@ use crate::error::{Context, Error, Exit, Result};
 use crate::log;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use std::io::Write;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Handles what rebounds in e-mail: bounces, complaints, auto-replies, and the test traffic of a bounce sink.
@@ -191,6 +192,18 @@ fn manual() -> Result<Exit> {
     let mut page = Vec::new();
     clap_mangen::Man::new(Typed::command()).render(&mut page).context("cannot write the manual page")?;
     print(&page)
+}
+
+/// All of a file, or of standard input for `-`.
+fn read_input(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|mut file| file.read_to_end(&mut bytes))
+    };
+    read.context(path.display()).map_err(|error| error.remedy("name a file that can be read, or `-`"))?;
+    Ok(bytes)
 }
 
 /// Writes to standard output; a reader that has gone away is no error.

@@ -3,6 +3,7 @@
 
 use super::{print, say};
 use crate::check;
+use crate::clock;
 use crate::config::Config;
 use crate::error::{Context, Exit, Result};
 use crate::stats::count;
@@ -64,7 +65,7 @@ pub(super) fn outbox(config: &Config, json: bool) -> Result<Exit> {
             let _ = writeln!(
                 text,
                 "{}  {:10} {:40} {:3} tries  {}",
-                log::time(one.due_ms),
+                clock::rfc3339(one.due_ms),
                 one.action,
                 one.recipient,
                 one.attempts,

@@ -4,10 +4,7 @@
 //! reasons, and nothing else is different.
 
 use super::Watch;
-use crate::auth::Dns;
 use crate::config::Config;
-use crate::deadline::Deadline;
-use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::logs::failure::Reply;
 use crate::logs::{Delivery, Status};
@@ -18,7 +15,6 @@ use crate::store::index::{Batch, Index};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Texts whose meaning is in memory.
 const KNOWN: usize = 20_000;
@@ -154,10 +150,7 @@ fn policy(config: &Arc<Config>) -> Result<Option<(Policy, Rc<Facts>)>> {
     }
     let policy = Policy::open(&Wanted { name, file: None, settings: None }, config, Use::One)?;
     policy.start_clock()?;
-    let dns = Arc::new(Dns::open(&config.dns)?);
-    let deadline = Deadline::after(Duration::from_secs(3600));
-    let facts = Facts::new(Arc::new(Vec::new()), Envelope::default(), config.clone(), dns, deadline);
-    Ok(Some((policy, Rc::new(facts))))
+    Ok(Some((policy, Rc::new(Facts::of_nothing(config)?))))
 }
 
 /// Asks anew why deliveries failed, for all that the index has. Returns how many were looked at, and how many have another reason

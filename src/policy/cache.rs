@@ -7,12 +7,12 @@ use super::anatomy::Anatomy;
 use super::engine::{self, Flavor, Purpose, refused_executable_memory};
 use super::failure::one_line;
 use crate::config::Limits;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
+use crate::publish::publish;
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
-use std::io::Write;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -73,7 +73,7 @@ pub(super) fn load(
     let engine = engine::engine(flavor, engine::compiler_for(purpose), limits)?;
     let compiled = compile(&engine, &wasm()?)?;
     if let (Some(path), true) = (places.last(), purpose != Purpose::Measure)
-        && let Err(error) = publish(path, &compiled)
+        && let Err(error) = keep(path, &compiled)
     {
         tracing::warn!(%error, "compiled policy is not kept: every process compiles it again");
     }
@@ -119,26 +119,15 @@ fn map(engine: &Engine, path: &Path) -> std::result::Result<Option<Component>, S
     }
     // The very file that was judged is mapped, whatever its name points to by now.
     let judged = format!("/proc/self/fd/{}", file.as_raw_fd());
-    // SAFETY: the file was written by `publish` of a carom run by root or by this user, nobody else can write it, and
+    // SAFETY: the file was written by `keep` of a carom run by root or by this user, nobody else can write it, and
     // it is never changed in place: a new version is a new file that is renamed over the old name.
     unsafe { Component::deserialize_file(engine, judged) }.map(Some).map_err(|error| format!("{error:#}"))
 }
 
-/// Writes `bytes` so that `path` is either whole or not there, even after a power cut.
-pub(super) fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    let _ = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(directory);
-    let scratch = directory.join(format!(".{}-{:x}.tmp", std::process::id(), fastrand::u64(..)));
-    let written = (|| {
-        let mut options = File::options();
-        let mut file = options.write(true).create_new(true).mode(0o644).open(&scratch)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&scratch, path)?;
-        File::open(directory)?.sync_all()
-    })();
-    if written.is_err() {
-        let _ = std::fs::remove_file(&scratch);
+/// Keeps compiled code for the next process; makes the directory where it is missing.
+fn keep(path: &Path, compiled: &[u8]) -> Result<()> {
+    if let Some(directory) = path.parent() {
+        let _ = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(directory);
     }
-    written.context(path.display())
+    publish(path, compiled, 0o644)
 }

@@ -54,6 +54,20 @@ pub(super) fn compiler_for(purpose: Purpose) -> Purpose {
     }
 }
 
+/// Starts a thread that moves the clock of guests on as long as the engine is used.
+pub(super) fn start_clock(engine: &Engine) -> Result<()> {
+    let engine = engine.weak();
+    let forever = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    };
+    let thread = std::thread::Builder::new().name("policy-clock".into()).stack_size(64 << 10);
+    thread.spawn(forever).context("cannot start the clock of policies").map(drop)
+}
+
 /// Memory that a pooled instance clears by hand rather than by giving it back to the kernel: what a usual decision dirties.
 const KEPT_RESIDENT: usize = 1 << 20;
 

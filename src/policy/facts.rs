@@ -8,11 +8,13 @@ use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::envelope::Envelope;
+use crate::error::Result;
 use crate::message::Message;
 use crate::message::report::{self, Report};
 use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 self_cell::self_cell! {
     /// A message together with the bytes it is read from.
@@ -65,6 +67,13 @@ impl Facts {
             report: OnceCell::new(),
             suppressed: None,
         }
+    }
+
+    /// Facts for a policy that is asked about no message: an empty one, from nobody to nobody.
+    pub fn of_nothing(config: &Arc<Config>) -> Result<Facts> {
+        let dns = Arc::new(Dns::open(&config.dns)?);
+        let deadline = Deadline::after(Duration::from_secs(u64::from(config.message.deadline)));
+        Ok(Facts::new(Arc::new(Vec::new()), Envelope::default(), config.clone(), dns, deadline))
     }
 
     /// With means to find out what is suppressed; without, nothing is.

@@ -12,7 +12,6 @@ use super::{prepare, shipped};
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Context, Error, Result};
-use jiff::Timestamp;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File};
@@ -91,7 +90,7 @@ pub fn stage(config: &Config, name: &str, file: &Path) -> Result<Staged> {
         None => build(config, &given, &scratch).map(|(hash, about)| (hash, About { original, ..about })),
     };
     let about = built.and_then(|(hash, about)| {
-        let about = About { file, installed: now(), ..about };
+        let about = About { file, installed: clock::rfc3339(clock::now_ms()), ..about };
         let text = serde_json::to_vec_pretty(&about).context(ABOUT)?;
         write(&scratch.join(ABOUT), &text)?;
         sync(&scratch)?;
@@ -262,10 +261,6 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 
 fn sync(directory: &Path) -> Result<()> {
     File::open(directory).and_then(|directory| directory.sync_all()).context(directory.display())
-}
-
-fn now() -> String {
-    Timestamp::from_millisecond(clock::now_ms()).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
 
 /// The user that carom runs as under the mail server, as far as the system knows one.

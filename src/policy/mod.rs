@@ -240,16 +240,7 @@ impl Policy {
 
     /// Starts a thread that does so as long as the policy is used.
     pub fn start_clock(&self) -> Result<()> {
-        let engine = self.engine.weak();
-        let forever = move || {
-            while let Some(engine) = engine.upgrade() {
-                engine.increment_epoch();
-                drop(engine);
-                std::thread::sleep(Policy::TICK);
-            }
-        };
-        let thread = std::thread::Builder::new().name("policy-clock".into()).stack_size(64 << 10);
-        thread.spawn(forever).context("cannot start the clock of policies").map(drop)
+        engine::start_clock(&self.engine)
     }
 
     /// Asks the policy about a message. `seed` decides every chance, `now_ms` is the time it is told.

@@ -7,7 +7,7 @@
 use super::anatomy::Anatomy;
 use super::engine::{self, Flavor, Meter, Purpose};
 use crate::config::Limits;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use std::future::{Future, ready};
 use std::pin::pin;
 use std::task::{Poll, Waker};
@@ -29,7 +29,7 @@ pub(super) fn prepare(wasm: &[u8], anatomy: &Anatomy, limits: &Limits) -> Result
     let engine = engine::engine(Flavor::Native, Purpose::Compile, limits)?;
     let component = Component::new(&engine, &instrumented).map_err(prepared)?;
     let mut store = store(&engine, limits);
-    let _clock = Clock::start(&engine)?;
+    engine::start_clock(&engine)?;
     let mut linker = Linker::new(&engine);
     linker.define_unknown_imports_as_traps(&component).map_err(prepared)?;
     let instance = linker.instantiate(&mut store, &component).map_err(prepared)?;
@@ -61,34 +61,6 @@ fn store(engine: &Engine, limits: &Limits) -> Store<Meter> {
         Ok(if Instant::now() < until { UpdateDeadline::Continue(1) } else { UpdateDeadline::Interrupt })
     });
     store
-}
-
-/// Moves the clock of an engine on until it is dropped.
-struct Clock(Option<std::sync::mpsc::Sender<()>>, Option<std::thread::JoinHandle<()>>);
-
-impl Clock {
-    fn start(engine: &Engine) -> Result<Clock> {
-        let (sender, receiver) = std::sync::mpsc::channel::<()>();
-        let engine = engine.weak();
-        let tick = move || {
-            while receiver.recv_timeout(engine::TICK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-                if let Some(engine) = engine.upgrade() {
-                    engine.increment_epoch();
-                }
-            }
-        };
-        let thread = std::thread::Builder::new().spawn(tick).context("cannot start the clock of policies")?;
-        Ok(Clock(Some(sender), Some(thread)))
-    }
-}
-
-impl Drop for Clock {
-    fn drop(&mut self) {
-        self.0.take();
-        if let Some(thread) = self.1.take() {
-            let _ = thread.join();
-        }
-    }
 }
 
 /// A prepared instance, as the snapshot asks it for its memory.

@@ -7,6 +7,7 @@ use super::cache;
 use super::engine::Flavor;
 use crate::config::Config;
 use crate::error::{Context, Error, Result};
+use data_encoding::HEXLOWER;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -166,6 +167,5 @@ pub(super) const COMPONENT: &str = "policy.wasm";
 
 /// SHA-256, hexadecimal.
 pub(super) fn hash(bytes: &[u8]) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref())
 }

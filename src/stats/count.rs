@@ -2,7 +2,6 @@
 
 use crate::clock;
 use crate::error::Result;
-use crate::log;
 use crate::store::Store;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
@@ -25,7 +24,7 @@ pub fn json(store: &Store) -> Result<Value> {
 pub fn series_json(store: &Store) -> Result<Value> {
     let minutes = store.series()?.into_iter();
     let row = |(minute, messages): (i64, u64)| {
-        let time = log::time(minute * 1000).replace('Z', "+00:00");
+        let time = clock::rfc3339(minute * 1000).replace('Z', "+00:00");
         json!({ "time": time, "messages": messages })
     };
     Ok(Value::Array(minutes.map(row).collect()))

@@ -11,11 +11,13 @@ use crate::envelope::Envelope;
 use crate::error::{Context, Error, Result};
 use crate::policy::class::DeliveryFailure;
 use crate::policy::{Policy, Use, Wanted};
+use crate::publish::publish;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use similar::{ChangeTag, TextDiff};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -242,6 +244,6 @@ pub fn accept(file: &Path, outcome: &Outcome) -> Result<()> {
         let expected = toml::to_string(&json!({ "expect": outcome.actual })).context(file.display())?;
         format!("{before}\n\n{expected}")
     };
-    let scratch = file.with_extension("accepting");
-    fs::write(&scratch, accepted).and_then(|()| fs::rename(&scratch, file)).context(file.display())
+    let mode = fs::metadata(file).context(file.display())?.permissions().mode();
+    publish(file, accepted.as_bytes(), mode)
 }

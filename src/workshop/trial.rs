@@ -65,7 +65,7 @@ pub fn run(bench: &Bench, wanted: &Wanted<'_>) -> Result<Trial> {
         policy: policy.name.to_string(),
         hash: policy.hash.clone(),
         seed: bench.seed,
-        now: Timestamp::from_millisecond(bench.at_ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string(),
+        now: clock::rfc3339(bench.at_ms),
         decided: Err(String::new()),
         digest: String::new(),
         calls: Vec::new(),

@@ -4,6 +4,7 @@
 pub(crate) mod application;
 pub(crate) mod guest;
 pub(crate) mod peers;
+pub(crate) mod policies;
 pub(crate) mod postfix;
 
 use mail_auth::common::crypto::Ed25519Key;

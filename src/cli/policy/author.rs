@@ -1,7 +1,7 @@
 //! What an author of policies types: new, build, check, test, run, bench.
 
 use super::show::{findings, line};
-use super::{Chosen, print, say};
+use super::{Chosen, print, read_input, say};
 use crate::auth::Dns;
 use crate::config::Config;
 use crate::envelope::Envelope;
@@ -13,7 +13,6 @@ use crate::workshop::scaffold::{self, Language};
 use crate::workshop::{Bench, build, fixture, trial};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use std::io::Read;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -125,19 +124,8 @@ pub(super) fn test(
     Ok(if failed == 0 { Exit::Ok } else { Exit::Failure })
 }
 
-fn read_message(path: &Path) -> Result<Vec<u8>> {
-    let mut raw = Vec::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().lock().read_to_end(&mut raw)
-    } else {
-        std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut raw))
-    };
-    read.context(path.display()).map_err(|error| error.remedy("name a message file, or `-`"))?;
-    Ok(raw)
-}
-
 pub(super) fn try_out(arguments: &Run, config: &Arc<Config>, json: bool) -> Result<Exit> {
-    let raw = read_message(&arguments.message)?;
+    let raw = read_input(&arguments.message)?;
     let mut wanted = arguments.chosen.wanted()?;
     let mut bench = Bench {
         config: config.clone(),
@@ -191,7 +179,7 @@ pub(super) fn bench(
     let wanted = chosen.wanted()?;
     let mut on = Bench::with_small_message(config)?;
     if let Some(message) = message {
-        on.raw = Arc::new(read_message(message)?);
+        on.raw = Arc::new(read_input(message)?);
     }
     match one {
         Some(One::Cold) => return print(line(&measure::cold(&on, &wanted, Use::One)?)?.as_bytes()),

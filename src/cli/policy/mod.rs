@@ -5,7 +5,7 @@
 mod author;
 mod operate;
 
-use super::{print, say, show};
+use super::{print, read_input, say, show};
 use crate::config::Config;
 use crate::error::{Context, Exit, Result};
 use crate::policy::Wanted;

@@ -199,7 +199,7 @@ pub(super) fn diff(name: Option<&str>, lines: usize, config: &Config, json: bool
         let _ = writeln!(
             text,
             "{}  {}  <{}> to <{}>  seed {}\n- {} ({:.12})\n+ {} ({:.12})",
-            crate::log::time(found.at_ms),
+            crate::clock::rfc3339(found.at_ms),
             found.envelope.queue_id.as_deref().unwrap_or("-"),
             found.envelope.sender,
             found.envelope.recipient,
