@@ -84,9 +84,7 @@ pub fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
             return Ok(done);
         }
     }
-    if done.bytes > 0 {
-        index.complete()?;
-    }
+    index.complete()?;
     done.expired =
         index.expire(clock::now_ms(), config.index.keep_days, config.index.max_rows, &|| watch.stopped())?;
     done.notes.extend(reasons.note());

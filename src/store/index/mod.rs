@@ -149,6 +149,10 @@ impl Index {
             return Ok(());
         }
         let db = &self.connection;
+        if self.told(db.query_row("SELECT 1 FROM deliveries LIMIT 1", [], |_| Ok(())).optional())?.is_none() {
+            // The first reading is still to come.
+            return Ok(());
+        }
         // What is sorted in memory need not be written down in between.
         self.told(db.pragma_update(None, "cache_size", -SORT_KIB))?;
         self.told(db.execute_batch(&format!(
