@@ -4,10 +4,12 @@
 //! policy itself validates. Invariant: an unknown key, a wrong type or an impossible value is an error that names
 //! file, line, key and remedy.
 
+mod export;
 mod logs;
 mod policies;
 mod returns;
 
+pub use export::Export;
 pub use logs::{Index, LogKind, Logs};
 pub use policies::{Limits, OnTrap, Policies, Policy};
 pub use returns::{Notify, NotifyBody, Verp};
@@ -50,6 +52,8 @@ pub struct Config {
     pub logs: Vec<Logs>,
     /// What is kept of them.
     pub index: Index,
+    /// Files that each tick writes.
+    pub export: Export,
     /// Mail that carom sends.
     pub send: Send,
     /// Links that carom fetches.
@@ -217,6 +221,7 @@ impl Default for Config {
             log: Log::default(),
             logs: Vec::new(),
             index: Index::default(),
+            export: Export::default(),
             send: Send::default(),
             visit: Visit::default(),
             limits: Limits::default(),
@@ -369,7 +374,9 @@ impl Config {
         if self.log.level.parse::<tracing::Level>().is_err() {
             return impossible("level", "is not a level", "use error, warn, info, debug or trace");
         }
-        if let Some((key, why, remedy)) = self.logs.iter().find_map(Logs::impossible) {
+        if let Some((key, why, remedy)) =
+            self.logs.iter().find_map(Logs::impossible).or_else(|| self.export.impossible())
+        {
             return impossible(key, why, remedy);
         }
         if self.dns.zone.is_some() && !self.dns.servers.is_empty() {

@@ -6,6 +6,8 @@ use crate::deadline::Deadline;
 use crate::deliver::House;
 use crate::error::Result;
 use crate::ingest::{self, Ingested, Watch};
+use crate::stats::export;
+use crate::store::index::Index;
 use crate::{journal, log};
 use std::time::Duration;
 
@@ -30,7 +32,10 @@ pub fn tick(house: &House, watch: &Watch<'_>) -> Result<Ticked> {
     let ended = journal::run_due(&house.doors, Deadline::after(TICK))?;
     house.store.purge(clock::now_ms())?;
     log::expire(&house.config);
-    let logs = ingest::run(&house.config, watch)?;
+    let mut logs = ingest::run(&house.config, watch)?;
+    let index = Index::look(&house.config.index_path())?;
+    let wrong = export::write(&house.config, &house.store, index.as_ref(), logs.bytes > 0);
+    logs.notes.extend(wrong.iter().map(ToString::to_string));
     let count = |result| ended.iter().filter(|ended| ended.result == result).count();
     Ok(Ticked { succeeded: count("succeeded"), failed: count("failed"), later: count("later"), logs })
 }

@@ -45,12 +45,12 @@ pub mod monitor;
 pub mod deliver;
 /// Every message of a relay directory, many at once.
 pub mod relay;
+/// What was counted, as people, spreadsheets and monitors read it.
+pub mod stats;
 /// What mail logs say, taken into the index.
 pub mod ingest;
 /// THE TICK, on one page.
 pub mod cron;
-/// What was counted, as people, spreadsheets and monitors read it.
-pub mod stats;
 /// Where policies are made: scaffolded, built, checked, tried, tested, measured.
 pub mod workshop;
 /// What messages report, and what that means.

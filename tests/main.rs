@@ -15,5 +15,6 @@ mod postfix;
 mod relay;
 mod releases;
 mod sink;
+mod statistics;
 mod tidy;
 mod visits;

@@ -23,6 +23,13 @@ use std::sync::atomic::AtomicBool;
 const SHOWN: u64 = 100;
 
 #[derive(Args, Debug)]
+pub(super) struct Cron {
+    /// Count what the logs say, and keep no delivery: nothing can be looked up afterwards
+    #[arg(long)]
+    no_index: bool,
+}
+
+#[derive(Args, Debug)]
 pub(super) struct Deliveries {
     /// Only those that failed: bounced, expired, rejected
     #[arg(long)]
@@ -67,7 +74,7 @@ fn status(word: &str) -> Result<Status, String> {
 }
 
 /// A point in time: RFC 3339, a local date with or without time, an age, seconds since 1970.
-fn time(word: &str) -> Result<i64, String> {
+pub(super) fn time(word: &str) -> Result<i64, String> {
     let ages = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 7 * 86_400)];
     for (unit, seconds) in ages {
         if let Some(many) = word.strip_suffix(unit).and_then(|many| many.parse::<i64>().ok()) {
@@ -237,11 +244,14 @@ impl Stage {
 }
 
 /// One tick.
-pub(super) fn cron(config: &Arc<Config>, json: bool, quiet: bool) -> Result<Exit> {
+pub(super) fn cron(arguments: &Cron, mut config: Arc<Config>, json: bool, quiet: bool) -> Result<Exit> {
+    if arguments.no_index {
+        Arc::make_mut(&mut config).index.deliveries = false;
+    }
     let stage =
         Stage::new(!quiet && !json, "{bar:30} {bytes}/{total_bytes} of logs, {bytes_per_sec}, {eta} left")?;
     let name = config.default_policy.clone();
-    let house = House::open(config.clone(), &name, 1)?;
+    let house = House::open(config, &name, 1)?;
     let done = stage.watch(|watch| cron::tick(&house, watch))?;
     if done.failed > 0 {
         say(&format!("carom: {} steps were given up; see carom log\n", done.failed));

@@ -8,6 +8,7 @@ mod logs;
 mod pipe;
 mod policy;
 mod relay;
+mod report;
 mod show;
 
 use crate::config::Config;
@@ -60,9 +61,16 @@ enum Command {
     /// Handle every message of a relay directory, many at once
     Relay(relay::Arguments),
     /// One tick, for cron each minute: read the logs, do what is due (retries, delayed steps), expire what is old
-    Cron,
+    Cron(logs::Cron),
     /// What the mail logs say became of each message
     Deliveries(Box<logs::Deliveries>),
+    /// What became of the mail of a day: volume, outcomes, reasons, providers, delays
+    Report(report::Report),
+    /// One export now: what cron writes each tick if [export] says so
+    Export {
+        #[command(subcommand)]
+        what: report::Export,
+    },
     /// Ask the policy anew why deliveries failed, after its rules have changed
     Reclassify,
     /// What bounces, complaints and auto-replies say, and what that means
@@ -154,8 +162,10 @@ pub fn run() -> Exit {
         Command::Rules { command } => bounces::rules(&command),
         command => load(&typed.global).and_then(|config| match command {
             Command::Relay(arguments) => relay::run(&arguments, config, json, typed.global.quiet),
-            Command::Cron => logs::cron(&config, json, typed.global.quiet),
+            Command::Cron(arguments) => logs::cron(&arguments, config, json, typed.global.quiet),
             Command::Deliveries(arguments) => logs::deliveries(&arguments, &config, json),
+            Command::Report(arguments) => report::report(&arguments, &config, json),
+            Command::Export { what } => report::export(&what, &config),
             Command::Reclassify => logs::reclassify(&config, json, typed.global.quiet),
             Command::Stats(arguments) => show::stats(&arguments, &config, json),
             Command::Log(arguments) => show::log(&arguments, &config, json),

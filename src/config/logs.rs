@@ -85,6 +85,8 @@ pub struct Index {
     /// The SQLite file; default `index.db` beside the store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+    /// Whether each delivery is kept; without, all is counted and nothing can be looked up.
+    pub deliveries: bool,
     /// The policy that says why a delivery failed; empty for none.
     pub policy: String,
     /// Days that deliveries are kept, counted back from the newest; 0 for ever.
@@ -95,6 +97,6 @@ pub struct Index {
 
 impl Default for Index {
     fn default() -> Index {
-        Index { path: None, policy: "bounce".into(), keep_days: 90, max_rows: 10_000_000 }
+        Index { path: None, deliveries: true, policy: "bounce".into(), keep_days: 90, max_rows: 10_000_000 }
     }
 }

@@ -1,10 +1,11 @@
-//! The road of a log line, on one page: tail → line → correlate → classify → index, one commit with the position.
+//! The road of a log line, on one page: tail → line → correlate → classify and count → index, one commit with the position.
 //!
 //! Not here: how each of them works (`logs`, `store::index`). Invariant: what is committed is whole: every line up to the position
 //! is in it, and none behind; a run that is stopped goes on from there.
 
 mod reasons;
 mod sources;
+mod tally;
 
 use crate::clock;
 use crate::config::{Config, LogKind, Logs};

@@ -1,9 +1,11 @@
-//! Why deliveries failed: the policy is asked once for each text, many at a time.
+//! Deliveries on their way into the index, and why they failed: the policy is asked once for each text, many at a time.
 //!
-//! Not here: the rules. Invariant: a delivery is written down whether or not the policy answers; without a policy there are no
-//! reasons, and nothing else is different.
+//! Not here: the rules, and what is counted (`tally`). Invariant: a delivery is written down and counted whether or not the policy
+//! answers; without a policy there are no reasons, and nothing else is different.
 
 use super::Watch;
+use super::tally::Tally;
+use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::logs::failure::Reply;
@@ -33,13 +35,20 @@ pub(super) struct Reasons {
     begun: bool,
 }
 
-/// What is known, and what is to be asked.
+/// What is known, what is to be asked, and what is counted.
 #[derive(Default)]
 pub(super) struct Pending {
     known: FxHashMap<u64, Rc<Class>>,
     rows: Vec<(i64, u64)>,
     texts: FxHashMap<u64, DeliveryFailure>,
+    tally: Tally,
+    /// Nobody is asked.
     off: bool,
+    /// Deliveries are counted and not written down.
+    only_counted: bool,
+    /// Changes are told as events.
+    events: bool,
+    now_ms: i64,
 }
 
 /// Is there a reason for a delivery that stands like this?
@@ -48,39 +57,58 @@ fn has_reason(status: Status) -> bool {
 }
 
 impl Pending {
-    /// Writes a delivery down, with its reason if that is known.
+    /// Writes a delivery down and counts it, with its reason if that is known.
     pub(super) fn put(&mut self, batch: &mut Batch<'_>, delivery: &Delivery<'_>) -> Result<()> {
-        let reply = match delivery.reply {
-            Some(text) if !self.off && has_reason(delivery.status) => {
-                Reply { text, dsn: delivery.dsn, relay: delivery.relay }
-            }
-            _ => return batch.put(delivery, None).map(drop),
-        };
-        let key = reply.key();
-        if let Some(class) = self.known.get(&key) {
-            return batch.put(delivery, Some(class)).map(drop);
+        let reply = delivery.reply.filter(|_| !self.off && has_reason(delivery.status));
+        let reply = reply.map(|text| Reply { text, dsn: delivery.dsn, relay: delivery.relay });
+        let key = reply.map(|reply| reply.key());
+        self.tally.count(delivery, key, self.now_ms);
+        let class = key.and_then(|key| self.known.get(&key));
+        let row =
+            if self.only_counted { None } else { Some(batch.put(delivery, class.map(|class| &**class))?) };
+        if let Some(row) = row.filter(|_| self.events) {
+            batch.tell(row)?;
         }
-        let row = batch.put(delivery, None)?;
-        self.rows.push((row, key));
-        self.texts.entry(key).or_insert_with(|| reply.failure());
+        if let (Some(reply), Some(key), None) = (reply, key, class) {
+            self.rows.extend(row.map(|row| (row, key)));
+            self.texts.entry(key).or_insert_with(|| reply.failure());
+        }
         Ok(())
     }
 }
 
 impl Reasons {
     pub(super) fn new(config: &Arc<Config>) -> Reasons {
-        let off = config.index.policy.is_empty();
-        let pending = Pending { off, ..Pending::default() };
+        let pending = Pending {
+            off: config.index.policy.is_empty(),
+            only_counted: !config.index.deliveries,
+            events: config.export.events.is_some(),
+            now_ms: clock::now_ms(),
+            ..Pending::default()
+        };
         Reasons { config: config.clone(), policy: None, pending, silent: None, begun: false }
     }
 
     /// Asks if there is enough to ask.
     pub(super) fn ask_many(&mut self, batch: &mut Batch<'_>) -> Result<()> {
+        if self.pending.tally.is_full() {
+            return self.end(batch);
+        }
         if self.pending.texts.len() < TOGETHER { Ok(()) } else { self.ask(batch) }
     }
 
+    /// Asks for all that is pending, and writes down what was counted.
+    pub(super) fn end(&mut self, batch: &mut Batch<'_>) -> Result<()> {
+        self.ask(batch)?;
+        let Pending { tally, known, .. } = &mut self.pending;
+        tally.flush(batch, |batch, reply| match known.get(&reply) {
+            Some(class) => Ok(Some(class.clone())),
+            None => Ok(batch.class(reply)?.map(Rc::new)),
+        })
+    }
+
     /// Asks for all that is pending, and completes the rows.
-    pub(super) fn ask(&mut self, batch: &mut Batch<'_>) -> Result<()> {
+    fn ask(&mut self, batch: &mut Batch<'_>) -> Result<()> {
         let rows = std::mem::take(&mut self.pending.rows);
         let mut texts = std::mem::take(&mut self.pending.texts);
         if texts.is_empty() || !self.load(batch)? {

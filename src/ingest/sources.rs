@@ -117,10 +117,11 @@ impl Work<'_> {
                 self.reasons.ask_many(batch)?;
             }
             let Some(mut batch) = batch else { break };
-            self.reasons.ask(&mut batch)?;
+            self.reasons.end(&mut batch)?;
             let (bytes, lines) = (tail.report().bytes - before, accounting.take_lines());
             self.log.position = text(&tail.position())?;
             self.log.state = text(accounting.state())?;
+            batch.add_lines(accounting.newest_ms(), &lines)?;
             batch.position(&self.log, bytes, &lines, clock::now_ms())?;
             batch.commit(None)?;
             self.count(bytes, &lines, deliveries);
@@ -209,8 +210,9 @@ impl Work<'_> {
         bytes: u64,
         lines: &Lines,
     ) -> Result<State> {
-        self.reasons.ask(&mut batch)?;
+        self.reasons.end(&mut batch)?;
         let newest_ms = correlator.newest_ms();
+        batch.add_lines(newest_ms, lines)?;
         let state = correlator.shelve(&mut shelf);
         batch.tidy_shelf(self.log.id, newest_ms, Limits::default().age_ms)?;
         (self.log.position, self.log.state) = (position, text(&state)?);

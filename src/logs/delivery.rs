@@ -59,6 +59,20 @@ pub struct Delivery<'a> {
     pub parent: Option<&'a str>,
     /// The queue id of the last notification about this message.
     pub notification: Option<&'a str>,
+    /// How it stood when it was told last; none if this is the first time.
+    #[serde(skip)]
+    pub before: Option<Before>,
+}
+
+/// How a delivery stood when it was told before: what is counted once must not be counted again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// See [`Delivery::status`].
+    pub status: Status,
+    /// See [`Delivery::attempts`].
+    pub attempts: u32,
+    /// See [`Delivery::last_seen`].
+    pub last_seen: i64,
 }
 
 /// How a delivery stands.

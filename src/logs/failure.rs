@@ -22,11 +22,8 @@ impl Reply<'_> {
         identify(&[self.text.as_bytes(), self.dsn.unwrap_or_default().as_bytes(), self.host().as_bytes()])
     }
 
-    /// The name of the next hop, alone.
     fn host(&self) -> &str {
-        let relay = self.relay.unwrap_or_default();
-        let host = relay.split(['[', ' ', ':']).next().unwrap_or_default();
-        if host == "none" { "" } else { host }
+        host(self.relay)
     }
 
     /// What the policy is asked.
@@ -41,6 +38,12 @@ impl Reply<'_> {
             remote_mta: self.host().to_owned(),
         }
     }
+}
+
+/// The name of the next hop, alone; empty if none was reached.
+pub fn host(relay: Option<&str>) -> &str {
+    let host = relay.unwrap_or_default().split(['[', ' ', ':']).next().unwrap_or_default();
+    if host == "none" { "" } else { host }
 }
 
 /// The code that the reply of another server begins with, or that the text begins with; else 0.

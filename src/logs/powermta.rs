@@ -5,7 +5,7 @@
 //! record counts once it is whole, and what is no record is counted and passed over.
 
 use super::Lines;
-use super::delivery::{Delivery, Status, client_of_message_id, identify};
+use super::delivery::{Before, Delivery, Status, client_of_message_id, identify};
 use super::postfix::LINE;
 use super::stamp::Stamps;
 use jiff::tz::TimeZone;
@@ -164,6 +164,11 @@ impl Accounting {
         &self.state
     }
 
+    /// The latest time of a record, milliseconds since 1970.
+    pub fn newest_ms(&self) -> i64 {
+        self.state.newest_ms
+    }
+
     /// What the lines were, since the last call; a record counts as one.
     pub fn take_lines(&mut self) -> Lines {
         std::mem::take(&mut self.lines)
@@ -278,6 +283,11 @@ fn delivery<'a>(record: &'a Record<'a>, state: &mut State, stamps: &mut Stamps) 
         requeued_as: None,
         parent: None,
         notification: None,
+        before: before.map(|before| Before {
+            status: Status::Deferred,
+            attempts: before.attempts,
+            last_seen: before.last_ms,
+        }),
     })
 }
 

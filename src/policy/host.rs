@@ -26,6 +26,8 @@ pub(super) struct Host {
     /// Time spent in carom rather than in the guest: waiting for DNS is not the policy's fault.
     pub(super) waited: Duration,
     pub(super) started: Instant,
+    /// The processor time of the thread, then.
+    started_at: Duration,
     pub(super) meter: Meter,
     pub(super) limits: Limits,
     /// Why the guest was stopped, if it was the host that stopped it: the kind of failure and the cause.
@@ -57,6 +59,12 @@ impl Chance {
     }
 }
 
+/// Processor time that this thread has used.
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
 impl Host {
     pub(super) fn new(
         facts: Rc<Facts>,
@@ -72,6 +80,7 @@ impl Host {
             asked: Vec::new(),
             waited: Duration::ZERO,
             started: Instant::now(),
+            started_at: thread_time(),
             meter: Meter::new(&limits),
             limits,
             stopped: None,
@@ -85,9 +94,11 @@ impl Host {
         }
     }
 
-    /// Time the guest itself has used.
+    /// Time the guest itself has used: on a busy machine that is less than has passed.
     pub(super) fn used(&self) -> Duration {
-        self.started.elapsed().saturating_sub(self.waited)
+        let passed = self.started.elapsed();
+        let worked = thread_time().saturating_sub(self.started_at);
+        passed.min(worked).saturating_sub(self.waited)
     }
 
     /// Answers a question about the message; the time it takes is not the guest's.

@@ -9,8 +9,14 @@ pub mod count;
 pub mod figures;
 /// Which domain a host name belongs to.
 pub mod domain;
+/// Who runs a mail server.
+pub mod provider;
+/// The figures of a period, out of the index.
+pub mod gather;
 /// How numbers, durations and strange texts are written.
 mod wording;
+/// Files for others to read.
+pub mod export;
 /// Columns on a terminal.
 mod table;
 /// A period on a terminal.

@@ -18,8 +18,17 @@ pub struct Exposition<'a> {
     pub lifelong: &'a Figures,
     /// The recent past, an hour for example.
     pub recent: Option<&'a Figures>,
+    /// What carom counted of its own work.
+    pub counted: &'a Counted,
     /// Names of each dimension; the others are `other`.
     pub most: usize,
+}
+
+/// carom's own work.
+#[derive(Clone, Debug, Default)]
+pub struct Counted {
+    /// The counters of `carom stats`.
+    pub counters: BTreeMap<String, u64>,
 }
 
 /// Characters of a label's value.
@@ -28,6 +37,7 @@ const LONGEST: usize = 128;
 /// The exposition.
 pub fn render(exposition: &Exposition<'_>) -> String {
     let mut text = Text::default();
+    own(&mut text, exposition.counted);
     let (lifelong, most) = (exposition.lifelong, exposition.most.max(1));
     let Outcomes { sent, bounced, expired, rejected, deleted, discarded, deferred, held } = lifelong.totals;
     text.family(
@@ -66,6 +76,23 @@ pub fn render(exposition: &Exposition<'_>) -> String {
         window(&mut text, recent, most);
     }
     text.text
+}
+
+fn own(text: &mut Text, counted: &Counted) {
+    let counter = |name: &str| counted.counters.get(name).copied().unwrap_or(0);
+    let (total, rejected) = (counter("total_messages"), counter("rejected"));
+    text.family("carom_messages_total", "counter", "Messages that carom was given, by what it did.");
+    for (outcome, count) in
+        [("taken", total.saturating_sub(rejected)), ("rejected", rejected), ("deferred", counter("deferred"))]
+    {
+        text.sample(&[("outcome", outcome)], count as f64);
+    }
+    if !counted.counters.is_empty() {
+        text.family("carom_events_total", "counter", "What carom stats shows, under the names it has there.");
+        for (name, count) in &counted.counters {
+            text.sample(&[("event", &clean(name, LONGEST))], *count as f64);
+        }
+    }
 }
 
 fn reasons(text: &mut Text, figures: &Figures, most: usize) {
@@ -212,9 +239,14 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
+    fn counted() -> Counted {
+        let counters = [("total_messages", 30), ("rejected", 4), ("open", 12), ("b\"ad\n", 1)];
+        Counted { counters: counters.map(|(name, count)| (name.to_owned(), count)).into() }
+    }
+
     fn exposed(most: usize) -> String {
         let day = fixture::day();
-        render(&Exposition { lifelong: &day, recent: Some(&day), most })
+        render(&Exposition { lifelong: &day, recent: Some(&day), counted: &counted(), most })
     }
 
     #[test]
@@ -222,7 +254,12 @@ mod tests {
         for text in [
             exposed(20),
             exposed(1),
-            render(&Exposition { lifelong: &Figures::default(), recent: None, most: 5 }),
+            render(&Exposition {
+                lifelong: &Figures::default(),
+                recent: None,
+                counted: &Counted::default(),
+                most: 5,
+            }),
         ] {
             let (mut seen, mut family) = (HashSet::new(), "");
             for line in text.lines() {
@@ -251,9 +288,17 @@ mod tests {
         assert!(exposed(9).contains(r#"{client="=1+1|\"><script>alert(1)</script>\\"#));
         let many: Vec<Line> = (0..500).map(|n| fixture::line(&format!("d{n}"), 1, 0, 0, None)).collect();
         let day = Figures { recipient_domains: many, ..Figures::default() };
-        let text = render(&Exposition { lifelong: &day, recent: Some(&day), most: 50 });
+        let text = render(&Exposition { lifelong: &day, recent: Some(&day), counted: &counted(), most: 50 });
         assert_eq!(text.matches("carom_recipient_domain_deliveries{").count(), 51);
         assert!(text.contains("recipient_domain=\"other\",status=\"sent\"} 450"), "{text}");
+    }
+
+    #[test]
+    fn its_own_messages_are_told_apart_by_what_it_did() {
+        let text = exposed(9);
+        assert!(text.contains("carom_messages_total{outcome=\"taken\"} 26\n"), "{text}");
+        assert!(text.contains("carom_messages_total{outcome=\"rejected\"} 4\n"), "{text}");
+        assert!(text.contains("carom_events_total{event=\"open\"} 12\n"), "{text}");
     }
 
     #[test]

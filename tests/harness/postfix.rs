@@ -130,6 +130,12 @@ impl Postfix {
         String::from_utf8_lossy(&listed.stdout).lines().count()
     }
 
+    /// Renames and compresses the log, and begins a new one, as Postfix does it itself. Its names have seconds.
+    pub(crate) fn rotate(&self) {
+        std::thread::sleep(Duration::from_millis(1100));
+        run(Command::new("/usr/sbin/postfix").arg("-c").arg(self.dir.join("config")).arg("logrotate"));
+    }
+
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.dir.join("mail.log")).unwrap_or_default()
     }

@@ -72,6 +72,7 @@ impl Loose {
             requeued_as: None,
             parent: None,
             notification: None,
+            before: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Plain data that can be written down and read back. Not here: which line changes what.
 //! Invariant: a recipient keeps its place in the list, which is part of its delivery's id.
 
-use crate::logs::delivery::{Delivery, Status, identify};
+use crate::logs::delivery::{Before, Delivery, Status, identify};
 use rustc_hash::{FxHashMap, FxHasher};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -73,6 +73,9 @@ pub struct Recipient {
     pub last_ms: i64,
     /// What the last attempt or decision said.
     pub said: Said,
+    /// How it stood when it was told last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Before>,
     #[serde(skip)]
     pub(super) changed: bool,
 }
@@ -101,6 +104,13 @@ impl Said {
         let start = if number == 0 { 0 } else { usize::from(self.ends[number - 1]) };
         let end = self.ends.get(number).map_or(self.text.len(), |end| usize::from(*end));
         self.text.get(start..end).filter(|part| !part.is_empty())
+    }
+}
+
+impl Recipient {
+    /// How it stands.
+    pub(super) fn stands(&self) -> Before {
+        Before { status: self.status, attempts: self.attempts, last_seen: self.last_ms }
     }
 }
 
@@ -198,6 +208,7 @@ impl Message {
             requeued_as: self.requeued_as.as_deref(),
             parent: self.parent.as_deref(),
             notification: self.notification.as_deref(),
+            before: recipient.told,
         }
     }
 }

@@ -176,6 +176,8 @@ impl Correlator {
             for at in 0..message.recipients.len() {
                 if std::mem::take(&mut message.recipients[at].changed) && !message.probe {
                     each(&message.delivery(at));
+                    let recipient = &mut message.recipients[at];
+                    recipient.told = Some(recipient.stands());
                 }
             }
         });

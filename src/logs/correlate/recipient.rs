@@ -63,6 +63,7 @@ impl Recipient {
             attempts: 0,
             last_ms,
             said: Said::default(),
+            told: None,
             changed: true,
         }
     }

@@ -29,6 +29,7 @@ pub struct Batch<'i> {
     classify: Statement<'i>,
     class: Statement<'i>,
     learn: Statement<'i>,
+    changed: Statement<'i>,
     open: bool,
 }
 
@@ -46,10 +47,15 @@ impl<'i> Batch<'i> {
                 )?,
                 class: db.prepare("SELECT reason, category, severity, rule FROM classes WHERE text = ?1")?,
                 learn: db.prepare("INSERT OR REPLACE INTO classes VALUES (?1, ?2, ?3, ?4, ?5)")?,
+                changed: db.prepare("INSERT OR IGNORE INTO changed VALUES (?1)")?,
                 open: true,
             })
         })();
         index.told(begun)
+    }
+
+    pub(super) fn index(&self) -> &'i Index {
+        self.index
     }
 
     /// Writes a delivery down as it stands; returns its row.
@@ -87,6 +93,12 @@ impl<'i> Batch<'i> {
         ]);
         self.index.told(put)?;
         Ok(id)
+    }
+
+    /// Has the delivery in a row told as an event.
+    pub fn tell(&mut self, row: i64) -> Result<()> {
+        let done = self.changed.execute([row]);
+        self.index.told(done).map(drop)
     }
 
     /// Says why the delivery in a row failed.

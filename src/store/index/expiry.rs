@@ -53,6 +53,7 @@ impl Index {
                 excess -= PIECE;
             }
         }
+        self.expire_sums(now_ms)?;
         self.remember("expired", &now_ms.to_string())?;
         Ok(gone)
     }

@@ -7,9 +7,11 @@ mod batch;
 mod expiry;
 mod query;
 mod schema;
+mod sums;
 
 pub use batch::{Batch, Shelved};
 pub use query::{Failing, Filter, Found, Shape};
+pub use sums::{Adding, Dimension, Kind, RECENT_MS, Step, Sum, Waiting, Why};
 
 use super::schema as versions;
 use crate::error::{Error, Result};

@@ -242,6 +242,28 @@ impl Index {
         Ok(())
     }
 
+    /// Up to `most` deliveries that changed and were not told as events yet, and what to forget once they are.
+    pub fn changed(&self, most: usize) -> Result<(Vec<Found>, i64)> {
+        let sql = format!(
+            "SELECT {COLUMNS}, row FROM (SELECT row FROM changed ORDER BY row LIMIT {most}) JOIN deliveries ON id = row ORDER BY row"
+        );
+        let mut last = i64::MIN;
+        let rows = (|| {
+            let mut select = self.connection.prepare(&sql)?;
+            let rows = select.query_map([], |row| {
+                last = row.get(23)?;
+                found(row)
+            })?;
+            rows.collect::<rusqlite::Result<Vec<Found>>>()
+        })();
+        Ok((self.told(rows)?, last))
+    }
+
+    /// Forgets that the deliveries up to a row changed.
+    pub fn told_changes(&self, last: i64) -> Result<()> {
+        self.told(self.connection.execute("DELETE FROM changed WHERE row <= ?1", [last])).map(drop)
+    }
+
     /// The texts that no rule knows, by shape, the most frequent first.
     pub fn unclassified(&self, filter: &Filter) -> Result<Vec<Shape>> {
         let (wanted, values) = conditions(filter, true);

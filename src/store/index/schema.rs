@@ -44,6 +44,34 @@ pub(super) const MIGRATIONS: &[&str] = &["
 
     -- policy: whose word the classes are. expired: when old deliveries were last looked for.
     CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+", "
+    CREATE TABLE sums (
+        -- Statistics: what came to its end, and attempts that were put off (deferrals), in the minute, hour and day (UTC) in which
+        -- that was logged, and since carom began to count (step 'ever', at 0). at: the beginning, milliseconds since 1970.
+        -- dimension: all, recipient-domain, provider, sender-domain, client, relay. Minutes have more than `all` for some hours only.
+        step TEXT NOT NULL, dimension TEXT NOT NULL, at INTEGER NOT NULL, name TEXT NOT NULL,
+        sent INTEGER NOT NULL, bounced INTEGER NOT NULL, expired INTEGER NOT NULL, rejected INTEGER NOT NULL,
+        deleted INTEGER NOT NULL, discarded INTEGER NOT NULL, deferrals INTEGER NOT NULL, bytes INTEGER NOT NULL,
+        PRIMARY KEY (step, dimension, at, name)) WITHOUT ROWID;
+
+    CREATE TABLE delays (
+        -- How many were delivered within how long: bucket n is about 0.01 s times 2 to the n/4, from arrival.
+        step TEXT NOT NULL, dimension TEXT NOT NULL, at INTEGER NOT NULL, name TEXT NOT NULL, bucket INTEGER NOT NULL,
+        deliveries INTEGER NOT NULL, PRIMARY KEY (step, dimension, at, name, bucket)) WITHOUT ROWID;
+
+    CREATE TABLE reasons (
+        -- Why. kind: failed, rejected (deliveries), deferral (attempts). provider: empty where it is not known. unknown: no rule decided.
+        step TEXT NOT NULL, at INTEGER NOT NULL, kind TEXT NOT NULL, provider TEXT NOT NULL, reason TEXT NOT NULL,
+        category TEXT NOT NULL, unknown INTEGER NOT NULL, number INTEGER NOT NULL,
+        PRIMARY KEY (step, at, kind, provider, reason, category, unknown)) WITHOUT ROWID;
+
+    CREATE TABLE changed (
+        -- Deliveries that changed and are still to be written into a file of events.
+        row INTEGER PRIMARY KEY);
+
+    CREATE TABLE lines (
+        -- Lines of logs, in the hour of the latest line that was read with them.
+        at INTEGER PRIMARY KEY, parsed INTEGER NOT NULL, ignored INTEGER NOT NULL, other INTEGER NOT NULL, unknown INTEGER NOT NULL);
 "];
 
 /// Made when a tick has read all that there is.

@@ -1,0 +1,322 @@
+//! What a transaction counts: how deliveries ended, why, and how long they took, in the hour in which that was logged.
+//!
+//! Not here: the tables (`store::index`) and what is made of them (`stats`). A delivery is told many times while it changes; what
+//! it was before comes with it, so that its end counts once, and is taken back if it was not the end. Invariant: memory is bounded by
+//! `FULL` names, after which a transaction ends.
+
+use crate::error::Result;
+use crate::logs::delivery::Before;
+use crate::logs::failure::host;
+use crate::logs::{Delivery, Status};
+use crate::policy::class::Class;
+use crate::stats::domain::registered;
+use crate::stats::provider::provider;
+use crate::store::index::{Batch, Dimension, Kind, RECENT_MS, Step, Sum, Why};
+use rustc_hash::FxHashMap;
+use std::rc::Rc;
+
+/// So many names, and what was counted is to be written down.
+const FULL: usize = 200_000;
+/// Characters of a name.
+const LONGEST: usize = 128;
+/// What stands for the null sender.
+const NULL_SENDER: &str = "<>";
+
+/// Everything that was counted since it was last written down.
+#[derive(Default)]
+pub(super) struct Tally {
+    minutes: FxHashMap<i64, Sum>,
+    slots: FxHashMap<(Step, i64), Slot>,
+    names: usize,
+    scratch: String,
+}
+
+/// What was counted in one step.
+#[derive(Default)]
+struct Slot {
+    all: Entry,
+    named: [FxHashMap<Box<str>, Entry>; 5],
+    reasons: FxHashMap<(Kind, &'static str, u64), i64>,
+}
+
+#[derive(Default)]
+struct Entry {
+    sum: Sum,
+    delays: Vec<(u8, u32)>,
+}
+
+impl Entry {
+    fn add(&mut self, sum: &Sum, bucket: Option<u8>) {
+        self.sum += sum;
+        let Some(bucket) = bucket else { return };
+        match self.delays.iter_mut().find(|(known, _)| *known == bucket) {
+            Some((_, deliveries)) => *deliveries += 1,
+            None => self.delays.push((bucket, 1)),
+        }
+    }
+
+    fn merge(&mut self, other: &Entry) {
+        self.sum += &other.sum;
+        for (bucket, more) in &other.delays {
+            match self.delays.iter_mut().find(|(known, _)| known == bucket) {
+                Some((_, deliveries)) => *deliveries += more,
+                None => self.delays.push((*bucket, *more)),
+            }
+        }
+    }
+}
+
+impl Slot {
+    fn merge(&mut self, other: &Slot) {
+        self.all.merge(&other.all);
+        for (into, from) in self.named.iter_mut().zip(&other.named) {
+            for (name, entry) in from {
+                match into.get_mut(name) {
+                    Some(known) => known.merge(entry),
+                    None => into.entry(name.clone()).or_default().merge(entry),
+                }
+            }
+        }
+        for (key, number) in &other.reasons {
+            *self.reasons.entry(*key).or_default() += number;
+        }
+    }
+}
+
+/// How long a delivery took: bucket n is about 0.01 s times 2 to the n/4.
+fn bucket(seconds: f64) -> u8 {
+    // The cast saturates.
+    (4.0 * (seconds.max(0.01) / 0.01).log2()).round() as u8
+}
+
+fn ends(status: Status, sum: &mut Sum) -> Option<&mut i64> {
+    match status {
+        Status::Sent => Some(&mut sum.sent),
+        Status::Bounced => Some(&mut sum.bounced),
+        Status::Expired => Some(&mut sum.expired),
+        Status::Rejected => Some(&mut sum.rejected),
+        Status::Deleted => Some(&mut sum.deleted),
+        Status::Discarded => Some(&mut sum.discarded),
+        Status::Deferred | Status::Held => None,
+    }
+}
+
+impl Tally {
+    /// Counts what is new of a delivery. `reply`: by which the class of what it says is known. `now_ms`: minutes long before have no names.
+    pub(super) fn count(&mut self, delivery: &Delivery<'_>, reply: Option<u64>, now_ms: i64) {
+        let before = delivery.before;
+        let is_new = before.is_none_or(|before| before.status != delivery.status);
+        let attempts = delivery.attempts.saturating_sub(before.map_or(0, |before| before.attempts));
+        // The last attempt is the one that ended it.
+        let ended =
+            is_new && delivery.status.is_final() && delivery.attempts > 0 && was_tried(delivery.status);
+        let put_off = i64::from(attempts.saturating_sub(u32::from(ended)));
+        let mut sum = Sum { deferrals: put_off, ..Sum::default() };
+        if is_new && let Some(count) = ends(delivery.status, &mut sum) {
+            *count = 1;
+        }
+        if is_new && delivery.status == Status::Sent {
+            sum.bytes = delivery.size.and_then(|size| size.try_into().ok()).unwrap_or(0);
+        }
+        if sum == Sum::default() {
+            return;
+        }
+        let names = self.names_of(delivery);
+        if let Some(before) = before.filter(|before| is_new && before.status.is_final()) {
+            self.take_back(before, delivery, &names, now_ms);
+        }
+        let delay = delivery.delay.filter(|_| is_new && delivery.status == Status::Sent);
+        let kind = match delivery.status {
+            Status::Bounced | Status::Expired => Some(Kind::Failed),
+            Status::Rejected => Some(Kind::Rejected),
+            Status::Deferred => Some(Kind::Deferral),
+            _ => None,
+        };
+        let why = reply.zip(kind).map(|(reply, kind)| (kind, names.provider().unwrap_or_default(), reply));
+        let number = if delivery.status == Status::Deferred { put_off } else { i64::from(is_new) };
+        let slot = self.add(delivery.last_seen, &sum, delay.map(bucket), &names, now_ms);
+        if let Some(why) = why.filter(|_| number > 0) {
+            *slot.reasons.entry(why).or_default() += number;
+        }
+        self.scratch = names.text;
+    }
+
+    /// What seemed to be the end was not.
+    fn take_back(&mut self, before: Before, delivery: &Delivery<'_>, names: &Names, now_ms: i64) {
+        let mut sum = Sum::default();
+        if let Some(count) = ends(before.status, &mut sum) {
+            *count = -1;
+        }
+        if before.status == Status::Sent {
+            sum.bytes = -delivery.size.and_then(|size| i64::try_from(size).ok()).unwrap_or(0);
+        }
+        self.add(before.last_seen, &sum, None, names, now_ms);
+    }
+
+    fn add(&mut self, at_ms: i64, sum: &Sum, bucket: Option<u8>, names: &Names, now_ms: i64) -> &mut Slot {
+        *self.minutes.entry(Step::Minute.start(at_ms)).or_default() += sum;
+        let step = if at_ms > now_ms - RECENT_MS { Step::Minute } else { Step::Hour };
+        let slot = self.slots.entry((step, step.start(at_ms))).or_default();
+        slot.all.add(sum, bucket);
+        for (at, (map, dimension)) in slot.named.iter_mut().zip(Dimension::NAMED).enumerate() {
+            let Some(name) = names.get(at) else { continue };
+            let timed = matches!(dimension, Dimension::RecipientDomain | Dimension::Provider);
+            let bucket = bucket.filter(|_| timed);
+            match map.get_mut(name) {
+                Some(entry) => entry.add(sum, bucket),
+                None => {
+                    self.names += 1;
+                    map.entry(name.into()).or_default().add(sum, bucket);
+                }
+            }
+        }
+        slot
+    }
+
+    /// The names under which a delivery counts, in the order of `Dimension::NAMED`.
+    fn names_of(&mut self, delivery: &Delivery<'_>) -> Names {
+        let mut names = Names { text: std::mem::take(&mut self.scratch), ends: [0; 4], provider: None };
+        names.text.clear();
+        let relay = host(delivery.relay);
+        names.provider = provider(relay);
+        names.push_domain(0, delivery.recipient);
+        match delivery.sender {
+            Some("") => names.text.push_str(NULL_SENDER),
+            sender => names.push_domain(1, sender),
+        }
+        names.ends[1] = names.text.len();
+        names.push(2, delivery.client_id.unwrap_or_default());
+        names.push(3, relay);
+        names
+    }
+
+    /// So much was counted that it should be written down.
+    pub(super) fn is_full(&self) -> bool {
+        self.names > FULL
+    }
+
+    /// Writes down what was counted, and begins anew.
+    pub(super) fn flush(
+        &mut self,
+        batch: &mut Batch<'_>,
+        class: impl Fn(&mut Batch<'_>, u64) -> Result<Option<Rc<Class>>>,
+    ) -> Result<()> {
+        let slots = std::mem::take(&mut self.slots);
+        let minutes = std::mem::take(&mut self.minutes);
+        self.names = 0;
+        if minutes.is_empty() {
+            return Ok(());
+        }
+        let mut classes: FxHashMap<u64, Option<Rc<Class>>> = FxHashMap::default();
+        for (_, _, reply) in slots.values().flat_map(|slot| slot.reasons.keys()) {
+            if !classes.contains_key(reply) {
+                classes.insert(*reply, class(batch, *reply)?);
+            }
+        }
+        let mut adding = batch.adding()?;
+        for (at, sum) in &minutes {
+            adding.add((Step::Minute, Dimension::All, *at), "", true, sum, &[])?;
+        }
+        // A step is written, and counts for the next longer one.
+        let mut level: FxHashMap<(Step, i64), Slot> = slots;
+        while !level.is_empty() {
+            let mut next: FxHashMap<(Step, i64), Slot> = FxHashMap::default();
+            let shortest = level.keys().map(|(step, _)| *step).min().unwrap_or(Step::Ever);
+            for ((step, at), slot) in level {
+                if step != shortest {
+                    next.entry((step, at)).or_default().merge(&slot);
+                    continue;
+                }
+                write(&mut adding, step, at, &slot, &classes)?;
+                let longer = match step {
+                    Step::Minute => Step::Hour,
+                    Step::Hour => Step::Day,
+                    Step::Day => Step::Ever,
+                    Step::Ever => continue,
+                };
+                next.entry((longer, longer.start(at))).or_default().merge(&slot);
+            }
+            level = next;
+        }
+        Ok(())
+    }
+}
+
+/// Was that the end of an attempt, and not an operator's or a table's?
+fn was_tried(status: Status) -> bool {
+    matches!(status, Status::Sent | Status::Bounced)
+}
+
+fn write(
+    adding: &mut crate::store::index::Adding<'_>,
+    step: Step,
+    at: i64,
+    slot: &Slot,
+    classes: &FxHashMap<u64, Option<Rc<Class>>>,
+) -> Result<()> {
+    // What minutes count in all is there already.
+    let sum = if step == Step::Minute { Sum::default() } else { slot.all.sum };
+    adding.add((step, Dimension::All, at), "", true, &sum, &slot.all.delays)?;
+    for (names, dimension) in slot.named.iter().zip(Dimension::NAMED) {
+        // Names that strangers choose are not remembered for ever.
+        if step == Step::Ever && dimension != Dimension::Provider {
+            continue;
+        }
+        let room = adding.room(step, dimension, at, names.len())?;
+        for (name, entry) in names {
+            adding.add((step, dimension, at), name, room, &entry.sum, &entry.delays)?;
+        }
+    }
+    let mut reasons: FxHashMap<(Kind, &str, &str, &str, bool), i64> = FxHashMap::default();
+    for ((kind, provider, reply), number) in &slot.reasons {
+        if let Some(Some(class)) = classes.get(reply) {
+            let unknown = class.rule.is_empty();
+            *reasons.entry((*kind, provider, &class.reason, &class.category, unknown)).or_default() += number;
+        }
+    }
+    for ((kind, provider, reason, category, unknown), number) in reasons {
+        let (provider, reason, category) = (provider.into(), reason.into(), category.into());
+        adding.add_reason(step, at, &Why { kind, provider, reason, category, unknown, number })?;
+    }
+    Ok(())
+}
+
+/// Names of one delivery, in one text.
+struct Names {
+    text: String,
+    ends: [usize; 4],
+    provider: Option<&'static str>,
+}
+
+impl Names {
+    fn push(&mut self, at: usize, name: &str) {
+        let cut = name.char_indices().nth(LONGEST).map_or(name.len(), |(cut, _)| cut);
+        self.text.push_str(&name[..cut]);
+        self.ends[at] = self.text.len();
+    }
+
+    fn push_domain(&mut self, at: usize, address: Option<&str>) {
+        let domain = address.and_then(|address| address.rsplit_once('@')).map_or("", |(_, domain)| domain);
+        let start = self.text.len();
+        self.push(at, registered(domain));
+        self.text[start..].make_ascii_lowercase();
+    }
+
+    /// The name in a dimension.
+    fn get(&self, at: usize) -> Option<&str> {
+        let part = |at: usize| {
+            let start = if at == 0 { 0 } else { self.ends[at - 1] };
+            self.text.get(start..self.ends[at]).filter(|name| !name.is_empty())
+        };
+        match at {
+            0 => part(0),
+            1 => self.provider,
+            2..=4 => part(at - 1),
+            _ => None,
+        }
+    }
+
+    fn provider(&self) -> Option<&'static str> {
+        self.provider
+    }
+}

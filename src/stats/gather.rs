@@ -1,0 +1,285 @@
+//! The figures of a period, out of the index: what was counted, and what waits still.
+//!
+//! Not here: counting (`ingest`) and showing. Names are known by the hour, so a period of the past begins and ends with one; the
+//! figures say which it was. Invariant: nothing is read but rows of the period.
+
+use super::figures::{
+    Figures, Line, LineCounts, Outcomes, Percentiles, Point, ProviderReason, Reason, Step, UnknownText, top,
+};
+use super::{domain, provider};
+use crate::error::Result;
+use crate::logs::Lines;
+use crate::logs::failure::host;
+use crate::store::index::{Dimension, Filter, Index, Kind, RECENT_MS, Sum, Waiting};
+use crate::store::index::{Step as Kept, Why};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
+
+/// Names of each dimension that are told apart.
+const NAMES: usize = 1000;
+/// Shapes of unknown texts.
+const SHAPES: u64 = 50;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// The figures from one time (milliseconds since 1970) until before another.
+pub fn figures(index: &Index, from_ms: i64, to_ms: i64, now_ms: i64) -> Result<Figures> {
+    let (kept, from, to) = steps(from_ms, to_ms, now_ms);
+    let step = match to - from {
+        ..=10_800_000 => Step::Minute,
+        ..=777_600_000 => Step::Hour,
+        _ => Step::Day,
+    };
+    let waiting = index.waiting((from, to))?;
+    let mut figures = gathered(index, kept, (from, to), &waiting)?;
+    figures.step = step;
+    let course = match step {
+        Step::Minute => Kept::Minute,
+        Step::Hour => Kept::Hour,
+        Step::Day => Kept::Day,
+    };
+    let mut points: BTreeMap<i64, Outcomes> = BTreeMap::new();
+    for (at, sum) in index.course(course, (from, to))? {
+        *points.entry(at).or_default() += outcomes(&sum);
+    }
+    for one in &waiting {
+        *points.entry(course.start(one.last_ms)).or_default() += waits(one);
+    }
+    figures.series = points.into_iter().map(|(at_ms, outcomes)| Point { at_ms, outcomes }).collect();
+    figures.lines = counts(index.lines((from, to))?);
+    figures.unknown = unknown(index, from, to)?;
+    Ok(figures)
+}
+
+/// Everything since carom began to count: outcomes, providers and reasons, which never shrink.
+pub fn lifelong(index: &Index) -> Result<Figures> {
+    let mut figures = gathered(index, Kept::Ever, (0, 1), &[])?;
+    (figures.totals.deferred, figures.totals.held) = index.waiting_count()?;
+    figures.lines = counts(index.all_lines()?);
+    let unknown: i64 =
+        index.reasons(Kept::Ever, (0, 1))?.iter().filter(|why| why.unknown).map(|why| why.number).sum();
+    let count = u64::try_from(unknown).unwrap_or(0);
+    figures.unknown = vec![UnknownText { count, ..UnknownText::default() }];
+    Ok(figures)
+}
+
+/// Which steps make up a period, and where the first begins and the last ends.
+fn steps(from: i64, to: i64, now: i64) -> (Kept, i64, i64) {
+    let whole = |step: i64| from.rem_euclid(step) == 0 && to.rem_euclid(step) == 0;
+    let around = |step: Kept| (step, step.start(from), step.start(to - 1) + step.ms());
+    if whole(DAY_MS) {
+        (Kept::Day, from, to)
+    } else if whole(HOUR_MS) {
+        (Kept::Hour, from, to)
+    } else if from > now - RECENT_MS + 60_000 {
+        around(Kept::Minute)
+    } else {
+        around(Kept::Hour)
+    }
+}
+
+fn gathered(index: &Index, step: Kept, period: (i64, i64), waiting: &[Waiting]) -> Result<Figures> {
+    let at = |ms| Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
+    let all = index.sums(step, Dimension::All, period)?.pop().map(|(_, sum)| sum).unwrap_or_default();
+    let whys = index.reasons(step, period)?;
+    let mut totals = outcomes(&all);
+    waiting.iter().for_each(|one| totals += waits(one));
+    let lines = |dimension| lines(index, step, dimension, period, waiting);
+    Ok(Figures {
+        from_ms: period.0,
+        to_ms: period.1,
+        utc_offset: TimeZone::system().to_offset(at(period.0)).seconds(),
+        totals,
+        deferrals: count(all.deferrals),
+        bytes: count(all.bytes),
+        delay: delays(index, step, Dimension::All, period)?.remove(""),
+        reasons: reasons(&whys, Kind::Failed, waiting),
+        rejects: reasons(&whys, Kind::Rejected, &[]),
+        recipient_domains: lines(Dimension::RecipientDomain)?,
+        providers: lines(Dimension::Provider)?,
+        sender_domains: lines(Dimension::SenderDomain)?,
+        clients: lines(Dimension::Client)?,
+        relays: lines(Dimension::Relay)?,
+        provider_reasons: of_providers(&whys, waiting),
+        ..Figures::default()
+    })
+}
+
+fn count(number: i64) -> u64 {
+    number.try_into().unwrap_or(0)
+}
+
+fn outcomes(sum: &Sum) -> Outcomes {
+    Outcomes {
+        sent: count(sum.sent),
+        bounced: count(sum.bounced),
+        deferred: 0,
+        expired: count(sum.expired),
+        rejected: count(sum.rejected),
+        held: 0,
+        deleted: count(sum.deleted),
+        discarded: count(sum.discarded),
+    }
+}
+
+fn waits(waiting: &Waiting) -> Outcomes {
+    let (deferred, held) = if waiting.held { (0, 1) } else { (1, 0) };
+    Outcomes { deferred, held, ..Outcomes::default() }
+}
+
+fn counts(lines: Lines) -> LineCounts {
+    LineCounts { parsed: lines.events, ignored: lines.ignored + lines.foreign, unknown: lines.unknown }
+}
+
+/// The registered domain of an address, in lower case.
+fn domain_of(address: Option<&str>) -> Option<String> {
+    let domain = domain::registered(address?.rsplit_once('@')?.1);
+    Some(domain.to_ascii_lowercase()).filter(|domain| !domain.is_empty())
+}
+
+/// The name under which something that waits stands in a dimension: as those that came to an end.
+fn name_of(waiting: &Waiting, dimension: Dimension) -> Option<String> {
+    let relay = host(waiting.relay.as_deref());
+    match dimension {
+        Dimension::All => Some(String::new()),
+        Dimension::RecipientDomain => domain_of(waiting.recipient.as_deref()),
+        Dimension::Provider => provider::provider(relay).map(str::to_owned),
+        Dimension::SenderDomain if waiting.sender.as_deref() == Some("") => Some("<>".into()),
+        Dimension::SenderDomain => domain_of(waiting.sender.as_deref()),
+        Dimension::Client => waiting.client.clone(),
+        Dimension::Relay => Some(relay.to_owned()).filter(|relay| !relay.is_empty()),
+    }
+}
+
+fn lines(
+    index: &Index,
+    step: Kept,
+    dimension: Dimension,
+    period: (i64, i64),
+    waiting: &[Waiting],
+) -> Result<Vec<Line>> {
+    let mut delays = delays(index, step, dimension, period)?;
+    let mut lines: BTreeMap<String, Line> = BTreeMap::new();
+    for (name, sum) in index.sums(step, dimension, period)? {
+        let line = Line {
+            outcomes: outcomes(&sum),
+            deferrals: count(sum.deferrals),
+            bytes: count(sum.bytes),
+            delay: delays.remove(&name),
+            name: name.clone(),
+        };
+        lines.insert(name, line);
+    }
+    for one in waiting {
+        let Some(name) = name_of(one, dimension) else { continue };
+        let line = lines.entry(name.clone()).or_insert_with(|| Line { name, ..Line::default() });
+        line.outcomes += waits(one);
+    }
+    let lines: Vec<Line> = lines.into_values().collect();
+    let (mut kept, rest) = top(&lines, NAMES);
+    kept.extend(rest);
+    Ok(kept)
+}
+
+/// Within how long deliveries were made, by name.
+fn delays(
+    index: &Index,
+    step: Kept,
+    dimension: Dimension,
+    period: (i64, i64),
+) -> Result<BTreeMap<String, Percentiles>> {
+    let mut buckets: BTreeMap<String, Vec<(u8, u64)>> = BTreeMap::new();
+    for (name, bucket, deliveries) in index.delays(step, dimension, period)? {
+        buckets.entry(name).or_default().push((bucket, deliveries));
+    }
+    Ok(buckets.into_iter().map(|(name, buckets)| (name, percentiles(&buckets))).collect())
+}
+
+fn percentiles(buckets: &[(u8, u64)]) -> Percentiles {
+    let all: u64 = buckets.iter().map(|(_, deliveries)| deliveries).sum();
+    let within = |share: f64| {
+        let wanted = share * all as f64;
+        let mut before = 0.0;
+        for (bucket, deliveries) in buckets {
+            let here = *deliveries as f64;
+            if before + here >= wanted {
+                let part = ((wanted - before) / here.max(1.0)).clamp(0.0, 1.0);
+                return 0.01 * 2f64.powf((f64::from(*bucket) - 0.5 + part) / 4.0);
+            }
+            before += here;
+        }
+        0.0
+    };
+    let rounded = |seconds: f64| (seconds * 1000.0).round() / 1000.0;
+    Percentiles { p50: rounded(within(0.5)), p90: rounded(within(0.9)), p99: rounded(within(0.99)) }
+}
+
+/// The most frequent first.
+fn reasons(whys: &[Why], kind: Kind, waiting: &[Waiting]) -> Vec<Reason> {
+    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for why in whys.iter().filter(|why| why.kind == kind) {
+        *counts.entry((&why.reason, &why.category)).or_default() += count(why.number);
+    }
+    for one in waiting {
+        let Some(reason) = &one.reason else { continue };
+        *counts.entry((reason, one.category.as_deref().unwrap_or_default())).or_default() += 1;
+    }
+    let mut reasons: Vec<Reason> = (counts.into_iter())
+        .map(|((reason, category), count)| Reason { reason: reason.into(), category: category.into(), count })
+        .collect();
+    reasons.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
+    reasons
+}
+
+fn of_providers(whys: &[Why], waiting: &[Waiting]) -> Vec<ProviderReason> {
+    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for why in whys.iter().filter(|why| why.kind == Kind::Failed && !why.provider.is_empty()) {
+        *counts.entry((&why.provider, &why.reason)).or_default() += count(why.number);
+    }
+    for one in waiting {
+        let whose = provider::provider(host(one.relay.as_deref()));
+        if let (Some(provider), Some(reason)) = (whose, &one.reason) {
+            *counts.entry((provider, reason)).or_default() += 1;
+        }
+    }
+    (counts.into_iter())
+        .map(|((provider, reason), count)| ProviderReason {
+            provider: provider.into(),
+            reason: reason.into(),
+            count,
+        })
+        .collect()
+}
+
+fn unknown(index: &Index, from: i64, to: i64) -> Result<Vec<UnknownText>> {
+    let filter =
+        Filter { since_ms: Some(from), until_ms: Some(to), limit: Some(SHAPES), ..Filter::default() };
+    let shapes = index.unclassified(&filter)?.into_iter();
+    Ok(shapes.map(|one| UnknownText { shape: one.shape, count: one.count, example: one.example }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_lie_within_their_bucket() {
+        let one = percentiles(&[(28, 1)]);
+        // Bucket 28 is 0.01 s times 2 to the 7: 1.28 s, give or take 9 %.
+        assert!((1.17..1.40).contains(&one.p50) && one.p50 <= one.p99, "{one:?}");
+        let many = percentiles(&[(0, 50), (28, 45), (60, 5)]);
+        assert!(many.p50 < 0.012 && (1.1..1.4).contains(&many.p90) && many.p99 > 300.0, "{many:?}");
+    }
+
+    #[test]
+    fn a_period_of_the_past_has_whole_hours() {
+        let now = 100 * DAY_MS + 5 * HOUR_MS;
+        assert_eq!(steps(DAY_MS, 3 * DAY_MS, now), (Kept::Day, DAY_MS, 3 * DAY_MS));
+        assert_eq!(steps(HOUR_MS, DAY_MS, now), (Kept::Hour, HOUR_MS, DAY_MS));
+        assert_eq!(steps(HOUR_MS + 5, 2 * HOUR_MS + 1, now), (Kept::Hour, HOUR_MS, 3 * HOUR_MS));
+        let minute = 60_000;
+        let ago = now - 15 * minute;
+        assert_eq!(steps(ago + 1, now + 1, now), (Kept::Minute, ago, now + minute));
+    }
+}

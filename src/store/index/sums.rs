@@ -1,0 +1,479 @@
+//! Statistics in the index: what was counted in each minute, hour and day.
+//!
+//! Not here: what counts (`ingest`), and how it is shown (`stats`). Invariant: they are written in the transaction of the lines that
+//! they count, so that each counts once.
+
+use super::{Batch, Index};
+use crate::error::Result;
+use crate::logs::Lines;
+use rusqlite::types::Value;
+use rusqlite::{Statement, params, params_from_iter};
+
+const HOUR_MS: i64 = 3_600_000;
+/// Minutes have names for so long (milliseconds): what alerts and short reports look at.
+pub const RECENT_MS: i64 = 3 * HOUR_MS;
+/// Minutes without names are kept so long (milliseconds).
+const MINUTES_MS: i64 = 7 * 24 * HOUR_MS;
+/// Hours are kept so long (milliseconds).
+const HOURS_MS: i64 = 100 * 24 * HOUR_MS;
+/// Days are kept so long (milliseconds).
+const DAYS_MS: i64 = 1100 * 24 * HOUR_MS;
+/// Names of one dimension in one step; others count as `other`. Strangers choose names.
+const NAMES: i64 = 20_000;
+/// With fewer new names than this nobody looks how many there are.
+const FEW: usize = 200;
+/// What stands for the names beyond.
+const OTHER: &str = "other";
+
+/// A length of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// 60 seconds.
+    Minute,
+    /// 60 minutes.
+    Hour,
+    /// 24 hours, UTC.
+    Day,
+    /// Since carom began to count.
+    Ever,
+}
+
+impl Step {
+    /// Its length in milliseconds.
+    pub fn ms(self) -> i64 {
+        match self {
+            Step::Minute => 60_000,
+            Step::Hour => HOUR_MS,
+            Step::Day => 24 * HOUR_MS,
+            Step::Ever => i64::MAX,
+        }
+    }
+
+    /// When the step began that a time belongs to.
+    pub fn start(self, at_ms: i64) -> i64 {
+        if self == Step::Ever { 0 } else { at_ms.div_euclid(self.ms()) * self.ms() }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Step::Minute => "minute",
+            Step::Hour => "hour",
+            Step::Day => "day",
+            Step::Ever => "ever",
+        }
+    }
+}
+
+/// What deliveries have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dimension {
+    /// Nothing: all of them, under the empty name.
+    All,
+    /// The registrable domain of the recipient.
+    RecipientDomain,
+    /// Who runs the recipient's mail server.
+    Provider,
+    /// The registrable domain of the envelope sender.
+    SenderDomain,
+    /// The client id.
+    Client,
+    /// The name of the next hop.
+    Relay,
+}
+
+impl Dimension {
+    /// Those that have names.
+    pub const NAMED: [Dimension; 5] = [
+        Dimension::RecipientDomain,
+        Dimension::Provider,
+        Dimension::SenderDomain,
+        Dimension::Client,
+        Dimension::Relay,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Dimension::All => "all",
+            Dimension::RecipientDomain => "recipient-domain",
+            Dimension::Provider => "provider",
+            Dimension::SenderDomain => "sender-domain",
+            Dimension::Client => "client",
+            Dimension::Relay => "relay",
+        }
+    }
+}
+
+/// What is counted. What is taken back counts less than nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Deliveries by how they ended.
+    pub sent: i64,
+    /// See `sent`.
+    pub bounced: i64,
+    /// See `sent`.
+    pub expired: i64,
+    /// See `sent`.
+    pub rejected: i64,
+    /// See `sent`.
+    pub deleted: i64,
+    /// See `sent`.
+    pub discarded: i64,
+    /// Attempts that were put off.
+    pub deferrals: i64,
+    /// Bytes delivered.
+    pub bytes: i64,
+}
+
+impl std::ops::AddAssign<&Sum> for Sum {
+    fn add_assign(&mut self, other: &Sum) {
+        self.sent += other.sent;
+        self.bounced += other.bounced;
+        self.expired += other.expired;
+        self.rejected += other.rejected;
+        self.deleted += other.deleted;
+        self.discarded += other.discarded;
+        self.deferrals += other.deferrals;
+        self.bytes += other.bytes;
+    }
+}
+
+/// What a reason is the reason of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A delivery that bounced or expired.
+    Failed,
+    /// Mail that was refused in the session.
+    Rejected,
+    /// An attempt that was put off.
+    Deferral,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Failed => "failed",
+            Kind::Rejected => "rejected",
+            Kind::Deferral => "deferral",
+        }
+    }
+}
+
+/// How often there was a reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Why {
+    /// What it is the reason of.
+    pub kind: Kind,
+    /// Who runs the mail server; empty where that is not known.
+    pub provider: String,
+    /// The fine word.
+    pub reason: String,
+    /// PowerMTA's category.
+    pub category: String,
+    /// No rule decided.
+    pub unknown: bool,
+    /// How many.
+    pub number: i64,
+}
+
+/// A delivery that did not come to an end yet.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// On hold; else deferred.
+    pub held: bool,
+    /// Last heard of, milliseconds since 1970.
+    pub last_ms: i64,
+    /// Envelope recipient.
+    pub recipient: Option<String>,
+    /// Envelope sender.
+    pub sender: Option<String>,
+    /// Whose message it is.
+    pub client: Option<String>,
+    /// Next hop.
+    pub relay: Option<String>,
+    /// Why it was put off.
+    pub reason: Option<String>,
+    /// The category of that.
+    pub category: Option<String>,
+}
+
+/// Adds to the statistics, in a transaction.
+pub struct Adding<'i> {
+    index: &'i Index,
+    sum: Statement<'i>,
+    there: Statement<'i>,
+    delay: Statement<'i>,
+    why: Statement<'i>,
+}
+
+impl<'i> Batch<'i> {
+    /// Adds to the statistics.
+    pub fn adding(&self) -> Result<Adding<'i>> {
+        let index = self.index();
+        let db = &index.connection;
+        let made = (|| {
+            Ok(Adding {
+                index,
+                sum: db.prepare(
+                    "INSERT INTO sums VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                     ON CONFLICT DO UPDATE SET sent = sent + ?5, bounced = bounced + ?6, expired = expired + ?7,
+                     rejected = rejected + ?8, deleted = deleted + ?9, discarded = discarded + ?10,
+                     deferrals = deferrals + ?11, bytes = bytes + ?12",
+                )?,
+                there: db.prepare(
+                    "SELECT 1 FROM sums WHERE step = ?1 AND dimension = ?2 AND at = ?3 AND name = ?4",
+                )?,
+                delay: db.prepare(
+                    "INSERT INTO delays VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                     ON CONFLICT DO UPDATE SET deliveries = deliveries + ?6",
+                )?,
+                why: db.prepare(
+                    "INSERT INTO reasons VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                     ON CONFLICT DO UPDATE SET number = number + ?8",
+                )?,
+            })
+        })();
+        index.told(made)
+    }
+
+    /// Adds lines to an hour.
+    pub fn add_lines(&self, at_ms: i64, lines: &Lines) -> Result<()> {
+        let index = self.index();
+        let add =
+            "INSERT INTO lines VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET parsed = parsed + ?2,
+            ignored = ignored + ?3, other = other + ?4, unknown = unknown + ?5";
+        let counts = [lines.events, lines.ignored, lines.foreign, lines.unknown].map(|count| count as i64);
+        let values = params![Step::Hour.start(at_ms), counts[0], counts[1], counts[2], counts[3]];
+        index.told(index.connection.execute(add, values)).map(drop)
+    }
+}
+
+impl Adding<'_> {
+    /// How many of these names may be new: all, unless there are too many already.
+    pub fn room(&self, step: Step, dimension: Dimension, at: i64, names: usize) -> Result<bool> {
+        if names < FEW {
+            return Ok(true);
+        }
+        let count = "SELECT count(*) FROM sums WHERE step = ?1 AND dimension = ?2 AND at = ?3";
+        let values = params![step.name(), dimension.name(), at];
+        let there: i64 = self.index.told(self.index.connection.query_row(count, values, |row| row.get(0)))?;
+        Ok(there.saturating_add(names as i64) <= NAMES)
+    }
+
+    /// Adds to a name. Without `room` a new one counts as `other`. Delays are pairs of bucket and deliveries.
+    pub fn add(
+        &mut self,
+        (step, dimension, at): (Step, Dimension, i64),
+        name: &str,
+        room: bool,
+        sum: &Sum,
+        delays: &[(u8, u32)],
+    ) -> Result<()> {
+        let (step, dimension) = (step.name(), dimension.name());
+        let known = room || self.index.told(self.there.exists(params![step, dimension, at, name]))?;
+        let name = if known { name } else { OTHER };
+        let done = self.sum.execute(params![
+            step,
+            dimension,
+            at,
+            name,
+            sum.sent,
+            sum.bounced,
+            sum.expired,
+            sum.rejected,
+            sum.deleted,
+            sum.discarded,
+            sum.deferrals,
+            sum.bytes
+        ]);
+        self.index.told(done)?;
+        for (bucket, deliveries) in delays {
+            let done = self.delay.execute(params![step, dimension, at, name, bucket, deliveries]);
+            self.index.told(done)?;
+        }
+        Ok(())
+    }
+
+    /// Adds to a reason.
+    pub fn add_reason(&mut self, step: Step, at: i64, why: &Why) -> Result<()> {
+        let kind = why.kind.name();
+        let values =
+            params![step.name(), at, kind, why.provider, why.reason, why.category, why.unknown, why.number];
+        self.index.told(self.why.execute(values)).map(drop)
+    }
+}
+
+const COUNTS: &str = "sum(sent), sum(bounced), sum(expired), sum(rejected), sum(deleted), sum(discarded), sum(deferrals), sum(bytes)";
+
+fn counts(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Sum> {
+    let get = |at: usize| row.get::<_, Option<i64>>(first + at).map(Option::unwrap_or_default);
+    Ok(Sum {
+        sent: get(0)?,
+        bounced: get(1)?,
+        expired: get(2)?,
+        rejected: get(3)?,
+        deleted: get(4)?,
+        discarded: get(5)?,
+        deferrals: get(6)?,
+        bytes: get(7)?,
+    })
+}
+
+impl Index {
+    fn rows<T>(
+        &self,
+        sql: &str,
+        values: &[Value],
+        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
+        let rows = (|| {
+            let mut select = self.connection.prepare_cached(sql)?;
+            select.query_map(params_from_iter(values), read)?.collect()
+        })();
+        self.told(rows)
+    }
+
+    /// The sums of each name over all steps that begin in a period.
+    pub fn sums(
+        &self,
+        step: Step,
+        dimension: Dimension,
+        (from, to): (i64, i64),
+    ) -> Result<Vec<(String, Sum)>> {
+        let sql = format!(
+            "SELECT name, {COUNTS} FROM sums WHERE step = ?1 AND dimension = ?2 AND at >= ?3 AND at < ?4 GROUP BY name"
+        );
+        self.rows(&sql, &period(step, dimension, from, to), |row| Ok((row.get(0)?, counts(row, 1)?)))
+    }
+
+    /// The sums of all deliveries, step by step.
+    pub fn course(&self, step: Step, (from, to): (i64, i64)) -> Result<Vec<(i64, Sum)>> {
+        let sql = format!(
+            "SELECT at, {COUNTS} FROM sums WHERE step = ?1 AND dimension = ?2 AND at >= ?3 AND at < ?4 GROUP BY at ORDER BY at"
+        );
+        let values = period(step, Dimension::All, from, to);
+        self.rows(&sql, &values, |row| Ok((row.get(0)?, counts(row, 1)?)))
+    }
+
+    /// Deliveries by name and bucket of delay, in the order of both.
+    pub fn delays(
+        &self,
+        step: Step,
+        dimension: Dimension,
+        (from, to): (i64, i64),
+    ) -> Result<Vec<(String, u8, u64)>> {
+        let sql = "SELECT name, bucket, sum(deliveries) FROM delays
+            WHERE step = ?1 AND dimension = ?2 AND at >= ?3 AND at < ?4 GROUP BY name, bucket ORDER BY name, bucket";
+        self.rows(sql, &period(step, dimension, from, to), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.try_into().unwrap_or(0)))
+        })
+    }
+
+    /// Reasons in a period.
+    pub fn reasons(&self, step: Step, (from, to): (i64, i64)) -> Result<Vec<Why>> {
+        let sql = "SELECT kind, provider, reason, category, unknown, sum(number) FROM reasons
+            WHERE step = ?1 AND at >= ?2 AND at < ?3 GROUP BY kind, provider, reason, category, unknown";
+        let values = [Value::Text(step.name().into()), Value::Integer(from), Value::Integer(to)];
+        self.rows(sql, &values, |row| {
+            let kind: String = row.get(0)?;
+            let kind = match kind.as_str() {
+                "rejected" => Kind::Rejected,
+                "deferral" => Kind::Deferral,
+                _ => Kind::Failed,
+            };
+            Ok(Why {
+                kind,
+                provider: row.get(1)?,
+                reason: row.get(2)?,
+                category: row.get(3)?,
+                unknown: row.get(4)?,
+                number: row.get(5)?,
+            })
+        })
+    }
+
+    /// Lines of the hours that begin in a period.
+    pub fn lines(&self, (from, to): (i64, i64)) -> Result<Lines> {
+        let sql = "SELECT coalesce(sum(parsed), 0), coalesce(sum(ignored), 0), coalesce(sum(other), 0),
+            coalesce(sum(unknown), 0) FROM lines WHERE at >= ?1 AND at < ?2";
+        self.told(self.connection.query_row(sql, [from, to], lines))
+    }
+
+    /// All lines that were ever read.
+    pub fn all_lines(&self) -> Result<Lines> {
+        let sql = "SELECT coalesce(sum(events), 0), coalesce(sum(ignored), 0), coalesce(sum(other), 0),
+            coalesce(sum(unknown), 0) FROM logs";
+        self.told(self.connection.query_row(sql, [], lines))
+    }
+
+    /// Deliveries that are deferred or held, and were last heard of in a period.
+    pub fn waiting(&self, (from, to): (i64, i64)) -> Result<Vec<Waiting>> {
+        let sql =
+            "SELECT status, last_seen, recipient, sender, client_id, relay, reason, category FROM deliveries
+            WHERE status IN ('deferred', 'held') AND status <> 'sent' AND last_seen >= ?1 AND last_seen < ?2";
+        self.rows(sql, &[Value::Integer(from), Value::Integer(to)], |row| {
+            Ok(Waiting {
+                held: row.get::<_, String>(0)? == "held",
+                last_ms: row.get(1)?,
+                recipient: row.get(2)?,
+                sender: row.get(3)?,
+                client: row.get(4)?,
+                relay: row.get(5)?,
+                reason: row.get(6)?,
+                category: row.get(7)?,
+            })
+        })
+    }
+
+    /// How many wait: deferred, and held.
+    pub fn waiting_count(&self) -> Result<(u64, u64)> {
+        let sql =
+            "SELECT coalesce(sum(status = 'deferred'), 0), coalesce(sum(status = 'held'), 0) FROM deliveries
+            WHERE status IN ('deferred', 'held') AND status <> 'sent'";
+        let count = |at, row: &rusqlite::Row<'_>| row.get::<_, i64>(at).map(i64::unsigned_abs);
+        self.told(self.connection.query_row(sql, [], |row| Ok((count(0, row)?, count(1, row)?))))
+    }
+
+    /// The latest time that anything was counted in; none if nothing ever was.
+    pub fn newest(&self) -> Result<Option<i64>> {
+        let sql = "SELECT max(at) FROM sums WHERE step = 'minute' AND dimension = 'all'";
+        self.told(self.connection.query_row(sql, [], |row| row.get(0)))
+    }
+
+    /// Removes statistics that are too old, counted back from the newest; how many rows went.
+    pub(super) fn expire_sums(&self, now_ms: i64) -> Result<u64> {
+        let newest = self.newest()?.map_or(now_ms, |newest| newest.min(now_ms));
+        let mut gone = 0;
+        for (step, named, age) in [
+            (Step::Minute, true, RECENT_MS),
+            (Step::Minute, false, MINUTES_MS),
+            (Step::Hour, false, HOURS_MS),
+            (Step::Day, false, DAYS_MS),
+        ] {
+            let before = newest - age;
+            let dimensions = Dimension::NAMED.iter().chain((!named).then_some(&Dimension::All));
+            for dimension in dimensions {
+                for table in ["sums", "delays"] {
+                    let sql = format!("DELETE FROM {table} WHERE step = ?1 AND dimension = ?2 AND at < ?3");
+                    let values = params![step.name(), dimension.name(), before];
+                    gone += self.told(self.connection.execute(&sql, values))?;
+                }
+            }
+            if !named {
+                let old = "DELETE FROM reasons WHERE step = ?1 AND at < ?2";
+                gone += self.told(self.connection.execute(old, params![step.name(), before]))?;
+            }
+        }
+        gone += self.told(self.connection.execute("DELETE FROM lines WHERE at < ?1", [newest - HOURS_MS]))?;
+        Ok(gone as u64)
+    }
+}
+
+fn period(step: Step, dimension: Dimension, from: i64, to: i64) -> [Value; 4] {
+    let text = |word: &str| Value::Text(word.to_owned());
+    [text(step.name()), text(dimension.name()), Value::Integer(from), Value::Integer(to)]
+}
+
+fn lines(row: &rusqlite::Row<'_>) -> rusqlite::Result<Lines> {
+    let count = |at| row.get::<_, i64>(at).map(i64::unsigned_abs);
+    Ok(Lines { events: count(0)?, ignored: count(1)?, foreign: count(2)?, unknown: count(3)?, cut: 0 })
+}
