@@ -13,7 +13,7 @@ fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     let config = format!(
         "[[logs]]\nkind = \"postfix\"\npath = \"{0}/mail.log\"\ntimezone = \"UTC\"\n\
-         [export]\nprometheus = \"{0}/out/carom.prom\"\nhtml = \"{0}/out/report.html\"\njson = \"{0}/out\"\ncsv = \"{0}/out/csv\"\n\
+         [index]\nkeep_days = 0\n[export]\nprometheus = \"{0}/out/carom.prom\"\nhtml = \"{0}/out/report.html\"\njson = \"{0}/out\"\ncsv = \"{0}/out/csv\"\n\
          events = \"{0}/out/events\"\n",
         sandbox.dir.display()
     );

@@ -99,10 +99,7 @@ fn counters(store: &Store, directory: &Path) -> Result<()> {
 /// Deliveries that changed, in files of their own. What is written is forgotten afterwards, so that each is there at least once.
 fn events(index: &Index, directory: &Path, now_ms: i64) -> Result<()> {
     for part in 0.. {
-        let (rows, last) = index.changed(EVENTS)?;
-        if rows.is_empty() {
-            break;
-        }
+        let Some((rows, last)) = index.changed(EVENTS)? else { break };
         let mut text = Vec::new();
         json::lines(&mut text, rows)?;
         let name = clock::rfc3339(now_ms).replace(':', "");

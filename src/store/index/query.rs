@@ -242,21 +242,18 @@ impl Index {
         Ok(())
     }
 
-    /// Up to `most` deliveries that changed and were not told as events yet, and what to forget once they are.
-    pub fn changed(&self, most: usize) -> Result<(Vec<Found>, i64)> {
-        let sql = format!(
-            "SELECT {COLUMNS}, row FROM (SELECT row FROM changed ORDER BY row LIMIT {most}) JOIN deliveries ON id = row ORDER BY row"
-        );
-        let mut last = i64::MIN;
+    /// Up to `most` deliveries that changed and were not told as events yet, and the row up to which they are all of them. None if
+    /// there is nothing to tell.
+    pub fn changed(&self, most: usize) -> Result<Option<(Vec<Found>, i64)>> {
+        let last = format!("SELECT max(row) FROM (SELECT row FROM changed ORDER BY row LIMIT {most})");
+        let last: Option<i64> = self.told(self.connection.query_row(&last, [], |row| row.get(0)))?;
+        let Some(last) = last else { return Ok(None) };
+        let sql = format!("SELECT {COLUMNS} FROM changed JOIN deliveries ON id = row WHERE row <= ?1 ORDER BY row");
         let rows = (|| {
             let mut select = self.connection.prepare(&sql)?;
-            let rows = select.query_map([], |row| {
-                last = row.get(23)?;
-                found(row)
-            })?;
-            rows.collect::<rusqlite::Result<Vec<Found>>>()
+            select.query_map([last], found)?.collect()
         })();
-        Ok((self.told(rows)?, last))
+        Ok(Some((self.told(rows)?, last)))
     }
 
     /// Forgets that the deliveries up to a row changed.
