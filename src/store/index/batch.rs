@@ -233,8 +233,8 @@ impl Shelf for Shelved<'_> {
         let text = serde_json::to_string(message).unwrap_or_default();
         let done = self.put.execute(params![
             self.log,
-            &*message.queue_id,
-            &*message.host,
+            message.queue_id.as_str(),
+            message.host.as_str(),
             message.requeued_as.as_deref(),
             message.closed,
             message.last_ms,
