@@ -51,6 +51,9 @@ pub struct Message {
     pub unattempted: u32,
     /// Everyone that a line named, in that order.
     pub recipients: Recipients,
+    /// The id of the delivery to the first recipient; those of the others follow.
+    #[serde(skip)]
+    pub(super) id: u64,
     /// There is no message here.
     #[serde(skip)]
     pub(super) vacant: bool,
@@ -135,6 +138,12 @@ impl Message {
         }
     }
 
+    /// Finds out its id.
+    pub(super) fn identify(&mut self) {
+        let (host, queue_id) = (self.host.as_str().as_bytes(), self.queue_id.as_str().as_bytes());
+        self.id = identify(&[host, queue_id, &self.first_ms.to_le_bytes()]);
+    }
+
     /// About how many bytes of memory it takes.
     pub(super) fn measure(&self) -> u32 {
         let own = [
@@ -157,14 +166,8 @@ impl Message {
     pub fn delivery(&self, at: usize) -> Delivery<'_> {
         let recipient = &self.recipients[at];
         let said = &recipient.said;
-        let bytes = [self.first_ms.to_le_bytes(), (at as u64).to_le_bytes()];
         Delivery {
-            id: identify(&[
-                self.host.as_str().as_bytes(),
-                self.queue_id.as_str().as_bytes(),
-                &bytes[0],
-                &bytes[1],
-            ]),
+            id: self.id.wrapping_add(at as u64),
             queue_id: self.queue_id.as_deref(),
             message_id: self.message_id.as_deref(),
             client_id: self.client_id.as_deref(),

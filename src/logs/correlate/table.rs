@@ -120,6 +120,7 @@ impl Table {
     fn enter(&mut self, place: u32) {
         let Table { places, keys, weight, .. } = self;
         let message = &mut places[place as usize];
+        message.identify();
         message.weight = message.measure();
         *weight += u64::from(message.weight);
         for queue_id in message.queue_ids() {
@@ -157,8 +158,13 @@ impl Table {
         self.touch(place);
     }
 
-    /// Gives every message with changes to `each` once.
+    /// Gives every message with changes to `each` once, in the order of the second they began in, and of their ids.
     pub(super) fn drain(&mut self, mut each: impl FnMut(&mut Message)) {
+        let order = |place: &u32| {
+            let message = &self.places[*place as usize];
+            (message.first_ms.div_euclid(1000), message.id as u32)
+        };
+        self.changed.sort_by_cached_key(order);
         for place in self.changed.drain(..) {
             let message = &mut self.places[place as usize];
             message.changed = false;

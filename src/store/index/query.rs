@@ -3,7 +3,7 @@
 //! Invariant: every filter alone is answered by an index, and rows are given one at a time, however many there are.
 
 use super::Index;
-use super::batch::severity_name;
+use super::meaning::severity_name;
 use crate::clock;
 use crate::error::Result;
 use crate::logs::shape::shape;
@@ -96,7 +96,11 @@ fn time<S: Serializer>(at_ms: &i64, to: S) -> Result<S::Ok, S::Error> {
 }
 
 const COLUMNS: &str = "queue_id, message_id, client_id, sender, recipient, original_recipient, status, attempts, first_seen,
-    last_seen, relay, dsn, reply, reason, category, severity, rule, delay, size, host, requeued_as, parent, notification";
+    last_seen, relay, dsn, reply, reason, coalesce(logged_category, category), severity, rule, delay, size, host, requeued_as,
+    parent, notification";
+
+/// Deliveries and what their replies mean.
+const FROM: &str = "deliveries LEFT JOIN meanings ON meanings.id = meaning";
 
 fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
     Ok(Found {
@@ -212,7 +216,7 @@ fn conditions(filter: &Filter, unclassified: bool) -> (String, Vec<Value>) {
         texts.push("status IN ('bounced', 'expired', 'rejected') AND status <> 'sent'".into());
     }
     if unclassified {
-        texts.push("rule = ''".into());
+        texts.push("meaning < 0".into());
     }
     let text = if texts.is_empty() { String::new() } else { format!(" WHERE {}", texts.join(" AND ")) };
     (text, values)
@@ -226,11 +230,11 @@ impl Index {
         let sql = if filter.latest {
             // SQLite takes the other columns from the row that has the maximum.
             format!(
-                "SELECT {COLUMNS}, max(last_seen) FROM deliveries{wanted} GROUP BY recipient
+                "SELECT {COLUMNS}, max(last_seen) FROM {FROM}{wanted} GROUP BY recipient
                  ORDER BY last_seen DESC{limit}"
             )
         } else {
-            format!("SELECT {COLUMNS} FROM deliveries{wanted} ORDER BY last_seen DESC, id DESC{limit}")
+            format!("SELECT {COLUMNS} FROM {FROM}{wanted} ORDER BY last_seen DESC, deliveries.id DESC{limit}")
         };
         let mut select = self.told(self.connection.prepare(&sql))?;
         let mut rows = self.told(select.query(params_from_iter(&values)))?;
@@ -249,11 +253,6 @@ impl Index {
             "SELECT reply, dsn, relay, last_seen FROM deliveries INDEXED BY deliveries_unclassified{wanted}
              AND reply IS NOT NULL ORDER BY last_seen DESC"
         );
-        let sql = if self.remembered("indexed")?.is_some() {
-            sql
-        } else {
-            sql.replace("INDEXED BY deliveries_unclassified", "")
-        };
         let mut select = self.told(self.connection.prepare(&sql))?;
         let mut rows = self.told(select.query(params_from_iter(&values)))?;
         let mut shapes: BTreeMap<String, Shape> = BTreeMap::new();
@@ -282,9 +281,10 @@ impl Index {
 
     /// Up to `many` deliveries that failed or were put off, in rows behind `after`.
     pub fn failing(&self, after: i64, many: usize) -> Result<Vec<Failing>> {
-        let sql = "SELECT id, reply, dsn, relay, reason, severity, rule FROM deliveries
-            WHERE id > ?1 AND status IN ('bounced', 'expired', 'rejected', 'deferred') AND reply IS NOT NULL
-            ORDER BY id LIMIT ?2";
+        let sql = "SELECT deliveries.id, reply, dsn, relay, reason, severity, rule
+            FROM deliveries LEFT JOIN meanings ON meanings.id = meaning
+            WHERE deliveries.id > ?1 AND status IN ('bounced', 'expired', 'rejected', 'deferred') AND reply IS NOT NULL
+            ORDER BY deliveries.id LIMIT ?2";
         let rows = (|| {
             let mut select = self.connection.prepare_cached(sql)?;
             let rows = select.query_map(params![after, many as i64], |row| {
