@@ -9,6 +9,8 @@ mod meaning;
 mod query;
 mod schema;
 mod shelf;
+#[cfg(test)]
+mod tests;
 
 pub use batch::Batch;
 pub use query::{Failing, Filter, Found, Shape};

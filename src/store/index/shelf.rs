@@ -69,7 +69,7 @@ impl<'i> Shelved<'i> {
     }
 
     fn noted<T>(&mut self, result: rusqlite::Result<T>) -> Option<T> {
-        result.map_err(|error| drop(self.fault.get_or_insert(error))).ok()
+        result.map_err(|error| self.fault = self.fault.take().or(Some(error))).ok()
     }
 
     fn take_first(&mut self, host: &str, queue_id: &str) -> rusqlite::Result<Option<String>> {
