@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// Chunks of a file between two looks at what has changed.
-const DRAIN_CHUNKS: u32 = 4;
+const DRAIN_CHUNKS: u32 = 16;
 /// Entries of the journal between two looks at what has changed.
 const DRAIN_ENTRIES: u64 = 20_000;
 /// Bytes that an entry of the journal counts for.

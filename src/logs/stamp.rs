@@ -20,6 +20,16 @@ pub struct Stamps {
     hour: (u32, i64),
     /// The same for stamps without a year (year 0).
     yearless: (u32, i64),
+    minute: Minute,
+}
+
+/// A stamp without its seconds: what is before them (most likely the next line has the same), what is behind them (a zone, a
+/// space), and when the minute began. Nothing is before them if there is none.
+#[derive(Default)]
+struct Minute {
+    before: Vec<u8>,
+    behind: Vec<u8>,
+    start_ms: i64,
 }
 
 /// A date and hour as the line has them; year 0 is unknown.
@@ -35,17 +45,27 @@ impl Stamps {
     /// `zone` is that of stamps without one; `reference_ms` is the time that no line is younger than: the
     /// last modification of a file, now for what comes in at once.
     pub fn new(zone: TimeZone, reference_ms: i64) -> Stamps {
-        Stamps { zone, reference_ms, hour: (0, 0), yearless: (0, 0) }
+        Stamps { zone, reference_ms, hour: (0, 0), yearless: (0, 0), minute: Minute::default() }
     }
 
     /// Sets the reference for the lines that follow.
     pub fn set_reference(&mut self, reference_ms: i64) {
         self.reference_ms = reference_ms;
         self.yearless = (0, 0);
+        self.minute.before.clear();
     }
 
     /// The time at the start of a line (milliseconds since 1970, UTC), and what follows its space.
     pub fn read<'a>(&mut self, line: &'a [u8]) -> Option<(i64, &'a [u8])> {
+        if let Some(found) = self.minute.read(line) {
+            return Some(found);
+        }
+        let (at_ms, rest) = self.read_whole(line)?;
+        self.minute.remember(&line[..line.len() - rest.len()], at_ms);
+        Some((at_ms, rest))
+    }
+
+    fn read_whole<'a>(&mut self, line: &'a [u8]) -> Option<(i64, &'a [u8])> {
         match line.first()? {
             b'<' => {
                 let close = line.iter().take(6).position(|&byte| byte == b'>')?;
@@ -190,6 +210,32 @@ impl Stamps {
     }
 }
 
+impl Minute {
+    fn read<'a>(&self, line: &'a [u8]) -> Option<(i64, &'a [u8])> {
+        if self.before.is_empty() {
+            return None;
+        }
+        let (seconds_ms, rest) = seconds(line.strip_prefix(&self.before[..])?)?;
+        Some((self.start_ms + seconds_ms, rest.strip_prefix(&self.behind[..])?))
+    }
+
+    /// Remembers a stamp that was read; the first time of day in it is its own.
+    fn remember(&mut self, stamp: &[u8], at_ms: i64) {
+        self.before.clear();
+        let Some(colon) = (stamp.len() < 64).then(|| memchr::memchr(b':', stamp)).flatten() else { return };
+        if stamp.get(colon + 3) != Some(&b':') {
+            return;
+        }
+        let (before, rest) = stamp.split_at(colon + 4);
+        if let Some((seconds_ms, behind)) = seconds(rest) {
+            self.before.extend_from_slice(before);
+            self.behind.clear();
+            self.behind.extend_from_slice(behind);
+            self.start_ms = at_ms - seconds_ms;
+        }
+    }
+}
+
 /// The number of the month that three letters and a space name.
 fn month(text: &[u8]) -> Option<u8> {
     let [a, b, c, b' ', ..] = text else { return None };
@@ -228,28 +274,32 @@ fn time(text: &[u8]) -> Option<(u8, i64, &[u8])> {
 
 /// `:04:05.678`: milliseconds within the hour.
 fn minutes(text: &[u8]) -> Option<(i64, &[u8])> {
-    let [b':', m1, m2, b':', s1, s2, rest @ ..] = text else { return None };
-    let two = |tens: &u8, ones: &u8| {
-        (tens.is_ascii_digit() && ones.is_ascii_digit())
-            .then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
-    };
-    let (minute, second) = (two(m1, m2)?, two(s1, s2)?);
-    if minute > 59 || second > 60 {
-        return None;
-    }
-    let mut within = (minute * 60 + second) * 1000;
+    let [b':', tens, ones, b':', rest @ ..] = text else { return None };
+    let minute = two(*tens, *ones).filter(|minute| *minute < 60)?;
+    let (seconds_ms, rest) = seconds(rest)?;
+    Some((minute * 60_000 + seconds_ms, rest))
+}
+
+/// `05.678`: milliseconds within the minute.
+fn seconds(text: &[u8]) -> Option<(i64, &[u8])> {
+    let [tens, ones, rest @ ..] = text else { return None };
+    let mut within = two(*tens, *ones).filter(|second| *second <= 60)? * 1000;
     let mut rest = rest;
     if let [b'.' | b',', digits @ ..] = rest {
-        let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let (mut value, mut scale) = (0, 100);
-        for digit in &digits[..length.min(3)] {
-            value += i64::from(digit - b'0') * scale;
+        let mut scale = 100;
+        rest = digits;
+        while let [digit @ b'0'..=b'9', after @ ..] = rest {
+            within += i64::from(digit - b'0') * scale;
             scale /= 10;
+            rest = after;
         }
-        within += value;
-        rest = &digits[length..];
     }
     Some((within, rest))
+}
+
+fn two(tens: u8, ones: u8) -> Option<i64> {
+    let both = tens.is_ascii_digit() && ones.is_ascii_digit();
+    both.then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
 }
 
 /// `1700000000.123456`.

@@ -21,7 +21,7 @@ pub struct DeliveryFailure {
 }
 
 /// What a failure means.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Class {
     /// Fine vocabulary: `user-unknown`, `mailbox-full`, …
     pub reason: String,

@@ -4,12 +4,13 @@
 //! message, and what is final is changed only by a line about that very recipient.
 
 use super::loose::{Loose, Pending};
-use super::message::{Message, Said, lossy};
+use super::message::Message;
 use super::table::{Key, Shelf};
+use super::text::{Said, lossy};
 use super::{Correlator, Status};
 use crate::logs::delivery::client_of_message_id;
 use crate::logs::postfix::{Action, Attempt, Envelope, Event, Header, Line, Notice, Outcome, Refusal};
-use memchr::memmem;
+use memchr::{memchr, memmem};
 
 /// A queue id this soon after (milliseconds) is the same message's, though the lines came in the wrong order.
 const TOGETHER_MS: i64 = 5_000;
@@ -46,7 +47,7 @@ impl Correlator {
                 let place = self.open(line, queue_id, place);
                 let message = self.table.message(place);
                 if message.sender.is_none() {
-                    message.sender = Some(lossy(sender).into());
+                    message.sender.set_bytes(sender);
                 }
                 (message.size, message.nrcpt, message.active) = (Some(*size), Some(*recipients), true);
                 self.whole(line, place, Status::Deferred, |now| now == Status::Held);
@@ -102,10 +103,8 @@ impl Correlator {
 
     /// The place of the message with this queue id.
     fn find(&mut self, host: &[u8], queue_id: &[u8], shelf: &mut dyn Shelf) -> Option<u32> {
-        let host = lossy(host);
-        let key = Key::new(host.as_bytes(), queue_id);
-        self.table.get(&key).or_else(|| {
-            let message = shelf.take(&host, &lossy(queue_id))?;
+        self.table.get(&Key::new(host, queue_id)).or_else(|| {
+            let message = shelf.take(&lossy(host), &lossy(queue_id))?;
             Some(self.table.insert(message))
         })
     }
@@ -122,18 +121,12 @@ impl Correlator {
     }
 
     fn insert(&mut self, line: &Line<'_>, queue_id: &[u8]) -> u32 {
-        self.table.insert(Message {
-            queue_id: lossy(queue_id).into(),
-            host: lossy(line.host).into(),
-            first_ms: line.at_ms,
-            last_ms: line.at_ms,
-            ..Message::default()
-        })
+        self.table.begin(line.host, queue_id, line.at_ms)
     }
 
     /// A message begins: a queue id that was in use is used again, unless only the order of lines is wrong.
     fn begin(&mut self, line: &Line<'_>, queue_id: &[u8]) -> u32 {
-        if let Some(place) = self.table.get(&Key::new(lossy(line.host).as_bytes(), queue_id)) {
+        if let Some(place) = self.table.get(&Key::new(line.host, queue_id)) {
             let message = self.table.message(place);
             if !message.active && !message.closed && line.at_ms - message.first_ms < TOGETHER_MS {
                 return place;
@@ -155,9 +148,9 @@ impl Correlator {
         let place = self.open(line, queue_id, place);
         let message = self.table.message(place);
         if message.message_id.is_none() && !id.is_empty() {
-            message.message_id = Some(id.into());
+            message.message_id.set(id);
             if let Some(client) = client_of_message_id(id) {
-                message.client_id = Some(client.into());
+                message.client_id.set(client);
             }
             self.changed(place);
         }
@@ -188,7 +181,7 @@ impl Correlator {
         };
         let message = self.table.message(place);
         if message.sender.is_none() {
-            message.sender = Some(lossy(sender).into());
+            message.sender.set_bytes(sender);
         }
     }
 
@@ -220,11 +213,6 @@ impl Correlator {
             _ => {}
         }
         let place = self.open(line, queue_id, place);
-        let said = Said::new(
-            [attempt.relay, attempt.dsn, attempt.delay, attempt.delays],
-            attempt.reply,
-            &mut self.scratch,
-        );
         let message = self.table.message(place);
         let at =
             message.recipient_of(&lossy(attempt.recipient), attempt.original_recipient.map(lossy).as_deref());
@@ -232,7 +220,7 @@ impl Correlator {
         recipient.status = status;
         recipient.attempts += 1;
         recipient.last_ms = line.at_ms;
-        recipient.said = said;
+        recipient.said.set([attempt.relay, attempt.dsn, attempt.delay, attempt.delays], attempt.reply);
         recipient.changed = true;
         self.table.touch(place);
         if status == Status::Sent {
@@ -243,10 +231,15 @@ impl Correlator {
     /// A local recipient was forwarded, or a content filter gave the message back: it goes on under another
     /// queue id, for the same client.
     fn follow(&mut self, line: &Line<'_>, place: u32, attempt: &Attempt<'_>, shelf: &mut dyn Shelf) {
-        const LOCAL: [&[u8]; 4] = [b"[127.", b"[::1]", b"[/", b"[private/"];
+        const LOCAL: [&[u8]; 4] = [b"127.", b"::1]", b"/", b"private/"];
+        let local = || {
+            let address =
+                memchr(b'[', attempt.relay).map_or(&b""[..], |bracket| &attempt.relay[bracket + 1..]);
+            LOCAL.iter().any(|local| address.starts_with(local))
+        };
         let next = if let Some(next) = attempt.reply.strip_prefix(b"forwarded as ") {
             next
-        } else if LOCAL.iter().any(|local| memmem::find(attempt.relay, local).is_some()) {
+        } else if local() {
             let Some(found) = memmem::find(attempt.reply, b"queued as ") else { return };
             &attempt.reply[found + 10..]
         } else {
@@ -261,7 +254,7 @@ impl Correlator {
             (parent.queue_id.clone(), parent.client_id.clone(), parent.message_id.clone());
         let child_message = self.table.message(child);
         if child_message.parent.is_none() && child_message.message_id == id {
-            child_message.parent = Some(queue_id);
+            child_message.parent = queue_id;
             if child_message.client_id.is_none() {
                 child_message.client_id = client;
             }
@@ -279,16 +272,16 @@ impl Correlator {
     ) {
         self.counts.notifications += 1;
         let message = self.table.message(place);
-        message.notification = Some(lossy(own).into());
+        message.notification.set_bytes(own);
         let parent = message.queue_id.clone();
-        for recipient in &mut message.recipients {
+        for recipient in message.recipients.iter_mut() {
             recipient.changed |= (recipient.status == Status::Sent) == (notice == Notice::Success);
         }
         self.table.touch(place);
         let child = self.find(line.host, own, shelf);
         let child = self.open(line, own, child);
         if child != place {
-            self.table.message(child).parent = Some(parent);
+            self.table.message(child).parent = parent;
             self.changed(child);
         }
     }
@@ -299,7 +292,7 @@ impl Correlator {
             let message = self.table.message(place);
             let named = message.message_id.as_deref().and_then(client_of_message_id).is_some();
             if !client.is_empty() && !named {
-                message.client_id = Some(lossy(client).into());
+                message.client_id.set_bytes(client);
                 self.changed(place);
             }
         }
@@ -324,10 +317,11 @@ impl Correlator {
             Action::Discard => Status::Discarded,
         };
         self.counts.rejected += u64::from(status == Status::Rejected);
-        let said = Said::new(short, reply, &mut self.scratch);
+        let mut said = Said::default();
+        said.set(short, reply);
         let message = self.table.message(place);
         if message.sender.is_none() {
-            message.sender = envelope.sender.map(|sender| lossy(sender).into());
+            message.sender.put(envelope.sender.map(lossy).as_deref());
         }
         let named = match envelope.recipient {
             Some(recipient) => Some(message.decided_recipient(&lossy(recipient), status, line.at_ms)),
@@ -338,7 +332,7 @@ impl Correlator {
             if Some(at) == named || (whole && !recipient.status.is_final()) {
                 recipient.status = status;
                 recipient.last_ms = line.at_ms;
-                recipient.said = said.clone();
+                recipient.said.clone_from(&said);
                 recipient.changed = true;
             }
         }
@@ -395,13 +389,12 @@ impl Correlator {
             |pending: &Pending| pending.pid == line.pid && *pending.host == host && *pending.client == client;
         while let Some(at) = self.pending.iter().position(mine) {
             let Some(pending) = self.pending.remove(at) else { return };
-            let said = Said::new([b"", b"", b"", b""], pending.reply.as_bytes(), &mut self.scratch);
             let message = self.table.message(place);
             let at = match &pending.recipient {
                 Some(recipient) => message.decided_recipient(recipient, pending.status, line.at_ms),
                 None => message.nameless(pending.status, line.at_ms),
             };
-            message.recipients[at].said = said;
+            message.recipients[at].said.set([b"", b"", b"", b""], pending.reply.as_bytes());
             self.changed(place);
         }
     }
@@ -409,7 +402,7 @@ impl Correlator {
     /// Changes every recipient that has no final state, and whose state `from` picks.
     fn whole(&mut self, line: &Line<'_>, place: u32, to: Status, from: impl Fn(Status) -> bool) {
         let mut touched = false;
-        for recipient in &mut self.table.message(place).recipients {
+        for recipient in self.table.message(place).recipients.iter_mut() {
             if !recipient.status.is_final() && recipient.status != to && from(recipient.status) {
                 (recipient.status, recipient.last_ms, recipient.changed) = (to, line.at_ms, true);
                 touched = true;

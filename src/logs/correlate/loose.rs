@@ -3,7 +3,7 @@
 //!
 //! Invariant: a refusal is told once.
 
-use super::message::lossy;
+use super::text::lossy;
 use crate::logs::delivery::{Delivery, Status, identify};
 use crate::logs::postfix::{Line, Refusal};
 use serde::{Deserialize, Serialize};

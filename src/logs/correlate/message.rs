@@ -3,10 +3,11 @@
 //! Plain data that can be written down and read back. Not here: which line changes what.
 //! Invariant: a recipient keeps its place in the list, which is part of its delivery's id.
 
-use crate::logs::delivery::{Before, Delivery, Status, identify};
+use super::recipient::{Recipient, Recipients};
+use super::text::Text;
+use crate::logs::delivery::{Delivery, Status, identify};
 use rustc_hash::{FxHashMap, FxHasher};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::hash::Hasher;
 
 /// With more recipients than this they are found by an index.
@@ -17,19 +18,19 @@ const LISTED: usize = 16;
 #[serde(default)]
 pub struct Message {
     /// The first queue id.
-    pub queue_id: Box<str>,
+    pub queue_id: Text,
     /// The server's name.
-    pub host: Box<str>,
+    pub host: Text,
     /// First and last line about it, milliseconds since 1970.
     pub first_ms: i64,
     /// See `first_ms`.
     pub last_ms: i64,
     /// Without brackets.
-    pub message_id: Option<Box<str>>,
+    pub message_id: Text,
     /// Whose it is.
-    pub client_id: Option<Box<str>>,
+    pub client_id: Text,
     /// Envelope sender.
-    pub sender: Option<Box<str>>,
+    pub sender: Text,
     /// Bytes.
     pub size: Option<u64>,
     /// Recipients, as the queue manager counts them.
@@ -41,15 +42,21 @@ pub struct Message {
     /// An address is probed; nothing is delivered.
     pub probe: bool,
     /// The queue id it has since it was requeued.
-    pub requeued_as: Option<Box<str>>,
+    pub requeued_as: Text,
     /// The message it reports on or goes on from.
-    pub parent: Option<Box<str>>,
+    pub parent: Text,
     /// The last notification about it.
-    pub notification: Option<Box<str>>,
+    pub notification: Text,
     /// Recipients that were named, or stood for, without an attempt.
     pub unattempted: u32,
     /// Everyone that a line named, in that order.
-    pub recipients: Vec<Recipient>,
+    pub recipients: Recipients,
+    /// The id of the delivery to the first recipient; those of the others follow.
+    #[serde(skip)]
+    pub(super) id: u64,
+    /// There is no message here.
+    #[serde(skip)]
+    pub(super) vacant: bool,
     #[serde(skip)]
     pub(super) changed: bool,
     #[serde(skip)]
@@ -58,66 +65,10 @@ pub struct Message {
     pub(super) index: Option<Box<FxHashMap<u64, u32>>>,
 }
 
-/// One recipient of a message.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Recipient {
-    /// After aliases. None: all of the message, before anyone was named.
-    pub address: Option<Box<str>>,
-    /// As it came in, if that is another.
-    pub original: Option<Box<str>>,
-    /// How things stand.
-    pub status: Status,
-    /// Attempts that were logged.
-    pub attempts: u32,
-    /// Last line about it, milliseconds since 1970.
-    pub last_ms: i64,
-    /// What the last attempt or decision said.
-    pub said: Said,
-    /// How it stood when it was told last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub told: Option<Before>,
-    #[serde(skip)]
-    pub(super) changed: bool,
-}
-
-/// Five texts in one allocation: relay, dsn, delay, delays, reply.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Said {
-    text: Box<str>,
-    ends: [u16; 4],
-}
-
-impl Said {
-    /// Joins the five. The first four are cut where they are absurd.
-    pub(super) fn new(short: [&[u8]; 4], reply: &[u8], scratch: &mut String) -> Said {
-        scratch.clear();
-        let mut ends = [0; 4];
-        for (end, part) in ends.iter_mut().zip(short) {
-            scratch.push_str(&lossy(&part[..part.len().min(4000)]));
-            *end = scratch.len() as u16;
-        }
-        scratch.push_str(&lossy(reply));
-        Said { text: scratch.as_str().into(), ends }
-    }
-
-    fn part(&self, number: usize) -> Option<&str> {
-        let start = if number == 0 { 0 } else { usize::from(self.ends[number - 1]) };
-        let end = self.ends.get(number).map_or(self.text.len(), |end| usize::from(*end));
-        self.text.get(start..end).filter(|part| !part.is_empty())
-    }
-}
-
-impl Recipient {
-    /// How it stands.
-    pub(super) fn stands(&self) -> Before {
-        Before { status: self.status, attempts: self.attempts, last_seen: self.last_ms }
-    }
-}
-
 impl Message {
     /// The queue ids that lead to it.
     pub(super) fn queue_ids(&self) -> impl Iterator<Item = &str> {
-        [Some(&*self.queue_id), self.requeued_as.as_deref()].into_iter().flatten()
+        self.queue_id.as_deref().into_iter().chain(self.requeued_as.as_deref())
     }
 
     /// The recipient with exactly these addresses.
@@ -137,32 +88,65 @@ impl Message {
         recipients.get(at).is_some_and(same).then_some(at)
     }
 
-    /// Adds a recipient, and says where it stands.
-    pub(super) fn push(&mut self, recipient: Recipient) -> usize {
-        let at = self.recipients.len();
-        if let Some(index) = &mut self.index {
-            index.insert(hash(&recipient), at as u32);
+    /// Forgets everything, and keeps memory of the usual size for the next message.
+    pub(super) fn clear(&mut self) {
+        for text in [
+            &mut self.queue_id,
+            &mut self.host,
+            &mut self.message_id,
+            &mut self.client_id,
+            &mut self.sender,
+            &mut self.requeued_as,
+            &mut self.parent,
+            &mut self.notification,
+        ] {
+            text.give_up();
         }
-        self.recipients.push(recipient);
+        self.recipients.clear();
+        (self.size, self.nrcpt, self.index, self.unattempted) = (None, None, None, 0);
+        (self.active, self.closed, self.probe, self.changed) = (false, false, false, false);
+    }
+
+    /// Adds a recipient that nothing was said of, and says where it stands.
+    pub(super) fn push(
+        &mut self,
+        address: Option<&str>,
+        original: Option<&str>,
+        status: Status,
+        at_ms: i64,
+    ) -> usize {
+        let at = self.recipients.len();
+        let recipient = self.recipients.add();
+        recipient.address.put(address);
+        recipient.original.put(original);
+        recipient.said.clear();
+        recipient.told = None;
+        (recipient.status, recipient.attempts) = (status, 0);
+        (recipient.last_ms, recipient.changed) = (at_ms, true);
+        if let Some(index) = &mut self.index {
+            index.insert(hash(recipient), at as u32);
+        }
         at
     }
 
     /// Gives the recipient at a place other addresses.
     pub(super) fn rename(&mut self, at: usize, address: &str, original: Option<&str>) {
         let recipient = &mut self.recipients[at];
-        recipient.address = Some(address.into());
-        recipient.original = original.map(Into::into);
+        recipient.address.set(address);
+        recipient.original.put(original);
         if let Some(index) = &mut self.index {
             index.insert(hash(&self.recipients[at]), at as u32);
         }
     }
 
+    /// Finds out its id.
+    pub(super) fn identify(&mut self) {
+        let (host, queue_id) = (self.host.as_str().as_bytes(), self.queue_id.as_str().as_bytes());
+        self.id = identify(&[host, queue_id, &self.first_ms.to_le_bytes()]);
+    }
+
     /// About how many bytes of memory it takes.
     pub(super) fn measure(&self) -> u32 {
-        let text = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len() + 16);
-        let of_recipient = |r: &Recipient| {
-            size_of::<Recipient>() + text(&r.address) + text(&r.original) + r.said.text.len() + 16
-        };
         let own = [
             &self.message_id,
             &self.client_id,
@@ -173,8 +157,8 @@ impl Message {
         ];
         let total = size_of::<Message>()
             + 160
-            + own.into_iter().map(text).sum::<usize>()
-            + self.recipients.iter().map(of_recipient).sum::<usize>()
+            + own.into_iter().map(|text| text.weight() + 16).sum::<usize>()
+            + self.recipients.iter().map(Recipient::weight).sum::<usize>()
             + self.index.as_ref().map_or(0, |index| index.capacity() * 20);
         u32::try_from(total).unwrap_or(u32::MAX)
     }
@@ -183,10 +167,9 @@ impl Message {
     pub fn delivery(&self, at: usize) -> Delivery<'_> {
         let recipient = &self.recipients[at];
         let said = &recipient.said;
-        let bytes = [self.first_ms.to_le_bytes(), (at as u64).to_le_bytes()];
         Delivery {
-            id: identify(&[self.host.as_bytes(), self.queue_id.as_bytes(), &bytes[0], &bytes[1]]),
-            queue_id: Some(&self.queue_id),
+            id: self.id.wrapping_add(at as u64),
+            queue_id: self.queue_id.as_deref(),
             message_id: self.message_id.as_deref(),
             client_id: self.client_id.as_deref(),
             sender: self.sender.as_deref(),
@@ -204,7 +187,7 @@ impl Message {
             delays: said.part(3),
             size: self.size,
             nrcpt: self.nrcpt,
-            host: Some(&*self.host).filter(|host| !host.is_empty()),
+            host: self.host.as_deref().filter(|host| !host.is_empty()),
             requeued_as: self.requeued_as.as_deref(),
             parent: self.parent.as_deref(),
             notification: self.notification.as_deref(),
@@ -223,10 +206,4 @@ fn hash_of(address: Option<&str>, original: Option<&str>) -> u64 {
     hasher.write_u8(0xff);
     hasher.write(original.unwrap_or_default().as_bytes());
     hasher.finish()
-}
-
-/// Text of a log, which is mostly UTF-8; what is not becomes U+FFFD.
-pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
-    // The first is the faster.
-    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }

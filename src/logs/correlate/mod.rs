@@ -8,9 +8,12 @@ mod loose;
 mod message;
 mod recipient;
 mod table;
+mod text;
 
-pub use message::{Message, Recipient, Said};
+pub use message::Message;
+pub use recipient::{Recipient, Recipients};
 pub use table::Shelf;
+pub use text::{Said, Text};
 
 use super::delivery::Delivery;
 use super::postfix::{self, Event, Grammar, Line, Parsed};
@@ -87,7 +90,6 @@ pub struct Correlator {
     swept_ms: i64,
     lines: Lines,
     counts: Counts,
-    scratch: String,
 }
 
 /// All that a correlator knows, to be written down when everything is drained, and read back in the next
@@ -129,7 +131,6 @@ impl Correlator {
             swept_ms: state.newest_ms,
             lines: Lines::default(),
             counts: Counts::default(),
-            scratch: String::new(),
         }
     }
 

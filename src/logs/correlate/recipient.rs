@@ -5,7 +5,107 @@
 //! came from the earlier address, or if there can be no other.
 
 use super::Status;
-use super::message::{Message, Recipient, Said};
+use super::message::Message;
+use super::text::{Said, Text};
+use crate::logs::delivery::Before;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::ops::{Deref, DerefMut};
+
+/// So many recipients are kept for the next message.
+const SPARE: usize = 2;
+
+/// One recipient of a message.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Recipient {
+    /// After aliases. None: all of the message, before anyone was named.
+    pub address: Text,
+    /// As it came in, if that is another.
+    pub original: Text,
+    /// How things stand.
+    pub status: Status,
+    /// Attempts that were logged.
+    pub attempts: u32,
+    /// Last line about it, milliseconds since 1970.
+    pub last_ms: i64,
+    /// What the last attempt or decision said.
+    pub said: Said,
+    /// How it stood when it was told last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Before>,
+    #[serde(skip)]
+    pub(super) changed: bool,
+}
+
+impl Recipient {
+    /// How it stands.
+    pub(super) fn stands(&self) -> Before {
+        Before { status: self.status, attempts: self.attempts, last_seen: self.last_ms }
+    }
+
+    /// About how many bytes of memory it takes.
+    pub(super) fn weight(&self) -> usize {
+        size_of::<Recipient>() + self.address.weight() + self.original.weight() + self.said.weight() + 48
+    }
+}
+
+/// A list of recipients, and memory for those of the next message.
+#[derive(Clone, Debug, Default)]
+pub struct Recipients {
+    memory: Vec<Recipient>,
+    used: usize,
+}
+
+impl Recipients {
+    /// Adds one, which is still as the last one in its place was.
+    pub(super) fn add(&mut self) -> &mut Recipient {
+        if self.used == self.memory.len() {
+            self.memory.push(Recipient::default());
+        }
+        self.used += 1;
+        &mut self.memory[self.used - 1]
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&mut self) {
+        self.used = 0;
+        self.memory.truncate(SPARE);
+        if self.memory.capacity() > 8 * SPARE {
+            self.memory = Vec::new();
+        }
+        for recipient in &mut self.memory {
+            recipient.address.give_up();
+            recipient.original.give_up();
+            recipient.said.give_up();
+        }
+    }
+}
+
+impl Deref for Recipients {
+    type Target = [Recipient];
+
+    fn deref(&self) -> &[Recipient] {
+        &self.memory[..self.used]
+    }
+}
+
+impl DerefMut for Recipients {
+    fn deref_mut(&mut self) -> &mut [Recipient] {
+        &mut self.memory[..self.used]
+    }
+}
+
+impl Serialize for Recipients {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        (**self).serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Recipients {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Recipients, D::Error> {
+        let memory = Vec::deserialize(from)?;
+        Ok(Recipients { used: memory.len(), memory })
+    }
+}
 
 impl Message {
     /// The recipient that an attempt is about: the same addresses; or one that was named before its aliases
@@ -16,7 +116,7 @@ impl Message {
             return at;
         }
         let single = self.nrcpt == Some(1);
-        let requeued = self.requeued_as.is_some();
+        let requeued = !self.requeued_as.is_none();
         if self.unattempted > 0 || requeued {
             let came_in = original.unwrap_or(address);
             let untried =
@@ -27,7 +127,8 @@ impl Message {
                 Some(known) => requeued && known == address,
             };
             let found = self.recipients.iter().position(same).or_else(|| {
-                let mut untried = (0..).zip(&self.recipients).filter(|(_, recipient)| untried(recipient));
+                let mut untried =
+                    (0..).zip(self.recipients.iter()).filter(|(_, recipient)| untried(recipient));
                 untried.next().filter(|_| single && untried.next().is_none()).map(|(at, _)| at)
             });
             if let Some(at) = found {
@@ -36,35 +137,20 @@ impl Message {
                 return at;
             }
         }
-        self.push(Recipient::new(Some(address), original, Status::Deferred, 0))
+        self.push(Some(address), original, Status::Deferred, 0)
     }
 
     /// The recipient that a decision before the queue is about.
     pub(super) fn decided_recipient(&mut self, address: &str, status: Status, at_ms: i64) -> usize {
         self.find(address, None).unwrap_or_else(|| {
             self.unattempted += 1;
-            self.push(Recipient::new(Some(address), None, status, at_ms))
+            self.push(Some(address), None, status, at_ms)
         })
     }
 
     /// A recipient without a name, for all of them.
     pub(super) fn nameless(&mut self, status: Status, at_ms: i64) -> usize {
         self.unattempted += 1;
-        self.push(Recipient::new(None, None, status, at_ms))
-    }
-}
-
-impl Recipient {
-    fn new(address: Option<&str>, original: Option<&str>, status: Status, last_ms: i64) -> Recipient {
-        Recipient {
-            address: address.map(Into::into),
-            original: original.map(Into::into),
-            status,
-            attempts: 0,
-            last_ms,
-            said: Said::default(),
-            told: None,
-            changed: true,
-        }
+        self.push(None, None, status, at_ms)
     }
 }

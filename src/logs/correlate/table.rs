@@ -4,9 +4,10 @@
 //! is evicted is handed over, never just forgotten.
 
 use super::message::Message;
+use super::text::lossy;
 use rustc_hash::{FxHashMap, FxHasher};
 use std::collections::VecDeque;
-use std::hash::Hasher;
+use std::hash::{Hash, Hasher};
 
 /// Where messages go that no longer have room in memory, and come back from when a line names them again.
 pub trait Shelf {
@@ -28,9 +29,9 @@ impl Shelf for () {
 }
 
 /// Queue ids are compared with their host where they are short: those are only unique within one queue.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
-    id: [u8; 24],
+    id: [u64; 3],
     rest: u32,
 }
 
@@ -43,18 +44,29 @@ impl Key {
         let long = queue_id.iter().any(|byte| *byte > b'F');
         let mut rest = 0;
         if !long || queue_id.len() > 24 {
+            let host = lossy(host);
             let mut hasher = FxHasher::default();
             hasher.write(&queue_id[length..]);
-            hasher.write(if long { b"" } else { host });
+            hasher.write(if long { b"" } else { host.as_bytes() });
             rest = hasher.finish() as u32;
         }
-        Key { id, rest }
+        let word = |at: usize| id.as_chunks().0.get(at).map_or(0, |word| u64::from_le_bytes(*word));
+        Key { id: [word(0), word(1), word(2)], rest }
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let [a, b, c] = self.id;
+        hasher.write_u64(a ^ u64::from(self.rest));
+        hasher.write_u64(b.wrapping_add(c));
     }
 }
 
 #[derive(Default)]
 pub(super) struct Table {
-    places: Vec<Option<Message>>,
+    /// Messages, and places for others.
+    places: Vec<Message>,
     free: Vec<u32>,
     keys: FxHashMap<Key, u32>,
     /// Places of messages with changes that were not drained.
@@ -70,47 +82,64 @@ impl Table {
     }
 
     pub(super) fn message(&mut self, place: u32) -> &mut Message {
-        self.places[place as usize].as_mut().expect("keys, changes and closures point at messages only")
+        &mut self.places[place as usize]
     }
 
-    pub(super) fn insert(&mut self, mut message: Message) -> u32 {
-        message.weight = message.measure();
-        self.weight += u64::from(message.weight);
-        let closed = message.closed.then_some(message.last_ms);
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.places[place as usize] = Some(message);
-                place
-            }
-            None => {
-                self.places.push(Some(message));
-                (self.places.len() - 1) as u32
-            }
-        };
-        let host = self.message(place).host.clone();
-        let ids =
-            self.message(place).queue_ids().map(|queue_id| Key::new(host.as_bytes(), queue_id.as_bytes()));
-        for key in ids.collect::<Vec<_>>() {
-            self.keys.insert(key, place);
+    /// A place without a message.
+    fn vacant(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.places.push(Message::default());
+            (self.places.len() - 1) as u32
+        })
+    }
+
+    /// Takes in a message that was on the shelf.
+    pub(super) fn insert(&mut self, message: Message) -> u32 {
+        let place = self.vacant();
+        if message.closed {
+            self.closed.push_back((place, message.last_ms));
         }
-        if let Some(at_ms) = closed {
-            self.closed.push_back((place, at_ms));
-        }
+        self.places[place as usize] = message;
+        self.enter(place);
         place
+    }
+
+    /// Begins a message that nothing is known of but this.
+    pub(super) fn begin(&mut self, host: &[u8], queue_id: &[u8], at_ms: i64) -> u32 {
+        let place = self.vacant();
+        let message = self.message(place);
+        message.vacant = false;
+        message.host.set_bytes(host);
+        message.queue_id.set_bytes(queue_id);
+        (message.first_ms, message.last_ms) = (at_ms, at_ms);
+        self.enter(place);
+        place
+    }
+
+    /// Lets its queue ids lead to a message.
+    fn enter(&mut self, place: u32) {
+        let Table { places, keys, weight, .. } = self;
+        let message = &mut places[place as usize];
+        message.identify();
+        message.weight = message.measure();
+        *weight += u64::from(message.weight);
+        for queue_id in message.queue_ids() {
+            keys.insert(Key::new(message.host.as_str().as_bytes(), queue_id.as_bytes()), place);
+        }
     }
 
     /// Lets another queue id lead to the same message, in place of the one that it was requeued as before.
     pub(super) fn requeue(&mut self, place: u32, queue_id: &str) {
-        let message = self.message(place);
-        let host = message.host.clone();
-        let before = message.requeued_as.replace(queue_id.into());
-        if let Some(before) = before {
-            let key = Key::new(host.as_bytes(), before.as_bytes());
-            if self.keys.get(&key) == Some(&place) {
-                self.keys.remove(&key);
-            }
+        let Table { places, keys, .. } = self;
+        let message = &mut places[place as usize];
+        let key = |queue_id: &str| Key::new(message.host.as_str().as_bytes(), queue_id.as_bytes());
+        if let Some(before) = message.requeued_as.as_deref().map(key)
+            && keys.get(&before) == Some(&place)
+        {
+            keys.remove(&before);
         }
-        self.keys.insert(Key::new(host.as_bytes(), queue_id.as_bytes()), place);
+        keys.insert(key(queue_id), place);
+        message.requeued_as.set(queue_id);
     }
 
     /// Notes that a message has something to drain.
@@ -129,12 +158,15 @@ impl Table {
         self.touch(place);
     }
 
-    /// Gives every message with changes to `each` once.
+    /// Gives every message with changes to `each` once, in the order of the second they began in, and of their ids.
     pub(super) fn drain(&mut self, mut each: impl FnMut(&mut Message)) {
-        for place in std::mem::take(&mut self.changed) {
-            let message = self.places[place as usize]
-                .as_mut()
-                .expect("a changed message is not removed before it is drained");
+        let order = |place: &u32| {
+            let message = &self.places[*place as usize];
+            (message.first_ms.div_euclid(1000), message.id as u32)
+        };
+        self.changed.sort_by_cached_key(order);
+        for place in self.changed.drain(..) {
+            let message = &mut self.places[place as usize];
             message.changed = false;
             each(message);
             let weight = message.measure();
@@ -151,7 +183,7 @@ impl Table {
             }
             self.closed.pop_front();
             // One that was taken in again since has another entry, or none.
-            if self.places[place as usize].as_ref().is_some_and(|message| message.closed) {
+            if self.places[place as usize].closed {
                 self.remove(place);
             }
         }
@@ -163,12 +195,14 @@ impl Table {
     pub(super) fn forget_idle(&mut self, now_ms: i64) {
         const HOUR_MS: i64 = 3_600_000;
         let idle = |message: &Message| {
-            let patience = if message.recipients.is_empty() && message.message_id.is_some() { 24 } else { 1 };
+            let patience =
+                if message.recipients.is_empty() && !message.message_id.is_none() { 24 } else { 1 };
             let waiting = message.recipients.iter().any(|recipient| !recipient.status.is_final());
             message.last_ms < now_ms - patience * HOUR_MS && !message.active && !message.closed && !waiting
         };
         for place in 0..self.places.len() as u32 {
-            if self.places[place as usize].as_ref().is_some_and(idle) {
+            let message = &self.places[place as usize];
+            if !message.vacant && idle(message) {
                 self.remove(place);
             }
         }
@@ -179,7 +213,8 @@ impl Table {
     pub(super) fn evict(&mut self, before_ms: i64, limit: u64, shelf: &mut dyn Shelf) -> u64 {
         let mut order: Vec<(i64, u32)> = (0..)
             .zip(&self.places)
-            .filter_map(|(place, message)| Some((message.as_ref()?.last_ms, place)))
+            .filter(|(_, message)| !message.vacant)
+            .map(|(place, message)| (message.last_ms, place))
             .collect();
         order.sort_unstable();
         let mut evicted = 0;
@@ -195,22 +230,26 @@ impl Table {
             }
             self.remove(place);
         }
-        self.closed
-            .retain(|(place, _)| self.places[*place as usize].as_ref().is_some_and(|message| message.closed));
+        self.closed.retain(|(place, _)| self.places[*place as usize].closed);
         evicted
     }
 
     fn remove(&mut self, place: u32) {
-        let Some(message) = self.places[place as usize].take() else { return };
-        self.weight -= u64::from(message.weight);
-        let host = message.host.as_bytes();
+        let Table { places, keys, free, weight, .. } = self;
+        let message = &mut places[place as usize];
+        if message.vacant {
+            return;
+        }
+        *weight -= u64::from(message.weight);
         for queue_id in message.queue_ids() {
-            let key = Key::new(host, queue_id.as_bytes());
-            if self.keys.get(&key) == Some(&place) {
-                self.keys.remove(&key);
+            let key = Key::new(message.host.as_str().as_bytes(), queue_id.as_bytes());
+            if keys.get(&key) == Some(&place) {
+                keys.remove(&key);
             }
         }
-        self.free.push(place);
+        message.clear();
+        message.vacant = true;
+        free.push(place);
     }
 
     pub(super) fn weight(&self) -> u64 {
@@ -218,6 +257,6 @@ impl Table {
     }
 
     pub(super) fn messages(&self) -> impl Iterator<Item = &Message> {
-        self.places.iter().flatten()
+        self.places.iter().filter(|message| !message.vacant)
     }
 }

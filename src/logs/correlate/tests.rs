@@ -328,7 +328,7 @@ impl Shelf for Drawer {
 
     fn take(&mut self, _: &str, queue_id: &str) -> Option<Message> {
         let named = |message: &Message| {
-            &*message.queue_id == queue_id || message.requeued_as.as_deref() == Some(queue_id)
+            message.queue_id.as_deref() == Some(queue_id) || message.requeued_as.as_deref() == Some(queue_id)
         };
         let at = self.0.iter().position(named)?;
         Some(self.0.swap_remove(at))

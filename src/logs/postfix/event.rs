@@ -183,10 +183,11 @@ fn of_message<'a>(daemon: &[u8], text: &'a [u8]) -> Option<Event<'a>> {
 
 /// `from=<…>, size=…, nrcpt=… (queue active)` or `from=<…>, status=expired, returned to sender`.
 ///
-/// All after the address is the queue manager's own, so the address is what stands before the last of it.
+/// All after the address is the queue manager's own and has no bracket, so the address is what stands before the last of them.
 fn sender(text: &[u8]) -> Option<Event<'_>> {
-    if let Some(size) = memmem::rfind(text, b">, size=") {
-        let (sender, rest) = (&text[..size], &text[size + 8..]);
+    let close = memchr::memrchr(b'>', text)?;
+    if let Some(rest) = text[close..].strip_prefix(b">, size=") {
+        let sender = &text[..close];
         let (size, rest) = integer(rest);
         if let Some(rest) = rest.strip_prefix(b", nrcpt=") {
             let (recipients, _) = integer(rest);
@@ -197,8 +198,7 @@ fn sender(text: &[u8]) -> Option<Event<'_>> {
             });
         }
     }
-    let status = memmem::rfind(text, b">, status=")?;
-    let rest = &text[status + 10..];
+    let rest = text[close..].strip_prefix(b">, status=")?;
     (rest.starts_with(b"expired") || rest.starts_with(b"force-expired"))
         .then(|| Event::Expired { forced: rest.starts_with(b"force") })
 }
@@ -393,10 +393,14 @@ const NO_MESSAGE: &[&[u8]] = &[
 ];
 
 fn about_message(text: &[u8]) -> bool {
-    ABOUT_MESSAGE.iter().any(|start| text.starts_with(start))
+    begins(text, ABOUT_MESSAGE)
 }
 
 fn no_message(text: &[u8]) -> bool {
     // Debug output and values of debug_peer_list have a client in front: `host[address]: 220 …`.
-    NO_MESSAGE.iter().any(|start| text.starts_with(start)) || memmem::find(text, b"]: ").is_some()
+    begins(text, NO_MESSAGE) || memmem::find(text, b"]: ").is_some()
+}
+
+fn begins(text: &[u8], starts: &[&[u8]]) -> bool {
+    starts.iter().any(|start| start.first() == text.first() && text.starts_with(start))
 }

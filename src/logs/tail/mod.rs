@@ -19,8 +19,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Bytes that are read at once.
-const BUFFER: usize = 1 << 20;
+/// Bytes that are read at once: what stays in the nearer caches with the messages they are about.
+const BUFFER: usize = 256 << 10;
 /// A line that is longer than the buffer is given up to here, which is one byte more than any reader of lines
 /// takes.
 const CUT: usize = super::postfix::LINE + 1;

@@ -2,34 +2,40 @@
 //!
 //! Invariant: nothing of it is there unless `commit` returned; a fault on the shelf, which cannot be told at once, is told then.
 
+use super::meaning::{self, Meanings};
+use super::shelf::Shelved;
 use super::{Index, Log};
 use crate::error::Result;
-use crate::logs::correlate::{Message, Shelf};
 use crate::logs::{Delivery, Lines};
-use crate::policy::class::{Class, Severity};
-use rusqlite::{OptionalExtension, Statement, params};
+use crate::policy::class::Class;
+use rusqlite::{OptionalExtension, Statement, ToSql, params};
 
 /// A closed message stays so long (milliseconds of the log), as in memory.
 const GRACE_MS: i64 = 10_000;
 
-const PUT: &str = "INSERT INTO deliveries (id, status, attempts, first_seen, last_seen, queue_id, message_id, client_id, sender,
-    recipient, original_recipient, relay, dsn, reply, reason, category, severity, rule, delay, delays, size, nrcpt, host,
-    requeued_as, parent, notification, logged_category)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
-    ?26, ?27)
-    ON CONFLICT (id) DO UPDATE SET status = ?2, attempts = ?3, first_seen = ?4, last_seen = ?5, queue_id = ?6,
-    message_id = ?7, client_id = ?8, sender = ?9, recipient = ?10, original_recipient = ?11, relay = ?12, dsn = ?13, reply = ?14,
-    reason = ?15, category = ?16, severity = ?17, rule = ?18, delay = ?19, delays = ?20, size = ?21, nrcpt = ?22, host = ?23,
-    requeued_as = ?24, parent = ?25, notification = ?26, logged_category = ?27";
+/// So many rows are tried, from the one that a delivery should have.
+const PROBES: i64 = 1 << 16;
+
+/// Changes nothing if another delivery has the row.
+const PUT: &str = "INSERT INTO deliveries (id, mark, status, attempts, first_seen, last_seen, queue_id, message_id, client_id,
+    sender, recipient, original_recipient, relay, dsn, reply, meaning, delay, delays, size, nrcpt, host, requeued_as, parent,
+    notification, logged_category)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)
+    ON CONFLICT (id) DO UPDATE SET status = ?3, attempts = ?4, first_seen = ?5, last_seen = ?6, queue_id = ?7, message_id = ?8,
+    client_id = ?9, sender = ?10, recipient = ?11, original_recipient = ?12, relay = ?13, dsn = ?14, reply = ?15, meaning = ?16,
+    delay = ?17, delays = ?18, size = ?19, nrcpt = ?20, host = ?21, requeued_as = ?22, parent = ?23, notification = ?24,
+    logged_category = ?25
+    WHERE mark = ?2 AND queue_id IS ?7 AND host IS ?21 AND (queue_id IS NOT NULL OR recipient IS ?11)";
 
 /// A transaction.
 pub struct Batch<'i> {
     index: &'i Index,
-    put: Statement<'i>,
+    put: Row<'i>,
     classify: Statement<'i>,
     class: Statement<'i>,
     learn: Statement<'i>,
     changed: Statement<'i>,
+    meanings: Meanings,
     open: bool,
 }
 
@@ -40,13 +46,13 @@ impl<'i> Batch<'i> {
             db.execute_batch("BEGIN IMMEDIATE")?;
             Ok(Batch {
                 index,
-                put: db.prepare(PUT)?,
-                classify: db.prepare(
-                    "UPDATE deliveries SET reason = ?2, category = coalesce(logged_category, ?3), severity = ?4, rule = ?5
-                     WHERE id = ?1",
+                put: Row { statement: db.prepare(PUT)?, absent: 0 },
+                classify: db.prepare("UPDATE deliveries SET meaning = ?2 WHERE id = ?1")?,
+                class: db.prepare(
+                    "SELECT reason, category, severity, rule FROM classes JOIN meanings ON id = meaning WHERE text = ?1",
                 )?,
-                class: db.prepare("SELECT reason, category, severity, rule FROM classes WHERE text = ?1")?,
-                learn: db.prepare("INSERT OR REPLACE INTO classes VALUES (?1, ?2, ?3, ?4, ?5)")?,
+                learn: db.prepare("INSERT OR REPLACE INTO classes VALUES (?1, ?2)")?,
+                meanings: Meanings::default(),
                 changed: db.prepare("INSERT OR IGNORE INTO changed VALUES (?1)")?,
                 open: true,
             })
@@ -60,39 +66,43 @@ impl<'i> Batch<'i> {
 
     /// Writes a delivery down as it stands; returns its row.
     pub fn put(&mut self, delivery: &Delivery<'_>, class: Option<&Class>) -> Result<i64> {
-        let d = delivery;
-        let id = row_id(d);
-        let put = self.put.execute(params![
-            id,
-            d.status.name(),
-            d.attempts,
-            d.first_seen,
-            d.last_seen,
-            d.queue_id,
-            d.message_id,
-            d.client_id,
-            d.sender,
-            d.recipient,
-            d.original_recipient,
-            d.relay,
-            d.dsn,
-            d.reply,
-            class.map(|class| &class.reason),
-            d.category.or(class.map(|class| class.category.as_str())),
-            class.map(|class| severity_name(class.severity)),
-            class.map(|class| &class.rule),
-            d.delay,
-            d.delays,
-            d.size.and_then(|size| i64::try_from(size).ok()),
-            d.nrcpt,
-            d.host,
-            d.requeued_as,
-            d.parent,
-            d.notification,
-            d.category,
-        ]);
-        self.index.told(put)?;
-        Ok(id)
+        let put = self.put_first(delivery, class);
+        self.index.told(put)
+    }
+
+    /// Puts a delivery into its row, or the next that no other delivery has.
+    fn put_first(&mut self, d: &Delivery<'_>, class: Option<&Class>) -> rusqlite::Result<i64> {
+        let meaning = match class {
+            Some(class) => Some(self.meanings.number(&self.index.connection, class)?),
+            None => None,
+        };
+        let size = d.size.and_then(|size| i64::try_from(size).ok());
+        let put = &mut self.put;
+        put.bind(2, Some((d.id >> 32) as i64))?;
+        put.bind(3, Some(d.status.name()))?;
+        put.bind(4, Some(d.attempts))?;
+        put.bind(5, Some(d.first_seen))?;
+        put.bind(6, Some(d.last_seen))?;
+        let texts = [d.queue_id, d.message_id, d.client_id, d.sender, d.recipient, d.original_recipient];
+        for (at, text) in (7..).zip(texts.into_iter().chain([d.relay, d.dsn, d.reply])) {
+            put.bind(at, text)?;
+        }
+        put.bind(16, meaning)?;
+        put.bind(17, d.delay)?;
+        put.bind(18, d.delays)?;
+        put.bind(19, size)?;
+        put.bind(20, d.nrcpt)?;
+        for (at, text) in (21..).zip([d.host, d.requeued_as, d.parent, d.notification, d.category]) {
+            put.bind(at, text)?;
+        }
+        let first = row_id(d);
+        for row in first..first + PROBES {
+            put.bind(1, Some(row))?;
+            if put.statement.raw_execute()? > 0 {
+                return Ok(row);
+            }
+        }
+        Err(rusqlite::Error::StatementChangedRows(0))
     }
 
     /// Has the delivery in a row told as an event.
@@ -103,29 +113,21 @@ impl<'i> Batch<'i> {
 
     /// Says why the delivery in a row failed.
     pub fn classify(&mut self, row: i64, class: &Class) -> Result<()> {
-        let (severity, rule) = (severity_name(class.severity), &class.rule);
-        let done = self.classify.execute(params![row, class.reason, class.category, severity, rule]);
+        let meaning = self.meanings.number(&self.index.connection, class);
+        let done = meaning.and_then(|meaning| self.classify.execute([row, meaning]));
         self.index.told(done).map(drop)
     }
 
     /// What a text means, if it was asked for before.
     pub fn class(&mut self, text: u64) -> Result<Option<Class>> {
-        let found = self.class.query_row([text as i64], |row| {
-            let severity: String = row.get(2)?;
-            Ok(Class {
-                reason: row.get(0)?,
-                category: row.get(1)?,
-                severity: severity_of(&severity),
-                rule: row.get(3)?,
-            })
-        });
+        let found = self.class.query_row([text as i64], meaning::class);
         self.index.told(found.optional())
     }
 
     /// Remembers what a text means.
     pub fn learn(&mut self, text: u64, class: &Class) -> Result<()> {
-        let (severity, rule) = (severity_name(class.severity), &class.rule);
-        let done = self.learn.execute(params![text as i64, class.reason, class.category, severity, rule]);
+        let meaning = self.meanings.number(&self.index.connection, class);
+        let done = meaning.and_then(|meaning| self.learn.execute([text as i64, meaning]));
         self.index.told(done).map(drop)
     }
 
@@ -164,23 +166,7 @@ impl<'i> Batch<'i> {
 
     /// What is under way in a log.
     pub fn shelf(&self, log: i64) -> Result<Shelved<'i>> {
-        let db = &self.index.connection;
-        let made = (|| {
-            Ok(Shelved {
-                log,
-                put: db.prepare("INSERT OR REPLACE INTO under_way VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?,
-                take: db.prepare(
-                    "DELETE FROM under_way WHERE log = ?1 AND queue_id = ?2 AND host = ?3 RETURNING message",
-                )?,
-                there: db
-                    .prepare("SELECT 1 FROM under_way WHERE log = ?1 AND queue_id = ?2 AND host = ?3")?,
-                first: db.prepare(
-                    "SELECT queue_id FROM under_way WHERE requeued_as = ?2 AND log = ?1 AND host = ?3",
-                )?,
-                fault: None,
-            })
-        })();
-        self.index.told(made)
+        self.index.told(Shelved::new(&self.index.connection, log))
     }
 
     /// Forgets messages under way that are over, and once a day of the log those that were not heard of for too long.
@@ -199,12 +185,31 @@ impl<'i> Batch<'i> {
 
     /// Commits all of it.
     pub fn commit(mut self, shelf: Option<Shelved<'i>>) -> Result<()> {
-        if let Some(error) = shelf.and_then(|shelf| shelf.fault) {
+        if let Some(error) = shelf.and_then(Shelved::into_fault) {
             return self.index.told(Err(error));
         }
         self.index.told(self.index.connection.execute_batch("COMMIT"))?;
         self.open = false;
         Ok(())
+    }
+}
+
+/// The statement that writes a row. It keeps what it was given, so that what is absent in row after row costs nothing.
+struct Row<'i> {
+    statement: Statement<'i>,
+    /// A bit for each parameter.
+    absent: u32,
+}
+
+impl Row<'_> {
+    fn bind(&mut self, parameter: usize, value: Option<impl ToSql>) -> rusqlite::Result<()> {
+        let (bit, was) = (1 << parameter, self.absent);
+        self.absent = if value.is_none() { was | bit } else { was & !bit };
+        if was & self.absent & bit != 0 {
+            Ok(())
+        } else {
+            self.statement.raw_bind_parameter(parameter, value)
+        }
     }
 }
 
@@ -216,59 +221,6 @@ impl Drop for Batch<'_> {
     }
 }
 
-/// Messages under way, in the transaction.
-pub struct Shelved<'i> {
-    log: i64,
-    put: Statement<'i>,
-    take: Statement<'i>,
-    there: Statement<'i>,
-    first: Statement<'i>,
-    fault: Option<rusqlite::Error>,
-}
-
-impl Shelved<'_> {
-    fn noted<T>(&mut self, result: rusqlite::Result<T>) -> Option<T> {
-        result.map_err(|error| self.fault = Some(error)).ok()
-    }
-
-    fn take_first(&mut self, host: &str, queue_id: &str) -> rusqlite::Result<Option<String>> {
-        // Most ids are not there, and looking is cheaper than deleting nothing.
-        if !self.there.exists(params![self.log, queue_id, host])? {
-            return Ok(None);
-        }
-        self.take.query_row(params![self.log, queue_id, host], |row| row.get(0)).optional()
-    }
-}
-
-impl Shelf for Shelved<'_> {
-    fn put(&mut self, message: &Message) {
-        let text = serde_json::to_string(message).unwrap_or_default();
-        let done = self.put.execute(params![
-            self.log,
-            &*message.queue_id,
-            &*message.host,
-            message.requeued_as.as_deref(),
-            message.closed,
-            message.last_ms,
-            text
-        ]);
-        self.noted(done);
-    }
-
-    fn take(&mut self, host: &str, queue_id: &str) -> Option<Message> {
-        let found = self.take_first(host, queue_id).and_then(|found| match found {
-            Some(found) => Ok(Some(found)),
-            None => {
-                let first = self.first.query_row(params![self.log, queue_id, host], |row| row.get(0));
-                let first: Option<String> = first.optional()?;
-                first.map_or(Ok(None), |first| self.take_first(host, &first))
-            }
-        });
-        let text = self.noted(found)??;
-        serde_json::from_str(&text).ok()
-    }
-}
-
 /// Rows are in order of time, so that inserting appends, and what is old lies together.
 pub(super) fn row_id(delivery: &Delivery<'_>) -> i64 {
     first_row(delivery.first_seen) | (delivery.id & 0xffff_ffff) as i64
@@ -277,23 +229,4 @@ pub(super) fn row_id(delivery: &Delivery<'_>) -> i64 {
 /// The first row of a time.
 pub(super) fn first_row(at_ms: i64) -> i64 {
     at_ms.div_euclid(1000).clamp(0, 0x7fff_ffff) << 32
-}
-
-/// The word in the table.
-pub(super) fn severity_name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Hard => "hard",
-        Severity::Soft => "soft",
-        Severity::None => "none",
-        Severity::Unknown => "unknown",
-    }
-}
-
-fn severity_of(word: &str) -> Severity {
-    match word {
-        "hard" => Severity::Hard,
-        "soft" => Severity::Soft,
-        "none" => Severity::None,
-        _ => Severity::Unknown,
-    }
 }

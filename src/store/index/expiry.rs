@@ -10,10 +10,14 @@ use rusqlite::params;
 const PIECE: i64 = 20_000;
 /// Looking for what is old is worth it so often (milliseconds).
 const HOUR_MS: i64 = 3_600_000;
+/// Clocks of servers differ by so much (milliseconds).
+const AHEAD_MS: i64 = HOUR_MS;
 
 impl Index {
-    /// Removes deliveries that nothing was heard of for `keep_days` before the newest one, and the oldest of more than `max_rows`; zero
-    /// keeps all. So a log of last year can be looked into. Once an hour. `stopped` is asked between pieces. Returns how many went.
+    /// Removes deliveries that nothing was heard of for `keep_days` before the newest one, and of more than `max_rows` those that are in
+    /// the future, then the oldest; zero keeps all. Days count from the newest so that a log of last year can be looked into; what says
+    /// that it is in the future does not count, so that a wrong clock wipes nothing. Once an hour. `stopped` is asked between pieces.
+    /// Returns how many went.
     pub fn expire(
         &self,
         now_ms: i64,
@@ -27,9 +31,10 @@ impl Index {
         }
         let mut gone = 0;
         if keep_days > 0 {
-            let newest = "SELECT max(last_seen) FROM deliveries";
-            let newest: Option<i64> = self.told(self.connection.query_row(newest, [], |row| row.get(0)))?;
-            let oldest = newest.unwrap_or(now_ms).min(now_ms) - i64::from(keep_days) * 24 * HOUR_MS;
+            let newest = "SELECT max(last_seen) FROM deliveries WHERE last_seen <= ?1";
+            let newest: Option<i64> =
+                self.told(self.connection.query_row(newest, [now_ms + AHEAD_MS], |row| row.get(0)))?;
+            let oldest = newest.unwrap_or(i64::MIN / 2).min(now_ms) - i64::from(keep_days) * 24 * HOUR_MS;
             // Those first seen before and heard of since are passed over.
             let old = "DELETE FROM deliveries WHERE id IN
                 (SELECT id FROM deliveries WHERE id < ?1 AND last_seen < ?2 ORDER BY id LIMIT ?3)";
@@ -46,11 +51,17 @@ impl Index {
             let count = "SELECT count(*) FROM deliveries";
             let rows: i64 = self.told(self.connection.query_row(count, [], |row| row.get(0)))?;
             let mut excess = rows - i64::try_from(max_rows).unwrap_or(i64::MAX);
-            let first = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries ORDER BY id LIMIT ?1)";
-            while excess > 0 && !stopped() {
-                let went = self.told(self.connection.execute(first, [excess.min(PIECE)]))?;
-                gone += went as u64;
-                excess -= PIECE;
+            let first = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE id >= ?1 ORDER BY id LIMIT ?2)";
+            for from in [first_row(now_ms + 24 * HOUR_MS), 0] {
+                while excess > 0 && !stopped() {
+                    let piece = excess.min(PIECE);
+                    let went = self.told(self.connection.execute(first, [from, piece]))? as i64;
+                    gone += went as u64;
+                    excess -= went;
+                    if went < piece {
+                        break;
+                    }
+                }
             }
         }
         self.expire_sums(now_ms)?;

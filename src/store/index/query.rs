@@ -3,15 +3,17 @@
 //! Invariant: every filter alone is answered by an index, and rows are given one at a time, however many there are.
 
 use super::Index;
-use super::batch::severity_name;
+use super::meaning::severity_name;
 use crate::clock;
 use crate::error::Result;
 use crate::logs::shape::shape;
 use crate::policy::class::Class;
 use rusqlite::types::Value;
 use rusqlite::{Row, params, params_from_iter};
+use rustc_hash::{FxBuildHasher, FxHashSet};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 
 /// Which deliveries are wanted. The default is all.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +38,13 @@ pub struct Filter {
     pub latest: bool,
     /// So many at most, the latest.
     pub limit: Option<u64>,
+}
+
+impl Filter {
+    /// Is there an address or an id, which few deliveries have?
+    fn picks_few(&self) -> bool {
+        self.recipient.is_some() || self.queue_id.is_some() || self.message_id.is_some()
+    }
 }
 
 /// A delivery as it is stored.
@@ -96,7 +105,11 @@ fn time<S: Serializer>(at_ms: &i64, to: S) -> Result<S::Ok, S::Error> {
 }
 
 const COLUMNS: &str = "queue_id, message_id, client_id, sender, recipient, original_recipient, status, attempts, first_seen,
-    last_seen, relay, dsn, reply, reason, category, severity, rule, delay, size, host, requeued_as, parent, notification";
+    last_seen, relay, dsn, reply, reason, coalesce(logged_category, category), severity, rule, delay, size, host, requeued_as,
+    parent, notification";
+
+/// Deliveries and what their replies mean.
+const FROM: &str = "deliveries LEFT JOIN meanings ON meanings.id = meaning";
 
 fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
     Ok(Found {
@@ -178,9 +191,6 @@ fn conditions(filter: &Filter, unclassified: bool) -> (String, Vec<Value>) {
     if let Some(recipient) = &filter.recipient {
         with("(recipient = ? OR original_recipient = ?)", Value::Text(recipient.clone()));
     }
-    if let Some(client) = &filter.client {
-        with("client_id = ?", Value::Text(client.clone()));
-    }
     if let Some(id) = &filter.queue_id {
         with("(queue_id = ? OR requeued_as = ?)", Value::Text(id.clone()));
     }
@@ -188,11 +198,16 @@ fn conditions(filter: &Filter, unclassified: bool) -> (String, Vec<Value>) {
         let bare = id.trim_start_matches('<').trim_end_matches('>');
         with("message_id = ?", Value::Text(bare.to_owned()));
     }
+    // An address or an id picks few rows; a plus keeps SQLite from walking through all of a client, time or status instead.
+    let few = if filter.picks_few() { "+" } else { "" };
+    if let Some(client) = &filter.client {
+        with(&format!("{few}client_id = ?"), Value::Text(client.clone()));
+    }
     if let Some(since) = filter.since_ms {
-        with("last_seen >= ?", Value::Integer(since));
+        with(&format!("{few}last_seen >= ?"), Value::Integer(since));
     }
     if let Some(until) = filter.until_ms {
-        with("last_seen < ?", Value::Integer(until));
+        with(&format!("{few}last_seen < ?"), Value::Integer(until));
     }
     if !filter.statuses.is_empty() {
         let marks: Vec<String> = filter
@@ -203,39 +218,49 @@ fn conditions(filter: &Filter, unclassified: bool) -> (String, Vec<Value>) {
                 format!("?{}", values.len())
             })
             .collect();
-        texts.push(format!("status IN ({})", marks.join(", ")));
+        texts.push(format!("{few}status IN ({})", marks.join(", ")));
         if !filter.statuses.iter().any(|status| status == "sent") {
-            texts.push("status <> 'sent'".into());
+            texts.push(format!("{few}status <> 'sent'"));
         }
     }
     if filter.failed {
-        texts.push("status IN ('bounced', 'expired', 'rejected') AND status <> 'sent'".into());
+        texts.push(format!("{few}status IN ('bounced', 'expired', 'rejected') AND {few}status <> 'sent'"));
     }
     if unclassified {
-        texts.push("rule = ''".into());
+        texts.push("meaning < 0".into());
     }
     let text = if texts.is_empty() { String::new() } else { format!(" WHERE {}", texts.join(" AND ")) };
     (text, values)
 }
 
+/// The statement for a filter, and what belongs into it.
+pub(super) fn statement(filter: &Filter) -> (String, Vec<Value>) {
+    let (wanted, values) = conditions(filter, false);
+    // With `latest`, recipients that came before are passed over.
+    let limit =
+        filter.limit.filter(|_| !filter.latest).map(|limit| format!(" LIMIT {limit}")).unwrap_or_default();
+    let few = if filter.picks_few() { "+" } else { "" };
+    let order = format!("ORDER BY {few}last_seen DESC, deliveries.id DESC");
+    (format!("SELECT {COLUMNS} FROM {FROM}{wanted} {order}{limit}"), values)
+}
+
 impl Index {
     /// Gives the deliveries that are wanted to `each`, the latest first, until it returns false.
     pub fn deliveries(&self, filter: &Filter, mut each: impl FnMut(Found) -> Result<bool>) -> Result<()> {
-        let (wanted, values) = conditions(filter, false);
-        let limit = filter.limit.map(|limit| format!(" LIMIT {limit}")).unwrap_or_default();
-        let sql = if filter.latest {
-            // SQLite takes the other columns from the row that has the maximum.
-            format!(
-                "SELECT {COLUMNS}, max(last_seen) FROM deliveries{wanted} GROUP BY recipient
-                 ORDER BY last_seen DESC{limit}"
-            )
-        } else {
-            format!("SELECT {COLUMNS} FROM deliveries{wanted} ORDER BY last_seen DESC, id DESC{limit}")
-        };
+        let (sql, values) = statement(filter);
         let mut select = self.told(self.connection.prepare(&sql))?;
         let mut rows = self.told(select.query(params_from_iter(&values)))?;
-        while let Some(row) = self.told(rows.next())? {
-            if !each(self.told(found(row))?)? {
+        let (mut seen, mut left) = (FxHashSet::default(), filter.limit.unwrap_or(u64::MAX));
+        while left > 0
+            && let Some(row) = self.told(rows.next())?
+        {
+            let found = self.told(found(row))?;
+            let recipient = || found.recipient.as_ref().map(|recipient| recipient.to_ascii_lowercase());
+            if filter.latest && !seen.insert(FxBuildHasher.hash_one(recipient())) {
+                continue;
+            }
+            left -= 1;
+            if !each(found)? {
                 break;
             }
         }
@@ -248,7 +273,9 @@ impl Index {
         let last = format!("SELECT max(row) FROM (SELECT row FROM changed ORDER BY row LIMIT {most})");
         let last: Option<i64> = self.told(self.connection.query_row(&last, [], |row| row.get(0)))?;
         let Some(last) = last else { return Ok(None) };
-        let sql = format!("SELECT {COLUMNS} FROM changed JOIN deliveries ON id = row WHERE row <= ?1 ORDER BY row");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM changed JOIN {FROM} WHERE deliveries.id = row AND row <= ?1 ORDER BY row"
+        );
         let rows = (|| {
             let mut select = self.connection.prepare(&sql)?;
             select.query_map([last], found)?.collect()
@@ -268,11 +295,6 @@ impl Index {
             "SELECT reply, dsn, relay, last_seen FROM deliveries INDEXED BY deliveries_unclassified{wanted}
              AND reply IS NOT NULL ORDER BY last_seen DESC"
         );
-        let sql = if self.remembered("indexed")?.is_some() {
-            sql
-        } else {
-            sql.replace("INDEXED BY deliveries_unclassified", "")
-        };
         let mut select = self.told(self.connection.prepare(&sql))?;
         let mut rows = self.told(select.query(params_from_iter(&values)))?;
         let mut shapes: BTreeMap<String, Shape> = BTreeMap::new();
@@ -301,9 +323,10 @@ impl Index {
 
     /// Up to `many` deliveries that failed or were put off, in rows behind `after`.
     pub fn failing(&self, after: i64, many: usize) -> Result<Vec<Failing>> {
-        let sql = "SELECT id, reply, dsn, relay, reason, severity, rule FROM deliveries
-            WHERE id > ?1 AND status IN ('bounced', 'expired', 'rejected', 'deferred') AND reply IS NOT NULL
-            ORDER BY id LIMIT ?2";
+        let sql = "SELECT deliveries.id, reply, dsn, relay, reason, severity, rule
+            FROM deliveries LEFT JOIN meanings ON meanings.id = meaning
+            WHERE deliveries.id > ?1 AND status IN ('bounced', 'expired', 'rejected', 'deferred') AND reply IS NOT NULL
+            ORDER BY deliveries.id LIMIT ?2";
         let rows = (|| {
             let mut select = self.connection.prepare_cached(sql)?;
             let rows = select.query_map(params![after, many as i64], |row| {

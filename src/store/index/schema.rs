@@ -1,28 +1,38 @@
 //! The tables of `index.db`. Everything can be read with the `sqlite3` shell; `readable` is a view with times as people write
 //! them.
 //!
-//! Indexes are made at the end of the first tick, when there is something to index: sorting everything once is many times faster
-//! than inserting row by row. Invariant: as for the store, `user_version` says which migrations a file has had.
+//! Indexes that most rows are in are made at the end of the first tick, when there is something to index: sorting everything once is
+//! many times faster than inserting row by row. Invariant: as for the store, `user_version` says which migrations a file has had.
 
 /// One entry a version.
 pub(super) const MIGRATIONS: &[&str] = &["
     -- One message and recipient. Times are milliseconds since 1970, UTC; absent is NULL; an empty sender is the null sender.
-    -- id: seconds of first_seen, shifted left by 32, and 32 bits of a hash of host, queue id and place. So ids are in order of time.
+    -- id: seconds of first_seen, shifted left by 32, and 32 bits of a hash of host, queue id and place, or the next that is free.
+    -- So ids are in order of time. mark: 32 other bits of the hash, by which the delivery is known again.
     -- status: sent, bounced, deferred, expired, deleted, discarded, held, rejected.
-    -- reason, category, severity, rule: what the policy says of `reply`. logged_category: PowerMTA's own.
+    -- meaning: what the policy says of `reply`; negative where no rule knew it. logged_category: PowerMTA's own.
     CREATE TABLE deliveries (
-        id INTEGER PRIMARY KEY, status TEXT NOT NULL, attempts INTEGER NOT NULL,
+        id INTEGER PRIMARY KEY, mark INTEGER NOT NULL, status TEXT NOT NULL, attempts INTEGER NOT NULL,
         first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL,
         queue_id TEXT, message_id TEXT, client_id TEXT, sender TEXT COLLATE NOCASE,
         recipient TEXT COLLATE NOCASE, original_recipient TEXT COLLATE NOCASE,
-        relay TEXT, dsn TEXT, reply TEXT, reason TEXT, category TEXT, severity TEXT, rule TEXT,
-        delay REAL, delays TEXT, size INTEGER, nrcpt INTEGER, host TEXT,
+        relay TEXT, dsn TEXT, reply TEXT, meaning INTEGER, delay REAL, delays TEXT, size INTEGER, nrcpt INTEGER, host TEXT,
         requeued_as TEXT, parent TEXT, notification TEXT, logged_category TEXT);
+    CREATE INDEX deliveries_original ON deliveries (original_recipient) WHERE original_recipient IS NOT NULL;
+    CREATE INDEX deliveries_requeued ON deliveries (requeued_as) WHERE requeued_as IS NOT NULL;
+    CREATE INDEX deliveries_unclassified ON deliveries (last_seen) WHERE meaning < 0;
+
+    -- Why deliveries fail. severity: hard, soft, none, unknown. rule: empty if none knew the text.
+    CREATE TABLE meanings (
+        id INTEGER PRIMARY KEY, reason TEXT NOT NULL, category TEXT NOT NULL, severity TEXT NOT NULL, rule TEXT NOT NULL,
+        UNIQUE (reason, category, severity, rule));
 
     CREATE VIEW readable AS SELECT
         strftime('%Y-%m-%d %H:%M:%S', last_seen / 1000, 'unixepoch') AS last_seen, status, attempts, sender, recipient,
-        original_recipient, queue_id, message_id, client_id, relay, dsn, reason, severity, reply,
-        strftime('%Y-%m-%d %H:%M:%S', first_seen / 1000, 'unixepoch') AS first_seen, id FROM deliveries;
+        original_recipient, queue_id, message_id, client_id, relay, dsn, reason,
+        coalesce(logged_category, category) AS category, severity, rule, reply,
+        strftime('%Y-%m-%d %H:%M:%S', first_seen / 1000, 'unixepoch') AS first_seen, deliveries.id AS id
+        FROM deliveries LEFT JOIN meanings ON meanings.id = meaning;
 
     -- The logs, and where reading stopped; `position` and `state` are JSON.
     CREATE TABLE logs (
@@ -39,8 +49,7 @@ pub(super) const MIGRATIONS: &[&str] = &["
     CREATE INDEX under_way_closed ON under_way (last_ms) WHERE closed = 1;
 
     -- What texts mean, by a hash of them, so that none is asked for twice.
-    CREATE TABLE classes (
-        text INTEGER PRIMARY KEY, reason TEXT NOT NULL, category TEXT NOT NULL, severity TEXT NOT NULL, rule TEXT NOT NULL);
+    CREATE TABLE classes (text INTEGER PRIMARY KEY, meaning INTEGER NOT NULL);
 
     -- policy: whose word the classes are. expired: when old deliveries were last looked for.
     CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -77,12 +86,9 @@ pub(super) const MIGRATIONS: &[&str] = &["
 /// Made when a tick has read all that there is.
 pub(super) const INDEXES: &str = "
     CREATE INDEX IF NOT EXISTS deliveries_recipient ON deliveries (recipient);
-    CREATE INDEX IF NOT EXISTS deliveries_original ON deliveries (original_recipient) WHERE original_recipient IS NOT NULL;
     CREATE INDEX IF NOT EXISTS deliveries_queue ON deliveries (queue_id);
-    CREATE INDEX IF NOT EXISTS deliveries_requeued ON deliveries (requeued_as) WHERE requeued_as IS NOT NULL;
     CREATE INDEX IF NOT EXISTS deliveries_message ON deliveries (message_id);
     CREATE INDEX IF NOT EXISTS deliveries_client ON deliveries (client_id, last_seen) WHERE client_id IS NOT NULL;
     CREATE INDEX IF NOT EXISTS deliveries_status ON deliveries (status, last_seen) WHERE status <> 'sent';
-    CREATE INDEX IF NOT EXISTS deliveries_unclassified ON deliveries (last_seen) WHERE rule = '';
     CREATE INDEX IF NOT EXISTS deliveries_time ON deliveries (last_seen);
 ";
