@@ -45,12 +45,18 @@ pub mod monitor;
 pub mod deliver;
 /// Every message of a relay directory, many at once.
 pub mod relay;
-/// What mail logs say, taken into the index.
-pub mod ingest;
-/// THE TICK, on one page.
-pub mod cron;
 /// What was counted, as people, spreadsheets and monitors read it.
 pub mod stats;
+/// What mail logs say, taken into the index.
+pub mod ingest;
+/// Another program, run with a deadline.
+pub mod command;
+/// Values that change by the day of the week, written for the mail server.
+pub mod cycle;
+/// Telling operators that something is not as it should be, and that it is again.
+pub mod alert;
+/// THE TICK, on one page.
+pub mod cron;
 /// Where policies are made: scaffolded, built, checked, tried, tested, measured.
 pub mod workshop;
 /// What messages report, and what that means.

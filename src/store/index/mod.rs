@@ -5,6 +5,7 @@
 
 mod batch;
 mod expiry;
+mod pulse;
 mod query;
 mod schema;
 
