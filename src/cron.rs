@@ -133,6 +133,7 @@ impl Ticked {
             let (alert, subject) = (&change.alert, &change.subject);
             tracing::warn!(alert, subject, state = change.state, "an alert has changed");
         }
+        looked.problems.iter().for_each(|error| self.problem("alerts", error));
         self.alerts = looked.changes;
         let deadline = Deadline::after(ALERTS);
         for key in &looked.keys {

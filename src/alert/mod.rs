@@ -15,7 +15,7 @@ pub use message::{shown, threshold, what};
 pub use readings::{Facts, Reading};
 
 use crate::config::{self, Config, Metric};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::stats::Figures;
 use crate::store::index::Index;
 use crate::store::{Alert, AlertState, Store};
@@ -43,6 +43,8 @@ pub struct Looked {
     pub changes: Vec<Change>,
     /// The journal's keys of what is to be told.
     pub keys: Vec<String>,
+    /// Rules that could not be looked at.
+    pub problems: Vec<Error>,
 }
 
 /// How a rule stands for one group.
@@ -87,13 +89,21 @@ impl Desk<'_> {
     pub fn look(&self) -> Result<Looked> {
         let mut looked = Looked::default();
         let mut before = self.before()?;
-        let mut sources = Sources::open(self)?;
+        let mut sources = Sources::new(self);
         for rule in &self.config.alert {
             let was = before.remove(&rule.name).unwrap_or_default();
             if !self.whole && (rule.when.is_of_deliveries() || rule.when == Metric::Queue) {
                 continue;
             }
-            let after = state::next(rule, was.clone(), &sources.readings(rule)?, self.now_ms);
+            let readings = match sources.readings(rule) {
+                Ok(readings) => readings,
+                Err(error) => {
+                    // What cannot be looked at stands as it stood; other rules can.
+                    looked.problems.push(error.within(format_args!("[[alert]] {}", rule.name)));
+                    continue;
+                }
+            };
+            let after = state::next(rule, was.clone(), &readings, self.now_ms);
             if after == was {
                 continue;
             }
@@ -119,7 +129,7 @@ impl Desk<'_> {
     /// How every rule stands: a line for each group that it fires for or soon may, and one for all others.
     pub fn standing(&self) -> Result<Vec<Standing>> {
         let mut before = self.before()?;
-        let mut sources = Sources::open(self)?;
+        let mut sources = Sources::new(self);
         let mut lines = Vec::new();
         for rule in &self.config.alert {
             let was = before.remove(&rule.name).unwrap_or_default();
@@ -169,48 +179,53 @@ impl Desk<'_> {
     }
 }
 
-/// Where values come from; each window is counted once.
+/// Where values come from; each window is counted once, and what no rule asks for is not looked up.
 struct Sources<'a> {
     desk: &'a Desk<'a>,
-    index: Option<Index>,
-    facts: Facts,
+    index: Option<Option<Index>>,
     figures: BTreeMap<i64, Figures>,
 }
 
 impl<'a> Sources<'a> {
-    fn open(desk: &'a Desk<'a>) -> Result<Sources<'a>> {
-        let wanted = |when: &dyn Fn(&Metric) -> bool| desk.config.alert.iter().any(|rule| when(&rule.when));
-        let needs_index = wanted(&|metric| {
-            metric.is_of_deliveries() || matches!(metric, Metric::Queue | Metric::LogSilent)
-        });
-        let index = if needs_index { Index::look(&desk.config.index_path())? } else { None };
-        let mut facts = Facts { now_ms: desk.now_ms, failed: desk.failed.to_vec(), ..Facts::default() };
-        if let Some(index) = &index {
-            if wanted(&|metric| *metric == Metric::Queue) {
-                facts.waiting = index.waiting(desk.now_ms - QUEUE_MS)?;
-            }
-            let read: BTreeMap<String, Option<i64>> = index.last_read()?.into_iter().collect();
-            let names: BTreeSet<String> = desk.config.logs.iter().map(config::Logs::name).collect();
-            let last = |name: String| (name.clone(), read.get(&name).copied().flatten());
-            facts.logs = names.into_iter().map(last).collect();
-        }
-        Ok(Sources { desk, index, facts, figures: BTreeMap::new() })
+    fn new(desk: &'a Desk<'a>) -> Sources<'a> {
+        Sources { desk, index: None, figures: BTreeMap::new() }
     }
 
     fn readings(&mut self, rule: &config::Alert) -> Result<Vec<Reading>> {
-        let window_ms = rule.window.ms();
-        if rule.when == Metric::Outbox {
-            self.facts.troubles = self.desk.store.troubles(self.desk.now_ms - window_ms)?;
-        }
-        if rule.when.is_of_deliveries() && !self.figures.contains_key(&window_ms) {
-            let to_ms = self.desk.now_ms;
-            let figures = match &self.index {
-                Some(index) => gather::figures(index, to_ms - window_ms, to_ms)?,
-                None => Figures::default(),
-            };
-            self.figures.insert(window_ms, figures);
+        let (now_ms, window_ms) = (self.desk.now_ms, rule.window.ms());
+        let mut facts = Facts { now_ms, ..Facts::default() };
+        match rule.when {
+            Metric::TickFailed => facts.failed = self.desk.failed.to_vec(),
+            Metric::Outbox => facts.troubles = self.desk.store.troubles(now_ms - window_ms)?,
+            Metric::Queue => {
+                let index = self.index()?;
+                facts.waiting = index.map_or(Ok(0), |index| index.waiting(now_ms - QUEUE_MS))?;
+            }
+            Metric::LogSilent => {
+                let read = self.index()?.map_or(Ok(Vec::new()), Index::last_read)?;
+                let read: BTreeMap<String, Option<i64>> = read.into_iter().collect();
+                let names: BTreeSet<String> = self.desk.config.logs.iter().map(config::Logs::name).collect();
+                let last = |name: String| (name.clone(), read.get(&name).copied().flatten());
+                facts.logs = names.into_iter().map(last).collect();
+            }
+            _ if !self.figures.contains_key(&window_ms) => {
+                let figures = match self.index()? {
+                    Some(index) => gather::figures(index, now_ms - window_ms, now_ms)?,
+                    None => Figures::default(),
+                };
+                self.figures.insert(window_ms, figures);
+            }
+            _ => {}
         }
         let none = Figures::default();
-        Ok(readings::readings(rule, self.figures.get(&window_ms).unwrap_or(&none), &self.facts))
+        Ok(readings::readings(rule, self.figures.get(&window_ms).unwrap_or(&none), &facts))
+    }
+
+    /// None if no log was ever read.
+    fn index(&mut self) -> Result<Option<&Index>> {
+        if self.index.is_none() {
+            self.index = Some(Index::look(&self.desk.config.index_path())?);
+        }
+        Ok(self.index.as_ref().and_then(Option::as_ref))
     }
 }
