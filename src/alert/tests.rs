@@ -282,7 +282,7 @@ fn a_change_and_the_promise_to_tell_it_are_one_and_no_alert_is_about_alerts() {
     let (key, plan) = message::promise(&rule, &[&one], &Config::default(), NOW).unwrap();
     let put = || store.put_alerts("test", std::slice::from_ref(&one), Some((&key, &plan, NOW)));
     put().unwrap();
-    assert_eq!(store.alerts().unwrap(), [one.clone()]);
+    assert_eq!(store.alerts().unwrap(), std::slice::from_ref(&one));
     assert_eq!(store.outbox().unwrap().len(), 1);
     assert_eq!(store.series().unwrap(), [], "an alert is no message");
     store.put_alerts("test", &[], None).unwrap();
