@@ -3,7 +3,9 @@
 //!
 //! It changes nothing that a message would not change too: opening the store may create it.
 
+use crate::action::webhook::Secrets;
 use crate::auth::{Dns, DnsFailure};
+use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::policy::Wanted;
@@ -12,6 +14,9 @@ use crate::workshop::inspect::{self, Finding};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// A last tick so long ago (milliseconds) was the last for now.
+const OVERDUE_MS: i64 = 10 * 60_000;
 
 /// Looks at everything.
 pub fn check(config: &Config) -> Vec<Finding> {
@@ -25,8 +30,43 @@ pub fn check(config: &Config) -> Vec<Finding> {
     if let Some(failed) = &config.relay.failed {
         findings.push(writable("relay", failed, "[relay] failed"));
     }
+    for directory in config.cycle.iter().filter_map(|cycle| cycle.file.as_deref().and_then(Path::parent)) {
+        findings.push(match directory.is_dir() {
+            true => writable("cycle", directory, "[[cycle]] file"),
+            false => Finding::wrong(
+                "cycle",
+                format_args!("{}: there is no such directory", directory.display()),
+                "make it, or set [[cycle]] file to a file in another one",
+            ),
+        });
+    }
+    for rule in config.alert.iter().filter(|rule| !rule.secrets.is_empty()) {
+        if let Err(error) = Secrets::new(&rule.secrets) {
+            findings.push(Finding::error("alert", &error.within(format_args!("[[alert]] {}", rule.name))));
+        }
+    }
+    findings.extend(tick(config));
     findings.push(dns(config));
     findings
+}
+
+/// Once there was a tick, there is one each minute, and no part of it fails.
+fn tick(config: &Config) -> Option<Finding> {
+    let beat = Store::open(&config.store_path()).and_then(|store| store.heartbeat()).ok()??;
+    let (last, took) = (clock::rfc3339(beat.at_ms), beat.duration_ms);
+    if clock::now_ms() - beat.at_ms > OVERDUE_MS {
+        let remedy = "let cron or a timer run `carom cron` each minute as the mail user";
+        return Some(Finding::wrong("tick", format_args!("the last one was at {last}"), remedy));
+    }
+    if !beat.failed.is_empty() {
+        let failed = format!("the last one, at {last}, failed in part: {}", beat.failed.join(", "));
+        return Some(Finding::wrong(
+            "tick",
+            failed,
+            "run `carom cron` as the mail user and see what it says",
+        ));
+    }
+    Some(Finding::good("tick", format_args!("the last one was at {last} and took {took} ms")))
 }
 
 /// The default policy and every one that has a table: it loads, accepts its settings, and decides about a message.

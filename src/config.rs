@@ -4,15 +4,21 @@
 //! policy itself validates. Invariant: an unknown key, a wrong type or an impossible value is an error that names
 //! file, line, key and remedy.
 
+mod alerts;
+mod cycle;
 mod export;
 mod logs;
 mod policies;
 mod returns;
+mod span;
 
+pub use alerts::{Alert, Alerts, Group, Metric, Of};
+pub use cycle::{Cycle, Purge};
 pub use export::Export;
 pub use logs::{Index, LogKind, Logs};
 pub use policies::{Limits, OnTrap, Policies, Policy};
 pub use returns::{Notify, NotifyBody, Verp};
+pub use span::Span;
 
 use crate::error::{Context, Error, Result};
 use ipnet::IpNet;
@@ -67,6 +73,14 @@ pub struct Config {
     /// Applications that are told of bounces and complaints.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Notify>,
+    /// Values that change by the day of the week.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cycle: Vec<Cycle>,
+    /// The mail that alerts are told by.
+    pub alerts: Alerts,
+    /// What operators are told of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alert: Vec<Alert>,
     /// Named policies: where they come from, and their settings.
     pub policy: BTreeMap<String, Policy>,
 }
@@ -163,6 +177,8 @@ pub struct Log {
     pub format: LogFormat,
     /// Days that logs are kept; 0 for ever.
     pub keep_days: u32,
+    /// Bytes of all logs together, beyond which the oldest days go before their time; 0 for as much as there is.
+    pub max_size: u64,
     /// Least level that is logged: `error`, `warn`, `info`, `debug`, `trace`.
     pub level: String,
 }
@@ -228,6 +244,9 @@ impl Default for Config {
             policies: Policies::default(),
             verp: Verp::default(),
             notify: Vec::new(),
+            cycle: Vec::new(),
+            alerts: Alerts::default(),
+            alert: Vec::new(),
             policy: BTreeMap::new(),
         }
     }
@@ -267,7 +286,7 @@ impl Default for Relay {
 
 impl Default for Log {
     fn default() -> Log {
-        Log { directory: None, format: LogFormat::Json, keep_days: 10, level: "info".into() }
+        Log { directory: None, format: LogFormat::Json, keep_days: 10, max_size: 0, level: "info".into() }
     }
 }
 
@@ -377,6 +396,10 @@ impl Config {
         if let Some((key, why, remedy)) =
             self.logs.iter().find_map(Logs::impossible).or_else(|| self.export.impossible())
         {
+            return impossible(key, why, remedy);
+        }
+        let wrong = cycle::impossible(&self.cycle);
+        if let Some((key, why, remedy)) = wrong.or_else(|| alerts::impossible(&self.alerts, &self.alert)) {
             return impossible(key, why, remedy);
         }
         if self.dns.zone.is_some() && !self.dns.servers.is_empty() {

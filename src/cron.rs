@@ -1,41 +1,154 @@
-//! THE TICK, on one page: what is due is done, what is old expires, logs are read. Safe to run twice at once: every step is leased to
-//! one process, expiry is idempotent, and one process at a time reads logs.
+//! THE TICK, on one page: what is due is done, what is old expires, logs are read, operators are told. Safe to run twice at once: every
+//! step is leased to one process, expiry is idempotent, one process at a time reads logs, and one writes and tells.
+//!
+//! Invariant: a part that fails is named, and keeps no other from running; a tick is over before the next one starts, unless a person
+//! waits for it to read to the end.
 
-use crate::clock;
+use crate::action::Doors;
+use crate::alert::{Change, Desk};
+use crate::auth::Dns;
+use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::deliver::House;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ingest::{self, Ingested, Watch};
+use crate::journal::{self, Ended};
 use crate::stats::export;
+use crate::store::Store;
 use crate::store::index::Index;
-use crate::{journal, log};
-use std::time::Duration;
+use crate::{clock, cycle, log, policy};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-/// A tick is over before the next one starts.
-const TICK: Duration = Duration::from_secs(50);
+/// Time for what is owed, so that the other parts have some too.
+const OUTBOX: Duration = Duration::from_secs(20);
+/// Time for commands of cycles.
+const CYCLE: Duration = Duration::from_secs(15);
+/// Reading logs ends so long after the tick began.
+pub const LOGS: Duration = Duration::from_secs(40);
+/// Time for telling operators.
+const ALERTS: Duration = Duration::from_secs(10);
 
 /// What a tick did.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub struct Ticked {
-    /// Steps that were done.
-    pub succeeded: usize,
-    /// Steps that were given up.
-    pub failed: usize,
-    /// Steps that are owed still.
-    pub later: usize,
     /// What was read of the mail logs.
+    #[serde(flatten)]
     pub logs: Ingested,
+    /// Steps by how they ended.
+    pub steps: Steps,
+    /// What cycles did.
+    pub cycles: Vec<String>,
+    /// What operators are told.
+    pub alerts: Vec<Change>,
+    /// The parts that failed, and why.
+    pub problems: Vec<String>,
+    /// The names of the parts that failed.
+    #[serde(skip)]
+    pub failed: Vec<String>,
+}
+
+/// Steps of the outbox.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Steps {
+    /// Done.
+    pub succeeded: usize,
+    /// Given up.
+    pub failed: usize,
+    /// Owed still.
+    pub later: usize,
 }
 
 /// One tick.
-pub fn tick(house: &House, watch: &Watch<'_>) -> Result<Ticked> {
-    let ended = journal::run_due(&house.doors, Deadline::after(TICK))?;
-    house.store.purge(clock::now_ms())?;
-    log::expire(&house.config);
-    let mut logs = ingest::run(&house.config, watch)?;
-    let index = Index::look(&house.config.index_path())?;
-    let wrong = export::write(&house.config, &house.store, index.as_ref(), logs.bytes > 0);
-    logs.notes.extend(wrong.iter().map(ToString::to_string));
-    let count = |result| ended.iter().filter(|ended| ended.result == result).count();
-    Ok(Ticked { succeeded: count("succeeded"), failed: count("failed"), later: count("later"), logs })
+pub fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
+    let began = Instant::now();
+    let mut tick = Ticked::default();
+    let store = tick.part("store", || Store::open(&config.store_path()).map(Arc::new));
+    let dns = tick.part("dns", || Dns::open(&config.dns).map(Arc::new));
+    let doors = store.as_ref().zip(dns).map(|(store, dns)| Doors::new(config.clone(), dns, store.clone()));
+    if let (Some(store), Some(doors)) = (&store, &doors) {
+        let ended = tick.part("outbox", || journal::run_due(doors, Deadline::after(OUTBOX)));
+        tick.count(&ended.unwrap_or_default());
+        tick.part("expiry", || store.purge(clock::now_ms()));
+    }
+    log::expire(config);
+    policy::expire_compiled(config);
+    if let Some(store) = &store {
+        tick.cycles(config, store);
+    }
+    let read = tick.part("logs", || ingest::run(config, watch));
+    let whole = read.as_ref().is_some_and(|read| !read.busy && !read.stopped);
+    tick.logs = read.unwrap_or_default();
+    if let (Some(store), Some(doors)) = (&store, &doors) {
+        tick.alerts(doors, whole);
+        let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let failed = tick.failed.clone();
+        tick.part("heartbeat", || store.beat(clock::now_ms(), took, failed));
+        tick.export(config, store);
+    }
+    tick
+}
+
+impl Ticked {
+    /// A part of the tick; none if it failed, which is told.
+    fn part<T>(&mut self, name: &str, work: impl FnOnce() -> Result<T>) -> Option<T> {
+        work().map_err(|error| self.problem(name, &error)).ok()
+    }
+
+    fn problem(&mut self, part: &str, error: &Error) {
+        tracing::error!(%error, part, "a part of the tick failed");
+        self.problems.push(format!("{part}: {error}"));
+        self.failed.push(part.to_owned());
+    }
+
+    fn count(&mut self, ended: &[Ended]) {
+        for one in ended {
+            match one.result {
+                "succeeded" => self.steps.succeeded += 1,
+                "failed" => self.steps.failed += 1,
+                _ => self.steps.later += 1,
+            }
+        }
+    }
+
+    /// Writes today's values, unless another tick is at it.
+    fn cycles(&mut self, config: &Config, store: &Store) {
+        if config.cycle.is_empty() {
+            return;
+        }
+        let Some(Some(_alone)) = self.part("cycle", || store.lock_tick()) else { return };
+        let turned = cycle::turn(config, store, clock::now_ms(), Deadline::after(CYCLE));
+        turned.done.iter().for_each(|done| tracing::info!("{done}"));
+        turned.problems.iter().for_each(|error| self.problem("cycle", error));
+        self.cycles = turned.done;
+    }
+
+    /// Writes what others read.
+    fn export(&mut self, config: &Config, store: &Store) {
+        let index = self.part("export", || Index::look(&config.index_path()));
+        let wrong = export::write(config, store, index.flatten().as_ref(), self.logs.bytes > 0);
+        wrong.iter().for_each(|error| self.problem("export", error));
+    }
+
+    /// Looks what has changed, and tells it, unless another tick is at it.
+    fn alerts(&mut self, doors: &Doors, whole: bool) {
+        let (config, store) = (&*doors.config, &*doors.store);
+        let failed = self.failed.clone();
+        let looked = self.part("alerts", || {
+            let Some(_alone) = store.lock_tick()? else { return Ok(None) };
+            Desk { config, store, now_ms: clock::now_ms(), failed: &failed, whole }.look().map(Some)
+        });
+        let Some(looked) = looked.flatten() else { return };
+        for change in &looked.changes {
+            let (alert, subject) = (&change.alert, &change.subject);
+            tracing::warn!(alert, subject, state = change.state, "an alert has changed");
+        }
+        looked.problems.iter().for_each(|error| self.problem("alerts", error));
+        self.alerts = looked.changes;
+        let deadline = Deadline::after(ALERTS);
+        for key in &looked.keys {
+            let ended = self.part("alerts", || journal::run_one(doors, key, deadline));
+            self.count(&ended.unwrap_or_default());
+        }
+    }
 }

@@ -49,14 +49,20 @@ pub mod relay;
 pub mod stats;
 /// What mail logs say, taken into the index.
 pub mod ingest;
+/// Another program, run with a deadline.
+pub mod command;
+/// The suppression list as files.
+pub mod suppression;
+/// Values that change by the day of the week, written for the mail server.
+pub mod cycle;
+/// Telling operators that something is not as it should be, and that it is again.
+pub mod alert;
 /// THE TICK, on one page.
 pub mod cron;
 /// Where policies are made: scaffolded, built, checked, tried, tested, measured.
 pub mod workshop;
 /// What messages report, and what that means.
 pub mod classify;
-/// The suppression list as files.
-pub mod suppression;
 /// Is everything there that a message will need?
 pub mod check;
 /// Moving from bouncy-sink.

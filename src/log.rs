@@ -159,8 +159,11 @@ pub fn tail(config: &Config, lines: usize) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// Removes logs older than `[log] keep_days`.
+/// Removes logs older than `[log] keep_days`, and the oldest days of more than `max_size`; never today's.
 pub fn expire(config: &Config) {
+    if config.log.max_size > 0 {
+        shrink(config);
+    }
     if config.log.keep_days == 0 {
         return;
     }
@@ -172,6 +175,29 @@ pub fn expire(config: &Config) {
             if older.is_some_and(|date| date.trim_start_matches('-') < oldest.as_str()) {
                 let _ = fs::remove_file(path);
             }
+        }
+    }
+}
+
+/// Removes the oldest days until all are no bigger than `[log] max_size` together.
+fn shrink(config: &Config) {
+    let today = day(clock::now_ms());
+    let mut files: Vec<(String, PathBuf, u64)> = Vec::new();
+    for stem in ["messages", "carom"] {
+        for path in days(&config.log_dir(), stem).unwrap_or_default() {
+            let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let size = fs::metadata(&path).map_or(0, |metadata| metadata.len());
+            files.push((name.trim_start_matches(stem).trim_start_matches('-').to_owned(), path, size));
+        }
+    }
+    files.sort();
+    let mut total = files.iter().fold(0u64, |sum, (_, _, size)| sum.saturating_add(*size));
+    for (date, path, size) in &files {
+        if total <= config.log.max_size || *date >= today {
+            break;
+        }
+        if fs::remove_file(path).is_ok() {
+            total = total.saturating_sub(*size);
         }
     }
 }
@@ -285,6 +311,31 @@ mod tests {
         let line = readable(json);
         assert!(!line.contains(char::is_control), "{line}");
         assert!(line.contains("bounce failed: x  y"), "{line}");
+    }
+
+    #[test]
+    fn logs_go_by_their_age_and_the_oldest_by_what_they_take_together() {
+        let directory = std::env::temp_dir().join(format!("carom-log-{:x}", fastrand::u64(..)));
+        fs::create_dir(&directory).unwrap();
+        let date = |ago: i64| day(clock::now_ms() - ago * 86_400_000);
+        for ago in [0, 1, 2, 9, 11] {
+            for stem in ["messages", "carom"] {
+                fs::write(directory.join(format!("{stem}-{}.log", date(ago))), "x".repeat(100)).unwrap();
+            }
+        }
+        fs::write(directory.join("other-2001-01-01.log"), "not ours").unwrap();
+        let left = |max_size: u64| {
+            let mut config = Config::default();
+            (config.log.directory, config.log.max_size) = (Some(directory.clone()), max_size);
+            expire(&config);
+            fs::read_dir(&directory).unwrap().count()
+        };
+        assert_eq!(left(0), 9, "older than ten days");
+        assert_eq!(left(650), 7, "the oldest day of what is left");
+        assert_eq!(left(350), 4, "and one log of the day before");
+        assert!(directory.join(format!("messages-{}.log", date(1))).exists());
+        assert_eq!(left(1), 3, "today's stay");
+        fs::remove_dir_all(&directory).unwrap();
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod harness;
 
 mod answers;
 mod bounces;
+mod cron;
 mod guests;
 mod guide;
 mod hostile;

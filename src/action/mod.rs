@@ -3,6 +3,7 @@
 //! Not here: which steps, in what order, and their record (`journal`). Invariant: `perform` comes back by its deadline,
 //! and says what happened as a value: done, not to be done, or to be tried again.
 
+mod alert;
 mod auto_reply;
 mod bounce;
 mod complaint;
@@ -17,6 +18,7 @@ pub mod template;
 mod visit;
 pub mod webhook;
 
+pub use alert::ALERT_ID;
 pub use keep::Keep;
 
 use crate::auth::Dns;
@@ -148,6 +150,7 @@ pub fn perform(
         Action::Strike(strike) => count_strike(strike, subject, doors),
         Action::Suppress(suppression) => suppress(suppression, subject, doors),
         Action::Notify(notification) => notify::notify(notification, subject, doors, attempts, deadline),
+        Action::Alert(tell) => alert::tell(tell, subject, doors, attempts, deadline),
         Action::Verdict => Report::new(Outcome::Succeeded, "", String::new()),
     }
 }

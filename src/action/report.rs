@@ -24,13 +24,17 @@ pub(super) struct Draft(Vec<u8>);
 impl Draft {
     /// Begins with what every mail of carom's has: From, To, Date, Message-ID, MIME-Version.
     pub(super) fn new(from: &str, to: &str, subject: &str, config: &Config) -> Draft {
+        Draft::with_id(from, to, subject, &format!("{}@{}", token(), config.hostname()))
+    }
+
+    /// The same with this Message-ID.
+    pub(super) fn with_id(from: &str, to: &str, subject: &str, id: &str) -> Draft {
         let mut draft = Draft(Vec::with_capacity(4096));
-        let domain = config.hostname();
         draft.field("From", from);
         draft.field("To", &bracketed(to));
         draft.line(&format!("Subject: {}", encoded(subject)));
         draft.field("Date", &date(crate::clock::now_ms()));
-        draft.field("Message-ID", &format!("<{}@{domain}>", token()));
+        draft.field("Message-ID", &bracketed(id));
         draft.field("MIME-Version", "1.0");
         draft
     }

@@ -7,7 +7,7 @@ use super::{print, say};
 use crate::clock;
 use crate::config::Config;
 use crate::cron;
-use crate::deliver::House;
+use crate::deadline::Deadline;
 use crate::error::{Context, Error, Exit, Result};
 use crate::ingest::{self, Ingested, Watch};
 use crate::logs::Status;
@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write as _;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Deliveries that people are shown unless they say how many.
 const SHOWN: u64 = 100;
@@ -232,12 +232,12 @@ impl Stage {
         Ok(Stage { stop, bar })
     }
 
-    fn watch<T>(&self, run: impl FnOnce(&Watch<'_>) -> Result<T>) -> Result<T> {
+    fn watch<T>(&self, until: Option<Deadline>, run: impl FnOnce(&Watch<'_>) -> Result<T>) -> Result<T> {
         let progress = |done: u64, left: u64| {
             self.bar.set_length(done + left);
             self.bar.set_position(done);
         };
-        let done = run(&Watch { stop: &self.stop, progress: &progress });
+        let done = run(&Watch { stop: &self.stop, progress: &progress, until });
         self.bar.finish_and_clear();
         done
     }
@@ -250,11 +250,14 @@ pub(super) fn cron(arguments: &Cron, mut config: Arc<Config>, json: bool, quiet:
     }
     let stage =
         Stage::new(!quiet && !json, "{bar:30} {bytes}/{total_bytes} of logs, {bytes_per_sec}, {eta} left")?;
-    let name = config.default_policy.clone();
-    let house = House::open(config, &name, 1)?;
-    let done = stage.watch(|watch| cron::tick(&house, watch))?;
-    if done.failed > 0 {
-        say(&format!("carom: {} steps were given up; see carom log\n", done.failed));
+    // Who looks on waits for the end; a tick of cron's leaves the rest to the next.
+    let until = (!std::io::stderr().is_terminal()).then(|| Deadline::after(cron::LOGS));
+    let done = stage.watch(until, |watch| Ok(cron::tick(&config, watch)))?;
+    if done.steps.failed > 0 {
+        say(&format!("carom: {} steps were given up; see carom log\n", done.steps.failed));
+    }
+    for problem in &done.problems {
+        say(&format!("carom: {problem}\n"));
     }
     for note in &done.logs.notes {
         say(&format!("carom: {note}\n"));
@@ -262,16 +265,17 @@ pub(super) fn cron(arguments: &Cron, mut config: Arc<Config>, json: bool, quiet:
     if done.logs.busy {
         say("carom: another tick is reading the logs\n");
     }
-    if done.logs.stopped {
+    if done.logs.stopped && stage.stop.load(Ordering::Relaxed) {
         say("carom: stopped before all was read; the next tick goes on from there\n");
     }
+    let exit = if done.problems.is_empty() { Exit::Ok } else { Exit::Failure };
     if json {
-        return print(line(&done.logs)?.as_bytes());
+        return print(line(&done)?.as_bytes()).map(|_| exit);
     }
     if std::io::stderr().is_terminal() && !quiet && done.logs.bytes > 0 {
         say(&summary(&done.logs));
     }
-    Ok(Exit::Ok)
+    Ok(exit)
 }
 
 fn summary(done: &Ingested) -> String {
@@ -287,7 +291,7 @@ fn summary(done: &Ingested) -> String {
 /// Asks the policy anew.
 pub(super) fn reclassify(config: &Arc<Config>, json: bool, quiet: bool) -> Result<Exit> {
     let stage = Stage::new(!quiet && !json, "{bar:30} {pos}/{len} deliveries, {eta} left")?;
-    let Some((looked, changed)) = stage.watch(|watch| ingest::reclassify(config, watch))? else {
+    let Some((looked, changed)) = stage.watch(None, |watch| ingest::reclassify(config, watch))? else {
         return Err(Error::new("a tick is reading the logs").remedy("try again when it is over"));
     };
     let text = if json {

@@ -3,6 +3,7 @@
 //! Each command that does more than show something has a file of its own. Invariant: under a mail server (`pipe`)
 //! everything that goes wrong here, bad arguments included, ends as "try again later".
 
+mod alerts;
 mod bounces;
 mod logs;
 mod pipe;
@@ -101,6 +102,8 @@ enum Command {
     Log(show::Log),
     /// Show what is owed: steps that wait for their time or for another try
     Outbox,
+    /// Show how the rules of [[alert]] stand: quiet, pending or firing, with value, threshold and since when
+    Alerts,
     /// Test config, policy, store, directories and DNS; say how to mend what is wrong
     Check,
     /// The life of a policy: check, test, run, bench, install, list, rollback, show, wit, diff
@@ -170,6 +173,7 @@ pub fn run() -> Exit {
             Command::Stats(arguments) => show::stats(&arguments, &config, json),
             Command::Log(arguments) => show::log(&arguments, &config, json),
             Command::Outbox => show::outbox(&config, json),
+            Command::Alerts => alerts::alerts(&config, json),
             Command::Classify(arguments) => bounces::classify(&arguments, &config, json),
             Command::Suppress { command } => bounces::suppress(&command, &config, json),
             Command::Find { key } => bounces::find(&key, &config, json),

@@ -1,9 +1,11 @@
 //! What a transaction counts: how deliveries ended, why, and how long they took, in the hour in which that was logged.
 //!
 //! Not here: the tables (`store::index`) and what is made of them (`stats`). A delivery is told many times while it changes; what
-//! it was before comes with it, so that its end counts once, and is taken back if it was not the end. Invariant: memory is bounded by
+//! it was before comes with it, so that its end counts once, and is taken back if it was not the end. The mail that alerts are told by does
+//! not count: no alert is to be about alerts. Invariant: memory is bounded by
 //! `FULL` names, after which a transaction ends.
 
+use crate::action::ALERT_ID;
 use crate::error::Result;
 use crate::logs::delivery::Before;
 use crate::logs::failure::host;
@@ -104,6 +106,9 @@ fn ends(status: Status, sum: &mut Sum) -> Option<&mut i64> {
 impl Tally {
     /// Counts what is new of a delivery. `reply`: by which the class of what it says is known. `now_ms`: minutes long before have no names.
     pub(super) fn count(&mut self, delivery: &Delivery<'_>, reply: Option<u64>, now_ms: i64) {
+        if delivery.message_id.is_some_and(|id| id.starts_with(ALERT_ID)) {
+            return;
+        }
         let before = delivery.before;
         let is_new = before.is_none_or(|before| before.status != delivery.status);
         let attempts = delivery.attempts.saturating_sub(before.map_or(0, |before| before.attempts));

@@ -14,11 +14,20 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 /// Part of every compiled file's name: code of another carom is not even looked at.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// Compiled code that nobody has read for so long goes; who needs it after all compiles it again.
+const KEPT: Duration = DAY.saturating_mul(90);
+/// The same of another carom's.
+const KEPT_OF_ANOTHER: Duration = DAY.saturating_mul(30);
+/// A file that is written for so long is not written any more.
+const ABANDONED: Duration = DAY;
 
 /// Why a component could not be had.
 pub(super) enum LoadFailure {
@@ -87,6 +96,25 @@ pub(super) fn load(
     }
 }
 
+/// Removes compiled code that nobody has read for long, and what is left of writes that were killed.
+pub(super) fn expire(directory: &Path, now: SystemTime) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let kept = match &*name {
+            name if name.ends_with(".tmp") => ABANDONED,
+            name if !name.ends_with(".cwasm") => continue,
+            name if name.contains(&format!("-{VERSION}-")) => KEPT,
+            _ => KEPT_OF_ANOTHER,
+        };
+        let Ok(metadata) = entry.metadata() else { continue };
+        let last = [metadata.accessed(), metadata.modified()].into_iter().flatten().max();
+        if last.and_then(|last| now.duration_since(last).ok()).is_some_and(|age| age > kept) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Compiles a component that can be linked; one that cannot is refused in a sentence before that.
 pub(super) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>> {
     if let Some(objection) = Anatomy::read(wasm)?.objections().into_iter().next() {
@@ -130,4 +158,38 @@ fn keep(path: &Path, compiled: &[u8]) -> Result<()> {
         let _ = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(directory);
     }
     publish(path, compiled, 0o644)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{FileTimes, create_dir, remove_dir_all};
+
+    #[test]
+    fn compiled_code_that_nobody_has_read_for_long_goes() {
+        let directory = std::env::temp_dir().join(format!("carom-compiled-{:x}", fastrand::u64(..)));
+        create_dir(&directory).unwrap();
+        let now = SystemTime::now();
+        let make = |name: &str, days: u32| {
+            let times = FileTimes::new().set_accessed(now - DAY * days).set_modified(now - DAY * days);
+            File::create(directory.join(name)).unwrap().set_times(times).unwrap();
+        };
+        make(&format!("a-{VERSION}-native.cwasm"), 89);
+        make(&format!("b-{VERSION}-native.cwasm"), 91);
+        make("a-0.0.1-native.cwasm", 29);
+        make("b-0.0.1-native.cwasm", 31);
+        make(".1-2.tmp", 0);
+        make(".2-3.tmp", 2);
+        make("notes.txt", 4000);
+        expire(&directory, now);
+        let mut left: Vec<String> = std::fs::read_dir(&directory)
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        left.sort();
+        let ours = format!("a-{VERSION}-native.cwasm");
+        assert_eq!(left, [".1-2.tmp", "a-0.0.1-native.cwasm", &ours, "notes.txt"]);
+        remove_dir_all(&directory).unwrap();
+    }
 }

@@ -142,6 +142,11 @@ pub struct Decision {
 /// How often a release that was pruned under our eyes is looked for anew.
 const LOOKS: usize = 5;
 
+/// Removes compiled policies that nobody has used for long.
+pub fn expire_compiled(config: &Config) {
+    cache::expire(&config.compiled_dir(), std::time::SystemTime::now());
+}
+
 impl Policy {
     /// How often the clock of policies is to be moved on.
     pub const TICK: Duration = engine::TICK;

@@ -88,6 +88,8 @@ pub enum Action {
     Suppress(Suppression),
     /// Tell the application.
     Notify(Notification),
+    /// Tell operators of an alert; no policy can ask for it.
+    Alert(Tell),
     /// The verdict itself: nothing to do, it always succeeds.
     Verdict,
     /// Add one to a counter.
@@ -201,6 +203,23 @@ pub struct Notification {
     pub fields: Vec<(String, String)>,
 }
 
+/// What operators are told of an alert.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tell {
+    /// The rule.
+    pub rule: String,
+    /// The same at every try.
+    pub id: String,
+    /// The address that is told; none: the rule's webhook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Subject of the mail.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+    /// Text of the mail, or JSON.
+    pub body: String,
+}
+
 /// An automatic reply (RFC 3834).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AutoReply {
@@ -301,6 +320,7 @@ impl Action {
             Action::Strike(_) => "strike",
             Action::Suppress(_) => "suppress",
             Action::Notify(_) => "notify",
+            Action::Alert(_) => "alert",
             Action::Verdict => "verdict",
             Action::Count { .. } => "count",
         }

@@ -29,17 +29,24 @@ const PARTS: [(&str, &str); 3] = [
 ];
 
 /// Keys that mean nothing here, and why.
-const NOT_CONVERTED: [(&str, &str); 3] = [
+const NOT_CONVERTED: [(&str, &str); 1] =
+    [("gather_timeout", "nothing waits for threads one by one: [message] deadline bounds each message")];
+
+/// What bouncerate.py was to do each hour, and never did (B2): key, the cycle it becomes, and what is left to do by hand.
+const CYCLES: [(&str, &str, &str); 2] = [
     (
-        "weekly_cycle_bounce_rate",
-        "it set how much PowerMTA's blackhole refuses, which carom does not configure: \
-         set dummy-smtp-blacklist-bounce-percent there",
+        "Weekly_Cycle_Bounce_Rate",
+        "name = \"bounce-rate\"\nfile = \"/etc/pmta/carom-bounce-percent\"\n\
+         text = \"dummy-smtp-blacklist-bounce-percent {value}\"\nreload = [\"sudo\", \"pmta\", \"reload\"]\n",
+        "becomes a [[cycle]]: replace the line dummy-smtp-blacklist-bounce-percent in /etc/pmta/config by \
+         `include /etc/pmta/carom-bounce-percent`, and let this user write that file",
     ),
     (
-        "weekly_cycle_suppressions_purge",
-        "it ran a script of another product: run that from cron on those days",
+        "Weekly_Cycle_Suppressions_Purge",
+        "name = \"suppressions-purge\"\npurge = { sources = [\"report\"] }\n",
+        "becomes a [[cycle]] that purges carom's own suppression list of what reports put there; a list kept elsewhere: set its \
+         `run`",
     ),
-    ("gather_timeout", "nothing waits for threads one by one: [message] deadline bounds each message"),
 ];
 
 /// A conversion on its way: keys of `[Sink]` are taken out as they are understood.
@@ -48,6 +55,8 @@ pub(super) struct Conversion {
     pub(super) notes: Vec<String>,
     /// TOML table → its keys and values.
     tables: BTreeMap<&'static str, Vec<(String, Value)>>,
+    /// The text of each `[[cycle]]`.
+    cycles: Vec<String>,
 }
 
 const RELAY: &str = "relay";
@@ -60,7 +69,7 @@ const MX_ALLOWLIST: &str = "policy.sink.settings.mx_allowlist";
 impl Conversion {
     /// The start: all of `[Sink]` is still to be understood.
     pub(super) fn new(sink: Section, notes: Vec<String>) -> Conversion {
-        Conversion { sink, notes, tables: BTreeMap::new() }
+        Conversion { sink, notes, tables: BTreeMap::new(), cycles: Vec::new() }
     }
 
     fn take(&mut self, key: &str) -> Option<Entry> {
@@ -163,13 +172,23 @@ impl Conversion {
             self.set(SETTINGS, name, of(&given, name));
         }
         if let Some(entry) = self.take("Weekly_Cycle_Open_Rate") {
-            let rates: Option<Vec<f64>> =
-                entry.value.split(',').map(|rate| rate.trim().parse().ok()).collect();
-            match rates
-                .filter(|rates| rates.len() % 7 == 0 && rates.iter().all(|rate| (0.0..1e6).contains(rate)))
-            {
+            match weekly(&entry.value) {
                 Some(rates) => self.set(SETTINGS, "weekly_cycle_open_rate", rates),
                 None => self.note(&entry, "not seven factors for each week: 1.0 is used for every day"),
+            }
+        }
+    }
+
+    /// What changes by the day of the week beside the policy.
+    pub(super) fn cycles(&mut self) {
+        for (key, text, note) in CYCLES {
+            let Some(entry) = self.take(key) else { continue };
+            match weekly(&entry.value) {
+                Some(values) => {
+                    self.cycles.push(format!("{text}values = {values:?}\n"));
+                    self.note(&entry, note);
+                }
+                None => self.note(&entry, "not seven numbers for each week: left out"),
             }
         }
     }
@@ -256,8 +275,17 @@ impl Conversion {
                 text += &toml::to_string(&line).context(key)?;
             }
         }
+        for cycle in &self.cycles {
+            text += &format!("\n[[cycle]]\n{cycle}");
+        }
         Ok(text)
     }
+}
+
+/// Numbers for the days of whole weeks.
+fn weekly(value: &str) -> Option<Vec<f64>> {
+    let numbers: Option<Vec<f64>> = value.split(',').map(|number| number.trim().parse().ok()).collect();
+    numbers.filter(|all| all.len() % 7 == 0 && all.iter().all(|number| (0.0..1e6).contains(number)))
 }
 
 /// Where carom's default differs from what bouncy-sink did, the line that brings bouncy-sink's behaviour back.

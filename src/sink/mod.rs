@@ -30,6 +30,7 @@ pub fn import(ini: &str, read: impl Fn(&str) -> Option<String>) -> Result<Import
     let mut conversion = Conversion::new(sink, notes);
     conversion.machine(read);
     conversion.mix();
+    conversion.cycles();
     conversion.signals();
     conversion.links();
     conversion.exchangers(sections.remove("RP_MX_domain_allowlist").unwrap_or_default());
@@ -67,7 +68,8 @@ Digit0_Days = 1,2,3
 Digit9_Days = 0
 Weekly_Cycle_Open_Rate = 0.8,0.9,1.0,1.0,0.9,0.5,0.4,
     0.7,0.8,0.9,0.9,0.8,0.4,0.3
-Weekly_Cycle_Bounce_Rate = 3,3,3,3,3,3,3
+Weekly_Cycle_Bounce_Rate = 3,3,3.5,3,3,3,3
+Weekly_Cycle_Suppressions_Purge = 0,0,0,0,0,0,1
 Colour = blue
 
 [RP_MX_domain_allowlist]
@@ -105,16 +107,28 @@ x = 1
         );
         assert_eq!(settings["mx_allowlist"]["smtp.sparkpostmail.com"], Value::from("fbl@sparkpostmail.com"));
         let named = |key: &str| notes.iter().filter(|note| note.contains(key)).count();
-        for key in ["Gather_Timeout", "Weekly_Cycle_Bounce_Rate", "Colour", "mx.example.org", "[Extra]"] {
+        let [rate, purge] = config.cycle.as_slice() else { panic!("{:?}", config.cycle) };
+        assert_eq!((rate.values[2], purge.values[6]), (3.5, 1.0), "b2");
+        assert_eq!(rate.text, "dummy-smtp-blacklist-bounce-percent {value}");
+        assert_eq!(rate.reload, ["sudo", "pmta", "reload"]);
+        assert!(purge.purge.as_ref().is_some_and(|purge| purge.sources == ["report"]));
+        for key in [
+            "Gather_Timeout",
+            "Weekly_Cycle_Bounce_Rate",
+            "Weekly_Cycle_Suppressions_Purge",
+            "Colour",
+            "mx.example.org",
+            "[Extra]",
+        ] {
             assert_eq!(named(key), 1, "{key} in {notes:#?}");
         }
-        assert_eq!(notes.len(), 5, "{notes:#?}");
+        assert_eq!(notes.len(), 6, "{notes:#?}");
     }
 
     #[test]
     fn b17_b18_what_stopped_bouncy_sink_is_noted_and_mended() {
         let ini = "[Sink]\nOOB_percent = 120\nOpen_percent = 10\nClick_percent = 20\nUpstream_Handled = 100\n\
-                   Signals_Traffic_Prefix = test\nWeekly_Cycle_Open_Rate = 1.0\nDigit1_Days = 32\nMax_Threads = 0\n\
+                   Signals_Traffic_Prefix = test\nWeekly_Cycle_Open_Rate = 1.0\nWeekly_Cycle_Bounce_Rate = 3,3\nDigit1_Days = 32\nMax_Threads = 0\n\
                    Logfile = ./here.log\nUser_Agents_File = gone.csv\n";
         let (config, settings, notes) = converted(ini);
         assert_eq!(config.relay.threads, Config::default().relay.threads);

@@ -31,7 +31,7 @@ pub fn recent(index: &Index, hours: u32, now_ms: i64) -> Result<Figures> {
 pub fn exposition(config: &Config, store: &Store, index: Option<&Index>, now_ms: i64) -> Result<String> {
     let lifelong = index.map(gather::lifelong).transpose()?.unwrap_or_default();
     let recent = index.map(|index| gather::figures(index, now_ms - HOUR_MS, now_ms, now_ms)).transpose()?;
-    let counted = Counted { counters: store.counters()?.1 };
+    let counted = Counted { counters: store.counters()?.1, heartbeat: store.heartbeat()? };
     Ok(prometheus::render(&Exposition {
         lifelong: &lifelong,
         recent: recent.as_ref(),

@@ -8,6 +8,7 @@
 
 use super::figures::{Figures, Line, LineCounts, OTHER, OUTCOMES, Outcomes, top};
 use super::wording::clean;
+use crate::store::Heartbeat;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -29,6 +30,8 @@ pub struct Exposition<'a> {
 pub struct Counted {
     /// The counters of `carom stats`.
     pub counters: BTreeMap<String, u64>,
+    /// How ticks go.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 /// Characters of a label's value.
@@ -86,6 +89,20 @@ fn own(text: &mut Text, counted: &Counted) {
         [("taken", total.saturating_sub(rejected)), ("rejected", rejected), ("deferred", counter("deferred"))]
     {
         text.sample(&[("outcome", outcome)], count as f64);
+    }
+    if let Some(beat) = &counted.heartbeat {
+        let seconds = |at_ms: i64| at_ms as f64 / 1000.0;
+        text.family("carom_tick_timestamp_seconds", "gauge", "When the last tick was over.");
+        text.sample(&[], seconds(beat.at_ms));
+        if let Some(whole_ms) = beat.whole_ms {
+            let help = "When the last tick was over of which no part failed.";
+            text.family("carom_tick_last_success_timestamp_seconds", "gauge", help);
+            text.sample(&[], seconds(whole_ms));
+        }
+        text.family("carom_tick_duration_seconds", "gauge", "How long the last tick took.");
+        text.sample(&[], beat.duration_ms as f64 / 1000.0);
+        text.family("carom_tick_failed_parts", "gauge", "Parts of the last tick that failed.");
+        text.sample(&[], beat.failed.len() as f64);
     }
     if !counted.counters.is_empty() {
         text.family("carom_events_total", "counter", "What carom stats shows, under the names it has there.");
@@ -241,7 +258,16 @@ mod tests {
 
     fn counted() -> Counted {
         let counters = [("total_messages", 30), ("rejected", 4), ("open", 12), ("b\"ad\n", 1)];
-        Counted { counters: counters.map(|(name, count)| (name.to_owned(), count)).into() }
+        let heartbeat = Heartbeat {
+            at_ms: 1_795_132_800_000,
+            duration_ms: 125,
+            whole_ms: None,
+            failed: vec!["logs".into()],
+        };
+        Counted {
+            counters: counters.map(|(name, count)| (name.to_owned(), count)).into(),
+            heartbeat: Some(heartbeat),
+        }
     }
 
     fn exposed(most: usize) -> String {
@@ -299,6 +325,8 @@ mod tests {
         assert!(text.contains("carom_messages_total{outcome=\"taken\"} 26\n"), "{text}");
         assert!(text.contains("carom_messages_total{outcome=\"rejected\"} 4\n"), "{text}");
         assert!(text.contains("carom_events_total{event=\"open\"} 12\n"), "{text}");
+        assert!(text.contains("carom_tick_duration_seconds 0.125\n"), "{text}");
+        assert!(!text.contains("carom_tick_last_success"), "there was none");
     }
 
     #[test]

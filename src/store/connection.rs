@@ -74,6 +74,11 @@ impl Shared {
         })
     }
 
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Reads.
     pub(super) fn read<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         ask(&lock(&self.connection)).map_err(|error| self.wrong(&error.to_string()))

@@ -175,39 +175,8 @@ impl Store {
             if let Some(standing) = standing(db, &key)? {
                 return Ok(standing);
             }
-            db.prepare_cached(
-                "INSERT INTO journal (key, state, at_ms, owner, policy, seed, envelope, plan, message)
-                 VALUES (?1, 'open', ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?
-            .execute(params![
-                key,
-                at_ms,
-                owner(),
-                policy,
-                seed,
-                envelope,
-                plan_text,
-                message.as_slice()
-            ])?;
-            let mut insert = db.prepare_cached(
-                "INSERT INTO steps (key, step, action, state, after, outcome, due_ms, lease_ms)
-                 VALUES (?1, ?2, ?3, 'pending', ?4, ?5, ?6, ?7)",
-            )?;
-            for (number, step) in plan.steps.iter().enumerate() {
-                let after = step.after.map(|(earlier, _)| earlier as i64);
-                let outcome = step.after.map(|(_, outcome)| outcome_name(outcome));
-                let due_ms = at_ms + i64::from(step.delay) * 1000;
-                let lease = if step.starts_at_once() { at_ms + lease_ms } else { 0 };
-                insert.execute(params![
-                    key,
-                    number as i64,
-                    step.action.name(),
-                    after,
-                    outcome,
-                    due_ms,
-                    lease
-                ])?;
-            }
+            let written = Written { policy, seed, envelope, plan: plan_text, owner: Some(owner()) };
+            insert(db, &key, at_ms, &written, &plan, &message, lease_ms)?;
             counters::add(db, &tally, at_ms, true)?;
             Ok(Standing::New)
         })
@@ -322,6 +291,46 @@ impl Store {
             select.query_map([], owed)?.collect()
         })
     }
+}
+
+/// What a row of the journal says, as it stands there.
+pub(super) struct Written {
+    pub(super) policy: String,
+    pub(super) seed: String,
+    pub(super) envelope: String,
+    pub(super) plan: String,
+    /// The process that is at it.
+    pub(super) owner: Option<String>,
+}
+
+/// Writes the rows of a promise; steps that wait for nothing are leased for `lease_ms`.
+pub(super) fn insert(
+    db: &Connection,
+    key: &str,
+    at_ms: i64,
+    written: &Written,
+    plan: &Plan,
+    message: &[u8],
+    lease_ms: i64,
+) -> rusqlite::Result<()> {
+    let Written { policy, seed, envelope, plan: text, owner } = written;
+    db.prepare_cached(
+        "INSERT INTO journal (key, state, at_ms, owner, policy, seed, envelope, plan, message)
+         VALUES (?1, 'open', ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![key, at_ms, owner, policy, seed, envelope, text, message])?;
+    let mut insert = db.prepare_cached(
+        "INSERT INTO steps (key, step, action, state, after, outcome, due_ms, lease_ms)
+         VALUES (?1, ?2, ?3, 'pending', ?4, ?5, ?6, ?7)",
+    )?;
+    for (number, step) in plan.steps.iter().enumerate() {
+        let after = step.after.map(|(earlier, _)| earlier as i64);
+        let outcome = step.after.map(|(_, outcome)| outcome_name(outcome));
+        let due_ms = at_ms + i64::from(step.delay) * 1000;
+        let lease = if step.starts_at_once() { at_ms + lease_ms } else { 0 };
+        insert.execute(params![key, number as i64, step.action.name(), after, outcome, due_ms, lease])?;
+    }
+    Ok(())
 }
 
 fn standing(db: &Connection, key: &str) -> rusqlite::Result<Option<Standing>> {

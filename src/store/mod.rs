@@ -4,6 +4,7 @@
 //! Not here: what the rows mean to a message (`journal`), and how they are shown (`stats`). Invariant: what a call
 //! reports as written is on disk; a call that fails has changed nothing.
 
+mod alerts;
 mod connection;
 mod counters;
 mod differences;
@@ -12,12 +13,15 @@ pub mod index;
 mod journal;
 mod schema;
 mod suppressions;
+mod ticks;
 #[cfg(test)]
 mod tests;
 
+pub use alerts::{Alert, AlertState};
 pub use differences::Difference;
 pub use journal::{Job, Owed, Promise, Settled, Standing, StepResult};
 pub use suppressions::{SoftBounce, Suppressed};
+pub use ticks::Heartbeat;
 
 use crate::error::Result;
 use connection::Shared;

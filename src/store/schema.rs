@@ -45,6 +45,13 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE strikes (
         address TEXT NOT NULL, sender_domain TEXT NOT NULL, key TEXT NOT NULL, at_ms INTEGER NOT NULL,
         proven INTEGER NOT NULL, PRIMARY KEY (address, sender_domain, key)) WITHOUT ROWID;
+", "
+    -- How alerts stand, by rule and group; those that are as they should be, and were told so long ago, are not there.
+    -- state: pending, firing, resolved. told: the state that was told last; told_ms: when; fired_ms: when firing was told last.
+    CREATE TABLE alerts (
+        rule TEXT NOT NULL, subject TEXT NOT NULL, state TEXT NOT NULL, since_ms INTEGER NOT NULL, value REAL,
+        told TEXT NOT NULL, told_ms INTEGER NOT NULL, fired_ms INTEGER NOT NULL,
+        PRIMARY KEY (rule, subject)) WITHOUT ROWID;
 "];
 
 /// The version this carom writes.

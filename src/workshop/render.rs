@@ -43,6 +43,7 @@ fn line(step: &Step) -> String {
             format!("suppress {address} for {sender_domain}, {reason}")
         }
         Action::Notify(notification) => format!("notify {} {}", notification.event, notification.address),
+        Action::Alert(tell) => format!("alert {}", tell.rule),
         Action::Verdict => "verdict".to_owned(),
         Action::Count { name } => format!("count {name}"),
     };

@@ -6,6 +6,7 @@
 mod batch;
 mod expiry;
 mod meaning;
+mod pulse;
 mod query;
 mod schema;
 mod shelf;
