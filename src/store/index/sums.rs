@@ -408,7 +408,8 @@ impl Index {
     /// Deliveries that are deferred or held, and were last heard of in a period.
     pub fn waiting(&self, (from, to): (i64, i64)) -> Result<Vec<Waiting>> {
         let sql =
-            "SELECT status, last_seen, recipient, sender, client_id, relay, reason, category FROM deliveries
+            "SELECT status, last_seen, recipient, sender, client_id, relay, reason, coalesce(logged_category, category)
+            FROM deliveries LEFT JOIN meanings ON meanings.id = meaning
             WHERE status IN ('deferred', 'held') AND status <> 'sent' AND last_seen >= ?1 AND last_seen < ?2";
         self.rows(sql, &[Value::Integer(from), Value::Integer(to)], |row| {
             Ok(Waiting {
