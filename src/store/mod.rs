@@ -10,14 +10,18 @@ mod differences;
 /// What the mail logs say, in a file of its own.
 pub mod index;
 mod journal;
+mod outbox;
 mod schema;
 mod suppressions;
+mod templates;
 #[cfg(test)]
 mod tests;
 
 pub use differences::Difference;
-pub use journal::{Job, Owed, Promise, Settled, Standing, StepResult};
-pub use suppressions::{SoftBounce, Suppressed};
+pub use journal::{Job, Promise, Settled, Standing, StepResult};
+pub use outbox::{Owed, Told};
+pub use suppressions::{SoftBounce, Struck, Suppressed};
+pub use templates::Looked;
 
 use crate::error::Result;
 use connection::Shared;
