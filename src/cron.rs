@@ -6,7 +6,7 @@ use crate::deadline::Deadline;
 use crate::deliver::House;
 use crate::error::Result;
 use crate::ingest::{self, Ingested, Watch};
-use crate::{journal, log};
+use crate::{journal, kept, log};
 use std::time::Duration;
 
 /// A tick is over before the next one starts.
@@ -30,6 +30,7 @@ pub fn tick(house: &House, watch: &Watch<'_>) -> Result<Ticked> {
     let ended = journal::run_due(&house.doors, Deadline::after(TICK))?;
     house.store.purge(clock::now_ms())?;
     log::expire(&house.config);
+    kept::expire(&house.config, clock::now_ms());
     let logs = ingest::run(&house.config, watch)?;
     let count = |result| ended.iter().filter(|ended| ended.result == result).count();
     Ok(Ticked { succeeded: count("succeeded"), failed: count("failed"), later: count("later"), logs })

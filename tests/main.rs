@@ -5,10 +5,15 @@ mod harness;
 
 mod answers;
 mod bounces;
+mod forgery;
 mod guests;
 mod guide;
 mod hostile;
+mod kept;
 mod logs;
+mod lookup;
+mod loops;
+mod outbox;
 mod pipe;
 mod policy;
 mod postfix;
