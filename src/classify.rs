@@ -4,6 +4,7 @@
 //! Not here: acting on it (`policies/bounce` and the actions). Invariant: nothing is stored, sent or counted; the order of the
 //! results is the order of the messages.
 
+use crate::auth::srs;
 use crate::error::Result;
 use crate::message::report::{self, Action, Feedback, Kind, Original, Report};
 use crate::policy::class::{Class, DeliveryFailure, Severity};
@@ -54,7 +55,8 @@ pub fn classify(items: &[Item], policy: &Policy, facts: &Rc<Facts>) -> Result<Ve
     let mut classes = policy.classify(facts, &failures)?.into_iter();
     let judge = |(item, report): (&Item, Report)| {
         let kind = report.kind;
-        let judged = report.recipients.into_iter().map(|found| {
+        let judged = report.recipients.into_iter().map(|mut found| {
+            found.original = srs::before(&found.address, found.original.as_deref());
             let class = by_kind(kind, found.action).or_else(|| classes.next());
             let class = class.unwrap_or_else(|| fixed("undetermined", "other", Severity::Unknown));
             Judged { class: if kind == Kind::AutoReply { of_reply(class) } else { class }, found }

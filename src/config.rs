@@ -17,7 +17,7 @@ pub use cycle::{Cycle, Purge};
 pub use export::Export;
 pub use logs::{Index, LogKind, Logs};
 pub use policies::{Limits, OnTrap, Policies, Policy};
-pub use returns::{Notify, NotifyBody, Verp};
+pub use returns::{Kept, Notify, NotifyBody, Verp};
 pub use span::Span;
 
 use crate::error::{Context, Error, Result};
@@ -81,6 +81,8 @@ pub struct Config {
     /// What operators are told of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub alert: Vec<Alert>,
+    /// Reports that are kept.
+    pub kept: Kept,
     /// Named policies: where they come from, and their settings.
     pub policy: BTreeMap<String, Policy>,
 }
@@ -130,6 +132,9 @@ pub struct Auth {
     /// The `by` hosts whose Received header tells the client's address. None: the topmost Received header, which the
     /// mail server that hands us the message has just written.
     pub received_by: Vec<String>,
+    /// Forwarders whose ARC seals (RFC 8617) are trusted, by the domain that seals: DKIM signatures that these have verified count,
+    /// though the message was changed on the way. Not asked for where `trusted_authserv_ids` says all.
+    pub arc_sealers: Vec<String>,
     /// The addresses of our own mail servers: a bounce that comes from there is about a message of ours.
     pub own_servers: Vec<IpNet>,
 }
@@ -205,6 +210,8 @@ pub struct Send {
     pub give_up_hours: u32,
     /// Originals larger than this many bytes are returned as headers only.
     pub max_original: u64,
+    /// Received headers of a message that is answered, at most: one with more goes in circles.
+    pub max_received: usize,
 }
 
 /// `[visit]`
@@ -247,6 +254,7 @@ impl Default for Config {
             cycle: Vec::new(),
             alerts: Alerts::default(),
             alert: Vec::new(),
+            kept: Kept::default(),
             policy: BTreeMap::new(),
         }
     }
@@ -292,7 +300,7 @@ impl Default for Log {
 
 impl Default for Send {
     fn default() -> Send {
-        Send { timeout: 20, starttls: true, give_up_hours: 120, max_original: 10 << 20 }
+        Send { timeout: 20, starttls: true, give_up_hours: 120, max_original: 10 << 20, max_received: 50 }
     }
 }
 
@@ -314,7 +322,12 @@ impl Default for Auth {
             IpNet::from(std::net::IpAddr::from([127, 0, 0, 1])),
             IpNet::from(std::net::IpAddr::from(std::net::Ipv6Addr::LOCALHOST)),
         ];
-        Auth { trusted_authserv_ids: Vec::new(), received_by: Vec::new(), own_servers: own.to_vec() }
+        Auth {
+            trusted_authserv_ids: Vec::new(),
+            received_by: Vec::new(),
+            arc_sealers: Vec::new(),
+            own_servers: own.to_vec(),
+        }
     }
 }
 
@@ -402,6 +415,16 @@ impl Config {
         if let Some((key, why, remedy)) = wrong.or_else(|| alerts::impossible(&self.alerts, &self.alert)) {
             return impossible(key, why, remedy);
         }
+        if let Some((key, why, remedy)) = self.notify.iter().find_map(Notify::impossible) {
+            return impossible(key, why, remedy);
+        }
+        if self.kept.per_address == 0 {
+            return impossible(
+                "per_address",
+                "nothing would be kept",
+                "give at least 1, or leave keep = true out",
+            );
+        }
         if self.dns.zone.is_some() && !self.dns.servers.is_empty() {
             return impossible("zone", "a zone and servers cannot both answer", "remove one of the two");
         }
@@ -421,6 +444,11 @@ impl Config {
     /// The SQLite file of what the mail logs say: beside the store.
     pub fn index_path(&self) -> PathBuf {
         self.index.path.clone().unwrap_or_else(|| self.store_path().with_file_name("index.db"))
+    }
+
+    /// The directory of reports that are kept.
+    pub fn kept_dir(&self) -> PathBuf {
+        self.kept.directory.clone().unwrap_or_else(|| self.state_dir().join("kept"))
     }
 
     /// The directory of the logs.

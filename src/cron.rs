@@ -15,7 +15,7 @@ use crate::journal::{self, Ended};
 use crate::stats::export;
 use crate::store::Store;
 use crate::store::index::Index;
-use crate::{clock, cycle, log, policy};
+use crate::{clock, cycle, kept, log, policy};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -73,6 +73,7 @@ pub fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
     }
     log::expire(config);
     policy::expire_compiled(config);
+    kept::expire(config, clock::now_ms());
     if let Some(store) = &store {
         tick.cycles(config, store);
     }

@@ -13,10 +13,12 @@ use crate::envelope::Envelope;
 use crate::error::{Exit, Result};
 use crate::journal::{self, Key, Work};
 use crate::log::{Entry, MessageLog, Policed};
+use crate::logs::Status;
 use crate::monitor::Monitor;
 use crate::policy::facts::Facts;
 use crate::policy::plan::{Plan, Reply, Verdict};
 use crate::policy::{Failure, Policy};
+use crate::store::index::{Filter, Index};
 use crate::store::{Promise, Record, Standing, Store, Tally};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -199,6 +201,7 @@ pub fn deliver(house: &House, mail: &Mail, deadline: Deadline, promised: &Atomic
             policy: &policy.name,
             at_ms: mail.at_ms,
             tally: &tally,
+            arrived: true,
         };
         let (key, standing) = match journal::promise(&house.store, &mail.key, promise) {
             Ok(promised) => promised,
@@ -246,8 +249,37 @@ fn facts(house: &House, mail: &Mail, deadline: Deadline) -> Facts {
     let suppressed = move |address: &str, domain: &str| {
         store.suppressed(address, domain, clock::now_ms()).is_ok_and(|found| found.is_some())
     };
+    let config = house.config.clone();
+    let sent = move |message_id: &str, address: &str| {
+        was_sent(&config, message_id, address).unwrap_or_else(|error| {
+            tracing::warn!(%error, "what was sent is not known now");
+            false
+        })
+    };
     Facts::new(mail.raw.clone(), mail.envelope.clone(), house.config.clone(), house.dns.clone(), deadline)
         .with_suppressed(Box::new(suppressed))
+        .with_sent(Box::new(sent))
+}
+
+/// Whether the mail logs say that a message went to an address within the time that return paths hold, and was not refused: a
+/// message that came to its end here cannot come back from elsewhere.
+fn was_sent(config: &Config, message_id: &str, address: &str) -> Result<bool> {
+    let Some(index) = Index::look(&config.index_path())? else { return Ok(false) };
+    let since_ms = clock::now_ms() - i64::from(config.verp.max_age) * 86_400_000;
+    let filter = Filter {
+        message_id: Some(message_id.to_owned()),
+        recipient: Some(address.to_owned()),
+        statuses: [Status::Sent, Status::Deferred].map(|status| status.name().to_owned()).to_vec(),
+        since_ms: Some(since_ms),
+        limit: Some(1),
+        ..Filter::default()
+    };
+    let mut found = false;
+    index.deliveries(&filter, |_| {
+        found = true;
+        Ok(false)
+    })?;
+    Ok(found)
 }
 
 fn question<'a>(house: &'a House, mail: &'a Mail, deadline: Deadline) -> Question<'a> {

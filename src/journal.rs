@@ -55,6 +55,11 @@ impl Key {
         self.named.then_some(self.text.as_str())
     }
 
+    /// The key of a delivery that a mail log tells of.
+    pub fn of_delivery(id: u64) -> Key {
+        Key { text: format!("log-{id:016x}"), named: true }
+    }
+
     /// A key that nobody has used.
     fn another(&self) -> String {
         format!("{}-{:08x}", self.text, fastrand::u32(..))
@@ -219,6 +224,7 @@ fn run_ready(
         let (result, name) = match report.outcome {
             Done::Succeeded => (StepResult::Succeeded, "succeeded"),
             Done::Failed => (StepResult::Failed, "failed"),
+            Done::Parked => (StepResult::Parked, "failed"),
             Done::Later { at_ms } => (StepResult::Later { at_ms }, "later"),
         };
         let now_ms = clock::now_ms();

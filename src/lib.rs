@@ -17,6 +17,8 @@ pub mod deadline;
 pub mod publish;
 /// `carom.toml` → `Config`.
 pub mod config;
+/// Reports that are kept, by the address they are about.
+pub mod kept;
 /// Who sent a message to whom, as the mail server says it.
 pub mod envelope;
 /// 2 read: header, addresses, links. It never fails; it lists defects.
@@ -43,6 +45,8 @@ pub mod decide;
 pub mod monitor;
 /// THE SEVEN STEPS of a message, on one page.
 pub mod deliver;
+/// Deliveries that failed, as our own mail log has it, acted upon.
+pub mod bounced;
 /// Every message of a relay directory, many at once.
 pub mod relay;
 /// What was counted, as people, spreadsheets and monitors read it.

@@ -6,6 +6,7 @@
 use crate::clock;
 use crate::envelope::split_address;
 use crate::error::{Error, Result};
+use crate::stats::csv;
 use crate::store::Suppressed;
 use jiff::Timestamp;
 
@@ -13,25 +14,14 @@ const HEADER: &str = "address,sender_domain,reason,source,added,expires";
 
 /// As CSV (RFC 4180).
 pub fn csv(entries: &[Suppressed]) -> String {
-    let mut text = format!("{HEADER}\n");
-    for entry in entries {
+    let head: Vec<&str> = HEADER.split(',').collect();
+    let row = |entry: &Suppressed| {
         let expires = entry.expires_ms.map(clock::rfc3339).unwrap_or_default();
-        let added = clock::rfc3339(entry.added_ms);
-        let fields = [&entry.address, &entry.sender_domain, &entry.reason, &entry.source, &added, &expires];
-        text.push_str(&fields.map(|field| quoted(field)).join(","));
-        text.push('\n');
-    }
-    text
-}
-
-/// A field is quoted where it must be, and where a spreadsheet would take it for a formula.
-fn quoted(field: &str) -> String {
-    let formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if formula || field.contains([',', '"', '\n', '\r']) {
-        let guard = if formula { "'" } else { "" };
-        return format!("\"{guard}{}\"", field.replace('"', "\"\""));
-    }
-    field.to_owned()
+        let Suppressed { address, sender_domain, reason, source, .. } = entry.clone();
+        [address, sender_domain, reason, source, clock::rfc3339(entry.added_ms), expires]
+    };
+    let rows: Vec<[String; 6]> = entries.iter().map(row).collect();
+    csv::rows(&head, rows.iter().map(|row| row.iter().map(String::as_str).collect()))
 }
 
 /// As JSON Lines.
@@ -72,7 +62,12 @@ pub fn read(text: &str, source: &str, now_ms: i64) -> Result<Vec<Suppressed>> {
         let columns = columns.get_or_insert_with(|| vec!["address".into()]);
         let field = |wanted: &[&str]| {
             let place = columns.iter().position(|name| wanted.contains(&name.as_str()))?;
-            fields.get(place).map(|field| field.trim()).filter(|field| !field.is_empty())
+            // The apostrophe that keeps a spreadsheet from computing an address that begins like a formula.
+            let guarded =
+                |field: &&str| field.starts_with("'+") || field.starts_with("'-") || field.starts_with("'=");
+            let field = fields.get(place)?.trim();
+            let field = if guarded(&field) { &field[1..] } else { field };
+            Some(field).filter(|field| !field.is_empty())
         };
         let time = |name: &str| match field(&[name]) {
             None => Ok(None),
@@ -164,6 +159,12 @@ mod tests {
                 .to_string()
                 .contains("added")
         );
+    }
+
+    #[test]
+    fn an_address_that_begins_like_a_formula_comes_back_as_it_was() {
+        let entries = [entry("+491234@sms.example", None), entry("-x-@a.example", Some(9_000))];
+        assert_eq!(read(&csv(&entries), "import", 0).unwrap(), entries);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::path::Path;
 const KEY: &str = "a key of at least sixteen octets";
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-fn sandbox(port: u16, settings: &str) -> Sandbox {
+pub(crate) fn sandbox(port: u16, settings: &str) -> Sandbox {
     Sandbox::new().config(&format!(
         "[verp]\nkeys = [\"{KEY}\"]\ndomain = \"bounces.example.com\"\n\
          [[notify]]\nsender_domain = \"*\"\nurl = \"http://127.0.0.1:{port}/bounced/{{address}}\"\nsecrets = [\"{SECRET}\"]\n\
@@ -19,7 +19,7 @@ fn sandbox(port: u16, settings: &str) -> Sandbox {
 }
 
 /// A delivery status notification (RFC 3464) about one recipient.
-fn dsn(recipient: &str, status: &str, reply: &str) -> Vec<u8> {
+pub(crate) fn dsn(recipient: &str, status: &str, reply: &str) -> Vec<u8> {
     format!(
         "From: MAILER-DAEMON@mx.there.example\r\nTo: <bounces@bounces.example.com>\r\nSubject: Undelivered Mail\r\n\
          Message-ID: <{:x}@mx.there.example>\r\nMIME-Version: 1.0\r\n\
@@ -35,7 +35,7 @@ fn dsn(recipient: &str, status: &str, reply: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn bounce(sandbox: &Sandbox, to: &str, client: &str, message: &[u8]) -> Ran {
+pub(crate) fn bounce(sandbox: &Sandbox, to: &str, client: &str, message: &[u8]) -> Ran {
     let ran = sandbox.run(
         &["pipe", "--policy", "bounce", "--sender", "", "--recipient", to, "--client-address", client],
         message,
@@ -44,19 +44,19 @@ fn bounce(sandbox: &Sandbox, to: &str, client: &str, message: &[u8]) -> Ran {
     ran
 }
 
-fn is_suppressed(sandbox: &Sandbox, address: &str) -> bool {
+pub(crate) fn is_suppressed(sandbox: &Sandbox, address: &str) -> bool {
     let ran = sandbox.run(&["suppress", "check", address, "--sender-domain", "shop.example"], b"");
     assert!(ran.code < 2, "{ran:?}");
     ran.code == 1
 }
 
-fn signed_path(sandbox: &Sandbox, address: &str) -> String {
+pub(crate) fn signed_path(sandbox: &Sandbox, address: &str) -> String {
     let ran = sandbox.run(&["verp", "sign", address], b"");
     assert_eq!(ran.code, 0, "{ran:?}");
     ran.stdout.trim().to_owned()
 }
 
-const STRANGER: &str = "192.0.2.66";
+pub(crate) const STRANGER: &str = "192.0.2.66";
 
 #[test]
 fn a_hard_bounce_to_a_signed_return_path_suppresses_and_tells_the_application() {

@@ -76,7 +76,7 @@ fn foreign_crates_have_one_home() {
         ("lettre::", &["src/action/smtp.rs"]),
         ("ureq::", &["src/action/http.rs"]),
         ("rayon::", &["src/action/", "src/journal.rs", "src/relay.rs", "src/classify.rs"]),
-        ("flate2::", &["src/logs/tail/"]),
+        ("flate2::", &["src/logs/tail/", "src/kept.rs"]),
         ("ruzstd::", &["src/logs/tail/"]),
         ("lzma_rust2::", &["src/logs/tail/"]),
         ("clap::", &["src/cli/"]),

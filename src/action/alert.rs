@@ -7,7 +7,7 @@ use super::report::{Draft, bracketed};
 use super::retry::{self, Next, Patience};
 use super::smtp::Letter;
 use super::webhook::Secrets;
-use super::{Doors, Outcome, Report, Subject, retry_at};
+use super::{Doors, Outcome, Report, Subject};
 use crate::auth::DnsFailure;
 use crate::clock;
 use crate::config::Config;
@@ -15,6 +15,9 @@ use crate::deadline::Deadline;
 use crate::envelope::split_address;
 use crate::policy::plan::Tell;
 use std::borrow::Cow;
+
+/// A webhook that does not answer is given up after so many days.
+const GIVE_UP_DAYS: u32 = 5;
 
 /// How the Message-IDs of alerts begin.
 pub const ALERT_ID: &str = "carom-alert.";
@@ -52,12 +55,12 @@ fn mail(
         }
         Err((temporary, text)) => {
             let note = format!("!{} not told to <{to}>: {text}", tell.rule);
-            let give_up_ms = i64::from(doors.config.send.give_up_hours) * 3_600_000;
-            if temporary && clock::now_ms() - subject.at_ms < give_up_ms {
-                let at_ms = retry_at(attempts, subject.at_ms.unsigned_abs());
-                return Report::new(Outcome::Later { at_ms }, "alert_deferred", note);
+            let patience = Patience::with_mail(doors.config.send.give_up_hours);
+            let next = patience.next_try(attempts + 1, subject.at_ms, clock::now_ms(), &tell.id, 0);
+            match next.filter(|_| temporary) {
+                Some(at_ms) => Report::new(Outcome::Later { at_ms }, "alert_deferred", note),
+                None => Report::new(Outcome::Failed, "alert_failed", note),
             }
-            Report::new(Outcome::Failed, "alert_failed", note)
         }
     }
 }
@@ -134,7 +137,8 @@ fn post(tell: &Tell, subject: &Subject<'_>, doors: &Doors, attempts: u32, deadli
         Next::Done => Report::new(Outcome::Succeeded, "alert_sent", note),
         Next::Parked => Report::new(Outcome::Failed, "alert_failed", format!("!parked: {note}")),
         Next::Again { wait_ms } => {
-            let next = Patience::default().next_try(attempts + 1, subject.at_ms, now_ms, &tell.id, wait_ms);
+            let patience = Patience::with_application(GIVE_UP_DAYS);
+            let next = patience.next_try(attempts + 1, subject.at_ms, now_ms, &tell.id, wait_ms);
             match next {
                 Some(at_ms) => Report::new(Outcome::Later { at_ms }, "alert_deferred", format!("!{note}")),
                 None => Report::new(Outcome::Failed, "alert_failed", format!("!given up: {note}")),

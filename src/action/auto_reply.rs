@@ -18,13 +18,77 @@ pub(super) fn write(reply: &AutoReply, subject: &Subject<'_>, config: &Config) -
     Letter { from: None, to: reply.route.to.clone(), data: draft.text(&reply.text).into() }
 }
 
-/// Whether a message may be answered automatically at all (RFC 3834 section 2): not what is automatic itself, nor
-/// what went to a list.
+/// Whether a message may be answered automatically at all (RFC 3834 section 2): not what is automatic itself, nor what went to a
+/// list, nor what has no sender, nor what asks for no answer.
 pub(super) fn may_answer(subject: &Subject<'_>) -> bool {
     let says = |name: &str| subject.message.header(name).map(|value| value.trim().to_ascii_lowercase());
     let automatic = says("Auto-Submitted").is_some_and(|value| !value.starts_with("no"));
-    let bulk = says("Precedence").is_some_and(|value| matches!(value.as_str(), "bulk" | "list" | "junk"));
+    let precedence = ["bulk", "list", "junk", "auto_reply"];
+    let bulk = says("Precedence").is_some_and(|value| precedence.contains(&value.as_str()));
+    let list = ["List-Id", "List-Post", "List-Unsubscribe"].into_iter().any(|name| says(name).is_some());
+    let report = says("Content-Type").is_some_and(|value| value.starts_with("multipart/report"));
+    // Exchange's way to ask for none.
+    let silence = ["all", "autoreply", "oof"];
+    let unwanted = says("X-Auto-Response-Suppress")
+        .is_some_and(|value| value.split(',').any(|word| silence.contains(&word.trim())));
     let sender = subject.envelope.sender.to_ascii_lowercase();
-    let machine = sender.is_empty() || sender.starts_with("mailer-daemon@") || sender.starts_with("owner-");
-    !(automatic || bulk || machine || says("List-Id").is_some())
+    let local = sender.rsplit_once('@').map_or("", |(local, _)| local);
+    let machine = local.is_empty()
+        || local == "mailer-daemon"
+        || local.starts_with("owner-")
+        || local.ends_with("-owner")
+        || local.ends_with("-request");
+    !(automatic || bulk || list || report || unwanted || machine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Keep;
+    use super::*;
+    use crate::envelope::Envelope;
+    use crate::message::Message;
+
+    fn answers(sender: &str, header: &str) -> bool {
+        let raw = format!("{header}Subject: x\r\n\r\nbody\r\n");
+        let envelope = Envelope { sender: sender.into(), ..Envelope::default() };
+        may_answer(&Subject {
+            message: &Message::read(raw.as_bytes()),
+            envelope: &envelope,
+            client_address: None,
+            seed: 0,
+            key: "key",
+            at_ms: 0,
+            keep: &Keep { directory: ".".into(), name: String::new() },
+        })
+    }
+
+    #[test]
+    fn people_are_answered() {
+        for header in
+            ["", "Auto-Submitted: no\r\n", "Precedence: first-class\r\n", "X-Auto-Response-Suppress: DR\r\n"]
+        {
+            assert!(answers("joe@a.example", header), "{header}");
+        }
+    }
+
+    #[test]
+    fn nobody_lists_and_machines_are_not() {
+        for sender in
+            ["", "MAILER-DAEMON@a.example", "owner-list@a.example", "list-request@a.example", "nobody"]
+        {
+            assert!(!answers(sender, ""), "{sender}");
+        }
+        for header in [
+            "Auto-Submitted: auto-replied\r\n",
+            "Auto-Submitted: auto-generated (rejected)\r\n",
+            "Precedence: bulk\r\n",
+            "Precedence: LIST\r\n",
+            "List-Id: <list.a.example>\r\n",
+            "List-Unsubscribe: <mailto:list-off@a.example>\r\n",
+            "X-Auto-Response-Suppress: DR, OOF, AutoReply\r\n",
+            "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n",
+        ] {
+            assert!(!answers("joe@a.example", header), "{header}");
+        }
+    }
 }

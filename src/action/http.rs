@@ -1,4 +1,4 @@
-//! The door for links and notifications: one GET or POST, to an address that may be connected to, within a deadline and a size.
+//! The door for links, notifications and documents: one GET or POST, to an address that may be connected to, within a deadline and a size.
 //!
 //! Not here: which links are followed. Connections are kept for the next link of the same host. Invariant: no cookie,
 //! no proxy, no user name, no redirect that was not asked for, and never more than the allowed bytes of an answer.
@@ -20,6 +20,10 @@ use ureq::{Agent, Error, Timeout};
 const MAX_ADDRESSES: usize = 8;
 /// Longest wait for an application to take a notification (Standard Webhooks advises 15 to 30 s).
 const POST_TIMEOUT: Duration = Duration::from_secs(20);
+/// Longest wait for a document.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a document at most.
+const MAX_DOCUMENT: u64 = 64 << 10;
 /// Characters of a header field that are of interest.
 const MAX_FIELD: usize = 2048;
 
@@ -34,6 +38,19 @@ pub(super) struct Answered {
     pub location: Option<String>,
     /// The Retry-After header.
     pub retry_after: Option<String>,
+}
+
+/// A document, or the word that it has not changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Document {
+    /// Status code.
+    pub status: u16,
+    /// The ETag header.
+    pub etag: Option<String>,
+    /// The Cache-Control header.
+    pub cache_control: Option<String>,
+    /// What it holds.
+    pub body: Vec<u8>,
 }
 
 /// No answer came.
@@ -100,16 +117,37 @@ impl Client {
         Ok(self.answered(limited.send(body)?))
     }
 
+    /// Fetches a JSON document, unless it is still the one with this ETag. A larger one than [`MAX_DOCUMENT`] is an error.
+    pub(super) fn fetch(
+        &self,
+        url: &str,
+        etag: Option<&str>,
+        deadline: Deadline,
+    ) -> Result<Document, Missed> {
+        let left = deadline.left().min(FETCH_TIMEOUT);
+        let request = self
+            .agent()
+            .get(url)
+            .header("User-Agent", concat!("carom/", env!("CARGO_PKG_VERSION")))
+            .header("Accept", "application/json");
+        let request = etag.into_iter().fold(request, |request, etag| request.header("If-None-Match", etag));
+        let limited = request.config().timeout_global(Some(left)).timeout_connect(Some(left / 2)).build();
+        let mut response = limited.call()?;
+        let body = response.body_mut().with_config().limit(MAX_DOCUMENT).read_to_vec()?;
+        Ok(Document {
+            status: response.status().as_u16(),
+            etag: field(&response, "etag"),
+            cache_control: field(&response, "cache-control"),
+            body,
+        })
+    }
+
     fn answered(&self, mut response: Response<ureq::Body>) -> Answered {
-        let text = |name: &str| {
-            let value = response.headers().get(name).and_then(|value| value.to_str().ok());
-            value.map(|value| value.chars().take(MAX_FIELD).collect())
-        };
         let answered = Answered {
             status: response.status().as_u16(),
-            server: text("server"),
-            location: text("location"),
-            retry_after: text("retry-after"),
+            server: field(&response, "server"),
+            location: field(&response, "location"),
+            retry_after: field(&response, "retry-after"),
         };
         // A body that has been read to its end leaves the connection fit for the next link; one that is longer, or that
         // breaks off, ends the connection and takes nothing from the answer.
@@ -134,6 +172,11 @@ impl Client {
             Agent::with_parts(settings, DefaultConnector::default(), vetted)
         })
     }
+}
+
+fn field(response: &Response<ureq::Body>, name: &str) -> Option<String> {
+    let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+    value.map(|value| value.chars().take(MAX_FIELD).collect())
 }
 
 /// Gives ureq only addresses that may be connected to.

@@ -9,6 +9,8 @@ mod bounce;
 mod complaint;
 mod http;
 mod keep;
+mod lookup;
+mod loops;
 mod network;
 mod notify;
 mod report;
@@ -26,9 +28,11 @@ use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::envelope::Envelope;
+use crate::kept;
 use crate::message::Message;
 use crate::policy::plan::{Action, Refusal, Route, Strike, Suppression};
-use crate::store::{SoftBounce, Store, Suppressed, Tally};
+use crate::store::{SoftBounce, Store, Struck, Suppressed, Tally};
+use retry::Patience;
 use smtp::Letter;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -82,6 +86,8 @@ pub enum Outcome {
     Succeeded,
     /// It cannot be done.
     Failed,
+    /// It cannot be done before somebody has looked: it waits for an operator.
+    Parked,
     /// It is to be tried again.
     Later {
         /// Not before this time, in milliseconds since 1970.
@@ -140,15 +146,17 @@ pub fn perform(
         }
         Action::Keep => match subject.keep.write(subject.message.raw()) {
             Ok(path) => Report::new(Outcome::Succeeded, "kept", format!("kept as {}", path.display())),
-            Err(error) => Report::new(
-                Outcome::Later { at_ms: retry_at(attempts, subject.seed) },
-                "",
-                format!("!not kept: {error}"),
-            ),
+            Err(error) => Report::new(once_more(subject, attempts), "", format!("!not kept: {error}")),
         },
+        Action::KeepFor { address } => {
+            match kept::keep(&doors.config, address, subject.key, subject.at_ms, subject.message.raw()) {
+                Ok(_) => Report::new(Outcome::Succeeded, "report_kept", format!("kept for {address}")),
+                Err(error) => Report::new(once_more(subject, attempts), "", format!("!not kept: {error}")),
+            }
+        }
         Action::Count { name } => Report::new(Outcome::Succeeded, name, String::new()),
-        Action::Strike(strike) => count_strike(strike, subject, doors),
-        Action::Suppress(suppression) => suppress(suppression, subject, doors),
+        Action::Strike(strike) => count_strike(strike, subject, doors, attempts),
+        Action::Suppress(suppression) => suppress(suppression, subject, doors, attempts),
         Action::Notify(notification) => notify::notify(notification, subject, doors, attempts, deadline),
         Action::Alert(tell) => alert::tell(tell, subject, doors, attempts, deadline),
         Action::Verdict => Report::new(Outcome::Succeeded, "", String::new()),
@@ -156,7 +164,7 @@ pub fn perform(
 }
 
 /// Counts a soft bounce: a success once the threshold is reached.
-fn count_strike(strike: &Strike, subject: &Subject<'_>, doors: &Doors) -> Report {
+fn count_strike(strike: &Strike, subject: &Subject<'_>, doors: &Doors, attempts: u32) -> Report {
     let bounce = SoftBounce {
         address: &strike.address,
         sender_domain: &strike.sender_domain,
@@ -164,9 +172,14 @@ fn count_strike(strike: &Strike, subject: &Subject<'_>, doors: &Doors) -> Report
         window: strike.window,
         proven: strike.proven,
         at_ms: subject.at_ms,
+        bounce: strike.bounce.as_ref(),
     };
     match doors.store.strike(&bounce) {
-        Ok(count) => {
+        Ok(Struck { known: true, .. }) => {
+            let note = format!("this soft bounce of {} was counted before", strike.address);
+            Report::new(Outcome::Failed, "soft_bounce_known", note)
+        }
+        Ok(Struck { count, .. }) => {
             let reached = count >= strike.threshold;
             let outcome = if reached { Outcome::Succeeded } else { Outcome::Failed };
             let note = format!(
@@ -175,16 +188,12 @@ fn count_strike(strike: &Strike, subject: &Subject<'_>, doors: &Doors) -> Report
             );
             Report::new(outcome, if reached { "soft_bounce_threshold" } else { "soft_bounce" }, note)
         }
-        Err(error) => Report::new(
-            Outcome::Later { at_ms: retry_at(0, subject.seed) },
-            "",
-            format!("!not counted: {error}"),
-        ),
+        Err(error) => Report::new(once_more(subject, attempts), "", format!("!not counted: {error}")),
     }
 }
 
 /// Suppresses an address.
-fn suppress(suppression: &Suppression, subject: &Subject<'_>, doors: &Doors) -> Report {
+fn suppress(suppression: &Suppression, subject: &Subject<'_>, doors: &Doors, attempts: u32) -> Report {
     let entry = Suppressed {
         address: suppression.address.clone(),
         sender_domain: suppression.sender_domain.clone(),
@@ -199,10 +208,7 @@ fn suppress(suppression: &Suppression, subject: &Subject<'_>, doors: &Doors) -> 
             "suppressed",
             format!("{} suppressed: {}", entry.address, entry.reason),
         ),
-        Err(error) => {
-            let at_ms = retry_at(0, subject.seed);
-            Report::new(Outcome::Later { at_ms }, "", format!("!not suppressed: {error}"))
-        }
+        Err(error) => Report::new(once_more(subject, attempts), "", format!("!not suppressed: {error}")),
     }
 }
 
@@ -229,6 +235,10 @@ fn send(
         let note = format!("!{word} not sent, {why}: <{}>", subject.envelope.sender);
         return Report::new(Outcome::Failed, &format!("{counter}_{counted}"), note);
     }
+    if let Some(why) = loops::why_not(subject, doors.config.send.max_received) {
+        let note = format!("!{word} not sent: {why}");
+        return Report::new(Outcome::Failed, &format!("{counter}_loop"), note);
+    }
     let letter = write();
     let from = letter.from.clone().unwrap_or_default();
     match doors.smtp.deliver(&route.hosts, &letter, &doors.config, &doors.dns, deadline) {
@@ -238,24 +248,21 @@ fn send(
         }
         Err(failure) => {
             let note = format!("!{word} endpoint returned error: {}", failure.text);
-            let age_ms = clock::now_ms() - subject.at_ms;
-            let give_up_ms = i64::from(doors.config.send.give_up_hours) * 3_600_000;
-            if failure.temporary && age_ms < give_up_ms {
-                let at_ms = retry_at(attempts, subject.seed);
-                return Report::new(Outcome::Later { at_ms }, &format!("{counter}_deferred"), note);
+            let patience = Patience::with_mail(doors.config.send.give_up_hours);
+            let next = || patience.next_try(attempts + 1, subject.at_ms, clock::now_ms(), subject.key, 0);
+            match failure.temporary.then(next).flatten() {
+                Some(at_ms) => Report::new(Outcome::Later { at_ms }, &format!("{counter}_deferred"), note),
+                None => Report::new(Outcome::Failed, &format!("{counter}_smtp_error"), note),
             }
-            Report::new(Outcome::Failed, &format!("{counter}_smtp_error"), note)
         }
     }
 }
 
-/// When a step that failed for now is tried again: after 1, 2, 5, 15, 30, then every 60 minutes, a quarter more or less,
-/// so that what failed together is not tried together.
-fn retry_at(attempts: u32, seed: u64) -> i64 {
-    const MINUTES: [i64; 6] = [1, 2, 5, 15, 30, 60];
-    let minutes = MINUTES[(attempts as usize).min(MINUTES.len() - 1)];
-    let mut jitter = fastrand::Rng::with_seed(seed ^ u64::from(attempts));
-    clock::now_ms() + minutes * jitter.i64(45_000..75_000)
+/// What failed for a reason of our own is tried again.
+fn once_more(subject: &Subject<'_>, attempts: u32) -> Outcome {
+    let now_ms = clock::now_ms();
+    let next = Patience::with_ourselves().next_try(attempts + 1, subject.at_ms, now_ms, subject.key, 0);
+    next.map_or(Outcome::Failed, |at_ms| Outcome::Later { at_ms })
 }
 
 /// The User-Agent of a message: chosen by its seed, so that a retry sends the same one.

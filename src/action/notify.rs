@@ -2,11 +2,11 @@
 //! Standard Webhooks has it, with the same id at every try.
 //!
 //! Not here: when to try again (`retry`), the wire (`http`). Invariant: it is taken when the application has answered 2xx; what the
-//! application will never take is parked, and shown.
+//! application does not take, or not in all the time it has, is parked: shown, and tried again when an operator says so.
 
 use super::retry::{self, Next, Patience};
 use super::webhook::{self, Body, Secrets, Value};
-use super::{Doors, Outcome, Report, Subject, template};
+use super::{Doors, Outcome, Report, Subject, lookup, template};
 use crate::clock;
 use crate::config::{self, NotifyBody};
 use crate::deadline::Deadline;
@@ -25,33 +25,70 @@ pub(super) fn notify(
         let note = format!("no [[notify]] for {}", notification.sender_domain);
         return Report::new(Outcome::Failed, "notify_unconfigured", note);
     };
+    if was_told(notification, doors) {
+        let note = format!("{} {} was told before", notification.event, notification.address);
+        return Report::new(Outcome::Succeeded, "notified_before", note);
+    }
     let id = webhook::id(&[subject.key, &notification.event, &notification.address]);
-    let request = match request(notification, target, &id, subject.at_ms) {
-        Ok(request) => request,
-        Err(error) => {
-            return Report::new(Outcome::Failed, "notify_parked", format!("!not notified: {error}"));
-        }
-    };
     let now_ms = clock::now_ms();
-    let answered = doors.http.post(&request.url, &request.headers, &request.body, deadline);
-    let (next, said) = match &answered {
-        Ok(answered) => {
-            let next = retry::classify(Some(answered.status), answered.retry_after.as_deref(), now_ms);
-            (next, format!("answered {}", answered.status))
-        }
-        Err(missed) => (retry::classify(None, None, now_ms), missed.text.clone()),
+    let found = match (&target.url, &target.lookup) {
+        (None, Some(document)) => lookup::template(document, &target.pointer, doors, deadline),
+        (url, _) => Ok(url.clone().unwrap_or_default()),
     };
-    let note = format!("{} {} to {}: {said}", notification.event, notification.address, request.url);
-    let patience = Patience { days: target.give_up_days, ..Patience::default() };
+    let asked =
+        found.map(|template| (request(notification, target, &template, &id, subject.at_ms), template));
+    let (next, said) = match asked {
+        Err(why) => (retry::classify(None, None, now_ms), why),
+        Ok((Err(error), template)) => (Next::Parked, format!("{template}: {error}")),
+        Ok((Ok(request), _)) => {
+            match doors.http.post(&request.url, &request.headers, &request.body, deadline) {
+                Ok(answered) => {
+                    let next =
+                        retry::classify(Some(answered.status), answered.retry_after.as_deref(), now_ms);
+                    (next, format!("{} answered {}", request.url, answered.status))
+                }
+                Err(missed) => {
+                    (retry::classify(None, None, now_ms), format!("{}: {}", request.url, missed.text))
+                }
+            }
+        }
+    };
+    let note = format!("{} {}: {said}", notification.event, notification.address);
+    let patience = Patience::with_application(target.give_up_days);
     match next {
-        Next::Done => Report::new(Outcome::Succeeded, "notified", note),
-        Next::Parked => Report::new(Outcome::Failed, "notify_parked", format!("!parked: {note}")),
+        Next::Done => {
+            remember(notification, doors, now_ms);
+            Report::new(Outcome::Succeeded, "notified", note)
+        }
+        Next::Parked => Report::new(Outcome::Parked, "notify_parked", format!("!parked: {note}")),
         Next::Again { wait_ms } => match patience.next_try(attempts + 1, subject.at_ms, now_ms, &id, wait_ms)
         {
             Some(at_ms) => Report::new(Outcome::Later { at_ms }, "notify_deferred", format!("!{note}")),
-            None => Report::new(Outcome::Failed, "notify_given_up", format!("!given up: {note}")),
+            None => Report::new(Outcome::Parked, "notify_given_up", format!("!given up: {note}")),
         },
     }
+}
+
+/// How long it is remembered that an application was told of a bounce: the log line and the report of one are not further apart.
+const TOLD_MS: i64 = 10 * 86_400_000;
+
+/// Whether the log line and the report of one bounce are about to tell the same: then it is told once.
+fn was_told(notification: &Notification, doors: &Doors) -> bool {
+    let Some(bounce) = &notification.bounce else { return false };
+    let name = told_name(&bounce.id, &notification.event, !bounce.logged);
+    doors.store.remembered(&name, clock::now_ms()).is_ok_and(|told| told == Some(true))
+}
+
+fn remember(notification: &Notification, doors: &Doors, now_ms: i64) {
+    let Some(bounce) = &notification.bounce else { return };
+    let name = told_name(&bounce.id, &notification.event, bounce.logged);
+    if let Err(error) = doors.store.remember(&name, true, now_ms + TOLD_MS) {
+        tracing::warn!(%error, "the application may be told twice");
+    }
+}
+
+fn told_name(id: &str, event: &str, logged: bool) -> String {
+    format!("told {event} {id} {}", if logged { "by the log" } else { "by a report" })
 }
 
 /// The entry of the sender domain, else the one for `*`.
@@ -66,14 +103,20 @@ struct Request {
     body: Vec<u8>,
 }
 
-fn request(notification: &Notification, target: &config::Notify, id: &str, at_ms: i64) -> Result<Request> {
+fn request(
+    notification: &Notification,
+    target: &config::Notify,
+    template: &str,
+    id: &str,
+    at_ms: i64,
+) -> Result<Request> {
     let domain = notification.sender_domain.as_str();
     let values = [
         ("address", notification.address.as_str()),
         ("sender_domain", domain),
         ("event", &notification.event),
     ];
-    let url = template::url(&target.url, &values)?;
+    let url = template::url(template, &values)?;
     let time = crate::clock::rfc3339(at_ms);
     let mut fields: Vec<(&str, Value)> = vec![
         ("id", id.into()),

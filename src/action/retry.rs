@@ -1,8 +1,8 @@
-//! When a notification is tried again, and after which answers.
+//! When a step is tried again, and after which answers of an application.
 //!
 //! Waits double from the first to the longest, each shortened by up to half, so that what failed together is not tried
-//! together; after some days it is given up. Not here: the outbox that keeps them, and the requests. Invariant: the same
-//! notification and attempt give the same wait, and no answer of a server, however hostile, leads to a wait longer than
+//! together; after some time it is given up. Not here: the outbox that keeps them, and the requests. Invariant: the same
+//! step and attempt give the same wait, and no answer of a server, however hostile, leads to a wait longer than
 //! `LONGEST_ASKED_MS`.
 
 use jiff::fmt::rfc2822::DateTimeParser;
@@ -18,8 +18,8 @@ pub struct Patience {
     pub first_ms: i64,
     /// The longest wait, in milliseconds.
     pub longest_ms: i64,
-    /// Days after the first try in which it is tried again.
-    pub days: u32,
+    /// Milliseconds after the first try in which it is tried again.
+    pub give_up_ms: i64,
 }
 
 /// What an answer means for a notification.
@@ -36,14 +36,24 @@ pub enum Next {
     Parked,
 }
 
-impl Default for Patience {
-    /// From half a minute to six hours, for five days: some thirty tries.
-    fn default() -> Patience {
-        Patience { first_ms: 60_000, longest_ms: 6 * 3_600_000, days: 5 }
-    }
-}
+const HOUR_MS: i64 = 3_600_000;
 
 impl Patience {
+    /// With mail: up to an hour, for so many hours.
+    pub fn with_mail(hours: u32) -> Patience {
+        Patience { first_ms: 60_000, longest_ms: HOUR_MS, give_up_ms: i64::from(hours) * HOUR_MS }
+    }
+
+    /// With an application: up to six hours, for so many days. In five days these are some thirty tries.
+    pub fn with_application(days: u32) -> Patience {
+        Patience { first_ms: 60_000, longest_ms: 6 * HOUR_MS, give_up_ms: i64::from(days) * 24 * HOUR_MS }
+    }
+
+    /// With ourselves: what this machine cannot do now, a full disk or a locked store, is never given up.
+    pub fn with_ourselves() -> Patience {
+        Patience { first_ms: 60_000, longest_ms: HOUR_MS, give_up_ms: i64::MAX }
+    }
+
     /// When to try again what has been tried `attempts` times, the first time at `first_try_ms` and last at about `now_ms`
     /// (milliseconds since 1970), but not within `wait_ms`. `key` is the notification's own. `None`: it is given up.
     pub fn next_try(
@@ -62,7 +72,7 @@ impl Patience {
         let wait = whole - jitter(key, attempts, half);
         let wait = if asked > wait { asked.saturating_add(jitter(key, attempts, asked / 8)) } else { wait };
         let at_ms = now_ms.saturating_add(wait.min(LONGEST_ASKED_MS.max(whole)));
-        (at_ms <= first_try_ms.saturating_add(i64::from(self.days) * 86_400_000)).then_some(at_ms)
+        (at_ms <= first_try_ms.saturating_add(self.give_up_ms)).then_some(at_ms)
     }
 }
 
@@ -111,7 +121,7 @@ mod tests {
     const NOW: i64 = 1_786_000_000_000;
 
     fn wait(attempts: u32, key: &str) -> i64 {
-        Patience::default().next_try(attempts, NOW, NOW, key, 0).unwrap() - NOW
+        Patience::with_application(5).next_try(attempts, NOW, NOW, key, 0).unwrap() - NOW
     }
 
     #[test]
@@ -133,7 +143,7 @@ mod tests {
 
     #[test]
     fn after_days_it_is_given_up() {
-        let patience = Patience::default();
+        let patience = Patience::with_application(5);
         let (mut now, mut attempts) = (NOW, 0);
         while let Some(next) = patience.next_try(attempts + 1, NOW, now, "msg_1", 0) {
             assert!(next > now);
@@ -142,12 +152,13 @@ mod tests {
         assert!((25..45).contains(&attempts), "{attempts}");
         assert!(now <= NOW + 5 * DAY && now > NOW + 5 * DAY - 6 * 3_600_000);
         assert_eq!(patience.next_try(1, NOW, NOW + 5 * DAY, "msg_1", 0), None);
-        assert_eq!(Patience { days: 0, ..patience }.next_try(1, NOW, NOW, "msg_1", 0), None);
+        assert_eq!(Patience { give_up_ms: 0, ..patience }.next_try(1, NOW, NOW, "msg_1", 0), None);
     }
 
     #[test]
     fn a_servers_wish_is_the_least_and_bounded() {
-        let next = |wait_ms| Patience::default().next_try(1, NOW, NOW, "msg_1", wait_ms).unwrap() - NOW;
+        let next =
+            |wait_ms| Patience::with_application(5).next_try(1, NOW, NOW, "msg_1", wait_ms).unwrap() - NOW;
         assert_eq!(next(1), next(0));
         assert_eq!(next(-5), next(0));
         assert!((3_600_000..=4_050_000).contains(&next(3_600_000)));
@@ -157,9 +168,9 @@ mod tests {
     #[test]
     fn senseless_settings_and_times_do_no_harm() {
         for patience in [
-            Patience { first_ms: 0, longest_ms: 0, days: 1 },
-            Patience { first_ms: -1, longest_ms: -1, days: 1 },
-            Patience { first_ms: i64::MAX, longest_ms: i64::MAX, days: u32::MAX },
+            Patience { first_ms: 0, longest_ms: 0, give_up_ms: DAY },
+            Patience { first_ms: -1, longest_ms: -1, give_up_ms: DAY },
+            Patience { first_ms: i64::MAX, longest_ms: i64::MAX, give_up_ms: i64::MAX },
         ] {
             for attempts in [0, 1, 2, 63, 64, u32::MAX] {
                 for time in [0, NOW, i64::MAX, i64::MIN] {

@@ -64,11 +64,28 @@ impl<'a, 'm> Check<'a, 'm> {
             return &trusted.dkim;
         }
         self.signatures.get_or_init(|| {
-            if self.message.headers("DKIM-Signature").is_empty() {
+            let none = |name: &str| self.message.headers(name).is_empty();
+            if none("DKIM-Signature") && none("ARC-Seal") {
                 return Vec::new();
             }
-            verify::dkim(&verify::wire_form(self.message.raw()), self.dns, self.deadline)
+            let wire = verify::wire_form(self.message.raw());
+            let mut signatures = verify::dkim(&wire, self.dns, self.deadline);
+            if verdict::of_all(&signatures) != Verdict::Pass {
+                signatures.extend(self.sealed(&wire));
+            }
+            signatures
         })
+    }
+
+    /// Signatures that a forwarder whose seals are trusted has verified, before it changed the message.
+    fn sealed(&self, wire: &[u8]) -> Vec<Signature> {
+        let sealers = &self.config.auth.arc_sealers;
+        if sealers.is_empty() {
+            return Vec::new();
+        }
+        let results = verify::arc(wire, sealers, self.dns, self.deadline);
+        let verified = results.map(|results| trusted::sealed(&results).dkim).unwrap_or_default();
+        verified.into_iter().filter(|signature| signature.verdict == Verdict::Pass).collect()
     }
 
     /// SPF (RFC 7208) of the envelope sender, or of the HELO name for the null sender; `None` when the client's

@@ -36,6 +36,13 @@ pub fn decode(address: &str) -> Option<Srs> {
     Some(Srs { original, forwarders })
 }
 
+/// The address that a report means which names `address`, sent as `original` if that is another: what was rewritten, as it was
+/// before. `None`: the report means the address that it names.
+pub fn before(address: &str, original: Option<&str>) -> Option<String> {
+    let decoded = decode(original.unwrap_or(address)).map(|srs| srs.original);
+    decoded.or_else(|| original.map(str::to_owned))
+}
+
 /// Undoes one rewriting: the address before, and the hosts, last first.
 fn layer(address: &str) -> Option<(String, Vec<String>)> {
     let (local, domain) = address.rsplit_once('@')?;
@@ -149,6 +156,16 @@ mod tests {
         ] {
             assert_eq!(decoded(address), Some((original.into(), forwarders.into())), "{address}");
         }
+    }
+
+    #[test]
+    fn a_report_about_a_rewritten_address_means_the_one_before() {
+        let rewritten = "SRS0=JvSE=IT=example.org=joe@one.example";
+        let joe = Some("joe@example.org".to_owned());
+        assert_eq!(before(rewritten, None), joe);
+        assert_eq!(before("box@two.example", Some(rewritten)), joe);
+        assert_eq!(before("box@two.example", Some("joe@example.org")), joe);
+        assert_eq!(before("joe@example.org", None), None);
     }
 
     #[test]

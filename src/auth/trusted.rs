@@ -28,6 +28,15 @@ pub(super) fn read(values: &[String], ids: &[String]) -> Trusted {
     Trusted::default()
 }
 
+/// The results in an ARC-Authentication-Results header (RFC 8617 section 4.1.1): the same behind an instance.
+pub(super) fn sealed(value: &str) -> Trusted {
+    let mut reader = Reader { rest: value };
+    let instance = reader.word().filter(|word| word.eq_ignore_ascii_case("i"));
+    let numbered = instance.and_then(|_| reader.punctuation('=')).and_then(|()| reader.word());
+    let issuer = numbered.and_then(|_| reader.punctuation(';')).and_then(|()| reader.issuer());
+    issuer.map_or_else(Trusted::default, |_| reader.results())
+}
+
 /// One `method=result` with its properties (RFC 8601 section 2.2, `resinfo`).
 #[derive(Default)]
 struct Statement {
@@ -286,6 +295,23 @@ mod tests {
             results(&["first.example; spf=pass", "mx.example.com; spf=fail", "mx.example.com; spf=pass"]);
         assert_eq!(trusted.spf, Some(Verdict::Fail));
         assert_eq!(results(&["mx.example.com; none", "mx.example.com; dkim=pass"]), Trusted::default());
+    }
+
+    #[test]
+    fn sealed_results_stand_behind_an_instance() {
+        let value = " i=1; mx.example.com;\r\n dkim=pass (ok; dkim=pass) header.d=a.example; spf=fail smtp.mailfrom=b.example";
+        let results = sealed(value);
+        assert_eq!(results.dkim, [signature("a.example", Verdict::Pass)]);
+        assert_eq!(results.spf, Some(Verdict::Fail));
+        for broken in [
+            "mx.example.com; dkim=pass header.d=a.example",
+            "i=1 mx.example.com; dkim=pass",
+            "i=1;",
+            "i=1; (",
+            "",
+        ] {
+            assert_eq!(sealed(broken), Trusted::default(), "{broken}");
+        }
     }
 
     #[test]

@@ -26,6 +26,9 @@ const MAX_SIGNATURES: usize = 10;
 /// fields is there to keep us busy.
 const MAX_COMPARISONS: usize = 10_000_000;
 
+/// Seals of one chain that are verified; each costs a key and a signature. Real chains have one to four.
+const MAX_SEALS: usize = 10;
+
 /// The message with CRLF line ends, as it was signed; mail servers hand it to programs with LF alone.
 pub(super) fn wire_form(raw: &[u8]) -> Cow<'_, [u8]> {
     let bare = |at: usize| raw[at] == b'\n' && (at == 0 || raw[at - 1] != b'\r');
@@ -106,6 +109,32 @@ fn one_signature<'x>(
         Some([]) => Verdict::None,
         None => Verdict::TempError,
     }
+}
+
+/// What a chain of seals (RFC 8617) says that `sealers` have verified: none if it is broken, or its last seal is not one of theirs.
+/// Believed is the first of those that come one after the other up to the last, because the message was as it had been sent then.
+pub(super) fn arc(wire: &[u8], sealers: &[String], dns: &Dns, deadline: Deadline) -> Option<String> {
+    let message = AuthenticatedMessage::parse(wire)?;
+    let (seals, last) = (&message.as_headers, message.ams_headers.last()?);
+    let is_trusted = |domain: &str| sealers.iter().any(|sealer| sealer.eq_ignore_ascii_case(domain));
+    let trusted = seals.iter().rev().take_while(|seal| is_trusted(&seal.header.d)).count();
+    let comparisons = last.header.h.len().saturating_mul(last.header.h.len().max(message.headers.len()));
+    let keys = seals.iter().map(|seal| seal.header.domain_key()).chain([last.header.domain_key()]);
+    if trusted == 0
+        || seals.len() > MAX_SEALS
+        || comparisons > MAX_COMPARISONS
+        || keys.into_iter().any(|key| name::absolute(&key).is_none())
+    {
+        return None;
+    }
+    let authenticator = dns.authenticator().ok()?;
+    let answers = dns.answers();
+    let output = dns.wait(deadline, authenticator.verify_arc(answers.ask(&message)))?;
+    if *output.result() != DkimResult::Pass {
+        return None;
+    }
+    let believed = message.aar_headers.get(seals.len() - trusted)?;
+    Some(String::from_utf8_lossy(believed.value).into_owned())
 }
 
 fn dkim_verdict(result: &DkimResult) -> Verdict {

@@ -1,4 +1,4 @@
-//! What operators of bounces type: `classify`, `suppress`, `find`, `verp`, `rules`.
+//! What operators of bounces type: `classify`, `suppress`, `verp`, `rules`.
 //!
 //! Not here: what is done (`classify`, `suppression`, `auth::verp`); here it is asked for and shown.
 
@@ -341,7 +341,7 @@ pub(super) fn suppress(command: &Suppress, config: &Config, json: bool) -> Resul
     }
 }
 
-fn shown(entry: &Suppressed) -> String {
+pub(super) fn shown(entry: &Suppressed) -> String {
     let until = entry.expires_ms.map_or("until removed".into(), |at| format!("until {}", clock::rfc3339(at)));
     let whose = if entry.sender_domain.is_empty() { "all mail" } else { &entry.sender_domain };
     let since = clock::rfc3339(entry.added_ms);
@@ -386,44 +386,4 @@ pub(super) fn rules(command: &Rules) -> Result<Exit> {
     let bytes = read_input(file)?;
     let toml = rules_import::rules_of_pda(&String::from_utf8_lossy(&bytes)).context(file.display())?;
     print(toml.as_bytes())
-}
-
-/// Everything known about an address, a Message-ID or a queue id.
-pub(super) fn find(key: &str, config: &Config, json: bool) -> Result<Exit> {
-    let store = Store::open(&config.store_path())?;
-    let address = key.to_lowercase();
-    let (now_ms, entries) = (clock::now_ms(), store.suppressions(&address, clock::now_ms())?);
-    let strikes = store.strikes(&address)?;
-    let logged: Vec<String> = crate::log::tail(config, usize::MAX)?
-        .into_iter()
-        .filter(|entry| entry.to_lowercase().contains(&address))
-        .collect();
-    let deliveries = super::logs::about(key, config)?;
-    let mut text = String::new();
-    if json {
-        let log: Vec<serde_json::Value> =
-            logged.iter().filter_map(|entry| serde_json::from_str(entry).ok()).collect();
-        text = line(&serde_json::json!({
-            "key": key, "at_ms": now_ms, "suppressed": entries, "log": log, "deliveries": deliveries,
-            "soft_bounces": strikes.iter().map(|(domain, at_ms, proven)| serde_json::json!({
-                "sender_domain": domain, "time": clock::rfc3339(*at_ms), "proven": proven,
-            })).collect::<Vec<_>>(),
-        }))?;
-    } else {
-        entries.iter().for_each(|entry| text.push_str(&format!("suppressed   {}", shown(entry))));
-        for (domain, at_ms, proven) in &strikes {
-            let proven = if *proven { "" } else { ", unproven" };
-            let _ = writeln!(text, "soft bounce  {}  of mail of {domain}{proven}", clock::rfc3339(*at_ms));
-        }
-        logged
-            .iter()
-            .for_each(|entry| text.push_str(&format!("message      {}\n", crate::log::readable(entry))));
-        for delivery in super::logs::table(&deliveries).lines() {
-            let _ = writeln!(text, "delivery     {delivery}");
-        }
-        if text.is_empty() {
-            text = format!("nothing is known about {key}\n");
-        }
-    }
-    print(text.as_bytes())
 }

@@ -5,7 +5,9 @@
 
 mod alerts;
 mod bounces;
+mod find;
 mod logs;
+mod outbox;
 mod pipe;
 mod policy;
 mod relay;
@@ -82,10 +84,7 @@ enum Command {
         command: bounces::Suppress,
     },
     /// Show everything known about an address, a Message-ID or a queue id
-    Find {
-        /// The address, Message-ID or queue id
-        key: String,
-    },
+    Find(find::Find),
     /// Signed return paths, which prove what a bounce is about
     Verp {
         #[command(subcommand)]
@@ -100,10 +99,13 @@ enum Command {
     Stats(show::Stats),
     /// Show the message log in a readable form
     Log(show::Log),
-    /// Show what is owed: steps that wait for their time or for another try
-    Outbox,
     /// Show how the rules of [[alert]] stand: quiet, pending or firing, with value, threshold and since when
     Alerts,
+    /// Show what is owed: steps that wait for their time or for another try, and those that are parked
+    Outbox {
+        #[command(subcommand)]
+        command: Option<outbox::Outbox>,
+    },
     /// Test config, policy, store, directories and DNS; say how to mend what is wrong
     Check,
     /// The life of a policy: check, test, run, bench, install, list, rollback, show, wit, diff
@@ -172,11 +174,11 @@ pub fn run() -> Exit {
             Command::Reclassify => logs::reclassify(&config, json, typed.global.quiet),
             Command::Stats(arguments) => show::stats(&arguments, &config, json),
             Command::Log(arguments) => show::log(&arguments, &config, json),
-            Command::Outbox => show::outbox(&config, json),
             Command::Alerts => alerts::alerts(&config, json),
+            Command::Outbox { command } => outbox::run(command.as_ref(), &config, json),
             Command::Classify(arguments) => bounces::classify(&arguments, &config, json),
             Command::Suppress { command } => bounces::suppress(&command, &config, json),
-            Command::Find { key } => bounces::find(&key, &config, json),
+            Command::Find(arguments) => find::find(&arguments, &config, json),
             Command::Verp { command } => bounces::verp(&command, &config, json),
             Command::Check => show::check(&config, json),
             Command::Policy { command } => policy::run(&command, config, json),

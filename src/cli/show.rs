@@ -1,9 +1,8 @@
-//! Commands that show something: counters, the message log, what is owed, the state of the installation, and the
-//! conversion of a bouncy-sink config.
+//! Commands that show something: counters, the message log, the state of the installation, and the conversion of a
+//! bouncy-sink config.
 
 use super::{print, say};
 use crate::check;
-use crate::clock;
 use crate::config::Config;
 use crate::error::{Context, Exit, Result};
 use crate::stats::count;
@@ -48,30 +47,6 @@ pub(super) fn log(arguments: &Log, config: &Config, json: bool) -> Result<Exit> 
     for entry in log::tail(config, arguments.lines)? {
         text.push_str(&if json { entry } else { log::readable(&entry) });
         text.push('\n');
-    }
-    print(text.as_bytes())
-}
-
-pub(super) fn outbox(config: &Config, json: bool) -> Result<Exit> {
-    let owed = Store::open(&config.store_path())?.outbox()?;
-    let mut text = String::new();
-    if !json && owed.is_empty() {
-        text.push_str("nothing is owed\n");
-    }
-    for one in &owed {
-        if json {
-            text.push_str(&line(one)?);
-        } else {
-            let _ = writeln!(
-                text,
-                "{}  {:10} {:40} {:3} tries  {}",
-                clock::rfc3339(one.due_ms),
-                one.action,
-                one.recipient,
-                one.attempts,
-                one.note
-            );
-        }
     }
     print(text.as_bytes())
 }

@@ -5,7 +5,7 @@
 use super::bindings::carom::policy::{facts, reports};
 use super::facts::Facts;
 use super::host::{Host, MAX_TEXT, bounded};
-use crate::auth;
+use crate::auth::{self, srs};
 use crate::message::report;
 
 impl From<auth::Verdict> for facts::Verdict {
@@ -136,6 +136,10 @@ impl reports::Host for Host {
         self.ask("is-signed-for", |facts| facts.is_signed_for(&address))
     }
 
+    fn was_sent_to(&mut self, address: String) -> bool {
+        self.ask("was-sent-to", |facts| facts.was_sent_to(&address))
+    }
+
     fn is_from_own_server(&mut self) -> bool {
         self.ask("is-from-own-server", Facts::is_from_own_server)
     }
@@ -145,7 +149,7 @@ impl From<&report::Recipient> for reports::Recipient {
     fn from(recipient: &report::Recipient) -> reports::Recipient {
         reports::Recipient {
             address: recipient.address.clone(),
-            original: recipient.original.clone(),
+            original: srs::before(&recipient.address, recipient.original.as_deref()),
             fate: match recipient.action {
                 report::Action::Failed => reports::Fate::Failed,
                 report::Action::Delayed => reports::Fate::Delayed,

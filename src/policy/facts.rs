@@ -2,6 +2,7 @@
 //!
 //! Not here: how the answers cross to the guest (`host`). Invariant: what is not asked for is not computed.
 
+use crate::auth::srs;
 use crate::auth::verp::{self, Form};
 use crate::auth::{Check, Dns, Keys, Signature, Verdict};
 use crate::clock;
@@ -11,6 +12,8 @@ use crate::envelope::Envelope;
 use crate::error::Result;
 use crate::message::Message;
 use crate::message::report::{self, Report};
+use crate::policy::plan::Bounced;
+use data_encoding::HEXLOWER;
 use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -39,10 +42,14 @@ pub struct Facts {
     links: OnceCell<Vec<String>>,
     report: OnceCell<Report>,
     suppressed: Option<Box<Suppressed>>,
+    sent: Option<Box<Sent>>,
+    logged: bool,
 }
 
 /// Answers whether mail of a sender domain (second) to an address (first) is suppressed.
 pub type Suppressed = dyn Fn(&str, &str) -> bool;
+/// Answers whether a message with this Message-ID (first) went to an address (second) not too long ago, and was not refused.
+pub type Sent = dyn Fn(&str, &str) -> bool;
 
 impl Facts {
     /// Facts about `raw`, brought for `envelope`. DNS is asked until `deadline`.
@@ -66,6 +73,8 @@ impl Facts {
             links: OnceCell::new(),
             report: OnceCell::new(),
             suppressed: None,
+            sent: None,
+            logged: false,
         }
     }
 
@@ -76,9 +85,22 @@ impl Facts {
         Ok(Facts::new(Arc::new(Vec::new()), Envelope::default(), config.clone(), dns, deadline))
     }
 
+    /// Facts of a delivery that our own mail log tells of: what it says stands for the report that there may be or not.
+    pub fn of_log(mut self, report: Report) -> Facts {
+        self.report = OnceCell::from(report);
+        self.logged = true;
+        self
+    }
+
     /// With means to find out what is suppressed; without, nothing is.
     pub fn with_suppressed(mut self, suppressed: Box<Suppressed>) -> Facts {
         self.suppressed = Some(suppressed);
+        self
+    }
+
+    /// With means to find out what was sent; without, nothing was.
+    pub fn with_sent(mut self, sent: Box<Sent>) -> Facts {
+        self.sent = Some(sent);
         self
     }
 
@@ -140,7 +162,8 @@ impl Facts {
         self.report.get_or_init(|| self.message(report::read))
     }
 
-    /// Whether the envelope recipient is a return path that was signed for this address (`[verp]`), not too long ago.
+    /// Whether the envelope recipient is a return path that was signed for this address (`[verp]`), not too long ago; also if a
+    /// forwarder rewrote it, or an alias hides it.
     pub fn is_signed_for(&self, address: &str) -> bool {
         let config = &self.config.verp;
         let (Ok(keys), Ok(form)) = (Keys::new(&config.keys), Form::new(&config.prefix, &config.domain))
@@ -148,12 +171,34 @@ impl Facts {
             return false;
         };
         let today = verp::day(clock::now_ms());
-        let verified = verp::verify(&keys, &form, &self.envelope.recipient, today, config.max_age);
-        verified.is_ok_and(|verified| verified.recipient.is(address))
+        let is_for = |path: &str| {
+            let verified = verp::verify(&keys, &form, path, today, config.max_age);
+            verified.is_ok_and(|verified| verified.recipient.is(address))
+        };
+        let envelope = [Some(&self.envelope.recipient), self.envelope.original_recipient.as_ref()];
+        let rewritten = |path: &&String| srs::decode(path).is_some_and(|before| is_for(&before.original));
+        envelope.into_iter().flatten().any(|path| is_for(path) || rewritten(&path))
+    }
+
+    /// Whether the message that the report is about went to this address not too long ago, as the mail logs have it.
+    pub fn was_sent_to(&self, address: &str) -> bool {
+        let (Some(sent), Some(id)) = (&self.sent, &self.report().original.message_id) else { return false };
+        sent(id, address)
+    }
+
+    /// What bounced, if the message is a report about one with a Message-ID.
+    pub fn bounced(&self, address: &str) -> Option<Bounced> {
+        let id = self.report().original.message_id.as_deref()?;
+        let text = format!("{id}\0{}", address.to_lowercase());
+        let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+        Some(Bounced { id: HEXLOWER.encode(&digest.as_ref()[..16]), logged: self.logged })
     }
 
     /// Whether our own mail server wrote the message: the mail server says that it came from one of `[auth] own_servers`.
     pub fn is_from_own_server(&self) -> bool {
+        if self.logged {
+            return true;
+        }
         let own =
             |address: IpAddr| self.config.auth.own_servers.iter().any(|network| network.contains(&address));
         self.client_address().is_some_and(own)

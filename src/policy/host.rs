@@ -301,11 +301,17 @@ impl actions::Host for Host {
         self.add(Action::Keep, when)
     }
 
+    fn keep_for(&mut self, address: String, when: actions::Schedule) -> wasmtime::Result<u32> {
+        let address = self.address(&address)?;
+        self.add(Action::KeepFor { address }, when)
+    }
+
     fn strike(&mut self, strike: actions::SoftBounce, when: actions::Schedule) -> wasmtime::Result<u32> {
         let address = self.address(&strike.address)?;
         let sender_domain = one_line(&strike.sender_domain, 255).to_lowercase();
         let (threshold, window) = (strike.threshold.max(1), strike.window.clamp(1, 3650));
-        let strike = plan::Strike { address, sender_domain, threshold, window, proven: strike.proven };
+        let (proven, bounce) = (strike.proven, self.facts.bounced(&address));
+        let strike = plan::Strike { address, sender_domain, threshold, window, proven, bounce };
         self.add(Action::Strike(strike), when)
     }
 
@@ -334,6 +340,7 @@ impl actions::Host for Host {
             address: one_line(&notification.address, 320),
             sender_domain: one_line(&notification.sender_domain, 255).to_lowercase(),
             fields: notification.fields.into_iter().take(100).map(field).collect(),
+            bounce: self.facts.bounced(&notification.address),
         };
         self.add(Action::Notify(notification), when)
     }

@@ -82,6 +82,11 @@ pub enum Action {
     AutoReply(AutoReply),
     /// Keep a copy in the done directory.
     Keep,
+    /// Keep a copy under an address.
+    KeepFor {
+        /// The address, lower case.
+        address: String,
+    },
     /// Count a soft bounce.
     Strike(Strike),
     /// Suppress an address.
@@ -162,6 +167,16 @@ pub struct Complaint {
     pub route: Route,
 }
 
+/// What bounced, so that the log line and the report of one bounce count once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounced {
+    /// A digest of the Message-ID and the address.
+    pub id: String,
+    /// Our mail log says so, not a report.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub logged: bool,
+}
+
 /// A soft bounce to be counted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Strike {
@@ -175,6 +190,9 @@ pub struct Strike {
     pub window: u32,
     /// Whether the report is proven to be about a message of ours.
     pub proven: bool,
+    /// What bounced, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bounce: Option<Bounced>,
 }
 
 /// An address that gets no more mail.
@@ -201,6 +219,9 @@ pub struct Notification {
     pub sender_domain: String,
     /// More that is known: names and values, in order.
     pub fields: Vec<(String, String)>,
+    /// What bounced, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bounce: Option<Bounced>,
 }
 
 /// What operators are told of an alert.
@@ -317,6 +338,7 @@ impl Action {
             Action::Complain(_) => "complain",
             Action::AutoReply(_) => "auto-reply",
             Action::Keep => "keep",
+            Action::KeepFor { .. } => "keep-for",
             Action::Strike(_) => "strike",
             Action::Suppress(_) => "suppress",
             Action::Notify(_) => "notify",

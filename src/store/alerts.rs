@@ -106,9 +106,8 @@ impl Store {
     pub fn troubles(&self, since_ms: i64) -> Result<u64> {
         const OWED: &str =
             "SELECT count(*) FROM steps WHERE state = 'pending' AND attempts > 0 AND action <> 'alert'";
-        const PARKED: &str =
-            "SELECT count(*) FROM journal JOIN steps USING (key) WHERE journal.state = 'finished'
-            AND at_ms >= ?1 AND steps.state = 'failed' AND action = 'notify'";
+        const PARKED: &str = "SELECT count(*) FROM journal JOIN steps USING (key)
+            WHERE at_ms >= ?1 AND steps.state IN ('failed', 'parked') AND action = 'notify'";
         self.shared.read(|db| {
             let owed: i64 = db.query_row(OWED, [], |row| row.get(0))?;
             let parked: i64 = db.query_row(PARKED, [since_ms], |row| row.get(0))?;

@@ -1,6 +1,6 @@
 //! Counters, the series of minutes, and remembered answers.
 
-use super::{Record, Store, Tally, suppressions};
+use super::{Record, Store, Tally, outbox, suppressions};
 use crate::error::Result;
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
@@ -95,6 +95,7 @@ impl Store {
     pub fn purge(&self, now_ms: i64) -> Result<()> {
         let oldest = now_ms - KEPT_MS;
         self.shared.write(move |db| {
+            outbox::purge(db, now_ms)?;
             db.execute(
                 "DELETE FROM steps WHERE key IN (SELECT key FROM journal WHERE state = 'finished' AND at_ms < ?1)",
                 [oldest],

@@ -11,7 +11,6 @@ use crate::policy::plan::{Outcome, Plan};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
-use serde::Serialize;
 use std::sync::Arc;
 
 /// What the journal knows of a key.
@@ -47,6 +46,8 @@ pub struct Promise<'a> {
     pub at_ms: i64,
     /// What the message counts for by itself.
     pub tally: &'a Tally,
+    /// Whether a message came, which counts in its minute.
+    pub arrived: bool,
 }
 
 /// Steps of one message that are ours to do now.
@@ -90,6 +91,8 @@ pub enum StepResult {
     Succeeded,
     /// It cannot be done.
     Failed,
+    /// It cannot be done before an operator has looked.
+    Parked,
     /// It is to be tried again.
     Later {
         /// Not before this time, in milliseconds since 1970.
@@ -97,29 +100,10 @@ pub enum StepResult {
     },
 }
 
-/// A step that is owed.
-#[derive(Clone, Debug, Serialize)]
-pub struct Owed {
-    /// The key of its message.
-    pub key: String,
-    /// Its number.
-    pub step: usize,
-    /// What is to be done.
-    pub action: String,
-    /// For whom the message was.
-    pub recipient: String,
-    /// When it is due, in milliseconds since 1970.
-    pub due_ms: i64,
-    /// Tries so far.
-    pub attempts: u32,
-    /// What happened at the last one.
-    pub note: String,
-}
-
 /// A step can be taken up when it is pending, due, nobody's, and what it waits for has ended as it should.
 const READY: &str = "steps.state = 'pending' AND steps.due_ms <= ?2 AND steps.lease_ms <= ?2 AND (steps.after IS NULL OR \
     EXISTS (SELECT 1 FROM steps AS earlier WHERE earlier.key = steps.key AND earlier.step = steps.after \
-    AND earlier.state IN ('succeeded', 'failed')))";
+    AND earlier.state IN ('succeeded', 'failed', 'parked')))";
 
 /// This process, so that another can tell whether it is still there.
 fn owner() -> String {
@@ -171,13 +155,14 @@ impl Store {
             (promise.key.to_owned(), promise.policy.to_owned(), promise.seed.to_string());
         let (plan, message, tally, at_ms) =
             (promise.plan.clone(), promise.message.clone(), promise.tally.clone(), promise.at_ms);
+        let arrived = promise.arrived;
         self.shared.write(move |db| {
             if let Some(standing) = standing(db, &key)? {
                 return Ok(standing);
             }
             let written = Written { policy, seed, envelope, plan: plan_text, owner: Some(owner()) };
             insert(db, &key, at_ms, &written, &plan, &message, lease_ms)?;
-            counters::add(db, &tally, at_ms, true)?;
+            counters::add(db, &tally, at_ms, arrived)?;
             Ok(Standing::New)
         })
     }
@@ -267,28 +252,6 @@ impl Store {
                 }
             }
             Ok(())
-        })
-    }
-
-    /// Every step that is owed, the next due first.
-    pub fn outbox(&self) -> Result<Vec<Owed>> {
-        self.shared.read(|db| {
-            let mut select = db.prepare(
-                "SELECT key, step, action, json_extract(envelope, '$.recipient'), due_ms, attempts, note
-                 FROM steps JOIN journal USING (key) WHERE steps.state = 'pending' ORDER BY due_ms, key, step",
-            )?;
-            let owed = |row: &Row<'_>| {
-                Ok(Owed {
-                    key: row.get(0)?,
-                    step: row.get::<_, i64>(1)? as usize,
-                    action: row.get(2)?,
-                    recipient: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
-                    due_ms: row.get(4)?,
-                    attempts: row.get(5)?,
-                    note: row.get(6)?,
-                })
-            };
-            select.query_map([], owed)?.collect()
         })
     }
 }
@@ -405,10 +368,11 @@ fn job(db: &Connection, key: &str, steps: Vec<usize>) -> rusqlite::Result<Option
     db.query_row(select, [key], read)
 }
 
-fn settle(db: &Connection, key: &str, step: usize, settled: &Settled) -> rusqlite::Result<()> {
+pub(super) fn settle(db: &Connection, key: &str, step: usize, settled: &Settled) -> rusqlite::Result<()> {
     let (state, due_ms) = match settled.result {
         StepResult::Succeeded => ("succeeded", None),
         StepResult::Failed => ("failed", None),
+        StepResult::Parked => ("parked", None),
         StepResult::Later { at_ms } => ("pending", Some(at_ms)),
     };
     let update = "UPDATE steps SET state = ?3, due_ms = coalesce(?4, due_ms), lease_ms = 0, attempts = attempts + 1, note = ?5
@@ -423,15 +387,18 @@ fn settle(db: &Connection, key: &str, step: usize, settled: &Settled) -> rusqlit
     let skip =
         "UPDATE steps SET state = 'skipped', lease_ms = 0 WHERE key = ?1 AND state = 'pending' AND EXISTS (
         SELECT 1 FROM steps AS earlier WHERE earlier.key = ?1 AND earlier.step = steps.after AND
-        (earlier.state = 'skipped' OR (steps.outcome = 'succeeded' AND earlier.state = 'failed')
+        (earlier.state = 'skipped' OR (steps.outcome = 'succeeded' AND earlier.state IN ('failed', 'parked'))
          OR (steps.outcome = 'failed' AND earlier.state = 'succeeded')))";
     while db.prepare_cached(skip)?.execute([key])? > 0 {}
     Ok(())
 }
 
-/// With nothing pending, the message itself need not be kept.
-fn finish(db: &Connection, key: &str) -> rusqlite::Result<bool> {
-    let finish = "UPDATE journal SET state = 'finished', owner = NULL, message = NULL, at_ms = max(at_ms, ?2) WHERE key = ?1 AND NOT EXISTS (
+/// With nothing pending, the message itself need not be kept. While something is parked, the promise is still open.
+pub(super) fn finish(db: &Connection, key: &str) -> rusqlite::Result<bool> {
+    let park = "UPDATE journal SET owner = NULL, message = NULL WHERE key = ?1 AND NOT EXISTS (
         SELECT 1 FROM steps WHERE steps.key = ?1 AND steps.state = 'pending')";
+    db.prepare_cached(park)?.execute([key])?;
+    let finish = "UPDATE journal SET state = 'finished', owner = NULL, message = NULL, at_ms = max(at_ms, ?2) WHERE key = ?1 AND NOT EXISTS (
+        SELECT 1 FROM steps WHERE steps.key = ?1 AND steps.state IN ('pending', 'parked'))";
     Ok(db.prepare_cached(finish)?.execute(params![key, clock::now_ms()])? > 0)
 }

@@ -11,16 +11,20 @@ mod differences;
 /// What the mail logs say, in a file of its own.
 pub mod index;
 mod journal;
+mod outbox;
 mod schema;
 mod suppressions;
+mod templates;
 mod ticks;
 #[cfg(test)]
 mod tests;
 
 pub use alerts::{Alert, AlertState};
 pub use differences::Difference;
-pub use journal::{Job, Owed, Promise, Settled, Standing, StepResult};
-pub use suppressions::{SoftBounce, Suppressed};
+pub use journal::{Job, Promise, Settled, Standing, StepResult};
+pub use outbox::{Owed, Told};
+pub use suppressions::{SoftBounce, Struck, Suppressed};
+pub use templates::Looked;
 pub use ticks::Heartbeat;
 
 use crate::error::Result;

@@ -52,6 +52,16 @@ const MIGRATIONS: &[&str] = &["
         rule TEXT NOT NULL, subject TEXT NOT NULL, state TEXT NOT NULL, since_ms INTEGER NOT NULL, value REAL,
         told TEXT NOT NULL, told_ms INTEGER NOT NULL, fired_ms INTEGER NOT NULL,
         PRIMARY KEY (rule, subject)) WITHOUT ROWID;
+", "
+    -- What bounced, a digest of Message-ID and address, and whether a log line or a report said so: together they count once.
+    ALTER TABLE strikes ADD COLUMN bounce TEXT;
+    ALTER TABLE strikes ADD COLUMN logged INTEGER NOT NULL DEFAULT 0;
+
+    -- URL templates of applications that were looked up. No template: there was none so far. Not asked for anew before fresh_ms.
+    CREATE TABLE templates (
+        source TEXT PRIMARY KEY, template TEXT, etag TEXT, fresh_ms INTEGER NOT NULL, note TEXT NOT NULL) WITHOUT ROWID;
+    -- Steps may be 'parked' as well: they failed, and wait for an operator.
+    CREATE INDEX steps_parked ON steps (key) WHERE state = 'parked';
 "];
 
 /// The version this carom writes.

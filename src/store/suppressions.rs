@@ -5,8 +5,10 @@
 
 use super::Store;
 use crate::error::Result;
+use crate::policy::plan::Bounced;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -47,6 +49,17 @@ pub struct SoftBounce<'a> {
     pub proven: bool,
     /// When, in milliseconds since 1970.
     pub at_ms: i64,
+    /// What bounced, where that is known.
+    pub bounce: Option<&'a Bounced>,
+}
+
+/// What a soft bounce has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Struck {
+    /// So many count now.
+    pub count: u32,
+    /// The log, or a report, had this very bounce counted before.
+    pub known: bool,
 }
 
 impl Store {
@@ -111,28 +124,47 @@ impl Store {
         })
     }
 
-    /// Counts a soft bounce and returns how many count now. The same key counts once; of unproven ones at most one a day.
-    pub fn strike(&self, bounce: &SoftBounce<'_>) -> Result<u32> {
+    /// Counts a soft bounce and returns how many count now. The same key counts once, and so do the log line and the report of one
+    /// bounce; of unproven ones at most one a day.
+    pub fn strike(&self, bounce: &SoftBounce<'_>) -> Result<Struck> {
         let (address, domain) = (bounce.address.to_owned(), bounce.sender_domain.to_owned());
         let (key, proven, at_ms) = (bounce.key.to_owned(), bounce.proven, bounce.at_ms);
         let oldest = at_ms - i64::from(bounce.window) * DAY_MS;
+        let (what, logged) = bounce.bounce.map_or((None, false), |what| (Some(what.id.clone()), what.logged));
         self.shared.write(move |db| {
+            let known: bool = db
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM strikes WHERE address = ?1 AND bounce = ?2 AND logged <> ?3)")?
+                .query_row(params![address, what, logged], |row| row.get(0))?;
             let today: bool = db
                 .prepare_cached("SELECT EXISTS (SELECT 1 FROM strikes WHERE address = ?1 AND sender_domain = ?2 AND at_ms > ?3)")?
                 .query_row(params![address, domain, at_ms - DAY_MS], |row| row.get(0))?;
-            if proven || !today {
-                db.prepare_cached("INSERT OR IGNORE INTO strikes VALUES (?1, ?2, ?3, ?4, ?5)")?
-                    .execute(params![address, domain, key, at_ms, proven])?;
+            if !known && (proven || !today) {
+                db.prepare_cached("INSERT OR IGNORE INTO strikes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+                    .execute(params![address, domain, key, at_ms, proven, what, logged])?;
             }
-            db.prepare_cached("SELECT count(*) FROM strikes WHERE address = ?1 AND sender_domain = ?2 AND at_ms > ?3")?
-                .query_row(params![address, domain, oldest], |row| row.get(0))
+            let count = db
+                .prepare_cached("SELECT count(*) FROM strikes WHERE address = ?1 AND sender_domain = ?2 AND at_ms > ?3")?
+                .query_row(params![address, domain, oldest], |row| row.get(0))?;
+            Ok(Struck { count, known })
         })
     }
 
-    /// A delivery succeeded: the address is alive, and its soft bounces are forgotten.
-    pub fn forgive(&self, address: &str) -> Result<()> {
-        let address = address.to_lowercase();
-        self.shared.write(move |db| db.execute("DELETE FROM strikes WHERE address = ?1", [address])).map(drop)
+    /// Deliveries succeeded, to these addresses at these times (milliseconds since 1970): they are alive, and soft bounces from
+    /// before are forgotten. Returns how many were. One transaction, and none if no address has a soft bounce.
+    pub fn forgive<'a>(&self, delivered: impl IntoIterator<Item = (&'a str, i64)>) -> Result<usize> {
+        let struck: HashSet<String> = self.shared.read(|db| {
+            let mut select = db.prepare("SELECT DISTINCT address FROM strikes")?;
+            select.query_map([], |row| row.get(0))?.collect()
+        })?;
+        let delivered = delivered.into_iter().map(|(address, at_ms)| (address.to_lowercase(), at_ms));
+        let alive: Vec<(String, i64)> = delivered.filter(|(address, _)| struck.contains(address)).collect();
+        if alive.is_empty() {
+            return Ok(0);
+        }
+        self.shared.write(move |db| {
+            let mut forget = db.prepare_cached("DELETE FROM strikes WHERE address = ?1 AND at_ms <= ?2")?;
+            alive.iter().map(|(address, at_ms)| forget.execute(params![address, at_ms])).sum()
+        })
     }
 
     /// Soft bounces of an address that are kept: whose mail, when (milliseconds since 1970), proven or not.

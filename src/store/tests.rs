@@ -62,6 +62,7 @@ fn promise(store: &Store, key: &str, steps: Vec<Step>, at_ms: i64) -> Result<Sta
             policy: "sink",
             at_ms,
             tally: &tally(&["total_messages"]),
+            arrived: true,
         },
         LEASE,
     )

@@ -34,6 +34,7 @@ fn line(step: &Step) -> String {
         Action::Complain(report) => format!("complain {}{}", report.feedback_type, to(&report.route)),
         Action::AutoReply(reply) => format!("auto-reply {:?}{}", reply.subject, to(&reply.route)),
         Action::Keep => "keep".to_owned(),
+        Action::KeepFor { address } => format!("keep for {address}"),
         Action::Strike(strike) => {
             let Strike { address, sender_domain, threshold, window, .. } = strike;
             format!("strike {address} for {sender_domain}, {threshold} in {window} days")

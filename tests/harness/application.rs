@@ -1,4 +1,5 @@
-//! An application that is told of bounces: it takes POSTs, remembers them, and answers as it is told.
+//! An application that is told of bounces: it takes POSTs, remembers them, and answers as it is told. It may have a document that
+//! says where it wants to be told.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -23,6 +24,17 @@ pub(crate) struct Application {
     pub(crate) port: u16,
     told: Arc<Mutex<Vec<Told>>>,
     status: Arc<AtomicU16>,
+    document: Arc<Mutex<Document>>,
+}
+
+/// What a GET is answered.
+#[derive(Clone, Debug)]
+struct Document {
+    status: u16,
+    /// Further header lines, each with its line end.
+    header: String,
+    body: String,
+    asked: Vec<Told>,
 }
 
 impl Application {
@@ -31,7 +43,10 @@ impl Application {
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (told, status) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicU16::new(200)));
-        let application = Application { port, told: told.clone(), status: status.clone() };
+        let none = Document { status: 404, header: String::new(), body: String::new(), asked: Vec::new() };
+        let document = Arc::new(Mutex::new(none));
+        let application =
+            Application { port, told: told.clone(), status: status.clone(), document: document.clone() };
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let mut reader = BufReader::new(stream);
@@ -52,6 +67,17 @@ impl Application {
                 let mut body = vec![0; length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)];
                 let _ = reader.read_exact(&mut body);
                 let body = String::from_utf8_lossy(&body).into_owned();
+                if line.starts_with("GET ") {
+                    let mut document = document.lock().unwrap();
+                    document.asked.push(Told { path, headers, body });
+                    let Document { status, header, body, .. } = &*document;
+                    let answer = format!(
+                        "HTTP/1.1 {status} x\r\n{header}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                        body.len()
+                    );
+                    let _ = reader.get_mut().write_all(answer.as_bytes());
+                    continue;
+                }
                 told.lock().unwrap().push(Told { path, headers, body });
                 let status = status.load(Ordering::SeqCst);
                 let answer = format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
@@ -63,6 +89,17 @@ impl Application {
 
     pub(crate) fn answer(&self, status: u16) {
         self.status.store(status, Ordering::SeqCst);
+    }
+
+    /// A GET is answered so from now on.
+    pub(crate) fn publish(&self, status: u16, header: &str, body: &str) {
+        let mut document = self.document.lock().unwrap();
+        (document.status, document.header, document.body) = (status, header.into(), body.into());
+    }
+
+    /// The GETs that came.
+    pub(crate) fn asked(&self) -> Vec<Told> {
+        self.document.lock().unwrap().asked.clone()
     }
 
     pub(crate) fn told(&self) -> Vec<Told> {

@@ -231,10 +231,19 @@ pub(crate) fn signed(recipient: &str, extra: &str, body: &[u8]) -> Vec<u8> {
     sign(&message)
 }
 
+/// The key that `ZONE` and tests publish.
+pub(crate) fn key() -> Ed25519Key {
+    Ed25519Key::from_seed_and_public_key(&SEED, &PUBLIC).unwrap()
+}
+
 /// Puts a signature in front of a message.
 pub(crate) fn sign(message: &[u8]) -> Vec<u8> {
-    let key = Ed25519Key::from_seed_and_public_key(&SEED, &PUBLIC).unwrap();
-    let signer = DkimSigner::from_key(key).domain("sender.example").selector("s1").headers([
+    sign_for("sender.example", message)
+}
+
+/// The same for another domain.
+pub(crate) fn sign_for(domain: &str, message: &[u8]) -> Vec<u8> {
+    let signer = DkimSigner::from_key(key()).domain(domain).selector("s1").headers([
         "From",
         "To",
         "Subject",

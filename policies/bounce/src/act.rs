@@ -6,11 +6,12 @@
 use crate::classify::{Class, Severity};
 use carom_policy::actions::{self, Notification, Outcome, SoftBounce, Suppression};
 use carom_policy::reports::{self, Fate, Recipient, ReportKind};
+use carom_policy::facts::Verdict;
 use carom_policy::{after, facts, now};
 use serde_json::{Map, Value};
 
 /// Recipients of one report that are acted upon: a plan has room for so many.
-const MOST: usize = 60;
+const MOST: usize = 50;
 
 /// Soft reasons that say something about the address, its domain or the way there. The others are about the sender or the message.
 const COUNTED: &[&str] =
@@ -34,7 +35,7 @@ pub(crate) struct Acting {
 enum Trust {
     /// Nothing but be counted in the statistics.
     Required,
-    /// Count as a soft bounce, at most one a day for an address.
+    /// Count as a soft bounce, at most one a day for an address. Proof is also what is less than sure.
     Preferred,
     /// What a proven one may.
     Off,
@@ -77,6 +78,13 @@ impl Acting {
         if complaints.is_empty() { Ok(acting) } else { Err(complaints) }
     }
 
+    /// Keeps the report where it can be read when somebody asks why.
+    fn keep(&self, who: &Who) {
+        if self.keep {
+            actions::keep_for(&who.address, now());
+        }
+    }
+
     fn suppression(&self, who: &Who, reason: &str) -> Suppression {
         let (address, sender_domain) = (who.address.clone(), who.sender_domain.clone());
         Suppression { address, sender_domain, reason: reason.into(), days: self.suppress_days }
@@ -92,15 +100,14 @@ struct Who {
 
 impl Who {
     fn of(recipient: &Recipient, acting: &Acting) -> Who {
-        let address = recipient.original.clone().unwrap_or_else(|| recipient.address.clone());
-        let domain = |address: &str| address.rsplit_once('@').map(|(_, domain)| domain.to_lowercase());
         let sender = reports::original_sender().as_deref().and_then(domain);
         let sender_domain = sender.or_else(|| domain(&facts::recipient())).unwrap_or_default();
-        let proven = acting.trust == Trust::Off
-            || reports::is_from_own_server()
-            || reports::is_signed_for(&address)
-            || reports::is_signed_for(&recipient.address);
-        Who { address, sender_domain, proven }
+        let named = recipient.original.as_ref().unwrap_or(&recipient.address);
+        let (address, proven) = match proven(recipient, acting) {
+            Some(address) => (address, true),
+            None => (named, acting.trust == Trust::Off),
+        };
+        Who { address: address.clone(), sender_domain, proven }
     }
 
     fn notification(&self, event: &str, fields: Vec<(String, String)>) -> Notification {
@@ -109,22 +116,50 @@ impl Who {
     }
 }
 
+fn domain(address: &str) -> Option<String> {
+    address.rsplit_once('@').map(|(_, domain)| domain.to_lowercase())
+}
+
+/// Which of the two addresses of a recipient it is that something proves the report to be about. What is proven of one is not
+/// proven of the other: whoever has an address of his own may report that mail for it was meant for somebody else.
+fn proven<'a>(recipient: &'a Recipient, acting: &Acting) -> Option<&'a String> {
+    let names = || recipient.original.iter().chain([&recipient.address]);
+    let signed = names().find(|address| reports::is_signed_for(address));
+    // What a forwarder rewrote is only said by the address itself, also when our own server repeats it.
+    let own = || reports::is_from_own_server().then(|| names().find(|_| !is_rewritten(recipient)).unwrap_or(&recipient.address));
+    let likely = || names().find(|address| reports::was_sent_to(address) || is_told_by_its_host(address));
+    signed.or_else(own).or_else(|| (acting.trust == Trust::Preferred).then(likely).flatten())
+}
+
+/// Whether the original of a recipient was read out of a return path that a forwarder rewrote (SRS).
+fn is_rewritten(recipient: &Recipient) -> bool {
+    let local = recipient.address.to_ascii_lowercase();
+    local.starts_with("srs0") || local.starts_with("srs1") || local.contains("+srs=")
+}
+
+/// Whether the mail system of the address's own domain wrote the report, as DMARC shows: it should know. Its users cannot write in
+/// the name of `mailer-daemon` or `postmaster`.
+fn is_told_by_its_host(address: &str) -> bool {
+    let from = facts::addresses("From");
+    let [author] = from.as_slice() else { return false };
+    let author = author.to_lowercase();
+    let system = author.starts_with("mailer-daemon@") || author.starts_with("postmaster@");
+    system && domain(&author) == domain(address) && facts::dmarc() == Verdict::Pass
+}
+
 fn count(name: &str) {
     actions::count(name, now());
 }
 
 /// Decides about the message at hand. `classify` says what failures mean.
 pub(crate) fn decide<'a>(acting: &Acting, classify: impl Fn(&[&Recipient]) -> Vec<Class<'a>>) {
-    let accepted = actions::accept();
+    actions::accept();
     match reports::kind() {
         ReportKind::Other => count("no_report"),
         ReportKind::AutoReply => count("auto_reply"),
         ReportKind::Challenge => count("challenge"),
         ReportKind::FeedbackReport => complaints(acting),
         ReportKind::DeliveryStatus => bounces(acting, classify),
-    }
-    if acting.keep {
-        actions::keep(after(accepted, Outcome::Succeeded));
     }
 }
 
@@ -141,6 +176,7 @@ fn complaints(acting: &Acting) {
             continue;
         }
         actions::suppress(&acting.suppression(&who, "complaint"), now());
+        acting.keep(&who);
         let fields = vec![("feedback_type".into(), kind.clone())];
         actions::notify(&who.notification("complaint", fields), now());
     }
@@ -162,11 +198,13 @@ fn bounces<'a>(acting: &Acting, classify: impl Fn(&[&Recipient]) -> Vec<Class<'a
             _ if !who.proven && acting.trust == Trust::Required => count("bounce_unproven"),
             (true, _) if who.proven => {
                 count("bounce_hard");
+                acting.keep(&who);
                 let gone = actions::suppress(&acting.suppression(&who, class.reason), now());
                 actions::notify(&tell("bounce.hard"), after(gone, Outcome::Succeeded));
             }
             (true, _) | (_, true) => {
                 count(if hard { "bounce_unproven" } else { "bounce_soft" });
+                acting.keep(&who);
                 let bounce = SoftBounce {
                     address: who.address.clone(),
                     sender_domain: who.sender_domain.clone(),

@@ -79,6 +79,9 @@ extern void __wasm_import_reports_original_sender(uint8_t *);
 __attribute__((__import_module__("carom:policy/reports@1.0.0"), __import_name__("is-signed-for")))
 extern int32_t __wasm_import_reports_is_signed_for(uint8_t *, size_t);
 
+__attribute__((__import_module__("carom:policy/reports@1.0.0"), __import_name__("was-sent-to")))
+extern int32_t __wasm_import_reports_was_sent_to(uint8_t *, size_t);
+
 __attribute__((__import_module__("carom:policy/reports@1.0.0"), __import_name__("is-from-own-server")))
 extern int32_t __wasm_import_reports_is_from_own_server(void);
 
@@ -110,6 +113,9 @@ extern int32_t __wasm_import_actions_auto_reply(uint8_t *, size_t, uint8_t *, si
 
 __attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("keep")))
 extern int32_t __wasm_import_actions_keep(int32_t, int32_t, int32_t, int32_t);
+
+__attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("keep-for")))
+extern int32_t __wasm_import_actions_keep_for(uint8_t *, size_t, int32_t, int32_t, int32_t, int32_t);
 
 __attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("strike")))
 extern int32_t __wasm_import_actions_strike(uint8_t *, size_t, uint8_t *, size_t, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t);
@@ -750,6 +756,11 @@ bool reports_is_signed_for(policy_string_t *address) {
   return ret;
 }
 
+bool reports_was_sent_to(policy_string_t *address) {
+  int32_t ret = __wasm_import_reports_was_sent_to((uint8_t *) (*address).ptr, (*address).len);
+  return ret;
+}
+
 bool reports_is_from_own_server(void) {
   int32_t ret = __wasm_import_reports_is_from_own_server();
   return ret;
@@ -927,6 +938,24 @@ uint32_t actions_keep(actions_schedule_t *when) {
     option2 = 0;
   }
   int32_t ret = __wasm_import_actions_keep(option, option1, option2, (int32_t) ((*when).delay));
+  return (uint32_t) (ret);
+}
+
+uint32_t actions_keep_for(policy_string_t *address, actions_schedule_t *when) {
+  int32_t option;
+  int32_t option1;
+  int32_t option2;
+  if (((*when).after).is_some) {
+    const actions_tuple2_u32_outcome_t *payload0 = &((*when).after).val;
+    option = 1;
+    option1 = (int32_t) ((*payload0).f0);
+    option2 = (int32_t) (*payload0).f1;
+  } else {
+    option = 0;
+    option1 = 0;
+    option2 = 0;
+  }
+  int32_t ret = __wasm_import_actions_keep_for((uint8_t *) (*address).ptr, (*address).len, option, option1, option2, (int32_t) ((*when).delay));
   return (uint32_t) (ret);
 }
 

@@ -87,7 +87,8 @@ typedef uint8_t reports_fate_t;
 typedef struct reports_recipient_t {
   // The address it was last tried under.
   policy_string_t   address;
-  // The address it was sent to, where that is another one.
+  // The address it was sent to, where that is another one. Of a return path that a forwarder rewrote (SRS), the address
+  // that was rewritten, as it says: anyone can write one, so it proves nothing by itself.
   policy_option_string_t   original;
   // What became of it.
   reports_fate_t   fate;
@@ -362,6 +363,9 @@ extern bool reports_original_message_id(policy_string_t *ret);
 extern bool reports_original_sender(policy_string_t *ret);
 // Whether the report came to a return path that carom signed for this very address, not too long ago (`carom verp sign`).
 extern bool reports_is_signed_for(policy_string_t *address);
+// Whether our mail logs say that the message it is about went to this very address, not too long ago, and was not refused: its
+// Message-ID is known. Less than a signed return path, because whoever has seen the message knows its Message-ID.
+extern bool reports_was_sent_to(policy_string_t *address);
 // Whether our own mail server wrote the report: it came from an address in `[auth] own_servers`.
 extern bool reports_is_from_own_server(void);
 
@@ -384,6 +388,8 @@ extern uint32_t actions_complain(actions_feedback_report_t *report, actions_sche
 extern uint32_t actions_auto_reply(actions_response_t *response, actions_schedule_t *when);
 // Keep a copy of the message in the done directory.
 extern uint32_t actions_keep(actions_schedule_t *when);
+// Keep a copy of the message under an address that it is about, compressed, as long as `[kept]` says: `carom find` shows it.
+extern uint32_t actions_keep_for(policy_string_t *address, actions_schedule_t *when);
 // Count a soft bounce of an address. It succeeds when the threshold is reached, and fails while it is not.
 extern uint32_t actions_strike(actions_soft_bounce_t *bounce, actions_schedule_t *when);
 // Suppress an address.

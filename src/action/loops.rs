@@ -1,0 +1,66 @@
+//! Mail that goes in circles: nothing is sent because of it.
+//!
+//! Not here: what is never answered whatever its way (`auto_reply`), and null senders (`decide`). Invariant: two programs that
+//! answer each other, or forward to each other, come to an end here whoever they are, because each turn adds a trace header.
+
+use super::Subject;
+
+/// Why nothing may be sent because of this message: it has been here before, or it has come through more servers than mail does.
+pub(super) fn why_not(subject: &Subject<'_>, max_received: usize) -> Option<String> {
+    let received = subject.message.headers("Received").len();
+    if received > max_received {
+        return Some(format!("the message goes in circles, it has {received} Received headers"));
+    }
+    // The mail server puts one on top of what it gives us; a second one was there when it arrived.
+    let envelope = subject.envelope;
+    let ours = |value: &String| {
+        let to = |address: &str| !address.is_empty() && value.trim().eq_ignore_ascii_case(address);
+        to(&envelope.recipient) || envelope.original_recipient.as_deref().is_some_and(to)
+    };
+    let been_here = subject.message.headers("Delivered-To").iter().filter(|value| ours(value)).count();
+    (been_here > 1)
+        .then(|| format!("the message goes in circles, it was delivered here {} times before", been_here - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Keep;
+    use super::*;
+    use crate::envelope::Envelope;
+    use crate::message::Message;
+
+    fn why(header: &str) -> Option<String> {
+        let raw = format!("{header}Subject: x\r\n\r\nbody\r\n");
+        let envelope = Envelope {
+            recipient: "b@here.example".into(),
+            original_recipient: Some("a@here.example".into()),
+            ..Envelope::default()
+        };
+        let subject = Subject {
+            message: &Message::read(raw.as_bytes()),
+            envelope: &envelope,
+            client_address: None,
+            seed: 0,
+            key: "key",
+            at_ms: 0,
+            keep: &Keep { directory: ".".into(), name: String::new() },
+        };
+        why_not(&subject, 3)
+    }
+
+    #[test]
+    fn more_servers_than_mail_comes_through() {
+        let hop = "Received: from a.example by b.example; Sat, 21 Nov 2026 10:00:00 +0000\r\n";
+        assert_eq!(why(&hop.repeat(3)), None);
+        assert!(why(&hop.repeat(4)).unwrap().contains("4 Received"));
+    }
+
+    #[test]
+    fn a_message_that_was_delivered_here_before() {
+        let to = |address: &str| format!("Delivered-To: {address}\r\n");
+        assert_eq!(why(&to("b@here.example")), None);
+        assert_eq!(why(&(to("b@here.example") + &to("c@there.example").repeat(9))), None);
+        assert!(why(&(to("b@here.example") + &to("c@there.example") + &to("B@Here.example"))).is_some());
+        assert!(why(&(to("b@here.example") + &to("a@here.example"))).unwrap().contains("1 times"));
+    }
+}

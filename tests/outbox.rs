@@ -1,0 +1,108 @@
+//! What is owed and what is parked: shown with its reason, tried again, given up.
+
+use crate::bounces::{STRANGER, bounce, dsn, sandbox, signed_path};
+use crate::harness::application::Application;
+use crate::harness::{Sandbox, free_port, make_due};
+use serde_json::Value;
+
+fn hard(sandbox: &Sandbox, address: &str) {
+    bounce(
+        sandbox,
+        &signed_path(sandbox, address),
+        STRANGER,
+        &dsn(address, "5.1.1", "550 5.1.1 user unknown"),
+    );
+}
+
+fn owed(sandbox: &Sandbox) -> Vec<Value> {
+    let ran = sandbox.run(&["outbox", "--json"], b"");
+    ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn tick(sandbox: &Sandbox) {
+    assert_eq!(sandbox.run(&["cron"], b"").code, 0);
+}
+
+#[test]
+fn what_the_application_refuses_is_parked_until_an_operator_says_so() {
+    let application = Application::at(0);
+    application.answer(422);
+    let sandbox = sandbox(application.port, "");
+    for address in ["a@there.example", "b@there.example", "c@there.example"] {
+        hard(&sandbox, address);
+    }
+    make_due(&sandbox);
+    tick(&sandbox);
+    assert_eq!(application.told().len(), 3, "it is not tried again by itself");
+    let parked = owed(&sandbox);
+    assert!(parked.len() == 3 && parked.iter().all(|one| one["state"] == "parked"), "{parked:?}");
+    let shown = sandbox.run(&["outbox"], b"").stdout;
+    assert!(
+        shown.contains("parked") && shown.contains("answered 422") && shown.contains("a@there.example"),
+        "{shown}"
+    );
+    let found = sandbox.run(&["find", "a@there.example"], b"").stdout;
+    assert!(found.contains("bounce.hard") && found.contains("carom outbox retry"), "{found}");
+    // One is tried again and taken, under the same id as before.
+    let id = |address: &str| {
+        parked.iter().find(|one| one["address"] == address).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    application.answer(200);
+    let ran = sandbox.run(&["outbox", "retry", &id("a@there.example")], b"");
+    assert!(ran.code == 0 && ran.stdout.starts_with("1 due now"), "{ran:?}");
+    tick(&sandbox);
+    let told = application.told();
+    assert_eq!(told.len(), 4);
+    let first = told.iter().find(|one| one.path.contains("a%40there")).unwrap();
+    assert_eq!(told[3].header("webhook-id"), first.header("webhook-id"));
+    let found = sandbox.run(&["find", "a@there.example"], b"").stdout;
+    assert!(found.contains("tries, told"), "{found}");
+    // One is dropped, by the first characters of its key.
+    let ran = sandbox.run(&["outbox", "drop", &id("b@there.example")[..12]], b"");
+    assert!(ran.code == 0 && ran.stdout.starts_with("1 dropped"), "{ran:?}");
+    assert_eq!(sandbox.counter("outbox_dropped"), 1);
+    assert!(sandbox.run(&["outbox", "retry", "--all"], b"").stdout.starts_with("1 due now"));
+    tick(&sandbox);
+    assert!(owed(&sandbox).is_empty() && application.told().len() == 5);
+    let nothing = sandbox.run(&["outbox", "drop", "nothing"], b"");
+    assert!(nothing.code == 1 && nothing.stderr.contains("nothing is owed under this id"), "{nothing:?}");
+    assert_ne!(sandbox.run(&["outbox", "retry"], b"").code, 0, "an id, or --all");
+}
+
+#[test]
+fn waits_grow_are_spread_and_end_after_days_in_parking() {
+    let sandbox = sandbox(free_port(), "");
+    for address in ["a@there.example", "b@there.example"] {
+        hard(&sandbox, address);
+    }
+    let store = rusqlite::Connection::open(sandbox.path("state/carom.db")).unwrap();
+    let (mut waits, mut passed) = (Vec::new(), 0);
+    // Time passes by moving everything that the store knows into the past.
+    for _ in 0..100 {
+        let pending: Vec<Value> =
+            owed(&sandbox).into_iter().filter(|one| one["state"] == "pending").collect();
+        let Some(first) = pending.first() else { break };
+        let now_ms = jiff::Timestamp::now().as_millisecond();
+        let due_ms = pending.iter().map(|one| one["due_ms"].as_i64().unwrap()).max().unwrap();
+        let wait = (due_ms - now_ms).max(0);
+        if pending.len() == 2 {
+            assert_ne!(first["due_ms"], pending[1]["due_ms"], "what failed together is not tried together");
+            waits.push(wait);
+        }
+        passed += wait;
+        store.execute("UPDATE steps SET due_ms = due_ms - ?1 WHERE state = 'pending'", [wait + 1]).unwrap();
+        store.execute("UPDATE journal SET at_ms = at_ms - ?1", [wait + 1]).unwrap();
+        tick(&sandbox);
+    }
+    let hour = 3_600_000;
+    assert!(waits[0] <= 60_000 && waits[1] <= 120_000, "{waits:?}");
+    assert!(
+        waits.iter().any(|wait| *wait > 3 * hour) && waits.iter().all(|wait| *wait <= 6 * hour),
+        "{waits:?}"
+    );
+    assert!(passed > 4 * 24 * hour && passed <= 5 * 24 * hour, "{passed}");
+    let parked = owed(&sandbox);
+    assert!(parked.len() == 2 && parked.iter().all(|one| one["state"] == "parked"), "{parked:?}");
+    assert!(parked[0]["note"].as_str().unwrap().starts_with("!given up"), "{parked:?}");
+    assert_eq!(sandbox.counter("notify_given_up"), 2);
+}
