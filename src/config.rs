@@ -416,6 +416,11 @@ impl Config {
         self.index.path.clone().unwrap_or_else(|| self.store_path().with_file_name("index.db"))
     }
 
+    /// The directory of kept messages, of those that do not come from a relay directory.
+    pub fn kept_dir(&self) -> PathBuf {
+        self.relay.done.clone().unwrap_or_else(|| self.state_dir().join("done"))
+    }
+
     /// The directory of the logs.
     pub fn log_dir(&self) -> PathBuf {
         match (&self.log.directory, &self.state) {

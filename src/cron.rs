@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::ingest::{self, Ingested, Watch};
+use crate::intake::relay;
 use crate::journal::{self, Ended};
 use crate::store::Store;
 use crate::{clock, cycle, log, policy};
@@ -68,6 +69,9 @@ pub fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
         let ended = tick.part("outbox", || journal::run_due(doors, Deadline::after(OUTBOX)));
         tick.count(&ended.unwrap_or_default());
         tick.part("expiry", || store.purge(clock::now_ms()));
+        tick.part("kept mail", || {
+            hourly(store, || relay::expire_kept(&config.kept_dir(), config.relay.keep_days))
+        });
     }
     log::expire(config);
     policy::expire_compiled(config);
@@ -84,6 +88,16 @@ pub fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
         tick.part("heartbeat", || store.beat(clock::now_ms(), took, failed));
     }
     tick
+}
+
+/// Does what takes time with very many files, once an hour.
+fn hourly(store: &Store, work: impl FnOnce()) -> Result<()> {
+    let hour = (clock::now_ms() / 3_600_000).to_string();
+    if store.marked("kept mail")?.as_deref() == Some(hour.as_str()) {
+        return Ok(());
+    }
+    work();
+    store.mark("kept mail", &hour)
 }
 
 impl Ticked {

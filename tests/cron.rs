@@ -313,7 +313,7 @@ fn check_says_how_ticks_go() {
 
 #[test]
 fn what_is_old_goes_with_the_tick() {
-    let sandbox = Sandbox::new().config("[log]\nkeep_days = 3\nmax_size = 100000\n");
+    let sandbox = Sandbox::new().config("[log]\nkeep_days = 3\nmax_size = 100000\n[relay]\nkeep_days = 5\n");
     sandbox.run(&["cron"], b"").silent();
     let now_ms = Timestamp::now().as_millisecond();
     let old_ms = now_ms - 11 * 86_400_000;
@@ -346,6 +346,13 @@ fn what_is_old_goes_with_the_tick() {
     fs::write(log.join(&today), "x".repeat(200_000)).unwrap();
     let yesterday = (Timestamp::now() - 24.hours()).strftime("messages-%Y-%m-%d.log").to_string();
     fs::write(log.join(&yesterday), "x").unwrap();
+    let kept = sandbox.path("state/done");
+    fs::create_dir_all(&kept).unwrap();
+    for (name, days) in [("old.eml", 6), ("new.eml", 4)] {
+        let old = std::time::SystemTime::now() - Duration::from_secs(days * 86_400);
+        File::create(kept.join(name)).unwrap().set_modified(old).unwrap();
+    }
+    store(&sandbox).mark("kept mail", "an hour ago").unwrap();
     let compiled = sandbox.path("state/compiled");
     fs::create_dir_all(&compiled).unwrap();
     let code = File::create(compiled.join("aa-0.0.1-native.cwasm")).unwrap();
@@ -355,6 +362,7 @@ fn what_is_old_goes_with_the_tick() {
     sandbox.run(&["cron"], b"").silent();
     assert_eq!(names(&log).iter().filter(|name| name.starts_with("messages-")).collect::<Vec<_>>(), [&today]);
     assert!(!log.join("carom-2026-01-01.log").exists());
+    assert_eq!(names(&kept), ["new.eml"]);
     assert!(!names(&compiled).iter().any(|name| name.contains("0.0.1")));
     let db = rusqlite::Connection::open(sandbox.path("state/carom.db")).unwrap();
     let all = |select: &str| -> String {
