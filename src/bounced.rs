@@ -6,6 +6,7 @@
 
 use crate::auth::srs;
 use crate::clock;
+use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::decide::{Question, Undecided};
 use crate::deliver::House;
@@ -14,16 +15,19 @@ use crate::error::{Error, Result};
 use crate::journal::{self, Key, Work};
 use crate::log::{Entry, Policed};
 use crate::logs::failure::Reply;
-use crate::logs::{Delivery, Status};
 use crate::message::report::{self, Kind, Original, Report};
 use crate::policy::Policy;
 use crate::policy::facts::Facts;
-use crate::store::{Promise, Record, Standing, Tally};
+use crate::store::index::{Found, Index, Owed};
+use crate::store::{Promise, Record, Standing, Store, Tally};
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// What is older is history: the journal would not know any more whether it was acted upon.
-const OLD_MS: i64 = 9 * 86_400_000;
+pub const OLD_MS: i64 = 9 * 86_400_000;
+
+/// Failures that are looked up together.
+const TOGETHER: usize = 500;
 
 /// Commands that a server answers.
 const STAGES: [&str; 5] = ["RCPT", "DATA", "MAIL", "EHLO", "HELO"];
@@ -52,20 +56,25 @@ pub struct Failed {
 }
 
 impl Failed {
-    /// The failure that a delivery is; `None`: it is none, or there is nobody who could be told of it.
-    pub fn of(delivery: &Delivery<'_>) -> Option<Failed> {
-        let failed = matches!(delivery.status, Status::Bounced | Status::Expired);
-        let (sender, last) = (delivery.sender.filter(|sender| !sender.is_empty())?, delivery.recipient?);
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        failed.then(|| Failed {
-            id: delivery.id,
-            message_id: owned(delivery.message_id),
-            sender: sender.to_owned(),
-            recipient: delivery.original_recipient.unwrap_or(last).to_owned(),
-            final_recipient: delivery.original_recipient.map(|_| last.to_owned()),
-            reply: delivery.reply.unwrap_or_default().to_owned(),
-            dsn: owned(delivery.dsn),
-            relay: owned(delivery.relay),
+    /// The failure that a delivery of the index is; `None`: it is none, or there is nobody who could be told of it. The same lines give
+    /// the same row.
+    pub fn of(row: i64, delivery: Found) -> Option<Failed> {
+        let failed = matches!(delivery.status.as_str(), "bounced" | "expired");
+        let sender = delivery.sender.filter(|sender| failed && !sender.is_empty())?;
+        let last = delivery.recipient?;
+        let (recipient, final_recipient) = match delivery.original_recipient {
+            Some(original) => (original, Some(last)),
+            None => (last, None),
+        };
+        Some(Failed {
+            id: row.unsigned_abs(),
+            message_id: delivery.message_id,
+            sender,
+            recipient,
+            final_recipient,
+            reply: delivery.reply.unwrap_or_default(),
+            dsn: delivery.dsn,
+            relay: delivery.relay,
             at_ms: delivery.last_seen,
         })
     }
@@ -106,10 +115,16 @@ pub fn act(house: &House, policy: &Policy, failed: &Failed, deadline: Deadline) 
         .of_log(failed.report());
     let question =
         Question { config: &house.config, dns: &house.dns, seed: failed.id, at_ms: now_ms, deadline };
-    let decided = question.ask(policy, &Rc::new(facts)).map_err(|undecided| match undecided {
-        Undecided::Policy(failure) => Error::new(failure),
-        Undecided::Dns(text) => Error::new(text),
-    })?;
+    let decided = match question.ask(policy, &Rc::new(facts)) {
+        Ok(decided) => decided,
+        Err(Undecided::Policy(failure)) => {
+            // It would fail again at every tick, and hold up all others.
+            let recipient = &*failed.recipient;
+            tracing::error!(%failure, recipient, "a failed delivery is not acted upon");
+            return Ok(false);
+        }
+        Err(Undecided::Dns(text)) => return Err(Error::new(text)),
+    };
     let (digest, mut plan) = (decided.digest(), decided.plan);
     let mut tally = Tally::default();
     plan.take_bookkeeping().iter().for_each(|name| tally.add(name));
@@ -149,6 +164,39 @@ pub fn act(house: &House, policy: &Policy, failed: &Failed, deadline: Deadline) 
     entry.counted = tally;
     house.log.append(&entry);
     Ok(true)
+}
+
+/// Acts upon all failures that the index owes, and forgives the soft bounces of addresses that mail has reached since. Returns how many
+/// were acted upon; what the deadline leaves is the next tick's.
+pub fn act_on_log(config: &Arc<Config>, store: &Store, index: &Index, deadline: Deadline) -> Result<usize> {
+    let mut alive = Vec::new();
+    for address in store.struck()? {
+        alive.extend(index.last_success(&address)?.map(|at_ms| (address, at_ms)));
+    }
+    store.forgive(alive.iter().map(|(address, at_ms)| (address.as_str(), *at_ms)))?;
+    let mut house = None;
+    let mut acted = 0;
+    while let Some((rows, last)) = index.owed(Owed::Failure, TOGETHER)? {
+        let house = match &house {
+            Some(house) => house,
+            None => {
+                let opened = House::open(config.clone(), &config.index.policy, 1)?;
+                opened.start_clock()?;
+                house.insert(opened)
+            }
+        };
+        for (row, found) in rows {
+            if deadline.passed() {
+                return Ok(acted);
+            }
+            if let Some(failed) = Failed::of(row, found) {
+                acted += usize::from(act(house, &house.policy(), &failed, deadline)?);
+            }
+            index.settle(Owed::Failure, row)?;
+        }
+        index.settle(Owed::Failure, last)?;
+    }
+    Ok(acted)
 }
 
 #[cfg(test)]
@@ -309,42 +357,24 @@ mod tests {
         assert!(!place.act(&failed(1, address, "550 5.7.1 message looks like spam")));
         let old = Failed { at_ms: clock::now_ms() - 10 * 86_400_000, ..failed(2, address, NO_USER) };
         assert!(!place.act(&old) && !place.is_suppressed(address));
-        let delivery = Delivery { sender: Some(""), ..bare(Status::Bounced) };
-        assert_eq!(Failed::of(&delivery), None, "a bounce of a bounce");
-        assert_eq!(Failed::of(&bare(Status::Deferred)), None);
-        let aliased = Delivery { original_recipient: Some("joe@here.example"), ..bare(Status::Expired) };
-        let found = Failed::of(&aliased).unwrap();
+        let delivery = Found { sender: Some("".into()), ..bare("bounced") };
+        assert_eq!(Failed::of(7, delivery), None, "a bounce of a bounce");
+        assert_eq!(Failed::of(7, bare("deferred")), None);
+        let aliased = Found { original_recipient: Some("joe@here.example".into()), ..bare("expired") };
+        let found = Failed::of(7, aliased).unwrap();
         assert_eq!(
             (found.recipient.as_str(), found.final_recipient.as_deref()),
             ("joe@here.example", Some("box@there.example"))
         );
     }
 
-    fn bare(status: Status) -> Delivery<'static> {
-        Delivery {
-            id: 7,
-            queue_id: None,
-            message_id: None,
-            client_id: None,
-            sender: Some("news@shop.example"),
-            recipient: Some("box@there.example"),
-            original_recipient: None,
-            status,
+    fn bare(status: &str) -> Found {
+        Found {
+            sender: Some("news@shop.example".into()),
+            recipient: Some("box@there.example".into()),
+            status: status.into(),
             attempts: 1,
-            first_seen: 0,
-            last_seen: 0,
-            relay: None,
-            dsn: None,
-            reply: None,
-            category: None,
-            delay: None,
-            delays: None,
-            size: None,
-            nrcpt: None,
-            host: None,
-            requeued_as: None,
-            parent: None,
-            notification: None,
+            ..Found::default()
         }
     }
 }

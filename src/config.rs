@@ -451,6 +451,11 @@ impl Config {
         self.kept.directory.clone().unwrap_or_else(|| self.state_dir().join("kept"))
     }
 
+    /// The directory of kept messages, of those that do not come from a relay directory.
+    pub fn done_dir(&self) -> PathBuf {
+        self.relay.done.clone().unwrap_or_else(|| self.state_dir().join("done"))
+    }
+
     /// The directory of the logs.
     pub fn log_dir(&self) -> PathBuf {
         match (&self.log.directory, &self.state) {

@@ -1,8 +1,8 @@
 //! THE TICK, on one page: what is due is done, what is old expires, logs are read, operators are told. Safe to run twice at once: every
 //! step is leased to one process, expiry is idempotent, one process at a time reads logs, and one writes and tells.
 //!
-//! Invariant: a part that fails is named, and keeps no other from running; a tick is over before the next one starts, unless a person
-//! waits for it to read to the end.
+//! Invariant: a part that fails is named, and keeps no other from running; a tick that has very much to read leaves all else to those that
+//! start meanwhile.
 
 use crate::action::Doors;
 use crate::alert::{Change, Desk};
@@ -11,11 +11,12 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::ingest::{self, Ingested, Watch};
+use crate::intake::relay;
 use crate::journal::{self, Ended};
 use crate::stats::export;
 use crate::store::Store;
 use crate::store::index::Index;
-use crate::{clock, cycle, kept, log, policy};
+use crate::{bounced, clock, cycle, kept, log, policy};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,8 +25,8 @@ use std::time::{Duration, Instant};
 const OUTBOX: Duration = Duration::from_secs(20);
 /// Time for commands of cycles.
 const CYCLE: Duration = Duration::from_secs(15);
-/// Reading logs ends so long after the tick began.
-pub const LOGS: Duration = Duration::from_secs(40);
+/// Time for failed deliveries.
+const FAILURES: Duration = Duration::from_secs(20);
 /// Time for telling operators.
 const ALERTS: Duration = Duration::from_secs(10);
 
@@ -37,6 +38,8 @@ pub struct Ticked {
     pub logs: Ingested,
     /// Steps by how they ended.
     pub steps: Steps,
+    /// Failed deliveries that were acted upon.
+    pub failures: usize,
     /// What cycles did.
     pub cycles: Vec<String>,
     /// What operators are told.
@@ -70,6 +73,9 @@ pub fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
         let ended = tick.part("outbox", || journal::run_due(doors, Deadline::after(OUTBOX)));
         tick.count(&ended.unwrap_or_default());
         tick.part("expiry", || store.purge(clock::now_ms()));
+        tick.part("kept mail", || {
+            hourly(store, || relay::expire_kept(&config.done_dir(), config.relay.keep_days))
+        });
     }
     log::expire(config);
     policy::expire_compiled(config);
@@ -80,6 +86,9 @@ pub fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
     let read = tick.part("logs", || ingest::run(config, watch));
     let whole = read.as_ref().is_some_and(|read| !read.busy && !read.stopped);
     tick.logs = read.unwrap_or_default();
+    if let Some(store) = store.as_ref().filter(|_| !tick.logs.busy) {
+        tick.failures(config, store);
+    }
     if let (Some(store), Some(doors)) = (&store, &doors) {
         tick.alerts(doors, whole);
         let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -88,6 +97,16 @@ pub fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
         tick.export(config, store);
     }
     tick
+}
+
+/// Does what takes time with very many files, once an hour.
+fn hourly(store: &Store, work: impl FnOnce()) -> Result<()> {
+    let hour = (clock::now_ms() / 3_600_000).to_string();
+    if store.marked("kept mail")?.as_deref() == Some(hour.as_str()) {
+        return Ok(());
+    }
+    work();
+    store.mark("kept mail", &hour)
 }
 
 impl Ticked {
@@ -122,6 +141,15 @@ impl Ticked {
         turned.done.iter().for_each(|done| tracing::info!("{done}"));
         turned.problems.iter().for_each(|error| self.problem("cycle", error));
         self.cycles = turned.done;
+    }
+
+    /// Does about deliveries that failed what would be done about reports of them.
+    fn failures(&mut self, config: &Arc<Config>, store: &Store) {
+        let acted = self.part("failures", || {
+            let Some(index) = Index::look(&config.index_path())? else { return Ok(0) };
+            bounced::act_on_log(config, store, &index, Deadline::after(FAILURES))
+        });
+        self.failures = acted.unwrap_or_default();
     }
 
     /// Writes what others read.

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::deliver::{Answer, House, Mail, deliver};
 use crate::error::{Context, Error, Result};
 use crate::intake::formats::{self, Part};
-use crate::intake::relay::{Claim, Relay};
+use crate::intake::relay::{Claim, Relay, expire_kept};
 use crate::journal::{self, Key};
 use rayon::ThreadPoolBuilder;
 use serde::Serialize;
@@ -91,7 +91,7 @@ pub fn run(
     let interval = Duration::from_millis(house.config.relay.interval.max(10));
     let mut unfinished = 0;
     let ended = pool.in_place_scope(|scope| -> Result<()> {
-        let mut last_tick = Instant::now();
+        let (mut last_tick, mut last_expiry) = (Instant::now(), Instant::now());
         for claim in relay.adopt()? {
             run.start(scope, claim);
         }
@@ -118,6 +118,10 @@ pub fn run(
                 return Ok(());
             }
             house.refresh();
+            if last_expiry.elapsed() >= Duration::from_secs(3600) {
+                last_expiry = Instant::now();
+                expire_kept(relay.done(), house.config.relay.keep_days);
+            }
             if last_tick.elapsed() >= Duration::from_secs(1) {
                 last_tick = Instant::now();
                 scope.spawn(|_| run.tick());
@@ -130,7 +134,7 @@ pub fn run(
     });
     house.store.forget(&std::mem::take(&mut *run.gone.lock().unwrap_or_else(PoisonError::into_inner)))?;
     ended?;
-    relay.expire(house.config.relay.keep_days);
+    expire_kept(relay.done(), house.config.relay.keep_days);
     let seconds = began.elapsed().as_secs_f64();
     let messages = run.messages.load(Relaxed);
     let paused = run.paused.lock().unwrap_or_else(PoisonError::into_inner).len();

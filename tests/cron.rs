@@ -5,17 +5,12 @@ use crate::harness::application::Application;
 use crate::harness::peers::{ACCEPT, Arrived, Manner, SmtpPeer};
 use crate::harness::{Ran, Sandbox, finish, names, start, wait_for};
 use carom::action::webhook::Secrets;
-use carom::config::Config;
-use carom::deadline::Deadline;
-use carom::ingest::{self, Watch};
 use carom::store::{Record, Store, Suppressed, Tally};
 use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -274,25 +269,6 @@ fn a_tick_that_is_killed_owes_its_reload_and_its_alerts() {
 }
 
 #[test]
-fn reading_stops_when_the_time_is_over_and_the_next_tick_goes_on() {
-    let sandbox = Sandbox::new();
-    let sandbox = {
-        let logs = logs(&sandbox);
-        sandbox.config(&logs)
-    };
-    append(&sandbox.path("mail.log"), &many(1..4, "sent"));
-    let config = Arc::new(Config::load(Some(&sandbox.path("carom.toml")), None).unwrap());
-    let stop = AtomicBool::new(false);
-    let read =
-        |until: Option<Deadline>| ingest::run(&config, &Watch { stop: &stop, progress: &|_, _| {}, until });
-    let passed = Deadline::after(Duration::ZERO);
-    assert!(read(Some(passed)).unwrap().stopped);
-    assert!(!read(Some(Deadline::after(Duration::from_secs(60)))).unwrap().stopped);
-    let shown = sandbox.run(&["deliveries", "--json"], b"").stdout;
-    assert_eq!(shown.lines().count(), 3);
-}
-
-#[test]
 fn check_says_how_ticks_go() {
     let sandbox = Sandbox::new().config("[[cycle]]\nname = \"a\"\nvalues = [1, 1, 1, 1, 1, 1, 1]\nfile = \"/nowhere/x\"\ntext = \"{value}\"\n");
     let tick = |word: &str| {
@@ -313,7 +289,7 @@ fn check_says_how_ticks_go() {
 
 #[test]
 fn what_is_old_goes_with_the_tick() {
-    let sandbox = Sandbox::new().config("[log]\nkeep_days = 3\nmax_size = 100000\n");
+    let sandbox = Sandbox::new().config("[log]\nkeep_days = 3\nmax_size = 100000\n[relay]\nkeep_days = 5\n");
     sandbox.run(&["cron"], b"").silent();
     let now_ms = Timestamp::now().as_millisecond();
     let old_ms = now_ms - 11 * 86_400_000;
@@ -346,6 +322,13 @@ fn what_is_old_goes_with_the_tick() {
     fs::write(log.join(&today), "x".repeat(200_000)).unwrap();
     let yesterday = (Timestamp::now() - 24.hours()).strftime("messages-%Y-%m-%d.log").to_string();
     fs::write(log.join(&yesterday), "x").unwrap();
+    let kept = sandbox.path("state/done");
+    fs::create_dir_all(&kept).unwrap();
+    for (name, days) in [("old.eml", 6), ("new.eml", 4)] {
+        let old = std::time::SystemTime::now() - Duration::from_secs(days * 86_400);
+        File::create(kept.join(name)).unwrap().set_modified(old).unwrap();
+    }
+    store(&sandbox).mark("kept mail", "an hour ago").unwrap();
     let compiled = sandbox.path("state/compiled");
     fs::create_dir_all(&compiled).unwrap();
     let code = File::create(compiled.join("aa-0.0.1-native.cwasm")).unwrap();
@@ -355,6 +338,7 @@ fn what_is_old_goes_with_the_tick() {
     sandbox.run(&["cron"], b"").silent();
     assert_eq!(names(&log).iter().filter(|name| name.starts_with("messages-")).collect::<Vec<_>>(), [&today]);
     assert!(!log.join("carom-2026-01-01.log").exists());
+    assert_eq!(names(&kept), ["new.eml"]);
     assert!(!names(&compiled).iter().any(|name| name.contains("0.0.1")));
     let db = rusqlite::Connection::open(sandbox.path("state/carom.db")).unwrap();
     let all = |select: &str| -> String {

@@ -263,3 +263,42 @@ fn ticks_of_a_real_postfix_count_what_was_sent_while_logs_rotate() {
         rotated.filter(|entry| entry.file_name().to_string_lossy().starts_with("mail.log.")).count();
     assert!(rotated >= 3, "{rotated} rotated logs");
 }
+
+#[test]
+fn a_bounce_in_the_log_is_acted_upon_once_and_a_success_forgives() {
+    let application = Application::start();
+    let sandbox = Sandbox::new();
+    let sandbox = sandbox.config(&format!(
+        "[[logs]]\nkind = \"postfix\"\npath = \"{}/mail.log\"\ntimezone = \"UTC\"\n[network]\nallow_private = [\"127.0.0.0/8\"]\n\
+         [[notify]]\nsender_domain = \"*\"\nurl = \"{}\"\n[policy.bounce.settings]\nthreshold = 2\n",
+        sandbox.dir.display(),
+        application.url("/bounces/{address}")
+    ));
+    let now = jiff::Timestamp::now();
+    let ago = |minutes: i64, text: &str| {
+        let at = now - jiff::SignedDuration::from_secs(minutes * 60);
+        text.replace("2026-03-01T09:00:07", &at.strftime("%Y-%m-%dT%H:%M:%S").to_string())
+    };
+    const FULL: &str =
+        "dsn=5.2.2, status=bounced (host mx[192.0.2.9] said: 552 5.2.2 Mailbox full (in reply to RCPT TO command))";
+    const SPAM: &str =
+        "dsn=5.7.1, status=bounced (host mx[192.0.2.9] said: 550 5.7.1 Message rejected as spam (in reply to end of DATA command))";
+    append(&sandbox, &ago(50, &delivery(540, 1, "gone@dest.example", OTHER, 1.0, UNKNOWN_USER)));
+    append(&sandbox, &ago(49, &delivery(540, 2, "live@dest.example", OTHER, 1.0, SPAM)));
+    append(&sandbox, &ago(48, &delivery(540, 3, "full@dest.example", OTHER, 1.0, FULL)));
+    tick(&sandbox, &[]);
+    tick(&sandbox, &[]);
+    let suppressed = |address: &str| sandbox.run(&["suppress", "check", address], b"").code == 0;
+    assert!(suppressed("gone@dest.example") && !suppressed("live@dest.example") && !suppressed("full@dest.example"));
+    assert_eq!(application.paths(), ["/bounces/gone%40dest.example"]);
+    // A success in between: the next full box is the first again.
+    append(&sandbox, &ago(-1, &delivery(540, 4, "full@dest.example", OTHER, 1.0, SENT)));
+    tick(&sandbox, &[]);
+    append(&sandbox, &ago(0, &delivery(540, 5, "full@dest.example", OTHER, 1.0, FULL)));
+    tick(&sandbox, &[]);
+    assert!(!suppressed("full@dest.example"));
+    append(&sandbox, &ago(0, &delivery(540, 6, "full@dest.example", OTHER, 1.0, FULL)));
+    tick(&sandbox, &[]);
+    assert!(suppressed("full@dest.example"));
+    assert_eq!(application.paths().len(), 2);
+}

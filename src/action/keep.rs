@@ -18,7 +18,7 @@ pub struct Keep {
 impl Keep {
     /// The config's place, under a name made of the message's key.
     pub fn named(config: &Config, key: &str) -> Keep {
-        let directory = config.relay.done.clone().unwrap_or_else(|| config.state_dir().join("done"));
+        let directory = config.done_dir();
         let name = format!("{}.eml", key.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
         Keep { directory, name }
     }

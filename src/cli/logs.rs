@@ -7,7 +7,6 @@ use super::{print, say};
 use crate::clock;
 use crate::config::Config;
 use crate::cron;
-use crate::deadline::Deadline;
 use crate::error::{Context, Error, Exit, Result};
 use crate::ingest::{self, Ingested, Watch};
 use crate::logs::Status;
@@ -232,12 +231,12 @@ impl Stage {
         Ok(Stage { stop, bar })
     }
 
-    fn watch<T>(&self, until: Option<Deadline>, run: impl FnOnce(&Watch<'_>) -> Result<T>) -> Result<T> {
+    fn watch<T>(&self, run: impl FnOnce(&Watch<'_>) -> Result<T>) -> Result<T> {
         let progress = |done: u64, left: u64| {
             self.bar.set_length(done + left);
             self.bar.set_position(done);
         };
-        let done = run(&Watch { stop: &self.stop, progress: &progress, until });
+        let done = run(&Watch { stop: &self.stop, progress: &progress });
         self.bar.finish_and_clear();
         done
     }
@@ -250,9 +249,7 @@ pub(super) fn cron(arguments: &Cron, mut config: Arc<Config>, json: bool, quiet:
     }
     let stage =
         Stage::new(!quiet && !json, "{bar:30} {bytes}/{total_bytes} of logs, {bytes_per_sec}, {eta} left")?;
-    // Who looks on waits for the end; a tick of cron's leaves the rest to the next.
-    let until = (!std::io::stderr().is_terminal()).then(|| Deadline::after(cron::LOGS));
-    let done = stage.watch(until, |watch| Ok(cron::tick(&config, watch)))?;
+    let done = stage.watch(|watch| Ok(cron::tick(&config, watch)))?;
     if done.steps.failed > 0 {
         say(&format!("carom: {} steps were given up; see carom log\n", done.steps.failed));
     }
@@ -291,7 +288,7 @@ fn summary(done: &Ingested) -> String {
 /// Asks the policy anew.
 pub(super) fn reclassify(config: &Arc<Config>, json: bool, quiet: bool) -> Result<Exit> {
     let stage = Stage::new(!quiet && !json, "{bar:30} {pos}/{len} deliveries, {eta} left")?;
-    let Some((looked, changed)) = stage.watch(None, |watch| ingest::reclassify(config, watch))? else {
+    let Some((looked, changed)) = stage.watch(|watch| ingest::reclassify(config, watch))? else {
         return Err(Error::new("a tick is reading the logs").remedy("try again when it is over"));
     };
     let text = if json {

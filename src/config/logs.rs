@@ -87,7 +87,9 @@ pub struct Index {
     pub path: Option<PathBuf>,
     /// Whether each delivery is kept; without, all is counted and nothing can be looked up.
     pub deliveries: bool,
-    /// The policy that says why a delivery failed; empty for none.
+    /// Whether failures are acted upon as reports are: counted, suppressed, told.
+    pub act: bool,
+    /// The policy that says why a delivery failed, and what is done about it; empty for none.
     pub policy: String,
     /// Days that deliveries are kept, counted back from the newest; 0 for ever.
     pub keep_days: u32,
@@ -97,6 +99,13 @@ pub struct Index {
 
 impl Default for Index {
     fn default() -> Index {
-        Index { path: None, deliveries: true, policy: "bounce".into(), keep_days: 90, max_rows: 10_000_000 }
+        Index {
+            path: None,
+            deliveries: true,
+            act: true,
+            policy: "bounce".into(),
+            keep_days: 90,
+            max_rows: 10_000_000,
+        }
     }
 }

@@ -9,7 +9,6 @@ mod tally;
 
 use crate::clock;
 use crate::config::{Config, LogKind, Logs};
-use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::logs::Lines;
 use crate::store::index::{Index, Log};
@@ -52,13 +51,11 @@ pub struct Watch<'a> {
     pub stop: &'a AtomicBool,
     /// Told bytes read and bytes that are left, about.
     pub progress: &'a dyn Fn(u64, u64),
-    /// When it stops by itself; the next run goes on.
-    pub until: Option<Deadline>,
 }
 
 impl Watch<'_> {
     fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.until.is_some_and(Deadline::passed)
+        self.stop.load(Ordering::Relaxed)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::Watch;
 use super::tally::Tally;
+use crate::bounced::OLD_MS;
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -13,7 +14,7 @@ use crate::logs::{Delivery, Status};
 use crate::policy::class::{BATCH, Class, DeliveryFailure};
 use crate::policy::facts::Facts;
 use crate::policy::{Policy, Use, Wanted, shipped};
-use crate::store::index::{Batch, Index};
+use crate::store::index::{Batch, Index, Owed};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -48,12 +49,22 @@ pub(super) struct Pending {
     only_counted: bool,
     /// Changes are told as events.
     events: bool,
+    /// Failures are acted upon.
+    acts: bool,
     now_ms: i64,
 }
 
 /// Is there a reason for a delivery that stands like this?
 fn has_reason(status: Status) -> bool {
     matches!(status, Status::Bounced | Status::Deferred | Status::Expired | Status::Rejected)
+}
+
+/// Is it news that it failed for good, and is there a sender who could be told?
+fn has_failed(delivery: &Delivery<'_>) -> bool {
+    matches!(delivery.status, Status::Bounced | Status::Expired)
+        && delivery.before.is_none_or(|before| before.status != delivery.status)
+        && delivery.recipient.is_some()
+        && delivery.sender.is_some_and(|sender| !sender.is_empty())
 }
 
 impl Pending {
@@ -66,8 +77,13 @@ impl Pending {
         let class = key.and_then(|key| self.known.get(&key));
         let row =
             if self.only_counted { None } else { Some(batch.put(delivery, class.map(|class| &**class))?) };
-        if let Some(row) = row.filter(|_| self.events) {
-            batch.tell(row)?;
+        if let Some(row) = row {
+            if self.events {
+                batch.owe(Owed::Event, row)?;
+            }
+            if self.acts && delivery.last_seen > self.now_ms - OLD_MS && has_failed(delivery) {
+                batch.owe(Owed::Failure, row)?;
+            }
         }
         if let (Some(reply), Some(key), None) = (reply, key, class) {
             self.rows.extend(row.map(|row| (row, key)));
@@ -83,6 +99,7 @@ impl Reasons {
             off: config.index.policy.is_empty(),
             only_counted: !config.index.deliveries,
             events: config.export.events.is_some(),
+            acts: config.index.act && !config.index.policy.is_empty(),
             now_ms: clock::now_ms(),
             ..Pending::default()
         };

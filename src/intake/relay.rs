@@ -201,21 +201,6 @@ impl Relay {
         fs::metadata(&claim.path).and_then(|metadata| metadata.modified()).map(age).unwrap_or_default()
     }
 
-    /// Removes kept files older than `days`.
-    pub fn expire(&self, days: u32) {
-        if days == 0 {
-            return;
-        }
-        let limit = Duration::from_secs(u64::from(days) * 86_400);
-        for entry in fs::read_dir(&self.done).into_iter().flatten().flatten() {
-            let old =
-                entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|time| age(time) > limit);
-            if old && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
-    }
-
     /// Moves a claim into `folder`, durably, under its own name or, where that is taken, one like it.
     fn move_to(&self, claim: &Claim, folder: &Path) -> Result<PathBuf> {
         fs::create_dir_all(folder).context(folder.display())?;
@@ -356,5 +341,20 @@ fn boundary(header: &[u8]) -> Option<String> {
     match value.strip_prefix('"') {
         Some(quoted) => quoted.split('"').next().map(str::to_owned),
         None => value.split(|c: char| c.is_whitespace() || c == ';').next().map(str::to_owned),
+    }
+}
+
+/// Removes kept files older than `days`; 0 keeps all.
+pub fn expire_kept(kept: &Path, days: u32) {
+    if days == 0 {
+        return;
+    }
+    let limit = Duration::from_secs(u64::from(days) * 86_400);
+    for entry in fs::read_dir(kept).into_iter().flatten().flatten() {
+        let old =
+            entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|time| age(time) > limit);
+        if old && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }

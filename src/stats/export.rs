@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::publish::publish;
 use crate::store::Store;
-use crate::store::index::Index;
+use crate::store::index::{Index, Owed};
 use std::path::Path;
 use std::time::Duration;
 
@@ -99,12 +99,12 @@ fn counters(store: &Store, directory: &Path) -> Result<()> {
 /// Deliveries that changed, in files of their own. What is written is forgotten afterwards, so that each is there at least once.
 fn events(index: &Index, directory: &Path, now_ms: i64) -> Result<()> {
     for part in 0.. {
-        let Some((rows, last)) = index.changed(EVENTS)? else { break };
+        let Some((rows, last)) = index.owed(Owed::Event, EVENTS)? else { break };
         let mut text = Vec::new();
-        json::lines(&mut text, rows)?;
+        json::lines(&mut text, rows.into_iter().map(|(_, found)| found))?;
         let name = clock::rfc3339(now_ms).replace(':', "");
         made_for(&directory.join(format!("{name}-{part:04}.jsonl")), &text)?;
-        index.told_changes(last)?;
+        index.settle(Owed::Event, last)?;
     }
     Ok(())
 }

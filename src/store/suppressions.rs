@@ -152,10 +152,7 @@ impl Store {
     /// Deliveries succeeded, to these addresses at these times (milliseconds since 1970): they are alive, and soft bounces from
     /// before are forgotten. Returns how many were. One transaction, and none if no address has a soft bounce.
     pub fn forgive<'a>(&self, delivered: impl IntoIterator<Item = (&'a str, i64)>) -> Result<usize> {
-        let struck: HashSet<String> = self.shared.read(|db| {
-            let mut select = db.prepare("SELECT DISTINCT address FROM strikes")?;
-            select.query_map([], |row| row.get(0))?.collect()
-        })?;
+        let struck: HashSet<String> = self.struck()?.into_iter().collect();
         let delivered = delivered.into_iter().map(|(address, at_ms)| (address.to_lowercase(), at_ms));
         let alive: Vec<(String, i64)> = delivered.filter(|(address, _)| struck.contains(address)).collect();
         if alive.is_empty() {
@@ -164,6 +161,14 @@ impl Store {
         self.shared.write(move |db| {
             let mut forget = db.prepare_cached("DELETE FROM strikes WHERE address = ?1 AND at_ms <= ?2")?;
             alive.iter().map(|(address, at_ms)| forget.execute(params![address, at_ms])).sum()
+        })
+    }
+
+    /// Addresses that have soft bounces.
+    pub fn struck(&self) -> Result<Vec<String>> {
+        self.shared.read(|db| {
+            let mut select = db.prepare("SELECT DISTINCT address FROM strikes")?;
+            select.query_map([], |row| row.get(0))?.collect()
         })
     }
 

@@ -3,6 +3,7 @@
 //! Invariant: nothing of it is there unless `commit` returned; a fault on the shelf, which cannot be told at once, is told then.
 
 use super::meaning::{self, Meanings};
+use super::owed::Owed;
 use super::shelf::Shelved;
 use super::{Index, Log};
 use crate::error::Result;
@@ -34,7 +35,7 @@ pub struct Batch<'i> {
     classify: Statement<'i>,
     class: Statement<'i>,
     learn: Statement<'i>,
-    changed: Statement<'i>,
+    owe: Statement<'i>,
     meanings: Meanings,
     open: bool,
 }
@@ -53,7 +54,7 @@ impl<'i> Batch<'i> {
                 )?,
                 learn: db.prepare("INSERT OR REPLACE INTO classes VALUES (?1, ?2)")?,
                 meanings: Meanings::default(),
-                changed: db.prepare("INSERT OR IGNORE INTO changed VALUES (?1)")?,
+                owe: db.prepare("INSERT OR IGNORE INTO owed VALUES (?1, ?2)")?,
                 open: true,
             })
         })();
@@ -105,9 +106,9 @@ impl<'i> Batch<'i> {
         Err(rusqlite::Error::StatementChangedRows(0))
     }
 
-    /// Has the delivery in a row told as an event.
-    pub fn tell(&mut self, row: i64) -> Result<()> {
-        let done = self.changed.execute([row]);
+    /// Remembers that something is to be done about the delivery in a row.
+    pub fn owe(&mut self, what: Owed, row: i64) -> Result<()> {
+        let done = self.owe.execute(params![what.name(), row]);
         self.index.told(done).map(drop)
     }
 

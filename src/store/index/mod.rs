@@ -6,6 +6,7 @@
 mod batch;
 mod expiry;
 mod meaning;
+mod owed;
 mod pulse;
 mod query;
 mod schema;
@@ -15,6 +16,7 @@ mod sums;
 mod tests;
 
 pub use batch::Batch;
+pub use owed::Owed;
 pub use query::{Failing, Filter, Found, Shape};
 pub use shelf::Shelved;
 pub use sums::{Adding, Dimension, Kind, RECENT_MS, Step, Sum, Waiting, Why};

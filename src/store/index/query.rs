@@ -48,7 +48,7 @@ impl Filter {
 }
 
 /// A delivery as it is stored.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Found {
     /// Postfix's queue id.
     pub queue_id: Option<String>,
@@ -104,14 +104,14 @@ fn time<S: Serializer>(at_ms: &i64, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&clock::rfc3339(*at_ms))
 }
 
-const COLUMNS: &str = "queue_id, message_id, client_id, sender, recipient, original_recipient, status, attempts, first_seen,
+pub(super) const COLUMNS: &str = "queue_id, message_id, client_id, sender, recipient, original_recipient, status, attempts, first_seen,
     last_seen, relay, dsn, reply, reason, coalesce(logged_category, category), severity, rule, delay, size, host, requeued_as,
     parent, notification";
 
 /// Deliveries and what their replies mean.
-const FROM: &str = "deliveries LEFT JOIN meanings ON meanings.id = meaning";
+pub(super) const FROM: &str = "deliveries LEFT JOIN meanings ON meanings.id = meaning";
 
-fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
+pub(super) fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
     Ok(Found {
         queue_id: row.get(0)?,
         message_id: row.get(1)?,
@@ -265,27 +265,6 @@ impl Index {
             }
         }
         Ok(())
-    }
-
-    /// Up to `most` deliveries that changed and were not told as events yet, and the row up to which they are all of them. None if
-    /// there is nothing to tell.
-    pub fn changed(&self, most: usize) -> Result<Option<(Vec<Found>, i64)>> {
-        let last = format!("SELECT max(row) FROM (SELECT row FROM changed ORDER BY row LIMIT {most})");
-        let last: Option<i64> = self.told(self.connection.query_row(&last, [], |row| row.get(0)))?;
-        let Some(last) = last else { return Ok(None) };
-        let sql = format!(
-            "SELECT {COLUMNS} FROM changed JOIN {FROM} WHERE deliveries.id = row AND row <= ?1 ORDER BY row"
-        );
-        let rows = (|| {
-            let mut select = self.connection.prepare(&sql)?;
-            select.query_map([last], found)?.collect()
-        })();
-        Ok(Some((self.told(rows)?, last)))
-    }
-
-    /// Forgets that the deliveries up to a row changed.
-    pub fn told_changes(&self, last: i64) -> Result<()> {
-        self.told(self.connection.execute("DELETE FROM changed WHERE row <= ?1", [last])).map(drop)
     }
 
     /// The texts that no rule knows, by shape, the most frequent first.

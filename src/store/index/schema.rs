@@ -74,9 +74,10 @@ pub(super) const MIGRATIONS: &[&str] = &["
         category TEXT NOT NULL, unknown INTEGER NOT NULL, number INTEGER NOT NULL,
         PRIMARY KEY (step, at, kind, provider, reason, category, unknown)) WITHOUT ROWID;
 
-    CREATE TABLE changed (
-        -- Deliveries that changed and are still to be written into a file of events.
-        row INTEGER PRIMARY KEY);
+    CREATE TABLE owed (
+        -- Deliveries of which something is still to be done. what: event (to be written into a file of events), failure (to be acted
+        -- upon as a report would be).
+        what TEXT NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (what, row)) WITHOUT ROWID;
 
     CREATE TABLE lines (
         -- Lines of logs, in the hour of the latest line that was read with them.

@@ -1,0 +1,62 @@
+//! What is still to be done about deliveries once their transaction is over: events to be written, failures to be acted upon.
+//!
+//! Not here: doing it. Invariant: what is owed is written down with the delivery and forgotten when it is done, so that it is done at
+//! least once, whatever kills the process.
+
+use super::Index;
+use super::query::{COLUMNS, FROM, Found, found};
+use crate::error::Result;
+use rusqlite::{OptionalExtension, params};
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owed {
+    /// It is written into a file of events.
+    Event,
+    /// It is acted upon, as a report about it would be.
+    Failure,
+}
+
+impl Owed {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Owed::Event => "event",
+            Owed::Failure => "failure",
+        }
+    }
+}
+
+impl Index {
+    /// Up to `most` deliveries about which this is to be done, and their rows; those that retention removed are not among them. Also
+    /// the row up to which these are all. None if there is nothing to do.
+    pub fn owed(&self, what: Owed, most: usize) -> Result<Option<(Vec<(i64, Found)>, i64)>> {
+        let last =
+            format!("SELECT max(row) FROM (SELECT row FROM owed WHERE what = ?1 ORDER BY row LIMIT {most})");
+        let last: Option<i64> =
+            self.told(self.connection.query_row(&last, [what.name()], |row| row.get(0)))?;
+        let Some(last) = last else { return Ok(None) };
+        let sql = format!(
+            "SELECT {COLUMNS}, row FROM owed JOIN {FROM} WHERE deliveries.id = row AND what = ?1 AND row <= ?2 ORDER BY row"
+        );
+        let rows = (|| {
+            let mut select = self.connection.prepare(&sql)?;
+            let rows =
+                select.query_map(params![what.name(), last], |row| Ok((row.get("row")?, found(row)?)))?;
+            rows.collect()
+        })();
+        Ok(Some((self.told(rows)?, last)))
+    }
+
+    /// Forgets what was to be done about deliveries up to a row.
+    pub fn settle(&self, what: Owed, last: i64) -> Result<()> {
+        let forget = "DELETE FROM owed WHERE what = ?1 AND row <= ?2";
+        self.told(self.connection.execute(forget, params![what.name(), last])).map(drop)
+    }
+
+    /// When a delivery to an address last succeeded, in milliseconds since 1970.
+    pub fn last_success(&self, address: &str) -> Result<Option<i64>> {
+        let last = "SELECT max(+last_seen) FROM deliveries WHERE recipient = ?1 AND +status = 'sent'";
+        let found = self.connection.query_row(last, [address], |row| row.get(0)).optional();
+        self.told(found).map(Option::flatten)
+    }
+}
