@@ -21,8 +21,9 @@ static PLAIN: [bool; 256] = {
     plain
 };
 
-/// What mail systems put before any reply of another; it says nothing of its own. (Cisco Email Security Appliance)
-const WRAPPINGS: [&[u8]; 2] = [b"- unknown address error", b"- other network problem"];
+/// What mail systems put before any reply of another; it says nothing of its own. (Cisco Email Security Appliance, Postfix)
+const WRAPPINGS: [&[u8]; 3] =
+    [b"- unknown address error", b"- other network problem", b"delivery temporarily suspended:"];
 
 /// The longest address that is looked for between angle brackets.
 const ADDRESS: usize = 330;
