@@ -47,5 +47,5 @@ pub enum Severity {
     Unknown,
 }
 
-/// Failures that are handed on to be classified at once.
+/// Failures that a policy is given at once.
 pub const BATCH: usize = 10_000;

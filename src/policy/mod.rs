@@ -46,7 +46,7 @@ use crate::error::{Context, Error, Result};
 use bindings::PolicyPre;
 use bindings::exports::carom::policy::classification;
 use cache::{LoadFailure, Loaded};
-use class::{Class, DeliveryFailure, Severity};
+use class::{BATCH, Class, DeliveryFailure, Severity};
 use engine::{Flavor, Purpose};
 use facts::Facts;
 use failure::one_line;
@@ -265,7 +265,7 @@ impl Policy {
     /// Asks the policy what each of these failures means, in order. There is no message: `facts` are of none.
     pub fn classify(&self, facts: &Rc<Facts>, failures: &[DeliveryFailure]) -> Result<Vec<Class>, Failure> {
         let mut classes = Vec::with_capacity(failures.len());
-        for batch in failures.chunks(AT_ONCE) {
+        for batch in failures.chunks(BATCH) {
             let asked: Vec<classification::Failure> = batch.iter().map(Into::into).collect();
             let mut store = self.store(facts, 0, 0);
             let told = self
@@ -358,9 +358,6 @@ impl Policy {
     }
 }
 
-/// So many failures one instance is asked about: what it takes for them is memory that the next one finds mapped.
-const AT_ONCE: usize = 2_000;
-
 impl From<&DeliveryFailure> for classification::Failure {
     fn from(failure: &DeliveryFailure) -> classification::Failure {
         classification::Failure {
@@ -381,16 +378,9 @@ impl From<classification::Class> for Class {
             classification::Severity::None => Severity::None,
             classification::Severity::Unknown => Severity::Unknown,
         };
-        let clean = |text: String| {
-            let is_clean = text.len() <= 300 && !text.bytes().any(|byte| byte < b' ' || byte >= 0x7f);
-            if is_clean { text } else { one_line(&text) }
-        };
-        Class {
-            reason: clean(class.reason),
-            category: clean(class.category),
-            severity,
-            rule: clean(class.rule),
-        }
+        let (reason, category, rule) =
+            (one_line(&class.reason), one_line(&class.category), one_line(&class.rule));
+        Class { reason, category, severity, rule }
     }
 }
 
