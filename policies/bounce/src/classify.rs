@@ -149,15 +149,11 @@ fn decide<'a>(own: Option<&'a Own>, failure: &Failure, scratch: &mut Scratch) ->
         recent.resize_with(room, Recent::default);
         *fresh = 0;
     }
-    let place = text.chunks(8).fold(text.len() as u64 ^ u64::from(code), |hash, bytes| {
-        let mut eight = [0; 8];
-        eight[..bytes.len()].copy_from_slice(bytes);
-        (hash.rotate_left(5) ^ u64::from_le_bytes(eight)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    });
+    let place = hash(text, u64::from(code));
     let room = recent.len();
     let kept = &mut recent[(place >> 40) as usize % room];
     if let Some(decided) = kept.decided {
-        if kept.text == *text
+        if is_same(&kept.text, text)
             && (kept.status, kept.code, kept.stage) == (known.status, known.code, known.stage)
             && kept.remote_mta == known.remote_mta
         {
@@ -177,6 +173,22 @@ fn decide<'a>(own: Option<&'a Own>, failure: &Failure, scratch: &mut Scratch) ->
     known.remote_mta.clone_into(&mut kept.remote_mta);
     kept.decided = Some(decided);
     (told_by(decided, own, &known), span)
+}
+
+/// A number of a text.
+fn hash(text: &[u8], seed: u64) -> u64 {
+    let (eights, rest) = text.as_chunks::<8>();
+    let mix = |hash: u64, eight: u64| (hash.rotate_left(5) ^ eight).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let rest = rest.iter().fold(text.len() as u64, |sum, byte| sum << 8 | u64::from(*byte));
+    eights.iter().fold(mix(seed, rest), |hash, eight| mix(hash, u64::from_le_bytes(*eight)))
+}
+
+/// The same bytes: eight at a time, which WebAssembly has no function for.
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    let ((eights, rest), (others, other_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    a.len() == b.len()
+        && eights.iter().zip(others).all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
+        && rest == other_rest
 }
 
 /// Own rules, then the shipped ones, then codes.

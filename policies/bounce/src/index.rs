@@ -129,7 +129,10 @@ impl Index {
         wanted: impl Fn(u16) -> bool,
         mut found: impl FnMut(u16, usize, usize),
     ) {
-        let (states, ends) = (&*self.states, &*self.ends);
+        let (states, ends, tails, entries) = (&*self.states, &*self.ends, &*self.tails, &*self.entries);
+        let (words, within) = self.begins.split_at(BITS / 32);
+        let (Some(words), Some(within)) = (words.first_chunk(), within.first_chunk()) else { return };
+        let sets: [&[u32; BITS / 32]; 2] = [words, within];
         let lists = self.chains_of.len().saturating_sub(1);
         seen.tried.clear();
         seen.counts.clear();
@@ -142,7 +145,7 @@ impl Index {
             // The one literal of one letter is @.
             if let Some(&[a, b, c]) = text.get(start..start + 3).filter(|three| three[0] != b'@') {
                 let bit = hash(a, b, c);
-                if self.begins[root * BITS / 32 + bit / 32] & 1 << (bit % 32) == 0 {
+                if sets[root][bit / 32] & 1 << (bit % 32) == 0 {
                     continue;
                 }
             }
@@ -158,7 +161,7 @@ impl Index {
                 at += 1;
                 let is_last = base & TAIL != 0;
                 if is_last {
-                    let tail = &self.tails[(base & !TAIL) as usize..];
+                    let tail = &tails[(base & !TAIL) as usize..];
                     let tail = &tail[1..=usize::from(tail[0])];
                     if !text[at..].starts_with(tail) {
                         break;
@@ -173,7 +176,7 @@ impl Index {
                     && text.get(at).is_some_and(u8::is_ascii_alphanumeric);
                 for end in &ends[list as usize - 1..] {
                     let number = (end & !MORE) as usize;
-                    let entry = &self.entries[number];
+                    let entry = &entries[number];
                     if !(in_word && entry.flags & ENDS_WORD != 0) {
                         if entry.flags & LIST != 0 {
                             self.chains(entry.of.into(), (start, at), text, seen, &wanted, &mut found);

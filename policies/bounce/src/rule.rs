@@ -101,7 +101,9 @@ pub fn stage(name: &str) -> u8 {
     };
     match name {
         "" => 128,
-        "." => 16,
+        "RCPT" => 8,
+        "MAIL" => 4,
+        "DATA" | "." => 16,
         _ if has("DATA") || has("BDAT") || has("BODY") => 16,
         _ if has("RCPT") || has("VRFY") => 8,
         _ if has("MAIL") => 4,

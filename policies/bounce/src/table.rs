@@ -56,13 +56,15 @@ include!(concat!(env!("OUT_DIR"), "/table.rs"));
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{classify, Failure};
+    use crate::{classify, Failure, Severity};
 
     /// `host mx.example.org[198.51.100.7] said: 550 … (in reply to RCPT TO command)`, as Postfix tells it.
     fn failure(example: &str) -> Failure<'_> {
         let host =
             example.strip_prefix("host ").and_then(|rest| rest.split_once('[')).map_or("", |(host, _)| host);
-        Failure { text: example, remote_mta: host, ..Failure::default() }
+        // Of a text such a status says nothing; of a report it does.
+        let status = if example.contains(" 5.0.0 ") { "5.0.0" } else { "" };
+        Failure { text: example, status, remote_mta: host, ..Failure::default() }
     }
 
     #[test]
@@ -91,13 +93,40 @@ mod tests {
         assert!(twice.is_empty(), "{twice:?}");
     }
 
+    /// What tells a dead address or domain. Nothing else is ever hard.
+    const DEAD: [&str; 4] = ["user-unknown", "host-unknown", "has-moved", "not-accept"];
+
     #[test]
     fn only_dead_addresses_are_hard() {
-        for rule in RULES.iter().chain(CODES) {
+        let refined = REFINEMENTS.iter().map(|(_, rule)| rule);
+        for rule in RULES.iter().chain(CODES).chain(refined) {
             let reason = &REASONS[usize::from(rule.reason)];
             let severity = rule.severity.unwrap_or(reason.severity);
-            let dead = ["user-unknown", "host-unknown", "has-moved", "not-accept"].contains(&reason.name);
-            assert!(dead || severity != 0, "{} is hard", rule.name);
+            assert!(DEAD.contains(&reason.name) || severity != 0, "{} is hard", rule.name);
         }
+        for reason in &REASONS {
+            let may_be_hard = reason.severity == 0 || reason.temporary == 0;
+            assert!(!may_be_hard || DEAD.contains(&reason.name), "{} is hard", reason.name);
+        }
+    }
+
+    /// Spam, policy, reputation, rate, greylisting and full mailboxes are soft also with the code of an unknown user.
+    #[test]
+    fn no_code_makes_a_refusal_hard() {
+        let mut wrong = Vec::new();
+        for rule in RULES.iter().filter(|rule| rule.codes.is_empty() && rule.stages == 0) {
+            let reason = REASONS[usize::from(rule.reason)].name;
+            let examples = EXAMPLES.iter().filter(|(name, _)| *name == rule.name);
+            for example in examples.flat_map(|(_, examples)| *examples) {
+                for status in ["5.1.1", "5.1.10", "5.1.6", "5.7.1", "5.0.0", "5.1.2"] {
+                    let failure = Failure { status, code: 550, stage: "RCPT", ..failure(example) };
+                    let class = classify(&failure);
+                    if !DEAD.contains(&reason) && class.severity == Severity::Hard {
+                        wrong.push(format!("{}: {status} is hard by {}: {example}", rule.name, class.rule));
+                    }
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 }

@@ -8,23 +8,22 @@
 /// As much of a diagnostic is read. What decides stands at the beginning.
 pub const LIMIT: usize = 6000;
 
-/// Letters of words in lower case; 0 is what stands between words, or is not ASCII.
-static PLAIN: [u8; 256] = {
-    let mut plain = [0; 256];
+/// What stands in words, without `@`: a run of it is taken over at once.
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
     let mut byte = 0;
     while byte < 128 {
         let letter = byte as u8;
-        if letter.is_ascii_alphanumeric() || matches!(letter, b'.' | b'-' | b'_' | b'+' | b'=' | b'/' | b'@')
-        {
-            plain[byte] = letter.to_ascii_lowercase();
-        }
+        plain[byte] =
+            letter.is_ascii_alphanumeric() || matches!(letter, b'.' | b'-' | b'_' | b'+' | b'=' | b'/');
         byte += 1;
     }
     plain
 };
 
-/// What mail systems put before any reply of another; it says nothing of its own. (Cisco Email Security Appliance)
-const WRAPPINGS: [&[u8]; 2] = [b"- unknown address error", b"- other network problem"];
+/// What mail systems put before any reply of another; it says nothing of its own. (Cisco Email Security Appliance, Postfix)
+const WRAPPINGS: [&[u8]; 3] =
+    [b"- unknown address error", b"- other network problem", b"delivery temporarily suspended:"];
 
 /// The longest address that is looked for between angle brackets.
 const ADDRESS: usize = 330;
@@ -89,10 +88,12 @@ impl Diagnostic {
         self.status = Status::default();
         self.code = 0;
         let input = text.as_bytes();
+        let end = input.len().min(LIMIT);
+        self.bytes.reserve(end + 8);
         let (mut at, mut word, mut begins) = (0, 0, true);
-        let mut after_code = false;
+        let (mut after_code, mut is_address) = (false, false);
         let mut status_sure = false;
-        while at < input.len().min(LIMIT) {
+        while at < end {
             let byte = input[at];
             if begins {
                 if byte.is_ascii_digit() {
@@ -120,6 +121,7 @@ impl Diagnostic {
                 if byte == b'<' {
                     if let Some(length) = bracketed_address(&input[at..]) {
                         self.bytes.push(b'@');
+                        is_address = true;
                         at += length;
                         after_code = false;
                         continue;
@@ -128,7 +130,7 @@ impl Diagnostic {
             }
             match byte {
                 b' ' | b'\t' | b'\r' | b'\n' => {
-                    self.end_word(word);
+                    self.end_word(word, &mut is_address);
                     if self.bytes.last().is_some_and(|last| *last != b' ') {
                         self.bytes.push(b' ');
                     }
@@ -136,24 +138,34 @@ impl Diagnostic {
                     begins = true;
                     at += 1;
                 }
-                _ if PLAIN[usize::from(byte)] != 0 => {
-                    let run = input[at..input.len().min(LIMIT)].iter().map(|byte| PLAIN[usize::from(*byte)]);
+                _ if PLAIN[usize::from(byte)] => {
+                    let rest = &input[at..end];
+                    let run = rest.iter().position(|byte| !PLAIN[usize::from(*byte)]).unwrap_or(rest.len());
                     let before = self.bytes.len();
-                    self.bytes.extend(run.take_while(|plain| *plain != 0));
-                    at += self.bytes.len() - before;
+                    self.bytes.extend_from_slice(&rest[..run]);
+                    self.bytes[before..].make_ascii_lowercase();
+                    at += run;
                     begins = false;
                     after_code = false;
+                }
+                b'@' => {
+                    self.bytes.push(byte);
+                    is_address = true;
+                    begins = false;
+                    after_code = false;
+                    at += 1;
                 }
                 0x80.. => {
                     let rest = &text[floor(text, at)..];
                     let Some(letter) = rest.chars().next() else { break };
                     fold(letter, &mut self.bytes);
+                    is_address |= letter == '＠';
                     begins = false;
                     at += letter.len_utf8();
                 }
                 0..=31 | 127 => at += 1,
                 _ => {
-                    self.end_word(word);
+                    self.end_word(word, &mut is_address);
                     self.bytes.push(byte);
                     word = self.bytes.len();
                     begins = true;
@@ -164,7 +176,7 @@ impl Diagnostic {
                 }
             }
         }
-        self.end_word(word);
+        self.end_word(word, &mut is_address);
         while self.bytes.last() == Some(&b' ') {
             self.bytes.pop();
         }
@@ -176,8 +188,8 @@ impl Diagnostic {
     }
 
     /// A word with an `@` in it was an address.
-    fn end_word(&mut self, word: usize) {
-        if self.bytes.len() > word && self.bytes[word..].contains(&b'@') {
+    fn end_word(&mut self, word: usize, is_address: &mut bool) {
+        if std::mem::take(is_address) {
             self.bytes.truncate(word);
             self.bytes.push(b'@');
         }
@@ -207,16 +219,9 @@ fn reply_code(text: &[u8]) -> Option<(u16, usize)> {
 
 /// The length of `<…@…>` at the beginning.
 fn bracketed_address(text: &[u8]) -> Option<usize> {
-    let mut at_sign = false;
-    for (at, byte) in text.iter().enumerate().take(ADDRESS).skip(1) {
-        match byte {
-            b'@' => at_sign = true,
-            b'>' => return at_sign.then_some(at + 1),
-            b'<' | b' ' | b'\t' | b'\r' | b'\n' => return None,
-            _ => {}
-        }
-    }
-    None
+    let inside = &text[1..text.len().min(ADDRESS)];
+    let end = inside.iter().position(|byte| matches!(byte, b'>' | b'<' | b' ' | b'\t' | b'\r' | b'\n'))?;
+    (inside[end] == b'>' && inside[..end].contains(&b'@')).then_some(end + 2)
 }
 
 /// A letter of a pattern or a text in the one form.

@@ -1,0 +1,41 @@
+//! How well the rules do on replies that none of them quotes (`unseen.toml`). A new rule may not make it worse.
+
+use bounce::{classify, Failure, Severity};
+
+/// Of a hundred so many reasons are right, at least.
+const REASONS: usize = 95;
+/// The same of severities: what is counted as dead is more important than why.
+const SEVERITIES: usize = 97;
+
+#[test]
+fn replies_that_no_rule_quotes() {
+    let table: toml::Table = include_str!("unseen.toml").parse().unwrap();
+    let replies = table["reply"].as_array().unwrap();
+    let (mut wrong, mut reasons, mut severities) = (Vec::new(), 0, 0);
+    for reply in replies {
+        let of = |key: &str| reply.get(key).and_then(|value| value.as_str()).unwrap_or_default();
+        let (text, status, stage, remote_mta) = (of("text"), of("status"), of("stage"), of("host"));
+        let class = classify(&Failure { text, status, code: 0, stage, remote_mta });
+        let severity = match class.severity {
+            Severity::Hard => "hard",
+            Severity::Soft => "soft",
+            Severity::None => "none",
+            Severity::Unknown => "unknown",
+        };
+        reasons += usize::from(class.reason == of("reason"));
+        severities += usize::from(severity == of("severity"));
+        if (class.reason, severity) != (of("reason"), of("severity")) {
+            wrong.push(format!(
+                "{} is not {} {severity} ({}): {text}",
+                of("reason"),
+                class.reason,
+                class.rule
+            ));
+        }
+        assert!(severity != "hard" || of("severity") == "hard", "a live address would be dead: {text}");
+    }
+    let told = wrong.join("\n");
+    println!("{reasons} reasons and {severities} severities of {} right\n{told}", replies.len());
+    assert!(reasons * 100 >= replies.len() * REASONS, "{reasons} of {}\n{told}", replies.len());
+    assert!(severities * 100 >= replies.len() * SEVERITIES, "{severities} of {}\n{told}", replies.len());
+}
