@@ -72,6 +72,14 @@ pub(super) fn made_from(text: &str) -> Option<String> {
     (found.start < 8).then(|| found.address.to_owned())
 }
 
+/// The alias that stands on a line of its own below what it was expanded to: it was written to, and did not get the
+/// message either. Only sendmail lists it so.
+pub(super) fn alias_entry(line: &str) -> Option<&str> {
+    let inner = line.strip_prefix("(expanded from: ")?.strip_suffix(')')?;
+    let address = inner.trim_matches(['<', '>']);
+    mailbox::is_address(address).then_some(address)
+}
+
 /// Leaves out `(expanded from <a@x.example>):` and other asides before what was said.
 pub(super) fn without_aside(rest: &str) -> &str {
     let aside = rest.strip_prefix('(').filter(|inner| made_from(inner).is_some());

@@ -40,7 +40,8 @@ impl Status {
     fn rank(self) -> u8 {
         match (self.class, self.subject, self.detail) {
             (2, _, _) | (_, 0, _) => 0,
-            (4, 4, 7) | (_, _, 0) => 1,
+            // Time is up, a subject alone, and what Exchange wraps around the answer of another server.
+            (4, 4, 7) | (_, _, 0 | 350) => 1,
             _ => 2,
         }
     }
