@@ -70,7 +70,8 @@ pub(super) struct Notice<'a> {
 
 impl<'a> Notice<'a> {
     /// Reads lines; finds where the original message begins.
-    pub(super) fn read(lines: Vec<Line<'a>>) -> Notice<'a> {
+    pub(super) fn read(mut lines: Vec<Line<'a>>) -> Notice<'a> {
+        unquote(&mut lines);
         let mut folded = Folded::default();
         for line in &lines {
             folded.push(line.text);
@@ -391,6 +392,21 @@ impl<'a> Notice<'a> {
     }
 }
 
+/// Takes the marks of a quotation away, where most of the lines have them.
+fn unquote(lines: &mut [Line<'_>]) {
+    fn inner<'a>(line: &Line<'a>) -> Option<&'a str> {
+        let inner = line.text.strip_prefix('>')?;
+        (!inner.starts_with('>')).then(|| inner.strip_prefix(' ').unwrap_or(inner))
+    }
+    let marked = lines.iter().filter(|line| inner(line).is_some()).count();
+    let filled = lines.iter().filter(|line| !line.is_blank()).count();
+    if 2 * marked > filled {
+        for line in lines {
+            line.text = inner(line).unwrap_or(line.text);
+        }
+    }
+}
+
 /// Whether a line is what a mail server adds after a reply.
 fn is_epilogue(line: &str) -> bool {
     const EPILOGUES: [&str; 6] = [
@@ -514,11 +530,11 @@ mod tests {
         ] {
             let text = Text::plain(text, 1);
             let notice = Notice::read(text.lines());
-            assert_eq!(notice.inline(Says::Failed).len(), 1);
-            assert!(mailbox::same(&notice.inline(Says::Failed)[0].address, "a@x.example"));
+            assert_eq!(notice.inline(&[Says::Failed]).len(), 1);
+            assert!(mailbox::same(&notice.inline(&[Says::Failed])[0].address, "a@x.example"));
         }
         let text = Text::plain("It could not be delivered. Please contact help@x.example", 1);
-        assert_eq!(Notice::read(text.lines()).inline(Says::Failed), []);
+        assert_eq!(Notice::read(text.lines()).inline(&[Says::Failed]), []);
     }
 
     #[test]
