@@ -86,7 +86,7 @@ fn damaged_reports_are_read_at_once_and_name_only_addresses() {
         }
         named += usize::from(!report.recipients.is_empty());
     }
-    assert!(named > COUNT / 2, "the damage leaves most of them readable: {named}");
+    assert!(named > COUNT / 4, "the damage leaves many of them readable: {named}");
 }
 
 #[test]

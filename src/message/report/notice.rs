@@ -19,6 +19,8 @@ use std::ops::Range;
 /// A reason is read up to this many lines and bytes.
 const MAX_REASON_LINES: usize = 60;
 const MAX_REASON: usize = 4 * 1024;
+/// A reply that stands under an address once more is looked for in as many lines.
+const MAX_FURTHER: usize = 20;
 /// Phrases whose sentence is searched for an address, at most.
 pub(super) const MAX_SENTENCES: usize = 200;
 
@@ -250,7 +252,7 @@ impl<'a> Notice<'a> {
             let head = head(self.lines[at].trimmed()).filter(|head| head.shape.ending != Ending::Text);
             let number = head.as_ref().and_then(|head| wanted.remove(&head.address.to_lowercase()));
             if let (Some(head), Some(number)) = (head, number) {
-                let more = self.mention(head.address, at, head.rest, self.end);
+                let more = self.mention(head.address, at, head.rest, self.end.min(at + MAX_FURTHER));
                 if !silent(&more) {
                     mentions[number].text = more.text;
                     mentions[number].stage = more.stage;
