@@ -2,6 +2,7 @@
 help:
 	@echo 'make demo      build, and run carom relay over examples/inbox with loopback peers'
 	@echo 'make test      install what the tests need (as root), then run every check'
+	@echo 'make fuzz      fuzz every reader for a minute (SECONDS_EACH=60), with cargo-fuzz'
 	@echo 'make bench     what carom costs, as ratios'
 	@echo 'make policies  rebuild the shipped policies (policies/dist) from their sources'
 	@echo 'make examples  build and test the example policies in Rust, C, JavaScript and Python'
@@ -16,6 +17,10 @@ test: test-tools guest-tools
 	cargo test --release
 	cargo clippy --release --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --no-deps --document-private-items
+
+# Builds most of carom once more, for fuzzing; see tests/fuzz.
+fuzz: build-tools
+	tests/fuzz/run.sh
 
 bench: build-tools
 	cargo build --release
@@ -48,4 +53,4 @@ install:
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES)
 
-.PHONY: help demo test bench policies examples guest-tools build-tools test-tools install
+.PHONY: help demo test fuzz bench policies examples guest-tools build-tools test-tools install

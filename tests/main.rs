@@ -15,6 +15,7 @@ mod logs;
 mod lookup;
 mod loops;
 mod outbox;
+mod mutations;
 mod pipe;
 mod policy;
 mod postfix;

@@ -72,6 +72,14 @@ pub(super) fn made_from(text: &str) -> Option<String> {
     (found.start < 8).then(|| found.address.to_owned())
 }
 
+/// The alias that stands on a line of its own below what it was expanded to: it was written to, and did not get the
+/// message either. Only sendmail lists it so.
+pub(super) fn alias_entry(line: &str) -> Option<&str> {
+    let inner = line.strip_prefix("(expanded from: ")?.strip_suffix(')')?;
+    let address = inner.trim_matches(['<', '>']);
+    mailbox::is_address(address).then_some(address)
+}
+
 /// Leaves out `(expanded from <a@x.example>):` and other asides before what was said.
 pub(super) fn without_aside(rest: &str) -> &str {
     let aside = rest.strip_prefix('(').filter(|inner| made_from(inner).is_some());
@@ -81,7 +89,7 @@ pub(super) fn without_aside(rest: &str) -> &str {
 }
 
 /// Labels of an entry, folded.
-const LABELS: [&str; 22] = [
+const LABELS: &[&str] = &[
     "recipient",
     "recipients",
     "recipient address",
@@ -102,8 +110,28 @@ const LABELS: [&str; 22] = [
     "odbiorca",
     "получатель",
     "адрес",
+    "alici",
+    "bounced address",
+    "cimzett",
+    "failed address",
+    "failed recipients",
+    "intended recipient",
+    "intended recipients",
+    "modtager",
+    "mottagare",
+    "mottaker",
+    "ontvanger",
+    "prijemce",
+    "undeliverable address",
+    "vastaanottaja",
+    "παραληπτησ",
+    "одержувач",
     "宛先",
+    "受信者",
     "收件人",
+    "收件者",
+    "받는 사람",
+    "수신자",
 ];
 
 /// The entry that a line starts, if it does.
@@ -111,7 +139,7 @@ pub(super) fn head(line: &str) -> Option<Head<'_>> {
     let at = line.find('@').filter(|&at| at < 400)?;
     let line = unbulleted(line);
     let label = line
-        .split_once(':')
+        .split_once([':', '：'])
         .filter(|(label, _)| label.len() < 60 && label.len() < at && !label.contains(['<', '@']));
     if let Some((label, rest)) = label {
         if !LABELS.contains(&folded(label).as_str()) {

@@ -196,6 +196,16 @@ fn after_entity<'a>(html: &'a str, text: &mut String) -> &'a str {
     }
 }
 
+/// The names of the letters from U+00C0 on.
+const LATIN: [&str; 64] = [
+    "Agrave", "Aacute", "Acirc", "Atilde", "Auml", "Aring", "AElig", "Ccedil", "Egrave", "Eacute", "Ecirc",
+    "Euml", "Igrave", "Iacute", "Icirc", "Iuml", "ETH", "Ntilde", "Ograve", "Oacute", "Ocirc", "Otilde",
+    "Ouml", "times", "Oslash", "Ugrave", "Uacute", "Ucirc", "Uuml", "Yacute", "THORN", "szlig", "agrave",
+    "aacute", "acirc", "atilde", "auml", "aring", "aelig", "ccedil", "egrave", "eacute", "ecirc", "euml",
+    "igrave", "iacute", "icirc", "iuml", "eth", "ntilde", "ograve", "oacute", "ocirc", "otilde", "ouml",
+    "divide", "oslash", "ugrave", "uacute", "ucirc", "uuml", "yacute", "thorn", "yuml",
+];
+
 fn entity(name: &str) -> Option<char> {
     Some(match name {
         "lt" => '<',
@@ -204,7 +214,19 @@ fn entity(name: &str) -> Option<char> {
         "quot" => '"',
         "apos" => '\'',
         "nbsp" => ' ',
+        "ndash" => '–',
+        "mdash" => '—',
+        "lsquo" => '‘',
+        "rsquo" => '’',
+        "ldquo" => '“',
+        "rdquo" => '”',
+        "bdquo" => '„',
+        "hellip" => '…',
+        "bull" => '•',
         _ => {
+            if let Some(at) = LATIN.iter().position(|known| *known == name) {
+                return char::from_u32(0xc0 + at as u32);
+            }
             let number = name.strip_prefix('#')?;
             let code = match number.strip_prefix(['x', 'X']) {
                 Some(hex) => u32::from_str_radix(hex, 16).ok()?,
@@ -233,8 +255,8 @@ mod tests {
 
     #[test]
     fn html_is_read_as_it_is_shown() {
-        let html = "<style>p {}</style><p>A &lt;a@x.example&gt;<br>B<b>C</b>&nbsp;&#228;&bogus;</p><a@y.example>\nx < y";
-        assert_eq!(shown(html), "\nA <a@x.example>\nBC ä&bogus;\n<a@y.example> x < y");
+        let html = "<style>p {}</style><p>A &lt;a@x.example&gt;<br>B<b>C</b>&nbsp;&#228;&uuml;&bogus;</p><a@y.example>\nx < y";
+        assert_eq!(shown(html), "\nA <a@x.example>\nBC äü&bogus;\n<a@y.example> x < y");
     }
 
     #[test]

@@ -40,6 +40,27 @@ pub(super) fn first(text: &str) -> Option<Found<'_>> {
     all(text).next()
 }
 
+/// The addresses that a text goes on with, as in a list: `, <b@x.example> and c@x.example`; and where each starts.
+pub(super) fn listed(text: &str) -> Vec<(usize, &str)> {
+    const MAX: usize = 100;
+    const AND: [&str; 8] = ["and ", "und ", "et ", "y ", "e ", "en ", "och ", "и "];
+    let mut found = Vec::new();
+    let mut at = 0;
+    while found.len() < MAX {
+        let rest = &text[at..];
+        let mark = rest.trim_start_matches([' ', '\t', '>', '"', '\'', ')']);
+        let gap = mark.trim_start_matches([',', ';', '&', ' ', '\t']);
+        let word = AND.iter().find_map(|and| gap.strip_prefix(and));
+        let apart = word.is_some() || mark.starts_with([',', ';', '&']);
+        let gap = word.unwrap_or(gap).trim_start_matches([' ', '<', '"', '\'']);
+        let Some(next) = first(gap).filter(|next| apart && next.start == 0) else { break };
+        at = text.len() - gap.len();
+        found.push((at, next.address));
+        at += next.end;
+    }
+    found
+}
+
 /// Whether a text is one address and nothing else.
 pub(super) fn is_address(text: &str) -> bool {
     first(text).is_some_and(|found| found.end - found.start == text.len())
@@ -79,7 +100,8 @@ fn local_start(before: &str) -> usize {
     let mut start = before.len();
     for (at, c) in before.char_indices().rev().take(MAX_LOCAL + 1) {
         let atext = c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c) || is_letter(c);
-        if !atext {
+        let glued = is_unspaced(c) && before[start..].starts_with(|next: char| next.is_ascii_alphanumeric());
+        if !atext || glued {
             break;
         }
         start = at;
@@ -95,6 +117,11 @@ fn is_letter(c: char) -> bool {
     !c.is_ascii() && c.is_alphanumeric()
 }
 
+/// A letter of a script that is written without spaces, or whose particles follow a Latin word without one.
+fn is_unspaced(c: char) -> bool {
+    c >= '\u{e00}' && c.is_alphanumeric()
+}
+
 /// The domain that a text starts with.
 fn domain(text: &str) -> Option<&str> {
     if let Some(literal) = text.strip_prefix('[') {
@@ -104,7 +131,14 @@ fn domain(text: &str) -> Option<&str> {
     }
     let inside =
         |&(_, c): &(usize, char)| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') || is_letter(c);
+    let mut last = ' ';
+    let glued = |&(_, c): &(usize, char)| {
+        let last = std::mem::replace(&mut last, c);
+        is_unspaced(c) && last.is_ascii_alphanumeric()
+    };
     let taken = text.char_indices().take(MAX_DOMAIN + 1).take_while(inside);
+    let mut glued = glued;
+    let taken = taken.take_while(|next| !glued(next));
     let length = taken.last().map_or(0, |(at, c)| at + c.len_utf8());
     let whole = &text[..length];
     let whole = whole.find("..").map_or(whole, |at| &whole[..at]).trim_end_matches(['.', '-', '_']);
@@ -186,6 +220,26 @@ mod tests {
             found("**a@x.example** (=?utf-8?B?eA==?=@x.example)"),
             ["a@x.example", "=?utf-8?B?eA==?=@x.example"]
         );
+    }
+
+    #[test]
+    fn words_of_other_scripts_are_no_part_of_an_address() {
+        assert_eq!(
+            found("메일이 a@x.example에 宛先a@x.exampleに 用户@例子.中国"),
+            ["a@x.example", "a@x.example", "用户@例子.中国"]
+        );
+    }
+
+    #[test]
+    fn a_list_goes_on_while_addresses_follow() {
+        let next = |text| listed(text).into_iter().map(|(_, address)| address).collect::<Vec<_>>();
+        assert_eq!(
+            next(", b@x.example; <c@x.example> and d@x.example."),
+            ["b@x.example", "c@x.example", "d@x.example"]
+        );
+        assert_eq!(next("> and \"b@x.example\" is gone, c@x.example"), ["b@x.example"]);
+        assert_eq!(next(" (b@x.example)"), [""; 0]);
+        assert_eq!(next(" b@x.example"), [""; 0]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::reply::{self, Reply, Status};
 use super::transcript::{Exchange, Transcript};
 use super::{Action, MAX_RECIPIENTS, Recipient};
 use crate::message::Message;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 /// Fields that list the recipients of a bounce.
@@ -149,6 +150,15 @@ impl<'n> Evidence<'n> {
             || (!self.from_list && subject())
     }
 
+    /// Whether guesses may be made: a subject alone, of somebody who is no program, is not enough.
+    fn allows_guesses(&self) -> bool {
+        let program = self.is_certain() || self.no_return || self.automatic || self.encloses;
+        program
+            || !self.transcript.is_empty()
+            || !self.notice.refusal().is_empty()
+            || !self.notice.original().is_empty()
+    }
+
     /// Whether it is a bounce although nobody knows whose.
     pub(super) fn is_anonymous_bounce(&self) -> bool {
         let program = self.from_daemon || self.no_return;
@@ -170,8 +180,7 @@ impl<'n> Evidence<'n> {
     /// The recipients.
     pub(super) fn recipients(&self) -> Vec<Recipient> {
         let mut recipients = if self.groups.is_empty() { self.without_fields() } else { self.with_fields() };
-        let mut seen = HashSet::new();
-        recipients.retain(|recipient| seen.insert(recipient.address.to_lowercase()));
+        once_each(&mut recipients);
         recipients
     }
 
@@ -241,7 +250,7 @@ impl<'n> Evidence<'n> {
         if !spoken.is_empty() {
             return self.mentioned(&spoken, "transcript");
         }
-        if !self.tells_of_failure() {
+        if !self.tells_of_failure() || !self.allows_guesses() {
             return Vec::new();
         }
         let party = |address: &str| self.parties.iter().any(|party| mailbox::same(party, address));
@@ -250,7 +259,8 @@ impl<'n> Evidence<'n> {
         };
         let mut guesses = [
             ("shape", others(self.notice.unannounced())),
-            ("sentence", others(self.notice.inline(Says::Perhaps)).into_iter().take(1).collect()),
+            ("sentence", others(self.notice.inline(&[Says::Perhaps])).into_iter().take(1).collect()),
+            ("sentence", others(self.notice.gone())),
             ("subject", others(self.in_subject())),
             ("addressee", others(self.notice.addressed().into_iter().collect())),
             ("lone", self.notice.lone(party).into_iter().collect()),
@@ -263,8 +273,8 @@ impl<'n> Evidence<'n> {
 
     /// The addresses in the sentences that say what happened.
     fn sentences(&self) -> Vec<Mention> {
-        let failed = self.notice.inline(Says::Failed);
-        if failed.is_empty() { self.notice.inline(Says::Delayed) } else { failed }
+        let failed = self.notice.inline(&[Says::Failed, Says::Object]);
+        if failed.is_empty() { self.notice.inline(&[Says::Delayed]) } else { failed }
     }
 
     /// The address that the subject names.
@@ -280,9 +290,10 @@ impl<'n> Evidence<'n> {
     }
 
     fn mentioned(&self, mentions: &[Mention], reader: &'static str) -> Vec<Recipient> {
-        let sole = mentions.len() == 1;
+        let sole = mentions.iter().filter(|mention| mention.alias_of.is_none()).count() == 1;
         let put = |mention: &Mention| {
-            let exchange = self.transcript.about(&mention.address, sole);
+            let about = |address| self.transcript.about(address, sole);
+            let exchange = about(&mention.address).or_else(|| about(mention.alias_of.as_deref()?));
             let recipient = self.put_together(None, Some(mention), exchange, sole);
             let original = mention.original.clone().filter(|from| !mailbox::same(from, &mention.address));
             Recipient { address: mention.address.clone(), original, reader, ..recipient }
@@ -324,7 +335,7 @@ impl<'n> Evidence<'n> {
         let status = Status::better(told, field.status.or(reply.status));
         let stage = exchange.map(|exchange| exchange.stage).filter(|stage| !stage.is_empty());
         Recipient {
-            action: group.and_then(|group| group.action).unwrap_or(self.action),
+            action: group.and_then(|group| group.action).or_else(|| mention?.action).unwrap_or(self.action),
             status: status.map(|status| status.to_string()),
             reply_code: field.code.or(reply.code),
             diagnostic: said.chars().take(MAX_DIAGNOSTIC).collect(),
@@ -340,6 +351,27 @@ impl<'n> Evidence<'n> {
             ..Recipient::default()
         }
     }
+}
+
+/// Keeps each recipient once: the first entry about it, or the first that has a reply in it.
+fn once_each(recipients: &mut Vec<Recipient>) {
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut kept: Vec<Recipient> = Vec::new();
+    for recipient in recipients.drain(..) {
+        match places.entry(recipient.address.to_lowercase()) {
+            Entry::Vacant(place) => {
+                place.insert(kept.len());
+                kept.push(recipient);
+            }
+            Entry::Occupied(place) => {
+                let known = &mut kept[*place.get()];
+                if known.reply_code.is_none() && known.status.is_none() && recipient.reply_code.is_some() {
+                    *known = recipient;
+                }
+            }
+        }
+    }
+    *recipients = kept;
 }
 
 /// What is said before a reply, and the reply: the server that reports has put its own words around it.
@@ -388,10 +420,9 @@ impl<'m> Mentions<'m> {
 fn is_from_daemon(message: &Message<'_>) -> bool {
     let Some(from) = message.header("From") else { return false };
     let from = folded(&from);
-    let local = mailbox::first(&from).map_or(from.as_str(), |found| found.address);
-    let local = local.trim_start_matches(['<', '"']);
-    from.is_empty()
-        || from == "<>"
-        || DAEMONS.iter().any(|start| local.starts_with(start))
+    // People have an address.
+    let Some(found) = mailbox::first(&from) else { return true };
+    let local = found.address.trim_start_matches(['<', '"']);
+    DAEMONS.iter().any(|start| local.starts_with(start))
         || DAEMON_NAMES.iter().any(|name| from.contains(name))
 }

@@ -17,6 +17,7 @@ mod original;
 mod outline;
 mod phrases;
 mod reply;
+mod sentences;
 mod transcript;
 
 pub use feedback::Feedback;

@@ -5,21 +5,24 @@
 //!
 //! Not here: sessions that are quoted (`transcript.rs`). Invariant: every line is looked at a bounded number of times.
 
-use super::entry::{Enclosure, Ending, Head, Shape, head, made_from, without_aside};
-use super::fold::{Folded, folded};
+use super::entry::{Enclosure, Ending, Shape, alias_entry, head, made_from, without_aside};
+use super::fold::Folded;
 use super::lines::Line;
 use super::mailbox;
 use super::phrases::{self, Hit, Says};
 use super::reply::{Reply, tidy};
 use super::{Action, MAX_RECIPIENTS};
 use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// A reason is read up to this many lines and bytes.
 const MAX_REASON_LINES: usize = 60;
 const MAX_REASON: usize = 4 * 1024;
+/// A reply that stands under an address once more is looked for in as many lines.
+const MAX_FURTHER: usize = 20;
 /// Phrases whose sentence is searched for an address, at most.
-const MAX_SENTENCES: usize = 200;
+pub(super) const MAX_SENTENCES: usize = 200;
 
 /// An address that a notice names, and what is said about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,14 +31,28 @@ pub(super) struct Mention {
     pub(super) address: String,
     /// The address it was made from.
     pub(super) original: Option<String>,
+    /// The entry that it is the alias of, if both are listed.
+    pub(super) alias_of: Option<String>,
     /// What was said, from the reply on if there is one.
     pub(super) text: String,
     /// The command that was answered.
     pub(super) stage: &'static str,
+    /// What became of the message for this recipient, where its entry says so.
+    pub(super) action: Option<Action>,
     /// What stands about it, for the name of the server that answered.
     pub(super) context: String,
     /// Where it stands.
     pub(super) line: u32,
+}
+
+/// Where an entry of a list starts.
+struct Start<'a> {
+    at: usize,
+    address: &'a str,
+    /// What follows it on its line.
+    rest: &'a str,
+    /// Whether it is the alias of the entry before.
+    alias: bool,
 }
 
 /// A notice, read.
@@ -45,15 +62,18 @@ pub(super) struct Notice<'a> {
     pub(super) lines: Vec<Line<'a>>,
     /// How many of the lines are the notice.
     pub(super) end: usize,
-    folded: Folded,
-    hits: Vec<Hit>,
+    /// The lines as they are compared with the phrases.
+    pub(super) folded: Folded,
+    /// The phrases in the notice itself.
+    pub(super) hits: Vec<Hit>,
     whole: OnceCell<String>,
     refusal: OnceCell<String>,
 }
 
 impl<'a> Notice<'a> {
     /// Reads lines; finds where the original message begins.
-    pub(super) fn read(lines: Vec<Line<'a>>) -> Notice<'a> {
+    pub(super) fn read(mut lines: Vec<Line<'a>>) -> Notice<'a> {
+        unquote(&mut lines);
         let mut folded = Folded::default();
         for line in &lines {
             folded.push(line.text);
@@ -77,14 +97,12 @@ impl<'a> Notice<'a> {
 
     /// What it says became of the message.
     pub(super) fn action(&self) -> Option<Action> {
-        [
-            (Says::Delayed, Action::Delayed),
-            (Says::Failed, Action::Failed),
-            (Says::Delivered, Action::Delivered),
-        ]
-        .into_iter()
-        .chain([(Says::Relayed, Action::Relayed)])
-        .find_map(|(says, action)| self.says(says).then_some(action))
+        action(&self.hits)
+    }
+
+    /// What some lines say became of it.
+    fn action_in(&self, lines: Range<usize>) -> Option<Action> {
+        action(self.hits_in(lines))
     }
 
     /// The lines of the notice itself.
@@ -126,57 +144,121 @@ impl<'a> Notice<'a> {
         self.entries(0, false)
     }
 
-    /// Entries from a line on. All have the shape of the first, and none is indented more.
+    /// Entries from a line on. All have the shape of the first, and none is indented more. Those after the beginning of a
+    /// transcript count only if there are none before it.
     fn entries(&self, from: usize, announced: bool) -> Vec<Mention> {
         let transcript =
             self.hits.iter().find(|hit| hit.says == Says::Transcript && self.folded.line(hit.start) >= from);
         let stop = transcript.map_or(self.end, |hit| self.folded.line(hit.start));
-        let mut starts: Vec<(usize, Head<'_>)> = Vec::new();
+        let mut starts: Vec<Start<'_>> = Vec::new();
         let mut shape: Option<(Shape, usize)> = None;
-        let mut orphans = Vec::new();
+        let mut orphan = None;
         for (at, line) in self.lines[..self.end].iter().enumerate().skip(from) {
-            if at >= stop && (!starts.is_empty() || !announced) || starts.len() >= MAX_RECIPIENTS {
+            let late = at >= stop && (!announced || starts.first().is_some_and(|first| first.at < stop));
+            if late || starts.len() >= MAX_RECIPIENTS {
                 break;
             }
             let fresh = at == from
                 || self.lines[at - 1].is_blank()
-                || starts.last().is_some_and(|(last, _)| *last + 1 == at);
+                || starts.last().is_some_and(|last| last.at + 1 == at);
             let Some(head) = head(line.trimmed()) else {
-                if starts.is_empty() && orphans.is_empty() {
-                    orphans.extend(made_from(line.text).map(|address| (at, address)));
+                let alias = made_from(line.text);
+                match starts.last() {
+                    None => orphan = orphan.or(alias.map(|address| (at, address))),
+                    Some(Start { at: last, .. }) => {
+                        let alias = alias_entry(line.trimmed()).filter(|_| at <= last + 2);
+                        starts.extend(alias.map(|address| Start { at, address, rest: "", alias: true }));
+                    }
                 }
                 continue;
             };
+            let others = mailbox::listed(head.rest);
+            let several = others.last().is_some_and(|(start, last)| {
+                head.rest[start + last.len()..].trim_matches(['>', ' ', ',', '.', '"']).is_empty()
+            });
             let fits = match shape {
                 Some((shape, indent)) => head.shape == shape && line.indent() <= indent,
                 None => {
-                    head.shape.ending != Ending::Text || (fresh && announced) || self.after_introduction(at)
+                    head.shape.ending != Ending::Text
+                        || several
+                        || (fresh && announced)
+                        || self.after_introduction(at)
                 }
             };
             let weak =
                 !announced && (head.shape.ending == Ending::Text || head.shape.enclosure == Enclosure::Named);
             if fits && !weak && !self.is_contact(at) {
                 shape.get_or_insert((head.shape, line.indent()));
-                starts.push((at, head));
+                starts.push(Start {
+                    at,
+                    address: head.address,
+                    rest: if several { "" } else { head.rest },
+                    alias: false,
+                });
+                let others = others.into_iter().filter(|_| several);
+                starts.extend(others.map(|(_, address)| Start { at, address, rest: "", alias: false }));
             }
         }
-        if let (true, Some((at, address))) = (starts.is_empty(), orphans.first()) {
+        if let (true, Some((at, address))) = (starts.is_empty(), &orphan) {
             return vec![self.mention(address, *at, "", self.end)];
         }
-        let ends: Vec<usize> = starts.iter().skip(1).map(|(at, _)| *at).chain([self.end]).collect();
+        self.told(&starts, stop)
+    }
+
+    /// What is said about each entry of a list.
+    fn told(&self, starts: &[Start<'_>], stop: usize) -> Vec<Mention> {
         let many = starts.len() > 1;
-        starts
-            .iter()
-            .zip(ends)
-            .map(|((at, head), end)| {
-                self.mention(
-                    head.address,
-                    *at,
-                    head.rest,
-                    if many && *at < stop { end.min(stop.max(at + 1)) } else { end },
-                )
-            })
-            .collect()
+        let (mut place, mut end) = (self.end, self.end);
+        let mut mentions: Vec<Mention> = Vec::new();
+        for start in starts.iter().rev() {
+            if start.at != place {
+                (place, end) = (start.at, place);
+            }
+            let end = if many && start.at < stop { end.min(stop.max(start.at + 1)) } else { end };
+            mentions.push(self.mention(start.address, start.at, start.rest, end));
+        }
+        mentions.reverse();
+        self.look_further(&mut mentions, stop);
+        for at in (1..starts.len()).filter(|at| starts[*at].alias) {
+            mentions[at].alias_of = Some(mentions[at - 1].address.clone());
+            if !mentions[at - 1].text.is_empty() {
+                mentions[at].text = mentions[at - 1].text.clone();
+            }
+        }
+        // Entries say what became of the message only if they do so each for itself.
+        if !mentions.iter().any(|mention| mention.action == Some(Action::Delayed)) {
+            mentions.iter_mut().for_each(|mention| mention.action = None);
+        }
+        // A list of addresses, and what is said about all of them after it.
+        if let Some((last, others)) = mentions.split_last_mut()
+            && others.iter().all(|mention| mention.text.is_empty())
+        {
+            others.iter_mut().for_each(|mention| mention.text.clone_from(&last.text));
+        }
+        mentions
+    }
+
+    /// Reads on after the list, where what was said between two servers stands under the address once more.
+    fn look_further(&self, mentions: &mut [Mention], stop: usize) {
+        let silent = |mention: &Mention| Reply::find(&mention.text).code.is_none();
+        let mut wanted: HashMap<String, usize> = HashMap::new();
+        for (number, mention) in mentions.iter().enumerate().filter(|(_, mention)| silent(mention)) {
+            wanted.insert(mention.address.to_lowercase(), number);
+        }
+        for at in stop..self.end {
+            if wanted.is_empty() {
+                return;
+            }
+            let head = head(self.lines[at].trimmed()).filter(|head| head.shape.ending != Ending::Text);
+            let number = head.as_ref().and_then(|head| wanted.remove(&head.address.to_lowercase()));
+            if let (Some(head), Some(number)) = (head, number) {
+                let more = self.mention(head.address, at, head.rest, self.end.min(at + MAX_FURTHER));
+                if !silent(&more) {
+                    mentions[number].text = more.text;
+                    mentions[number].stage = more.stage;
+                }
+            }
+        }
     }
 
     /// The phrases that start in some lines.
@@ -190,83 +272,22 @@ impl<'a> Notice<'a> {
     }
 
     /// Whether the line speaks of somebody to ask.
-    fn is_contact(&self, at: usize) -> bool {
-        self.hits_in(at..at + 1).iter().any(|hit| hit.says == Says::Contact)
+    pub(super) fn is_contact(&self, at: usize) -> bool {
+        let text = &self.folded.text;
+        let linked = |hit: &Hit| text[..hit.start].ends_with('<') && text[hit.start..].starts_with("mailto:");
+        let mut hits = self.hits_in(at..at + 1).iter();
+        hits.any(|hit| hit.says.is_contact() && !linked(hit))
     }
 
-    /// Addresses in the sentence of a phrase: `undeliverable to a@x.example`.
-    pub(super) fn inline(&self, says: Says) -> Vec<Mention> {
-        let mut found: Vec<(usize, String)> = Vec::new();
-        let asked = self.hits.iter().enumerate().filter(|(_, hit)| hit.says == says);
-        for (number, hit) in asked.take(MAX_SENTENCES) {
-            let reach = if says == Says::Perhaps { 4 } else { 80 };
-            let from = hit.end;
-            let mut to = (from + reach + 300).min(self.folded.start(self.end));
-            while !self.folded.text.is_char_boundary(to) {
-                to -= 1;
-            }
-            let after = &self.folded.text[from..to];
-            let Some(next) = mailbox::first(after).filter(|next| next.start <= reach) else { continue };
-            let between = &after[..next.start];
-            let asks = self.hits[number..]
-                .iter()
-                .take(8)
-                .any(|hit| hit.says == Says::Contact && hit.start < from + next.start);
-            if between.contains(". ") || asks {
-                continue;
-            }
-            let at = self.folded.line(from + next.start);
-            let as_written =
-                mailbox::all(self.lines[at].text).find(|written| folded(written.address) == next.address);
-            if let Some(written) =
-                as_written.filter(|written| !found.iter().any(|(_, known)| known == written.address))
-            {
-                found.push((at, written.address.to_owned()));
-            }
-        }
-        let ends: Vec<usize> = found.iter().skip(1).map(|(at, _)| *at).chain([self.end]).collect();
-        let rest =
-            |at: usize, address: &str| self.lines[at].text.split_once(address).map_or("", |(_, rest)| rest);
-        let mention = |(at, address): &(usize, String), end: usize| {
-            let mention = self.mention(address, *at, rest(*at, address), end);
-            if Reply::find(&mention.text).is_some() {
-                return mention;
-            }
-            // Without a reply, the sentence is what was said.
-            let sentence = self.lines[*at].trimmed();
-            let after = self.reason(*at, "", end).0;
-            Mention { text: tidy(&format!("{sentence} {after}")), ..mention }
-        };
-        found.iter().zip(ends).map(|(found, end)| mention(found, end)).collect()
+    /// Whether the line speaks of nothing else.
+    fn is_closing(&self, at: usize) -> bool {
+        self.is_contact(at)
+            && self.hits_in(at..at + 1).iter().any(|hit| hit.says == Says::Contact)
+            && !Reply::find(self.lines[at].text).is_some()
     }
 
-    /// The only address there is, apart from those to ask for help.
-    pub(super) fn lone(&self, is_party: impl Fn(&str) -> bool) -> Option<Mention> {
-        let mut lone: Option<(usize, &str)> = None;
-        for (at, line) in self.own().iter().enumerate().take(MAX_SENTENCES) {
-            let asks = line.text.contains('@') && self.is_contact(at);
-            for found in mailbox::all(line.text).filter(|found| !asks && !is_party(found.address)) {
-                match lone {
-                    Some((_, known)) if !mailbox::same(known, found.address) => return None,
-                    _ => lone = lone.or(Some((at, found.address))),
-                }
-            }
-        }
-        let (at, address) = lone?;
-        let text = if self.refusal().is_empty() { self.whole() } else { self.refusal() };
-        Some(Mention { text: text.to_owned(), ..self.mention(address, at, "", at + 1) })
-    }
-
-    /// The address after `To:`, where the notice repeats the header of the message.
-    pub(super) fn addressed(&self) -> Option<Mention> {
-        let to =
-            |line: &&Line<'_>| line.trimmed().get(..3).is_some_and(|label| label.eq_ignore_ascii_case("to:"));
-        let at = self.lines.iter().take(self.end + 20).position(|line| to(&line))?;
-        let address = mailbox::first(self.lines[at].text)?.address;
-        Some(Mention { text: self.whole().to_owned(), ..self.mention(address, at, "", at + 1) })
-    }
-
-    fn mention(&self, address: &str, at: usize, rest: &str, end: usize) -> Mention {
+    /// What is said about an address on a line, up to `end`; `rest` is what follows it on that line.
+    pub(super) fn mention(&self, address: &str, at: usize, rest: &str, end: usize) -> Mention {
         let (text, last) = self.reason(at, rest, end);
         let context = self.context(at, end.min(at + MAX_REASON_LINES));
         let stage = self.hits_in(at..(last + 1).min(end)).iter().find_map(|hit| match hit.says {
@@ -276,8 +297,10 @@ impl<'a> Notice<'a> {
         Mention {
             address: address.to_owned(),
             original: made_from(&context),
+            alias_of: None,
             text,
             stage: stage.unwrap_or_default(),
+            action: self.action_in(at..at + 1),
             context,
             line: self.lines[at].number,
         }
@@ -298,7 +321,7 @@ impl<'a> Notice<'a> {
 
     /// The reason of an entry: its first paragraph, and those after it up to the one with a reply in it. The reply,
     /// if there is one, begins it. Also the last line of it.
-    fn reason(&self, at: usize, rest: &str, end: usize) -> (String, usize) {
+    pub(super) fn reason(&self, at: usize, rest: &str, end: usize) -> (String, usize) {
         let mut text =
             without_aside(rest.trim_start_matches([':', ' ', '\t', ';', ',', '>', '.', ')'])).to_owned();
         let mut last = at;
@@ -313,7 +336,7 @@ impl<'a> Notice<'a> {
                 }
                 continue;
             }
-            if text.is_empty() && self.is_contact(index) && !Reply::find(line.text).is_some() {
+            if if text.is_empty() { self.is_closing(index) } else { is_epilogue(line.trimmed()) } {
                 break;
             }
             last = index;
@@ -371,6 +394,34 @@ impl<'a> Notice<'a> {
     }
 }
 
+/// Takes the marks of a quotation away, where most of the lines have them.
+fn unquote(lines: &mut [Line<'_>]) {
+    fn inner<'a>(line: &Line<'a>) -> Option<&'a str> {
+        let inner = line.text.strip_prefix('>')?;
+        (!inner.starts_with('>')).then(|| inner.strip_prefix(' ').unwrap_or(inner))
+    }
+    let marked = lines.iter().filter(|line| inner(line).is_some()).count();
+    let filled = lines.iter().filter(|line| !line.is_blank()).count();
+    if 2 * marked > filled {
+        for line in lines {
+            line.text = inner(line).unwrap_or(line.text);
+        }
+    }
+}
+
+/// Whether a line is what a mail server adds after a reply.
+fn is_epilogue(line: &str) -> bool {
+    const EPILOGUES: [&str; 6] = [
+        "Giving up on ",
+        "Remote system:",
+        "Please reply to ",
+        "Please contact ",
+        "Reporting-MTA:",
+        "Original message ",
+    ];
+    EPILOGUES.iter().any(|start| line.starts_with(start))
+}
+
 /// A reply without the end of the parentheses or quotes that it was quoted in.
 fn unwrapped<'t>(before: &str, said: &'t str) -> &'t str {
     let quote = before.chars().last().filter(|c| matches!(c, '\'' | '"'));
@@ -378,6 +429,18 @@ fn unwrapped<'t>(before: &str, said: &'t str) -> &'t str {
     let count = |c: char| said.matches(c).count();
     let open = before.contains('(') && count(')') > count('(');
     if open { said.strip_suffix(')').unwrap_or(said) } else { said }
+}
+
+/// What some phrases say became of the message. A delay is told in the words of a failure.
+fn action(hits: &[Hit]) -> Option<Action> {
+    const WORDS: [(Says, Action); 4] = [
+        (Says::Delayed, Action::Delayed),
+        (Says::Failed, Action::Failed),
+        (Says::Delivered, Action::Delivered),
+        (Says::Relayed, Action::Relayed),
+    ];
+    let said = |says: Says| hits.iter().any(|hit| hit.says == says);
+    WORDS.into_iter().find_map(|(says, action)| said(says).then_some(action))
 }
 
 /// The hits that start in some lines.
@@ -469,11 +532,11 @@ mod tests {
         ] {
             let text = Text::plain(text, 1);
             let notice = Notice::read(text.lines());
-            assert_eq!(notice.inline(Says::Failed).len(), 1);
-            assert!(mailbox::same(&notice.inline(Says::Failed)[0].address, "a@x.example"));
+            assert_eq!(notice.inline(&[Says::Failed]).len(), 1);
+            assert!(mailbox::same(&notice.inline(&[Says::Failed])[0].address, "a@x.example"));
         }
         let text = Text::plain("It could not be delivered. Please contact help@x.example", 1);
-        assert_eq!(Notice::read(text.lines()).inline(Says::Failed), []);
+        assert_eq!(Notice::read(text.lines()).inline(&[Says::Failed]), []);
     }
 
     #[test]

@@ -20,10 +20,23 @@ pub(super) enum Says {
     Transcript,
     /// The message that is reported on follows.
     Original,
+    /// The address right after it is what was refused.
+    Object,
+    /// The address right before it is gone.
+    Gone,
     /// An address to ask for help follows.
     Contact,
+    /// The address of the sender follows.
+    Sender,
     /// The command that was answered.
     Stage(&'static str),
+}
+
+impl Says {
+    /// Whether an address follows that is not the subject of the notice.
+    pub(super) fn is_contact(self) -> bool {
+        matches!(self, Says::Contact | Says::Sender)
+    }
 }
 
 /// A place where a phrase stands.
@@ -41,17 +54,20 @@ pub(super) struct Hit {
 static TEXT: &str = include_str!("phrases.txt");
 
 /// What the sections of the file mean, in their order.
-const SECTIONS: [Says; 15] = [
+const SECTIONS: [Says; 18] = [
     Says::Failed,
     Says::Failed,
     Says::Failed,
     Says::Perhaps,
+    Says::Object,
+    Says::Gone,
     Says::Delayed,
     Says::Delivered,
     Says::Relayed,
     Says::Transcript,
     Says::Original,
     Says::Contact,
+    Says::Sender,
     Says::Stage("DATA"),
     Says::Stage("RCPT"),
     Says::Stage("MAIL"),
@@ -123,7 +139,7 @@ const fn bucket(bytes: &[u8], at: usize) -> usize {
     (a.wrapping_mul(61) ^ b.wrapping_mul(509) ^ c.wrapping_mul(1021) ^ d.wrapping_mul(2039)) % BUCKETS
 }
 
-/// Every phrase in a folded text, in order; where several start at one place, the longest.
+/// Every phrase in a folded text, in order; of those that overlap so that one is part of the other, the longer.
 pub(super) fn find(folded: &str) -> Vec<Hit> {
     let bytes = folded.as_bytes();
     let mut hits: Vec<Hit> = Vec::new();
@@ -147,7 +163,8 @@ pub(super) fn find(folded: &str) -> Vec<Hit> {
             }
             number = INDEX.before[usize::from(number) - 1];
         }
-        hits.extend(longest);
+        let part = |longest: &Hit| hits.last().is_some_and(|last| longest.end <= last.end);
+        hits.extend(longest.filter(|longest| !part(longest)));
     }
     hits
 }

@@ -40,7 +40,8 @@ impl Status {
     fn rank(self) -> u8 {
         match (self.class, self.subject, self.detail) {
             (2, _, _) | (_, 0, _) => 0,
-            (4, 4, 7) | (_, _, 0) => 1,
+            // Time is up, a subject alone, and what Exchange wraps around the answer of another server.
+            (4, 4, 7) | (_, _, 0 | 350) => 1,
             _ => 2,
         }
     }
@@ -190,7 +191,12 @@ fn expected(before: &[u8]) -> bool {
         b"answered",
         b"code is",
     ];
+    // The colon and the brackets of East Asia.
+    const WIDE: [&str; 4] = ["：", "（", "「", "【"];
     let trimmed = before.trim_ascii_end();
+    if WIDE.iter().any(|mark| trimmed.ends_with(mark.as_bytes())) {
+        return true;
+    }
     match trimmed.last() {
         None | Some(b':' | b'<' | b'(' | b'[' | b'\'' | b'"' | b'>' | b';' | b'|' | b'*' | b'-' | b',') => {
             true
@@ -324,6 +330,8 @@ mod tests {
             ("(#4.4.1)", "- 4.4.1"),
             ("responded with failure: 552 full", "552 -"),
             ("Error 550: no", "550 -"),
+            ("失败原因：550 no", "550 -"),
+            ("550 5.7.350 Remote server returned -> 554 5.7.1 spam", "554 5.7.1"),
             ("550", "550 -"),
         ] {
             assert_eq!(read(text), want, "{text}");
