@@ -349,3 +349,33 @@ fn the_log_of_sqlite_does_not_grow_for_ever() {
     let log = std::fs::metadata(place.0.join("carom.db-wal")).unwrap().len();
     assert!(log < 300_000, "{log} bytes");
 }
+
+#[test]
+fn what_is_parked_stays_until_somebody_cares_or_months_have_passed() {
+    let place = Place::new();
+    let store = place.open();
+    let now_ms = clock::now_ms();
+    let steps =
+        vec![step(None, 0), step(Some((0, Outcome::Failed)), 0), step(Some((0, Outcome::Succeeded)), 0)];
+    promise(&store, "key", steps, now_ms).unwrap();
+    settle(&store, "key", 0, StepResult::Parked);
+    assert_eq!(states(&place, "key"), ["parked", "pending", "skipped"], "for what hangs on it, it failed");
+    settle(&store, "key", 1, StepResult::Succeeded);
+    store.forget(&["key".into()]).unwrap();
+    store.purge(now_ms + 80 * 86_400_000).unwrap();
+    let owed = store.outbox().unwrap();
+    assert!(owed.len() == 1 && owed[0].state == "parked" && owed[0].id == "key/0", "{owed:?}");
+    assert!(store.claim_due(i64::MAX - LEASE, LEASE, 9).unwrap().is_empty(), "nobody does it by himself");
+    let steps = [("key".to_owned(), 0)];
+    assert_eq!(store.retry(&steps, now_ms).unwrap(), 1);
+    assert_eq!(store.claim("key", now_ms, LEASE).unwrap(), [0]);
+    assert_eq!(
+        (store.retry(&steps, now_ms).unwrap(), store.give_up(&steps, now_ms).unwrap()),
+        (0, 0),
+        "under way"
+    );
+    settle(&store, "key", 0, StepResult::Parked);
+    store.purge(now_ms + 91 * 86_400_000).unwrap();
+    assert!(store.outbox().unwrap().is_empty());
+    assert_eq!(states(&place, "key")[0], "failed");
+}

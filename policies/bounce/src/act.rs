@@ -5,8 +5,8 @@
 
 use crate::classify::{Class, Severity};
 use carom_policy::actions::{self, Notification, Outcome, SoftBounce, Suppression};
-use carom_policy::reports::{self, Fate, Recipient, ReportKind};
 use carom_policy::facts::Verdict;
+use carom_policy::reports::{self, Fate, Recipient, ReportKind};
 use carom_policy::{after, facts, now};
 use serde_json::{Map, Value};
 
@@ -126,7 +126,8 @@ fn proven<'a>(recipient: &'a Recipient, acting: &Acting) -> Option<&'a String> {
     let names = || recipient.original.iter().chain([&recipient.address]);
     let signed = names().find(|address| reports::is_signed_for(address));
     // What a forwarder rewrote is only said by the address itself, also when our own server repeats it.
-    let own = || reports::is_from_own_server().then(|| names().find(|_| !is_rewritten(recipient)).unwrap_or(&recipient.address));
+    let literal = || names().find(|_| !is_rewritten(recipient)).unwrap_or(&recipient.address);
+    let own = || reports::is_from_own_server().then(literal);
     let likely = || names().find(|address| reports::was_sent_to(address) || is_told_by_its_host(address));
     signed.or_else(own).or_else(|| (acting.trust == Trust::Preferred).then(likely).flatten())
 }
