@@ -9,6 +9,7 @@ mod guests;
 mod guide;
 mod hostile;
 mod logs;
+mod tailing;
 mod pipe;
 mod policy;
 mod postfix;
