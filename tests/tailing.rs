@@ -58,6 +58,15 @@ fn write(log: &PathBuf, how: Rotation, stop: &AtomicBool, written: &AtomicU32) -
     n
 }
 
+/// Stops the writer, also when a tick fails.
+struct Ended<'a>(&'a AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Runs `ticks` while a log grows and rotates, and one tick when it is quiet; then each message is there once.
 fn while_it_grows(how: Rotation, ticks: impl Fn(&Sandbox, &AtomicU32)) {
     let sandbox = sandbox();
@@ -66,8 +75,9 @@ fn while_it_grows(how: Rotation, ticks: impl Fn(&Sandbox, &AtomicU32)) {
     let (stop, written) = (AtomicBool::new(false), AtomicU32::new(0));
     let many = std::thread::scope(|scope| {
         let writer = scope.spawn(|| write(&log, how, &stop, &written));
+        let ended = Ended(&stop);
         ticks(&sandbox, &written);
-        stop.store(true, Ordering::Relaxed);
+        drop(ended);
         writer.join().unwrap()
     });
     // A file that was renamed while it was read is gone on with by the tick after that.

@@ -85,13 +85,13 @@ fn deliveries_that_want_the_same_row_each_have_one_and_keep_it() {
     let low = 0x1234_5678;
     let wanted = [
         delivery(low, START, "4Xn0y83s5Zz1a", "a@x.example"),
-        delivery(0xabcd << 32 | low, START + 999, "4Xn0y83s5Zz1b", "b@x.example"),
-        delivery(0xabcd << 32 | low, START, "4Xn0y83s5Zz1c", "c@x.example"),
+        delivery((0xabcd << 32) | low, START + 999, "4Xn0y83s5Zz1b", "b@x.example"),
+        delivery((0xabcd << 32) | low, START, "4Xn0y83s5Zz1c", "c@x.example"),
         // Without a queue id, as PowerMTA has them, the recipient tells.
-        delivery(0xabcd << 32 | low, START, "", "d@x.example"),
-        delivery(0xabcd << 32 | low, START, "", "e@x.example"),
+        delivery((0xabcd << 32) | low, START, "", "d@x.example"),
+        delivery((0xabcd << 32) | low, START, "", "e@x.example"),
         // The row that the second has got.
-        delivery(0xabcd << 32 | low + 1, START, "4Xn0y83s5Zz1d", "f@x.example"),
+        delivery((0xabcd << 32) | (low + 1), START, "4Xn0y83s5Zz1d", "f@x.example"),
     ];
     let rows = put(&index, &wanted);
     assert_eq!(rows.iter().map(|row| row - rows[0]).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
