@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// A sandbox with a log at `mail.log`.
-fn sandbox() -> Sandbox {
+pub(crate) fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     let path = sandbox.path("mail.log");
     sandbox
@@ -40,11 +40,11 @@ fn message(n: u32, status: &str, dsn: &str, reply: &str) -> String {
     text
 }
 
-fn sent(n: u32) -> String {
+pub(crate) fn sent(n: u32) -> String {
     message(n, "sent", "2.0.0", "250 2.0.0 Ok: queued as 4Xn0y0000")
 }
 
-fn bounced(n: u32) -> String {
+pub(crate) fn bounced(n: u32) -> String {
     let reply = format!(
         "host mx.dest.example[192.0.2.9] said: 550 5.1.1 <user{n}@dest.example>: Recipient address rejected: User unknown \
          in virtual mailbox table (in reply to RCPT TO command)"
@@ -52,19 +52,19 @@ fn bounced(n: u32) -> String {
     message(n, "bounced", "5.1.1", &reply)
 }
 
-fn append(path: &PathBuf, text: &str) {
+pub(crate) fn append(path: &PathBuf, text: &str) {
     File::options().create(true).append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
 }
 
 #[track_caller]
-fn tick(sandbox: &Sandbox) -> Value {
+pub(crate) fn tick(sandbox: &Sandbox) -> Value {
     let ran = sandbox.run(&["cron", "--json"], b"");
     assert!(ran.code == 0 && ran.stderr.is_empty(), "{ran:?}");
     serde_json::from_str(&ran.stdout).unwrap()
 }
 
 #[track_caller]
-fn deliveries(sandbox: &Sandbox, filters: &[&str]) -> Vec<Value> {
+pub(crate) fn deliveries(sandbox: &Sandbox, filters: &[&str]) -> Vec<Value> {
     let ran = sandbox.run(&[&["deliveries", "--json"], filters].concat(), b"");
     assert!(ran.code == 0 && ran.stderr.is_empty(), "{ran:?}");
     ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -83,7 +83,7 @@ fn recipients(sandbox: &Sandbox, filters: &[&str]) -> Vec<String> {
 
 /// Every message from 1 to `many` is there once, with one attempt.
 #[track_caller]
-fn each_once(sandbox: &Sandbox, many: u32) {
+pub(crate) fn each_once(sandbox: &Sandbox, many: u32) {
     assert_eq!(deliveries(sandbox, &[]).len(), many as usize);
     let mut wanted: Vec<String> = (1..=many).map(|n| format!("user{n}@dest.example")).collect();
     wanted.sort();

@@ -23,6 +23,8 @@ use std::sync::Arc;
 const KNOWN: usize = 20_000;
 /// Texts that are asked for together.
 const TOGETHER: usize = 2_000;
+/// Texts in one call of the policy.
+const AT_ONCE: usize = 250;
 /// Texts whose meaning is kept in the index.
 const KEPT: i64 = 200_000;
 
@@ -144,14 +146,17 @@ impl Reasons {
             }
         }
         let (keys, failures): (Vec<u64>, Vec<DeliveryFailure>) = texts.into_iter().unzip();
-        match policy.classify(facts, &failures) {
-            Ok(classes) => {
-                for (key, class) in keys.into_iter().zip(classes) {
-                    batch.learn(key, &class)?;
-                    known.insert(key, Rc::new(class));
+        // A call has a deadline, which a busy machine would not keep for thousands.
+        for (keys, failures) in keys.chunks(AT_ONCE).zip(failures.chunks(AT_ONCE)) {
+            match policy.classify(facts, failures) {
+                Ok(classes) => {
+                    for (key, class) in keys.iter().zip(classes) {
+                        batch.learn(*key, &class)?;
+                        known.insert(*key, Rc::new(class));
+                    }
                 }
+                Err(failure) => self.silent = Some(failure.to_string()),
             }
-            Err(failure) => self.silent = Some(failure.to_string()),
         }
         for (row, key) in rows {
             if let Some(class) = known.get(&key) {

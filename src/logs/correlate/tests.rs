@@ -414,3 +414,48 @@ fn every_line_is_accounted_for() {
     assert_eq!(correlator.take_lines(), want);
     assert_eq!(want.total(), 7);
 }
+
+#[test]
+fn a_message_in_the_memory_of_another_has_nothing_of_it() {
+    let mut correlator = correlator(State::default());
+    let mut story = Story::default();
+    let line = |at: u32, text: &str| format!("Jan  1 10:{:02}:{:02} mx {text}\n", at / 60, at % 60);
+    let full = [
+        "postfix/smtpd[1]: 4Xn0y83s5Zz1f: client=app.example[192.0.2.7]",
+        "postfix/cleanup[2]: 4Xn0y83s5Zz1f: message-id=<98494.1.7@shop>",
+        "postfix/qmgr[3]: 4Xn0y83s5Zz1f: from=<a@shop.example>, size=100, nrcpt=2 (queue active)",
+        "postfix/local[4]: 4Xn0y83s5Zz1f: to=<x@d.example>, orig_to=<alias@d.example>, relay=local, delay=1, delays=1/0/0/0, \
+         dsn=5.1.1, status=bounced (unknown user)",
+        "postfix/bounce[5]: 4Xn0y83s5Zz1f: sender non-delivery notification: 4Xn0y83s5Zz2g",
+        "postfix/qmgr[3]: 4Xn0y83s5Zz1f: removed",
+    ];
+    let full: String = full.iter().map(|text| line(0, text)).collect();
+    correlator.read(full.as_bytes(), &mut ());
+    correlator.drain(&mut (), |delivery| story.hear(delivery));
+    for n in 0..3 {
+        // Later than what is over is kept, and drained, so that its memory is free.
+        correlator
+            .read(line(60 + n, "postfix/smtpd[1]: connect from app.example[192.0.2.7]").as_bytes(), &mut ());
+        correlator.drain(&mut (), |delivery| story.hear(delivery));
+        let bare = "to=<>, relay=none, delay=1, delays=1/0/0/0, dsn=4.4.1, status=deferred (later)";
+        let bare = line(61 + n, &format!("postfix/smtp[4]: 4Xn0y83s6Zz{n}f: {bare}"));
+        correlator.read(bare.as_bytes(), &mut ());
+        let mut told = Vec::new();
+        correlator.drain(&mut (), |delivery| {
+            let texts =
+                [delivery.message_id, delivery.client_id, delivery.sender, delivery.original_recipient];
+            assert_eq!(
+                texts.into_iter().chain([delivery.notification, delivery.parent]).flatten().next(),
+                None
+            );
+            assert_eq!((delivery.size, delivery.nrcpt, delivery.attempts), (None, None, 1));
+            told.push((
+                delivery.recipient.map(str::to_owned),
+                delivery.relay.map(str::to_owned),
+                delivery.status,
+            ));
+        });
+        assert_eq!(told, [(Some(String::new()), None, Status::Deferred)]);
+    }
+    assert_eq!(story.all().len(), 1);
+}

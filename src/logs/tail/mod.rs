@@ -147,6 +147,12 @@ impl Tail {
             let last = self.waiting.front().is_none_or(empty);
             let begins = current.offset == 0;
             match current.lines(&mut self.buffer, !last) {
+                // Copied and truncated while it was read: these bytes may be another file's. The next tick finds the copy.
+                Ok(Some(_)) if current.is_another() => {
+                    self.current = None;
+                    self.waiting.clear();
+                    return Ok(None);
+                }
                 Ok(Some((from, to))) => {
                     let current = self.current.as_ref().ok_or_else(|| Error::new("no file is open"))?;
                     self.position = Some(current.position());
@@ -287,6 +293,14 @@ impl Current {
             self.ended = fault.is_none() && kept + read < buffer.len();
             self.fault = fault;
         }
+    }
+
+    /// Does the file that is being written begin with other bytes than before?
+    fn is_another(&self) -> bool {
+        let known = &self.head[..self.head.len().min(PRINT)];
+        let mut head = [0; PRINT];
+        self.file.age == Age::Live
+            && self.source.read_at_start(&mut head[..known.len()]).is_some_and(|read| head[..read] != *known)
     }
 
     /// Counts bytes of the buffer as given.

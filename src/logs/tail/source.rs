@@ -8,6 +8,7 @@ use lzma_rust2::XzReader;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// Most memory an xz file may ask for, KiB.
@@ -74,6 +75,14 @@ impl Source {
                 let skipped = io::copy(&mut self.take(offset), &mut io::sink())?;
                 if skipped < offset { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
             }
+        }
+    }
+
+    /// Reads the first bytes again, wherever reading stands; none if it is compressed, or cannot be read.
+    pub(super) fn read_at_start(&self, buffer: &mut [u8]) -> Option<usize> {
+        match self {
+            Source::Plain(file) => file.read_at(buffer, 0).ok(),
+            _ => None,
         }
     }
 

@@ -262,3 +262,27 @@ fn no_file_at_all_is_an_error() {
     assert!(Tail::open(&folder.log("mail.log"), None).is_err());
     assert!(Tail::open(&folder.log("missing/mail.log"), None).is_err());
 }
+
+#[test]
+fn a_file_that_is_truncated_between_two_chunks_is_read_on_in_its_copy() {
+    let mut folder = Folder::new("truncated-within");
+    let lines =
+        |word: &str, many: u32| (0..many).map(|n| format!("{word} {n} {}\n", "x".repeat(90))).collect();
+    let (old, new): (String, String) = (lines("old", 8000), lines("new", 12_000));
+    folder.append("mail.log", &old);
+    let mut tail = Tail::open(&folder.log("mail.log"), None).unwrap();
+    let mut text = String::new();
+    let mut take = |tail: &mut Tail| {
+        let chunk = tail.next_chunk().unwrap();
+        chunk.map(|chunk| text.push_str(&String::from_utf8_lossy(chunk.lines))).is_some()
+    };
+    assert!(take(&mut tail) && take(&mut tail));
+    // It grows beyond where reading stands before that goes on.
+    fs::copy(folder.log("mail.log"), folder.log("mail.log.1")).unwrap();
+    OpenOptions::new().write(true).open(folder.log("mail.log")).unwrap().set_len(0).unwrap();
+    folder.append("mail.log", &new);
+    assert!(!take(&mut tail), "bytes of the new file were taken for the old one's");
+    folder.position = tail.position().cloned();
+    text.push_str(&folder.tick());
+    assert!(text == old + &new);
+}

@@ -12,7 +12,7 @@ use rusqlite::types::Value;
 use rusqlite::{Row, params, params_from_iter};
 use rustc_hash::{FxBuildHasher, FxHashSet};
 use serde::{Serialize, Serializer};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 
 /// Which deliveries are wanted. The default is all.
@@ -44,6 +44,21 @@ impl Filter {
     /// Is there an address or an id, which few deliveries have?
     fn picks_few(&self) -> bool {
         self.recipient.is_some() || self.queue_id.is_some() || self.message_id.is_some()
+    }
+
+    /// The statuses that are wanted, if they are named and `sent` is not among them; none twice.
+    fn rare_statuses(&self) -> Option<BTreeSet<String>> {
+        const FAILED: [&str; 3] = ["bounced", "expired", "rejected"];
+        let named: BTreeSet<String> = match self.statuses.is_empty() {
+            true => FAILED.map(str::to_owned).into_iter().filter(|_| self.failed).collect(),
+            false => self
+                .statuses
+                .iter()
+                .filter(|one| !self.failed || FAILED.contains(&one.as_str()))
+                .cloned()
+                .collect(),
+        };
+        (!named.is_empty() && !named.contains("sent")).then_some(named)
     }
 }
 
@@ -107,6 +122,9 @@ fn time<S: Serializer>(at_ms: &i64, to: S) -> Result<S::Ok, S::Error> {
 pub(super) const COLUMNS: &str = "queue_id, message_id, client_id, sender, recipient, original_recipient, status, attempts, first_seen,
     last_seen, relay, dsn, reply, reason, coalesce(logged_category, category), severity, rule, delay, size, host, requeued_as,
     parent, notification";
+
+/// The column of `last_seen`, counted from 1.
+const LAST_SEEN: u32 = 10;
 
 /// Deliveries and what their replies mean.
 pub(super) const FROM: &str = "deliveries LEFT JOIN meanings ON meanings.id = meaning";
@@ -180,10 +198,9 @@ impl Failing {
     }
 }
 
-/// `WHERE`, and what belongs into it.
-fn conditions(filter: &Filter, unclassified: bool) -> (String, Vec<Value>) {
+/// `WHERE`; what belongs into it is added to `values`.
+fn conditions(filter: &Filter, unclassified: bool, values: &mut Vec<Value>) -> String {
     let mut texts: Vec<String> = Vec::new();
-    let mut values: Vec<Value> = Vec::new();
     let mut with = |text: &str, value: Value| {
         values.push(value);
         texts.push(text.replace('?', &format!("?{}", values.len())));
@@ -229,18 +246,27 @@ fn conditions(filter: &Filter, unclassified: bool) -> (String, Vec<Value>) {
     if unclassified {
         texts.push("meaning < 0".into());
     }
-    let text = if texts.is_empty() { String::new() } else { format!(" WHERE {}", texts.join(" AND ")) };
-    (text, values)
+    if texts.is_empty() { String::new() } else { format!(" WHERE {}", texts.join(" AND ")) }
 }
 
 /// The statement for a filter, and what belongs into it.
 pub(super) fn statement(filter: &Filter) -> (String, Vec<Value>) {
-    let (wanted, values) = conditions(filter, false);
+    let mut values = Vec::new();
     // With `latest`, recipients that came before are passed over.
     let limit =
         filter.limit.filter(|_| !filter.latest).map(|limit| format!(" LIMIT {limit}")).unwrap_or_default();
-    let few = if filter.picks_few() { "+" } else { "" };
-    let order = format!("ORDER BY {few}last_seen DESC, deliveries.id DESC");
+    let few = filter.picks_few();
+    if let Some(statuses) = filter.rare_statuses().filter(|_| !few && filter.client.is_none()) {
+        // Each status is in order of time in the index; they are merged as they come, and none is sorted.
+        let select = |status: &String| {
+            let one = Filter { failed: false, statuses: vec![status.clone()], ..filter.clone() };
+            format!("SELECT {COLUMNS} FROM {FROM}{}", conditions(&one, false, &mut values))
+        };
+        let selects: Vec<String> = statuses.iter().map(select).collect();
+        return (format!("{} ORDER BY {LAST_SEEN} DESC{limit}", selects.join(" UNION ALL ")), values);
+    }
+    let wanted = conditions(filter, false, &mut values);
+    let order = format!("ORDER BY {}last_seen DESC, deliveries.id DESC", if few { "+" } else { "" });
     (format!("SELECT {COLUMNS} FROM {FROM}{wanted} {order}{limit}"), values)
 }
 
@@ -269,7 +295,8 @@ impl Index {
 
     /// The texts that no rule knows, by shape, the most frequent first.
     pub fn unclassified(&self, filter: &Filter) -> Result<Vec<Shape>> {
-        let (wanted, values) = conditions(filter, true);
+        let mut values = Vec::new();
+        let wanted = conditions(filter, true, &mut values);
         let sql = format!(
             "SELECT reply, dsn, relay, last_seen FROM deliveries INDEXED BY deliveries_unclassified{wanted}
              AND reply IS NOT NULL ORDER BY last_seen DESC"

@@ -86,13 +86,13 @@ fn deliveries_that_want_the_same_row_each_have_one_and_keep_it() {
     let low = 0x1234_5678;
     let wanted = [
         delivery(low, START, "4Xn0y83s5Zz1a", "a@x.example"),
-        delivery(0xabcd << 32 | low, START + 999, "4Xn0y83s5Zz1b", "b@x.example"),
-        delivery(0xabcd << 32 | low, START, "4Xn0y83s5Zz1c", "c@x.example"),
+        delivery((0xabcd << 32) | low, START + 999, "4Xn0y83s5Zz1b", "b@x.example"),
+        delivery((0xabcd << 32) | low, START, "4Xn0y83s5Zz1c", "c@x.example"),
         // Without a queue id, as PowerMTA has them, the recipient tells.
-        delivery(0xabcd << 32 | low, START, "", "d@x.example"),
-        delivery(0xabcd << 32 | low, START, "", "e@x.example"),
+        delivery((0xabcd << 32) | low, START, "", "d@x.example"),
+        delivery((0xabcd << 32) | low, START, "", "e@x.example"),
         // The row that the second has got.
-        delivery(0xabcd << 32 | low + 1, START, "4Xn0y83s5Zz1d", "f@x.example"),
+        delivery((0xabcd << 32) | (low + 1), START, "4Xn0y83s5Zz1d", "f@x.example"),
     ];
     let rows = put(&index, &wanted);
     assert_eq!(rows.iter().map(|row| row - rows[0]).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
@@ -198,7 +198,7 @@ fn every_filter_and_every_combination_is_answered_by_an_index() {
             limit: number(bits, 6).map(|_| 10),
             latest: bits >> 7 & 1 == 1,
             failed: bits >> 8 & 1 == 1,
-            statuses: text(bits, 9).map(|_| "bounced".to_owned()).into_iter().collect(),
+            statuses: text(bits, 9).map_or(Vec::new(), |_| vec!["bounced".to_owned(), "deferred".to_owned()]),
         };
         let plan = plan(&index, &filter);
         let of_deliveries: Vec<&str> = plan.lines().filter(|step| step.contains(" deliveries ")).collect();
@@ -225,7 +225,7 @@ fn every_filter_and_every_combination_is_answered_by_an_index() {
             assert!(step.starts_with("SEARCH") || (nothing && step.contains("deliveries_time")), "{plan}");
         }
         let sorted = plan.contains("TEMP B-TREE FOR ORDER BY");
-        let by_time = indexes.contains(&"deliveries_time") && filter.statuses.is_empty() && !filter.failed;
+        let by_time = indexes.contains(&"deliveries_time");
         assert!(!(by_time && sorted), "{filter:?}\n{plan}");
     }
 }
