@@ -7,7 +7,9 @@
 mod alerts;
 mod cycle;
 mod export;
+mod intake;
 mod logs;
+mod outgoing;
 mod policies;
 mod returns;
 mod span;
@@ -15,7 +17,9 @@ mod span;
 pub use alerts::{Alert, Alerts, Group, Metric, Of};
 pub use cycle::{Cycle, Purge};
 pub use export::Export;
+pub use intake::{Message, Relay};
 pub use logs::{Index, LogKind, Logs};
+pub use outgoing::{Send, Visit};
 pub use policies::{Limits, OnTrap, Policies, Policy};
 pub use returns::{Kept, Notify, NotifyBody, Verp};
 pub use span::Span;
@@ -139,38 +143,6 @@ pub struct Auth {
     pub own_servers: Vec<IpNet>,
 }
 
-/// `[message]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Message {
-    /// Largest message in bytes; a larger one is deferred, never cut.
-    pub max_size: u64,
-    /// Seconds from start to end of one message; then the mail server is told to try again.
-    pub deadline: u32,
-}
-
-/// `[relay]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Relay {
-    /// Messages handled at once.
-    pub threads: usize,
-    /// Where kept messages go; default `done` in the relay directory.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub done: Option<PathBuf>,
-    /// Where messages go that could not be handled, with the reason beside them; default `failed` in the relay directory.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub failed: Option<PathBuf>,
-    /// Milliseconds between two looks at the directory with `--follow`.
-    pub interval: u64,
-    /// Seconds a file without a proper end must have lain unchanged before it is taken as whole.
-    pub settle: u64,
-    /// Hours that a message which is deferred again and again stays; then it goes to `failed`.
-    pub give_up_hours: u32,
-    /// Days that kept messages stay in `done`; 0 for ever.
-    pub keep_days: u32,
-}
-
 /// `[log]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -196,38 +168,6 @@ pub enum LogFormat {
     Json,
     /// One readable line.
     Text,
-}
-
-/// `[send]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Send {
-    /// Seconds for one mail exchanger, from connecting to the end of the dialogue.
-    pub timeout: u32,
-    /// Use STARTTLS where it is offered.
-    pub starttls: bool,
-    /// Hours that mail which cannot be sent is tried again.
-    pub give_up_hours: u32,
-    /// Originals larger than this many bytes are returned as headers only.
-    pub max_original: u64,
-    /// Received headers of a message that is answered, at most: one with more goes in circles.
-    pub max_received: usize,
-}
-
-/// `[visit]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Visit {
-    /// Links fetched for one step at most.
-    pub max_links: usize,
-    /// Bytes read of one answer at most.
-    pub max_bytes: u64,
-    /// Redirects followed for one link at most; each hop is held to the same rules as the link.
-    pub max_redirects: u32,
-    /// Seconds that the answer of a tracker check is remembered.
-    pub probe_expiry: u32,
-    /// User-Agents to choose from; none for the built-in table.
-    pub user_agents: Vec<String>,
 }
 
 impl Default for Config {
@@ -272,47 +212,9 @@ impl Default for Network {
     }
 }
 
-impl Default for Message {
-    fn default() -> Message {
-        Message { max_size: 64 << 20, deadline: 60 }
-    }
-}
-
-impl Default for Relay {
-    fn default() -> Relay {
-        Relay {
-            threads: 32,
-            done: None,
-            failed: None,
-            interval: 200,
-            settle: 5,
-            give_up_hours: 120,
-            keep_days: 0,
-        }
-    }
-}
-
 impl Default for Log {
     fn default() -> Log {
         Log { directory: None, format: LogFormat::Json, keep_days: 10, max_size: 0, level: "info".into() }
-    }
-}
-
-impl Default for Send {
-    fn default() -> Send {
-        Send { timeout: 20, starttls: true, give_up_hours: 120, max_original: 10 << 20, max_received: 50 }
-    }
-}
-
-impl Default for Visit {
-    fn default() -> Visit {
-        Visit {
-            max_links: 100,
-            max_bytes: 1 << 20,
-            max_redirects: 0,
-            probe_expiry: 3600,
-            user_agents: Vec::new(),
-        }
     }
 }
 

@@ -270,7 +270,7 @@ fn a_bounce_in_the_log_is_acted_upon_once_and_a_success_forgives() {
     let application = Application::at(0);
     let sandbox = Sandbox::new();
     let config = format!(
-        "[[logs]]\nkind = \"postfix\"\npath = \"{}/mail.log\"\ntimezone = \"UTC\"\n[network]\nallow_private = [\"127.0.0.0/8\"]\n\
+        "[[logs]]\nkind = \"postfix\"\npath = \"{}/mail.log\"\ntimezone = \"UTC\"\n\
          [[notify]]\nsender_domain = \"*\"\nurl = \"http://127.0.0.1:{}/bounces/{{address}}\"\n[policy.bounce.settings]\nthreshold = 2\n",
         sandbox.dir.display(),
         application.port
