@@ -155,7 +155,19 @@ impl Reasons {
                         known.insert(*key, Rc::new(class));
                     }
                 }
-                Err(failure) => self.silent = Some(failure.to_string()),
+                // One text that the policy cannot bear keeps no other from having its class.
+                Err(failure) => {
+                    self.silent = Some(failure.to_string());
+                    for (key, failure) in keys.iter().zip(failures) {
+                        let Ok(classes) = policy.classify(facts, std::slice::from_ref(failure)) else {
+                            continue;
+                        };
+                        for class in classes {
+                            batch.learn(*key, &class)?;
+                            known.insert(*key, Rc::new(class));
+                        }
+                    }
+                }
             }
         }
         for (row, key) in rows {

@@ -270,21 +270,38 @@ impl Policy {
     /// Asks the policy what each of these failures means, in order. There is no message: `facts` are of none.
     pub fn classify(&self, facts: &Rc<Facts>, failures: &[DeliveryFailure]) -> Result<Vec<Class>, Failure> {
         let mut classes = Vec::with_capacity(failures.len());
-        for batch in failures.chunks(BATCH) {
-            let asked: Vec<classification::Failure> = batch.iter().map(Into::into).collect();
-            let mut store = self.store(facts, 0, 0);
-            let told = self
-                .instance
-                .instantiate(&mut store)
-                .and_then(|policy| policy.carom_policy_classification().call_classify(&mut store, &asked));
-            let told = told.map_err(|error| self.explain(&error, store.data()))?;
-            if told.len() != batch.len() {
-                let cause = format!("gave {} classes for {} failures", told.len(), batch.len());
-                return Err(self.failure(FailureKind::Refused, &cause));
+        let mut left: Vec<&[DeliveryFailure]> = failures.chunks(BATCH).rev().collect();
+        while let Some(batch) = left.pop() {
+            match self.classify_batch(facts, batch) {
+                Ok(told) => classes.extend(told),
+                // Many together may be too much where each alone is not.
+                Err(Failure { kind: FailureKind::TooSlow | FailureKind::TooBig, .. }) if batch.len() > 1 => {
+                    let (first, second) = batch.split_at(batch.len() / 2);
+                    left.extend([second, first]);
+                }
+                Err(failure) => return Err(failure),
             }
-            classes.extend(told.into_iter().map(Class::from));
         }
         Ok(classes)
+    }
+
+    fn classify_batch(
+        &self,
+        facts: &Rc<Facts>,
+        batch: &[DeliveryFailure],
+    ) -> Result<impl Iterator<Item = Class> + use<>, Failure> {
+        let asked: Vec<classification::Failure> = batch.iter().map(Into::into).collect();
+        let mut store = self.store(facts, 0, 0);
+        let told = self
+            .instance
+            .instantiate(&mut store)
+            .and_then(|policy| policy.carom_policy_classification().call_classify(&mut store, &asked));
+        let told = told.map_err(|error| self.explain(&error, store.data()))?;
+        if told.len() != batch.len() {
+            let cause = format!("gave {} classes for {} failures", told.len(), batch.len());
+            return Err(self.failure(FailureKind::Refused, &cause));
+        }
+        Ok(told.into_iter().map(Class::from))
     }
 
     /// Asks the policy whether `return_path` may be answered; `hosts` are its mail exchangers.
