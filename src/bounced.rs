@@ -21,13 +21,15 @@ use crate::policy::facts::Facts;
 use crate::store::index::{Found, Index, Owed};
 use crate::store::{Promise, Record, Standing, Store, Tally};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is older is history: the journal would not know any more whether it was acted upon.
 pub const OLD_MS: i64 = 9 * 86_400_000;
 
-/// Failures that are looked up together.
-const TOGETHER: usize = 500;
+/// Failures that are looked up, and forgotten, together.
+const TOGETHER: usize = 256;
+/// What several threads have to write reaches the disk together.
+const THREADS: usize = 16;
 
 /// Commands that a server answers.
 const STAGES: [&str; 5] = ["RCPT", "DATA", "MAIL", "EHLO", "HELO"];
@@ -141,6 +143,9 @@ pub fn act(house: &House, policy: &Policy, failed: &Failed, deadline: Deadline) 
         tally: &tally,
         arrived: false,
     };
+    if plan.steps.is_empty() && tally.is_empty() {
+        return Ok(false);
+    }
     if plan.steps.is_empty() {
         let record = Record { key: key.of_a_redelivery(), tally: &tally, at_ms: now_ms, message: false };
         return house.store.record(&record).map(|()| false);
@@ -157,7 +162,8 @@ pub fn act(house: &House, policy: &Policy, failed: &Failed, deadline: Deadline) 
         client_address: None,
         plan: &plan,
         seed: failed.id,
-        at_ms: now_ms,
+        // It counts from when it happened.
+        at_ms: failed.at_ms.min(now_ms),
         keep: crate::action::Keep::named(&house.config, &key),
     };
     entry.results = journal::run(&house.doors, &work, deadline);
@@ -174,26 +180,36 @@ pub fn act_on_log(config: &Arc<Config>, store: &Store, index: &Index, deadline: 
         alive.extend(index.last_success(&address)?.map(|at_ms| (address, at_ms)));
     }
     store.forgive(alive.iter().map(|(address, at_ms)| (address.as_str(), *at_ms)))?;
-    let mut house = None;
+    let mut opened = None;
     let mut acted = 0;
-    while let Some((rows, last)) = index.owed(Owed::Failure, TOGETHER)? {
-        let house = match &house {
+    while !deadline.passed()
+        && let Some((rows, last)) = index.owed(Owed::Failure, TOGETHER)?
+    {
+        let house = match &opened {
             Some(house) => house,
             None => {
-                let opened = House::open(config.clone(), &config.index.policy, 1)?;
-                opened.start_clock()?;
-                house.insert(opened)
+                let house = House::open(config.clone(), &config.index.policy, THREADS)?;
+                house.start_clock()?;
+                opened.insert(house)
             }
         };
-        for (row, found) in rows {
-            if deadline.passed() {
-                return Ok(acted);
+        let failures = Mutex::new(rows.into_iter().filter_map(|(row, found)| Failed::of(row, found)));
+        let policy = house.policy();
+        let work = || -> Result<usize> {
+            let next = || failures.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let mut acted = 0;
+            while let Some(failed) = next() {
+                acted += usize::from(act(house, &policy, &failed, deadline)?);
             }
-            if let Some(failed) = Failed::of(row, found) {
-                acted += usize::from(act(house, &house.policy(), &failed, deadline)?);
-            }
-            index.settle(Owed::Failure, row)?;
-        }
+            Ok(acted)
+        };
+        acted += std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
+            let ended = threads.into_iter().map(|thread| thread.join());
+            ended
+                .map(|ended| ended.unwrap_or_else(|_| Err(Error::new("a thread has panicked"))))
+                .sum::<Result<usize>>()
+        })?;
         index.settle(Owed::Failure, last)?;
     }
     Ok(acted)

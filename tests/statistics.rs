@@ -297,12 +297,12 @@ fn a_bounce_in_the_log_is_acted_upon_once_and_a_success_forgives() {
     );
     assert_eq!(told(), ["/bounces/gone%40dest.example"]);
     // A success in between: the next full box is the first again.
-    append(&sandbox, &ago(-1, &delivery(540, 4, "full@dest.example", OTHER, 1.0, SENT)));
+    append(&sandbox, &ago(40, &delivery(540, 4, "full@dest.example", OTHER, 1.0, SENT)));
     tick(&sandbox, &[]);
-    append(&sandbox, &ago(0, &delivery(540, 5, "full@dest.example", OTHER, 1.0, FULL)));
+    append(&sandbox, &ago(30, &delivery(540, 5, "full@dest.example", OTHER, 1.0, FULL)));
     tick(&sandbox, &[]);
     assert!(!suppressed("full@dest.example"));
-    append(&sandbox, &ago(0, &delivery(540, 6, "full@dest.example", OTHER, 1.0, FULL)));
+    append(&sandbox, &ago(20, &delivery(540, 6, "full@dest.example", OTHER, 1.0, FULL)));
     tick(&sandbox, &[]);
     assert!(suppressed("full@dest.example"));
     assert_eq!(told().len(), 2);
