@@ -216,6 +216,15 @@ fn every_export_has_the_figures_of_the_report() {
         let ran = sandbox.run(&["export", what], b"");
         assert!(ran.code == 0 && ran.stdout.len() > 500, "{what}: {ran:?}");
     }
+    let json: Value =
+        serde_json::from_str(&sandbox.run(&["export", "json", "--since", "24h"], b"").stdout).unwrap();
+    assert!(json["startedRunning"].is_string() && json["ts-messages"].is_array(), "{json}");
+    assert_eq!(json["report"]["totals"]["bounced"], 2);
+    let series = sandbox.run(&["export", "csv", "--since", "24h"], b"").stdout;
+    assert!(series.starts_with("time,sent,") && series.lines().count() > 1, "{series}");
+    let lists = sandbox.path("lists");
+    sandbox.run(&["export", "csv", "--since", "24h", "--output", lists.to_str().unwrap()], b"").silent();
+    assert_eq!(fs::read_dir(&lists).unwrap().count(), 10);
     let ran = sandbox.run(&["export", "csv", "--list", "reasons"], b"");
     assert!(ran.stdout.contains("user-unknown,bad-mailbox,1"), "{ran:?}");
     let terminal = sandbox.run(&["report", "--since", "24h"], b"").stdout;

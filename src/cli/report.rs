@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::error::{Context, Error, Exit, Result};
 use crate::publish::publish;
 use crate::stats::report::{self, Look};
-use crate::stats::{Figures, csv, export, gather, html, json};
+use crate::stats::{Figures, count, csv, export, gather, html, json};
 use crate::store::Store;
 use crate::store::index::{Filter, Index};
 use clap::{Args, Subcommand};
@@ -49,9 +49,9 @@ pub(super) struct Report {
 pub(super) enum Export {
     /// Counters and gauges in the text format of Prometheus
     Prometheus(Output),
-    /// The report as one JSON object
+    /// One JSON object: the counters as bouncy-sink had them, its minutes, and the report
     Json(Output),
-    /// The report as comma-separated values: one list, or all of them into a directory
+    /// The report as comma-separated values: one list, or all of them into a directory [default: series]
     Csv {
         /// series, reasons, rejects, recipient-domains, providers, sender-domains, clients, relays, provider-reasons, unknown
         #[arg(long, value_name = "LIST", value_parser = sheet)]
@@ -69,7 +69,7 @@ pub(super) enum Export {
 pub(super) struct Output {
     #[command(flatten)]
     period: Period,
-    /// Write to this file (for csv without --list: into this directory), whole or not at all [default: standard output]
+    /// Write to this file (for csv without --list: every list into this directory), whole or not at all [default: standard output]
     #[arg(long, short, value_name = "PATH")]
     output: Option<PathBuf>,
 }
@@ -162,7 +162,13 @@ pub(super) fn export(what: &Export, config: &Config) -> Result<Exit> {
             let text = export::exposition(config, &store, index.as_ref(), clock::now_ms())?;
             deliver(output.output.as_deref(), &text)
         }
-        Export::Json(output) => deliver(output.output.as_deref(), &json::figures(&of(output)?)?),
+        Export::Json(output) => {
+            let store = Store::open(&config.store_path())?;
+            let mut object = count::json(&store)?;
+            object["ts-messages"] = count::series_json(&store)?;
+            object["report"] = serde_json::to_value(of(output)?).context("JSON")?;
+            deliver(output.output.as_deref(), &format!("{object}\n"))
+        }
         Export::Html(output) => {
             let page = html::Page { made_ms: clock::now_ms(), top: config.export.top };
             deliver(output.output.as_deref(), &html::render(&of(output)?, &page))
@@ -172,8 +178,7 @@ pub(super) fn export(what: &Export, config: &Config) -> Result<Exit> {
         }
         Export::Csv { list: None, output } => {
             let Some(directory) = &output.output else {
-                return Err(Error::new("there are several lists")
-                    .remedy("name one with --list, or a directory for all of them with --output"));
+                return print(csv::sheet(&of(output)?, csv::Sheet::Series).as_bytes());
             };
             std::fs::create_dir_all(directory).context(directory.display())?;
             let figures = of(output)?;
