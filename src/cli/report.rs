@@ -119,7 +119,7 @@ fn asked(period: &Period, index: Option<&Index>) -> Result<(i64, i64)> {
 /// Today, or the latest day that the logs say anything of.
 fn latest_day(index: Option<&Index>) -> Result<Date> {
     let today = Zoned::now().date();
-    let newest = index.map(Index::newest).transpose()?.flatten();
+    let newest = index.map(|index| index.newest(clock::now_ms())).transpose()?.flatten();
     let newest = newest.and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
     Ok(newest.map_or(today, |at| at.to_zoned(jiff::tz::TimeZone::system()).date().min(today)))
 }

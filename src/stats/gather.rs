@@ -4,7 +4,8 @@
 //! figures say which it was. Invariant: nothing is read but rows of the period.
 
 use super::figures::{
-    Figures, Line, LineCounts, Outcomes, Percentiles, Point, ProviderReason, Reason, Step, UnknownText, top,
+    Figures, Line, LineCounts, OTHER, Outcomes, Percentiles, Point, ProviderReason, Reason, Step,
+    UnknownText, top,
 };
 use super::{domain, provider};
 use crate::error::Result;
@@ -26,35 +27,29 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 /// The figures from one time (milliseconds since 1970) until before another.
 pub fn figures(index: &Index, from_ms: i64, to_ms: i64, now_ms: i64) -> Result<Figures> {
     let (kept, from, to) = steps(from_ms, to_ms, now_ms);
-    let step = match to - from {
-        ..=10_800_000 => Step::Minute,
-        ..=777_600_000 => Step::Hour,
-        _ => Step::Day,
+    let (step, course) = match to - from {
+        ..=10_800_000 => (Step::Minute, Kept::Minute),
+        ..=777_600_000 => (Step::Hour, Kept::Hour),
+        _ => (Step::Day, Kept::Day),
     };
-    let waiting = index.waiting((from, to))?;
-    let mut figures = gathered(index, kept, (from, to), &waiting)?;
-    figures.step = step;
-    let course = match step {
-        Step::Minute => Kept::Minute,
-        Step::Hour => Kept::Hour,
-        Step::Day => Kept::Day,
-    };
-    let mut points: BTreeMap<i64, Outcomes> = BTreeMap::new();
+    let mut waits = Waits::default();
+    index.waiting((from, to), |one| waits.count(one, course))?;
     for (at, sum) in index.course(course, (from, to))? {
-        *points.entry(at).or_default() += outcomes(&sum);
+        *waits.points.entry(at).or_default() += outcomes(&sum);
     }
-    for one in &waiting {
-        *points.entry(course.start(one.last_ms)).or_default() += waits(one);
-    }
-    figures.series = points.into_iter().map(|(at_ms, outcomes)| Point { at_ms, outcomes }).collect();
-    figures.lines = counts(index.lines((from, to))?);
-    figures.unknown = unknown(index, from, to)?;
-    Ok(figures)
+    let series = std::mem::take(&mut waits.points).into_iter();
+    Ok(Figures {
+        step,
+        series: series.map(|(at_ms, outcomes)| Point { at_ms, outcomes }).collect(),
+        lines: counts(index.lines((from, to))?),
+        unknown: unknown(index, from, to)?,
+        ..gathered(index, kept, (from, to), waits)?
+    })
 }
 
 /// Everything since carom began to count: outcomes, providers and reasons, which never shrink.
 pub fn lifelong(index: &Index) -> Result<Figures> {
-    let mut figures = gathered(index, Kept::Ever, (0, 1), &[])?;
+    let mut figures = gathered(index, Kept::Ever, (0, 1), Waits::default())?;
     (figures.totals.deferred, figures.totals.held) = index.waiting_count()?;
     figures.lines = counts(index.all_lines()?);
     let unknown: i64 =
@@ -79,13 +74,17 @@ fn steps(from: i64, to: i64, now: i64) -> (Kept, i64, i64) {
     }
 }
 
-fn gathered(index: &Index, step: Kept, period: (i64, i64), waiting: &[Waiting]) -> Result<Figures> {
+fn gathered(index: &Index, step: Kept, period: (i64, i64), waits: Waits) -> Result<Figures> {
     let at = |ms| Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
     let all = index.sums(step, Dimension::All, period)?.pop().map(|(_, sum)| sum).unwrap_or_default();
     let whys = index.reasons(step, period)?;
     let mut totals = outcomes(&all);
-    waiting.iter().for_each(|one| totals += waits(one));
-    let lines = |dimension| lines(index, step, dimension, period, waiting);
+    totals += waits.all;
+    let mut named = Dimension::NAMED.into_iter().zip(waits.named);
+    let mut lines = || match named.next() {
+        Some((dimension, waits)) => lines(index, step, dimension, period, waits),
+        None => Ok(Vec::new()),
+    };
     Ok(Figures {
         from_ms: period.0,
         to_ms: period.1,
@@ -94,16 +93,49 @@ fn gathered(index: &Index, step: Kept, period: (i64, i64), waiting: &[Waiting]) 
         deferrals: count(all.deferrals),
         bytes: count(all.bytes),
         delay: delays(index, step, Dimension::All, period)?.remove(""),
-        reasons: reasons(&whys, Kind::Failed, waiting),
-        rejects: reasons(&whys, Kind::Rejected, &[]),
-        recipient_domains: lines(Dimension::RecipientDomain)?,
-        providers: lines(Dimension::Provider)?,
-        sender_domains: lines(Dimension::SenderDomain)?,
-        clients: lines(Dimension::Client)?,
-        relays: lines(Dimension::Relay)?,
-        provider_reasons: of_providers(&whys, waiting),
+        reasons: reasons(&whys, Kind::Failed, waits.reasons),
+        rejects: reasons(&whys, Kind::Rejected, BTreeMap::new()),
+        // In the order of `Dimension::NAMED`.
+        recipient_domains: lines()?,
+        providers: lines()?,
+        sender_domains: lines()?,
+        clients: lines()?,
+        relays: lines()?,
+        provider_reasons: of_providers(&whys, waits.of_providers),
         ..Figures::default()
     })
+}
+
+/// What waits still, counted.
+#[derive(Default)]
+struct Waits {
+    all: Outcomes,
+    points: BTreeMap<i64, Outcomes>,
+    /// In the order of `Dimension::NAMED`.
+    named: [BTreeMap<String, Outcomes>; 5],
+    /// By reason and category.
+    reasons: BTreeMap<(String, String), u64>,
+    /// By provider and reason.
+    of_providers: BTreeMap<(String, String), u64>,
+}
+
+impl Waits {
+    fn count(&mut self, one: Waiting, step: Kept) {
+        let (deferred, held) = if one.held { (0, 1) } else { (1, 0) };
+        let outcomes = Outcomes { deferred, held, ..Outcomes::default() };
+        self.all += outcomes;
+        *self.points.entry(step.start(one.last_ms)).or_default() += outcomes;
+        for (names, dimension) in self.named.iter_mut().zip(Dimension::NAMED) {
+            let Some(name) = name_of(&one, dimension) else { continue };
+            let name = if names.len() < NAMES || names.contains_key(&name) { name } else { OTHER.into() };
+            *names.entry(name).or_default() += outcomes;
+        }
+        let Some(reason) = one.reason else { return };
+        if let Some(provider) = provider::provider(host(one.relay.as_deref())) {
+            *self.of_providers.entry((provider.into(), reason.clone())).or_default() += 1;
+        }
+        *self.reasons.entry((reason, one.category.unwrap_or_default())).or_default() += 1;
+    }
 }
 
 fn count(number: i64) -> u64 {
@@ -121,11 +153,6 @@ fn outcomes(sum: &Sum) -> Outcomes {
         deleted: count(sum.deleted),
         discarded: count(sum.discarded),
     }
-}
-
-fn waits(waiting: &Waiting) -> Outcomes {
-    let (deferred, held) = if waiting.held { (0, 1) } else { (1, 0) };
-    Outcomes { deferred, held, ..Outcomes::default() }
 }
 
 fn counts(lines: Lines) -> LineCounts {
@@ -157,7 +184,7 @@ fn lines(
     step: Kept,
     dimension: Dimension,
     period: (i64, i64),
-    waiting: &[Waiting],
+    waits: BTreeMap<String, Outcomes>,
 ) -> Result<Vec<Line>> {
     let mut delays = delays(index, step, dimension, period)?;
     let mut lines: BTreeMap<String, Line> = BTreeMap::new();
@@ -171,10 +198,9 @@ fn lines(
         };
         lines.insert(name, line);
     }
-    for one in waiting {
-        let Some(name) = name_of(one, dimension) else { continue };
+    for (name, outcomes) in waits {
         let line = lines.entry(name.clone()).or_insert_with(|| Line { name, ..Line::default() });
-        line.outcomes += waits(one);
+        line.outcomes += outcomes;
     }
     let lines: Vec<Line> = lines.into_values().collect();
     let (mut kept, rest) = top(&lines, NAMES);
@@ -216,40 +242,22 @@ fn percentiles(buckets: &[(u8, u64)]) -> Percentiles {
 }
 
 /// The most frequent first.
-fn reasons(whys: &[Why], kind: Kind, waiting: &[Waiting]) -> Vec<Reason> {
-    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+fn reasons(whys: &[Why], kind: Kind, mut counts: BTreeMap<(String, String), u64>) -> Vec<Reason> {
     for why in whys.iter().filter(|why| why.kind == kind) {
-        *counts.entry((&why.reason, &why.category)).or_default() += count(why.number);
+        *counts.entry((why.reason.clone(), why.category.clone())).or_default() += count(why.number);
     }
-    for one in waiting {
-        let Some(reason) = &one.reason else { continue };
-        *counts.entry((reason, one.category.as_deref().unwrap_or_default())).or_default() += 1;
-    }
-    let mut reasons: Vec<Reason> = (counts.into_iter())
-        .map(|((reason, category), count)| Reason { reason: reason.into(), category: category.into(), count })
-        .collect();
+    let reason = |((reason, category), count)| Reason { reason, category, count };
+    let mut reasons: Vec<Reason> = counts.into_iter().map(reason).collect();
     reasons.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
     reasons
 }
 
-fn of_providers(whys: &[Why], waiting: &[Waiting]) -> Vec<ProviderReason> {
-    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+fn of_providers(whys: &[Why], mut counts: BTreeMap<(String, String), u64>) -> Vec<ProviderReason> {
     for why in whys.iter().filter(|why| why.kind == Kind::Failed && !why.provider.is_empty()) {
-        *counts.entry((&why.provider, &why.reason)).or_default() += count(why.number);
+        *counts.entry((why.provider.clone(), why.reason.clone())).or_default() += count(why.number);
     }
-    for one in waiting {
-        let whose = provider::provider(host(one.relay.as_deref()));
-        if let (Some(provider), Some(reason)) = (whose, &one.reason) {
-            *counts.entry((provider, reason)).or_default() += 1;
-        }
-    }
-    (counts.into_iter())
-        .map(|((provider, reason), count)| ProviderReason {
-            provider: provider.into(),
-            reason: reason.into(),
-            count,
-        })
-        .collect()
+    let of = |((provider, reason), count)| ProviderReason { provider, reason, count };
+    counts.into_iter().map(of).collect()
 }
 
 fn unknown(index: &Index, from: i64, to: i64) -> Result<Vec<UnknownText>> {

@@ -4,6 +4,7 @@
 //! way are one transaction, so that each line counts once, whatever kills the process.
 
 mod batch;
+mod counted;
 mod expiry;
 mod meaning;
 mod owed;
@@ -16,10 +17,11 @@ mod sums;
 mod tests;
 
 pub use batch::Batch;
+pub use counted::Waiting;
 pub use owed::Owed;
 pub use query::{Failing, Filter, Found, Shape};
 pub use shelf::Shelved;
-pub use sums::{Adding, Dimension, Kind, RECENT_MS, Step, Sum, Waiting, Why};
+pub use sums::{Adding, Dimension, Kind, RECENT_MS, Step, Sum, Why};
 
 use super::schema as versions;
 use crate::error::{Error, Result};
