@@ -183,7 +183,7 @@ pub fn act_on_log(config: &Arc<Config>, store: &Store, index: &Index, deadline: 
     let mut opened = None;
     let mut acted = 0;
     while !deadline.passed()
-        && let Some((rows, last)) = index.owed(Owed::Failure, TOGETHER)?
+        && let Some(due) = index.owed(Owed::Failure, TOGETHER)?
     {
         let house = match &opened {
             Some(house) => house,
@@ -193,7 +193,8 @@ pub fn act_on_log(config: &Arc<Config>, store: &Store, index: &Index, deadline: 
                 opened.insert(house)
             }
         };
-        let failures = Mutex::new(rows.into_iter().filter_map(|(row, found)| Failed::of(row, found)));
+        let failures =
+            Mutex::new(due.deliveries.into_iter().filter_map(|(row, found)| Failed::of(row, found)));
         let policy = house.policy();
         let work = || -> Result<usize> {
             let next = || failures.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -210,7 +211,7 @@ pub fn act_on_log(config: &Arc<Config>, store: &Store, index: &Index, deadline: 
                 .map(|ended| ended.unwrap_or_else(|_| Err(Error::new("a thread has panicked"))))
                 .sum::<Result<usize>>()
         })?;
-        index.settle(Owed::Failure, last)?;
+        index.settle(Owed::Failure, due.last)?;
     }
     Ok(acted)
 }

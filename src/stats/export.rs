@@ -99,12 +99,12 @@ fn counters(store: &Store, directory: &Path) -> Result<()> {
 /// Deliveries that changed, in files of their own. What is written is forgotten afterwards, so that each is there at least once.
 fn events(index: &Index, directory: &Path, now_ms: i64) -> Result<()> {
     for part in 0.. {
-        let Some((rows, last)) = index.owed(Owed::Event, EVENTS)? else { break };
+        let Some(due) = index.owed(Owed::Event, EVENTS)? else { break };
         let mut text = Vec::new();
-        json::lines(&mut text, rows.into_iter().map(|(_, found)| found))?;
+        json::lines(&mut text, due.deliveries.into_iter().map(|(_, found)| found))?;
         let name = clock::rfc3339(now_ms).replace(':', "");
         made_for(&directory.join(format!("{name}-{part:04}.jsonl")), &text)?;
-        index.settle(Owed::Event, last)?;
+        index.settle(Owed::Event, due.last)?;
     }
     Ok(())
 }

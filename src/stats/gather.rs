@@ -28,8 +28,8 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 pub fn figures(index: &Index, from_ms: i64, to_ms: i64, now_ms: i64) -> Result<Figures> {
     let (kept, from, to) = steps(from_ms, to_ms, now_ms);
     let (step, course) = match to - from {
-        ..=10_800_000 => (Step::Minute, Kept::Minute),
-        ..=777_600_000 => (Step::Hour, Kept::Hour),
+        length if length <= 3 * HOUR_MS => (Step::Minute, Kept::Minute),
+        length if length <= 9 * DAY_MS => (Step::Hour, Kept::Hour),
         _ => (Step::Day, Kept::Day),
     };
     let mut waits = Waits::default();

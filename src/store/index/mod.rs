@@ -18,7 +18,7 @@ mod tests;
 
 pub use batch::Batch;
 pub use counted::Waiting;
-pub use owed::Owed;
+pub use owed::{Due, Owed};
 pub use query::{Failing, Filter, Found, Shape};
 pub use shelf::Shelved;
 pub use sums::{Adding, Dimension, Kind, RECENT_MS, Step, Sum, Why};

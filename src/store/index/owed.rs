@@ -26,10 +26,18 @@ impl Owed {
     }
 }
 
+/// Deliveries about which something is to be done.
+#[derive(Debug)]
+pub struct Due {
+    /// Each with its row; those that retention removed are not among them.
+    pub deliveries: Vec<(i64, Found)>,
+    /// The row up to which these are all.
+    pub last: i64,
+}
+
 impl Index {
-    /// Up to `most` deliveries about which this is to be done, and their rows; those that retention removed are not among them. Also
-    /// the row up to which these are all. None if there is nothing to do.
-    pub fn owed(&self, what: Owed, most: usize) -> Result<Option<(Vec<(i64, Found)>, i64)>> {
+    /// Up to `most` deliveries about which this is to be done; none if there is nothing to do.
+    pub fn owed(&self, what: Owed, most: usize) -> Result<Option<Due>> {
         let last =
             format!("SELECT max(row) FROM (SELECT row FROM owed WHERE what = ?1 ORDER BY row LIMIT {most})");
         let last: Option<i64> =
@@ -44,7 +52,7 @@ impl Index {
                 select.query_map(params![what.name(), last], |row| Ok((row.get("row")?, found(row)?)))?;
             rows.collect()
         })();
-        Ok(Some((self.told(rows)?, last)))
+        Ok(Some(Due { deliveries: self.told(rows)?, last }))
     }
 
     /// Forgets what was to be done about deliveries up to a row.
