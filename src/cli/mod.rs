@@ -69,7 +69,7 @@ enum Command {
     Deliveries(Box<logs::Deliveries>),
     /// What became of the mail of a day: volume, outcomes, reasons, providers, delays
     Report(report::Report),
-    /// One export now: what cron writes each tick if [export] says so
+    /// One export now: what cron writes each tick if the config says so
     Export {
         #[command(subcommand)]
         what: report::Export,
@@ -99,7 +99,7 @@ enum Command {
     Stats(show::Stats),
     /// Show the message log in a readable form
     Log(show::Log),
-    /// Show how the rules of [[alert]] stand: quiet, pending or firing, with value, threshold and since when
+    /// Show how the rules for alerts stand: quiet, pending or firing, with value, threshold and since when
     Alerts,
     /// Show what is owed: steps that wait for their time or for another try, and those that are parked
     Outbox {
