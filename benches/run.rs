@@ -1,6 +1,9 @@
 //! What carom costs: `make bench`. One process of `carom pipe` against an empty Rust process, in turn, and the throughput of
-//! `carom relay` with loopback peers beside bouncy-sink's figures on a machine of two cores. Ratios are what to quote.
+//! `carom relay` with loopback peers beside bouncy-sink's figures on a machine of two cores; then mail logs (`logs`). Ratios are what to
+//! quote.
 
+#[path = "logs.rs"]
+mod logs;
 #[path = "../tests/harness/peers.rs"]
 mod peers;
 
@@ -47,6 +50,7 @@ fn main() -> Outcome<()> {
     bench.relay("accept", "x@accept.sink.example", 347.0)?;
     bench.relay("open and click", "x@openclick.sink.example", 114.0)?;
     bench.relay("bounce", "x@oob.sink.example", 146.0)?;
+    logs::run(&bench.binary, &dir)?;
     fs::remove_dir_all(dir)?;
     Ok(())
 }

@@ -1,0 +1,99 @@
+//! What mail logs cost: an invented log of a day is read by `carom cron`, once into the index and once only to be counted; then a tick
+//! with nothing new, and queries. Processor time.
+
+use super::{Outcome, children};
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Messages in the log.
+const MESSAGES: u32 = 500_000;
+/// Ticks, and queries, that are measured together.
+const RUNS: u32 = 50;
+
+/// What a server may answer.
+const ENDS: [&str; 8] = [
+    "dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 4Xn0y0000)",
+    "dsn=2.0.0, status=sent (250 2.0.0 OK 1795133100 a1-2002a05.7 - gsmtp)",
+    "dsn=2.6.0, status=sent (250 2.6.0 <x@y.example> [InternalId=1] Queued mail for delivery)",
+    "dsn=2.0.0, status=sent (250 ok)",
+    "dsn=2.0.0, status=sent (250 accepted)",
+    "dsn=2.0.0, status=sent (250 thanks)",
+    "dsn=5.1.1, status=bounced (host mx said: 550 5.1.1 User unknown (in reply to RCPT TO command))",
+    "dsn=5.7.1, status=bounced (host mx said: 554 5.7.1 Message refused as spam (in reply to end of DATA command))",
+];
+
+pub(super) fn run(binary: &Path, dir: &Path) -> Outcome<()> {
+    let log = dir.join("mail.log");
+    let megabytes = write(&log)? as f64 / 1e6;
+    println!("\nmail logs: {megabytes:.0} MB, {MESSAGES} messages");
+    for (name, more) in [("indexed and classified", None), ("counted only", Some("--no-index"))] {
+        let state = dir.join(name);
+        let config = dir.join("logs.toml");
+        // Acting upon failures is not reading: it has its own cost, a promise on disk for each.
+        fs::write(&config, format!("[[logs]]\nkind = \"postfix\"\npath = {log:?}\n[index]\nact = false\n"))?;
+        let carom = |arguments: &[&str]| -> Outcome<f64> {
+            let before = children();
+            let status = Command::new(binary)
+                .arg("--config")
+                .arg(&config)
+                .arg("--state")
+                .arg(&state)
+                .args(arguments)
+                .stdout(Stdio::null())
+                .status()?;
+            if !status.success() {
+                return Err(format!("carom {arguments:?}: {status}").into());
+            }
+            Ok(children() - before)
+        };
+        // The policy is compiled once, which is not the log's cost.
+        carom(&["policy", "bench", "bounce"])?;
+        let seconds = carom(&[&["cron", "-q"][..], more.as_slice()].concat())?;
+        println!("  {name:24}  {:>6.1} MB/s   {seconds:.2} s", megabytes / seconds);
+        if more.is_some() {
+            continue;
+        }
+        for (what, arguments) in [
+            ("a tick with nothing new", &["cron", "-q"][..]),
+            ("a query by recipient", &["deliveries", "--json", "--recipient", "user77@d7.example"][..]),
+        ] {
+            let mut seconds = 0.0;
+            for _ in 0..RUNS {
+                seconds += carom(arguments)?;
+            }
+            println!("  {what:24}  {:>6.1} ms", seconds * 1000.0 / f64::from(RUNS));
+        }
+    }
+    Ok(())
+}
+
+/// Writes the log; how many bytes it has.
+fn write(path: &Path) -> Outcome<u64> {
+    let mut log = BufWriter::new(File::create(path)?);
+    for n in 0..MESSAGES {
+        let second = u64::from(n) * 86_000 / u64::from(MESSAGES);
+        let at = format!(
+            "2026-11-20T{:02}:{:02}:{:02}.{:06}+00:00 mx postfix",
+            second / 3600,
+            second / 60 % 60,
+            second % 60,
+            n % 1_000_000
+        );
+        let (id, to, end) = (format!("4Xb{n:08}zZ1f"), n % 9973, ENDS[(n % 97 % 8) as usize]);
+        write!(
+            log,
+            "{at}/smtpd[10]: {id}: client=app.example[192.0.2.7]\n\
+             {at}/cleanup[11]: {id}: message-id=<98494.{n}.7@shop{}>\n\
+             {at}/qmgr[12]: {id}: from=<sender@shop.example>, size=14000, nrcpt=1 (queue active)\n\
+             {at}/smtp[13]: {id}: to=<user{to}@d{}.example>, relay=mx.d{}.example[192.0.2.9]:25, delay=1.5, delays=0.1/0/0.4/1, {end}\n\
+             {at}/qmgr[12]: {id}: removed\n",
+            n % 20,
+            to % 70,
+            to % 70
+        )?;
+    }
+    log.flush()?;
+    Ok(fs::metadata(path)?.len())
+}
