@@ -172,14 +172,17 @@ pub fn act(house: &House, policy: &Policy, failed: &Failed, deadline: Deadline) 
     Ok(true)
 }
 
-/// Acts upon all failures that the index owes, and forgives the soft bounces of addresses that mail has reached since. Returns how many
-/// were acted upon; what the deadline leaves is the next tick's.
-pub fn act_on_log(config: &Arc<Config>, store: &Store, index: &Index, deadline: Deadline) -> Result<usize> {
+/// Forgives the soft bounces of addresses that mail has reached since.
+pub fn forgive(store: &Store, index: &Index) -> Result<usize> {
     let mut alive = Vec::new();
     for address in store.struck()? {
         alive.extend(index.last_success(&address)?.map(|at_ms| (address, at_ms)));
     }
-    store.forgive(alive.iter().map(|(address, at_ms)| (address.as_str(), *at_ms)))?;
+    store.forgive(alive.iter().map(|(address, at_ms)| (address.as_str(), *at_ms)))
+}
+
+/// Acts upon all failures that the index owes. Returns how many were acted upon; what the deadline leaves is the next tick's.
+pub fn act_on_log(config: &Arc<Config>, index: &Index, deadline: Deadline) -> Result<usize> {
     let mut opened = None;
     let mut acted = 0;
     while !deadline.passed()

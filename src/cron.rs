@@ -74,12 +74,14 @@ pub fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
         tick.count(&ended.unwrap_or_default());
         tick.part("expiry", || store.purge(clock::now_ms()));
         tick.part("kept mail", || {
-            hourly(store, || relay::expire_kept(&config.done_dir(), config.relay.keep_days))
+            hourly(store, || {
+                relay::expire_kept(&config.done_dir(), config.relay.keep_days);
+                kept::expire(config, clock::now_ms());
+            })
         });
     }
     log::expire(config);
     policy::expire_compiled(config);
-    kept::expire(config, clock::now_ms());
     if let Some(store) = &store {
         tick.cycles(config, store);
     }
@@ -145,9 +147,13 @@ impl Ticked {
 
     /// Does about deliveries that failed what would be done about reports of them.
     fn failures(&mut self, config: &Arc<Config>, store: &Store) {
+        let read = self.logs.bytes > 0;
         let acted = self.part("failures", || {
             let Some(index) = Index::look(&config.index_path())? else { return Ok(0) };
-            bounced::act_on_log(config, store, &index, Deadline::after(FAILURES))
+            if read {
+                bounced::forgive(store, &index)?;
+            }
+            bounced::act_on_log(config, &index, Deadline::after(FAILURES))
         });
         self.failures = acted.unwrap_or_default();
     }

@@ -58,6 +58,16 @@ pub(crate) fn signed_path(sandbox: &Sandbox, address: &str) -> String {
 
 pub(crate) const STRANGER: &str = "192.0.2.66";
 
+/// A proven hard bounce of an address.
+pub(crate) fn hard(sandbox: &Sandbox, address: &str) {
+    bounce(
+        sandbox,
+        &signed_path(sandbox, address),
+        STRANGER,
+        &dsn(address, "5.1.1", "550 5.1.1 user unknown"),
+    );
+}
+
 #[test]
 fn a_hard_bounce_to_a_signed_return_path_suppresses_and_tells_the_application() {
     let application = Application::at(0);

@@ -47,6 +47,9 @@ fn what_nobody_proved_is_not_kept_and_what_is_old_goes() {
     let folder = shelf.join(&names(&shelf)[0]);
     let name = &names(&folder)[0];
     fs::rename(folder.join(name), folder.join(format!("1000000000000{}", &name[13..]))).unwrap();
+    // It is looked for once an hour.
+    let store = rusqlite::Connection::open(sandbox.path("state/carom.db")).unwrap();
+    store.execute("UPDATE meta SET value = 'an hour ago' WHERE name = 'kept mail'", []).unwrap();
     assert_eq!(sandbox.run(&["cron"], b"").code, 0);
     assert!(names(&sandbox.path("state/kept")).is_empty());
 }

@@ -1,6 +1,6 @@
 //! Where an application wants to be told, looked up in a document of its own.
 
-use crate::bounces::{STRANGER, bounce, dsn, signed_path};
+use crate::bounces::hard;
 use crate::harness::application::Application;
 use crate::harness::{Sandbox, make_due};
 
@@ -11,15 +11,6 @@ fn sandbox(application: &Application, more: &str) -> Sandbox {
          [[notify]]\nsender_domain = \"*\"\nlookup = \"http://127.0.0.1:{}/api\"\n{more}\n",
         application.port
     ))
-}
-
-fn hard(sandbox: &Sandbox, address: &str) {
-    bounce(
-        sandbox,
-        &signed_path(sandbox, address),
-        STRANGER,
-        &dsn(address, "5.1.1", "550 5.1.1 user unknown"),
-    );
 }
 
 fn document(application: &Application, path: &str) -> String {

@@ -1,18 +1,9 @@
 //! What is owed and what is parked: shown with its reason, tried again, given up.
 
-use crate::bounces::{STRANGER, bounce, dsn, sandbox, signed_path};
+use crate::bounces::{hard, sandbox};
 use crate::harness::application::Application;
 use crate::harness::{Sandbox, free_port, make_due};
 use serde_json::Value;
-
-fn hard(sandbox: &Sandbox, address: &str) {
-    bounce(
-        sandbox,
-        &signed_path(sandbox, address),
-        STRANGER,
-        &dsn(address, "5.1.1", "550 5.1.1 user unknown"),
-    );
-}
 
 fn owed(sandbox: &Sandbox) -> Vec<Value> {
     let ran = sandbox.run(&["outbox", "--json"], b"");

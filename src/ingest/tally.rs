@@ -11,7 +11,7 @@ use crate::logs::delivery::Before;
 use crate::logs::failure::host;
 use crate::logs::{Delivery, Status};
 use crate::policy::class::Class;
-use crate::stats::domain::registered;
+use crate::stats::domain::{NULL_SENDER, of_address};
 use crate::stats::provider::provider;
 use crate::store::index::{Batch, Dimension, Kind, RECENT_MS, Step, Sum, Why};
 use rustc_hash::FxHashMap;
@@ -21,8 +21,6 @@ use std::rc::Rc;
 const FULL: usize = 200_000;
 /// Characters of a name.
 const LONGEST: usize = 128;
-/// What stands for the null sender.
-const NULL_SENDER: &str = "<>";
 
 /// Everything that was counted since it was last written down.
 #[derive(Default)]
@@ -301,9 +299,8 @@ impl Names {
     }
 
     fn push_domain(&mut self, at: usize, address: Option<&str>) {
-        let domain = address.and_then(|address| address.rsplit_once('@')).map_or("", |(_, domain)| domain);
         let start = self.text.len();
-        self.push(at, registered(domain));
+        self.push(at, address.map_or("", of_address));
         self.text[start..].make_ascii_lowercase();
     }
 

@@ -17,6 +17,14 @@ const SECOND_LEVELS: [&str; 40] = [
 const FLAT: [&str; 16] =
     ["be", "ca", "ch", "cz", "de", "dk", "eu", "fi", "io", "it", "li", "me", "nl", "no", "se", "tv"];
 
+/// What stands for the domain of the null sender.
+pub const NULL_SENDER: &str = "<>";
+
+/// The registered domain of an address, empty if it has none.
+pub fn of_address(address: &str) -> &str {
+    registered(address.rsplit_once('@').map_or("", |(_, domain)| domain))
+}
+
 /// `mail.example.co.uk` → `example.co.uk`. Address literals and names without a dot stay as they are; a final
 /// dot goes. Lower case is left to who reads the address.
 pub fn registered(host: &str) -> &str {

@@ -161,8 +161,7 @@ fn counts(lines: Lines) -> LineCounts {
 
 /// The registered domain of an address, in lower case.
 fn domain_of(address: Option<&str>) -> Option<String> {
-    let domain = domain::registered(address?.rsplit_once('@')?.1);
-    Some(domain.to_ascii_lowercase()).filter(|domain| !domain.is_empty())
+    Some(domain::of_address(address?).to_ascii_lowercase()).filter(|domain| !domain.is_empty())
 }
 
 /// The name under which something that waits stands in a dimension: as those that came to an end.
@@ -172,7 +171,7 @@ fn name_of(waiting: &Waiting, dimension: Dimension) -> Option<String> {
         Dimension::All => Some(String::new()),
         Dimension::RecipientDomain => domain_of(waiting.recipient.as_deref()),
         Dimension::Provider => provider::provider(relay).map(str::to_owned),
-        Dimension::SenderDomain if waiting.sender.as_deref() == Some("") => Some("<>".into()),
+        Dimension::SenderDomain if waiting.sender.as_deref() == Some("") => Some(domain::NULL_SENDER.into()),
         Dimension::SenderDomain => domain_of(waiting.sender.as_deref()),
         Dimension::Client => waiting.client.clone(),
         Dimension::Relay => Some(relay.to_owned()).filter(|relay| !relay.is_empty()),

@@ -6,7 +6,7 @@
 use super::Index;
 use super::query::{COLUMNS, FROM, Found, found};
 use crate::error::Result;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,6 @@ impl Index {
     /// When a delivery to an address last succeeded, in milliseconds since 1970.
     pub fn last_success(&self, address: &str) -> Result<Option<i64>> {
         let last = "SELECT max(+last_seen) FROM deliveries WHERE recipient = ?1 AND +status = 'sent'";
-        let found = self.connection.query_row(last, [address], |row| row.get(0)).optional();
-        self.told(found).map(Option::flatten)
+        self.told(self.connection.query_row(last, [address], |row| row.get(0)))
     }
 }
