@@ -17,7 +17,7 @@ use std::io::BufReader;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Chunks of a file between two looks at what has changed.
+/// Chunks of a file between two looks at all that has changed.
 const DRAIN_CHUNKS: u32 = 16;
 /// Entries of the journal between two looks at what has changed.
 const DRAIN_ENTRIES: u64 = 20_000;
@@ -66,9 +66,8 @@ impl Work<'_> {
                 let full = self.is_full(tail.report().bytes - before);
                 let next = if full { None } else { tail.next_chunk()? };
                 more &= full || next.is_some();
-                if chunks % DRAIN_CHUNKS == 0 || next.is_none() {
-                    self.drain(&mut correlator, &mut batch, &mut shelf, &mut deliveries)?;
-                }
+                let all = chunks % DRAIN_CHUNKS == 0 || next.is_none();
+                self.drain(&mut correlator, &mut batch, all.then_some(&mut shelf), &mut deliveries)?;
                 let Some(chunk) = next else { break };
                 chunks += 1;
                 correlator.set_reference(chunk.reference_ms);
@@ -157,10 +156,10 @@ impl Work<'_> {
                 cursor.clone_from(&entry.cursor);
                 entries += 1;
                 if entries % DRAIN_ENTRIES == 0 {
-                    self.drain(&mut correlator, &mut batch, &mut shelf, &mut deliveries)?;
+                    self.drain(&mut correlator, &mut batch, Some(&mut shelf), &mut deliveries)?;
                 }
             }
-            self.drain(&mut correlator, &mut batch, &mut shelf, &mut deliveries)?;
+            self.drain(&mut correlator, &mut batch, Some(&mut shelf), &mut deliveries)?;
             let lines = correlator.take_lines();
             state = self.end(correlator, batch, shelf, text(&cursor)?, entries * ENTRY, &lines)?;
             self.count(entries * ENTRY, &lines, deliveries);
@@ -184,16 +183,19 @@ impl Work<'_> {
         Tail::open(path, position).map(Some)
     }
 
-    /// Writes down what has changed.
+    /// Writes down what has changed; without a shelf only what came to its end.
     fn drain(
         &mut self,
         correlator: &mut Correlator,
         batch: &mut Batch<'_>,
-        shelf: &mut Shelved<'_>,
+        shelf: Option<&mut Shelved<'_>>,
         deliveries: &mut u64,
     ) -> Result<()> {
         let mut sink = Sink { batch, pending: &mut self.reasons.pending, deliveries, fault: None };
-        correlator.drain(shelf, |delivery| sink.take(delivery));
+        match shelf {
+            Some(shelf) => correlator.drain(shelf, |delivery| sink.take(delivery)),
+            None => correlator.drain_ended(|delivery| sink.take(delivery)),
+        }
         if let Some(fault) = sink.fault {
             return Err(fault);
         }

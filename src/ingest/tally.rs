@@ -5,38 +5,33 @@
 //! not count: no alert is to be about alerts. Invariant: memory is bounded by
 //! `FULL` names, after which a transaction ends.
 
+use super::names::{NONE, Name, Names, Numbers};
 use crate::action::ALERT_ID;
 use crate::error::Result;
 use crate::logs::delivery::Before;
-use crate::logs::failure::host;
 use crate::logs::{Delivery, Status};
 use crate::policy::class::Class;
-use crate::stats::domain::{NULL_SENDER, of_address};
-use crate::stats::provider::provider;
 use crate::store::index::{Batch, Dimension, Kind, RECENT_MS, Step, Sum, Why};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
 /// So many names, and what was counted is to be written down.
 const FULL: usize = 200_000;
-/// Characters of a name.
-const LONGEST: usize = 128;
 
 /// Everything that was counted since it was last written down.
 #[derive(Default)]
 pub(super) struct Tally {
     minutes: FxHashMap<i64, Sum>,
     slots: FxHashMap<(Step, i64), Slot>,
-    names: usize,
-    scratch: String,
+    names: Numbers,
 }
 
 /// What was counted in one step.
 #[derive(Default)]
 struct Slot {
     all: Entry,
-    named: [FxHashMap<Box<str>, Entry>; 5],
-    reasons: FxHashMap<(Kind, &'static str, u64), i64>,
+    named: [FxHashMap<Name, Entry>; 5],
+    reasons: FxHashMap<(Kind, Name, u64), i64>,
 }
 
 #[derive(Default)]
@@ -71,10 +66,7 @@ impl Slot {
         self.all.merge(&other.all);
         for (into, from) in self.named.iter_mut().zip(&other.named) {
             for (name, entry) in from {
-                match into.get_mut(name) {
-                    Some(known) => known.merge(entry),
-                    None => into.entry(name.clone()).or_default().merge(entry),
-                }
+                into.entry(*name).or_default().merge(entry);
             }
         }
         for (key, number) in &other.reasons {
@@ -124,7 +116,7 @@ impl Tally {
         if sum == Sum::default() {
             return;
         }
-        let names = self.names_of(delivery);
+        let names = self.names.of(delivery);
         if let Some(before) = before.filter(|before| is_new && before.status.is_final()) {
             self.take_back(before, delivery, &names, now_ms);
         }
@@ -135,13 +127,12 @@ impl Tally {
             Status::Deferred => Some(Kind::Deferral),
             _ => None,
         };
-        let why = reply.zip(kind).map(|(reply, kind)| (kind, names.provider().unwrap_or_default(), reply));
+        let why = reply.zip(kind).map(|(reply, kind)| (kind, names[1], reply));
         let number = if delivery.status == Status::Deferred { put_off } else { i64::from(is_new) };
         let slot = self.add(delivery.last_seen, &sum, delay.map(bucket), &names, now_ms);
         if let Some(why) = why.filter(|_| number > 0) {
             *slot.reasons.entry(why).or_default() += number;
         }
-        self.scratch = names.text;
     }
 
     /// What seemed to be the end was not.
@@ -161,41 +152,18 @@ impl Tally {
         let step = if at_ms > now_ms - RECENT_MS { Step::Minute } else { Step::Hour };
         let slot = self.slots.entry((step, step.start(at_ms))).or_default();
         slot.all.add(sum, bucket);
-        for (at, (map, dimension)) in slot.named.iter_mut().zip(Dimension::NAMED).enumerate() {
-            let Some(name) = names.get(at) else { continue };
-            let timed = matches!(dimension, Dimension::RecipientDomain | Dimension::Provider);
-            let bucket = bucket.filter(|_| timed);
-            match map.get_mut(name) {
-                Some(entry) => entry.add(sum, bucket),
-                None => {
-                    self.names += 1;
-                    map.entry(name.into()).or_default().add(sum, bucket);
-                }
+        for ((map, dimension), name) in slot.named.iter_mut().zip(Dimension::NAMED).zip(names) {
+            if *name != NONE {
+                let timed = matches!(dimension, Dimension::RecipientDomain | Dimension::Provider);
+                map.entry(*name).or_default().add(sum, bucket.filter(|_| timed));
             }
         }
         slot
     }
 
-    /// The names under which a delivery counts, in the order of `Dimension::NAMED`.
-    fn names_of(&mut self, delivery: &Delivery<'_>) -> Names {
-        let mut names = Names { text: std::mem::take(&mut self.scratch), ends: [0; 4], provider: None };
-        names.text.clear();
-        let relay = host(delivery.relay);
-        names.provider = provider(relay);
-        names.push_domain(0, delivery.recipient);
-        match delivery.sender {
-            Some("") => names.text.push_str(NULL_SENDER),
-            sender => names.push_domain(1, sender),
-        }
-        names.ends[1] = names.text.len();
-        names.push(2, delivery.client_id.unwrap_or_default());
-        names.push(3, relay);
-        names
-    }
-
     /// So much was counted that it should be written down.
     pub(super) fn is_full(&self) -> bool {
-        self.names > FULL
+        self.names.len() > FULL
     }
 
     /// Writes down what was counted, and begins anew.
@@ -206,7 +174,7 @@ impl Tally {
     ) -> Result<()> {
         let slots = std::mem::take(&mut self.slots);
         let minutes = std::mem::take(&mut self.minutes);
-        self.names = 0;
+        let names = std::mem::take(&mut self.names);
         if minutes.is_empty() {
             return Ok(());
         }
@@ -230,7 +198,7 @@ impl Tally {
                     next.entry((step, at)).or_default().merge(&slot);
                     continue;
                 }
-                write(&mut adding, step, at, &slot, &classes)?;
+                write(&mut adding, (step, at), &slot, &names, &classes)?;
                 let longer = match step {
                     Step::Minute => Step::Hour,
                     Step::Hour => Step::Day,
@@ -252,9 +220,9 @@ fn was_tried(status: Status) -> bool {
 
 fn write(
     adding: &mut crate::store::index::Adding<'_>,
-    step: Step,
-    at: i64,
+    (step, at): (Step, i64),
     slot: &Slot,
+    known: &Numbers,
     classes: &FxHashMap<u64, Option<Rc<Class>>>,
 ) -> Result<()> {
     // What minutes count in all is there already.
@@ -267,13 +235,14 @@ fn write(
         }
         let room = adding.room(step, dimension, at, names.len())?;
         for (name, entry) in names {
-            adding.add((step, dimension, at), name, room, &entry.sum, &entry.delays)?;
+            adding.add((step, dimension, at), known.text(*name), room, &entry.sum, &entry.delays)?;
         }
     }
     let mut reasons: FxHashMap<(Kind, &str, &str, &str, bool), i64> = FxHashMap::default();
     for ((kind, provider, reply), number) in &slot.reasons {
         if let Some(Some(class)) = classes.get(reply) {
             let unknown = class.rule.is_empty();
+            let provider = known.text(*provider);
             *reasons.entry((*kind, provider, &class.reason, &class.category, unknown)).or_default() += number;
         }
     }
@@ -282,43 +251,4 @@ fn write(
         adding.add_reason(step, at, &Why { kind, provider, reason, category, unknown, number })?;
     }
     Ok(())
-}
-
-/// Names of one delivery, in one text.
-struct Names {
-    text: String,
-    ends: [usize; 4],
-    provider: Option<&'static str>,
-}
-
-impl Names {
-    fn push(&mut self, at: usize, name: &str) {
-        let cut = name.char_indices().nth(LONGEST).map_or(name.len(), |(cut, _)| cut);
-        self.text.push_str(&name[..cut]);
-        self.ends[at] = self.text.len();
-    }
-
-    fn push_domain(&mut self, at: usize, address: Option<&str>) {
-        let start = self.text.len();
-        self.push(at, address.map_or("", of_address));
-        self.text[start..].make_ascii_lowercase();
-    }
-
-    /// The name in a dimension.
-    fn get(&self, at: usize) -> Option<&str> {
-        let part = |at: usize| {
-            let start = if at == 0 { 0 } else { self.ends[at - 1] };
-            self.text.get(start..self.ends[at]).filter(|name| !name.is_empty())
-        };
-        match at {
-            0 => part(0),
-            1 => self.provider,
-            2..=4 => part(at - 1),
-            _ => None,
-        }
-    }
-
-    fn provider(&self) -> Option<&'static str> {
-        self.provider
-    }
 }

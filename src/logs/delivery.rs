@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 /// One message and recipient, as the logs have it so far.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Delivery<'a> {
     /// What a later state of the same delivery is known by.
     pub id: u64,

@@ -286,11 +286,13 @@ fn seconds(text: &[u8]) -> Option<(i64, &[u8])> {
     let mut within = two(*tens, *ones).filter(|second| *second <= 60)? * 1000;
     let mut rest = rest;
     if let [b'.' | b',', digits @ ..] = rest {
-        let mut scale = 100;
         rest = digits;
-        while let [digit @ b'0'..=b'9', after @ ..] = rest {
+        for scale in [100, 10, 1] {
+            let [digit @ b'0'..=b'9', after @ ..] = rest else { break };
             within += i64::from(digit - b'0') * scale;
-            scale /= 10;
+            rest = after;
+        }
+        while let [b'0'..=b'9', after @ ..] = rest {
             rest = after;
         }
     }

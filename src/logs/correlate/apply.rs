@@ -4,13 +4,13 @@
 //! message, and what is final is changed only by a line about that very recipient.
 
 use super::loose::{Loose, Pending};
-use super::message::Message;
+use super::message::{CLIENT_ID, MESSAGE_ID, Message, NOTIFICATION, PARENT, QUEUE_ID, SENDER};
 use super::table::{Key, Shelf};
-use super::text::{Said, lossy};
 use super::{Correlator, Status};
 use crate::logs::delivery::client_of_message_id;
 use crate::logs::postfix::{Action, Attempt, Envelope, Event, Header, Line, Notice, Outcome, Refusal};
 use memchr::{memchr, memmem};
+use std::borrow::Cow;
 
 /// A queue id this soon after (milliseconds) is the same message's, though the lines came in the wrong order.
 const TOGETHER_MS: i64 = 5_000;
@@ -32,7 +32,7 @@ impl Correlator {
         };
         let place = match &line.event {
             Event::Client(_) | Event::Pickup { .. } => None,
-            _ => self.find(line.host, queue_id, shelf),
+            _ => self.find(line, queue_id, shelf),
         };
         match &line.event {
             Event::Client(client) => {
@@ -46,8 +46,8 @@ impl Correlator {
                 let place = place.filter(|place| !self.table.message(*place).closed);
                 let place = self.open(line, queue_id, place);
                 let message = self.table.message(place);
-                if message.sender.is_none() {
-                    message.sender.set_bytes(sender);
+                if message.texts.is_none(SENDER) {
+                    message.texts.set(SENDER, &line.text(sender));
                 }
                 (message.size, message.nrcpt, message.active) = (Some(*size), Some(*recipients), true);
                 self.whole(line, place, Status::Deferred, |now| now == Status::Held);
@@ -85,7 +85,7 @@ impl Correlator {
                 // smtpd speaks of one recipient; what cleanup or a milter says after the data is about the
                 // message.
                 let whole = refusal.stage != b"RCPT";
-                let texts = ([b"", refusal.dsn, b"", b""], refusal.reply);
+                let texts = [refusal.dsn, refusal.reply];
                 self.decided(line, place, refusal.action, whole, refusal.envelope, texts);
             }
             Event::Header(header) => {
@@ -102,15 +102,15 @@ impl Correlator {
     }
 
     /// The place of the message with this queue id.
-    fn find(&mut self, host: &[u8], queue_id: &[u8], shelf: &mut dyn Shelf) -> Option<u32> {
-        self.table.get(&Key::new(host, queue_id)).or_else(|| {
-            let message = shelf.take(&lossy(host), &lossy(queue_id))?;
+    fn find<'a>(&mut self, line: &Line<'a>, queue_id: &'a [u8], shelf: &mut dyn Shelf) -> Option<u32> {
+        self.table.get(&Key::new(line.host, queue_id)).or_else(|| {
+            let message = shelf.take(&line.text(line.host), &line.text(queue_id))?;
             Some(self.table.insert(message))
         })
     }
 
     /// The message that a line is about; a new one if it was never heard of.
-    fn open(&mut self, line: &Line<'_>, queue_id: &[u8], place: Option<u32>) -> u32 {
+    fn open<'a>(&mut self, line: &Line<'a>, queue_id: &'a [u8], place: Option<u32>) -> u32 {
         let place = match place {
             Some(place) => place,
             None => self.insert(line, queue_id),
@@ -120,12 +120,12 @@ impl Correlator {
         place
     }
 
-    fn insert(&mut self, line: &Line<'_>, queue_id: &[u8]) -> u32 {
-        self.table.begin(line.host, queue_id, line.at_ms)
+    fn insert<'a>(&mut self, line: &Line<'a>, queue_id: &'a [u8]) -> u32 {
+        self.table.begin(&line.text(line.host), &line.text(queue_id), line.at_ms)
     }
 
     /// A message begins: a queue id that was in use is used again, unless only the order of lines is wrong.
-    fn begin(&mut self, line: &Line<'_>, queue_id: &[u8]) -> u32 {
+    fn begin<'a>(&mut self, line: &Line<'a>, queue_id: &'a [u8]) -> u32 {
         if let Some(place) = self.table.get(&Key::new(line.host, queue_id)) {
             let message = self.table.message(place);
             if !message.active && !message.closed && line.at_ms - message.first_ms < TOGETHER_MS {
@@ -135,33 +135,33 @@ impl Correlator {
         self.insert(line, queue_id)
     }
 
-    fn message_id(&mut self, line: &Line<'_>, queue_id: &[u8], place: Option<u32>, id: &[u8]) {
-        let id = lossy(id.trim_ascii());
+    fn message_id<'a>(&mut self, line: &Line<'a>, queue_id: &'a [u8], place: Option<u32>, id: &'a [u8]) {
+        let id = line.text(id.trim_ascii());
         let id = id.strip_prefix('<').and_then(|id| id.strip_suffix('>')).unwrap_or(&id);
         // cleanup is done before the queue manager begins. A message-id after that is that of another
         // message.
         let another = |message: &Message| {
             (message.active || message.closed)
-                && message.message_id.as_deref().is_some_and(|known| known != id)
+                && message.texts.get(MESSAGE_ID).is_some_and(|known| known != id)
         };
         let place = place.filter(|place| !another(self.table.message(*place)));
         let place = self.open(line, queue_id, place);
         let message = self.table.message(place);
-        if message.message_id.is_none() && !id.is_empty() {
-            message.message_id.set(id);
+        if message.texts.is_none(MESSAGE_ID) && !id.is_empty() {
+            message.texts.set(MESSAGE_ID, id);
             if let Some(client) = client_of_message_id(id) {
-                message.client_id.set(client);
+                message.texts.set(CLIENT_ID, client);
             }
             self.changed(place);
         }
     }
 
-    fn picked_up(
+    fn picked_up<'a>(
         &mut self,
-        line: &Line<'_>,
-        queue_id: &[u8],
-        sender: &[u8],
-        original: Option<&[u8]>,
+        line: &Line<'a>,
+        queue_id: &'a [u8],
+        sender: &'a [u8],
+        original: Option<&'a [u8]>,
         shelf: &mut dyn Shelf,
     ) {
         let place = match original {
@@ -170,9 +170,9 @@ impl Correlator {
                 self.begin(line, queue_id)
             }
             Some(original) => {
-                let found = self.find(line.host, original, shelf);
+                let found = self.find(line, original, shelf);
                 let place = self.open(line, original, found);
-                self.table.requeue(place, &lossy(queue_id));
+                self.table.requeue(place, &line.text(queue_id));
                 let message = self.table.message(place);
                 (message.active, message.closed) = (false, false);
                 self.changed(place);
@@ -180,17 +180,17 @@ impl Correlator {
             }
         };
         let message = self.table.message(place);
-        if message.sender.is_none() {
-            message.sender.set_bytes(sender);
+        if message.texts.is_none(SENDER) {
+            message.texts.set(SENDER, &line.text(sender));
         }
     }
 
-    fn attempt(
+    fn attempt<'a>(
         &mut self,
-        line: &Line<'_>,
-        queue_id: &[u8],
+        line: &Line<'a>,
+        queue_id: &'a [u8],
         place: Option<u32>,
-        attempt: &Attempt<'_>,
+        attempt: &Attempt<'a>,
         shelf: &mut dyn Shelf,
     ) {
         let status = match attempt.outcome {
@@ -214,13 +214,14 @@ impl Correlator {
         }
         let place = self.open(line, queue_id, place);
         let message = self.table.message(place);
-        let at =
-            message.recipient_of(&lossy(attempt.recipient), attempt.original_recipient.map(lossy).as_deref());
+        let original = attempt.original_recipient.map(|original| line.text(original));
+        let at = message.recipient_of(&line.text(attempt.recipient), original.as_deref());
         let recipient = &mut message.recipients[at];
         recipient.status = status;
         recipient.attempts += 1;
         recipient.last_ms = line.at_ms;
-        recipient.said.set([attempt.relay, attempt.dsn, attempt.delay, attempt.delays], attempt.reply);
+        let said = [attempt.relay, attempt.dsn, attempt.delay, attempt.delays, attempt.reply];
+        recipient.says(said.iter().map(|part| line.text(part)));
         recipient.changed = true;
         self.table.touch(place);
         if status == Status::Sent {
@@ -230,7 +231,7 @@ impl Correlator {
 
     /// A local recipient was forwarded, or a content filter gave the message back: it goes on under another
     /// queue id, for the same client.
-    fn follow(&mut self, line: &Line<'_>, place: u32, attempt: &Attempt<'_>, shelf: &mut dyn Shelf) {
+    fn follow<'a>(&mut self, line: &Line<'a>, place: u32, attempt: &Attempt<'a>, shelf: &mut dyn Shelf) {
         const LOCAL: [&[u8]; 4] = [b"127.", b"::1]", b"/", b"private/"];
         let local = || {
             let address =
@@ -246,69 +247,69 @@ impl Correlator {
             return;
         };
         let end = next.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(next.len());
-        let Some(child) = self.find(line.host, &next[..end], shelf).filter(|child| *child != place) else {
+        let Some(child) = self.find(line, &next[..end], shelf).filter(|child| *child != place) else {
             return;
         };
         let parent = self.table.message(place);
-        let (queue_id, client, id) =
-            (parent.queue_id.clone(), parent.client_id.clone(), parent.message_id.clone());
+        let [queue_id, client, id] =
+            [QUEUE_ID, CLIENT_ID, MESSAGE_ID].map(|number| parent.texts.get(number).map(str::to_owned));
         let child_message = self.table.message(child);
-        if child_message.parent.is_none() && child_message.message_id == id {
-            child_message.parent = queue_id;
-            if child_message.client_id.is_none() {
-                child_message.client_id = client;
+        if child_message.texts.is_none(PARENT) && child_message.texts.get(MESSAGE_ID) == id.as_deref() {
+            child_message.texts.put(PARENT, queue_id.as_deref());
+            if child_message.texts.is_none(CLIENT_ID) {
+                child_message.texts.put(CLIENT_ID, client.as_deref());
             }
             self.changed(child);
         }
     }
 
-    fn notification(
+    fn notification<'a>(
         &mut self,
-        line: &Line<'_>,
+        line: &Line<'a>,
         place: u32,
         notice: Notice,
-        own: &[u8],
+        own: &'a [u8],
         shelf: &mut dyn Shelf,
     ) {
         self.counts.notifications += 1;
         let message = self.table.message(place);
-        message.notification.set_bytes(own);
-        let parent = message.queue_id.clone();
+        message.texts.set(NOTIFICATION, &line.text(own));
+        let parent = message.texts.get(QUEUE_ID).map(str::to_owned);
         for recipient in message.recipients.iter_mut() {
             recipient.changed |= (recipient.status == Status::Sent) == (notice == Notice::Success);
         }
         self.table.touch(place);
-        let child = self.find(line.host, own, shelf);
+        let child = self.find(line, own, shelf);
         let child = self.open(line, own, child);
         if child != place {
-            self.table.message(child).parent = parent;
+            self.table.message(child).texts.put(PARENT, parent.as_deref());
             self.changed(child);
         }
     }
 
-    fn header(&mut self, line: &Line<'_>, place: u32, header: &Header<'_>) {
+    fn header<'a>(&mut self, line: &Line<'a>, place: u32, header: &Header<'a>) {
         if header.name.eq_ignore_ascii_case(self.reader.client_header()) {
             let client = header.value.split(u8::is_ascii_whitespace).next().unwrap_or_default();
             let message = self.table.message(place);
-            let named = message.message_id.as_deref().and_then(client_of_message_id).is_some();
+            let named = message.texts.get(MESSAGE_ID).and_then(client_of_message_id).is_some();
             if !client.is_empty() && !named {
-                message.client_id.set_bytes(client);
+                message.texts.set(CLIENT_ID, &line.text(client));
                 self.changed(place);
             }
         }
-        let texts = ([b"", header.dsn, b"", b""], header.reply);
+        let texts = [header.dsn, header.reply];
         self.decided(line, place, header.action, true, header.envelope, texts);
     }
 
     /// A decision before the queue: about one recipient, or about the `whole` message.
-    fn decided(
+    fn decided<'a>(
         &mut self,
-        line: &Line<'_>,
+        line: &Line<'a>,
         place: u32,
         action: Action,
         whole: bool,
-        envelope: Envelope<'_>,
-        (short, reply): ([&[u8]; 4], &[u8]),
+        envelope: Envelope<'a>,
+        texts: [&'a [u8]; 2],
     ) {
         let status = match action {
             Action::Note => return,
@@ -317,14 +318,12 @@ impl Correlator {
             Action::Discard => Status::Discarded,
         };
         self.counts.rejected += u64::from(status == Status::Rejected);
-        let mut said = Said::default();
-        said.set(short, reply);
         let message = self.table.message(place);
-        if message.sender.is_none() {
-            message.sender.put(envelope.sender.map(lossy).as_deref());
+        if message.texts.is_none(SENDER) {
+            message.texts.put(SENDER, envelope.sender.map(|sender| line.text(sender)).as_deref());
         }
         let named = match envelope.recipient {
-            Some(recipient) => Some(message.decided_recipient(&lossy(recipient), status, line.at_ms)),
+            Some(recipient) => Some(message.decided_recipient(&line.text(recipient), status, line.at_ms)),
             None if whole && message.recipients.is_empty() => Some(message.nameless(status, line.at_ms)),
             None => None,
         };
@@ -332,7 +331,8 @@ impl Correlator {
             if Some(at) == named || (whole && !recipient.status.is_final()) {
                 recipient.status = status;
                 recipient.last_ms = line.at_ms;
-                recipient.said.clone_from(&said);
+                let [dsn, reply] = texts;
+                recipient.says([b"", dsn, b"", b"", reply].iter().map(|part| line.text(part)));
                 recipient.changed = true;
             }
         }
@@ -343,12 +343,12 @@ impl Correlator {
     }
 
     /// A decision in a session that has no queue id yet.
-    fn without_queue_id(&mut self, line: &Line<'_>, refusal: &Refusal<'_>) {
+    fn without_queue_id<'a>(&mut self, line: &Line<'a>, refusal: &Refusal<'a>) {
         let status = match refusal.action {
             Action::Note => return,
             Action::Reject => {
                 self.counts.rejected += 1;
-                let recipient = refusal.envelope.recipient.map(lossy);
+                let recipient = refusal.envelope.recipient.map(|recipient| line.text(recipient));
                 let other = |pending: &Pending| {
                     pending.pid != line.pid || pending.recipient.as_deref() != recipient.as_deref()
                 };
@@ -370,21 +370,21 @@ impl Correlator {
         }
         self.pending.push_back(Pending {
             pid: line.pid,
-            host: lossy(line.host).into(),
-            client: lossy(refusal.client).into(),
+            host: line.text(line.host).into(),
+            client: line.text(refusal.client).into(),
             at_ms: line.at_ms,
             status,
-            recipient: refusal.envelope.recipient.map(|recipient| lossy(recipient).into()),
-            reply: lossy(refusal.reply).into(),
+            recipient: refusal.envelope.recipient.map(|recipient| line.text(recipient).into()),
+            reply: line.text(refusal.reply).into(),
         });
     }
 
     /// Gives a new message what its session decided before.
-    fn claim(&mut self, line: &Line<'_>, client: &[u8], place: u32) {
+    fn claim<'a>(&mut self, line: &Line<'a>, client: &'a [u8], place: u32) {
         if self.pending.is_empty() {
             return;
         }
-        let (host, client) = (lossy(line.host), lossy(client));
+        let (host, client) = (line.text(line.host), line.text(client));
         let mine =
             |pending: &Pending| pending.pid == line.pid && *pending.host == host && *pending.client == client;
         while let Some(at) = self.pending.iter().position(mine) {
@@ -394,7 +394,8 @@ impl Correlator {
                 Some(recipient) => message.decided_recipient(recipient, pending.status, line.at_ms),
                 None => message.nameless(pending.status, line.at_ms),
             };
-            message.recipients[at].said.set([b"", b"", b"", b""], pending.reply.as_bytes());
+            let said = ["", "", "", "", &*pending.reply];
+            message.recipients[at].says(said.into_iter().map(Cow::Borrowed));
             self.changed(place);
         }
     }

@@ -3,7 +3,6 @@
 //!
 //! Invariant: a refusal is told once.
 
-use super::text::lossy;
 use crate::logs::delivery::{Delivery, Status, identify};
 use crate::logs::postfix::{Line, Refusal};
 use serde::{Deserialize, Serialize};
@@ -20,16 +19,16 @@ pub(super) struct Loose {
 }
 
 impl Loose {
-    pub(super) fn new(id: u64, line: &Line<'_>, refusal: &Refusal<'_>) -> Loose {
-        let text = |text: Option<&[u8]>| text.map(|text| lossy(text).into());
+    pub(super) fn new<'a>(id: u64, line: &Line<'a>, refusal: &Refusal<'a>) -> Loose {
+        let text = |text: Option<&'a [u8]>| text.map(|text| line.text(text).into());
         Loose {
             id,
-            host: lossy(line.host).into(),
+            host: line.text(line.host).into(),
             sender: text(refusal.envelope.sender),
             recipient: text(refusal.envelope.recipient),
             at_ms: line.at_ms,
-            dsn: lossy(refusal.dsn).into(),
-            reply: lossy(refusal.reply).into(),
+            dsn: line.text(refusal.dsn).into(),
+            reply: line.text(refusal.reply).into(),
         }
     }
 

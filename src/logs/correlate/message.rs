@@ -3,8 +3,8 @@
 //! Plain data that can be written down and read back. Not here: which line changes what.
 //! Invariant: a recipient keeps its place in the list, which is part of its delivery's id.
 
-use super::recipient::{Recipient, Recipients};
-use super::text::Text;
+use super::recipient::{ADDRESS, DELAY, DELAYS, DSN, ORIGINAL, RELAY, REPLY, Recipient, Recipients};
+use super::text::Texts;
 use crate::logs::delivery::{Delivery, Status, identify};
 use rustc_hash::{FxHashMap, FxHasher};
 use serde::{Deserialize, Serialize};
@@ -13,24 +13,33 @@ use std::hash::Hasher;
 /// With more recipients than this they are found by an index.
 const LISTED: usize = 16;
 
+/// The first queue id.
+pub const QUEUE_ID: usize = 0;
+/// The server's name.
+pub const HOST: usize = 1;
+/// The Message-ID without brackets.
+pub(super) const MESSAGE_ID: usize = 2;
+/// Whose message it is.
+pub(super) const CLIENT_ID: usize = 3;
+/// Envelope sender.
+pub(super) const SENDER: usize = 4;
+/// The queue id it has since it was requeued.
+pub const REQUEUED_AS: usize = 5;
+/// The queue id of the message that it reports on or goes on from.
+pub(super) const PARENT: usize = 6;
+/// The queue id of the last notification about it.
+pub(super) const NOTIFICATION: usize = 7;
+
 /// A message that is in the queue, or has just left it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Message {
-    /// The first queue id.
-    pub queue_id: Text,
-    /// The server's name.
-    pub host: Text,
+    /// The texts, by number.
+    pub texts: Texts<8>,
     /// First and last line about it, milliseconds since 1970.
     pub first_ms: i64,
     /// See `first_ms`.
     pub last_ms: i64,
-    /// Without brackets.
-    pub message_id: Text,
-    /// Whose it is.
-    pub client_id: Text,
-    /// Envelope sender.
-    pub sender: Text,
     /// Bytes.
     pub size: Option<u64>,
     /// Recipients, as the queue manager counts them.
@@ -41,12 +50,6 @@ pub struct Message {
     pub closed: bool,
     /// An address is probed; nothing is delivered.
     pub probe: bool,
-    /// The queue id it has since it was requeued.
-    pub requeued_as: Text,
-    /// The message it reports on or goes on from.
-    pub parent: Text,
-    /// The last notification about it.
-    pub notification: Text,
     /// Recipients that were named, or stood for, without an attempt.
     pub unattempted: u32,
     /// Everyone that a line named, in that order.
@@ -67,14 +70,19 @@ pub struct Message {
 
 impl Message {
     /// The queue ids that lead to it.
-    pub(super) fn queue_ids(&self) -> impl Iterator<Item = &str> {
-        self.queue_id.as_deref().into_iter().chain(self.requeued_as.as_deref())
+    pub fn queue_ids(&self) -> impl Iterator<Item = &str> {
+        self.texts.get(QUEUE_ID).into_iter().chain(self.texts.get(REQUEUED_AS))
+    }
+
+    /// The server's name; empty if it is not known.
+    pub fn host(&self) -> &str {
+        self.texts.get(HOST).unwrap_or_default()
     }
 
     /// The recipient with exactly these addresses.
     pub(super) fn find(&mut self, address: &str, original: Option<&str>) -> Option<usize> {
         let same = |recipient: &Recipient| {
-            recipient.address.as_deref() == Some(address) && recipient.original.as_deref() == original
+            recipient.texts.get(ADDRESS) == Some(address) && recipient.texts.get(ORIGINAL) == original
         };
         if self.recipients.len() <= LISTED {
             return self.recipients.iter().position(same);
@@ -90,18 +98,7 @@ impl Message {
 
     /// Forgets everything, and keeps memory of the usual size for the next message.
     pub(super) fn clear(&mut self) {
-        for text in [
-            &mut self.queue_id,
-            &mut self.host,
-            &mut self.message_id,
-            &mut self.client_id,
-            &mut self.sender,
-            &mut self.requeued_as,
-            &mut self.parent,
-            &mut self.notification,
-        ] {
-            text.give_up();
-        }
+        self.texts.clear();
         self.recipients.clear();
         (self.size, self.nrcpt, self.index, self.unattempted) = (None, None, None, 0);
         (self.active, self.closed, self.probe, self.changed) = (false, false, false, false);
@@ -117,9 +114,8 @@ impl Message {
     ) -> usize {
         let at = self.recipients.len();
         let recipient = self.recipients.add();
-        recipient.address.put(address);
-        recipient.original.put(original);
-        recipient.said.clear();
+        recipient.texts.put(ADDRESS, address);
+        recipient.texts.put(ORIGINAL, original);
         recipient.told = None;
         (recipient.status, recipient.attempts) = (status, 0);
         (recipient.last_ms, recipient.changed) = (at_ms, true);
@@ -132,8 +128,8 @@ impl Message {
     /// Gives the recipient at a place other addresses.
     pub(super) fn rename(&mut self, at: usize, address: &str, original: Option<&str>) {
         let recipient = &mut self.recipients[at];
-        recipient.address.set(address);
-        recipient.original.put(original);
+        recipient.texts.set(ADDRESS, address);
+        recipient.texts.put(ORIGINAL, original);
         if let Some(index) = &mut self.index {
             index.insert(hash(&self.recipients[at]), at as u32);
         }
@@ -141,23 +137,15 @@ impl Message {
 
     /// Finds out its id.
     pub(super) fn identify(&mut self) {
-        let (host, queue_id) = (self.host.as_str().as_bytes(), self.queue_id.as_str().as_bytes());
-        self.id = identify(&[host, queue_id, &self.first_ms.to_le_bytes()]);
+        let text = |number| self.texts.get(number).unwrap_or_default().as_bytes();
+        self.id = identify(&[text(HOST), text(QUEUE_ID), &self.first_ms.to_le_bytes()]);
     }
 
     /// About how many bytes of memory it takes.
     pub(super) fn measure(&self) -> u32 {
-        let own = [
-            &self.message_id,
-            &self.client_id,
-            &self.sender,
-            &self.requeued_as,
-            &self.parent,
-            &self.notification,
-        ];
         let total = size_of::<Message>()
             + 160
-            + own.into_iter().map(|text| text.weight() + 16).sum::<usize>()
+            + self.texts.weight()
             + self.recipients.iter().map(Recipient::weight).sum::<usize>()
             + self.index.as_ref().map_or(0, |index| index.capacity() * 20);
         u32::try_from(total).unwrap_or(u32::MAX)
@@ -166,38 +154,38 @@ impl Message {
     /// The delivery to the recipient at a place.
     pub fn delivery(&self, at: usize) -> Delivery<'_> {
         let recipient = &self.recipients[at];
-        let said = &recipient.said;
+        let (own, of_recipient) = (|number| self.texts.get(number), |number| recipient.texts.get(number));
         Delivery {
             id: self.id.wrapping_add(at as u64),
-            queue_id: self.queue_id.as_deref(),
-            message_id: self.message_id.as_deref(),
-            client_id: self.client_id.as_deref(),
-            sender: self.sender.as_deref(),
-            recipient: recipient.address.as_deref(),
-            original_recipient: recipient.original.as_deref(),
+            queue_id: own(QUEUE_ID),
+            message_id: own(MESSAGE_ID),
+            client_id: own(CLIENT_ID),
+            sender: own(SENDER),
+            recipient: of_recipient(ADDRESS),
+            original_recipient: of_recipient(ORIGINAL),
             status: recipient.status,
             attempts: recipient.attempts,
             first_seen: self.first_ms,
             last_seen: recipient.last_ms,
-            relay: said.part(0),
-            dsn: said.part(1),
-            reply: said.part(4),
+            relay: of_recipient(RELAY),
+            dsn: of_recipient(DSN),
+            reply: of_recipient(REPLY),
             category: None,
-            delay: said.part(2).and_then(|delay| delay.parse().ok()),
-            delays: said.part(3),
+            delay: of_recipient(DELAY).and_then(|delay| delay.parse().ok()),
+            delays: of_recipient(DELAYS),
             size: self.size,
             nrcpt: self.nrcpt,
-            host: self.host.as_deref().filter(|host| !host.is_empty()),
-            requeued_as: self.requeued_as.as_deref(),
-            parent: self.parent.as_deref(),
-            notification: self.notification.as_deref(),
+            host: own(HOST).filter(|host| !host.is_empty()),
+            requeued_as: own(REQUEUED_AS),
+            parent: own(PARENT),
+            notification: own(NOTIFICATION),
             before: recipient.told,
         }
     }
 }
 
 fn hash(recipient: &Recipient) -> u64 {
-    hash_of(recipient.address.as_deref(), recipient.original.as_deref())
+    hash_of(recipient.texts.get(ADDRESS), recipient.texts.get(ORIGINAL))
 }
 
 fn hash_of(address: Option<&str>, original: Option<&str>) -> u64 {

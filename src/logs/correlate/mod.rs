@@ -10,16 +10,16 @@ mod recipient;
 mod table;
 mod text;
 
-pub use message::Message;
+pub use message::{HOST, Message, QUEUE_ID, REQUEUED_AS};
 pub use recipient::{Recipient, Recipients};
 pub use table::Shelf;
-pub use text::{Said, Text};
+pub use text::Texts;
 
 use super::delivery::Delivery;
 use super::postfix::{self, Event, Grammar, Line, Parsed};
 use super::{Lines, Status};
 use loose::{Loose, Pending};
-use memchr::memchr;
+use memchr::memchr_iter;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use table::Table;
@@ -141,13 +141,18 @@ impl Correlator {
     }
 
     /// Reads whole lines.
-    pub fn read(&mut self, mut lines: &[u8], shelf: &mut dyn Shelf) {
-        while !lines.is_empty() {
-            let end = memchr(b'\n', lines).unwrap_or(lines.len());
-            let line = &lines[..end];
-            lines = lines.get(end + 1..).unwrap_or_default();
-            self.lines.cut += u64::from(line.len() > postfix::LINE);
-            let parsed = self.reader.read(line);
+    pub fn read(&mut self, lines: &[u8], shelf: &mut dyn Shelf) {
+        // To look through all of them together is cheaper than through every part that is kept.
+        let text = std::str::from_utf8(lines).ok();
+        let mut start = 0;
+        let unfinished = (lines.last() != Some(&b'\n') && !lines.is_empty()).then_some(lines.len());
+        for end in memchr_iter(b'\n', lines).chain(unfinished) {
+            self.lines.cut += u64::from(end - start > postfix::LINE);
+            let parsed = match text.and_then(|text| text.get(start..end)) {
+                Some(line) => self.reader.read_text(line),
+                None => self.reader.read(&lines[start..end]),
+            };
+            start = end + 1;
             self.take(&parsed, shelf);
         }
     }
@@ -166,6 +171,13 @@ impl Correlator {
         }
     }
 
+    /// Gives the deliveries of messages that came to their end since the last call to `each`, as `drain` does: a message is taken to
+    /// pieces while it is still in the processor's caches, and one that is under way need not be told in each of its states.
+    pub fn drain_ended(&mut self, mut each: impl FnMut(&Delivery<'_>)) {
+        self.table.drain(true, |message| tell(message, &mut each));
+        self.table.forget_closed(self.newest_ms - GRACE_MS);
+    }
+
     /// Gives every delivery that changed since the last call to `each`, once, in its present state; then
     /// forgets messages that are over and evicts those that are too many. To be called often: changes are
     /// kept until then.
@@ -173,15 +185,7 @@ impl Correlator {
         for loose in self.loose.drain(..) {
             each(&loose.delivery());
         }
-        self.table.drain(|message| {
-            for at in 0..message.recipients.len() {
-                if std::mem::take(&mut message.recipients[at].changed) && !message.probe {
-                    each(&message.delivery(at));
-                    let recipient = &mut message.recipients[at];
-                    recipient.told = Some(recipient.stands());
-                }
-            }
-        });
+        self.table.drain(false, |message| tell(message, &mut each));
         self.table.forget_closed(self.newest_ms - GRACE_MS);
         if self.newest_ms - self.swept_ms > SWEEP_MS || self.table.weight() > self.limits.bytes {
             let oldest = self.newest_ms - self.limits.age_ms;
@@ -229,6 +233,16 @@ impl Correlator {
     /// Messages that are under way.
     pub fn under_way(&self) -> usize {
         self.table.messages().filter(|message| !message.closed).count()
+    }
+}
+
+fn tell(message: &mut Message, each: &mut impl FnMut(&Delivery<'_>)) {
+    for at in 0..message.recipients.len() {
+        if std::mem::take(&mut message.recipients[at].changed) && !message.probe {
+            each(&message.delivery(at));
+            let recipient = &mut message.recipients[at];
+            recipient.told = Some(recipient.stands());
+        }
     }
 }
 

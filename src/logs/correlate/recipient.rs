@@ -5,30 +5,38 @@
 //! came from the earlier address, or if there can be no other.
 
 use super::Status;
-use super::message::Message;
-use super::text::{Said, Text};
+use super::message::{Message, REQUEUED_AS};
+use super::text::Texts;
 use crate::logs::delivery::Before;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::ops::{Deref, DerefMut};
 
 /// So many recipients are kept for the next message.
-const SPARE: usize = 2;
+const SPARE: usize = 4;
+
+/// The recipient after aliases. None: all of the message, before anyone was named.
+pub(super) const ADDRESS: usize = 0;
+/// The recipient as it came in, if that is another.
+pub(super) const ORIGINAL: usize = 1;
+/// What the last attempt or decision said, in the order of [`Recipient::says`].
+pub(super) const RELAY: usize = 2;
+pub(super) const DSN: usize = 3;
+pub(super) const DELAY: usize = 4;
+pub(super) const DELAYS: usize = 5;
+pub(super) const REPLY: usize = 6;
 
 /// One recipient of a message.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Recipient {
-    /// After aliases. None: all of the message, before anyone was named.
-    pub address: Text,
-    /// As it came in, if that is another.
-    pub original: Text,
+    /// The texts, by number.
+    pub texts: Texts<7>,
     /// How things stand.
     pub status: Status,
     /// Attempts that were logged.
     pub attempts: u32,
     /// Last line about it, milliseconds since 1970.
     pub last_ms: i64,
-    /// What the last attempt or decision said.
-    pub said: Said,
     /// How it stood when it was told last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Before>,
@@ -44,7 +52,14 @@ impl Recipient {
 
     /// About how many bytes of memory it takes.
     pub(super) fn weight(&self) -> usize {
-        size_of::<Recipient>() + self.address.weight() + self.original.weight() + self.said.weight() + 48
+        size_of::<Recipient>() + self.texts.weight() + 16
+    }
+
+    /// Replaces what the last attempt or decision said: relay, dsn, delay, delays, reply. An empty text is none.
+    pub(super) fn says<'a>(&mut self, texts: impl Iterator<Item = Cow<'a, str>>) {
+        for (number, text) in (RELAY..=REPLY).zip(texts) {
+            self.texts.put(number, Some(&*text).filter(|text| !text.is_empty()));
+        }
     }
 }
 
@@ -56,7 +71,7 @@ pub struct Recipients {
 }
 
 impl Recipients {
-    /// Adds one, which is still as the last one in its place was.
+    /// Adds one, which has no texts, and is else still as the last one in its place was.
     pub(super) fn add(&mut self) -> &mut Recipient {
         if self.used == self.memory.len() {
             self.memory.push(Recipient::default());
@@ -73,9 +88,7 @@ impl Recipients {
             self.memory = Vec::new();
         }
         for recipient in &mut self.memory {
-            recipient.address.give_up();
-            recipient.original.give_up();
-            recipient.said.give_up();
+            recipient.texts.clear();
         }
     }
 }
@@ -116,12 +129,12 @@ impl Message {
             return at;
         }
         let single = self.nrcpt == Some(1);
-        let requeued = !self.requeued_as.is_none();
+        let requeued = !self.texts.is_none(REQUEUED_AS);
         if self.unattempted > 0 || requeued {
             let came_in = original.unwrap_or(address);
             let untried =
                 |recipient: &Recipient| recipient.attempts == 0 && recipient.status != Status::Rejected;
-            let same = |recipient: &Recipient| match recipient.address.as_deref() {
+            let same = |recipient: &Recipient| match recipient.texts.get(ADDRESS) {
                 None => true,
                 Some(known) if recipient.attempts == 0 => known == came_in || known == address,
                 Some(known) => requeued && known == address,

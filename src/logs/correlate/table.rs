@@ -3,11 +3,14 @@
 //! Not here: what lines mean. Invariant: a message has one place however many queue ids lead to it, and what
 //! is evicted is handed over, never just forgotten.
 
-use super::message::Message;
-use super::text::lossy;
+use super::message::{HOST, MESSAGE_ID, Message, QUEUE_ID, REQUEUED_AS};
+use crate::logs::postfix::lossy;
 use rustc_hash::{FxHashMap, FxHasher};
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
+
+/// So many places without a message keep their memory for another.
+const SPARE: usize = 4096;
 
 /// Where messages go that no longer have room in memory, and come back from when a line names them again.
 pub trait Shelf {
@@ -71,6 +74,8 @@ pub(super) struct Table {
     keys: FxHashMap<Key, u32>,
     /// Places of messages with changes that were not drained.
     changed: Vec<u32>,
+    /// Places of messages that were closed since the last drain.
+    ended: Vec<u32>,
     /// Places of closed messages, and when they were closed.
     closed: VecDeque<(u32, i64)>,
     weight: u64,
@@ -105,12 +110,12 @@ impl Table {
     }
 
     /// Begins a message that nothing is known of but this.
-    pub(super) fn begin(&mut self, host: &[u8], queue_id: &[u8], at_ms: i64) -> u32 {
+    pub(super) fn begin(&mut self, host: &str, queue_id: &str, at_ms: i64) -> u32 {
         let place = self.vacant();
         let message = self.message(place);
         message.vacant = false;
-        message.host.set_bytes(host);
-        message.queue_id.set_bytes(queue_id);
+        message.texts.set(HOST, host);
+        message.texts.set(QUEUE_ID, queue_id);
         (message.first_ms, message.last_ms) = (at_ms, at_ms);
         self.enter(place);
         place
@@ -124,7 +129,7 @@ impl Table {
         message.weight = message.measure();
         *weight += u64::from(message.weight);
         for queue_id in message.queue_ids() {
-            keys.insert(Key::new(message.host.as_str().as_bytes(), queue_id.as_bytes()), place);
+            keys.insert(Key::new(message.host().as_bytes(), queue_id.as_bytes()), place);
         }
     }
 
@@ -132,14 +137,14 @@ impl Table {
     pub(super) fn requeue(&mut self, place: u32, queue_id: &str) {
         let Table { places, keys, .. } = self;
         let message = &mut places[place as usize];
-        let key = |queue_id: &str| Key::new(message.host.as_str().as_bytes(), queue_id.as_bytes());
-        if let Some(before) = message.requeued_as.as_deref().map(key)
+        let key = |queue_id: &str| Key::new(message.host().as_bytes(), queue_id.as_bytes());
+        if let Some(before) = message.texts.get(REQUEUED_AS).map(key)
             && keys.get(&before) == Some(&place)
         {
             keys.remove(&before);
         }
         keys.insert(key(queue_id), place);
-        message.requeued_as.set(queue_id);
+        message.texts.set(REQUEUED_AS, queue_id);
     }
 
     /// Notes that a message has something to drain.
@@ -154,25 +159,32 @@ impl Table {
         let message = self.message(place);
         if !std::mem::replace(&mut message.closed, true) {
             self.closed.push_back((place, at_ms));
+            self.ended.push(place);
         }
         self.touch(place);
     }
 
-    /// Gives every message with changes to `each` once, in the order of the second they began in, and of their ids.
-    pub(super) fn drain(&mut self, mut each: impl FnMut(&mut Message)) {
+    /// Gives every message with changes to `each` once, or only those that are closed, in the order of the second they began in, and
+    /// of their ids.
+    pub(super) fn drain(&mut self, only_closed: bool, mut each: impl FnMut(&mut Message)) {
+        let places = if only_closed { &mut self.ended } else { &mut self.changed };
         let order = |place: &u32| {
             let message = &self.places[*place as usize];
             (message.first_ms.div_euclid(1000), message.id as u32)
         };
-        self.changed.sort_by_cached_key(order);
-        for place in self.changed.drain(..) {
+        places.sort_by_cached_key(order);
+        for place in places.drain(..) {
             let message = &mut self.places[place as usize];
-            message.changed = false;
+            // It may have been drained when it was closed.
+            if !std::mem::take(&mut message.changed) {
+                continue;
+            }
             each(message);
             let weight = message.measure();
             self.weight = self.weight + u64::from(weight) - u64::from(message.weight);
             message.weight = weight;
         }
+        self.ended.clear();
     }
 
     /// Forgets messages that were closed before this time. To be called when all is drained.
@@ -196,7 +208,7 @@ impl Table {
         const HOUR_MS: i64 = 3_600_000;
         let idle = |message: &Message| {
             let patience =
-                if message.recipients.is_empty() && !message.message_id.is_none() { 24 } else { 1 };
+                if message.recipients.is_empty() && !message.texts.is_none(MESSAGE_ID) { 24 } else { 1 };
             let waiting = message.recipients.iter().any(|recipient| !recipient.status.is_final());
             message.last_ms < now_ms - patience * HOUR_MS && !message.active && !message.closed && !waiting
         };
@@ -242,12 +254,16 @@ impl Table {
         }
         *weight -= u64::from(message.weight);
         for queue_id in message.queue_ids() {
-            let key = Key::new(message.host.as_str().as_bytes(), queue_id.as_bytes());
+            let key = Key::new(message.host().as_bytes(), queue_id.as_bytes());
             if keys.get(&key) == Some(&place) {
                 keys.remove(&key);
             }
         }
-        message.clear();
+        if free.len() < SPARE {
+            message.clear();
+        } else {
+            *message = Message::default();
+        }
         message.vacant = true;
         free.push(place);
     }

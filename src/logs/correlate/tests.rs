@@ -322,14 +322,12 @@ struct Drawer(Vec<Message>);
 
 impl Shelf for Drawer {
     fn put(&mut self, message: &Message) {
-        self.0.retain(|other| other.queue_id != message.queue_id);
+        self.0.retain(|other| other.texts.get(QUEUE_ID) != message.texts.get(QUEUE_ID));
         self.0.push(message.clone());
     }
 
     fn take(&mut self, _: &str, queue_id: &str) -> Option<Message> {
-        let named = |message: &Message| {
-            message.queue_id.as_deref() == Some(queue_id) || message.requeued_as.as_deref() == Some(queue_id)
-        };
+        let named = |message: &Message| message.queue_ids().any(|id| id == queue_id);
         let at = self.0.iter().position(named)?;
         Some(self.0.swap_remove(at))
     }

@@ -2,138 +2,111 @@
 //!
 //! Not here: what the texts are. Invariant: an absent text is not an empty one, and none is ever anything but UTF-8.
 
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 
+/// Bytes of memory that most messages, and most recipients, can do with.
+const USUAL: usize = 192;
 /// Memory of more bytes than these is given back.
 const SPARE: usize = 1024;
 
-/// A text that may be absent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Text {
-    text: String,
-    there: bool,
+/// Where a text is that is absent.
+const ABSENT: (u32, u32) = (0, u32::MAX);
+
+/// So many texts, each of which may be absent, in one piece of memory.
+#[derive(Clone, Debug)]
+pub struct Texts<const N: usize> {
+    memory: String,
+    /// Where each begins, and its length.
+    parts: [(u32, u32); N],
 }
 
-impl Text {
-    /// The text, if there is one.
-    pub fn as_deref(&self) -> Option<&str> {
-        self.there.then_some(&self.text)
+impl<const N: usize> Default for Texts<N> {
+    fn default() -> Texts<N> {
+        Texts { memory: String::new(), parts: [ABSENT; N] }
+    }
+}
+
+impl<const N: usize> Texts<N> {
+    /// A text, if it is there.
+    pub fn get(&self, number: usize) -> Option<&str> {
+        let (start, length) = self.parts[number];
+        (length != u32::MAX).then(|| &self.memory[start as usize..start as usize + length as usize])
     }
 
-    /// The text, empty if there is none.
-    pub fn as_str(&self) -> &str {
-        &self.text
+    /// Is it absent?
+    pub fn is_none(&self, number: usize) -> bool {
+        self.parts[number] == ABSENT
     }
 
-    /// Is there none?
-    pub fn is_none(&self) -> bool {
-        !self.there
+    /// Replaces a text.
+    pub(super) fn set(&mut self, number: usize, text: &str) {
+        let start = self.memory.len();
+        if self.memory.capacity() == 0 {
+            self.memory.reserve_exact(USUAL.max(text.len()));
+        }
+        self.memory.push_str(text);
+        // Lines are at most 64 KiB, and what is dead goes before there is much of it.
+        self.parts[number] = (start as u32, text.len() as u32);
+        if start > SPARE {
+            self.tidy();
+        }
     }
 
-    /// Replaces it.
-    pub(super) fn set(&mut self, text: &str) {
-        self.clear();
-        self.text.push_str(text);
-        self.there = true;
-    }
-
-    /// Replaces it by what a line has.
-    pub(super) fn set_bytes(&mut self, bytes: &[u8]) {
-        self.set(&lossy(bytes));
-    }
-
-    /// Replaces it, or takes it away.
-    pub(super) fn put(&mut self, text: Option<&str>) {
+    /// Replaces a text, or takes it away.
+    pub(super) fn put(&mut self, number: usize, text: Option<&str>) {
         match text {
-            Some(text) => self.set(text),
-            None => self.clear(),
+            Some(text) => self.set(number, text),
+            None => self.parts[number] = ABSENT,
         }
     }
 
-    /// Takes it away.
+    /// Takes all away, and gives back the memory of very long ones.
     pub(super) fn clear(&mut self) {
-        self.text.clear();
-        self.there = false;
-    }
-
-    /// Takes it away, and gives back the memory of one that was very long.
-    pub(super) fn give_up(&mut self) {
-        self.clear();
-        give_back(&mut self.text);
-    }
-
-    /// Bytes that it takes.
-    pub(super) fn weight(&self) -> usize {
-        self.text.capacity()
-    }
-}
-
-fn give_back(text: &mut String) {
-    if text.capacity() > SPARE {
-        *text = String::new();
-    }
-}
-
-impl Serialize for Text {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        self.as_deref().serialize(to)
-    }
-}
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
-        let text = Option::<String>::deserialize(from)?;
-        Ok(Text { there: text.is_some(), text: text.unwrap_or_default() })
-    }
-}
-
-/// Five texts in one: relay, dsn, delay, delays, reply.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Said {
-    text: String,
-    ends: [u16; 4],
-}
-
-impl Said {
-    /// Replaces the five. The first four are cut where they are absurd.
-    pub(super) fn set(&mut self, short: [&[u8]; 4], reply: &[u8]) {
-        self.text.clear();
-        for (end, part) in self.ends.iter_mut().zip(short) {
-            self.text.push_str(&lossy(&part[..part.len().min(4000)]));
-            *end = self.text.len() as u16;
+        self.parts = [ABSENT; N];
+        self.memory.clear();
+        if self.memory.capacity() > SPARE {
+            self.memory = String::new();
         }
-        self.text.push_str(&lossy(reply));
-    }
-
-    /// As if nothing had been said.
-    pub(super) fn clear(&mut self) {
-        self.text.clear();
-        self.ends = [0; 4];
-    }
-
-    /// The same, and gives back the memory of what was very long.
-    pub(super) fn give_up(&mut self) {
-        self.clear();
-        give_back(&mut self.text);
     }
 
     /// Bytes that they take.
     pub(super) fn weight(&self) -> usize {
-        self.text.capacity()
+        self.memory.capacity()
     }
 
-    pub(super) fn part(&self, number: usize) -> Option<&str> {
-        let start = if number == 0 { 0 } else { usize::from(self.ends[number - 1]) };
-        let end = self.ends.get(number).map_or(self.text.len(), |end| usize::from(*end));
-        self.text.get(start..end).filter(|part| !part.is_empty())
+    /// Frees the memory of texts that were replaced, if it is more than half.
+    fn tidy(&mut self) {
+        let alive = self.parts.iter().filter(|part| **part != ABSENT).map(|(_, length)| *length as usize);
+        if 2 * alive.sum::<usize>() < self.memory.len() {
+            let all: [Option<Box<str>>; N] = std::array::from_fn(|number| self.get(number).map(Box::from));
+            self.clear();
+            for (number, text) in all.iter().enumerate() {
+                self.put(number, text.as_deref());
+            }
+        }
     }
 }
 
-/// Text of a log, which is mostly UTF-8; what is not becomes U+FFFD.
-pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
-    // The first is the faster.
-    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+impl<const N: usize> Serialize for Texts<N> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq((0..N).map(|number| self.get(number)))
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for Texts<N> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Texts<N>, D::Error> {
+        let all = Vec::<Option<Cow<'de, str>>>::deserialize(from)?;
+        if all.len() != N {
+            return Err(D::Error::invalid_length(all.len(), &"another number of texts"));
+        }
+        let mut texts = Texts::default();
+        for (number, text) in all.iter().enumerate() {
+            texts.put(number, text.as_deref());
+        }
+        Ok(texts)
+    }
 }
 
 #[cfg(test)]
@@ -141,26 +114,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_absent_text_is_not_an_empty_one() {
-        let mut text = Text::default();
-        assert!(text.is_none() && serde_json::to_string(&text).unwrap() == "null");
-        text.set("");
-        assert_eq!((text.as_deref(), serde_json::to_string(&text).unwrap().as_str()), (Some(""), "\"\""));
-        text.set_bytes(b"a\xff");
-        let again: Text = serde_json::from_str(&serde_json::to_string(&text).unwrap()).unwrap();
-        assert_eq!((&again, again.as_deref()), (&text, Some("a\u{fffd}")));
-        text.put(None);
-        assert_eq!((text.as_deref(), text.as_str()), (None, ""));
-    }
-
-    #[test]
-    fn what_was_said_before_is_gone() {
-        let mut said = Said::default();
-        said.set([b"mx", b"4.2.2", b"1", b"1/0/0/0"], b"later, and a long text");
-        said.set([b"", b"2.0.0", b"", b""], b"ok");
-        let parts: Vec<_> = (0..5).map(|part| said.part(part)).collect();
-        assert_eq!(parts, [None, Some("2.0.0"), None, None, Some("ok")]);
-        said.clear();
-        assert_eq!(said, Said::default());
+    fn an_absent_text_is_not_an_empty_one_and_what_is_replaced_takes_no_memory() {
+        let mut texts = Texts::<3>::default();
+        texts.set(0, "");
+        texts.set(2, "ä");
+        assert_eq!([texts.get(0), texts.get(1), texts.get(2)], [Some(""), None, Some("ä")]);
+        let long = "x".repeat(900);
+        for _ in 0..1000 {
+            texts.set(1, &long);
+        }
+        assert_eq!([texts.get(0), texts.get(1), texts.get(2)], [Some(""), Some(&*long), Some("ä")]);
+        assert!(texts.weight() < 8 * SPARE, "{}", texts.weight());
+        let json = serde_json::to_string(&texts).unwrap();
+        let again: Texts<3> = serde_json::from_str(&json).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), json);
+        assert!(serde_json::from_str::<Texts<2>>(&json).is_err());
+        texts.clear();
+        assert_eq!((texts.get(0), texts.weight()), (None, 0));
     }
 }

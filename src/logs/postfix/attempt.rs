@@ -64,26 +64,39 @@ impl<'a> Attempt<'a> {
             attempt.original_recipient = Some(original);
         }
         loop {
-            let equals = memchr(b'=', &rest[..rest.len().min(40)])?;
-            let (key, after) = (&rest[..equals], &rest[equals + 1..]);
-            if key == b"status" {
-                let end = memchr(b' ', after).unwrap_or(after.len());
-                attempt.outcome = outcome(&after[..end])?;
-                attempt.reply = reply(&after[end..]);
-                return Some(attempt);
+            let (field, after): (Option<&mut &[u8]>, &[u8]) =
+                if let Some(after) = rest.strip_prefix(b"status=") {
+                    let end = near(b' ', after).unwrap_or(after.len());
+                    attempt.outcome = outcome(&after[..end])?;
+                    attempt.reply = reply(&after[end..]);
+                    return Some(attempt);
+                } else if let Some(after) = rest.strip_prefix(b"relay=") {
+                    let comma = memchr(b',', after)?;
+                    attempt.relay = if after.starts_with(b"none,") { b"" } else { &after[..comma] };
+                    (None, &after[comma..])
+                } else if let Some(after) = rest.strip_prefix(b"delay=") {
+                    (Some(&mut attempt.delay), after)
+                } else if let Some(after) = rest.strip_prefix(b"delays=") {
+                    (Some(&mut attempt.delays), after)
+                } else if let Some(after) = rest.strip_prefix(b"dsn=") {
+                    (Some(&mut attempt.dsn), after)
+                } else {
+                    // `conn_use=`, and what other versions may write.
+                    let equals = near(b'=', &rest[..rest.len().min(40)])?;
+                    (None, &rest[equals + 1..])
+                };
+            let comma = near(b',', after)?;
+            if let Some(field) = field {
+                *field = &after[..comma];
             }
-            let comma = memchr(b',', after).filter(|&comma| after.get(comma + 1) == Some(&b' '))?;
-            let value = &after[..comma];
-            match key {
-                b"relay" => attempt.relay = if value == b"none" { b"" } else { value },
-                b"delay" => attempt.delay = value,
-                b"delays" => attempt.delays = value,
-                b"dsn" => attempt.dsn = value,
-                _ => {}
-            }
-            rest = &after[comma + 2..];
+            rest = after[comma..].strip_prefix(b", ")?;
         }
     }
+}
+
+/// Where a byte is that is most likely one of the first: no search of long texts begins faster.
+fn near(byte: u8, text: &[u8]) -> Option<usize> {
+    text.iter().position(|&other| other == byte)
 }
 
 fn outcome(word: &[u8]) -> Option<Outcome> {

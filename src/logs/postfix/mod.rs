@@ -18,6 +18,7 @@ pub use refusal::{Action, Header, Refusal};
 use super::stamp::Stamps;
 use jiff::tz::TimeZone;
 use memchr::memchr;
+use std::borrow::Cow;
 
 /// Bytes of a line that are read; what comes after is cut off.
 pub const LINE: usize = 64 * 1024;
@@ -52,6 +53,25 @@ pub struct Line<'a> {
     pub queue_id: Option<&'a [u8]>,
     /// What happened.
     pub event: Event<'a>,
+    /// The whole line, if it is known to be UTF-8.
+    pub whole: Option<&'a str>,
+}
+
+impl<'a> Line<'a> {
+    /// A part of the line as text; what is not UTF-8 becomes U+FFFD.
+    pub fn text(&self, part: &'a [u8]) -> Cow<'a, str> {
+        let known = self.whole.and_then(|whole| {
+            let start = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr());
+            whole.get(start..start.checked_add(part.len())?).filter(|text| text.as_ptr() == part.as_ptr())
+        });
+        known.map_or_else(|| lossy(part), Cow::Borrowed)
+    }
+}
+
+/// Text of a log, which is mostly UTF-8; what is not becomes U+FFFD.
+pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    // The first is the faster.
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// What a line turned out to be.
@@ -69,13 +89,16 @@ pub enum Parsed<'a> {
 pub struct Reader {
     stamps: Stamps,
     client_header: Box<[u8]>,
+    /// The host of the last line and the space behind it: most likely that of the next.
+    host: Vec<u8>,
 }
 
 impl Reader {
     /// `reference_ms`: no line is younger than this (see `Stamps`).
     pub fn new(grammar: &Grammar, reference_ms: i64) -> Reader {
         let client_header = grammar.client_header.trim_end_matches(':').as_bytes().into();
-        Reader { stamps: Stamps::new(grammar.zone.clone(), reference_ms), client_header }
+        let stamps = Stamps::new(grammar.zone.clone(), reference_ms);
+        Reader { stamps, client_header, host: Vec::new() }
     }
 
     /// Sets what no line that follows is younger than.
@@ -88,19 +111,65 @@ impl Reader {
         &self.client_header
     }
 
+    /// Reads a line that is known to be UTF-8, as `read` does.
+    pub fn read_text<'a>(&mut self, line: &'a str) -> Parsed<'a> {
+        self.parse(line.as_bytes(), Some(line))
+    }
+
     /// Reads a line without its newline.
     pub fn read<'a>(&mut self, line: &'a [u8]) -> Parsed<'a> {
+        self.parse(line, None)
+    }
+
+    fn parse<'a>(&mut self, line: &'a [u8], whole: Option<&'a str>) -> Parsed<'a> {
         let line = &line[..line.len().min(LINE)];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let Some((at_ms, rest)) = self.stamps.read(line) else { return without_program(line) };
-        let Some(Program { host, tag, pid, text }) = program(rest) else { return without_program(rest) };
-        message(at_ms, host, tag, pid, text)
+        if let Some(program) = self.usual(rest) {
+            return of_program(at_ms, program, whole);
+        }
+        let Some(program) = program(rest) else { return without_program(rest) };
+        self.host.clear();
+        if rest.get(program.host.len()) == Some(&b' ') && rest.starts_with(program.host) {
+            self.host.extend_from_slice(&rest[..=program.host.len()]);
+        }
+        of_program(at_ms, program, whole)
+    }
+
+    /// `mx postfix/smtp[123]: text` of the same host as the line before, as nearly all lines are.
+    fn usual<'a>(&self, rest: &'a [u8]) -> Option<Program<'a>> {
+        let after = rest.strip_prefix(&self.host[..])?;
+        let host = &rest[..self.host.len().saturating_sub(1)];
+        let name = after.strip_prefix(b"postfix")?;
+        let (mut end, mut slash) = (0, None);
+        let mut at = loop {
+            match name.get(end)? {
+                b'[' => break end + 1,
+                b' ' | b':' => return None,
+                b'/' => slash = Some(end),
+                _ => {}
+            }
+            end += 1;
+        };
+        let mut pid: u32 = 0;
+        while let Some(digit @ b'0'..=b'9') = name.get(at) {
+            pid = pid.wrapping_mul(10).wrapping_add(u32::from(digit - b'0'));
+            at += 1;
+        }
+        let text = name[at..].strip_prefix(b"]: ")?;
+        let daemon = slash.map(|slash| &name[slash + 1..end]);
+        Some(Program { host, tag: &after[..7 + end], daemon, pid, text })
     }
 }
 
 /// Reads a message whose time, host, program and process are known already, as journald has them.
 pub fn message<'a>(at_ms: i64, host: &'a [u8], tag: &'a [u8], pid: u32, text: &'a [u8]) -> Parsed<'a> {
-    let Some(daemon) = daemon(tag) else { return Parsed::Foreign };
+    of_program(at_ms, Program { host, tag, daemon: daemon(tag), pid, text }, None)
+}
+
+fn of_program<'a>(at_ms: i64, program: Program<'a>, whole: Option<&'a str>) -> Parsed<'a> {
+    let Program { host, tag, daemon, pid, text } = program;
+    let Some(daemon) = daemon else { return Parsed::Foreign };
     let text = unwrapped(text);
     let (queue_id, text, no_queue) = match split_id(text) {
         Some((id, rest)) => (Some(id), rest, false),
@@ -110,7 +179,7 @@ pub fn message<'a>(at_ms: i64, host: &'a [u8], tag: &'a [u8], pid: u32, text: &'
         },
     };
     let event = event::read(daemon, queue_id.is_some(), no_queue, text);
-    Parsed::Postfix(Line { at_ms, host, tag, pid, queue_id, event })
+    Parsed::Postfix(Line { at_ms, host, tag, pid, queue_id, event, whole })
 }
 
 /// What syslogd and journalctl say themselves.
@@ -125,6 +194,8 @@ fn without_program<'a>(text: &[u8]) -> Parsed<'a> {
 struct Program<'a> {
     host: &'a [u8],
     tag: &'a [u8],
+    /// The daemon's name, if the program is Postfix.
+    daemon: Option<&'a [u8]>,
     pid: u32,
     text: &'a [u8],
 }
@@ -141,7 +212,7 @@ fn program(rest: &[u8]) -> Option<Program<'_>> {
                 Some((tag, bracket)) => (&tag[..bracket], decimal(&tag[bracket + 1..])),
                 None => (tag, 0),
             };
-            return Some(Program { host, tag, pid, text: after });
+            return Some(Program { host, tag, daemon: daemon(tag), pid, text: after });
         }
         let tag_of_5424 = tokens > 0 && token.contains(&b'/');
         if tag_of_5424 {
@@ -155,7 +226,7 @@ fn program(rest: &[u8]) -> Option<Program<'_>> {
                 _ => return None,
             };
             let text = after.strip_prefix(b"\xef\xbb\xbf").unwrap_or(after);
-            return Some(Program { host, tag: token, pid: decimal(pid), text });
+            return Some(Program { host, tag: token, daemon: daemon(token), pid: decimal(pid), text });
         }
         let priority = token.starts_with(b"<") || token.starts_with(b"mail.");
         if host.is_empty() && !priority {
@@ -202,22 +273,39 @@ fn unwrapped(text: &[u8]) -> &[u8] {
 /// A short id is hexadecimal (microseconds, then the inode number); a long one (enable_long_queue_ids) is
 /// made of digits and consonants and has at least ten of them.
 fn split_id(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut digits = false;
-    let mut hexadecimal = true;
-    for (at, &byte) in text.iter().enumerate().take(33) {
-        match byte {
-            b'0'..=b'9' => digits = true,
-            b'A'..=b'F' => {}
-            b'G'..=b'Z' | b'a'..=b'z' => hexadecimal = false,
-            b':' if text.get(at + 1) == Some(&b' ') => {
-                let id = if hexadecimal { at >= 5 } else { digits && at >= 10 };
-                return id.then(|| (&text[..at], &text[at + 2..]));
-            }
-            _ => return None,
+    let head = &text[..text.len().min(33)];
+    let (mut seen, mut end) = (0, 0);
+    loop {
+        match CLASSES[usize::from(*head.get(end)?)] {
+            NO_ID => break,
+            class => seen |= class,
         }
+        end += 1;
     }
-    None
+    let id = if seen & NO_HEX == 0 { end >= 5 } else { seen & DIGIT != 0 && end >= 10 };
+    let (id, rest) = id.then(|| text.split_at(end))?;
+    Some((id, rest.strip_prefix(b": ")?))
 }
+
+/// What a byte may be in a queue id.
+const CLASSES: [u8; 256] = {
+    let mut classes = [NO_ID; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        classes[byte as usize] = match byte {
+            b'0'..=b'9' => DIGIT,
+            b'A'..=b'F' => HEX,
+            b'G'..=b'Z' | b'a'..=b'z' => NO_HEX,
+            _ => NO_ID,
+        };
+        byte += 1;
+    }
+    classes
+};
+const NO_ID: u8 = 0;
+const DIGIT: u8 = 1;
+const HEX: u8 = 2;
+const NO_HEX: u8 = 4;
 
 /// Is this the whole of a queue id?
 fn is_id(text: &[u8]) -> bool {

@@ -54,9 +54,63 @@ fn a_line_is_the_same_in_every_form() {
             pid: 77,
             queue_id: Some(b"4Xn0y83s5Zz1f"),
             event: Event::Removed { deleted: false },
+            whole: None,
         };
         assert_eq!(line(form), want, "{form}");
     }
+}
+
+#[test]
+fn what_a_reader_remembers_of_one_line_changes_nothing_in_the_next() {
+    let lines = [
+        "Jan  1 03:04:05 mx postfix/qmgr[77]: 4Xn0y83s5Zz1f: removed",
+        "Jan  1 03:04:59 mx postfix/smtp[8]: 4Xn0y83s5Zz1f: to=<a@b.example>, relay=none, delay=1, delays=1/0/0/0, dsn=4.4.1, status=deferred (x)",
+        "Jan  1 03:04:05 other postfix-out/smtp[0077]: 3F1A28C0D2: removed",
+        "Jan  1 03:04:05 postfix/qmgr[77]: 3F1A28C0D2: removed",
+        "Jan  1 03:04:05 mx kernel: postfix/qmgr[77]: 3F1A28C0D2: removed",
+        "Jan  1 03:04:05 mx postfix kernel postfix/qmgr[77]: 3F1A28C0D2: removed",
+        "Jan  1 03:04:05 mx postfix: 3F1A28C0D2: removed",
+        "Jan  1 03:04:05 mx postfix[1]: 3F1A28C0D2: removed",
+        "Jan  1 03:04:05 mx postfix/qmgr[x77]: 3F1A28C0D2: removed",
+        "Jan  1 03:04:05 mx postfix/qmgr[77] 3F1A28C0D2: removed",
+        "Jan  1 03:04:05 mx postfix/qmgr[99999999999]: 3F1A28C0D2: removed",
+        "Jan  1 03:04:05 mail.info mx postfix/qmgr[77]: 3F1A28C0D2: removed",
+        "<22>1 2026-01-01T03:04:05.1234567Z mx postfix/qmgr 77 - - 4Xn0y83s5Zz1f: removed",
+        "2026-01-01T03:04:05.12x456Z mx postfix/qmgr[77]: 4Xn0y83s5Zz1f: removed",
+        "2026-01-01T03:04:06.123456Z mx postfix/qmgr[77]: 4Xn0y83s5Zz1f: removed",
+        "mx postfix/qmgr[77]: 4Xn0y83s5Zz1f: removed",
+        "postfix",
+        "",
+    ];
+    for first in lines {
+        for second in lines {
+            let mut reader = reader();
+            reader.read(first.as_bytes());
+            assert_eq!(
+                reader.read(second.as_bytes()),
+                self::reader().read(second.as_bytes()),
+                "{first} / {second}"
+            );
+        }
+    }
+}
+
+#[test]
+fn parts_of_a_line_are_text_whether_or_not_the_line_is_known_to_be() {
+    let form = "Jan  1 03:04:05 mx postfix/smtp[8]: 4Xn0y83s5Zz1f: to=<\u{e4}@b.example>, relay=none, delay=1, delays=1/0/0/0, dsn=4.4.1, status=deferred (\u{2014})";
+    let (mut one, mut other) = (reader(), reader());
+    let (Parsed::Postfix(known), Parsed::Postfix(unknown)) =
+        (one.read_text(form), other.read(form.as_bytes()))
+    else {
+        panic!("no line of Postfix")
+    };
+    assert_eq!((known.whole, unknown.whole), (Some(form), None));
+    let Event::Attempt(attempt) = known.event else { panic!("{known:?}") };
+    for part in [attempt.recipient, attempt.reply, attempt.relay, b"4.0.0", b"a\xff"] {
+        assert_eq!(known.text(part), unknown.text(part));
+    }
+    assert_eq!(known.text(attempt.recipient), "\u{e4}@b.example");
+    assert_eq!(known.text(b"a\xff"), "a\u{fffd}");
 }
 
 #[test]

@@ -47,7 +47,7 @@ impl<'i> Batch<'i> {
             db.execute_batch("BEGIN IMMEDIATE")?;
             Ok(Batch {
                 index,
-                put: Row { statement: db.prepare(PUT)?, absent: 0 },
+                put: Row { statement: db.prepare(PUT)?, absent: u32::MAX, texts: Default::default() },
                 classify: db.prepare("UPDATE deliveries SET meaning = ?2 WHERE id = ?1")?,
                 class: db.prepare(
                     "SELECT reason, category, severity, rule FROM classes JOIN meanings ON id = meaning WHERE text = ?1",
@@ -80,21 +80,21 @@ impl<'i> Batch<'i> {
         let size = d.size.and_then(|size| i64::try_from(size).ok());
         let put = &mut self.put;
         put.bind(2, Some((d.id >> 32) as i64))?;
-        put.bind(3, Some(d.status.name()))?;
+        put.bind_text(3, Some(d.status.name()))?;
         put.bind(4, Some(d.attempts))?;
         put.bind(5, Some(d.first_seen))?;
         put.bind(6, Some(d.last_seen))?;
         let texts = [d.queue_id, d.message_id, d.client_id, d.sender, d.recipient, d.original_recipient];
         for (at, text) in (7..).zip(texts.into_iter().chain([d.relay, d.dsn, d.reply])) {
-            put.bind(at, text)?;
+            put.bind_text(at, text)?;
         }
         put.bind(16, meaning)?;
         put.bind(17, d.delay)?;
-        put.bind(18, d.delays)?;
+        put.bind_text(18, d.delays)?;
         put.bind(19, size)?;
         put.bind(20, d.nrcpt)?;
         for (at, text) in (21..).zip([d.host, d.requeued_as, d.parent, d.notification, d.category]) {
-            put.bind(at, text)?;
+            put.bind_text(at, text)?;
         }
         let first = row_id(d);
         for row in first..first + PROBES {
@@ -195,11 +195,14 @@ impl<'i> Batch<'i> {
     }
 }
 
-/// The statement that writes a row. It keeps what it was given, so that what is absent in row after row costs nothing.
+/// The statement that writes a row. It keeps what it was given, so that what is the same in row after row (the host, the message of
+/// several recipients, and all that is absent) costs nothing.
 struct Row<'i> {
     statement: Statement<'i>,
     /// A bit for each parameter.
     absent: u32,
+    /// What texts were last, by parameter.
+    texts: [String; 26],
 }
 
 impl Row<'_> {
@@ -211,6 +214,18 @@ impl Row<'_> {
         } else {
             self.statement.raw_bind_parameter(parameter, value)
         }
+    }
+
+    fn bind_text(&mut self, parameter: usize, text: Option<&str>) -> rusqlite::Result<()> {
+        if let Some(text) = text {
+            let last = &mut self.texts[parameter];
+            if last == text && self.absent & (1 << parameter) == 0 {
+                return Ok(());
+            }
+            last.clear();
+            last.push_str(text);
+        }
+        self.bind(parameter, text)
     }
 }
 

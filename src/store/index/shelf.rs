@@ -2,7 +2,7 @@
 //!
 //! Not here: which messages go there. Invariant: what cannot be written or read is told when the transaction is committed.
 
-use crate::logs::correlate::{Message, Shelf};
+use crate::logs::correlate::{Message, QUEUE_ID, REQUEUED_AS, Shelf};
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 use rustc_hash::{FxBuildHasher, FxHashSet};
 use std::hash::BuildHasher;
@@ -84,16 +84,14 @@ impl<'i> Shelved<'i> {
 impl Shelf for Shelved<'_> {
     fn put(&mut self, message: &Message) {
         if let Some(known) = &mut self.known {
-            known.extend(
-                [message.queue_id.as_deref(), message.requeued_as.as_deref()].into_iter().flatten().map(hash),
-            );
+            known.extend(message.queue_ids().map(hash));
         }
         let text = serde_json::to_string(message).unwrap_or_default();
         let done = self.put.execute(params![
             self.log,
-            message.queue_id.as_str(),
-            message.host.as_str(),
-            message.requeued_as.as_deref(),
+            message.texts.get(QUEUE_ID).unwrap_or_default(),
+            message.host(),
+            message.texts.get(REQUEUED_AS),
             message.closed,
             message.last_ms,
             text
