@@ -295,6 +295,22 @@ fn unknown_texts_are_grouped_by_shape_and_known_when_the_rules_are() {
 }
 
 #[test]
+fn a_delivery_that_succeeded_at_last_has_no_reason_and_one_that_failed_has_that_of_its_last_reply() {
+    let sandbox = sandbox();
+    let full = "host mx.dest.example[192.0.2.9] said: 452 4.2.2 Mailbox full (in reply to RCPT TO command)";
+    let first = message(1, "deferred", "4.2.2", full) + &message(2, "deferred", "4.2.2", full);
+    // So much that the states before and after are told one after the other.
+    let between: String = (10..8000).map(sent).collect();
+    let again = |lines: String| lines.lines().skip(3).map(|line| format!("{line}\n")).collect::<String>();
+    append(&sandbox.path("mail.log"), &(first + &between + &again(sent(1)) + &again(bounced(2))));
+    tick(&sandbox);
+    let of = |recipient| deliveries(&sandbox, &["--recipient", recipient])[0].clone();
+    let (one, two) = (of("user1@dest.example"), of("user2@dest.example"));
+    assert_eq!((&one["status"], &one["attempts"], &one["reason"]), (&"sent".into(), &2.into(), &Value::Null));
+    assert_eq!((&two["status"], &two["reason"]), (&"bounced".into(), &"user-unknown".into()));
+}
+
+#[test]
 fn accounting_files_of_powermta_are_deliveries_too() {
     let sandbox = Sandbox::new();
     let path = sandbox.path("acct.csv");

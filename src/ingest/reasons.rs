@@ -42,7 +42,8 @@ pub(super) struct Reasons {
 #[derive(Default)]
 pub(super) struct Pending {
     known: FxHashMap<u64, Rc<Class>>,
-    rows: Vec<(i64, u64)>,
+    /// Deliveries whose last text is to be asked for.
+    rows: FxHashMap<i64, u64>,
     texts: FxHashMap<u64, DeliveryFailure>,
     tally: Tally,
     /// Nobody is asked.
@@ -90,6 +91,9 @@ impl Pending {
         if let (Some(reply), Some(key), None) = (reply, key, class) {
             self.rows.extend(row.map(|row| (row, key)));
             self.texts.entry(key).or_insert_with(|| reply.failure());
+        } else if let Some(row) = row.filter(|_| !self.rows.is_empty()) {
+            // What it said before is no reason any more.
+            self.rows.remove(&row);
         }
         Ok(())
     }

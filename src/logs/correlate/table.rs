@@ -74,7 +74,7 @@ pub(super) struct Table {
     keys: FxHashMap<Key, u32>,
     /// Places of messages with changes that were not drained.
     changed: Vec<u32>,
-    /// Places of messages that were closed since the last drain.
+    /// Places of closed messages with changes that were not drained.
     ended: Vec<u32>,
     /// Places of closed messages, and when they were closed.
     closed: VecDeque<(u32, i64)>,
@@ -150,8 +150,12 @@ impl Table {
     /// Notes that a message has something to drain.
     pub(super) fn touch(&mut self, place: u32) {
         let message = self.message(place);
+        let closed = message.closed;
         if !std::mem::replace(&mut message.changed, true) {
             self.changed.push(place);
+            if closed {
+                self.ended.push(place);
+            }
         }
     }
 

@@ -71,8 +71,8 @@ fn log(texts: &[&str]) -> String {
     texts.iter().enumerate().map(line).collect()
 }
 
-/// Tells a story at once, and line by line in a new process each, which knows what the last one wrote down,
-/// or put on a shelf: all must be the same.
+/// Tells a story at once; line by line, with what came to its end told first; and line by line in a new process each, which knows
+/// what the last one wrote down, or put on a shelf: all must be the same.
 fn tell(texts: &[&str]) -> Story {
     let log = log(texts);
     let mut whole = Story::default();
@@ -80,6 +80,13 @@ fn tell(texts: &[&str]) -> Story {
     one.read(log.as_bytes(), &mut ());
     assert_eq!(one.take_lines().unknown, 0, "{texts:?}");
     one.drain(&mut (), |delivery| whole.hear(delivery));
+    let (mut ended, mut one) = (Story::default(), correlator(State::default()));
+    for line in log.split_inclusive('\n') {
+        one.read(line.as_bytes(), &mut ());
+        one.drain_ended(|delivery| ended.hear(delivery));
+    }
+    one.drain(&mut (), |delivery| ended.hear(delivery));
+    assert_eq!(whole.told, ended.told);
     let mut stepwise = Story::default();
     let mut state = State::default();
     for line in log.split_inclusive('\n') {
@@ -305,6 +312,21 @@ fn the_same_short_queue_id_on_two_hosts_is_two_messages() {
     correlator.drain(&mut (), |delivery| story.hear(delivery));
     assert_eq!(story.all()[0].client.as_deref(), Some("other"));
     assert_eq!(story.told.len(), 1);
+}
+
+#[test]
+fn what_is_said_of_a_message_after_its_end_is_not_lost() {
+    let mut lines = vec![
+        "smtpd: 3F1A28C0D2: client=h[192.0.2.1]",
+        "qmgr: 3F1A28C0D2: from=<s@mx>, size=1, nrcpt=1 (queue active)",
+        "qmgr: 4F1A28C0D3: from=<>, size=1, nrcpt=1 (queue active)",
+        "local: 4F1A28C0D3: to=<s@mx>, relay=local, delay=1, delays=1/0/0/0, dsn=2.0.0, status=sent (delivered)",
+        "qmgr: 4F1A28C0D3: removed",
+        "bounce: 3F1A28C0D2: sender non-delivery notification: 4F1A28C0D3",
+    ];
+    lines.extend(["smtpd: connect from h[192.0.2.1]"; 20]);
+    let story = tell(&lines);
+    assert_eq!(story.all()[0].parent.as_deref(), Some("3F1A28C0D2"));
 }
 
 #[test]
