@@ -301,7 +301,30 @@ mod tests {
         }
     }
 
-    fn doors(change: impl FnOnce(&mut Config)) -> Doors {
+    /// Doors, and the store behind them, which goes with them.
+    struct House {
+        doors: Doors,
+        file: std::path::PathBuf,
+    }
+
+    impl std::ops::Deref for House {
+        type Target = Doors;
+
+        fn deref(&self) -> &Doors {
+            &self.doors
+        }
+    }
+
+    impl Drop for House {
+        fn drop(&mut self) {
+            for end in ["", "-wal", "-shm"] {
+                // Some may never have been there.
+                let _ = std::fs::remove_file(format!("{}{end}", self.file.display()));
+            }
+        }
+    }
+
+    fn doors(change: impl FnOnce(&mut Config)) -> House {
         let mut config = Config::default();
         config.network.allow_private = vec!["127.0.0.0/8".parse().unwrap()];
         change(&mut config);
@@ -311,7 +334,8 @@ mod tests {
             fastrand::u64(..)
         ));
         let dns = Dns::open(&config::Dns::default()).unwrap();
-        Doors::new(Arc::new(config), Arc::new(dns), Arc::new(Store::open(&file).unwrap()))
+        let doors = Doors::new(Arc::new(config), Arc::new(dns), Arc::new(Store::open(&file).unwrap()));
+        House { doors, file }
     }
 
     fn go(doors: &Doors, trackers: &[String], probe: bool, urls: &[String], seconds: u32) -> Report {

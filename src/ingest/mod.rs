@@ -3,7 +3,6 @@
 //! Not here: how each of them works (`logs`, `store::index`). Invariant: what is committed is whole: every line up to the position
 //! is in it, and none behind; a run that is stopped goes on from there.
 
-mod names;
 mod reasons;
 mod sources;
 mod tally;

@@ -5,12 +5,12 @@
 //! not count: no alert is to be about alerts. Invariant: memory is bounded by
 //! `FULL` names, after which a transaction ends.
 
-use super::names::{NONE, Name, Names, Numbers};
 use crate::action::ALERT_ID;
 use crate::error::Result;
 use crate::logs::delivery::Before;
 use crate::logs::{Delivery, Status};
 use crate::policy::class::Class;
+use crate::stats::names::{NONE, Name, Numbers, Parties};
 use crate::store::index::{Batch, Dimension, Kind, RECENT_MS, Step, Sum, Why};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
@@ -116,7 +116,8 @@ impl Tally {
         if sum == Sum::default() {
             return;
         }
-        let names = self.names.of(delivery);
+        let Delivery { recipient, sender, client_id: client, relay, .. } = *delivery;
+        let names = self.names.of(&Parties { recipient, sender, client, relay });
         if let Some(before) = before.filter(|before| is_new && before.status.is_final()) {
             self.take_back(before, delivery, &names, now_ms);
         }
@@ -136,7 +137,7 @@ impl Tally {
     }
 
     /// What seemed to be the end was not.
-    fn take_back(&mut self, before: Before, delivery: &Delivery<'_>, names: &Names, now_ms: i64) {
+    fn take_back(&mut self, before: Before, delivery: &Delivery<'_>, names: &[Name; 5], now_ms: i64) {
         let mut sum = Sum::default();
         if let Some(count) = ends(before.status, &mut sum) {
             *count = -1;
@@ -147,7 +148,14 @@ impl Tally {
         self.add(before.last_seen, &sum, None, names, now_ms);
     }
 
-    fn add(&mut self, at_ms: i64, sum: &Sum, bucket: Option<u8>, names: &Names, now_ms: i64) -> &mut Slot {
+    fn add(
+        &mut self,
+        at_ms: i64,
+        sum: &Sum,
+        bucket: Option<u8>,
+        names: &[Name; 5],
+        now_ms: i64,
+    ) -> &mut Slot {
         *self.minutes.entry(Step::Minute.start(at_ms)).or_default() += sum;
         let step = if at_ms > now_ms - RECENT_MS { Step::Minute } else { Step::Hour };
         let slot = self.slots.entry((step, step.start(at_ms))).or_default();
@@ -163,7 +171,7 @@ impl Tally {
 
     /// So much was counted that it should be written down.
     pub(super) fn is_full(&self) -> bool {
-        self.names.len() > FULL
+        self.names.remembered() > FULL
     }
 
     /// Writes down what was counted, and begins anew.

@@ -7,10 +7,9 @@ use super::figures::{
     Figures, Line, LineCounts, OTHER, Outcomes, Percentiles, Point, ProviderReason, Reason, Step,
     UnknownText, top,
 };
-use super::{domain, provider};
+use super::names::Parties;
 use crate::error::Result;
 use crate::logs::Lines;
-use crate::logs::failure::host;
 use crate::store::index::{Dimension, Filter, Index, Kind, RECENT_MS, Sum, Waiting};
 use crate::store::index::{Step as Kept, Why};
 use jiff::Timestamp;
@@ -43,17 +42,17 @@ pub fn figures(index: &Index, from_ms: i64, to_ms: i64, now_ms: i64) -> Result<F
         series: series.map(|(at_ms, outcomes)| Point { at_ms, outcomes }).collect(),
         lines: counts(index.lines((from, to))?),
         unknown: unknown(index, from, to)?,
-        ..gathered(index, kept, (from, to), waits)?
+        ..gathered(index, kept, (from, to), waits, &index.reasons(kept, (from, to))?)?
     })
 }
 
 /// Everything since carom began to count: outcomes, providers and reasons, which never shrink.
 pub fn lifelong(index: &Index) -> Result<Figures> {
-    let mut figures = gathered(index, Kept::Ever, (0, 1), Waits::default())?;
+    let whys = index.reasons(Kept::Ever, (0, 1))?;
+    let mut figures = gathered(index, Kept::Ever, (0, 1), Waits::default(), &whys)?;
     (figures.totals.deferred, figures.totals.held) = index.waiting_count()?;
     figures.lines = counts(index.all_lines()?);
-    let unknown: i64 =
-        index.reasons(Kept::Ever, (0, 1))?.iter().filter(|why| why.unknown).map(|why| why.number).sum();
+    let unknown: i64 = whys.iter().filter(|why| why.unknown).map(|why| why.number).sum();
     let count = u64::try_from(unknown).unwrap_or(0);
     figures.unknown = vec![UnknownText { count, ..UnknownText::default() }];
     Ok(figures)
@@ -74,10 +73,9 @@ fn steps(from: i64, to: i64, now: i64) -> (Kept, i64, i64) {
     }
 }
 
-fn gathered(index: &Index, step: Kept, period: (i64, i64), waits: Waits) -> Result<Figures> {
+fn gathered(index: &Index, step: Kept, period: (i64, i64), waits: Waits, whys: &[Why]) -> Result<Figures> {
     let at = |ms| Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
     let all = index.sums(step, Dimension::All, period)?.pop().map(|(_, sum)| sum).unwrap_or_default();
-    let whys = index.reasons(step, period)?;
     let mut totals = outcomes(&all);
     totals += waits.all;
     let mut named = Dimension::NAMED.into_iter().zip(waits.named);
@@ -93,15 +91,15 @@ fn gathered(index: &Index, step: Kept, period: (i64, i64), waits: Waits) -> Resu
         deferrals: count(all.deferrals),
         bytes: count(all.bytes),
         delay: delays(index, step, Dimension::All, period)?.remove(""),
-        reasons: reasons(&whys, Kind::Failed, waits.reasons),
-        rejects: reasons(&whys, Kind::Rejected, BTreeMap::new()),
+        reasons: reasons(whys, Kind::Failed, waits.reasons),
+        rejects: reasons(whys, Kind::Rejected, BTreeMap::new()),
         // In the order of `Dimension::NAMED`.
         recipient_domains: lines()?,
         providers: lines()?,
         sender_domains: lines()?,
         clients: lines()?,
         relays: lines()?,
-        provider_reasons: of_providers(&whys, waits.of_providers),
+        provider_reasons: of_providers(whys, waits.of_providers),
         ..Figures::default()
     })
 }
@@ -125,16 +123,21 @@ impl Waits {
         let outcomes = Outcomes { deferred, held, ..Outcomes::default() };
         self.all += outcomes;
         *self.points.entry(step.start(one.last_ms)).or_default() += outcomes;
-        for (names, dimension) in self.named.iter_mut().zip(Dimension::NAMED) {
-            let Some(name) = name_of(&one, dimension) else { continue };
-            let name = if names.len() < NAMES || names.contains_key(&name) { name } else { OTHER.into() };
-            *names.entry(name).or_default() += outcomes;
+        let Waiting { recipient, sender, client, relay, .. } = &one;
+        let [recipient, sender, client, relay] = [recipient, sender, client, relay].map(Option::as_deref);
+        let names = Parties { recipient, sender, client, relay }.names();
+        let provider = names[1].clone();
+        for (known, name) in self.named.iter_mut().zip(names) {
+            let Some(name) = name else { continue };
+            let name = if known.len() < NAMES || known.contains_key(&*name) { &*name } else { OTHER };
+            *known.entry(name.to_owned()).or_default() += outcomes;
         }
-        let Some(reason) = one.reason else { return };
-        if let Some(provider) = provider::provider(host(one.relay.as_deref())) {
+        let Some(reason) = &one.reason else { return };
+        if let Some(provider) = provider {
             *self.of_providers.entry((provider.into(), reason.clone())).or_default() += 1;
         }
-        *self.reasons.entry((reason, one.category.unwrap_or_default())).or_default() += 1;
+        let category = one.category.clone().unwrap_or_default();
+        *self.reasons.entry((reason.clone(), category)).or_default() += 1;
     }
 }
 
@@ -157,25 +160,6 @@ fn outcomes(sum: &Sum) -> Outcomes {
 
 fn counts(lines: Lines) -> LineCounts {
     LineCounts { parsed: lines.events, ignored: lines.ignored + lines.foreign, unknown: lines.unknown }
-}
-
-/// The registered domain of an address, in lower case.
-fn domain_of(address: Option<&str>) -> Option<String> {
-    Some(domain::of_address(address?).to_ascii_lowercase()).filter(|domain| !domain.is_empty())
-}
-
-/// The name under which something that waits stands in a dimension: as those that came to an end.
-fn name_of(waiting: &Waiting, dimension: Dimension) -> Option<String> {
-    let relay = host(waiting.relay.as_deref());
-    match dimension {
-        Dimension::All => Some(String::new()),
-        Dimension::RecipientDomain => domain_of(waiting.recipient.as_deref()),
-        Dimension::Provider => provider::provider(relay).map(str::to_owned),
-        Dimension::SenderDomain if waiting.sender.as_deref() == Some("") => Some(domain::NULL_SENDER.into()),
-        Dimension::SenderDomain => domain_of(waiting.sender.as_deref()),
-        Dimension::Client => waiting.client.clone(),
-        Dimension::Relay => Some(relay.to_owned()).filter(|relay| !relay.is_empty()),
-    }
 }
 
 fn lines(

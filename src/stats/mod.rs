@@ -11,6 +11,8 @@ pub mod figures;
 pub mod domain;
 /// Who runs a mail server.
 pub mod provider;
+/// The names under which a delivery counts.
+pub mod names;
 /// The figures of a period, out of the index.
 pub mod gather;
 /// How numbers, durations and strange texts are written.

@@ -51,6 +51,14 @@ pub struct Position {
     pub complete: bool,
 }
 
+impl Position {
+    /// Is this a position in the file that begins with these bytes?
+    fn is_of(&self, head: &[u8]) -> bool {
+        let print = head.get(..self.fingerprinted as usize);
+        print.is_some_and(|print| super::delivery::identify(&[print]) == self.fingerprint)
+    }
+}
+
 /// Whole lines of a file.
 #[derive(Debug)]
 pub struct Chunk<'a> {
@@ -79,7 +87,11 @@ pub struct Report {
 
 /// Reads a log and its rotated neighbours once, to the present end.
 pub struct Tail {
-    waiting: VecDeque<(Candidate, u64, bool)>,
+    path: PathBuf,
+    /// What the log was rotated into, by inode, when it was listed.
+    rotated: Vec<(u64, u64)>,
+    /// Files, and where reading stopped in the first of them.
+    waiting: VecDeque<(Candidate, Option<Position>)>,
     current: Option<Current>,
     position: Option<Position>,
     buffer: Vec<u8>,
@@ -112,27 +124,28 @@ impl Tail {
                 None => Err(Error::new(format_args!("{}: no such file, and no rotated one", path.display()))),
             };
         }
-        let mut report = Report::default();
-        let mut waiting: VecDeque<(Candidate, u64, bool)> = VecDeque::new();
+        let (mut report, rotated) = (Report::default(), rotation::rotated(&files));
+        let mut waiting: VecDeque<(Candidate, Option<Position>)> = VecDeque::new();
         match &position {
-            None => waiting.extend(files.into_iter().map(|file| (file, 0, false))),
+            None => waiting.extend(files.into_iter().map(|file| (file, None))),
             Some(position) => match find(&files, position) {
                 Some(at) => {
                     let mut files = files.into_iter().skip(at);
                     let file =
                         files.next().filter(|file| !(position.complete && file.coding != Coding::Plain));
-                    waiting.extend(file.map(|file| (file, position.offset, position.within_line)));
-                    waiting.extend(files.map(|file| (file, 0, false)));
+                    waiting.extend(file.map(|file| (file, Some(position.clone()))));
+                    waiting.extend(files.map(|file| (file, None)));
                 }
                 None => {
                     report.lost = position.offset > 0;
                     let after =
                         |file: &Candidate| file.age == Age::Live || file.modified_ms > position.modified_ms;
-                    waiting.extend(files.into_iter().filter(after).map(|file| (file, 0, false)));
+                    waiting.extend(files.into_iter().filter(after).map(|file| (file, None)));
                 }
             },
         }
-        Ok(Tail { waiting, current: None, position, buffer: vec![0; BUFFER], report })
+        let (path, buffer) = (path.to_owned(), vec![0; BUFFER]);
+        Ok(Tail { path, rotated, waiting, current: None, position, buffer, report })
     }
 
     /// Whole lines, or None when there are no more for now.
@@ -143,7 +156,7 @@ impl Tail {
             }
             let Some(current) = &mut self.current else { return Ok(None) };
             // While the new file is empty, the writer may still have the old one open.
-            let empty = |(file, ..): &(Candidate, u64, bool)| file.age == Age::Live && file.size == 0;
+            let empty = |(file, _): &(Candidate, Option<Position>)| file.age == Age::Live && file.size == 0;
             let last = self.waiting.front().is_none_or(empty);
             let begins = current.offset == 0;
             match current.lines(&mut self.buffer, !last) {
@@ -196,7 +209,8 @@ impl Tail {
             _ => file.size.saturating_mul(10).saturating_sub(offset),
         };
         let current = self.current.as_ref().map_or(0, |current| size(&current.file, current.offset));
-        current + self.waiting.iter().map(|(file, offset, _)| size(file, *offset)).sum::<u64>()
+        let offset = |position: &Option<Position>| position.as_ref().map_or(0, |position| position.offset);
+        current + self.waiting.iter().map(|(file, position)| size(file, offset(position))).sum::<u64>()
     }
 
     /// What else was seen.
@@ -206,8 +220,13 @@ impl Tail {
 
     /// Opens the next file that is still the one that was listed.
     fn open_next(&mut self) -> Result<bool> {
-        while let Some((file, offset, within_line)) = self.waiting.pop_front() {
-            match Current::open(file.clone(), offset, within_line) {
+        while let Some((file, position)) = self.waiting.pop_front() {
+            let opened = Current::open(file.clone(), position.as_ref());
+            // What it held when it was listed may have been copied away since, and nobody would look for the copy.
+            let moved = file.age == Age::Live
+                && position.is_none()
+                && rotation::rotated(&rotation::files(&self.path).0) != self.rotated;
+            match opened.map(|current| current.filter(|_| !moved)) {
                 Ok(Some(current)) => {
                     self.current = Some(current);
                     return Ok(true);
@@ -226,8 +245,9 @@ impl Tail {
 }
 
 impl Current {
-    /// Opens a file at an offset; None if the name leads to another file now.
-    fn open(mut file: Candidate, offset: u64, within_line: bool) -> io::Result<Option<Current>> {
+    /// Opens a file where reading stopped; None if the name leads to another file now, or the file begins with other bytes than when
+    /// it was listed: it was copied and truncated in between.
+    fn open(mut file: Candidate, position: Option<&Position>) -> io::Result<Option<Current>> {
         let opened = match File::open(&file.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
@@ -238,9 +258,13 @@ impl Current {
         }
         file.modified_ms = rotation::modified_ms(&metadata);
         let mut source = Source::open(opened, file.coding)?;
-        let mut head = Vec::new();
-        if offset > 0 {
+        let (mut head, mut offset, mut within_line) = (Vec::new(), 0, false);
+        if let Some(position) = position.filter(|position| position.offset > 0) {
+            (offset, within_line) = (position.offset, position.within_line);
             head = first_bytes(&file, HEAD.min(usize::try_from(offset).unwrap_or(HEAD)))?;
+            if !position.is_of(&head) {
+                return Ok(None);
+            }
             source.skip_to(offset)?;
         }
         Ok(Some(Current {
@@ -338,11 +362,7 @@ fn find(files: &[Candidate], position: &Position) -> Option<usize> {
     let same_file = |file: &Candidate| (file.device, file.inode) == (position.device, position.inode);
     let long_enough = |file: &Candidate| file.coding != Coding::Plain || file.size >= position.offset;
     let alike = |file: &Candidate| {
-        let head = first_bytes(file, position.fingerprinted as usize);
-        head.is_ok_and(|head| {
-            head.len() == position.fingerprinted as usize
-                && super::delivery::identify(&[&head]) == position.fingerprint
-        })
+        first_bytes(file, position.fingerprinted as usize).is_ok_and(|head| position.is_of(&head))
     };
     let same = files.iter().position(|file| same_file(file) && long_enough(file) && alike(file));
     same.or_else(|| {

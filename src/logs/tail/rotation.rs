@@ -44,7 +44,7 @@ pub(super) fn files(path: &Path) -> (Vec<Candidate>, Option<io::Error>) {
         Ok(entries) => {
             for entry in entries.flatten() {
                 let name = entry.file_name();
-                let Some((age, coding)) = name.to_str().and_then(|name| rotated(base, name)) else {
+                let Some((age, coding)) = name.to_str().and_then(|name| age_of(base, name)) else {
                     continue;
                 };
                 found.extend(candidate(entry.path(), coding, age));
@@ -68,6 +68,12 @@ pub(super) fn files(path: &Path) -> (Vec<Candidate>, Option<io::Error>) {
     (found, error)
 }
 
+/// The rotated ones among them, by device and inode.
+pub(super) fn rotated(files: &[Candidate]) -> Vec<(u64, u64)> {
+    let rotated = files.iter().filter(|file| file.age != Age::Live);
+    rotated.map(|file| (file.device, file.inode)).collect()
+}
+
 fn candidate(path: PathBuf, coding: Coding, age: Age) -> Option<Candidate> {
     let metadata = fs::metadata(&path).ok().filter(|metadata| !metadata.is_dir())?;
     let (device, inode, size) = (metadata.dev(), metadata.ino(), metadata.len());
@@ -79,7 +85,7 @@ pub(super) fn modified_ms(metadata: &Metadata) -> i64 {
 }
 
 /// Is `name` what the log `base` was rotated into?
-fn rotated(base: &str, name: &str) -> Option<(Age, Coding)> {
+fn age_of(base: &str, name: &str) -> Option<(Age, Coding)> {
     let (coding, name) = Coding::of(name);
     let behind = name.strip_prefix(base);
     let within = || {
@@ -106,10 +112,10 @@ mod tests {
 
     #[test]
     fn names_of_rotated_files_tell_their_age() {
-        let age = |base, name| rotated(base, name).map(|(age, _)| age);
+        let age = |base, name| age_of(base, name).map(|(age, _)| age);
         let date = |digits: &str| Some(Age::Date(digits.into()));
         assert_eq!(age("mail.log", "mail.log.1"), Some(Age::Number(1)));
-        assert_eq!(rotated("mail.log", "mail.log.12.gz"), Some((Age::Number(12), Coding::Gzip)));
+        assert_eq!(age_of("mail.log", "mail.log.12.gz"), Some((Age::Number(12), Coding::Gzip)));
         assert_eq!(age("mail.log", "mail.log-20260101"), date("20260101"));
         assert_eq!(age("mail.log", "mail.log-2026-01-01T03:00.xz"), date("202601010300"));
         assert_eq!(age("mail.log", "mail-20260101.log.zst"), date("20260101"));
