@@ -31,6 +31,11 @@ impl Folder {
         fs::rename(self.log(from), self.log(to)).unwrap();
     }
 
+    fn copy_and_truncate(&self, from: &str, to: &str) {
+        fs::copy(self.log(from), self.log(to)).unwrap();
+        OpenOptions::new().write(true).open(self.log(from)).unwrap().set_len(0).unwrap();
+    }
+
     fn gzip(&self, from: &str, to: &str) {
         let mut gzip =
             flate2::write::GzEncoder::new(File::create(self.log(to)).unwrap(), flate2::Compression::fast());
@@ -45,7 +50,13 @@ impl Folder {
     }
 
     fn tick_reporting(&mut self) -> (String, Report) {
+        self.tick_while(|_| {})
+    }
+
+    /// A tick, and what happens after it has seen which files there are.
+    fn tick_while(&mut self, happens: impl FnOnce(&Folder)) -> (String, Report) {
         let mut tail = Tail::open(&self.log("mail.log"), self.position.clone()).unwrap();
+        happens(self);
         let mut text = String::new();
         while let Some(chunk) = tail.next_chunk().unwrap() {
             text.push_str(&String::from_utf8_lossy(chunk.lines));
@@ -264,6 +275,30 @@ fn no_file_at_all_is_an_error() {
 }
 
 #[test]
+fn a_file_that_is_copied_and_truncated_after_it_was_listed_is_read_in_its_copy() {
+    let mut folder = Folder::new("truncated-after");
+    folder.append("mail.log", "one\n");
+    let truncated = folder.tick_while(|folder| {
+        folder.copy_and_truncate("mail.log", "mail.log.1");
+        folder.append("mail.log", "two\n");
+    });
+    assert_eq!((truncated.0.as_str(), folder.tick().as_str()), ("", "one\ntwo\n"), "nothing was read before");
+    folder.append("mail.log", "three\n");
+    let truncated = folder.tick_while(|folder| {
+        folder.rename("mail.log.1", "mail.log.2");
+        folder.copy_and_truncate("mail.log", "mail.log.1");
+        folder.append("mail.log", "four, which is longer than what was read\n");
+    });
+    let then = folder.tick();
+    assert_eq!(
+        (truncated.0.as_str(), then.as_str()),
+        ("", "three\nfour, which is longer than what was read\n"),
+        "it was read in part"
+    );
+    assert_eq!(folder.tick(), "");
+}
+
+#[test]
 fn a_file_that_is_truncated_between_two_chunks_is_read_on_in_its_copy() {
     let mut folder = Folder::new("truncated-within");
     let lines =
@@ -278,8 +313,7 @@ fn a_file_that_is_truncated_between_two_chunks_is_read_on_in_its_copy() {
     };
     assert!(take(&mut tail) && take(&mut tail));
     // It grows beyond where reading stands before that goes on.
-    fs::copy(folder.log("mail.log"), folder.log("mail.log.1")).unwrap();
-    OpenOptions::new().write(true).open(folder.log("mail.log")).unwrap().set_len(0).unwrap();
+    folder.copy_and_truncate("mail.log", "mail.log.1");
     folder.append("mail.log", &new);
     assert!(!take(&mut tail), "bytes of the new file were taken for the old one's");
     folder.position = tail.position().cloned();
