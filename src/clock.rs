@@ -1,8 +1,30 @@
-//! The time of day. Deadlines use the monotonic clock instead (`deadline`).
+//! The time of day, and zones. Deadlines use the monotonic clock instead (`deadline`).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use std::path::PathBuf;
+
+/// The zone of this name, as the time zone database has it.
+pub fn zone(name: &str) -> Option<TimeZone> {
+    if name == "UTC" {
+        return Some(TimeZone::UTC);
+    }
+    // To read a file is cheap. To find one by a name in another case all have to be listed, which takes a millisecond.
+    let folder = std::env::var_os("TZDIR").map_or_else(|| "/usr/share/zoneinfo".into(), PathBuf::from);
+    let plain = name.split('/').all(|part| !part.is_empty() && !part.starts_with('.'));
+    let data = plain.then(|| std::fs::read(folder.join(name)).ok()).flatten();
+    data.and_then(|data| TimeZone::tzif(name, &data).ok()).or_else(|| TimeZone::get(name).ok())
+}
+
+/// The zone of this machine.
+pub fn local_zone() -> TimeZone {
+    let own = || TimeZone::tzif("local", &std::fs::read("/etc/localtime").ok()?).ok();
+    // The variable has names of its own kind.
+    let named = std::env::var_os("TZ").is_some();
+    (!named).then(own).flatten().unwrap_or_else(TimeZone::system)
+}
 
 /// Milliseconds since 1970 as RFC 3339 in UTC.
 pub fn rfc3339(at_ms: i64) -> String {
@@ -13,4 +35,25 @@ pub fn rfc3339(at_ms: i64) -> String {
 pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_is_the_one_that_the_database_has() {
+        assert_eq!(zone("UTC"), Some(TimeZone::UTC));
+        for nowhere in ["", "/etc/passwd", "../zoneinfo/UTC", "Europe", "Europe/Nowhere", "."] {
+            assert!(zone(nowhere).is_none(), "{nowhere}");
+        }
+        // A machine may have none but UTC.
+        let summer = Timestamp::from_second(1_782_000_000).unwrap();
+        let offset = |zone: TimeZone| zone.to_offset(summer).seconds();
+        if let Ok(berlin) = TimeZone::get("Europe/Berlin") {
+            assert_eq!(zone("Europe/Berlin").map(offset), Some(offset(berlin)));
+            assert_eq!(zone("europe/berlin").map(offset), Some(7200));
+        }
+        assert_eq!(offset(local_zone()), offset(TimeZone::system()));
+    }
 }

@@ -88,15 +88,16 @@ pub fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
     let read = tick.part("logs", || ingest::run(config, watch));
     let whole = read.as_ref().is_some_and(|read| !read.busy && !read.stopped);
     tick.logs = read.unwrap_or_default();
-    if let Some(store) = store.as_ref().filter(|_| !tick.logs.busy) {
-        tick.failures(config, store);
+    let index = tick.part("index", || Index::look(&config.index_path())).flatten();
+    if let Some((store, index)) = store.as_ref().zip(index.as_ref()).filter(|_| !tick.logs.busy) {
+        tick.failures(config, store, index);
     }
     if let (Some(store), Some(doors)) = (&store, &doors) {
         tick.alerts(doors, whole);
         let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let failed = tick.failed.clone();
         tick.part("heartbeat", || store.beat(clock::now_ms(), took, failed));
-        tick.export(config, store);
+        tick.export(config, store, index.as_ref());
     }
     tick
 }
@@ -146,22 +147,20 @@ impl Ticked {
     }
 
     /// Does about deliveries that failed what would be done about reports of them.
-    fn failures(&mut self, config: &Arc<Config>, store: &Store) {
+    fn failures(&mut self, config: &Arc<Config>, store: &Store, index: &Index) {
         let read = self.logs.bytes > 0;
         let acted = self.part("failures", || {
-            let Some(index) = Index::look(&config.index_path())? else { return Ok(0) };
             if read {
-                bounced::forgive(store, &index)?;
+                bounced::forgive(store, index)?;
             }
-            bounced::act_on_log(config, &index, Deadline::after(FAILURES))
+            bounced::act_on_log(config, index, Deadline::after(FAILURES))
         });
         self.failures = acted.unwrap_or_default();
     }
 
     /// Writes what others read.
-    fn export(&mut self, config: &Config, store: &Store) {
-        let index = self.part("export", || Index::look(&config.index_path()));
-        let wrong = export::write(config, store, index.flatten().as_ref(), self.logs.bytes > 0);
+    fn export(&mut self, config: &Config, store: &Store, index: Option<&Index>) {
+        let wrong = export::write(config, store, index, self.logs.bytes > 0);
         wrong.iter().for_each(|error| self.problem("export", error));
     }
 

@@ -85,7 +85,7 @@ pub(super) fn time(word: &str) -> Result<i64, String> {
     }
     let local = word.parse::<jiff::civil::DateTime>().ok();
     let local = local.or_else(|| Some(word.parse::<jiff::civil::Date>().ok()?.at(0, 0, 0, 0)));
-    let zoned = local.and_then(|local| local.to_zoned(jiff::tz::TimeZone::system()).ok());
+    let zoned = local.and_then(|local| local.to_zoned(clock::local_zone()).ok());
     let seconds = || word.parse::<i64>().ok().filter(|seconds| *seconds > 100_000_000);
     zoned
         .map(|zoned| zoned.timestamp().as_millisecond())

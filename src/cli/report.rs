@@ -91,8 +91,7 @@ fn sheet(name: &str) -> Result<csv::Sheet, String> {
 
 /// The local day, as milliseconds since 1970.
 fn bounds(day: Date) -> Result<(i64, i64)> {
-    let start =
-        |day: Date| day.to_zoned(jiff::tz::TimeZone::system()).map(|at| at.timestamp().as_millisecond());
+    let start = |day: Date| day.to_zoned(clock::local_zone()).map(|at| at.timestamp().as_millisecond());
     Ok((start(day).context("date")?, day.tomorrow().and_then(start).context("date")?))
 }
 
@@ -121,7 +120,7 @@ fn latest_day(index: Option<&Index>) -> Result<Date> {
     let today = Zoned::now().date();
     let newest = index.map(|index| index.newest(clock::now_ms())).transpose()?.flatten();
     let newest = newest.and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
-    Ok(newest.map_or(today, |at| at.to_zoned(jiff::tz::TimeZone::system()).date().min(today)))
+    Ok(newest.map_or(today, |at| at.to_zoned(clock::local_zone()).date().min(today)))
 }
 
 fn index(config: &Config) -> Result<Option<Index>> {

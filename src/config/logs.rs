@@ -1,5 +1,6 @@
 //! `[[logs]]` and `[index]`: the mail logs that `carom cron` reads, and what is kept of them.
 
+use crate::clock;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -57,8 +58,7 @@ impl Logs {
 
     /// The zone of stamps that name none.
     pub fn zone(&self) -> TimeZone {
-        let named = self.timezone.as_deref().and_then(|name| TimeZone::get(name).ok());
-        named.unwrap_or_else(TimeZone::system)
+        self.timezone.as_deref().and_then(clock::zone).unwrap_or_else(clock::local_zone)
     }
 
     /// Key, fault and remedy, if it cannot be.
@@ -67,7 +67,7 @@ impl Logs {
             return Some(("[[logs]]", "has no path", "name the file that the mail server writes"));
         }
         let zone = self.timezone.as_deref();
-        if zone.is_some_and(|name| TimeZone::get(name).is_err()) {
+        if zone.is_some_and(|name| clock::zone(name).is_none()) {
             return Some((
                 "timezone",
                 "is not known here",

@@ -8,12 +8,13 @@ use super::figures::{
     UnknownText, top,
 };
 use super::names::Parties;
+use crate::clock;
 use crate::error::Result;
 use crate::logs::Lines;
 use crate::store::index::{Dimension, Filter, Index, Kind, RECENT_MS, Sum, Waiting};
 use crate::store::index::{Step as Kept, Why};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
+
 use std::collections::BTreeMap;
 
 /// Names of each dimension that are told apart.
@@ -86,7 +87,7 @@ fn gathered(index: &Index, step: Kept, period: (i64, i64), waits: Waits, whys: &
     Ok(Figures {
         from_ms: period.0,
         to_ms: period.1,
-        utc_offset: TimeZone::system().to_offset(at(period.0)).seconds(),
+        utc_offset: clock::local_zone().to_offset(at(period.0)).seconds(),
         totals,
         deferrals: count(all.deferrals),
         bytes: count(all.bytes),

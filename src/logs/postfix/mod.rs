@@ -16,6 +16,7 @@ pub use event::{Event, Notice};
 pub use refusal::{Action, Header, Refusal};
 
 use super::stamp::Stamps;
+use crate::clock;
 use jiff::tz::TimeZone;
 use memchr::memchr;
 use std::borrow::Cow;
@@ -34,7 +35,7 @@ pub struct Grammar {
 
 impl Default for Grammar {
     fn default() -> Grammar {
-        Grammar { zone: TimeZone::system(), client_header: "client-id".into() }
+        Grammar { zone: clock::local_zone(), client_header: "client-id".into() }
     }
 }
 
