@@ -37,6 +37,21 @@ struct Typed {
     command: Command,
 }
 
+/// The same, as a mail server types it: to describe all other commands would take as long as to read a message.
+#[derive(Debug, Parser)]
+#[command(name = "carom", disable_help_subcommand = true)]
+struct TypedByServer {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: OnlyPipe,
+}
+
+#[derive(Debug, Subcommand)]
+enum OnlyPipe {
+    Pipe(pipe::Arguments),
+}
+
 /// Options of every command.
 #[derive(Args, Debug)]
 struct Global {
@@ -142,7 +157,13 @@ pub fn run() -> Exit {
     if under_mail_server {
         pipe::fail_softly();
     }
-    let typed = match Typed::try_parse() {
+    // What is wrong is told by the whole, which knows what else it could have been.
+    let by_server = under_mail_server.then(TypedByServer::try_parse).and_then(std::result::Result::ok);
+    let by_server = by_server.map(|TypedByServer { global, command: OnlyPipe::Pipe(arguments) }| Typed {
+        global,
+        command: Command::Pipe(arguments),
+    });
+    let typed = match by_server.map_or_else(Typed::try_parse, Ok) {
         Ok(typed) => typed,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             let _ = error.print();
