@@ -57,7 +57,7 @@ pub struct Delivery<'a> {
     /// The queue id of the message that this one reports on, or goes on from (forwarded, or through a content
     /// filter).
     pub parent: Option<&'a str>,
-    /// The queue id of the last notification about this message.
+    /// The queue id of the last notification about this delivery.
     pub notification: Option<&'a str>,
     /// How it stood when it was told last; none if this is the first time.
     #[serde(skip)]

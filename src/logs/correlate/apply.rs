@@ -4,7 +4,8 @@
 //! message, and what is final is changed only by a line about that very recipient.
 
 use super::loose::{Loose, Pending};
-use super::message::{CLIENT_ID, MESSAGE_ID, Message, NOTIFICATION, PARENT, QUEUE_ID, SENDER};
+use super::message::{CLIENT_ID, MESSAGE_ID, Message, PARENT, QUEUE_ID, SENDER};
+use super::recipient::NOTIFICATION;
 use super::table::{Key, Shelf};
 use super::{Correlator, Status};
 use crate::logs::delivery::client_of_message_id;
@@ -46,10 +47,17 @@ impl Correlator {
                 let place = place.filter(|place| !self.table.message(*place).closed);
                 let place = self.open(line, queue_id, place);
                 let message = self.table.message(place);
+                message.active = true;
+                // When it is tried again, the queue manager counts who is left.
+                let recipients = message.nrcpt.map_or(*recipients, |nrcpt| nrcpt.max(*recipients));
+                let before = (message.size, message.nrcpt, message.texts.is_none(SENDER));
+                (message.size, message.nrcpt) = (Some(*size), Some(recipients));
                 if message.texts.is_none(SENDER) {
                     message.texts.set(SENDER, &line.text(sender));
                 }
-                (message.size, message.nrcpt, message.active) = (Some(*size), Some(*recipients), true);
+                if before != (message.size, message.nrcpt, false) {
+                    self.changed(place);
+                }
                 self.whole(line, place, Status::Deferred, |now| now == Status::Held);
             }
             Event::Expired { .. } => {
@@ -273,10 +281,13 @@ impl Correlator {
     ) {
         self.counts.notifications += 1;
         let message = self.table.message(place);
-        message.texts.set(NOTIFICATION, &line.text(own));
         let parent = message.texts.get(QUEUE_ID).map(str::to_owned);
         for recipient in message.recipients.iter_mut() {
-            recipient.changed |= (recipient.status == Status::Sent) == (notice == Notice::Success);
+            if recipient.is_told_by(notice) {
+                recipient.texts.set(NOTIFICATION, &line.text(own));
+                recipient.notified |= notice == Notice::NonDelivery;
+                recipient.changed = true;
+            }
         }
         self.table.touch(place);
         let child = self.find(line, own, shelf);

@@ -3,7 +3,9 @@
 //! Plain data that can be written down and read back. Not here: which line changes what.
 //! Invariant: a recipient keeps its place in the list, which is part of its delivery's id.
 
-use super::recipient::{ADDRESS, DELAY, DELAYS, DSN, ORIGINAL, RELAY, REPLY, Recipient, Recipients};
+use super::recipient::{
+    ADDRESS, DELAY, DELAYS, DSN, NOTIFICATION, ORIGINAL, RELAY, REPLY, Recipient, Recipients,
+};
 use super::text::Texts;
 use crate::logs::delivery::{Delivery, Status, identify};
 use rustc_hash::{FxHashMap, FxHasher};
@@ -27,15 +29,13 @@ pub(super) const SENDER: usize = 4;
 pub const REQUEUED_AS: usize = 5;
 /// The queue id of the message that it reports on or goes on from.
 pub(super) const PARENT: usize = 6;
-/// The queue id of the last notification about it.
-pub(super) const NOTIFICATION: usize = 7;
 
 /// A message that is in the queue, or has just left it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Message {
     /// The texts, by number.
-    pub texts: Texts<8>,
+    pub texts: Texts<7>,
     /// First and last line about it, milliseconds since 1970.
     pub first_ms: i64,
     /// See `first_ms`.
@@ -117,7 +117,7 @@ impl Message {
         recipient.texts.put(ADDRESS, address);
         recipient.texts.put(ORIGINAL, original);
         recipient.told = None;
-        (recipient.status, recipient.attempts) = (status, 0);
+        (recipient.status, recipient.attempts, recipient.notified) = (status, 0, false);
         (recipient.last_ms, recipient.changed) = (at_ms, true);
         if let Some(index) = &mut self.index {
             index.insert(hash(recipient), at as u32);
@@ -178,7 +178,7 @@ impl Message {
             host: own(HOST).filter(|host| !host.is_empty()),
             requeued_as: own(REQUEUED_AS),
             parent: own(PARENT),
-            notification: own(NOTIFICATION),
+            notification: of_recipient(NOTIFICATION),
             before: recipient.told,
         }
     }

@@ -8,6 +8,7 @@ use super::Status;
 use super::message::{Message, REQUEUED_AS};
 use super::text::Texts;
 use crate::logs::delivery::Before;
+use crate::logs::postfix::Notice;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::ops::{Deref, DerefMut};
@@ -25,18 +26,23 @@ pub(super) const DSN: usize = 3;
 pub(super) const DELAY: usize = 4;
 pub(super) const DELAYS: usize = 5;
 pub(super) const REPLY: usize = 6;
+/// The queue id of the last notification about it.
+pub(super) const NOTIFICATION: usize = 7;
 
 /// One recipient of a message.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Recipient {
     /// The texts, by number.
-    pub texts: Texts<7>,
+    pub texts: Texts<8>,
     /// How things stand.
     pub status: Status,
     /// Attempts that were logged.
     pub attempts: u32,
     /// Last line about it, milliseconds since 1970.
     pub last_ms: i64,
+    /// The sender was told that it failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub notified: bool,
     /// How it stood when it was told last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Before>,
@@ -53,6 +59,15 @@ impl Recipient {
     /// About how many bytes of memory it takes.
     pub(super) fn weight(&self) -> usize {
         size_of::<Recipient>() + self.texts.weight() + 16
+    }
+
+    /// Is it what a notification of this kind is about?
+    pub(super) fn is_told_by(&self, notice: Notice) -> bool {
+        match notice {
+            Notice::NonDelivery => !self.notified && matches!(self.status, Status::Bounced | Status::Expired),
+            Notice::Delay => self.status == Status::Deferred,
+            Notice::Success => self.status == Status::Sent,
+        }
     }
 
     /// Replaces what the last attempt or decision said: relay, dsn, delay, delays, reply. An empty text is none.

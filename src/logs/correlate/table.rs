@@ -191,7 +191,7 @@ impl Table {
         self.ended.clear();
     }
 
-    /// Forgets messages that were closed before this time. To be called when all is drained.
+    /// Forgets messages that were closed before this time. To be called when those that are closed are drained.
     pub(super) fn forget_closed(&mut self, before_ms: i64) {
         while let Some((place, at_ms)) = self.closed.front().copied() {
             if at_ms >= before_ms {

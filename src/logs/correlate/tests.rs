@@ -18,6 +18,10 @@ struct Told {
     message: Option<String>,
     dsn: Option<String>,
     parent: Option<String>,
+    notification: Option<String>,
+    sender: Option<String>,
+    size: Option<u64>,
+    nrcpt: Option<u32>,
 }
 
 #[derive(Default)]
@@ -40,6 +44,10 @@ impl Story {
             message: text(delivery.message_id),
             dsn: text(delivery.dsn),
             parent: text(delivery.parent),
+            notification: text(delivery.notification),
+            sender: text(delivery.sender),
+            size: delivery.size,
+            nrcpt: delivery.nrcpt,
         };
         if self.told.insert(delivery.id, told).is_none() {
             self.order.push(delivery.id);
@@ -312,6 +320,36 @@ fn the_same_short_queue_id_on_two_hosts_is_two_messages() {
     correlator.drain(&mut (), |delivery| story.hear(delivery));
     assert_eq!(story.all()[0].client.as_deref(), Some("other"));
     assert_eq!(story.told.len(), 1);
+}
+
+#[test]
+fn a_notification_belongs_to_those_whose_fate_it_tells() {
+    let story = tell(&[
+        "qmgr: 3F1A28C0D2: from=<s@mx>, size=1, nrcpt=3 (queue active)",
+        "smtp: 3F1A28C0D2: to=<a@x.example>, relay=none, dsn=2.0.0, status=sent (x)",
+        "smtp: 3F1A28C0D2: to=<b@x.example>, relay=none, dsn=5.1.1, status=bounced (x)",
+        "smtp: 3F1A28C0D2: to=<c@x.example>, relay=none, dsn=4.4.1, status=deferred (x)",
+        "bounce: 3F1A28C0D2: sender non-delivery notification: 4F1A28C0D3",
+        "bounce: 3F1A28C0D2: sender delay notification: 5F1A28C0D4",
+        "qmgr: 3F1A28C0D2: from=<s@mx>, size=1, nrcpt=1 (queue active)",
+        "qmgr: 3F1A28C0D2: from=<s@mx>, status=expired, returned to sender",
+        "bounce: 3F1A28C0D2: sender non-delivery notification: 6F1A28C0D5",
+        "qmgr: 3F1A28C0D2: removed",
+    ]);
+    let told: Vec<_> = story.all().iter().map(|told| (told.notification.as_deref(), told.nrcpt)).collect();
+    assert_eq!(told, [(None, Some(3)), (Some("4F1A28C0D3"), Some(3)), (Some("6F1A28C0D5"), Some(3))]);
+}
+
+#[test]
+fn what_the_queue_manager_says_late_is_told_of_those_that_were_told_before() {
+    let story = tell(&[
+        "smtp: 3F1A28C0D2: to=<a@x.example>, relay=none, dsn=2.0.0, status=sent (x)",
+        "qmgr: 3F1A28C0D2: from=<s@mx>, size=7, nrcpt=2 (queue active)",
+        "smtp: 3F1A28C0D2: to=<b@x.example>, relay=none, dsn=2.0.0, status=sent (x)",
+    ]);
+    for told in story.all() {
+        assert_eq!((told.sender.as_deref(), told.size, told.nrcpt), (Some("s@mx"), Some(7), Some(2)));
+    }
 }
 
 #[test]

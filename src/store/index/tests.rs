@@ -294,7 +294,7 @@ fn messages_on_the_shelf_are_found_whether_or_not_all_that_are_there_are_known()
     let log = index.log("mail.log").unwrap();
     let message = |n: u32| -> Message {
         serde_json::from_str(&format!(
-            "{{\"texts\":[\"4Xn0y83s5Zz{n}\",\"mx\",null,null,null,\"4Xn0y83s6Zz{n}\",null,null]}}"
+            "{{\"texts\":[\"4Xn0y83s5Zz{n}\",\"mx\",null,null,null,\"4Xn0y83s6Zz{n}\",null]}}"
         ))
         .unwrap()
     };
