@@ -37,7 +37,7 @@ impl Correlator {
         };
         match &line.event {
             Event::Client(client) => {
-                let place = self.begin(line, queue_id);
+                let place = self.begin(line, queue_id, shelf);
                 self.counts.messages += 1;
                 self.claim(line, client, place);
             }
@@ -50,14 +50,12 @@ impl Correlator {
                 message.active = true;
                 // When it is tried again, the queue manager counts who is left.
                 let recipients = message.nrcpt.map_or(*recipients, |nrcpt| nrcpt.max(*recipients));
-                let before = (message.size, message.nrcpt, message.texts.is_none(SENDER));
+                let before = (message.size, message.nrcpt);
                 (message.size, message.nrcpt) = (Some(*size), Some(recipients));
-                if message.texts.is_none(SENDER) {
-                    message.texts.set(SENDER, &line.text(sender));
-                }
-                if before != (message.size, message.nrcpt, false) {
+                if before != (message.size, message.nrcpt) {
                     self.changed(place);
                 }
+                self.sent_by(place, &line.text(sender));
                 self.whole(line, place, Status::Deferred, |now| now == Status::Held);
             }
             Event::Expired { .. } => {
@@ -133,8 +131,8 @@ impl Correlator {
     }
 
     /// A message begins: a queue id that was in use is used again, unless only the order of lines is wrong.
-    fn begin<'a>(&mut self, line: &Line<'a>, queue_id: &'a [u8]) -> u32 {
-        if let Some(place) = self.table.get(&Key::new(line.host, queue_id)) {
+    fn begin<'a>(&mut self, line: &Line<'a>, queue_id: &'a [u8], shelf: &mut dyn Shelf) -> u32 {
+        if let Some(place) = self.find(line, queue_id, shelf) {
             let message = self.table.message(place);
             if !message.active && !message.closed && line.at_ms - message.first_ms < TOGETHER_MS {
                 return place;
@@ -175,7 +173,7 @@ impl Correlator {
         let place = match original {
             None => {
                 self.counts.messages += 1;
-                self.begin(line, queue_id)
+                self.begin(line, queue_id, shelf)
             }
             Some(original) => {
                 let found = self.find(line, original, shelf);
@@ -187,9 +185,15 @@ impl Correlator {
                 place
             }
         };
+        self.sent_by(place, &line.text(sender));
+    }
+
+    /// Who a message is from, unless that was known before.
+    fn sent_by(&mut self, place: u32, sender: &str) {
         let message = self.table.message(place);
         if message.texts.is_none(SENDER) {
-            message.texts.set(SENDER, &line.text(sender));
+            message.texts.set(SENDER, sender);
+            self.changed(place);
         }
     }
 
@@ -329,10 +333,10 @@ impl Correlator {
             Action::Discard => Status::Discarded,
         };
         self.counts.rejected += u64::from(status == Status::Rejected);
-        let message = self.table.message(place);
-        if message.texts.is_none(SENDER) {
-            message.texts.put(SENDER, envelope.sender.map(|sender| line.text(sender)).as_deref());
+        if let Some(sender) = envelope.sender {
+            self.sent_by(place, &line.text(sender));
         }
+        let message = self.table.message(place);
         let named = match envelope.recipient {
             Some(recipient) => Some(message.decided_recipient(&line.text(recipient), status, line.at_ms)),
             None if whole && message.recipients.is_empty() => Some(message.nameless(status, line.at_ms)),

@@ -239,8 +239,8 @@ impl Table {
             if last_ms >= before_ms && self.weight <= aim {
                 break;
             }
-            let message = self.message(place);
-            if !message.closed {
+            let message = &self.places[place as usize];
+            if !message.closed && self.is_led_to(place, message) {
                 shelf.put(message);
                 evicted += 1;
             }
@@ -276,7 +276,15 @@ impl Table {
         self.weight
     }
 
+    /// Does one of its queue ids lead to the message? If not, another message uses it now, and its own story is over.
+    fn is_led_to(&self, place: u32, message: &Message) -> bool {
+        let host = message.host().as_bytes();
+        message.queue_ids().any(|id| self.get(&Key::new(host, id.as_bytes())) == Some(place))
+    }
+
+    /// All messages that a line may still be about.
     pub(super) fn messages(&self) -> impl Iterator<Item = &Message> {
-        self.places.iter().filter(|message| !message.vacant)
+        let there = (0..).zip(&self.places).filter(|(_, message)| !message.vacant);
+        there.filter(|(place, message)| self.is_led_to(*place, message)).map(|(_, message)| message)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use jiff::tz::TimeZone;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const NOW: i64 = 1_767_268_800_000;
 
@@ -55,6 +55,13 @@ impl Story {
         self.emitted += 1;
     }
 
+    /// What another story tells otherwise.
+    fn unlike<'a>(&'a self, other: &'a Story) -> Vec<(Option<&'a Told>, Option<&'a Told>)> {
+        let ids: BTreeSet<u64> = self.told.keys().chain(other.told.keys()).copied().collect();
+        let both = ids.iter().map(|id| (self.told.get(id), other.told.get(id)));
+        both.filter(|(one, other)| one != other).collect()
+    }
+
     fn all(&self) -> Vec<&Told> {
         self.order.iter().map(|id| &self.told[id]).collect()
     }
@@ -82,11 +89,17 @@ fn log(texts: &[&str]) -> String {
 /// Tells a story at once; line by line, with what came to its end told first; and line by line in a new process each, which knows
 /// what the last one wrote down, or put on a shelf: all must be the same.
 fn tell(texts: &[&str]) -> Story {
+    let mut one = correlator(State::default());
     let log = log(texts);
+    one.read(log.as_bytes(), &mut ());
+    assert_eq!(one.take_lines().unknown, 0, "{texts:?}");
+    tell_lines(&log)
+}
+
+fn tell_lines(log: &str) -> Story {
     let mut whole = Story::default();
     let mut one = correlator(State::default());
     one.read(log.as_bytes(), &mut ());
-    assert_eq!(one.take_lines().unknown, 0, "{texts:?}");
     one.drain(&mut (), |delivery| whole.hear(delivery));
     let (mut ended, mut one) = (Story::default(), correlator(State::default()));
     for line in log.split_inclusive('\n') {
@@ -94,7 +107,7 @@ fn tell(texts: &[&str]) -> Story {
         one.drain_ended(|delivery| ended.hear(delivery));
     }
     one.drain(&mut (), |delivery| ended.hear(delivery));
-    assert_eq!(whole.told, ended.told);
+    assert_eq!(whole.unlike(&ended), [], "ended\n{log}");
     let mut stepwise = Story::default();
     let mut state = State::default();
     for line in log.split_inclusive('\n') {
@@ -103,7 +116,7 @@ fn tell(texts: &[&str]) -> Story {
         next.drain(&mut (), |delivery| stepwise.hear(delivery));
         state = serde_json::from_str(&serde_json::to_string(&next.state()).unwrap()).unwrap();
     }
-    assert_eq!(whole.told, stepwise.told);
+    assert_eq!(whole.unlike(&stepwise), [], "stepwise\n{log}");
     let (mut shelved, mut shelf, mut state) = (Story::default(), Drawer::default(), State::default());
     for line in log.split_inclusive('\n') {
         let mut next = correlator(state);
@@ -111,7 +124,7 @@ fn tell(texts: &[&str]) -> Story {
         next.drain(&mut shelf, |delivery| shelved.hear(delivery));
         state = next.shelve(&mut shelf);
     }
-    assert_eq!(whole.told, shelved.told);
+    assert_eq!(whole.unlike(&shelved), [], "shelved\n{log}");
     whole
 }
 
@@ -320,6 +333,49 @@ fn the_same_short_queue_id_on_two_hosts_is_two_messages() {
     correlator.drain(&mut (), |delivery| story.hear(delivery));
     assert_eq!(story.all()[0].client.as_deref(), Some("other"));
     assert_eq!(story.told.len(), 1);
+}
+
+#[test]
+fn damaged_lines_say_the_same_whether_they_are_read_together_or_one_by_one() {
+    let texts = [
+        "smtpd[1]: 3F1A28C0D2: client=h[192.0.2.1]",
+        "cleanup[2]: 3F1A28C0D2: message-id=<98494.1.2@shop>",
+        "qmgr[3]: 3F1A28C0D2: from=<s@mx.example>, size=99, nrcpt=3 (queue active)",
+        "smtp[4]: 3F1A28C0D2: to=<a@x.example>, relay=mx.x.example[192.0.2.9]:25, delay=1, delays=0/0/1/0, dsn=2.0.0, status=sent (250 ok)",
+        "smtp[4]: 3F1A28C0D2: to=<b@x.example>, orig_to=<all@x.example>, relay=none, delay=1, delays=0/0/1/0, dsn=5.1.1, status=bounced (x)",
+        "smtp[5]: 3F1A28C0D2: to=<c@x.example>, relay=none, delay=1, delays=0/0/1/0, dsn=4.4.1, status=deferred (x)",
+        "bounce[6]: 3F1A28C0D2: sender non-delivery notification: 4F1A28C0D3",
+        "qmgr[3]: 4F1A28C0D3: from=<>, size=9, nrcpt=1 (queue active)",
+        "local[7]: 4F1A28C0D3: to=<s@mx.example>, relay=local, delay=1, delays=0/0/1/0, dsn=2.0.0, status=sent (delivered)",
+        "qmgr[3]: 4F1A28C0D3: removed",
+        "postsuper[8]: 3F1A28C0D2: placed on hold",
+        "postsuper[8]: 3F1A28C0D2: released from hold",
+        "qmgr[3]: 3F1A28C0D2: from=<s@mx.example>, status=expired, returned to sender",
+        "qmgr[3]: 3F1A28C0D2: removed",
+        "smtpd[1]: NOQUEUE: reject: RCPT from h[192.0.2.1]: 554 5.7.1 no; from=<s@mx.example> to=<d@x.example> proto=ESMTP helo=<h>",
+        "cleanup[2]: 6F1A28C0D5: reject: header Subject: x from h[192.0.2.1]; from=<s@mx.example> to=<e@x.example> proto=ESMTP helo=<h>: 5.7.1 no",
+        "postsuper[8]: 7F1A28C0D6: removed",
+    ];
+    let mut random = fastrand::Rng::with_seed(3);
+    for _ in 0..500 {
+        let mut texts: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+        for _ in 0..random.usize(0..8) {
+            let (line, other) = (random.usize(0..texts.len()), random.usize(0..texts.len()));
+            let at = random.usize(0..texts[line].len().max(1));
+            match random.u8(0..5) {
+                0 => texts.swap(line, other),
+                1 => texts[line].truncate(at),
+                2 => drop(texts[line].drain(..).take(0)),
+                3 => texts[line].insert(at, b"<>[]():,= \xff"[random.usize(0..11)]),
+                _ => texts[line] = texts[other].clone(),
+            }
+        }
+        let stamped = |(n, text): (usize, &Vec<u8>)| {
+            [format!("2026-01-01T03:00:00.{n:03}Z mx postfix/").as_bytes(), text, b"\n"].concat()
+        };
+        let log: Vec<u8> = texts.iter().enumerate().flat_map(stamped).collect();
+        tell_lines(&String::from_utf8_lossy(&log));
+    }
 }
 
 #[test]
