@@ -172,6 +172,17 @@ pub fn act(house: &House, policy: &Policy, failed: &Failed, deadline: Deadline) 
     Ok(true)
 }
 
+/// Has mail reached the address since it failed? Then it is alive, and nothing is held against it: what a first reading, or one after
+/// an outage, finds together happened one after the other.
+fn is_over(index: &Index, failed: &Failed) -> Result<bool> {
+    for address in [Some(&failed.recipient), failed.final_recipient.as_ref()].into_iter().flatten() {
+        if index.last_success(address)?.is_some_and(|at_ms| at_ms > failed.at_ms) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Forgives the soft bounces of addresses that mail has reached since.
 pub fn forgive(store: &Store, index: &Index) -> Result<usize> {
     let mut alive = Vec::new();
@@ -196,8 +207,13 @@ pub fn act_on_log(config: &Arc<Config>, index: &Index, deadline: Deadline) -> Re
                 opened.insert(house)
             }
         };
-        let failures =
-            Mutex::new(due.deliveries.into_iter().filter_map(|(row, found)| Failed::of(row, found)));
+        let mut failures = Vec::new();
+        for failed in due.deliveries.into_iter().filter_map(|(row, found)| Failed::of(row, found)) {
+            if !is_over(index, &failed)? {
+                failures.push(failed);
+            }
+        }
+        let failures = Mutex::new(failures.into_iter());
         let policy = house.policy();
         let work = || -> Result<usize> {
             let next = || failures.lock().unwrap_or_else(PoisonError::into_inner).next();

@@ -27,6 +27,8 @@ const OUTBOX: Duration = Duration::from_secs(20);
 const CYCLE: Duration = Duration::from_secs(15);
 /// Time for failed deliveries.
 const FAILURES: Duration = Duration::from_secs(20);
+/// The part that comes after alerts.
+const PROMETHEUS: &str = "prometheus";
 /// Time for telling operators.
 const ALERTS: Duration = Duration::from_secs(10);
 
@@ -93,11 +95,14 @@ pub fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
         tick.failures(config, store, index);
     }
     if let (Some(store), Some(doors)) = (&store, &doors) {
+        let wrong = export::write(config, store, index.as_ref(), tick.logs.bytes > 0);
+        wrong.iter().for_each(|error| tick.problem("export", error));
         tick.alerts(doors, whole);
-        let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let failed = tick.failed.clone();
-        tick.part("heartbeat", || store.beat(clock::now_ms(), took, failed));
-        tick.export(config, store, index.as_ref());
+        tick.beat(store, began);
+        // It has the heartbeat in it. That it cannot be written is told by the next tick.
+        if tick.part(PROMETHEUS, || export::write_prometheus(config, store, index.as_ref())).is_none() {
+            tick.beat(store, began);
+        }
     }
     tick
 }
@@ -158,18 +163,20 @@ impl Ticked {
         self.failures = acted.unwrap_or_default();
     }
 
-    /// Writes what others read.
-    fn export(&mut self, config: &Config, store: &Store, index: Option<&Index>) {
-        let wrong = export::write(config, store, index, self.logs.bytes > 0);
-        wrong.iter().for_each(|error| self.problem("export", error));
+    fn beat(&mut self, store: &Store, began: Instant) {
+        let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let failed = self.failed.clone();
+        self.part("heartbeat", || store.beat(clock::now_ms(), took, failed));
     }
 
     /// Looks what has changed, and tells it, unless another tick is at it.
     fn alerts(&mut self, doors: &Doors, whole: bool) {
         let (config, store) = (&*doors.config, &*doors.store);
-        let failed = self.failed.clone();
+        let mut failed = self.failed.clone();
         let looked = self.part("alerts", || {
             let Some(_alone) = store.lock_tick()? else { return Ok(None) };
+            let before = store.heartbeat()?.unwrap_or_default().failed;
+            failed.extend(before.into_iter().filter(|part| part == PROMETHEUS));
             Desk { config, store, now_ms: clock::now_ms(), failed: &failed, whole }.look().map(Some)
         });
         let Some(looked) = looked.flatten() else { return };

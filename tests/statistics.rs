@@ -316,3 +316,92 @@ fn a_bounce_in_the_log_is_acted_upon_once_and_a_success_forgives() {
     assert!(suppressed("full@dest.example"));
     assert_eq!(told().len(), 2);
 }
+
+#[test]
+fn an_address_that_mail_has_reached_since_it_bounced_is_alive_also_when_both_are_read_at_once() {
+    let sandbox = Sandbox::new();
+    let config = format!(
+        "[[logs]]\nkind = \"postfix\"\npath = \"{}/mail.log\"\ntimezone = \"UTC\"\n[policy.bounce.settings]\nthreshold = 2\n",
+        sandbox.dir.display(),
+    );
+    let sandbox = sandbox.config(&config);
+    let now = jiff::Timestamp::now();
+    const FULL: &str = "dsn=5.2.2, status=bounced (host mx[192.0.2.9] said: 552 5.2.2 Mailbox full (in reply to RCPT TO command))";
+    let ends = [
+        ("alive@dest.example", [FULL, FULL, FULL, SENT]),
+        ("once@dest.example", [FULL, FULL, SENT, FULL]),
+        ("back@dest.example", [SENT, UNKNOWN_USER, SENT, SENT]),
+        ("full@dest.example", [FULL, SENT, FULL, FULL]),
+        ("gone@dest.example", [SENT, SENT, SENT, UNKNOWN_USER]),
+    ];
+    for hour in 0..4 {
+        let at = now - jiff::SignedDuration::from_hours(10 - hour);
+        for (n, (address, ends)) in (0..).zip(&ends) {
+            let text = delivery(540, hour as u32 * 10 + n, address, OTHER, 1.0, ends[hour as usize]);
+            append(
+                &sandbox,
+                &text.replace("2026-03-01T09:00:07", &at.strftime("%Y-%m-%dT%H:%M:%S").to_string()),
+            );
+        }
+    }
+    tick(&sandbox, &[]);
+    tick(&sandbox, &[]);
+    let listed = sandbox.run(&["suppress", "list"], b"").stdout;
+    let suppressed = ends.map(|(address, _)| listed.contains(address));
+    assert_eq!(suppressed, [false, false, false, true, true], "{listed}");
+}
+
+#[test]
+fn deferrals_count_when_and_where_they_were_logged_however_much_is_read_at_once() {
+    let full = "dsn=4.2.2, status=deferred (host mx[192.0.2.1] said: 452 4.2.2 Mailbox full (in reply to RCPT TO command))";
+    let day = |day: u32, text: String| text.replace("2026-03-01", &format!("2026-03-0{day}"));
+    let attempt = |at: u32, relay: &str, end: &str| {
+        let all = delivery(540, 1, "a@gmail.example", relay, 60.0, end);
+        day(at, format!("{}\n", all.lines().nth(2).unwrap()))
+    };
+    let lines = [
+        delivery(540, 1, "a@gmail.example", GOOGLE, 60.0, full),
+        attempt(2, GOOGLE, full),
+        attempt(3, GOOGLE, full),
+        attempt(4, OTHER, SENT),
+        attempt(4, OTHER, SENT),
+    ];
+    let read = |at_once: bool| {
+        let sandbox = sandbox();
+        for line in &lines {
+            append(&sandbox, line);
+            if !at_once {
+                tick(&sandbox, &[]);
+            }
+        }
+        tick(&sandbox, &[]);
+        let days = (1..=4).map(|day| {
+            let (since, until) =
+                (format!("2026-03-0{day}T00:00:00Z"), format!("2026-03-0{}T00:00:00Z", day + 1));
+            let figures = report(&sandbox, &["--since", &since, "--until", &until]);
+            let google =
+                figures["providers"].as_array().unwrap().iter().find(|line| line["name"] == "google");
+            let put_off = google.map_or(Value::Null, |line| line["deferrals"].clone());
+            (figures["totals"]["sent"].clone(), figures["deferrals"].clone(), put_off)
+        });
+        days.collect::<Vec<_>>()
+    };
+    let none = Value::Null;
+    let want = [(0, 1, 1.into()), (0, 1, 1.into()), (0, 1, 1.into()), (1, 0, none)];
+    let want = want.map(|(sent, put_off, google)| (Value::from(sent), Value::from(put_off), google));
+    assert_eq!(read(false), want);
+    assert_eq!(read(true), want);
+}
+
+#[test]
+fn a_line_that_says_absurd_sizes_and_delays_spoils_no_statistics() {
+    let sandbox = sandbox();
+    for n in 1..4 {
+        let absurd = delivery(540, n, "a@dest.example", OTHER, 1e30, SENT);
+        append(&sandbox, &absurd.replace("size=1000", "size=9223372036854775807"));
+        tick(&sandbox, &[]);
+    }
+    let figures = report(&sandbox, &DAY);
+    assert_eq!((&figures["totals"]["sent"], &figures["bytes"]), (&3.into(), &(3_u64 << 40).into()));
+    assert!(figures["delay"]["p99"].as_f64().unwrap() < 1e7, "{figures}");
+}

@@ -43,9 +43,7 @@ pub(super) fn readings(rule: &Alert, figures: &Figures, facts: &Facts) -> Vec<Re
         Metric::LogSilent => {
             facts.logs.iter().map(|(name, read)| silence(name, *read, facts.now_ms)).collect()
         }
-        Metric::UnknownTexts => {
-            plain(figures.unknown.iter().fold(0, |sum: u64, one| sum.saturating_add(one.count)) as f64)
-        }
+        Metric::UnknownTexts => plain(figures.unclassified as f64),
         Metric::Reason(name) => match of {
             None => {
                 let all = figures.reasons.iter().chain(&figures.rejects);

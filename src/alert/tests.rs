@@ -38,6 +38,7 @@ fn figures() -> Figures {
         reasons: vec![reason("user-unknown", 6), reason("spam-block", 3)],
         rejects: vec![reason("spam-block", 20)],
         provider_reasons: vec![of("google", "spam-block", 3), of("small", "user-unknown", 6)],
+        unclassified: 7,
         unknown: vec![
             UnknownText { count: 4, ..UnknownText::default() },
             UnknownText { count: 3, ..UnknownText::default() },

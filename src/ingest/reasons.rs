@@ -78,8 +78,11 @@ impl Pending {
         let key = reply.map(|reply| reply.key());
         self.tally.count(delivery, key, self.now_ms);
         let class = key.and_then(|key| self.known.get(&key));
-        let row =
-            if self.only_counted { None } else { Some(batch.put(delivery, class.map(|class| &**class))?) };
+        let row = if self.only_counted || delivery.passed {
+            None
+        } else {
+            Some(batch.put(delivery, class.map(|class| &**class))?)
+        };
         if let Some(row) = row {
             if self.events {
                 batch.owe(Owed::Event, row)?;
@@ -205,14 +208,16 @@ impl Reasons {
     }
 }
 
-/// The policy that classifies; none if there is none of that name.
+/// The policy that classifies; none if none is wanted.
 fn policy(config: &Arc<Config>) -> Result<Option<(Policy, Rc<Facts>)>> {
     let name = config.index.policy.as_str();
-    let installed = config.policies_dir().join(name).exists();
-    if name.is_empty()
-        || !(installed || config.policy.contains_key(name) || shipped().any(|known| known == name))
-    {
+    if name.is_empty() {
         return Ok(None);
+    }
+    let installed = config.policies_dir().join(name).exists();
+    if !(installed || config.policy.contains_key(name) || shipped().any(|known| known == name)) {
+        return Err(Error::new(format_args!("there is no policy {name}"))
+            .remedy("install it, or set [index] policy to one that classifies"));
     }
     let policy = Policy::open(&Wanted { name, file: None, settings: None }, config, Use::One)?;
     policy.start_clock()?;
@@ -226,8 +231,7 @@ pub fn reclassify(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Option<(u64
     let Some(_lock) = Index::lock(&path)? else { return Ok(None) };
     let Some(index) = Index::look(&path)? else { return Ok(Some((0, 0))) };
     let Some((policy, facts)) = policy(config)? else {
-        return Err(Error::new(format_args!("there is no policy {}", config.index.policy))
-            .remedy("set [index] policy to one that classifies"));
+        return Err(Error::new("no policy classifies").remedy("set [index] policy to one that does"));
     };
     let total = index.count()?;
     let (mut after, mut looked, mut changed) = (i64::MIN, 0, 0);

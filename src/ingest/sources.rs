@@ -19,6 +19,8 @@ use std::process::{Child, Command, Stdio};
 
 /// Chunks of a file between two looks at all that has changed.
 const DRAIN_CHUNKS: u32 = 16;
+/// A message that no line names for so many milliseconds is forgotten: what is on hold may be released after weeks.
+const SHELVED_MS: i64 = 60 * 86_400_000;
 /// Entries of the journal between two looks at what has changed.
 const DRAIN_ENTRIES: u64 = 20_000;
 /// Bytes that an entry of the journal counts for.
@@ -43,7 +45,7 @@ struct Sink<'b, 'i> {
 impl Sink<'_, '_> {
     fn take(&mut self, delivery: &Delivery<'_>) {
         if self.fault.is_none() {
-            *self.deliveries += 1;
+            *self.deliveries += u64::from(!delivery.passed);
             self.fault = self.pending.put(self.batch, delivery).err();
         }
     }
@@ -216,7 +218,7 @@ impl Work<'_> {
         let newest_ms = correlator.newest_ms();
         batch.add_lines(newest_ms, lines)?;
         let state = correlator.shelve(&mut shelf);
-        batch.tidy_shelf(self.log.id, newest_ms, Limits::default().age_ms)?;
+        batch.tidy_shelf(self.log.id, newest_ms, SHELVED_MS)?;
         (self.log.position, self.log.state) = (position, text(&state)?);
         batch.position(&self.log, bytes, lines, clock::now_ms())?;
         batch.commit(Some(shelf))?;

@@ -17,6 +17,10 @@ use std::rc::Rc;
 
 /// So many names, and what was counted is to be written down.
 const FULL: usize = 200_000;
+/// No message has more bytes.
+const MOST_BYTES: u64 = 1 << 40;
+/// No mail server tries for longer (seconds): a hundred days.
+const LONGEST_S: f64 = 8_640_000.0;
 
 /// Everything that was counted since it was last written down.
 #[derive(Default)]
@@ -78,7 +82,12 @@ impl Slot {
 /// How long a delivery took: bucket n is about 0.01 s times 2 to the n/4.
 fn bucket(seconds: f64) -> u8 {
     // The cast saturates.
-    (4.0 * (seconds.max(0.01) / 0.01).log2()).round() as u8
+    (4.0 * (seconds.clamp(0.01, LONGEST_S) / 0.01).log2()).round() as u8
+}
+
+/// Bytes that were delivered; no line can make them more than can be added up.
+fn bytes(delivery: &Delivery<'_>) -> i64 {
+    delivery.size.unwrap_or(0).min(MOST_BYTES) as i64
 }
 
 fn ends(status: Status, sum: &mut Sum) -> Option<&mut i64> {
@@ -103,15 +112,13 @@ impl Tally {
         let is_new = before.is_none_or(|before| before.status != delivery.status);
         let attempts = delivery.attempts.saturating_sub(before.map_or(0, |before| before.attempts));
         // The last attempt is the one that ended it.
-        let ended =
-            is_new && delivery.status.is_final() && delivery.attempts > 0 && was_tried(delivery.status);
-        let put_off = i64::from(attempts.saturating_sub(u32::from(ended)));
+        let put_off = i64::from(attempts.saturating_sub(u32::from(was_tried(delivery.status))));
         let mut sum = Sum { deferrals: put_off, ..Sum::default() };
         if is_new && let Some(count) = ends(delivery.status, &mut sum) {
             *count = 1;
         }
         if is_new && delivery.status == Status::Sent {
-            sum.bytes = delivery.size.and_then(|size| size.try_into().ok()).unwrap_or(0);
+            sum.bytes = bytes(delivery);
         }
         if sum == Sum::default() {
             return;
@@ -143,7 +150,7 @@ impl Tally {
             *count = -1;
         }
         if before.status == Status::Sent {
-            sum.bytes = -delivery.size.and_then(|size| i64::try_from(size).ok()).unwrap_or(0);
+            sum.bytes = -bytes(delivery);
         }
         self.add(before.last_seen, &sum, None, names, now_ms);
     }

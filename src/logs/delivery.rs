@@ -62,6 +62,9 @@ pub struct Delivery<'a> {
     /// How it stood when it was told last; none if this is the first time.
     #[serde(skip)]
     pub before: Option<Before>,
+    /// It has gone on since: this is told to be counted, and nothing is written down.
+    #[serde(skip)]
+    pub passed: bool,
 }
 
 /// How a delivery stood when it was told before: what is counted once must not be counted again.

@@ -97,6 +97,8 @@ struct Columns {
 pub struct State {
     deferred: FxHashMap<u64, Deferred>,
     torn: Vec<u8>,
+    /// The last header line, where the file has another one than its first line.
+    header: Vec<u8>,
     newest_ms: i64,
 }
 
@@ -125,10 +127,16 @@ impl Accounting {
     /// Reads whole lines of a file. `begins`: they are its first; `first_line` is the file's first line in
     /// any case.
     pub fn read(&mut self, first_line: &[u8], begins: bool, lines: &[u8], mut each: impl FnMut(Found<'_>)) {
-        if self.columns.line != first_line && !begins {
-            self.header(first_line);
+        if !begins {
+            let header = std::mem::take(&mut self.state.header);
+            let wanted = if header.is_empty() { first_line } else { &header };
+            if self.columns.line != wanted {
+                self.header(wanted);
+            }
+            self.state.header = header;
         }
         if begins {
+            self.state.header.clear();
             // What was torn at the end of another file stays torn.
             self.lines.unknown += u64::from(!self.state.torn.is_empty());
             self.state.torn.clear();
@@ -190,6 +198,7 @@ impl Accounting {
         let bare = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         if bare.starts_with(b"type,") || bare.starts_with(b"\"type\",") {
             self.lines.ignored += 1;
+            self.state.header = line.to_vec();
             return self.header(line);
         }
         let mut fields = Vec::with_capacity(self.columns.names.len());
@@ -283,6 +292,7 @@ fn delivery<'a>(record: &'a Record<'a>, state: &mut State, stamps: &mut Stamps) 
         requeued_as: None,
         parent: None,
         notification: None,
+        passed: false,
         before: before.map(|before| Before {
             status: Status::Deferred,
             attempts: before.attempts,
@@ -462,5 +472,28 @@ mod tests {
         accounting.read(b"", true, &[b','; 1 << 20], |_| told += 1);
         accounting.read(b"", true, &[b'"'; 1 << 20], |_| told += 1);
         assert_eq!(told, 1);
+    }
+
+    #[test]
+    fn a_second_header_counts_until_the_end_of_the_file() {
+        let mut accounting = Accounting::new(TimeZone::UTC, 1_800_000_000_000, State::default());
+        let mut told = Vec::new();
+        let first = b"type,timeLogged,rcpt";
+        let chunks: [(&[u8], bool, &str); 4] = [
+            (first, true, "type,timeLogged,rcpt\nd,1767225600,a@x.example\ntype,rcpt,timeLogged\n"),
+            (first, false, "d,b@x.example,1767225601\n"),
+            (first, false, "d,c@x.example,1767225602\n"),
+            (first, true, "type,timeLogged,rcpt\nd,1767225603,d@x.example\n"),
+        ];
+        for (first_line, begins, lines) in chunks {
+            let state = serde_json::from_str(&serde_json::to_string(accounting.state()).unwrap()).unwrap();
+            accounting = Accounting::new(TimeZone::UTC, 1_800_000_000_000, state);
+            accounting.read(first_line, begins, lines.as_bytes(), |found| {
+                if let Found::Delivery(delivery) = found {
+                    told.extend(delivery.recipient.map(str::to_owned));
+                }
+            });
+        }
+        assert_eq!(told, ["a@x.example", "b@x.example", "c@x.example", "d@x.example"]);
     }
 }

@@ -129,8 +129,8 @@ impl File {
         const COMPUTED: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
         let first = text.chars().find(|c| !c.is_whitespace() && !c.is_control() && *c != '\u{feff}');
         let computed = first.is_some_and(|c| COMPUTED.contains(&c)) || text.starts_with(['\t', '\r', '\n']);
-        // NUL ends a file for some readers; a lone CR ends a row for others, inside quotes or not.
-        let text: String = text.chars().filter(|c| !matches!(c, '\0' | '\r')).collect();
+        // NUL ends a file for some readers; a lone CR ends a row for others, inside quotes or not; an escape drives a terminal.
+        let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
         if computed || text.contains([',', '"', '\n', ';', '\t']) || text != text.trim() {
             let mark = if computed { "'" } else { "" };
             self.text.push_str(&format!("\"{mark}{}\"", text.replace('"', "\"\"")));
@@ -197,6 +197,7 @@ mod tests {
             let cell = &parsed[1][0];
             assert!(cell.starts_with('\''), "{text:?} is {cell:?}");
         }
+        assert_eq!(rows(&["x"], [vec!["a\u{1b}[31m\0b\u{9b}"]]), "x\r\na[31mb\r\n");
         let file = rows(&["x", "y"], [vec!["a,\"b\"\nc", "plain@example.com"], vec![fixture::HOSTILE, ""]]);
         assert!(file.starts_with("x,y\r\n\"a,\"\"b\"\"\nc\",plain@example.com\r\n\"'=1+1|"), "{file}");
     }

@@ -18,6 +18,8 @@ use std::time::Duration;
 /// Everyone may read them: they are there to be read.
 const MODE: u32 = 0o644;
 const HOUR_MS: i64 = 3_600_000;
+/// A report that nothing has changed is written anew after this.
+const STANDS: Duration = Duration::from_secs(300);
 /// Deliveries in one file of events.
 const EVENTS: usize = 50_000;
 
@@ -40,15 +42,20 @@ pub fn exposition(config: &Config, store: &Store, index: Option<&Index>, now_ms:
     }))
 }
 
-/// Writes what is wanted of `[export]`. The report is written anew only if `changed`, or if it is not there. Returns what went wrong.
+/// Writes the file for Prometheus, if it is wanted.
+pub fn write_prometheus(config: &Config, store: &Store, index: Option<&Index>) -> Result<()> {
+    let Some(path) = &config.export.prometheus else { return Ok(()) };
+    let text = exposition(config, store, index, clock::now_ms())?;
+    publish(path, text.as_bytes(), MODE)
+}
+
+/// Writes what else is wanted of `[export]`. The report is written anew only if `changed`, or if it is not there or has stood for a while: the
+/// config may be another, and the last hours go on. Returns what went wrong.
 pub fn write(config: &Config, store: &Store, index: Option<&Index>, changed: bool) -> Vec<Error> {
     let export = &config.export;
     let now_ms = clock::now_ms();
     let mut wrong = Vec::new();
     let mut told = |done: Result<()>| wrong.extend(done.err());
-    if let Some(path) = &export.prometheus {
-        told(exposition(config, store, index, now_ms).and_then(|text| publish(path, text.as_bytes(), MODE)));
-    }
     if let Some(directory) = &export.json {
         told(counters(store, directory));
     }
@@ -56,7 +63,11 @@ pub fn write(config: &Config, store: &Store, index: Option<&Index>, changed: boo
         told(events(index, directory, now_ms));
         expire(directory, export.events_keep_days);
     }
-    let is_old = |path: &Path| changed || !path.exists();
+    let stands = |path: &Path| {
+        let written = path.metadata().and_then(|about| about.modified()).ok();
+        written.and_then(|at| at.elapsed().ok()).is_some_and(|elapsed| elapsed < STANDS)
+    };
+    let is_old = |path: &Path| changed || !stands(path);
     let html = export.html.as_deref().filter(|path| is_old(path));
     let report = export.json.as_deref().map(|directory| directory.join("report.json"));
     let report = report.filter(|path| is_old(path));
@@ -102,7 +113,8 @@ fn events(index: &Index, directory: &Path, now_ms: i64) -> Result<()> {
         let Some(due) = index.owed(Owed::Event, EVENTS)? else { break };
         let mut text = Vec::new();
         json::lines(&mut text, due.deliveries.into_iter().map(|(_, found)| found))?;
-        let name = clock::rfc3339(now_ms).replace(':', "");
+        // All of one length, so that names are in order of time.
+        let name = clock::rfc3339_ms(now_ms).replace(':', "");
         made_for(&directory.join(format!("{name}-{part:04}.jsonl")), &text)?;
         index.settle(Owed::Event, due.last)?;
     }

@@ -50,7 +50,9 @@ pub struct Figures {
     pub relays: Vec<Line>,
     /// Reasons of each provider.
     pub provider_reasons: Vec<ProviderReason>,
-    /// Replies that no rule knows, by shape.
+    /// Failures and deferrals with a reply that no rule knows.
+    pub unclassified: u64,
+    /// Those replies by shape, the most frequent.
     pub unknown: Vec<UnknownText>,
     /// What the lines of the logs were.
     pub lines: LineCounts,

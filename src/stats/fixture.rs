@@ -80,6 +80,7 @@ pub(super) fn day() -> Figures {
             of("united-internet", "mailbox-full", 40),
             of(HOSTILE, "mailbox-full", 1),
         ],
+        unclassified: 12,
         unknown: vec![
             UnknownText { shape: HOSTILE.into(), count: 4, example: HOSTILE.repeat(9) },
             UnknownText {

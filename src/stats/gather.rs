@@ -11,7 +11,7 @@ use super::names::Parties;
 use crate::clock;
 use crate::error::Result;
 use crate::logs::Lines;
-use crate::store::index::{Dimension, Filter, Index, Kind, RECENT_MS, Sum, Waiting};
+use crate::store::index::{Dimension, Filter, HOURS_MS, Index, Kind, MINUTES_MS, RECENT_MS, Sum, Waiting};
 use crate::store::index::{Step as Kept, Why};
 use jiff::Timestamp;
 
@@ -26,10 +26,11 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// The figures from one time (milliseconds since 1970) until before another.
 pub fn figures(index: &Index, from_ms: i64, to_ms: i64, now_ms: i64) -> Result<Figures> {
-    let (kept, from, to) = steps(from_ms, to_ms, now_ms);
+    let newest_ms = index.newest(now_ms)?.unwrap_or(now_ms);
+    let (kept, from, to) = steps(from_ms, to_ms, now_ms, newest_ms);
     let (step, course) = match to - from {
-        length if length <= 3 * HOUR_MS => (Step::Minute, Kept::Minute),
-        length if length <= 9 * DAY_MS => (Step::Hour, Kept::Hour),
+        length if length <= 3 * HOUR_MS && from >= newest_ms - MINUTES_MS => (Step::Minute, Kept::Minute),
+        length if length <= 9 * DAY_MS && from >= newest_ms - HOURS_MS => (Step::Hour, Kept::Hour),
         _ => (Step::Day, Kept::Day),
     };
     let mut waits = Waits::default();
@@ -53,18 +54,17 @@ pub fn lifelong(index: &Index) -> Result<Figures> {
     let mut figures = gathered(index, Kept::Ever, (0, 1), Waits::default(), &whys)?;
     (figures.totals.deferred, figures.totals.held) = index.waiting_count()?;
     figures.lines = counts(index.all_lines()?);
-    let unknown: i64 = whys.iter().filter(|why| why.unknown).map(|why| why.number).sum();
-    let count = u64::try_from(unknown).unwrap_or(0);
-    figures.unknown = vec![UnknownText { count, ..UnknownText::default() }];
     Ok(figures)
 }
 
-/// Which steps make up a period, and where the first begins and the last ends.
-fn steps(from: i64, to: i64, now: i64) -> (Kept, i64, i64) {
+/// Which steps make up a period, and where the first begins and the last ends; of what is long ago only days are known.
+fn steps(from: i64, to: i64, now: i64, newest: i64) -> (Kept, i64, i64) {
     let whole = |step: i64| from.rem_euclid(step) == 0 && to.rem_euclid(step) == 0;
     let around = |step: Kept| (step, step.start(from), step.start(to - 1) + step.ms());
     if whole(DAY_MS) {
         (Kept::Day, from, to)
+    } else if from < newest - HOURS_MS {
+        around(Kept::Day)
     } else if whole(HOUR_MS) {
         (Kept::Hour, from, to)
     } else if from > now - RECENT_MS + 60_000 {
@@ -90,6 +90,7 @@ fn gathered(index: &Index, step: Kept, period: (i64, i64), waits: Waits, whys: &
         utc_offset: clock::local_zone().to_offset(at(period.0)).seconds(),
         totals,
         deferrals: count(all.deferrals),
+        unclassified: count(whys.iter().filter(|why| why.unknown).map(|why| why.number).sum()),
         bytes: count(all.bytes),
         delay: delays(index, step, Dimension::All, period)?.remove(""),
         reasons: reasons(whys, Kind::Failed, waits.reasons),
@@ -266,12 +267,15 @@ mod tests {
 
     #[test]
     fn a_period_of_the_past_has_whole_hours() {
-        let now = 100 * DAY_MS + 5 * HOUR_MS;
+        let now = 50 * DAY_MS + 5 * HOUR_MS;
+        let steps = |from, to, now| steps(from, to, now, now);
         assert_eq!(steps(DAY_MS, 3 * DAY_MS, now), (Kept::Day, DAY_MS, 3 * DAY_MS));
         assert_eq!(steps(HOUR_MS, DAY_MS, now), (Kept::Hour, HOUR_MS, DAY_MS));
         assert_eq!(steps(HOUR_MS + 5, 2 * HOUR_MS + 1, now), (Kept::Hour, HOUR_MS, 3 * HOUR_MS));
         let minute = 60_000;
         let ago = now - 15 * minute;
         assert_eq!(steps(ago + 1, now + 1, now), (Kept::Minute, ago, now + minute));
+        let later = now + 101 * DAY_MS;
+        assert_eq!(steps(DAY_MS + HOUR_MS, 2 * DAY_MS + HOUR_MS, later), (Kept::Day, DAY_MS, 3 * DAY_MS));
     }
 }

@@ -4,7 +4,8 @@
 //! message, and what is final is changed only by a line about that very recipient.
 
 use super::loose::{Loose, Pending};
-use super::message::{CLIENT_ID, MESSAGE_ID, Message, PARENT, QUEUE_ID, SENDER};
+use super::message::{CLIENT_ID, MESSAGE_ID, Message, PARENT, QUEUE_ID, REQUEUED_AS, SENDER};
+use super::passed::Passed;
 use super::recipient::NOTIFICATION;
 use super::table::{Key, Shelf};
 use super::{Correlator, Status};
@@ -51,7 +52,7 @@ impl Correlator {
                 // When it is tried again, the queue manager counts who is left.
                 let recipients = message.nrcpt.map_or(*recipients, |nrcpt| nrcpt.max(*recipients));
                 let before = (message.size, message.nrcpt);
-                (message.size, message.nrcpt) = (Some(*size), Some(recipients));
+                (message.size, message.nrcpt) = (message.size.or(Some(*size)), Some(recipients));
                 if before != (message.size, message.nrcpt) {
                     self.changed(place);
                 }
@@ -134,7 +135,9 @@ impl Correlator {
     fn begin<'a>(&mut self, line: &Line<'a>, queue_id: &'a [u8], shelf: &mut dyn Shelf) -> u32 {
         if let Some(place) = self.find(line, queue_id, shelf) {
             let message = self.table.message(place);
-            if !message.active && !message.closed && line.at_ms - message.first_ms < TOGETHER_MS {
+            let is_its_id = message.texts.is_none(REQUEUED_AS);
+            if is_its_id && !message.active && !message.closed && line.at_ms - message.first_ms < TOGETHER_MS
+            {
                 return place;
             }
         }
@@ -228,6 +231,11 @@ impl Correlator {
         let message = self.table.message(place);
         let original = attempt.original_recipient.map(|original| line.text(original));
         let at = message.recipient_of(&line.text(attempt.recipient), original.as_deref());
+        let told = message.recipients[at].told.map_or(0, |told| told.attempts);
+        if message.recipients[at].attempts > told {
+            self.passed.push(Passed::new(message, at));
+            message.recipients[at].told = Some(message.recipients[at].stands());
+        }
         let recipient = &mut message.recipients[at];
         recipient.status = status;
         recipient.attempts += 1;
@@ -307,7 +315,7 @@ impl Correlator {
             let client = header.value.split(u8::is_ascii_whitespace).next().unwrap_or_default();
             let message = self.table.message(place);
             let named = message.texts.get(MESSAGE_ID).and_then(client_of_message_id).is_some();
-            if !client.is_empty() && !named {
+            if !client.is_empty() && !named && message.texts.is_none(CLIENT_ID) {
                 message.texts.set(CLIENT_ID, &line.text(client));
                 self.changed(place);
             }

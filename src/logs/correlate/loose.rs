@@ -72,6 +72,7 @@ impl Loose {
             parent: None,
             notification: None,
             before: None,
+            passed: false,
         }
     }
 }

@@ -180,6 +180,7 @@ impl Message {
             parent: own(PARENT),
             notification: of_recipient(NOTIFICATION),
             before: recipient.told,
+            passed: false,
         }
     }
 }

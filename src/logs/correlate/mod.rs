@@ -6,6 +6,7 @@
 mod apply;
 mod loose;
 mod message;
+mod passed;
 mod recipient;
 mod table;
 mod text;
@@ -20,6 +21,7 @@ use super::postfix::{self, Event, Grammar, Line, Parsed};
 use super::{Lines, Status};
 use loose::{Loose, Pending};
 use memchr::memchr_iter;
+use passed::Passed;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use table::Table;
@@ -82,6 +84,8 @@ pub struct Correlator {
     table: Table,
     /// Refusals that no message came of, until they are drained.
     loose: Vec<Loose>,
+    /// Attempts that another followed, until they are drained.
+    passed: Vec<Passed>,
     /// What a session decided before its message had a queue id.
     pending: VecDeque<Pending>,
     /// Ids of the last refusals.
@@ -125,6 +129,7 @@ impl Correlator {
             reference_ms,
             table,
             loose: Vec::new(),
+            passed: Vec::new(),
             pending: state.pending,
             recent: state.recent,
             newest_ms: state.newest_ms,
@@ -174,17 +179,20 @@ impl Correlator {
     /// Gives the deliveries of messages that came to their end since the last call to `each`, as `drain` does: a message is taken to
     /// pieces while it is still in the processor's caches, and one that is under way need not be told in each of its states.
     pub fn drain_ended(&mut self, mut each: impl FnMut(&Delivery<'_>)) {
+        self.passed.drain(..).for_each(|passed| each(&passed.delivery()));
         self.table.drain(true, |message| tell(message, &mut each));
         self.table.forget_closed(self.newest_ms - GRACE_MS);
     }
 
-    /// Gives every delivery that changed since the last call to `each`, once, in its present state; then
+    /// Gives every delivery that changed since the last call to `each`, once, in its present state, and before that every attempt that
+    /// another followed, in the state that it left; then
     /// forgets messages that are over and evicts those that are too many. To be called often: changes are
     /// kept until then.
     pub fn drain(&mut self, shelf: &mut dyn Shelf, mut each: impl FnMut(&Delivery<'_>)) {
         for loose in self.loose.drain(..) {
             each(&loose.delivery());
         }
+        self.passed.drain(..).for_each(|passed| each(&passed.delivery()));
         self.table.drain(false, |message| tell(message, &mut each));
         self.table.forget_closed(self.newest_ms - GRACE_MS);
         if self.newest_ms - self.swept_ms > SWEEP_MS || self.table.weight() > self.limits.bytes {

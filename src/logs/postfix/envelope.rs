@@ -49,7 +49,7 @@ const CANDIDATES: usize = 16;
 pub(super) fn find(text: &[u8], tail: bool) -> Option<(&[u8], Envelope<'_>, &[u8])> {
     const START: &[u8] = b"; from=<";
     let read = |at: usize| {
-        let (envelope, rest) = read(&text[at + 2..])?;
+        let (envelope, rest) = read(&text[at + 2..], tail)?;
         let after = match rest {
             [] => rest,
             [b':', b' ', after @ ..] if tail => after,
@@ -71,8 +71,8 @@ pub(super) fn find(text: &[u8], tail: bool) -> Option<(&[u8], Envelope<'_>, &[u8
 }
 
 /// `from=<…> to=<…> proto=… helo=<…>`, with or without commas, each but the first optional, and fields to
-/// come.
-fn read(text: &[u8]) -> Option<(Envelope<'_>, &[u8])> {
+/// come before the last.
+fn read(text: &[u8], tail: bool) -> Option<(Envelope<'_>, &[u8])> {
     let mut envelope = Envelope::default();
     let mut rest = text;
     let mut first = true;
@@ -83,6 +83,11 @@ fn read(text: &[u8]) -> Option<(Envelope<'_>, &[u8])> {
             return None;
         }
         first = false;
+        if key == b"helo" {
+            // The last field is what a stranger says, brackets and fields included: it goes to the end, or to Postfix's own text.
+            let end = if tail { memmem::find(after, b">: ").map(|close| close + 1) } else { None };
+            return Some((envelope, &after[end.unwrap_or(after.len())..]));
+        }
         let value;
         (value, rest) = if let Some(bracketed) = after.strip_prefix(b"<") {
             let close = closing(bracketed, |after| matches!(after.first(), None | Some(b' ' | b',' | b':')))?;

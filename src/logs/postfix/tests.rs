@@ -407,3 +407,33 @@ fn hostile_lines_are_read_without_harm_and_in_time() {
     }
     assert!(begun.elapsed().as_secs() < 60);
 }
+
+#[test]
+fn what_a_stranger_says_in_helo_is_no_envelope() {
+    for helo in [
+        "<x> to=<victim@y>",
+        "<x> y z>",
+        "<x> y>",
+        "<from=<a>>",
+        "<; from=<q@q> to=<victim@y> proto=SMTP helo=<x>>",
+    ] {
+        let text = format!(
+            "NOQUEUE: reject: RCPT from u[192.0.2.6]: 554 5.7.1 <r@b>: Relay access denied; from=<s@a> to=<r@b> proto=SMTP helo={helo}"
+        );
+        let Event::Refusal(refusal) = event("smtpd", &text) else { panic!("{text}") };
+        let want = Envelope { sender: Some(b"s@a"), recipient: Some(b"r@b") };
+        assert_eq!(
+            (refusal.envelope, refusal.reply),
+            (want, &b"554 5.7.1 <r@b>: Relay access denied"[..]),
+            "{helo}"
+        );
+    }
+    for helo in ["<x> to=<victim@y>", "<x> y>"] {
+        let text = format!(
+            "4Xn0y83s5Zz1f: reject: header Subject: spam from u[192.0.2.6]; from=<s@a> to=<r@b> proto=SMTP helo={helo}: 5.7.1 no"
+        );
+        let Event::Header(header) = event("cleanup", &text) else { panic!("{text}") };
+        let want = Envelope { sender: Some(b"s@a"), recipient: Some(b"r@b") };
+        assert_eq!((header.envelope, header.reply), (want, &b"5.7.1 no"[..]), "{helo}");
+    }
+}

@@ -365,6 +365,19 @@ fn find(files: &[Candidate], position: &Position) -> Option<usize> {
         first_bytes(file, position.fingerprinted as usize).is_ok_and(|head| position.is_of(&head))
     };
     let same = files.iter().position(|file| same_file(file) && long_enough(file) && alike(file));
+    // Little is known of a file of which little was read, as of accounting files that all begin with the same header. An older one that
+    // was written to since and goes on otherwise is the one.
+    if (1..PRINT).contains(&(position.fingerprinted as usize)) {
+        let since = |file: &Candidate| file.modified_ms > position.modified_ms && !same_file(file);
+        let older = files.iter().position(|file| since(file) && long_enough(file) && alike(file));
+        let head = |at: usize| first_bytes(&files[at], HEAD).unwrap_or_default();
+        // A copy that the log was not truncated after yet has nothing that the log has not.
+        let unlike = |older: usize, same: usize| !head(same).starts_with(&head(older));
+        let is_it = |older: &usize| same.is_none_or(|same| *older < same && unlike(*older, same));
+        if let Some(older) = older.filter(is_it) {
+            return Some(older);
+        }
+    }
     same.or_else(|| {
         let known = position.fingerprinted > 0;
         files.iter().rposition(|file| known && !same_file(file) && long_enough(file) && alike(file))

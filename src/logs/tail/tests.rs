@@ -299,6 +299,34 @@ fn a_file_that_is_copied_and_truncated_after_it_was_listed_is_read_in_its_copy()
 }
 
 #[test]
+fn files_that_begin_with_the_same_header_are_told_apart() {
+    let mut folder = Folder::new("headers");
+    let begun = std::time::SystemTime::now() - std::time::Duration::from_secs(1000);
+    let written = |folder: &Folder, name: &str, second: u64| {
+        let file = File::options().append(true).open(folder.log(name)).unwrap();
+        file.set_modified(begun + std::time::Duration::from_secs(second)).unwrap();
+    };
+    folder.append("mail.log-20260101", "type,rcpt\nd,long ago\n");
+    written(&folder, "mail.log-20260101", 0);
+    folder.append("mail.log", "type,rcpt\n");
+    written(&folder, "mail.log", 1);
+    assert_eq!(folder.tick(), "type,rcpt\nd,long ago\ntype,rcpt\n");
+    folder.append("mail.log", "d,one\n");
+    folder.rename("mail.log", "mail.log-20260102");
+    folder.gzip("mail.log-20260102", "mail.log-20260102.gz");
+    written(&folder, "mail.log-20260102.gz", 2);
+    folder.append("mail.log", "type,rcpt\n");
+    written(&folder, "mail.log", 3);
+    assert_eq!(folder.tick(), "d,one\ntype,rcpt\n", "renamed and compressed");
+    folder.append("mail.log", "d,two\n");
+    folder.copy_and_truncate("mail.log", "mail.log-20260103");
+    written(&folder, "mail.log-20260103", 4);
+    folder.append("mail.log", "type,rcpt\nd,three\n");
+    assert_eq!(folder.tick(), "d,two\ntype,rcpt\nd,three\n", "copied and truncated");
+    assert_eq!(folder.tick(), "");
+}
+
+#[test]
 fn a_file_that_is_truncated_between_two_chunks_is_read_on_in_its_copy() {
     let mut folder = Folder::new("truncated-within");
     let lines =

@@ -138,7 +138,8 @@ impl Index {
     pub fn waiting(&self, (from, to): (i64, i64), mut each: impl FnMut(Waiting)) -> Result<()> {
         let sql = "SELECT status, last_seen, recipient, sender, client_id, relay, reason, coalesce(logged_category, category)
             FROM deliveries LEFT JOIN meanings ON meanings.id = meaning
-            WHERE status IN ('deferred', 'held') AND status <> 'sent' AND last_seen >= ?1 AND last_seen < ?2";
+            WHERE status IN ('deferred', 'held') AND status <> 'sent' AND last_seen >= ?1 AND last_seen < ?2
+            AND coalesce(message_id, '') NOT GLOB 'carom-alert.*'";
         let given = (|| {
             let mut select = self.connection.prepare_cached(sql)?;
             let mut rows = select.query([from, to])?;
@@ -163,7 +164,7 @@ impl Index {
     pub fn waiting_count(&self) -> Result<(u64, u64)> {
         let sql =
             "SELECT coalesce(sum(status = 'deferred'), 0), coalesce(sum(status = 'held'), 0) FROM deliveries
-            WHERE status IN ('deferred', 'held') AND status <> 'sent'";
+            WHERE status IN ('deferred', 'held') AND status <> 'sent' AND coalesce(message_id, '') NOT GLOB 'carom-alert.*'";
         let count = |at, row: &rusqlite::Row<'_>| row.get::<_, i64>(at).map(i64::unsigned_abs);
         self.told(self.connection.query_row(sql, [], |row| Ok((count(0, row)?, count(1, row)?))))
     }

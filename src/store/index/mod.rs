@@ -21,7 +21,7 @@ pub use counted::Waiting;
 pub use owed::{Due, Owed};
 pub use query::{Failing, Filter, Found, Shape};
 pub use shelf::Shelved;
-pub use sums::{Adding, Dimension, Kind, RECENT_MS, Step, Sum, Why};
+pub use sums::{Adding, Dimension, HOURS_MS, Kind, MINUTES_MS, RECENT_MS, Step, Sum, Why};
 
 use super::schema as versions;
 use crate::error::{Error, Result};

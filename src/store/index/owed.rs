@@ -63,7 +63,8 @@ impl Index {
 
     /// When a delivery to an address last succeeded, in milliseconds since 1970.
     pub fn last_success(&self, address: &str) -> Result<Option<i64>> {
-        let last = "SELECT max(+last_seen) FROM deliveries WHERE recipient = ?1 AND +status = 'sent'";
+        let last = "SELECT max(+last_seen) FROM deliveries
+            WHERE (recipient = ?1 OR original_recipient = ?1) AND +status = 'sent'";
         self.told(self.connection.query_row(last, [address], |row| row.get(0)))
     }
 }

@@ -40,12 +40,12 @@ pub(super) const MIGRATIONS: &[&str] = &["
         bytes INTEGER NOT NULL DEFAULT 0, events INTEGER NOT NULL DEFAULT 0, ignored INTEGER NOT NULL DEFAULT 0,
         other INTEGER NOT NULL DEFAULT 0, unknown INTEGER NOT NULL DEFAULT 0, cut INTEGER NOT NULL DEFAULT 0);
 
-    -- Messages whose end was not seen yet, as JSON.
+    -- Messages whose end was not seen yet, as JSON. first_id: the queue id before it was requeued.
     CREATE TABLE under_way (
-        log INTEGER NOT NULL, queue_id TEXT NOT NULL, host TEXT NOT NULL, requeued_as TEXT,
+        log INTEGER NOT NULL, queue_id TEXT NOT NULL, host TEXT NOT NULL, first_id TEXT,
         closed INTEGER NOT NULL, last_ms INTEGER NOT NULL, message TEXT NOT NULL,
         PRIMARY KEY (log, queue_id, host)) WITHOUT ROWID;
-    CREATE INDEX under_way_requeued ON under_way (requeued_as) WHERE requeued_as IS NOT NULL;
+    CREATE INDEX under_way_first ON under_way (first_id) WHERE first_id IS NOT NULL;
     CREATE INDEX under_way_closed ON under_way (last_ms) WHERE closed = 1;
 
     -- What texts mean, by a hash of them, so that none is asked for twice.

@@ -35,10 +35,9 @@ impl<'i> Shelved<'i> {
                 "DELETE FROM under_way WHERE log = ?1 AND queue_id = ?2 AND host = ?3 RETURNING message",
             )?,
             there: db.prepare("SELECT 1 FROM under_way WHERE log = ?1 AND queue_id = ?2 AND host = ?3")?,
-            first: db.prepare(
-                "SELECT queue_id FROM under_way WHERE requeued_as = ?2 AND log = ?1 AND host = ?3",
-            )?,
-            ids: db.prepare("SELECT queue_id, requeued_as FROM under_way WHERE log = ?1 LIMIT ?2")?,
+            first: db
+                .prepare("SELECT queue_id FROM under_way WHERE first_id = ?2 AND log = ?1 AND host = ?3")?,
+            ids: db.prepare("SELECT queue_id, first_id FROM under_way WHERE log = ?1 LIMIT ?2")?,
             misses: 0,
             known: None,
             fault: None,
@@ -86,12 +85,14 @@ impl Shelf for Shelved<'_> {
         if let Some(known) = &mut self.known {
             known.extend(message.queue_ids().map(hash));
         }
+        // The id that it had before may be another message's by now.
+        let (first, requeued) = (message.texts.get(QUEUE_ID), message.texts.get(REQUEUED_AS));
         let text = serde_json::to_string(message).unwrap_or_default();
         let done = self.put.execute(params![
             self.log,
-            message.texts.get(QUEUE_ID).unwrap_or_default(),
+            requeued.or(first).unwrap_or_default(),
             message.host(),
-            message.texts.get(REQUEUED_AS),
+            requeued.and(first),
             message.closed,
             message.last_ms,
             text

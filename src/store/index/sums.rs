@@ -12,10 +12,10 @@ use rusqlite::{Statement, params};
 const HOUR_MS: i64 = 3_600_000;
 /// Minutes have names for so long (milliseconds): what alerts and short reports look at.
 pub const RECENT_MS: i64 = 3 * HOUR_MS;
-/// Minutes without names are kept so long (milliseconds).
-const MINUTES_MS: i64 = 7 * 24 * HOUR_MS;
-/// Hours are kept so long (milliseconds).
-const HOURS_MS: i64 = 100 * 24 * HOUR_MS;
+/// Minutes without names are kept so long (milliseconds), counted back from the newest.
+pub const MINUTES_MS: i64 = 7 * 24 * HOUR_MS;
+/// Hours are kept so long (milliseconds), counted back from the newest.
+pub const HOURS_MS: i64 = 100 * 24 * HOUR_MS;
 /// Days are kept so long (milliseconds).
 const DAYS_MS: i64 = 1100 * 24 * HOUR_MS;
 /// Names of one dimension in one step; others count as `other`. Strangers choose names.

@@ -57,6 +57,7 @@ fn delivery<'a>(id: u64, at_ms: i64, queue_id: &'a str, recipient: &'a str) -> D
         parent: None,
         notification: None,
         before: None,
+        passed: false,
     }
 }
 
