@@ -233,6 +233,30 @@ impl Default for Auth {
     }
 }
 
+/// Key, fault and remedy of what cannot be.
+type Fault = (&'static str, &'static str, &'static str);
+
+/// The first fault of several tables, and which of them has it.
+fn first(faults: impl Iterator<Item = Option<Fault>>) -> Option<(usize, Fault)> {
+    faults.enumerate().find_map(|(number, fault)| fault.map(|fault| (number, fault)))
+}
+
+/// The line, counted from 1, where a key stands: the first at or behind line `from` of the text.
+fn line_of(text: &str, from: usize, key: &str) -> usize {
+    let is_it = |line: &str| {
+        let rest = line.trim_start().strip_prefix(key);
+        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    };
+    let found = text.lines().enumerate().skip(from).find(|(_, line)| is_it(line));
+    found.map_or(from.max(1), |(index, _)| index + 1)
+}
+
+/// The line of the header of one of several tables of a name.
+fn line_of_table(text: &str, table: &str, number: usize) -> usize {
+    let lines = text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with(table));
+    lines.map(|(index, _)| index + 1).nth(number).unwrap_or(1)
+}
+
 impl Config {
     /// Reads the config at `path`, or at [`DEFAULT_PATH`] if there is one, else the defaults. `state` is `--state`.
     pub fn load(path: Option<&Path>, state: Option<&Path>) -> Result<Config> {
@@ -275,12 +299,13 @@ impl Config {
     }
 
     fn validate(&self, text: &str) -> Result<()> {
-        let line_of = |key: &str| {
-            let found = text.lines().position(|line| line.trim_start().starts_with(key));
-            found.map_or(1, |index| index + 1)
-        };
         let impossible = |key: &str, why: &str, remedy: &str| {
-            Err(Error::new(format_args!("line {}: {key}: {why}", line_of(key))).remedy(remedy))
+            Err(Error::new(format_args!("line {}: {key}: {why}", line_of(text, 0, key))).remedy(remedy))
+        };
+        let impossible_one = |table: &str, (number, (key, why, remedy)): (usize, Fault)| {
+            let header = line_of_table(text, table, number);
+            let line = if key == table { header } else { line_of(text, header, key) };
+            Err(Error::new(format_args!("line {line}: {key}: {why}")).remedy(remedy))
         };
         if self.relay.threads == 0 || self.relay.threads > 1024 {
             return impossible("threads", "must be from 1 to 1024", "remove the key for the default, 32");
@@ -308,17 +333,20 @@ impl Config {
         if self.log.level.parse::<tracing::Level>().is_err() {
             return impossible("level", "is not a level", "use error, warn, info, debug or trace");
         }
-        if let Some((key, why, remedy)) =
-            self.logs.iter().find_map(Logs::impossible).or_else(|| self.export.impossible())
-        {
+        if let Some((key, why, remedy)) = self.export.impossible().or_else(|| self.alerts.impossible()) {
             return impossible(key, why, remedy);
         }
-        let wrong = cycle::impossible(&self.cycle);
-        if let Some((key, why, remedy)) = wrong.or_else(|| alerts::impossible(&self.alerts, &self.alert)) {
-            return impossible(key, why, remedy);
+        if let Some(fault) = first(self.logs.iter().map(Logs::impossible)) {
+            return impossible_one("[[logs]]", fault);
         }
-        if let Some((key, why, remedy)) = self.notify.iter().find_map(Notify::impossible) {
-            return impossible(key, why, remedy);
+        if let Some(fault) = cycle::impossible(&self.cycle) {
+            return impossible_one("[[cycle]]", fault);
+        }
+        if let Some(fault) = alerts::impossible(&self.alert) {
+            return impossible_one("[[alert]]", fault);
+        }
+        if let Some(fault) = first(self.notify.iter().map(Notify::impossible)) {
+            return impossible_one("[[notify]]", fault);
         }
         if self.kept.per_address == 0 {
             return impossible(

@@ -2,7 +2,7 @@
 //!
 //! Not here: what the figures are, and when an alert fires (`alert`). Invariant: a rule that has been read can be evaluated.
 
-use super::Span;
+use super::{Fault, Span};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fmt;
@@ -231,46 +231,77 @@ impl TryFrom<String> for Of {
     }
 }
 
-/// Key, fault and remedy of the first rule that cannot be.
-pub(super) fn impossible(
-    alerts: &Alerts,
-    rules: &[Alert],
-) -> Option<(&'static str, &'static str, &'static str)> {
-    let address = |text: &str| {
-        let parts = text.rsplit_once('@').filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
-        parts.is_some() && !text.contains(|c: char| c.is_control() || c.is_whitespace() || "<>".contains(c))
-    };
-    if alerts.from.as_deref().is_some_and(|from| !address(from)) {
-        return Some(("from", "is not an address", "give one like carom@example.com"));
+fn is_address(text: &str) -> bool {
+    let parts = text.rsplit_once('@').filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
+    parts.is_some() && !text.contains(|c: char| c.is_control() || c.is_whitespace() || "<>".contains(c))
+}
+
+fn is_web(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some())
+}
+
+impl Alerts {
+    /// Key, fault and remedy, if it cannot be.
+    pub(super) fn impossible(&self) -> Option<Fault> {
+        if self.from.as_deref().is_some_and(|from| !is_address(from)) {
+            return Some(("from", "is not an address", "give one like carom@example.com"));
+        }
+        let port = self.server.as_deref().and_then(|server| server.rsplit_once(':'));
+        if port.is_some_and(|(host, port)| !host.contains(':') && port.parse::<u16>().is_err()) {
+            return Some(("server", "has no such port", "give a host, or host:25"));
+        }
+        None
     }
+}
+
+/// Key, fault and remedy of the first rule that cannot be.
+pub(super) fn impossible(rules: &[Alert]) -> Option<(usize, Fault)> {
     let mut names = HashSet::new();
-    for rule in rules {
+    for (number, rule) in rules.iter().enumerate() {
         let plain = !rule.name.is_empty() && !rule.name.contains(char::is_control) && rule.name.len() <= 100;
         if !plain || !names.insert(&rule.name) {
-            return Some(("name", "is missing, too long, or there twice", "give each [[alert]] its own"));
+            return Some((
+                number,
+                ("name", "is missing, too long, or there twice", "give each [[alert]] its own"),
+            ));
         }
         let finite = |value: Option<f64>| value.is_none_or(f64::is_finite);
         if !finite(rule.above) || !finite(rule.below) || (rule.above.is_some() && rule.below.is_some()) {
-            return Some(("above", "an alert has one threshold", "give either above or below, a number"));
+            return Some((
+                number,
+                ("above", "an alert has one threshold", "give either above or below, a number"),
+            ));
         }
         if rule.above.is_none() && rule.below.is_none() && rule.when != Metric::TickFailed {
-            return Some(("[[alert]]", "has no threshold", "give above or below"));
+            return Some((number, ("[[alert]]", "has no threshold", "give above or below")));
         }
         if rule.of.as_ref().is_some_and(|of| !rule.when.allows(of.group)) {
             return Some((
-                "of",
-                "this statistic is not counted so",
-                "remove the key, or use bounce-rate, deferral-rate, reject-rate, volume or delay (reason:NAME by provider)",
+                number,
+                (
+                    "of",
+                    "this statistic is not counted so",
+                    "remove the key, or use bounce-rate, deferral-rate, reject-rate, volume or delay (reason:NAME by provider)",
+                ),
             ));
         }
         if rule.window.ms() < 60_000 {
-            return Some(("window", "is shorter than a minute", "use a span like 15m, 1h or 24h"));
+            return Some((number, ("window", "is shorter than a minute", "use a span like 15m, 1h or 24h")));
         }
         if rule.mail.is_empty() && rule.webhook.is_none() {
-            return Some(("[[alert]]", "tells nobody", "give mail = [\"you@example.com\"], or webhook"));
+            return Some((
+                number,
+                ("[[alert]]", "tells nobody", "give mail = [\"you@example.com\"], or webhook"),
+            ));
         }
-        if rule.mail.iter().any(|to| !address(to)) {
-            return Some(("mail", "holds what is not an address", "give addresses like ops@example.com"));
+        if rule.webhook.as_deref().is_some_and(|url| !is_web(url)) {
+            return Some((number, ("webhook", "is not the address of a web server", "give https://…")));
+        }
+        if rule.mail.iter().any(|to| !is_address(to)) {
+            return Some((
+                number,
+                ("mail", "holds what is not an address", "give addresses like ops@example.com"),
+            ));
         }
     }
     None
@@ -320,6 +351,20 @@ mod tests {
             let error = rule(keys).unwrap_err();
             assert!(error.contains(said) && error.contains("line "), "{keys}: {error}");
         }
+        for (keys, said) in
+            [("webhook = \"ftp://x/y\"", "line 4: webhook"), ("webhook = \"not a url\"", "line 4: webhook")]
+        {
+            let error = rule(&format!("when = \"tick-failed\"\n{keys}")).unwrap_err();
+            assert!(error.contains(said), "{keys}: {error}");
+        }
+        let second = "when = \"tick-failed\"\nmail = [\"a@b.example\"]\n[[alert]]\nname = \"b\"\nwhen = \"tick-failed\"\nmail = [\"notanaddress\"]";
+        assert!(rule(second).unwrap_err().contains("line 8: mail"), "{:?}", rule(second));
+        assert!(
+            Config::parse("[alerts]\nserver = \"mx.example:99999\"\n")
+                .unwrap_err()
+                .to_string()
+                .contains("line 2: server")
+        );
         let twice = "when = \"tick-failed\"\nmail = [\"a@b.example\"]\n[[alert]]\nname = \"a\"\nwhen = \"tick-failed\"\nmail = [\"a@b.example\"]";
         assert!(rule(twice).unwrap_err().contains("there twice"));
     }

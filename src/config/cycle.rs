@@ -1,6 +1,6 @@
 //! `[[cycle]]`: a value for each day of one or more weeks, and what is done with today's.
 
-use super::Span;
+use super::{Fault, Span};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -55,36 +55,44 @@ pub struct Purge {
 }
 
 /// Key, fault and remedy of the first cycle that cannot be.
-pub(super) fn impossible(cycles: &[Cycle]) -> Option<(&'static str, &'static str, &'static str)> {
+pub(super) fn impossible(cycles: &[Cycle]) -> Option<(usize, Fault)> {
     let mut names = HashSet::new();
-    for cycle in cycles {
+    for (number, cycle) in cycles.iter().enumerate() {
         if cycle.name.is_empty() || cycle.name.contains(char::is_control) || !names.insert(&cycle.name) {
-            return Some(("name", "is missing or there twice", "give each [[cycle]] its own"));
+            return Some((number, ("name", "is missing or there twice", "give each [[cycle]] its own")));
         }
         let sound = cycle.values.iter().all(|value| value.is_finite() && *value >= 0.0);
         if cycle.values.is_empty() || cycle.values.len() % 7 != 0 || cycle.values.len() > 7 * 106 || !sound {
-            return Some(("values", "are not those of whole weeks", "give seven numbers for each week"));
+            return Some((
+                number,
+                ("values", "are not those of whole weeks", "give seven numbers for each week"),
+            ));
         }
         if cycle.file.is_none() && cycle.run.is_empty() && cycle.purge.is_none() {
-            return Some(("[[cycle]]", "does nothing", "give file and text, run, or [cycle.purge]"));
+            return Some((
+                number,
+                ("[[cycle]]", "does nothing", "give file and text, run, or [cycle.purge]"),
+            ));
         }
         if cycle.file.is_some() != cycle.text.contains("{value}") {
-            return Some(("text", "goes with file, and holds {value}", "give both, or neither"));
+            return Some((number, ("text", "goes with file, and holds {value}", "give both, or neither")));
         }
         if cycle.file.as_ref().is_some_and(|file| !file.is_absolute()) {
-            return Some(("file", "is not a whole path", "begin it with /"));
+            return Some((number, ("file", "is not a whole path", "begin it with /")));
         }
         if cycle.file.is_none() && !cycle.reload.is_empty() {
-            return Some(("reload", "there is no file that could change", "give file and text, or use run"));
+            return Some((
+                number,
+                ("reload", "there is no file that could change", "give file and text, or use run"),
+            ));
         }
         if cycle.timeout == Span::default() {
-            return Some(("timeout", "nothing is done in no time", "give at least 1s"));
+            return Some((number, ("timeout", "nothing is done in no time", "give at least 1s")));
         }
         if cycle.purge.as_ref().is_some_and(|purge| purge.sources.is_empty()) {
             return Some((
-                "sources",
-                "nothing would be purged",
-                "name them: [\"report\"] for what carom found",
+                number,
+                ("sources", "nothing would be purged", "name them: [\"report\"] for what carom found"),
             ));
         }
     }
