@@ -12,15 +12,27 @@ use jiff::tz::TimeZone;
 const AHEAD_MS: i64 = 36 * 3_600_000;
 const HOUR_MS: i64 = 3_600_000;
 
+/// Lines may be out of order by so much (milliseconds).
+const DISORDER_MS: i64 = 600_000;
+
 /// Reads stamps. It remembers the last hour seen, because the next line has most likely the same.
 pub struct Stamps {
     zone: TimeZone,
     reference_ms: i64,
     /// Year, month, day and hour as a number, and when that hour began.
-    hour: (u32, i64),
+    hour: (u32, Began),
     /// The same for stamps without a year (year 0).
-    yearless: (u32, i64),
+    yearless: (u32, Began),
     minute: Minute,
+    /// The latest stamp, milliseconds since 1970; none where stamps come in no order.
+    latest_ms: Option<i64>,
+}
+
+/// When an hour of the clock on the wall began, milliseconds since 1970; twice where the clock was set back.
+#[derive(Clone, Copy, Default)]
+struct Began {
+    first_ms: i64,
+    again_ms: i64,
 }
 
 /// A stamp without its seconds: what is before them (most likely the next line has the same), what is behind them (a zone, a
@@ -45,22 +57,30 @@ impl Stamps {
     /// `zone` is that of stamps without one; `reference_ms` is the time that no line is younger than: the
     /// last modification of a file, now for what comes in at once.
     pub fn new(zone: TimeZone, reference_ms: i64) -> Stamps {
-        Stamps { zone, reference_ms, hour: (0, 0), yearless: (0, 0), minute: Minute::default() }
+        let (hour, yearless) = ((0, Began::default()), (0, Began::default()));
+        Stamps { zone, reference_ms, hour, yearless, minute: Minute::default(), latest_ms: None }
+    }
+
+    /// Stamps come in order, as lines of a log do, from this one on: by that an hour that comes twice is told apart.
+    pub fn in_order_from(&mut self, latest_ms: i64) {
+        self.latest_ms = self.latest_ms.max(Some(latest_ms));
     }
 
     /// Sets the reference for the lines that follow.
     pub fn set_reference(&mut self, reference_ms: i64) {
         self.reference_ms = reference_ms;
-        self.yearless = (0, 0);
+        self.yearless = (0, Began::default());
         self.minute.before.clear();
     }
 
     /// The time at the start of a line (milliseconds since 1970, UTC), and what follows its space.
     pub fn read<'a>(&mut self, line: &'a [u8]) -> Option<(i64, &'a [u8])> {
         if let Some(found) = self.minute.read(line) {
+            self.latest_ms = self.latest_ms.map(|latest_ms| latest_ms.max(found.0));
             return Some(found);
         }
         let (at_ms, rest) = self.read_whole(line)?;
+        self.latest_ms = self.latest_ms.map(|latest_ms| latest_ms.max(at_ms));
         self.minute.remember(&line[..line.len() - rest.len()], at_ms);
         Some((at_ms, rest))
     }
@@ -112,7 +132,7 @@ impl Stamps {
         {
             (year, rest) = (after, &tail[1..]);
         }
-        let start = self.local(Hour { year: year as u16, month, day: day as u8, hour })?;
+        let start = self.local(Hour { year: year as u16, month, day: day as u8, hour }, within)?;
         Some((start + within, rest))
     }
 
@@ -123,7 +143,7 @@ impl Stamps {
         let month = month(rest)?;
         let (day, rest) = number(rest.get(4..)?.trim_ascii_start(), 2)?;
         let (hour, within, rest) = time(rest.strip_prefix(b" ")?)?;
-        let start = self.local(Hour { year: year as u16, month, day: day as u8, hour })?;
+        let start = self.local(Hour { year: year as u16, month, day: day as u8, hour }, within)?;
         Some((start + within, rest))
     }
 
@@ -158,7 +178,7 @@ impl Stamps {
         }
         let start = match utc {
             Some(offset_ms) => self.civil(at)? - offset_ms,
-            None => self.local(at)?,
+            None => self.local(at, within)?,
         };
         Some((start + within, rest))
     }
@@ -176,8 +196,17 @@ impl Stamps {
         Some((days * 24 + i64::from(at.hour)) * HOUR_MS)
     }
 
-    /// When this hour began in the zone of the settings.
-    fn local(&mut self, at: Hour) -> Option<i64> {
+    /// When this hour began in the zone of the settings; `within`: milliseconds since.
+    fn local(&mut self, at: Hour, within: i64) -> Option<i64> {
+        let Began { first_ms, again_ms } = self.began(at)?;
+        // Time does not go back: what seems to be before all that was read is in the hour that came again.
+        let is_again = self.latest_ms.is_some_and(|latest_ms| {
+            first_ms + within < latest_ms - DISORDER_MS && again_ms + within < latest_ms + HOUR_MS
+        });
+        Some(if is_again { again_ms } else { first_ms })
+    }
+
+    fn began(&mut self, at: Hour) -> Option<Began> {
         let key = u32::from(at.year) << 16
             | u32::from(at.month) << 12
             | u32::from(at.day) << 6
@@ -197,16 +226,19 @@ impl Stamps {
         // by a day.
         let years = (this_year - 8..=this_year + 1).rev();
         let starts = years.filter_map(|year| self.zoned(year, at));
-        let start = starts.into_iter().find(|start| *start <= self.reference_ms + AHEAD_MS)?;
+        let start = starts.into_iter().find(|start| start.first_ms <= self.reference_ms + AHEAD_MS)?;
         self.yearless = (key, start);
         Some(start)
     }
 
-    fn zoned(&self, year: i16, at: Hour) -> Option<i64> {
+    fn zoned(&self, year: i16, at: Hour) -> Option<Began> {
         let date = civil::Date::new(year, at.month as i8, at.day as i8).ok()?;
         let time = civil::Time::new(at.hour as i8, 0, 0, 0).ok()?;
-        let zoned = self.zone.to_ambiguous_zoned(date.to_datetime(time)).compatible().ok()?;
-        Some(zoned.timestamp().as_millisecond())
+        let zoned = self.zone.to_ambiguous_zoned(date.to_datetime(time));
+        let first_ms = zoned.clone().compatible().ok()?.timestamp().as_millisecond();
+        let again_ms =
+            if zoned.is_ambiguous() { zoned.later().ok()?.timestamp().as_millisecond() } else { first_ms };
+        Some(Began { first_ms, again_ms })
     }
 }
 
@@ -393,6 +425,31 @@ mod tests {
         ] {
             assert_eq!(stamps.read(line.as_bytes()).unwrap().0, at, "{line}");
         }
+    }
+
+    #[test]
+    fn an_hour_that_comes_twice_is_told_by_what_was_read_before() {
+        let Some(zone) = crate::clock::zone("Europe/Berlin") else { return };
+        // The clocks go back at 01:00 UTC on 25 October 2026.
+        let lines = [
+            ("Oct 25 01:59:50 mx", "2026-10-24T23:59:50Z"),
+            ("Oct 25 02:00:10 mx", "2026-10-25T00:00:10Z"),
+            ("Oct 25 02:59:59 mx", "2026-10-25T00:59:59Z"),
+            ("Oct 25 02:00:10 mx", "2026-10-25T01:00:10Z"),
+            ("Oct 25 02:00:09 mx", "2026-10-25T01:00:09Z"),
+            ("2026-10-25 02:30:00 mx", "2026-10-25T01:30:00Z"),
+            ("Oct 25 03:00:00 mx", "2026-10-25T02:00:00Z"),
+        ];
+        let mut stamps = Stamps::new(zone.clone(), 1_793_000_000_000);
+        stamps.in_order_from(0);
+        for (line, at) in lines {
+            let want: jiff::Timestamp = at.parse().unwrap();
+            assert_eq!(stamps.read(line.as_bytes()).unwrap().0, want.as_millisecond(), "{line}");
+        }
+        let mut stamps = Stamps::new(zone, 1_793_000_000_000);
+        stamps.in_order_from("2026-10-25T00:59:59Z".parse::<jiff::Timestamp>().unwrap().as_millisecond());
+        let want: jiff::Timestamp = "2026-10-25T01:00:10Z".parse().unwrap();
+        assert_eq!(stamps.read(b"Oct 25 02:00:10 mx").unwrap().0, want.as_millisecond());
     }
 
     #[test]

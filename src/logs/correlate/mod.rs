@@ -123,8 +123,10 @@ impl Correlator {
         for message in state.messages {
             table.insert(message);
         }
+        let mut reader = postfix::Reader::new(grammar, reference_ms);
+        reader.go_on_from(state.newest_ms);
         Correlator {
-            reader: postfix::Reader::new(grammar, reference_ms),
+            reader,
             limits,
             reference_ms,
             table,

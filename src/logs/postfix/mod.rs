@@ -102,6 +102,11 @@ impl Reader {
         Reader { stamps, client_header, host: Vec::new() }
     }
 
+    /// Goes on behind lines that were read before, up to this time.
+    pub fn go_on_from(&mut self, latest_ms: i64) {
+        self.stamps.in_order_from(latest_ms);
+    }
+
     /// Sets what no line that follows is younger than.
     pub fn set_reference(&mut self, reference_ms: i64) {
         self.stamps.set_reference(reference_ms);
