@@ -126,7 +126,13 @@ impl Accounting {
 
     /// Reads whole lines of a file. `begins`: they are its first; `first_line` is the file's first line in
     /// any case.
-    pub fn read(&mut self, first_line: &[u8], begins: bool, lines: &[u8], mut each: impl FnMut(Found<'_>)) {
+    pub fn read(
+        &mut self,
+        first_line: &[u8],
+        mut begins: bool,
+        lines: &[u8],
+        mut each: impl FnMut(Found<'_>),
+    ) {
         if !begins {
             let header = std::mem::take(&mut self.state.header);
             let wanted = if header.is_empty() { first_line } else { &header };
@@ -163,7 +169,8 @@ impl Accounting {
             };
             let (record, after) = rest.split_at(end);
             rest = after;
-            self.record(record.trim_ascii_end(), &mut each);
+            self.record(record.trim_ascii_end(), begins, &mut each);
+            begins = false;
         }
     }
 
@@ -190,20 +197,20 @@ impl Accounting {
         self.columns.line = line.to_vec();
     }
 
-    fn record(&mut self, line: &[u8], each: &mut impl FnMut(Found<'_>)) {
+    fn record(&mut self, line: &[u8], is_first: bool, each: &mut impl FnMut(Found<'_>)) {
         if line.is_empty() {
             self.lines.ignored += 1;
             return;
         }
         let bare = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-        if bare.starts_with(b"type,") || bare.starts_with(b"\"type\",") {
+        if is_header(bare, is_first) {
             self.lines.ignored += 1;
             self.state.header = line.to_vec();
             return self.header(line);
         }
         let mut fields = Vec::with_capacity(self.columns.names.len());
         split(line, &mut fields);
-        let type_at = self.columns.names.iter().position(|name| name == "type");
+        let type_at = self.columns.names.iter().position(|name| name.eq_ignore_ascii_case("type"));
         let kind = type_at.and_then(|at| Kind::of(fields.get(at)?));
         let Some(kind) = kind else {
             self.lines.unknown += 1;
@@ -264,8 +271,8 @@ fn delivery<'a>(record: &'a Record<'a>, state: &mut State, stamps: &mut Stamps) 
         record.get("header_Message-Id").map(|id| id.trim_start_matches('<').trim_end_matches('>'));
     let client = message_id.and_then(client_of_message_id).or_else(|| record.get("header_client-id"));
     // A remote bounce has no sender because nobody knows it.
-    let null_sender =
-        record.kind != Kind::RemoteBounce && record.columns.names.iter().any(|name| name == "orig");
+    let null_sender = record.kind != Kind::RemoteBounce
+        && record.columns.names.iter().any(|name| name.eq_ignore_ascii_case("orig"));
     let original =
         record.get("orcpt").map(|orcpt| orcpt.split_once(';').map_or(orcpt, |(_, address)| address));
     Some(Delivery {
@@ -308,6 +315,17 @@ fn read_time(stamps: &mut Stamps, text: &str) -> Option<i64> {
         Ok(milliseconds) if (1e11..1e15).contains(&milliseconds) => Some(milliseconds as i64),
         _ => stamps.read(format!("{text} ").as_bytes()).map(|(at_ms, _)| at_ms),
     }
+}
+
+/// Does a line name columns? The first of a file does if one of them is the type; a later one begins with it, as PowerMTA writes it.
+fn is_header(line: &[u8], is_first: bool) -> bool {
+    let begins = |name: &[u8]| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+    let names_type = || {
+        let mut fields = Vec::new();
+        split(line, &mut fields);
+        fields.iter().any(|field| field.trim().eq_ignore_ascii_case("type"))
+    };
+    begins(b"type,") || begins(b"\"type\",") || is_first && names_type()
 }
 
 /// Where the record ends that the text begins with, past its newline; a newline within quotes does not end
@@ -495,5 +513,26 @@ mod tests {
             });
         }
         assert_eq!(told, ["a@x.example", "b@x.example", "c@x.example", "d@x.example"]);
+    }
+
+    #[test]
+    fn the_type_may_be_any_column_in_any_case() {
+        for header in ["timeLogged,type,rcpt", "Type,timeLogged,Rcpt", "rcpt,timeLogged,\"type\""] {
+            let mut accounting = Accounting::new(TimeZone::UTC, 1_800_000_000_000, State::default());
+            let of = |name: &str| match name.trim_matches('"').to_lowercase().as_str() {
+                "type" => "d",
+                "rcpt" => "a@x.example",
+                _ => "1767225600",
+            };
+            let row: Vec<&str> = header.split(',').map(of).collect();
+            let text = format!("{header}\n{}\n", row.join(","));
+            let mut told = Vec::new();
+            accounting.read(header.as_bytes(), true, text.as_bytes(), |found| {
+                if let Found::Delivery(delivery) = found {
+                    told.extend(delivery.recipient.map(str::to_owned));
+                }
+            });
+            assert_eq!(told, ["a@x.example"], "{header}");
+        }
     }
 }
