@@ -19,7 +19,7 @@ const TOGETHER_MS: i64 = 5_000;
 /// More sessions than this have no message on hold or to discard before it has a queue id.
 const PENDING: usize = 1_000;
 /// So many refusals are remembered, to tell equal ones of one stamp apart.
-const RECENT: usize = 64;
+const RECENT: usize = 256;
 
 impl Correlator {
     pub(super) fn apply(&mut self, line: &Line<'_>, shelf: &mut dyn Shelf) {
@@ -376,13 +376,7 @@ impl Correlator {
                     pending.pid != line.pid || pending.recipient.as_deref() != recipient.as_deref()
                 };
                 self.pending.retain(other);
-                let told = |id: &u64| self.recent.contains(id);
-                let ids = (0..RECENT as u64).map(|repeated| Loose::identify(line, refusal, repeated));
-                let id = ids.into_iter().find(|id| !told(id)).unwrap_or_default();
-                if self.recent.len() == RECENT {
-                    self.recent.pop_front();
-                }
-                self.recent.push_back(id);
+                let id = self.refused(line, refusal);
                 return self.loose.push(Loose::new(id, line, refusal));
             }
             Action::Hold => Status::Held,
@@ -400,6 +394,20 @@ impl Correlator {
             recipient: refusal.envelope.recipient.map(|recipient| line.text(recipient).into()),
             reply: line.text(refusal.reply).into(),
         });
+    }
+
+    /// The id of a refusal without a queue id: equal ones of one stamp are counted.
+    fn refused(&mut self, line: &Line<'_>, refusal: &Refusal<'_>) -> u64 {
+        let first = Loose::identify(line, refusal, 0);
+        if let Some((_, times)) = self.recent.iter_mut().rev().find(|(id, _)| *id == first) {
+            *times += 1;
+            return Loose::identify(line, refusal, *times);
+        }
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((first, 0));
+        first
     }
 
     /// Gives a new message what its session decided before.

@@ -88,8 +88,8 @@ pub struct Correlator {
     passed: Vec<Passed>,
     /// What a session decided before its message had a queue id.
     pending: VecDeque<Pending>,
-    /// Ids of the last refusals.
-    recent: VecDeque<u64>,
+    /// Ids of the last refusals, and how many equal ones followed.
+    recent: VecDeque<(u64, u64)>,
     newest_ms: i64,
     swept_ms: i64,
     lines: Lines,
@@ -103,7 +103,7 @@ pub struct Correlator {
 pub struct State {
     messages: Vec<Message>,
     pending: VecDeque<Pending>,
-    recent: VecDeque<u64>,
+    recent: VecDeque<(u64, u64)>,
     newest_ms: i64,
 }
 
@@ -111,7 +111,7 @@ pub struct State {
 struct StateRef<'a> {
     messages: Vec<&'a Message>,
     pending: &'a VecDeque<Pending>,
-    recent: &'a VecDeque<u64>,
+    recent: &'a VecDeque<(u64, u64)>,
     newest_ms: i64,
 }
 

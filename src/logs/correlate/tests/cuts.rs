@@ -106,3 +106,15 @@ fn what_is_said_of_a_message_after_its_end_is_not_lost() {
     let story = tell(&lines);
     assert_eq!(story.all()[0].parent.as_deref(), Some("3F1A28C0D2"));
 }
+
+#[test]
+fn every_refusal_of_one_moment_is_a_delivery() {
+    let refusal = |n: usize| {
+        format!(
+            "2026-01-01T03:00:00Z mx postfix/smtpd[7]: NOQUEUE: reject: RCPT from h[192.0.2.1]: 554 5.7.1 no; from=<s@x> to=<r{n}@mx> proto=ESMTP helo=<h>\n"
+        )
+    };
+    let equal: String = (0..300).map(|_| refusal(0)).collect();
+    let twice: String = (0..100).chain(0..100).map(refusal).collect();
+    assert_eq!((tell_lines(&equal).all().len(), tell_lines(&twice).all().len()), (300, 200));
+}
