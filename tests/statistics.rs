@@ -405,3 +405,20 @@ fn a_line_that_says_absurd_sizes_and_delays_spoils_no_statistics() {
     assert_eq!((&figures["totals"]["sent"], &figures["bytes"]), (&3.into(), &(3_u64 << 40).into()));
     assert!(figures["delay"]["p99"].as_f64().unwrap() < 1e7, "{figures}");
 }
+
+#[test]
+fn what_two_logs_say_counts_once() {
+    let sandbox = sandbox();
+    let (first, second) = day();
+    append(&sandbox, &(first + &second));
+    tick(&sandbox, &[]);
+    is_the_day(&report(&sandbox, &DAY));
+    fs::copy(sandbox.path("mail.log"), sandbox.path("maillog")).unwrap();
+    let other = format!(
+        "[[logs]]\nkind = \"postfix\"\npath = \"{}/maillog\"\ntimezone = \"UTC\"\n",
+        sandbox.dir.display()
+    );
+    let sandbox = sandbox.config(&other);
+    tick(&sandbox, &[]);
+    is_the_day(&report(&sandbox, &DAY));
+}

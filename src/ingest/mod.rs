@@ -74,6 +74,7 @@ pub fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
     let mut reasons = Reasons::new(config);
     for logs in &config.logs {
         let log = index.log(&logs.name())?;
+        reasons.pending.again = !index.is_empty()?;
         let mut work =
             Work { index: &index, log, reasons: &mut reasons, watch, done: &mut done, since: Instant::now() };
         if let Err(error) = work.read(logs) {

@@ -16,6 +16,7 @@ use crate::policy::facts::Facts;
 use crate::policy::{Policy, Use, Wanted, shipped};
 use crate::store::index::{Batch, Index, Owed};
 use rustc_hash::FxHashMap;
+use std::cmp::Ordering;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -48,6 +49,8 @@ pub(super) struct Pending {
     tally: Tally,
     /// Nobody is asked.
     off: bool,
+    /// There are deliveries in the index, which may be told again.
+    pub(super) again: bool,
     /// Deliveries are counted and not written down.
     only_counted: bool,
     /// Changes are told as events.
@@ -76,7 +79,13 @@ impl Pending {
         let reply = delivery.reply.filter(|_| !self.off && has_reason(delivery.status));
         let reply = reply.map(|text| Reply { text, dsn: delivery.dsn, relay: delivery.relay });
         let key = reply.map(|reply| reply.key());
-        self.tally.count(delivery, key, self.now_ms);
+        // The same lines may be read twice, as those of another log.
+        let known = if self.again { batch.known(delivery)? } else { Ordering::Less };
+        match known {
+            Ordering::Less => self.tally.count(delivery, key, self.now_ms),
+            Ordering::Equal => {}
+            Ordering::Greater => return Ok(()),
+        }
         let class = key.and_then(|key| self.known.get(&key));
         let row = if self.only_counted || delivery.passed {
             None

@@ -18,6 +18,8 @@ use std::borrow::Cow;
 const DEFERRED: usize = 500_000;
 /// A delivery that is not heard of for so long (milliseconds) is not waited for.
 const AGE_MS: i64 = 10 * 86_400_000;
+/// So many lines are no one record.
+const TORN: usize = 64;
 /// Most columns of a record.
 const COLUMNS: usize = 512;
 
@@ -126,13 +128,7 @@ impl Accounting {
 
     /// Reads whole lines of a file. `begins`: they are its first; `first_line` is the file's first line in
     /// any case.
-    pub fn read(
-        &mut self,
-        first_line: &[u8],
-        mut begins: bool,
-        lines: &[u8],
-        mut each: impl FnMut(Found<'_>),
-    ) {
+    pub fn read(&mut self, first_line: &[u8], begins: bool, lines: &[u8], mut each: impl FnMut(Found<'_>)) {
         if !begins {
             let header = std::mem::take(&mut self.state.header);
             let wanted = if header.is_empty() { first_line } else { &header };
@@ -142,25 +138,34 @@ impl Accounting {
             self.state.header = header;
         }
         if begins {
+            // What was torn at the end of another file stays torn, but for whole lines behind it.
+            let torn = std::mem::take(&mut self.state.torn);
+            if self.columns.names.is_empty() && !torn.is_empty() {
+                let header = self.state.header.clone();
+                self.header(&header);
+            }
+            self.records(&torn, false, true, &mut each);
             self.state.header.clear();
-            // What was torn at the end of another file stays torn.
-            self.lines.unknown += u64::from(!self.state.torn.is_empty());
-            self.state.torn.clear();
         }
         let joined;
-        let mut rest = if self.state.torn.is_empty() {
+        let rest = if self.state.torn.is_empty() {
             lines
         } else {
             joined = [&std::mem::take(&mut self.state.torn), lines].concat();
             &joined
         };
+        self.records(rest, begins, false, &mut each);
+    }
+
+    /// Reads whole records. What is not whole waits for more, unless there is none (`ends`) or it is too much: then its first line is
+    /// given up, as one with a quote that nothing closes.
+    fn records(&mut self, mut rest: &[u8], mut begins: bool, ends: bool, each: &mut impl FnMut(Found<'_>)) {
         while !rest.is_empty() {
             let Some(end) = record_end(&rest[..rest.len().min(LINE)]) else {
-                if rest.len() < LINE {
+                if rest.len() < LINE && !ends && memchr::memchr_iter(b'\n', rest).count() < TORN {
                     self.state.torn = rest.to_vec();
                     return;
                 }
-                // A quote that nothing closes: the line alone is given up.
                 let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
                 self.lines.unknown += 1;
                 self.lines.cut += 1;
@@ -169,7 +174,7 @@ impl Accounting {
             };
             let (record, after) = rest.split_at(end);
             rest = after;
-            self.record(record.trim_ascii_end(), begins, &mut each);
+            self.record(record.trim_ascii_end(), begins, each);
             begins = false;
         }
     }
@@ -534,5 +539,25 @@ mod tests {
             });
             assert_eq!(told, ["a@x.example"], "{header}");
         }
+    }
+
+    #[test]
+    fn a_quote_that_nothing_closes_takes_its_own_line_only() {
+        let mut accounting = Accounting::new(TimeZone::UTC, 1_800_000_000_000, State::default());
+        let mut told = 0;
+        let rows = |many: usize| "d,1767225600,a@x.example\n".repeat(many);
+        let header = "type,timeLogged,rcpt\n";
+        let chunks = [format!("{header}d,1767225600,\"b@x.exa\n{}", rows(5)), format!("{header}{}", rows(1))];
+        for text in &chunks {
+            let state = serde_json::from_str(&serde_json::to_string(accounting.state()).unwrap()).unwrap();
+            let lines = accounting.take_lines();
+            accounting = Accounting::new(TimeZone::UTC, 1_800_000_000_000, state);
+            accounting.lines = lines;
+            accounting.read(header.trim_end().as_bytes(), true, text.as_bytes(), |_| told += 1);
+        }
+        assert_eq!((told, accounting.take_lines().unknown), (6, 1), "the next file begins");
+        let text = format!("{header}d,1767225600,\"b@x.exa\n{}", rows(100));
+        accounting.read(header.trim_end().as_bytes(), true, text.as_bytes(), |_| told += 1);
+        assert_eq!(told, 106, "too much to be one record");
     }
 }

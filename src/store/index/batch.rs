@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::logs::{Delivery, Lines};
 use crate::policy::class::Class;
 use rusqlite::{OptionalExtension, Statement, ToSql, params};
+use std::cmp::Ordering;
 
 /// A closed message stays so long (milliseconds of the log), as in memory.
 const GRACE_MS: i64 = 10_000;
@@ -32,6 +33,7 @@ const PUT: &str = "INSERT INTO deliveries (id, mark, status, attempts, first_see
 pub struct Batch<'i> {
     index: &'i Index,
     put: Row<'i>,
+    stands: Statement<'i>,
     classify: Statement<'i>,
     class: Statement<'i>,
     learn: Statement<'i>,
@@ -48,6 +50,7 @@ impl<'i> Batch<'i> {
             Ok(Batch {
                 index,
                 put: Row { statement: db.prepare(PUT)?, absent: u32::MAX, texts: Default::default() },
+                stands: db.prepare("SELECT last_seen, attempts, status FROM deliveries WHERE id = ?1 AND mark = ?2")?,
                 classify: db.prepare("UPDATE deliveries SET meaning = ?2 WHERE id = ?1")?,
                 class: db.prepare(
                     "SELECT reason, category, severity, rule FROM classes JOIN meanings ON id = meaning WHERE text = ?1",
@@ -63,6 +66,25 @@ impl<'i> Batch<'i> {
 
     pub(super) fn index(&self) -> &'i Index {
         self.index
+    }
+
+    /// What the index has of a delivery beside this state: nothing or an earlier one (`Less`), this one, or a later one (`Greater`).
+    pub fn known(&mut self, delivery: &Delivery<'_>) -> Result<Ordering> {
+        let key = [row_id(delivery), (delivery.id >> 32) as i64];
+        let row = self.stands.query_row(key, |row| {
+            let (last_ms, attempts): (i64, u32) = (row.get(0)?, row.get(1)?);
+            let same = (last_ms, attempts) == (delivery.last_seen, delivery.attempts)
+                && row.get_ref(2)?.as_str()? == delivery.status.name();
+            let later = last_ms > delivery.last_seen && attempts >= delivery.attempts;
+            Ok(if same {
+                Ordering::Equal
+            } else if later {
+                Ordering::Greater
+            } else {
+                Ordering::Less
+            })
+        });
+        Ok(self.index.told(row.optional())?.unwrap_or(Ordering::Less))
     }
 
     /// Writes a delivery down as it stands; returns its row.

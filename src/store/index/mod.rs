@@ -142,6 +142,12 @@ impl Index {
         }
     }
 
+    /// Are there no deliveries?
+    pub fn is_empty(&self) -> Result<bool> {
+        let one = self.connection.query_row("SELECT 1 FROM deliveries LIMIT 1", [], |_| Ok(()));
+        Ok(self.told(one.optional())?.is_none())
+    }
+
     /// Starts a transaction.
     pub fn begin(&self) -> Result<Batch<'_>> {
         Batch::begin(self)
@@ -167,7 +173,7 @@ impl Index {
             return Ok(());
         }
         let db = &self.connection;
-        if self.told(db.query_row("SELECT 1 FROM deliveries LIMIT 1", [], |_| Ok(())).optional())?.is_none() {
+        if self.is_empty()? {
             // The first reading is still to come.
             return Ok(());
         }
