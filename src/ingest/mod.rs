@@ -74,7 +74,9 @@ pub fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
     let mut reasons = Reasons::new(config);
     for logs in &config.logs {
         let log = index.log(&logs.name())?;
-        reasons.pending.again = !index.is_empty()?;
+        // The only log, read on, says nothing twice.
+        let alone = config.logs.len() == 1 && log.position.is_some();
+        reasons.pending.again = !alone && !index.is_empty()?;
         let mut work =
             Work { index: &index, log, reasons: &mut reasons, watch, done: &mut done, since: Instant::now() };
         if let Err(error) = work.read(logs) {

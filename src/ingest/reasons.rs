@@ -49,7 +49,7 @@ pub(super) struct Pending {
     tally: Tally,
     /// Nobody is asked.
     off: bool,
-    /// There are deliveries in the index, which may be told again.
+    /// There are deliveries in the index that may be told again.
     pub(super) again: bool,
     /// Deliveries are counted and not written down.
     only_counted: bool,
