@@ -69,11 +69,15 @@ fn tick(config: &Config) -> Option<Finding> {
     Some(Finding::good("tick", format_args!("the last one was at {last} and took {took} ms")))
 }
 
-/// The default policy and every one that has a table: it loads, accepts its settings, and decides about a message.
+/// The default policy, the one that classifies what logs say, and every one that has a table: it loads, accepts its settings, and decides about a message.
 fn policies(config: &Config) -> Vec<Finding> {
     let mut names: Vec<&String> = config.policy.keys().collect();
     if !names.contains(&&config.default_policy) {
         names.push(&config.default_policy);
+    }
+    let classifies = &config.index.policy;
+    if !config.logs.is_empty() && !classifies.is_empty() && !names.contains(&classifies) {
+        names.push(classifies);
     }
     let config = Arc::new(config.clone());
     let look = |name: &&String| inspect::inside(&config, &Wanted { name, file: None, settings: None });

@@ -375,3 +375,21 @@ fn a_config_of_the_tick_that_cannot_be_is_refused_with_a_remedy() {
         assert!(ran.code == 1 && ran.stderr.contains(says) && ran.stderr.contains("line "), "{ran:?}");
     }
 }
+
+#[test]
+fn an_export_that_fails_is_a_part_that_failed() {
+    for (key, part) in [("html", "export"), ("prometheus", "prometheus")] {
+        let config = format!(
+            "[export]\n{key} = \"/nowhere/at/all.prom\"\n[[alert]]\nname = \"tick\"\nwhen = \"tick-failed\"\nwebhook = \"http://127.0.0.1:1/\"\n"
+        );
+        let sandbox = Sandbox::new().config(&config);
+        for _ in 0..2 {
+            let ran = sandbox.run(&["cron"], b"");
+            assert!(ran.code == 1 && ran.stderr.contains(&format!("{part}: ")), "{ran:?}");
+        }
+        let check = sandbox.run(&["check"], b"");
+        assert!(check.stdout.contains(&format!("failed in part: {part}")), "{check:?}");
+        let alerts = sandbox.run(&["alerts", "--json"], b"");
+        assert!(alerts.code == 1 && alerts.stdout.contains("\"firing\""), "{alerts:?}");
+    }
+}

@@ -410,3 +410,15 @@ fn a_config_of_logs_that_cannot_be_is_refused() {
         assert!(ran.code == 1 && ran.stderr.contains(says), "{ran:?}");
     }
 }
+
+#[test]
+fn a_policy_that_does_not_exist_is_named_by_check_and_by_the_tick() {
+    let sandbox = sandbox().config("[index]\nact = false\npolicy = \"nope\"\n");
+    append(&sandbox.path("mail.log"), &bounced(1));
+    let ran = sandbox.run(&["cron", "--json"], b"");
+    let ticked: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert!(ticked["notes"].to_string().contains("there is no policy nope"), "{ran:?}");
+    assert_eq!(deliveries(&sandbox, &["--failed"])[0]["reason"], Value::Null);
+    let check = sandbox.run(&["check"], b"");
+    assert!(check.code == 1 && check.stdout.contains("nope"), "{check:?}");
+}
