@@ -69,7 +69,8 @@ fn tick(config: &Config) -> Option<Finding> {
     Some(Finding::good("tick", format_args!("the last one was at {last} and took {took} ms")))
 }
 
-/// The default policy, the one that classifies what logs say, and every one that has a table: it loads, accepts its settings, and decides about a message.
+/// The default policy, the one that classifies what logs say, and every one that has a table: it loads, accepts its settings, and
+/// decides about a message.
 fn policies(config: &Config) -> Vec<Finding> {
     let mut names: Vec<&String> = config.policy.keys().collect();
     if !names.contains(&&config.default_policy) {

@@ -13,14 +13,12 @@ use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::envelope::split_address;
+use crate::logs::delivery::ALERT_ID;
 use crate::policy::plan::Tell;
 use std::borrow::Cow;
 
 /// A webhook that does not answer is given up after so many days.
 const GIVE_UP_DAYS: u32 = 5;
-
-/// How the Message-IDs of alerts begin.
-pub const ALERT_ID: &str = "carom-alert.";
 
 /// Tells it. `attempts` is how often it has been tried before.
 pub(super) fn tell(

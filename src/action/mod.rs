@@ -20,7 +20,6 @@ pub mod template;
 mod visit;
 pub mod webhook;
 
-pub use alert::ALERT_ID;
 pub use keep::Keep;
 
 use crate::auth::Dns;

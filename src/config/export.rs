@@ -1,5 +1,6 @@
 //! `[export]`: what each tick writes for others to read.
 
+use super::Fault;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -47,7 +48,7 @@ impl Default for Export {
 
 impl Export {
     /// Key, fault and remedy, if it cannot be.
-    pub(super) fn impossible(&self) -> Option<(&'static str, &'static str, &'static str)> {
+    pub(super) fn impossible(&self) -> Option<Fault> {
         if self.hours == 0 || self.hours > 24 * 366 {
             return Some(("hours", "is no period of a report", "use 1 to 8784 hours"));
         }

@@ -1,5 +1,6 @@
 //! `[[logs]]` and `[index]`: the mail logs that `carom cron` reads, and what is kept of them.
 
+use super::Fault;
 use crate::clock;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -62,7 +63,7 @@ impl Logs {
     }
 
     /// Key, fault and remedy, if it cannot be.
-    pub(super) fn impossible(&self) -> Option<(&'static str, &'static str, &'static str)> {
+    pub(super) fn impossible(&self) -> Option<Fault> {
         if self.path.is_none() && self.kind != LogKind::Journald {
             return Some(("[[logs]]", "has no path", "name the file that the mail server writes"));
         }

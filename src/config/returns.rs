@@ -1,5 +1,6 @@
 //! `[verp]`, `[[notify]]` and `[kept]`: signed return paths, who is told of what comes back, and what is kept of it.
 
+use super::Fault;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -54,7 +55,7 @@ fn email_suspensions_url() -> String {
 
 impl Notify {
     /// What cannot be, and the remedy.
-    pub(super) fn impossible(&self) -> Option<(&'static str, &'static str, &'static str)> {
+    pub(super) fn impossible(&self) -> Option<Fault> {
         match (&self.url, &self.lookup) {
             (Some(_), Some(_)) => {
                 Some(("lookup", "the application has a url already", "remove one of the two"))

@@ -5,12 +5,11 @@
 //! not count: no alert is to be about alerts. Invariant: memory is bounded by
 //! `FULL` names, after which a transaction ends.
 
-use crate::action::ALERT_ID;
 use crate::error::Result;
-use crate::logs::delivery::Before;
+use crate::logs::delivery::{ALERT_ID, Before};
 use crate::logs::{Delivery, Status};
 use crate::policy::class::Class;
-use crate::stats::names::{NONE, Name, Numbers, Parties};
+use crate::stats::names::{NONE, Name, Numbers, PROVIDER, Parties};
 use crate::store::index::{Batch, Dimension, Kind, RECENT_MS, Step, Sum, Why};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
@@ -135,7 +134,7 @@ impl Tally {
             Status::Deferred => Some(Kind::Deferral),
             _ => None,
         };
-        let why = reply.zip(kind).map(|(reply, kind)| (kind, names[1], reply));
+        let why = reply.zip(kind).map(|(reply, kind)| (kind, names[PROVIDER], reply));
         let number = if delivery.status == Status::Deferred { put_off } else { i64::from(is_new) };
         let slot = self.add(delivery.last_seen, &sum, delay.map(bucket), &names, now_ms);
         if let Some(why) = why.filter(|_| number > 0) {

@@ -5,6 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// How the Message-IDs of alerts begin.
+pub const ALERT_ID: &str = "carom-alert.";
+
 /// One message and recipient, as the logs have it so far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Delivery<'a> {

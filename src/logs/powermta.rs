@@ -99,7 +99,7 @@ struct Columns {
 pub struct State {
     deferred: FxHashMap<u64, Deferred>,
     torn: Vec<u8>,
-    /// The last header line, where the file has another one than its first line.
+    /// The header line in force: the last of the file.
     header: Vec<u8>,
     newest_ms: i64,
 }

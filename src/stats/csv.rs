@@ -4,6 +4,7 @@
 //! spreadsheet computes from gets an apostrophe in front, as OWASP advises, and numbers are only what carom counted.
 
 use super::figures::{Figures, Line, OUTCOMES, Outcomes, Reason};
+use crate::clock;
 use serde::{Deserialize, Serialize};
 
 /// What there is one file of.
@@ -55,7 +56,7 @@ pub fn sheet(figures: &Figures, sheet: Sheet) -> String {
         Sheet::Series => {
             file.head(&["time"], &OUTCOMES);
             for point in &figures.series {
-                let time = figures_time(point.at_ms);
+                let time = clock::rfc3339(point.at_ms);
                 file.row([Cell::Text(&time)].into_iter().chain(counts(&point.outcomes)));
             }
         }
@@ -162,10 +163,6 @@ impl File {
 
 fn counts<'a>(outcomes: &Outcomes) -> impl Iterator<Item = Cell<'a>> + use<'a> {
     outcomes.counts().into_iter().map(Cell::Count)
-}
-
-fn figures_time(at_ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(at_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::figures::{
     Figures, Line, LineCounts, OTHER, Outcomes, Percentiles, Point, ProviderReason, Reason, Step,
     UnknownText, top,
 };
-use super::names::Parties;
+use super::names::{PROVIDER, Parties};
 use crate::clock;
 use crate::error::Result;
 use crate::logs::Lines;
@@ -128,7 +128,7 @@ impl Waits {
         let Waiting { recipient, sender, client, relay, .. } = &one;
         let [recipient, sender, client, relay] = [recipient, sender, client, relay].map(Option::as_deref);
         let names = Parties { recipient, sender, client, relay }.names();
-        let provider = names[1].clone();
+        let provider = names[PROVIDER].clone();
         for (known, name) in self.named.iter_mut().zip(names) {
             let Some(name) = name else { continue };
             let name = if known.len() < NAMES || known.contains_key(&*name) { &*name } else { OTHER };

@@ -16,6 +16,9 @@ const LONGEST: usize = 128;
 /// Texts of more bytes are taken apart each time.
 const REMEMBERED: usize = 512;
 
+/// Which of the names is the provider.
+pub const PROVIDER: usize = 1;
+
 /// Who a delivery is from and to, as the log has it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Parties<'a> {

@@ -49,30 +49,15 @@ impl Loose {
     pub(super) fn delivery(&self) -> Delivery<'_> {
         Delivery {
             id: self.id,
-            queue_id: None,
-            message_id: None,
-            client_id: None,
             sender: self.sender.as_deref(),
             recipient: self.recipient.as_deref(),
-            original_recipient: None,
             status: Status::Rejected,
-            attempts: 0,
             first_seen: self.at_ms,
             last_seen: self.at_ms,
-            relay: None,
             dsn: Some(&*self.dsn).filter(|dsn| !dsn.is_empty()),
             reply: Some(&*self.reply).filter(|reply| !reply.is_empty()),
-            category: None,
-            delay: None,
-            delays: None,
-            size: None,
-            nrcpt: None,
             host: Some(&*self.host).filter(|host| !host.is_empty()),
-            requeued_as: None,
-            parent: None,
-            notification: None,
-            before: None,
-            passed: false,
+            ..Delivery::default()
         }
     }
 }

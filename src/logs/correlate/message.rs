@@ -18,7 +18,7 @@ const LISTED: usize = 16;
 /// The first queue id.
 pub const QUEUE_ID: usize = 0;
 /// The server's name.
-pub const HOST: usize = 1;
+pub(super) const HOST: usize = 1;
 /// The Message-ID without brackets.
 pub(super) const MESSAGE_ID: usize = 2;
 /// Whose message it is.

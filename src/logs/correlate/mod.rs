@@ -11,7 +11,7 @@ mod recipient;
 mod table;
 mod text;
 
-pub use message::{HOST, Message, QUEUE_ID, REQUEUED_AS};
+pub use message::{Message, QUEUE_ID, REQUEUED_AS};
 pub use recipient::{Recipient, Recipients};
 pub use table::Shelf;
 pub use text::Texts;

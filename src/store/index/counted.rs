@@ -7,6 +7,7 @@ use super::Index;
 use super::sums::{Dimension, Kind, Step, Sum, Why};
 use crate::error::Result;
 use crate::logs::Lines;
+use crate::logs::delivery::ALERT_ID;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
@@ -29,6 +30,11 @@ pub struct Waiting {
     pub reason: Option<String>,
     /// The category of that.
     pub category: Option<String>,
+}
+
+/// The condition that a delivery is not of an alert: no alert is to be about alerts.
+pub(super) fn not_alerts() -> String {
+    format!("coalesce(message_id, '') NOT GLOB '{ALERT_ID}*'")
 }
 
 const COUNTS: &str = "sum(sent), sum(bounced), sum(expired), sum(rejected), sum(deleted), sum(discarded), sum(deferrals), sum(bytes)";
@@ -136,12 +142,15 @@ impl Index {
 
     /// Gives every delivery to `each` that is deferred or held, and was last heard of in a period: there may be very many.
     pub fn waiting(&self, (from, to): (i64, i64), mut each: impl FnMut(Waiting)) -> Result<()> {
-        let sql = "SELECT status, last_seen, recipient, sender, client_id, relay, reason, coalesce(logged_category, category)
+        let sql = format!(
+            "SELECT status, last_seen, recipient, sender, client_id, relay, reason, coalesce(logged_category, category)
             FROM deliveries LEFT JOIN meanings ON meanings.id = meaning
             WHERE status IN ('deferred', 'held') AND status <> 'sent' AND last_seen >= ?1 AND last_seen < ?2
-            AND coalesce(message_id, '') NOT GLOB 'carom-alert.*'";
+            AND {}",
+            not_alerts()
+        );
         let given = (|| {
-            let mut select = self.connection.prepare_cached(sql)?;
+            let mut select = self.connection.prepare_cached(&sql)?;
             let mut rows = select.query([from, to])?;
             while let Some(row) = rows.next()? {
                 each(Waiting {
@@ -162,11 +171,13 @@ impl Index {
 
     /// How many wait: deferred, and held.
     pub fn waiting_count(&self) -> Result<(u64, u64)> {
-        let sql =
+        let sql = format!(
             "SELECT coalesce(sum(status = 'deferred'), 0), coalesce(sum(status = 'held'), 0) FROM deliveries
-            WHERE status IN ('deferred', 'held') AND status <> 'sent' AND coalesce(message_id, '') NOT GLOB 'carom-alert.*'";
+            WHERE status IN ('deferred', 'held') AND status <> 'sent' AND {}",
+            not_alerts()
+        );
         let count = |at, row: &rusqlite::Row<'_>| row.get::<_, i64>(at).map(i64::unsigned_abs);
-        self.told(self.connection.query_row(sql, [], |row| Ok((count(0, row)?, count(1, row)?))))
+        self.told(self.connection.query_row(&sql, [], |row| Ok((count(0, row)?, count(1, row)?))))
     }
 
     /// The latest time, not in the future, that anything was counted in; none if nothing was.

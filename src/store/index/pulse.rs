@@ -1,6 +1,7 @@
 //! Whether the logs go on, and how much waits.
 
 use super::Index;
+use super::counted::not_alerts;
 use crate::error::Result;
 
 impl Index {
@@ -15,9 +16,12 @@ impl Index {
 
     /// Deliveries that were put off, last at `since_ms` or later, and have come to no end.
     pub fn deferred_since(&self, since_ms: i64) -> Result<u64> {
-        let select = "SELECT count(*) FROM deliveries WHERE status = 'deferred' AND status <> 'sent' AND last_seen >= ?1
-            AND coalesce(message_id, '') NOT GLOB 'carom-alert.*'";
-        let count: i64 = self.told(self.connection.query_row(select, [since_ms], |row| row.get(0)))?;
+        let select = format!(
+            "SELECT count(*) FROM deliveries WHERE status = 'deferred' AND status <> 'sent' AND last_seen >= ?1
+            AND {}",
+            not_alerts()
+        );
+        let count: i64 = self.told(self.connection.query_row(&select, [since_ms], |row| row.get(0)))?;
         Ok(count.max(0) as u64)
     }
 }
