@@ -3,7 +3,7 @@
 //!
 //! It changes nothing that a message would not change too: opening the store may create it.
 
-use crate::action::webhook::Secrets;
+use crate::action::doors::webhook::Secrets;
 use crate::auth::{Dns, DnsFailure};
 use crate::clock;
 use crate::config::Config;
@@ -19,7 +19,7 @@ use std::time::Duration;
 const OVERDUE_MS: i64 = 10 * 60_000;
 
 /// Looks at everything.
-pub fn check(config: &Config) -> Vec<Finding> {
+pub(crate) fn check(config: &Config) -> Vec<Finding> {
     let mut findings = vec![Finding::good("config", "read and understood")];
     findings.extend(policies(config));
     findings.push(store(config));

@@ -4,52 +4,52 @@
 //! Not here: acting on it (`policies/bounce` and the actions). Invariant: nothing is stored, sent or counted; the order of the
 //! results is the order of the messages.
 
-use crate::auth::srs;
+use crate::class::{Class, DeliveryFailure, Severity};
 use crate::error::Result;
-use crate::message::report::{self, Action, Feedback, Kind, Original, Report};
-use crate::policy::class::{Class, DeliveryFailure, Severity};
 use crate::policy::facts::Facts;
 use crate::policy::{Failure, Policy};
+use crate::report::{self, Action, Feedback, Kind, Original, Report};
+use crate::return_path::srs;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::rc::Rc;
 
 /// A message to be classified.
-pub struct Item {
+pub(crate) struct Item {
     /// What it is called: a file, with `#2` behind it for the second of several messages in it.
-    pub name: String,
+    pub(crate) name: String,
     /// Its bytes.
-    pub raw: Vec<u8>,
+    pub(crate) raw: Vec<u8>,
 }
 
 /// What a message reports.
 #[derive(Debug, Serialize)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// What it is called.
-    pub file: String,
+    pub(crate) file: String,
     /// What kind of report it is.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Whom it is about.
-    pub recipients: Vec<Judged>,
+    pub(crate) recipients: Vec<Judged>,
     /// The complaint.
-    pub feedback: Option<Feedback>,
+    pub(crate) feedback: Option<Feedback>,
     /// The message it is about.
-    pub original: Original,
+    pub(crate) original: Original,
 }
 
 /// What became of a message for one recipient, and what that means.
 #[derive(Debug, Serialize)]
-pub struct Judged {
+pub(crate) struct Judged {
     /// What the report says.
     #[serde(flatten)]
-    pub found: report::Recipient,
+    pub(crate) found: report::Recipient,
     /// What it means.
     #[serde(flatten)]
-    pub class: Class,
+    pub(crate) class: Class,
 }
 
 /// Classifies messages in parallel.
-pub fn classify(items: &[Item], policy: &Policy, facts: &Rc<Facts>) -> Result<Vec<Verdict>, Failure> {
+pub(crate) fn classify(items: &[Item], policy: &Policy, facts: &Rc<Facts>) -> Result<Vec<Verdict>, Failure> {
     let reports: Vec<Report> = items.par_iter().map(|item| report::read_file(&item.raw)).collect();
     let failures: Vec<DeliveryFailure> = reports.iter().flat_map(failures).collect();
     let mut classes = policy.classify(facts, &failures)?.into_iter();

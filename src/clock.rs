@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use std::path::PathBuf;
 
 /// The zone of this name, as the time zone database has it.
-pub fn zone(name: &str) -> Option<TimeZone> {
+pub(crate) fn zone(name: &str) -> Option<TimeZone> {
     if name == "UTC" {
         return Some(TimeZone::UTC);
     }
@@ -19,7 +19,7 @@ pub fn zone(name: &str) -> Option<TimeZone> {
 }
 
 /// The zone of this machine.
-pub fn local_zone() -> TimeZone {
+pub(crate) fn local_zone() -> TimeZone {
     let own = || TimeZone::tzif("local", &std::fs::read("/etc/localtime").ok()?).ok();
     // The variable has names of its own kind.
     let named = std::env::var_os("TZ").is_some();
@@ -27,17 +27,17 @@ pub fn local_zone() -> TimeZone {
 }
 
 /// Milliseconds since 1970 as RFC 3339 in UTC.
-pub fn rfc3339(at_ms: i64) -> String {
+pub(crate) fn rfc3339(at_ms: i64) -> String {
     Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
 
 /// The same, always with three digits of milliseconds.
-pub fn rfc3339_ms(at_ms: i64) -> String {
+pub(crate) fn rfc3339_ms(at_ms: i64) -> String {
     format!("{:.3}", Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
-pub fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

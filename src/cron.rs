@@ -10,13 +10,13 @@ use crate::auth::Dns;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
+use crate::index::Index;
 use crate::ingest::{self, Ingested, Watch};
-use crate::intake::relay;
+use crate::intake::spool;
 use crate::journal::{self, Ended};
 use crate::stats::export;
 use crate::store::Store;
-use crate::store::index::Index;
-use crate::{bounced, clock, cycle, kept, log, policy};
+use crate::{archive, clock, cycle, log_failures, message_log, policy};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,38 +34,38 @@ const ALERTS: Duration = Duration::from_secs(10);
 
 /// What a tick did.
 #[derive(Debug, Default, Serialize)]
-pub struct Ticked {
+pub(crate) struct Ticked {
     /// What was read of the mail logs.
     #[serde(flatten)]
-    pub logs: Ingested,
+    pub(crate) logs: Ingested,
     /// Steps by how they ended.
-    pub steps: Steps,
+    pub(crate) steps: Steps,
     /// Failed deliveries that were acted upon.
-    pub failures: usize,
+    pub(crate) failures: usize,
     /// What cycles did.
-    pub cycles: Vec<String>,
+    pub(crate) cycles: Vec<String>,
     /// What operators are told.
-    pub alerts: Vec<Change>,
+    pub(crate) alerts: Vec<Change>,
     /// The parts that failed, and why.
-    pub problems: Vec<String>,
+    pub(crate) problems: Vec<String>,
     /// The names of the parts that failed.
     #[serde(skip)]
-    pub failed: Vec<String>,
+    pub(crate) failed: Vec<String>,
 }
 
 /// Steps of the outbox.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Steps {
+pub(crate) struct Steps {
     /// Done.
-    pub succeeded: usize,
+    pub(crate) succeeded: usize,
     /// Given up.
-    pub failed: usize,
+    pub(crate) failed: usize,
     /// Owed still.
-    pub later: usize,
+    pub(crate) later: usize,
 }
 
 /// One tick.
-pub fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
+pub(crate) fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
     let began = Instant::now();
     let mut tick = Ticked::default();
     let store = tick.part("store", || Store::open(&config.store_path()).map(Arc::new));
@@ -77,12 +77,12 @@ pub fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
         tick.part("expiry", || store.purge(clock::now_ms()));
         tick.part("kept mail", || {
             hourly(store, || {
-                relay::expire_kept(&config.done_dir(), config.relay.keep_days);
-                kept::expire(config, clock::now_ms());
+                spool::expire_kept(&config.done_dir(), config.relay.keep_days);
+                archive::expire(config, clock::now_ms());
             })
         });
     }
-    log::expire(config);
+    message_log::expire(config);
     policy::expire_compiled(config);
     if let Some(store) = &store {
         tick.cycles(config, store);
@@ -156,9 +156,9 @@ impl Ticked {
         let read = self.logs.bytes > 0;
         let acted = self.part("failures", || {
             if read {
-                bounced::forgive(store, index)?;
+                log_failures::forgive(store, index)?;
             }
-            bounced::act_on_log(config, index, Deadline::after(FAILURES))
+            log_failures::act_on_log(config, index, Deadline::after(FAILURES))
         });
         self.failures = acted.unwrap_or_default();
     }

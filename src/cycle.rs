@@ -6,14 +6,14 @@
 //! once, whatever kills the process in between: but for a command, which is run again if it was killed with us.
 
 use crate::clock;
-use crate::command;
 use crate::config::{self, Config, Purge};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
-use crate::owner;
-use crate::publish::publish;
+use crate::files::command;
+use crate::files::owner;
+use crate::files::publish::publish;
 use crate::store::Store;
-use crate::suppression;
+use crate::suppress;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,15 +28,15 @@ const EXPORTS: u32 = 100;
 
 /// What was done, and what could not be.
 #[derive(Debug, Default)]
-pub struct Turned {
+pub(crate) struct Turned {
     /// What was done, a line each.
-    pub done: Vec<String>,
+    pub(crate) done: Vec<String>,
     /// What could not be done; the next tick tries again.
-    pub problems: Vec<Error>,
+    pub(crate) problems: Vec<Error>,
 }
 
 /// Does what each cycle wants now. One at a time: see [`Store::lock_tick`].
-pub fn turn(config: &Config, store: &Store, now_ms: i64, deadline: Deadline) -> Turned {
+pub(crate) fn turn(config: &Config, store: &Store, now_ms: i64, deadline: Deadline) -> Turned {
     let mut turned = Turned::default();
     for cycle in &config.cycle {
         let timeout = Duration::from_millis(cycle.timeout.ms().unsigned_abs());
@@ -145,7 +145,7 @@ impl Day<'_> {
             self.store.mark(&mark, &today)?;
             return Ok(None);
         }
-        let path = self.export(purge, &suppression::csv(&entries))?;
+        let path = self.export(purge, &suppress::csv(&entries))?;
         let gone = self.store.purge_suppressions(&entries, &mark, &today)?;
         let (name, path) = (&self.cycle.name, path.display());
         Ok(Some(format!("[[cycle]] {name}: {gone} suppressions purged, kept in {path}")))
@@ -310,7 +310,7 @@ mod tests {
         assert_eq!(home.good(MONDAY_OF_53, 0), 1);
         assert_eq!(left(), ["by-hand@a.example", "new@a.example"]);
         let csv = home.read("purged/purged_2026-12-28.csv");
-        assert_eq!(suppression::read(&csv, "import", 0).unwrap(), entries[..1]);
+        assert_eq!(suppress::read(&csv, "import", 0).unwrap(), entries[..1]);
         home.store.suppress(&suppressed("old@a.example", "report", 3)).unwrap();
         assert_eq!((home.good(MONDAY_OF_53, 0), left().len()), (0, 3), "once a day");
         // Friday had no tick: it is made good on Saturday, once.
@@ -326,7 +326,7 @@ mod tests {
         );
         let entry = suppressed("a@a.example", "report", 3);
         home.store.suppress(&entry).unwrap();
-        fs::write(home.path.join("purged_2026-12-28.csv"), suppression::csv(&[entry])).unwrap();
+        fs::write(home.path.join("purged_2026-12-28.csv"), suppress::csv(&[entry])).unwrap();
         assert_eq!(home.good(MONDAY_OF_53, 0), 1);
         assert_eq!(home.read("purged_2026-12-28_2.csv"), "", "the same export is not written twice");
         home.store.suppress(&suppressed("b@a.example", "report", 3)).unwrap();

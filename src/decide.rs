@@ -8,8 +8,8 @@ use crate::auth::{Dns, DnsFailure};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::envelope::split_address;
+use crate::plan::{Action, Plan, Refusal, Route};
 use crate::policy::facts::Facts;
-use crate::policy::plan::{Action, Plan, Refusal, Route};
 use crate::policy::{Decision, Failure, Policy};
 use data_encoding::HEXLOWER;
 use std::fmt;
@@ -17,30 +17,30 @@ use std::rc::Rc;
 
 /// What is asked about a message, beside its facts.
 #[derive(Clone, Copy)]
-pub struct Question<'a> {
+pub(crate) struct Question<'a> {
     /// The configuration.
-    pub config: &'a Config,
+    pub(crate) config: &'a Config,
     /// DNS, for the mail exchangers of the return path.
-    pub dns: &'a Dns,
+    pub(crate) dns: &'a Dns,
     /// Decides every chance.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// The time that the policy is told, in milliseconds since 1970.
-    pub at_ms: i64,
+    pub(crate) at_ms: i64,
     /// When there must be an answer.
-    pub deadline: Deadline,
+    pub(crate) deadline: Deadline,
 }
 
 /// A plan, complete.
-pub struct Decided {
+pub(crate) struct Decided {
     /// What is to be done, and where answers go.
-    pub plan: Plan,
+    pub(crate) plan: Plan,
     /// What it cost; its own plan is the one above now.
-    pub decision: Decision,
+    pub(crate) decision: Decision,
 }
 
 /// There is no plan.
 #[derive(Debug)]
-pub enum Undecided {
+pub(crate) enum Undecided {
     /// The policy failed.
     Policy(Failure),
     /// DNS does not say now where an answer would go.
@@ -58,7 +58,7 @@ impl fmt::Display for Undecided {
 
 impl Question<'_> {
     /// Asks the policy for a plan, then where the answers in it may go.
-    pub fn ask(&self, policy: &Policy, facts: &Rc<Facts>) -> Result<Decided, Undecided> {
+    pub(crate) fn ask(&self, policy: &Policy, facts: &Rc<Facts>) -> Result<Decided, Undecided> {
         let now_ms = u64::try_from(self.at_ms).unwrap_or(0);
         let mut decision = policy.decide(facts, self.seed, now_ms).map_err(Undecided::Policy)?;
         let mut plan = std::mem::take(&mut decision.plan);
@@ -86,7 +86,7 @@ impl Question<'_> {
 
 impl Decided {
     /// Sixteen hexadecimal digits that are the same for the same plan: the message log has them, and a replay is held to them.
-    pub fn digest(&self) -> String {
+    pub(crate) fn digest(&self) -> String {
         let json = serde_json::to_vec(&self.plan).unwrap_or_default();
         HEXLOWER.encode(&ring::digest::digest(&ring::digest::SHA256, &json).as_ref()[..8])
     }

@@ -11,14 +11,14 @@ use crate::deadline::Deadline;
 use crate::decide::{Question, Undecided};
 use crate::envelope::Envelope;
 use crate::error::{Exit, Result};
+use crate::index::{Filter, Index};
 use crate::journal::{self, Key, Work};
-use crate::log::{Entry, MessageLog, Policed};
-use crate::logs::Status;
+use crate::maillog::Status;
+use crate::message_log::{Entry, MessageLog, Policed};
 use crate::monitor::Monitor;
+use crate::plan::{Plan, Reply, Verdict};
 use crate::policy::facts::Facts;
-use crate::policy::plan::{Plan, Reply, Verdict};
 use crate::policy::{Failure, Policy};
-use crate::store::index::{Filter, Index};
 use crate::store::{Promise, Record, Standing, Store, Tally};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,27 +26,27 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 /// Everything a delivery needs, made once a process and shared by all threads.
-pub struct House {
+pub(crate) struct House {
     /// The configuration.
-    pub config: Arc<Config>,
+    pub(crate) config: Arc<Config>,
     /// DNS.
-    pub dns: Arc<Dns>,
+    pub(crate) dns: Arc<Dns>,
     /// The policy that decides. A message asks for it once, and is decided by that one whatever is installed meanwhile.
     policy: RwLock<Arc<Policy>>,
     /// Policies that decide beside it, for comparison.
     monitor: Monitor,
     threads: usize,
     /// Counters, journal, outbox.
-    pub store: Arc<Store>,
+    pub(crate) store: Arc<Store>,
     /// The doors out: mail, links, kept copies.
-    pub doors: Doors,
+    pub(crate) doors: Doors,
     /// The message log.
-    pub log: MessageLog,
+    pub(crate) log: MessageLog,
 }
 
 impl House {
     /// Loads the policy, for as many threads as will deliver at once, and opens the store. Connects to nothing.
-    pub fn open(config: Arc<Config>, policy: &str, threads: usize) -> Result<House> {
+    pub(crate) fn open(config: Arc<Config>, policy: &str, threads: usize) -> Result<House> {
         let dns = Arc::new(Dns::open(&config.dns)?);
         let policy = Policy::load(policy, &config, threads)?;
         let monitor = Monitor::open(&config, &policy.name, threads);
@@ -64,12 +64,12 @@ impl House {
     }
 
     /// The policy in force.
-    pub fn policy(&self) -> Arc<Policy> {
+    pub(crate) fn policy(&self) -> Arc<Policy> {
         self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Loads the policy anew if another one was put in force since. One that cannot be loaded leaves the old one deciding.
-    pub fn refresh(&self) {
+    pub(crate) fn refresh(&self) {
         let old = self.policy();
         if old.is_current(&self.config) {
             return;
@@ -93,13 +93,13 @@ impl House {
     }
 
     /// Starts the clock by which the time of policies is measured, for as long as they are used.
-    pub fn start_clock(&self) -> Result<()> {
+    pub(crate) fn start_clock(&self) -> Result<()> {
         self.policy().start_clock()?;
         self.monitor.start_clock()
     }
 
     /// Moves that clock on once, for who has a thread that waits anyway.
-    pub fn ticker(&self) -> impl Fn() + Send + use<> {
+    pub(crate) fn ticker(&self) -> impl Fn() + Send + use<> {
         let (policy, monitor) = (self.policy().ticker(), self.monitor.ticker());
         move || {
             policy();
@@ -108,30 +108,30 @@ impl House {
     }
 
     /// The time one message has.
-    pub fn deadline(&self) -> Deadline {
+    pub(crate) fn deadline(&self) -> Deadline {
         Deadline::after(Duration::from_secs(u64::from(self.config.message.deadline)))
     }
 }
 
 /// A message as it was taken.
-pub struct Mail {
+pub(crate) struct Mail {
     /// Its bytes.
-    pub raw: Arc<Vec<u8>>,
+    pub(crate) raw: Arc<Vec<u8>>,
     /// Its envelope.
-    pub envelope: Envelope,
+    pub(crate) envelope: Envelope,
     /// What identifies this delivery, so that a second one of the same message repeats nothing.
-    pub key: Key,
+    pub(crate) key: Key,
     /// Decides every chance; the same seed gives the same plan.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// When it came, in milliseconds since 1970.
-    pub at_ms: i64,
+    pub(crate) at_ms: i64,
     /// Where a kept copy goes; `None` for the config's place and a name of its own.
-    pub keep: Option<Keep>,
+    pub(crate) keep: Option<Keep>,
 }
 
 /// What the mail server is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// It is taken.
     Taken,
     /// It is refused for good.
@@ -142,12 +142,12 @@ pub enum Answer {
 
 impl Answer {
     /// "Try again later", for a reason of our own.
-    pub fn later(text: impl std::fmt::Display) -> Answer {
+    pub(crate) fn later(text: impl std::fmt::Display) -> Answer {
         Answer::Later(Reply { code: 451, enhanced: "4.3.0".into(), text: text.to_string() })
     }
 
     /// The exit code and the status line that say so to a pipe transport.
-    pub fn exit(&self) -> (Exit, Option<String>) {
+    pub(crate) fn exit(&self) -> (Exit, Option<String>) {
         let line = |reply: &Reply| Some(format!("{} {}", reply.enhanced, reply.text));
         match self {
             Answer::Taken => (Exit::Ok, None),
@@ -158,7 +158,7 @@ impl Answer {
 }
 
 /// Takes one message down the road. `promised` is set once the message is ours.
-pub fn deliver(house: &House, mail: &Mail, deadline: Deadline, promised: &AtomicBool) -> Answer {
+pub(crate) fn deliver(house: &House, mail: &Mail, deadline: Deadline, promised: &AtomicBool) -> Answer {
     let policy = house.policy();
     let facts = Rc::new(facts(house, mail, deadline));
     let question = question(house, mail, deadline);
@@ -237,7 +237,12 @@ fn resume(house: &House, key: &str, answer: Answer, deadline: Deadline) -> Answe
 }
 
 /// The plan for a message, complete with where its answers go, without doing anything.
-pub fn explain(house: &House, policy: &Policy, mail: &Mail, deadline: Deadline) -> Result<Plan, String> {
+pub(crate) fn explain(
+    house: &House,
+    policy: &Policy,
+    mail: &Mail,
+    deadline: Deadline,
+) -> Result<Plan, String> {
     let facts = Rc::new(facts(house, mail, deadline));
     let decided = question(house, mail, deadline).ask(policy, &facts);
     decided.map(|decided| decided.plan).map_err(|undecided| undecided.to_string())

@@ -5,26 +5,26 @@ use std::net::IpAddr;
 
 /// An SMTP envelope for one recipient (RFC 5321 section 2.3.1), with what the mail server knows of the client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Envelope {
+pub(crate) struct Envelope {
     /// The return path; empty for the null sender.
-    pub sender: String,
+    pub(crate) sender: String,
     /// The recipient.
-    pub recipient: String,
+    pub(crate) recipient: String,
     /// The recipient before aliasing.
-    pub original_recipient: Option<String>,
+    pub(crate) original_recipient: Option<String>,
     /// The SMTP client's address.
-    pub client_address: Option<IpAddr>,
+    pub(crate) client_address: Option<IpAddr>,
     /// The name the SMTP client gave in HELO or EHLO.
-    pub client_helo: Option<String>,
+    pub(crate) client_helo: Option<String>,
     /// The mail server's queue id. With it, a redelivery is recognised even after the message was finished.
-    pub queue_id: Option<String>,
+    pub(crate) queue_id: Option<String>,
     /// The DSN envelope id (RFC 3461).
-    pub envid: Option<String>,
+    pub(crate) envid: Option<String>,
 }
 
 impl Envelope {
     /// The null sender is written in three ways: nothing, `<>`, and Postfix's `MAILER-DAEMON`.
-    pub fn normal_sender(sender: &str) -> String {
+    pub(crate) fn normal_sender(sender: &str) -> String {
         match sender.trim() {
             "" | "<>" => String::new(),
             daemon if daemon.eq_ignore_ascii_case("mailer-daemon") => String::new(),
@@ -34,7 +34,7 @@ impl Envelope {
 }
 
 /// Splits an address at its last `@` into local part and domain; `None` when either is missing.
-pub fn split_address(address: &str) -> Option<(&str, &str)> {
+pub(crate) fn split_address(address: &str) -> Option<(&str, &str)> {
     let (local, domain) = address.rsplit_once('@')?;
     (!local.is_empty() && !domain.is_empty()).then_some((local, domain))
 }

@@ -27,7 +27,7 @@ pub enum Exit {
 
 impl Exit {
     /// The code that a permanent refusal with this enhanced status code (RFC 3463) ends with.
-    pub fn for_rejection(enhanced: &str) -> Exit {
+    pub(crate) fn for_rejection(enhanced: &str) -> Exit {
         let mut fields = enhanced.split('.').skip(1);
         match (fields.next(), fields.next()) {
             (Some("1"), _) => Exit::NoUser,
@@ -50,29 +50,29 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// An error that says what went wrong: `"/etc/carom/carom.toml: permission denied"`.
-    pub fn new(what: impl fmt::Display) -> Error {
+    pub(crate) fn new(what: impl fmt::Display) -> Error {
         Error { what: what.to_string(), remedy: None }
     }
 
     /// Adds how to mend it, an imperative sentence without a full stop.
-    pub fn remedy(mut self, remedy: impl fmt::Display) -> Error {
+    pub(crate) fn remedy(mut self, remedy: impl fmt::Display) -> Error {
         self.remedy = Some(remedy.to_string());
         self
     }
 
     /// Says in front what it is about; the remedy stays.
-    pub fn within(mut self, what: impl fmt::Display) -> Error {
+    pub(crate) fn within(mut self, what: impl fmt::Display) -> Error {
         self.what = format!("{what}: {}", self.what);
         self
     }
 
     /// What went wrong, without the remedy.
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.what
     }
 
     /// How to mend it, if that is known.
-    pub fn remedy_text(&self) -> Option<&str> {
+    pub(crate) fn remedy_text(&self) -> Option<&str> {
         self.remedy.as_deref()
     }
 }
@@ -90,7 +90,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// Says what was being done, or to what, in front of an error's own text.
-pub trait Context<T> {
+pub(crate) trait Context<T> {
     /// `context` comes first: `read(path).context(path.display())` gives `"/x: permission denied"`.
     fn context(self, context: impl fmt::Display) -> Result<T>;
 }

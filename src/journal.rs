@@ -11,7 +11,7 @@ use crate::deadline::Deadline;
 use crate::envelope::Envelope;
 use crate::error::Result;
 use crate::message::Message;
-use crate::policy::plan::{Plan, Step};
+use crate::plan::{Plan, Step};
 use crate::store::{Job, Promise, Settled, Standing, StepResult, Store, Tally};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -24,7 +24,7 @@ const BATCH: usize = 64;
 
 /// What identifies a delivery.
 #[derive(Clone, Debug)]
-pub struct Key {
+pub(crate) struct Key {
     text: String,
     /// The mail server names the delivery: the same key is the same delivery, even after it was finished.
     named: bool,
@@ -33,7 +33,7 @@ pub struct Key {
 impl Key {
     /// The key of a message from a pipe. The mail server's queue id makes it lasting; without one, two runs on the same
     /// bytes are two messages, unless the first was cut off.
-    pub fn of_message(envelope: &Envelope, raw: &[u8]) -> Key {
+    pub(crate) fn of_message(envelope: &Envelope, raw: &[u8]) -> Key {
         let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
         for part in [envelope.queue_id.as_deref().unwrap_or_default(), &envelope.sender, &envelope.recipient]
         {
@@ -46,17 +46,17 @@ impl Key {
     }
 
     /// The key of a claimed file.
-    pub fn of_claim(text: String) -> Key {
+    pub(crate) fn of_claim(text: String) -> Key {
         Key { text, named: true }
     }
 
     /// The key under which a message without promises is put on record, where a second delivery can be recognised.
-    pub fn of_a_redelivery(&self) -> Option<&str> {
+    pub(crate) fn of_a_redelivery(&self) -> Option<&str> {
         self.named.then_some(self.text.as_str())
     }
 
     /// The key of a delivery that a mail log tells of.
-    pub fn of_delivery(id: u64) -> Key {
+    pub(crate) fn of_delivery(id: u64) -> Key {
         Key { text: format!("log-{id:016x}"), named: true }
     }
 
@@ -68,39 +68,39 @@ impl Key {
 
 /// What became of a step.
 #[derive(Clone, Debug, Serialize)]
-pub struct Ended {
+pub(crate) struct Ended {
     /// Its number in the promised plan.
-    pub step: usize,
+    pub(crate) step: usize,
     /// What was to be done.
-    pub action: &'static str,
+    pub(crate) action: &'static str,
     /// `succeeded`, `failed` or `later`.
-    pub result: &'static str,
+    pub(crate) result: &'static str,
     /// What happened, in one line.
-    pub note: String,
+    pub(crate) note: String,
 }
 
 /// A message whose steps are being done.
-pub struct Work<'a> {
+pub(crate) struct Work<'a> {
     /// Its key in the journal.
-    pub key: &'a str,
+    pub(crate) key: &'a str,
     /// Its bytes.
-    pub raw: &'a [u8],
+    pub(crate) raw: &'a [u8],
     /// Its envelope.
-    pub envelope: &'a Envelope,
+    pub(crate) envelope: &'a Envelope,
     /// The SMTP client that brought it.
-    pub client_address: Option<IpAddr>,
+    pub(crate) client_address: Option<IpAddr>,
     /// What was promised.
-    pub plan: &'a Plan,
+    pub(crate) plan: &'a Plan,
     /// The seed of its decision.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// When it was decided, in milliseconds since 1970.
-    pub at_ms: i64,
+    pub(crate) at_ms: i64,
     /// Where a kept copy goes.
-    pub keep: Keep,
+    pub(crate) keep: Keep,
 }
 
 /// Writes the promise down. `Standing::New` means that it is ours to keep; otherwise it is on record already.
-pub fn promise(store: &Store, key: &Key, promise: Promise<'_>) -> Result<(String, Standing)> {
+pub(crate) fn promise(store: &Store, key: &Key, promise: Promise<'_>) -> Result<(String, Standing)> {
     let standing = store.promise(&Promise { key: &key.text, ..promise }, LEASE_MS)?;
     match standing {
         Standing::New => Ok((key.text.clone(), standing)),
@@ -116,7 +116,7 @@ pub fn promise(store: &Store, key: &Key, promise: Promise<'_>) -> Result<(String
 }
 
 /// Does the steps of a message that was just promised, and what they unlock; says what became of each.
-pub fn run(doors: &Doors, work: &Work<'_>, deadline: Deadline) -> Vec<Ended> {
+pub(crate) fn run(doors: &Doors, work: &Work<'_>, deadline: Deadline) -> Vec<Ended> {
     let at_once = |(number, step): (usize, &Step)| step.starts_at_once().then_some(number);
     let first: Vec<usize> = work.plan.steps.iter().enumerate().filter_map(at_once).collect();
     run_from(doors, work, first, 0, deadline)
@@ -160,7 +160,7 @@ fn run_from(
 }
 
 /// Does every step that is due, of whatever message. Returns what became of them.
-pub fn run_due(doors: &Doors, deadline: Deadline) -> Result<Vec<Ended>> {
+pub(crate) fn run_due(doors: &Doors, deadline: Deadline) -> Result<Vec<Ended>> {
     let mut ended = Vec::new();
     while !deadline.passed() {
         let jobs = doors.store.claim_due(clock::now_ms(), LEASE_MS, BATCH)?;
@@ -173,7 +173,7 @@ pub fn run_due(doors: &Doors, deadline: Deadline) -> Result<Vec<Ended>> {
 }
 
 /// Does what is due of one message on record.
-pub fn run_one(doors: &Doors, key: &str, deadline: Deadline) -> Result<Vec<Ended>> {
+pub(crate) fn run_one(doors: &Doors, key: &str, deadline: Deadline) -> Result<Vec<Ended>> {
     let job = doors.store.claim_job(key, clock::now_ms(), LEASE_MS)?;
     Ok(job.map(|job| run_job(doors, &job, deadline)).unwrap_or_default())
 }

@@ -5,73 +5,92 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+// Ground: vocabulary that everybody uses.
 /// What went wrong, and what the mail server is told.
+#[doc(hidden)]
 pub mod error;
 /// The time of day.
-pub mod clock;
-/// Whose files are: what root makes belongs to the mail user.
-pub mod owner;
+mod clock;
 /// A point in time by which something must be over.
-pub mod deadline;
-/// Files that are whole or not there.
-pub mod publish;
+mod deadline;
+/// Files: owners, whole files, other programs.
+mod files;
 /// `carom.toml` → `Config`.
-pub mod config;
-/// Reports that are kept, by the address they are about.
-pub mod kept;
+mod config;
 /// Who sent a message to whom, as the mail server says it.
-pub mod envelope;
+mod envelope;
+/// What a delivery failure means.
+mod class;
+/// What is to be done about a message: a tree of steps.
+mod plan;
+
+// A message.
 /// 2 read: header, addresses, links. It never fails; it lists defects.
-pub mod message;
+mod message;
+/// Return paths that are signed, tagged or rewritten.
+mod return_path;
+/// What a message reports about another message.
+mod report;
 /// 1 take: the ways a message comes in.
-pub mod intake;
+mod intake;
 /// 3 check: DKIM, SPF, DMARC, and the DNS they ask.
-pub mod auth;
-/// 4 ask: the WebAssembly policy and the plan it makes.
-pub mod policy;
-/// What mail logs say became of every message: files, lines, deliveries.
-pub mod logs;
+mod auth;
 /// Counters, journal, outbox.
+#[doc(hidden)]
 pub mod store;
+/// Reports that are kept, by the address they are about.
+mod archive;
+/// Mail logs: files, lines, deliveries.
+mod maillog;
+/// What the mail logs say, in a database of its own.
+mod index;
+/// 4 ask: the WebAssembly policy and the plan it makes.
+mod policy;
 /// 6 run: doing one step of a plan.
+#[doc(hidden)]
 pub mod action;
 /// 5 promise: plans kept through crashes, retries and delays.
-pub mod journal;
+mod journal;
 /// 7 add: one line for each message, and carom's own log.
-pub mod log;
+mod message_log;
 /// 4 ask, whole: the policy's plan, and where the answers in it may go.
-pub mod decide;
-/// Policies that only look on.
-pub mod monitor;
+mod decide;
+/// Policies that only observe.
+mod monitor;
 /// THE SEVEN STEPS of a message, on one page.
-pub mod deliver;
-/// Deliveries that failed, as our own mail log has it, acted upon.
-pub mod bounced;
+mod deliver;
 /// Every message of a relay directory, many at once.
-pub mod relay;
-/// What was counted, as people, spreadsheets and monitors read it.
-pub mod stats;
-/// What mail logs say, taken into the index.
-pub mod ingest;
-/// Another program, run with a deadline.
-pub mod command;
+mod relay;
+
+// The mail logs.
+/// The dimensions that deliveries are counted by.
+mod dimension;
+/// Failures in the mail log, acted on as reports are.
+mod log_failures;
+/// What people, spreadsheets and monitors read.
+mod stats;
+/// The path of a log line into the index.
+mod ingest;
+
+// What people see.
 /// The suppression list as files.
-pub mod suppression;
+mod suppress;
 /// Values that change by the day of the week, written for the mail server.
-pub mod cycle;
-/// Telling operators that something is not as it should be, and that it is again.
-pub mod alert;
+mod cycle;
+/// Telling operators that a value crossed its limit, and that it is back.
+mod alert;
 /// THE TICK, on one page.
-pub mod cron;
-/// Where policies are made: scaffolded, built, checked, tried, tested, measured.
-pub mod workshop;
-/// What messages report, and what that means.
-pub mod classify;
+mod cron;
+/// For policy authors: scaffold, build, check, try, test, measure.
+mod workshop;
+/// What reports say and mean.
+mod classify;
 /// Is everything there that a message will need?
-pub mod check;
-/// Moving from bouncy-sink.
-pub mod sink;
-/// Rules of Postfix-Deliverability-Analytics as ours.
-pub mod rules_import;
-/// The front door.
+mod check;
+/// Moving from bouncy-sink and Postfix-Deliverability-Analytics.
+mod import;
+/// The readers of hostile bytes, for fuzzing.
+#[doc(hidden)]
+pub mod fuzz;
+/// The command line.
 pub mod cli;

@@ -12,7 +12,7 @@ use crate::store::{Difference, Store, Tally};
 use std::rc::Rc;
 
 /// The policies that look on.
-pub struct Monitor {
+pub(crate) struct Monitor {
     policies: Vec<Policy>,
     /// How many could not be loaded.
     missing: u64,
@@ -20,7 +20,7 @@ pub struct Monitor {
 
 impl Monitor {
     /// Loads all of them but the policy in force itself. One that cannot be loaded is counted with every message.
-    pub fn open(config: &Config, in_force: &str, threads: usize) -> Monitor {
+    pub(crate) fn open(config: &Config, in_force: &str, threads: usize) -> Monitor {
         let mut monitor = Monitor { policies: Vec::new(), missing: 0 };
         for (name, described) in &config.policy {
             if described.monitor && name != in_force {
@@ -37,18 +37,18 @@ impl Monitor {
     }
 
     /// See [`Policy::start_clock`].
-    pub fn start_clock(&self) -> Result<()> {
+    pub(crate) fn start_clock(&self) -> Result<()> {
         self.policies.iter().try_for_each(Policy::start_clock)
     }
 
     /// See [`Policy::ticker`].
-    pub fn ticker(&self) -> impl Fn() + Send + use<> {
+    pub(crate) fn ticker(&self) -> impl Fn() + Send + use<> {
         let tickers: Vec<_> = self.policies.iter().map(Policy::ticker).collect();
         move || tickers.iter().for_each(|tick| tick())
     }
 
     /// Asks them too, counts what they say, and keeps what differs from `decided`.
-    pub fn compare(
+    pub(crate) fn compare(
         &self,
         question: &Question<'_>,
         facts: &Rc<Facts>,

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::deliver::{Answer, House, Mail, deliver};
 use crate::error::{Context, Error, Result};
 use crate::intake::formats::{self, Part};
-use crate::intake::relay::{Claim, Relay, expire_kept};
+use crate::intake::spool::{Claim, Relay, expire_kept};
 use crate::journal::{self, Key};
 use rayon::ThreadPoolBuilder;
 use serde::Serialize;
@@ -27,23 +27,23 @@ const FORGOTTEN_AT_ONCE: usize = 256;
 
 /// What a run did.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Messages handled, each recipient counted.
-    pub messages: u64,
+    pub(crate) messages: u64,
     /// Wall time.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// Messages a second.
-    pub per_second: f64,
+    pub(crate) per_second: f64,
     /// Files moved to `failed`.
-    pub failed: u64,
+    pub(crate) failed: u64,
     /// Files left where they are: deferred, or still being written.
-    pub left: u64,
+    pub(crate) left: u64,
     /// What was counted meanwhile.
-    pub counters: BTreeMap<String, u64>,
+    pub(crate) counters: BTreeMap<String, u64>,
 }
 
 /// Told how a run goes on: messages handled so far, and files known to wait.
-pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
+pub(crate) type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
 
 /// What the threads of a run share.
 struct Run<'a> {
@@ -62,7 +62,7 @@ struct Run<'a> {
 }
 
 /// Handles what is there, and with `follow` what comes until `stop` is set.
-pub fn run(
+pub(crate) fn run(
     house: &House,
     relay: &Relay,
     follow: bool,

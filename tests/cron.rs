@@ -4,7 +4,7 @@
 use crate::harness::application::Application;
 use crate::harness::peers::{ACCEPT, Arrived, Manner, SmtpPeer};
 use crate::harness::{Ran, Sandbox, finish, names, start, wait_for};
-use carom::action::webhook::Secrets;
+use carom::action::doors::webhook::Secrets;
 use carom::store::{Record, Store, Suppressed, Tally};
 use jiff::{Timestamp, ToSpan};
 use serde_json::Value;

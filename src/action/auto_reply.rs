@@ -1,13 +1,13 @@
 //! The automatic reply (RFC 3834): sent with the null sender, so that no reply can answer it.
 
 use super::Subject;
-use super::report::{Draft, bracketed};
-use super::smtp::Letter;
+use super::doors::smtp::Letter;
+use super::draft::{Draft, bracketed};
 use crate::config::Config;
-use crate::policy::plan::AutoReply;
+use crate::plan::AutoReply;
 
 /// Writes the reply.
-pub(super) fn write(reply: &AutoReply, subject: &Subject<'_>, config: &Config) -> Letter {
+pub(crate) fn write(reply: &AutoReply, subject: &Subject<'_>, config: &Config) -> Letter {
     let mut draft =
         Draft::new(&bracketed(&subject.envelope.recipient), &reply.route.to, &reply.subject, config);
     draft.field("Auto-Submitted", "auto-replied");
@@ -20,7 +20,7 @@ pub(super) fn write(reply: &AutoReply, subject: &Subject<'_>, config: &Config) -
 
 /// Whether a message may be answered automatically at all (RFC 3834 section 2): not what is automatic itself, nor what went to a
 /// list, nor what has no sender, nor what asks for no answer.
-pub(super) fn may_answer(subject: &Subject<'_>) -> bool {
+pub(crate) fn may_answer(subject: &Subject<'_>) -> bool {
     let says = |name: &str| subject.message.header(name).map(|value| value.trim().to_ascii_lowercase());
     let automatic = says("Auto-Submitted").is_some_and(|value| !value.starts_with("no"));
     let precedence = ["bulk", "list", "junk", "auto_reply"];

@@ -1,13 +1,13 @@
 //! The complaint: a feedback report (RFC 5965) to the address that the policy's mapping names for the sender.
 
 use super::Subject;
-use super::report::{Draft, Fields, bracketed, date, domain_of};
-use super::smtp::Letter;
+use super::doors::smtp::Letter;
+use super::draft::{Draft, Fields, bracketed, date, domain_of};
 use crate::config::Config;
-use crate::policy::plan::Complaint;
+use crate::plan::Complaint;
 
 /// Writes the complaint.
-pub(super) fn write(complaint: &Complaint, subject: &Subject<'_>, config: &Config) -> Letter {
+pub(crate) fn write(complaint: &Complaint, subject: &Subject<'_>, config: &Config) -> Letter {
     let envelope = subject.envelope;
     let from = complaint.sender.clone().unwrap_or_else(|| envelope.recipient.clone());
     let source = subject.client_address.map(|address| address.to_string());

@@ -8,23 +8,23 @@ use std::path::PathBuf;
 
 /// Where a kept copy goes.
 #[derive(Clone, Debug)]
-pub struct Keep {
+pub(crate) struct Keep {
     /// The directory; it is made when it is missing.
-    pub directory: PathBuf,
+    pub(crate) directory: PathBuf,
     /// The name; where it is taken, a number is put in front.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 impl Keep {
     /// The config's place, under a name made of the message's key.
-    pub fn named(config: &Config, key: &str) -> Keep {
+    pub(crate) fn named(config: &Config, key: &str) -> Keep {
         let directory = config.done_dir();
         let name = format!("{}.eml", key.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
         Keep { directory, name }
     }
 
     /// Writes the copy; it is whole and on disk on return.
-    pub(super) fn write(&self, raw: &[u8]) -> Result<PathBuf> {
+    pub(crate) fn write(&self, raw: &[u8]) -> Result<PathBuf> {
         fs::create_dir_all(&self.directory).context(self.directory.display())?;
         let scratch = self.directory.join(format!(".{:016x}.tmp", fastrand::u64(..)));
         let placed = File::create_new(&scratch)

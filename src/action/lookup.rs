@@ -4,7 +4,7 @@
 //! document cannot be had; and a document is asked for no more often than it allows, nor than once a minute if it cannot be had.
 
 use super::Doors;
-use super::http::Document;
+use super::doors::http::Document;
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::store::Looked;
@@ -21,7 +21,7 @@ const FAILED_MS: i64 = 60_000;
 const MAX_TEMPLATE: usize = 2000;
 
 /// The template that stands in the document at `lookup` under `pointer`. The error is one line; asking again later may help.
-pub(super) fn template(
+pub(crate) fn template(
     lookup: &str,
     pointer: &str,
     doors: &Doors,

@@ -6,7 +6,7 @@
 use super::Subject;
 
 /// Why nothing may be sent because of this message: it has been here before, or it has come through more servers than mail does.
-pub(super) fn why_not(subject: &Subject<'_>, max_received: usize) -> Option<String> {
+pub(crate) fn why_not(subject: &Subject<'_>, max_received: usize) -> Option<String> {
     let received = subject.message.headers("Received").len();
     if received > max_received {
         return Some(format!("the message goes in circles, it has {received} Received headers"));

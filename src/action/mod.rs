@@ -3,36 +3,32 @@
 //! Not here: which steps, in what order, and their record (`journal`). Invariant: `perform` comes back by its deadline,
 //! and says what happened as a value: done, not to be done, or to be tried again.
 
-mod alert;
 mod auto_reply;
-mod bounce;
 mod complaint;
-mod http;
+pub mod doors;
+mod draft;
+mod dsn;
 mod keep;
 mod lookup;
 mod loops;
-mod network;
 mod notify;
-mod report;
-pub mod retry;
-mod smtp;
-pub mod template;
+mod tell;
+pub(crate) mod template;
 mod visit;
-pub mod webhook;
 
-pub use keep::Keep;
+pub(crate) use keep::Keep;
 
+use crate::archive;
 use crate::auth::Dns;
 use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::envelope::Envelope;
-use crate::kept;
 use crate::message::Message;
-use crate::policy::plan::{Action, Refusal, Route, Strike, Suppression};
+use crate::plan::{Action, Refusal, Route, Strike, Suppression};
 use crate::store::{SoftBounce, Store, Struck, Suppressed, Tally};
-use retry::Patience;
-use smtp::Letter;
+use doors::retry::Patience;
+use doors::smtp::Letter;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -40,47 +36,54 @@ use std::sync::{Arc, OnceLock};
 const USER_AGENTS: &str = include_str!("user_agents.toml");
 
 /// What actions need of the process: config, DNS, store, and the doors out. Nothing is connected before it is needed.
-pub struct Doors {
+pub(crate) struct Doors {
     /// The configuration.
-    pub config: Arc<Config>,
+    pub(crate) config: Arc<Config>,
     /// DNS.
-    pub dns: Arc<Dns>,
+    pub(crate) dns: Arc<Dns>,
     /// The store.
-    pub store: Arc<Store>,
-    smtp: smtp::Pool,
-    http: http::Client,
+    pub(crate) store: Arc<Store>,
+    smtp: doors::smtp::Pool,
+    http: doors::http::Client,
     trackers: visit::Trackers,
 }
 
 impl Doors {
     /// Doors that are still shut.
-    pub fn new(config: Arc<Config>, dns: Arc<Dns>, store: Arc<Store>) -> Doors {
-        let http = http::Client::new(config.clone(), dns.clone());
-        Doors { config, dns, store, smtp: smtp::Pool::default(), http, trackers: visit::Trackers::default() }
+    pub(crate) fn new(config: Arc<Config>, dns: Arc<Dns>, store: Arc<Store>) -> Doors {
+        let http = doors::http::Client::new(config.clone(), dns.clone());
+        Doors {
+            config,
+            dns,
+            store,
+            smtp: doors::smtp::Pool::default(),
+            http,
+            trackers: visit::Trackers::default(),
+        }
     }
 }
 
 /// The message an action is about.
-pub struct Subject<'a> {
+pub(crate) struct Subject<'a> {
     /// The message.
-    pub message: &'a Message<'a>,
+    pub(crate) message: &'a Message<'a>,
     /// Its envelope.
-    pub envelope: &'a Envelope,
+    pub(crate) envelope: &'a Envelope,
     /// The SMTP client that brought it.
-    pub client_address: Option<IpAddr>,
+    pub(crate) client_address: Option<IpAddr>,
     /// The seed of its decision.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Its key in the journal.
-    pub key: &'a str,
+    pub(crate) key: &'a str,
     /// When it was decided, in milliseconds since 1970.
-    pub at_ms: i64,
+    pub(crate) at_ms: i64,
     /// Where a kept copy goes.
-    pub keep: &'a Keep,
+    pub(crate) keep: &'a Keep,
 }
 
 /// How an action ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// It was done.
     Succeeded,
     /// It cannot be done.
@@ -96,13 +99,13 @@ pub enum Outcome {
 
 /// What became of an action.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub(crate) struct Report {
     /// How it ended.
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// What it counts for.
-    pub tally: Tally,
+    pub(crate) tally: Tally,
     /// What happened, in one line; `!` stands before what went wrong.
-    pub note: String,
+    pub(crate) note: String,
 }
 
 impl Report {
@@ -116,7 +119,7 @@ impl Report {
 }
 
 /// Does one step. `attempts` is how often it has been tried before.
-pub fn perform(
+pub(crate) fn perform(
     action: &Action,
     subject: &Subject<'_>,
     doors: &Doors,
@@ -127,7 +130,7 @@ pub fn perform(
         Action::Open(visit) => visit::visit(visit, "open", doors, deadline),
         Action::Click(visit) => visit::visit(visit, "click", doors, deadline),
         Action::Bounce(bounce) => {
-            let write = || bounce::write(bounce, subject, &doors.config);
+            let write = || dsn::write(bounce, subject, &doors.config);
             send("OOB", "oob", &bounce.route, write, subject, doors, attempts, deadline)
         }
         Action::Complain(complaint) => {
@@ -148,7 +151,7 @@ pub fn perform(
             Err(error) => Report::new(once_more(subject, attempts), "", format!("!not kept: {error}")),
         },
         Action::KeepFor { address } => {
-            match kept::keep(&doors.config, address, subject.key, subject.at_ms, subject.message.raw()) {
+            match archive::keep(&doors.config, address, subject.key, subject.at_ms, subject.message.raw()) {
                 Ok(_) => Report::new(Outcome::Succeeded, "report_kept", format!("kept for {address}")),
                 Err(error) => Report::new(once_more(subject, attempts), "", format!("!not kept: {error}")),
             }
@@ -157,7 +160,7 @@ pub fn perform(
         Action::Strike(strike) => count_strike(strike, subject, doors, attempts),
         Action::Suppress(suppression) => suppress(suppression, subject, doors, attempts),
         Action::Notify(notification) => notify::notify(notification, subject, doors, attempts, deadline),
-        Action::Alert(tell) => alert::tell(tell, subject, doors, attempts, deadline),
+        Action::Alert(tell) => tell::tell(tell, subject, doors, attempts, deadline),
         Action::Verdict => Report::new(Outcome::Succeeded, "", String::new()),
     }
 }
@@ -265,7 +268,7 @@ fn once_more(subject: &Subject<'_>, attempts: u32) -> Outcome {
 }
 
 /// The User-Agent of a message: chosen by its seed, so that a retry sends the same one.
-pub fn user_agent(config: &Config, seed: u64) -> String {
+pub(crate) fn user_agent(config: &Config, seed: u64) -> String {
     static BUILT_IN: OnceLock<Vec<String>> = OnceLock::new();
     let agents = match config.visit.user_agents.as_slice() {
         [] => BUILT_IN.get_or_init(|| {

@@ -4,17 +4,17 @@
 //! Not here: when to try again (`retry`), the wire (`http`). Invariant: it is taken when the application has answered 2xx; what the
 //! application does not take, or not in all the time it has, is parked: shown, and tried again when an operator says so.
 
-use super::retry::{self, Next, Patience};
-use super::webhook::{self, Body, Secrets, Value};
+use super::doors::retry::{self, Next, Patience};
+use super::doors::webhook::{self, Body, Secrets, Value};
 use super::{Doors, Outcome, Report, Subject, lookup, template};
 use crate::clock;
 use crate::config::{self, NotifyBody};
 use crate::deadline::Deadline;
 use crate::error::Result;
-use crate::policy::plan::Notification;
+use crate::plan::Notification;
 
 /// Tells the application. `attempts` is how often it has been tried before.
-pub(super) fn notify(
+pub(crate) fn notify(
     notification: &Notification,
     subject: &Subject<'_>,
     doors: &Doors,

@@ -48,7 +48,7 @@ enum Piece<'a> {
 
 /// Expands `template` with `values`, as RFC 6570 has it. An error names the variable that has no value, or the piece that
 /// is malformed.
-pub fn expand(template: &str, values: &[(&str, &str)]) -> Result<String> {
+pub(crate) fn expand(template: &str, values: &[(&str, &str)]) -> Result<String> {
     let pieces = parse(template).map_err(|why| malformed(template, &why))?;
     let mut expanded = String::with_capacity(template.len() + 64);
     for piece in &pieces {
@@ -73,7 +73,7 @@ pub fn expand(template: &str, values: &[(&str, &str)]) -> Result<String> {
 /// Expands `template` to the URL of a notification: `http` or `https`, scheme and host written out in the template, no
 /// user name, no fragment. Values that would lead elsewhere are an error: those that make a path segment `.` or `..`, and
 /// those with `?` or `#` under `{+…}`.
-pub fn url(template: &str, values: &[(&str, &str)]) -> Result<String> {
+pub(crate) fn url(template: &str, values: &[(&str, &str)]) -> Result<String> {
     let expanded = expand(template, values)?;
     let pieces = parse(template).map_err(|why| malformed(template, &why))?;
     let start = match pieces.first() {
@@ -120,7 +120,7 @@ pub fn url(template: &str, values: &[(&str, &str)]) -> Result<String> {
 }
 
 /// The names of the variables of `template`, in order; to be checked before there are values.
-pub fn variables(template: &str) -> Result<Vec<&str>> {
+pub(crate) fn variables(template: &str) -> Result<Vec<&str>> {
     let pieces = parse(template).map_err(|why| malformed(template, &why))?;
     let names = pieces.into_iter().filter_map(|piece| match piece {
         Piece::Expression(_, _, names) => Some(names),

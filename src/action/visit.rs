@@ -4,11 +4,11 @@
 //! say so themselves. Invariant: one bad link stops no other, and the number of links, their bytes, redirects and time
 //! are bounded.
 
-use super::http::Answered;
+use super::doors::http::Answered;
 use super::{Doors, Outcome, Report};
 use crate::clock;
 use crate::deadline::Deadline;
-use crate::policy::plan::Visit;
+use crate::plan::Visit;
 use crate::store::Tally;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -38,7 +38,7 @@ enum Link {
 }
 
 /// Fetches the links of a step. `noun` names its counters: `open` or `click`.
-pub(super) fn visit(visit: &Visit, noun: &str, doors: &Doors, deadline: Deadline) -> Report {
+pub(crate) fn visit(visit: &Visit, noun: &str, doors: &Doors, deadline: Deadline) -> Report {
     let deadline = deadline.within(Duration::from_secs(u64::from(visit.timeout)));
     let urls = &visit.urls[..visit.urls.len().min(doors.config.visit.max_links)];
     let mut tally = Tally::default();
@@ -216,7 +216,7 @@ impl Round<'_> {
 
 /// Answers of tracker checks that this process has seen, so that not every link asks the store.
 #[derive(Default)]
-pub(super) struct Trackers(Mutex<HashMap<String, (bool, i64)>>);
+pub(crate) struct Trackers(Mutex<HashMap<String, (bool, i64)>>);
 
 impl Trackers {
     fn known(&self, base: &str, now_ms: i64) -> Option<bool> {

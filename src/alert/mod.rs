@@ -4,19 +4,19 @@
 //! store and the index. Telling is a step of the journal like any other: tried again, on record, and done once. Invariant: no alert
 //! is about alerts: not the mail they are told by, nor a step that could not tell one.
 
-mod message;
+mod notice;
 mod readings;
 mod state;
 #[cfg(test)]
 mod tests;
 
-pub use message::{shown, threshold, what};
-pub use readings::{Facts, Reading};
+pub(crate) use notice::{shown, threshold, what};
+pub(crate) use readings::{Facts, Reading};
 
 use crate::config::{self, Config, Metric};
 use crate::error::{Error, Result};
+use crate::index::Index;
 use crate::stats::{Figures, gather};
-use crate::store::index::Index;
 use crate::store::{Alert, AlertState, Store};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,66 +26,66 @@ const QUEUE_MS: i64 = 10 * 86_400_000;
 
 /// A change that is told.
 #[derive(Clone, Debug, Serialize)]
-pub struct Change {
+pub(crate) struct Change {
     /// The rule.
-    pub alert: String,
+    pub(crate) alert: String,
     /// The group; empty: all mail.
-    pub subject: String,
+    pub(crate) subject: String,
     /// `firing` or `resolved`.
-    pub state: &'static str,
+    pub(crate) state: &'static str,
 }
 
 /// What was looked at, and what is to be told.
 #[derive(Debug, Default)]
-pub struct Looked {
+pub(crate) struct Looked {
     /// What has changed.
-    pub changes: Vec<Change>,
+    pub(crate) changes: Vec<Change>,
     /// The journal's keys of what is to be told.
-    pub keys: Vec<String>,
+    pub(crate) keys: Vec<String>,
     /// Rules that could not be looked at.
-    pub problems: Vec<Error>,
+    pub(crate) problems: Vec<Error>,
 }
 
 /// How a rule stands for one group.
 #[derive(Clone, Debug, Serialize)]
-pub struct Standing {
+pub(crate) struct Standing {
     /// The rule.
-    pub alert: String,
+    pub(crate) alert: String,
     /// `quiet`, `pending`, `firing`.
-    pub state: &'static str,
+    pub(crate) state: &'static str,
     /// What it looks at, in words.
-    pub what: String,
+    pub(crate) what: String,
     /// The group; empty: all mail.
-    pub subject: String,
+    pub(crate) subject: String,
     /// None: nothing can be said.
-    pub value: Option<f64>,
+    pub(crate) value: Option<f64>,
     /// The value in words.
-    pub shown: String,
+    pub(crate) shown: String,
     /// The threshold in words.
-    pub threshold: String,
+    pub(crate) threshold: String,
     /// Since when it is pending or fires (RFC 3339).
-    pub since: Option<String>,
+    pub(crate) since: Option<String>,
     /// Whether somebody was told.
-    pub told: bool,
+    pub(crate) told: bool,
 }
 
 /// Where rules are evaluated.
-pub struct Desk<'a> {
+pub(crate) struct Desk<'a> {
     /// The config.
-    pub config: &'a Config,
+    pub(crate) config: &'a Config,
     /// The store.
-    pub store: &'a Store,
+    pub(crate) store: &'a Store,
     /// Now, in milliseconds since 1970.
-    pub now_ms: i64,
+    pub(crate) now_ms: i64,
     /// The parts of the tick that failed.
-    pub failed: &'a [String],
+    pub(crate) failed: &'a [String],
     /// Whether the logs were read to their end: if not, what is counted is not what happened.
-    pub whole: bool,
+    pub(crate) whole: bool,
 }
 
 impl Desk<'_> {
     /// Evaluates every rule, and promises to tell what has changed.
-    pub fn look(&self) -> Result<Looked> {
+    pub(crate) fn look(&self) -> Result<Looked> {
         let mut looked = Looked::default();
         let mut before = self.before()?;
         let mut sources = Sources::new(self);
@@ -108,7 +108,7 @@ impl Desk<'_> {
             }
             let changed: Vec<&Alert> =
                 after.iter().filter(|alert| alert.told.is_some() && alert.told_ms == self.now_ms).collect();
-            let promise = message::promise(rule, &changed, self.config, self.now_ms);
+            let promise = notice::promise(rule, &changed, self.config, self.now_ms);
             let tell = promise.as_ref().map(|(key, plan)| (key.as_str(), plan, self.now_ms));
             self.store.put_alerts(&rule.name, &after, tell)?;
             looked.changes.extend(changed.iter().map(|alert| Change {
@@ -126,7 +126,7 @@ impl Desk<'_> {
     }
 
     /// How every rule stands: a line for each group that it fires for or soon may, and one for all others.
-    pub fn standing(&self) -> Result<Vec<Standing>> {
+    pub(crate) fn standing(&self) -> Result<Vec<Standing>> {
         let mut before = self.before()?;
         let mut sources = Sources::new(self);
         let mut lines = Vec::new();

@@ -8,32 +8,32 @@ use crate::stats::figures::{Line, OTHER, Outcomes};
 
 /// What is known beside the figures.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Now, in milliseconds since 1970.
-    pub now_ms: i64,
+    pub(crate) now_ms: i64,
     /// The parts of the tick that failed.
-    pub failed: Vec<String>,
+    pub(crate) failed: Vec<String>,
     /// The logs of the config, and when something was last read of each; none: never.
-    pub logs: Vec<(String, Option<i64>)>,
+    pub(crate) logs: Vec<(String, Option<i64>)>,
     /// Steps that were tried in vain and are owed, and what was parked or given up in the window.
-    pub troubles: u64,
+    pub(crate) troubles: u64,
     /// Deliveries that are still put off.
-    pub waiting: u64,
+    pub(crate) waiting: u64,
 }
 
 /// A value, now.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// The group; empty: all mail.
-    pub subject: String,
+    pub(crate) subject: String,
     /// None: nothing can be said.
-    pub value: Option<f64>,
+    pub(crate) value: Option<f64>,
     /// Deliveries that it is counted from, where it is.
-    pub deliveries: Option<u64>,
+    pub(crate) deliveries: Option<u64>,
 }
 
 /// Every value that the rule looks at.
-pub(super) fn readings(rule: &Alert, figures: &Figures, facts: &Facts) -> Vec<Reading> {
+pub(crate) fn readings(rule: &Alert, figures: &Figures, facts: &Facts) -> Vec<Reading> {
     let plain = |value: f64| vec![Reading { subject: String::new(), value: Some(value), deliveries: None }];
     let of = rule.of.as_ref();
     match &rule.when {
@@ -84,7 +84,7 @@ pub(super) fn readings(rule: &Alert, figures: &Figures, facts: &Facts) -> Vec<Re
 }
 
 /// The value of a group that no delivery is of.
-pub(super) fn absent(rule: &Alert) -> Option<f64> {
+pub(crate) fn absent(rule: &Alert) -> Option<f64> {
     matches!(rule.when, Metric::Volume | Metric::Reason(_)).then_some(0.0)
 }
 

@@ -17,7 +17,7 @@ const MESSAGES: usize = 6;
 const SUBJECTS: usize = 500;
 
 /// Whether a value is beyond the threshold.
-pub(super) fn is_beyond(rule: &config::Alert, value: Option<f64>) -> bool {
+pub(crate) fn is_beyond(rule: &config::Alert, value: Option<f64>) -> bool {
     let above = rule.above.or_else(|| rule.below.is_none().then_some(0.0));
     value.is_some_and(|value| {
         above.is_some_and(|limit| value > limit) || rule.below.is_some_and(|limit| value < limit)
@@ -25,7 +25,7 @@ pub(super) fn is_beyond(rule: &config::Alert, value: Option<f64>) -> bool {
 }
 
 /// How the alerts of a rule stand after these readings, and whether there is something to tell: those whose `told_ms` is `now_ms`.
-pub(super) fn next(
+pub(crate) fn next(
     rule: &config::Alert,
     before: Vec<Alert>,
     readings: &[Reading],

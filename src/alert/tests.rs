@@ -1,9 +1,9 @@
 //! Rules over figures made by hand, how they change from tick to tick, and what is told.
 
 use super::readings::{Facts, Reading, readings};
-use super::{message, state};
+use super::{notice, state};
 use crate::config::{self, Config};
-use crate::policy::plan::Action;
+use crate::plan::Action;
 use crate::stats::Figures;
 use crate::stats::figures::{Line, Outcomes, Percentiles, ProviderReason, Reason, UnknownText};
 use crate::store::{Alert, AlertState, Store};
@@ -226,7 +226,7 @@ fn a_message_says_what_the_value_the_threshold_since_when_and_what_shows_more() 
     );
     let changed = [alert("shop-1", AlertState::Firing), alert("b", AlertState::Resolved)];
     let changed: Vec<&Alert> = changed.iter().collect();
-    let (key, plan) = message::promise(&rule, &changed, &config, NOW).unwrap();
+    let (key, plan) = notice::promise(&rule, &changed, &config, NOW).unwrap();
     assert_eq!(plan.steps.len(), 3, "one mail, and each change to the webhook");
     let Action::Alert(mail) = &plan.steps[0].action else { panic!() };
     assert_eq!(
@@ -248,7 +248,7 @@ fn a_message_says_what_the_value_the_threshold_since_when_and_what_shows_more() 
     assert_eq!((&object["event"], &object["subject"]), (&"alert.resolved".into(), &"b".into()));
     assert_eq!((&object["value"], &object["threshold"]), (&12.345.into(), &5.0.into()));
     assert_eq!(object["id"], hook.id.as_str());
-    let again = message::promise(&rule, &changed, &config, NOW).unwrap();
+    let again = notice::promise(&rule, &changed, &config, NOW).unwrap();
     assert_eq!((key, plan), again, "the same at every try");
 }
 
@@ -258,7 +258,7 @@ fn names_from_mail_are_only_names() {
     let rule = rule("when = \"bounce-rate\"\nof = \"client:each\"\nabove = 5\nwebhook = \"http://x/\"");
     for name in ["x; rm -rf /", "--help", "a\r\nBcc: x@y\r\n\r\n\u{1b}[31m", "$(id)"] {
         let one = alert(&name.repeat(30), AlertState::Firing);
-        let (_, plan) = message::promise(&rule, &[&one], &config, NOW).unwrap();
+        let (_, plan) = notice::promise(&rule, &[&one], &config, NOW).unwrap();
         for step in &plan.steps {
             let Action::Alert(told) = &step.action else { panic!() };
             assert!(!told.body.contains("--client"), "{}", told.body);
@@ -269,7 +269,7 @@ fn names_from_mail_are_only_names() {
     }
     let many: Vec<Alert> = (0..500).map(|n| alert(&format!("c{n}"), AlertState::Firing)).collect();
     let many: Vec<&Alert> = many.iter().collect();
-    let (_, plan) = message::promise(&rule, &many, &config, NOW).unwrap();
+    let (_, plan) = notice::promise(&rule, &many, &config, NOW).unwrap();
     let Action::Alert(mail) = &plan.steps[0].action else { panic!() };
     assert!(mail.body.len() < 10_000 && mail.body.contains("and 480 more") && plan.steps.len() == 21);
 }
@@ -280,7 +280,7 @@ fn a_change_and_the_promise_to_tell_it_are_one_and_no_alert_is_about_alerts() {
     let store = Store::open(&directory.join("carom.db")).unwrap();
     let rule = rule("when = \"queue\"\nabove = 5");
     let one = alert("", AlertState::Firing);
-    let (key, plan) = message::promise(&rule, &[&one], &Config::default(), NOW).unwrap();
+    let (key, plan) = notice::promise(&rule, &[&one], &Config::default(), NOW).unwrap();
     let put = || store.put_alerts("test", std::slice::from_ref(&one), Some((&key, &plan, NOW)));
     put().unwrap();
     assert_eq!(store.alerts().unwrap(), std::slice::from_ref(&one));

@@ -1,13 +1,13 @@
 //! The DNS as the rest of carom sees it: mail exchangers and addresses, asked in a plain function call.
 //!
-//! Not here: how questions travel (`super::network`) and the static zone (`super::zone`). Invariants: nothing is
+//! Not here: how questions travel (`super::dns_servers`) and the static zone (`super::zone`). Invariants: nothing is
 //! read or opened before the first question; a name is checked before it is asked about; and "no such record" is said
 //! only when a server or the zone has said so, never for want of an answer.
 
-use super::answers::Answers;
+use super::dns_servers::{self, Network};
 use super::name;
-use super::network::{self, Network};
 use super::zone::{Node, Zone};
+use super::zone_answers::Answers;
 use crate::config;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ use std::time::Duration;
 
 /// Why a question has no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DnsFailure {
+pub(crate) enum DnsFailure {
     /// There is no such name, or it has neither mail exchanger nor address.
     NotFound,
     /// The domain says that it takes no mail (null MX, RFC 7505), or names no usable exchanger.
@@ -42,7 +42,7 @@ impl fmt::Display for DnsFailure {
 }
 
 /// The DNS, shared by all threads.
-pub struct Dns {
+pub(crate) struct Dns {
     config: config::Dns,
     source: OnceLock<Result<Source, String>>,
 }
@@ -56,7 +56,7 @@ enum Source {
 
 impl Dns {
     /// The DNS as configured. Nothing is read or opened yet.
-    pub fn open(config: &config::Dns) -> Result<Dns> {
+    pub(crate) fn open(config: &config::Dns) -> Result<Dns> {
         if config.timeout == 0 {
             let error = Error::new("[dns] timeout: no answer can come in no time");
             return Err(error.remedy("give at least 1 second, or remove the key for the default"));
@@ -65,13 +65,13 @@ impl Dns {
     }
 
     /// Opens the source of answers, as the first question would, and tells what is wrong with it.
-    pub fn ready(&self) -> Result<()> {
+    pub(crate) fn ready(&self) -> Result<()> {
         self.source().map(|_| ()).map_err(Error::new)
     }
 
     /// The hosts that take mail for a domain, most preferred first, lower case, without the trailing dot. A domain
     /// without MX record that has an address takes its mail itself (RFC 5321 section 5.1).
-    pub fn mx(&self, domain: &str, deadline: Deadline) -> Result<Vec<String>, DnsFailure> {
+    pub(crate) fn mx(&self, domain: &str, deadline: Deadline) -> Result<Vec<String>, DnsFailure> {
         let domain = name::absolute(domain).ok_or(DnsFailure::NotFound)?;
         let source = self.source().map_err(DnsFailure::Temporary)?;
         let mut exchangers = source.mx(&domain, deadline)?;
@@ -86,7 +86,7 @@ impl Dns {
     }
 
     /// The addresses of a host, IPv4 first; an address, with or without brackets (RFC 5321 section 4.1.3), is its own.
-    pub fn addresses(&self, host: &str, deadline: Deadline) -> Result<Vec<IpAddr>, DnsFailure> {
+    pub(crate) fn addresses(&self, host: &str, deadline: Deadline) -> Result<Vec<IpAddr>, DnsFailure> {
         if let Some(address) = literal(host) {
             return Ok(vec![address]);
         }
@@ -95,7 +95,7 @@ impl Dns {
     }
 
     /// The zone as `mail_auth` sees it; nothing when answers come over the network.
-    pub(super) fn answers(&self) -> Answers<'_> {
+    pub(crate) fn answers(&self) -> Answers<'_> {
         match self.source() {
             Ok(Source::Zone(zone, _)) => Answers(Some(zone)),
             _ => Answers(None),
@@ -103,11 +103,11 @@ impl Dns {
     }
 
     /// What verifies signatures and policies; its futures are to be awaited with [`Dns::wait`].
-    pub(super) fn authenticator(&self) -> Result<&MessageAuthenticator, DnsFailure> {
+    pub(crate) fn authenticator(&self) -> Result<&MessageAuthenticator, DnsFailure> {
         let authenticator = match self.source().map_err(DnsFailure::Temporary)? {
             Source::Network(_, authenticator) => return Ok(authenticator),
             Source::Zone(_, authenticator) => authenticator.get_or_init(|| {
-                let unasked = network::resolver(Vec::new(), self.timeout());
+                let unasked = dns_servers::resolver(Vec::new(), self.timeout());
                 unasked.map(MessageAuthenticator).map_err(|error| error.to_string())
             }),
         };
@@ -115,7 +115,7 @@ impl Dns {
     }
 
     /// Drives a future of the authenticator to its end; `None` when the deadline comes first.
-    pub(super) fn wait<T>(&self, deadline: Deadline, future: impl Future<Output = T>) -> Option<T> {
+    pub(crate) fn wait<T>(&self, deadline: Deadline, future: impl Future<Output = T>) -> Option<T> {
         if let Ok(Source::Network(network, _)) = self.source() {
             return network.wait(deadline, future);
         }

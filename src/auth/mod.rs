@@ -10,30 +10,21 @@ mod name;
 /// A static zone file.
 mod zone;
 /// Questions over the network.
-mod network;
+mod dns_servers;
 /// Mail exchangers and addresses.
 mod dns;
 /// The static zone as `mail_auth` wants to see it.
-mod answers;
+mod zone_answers;
 /// DKIM, SPF and DMARC, done by ourselves.
 mod verify;
 /// Results of a mail server whose word is taken.
 mod trusted;
 /// The facts about one message, computed when they are asked for.
-mod check;
-/// The secrets that return paths are signed with.
-mod keys;
-/// Signed return paths: for whom a message was, and the proof that it was ours.
-pub mod verp;
-/// Return paths with a tag, as milters make them.
-pub mod batv;
-/// Return paths that a forwarder rewrote.
-pub mod srs;
+mod origin;
 /// A DNS server that does as it is told.
 #[cfg(test)]
 mod test_server;
 
-pub use check::Check;
-pub use dns::{Dns, DnsFailure};
-pub use keys::Keys;
-pub use verdict::{Signature, Verdict};
+pub(crate) use dns::{Dns, DnsFailure};
+pub(crate) use origin::Check;
+pub(crate) use verdict::{Signature, Verdict};

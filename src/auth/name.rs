@@ -5,7 +5,7 @@
 
 /// The absolute form of a domain name, `example.com.`; `None` when it is not one that mail or its authentication uses.
 /// Names in other scripts become A-labels (RFC 5891).
-pub(super) fn absolute(name: &str) -> Option<String> {
+pub(crate) fn absolute(name: &str) -> Option<String> {
     let mut absolute = if name.is_ascii() {
         name.to_ascii_lowercase()
     } else {

@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::{Arc, Mutex};
 
 /// What a test's DNS server does with a question.
-pub(super) enum Reply {
+pub(crate) enum Reply {
     Records(Vec<RData>),
     Code(ResponseCode),
     Silence,
@@ -17,10 +17,10 @@ pub(super) enum Reply {
 }
 
 /// How often each question came, over UDP.
-pub(super) type Questions = Arc<Mutex<HashMap<(String, RecordType), usize>>>;
+pub(crate) type Questions = Arc<Mutex<HashMap<(String, RecordType), usize>>>;
 
 /// A DNS server on loopback that counts its questions; it lives as long as the test process.
-pub(super) fn serve(reply: fn(&str, RecordType) -> Reply) -> (SocketAddr, Questions) {
+pub(crate) fn serve(reply: fn(&str, RecordType) -> Reply) -> (SocketAddr, Questions) {
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = tcp.local_addr().unwrap();
     let udp = UdpSocket::bind(address).unwrap();

@@ -8,16 +8,16 @@ use super::verdict::{Signature, Verdict};
 
 /// What the trusted server found.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Trusted {
-    pub(super) dkim: Vec<Signature>,
+pub(crate) struct Trusted {
+    pub(crate) dkim: Vec<Signature>,
     /// `None` when nothing was said of it.
-    pub(super) spf: Option<Verdict>,
+    pub(crate) spf: Option<Verdict>,
     /// `None` when nothing was said of it.
-    pub(super) dmarc: Option<Verdict>,
+    pub(crate) dmarc: Option<Verdict>,
 }
 
 /// The results in the topmost of the header values (raw, topmost first) whose authserv-id is one of `ids`.
-pub(super) fn read(values: &[String], ids: &[String]) -> Trusted {
+pub(crate) fn read(values: &[String], ids: &[String]) -> Trusted {
     for value in values {
         let mut reader = Reader { rest: value };
         let issuer = reader.issuer().unwrap_or_default();
@@ -29,7 +29,7 @@ pub(super) fn read(values: &[String], ids: &[String]) -> Trusted {
 }
 
 /// The results in an ARC-Authentication-Results header (RFC 8617 section 4.1.1): the same behind an instance.
-pub(super) fn sealed(value: &str) -> Trusted {
+pub(crate) fn sealed(value: &str) -> Trusted {
     let mut reader = Reader { rest: value };
     let instance = reader.word().filter(|word| word.eq_ignore_ascii_case("i"));
     let numbered = instance.and_then(|_| reader.punctuation('=')).and_then(|()| reader.word());

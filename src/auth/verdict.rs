@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The result of one authentication method (RFC 8601 section 2.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Verified.
     Pass,
     /// Verified to be wrong.
@@ -27,7 +27,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// The verdict as it is written in logs and in JSON: `pass`, `soft-fail`, `temp-error` …
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Verdict::Pass => "pass",
             Verdict::Fail => "fail",
@@ -42,15 +42,15 @@ impl Verdict {
 
 /// One DKIM signature (RFC 6376) and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Signature {
+pub(crate) struct Signature {
     /// The signing domain (`d=`), lower case; empty when the signature is too broken to name one.
-    pub domain: String,
+    pub(crate) domain: String,
     /// What verification said.
-    pub verdict: Verdict,
+    pub(crate) verdict: Verdict,
 }
 
 /// The verdict of all signatures together: one that passed is enough, and one that may yet pass keeps the answer open.
-pub(super) fn of_all(signatures: &[Signature]) -> Verdict {
+pub(crate) fn of_all(signatures: &[Signature]) -> Verdict {
     const BEST_FIRST: [Verdict; 6] = [
         Verdict::Pass,
         Verdict::TempError,

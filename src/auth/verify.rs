@@ -30,7 +30,7 @@ const MAX_COMPARISONS: usize = 10_000_000;
 const MAX_SEALS: usize = 10;
 
 /// The message with CRLF line ends, as it was signed; mail servers hand it to programs with LF alone.
-pub(super) fn wire_form(raw: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn wire_form(raw: &[u8]) -> Cow<'_, [u8]> {
     let bare = |at: usize| raw[at] == b'\n' && (at == 0 || raw[at - 1] != b'\r');
     let count = (0..raw.len()).filter(|at| bare(*at)).count();
     if count == 0 {
@@ -48,7 +48,7 @@ pub(super) fn wire_form(raw: &[u8]) -> Cow<'_, [u8]> {
 
 /// The values of a header field, topmost first, with folding and comments, as they were sent: nothing that the
 /// sender has encoded is decoded, so it cannot pass for syntax.
-pub(super) fn field_values(raw: &[u8], field: &str) -> Vec<String> {
+pub(crate) fn field_values(raw: &[u8], field: &str) -> Vec<String> {
     let Some(message) = AuthenticatedMessage::parse(head(raw)) else {
         return Vec::new();
     };
@@ -68,7 +68,7 @@ fn is_field(name: &[u8], field: &str) -> bool {
 }
 
 /// Verifies the DKIM signatures of a message in wire form (RFC 6376), in their order.
-pub(super) fn dkim(wire: &[u8], dns: &Dns, deadline: Deadline) -> Vec<Signature> {
+pub(crate) fn dkim(wire: &[u8], dns: &Dns, deadline: Deadline) -> Vec<Signature> {
     let Some(mut message) = AuthenticatedMessage::parse(wire) else {
         return Vec::new();
     };
@@ -113,7 +113,7 @@ fn one_signature<'x>(
 
 /// What a chain of seals (RFC 8617) says that `sealers` have verified: none if it is broken, or its last seal is not one of theirs.
 /// Believed is the first of those that come one after the other up to the last, because the message was as it had been sent then.
-pub(super) fn arc(wire: &[u8], sealers: &[String], dns: &Dns, deadline: Deadline) -> Option<String> {
+pub(crate) fn arc(wire: &[u8], sealers: &[String], dns: &Dns, deadline: Deadline) -> Option<String> {
     let message = AuthenticatedMessage::parse(wire)?;
     let (seals, last) = (&message.as_headers, message.ams_headers.last()?);
     let is_trusted = |domain: &str| sealers.iter().any(|sealer| sealer.eq_ignore_ascii_case(domain));
@@ -152,7 +152,7 @@ fn dkim_verdict(result: &DkimResult) -> Verdict {
 }
 
 /// Whether a client may send for a domain (RFC 7208): that of the sender, or the HELO name for the null sender.
-pub(super) fn spf(sender: &str, helo: &str, client: IpAddr, dns: &Dns, deadline: Deadline) -> Verdict {
+pub(crate) fn spf(sender: &str, helo: &str, client: IpAddr, dns: &Dns, deadline: Deadline) -> Verdict {
     if name::absolute(mail_from_domain(sender, helo)).is_none() {
         return Verdict::None;
     }
@@ -178,12 +178,12 @@ pub(super) fn spf(sender: &str, helo: &str, client: IpAddr, dns: &Dns, deadline:
 }
 
 /// The domain that SPF is about.
-pub(super) fn mail_from_domain<'a>(sender: &'a str, helo: &'a str) -> &'a str {
+pub(crate) fn mail_from_domain<'a>(sender: &'a str, helo: &'a str) -> &'a str {
     sender.rsplit_once('@').map_or(helo, |(_, domain)| domain)
 }
 
 /// Whether a verified domain is aligned with that of From (RFC 7489 section 3.1, RFC 9989), given the other verdicts.
-pub(super) fn dmarc(
+pub(crate) fn dmarc(
     raw: &[u8],
     signatures: &[Signature],
     (spf_domain, spf): (&str, Verdict),

@@ -10,7 +10,7 @@ use crate::store::Store;
 use std::fmt::Write;
 
 /// A line for each rule and group; the exit code says whether one fires.
-pub(super) fn alerts(config: &Config, json: bool) -> Result<Exit> {
+pub(crate) fn alerts(config: &Config, json: bool) -> Result<Exit> {
     let store = Store::open(&config.store_path())?;
     let beat = store.heartbeat()?.unwrap_or_default();
     let now_ms = clock::now_ms();

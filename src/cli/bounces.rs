@@ -4,20 +4,19 @@
 
 use super::show::line;
 use super::{print, read_input, say};
-use crate::auth::Keys;
-use crate::auth::verp::{self, Form};
+use crate::class::DeliveryFailure;
 use crate::classify::{self, Item, Verdict};
 use crate::clock;
 use crate::config::Config;
 use crate::envelope::split_address;
 use crate::error::{Context, Error, Exit, Result};
 use crate::intake::formats;
-use crate::policy::class::DeliveryFailure;
 use crate::policy::facts::Facts;
 use crate::policy::{Policy, Use, Wanted};
-use crate::rules_import;
+use crate::return_path::Keys;
+use crate::return_path::verp::{self, Form};
 use crate::store::{Store, Suppressed};
-use crate::suppression;
+use crate::suppress;
 use clap::{Args, Subcommand};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -28,7 +27,7 @@ use std::sync::Arc;
 const CHUNK: usize = 256;
 
 #[derive(Args, Debug)]
-pub(super) struct Classify {
+pub(crate) struct Classify {
     /// Files, mboxes, Maildirs or directories; standard input if there are none
     files: Vec<PathBuf>,
     /// Each line of the input is an SMTP reply, not a message
@@ -43,7 +42,7 @@ pub(super) struct Classify {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Suppress {
+pub(crate) enum Suppress {
     /// Suppress addresses
     Add {
         /// The addresses
@@ -92,7 +91,7 @@ pub(super) enum Suppress {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Verp {
+pub(crate) enum Verp {
     /// The signed return path for a recipient
     Sign {
         /// The recipient
@@ -106,7 +105,7 @@ pub(super) enum Verp {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Rules {
+pub(crate) enum Rules {
     /// Convert a bounce-regex-list.xml of Postfix-Deliverability-Analytics into rules for [policy.bounce.settings]
     Import {
         /// The file
@@ -114,7 +113,7 @@ pub(super) enum Rules {
     },
 }
 
-pub(super) fn classify(arguments: &Classify, config: &Arc<Config>, json: bool) -> Result<Exit> {
+pub(crate) fn classify(arguments: &Classify, config: &Arc<Config>, json: bool) -> Result<Exit> {
     let wanted = Wanted { name: &arguments.policy, file: None, settings: None };
     let policy = Policy::open(&wanted, config, Use::One)?;
     policy.start_clock()?;
@@ -281,7 +280,7 @@ fn checked(address: &str) -> Result<String> {
     }
 }
 
-pub(super) fn suppress(command: &Suppress, config: &Config, json: bool) -> Result<Exit> {
+pub(crate) fn suppress(command: &Suppress, config: &Config, json: bool) -> Result<Exit> {
     let store = Store::open(&config.store_path())?;
     let now_ms = clock::now_ms();
     match command {
@@ -328,27 +327,27 @@ pub(super) fn suppress(command: &Suppress, config: &Config, json: bool) -> Resul
         }
         Suppress::Import { file } => {
             let bytes = read_input(file)?;
-            let entries = suppression::read(&String::from_utf8_lossy(&bytes), "import", now_ms)
+            let entries = suppress::read(&String::from_utf8_lossy(&bytes), "import", now_ms)
                 .map_err(|error| error.within(file.display()))?;
             let new = store.suppress_all(&entries)?;
             print(format!("{new} new, {} suppressed before\n", entries.len() - new).as_bytes())
         }
         Suppress::Export => {
             let entries = store.suppressions("", now_ms)?;
-            let text = if json { suppression::json_lines(&entries) } else { suppression::csv(&entries) };
+            let text = if json { suppress::json_lines(&entries) } else { suppress::csv(&entries) };
             print(text.as_bytes())
         }
     }
 }
 
-pub(super) fn shown(entry: &Suppressed) -> String {
+pub(crate) fn shown(entry: &Suppressed) -> String {
     let until = entry.expires_ms.map_or("until removed".into(), |at| format!("until {}", clock::rfc3339(at)));
     let whose = if entry.sender_domain.is_empty() { "all mail" } else { &entry.sender_domain };
     let since = clock::rfc3339(entry.added_ms);
     format!("{:40} {whose:24} {:20} {since} {until}  {}\n", entry.address, entry.reason, entry.source)
 }
 
-pub(super) fn verp(command: &Verp, config: &Config, json: bool) -> Result<Exit> {
+pub(crate) fn verp(command: &Verp, config: &Config, json: bool) -> Result<Exit> {
     let settings = &config.verp;
     let keys = Keys::new(&settings.keys).map_err(|error| error.within("[verp] keys"))?;
     let form = Form::new(&settings.prefix, &settings.domain).map_err(|error| error.within("[verp]"))?;
@@ -381,9 +380,9 @@ pub(super) fn verp(command: &Verp, config: &Config, json: bool) -> Result<Exit> 
     }
 }
 
-pub(super) fn rules(command: &Rules) -> Result<Exit> {
+pub(crate) fn rules(command: &Rules) -> Result<Exit> {
     let Rules::Import { file } = command;
     let bytes = read_input(file)?;
-    let toml = rules_import::rules_of_pda(&String::from_utf8_lossy(&bytes)).context(file.display())?;
+    let toml = crate::import::pda::rules_of_pda(&String::from_utf8_lossy(&bytes)).context(file.display())?;
     print(toml.as_bytes())
 }

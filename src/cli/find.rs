@@ -5,12 +5,12 @@
 use super::bounces::shown;
 use super::show::line;
 use super::{logs, print};
-use crate::auth::srs;
+use crate::archive::{self, Kept};
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
-use crate::kept::{self, Kept};
-use crate::log;
+use crate::message_log;
+use crate::return_path::srs;
 use crate::store::{Store, Suppressed, Told};
 use clap::Args;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use std::fmt::Write as _;
 use std::io::IsTerminal;
 
 #[derive(Args, Debug)]
-pub(super) struct Find {
+pub(crate) struct Find {
     /// The address, Message-ID or queue id
     key: String,
     /// Print a report that was kept about the address: the newest, or the Nth newest
@@ -35,7 +35,7 @@ struct Known {
     log: Vec<String>,
 }
 
-pub(super) fn find(arguments: &Find, config: &Config, json: bool) -> Result<Exit> {
+pub(crate) fn find(arguments: &Find, config: &Config, json: bool) -> Result<Exit> {
     let key = arguments.key.trim_start_matches('<').trim_end_matches('>');
     if let Some(number) = arguments.mail {
         return mail(key, number, config);
@@ -73,12 +73,12 @@ pub(super) fn find(arguments: &Find, config: &Config, json: bool) -> Result<Exit
 fn known(key: &str, config: &Config) -> Result<Known> {
     let store = Store::open(&config.store_path())?;
     let address = key.to_lowercase();
-    let log = log::tail(config, usize::MAX)?;
+    let log = message_log::tail(config, usize::MAX)?;
     Ok(Known {
         suppressed: store.suppressions(&address, clock::now_ms())?,
         strikes: store.strikes(&address)?,
         told: store.told(&address)?,
-        kept: kept::of(config, &address),
+        kept: archive::of(config, &address),
         log: log.into_iter().filter(|entry| entry.to_lowercase().contains(&address)).collect(),
     })
 }
@@ -107,20 +107,20 @@ impl Known {
             let _ = writeln!(text, "kept         {at}  carom find {key} --mail {number}");
         }
         for entry in &self.log {
-            let _ = writeln!(text, "message      {}", log::readable(entry));
+            let _ = writeln!(text, "message      {}", message_log::readable(entry));
         }
     }
 }
 
 /// A report as it came; on a terminal without what would steer it.
 fn mail(address: &str, number: usize, config: &Config) -> Result<Exit> {
-    let kept = kept::of(config, address);
+    let kept = archive::of(config, address);
     let Some(one) = number.checked_sub(1).and_then(|place| kept.get(place)) else {
         return Err(Error::new(format_args!("{address}: {} reports are kept", kept.len())).remedy(
             "set keep = true in [policy.bounce.settings]; carom find ADDRESS shows which there are",
         ));
     };
-    let raw = kept::read(one, config)?;
+    let raw = archive::read(one, config)?;
     if !std::io::stdout().is_terminal() {
         return print(&raw);
     }

@@ -8,9 +8,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::cron;
 use crate::error::{Context, Error, Exit, Result};
+use crate::index::{Filter, Found, Index, Shape};
 use crate::ingest::{self, Ingested, Watch};
-use crate::logs::Status;
-use crate::store::index::{Filter, Found, Index, Shape};
+use crate::maillog::Status;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write as _;
@@ -22,14 +22,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const SHOWN: u64 = 100;
 
 #[derive(Args, Debug)]
-pub(super) struct Cron {
+pub(crate) struct Cron {
     /// Count what the logs say, and keep no delivery: nothing can be looked up afterwards
     #[arg(long)]
     no_index: bool,
 }
 
 #[derive(Args, Debug)]
-pub(super) struct Deliveries {
+pub(crate) struct Deliveries {
     /// Only those that failed: bounced, expired, rejected
     #[arg(long)]
     failed: bool,
@@ -73,7 +73,7 @@ fn status(word: &str) -> Result<Status, String> {
 }
 
 /// A point in time: RFC 3339, a local date with or without time, an age, seconds since 1970.
-pub(super) fn time(word: &str) -> Result<i64, String> {
+pub(crate) fn time(word: &str) -> Result<i64, String> {
     let ages = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 7 * 86_400)];
     for (unit, seconds) in ages {
         if let Some(many) = word.strip_suffix(unit).and_then(|many| many.parse::<i64>().ok()) {
@@ -93,7 +93,7 @@ pub(super) fn time(word: &str) -> Result<i64, String> {
         .ok_or_else(|| "use 2026-01-31T12:00:00Z, 2026-01-31, or an age like 90m, 12h, 7d".to_owned())
 }
 
-pub(super) fn deliveries(arguments: &Deliveries, config: &Config, json: bool) -> Result<Exit> {
+pub(crate) fn deliveries(arguments: &Deliveries, config: &Config, json: bool) -> Result<Exit> {
     let filter = Filter {
         failed: arguments.failed,
         statuses: arguments.status.iter().map(|status| status.name().to_owned()).collect(),
@@ -142,7 +142,7 @@ fn open(config: &Config) -> Result<Option<Index>> {
 }
 
 /// What the logs say about an address, a Message-ID or a queue id.
-pub(super) fn about(key: &str, config: &Config) -> Result<Vec<Found>> {
+pub(crate) fn about(key: &str, config: &Config) -> Result<Vec<Found>> {
     let Some(index) = Index::look(&config.index_path())? else { return Ok(Vec::new()) };
     let limit = Some(SHOWN);
     let filters = [
@@ -169,7 +169,7 @@ fn plain(text: &str) -> String {
 }
 
 /// Columns: when, status, recipient, why.
-pub(super) fn table(rows: &[Found]) -> String {
+pub(crate) fn table(rows: &[Found]) -> String {
     let mut text = String::new();
     let width =
         rows.iter().map(|row| row.recipient.as_deref().unwrap_or("-").chars().count()).max().unwrap_or(0);
@@ -243,7 +243,7 @@ impl Stage {
 }
 
 /// One tick.
-pub(super) fn cron(arguments: &Cron, mut config: Arc<Config>, json: bool, quiet: bool) -> Result<Exit> {
+pub(crate) fn cron(arguments: &Cron, mut config: Arc<Config>, json: bool, quiet: bool) -> Result<Exit> {
     if arguments.no_index {
         Arc::make_mut(&mut config).index.deliveries = false;
     }
@@ -286,7 +286,7 @@ fn summary(done: &Ingested) -> String {
 }
 
 /// Asks the policy anew.
-pub(super) fn reclassify(config: &Arc<Config>, json: bool, quiet: bool) -> Result<Exit> {
+pub(crate) fn reclassify(config: &Arc<Config>, json: bool, quiet: bool) -> Result<Exit> {
     let stage = Stage::new(!quiet && !json, "{bar:30} {pos}/{len} deliveries, {eta} left")?;
     let Some((looked, changed)) = stage.watch(|watch| ingest::reclassify(config, watch))? else {
         return Err(Error::new("a tick is reading the logs").remedy("try again when it is over"));

@@ -16,7 +16,7 @@ mod show;
 
 use crate::config::Config;
 use crate::error::{Context, Error, Exit, Result};
-use crate::log;
+use crate::message_log;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::fs::File;
@@ -221,7 +221,7 @@ fn load(global: &Global) -> Result<Arc<Config>> {
         1 => config.log.level = "debug".into(),
         _ => config.log.level = "trace".into(),
     }
-    log::init(&config);
+    message_log::init(&config);
     Ok(Arc::new(config))
 }
 

@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use std::fmt::Write as _;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Outbox {
+pub(crate) enum Outbox {
     /// Try again at the next tick, as if for the first time
     Retry(Which),
     /// Give up: it is not done any more
@@ -21,7 +21,7 @@ pub(super) enum Outbox {
 
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
-pub(super) struct Which {
+pub(crate) struct Which {
     /// Ids as `carom outbox` shows them; all steps of a message by its key, or the first characters of it
     ids: Vec<String>,
     /// All that are parked or were tried in vain
@@ -29,7 +29,7 @@ pub(super) struct Which {
     all: bool,
 }
 
-pub(super) fn run(command: Option<&Outbox>, config: &Config, json: bool) -> Result<Exit> {
+pub(crate) fn run(command: Option<&Outbox>, config: &Config, json: bool) -> Result<Exit> {
     let store = Store::open(&config.store_path())?;
     let owed = store.outbox()?;
     let (which, done) = match command {

@@ -21,7 +21,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 #[derive(Args, Debug)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// The envelope sender; empty, `<>` or MAILER-DAEMON is the null sender
     #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true, default_value = "")]
     sender: String,
@@ -55,7 +55,7 @@ pub(super) struct Arguments {
 }
 
 /// Whether the command line, parsed or not, is one of a mail server's.
-pub(super) fn is_asked_for(arguments: impl Iterator<Item = OsString>) -> bool {
+pub(crate) fn is_asked_for(arguments: impl Iterator<Item = OsString>) -> bool {
     let mut with_value = false;
     for argument in arguments {
         let argument = argument.to_string_lossy();
@@ -71,7 +71,7 @@ pub(super) fn is_asked_for(arguments: impl Iterator<Item = OsString>) -> bool {
 }
 
 /// From here on a panic is "try again later" on the one line that a mail server reads.
-pub(super) fn fail_softly() {
+pub(crate) fn fail_softly() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|place| format!(" at {}:{}", place.file(), place.line()));
         end(&Answer::later(format_args!("carom failed{}: please report it", place.unwrap_or_default())));
@@ -81,13 +81,13 @@ pub(super) fn fail_softly() {
 }
 
 /// The command line could not be understood: the message is not lost for it.
-pub(super) fn bad_arguments(error: &str) -> Exit {
+pub(crate) fn bad_arguments(error: &str) -> Exit {
     pipe::drain(stdin().lock());
     let first = error.lines().next().unwrap_or_default().trim_start_matches("error: ");
     end(&Answer::later(format_args!("bad arguments: {first}")))
 }
 
-pub(super) fn run(arguments: &Arguments, load: impl FnOnce() -> Result<Arc<Config>>, json: bool) -> Exit {
+pub(crate) fn run(arguments: &Arguments, load: impl FnOnce() -> Result<Arc<Config>>, json: bool) -> Exit {
     let config = match load() {
         Ok(config) => config,
         Err(error) => {

@@ -4,7 +4,7 @@ use super::print;
 use crate::config::Config;
 use crate::deliver::House;
 use crate::error::{Context, Exit, Result};
-use crate::intake::relay::Relay;
+use crate::intake::spool::Relay;
 use crate::relay::{self, Summary};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 #[derive(Args, Debug)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// The directory: *.msg, *.eml, *.mbox and Maildir new/; *.tmp and dot files are left alone
     directory: PathBuf,
     /// Keep going: take what comes, until a signal
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     policy: Option<String>,
 }
 
-pub(super) fn run(arguments: &Arguments, config: Arc<Config>, json: bool, quiet: bool) -> Result<Exit> {
+pub(crate) fn run(arguments: &Arguments, config: Arc<Config>, json: bool, quiet: bool) -> Result<Exit> {
     let settle = Duration::from_secs(config.relay.settle);
     let (done, failed) = (config.relay.done.as_deref(), config.relay.failed.as_deref());
     let relay = Relay::open(&arguments.directory, done, failed, settle)?;

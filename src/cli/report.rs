@@ -7,11 +7,12 @@ use super::{print, say};
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Context, Error, Exit, Result};
-use crate::publish::publish;
-use crate::stats::report::{self, Look};
-use crate::stats::{Figures, count, csv, export, gather, html, json};
+use crate::files::publish::publish;
+use crate::index::{Filter, Index};
+use crate::stats::render::terminal::{self, Look};
+use crate::stats::render::{csv, html, json};
+use crate::stats::{Figures, export, gather, sink_counters};
 use crate::store::Store;
-use crate::store::index::{Filter, Index};
 use clap::{Args, Subcommand};
 use jiff::Zoned;
 use jiff::civil::Date;
@@ -24,7 +25,7 @@ const HOUR_MS: i64 = 3_600_000;
 
 /// Which period is wanted.
 #[derive(Args, Debug)]
-pub(super) struct Period {
+pub(crate) struct Period {
     /// From this time on: RFC 3339, a date, or an age like 90m, 12h, 7d [default: the day's beginning]
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<i64>,
@@ -34,7 +35,7 @@ pub(super) struct Period {
 }
 
 #[derive(Args, Debug)]
-pub(super) struct Report {
+pub(crate) struct Report {
     /// today, yesterday, or a date like 2026-01-31 [default: today, or the latest day with deliveries]
     #[arg(value_name = "DAY", conflicts_with_all = ["since", "until"], value_parser = day)]
     day: Option<Date>,
@@ -46,7 +47,7 @@ pub(super) struct Report {
 }
 
 #[derive(Subcommand, Debug)]
-pub(super) enum Export {
+pub(crate) enum Export {
     /// Counters and gauges in the text format of Prometheus
     Prometheus(Output),
     /// One JSON object: the counters as bouncy-sink had them, its minutes, and the report
@@ -66,7 +67,7 @@ pub(super) enum Export {
 }
 
 #[derive(Args, Debug)]
-pub(super) struct Output {
+pub(crate) struct Output {
     #[command(flatten)]
     period: Period,
     /// Write to this file (for csv without --list: every list into this directory), whole or not at all [default: standard output]
@@ -133,7 +134,7 @@ fn index(config: &Config) -> Result<Option<Index>> {
 }
 
 /// A day on a terminal.
-pub(super) fn report(arguments: &Report, config: &Config, as_json: bool) -> Result<Exit> {
+pub(crate) fn report(arguments: &Report, config: &Config, as_json: bool) -> Result<Exit> {
     let index = index(config)?;
     let period = match arguments.day {
         Some(day) => bounds(day)?,
@@ -148,11 +149,11 @@ pub(super) fn report(arguments: &Report, config: &Config, as_json: bool) -> Resu
     let columns = rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| usize::from(size.ws_col));
     let width = columns.filter(|columns| *columns > 0).unwrap_or(Look::default().width);
     let look = Look { width, colour: terminal && !plain, top: arguments.top };
-    print(report::render(&figures, &look).as_bytes())
+    print(terminal::render(&figures, &look).as_bytes())
 }
 
 /// One export now.
-pub(super) fn export(what: &Export, config: &Config) -> Result<Exit> {
+pub(crate) fn export(what: &Export, config: &Config) -> Result<Exit> {
     let index = index(config)?;
     let of = |output: &Output| figures(index.as_ref(), config, asked(&output.period, index.as_ref())?);
     match what {
@@ -163,8 +164,8 @@ pub(super) fn export(what: &Export, config: &Config) -> Result<Exit> {
         }
         Export::Json(output) => {
             let store = Store::open(&config.store_path())?;
-            let mut object = count::json(&store)?;
-            object["ts-messages"] = count::series_json(&store)?;
+            let mut object = sink_counters::json(&store)?;
+            object["ts-messages"] = sink_counters::series_json(&store)?;
             object["report"] = serde_json::to_value(of(output)?).context("JSON")?;
             deliver(output.output.as_deref(), &format!("{object}\n"))
         }

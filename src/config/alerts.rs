@@ -10,50 +10,50 @@ use std::fmt;
 /// `[alerts]`: the mail that alerts are told by.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Alerts {
+pub(crate) struct Alerts {
     /// The address in From; default `carom@` and the host's name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
+    pub(crate) from: Option<String>,
     /// The server that takes alerts, `host` or `host:port`; none: the mail exchangers of each address.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub server: Option<String>,
+    pub(crate) server: Option<String>,
 }
 
 /// `[[alert]]`: a rule on a statistic.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Alert {
+pub(crate) struct Alert {
     /// What it is called.
-    pub name: String,
+    pub(crate) name: String,
     /// The statistic.
-    pub when: Metric,
+    pub(crate) when: Metric,
     /// Of which deliveries; default all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub of: Option<Of>,
+    pub(crate) of: Option<Of>,
     /// It fires above this value: percent of rates, seconds of delay, minutes of silence, else a count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub above: Option<f64>,
+    pub(crate) above: Option<f64>,
     /// It fires below this value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub below: Option<f64>,
+    pub(crate) below: Option<f64>,
     /// How far back is counted.
     #[serde(default = "hour")]
-    pub window: Span,
+    pub(crate) window: Span,
     /// Fewer deliveries say nothing about a rate or a delay.
     #[serde(default = "twenty")]
-    pub at_least: u64,
+    pub(crate) at_least: u64,
     /// It fires when things have stood so for this long.
     #[serde(default)]
-    pub hold: Span,
+    pub(crate) hold: Span,
     /// Addresses that are told.
     #[serde(default)]
-    pub mail: Vec<String>,
+    pub(crate) mail: Vec<String>,
     /// A URL that is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub webhook: Option<String>,
+    pub(crate) webhook: Option<String>,
     /// Standard Webhooks secrets of that URL, `whsec_…`; two while they are changed. None: requests are not signed.
     #[serde(default)]
-    pub secrets: Vec<String>,
+    pub(crate) secrets: Vec<String>,
 }
 
 fn hour() -> Span {
@@ -67,7 +67,7 @@ fn twenty() -> u64 {
 /// What a rule looks at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub enum Metric {
+pub(crate) enum Metric {
     /// Bounced or expired, percent of what came to an end.
     BounceRate,
     /// Put off, percent of attempts.
@@ -108,17 +108,17 @@ const METRICS: [(&str, Metric); 10] = [
 
 impl Metric {
     /// Whether it is a share of deliveries, which few deliveries say nothing about.
-    pub fn is_share(&self) -> bool {
+    pub(crate) fn is_share(&self) -> bool {
         matches!(self, Metric::BounceRate | Metric::DeferralRate | Metric::RejectRate | Metric::Delay)
     }
 
     /// Whether it is counted from the deliveries of the window.
-    pub fn is_of_deliveries(&self) -> bool {
+    pub(crate) fn is_of_deliveries(&self) -> bool {
         self.is_share() || matches!(self, Metric::Volume | Metric::UnknownTexts | Metric::Reason(_))
     }
 
     /// What stands after a value.
-    pub fn unit(&self) -> &'static str {
+    pub(crate) fn unit(&self) -> &'static str {
         match self {
             Metric::BounceRate | Metric::DeferralRate | Metric::RejectRate => " %",
             Metric::Delay => " s",
@@ -171,7 +171,7 @@ impl TryFrom<String> for Metric {
 
 /// By what deliveries are grouped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
+pub(crate) enum Group {
     /// Who runs the recipient's mail server.
     Provider,
     /// The domain of the recipient.
@@ -194,7 +194,7 @@ const GROUPS: [(&str, Group); 5] = [
 
 impl Group {
     /// The word in the config.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         GROUPS.iter().find(|(_, group)| *group == self).map_or("", |(word, _)| word)
     }
 }
@@ -202,11 +202,11 @@ impl Group {
 /// Which deliveries: `provider:each`, `client:shop1`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Of {
+pub(crate) struct Of {
     /// By what they are grouped.
-    pub group: Group,
+    pub(crate) group: Group,
     /// The group; none: each.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
 impl From<Of> for String {
@@ -242,7 +242,7 @@ fn is_web(text: &str) -> bool {
 
 impl Alerts {
     /// Key, fault and remedy, if it cannot be.
-    pub(super) fn impossible(&self) -> Option<Fault> {
+    pub(crate) fn impossible(&self) -> Option<Fault> {
         if self.from.as_deref().is_some_and(|from| !is_address(from)) {
             return Some(("from", "is not an address", "give one like carom@example.com"));
         }
@@ -255,7 +255,7 @@ impl Alerts {
 }
 
 /// Key, fault and remedy of the first rule that cannot be.
-pub(super) fn impossible(rules: &[Alert]) -> Option<(usize, Fault)> {
+pub(crate) fn impossible(rules: &[Alert]) -> Option<(usize, Fault)> {
     let mut names = HashSet::new();
     for (number, rule) in rules.iter().enumerate() {
         let plain = !rule.name.is_empty() && !rule.name.contains(char::is_control) && rule.name.len() <= 100;

@@ -5,33 +5,33 @@ use serde::{Deserialize, Serialize};
 /// `[send]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Send {
+pub(crate) struct Send {
     /// Seconds for one mail exchanger, from connecting to the end of the dialogue.
-    pub timeout: u32,
+    pub(crate) timeout: u32,
     /// Use STARTTLS where it is offered.
-    pub starttls: bool,
+    pub(crate) starttls: bool,
     /// Hours that mail which cannot be sent is tried again.
-    pub give_up_hours: u32,
+    pub(crate) give_up_hours: u32,
     /// Originals larger than this many bytes are returned as headers only.
-    pub max_original: u64,
+    pub(crate) max_original: u64,
     /// Received headers of a message that is answered, at most: one with more goes in circles.
-    pub max_received: usize,
+    pub(crate) max_received: usize,
 }
 
 /// `[visit]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Visit {
+pub(crate) struct Visit {
     /// Links fetched for one step at most.
-    pub max_links: usize,
+    pub(crate) max_links: usize,
     /// Bytes read of one answer at most.
-    pub max_bytes: u64,
+    pub(crate) max_bytes: u64,
     /// Redirects followed for one link at most; each hop is held to the same rules as the link.
-    pub max_redirects: u32,
+    pub(crate) max_redirects: u32,
     /// Seconds that the answer of a tracker check is remembered.
-    pub probe_expiry: u32,
+    pub(crate) probe_expiry: u32,
     /// User-Agents to choose from; none for the built-in table.
-    pub user_agents: Vec<String>,
+    pub(crate) user_agents: Vec<String>,
 }
 
 impl Default for Send {

@@ -6,23 +6,23 @@ use std::path::PathBuf;
 /// `[limits]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Milliseconds for one decision, waiting for DNS not counted.
-    pub time: u64,
+    pub(crate) time: u64,
     /// Bytes of memory.
-    pub memory: usize,
+    pub(crate) memory: usize,
     /// Steps of one plan.
-    pub steps: usize,
+    pub(crate) steps: usize,
     /// Bytes of log text of one decision.
-    pub log: usize,
+    pub(crate) log: usize,
     /// What becomes of a message whose policy failed.
-    pub on_trap: OnTrap,
+    pub(crate) on_trap: OnTrap,
 }
 
 /// What becomes of a message whose policy failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum OnTrap {
+pub(crate) enum OnTrap {
     /// The mail server keeps it and tries again.
     Defer,
     /// It is taken, and nothing is done.
@@ -32,31 +32,31 @@ pub enum OnTrap {
 /// `[policies]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Policies {
+pub(crate) struct Policies {
     /// Where `carom policy install` puts policies; default `policies` in the state directory, or `/etc/carom/policies`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub directory: Option<PathBuf>,
+    pub(crate) directory: Option<PathBuf>,
     /// The user that carom runs as under the mail server. Nothing that this user could write is ever installed.
-    pub mail_user: String,
+    pub(crate) mail_user: String,
     /// Releases of one policy that are kept to roll back to, the one in force included.
-    pub keep: usize,
+    pub(crate) keep: usize,
 }
 
 /// `[policy.NAME]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// A component file; without one NAME is a policy that is shipped with carom.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<PathBuf>,
+    pub(crate) path: Option<PathBuf>,
     /// What becomes of a message when this policy fails; default `[limits] on_trap`.
     #[serde(skip_serializing_if = "Option::is_none", alias = "on-trap")]
-    pub on_trap: Option<OnTrap>,
+    pub(crate) on_trap: Option<OnTrap>,
     /// Decide beside the policy in force, for comparison: differences are counted and kept for `carom policy diff`, and
     /// nothing that this policy wants is done.
-    pub monitor: bool,
+    pub(crate) monitor: bool,
     /// The policy's own settings.
-    pub settings: toml::Table,
+    pub(crate) settings: toml::Table,
 }
 
 impl Default for Limits {

@@ -7,42 +7,42 @@ use std::path::PathBuf;
 /// `[verp]`: return paths that carom signs, so that a bounce proves what it is about.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Verp {
+pub(crate) struct Verp {
     /// Secrets of 16 octets or more. The first signs, all verify: put a new one in front, and drop the old one when its return paths
     /// have aged.
-    pub keys: Vec<String>,
+    pub(crate) keys: Vec<String>,
     /// What every signed local part begins with, `b+` for example.
-    pub prefix: String,
+    pub(crate) prefix: String,
     /// The domain of signed return paths.
-    pub domain: String,
+    pub(crate) domain: String,
     /// Days that a signature holds.
-    pub max_age: u32,
+    pub(crate) max_age: u32,
 }
 
 /// `[[notify]]`: an application that is told what happened to an address. It has a `url` or a `lookup`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Notify {
+pub(crate) struct Notify {
     /// Whose mail it is told about; `*` for whatever has no entry of its own.
-    pub sender_domain: String,
+    pub(crate) sender_domain: String,
     /// URL template (RFC 6570) with `{address}`, `{sender_domain}`, `{event}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
     /// A JSON document of the application that has the URL template in it, and is looked into from time to time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lookup: Option<String>,
+    pub(crate) lookup: Option<String>,
     /// Where in that document it stands, a JSON pointer (RFC 6901).
     #[serde(default = "email_suspensions_url")]
-    pub pointer: String,
+    pub(crate) pointer: String,
     /// How the body is written.
     #[serde(default)]
-    pub body: NotifyBody,
+    pub(crate) body: NotifyBody,
     /// Standard Webhooks secrets, `whsec_…`; two while they are changed. None: requests are not signed.
     #[serde(default)]
-    pub secrets: Vec<String>,
+    pub(crate) secrets: Vec<String>,
     /// Days that an application which cannot be reached is tried again.
     #[serde(default = "five")]
-    pub give_up_days: u32,
+    pub(crate) give_up_days: u32,
 }
 
 fn five() -> u32 {
@@ -55,7 +55,7 @@ fn email_suspensions_url() -> String {
 
 impl Notify {
     /// What cannot be, and the remedy.
-    pub(super) fn impossible(&self) -> Option<Fault> {
+    pub(crate) fn impossible(&self) -> Option<Fault> {
         match (&self.url, &self.lookup) {
             (Some(_), Some(_)) => {
                 Some(("lookup", "the application has a url already", "remove one of the two"))
@@ -79,14 +79,14 @@ impl Notify {
 /// `[kept]`: reports that are kept by the address they are about, for when somebody asks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// The directory; default `kept` in the state directory.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub directory: Option<PathBuf>,
+    pub(crate) directory: Option<PathBuf>,
     /// Reports of one address, the newest.
-    pub per_address: usize,
+    pub(crate) per_address: usize,
     /// Days that each is kept; 0 for ever.
-    pub days: u32,
+    pub(crate) days: u32,
 }
 
 impl Default for Kept {
@@ -98,7 +98,7 @@ impl Default for Kept {
 /// How the body of a notification is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum NotifyBody {
+pub(crate) enum NotifyBody {
     /// application/json
     #[default]
     Json,

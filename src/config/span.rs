@@ -11,16 +11,16 @@ const LONGEST: i64 = 3650 * 86_400;
 /// A span of time, in whole seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Span(i64);
+pub(crate) struct Span(i64);
 
 impl Span {
     /// So many seconds.
-    pub const fn seconds(seconds: i64) -> Span {
+    pub(crate) const fn seconds(seconds: i64) -> Span {
         Span(seconds)
     }
 
     /// In milliseconds.
-    pub fn ms(self) -> i64 {
+    pub(crate) fn ms(self) -> i64 {
         self.0 * 1000
     }
 }

@@ -5,20 +5,20 @@
 
 mod reasons;
 mod sources;
-mod tally;
+mod count;
 
 use crate::clock;
 use crate::config::{Config, LogKind, Logs};
 use crate::error::Result;
-use crate::logs::Lines;
-use crate::store::index::{Index, Log};
+use crate::index::{Index, Log};
+use crate::maillog::Lines;
 use reasons::Reasons;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-pub use reasons::reclassify;
+pub(crate) use reasons::reclassify;
 
 /// Bytes of a log in one transaction.
 const COMMIT_BYTES: u64 = 128 << 20;
@@ -27,30 +27,30 @@ const COMMIT_AFTER: Duration = Duration::from_secs(5);
 
 /// What was done.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Ingested {
+pub(crate) struct Ingested {
     /// Bytes of whole lines.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// What the lines were.
     #[serde(flatten)]
-    pub lines: Lines,
+    pub(crate) lines: Lines,
     /// States of deliveries that were written down.
-    pub deliveries: u64,
+    pub(crate) deliveries: u64,
     /// Deliveries that were too old, or too many.
-    pub expired: u64,
+    pub(crate) expired: u64,
     /// Another tick is at it; this one did nothing.
-    pub busy: bool,
+    pub(crate) busy: bool,
     /// Somebody wanted it to stop before all was read.
-    pub stopped: bool,
+    pub(crate) stopped: bool,
     /// What could not be read, and other things that an operator should know.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// What a run may ask while it goes.
-pub struct Watch<'a> {
+pub(crate) struct Watch<'a> {
     /// Set when it is to stop.
-    pub stop: &'a AtomicBool,
+    pub(crate) stop: &'a AtomicBool,
     /// Told bytes read and bytes that are left, about.
-    pub progress: &'a dyn Fn(u64, u64),
+    pub(crate) progress: &'a dyn Fn(u64, u64),
 }
 
 impl Watch<'_> {
@@ -60,7 +60,7 @@ impl Watch<'_> {
 }
 
 /// Reads what is new in all logs of the config.
-pub fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
+pub(crate) fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
     let mut done = Ingested::default();
     if config.logs.is_empty() {
         return Ok(done);

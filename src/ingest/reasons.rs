@@ -4,17 +4,17 @@
 //! answers; without a policy there are no reasons, and nothing else is different.
 
 use super::Watch;
-use super::tally::Tally;
-use crate::bounced::OLD_MS;
+use super::count::Tally;
+use crate::class::{BATCH, Class, DeliveryFailure};
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::logs::failure::Reply;
-use crate::logs::{Delivery, Status};
-use crate::policy::class::{BATCH, Class, DeliveryFailure};
+use crate::index::{Batch, Index, Owed};
+use crate::log_failures::OLD_MS;
+use crate::maillog::reply::Reply;
+use crate::maillog::{Delivery, Status};
 use crate::policy::facts::Facts;
 use crate::policy::{Policy, Use, Wanted, shipped};
-use crate::store::index::{Batch, Index, Owed};
 use rustc_hash::FxHashMap;
 use std::cmp::Ordering;
 use std::rc::Rc;
@@ -30,10 +30,10 @@ const AT_ONCE: usize = 250;
 const KEPT: i64 = 200_000;
 
 /// The policy, what it has said, and what it is still to be asked.
-pub(super) struct Reasons {
+pub(crate) struct Reasons {
     config: Arc<Config>,
     policy: Option<(Policy, Rc<Facts>)>,
-    pub(super) pending: Pending,
+    pub(crate) pending: Pending,
     /// Why there are none.
     silent: Option<String>,
     begun: bool,
@@ -41,7 +41,7 @@ pub(super) struct Reasons {
 
 /// What is known, what is to be asked, and what is counted.
 #[derive(Default)]
-pub(super) struct Pending {
+pub(crate) struct Pending {
     known: FxHashMap<u64, Rc<Class>>,
     /// Deliveries whose last text is to be asked for.
     rows: FxHashMap<i64, u64>,
@@ -50,7 +50,7 @@ pub(super) struct Pending {
     /// Nobody is asked.
     off: bool,
     /// There are deliveries in the index that may be told again.
-    pub(super) again: bool,
+    pub(crate) again: bool,
     /// Deliveries are counted and not written down.
     only_counted: bool,
     /// Changes are told as events.
@@ -75,7 +75,7 @@ fn has_failed(delivery: &Delivery<'_>) -> bool {
 
 impl Pending {
     /// Writes a delivery down and counts it, with its reason if that is known.
-    pub(super) fn put(&mut self, batch: &mut Batch<'_>, delivery: &Delivery<'_>) -> Result<()> {
+    pub(crate) fn put(&mut self, batch: &mut Batch<'_>, delivery: &Delivery<'_>) -> Result<()> {
         let reply = delivery.reply.filter(|_| !self.off && has_reason(delivery.status));
         let reply = reply.map(|text| Reply { text, dsn: delivery.dsn, relay: delivery.relay });
         let key = reply.map(|reply| reply.key());
@@ -112,7 +112,7 @@ impl Pending {
 }
 
 impl Reasons {
-    pub(super) fn new(config: &Arc<Config>) -> Reasons {
+    pub(crate) fn new(config: &Arc<Config>) -> Reasons {
         let pending = Pending {
             off: config.index.policy.is_empty(),
             only_counted: !config.index.deliveries,
@@ -125,7 +125,7 @@ impl Reasons {
     }
 
     /// Asks if there is enough to ask.
-    pub(super) fn ask_many(&mut self, batch: &mut Batch<'_>) -> Result<()> {
+    pub(crate) fn ask_many(&mut self, batch: &mut Batch<'_>) -> Result<()> {
         if self.pending.tally.is_full() {
             return self.end(batch);
         }
@@ -133,7 +133,7 @@ impl Reasons {
     }
 
     /// Asks for all that is pending, and writes down what was counted.
-    pub(super) fn end(&mut self, batch: &mut Batch<'_>) -> Result<()> {
+    pub(crate) fn end(&mut self, batch: &mut Batch<'_>) -> Result<()> {
         self.ask(batch)?;
         let Pending { tally, known, .. } = &mut self.pending;
         tally.flush(batch, |batch, reply| match known.get(&reply) {
@@ -212,7 +212,7 @@ impl Reasons {
     }
 
     /// What an operator should know.
-    pub(super) fn note(&mut self) -> Option<String> {
+    pub(crate) fn note(&mut self) -> Option<String> {
         self.silent.take().map(|why| format!("failures were not classified: {why}"))
     }
 }
@@ -235,7 +235,7 @@ fn policy(config: &Arc<Config>) -> Result<Option<(Policy, Rc<Facts>)>> {
 
 /// Asks anew why deliveries failed, for all that the index has. Returns how many were looked at, and how many have another reason
 /// now; none if another process is at the index.
-pub fn reclassify(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Option<(u64, u64)>> {
+pub(crate) fn reclassify(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Option<(u64, u64)>> {
     let path = config.index_path();
     let Some(_lock) = Index::lock(&path)? else { return Ok(None) };
     let Some(index) = Index::look(&path)? else { return Ok(Some((0, 0))) };
@@ -252,7 +252,7 @@ pub fn reclassify(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Option<(u64
         if known.len() > KNOWN {
             known.clear();
         }
-        let reply = |one: &crate::store::index::Failing| {
+        let reply = |one: &crate::index::Failing| {
             Reply { text: &one.reply, dsn: one.dsn.as_deref(), relay: one.relay.as_deref() }.key()
         };
         let mut asked: FxHashMap<u64, DeliveryFailure> = FxHashMap::default();

@@ -5,13 +5,13 @@ use super::reasons::Pending;
 use crate::clock;
 use crate::config::Logs;
 use crate::error::{Context, Error, Result};
-use crate::logs::correlate::{Correlator, Limits, State};
-use crate::logs::journal::Journal;
-use crate::logs::postfix::Grammar;
-use crate::logs::powermta::{Accounting, Found};
-use crate::logs::tail::{Position, Tail};
-use crate::logs::{Delivery, Lines};
-use crate::store::index::{Batch, Shelved};
+use crate::index::{Batch, Shelved};
+use crate::maillog::correlate::{Correlator, Limits, State};
+use crate::maillog::journald::Journal;
+use crate::maillog::postfix::Grammar;
+use crate::maillog::powermta::{Accounting, Found};
+use crate::maillog::tail::{Position, Tail};
+use crate::maillog::{Delivery, Lines};
 use serde::de::DeserializeOwned;
 use std::io::BufReader;
 use std::path::Path;
@@ -52,7 +52,7 @@ impl Sink<'_, '_> {
 }
 
 impl Work<'_> {
-    pub(super) fn postfix(&mut self, logs: &Logs) -> Result<()> {
+    pub(crate) fn postfix(&mut self, logs: &Logs) -> Result<()> {
         let Some(mut tail) = self.tail(logs)? else { return Ok(()) };
         let grammar = Grammar { zone: logs.zone(), client_header: logs.client_header.clone() };
         let mut state: State = stored(self.log.state.as_deref()).unwrap_or_default();
@@ -88,7 +88,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    pub(super) fn powermta(&mut self, logs: &Logs) -> Result<()> {
+    pub(crate) fn powermta(&mut self, logs: &Logs) -> Result<()> {
         let Some(mut tail) = self.tail(logs)? else { return Ok(()) };
         let state = stored(self.log.state.as_deref()).unwrap_or_default();
         let mut accounting = Accounting::new(logs.zone(), clock::now_ms(), state);
@@ -134,7 +134,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    pub(super) fn journal(&mut self, logs: &Logs) -> Result<()> {
+    pub(crate) fn journal(&mut self, logs: &Logs) -> Result<()> {
         let cursor: Option<String> = stored(self.log.position.as_deref());
         let mut child = journalctl(logs.path.as_deref(), cursor.as_deref())?;
         let Some(output) = child.stdout.take() else { return Ok(()) };

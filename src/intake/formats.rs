@@ -11,18 +11,18 @@ use std::ops::Range;
 
 /// One message in a file, for one recipient.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Part {
+pub(crate) struct Part {
     /// Where its bytes stand in the file.
-    pub range: Range<usize>,
+    pub(crate) range: Range<usize>,
     /// Its envelope.
-    pub envelope: Envelope,
+    pub(crate) envelope: Envelope,
     /// mbox: the bytes have `>From ` lines to be unquoted.
-    pub quoted: bool,
+    pub(crate) quoted: bool,
 }
 
 impl Part {
     /// The message's own bytes.
-    pub fn bytes(&self, file: &[u8]) -> Vec<u8> {
+    pub(crate) fn bytes(&self, file: &[u8]) -> Vec<u8> {
         let bytes = &file[self.range.clone()];
         if !self.quoted {
             return bytes.to_vec();
@@ -38,7 +38,7 @@ impl Part {
 }
 
 /// Every message in a file, once for each of its recipients.
-pub fn parts(file: &[u8]) -> Vec<Part> {
+pub(crate) fn parts(file: &[u8]) -> Vec<Part> {
     if file.starts_with(b"From ") {
         return mbox(file);
     }

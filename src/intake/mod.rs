@@ -1,8 +1,8 @@
 //! The ways a message comes in: standard input, and the files of a relay directory.
 
 /// A message on standard input.
-pub mod pipe;
+pub(crate) mod pipe;
 /// The forms of files that hold messages.
-pub mod formats;
+pub(crate) mod formats;
 /// Claiming files.
-pub mod relay;
+pub(crate) mod spool;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Reads a message of at most `max_size` bytes. A longer one is read to its end and refused whole.
-pub fn take(mut input: impl Read, max_size: u64) -> Result<Vec<u8>> {
+pub(crate) fn take(mut input: impl Read, max_size: u64) -> Result<Vec<u8>> {
     let mut raw = Vec::with_capacity(16 << 10);
     let taken = input.by_ref().take(max_size.saturating_add(1)).read_to_end(&mut raw);
     let drained = std::io::copy(&mut input, &mut std::io::sink());
@@ -24,13 +24,13 @@ pub fn take(mut input: impl Read, max_size: u64) -> Result<Vec<u8>> {
 }
 
 /// Reads what is left of standard input, for a run that ends without having looked at the message.
-pub fn drain(mut input: impl Read) {
+pub(crate) fn drain(mut input: impl Read) {
     let _ = std::io::copy(&mut input, &mut std::io::sink());
 }
 
 /// Ends the process when `deadline` passes: with `overdue` while the message is still the mail server's, silently and
 /// well once `promised` says that it is ours. Until then calls `tick` every `pulse`: one thread for both clocks.
-pub fn watch(
+pub(crate) fn watch(
     deadline: Deadline,
     promised: Arc<AtomicBool>,
     (pulse, tick): (Duration, impl Fn() + Send + 'static),

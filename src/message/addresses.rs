@@ -7,7 +7,7 @@ use crate::envelope::split_address;
 
 /// The addr-specs of a list, in order, at most `limit`. Groups are flattened, comments dropped; what has no
 /// local part or no domain is left out.
-pub(super) fn parse(list: &str, limit: usize) -> Vec<String> {
+pub(crate) fn parse(list: &str, limit: usize) -> Vec<String> {
     let mut found = Vec::new();
     let mut mailbox = Mailbox::default();
     let mut chars = list.chars();

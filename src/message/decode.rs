@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 /// How a body is encoded for transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(crate) enum Encoding {
     /// 7bit, 8bit, binary, and what nobody knows.
     Identity,
     /// RFC 2045 section 6.7.
@@ -22,7 +22,7 @@ pub(super) enum Encoding {
 
 impl Encoding {
     /// The encoding a Content-Transfer-Encoding field names.
-    pub(super) fn named(value: &str) -> Encoding {
+    pub(crate) fn named(value: &str) -> Encoding {
         let name = value.split([' ', ';', '(']).next().unwrap_or_default();
         if name.eq_ignore_ascii_case("base64") {
             Encoding::Base64
@@ -35,7 +35,7 @@ impl Encoding {
 }
 
 /// Undoes the transfer encoding.
-pub(super) fn transfer(encoding: Encoding, body: &[u8]) -> (Cow<'_, [u8]>, Option<Defect>) {
+pub(crate) fn transfer(encoding: Encoding, body: &[u8]) -> (Cow<'_, [u8]>, Option<Defect>) {
     type Step = (fn(&[u8]) -> Option<Vec<u8>>, fn(&[u8]) -> Vec<u8>);
     let (decode, repair): Step = match encoding {
         Encoding::Identity => return (Cow::Borrowed(body), None),
@@ -52,7 +52,7 @@ pub(super) fn transfer(encoding: Encoding, body: &[u8]) -> (Cow<'_, [u8]>, Optio
 }
 
 /// Reads bytes in a charset. One that is unknown, or not named, is taken for UTF-8; what cannot be becomes U+FFFD.
-pub(super) fn charset<'a>(label: Option<&str>, bytes: Cow<'a, [u8]>) -> (Cow<'a, str>, Option<Defect>) {
+pub(crate) fn charset<'a>(label: Option<&str>, bytes: Cow<'a, [u8]>) -> (Cow<'a, str>, Option<Defect>) {
     let Some(label) = label.map(str::trim).filter(|label| !is_utf8(label)) else {
         return (utf8(bytes), None);
     };

@@ -11,7 +11,7 @@ const ONCE: [&str; 8] = ["Date", "From", "Sender", "Reply-To", "To", "Cc", "Mess
 
 /// Something wrong with a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Defect {
+pub(crate) enum Defect {
     /// The message does not start with a header field.
     NoHeader,
     /// The header section ends with a line that is no field, not with a blank one.
@@ -66,7 +66,7 @@ impl fmt::Display for Defect {
 }
 
 /// Bytes that have no place in a message (RFC 5322 section 2.3).
-pub(super) fn in_bytes(raw: &[u8]) -> Vec<Defect> {
+pub(crate) fn in_bytes(raw: &[u8]) -> Vec<Defect> {
     let nul = raw.contains(&0).then_some(Defect::NulByte);
     let after_cr = raw.split(|&byte| byte == b'\r').skip(1);
     let bare_cr = after_cr.into_iter().any(|rest| !rest.starts_with(b"\n")).then_some(Defect::BareCr);
@@ -74,7 +74,7 @@ pub(super) fn in_bytes(raw: &[u8]) -> Vec<Defect> {
 }
 
 /// Fields that stand too often.
-pub(super) fn in_fields(fields: &[Field<'_>]) -> Vec<Defect> {
+pub(crate) fn in_fields(fields: &[Field<'_>]) -> Vec<Defect> {
     let repeated = |name: &&str| fields.iter().filter(|field| field.is(name)).nth(1).is_some();
     ONCE.into_iter().filter(repeated).map(Defect::Repeated).collect()
 }

@@ -7,34 +7,34 @@ use super::Defect;
 use mail_parser::parsers::MessageStream;
 
 /// More fields than this are not listed.
-pub(super) const MAX_FIELDS: usize = 10_000;
+pub(crate) const MAX_FIELDS: usize = 10_000;
 /// The text of a value is read up to this many bytes.
-pub(super) const MAX_VALUE: usize = 64 * 1024;
+pub(crate) const MAX_VALUE: usize = 64 * 1024;
 
 /// One header field (RFC 5322 section 2.2), as it stands in the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Field<'a> {
+pub(crate) struct Field<'a> {
     /// The name, as it was written.
-    pub name: &'a [u8],
+    pub(crate) name: &'a [u8],
     /// Everything after the colon, with folds, without the last line end.
-    pub value: &'a [u8],
+    pub(crate) value: &'a [u8],
     /// The field byte for byte, with name and line end.
-    pub whole: &'a [u8],
+    pub(crate) whole: &'a [u8],
 }
 
 impl Field<'_> {
     /// Whether it has this name; case does not count.
-    pub fn is(&self, name: &str) -> bool {
+    pub(crate) fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name.as_bytes())
     }
 
     /// The value as one clean line: unfolded, trimmed, without control characters. Encoded words stay encoded.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         line(self.value, MAX_VALUE)
     }
 
     /// Like [`Field::text`], with encoded words (RFC 2047) decoded.
-    pub fn decoded(&self) -> String {
+    pub(crate) fn decoded(&self) -> String {
         let text = self.text();
         if !text.contains("=?") {
             return text;
@@ -48,7 +48,7 @@ impl Field<'_> {
 }
 
 /// The first `limit` bytes of a value as one clean line.
-pub(super) fn line(value: &[u8], limit: usize) -> String {
+pub(crate) fn line(value: &[u8], limit: usize) -> String {
     clean(&String::from_utf8_lossy(&value[..value.len().min(limit)]))
 }
 
@@ -64,26 +64,26 @@ fn clean(text: &str) -> String {
 
 /// A header section and what follows it.
 #[derive(Debug)]
-pub(super) struct Section<'a> {
+pub(crate) struct Section<'a> {
     /// The fields, in order.
-    pub(super) fields: Vec<Field<'a>>,
+    pub(crate) fields: Vec<Field<'a>>,
     /// The section with the blank line that ends it.
-    pub(super) block: &'a [u8],
+    pub(crate) block: &'a [u8],
     /// What follows.
-    pub(super) body: &'a [u8],
+    pub(crate) body: &'a [u8],
     /// What is wrong with the section.
-    pub(super) defects: Vec<Defect>,
+    pub(crate) defects: Vec<Defect>,
 }
 
 impl<'a> Section<'a> {
     /// The first field of this name.
-    pub(super) fn field(&self, name: &str) -> Option<&Field<'a>> {
+    pub(crate) fn field(&self, name: &str) -> Option<&Field<'a>> {
         self.fields.iter().find(|field| field.is(name))
     }
 }
 
 /// Splits bytes that start with a header section. A line that is no field ends the section as a blank line does.
-pub(super) fn split(bytes: &[u8]) -> Section<'_> {
+pub(crate) fn split(bytes: &[u8]) -> Section<'_> {
     let (mut fields, mut defects) = (Vec::new(), Vec::new());
     let (mut at, mut too_many, mut too_long) = (0, false, false);
     while at < bytes.len() {
@@ -119,7 +119,7 @@ pub(super) fn split(bytes: &[u8]) -> Section<'_> {
 }
 
 /// Where the header section starts: after blank lines and an mbox `From ` line, if the message has them.
-pub(super) fn start(raw: &[u8]) -> usize {
+pub(crate) fn start(raw: &[u8]) -> usize {
     let mut at = 0;
     while matches!(&raw[at..], [b'\n', ..] | [b'\r', b'\n', ..]) {
         at = line_end(raw, at);
@@ -130,12 +130,12 @@ pub(super) fn start(raw: &[u8]) -> usize {
 }
 
 /// The index after the line that `at` is in.
-pub(super) fn line_end(bytes: &[u8], at: usize) -> usize {
+pub(crate) fn line_end(bytes: &[u8], at: usize) -> usize {
     bytes[at..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |found| at + found + 1)
 }
 
 /// The line without its CRLF or LF.
-pub(super) fn without_line_end(line: &[u8]) -> &[u8] {
+pub(crate) fn without_line_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
 }

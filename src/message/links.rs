@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use url::Url;
 
 /// At most this many images, and as many links.
-pub(super) const MAX_LINKS: usize = 10_000;
+pub(crate) const MAX_LINKS: usize = 10_000;
 /// A longer address is left out.
 const MAX_URL: usize = 8 * 1024;
 /// A longer `<base href>` is not used: it would be repeated in every address.
@@ -20,17 +20,17 @@ const MAX_UNSUBSCRIBE: usize = 100;
 
 /// The addresses in an HTML body, in document order.
 #[derive(Debug, Default)]
-pub(super) struct Links {
+pub(crate) struct Links {
     /// Of `<img src>`.
-    pub(super) images: Vec<String>,
+    pub(crate) images: Vec<String>,
     /// Of `<a href>`.
-    pub(super) links: Vec<String>,
+    pub(crate) links: Vec<String>,
     /// Whether there were more than are listed.
-    pub(super) too_many: bool,
+    pub(crate) too_many: bool,
 }
 
 /// Finds the addresses in `html`, except those in `unsubscribe`, which [`unsubscribe`] made.
-pub(super) fn find(html: &str, unsubscribe: &HashSet<String>) -> Links {
+pub(crate) fn find(html: &str, unsubscribe: &HashSet<String>) -> Links {
     let mut seen = Seen::default();
     let emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: Span<()>| seen.event(event));
     let mut tokenizer = Tokenizer::new_with_emitter(html, emitter);
@@ -47,7 +47,7 @@ pub(super) fn find(html: &str, unsubscribe: &HashSet<String>) -> Links {
 }
 
 /// The addresses in the text of List-Unsubscribe fields (RFC 2369), in the form that [`find`] compares.
-pub(super) fn unsubscribe(fields: impl Iterator<Item = String>) -> HashSet<String> {
+pub(crate) fn unsubscribe(fields: impl Iterator<Item = String>) -> HashSet<String> {
     let mut urls = HashSet::new();
     for field in fields.take(MAX_UNSUBSCRIBE) {
         for piece in field.split(['<', '>']).take(MAX_UNSUBSCRIBE) {

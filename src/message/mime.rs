@@ -18,25 +18,25 @@ const MAX_CONTENT_TYPE: usize = 4 * 1024;
 
 /// A part of a message (RFC 2046 section 5.1).
 #[derive(Debug)]
-pub struct Part<'a> {
+pub(crate) struct Part<'a> {
     /// What it says it is.
-    pub content_type: ContentType,
+    pub(crate) content_type: ContentType,
     /// Whether it says it is a file, not something to be shown (RFC 2183).
-    pub attachment: bool,
+    pub(crate) attachment: bool,
     /// Its body, byte for byte.
-    pub body: &'a [u8],
+    pub(crate) body: &'a [u8],
     /// How the body is encoded for transfer.
-    pub(super) encoding: Encoding,
+    pub(crate) encoding: Encoding,
 }
 
 impl<'a> Part<'a> {
     /// The body without its transfer encoding, and what was wrong with that.
-    pub fn content(&self) -> (Cow<'a, [u8]>, Option<Defect>) {
+    pub(crate) fn content(&self) -> (Cow<'a, [u8]>, Option<Defect>) {
         decode::transfer(self.encoding, self.body)
     }
 
     /// The first `limit` bytes of the body as text, and what was wrong with it.
-    pub fn text(&self, limit: usize) -> (Cow<'a, str>, Vec<Defect>) {
+    pub(crate) fn text(&self, limit: usize) -> (Cow<'a, str>, Vec<Defect>) {
         let (bytes, bad_encoding) = decode::transfer(self.encoding, &self.body[..self.body.len().min(limit)]);
         let (text, bad_charset) = decode::charset(self.content_type.parameter("charset"), bytes);
         (text, bad_encoding.into_iter().chain(bad_charset).collect())
@@ -45,16 +45,16 @@ impl<'a> Part<'a> {
 
 /// A Content-Type (RFC 2045 section 5).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ContentType {
+pub(crate) struct ContentType {
     /// Type and subtype, lower case: `text/html`.
-    pub kind: String,
+    pub(crate) kind: String,
     /// Names, lower case, and values.
     parameters: Vec<(String, String)>,
 }
 
 impl ContentType {
     /// The value of a parameter; its name is given in lower case.
-    pub fn parameter(&self, name: &str) -> Option<&str> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
@@ -64,7 +64,7 @@ impl ContentType {
 
     /// What a header section says of the body; if it says nothing, what is implied. A forgotten semicolon after
     /// the type is put in.
-    pub(super) fn of(section: &Section<'_>, implied: &str) -> ContentType {
+    pub(crate) fn of(section: &Section<'_>, implied: &str) -> ContentType {
         let Some(field) = section.field("Content-Type") else {
             return ContentType::bare(implied);
         };
@@ -89,11 +89,11 @@ impl ContentType {
 
 /// The parts of a message.
 #[derive(Debug)]
-pub(super) struct Tree<'a> {
+pub(crate) struct Tree<'a> {
     /// In order.
-    pub(super) parts: Vec<Part<'a>>,
+    pub(crate) parts: Vec<Part<'a>>,
     /// What is wrong with the structure.
-    pub(super) defects: Vec<Defect>,
+    pub(crate) defects: Vec<Defect>,
 }
 
 /// A multipart whose end has not been seen.
@@ -114,7 +114,7 @@ impl Open {
 }
 
 /// Finds the parts of the message that `top` is the header of.
-pub(super) fn walk<'a>(top: &Section<'a>) -> Tree<'a> {
+pub(crate) fn walk<'a>(top: &Section<'a>) -> Tree<'a> {
     let bytes = top.body;
     let mut tree = Tree { parts: Vec::new(), defects: Vec::new() };
     let mut open: Vec<Open> = Vec::new();

@@ -4,18 +4,17 @@
 //! never changes a byte; what is wrong with a message is listed, and what is not asked for is not computed.
 
 mod addresses;
-mod decode;
+pub(crate) mod decode;
 mod defect;
-mod headers;
+pub(crate) mod headers;
 mod links;
 mod mime;
-pub mod received;
-pub mod report;
+pub(crate) mod received;
 
-pub use defect::Defect;
-pub use headers::Field;
-pub use mime::{ContentType, Part};
-pub use received::Received;
+pub(crate) use defect::Defect;
+pub(crate) use headers::Field;
+pub(crate) use mime::{ContentType, Part};
+pub(crate) use received::Received;
 
 use headers::Section;
 use links::Links;
@@ -33,7 +32,7 @@ const MAX_HTML: usize = 8 * 1024 * 1024;
 
 /// A message (RFC 5322), read as far as it was asked about.
 #[derive(Debug)]
-pub struct Message<'a> {
+pub(crate) struct Message<'a> {
     raw: &'a [u8],
     section: Section<'a>,
     tree: OnceCell<Tree<'a>>,
@@ -49,44 +48,44 @@ struct Html {
 
 impl<'a> Message<'a> {
     /// Reads the header fields; the rest is read when it is asked for.
-    pub fn read(raw: &'a [u8]) -> Message<'a> {
+    pub(crate) fn read(raw: &'a [u8]) -> Message<'a> {
         let section = headers::split(&raw[headers::start(raw)..]);
         Message { raw, section, tree: OnceCell::new(), html: OnceCell::new() }
     }
 
     /// The message, byte for byte.
-    pub fn raw(&self) -> &'a [u8] {
+    pub(crate) fn raw(&self) -> &'a [u8] {
         self.raw
     }
 
     /// The header section with the blank line that ends it, without an mbox line before it.
-    pub fn header_block(&self) -> &'a [u8] {
+    pub(crate) fn header_block(&self) -> &'a [u8] {
         self.section.block
     }
 
     /// What follows the header section.
-    pub fn body(&self) -> &'a [u8] {
+    pub(crate) fn body(&self) -> &'a [u8] {
         self.section.body
     }
 
     /// The header fields in order, at most 10,000.
-    pub fn raw_fields(&self) -> &[Field<'a>] {
+    pub(crate) fn raw_fields(&self) -> &[Field<'a>] {
         &self.section.fields
     }
 
     /// The first header field of this name, unfolded, decoded (RFC 2047), without control characters.
-    pub fn header(&self, name: &str) -> Option<String> {
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
         self.section.field(name).map(Field::decoded)
     }
 
     /// Every header field of this name, topmost first, as [`Message::header`] gives it.
-    pub fn headers(&self, name: &str) -> Vec<String> {
+    pub(crate) fn headers(&self, name: &str) -> Vec<String> {
         self.fields(name).map(Field::decoded).collect()
     }
 
     /// The addr-specs (`local@domain`) in all header fields of this name, in order; groups are flattened,
     /// display names dropped. At most 10,000.
-    pub fn addresses(&self, name: &str) -> Vec<String> {
+    pub(crate) fn addresses(&self, name: &str) -> Vec<String> {
         let mut found = Vec::new();
         for field in self.fields(name) {
             let room = MAX_ADDRESSES - found.len();
@@ -103,7 +102,7 @@ impl<'a> Message<'a> {
     }
 
     /// The Message-ID (RFC 5322 section 3.6.4) without its angle brackets.
-    pub fn message_id(&self) -> Option<String> {
+    pub(crate) fn message_id(&self) -> Option<String> {
         let text = self.section.field("Message-ID")?.text();
         let inner = text.split_once('<').map_or(text.as_str(), |(_, after)| after);
         let id = inner.split_once('>').map_or(inner, |(id, _)| id).trim();
@@ -111,33 +110,33 @@ impl<'a> Message<'a> {
     }
 
     /// The Subject, decoded.
-    pub fn subject(&self) -> Option<String> {
+    pub(crate) fn subject(&self) -> Option<String> {
         self.header("Subject")
     }
 
     /// The Date as it was written, unfolded.
-    pub fn date(&self) -> Option<String> {
+    pub(crate) fn date(&self) -> Option<String> {
         self.section.field("Date").map(Field::text)
     }
 
     /// What the trace fields say, topmost (latest) first; at most 1,000.
-    pub fn received(&self) -> Vec<Received> {
+    pub(crate) fn received(&self) -> Vec<Received> {
         self.fields("Received").take(MAX_RECEIVED).map(|field| Received::parse(&field.text())).collect()
     }
 
     /// What the message says it is; `text/plain` if it says nothing.
-    pub fn content_type(&self) -> ContentType {
+    pub(crate) fn content_type(&self) -> ContentType {
         ContentType::of(&self.section, "text/plain")
     }
 
     /// The parts that are not multiparts, in order; a message without MIME is one part. At most 1,000.
-    pub fn parts(&self) -> &[Part<'a>] {
+    pub(crate) fn parts(&self) -> &[Part<'a>] {
         &self.tree().parts
     }
 
     /// The first `limit` bytes of the text that a reader is shown first: of the first `text/plain` part that is no attachment, else
     /// of the first `text/html` part.
-    pub fn text(&self, limit: usize) -> Option<String> {
+    pub(crate) fn text(&self, limit: usize) -> Option<String> {
         let shown =
             |kind: &str| self.parts().iter().find(|part| !part.attachment && part.content_type.kind == kind);
         let part = shown("text/plain").or_else(|| shown("text/html"))?;
@@ -145,18 +144,18 @@ impl<'a> Message<'a> {
     }
 
     /// Absolute http and https addresses of `<img src>` in the HTML body, in document order; at most 10,000.
-    pub fn images(&self) -> &[String] {
+    pub(crate) fn images(&self) -> &[String] {
         &self.html().links.images
     }
 
     /// Absolute http and https addresses of `<a href>` in the HTML body, in document order, without those in
     /// List-Unsubscribe; at most 10,000.
-    pub fn links(&self) -> &[String] {
+    pub(crate) fn links(&self) -> &[String] {
         &self.html().links.links
     }
 
     /// Everything found wrong with the message. Asking reads all of it.
-    pub fn defects(&self) -> Vec<Defect> {
+    pub(crate) fn defects(&self) -> Vec<Defect> {
         let mut defects = defect::in_bytes(self.raw);
         defects.extend(self.section.defects.iter().cloned());
         defects.extend(defect::in_fields(&self.section.fields));

@@ -7,20 +7,20 @@ use std::net::IpAddr;
 
 /// What one `Received` field says. Everything may be missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Received {
+pub(crate) struct Received {
     /// The name after `from`: what the client said in HELO, or what the server calls it.
-    pub from_helo: Option<String>,
+    pub(crate) from_helo: Option<String>,
     /// The address of the client, as the server saw it.
-    pub client_address: Option<IpAddr>,
+    pub(crate) client_address: Option<IpAddr>,
     /// The name after `by`: the server.
-    pub by: Option<String>,
+    pub(crate) by: Option<String>,
     /// The address after `for`: the envelope recipient.
-    pub for_recipient: Option<String>,
+    pub(crate) for_recipient: Option<String>,
 }
 
 impl Received {
     /// Reads a field's unfolded value.
-    pub fn parse(value: &str) -> Received {
+    pub(crate) fn parse(value: &str) -> Received {
         let mut received = Received::default();
         let mut clause = Clause::None;
         let mut exim = false;

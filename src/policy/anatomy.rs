@@ -9,7 +9,7 @@ use serde::Serialize;
 use wasmparser::{Encoding, KnownCustom, Parser, Payload};
 
 /// The version of `carom:policy` that this carom offers.
-pub const OFFERED: &str = "1.0.0";
+pub(crate) const OFFERED: &str = "1.0.0";
 
 /// The interfaces a policy may import.
 const IMPORTS: &[&str] = &["facts", "reports", "actions", "host"];
@@ -18,29 +18,29 @@ const EXPORTS: &[&str] = &["decision", "mapping", "classification", "settings"];
 
 /// A component, seen from outside.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Anatomy {
+pub(crate) struct Anatomy {
     /// The interfaces it wants: `carom:policy/facts@1.0.0`.
-    pub imports: Vec<String>,
+    pub(crate) imports: Vec<String>,
     /// The interfaces it offers.
-    pub exports: Vec<String>,
+    pub(crate) exports: Vec<String>,
     /// The linear memories of its modules.
-    pub memories: Vec<Memory>,
+    pub(crate) memories: Vec<Memory>,
     /// Who made it: language, compiler, tools, with their versions.
-    pub producers: Vec<String>,
+    pub(crate) producers: Vec<String>,
 }
 
 /// A linear memory, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// What it begins with.
-    pub initial: u64,
+    pub(crate) initial: u64,
     /// What it may grow to; `None`: to whatever the host allows.
-    pub maximum: Option<u64>,
+    pub(crate) maximum: Option<u64>,
 }
 
 impl Anatomy {
     /// Reads a component. Errors: it is none, or it is damaged.
-    pub fn read(wasm: &[u8]) -> Result<Anatomy> {
+    pub(crate) fn read(wasm: &[u8]) -> Result<Anatomy> {
         let component =
             |error: Error| error.remedy("name a WebAssembly component, as `carom policy build` makes it");
         let mut anatomy = Anatomy::default();
@@ -98,7 +98,7 @@ impl Anatomy {
     }
 
     /// Why this carom cannot run it, a sentence each; none when it can be linked.
-    pub fn objections(&self) -> Vec<Error> {
+    pub(crate) fn objections(&self) -> Vec<Error> {
         let mut objections: Vec<Error> = Vec::new();
         let mut complain = |objection: Error| {
             if !objections.iter().any(|known| known.to_string() == objection.to_string()) {
@@ -157,12 +157,12 @@ impl Anatomy {
     }
 
     /// Whether it asks for anything of WASI, which is there and empty.
-    pub fn wants_wasi(&self) -> bool {
+    pub(crate) fn wants_wasi(&self) -> bool {
         self.imports.iter().any(|name| name.starts_with("wasi:"))
     }
 
     /// The name under which it exports the work to be done once, if it does.
-    pub fn preparation(&self) -> Option<&str> {
+    pub(crate) fn preparation(&self) -> Option<&str> {
         let found = self.exports.iter().find(|name| Name::of(name).is("carom:policy", "preparation"));
         found.map(String::as_str)
     }

@@ -5,8 +5,9 @@
 use super::bindings::carom::policy::{facts, reports};
 use super::facts::Facts;
 use super::host::{Host, MAX_TEXT, bounded};
-use crate::auth::{self, srs};
-use crate::message::report;
+use crate::auth;
+use crate::report;
+use crate::return_path::srs;
 
 impl From<auth::Verdict> for facts::Verdict {
     fn from(verdict: auth::Verdict) -> facts::Verdict {

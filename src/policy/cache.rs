@@ -8,7 +8,7 @@ use super::engine::{self, Flavor, Purpose, refused_executable_memory};
 use super::failure::one_line;
 use crate::config::Limits;
 use crate::error::{Error, Result};
-use crate::publish::publish;
+use crate::files::publish::publish;
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -30,7 +30,7 @@ const KEPT_OF_ANOTHER: Duration = DAY.saturating_mul(30);
 const ABANDONED: Duration = DAY;
 
 /// Why a component could not be had.
-pub(super) enum LoadFailure {
+pub(crate) enum LoadFailure {
     /// This process may not map executable memory: the other flavor can.
     NoExecutableMemory,
     /// Anything else.
@@ -44,20 +44,20 @@ impl From<Error> for LoadFailure {
 }
 
 /// A component and whether it had to be compiled on the spot.
-pub(super) struct Loaded {
-    pub(super) engine: Engine,
-    pub(super) component: Component,
+pub(crate) struct Loaded {
+    pub(crate) engine: Engine,
+    pub(crate) component: Component,
     /// Just compiled: imports are still to be checked and the file is still to be published.
-    pub(super) fresh: bool,
+    pub(crate) fresh: bool,
 }
 
 /// The file that holds the compiled code of the component with this hash.
-pub(super) fn compiled_path(directory: &Path, hash: &str, flavor: Flavor) -> PathBuf {
+pub(crate) fn compiled_path(directory: &Path, hash: &str, flavor: Flavor) -> PathBuf {
     directory.join(format!("{}-{VERSION}-{}.cwasm", &hash[..hash.len().min(32)], flavor.name()))
 }
 
 /// Maps the first compiled component of `places` that is there, or compiles what `wasm` gives and keeps it in the last place.
-pub(super) fn load(
+pub(crate) fn load(
     flavor: Flavor,
     purpose: Purpose,
     limits: &Limits,
@@ -97,7 +97,7 @@ pub(super) fn load(
 }
 
 /// Removes compiled code that nobody has read for long, and what is left of writes that were killed.
-pub(super) fn expire(directory: &Path, now: SystemTime) {
+pub(crate) fn expire(directory: &Path, now: SystemTime) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
@@ -116,7 +116,7 @@ pub(super) fn expire(directory: &Path, now: SystemTime) {
 }
 
 /// Compiles a component that can be linked; one that cannot is refused in a sentence before that.
-pub(super) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>> {
     if let Some(objection) = Anatomy::read(wasm)?.objections().into_iter().next() {
         return Err(objection);
     }

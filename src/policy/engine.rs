@@ -11,11 +11,11 @@ use wasmtime::{
 };
 
 /// How often the clock of guests is to tick.
-pub(super) const TICK: Duration = Duration::from_millis(10);
+pub(crate) const TICK: Duration = Duration::from_millis(10);
 
 /// How compiled policies are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flavor {
+pub(crate) enum Flavor {
     /// Machine code of this processor.
     Native,
     /// Pulley bytecode, interpreted: for processes that may not map executable memory (systemd's
@@ -25,7 +25,7 @@ pub(super) enum Flavor {
 
 impl Flavor {
     /// The part of a compiled file's name that says how it is run.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Flavor::Native => std::env::consts::ARCH,
             Flavor::Pulley => "pulley64",
@@ -35,7 +35,7 @@ impl Flavor {
 
 /// What an engine is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// Compiling; it can run what it compiled, too.
     Compile,
     /// Running a few decisions. Without the compiler an engine starts in half the time.
@@ -47,7 +47,7 @@ pub(super) enum Purpose {
 }
 
 /// The purpose of the engine that compiles what is then used for `purpose`.
-pub(super) fn compiler_for(purpose: Purpose) -> Purpose {
+pub(crate) fn compiler_for(purpose: Purpose) -> Purpose {
     match purpose {
         Purpose::Measure => Purpose::Measure,
         _ => Purpose::Compile,
@@ -55,7 +55,7 @@ pub(super) fn compiler_for(purpose: Purpose) -> Purpose {
 }
 
 /// Starts a thread that moves the clock of guests on as long as the engine is used.
-pub(super) fn start_clock(engine: &Engine) -> Result<()> {
+pub(crate) fn start_clock(engine: &Engine) -> Result<()> {
     let engine = engine.weak();
     let forever = move || {
         while let Some(engine) = engine.upgrade() {
@@ -72,7 +72,7 @@ pub(super) fn start_clock(engine: &Engine) -> Result<()> {
 const KEPT_RESIDENT: usize = 1 << 20;
 
 /// Makes an engine. What compiled code must agree with depends on nothing but `flavor`.
-pub(super) fn engine(flavor: Flavor, purpose: Purpose, limits: &Limits) -> Result<Engine> {
+pub(crate) fn engine(flavor: Flavor, purpose: Purpose, limits: &Limits) -> Result<Engine> {
     let mut config = Config::new();
     config.epoch_interruption(true);
     // A trap is told by its kind; where in the guest it happened is not, and what would tell is read at every start.
@@ -115,17 +115,17 @@ fn pool(threads: usize, limits: &Limits) -> PoolingAllocationConfig {
 const TABLE_ELEMENTS: usize = 100_000;
 
 /// Memory, tables and instances of one decision. Growing past them is a trap, so that the cause can be named.
-pub(super) struct Meter {
+pub(crate) struct Meter {
     limits: StoreLimits,
     /// The most memory it has had, in bytes.
-    pub(super) peak: usize,
+    pub(crate) peak: usize,
     /// It wanted more memory than it may have.
-    pub(super) exceeded: bool,
+    pub(crate) exceeded: bool,
     most: usize,
 }
 
 impl Meter {
-    pub(super) fn new(limits: &Limits) -> Meter {
+    pub(crate) fn new(limits: &Limits) -> Meter {
         let builder = StoreLimitsBuilder::new()
             .memory_size(limits.memory)
             .table_elements(TABLE_ELEMENTS)
@@ -176,7 +176,7 @@ impl ResourceLimiter for Meter {
 
 /// Whether this is the kernel's refusal to turn memory executable, as wasmtime passes it on. There is no better way to know than
 /// to try: `prctl(PR_GET_MDWE)` knows nothing of the seccomp filter that older systemds use for the same.
-pub(super) fn refused_executable_memory(error: &str) -> bool {
+pub(crate) fn refused_executable_memory(error: &str) -> bool {
     ["memory executable", "Permission denied", "Operation not permitted"]
         .iter()
         .any(|sign| error.contains(sign))

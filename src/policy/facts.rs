@@ -2,17 +2,18 @@
 //!
 //! Not here: how the answers cross to the guest (`host`). Invariant: what is not asked for is not computed.
 
-use crate::auth::srs;
-use crate::auth::verp::{self, Form};
-use crate::auth::{Check, Dns, Keys, Signature, Verdict};
+use crate::auth::{Check, Dns, Signature, Verdict};
 use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::envelope::Envelope;
 use crate::error::Result;
 use crate::message::Message;
-use crate::message::report::{self, Report};
-use crate::policy::plan::Bounced;
+use crate::plan::Bounced;
+use crate::report::{self, Report};
+use crate::return_path::Keys;
+use crate::return_path::srs;
+use crate::return_path::verp::{self, Form};
 use data_encoding::HEXLOWER;
 use std::cell::OnceCell;
 use std::net::IpAddr;
@@ -29,7 +30,7 @@ self_cell::self_cell! {
 }
 
 /// The message, its envelope, and the means to find out more.
-pub struct Facts {
+pub(crate) struct Facts {
     mail: Mail,
     envelope: Envelope,
     config: Arc<Config>,
@@ -47,13 +48,13 @@ pub struct Facts {
 }
 
 /// Answers whether mail of a sender domain (second) to an address (first) is suppressed.
-pub type Suppressed = dyn Fn(&str, &str) -> bool;
+pub(crate) type Suppressed = dyn Fn(&str, &str) -> bool;
 /// Answers whether a message with this Message-ID (first) went to an address (second) not too long ago, and was not refused.
-pub type Sent = dyn Fn(&str, &str) -> bool;
+pub(crate) type Sent = dyn Fn(&str, &str) -> bool;
 
 impl Facts {
     /// Facts about `raw`, brought for `envelope`. DNS is asked until `deadline`.
-    pub fn new(
+    pub(crate) fn new(
         raw: Arc<Vec<u8>>,
         envelope: Envelope,
         config: Arc<Config>,
@@ -79,49 +80,49 @@ impl Facts {
     }
 
     /// Facts for a policy that is asked about no message: an empty one, from nobody to nobody.
-    pub fn of_nothing(config: &Arc<Config>) -> Result<Facts> {
+    pub(crate) fn of_nothing(config: &Arc<Config>) -> Result<Facts> {
         let dns = Arc::new(Dns::open(&config.dns)?);
         let deadline = Deadline::after(Duration::from_secs(u64::from(config.message.deadline)));
         Ok(Facts::new(Arc::new(Vec::new()), Envelope::default(), config.clone(), dns, deadline))
     }
 
     /// Facts of a delivery that our own mail log tells of: what it says stands for the report that there may be or not.
-    pub fn of_log(mut self, report: Report) -> Facts {
+    pub(crate) fn of_log(mut self, report: Report) -> Facts {
         self.report = OnceCell::from(report);
         self.logged = true;
         self
     }
 
     /// With means to find out what is suppressed; without, nothing is.
-    pub fn with_suppressed(mut self, suppressed: Box<Suppressed>) -> Facts {
+    pub(crate) fn with_suppressed(mut self, suppressed: Box<Suppressed>) -> Facts {
         self.suppressed = Some(suppressed);
         self
     }
 
     /// With means to find out what was sent; without, nothing was.
-    pub fn with_sent(mut self, sent: Box<Sent>) -> Facts {
+    pub(crate) fn with_sent(mut self, sent: Box<Sent>) -> Facts {
         self.sent = Some(sent);
         self
     }
 
     /// Whether mail of this sender domain to this address is suppressed.
-    pub fn is_suppressed(&self, address: &str, sender_domain: &str) -> bool {
+    pub(crate) fn is_suppressed(&self, address: &str, sender_domain: &str) -> bool {
         let (address, domain) = (address.to_lowercase(), sender_domain.to_lowercase());
         self.suppressed.as_ref().is_some_and(|suppressed| suppressed(&address, &domain))
     }
 
     /// Looks at the message.
-    pub fn message<R>(&self, look: impl FnOnce(&Message<'_>) -> R) -> R {
+    pub(crate) fn message<R>(&self, look: impl FnOnce(&Message<'_>) -> R) -> R {
         self.mail.with_dependent(|_, message| look(message))
     }
 
     /// The bytes of the message.
-    pub fn raw(&self) -> &Arc<Vec<u8>> {
+    pub(crate) fn raw(&self) -> &Arc<Vec<u8>> {
         self.mail.borrow_owner()
     }
 
     /// The envelope.
-    pub fn envelope(&self) -> &Envelope {
+    pub(crate) fn envelope(&self) -> &Envelope {
         &self.envelope
     }
 
@@ -132,17 +133,17 @@ impl Facts {
     }
 
     /// DKIM: the best verdict, and every signature's own.
-    pub fn dkim(&self) -> &(Verdict, Vec<Signature>) {
+    pub(crate) fn dkim(&self) -> &(Verdict, Vec<Signature>) {
         self.dkim.get_or_init(|| self.check(|check| (check.dkim(), check.signatures().to_vec())))
     }
 
     /// SPF of the envelope sender.
-    pub fn spf(&self) -> Verdict {
+    pub(crate) fn spf(&self) -> Verdict {
         *self.spf.get_or_init(|| self.check(|check| check.spf()))
     }
 
     /// DMARC of the From domain. It rests on the other two, so they are remembered with it.
-    pub fn dmarc(&self) -> Verdict {
+    pub(crate) fn dmarc(&self) -> Verdict {
         *self.dmarc.get_or_init(|| {
             self.check(|check| {
                 let _ = self.dkim.set((check.dkim(), check.signatures().to_vec()));
@@ -153,18 +154,18 @@ impl Facts {
     }
 
     /// The SMTP client's address: from the mail server, or from the Received header it wrote.
-    pub fn client_address(&self) -> Option<IpAddr> {
+    pub(crate) fn client_address(&self) -> Option<IpAddr> {
         self.envelope.client_address.or_else(|| self.check(|check| check.client_address()))
     }
 
     /// What the message reports about another one.
-    pub fn report(&self) -> &Report {
+    pub(crate) fn report(&self) -> &Report {
         self.report.get_or_init(|| self.message(report::read))
     }
 
     /// Whether the envelope recipient is a return path that was signed for this address (`[verp]`), not too long ago; also if a
     /// forwarder rewrote it, or an alias hides it.
-    pub fn is_signed_for(&self, address: &str) -> bool {
+    pub(crate) fn is_signed_for(&self, address: &str) -> bool {
         let config = &self.config.verp;
         let (Ok(keys), Ok(form)) = (Keys::new(&config.keys), Form::new(&config.prefix, &config.domain))
         else {
@@ -181,13 +182,13 @@ impl Facts {
     }
 
     /// Whether the message that the report is about went to this address not too long ago, as the mail logs have it.
-    pub fn was_sent_to(&self, address: &str) -> bool {
+    pub(crate) fn was_sent_to(&self, address: &str) -> bool {
         let (Some(sent), Some(id)) = (&self.sent, &self.report().original.message_id) else { return false };
         sent(id, address)
     }
 
     /// What bounced, if the message is a report about one with a Message-ID.
-    pub fn bounced(&self, address: &str) -> Option<Bounced> {
+    pub(crate) fn bounced(&self, address: &str) -> Option<Bounced> {
         let id = self.report().original.message_id.as_deref()?;
         let text = format!("{id}\0{}", address.to_lowercase());
         let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
@@ -195,7 +196,7 @@ impl Facts {
     }
 
     /// Whether our own mail server wrote the message: the mail server says that it came from one of `[auth] own_servers`.
-    pub fn is_from_own_server(&self) -> bool {
+    pub(crate) fn is_from_own_server(&self) -> bool {
         if self.logged {
             return true;
         }
@@ -205,12 +206,12 @@ impl Facts {
     }
 
     /// Sources of the images in the HTML body.
-    pub fn images(&self) -> &[String] {
+    pub(crate) fn images(&self) -> &[String] {
         self.images.get_or_init(|| self.message(|message| message.images().to_vec()))
     }
 
     /// Targets of the links in the HTML body.
-    pub fn links(&self) -> &[String] {
+    pub(crate) fn links(&self) -> &[String] {
         self.links.get_or_init(|| self.message(|message| message.links().to_vec()))
     }
 }

@@ -6,16 +6,16 @@ use std::fmt;
 
 /// A policy failed. It is a value: the message it was asked about goes where `on_trap` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// What kind of failure, for the counter `policy_…`.
-    pub kind: FailureKind,
+    pub(crate) kind: FailureKind,
     /// The policy, its hash, and the cause, in one line.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// What kind of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureKind {
+pub(crate) enum FailureKind {
     /// It used more time than it may.
     TooSlow,
     /// It wanted more memory than it may have.
@@ -32,7 +32,7 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// The counter of such failures.
-    pub fn counter(self) -> &'static str {
+    pub(crate) fn counter(self) -> &'static str {
         match self {
             FailureKind::TooSlow => "policy_too_slow",
             FailureKind::TooBig => "policy_too_big",
@@ -51,6 +51,6 @@ impl fmt::Display for Failure {
 }
 
 /// Guests choose the text of their errors; it ends up in a status line.
-pub(super) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
 }

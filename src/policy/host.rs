@@ -7,33 +7,33 @@ use super::bindings::carom::policy::{actions, host};
 use super::engine::Meter;
 use super::facts::Facts;
 use super::failure::FailureKind;
-use super::plan::{self, Action, Outcome, Plan, Step, Verdict};
 use crate::config::Limits;
 use crate::envelope::split_address;
+use crate::plan::{self, Action, Outcome, Plan, Step, Verdict};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Longest text that crosses the boundary in one piece, in bytes.
-pub(super) const MAX_TEXT: usize = 64 << 10;
+pub(crate) const MAX_TEXT: usize = 64 << 10;
 
 /// What one decision needs, and what it has built so far.
-pub(super) struct Host {
-    pub(super) facts: Rc<Facts>,
-    pub(super) plan: Plan,
+pub(crate) struct Host {
+    pub(crate) facts: Rc<Facts>,
+    pub(crate) plan: Plan,
     /// What the guest asked for, in order, and how long the answer took; shown by `carom policy run`.
-    pub(super) asked: Vec<(&'static str, Duration)>,
+    pub(crate) asked: Vec<(&'static str, Duration)>,
     /// Time spent in carom rather than in the guest: waiting for DNS is not the policy's fault.
-    pub(super) waited: Duration,
-    pub(super) started: Instant,
+    pub(crate) waited: Duration,
+    pub(crate) started: Instant,
     /// The processor time of the thread, then.
     started_at: Duration,
-    pub(super) meter: Meter,
-    pub(super) limits: Limits,
+    pub(crate) meter: Meter,
+    pub(crate) limits: Limits,
     /// Why the guest was stopped, if it was the host that stopped it: the kind of failure and the cause.
-    pub(super) stopped: Option<(FailureKind, String)>,
-    pub(super) settings: Arc<str>,
-    pub(super) policy: Arc<str>,
+    pub(crate) stopped: Option<(FailureKind, String)>,
+    pub(crate) settings: Arc<str>,
+    pub(crate) policy: Arc<str>,
     chance: Chance,
     random: Chance,
     now_ms: u64,
@@ -66,7 +66,7 @@ fn thread_time() -> Duration {
 }
 
 impl Host {
-    pub(super) fn new(
+    pub(crate) fn new(
         facts: Rc<Facts>,
         policy: Arc<str>,
         settings: Arc<str>,
@@ -95,14 +95,14 @@ impl Host {
     }
 
     /// Time the guest itself has used: on a busy machine that is less than has passed.
-    pub(super) fn used(&self) -> Duration {
+    pub(crate) fn used(&self) -> Duration {
         let passed = self.started.elapsed();
         let worked = thread_time().saturating_sub(self.started_at);
         passed.min(worked).saturating_sub(self.waited)
     }
 
     /// Answers a question about the message; the time it takes is not the guest's.
-    pub(super) fn ask<R>(&mut self, question: &'static str, answer: impl FnOnce(&Facts) -> R) -> R {
+    pub(crate) fn ask<R>(&mut self, question: &'static str, answer: impl FnOnce(&Facts) -> R) -> R {
         let began = Instant::now();
         let answered = answer(&self.facts);
         let took = began.elapsed();
@@ -129,7 +129,7 @@ impl Host {
     }
 
     /// What the guest printed, as its language does; it ends up in the log.
-    pub(super) fn printed(&mut self, bytes: &[u8]) {
+    pub(crate) fn printed(&mut self, bytes: &[u8]) {
         self.called("print");
         for line in String::from_utf8_lossy(bytes).lines() {
             self.write(host::Level::Info, line);
@@ -137,12 +137,12 @@ impl Host {
     }
 
     /// Bits of chance for a language's runtime.
-    pub(super) fn random(&mut self) -> u64 {
+    pub(crate) fn random(&mut self) -> u64 {
         self.random.bits()
     }
 
     /// The time that the policy is told.
-    pub(super) fn now_ms(&self) -> u64 {
+    pub(crate) fn now_ms(&self) -> u64 {
         self.now_ms
     }
 
@@ -222,7 +222,7 @@ fn is_enhanced_code(code: &str) -> bool {
 }
 
 /// At most [`MAX_TEXT`] bytes, cut at a character.
-pub(super) fn bounded(mut text: String) -> String {
+pub(crate) fn bounded(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(MAX_TEXT));
     text
 }

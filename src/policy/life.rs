@@ -20,41 +20,41 @@ use std::path::{Path, PathBuf};
 
 /// What is known of a release, beside its component and its compiled code.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct About {
+pub(crate) struct About {
     /// The file it was installed from.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// SHA-256 of that file. The release has another hash where it was prepared.
-    pub original: String,
+    pub(crate) original: String,
     /// When it was installed (RFC 3339, UTC).
-    pub installed: String,
+    pub(crate) installed: String,
     /// It was pre-initialised: it begins with the memory that its `prepare` left.
-    pub prepared: bool,
+    pub(crate) prepared: bool,
     /// Bytes of the component.
-    pub size: u64,
+    pub(crate) size: u64,
 }
 
 /// A release of a policy.
 #[derive(Clone, Debug, Serialize)]
-pub struct Release {
+pub(crate) struct Release {
     /// The policy's name.
-    pub name: String,
+    pub(crate) name: String,
     /// Counted up with every installation.
-    pub number: u32,
+    pub(crate) number: u32,
     /// SHA-256 of the component.
-    pub hash: String,
+    pub(crate) hash: String,
     /// Whether messages are decided by it.
-    pub in_force: bool,
+    pub(crate) in_force: bool,
     /// Where it stands.
-    pub directory: PathBuf,
+    pub(crate) directory: PathBuf,
     /// What was noted when it was installed.
     #[serde(flatten)]
-    pub about: About,
+    pub(crate) about: About,
 }
 
 /// A release that is whole and not yet in force. Dropped, it is taken away again.
-pub struct Staged {
+pub(crate) struct Staged {
     /// The release.
-    pub release: Release,
+    pub(crate) release: Release,
     home: PathBuf,
     keep: usize,
     in_force: bool,
@@ -66,7 +66,7 @@ const ABOUT: &str = "about.json";
 
 /// Makes a release of the component in `file`: checks that it can be linked, prepares it, compiles it for this machine and for
 /// Pulley. Errors: it cannot be linked, prepared or compiled, or the mail user could write to it.
-pub fn stage(config: &Config, name: &str, file: &Path) -> Result<Staged> {
+pub(crate) fn stage(config: &Config, name: &str, file: &Path) -> Result<Staged> {
     let home = home(config, name)?;
     DirBuilder::new().recursive(true).mode(0o755).create(&home).context(home.display())?;
     let user = MailUser::find(&config.policies.mail_user)?;
@@ -142,7 +142,7 @@ fn link(from: &Path, to: &Path) -> Result<()> {
 impl Staged {
     /// Puts the release in force: the next message is decided by it, and those under way by the one before. Then the oldest
     /// releases beyond those to keep are taken away.
-    pub fn put_in_force(mut self) -> Result<Release> {
+    pub(crate) fn put_in_force(mut self) -> Result<Release> {
         point(&self.home, &self.release.directory)?;
         self.in_force = true;
         self.release.in_force = true;
@@ -164,7 +164,7 @@ impl Drop for Staged {
 }
 
 /// The releases of a policy, oldest first; none if it was never installed.
-pub fn releases(config: &Config, name: &str) -> Result<Vec<Release>> {
+pub(crate) fn releases(config: &Config, name: &str) -> Result<Vec<Release>> {
     read_releases(&home(config, name)?, name)
 }
 
@@ -191,7 +191,7 @@ fn read_releases(home: &Path, name: &str) -> Result<Vec<Release>> {
 }
 
 /// The policies that were ever installed, by name.
-pub fn installed(config: &Config) -> Vec<String> {
+pub(crate) fn installed(config: &Config) -> Vec<String> {
     let entries = fs::read_dir(config.policies_dir()).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
         .filter(|entry| entry.path().join(CURRENT).is_symlink())
@@ -203,7 +203,7 @@ pub fn installed(config: &Config) -> Vec<String> {
 
 /// Puts an earlier release in force: number `to`, or the one before that in force. `None`: the shipped policy is in force
 /// again. Errors: there is no such release.
-pub fn roll_back(config: &Config, name: &str, to: Option<u32>) -> Result<Option<Release>> {
+pub(crate) fn roll_back(config: &Config, name: &str, to: Option<u32>) -> Result<Option<Release>> {
     let home = home(config, name)?;
     let see = format!("see what there is with `carom policy list {name}`");
     if !home.exists() {

@@ -4,14 +4,10 @@
 //! Not here: doing what was decided (`action`). Invariant: a policy that fails, in whatever way, is a `Failure` that
 //! names the policy, its hash and the cause; the next message gets a fresh instance.
 
-/// What was decided, as data.
-pub mod plan;
-/// What a delivery failure means, as data.
-pub mod class;
 /// What a policy may know.
-pub mod facts;
+pub(crate) mod facts;
 /// What a component is made of, before any of it runs.
-pub mod anatomy;
+pub(crate) mod anatomy;
 mod failure;
 mod engine;
 mod cache;
@@ -21,9 +17,9 @@ mod answers;
 mod wasi;
 mod prepare;
 /// The WIT package as text.
-pub mod wit;
+pub(crate) mod wit;
 /// Installing, listing, rolling back.
-pub mod life;
+pub(crate) mod life;
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -38,20 +34,20 @@ mod bindings {
 #[cfg(test)]
 mod tests;
 
-pub use failure::{Failure, FailureKind};
-pub use source::shipped;
+pub(crate) use failure::{Failure, FailureKind};
+pub(crate) use source::shipped;
 
+use crate::class::{BATCH, Class, DeliveryFailure, Severity};
 use crate::config::{self, Config, OnTrap};
 use crate::error::{Context, Error, Result};
+use crate::plan::Plan;
 use bindings::PolicyPre;
 use bindings::exports::carom::policy::classification;
 use cache::{LoadFailure, Loaded};
-use class::{BATCH, Class, DeliveryFailure, Severity};
 use engine::{Flavor, Purpose};
 use facts::Facts;
 use failure::one_line;
 use host::Host;
-use plan::Plan;
 use serde::Serialize;
 use source::Source;
 use std::path::Path;
@@ -62,15 +58,15 @@ use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
 /// A policy ready to decide. Shared by all threads of a relay; each decision gets an instance of its own.
-pub struct Policy {
+pub(crate) struct Policy {
     /// The name it was asked for by.
-    pub name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// SHA-256 of the component, hexadecimal.
-    pub hash: String,
+    pub(crate) hash: String,
     /// What becomes of a message when the policy fails.
-    pub on_trap: OnTrap,
+    pub(crate) on_trap: OnTrap,
     /// How it was made ready, and how long that took.
-    pub readied: Readied,
+    pub(crate) readied: Readied,
     settings: Arc<str>,
     limits: config::Limits,
     engine: Engine,
@@ -81,20 +77,20 @@ pub struct Policy {
 
 /// How a policy was made ready.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Readied {
+pub(crate) struct Readied {
     /// It runs as Pulley bytecode, because this process may not run machine code.
-    pub interpreted: bool,
+    pub(crate) interpreted: bool,
     /// It had to be compiled.
-    pub compiled: bool,
+    pub(crate) compiled: bool,
     /// Starting the engine and mapping, or compiling, the code.
-    pub load: Duration,
+    pub(crate) load: Duration,
     /// Linking it with what carom offers.
-    pub link: Duration,
+    pub(crate) link: Duration,
 }
 
 /// What a policy is loaded for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Use {
+pub(crate) enum Use {
     /// A few decisions.
     One,
     /// Many decisions in so many threads.
@@ -107,59 +103,59 @@ pub enum Use {
 
 /// Which policy is wanted.
 #[derive(Clone, Debug)]
-pub struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     /// Its name; its settings and its `on_trap` stand in `[policy.NAME]`.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// A component file, or the directory of a release, instead of what the name stands for.
-    pub file: Option<&'a Path>,
+    pub(crate) file: Option<&'a Path>,
     /// Settings (JSON text of one object) instead of those in the config.
-    pub settings: Option<String>,
+    pub(crate) settings: Option<String>,
 }
 
 /// The answer to "may this return path be answered, and where".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Mapping {
+pub(crate) struct Mapping {
     /// Hosts that may be connected to, in order.
-    pub hosts: Vec<String>,
+    pub(crate) hosts: Vec<String>,
     /// Where complaints go.
-    pub feedback_address: Option<String>,
+    pub(crate) feedback_address: Option<String>,
 }
 
 /// A decision with what it cost.
-pub struct Decision {
+pub(crate) struct Decision {
     /// What is to be done.
-    pub plan: Plan,
+    pub(crate) plan: Plan,
     /// What the policy called, in order, and how long carom took to answer.
-    pub asked: Vec<(&'static str, Duration)>,
+    pub(crate) asked: Vec<(&'static str, Duration)>,
     /// Time used by the policy itself.
-    pub used: Duration,
+    pub(crate) used: Duration,
     /// The most memory it had, in bytes.
-    pub memory: usize,
+    pub(crate) memory: usize,
     /// Instructions it ran; `None` unless it was loaded to be measured.
-    pub fuel: Option<u64>,
+    pub(crate) fuel: Option<u64>,
 }
 
 /// How often a release that was pruned under our eyes is looked for anew.
 const LOOKS: usize = 5;
 
 /// Removes compiled policies that nobody has used for long.
-pub fn expire_compiled(config: &Config) {
+pub(crate) fn expire_compiled(config: &Config) {
     cache::expire(&config.compiled_dir(), std::time::SystemTime::now());
 }
 
 impl Policy {
     /// How often the clock of policies is to be moved on.
-    pub const TICK: Duration = engine::TICK;
+    pub(crate) const TICK: Duration = engine::TICK;
 
     /// Loads the policy `name` as the config describes it: compiled code is mapped; where there is none the component
     /// is compiled, and kept for the next process. `threads` is how many will decide at once.
-    pub fn load(name: &str, config: &Config, threads: usize) -> Result<Policy> {
+    pub(crate) fn load(name: &str, config: &Config, threads: usize) -> Result<Policy> {
         let usage = if threads > 1 { Use::Many(threads) } else { Use::One };
         Policy::open(&Wanted { name, file: None, settings: None }, config, usage)
     }
 
     /// Loads a policy for `usage`.
-    pub fn open(wanted: &Wanted<'_>, config: &Config, usage: Use) -> Result<Policy> {
+    pub(crate) fn open(wanted: &Wanted<'_>, config: &Config, usage: Use) -> Result<Policy> {
         for look in 1.. {
             let source = match wanted.file {
                 Some(path) if path.is_dir() => Source::release(path),
@@ -218,23 +214,23 @@ impl Policy {
     }
 
     /// The first digits of its hash, as logs show it.
-    pub fn short_hash(&self) -> &str {
+    pub(crate) fn short_hash(&self) -> &str {
         &self.hash[..self.hash.len().min(12)]
     }
 
     /// The component itself.
-    pub fn component(&self) -> Result<Vec<u8>> {
+    pub(crate) fn component(&self) -> Result<Vec<u8>> {
         self.source.wasm()
     }
 
     /// Whether loading it now would give the same policy: nothing was installed, rolled back or rebuilt since.
-    pub fn is_current(&self, config: &Config) -> bool {
+    pub(crate) fn is_current(&self, config: &Config) -> bool {
         self.source.is_current(&self.name, config)
     }
 
     /// Moves the clock on by which the policy's time is measured. Without somebody who calls this every [`Policy::TICK`], a
     /// policy that loops is never stopped.
-    pub fn ticker(&self) -> impl Fn() + Send + use<> {
+    pub(crate) fn ticker(&self) -> impl Fn() + Send + use<> {
         let engine = self.engine.weak();
         move || {
             if let Some(engine) = engine.upgrade() {
@@ -244,12 +240,12 @@ impl Policy {
     }
 
     /// Starts a thread that does so as long as the policy is used.
-    pub fn start_clock(&self) -> Result<()> {
+    pub(crate) fn start_clock(&self) -> Result<()> {
         engine::start_clock(&self.engine)
     }
 
     /// Asks the policy about a message. `seed` decides every chance, `now_ms` is the time it is told.
-    pub fn decide(&self, facts: &Rc<Facts>, seed: u64, now_ms: u64) -> Result<Decision, Failure> {
+    pub(crate) fn decide(&self, facts: &Rc<Facts>, seed: u64, now_ms: u64) -> Result<Decision, Failure> {
         let mut store = self.store(facts, seed, now_ms);
         let decided = self.instance.instantiate(&mut store).and_then(|policy| {
             let decision = policy.carom_policy_decision();
@@ -268,7 +264,11 @@ impl Policy {
     }
 
     /// Asks the policy what each of these failures means, in order. There is no message: `facts` are of none.
-    pub fn classify(&self, facts: &Rc<Facts>, failures: &[DeliveryFailure]) -> Result<Vec<Class>, Failure> {
+    pub(crate) fn classify(
+        &self,
+        facts: &Rc<Facts>,
+        failures: &[DeliveryFailure],
+    ) -> Result<Vec<Class>, Failure> {
         let mut classes = Vec::with_capacity(failures.len());
         let mut left: Vec<&[DeliveryFailure]> = failures.chunks(BATCH).rev().collect();
         while let Some(batch) = left.pop() {
@@ -305,7 +305,7 @@ impl Policy {
     }
 
     /// Asks the policy whether `return_path` may be answered; `hosts` are its mail exchangers.
-    pub fn map(
+    pub(crate) fn map(
         &self,
         facts: &Rc<Facts>,
         return_path: &str,
@@ -326,7 +326,7 @@ impl Policy {
     }
 
     /// What the policy finds wrong with its settings.
-    pub fn validate_settings(&self, facts: &Rc<Facts>) -> Result<Vec<String>, Failure> {
+    pub(crate) fn validate_settings(&self, facts: &Rc<Facts>) -> Result<Vec<String>, Failure> {
         let mut store = self.store(facts, 0, 0);
         let validated = self
             .instance

@@ -20,7 +20,7 @@ use wasmtime_wizer::{ComponentInstanceState, Wizer};
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// The component as it is after its preparation; `None` if it has none. Errors: it trapped, or took too long.
-pub(super) fn prepare(wasm: &[u8], anatomy: &Anatomy, limits: &Limits) -> Result<Option<Vec<u8>>> {
+pub(crate) fn prepare(wasm: &[u8], anatomy: &Anatomy, limits: &Limits) -> Result<Option<Vec<u8>>> {
     let Some(interface) = anatomy.preparation() else { return Ok(None) };
     let wizer = Wizer::new();
     let prepared =

@@ -34,12 +34,12 @@ const SHIPPED: &[Shipped] = &[
 ];
 
 /// The names of the policies that are shipped with carom.
-pub fn shipped() -> impl Iterator<Item = &'static str> {
+pub(crate) fn shipped() -> impl Iterator<Item = &'static str> {
     SHIPPED.iter().map(|shipped| shipped.name)
 }
 
 /// Where the releases of the policy `name` stand. Error: such a name cannot stand in a path.
-pub(super) fn home(config: &Config, name: &str) -> Result<PathBuf> {
+pub(crate) fn home(config: &Config, name: &str) -> Result<PathBuf> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
         return Err(Error::new(format_args!("`{}` is no name of a policy", name.escape_debug()))
@@ -50,9 +50,9 @@ pub(super) fn home(config: &Config, name: &str) -> Result<PathBuf> {
 
 /// A component that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// SHA-256 of the component, hexadecimal.
-    pub(super) hash: String,
+    pub(crate) hash: String,
     place: Place,
 }
 
@@ -84,7 +84,7 @@ impl Stamp {
 
 impl Source {
     /// The policy `name` as the config has it, else as it is installed, else as it is shipped.
-    pub(super) fn find(name: &str, config: &Config) -> Result<Source> {
+    pub(crate) fn find(name: &str, config: &Config) -> Result<Source> {
         if let Some(path) = config.policy.get(name).and_then(|policy| policy.path.as_deref()) {
             return Source::file(path);
         }
@@ -104,14 +104,14 @@ impl Source {
     }
 
     /// A component in a bare file. It is read to know its hash.
-    pub(super) fn file(path: &Path) -> Result<Source> {
+    pub(crate) fn file(path: &Path) -> Result<Source> {
         let stamp = Stamp::of(path)?;
         let hash = hash(&fs::read(path).context(path.display())?);
         Ok(Source { hash, place: Place::File(path.to_owned(), stamp) })
     }
 
     /// The release in this directory, whose name ends in the hash: `0007-ab12…`.
-    pub(super) fn release(directory: &Path) -> Result<Source> {
+    pub(crate) fn release(directory: &Path) -> Result<Source> {
         let name = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         match name.split_once('-') {
             Some((_, hash)) if hash.len() == 64 => {
@@ -123,7 +123,7 @@ impl Source {
     }
 
     /// Whether a look now would find the same.
-    pub(super) fn is_current(&self, name: &str, config: &Config) -> bool {
+    pub(crate) fn is_current(&self, name: &str, config: &Config) -> bool {
         match &self.place {
             Place::File(path, stamp) => Stamp::of(path).is_ok_and(|now| now == *stamp),
             _ => Source::find(name, config).is_ok_and(|found| found == *self),
@@ -131,7 +131,7 @@ impl Source {
     }
 
     /// The component.
-    pub(super) fn wasm(&self) -> Result<Vec<u8>> {
+    pub(crate) fn wasm(&self) -> Result<Vec<u8>> {
         let path = match &self.place {
             Place::Shipped => {
                 let shipped = SHIPPED.iter().find(|shipped| shipped.hash.trim() == self.hash);
@@ -144,13 +144,13 @@ impl Source {
     }
 
     /// Whether it was a release, and is gone: pruned since it was found.
-    pub(super) fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         matches!(&self.place, Place::Release(directory) if !directory.exists())
     }
 
     /// Where its compiled code may lie: beside the release, and where carom keeps what it had to compile itself. What is
     /// compiled now goes to the last place.
-    pub(super) fn compiled(&self, config: &Config, flavor: Flavor) -> Vec<PathBuf> {
+    pub(crate) fn compiled(&self, config: &Config, flavor: Flavor) -> Vec<PathBuf> {
         let mut places = Vec::with_capacity(2);
         if let Place::Release(directory) = &self.place {
             places.push(cache::compiled_path(directory, &self.hash, flavor));
@@ -161,11 +161,11 @@ impl Source {
 }
 
 /// The symlink to the release in force.
-pub(super) const CURRENT: &str = "current";
+pub(crate) const CURRENT: &str = "current";
 /// The component of a release.
-pub(super) const COMPONENT: &str = "policy.wasm";
+pub(crate) const COMPONENT: &str = "policy.wasm";
 
 /// SHA-256, hexadecimal.
-pub(super) fn hash(bytes: &[u8]) -> String {
+pub(crate) fn hash(bytes: &[u8]) -> String {
     HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref())
 }

@@ -21,7 +21,7 @@ const CLOSED: u32 = 0;
 const MAX_RANDOM: u64 = 64 << 10;
 
 /// Offers all of WASI that the component asks for.
-pub(super) fn add_to_linker(linker: &mut Linker<Host>, engine: &Engine, component: &Component) -> Result<()> {
+pub(crate) fn add_to_linker(linker: &mut Linker<Host>, engine: &Engine, component: &Component) -> Result<()> {
     for (name, import) in component.component_type().imports(engine) {
         if let (true, ComponentItem::ComponentInstance(instance)) = (name.starts_with("wasi:"), import.ty) {
             let interface = name.split('@').next().unwrap_or(name).to_owned();

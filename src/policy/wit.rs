@@ -1,7 +1,7 @@
 //! The WIT package as text, for who writes policies: the very files that this carom was built from.
 
 /// The files of the package, the one with the world first: name and text.
-pub const FILES: &[(&str, &str)] = &[
+pub(crate) const FILES: &[(&str, &str)] = &[
     ("world.wit", include_str!("../../wit/world.wit")),
     ("facts.wit", include_str!("../../wit/facts.wit")),
     ("reports.wit", include_str!("../../wit/reports.wit")),
@@ -15,6 +15,6 @@ pub const FILES: &[(&str, &str)] = &[
 ];
 
 /// The whole package as one text, which is a valid WIT file.
-pub fn whole() -> String {
+pub(crate) fn whole() -> String {
     FILES.iter().map(|(_, text)| text.trim_end()).collect::<Vec<_>>().join("\n\n") + "\n"
 }

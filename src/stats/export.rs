@@ -4,14 +4,15 @@
 //! that cannot be written does not keep the others from being written.
 
 use super::figures::Figures;
-use super::prometheus::{Counted, Exposition};
-use super::{count, csv, gather, html, json, prometheus};
+use super::render::prometheus::{Counted, Exposition};
+use super::render::{csv, html, json, prometheus};
+use super::{gather, sink_counters};
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::publish::publish;
+use crate::files::publish::publish;
+use crate::index::{Index, Owed};
 use crate::store::Store;
-use crate::store::index::{Index, Owed};
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,13 +25,18 @@ const STANDS: Duration = Duration::from_secs(300);
 const EVENTS: usize = 50_000;
 
 /// The figures of the last hours, the one that has begun included.
-pub fn recent(index: &Index, hours: u32, now_ms: i64) -> Result<Figures> {
+pub(crate) fn recent(index: &Index, hours: u32, now_ms: i64) -> Result<Figures> {
     let to = now_ms.div_euclid(HOUR_MS) * HOUR_MS + HOUR_MS;
     gather::figures(index, to - i64::from(hours) * HOUR_MS, to, now_ms)
 }
 
 /// The exposition for Prometheus.
-pub fn exposition(config: &Config, store: &Store, index: Option<&Index>, now_ms: i64) -> Result<String> {
+pub(crate) fn exposition(
+    config: &Config,
+    store: &Store,
+    index: Option<&Index>,
+    now_ms: i64,
+) -> Result<String> {
     let lifelong = index.map(gather::lifelong).transpose()?.unwrap_or_default();
     let recent = index.map(|index| gather::figures(index, now_ms - HOUR_MS, now_ms, now_ms)).transpose()?;
     let counted = Counted { counters: store.counters()?.1, heartbeat: store.heartbeat()? };
@@ -43,7 +49,7 @@ pub fn exposition(config: &Config, store: &Store, index: Option<&Index>, now_ms:
 }
 
 /// Writes the file for Prometheus, if it is wanted.
-pub fn write_prometheus(config: &Config, store: &Store, index: Option<&Index>) -> Result<()> {
+pub(crate) fn write_prometheus(config: &Config, store: &Store, index: Option<&Index>) -> Result<()> {
     let Some(path) = &config.export.prometheus else { return Ok(()) };
     let text = exposition(config, store, index, clock::now_ms())?;
     publish(path, text.as_bytes(), MODE)
@@ -51,7 +57,7 @@ pub fn write_prometheus(config: &Config, store: &Store, index: Option<&Index>) -
 
 /// Writes what else is wanted of `[export]`. The report is written anew only if `changed`, or if it is not there or has stood for a while: the
 /// config may be another, and the last hours go on. Returns what went wrong.
-pub fn write(config: &Config, store: &Store, index: Option<&Index>, changed: bool) -> Vec<Error> {
+pub(crate) fn write(config: &Config, store: &Store, index: Option<&Index>, changed: bool) -> Vec<Error> {
     let export = &config.export;
     let now_ms = clock::now_ms();
     let mut wrong = Vec::new();
@@ -101,7 +107,9 @@ pub fn write(config: &Config, store: &Store, index: Option<&Index>, changed: boo
 
 /// bouncy-sink's two documents.
 fn counters(store: &Store, directory: &Path) -> Result<()> {
-    for (name, value) in [("stats", count::json(store)?), ("ts-messages", count::series_json(store)?)] {
+    for (name, value) in
+        [("stats", sink_counters::json(store)?), ("ts-messages", sink_counters::series_json(store)?)]
+    {
         made_for(&directory.join(format!("{name}.json")), format!("{value}\n").as_bytes())?;
     }
     Ok(())

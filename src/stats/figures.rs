@@ -11,82 +11,82 @@ use std::ops::AddAssign;
 /// A period, counted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Figures {
+pub(crate) struct Figures {
     /// The first millisecond since 1970 that counts.
     #[serde(rename = "from", with = "rfc3339")]
-    pub from_ms: i64,
+    pub(crate) from_ms: i64,
     /// The first one that counts no more.
     #[serde(rename = "to", with = "rfc3339")]
-    pub to_ms: i64,
+    pub(crate) to_ms: i64,
     /// Seconds east of UTC of the wall clock that times are shown in, and that days begin by.
-    pub utc_offset: i32,
+    pub(crate) utc_offset: i32,
     /// What one point of the series stands for.
-    pub step: Step,
+    pub(crate) step: Step,
     /// The mail server, or what the operator calls several of them.
-    pub host: String,
+    pub(crate) host: String,
     /// Deliveries by what became of them.
-    pub totals: Outcomes,
+    pub(crate) totals: Outcomes,
     /// Attempts that were put off, of deliveries whatever became of them.
-    pub deferrals: u64,
+    pub(crate) deferrals: u64,
     /// Bytes delivered; 0 if sizes are not known.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// From arrival to delivery.
-    pub delay: Option<Percentiles>,
+    pub(crate) delay: Option<Percentiles>,
     /// Oldest first; a step in which nothing happened may be missing.
-    pub series: Vec<Point>,
+    pub(crate) series: Vec<Point>,
     /// Why deliveries failed or were put off.
-    pub reasons: Vec<Reason>,
+    pub(crate) reasons: Vec<Reason>,
     /// Why mail was refused in the session.
-    pub rejects: Vec<Reason>,
+    pub(crate) rejects: Vec<Reason>,
     /// By domain of the recipient.
-    pub recipient_domains: Vec<Line>,
+    pub(crate) recipient_domains: Vec<Line>,
     /// By who runs the recipient's mail server, where known.
-    pub providers: Vec<Line>,
+    pub(crate) providers: Vec<Line>,
     /// By domain of the envelope sender.
-    pub sender_domains: Vec<Line>,
+    pub(crate) sender_domains: Vec<Line>,
     /// By client id.
-    pub clients: Vec<Line>,
+    pub(crate) clients: Vec<Line>,
     /// By next hop.
-    pub relays: Vec<Line>,
+    pub(crate) relays: Vec<Line>,
     /// Reasons of each provider.
-    pub provider_reasons: Vec<ProviderReason>,
+    pub(crate) provider_reasons: Vec<ProviderReason>,
     /// Failures and deferrals with a reply that no rule knows.
-    pub unclassified: u64,
+    pub(crate) unclassified: u64,
     /// Those replies by shape, the most frequent.
-    pub unknown: Vec<UnknownText>,
+    pub(crate) unknown: Vec<UnknownText>,
     /// What the lines of the logs were.
-    pub lines: LineCounts,
+    pub(crate) lines: LineCounts,
 }
 
 /// Deliveries by what became of them in the period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Outcomes {
+pub(crate) struct Outcomes {
     /// Delivered, or handed on.
-    pub sent: u64,
+    pub(crate) sent: u64,
     /// Refused for good.
-    pub bounced: u64,
+    pub(crate) bounced: u64,
     /// Still waiting to be tried again.
-    pub deferred: u64,
+    pub(crate) deferred: u64,
     /// Given up after too long a time.
-    pub expired: u64,
+    pub(crate) expired: u64,
     /// Refused in the session; never queued.
-    pub rejected: u64,
+    pub(crate) rejected: u64,
     /// On hold.
-    pub held: u64,
+    pub(crate) held: u64,
     /// Deleted by an operator.
-    pub deleted: u64,
+    pub(crate) deleted: u64,
     /// Accepted and thrown away.
-    pub discarded: u64,
+    pub(crate) discarded: u64,
 }
 
 /// The names of outcomes in JSON and exports, in the order in which they are shown.
-pub const OUTCOMES: [&str; 8] =
+pub(crate) const OUTCOMES: [&str; 8] =
     ["sent", "deferred", "bounced", "expired", "rejected", "held", "deleted", "discarded"];
 
 impl Outcomes {
     /// The counts, in the order of [`OUTCOMES`].
-    pub fn counts(&self) -> [u64; 8] {
+    pub(crate) fn counts(&self) -> [u64; 8] {
         [
             self.sent,
             self.deferred,
@@ -100,12 +100,12 @@ impl Outcomes {
     }
 
     /// All deliveries.
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.counts().iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// Those that were queued and came to an end: sent, bounced or expired.
-    pub fn concluded(&self) -> u64 {
+    pub(crate) fn concluded(&self) -> u64 {
         self.sent.saturating_add(self.bounced).saturating_add(self.expired)
     }
 }
@@ -125,19 +125,19 @@ impl AddAssign for Outcomes {
 
 /// One step of the series.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Point {
+pub(crate) struct Point {
     /// When it begins, milliseconds since 1970.
     #[serde(rename = "time", with = "rfc3339")]
-    pub at_ms: i64,
+    pub(crate) at_ms: i64,
     /// What became of the deliveries that changed in it.
     #[serde(flatten)]
-    pub outcomes: Outcomes,
+    pub(crate) outcomes: Outcomes,
 }
 
 /// How long a step of the series is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Step {
+pub(crate) enum Step {
     /// 60 seconds.
     Minute,
     /// 60 minutes.
@@ -149,7 +149,7 @@ pub enum Step {
 
 impl Step {
     /// Its length in milliseconds.
-    pub fn ms(self) -> i64 {
+    pub(crate) fn ms(self) -> i64 {
         match self {
             Step::Minute => MINUTE,
             Step::Hour => 60 * MINUTE,
@@ -164,7 +164,7 @@ const USUAL: [i64; 17] =
     [1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720, 1440, 2 * 1440, 7 * 1440, 14 * 1440, 28 * 1440];
 
 /// The shortest usual length, not below `least`, of which at most `most` fit into a period; milliseconds.
-pub(super) fn usual_length(period_ms: i64, least: i64, most: usize) -> i64 {
+pub(crate) fn usual_length(period_ms: i64, least: i64, most: usize) -> i64 {
     let most = i64::try_from(most.max(1)).unwrap_or(i64::MAX);
     let fits = |length: &i64| *length >= least && period_ms <= length.saturating_mul(most);
     let usual = USUAL.iter().map(|minutes| minutes * MINUTE).find(fits);
@@ -174,82 +174,82 @@ pub(super) fn usual_length(period_ms: i64, least: i64, most: usize) -> i64 {
 /// Seconds within which a share of deliveries was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Percentiles {
+pub(crate) struct Percentiles {
     /// Half of them.
-    pub p50: f64,
+    pub(crate) p50: f64,
     /// Nine of ten.
-    pub p90: f64,
+    pub(crate) p90: f64,
     /// All but one of a hundred.
-    pub p99: f64,
+    pub(crate) p99: f64,
 }
 
 /// Deliveries that have something in common.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Line {
+pub(crate) struct Line {
     /// What they have in common. Text from mail: not to be trusted.
-    pub name: String,
+    pub(crate) name: String,
     /// What became of them.
-    pub outcomes: Outcomes,
+    pub(crate) outcomes: Outcomes,
     /// Attempts that were put off.
-    pub deferrals: u64,
+    pub(crate) deferrals: u64,
     /// Bytes delivered; 0 if sizes are not known.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// From arrival to delivery.
-    pub delay: Option<Percentiles>,
+    pub(crate) delay: Option<Percentiles>,
 }
 
 /// How often there was this reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Reason {
+pub(crate) struct Reason {
     /// The fine word: `user-unknown`.
-    pub reason: String,
+    pub(crate) reason: String,
     /// The bounce category it belongs to: `bad-mailbox`.
-    pub category: String,
+    pub(crate) category: String,
     /// Deliveries.
-    pub count: u64,
+    pub(crate) count: u64,
 }
 
 /// How often a provider gave this reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct ProviderReason {
+pub(crate) struct ProviderReason {
     /// As in [`Figures::providers`].
-    pub provider: String,
+    pub(crate) provider: String,
     /// As in [`Figures::reasons`].
-    pub reason: String,
+    pub(crate) reason: String,
     /// Deliveries.
-    pub count: u64,
+    pub(crate) count: u64,
 }
 
 /// Replies of one shape that no rule knows. Text from mail: not to be trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct UnknownText {
+pub(crate) struct UnknownText {
     /// The text without what differs from reply to reply.
-    pub shape: String,
+    pub(crate) shape: String,
     /// Deliveries.
-    pub count: u64,
+    pub(crate) count: u64,
     /// One of the replies.
-    pub example: String,
+    pub(crate) example: String,
 }
 
 /// What the lines of the logs were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct LineCounts {
+pub(crate) struct LineCounts {
     /// Told something of a delivery.
-    pub parsed: u64,
+    pub(crate) parsed: u64,
     /// Known, and telling nothing of one.
-    pub ignored: u64,
+    pub(crate) ignored: u64,
     /// Not understood.
-    pub unknown: u64,
+    pub(crate) unknown: u64,
 }
 
 impl Figures {
     /// The series in at most `most` equal steps without gaps, and how long each is in milliseconds.
-    pub fn steps(&self, most: usize) -> (i64, Vec<Point>) {
+    pub(crate) fn steps(&self, most: usize) -> (i64, Vec<Point>) {
         let from = self.from_ms.min(self.to_ms);
         let length = usual_length(self.to_ms.saturating_sub(from), self.step.ms(), most);
         let steps = self.to_ms.saturating_sub(from).saturating_add(length - 1) / length;
@@ -265,14 +265,14 @@ impl Figures {
     }
 
     /// A time on the wall clock of these figures, as strftime would write it.
-    pub(super) fn clock(&self, at_ms: i64, format: &str) -> String {
+    pub(crate) fn clock(&self, at_ms: i64, format: &str) -> String {
         let offset = Offset::from_seconds(self.utc_offset).unwrap_or(Offset::UTC);
         let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
         offset.to_datetime(at).strftime(format).to_string()
     }
 
     /// The zone of that clock: `UTC`, `UTC+02:00`.
-    pub(super) fn zone(&self) -> String {
+    pub(crate) fn zone(&self) -> String {
         let (sign, seconds) = (if self.utc_offset < 0 { '-' } else { '+' }, self.utc_offset.unsigned_abs());
         match seconds {
             0 => "UTC".into(),
@@ -282,10 +282,10 @@ impl Figures {
 }
 
 /// What lines are called that are not shown one by one.
-pub const OTHER: &str = "other";
+pub(crate) const OTHER: &str = "other";
 
 /// The `most` biggest, and what the others are together. Names are unique, also if those that came in were not.
-pub fn top(lines: &[Line], most: usize) -> (Vec<Line>, Option<Line>) {
+pub(crate) fn top(lines: &[Line], most: usize) -> (Vec<Line>, Option<Line>) {
     let mut sorted: Vec<&Line> = lines.iter().collect();
     sorted.sort_by(|a, b| b.outcomes.total().cmp(&a.outcomes.total()).then_with(|| a.name.cmp(&b.name)));
     let mut seen = HashSet::new();
@@ -311,11 +311,11 @@ mod rfc3339 {
     use jiff::Timestamp;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<S: Serializer>(at_ms: &i64, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(at_ms: &i64, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(&Timestamp::from_millisecond(*at_ms).unwrap_or(Timestamp::UNIX_EPOCH))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
         let text = String::deserialize(from)?;
         text.parse::<Timestamp>().map(Timestamp::as_millisecond).map_err(D::Error::custom)
     }

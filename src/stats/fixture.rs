@@ -5,12 +5,12 @@ use super::figures::{
 };
 
 /// 2026-11-20T00:00:00Z.
-pub(super) const MIDNIGHT: i64 = 1_795_132_800_000;
+pub(crate) const MIDNIGHT: i64 = 1_795_132_800_000;
 /// What a stranger can put where a name is expected.
-pub(super) const HOSTILE: &str = "=1+1|\"><script>alert(1)</script>\\\x1b[2J\r\n\u{202e}&amp;'";
+pub(crate) const HOSTILE: &str = "=1+1|\"><script>alert(1)</script>\\\x1b[2J\r\n\u{202e}&amp;'";
 
 /// A line of so many.
-pub(super) fn line(name: &str, sent: u64, bounced: u64, deferrals: u64, delay: Option<f64>) -> Line {
+pub(crate) fn line(name: &str, sent: u64, bounced: u64, deferrals: u64, delay: Option<f64>) -> Line {
     Line {
         name: name.into(),
         outcomes: Outcomes { sent, bounced, deferred: deferrals / 10, ..Outcomes::default() },
@@ -25,7 +25,7 @@ fn reason(reason: &str, category: &str, count: u64) -> Reason {
 }
 
 /// The day.
-pub(super) fn day() -> Figures {
+pub(crate) fn day() -> Figures {
     let point = |hour: i64| Point {
         at_ms: MIDNIGHT + hour * 3_600_000,
         outcomes: Outcomes { sent: 100, bounced: u64::from(hour % 5 == 0) * 20, ..Outcomes::default() },

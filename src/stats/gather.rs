@@ -7,12 +7,12 @@ use super::figures::{
     Figures, Line, LineCounts, OTHER, Outcomes, Percentiles, Point, ProviderReason, Reason, Step,
     UnknownText, top,
 };
-use super::names::{PROVIDER, Parties};
 use crate::clock;
+use crate::dimension::names::{PROVIDER, Parties};
 use crate::error::Result;
-use crate::logs::Lines;
-use crate::store::index::{Dimension, Filter, HOURS_MS, Index, Kind, MINUTES_MS, RECENT_MS, Sum, Waiting};
-use crate::store::index::{Step as Kept, Why};
+use crate::index::{Dimension, Filter, HOURS_MS, Index, Kind, MINUTES_MS, RECENT_MS, Sum, Waiting};
+use crate::index::{Step as Kept, Why};
+use crate::maillog::Lines;
 use jiff::Timestamp;
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// The figures from one time (milliseconds since 1970) until before another.
-pub fn figures(index: &Index, from_ms: i64, to_ms: i64, now_ms: i64) -> Result<Figures> {
+pub(crate) fn figures(index: &Index, from_ms: i64, to_ms: i64, now_ms: i64) -> Result<Figures> {
     let newest_ms = index.newest(now_ms)?.unwrap_or(now_ms);
     let (kept, from, to) = steps(from_ms, to_ms, now_ms, newest_ms);
     let (step, course) = match to - from {
@@ -49,7 +49,7 @@ pub fn figures(index: &Index, from_ms: i64, to_ms: i64, now_ms: i64) -> Result<F
 }
 
 /// Everything since carom began to count: outcomes, providers and reasons, which never shrink.
-pub fn lifelong(index: &Index) -> Result<Figures> {
+pub(crate) fn lifelong(index: &Index) -> Result<Figures> {
     let whys = index.reasons(Kept::Ever, (0, 1))?;
     let mut figures = gathered(index, Kept::Ever, (0, 1), Waits::default(), &whys)?;
     (figures.totals.deferred, figures.totals.held) = index.waiting_count()?;

@@ -7,12 +7,12 @@ use super::Store;
 use super::journal::{Written, insert};
 use crate::envelope::Envelope;
 use crate::error::{Context, Result};
-use crate::policy::plan::Plan;
+use crate::plan::Plan;
 use rusqlite::{Row, params};
 
 /// How an alert stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AlertState {
+pub(crate) enum AlertState {
     /// Beyond the threshold, but not for long enough.
     Pending,
     /// Beyond the threshold.
@@ -23,7 +23,7 @@ pub enum AlertState {
 
 impl AlertState {
     /// The word in the table.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             AlertState::Pending => "pending",
             AlertState::Firing => "firing",
@@ -39,28 +39,28 @@ impl AlertState {
 
 /// A rule and a group that it fires for, or did.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Alert {
+pub(crate) struct Alert {
     /// The name of the rule.
-    pub rule: String,
+    pub(crate) rule: String,
     /// The group; empty for all mail.
-    pub subject: String,
+    pub(crate) subject: String,
     /// How it stands.
-    pub state: AlertState,
+    pub(crate) state: AlertState,
     /// Since when, in milliseconds since 1970.
-    pub since_ms: i64,
+    pub(crate) since_ms: i64,
     /// The last value.
-    pub value: Option<f64>,
+    pub(crate) value: Option<f64>,
     /// What was told last.
-    pub told: Option<AlertState>,
+    pub(crate) told: Option<AlertState>,
     /// When that was.
-    pub told_ms: i64,
+    pub(crate) told_ms: i64,
     /// When it was told last that it fires.
-    pub fired_ms: i64,
+    pub(crate) fired_ms: i64,
 }
 
 impl Store {
     /// Every alert that does not stand as it should, or did not a short time ago.
-    pub fn alerts(&self) -> Result<Vec<Alert>> {
+    pub(crate) fn alerts(&self) -> Result<Vec<Alert>> {
         self.shared.read(|db| {
             let mut select = db.prepare("SELECT * FROM alerts ORDER BY rule, subject")?;
             let rows = select.query_map([], row)?;
@@ -69,7 +69,12 @@ impl Store {
     }
 
     /// Puts these in the place of all alerts of a rule, and promises the plan that tells of what has changed.
-    pub fn put_alerts(&self, rule: &str, alerts: &[Alert], tell: Option<(&str, &Plan, i64)>) -> Result<()> {
+    pub(crate) fn put_alerts(
+        &self,
+        rule: &str,
+        alerts: &[Alert],
+        tell: Option<(&str, &Plan, i64)>,
+    ) -> Result<()> {
         let (rule, alerts) = (rule.to_owned(), alerts.to_vec());
         let promise = match tell {
             None => None,
@@ -103,7 +108,7 @@ impl Store {
 
     /// Steps that were tried in vain and are owed, and what was to be told and was parked or given up since `since_ms`. Alerts do not
     /// count: none is made by another.
-    pub fn troubles(&self, since_ms: i64) -> Result<u64> {
+    pub(crate) fn troubles(&self, since_ms: i64) -> Result<u64> {
         const OWED: &str =
             "SELECT count(*) FROM steps WHERE state = 'pending' AND attempts > 0 AND action <> 'alert'";
         const PARKED: &str = "SELECT count(*) FROM journal JOIN steps USING (key)

@@ -6,7 +6,7 @@
 
 use super::schema;
 use crate::error::{Error, Result};
-use crate::owner;
+use crate::files::owner;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ struct Queued {
 }
 
 /// The shared connection.
-pub(super) struct Shared {
+pub(crate) struct Shared {
     path: PathBuf,
     connection: Mutex<Connection>,
     queue: Mutex<Vec<Queued>>,
@@ -41,7 +41,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shared {
     /// Opens the file; makes or migrates it where that is needed.
-    pub(super) fn open(path: &Path) -> Result<Shared> {
+    pub(crate) fn open(path: &Path) -> Result<Shared> {
         let opened = open_file(path).or_else(|error| {
             // The first start on this machine: there is no directory yet. Another process may make it in this very
             // moment, so that it is there is no reason to give up.
@@ -75,17 +75,17 @@ impl Shared {
     }
 
     /// The file.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Reads.
-    pub(super) fn read<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+    pub(crate) fn read<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         ask(&lock(&self.connection)).map_err(|error| self.wrong(&error.to_string()))
     }
 
     /// Does `operation` in a transaction, with whatever other threads have to write, and returns when it is on disk.
-    pub(super) fn write<T: Send + Sync + 'static>(
+    pub(crate) fn write<T: Send + Sync + 'static>(
         &self,
         operation: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -114,7 +114,7 @@ impl Shared {
     }
 
     /// Folds a log that has grown into the file, if nobody else looks at it just now; the next to end will try again.
-    pub(super) fn fold_log(&self) {
+    pub(crate) fn fold_log(&self) {
         let mut log = self.path.clone().into_os_string();
         log.push("-wal");
         if std::fs::metadata(log).is_ok_and(|log| log.len() > LOG_LIMIT) {

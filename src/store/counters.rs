@@ -6,12 +6,12 @@ use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 
 /// Ten days, as long as bouncy-sink kept its minutes.
-pub(super) const KEPT_MS: i64 = 10 * 86_400_000;
+pub(crate) const KEPT_MS: i64 = 10 * 86_400_000;
 /// Remembered answers at most: the names are chosen by whoever writes links.
 const MEMORY_ROWS: i64 = 100_000;
 
 /// Adds to counters and to the minute, within a transaction.
-pub(super) fn add(db: &Connection, tally: &Tally, at_ms: i64, message: bool) -> rusqlite::Result<()> {
+pub(crate) fn add(db: &Connection, tally: &Tally, at_ms: i64, message: bool) -> rusqlite::Result<()> {
     const ADD: &str =
         "INSERT INTO counters VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2";
     const MINUTE: &str =
@@ -46,7 +46,7 @@ impl Store {
     }
 
     /// When carom first ran here (RFC 3339), and every counter.
-    pub fn counters(&self) -> Result<(Option<String>, BTreeMap<String, u64>)> {
+    pub(crate) fn counters(&self) -> Result<(Option<String>, BTreeMap<String, u64>)> {
         self.shared.read(|db| {
             let started = db
                 .query_row("SELECT value FROM meta WHERE name = 'startedRunning'", [], |row| row.get(0))
@@ -58,7 +58,7 @@ impl Store {
     }
 
     /// Messages of each minute, oldest first: unix seconds of the minute's start, and how many.
-    pub fn series(&self) -> Result<Vec<(i64, u64)>> {
+    pub(crate) fn series(&self) -> Result<Vec<(i64, u64)>> {
         self.shared.read(|db| {
             let mut select = db.prepare("SELECT minute, messages FROM series ORDER BY minute")?;
             let rows = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.max(0) as u64)))?;
@@ -67,7 +67,7 @@ impl Store {
     }
 
     /// What was remembered under a name, if it has not expired.
-    pub fn remembered(&self, name: &str, now_ms: i64) -> Result<Option<bool>> {
+    pub(crate) fn remembered(&self, name: &str, now_ms: i64) -> Result<Option<bool>> {
         self.shared.read(|db| {
             let mut select =
                 db.prepare_cached("SELECT value FROM memory WHERE name = ?1 AND expires_ms > ?2")?;
@@ -92,7 +92,7 @@ impl Store {
     }
 
     /// Removes what is older than it need be: finished journal rows and minutes after ten days, expired answers.
-    pub fn purge(&self, now_ms: i64) -> Result<()> {
+    pub(crate) fn purge(&self, now_ms: i64) -> Result<()> {
         let oldest = now_ms - KEPT_MS;
         self.shared.write(move |db| {
             outbox::purge(db, now_ms)?;

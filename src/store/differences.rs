@@ -11,31 +11,31 @@ const KEPT: i64 = 1000;
 
 /// Two policies that did not agree about a message.
 #[derive(Clone, Debug, Serialize)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// When it came, in milliseconds since 1970.
-    pub at_ms: i64,
+    pub(crate) at_ms: i64,
     /// Its envelope.
     #[serde(flatten)]
-    pub envelope: Envelope,
+    pub(crate) envelope: Envelope,
     /// With this seed both decide the same again.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// The policy in force, its hash and its plan (JSON).
-    pub policy: String,
+    pub(crate) policy: String,
     /// SHA-256 of its component.
-    pub hash: String,
+    pub(crate) hash: String,
     /// Its plan, as JSON.
-    pub plan: String,
+    pub(crate) plan: String,
     /// The policy that only looked on.
-    pub other_policy: String,
+    pub(crate) other_policy: String,
     /// SHA-256 of its component.
-    pub other_hash: String,
+    pub(crate) other_hash: String,
     /// Its plan, as JSON, or `{"failure": …}`.
-    pub other_plan: String,
+    pub(crate) other_plan: String,
 }
 
 impl Store {
     /// Keeps a difference, and forgets the oldest beyond a thousand.
-    pub fn record_difference(&self, found: Difference) -> Result<()> {
+    pub(crate) fn record_difference(&self, found: Difference) -> Result<()> {
         let envelope = serde_json::to_string(&found.envelope).unwrap_or_default();
         self.shared.write(move |db| {
             db.prepare_cached(
@@ -59,7 +59,7 @@ impl Store {
     }
 
     /// The newest `many` differences, oldest first, of the policy `other` or of all that look on.
-    pub fn differences(&self, other: Option<&str>, many: usize) -> Result<Vec<Difference>> {
+    pub(crate) fn differences(&self, other: Option<&str>, many: usize) -> Result<Vec<Difference>> {
         self.shared.read(|db| {
             let mut select = db.prepare(
                 "SELECT at_ms, envelope, seed, policy, hash, plan, other_policy, other_hash, other_plan FROM differences

@@ -7,7 +7,7 @@ use super::{Store, Tally, counters};
 use crate::clock;
 use crate::envelope::Envelope;
 use crate::error::{Context, Result};
-use crate::policy::plan::{Outcome, Plan};
+use crate::plan::{Outcome, Plan};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// What the journal knows of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// Nothing before this call.
     New,
     /// Steps are still pending.
@@ -29,64 +29,64 @@ pub enum Standing {
 
 /// A plan that is about to be carried out.
 #[derive(Clone, Copy)]
-pub struct Promise<'a> {
+pub(crate) struct Promise<'a> {
     /// What identifies the delivery.
-    pub key: &'a str,
+    pub(crate) key: &'a str,
     /// The envelope.
-    pub envelope: &'a Envelope,
+    pub(crate) envelope: &'a Envelope,
     /// The steps.
-    pub plan: &'a Plan,
+    pub(crate) plan: &'a Plan,
     /// The message; kept until the last step is done.
-    pub message: &'a Arc<Vec<u8>>,
+    pub(crate) message: &'a Arc<Vec<u8>>,
     /// The seed of the decision.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// The policy that decided.
-    pub policy: &'a str,
+    pub(crate) policy: &'a str,
     /// When, in milliseconds since 1970.
-    pub at_ms: i64,
+    pub(crate) at_ms: i64,
     /// What the message counts for by itself.
-    pub tally: &'a Tally,
+    pub(crate) tally: &'a Tally,
     /// Whether a message came, which counts in its minute.
-    pub arrived: bool,
+    pub(crate) arrived: bool,
 }
 
 /// Steps of one message that are ours to do now.
 #[derive(Clone, Debug)]
-pub struct Job {
+pub(crate) struct Job {
     /// The key.
-    pub key: String,
+    pub(crate) key: String,
     /// The envelope.
-    pub envelope: Envelope,
+    pub(crate) envelope: Envelope,
     /// The whole plan.
-    pub plan: Plan,
+    pub(crate) plan: Plan,
     /// The message.
-    pub message: Vec<u8>,
+    pub(crate) message: Vec<u8>,
     /// The seed of the decision.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// When it was decided.
-    pub at_ms: i64,
+    pub(crate) at_ms: i64,
     /// The steps to do.
-    pub steps: Vec<usize>,
+    pub(crate) steps: Vec<usize>,
     /// The most tries any of them has had.
-    pub attempts: u32,
+    pub(crate) attempts: u32,
 }
 
 /// What became of a step.
 #[derive(Clone, Debug)]
-pub struct Settled {
+pub(crate) struct Settled {
     /// How it ended.
-    pub result: StepResult,
+    pub(crate) result: StepResult,
     /// What happened, in one line.
-    pub note: String,
+    pub(crate) note: String,
     /// What it counts for.
-    pub tally: Tally,
+    pub(crate) tally: Tally,
     /// When, in milliseconds since 1970.
-    pub now_ms: i64,
+    pub(crate) now_ms: i64,
 }
 
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StepResult {
+pub(crate) enum StepResult {
     /// It is done.
     Succeeded,
     /// It cannot be done.
@@ -111,7 +111,7 @@ fn owner() -> String {
 }
 
 /// A process as the journal names it: process id and start time.
-pub(super) fn owner_of(id: u32) -> String {
+pub(crate) fn owner_of(id: u32) -> String {
     format!("{id}:{}", start_time(id).unwrap_or_default())
 }
 
@@ -148,7 +148,7 @@ fn outcome_name(outcome: Outcome) -> &'static str {
 impl Store {
     /// Writes a promise down, unless its key is on record: then nothing is changed, and the answer says what is. The steps
     /// that need not wait for anything are the caller's to do, for `lease_ms`.
-    pub fn promise(&self, promise: &Promise<'_>, lease_ms: i64) -> Result<Standing> {
+    pub(crate) fn promise(&self, promise: &Promise<'_>, lease_ms: i64) -> Result<Standing> {
         let envelope = serde_json::to_string(promise.envelope).context("envelope")?;
         let plan_text = serde_json::to_string(promise.plan).context("plan")?;
         let (key, policy, seed) =
@@ -168,14 +168,14 @@ impl Store {
     }
 
     /// Takes the steps of a message that can be done now, until `lease_ms` from now.
-    pub fn claim(&self, key: &str, now_ms: i64, lease_ms: i64) -> Result<Vec<usize>> {
+    pub(crate) fn claim(&self, key: &str, now_ms: i64, lease_ms: i64) -> Result<Vec<usize>> {
         let key = key.to_owned();
         self.shared.write(move |db| claim(db, &key, now_ms, lease_ms))
     }
 
     /// The same for a message that is on record: everything that is needed to do them. A process that is still at it is
     /// left alone: what is due is its to do, and the tick's if it hangs.
-    pub fn claim_job(&self, key: &str, now_ms: i64, lease_ms: i64) -> Result<Option<Job>> {
+    pub(crate) fn claim_job(&self, key: &str, now_ms: i64, lease_ms: i64) -> Result<Option<Job>> {
         let key = key.to_owned();
         self.shared.write(move |db| {
             let select = "SELECT owner FROM journal WHERE key = ?1";
@@ -196,7 +196,7 @@ impl Store {
 
     /// The same over all messages, at most `limit` of them. What is due of a message that another process is at is taken
     /// from it only when it is overdue by a whole lease.
-    pub fn claim_due(&self, now_ms: i64, lease_ms: i64, limit: usize) -> Result<Vec<Job>> {
+    pub(crate) fn claim_due(&self, now_ms: i64, lease_ms: i64, limit: usize) -> Result<Vec<Job>> {
         self.shared.write(move |db| {
             release_the_dead(db)?;
             let sql = format!(
@@ -218,7 +218,7 @@ impl Store {
     }
 
     /// Puts the ends of steps on record; says whether nothing is left to do. A step that has ended before changes nothing.
-    pub fn settle(&self, key: &str, ends: &[(usize, Settled)]) -> Result<bool> {
+    pub(crate) fn settle(&self, key: &str, ends: &[(usize, Settled)]) -> Result<bool> {
         let (key, ends) = (key.to_owned(), ends.to_vec());
         self.shared.write(move |db| {
             for (step, settled) in &ends {
@@ -229,7 +229,7 @@ impl Store {
     }
 
     /// This process is done with a message; what is pending is for whoever comes next.
-    pub fn release(&self, key: &str) -> Result<()> {
+    pub(crate) fn release(&self, key: &str) -> Result<()> {
         let key = key.to_owned();
         self.shared.write(move |db| {
             db.prepare_cached("UPDATE journal SET owner = NULL WHERE key = ?1 AND owner = ?2")?
@@ -239,7 +239,7 @@ impl Store {
     }
 
     /// The source of these messages is gone, so no second delivery can come: finished ones leave the journal.
-    pub fn forget(&self, keys: &[String]) -> Result<()> {
+    pub(crate) fn forget(&self, keys: &[String]) -> Result<()> {
         if keys.is_empty() {
             return Ok(());
         }
@@ -257,17 +257,17 @@ impl Store {
 }
 
 /// What a row of the journal says, as it stands there.
-pub(super) struct Written {
-    pub(super) policy: String,
-    pub(super) seed: String,
-    pub(super) envelope: String,
-    pub(super) plan: String,
+pub(crate) struct Written {
+    pub(crate) policy: String,
+    pub(crate) seed: String,
+    pub(crate) envelope: String,
+    pub(crate) plan: String,
     /// The process that is at it.
-    pub(super) owner: Option<String>,
+    pub(crate) owner: Option<String>,
 }
 
 /// Writes the rows of a promise; steps that wait for nothing are leased for `lease_ms`.
-pub(super) fn insert(
+pub(crate) fn insert(
     db: &Connection,
     key: &str,
     at_ms: i64,
@@ -368,7 +368,7 @@ fn job(db: &Connection, key: &str, steps: Vec<usize>) -> rusqlite::Result<Option
     db.query_row(select, [key], read)
 }
 
-pub(super) fn settle(db: &Connection, key: &str, step: usize, settled: &Settled) -> rusqlite::Result<()> {
+pub(crate) fn settle(db: &Connection, key: &str, step: usize, settled: &Settled) -> rusqlite::Result<()> {
     let (state, due_ms) = match settled.result {
         StepResult::Succeeded => ("succeeded", None),
         StepResult::Failed => ("failed", None),
@@ -394,7 +394,7 @@ pub(super) fn settle(db: &Connection, key: &str, step: usize, settled: &Settled)
 }
 
 /// With nothing pending, the message itself need not be kept. While something is parked, the promise is still open.
-pub(super) fn finish(db: &Connection, key: &str) -> rusqlite::Result<bool> {
+pub(crate) fn finish(db: &Connection, key: &str) -> rusqlite::Result<bool> {
     let park = "UPDATE journal SET owner = NULL, message = NULL WHERE key = ?1 AND NOT EXISTS (
         SELECT 1 FROM steps WHERE steps.key = ?1 AND steps.state = 'pending')";
     db.prepare_cached(park)?.execute([key])?;

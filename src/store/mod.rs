@@ -8,23 +8,22 @@ mod alerts;
 mod connection;
 mod counters;
 mod differences;
-/// What the mail logs say, in a file of its own.
-pub mod index;
 mod journal;
 mod outbox;
-mod schema;
+pub(crate) mod schema;
 mod suppressions;
 mod templates;
 mod ticks;
 #[cfg(test)]
 mod tests;
 
-pub use alerts::{Alert, AlertState};
-pub use differences::Difference;
-pub use journal::{Job, Promise, Settled, Standing, StepResult};
-pub use outbox::{Owed, Told};
-pub use suppressions::{SoftBounce, Struck, Suppressed};
-pub use templates::Looked;
+pub(crate) use alerts::{Alert, AlertState};
+pub(crate) use differences::Difference;
+pub(crate) use journal::{Job, Promise, Settled, Standing, StepResult};
+pub(crate) use outbox::{Owed, Told};
+pub use suppressions::Suppressed;
+pub(crate) use suppressions::{SoftBounce, Struck};
+pub(crate) use templates::Looked;
 pub use ticks::Heartbeat;
 
 use crate::error::Result;
@@ -45,7 +44,7 @@ impl Tally {
     }
 
     /// Adds `many` to a counter.
-    pub fn add_many(&mut self, name: &str, many: u64) {
+    pub(crate) fn add_many(&mut self, name: &str, many: u64) {
         match self.0.get_mut(name) {
             Some(value) => *value += many,
             None if many > 0 => drop(self.0.insert(name.to_owned(), many)),
@@ -54,19 +53,19 @@ impl Tally {
     }
 
     /// Adds all of another tally.
-    pub fn merge(&mut self, other: &Tally) {
+    pub(crate) fn merge(&mut self, other: &Tally) {
         for (name, many) in other.iter() {
             self.add_many(name, many);
         }
     }
 
     /// Names and what is to be added.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         self.0.iter().map(|(name, many)| (name.as_str(), *many))
     }
 
     /// Whether there is nothing to add.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -95,12 +94,12 @@ impl Store {
     }
 
     /// Folds SQLite's log into the file when it has grown. Dropping the store does so too.
-    pub fn fold_log(&self) {
+    pub(crate) fn fold_log(&self) {
         self.shared.fold_log();
     }
 
     /// Looks whether the file is sound and can be written; returns what it is, in words.
-    pub fn check(&self) -> Result<String> {
+    pub(crate) fn check(&self) -> Result<String> {
         let sound: String =
             self.shared.read(|db| db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)))?;
         if sound != "ok" {

@@ -13,48 +13,48 @@ const PARKED_MS: i64 = 90 * 86_400_000;
 
 /// A step that is owed.
 #[derive(Clone, Debug, Serialize)]
-pub struct Owed {
+pub(crate) struct Owed {
     /// What an operator calls it: its key and number.
-    pub id: String,
+    pub(crate) id: String,
     /// The key of its message.
-    pub key: String,
+    pub(crate) key: String,
     /// Its number.
-    pub step: usize,
+    pub(crate) step: usize,
     /// What is to be done.
-    pub action: String,
+    pub(crate) action: String,
     /// `pending`: it is due at its time; `parked`: it waits for an operator.
-    pub state: String,
+    pub(crate) state: String,
     /// For whom the message was.
-    pub recipient: String,
+    pub(crate) recipient: String,
     /// The address that an application is told about.
-    pub address: Option<String>,
+    pub(crate) address: Option<String>,
     /// When it was promised, in milliseconds since 1970.
-    pub since_ms: i64,
+    pub(crate) since_ms: i64,
     /// When it is due, in milliseconds since 1970.
-    pub due_ms: i64,
+    pub(crate) due_ms: i64,
     /// Tries so far.
-    pub attempts: u32,
+    pub(crate) attempts: u32,
     /// What happened at the last one.
-    pub note: String,
+    pub(crate) note: String,
 }
 
 /// A notification about an address, and what became of it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Told {
+pub(crate) struct Told {
     /// What an operator calls it.
-    pub id: String,
+    pub(crate) id: String,
     /// What happened to the address.
-    pub event: String,
+    pub(crate) event: String,
     /// `succeeded`, `failed`, `skipped`, `pending` or `parked`.
-    pub state: String,
+    pub(crate) state: String,
     /// When it was promised, in milliseconds since 1970.
-    pub at_ms: i64,
+    pub(crate) at_ms: i64,
     /// When it is tried next, in milliseconds since 1970, if it is pending.
-    pub due_ms: i64,
+    pub(crate) due_ms: i64,
     /// Tries so far.
-    pub attempts: u32,
+    pub(crate) attempts: u32,
     /// What happened at the last one.
-    pub note: String,
+    pub(crate) note: String,
 }
 
 /// A step of the promised plan.
@@ -62,7 +62,7 @@ const STEP: &str = "json_extract(plan, '$.steps[' || step || ']";
 
 impl Store {
     /// Every step that is owed, the next due first; then those that are parked.
-    pub fn outbox(&self) -> Result<Vec<Owed>> {
+    pub(crate) fn outbox(&self) -> Result<Vec<Owed>> {
         self.shared.read(|db| {
             let mut select = db.prepare(&format!(
                 "SELECT key, step, action, steps.state, json_extract(envelope, '$.recipient'), {STEP}.address'),
@@ -91,7 +91,7 @@ impl Store {
     }
 
     /// Makes steps due now, as if they had never been tried. Returns how many: those that a process is at are not.
-    pub fn retry(&self, steps: &[(String, usize)], now_ms: i64) -> Result<usize> {
+    pub(crate) fn retry(&self, steps: &[(String, usize)], now_ms: i64) -> Result<usize> {
         let steps = steps.to_vec();
         self.shared.write(move |db| {
             let due = "UPDATE steps SET state = 'pending', due_ms = ?3, lease_ms = 0, attempts = 0
@@ -102,7 +102,7 @@ impl Store {
     }
 
     /// Gives steps up. Returns how many: those that a process is at are not.
-    pub fn give_up(&self, steps: &[(String, usize)], now_ms: i64) -> Result<usize> {
+    pub(crate) fn give_up(&self, steps: &[(String, usize)], now_ms: i64) -> Result<usize> {
         let steps = steps.to_vec();
         self.shared.write(move |db| {
             let mut given_up = 0;
@@ -124,7 +124,7 @@ impl Store {
     }
 
     /// What applications were, are or will be told about an address, the oldest first.
-    pub fn told(&self, address: &str) -> Result<Vec<Told>> {
+    pub(crate) fn told(&self, address: &str) -> Result<Vec<Told>> {
         self.shared.read(|db| {
             let mut select = db.prepare(&format!(
                 "SELECT key, step, {STEP}.event'), steps.state, at_ms, due_ms, attempts, note
@@ -148,7 +148,7 @@ impl Store {
 }
 
 /// Gives up what nobody has cared for; called by the store's purge.
-pub(super) fn purge(db: &Connection, now_ms: i64) -> rusqlite::Result<()> {
+pub(crate) fn purge(db: &Connection, now_ms: i64) -> rusqlite::Result<()> {
     let old =
         "SELECT DISTINCT key FROM steps JOIN journal USING (key) WHERE steps.state = 'parked' AND at_ms < ?1";
     let keys: Vec<String> = db

@@ -65,21 +65,21 @@ const MIGRATIONS: &[&str] = &["
 "];
 
 /// The version this carom writes.
-pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// The version of a file.
-pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
 /// Applies what a file has not had yet. Two processes may do so at once: the second finds nothing left to do.
-pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     apply(connection, MIGRATIONS)
 }
 
 /// The same for any list of migrations.
-pub(super) fn apply(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result<()> {
+pub(crate) fn apply(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result<()> {
     while (0..migrations.len() as i64).contains(&version(connection)?) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let had = version(&transaction)?;

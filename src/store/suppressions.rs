@@ -5,7 +5,7 @@
 
 use super::Store;
 use crate::error::Result;
-use crate::policy::plan::Bounced;
+use crate::plan::Bounced;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
@@ -35,35 +35,35 @@ pub struct Suppressed {
 
 /// A soft bounce that is to be counted.
 #[derive(Clone, Copy, Debug)]
-pub struct SoftBounce<'a> {
+pub(crate) struct SoftBounce<'a> {
     /// The address.
-    pub address: &'a str,
+    pub(crate) address: &'a str,
     /// Whose mail bounced.
-    pub sender_domain: &'a str,
+    pub(crate) sender_domain: &'a str,
     /// What it is counted under, once.
-    pub key: &'a str,
+    pub(crate) key: &'a str,
     /// Days after which it counts no longer.
-    pub window: u32,
+    pub(crate) window: u32,
     /// Whether the report is proven to be about a message of ours.
-    pub proven: bool,
+    pub(crate) proven: bool,
     /// When, in milliseconds since 1970.
-    pub at_ms: i64,
+    pub(crate) at_ms: i64,
     /// What bounced, where that is known.
-    pub bounce: Option<&'a Bounced>,
+    pub(crate) bounce: Option<&'a Bounced>,
 }
 
 /// What a soft bounce has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Struck {
+pub(crate) struct Struck {
     /// So many count now.
-    pub count: u32,
+    pub(crate) count: u32,
     /// The log, or a report, had this very bounce counted before.
-    pub known: bool,
+    pub(crate) known: bool,
 }
 
 impl Store {
     /// Suppresses an address, or says anew why and how long.
-    pub fn suppress(&self, entry: &Suppressed) -> Result<()> {
+    pub(crate) fn suppress(&self, entry: &Suppressed) -> Result<()> {
         self.suppress_all(std::slice::from_ref(entry)).map(drop)
     }
 
@@ -89,7 +89,7 @@ impl Store {
     }
 
     /// Lets an address get mail again, and forgets its soft bounces. Returns whether it was suppressed.
-    pub fn unsuppress(&self, address: &str, sender_domain: Option<&str>) -> Result<bool> {
+    pub(crate) fn unsuppress(&self, address: &str, sender_domain: Option<&str>) -> Result<bool> {
         let (address, sender_domain) = (address.to_owned(), sender_domain.map(str::to_owned));
         self.shared.write(move |db| {
             const WHOSE: &str = "address = ?1 AND (?2 IS NULL OR sender_domain = ?2)";
@@ -103,7 +103,12 @@ impl Store {
     }
 
     /// Why mail of this sender domain to this address is suppressed now; `None`: it is not.
-    pub fn suppressed(&self, address: &str, sender_domain: &str, now_ms: i64) -> Result<Option<Suppressed>> {
+    pub(crate) fn suppressed(
+        &self,
+        address: &str,
+        sender_domain: &str,
+        now_ms: i64,
+    ) -> Result<Option<Suppressed>> {
         let found = self.shared.read(|db| {
             let general = find(db, address, "")?;
             Ok(if general.is_some() { general } else { find(db, address, sender_domain)? })
@@ -112,7 +117,7 @@ impl Store {
     }
 
     /// All that is suppressed, by address; with `containing`, only addresses that hold this text.
-    pub fn suppressions(&self, containing: &str, now_ms: i64) -> Result<Vec<Suppressed>> {
+    pub(crate) fn suppressions(&self, containing: &str, now_ms: i64) -> Result<Vec<Suppressed>> {
         self.shared.read(|db| {
             let mut select = db.prepare(
                 "SELECT * FROM suppressions WHERE (expires_ms IS NULL OR expires_ms > ?1) AND instr(address, ?2) > 0
@@ -125,7 +130,7 @@ impl Store {
 
     /// Counts a soft bounce and returns how many count now. The same key counts once, and so do the log line and the report of one
     /// bounce; of unproven ones at most one a day.
-    pub fn strike(&self, bounce: &SoftBounce<'_>) -> Result<Struck> {
+    pub(crate) fn strike(&self, bounce: &SoftBounce<'_>) -> Result<Struck> {
         let (address, domain) = (bounce.address.to_owned(), bounce.sender_domain.to_owned());
         let (key, proven, at_ms) = (bounce.key.to_owned(), bounce.proven, bounce.at_ms);
         let oldest = at_ms - i64::from(bounce.window) * DAY_MS;
@@ -150,7 +155,7 @@ impl Store {
 
     /// Deliveries succeeded, to these addresses at these times (milliseconds since 1970): they are alive, and soft bounces from
     /// before are forgotten. Returns how many were. One transaction, and none if there is no address.
-    pub fn forgive<'a>(&self, delivered: impl IntoIterator<Item = (&'a str, i64)>) -> Result<usize> {
+    pub(crate) fn forgive<'a>(&self, delivered: impl IntoIterator<Item = (&'a str, i64)>) -> Result<usize> {
         let alive: Vec<(String, i64)> =
             delivered.into_iter().map(|(address, at_ms)| (address.to_lowercase(), at_ms)).collect();
         if alive.is_empty() {
@@ -163,7 +168,7 @@ impl Store {
     }
 
     /// Addresses that have soft bounces.
-    pub fn struck(&self) -> Result<Vec<String>> {
+    pub(crate) fn struck(&self) -> Result<Vec<String>> {
         self.shared.read(|db| {
             let mut select = db.prepare("SELECT DISTINCT address FROM strikes")?;
             select.query_map([], |row| row.get(0))?.collect()
@@ -171,7 +176,7 @@ impl Store {
     }
 
     /// Soft bounces of an address that are kept: whose mail, when (milliseconds since 1970), proven or not.
-    pub fn strikes(&self, address: &str) -> Result<Vec<(String, i64, bool)>> {
+    pub(crate) fn strikes(&self, address: &str) -> Result<Vec<(String, i64, bool)>> {
         self.shared.read(|db| {
             let mut select = db.prepare(
                 "SELECT sender_domain, at_ms, proven FROM strikes WHERE address = ?1 ORDER BY at_ms",
@@ -200,7 +205,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<Suppressed> {
 }
 
 /// Forgets what has expired, and soft bounces that no window can reach; called by the store's purge.
-pub(super) fn purge(db: &Connection, now_ms: i64) -> rusqlite::Result<()> {
+pub(crate) fn purge(db: &Connection, now_ms: i64) -> rusqlite::Result<()> {
     db.execute("DELETE FROM suppressions WHERE expires_ms < ?1", [now_ms])?;
     db.execute("DELETE FROM strikes WHERE at_ms < ?1", [now_ms - 3650 * DAY_MS])?;
     Ok(())

@@ -8,20 +8,20 @@ use rusqlite::{OptionalExtension, params};
 
 /// What a look-up came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Looked {
+pub(crate) struct Looked {
     /// The template; `None`: there was none so far.
-    pub template: Option<String>,
+    pub(crate) template: Option<String>,
     /// What the server calls this state of the document.
-    pub etag: Option<String>,
+    pub(crate) etag: Option<String>,
     /// It need not, or is not to, be looked up anew before this time, in milliseconds since 1970.
-    pub fresh_ms: i64,
+    pub(crate) fresh_ms: i64,
     /// What went wrong the last time; empty: nothing.
-    pub note: String,
+    pub(crate) note: String,
 }
 
 impl Store {
     /// What the last look-up at a source came to.
-    pub fn looked_up(&self, source: &str) -> Result<Option<Looked>> {
+    pub(crate) fn looked_up(&self, source: &str) -> Result<Option<Looked>> {
         self.shared.read(|db| {
             db.prepare_cached("SELECT template, etag, fresh_ms, note FROM templates WHERE source = ?1")?
                 .query_row([source], |row| {
@@ -37,7 +37,7 @@ impl Store {
     }
 
     /// Remembers what a look-up came to.
-    pub fn look_up(&self, source: &str, looked: &Looked) -> Result<()> {
+    pub(crate) fn look_up(&self, source: &str, looked: &Looked) -> Result<()> {
         let (source, looked) = (source.to_owned(), looked.clone());
         self.shared.write(move |db| {
             db.prepare_cached("INSERT OR REPLACE INTO templates VALUES (?1, ?2, ?3, ?4, ?5)")?

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock;
 use crate::envelope::Envelope;
-use crate::policy::plan::{Action, Outcome, Plan, Step, Verdict};
+use crate::plan::{Action, Outcome, Plan, Step, Verdict};
 use rusqlite::{Connection, params};
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 
 use super::{Store, Suppressed};
 use crate::error::{Context, Result};
-use crate::owner;
+use crate::files::owner;
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
@@ -26,7 +26,7 @@ pub struct Heartbeat {
 
 impl Store {
     /// Keeps other ticks out of what only one at a time may do, as long as the file is held. None: another one is at it.
-    pub fn lock_tick(&self) -> Result<Option<File>> {
+    pub(crate) fn lock_tick(&self) -> Result<Option<File>> {
         let mut name = self.shared.path().as_os_str().to_owned();
         name.push(".tick");
         let path = PathBuf::from(name);
@@ -53,7 +53,7 @@ impl Store {
     }
 
     /// What was put under a name.
-    pub fn marked(&self, name: &str) -> Result<Option<String>> {
+    pub(crate) fn marked(&self, name: &str) -> Result<Option<String>> {
         self.shared.read(|db| {
             db.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0)).optional()
         })
@@ -65,7 +65,12 @@ impl Store {
     }
 
     /// Takes these off the suppression list unless they have changed, and puts a word under a name. Returns how many went.
-    pub fn purge_suppressions(&self, entries: &[Suppressed], name: &str, value: &str) -> Result<usize> {
+    pub(crate) fn purge_suppressions(
+        &self,
+        entries: &[Suppressed],
+        name: &str,
+        value: &str,
+    ) -> Result<usize> {
         let (entries, name, value) = (entries.to_vec(), name.to_owned(), value.to_owned());
         self.shared.write(move |db| {
             const GO: &str =

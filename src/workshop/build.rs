@@ -36,7 +36,7 @@ fn marker(language: Language) -> &'static str {
 
 /// Builds the policy in this directory and returns where its component stands. What the compilers say goes to standard error.
 /// Errors: there are no sources, a tool is missing, or the sources do not compile.
-pub fn build(directory: &Path) -> Result<PathBuf> {
+pub(crate) fn build(directory: &Path) -> Result<PathBuf> {
     let directory = fs::canonicalize(directory).context(directory.display())?;
     let Some(language) = Language::ALL.into_iter().find(|one| directory.join(marker(*one)).is_file()) else {
         let error = Error::new(format_args!("{}: no sources of a policy", directory.display()));

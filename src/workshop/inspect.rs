@@ -4,10 +4,10 @@
 //! From the outside in: its bytes, its world, its imports, its memory, its settings, and a smoke run of everything it exports.
 
 use super::Bench;
+use crate::class::DeliveryFailure;
 use crate::config::Config;
 use crate::error::Error;
 use crate::policy::anatomy::{Anatomy, OFFERED};
-use crate::policy::class::DeliveryFailure;
 use crate::policy::{Policy, Use, Wanted};
 use serde::Serialize;
 use std::path::Path;
@@ -15,49 +15,54 @@ use std::sync::Arc;
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// What was looked at: `policy`, `store`, `dns`, …
-    pub subject: String,
+    pub(crate) subject: String,
     /// What was found.
-    pub found: String,
+    pub(crate) found: String,
     /// How to mend it; `None` when all is well.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<String>,
+    pub(crate) remedy: Option<String>,
     /// Worth knowing, and no reason to refuse: with a remedy it could be better.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub note: bool,
+    pub(crate) note: bool,
 }
 
 impl Finding {
     /// All is well.
-    pub fn good(subject: &str, found: impl ToString) -> Finding {
+    pub(crate) fn good(subject: &str, found: impl ToString) -> Finding {
         Finding { subject: subject.into(), found: found.to_string(), remedy: None, note: false }
     }
 
     /// Something is wrong.
-    pub fn wrong(subject: &str, found: impl ToString, remedy: impl ToString) -> Finding {
+    pub(crate) fn wrong(subject: &str, found: impl ToString, remedy: impl ToString) -> Finding {
         let remedy = Some(remedy.to_string());
         Finding { subject: subject.into(), found: found.to_string(), remedy, note: false }
     }
 
     /// It works, and could be better.
-    pub fn note(subject: &str, found: impl ToString, remedy: impl ToString) -> Finding {
+    pub(crate) fn note(subject: &str, found: impl ToString, remedy: impl ToString) -> Finding {
         Finding { note: true, ..Finding::wrong(subject, found, remedy) }
     }
 
     /// What an error says.
-    pub fn error(subject: &str, error: &Error) -> Finding {
+    pub(crate) fn error(subject: &str, error: &Error) -> Finding {
         Finding::wrong(subject, error.text(), error.remedy_text().unwrap_or("see the text of the error"))
     }
 
     /// Whether something is wrong.
-    pub fn is_wrong(&self) -> bool {
+    pub(crate) fn is_wrong(&self) -> bool {
         self.remedy.is_some() && !self.note
     }
 }
 
 /// Inspects a component that is not yet anybody's policy; `settings` are those it would be given.
-pub fn component(config: &Arc<Config>, name: &str, file: &Path, settings: Option<String>) -> Vec<Finding> {
+pub(crate) fn component(
+    config: &Arc<Config>,
+    name: &str,
+    file: &Path,
+    settings: Option<String>,
+) -> Vec<Finding> {
     let anatomy = std::fs::read(file).map_err(|error| {
         let said = format!("{}: {error}", file.display());
         Error::new(said).remedy("name a component file; `carom policy build` makes one")
@@ -117,7 +122,7 @@ fn outside(anatomy: &Anatomy, config: &Config) -> Vec<Finding> {
 }
 
 /// What is seen when it runs: it loads, accepts its settings, and does all it exports for a small message.
-pub fn inside(config: &Arc<Config>, wanted: &Wanted<'_>) -> Vec<Finding> {
+pub(crate) fn inside(config: &Arc<Config>, wanted: &Wanted<'_>) -> Vec<Finding> {
     let bench = match Bench::with_small_message(config) {
         Ok(bench) => bench,
         Err(error) => return vec![Finding::error("dns", &error)],

@@ -4,55 +4,55 @@
 
 use super::Bench;
 use super::trial::micros;
+use crate::class::DeliveryFailure;
 use crate::error::{Error, Result};
-use crate::policy::class::DeliveryFailure;
 use crate::policy::{Policy, Use, Wanted};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
 /// What was measured; times in microseconds, each the median of its runs.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Costs {
+pub(crate) struct Costs {
     /// Engine and load, link, instantiate and first decision, in a fresh process.
-    pub cold: Cold,
+    pub(crate) cold: Cold,
     /// How many processes.
-    pub cold_runs: usize,
+    pub(crate) cold_runs: usize,
     /// Decisions in a process that keeps going, a fresh instance each.
-    pub warm_us: f64,
+    pub(crate) warm_us: f64,
     /// The worst of a hundred of them.
-    pub warm_p99_us: f64,
+    pub(crate) warm_p99_us: f64,
     /// How many decisions.
-    pub warm_runs: usize,
+    pub(crate) warm_runs: usize,
     /// Failures classified a second, in batches, on one core.
-    pub classified_per_second: f64,
+    pub(crate) classified_per_second: f64,
     /// The first classification of a process, with everything before it.
-    pub first_class_us: f64,
+    pub(crate) first_class_us: f64,
     /// The same, where the process may not run machine code.
-    pub first_class_interpreted_us: f64,
+    pub(crate) first_class_interpreted_us: f64,
     /// The cold start, where the process may not run machine code.
-    pub cold_interpreted_us: f64,
+    pub(crate) cold_interpreted_us: f64,
 }
 
 /// The cold start, in microseconds.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct Cold {
+pub(crate) struct Cold {
     /// Starting the engine and mapping the code.
-    pub load_us: f64,
+    pub(crate) load_us: f64,
     /// Linking.
-    pub link_us: f64,
+    pub(crate) link_us: f64,
     /// Instantiating and the first decision.
-    pub first_us: f64,
+    pub(crate) first_us: f64,
 }
 
 impl Cold {
     /// All of it.
-    pub fn total_us(&self) -> f64 {
+    pub(crate) fn total_us(&self) -> f64 {
         self.load_us + self.link_us + self.first_us
     }
 }
 
 /// One cold start, in this very process, which must have done nothing with policies before.
-pub fn cold(bench: &Bench, wanted: &Wanted<'_>, usage: Use) -> Result<Cold> {
+pub(crate) fn cold(bench: &Bench, wanted: &Wanted<'_>, usage: Use) -> Result<Cold> {
     let facts = bench.facts();
     facts.message(|message| message.subject());
     let policy = Policy::open(wanted, &bench.config, usage)?;
@@ -64,7 +64,7 @@ pub fn cold(bench: &Bench, wanted: &Wanted<'_>, usage: Use) -> Result<Cold> {
 }
 
 /// One first classification, likewise, in microseconds.
-pub fn first_class(bench: &Bench, wanted: &Wanted<'_>, usage: Use) -> Result<f64> {
+pub(crate) fn first_class(bench: &Bench, wanted: &Wanted<'_>, usage: Use) -> Result<f64> {
     let facts = bench.facts();
     let began = Instant::now();
     let policy = Policy::open(wanted, &bench.config, usage)?;
@@ -73,7 +73,7 @@ pub fn first_class(bench: &Bench, wanted: &Wanted<'_>, usage: Use) -> Result<f64
 }
 
 /// What a process that keeps going pays; fills in the warm figures.
-pub fn warm(bench: &Bench, wanted: &Wanted<'_>, runs: usize, costs: &mut Costs) -> Result<()> {
+pub(crate) fn warm(bench: &Bench, wanted: &Wanted<'_>, runs: usize, costs: &mut Costs) -> Result<()> {
     // A slow language may need longer for a batch than a message may take.
     let mut config = (*bench.config).clone();
     config.limits.time = config.limits.time.max(10_000);
@@ -103,7 +103,7 @@ pub fn warm(bench: &Bench, wanted: &Wanted<'_>, runs: usize, costs: &mut Costs) 
 }
 
 /// The middle one.
-pub fn median(values: &mut [f64]) -> f64 {
+pub(crate) fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
 }

@@ -4,19 +4,19 @@
 //! plans are made and shown, never run.
 
 /// A project to begin a policy from.
-pub mod scaffold;
+pub(crate) mod scaffold;
 /// From sources to a component.
-pub mod build;
+pub(crate) mod build;
 /// Is it a policy that this carom can run, and does it behave?
-pub mod inspect;
+pub(crate) mod inspect;
 /// One message, and all there is to see.
-pub mod trial;
+pub(crate) mod trial;
 /// What a policy should decide, written down.
-pub mod fixture;
+pub(crate) mod expectation;
 /// What a policy costs.
-pub mod measure;
+pub(crate) mod measure;
 /// A plan as people read it.
-pub mod render;
+pub(crate) mod render;
 
 use crate::auth::Dns;
 use crate::config::Config;
@@ -29,24 +29,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A message laid out to be decided about.
-pub struct Bench {
+pub(crate) struct Bench {
     /// The configuration; its `[dns]` answers for the world.
-    pub config: Arc<Config>,
+    pub(crate) config: Arc<Config>,
     /// DNS.
-    pub dns: Arc<Dns>,
+    pub(crate) dns: Arc<Dns>,
     /// Who sent it to whom.
-    pub envelope: Envelope,
+    pub(crate) envelope: Envelope,
     /// Its bytes.
-    pub raw: Arc<Vec<u8>>,
+    pub(crate) raw: Arc<Vec<u8>>,
     /// Decides every chance.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// The time that the policy is told, in milliseconds since 1970.
-    pub at_ms: i64,
+    pub(crate) at_ms: i64,
 }
 
 impl Bench {
     /// A bench with nothing on it but a small message from nobody to nobody.
-    pub fn with_small_message(config: &Arc<Config>) -> Result<Bench> {
+    pub(crate) fn with_small_message(config: &Arc<Config>) -> Result<Bench> {
         let raw =
             b"From: a@sender.example\r\nTo: b@sink.example\r\nSubject: a small message\r\n\r\nhello\r\n"
                 .to_vec();
@@ -60,7 +60,7 @@ impl Bench {
     }
 
     /// Facts about the message, that nobody has asked for yet.
-    pub fn facts(&self) -> Rc<Facts> {
+    pub(crate) fn facts(&self) -> Rc<Facts> {
         let (envelope, config) = (self.envelope.clone(), self.config.clone());
         Rc::new(Facts::new(self.raw.clone(), envelope, config, self.dns.clone(), self.deadline()))
     }

@@ -1,10 +1,10 @@
 //! A plan as people read it: a tree of steps, each under the one it waits for.
 
-use crate::policy::plan::{Action, Outcome, Plan, Reply, Route, Step, Strike, Suppression, Verdict};
+use crate::plan::{Action, Outcome, Plan, Reply, Route, Step, Strike, Suppression, Verdict};
 use std::fmt::Write;
 
 /// The plan as a tree, with a line for the verdict and one for each step.
-pub fn tree(plan: &Plan) -> String {
+pub(crate) fn tree(plan: &Plan) -> String {
     let mut text = match &plan.verdict {
         Verdict::Accept => "accept\n".to_owned(),
         Verdict::Reject(reply) => format!("reject {}\n", shown(reply)),

@@ -14,7 +14,7 @@ use std::str::FromStr;
 
 /// A language that policies are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
+pub(crate) enum Language {
     /// Rust, with the crate carom-policy.
     Rust,
     /// C, with bindings made by wit-bindgen.
@@ -27,10 +27,11 @@ pub enum Language {
 
 impl Language {
     /// Every language.
-    pub const ALL: [Language; 4] = [Language::Rust, Language::C, Language::JavaScript, Language::Python];
+    pub(crate) const ALL: [Language; 4] =
+        [Language::Rust, Language::C, Language::JavaScript, Language::Python];
 
     /// The name that people type.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Language::Rust => "rust",
             Language::C => "c",
@@ -96,7 +97,7 @@ const FIXTURES: &[(&str, &str)] = below!["../../examples/policies/fixtures":
 
 /// Writes a project for a policy in this language and returns its files, in the order they were written. Errors: the
 /// directory is not empty, or cannot be written to.
-pub fn scaffold(language: Language, directory: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn scaffold(language: Language, directory: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(directory).context(directory.display())?;
     if fs::read_dir(directory).context(directory.display())?.next().is_some() {
         let error = Error::new(format_args!("{}: not empty", directory.display()));

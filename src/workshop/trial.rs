@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::decide::{Decided, Undecided};
 use crate::envelope::Envelope;
 use crate::error::{Context, Error, Result};
-use crate::policy::plan::Plan;
+use crate::plan::Plan;
 use crate::policy::{Policy, Readied, Use, Wanted};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -17,43 +17,43 @@ use std::time::Duration;
 
 /// What was seen.
 #[derive(Debug, Serialize)]
-pub struct Trial {
+pub(crate) struct Trial {
     /// The policy's name.
-    pub policy: String,
+    pub(crate) policy: String,
     /// SHA-256 of its component.
-    pub hash: String,
+    pub(crate) hash: String,
     /// Decides the same again.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// The time it was told (RFC 3339, UTC).
-    pub now: String,
+    pub(crate) now: String,
     /// The plan, or why there is none.
     #[serde(flatten)]
-    pub decided: Result<Plan, String>,
+    pub(crate) decided: Result<Plan, String>,
     /// The same for the same plan.
-    pub digest: String,
+    pub(crate) digest: String,
     /// What it called, in order.
-    pub calls: Vec<Call>,
+    pub(crate) calls: Vec<Call>,
     /// How it was made ready.
-    pub readied: Readied,
+    pub(crate) readied: Readied,
     /// Its own time, in microseconds.
-    pub time_us: f64,
+    pub(crate) time_us: f64,
     /// Instructions it ran.
-    pub fuel: Option<u64>,
+    pub(crate) fuel: Option<u64>,
     /// The most memory it had, in bytes.
-    pub memory: usize,
+    pub(crate) memory: usize,
 }
 
 /// A call to carom, with what it took to answer.
 #[derive(Debug, Serialize)]
-pub struct Call {
+pub(crate) struct Call {
     /// The function.
-    pub function: String,
+    pub(crate) function: String,
     /// Microseconds until it was answered: time that is carom's, not the policy's.
-    pub answered_us: f64,
+    pub(crate) answered_us: f64,
 }
 
 /// Tries a policy on what lies on the bench. It decides twice: once as it would, once with its instructions counted.
-pub fn run(bench: &Bench, wanted: &Wanted<'_>) -> Result<Trial> {
+pub(crate) fn run(bench: &Bench, wanted: &Wanted<'_>) -> Result<Trial> {
     let policy = Policy::open(wanted, &bench.config, Use::One)?;
     policy.start_clock()?;
     let facts = bench.facts();
@@ -96,7 +96,7 @@ impl Trial {
     }
 
     /// As people read it.
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let mut text = format!(
             "policy   {} ({})\nseed     {}\ntime     {}\n\n",
             self.policy, self.hash, self.seed, self.now
@@ -128,28 +128,28 @@ impl Trial {
     }
 }
 
-pub(super) fn micros(duration: Duration) -> f64 {
+pub(crate) fn micros(duration: Duration) -> f64 {
     duration.as_nanos() as f64 / 1000.0
 }
 
 /// A message as the message log has it.
 #[derive(Debug)]
-pub struct Logged {
+pub(crate) struct Logged {
     /// Its envelope.
-    pub envelope: Envelope,
+    pub(crate) envelope: Envelope,
     /// The seed it was decided with.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// When it was decided, in milliseconds since 1970.
-    pub at_ms: i64,
+    pub(crate) at_ms: i64,
     /// The policy's name and the first digits of its hash.
-    pub policy: (String, String),
+    pub(crate) policy: (String, String),
     /// The digest of its plan.
-    pub plan: String,
+    pub(crate) plan: String,
 }
 
 /// The last message of the log with this queue id, or this seed. Errors: there is none.
-pub fn logged(config: &Config, key: &str) -> Result<Logged> {
-    let found = crate::log::tail(config, usize::MAX)?.into_iter().rev().find_map(|line| {
+pub(crate) fn logged(config: &Config, key: &str) -> Result<Logged> {
+    let found = crate::message_log::tail(config, usize::MAX)?.into_iter().rev().find_map(|line| {
         let line: Value = serde_json::from_str(&line).ok()?;
         let is = line.get("queue_id").and_then(Value::as_str) == Some(key)
             || line.get("seed").and_then(Value::as_u64).is_some_and(|seed| key.parse() == Ok(seed));
@@ -171,6 +171,6 @@ pub fn logged(config: &Config, key: &str) -> Result<Logged> {
 }
 
 /// Now, for a trial that is told no time.
-pub fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     clock::now_ms()
 }

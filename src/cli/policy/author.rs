@@ -10,7 +10,7 @@ use crate::policy::{Use, life};
 use crate::workshop::inspect;
 use crate::workshop::measure::{self, Cold, Costs};
 use crate::workshop::scaffold::{self, Language};
-use crate::workshop::{Bench, build, fixture, trial};
+use crate::workshop::{Bench, build, expectation, trial};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Run {
+pub(crate) struct Run {
     #[command(flatten)]
     chosen: Chosen,
     /// The message; `-` for standard input
@@ -47,14 +47,14 @@ pub(in crate::cli) struct Run {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(in crate::cli) enum One {
+pub(crate) enum One {
     Cold,
     ColdInterpreted,
     Class,
     ClassInterpreted,
 }
 
-pub(super) fn new(language: Language, directory: &Path) -> Result<Exit> {
+pub(crate) fn new(language: Language, directory: &Path) -> Result<Exit> {
     let mut text = String::new();
     for file in scaffold::scaffold(language, directory)? {
         text.push_str(&format!("{}\n", file.display()));
@@ -63,13 +63,13 @@ pub(super) fn new(language: Language, directory: &Path) -> Result<Exit> {
     print(text.as_bytes())
 }
 
-pub(super) fn build(directory: &Path) -> Result<Exit> {
+pub(crate) fn build(directory: &Path) -> Result<Exit> {
     let component = build::build(directory)?;
     let size = std::fs::metadata(&component).map_or(0, |found| found.len());
     print(format!("{}: {size} bytes\n", component.display()).as_bytes())
 }
 
-pub(super) fn check(chosen: &Chosen, config: &Arc<Config>, json: bool) -> Result<Exit> {
+pub(crate) fn check(chosen: &Chosen, config: &Arc<Config>, json: bool) -> Result<Exit> {
     let wanted = chosen.wanted()?;
     let found = match wanted.file {
         Some(file) => inspect::component(config, wanted.name, file, wanted.settings.clone()),
@@ -78,7 +78,7 @@ pub(super) fn check(chosen: &Chosen, config: &Arc<Config>, json: bool) -> Result
     findings(&found, json)
 }
 
-pub(super) fn test(
+pub(crate) fn test(
     chosen: &Chosen,
     places: &[PathBuf],
     accept: bool,
@@ -91,11 +91,11 @@ pub(super) fn test(
     let mut failed = 0;
     let mut all = 0;
     for place in places {
-        for file in fixture::find(place)? {
-            let outcome = fixture::run(config, &wanted, &file)?;
+        for file in expectation::find(place)? {
+            let outcome = expectation::run(config, &wanted, &file)?;
             let accepted = accept && !outcome.passed();
             if accepted {
-                fixture::accept(&file, &outcome)?;
+                expectation::accept(&file, &outcome)?;
             }
             all += 1;
             failed += usize::from(!outcome.passed() && !accepted);
@@ -124,7 +124,7 @@ pub(super) fn test(
     Ok(if failed == 0 { Exit::Ok } else { Exit::Failure })
 }
 
-pub(super) fn try_out(arguments: &Run, config: &Arc<Config>, json: bool) -> Result<Exit> {
+pub(crate) fn try_out(arguments: &Run, config: &Arc<Config>, json: bool) -> Result<Exit> {
     let raw = read_input(&arguments.message)?;
     let mut wanted = arguments.chosen.wanted()?;
     let mut bench = Bench {
@@ -168,7 +168,7 @@ pub(super) fn try_out(arguments: &Run, config: &Arc<Config>, json: bool) -> Resu
     Err(Error::new(format_args!("the plan is not the one on record: {why}")))
 }
 
-pub(super) fn bench(
+pub(crate) fn bench(
     chosen: &Chosen,
     message: Option<&Path>,
     runs: usize,

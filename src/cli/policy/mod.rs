@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(crate) enum Command {
     /// Begin a policy: sources, WIT, fixtures and a README, in a directory of their own
     New {
         /// rust, c, javascript or python
@@ -103,7 +103,7 @@ pub(super) enum Command {
 
 /// A policy by name, or a component file.
 #[derive(Args, Debug)]
-pub(super) struct Chosen {
+pub(crate) struct Chosen {
     /// The name of a policy, or a component file
     policy: String,
     /// Settings instead of those in the config: JSON text, or a JSON or TOML file
@@ -111,7 +111,7 @@ pub(super) struct Chosen {
     settings: Option<String>,
 }
 
-pub(super) fn run(command: &Command, config: Arc<Config>, json: bool) -> Result<Exit> {
+pub(crate) fn run(command: &Command, config: Arc<Config>, json: bool) -> Result<Exit> {
     match command {
         Command::New { language, directory } => author::new(*language, directory),
         Command::Build { directory } => author::build(directory),

@@ -7,7 +7,7 @@ use crate::error::{Context, Error, Exit, Result};
 use crate::policy::anatomy::Anatomy;
 use crate::policy::{Policy, Use, Wanted, life, shipped, wit};
 use crate::store::Store;
-use crate::workshop::fixture;
+use crate::workshop::expectation;
 use crate::workshop::inspect::{self, Finding};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub(super) fn install(name: &str, file: &Path, config: &Arc<Config>, json: bool) -> Result<Exit> {
+pub(crate) fn install(name: &str, file: &Path, config: &Arc<Config>, json: bool) -> Result<Exit> {
     let staged = life::stage(config, name, file)?;
     let wanted = Wanted { name, file: Some(&staged.release.directory), settings: None };
     let found = inspect::inside(config, &wanted);
@@ -44,7 +44,7 @@ pub(super) fn install(name: &str, file: &Path, config: &Arc<Config>, json: bool)
     )
 }
 
-pub(super) fn list(name: Option<&str>, config: &Config, json: bool) -> Result<Exit> {
+pub(crate) fn list(name: Option<&str>, config: &Config, json: bool) -> Result<Exit> {
     let mut text = String::new();
     if let Some(name) = name {
         let releases = life::releases(config, name)?;
@@ -100,7 +100,7 @@ pub(super) fn list(name: Option<&str>, config: &Config, json: bool) -> Result<Ex
     print(text.as_bytes())
 }
 
-pub(super) fn roll_back(name: &str, to: Option<u32>, config: &Config, json: bool) -> Result<Exit> {
+pub(crate) fn roll_back(name: &str, to: Option<u32>, config: &Config, json: bool) -> Result<Exit> {
     match life::roll_back(config, name, to)? {
         Some(release) if json => print(line(&release)?.as_bytes()),
         Some(release) => print(
@@ -116,7 +116,7 @@ pub(super) fn roll_back(name: &str, to: Option<u32>, config: &Config, json: bool
     }
 }
 
-pub(super) fn show(chosen: &Chosen, config: &Arc<Config>, json: bool) -> Result<Exit> {
+pub(crate) fn show(chosen: &Chosen, config: &Arc<Config>, json: bool) -> Result<Exit> {
     let wanted = chosen.wanted()?;
     let policy = Policy::open(&wanted, config, Use::One)?;
     let anatomy = Anatomy::read(&policy.component()?)?;
@@ -170,7 +170,7 @@ pub(super) fn show(chosen: &Chosen, config: &Arc<Config>, json: bool) -> Result<
     print(text.as_bytes())
 }
 
-pub(super) fn write_wit(directory: Option<&Path>) -> Result<Exit> {
+pub(crate) fn write_wit(directory: Option<&Path>) -> Result<Exit> {
     let Some(directory) = directory else { return print(wit::whole().as_bytes()) };
     std::fs::create_dir_all(directory).context(directory.display())?;
     for (name, text) in wit::FILES {
@@ -182,7 +182,7 @@ pub(super) fn write_wit(directory: Option<&Path>) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-pub(super) fn diff(name: Option<&str>, lines: usize, config: &Config, json: bool) -> Result<Exit> {
+pub(crate) fn diff(name: Option<&str>, lines: usize, config: &Config, json: bool) -> Result<Exit> {
     let store = Store::open(&config.store_path())?;
     let mut text = String::new();
     for found in store.differences(name, lines)? {
@@ -209,7 +209,7 @@ pub(super) fn diff(name: Option<&str>, lines: usize, config: &Config, json: bool
             found.other_policy,
             found.other_hash
         );
-        text.push_str(&fixture::difference(&pretty(&found.plan), &pretty(&found.other_plan)));
+        text.push_str(&expectation::difference(&pretty(&found.plan), &pretty(&found.other_plan)));
         text.push('\n');
     }
     if !json {

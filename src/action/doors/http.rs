@@ -1,0 +1,219 @@
+//! The door for links, notifications and documents: one GET or POST, to an address that may be connected to, within a deadline and a size.
+//!
+//! Not here: which links are followed. Connections are kept for the next link of the same host. Invariant: no cookie,
+//! no proxy, no user name, no redirect that was not asked for, and never more than the allowed bytes of an answer.
+
+use super::guard::{self, Unreachable};
+use crate::auth::Dns;
+use crate::config::Config;
+use crate::deadline::Deadline;
+use std::fmt;
+use std::io::{ErrorKind, Read};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use ureq::http::{Response, Uri};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::{Agent, Error, Timeout};
+
+/// Addresses that ureq takes at most.
+const MAX_ADDRESSES: usize = 8;
+/// Longest wait for an application to take a notification (Standard Webhooks advises 15 to 30 s).
+const POST_TIMEOUT: Duration = Duration::from_secs(20);
+/// Longest wait for a document.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a document at most.
+const MAX_DOCUMENT: u64 = 64 << 10;
+/// Characters of a header field that are of interest.
+const MAX_FIELD: usize = 2048;
+
+/// What a server answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Answered {
+    /// Status code.
+    pub(crate) status: u16,
+    /// The Server header.
+    pub(crate) server: Option<String>,
+    /// The Location header.
+    pub(crate) location: Option<String>,
+    /// The Retry-After header.
+    pub(crate) retry_after: Option<String>,
+}
+
+/// A document, or the word that it has not changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Document {
+    /// Status code.
+    pub(crate) status: u16,
+    /// The ETag header.
+    pub(crate) etag: Option<String>,
+    /// The Cache-Control header.
+    pub(crate) cache_control: Option<String>,
+    /// What it holds.
+    pub(crate) body: Vec<u8>,
+}
+
+/// No answer came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Missed {
+    /// Whether the host was not reached at all: its other links would fare no better.
+    pub(crate) unreachable: bool,
+    /// What went wrong, in one line.
+    pub(crate) text: String,
+}
+
+impl From<Error> for Missed {
+    fn from(error: Error) -> Missed {
+        let unreachable = match &error {
+            Error::HostNotFound | Error::ConnectionFailed | Error::Tls(_) => true,
+            Error::Timeout(when) => matches!(when, Timeout::Resolve | Timeout::Connect),
+            Error::Io(error) => matches!(
+                error.kind(),
+                ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::Other
+            ),
+            _ => false,
+        };
+        let text =
+            error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+        Missed { unreachable, text }
+    }
+}
+
+/// The client of a process. Nothing is set up before the first link.
+pub(crate) struct Client {
+    config: Arc<Config>,
+    dns: Arc<Dns>,
+    agent: OnceLock<Agent>,
+}
+
+impl Client {
+    /// A client that connects to nothing yet.
+    pub(crate) fn new(config: Arc<Config>, dns: Arc<Dns>) -> Client {
+        Client { config, dns, agent: OnceLock::new() }
+    }
+
+    /// Fetches `url` and reads at most `[visit] max_bytes` of what it holds.
+    pub(crate) fn get(&self, url: &str, user_agent: &str, deadline: Deadline) -> Result<Answered, Missed> {
+        let request = self.agent().get(url).header("User-Agent", user_agent).header("Accept", "*/*");
+        let left = deadline.left();
+        let limited = request.config().timeout_global(Some(left)).timeout_connect(Some(left / 2)).build();
+        let response = limited.call()?;
+        Ok(self.answered(response))
+    }
+
+    /// Posts `body` to `url`.
+    pub(crate) fn post(
+        &self,
+        url: &str,
+        headers: &[(&'static str, String)],
+        body: &[u8],
+        deadline: Deadline,
+    ) -> Result<Answered, Missed> {
+        let left = deadline.left().min(POST_TIMEOUT);
+        let request =
+            self.agent().post(url).header("User-Agent", concat!("carom/", env!("CARGO_PKG_VERSION")));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        let limited = request.config().timeout_global(Some(left)).timeout_connect(Some(left / 2)).build();
+        Ok(self.answered(limited.send(body)?))
+    }
+
+    /// Fetches a JSON document, unless it is still the one with this ETag. A larger one than [`MAX_DOCUMENT`] is an error.
+    pub(crate) fn fetch(
+        &self,
+        url: &str,
+        etag: Option<&str>,
+        deadline: Deadline,
+    ) -> Result<Document, Missed> {
+        let left = deadline.left().min(FETCH_TIMEOUT);
+        let request = self
+            .agent()
+            .get(url)
+            .header("User-Agent", concat!("carom/", env!("CARGO_PKG_VERSION")))
+            .header("Accept", "application/json");
+        let request = etag.into_iter().fold(request, |request, etag| request.header("If-None-Match", etag));
+        let limited = request.config().timeout_global(Some(left)).timeout_connect(Some(left / 2)).build();
+        let mut response = limited.call()?;
+        let body = response.body_mut().with_config().limit(MAX_DOCUMENT).read_to_vec()?;
+        Ok(Document {
+            status: response.status().as_u16(),
+            etag: field(&response, "etag"),
+            cache_control: field(&response, "cache-control"),
+            body,
+        })
+    }
+
+    fn answered(&self, mut response: Response<ureq::Body>) -> Answered {
+        let answered = Answered {
+            status: response.status().as_u16(),
+            server: field(&response, "server"),
+            location: field(&response, "location"),
+            retry_after: field(&response, "retry-after"),
+        };
+        // A body that has been read to its end leaves the connection fit for the next link; one that is longer, or that
+        // breaks off, ends the connection and takes nothing from the answer.
+        let body = response.body_mut().with_config().limit(u64::MAX).reader();
+        let _ = std::io::copy(&mut body.take(self.config.visit.max_bytes), &mut std::io::sink());
+        answered
+    }
+
+    fn agent(&self) -> &Agent {
+        self.agent.get_or_init(|| {
+            let settings = Agent::config_builder()
+                .http_status_as_error(false)
+                .proxy(None)
+                .max_redirects(0)
+                .max_redirects_will_error(false)
+                .max_response_header_size(64 << 10)
+                .max_idle_connections(256)
+                .max_idle_connections_per_host(64)
+                .max_idle_age(Duration::from_secs(15))
+                .build();
+            let vetted = Vetted { config: self.config.clone(), dns: self.dns.clone() };
+            Agent::with_parts(settings, DefaultConnector::default(), vetted)
+        })
+    }
+}
+
+fn field(response: &Response<ureq::Body>, name: &str) -> Option<String> {
+    let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+    value.map(|value| value.chars().take(MAX_FIELD).collect())
+}
+
+/// Gives ureq only addresses that may be connected to.
+struct Vetted {
+    config: Arc<Config>,
+    dns: Arc<Dns>,
+}
+
+impl fmt::Debug for Vetted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vetted")
+    }
+}
+
+impl Resolver for Vetted {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _: &ureq::config::Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
+        let host = uri.host().ok_or(Error::HostNotFound)?;
+        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        let deadline = Deadline::after(*timeout.after);
+        let port = uri.port_u16().unwrap_or(default);
+        let found =
+            guard::resolve(&self.dns, host, port, &self.config.network, deadline).map_err(
+                |why| match why {
+                    Unreachable::Forbidden(text) | Unreachable::Temporary(text) => {
+                        Error::Io(std::io::Error::other(text))
+                    }
+                },
+            )?;
+        let mut addresses = self.empty();
+        for address in found.into_iter().take(MAX_ADDRESSES) {
+            addresses.push(address);
+        }
+        Ok(addresses)
+    }
+}

@@ -1,0 +1,146 @@
+//! Telling operators of an alert: a mail, or a POST to the rule's webhook.
+//!
+//! Not here: what it says (`crate::alert`). Invariant: the mail has the null sender, says that it is automatic, and its Message-ID
+//! begins with [`ALERT_ID`], so that nothing answers it and whatever comes of it is known for what it is.
+
+use super::doors::retry::{self, Next, Patience};
+use super::doors::smtp::Letter;
+use super::doors::webhook::Secrets;
+use super::draft::{Draft, bracketed};
+use super::{Doors, Outcome, Report, Subject};
+use crate::auth::DnsFailure;
+use crate::clock;
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::envelope::split_address;
+use crate::maillog::delivery::ALERT_ID;
+use crate::plan::Tell;
+use std::borrow::Cow;
+
+/// A webhook that does not answer is given up after so many days.
+const GIVE_UP_DAYS: u32 = 5;
+
+/// Tells it. `attempts` is how often it has been tried before.
+pub(crate) fn tell(
+    tell: &Tell,
+    subject: &Subject<'_>,
+    doors: &Doors,
+    attempts: u32,
+    deadline: Deadline,
+) -> Report {
+    match &tell.to {
+        Some(to) => mail(tell, to, subject, doors, attempts, deadline),
+        None => post(tell, subject, doors, attempts, deadline),
+    }
+}
+
+fn mail(
+    tell: &Tell,
+    to: &str,
+    subject: &Subject<'_>,
+    doors: &Doors,
+    attempts: u32,
+    deadline: Deadline,
+) -> Report {
+    let sent = hosts(to, doors, deadline).and_then(|(hosts, config)| {
+        let letter = letter(tell, to, &config);
+        let sent = doors.smtp.deliver(&hosts, &letter, &config, &doors.dns, deadline);
+        sent.map_err(|failure| (failure.temporary, failure.text))
+    });
+    match sent {
+        Ok(host) => {
+            Report::new(Outcome::Succeeded, "alert_sent", format!("{} told to <{to}> via {host}", tell.rule))
+        }
+        Err((temporary, text)) => {
+            let note = format!("!{} not told to <{to}>: {text}", tell.rule);
+            let patience = Patience::with_mail(doors.config.send.give_up_hours);
+            let next = patience.next_try(attempts + 1, subject.at_ms, clock::now_ms(), &tell.id, 0);
+            match next.filter(|_| temporary) {
+                Some(at_ms) => Report::new(Outcome::Later { at_ms }, "alert_deferred", note),
+                None => Report::new(Outcome::Failed, "alert_failed", note),
+            }
+        }
+    }
+}
+
+/// The hosts that take the mail, and the config it is sent by: a server that the operator has named may be a private one, and have a
+/// port of its own.
+fn hosts<'a>(
+    to: &str,
+    doors: &'a Doors,
+    deadline: Deadline,
+) -> Result<(Vec<String>, Cow<'a, Config>), (bool, String)> {
+    let Some(server) = &doors.config.alerts.server else {
+        let domain = split_address(to).map_or("", |(_, domain)| domain);
+        let found = doors.dns.mx(domain, deadline);
+        let hosts = found.map_err(|why| (matches!(why, DnsFailure::Temporary(_)), why.to_string()))?;
+        return Ok((hosts, Cow::Borrowed(&*doors.config)));
+    };
+    let mut config = Config::clone(&doors.config);
+    config
+        .network
+        .allow_private
+        .extend(["0.0.0.0/0", "::/0"].iter().flat_map(|net| net.parse::<ipnet::IpNet>()));
+    let (host, port) = match server.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port.parse().ok()),
+        _ => (server.as_str(), None),
+    };
+    config.network.smtp_port = port.unwrap_or(25);
+    Ok((vec![host.to_owned()], Cow::Owned(config)))
+}
+
+fn letter(tell: &Tell, to: &str, config: &Config) -> Letter {
+    let host = config.hostname();
+    let from = config.alerts.from.clone().unwrap_or_else(|| format!("carom@{host}"));
+    let id = format!("{ALERT_ID}{}@{host}", tell.id);
+    let mut draft = Draft::with_id(&bracketed(&from), to, &tell.subject, &id);
+    draft.field("Auto-Submitted", "auto-generated");
+    draft.field("X-Carom-Alert", &tell.rule);
+    Letter { from: None, to: to.to_owned(), data: draft.text(&tell.body).into() }
+}
+
+fn post(tell: &Tell, subject: &Subject<'_>, doors: &Doors, attempts: u32, deadline: Deadline) -> Report {
+    let rule = doors.config.alert.iter().find(|rule| rule.name == tell.rule);
+    let Some((rule, url)) = rule.and_then(|rule| Some((rule, rule.webhook.as_deref()?))) else {
+        let note = format!("!{} not told: the config has no such webhook any more", tell.rule);
+        return Report::new(Outcome::Failed, "alert_failed", note);
+    };
+    let now_ms = clock::now_ms();
+    let mut headers =
+        vec![("content-type", "application/json".to_owned()), ("idempotency-key", tell.id.clone())];
+    if !rule.secrets.is_empty() {
+        let signed =
+            Secrets::new(&rule.secrets).and_then(|keys| keys.headers(&tell.id, now_ms, tell.body.as_bytes()));
+        match signed {
+            Ok(signed) => headers.extend(signed),
+            Err(error) => {
+                return Report::new(
+                    Outcome::Failed,
+                    "alert_failed",
+                    format!("!{} not told: {error}", tell.rule),
+                );
+            }
+        }
+    }
+    let answered = doors.http.post(url, &headers, tell.body.as_bytes(), deadline);
+    let (next, said) = match &answered {
+        Ok(answered) => {
+            let next = retry::classify(Some(answered.status), answered.retry_after.as_deref(), now_ms);
+            (next, format!("answered {}", answered.status))
+        }
+        Err(missed) => (retry::classify(None, None, now_ms), missed.text.clone()),
+    };
+    let note = format!("{} to {url}: {said}", tell.rule);
+    match next {
+        Next::Done => Report::new(Outcome::Succeeded, "alert_sent", note),
+        Next::Parked => Report::new(Outcome::Failed, "alert_failed", format!("!parked: {note}")),
+        Next::Again { wait_ms } => {
+            let patience = Patience::with_application(GIVE_UP_DAYS);
+            let next = patience.next_try(attempts + 1, subject.at_ms, now_ms, &tell.id, wait_ms);
+            match next {
+                Some(at_ms) => Report::new(Outcome::Later { at_ms }, "alert_deferred", format!("!{note}")),
+                None => Report::new(Outcome::Failed, "alert_failed", format!("!given up: {note}")),
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What is told of an alert: a mail for people, a JSON object for programs, and the steps that tell it.
+//!
+//! Not here: the doors (`action`). Invariant: names from mail stand in a line of their own length and hold no control character; in a
+//! command that can be copied stand only those that no shell would read as anything else.
+
+use crate::action::doors::webhook;
+use crate::clock;
+use crate::config::{self, Config, Group, Metric};
+use crate::plan::{Action, Plan, Step, Tell};
+use crate::store::{Alert, AlertState};
+use serde_json::json;
+use std::fmt::Write;
+
+/// Groups that one mail names, and that a webhook is called for at one tick.
+const SHOWN: usize = 20;
+/// Characters of a name.
+const LONGEST: usize = 80;
+
+/// The key in the journal, and the steps, for what has changed of one rule. None: nobody is to be told.
+pub(crate) fn promise(
+    rule: &config::Alert,
+    changed: &[&Alert],
+    config: &Config,
+    now_ms: i64,
+) -> Option<(String, Plan)> {
+    let first = changed.first()?;
+    let mut about: Vec<String> = vec![rule.name.clone(), now_ms.to_string()];
+    about.extend(changed.iter().map(|alert| format!("{} {}", alert.state.name(), alert.subject)));
+    let about: Vec<&str> = about.iter().map(String::as_str).collect();
+    let id = webhook::id(&about).trim_start_matches("msg_").to_owned();
+    let step = |tell: Tell| Step { after: None, delay: 0, action: Action::Alert(tell) };
+    let (subject, text) = (heading(rule, first, changed.len(), config), body(rule, changed, config));
+    let mail = |to: &String| {
+        let (subject, text) = (subject.clone(), text.clone());
+        Tell { rule: rule.name.clone(), id: id.clone(), to: Some(to.clone()), subject, body: text }
+    };
+    let hook = |alert: &&Alert| {
+        let since = alert.since_ms.to_string();
+        let id = webhook::id(&[&alert.rule, &alert.subject, alert.state.name(), &since]);
+        let body = object(rule, alert, &id, config, now_ms);
+        Tell { rule: rule.name.clone(), id, to: None, subject: String::new(), body }
+    };
+    let mut steps: Vec<Step> = rule.mail.iter().map(mail).map(step).collect();
+    if rule.webhook.is_some() {
+        steps.extend(changed.iter().take(SHOWN).map(hook).map(step));
+    }
+    let plan = Plan { steps, ..Plan::default() };
+    (!plan.steps.is_empty()).then(|| (format!("alert-{id}"), plan))
+}
+
+/// What a rule looks at: `bounce-rate of provider google`.
+pub(crate) fn what(rule: &config::Alert, subject: &str) -> String {
+    let subject = clean(subject);
+    match (&rule.of, &rule.when) {
+        (Some(of), metric) => format!("{metric} of {} {subject}", of.group.name().replace('-', " ")),
+        (None, metric) if subject.is_empty() => metric.to_string(),
+        (None, metric) => format!("{metric} of {subject}"),
+    }
+}
+
+/// `12.5 %`, `340`, `not known`.
+pub(crate) fn shown(metric: &Metric, value: Option<f64>) -> String {
+    match value {
+        None => "too little to say".to_owned(),
+        Some(value) if value.is_infinite() => "never read".to_owned(),
+        Some(value) => format!("{}{}", (value * 10.0).round() / 10.0, metric.unit()),
+    }
+}
+
+/// `above 5 %`
+pub(crate) fn threshold(rule: &config::Alert) -> String {
+    match (rule.above, rule.below) {
+        (_, Some(below)) => format!("below {}", shown(&rule.when, Some(below))),
+        (above, None) => format!("above {}", shown(&rule.when, Some(above.unwrap_or(0.0)))),
+    }
+}
+
+fn clean(name: &str) -> String {
+    let mut clean: String =
+        name.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
+    if name.chars().count() > LONGEST {
+        clean.push('…');
+    }
+    clean
+}
+
+fn word(state: AlertState) -> &'static str {
+    if state == AlertState::Resolved { "resolved" } else { "FIRING" }
+}
+
+fn heading(rule: &config::Alert, first: &Alert, many: usize, config: &Config) -> String {
+    let value = shown(&rule.when, first.value);
+    let more = if many > 1 { format!(" and {} more", many - 1) } else { String::new() };
+    let (state, what) = (word(first.state), what(rule, &first.subject));
+    format!("[carom {}] {state} {}: {what} is {value}{more}", config.hostname(), rule.name)
+}
+
+fn body(rule: &config::Alert, changed: &[&Alert], config: &Config) -> String {
+    let mut text = format!("Alert {} on {}\n", rule.name, config.hostname());
+    for alert in changed.iter().take(SHOWN) {
+        let counted = if rule.when.is_of_deliveries() {
+            format!(" in the last {}", rule.window)
+        } else {
+            String::new()
+        };
+        let _ = write!(
+            text,
+            "\n  {:9}  {}\n  value      {}{counted}\n  threshold  {}\n  since      {}\n",
+            word(alert.state),
+            what(rule, &alert.subject),
+            shown(&rule.when, alert.value),
+            threshold(rule),
+            clock::rfc3339(alert.since_ms)
+        );
+    }
+    if changed.len() > SHOWN {
+        let _ = writeln!(text, "\n  and {} more", changed.len() - SHOWN);
+    }
+    text.push_str("\nTo see more:\n\n  carom alerts\n");
+    if let Some(command) = changed.first().and_then(|alert| command(rule, &alert.subject)) {
+        let _ = writeln!(text, "  {command}");
+    }
+    text
+}
+
+/// The command that shows what the value was counted from.
+fn command(rule: &config::Alert, subject: &str) -> Option<String> {
+    let since = rule.window;
+    let mut command = match &rule.when {
+        Metric::BounceRate | Metric::RejectRate | Metric::Reason(_) => {
+            format!("carom deliveries --failed --since {since}")
+        }
+        Metric::DeferralRate => format!("carom deliveries --status deferred --since {since}"),
+        Metric::Queue => "carom deliveries --status deferred".to_owned(),
+        Metric::Volume | Metric::Delay => format!("carom deliveries --since {since}"),
+        Metric::UnknownTexts => format!("carom deliveries --unclassified --since {since}"),
+        Metric::Outbox => "carom outbox".to_owned(),
+        Metric::LogSilent | Metric::TickFailed => "carom cron".to_owned(),
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '@');
+    let is_client = rule.of.as_ref().is_some_and(|of| of.group == Group::Client);
+    if is_client && subject.starts_with(|c: char| c.is_ascii_alphanumeric()) && subject.chars().all(plain) {
+        let _ = write!(command, " --client {subject}");
+    }
+    Some(command)
+}
+
+/// What a program is told.
+fn object(rule: &config::Alert, alert: &Alert, id: &str, config: &Config, now_ms: i64) -> String {
+    let threshold = rule.above.or(rule.below).unwrap_or(0.0);
+    let event = if alert.state == AlertState::Resolved { "alert.resolved" } else { "alert.firing" };
+    json!({
+        "id": id,
+        "event": event,
+        "time": clock::rfc3339(now_ms),
+        "host": config.hostname(),
+        "alert": rule.name,
+        "when": rule.when.to_string(),
+        "of": rule.of.as_ref().map(|of| of.group.name()),
+        "subject": clean(&alert.subject),
+        "value": alert.value,
+        "threshold": threshold,
+        "since": clock::rfc3339(alert.since_ms),
+        "text": heading(rule, alert, 1, config),
+    })
+    .to_string()
+}

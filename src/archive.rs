@@ -1,0 +1,199 @@
+//! Reports that are kept, compressed, by the address they are about: for when somebody asks why an address gets no more mail.
+//!
+//! ```text
+//! kept/3f/3f9a…c2/1795255200000-7d21….eml.gz      a digest of the address / when it came, and its key in the journal
+//! ```
+//!
+//! Not here: which reports are kept (policies). Invariant: whatever an address is, it names no file; what is kept of one address
+//! is bounded, and all of it goes with time.
+
+use crate::config::Config;
+use crate::error::{Context, Error, Result};
+use crate::files::owner;
+use crate::files::publish::publish;
+use data_encoding::HEXLOWER;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use serde::Serialize;
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+const DAY_MS: i64 = 86_400_000;
+/// What a report ends in.
+const ENDING: &str = ".eml.gz";
+
+/// A report that is kept.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Kept {
+    /// When it came, in milliseconds since 1970.
+    pub(crate) at_ms: i64,
+    /// Its file.
+    pub(crate) file: PathBuf,
+}
+
+/// Keeps a report under an address, and lets the oldest of that address go if they are too many. The same key keeps it once.
+pub(crate) fn keep(config: &Config, address: &str, key: &str, at_ms: i64, raw: &[u8]) -> Result<PathBuf> {
+    let folder = folder(config, address);
+    owner::make_directory(&folder)
+        .context(folder.display())
+        .map_err(|error| error.remedy("let the user that runs carom write there, or set [kept] directory"))?;
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    let packed = packed.write_all(raw).and_then(|()| packed.finish()).context("cannot compress")?;
+    let path = folder.join(format!("{:013}-{}{ENDING}", at_ms.max(0), &digest(key)[..16]));
+    publish(&path, &packed, 0o600)?;
+    for old in list(&folder).into_iter().skip(config.kept.per_address) {
+        // Another process may have been quicker.
+        let _ = fs::remove_file(old.file);
+    }
+    Ok(path)
+}
+
+/// What is kept of an address, the newest first.
+pub(crate) fn of(config: &Config, address: &str) -> Vec<Kept> {
+    list(&folder(config, address))
+}
+
+/// The report as it came, at most as large as a message may be.
+pub(crate) fn read(kept: &Kept, config: &Config) -> Result<Vec<u8>> {
+    let file = fs::File::open(&kept.file).context(kept.file.display())?;
+    let mut raw = Vec::new();
+    let most = config.message.max_size;
+    let read = GzDecoder::new(file).take(most.saturating_add(1)).read_to_end(&mut raw);
+    read.context(kept.file.display())?;
+    if raw.len() as u64 > most {
+        return Err(Error::new(format_args!("{}: larger than a message may be", kept.file.display()))
+            .remedy("raise [message] max_size"));
+    }
+    Ok(raw)
+}
+
+/// Lets go of what has been kept long enough. What cannot be removed now is removed by a later tick.
+pub(crate) fn expire(config: &Config, now_ms: i64) {
+    if config.kept.days == 0 {
+        return;
+    }
+    let oldest_ms = now_ms - i64::from(config.kept.days) * DAY_MS;
+    for shelf in folders(&config.kept_dir()) {
+        for folder in folders(&shelf) {
+            for old in list(&folder).into_iter().filter(|kept| kept.at_ms < oldest_ms) {
+                let _ = fs::remove_file(old.file);
+            }
+            // These fail while something is in them.
+            let _ = fs::remove_dir(&folder);
+        }
+        let _ = fs::remove_dir(&shelf);
+    }
+}
+
+fn folder(config: &Config, address: &str) -> PathBuf {
+    let name = digest(&address.to_lowercase());
+    config.kept_dir().join(&name[..2]).join(&name[..32])
+}
+
+fn digest(text: &str) -> String {
+    HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, text.as_bytes()).as_ref())
+}
+
+/// Directories that are named as ours are: nothing else is ever touched.
+fn folders(path: &Path) -> Vec<PathBuf> {
+    let ours = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        matches!(name.len(), 2 | 32) && name.bytes().all(|c| c.is_ascii_hexdigit()) && path.is_dir()
+    };
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(ours).collect()
+}
+
+/// The reports in a directory, the newest first.
+fn list(folder: &Path) -> Vec<Kept> {
+    let kept = |file: PathBuf| {
+        let name = file.file_name()?.to_str()?.strip_suffix(ENDING)?;
+        let at_ms = name.split('-').next()?.parse().ok()?;
+        Some(Kept { at_ms, file })
+    };
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found: Vec<Kept> = entries.filter_map(|entry| kept(entry.path())).collect();
+    found.sort_by(|a, b| (b.at_ms, &b.file).cmp(&(a.at_ms, &a.file)));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Home(Config);
+
+    impl Home {
+        fn new(per_address: usize) -> Home {
+            let state = std::env::temp_dir().join(format!("carom-kept-{:x}", fastrand::u64(..)));
+            let mut config = Config { state: Some(state), ..Config::default() };
+            config.kept.per_address = per_address;
+            Home(config)
+        }
+    }
+
+    impl Drop for Home {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(self.0.state_dir());
+        }
+    }
+
+    #[test]
+    fn the_newest_are_kept_and_each_once() {
+        let Home(config) = &Home::new(3);
+        for at_ms in [5, 1, 9, 7, 7] {
+            keep(config, "Joe@a.example", &format!("key {at_ms}"), at_ms, format!("mail {at_ms}").as_bytes())
+                .unwrap();
+        }
+        let found = of(config, "joe@A.example");
+        assert_eq!(found.iter().map(|kept| kept.at_ms).collect::<Vec<_>>(), [9, 7, 5]);
+        assert_eq!(read(&found[1], config).unwrap(), b"mail 7");
+        assert!(of(config, "jim@a.example").is_empty());
+    }
+
+    #[test]
+    fn no_address_leads_out_of_the_directory() {
+        let Home(config) = &Home::new(3);
+        for address in
+            ["../../../etc/passwd@a.example", "/etc/passwd", "a\0b@c.example", "", ".", &"x".repeat(9000)]
+        {
+            let path = keep(config, address, "../key", 1, b"mail").unwrap();
+            assert!(
+                path.starts_with(config.kept_dir()) && !path.to_string_lossy().contains(".."),
+                "{path:?}"
+            );
+            assert_eq!(of(config, address).len(), 1);
+        }
+    }
+
+    #[test]
+    fn what_is_old_goes_and_what_is_not_ours_stays() {
+        let Home(config) = &Home::new(3);
+        let now_ms = 200 * DAY_MS;
+        keep(config, "joe@a.example", "old", now_ms - 91 * DAY_MS, b"mail").unwrap();
+        keep(config, "joe@a.example", "new", now_ms - 89 * DAY_MS, b"mail").unwrap();
+        keep(config, "jim@a.example", "old", now_ms - 91 * DAY_MS, b"mail").unwrap();
+        let foreign = config.kept_dir().join("notes.txt");
+        fs::write(&foreign, "mine").unwrap();
+        expire(config, now_ms);
+        assert_eq!((of(config, "joe@a.example").len(), of(config, "jim@a.example").len()), (1, 0));
+        assert_eq!(folders(&config.kept_dir()).len(), 1, "empty directories go");
+        assert!(foreign.exists());
+        expire(
+            &Config { kept: crate::config::Kept { days: 0, ..config.kept.clone() }, ..config.clone() },
+            i64::MAX,
+        );
+        assert_eq!(of(config, "joe@a.example").len(), 1);
+    }
+
+    #[test]
+    fn what_unpacks_to_more_than_a_message_is_refused() {
+        let Home(config) = &Home::new(3);
+        keep(config, "joe@a.example", "bomb", 1, &vec![0; 1 << 20]).unwrap();
+        let small =
+            Config { message: crate::config::Message { max_size: 1000, deadline: 1 }, ..config.clone() };
+        assert!(read(&of(config, "joe@a.example")[0], &small).is_err());
+    }
+}

@@ -1,0 +1,149 @@
+//! The static zone in the form `mail_auth` asks for: a cache that already holds every answer.
+//!
+//! Not a cache: over the network nothing is found here and nothing kept, for the resolver has its own. Invariant: with
+//! a zone every question is answered here, also with "no such record", so that no question ever leaves the process.
+
+use super::zone::Zone;
+use hickory_resolver::proto::op::ResponseCode;
+use mail_auth::common::parse::TxtRecordParser;
+use mail_auth::common::verify::DomainKey;
+use mail_auth::dkim::{Atps, DomainKeyReport};
+use mail_auth::dmarc::Dmarc;
+use mail_auth::spf::{Mechanism, Spf};
+use mail_auth::{DnsError, DnssecStatus, Error, MX, Parameters, RecordSet, ResolverCache, Txt};
+use std::borrow::Borrow;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Instant;
+
+/// The answers of a zone, or none when questions go over the network.
+pub(crate) struct Answers<'a>(pub(crate) Option<&'a Zone>);
+
+/// `mail_auth`'s parameters with these answers in place of all its caches.
+pub(crate) type Asking<'x, P> =
+    Parameters<'x, P, Answers<'x>, Answers<'x>, Answers<'x>, Answers<'x>, Answers<'x>>;
+
+impl<'a> Answers<'a> {
+    /// The parameters of a verification that is answered from here first.
+    pub(crate) fn ask<P>(&'a self, params: P) -> Asking<'a, P> {
+        Parameters {
+            params,
+            cache_txt: Some(self),
+            cache_mx: Some(self),
+            cache_ptr: Some(self),
+            cache_ipv4: Some(self),
+            cache_ipv6: Some(self),
+        }
+    }
+}
+
+fn not_found() -> Txt {
+    Txt::Error(Error::Dns(DnsError::RecordNotFound(ResponseCode::NXDomain)))
+}
+
+fn record_set<T>(records: impl IntoIterator<Item = T>) -> RecordSet<T> {
+    RecordSet { rrset: records.into_iter().collect(), dnssec_status: DnssecStatus::Indeterminate }
+}
+
+/// The first of the texts that can be read, or what is wrong with the last.
+fn read<T: TxtRecordParser>(texts: &[Box<[u8]>]) -> mail_auth::Result<T> {
+    let mut result = Err(Error::Dns(DnsError::InvalidRecordType));
+    for text in texts {
+        result = T::parse(text);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
+/// What a TXT record is for shows in the name it stands at.
+fn read_as_named(name: &str, texts: &[Box<[u8]>]) -> Txt {
+    if name.starts_with("_report._domainkey.") {
+        read::<DomainKeyReport>(texts).into()
+    } else if name.contains("._domainkey.") {
+        read::<DomainKey>(texts).into()
+    } else if name.starts_with("_dmarc.") || name.contains("._report._dmarc.") {
+        read::<Dmarc>(texts).into()
+    } else if name.contains("._atps.") {
+        read::<Atps>(texts).into()
+    } else {
+        read::<Spf>(texts).map(exists_as_address).into()
+    }
+}
+
+/// `exists:NAME` is "NAME has any address", and so is `a:NAME/0//0`. Only the second can be answered from a record set,
+/// because a name without a record is told as an empty one.
+fn exists_as_address(mut spf: Spf) -> Spf {
+    for directive in &mut spf.directives {
+        if let Mechanism::Exists { macro_string } = &directive.mechanism {
+            let macro_string = macro_string.clone();
+            directive.mechanism = Mechanism::A { macro_string, ip4_mask: 0, ip6_mask: 0 };
+        }
+    }
+    spf
+}
+
+impl ResolverCache<Box<str>, Txt> for Answers<'_> {
+    fn get<Q>(&self, name: &Q) -> Option<Txt>
+    where
+        Box<str>: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let found = self.0?.find(name);
+        Some(match found {
+            Some((name, node)) if !node.txt.is_empty() => read_as_named(name, &node.txt),
+            _ => not_found(),
+        })
+    }
+
+    fn remove<Q>(&self, _: &Q) -> Option<Txt>
+    where
+        Box<str>: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        None
+    }
+
+    fn insert(&self, _: Box<str>, _: Txt, _: Instant) {}
+}
+
+/// Record sets of a name differ only in the part of the node that they are made of.
+macro_rules! record_sets {
+    ($key:ty, $record:ty, |$zone:ident, $name:ident| $records:expr) => {
+        impl ResolverCache<$key, RecordSet<$record>> for Answers<'_> {
+            fn get<Q>(&self, $name: &Q) -> Option<RecordSet<$record>>
+            where
+                $key: Borrow<Q>,
+                Q: Hash + Eq + ?Sized,
+            {
+                let $zone = self.0?;
+                Some(record_set($records))
+            }
+
+            fn remove<Q>(&self, _: &Q) -> Option<RecordSet<$record>>
+            where
+                $key: Borrow<Q>,
+                Q: Hash + Eq + ?Sized,
+            {
+                None
+            }
+
+            fn insert(&self, _: $key, _: RecordSet<$record>, _: Instant) {}
+        }
+    };
+}
+
+record_sets!(Box<str>, Ipv4Addr, |zone, name| zone
+    .find(name)
+    .into_iter()
+    .flat_map(|(_, node)| node.v4.clone()));
+record_sets!(Box<str>, Ipv6Addr, |zone, name| zone
+    .find(name)
+    .into_iter()
+    .flat_map(|(_, node)| node.v6.clone()));
+record_sets!(Box<str>, MX, |zone, name| {
+    let records = zone.find(name).into_iter().flat_map(|(_, node)| node.mx.clone());
+    records.map(|(preference, host)| MX { preference, exchanges: [host].into() })
+});
+record_sets!(IpAddr, Box<str>, |zone, address| zone.pointers(address).iter().cloned());

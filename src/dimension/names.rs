@@ -1,0 +1,186 @@
+//! The names under which a delivery counts: domains, provider, client and relay.
+//!
+//! Not here: what is counted. While millions are counted each name is a number: of the texts of a delivery most were seen before, and
+//! looking one up is cheaper than taking it apart again. Strangers choose names, so the tables are seeded. Invariant: a number
+//! stands for one text as long as there are `Numbers`, and 0 for none.
+
+use super::domain::{NULL_SENDER, of_address};
+use super::provider::provider;
+use crate::maillog::reply::host;
+use foldhash::HashMap;
+use memchr::memrchr;
+use std::borrow::Cow;
+
+/// Characters of a name.
+const LONGEST: usize = 128;
+/// Texts of more bytes are taken apart each time.
+const REMEMBERED: usize = 512;
+
+/// Which of the names is the provider.
+pub(crate) const PROVIDER: usize = 1;
+
+/// Who a delivery is from and to, as the log has it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Parties<'a> {
+    /// Envelope recipient.
+    pub(crate) recipient: Option<&'a str>,
+    /// Envelope sender.
+    pub(crate) sender: Option<&'a str>,
+    /// Whose message it is.
+    pub(crate) client: Option<&'a str>,
+    /// Next hop.
+    pub(crate) relay: Option<&'a str>,
+}
+
+impl<'a> Parties<'a> {
+    /// The names, in the order of `Dimension::NAMED`: recipient domain, provider, sender domain, client, relay.
+    pub(crate) fn names(&self) -> [Option<Cow<'a, str>>; 5] {
+        let relay = host(self.relay);
+        let sender = match self.sender {
+            Some("") => Some(NULL_SENDER.into()),
+            sender => sender.map(domain),
+        };
+        let names = [
+            self.recipient.map(domain),
+            provider(relay).map(Cow::Borrowed),
+            sender,
+            self.client.map(cut),
+            Some(cut(relay)),
+        ];
+        names.map(|name| name.filter(|name| !name.is_empty()))
+    }
+}
+
+/// The registered domain of an address in lower case; empty if it has none.
+fn domain(address: &str) -> Cow<'_, str> {
+    let domain = cut(of_address(address));
+    if domain.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        domain.to_ascii_lowercase().into()
+    } else {
+        domain
+    }
+}
+
+fn cut(name: &str) -> Cow<'_, str> {
+    if name.len() <= LONGEST {
+        return name.into();
+    }
+    name.char_indices().nth(LONGEST).map_or(name, |(cut, _)| &name[..cut]).into()
+}
+
+/// The number of a name.
+pub(crate) type Name = u32;
+
+/// No name.
+pub(crate) const NONE: Name = 0;
+
+/// Names and their numbers.
+#[derive(Default)]
+pub(crate) struct Numbers {
+    texts: Vec<Box<str>>,
+    numbers: HashMap<Box<str>, Name>,
+    /// What stands behind the @ of an address, and its registered domain.
+    domains: HashMap<Box<str>, Name>,
+    /// Next hops as lines have them, with their name and who runs them.
+    relays: HashMap<Box<str>, (Name, Name)>,
+}
+
+impl Numbers {
+    /// The text of a number.
+    pub(crate) fn text(&self, name: Name) -> &str {
+        self.texts.get(name as usize).map_or("", |text| text)
+    }
+
+    /// How many texts are remembered.
+    pub(crate) fn remembered(&self) -> usize {
+        self.numbers.len() + self.domains.len() + self.relays.len()
+    }
+
+    /// The numbers of [`Parties::names`].
+    pub(crate) fn of(&mut self, parties: &Parties<'_>) -> [Name; 5] {
+        let (relay, provider) = parties.relay.map_or((NONE, NONE), |relay| self.relay(relay));
+        let sender = match parties.sender {
+            Some("") => self.number(NULL_SENDER),
+            sender => sender.map_or(NONE, |sender| self.domain(sender)),
+        };
+        let recipient = parties.recipient.map_or(NONE, |recipient| self.domain(recipient));
+        let client = parties.client.map_or(NONE, |client| self.number(&cut(client)));
+        [recipient, provider, sender, client, relay]
+    }
+
+    fn domain(&mut self, address: &str) -> Name {
+        let Some(at) = memrchr(b'@', address.as_bytes()) else { return NONE };
+        let raw = &address[at + 1..];
+        if let Some(name) = self.domains.get(raw) {
+            return *name;
+        }
+        let name = self.number(&domain(address));
+        if raw.len() <= REMEMBERED {
+            self.domains.insert(raw.into(), name);
+        }
+        name
+    }
+
+    fn relay(&mut self, relay: &str) -> (Name, Name) {
+        if let Some(names) = self.relays.get(relay) {
+            return *names;
+        }
+        let host = host(Some(relay));
+        let names = (self.number(&cut(host)), provider(host).map_or(NONE, |provider| self.number(provider)));
+        if relay.len() <= REMEMBERED {
+            self.relays.insert(relay.into(), names);
+        }
+        names
+    }
+
+    fn number(&mut self, text: &str) -> Name {
+        if text.is_empty() {
+            return NONE;
+        }
+        if let Some(name) = self.numbers.get(text) {
+            return *name;
+        }
+        if self.texts.is_empty() {
+            self.texts.push("".into());
+        }
+        // There are never so many.
+        let name = self.texts.len() as Name;
+        self.texts.push(text.into());
+        self.numbers.insert(text.into(), name);
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_counts_under_lower_case_registered_domains_and_who_runs_the_server() {
+        let parties = Parties {
+            sender: Some(""),
+            recipient: Some("\"a@b\"@Mail.Example.CO.UK"),
+            relay: Some("mx1.google.com[192.0.2.1]:25"),
+            client: Some("shop"),
+        };
+        let want = ["example.co.uk", "google", "<>", "shop", "mx1.google.com"];
+        assert_eq!(parties.names().map(Option::unwrap), want);
+        let mut numbers = Numbers::default();
+        let names = numbers.of(&parties);
+        assert_eq!(names.map(|name| numbers.text(name)), want);
+        assert_eq!(numbers.of(&parties), names, "the same the next time");
+        let nothing = Parties { sender: Some("root"), relay: Some("none"), ..Parties::default() };
+        assert_eq!((numbers.of(&nothing), nothing.names()), ([NONE; 5], [const { None }; 5]));
+    }
+
+    #[test]
+    fn what_is_absurdly_long_is_cut_and_not_remembered() {
+        let mut numbers = Numbers::default();
+        let long = format!("a@{}", "\u{e9}".repeat(5000));
+        let parties = Parties { recipient: Some(&long), client: Some(&long), ..Parties::default() };
+        let names = numbers.of(&parties);
+        let text = parties.names()[0].clone().unwrap();
+        assert_eq!((numbers.text(names[0]), text.chars().count()), (&*text, LONGEST));
+        assert_eq!(numbers.remembered(), 2);
+    }
+}

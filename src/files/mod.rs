@@ -1,0 +1,8 @@
+//! Files: who owns them, how they become whole, and the programs that are run about them.
+
+/// The owner of files: what root creates in the mail user's directories belongs to the mail user.
+pub(crate) mod owner;
+/// Files that are whole or absent.
+pub(crate) mod publish;
+/// Another program, run with a deadline.
+pub(crate) mod command;

@@ -1,0 +1,76 @@
+//! The readers of hostile bytes as plain functions, for the fuzz targets and the mutation tests.
+//!
+//! Not here: whether what they read is right. Invariant: each function takes any bytes, does not panic, and ends.
+
+use crate::maillog::correlate::{Correlator, Limits, State as Underway};
+use crate::maillog::journald::Journal;
+use crate::maillog::postfix::Grammar;
+use crate::maillog::powermta::{Accounting, State};
+use jiff::tz::TimeZone;
+
+/// A moment after everything that the corpus tells of, in milliseconds since 1970.
+const REFERENCE_MS: i64 = 1_800_000_000_000;
+
+/// One recipient that a report is about.
+#[derive(Debug)]
+pub struct Reported {
+    /// The address.
+    pub address: String,
+    /// The reply or the notice.
+    pub diagnostic: String,
+    /// The enhanced status code (RFC 3463).
+    pub status: String,
+    /// The SMTP reply code, or 0.
+    pub code: u16,
+    /// The SMTP command that was answered.
+    pub stage: &'static str,
+    /// The server that answered.
+    pub remote_mta: String,
+}
+
+/// The recipients that a message reports about.
+pub fn report(raw: &[u8]) -> Vec<Reported> {
+    let found = crate::report::read_file(raw).recipients.into_iter();
+    let reported = found.map(|found| Reported {
+        address: found.address,
+        diagnostic: found.diagnostic,
+        status: found.status.unwrap_or_default(),
+        code: found.reply_code.unwrap_or_default(),
+        stage: found.stage,
+        remote_mta: found.remote_mta.unwrap_or_default(),
+    });
+    reported.collect()
+}
+
+/// The recipients of the deliveries that lines of Postfix tell of.
+pub fn postfix(raw: &[u8]) -> Vec<String> {
+    let grammar = Grammar { zone: TimeZone::UTC, ..Grammar::default() };
+    let mut correlator = Correlator::new(&grammar, Limits::default(), REFERENCE_MS, Underway::default());
+    correlator.read(raw, &mut ());
+    let mut recipients = Vec::new();
+    correlator.drain(&mut (), |delivery| recipients.extend(delivery.recipient.map(str::to_owned)));
+    recipients
+}
+
+/// The number of entries that `journalctl -o export` has.
+pub fn journald(raw: &[u8]) -> usize {
+    let mut journal = Journal::new(raw);
+    let mut entries = 0;
+    while let Ok(Some(entry)) = journal.next_entry() {
+        entry.parse();
+        entries += 1;
+    }
+    entries
+}
+
+/// A PowerMTA accounting file, read whole and in two pieces.
+pub fn powermta(raw: &[u8]) {
+    let first = raw.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let mut whole = Accounting::new(TimeZone::UTC, REFERENCE_MS, State::default());
+    whole.read(first, true, raw, |_| {});
+    let mut pieces = Accounting::new(TimeZone::UTC, REFERENCE_MS, State::default());
+    let cut = raw[..raw.len() / 2].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    pieces.read(first, true, &raw[..cut], |_| {});
+    pieces.read(first, false, &raw[cut..], |_| {});
+    whole.take_lines();
+}

@@ -1,0 +1,68 @@
+//! What texts mean, each meaning written down once: there are hundreds of them, and millions of deliveries.
+//!
+//! Not here: the policy that knows. Invariant: a meaning keeps its number, which is negative where no rule knew the text.
+
+use crate::class::{Class, Severity};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use rustc_hash::FxHashMap;
+
+/// The numbers of meanings, so far as they were needed.
+#[derive(Default)]
+pub(crate) struct Meanings(FxHashMap<Class, i64>);
+
+impl Meanings {
+    /// The number of a meaning.
+    pub(crate) fn number(&mut self, db: &Connection, class: &Class) -> rusqlite::Result<i64> {
+        if let Some(number) = self.0.get(class) {
+            return Ok(*number);
+        }
+        let severity = severity_name(class.severity);
+        let values = params![class.reason, class.category, severity, class.rule];
+        let known =
+            "SELECT id FROM meanings WHERE reason = ?1 AND category = ?2 AND severity = ?3 AND rule = ?4";
+        let number = match db.query_row(known, values, |row| row.get(0)).optional()? {
+            Some(number) => number,
+            None => {
+                let next = "SELECT coalesce(max(abs(id)), 0) + 1 FROM meanings";
+                let next: i64 = db.query_row(next, [], |row| row.get(0))?;
+                let number = if class.rule.is_empty() { -next } else { next };
+                let put =
+                    "INSERT INTO meanings (reason, category, severity, rule, id) VALUES (?1, ?2, ?3, ?4, ?5)";
+                db.execute(put, params![class.reason, class.category, severity, class.rule, number])?;
+                number
+            }
+        };
+        self.0.insert(class.clone(), number);
+        Ok(number)
+    }
+}
+
+/// A class from reason, category, severity and rule.
+pub(crate) fn class(row: &Row<'_>) -> rusqlite::Result<Class> {
+    let severity: String = row.get(2)?;
+    Ok(Class {
+        reason: row.get(0)?,
+        category: row.get(1)?,
+        severity: severity_of(&severity),
+        rule: row.get(3)?,
+    })
+}
+
+/// The word in the table.
+pub(crate) fn severity_name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Hard => "hard",
+        Severity::Soft => "soft",
+        Severity::None => "none",
+        Severity::Unknown => "unknown",
+    }
+}
+
+fn severity_of(word: &str) -> Severity {
+    match word {
+        "hard" => Severity::Hard,
+        "soft" => Severity::Soft,
+        "none" => Severity::None,
+        _ => Severity::Unknown,
+    }
+}

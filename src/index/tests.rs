@@ -1,0 +1,316 @@
+//! The index without logs: rows that want the same place, plans of every filter, what goes when.
+
+use super::query::statement;
+use super::*;
+use crate::class::{Class, Severity};
+use crate::maillog::correlate::{Message, Shelf};
+use crate::maillog::{Delivery, Status};
+use rusqlite::params_from_iter;
+
+const DAY_MS: i64 = 86_400_000;
+/// 2026-03-01T00:00:00Z.
+const START: i64 = 1_772_323_200_000;
+
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Place {
+        let directory = std::env::temp_dir().join(format!("carom-index-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&directory);
+        Place(directory)
+    }
+
+    fn index(&self) -> Index {
+        Index::open(&self.0.join("index.db")).unwrap()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn delivery<'a>(id: u64, at_ms: i64, queue_id: &'a str, recipient: &'a str) -> Delivery<'a> {
+    Delivery {
+        id,
+        queue_id: Some(queue_id).filter(|id| !id.is_empty()),
+        message_id: Some("1@shop.example"),
+        client_id: Some("shop"),
+        sender: Some("a@shop.example"),
+        recipient: Some(recipient),
+        original_recipient: None,
+        status: Status::Deferred,
+        attempts: 1,
+        first_seen: at_ms,
+        last_seen: at_ms,
+        relay: Some("mx.example[192.0.2.1]:25"),
+        dsn: Some("4.2.2"),
+        reply: Some("later"),
+        category: None,
+        delay: Some(0.5),
+        delays: Some("0/0/0/0.5"),
+        size: Some(100),
+        nrcpt: Some(1),
+        host: Some("mx"),
+        requeued_as: None,
+        parent: None,
+        notification: None,
+        before: None,
+        passed: false,
+    }
+}
+
+fn put(index: &Index, deliveries: &[Delivery<'_>]) -> Vec<i64> {
+    let mut batch = index.begin().unwrap();
+    let rows = deliveries.iter().map(|delivery| batch.put(delivery, None).unwrap()).collect();
+    batch.commit(None).unwrap();
+    rows
+}
+
+fn all(index: &Index, filter: &Filter) -> Vec<Found> {
+    let mut found = Vec::new();
+    index
+        .deliveries(filter, |one| {
+            found.push(one);
+            Ok(true)
+        })
+        .unwrap();
+    found
+}
+
+#[test]
+fn deliveries_that_want_the_same_row_each_have_one_and_keep_it() {
+    let place = Place::new("collision");
+    let index = place.index();
+    // Equal in the second and in the half of the id that rows are made of; the second and third in all of the id.
+    let low = 0x1234_5678;
+    let wanted = [
+        delivery(low, START, "4Xn0y83s5Zz1a", "a@x.example"),
+        delivery((0xabcd << 32) | low, START + 999, "4Xn0y83s5Zz1b", "b@x.example"),
+        delivery((0xabcd << 32) | low, START, "4Xn0y83s5Zz1c", "c@x.example"),
+        // Without a queue id, as PowerMTA has them, the recipient tells.
+        delivery((0xabcd << 32) | low, START, "", "d@x.example"),
+        delivery((0xabcd << 32) | low, START, "", "e@x.example"),
+        // The row that the second has got.
+        delivery((0xabcd << 32) | (low + 1), START, "4Xn0y83s5Zz1d", "f@x.example"),
+    ];
+    let rows = put(&index, &wanted);
+    assert_eq!(rows.iter().map(|row| row - rows[0]).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+    for _ in 0..2 {
+        let again: Vec<_> =
+            wanted.iter().map(|one| Delivery { status: Status::Sent, attempts: 2, ..one.clone() }).collect();
+        assert_eq!(put(&index, &again), rows, "the same lines have the same rows");
+    }
+    let mut found: Vec<_> =
+        all(&index, &Filter::default()).into_iter().map(|one| (one.recipient.unwrap(), one.status)).collect();
+    found.sort();
+    let told: Vec<_> =
+        wanted.iter().map(|one| (one.recipient.unwrap().to_owned(), "sent".to_owned())).collect();
+    assert_eq!(found, told);
+    // Read anew from the beginning, by another process: still the same.
+    assert_eq!(put(&place.index(), &wanted), rows);
+}
+
+#[test]
+fn what_was_absent_is_written_when_it_is_there_and_forgotten_when_it_is_gone() {
+    let place = Place::new("absent");
+    let index = place.index();
+    let bare = delivery(1, START, "4Xn0y83s5Zz1a", "a@x.example");
+    let full = Delivery {
+        id: 2,
+        original_recipient: Some("o@x.example"),
+        parent: Some("4Xn0y83s5Zz1p"),
+        delay: None,
+        relay: None,
+        ..delivery(2, START, "4Xn0y83s5Zz1b", "b@x.example")
+    };
+    put(&index, &[bare.clone(), full.clone(), bare.clone(), full, bare]);
+    let found = all(&index, &Filter::default());
+    let told: Vec<_> = found
+        .iter()
+        .map(|one| (one.original_recipient.as_deref(), one.parent.as_deref(), one.delay, one.relay.is_some()))
+        .collect();
+    assert_eq!(
+        told,
+        [(Some("o@x.example"), Some("4Xn0y83s5Zz1p"), None, false), (None, None, Some(0.5), true)]
+    );
+}
+
+#[test]
+fn meanings_are_written_once_and_those_that_no_rule_knew_are_found() {
+    let place = Place::new("meaning");
+    let index = place.index();
+    let class = |reason: &str, rule: &str| Class {
+        reason: reason.into(),
+        category: "bad-mailbox".into(),
+        severity: Severity::Hard,
+        rule: rule.into(),
+    };
+    for _ in 0..2 {
+        let mut batch = index.begin().unwrap();
+        for n in 0..10 {
+            let class = if n % 2 == 0 { class("user-unknown", "rule") } else { class("unknown", "") };
+            let queue_id = format!("4Xn0y83s5Zz1{n}");
+            batch.put(&delivery(n, START, &queue_id, "a@x.example"), Some(&class)).unwrap();
+            batch.learn(n, &class).unwrap();
+            assert_eq!(batch.class(n).unwrap(), Some(class));
+        }
+        batch.commit(None).unwrap();
+    }
+    let many: i64 =
+        index.connection.query_row("SELECT count(*) FROM meanings", [], |row| row.get(0)).unwrap();
+    assert_eq!(many, 2);
+    assert_eq!(index.unclassified(&Filter::default()).unwrap()[0].count, 5);
+    let found = all(&index, &Filter::default());
+    let known = found.iter().filter(|one| one.rule.as_deref() == Some("rule"));
+    assert_eq!(known.filter(|one| one.severity.as_deref() == Some("hard")).count(), 5);
+    let readable: i64 = index
+        .connection
+        .query_row("SELECT count(*) FROM readable WHERE reason = 'user-unknown'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(readable, 5);
+}
+
+/// What SQLite would do.
+fn plan(index: &Index, filter: &Filter) -> String {
+    let (sql, values) = statement(filter);
+    let mut explain = index.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let steps = explain.query_map(params_from_iter(&values), |row| row.get::<_, String>(3)).unwrap();
+    steps.map(|step| step.unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_filter_and_every_combination_is_answered_by_an_index() {
+    let place = Place::new("plan");
+    let index = place.index();
+    put(&index, &[delivery(1, START, "4Xn0y83s5Zz1a", "a@x.example")]);
+    index.complete().unwrap();
+    let text = |bits: u32, bit: u32| (bits >> bit & 1 == 1).then(|| "x".to_owned());
+    let number = |bits: u32, bit: u32| (bits >> bit & 1 == 1).then_some(1);
+    for bits in 0..1 << 10 {
+        let filter = Filter {
+            recipient: text(bits, 0),
+            client: text(bits, 1),
+            queue_id: text(bits, 2),
+            message_id: text(bits, 3),
+            since_ms: number(bits, 4),
+            until_ms: number(bits, 5),
+            limit: number(bits, 6).map(|_| 10),
+            latest: bits >> 7 & 1 == 1,
+            failed: bits >> 8 & 1 == 1,
+            statuses: text(bits, 9).map_or(Vec::new(), |_| vec!["bounced".to_owned(), "deferred".to_owned()]),
+        };
+        let plan = plan(&index, &filter);
+        let of_deliveries: Vec<&str> = plan.lines().filter(|step| step.contains(" deliveries ")).collect();
+        let indexes: &[&str] = match &filter {
+            Filter { recipient: None, queue_id: None, message_id: None, client: Some(_), .. } => {
+                &["deliveries_client (client_id=?", "deliveries_status (status=?"]
+            }
+            Filter { recipient: None, queue_id: None, message_id: None, .. } => {
+                &["deliveries_status (status=?", "deliveries_time"]
+            }
+            _ => &[
+                "deliveries_recipient (recipient=?",
+                "deliveries_original (original_recipient=?",
+                "deliveries_queue (queue_id=?",
+                "deliveries_requeued (requeued_as=?",
+                "deliveries_message (message_id=?",
+            ],
+        };
+        assert!(!of_deliveries.is_empty(), "{plan}");
+        for step in of_deliveries {
+            assert!(indexes.iter().any(|index| step.contains(index)), "{filter:?}\n{plan}");
+            // Walking through a whole index is right only where nothing but its order is asked for.
+            let nothing = filter.since_ms.is_none() && filter.until_ms.is_none();
+            assert!(step.starts_with("SEARCH") || (nothing && step.contains("deliveries_time")), "{plan}");
+        }
+        let sorted = plan.contains("TEMP B-TREE FOR ORDER BY");
+        let by_time = indexes.contains(&"deliveries_time");
+        assert!(!(by_time && sorted), "{filter:?}\n{plan}");
+    }
+}
+
+#[test]
+fn a_stamp_in_the_future_wipes_nothing() {
+    let place = Place::new("future");
+    let index = place.index();
+    let now = START + 300 * DAY_MS;
+    let queue_ids: Vec<String> = (0..100).map(|n| format!("4Xn0y83s5Zz{n:03}")).collect();
+    let mut rows: Vec<_> = (0..100)
+        .map(|n| delivery(n, START + n as i64 * DAY_MS, &queue_ids[n as usize], "a@x.example"))
+        .collect();
+    // A log of last year, and one server whose clock is years ahead.
+    rows.push(delivery(200, START + 9_000 * DAY_MS, "4Xn0y83s5Zzzz", "f@x.example"));
+    put(&index, &rows);
+    assert_eq!(index.expire(now, 200, 0, &|| false).unwrap(), 0);
+    assert_eq!(index.expire(now + DAY_MS, 30, 0, &|| false).unwrap(), 69, "counted back from the newest");
+    assert_eq!(index.count().unwrap(), 32);
+    // What is too much goes from the future first.
+    assert_eq!(index.expire(now + 2 * DAY_MS, 0, 10, &|| false).unwrap(), 22);
+    assert!(
+        all(&index, &Filter::default()).iter().all(|one| one.recipient.as_deref() == Some("a@x.example"))
+    );
+    // And alone it is not the newest either.
+    let alone = Place::new("future-alone");
+    let index = alone.index();
+    put(&index, &[delivery(200, START + 9_000 * DAY_MS, "4Xn0y83s5Zzzz", "f@x.example")]);
+    assert_eq!(index.expire(now, 1, 0, &|| false).unwrap(), 0);
+}
+
+#[test]
+fn a_file_with_a_bound_on_its_rows_does_not_grow() {
+    let place = Place::new("bounded");
+    let index = place.index();
+    let pages = || -> i64 {
+        index.connection.query_row("SELECT page_count FROM pragma_page_count", [], |row| row.get(0)).unwrap()
+    };
+    let mut sizes = Vec::new();
+    for round in 0..24u64 {
+        let names: Vec<(String, String)> = (0..2000)
+            .map(|n| (format!("4Xn0y8{round:03}Zz{n:04}"), format!("user{n}.{round}@x.example")))
+            .collect();
+        let at_ms = START + round as i64 * DAY_MS;
+        let rows: Vec<_> = (0..2000u64)
+            .map(|n| {
+                let (queue_id, recipient) = &names[n as usize];
+                delivery((round * 2000 + n) * 0x9e37_79b9, at_ms + n as i64 * 1000, queue_id, recipient)
+            })
+            .collect();
+        put(&index, &rows);
+        index.complete().unwrap();
+        index.expire(at_ms + DAY_MS, 0, 4000, &|| false).unwrap();
+        assert!(index.count().unwrap() <= 4000);
+        sizes.push(pages());
+    }
+    assert!(sizes[23] <= sizes[7] + sizes[7] / 20, "{sizes:?}");
+    let by_age = index.expire(START + 30 * DAY_MS, 1, 0, &|| false).unwrap();
+    assert!(by_age > 1000 && pages() == sizes[23], "{by_age} {sizes:?}");
+}
+
+#[test]
+fn messages_on_the_shelf_are_found_whether_or_not_all_that_are_there_are_known() {
+    let place = Place::new("shelf");
+    let index = place.index();
+    let log = index.log("mail.log").unwrap();
+    let message = |n: u32| -> Message {
+        serde_json::from_str(&format!(
+            "{{\"texts\":[\"4Xn0y83s5Zz{n}\",\"mx\",null,null,null,\"4Xn0y83s6Zz{n}\",null]}}"
+        ))
+        .unwrap()
+    };
+    for known in [false, true] {
+        let batch = index.begin().unwrap();
+        let mut shelf = batch.shelf(log.id).unwrap();
+        (0..5).for_each(|n| shelf.put(&message(n)));
+        if known {
+            (0..3000).for_each(|n| assert!(shelf.take("mx", &format!("4Xn0y83s7Zz{n}")).is_none()));
+        }
+        shelf.put(&message(7));
+        assert!(shelf.take("mx", "4Xn0y83s5Zz1").is_some() && shelf.take("mx", "4Xn0y83s5Zz1").is_none());
+        assert!(shelf.take("mx", "4Xn0y83s6Zz2").is_some() && shelf.take("mx", "4Xn0y83s5Zz2").is_none());
+        assert!(shelf.take("other", "4Xn0y83s5Zz3").is_none());
+        assert!(shelf.take("mx", "4Xn0y83s6Zz7").is_some(), "known: {known}");
+        batch.commit(Some(shelf)).unwrap();
+    }
+}

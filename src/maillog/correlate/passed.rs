@@ -1,0 +1,73 @@
+//! Attempts that were followed by another before anybody was told of them: what was counted of them must not hang on how many lines are
+//! read at once.
+//!
+//! Not here: the delivery as it stands, which is told of its message. Invariant: each attempt is told once.
+
+use super::under_way::Message;
+use crate::maillog::delivery::{Before, Delivery, Status};
+
+/// A delivery as it stood, so far as that counts.
+pub(crate) struct Passed {
+    id: u64,
+    message_id: Option<Box<str>>,
+    client_id: Option<Box<str>>,
+    sender: Option<Box<str>>,
+    recipient: Option<Box<str>>,
+    relay: Option<Box<str>>,
+    dsn: Option<Box<str>>,
+    reply: Option<Box<str>>,
+    status: Status,
+    attempts: u32,
+    first_seen: i64,
+    last_seen: i64,
+    delay: Option<f64>,
+    size: Option<u64>,
+    before: Option<Before>,
+}
+
+impl Passed {
+    /// The delivery to the recipient at a place.
+    pub(crate) fn new(message: &Message, at: usize) -> Passed {
+        let delivery = message.delivery(at);
+        let text = |text: Option<&str>| text.map(Box::from);
+        Passed {
+            id: delivery.id,
+            message_id: text(delivery.message_id),
+            client_id: text(delivery.client_id),
+            sender: text(delivery.sender),
+            recipient: text(delivery.recipient),
+            relay: text(delivery.relay),
+            dsn: text(delivery.dsn),
+            reply: text(delivery.reply),
+            status: delivery.status,
+            attempts: delivery.attempts,
+            first_seen: delivery.first_seen,
+            last_seen: delivery.last_seen,
+            delay: delivery.delay,
+            size: delivery.size,
+            before: delivery.before,
+        }
+    }
+
+    pub(crate) fn delivery(&self) -> Delivery<'_> {
+        Delivery {
+            id: self.id,
+            message_id: self.message_id.as_deref(),
+            client_id: self.client_id.as_deref(),
+            sender: self.sender.as_deref(),
+            recipient: self.recipient.as_deref(),
+            relay: self.relay.as_deref(),
+            dsn: self.dsn.as_deref(),
+            reply: self.reply.as_deref(),
+            status: self.status,
+            attempts: self.attempts,
+            first_seen: self.first_seen,
+            last_seen: self.last_seen,
+            delay: self.delay,
+            size: self.size,
+            before: self.before,
+            passed: true,
+            ..Delivery::default()
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Texts of messages, in memory that is used again: a busy server has hundreds of messages a second, each with ten short texts.
+//!
+//! Not here: what the texts are. Invariant: an absent text is not an empty one, and none is ever anything but UTF-8.
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
+
+/// Bytes of memory that most messages, and most recipients, can do with.
+const USUAL: usize = 192;
+/// Memory of more bytes than these is given back.
+const SPARE: usize = 1024;
+
+/// Where a text is that is absent.
+const ABSENT: (u32, u32) = (0, u32::MAX);
+
+/// So many texts, each of which may be absent, in one piece of memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Texts<const N: usize> {
+    memory: String,
+    /// Where each begins, and its length.
+    parts: [(u32, u32); N],
+}
+
+impl<const N: usize> Default for Texts<N> {
+    fn default() -> Texts<N> {
+        Texts { memory: String::new(), parts: [ABSENT; N] }
+    }
+}
+
+impl<const N: usize> Texts<N> {
+    /// A text, if it is there.
+    pub(crate) fn get(&self, number: usize) -> Option<&str> {
+        let (start, length) = self.parts[number];
+        (length != u32::MAX).then(|| &self.memory[start as usize..start as usize + length as usize])
+    }
+
+    /// Is it absent?
+    pub(crate) fn is_none(&self, number: usize) -> bool {
+        self.parts[number] == ABSENT
+    }
+
+    /// Replaces a text.
+    pub(crate) fn set(&mut self, number: usize, text: &str) {
+        let start = self.memory.len();
+        if self.memory.capacity() == 0 {
+            self.memory.reserve_exact(USUAL.max(text.len()));
+        }
+        self.memory.push_str(text);
+        // Lines are at most 64 KiB, and what is dead goes before there is much of it.
+        self.parts[number] = (start as u32, text.len() as u32);
+        if start > SPARE {
+            self.tidy();
+        }
+    }
+
+    /// Replaces a text, or takes it away.
+    pub(crate) fn put(&mut self, number: usize, text: Option<&str>) {
+        match text {
+            Some(text) => self.set(number, text),
+            None => self.parts[number] = ABSENT,
+        }
+    }
+
+    /// Takes all away, and gives back the memory of very long ones.
+    pub(crate) fn clear(&mut self) {
+        self.parts = [ABSENT; N];
+        self.memory.clear();
+        if self.memory.capacity() > SPARE {
+            self.memory = String::new();
+        }
+    }
+
+    /// Bytes that they take.
+    pub(crate) fn weight(&self) -> usize {
+        self.memory.capacity()
+    }
+
+    /// Frees the memory of texts that were replaced, if it is more than half.
+    fn tidy(&mut self) {
+        let alive = self.parts.iter().filter(|part| **part != ABSENT).map(|(_, length)| *length as usize);
+        if 2 * alive.sum::<usize>() < self.memory.len() {
+            let all: [Option<Box<str>>; N] = std::array::from_fn(|number| self.get(number).map(Box::from));
+            self.clear();
+            for (number, text) in all.iter().enumerate() {
+                self.put(number, text.as_deref());
+            }
+        }
+    }
+}
+
+impl<const N: usize> Serialize for Texts<N> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq((0..N).map(|number| self.get(number)))
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for Texts<N> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Texts<N>, D::Error> {
+        let all = Vec::<Option<Cow<'de, str>>>::deserialize(from)?;
+        if all.len() != N {
+            return Err(D::Error::invalid_length(all.len(), &"another number of texts"));
+        }
+        let mut texts = Texts::default();
+        for (number, text) in all.iter().enumerate() {
+            texts.put(number, text.as_deref());
+        }
+        Ok(texts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absent_text_is_not_an_empty_one_and_what_is_replaced_takes_no_memory() {
+        let mut texts = Texts::<3>::default();
+        texts.set(0, "");
+        texts.set(2, "ä");
+        assert_eq!([texts.get(0), texts.get(1), texts.get(2)], [Some(""), None, Some("ä")]);
+        let long = "x".repeat(900);
+        for _ in 0..1000 {
+            texts.set(1, &long);
+        }
+        assert_eq!([texts.get(0), texts.get(1), texts.get(2)], [Some(""), Some(&*long), Some("ä")]);
+        assert!(texts.weight() < 8 * SPARE, "{}", texts.weight());
+        let json = serde_json::to_string(&texts).unwrap();
+        let again: Texts<3> = serde_json::from_str(&json).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), json);
+        assert!(serde_json::from_str::<Texts<2>>(&json).is_err());
+        texts.clear();
+        assert_eq!((texts.get(0), texts.weight()), (None, 0));
+    }
+}

@@ -1,0 +1,120 @@
+//! A delivery attempt: `to=<…>, orig_to=<…>, relay=…, delay=…, delays=a/b/c/d, dsn=…, status=sent (text)`.
+//!
+//! Not here: the attempts that came before. Invariant: addresses end where Postfix ends them, whatever they
+//! contain, and the reply, which is the last, is never searched for fields.
+
+use super::addressed::address;
+use memchr::memchr;
+
+/// What Postfix says of one recipient after trying.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Attempt<'a> {
+    /// The recipient after aliases and rewriting.
+    pub(crate) recipient: &'a [u8],
+    /// The recipient as it came in, if it is another.
+    pub(crate) original_recipient: Option<&'a [u8]>,
+    /// Next hop (`mx.example.com[192.0.2.1]:25`), transport (`local`), or nothing for `none`.
+    pub(crate) relay: &'a [u8],
+    /// Seconds since the message arrived, as text: Postfix rounds it itself.
+    pub(crate) delay: &'a [u8],
+    /// Seconds before the queue manager, in it, for the connection, for the transmission: `a/b/c/d`.
+    pub(crate) delays: &'a [u8],
+    /// Enhanced status code (RFC 3463).
+    pub(crate) dsn: &'a [u8],
+    /// What became of it.
+    pub(crate) outcome: Outcome,
+    /// The text in parentheses: the remote server's reply, or Postfix's own words.
+    pub(crate) reply: &'a [u8],
+}
+
+/// The word after `status=`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Delivered, or handed on.
+    Sent,
+    /// Returned to the sender.
+    Bounced,
+    /// To be tried again; also what soft_bounce made of a bounce.
+    Deferred,
+    /// Too old: given up.
+    Expired,
+    /// An address was probed (verify(8), `sendmail -bv`) and is good. Nothing was delivered.
+    Deliverable,
+    /// An address was probed and is bad.
+    Undeliverable,
+}
+
+impl<'a> Attempt<'a> {
+    /// Reads what follows `to=<`.
+    pub(crate) fn read(text: &'a [u8]) -> Option<Attempt<'a>> {
+        let (recipient, mut rest) = address(text, b", ")?;
+        let mut attempt = Attempt {
+            recipient,
+            original_recipient: None,
+            relay: b"",
+            delay: b"",
+            delays: b"",
+            dsn: b"",
+            outcome: Outcome::Sent,
+            reply: b"",
+        };
+        if let Some(after) = rest.strip_prefix(b"orig_to=<") {
+            let original;
+            (original, rest) = address(after, b", ")?;
+            attempt.original_recipient = Some(original);
+        }
+        loop {
+            let (field, after): (Option<&mut &[u8]>, &[u8]) =
+                if let Some(after) = rest.strip_prefix(b"status=") {
+                    let end = near(b' ', after).unwrap_or(after.len());
+                    attempt.outcome = outcome(&after[..end])?;
+                    attempt.reply = reply(&after[end..]);
+                    return Some(attempt);
+                } else if let Some(after) = rest.strip_prefix(b"relay=") {
+                    let comma = memchr(b',', after)?;
+                    attempt.relay = if after.starts_with(b"none,") { b"" } else { &after[..comma] };
+                    (None, &after[comma..])
+                } else if let Some(after) = rest.strip_prefix(b"delay=") {
+                    (Some(&mut attempt.delay), after)
+                } else if let Some(after) = rest.strip_prefix(b"delays=") {
+                    (Some(&mut attempt.delays), after)
+                } else if let Some(after) = rest.strip_prefix(b"dsn=") {
+                    (Some(&mut attempt.dsn), after)
+                } else {
+                    // `conn_use=`, and what other versions may write.
+                    let equals = near(b'=', &rest[..rest.len().min(40)])?;
+                    (None, &rest[equals + 1..])
+                };
+            let comma = near(b',', after)?;
+            if let Some(field) = field {
+                *field = &after[..comma];
+            }
+            rest = after[comma..].strip_prefix(b", ")?;
+        }
+    }
+}
+
+/// Where a byte is that is most likely one of the first: no search of long texts begins faster.
+fn near(byte: u8, text: &[u8]) -> Option<usize> {
+    text.iter().position(|&other| other == byte)
+}
+
+fn outcome(word: &[u8]) -> Option<Outcome> {
+    Some(match word {
+        b"sent" => Outcome::Sent,
+        b"bounced" => Outcome::Bounced,
+        b"deferred" | b"SOFTBOUNCE" => Outcome::Deferred,
+        b"expired" => Outcome::Expired,
+        b"deliverable" => Outcome::Deliverable,
+        b"undeliverable" => Outcome::Undeliverable,
+        _ => return None,
+    })
+}
+
+/// ` (text)` without the parentheses; a line that was cut may lack the last.
+fn reply(rest: &[u8]) -> &[u8] {
+    match rest.strip_prefix(b" (") {
+        Some(text) => text.strip_suffix(b")").unwrap_or(text),
+        None => b"",
+    }
+}

@@ -1,0 +1,131 @@
+//! What Postfix, a milter or postscreen does with a message or a recipient before any delivery: `reject: RCPT
+//! from host[address]: 554 5.7.1 text; from=<…> to=<…> proto=ESMTP helo=<…>`, and what header_checks and
+//! body_checks say: `info: header client-id: value from host[address]; from=<…> …: text`.
+//!
+//! Not here: which message it was. Invariant: the action is Postfix's first word, never one from the quoted
+//! text.
+
+use super::addressed::{self, Envelope};
+use memchr::{memchr, memmem};
+
+/// The word before the first colon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// `reject`, `milter-reject`: refused, for now or for good, as the reply says.
+    Reject,
+    /// `hold`, `milter-hold`, `milter-quarantine`: accepted and put on hold.
+    Hold,
+    /// `discard`, `milter-discard`: accepted and thrown away.
+    Discard,
+    /// `info`, `warn`, `filter`, `redirect`, `prepend`, `replace`, `reject_warning` …: the message goes on.
+    Note,
+}
+
+/// A decision on a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal<'a> {
+    /// What was decided.
+    pub(crate) action: Action,
+    /// When in the session: `CONNECT`, `MAIL`, `RCPT`, `END-OF-MESSAGE` …
+    pub(crate) stage: &'a [u8],
+    /// `host[address]`, or `[address]:port` in postscreen.
+    pub(crate) client: &'a [u8],
+    /// Enhanced status code, if the reply has one.
+    pub(crate) dsn: &'a [u8],
+    /// The reply, with its code.
+    pub(crate) reply: &'a [u8],
+    /// Who sent to whom, so far as it was known.
+    pub(crate) envelope: Envelope<'a>,
+}
+
+/// A decision on a header or body line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header<'a> {
+    /// What was decided.
+    pub(crate) action: Action,
+    /// The header's name; empty for a body line.
+    pub(crate) name: &'a [u8],
+    /// The header's text, up to where Postfix says from whom it came.
+    pub(crate) value: &'a [u8],
+    /// Enhanced status code of a rejection.
+    pub(crate) dsn: &'a [u8],
+    /// The text of the table.
+    pub(crate) reply: &'a [u8],
+    /// Who sent to whom, so far as it was known.
+    pub(crate) envelope: Envelope<'a>,
+}
+
+/// Either, as one line has it.
+pub(crate) enum Decision<'a> {
+    Refusal(Refusal<'a>),
+    Header(Header<'a>),
+}
+
+/// Reads what follows the queue id, if it begins with an action.
+pub(crate) fn read(text: &[u8]) -> Option<Decision<'_>> {
+    let colon = memchr(b':', &text[..text.len().min(24)])?;
+    let action = action(&text[..colon])?;
+    let rest = text[colon + 1..].strip_prefix(b" ")?;
+    for kind in [&b"header "[..], b"body ", b"mime-header ", b"nested-header ", b"content "] {
+        if let Some(line) = rest.strip_prefix(kind) {
+            return Some(Decision::Header(header(action, line, kind != b"body " && kind != b"content ")));
+        }
+    }
+    // `RCPT from host[address]: `; a stage may have two words.
+    let from = memmem::find(&rest[..rest.len().min(64)], b" from ")?;
+    let (stage, rest) = (&rest[..from], &rest[from + 6..]);
+    let colon = memmem::find(rest, b": ").or_else(|| rest.strip_suffix(b":").map(<[u8]>::len))?;
+    let (client, rest) = (&rest[..colon], rest.get(colon + 2..).unwrap_or_default());
+    let found = addressed::find(rest, false).or_else(|| addressed::find(rest, true));
+    // Before MAIL there is no envelope, only `; proto=SMTP helo=<…>`.
+    let session = || memmem::rfind(rest, b"; proto=").map_or(rest, |proto| &rest[..proto]);
+    let (before, envelope, after) = found.unwrap_or_else(|| (session(), Envelope::default(), b""));
+    let reply = if before.is_empty() { after } else { before };
+    Some(Decision::Refusal(Refusal { action, stage, client, dsn: enhanced(reply), reply, envelope }))
+}
+
+/// `client-id: value from host[address]; from=<…> …: text`.
+fn header(action: Action, line: &[u8], named: bool) -> Header<'_> {
+    let (before, envelope, reply) = addressed::find(line, true).unwrap_or((line, Envelope::default(), b""));
+    let before = memmem::rfind(before, b" from ").map_or(before, |from| &before[..from]);
+    let (name, value) = match memchr(b':', before).filter(|_| named) {
+        Some(colon) => (&before[..colon], before[colon + 1..].trim_ascii()),
+        None => (&b""[..], before),
+    };
+    Header { action, name, value, dsn: enhanced(reply), reply, envelope }
+}
+
+fn action(word: &[u8]) -> Option<Action> {
+    Some(match word {
+        b"reject" | b"milter-reject" | b"proxy-reject" => Action::Reject,
+        b"hold" | b"milter-hold" | b"quarantine" | b"milter-quarantine" => Action::Hold,
+        b"discard" | b"milter-discard" => Action::Discard,
+        b"info" | b"warn" | b"warning" | b"filter" | b"redirect" | b"prepend" | b"replace" | b"bcc"
+        | b"strip" | b"reject_warning" | b"trace" | b"permit" | b"ok" | b"dunno" | b"pass" | b"accept"
+        | b"delay" | b"client" | b"add" | b"milter-accept" | b"milter-warning" | b"proxy-accept"
+        | b"defer_if_permit" => Action::Note,
+        _ => return None,
+    })
+}
+
+/// The enhanced status code of a reply: `5.7.1` in `554 5.7.1 text` and in `5.7.1 text`; made from the class
+/// of the code where there is only that.
+fn enhanced(reply: &[u8]) -> &[u8] {
+    let (code, rest) = match reply {
+        [a @ b'2'..=b'5', b, c, b' ' | b'-', rest @ ..] if b.is_ascii_digit() && c.is_ascii_digit() => {
+            (*a, rest)
+        }
+        _ => (0, reply),
+    };
+    let end = rest.iter().position(|byte| !byte.is_ascii_digit() && *byte != b'.').unwrap_or(rest.len());
+    let word = &rest[..end];
+    let dots = word.iter().filter(|&&byte| byte == b'.').count();
+    if dots == 2 && matches!(word, [b'2' | b'4' | b'5', b'.', ..]) && word.len() <= 9 {
+        return word;
+    }
+    match code {
+        b'4' => b"4.0.0",
+        b'5' => b"5.0.0",
+        _ => b"",
+    }
+}

@@ -1,0 +1,85 @@
+//! What a policy is asked about a reply in a log: the reply, its codes, and the command that it answered.
+//!
+//! Not here: what it means. Invariant: the key of two replies is the same only if everything that is asked is the same.
+
+use super::delivery::identify;
+use crate::class::DeliveryFailure;
+
+/// A reply, and what the log says beside it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reply<'a> {
+    /// The text.
+    pub(crate) text: &'a str,
+    /// Enhanced status code.
+    pub(crate) dsn: Option<&'a str>,
+    /// Next hop: `mx.example.com[192.0.2.1]:25`.
+    pub(crate) relay: Option<&'a str>,
+}
+
+impl Reply<'_> {
+    /// By which it is known.
+    pub(crate) fn key(&self) -> u64 {
+        identify(&[self.text.as_bytes(), self.dsn.unwrap_or_default().as_bytes(), self.host().as_bytes()])
+    }
+
+    fn host(&self) -> &str {
+        host(self.relay)
+    }
+
+    /// What the policy is asked.
+    pub(crate) fn failure(&self) -> DeliveryFailure {
+        let stage = self.text.rsplit_once("(in reply to ").map(|(_, stage)| stage);
+        let stage = stage.map_or("", |stage| stage.trim_end_matches(')').trim_end_matches(" command"));
+        DeliveryFailure {
+            text: self.text.to_owned(),
+            status: self.dsn.unwrap_or_default().to_owned(),
+            code: code(self.text),
+            stage: stage.to_owned(),
+            remote_mta: self.host().to_owned(),
+        }
+    }
+}
+
+/// The name of the next hop, alone; empty if none was reached.
+pub(crate) fn host(relay: Option<&str>) -> &str {
+    let host = relay.unwrap_or_default().split(['[', ' ', ':']).next().unwrap_or_default();
+    if host == "none" { "" } else { host }
+}
+
+/// The code that the reply of another server begins with, or that the text begins with; else 0.
+fn code(text: &str) -> u16 {
+    const BEFORE: [&str; 2] = [" said: ", " refused to talk to me: "];
+    let reply = BEFORE.iter().find_map(|before| text.split_once(before)).map_or(text, |(_, reply)| reply);
+    let digits = reply.get(..3).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let ends = reply.as_bytes().get(3).is_none_or(|byte| matches!(byte, b' ' | b'-'));
+    digits
+        .filter(|_| ends)
+        .and_then(|digits| digits.parse().ok())
+        .filter(|code| (200..600).contains(code))
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_is_taken_apart() {
+        let text = "host mx.a.example[192.0.2.1] said: 550 5.1.1 no such user (in reply to RCPT TO command)";
+        let reply = Reply { text, dsn: Some("5.1.1"), relay: Some("mx.a.example[192.0.2.1]:25") };
+        let failure = reply.failure();
+        assert_eq!(
+            (failure.code, failure.stage.as_str(), failure.remote_mta.as_str()),
+            (550, "RCPT TO", "mx.a.example")
+        );
+        assert_ne!(reply.key(), Reply { dsn: None, ..reply }.key());
+        assert_eq!(reply.key(), Reply { relay: Some("mx.a.example[192.0.2.2]:25"), ..reply }.key());
+        assert_eq!(
+            Reply { text: "connect to x[192.0.2.1]:25: timed out", dsn: None, relay: Some("none") }
+                .failure()
+                .code,
+            0
+        );
+        assert_eq!(code("451 4.7.1 later"), 451);
+    }
+}

@@ -1,0 +1,144 @@
+//! One file of a log as plain bytes: as it lies there, or decompressed while it is read.
+//!
+//! Not here: which files belong to a log. Invariant: what is read is bounded by the caller's buffer, and by
+//! what a decompressor needs (zstd and xz: the window that the file asks for, at most 128 MiB).
+
+use flate2::read::MultiGzDecoder;
+use lzma_rust2::XzReader;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// Most memory an xz file may ask for, KiB.
+const XZ_KIB: u32 = 128 * 1024;
+
+/// The endings of compressed files that are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coding {
+    Plain,
+    Gzip,
+    Zstd,
+    Xz,
+    /// Known, and not read.
+    Other,
+}
+
+impl Coding {
+    /// By the name: the coding, and the name without its ending.
+    pub(crate) fn of(name: &str) -> (Coding, &str) {
+        const ENDINGS: [(&str, Coding); 7] = [
+            (".gz", Coding::Gzip),
+            (".zst", Coding::Zstd),
+            (".xz", Coding::Xz),
+            (".bz2", Coding::Other),
+            (".lz4", Coding::Other),
+            (".Z", Coding::Other),
+            (".zip", Coding::Other),
+        ];
+        let found = ENDINGS.iter().find_map(|(ending, coding)| Some((*coding, name.strip_suffix(ending)?)));
+        found.unwrap_or((Coding::Plain, name))
+    }
+}
+
+pub(crate) enum Source {
+    Plain(File),
+    Gzip(Box<MultiGzDecoder<BufReader<File>>>),
+    Zstd(Frames),
+    Xz(Box<XzReader<BufReader<File>>>),
+}
+
+impl Source {
+    pub(crate) fn open(file: File, coding: Coding) -> io::Result<Source> {
+        Ok(match coding {
+            Coding::Plain => Source::Plain(file),
+            Coding::Gzip => Source::Gzip(Box::new(MultiGzDecoder::new(BufReader::new(file)))),
+            Coding::Zstd => Source::Zstd(Frames::Between(BufReader::new(file))),
+            Coding::Xz => Source::Xz(Box::new(XzReader::new_mem_limit(BufReader::new(file), true, XZ_KIB))),
+            Coding::Other => {
+                return Err(io::Error::new(io::ErrorKind::Unsupported, "this compression is not read"));
+            }
+        })
+    }
+
+    /// Opens by path; for looking at a file's head.
+    pub(crate) fn open_path(path: &Path, coding: Coding) -> io::Result<Source> {
+        Source::open(File::open(path)?, coding)
+    }
+
+    /// Goes forward to an offset of the plain bytes, from the beginning.
+    pub(crate) fn skip_to(&mut self, offset: u64) -> io::Result<()> {
+        match self {
+            Source::Plain(file) => file.seek(SeekFrom::Start(offset)).map(drop),
+            _ => {
+                let skipped = io::copy(&mut self.take(offset), &mut io::sink())?;
+                if skipped < offset { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+            }
+        }
+    }
+
+    /// Reads the first bytes again, wherever reading stands; none if it is compressed, or cannot be read.
+    pub(crate) fn read_at_start(&self, buffer: &mut [u8]) -> Option<usize> {
+        match self {
+            Source::Plain(file) => file.read_at(buffer, 0).ok(),
+            _ => None,
+        }
+    }
+
+    /// Fills the buffer with all that there is, up to a fault.
+    pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> (usize, Option<io::Error>) {
+        let mut have = 0;
+        while have < buffer.len() {
+            match self.read(&mut buffer[have..]) {
+                Ok(0) => break,
+                Ok(read) => have += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return (have, Some(error)),
+            }
+        }
+        (have, None)
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Source::Plain(file) => file.read(buffer),
+            Source::Gzip(gzip) => gzip.read(buffer),
+            Source::Zstd(frames) => frames.read(buffer),
+            Source::Xz(xz) => xz.read(buffer),
+        }
+    }
+}
+
+/// The frames of a zstd file, one after the other.
+pub(crate) enum Frames {
+    Between(BufReader<File>),
+    Within(Box<StreamingDecoder<BufReader<File>, FrameDecoder>>),
+    Over,
+}
+
+impl Read for Frames {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match std::mem::replace(self, Frames::Over) {
+                Frames::Over => return Ok(0),
+                Frames::Between(mut file) => {
+                    if file.fill_buf()?.is_empty() {
+                        return Ok(0);
+                    }
+                    let decoder = StreamingDecoder::new(file).map_err(io::Error::other)?;
+                    *self = Frames::Within(Box::new(decoder));
+                }
+                Frames::Within(mut decoder) => match decoder.read(buffer)? {
+                    0 if !buffer.is_empty() => *self = Frames::Between(decoder.into_inner()),
+                    read => {
+                        *self = Frames::Within(decoder);
+                        return Ok(read);
+                    }
+                },
+            }
+        }
+    }
+}

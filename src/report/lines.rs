@@ -1,0 +1,268 @@
+//! The text of a part as lines, each with its place in the message.
+//!
+//! Not here: what stands in them. Invariant: CRLF, LF and CR all end a line; HTML gives the lines that a reader sees;
+//! neither the text nor the number of lines that are read is unbounded.
+
+use crate::message::{Part, decode};
+use std::borrow::Cow;
+
+/// Text for people is read up to this many bytes, as they stand in the message.
+pub(crate) const MAX_NOTICE: usize = 1024 * 1024;
+/// Fields for programs are read up to this many bytes.
+pub(crate) const MAX_FIELDS: usize = 8 * 1024 * 1024;
+/// A longer line is read as several.
+const MAX_LINE: usize = 8 * 1024;
+/// Lines of a part that are read, at most.
+const MAX_LINES: usize = 100_000;
+
+/// One line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Line<'a> {
+    /// Without its end and the space before that.
+    pub(crate) text: &'a str,
+    /// Its number in the message; of an encoded part, where that part starts.
+    pub(crate) number: u32,
+}
+
+impl<'a> Line<'a> {
+    /// Without the space at its beginning.
+    pub(crate) fn trimmed(&self) -> &'a str {
+        self.text.trim_start()
+    }
+
+    /// How far it is indented. A tab counts as eight.
+    pub(crate) fn indent(&self) -> usize {
+        let space = self.text.bytes().take_while(|&byte| matches!(byte, b' ' | b'\t'));
+        space.map(|byte| if byte == b'\t' { 8 } else { 1 }).sum()
+    }
+
+    /// Whether nothing stands in it.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.text.is_empty()
+    }
+}
+
+/// The text of a part.
+#[derive(Debug)]
+pub(crate) struct Text<'a> {
+    text: Cow<'a, str>,
+    first: u32,
+    counts: bool,
+}
+
+impl<'a> Text<'a> {
+    /// The first `limit` bytes of a part of the message `raw`.
+    pub(crate) fn of(part: &Part<'a>, raw: &[u8], limit: usize) -> Text<'a> {
+        let body = &part.body[..part.body.len().min(limit)];
+        let (bytes, _) = decode::transfer(part.encoding, body);
+        let encoded = matches!(bytes, Cow::Owned(_));
+        let label = part.content_type.parameter("charset");
+        let plain = label.is_none_or(|label| {
+            ["us-ascii", "utf-8", "ascii"].iter().any(|name| label.eq_ignore_ascii_case(name))
+        });
+        let label = if plain && std::str::from_utf8(&bytes).is_err() { Some("windows-1252") } else { label };
+        let (text, _) = decode::charset(label, bytes);
+        let html = part.content_type.kind == "text/html";
+        let html = html
+            && ["<br", "<BR", "<p", "<P", "<div", "<DIV", "<td", "<TD"].iter().any(|tag| text.contains(tag));
+        let text = if html { Cow::Owned(shown(&text)) } else { text };
+        Text { text, first: number_of(raw, part.body), counts: !encoded && !html }
+    }
+
+    #[cfg(test)]
+    /// Of text that is at hand, from a line on.
+    pub(crate) fn plain(text: &'a str, first: u32) -> Text<'a> {
+        Text { text: Cow::Borrowed(text), first, counts: true }
+    }
+
+    /// All of it.
+    pub(crate) fn whole(&self) -> &str {
+        &self.text
+    }
+
+    /// Its lines.
+    pub(crate) fn lines(&self) -> Vec<Line<'_>> {
+        let mut lines = Vec::new();
+        let mut rest: &str = &self.text;
+        while !rest.is_empty() && lines.len() < MAX_LINES {
+            let bytes = rest.as_bytes();
+            let part = &bytes[..bytes.len().min(MAX_LINE)];
+            let end = part
+                .iter()
+                .position(|&byte| matches!(byte, b'\n' | b'\r'))
+                .unwrap_or_else(|| whole(rest, part.len()));
+            let returns = bytes[end..].iter().take(3).take_while(|&&byte| byte == b'\r').count();
+            let next = match bytes.get(end + returns) {
+                Some(b'\n') => end + returns + 1,
+                _ => end + returns.min(1),
+            };
+            let past = if self.counts { u32::try_from(lines.len()).unwrap_or(u32::MAX) } else { 0 };
+            lines.push(Line { text: rest[..end].trim_end(), number: self.first.saturating_add(past) });
+            rest = &rest[next..];
+        }
+        lines
+    }
+}
+
+/// The last place up to `at` between two characters.
+fn whole(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// The number of the line of a message where a piece of it starts.
+pub(crate) fn number_of(raw: &[u8], piece: &[u8]) -> u32 {
+    let offset = (piece.as_ptr() as usize).wrapping_sub(raw.as_ptr() as usize);
+    count(raw.get(..offset).unwrap_or_default()).saturating_add(1)
+}
+
+/// How many lines end in a text.
+pub(crate) fn count(raw: &[u8]) -> u32 {
+    let ends = raw.iter().filter(|&&byte| byte == b'\n').count();
+    u32::try_from(ends).unwrap_or(u32::MAX)
+}
+
+/// Elements that end a line.
+const BLOCKS: [&str; 17] = [
+    "br", "p", "/p", "div", "/div", "tr", "/tr", "li", "/li", "table", "/table", "h1", "h2", "h3", "hr",
+    "pre", "/td",
+];
+
+/// What a reader sees of HTML, roughly: no tags, styles and scripts; an address in angle brackets is no tag.
+fn shown(html: &str) -> String {
+    let mut text = String::with_capacity(html.len() / 2);
+    let mut rest = html;
+    while let Some(at) = rest.find(['<', '&', '\n', '\r']) {
+        text.push_str(&rest[..at]);
+        rest = &rest[at..];
+        match rest.as_bytes()[0] {
+            b'<' => rest = after_tag(rest, &mut text),
+            b'&' => rest = after_entity(rest, &mut text),
+            _ => {
+                text.push(' ');
+                rest = &rest[1..];
+            }
+        }
+    }
+    text.push_str(rest);
+    text
+}
+
+/// Skips a tag, with all of a style or script. A `<` that starts no tag is text.
+fn after_tag<'a>(html: &'a str, text: &mut String) -> &'a str {
+    let inner = &html[1..];
+    if let Some(comment) = inner.strip_prefix("!--") {
+        return comment.find("-->").map_or("", |end| &comment[end + 3..]);
+    }
+    let end = inner.find(['>', '<']).filter(|&end| inner.as_bytes()[end] == b'>');
+    let Some(end) = end else {
+        text.push('<');
+        return inner;
+    };
+    let (tag, rest) = (&inner[..end], &inner[end + 1..]);
+    let name: String = tag.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '/').take(12).collect();
+    let name = name.to_ascii_lowercase();
+    let name = name.strip_suffix('/').unwrap_or(&name);
+    if tag.contains('@') && !tag.contains([' ', '=']) {
+        text.push_str(&html[..end + 2]);
+    } else if matches!(name, "style" | "script" | "title") {
+        let close = format!("</{name}");
+        let found = rest
+            .as_bytes()
+            .windows(close.len())
+            .position(|bytes| bytes.eq_ignore_ascii_case(close.as_bytes()));
+        return found.map_or("", |at| &rest[at..]);
+    } else if BLOCKS.contains(&name) {
+        text.push('\n');
+    }
+    rest
+}
+
+/// Writes what an entity stands for.
+fn after_entity<'a>(html: &'a str, text: &mut String) -> &'a str {
+    let end = html.bytes().take(10).position(|byte| byte == b';');
+    let known = end.and_then(|end| Some((end, entity(&html[1..end])?)));
+    match known {
+        Some((end, c)) => {
+            text.push(c);
+            &html[end + 1..]
+        }
+        None => {
+            text.push('&');
+            &html[1..]
+        }
+    }
+}
+
+/// The names of the letters from U+00C0 on.
+const LATIN: [&str; 64] = [
+    "Agrave", "Aacute", "Acirc", "Atilde", "Auml", "Aring", "AElig", "Ccedil", "Egrave", "Eacute", "Ecirc",
+    "Euml", "Igrave", "Iacute", "Icirc", "Iuml", "ETH", "Ntilde", "Ograve", "Oacute", "Ocirc", "Otilde",
+    "Ouml", "times", "Oslash", "Ugrave", "Uacute", "Ucirc", "Uuml", "Yacute", "THORN", "szlig", "agrave",
+    "aacute", "acirc", "atilde", "auml", "aring", "aelig", "ccedil", "egrave", "eacute", "ecirc", "euml",
+    "igrave", "iacute", "icirc", "iuml", "eth", "ntilde", "ograve", "oacute", "ocirc", "otilde", "ouml",
+    "divide", "oslash", "ugrave", "uacute", "ucirc", "uuml", "yacute", "thorn", "yuml",
+];
+
+fn entity(name: &str) -> Option<char> {
+    Some(match name {
+        "lt" => '<',
+        "gt" => '>',
+        "amp" => '&',
+        "quot" => '"',
+        "apos" => '\'',
+        "nbsp" => ' ',
+        "ndash" => '–',
+        "mdash" => '—',
+        "lsquo" => '‘',
+        "rsquo" => '’',
+        "ldquo" => '“',
+        "rdquo" => '”',
+        "bdquo" => '„',
+        "hellip" => '…',
+        "bull" => '•',
+        _ => {
+            if let Some(at) = LATIN.iter().position(|known| *known == name) {
+                return char::from_u32(0xc0 + at as u32);
+            }
+            let number = name.strip_prefix('#')?;
+            let code = match number.strip_prefix(['x', 'X']) {
+                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+                None => number.parse().ok()?,
+            };
+            char::from_u32(code)?
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(text: &str) -> Vec<(u32, String)> {
+        Text::plain(text, 5).lines().iter().map(|line| (line.number, line.text.to_owned())).collect()
+    }
+
+    #[test]
+    fn every_line_end_is_one() {
+        let want: Vec<(u32, String)> =
+            [(5, "a"), (6, ""), (7, " b"), (8, "c"), (9, "d")].map(|(n, t)| (n, t.into())).into();
+        assert_eq!(texts("a\r\n\r\n b \nc\rd"), want);
+        assert_eq!(texts("a\r\r\n\r\r\n b\r\r\nc\nd\n"), want);
+    }
+
+    #[test]
+    fn html_is_read_as_it_is_shown() {
+        let html = "<style>p {}</style><p>A &lt;a@x.example&gt;<br>B<b>C</b>&nbsp;&#228;&uuml;&bogus;</p><a@y.example>\nx < y";
+        assert_eq!(shown(html), "\nA <a@x.example>\nBC äü&bogus;\n<a@y.example> x < y");
+    }
+
+    #[test]
+    fn hostile_html_takes_linear_time() {
+        for hostile in ["<", "<style>", "&", "&#", "<a@", "<!--", "</", "<script x"] {
+            shown(&hostile.repeat(200_000));
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Addresses in running text, and in the fields of a report.
+//!
+//! Not here: address lists of a header (`message/addresses.rs`). Invariant: an address that is given has a local part
+//! of at most 128 and a domain of at most 253 bytes, no space outside quotes and no control character.
+
+/// A longer local part is no address. RFC 5321 allows 64 octets; return paths with a key in them have more.
+const MAX_LOCAL: usize = 128;
+/// A longer domain is no domain (RFC 1035).
+const MAX_DOMAIN: usize = 253;
+
+/// An address, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found<'a> {
+    /// `local@domain`.
+    pub(crate) address: &'a str,
+    /// The index of its first byte.
+    pub(crate) start: usize,
+    /// The index after its last byte.
+    pub(crate) end: usize,
+}
+
+/// The addresses of a text, in order.
+pub(crate) fn all(text: &str) -> impl Iterator<Item = Found<'_>> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        while let Some(at) = text.get(from..)?.find('@').map(|found| from + found) {
+            let floor = from;
+            from = at + 1;
+            if let Some(found) = around(text, at, floor) {
+                from = found.end.max(from);
+                return Some(found);
+            }
+        }
+        None
+    })
+}
+
+/// The first address of a text.
+pub(crate) fn first(text: &str) -> Option<Found<'_>> {
+    all(text).next()
+}
+
+/// The addresses that a text goes on with, as in a list: `, <b@x.example> and c@x.example`; and where each starts.
+pub(crate) fn listed(text: &str) -> Vec<(usize, &str)> {
+    const MAX: usize = 100;
+    const AND: [&str; 8] = ["and ", "und ", "et ", "y ", "e ", "en ", "och ", "и "];
+    let mut found = Vec::new();
+    let mut at = 0;
+    while found.len() < MAX {
+        let rest = &text[at..];
+        let mark = rest.trim_start_matches([' ', '\t', '>', '"', '\'', ')']);
+        let gap = mark.trim_start_matches([',', ';', '&', ' ', '\t']);
+        let word = AND.iter().find_map(|and| gap.strip_prefix(and));
+        let apart = word.is_some() || mark.starts_with([',', ';', '&']);
+        let gap = word.unwrap_or(gap).trim_start_matches([' ', '<', '"', '\'']);
+        let Some(next) = first(gap).filter(|next| apart && next.start == 0) else { break };
+        at = text.len() - gap.len();
+        found.push((at, next.address));
+        at += next.end;
+    }
+    found
+}
+
+/// Whether a text is one address and nothing else.
+pub(crate) fn is_address(text: &str) -> bool {
+    first(text).is_some_and(|found| found.end - found.start == text.len())
+}
+
+/// The address whose `@` is at `at` and that starts at `floor` or later.
+fn around(text: &str, at: usize, floor: usize) -> Option<Found<'_>> {
+    let before = text.get(floor..at)?;
+    let start = floor + if before.ends_with('"') { quoted_start(before)? } else { local_start(before) };
+    let domain = domain(&text[at + 1..])?;
+    let end = at + 1 + domain.len();
+    let local = at - start;
+    ((1..=MAX_LOCAL).contains(&local) && domain.len() <= MAX_DOMAIN).then(|| Found {
+        address: &text[start..end],
+        start,
+        end,
+    })
+}
+
+/// Where a quoted local part starts that ends with the text.
+fn quoted_start(before: &str) -> Option<usize> {
+    let inner = &before[..before.len() - 1];
+    let from = inner.len() - inner.bytes().rev().take(MAX_LOCAL).take_while(|&byte| byte != b'"').count();
+    let control = inner[floor_boundary(inner, from)..].contains(char::is_control);
+    (from > 0 && inner.as_bytes()[from - 1] == b'"' && !control).then(|| from - 1)
+}
+
+fn floor_boundary(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// Where an unquoted local part starts that ends with the text. Quotes and stars around an address are not its own.
+fn local_start(before: &str) -> usize {
+    let mut start = before.len();
+    for (at, c) in before.char_indices().rev().take(MAX_LOCAL + 1) {
+        let atext = c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c) || is_letter(c);
+        let glued = is_unspaced(c) && before[start..].starts_with(|next: char| next.is_ascii_alphanumeric());
+        if !atext || glued {
+            break;
+        }
+        start = at;
+    }
+    let local = &before[start..];
+    start
+        + (local.len() - local.trim_start_matches(['\'', '*', '`', '|', '/', '=']).len())
+            * usize::from(!local.starts_with("=?"))
+}
+
+/// A letter of an internationalised address (RFC 6531); not the punctuation of those scripts.
+fn is_letter(c: char) -> bool {
+    !c.is_ascii() && c.is_alphanumeric()
+}
+
+/// A letter of a script that is written without spaces, or whose particles follow a Latin word without one.
+fn is_unspaced(c: char) -> bool {
+    c >= '\u{e00}' && c.is_alphanumeric()
+}
+
+/// The domain that a text starts with.
+fn domain(text: &str) -> Option<&str> {
+    if let Some(literal) = text.strip_prefix('[') {
+        let inside = |c: &char| c.is_ascii_hexdigit() || matches!(c, ':' | '.' | 'I' | 'P' | 'v' | '6');
+        let length: usize = literal.chars().take(MAX_DOMAIN).take_while(inside).count();
+        return literal[length..].starts_with(']').then(|| &text[..length + 2]);
+    }
+    let inside =
+        |&(_, c): &(usize, char)| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') || is_letter(c);
+    let mut last = ' ';
+    let glued = |&(_, c): &(usize, char)| {
+        let last = std::mem::replace(&mut last, c);
+        is_unspaced(c) && last.is_ascii_alphanumeric()
+    };
+    let taken = text.char_indices().take(MAX_DOMAIN + 1).take_while(inside);
+    let mut glued = glued;
+    let taken = taken.take_while(|next| !glued(next));
+    let length = taken.last().map_or(0, |(at, c)| at + c.len_utf8());
+    let whole = &text[..length];
+    let whole = whole.find("..").map_or(whole, |at| &whole[..at]).trim_end_matches(['.', '-', '_']);
+    (!whole.is_empty() && !whole.starts_with(['.', '-'])).then_some(whole)
+}
+
+/// The address in a field of a report, `rfc822; <user@example.com>` (RFC 3464 section 2.1.2), unescaped (RFC 6533).
+pub(crate) fn in_field(value: &str) -> Option<String> {
+    let (kind, rest) = typed(value);
+    let unescaped;
+    let rest = if kind.is_some_and(|kind| kind.eq_ignore_ascii_case("utf-8")) && rest.contains("\\x{") {
+        unescaped = unescape(rest);
+        &unescaped
+    } else {
+        rest
+    };
+    first(rest).map(|found| found.address.to_owned())
+}
+
+/// Splits `type; value`. What has spaces in it before the semicolon is no type.
+pub(crate) fn typed(value: &str) -> (Option<&str>, &str) {
+    match value.split_once(';') {
+        Some((kind, rest)) if is_type(kind.trim()) => (Some(kind.trim()), rest.trim()),
+        _ => (None, value.trim()),
+    }
+}
+
+fn is_type(kind: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'/' | b'_' | b'.');
+    (1..=40).contains(&kind.len())
+        && kind.bytes().all(allowed)
+        && !kind.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// Undoes `\x{20AC}`.
+fn unescape(text: &str) -> String {
+    let mut pieces = text.split("\\x{");
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let code =
+            piece.split_once('}').and_then(|(hex, rest)| Some((u32::from_str_radix(hex, 16).ok()?, rest)));
+        match code.and_then(|(code, rest)| Some((char::from_u32(code)?, rest))) {
+            Some((c, rest)) => {
+                plain.push(c);
+                plain.push_str(rest);
+            }
+            None => plain.push_str(piece),
+        }
+    }
+    plain
+}
+
+/// Whether two addresses are the same; case does not count, as hardly any host distinguishes it.
+pub(crate) fn same(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other) || (!one.is_ascii() && one.to_lowercase() == other.to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<&str> {
+        all(text).map(|found| found.address).collect()
+    }
+
+    #[test]
+    fn addresses_are_found_wherever_they_stand() {
+        assert_eq!(
+            found("To a@x.example, <b.c+d@y.example>: 'e@z.example'."),
+            ["a@x.example", "b.c+d@y.example", "e@z.example"]
+        );
+        assert_eq!(found("<\"a b\"@x.example> f@[192.0.2.1]"), ["\"a b\"@x.example", "f@[192.0.2.1]"]);
+        assert_eq!(
+            found("user%b.example@host mailto:a@x.example?subject"),
+            ["user%b.example@host", "a@x.example"]
+        );
+        assert_eq!(found("jürgen@bücher.example"), ["jürgen@bücher.example"]);
+        assert_eq!(
+            found("**a@x.example** (=?utf-8?B?eA==?=@x.example)"),
+            ["a@x.example", "=?utf-8?B?eA==?=@x.example"]
+        );
+    }
+
+    #[test]
+    fn words_of_other_scripts_are_no_part_of_an_address() {
+        assert_eq!(
+            found("메일이 a@x.example에 宛先a@x.exampleに 用户@例子.中国"),
+            ["a@x.example", "a@x.example", "用户@例子.中国"]
+        );
+    }
+
+    #[test]
+    fn a_list_goes_on_while_addresses_follow() {
+        let next = |text| listed(text).into_iter().map(|(_, address)| address).collect::<Vec<_>>();
+        assert_eq!(
+            next(", b@x.example; <c@x.example> and d@x.example."),
+            ["b@x.example", "c@x.example", "d@x.example"]
+        );
+        assert_eq!(next("> and \"b@x.example\" is gone, c@x.example"), ["b@x.example"]);
+        assert_eq!(next(" (b@x.example)"), [""; 0]);
+        assert_eq!(next(" b@x.example"), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_no_address_is_not_given() {
+        assert_eq!(found("@x.example a@ @ a@-x a@.b \"@ \"@x"), [""; 0]);
+        assert_eq!(found(&format!("{}@x.example", "a".repeat(200))), [""; 0]);
+        assert!(is_address("a@x") && !is_address("<a@x>") && !is_address(""));
+    }
+
+    #[test]
+    fn fields_have_types_routes_and_escapes() {
+        for field in [
+            "rfc822;a@x.example",
+            "RFC822; <a@x.example>",
+            "rfc/822;a@x.example",
+            "a@x.example",
+            "rfc822;@r:a@x.example",
+        ] {
+            assert_eq!(in_field(field).as_deref(), Some("a@x.example"), "{field}");
+        }
+        assert_eq!(in_field("utf-8; j\\x{FC}rgen@x.example").as_deref(), Some("jürgen@x.example"));
+        assert_eq!(in_field("x400; /S=a/OU=b/"), None);
+        assert_eq!(typed("Reason 1 (a); Diagnostic 5"), (None, "Reason 1 (a); Diagnostic 5"));
+    }
+
+    #[test]
+    fn anything_is_read_in_linear_time() {
+        for hostile in ["@", "a@", "\"@", "\"", "é", "a.", "[", "@[", "a@b"] {
+            all(&hostile.repeat(300_000)).count();
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The message that a report is about, as far as the report quotes its header.
+//!
+//! Not here: judging whether it was ours. Invariant: every text is bounded and one line.
+
+use super::lines::Line;
+use super::mailbox;
+use crate::message::Message;
+use serde::Serialize;
+
+/// A field is kept up to this many characters.
+const MAX_FIELD: usize = 1_000;
+/// Lines of a quoted header that are read, at most.
+const MAX_LINES: usize = 400;
+
+/// The header of the message that is reported on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Original {
+    /// Its Message-ID without angle brackets.
+    pub(crate) message_id: Option<String>,
+    /// Its Subject, decoded.
+    pub(crate) subject: Option<String>,
+    /// The first address of From.
+    pub(crate) from: Option<String>,
+    /// The first address of To.
+    pub(crate) to: Option<String>,
+}
+
+impl Original {
+    /// Of an enclosed message or header section.
+    pub(crate) fn of(message: &Message<'_>) -> Original {
+        let address = |name: &str| {
+            let value = message.header(name)?;
+            mailbox::first(&value).map(|found| found.address.to_owned())
+        };
+        Original {
+            message_id: message.message_id().map(bounded),
+            subject: message.subject().map(bounded),
+            from: address("From"),
+            to: address("To").or_else(|| address("X-Original-To")),
+        }
+    }
+
+    /// Of lines in a text that repeat the header, maybe quoted or indented.
+    pub(crate) fn quoted(lines: &[Line<'_>]) -> Original {
+        const NAMES: [&str; 4] = ["message-id", "subject", "from", "to"];
+        let mut header = String::new();
+        let mut wanted = false;
+        for line in lines.iter().take(MAX_LINES) {
+            let text = line.text.trim_start_matches(['>', ' ']);
+            let name = text.split_once(':').map_or("", |(name, _)| name);
+            let field = !name.is_empty() && name.len() < 60 && !name.contains([' ', '<']);
+            let fold = !field && line.text.starts_with([' ', '\t', '>']) && wanted;
+            if field {
+                wanted = NAMES.iter().any(|known| name.eq_ignore_ascii_case(known));
+            }
+            if wanted && (field || fold) && !text.is_empty() {
+                header.push_str(if fold { " " } else { "" });
+                header.push_str(text.trim_start());
+                header.push('\n');
+            } else if !field {
+                wanted = false;
+            }
+        }
+        Original::of(&Message::read(header.as_bytes()))
+    }
+
+    /// Whether nothing is known.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Original::default()
+    }
+
+    /// Fills what is missing from another reading.
+    pub(crate) fn or(self, other: Original) -> Original {
+        Original {
+            message_id: self.message_id.or(other.message_id),
+            subject: self.subject.or(other.subject),
+            from: self.from.or(other.from),
+            to: self.to.or(other.to),
+        }
+    }
+}
+
+fn bounded(text: String) -> String {
+    match text.char_indices().nth(MAX_FIELD) {
+        Some((end, _)) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::lines::Text;
+
+    #[test]
+    fn a_quoted_header_is_read() {
+        for text in [
+            "Received: x\nSubject: =?utf-8?q?J=C3=BCrgen?=\n is here\nFrom: A <a@x.example>\nTo: b@y.example\nMessage-ID: <1@x>\n\nBody: x\n",
+            "> Subject: =?utf-8?q?J=C3=BCrgen?= is here\n> From: a@x.example\n> To: b@y.example\n> Message-Id:\n>  <1@x>\n",
+        ] {
+            let read = Original::quoted(&Text::plain(text, 1).lines());
+            assert_eq!(read.subject.as_deref(), Some("Jürgen is here"));
+            assert_eq!(
+                (read.from.as_deref(), read.to.as_deref()),
+                (Some("a@x.example"), Some("b@y.example"))
+            );
+            assert_eq!(read.message_id.as_deref(), Some("1@x"), "{text}");
+        }
+        assert!(Original::quoted(&[]).is_empty());
+    }
+}

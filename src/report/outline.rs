@@ -1,0 +1,235 @@
+//! Which parts of a message are what: fields of a report, notice, the message that is reported on.
+//!
+//! Not here: what stands in them. Invariant: a message whose structure is broken is repaired once, never refused.
+
+use super::delivery_status::{self, Group};
+use super::lines::{self, MAX_FIELDS, MAX_NOTICE, Text};
+use super::notice::Notice;
+use super::original::Original;
+use super::reply::Reply;
+use super::{Action, Kind, MAX_RECIPIENTS, Recipient, Report, feedback};
+use crate::message::{Message, Part, headers};
+use std::borrow::Cow;
+
+/// Parts of one kind that are read, at most.
+const MAX_PARTS: usize = 50;
+/// A header of an enclosed message is read up to this many bytes.
+const MAX_HEADER: usize = 256 * 1024;
+
+/// The parts of a message by what they are for.
+#[derive(Debug, Default)]
+pub(crate) struct Outline<'m, 'a> {
+    /// Fields of delivery status notifications.
+    pub(crate) status: Vec<&'m Part<'a>>,
+    /// Messages and headers of messages.
+    messages: Vec<&'m Part<'a>>,
+    feedback: Option<&'m Part<'a>>,
+    plain: Vec<&'m Part<'a>>,
+    html: Vec<&'m Part<'a>>,
+    attached: Vec<&'m Part<'a>>,
+    /// Whether the message says that it is a report on delivery.
+    pub(crate) report: bool,
+    /// Whether it says that it is a receipt of a reader (RFC 8098).
+    pub(crate) receipt: bool,
+}
+
+impl<'m, 'a> Outline<'m, 'a> {
+    /// Sorts the parts of a message.
+    pub(crate) fn of(message: &'m Message<'a>) -> Outline<'m, 'a> {
+        let top = message.content_type();
+        let says = top.parameter("report-type").map(str::to_ascii_lowercase);
+        let mut outline = Outline {
+            report: top.kind == "multipart/report"
+                && says.as_deref().is_none_or(|says| says.contains("delivery")),
+            receipt: says.as_deref() == Some("disposition-notification"),
+            ..Outline::default()
+        };
+        for part in message.parts() {
+            let list = match part.content_type.kind.as_str() {
+                "message/feedback-report" => {
+                    outline.feedback.get_or_insert(part);
+                    continue;
+                }
+                "message/disposition-notification" => {
+                    outline.receipt = true;
+                    continue;
+                }
+                kind if kind.ends_with("/delivery-status") || kind.ends_with("-delivery-status") => {
+                    &mut outline.status
+                }
+                "message/rfc822"
+                | "message/global"
+                | "message/rfc822-headers"
+                | "text/rfc822-headers"
+                | "message/global-headers"
+                | "text/rfc822" => &mut outline.messages,
+                kind if kind.starts_with("text/") && part.attachment => &mut outline.attached,
+                "text/html" => &mut outline.html,
+                kind if kind.starts_with("text/") || kind.starts_with("multipart/") => &mut outline.plain,
+                _ => continue,
+            };
+            if list.len() < MAX_PARTS {
+                list.push(part);
+            }
+        }
+        outline
+    }
+
+    /// The fields about each recipient.
+    pub(crate) fn groups(&self, message: &Message<'a>) -> Vec<Group> {
+        let mut groups = Vec::new();
+        for part in &self.status {
+            groups.extend(delivery_status::read(&Text::of(part, message.raw(), MAX_FIELDS).lines()));
+        }
+        groups.truncate(MAX_RECIPIENTS);
+        groups
+    }
+
+    /// The text that people read: plain, or else HTML, or else what is attached. HTML adds nothing to fields that
+    /// already have the reply.
+    pub(crate) fn texts(&self, message: &Message<'a>, groups: &[Group]) -> Vec<Text<'a>> {
+        let answered = |group: &Group| group.last.is_some() && Reply::find(&group.diagnostic).code.is_some();
+        let complete = !groups.is_empty() && groups.iter().all(answered);
+        let filled = |parts: &Vec<&'m Part<'a>>| parts.iter().any(|part| !part.body.trim_ascii().is_empty());
+        let mut lists = [&self.plain, &self.html, &self.attached].into_iter();
+        let list = lists.find(|list| filled(list)).filter(|_| !complete).unwrap_or(&self.plain);
+        let mut room = MAX_NOTICE;
+        let text = |part: &&Part<'a>| {
+            let text = Text::of(part, message.raw(), room);
+            room -= part.body.len().min(room);
+            text
+        };
+        list.iter().map(text).collect()
+    }
+
+    /// The complaint, if the message is one.
+    pub(crate) fn complaint(&self, message: &Message<'a>) -> Option<Report> {
+        let header = self.messages.first().map(|part| content(part));
+        let enclosed = header.as_ref().map(|header| Message::read(&header[..header.len().min(MAX_HEADER)]));
+        let bare = self.status.is_empty() && enclosed.as_ref().is_some_and(feedback::is_jmrp);
+        let mut complaint = match self.feedback {
+            Some(part) => feedback::read(&Text::of(part, message.raw(), MAX_FIELDS).lines()),
+            None if bare => feedback::read(&[]),
+            None => return None,
+        };
+        if bare && self.feedback.is_none() {
+            complaint.feedback.kind = "abuse".to_owned();
+        }
+        if complaint.recipients.is_empty() {
+            let found = enclosed.as_ref().and_then(feedback::recipient_in);
+            complaint.feedback.derived = found.is_some();
+            let line = self.messages.first().map_or(1, |part| lines::number_of(message.raw(), part.body));
+            complaint.recipients.extend(found.map(|address| (address, line)));
+        }
+        let recipient = |(address, line)| Recipient {
+            address,
+            action: Action::Delivered,
+            reader: if complaint.feedback.derived { "original-header" } else { "feedback-report" },
+            line,
+            ..Recipient::default()
+        };
+        Some(Report {
+            kind: Kind::FeedbackReport,
+            recipients: complaint.recipients.into_iter().map(recipient).collect(),
+            original: enclosed.as_ref().map(Original::of).unwrap_or_default(),
+            feedback: Some(complaint.feedback),
+        })
+    }
+
+    /// The message that is reported on: enclosed, attached, or repeated in the text.
+    pub(crate) fn original(&self, notice: &Notice<'_>) -> Original {
+        let enclosed = self.messages.iter().chain(&self.attached).map(|part| {
+            let content = content(part);
+            Original::of(&Message::read(&content[..content.len().min(MAX_HEADER)]))
+        });
+        let enclosed = enclosed.into_iter().find(|original| !original.is_empty()).unwrap_or_default();
+        let quoted =
+            if enclosed.is_empty() { Original::quoted(notice.original()) } else { Original::default() };
+        let found = enclosed.or(quoted);
+        if found.is_empty() { Original::quoted(notice.own()) } else { found }
+    }
+
+    /// Whether a message is enclosed.
+    pub(crate) fn encloses(&self) -> bool {
+        !self.messages.is_empty()
+    }
+
+    /// The enclosed messages, and the lines where they start.
+    pub(crate) fn enclosed(&self, message: &Message<'a>) -> impl Iterator<Item = (Cow<'a, [u8]>, u32)> {
+        self.messages.iter().take(3).map(|part| (content(part), lines::number_of(message.raw(), part.body)))
+    }
+}
+
+fn content<'a>(part: &Part<'a>) -> Cow<'a, [u8]> {
+    part.content().0
+}
+
+/// The messages of a file that begins as a mailbox does, or all of it as one message.
+pub(crate) fn messages(raw: &[u8]) -> Vec<&[u8]> {
+    const MAX_MESSAGES: usize = 1_000;
+    let mut starts = vec![0];
+    let mut at = 0;
+    let (mut blank, mailbox) = (false, raw.starts_with(b"From "));
+    while mailbox && at < raw.len() && starts.len() < MAX_MESSAGES {
+        let end = headers::line_end(raw, at);
+        let line = headers::without_line_end(&raw[at..end]);
+        let field = || {
+            raw[end..].iter().take(60).find(|byte| !byte.is_ascii_graphic() || **byte == b':') == Some(&b':')
+        };
+        if blank && line.starts_with(b"From ") && field() {
+            starts.push(at);
+        }
+        (blank, at) = (line.is_empty(), end);
+    }
+    let ends = starts.iter().skip(1).copied().chain([raw.len()]);
+    starts.iter().zip(ends).map(|(&start, end)| &raw[start..end]).collect()
+}
+
+/// A message whose lines end with CR alone, with line ends; `None` if they end with LF.
+pub(crate) fn with_line_ends(raw: &[u8]) -> Option<Vec<u8>> {
+    let start = &raw[..raw.len().min(64 * 1024)];
+    let bare = start.contains(&b'\r') && !start.contains(&b'\n');
+    bare.then(|| raw.iter().map(|&byte| if byte == b'\r' { b'\n' } else { byte }).collect())
+}
+
+/// Whether bytes start with a name; case does not count.
+fn starts_with(bytes: &[u8], name: &[u8]) -> bool {
+    bytes.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+}
+
+/// A message that has lost the fields by which it is a multipart, with such a field: its body begins with a delimiter,
+/// and one has a Content-Type after it.
+pub(crate) fn with_header(message: &Message<'_>) -> Option<Vec<u8>> {
+    const MAX_LINES: usize = 400;
+    if message.parts().len() > 1 {
+        return None;
+    }
+    let body = message.body();
+    let mut at = 0;
+    for _ in 0..MAX_LINES {
+        if at >= body.len() {
+            break;
+        }
+        let end = headers::line_end(body, at);
+        let line = headers::without_line_end(&body[at..end]).trim_ascii_end();
+        let next = &body[end..];
+        if [&b"received:"[..], b"return-path:", b"dkim-signature:"].iter().any(|name| starts_with(line, name))
+        {
+            break;
+        }
+        let delimits = line.len() > 8 && line.len() < 78 && line.starts_with(b"--");
+        if delimits && starts_with(next, b"content-") {
+            let boundary = String::from_utf8_lossy(&line[2..]).replace(['"', '\\'], "");
+            let field = format!("Content-Type: multipart/report; boundary=\"{boundary}\"\n");
+            let kept: Vec<&[u8]> = message
+                .raw_fields()
+                .iter()
+                .filter(|field| !field.is("Content-Type"))
+                .map(|field| field.whole)
+                .collect();
+            return Some([&kept.concat(), field.as_bytes(), b"\n", body].concat());
+        }
+        at = end;
+    }
+    None
+}

@@ -1,0 +1,141 @@
+//! The sentences of a notice that name who did not get the message, where there is no list.
+//!
+//! Not here: lists and reasons (`notice.rs`). Invariant: an address counts where it stands right by a phrase that says what
+//! happened; the guesses, last of all, want to be the only one there is.
+
+use super::fold::folded;
+use super::lines::Line;
+use super::mailbox;
+use super::notice::{MAX_SENTENCES, Mention, Notice};
+use super::phrases::Says;
+use super::reply::{Reply, tidy};
+
+/// How far an address stands from a phrase, at most, in bytes.
+const REACH: usize = 80;
+/// How far from one that says nothing without it.
+const NEAR: usize = 4;
+
+/// An address in a sentence.
+struct Named {
+    /// The line that the sentence begins to name somebody in.
+    at: usize,
+    address: String,
+}
+
+impl Notice<'_> {
+    /// Addresses in the sentences of some phrases: `undeliverable to a@x.example, b@x.example`.
+    pub(crate) fn inline(&self, says: &[Says]) -> Vec<Mention> {
+        let mut found: Vec<Named> = Vec::new();
+        let asked = self.hits.iter().enumerate().filter(|(_, hit)| says.contains(&hit.says));
+        for (number, hit) in asked.take(MAX_SENTENCES) {
+            let reach = if matches!(hit.says, Says::Perhaps | Says::Object) { NEAR } else { REACH };
+            let from = hit.end;
+            let after = self.piece(from, from + reach + 300);
+            let Some(next) = mailbox::first(after).filter(|next| next.start <= reach) else { continue };
+            let between = &after[..next.start];
+            let asks = self.hits[number..]
+                .iter()
+                .take(8)
+                .any(|hit| hit.says.is_contact() && hit.start < from + next.start);
+            if between.contains(". ") || asks {
+                continue;
+            }
+            let others = mailbox::listed(&after[next.end..])
+                .into_iter()
+                .map(|(start, address)| (next.end + start, address));
+            for (start, address) in std::iter::once((next.start, next.address)).chain(others) {
+                self.note(&mut found, from + start, address);
+            }
+        }
+        self.mentioned(found)
+    }
+
+    /// Addresses right before a phrase: `the address a@x.example does not exist`.
+    pub(crate) fn gone(&self) -> Vec<Mention> {
+        let mut found: Vec<Named> = Vec::new();
+        for hit in self.hits.iter().filter(|hit| hit.says == Says::Gone).take(MAX_SENTENCES) {
+            let from = hit.start.saturating_sub(400);
+            let before = self.piece(from, hit.start);
+            let last = mailbox::all(before).last().filter(|last| before.len() - last.end <= 2 * NEAR);
+            if let Some(last) = last {
+                self.note(&mut found, hit.start - before.len() + last.start, last.address);
+            }
+        }
+        self.mentioned(found)
+    }
+
+    /// Some of the folded text of the notice, at the borders of characters.
+    fn piece(&self, mut from: usize, to: usize) -> &str {
+        let text = &self.folded.text;
+        let mut to = to.min(self.folded.start(self.end));
+        while !text.is_char_boundary(to) {
+            to -= 1;
+        }
+        while !text.is_char_boundary(from) {
+            from += 1;
+        }
+        text.get(from..to).unwrap_or_default()
+    }
+
+    /// Adds an address as it is written, where it is in the folded text, unless it is known.
+    fn note(&self, found: &mut Vec<Named>, place: usize, address: &str) {
+        let at = self.folded.line(place);
+        let written = mailbox::all(self.lines[at].text).find(|written| folded(written.address) == address);
+        if let Some(written) =
+            written.filter(|written| !found.iter().any(|known| known.address == written.address))
+        {
+            found.push(Named { at, address: written.address.to_owned() });
+        }
+    }
+
+    /// What is said about each. Those that stand together share what is said.
+    fn mentioned(&self, found: Vec<Named>) -> Vec<Mention> {
+        let rest =
+            |named: &Named| self.lines[named.at].text.split_once(&named.address).map_or("", |(_, rest)| rest);
+        let mut mentions: Vec<Mention> = Vec::new();
+        let (mut place, mut end) = (self.end, self.end);
+        for named in found.iter().rev() {
+            if named.at != place {
+                (place, end) = (named.at, place);
+            }
+            let mut mention = self.mention(&named.address, named.at, rest(named), end.max(named.at));
+            if !Reply::find(&mention.text).is_some() {
+                // Without a reply, the sentence is what was said, or what is said about the next.
+                let next = mentions.last().map(|next| next.text.as_str());
+                let shared = next.filter(|next| Reply::find(next).is_some());
+                let sentence = self.lines[named.at].trimmed();
+                let after = || self.reason(named.at, "", end).0;
+                mention.text = shared.map_or_else(|| tidy(&format!("{sentence} {}", after())), str::to_owned);
+            }
+            mentions.push(mention);
+        }
+        mentions.reverse();
+        mentions
+    }
+
+    /// The only address there is, apart from those to ask for help.
+    pub(crate) fn lone(&self, is_party: impl Fn(&str) -> bool) -> Option<Mention> {
+        let mut lone: Option<(usize, &str)> = None;
+        for (at, line) in self.own().iter().enumerate().take(MAX_SENTENCES) {
+            let asks = line.text.contains('@') && self.is_contact(at);
+            for found in mailbox::all(line.text).filter(|found| !asks && !is_party(found.address)) {
+                match lone {
+                    Some((_, known)) if !mailbox::same(known, found.address) => return None,
+                    _ => lone = lone.or(Some((at, found.address))),
+                }
+            }
+        }
+        let (at, address) = lone?;
+        let text = if self.refusal().is_empty() { self.whole() } else { self.refusal() };
+        Some(Mention { text: text.to_owned(), ..self.mention(address, at, "", at + 1) })
+    }
+
+    /// The address after `To:`, where the notice repeats the header of the message.
+    pub(crate) fn addressed(&self) -> Option<Mention> {
+        let to =
+            |line: &&Line<'_>| line.trimmed().get(..3).is_some_and(|label| label.eq_ignore_ascii_case("to:"));
+        let at = self.lines.iter().take(self.end + 20).position(|line| to(&line))?;
+        let address = mailbox::first(self.lines[at].text)?.address;
+        Some(Mention { text: self.whole().to_owned(), ..self.mention(address, at, "", at + 1) })
+    }
+}

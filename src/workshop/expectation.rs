@@ -1,0 +1,249 @@
+//! What a policy should decide, written down: a message, its envelope, settings, seed, time and zone, and the plan and the classes
+//! that come of them. The compiled component is what is tested.
+//!
+//! Not here: which fixtures there are and how results are shown (`cli`). Invariant: a fixture asks nothing of the network; without
+//! a zone, no name exists. What is expected stands last in the file, so that accepting it leaves the rest as it was written.
+
+use super::Bench;
+use crate::auth::Dns;
+use crate::class::DeliveryFailure;
+use crate::config::Config;
+use crate::envelope::Envelope;
+use crate::error::{Context, Error, Result};
+use crate::files::publish::publish;
+use crate::policy::{Policy, Use, Wanted};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use similar::{ChangeTag, TextDiff};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A fixture as it stands in its file, TOML or JSON.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    /// The message's file, beside the fixture.
+    message: Option<PathBuf>,
+    /// Or the message itself; line ends become CRLF.
+    text: Option<String>,
+    #[serde(default)]
+    seed: u64,
+    /// RFC 3339.
+    now: Option<Timestamp>,
+    /// A zone file, beside the fixture.
+    zone: Option<PathBuf>,
+    #[serde(default)]
+    envelope: WrittenEnvelope,
+    #[serde(default)]
+    settings: Map<String, Value>,
+    #[serde(default)]
+    classify: Vec<DeliveryFailure>,
+    /// What should come of it.
+    expect: Option<Value>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct WrittenEnvelope {
+    sender: String,
+    recipient: String,
+    original_recipient: Option<String>,
+    client_address: Option<std::net::IpAddr>,
+    client_helo: Option<String>,
+    queue_id: Option<String>,
+    envid: Option<String>,
+}
+
+/// What came of a fixture.
+pub(crate) struct Outcome {
+    /// What was expected; `None`: nothing is written down yet.
+    pub(crate) expected: Option<Value>,
+    /// What the policy decided.
+    pub(crate) actual: Value,
+}
+
+impl Outcome {
+    /// The policy decided what was expected.
+    pub(crate) fn passed(&self) -> bool {
+        self.expected.as_ref() == Some(&self.actual)
+    }
+
+    /// What differs, a line each: `-` was expected, `+` was decided, the rest is around it.
+    pub(crate) fn diff(&self) -> String {
+        let lines = |value: &Value| serde_json::to_string_pretty(value).unwrap_or_default();
+        let expected = self.expected.as_ref().map(lines).unwrap_or_default();
+        difference(&expected, &lines(&self.actual))
+    }
+}
+
+/// A readable difference of two texts, with three lines around each change.
+pub(crate) fn difference(before: &str, after: &str) -> String {
+    let diff = TextDiff::from_lines(before, after);
+    let mut text = String::new();
+    for (place, group) in diff.grouped_ops(3).iter().enumerate() {
+        if place > 0 {
+            text.push_str("  …\n");
+        }
+        for change in group.iter().flat_map(|operation| diff.iter_changes(operation)) {
+            let sign = match change.tag() {
+                ChangeTag::Delete => '-',
+                ChangeTag::Insert => '+',
+                ChangeTag::Equal => ' ',
+            };
+            text.push_str(&format!("{sign} {}\n", change.value().trim_end_matches('\n')));
+        }
+    }
+    text
+}
+
+/// The fixtures below a directory, or the file itself, in order.
+pub(crate) fn find(place: &Path) -> Result<Vec<PathBuf>> {
+    if place.is_file() {
+        return Ok(vec![place.to_owned()]);
+    }
+    let entries = fs::read_dir(place)
+        .context(place.display())
+        .map_err(|error| error.remedy("name fixtures, or put them into `tests` beside the policy"))?;
+    let mut found: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "toml" || ending == "json"))
+        .collect();
+    found.sort();
+    if found.is_empty() {
+        return Err(Error::new(format_args!("{}: no fixtures", place.display()))
+            .remedy("a fixture is a .toml or .json file; `carom policy new` writes some"));
+    }
+    Ok(found)
+}
+
+/// Runs a fixture against a component.
+pub(crate) fn run(config: &Config, policy: &Wanted<'_>, file: &Path) -> Result<Outcome> {
+    let written = read(file)?;
+    let beside = |path: &Path| file.parent().unwrap_or(Path::new(".")).join(path);
+    let mut config = config.clone();
+    config.dns.servers.clear();
+    config.dns.zone = Some(written.zone.as_deref().map_or_else(|| PathBuf::from("/dev/null"), beside));
+    let dns = Dns::open(&config.dns)?;
+    dns.ready()?;
+    let raw = match (&written.message, &written.text) {
+        (Some(message), None) => {
+            let path = beside(message);
+            fs::read(&path).context(path.display())?
+        }
+        (None, Some(text)) => text.replace("\r\n", "\n").replace('\n', "\r\n").into_bytes(),
+        _ => {
+            let error = Error::new(format_args!("{}: needs either `message` or `text`", file.display()));
+            return Err(error.remedy("name a message file beside the fixture, or write the message into it"));
+        }
+    };
+    let told = written.envelope;
+    let envelope = Envelope {
+        sender: Envelope::normal_sender(&told.sender),
+        recipient: told.recipient,
+        original_recipient: told.original_recipient,
+        client_address: told.client_address,
+        client_helo: told.client_helo,
+        queue_id: told.queue_id,
+        envid: told.envid,
+    };
+    let bench = Bench {
+        config: Arc::new(config),
+        dns: Arc::new(dns),
+        envelope,
+        raw: Arc::new(raw),
+        seed: written.seed,
+        at_ms: written.now.map_or(0, Timestamp::as_millisecond),
+    };
+    let settings = Value::Object(written.settings).to_string();
+    let wanted = Wanted { settings: Some(settings), ..policy.clone() };
+    let policy = Policy::open(&wanted, &bench.config, Use::One)?;
+    policy.start_clock()?;
+    Ok(Outcome {
+        expected: written.expect.map(plain),
+        actual: plain(actual(&bench, &policy, &written.classify)),
+    })
+}
+
+fn actual(bench: &Bench, policy: &Policy, failures: &[DeliveryFailure]) -> Value {
+    let facts = bench.facts();
+    let mut found = match bench.question().ask(policy, &facts) {
+        Ok(decided) => json!({ "verdict": decided.plan.verdict, "steps": decided.plan.steps }),
+        Err(undecided) => json!({ "failure": undecided.to_string() }),
+    };
+    match policy.validate_settings(&facts) {
+        Ok(complaints) if complaints.is_empty() => {}
+        Ok(complaints) => found["settings"] = json!(complaints),
+        Err(failure) => found["settings"] = json!(failure.to_string()),
+    }
+    if !failures.is_empty() {
+        found["classes"] = match policy.classify(&facts, failures) {
+            Ok(classes) => json!(classes),
+            Err(failure) => json!({ "failure": failure.text }),
+        };
+    }
+    // Another build of the same policy, under another name, fails in the same words.
+    for key in ["failure", "settings"] {
+        if let Some(Value::String(text)) = found.get_mut(key) {
+            *text = text.replace(&format!("policy {} ({})", policy.name, policy.short_hash()), "the policy");
+        }
+    }
+    found
+}
+
+fn read(file: &Path) -> Result<Written> {
+    let text = fs::read_to_string(file).context(file.display())?;
+    let wrong = |error: &dyn std::fmt::Display| {
+        Error::new(format_args!("{}: {}", file.display(), error.to_string().trim()))
+            .remedy("the keys of a fixture are message or text, seed, now, zone, envelope, settings, classify, expect")
+    };
+    if is_json(file) {
+        return serde_json::from_str(&text).map_err(|error| wrong(&error));
+    }
+    toml::from_str(&text).map_err(|error| {
+        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        wrong(&format_args!("line {line}: {}", error.message()))
+    })
+}
+
+fn is_json(file: &Path) -> bool {
+    file.extension().is_some_and(|ending| ending == "json")
+}
+
+/// TOML has no null, and says 1.0 for 1: both forms of a value become one.
+fn plain(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let kept = fields.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(kept.map(|(key, value)| (key, plain(value))).collect())
+        }
+        Value::Array(values) => Value::Array(values.into_iter().map(plain).collect()),
+        other => other,
+    }
+}
+
+/// Writes down what was decided as what is expected from now on.
+pub(crate) fn accept(file: &Path, outcome: &Outcome) -> Result<()> {
+    let text = fs::read_to_string(file).context(file.display())?;
+    let accepted = if is_json(file) {
+        let mut whole: Value = serde_json::from_str(&text).context(file.display())?;
+        whole["expect"] = outcome.actual.clone();
+        serde_json::to_string_pretty(&whole).context(file.display())? + "\n"
+    } else {
+        let mut offset = 0;
+        let begins = text.split_inclusive('\n').find_map(|line| {
+            let here = offset;
+            offset += line.len();
+            let line = line.trim_start();
+            (line.starts_with("[expect") || line.starts_with("[[expect")).then_some(here)
+        });
+        let before = text[..begins.unwrap_or(text.len())].trim_end();
+        let expected = toml::to_string(&json!({ "expect": outcome.actual })).context(file.display())?;
+        format!("{before}\n\n{expected}")
+    };
+    let mode = fs::metadata(file).context(file.display())?.permissions().mode();
+    publish(file, accepted.as_bytes(), mode)
+}
