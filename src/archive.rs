@@ -8,10 +8,10 @@
 //! is bounded, and all of it goes with time.
 
 use crate::config::Config;
+use crate::digest;
 use crate::error::{Context, Error, Result};
 use crate::files::owner;
 use crate::files::publish::publish;
-use data_encoding::HEXLOWER;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -41,7 +41,8 @@ pub(crate) fn keep(config: &Config, address: &str, key: &str, at_ms: i64, raw: &
         .map_err(|error| error.remedy("let the user that runs carom write there, or set [kept] directory"))?;
     let mut packed = GzEncoder::new(Vec::new(), Compression::default());
     let packed = packed.write_all(raw).and_then(|()| packed.finish()).context("cannot compress")?;
-    let path = folder.join(format!("{:013}-{}{ENDING}", at_ms.max(0), &digest(key)[..16]));
+    let digest = digest::sha256_hex(&[key.as_bytes()], 16);
+    let path = folder.join(format!("{:013}-{digest}{ENDING}", at_ms.max(0)));
     publish(&path, &packed, 0o600)?;
     for old in list(&folder).into_iter().skip(config.kept.per_address) {
         // Another process may have been quicker.
@@ -88,12 +89,8 @@ pub(crate) fn expire(config: &Config, now_ms: i64) {
 }
 
 fn folder(config: &Config, address: &str) -> PathBuf {
-    let name = digest(&address.to_lowercase());
-    config.kept_dir().join(&name[..2]).join(&name[..32])
-}
-
-fn digest(text: &str) -> String {
-    HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, text.as_bytes()).as_ref())
+    let name = digest::sha256_hex(&[address.to_lowercase().as_bytes()], 32);
+    config.kept_dir().join(&name[..2]).join(&name)
 }
 
 /// Directories that are named as ours are: nothing else is ever touched.

@@ -7,11 +7,11 @@ use crate::action;
 use crate::auth::{Dns, DnsFailure};
 use crate::config::Config;
 use crate::deadline::Deadline;
+use crate::digest;
 use crate::envelope::split_address;
 use crate::plan::{Action, Plan, Refusal, Route};
 use crate::policy::facts::Facts;
 use crate::policy::{Decision, Failure, Policy};
-use data_encoding::HEXLOWER;
 use std::fmt;
 use std::rc::Rc;
 
@@ -88,7 +88,7 @@ impl Decided {
     /// Sixteen hexadecimal digits that are the same for the same plan: the message log has them, and a replay is held to them.
     pub(crate) fn digest(&self) -> String {
         let json = serde_json::to_vec(&self.plan).unwrap_or_default();
-        HEXLOWER.encode(&ring::digest::digest(&ring::digest::SHA256, &json).as_ref()[..8])
+        digest::sha256_hex(&[&json], 16)
     }
 }
 

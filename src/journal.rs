@@ -8,6 +8,7 @@
 use crate::action::{self, Doors, Keep, Outcome as Done, Subject};
 use crate::clock;
 use crate::deadline::Deadline;
+use crate::digest;
 use crate::envelope::Envelope;
 use crate::error::Result;
 use crate::message::Message;
@@ -34,14 +35,9 @@ impl Key {
     /// The key of a message from a pipe. The mail server's queue id makes it lasting; without one, two runs on the same
     /// bytes are two messages, unless the first was cut off.
     pub(crate) fn of_message(envelope: &Envelope, raw: &[u8]) -> Key {
-        let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
-        for part in [envelope.queue_id.as_deref().unwrap_or_default(), &envelope.sender, &envelope.recipient]
-        {
-            digest.update(part.as_bytes());
-            digest.update(b"\0");
-        }
-        digest.update(raw);
-        let text = data_encoding::HEXLOWER.encode(&digest.finish().as_ref()[..16]);
+        let queue_id = envelope.queue_id.as_deref().unwrap_or_default().as_bytes();
+        let (sender, recipient) = (envelope.sender.as_bytes(), envelope.recipient.as_bytes());
+        let text = digest::sha256_hex(&[queue_id, b"\0", sender, b"\0", recipient, b"\0", raw], 32);
         Key { text, named: envelope.queue_id.is_some() }
     }
 

@@ -9,6 +9,10 @@
 /// What went wrong, and what the mail server is told.
 #[doc(hidden)]
 pub mod error;
+/// Text from elsewhere, made fit to show, log or send.
+mod text;
+/// Digests, signatures, random tokens.
+mod digest;
 /// The time of day.
 mod clock;
 /// A point in time by which something must be over.

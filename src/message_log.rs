@@ -12,6 +12,7 @@ use crate::files::owner;
 use crate::journal::Ended;
 use crate::plan::Verdict;
 use crate::store::Tally;
+use crate::text::one_line;
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -139,10 +140,6 @@ pub(crate) fn readable(json: &str) -> String {
         shown.push_str(&format!("  {} {}: {}", of("action"), of("result"), of("note")));
     }
     one_line(&shown)
-}
-
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// The last `lines` of the message log, oldest first.

@@ -6,7 +6,9 @@
 
 use super::Subject;
 use crate::config::Config;
+use crate::digest::random_token;
 use crate::envelope::split_address;
+use crate::text::{bounded, one_line, smtp_lines};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use url::Host;
@@ -17,6 +19,8 @@ const MAX_VALUE: usize = 800;
 const MAX_ADDRESS: usize = 320;
 /// Characters of a text beyond ASCII that is put into encoded words.
 const MAX_ENCODED: usize = 200;
+/// Random octets of a Message-ID or a boundary, which nobody can foresee.
+const TOKEN: usize = 12;
 
 /// A mail in the making.
 pub(crate) struct Draft(Vec<u8>);
@@ -24,7 +28,7 @@ pub(crate) struct Draft(Vec<u8>);
 impl Draft {
     /// Begins with what every mail of carom's has: From, To, Date, Message-ID, MIME-Version.
     pub(crate) fn new(from: &str, to: &str, subject: &str, config: &Config) -> Draft {
-        Draft::with_id(from, to, subject, &format!("{}@{}", token(), config.hostname()))
+        Draft::with_id(from, to, subject, &format!("{}@{}", random_token(TOKEN), config.hostname()))
     }
 
     /// The same with this Message-ID.
@@ -63,7 +67,7 @@ impl Draft {
         subject: &Subject<'_>,
         config: &Config,
     ) -> Vec<u8> {
-        let boundary = format!("=_{}", token());
+        let boundary = format!("=_{}", random_token(TOKEN));
         let message = subject.message;
         let whole = message.header_block().len() + message.body().len();
         let too_long = whole as u64 > config.send.max_original;
@@ -96,7 +100,7 @@ impl Draft {
         });
         self.encoding(original.is_ascii());
         self.line("");
-        append_with_crlf(&mut self.0, original);
+        self.0.extend_from_slice(&smtp_lines(original));
         self.line("");
         self.line(&format!("--{boundary}--"));
         self.0
@@ -107,7 +111,7 @@ impl Draft {
         self.line("Content-Type: text/plain; charset=utf-8");
         self.encoding(text.is_ascii());
         self.line("");
-        append_with_crlf(&mut self.0, text.as_bytes());
+        self.0.extend_from_slice(&smtp_lines(text.as_bytes()));
         self.line("");
         self.0
     }
@@ -142,9 +146,7 @@ impl Fields {
 
 /// Text that can stand in a header field: one line, of bounded length.
 fn clean(value: &str) -> String {
-    let mut clean: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    clean.truncate(clean.floor_char_boundary(MAX_VALUE));
-    clean.trim().to_owned()
+    one_line(bounded(value, MAX_VALUE)).trim().to_owned()
 }
 
 /// Text in ASCII: what is beyond it, and what else is to be, stands as `\x{HEX}` (RFC 6533 section 3).
@@ -204,29 +206,6 @@ pub(crate) fn ascii_domain_of(address: &str, config: &Config) -> String {
 pub(crate) fn date(at_ms: i64) -> String {
     let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
     at.to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
-}
-
-/// A word that nobody can foresee: 96 bits of the system's own randomness.
-fn token() -> String {
-    let mut bytes = [0; 12];
-    if ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes).is_err() {
-        fastrand::fill(&mut bytes);
-    }
-    data_encoding::HEXLOWER.encode(&bytes)
-}
-
-/// Line ends as SMTP wants them; nothing else is touched.
-fn append_with_crlf(written: &mut Vec<u8>, bytes: &[u8]) {
-    written.reserve(bytes.len() + bytes.len() / 32);
-    let mut previous = 0;
-    for (index, &byte) in bytes.iter().enumerate() {
-        match byte {
-            b'\n' if previous != b'\r' => written.extend_from_slice(b"\r\n"),
-            b'\r' if bytes.get(index + 1) != Some(&b'\n') => written.extend_from_slice(b"\r\n"),
-            _ => written.push(byte),
-        }
-        previous = byte;
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::doors::smtp::Letter;
 use super::draft::{Draft, Fields, ascii_domain_of, bracketed, date, domain_of};
 use crate::config::Config;
 use crate::plan::Bounce;
+use crate::text::{bounded, one_line};
 
 /// Writes the bounce.
 pub(crate) fn write(bounce: &Bounce, subject: &Subject<'_>, config: &Config) -> Letter {
@@ -19,12 +20,12 @@ pub(crate) fn write(bounce: &Bounce, subject: &Subject<'_>, config: &Config) -> 
     let text = format!(
         "The original message was received at {}\r\nfrom {}\r\n\r\n\
          ----- The following address had permanent fatal errors -----\r\n{}\r\n    (reason: {} {} {})\r\n",
-        one_line(&arrived),
+        line(&arrived),
         peer(subject),
         bracketed(recipient),
         reply.code,
         reply.enhanced,
-        one_line(&reply.text)
+        line(&reply.text)
     );
     let mut fields = Fields::default();
     if let Some(envid) = &subject.envelope.envid {
@@ -55,12 +56,12 @@ pub(crate) fn write(bounce: &Bounce, subject: &Subject<'_>, config: &Config) -> 
 fn peer(subject: &Subject<'_>) -> String {
     let name = subject.envelope.client_helo.as_deref().unwrap_or(domain_of(&subject.envelope.sender));
     match subject.client_address {
-        Some(address) => format!("{} [{address}]", one_line(name)),
-        None => one_line(name),
+        Some(address) => format!("{} [{address}]", line(name)),
+        None => line(name),
     }
 }
 
-/// Text of elsewhere as one line of ours.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
+/// Text from elsewhere, for a line of the mail.
+fn line(foreign: &str) -> String {
+    one_line(bounded(foreign, 200))
 }

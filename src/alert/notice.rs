@@ -8,6 +8,7 @@ use crate::clock;
 use crate::config::{self, Config, Group, Metric};
 use crate::plan::{Action, Plan, Step, Tell};
 use crate::store::{Alert, AlertState};
+use crate::text::one_line;
 use serde_json::json;
 use std::fmt::Write;
 
@@ -76,8 +77,7 @@ pub(crate) fn threshold(rule: &config::Alert) -> String {
 }
 
 fn clean(name: &str) -> String {
-    let mut clean: String =
-        name.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
+    let mut clean: String = one_line(name).chars().take(LONGEST).collect();
     if name.chars().count() > LONGEST {
         clean.push('…');
     }

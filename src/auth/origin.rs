@@ -13,6 +13,7 @@ use crate::deadline::Deadline;
 use crate::envelope::Envelope;
 use crate::message::Message;
 use crate::message::received::Received;
+use crate::text;
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
@@ -68,7 +69,7 @@ impl<'a, 'm> Check<'a, 'm> {
             if none("DKIM-Signature") && none("ARC-Seal") {
                 return Vec::new();
             }
-            let wire = verify::wire_form(self.message.raw());
+            let wire = text::crlf(self.message.raw());
             let mut signatures = verify::dkim(&wire, self.dns, self.deadline);
             if verdict::of_all(&signatures) != Verdict::Pass {
                 signatures.extend(self.sealed(&wire));

@@ -16,7 +16,6 @@ use mail_auth::spf::verify::SpfParameters;
 use mail_auth::{
     AuthenticatedMessage, DkimOutput, DkimResult, DmarcResult, DnsError, Error, SpfOutput, SpfResult,
 };
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// Signatures of one message that are verified, from the top.
@@ -28,23 +27,6 @@ const MAX_COMPARISONS: usize = 10_000_000;
 
 /// Seals of one chain that are verified; each costs a key and a signature. Real chains have one to four.
 const MAX_SEALS: usize = 10;
-
-/// The message with CRLF line ends, as it was signed; mail servers hand it to programs with LF alone.
-pub(crate) fn wire_form(raw: &[u8]) -> Cow<'_, [u8]> {
-    let bare = |at: usize| raw[at] == b'\n' && (at == 0 || raw[at - 1] != b'\r');
-    let count = (0..raw.len()).filter(|at| bare(*at)).count();
-    if count == 0 {
-        return Cow::Borrowed(raw);
-    }
-    let mut wire = Vec::with_capacity(raw.len() + count);
-    for (at, byte) in raw.iter().enumerate() {
-        if bare(at) {
-            wire.push(b'\r');
-        }
-        wire.push(*byte);
-    }
-    Cow::Owned(wire)
-}
 
 /// The values of a header field, topmost first, with folding and comments, as they were sent: nothing that the
 /// sender has encoded is decoded, so it cannot pass for syntax.

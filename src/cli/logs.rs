@@ -11,6 +11,7 @@ use crate::error::{Context, Error, Exit, Result};
 use crate::index::{Filter, Found, Index, Shape};
 use crate::ingest::{self, Ingested, Watch};
 use crate::maillog::Status;
+use crate::text::one_line;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write as _;
@@ -163,11 +164,6 @@ pub(crate) fn about(key: &str, config: &Config) -> Result<Vec<Found>> {
     Ok(all)
 }
 
-/// Strange text as one plain line.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 /// Columns: when, status, recipient, why.
 pub(crate) fn table(rows: &[Found]) -> String {
     let mut text = String::new();
@@ -175,10 +171,10 @@ pub(crate) fn table(rows: &[Found]) -> String {
         rows.iter().map(|row| row.recipient.as_deref().unwrap_or("-").chars().count()).max().unwrap_or(0);
     let width = width.min(44);
     for row in rows {
-        let recipient = plain(row.recipient.as_deref().unwrap_or("-"));
+        let recipient = one_line(row.recipient.as_deref().unwrap_or("-"));
         let ids = row.queue_id.as_deref().unwrap_or("NOQUEUE");
         let reason = row.reason.as_deref().map(|reason| format!("{reason}: ")).unwrap_or_default();
-        let mut said = plain(row.reply.as_deref().unwrap_or_default());
+        let mut said = one_line(row.reply.as_deref().unwrap_or_default());
         if said.chars().count() > 160 {
             said = said.chars().take(159).chain(['…']).collect();
         }
@@ -199,9 +195,9 @@ fn unclassified(shapes: &[Shape], json: bool) -> Result<Exit> {
                 text,
                 "{:>8}  {}\n{:>8}  {}",
                 shape.count,
-                plain(&shape.shape),
+                one_line(&shape.shape),
                 "",
-                plain(&shape.example)
+                one_line(&shape.example)
             );
         }
     }

@@ -12,6 +12,7 @@ use crate::error::{Exit, Result};
 use crate::intake::pipe;
 use crate::journal::Key;
 use crate::policy::Policy;
+use crate::text::{bounded, one_line};
 use clap::Args;
 use std::ffi::OsString;
 use std::io::{Write, stdin, stdout};
@@ -173,8 +174,7 @@ fn explain(house: &House, mail: &Mail, deadline: Deadline, json: bool) -> Exit {
 fn end(answer: &Answer) -> Exit {
     let (exit, line) = answer.exit();
     if let Some(line) = line {
-        let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(900).collect();
-        let _ = writeln!(stdout().lock(), "{line}");
+        let _ = writeln!(stdout().lock(), "{}", one_line(bounded(&line, 900)));
     }
     exit
 }

@@ -5,6 +5,7 @@
 
 use crate::deadline::Deadline;
 use crate::error::{Context, Error, Result};
+use crate::text::{bounded, one_line, squeezed};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -46,8 +47,8 @@ pub(crate) fn run(command: &[String], deadline: Deadline) -> Result<()> {
         return Ok(());
     }
     let said = spoken.recv_timeout(LAST_WORDS).unwrap_or_default();
-    let said: String = String::from_utf8_lossy(&said).split_whitespace().collect::<Vec<_>>().join(" ");
-    let said: String = said.chars().filter(|c| !c.is_control()).take(300).collect();
+    let said = squeezed(&one_line(&String::from_utf8_lossy(&said)));
+    let said = bounded(&said, 300);
     let how = ended.map_or_else(|| "not over in time, killed".to_owned(), |status| status.to_string());
     let colon = if said.is_empty() { "" } else { ": " };
     Err(Error::new(format_args!("{program}: {how}{colon}{said}")))

@@ -4,6 +4,7 @@
 //! It reads and writes text and does nothing else. What cannot be said in carom's patterns is named in a comment and left
 //! out, never guessed. A rule that called spam, policy or rate "hard" comes over as soft: hard is for dead addresses.
 
+use crate::text::squeezed;
 use std::fmt::Write;
 
 /// Regular expressions above this length are no rules.
@@ -32,13 +33,13 @@ pub(crate) fn rules_of_pda(xml: &str) -> Result<String, String> {
             match pattern_of(regex) {
                 Ok((pattern, wider)) => {
                     if wider {
-                        notes.push(format!("wider than \"{}\"", one_line(regex)));
+                        notes.push(format!("wider than \"{}\"", squeezed(regex)));
                     }
                     patterns.push(pattern);
                 }
                 Err(error) => {
                     lost += 1;
-                    notes.push(format!("not converted: \"{}\": {error}", one_line(regex)));
+                    notes.push(format!("not converted: \"{}\": {error}", squeezed(regex)));
                 }
             }
         }
@@ -47,7 +48,7 @@ pub(crate) fn rules_of_pda(xml: &str) -> Result<String, String> {
         if hard && !dead {
             notes.push("was hard; it says nothing of a dead address and is soft here".into());
         }
-        writeln!(toml, "\n# {}", one_line(category)).expect("a String takes all");
+        writeln!(toml, "\n# {}", squeezed(category)).expect("a String takes all");
         for note in notes {
             writeln!(toml, "# {note}").expect("a String takes all");
         }
@@ -257,10 +258,6 @@ fn slug(category: &str) -> String {
     let words =
         category.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     words.take(4).collect::<Vec<_>>().join("-").to_lowercase()
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn quoted(text: &str) -> String {

@@ -4,7 +4,7 @@
 
 use super::bindings::carom::policy::{facts, reports};
 use super::facts::Facts;
-use super::host::{Host, MAX_TEXT, bounded};
+use super::host::{Host, MAX_TEXT, shortened};
 use crate::auth;
 use crate::report;
 use crate::return_path::srs;
@@ -57,12 +57,12 @@ impl facts::Host for Host {
     }
 
     fn header(&mut self, name: String) -> Option<String> {
-        self.ask("header", |facts| facts.message(|message| message.header(&name).map(bounded)))
+        self.ask("header", |facts| facts.message(|message| message.header(&name).map(shortened)))
     }
 
     fn headers(&mut self, name: String) -> Vec<String> {
         self.ask("headers", |facts| {
-            facts.message(|message| message.headers(&name).into_iter().take(1000).map(bounded).collect())
+            facts.message(|message| message.headers(&name).into_iter().take(1000).map(shortened).collect())
         })
     }
 

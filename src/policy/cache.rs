@@ -5,7 +5,7 @@
 
 use super::anatomy::Anatomy;
 use super::engine::{self, Flavor, Purpose, refused_executable_memory};
-use super::failure::one_line;
+use super::failure::status_line;
 use crate::config::Limits;
 use crate::error::{Error, Result};
 use crate::files::publish::publish;
@@ -121,7 +121,7 @@ pub(crate) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>> {
         return Err(objection);
     }
     engine.precompile_component(wasm).map_err(|error| {
-        Error::new(format_args!("not a policy that can be run: {}", one_line(&format!("{error:#}"))))
+        Error::new(format_args!("not a policy that can be run: {}", status_line(&format!("{error:#}"))))
             .remedy("build it as a component for the world carom:policy/policy@1.0.0")
     })
 }

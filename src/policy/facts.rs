@@ -6,6 +6,7 @@ use crate::auth::{Check, Dns, Signature, Verdict};
 use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
+use crate::digest;
 use crate::envelope::Envelope;
 use crate::error::Result;
 use crate::message::Message;
@@ -14,7 +15,6 @@ use crate::report::{self, Report};
 use crate::return_path::Keys;
 use crate::return_path::srs;
 use crate::return_path::verp::{self, Form};
-use data_encoding::HEXLOWER;
 use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -190,9 +190,9 @@ impl Facts {
     /// What bounced, if the message is a report about one with a Message-ID.
     pub(crate) fn bounced(&self, address: &str) -> Option<Bounced> {
         let id = self.report().original.message_id.as_deref()?;
-        let text = format!("{id}\0{}", address.to_lowercase());
-        let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-        Some(Bounced { id: HEXLOWER.encode(&digest.as_ref()[..16]), logged: self.logged })
+        let address = address.to_lowercase();
+        let id = digest::sha256_hex(&[id.as_bytes(), b"\0", address.as_bytes()], 32);
+        Some(Bounced { id, logged: self.logged })
     }
 
     /// Whether our own mail server wrote the message: the mail server says that it came from one of `[auth] own_servers`.

@@ -2,6 +2,7 @@
 //!
 //! Not here: what becomes of the message (`deliver`). Invariant: the text names the policy, its hash and the cause, in one line.
 
+use crate::text::{bounded, one_line};
 use std::fmt;
 
 /// A policy failed. It is a value: the message it was asked about goes where `on_trap` says.
@@ -51,6 +52,6 @@ impl fmt::Display for Failure {
 }
 
 /// Guests choose the text of their errors; it ends up in a status line.
-pub(crate) fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
+pub(crate) fn status_line(text: &str) -> String {
+    one_line(bounded(text, 300))
 }

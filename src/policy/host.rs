@@ -10,6 +10,7 @@ use super::failure::FailureKind;
 use crate::config::Limits;
 use crate::envelope::split_address;
 use crate::plan::{self, Action, Outcome, Plan, Step, Verdict};
+use crate::text::{bounded, one_line};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -154,7 +155,7 @@ impl Host {
             }
             return;
         }
-        let (policy, text) = (&*self.policy, one_line(text, 4096));
+        let (policy, text) = (&*self.policy, line(text, 4096));
         match level {
             host::Level::Debug => tracing::debug!(policy, "{text}"),
             host::Level::Info => tracing::info!(policy, "{text}"),
@@ -187,30 +188,28 @@ impl Host {
         let class = reply.enhanced.as_bytes().first().copied();
         let well_formed = is_enhanced_code(&reply.enhanced) && class == Some(b'0' + (reply.code / 100) as u8);
         if !(400..=599).contains(&reply.code) || !well_formed {
-            let (code, enhanced) = (reply.code, one_line(&reply.enhanced, 40));
+            let (code, enhanced) = (reply.code, line(&reply.enhanced, 40));
             return Err(self.bad_step(format_args!(
                 "{code} {enhanced} is no reply of class 4 or 5 (RFC 5321, RFC 3463)"
             )));
         }
-        Ok(plan::Reply { code: reply.code, enhanced: reply.enhanced, text: one_line(&reply.text, 400) })
+        Ok(plan::Reply { code: reply.code, enhanced: reply.enhanced, text: line(&reply.text, 400) })
     }
 
     fn visit(&mut self, visit: actions::Visit, urls: Vec<String>) -> plan::Visit {
         plan::Visit {
             trackers: visit.trackers.into_iter().take(1000).collect(),
             probe: visit.probe,
-            user_agent: one_line(&visit.user_agent.unwrap_or_default(), 400),
+            user_agent: line(&visit.user_agent.unwrap_or_default(), 400),
             timeout: visit.timeout.clamp(1, 600),
             urls,
         }
     }
 }
 
-/// One line of at most `limit` bytes: control characters become spaces, so that it can stand in a header or a log.
-fn one_line(text: &str, limit: usize) -> String {
-    let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    line.truncate(line.floor_char_boundary(limit));
-    line
+/// One line of at most `limit` bytes, as headers and logs need it.
+fn line(text: &str, limit: usize) -> String {
+    one_line(bounded(text, limit))
 }
 
 /// class.subject.detail (RFC 3463 section 2), of class 4 or 5.
@@ -222,7 +221,7 @@ fn is_enhanced_code(code: &str) -> bool {
 }
 
 /// At most [`MAX_TEXT`] bytes, cut at a character.
-pub(crate) fn bounded(mut text: String) -> String {
+pub(crate) fn shortened(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(MAX_TEXT));
     text
 }
@@ -275,7 +274,7 @@ impl actions::Host for Host {
 
     fn bounce(&mut self, bounce: actions::DeliveryReport, when: actions::Schedule) -> wasmtime::Result<u32> {
         let reply = self.reply(bounce.reply)?;
-        let sender = bounce.sender.map(|sender| one_line(&sender, 320));
+        let sender = bounce.sender.map(|sender| line(&sender, 320));
         self.add(Action::Bounce(plan::Bounce { reply, sender, route: plan::Route::default() }), when)
     }
 
@@ -284,8 +283,8 @@ impl actions::Host for Host {
         complaint: actions::FeedbackReport,
         when: actions::Schedule,
     ) -> wasmtime::Result<u32> {
-        let sender = complaint.sender.map(|sender| one_line(&sender, 320));
-        let feedback_type = one_line(&complaint.feedback_type, 40);
+        let sender = complaint.sender.map(|sender| line(&sender, 320));
+        let feedback_type = line(&complaint.feedback_type, 40);
         self.add(
             Action::Complain(plan::Complaint { feedback_type, sender, route: plan::Route::default() }),
             when,
@@ -293,7 +292,7 @@ impl actions::Host for Host {
     }
 
     fn auto_reply(&mut self, reply: actions::Response, when: actions::Schedule) -> wasmtime::Result<u32> {
-        let (subject, text) = (one_line(&reply.subject, 400), bounded(reply.text));
+        let (subject, text) = (line(&reply.subject, 400), shortened(reply.text));
         self.add(Action::AutoReply(plan::AutoReply { subject, text, route: plan::Route::default() }), when)
     }
 
@@ -308,7 +307,7 @@ impl actions::Host for Host {
 
     fn strike(&mut self, strike: actions::SoftBounce, when: actions::Schedule) -> wasmtime::Result<u32> {
         let address = self.address(&strike.address)?;
-        let sender_domain = one_line(&strike.sender_domain, 255).to_lowercase();
+        let sender_domain = line(&strike.sender_domain, 255).to_lowercase();
         let (threshold, window) = (strike.threshold.max(1), strike.window.clamp(1, 3650));
         let (proven, bounce) = (strike.proven, self.facts.bounced(&address));
         let strike = plan::Strike { address, sender_domain, threshold, window, proven, bounce };
@@ -321,8 +320,8 @@ impl actions::Host for Host {
         when: actions::Schedule,
     ) -> wasmtime::Result<u32> {
         let address = self.address(&suppression.address)?;
-        let sender_domain = one_line(&suppression.sender_domain, 255).to_lowercase();
-        let reason = one_line(&suppression.reason, 100);
+        let sender_domain = line(&suppression.sender_domain, 255).to_lowercase();
+        let reason = line(&suppression.reason, 100);
         self.add(
             Action::Suppress(plan::Suppression { address, sender_domain, reason, days: suppression.days }),
             when,
@@ -334,11 +333,11 @@ impl actions::Host for Host {
         notification: actions::Notification,
         when: actions::Schedule,
     ) -> wasmtime::Result<u32> {
-        let field = |(name, value): (String, String)| (one_line(&name, 100), one_line(&value, 4000));
+        let field = |(name, value): (String, String)| (line(&name, 100), line(&value, 4000));
         let notification = plan::Notification {
-            event: one_line(&notification.event, 100),
-            address: one_line(&notification.address, 320),
-            sender_domain: one_line(&notification.sender_domain, 255).to_lowercase(),
+            event: line(&notification.event, 100),
+            address: line(&notification.address, 320),
+            sender_domain: line(&notification.sender_domain, 255).to_lowercase(),
             fields: notification.fields.into_iter().take(100).map(field).collect(),
             bounce: self.facts.bounced(&notification.address),
         };
@@ -348,7 +347,7 @@ impl actions::Host for Host {
     fn count(&mut self, name: String, when: actions::Schedule) -> wasmtime::Result<u32> {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
         if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
-            let name = one_line(&name, 80);
+            let name = line(&name, 80);
             return Err(self
                 .bad_step(format_args!("`{name}` is no counter: lower-case letters, digits, underscores")));
         }
@@ -359,7 +358,7 @@ impl actions::Host for Host {
 impl Host {
     /// An address that something is kept about, lower case.
     fn address(&mut self, text: &str) -> wasmtime::Result<String> {
-        let address = one_line(text, 320).to_lowercase();
+        let address = line(text, 320).to_lowercase();
         if split_address(&address).is_none() {
             return Err(self.bad_step(format_args!("`{address}` is no address")));
         }
@@ -411,8 +410,8 @@ mod tests {
 
     #[test]
     fn a_line_holds_no_line_break() {
-        assert_eq!(one_line("250 ok\r\nBcc: x\0", 100), "250 ok  Bcc: x ");
-        assert_eq!(one_line("äöü", 3), "ä");
+        assert_eq!(line("250 ok\r\nBcc: x\0", 100), "250 ok  Bcc: x ");
+        assert_eq!(line("äöü", 3), "ä");
     }
 
     #[test]

@@ -46,7 +46,7 @@ use bindings::exports::carom::policy::classification;
 use cache::{LoadFailure, Loaded};
 use engine::{Flavor, Purpose};
 use facts::Facts;
-use failure::one_line;
+use failure::status_line;
 use host::Host;
 use serde::Serialize;
 use source::Source;
@@ -258,7 +258,7 @@ impl Policy {
                 let host = store.into_data();
                 Ok(Decision { plan: host.plan, asked: host.asked, used, memory: host.meter.peak, fuel })
             }
-            Ok(Err(refusal)) => Err(self.failure(FailureKind::Refused, &one_line(&refusal))),
+            Ok(Err(refusal)) => Err(self.failure(FailureKind::Refused, &status_line(&refusal))),
             Err(error) => Err(self.explain(&error, store.data())),
         }
     }
@@ -374,7 +374,7 @@ impl Policy {
             None => {
                 let trap = error.downcast_ref::<Trap>().map(|trap| trap.to_string());
                 let cause = trap.unwrap_or_else(|| error.root_cause().to_string());
-                self.failure(FailureKind::Trapped, &one_line(&cause))
+                self.failure(FailureKind::Trapped, &status_line(&cause))
             }
         }
     }
@@ -401,7 +401,7 @@ impl From<classification::Class> for Class {
             classification::Severity::Unknown => Severity::Unknown,
         };
         let (reason, category, rule) =
-            (one_line(&class.reason), one_line(&class.category), one_line(&class.rule));
+            (status_line(&class.reason), status_line(&class.category), status_line(&class.rule));
         Class { reason, category, severity, rule }
     }
 }
@@ -426,7 +426,7 @@ fn prepare(
         let offered = anatomy::OFFERED;
         Error::new(format_args!(
             "this carom offers carom:policy@{offered}, and the component wants something else: {}",
-            one_line(&format!("{error:#}"))
+            status_line(&format!("{error:#}"))
         ))
         .remedy(format_args!("build it for {offered} as `carom policy wit` prints it"))
     })?;

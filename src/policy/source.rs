@@ -6,8 +6,8 @@
 use super::cache;
 use super::engine::Flavor;
 use crate::config::Config;
+use crate::digest;
 use crate::error::{Context, Error, Result};
-use data_encoding::HEXLOWER;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -167,5 +167,5 @@ pub(crate) const COMPONENT: &str = "policy.wasm";
 
 /// SHA-256, hexadecimal.
 pub(crate) fn hash(bytes: &[u8]) -> String {
-    HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref())
+    digest::sha256_hex(&[bytes], 64)
 }

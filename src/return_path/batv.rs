@@ -9,7 +9,7 @@
 
 use super::keys::{Keys, equal};
 use super::verp::Refused;
-use std::fmt::Write;
+use crate::digest::hex;
 
 /// Days until the day's digits come round.
 const ROUND: i64 = 1000;
@@ -98,13 +98,7 @@ fn split(address: &str) -> Option<(&str, &str, &str)> {
 
 /// The signature by each key, the one to sign with first. `day` is key number and day.
 fn signatures(keys: &Keys, day: &str, mailbox: &str) -> Vec<String> {
-    let hexadecimal = |octets: &[u8]| {
-        octets.iter().fold(String::new(), |mut text, octet| {
-            let _ = write!(text, "{octet:02x}");
-            text
-        })
-    };
-    keys.sha1(&[day.as_bytes(), mailbox.as_bytes()]).map(|tag| hexadecimal(&tag.as_ref()[..3])).collect()
+    keys.sha1(&[day.as_bytes(), mailbox.as_bytes()]).map(|tag| hex(&tag.as_ref()[..3])).collect()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::envelope::Envelope;
 use crate::error::{Context, Error, Result};
 use crate::files::publish::publish;
 use crate::policy::{Policy, Use, Wanted};
+use crate::text::crlf;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -134,7 +135,7 @@ pub(crate) fn run(config: &Config, policy: &Wanted<'_>, file: &Path) -> Result<O
             let path = beside(message);
             fs::read(&path).context(path.display())?
         }
-        (None, Some(text)) => text.replace("\r\n", "\n").replace('\n', "\r\n").into_bytes(),
+        (None, Some(text)) => crlf(text.as_bytes()).into_owned(),
         _ => {
             let error = Error::new(format_args!("{}: needs either `message` or `text`", file.display()));
             return Err(error.remedy("name a message file beside the fixture, or write the message into it"));

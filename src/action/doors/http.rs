@@ -7,6 +7,7 @@ use super::guard::{self, Unreachable};
 use crate::auth::Dns;
 use crate::config::Config;
 use crate::deadline::Deadline;
+use crate::text::{bounded, one_line};
 use std::fmt;
 use std::io::{ErrorKind, Read};
 use std::sync::{Arc, OnceLock};
@@ -73,9 +74,7 @@ impl From<Error> for Missed {
             ),
             _ => false,
         };
-        let text =
-            error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-        Missed { unreachable, text }
+        Missed { unreachable, text: one_line(bounded(&error.to_string(), 200)) }
     }
 }
 

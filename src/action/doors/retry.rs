@@ -5,8 +5,8 @@
 //! step and attempt give the same wait, and no answer of a server, however hostile, leads to a wait longer than
 //! `LONGEST_ASKED_MS`.
 
+use crate::digest::sha256;
 use jiff::fmt::rfc2822::DateTimeParser;
-use ring::digest;
 
 /// The longest wait that a server can ask for with Retry-After: a day, in milliseconds.
 pub(crate) const LONGEST_ASKED_MS: i64 = 86_400_000;
@@ -105,11 +105,8 @@ fn asked_ms(retry_after: Option<&str>, now_ms: i64) -> i64 {
 
 /// From 0 to `most`, by key and attempt.
 fn jitter(key: &str, attempts: u32, most: i64) -> i64 {
-    let mut context = digest::Context::new(&digest::SHA256);
-    context.update(&attempts.to_be_bytes());
-    context.update(key.as_bytes());
-    let digest = context.finish();
-    let draw = digest.as_ref()[..7].iter().fold(0i64, |draw, octet| draw << 8 | i64::from(*octet));
+    let digest = sha256(&[&attempts.to_be_bytes(), key.as_bytes()]);
+    let draw = digest[..7].iter().fold(0i64, |draw, octet| draw << 8 | i64::from(*octet));
     draw % most.saturating_add(1).max(1)
 }
 

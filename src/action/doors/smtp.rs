@@ -7,6 +7,7 @@ use super::guard::{self, Unreachable};
 use crate::auth::Dns;
 use crate::config::Config;
 use crate::deadline::Deadline;
+use crate::text::{bounded, one_line};
 use lettre::Address;
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::client::{CertificateStore, SmtpConnection, TlsParameters};
@@ -373,7 +374,7 @@ fn describe(error: &SmtpError) -> String {
         text = format!("{text}: {cause}");
         source = cause.source();
     }
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect()
+    one_line(bounded(&text, 400))
 }
 
 #[cfg(test)]

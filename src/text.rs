@@ -1,0 +1,80 @@
+//! Text from elsewhere, made fit to show, log or send: one line, bounded, with the right line ends.
+//!
+//! Not here: the columns of a terminal (`stats`) and the syntax of header fields (`message`). Invariant:
+//! no control character survives `one_line`, and a cut never splits a character.
+
+use memchr::memchr2_iter;
+use std::borrow::Cow;
+
+/// Control characters become spaces, so that the text stays in its line and cannot steer a terminal.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Each run of whitespace becomes one space.
+pub(crate) fn squeezed(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// At most the first `limit` bytes.
+pub(crate) fn bounded(text: &str, limit: usize) -> &str {
+    &text[..text.floor_char_boundary(limit)]
+}
+
+/// Lone line feeds become CRLF. Mail servers hand messages to programs without the carriage returns
+/// that they were signed with.
+pub(crate) fn crlf(bytes: &[u8]) -> Cow<'_, [u8]> {
+    line_ends(bytes, |lone| lone == b'\n')
+}
+
+/// Lone line feeds and lone carriage returns become CRLF: SMTP allows neither (RFC 5321 section 2.3.8).
+pub(crate) fn smtp_lines(bytes: &[u8]) -> Cow<'_, [u8]> {
+    line_ends(bytes, |_| true)
+}
+
+fn line_ends(bytes: &[u8], ends_line: impl Fn(u8) -> bool) -> Cow<'_, [u8]> {
+    let (mut written, mut taken) = (Vec::new(), 0);
+    for at in memchr2_iter(b'\n', b'\r', bytes) {
+        let lone = match bytes[at] {
+            b'\n' => at == 0 || bytes[at - 1] != b'\r',
+            _ => bytes.get(at + 1) != Some(&b'\n'),
+        };
+        if lone && ends_line(bytes[at]) {
+            written.extend_from_slice(&bytes[taken..at]);
+            written.extend_from_slice(b"\r\n");
+            taken = at + 1;
+        }
+    }
+    if taken == 0 {
+        return Cow::Borrowed(bytes);
+    }
+    written.extend_from_slice(&bytes[taken..]);
+    Cow::Owned(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_no_control_characters() {
+        assert_eq!(one_line("250 ok\r\nBcc: x\0\u{85}\x1b[31m"), "250 ok  Bcc: x   [31m");
+        assert_eq!(squeezed(" a\tb\r\n  c "), "a b c");
+    }
+
+    #[test]
+    fn a_cut_splits_no_character() {
+        assert_eq!(bounded("äöü", 3), "ä");
+        assert_eq!(bounded("äöü", 4), "äö");
+        assert_eq!(bounded("abc", 99), "abc");
+        assert_eq!(bounded("€", 1), "");
+    }
+
+    #[test]
+    fn lone_line_ends_become_crlf() {
+        assert_eq!(*crlf(b"a\nb\r\nc\rd\n\n"), *b"a\r\nb\r\nc\rd\r\n\r\n");
+        assert_eq!(*smtp_lines(b"\na\nb\r\nc\rd\r\r\n\r"), *b"\r\na\r\nb\r\nc\r\nd\r\n\r\n\r\n");
+        assert!(matches!(crlf(b"a\r\nb\rc"), Cow::Borrowed(_)));
+        assert!(matches!(smtp_lines(b""), Cow::Borrowed(_)));
+    }
+}
