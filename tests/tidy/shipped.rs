@@ -1,0 +1,44 @@
+//! The shipped policies are the ones that their sources make.
+
+use super::sources::root;
+use std::fs;
+use std::path::Path;
+
+#[test]
+fn the_shipped_policies_are_built_from_their_sources() {
+    let digest = |bytes: &[u8]| -> String {
+        let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    for name in ["sink", "bounce", "misfit"] {
+        let read = |ending: &str| fs::read(root().join(format!("policies/dist/{name}.{ending}"))).unwrap();
+        assert_eq!(
+            digest(&read("wasm")),
+            String::from_utf8_lossy(&read("sha256")).trim(),
+            "{name}.wasm was changed by hand"
+        );
+        let mut sources: Vec<(String, Vec<u8>)> = Vec::new();
+        let guest = format!("policies/{name}");
+        let folders = [format!("{guest}/src"), format!("{guest}/rules"), guest.clone()];
+        for folder in ["wit".to_owned(), "policies/sdk/src".into()].into_iter().chain(folders) {
+            for entry in fs::read_dir(root().join(&folder)).into_iter().flatten().flatten() {
+                let file = format!("{folder}/{}", entry.file_name().to_string_lossy());
+                if folder != guest || file.ends_with(".toml") || file.ends_with(".rs") {
+                    sources.push((file, fs::read(entry.path()).unwrap()));
+                }
+            }
+        }
+        let file = "policies/sdk/Cargo.toml".to_owned();
+        sources.push((file.clone(), fs::read(root().join(&file)).unwrap()));
+        sources.sort_by(|a, b| Path::new(&a.0).cmp(Path::new(&b.0)));
+        let joined: Vec<u8> = sources
+            .iter()
+            .flat_map(|(file, content)| [file.as_bytes(), b"\0", content, b"\0"].concat())
+            .collect();
+        assert_eq!(
+            digest(&joined),
+            String::from_utf8_lossy(&read("source")).trim(),
+            "{name} is older than its sources: run policies/build.sh"
+        );
+    }
+}
