@@ -13,7 +13,7 @@ use crate::envelope::Envelope;
 use crate::error::{Exit, Result};
 use crate::index::{Filter, Index};
 use crate::journal::{self, Key, Work};
-use crate::maillog::Status;
+use crate::maillog::DeliveryStatus;
 use crate::message_log::{Entry, MessageLog, Policed};
 use crate::monitor::Monitor;
 use crate::plan::{Plan, Reply, Verdict};
@@ -274,7 +274,9 @@ fn was_sent(config: &Config, message_id: &str, address: &str) -> Result<bool> {
     let filter = Filter {
         message_id: Some(message_id.to_owned()),
         recipient: Some(address.to_owned()),
-        statuses: [Status::Sent, Status::Deferred].map(|status| status.name().to_owned()).to_vec(),
+        statuses: [DeliveryStatus::Sent, DeliveryStatus::Deferred]
+            .map(|status| status.name().to_owned())
+            .to_vec(),
         since_ms: Some(since_ms),
         limit: Some(1),
         ..Filter::default()

@@ -2,10 +2,10 @@
 //!
 //! Not here: whether what they read is right. Invariant: each function takes any bytes, does not panic, and ends.
 
-use crate::maillog::correlate::{Correlator, Limits, State as Underway};
-use crate::maillog::journald::Journal;
+use crate::maillog::correlate::{Correlator, CorrelatorState, MemoryLimits};
+use crate::maillog::journald::JournalExport;
 use crate::maillog::postfix::Grammar;
-use crate::maillog::powermta::{Accounting, State};
+use crate::maillog::powermta::{Accounting, AccountingState};
 use jiff::tz::TimeZone;
 
 /// A moment after everything that the corpus tells of, in milliseconds since 1970.
@@ -45,7 +45,8 @@ pub fn report(raw: &[u8]) -> Vec<Reported> {
 /// The recipients of the deliveries that lines of Postfix tell of.
 pub fn postfix(raw: &[u8]) -> Vec<String> {
     let grammar = Grammar { zone: TimeZone::UTC, ..Grammar::default() };
-    let mut correlator = Correlator::new(&grammar, Limits::default(), REFERENCE_MS, Underway::default());
+    let mut correlator =
+        Correlator::new(&grammar, MemoryLimits::default(), REFERENCE_MS, CorrelatorState::default());
     correlator.read(raw, &mut ());
     let mut recipients = Vec::new();
     correlator.drain(&mut (), |delivery| recipients.extend(delivery.recipient.map(str::to_owned)));
@@ -54,7 +55,7 @@ pub fn postfix(raw: &[u8]) -> Vec<String> {
 
 /// The number of entries that `journalctl -o export` has.
 pub fn journald(raw: &[u8]) -> usize {
-    let mut journal = Journal::new(raw);
+    let mut journal = JournalExport::new(raw);
     let mut entries = 0;
     while let Ok(Some(entry)) = journal.next_entry() {
         entry.parse();
@@ -66,9 +67,9 @@ pub fn journald(raw: &[u8]) -> usize {
 /// A PowerMTA accounting file, read whole and in two pieces.
 pub fn powermta(raw: &[u8]) {
     let first = raw.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let mut whole = Accounting::new(TimeZone::UTC, REFERENCE_MS, State::default());
+    let mut whole = Accounting::new(TimeZone::UTC, REFERENCE_MS, AccountingState::default());
     whole.read(first, true, raw, |_| {});
-    let mut pieces = Accounting::new(TimeZone::UTC, REFERENCE_MS, State::default());
+    let mut pieces = Accounting::new(TimeZone::UTC, REFERENCE_MS, AccountingState::default());
     let cut = raw[..raw.len() / 2].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
     pieces.read(first, true, &raw[..cut], |_| {});
     pieces.read(first, false, &raw[cut..], |_| {});

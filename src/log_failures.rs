@@ -13,7 +13,7 @@ use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::index::{Found, Index, Owed};
 use crate::journal::{self, Key, Work};
-use crate::maillog::reply::Reply;
+use crate::maillog::logged_reply::LoggedReply;
 use crate::message_log::{Entry, Policed};
 use crate::policy::Policy;
 use crate::policy::facts::Facts;
@@ -83,7 +83,7 @@ impl Failed {
 
     /// The report that our mail server could have written.
     fn report(&self) -> Report {
-        let reply = Reply { text: &self.reply, dsn: self.dsn.as_deref(), relay: self.relay.as_deref() };
+        let reply = LoggedReply { text: &self.reply, dsn: self.dsn.as_deref(), relay: self.relay.as_deref() };
         let failure = reply.failure();
         let address = self.final_recipient.clone().unwrap_or_else(|| self.recipient.clone());
         let recipient = report::Recipient {

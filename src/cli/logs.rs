@@ -10,7 +10,7 @@ use crate::cron;
 use crate::error::{Context, Error, Exit, Result};
 use crate::index::{Filter, Found, Index, Shape};
 use crate::ingest::{self, Ingested, Watch};
-use crate::maillog::Status;
+use crate::maillog::DeliveryStatus;
 use crate::text::one_line;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -40,7 +40,7 @@ pub(crate) struct Deliveries {
     /// Only with this status (several: repeat, or separate by commas): sent, bounced, deferred, expired, deleted, discarded,
     /// held, rejected
     #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = status)]
-    status: Vec<Status>,
+    status: Vec<DeliveryStatus>,
     /// Only to this address, as it came in or after aliases
     #[arg(long, value_name = "ADDRESS")]
     recipient: Option<String>,
@@ -67,7 +67,7 @@ pub(crate) struct Deliveries {
     limit: Option<u64>,
 }
 
-fn status(word: &str) -> Result<Status, String> {
+fn status(word: &str) -> Result<DeliveryStatus, String> {
     let word = word.to_lowercase();
     serde_json::from_value(serde_json::Value::String(word))
         .map_err(|_| "use sent, bounced, deferred, expired, deleted, discarded, held or rejected".to_owned())

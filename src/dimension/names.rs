@@ -6,7 +6,7 @@
 
 use super::domain::{NULL_SENDER, of_address};
 use super::provider::provider;
-use crate::maillog::reply::host;
+use crate::maillog::logged_reply::host;
 use foldhash::HashMap;
 use memchr::memrchr;
 use std::borrow::Cow;

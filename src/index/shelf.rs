@@ -2,7 +2,7 @@
 //!
 //! Not here: which messages go there. Invariant: what cannot be written or read is told when the transaction is committed.
 
-use crate::maillog::correlate::{Message, QUEUE_ID, REQUEUED_AS, Shelf};
+use crate::maillog::correlate::{QUEUE_ID, QueuedMessage, REQUEUED_AS, Shelf};
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 use rustc_hash::{FxBuildHasher, FxHashSet};
 use std::hash::BuildHasher;
@@ -81,7 +81,7 @@ impl<'i> Shelved<'i> {
 }
 
 impl Shelf for Shelved<'_> {
-    fn put(&mut self, message: &Message) {
+    fn put(&mut self, message: &QueuedMessage) {
         if let Some(known) = &mut self.known {
             known.extend(message.queue_ids().map(hash));
         }
@@ -100,7 +100,7 @@ impl Shelf for Shelved<'_> {
         self.noted(done);
     }
 
-    fn take(&mut self, host: &str, queue_id: &str) -> Option<Message> {
+    fn take(&mut self, host: &str, queue_id: &str) -> Option<QueuedMessage> {
         if self.known.as_ref().is_some_and(|known| !known.contains(&hash(queue_id))) {
             return None;
         }

@@ -3,8 +3,8 @@
 use super::query::statement;
 use super::*;
 use crate::class::{Class, Severity};
-use crate::maillog::correlate::{Message, Shelf};
-use crate::maillog::{Delivery, Status};
+use crate::maillog::correlate::{QueuedMessage, Shelf};
+use crate::maillog::{Delivery, DeliveryStatus};
 use rusqlite::params_from_iter;
 
 const DAY_MS: i64 = 86_400_000;
@@ -40,7 +40,7 @@ fn delivery<'a>(id: u64, at_ms: i64, queue_id: &'a str, recipient: &'a str) -> D
         sender: Some("a@shop.example"),
         recipient: Some(recipient),
         original_recipient: None,
-        status: Status::Deferred,
+        status: DeliveryStatus::Deferred,
         attempts: 1,
         first_seen: at_ms,
         last_seen: at_ms,
@@ -57,7 +57,7 @@ fn delivery<'a>(id: u64, at_ms: i64, queue_id: &'a str, recipient: &'a str) -> D
         parent: None,
         notification: None,
         before: None,
-        passed: false,
+        superseded: false,
     }
 }
 
@@ -98,8 +98,10 @@ fn deliveries_that_want_the_same_row_each_have_one_and_keep_it() {
     let rows = put(&index, &wanted);
     assert_eq!(rows.iter().map(|row| row - rows[0]).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
     for _ in 0..2 {
-        let again: Vec<_> =
-            wanted.iter().map(|one| Delivery { status: Status::Sent, attempts: 2, ..one.clone() }).collect();
+        let again: Vec<_> = wanted
+            .iter()
+            .map(|one| Delivery { status: DeliveryStatus::Sent, attempts: 2, ..one.clone() })
+            .collect();
         assert_eq!(put(&index, &again), rows, "the same lines have the same rows");
     }
     let mut found: Vec<_> =
@@ -293,7 +295,7 @@ fn messages_on_the_shelf_are_found_whether_or_not_all_that_are_there_are_known()
     let place = Place::new("shelf");
     let index = place.index();
     let log = index.log("mail.log").unwrap();
-    let message = |n: u32| -> Message {
+    let message = |n: u32| -> QueuedMessage {
         serde_json::from_str(&format!(
             "{{\"texts\":[\"4Xn0y83s5Zz{n}\",\"mx\",null,null,null,\"4Xn0y83s6Zz{n}\",null]}}"
         ))

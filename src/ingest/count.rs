@@ -9,8 +9,8 @@ use crate::class::Class;
 use crate::dimension::names::{NONE, Name, Numbers, PROVIDER, Parties};
 use crate::error::Result;
 use crate::index::{Batch, Dimension, Kind, RECENT_MS, Step, Sum, Why};
-use crate::maillog::delivery::{ALERT_ID, Before};
-use crate::maillog::{Delivery, Status};
+use crate::maillog::delivery::{ALERT_ID, ReportedState};
+use crate::maillog::{Delivery, DeliveryStatus};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
@@ -89,15 +89,15 @@ fn bytes(delivery: &Delivery<'_>) -> i64 {
     delivery.size.unwrap_or(0).min(MOST_BYTES) as i64
 }
 
-fn ends(status: Status, sum: &mut Sum) -> Option<&mut i64> {
+fn ends(status: DeliveryStatus, sum: &mut Sum) -> Option<&mut i64> {
     match status {
-        Status::Sent => Some(&mut sum.sent),
-        Status::Bounced => Some(&mut sum.bounced),
-        Status::Expired => Some(&mut sum.expired),
-        Status::Rejected => Some(&mut sum.rejected),
-        Status::Deleted => Some(&mut sum.deleted),
-        Status::Discarded => Some(&mut sum.discarded),
-        Status::Deferred | Status::Held => None,
+        DeliveryStatus::Sent => Some(&mut sum.sent),
+        DeliveryStatus::Bounced => Some(&mut sum.bounced),
+        DeliveryStatus::Expired => Some(&mut sum.expired),
+        DeliveryStatus::Rejected => Some(&mut sum.rejected),
+        DeliveryStatus::Deleted => Some(&mut sum.deleted),
+        DeliveryStatus::Discarded => Some(&mut sum.discarded),
+        DeliveryStatus::Deferred | DeliveryStatus::Held => None,
     }
 }
 
@@ -116,7 +116,7 @@ impl Tally {
         if is_new && let Some(count) = ends(delivery.status, &mut sum) {
             *count = 1;
         }
-        if is_new && delivery.status == Status::Sent {
+        if is_new && delivery.status == DeliveryStatus::Sent {
             sum.bytes = bytes(delivery);
         }
         if sum == Sum::default() {
@@ -127,15 +127,15 @@ impl Tally {
         if let Some(before) = before.filter(|before| is_new && before.status.is_final()) {
             self.take_back(before, delivery, &names, now_ms);
         }
-        let delay = delivery.delay.filter(|_| is_new && delivery.status == Status::Sent);
+        let delay = delivery.delay.filter(|_| is_new && delivery.status == DeliveryStatus::Sent);
         let kind = match delivery.status {
-            Status::Bounced | Status::Expired => Some(Kind::Failed),
-            Status::Rejected => Some(Kind::Rejected),
-            Status::Deferred => Some(Kind::Deferral),
+            DeliveryStatus::Bounced | DeliveryStatus::Expired => Some(Kind::Failed),
+            DeliveryStatus::Rejected => Some(Kind::Rejected),
+            DeliveryStatus::Deferred => Some(Kind::Deferral),
             _ => None,
         };
         let why = reply.zip(kind).map(|(reply, kind)| (kind, names[PROVIDER], reply));
-        let number = if delivery.status == Status::Deferred { put_off } else { i64::from(is_new) };
+        let number = if delivery.status == DeliveryStatus::Deferred { put_off } else { i64::from(is_new) };
         let slot = self.add(delivery.last_seen, &sum, delay.map(bucket), &names, now_ms);
         if let Some(why) = why.filter(|_| number > 0) {
             *slot.reasons.entry(why).or_default() += number;
@@ -143,12 +143,12 @@ impl Tally {
     }
 
     /// What seemed to be the end was not.
-    fn take_back(&mut self, before: Before, delivery: &Delivery<'_>, names: &[Name; 5], now_ms: i64) {
+    fn take_back(&mut self, before: ReportedState, delivery: &Delivery<'_>, names: &[Name; 5], now_ms: i64) {
         let mut sum = Sum::default();
         if let Some(count) = ends(before.status, &mut sum) {
             *count = -1;
         }
-        if before.status == Status::Sent {
+        if before.status == DeliveryStatus::Sent {
             sum.bytes = -bytes(delivery);
         }
         self.add(before.last_seen, &sum, None, names, now_ms);
@@ -228,8 +228,8 @@ impl Tally {
 }
 
 /// Was that the end of an attempt, and not an operator's or a table's?
-fn was_tried(status: Status) -> bool {
-    matches!(status, Status::Sent | Status::Bounced)
+fn was_tried(status: DeliveryStatus) -> bool {
+    matches!(status, DeliveryStatus::Sent | DeliveryStatus::Bounced)
 }
 
 fn write(

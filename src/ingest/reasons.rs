@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::index::{Batch, Index, Owed};
 use crate::log_failures::OLD_MS;
-use crate::maillog::reply::Reply;
-use crate::maillog::{Delivery, Status};
+use crate::maillog::logged_reply::LoggedReply;
+use crate::maillog::{Delivery, DeliveryStatus};
 use crate::policy::facts::Facts;
 use crate::policy::{Policy, Use, Wanted, shipped};
 use rustc_hash::FxHashMap;
@@ -61,13 +61,19 @@ pub(crate) struct Pending {
 }
 
 /// Is there a reason for a delivery that stands like this?
-fn has_reason(status: Status) -> bool {
-    matches!(status, Status::Bounced | Status::Deferred | Status::Expired | Status::Rejected)
+fn has_reason(status: DeliveryStatus) -> bool {
+    matches!(
+        status,
+        DeliveryStatus::Bounced
+            | DeliveryStatus::Deferred
+            | DeliveryStatus::Expired
+            | DeliveryStatus::Rejected
+    )
 }
 
 /// Is it news that it failed for good, and is there a sender who could be told?
 fn has_failed(delivery: &Delivery<'_>) -> bool {
-    matches!(delivery.status, Status::Bounced | Status::Expired)
+    matches!(delivery.status, DeliveryStatus::Bounced | DeliveryStatus::Expired)
         && delivery.before.is_none_or(|before| before.status != delivery.status)
         && delivery.recipient.is_some()
         && delivery.sender.is_some_and(|sender| !sender.is_empty())
@@ -77,7 +83,7 @@ impl Pending {
     /// Writes a delivery down and counts it, with its reason if that is known.
     pub(crate) fn put(&mut self, batch: &mut Batch<'_>, delivery: &Delivery<'_>) -> Result<()> {
         let reply = delivery.reply.filter(|_| !self.off && has_reason(delivery.status));
-        let reply = reply.map(|text| Reply { text, dsn: delivery.dsn, relay: delivery.relay });
+        let reply = reply.map(|text| LoggedReply { text, dsn: delivery.dsn, relay: delivery.relay });
         let key = reply.map(|reply| reply.key());
         // The same lines may be read twice, as those of another log.
         let known = if self.again { batch.known(delivery)? } else { Ordering::Less };
@@ -87,7 +93,7 @@ impl Pending {
             Ordering::Greater => return Ok(()),
         }
         let class = key.and_then(|key| self.known.get(&key));
-        let row = if self.only_counted || delivery.passed {
+        let row = if self.only_counted || delivery.superseded {
             None
         } else {
             Some(batch.put(delivery, class.map(|class| &**class))?)
@@ -253,13 +259,14 @@ pub(crate) fn reclassify(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Opti
             known.clear();
         }
         let reply = |one: &crate::index::Failing| {
-            Reply { text: &one.reply, dsn: one.dsn.as_deref(), relay: one.relay.as_deref() }.key()
+            LoggedReply { text: &one.reply, dsn: one.dsn.as_deref(), relay: one.relay.as_deref() }.key()
         };
         let mut asked: FxHashMap<u64, DeliveryFailure> = FxHashMap::default();
         for one in &failing {
             let key = reply(one);
             if !known.contains_key(&key) {
-                let reply = Reply { text: &one.reply, dsn: one.dsn.as_deref(), relay: one.relay.as_deref() };
+                let reply =
+                    LoggedReply { text: &one.reply, dsn: one.dsn.as_deref(), relay: one.relay.as_deref() };
                 asked.entry(key).or_insert_with(|| reply.failure());
             }
         }

@@ -6,10 +6,10 @@ use crate::clock;
 use crate::config::Logs;
 use crate::error::{Context, Error, Result};
 use crate::index::{Batch, Shelved};
-use crate::maillog::correlate::{Correlator, Limits, State};
-use crate::maillog::journald::Journal;
+use crate::maillog::correlate::{Correlator, CorrelatorState, MemoryLimits};
+use crate::maillog::journald::JournalExport;
 use crate::maillog::postfix::Grammar;
-use crate::maillog::powermta::{Accounting, Found};
+use crate::maillog::powermta::Accounting;
 use crate::maillog::tail::{Position, Tail};
 use crate::maillog::{Delivery, Lines};
 use serde::de::DeserializeOwned;
@@ -45,7 +45,7 @@ struct Sink<'b, 'i> {
 impl Sink<'_, '_> {
     fn take(&mut self, delivery: &Delivery<'_>) {
         if self.fault.is_none() {
-            *self.deliveries += u64::from(!delivery.passed);
+            *self.deliveries += u64::from(!delivery.superseded);
             self.fault = self.pending.put(self.batch, delivery).err();
         }
     }
@@ -55,17 +55,18 @@ impl Work<'_> {
     pub(crate) fn postfix(&mut self, logs: &Logs) -> Result<()> {
         let Some(mut tail) = self.tail(logs)? else { return Ok(()) };
         let grammar = Grammar { zone: logs.zone(), client_header: logs.client_header.clone() };
-        let mut state: State = stored(self.log.state.as_deref()).unwrap_or_default();
+        let mut state: CorrelatorState = stored(self.log.state.as_deref()).unwrap_or_default();
         loop {
-            let before = tail.report().bytes;
+            let before = tail.notes().bytes;
             let Some(first) = tail.next_chunk()? else { break };
             let mut batch = self.index.begin()?;
             let mut shelf = batch.shelf(self.log.id)?;
-            let mut correlator = Correlator::new(&grammar, Limits::default(), first.reference_ms, state);
+            let mut correlator =
+                Correlator::new(&grammar, MemoryLimits::default(), first.reference_ms, state);
             correlator.read(first.lines, &mut shelf);
             let (mut deliveries, mut chunks, mut more) = (0, 1, true);
             loop {
-                let full = self.is_full(tail.report().bytes - before);
+                let full = self.is_full(tail.notes().bytes - before);
                 let next = if full { None } else { tail.next_chunk()? };
                 more &= full || next.is_some();
                 let all = chunks % DRAIN_CHUNKS == 0 || next.is_none();
@@ -74,9 +75,9 @@ impl Work<'_> {
                 chunks += 1;
                 correlator.set_reference(chunk.reference_ms);
                 correlator.read(chunk.lines, &mut shelf);
-                (self.watch.progress)(self.done.bytes + tail.report().bytes - before, tail.ahead());
+                (self.watch.progress)(self.done.bytes + tail.notes().bytes - before, tail.ahead());
             }
-            let bytes = tail.report().bytes - before;
+            let bytes = tail.notes().bytes - before;
             let lines = correlator.take_lines();
             state = self.end(correlator, batch, shelf, text(&tail.position())?, bytes, &lines)?;
             self.count(bytes, &lines, deliveries);
@@ -93,9 +94,9 @@ impl Work<'_> {
         let state = stored(self.log.state.as_deref()).unwrap_or_default();
         let mut accounting = Accounting::new(logs.zone(), clock::now_ms(), state);
         loop {
-            let before = tail.report().bytes;
+            let before = tail.notes().bytes;
             let (mut batch, mut deliveries, mut more) = (None, 0, true);
-            while !self.is_full(tail.report().bytes - before) {
+            while !self.is_full(tail.notes().bytes - before) {
                 let Some(chunk) = tail.next_chunk()? else {
                     more = false;
                     break;
@@ -106,20 +107,18 @@ impl Work<'_> {
                 let Some(batch) = &mut batch else { break };
                 let pending = &mut self.reasons.pending;
                 let mut sink = Sink { batch, pending, deliveries: &mut deliveries, fault: None };
-                accounting.read(chunk.first_line, chunk.begins, chunk.lines, |found| {
-                    if let Found::Delivery(delivery) = found {
-                        sink.take(delivery);
-                    }
+                accounting.read(chunk.first_line, chunk.begins, chunk.lines, |delivery| {
+                    sink.take(delivery);
                 });
                 if let Some(fault) = sink.fault {
                     return Err(fault);
                 }
-                (self.watch.progress)(self.done.bytes + tail.report().bytes - before, tail.ahead());
+                (self.watch.progress)(self.done.bytes + tail.notes().bytes - before, tail.ahead());
                 self.reasons.ask_many(batch)?;
             }
             let Some(mut batch) = batch else { break };
             self.reasons.end(&mut batch)?;
-            let (bytes, lines) = (tail.report().bytes - before, accounting.take_lines());
+            let (bytes, lines) = (tail.notes().bytes - before, accounting.take_lines());
             self.log.position = text(&tail.position())?;
             self.log.state = text(accounting.state())?;
             batch.add_lines(accounting.newest_ms(), &lines)?;
@@ -138,15 +137,15 @@ impl Work<'_> {
         let cursor: Option<String> = stored(self.log.position.as_deref());
         let mut child = journalctl(logs.path.as_deref(), cursor.as_deref())?;
         let Some(output) = child.stdout.take() else { return Ok(()) };
-        let mut journal = Journal::new(BufReader::with_capacity(1 << 20, output));
+        let mut journal = JournalExport::new(BufReader::with_capacity(1 << 20, output));
         let grammar = Grammar { zone: logs.zone(), client_header: logs.client_header.clone() };
-        let mut state: State = stored(self.log.state.as_deref()).unwrap_or_default();
+        let mut state: CorrelatorState = stored(self.log.state.as_deref()).unwrap_or_default();
         let mut more = true;
         while more && !self.watch.stopped() {
             let Some(first) = journal.next_entry().context("journalctl")?.cloned() else { break };
             let mut batch = self.index.begin()?;
             let mut shelf = batch.shelf(self.log.id)?;
-            let mut correlator = Correlator::new(&grammar, Limits::default(), clock::now_ms(), state);
+            let mut correlator = Correlator::new(&grammar, MemoryLimits::default(), clock::now_ms(), state);
             correlator.take(&first.parse(), &mut shelf);
             let (mut deliveries, mut entries, mut cursor) = (0, 1, first.cursor.clone());
             while !self.is_full(entries * ENTRY) {
@@ -213,7 +212,7 @@ impl Work<'_> {
         position: Option<String>,
         bytes: u64,
         lines: &Lines,
-    ) -> Result<State> {
+    ) -> Result<CorrelatorState> {
         self.reasons.end(&mut batch)?;
         let newest_ms = correlator.newest_ms();
         batch.add_lines(newest_ms, lines)?;
@@ -226,7 +225,7 @@ impl Work<'_> {
     }
 
     fn report(&mut self, logs: &Logs, tail: &Tail) {
-        let report = tail.report();
+        let report = tail.notes();
         for (path, why) in &report.unread {
             self.done.notes.push(format!("{}: not read to its end: {why}", path.display()));
         }

@@ -27,7 +27,7 @@ pub(crate) struct Delivery<'a> {
     /// The recipient as it came in, where that is another.
     pub(crate) original_recipient: Option<&'a str>,
     /// How things stand.
-    pub(crate) status: Status,
+    pub(crate) status: DeliveryStatus,
     /// Delivery attempts that were logged.
     pub(crate) attempts: u32,
     /// First line about this message, milliseconds since 1970.
@@ -64,17 +64,17 @@ pub(crate) struct Delivery<'a> {
     pub(crate) notification: Option<&'a str>,
     /// How it stood when it was told last; none if this is the first time.
     #[serde(skip)]
-    pub(crate) before: Option<Before>,
+    pub(crate) before: Option<ReportedState>,
     /// It has gone on since: this is told to be counted, and nothing is written down.
     #[serde(skip)]
-    pub(crate) passed: bool,
+    pub(crate) superseded: bool,
 }
 
 /// How a delivery stood when it was told before: what is counted once must not be counted again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Before {
+pub(crate) struct ReportedState {
     /// See [`Delivery::status`].
-    pub(crate) status: Status,
+    pub(crate) status: DeliveryStatus,
     /// See [`Delivery::attempts`].
     pub(crate) attempts: u32,
     /// See [`Delivery::last_seen`].
@@ -84,7 +84,7 @@ pub(crate) struct Before {
 /// How a delivery stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Status {
+pub(crate) enum DeliveryStatus {
     /// Delivered, or handed on.
     Sent,
     /// Refused for good; the sender was told.
@@ -104,28 +104,28 @@ pub(crate) enum Status {
     Rejected,
 }
 
-impl Status {
+impl DeliveryStatus {
     /// Can nothing change it any more?
     pub(crate) fn is_final(self) -> bool {
-        !matches!(self, Status::Deferred | Status::Held)
+        !matches!(self, DeliveryStatus::Deferred | DeliveryStatus::Held)
     }
 
     /// The word in JSON.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Status::Sent => "sent",
-            Status::Bounced => "bounced",
-            Status::Deferred => "deferred",
-            Status::Expired => "expired",
-            Status::Deleted => "deleted",
-            Status::Discarded => "discarded",
-            Status::Held => "held",
-            Status::Rejected => "rejected",
+            DeliveryStatus::Sent => "sent",
+            DeliveryStatus::Bounced => "bounced",
+            DeliveryStatus::Deferred => "deferred",
+            DeliveryStatus::Expired => "expired",
+            DeliveryStatus::Deleted => "deleted",
+            DeliveryStatus::Discarded => "discarded",
+            DeliveryStatus::Held => "held",
+            DeliveryStatus::Rejected => "rejected",
         }
     }
 }
 
-impl std::fmt::Display for Status {
+impl std::fmt::Display for DeliveryStatus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
     }
@@ -193,9 +193,14 @@ mod tests {
 
     #[test]
     fn a_status_is_the_word_that_json_has() {
-        for status in [Status::Sent, Status::Deferred, Status::Discarded, Status::Rejected] {
+        for status in [
+            DeliveryStatus::Sent,
+            DeliveryStatus::Deferred,
+            DeliveryStatus::Discarded,
+            DeliveryStatus::Rejected,
+        ] {
             assert_eq!(serde_json::to_string(&status).unwrap(), format!("\"{status}\""));
         }
-        assert!(Status::Sent.is_final() && !Status::Held.is_final());
+        assert!(DeliveryStatus::Sent.is_final() && !DeliveryStatus::Held.is_final());
     }
 }

@@ -12,7 +12,7 @@ const VALUE: u64 = postfix::LINE as u64;
 
 /// The fields of an entry that matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct JournalEntry {
     /// The position after it: `journalctl --after-cursor`.
     pub(crate) cursor: String,
     /// When it was received, milliseconds since 1970.
@@ -27,7 +27,7 @@ pub(crate) struct Entry {
     pub(crate) message: Vec<u8>,
 }
 
-impl Entry {
+impl JournalEntry {
     /// What the entry says, as a line of a log file would.
     pub(crate) fn parse(&self) -> Parsed<'_> {
         postfix::message(self.at_ms, &self.host, &self.identifier, self.pid, &self.message)
@@ -35,22 +35,22 @@ impl Entry {
 }
 
 /// Reads entries.
-pub(crate) struct Journal<R> {
+pub(crate) struct JournalExport<R> {
     from: R,
-    entry: Entry,
+    entry: JournalEntry,
     name: Vec<u8>,
     value: Vec<u8>,
 }
 
-impl<R: BufRead> Journal<R> {
+impl<R: BufRead> JournalExport<R> {
     /// Reads what journalctl writes.
-    pub(crate) fn new(from: R) -> Journal<R> {
-        Journal { from, entry: Entry::default(), name: Vec::new(), value: Vec::new() }
+    pub(crate) fn new(from: R) -> JournalExport<R> {
+        JournalExport { from, entry: JournalEntry::default(), name: Vec::new(), value: Vec::new() }
     }
 
     /// The next entry. One that is not whole, at the end, is none.
-    pub(crate) fn next_entry(&mut self) -> io::Result<Option<&Entry>> {
-        self.entry = Entry::default();
+    pub(crate) fn next_entry(&mut self) -> io::Result<Option<&JournalEntry>> {
+        self.entry = JournalEntry::default();
         let mut fields = false;
         while let Some(binary) = self.field_name()? {
             if self.name.is_empty() {
@@ -165,7 +165,7 @@ mod tests {
         ));
         text.extend(b"\n__CURSOR=s=1;i=4\nMESSAGE=torn");
         for size in [1, 7, 4096] {
-            let mut journal = Journal::new(io::BufReader::with_capacity(size, &text[..]));
+            let mut journal = JournalExport::new(io::BufReader::with_capacity(size, &text[..]));
             let entry = journal.next_entry().unwrap().unwrap();
             assert_eq!((entry.cursor.as_str(), entry.at_ms, entry.pid), ("s=1;i=2", 1_767_225_600_123, 77));
             let Parsed::Postfix(line) = entry.parse() else { panic!() };
@@ -186,7 +186,7 @@ mod tests {
         text.extend(vec![b'y'; 1 << 20]);
         text.extend(b"\n\n");
         text.extend(b"MESSAGE\n\xff\xff\xff\xff\xff\xff\xff\xffabc");
-        let mut journal = Journal::new(&text[..]);
+        let mut journal = JournalExport::new(&text[..]);
         let entry = journal.next_entry().unwrap().unwrap();
         assert_eq!((entry.message.len(), entry.cursor.len()), (postfix::LINE, postfix::LINE));
         assert_eq!(journal.next_entry().unwrap(), None);

@@ -23,9 +23,9 @@ pub(crate) mod journald;
 /// Replies that differ only in what varies.
 pub(crate) mod shape;
 /// What a policy is asked about a reply.
-pub(crate) mod reply;
+pub(crate) mod logged_reply;
 
-pub(crate) use delivery::{Delivery, Status};
+pub(crate) use delivery::{Delivery, DeliveryStatus};
 
 use serde::{Deserialize, Serialize};
 

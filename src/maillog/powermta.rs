@@ -5,7 +5,7 @@
 //! record counts once it is whole, and what is no record is counted and passed over.
 
 use super::Lines;
-use super::delivery::{Before, Delivery, Status, client_of_message_id, identify};
+use super::delivery::{Delivery, DeliveryStatus, ReportedState, client_of_message_id, identify};
 use super::postfix::LINE;
 use super::stamp::Stamps;
 use jiff::tz::TimeZone;
@@ -26,7 +26,7 @@ const COLUMNS: usize = 512;
 /// The type of a record: its first column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Kind {
+pub(crate) enum RecordType {
     /// `d`: delivered.
     Delivered,
     /// `b`: bounced, also expired.
@@ -45,46 +45,38 @@ pub(crate) enum Kind {
     RemoteStatus,
 }
 
-impl Kind {
-    fn of(name: &str) -> Option<Kind> {
+impl RecordType {
+    fn of(name: &str) -> Option<RecordType> {
         Some(match name {
-            "d" | "delivery" => Kind::Delivered,
-            "b" | "bounce" => Kind::Bounced,
-            "t" | "transient" => Kind::Transient,
-            "tq" | "transient-queue" => Kind::TransientQueue,
-            "r" | "receipt" | "received" => Kind::Received,
-            "f" | "feedback-loop" | "fbl" => Kind::Feedback,
-            "rb" | "remote-bounce" => Kind::RemoteBounce,
-            "rs" | "remote-status" => Kind::RemoteStatus,
+            "d" | "delivery" => RecordType::Delivered,
+            "b" | "bounce" => RecordType::Bounced,
+            "t" | "transient" => RecordType::Transient,
+            "tq" | "transient-queue" => RecordType::TransientQueue,
+            "r" | "receipt" | "received" => RecordType::Received,
+            "f" | "feedback-loop" | "fbl" => RecordType::Feedback,
+            "rb" | "remote-bounce" => RecordType::RemoteBounce,
+            "rs" | "remote-status" => RecordType::RemoteStatus,
             _ => return None,
         })
     }
 }
 
 /// A record: its type, its time, and its columns.
-pub(crate) struct Record<'a> {
+pub(crate) struct AccountingRecord<'a> {
     /// The type.
-    pub(crate) kind: Kind,
+    pub(crate) kind: RecordType,
     /// `timeLogged`, milliseconds since 1970.
     pub(crate) at_ms: i64,
     columns: &'a Columns,
     fields: &'a [Cow<'a, str>],
 }
 
-impl Record<'_> {
+impl AccountingRecord<'_> {
     /// The value of a column; None if the file has no such column or the record nothing in it.
     pub(crate) fn get(&self, column: &str) -> Option<&str> {
         let at = self.columns.names.iter().position(|name| name.eq_ignore_ascii_case(column))?;
         self.fields.get(at).map(|field| field.trim()).filter(|field| !field.is_empty())
     }
-}
-
-/// What a record is worth.
-pub(crate) enum Found<'a> {
-    /// The state of a delivery; a remote bounce is one, too.
-    Delivery(&'a Delivery<'a>),
-    /// Anything else: received mail, complaints, queues.
-    Other(&'a Record<'a>),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,7 +88,7 @@ struct Columns {
 /// What outlasts a tick: deliveries that were put off, and the beginning of a record that was torn.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct State {
+pub(crate) struct AccountingState {
     deferred: FxHashMap<u64, Deferred>,
     torn: Vec<u8>,
     /// The header line in force: the last of the file.
@@ -115,13 +107,13 @@ struct Deferred {
 pub(crate) struct Accounting {
     stamps: Stamps,
     columns: Columns,
-    state: State,
+    state: AccountingState,
     lines: Lines,
 }
 
 impl Accounting {
     /// Starts where another stopped. `zone` is that of times that name none.
-    pub(crate) fn new(zone: TimeZone, reference_ms: i64, state: State) -> Accounting {
+    pub(crate) fn new(zone: TimeZone, reference_ms: i64, state: AccountingState) -> Accounting {
         let columns = Columns::default();
         Accounting { stamps: Stamps::new(zone, reference_ms), columns, state, lines: Lines::default() }
     }
@@ -133,7 +125,7 @@ impl Accounting {
         first_line: &[u8],
         begins: bool,
         lines: &[u8],
-        mut each: impl FnMut(Found<'_>),
+        mut each: impl FnMut(&Delivery<'_>),
     ) {
         if !begins {
             let header = std::mem::take(&mut self.state.header);
@@ -165,7 +157,13 @@ impl Accounting {
 
     /// Reads whole records. What is not whole waits for more, unless there is none (`ends`) or it is too much: then its first line is
     /// given up, as one with a quote that nothing closes.
-    fn records(&mut self, mut rest: &[u8], mut begins: bool, ends: bool, each: &mut impl FnMut(Found<'_>)) {
+    fn records(
+        &mut self,
+        mut rest: &[u8],
+        mut begins: bool,
+        ends: bool,
+        each: &mut impl FnMut(&Delivery<'_>),
+    ) {
         while !rest.is_empty() {
             let Some(end) = record_end(&rest[..rest.len().min(LINE)]) else {
                 if rest.len() < LINE && !ends && memchr::memchr_iter(b'\n', rest).count() < TORN {
@@ -186,7 +184,7 @@ impl Accounting {
     }
 
     /// What the next process has to know.
-    pub(crate) fn state(&self) -> &State {
+    pub(crate) fn state(&self) -> &AccountingState {
         &self.state
     }
 
@@ -208,7 +206,7 @@ impl Accounting {
         self.columns.line = line.to_vec();
     }
 
-    fn record(&mut self, line: &[u8], is_first: bool, each: &mut impl FnMut(Found<'_>)) {
+    fn record(&mut self, line: &[u8], is_first: bool, each: &mut impl FnMut(&Delivery<'_>)) {
         if line.is_empty() {
             self.lines.ignored += 1;
             return;
@@ -222,43 +220,51 @@ impl Accounting {
         let mut fields = Vec::with_capacity(self.columns.names.len());
         split(line, &mut fields);
         let type_at = self.columns.names.iter().position(|name| name.eq_ignore_ascii_case("type"));
-        let kind = type_at.and_then(|at| Kind::of(fields.get(at)?));
+        let kind = type_at.and_then(|at| RecordType::of(fields.get(at)?));
         let Some(kind) = kind else {
             self.lines.unknown += 1;
             return;
         };
         self.lines.events += 1;
-        let mut record = Record { kind, at_ms: 0, columns: &self.columns, fields: &fields };
+        let mut record = AccountingRecord { kind, at_ms: 0, columns: &self.columns, fields: &fields };
         let logged = record.get("timeLogged").and_then(|time| read_time(&mut self.stamps, time));
         record.at_ms = logged.unwrap_or(self.state.newest_ms);
         self.state.newest_ms = self.state.newest_ms.max(record.at_ms);
-        match delivery(&record, &mut self.state, &mut self.stamps) {
-            Some(delivery) => each(Found::Delivery(&delivery)),
-            None => each(Found::Other(&record)),
+        if let Some(delivery) = delivery(&record, &mut self.state, &mut self.stamps) {
+            each(&delivery);
         }
     }
 }
 
 /// The delivery that a record is about.
-fn delivery<'a>(record: &'a Record<'a>, state: &mut State, stamps: &mut Stamps) -> Option<Delivery<'a>> {
+fn delivery<'a>(
+    record: &'a AccountingRecord<'a>,
+    state: &mut AccountingState,
+    stamps: &mut Stamps,
+) -> Option<Delivery<'a>> {
     let dsn = record.get("dsnStatus").map(|status| status.split(' ').next().unwrap_or(status));
     let category = record.get("bounceCat");
     let status = match record.kind {
-        Kind::Delivered => Status::Sent,
+        RecordType::Delivered => DeliveryStatus::Sent,
         // 4.4.7 may be the remote server's word, so PowerMTA's category says it, where there is one.
-        Kind::Bounced if category.or(dsn).is_some_and(|why| why == "message-expired" || why == "4.4.7") => {
-            Status::Expired
+        RecordType::Bounced
+            if category.or(dsn).is_some_and(|why| why == "message-expired" || why == "4.4.7") =>
+        {
+            DeliveryStatus::Expired
         }
-        Kind::Bounced | Kind::RemoteBounce => Status::Bounced,
-        Kind::Transient => Status::Deferred,
-        Kind::TransientQueue | Kind::Received | Kind::Feedback | Kind::RemoteStatus => return None,
+        RecordType::Bounced | RecordType::RemoteBounce => DeliveryStatus::Bounced,
+        RecordType::Transient => DeliveryStatus::Deferred,
+        RecordType::TransientQueue
+        | RecordType::Received
+        | RecordType::Feedback
+        | RecordType::RemoteStatus => return None,
     };
     let recipient = record.get("rcpt")?;
     let queued = record.get("timeQueued").unwrap_or_default();
     let part = |column| record.get(column).unwrap_or_default().as_bytes();
     // Without the time it was queued, nothing joins two records.
     let own = if queued.is_empty() { record.at_ms.to_string() } else { String::new() };
-    let remote = if record.kind == Kind::RemoteBounce { "rb" } else { "" };
+    let remote = if record.kind == RecordType::RemoteBounce { "rb" } else { "" };
     let (orig, job, envelope) = (part("orig"), part("jobId"), part("envId"));
     let parts =
         [remote.as_bytes(), orig, recipient.as_bytes(), queued.as_bytes(), own.as_bytes(), job, envelope];
@@ -267,7 +273,7 @@ fn delivery<'a>(record: &'a Record<'a>, state: &mut State, stamps: &mut Stamps) 
     let before = state.deferred.get(&id).copied();
     let attempts = before.map_or(0, |before| before.attempts).saturating_add(1);
     let first_ms = before.map_or(first_ms, |before| before.first_ms);
-    if status == Status::Deferred {
+    if status == DeliveryStatus::Deferred {
         if state.deferred.len() >= DEFERRED {
             let oldest = state.newest_ms - AGE_MS;
             state.deferred.retain(|_, deferred| deferred.last_ms > oldest);
@@ -282,7 +288,7 @@ fn delivery<'a>(record: &'a Record<'a>, state: &mut State, stamps: &mut Stamps) 
         record.get("header_Message-Id").map(|id| id.trim_start_matches('<').trim_end_matches('>'));
     let client = message_id.and_then(client_of_message_id).or_else(|| record.get("header_client-id"));
     // A remote bounce has no sender because nobody knows it.
-    let null_sender = record.kind != Kind::RemoteBounce
+    let null_sender = record.kind != RecordType::RemoteBounce
         && record.columns.names.iter().any(|name| name.eq_ignore_ascii_case("orig"));
     let original =
         record.get("orcpt").map(|orcpt| orcpt.split_once(';').map_or(orcpt, |(_, address)| address));
@@ -310,9 +316,9 @@ fn delivery<'a>(record: &'a Record<'a>, state: &mut State, stamps: &mut Stamps) 
         requeued_as: None,
         parent: None,
         notification: None,
-        passed: false,
-        before: before.map(|before| Before {
-            status: Status::Deferred,
+        superseded: false,
+        before: before.map(|before| ReportedState {
+            status: DeliveryStatus::Deferred,
             attempts: before.attempts,
             last_seen: before.last_ms,
         }),
@@ -393,30 +399,23 @@ fn split<'a>(mut line: &'a [u8], fields: &mut Vec<Cow<'a, str>>) {
 mod tests {
     use super::*;
 
-    /// Status, recipient, attempts, first and last seen.
-    type Told = (Status, String, u32, i64, i64);
+    /// DeliveryStatus, recipient, attempts, first and last seen.
+    type Told = (DeliveryStatus, String, u32, i64, i64);
 
     /// The deliveries of a file, and how many other records.
     fn read(parts: &[&str]) -> (Vec<Told>, usize) {
-        let mut state = State::default();
-        let (mut told, mut others) = (Vec::new(), 0);
+        let mut state = AccountingState::default();
+        let (mut told, mut records) = (Vec::new(), 0);
         let first_line = parts[0].split('\n').next().unwrap();
         for (number, part) in parts.iter().enumerate() {
             let mut accounting = Accounting::new(TimeZone::UTC, 1_800_000_000_000, state);
-            accounting.read(first_line.as_bytes(), number == 0, part.as_bytes(), |found| match found {
-                Found::Delivery(d) => {
-                    told.push((
-                        d.status,
-                        d.recipient.unwrap().to_owned(),
-                        d.attempts,
-                        d.first_seen,
-                        d.last_seen,
-                    ));
-                }
-                Found::Other(_) => others += 1,
+            accounting.read(first_line.as_bytes(), number == 0, part.as_bytes(), |d| {
+                told.push((d.status, d.recipient.unwrap().to_owned(), d.attempts, d.first_seen, d.last_seen));
             });
+            records += accounting.take_lines().events as usize;
             state = serde_json::from_str(&serde_json::to_string(accounting.state()).unwrap()).unwrap();
         }
+        let others = records - told.len();
         (told, others)
     }
 
@@ -431,24 +430,24 @@ mod tests {
             "2026-01-01 00:00:10,1767225600000",
         ] {
             let file = format!("{HEADER}d,{times},s@x,r@x,,2.0.0 (success),smtp;250 ok,,\r\n");
-            let want = (Status::Sent, "r@x".to_owned(), 1, 1_767_225_600_000, 1_767_225_610_000);
+            let want = (DeliveryStatus::Sent, "r@x".to_owned(), 1, 1_767_225_600_000, 1_767_225_610_000);
             assert_eq!(read(&[&file]), (vec![want], 0), "{times}");
         }
         let other = "type,rcpt,timeLogged\nb,r@x,1767225610\n\"d\",\"r@x\",1767225611\n";
         let (told, _) = read(&[other]);
-        assert_eq!((told[0].0, told[1].0), (Status::Bounced, Status::Sent));
+        assert_eq!((told[0].0, told[1].0), (DeliveryStatus::Bounced, DeliveryStatus::Sent));
     }
 
     #[test]
     fn every_type_of_record_is_what_it_is() {
         let row = |kind: &str, cat: &str| format!("{kind},1767225610,1767225600,s@x,r@x,,4.4.7,x,{cat},\n");
         for (kind, cat, want) in [
-            ("d", "", Some(Status::Sent)),
-            ("b", "bad-mailbox", Some(Status::Bounced)),
-            ("b", "message-expired", Some(Status::Expired)),
-            ("b", "", Some(Status::Expired)),
-            ("t", "quota-issues", Some(Status::Deferred)),
-            ("rb", "bad-mailbox", Some(Status::Bounced)),
+            ("d", "", Some(DeliveryStatus::Sent)),
+            ("b", "bad-mailbox", Some(DeliveryStatus::Bounced)),
+            ("b", "message-expired", Some(DeliveryStatus::Expired)),
+            ("b", "", Some(DeliveryStatus::Expired)),
+            ("t", "quota-issues", Some(DeliveryStatus::Deferred)),
+            ("rb", "bad-mailbox", Some(DeliveryStatus::Bounced)),
             ("tq", "", None),
             ("r", "", None),
             ("f", "", None),
@@ -473,7 +472,10 @@ mod tests {
         ];
         let (told, _) = read(&[&parts[0], &parts[1], &parts[2]]);
         let attempts: Vec<_> = told.iter().map(|told| (told.0, told.2)).collect();
-        assert_eq!(attempts, [(Status::Deferred, 1), (Status::Deferred, 2), (Status::Sent, 3)]);
+        assert_eq!(
+            attempts,
+            [(DeliveryStatus::Deferred, 1), (DeliveryStatus::Deferred, 2), (DeliveryStatus::Sent, 3)]
+        );
     }
 
     #[test]
@@ -491,7 +493,7 @@ mod tests {
 
     #[test]
     fn what_is_no_record_is_counted_and_passed_over() {
-        let mut accounting = Accounting::new(TimeZone::UTC, 0, State::default());
+        let mut accounting = Accounting::new(TimeZone::UTC, 0, AccountingState::default());
         let open = format!("b,\"{}\nd,1767225610,,s@x,r@x\n", "x".repeat(LINE + 5));
         let text = format!("{HEADER}\nzz,1\n\"\n\"\n{open}");
         let mut told = 0;
@@ -505,7 +507,7 @@ mod tests {
 
     #[test]
     fn a_second_header_counts_until_the_end_of_the_file() {
-        let mut accounting = Accounting::new(TimeZone::UTC, 1_800_000_000_000, State::default());
+        let mut accounting = Accounting::new(TimeZone::UTC, 1_800_000_000_000, AccountingState::default());
         let mut told = Vec::new();
         let first = b"type,timeLogged,rcpt";
         let chunks: [(&[u8], bool, &str); 4] = [
@@ -517,10 +519,8 @@ mod tests {
         for (first_line, begins, lines) in chunks {
             let state = serde_json::from_str(&serde_json::to_string(accounting.state()).unwrap()).unwrap();
             accounting = Accounting::new(TimeZone::UTC, 1_800_000_000_000, state);
-            accounting.read(first_line, begins, lines.as_bytes(), |found| {
-                if let Found::Delivery(delivery) = found {
-                    told.extend(delivery.recipient.map(str::to_owned));
-                }
+            accounting.read(first_line, begins, lines.as_bytes(), |delivery| {
+                told.extend(delivery.recipient.map(str::to_owned));
             });
         }
         assert_eq!(told, ["a@x.example", "b@x.example", "c@x.example", "d@x.example"]);
@@ -529,7 +529,8 @@ mod tests {
     #[test]
     fn the_type_may_be_any_column_in_any_case() {
         for header in ["timeLogged,type,rcpt", "Type,timeLogged,Rcpt", "rcpt,timeLogged,\"type\""] {
-            let mut accounting = Accounting::new(TimeZone::UTC, 1_800_000_000_000, State::default());
+            let mut accounting =
+                Accounting::new(TimeZone::UTC, 1_800_000_000_000, AccountingState::default());
             let of = |name: &str| match name.trim_matches('"').to_lowercase().as_str() {
                 "type" => "d",
                 "rcpt" => "a@x.example",
@@ -538,10 +539,8 @@ mod tests {
             let row: Vec<&str> = header.split(',').map(of).collect();
             let text = format!("{header}\n{}\n", row.join(","));
             let mut told = Vec::new();
-            accounting.read(header.as_bytes(), true, text.as_bytes(), |found| {
-                if let Found::Delivery(delivery) = found {
-                    told.extend(delivery.recipient.map(str::to_owned));
-                }
+            accounting.read(header.as_bytes(), true, text.as_bytes(), |delivery| {
+                told.extend(delivery.recipient.map(str::to_owned));
             });
             assert_eq!(told, ["a@x.example"], "{header}");
         }
@@ -549,7 +548,7 @@ mod tests {
 
     #[test]
     fn a_quote_that_nothing_closes_takes_its_own_line_only() {
-        let mut accounting = Accounting::new(TimeZone::UTC, 1_800_000_000_000, State::default());
+        let mut accounting = Accounting::new(TimeZone::UTC, 1_800_000_000_000, AccountingState::default());
         let mut told = 0;
         let rows = |many: usize| "d,1767225600,a@x.example\n".repeat(many);
         let header = "type,timeLogged,rcpt\n";

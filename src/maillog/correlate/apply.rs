@@ -3,14 +3,17 @@
 //! Invariant: whatever the order and however many lines are missing, no line makes a recipient of another
 //! message, and what is final is changed only by a line about that very recipient.
 
-use super::loose::{Loose, Pending};
-use super::passed::Passed;
-use super::recipient::NOTIFICATION;
-use super::table::{Key, Shelf};
-use super::under_way::{CLIENT_ID, MESSAGE_ID, Message, PARENT, QUEUE_ID, REQUEUED_AS, SENDER};
-use super::{Correlator, Status};
+use super::decided_in_session::{DecidedInSession, RefusedInSession};
+use super::queue_table::{QueueKey, Shelf};
+use super::queued_message::{CLIENT_ID, MESSAGE_ID, PARENT, QUEUE_ID, QueuedMessage, REQUEUED_AS, SENDER};
+use super::queued_recipient::NOTIFICATION;
+use super::superseded_attempt::SupersededAttempt;
+use super::{Correlator, DeliveryStatus};
 use crate::maillog::delivery::client_of_message_id;
-use crate::maillog::postfix::{Action, Attempt, Envelope, Event, Header, Line, Notice, Outcome, Refusal};
+use crate::maillog::postfix::{
+    Attempt, AttemptResult, EarlyAction, Event, HeaderDecision, LogLine, NotificationKind, SessionDecision,
+    SessionEnvelope,
+};
 use memchr::{memchr, memmem};
 use std::borrow::Cow;
 
@@ -22,12 +25,12 @@ const PENDING: usize = 1_000;
 const RECENT: usize = 256;
 
 impl Correlator {
-    pub(crate) fn apply(&mut self, line: &Line<'_>, shelf: &mut dyn Shelf) {
+    pub(crate) fn apply(&mut self, line: &LogLine<'_>, shelf: &mut dyn Shelf) {
         let Some(queue_id) = line.queue_id else {
             match &line.event {
                 Event::Connect => self.counts.connections += 1,
                 Event::Disconnect => self.pending.retain(|pending| pending.pid != line.pid),
-                Event::Refusal(refusal) => self.without_queue_id(line, refusal),
+                Event::SessionDecision(refusal) => self.without_queue_id(line, refusal),
                 _ => {}
             }
             return;
@@ -57,17 +60,17 @@ impl Correlator {
                     self.changed(place);
                 }
                 self.sent_by(place, &line.text(sender));
-                self.whole(line, place, Status::Deferred, |now| now == Status::Held);
+                self.whole(line, place, DeliveryStatus::Deferred, |now| now == DeliveryStatus::Held);
             }
             Event::Expired { .. } => {
                 let place = self.open(line, queue_id, place);
                 self.counts.expired += 1;
-                self.whole_or_nameless(line, place, Status::Expired);
+                self.whole_or_nameless(line, place, DeliveryStatus::Expired);
             }
             Event::Removed { deleted } => {
                 if *deleted {
                     let place = self.open(line, queue_id, place);
-                    self.whole_or_nameless(line, place, Status::Deleted);
+                    self.whole_or_nameless(line, place, DeliveryStatus::Deleted);
                     self.table.close(place, line.at_ms);
                 } else if let Some(place) = place {
                     self.table.close(place, line.at_ms);
@@ -75,11 +78,11 @@ impl Correlator {
             }
             Event::Held => {
                 let place = self.open(line, queue_id, place);
-                self.whole_or_nameless(line, place, Status::Held);
+                self.whole_or_nameless(line, place, DeliveryStatus::Held);
             }
             Event::Released => {
                 if let Some(place) = place {
-                    self.whole(line, place, Status::Deferred, |now| now == Status::Held);
+                    self.whole(line, place, DeliveryStatus::Deferred, |now| now == DeliveryStatus::Held);
                 }
             }
             Event::Attempt(attempt) => self.attempt(line, queue_id, place, attempt, shelf),
@@ -87,7 +90,7 @@ impl Correlator {
                 let place = self.open(line, queue_id, place);
                 self.notification(line, place, *notice, own, shelf);
             }
-            Event::Refusal(refusal) => {
+            Event::SessionDecision(refusal) => {
                 let place = self.open(line, queue_id, place);
                 // smtpd speaks of one recipient; what cleanup or a milter says after the data is about the
                 // message.
@@ -95,7 +98,7 @@ impl Correlator {
                 let texts = [refusal.dsn, refusal.reply];
                 self.decided(line, place, refusal.action, whole, refusal.envelope, texts);
             }
-            Event::Header(header) => {
+            Event::HeaderDecision(header) => {
                 let place = self.open(line, queue_id, place);
                 self.header(line, place, header);
             }
@@ -109,15 +112,15 @@ impl Correlator {
     }
 
     /// The place of the message with this queue id.
-    fn find<'a>(&mut self, line: &Line<'a>, queue_id: &'a [u8], shelf: &mut dyn Shelf) -> Option<u32> {
-        self.table.get(&Key::new(line.host, queue_id)).or_else(|| {
+    fn find<'a>(&mut self, line: &LogLine<'a>, queue_id: &'a [u8], shelf: &mut dyn Shelf) -> Option<u32> {
+        self.table.get(&QueueKey::new(line.host, queue_id)).or_else(|| {
             let message = shelf.take(&line.text(line.host), &line.text(queue_id))?;
             Some(self.table.insert(message))
         })
     }
 
     /// The message that a line is about; a new one if it was never heard of.
-    fn open<'a>(&mut self, line: &Line<'a>, queue_id: &'a [u8], place: Option<u32>) -> u32 {
+    fn open<'a>(&mut self, line: &LogLine<'a>, queue_id: &'a [u8], place: Option<u32>) -> u32 {
         let place = match place {
             Some(place) => place,
             None => self.insert(line, queue_id),
@@ -127,12 +130,12 @@ impl Correlator {
         place
     }
 
-    fn insert<'a>(&mut self, line: &Line<'a>, queue_id: &'a [u8]) -> u32 {
+    fn insert<'a>(&mut self, line: &LogLine<'a>, queue_id: &'a [u8]) -> u32 {
         self.table.begin(&line.text(line.host), &line.text(queue_id), line.at_ms)
     }
 
     /// A message begins: a queue id that was in use is used again, unless only the order of lines is wrong.
-    fn begin<'a>(&mut self, line: &Line<'a>, queue_id: &'a [u8], shelf: &mut dyn Shelf) -> u32 {
+    fn begin<'a>(&mut self, line: &LogLine<'a>, queue_id: &'a [u8], shelf: &mut dyn Shelf) -> u32 {
         if let Some(place) = self.find(line, queue_id, shelf) {
             let message = self.table.message(place);
             let is_its_id = message.texts.is_none(REQUEUED_AS);
@@ -144,12 +147,12 @@ impl Correlator {
         self.insert(line, queue_id)
     }
 
-    fn message_id<'a>(&mut self, line: &Line<'a>, queue_id: &'a [u8], place: Option<u32>, id: &'a [u8]) {
+    fn message_id<'a>(&mut self, line: &LogLine<'a>, queue_id: &'a [u8], place: Option<u32>, id: &'a [u8]) {
         let id = line.text(id.trim_ascii());
         let id = id.strip_prefix('<').and_then(|id| id.strip_suffix('>')).unwrap_or(&id);
         // cleanup is done before the queue manager begins. A message-id after that is that of another
         // message.
-        let another = |message: &Message| {
+        let another = |message: &QueuedMessage| {
             (message.active || message.closed)
                 && message.texts.get(MESSAGE_ID).is_some_and(|known| known != id)
         };
@@ -167,7 +170,7 @@ impl Correlator {
 
     fn picked_up<'a>(
         &mut self,
-        line: &Line<'a>,
+        line: &LogLine<'a>,
         queue_id: &'a [u8],
         sender: &'a [u8],
         original: Option<&'a [u8]>,
@@ -202,18 +205,18 @@ impl Correlator {
 
     fn attempt<'a>(
         &mut self,
-        line: &Line<'a>,
+        line: &LogLine<'a>,
         queue_id: &'a [u8],
         place: Option<u32>,
         attempt: &Attempt<'a>,
         shelf: &mut dyn Shelf,
     ) {
         let status = match attempt.outcome {
-            Outcome::Sent => Status::Sent,
-            Outcome::Bounced => Status::Bounced,
-            Outcome::Deferred => Status::Deferred,
-            Outcome::Expired => Status::Expired,
-            Outcome::Deliverable | Outcome::Undeliverable => {
+            AttemptResult::Sent => DeliveryStatus::Sent,
+            AttemptResult::Bounced => DeliveryStatus::Bounced,
+            AttemptResult::Deferred => DeliveryStatus::Deferred,
+            AttemptResult::Expired => DeliveryStatus::Expired,
+            AttemptResult::Deliverable | AttemptResult::Undeliverable => {
                 self.counts.probes += 1;
                 if let Some(place) = place {
                     self.table.message(place).probe = true;
@@ -222,9 +225,9 @@ impl Correlator {
             }
         };
         match status {
-            Status::Sent => self.counts.sent += 1,
-            Status::Bounced => self.counts.bounced += 1,
-            Status::Deferred => self.counts.deferred += 1,
+            DeliveryStatus::Sent => self.counts.sent += 1,
+            DeliveryStatus::Bounced => self.counts.bounced += 1,
+            DeliveryStatus::Deferred => self.counts.deferred += 1,
             _ => {}
         }
         let place = self.open(line, queue_id, place);
@@ -233,7 +236,7 @@ impl Correlator {
         let at = message.recipient_of(&line.text(attempt.recipient), original.as_deref());
         let told = message.recipients[at].told.map_or(0, |told| told.attempts);
         if message.recipients[at].attempts > told {
-            self.passed.push(Passed::new(message, at));
+            self.superseded.push(SupersededAttempt::new(message, at));
             message.recipients[at].told = Some(message.recipients[at].stands());
         }
         let recipient = &mut message.recipients[at];
@@ -244,14 +247,14 @@ impl Correlator {
         recipient.says(said.iter().map(|part| line.text(part)));
         recipient.changed = true;
         self.table.touch(place);
-        if status == Status::Sent {
+        if status == DeliveryStatus::Sent {
             self.follow(line, place, attempt, shelf);
         }
     }
 
     /// A local recipient was forwarded, or a content filter gave the message back: it goes on under another
     /// queue id, for the same client.
-    fn follow<'a>(&mut self, line: &Line<'a>, place: u32, attempt: &Attempt<'a>, shelf: &mut dyn Shelf) {
+    fn follow<'a>(&mut self, line: &LogLine<'a>, place: u32, attempt: &Attempt<'a>, shelf: &mut dyn Shelf) {
         const LOCAL: [&[u8]; 4] = [b"127.", b"::1]", b"/", b"private/"];
         let local = || {
             let address =
@@ -285,9 +288,9 @@ impl Correlator {
 
     fn notification<'a>(
         &mut self,
-        line: &Line<'a>,
+        line: &LogLine<'a>,
         place: u32,
-        notice: Notice,
+        notice: NotificationKind,
         own: &'a [u8],
         shelf: &mut dyn Shelf,
     ) {
@@ -297,7 +300,7 @@ impl Correlator {
         for recipient in message.recipients.iter_mut() {
             if recipient.is_told_by(notice) {
                 recipient.texts.set(NOTIFICATION, &line.text(own));
-                recipient.notified |= notice == Notice::NonDelivery;
+                recipient.notified |= notice == NotificationKind::NonDelivery;
                 recipient.changed = true;
             }
         }
@@ -310,7 +313,7 @@ impl Correlator {
         }
     }
 
-    fn header<'a>(&mut self, line: &Line<'a>, place: u32, header: &Header<'a>) {
+    fn header<'a>(&mut self, line: &LogLine<'a>, place: u32, header: &HeaderDecision<'a>) {
         if header.name.eq_ignore_ascii_case(self.reader.client_header()) {
             let client = header.value.split(u8::is_ascii_whitespace).next().unwrap_or_default();
             let message = self.table.message(place);
@@ -327,20 +330,20 @@ impl Correlator {
     /// A decision before the queue: about one recipient, or about the `whole` message.
     fn decided<'a>(
         &mut self,
-        line: &Line<'a>,
+        line: &LogLine<'a>,
         place: u32,
-        action: Action,
+        action: EarlyAction,
         whole: bool,
-        envelope: Envelope<'a>,
+        envelope: SessionEnvelope<'a>,
         texts: [&'a [u8]; 2],
     ) {
         let status = match action {
-            Action::Note => return,
-            Action::Reject => Status::Rejected,
-            Action::Hold => Status::Held,
-            Action::Discard => Status::Discarded,
+            EarlyAction::Note => return,
+            EarlyAction::Reject => DeliveryStatus::Rejected,
+            EarlyAction::Hold => DeliveryStatus::Held,
+            EarlyAction::Discard => DeliveryStatus::Discarded,
         };
-        self.counts.rejected += u64::from(status == Status::Rejected);
+        self.counts.rejected += u64::from(status == DeliveryStatus::Rejected);
         if let Some(sender) = envelope.sender {
             self.sent_by(place, &line.text(sender));
         }
@@ -360,32 +363,32 @@ impl Correlator {
             }
         }
         self.table.touch(place);
-        if whole && status != Status::Held {
+        if whole && status != DeliveryStatus::Held {
             self.table.close(place, line.at_ms);
         }
     }
 
     /// A decision in a session that has no queue id yet.
-    fn without_queue_id<'a>(&mut self, line: &Line<'a>, refusal: &Refusal<'a>) {
+    fn without_queue_id<'a>(&mut self, line: &LogLine<'a>, refusal: &SessionDecision<'a>) {
         let status = match refusal.action {
-            Action::Note => return,
-            Action::Reject => {
+            EarlyAction::Note => return,
+            EarlyAction::Reject => {
                 self.counts.rejected += 1;
                 let recipient = refusal.envelope.recipient.map(|recipient| line.text(recipient));
-                let other = |pending: &Pending| {
+                let other = |pending: &DecidedInSession| {
                     pending.pid != line.pid || pending.recipient.as_deref() != recipient.as_deref()
                 };
                 self.pending.retain(other);
                 let id = self.refused(line, refusal);
-                return self.loose.push(Loose::new(id, line, refusal));
+                return self.loose.push(RefusedInSession::new(id, line, refusal));
             }
-            Action::Hold => Status::Held,
-            Action::Discard => Status::Discarded,
+            EarlyAction::Hold => DeliveryStatus::Held,
+            EarlyAction::Discard => DeliveryStatus::Discarded,
         };
         if self.pending.len() == PENDING {
             self.pending.pop_front();
         }
-        self.pending.push_back(Pending {
+        self.pending.push_back(DecidedInSession {
             pid: line.pid,
             host: line.text(line.host).into(),
             client: line.text(refusal.client).into(),
@@ -397,11 +400,11 @@ impl Correlator {
     }
 
     /// The id of a refusal without a queue id: equal ones of one stamp are counted.
-    fn refused(&mut self, line: &Line<'_>, refusal: &Refusal<'_>) -> u64 {
-        let first = Loose::identify(line, refusal, 0);
+    fn refused(&mut self, line: &LogLine<'_>, refusal: &SessionDecision<'_>) -> u64 {
+        let first = RefusedInSession::identify(line, refusal, 0);
         if let Some((_, times)) = self.recent.iter_mut().rev().find(|(id, _)| *id == first) {
             *times += 1;
-            return Loose::identify(line, refusal, *times);
+            return RefusedInSession::identify(line, refusal, *times);
         }
         if self.recent.len() == RECENT {
             self.recent.pop_front();
@@ -411,13 +414,14 @@ impl Correlator {
     }
 
     /// Gives a new message what its session decided before.
-    fn claim<'a>(&mut self, line: &Line<'a>, client: &'a [u8], place: u32) {
+    fn claim<'a>(&mut self, line: &LogLine<'a>, client: &'a [u8], place: u32) {
         if self.pending.is_empty() {
             return;
         }
         let (host, client) = (line.text(line.host), line.text(client));
-        let mine =
-            |pending: &Pending| pending.pid == line.pid && *pending.host == host && *pending.client == client;
+        let mine = |pending: &DecidedInSession| {
+            pending.pid == line.pid && *pending.host == host && *pending.client == client
+        };
         while let Some(at) = self.pending.iter().position(mine) {
             let Some(pending) = self.pending.remove(at) else { return };
             let message = self.table.message(place);
@@ -432,7 +436,13 @@ impl Correlator {
     }
 
     /// Changes every recipient that has no final state, and whose state `from` picks.
-    fn whole(&mut self, line: &Line<'_>, place: u32, to: Status, from: impl Fn(Status) -> bool) {
+    fn whole(
+        &mut self,
+        line: &LogLine<'_>,
+        place: u32,
+        to: DeliveryStatus,
+        from: impl Fn(DeliveryStatus) -> bool,
+    ) {
         let mut touched = false;
         for recipient in self.table.message(place).recipients.iter_mut() {
             if !recipient.status.is_final() && recipient.status != to && from(recipient.status) {
@@ -446,7 +456,7 @@ impl Correlator {
     }
 
     /// The same for all; where nobody was named yet, there is one delivery without a recipient.
-    fn whole_or_nameless(&mut self, line: &Line<'_>, place: u32, to: Status) {
+    fn whole_or_nameless(&mut self, line: &LogLine<'_>, place: u32, to: DeliveryStatus) {
         let message = self.table.message(place);
         if message.recipients.is_empty() {
             message.nameless(to, line.at_ms);

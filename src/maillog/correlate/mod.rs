@@ -4,26 +4,26 @@
 //! recipient, not of a queue id, and only a line about that recipient or about the whole message changes it.
 
 mod apply;
-mod loose;
-mod under_way;
-mod passed;
-mod recipient;
-mod table;
-mod text;
+mod decided_in_session;
+mod queued_message;
+mod superseded_attempt;
+mod queued_recipient;
+mod queue_table;
+mod packed_texts;
 
-pub(crate) use table::Shelf;
+pub(crate) use queue_table::Shelf;
 
-pub(crate) use under_way::{Message, QUEUE_ID, REQUEUED_AS};
+pub(crate) use queued_message::{QUEUE_ID, QueuedMessage, REQUEUED_AS};
 
 use super::delivery::Delivery;
-use super::postfix::{self, Event, Grammar, Line, Parsed};
-use super::{Lines, Status};
-use loose::{Loose, Pending};
+use super::postfix::{self, Event, Grammar, LogLine, Parsed};
+use super::{DeliveryStatus, Lines};
+use decided_in_session::{DecidedInSession, RefusedInSession};
 use memchr::memchr_iter;
-use passed::Passed;
+use queue_table::QueueTable;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use table::Table;
+use superseded_attempt::SupersededAttempt;
 
 /// A closed message is kept this long (milliseconds of the log), because lines of several processes may be
 /// out of order.
@@ -35,17 +35,17 @@ const AHEAD_MS: i64 = 36 * 3_600_000;
 
 /// Bounds of what is kept in memory.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct MemoryLimits {
     /// Bytes of messages under way.
     pub(crate) bytes: u64,
     /// A message that no line names for so many milliseconds is not waited for.
     pub(crate) age_ms: i64,
 }
 
-impl Default for Limits {
+impl Default for MemoryLimits {
     /// 64 MiB, about 100,000 messages; six days, one more than Postfix's maximal_queue_lifetime.
-    fn default() -> Limits {
-        Limits { bytes: 64 << 20, age_ms: 6 * 86_400_000 }
+    fn default() -> MemoryLimits {
+        MemoryLimits { bytes: 64 << 20, age_ms: 6 * 86_400_000 }
     }
 }
 
@@ -77,16 +77,16 @@ pub(crate) struct Counts {
 
 /// Turns lines into deliveries.
 pub(crate) struct Correlator {
-    reader: postfix::Reader,
-    limits: Limits,
+    reader: postfix::LineReader,
+    limits: MemoryLimits,
     reference_ms: i64,
-    table: Table,
+    table: QueueTable,
     /// Refusals that no message came of, until they are drained.
-    loose: Vec<Loose>,
+    loose: Vec<RefusedInSession>,
     /// Attempts that another followed, until they are drained.
-    passed: Vec<Passed>,
+    superseded: Vec<SupersededAttempt>,
     /// What a session decided before its message had a queue id.
-    pending: VecDeque<Pending>,
+    pending: VecDeque<DecidedInSession>,
     /// Ids of the last refusals, and how many equal ones followed.
     recent: VecDeque<(u64, u64)>,
     newest_ms: i64,
@@ -99,30 +99,35 @@ pub(crate) struct Correlator {
 /// process.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct State {
-    messages: Vec<Message>,
-    pending: VecDeque<Pending>,
+pub(crate) struct CorrelatorState {
+    messages: Vec<QueuedMessage>,
+    pending: VecDeque<DecidedInSession>,
     recent: VecDeque<(u64, u64)>,
     newest_ms: i64,
 }
 
 #[derive(Serialize)]
-struct StateRef<'a> {
-    messages: Vec<&'a Message>,
-    pending: &'a VecDeque<Pending>,
+struct CorrelatorStateRef<'a> {
+    messages: Vec<&'a QueuedMessage>,
+    pending: &'a VecDeque<DecidedInSession>,
     recent: &'a VecDeque<(u64, u64)>,
     newest_ms: i64,
 }
 
 impl Correlator {
-    /// Starts where another stopped; `State::default()` is a beginning. No line is younger than
+    /// Starts where another stopped; `CorrelatorState::default()` is a beginning. No line is younger than
     /// `reference_ms`: the last modification of the file, or now for the journal.
-    pub(crate) fn new(grammar: &Grammar, limits: Limits, reference_ms: i64, state: State) -> Correlator {
-        let mut table = Table::default();
+    pub(crate) fn new(
+        grammar: &Grammar,
+        limits: MemoryLimits,
+        reference_ms: i64,
+        state: CorrelatorState,
+    ) -> Correlator {
+        let mut table = QueueTable::default();
         for message in state.messages {
             table.insert(message);
         }
-        let mut reader = postfix::Reader::new(grammar, reference_ms);
+        let mut reader = postfix::LineReader::new(grammar, reference_ms);
         reader.go_on_from(state.newest_ms);
         Correlator {
             reader,
@@ -130,7 +135,7 @@ impl Correlator {
             reference_ms,
             table,
             loose: Vec::new(),
-            passed: Vec::new(),
+            superseded: Vec::new(),
             pending: state.pending,
             recent: state.recent,
             newest_ms: state.newest_ms,
@@ -166,8 +171,10 @@ impl Correlator {
     /// Takes one line that was read already, as the journal has them.
     pub(crate) fn take(&mut self, parsed: &Parsed<'_>, shelf: &mut dyn Shelf) {
         match parsed {
-            Parsed::Postfix(Line { event: Event::Ignored, .. }) => self.lines.ignored += 1,
-            Parsed::Postfix(Line { event: Event::Unknown, .. }) | Parsed::Unknown => self.lines.unknown += 1,
+            Parsed::Postfix(LogLine { event: Event::Ignored, .. }) => self.lines.ignored += 1,
+            Parsed::Postfix(LogLine { event: Event::Unknown, .. }) | Parsed::Unknown => {
+                self.lines.unknown += 1
+            }
             Parsed::Foreign => self.lines.foreign += 1,
             Parsed::Postfix(line) => {
                 self.lines.events += 1;
@@ -180,7 +187,7 @@ impl Correlator {
     /// Gives the deliveries of messages that came to their end since the last call to `each`, as `drain` does: a message is taken to
     /// pieces while it is still in the processor's caches, and one that is under way need not be told in each of its states.
     pub(crate) fn drain_ended(&mut self, mut each: impl FnMut(&Delivery<'_>)) {
-        self.passed.drain(..).for_each(|passed| each(&passed.delivery()));
+        self.superseded.drain(..).for_each(|superseded| each(&superseded.delivery()));
         self.table.drain(true, |message| tell(message, &mut each));
         self.table.forget_closed(self.newest_ms - GRACE_MS);
     }
@@ -193,7 +200,7 @@ impl Correlator {
         for loose in self.loose.drain(..) {
             each(&loose.delivery());
         }
-        self.passed.drain(..).for_each(|passed| each(&passed.delivery()));
+        self.superseded.drain(..).for_each(|superseded| each(&superseded.delivery()));
         self.table.drain(false, |message| tell(message, &mut each));
         self.table.forget_closed(self.newest_ms - GRACE_MS);
         if self.newest_ms - self.swept_ms > SWEEP_MS || self.table.weight() > self.limits.bytes {
@@ -209,7 +216,7 @@ impl Correlator {
 
     /// What the next process has to know, for serde. Only complete after `drain`.
     pub(crate) fn state(&self) -> impl Serialize + '_ {
-        StateRef {
+        CorrelatorStateRef {
             messages: self.table.messages().collect(),
             pending: &self.pending,
             recent: &self.recent,
@@ -219,9 +226,14 @@ impl Correlator {
 
     /// Ends by putting everything that is under way on the shelf, so that the next process loads only the
     /// messages that its lines name. What is left to write down is small. Only complete after `drain`.
-    pub(crate) fn shelve(self, shelf: &mut dyn Shelf) -> State {
+    pub(crate) fn shelve(self, shelf: &mut dyn Shelf) -> CorrelatorState {
         self.table.messages().for_each(|message| shelf.put(message));
-        State { messages: Vec::new(), pending: self.pending, recent: self.recent, newest_ms: self.newest_ms }
+        CorrelatorState {
+            messages: Vec::new(),
+            pending: self.pending,
+            recent: self.recent,
+            newest_ms: self.newest_ms,
+        }
     }
 
     /// What the lines were, since the last call.
@@ -245,7 +257,7 @@ impl Correlator {
     }
 }
 
-fn tell(message: &mut Message, each: &mut impl FnMut(&Delivery<'_>)) {
+fn tell(message: &mut QueuedMessage, each: &mut impl FnMut(&Delivery<'_>)) {
     for at in 0..message.recipients.len() {
         if std::mem::take(&mut message.recipients[at].changed) && !message.probe {
             each(&message.delivery(at));

@@ -3,7 +3,7 @@
 //! Not here: the attempts that came before. Invariant: addresses end where Postfix ends them, whatever they
 //! contain, and the reply, which is the last, is never searched for fields.
 
-use super::addressed::address;
+use super::session_envelope::address;
 use memchr::memchr;
 
 /// What Postfix says of one recipient after trying.
@@ -22,14 +22,14 @@ pub(crate) struct Attempt<'a> {
     /// Enhanced status code (RFC 3463).
     pub(crate) dsn: &'a [u8],
     /// What became of it.
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: AttemptResult,
     /// The text in parentheses: the remote server's reply, or Postfix's own words.
     pub(crate) reply: &'a [u8],
 }
 
 /// The word after `status=`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum AttemptResult {
     /// Delivered, or handed on.
     Sent,
     /// Returned to the sender.
@@ -55,7 +55,7 @@ impl<'a> Attempt<'a> {
             delay: b"",
             delays: b"",
             dsn: b"",
-            outcome: Outcome::Sent,
+            outcome: AttemptResult::Sent,
             reply: b"",
         };
         if let Some(after) = rest.strip_prefix(b"orig_to=<") {
@@ -99,14 +99,14 @@ fn near(byte: u8, text: &[u8]) -> Option<usize> {
     text.iter().position(|&other| other == byte)
 }
 
-fn outcome(word: &[u8]) -> Option<Outcome> {
+fn outcome(word: &[u8]) -> Option<AttemptResult> {
     Some(match word {
-        b"sent" => Outcome::Sent,
-        b"bounced" => Outcome::Bounced,
-        b"deferred" | b"SOFTBOUNCE" => Outcome::Deferred,
-        b"expired" => Outcome::Expired,
-        b"deliverable" => Outcome::Deliverable,
-        b"undeliverable" => Outcome::Undeliverable,
+        b"sent" => AttemptResult::Sent,
+        b"bounced" => AttemptResult::Bounced,
+        b"deferred" | b"SOFTBOUNCE" => AttemptResult::Deferred,
+        b"expired" => AttemptResult::Expired,
+        b"deliverable" => AttemptResult::Deliverable,
+        b"undeliverable" => AttemptResult::Undeliverable,
         _ => return None,
     })
 }

@@ -3,10 +3,10 @@
 //! Not here: stamps, programs and queue ids, which are read before. Invariant: a text that Postfix is known
 //! to write is never `Unknown`, and one that it is not known to write never anything else.
 
-use super::addressed::address;
 use super::attempt::Attempt;
+use super::early_decision::{self, EarlyDecision, HeaderDecision, SessionDecision};
 use super::is_id;
-use super::refusal::{self, Decision, Header, Refusal};
+use super::session_envelope::address;
 use memchr::memmem;
 
 /// What a line says.
@@ -59,14 +59,14 @@ pub(crate) enum Event<'a> {
     /// bounce: the sender (or postmaster) is told.
     Notification {
         /// What.
-        notice: Notice,
+        notice: NotificationKind,
         /// The notification's own queue id.
         queue_id: &'a [u8],
     },
     /// A decision before the queue.
-    Refusal(Refusal<'a>),
+    SessionDecision(SessionDecision<'a>),
     /// header_checks, body_checks, milter_header_checks.
-    Header(Header<'a>),
+    HeaderDecision(HeaderDecision<'a>),
     /// Known to say nothing of what became of a message.
     Ignored,
     /// Not known.
@@ -75,7 +75,7 @@ pub(crate) enum Event<'a> {
 
 /// What a notification tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Notice {
+pub(crate) enum NotificationKind {
     /// It was not delivered.
     NonDelivery,
     /// It is late.
@@ -231,18 +231,18 @@ fn notification(text: &[u8]) -> Option<Event<'_>> {
     let kind =
         text[..colon].strip_prefix(b"sender ").or_else(|| text[..colon].strip_prefix(b"postmaster "))?;
     let notice = match kind {
-        b"non-delivery" => Notice::NonDelivery,
-        b"delay" | b"delivery delay" => Notice::Delay,
-        b"delivery status" => Notice::Success,
+        b"non-delivery" => NotificationKind::NonDelivery,
+        b"delay" | b"delivery delay" => NotificationKind::Delay,
+        b"delivery status" => NotificationKind::Success,
         _ => return None,
     };
     is_id(queue_id).then_some(Event::Notification { notice, queue_id })
 }
 
 fn decision(text: &[u8]) -> Option<Event<'_>> {
-    Some(match refusal::read(text)? {
-        Decision::Refusal(refusal) => Event::Refusal(refusal),
-        Decision::Header(header) => Event::Header(header),
+    Some(match early_decision::read(text)? {
+        EarlyDecision::Session(refusal) => Event::SessionDecision(refusal),
+        EarlyDecision::Header(header) => Event::HeaderDecision(header),
     })
 }
 

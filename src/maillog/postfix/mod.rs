@@ -6,14 +6,14 @@
 //! itself says.
 
 mod attempt;
-mod addressed;
+mod session_envelope;
 mod event;
-mod refusal;
+mod early_decision;
 
-pub(crate) use addressed::Envelope;
-pub(crate) use attempt::{Attempt, Outcome};
-pub(crate) use event::{Event, Notice};
-pub(crate) use refusal::{Action, Header, Refusal};
+pub(crate) use attempt::{Attempt, AttemptResult};
+pub(crate) use early_decision::{EarlyAction, HeaderDecision, SessionDecision};
+pub(crate) use event::{Event, NotificationKind};
+pub(crate) use session_envelope::SessionEnvelope;
 
 use super::stamp::Stamps;
 use crate::clock;
@@ -41,7 +41,7 @@ impl Default for Grammar {
 
 /// A line of Postfix.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Line<'a> {
+pub(crate) struct LogLine<'a> {
     /// Milliseconds since 1970.
     pub(crate) at_ms: i64,
     /// The host's name; empty if the line has none.
@@ -58,7 +58,7 @@ pub(crate) struct Line<'a> {
     pub(crate) whole: Option<&'a str>,
 }
 
-impl<'a> Line<'a> {
+impl<'a> LogLine<'a> {
     /// A part of the line as text; what is not UTF-8 becomes U+FFFD.
     pub(crate) fn text(&self, part: &'a [u8]) -> Cow<'a, str> {
         let known = self.whole.and_then(|whole| {
@@ -79,7 +79,7 @@ pub(crate) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Parsed<'a> {
     /// A line of Postfix; its event may still be `Unknown`.
-    Postfix(Line<'a>),
+    Postfix(LogLine<'a>),
     /// Another program's.
     Foreign,
     /// Nothing with a stamp and a program in front.
@@ -87,19 +87,19 @@ pub(crate) enum Parsed<'a> {
 }
 
 /// Reads lines one after the other.
-pub(crate) struct Reader {
+pub(crate) struct LineReader {
     stamps: Stamps,
     client_header: Box<[u8]>,
     /// The host of the last line and the space behind it: most likely that of the next.
     host: Vec<u8>,
 }
 
-impl Reader {
+impl LineReader {
     /// `reference_ms`: no line is younger than this (see `Stamps`).
-    pub(crate) fn new(grammar: &Grammar, reference_ms: i64) -> Reader {
+    pub(crate) fn new(grammar: &Grammar, reference_ms: i64) -> LineReader {
         let client_header = grammar.client_header.trim_end_matches(':').as_bytes().into();
         let stamps = Stamps::new(grammar.zone.clone(), reference_ms);
-        Reader { stamps, client_header, host: Vec::new() }
+        LineReader { stamps, client_header, host: Vec::new() }
     }
 
     /// Goes on behind lines that were read before, up to this time.
@@ -185,7 +185,7 @@ fn of_program<'a>(at_ms: i64, program: Program<'a>, whole: Option<&'a str>) -> P
         },
     };
     let event = event::read(daemon, queue_id.is_some(), no_queue, text);
-    Parsed::Postfix(Line { at_ms, host, tag, pid, queue_id, event, whole })
+    Parsed::Postfix(LogLine { at_ms, host, tag, pid, queue_id, event, whole })
 }
 
 /// What syslogd and journalctl say themselves.

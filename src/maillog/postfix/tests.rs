@@ -4,12 +4,12 @@ use super::*;
 
 const NOW: i64 = 1_767_268_800_000;
 
-fn reader() -> Reader {
+fn reader() -> LineReader {
     let grammar = Grammar { zone: TimeZone::UTC, client_header: "X-Client:".into() };
-    Reader::new(&grammar, NOW)
+    LineReader::new(&grammar, NOW)
 }
 
-fn line(line: &str) -> Line<'_> {
+fn line(line: &str) -> LogLine<'_> {
     match reader().read(line.as_bytes()) {
         Parsed::Postfix(line) => line,
         other => panic!("{other:?}: {line}"),
@@ -47,7 +47,7 @@ fn a_line_is_the_same_in_every_form() {
         "Jan  1 03:04:05 mx postfix/qmgr[77]: [ID 197553 mail.info] 4Xn0y83s5Zz1f: removed",
         "Jan  1 03:04:05 mx postfix/qmgr[77]: message repeated 2 times: [ 4Xn0y83s5Zz1f: removed]",
     ] {
-        let want = Line {
+        let want = LogLine {
             at_ms: 1_767_236_645_000,
             host: b"mx",
             tag: b"postfix/qmgr",
@@ -171,18 +171,18 @@ fn an_attempt_has_all_its_fields() {
         delay: b"1.5",
         delays: b"0.1/0.2/0.3/0.9",
         dsn: b"5.1.1",
-        outcome: Outcome::Bounced,
+        outcome: AttemptResult::Bounced,
         reply: b"host mx.example.com[192.0.2.1] said: 550 5.1.1 <b@example.com>: no such user (see (1)) (in reply to \
             RCPT TO command)",
     };
     assert_eq!(attempt(text), want);
     for (word, outcome) in [
-        ("sent", Outcome::Sent),
-        ("deferred", Outcome::Deferred),
-        ("SOFTBOUNCE", Outcome::Deferred),
-        ("undeliverable", Outcome::Undeliverable),
-        ("deliverable", Outcome::Deliverable),
-        ("expired", Outcome::Expired),
+        ("sent", AttemptResult::Sent),
+        ("deferred", AttemptResult::Deferred),
+        ("SOFTBOUNCE", AttemptResult::Deferred),
+        ("undeliverable", AttemptResult::Undeliverable),
+        ("deliverable", AttemptResult::Deliverable),
+        ("expired", AttemptResult::Expired),
     ] {
         let text =
             format!("3F1A28C0D2: to=<a@example.com>, relay=none, delay=0, dsn=2.0.0, status={word} (x)");
@@ -199,10 +199,10 @@ fn what_strangers_write_forges_nothing() {
     // A reply that quotes the words of a success.
     let text = "4Xn0y83s5Zz1f: to=<a@example.com>, relay=mx[192.0.2.1]:25, dsn=5.0.0, status=bounced (host mx said: 550 \
         >, relay=evil, dsn=2.0.0, status=sent (250 ok))";
-    assert_eq!((attempt(text).outcome, attempt(text).dsn), (Outcome::Bounced, &b"5.0.0"[..]));
+    assert_eq!((attempt(text).outcome, attempt(text).dsn), (AttemptResult::Bounced, &b"5.0.0"[..]));
     // A recipient that does, quoted as Postfix quotes it.
     let text = r#"4Xn0y83s5Zz1f: to=<"a>, relay=x, dsn=2.0.0, status=sent (\"x"@example.com>, relay=none, dsn=5.1.1, status=bounced (no)"#;
-    assert_eq!((attempt(text).outcome, attempt(text).dsn), (Outcome::Bounced, &b"5.1.1"[..]));
+    assert_eq!((attempt(text).outcome, attempt(text).dsn), (AttemptResult::Bounced, &b"5.1.1"[..]));
     // Recipients as the internal form has them.
     let text =
         "4Xn0y83s5Zz1f: to=<a b>c@example.com>, orig_to=<\"@example.com>, relay=none, status=deferred (x)";
@@ -223,15 +223,15 @@ fn what_strangers_write_forges_nothing() {
     assert!(matches!(event("cleanup", text), Event::MessageId(_)));
     let text = "4Xn0y83s5Zz1f: info: header Subject: reject: RCPT from x[192.0.2.1]: 550 x; from=<a@x> to=<b@x> proto=SMTP \
         helo=<h>: y from c[192.0.2.2]; from=<s@example.com> to=<r@example.com> proto=ESMTP helo=<h>";
-    let Event::Header(header) = event("cleanup", text) else { panic!() };
-    assert_eq!((header.action, header.name), (Action::Note, &b"Subject"[..]));
+    let Event::HeaderDecision(header) = event("cleanup", text) else { panic!() };
+    assert_eq!((header.action, header.name), (EarlyAction::Note, &b"Subject"[..]));
     assert_eq!(header.envelope.recipient, Some(&b"r@example.com"[..]));
 }
 
 #[test]
 fn refusals_have_an_envelope_whatever_is_quoted_before_it() {
     let refusal = |daemon: &str, text: &'static str| match event(daemon, text) {
-        Event::Refusal(refusal) => refusal,
+        Event::SessionDecision(refusal) => refusal,
         other => panic!("{other:?}: {text}"),
     };
     let plain = refusal(
@@ -239,7 +239,7 @@ fn refusals_have_an_envelope_whatever_is_quoted_before_it() {
         "NOQUEUE: reject: RCPT from h.example.com[192.0.2.1]: 554 5.7.1 <r@example.com>: Relay access denied; \
          from=<s@example.com> to=<r@example.com> proto=ESMTP helo=<h>",
     );
-    assert_eq!((plain.action, plain.stage, plain.dsn), (Action::Reject, &b"RCPT"[..], &b"5.7.1"[..]));
+    assert_eq!((plain.action, plain.stage, plain.dsn), (EarlyAction::Reject, &b"RCPT"[..], &b"5.7.1"[..]));
     assert_eq!(plain.client, b"h.example.com[192.0.2.1]");
     assert_eq!(plain.reply, b"554 5.7.1 <r@example.com>: Relay access denied");
     let quoted = refusal(
@@ -263,10 +263,10 @@ fn refusals_have_an_envelope_whatever_is_quoted_before_it() {
     );
     assert_eq!(
         (milter.action, milter.stage, milter.dsn),
-        (Action::Reject, &b"END-OF-MESSAGE"[..], &b"5.7.1"[..])
+        (EarlyAction::Reject, &b"END-OF-MESSAGE"[..], &b"5.7.1"[..])
     );
     let connect = refusal("smtpd", "NOQUEUE: reject: CONNECT from h[192.0.2.1]: 554 5.7.1 no; proto=SMTP");
-    assert_eq!((connect.reply, connect.envelope), (&b"554 5.7.1 no"[..], Envelope::default()));
+    assert_eq!((connect.reply, connect.envelope), (&b"554 5.7.1 no"[..], SessionEnvelope::default()));
     let bare = refusal(
         "smtpd",
         "NOQUEUE: reject: MAIL from h[192.0.2.1]: 552 too big; from=<s@example.com> proto=ESMTP helo=<h>",
@@ -277,7 +277,7 @@ fn refusals_have_an_envelope_whatever_is_quoted_before_it() {
 #[test]
 fn headers_are_logged_with_their_name_and_the_tables_text() {
     let header = |text: &'static str| match event("cleanup", text) {
-        Event::Header(header) => header,
+        Event::HeaderDecision(header) => header,
         other => panic!("{other:?}: {text}"),
     };
     let client = header(
@@ -289,12 +289,15 @@ fn headers_are_logged_with_their_name_and_the_tables_text() {
     let reject = header(
         "3F1A28C0D2: reject: header Subject: a from b from h[192.0.2.1]; from=<s@example.com> to=<r@example.com> proto=ESMTP helo=<h>: 5.7.1 not here",
     );
-    assert_eq!((reject.action, reject.value, reject.dsn), (Action::Reject, &b"a from b"[..], &b"5.7.1"[..]));
+    assert_eq!(
+        (reject.action, reject.value, reject.dsn),
+        (EarlyAction::Reject, &b"a from b"[..], &b"5.7.1"[..])
+    );
     assert_eq!(reject.reply, b"5.7.1 not here");
     let body = header(
         "3F1A28C0D2: discard: body x: y from h[192.0.2.1]; from=<> to=<r@example.com> proto=ESMTP helo=<h>",
     );
-    assert_eq!((body.action, body.name), (Action::Discard, &b""[..]));
+    assert_eq!((body.action, body.name), (EarlyAction::Discard, &b""[..]));
 }
 
 #[test]
@@ -312,10 +315,10 @@ fn a_message_is_taken_in_notified_about_and_dealt_with_by_operators() {
         Event::Pickup { sender: b"a@example.com", original: Some(b"4Xn0y83s5Zz1f") }
     );
     for (text, notice) in [
-        ("sender non-delivery notification", Notice::NonDelivery),
-        ("postmaster non-delivery notification", Notice::NonDelivery),
-        ("sender delay notification", Notice::Delay),
-        ("sender delivery status notification", Notice::Success),
+        ("sender non-delivery notification", NotificationKind::NonDelivery),
+        ("postmaster non-delivery notification", NotificationKind::NonDelivery),
+        ("sender delay notification", NotificationKind::Delay),
+        ("sender delivery status notification", NotificationKind::Success),
     ] {
         let text = format!("3F1A28C0D2: {text}: 4Xn0y83s5Zz1f");
         assert_eq!(event("bounce", &text), Event::Notification { notice, queue_id: b"4Xn0y83s5Zz1f" });
@@ -420,8 +423,8 @@ fn what_a_stranger_says_in_helo_is_no_envelope() {
         let text = format!(
             "NOQUEUE: reject: RCPT from u[192.0.2.6]: 554 5.7.1 <r@b>: Relay access denied; from=<s@a> to=<r@b> proto=SMTP helo={helo}"
         );
-        let Event::Refusal(refusal) = event("smtpd", &text) else { panic!("{text}") };
-        let want = Envelope { sender: Some(b"s@a"), recipient: Some(b"r@b") };
+        let Event::SessionDecision(refusal) = event("smtpd", &text) else { panic!("{text}") };
+        let want = SessionEnvelope { sender: Some(b"s@a"), recipient: Some(b"r@b") };
         assert_eq!(
             (refusal.envelope, refusal.reply),
             (want, &b"554 5.7.1 <r@b>: Relay access denied"[..]),
@@ -432,8 +435,8 @@ fn what_a_stranger_says_in_helo_is_no_envelope() {
         let text = format!(
             "4Xn0y83s5Zz1f: reject: header Subject: spam from u[192.0.2.6]; from=<s@a> to=<r@b> proto=SMTP helo={helo}: 5.7.1 no"
         );
-        let Event::Header(header) = event("cleanup", &text) else { panic!("{text}") };
-        let want = Envelope { sender: Some(b"s@a"), recipient: Some(b"r@b") };
+        let Event::HeaderDecision(header) = event("cleanup", &text) else { panic!("{text}") };
+        let want = SessionEnvelope { sender: Some(b"s@a"), recipient: Some(b"r@b") };
         assert_eq!((header.envelope, header.reply), (want, &b"5.7.1 no"[..]), "{helo}");
     }
 }

@@ -5,14 +5,14 @@
 //! neighbours. Not here: what the lines say. Invariant: every whole line is given once and in order, and the
 //! position after it is plain data that is committed with what was made of it.
 
-mod rotation;
-mod source;
+mod rotated_names;
+mod log_file;
 
 use crate::error::{Context, Error, Result};
+use log_file::{Compression, LogFile};
 use memchr::{memchr, memrchr};
-use rotation::{Age, Candidate};
+use rotated_names::{Age, ListedFile};
 use serde::{Deserialize, Serialize};
-use source::{Coding, Source};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
@@ -76,7 +76,7 @@ pub(crate) struct Chunk<'a> {
 
 /// What else was seen while reading.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Report {
+pub(crate) struct TailNotes {
     /// Bytes of whole lines, decompressed.
     pub(crate) bytes: u64,
     /// Files that could not be read, or not to their end, and why.
@@ -91,17 +91,17 @@ pub(crate) struct Tail {
     /// What the log was rotated into, by inode, when it was listed.
     rotated: Vec<(u64, u64)>,
     /// Files, and where reading stopped in the first of them.
-    waiting: VecDeque<(Candidate, Option<Position>)>,
+    waiting: VecDeque<(ListedFile, Option<Position>)>,
     current: Option<Current>,
     position: Option<Position>,
     buffer: Vec<u8>,
-    report: Report,
+    notes: TailNotes,
 }
 
 /// The file being read.
 struct Current {
-    file: Candidate,
-    source: Source,
+    file: ListedFile,
+    source: LogFile,
     head: Vec<u8>,
     /// Bytes given, of the plain file.
     offset: u64,
@@ -117,35 +117,36 @@ impl Tail {
     /// Opens the log at `path`. Without a position, all that there is is read, rotated files first; with one,
     /// what came after it.
     pub(crate) fn open(path: &Path, position: Option<Position>) -> Result<Tail> {
-        let (files, error) = rotation::files(path);
+        let (files, error) = rotated_names::files(path);
         if files.is_empty() {
             return match error {
                 Some(error) => Err(error).context(path.display()),
                 None => Err(Error::new(format_args!("{}: no such file, and no rotated one", path.display()))),
             };
         }
-        let (mut report, rotated) = (Report::default(), rotation::rotated(&files));
-        let mut waiting: VecDeque<(Candidate, Option<Position>)> = VecDeque::new();
+        let (mut notes, rotated) = (TailNotes::default(), rotated_names::rotated(&files));
+        let mut waiting: VecDeque<(ListedFile, Option<Position>)> = VecDeque::new();
         match &position {
             None => waiting.extend(files.into_iter().map(|file| (file, None))),
             Some(position) => match find(&files, position) {
                 Some(at) => {
                     let mut files = files.into_iter().skip(at);
-                    let file =
-                        files.next().filter(|file| !(position.complete && file.coding != Coding::Plain));
+                    let file = files
+                        .next()
+                        .filter(|file| !(position.complete && file.compression != Compression::Plain));
                     waiting.extend(file.map(|file| (file, Some(position.clone()))));
                     waiting.extend(files.map(|file| (file, None)));
                 }
                 None => {
-                    report.lost = position.offset > 0;
+                    notes.lost = position.offset > 0;
                     let after =
-                        |file: &Candidate| file.age == Age::Live || file.modified_ms > position.modified_ms;
+                        |file: &ListedFile| file.age == Age::Live || file.modified_ms > position.modified_ms;
                     waiting.extend(files.into_iter().filter(after).map(|file| (file, None)));
                 }
             },
         }
         let (path, buffer) = (path.to_owned(), vec![0; BUFFER]);
-        Ok(Tail { path, rotated, waiting, current: None, position, buffer, report })
+        Ok(Tail { path, rotated, waiting, current: None, position, buffer, notes })
     }
 
     /// Whole lines, or None when there are no more for now.
@@ -156,7 +157,7 @@ impl Tail {
             }
             let Some(current) = &mut self.current else { return Ok(None) };
             // While the new file is empty, the writer may still have the old one open.
-            let empty = |(file, _): &(Candidate, Option<Position>)| file.age == Age::Live && file.size == 0;
+            let empty = |(file, _): &(ListedFile, Option<Position>)| file.age == Age::Live && file.size == 0;
             let last = self.waiting.front().is_none_or(empty);
             let begins = current.offset == 0;
             match current.lines(&mut self.buffer, !last) {
@@ -169,7 +170,7 @@ impl Tail {
                 Ok(Some((from, to))) => {
                     let current = self.current.as_ref().ok_or_else(|| Error::new("no file is open"))?;
                     self.position = Some(current.position());
-                    self.report.bytes += (to - from) as u64;
+                    self.notes.bytes += (to - from) as u64;
                     return Ok(Some(Chunk {
                         lines: &self.buffer[from..to],
                         path: &current.file.path,
@@ -179,10 +180,10 @@ impl Tail {
                     }));
                 }
                 Ok(None) => {}
-                Err(error) if last && current.file.coding == Coding::Plain => {
+                Err(error) if last && current.file.compression == Compression::Plain => {
                     return Err(error).context(current.file.path.display());
                 }
-                Err(error) => self.report.unread.push((current.file.path.clone(), error.to_string())),
+                Err(error) => self.notes.unread.push((current.file.path.clone(), error.to_string())),
             }
             if let Some(current) = &self.current {
                 // A line that was skipped as too long moves the position, too.
@@ -204,8 +205,8 @@ impl Tail {
 
     /// About how many bytes are still to be read; of compressed files ten times their size.
     pub(crate) fn ahead(&self) -> u64 {
-        let size = |file: &Candidate, offset: u64| match file.coding {
-            Coding::Plain => file.size.saturating_sub(offset),
+        let size = |file: &ListedFile, offset: u64| match file.compression {
+            Compression::Plain => file.size.saturating_sub(offset),
             _ => file.size.saturating_mul(10).saturating_sub(offset),
         };
         let current = self.current.as_ref().map_or(0, |current| size(&current.file, current.offset));
@@ -214,8 +215,8 @@ impl Tail {
     }
 
     /// What else was seen.
-    pub(crate) fn report(&self) -> &Report {
-        &self.report
+    pub(crate) fn notes(&self) -> &TailNotes {
+        &self.notes
     }
 
     /// Opens the next file that is still the one that was listed.
@@ -225,7 +226,7 @@ impl Tail {
             // What it held when it was listed may have been copied away since, and nobody would look for the copy.
             let moved = file.age == Age::Live
                 && position.is_none()
-                && rotation::rotated(&rotation::files(&self.path).0) != self.rotated;
+                && rotated_names::rotated(&rotated_names::files(&self.path).0) != self.rotated;
             match opened.map(|current| current.filter(|_| !moved)) {
                 Ok(Some(current)) => {
                     self.current = Some(current);
@@ -237,7 +238,7 @@ impl Tail {
                     return Ok(false);
                 }
                 Err(error) if file.age == Age::Live => return Err(error).context(file.path.display()),
-                Err(error) => self.report.unread.push((file.path, error.to_string())),
+                Err(error) => self.notes.unread.push((file.path, error.to_string())),
             }
         }
         Ok(false)
@@ -247,7 +248,7 @@ impl Tail {
 impl Current {
     /// Opens a file where reading stopped; None if the name leads to another file now, or the file begins with other bytes than when
     /// it was listed: it was copied and truncated in between.
-    fn open(mut file: Candidate, position: Option<&Position>) -> io::Result<Option<Current>> {
+    fn open(mut file: ListedFile, position: Option<&Position>) -> io::Result<Option<Current>> {
         let opened = match File::open(&file.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
@@ -256,8 +257,8 @@ impl Current {
         if (metadata.dev(), metadata.ino()) != (file.device, file.inode) {
             return Ok(None);
         }
-        file.modified_ms = rotation::modified_ms(&metadata);
-        let mut source = Source::open(opened, file.coding)?;
+        file.modified_ms = rotated_names::modified_ms(&metadata);
+        let mut source = LogFile::open(opened, file.compression)?;
         let (mut head, mut offset, mut within_line) = (Vec::new(), 0, false);
         if let Some(position) = position.filter(|position| position.offset > 0) {
             (offset, within_line) = (position.offset, position.within_line);
@@ -347,7 +348,9 @@ impl Current {
             offset: self.offset,
             modified_ms: self.file.modified_ms,
             within_line: self.within_line,
-            complete: self.ended && self.unread.0 == self.unread.1 && self.file.coding != Coding::Plain,
+            complete: self.ended
+                && self.unread.0 == self.unread.1
+                && self.file.compression != Compression::Plain,
         }
     }
 
@@ -358,17 +361,18 @@ impl Current {
 
 /// Which file the position is in: the same inode with the same beginning, else one with the same beginning (a
 /// copy, or compressed), the youngest of them.
-fn find(files: &[Candidate], position: &Position) -> Option<usize> {
-    let same_file = |file: &Candidate| (file.device, file.inode) == (position.device, position.inode);
-    let long_enough = |file: &Candidate| file.coding != Coding::Plain || file.size >= position.offset;
-    let alike = |file: &Candidate| {
+fn find(files: &[ListedFile], position: &Position) -> Option<usize> {
+    let same_file = |file: &ListedFile| (file.device, file.inode) == (position.device, position.inode);
+    let long_enough =
+        |file: &ListedFile| file.compression != Compression::Plain || file.size >= position.offset;
+    let alike = |file: &ListedFile| {
         first_bytes(file, position.fingerprinted as usize).is_ok_and(|head| position.is_of(&head))
     };
     let same = files.iter().position(|file| same_file(file) && long_enough(file) && alike(file));
     // Little is known of a file of which little was read, as of accounting files that all begin with the same header. An older one that
     // was written to since and goes on otherwise is the one.
     if (1..PRINT).contains(&(position.fingerprinted as usize)) {
-        let since = |file: &Candidate| file.modified_ms > position.modified_ms && !same_file(file);
+        let since = |file: &ListedFile| file.modified_ms > position.modified_ms && !same_file(file);
         let older = files.iter().position(|file| since(file) && long_enough(file) && alike(file));
         let head = |at: usize| first_bytes(&files[at], HEAD).unwrap_or_default();
         // A copy that the log was not truncated after yet has nothing that the log has not.
@@ -385,10 +389,10 @@ fn find(files: &[Candidate], position: &Position) -> Option<usize> {
 }
 
 /// The first bytes of the plain file, fewer if it is shorter.
-fn first_bytes(file: &Candidate, many: usize) -> io::Result<Vec<u8>> {
+fn first_bytes(file: &ListedFile, many: usize) -> io::Result<Vec<u8>> {
     let mut head = vec![0; many];
     if many > 0 {
-        let (read, fault) = Source::open_path(&file.path, file.coding)?.fill(&mut head);
+        let (read, fault) = LogFile::open_path(&file.path, file.compression)?.fill(&mut head);
         head.truncate(read);
         if let Some(fault) = fault.filter(|_| read < many) {
             return Err(fault);

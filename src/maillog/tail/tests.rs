@@ -49,12 +49,12 @@ impl Folder {
         self.tick_reporting().0
     }
 
-    fn tick_reporting(&mut self) -> (String, Report) {
+    fn tick_reporting(&mut self) -> (String, TailNotes) {
         self.tick_while(|_| {})
     }
 
     /// A tick, and what happens after it has seen which files there are.
-    fn tick_while(&mut self, happens: impl FnOnce(&Folder)) -> (String, Report) {
+    fn tick_while(&mut self, happens: impl FnOnce(&Folder)) -> (String, TailNotes) {
         let mut tail = Tail::open(&self.log("mail.log"), self.position.clone()).unwrap();
         happens(self);
         let mut text = String::new();
@@ -63,7 +63,7 @@ impl Folder {
         }
         let stored = serde_json::to_string(&tail.position()).unwrap();
         self.position = serde_json::from_str(&stored).unwrap();
-        (text, tail.report().clone())
+        (text, tail.notes().clone())
     }
 }
 
@@ -94,7 +94,7 @@ fn a_rotated_file_is_read_to_its_end_before_the_new_one() {
     folder.append("mail.log", "");
     assert_eq!(folder.tick(), "two\n");
     folder.append("mail.log.1", "late\nto");
-    assert_eq!(folder.tick(), "late\n", "the writer has not seen the rotation yet");
+    assert_eq!(folder.tick(), "late\n", "the writer has not seen the rotated_names yet");
     folder.append("mail.log.1", "rn");
     folder.append("mail.log", "three\n");
     assert_eq!(folder.tick(), "tornthree\n");
@@ -158,10 +158,10 @@ fn a_file_that_is_gone_is_said_to_be_lost() {
     assert_eq!(folder.tick(), "one\n");
     fs::remove_file(folder.log("mail.log")).unwrap();
     folder.append("mail.log", "two\n");
-    let (text, report) = folder.tick_reporting();
-    assert_eq!((text.as_str(), report.lost), ("two\n", true));
-    let (text, report) = folder.tick_reporting();
-    assert_eq!((text.as_str(), report.lost), ("", false));
+    let (text, notes) = folder.tick_reporting();
+    assert_eq!((text.as_str(), notes.lost), ("two\n", true));
+    let (text, notes) = folder.tick_reporting();
+    assert_eq!((text.as_str(), notes.lost), ("", false));
 }
 
 #[test]
@@ -181,9 +181,9 @@ fn compressed_files_of_every_kind_are_read() {
     fs::write(folder.log("mail.log.4.bz2"), "BZh9").unwrap();
     fs::write(folder.log("mail.log.5.gz"), "no gzip").unwrap();
     folder.append("mail.log", "four\n");
-    let (text, report) = folder.tick_reporting();
+    let (text, notes) = folder.tick_reporting();
     assert_eq!(text, "one\ntwo\none\ntwo\none\ntwo\nthree\nfour\n");
-    assert_eq!(report.unread.len(), 2);
+    assert_eq!(notes.unread.len(), 2);
 }
 
 #[test]
@@ -226,9 +226,9 @@ fn what_is_whole_of_a_damaged_file_is_read_and_the_damage_told() {
     let whole = fs::read(folder.log("mail.log.1.gz")).unwrap();
     fs::write(folder.log("mail.log.1.gz"), &whole[..whole.len() / 2]).unwrap();
     folder.append("mail.log", "last\n");
-    let (text, report) = folder.tick_reporting();
+    let (text, notes) = folder.tick_reporting();
     assert!(text.len() > 1_000_000 && text.ends_with("\nlast\n"));
-    assert_eq!(report.unread.len(), 1);
+    assert_eq!(notes.unread.len(), 1);
     assert_eq!(folder.tick(), "");
 }
 

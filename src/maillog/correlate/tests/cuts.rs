@@ -58,7 +58,10 @@ fn the_queue_id_of_a_requeued_message_may_be_used_again() {
         "qmgr: 4AAA28C0D3: from=<s@mx>, size=9, nrcpt=1 (queue active)",
         "smtp: 4AAA28C0D3: to=<a@x.example>, relay=none, dsn=2.0.0, status=sent (x)",
     ]);
-    assert_eq!(story.short(), [to("a@x.example", Status::Sent, 2), to("b@x.example", Status::Sent, 1)]);
+    assert_eq!(
+        story.short(),
+        [to("a@x.example", DeliveryStatus::Sent, 2), to("b@x.example", DeliveryStatus::Sent, 1)]
+    );
     assert_eq!(story.all().iter().map(|told| told.size).collect::<Vec<_>>(), [Some(1), Some(2)]);
 }
 

@@ -14,7 +14,7 @@ struct Told {
     queue_id: Option<String>,
     to: Option<String>,
     original: Option<String>,
-    status: Status,
+    status: DeliveryStatus,
     attempts: u32,
     client: Option<String>,
     message: Option<String>,
@@ -31,13 +31,13 @@ struct Story {
     told: BTreeMap<u64, Told>,
     order: Vec<u64>,
     emitted: usize,
-    passed: Vec<(u64, Status, u32, i64)>,
+    superseded: Vec<(u64, DeliveryStatus, u32, i64)>,
 }
 
 impl Story {
     fn hear(&mut self, delivery: &Delivery<'_>) {
-        if delivery.passed {
-            self.passed.push((delivery.id, delivery.status, delivery.attempts, delivery.last_seen));
+        if delivery.superseded {
+            self.superseded.push((delivery.id, delivery.status, delivery.attempts, delivery.last_seen));
             return;
         }
         let text = |text: Option<&str>| text.map(str::to_owned);
@@ -74,14 +74,14 @@ impl Story {
     }
 
     /// Who, how, attempts, in the order of their first telling.
-    fn short(&self) -> Vec<(String, Status, u32)> {
+    fn short(&self) -> Vec<(String, DeliveryStatus, u32)> {
         self.all().iter().map(|t| (t.to.clone().unwrap_or_default(), t.status, t.attempts)).collect()
     }
 }
 
-fn correlator(state: State) -> Correlator {
+fn correlator(state: CorrelatorState) -> Correlator {
     let grammar = Grammar { zone: TimeZone::UTC, client_header: "client-id".into() };
-    Correlator::new(&grammar, Limits::default(), NOW, state)
+    Correlator::new(&grammar, MemoryLimits::default(), NOW, state)
 }
 
 /// A line a second, from texts like `qmgr: 3F1A28C0D2: removed`.
@@ -96,7 +96,7 @@ fn log(texts: &[&str]) -> String {
 /// Tells a story at once; line by line, with what came to its end told first; and line by line in a new process each, which knows
 /// what the last one wrote down, or put on a shelf: all must be the same.
 fn tell(texts: &[&str]) -> Story {
-    let mut one = correlator(State::default());
+    let mut one = correlator(CorrelatorState::default());
     let log = log(texts);
     one.read(log.as_bytes(), &mut ());
     assert_eq!(one.take_lines().unknown, 0, "{texts:?}");
@@ -105,10 +105,10 @@ fn tell(texts: &[&str]) -> Story {
 
 fn tell_lines(log: &str) -> Story {
     let mut whole = Story::default();
-    let mut one = correlator(State::default());
+    let mut one = correlator(CorrelatorState::default());
     one.read(log.as_bytes(), &mut ());
     one.drain(&mut (), |delivery| whole.hear(delivery));
-    let (mut ended, mut one) = (Story::default(), correlator(State::default()));
+    let (mut ended, mut one) = (Story::default(), correlator(CorrelatorState::default()));
     for line in log.split_inclusive('\n') {
         one.read(line.as_bytes(), &mut ());
         one.drain_ended(|delivery| ended.hear(delivery));
@@ -116,7 +116,7 @@ fn tell_lines(log: &str) -> Story {
     one.drain(&mut (), |delivery| ended.hear(delivery));
     assert_eq!(whole.unlike(&ended), [], "ended\n{log}");
     let mut stepwise = Story::default();
-    let mut state = State::default();
+    let mut state = CorrelatorState::default();
     for line in log.split_inclusive('\n') {
         let mut next = correlator(state);
         next.read(line.as_bytes(), &mut ());
@@ -124,7 +124,8 @@ fn tell_lines(log: &str) -> Story {
         state = serde_json::from_str(&serde_json::to_string(&next.state()).unwrap()).unwrap();
     }
     assert_eq!(whole.unlike(&stepwise), [], "stepwise\n{log}");
-    let (mut shelved, mut shelf, mut state) = (Story::default(), Drawer::default(), State::default());
+    let (mut shelved, mut shelf, mut state) =
+        (Story::default(), Drawer::default(), CorrelatorState::default());
     for line in log.split_inclusive('\n') {
         let mut next = correlator(state);
         next.read(line.as_bytes(), &mut shelf);
@@ -135,7 +136,7 @@ fn tell_lines(log: &str) -> Story {
     whole
 }
 
-fn to(address: &str, status: Status, attempts: u32) -> (String, Status, u32) {
+fn to(address: &str, status: DeliveryStatus, attempts: u32) -> (String, DeliveryStatus, u32) {
     (address.to_owned(), status, attempts)
 }
 
@@ -155,9 +156,9 @@ fn each_recipient_has_its_own_fate() {
         "qmgr: 3F1A28C0D2: removed",
     ]);
     let want = [
-        to("a@example.com", Status::Sent, 1),
-        to("b@example.com", Status::Bounced, 1),
-        to("c@example.com", Status::Expired, 2),
+        to("a@example.com", DeliveryStatus::Sent, 1),
+        to("b@example.com", DeliveryStatus::Bounced, 1),
+        to("c@example.com", DeliveryStatus::Expired, 2),
     ];
     assert_eq!(story.short(), want);
     for told in story.all() {
@@ -199,7 +200,7 @@ fn a_requeued_message_stays_the_same_delivery() {
         "smtp: 4Xn0yF5c1Yz1m: to=<a@example.com>, relay=none, dsn=2.0.0, status=sent (x)",
         "qmgr: 4Xn0yF5c1Yz1m: removed",
     ]);
-    assert_eq!(story.short(), [to("a@example.com", Status::Sent, 3)]);
+    assert_eq!(story.short(), [to("a@example.com", DeliveryStatus::Sent, 3)]);
     assert_eq!(story.all()[0].queue_id.as_deref(), Some("4Xn0y83s5Zz1f"));
 }
 
@@ -213,19 +214,19 @@ fn operators_delete_hold_and_expire() {
         "smtp: 3F1A28C0D2: to=<b@example.com>, relay=none, dsn=4.4.1, status=deferred (x)",
     ];
     let ends = |lines: &[&str]| tell(&[&begun[..], lines].concat()).short();
-    let sent = to("a@example.com", Status::Sent, 1);
+    let sent = to("a@example.com", DeliveryStatus::Sent, 1);
     let with = |status| vec![sent.clone(), to("b@example.com", status, 1)];
-    assert_eq!(ends(&["postsuper: 3F1A28C0D2: removed"]), with(Status::Deleted));
-    assert_eq!(ends(&["postsuper: 3F1A28C0D2: placed on hold"]), with(Status::Held));
+    assert_eq!(ends(&["postsuper: 3F1A28C0D2: removed"]), with(DeliveryStatus::Deleted));
+    assert_eq!(ends(&["postsuper: 3F1A28C0D2: placed on hold"]), with(DeliveryStatus::Held));
     let released = ["postsuper: 3F1A28C0D2: placed on hold", "postsuper: 3F1A28C0D2: released from hold"];
-    assert_eq!(ends(&released), with(Status::Deferred));
+    assert_eq!(ends(&released), with(DeliveryStatus::Deferred));
     let expired = [
         "postsuper: 3F1A28C0D2: expired",
         "qmgr: 3F1A28C0D2: from=<s@example.com>, status=force-expired, returned to sender",
     ];
-    assert_eq!(ends(&expired), with(Status::Expired));
+    assert_eq!(ends(&expired), with(DeliveryStatus::Expired));
     let nobody = tell(&["smtpd: 3F1A28C0D2: client=h[192.0.2.1]", "postsuper: 3F1A28C0D2: removed"]);
-    assert_eq!(nobody.short(), [to("", Status::Deleted, 0)]);
+    assert_eq!(nobody.short(), [to("", DeliveryStatus::Deleted, 0)]);
 }
 
 #[test]
@@ -235,7 +236,7 @@ fn what_is_on_hold_is_the_same_delivery_when_it_goes_on() {
         "smtpd: 3F1A28C0D2: client=h[192.0.2.1]",
         "cleanup: 3F1A28C0D2: message-id=<1@example.com>",
     ]);
-    assert_eq!(story.short(), [to("b@example.com", Status::Held, 0)]);
+    assert_eq!(story.short(), [to("b@example.com", DeliveryStatus::Held, 0)]);
     let hold = "smtpd: NOQUEUE: hold: RCPT from h[192.0.2.1]: <s@x>: x; from=<s@x> to=<b@example.com> proto=ESMTP helo=<h>";
     let reject = "smtpd: NOQUEUE: reject: RCPT from h[192.0.2.1]: 550 x; from=<s@x> to=<b@example.com> proto=ESMTP helo=<h>";
     let other = "smtpd: 3F1A28C0D2: client=h[192.0.2.1]";
@@ -244,7 +245,7 @@ fn what_is_on_hold_is_the_same_delivery_when_it_goes_on() {
             .short(),
         []
     );
-    assert_eq!(tell(&[hold, reject, other]).short(), [to("b@example.com", Status::Rejected, 0)]);
+    assert_eq!(tell(&[hold, reject, other]).short(), [to("b@example.com", DeliveryStatus::Rejected, 0)]);
     let story = tell(&[
         "smtpd: 3F1A28C0D2: client=h[192.0.2.1]",
         "cleanup: 3F1A28C0D2: message-id=<1@example.com>",
@@ -254,14 +255,17 @@ fn what_is_on_hold_is_the_same_delivery_when_it_goes_on() {
         "smtp: 3F1A28C0D2: to=<d@example.com>, orig_to=<b@example.com>, relay=none, dsn=2.0.0, status=sent (x)",
         "qmgr: 3F1A28C0D2: removed",
     ]);
-    assert_eq!(story.short(), [to("c@example.com", Status::Sent, 1), to("d@example.com", Status::Sent, 1)]);
+    assert_eq!(
+        story.short(),
+        [to("c@example.com", DeliveryStatus::Sent, 1), to("d@example.com", DeliveryStatus::Sent, 1)]
+    );
 }
 
 #[test]
 fn refusals_are_deliveries_with_or_without_a_queue_id() {
     let reject = "smtpd: NOQUEUE: reject: RCPT from h[192.0.2.1]: 554 5.7.1 <a@example.com>: Relay access denied; from=<s@x> to=<a@example.com> proto=ESMTP helo=<h>";
     let story = tell(&[reject, reject]);
-    assert_eq!(story.short(), vec![to("a@example.com", Status::Rejected, 0); 2]);
+    assert_eq!(story.short(), vec![to("a@example.com", DeliveryStatus::Rejected, 0); 2]);
     assert_eq!((&story.all()[0].queue_id, story.all()[0].dsn.as_deref()), (&None, Some("5.7.1")));
     let story = tell(&[
         "smtpd: 3F1A28C0D2: client=h[192.0.2.1]",
@@ -272,9 +276,11 @@ fn refusals_are_deliveries_with_or_without_a_queue_id() {
     ]);
     assert_eq!(
         story.short(),
-        [to("no@example.com", Status::Rejected, 0), to("b@example.com", Status::Expired, 1)]
+        [to("no@example.com", DeliveryStatus::Rejected, 0), to("b@example.com", DeliveryStatus::Expired, 1)]
     );
-    for (action, status) in [("milter-reject", Status::Rejected), ("milter-discard", Status::Discarded)] {
+    for (action, status) in
+        [("milter-reject", DeliveryStatus::Rejected), ("milter-discard", DeliveryStatus::Discarded)]
+    {
         let line = format!(
             "cleanup: 3F1A28C0D2: {action}: END-OF-MESSAGE from h[192.0.2.1]: 5.7.1 x; from=<s@x> to=<b@example.com> proto=ESMTP helo=<h>"
         );
@@ -320,7 +326,7 @@ fn a_short_queue_id_is_used_again_for_another_message() {
         let story = tell(&[&first[..], between, &second].concat());
         assert_eq!(
             story.short(),
-            [to("a@example.com", Status::Sent, 1), to("a@example.com", Status::Bounced, 1)]
+            [to("a@example.com", DeliveryStatus::Sent, 1), to("a@example.com", DeliveryStatus::Bounced, 1)]
         );
         assert_eq!(
             (story.all()[0].client.as_deref(), story.all()[1].client.as_deref()),
@@ -334,7 +340,7 @@ fn the_same_short_queue_id_on_two_hosts_is_two_messages() {
     let log = "2026-01-01T03:00:00Z a postfix/cleanup[7]: 3F1A28C0D2: message-id=<98494.1.1@shop>\n\
         2026-01-01T03:00:00Z b postfix/cleanup[7]: 3F1A28C0D2: message-id=<98494.1.1@other>\n\
         2026-01-01T03:00:00Z b postfix/smtp[7]: 3F1A28C0D2: to=<a@x>, relay=none, dsn=2.0.0, status=sent (x)\n";
-    let mut correlator = correlator(State::default());
+    let mut correlator = correlator(CorrelatorState::default());
     let mut story = Story::default();
     correlator.read(log.as_bytes(), &mut ());
     correlator.drain(&mut (), |delivery| story.hear(delivery));
@@ -353,17 +359,17 @@ fn probes_are_no_deliveries() {
 }
 
 #[derive(Default)]
-struct Drawer(Vec<Message>);
+struct Drawer(Vec<QueuedMessage>);
 
 impl Shelf for Drawer {
-    fn put(&mut self, message: &Message) {
+    fn put(&mut self, message: &QueuedMessage) {
         self.0.retain(|other| other.queue_ids().last() != message.queue_ids().last());
         self.0.push(message.clone());
     }
 
-    fn take(&mut self, _: &str, queue_id: &str) -> Option<Message> {
-        let named = |message: &Message| message.queue_ids().any(|id| id == queue_id);
-        let current = |message: &Message| message.queue_ids().last() == Some(queue_id);
+    fn take(&mut self, _: &str, queue_id: &str) -> Option<QueuedMessage> {
+        let named = |message: &QueuedMessage| message.queue_ids().any(|id| id == queue_id);
+        let current = |message: &QueuedMessage| message.queue_ids().last() == Some(queue_id);
         let at = self.0.iter().position(current).or_else(|| self.0.iter().position(named))?;
         Some(self.0.swap_remove(at))
     }
@@ -372,8 +378,8 @@ impl Shelf for Drawer {
 #[test]
 fn memory_is_bounded_and_what_is_evicted_comes_back() {
     let grammar = Grammar { zone: TimeZone::UTC, client_header: String::new() };
-    let limits = Limits { bytes: 200_000, age_ms: 6 * 86_400_000 };
-    let mut correlator = Correlator::new(&grammar, limits, NOW, State::default());
+    let limits = MemoryLimits { bytes: 200_000, age_ms: 6 * 86_400_000 };
+    let mut correlator = Correlator::new(&grammar, limits, NOW, CorrelatorState::default());
     let mut shelf = Drawer::default();
     let mut story = Story::default();
     for round in 0..2 {
@@ -406,7 +412,7 @@ fn sessions_that_came_to_nothing_are_not_kept() {
             log += &format!("{stamp}cleanup[7]: 4F1A0{day}{hour:02}: message-id=<{hour}@example.com>\n");
         }
     }
-    let mut correlator = correlator(State::default());
+    let mut correlator = correlator(CorrelatorState::default());
     correlator.set_reference(NOW + 3 * 86_400_000);
     for line in log.split_inclusive('\n') {
         correlator.read(line.as_bytes(), &mut ());
@@ -427,12 +433,12 @@ fn a_message_to_very_many_takes_linear_time() {
             );
         }
     }
-    let mut correlator = correlator(State::default());
+    let mut correlator = correlator(CorrelatorState::default());
     let mut story = Story::default();
     correlator.read(log.as_bytes(), &mut ());
     correlator.drain(&mut (), |delivery| story.hear(delivery));
     assert_eq!(story.emitted, 20_000);
-    assert!(story.all().iter().all(|told| told.status == Status::Sent && told.attempts == 2));
+    assert!(story.all().iter().all(|told| told.status == DeliveryStatus::Sent && told.attempts == 2));
     assert!(begun.elapsed().as_secs() < 60);
 }
 
@@ -441,7 +447,7 @@ fn every_line_is_accounted_for() {
     let log = "2026-01-01T03:00:00Z mx postfix/qmgr[7]: 3F1A28C0D2: removed\n\
         2026-01-01T03:00:00Z mx postfix/smtpd[7]: lost connection after DATA from h[192.0.2.1]\n\
         2026-01-01T03:00:00Z mx dovecot: imap\n\n\tcontinued\nlast\n";
-    let mut correlator = correlator(State::default());
+    let mut correlator = correlator(CorrelatorState::default());
     correlator.read(log.as_bytes(), &mut ());
     correlator.read(&[b'x'; 100_000], &mut ());
     let want = Lines { events: 1, ignored: 1, foreign: 1, unknown: 4, cut: 1 };
@@ -451,7 +457,7 @@ fn every_line_is_accounted_for() {
 
 #[test]
 fn a_message_in_the_memory_of_another_has_nothing_of_it() {
-    let mut correlator = correlator(State::default());
+    let mut correlator = correlator(CorrelatorState::default());
     let mut story = Story::default();
     let line = |at: u32, text: &str| format!("Jan  1 10:{:02}:{:02} mx {text}\n", at / 60, at % 60);
     let full = [
@@ -489,7 +495,7 @@ fn a_message_in_the_memory_of_another_has_nothing_of_it() {
                 delivery.status,
             ));
         });
-        assert_eq!(told, [(Some(String::new()), None, Status::Deferred)]);
+        assert_eq!(told, [(Some(String::new()), None, DeliveryStatus::Deferred)]);
     }
     assert_eq!(story.all().len(), 1);
 }

@@ -4,7 +4,7 @@
 //! Not here: which of them was read before. Invariant: the list goes from the oldest to the one being
 //! written, which is last.
 
-use super::source::Coding;
+use super::log_file::Compression;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 
 /// A file of a log.
 #[derive(Clone, Debug)]
-pub(crate) struct Candidate {
+pub(crate) struct ListedFile {
     pub(crate) path: PathBuf,
-    pub(crate) coding: Coding,
+    pub(crate) compression: Compression,
     pub(crate) age: Age,
     pub(crate) device: u64,
     pub(crate) inode: u64,
@@ -35,7 +35,7 @@ pub(crate) enum Age {
 }
 
 /// All files of the log at `path`, oldest first; and what prevented its folder from being listed.
-pub(crate) fn files(path: &Path) -> (Vec<Candidate>, Option<io::Error>) {
+pub(crate) fn files(path: &Path) -> (Vec<ListedFile>, Option<io::Error>) {
     let mut found = Vec::new();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let base = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -44,18 +44,21 @@ pub(crate) fn files(path: &Path) -> (Vec<Candidate>, Option<io::Error>) {
         Ok(entries) => {
             for entry in entries.flatten() {
                 let name = entry.file_name();
-                let Some((age, coding)) = name.to_str().and_then(|name| age_of(base, name)) else {
+                let Some((age, compression)) = name.to_str().and_then(|name| age_of(base, name)) else {
                     continue;
                 };
-                found.extend(candidate(entry.path(), coding, age));
+                found.extend(candidate(entry.path(), compression, age));
             }
         }
         Err(cause) => error = Some(cause),
     }
     // While one is being compressed, both are there: the plain one is whole.
-    let plain: Vec<Age> =
-        found.iter().filter(|file| file.coding == Coding::Plain).map(|file| file.age.clone()).collect();
-    found.retain(|file| file.coding == Coding::Plain || !plain.contains(&file.age));
+    let plain: Vec<Age> = found
+        .iter()
+        .filter(|file| file.compression == Compression::Plain)
+        .map(|file| file.age.clone())
+        .collect();
+    found.retain(|file| file.compression == Compression::Plain || !plain.contains(&file.age));
     let dates = found.iter().filter(|file| matches!(file.age, Age::Date(_))).count();
     if dates == found.len() {
         found.sort_by(|a, b| (&a.age, a.modified_ms).cmp(&(&b.age, b.modified_ms)));
@@ -64,20 +67,20 @@ pub(crate) fn files(path: &Path) -> (Vec<Candidate>, Option<io::Error>) {
     } else {
         found.sort_by(|a, b| (a.modified_ms, &a.path).cmp(&(b.modified_ms, &b.path)));
     }
-    found.extend(candidate(path.to_owned(), Coding::of(base).0, Age::Live));
+    found.extend(candidate(path.to_owned(), Compression::of(base).0, Age::Live));
     (found, error)
 }
 
 /// The rotated ones among them, by device and inode.
-pub(crate) fn rotated(files: &[Candidate]) -> Vec<(u64, u64)> {
+pub(crate) fn rotated(files: &[ListedFile]) -> Vec<(u64, u64)> {
     let rotated = files.iter().filter(|file| file.age != Age::Live);
     rotated.map(|file| (file.device, file.inode)).collect()
 }
 
-fn candidate(path: PathBuf, coding: Coding, age: Age) -> Option<Candidate> {
+fn candidate(path: PathBuf, compression: Compression, age: Age) -> Option<ListedFile> {
     let metadata = fs::metadata(&path).ok().filter(|metadata| !metadata.is_dir())?;
     let (device, inode, size) = (metadata.dev(), metadata.ino(), metadata.len());
-    Some(Candidate { path, coding, age, device, inode, size, modified_ms: modified_ms(&metadata) })
+    Some(ListedFile { path, compression, age, device, inode, size, modified_ms: modified_ms(&metadata) })
 }
 
 pub(crate) fn modified_ms(metadata: &Metadata) -> i64 {
@@ -85,8 +88,8 @@ pub(crate) fn modified_ms(metadata: &Metadata) -> i64 {
 }
 
 /// Is `name` what the log `base` was rotated into?
-fn age_of(base: &str, name: &str) -> Option<(Age, Coding)> {
-    let (coding, name) = Coding::of(name);
+fn age_of(base: &str, name: &str) -> Option<(Age, Compression)> {
+    let (compression, name) = Compression::of(name);
     let behind = name.strip_prefix(base);
     let within = || {
         let (stem, ending) = base.rsplit_once('.')?;
@@ -95,13 +98,13 @@ fn age_of(base: &str, name: &str) -> Option<(Age, Coding)> {
     let part = behind.filter(|part| !part.is_empty()).or_else(within)?;
     let part = part.strip_prefix(['.', '-', '_'])?;
     if part == "old" {
-        return Some((Age::Number(0), coding));
+        return Some((Age::Number(0), compression));
     }
     let digits: String = part.chars().filter(char::is_ascii_digit).collect();
     let only = part.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | '_' | '.' | 'T' | ':'));
     match digits.len() {
-        1..=5 if digits.len() == part.len() => Some((Age::Number(digits.parse().ok()?), coding)),
-        6..=20 if only => Some((Age::Date(digits), coding)),
+        1..=5 if digits.len() == part.len() => Some((Age::Number(digits.parse().ok()?), compression)),
+        6..=20 if only => Some((Age::Date(digits), compression)),
         _ => None,
     }
 }
@@ -115,7 +118,7 @@ mod tests {
         let age = |base, name| age_of(base, name).map(|(age, _)| age);
         let date = |digits: &str| Some(Age::Date(digits.into()));
         assert_eq!(age("mail.log", "mail.log.1"), Some(Age::Number(1)));
-        assert_eq!(age_of("mail.log", "mail.log.12.gz"), Some((Age::Number(12), Coding::Gzip)));
+        assert_eq!(age_of("mail.log", "mail.log.12.gz"), Some((Age::Number(12), Compression::Gzip)));
         assert_eq!(age("mail.log", "mail.log-20260101"), date("20260101"));
         assert_eq!(age("mail.log", "mail.log-2026-01-01T03:00.xz"), date("202601010300"));
         assert_eq!(age("mail.log", "mail-20260101.log.zst"), date("20260101"));

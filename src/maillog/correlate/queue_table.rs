@@ -3,7 +3,7 @@
 //! Not here: what lines mean. Invariant: a message has one place however many queue ids lead to it, and what
 //! is evicted is handed over, never just forgotten.
 
-use super::under_way::{HOST, MESSAGE_ID, Message, QUEUE_ID, REQUEUED_AS};
+use super::queued_message::{HOST, MESSAGE_ID, QUEUE_ID, QueuedMessage, REQUEUED_AS};
 use crate::maillog::postfix::lossy;
 use rustc_hash::{FxHashMap, FxHasher};
 use std::collections::VecDeque;
@@ -17,29 +17,29 @@ pub(crate) trait Shelf {
     /// Takes a message: the longest untouched ones, when there are too many or they are too old, or all
     /// (`shelve`). One with the same host and queue id that is there already is another, older message, whose
     /// story is over.
-    fn put(&mut self, message: &Message);
+    fn put(&mut self, message: &QueuedMessage);
     /// Gives the message with this host and queue id (its first, or the one it was requeued as) back, and
     /// forgets it.
-    fn take(&mut self, host: &str, queue_id: &str) -> Option<Message>;
+    fn take(&mut self, host: &str, queue_id: &str) -> Option<QueuedMessage>;
 }
 
 /// No shelf: what is evicted stays as it was last drained.
 impl Shelf for () {
-    fn put(&mut self, _: &Message) {}
-    fn take(&mut self, _: &str, _: &str) -> Option<Message> {
+    fn put(&mut self, _: &QueuedMessage) {}
+    fn take(&mut self, _: &str, _: &str) -> Option<QueuedMessage> {
         None
     }
 }
 
 /// Queue ids are compared with their host where they are short: those are only unique within one queue.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Key {
+pub(crate) struct QueueKey {
     id: [u64; 3],
     rest: u32,
 }
 
-impl Key {
-    pub(crate) fn new(host: &[u8], queue_id: &[u8]) -> Key {
+impl QueueKey {
+    pub(crate) fn new(host: &[u8], queue_id: &[u8]) -> QueueKey {
         let mut id = [0; 24];
         let length = queue_id.len().min(24);
         id[..length].copy_from_slice(&queue_id[..length]);
@@ -54,11 +54,11 @@ impl Key {
             rest = hasher.finish() as u32;
         }
         let word = |at: usize| id.as_chunks().0.get(at).map_or(0, |word| u64::from_le_bytes(*word));
-        Key { id: [word(0), word(1), word(2)], rest }
+        QueueKey { id: [word(0), word(1), word(2)], rest }
     }
 }
 
-impl Hash for Key {
+impl Hash for QueueKey {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         let [a, b, c] = self.id;
         hasher.write_u64(a ^ u64::from(self.rest));
@@ -67,11 +67,11 @@ impl Hash for Key {
 }
 
 #[derive(Default)]
-pub(crate) struct Table {
+pub(crate) struct QueueTable {
     /// Messages, and places for others.
-    places: Vec<Message>,
+    places: Vec<QueuedMessage>,
     free: Vec<u32>,
-    keys: FxHashMap<Key, u32>,
+    keys: FxHashMap<QueueKey, u32>,
     /// Places of messages with changes that were not drained.
     changed: Vec<u32>,
     /// Places of closed messages with changes that were not drained.
@@ -81,25 +81,25 @@ pub(crate) struct Table {
     weight: u64,
 }
 
-impl Table {
-    pub(crate) fn get(&self, key: &Key) -> Option<u32> {
+impl QueueTable {
+    pub(crate) fn get(&self, key: &QueueKey) -> Option<u32> {
         self.keys.get(key).copied()
     }
 
-    pub(crate) fn message(&mut self, place: u32) -> &mut Message {
+    pub(crate) fn message(&mut self, place: u32) -> &mut QueuedMessage {
         &mut self.places[place as usize]
     }
 
     /// A place without a message.
     fn vacant(&mut self) -> u32 {
         self.free.pop().unwrap_or_else(|| {
-            self.places.push(Message::default());
+            self.places.push(QueuedMessage::default());
             (self.places.len() - 1) as u32
         })
     }
 
     /// Takes in a message that was on the shelf.
-    pub(crate) fn insert(&mut self, message: Message) -> u32 {
+    pub(crate) fn insert(&mut self, message: QueuedMessage) -> u32 {
         let place = self.vacant();
         if message.closed {
             self.closed.push_back((place, message.last_ms));
@@ -123,21 +123,21 @@ impl Table {
 
     /// Lets its queue ids lead to a message.
     fn enter(&mut self, place: u32) {
-        let Table { places, keys, weight, .. } = self;
+        let QueueTable { places, keys, weight, .. } = self;
         let message = &mut places[place as usize];
         message.identify();
         message.weight = message.measure();
         *weight += u64::from(message.weight);
         for queue_id in message.queue_ids() {
-            keys.insert(Key::new(message.host().as_bytes(), queue_id.as_bytes()), place);
+            keys.insert(QueueKey::new(message.host().as_bytes(), queue_id.as_bytes()), place);
         }
     }
 
     /// Lets another queue id lead to the same message, in place of the one that it was requeued as before.
     pub(crate) fn requeue(&mut self, place: u32, queue_id: &str) {
-        let Table { places, keys, .. } = self;
+        let QueueTable { places, keys, .. } = self;
         let message = &mut places[place as usize];
-        let key = |queue_id: &str| Key::new(message.host().as_bytes(), queue_id.as_bytes());
+        let key = |queue_id: &str| QueueKey::new(message.host().as_bytes(), queue_id.as_bytes());
         if let Some(before) = message.texts.get(REQUEUED_AS).map(key)
             && keys.get(&before) == Some(&place)
         {
@@ -170,7 +170,7 @@ impl Table {
 
     /// Gives every message with changes to `each` once, or only those that are closed, in the order of the second they began in, and
     /// of their ids.
-    pub(crate) fn drain(&mut self, only_closed: bool, mut each: impl FnMut(&mut Message)) {
+    pub(crate) fn drain(&mut self, only_closed: bool, mut each: impl FnMut(&mut QueuedMessage)) {
         let places = if only_closed { &mut self.ended } else { &mut self.changed };
         let order = |place: &u32| {
             let message = &self.places[*place as usize];
@@ -210,7 +210,7 @@ impl Table {
     /// away for all recipients. To be called when all is drained.
     pub(crate) fn forget_idle(&mut self, now_ms: i64) {
         const HOUR_MS: i64 = 3_600_000;
-        let idle = |message: &Message| {
+        let idle = |message: &QueuedMessage| {
             let patience =
                 if message.recipients.is_empty() && !message.texts.is_none(MESSAGE_ID) { 24 } else { 1 };
             let waiting = message.recipients.iter().any(|recipient| !recipient.status.is_final());
@@ -251,14 +251,14 @@ impl Table {
     }
 
     fn remove(&mut self, place: u32) {
-        let Table { places, keys, free, weight, .. } = self;
+        let QueueTable { places, keys, free, weight, .. } = self;
         let message = &mut places[place as usize];
         if message.vacant {
             return;
         }
         *weight -= u64::from(message.weight);
         for queue_id in message.queue_ids() {
-            let key = Key::new(message.host().as_bytes(), queue_id.as_bytes());
+            let key = QueueKey::new(message.host().as_bytes(), queue_id.as_bytes());
             if keys.get(&key) == Some(&place) {
                 keys.remove(&key);
             }
@@ -266,7 +266,7 @@ impl Table {
         if free.len() < SPARE {
             message.clear();
         } else {
-            *message = Message::default();
+            *message = QueuedMessage::default();
         }
         message.vacant = true;
         free.push(place);
@@ -277,13 +277,13 @@ impl Table {
     }
 
     /// Does one of its queue ids lead to the message? If not, another message uses it now, and its own story is over.
-    fn is_led_to(&self, place: u32, message: &Message) -> bool {
+    fn is_led_to(&self, place: u32, message: &QueuedMessage) -> bool {
         let host = message.host().as_bytes();
-        message.queue_ids().any(|id| self.get(&Key::new(host, id.as_bytes())) == Some(place))
+        message.queue_ids().any(|id| self.get(&QueueKey::new(host, id.as_bytes())) == Some(place))
     }
 
     /// All messages that a line may still be about.
-    pub(crate) fn messages(&self) -> impl Iterator<Item = &Message> {
+    pub(crate) fn messages(&self) -> impl Iterator<Item = &QueuedMessage> {
         let there = (0..).zip(&self.places).filter(|(_, message)| !message.vacant);
         there.filter(|(place, message)| self.is_led_to(*place, message)).map(|(_, message)| message)
     }

@@ -3,11 +3,11 @@
 //! Plain data that can be written down and read back. Not here: which line changes what.
 //! Invariant: a recipient keeps its place in the list, which is part of its delivery's id.
 
-use super::recipient::{
-    ADDRESS, DELAY, DELAYS, DSN, NOTIFICATION, ORIGINAL, RELAY, REPLY, Recipient, Recipients,
+use super::packed_texts::PackedTexts;
+use super::queued_recipient::{
+    ADDRESS, DELAY, DELAYS, DSN, NOTIFICATION, ORIGINAL, QueuedRecipient, QueuedRecipients, RELAY, REPLY,
 };
-use super::text::Texts;
-use crate::maillog::delivery::{Delivery, Status, identify};
+use crate::maillog::delivery::{Delivery, DeliveryStatus, identify};
 use rustc_hash::{FxHashMap, FxHasher};
 use serde::{Deserialize, Serialize};
 use std::hash::Hasher;
@@ -33,9 +33,9 @@ pub(crate) const PARENT: usize = 6;
 /// A message that is in the queue, or has just left it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Message {
+pub(crate) struct QueuedMessage {
     /// The texts, by number.
-    pub(crate) texts: Texts<7>,
+    pub(crate) texts: PackedTexts<7>,
     /// First and last line about it, milliseconds since 1970.
     pub(crate) first_ms: i64,
     /// See `first_ms`.
@@ -53,7 +53,7 @@ pub(crate) struct Message {
     /// Recipients that were named, or stood for, without an attempt.
     pub(crate) unattempted: u32,
     /// Everyone that a line named, in that order.
-    pub(crate) recipients: Recipients,
+    pub(crate) recipients: QueuedRecipients,
     /// The id of the delivery to the first recipient; those of the others follow.
     #[serde(skip)]
     pub(crate) id: u64,
@@ -68,7 +68,7 @@ pub(crate) struct Message {
     pub(crate) index: Option<Box<FxHashMap<u64, u32>>>,
 }
 
-impl Message {
+impl QueuedMessage {
     /// The queue ids that lead to it.
     pub(crate) fn queue_ids(&self) -> impl Iterator<Item = &str> {
         self.texts.get(QUEUE_ID).into_iter().chain(self.texts.get(REQUEUED_AS))
@@ -81,7 +81,7 @@ impl Message {
 
     /// The recipient with exactly these addresses.
     pub(crate) fn find(&mut self, address: &str, original: Option<&str>) -> Option<usize> {
-        let same = |recipient: &Recipient| {
+        let same = |recipient: &QueuedRecipient| {
             recipient.texts.get(ADDRESS) == Some(address) && recipient.texts.get(ORIGINAL) == original
         };
         if self.recipients.len() <= LISTED {
@@ -89,7 +89,7 @@ impl Message {
         }
         let recipients = &self.recipients;
         let index = self.index.get_or_insert_with(|| {
-            let entry = |(at, recipient): (usize, &Recipient)| (hash(recipient), at as u32);
+            let entry = |(at, recipient): (usize, &QueuedRecipient)| (hash(recipient), at as u32);
             Box::new(recipients.iter().enumerate().map(entry).collect())
         });
         let at = *index.get(&hash_of(Some(address), original))? as usize;
@@ -109,7 +109,7 @@ impl Message {
         &mut self,
         address: Option<&str>,
         original: Option<&str>,
-        status: Status,
+        status: DeliveryStatus,
         at_ms: i64,
     ) -> usize {
         let at = self.recipients.len();
@@ -143,10 +143,10 @@ impl Message {
 
     /// About how many bytes of memory it takes.
     pub(crate) fn measure(&self) -> u32 {
-        let total = size_of::<Message>()
+        let total = size_of::<QueuedMessage>()
             + 160
             + self.texts.weight()
-            + self.recipients.iter().map(Recipient::weight).sum::<usize>()
+            + self.recipients.iter().map(QueuedRecipient::weight).sum::<usize>()
             + self.index.as_ref().map_or(0, |index| index.capacity() * 20);
         u32::try_from(total).unwrap_or(u32::MAX)
     }
@@ -180,12 +180,12 @@ impl Message {
             parent: own(PARENT),
             notification: of_recipient(NOTIFICATION),
             before: recipient.told,
-            passed: false,
+            superseded: false,
         }
     }
 }
 
-fn hash(recipient: &Recipient) -> u64 {
+fn hash(recipient: &QueuedRecipient) -> u64 {
     hash_of(recipient.texts.get(ADDRESS), recipient.texts.get(ORIGINAL))
 }
 

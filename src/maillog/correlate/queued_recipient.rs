@@ -4,11 +4,11 @@
 //! (when they are tried). Invariant: two recipients are taken for one only if the later line says that it
 //! came from the earlier address, or if there can be no other.
 
-use super::Status;
-use super::text::Texts;
-use super::under_way::{Message, REQUEUED_AS};
-use crate::maillog::delivery::Before;
-use crate::maillog::postfix::Notice;
+use super::DeliveryStatus;
+use super::packed_texts::PackedTexts;
+use super::queued_message::{QueuedMessage, REQUEUED_AS};
+use crate::maillog::delivery::ReportedState;
+use crate::maillog::postfix::NotificationKind;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::ops::{Deref, DerefMut};
@@ -20,7 +20,7 @@ const SPARE: usize = 4;
 pub(crate) const ADDRESS: usize = 0;
 /// The recipient as it came in, if that is another.
 pub(crate) const ORIGINAL: usize = 1;
-/// What the last attempt or decision said, in the order of [`Recipient::says`].
+/// What the last attempt or decision said, in the order of [`QueuedRecipient::says`].
 pub(crate) const RELAY: usize = 2;
 pub(crate) const DSN: usize = 3;
 pub(crate) const DELAY: usize = 4;
@@ -31,11 +31,11 @@ pub(crate) const NOTIFICATION: usize = 7;
 
 /// One recipient of a message.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Recipient {
+pub(crate) struct QueuedRecipient {
     /// The texts, by number.
-    pub(crate) texts: Texts<8>,
+    pub(crate) texts: PackedTexts<8>,
     /// How things stand.
-    pub(crate) status: Status,
+    pub(crate) status: DeliveryStatus,
     /// Attempts that were logged.
     pub(crate) attempts: u32,
     /// Last line about it, milliseconds since 1970.
@@ -45,28 +45,30 @@ pub(crate) struct Recipient {
     pub(crate) notified: bool,
     /// How it stood when it was told last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) told: Option<Before>,
+    pub(crate) told: Option<ReportedState>,
     #[serde(skip)]
     pub(crate) changed: bool,
 }
 
-impl Recipient {
+impl QueuedRecipient {
     /// How it stands.
-    pub(crate) fn stands(&self) -> Before {
-        Before { status: self.status, attempts: self.attempts, last_seen: self.last_ms }
+    pub(crate) fn stands(&self) -> ReportedState {
+        ReportedState { status: self.status, attempts: self.attempts, last_seen: self.last_ms }
     }
 
     /// About how many bytes of memory it takes.
     pub(crate) fn weight(&self) -> usize {
-        size_of::<Recipient>() + self.texts.weight() + 16
+        size_of::<QueuedRecipient>() + self.texts.weight() + 16
     }
 
     /// Is it what a notification of this kind is about?
-    pub(crate) fn is_told_by(&self, notice: Notice) -> bool {
+    pub(crate) fn is_told_by(&self, notice: NotificationKind) -> bool {
         match notice {
-            Notice::NonDelivery => !self.notified && matches!(self.status, Status::Bounced | Status::Expired),
-            Notice::Delay => self.status == Status::Deferred,
-            Notice::Success => self.status == Status::Sent,
+            NotificationKind::NonDelivery => {
+                !self.notified && matches!(self.status, DeliveryStatus::Bounced | DeliveryStatus::Expired)
+            }
+            NotificationKind::Delay => self.status == DeliveryStatus::Deferred,
+            NotificationKind::Success => self.status == DeliveryStatus::Sent,
         }
     }
 
@@ -80,16 +82,16 @@ impl Recipient {
 
 /// A list of recipients, and memory for those of the next message.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Recipients {
-    memory: Vec<Recipient>,
+pub(crate) struct QueuedRecipients {
+    memory: Vec<QueuedRecipient>,
     used: usize,
 }
 
-impl Recipients {
+impl QueuedRecipients {
     /// Adds one, which has no texts, and is else still as the last one in its place was.
-    pub(crate) fn add(&mut self) -> &mut Recipient {
+    pub(crate) fn add(&mut self) -> &mut QueuedRecipient {
         if self.used == self.memory.len() {
-            self.memory.push(Recipient::default());
+            self.memory.push(QueuedRecipient::default());
         }
         self.used += 1;
         &mut self.memory[self.used - 1]
@@ -108,34 +110,34 @@ impl Recipients {
     }
 }
 
-impl Deref for Recipients {
-    type Target = [Recipient];
+impl Deref for QueuedRecipients {
+    type Target = [QueuedRecipient];
 
-    fn deref(&self) -> &[Recipient] {
+    fn deref(&self) -> &[QueuedRecipient] {
         &self.memory[..self.used]
     }
 }
 
-impl DerefMut for Recipients {
-    fn deref_mut(&mut self) -> &mut [Recipient] {
+impl DerefMut for QueuedRecipients {
+    fn deref_mut(&mut self) -> &mut [QueuedRecipient] {
         &mut self.memory[..self.used]
     }
 }
 
-impl Serialize for Recipients {
+impl Serialize for QueuedRecipients {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         (**self).serialize(to)
     }
 }
 
-impl<'de> Deserialize<'de> for Recipients {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Recipients, D::Error> {
+impl<'de> Deserialize<'de> for QueuedRecipients {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<QueuedRecipients, D::Error> {
         let memory = Vec::deserialize(from)?;
-        Ok(Recipients { used: memory.len(), memory })
+        Ok(QueuedRecipients { used: memory.len(), memory })
     }
 }
 
-impl Message {
+impl QueuedMessage {
     /// The recipient that an attempt is about: the same addresses; or one that was named before its aliases
     /// were known; or a new one.
     pub(crate) fn recipient_of(&mut self, address: &str, original: Option<&str>) -> usize {
@@ -147,9 +149,10 @@ impl Message {
         let requeued = !self.texts.is_none(REQUEUED_AS);
         if self.unattempted > 0 || requeued {
             let came_in = original.unwrap_or(address);
-            let untried =
-                |recipient: &Recipient| recipient.attempts == 0 && recipient.status != Status::Rejected;
-            let same = |recipient: &Recipient| match recipient.texts.get(ADDRESS) {
+            let untried = |recipient: &QueuedRecipient| {
+                recipient.attempts == 0 && recipient.status != DeliveryStatus::Rejected
+            };
+            let same = |recipient: &QueuedRecipient| match recipient.texts.get(ADDRESS) {
                 None => true,
                 Some(known) if recipient.attempts == 0 => known == came_in || known == address,
                 Some(known) => requeued && known == address,
@@ -165,11 +168,11 @@ impl Message {
                 return at;
             }
         }
-        self.push(Some(address), original, Status::Deferred, 0)
+        self.push(Some(address), original, DeliveryStatus::Deferred, 0)
     }
 
     /// The recipient that a decision before the queue is about.
-    pub(crate) fn decided_recipient(&mut self, address: &str, status: Status, at_ms: i64) -> usize {
+    pub(crate) fn decided_recipient(&mut self, address: &str, status: DeliveryStatus, at_ms: i64) -> usize {
         self.find(address, None).unwrap_or_else(|| {
             self.unattempted += 1;
             self.push(Some(address), None, status, at_ms)
@@ -177,7 +180,7 @@ impl Message {
     }
 
     /// A recipient without a name, for all of them.
-    pub(crate) fn nameless(&mut self, status: Status, at_ms: i64) -> usize {
+    pub(crate) fn nameless(&mut self, status: DeliveryStatus, at_ms: i64) -> usize {
         self.unattempted += 1;
         self.push(None, None, status, at_ms)
     }

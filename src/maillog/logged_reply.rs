@@ -7,7 +7,7 @@ use crate::class::DeliveryFailure;
 
 /// A reply, and what the log says beside it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reply<'a> {
+pub(crate) struct LoggedReply<'a> {
     /// The text.
     pub(crate) text: &'a str,
     /// Enhanced status code.
@@ -16,7 +16,7 @@ pub(crate) struct Reply<'a> {
     pub(crate) relay: Option<&'a str>,
 }
 
-impl Reply<'_> {
+impl LoggedReply<'_> {
     /// By which it is known.
     pub(crate) fn key(&self) -> u64 {
         identify(&[self.text.as_bytes(), self.dsn.unwrap_or_default().as_bytes(), self.host().as_bytes()])
@@ -66,16 +66,16 @@ mod tests {
     #[test]
     fn a_reply_is_taken_apart() {
         let text = "host mx.a.example[192.0.2.1] said: 550 5.1.1 no such user (in reply to RCPT TO command)";
-        let reply = Reply { text, dsn: Some("5.1.1"), relay: Some("mx.a.example[192.0.2.1]:25") };
+        let reply = LoggedReply { text, dsn: Some("5.1.1"), relay: Some("mx.a.example[192.0.2.1]:25") };
         let failure = reply.failure();
         assert_eq!(
             (failure.code, failure.stage.as_str(), failure.remote_mta.as_str()),
             (550, "RCPT TO", "mx.a.example")
         );
-        assert_ne!(reply.key(), Reply { dsn: None, ..reply }.key());
-        assert_eq!(reply.key(), Reply { relay: Some("mx.a.example[192.0.2.2]:25"), ..reply }.key());
+        assert_ne!(reply.key(), LoggedReply { dsn: None, ..reply }.key());
+        assert_eq!(reply.key(), LoggedReply { relay: Some("mx.a.example[192.0.2.2]:25"), ..reply }.key());
         assert_eq!(
-            Reply { text: "connect to x[192.0.2.1]:25: timed out", dsn: None, relay: Some("none") }
+            LoggedReply { text: "connect to x[192.0.2.1]:25: timed out", dsn: None, relay: Some("none") }
                 .failure()
                 .code,
             0

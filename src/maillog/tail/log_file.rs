@@ -16,7 +16,7 @@ const XZ_KIB: u32 = 128 * 1024;
 
 /// The endings of compressed files that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Coding {
+pub(crate) enum Compression {
     Plain,
     Gzip,
     Zstd,
@@ -25,52 +25,55 @@ pub(crate) enum Coding {
     Other,
 }
 
-impl Coding {
-    /// By the name: the coding, and the name without its ending.
-    pub(crate) fn of(name: &str) -> (Coding, &str) {
-        const ENDINGS: [(&str, Coding); 7] = [
-            (".gz", Coding::Gzip),
-            (".zst", Coding::Zstd),
-            (".xz", Coding::Xz),
-            (".bz2", Coding::Other),
-            (".lz4", Coding::Other),
-            (".Z", Coding::Other),
-            (".zip", Coding::Other),
+impl Compression {
+    /// By the name: the compression, and the name without its ending.
+    pub(crate) fn of(name: &str) -> (Compression, &str) {
+        const ENDINGS: [(&str, Compression); 7] = [
+            (".gz", Compression::Gzip),
+            (".zst", Compression::Zstd),
+            (".xz", Compression::Xz),
+            (".bz2", Compression::Other),
+            (".lz4", Compression::Other),
+            (".Z", Compression::Other),
+            (".zip", Compression::Other),
         ];
-        let found = ENDINGS.iter().find_map(|(ending, coding)| Some((*coding, name.strip_suffix(ending)?)));
-        found.unwrap_or((Coding::Plain, name))
+        let found =
+            ENDINGS.iter().find_map(|(ending, compression)| Some((*compression, name.strip_suffix(ending)?)));
+        found.unwrap_or((Compression::Plain, name))
     }
 }
 
-pub(crate) enum Source {
+pub(crate) enum LogFile {
     Plain(File),
     Gzip(Box<MultiGzDecoder<BufReader<File>>>),
     Zstd(Frames),
     Xz(Box<XzReader<BufReader<File>>>),
 }
 
-impl Source {
-    pub(crate) fn open(file: File, coding: Coding) -> io::Result<Source> {
-        Ok(match coding {
-            Coding::Plain => Source::Plain(file),
-            Coding::Gzip => Source::Gzip(Box::new(MultiGzDecoder::new(BufReader::new(file)))),
-            Coding::Zstd => Source::Zstd(Frames::Between(BufReader::new(file))),
-            Coding::Xz => Source::Xz(Box::new(XzReader::new_mem_limit(BufReader::new(file), true, XZ_KIB))),
-            Coding::Other => {
+impl LogFile {
+    pub(crate) fn open(file: File, compression: Compression) -> io::Result<LogFile> {
+        Ok(match compression {
+            Compression::Plain => LogFile::Plain(file),
+            Compression::Gzip => LogFile::Gzip(Box::new(MultiGzDecoder::new(BufReader::new(file)))),
+            Compression::Zstd => LogFile::Zstd(Frames::Between(BufReader::new(file))),
+            Compression::Xz => {
+                LogFile::Xz(Box::new(XzReader::new_mem_limit(BufReader::new(file), true, XZ_KIB)))
+            }
+            Compression::Other => {
                 return Err(io::Error::new(io::ErrorKind::Unsupported, "this compression is not read"));
             }
         })
     }
 
     /// Opens by path; for looking at a file's head.
-    pub(crate) fn open_path(path: &Path, coding: Coding) -> io::Result<Source> {
-        Source::open(File::open(path)?, coding)
+    pub(crate) fn open_path(path: &Path, compression: Compression) -> io::Result<LogFile> {
+        LogFile::open(File::open(path)?, compression)
     }
 
     /// Goes forward to an offset of the plain bytes, from the beginning.
     pub(crate) fn skip_to(&mut self, offset: u64) -> io::Result<()> {
         match self {
-            Source::Plain(file) => file.seek(SeekFrom::Start(offset)).map(drop),
+            LogFile::Plain(file) => file.seek(SeekFrom::Start(offset)).map(drop),
             _ => {
                 let skipped = io::copy(&mut self.take(offset), &mut io::sink())?;
                 if skipped < offset { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
@@ -81,7 +84,7 @@ impl Source {
     /// Reads the first bytes again, wherever reading stands; none if it is compressed, or cannot be read.
     pub(crate) fn read_at_start(&self, buffer: &mut [u8]) -> Option<usize> {
         match self {
-            Source::Plain(file) => file.read_at(buffer, 0).ok(),
+            LogFile::Plain(file) => file.read_at(buffer, 0).ok(),
             _ => None,
         }
     }
@@ -101,13 +104,13 @@ impl Source {
     }
 }
 
-impl Read for Source {
+impl Read for LogFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Source::Plain(file) => file.read(buffer),
-            Source::Gzip(gzip) => gzip.read(buffer),
-            Source::Zstd(frames) => frames.read(buffer),
-            Source::Xz(xz) => xz.read(buffer),
+            LogFile::Plain(file) => file.read(buffer),
+            LogFile::Gzip(gzip) => gzip.read(buffer),
+            LogFile::Zstd(frames) => frames.read(buffer),
+            LogFile::Xz(xz) => xz.read(buffer),
         }
     }
 }

@@ -16,19 +16,19 @@ const ABSENT: (u32, u32) = (0, u32::MAX);
 
 /// So many texts, each of which may be absent, in one piece of memory.
 #[derive(Clone, Debug)]
-pub(crate) struct Texts<const N: usize> {
+pub(crate) struct PackedTexts<const N: usize> {
     memory: String,
     /// Where each begins, and its length.
     parts: [(u32, u32); N],
 }
 
-impl<const N: usize> Default for Texts<N> {
-    fn default() -> Texts<N> {
-        Texts { memory: String::new(), parts: [ABSENT; N] }
+impl<const N: usize> Default for PackedTexts<N> {
+    fn default() -> PackedTexts<N> {
+        PackedTexts { memory: String::new(), parts: [ABSENT; N] }
     }
 }
 
-impl<const N: usize> Texts<N> {
+impl<const N: usize> PackedTexts<N> {
     /// A text, if it is there.
     pub(crate) fn get(&self, number: usize) -> Option<&str> {
         let (start, length) = self.parts[number];
@@ -89,19 +89,19 @@ impl<const N: usize> Texts<N> {
     }
 }
 
-impl<const N: usize> Serialize for Texts<N> {
+impl<const N: usize> Serialize for PackedTexts<N> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq((0..N).map(|number| self.get(number)))
     }
 }
 
-impl<'de, const N: usize> Deserialize<'de> for Texts<N> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Texts<N>, D::Error> {
+impl<'de, const N: usize> Deserialize<'de> for PackedTexts<N> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<PackedTexts<N>, D::Error> {
         let all = Vec::<Option<Cow<'de, str>>>::deserialize(from)?;
         if all.len() != N {
             return Err(D::Error::invalid_length(all.len(), &"another number of texts"));
         }
-        let mut texts = Texts::default();
+        let mut texts = PackedTexts::default();
         for (number, text) in all.iter().enumerate() {
             texts.put(number, text.as_deref());
         }
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn an_absent_text_is_not_an_empty_one_and_what_is_replaced_takes_no_memory() {
-        let mut texts = Texts::<3>::default();
+        let mut texts = PackedTexts::<3>::default();
         texts.set(0, "");
         texts.set(2, "ä");
         assert_eq!([texts.get(0), texts.get(1), texts.get(2)], [Some(""), None, Some("ä")]);
@@ -126,9 +126,9 @@ mod tests {
         assert_eq!([texts.get(0), texts.get(1), texts.get(2)], [Some(""), Some(&*long), Some("ä")]);
         assert!(texts.weight() < 8 * SPARE, "{}", texts.weight());
         let json = serde_json::to_string(&texts).unwrap();
-        let again: Texts<3> = serde_json::from_str(&json).unwrap();
+        let again: PackedTexts<3> = serde_json::from_str(&json).unwrap();
         assert_eq!(serde_json::to_string(&again).unwrap(), json);
-        assert!(serde_json::from_str::<Texts<2>>(&json).is_err());
+        assert!(serde_json::from_str::<PackedTexts<2>>(&json).is_err());
         texts.clear();
         assert_eq!((texts.get(0), texts.weight()), (None, 0));
     }

@@ -5,12 +5,12 @@
 //! Not here: which message it was. Invariant: the action is Postfix's first word, never one from the quoted
 //! text.
 
-use super::addressed::{self, Envelope};
+use super::session_envelope::{self, SessionEnvelope};
 use memchr::{memchr, memmem};
 
 /// The word before the first colon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
+pub(crate) enum EarlyAction {
     /// `reject`, `milter-reject`: refused, for now or for good, as the reply says.
     Reject,
     /// `hold`, `milter-hold`, `milter-quarantine`: accepted and put on hold.
@@ -23,9 +23,9 @@ pub(crate) enum Action {
 
 /// A decision on a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal<'a> {
+pub(crate) struct SessionDecision<'a> {
     /// What was decided.
-    pub(crate) action: Action,
+    pub(crate) action: EarlyAction,
     /// When in the session: `CONNECT`, `MAIL`, `RCPT`, `END-OF-MESSAGE` …
     pub(crate) stage: &'a [u8],
     /// `host[address]`, or `[address]:port` in postscreen.
@@ -35,14 +35,14 @@ pub(crate) struct Refusal<'a> {
     /// The reply, with its code.
     pub(crate) reply: &'a [u8],
     /// Who sent to whom, so far as it was known.
-    pub(crate) envelope: Envelope<'a>,
+    pub(crate) envelope: SessionEnvelope<'a>,
 }
 
 /// A decision on a header or body line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Header<'a> {
+pub(crate) struct HeaderDecision<'a> {
     /// What was decided.
-    pub(crate) action: Action,
+    pub(crate) action: EarlyAction,
     /// The header's name; empty for a body line.
     pub(crate) name: &'a [u8],
     /// The header's text, up to where Postfix says from whom it came.
@@ -52,23 +52,27 @@ pub(crate) struct Header<'a> {
     /// The text of the table.
     pub(crate) reply: &'a [u8],
     /// Who sent to whom, so far as it was known.
-    pub(crate) envelope: Envelope<'a>,
+    pub(crate) envelope: SessionEnvelope<'a>,
 }
 
 /// Either, as one line has it.
-pub(crate) enum Decision<'a> {
-    Refusal(Refusal<'a>),
-    Header(Header<'a>),
+pub(crate) enum EarlyDecision<'a> {
+    Session(SessionDecision<'a>),
+    Header(HeaderDecision<'a>),
 }
 
 /// Reads what follows the queue id, if it begins with an action.
-pub(crate) fn read(text: &[u8]) -> Option<Decision<'_>> {
+pub(crate) fn read(text: &[u8]) -> Option<EarlyDecision<'_>> {
     let colon = memchr(b':', &text[..text.len().min(24)])?;
     let action = action(&text[..colon])?;
     let rest = text[colon + 1..].strip_prefix(b" ")?;
     for kind in [&b"header "[..], b"body ", b"mime-header ", b"nested-header ", b"content "] {
         if let Some(line) = rest.strip_prefix(kind) {
-            return Some(Decision::Header(header(action, line, kind != b"body " && kind != b"content ")));
+            return Some(EarlyDecision::Header(header(
+                action,
+                line,
+                kind != b"body " && kind != b"content ",
+            )));
         }
     }
     // `RCPT from host[address]: `; a stage may have two words.
@@ -76,34 +80,42 @@ pub(crate) fn read(text: &[u8]) -> Option<Decision<'_>> {
     let (stage, rest) = (&rest[..from], &rest[from + 6..]);
     let colon = memmem::find(rest, b": ").or_else(|| rest.strip_suffix(b":").map(<[u8]>::len))?;
     let (client, rest) = (&rest[..colon], rest.get(colon + 2..).unwrap_or_default());
-    let found = addressed::find(rest, false).or_else(|| addressed::find(rest, true));
+    let found = session_envelope::find(rest, false).or_else(|| session_envelope::find(rest, true));
     // Before MAIL there is no envelope, only `; proto=SMTP helo=<…>`.
     let session = || memmem::rfind(rest, b"; proto=").map_or(rest, |proto| &rest[..proto]);
-    let (before, envelope, after) = found.unwrap_or_else(|| (session(), Envelope::default(), b""));
+    let (before, envelope, after) = found.unwrap_or_else(|| (session(), SessionEnvelope::default(), b""));
     let reply = if before.is_empty() { after } else { before };
-    Some(Decision::Refusal(Refusal { action, stage, client, dsn: enhanced(reply), reply, envelope }))
+    Some(EarlyDecision::Session(SessionDecision {
+        action,
+        stage,
+        client,
+        dsn: enhanced(reply),
+        reply,
+        envelope,
+    }))
 }
 
 /// `client-id: value from host[address]; from=<…> …: text`.
-fn header(action: Action, line: &[u8], named: bool) -> Header<'_> {
-    let (before, envelope, reply) = addressed::find(line, true).unwrap_or((line, Envelope::default(), b""));
+fn header(action: EarlyAction, line: &[u8], named: bool) -> HeaderDecision<'_> {
+    let (before, envelope, reply) =
+        session_envelope::find(line, true).unwrap_or((line, SessionEnvelope::default(), b""));
     let before = memmem::rfind(before, b" from ").map_or(before, |from| &before[..from]);
     let (name, value) = match memchr(b':', before).filter(|_| named) {
         Some(colon) => (&before[..colon], before[colon + 1..].trim_ascii()),
         None => (&b""[..], before),
     };
-    Header { action, name, value, dsn: enhanced(reply), reply, envelope }
+    HeaderDecision { action, name, value, dsn: enhanced(reply), reply, envelope }
 }
 
-fn action(word: &[u8]) -> Option<Action> {
+fn action(word: &[u8]) -> Option<EarlyAction> {
     Some(match word {
-        b"reject" | b"milter-reject" | b"proxy-reject" => Action::Reject,
-        b"hold" | b"milter-hold" | b"quarantine" | b"milter-quarantine" => Action::Hold,
-        b"discard" | b"milter-discard" => Action::Discard,
+        b"reject" | b"milter-reject" | b"proxy-reject" => EarlyAction::Reject,
+        b"hold" | b"milter-hold" | b"quarantine" | b"milter-quarantine" => EarlyAction::Hold,
+        b"discard" | b"milter-discard" => EarlyAction::Discard,
         b"info" | b"warn" | b"warning" | b"filter" | b"redirect" | b"prepend" | b"replace" | b"bcc"
         | b"strip" | b"reject_warning" | b"trace" | b"permit" | b"ok" | b"dunno" | b"pass" | b"accept"
         | b"delay" | b"client" | b"add" | b"milter-accept" | b"milter-warning" | b"proxy-accept"
-        | b"defer_if_permit" => Action::Note,
+        | b"defer_if_permit" => EarlyAction::Note,
         _ => return None,
     })
 }

@@ -7,7 +7,7 @@ use memchr::{memchr, memmem};
 
 /// Who sent to whom in a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Envelope<'a> {
+pub(crate) struct SessionEnvelope<'a> {
     /// The sender; empty for the null sender.
     pub(crate) sender: Option<&'a [u8]>,
     /// The recipient the line is about, if it is about one.
@@ -46,7 +46,7 @@ const CANDIDATES: usize = 16;
 
 /// Finds the envelope in `text`: what stands before it, the envelope, what stands after it. `tail`: Postfix
 /// writes text of its own after the envelope (header_checks and milters do), instead of before it.
-pub(crate) fn find(text: &[u8], tail: bool) -> Option<(&[u8], Envelope<'_>, &[u8])> {
+pub(crate) fn find(text: &[u8], tail: bool) -> Option<(&[u8], SessionEnvelope<'_>, &[u8])> {
     const START: &[u8] = b"; from=<";
     let read = |at: usize| {
         let (envelope, rest) = read(&text[at + 2..], tail)?;
@@ -72,8 +72,8 @@ pub(crate) fn find(text: &[u8], tail: bool) -> Option<(&[u8], Envelope<'_>, &[u8
 
 /// `from=<…> to=<…> proto=… helo=<…>`, with or without commas, each but the first optional, and fields to
 /// come before the last.
-fn read(text: &[u8], tail: bool) -> Option<(Envelope<'_>, &[u8])> {
-    let mut envelope = Envelope::default();
+fn read(text: &[u8], tail: bool) -> Option<(SessionEnvelope<'_>, &[u8])> {
+    let mut envelope = SessionEnvelope::default();
     let mut rest = text;
     let mut first = true;
     loop {

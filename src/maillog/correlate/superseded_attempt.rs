@@ -3,11 +3,11 @@
 //!
 //! Not here: the delivery as it stands, which is told of its message. Invariant: each attempt is told once.
 
-use super::under_way::Message;
-use crate::maillog::delivery::{Before, Delivery, Status};
+use super::queued_message::QueuedMessage;
+use crate::maillog::delivery::{Delivery, DeliveryStatus, ReportedState};
 
 /// A delivery as it stood, so far as that counts.
-pub(crate) struct Passed {
+pub(crate) struct SupersededAttempt {
     id: u64,
     message_id: Option<Box<str>>,
     client_id: Option<Box<str>>,
@@ -16,21 +16,21 @@ pub(crate) struct Passed {
     relay: Option<Box<str>>,
     dsn: Option<Box<str>>,
     reply: Option<Box<str>>,
-    status: Status,
+    status: DeliveryStatus,
     attempts: u32,
     first_seen: i64,
     last_seen: i64,
     delay: Option<f64>,
     size: Option<u64>,
-    before: Option<Before>,
+    before: Option<ReportedState>,
 }
 
-impl Passed {
+impl SupersededAttempt {
     /// The delivery to the recipient at a place.
-    pub(crate) fn new(message: &Message, at: usize) -> Passed {
+    pub(crate) fn new(message: &QueuedMessage, at: usize) -> SupersededAttempt {
         let delivery = message.delivery(at);
         let text = |text: Option<&str>| text.map(Box::from);
-        Passed {
+        SupersededAttempt {
             id: delivery.id,
             message_id: text(delivery.message_id),
             client_id: text(delivery.client_id),
@@ -66,7 +66,7 @@ impl Passed {
             delay: self.delay,
             size: self.size,
             before: self.before,
-            passed: true,
+            superseded: true,
             ..Delivery::default()
         }
     }

@@ -3,12 +3,12 @@
 //!
 //! Invariant: a refusal is told once.
 
-use crate::maillog::delivery::{Delivery, Status, identify};
-use crate::maillog::postfix::{Line, Refusal};
+use crate::maillog::delivery::{Delivery, DeliveryStatus, identify};
+use crate::maillog::postfix::{LogLine, SessionDecision};
 use serde::{Deserialize, Serialize};
 
 /// A refusal without a queue id.
-pub(crate) struct Loose {
+pub(crate) struct RefusedInSession {
     id: u64,
     host: Box<str>,
     sender: Option<Box<str>>,
@@ -18,10 +18,10 @@ pub(crate) struct Loose {
     reply: Box<str>,
 }
 
-impl Loose {
-    pub(crate) fn new<'a>(id: u64, line: &Line<'a>, refusal: &Refusal<'a>) -> Loose {
+impl RefusedInSession {
+    pub(crate) fn new<'a>(id: u64, line: &LogLine<'a>, refusal: &SessionDecision<'a>) -> RefusedInSession {
         let text = |text: Option<&'a [u8]>| text.map(|text| line.text(text).into());
-        Loose {
+        RefusedInSession {
             id,
             host: line.text(line.host).into(),
             sender: text(refusal.envelope.sender),
@@ -33,7 +33,7 @@ impl Loose {
     }
 
     /// The id of such a refusal; `repeated`: how many equal ones came before it within the same stamp.
-    pub(crate) fn identify(line: &Line<'_>, refusal: &Refusal<'_>, repeated: u64) -> u64 {
+    pub(crate) fn identify(line: &LogLine<'_>, refusal: &SessionDecision<'_>, repeated: u64) -> u64 {
         identify(&[
             line.host,
             &line.at_ms.to_le_bytes(),
@@ -51,7 +51,7 @@ impl Loose {
             id: self.id,
             sender: self.sender.as_deref(),
             recipient: self.recipient.as_deref(),
-            status: Status::Rejected,
+            status: DeliveryStatus::Rejected,
             first_seen: self.at_ms,
             last_seen: self.at_ms,
             dsn: Some(&*self.dsn).filter(|dsn| !dsn.is_empty()),
@@ -65,12 +65,12 @@ impl Loose {
 /// A recipient that smtpd put on hold or discards; the message gets its queue id with a later line of that
 /// process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Pending {
+pub(crate) struct DecidedInSession {
     pub(crate) pid: u32,
     pub(crate) host: Box<str>,
     pub(crate) client: Box<str>,
     pub(crate) at_ms: i64,
-    pub(crate) status: Status,
+    pub(crate) status: DeliveryStatus,
     pub(crate) recipient: Option<Box<str>>,
     pub(crate) reply: Box<str>,
 }
