@@ -19,7 +19,7 @@ use crate::monitor::Monitor;
 use crate::plan::{Plan, Reply, Verdict};
 use crate::policy::facts::Facts;
 use crate::policy::{Failure, Policy};
-use crate::store::{Promise, Record, Standing, Store, Tally};
+use crate::store::{FinishedMessage, Promise, Standing, Store, Tally};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -186,8 +186,8 @@ pub(crate) fn deliver(house: &House, mail: &Mail, deadline: Deadline, promised: 
     let mut entry = Entry::new(mail.at_ms, &mail.envelope, decided_by, &plan.verdict, mail.seed);
     if plan.steps.is_empty() {
         let key = mail.key.of_a_redelivery();
-        let record = Record { key, tally: &tally, at_ms: mail.at_ms, message: true };
-        if let Err(error) = house.store.record(&record) {
+        let record = FinishedMessage { key, tally: &tally, at_ms: mail.at_ms, message: true };
+        if let Err(error) = house.store.record_finished(&record) {
             return Answer::later(error);
         }
     } else {
@@ -310,8 +310,8 @@ fn failed(house: &House, policy: &Policy, mail: &Mail, failure: &Failure) -> Ans
     if taken {
         tally.add("total_messages");
     }
-    let record = Record { key: None, tally: &tally, at_ms: mail.at_ms, message: taken };
-    match (house.store.record(&record), taken) {
+    let record = FinishedMessage { key: None, tally: &tally, at_ms: mail.at_ms, message: taken };
+    match (house.store.record_finished(&record), taken) {
         (Ok(()), true) => Answer::Taken,
         (Err(error), true) => Answer::later(error),
         (_, false) => Answer::later(failure),
@@ -321,8 +321,8 @@ fn failed(house: &House, policy: &Policy, mail: &Mail, failure: &Failure) -> Ans
 /// A message that is put off is counted as such, and counts as a message only when it has been decided.
 fn count_later(house: &House, mail: &Mail, answer: Answer, mut tally: Tally) -> Answer {
     tally.add("deferred");
-    let record = Record { key: None, tally: &tally, at_ms: mail.at_ms, message: false };
-    if let Err(error) = house.store.record(&record) {
+    let record = FinishedMessage { key: None, tally: &tally, at_ms: mail.at_ms, message: false };
+    if let Err(error) = house.store.record_finished(&record) {
         tracing::warn!(%error, "a deferral is not counted");
     }
     answer

@@ -19,7 +19,7 @@ use crate::policy::Policy;
 use crate::policy::facts::Facts;
 use crate::report::{self, Kind, Original, Report};
 use crate::return_path::srs;
-use crate::store::{Promise, Record, Standing, Store, Tally};
+use crate::store::{FinishedMessage, Promise, Standing, Store, Tally};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -147,8 +147,8 @@ pub(crate) fn act(house: &House, policy: &Policy, failed: &Failed, deadline: Dea
         return Ok(false);
     }
     if plan.steps.is_empty() {
-        let record = Record { key: key.of_a_redelivery(), tally: &tally, at_ms: now_ms, message: false };
-        return house.store.record(&record).map(|()| false);
+        let record = FinishedMessage { key: key.of_a_redelivery(), tally: &tally, at_ms: now_ms, message: false };
+        return house.store.record_finished(&record).map(|()| false);
     }
     let (key, standing) = journal::promise(&house.store, &key, promise)?;
     if standing != Standing::New {

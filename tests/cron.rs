@@ -5,7 +5,7 @@ use crate::harness::application::Application;
 use crate::harness::peers::{ACCEPT, Arrived, Manner, SmtpPeer};
 use crate::harness::{Ran, Sandbox, finish, names, start, wait_for};
 use carom::action::doors::webhook::Secrets;
-use carom::store::{Record, Store, Suppressed, Tally};
+use carom::store::{FinishedMessage, Store, Suppressed, Tally};
 use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
 use std::fs::{self, File};
@@ -310,7 +310,7 @@ fn what_is_old_goes_with_the_tick() {
         let mut tally = Tally::default();
         tally.add("seen");
         for (key, at_ms) in [("old", old_ms), ("new", now_ms)] {
-            store.record(&Record { key: Some(key), tally: &tally, at_ms, message: true }).unwrap();
+            store.record_finished(&FinishedMessage { key: Some(key), tally: &tally, at_ms, message: true }).unwrap();
         }
     }
     let log = sandbox.path("state/log");

@@ -7,7 +7,7 @@ use super::Doors;
 use super::doors::http::Document;
 use crate::clock;
 use crate::deadline::Deadline;
-use crate::store::Looked;
+use crate::store::TemplateLookup;
 use serde_json::Value;
 
 /// A document that does not say how long it holds.
@@ -29,7 +29,7 @@ pub(crate) fn template(
 ) -> Result<String, String> {
     let source = format!("{lookup}#{pointer}");
     let now_ms = clock::now_ms();
-    let known = doors.store.looked_up(&source).map_err(|error| error.to_string())?.unwrap_or_default();
+    let known = doors.store.template(&source).map_err(|error| error.to_string())?.unwrap_or_default();
     if known.fresh_ms > now_ms {
         return known.template.ok_or(known.note);
     }
@@ -41,10 +41,10 @@ pub(crate) fn template(
         Err(why) => {
             let note = format!("{lookup}: {why}");
             tracing::warn!(lookup, "where the application is told cannot be looked up: {why}");
-            Looked { note, fresh_ms: now_ms + FAILED_MS, ..known }
+            TemplateLookup { note, fresh_ms: now_ms + FAILED_MS, ..known }
         }
     };
-    if let Err(error) = doors.store.look_up(&source, &looked) {
+    if let Err(error) = doors.store.put_template(&source, &looked) {
         tracing::warn!(%error, lookup, "what was looked up is not remembered");
     }
     looked.template.ok_or(looked.note)
@@ -55,13 +55,13 @@ fn read(
     lookup: &str,
     pointer: &str,
     document: &Document,
-    known: &Looked,
+    known: &TemplateLookup,
     now_ms: i64,
-) -> Result<Looked, String> {
+) -> Result<TemplateLookup, String> {
     let fresh_ms = now_ms + holds_ms(document.cache_control.as_deref());
     match document.status {
         304 if known.template.is_some() => {
-            return Ok(Looked { fresh_ms, note: String::new(), ..known.clone() });
+            return Ok(TemplateLookup { fresh_ms, note: String::new(), ..known.clone() });
         }
         200 => {}
         status => return Err(format!("answered {status}")),
@@ -76,7 +76,7 @@ fn read(
     if !(plain && safe) {
         return Err(format!("what it has at {pointer:?} is no https URL template"));
     }
-    Ok(Looked {
+    Ok(TemplateLookup {
         template: Some(template.to_owned()),
         etag: document.etag.clone(),
         fresh_ms,
@@ -107,8 +107,8 @@ mod tests {
         pointer: &str,
         status: u16,
         body: &str,
-        known: &Looked,
-    ) -> Result<Looked, String> {
+        known: &TemplateLookup,
+    ) -> Result<TemplateLookup, String> {
         let document =
             Document { status, body: body.into(), etag: Some("\"2\"".into()), cache_control: None };
         read(lookup, pointer, &document, known, NOW)
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_template_stands_where_the_pointer_points() {
-        let none = Looked::default();
+        let none = TemplateLookup::default();
         let body = r#"{"email_suspensions_url": "https://a.example/emails/{address}/suspend", "api": [{"b/c": "https://b.example/{address}"}]}"#;
         let read = |pointer| looked("https://a.example/", pointer, 200, body, &none);
         let first = read("/email_suspensions_url").unwrap();
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_document_leads_nowhere_else() {
-        let none = Looked::default();
+        let none = TemplateLookup::default();
         for (template, from_https, from_http) in [
             ("https://b.example/{address}", true, true),
             ("http://b.example/{address}", false, true),

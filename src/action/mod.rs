@@ -26,7 +26,7 @@ use crate::deadline::Deadline;
 use crate::envelope::Envelope;
 use crate::message::Message;
 use crate::plan::{Action, Refusal, Route, Strike, Suppression};
-use crate::store::{SoftBounce, Store, Struck, Suppressed, Tally};
+use crate::store::{SoftBounce, Store, StrikeCount, Suppressed, Tally};
 use doors::retry::Patience;
 use doors::smtp::Letter;
 use std::net::IpAddr;
@@ -177,11 +177,11 @@ fn count_strike(strike: &Strike, subject: &Subject<'_>, doors: &Doors, attempts:
         bounce: strike.bounce.as_ref(),
     };
     match doors.store.strike(&bounce) {
-        Ok(Struck { known: true, .. }) => {
+        Ok(StrikeCount { known: true, .. }) => {
             let note = format!("this soft bounce of {} was counted before", strike.address);
             Report::new(Outcome::Failed, "soft_bounce_known", note)
         }
-        Ok(Struck { count, .. }) => {
+        Ok(StrikeCount { count, .. }) => {
             let reached = count >= strike.threshold;
             let outcome = if reached { Outcome::Succeeded } else { Outcome::Failed };
             let note = format!(

@@ -17,7 +17,7 @@ use crate::config::{self, Config, Metric};
 use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::stats::{Figures, gather};
-use crate::store::{Alert, AlertState, Store};
+use crate::store::{AlertRecord, AlertState, Store};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -106,7 +106,7 @@ impl Desk<'_> {
             if after == was {
                 continue;
             }
-            let changed: Vec<&Alert> =
+            let changed: Vec<&AlertRecord> =
                 after.iter().filter(|alert| alert.told.is_some() && alert.told_ms == self.now_ms).collect();
             let promise = notice::promise(rule, &changed, self.config, self.now_ms);
             let tell = promise.as_ref().map(|(key, plan)| (key.as_str(), plan, self.now_ms));
@@ -136,7 +136,7 @@ impl Desk<'_> {
             // The biggest first: of very many only these are looked at.
             readings.sort_by_key(|reading| std::cmp::Reverse(reading.deliveries));
             let of = |subject: &str| readings.iter().find(|reading| reading.subject == subject);
-            let standing = |subject: &str, value: Option<f64>, alert: Option<&Alert>| Standing {
+            let standing = |subject: &str, value: Option<f64>, alert: Option<&AlertRecord>| Standing {
                 alert: rule.name.clone(),
                 state: alert.map_or("quiet", |alert| alert.state.name()),
                 what: what(rule, subject),
@@ -147,7 +147,7 @@ impl Desk<'_> {
                 since: alert.map(|alert| crate::clock::rfc3339(alert.since_ms)),
                 told: alert.is_some_and(|alert| alert.told == Some(alert.state)),
             };
-            let open: Vec<&Alert> = was.iter().filter(|alert| alert.state != AlertState::Resolved).collect();
+            let open: Vec<&AlertRecord> = was.iter().filter(|alert| alert.state != AlertState::Resolved).collect();
             let is_open = |subject: &str| open.iter().any(|alert| alert.subject == subject);
             for alert in &open {
                 let value = of(&alert.subject).map_or(alert.value, |reading| reading.value);
@@ -169,8 +169,8 @@ impl Desk<'_> {
         Ok(lines)
     }
 
-    fn before(&self) -> Result<BTreeMap<String, Vec<Alert>>> {
-        let mut before: BTreeMap<String, Vec<Alert>> = BTreeMap::new();
+    fn before(&self) -> Result<BTreeMap<String, Vec<AlertRecord>>> {
+        let mut before: BTreeMap<String, Vec<AlertRecord>> = BTreeMap::new();
         for alert in self.store.alerts()? {
             before.entry(alert.rule.clone()).or_default().push(alert);
         }
@@ -195,7 +195,7 @@ impl<'a> Sources<'a> {
         let mut facts = Facts { now_ms, ..Facts::default() };
         match rule.when {
             Metric::TickFailed => facts.failed = self.desk.failed.to_vec(),
-            Metric::Outbox => facts.troubles = self.desk.store.troubles(now_ms - window_ms)?,
+            Metric::Outbox => facts.troubles = self.desk.store.failing_steps(now_ms - window_ms)?,
             Metric::Queue => {
                 let index = self.index()?;
                 facts.waiting = index.map_or(Ok(0), |index| index.deferred_since(now_ms - QUEUE_MS))?;

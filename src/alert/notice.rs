@@ -7,7 +7,7 @@ use crate::action::doors::webhook;
 use crate::clock;
 use crate::config::{self, Config, Group, Metric};
 use crate::plan::{Action, Plan, Step, Tell};
-use crate::store::{Alert, AlertState};
+use crate::store::{AlertRecord, AlertState};
 use crate::text::one_line;
 use serde_json::json;
 use std::fmt::Write;
@@ -20,7 +20,7 @@ const LONGEST: usize = 80;
 /// The key in the journal, and the steps, for what has changed of one rule. None: nobody is to be told.
 pub(crate) fn promise(
     rule: &config::Alert,
-    changed: &[&Alert],
+    changed: &[&AlertRecord],
     config: &Config,
     now_ms: i64,
 ) -> Option<(String, Plan)> {
@@ -35,7 +35,7 @@ pub(crate) fn promise(
         let (subject, text) = (subject.clone(), text.clone());
         Tell { rule: rule.name.clone(), id: id.clone(), to: Some(to.clone()), subject, body: text }
     };
-    let hook = |alert: &&Alert| {
+    let hook = |alert: &&AlertRecord| {
         let since = alert.since_ms.to_string();
         let id = webhook::id(&[&alert.rule, &alert.subject, alert.state.name(), &since]);
         let body = object(rule, alert, &id, config, now_ms);
@@ -88,14 +88,14 @@ fn word(state: AlertState) -> &'static str {
     if state == AlertState::Resolved { "resolved" } else { "FIRING" }
 }
 
-fn heading(rule: &config::Alert, first: &Alert, many: usize, config: &Config) -> String {
+fn heading(rule: &config::Alert, first: &AlertRecord, many: usize, config: &Config) -> String {
     let value = shown(&rule.when, first.value);
     let more = if many > 1 { format!(" and {} more", many - 1) } else { String::new() };
     let (state, what) = (word(first.state), what(rule, &first.subject));
     format!("[carom {}] {state} {}: {what} is {value}{more}", config.hostname(), rule.name)
 }
 
-fn body(rule: &config::Alert, changed: &[&Alert], config: &Config) -> String {
+fn body(rule: &config::Alert, changed: &[&AlertRecord], config: &Config) -> String {
     let mut text = format!("Alert {} on {}\n", rule.name, config.hostname());
     for alert in changed.iter().take(SHOWN) {
         let counted = if rule.when.is_of_deliveries() {
@@ -146,7 +146,7 @@ fn command(rule: &config::Alert, subject: &str) -> Option<String> {
 }
 
 /// What a program is told.
-fn object(rule: &config::Alert, alert: &Alert, id: &str, config: &Config, now_ms: i64) -> String {
+fn object(rule: &config::Alert, alert: &AlertRecord, id: &str, config: &Config, now_ms: i64) -> String {
     let threshold = rule.above.or(rule.below).unwrap_or(0.0);
     let event = if alert.state == AlertState::Resolved { "alert.resolved" } else { "alert.firing" };
     json!({

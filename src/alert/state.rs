@@ -6,7 +6,7 @@
 
 use super::readings::{Reading, absent};
 use crate::config;
-use crate::store::{Alert, AlertState};
+use crate::store::{AlertRecord, AlertState};
 use std::collections::{BTreeMap, HashSet};
 
 /// A group that has been told of is told of again after so long (milliseconds).
@@ -27,14 +27,14 @@ pub(crate) fn is_beyond(rule: &config::Alert, value: Option<f64>) -> bool {
 /// How the alerts of a rule stand after these readings, and whether there is something to tell: those whose `told_ms` is `now_ms`.
 pub(crate) fn next(
     rule: &config::Alert,
-    before: Vec<Alert>,
+    before: Vec<AlertRecord>,
     readings: &[Reading],
     now_ms: i64,
-) -> Vec<Alert> {
-    let recent = |alert: &&Alert| alert.told.is_some() && now_ms - alert.told_ms < HOUR_MS;
+) -> Vec<AlertRecord> {
+    let recent = |alert: &&AlertRecord| alert.told.is_some() && now_ms - alert.told_ms < HOUR_MS;
     let messages: HashSet<i64> = before.iter().filter(recent).map(|alert| alert.told_ms).collect();
     let may_tell = messages.len() < MESSAGES;
-    let mut before: BTreeMap<String, Alert> =
+    let mut before: BTreeMap<String, AlertRecord> =
         before.into_iter().map(|alert| (alert.subject.clone(), alert)).collect();
     let mut after = Vec::new();
     let mut values: Vec<(String, Option<f64>)> = Vec::new();
@@ -64,15 +64,15 @@ pub(crate) fn next(
 /// How it stands now; none: as it should, and there is nothing to remember.
 fn stand(
     rule: &config::Alert,
-    was: Option<Alert>,
+    was: Option<AlertRecord>,
     subject: String,
     value: Option<f64>,
     now_ms: i64,
-) -> Option<Alert> {
+) -> Option<AlertRecord> {
     use AlertState::{Firing, Pending, Resolved};
     let beyond = is_beyond(rule, value);
     let state = was.as_ref().map(|alert| alert.state);
-    let begins = || Alert {
+    let begins = || AlertRecord {
         rule: rule.name.clone(),
         subject,
         state: Pending,
@@ -100,7 +100,7 @@ fn stand(
 }
 
 /// Marks what has changed since it was told last as told now.
-fn tell(alert: &mut Alert, now_ms: i64) {
+fn tell(alert: &mut AlertRecord, now_ms: i64) {
     let due = match alert.state {
         AlertState::Pending => false,
         AlertState::Firing => alert.told != Some(AlertState::Firing) && now_ms - alert.fired_ms >= HOUR_MS,

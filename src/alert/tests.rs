@@ -6,7 +6,7 @@ use crate::config::{self, Config};
 use crate::plan::Action;
 use crate::stats::Figures;
 use crate::stats::figures::{Line, Outcomes, Percentiles, ProviderReason, Reason, UnknownText};
-use crate::store::{Alert, AlertState, Store};
+use crate::store::{AlertRecord, AlertState, Store};
 
 /// Some day in 2026.
 const NOW: i64 = 1_790_000_000_000;
@@ -105,7 +105,7 @@ fn groups_are_told_apart_and_few_deliveries_say_nothing() {
 struct Ticks {
     rule: config::Alert,
     now_ms: i64,
-    alerts: Vec<Alert>,
+    alerts: Vec<AlertRecord>,
 }
 
 impl Ticks {
@@ -205,8 +205,8 @@ fn groups_that_change_together_are_told_together_and_one_that_is_gone_is_resolve
     assert!(ticks.alerts.len() <= 700, "{}", ticks.alerts.len());
 }
 
-fn alert(subject: &str, state: AlertState) -> Alert {
-    Alert {
+fn alert(subject: &str, state: AlertState) -> AlertRecord {
+    AlertRecord {
         rule: "test".into(),
         subject: subject.into(),
         state,
@@ -225,7 +225,7 @@ fn a_message_says_what_the_value_the_threshold_since_when_and_what_shows_more() 
         "when = \"bounce-rate\"\nof = \"client:each\"\nabove = 5\nwindow = \"24h\"\nwebhook = \"http://x/\"",
     );
     let changed = [alert("shop-1", AlertState::Firing), alert("b", AlertState::Resolved)];
-    let changed: Vec<&Alert> = changed.iter().collect();
+    let changed: Vec<&AlertRecord> = changed.iter().collect();
     let (key, plan) = notice::promise(&rule, &changed, &config, NOW).unwrap();
     assert_eq!(plan.steps.len(), 3, "one mail, and each change to the webhook");
     let Action::Alert(mail) = &plan.steps[0].action else { panic!() };
@@ -267,8 +267,8 @@ fn names_from_mail_are_only_names() {
             assert!(!told.body.contains("\nBcc"), "{}", told.body);
         }
     }
-    let many: Vec<Alert> = (0..500).map(|n| alert(&format!("c{n}"), AlertState::Firing)).collect();
-    let many: Vec<&Alert> = many.iter().collect();
+    let many: Vec<AlertRecord> = (0..500).map(|n| alert(&format!("c{n}"), AlertState::Firing)).collect();
+    let many: Vec<&AlertRecord> = many.iter().collect();
     let (_, plan) = notice::promise(&rule, &many, &config, NOW).unwrap();
     let Action::Alert(mail) = &plan.steps[0].action else { panic!() };
     assert!(mail.body.len() < 10_000 && mail.body.contains("and 480 more") && plan.steps.len() == 21);
@@ -284,7 +284,7 @@ fn a_change_and_the_promise_to_tell_it_are_one_and_no_alert_is_about_alerts() {
     let put = || store.put_alerts("test", std::slice::from_ref(&one), Some((&key, &plan, NOW)));
     put().unwrap();
     assert_eq!(store.alerts().unwrap(), std::slice::from_ref(&one));
-    assert_eq!(store.outbox().unwrap().len(), 1);
+    assert_eq!(store.pending_steps().unwrap().len(), 1);
     assert_eq!(store.series().unwrap(), [], "an alert is no message");
     store.put_alerts("test", &[], None).unwrap();
     assert!(put().is_err(), "the same promise is not made twice");
@@ -297,7 +297,7 @@ fn a_change_and_the_promise_to_tell_it_are_one_and_no_alert_is_about_alerts() {
         now_ms: NOW,
     };
     store.settle(&jobs[0].key, &[(0, later)]).unwrap();
-    assert_eq!((store.outbox().unwrap()[0].attempts, store.troubles(0).unwrap()), (1, 0));
+    assert_eq!((store.pending_steps().unwrap()[0].attempts, store.failing_steps(0).unwrap()), (1, 0));
     drop(store);
     std::fs::remove_dir_all(&directory).unwrap();
 }

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::error::{Error, Exit, Result};
 use crate::message_log;
 use crate::return_path::srs;
-use crate::store::{Store, Suppressed, Told};
+use crate::store::{NotificationState, Store, Suppressed};
 use clap::Args;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -30,7 +30,7 @@ pub(crate) struct Find {
 struct Known {
     suppressed: Vec<Suppressed>,
     strikes: Vec<(String, i64, bool)>,
-    told: Vec<Told>,
+    told: Vec<NotificationState>,
     kept: Vec<Kept>,
     log: Vec<String>,
 }
@@ -77,7 +77,7 @@ fn known(key: &str, config: &Config) -> Result<Known> {
     Ok(Known {
         suppressed: store.suppressions(&address, clock::now_ms())?,
         strikes: store.strikes(&address)?,
-        told: store.told(&address)?,
+        told: store.notifications(&address)?,
         kept: archive::of(config, &address),
         log: log.into_iter().filter(|entry| entry.to_lowercase().contains(&address)).collect(),
     })

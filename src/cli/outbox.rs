@@ -7,7 +7,7 @@ use super::show::line;
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
-use crate::store::{Owed, Store};
+use crate::store::{PendingStep, Store};
 use clap::{Args, Subcommand};
 use std::fmt::Write as _;
 
@@ -31,7 +31,7 @@ pub(crate) struct Which {
 
 pub(crate) fn run(command: Option<&Outbox>, config: &Config, json: bool) -> Result<Exit> {
     let store = Store::open(&config.store_path())?;
-    let owed = store.outbox()?;
+    let owed = store.pending_steps()?;
     let (which, done) = match command {
         None => return show(&owed, json),
         Some(Outbox::Retry(which)) => (which, "due now: carom cron does them"),
@@ -50,7 +50,7 @@ pub(crate) fn run(command: Option<&Outbox>, config: &Config, json: bool) -> Resu
     print(format!("{many} {done}{left}\n").as_bytes())
 }
 
-fn show(owed: &[Owed], json: bool) -> Result<Exit> {
+fn show(owed: &[PendingStep], json: bool) -> Result<Exit> {
     let mut text = String::new();
     if !json && owed.is_empty() {
         text.push_str("nothing is owed\n");
@@ -74,15 +74,15 @@ fn show(owed: &[Owed], json: bool) -> Result<Exit> {
 }
 
 /// The steps that are meant. An id that means none, or several messages, is an error.
-fn chosen(which: &Which, owed: &[Owed]) -> Result<Vec<(String, usize)>> {
-    let step = |one: &Owed| (one.key.clone(), one.step);
+fn chosen(which: &Which, owed: &[PendingStep]) -> Result<Vec<(String, usize)>> {
+    let step = |one: &PendingStep| (one.key.clone(), one.step);
     if which.all {
-        let stuck = |one: &&Owed| one.state == "parked" || one.attempts > 0;
+        let stuck = |one: &&PendingStep| one.state == "parked" || one.attempts > 0;
         return Ok(owed.iter().filter(stuck).map(step).collect());
     }
     let mut steps = Vec::new();
     for id in &which.ids {
-        let exact: Vec<&Owed> = owed.iter().filter(|one| one.id == *id || one.key == *id).collect();
+        let exact: Vec<&PendingStep> = owed.iter().filter(|one| one.id == *id || one.key == *id).collect();
         let meant = if exact.is_empty() {
             owed.iter().filter(|one| one.key.starts_with(id)).collect()
         } else {

@@ -24,7 +24,7 @@ pub(crate) use shelf::Shelved;
 pub(crate) use sums::{Adding, Dimension, HOURS_MS, Kind, MINUTES_MS, RECENT_MS, Step, Sum, Why};
 
 use crate::error::{Error, Result};
-use crate::store::schema as versions;
+use crate::store::migrations;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -67,14 +67,14 @@ impl Index {
             .map_err(|error| wrong(path, &error))?;
         let prepared: rusqlite::Result<bool> = (|| {
             let last = schema::MIGRATIONS.len() as i64;
-            match versions::version(&connection)? {
+            match migrations::version(&connection)? {
                 version if version == last => {}
                 0 => {
                     connection.pragma_update(None, "page_size", PAGE)?;
-                    versions::apply(&mut connection, schema::MIGRATIONS)?
+                    migrations::apply(&mut connection, schema::MIGRATIONS)?
                 }
                 version if (0..last).contains(&version) => {
-                    versions::apply(&mut connection, schema::MIGRATIONS)?
+                    migrations::apply(&mut connection, schema::MIGRATIONS)?
                 }
                 _ => return Ok(false),
             }
@@ -100,7 +100,7 @@ impl Index {
         }
         let connection =
             connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| wrong(path, &error))?;
-        match versions::version(&connection) {
+        match migrations::version(&connection) {
             Ok(version) if version == schema::MIGRATIONS.len() as i64 => {
                 Ok(Some(Index { connection, path: path.to_owned() }))
             }

@@ -1,113 +1,303 @@
-//! The store: counters, the series of minutes, the journal with its outbox, and what trackers answered. SQLite, safe for
-//! many processes and threads at once.
+//! THE SEAM: everything that the store keeps, and the verbs that read and change it, by group.
 //!
-//! Not here: what the rows mean to a message (`journal`), and how they are shown (`stats`). Invariant: what a call
-//! reports as written is on disk; a call that fails has changed nothing.
+//! The rest of carom sees only this file and the types beside it. Not here: SQL (`sqlite`), what the rows mean to a
+//! message (`crate::journal`), and how they are shown (`crate::stats`). Another database would be a second folder beside
+//! `sqlite/` with the same functions. Invariant: a verb that returns `Ok` has reached the disk; a verb that fails has
+//! changed nothing; each verb is one transaction, also where it touches several groups.
 
-mod alerts;
-mod connection;
-mod counters;
-mod differences;
-mod journal;
-mod outbox;
-pub(crate) mod schema;
-mod suppressions;
-mod templates;
-mod ticks;
-#[cfg(test)]
-mod tests;
+mod journal_entry;
+mod observed;
+mod sqlite;
+mod suppressed;
+mod tally;
 
-pub(crate) use alerts::{Alert, AlertState};
-pub(crate) use differences::Difference;
-pub(crate) use journal::{Job, Promise, Settled, Standing, StepResult};
-pub(crate) use outbox::{Owed, Told};
-pub use suppressions::Suppressed;
-pub(crate) use suppressions::{SoftBounce, Struck};
-pub(crate) use templates::Looked;
-pub use ticks::Heartbeat;
+pub use journal_entry::FinishedMessage;
+pub(crate) use journal_entry::{
+    Job, NotificationState, PendingStep, Promise, Settled, Standing, StepResult,
+};
+pub use observed::Heartbeat;
+pub(crate) use observed::{AlertRecord, AlertState, Difference, TemplateLookup};
+// The index is an SQLite file as well, and becomes newer in the same way.
+pub(crate) use sqlite::migrations;
+pub use suppressed::Suppressed;
+pub(crate) use suppressed::{SoftBounce, StrikeCount};
+pub use tally::Tally;
 
 use crate::error::Result;
-use connection::Shared;
-use serde::Serialize;
+use crate::plan::Plan;
+use sqlite::connection::SharedConnection;
+use sqlite::{
+    alert_rows, counter_rows, difference_rows, mark_rows, pending_rows, promise_rows, purge, suppression_rows,
+    template_rows,
+};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// What is to be added to counters.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Tally(BTreeMap<String, u64>);
-
-impl Tally {
-    /// Adds one to a counter.
-    pub fn add(&mut self, name: &str) {
-        self.add_many(name, 1);
-    }
-
-    /// Adds `many` to a counter.
-    pub(crate) fn add_many(&mut self, name: &str, many: u64) {
-        match self.0.get_mut(name) {
-            Some(value) => *value += many,
-            None if many > 0 => drop(self.0.insert(name.to_owned(), many)),
-            None => {}
-        }
-    }
-
-    /// Adds all of another tally.
-    pub(crate) fn merge(&mut self, other: &Tally) {
-        for (name, many) in other.iter() {
-            self.add_many(name, many);
-        }
-    }
-
-    /// Names and what is to be added.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.0.iter().map(|(name, many)| (name.as_str(), *many))
-    }
-
-    /// Whether there is nothing to add.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-/// A message that is over and done with.
-pub struct Record<'a> {
-    /// Under which a second delivery of it is recognised and changes nothing.
-    pub key: Option<&'a str>,
-    /// What it counts for.
-    pub tally: &'a Tally,
-    /// When it came, in milliseconds since 1970.
-    pub at_ms: i64,
-    /// Whether it counts as a message of its minute.
-    pub message: bool,
-}
-
 /// The store. Cheap to share: one connection, used by all threads of the process.
 pub struct Store {
-    shared: Shared,
+    db: SharedConnection,
 }
 
+/// The file.
 impl Store {
-    /// Opens the SQLite file at `path`; makes it, its directory and its tables where they are missing.
+    /// Opens the SQLite file at `path`; creates it, its directory and its tables where they are missing.
     pub fn open(path: &Path) -> Result<Store> {
-        Ok(Store { shared: Shared::open(path)? })
+        Ok(Store { db: SharedConnection::open(path)? })
     }
 
-    /// Folds SQLite's log into the file when it has grown. Dropping the store does so too.
-    pub(crate) fn fold_log(&self) {
-        self.shared.fold_log();
-    }
-
-    /// Looks whether the file is sound and can be written; returns what it is, in words.
+    /// Checks that the file is sound and can be written; returns what it is, in words.
     pub(crate) fn check(&self) -> Result<String> {
-        let sound: String =
-            self.shared.read(|db| db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)))?;
-        if sound != "ok" {
-            return Err(crate::error::Error::new(format_args!("store: {sound}"))
-                .remedy("stop carom, move the file away, and recover it with the sqlite3 shell's .recover"));
-        }
-        self.shared
-            .write(|db| db.execute("UPDATE meta SET value = value WHERE name = 'startedRunning'", []))?;
-        Ok(format!("SQLite, tables of version {}, can be written", schema::VERSION))
+        sqlite::check(&self.db)
+    }
+
+    /// Folds SQLite's write-ahead log into the file when it has grown. Dropping the store does so too.
+    pub(crate) fn fold_log(&self) {
+        self.db.fold_log();
+    }
+
+    /// Keeps other ticks out of what only one at a time may do, until the lock is dropped. `None`: another tick has it.
+    pub(crate) fn lock_tick(&self) -> Result<Option<TickLock>> {
+        sqlite::lock_beside(&self.db, ".tick").map(|file| file.map(|file| TickLock { _file: file }))
+    }
+
+    /// Removes everything whose retention has passed, in every group; parked steps become failed after 90 days.
+    pub(crate) fn purge(&self, now_ms: i64) -> Result<()> {
+        purge::purge(&self.db, now_ms)
+    }
+}
+
+/// Held by the one tick that may do what only one at a time may do.
+pub(crate) struct TickLock {
+    _file: std::fs::File,
+}
+
+/// The journal: promises, their steps, and which process does them.
+impl Store {
+    /// Writes a promise down and counts its message. If its key is already on record, changes nothing and returns what is
+    /// known. The steps that need not wait for anything are leased to the caller for `lease_ms`.
+    pub(crate) fn promise(&self, promise: &Promise<'_>, lease_ms: i64) -> Result<Standing> {
+        promise_rows::promise(&self.db, promise, lease_ms)
+    }
+
+    /// Takes the steps of a message that can be done now, for `lease_ms`.
+    pub(crate) fn claim(&self, key: &str, now_ms: i64, lease_ms: i64) -> Result<Vec<usize>> {
+        promise_rows::claim(&self.db, key, now_ms, lease_ms)
+    }
+
+    /// Takes what can be done now of a message on record, with everything needed to do it. While another living process
+    /// works on the message, returns `None`: its due steps are that process's, or the tick's if it hangs.
+    pub(crate) fn claim_job(&self, key: &str, now_ms: i64, lease_ms: i64) -> Result<Option<Job>> {
+        promise_rows::claim_job(&self.db, key, now_ms, lease_ms)
+    }
+
+    /// The same over all messages, at most `limit` of them. Steps of a message that another living process works on are
+    /// taken from it only when they are overdue by a whole lease.
+    pub(crate) fn claim_due(&self, now_ms: i64, lease_ms: i64, limit: usize) -> Result<Vec<Job>> {
+        promise_rows::claim_due(&self.db, now_ms, lease_ms, limit)
+    }
+
+    /// Records how steps ended, adds what they count for, and skips what waited for another end. Returns whether nothing is
+    /// left to do. A step that has ended before changes nothing.
+    pub(crate) fn settle(&self, key: &str, ends: &[(usize, Settled)]) -> Result<bool> {
+        promise_rows::settle(&self.db, key, ends)
+    }
+
+    /// This process is done with a message; what is pending is for whoever comes next.
+    pub(crate) fn release(&self, key: &str) -> Result<()> {
+        promise_rows::release(&self.db, key)
+    }
+
+    /// The source of these messages is gone, so they cannot be delivered again: finished ones leave the journal.
+    pub(crate) fn forget(&self, keys: &[String]) -> Result<()> {
+        promise_rows::forget(&self.db, keys)
+    }
+
+    /// Counts a message that needs no promise. A key that is already on record changes nothing.
+    pub fn record_finished(&self, message: &FinishedMessage<'_>) -> Result<()> {
+        promise_rows::record_finished(&self.db, message)
+    }
+}
+
+/// Pending steps: what waits for its time, for another try, or (parked) for an operator.
+impl Store {
+    /// Every pending step, the next due first; then the parked ones.
+    pub(crate) fn pending_steps(&self) -> Result<Vec<PendingStep>> {
+        pending_rows::pending_steps(&self.db)
+    }
+
+    /// Makes steps due now, as if they had never been tried. Returns how many: steps that a process works on are left alone.
+    pub(crate) fn retry(&self, steps: &[(String, usize)], now_ms: i64) -> Result<usize> {
+        pending_rows::retry(&self.db, steps, now_ms)
+    }
+
+    /// Gives steps up and counts each as dropped. Returns how many: steps that a process works on are left alone.
+    pub(crate) fn give_up(&self, steps: &[(String, usize)], now_ms: i64) -> Result<usize> {
+        pending_rows::give_up(&self.db, steps, now_ms)
+    }
+
+    /// Every notification about an address, oldest first, with its state.
+    pub(crate) fn notifications(&self, address: &str) -> Result<Vec<NotificationState>> {
+        pending_rows::notifications(&self.db, address)
+    }
+
+    /// Pending steps that have failed at least once, plus notifications parked or given up since `since_ms`. Alerts do not
+    /// count, so that no alert causes another.
+    pub(crate) fn failing_steps(&self, since_ms: i64) -> Result<u64> {
+        pending_rows::failing_steps(&self.db, since_ms)
+    }
+}
+
+/// Counters and the series of minutes.
+impl Store {
+    /// When carom first ran here (RFC 3339), and every counter.
+    pub(crate) fn counters(&self) -> Result<(Option<String>, BTreeMap<String, u64>)> {
+        counter_rows::counters(&self.db)
+    }
+
+    /// Messages of each minute, oldest first: unix seconds of the minute's start, and how many.
+    pub(crate) fn series(&self) -> Result<Vec<(i64, u64)>> {
+        counter_rows::series(&self.db)
+    }
+}
+
+/// Suppressions, and the soft bounces (strikes) that lead to them.
+impl Store {
+    /// Suppresses an address, or replaces why and until when.
+    pub(crate) fn suppress(&self, entry: &Suppressed) -> Result<()> {
+        self.suppress_all(std::slice::from_ref(entry)).map(drop)
+    }
+
+    /// Suppresses many addresses in one transaction; returns how many were new.
+    pub fn suppress_all(&self, entries: &[Suppressed]) -> Result<usize> {
+        suppression_rows::suppress_all(&self.db, entries)
+    }
+
+    /// Lets an address get mail again, and forgets its soft bounces. Returns whether it was suppressed.
+    pub(crate) fn unsuppress(&self, address: &str, sender_domain: Option<&str>) -> Result<bool> {
+        suppression_rows::unsuppress(&self.db, address, sender_domain)
+    }
+
+    /// Why mail of this sender domain to this address is suppressed now; `None`: it is not.
+    pub(crate) fn suppressed(
+        &self,
+        address: &str,
+        sender_domain: &str,
+        now_ms: i64,
+    ) -> Result<Option<Suppressed>> {
+        suppression_rows::suppressed(&self.db, address, sender_domain, now_ms)
+    }
+
+    /// The suppression list, sorted by address: the entries whose address contains `containing`.
+    pub(crate) fn suppressions(&self, containing: &str, now_ms: i64) -> Result<Vec<Suppressed>> {
+        suppression_rows::suppressions(&self.db, containing, now_ms)
+    }
+
+    /// Counts a soft bounce and returns how many count now. The same key counts once, and so do the log line and the report
+    /// of one bounce; unproven bounces count at most once a day.
+    pub(crate) fn strike(&self, bounce: &SoftBounce<'_>) -> Result<StrikeCount> {
+        suppression_rows::strike(&self.db, bounce)
+    }
+
+    /// Deliveries to these addresses succeeded at these times (milliseconds since 1970): soft bounces from before are
+    /// forgotten. Returns how many were.
+    pub(crate) fn forgive<'a>(&self, delivered: impl IntoIterator<Item = (&'a str, i64)>) -> Result<usize> {
+        let alive = delivered.into_iter().map(|(address, at_ms)| (address.to_lowercase(), at_ms)).collect();
+        suppression_rows::forgive(&self.db, alive)
+    }
+
+    /// Addresses that have soft bounces.
+    pub(crate) fn struck(&self) -> Result<Vec<String>> {
+        suppression_rows::struck(&self.db)
+    }
+
+    /// The soft bounces of an address: sender domain, time (milliseconds since 1970), proven or not.
+    pub(crate) fn strikes(&self, address: &str) -> Result<Vec<(String, i64, bool)>> {
+        suppression_rows::strikes(&self.db, address)
+    }
+}
+
+/// Marks: what the tick has done, and yes-or-no answers that expire (trackers, sent notifications).
+impl Store {
+    /// Records that a tick has ended, and which parts of it failed.
+    pub fn beat(&self, at_ms: i64, duration_ms: u64, failed: Vec<String>) -> Result<()> {
+        let before = self.heartbeat()?.unwrap_or_default();
+        let whole_ms = if failed.is_empty() { Some(at_ms) } else { before.whole_ms };
+        mark_rows::beat(&self.db, &Heartbeat { at_ms, duration_ms, whole_ms, failed })
+    }
+
+    /// The last tick; `None` before the first.
+    pub fn heartbeat(&self) -> Result<Option<Heartbeat>> {
+        mark_rows::heartbeat(&self.db)
+    }
+
+    /// Sets a mark.
+    pub fn mark(&self, name: &str, value: &str) -> Result<()> {
+        self.purge_suppressions(&[], name, value).map(drop)
+    }
+
+    /// The value of a mark.
+    pub(crate) fn marked(&self, name: &str) -> Result<Option<String>> {
+        mark_rows::marked(&self.db, name)
+    }
+
+    /// Removes these entries from the suppression list, unless they have changed since, and sets a mark in the same
+    /// transaction. Returns how many were removed.
+    pub(crate) fn purge_suppressions(&self, entries: &[Suppressed], name: &str, value: &str) -> Result<usize> {
+        mark_rows::purge_suppressions(&self.db, entries, name, value)
+    }
+
+    /// Remembers an answer until `expires_ms`. When the memory is full, a new answer is not remembered.
+    pub fn remember(&self, name: &str, value: bool, expires_ms: i64) -> Result<()> {
+        mark_rows::remember(&self.db, name, value, expires_ms)
+    }
+
+    /// A remembered answer that has not expired.
+    pub(crate) fn remembered(&self, name: &str, now_ms: i64) -> Result<Option<bool>> {
+        mark_rows::remembered(&self.db, name, now_ms)
+    }
+}
+
+/// Alerts.
+impl Store {
+    /// Every alert that is not quiet, or was not a short time ago.
+    pub(crate) fn alerts(&self) -> Result<Vec<AlertRecord>> {
+        alert_rows::alerts(&self.db)
+    }
+
+    /// Replaces all alerts of a rule, and promises the plan (key, plan, time) that reports the changes, in one transaction:
+    /// a change is reported once, whatever kills the process.
+    pub(crate) fn put_alerts(
+        &self,
+        rule: &str,
+        alerts: &[AlertRecord],
+        report: Option<(&str, &Plan, i64)>,
+    ) -> Result<()> {
+        alert_rows::put_alerts(&self.db, rule, alerts, report)
+    }
+}
+
+/// Differences between the policy in force and the policies that only observe.
+impl Store {
+    /// Records a difference, and forgets the oldest beyond a thousand.
+    pub(crate) fn record_difference(&self, found: Difference) -> Result<()> {
+        difference_rows::record_difference(&self.db, found)
+    }
+
+    /// The newest `many` differences, oldest first, of the observing policy `other` or of all.
+    pub(crate) fn differences(&self, other: Option<&str>, many: usize) -> Result<Vec<Difference>> {
+        difference_rows::differences(&self.db, other, many)
+    }
+}
+
+/// URL templates of applications, as last looked up.
+impl Store {
+    /// The result of the last look-up at a source.
+    pub(crate) fn template(&self, source: &str) -> Result<Option<TemplateLookup>> {
+        template_rows::template(&self.db, source)
+    }
+
+    /// Remembers the result of a look-up.
+    pub(crate) fn put_template(&self, source: &str, lookup: &TemplateLookup) -> Result<()> {
+        template_rows::put_template(&self.db, source, lookup)
     }
 }

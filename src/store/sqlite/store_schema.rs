@@ -1,11 +1,12 @@
-//! The tables, and how an older file becomes a newer one. Everything can be read with the `sqlite3` shell.
+//! The tables of the store. They can be read with the `sqlite3` shell.
 //!
-//! Invariant: `user_version` says which migrations a file has had; each is applied once, in a transaction of its own.
+//! Invariant: a released migration never changes; a new one is appended.
 
-use rusqlite::{Connection, TransactionBehavior};
+use super::migrations;
+use rusqlite::Connection;
 
-/// One entry a version: version N of a file has had the first N.
-const MIGRATIONS: &[&str] = &["
+/// One entry for each version: a file of version N has had the first N.
+const STORE_MIGRATIONS: &[&str] = &["
     CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     INSERT INTO meta VALUES ('startedRunning', strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now'));
 
@@ -65,29 +66,10 @@ const MIGRATIONS: &[&str] = &["
 "];
 
 /// The version this carom writes.
-pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;
+pub(crate) const VERSION: i64 = STORE_MIGRATIONS.len() as i64;
 
-/// The version of a file.
-pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
-}
-
-/// Applies what a file has not had yet. Two processes may do so at once: the second finds nothing left to do.
+/// Creates or updates the tables.
 pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    apply(connection, MIGRATIONS)
-}
-
-/// The same for any list of migrations.
-pub(crate) fn apply(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result<()> {
-    while (0..migrations.len() as i64).contains(&version(connection)?) {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let had = version(&transaction)?;
-        if let Some(migration) = usize::try_from(had).ok().and_then(|had| migrations.get(had)) {
-            transaction.execute_batch(migration)?;
-            transaction.pragma_update(None, "user_version", had + 1)?;
-        }
-        transaction.commit()?;
-    }
-    Ok(())
+    migrations::apply(connection, STORE_MIGRATIONS)
 }

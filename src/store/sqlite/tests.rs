@@ -1,6 +1,8 @@
 //! The store from the outside: what is written stays, is counted once, and is done by one process at a time.
 
-use super::*;
+use crate::error::Result;
+use super::{holder, store_schema};
+use crate::store::{FinishedMessage, Promise, Settled, Standing, Store, StepResult, Tally};
 use crate::clock;
 use crate::envelope::Envelope;
 use crate::plan::{Action, Outcome, Plan, Step, Verdict};
@@ -94,7 +96,7 @@ fn owned_by(place: &Place, key: &str, owner: &str) {
 /// A process that runs until the test ends, as `owner` of the journal writes it.
 fn another_process() -> (std::process::Child, String) {
     let child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-    let owner = journal::owner_of(child.id());
+    let owner = holder::process(child.id());
     (child, owner)
 }
 
@@ -104,7 +106,7 @@ fn commits_reach_the_disk_before_they_are_reported() {
     let store = place.open();
     let pragma = |name: &str| {
         store
-            .shared
+            .db
             .read(|db| {
                 db.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, rusqlite::types::Value>(0))
             })
@@ -125,8 +127,8 @@ fn many_threads_on_two_handles_lose_no_count() {
                 scope.spawn(move || {
                     for _ in 0..25 {
                         let record =
-                            Record { key: None, tally: &tally(&["a", "b"]), at_ms: 61_000, message: true };
-                        store.record(&record).unwrap();
+                            FinishedMessage { key: None, tally: &tally(&["a", "b"]), at_ms: 61_000, message: true };
+                        store.record_finished(&record).unwrap();
                     }
                 });
             }
@@ -144,8 +146,8 @@ fn handles_that_open_and_close_at_once_lose_no_count() {
         for _ in 0..16 {
             scope.spawn(|| {
                 for _ in 0..25 {
-                    let record = Record { key: None, tally: &tally(&["a"]), at_ms: 0, message: true };
-                    place.open().record(&record).unwrap();
+                    let record = FinishedMessage { key: None, tally: &tally(&["a"]), at_ms: 0, message: true };
+                    place.open().record_finished(&record).unwrap();
                 }
             });
         }
@@ -158,7 +160,7 @@ fn a_key_is_recorded_once() {
     let place = Place::new();
     let store = place.open();
     for _ in 0..2 {
-        store.record(&Record { key: Some("k"), tally: &tally(&["a"]), at_ms: 0, message: true }).unwrap();
+        store.record_finished(&FinishedMessage { key: Some("k"), tally: &tally(&["a"]), at_ms: 0, message: true }).unwrap();
     }
     assert_eq!(count(&store, "a"), 1);
     assert_eq!(promise(&store, "k", vec![step(None, 0)], 0).unwrap(), Standing::Finished);
@@ -201,7 +203,7 @@ fn a_step_put_off_waits_for_its_time() {
     settle(&store, "k", 0, StepResult::Later { at_ms: 10_000 });
     assert_eq!(store.claim("k", 4_999, LEASE).unwrap(), [0; 0]);
     assert_eq!(store.claim("k", 5_000, LEASE).unwrap(), [1]);
-    let owed = store.outbox().unwrap();
+    let owed = store.pending_steps().unwrap();
     assert_eq!(owed.iter().map(|owed| owed.attempts).collect::<Vec<_>>(), [0, 1]);
     assert_eq!(store.claim("k", 10_000, LEASE).unwrap(), [0]);
 }
@@ -283,12 +285,12 @@ fn a_process_that_hangs_loses_its_steps_when_the_lease_is_over() {
 fn a_full_disk_is_an_error_and_changes_nothing() {
     let place = Place::new();
     let store = place.open();
-    store.shared.read(|db| db.query_row("PRAGMA max_page_count = 12", [], |_| Ok(()))).unwrap();
+    store.db.read(|db| db.query_row("PRAGMA max_page_count = 12", [], |_| Ok(()))).unwrap();
     let failed =
         (0..200).find(|number| promise(&store, &format!("{number:0>200}"), vec![step(None, 0)], 0).is_err());
     let kept = failed.expect("the file cannot grow for ever");
     assert_eq!(count(&store, "total_messages"), kept as u64);
-    assert_eq!(store.outbox().unwrap().len(), kept);
+    assert_eq!(store.pending_steps().unwrap().len(), kept);
 }
 
 #[test]
@@ -297,7 +299,7 @@ fn files_that_are_not_ours_are_refused_with_a_remedy() {
     std::fs::write(place.file(), "this is a text of more than a few letters, not a database".repeat(20))
         .unwrap();
     assert!(Store::open(&place.file()).is_err());
-    for version in [-1, 1 + schema::VERSION] {
+    for version in [-1, 1 + store_schema::VERSION] {
         let _ = std::fs::remove_file(place.file());
         place.shell().pragma_update(None, "user_version", version).unwrap();
         assert!(Store::open(&place.file()).is_err(), "version {version}");
@@ -327,7 +329,7 @@ fn what_is_old_is_purged_and_what_is_owed_is_not() {
     let place = Place::new();
     let store = place.open();
     let now = clock::now_ms();
-    store.record(&Record { key: Some("old"), tally: &tally(&[]), at_ms: 0, message: true }).unwrap();
+    store.record_finished(&FinishedMessage { key: Some("old"), tally: &tally(&[]), at_ms: 0, message: true }).unwrap();
     promise(&store, "owed", vec![step(None, 0)], 0).unwrap();
     store.remember("a", true, now + 1000).unwrap();
     store.remember("b", true, now - 1000).unwrap();
@@ -335,7 +337,7 @@ fn what_is_old_is_purged_and_what_is_owed_is_not() {
     store.purge(now).unwrap();
     assert_eq!(store.series().unwrap(), []);
     assert_eq!(store.remembered("a", now).unwrap(), Some(true));
-    assert_eq!(store.outbox().unwrap().len(), 1);
+    assert_eq!(store.pending_steps().unwrap().len(), 1);
     let keys: i64 = place.shell().query_row("SELECT count(*) FROM journal", [], |row| row.get(0)).unwrap();
     assert_eq!(keys, 1);
 }
@@ -363,7 +365,7 @@ fn what_is_parked_stays_until_somebody_cares_or_months_have_passed() {
     settle(&store, "key", 1, StepResult::Succeeded);
     store.forget(&["key".into()]).unwrap();
     store.purge(now_ms + 80 * 86_400_000).unwrap();
-    let owed = store.outbox().unwrap();
+    let owed = store.pending_steps().unwrap();
     assert!(owed.len() == 1 && owed[0].state == "parked" && owed[0].id == "key/0", "{owed:?}");
     assert!(store.claim_due(i64::MAX - LEASE, LEASE, 9).unwrap().is_empty(), "nobody does it by himself");
     let steps = [("key".to_owned(), 0)];
@@ -376,6 +378,6 @@ fn what_is_parked_stays_until_somebody_cares_or_months_have_passed() {
     );
     settle(&store, "key", 0, StepResult::Parked);
     store.purge(now_ms + 91 * 86_400_000).unwrap();
-    assert!(store.outbox().unwrap().is_empty());
+    assert!(store.pending_steps().unwrap().is_empty());
     assert!(states(&place, "key").iter().all(|state| state != "parked"), "given up, and gone in time");
 }

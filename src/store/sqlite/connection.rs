@@ -4,7 +4,7 @@
 //! commits everything that is queued as one transaction. Invariant: `write` returns `Ok` only after a commit that has
 //! reached the disk (synchronous=FULL, SQLite's default, in WAL mode).
 
-use super::schema;
+use super::{migrations, store_schema};
 use crate::error::{Error, Result};
 use crate::files::owner;
 use rusqlite::config::DbConfig;
@@ -29,7 +29,7 @@ struct Queued {
 }
 
 /// The shared connection.
-pub(crate) struct Shared {
+pub(crate) struct SharedConnection {
     path: PathBuf,
     connection: Mutex<Connection>,
     queue: Mutex<Vec<Queued>>,
@@ -39,9 +39,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Shared {
+impl SharedConnection {
     /// Opens the file; makes or migrates it where that is needed.
-    pub(crate) fn open(path: &Path) -> Result<Shared> {
+    pub(crate) fn open(path: &Path) -> Result<SharedConnection> {
         let opened = open_file(path).or_else(|error| {
             // The first start on this machine: there is no directory yet. Another process may make it in this very
             // moment, so that it is there is no reason to give up.
@@ -56,9 +56,9 @@ impl Shared {
             )
         };
         let mut connection = opened.map_err(wrong)?;
-        match schema::version(&connection) {
-            Ok(schema::VERSION) => {}
-            Ok(other) if !(0..schema::VERSION).contains(&other) => {
+        match migrations::version(&connection) {
+            Ok(store_schema::VERSION) => {}
+            Ok(other) if !(0..store_schema::VERSION).contains(&other) => {
                 let what =
                     format_args!("store {}: written by a newer carom, or by another program", path.display());
                 return Err(Error::new(what)
@@ -67,7 +67,7 @@ impl Shared {
             Ok(_) => migrate(&mut connection).map_err(|error| wrong(error.to_string()))?,
             Err(error) => return Err(wrong(error.to_string())),
         }
-        Ok(Shared {
+        Ok(SharedConnection {
             path: path.to_owned(),
             connection: Mutex::new(connection),
             queue: Mutex::new(Vec::new()),
@@ -130,7 +130,7 @@ impl Shared {
     }
 }
 
-impl Drop for Shared {
+impl Drop for SharedConnection {
     fn drop(&mut self) {
         self.fold_log();
     }
@@ -181,7 +181,7 @@ fn open_file(path: &Path) -> rusqlite::Result<Connection> {
 /// Changing the journal mode of a new file does not wait for other processes by itself.
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     for attempt in 0..100u64 {
-        match schema::migrate(connection) {
+        match store_schema::migrate(connection) {
             Err(error) if is_busy(&error) && attempt < 99 => {
                 std::thread::sleep(Duration::from_millis(10 + attempt))
             }

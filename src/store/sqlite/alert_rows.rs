@@ -1,0 +1,72 @@
+//! The states of alerts, and the promise to report a change.
+//!
+//! Not here: what the states mean (`crate::alert`). Invariant: a change and the promise to report it are one transaction.
+
+use super::connection::SharedConnection;
+use super::promise_rows::{Written, insert};
+use crate::envelope::Envelope;
+use crate::error::{Context, Result};
+use crate::plan::Plan;
+use crate::store::observed::{AlertRecord, AlertState};
+use rusqlite::{Row, params};
+
+const COLUMNS: &str = "rule, subject, state, since_ms, value, told, told_ms, fired_ms";
+
+pub(crate) fn alerts(shared: &SharedConnection) -> Result<Vec<AlertRecord>> {
+    shared.read(|db| {
+        let mut select = db.prepare(&format!("SELECT {COLUMNS} FROM alerts ORDER BY rule, subject"))?;
+        let rows = select.query_map([], row)?;
+        rows.collect()
+    })
+}
+
+pub(crate) fn put_alerts(
+    shared: &SharedConnection,
+    rule: &str,
+    alerts: &[AlertRecord],
+    report: Option<(&str, &Plan, i64)>,
+) -> Result<()> {
+    let (rule, alerts) = (rule.to_owned(), alerts.to_vec());
+    let promise = match report {
+        None => None,
+        Some((key, plan, at_ms)) => Some((
+            key.to_owned(),
+            plan.clone(),
+            at_ms,
+            Written {
+                policy: String::new(),
+                seed: "0".into(),
+                envelope: serde_json::to_string(&Envelope::default()).context("envelope")?,
+                plan: serde_json::to_string(plan).context("plan")?,
+                owner: None,
+            },
+        )),
+    };
+    shared.write(move |db| {
+        db.execute("DELETE FROM alerts WHERE rule = ?1", [&rule])?;
+        let mut put = db.prepare_cached(&format!("INSERT INTO alerts ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"))?;
+        for alert in &alerts {
+            let told = alert.told.map_or("", AlertState::name);
+            let AlertRecord { subject, state, since_ms, value, told_ms, fired_ms, .. } = alert;
+            put.execute(params![rule, subject, state.name(), since_ms, value, told, told_ms, fired_ms])?;
+        }
+        match promise {
+            Some((key, plan, at_ms, written)) => insert(db, &key, at_ms, &written, &plan, b"", 0),
+            None => Ok(()),
+        }
+    })
+}
+
+fn row(row: &Row<'_>) -> rusqlite::Result<AlertRecord> {
+    let (state, told): (String, String) = (row.get(2)?, row.get(5)?);
+    Ok(AlertRecord {
+        rule: row.get(0)?,
+        subject: row.get(1)?,
+        state: AlertState::named(&state).unwrap_or(AlertState::Resolved),
+        since_ms: row.get(3)?,
+        value: row.get(4)?,
+        told: AlertState::named(&told),
+        told_ms: row.get(6)?,
+        fired_ms: row.get(7)?,
+    })
+}

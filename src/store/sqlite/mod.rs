@@ -1,0 +1,50 @@
+//! The store in an SQLite file: the SQL of every verb, one file for each group.
+//!
+//! Not here: what the verbs promise (`crate::store`). Invariant: nothing outside this folder sees SQL or a row.
+
+pub(crate) mod alert_rows;
+pub(crate) mod connection;
+pub(crate) mod counter_rows;
+pub(crate) mod difference_rows;
+mod holder;
+pub(crate) mod mark_rows;
+pub(crate) mod migrations;
+pub(crate) mod pending_rows;
+pub(crate) mod promise_rows;
+pub(crate) mod purge;
+mod store_schema;
+pub(crate) mod suppression_rows;
+pub(crate) mod template_rows;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Context, Error, Result};
+use crate::files::owner;
+use connection::SharedConnection;
+use std::fs::{File, TryLockError};
+use std::path::PathBuf;
+
+/// Checks that the file is sound and can be written.
+pub(crate) fn check(shared: &SharedConnection) -> Result<String> {
+    let sound: String = shared.read(|db| db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)))?;
+    if sound != "ok" {
+        return Err(Error::new(format_args!("store: {sound}"))
+            .remedy("stop carom, move the file away, and recover it with the sqlite3 shell's .recover"));
+    }
+    shared.write(|db| db.execute("UPDATE meta SET value = value WHERE name = 'startedRunning'", []))?;
+    Ok(format!("SQLite, tables of version {}, can be written", store_schema::VERSION))
+}
+
+/// Locks the file beside the store whose name ends in `suffix`. `None`: another process has it.
+pub(crate) fn lock_beside(shared: &SharedConnection, suffix: &str) -> Result<Option<File>> {
+    let mut name = shared.path().as_os_str().to_owned();
+    name.push(suffix);
+    let path = PathBuf::from(name);
+    let opened = owner::make_file(&path).and_then(|()| File::options().append(true).open(&path));
+    let file = opened.context(path.display())?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error).context(path.display()),
+    }
+}

@@ -1,0 +1,121 @@
+//! Steps that wait for their time or for another try, and parked steps that wait for an operator.
+//!
+//! Not here: claiming and settling steps (`promise_rows`). Invariant: a step that a living process works on is left alone.
+
+use super::connection::SharedConnection;
+use super::promise_rows::{finish, settle_step};
+use crate::error::Result;
+use crate::store::journal_entry::{NotificationState, PendingStep, Settled, StepResult};
+use crate::store::tally::Tally;
+use rusqlite::{Connection, Row, params};
+
+/// A step of the promised plan.
+const STEP: &str = "json_extract(plan, '$.steps[' || step || ']";
+
+pub(crate) fn pending_steps(shared: &SharedConnection) -> Result<Vec<PendingStep>> {
+    shared.read(|db| {
+        let mut select = db.prepare(&format!(
+            "SELECT key, step, action, steps.state, json_extract(envelope, '$.recipient'), {STEP}.address'),
+             at_ms, due_ms, attempts, note
+             FROM steps JOIN journal USING (key) WHERE steps.state IN ('pending', 'parked')
+             ORDER BY steps.state DESC, due_ms, key, step"
+        ))?;
+        let pending = |row: &Row<'_>| {
+            let (key, step): (String, i64) = (row.get(0)?, row.get(1)?);
+            Ok(PendingStep {
+                id: format!("{key}/{step}"),
+                key,
+                step: step as usize,
+                action: row.get(2)?,
+                state: row.get(3)?,
+                recipient: row.get::<_, Option<String>>(4)?.unwrap_or_default(),
+                address: row.get(5)?,
+                since_ms: row.get(6)?,
+                due_ms: row.get(7)?,
+                attempts: row.get(8)?,
+                note: row.get(9)?,
+            })
+        };
+        select.query_map([], pending)?.collect()
+    })
+}
+
+pub(crate) fn retry(shared: &SharedConnection, steps: &[(String, usize)], now_ms: i64) -> Result<usize> {
+    let steps = steps.to_vec();
+    shared.write(move |db| {
+        let due = "UPDATE steps SET state = 'pending', due_ms = ?3, lease_ms = 0, attempts = 0
+            WHERE key = ?1 AND step = ?2 AND state IN ('pending', 'parked') AND lease_ms <= ?3";
+        let mut due = db.prepare_cached(due)?;
+        steps.iter().map(|(key, step)| due.execute(params![key, *step as i64, now_ms])).sum()
+    })
+}
+
+pub(crate) fn give_up(shared: &SharedConnection, steps: &[(String, usize)], now_ms: i64) -> Result<usize> {
+    let steps = steps.to_vec();
+    shared.write(move |db| {
+        let mut given_up = 0;
+        for (key, step) in &steps {
+            let take = "UPDATE steps SET state = 'pending'
+                WHERE key = ?1 AND step = ?2 AND state IN ('pending', 'parked') AND lease_ms <= ?3";
+            if db.prepare_cached(take)?.execute(params![key, *step as i64, now_ms])? == 0 {
+                continue;
+            }
+            let mut tally = Tally::default();
+            tally.add("outbox_dropped");
+            let note = "!dropped by an operator".to_owned();
+            settle_step(db, key, *step, &Settled { result: StepResult::Failed, note, tally, now_ms })?;
+            finish(db, key)?;
+            given_up += 1;
+        }
+        Ok(given_up)
+    })
+}
+
+pub(crate) fn notifications(shared: &SharedConnection, address: &str) -> Result<Vec<NotificationState>> {
+    shared.read(|db| {
+        let mut select = db.prepare(&format!(
+            "SELECT key, step, {STEP}.event'), steps.state, at_ms, due_ms, attempts, note
+             FROM steps JOIN journal USING (key)
+             WHERE action = 'notify' AND lower({STEP}.address')) = ?1 ORDER BY at_ms, key, step"
+        ))?;
+        let notification = |row: &Row<'_>| {
+            Ok(NotificationState {
+                id: format!("{}/{}", row.get::<_, String>(0)?, row.get::<_, i64>(1)?),
+                event: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+                state: row.get(3)?,
+                at_ms: row.get(4)?,
+                due_ms: row.get(5)?,
+                attempts: row.get(6)?,
+                note: row.get(7)?,
+            })
+        };
+        select.query_map([address], notification)?.collect()
+    })
+}
+
+pub(crate) fn failing_steps(shared: &SharedConnection, since_ms: i64) -> Result<u64> {
+    const FAILING: &str =
+        "SELECT count(*) FROM steps WHERE state = 'pending' AND attempts > 0 AND action <> 'alert'";
+    const PARKED: &str = "SELECT count(*) FROM journal JOIN steps USING (key)
+        WHERE at_ms >= ?1 AND steps.state IN ('failed', 'parked') AND action = 'notify'";
+    shared.read(|db| {
+        let failing: i64 = db.query_row(FAILING, [], |row| row.get(0))?;
+        let parked: i64 = db.query_row(PARKED, [since_ms], |row| row.get(0))?;
+        Ok(failing.saturating_add(parked).max(0) as u64)
+    })
+}
+
+/// Gives up what was parked before `oldest_ms`.
+pub(crate) fn give_up_parked(db: &Connection, oldest_ms: i64) -> rusqlite::Result<()> {
+    let old =
+        "SELECT DISTINCT key FROM steps JOIN journal USING (key) WHERE steps.state = 'parked' AND at_ms < ?1";
+    let keys: Vec<String> = db
+        .prepare_cached(old)?
+        .query_map([oldest_ms], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for key in keys {
+        db.execute("UPDATE steps SET state = 'failed' WHERE key = ?1 AND state = 'parked'", [&key])?;
+        finish(db, &key)?;
+    }
+    Ok(())
+}

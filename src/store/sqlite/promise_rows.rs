@@ -1,0 +1,285 @@
+//! The rows of promises and their steps: written, claimed, settled, forgotten.
+//!
+//! Not here: what the steps mean (`crate::journal`). Invariant: a step changes from `pending` to its end once, and what it
+//! counts for is counted in the same transaction.
+
+use super::connection::SharedConnection;
+use super::{counter_rows, holder};
+use crate::clock;
+use crate::error::{Context, Result};
+use crate::plan::{Outcome, Plan};
+use crate::store::journal_entry::{FinishedMessage, Job, Promise, Settled, Standing, StepResult};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+/// A step can be taken up when it is pending, due, nobody's, and what it waits for has ended as it should.
+const READY: &str = "steps.state = 'pending' AND steps.due_ms <= ?2 AND steps.lease_ms <= ?2 AND (steps.after IS NULL OR \
+    EXISTS (SELECT 1 FROM steps AS earlier WHERE earlier.key = steps.key AND earlier.step = steps.after \
+    AND earlier.state IN ('succeeded', 'failed', 'parked')))";
+
+fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Succeeded => "succeeded",
+        Outcome::Failed => "failed",
+        Outcome::Finished => "finished",
+    }
+}
+
+pub(crate) fn promise(shared: &SharedConnection, promise: &Promise<'_>, lease_ms: i64) -> Result<Standing> {
+    let envelope = serde_json::to_string(promise.envelope).context("envelope")?;
+    let plan_text = serde_json::to_string(promise.plan).context("plan")?;
+    let (key, policy, seed) =
+        (promise.key.to_owned(), promise.policy.to_owned(), promise.seed.to_string());
+    let (plan, message, tally, at_ms) =
+        (promise.plan.clone(), promise.message.clone(), promise.tally.clone(), promise.at_ms);
+    let arrived = promise.arrived;
+    shared.write(move |db| {
+        if let Some(standing) = standing(db, &key)? {
+            return Ok(standing);
+        }
+        let written = Written { policy, seed, envelope, plan: plan_text, owner: Some(holder::this_process()) };
+        insert(db, &key, at_ms, &written, &plan, &message, lease_ms)?;
+        counter_rows::add(db, &tally, at_ms, arrived)?;
+        Ok(Standing::New)
+    })
+}
+
+pub(crate) fn claim(shared: &SharedConnection, key: &str, now_ms: i64, lease_ms: i64) -> Result<Vec<usize>> {
+    let key = key.to_owned();
+    shared.write(move |db| claim_steps(db, &key, now_ms, lease_ms))
+}
+
+pub(crate) fn claim_job(shared: &SharedConnection, key: &str, now_ms: i64, lease_ms: i64) -> Result<Option<Job>> {
+    let key = key.to_owned();
+    shared.write(move |db| {
+        let select = "SELECT owner FROM journal WHERE key = ?1";
+        let owned: Option<Option<String>> = db.query_row(select, [&key], |row| row.get(0)).optional()?;
+        match owned.flatten() {
+            Some(other) if holder::is_gone(&other) => release_leases(db, &key)?,
+            Some(other) if other != holder::this_process() => return Ok(None),
+            _ => {}
+        }
+        let steps = claim_steps(db, &key, now_ms, lease_ms)?;
+        if steps.is_empty() {
+            return Ok(None);
+        }
+        own(db, &key)?;
+        job(db, &key, steps)
+    })
+}
+
+pub(crate) fn claim_due(shared: &SharedConnection, now_ms: i64, lease_ms: i64, limit: usize) -> Result<Vec<Job>> {
+    shared.write(move |db| {
+        release_the_dead(db)?;
+        let sql = format!(
+            "SELECT DISTINCT key FROM steps JOIN journal USING (key) WHERE {READY} AND
+             (owner IS NULL OR owner = ?3 OR due_ms <= ?2 - ?4) LIMIT ?1"
+        );
+        let keys: Vec<String> = db
+            .prepare_cached(&sql)?
+            .query_map(params![limit as i64, now_ms, holder::this_process(), lease_ms], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        let mut jobs = Vec::with_capacity(keys.len());
+        for key in keys {
+            let steps = claim_steps(db, &key, now_ms, lease_ms)?;
+            own(db, &key)?;
+            jobs.extend(job(db, &key, steps)?);
+        }
+        Ok(jobs)
+    })
+}
+
+pub(crate) fn settle(shared: &SharedConnection, key: &str, ends: &[(usize, Settled)]) -> Result<bool> {
+    let (key, ends) = (key.to_owned(), ends.to_vec());
+    shared.write(move |db| {
+        for (step, settled) in &ends {
+            settle_step(db, &key, *step, settled)?;
+        }
+        finish(db, &key)
+    })
+}
+
+pub(crate) fn release(shared: &SharedConnection, key: &str) -> Result<()> {
+    let key = key.to_owned();
+    shared.write(move |db| {
+        db.prepare_cached("UPDATE journal SET owner = NULL WHERE key = ?1 AND owner = ?2")?
+            .execute([&key, &holder::this_process()])?;
+        Ok(())
+    })
+}
+
+pub(crate) fn forget(shared: &SharedConnection, keys: &[String]) -> Result<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let keys = keys.to_vec();
+    shared.write(move |db| {
+        for key in keys {
+            let finished = "DELETE FROM journal WHERE key = ?1 AND state = 'finished'";
+            if db.prepare_cached(finished)?.execute([&key])? > 0 {
+                db.prepare_cached("DELETE FROM steps WHERE key = ?1")?.execute([&key])?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// What a row of the journal says, as it stands there.
+pub(crate) struct Written {
+    pub(crate) policy: String,
+    pub(crate) seed: String,
+    pub(crate) envelope: String,
+    pub(crate) plan: String,
+    /// The process that is at it.
+    pub(crate) owner: Option<String>,
+}
+
+/// Writes the rows of a promise; steps that wait for nothing are leased for `lease_ms`.
+pub(crate) fn insert(
+    db: &Connection,
+    key: &str,
+    at_ms: i64,
+    written: &Written,
+    plan: &Plan,
+    message: &[u8],
+    lease_ms: i64,
+) -> rusqlite::Result<()> {
+    let Written { policy, seed, envelope, plan: text, owner } = written;
+    db.prepare_cached(
+        "INSERT INTO journal (key, state, at_ms, owner, policy, seed, envelope, plan, message)
+         VALUES (?1, 'open', ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![key, at_ms, owner, policy, seed, envelope, text, message])?;
+    let mut insert = db.prepare_cached(
+        "INSERT INTO steps (key, step, action, state, after, outcome, due_ms, lease_ms)
+         VALUES (?1, ?2, ?3, 'pending', ?4, ?5, ?6, ?7)",
+    )?;
+    for (number, step) in plan.steps.iter().enumerate() {
+        let after = step.after.map(|(earlier, _)| earlier as i64);
+        let outcome = step.after.map(|(_, outcome)| outcome_name(outcome));
+        let due_ms = at_ms + i64::from(step.delay) * 1000;
+        let lease = if step.starts_at_once() { at_ms + lease_ms } else { 0 };
+        insert.execute(params![key, number as i64, step.action.name(), after, outcome, due_ms, lease])?;
+    }
+    Ok(())
+}
+
+fn standing(db: &Connection, key: &str) -> rusqlite::Result<Option<Standing>> {
+    let select = "SELECT state, owner FROM journal WHERE key = ?1";
+    let found: Option<(String, Option<String>)> =
+        db.prepare_cached(select)?.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    Ok(found.map(|(state, owner)| match state.as_str() {
+        "open" => Standing::Open { abandoned: owner.is_some_and(|owner| holder::is_gone(&owner)) },
+        _ => Standing::Finished,
+    }))
+}
+
+fn claim_steps(db: &Connection, key: &str, now_ms: i64, lease_ms: i64) -> rusqlite::Result<Vec<usize>> {
+    let sql = format!("UPDATE steps SET lease_ms = ?3 WHERE key = ?1 AND {READY} RETURNING step");
+    let mut update = db.prepare_cached(&sql)?;
+    let rows = update.query_map(params![key, now_ms, now_ms + lease_ms], |row| row.get::<_, i64>(0))?;
+    let mut steps = rows.map(|step| step.map(|step| step as usize)).collect::<rusqlite::Result<Vec<_>>>()?;
+    steps.sort_unstable();
+    Ok(steps)
+}
+
+/// This process is at the message from now on: when it is killed, what it had taken is free at once.
+fn own(db: &Connection, key: &str) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE journal SET owner = ?2 WHERE key = ?1")?.execute(params![key, holder::this_process()])?;
+    Ok(())
+}
+
+fn release_leases(db: &Connection, key: &str) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE steps SET lease_ms = 0 WHERE key = ?1 AND state = 'pending'")?
+        .execute([key])?;
+    Ok(())
+}
+
+/// What a process that is gone had taken is free again at once; leases are for those that hang.
+fn release_the_dead(db: &Connection) -> rusqlite::Result<()> {
+    let mut select =
+        db.prepare_cached("SELECT key, owner FROM journal WHERE state = 'open' AND owner IS NOT NULL")?;
+    let owned: Vec<(String, String)> =
+        select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    for (key, _) in owned.iter().filter(|(_, owner)| holder::is_gone(owner)) {
+        release_leases(db, key)?;
+        db.execute("UPDATE journal SET owner = NULL WHERE key = ?1", [key])?;
+    }
+    Ok(())
+}
+
+fn job(db: &Connection, key: &str, steps: Vec<usize>) -> rusqlite::Result<Option<Job>> {
+    let attempts: Option<u32> =
+        db.query_row("SELECT max(attempts) FROM steps WHERE key = ?1 AND state = 'pending'", [key], |row| {
+            row.get(0)
+        })?;
+    let select = "SELECT envelope, plan, message, seed, at_ms FROM journal WHERE key = ?1";
+    let read = |row: &Row<'_>| -> rusqlite::Result<Option<Job>> {
+        let (envelope, plan): (String, String) = (row.get(0)?, row.get(1)?);
+        let (Ok(envelope), Ok(plan)) = (serde_json::from_str(&envelope), serde_json::from_str::<Plan>(&plan))
+        else {
+            tracing::error!(key, "a promise in the journal cannot be read: it is left there");
+            return Ok(None);
+        };
+        let known = steps.iter().copied().filter(|step| *step < plan.steps.len()).collect();
+        Ok(Some(Job {
+            key: key.to_owned(),
+            envelope,
+            plan,
+            message: row.get::<_, Option<Vec<u8>>>(2)?.unwrap_or_default(),
+            seed: row.get::<_, String>(3)?.parse().unwrap_or_default(),
+            at_ms: row.get(4)?,
+            steps: known,
+            attempts: attempts.unwrap_or(0),
+        }))
+    };
+    db.query_row(select, [key], read)
+}
+
+pub(crate) fn settle_step(db: &Connection, key: &str, step: usize, settled: &Settled) -> rusqlite::Result<()> {
+    let (state, due_ms) = match settled.result {
+        StepResult::Succeeded => ("succeeded", None),
+        StepResult::Failed => ("failed", None),
+        StepResult::Parked => ("parked", None),
+        StepResult::Later { at_ms } => ("pending", Some(at_ms)),
+    };
+    let update = "UPDATE steps SET state = ?3, due_ms = coalesce(?4, due_ms), lease_ms = 0, attempts = attempts + 1, note = ?5
+        WHERE key = ?1 AND step = ?2 AND state = 'pending'";
+    let changed =
+        db.prepare_cached(update)?.execute(params![key, step as i64, state, due_ms, settled.note])?;
+    if changed == 0 {
+        return Ok(());
+    }
+    counter_rows::add(db, &settled.tally, settled.now_ms, false)?;
+    // What waited for another end of this step will never be done, nor what waits for that.
+    let skip =
+        "UPDATE steps SET state = 'skipped', lease_ms = 0 WHERE key = ?1 AND state = 'pending' AND EXISTS (
+        SELECT 1 FROM steps AS earlier WHERE earlier.key = ?1 AND earlier.step = steps.after AND
+        (earlier.state = 'skipped' OR (steps.outcome = 'succeeded' AND earlier.state IN ('failed', 'parked'))
+         OR (steps.outcome = 'failed' AND earlier.state = 'succeeded')))";
+    while db.prepare_cached(skip)?.execute([key])? > 0 {}
+    Ok(())
+}
+
+/// With nothing pending, the message itself need not be kept. While something is parked, the promise is still open.
+pub(crate) fn finish(db: &Connection, key: &str) -> rusqlite::Result<bool> {
+    let park = "UPDATE journal SET owner = NULL, message = NULL WHERE key = ?1 AND NOT EXISTS (
+        SELECT 1 FROM steps WHERE steps.key = ?1 AND steps.state = 'pending')";
+    db.prepare_cached(park)?.execute([key])?;
+    let finish = "UPDATE journal SET state = 'finished', owner = NULL, message = NULL, at_ms = max(at_ms, ?2) WHERE key = ?1 AND NOT EXISTS (
+        SELECT 1 FROM steps WHERE steps.key = ?1 AND steps.state IN ('pending', 'parked'))";
+    Ok(db.prepare_cached(finish)?.execute(params![key, clock::now_ms()])? > 0)
+}
+
+pub(crate) fn record_finished(shared: &SharedConnection, message: &FinishedMessage<'_>) -> Result<()> {
+    let key = message.key.map(str::to_owned);
+    let (tally, at_ms, message) = (message.tally.clone(), message.at_ms, message.message);
+    shared.write(move |db| {
+        if let Some(key) = key {
+            const ONCE: &str = "INSERT OR IGNORE INTO journal (key, state, at_ms) VALUES (?1, 'finished', ?2)";
+            if db.prepare_cached(ONCE)?.execute(params![key, at_ms])? == 0 {
+                return Ok(());
+            }
+        }
+        counter_rows::add(db, &tally, at_ms, message)
+    })
+}

@@ -1,0 +1,38 @@
+//! What is to be added to counters. Not here: the counters (`sqlite/counter_rows.rs`).
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What is to be added to counters, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Tally(BTreeMap<String, u64>);
+
+impl Tally {
+    /// Adds one to a counter.
+    pub fn add(&mut self, name: &str) {
+        self.add_many(name, 1);
+    }
+
+    pub(crate) fn add_many(&mut self, name: &str, many: u64) {
+        match self.0.get_mut(name) {
+            Some(value) => *value += many,
+            None if many > 0 => drop(self.0.insert(name.to_owned(), many)),
+            None => {}
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: &Tally) {
+        for (name, many) in other.iter() {
+            self.add_many(name, many);
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(name, many)| (name.as_str(), *many))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
