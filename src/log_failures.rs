@@ -147,7 +147,8 @@ pub(crate) fn act(house: &House, policy: &Policy, failed: &Failed, deadline: Dea
         return Ok(false);
     }
     if plan.steps.is_empty() {
-        let record = FinishedMessage { key: key.of_a_redelivery(), tally: &tally, at_ms: now_ms, message: false };
+        let record =
+            FinishedMessage { key: key.of_a_redelivery(), tally: &tally, at_ms: now_ms, message: false };
         return house.store.record_finished(&record).map(|()| false);
     }
     let (key, standing) = journal::promise(&house.store, &key, promise)?;

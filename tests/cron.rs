@@ -310,7 +310,9 @@ fn what_is_old_goes_with_the_tick() {
         let mut tally = Tally::default();
         tally.add("seen");
         for (key, at_ms) in [("old", old_ms), ("new", now_ms)] {
-            store.record_finished(&FinishedMessage { key: Some(key), tally: &tally, at_ms, message: true }).unwrap();
+            store
+                .record_finished(&FinishedMessage { key: Some(key), tally: &tally, at_ms, message: true })
+                .unwrap();
         }
     }
     let log = sandbox.path("state/log");

@@ -147,7 +147,8 @@ impl Desk<'_> {
                 since: alert.map(|alert| crate::clock::rfc3339(alert.since_ms)),
                 told: alert.is_some_and(|alert| alert.told == Some(alert.state)),
             };
-            let open: Vec<&AlertRecord> = was.iter().filter(|alert| alert.state != AlertState::Resolved).collect();
+            let open: Vec<&AlertRecord> =
+                was.iter().filter(|alert| alert.state != AlertState::Resolved).collect();
             let is_open = |subject: &str| open.iter().any(|alert| alert.subject == subject);
             for alert in &open {
                 let value = of(&alert.subject).map_or(alert.value, |reading| reading.value);

@@ -12,9 +12,7 @@ mod suppressed;
 mod tally;
 
 pub use journal_entry::FinishedMessage;
-pub(crate) use journal_entry::{
-    Job, NotificationState, PendingStep, Promise, Settled, Standing, StepResult,
-};
+pub(crate) use journal_entry::{Job, NotificationState, PendingStep, Promise, Settled, Standing, StepResult};
 pub use observed::Heartbeat;
 pub(crate) use observed::{AlertRecord, AlertState, Difference, TemplateLookup};
 // The index is an SQLite file as well, and becomes newer in the same way.
@@ -27,8 +25,8 @@ use crate::error::Result;
 use crate::plan::Plan;
 use sqlite::connection::SharedConnection;
 use sqlite::{
-    alert_rows, counter_rows, difference_rows, mark_rows, pending_rows, promise_rows, purge, suppression_rows,
-    template_rows,
+    alert_rows, counter_rows, difference_rows, mark_rows, pending_rows, promise_rows, purge,
+    suppression_rows, template_rows,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -242,7 +240,12 @@ impl Store {
 
     /// Removes these entries from the suppression list, unless they have changed since, and sets a mark in the same
     /// transaction. Returns how many were removed.
-    pub(crate) fn purge_suppressions(&self, entries: &[Suppressed], name: &str, value: &str) -> Result<usize> {
+    pub(crate) fn purge_suppressions(
+        &self,
+        entries: &[Suppressed],
+        name: &str,
+        value: &str,
+    ) -> Result<usize> {
         mark_rows::purge_suppressions(&self.db, entries, name, value)
     }
 

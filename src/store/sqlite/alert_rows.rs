@@ -44,7 +44,9 @@ pub(crate) fn put_alerts(
     };
     shared.write(move |db| {
         db.execute("DELETE FROM alerts WHERE rule = ?1", [&rule])?;
-        let mut put = db.prepare_cached(&format!("INSERT INTO alerts ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"))?;
+        let mut put = db.prepare_cached(&format!(
+            "INSERT INTO alerts ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+        ))?;
         for alert in &alerts {
             let told = alert.told.map_or("", AlertState::name);
             let AlertRecord { subject, state, since_ms, value, told_ms, fired_ms, .. } = alert;

@@ -11,9 +11,9 @@ const COLUMNS: &str = "at_ms, envelope, seed, policy, hash, plan, other_policy, 
 pub(crate) fn record_difference(shared: &SharedConnection, found: Difference) -> Result<()> {
     let envelope = serde_json::to_string(&found.envelope).unwrap_or_default();
     shared.write(move |db| {
-        db.prepare_cached(
-            &format!("INSERT INTO differences ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"),
-        )?
+        db.prepare_cached(&format!(
+            "INSERT INTO differences ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+        ))?
         .execute(params![
             found.at_ms,
             envelope,
@@ -30,7 +30,11 @@ pub(crate) fn record_difference(shared: &SharedConnection, found: Difference) ->
     })
 }
 
-pub(crate) fn differences(shared: &SharedConnection, other: Option<&str>, many: usize) -> Result<Vec<Difference>> {
+pub(crate) fn differences(
+    shared: &SharedConnection,
+    other: Option<&str>,
+    many: usize,
+) -> Result<Vec<Difference>> {
     shared.read(|db| {
         let mut select = db.prepare(
             &format!(

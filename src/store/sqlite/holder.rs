@@ -32,4 +32,3 @@ fn exists(id: u32) -> bool {
     let process = i32::try_from(id).ok().and_then(Pid::from_raw);
     process.is_some_and(|process| test_kill_process(process) != Err(Errno::SRCH))
 }
-

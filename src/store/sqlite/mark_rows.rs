@@ -49,8 +49,7 @@ fn put(db: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
 
 pub(crate) fn remembered(shared: &SharedConnection, name: &str, now_ms: i64) -> Result<Option<bool>> {
     shared.read(|db| {
-        let mut select =
-            db.prepare_cached("SELECT value FROM memory WHERE name = ?1 AND expires_ms > ?2")?;
+        let mut select = db.prepare_cached("SELECT value FROM memory WHERE name = ?1 AND expires_ms > ?2")?;
         let mut rows = select.query(params![name, now_ms])?;
         rows.next()?.map(|row| row.get(0)).transpose()
     })

@@ -109,10 +109,8 @@ pub(crate) fn failing_steps(shared: &SharedConnection, since_ms: i64) -> Result<
 pub(crate) fn give_up_parked(db: &Connection, oldest_ms: i64) -> rusqlite::Result<()> {
     let old =
         "SELECT DISTINCT key FROM steps JOIN journal USING (key) WHERE steps.state = 'parked' AND at_ms < ?1";
-    let keys: Vec<String> = db
-        .prepare_cached(old)?
-        .query_map([oldest_ms], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
+    let keys: Vec<String> =
+        db.prepare_cached(old)?.query_map([oldest_ms], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     for key in keys {
         db.execute("UPDATE steps SET state = 'failed' WHERE key = ?1 AND state = 'parked'", [&key])?;
         finish(db, &key)?;

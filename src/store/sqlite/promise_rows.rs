@@ -27,8 +27,7 @@ fn outcome_name(outcome: Outcome) -> &'static str {
 pub(crate) fn promise(shared: &SharedConnection, promise: &Promise<'_>, lease_ms: i64) -> Result<Standing> {
     let envelope = serde_json::to_string(promise.envelope).context("envelope")?;
     let plan_text = serde_json::to_string(promise.plan).context("plan")?;
-    let (key, policy, seed) =
-        (promise.key.to_owned(), promise.policy.to_owned(), promise.seed.to_string());
+    let (key, policy, seed) = (promise.key.to_owned(), promise.policy.to_owned(), promise.seed.to_string());
     let (plan, message, tally, at_ms) =
         (promise.plan.clone(), promise.message.clone(), promise.tally.clone(), promise.at_ms);
     let arrived = promise.arrived;
@@ -36,7 +35,8 @@ pub(crate) fn promise(shared: &SharedConnection, promise: &Promise<'_>, lease_ms
         if let Some(standing) = standing(db, &key)? {
             return Ok(standing);
         }
-        let written = Written { policy, seed, envelope, plan: plan_text, owner: Some(holder::this_process()) };
+        let written =
+            Written { policy, seed, envelope, plan: plan_text, owner: Some(holder::this_process()) };
         insert(db, &key, at_ms, &written, &plan, &message, lease_ms)?;
         counter_rows::add(db, &tally, at_ms, arrived)?;
         Ok(Standing::New)
@@ -48,7 +48,12 @@ pub(crate) fn claim(shared: &SharedConnection, key: &str, now_ms: i64, lease_ms:
     shared.write(move |db| claim_steps(db, &key, now_ms, lease_ms))
 }
 
-pub(crate) fn claim_job(shared: &SharedConnection, key: &str, now_ms: i64, lease_ms: i64) -> Result<Option<Job>> {
+pub(crate) fn claim_job(
+    shared: &SharedConnection,
+    key: &str,
+    now_ms: i64,
+    lease_ms: i64,
+) -> Result<Option<Job>> {
     let key = key.to_owned();
     shared.write(move |db| {
         let select = "SELECT owner FROM journal WHERE key = ?1";
@@ -67,7 +72,12 @@ pub(crate) fn claim_job(shared: &SharedConnection, key: &str, now_ms: i64, lease
     })
 }
 
-pub(crate) fn claim_due(shared: &SharedConnection, now_ms: i64, lease_ms: i64, limit: usize) -> Result<Vec<Job>> {
+pub(crate) fn claim_due(
+    shared: &SharedConnection,
+    now_ms: i64,
+    lease_ms: i64,
+    limit: usize,
+) -> Result<Vec<Job>> {
     shared.write(move |db| {
         release_the_dead(db)?;
         let sql = format!(
@@ -184,7 +194,8 @@ fn claim_steps(db: &Connection, key: &str, now_ms: i64, lease_ms: i64) -> rusqli
 
 /// This process is at the message from now on: when it is killed, what it had taken is free at once.
 fn own(db: &Connection, key: &str) -> rusqlite::Result<()> {
-    db.prepare_cached("UPDATE journal SET owner = ?2 WHERE key = ?1")?.execute(params![key, holder::this_process()])?;
+    db.prepare_cached("UPDATE journal SET owner = ?2 WHERE key = ?1")?
+        .execute(params![key, holder::this_process()])?;
     Ok(())
 }
 
@@ -235,7 +246,12 @@ fn job(db: &Connection, key: &str, steps: Vec<usize>) -> rusqlite::Result<Option
     db.query_row(select, [key], read)
 }
 
-pub(crate) fn settle_step(db: &Connection, key: &str, step: usize, settled: &Settled) -> rusqlite::Result<()> {
+pub(crate) fn settle_step(
+    db: &Connection,
+    key: &str,
+    step: usize,
+    settled: &Settled,
+) -> rusqlite::Result<()> {
     let (state, due_ms) = match settled.result {
         StepResult::Succeeded => ("succeeded", None),
         StepResult::Failed => ("failed", None),
@@ -275,7 +291,8 @@ pub(crate) fn record_finished(shared: &SharedConnection, message: &FinishedMessa
     let (tally, at_ms, message) = (message.tally.clone(), message.at_ms, message.message);
     shared.write(move |db| {
         if let Some(key) = key {
-            const ONCE: &str = "INSERT OR IGNORE INTO journal (key, state, at_ms) VALUES (?1, 'finished', ?2)";
+            const ONCE: &str =
+                "INSERT OR IGNORE INTO journal (key, state, at_ms) VALUES (?1, 'finished', ?2)";
             if db.prepare_cached(ONCE)?.execute(params![key, at_ms])? == 0 {
                 return Ok(());
             }

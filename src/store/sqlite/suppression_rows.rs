@@ -17,29 +17,33 @@ pub(crate) fn suppress_all(shared: &SharedConnection, entries: &[Suppressed]) ->
         let mut new = 0;
         for entry in &entries {
             new += usize::from(find(db, &entry.address, &entry.sender_domain)?.is_none());
-            db.prepare_cached(&format!("INSERT OR REPLACE INTO suppressions ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"))?
-                .execute(params![
-                    entry.address,
-                    entry.sender_domain,
-                    entry.reason,
-                    entry.source,
-                    entry.added_ms,
-                    entry.expires_ms
-                ])?;
+            db.prepare_cached(&format!(
+                "INSERT OR REPLACE INTO suppressions ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+            ))?
+            .execute(params![
+                entry.address,
+                entry.sender_domain,
+                entry.reason,
+                entry.source,
+                entry.added_ms,
+                entry.expires_ms
+            ])?;
         }
         Ok(new)
     })
 }
 
-pub(crate) fn unsuppress(shared: &SharedConnection, address: &str, sender_domain: Option<&str>) -> Result<bool> {
+pub(crate) fn unsuppress(
+    shared: &SharedConnection,
+    address: &str,
+    sender_domain: Option<&str>,
+) -> Result<bool> {
     let (address, sender_domain) = (address.to_owned(), sender_domain.map(str::to_owned));
     shared.write(move |db| {
         const WHOSE: &str = "address = ?1 AND (?2 IS NULL OR sender_domain = ?2)";
         db.execute(&format!("DELETE FROM strikes WHERE {WHOSE}"), params![address, sender_domain])?;
-        let gone = db.execute(
-            &format!("DELETE FROM suppressions WHERE {WHOSE}"),
-            params![address, sender_domain],
-        )?;
+        let gone =
+            db.execute(&format!("DELETE FROM suppressions WHERE {WHOSE}"), params![address, sender_domain])?;
         Ok(gone > 0)
     })
 }
@@ -57,7 +61,11 @@ pub(crate) fn suppressed(
     Ok(found.filter(|entry| entry.expires_ms.is_none_or(|expires| expires > now_ms)))
 }
 
-pub(crate) fn suppressions(shared: &SharedConnection, containing: &str, now_ms: i64) -> Result<Vec<Suppressed>> {
+pub(crate) fn suppressions(
+    shared: &SharedConnection,
+    containing: &str,
+    now_ms: i64,
+) -> Result<Vec<Suppressed>> {
     shared.read(|db| {
         let mut select = db.prepare(
             &format!(
@@ -113,18 +121,19 @@ pub(crate) fn struck(shared: &SharedConnection) -> Result<Vec<String>> {
 
 pub(crate) fn strikes(shared: &SharedConnection, address: &str) -> Result<Vec<(String, i64, bool)>> {
     shared.read(|db| {
-        let mut select = db.prepare(
-            "SELECT sender_domain, at_ms, proven FROM strikes WHERE address = ?1 ORDER BY at_ms",
-        )?;
+        let mut select =
+            db.prepare("SELECT sender_domain, at_ms, proven FROM strikes WHERE address = ?1 ORDER BY at_ms")?;
         let rows = select.query_map([address], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         rows.collect()
     })
 }
 
 fn find(db: &Connection, address: &str, sender_domain: &str) -> rusqlite::Result<Option<Suppressed>> {
-    db.prepare_cached(&format!("SELECT {COLUMNS} FROM suppressions WHERE address = ?1 AND sender_domain = ?2"))?
-        .query_row(params![address, sender_domain], row)
-        .optional()
+    db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM suppressions WHERE address = ?1 AND sender_domain = ?2"
+    ))?
+    .query_row(params![address, sender_domain], row)
+    .optional()
 }
 
 fn row(row: &Row<'_>) -> rusqlite::Result<Suppressed> {

@@ -23,9 +23,11 @@ pub(crate) fn template(shared: &SharedConnection, source: &str) -> Result<Option
 pub(crate) fn put_template(shared: &SharedConnection, source: &str, lookup: &TemplateLookup) -> Result<()> {
     let (source, lookup) = (source.to_owned(), lookup.clone());
     shared.write(move |db| {
-        db.prepare_cached("INSERT OR REPLACE INTO templates (source, template, etag, fresh_ms, note)
-             VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![source, lookup.template, lookup.etag, lookup.fresh_ms, lookup.note])?;
+        db.prepare_cached(
+            "INSERT OR REPLACE INTO templates (source, template, etag, fresh_ms, note)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![source, lookup.template, lookup.etag, lookup.fresh_ms, lookup.note])?;
         Ok(())
     })
 }

@@ -1,11 +1,11 @@
 //! The store from the outside: what is written stays, is counted once, and is done by one process at a time.
 
-use crate::error::Result;
 use super::{holder, store_schema};
-use crate::store::{FinishedMessage, Promise, Settled, Standing, Store, StepResult, Tally};
 use crate::clock;
 use crate::envelope::Envelope;
+use crate::error::Result;
 use crate::plan::{Action, Outcome, Plan, Step, Verdict};
+use crate::store::{FinishedMessage, Promise, Settled, Standing, StepResult, Store, Tally};
 use rusqlite::{Connection, params};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -126,8 +126,12 @@ fn many_threads_on_two_handles_lose_no_count() {
                 let store = store.clone();
                 scope.spawn(move || {
                     for _ in 0..25 {
-                        let record =
-                            FinishedMessage { key: None, tally: &tally(&["a", "b"]), at_ms: 61_000, message: true };
+                        let record = FinishedMessage {
+                            key: None,
+                            tally: &tally(&["a", "b"]),
+                            at_ms: 61_000,
+                            message: true,
+                        };
                         store.record_finished(&record).unwrap();
                     }
                 });
@@ -146,7 +150,8 @@ fn handles_that_open_and_close_at_once_lose_no_count() {
         for _ in 0..16 {
             scope.spawn(|| {
                 for _ in 0..25 {
-                    let record = FinishedMessage { key: None, tally: &tally(&["a"]), at_ms: 0, message: true };
+                    let record =
+                        FinishedMessage { key: None, tally: &tally(&["a"]), at_ms: 0, message: true };
                     place.open().record_finished(&record).unwrap();
                 }
             });
@@ -160,7 +165,14 @@ fn a_key_is_recorded_once() {
     let place = Place::new();
     let store = place.open();
     for _ in 0..2 {
-        store.record_finished(&FinishedMessage { key: Some("k"), tally: &tally(&["a"]), at_ms: 0, message: true }).unwrap();
+        store
+            .record_finished(&FinishedMessage {
+                key: Some("k"),
+                tally: &tally(&["a"]),
+                at_ms: 0,
+                message: true,
+            })
+            .unwrap();
     }
     assert_eq!(count(&store, "a"), 1);
     assert_eq!(promise(&store, "k", vec![step(None, 0)], 0).unwrap(), Standing::Finished);
@@ -329,7 +341,9 @@ fn what_is_old_is_purged_and_what_is_owed_is_not() {
     let place = Place::new();
     let store = place.open();
     let now = clock::now_ms();
-    store.record_finished(&FinishedMessage { key: Some("old"), tally: &tally(&[]), at_ms: 0, message: true }).unwrap();
+    store
+        .record_finished(&FinishedMessage { key: Some("old"), tally: &tally(&[]), at_ms: 0, message: true })
+        .unwrap();
     promise(&store, "owed", vec![step(None, 0)], 0).unwrap();
     store.remember("a", true, now + 1000).unwrap();
     store.remember("b", true, now - 1000).unwrap();
