@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(folders(&config.kept_dir()).len(), 1, "empty directories go");
         assert!(foreign.exists());
         expire(
-            &Config { kept: crate::config::Kept { days: 0, ..config.kept.clone() }, ..config.clone() },
+            &Config { kept: crate::config::KeptTable { days: 0, ..config.kept.clone() }, ..config.clone() },
             i64::MAX,
         );
         assert_eq!(of(config, "joe@a.example").len(), 1);
@@ -190,7 +190,7 @@ mod tests {
         let Home(config) = &Home::new(3);
         keep(config, "joe@a.example", "bomb", 1, &vec![0; 1 << 20]).unwrap();
         let small =
-            Config { message: crate::config::Message { max_size: 1000, deadline: 1 }, ..config.clone() };
+            Config { message: crate::config::MessageTable { max_size: 1000, deadline: 1 }, ..config.clone() };
         assert!(read(&of(config, "joe@a.example")[0], &small).is_err());
     }
 }

@@ -6,7 +6,7 @@
 //! once, whatever kills the process in between: but for a command, which is run again if it was killed with us.
 
 use crate::clock;
-use crate::config::{self, Config, Purge};
+use crate::config::{self, Config, PurgeTable};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::files::command;
@@ -53,7 +53,7 @@ pub(crate) fn turn(config: &Config, store: &Store, now_ms: i64, deadline: Deadli
 
 /// A cycle, today.
 struct Day<'a> {
-    cycle: &'a config::Cycle,
+    cycle: &'a config::CycleTable,
     config: &'a Config,
     store: &'a Store,
     now_ms: i64,
@@ -152,7 +152,7 @@ impl Day<'_> {
     }
 
     /// Writes what is about to go, beside what went on the same day.
-    fn export(&self, purge: &Purge, text: &str) -> Result<PathBuf> {
+    fn export(&self, purge: &PurgeTable, text: &str) -> Result<PathBuf> {
         let directory = purge.directory.clone().unwrap_or_else(|| self.config.state_dir());
         // Whether that worked is seen when the file is written.
         let _ = owner::make_directory(&directory);

@@ -85,6 +85,8 @@ mod cycle;
 mod alert;
 /// THE TICK, on one page.
 mod cron;
+/// What a check found, and the fix.
+mod finding;
 /// For policy authors: scaffold, build, check, try, test, measure.
 mod workshop;
 /// What reports say and mean.

@@ -92,7 +92,7 @@ fn told_name(id: &str, event: &str, logged: bool) -> String {
 }
 
 /// The entry of the sender domain, else the one for `*`.
-fn target<'a>(targets: &'a [config::Notify], sender_domain: &str) -> Option<&'a config::Notify> {
+fn target<'a>(targets: &'a [config::NotifyTable], sender_domain: &str) -> Option<&'a config::NotifyTable> {
     let named = targets.iter().find(|target| target.sender_domain.eq_ignore_ascii_case(sender_domain));
     named.or_else(|| targets.iter().find(|target| target.sender_domain == "*"))
 }
@@ -105,7 +105,7 @@ struct Request {
 
 fn request(
     notification: &Notification,
-    target: &config::Notify,
+    target: &config::NotifyTable,
     template: &str,
     id: &str,
     at_ms: i64,

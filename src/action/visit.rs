@@ -333,7 +333,7 @@ mod tests {
             std::process::id(),
             fastrand::u64(..)
         ));
-        let dns = Dns::open(&config::Dns::default()).unwrap();
+        let dns = Dns::open(&config::DnsTable::default()).unwrap();
         let doors = Doors::new(Arc::new(config), Arc::new(dns), Arc::new(Store::open(&file).unwrap()));
         House { doors, file }
     }

@@ -191,7 +191,7 @@ impl<'a> Sources<'a> {
         Sources { desk, index: None, figures: BTreeMap::new() }
     }
 
-    fn readings(&mut self, rule: &config::Alert) -> Result<Vec<Reading>> {
+    fn readings(&mut self, rule: &config::AlertTable) -> Result<Vec<Reading>> {
         let (now_ms, window_ms) = (self.desk.now_ms, rule.window.ms());
         let mut facts = Facts { now_ms, ..Facts::default() };
         match rule.when {
@@ -204,7 +204,8 @@ impl<'a> Sources<'a> {
             Metric::LogSilent => {
                 let read = self.index()?.map_or(Ok(Vec::new()), Index::last_read)?;
                 let read: BTreeMap<String, Option<i64>> = read.into_iter().collect();
-                let names: BTreeSet<String> = self.desk.config.logs.iter().map(config::Logs::name).collect();
+                let names: BTreeSet<String> =
+                    self.desk.config.logs.iter().map(config::LogsTable::name).collect();
                 let last = |name: String| (name.clone(), read.get(&name).copied().flatten());
                 facts.logs = names.into_iter().map(last).collect();
             }

@@ -19,7 +19,7 @@ const LONGEST: usize = 80;
 
 /// The key in the journal, and the steps, for what has changed of one rule. None: nobody is to be told.
 pub(crate) fn promise(
-    rule: &config::Alert,
+    rule: &config::AlertTable,
     changed: &[&AlertRecord],
     config: &Config,
     now_ms: i64,
@@ -50,7 +50,7 @@ pub(crate) fn promise(
 }
 
 /// What a rule looks at: `bounce-rate of provider google`.
-pub(crate) fn what(rule: &config::Alert, subject: &str) -> String {
+pub(crate) fn what(rule: &config::AlertTable, subject: &str) -> String {
     let subject = clean(subject);
     match (&rule.of, &rule.when) {
         (Some(of), metric) => format!("{metric} of {} {subject}", of.group.name().replace('-', " ")),
@@ -69,7 +69,7 @@ pub(crate) fn shown(metric: &Metric, value: Option<f64>) -> String {
 }
 
 /// `above 5 %`
-pub(crate) fn threshold(rule: &config::Alert) -> String {
+pub(crate) fn threshold(rule: &config::AlertTable) -> String {
     match (rule.above, rule.below) {
         (_, Some(below)) => format!("below {}", shown(&rule.when, Some(below))),
         (above, None) => format!("above {}", shown(&rule.when, Some(above.unwrap_or(0.0)))),
@@ -88,14 +88,14 @@ fn word(state: AlertState) -> &'static str {
     if state == AlertState::Resolved { "resolved" } else { "FIRING" }
 }
 
-fn heading(rule: &config::Alert, first: &AlertRecord, many: usize, config: &Config) -> String {
+fn heading(rule: &config::AlertTable, first: &AlertRecord, many: usize, config: &Config) -> String {
     let value = shown(&rule.when, first.value);
     let more = if many > 1 { format!(" and {} more", many - 1) } else { String::new() };
     let (state, what) = (word(first.state), what(rule, &first.subject));
     format!("[carom {}] {state} {}: {what} is {value}{more}", config.hostname(), rule.name)
 }
 
-fn body(rule: &config::Alert, changed: &[&AlertRecord], config: &Config) -> String {
+fn body(rule: &config::AlertTable, changed: &[&AlertRecord], config: &Config) -> String {
     let mut text = format!("Alert {} on {}\n", rule.name, config.hostname());
     for alert in changed.iter().take(SHOWN) {
         let counted = if rule.when.is_of_deliveries() {
@@ -124,7 +124,7 @@ fn body(rule: &config::Alert, changed: &[&AlertRecord], config: &Config) -> Stri
 }
 
 /// The command that shows what the value was counted from.
-fn command(rule: &config::Alert, subject: &str) -> Option<String> {
+fn command(rule: &config::AlertTable, subject: &str) -> Option<String> {
     let since = rule.window;
     let mut command = match &rule.when {
         Metric::BounceRate | Metric::RejectRate | Metric::Reason(_) => {
@@ -146,7 +146,7 @@ fn command(rule: &config::Alert, subject: &str) -> Option<String> {
 }
 
 /// What a program is told.
-fn object(rule: &config::Alert, alert: &AlertRecord, id: &str, config: &Config, now_ms: i64) -> String {
+fn object(rule: &config::AlertTable, alert: &AlertRecord, id: &str, config: &Config, now_ms: i64) -> String {
     let threshold = rule.above.or(rule.below).unwrap_or(0.0);
     let event = if alert.state == AlertState::Resolved { "alert.resolved" } else { "alert.firing" };
     json!({

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a value that would say nothing (a rate of nothing, or of fewer deliveries than the rule wants) is none.
 
-use crate::config::{Alert, Group, Metric};
+use crate::config::{AlertTable, Group, Metric};
 use crate::stats::Figures;
 use crate::stats::figures::{Line, OTHER, Outcomes};
 
@@ -33,7 +33,7 @@ pub(crate) struct Reading {
 }
 
 /// Every value that the rule looks at.
-pub(crate) fn readings(rule: &Alert, figures: &Figures, facts: &Facts) -> Vec<Reading> {
+pub(crate) fn readings(rule: &AlertTable, figures: &Figures, facts: &Facts) -> Vec<Reading> {
     let plain = |value: f64| vec![Reading { subject: String::new(), value: Some(value), deliveries: None }];
     let of = rule.of.as_ref();
     match &rule.when {
@@ -84,7 +84,7 @@ pub(crate) fn readings(rule: &Alert, figures: &Figures, facts: &Facts) -> Vec<Re
 }
 
 /// The value of a group that no delivery is of.
-pub(crate) fn absent(rule: &Alert) -> Option<f64> {
+pub(crate) fn absent(rule: &AlertTable) -> Option<f64> {
     matches!(rule.when, Metric::Volume | Metric::Reason(_)).then_some(0.0)
 }
 
@@ -106,7 +106,7 @@ fn silence(name: &str, read_ms: Option<i64>, now_ms: i64) -> Reading {
     }
 }
 
-fn of_line(rule: &Alert, line: &Line) -> Reading {
+fn of_line(rule: &AlertTable, line: &Line) -> Reading {
     let Outcomes { bounced, expired, rejected, sent, .. } = line.outcomes;
     let (total, concluded) = (line.outcomes.total(), line.outcomes.concluded());
     let attempts = concluded.saturating_add(line.deferrals);

@@ -17,7 +17,7 @@ const MESSAGES: usize = 6;
 const SUBJECTS: usize = 500;
 
 /// Whether a value is beyond the threshold.
-pub(crate) fn is_beyond(rule: &config::Alert, value: Option<f64>) -> bool {
+pub(crate) fn is_beyond(rule: &config::AlertTable, value: Option<f64>) -> bool {
     let above = rule.above.or_else(|| rule.below.is_none().then_some(0.0));
     value.is_some_and(|value| {
         above.is_some_and(|limit| value > limit) || rule.below.is_some_and(|limit| value < limit)
@@ -26,7 +26,7 @@ pub(crate) fn is_beyond(rule: &config::Alert, value: Option<f64>) -> bool {
 
 /// How the alerts of a rule stand after these readings, and whether there is something to tell: those whose `told_ms` is `now_ms`.
 pub(crate) fn next(
-    rule: &config::Alert,
+    rule: &config::AlertTable,
     before: Vec<AlertRecord>,
     readings: &[Reading],
     now_ms: i64,
@@ -63,7 +63,7 @@ pub(crate) fn next(
 
 /// How it stands now; none: as it should, and there is nothing to remember.
 fn stand(
-    rule: &config::Alert,
+    rule: &config::AlertTable,
     was: Option<AlertRecord>,
     subject: String,
     value: Option<f64>,

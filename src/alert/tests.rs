@@ -12,7 +12,7 @@ use crate::store::{AlertRecord, AlertState, Store};
 const NOW: i64 = 1_790_000_000_000;
 const MINUTE: i64 = 60_000;
 
-fn rule(keys: &str) -> config::Alert {
+fn rule(keys: &str) -> config::AlertTable {
     let text = format!("[[alert]]\nname = \"test\"\nmail = [\"ops@b.example\"]\n{keys}");
     Config::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}")).alert.remove(0)
 }
@@ -103,7 +103,7 @@ fn groups_are_told_apart_and_few_deliveries_say_nothing() {
 
 /// What happens to a rule tick by tick.
 struct Ticks {
-    rule: config::Alert,
+    rule: config::AlertTable,
     now_ms: i64,
     alerts: Vec<AlertRecord>,
 }

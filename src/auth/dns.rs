@@ -43,7 +43,7 @@ impl fmt::Display for DnsFailure {
 
 /// The DNS, shared by all threads.
 pub(crate) struct Dns {
-    config: config::Dns,
+    config: config::DnsTable,
     source: OnceLock<Result<Source, String>>,
 }
 
@@ -56,7 +56,7 @@ enum Source {
 
 impl Dns {
     /// The DNS as configured. Nothing is read or opened yet.
-    pub(crate) fn open(config: &config::Dns) -> Result<Dns> {
+    pub(crate) fn open(config: &config::DnsTable) -> Result<Dns> {
         if config.timeout == 0 {
             let error = Error::new("[dns] timeout: no answer can come in no time");
             return Err(error.remedy("give at least 1 second, or remove the key for the default"));
@@ -216,7 +216,7 @@ mod tests {
 
     fn serve(reply: fn(&str, RecordType) -> Reply) -> (Dns, Questions) {
         let (server, questions) = test_server::serve(reply);
-        let config = config::Dns { servers: vec![server], timeout: 1, ..config::Dns::default() };
+        let config = config::DnsTable { servers: vec![server], timeout: 1, ..config::DnsTable::default() };
         (Dns::open(&config).unwrap(), questions)
     }
 
@@ -329,7 +329,8 @@ mod tests {
 
     #[test]
     fn literals_need_no_question_and_odd_names_get_none() {
-        let nowhere = config::Dns { zone: Some("/nonexistent/zone".into()), ..config::Dns::default() };
+        let nowhere =
+            config::DnsTable { zone: Some("/nonexistent/zone".into()), ..config::DnsTable::default() };
         let dns = Dns::open(&nowhere).unwrap();
         assert_eq!(dns.addresses("192.0.2.1", soon()).unwrap().len(), 1);
         assert_eq!(dns.addresses("[IPv6:2001:db8::1]", soon()).unwrap().len(), 1);

@@ -192,10 +192,10 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
         signer.sign(MESSAGE.as_bytes()).unwrap().to_header() + MESSAGE
     }
 
-    fn zone(name: &str) -> config::Dns {
+    fn zone(name: &str) -> config::DnsTable {
         let path = std::env::temp_dir().join(format!("carom-check-{name}-{}.zone", std::process::id()));
         std::fs::write(&path, ZONE).unwrap();
-        config::Dns { zone: Some(path), ..config::Dns::default() }
+        config::DnsTable { zone: Some(path), ..config::DnsTable::default() }
     }
 
     fn envelope(sender: &str, client: &str) -> Envelope {
@@ -325,7 +325,8 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
     fn b32_a_silent_dns_is_a_temporary_error_within_the_deadline() {
         let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let servers = vec![silent.local_addr().unwrap()];
-        let config = Config { dns: config::Dns { servers, ..config::Dns::default() }, ..Config::default() };
+        let config =
+            Config { dns: config::DnsTable { servers, ..config::DnsTable::default() }, ..Config::default() };
         let envelope = envelope("joe@sender.example", "192.0.2.1");
         let raw = signed("sender.example");
         let message = Message::read(raw.as_bytes());

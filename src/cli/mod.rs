@@ -5,6 +5,7 @@
 
 mod alerts;
 mod bounces;
+mod check;
 mod find;
 mod logs;
 mod outbox;
@@ -121,7 +122,7 @@ enum Command {
         #[command(subcommand)]
         command: Option<outbox::Outbox>,
     },
-    /// Test config, policy, store, directories and DNS; say how to mend what is wrong
+    /// Test config, policy, store, directories and DNS; say how to fix what is wrong
     Check,
     /// The life of a policy: check, test, run, bench, install, list, rollback, show, wit, diff
     Policy {
@@ -201,7 +202,7 @@ pub fn run() -> Exit {
             Command::Suppress { command } => bounces::suppress(&command, &config, json),
             Command::Find(arguments) => find::find(&arguments, &config, json),
             Command::Verp { command } => bounces::verp(&command, &config, json),
-            Command::Check => show::check(&config, json),
+            Command::Check => check::check(&config, json),
             Command::Policy { command } => policy::run(&command, config, json),
             _ => Ok(Exit::Ok),
         }),

@@ -2,15 +2,12 @@
 //! bouncy-sink config.
 
 use super::{print, say};
-use crate::check;
 use crate::config::Config;
 use crate::error::{Context, Exit, Result};
 use crate::stats::sink_counters;
 use crate::store::Store;
-use crate::workshop::inspect::Finding;
 use crate::{import::bouncy_sink, message_log};
 use clap::Args;
-use std::fmt::Write;
 use std::path::Path;
 
 #[derive(Args, Debug)]
@@ -49,32 +46,6 @@ pub(crate) fn log(arguments: &Log, config: &Config, json: bool) -> Result<Exit> 
         text.push('\n');
     }
     print(text.as_bytes())
-}
-
-pub(crate) fn check(config: &Config, json: bool) -> Result<Exit> {
-    findings(&check::check(config), json)
-}
-
-/// Prints findings; the exit code says whether something is wrong.
-pub(crate) fn findings(findings: &[Finding], json: bool) -> Result<Exit> {
-    let mut text = String::new();
-    for finding in findings {
-        if json {
-            text.push_str(&line(finding)?);
-            continue;
-        }
-        let (mark, word) = match (finding.is_wrong(), finding.note) {
-            (true, _) => ("wrong", "mend"),
-            (_, true) => ("note ", "better"),
-            _ => ("ok   ", ""),
-        };
-        let _ = writeln!(text, "{mark}  {:10} {}", finding.subject, finding.found);
-        if let Some(remedy) = &finding.remedy {
-            let _ = writeln!(text, "       {:10} {word}: {remedy}", "");
-        }
-    }
-    print(text.as_bytes())?;
-    Ok(if findings.iter().any(Finding::is_wrong) { Exit::Failure } else { Exit::Ok })
 }
 
 pub(crate) fn import(file: &Path) -> Result<Exit> {

@@ -4,33 +4,17 @@
 //! policy itself validates. Invariant: an unknown key, a wrong type or an impossible value is an error that names
 //! file, line, key and remedy.
 
-mod alerts;
-mod cycles;
-mod exports;
-mod incoming;
-mod log_sources;
-mod outgoing;
-mod policies;
-mod returns;
 mod span;
+mod tables;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use alerts::{Alert, Alerts, Group, Metric};
-pub(crate) use cycles::{Cycle, Purge};
-pub(crate) use exports::Export;
-pub(crate) use incoming::{Message, Relay};
-pub(crate) use log_sources::{Index, LogKind, Logs};
-pub(crate) use outgoing::{Send, Visit};
-pub(crate) use policies::{Limits, OnTrap, Policies, Policy};
-pub(crate) use returns::{Kept, Notify, NotifyBody, Verp};
 pub(crate) use span::Span;
+pub(crate) use tables::*;
 
 use crate::error::{Context, Error, Result};
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Where the config stands unless `--config` says otherwise.
@@ -46,130 +30,51 @@ pub(crate) struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) state: Option<PathBuf>,
     /// The store.
-    pub(crate) store: Store,
+    pub(crate) store: StoreTable,
     /// DNS.
-    pub(crate) dns: Dns,
+    pub(crate) dns: DnsTable,
     /// Whom carom may connect to.
-    pub(crate) network: Network,
+    pub(crate) network: NetworkTable,
     /// Whose word is taken on authentication.
-    pub(crate) auth: Auth,
+    pub(crate) auth: AuthTable,
     /// Limits of one message.
-    pub(crate) message: Message,
+    pub(crate) message: MessageTable,
     /// `carom relay`.
-    pub(crate) relay: Relay,
+    pub(crate) relay: RelayTable,
     /// Logs.
-    pub(crate) log: Log,
+    pub(crate) log: LogTable,
     /// Mail logs to read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) logs: Vec<Logs>,
+    pub(crate) logs: Vec<LogsTable>,
     /// What is kept of them.
-    pub(crate) index: Index,
+    pub(crate) index: IndexTable,
     /// Files that each tick writes.
-    pub(crate) export: Export,
+    pub(crate) export: ExportTable,
     /// Mail that carom sends.
-    pub(crate) send: Send,
+    pub(crate) send: SendTable,
     /// Links that carom fetches.
-    pub(crate) visit: Visit,
+    pub(crate) visit: VisitTable,
     /// Limits of every policy.
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitsTable,
     /// Installed policies.
-    pub(crate) policies: Policies,
+    pub(crate) policies: PoliciesTable,
     /// Signed return paths.
-    pub(crate) verp: Verp,
+    pub(crate) verp: VerpTable,
     /// Applications that are told of bounces and complaints.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) notify: Vec<Notify>,
+    pub(crate) notify: Vec<NotifyTable>,
     /// Values that change by the day of the week.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) cycle: Vec<Cycle>,
+    pub(crate) cycle: Vec<CycleTable>,
     /// The mail that alerts are told by.
-    pub(crate) alerts: Alerts,
+    pub(crate) alerts: AlertsTable,
     /// What operators are told of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) alert: Vec<Alert>,
+    pub(crate) alert: Vec<AlertTable>,
     /// Reports that are kept.
-    pub(crate) kept: Kept,
+    pub(crate) kept: KeptTable,
     /// Named policies: where they come from, and their settings.
-    pub(crate) policy: BTreeMap<String, Policy>,
-}
-
-/// `[store]`
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Store {
-    /// The SQLite file; default `carom.db` in the state directory.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) path: Option<PathBuf>,
-}
-
-/// `[dns]`: the system's resolver unless one of these is set.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Dns {
-    /// Servers to ask instead, `address:port`.
-    pub(crate) servers: Vec<SocketAddr>,
-    /// A zone file (RFC 1035 section 5) that answers everything; what it does not name does not exist.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) zone: Option<PathBuf>,
-    /// Seconds for one query, all tries together.
-    pub(crate) timeout: u32,
-}
-
-/// `[network]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Network {
-    /// Loopback, private and other special addresses (RFC 6890) are refused unless they are in one of these networks.
-    pub(crate) allow_private: Vec<IpNet>,
-    /// The port mail is sent to.
-    pub(crate) smtp_port: u16,
-    /// The name given in EHLO and used in Message-ID and Reporting-MTA; default the host's own name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) hostname: Option<String>,
-}
-
-/// `[auth]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Auth {
-    /// Results in an Authentication-Results header of one of these authserv-ids (RFC 8601) are believed. None: carom
-    /// verifies for itself.
-    pub(crate) trusted_authserv_ids: Vec<String>,
-    /// The `by` hosts whose Received header tells the client's address. None: the topmost Received header, which the
-    /// mail server that hands us the message has just written.
-    pub(crate) received_by: Vec<String>,
-    /// Forwarders whose ARC seals (RFC 8617) are trusted, by the domain that seals: DKIM signatures that these have verified count,
-    /// though the message was changed on the way. Not asked for where `trusted_authserv_ids` says all.
-    pub(crate) arc_sealers: Vec<String>,
-    /// The addresses of our own mail servers: a bounce that comes from there is about a message of ours.
-    pub(crate) own_servers: Vec<IpNet>,
-}
-
-/// `[log]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Log {
-    /// Directory of the logs; default `log` in the state directory.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) directory: Option<PathBuf>,
-    /// Form of the message log.
-    pub(crate) format: LogFormat,
-    /// Days that logs are kept; 0 for ever.
-    pub(crate) keep_days: u32,
-    /// Bytes of all logs together, beyond which the oldest days go before their time; 0 for as much as there is.
-    pub(crate) max_size: u64,
-    /// Least level that is logged: `error`, `warn`, `info`, `debug`, `trace`.
-    pub(crate) level: String,
-}
-
-/// Form of the message log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// One readable line.
-    Text,
+    pub(crate) policy: BTreeMap<String, PolicyTable>,
 }
 
 impl Default for Config {
@@ -177,66 +82,33 @@ impl Default for Config {
         Config {
             default_policy: "sink".into(),
             state: None,
-            store: Store::default(),
-            dns: Dns::default(),
-            network: Network::default(),
-            auth: Auth::default(),
-            message: Message::default(),
-            relay: Relay::default(),
-            log: Log::default(),
+            store: StoreTable::default(),
+            dns: DnsTable::default(),
+            network: NetworkTable::default(),
+            auth: AuthTable::default(),
+            message: MessageTable::default(),
+            relay: RelayTable::default(),
+            log: LogTable::default(),
             logs: Vec::new(),
-            index: Index::default(),
-            export: Export::default(),
-            send: Send::default(),
-            visit: Visit::default(),
-            limits: Limits::default(),
-            policies: Policies::default(),
-            verp: Verp::default(),
+            index: IndexTable::default(),
+            export: ExportTable::default(),
+            send: SendTable::default(),
+            visit: VisitTable::default(),
+            limits: LimitsTable::default(),
+            policies: PoliciesTable::default(),
+            verp: VerpTable::default(),
             notify: Vec::new(),
             cycle: Vec::new(),
-            alerts: Alerts::default(),
+            alerts: AlertsTable::default(),
             alert: Vec::new(),
-            kept: Kept::default(),
+            kept: KeptTable::default(),
             policy: BTreeMap::new(),
         }
     }
 }
 
-impl Default for Dns {
-    fn default() -> Dns {
-        Dns { servers: Vec::new(), zone: None, timeout: 5 }
-    }
-}
-
-impl Default for Network {
-    fn default() -> Network {
-        Network { allow_private: Vec::new(), smtp_port: 25, hostname: None }
-    }
-}
-
-impl Default for Log {
-    fn default() -> Log {
-        Log { directory: None, format: LogFormat::Json, keep_days: 10, max_size: 0, level: "info".into() }
-    }
-}
-
-impl Default for Auth {
-    fn default() -> Auth {
-        let own = [
-            IpNet::from(std::net::IpAddr::from([127, 0, 0, 1])),
-            IpNet::from(std::net::IpAddr::from(std::net::Ipv6Addr::LOCALHOST)),
-        ];
-        Auth {
-            trusted_authserv_ids: Vec::new(),
-            received_by: Vec::new(),
-            arc_sealers: Vec::new(),
-            own_servers: own.to_vec(),
-        }
-    }
-}
-
 /// Key, fault and remedy of what cannot be.
-type Fault = (&'static str, &'static str, &'static str);
+pub(crate) type Fault = (&'static str, &'static str, &'static str);
 
 /// The first fault of several tables, and which of them has it.
 fn first(faults: impl Iterator<Item = Option<Fault>>) -> Option<(usize, Fault)> {
@@ -338,16 +210,16 @@ impl Config {
         if let Some((key, why, remedy)) = self.export.impossible().or_else(|| self.alerts.impossible()) {
             return impossible(key, why, remedy);
         }
-        if let Some(fault) = first(self.logs.iter().map(Logs::impossible)) {
+        if let Some(fault) = first(self.logs.iter().map(LogsTable::impossible)) {
             return impossible_one("[[logs]]", fault);
         }
-        if let Some(fault) = cycles::impossible(&self.cycle) {
+        if let Some(fault) = cycles_impossible(&self.cycle) {
             return impossible_one("[[cycle]]", fault);
         }
-        if let Some(fault) = alerts::impossible(&self.alert) {
+        if let Some(fault) = alerts_impossible(&self.alert) {
             return impossible_one("[[alert]]", fault);
         }
-        if let Some(fault) = first(self.notify.iter().map(Notify::impossible)) {
+        if let Some(fault) = first(self.notify.iter().map(NotifyTable::impossible)) {
             return impossible_one("[[notify]]", fault);
         }
         if self.kept.per_address == 0 {

@@ -8,7 +8,7 @@ mod sources;
 mod count;
 
 use crate::clock;
-use crate::config::{Config, LogKind, Logs};
+use crate::config::{Config, LogKind, LogsTable};
 use crate::error::Result;
 use crate::index::{Index, Log};
 use crate::maillog::Lines;
@@ -106,7 +106,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn read(&mut self, logs: &Logs) -> Result<()> {
+    fn read(&mut self, logs: &LogsTable) -> Result<()> {
         match logs.kind {
             LogKind::Postfix => self.postfix(logs),
             LogKind::PowerMta => self.powermta(logs),

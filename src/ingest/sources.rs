@@ -3,7 +3,7 @@
 use super::Work;
 use super::reasons::Pending;
 use crate::clock;
-use crate::config::Logs;
+use crate::config::LogsTable;
 use crate::error::{Context, Error, Result};
 use crate::index::{Batch, Shelved};
 use crate::maillog::correlate::{Correlator, CorrelatorState, MemoryLimits};
@@ -52,7 +52,7 @@ impl Sink<'_, '_> {
 }
 
 impl Work<'_> {
-    pub(crate) fn postfix(&mut self, logs: &Logs) -> Result<()> {
+    pub(crate) fn postfix(&mut self, logs: &LogsTable) -> Result<()> {
         let Some(mut tail) = self.tail(logs)? else { return Ok(()) };
         let grammar = Grammar { zone: logs.zone(), client_header: logs.client_header.clone() };
         let mut state: CorrelatorState = stored(self.log.state.as_deref()).unwrap_or_default();
@@ -89,7 +89,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    pub(crate) fn powermta(&mut self, logs: &Logs) -> Result<()> {
+    pub(crate) fn powermta(&mut self, logs: &LogsTable) -> Result<()> {
         let Some(mut tail) = self.tail(logs)? else { return Ok(()) };
         let state = stored(self.log.state.as_deref()).unwrap_or_default();
         let mut accounting = Accounting::new(logs.zone(), clock::now_ms(), state);
@@ -133,7 +133,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    pub(crate) fn journal(&mut self, logs: &Logs) -> Result<()> {
+    pub(crate) fn journal(&mut self, logs: &LogsTable) -> Result<()> {
         let cursor: Option<String> = stored(self.log.position.as_deref());
         let mut child = journalctl(logs.path.as_deref(), cursor.as_deref())?;
         let Some(output) = child.stdout.take() else { return Ok(()) };
@@ -178,7 +178,7 @@ impl Work<'_> {
     }
 
     /// Opens a file where the last tick stopped; none if it is not there yet.
-    fn tail(&mut self, logs: &Logs) -> Result<Option<Tail>> {
+    fn tail(&mut self, logs: &LogsTable) -> Result<Option<Tail>> {
         let Some(path) = logs.path.as_deref() else { return Ok(None) };
         let position: Option<Position> = stored(self.log.position.as_deref());
         Tail::open(path, position).map(Some)
@@ -224,7 +224,7 @@ impl Work<'_> {
         Ok(state)
     }
 
-    fn report(&mut self, logs: &Logs, tail: &Tail) {
+    fn report(&mut self, logs: &LogsTable, tail: &Tail) {
         let report = tail.notes();
         for (path, why) in &report.unread {
             self.done.notes.push(format!("{}: not read to its end: {why}", path.display()));

@@ -6,7 +6,7 @@
 use super::anatomy::Anatomy;
 use super::engine::{self, Flavor, Purpose, refused_executable_memory};
 use super::failure::status_line;
-use crate::config::Limits;
+use crate::config::LimitsTable;
 use crate::error::{Error, Result};
 use crate::files::publish::publish;
 use rustix::fs::{Mode, OFlags};
@@ -60,7 +60,7 @@ pub(crate) fn compiled_path(directory: &Path, hash: &str, flavor: Flavor) -> Pat
 pub(crate) fn load(
     flavor: Flavor,
     purpose: Purpose,
-    limits: &Limits,
+    limits: &LimitsTable,
     places: &[PathBuf],
     wasm: impl FnOnce() -> Result<Vec<u8>>,
 ) -> std::result::Result<Loaded, LoadFailure> {

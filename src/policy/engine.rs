@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows what a policy is asked. Invariant: whatever a guest does, it ends within its time and memory.
 
-use crate::config::Limits;
+use crate::config::LimitsTable;
 use crate::error::{Context, Result};
 use std::time::Duration;
 use wasmtime::{
@@ -72,7 +72,7 @@ pub(crate) fn start_clock(engine: &Engine) -> Result<()> {
 const KEPT_RESIDENT: usize = 1 << 20;
 
 /// Makes an engine. What compiled code must agree with depends on nothing but `flavor`.
-pub(crate) fn engine(flavor: Flavor, purpose: Purpose, limits: &Limits) -> Result<Engine> {
+pub(crate) fn engine(flavor: Flavor, purpose: Purpose, limits: &LimitsTable) -> Result<Engine> {
     let mut config = Config::new();
     config.epoch_interruption(true);
     // A trap is told by its kind; where in the guest it happened is not, and what would tell is read at every start.
@@ -91,7 +91,7 @@ pub(crate) fn engine(flavor: Flavor, purpose: Purpose, limits: &Limits) -> Resul
 }
 
 /// Room for every thread's instance, also for components of several modules, as JavaScript and Python make them.
-fn pool(threads: usize, limits: &Limits) -> PoolingAllocationConfig {
+fn pool(threads: usize, limits: &LimitsTable) -> PoolingAllocationConfig {
     let threads = u32::try_from(threads).unwrap_or(u32::MAX).clamp(1, 256);
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(threads * 2)
@@ -125,7 +125,7 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(crate) fn new(limits: &Limits) -> Meter {
+    pub(crate) fn new(limits: &LimitsTable) -> Meter {
         let builder = StoreLimitsBuilder::new()
             .memory_size(limits.memory)
             .table_elements(TABLE_ELEMENTS)

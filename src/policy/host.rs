@@ -7,7 +7,7 @@ use super::bindings::carom::policy::{actions, host};
 use super::engine::Meter;
 use super::facts::Facts;
 use super::failure::FailureKind;
-use crate::config::Limits;
+use crate::config::LimitsTable;
 use crate::envelope::split_address;
 use crate::plan::{self, Action, Outcome, Plan, Step, Verdict};
 use crate::text::{bounded, one_line};
@@ -30,7 +30,7 @@ pub(crate) struct Host {
     /// The processor time of the thread, then.
     started_at: Duration,
     pub(crate) meter: Meter,
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitsTable,
     /// Why the guest was stopped, if it was the host that stopped it: the kind of failure and the cause.
     pub(crate) stopped: Option<(FailureKind, String)>,
     pub(crate) settings: Arc<str>,
@@ -71,7 +71,7 @@ impl Host {
         facts: Rc<Facts>,
         policy: Arc<str>,
         settings: Arc<str>,
-        limits: Limits,
+        limits: LimitsTable,
         seed: u64,
         now_ms: u64,
     ) -> Host {

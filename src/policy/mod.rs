@@ -68,7 +68,7 @@ pub(crate) struct Policy {
     /// How it was made ready, and how long that took.
     pub(crate) readied: Readied,
     settings: Arc<str>,
-    limits: config::Limits,
+    limits: config::LimitsTable,
     engine: Engine,
     instance: PolicyPre<Host>,
     source: Source,

@@ -6,7 +6,7 @@
 
 use super::anatomy::Anatomy;
 use super::engine::{self, Flavor, Meter, Purpose};
-use crate::config::Limits;
+use crate::config::LimitsTable;
 use crate::error::{Error, Result};
 use std::future::{Future, ready};
 use std::pin::pin;
@@ -20,7 +20,7 @@ use wasmtime_wizer::{ComponentInstanceState, Wizer};
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// The component as it is after its preparation; `None` if it has none. Errors: it trapped, or took too long.
-pub(crate) fn prepare(wasm: &[u8], anatomy: &Anatomy, limits: &Limits) -> Result<Option<Vec<u8>>> {
+pub(crate) fn prepare(wasm: &[u8], anatomy: &Anatomy, limits: &LimitsTable) -> Result<Option<Vec<u8>>> {
     let Some(interface) = anatomy.preparation() else { return Ok(None) };
     let wizer = Wizer::new();
     let prepared =
@@ -52,7 +52,7 @@ pub(crate) fn prepare(wasm: &[u8], anatomy: &Anatomy, limits: &Limits) -> Result
     }
 }
 
-fn store(engine: &Engine, limits: &Limits) -> Store<Meter> {
+fn store(engine: &Engine, limits: &LimitsTable) -> Store<Meter> {
     let mut store = Store::new(engine, Meter::new(limits));
     store.limiter(|meter| meter);
     store.set_epoch_deadline(1);

@@ -1,7 +1,7 @@
 //! A component built for carom:policy@1.0.0 on a host that offers a later minor version, which this carom is not yet.
 
 use super::engine::{Flavor, Purpose, engine};
-use crate::config::Limits;
+use crate::config::LimitsTable;
 use wasmtime::Store;
 use wasmtime::component::{Component, HasSelf, Linker};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
@@ -78,7 +78,7 @@ fn a_component_built_for_1_0_runs_on_a_host_that_offers_1_1() {
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     let component = ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap();
 
-    let engine = engine(Flavor::Native, Purpose::Compile, &Limits::default()).unwrap();
+    let engine = engine(Flavor::Native, Purpose::Compile, &LimitsTable::default()).unwrap();
     let component = Component::new(&engine, component).unwrap();
     let mut linker = Linker::new(&engine);
     future::Policy::add_to_linker::<_, HasSelf<Host>>(&mut linker, |host| host).unwrap();

@@ -1,5 +1,5 @@
 //! Is it a policy that this carom can run, and does it behave? Each finding says what was looked at, what was found, and, where
-//! something is wrong, how to mend it.
+//! something is wrong, the fix.
 //!
 //! From the outside in: its bytes, its world, its imports, its memory, its settings, and a smoke run of everything it exports.
 
@@ -7,54 +7,11 @@ use super::Bench;
 use crate::class::DeliveryFailure;
 use crate::config::Config;
 use crate::error::Error;
+use crate::finding::Finding;
 use crate::policy::anatomy::{Anatomy, OFFERED};
 use crate::policy::{Policy, Use, Wanted};
-use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
-
-/// One thing that was looked at.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Finding {
-    /// What was looked at: `policy`, `store`, `dns`, …
-    pub(crate) subject: String,
-    /// What was found.
-    pub(crate) found: String,
-    /// How to mend it; `None` when all is well.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) remedy: Option<String>,
-    /// Worth knowing, and no reason to refuse: with a remedy it could be better.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) note: bool,
-}
-
-impl Finding {
-    /// All is well.
-    pub(crate) fn good(subject: &str, found: impl ToString) -> Finding {
-        Finding { subject: subject.into(), found: found.to_string(), remedy: None, note: false }
-    }
-
-    /// Something is wrong.
-    pub(crate) fn wrong(subject: &str, found: impl ToString, remedy: impl ToString) -> Finding {
-        let remedy = Some(remedy.to_string());
-        Finding { subject: subject.into(), found: found.to_string(), remedy, note: false }
-    }
-
-    /// It works, and could be better.
-    pub(crate) fn note(subject: &str, found: impl ToString, remedy: impl ToString) -> Finding {
-        Finding { note: true, ..Finding::wrong(subject, found, remedy) }
-    }
-
-    /// What an error says.
-    pub(crate) fn error(subject: &str, error: &Error) -> Finding {
-        Finding::wrong(subject, error.text(), error.remedy_text().unwrap_or("see the text of the error"))
-    }
-
-    /// Whether something is wrong.
-    pub(crate) fn is_wrong(&self) -> bool {
-        self.remedy.is_some() && !self.note
-    }
-}
 
 /// Inspects a component that is not yet anybody's policy; `settings` are those it would be given.
 pub(crate) fn component(

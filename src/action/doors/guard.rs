@@ -25,7 +25,7 @@ pub(crate) fn resolve(
     dns: &Dns,
     host: &str,
     port: u16,
-    network: &config::Network,
+    network: &config::NetworkTable,
     deadline: Deadline,
 ) -> Result<Vec<SocketAddr>, Unreachable> {
     let found = dns.addresses(host, deadline).map_err(|failure| match failure {
@@ -45,7 +45,7 @@ pub(crate) fn resolve(
 
 /// Whether an address may be connected to: it is globally reachable (RFC 6890 and its registries), or in
 /// `allow_private`.
-pub(crate) fn is_allowed(address: IpAddr, network: &config::Network) -> bool {
+pub(crate) fn is_allowed(address: IpAddr, network: &config::NetworkTable) -> bool {
     let bare = match address {
         IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
         IpAddr::V4(_) => address,
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn b28_private_addresses_are_refused_in_every_form() {
-        let none = config::Network::default();
+        let none = config::NetworkTable::default();
         for refused in [
             "127.0.0.1",
             "10.1.2.3",
@@ -124,7 +124,7 @@ mod tests {
         for allowed in ["8.8.8.8", "193.0.0.1", "2a00:1450::1", "2606:4700::1111"] {
             assert!(is_allowed(allowed.parse().unwrap(), &none), "{allowed}");
         }
-        let test = config::Network { allow_private: vec!["127.0.0.0/8".parse().unwrap()], ..none };
+        let test = config::NetworkTable { allow_private: vec!["127.0.0.0/8".parse().unwrap()], ..none };
         assert!(is_allowed("127.0.0.2".parse().unwrap(), &test));
         assert!(is_allowed("::ffff:127.0.0.2".parse().unwrap(), &test));
         assert!(!is_allowed("10.0.0.1".parse().unwrap(), &test));

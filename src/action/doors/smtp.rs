@@ -443,13 +443,13 @@ mod tests {
 
     fn world(port: u16) -> (Config, Dns) {
         let mut config = Config::default();
-        config.network = config::Network {
+        config.network = config::NetworkTable {
             allow_private: vec!["127.0.0.0/8".parse().unwrap()],
             smtp_port: port,
             hostname: Some("carom.example".into()),
         };
         config.send.timeout = 2;
-        (config, Dns::open(&config::Dns::default()).unwrap())
+        (config, Dns::open(&config::DnsTable::default()).unwrap())
     }
 
     fn letter(data: &[u8]) -> Letter {

@@ -1,8 +1,9 @@
 //! What an author of policies types: new, build, check, test, run, bench.
 
-use super::show::{findings, line};
+use super::show::line;
 use super::{Chosen, print, read_input, say};
 use crate::auth::Dns;
+use crate::cli::check::findings;
 use crate::config::Config;
 use crate::envelope::Envelope;
 use crate::error::{Context, Error, Exit, Result};

@@ -1,14 +1,16 @@
 //! What an operator types: install, list, rollback, show, wit, diff.
 
-use super::show::{findings, line};
+use super::show::line;
 use super::{Chosen, print};
+use crate::cli::check::findings;
 use crate::config::Config;
 use crate::error::{Context, Error, Exit, Result};
+use crate::finding::Finding;
 use crate::policy::anatomy::Anatomy;
 use crate::policy::{Policy, Use, Wanted, life, shipped, wit};
 use crate::store::Store;
 use crate::workshop::expectation;
-use crate::workshop::inspect::{self, Finding};
+use crate::workshop::inspect;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;

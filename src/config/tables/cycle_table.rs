@@ -1,6 +1,6 @@
 //! `[[cycle]]`: a value for each day of one or more weeks, and what is done with today's.
 
-use super::{Fault, Span};
+use crate::config::{Fault, Span};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// `[[cycle]]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Cycle {
+pub(crate) struct CycleTable {
     /// What it is called.
     pub(crate) name: String,
     /// Seven values for each week, Monday first; days begin at 00 h UTC.
@@ -27,7 +27,7 @@ pub(crate) struct Cycle {
     pub(crate) run: Vec<String>,
     /// What is taken off the suppression list, once on each day whose value is above 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) purge: Option<Purge>,
+    pub(crate) purge: Option<PurgeTable>,
     /// How long a command may take.
     #[serde(default = "half_a_minute")]
     pub(crate) timeout: Span,
@@ -40,7 +40,7 @@ fn half_a_minute() -> Span {
 /// `[cycle.purge]`: which entries of the suppression list go.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Purge {
+pub(crate) struct PurgeTable {
     /// Those that came from one of these: `report`, `import`, `operator`, …
     pub(crate) sources: Vec<String>,
     /// Only those of these sender domains; none: of all.
@@ -55,7 +55,7 @@ pub(crate) struct Purge {
 }
 
 /// Key, fault and remedy of the first cycle that cannot be.
-pub(crate) fn impossible(cycles: &[Cycle]) -> Option<(usize, Fault)> {
+pub(crate) fn impossible(cycles: &[CycleTable]) -> Option<(usize, Fault)> {
     let mut names = HashSet::new();
     for (number, cycle) in cycles.iter().enumerate() {
         if cycle.name.is_empty() || cycle.name.contains(char::is_control) || !names.insert(&cycle.name) {

@@ -2,7 +2,7 @@
 //!
 //! Not here: what the figures are, and when an alert fires (`alert`). Invariant: a rule that has been read can be evaluated.
 
-use super::{Fault, Span};
+use crate::config::{Fault, Span};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fmt;
@@ -10,7 +10,7 @@ use std::fmt;
 /// `[alerts]`: the mail that alerts are told by.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Alerts {
+pub(crate) struct AlertsTable {
     /// The address in From; default `carom@` and the host's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) from: Option<String>,
@@ -22,7 +22,7 @@ pub(crate) struct Alerts {
 /// `[[alert]]`: a rule on a statistic.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Alert {
+pub(crate) struct AlertTable {
     /// What it is called.
     pub(crate) name: String,
     /// The statistic.
@@ -240,7 +240,7 @@ fn is_web(text: &str) -> bool {
     url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some())
 }
 
-impl Alerts {
+impl AlertsTable {
     /// Key, fault and remedy, if it cannot be.
     pub(crate) fn impossible(&self) -> Option<Fault> {
         if self.from.as_deref().is_some_and(|from| !is_address(from)) {
@@ -255,7 +255,7 @@ impl Alerts {
 }
 
 /// Key, fault and remedy of the first rule that cannot be.
-pub(crate) fn impossible(rules: &[Alert]) -> Option<(usize, Fault)> {
+pub(crate) fn impossible(rules: &[AlertTable]) -> Option<(usize, Fault)> {
     let mut names = HashSet::new();
     for (number, rule) in rules.iter().enumerate() {
         let plain = !rule.name.is_empty() && !rule.name.contains(char::is_control) && rule.name.len() <= 100;

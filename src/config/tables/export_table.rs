@@ -1,13 +1,13 @@
 //! `[export]`: what each tick writes for others to read.
 
-use super::Fault;
+use crate::config::Fault;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// `[export]`: files that `carom cron` writes; each is whole or the one before. What is not named is not written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Export {
+pub(crate) struct ExportTable {
     /// For node_exporter's textfile collector: a name that ends in `.prom`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) prometheus: Option<PathBuf>,
@@ -31,9 +31,9 @@ pub(crate) struct Export {
     pub(crate) top: usize,
 }
 
-impl Default for Export {
-    fn default() -> Export {
-        Export {
+impl Default for ExportTable {
+    fn default() -> ExportTable {
+        ExportTable {
             prometheus: None,
             html: None,
             json: None,
@@ -46,7 +46,7 @@ impl Default for Export {
     }
 }
 
-impl Export {
+impl ExportTable {
     /// Key, fault and remedy, if it cannot be.
     pub(crate) fn impossible(&self) -> Option<Fault> {
         if self.hours == 0 || self.hours > 24 * 366 {

@@ -1,7 +1,7 @@
 //! `[[logs]]` and `[index]`: the mail logs that `carom cron` reads, and what is kept of them.
 
-use super::Fault;
 use crate::clock;
+use crate::config::Fault;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// `[[logs]]`: one log. Its rotated neighbours are found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Logs {
+pub(crate) struct LogsTable {
     /// What writes it.
     pub(crate) kind: LogKind,
     /// The file that grows. Of journald: a journal file or a directory of them; none for the system's journal.
@@ -50,7 +50,7 @@ impl LogKind {
     }
 }
 
-impl Logs {
+impl LogsTable {
     /// What it is remembered by.
     pub(crate) fn name(&self) -> String {
         let path = self.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
@@ -76,37 +76,5 @@ impl Logs {
             ));
         }
         None
-    }
-}
-
-/// `[index]`: what is kept of the mail logs.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Index {
-    /// The SQLite file; default `index.db` beside the store.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) path: Option<PathBuf>,
-    /// Whether each delivery is kept; without, all is counted and nothing can be looked up.
-    pub(crate) deliveries: bool,
-    /// Whether failures are acted upon as reports are: counted, suppressed, told.
-    pub(crate) act: bool,
-    /// The policy that says why a delivery failed, and what is done about it; empty for none.
-    pub(crate) policy: String,
-    /// Days that deliveries are kept, counted back from the newest; 0 for ever.
-    pub(crate) keep_days: u32,
-    /// Deliveries that are kept; 0 for as many as there are.
-    pub(crate) max_rows: u64,
-}
-
-impl Default for Index {
-    fn default() -> Index {
-        Index {
-            path: None,
-            deliveries: true,
-            act: true,
-            policy: "bounce".into(),
-            keep_days: 90,
-            max_rows: 10_000_000,
-        }
     }
 }

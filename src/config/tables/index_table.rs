@@ -1,0 +1,35 @@
+//! `[index]`: what is kept of the mail logs.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct IndexTable {
+    /// The SQLite file; default `index.db` next to the store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) path: Option<PathBuf>,
+    /// Keep each delivery. Otherwise everything is counted, and nothing can be looked up.
+    pub(crate) deliveries: bool,
+    /// Treat failures in the log like bounce reports: count, suppress, notify.
+    pub(crate) act: bool,
+    /// The policy that classifies failures and decides about them; empty for none.
+    pub(crate) policy: String,
+    /// Delete deliveries that are N days older than the newest (0: never).
+    pub(crate) keep_days: u32,
+    /// Keep at most N deliveries (0: no limit).
+    pub(crate) max_rows: u64,
+}
+
+impl Default for IndexTable {
+    fn default() -> IndexTable {
+        IndexTable {
+            path: None,
+            deliveries: true,
+            act: true,
+            policy: "bounce".into(),
+            keep_days: 90,
+            max_rows: 10_000_000,
+        }
+    }
+}

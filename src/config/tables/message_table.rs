@@ -1,0 +1,18 @@
+//! `[message]`: limits of one message.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct MessageTable {
+    /// Largest message in bytes. A larger one is deferred, never cut.
+    pub(crate) max_size: u64,
+    /// Seconds for one message from start to end. After that, the mail server has to try again.
+    pub(crate) deadline: u32,
+}
+
+impl Default for MessageTable {
+    fn default() -> MessageTable {
+        MessageTable { max_size: 64 << 20, deadline: 60 }
+    }
+}

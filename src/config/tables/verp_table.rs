@@ -1,0 +1,23 @@
+//! `[verp]`: return paths that carom signs, so that a bounce proves which message it is about.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct VerpTable {
+    /// Secrets of 16 octets or more. The first one signs, all verify: put a new one first, and
+    /// remove the old one when its return paths have expired.
+    pub(crate) keys: Vec<String>,
+    /// The start of every signed local part.
+    pub(crate) prefix: String,
+    /// The domain of signed return paths.
+    pub(crate) domain: String,
+    /// Days that a signature is valid.
+    pub(crate) max_age: u32,
+}
+
+impl Default for VerpTable {
+    fn default() -> VerpTable {
+        VerpTable { keys: Vec::new(), prefix: "b+".into(), domain: String::new(), max_age: 30 }
+    }
+}
