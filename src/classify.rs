@@ -8,7 +8,7 @@ use crate::class::{Class, DeliveryFailure, Severity};
 use crate::error::Result;
 use crate::policy::facts::Facts;
 use crate::policy::{Failure, Policy};
-use crate::report::{self, Action, Feedback, Kind, Original, Report};
+use crate::report::{self, DeliveryAction, Feedback, Original, Report, ReportKind};
 use crate::return_path::srs;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -24,11 +24,11 @@ pub(crate) struct Item {
 
 /// What a message reports.
 #[derive(Debug, Serialize)]
-pub(crate) struct Verdict {
+pub(crate) struct Classified {
     /// What it is called.
     pub(crate) file: String,
     /// What kind of report it is.
-    pub(crate) kind: Kind,
+    pub(crate) kind: ReportKind,
     /// Whom it is about.
     pub(crate) recipients: Vec<Judged>,
     /// The complaint.
@@ -49,7 +49,7 @@ pub(crate) struct Judged {
 }
 
 /// Classifies messages in parallel.
-pub(crate) fn classify(items: &[Item], policy: &Policy, facts: &Rc<Facts>) -> Result<Vec<Verdict>, Failure> {
+pub(crate) fn classify(items: &[Item], policy: &Policy, facts: &Rc<Facts>) -> Result<Vec<Classified>, Failure> {
     let reports: Vec<Report> = items.par_iter().map(|item| report::read_file(&item.raw)).collect();
     let failures: Vec<DeliveryFailure> = reports.iter().flat_map(failures).collect();
     let mut classes = policy.classify(facts, &failures)?.into_iter();
@@ -59,11 +59,11 @@ pub(crate) fn classify(items: &[Item], policy: &Policy, facts: &Rc<Facts>) -> Re
             found.original = srs::before(&found.address, found.original.as_deref());
             let class = by_kind(kind, found.action).or_else(|| classes.next());
             let class = class.unwrap_or_else(|| fixed("undetermined", "other", Severity::Unknown));
-            Judged { class: if kind == Kind::AutoReply { of_reply(class) } else { class }, found }
+            Judged { class: if kind == ReportKind::AutoReply { of_reply(class) } else { class }, found }
         });
         let recipients = judged.collect();
         let (feedback, original) = (report.feedback, report.original);
-        Verdict { file: item.name.clone(), kind, recipients, feedback, original }
+        Classified { file: item.name.clone(), kind, recipients, feedback, original }
     };
     Ok(items.iter().zip(reports).map(judge).collect())
 }
@@ -77,7 +77,7 @@ fn failures(report: &Report) -> impl Iterator<Item = DeliveryFailure> {
 fn failure(found: &report::Recipient) -> DeliveryFailure {
     DeliveryFailure {
         text: found.diagnostic.clone(),
-        status: found.status.clone().unwrap_or_default(),
+        status: found.status.map(|status| status.to_string()).unwrap_or_default(),
         code: found.reply_code.unwrap_or_default(),
         stage: found.stage.to_owned(),
         remote_mta: found.remote_mta.clone().unwrap_or_default(),
@@ -85,11 +85,11 @@ fn failure(found: &report::Recipient) -> DeliveryFailure {
 }
 
 /// What needs no policy to be understood: the kind of report says it.
-fn by_kind(kind: Kind, action: Action) -> Option<Class> {
+fn by_kind(kind: ReportKind, action: DeliveryAction) -> Option<Class> {
     match (kind, action) {
-        (Kind::AutoReply, _) => None,
-        (Kind::FeedbackReport, _) => Some(fixed("feedback", "", Severity::None)),
-        (_, Action::Delivered | Action::Relayed | Action::Expanded) => {
+        (ReportKind::AutoReply, _) => None,
+        (ReportKind::FeedbackReport, _) => Some(fixed("feedback", "", Severity::None)),
+        (_, DeliveryAction::Delivered | DeliveryAction::Relayed | DeliveryAction::Expanded) => {
             Some(fixed("delivered", "", Severity::None))
         }
         _ => None,

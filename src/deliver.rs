@@ -16,9 +16,10 @@ use crate::journal::{self, Key, Work};
 use crate::maillog::DeliveryStatus;
 use crate::message_log::{Entry, MessageLog, Policed};
 use crate::monitor::Monitor;
-use crate::plan::{Plan, Reply, Verdict};
+use crate::plan::{Plan, Verdict};
 use crate::policy::facts::Facts;
 use crate::policy::{Failure, Policy};
+use crate::smtp_reply::{EnhancedStatus, SmtpReply};
 use crate::store::{FinishedMessage, Promise, Standing, Store, Tally};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -135,23 +136,23 @@ pub(crate) enum Answer {
     /// It is taken.
     Taken,
     /// It is refused for good.
-    Refused(Reply),
+    Refused(SmtpReply),
     /// Try again later.
-    Later(Reply),
+    Later(SmtpReply),
 }
 
 impl Answer {
     /// "Try again later", for a reason of our own.
     pub(crate) fn later(text: impl std::fmt::Display) -> Answer {
-        Answer::Later(Reply { code: 451, enhanced: "4.3.0".into(), text: text.to_string() })
+        Answer::Later(SmtpReply { code: 451, enhanced: EnhancedStatus::new(4, 3, 0), text: text.to_string() })
     }
 
     /// The exit code and the status line that say so to a pipe transport.
     pub(crate) fn exit(&self) -> (Exit, Option<String>) {
-        let line = |reply: &Reply| Some(format!("{} {}", reply.enhanced, reply.text));
+        let line = |reply: &SmtpReply| Some(format!("{} {}", reply.enhanced, reply.text));
         match self {
             Answer::Taken => (Exit::Ok, None),
-            Answer::Refused(reply) => (Exit::for_rejection(&reply.enhanced), line(reply)),
+            Answer::Refused(reply) => (Exit::for_rejection(reply.enhanced.subject), line(reply)),
             Answer::Later(reply) => (Exit::TempFail, line(reply)),
         }
     }

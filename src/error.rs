@@ -26,13 +26,12 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The code that a permanent refusal with this enhanced status code (RFC 3463) ends with.
-    pub(crate) fn for_rejection(enhanced: &str) -> Exit {
-        let mut fields = enhanced.split('.').skip(1);
-        match (fields.next(), fields.next()) {
-            (Some("1"), _) => Exit::NoUser,
-            (Some("6"), _) => Exit::DataErr,
-            (Some("7"), _) => Exit::NoPerm,
+    /// The code for a permanent refusal whose enhanced status code (RFC 3463) has this subject.
+    pub(crate) fn for_rejection(subject: u16) -> Exit {
+        match subject {
+            1 => Exit::NoUser,
+            6 => Exit::DataErr,
+            7 => Exit::NoPerm,
             _ => Exit::Unavailable,
         }
     }

@@ -34,7 +34,7 @@ pub fn report(raw: &[u8]) -> Vec<Reported> {
     let reported = found.map(|found| Reported {
         address: found.address,
         diagnostic: found.diagnostic,
-        status: found.status.unwrap_or_default(),
+        status: found.status.map(|status| status.to_string()).unwrap_or_default(),
         code: found.reply_code.unwrap_or_default(),
         stage: found.stage,
         remote_mta: found.remote_mta.unwrap_or_default(),

@@ -25,6 +25,8 @@ mod config;
 mod envelope;
 /// What a delivery failure means.
 mod class;
+/// SMTP replies and their codes.
+mod smtp_reply;
 /// What is to be done about a message: a tree of steps.
 mod plan;
 

@@ -17,7 +17,7 @@ use crate::maillog::logged_reply::LoggedReply;
 use crate::message_log::{Entry, Policed};
 use crate::policy::Policy;
 use crate::policy::facts::Facts;
-use crate::report::{self, Kind, Original, Report};
+use crate::report::{self, Original, Report, ReportKind};
 use crate::return_path::srs;
 use crate::store::{FinishedMessage, Promise, Standing, Store, Tally};
 use std::rc::Rc;
@@ -89,8 +89,8 @@ impl Failed {
         let recipient = report::Recipient {
             original: self.final_recipient.is_some().then(|| self.recipient.clone()),
             address,
-            action: report::Action::Failed,
-            status: self.dsn.clone(),
+            action: report::DeliveryAction::Failed,
+            status: self.dsn.as_deref().and_then(|dsn| dsn.parse().ok()),
             reply_code: Some(failure.code).filter(|code| *code > 0),
             diagnostic: failure.text,
             remote_mta: Some(failure.remote_mta).filter(|host| !host.is_empty()),
@@ -101,7 +101,7 @@ impl Failed {
         let from = srs::decode(&self.sender).map_or_else(|| self.sender.clone(), |srs| srs.original);
         let original =
             Original { message_id: self.message_id.clone(), from: Some(from), ..Original::default() };
-        Report { kind: Kind::DeliveryStatus, recipients: vec![recipient], feedback: None, original }
+        Report { kind: ReportKind::DeliveryStatus, recipients: vec![recipient], feedback: None, original }
     }
 }
 

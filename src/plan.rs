@@ -1,6 +1,7 @@
 //! The plan: what a policy decided about one message, as data. It is built by the host's imports, shown by
 //! `--dry-run`, promised in the journal, and run by `action`. It holds no code and does nothing.
 
+use crate::smtp_reply::SmtpReply;
 use serde::{Deserialize, Serialize};
 
 /// A decision about one message for one recipient.
@@ -20,20 +21,9 @@ pub(crate) enum Verdict {
     #[default]
     Accept,
     /// Refused for good.
-    Reject(Reply),
+    Reject(SmtpReply),
     /// Refused for now.
-    Defer(Reply),
-}
-
-/// An SMTP reply (RFC 5321 section 4.2, RFC 3463).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Reply {
-    /// 400 to 599.
-    pub(crate) code: u16,
-    /// Enhanced status code.
-    pub(crate) enhanced: String,
-    /// One line of text.
-    pub(crate) text: String,
+    Defer(SmtpReply),
 }
 
 /// One node of the action tree.
@@ -147,7 +137,7 @@ pub(crate) enum Refusal {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Bounce {
     /// The reply it reports.
-    pub(crate) reply: Reply,
+    pub(crate) reply: SmtpReply,
     /// Envelope sender and From; `None` is the null sender and MAILER-DAEMON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sender: Option<String>,

@@ -42,9 +42,9 @@ pub(crate) fn write(bounce: &Bounce, subject: &Subject<'_>, config: &Config) -> 
     }
     fields.add_address("Final-Recipient", recipient);
     fields.add("Action", "failed");
-    fields.add("Status", &reply.enhanced);
+    fields.add("Status", &reply.enhanced.to_string());
     fields.add("Remote-MTA", &format!("dns; {here}"));
-    fields.add("Diagnostic-Code", &format!("smtp; {} {} {}", reply.code, reply.enhanced, reply.text));
+    fields.add("Diagnostic-Code", &format!("smtp; {reply}"));
     fields.add("Last-Attempt-Date", &date(subject.at_ms));
     let mut draft = Draft::new(&from, &bounce.route.to, "Returned mail: see transcript for details", config);
     draft.field("Auto-Submitted", "auto-replied");

@@ -5,7 +5,7 @@
 use super::show::line;
 use super::{print, read_input, say};
 use crate::class::DeliveryFailure;
-use crate::classify::{self, Item, Verdict};
+use crate::classify::{self, Classified, Item};
 use crate::clock;
 use crate::config::Config;
 use crate::envelope::split_address;
@@ -15,6 +15,7 @@ use crate::policy::facts::Facts;
 use crate::policy::{Policy, Use, Wanted};
 use crate::return_path::Keys;
 use crate::return_path::verp::{self, Form};
+use crate::smtp_reply;
 use crate::store::{Store, Suppressed};
 use crate::suppress;
 use clap::{Args, Subcommand};
@@ -203,7 +204,7 @@ impl Shown<'_> {
         print(text.as_bytes()).map(drop)
     }
 
-    fn human(&self, verdict: &Verdict, text: &mut String) {
+    fn human(&self, verdict: &Classified, text: &mut String) {
         let kind = serde_json::to_value(verdict.kind).ok();
         let kind = kind.as_ref().and_then(|kind| kind.as_str()).unwrap_or_default();
         let _ = writeln!(text, "{}  {kind}", verdict.file);
@@ -211,7 +212,7 @@ impl Shown<'_> {
             let (found, class) = (&one.found, &one.class);
             let severity = serde_json::to_value(class.severity).ok();
             let severity = severity.as_ref().and_then(|severity| severity.as_str()).unwrap_or_default();
-            let status = found.status.as_deref().unwrap_or("-");
+            let status = found.status.map_or("-".to_owned(), |status| status.to_string());
             let _ = writeln!(text, "  {:40} {status:8} {severity:8} {}", found.address, class.reason);
             if self.explain {
                 let rule = if class.rule.is_empty() { "the kind of report" } else { &class.rule };
@@ -255,18 +256,12 @@ impl Shown<'_> {
     }
 }
 
-/// An SMTP reply in a line: the codes are read from its beginning.
+/// An SMTP reply in a line.
 fn reply(line: &str) -> DeliveryFailure {
-    let code = line.get(..3).and_then(|code| code.parse().ok()).filter(|code| (200..600).contains(code));
-    let enhanced = line.split([' ', '-', '\t']).take(3).find(|word| {
-        let fields: Vec<&str> = word.split('.').collect();
-        let digits =
-            |field: &&str| (1..=3).contains(&field.len()) && field.bytes().all(|b| b.is_ascii_digit());
-        fields.len() == 3 && matches!(fields[0], "2" | "4" | "5") && fields.iter().all(digits)
-    });
+    let (code, enhanced) = smtp_reply::leading_codes(line);
     DeliveryFailure {
         text: line.trim().to_owned(),
-        status: enhanced.unwrap_or_default().to_owned(),
+        status: enhanced.map(|status| status.to_string()).unwrap_or_default(),
         code: code.unwrap_or_default(),
         ..DeliveryFailure::default()
     }

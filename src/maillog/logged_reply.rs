@@ -4,6 +4,7 @@
 
 use super::delivery::identify;
 use crate::class::DeliveryFailure;
+use crate::smtp_reply;
 
 /// A reply, and what the log says beside it.
 #[derive(Clone, Copy, Debug)]
@@ -50,13 +51,7 @@ pub(crate) fn host(relay: Option<&str>) -> &str {
 fn code(text: &str) -> u16 {
     const BEFORE: [&str; 2] = [" said: ", " refused to talk to me: "];
     let reply = BEFORE.iter().find_map(|before| text.split_once(before)).map_or(text, |(_, reply)| reply);
-    let digits = reply.get(..3).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-    let ends = reply.as_bytes().get(3).is_none_or(|byte| matches!(byte, b' ' | b'-'));
-    digits
-        .filter(|_| ends)
-        .and_then(|digits| digits.parse().ok())
-        .filter(|code| (200..600).contains(code))
-        .unwrap_or(0)
+    smtp_reply::leading_code(reply).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -107,11 +107,11 @@ impl facts::Host for Host {
 impl reports::Host for Host {
     fn kind(&mut self) -> reports::ReportKind {
         self.ask("report-kind", |facts| match facts.report().kind {
-            report::Kind::DeliveryStatus => reports::ReportKind::DeliveryStatus,
-            report::Kind::FeedbackReport => reports::ReportKind::FeedbackReport,
-            report::Kind::AutoReply => reports::ReportKind::AutoReply,
-            report::Kind::Challenge => reports::ReportKind::Challenge,
-            report::Kind::Other => reports::ReportKind::Other,
+            report::ReportKind::DeliveryStatus => reports::ReportKind::DeliveryStatus,
+            report::ReportKind::FeedbackReport => reports::ReportKind::FeedbackReport,
+            report::ReportKind::AutoReply => reports::ReportKind::AutoReply,
+            report::ReportKind::Challenge => reports::ReportKind::Challenge,
+            report::ReportKind::Other => reports::ReportKind::Other,
         })
     }
 
@@ -152,14 +152,14 @@ impl From<&report::Recipient> for reports::Recipient {
             address: recipient.address.clone(),
             original: srs::before(&recipient.address, recipient.original.as_deref()),
             fate: match recipient.action {
-                report::Action::Failed => reports::Fate::Failed,
-                report::Action::Delayed => reports::Fate::Delayed,
-                report::Action::Delivered => reports::Fate::Delivered,
-                report::Action::Relayed => reports::Fate::Relayed,
-                report::Action::Expanded => reports::Fate::Expanded,
+                report::DeliveryAction::Failed => reports::Fate::Failed,
+                report::DeliveryAction::Delayed => reports::Fate::Delayed,
+                report::DeliveryAction::Delivered => reports::Fate::Delivered,
+                report::DeliveryAction::Relayed => reports::Fate::Relayed,
+                report::DeliveryAction::Expanded => reports::Fate::Expanded,
             },
             text: recipient.diagnostic.clone(),
-            status: recipient.status.clone().unwrap_or_default(),
+            status: recipient.status.map(|status| status.to_string()).unwrap_or_default(),
             code: recipient.reply_code.unwrap_or_default(),
             stage: recipient.stage.to_owned(),
             remote_mta: recipient.remote_mta.clone().unwrap_or_default(),

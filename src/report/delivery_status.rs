@@ -3,25 +3,27 @@
 //! Not here: the notice for people beside them. Invariant: fields are taken as they come, grouped by what repeats, so
 //! that a missing or surplus blank line, another order or an unknown field loses no recipient.
 
-use super::lines::Line;
+use super::lines::NumberedLine;
 use super::mailbox;
-use super::reply::{Status, tidy};
-use super::{Action, MAX_RECIPIENTS};
+use super::quoted_reply::status_in_field;
+use super::tidied::tidy;
+use super::{DeliveryAction, MAX_RECIPIENTS};
+use crate::smtp_reply::EnhancedStatus;
 
 /// A value is read up to this many bytes.
 const MAX_VALUE: usize = 16 * 1024;
 
 /// The fields about one recipient.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Group {
+pub(crate) struct RecipientStatus {
     /// Final-Recipient, if it is an address.
     pub(crate) last: Option<String>,
     /// Original-Recipient, likewise.
     pub(crate) original: Option<String>,
     /// Action.
-    pub(crate) action: Option<Action>,
+    pub(crate) action: Option<DeliveryAction>,
     /// Status.
-    pub(crate) status: Option<Status>,
+    pub(crate) status: Option<EnhancedStatus>,
     /// Diagnostic-Code without its type.
     pub(crate) diagnostic: String,
     /// What else is said: the comment of the status, and fields beside Diagnostic-Code that carry the reply.
@@ -55,9 +57,9 @@ pub(crate) fn is_recipient_field(line: &str) -> bool {
 }
 
 /// The recipients that lines of fields tell of.
-pub(crate) fn read(lines: &[Line<'_>]) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    let mut current = Group::default();
+pub(crate) fn read(lines: &[NumberedLine<'_>]) -> Vec<RecipientStatus> {
+    let mut groups: Vec<RecipientStatus> = Vec::new();
+    let mut current = RecipientStatus::default();
     let mut at = 0;
     while at < lines.len() && groups.len() < MAX_RECIPIENTS {
         let line = lines[at];
@@ -86,9 +88,9 @@ pub(crate) fn read(lines: &[Line<'_>]) -> Vec<Group> {
     groups
 }
 
-impl Group {
+impl RecipientStatus {
     /// Stores a field; whether it is one about a recipient.
-    fn take(&mut self, name: &str, value: &str, line: u32, groups: &mut Vec<Group>) -> bool {
+    fn take(&mut self, name: &str, value: &str, line: u32, groups: &mut Vec<RecipientStatus>) -> bool {
         let key = match name.to_ascii_lowercase().as_str() {
             "final-recipient" => Key::Final,
             "original-recipient" => Key::Original,
@@ -110,7 +112,7 @@ impl Group {
             Key::Original => (self.original, self.named) = (mailbox::in_field(value), true),
             Key::Action => self.action = Some(action(value)),
             Key::Status => {
-                self.status = Status::in_field(value);
+                self.status = status_in_field(value);
                 let comment = value.split_once('(').map(|(_, comment)| comment.trim_end_matches(')'));
                 self.comment.push_str(comment.unwrap_or_default());
             }
@@ -147,14 +149,14 @@ impl Group {
 }
 
 /// The word of an Action field. Unknown words are the failures of programs that do not know the five.
-fn action(value: &str) -> Action {
+fn action(value: &str) -> DeliveryAction {
     let word: String = value.trim().chars().take_while(char::is_ascii_alphabetic).collect();
     match word.to_ascii_lowercase().as_str() {
-        "delayed" | "delay" | "deferred" => Action::Delayed,
-        "delivered" | "deliverable" | "success" => Action::Delivered,
-        "relayed" => Action::Relayed,
-        "expanded" => Action::Expanded,
-        _ => Action::Failed,
+        "delayed" | "delay" | "deferred" => DeliveryAction::Delayed,
+        "delivered" | "deliverable" | "success" => DeliveryAction::Delivered,
+        "relayed" => DeliveryAction::Relayed,
+        "expanded" => DeliveryAction::Expanded,
+        _ => DeliveryAction::Failed,
     }
 }
 
@@ -169,10 +171,10 @@ fn host(value: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::lines::Text;
+    use crate::report::lines::PartText;
 
-    fn groups(text: &str) -> Vec<Group> {
-        read(&Text::plain(text, 1).lines())
+    fn groups(text: &str) -> Vec<RecipientStatus> {
+        read(&PartText::plain(text, 1).lines())
     }
 
     #[test]
@@ -186,13 +188,13 @@ mod tests {
         assert_eq!(read.len(), 2);
         assert_eq!(read[0].last.as_deref(), Some("a@x.example"));
         assert_eq!(read[0].original.as_deref(), Some("b@x.example"));
-        assert_eq!((read[0].action, read[0].line), (Some(Action::Failed), 4));
+        assert_eq!((read[0].action, read[0].line), (Some(DeliveryAction::Failed), 4));
         assert_eq!(
             (read[0].diagnostic.as_str(), read[0].comment.as_str()),
             ("550-5.1.1 User unknown", "gone")
         );
         assert_eq!(read[0].remote_mta.as_deref(), Some("mx.x.example"));
-        assert_eq!((read[1].action, read[1].diagnostic.as_str()), (Some(Action::Delayed), ""));
+        assert_eq!((read[1].action, read[1].diagnostic.as_str()), (Some(DeliveryAction::Delayed), ""));
     }
 
     #[test]
@@ -203,7 +205,7 @@ mod tests {
             format!("{order}\n{}", order.replace("a@x", "b@x")),
             format!("{order}{}", order.replace("a@x", "b@x")),
             "Final-Recipient: a@x\n\nAction: failed\nStatus: 5.0.0\nDiagnostic-Code: 550 no\nFinal-Recipient: b@x\n\
-             Action: failed\nDiagnostic-Code: 550 no\n"
+             DeliveryAction: failed\nDiagnostic-Code: 550 no\n"
                 .to_owned(),
         ] {
             let read = groups(&text);
@@ -218,7 +220,7 @@ mod tests {
         let read = groups(
             "Action : error\nFinal-Recipient : rfc/822;a@x.example\nStatus : 5.7.1\nRemote-MTA: [192.0.2.1]\n",
         );
-        assert_eq!((read[0].action, read[0].last.as_deref()), (Some(Action::Failed), Some("a@x.example")));
+        assert_eq!((read[0].action, read[0].last.as_deref()), (Some(DeliveryAction::Failed), Some("a@x.example")));
         assert_eq!(read[0].remote_mta.as_deref(), Some("192.0.2.1"));
         assert_eq!(groups("Reporting-MTA: dns; x\n"), []);
         assert_eq!(

@@ -3,7 +3,7 @@
 //! Not here: who may complain. Invariant: a field that is missing or blacked out is looked for in the message that is
 //! reported on, and then it is said that it was derived.
 
-use super::lines::Line;
+use super::lines::NumberedLine;
 use super::mailbox;
 use crate::message::Message;
 use serde::Serialize;
@@ -42,14 +42,14 @@ pub(crate) struct Feedback {
 }
 
 /// A report, and whom it is about.
-pub(crate) struct Complaint {
+pub(crate) struct FeedbackReport {
     pub(crate) feedback: Feedback,
     /// Those who complain, as the report says.
     pub(crate) recipients: Vec<(String, u32)>,
 }
 
 /// Reads the fields of a report.
-pub(crate) fn read(lines: &[Line<'_>]) -> Complaint {
+pub(crate) fn read(lines: &[NumberedLine<'_>]) -> FeedbackReport {
     let mut feedback = Feedback { incidents: 1, ..Feedback::default() };
     let mut recipients: Vec<(String, u32)> = Vec::new();
     let mut at = 0;
@@ -97,7 +97,7 @@ pub(crate) fn read(lines: &[Line<'_>]) -> Complaint {
     if feedback.kind.is_empty() {
         feedback.kind = "other".to_owned();
     }
-    Complaint { feedback, recipients }
+    FeedbackReport { feedback, recipients }
 }
 
 /// Whether an address was made unreadable: RFC 6590 has no form for it, so programs have their own.
@@ -135,14 +135,14 @@ pub(crate) fn recipient_in(original: &Message<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::lines::Text;
+    use crate::report::lines::PartText;
 
     #[test]
     fn the_fields_of_a_report() {
         let text = "Feedback-Type: Abuse\nUser-Agent: x/1.0\nVersion: 1\nOriginal-Mail-From: <a@x.example>\n\
             Original-Rcpt-To: b@y.example\nOriginal-Rcpt-To: <c@y.example>\nSource-IP: 192.0.2.1\nIncidents: 3\n\
             Authentication-Results: y;\n spf=fail\nReported-URI: http://x.example/\n";
-        let read = read(&Text::plain(text, 1).lines());
+        let read = read(&PartText::plain(text, 1).lines());
         assert_eq!((read.feedback.kind.as_str(), read.feedback.incidents), ("abuse", 3));
         assert_eq!(read.recipients, [("b@y.example".to_owned(), 5), ("c@y.example".to_owned(), 6)]);
         assert_eq!(read.feedback.authentication_results.as_deref(), Some("y; spf=fail"));
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn a_redacted_recipient_is_none() {
         let read = read(
-            &Text::plain("Original-Rcpt-To: redacted@y.example\nOriginal-Rcpt-To: [hidden]\n", 1).lines(),
+            &PartText::plain("Original-Rcpt-To: redacted@y.example\nOriginal-Rcpt-To: [hidden]\n", 1).lines(),
         );
         assert_eq!((read.recipients.len(), read.feedback.kind.as_str()), (0, "other"));
         let original = Message::read(b"To: undisclosed\r\nX-HmXmrOriginalRecipient: a@x.example\r\n\r\n");

@@ -17,14 +17,14 @@ const MAX_LINES: usize = 100_000;
 
 /// One line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Line<'a> {
+pub(crate) struct NumberedLine<'a> {
     /// Without its end and the space before that.
     pub(crate) text: &'a str,
     /// Its number in the message; of an encoded part, where that part starts.
     pub(crate) number: u32,
 }
 
-impl<'a> Line<'a> {
+impl<'a> NumberedLine<'a> {
     /// Without the space at its beginning.
     pub(crate) fn trimmed(&self) -> &'a str {
         self.text.trim_start()
@@ -44,15 +44,15 @@ impl<'a> Line<'a> {
 
 /// The text of a part.
 #[derive(Debug)]
-pub(crate) struct Text<'a> {
+pub(crate) struct PartText<'a> {
     text: Cow<'a, str>,
     first: u32,
     counts: bool,
 }
 
-impl<'a> Text<'a> {
+impl<'a> PartText<'a> {
     /// The first `limit` bytes of a part of the message `raw`.
-    pub(crate) fn of(part: &Part<'a>, raw: &[u8], limit: usize) -> Text<'a> {
+    pub(crate) fn of(part: &Part<'a>, raw: &[u8], limit: usize) -> PartText<'a> {
         let body = &part.body[..part.body.len().min(limit)];
         let (bytes, _) = decode::transfer(part.encoding, body);
         let encoded = matches!(bytes, Cow::Owned(_));
@@ -66,13 +66,13 @@ impl<'a> Text<'a> {
         let html = html
             && ["<br", "<BR", "<p", "<P", "<div", "<DIV", "<td", "<TD"].iter().any(|tag| text.contains(tag));
         let text = if html { Cow::Owned(shown(&text)) } else { text };
-        Text { text, first: number_of(raw, part.body), counts: !encoded && !html }
+        PartText { text, first: number_of(raw, part.body), counts: !encoded && !html }
     }
 
     #[cfg(test)]
     /// Of text that is at hand, from a line on.
-    pub(crate) fn plain(text: &'a str, first: u32) -> Text<'a> {
-        Text { text: Cow::Borrowed(text), first, counts: true }
+    pub(crate) fn plain(text: &'a str, first: u32) -> PartText<'a> {
+        PartText { text: Cow::Borrowed(text), first, counts: true }
     }
 
     /// All of it.
@@ -81,7 +81,7 @@ impl<'a> Text<'a> {
     }
 
     /// Its lines.
-    pub(crate) fn lines(&self) -> Vec<Line<'_>> {
+    pub(crate) fn lines(&self) -> Vec<NumberedLine<'_>> {
         let mut lines = Vec::new();
         let mut rest: &str = &self.text;
         while !rest.is_empty() && lines.len() < MAX_LINES {
@@ -97,7 +97,7 @@ impl<'a> Text<'a> {
                 _ => end + returns.min(1),
             };
             let past = if self.counts { u32::try_from(lines.len()).unwrap_or(u32::MAX) } else { 0 };
-            lines.push(Line { text: rest[..end].trim_end(), number: self.first.saturating_add(past) });
+            lines.push(NumberedLine { text: rest[..end].trim_end(), number: self.first.saturating_add(past) });
             rest = &rest[next..];
         }
         lines
@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     fn texts(text: &str) -> Vec<(u32, String)> {
-        Text::plain(text, 5).lines().iter().map(|line| (line.number, line.text.to_owned())).collect()
+        PartText::plain(text, 5).lines().iter().map(|line| (line.number, line.text.to_owned())).collect()
     }
 
     #[test]

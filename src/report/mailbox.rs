@@ -10,7 +10,7 @@ const MAX_DOMAIN: usize = 253;
 
 /// An address, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found<'a> {
+pub(crate) struct AddressInText<'a> {
     /// `local@domain`.
     pub(crate) address: &'a str,
     /// The index of its first byte.
@@ -20,7 +20,7 @@ pub(crate) struct Found<'a> {
 }
 
 /// The addresses of a text, in order.
-pub(crate) fn all(text: &str) -> impl Iterator<Item = Found<'_>> {
+pub(crate) fn all(text: &str) -> impl Iterator<Item = AddressInText<'_>> {
     let mut from = 0;
     std::iter::from_fn(move || {
         while let Some(at) = text.get(from..)?.find('@').map(|found| from + found) {
@@ -36,7 +36,7 @@ pub(crate) fn all(text: &str) -> impl Iterator<Item = Found<'_>> {
 }
 
 /// The first address of a text.
-pub(crate) fn first(text: &str) -> Option<Found<'_>> {
+pub(crate) fn first(text: &str) -> Option<AddressInText<'_>> {
     all(text).next()
 }
 
@@ -67,13 +67,13 @@ pub(crate) fn is_address(text: &str) -> bool {
 }
 
 /// The address whose `@` is at `at` and that starts at `floor` or later.
-fn around(text: &str, at: usize, floor: usize) -> Option<Found<'_>> {
+fn around(text: &str, at: usize, floor: usize) -> Option<AddressInText<'_>> {
     let before = text.get(floor..at)?;
     let start = floor + if before.ends_with('"') { quoted_start(before)? } else { local_start(before) };
     let domain = domain(&text[at + 1..])?;
     let end = at + 1 + domain.len();
     let local = at - start;
-    ((1..=MAX_LOCAL).contains(&local) && domain.len() <= MAX_DOMAIN).then(|| Found {
+    ((1..=MAX_LOCAL).contains(&local) && domain.len() <= MAX_DOMAIN).then(|| AddressInText {
         address: &text[start..end],
         start,
         end,

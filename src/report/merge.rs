@@ -3,15 +3,16 @@
 //! Not here: reading those parts. Invariant: fields count before the notice, the notice before guesses; of the texts the
 //! one counts that has the reply in it.
 
-use super::delivery_status::{self, Group};
+use super::delivery_status::{self, RecipientStatus};
 use super::fold::folded;
 use super::mailbox;
-use super::notice::{Mention, Notice};
+use super::human_notice::{Mention, HumanNotice};
 use super::outline::Outline;
 use super::phrases::{self, Says};
-use super::reply::{self, Reply, Status};
+use super::quoted_reply::{QuotedReply, better_status};
+use super::speakers;
 use super::transcript::{Exchange, Transcript};
-use super::{Action, MAX_RECIPIENTS, Recipient};
+use super::{DeliveryAction, MAX_RECIPIENTS, Recipient};
 use crate::message::Message;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -52,10 +53,10 @@ const MAX_DIAGNOSTIC: usize = 2_000;
 
 /// All that is known.
 pub(crate) struct Evidence<'n> {
-    groups: Vec<Group>,
+    groups: Vec<RecipientStatus>,
     /// What a field of the header lists.
     failed: Vec<String>,
-    notice: &'n Notice<'n>,
+    notice: &'n HumanNotice<'n>,
     transcript: Transcript,
     listed: Vec<Mention>,
     /// The addresses of the report itself: they are not its subject.
@@ -68,7 +69,7 @@ pub(crate) struct Evidence<'n> {
     encloses: bool,
     automatic: bool,
     /// What became of the message, by the words of notice and subject.
-    action: Action,
+    action: DeliveryAction,
 }
 
 impl<'n> Evidence<'n> {
@@ -76,8 +77,8 @@ impl<'n> Evidence<'n> {
     pub(crate) fn of(
         message: &Message<'_>,
         outline: &Outline<'_, '_>,
-        mut groups: Vec<Group>,
-        notice: &'n Notice<'n>,
+        mut groups: Vec<RecipientStatus>,
+        notice: &'n HumanNotice<'n>,
     ) -> Evidence<'n> {
         let own = notice.own();
         if groups.is_empty()
@@ -113,7 +114,7 @@ impl<'n> Evidence<'n> {
             transcript: Transcript::read(own),
             listed: notice.listed(),
             parties,
-            action: if delayed { Action::Delayed } else { notice.action().unwrap_or_default() },
+            action: if delayed { DeliveryAction::Delayed } else { notice.action().unwrap_or_default() },
             subject,
             from_daemon: is_from_daemon(message),
             from_list: ["List-Id", "List-Unsubscribe"].iter().any(|name| message.header(name).is_some()),
@@ -131,7 +132,7 @@ impl<'n> Evidence<'n> {
 
     /// Whether it is a bounce although it says that it is an automatic reply.
     pub(crate) fn outweighs_reply(&self) -> bool {
-        self.listed.iter().any(|mention| Reply::find(&mention.text).code.is_some())
+        self.listed.iter().any(|mention| QuotedReply::find(&mention.text).code.is_some())
     }
 
     /// Whether anything beside the words of the notice says that it is a bounce.
@@ -189,7 +190,7 @@ impl<'n> Evidence<'n> {
         let sole = self.groups.len() == 1;
         let mentions = Mentions::new(&self.listed);
         let mut found = Vec::new();
-        let named = |group: &Group| group.last.clone().or_else(|| group.original.clone());
+        let named = |group: &RecipientStatus| group.last.clone().or_else(|| group.original.clone());
         for group in &self.groups {
             let address = named(group).or_else(|| if sole { self.guessed() } else { None });
             let Some(address) = address else { continue };
@@ -280,7 +281,7 @@ impl<'n> Evidence<'n> {
     /// The address that the subject names.
     fn in_subject(&self) -> Vec<Mention> {
         let found = mailbox::first(&self.subject);
-        let mention = |found: mailbox::Found<'_>| Mention {
+        let mention = |found: mailbox::AddressInText<'_>| Mention {
             address: found.address.to_owned(),
             text: self.notice.whole().to_owned(),
             line: 1,
@@ -304,7 +305,7 @@ impl<'n> Evidence<'n> {
     /// What is said about one recipient. `sole`: whether there is no other, so that all of the notice is about it.
     fn put_together(
         &self,
-        group: Option<&Group>,
+        group: Option<&RecipientStatus>,
         mention: Option<&Mention>,
         exchange: Option<&Exchange>,
         sole: bool,
@@ -313,16 +314,16 @@ impl<'n> Evidence<'n> {
         let comment = group.map_or("", |group| group.comment.as_str());
         let entry = mention.map_or("", |mention| mention.text.as_str());
         let spoken = exchange.map_or("", |exchange| exchange.reply.as_str());
-        let field = Reply::find(fields);
+        let field = QuotedReply::find(fields);
         let complete = if is_cut(fields, spoken) { spoken } else { fields };
         let quoted = exchange.is_some_and(|exchange| !exchange.summary && exchange.recipient.is_some());
         let (first, second) = if quoted { (spoken, entry) } else { (entry, spoken) };
         let mut texts = vec![complete, comment, first, second];
-        let silent = !texts.iter().any(|text| Reply::find(text).is_some());
+        let silent = !texts.iter().any(|text| QuotedReply::find(text).is_some());
         if sole && silent {
             texts.push(self.notice.refusal());
         }
-        let replies = texts.iter().map(|text| (*text, Reply::find(text)));
+        let replies = texts.iter().map(|text| (*text, QuotedReply::find(text)));
         let best = replies
             .clone()
             .find(|(_, reply)| reply.code.is_some())
@@ -332,18 +333,18 @@ impl<'n> Evidence<'n> {
         let reply = best.map(|(_, reply)| reply).unwrap_or_default();
         let (before, said) = alone(said);
         let told = group.and_then(|group| group.status);
-        let status = Status::better(told, field.status.or(reply.status));
+        let status = better_status(told, field.status.or(reply.status));
         let stage = exchange.map(|exchange| exchange.stage).filter(|stage| !stage.is_empty());
         Recipient {
             action: group.and_then(|group| group.action).or_else(|| mention?.action).unwrap_or(self.action),
-            status: status.map(|status| status.to_string()),
+            status,
             reply_code: field.code.or(reply.code),
             diagnostic: said.chars().take(MAX_DIAGNOSTIC).collect(),
             remote_mta: group
                 .and_then(|group| group.remote_mta.clone())
                 .or_else(|| exchange?.host.clone())
                 .or_else(|| {
-                    reply::host(before).or_else(|| reply::host(&mention?.context)).map(str::to_owned)
+                    speakers::host(before).or_else(|| speakers::host(&mention?.context)).map(str::to_owned)
                 }),
             stage: stage.or_else(|| Some(mention?.stage)).unwrap_or_default(),
             reader: "delivery-status",
@@ -376,8 +377,8 @@ fn once_each(recipients: &mut Vec<Recipient>) {
 
 /// What is said before a reply, and the reply: the server that reports has put its own words around it.
 fn alone(said: &str) -> (&str, &str) {
-    let reply = Reply::find(said);
-    let at = if reply.code.is_some() && Reply::find(&said[..reply.at]).code.is_none() { reply.at } else { 0 };
+    let reply = QuotedReply::find(said);
+    let at = if reply.code.is_some() && QuotedReply::find(&said[..reply.at]).code.is_none() { reply.at } else { 0 };
     let (before, said) = said.split_at(at);
     (before, said.split_once(" (in reply to").map_or(said, |(said, _)| said))
 }

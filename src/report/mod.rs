@@ -3,31 +3,35 @@
 //! Not here: what a reason means; that is a policy's to say, by the text, the codes and the command found here.
 //! Invariant: reading never fails, takes linear time and looks at shapes, not at who sent the message.
 
-mod auto_reply;
+mod automatic_reply;
 mod delivery_status;
-mod entry;
 mod feedback;
 mod fold;
+mod human_notice;
 mod lines;
+mod list_entry;
 mod mailbox;
 mod merge;
-mod notice;
-mod notification;
 mod original;
 mod outline;
 mod phrases;
-mod reply;
+mod quoted_reply;
 mod sentences;
+mod ses_notification;
+mod speakers;
+mod tidied;
 mod transcript;
 
 pub(crate) use feedback::Feedback;
 pub(crate) use original::Original;
 
 use crate::message::Message;
-use auto_reply::Answer;
+use crate::smtp_reply::EnhancedStatus;
+use automatic_reply::AutoReplyKind;
+use human_notice::HumanNotice;
 use merge::Evidence;
-use notice::Notice;
 use outline::Outline;
+use quoted_reply::{QuotedReply, better_status};
 use serde::Serialize;
 
 /// Recipients that are listed, at most.
@@ -39,7 +43,7 @@ const MAX_DEPTH: usize = 3;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Report {
     /// What kind of report it is.
-    pub(crate) kind: Kind,
+    pub(crate) kind: ReportKind,
     /// Whom it is about; at most 10,000.
     pub(crate) recipients: Vec<Recipient>,
     /// The complaint, if it is one.
@@ -51,7 +55,7 @@ pub(crate) struct Report {
 /// Kinds of reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Kind {
+pub(crate) enum ReportKind {
     /// What became of a message: a bounce, a delay, a receipt; by RFC 3464 or in any older form.
     DeliveryStatus,
     /// A complaint (RFC 5965).
@@ -68,7 +72,7 @@ pub(crate) enum Kind {
 /// What became of a message for one recipient (RFC 3464 section 2.3.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Action {
+pub(crate) enum DeliveryAction {
     /// It was given up.
     #[default]
     Failed,
@@ -90,9 +94,9 @@ pub(crate) struct Recipient {
     /// The address it was sent to, where that is another one.
     pub(crate) original: Option<String>,
     /// What became of it.
-    pub(crate) action: Action,
+    pub(crate) action: DeliveryAction,
     /// The enhanced status code (RFC 3463): of the reply itself, if it has one.
-    pub(crate) status: Option<String>,
+    pub(crate) status: Option<EnhancedStatus>,
     /// The reply code (RFC 5321).
     pub(crate) reply_code: Option<u16>,
     /// The reply, or what else was said, as one line.
@@ -120,7 +124,7 @@ pub(crate) fn read_file(raw: &[u8]) -> Report {
     for raw in outline::messages(raw) {
         let report = shifted(read(&Message::read(raw)), first);
         first = lines::count(raw).saturating_add(first);
-        if merged.kind == Kind::Other {
+        if merged.kind == ReportKind::Other {
             merged = Report { recipients: merged.recipients, ..report.clone() };
         }
         let room = MAX_RECIPIENTS - merged.recipients.len().min(MAX_RECIPIENTS);
@@ -153,17 +157,17 @@ fn whole(message: &Message<'_>, depth: usize) -> Report {
     }
     let groups = outline.groups(message);
     let texts = outline.texts(message, &groups);
-    if let Some(report) = texts.first().and_then(|text| notification::read(text.whole())).map(told) {
+    if let Some(report) = texts.first().and_then(|text| ses_notification::read(text.whole())).map(told) {
         return report;
     }
     let mut lines = Vec::new();
     for text in &texts {
         lines.extend(text.lines());
     }
-    let notice = Notice::read(lines);
+    let notice = HumanNotice::read(lines);
     let original = outline.original(&notice);
     let evidence = Evidence::of(message, &outline, groups, &notice);
-    let answer = if evidence.is_certain() { None } else { auto_reply::read(message, &notice) };
+    let answer = if evidence.is_certain() { None } else { automatic_reply::read(message, &notice) };
     if let Some(answer) = answer.filter(|_| !evidence.outweighs_reply()) {
         return answered(answer, message, &notice, original);
     }
@@ -173,14 +177,14 @@ fn whole(message: &Message<'_>, depth: usize) -> Report {
             .enclosed(message)
             .map(|(raw, line)| shifted(nested(&Message::read(&raw), depth + 1), line));
         let report = inner.into_iter().find(|report| {
-            matches!(report.kind, Kind::FeedbackReport)
-                || !report.recipients.is_empty() && report.kind == Kind::DeliveryStatus
+            matches!(report.kind, ReportKind::FeedbackReport)
+                || !report.recipients.is_empty() && report.kind == ReportKind::DeliveryStatus
         });
         let quoted = || {
             let raw = notice.quoted_message()?;
             let report = nested(&Message::read(raw.as_bytes()), depth + 1);
             let first = notice.original().first().map_or(1, |line| line.number);
-            (report.kind == Kind::DeliveryStatus && !report.recipients.is_empty())
+            (report.kind == ReportKind::DeliveryStatus && !report.recipients.is_empty())
                 .then(|| shifted(report, first))
         };
         if let Some(report) = report.or_else(quoted) {
@@ -188,9 +192,9 @@ fn whole(message: &Message<'_>, depth: usize) -> Report {
         }
     }
     let kind = if recipients.is_empty() && !evidence.is_anonymous_bounce() {
-        Kind::Other
+        ReportKind::Other
     } else {
-        Kind::DeliveryStatus
+        ReportKind::DeliveryStatus
     };
     Report { kind, recipients, feedback: None, original }
 }
@@ -204,19 +208,19 @@ fn shifted(mut report: Report, first: u32) -> Report {
 }
 
 /// The report that a reply is.
-fn answered(answer: Answer, message: &Message<'_>, notice: &Notice<'_>, original: Original) -> Report {
-    let kind = if answer == Answer::Challenge { Kind::Challenge } else { Kind::AutoReply };
+fn answered(answer: AutoReplyKind, message: &Message<'_>, notice: &HumanNotice<'_>, original: Original) -> Report {
+    let kind = if answer == AutoReplyKind::Challenge { ReportKind::Challenge } else { ReportKind::AutoReply };
     let original = original.or(Original {
         message_id: message
             .header("In-Reply-To")
             .and_then(|value| Some(value.split(['<', '>']).nth(1)?.to_owned())),
         ..Original::default()
     });
-    let replier = auto_reply::replier(message).filter(|_| answer != Answer::Receipt);
+    let replier = automatic_reply::replier(message).filter(|_| answer != AutoReplyKind::Receipt);
     let recipient = |address| Recipient {
         address,
-        action: Action::Delivered,
-        diagnostic: auto_reply::said(message, notice),
+        action: DeliveryAction::Delivered,
+        diagnostic: automatic_reply::said(message, notice),
         reader: "auto-reply",
         line: 1,
         ..Recipient::default()
@@ -225,14 +229,14 @@ fn answered(answer: Answer, message: &Message<'_>, notice: &Notice<'_>, original
 }
 
 /// The report that a notification in JSON is.
-fn told(notification: notification::Notification) -> Report {
+fn told(notification: ses_notification::SesNotification) -> Report {
     let complaint = notification.complaint.map(|kind| Feedback { kind, incidents: 1, ..Feedback::default() });
     let recipients = notification.recipients.into_iter().map(|told| {
-        let reply = reply::Reply::find(&told.diagnostic);
+        let reply = QuotedReply::find(&told.diagnostic);
         Recipient {
             address: told.address,
             action: told.action,
-            status: reply::Status::better(told.status, reply.status).map(|status| status.to_string()),
+            status: better_status(told.status, reply.status),
             reply_code: reply.code,
             diagnostic: told.diagnostic,
             reader: "notification",
@@ -241,7 +245,7 @@ fn told(notification: notification::Notification) -> Report {
         }
     });
     Report {
-        kind: if complaint.is_some() { Kind::FeedbackReport } else { Kind::DeliveryStatus },
+        kind: if complaint.is_some() { ReportKind::FeedbackReport } else { ReportKind::DeliveryStatus },
         recipients: recipients.collect(),
         feedback: complaint,
         original: notification.original,

@@ -2,7 +2,7 @@
 //!
 //! Not here: judging whether it was ours. Invariant: every text is bounded and one line.
 
-use super::lines::Line;
+use super::lines::NumberedLine;
 use super::mailbox;
 use crate::message::Message;
 use serde::Serialize;
@@ -41,7 +41,7 @@ impl Original {
     }
 
     /// Of lines in a text that repeat the header, maybe quoted or indented.
-    pub(crate) fn quoted(lines: &[Line<'_>]) -> Original {
+    pub(crate) fn quoted(lines: &[NumberedLine<'_>]) -> Original {
         const NAMES: [&str; 4] = ["message-id", "subject", "from", "to"];
         let mut header = String::new();
         let mut wanted = false;
@@ -90,7 +90,7 @@ fn bounded(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::lines::Text;
+    use crate::report::lines::PartText;
 
     #[test]
     fn a_quoted_header_is_read() {
@@ -98,7 +98,7 @@ mod tests {
             "Received: x\nSubject: =?utf-8?q?J=C3=BCrgen?=\n is here\nFrom: A <a@x.example>\nTo: b@y.example\nMessage-ID: <1@x>\n\nBody: x\n",
             "> Subject: =?utf-8?q?J=C3=BCrgen?= is here\n> From: a@x.example\n> To: b@y.example\n> Message-Id:\n>  <1@x>\n",
         ] {
-            let read = Original::quoted(&Text::plain(text, 1).lines());
+            let read = Original::quoted(&PartText::plain(text, 1).lines());
             assert_eq!(read.subject.as_deref(), Some("Jürgen is here"));
             assert_eq!(
                 (read.from.as_deref(), read.to.as_deref()),

@@ -2,12 +2,12 @@
 //!
 //! Not here: what stands in them. Invariant: a message whose structure is broken is repaired once, never refused.
 
-use super::delivery_status::{self, Group};
-use super::lines::{self, MAX_FIELDS, MAX_NOTICE, Text};
-use super::notice::Notice;
+use super::delivery_status::{self, RecipientStatus};
+use super::lines::{self, MAX_FIELDS, MAX_NOTICE, PartText};
+use super::human_notice::HumanNotice;
 use super::original::Original;
-use super::reply::Reply;
-use super::{Action, Kind, MAX_RECIPIENTS, Recipient, Report, feedback};
+use super::quoted_reply::QuotedReply;
+use super::{DeliveryAction, ReportKind, MAX_RECIPIENTS, Recipient, Report, feedback};
 use crate::message::{Message, Part, headers};
 use std::borrow::Cow;
 
@@ -76,10 +76,10 @@ impl<'m, 'a> Outline<'m, 'a> {
     }
 
     /// The fields about each recipient.
-    pub(crate) fn groups(&self, message: &Message<'a>) -> Vec<Group> {
+    pub(crate) fn groups(&self, message: &Message<'a>) -> Vec<RecipientStatus> {
         let mut groups = Vec::new();
         for part in &self.status {
-            groups.extend(delivery_status::read(&Text::of(part, message.raw(), MAX_FIELDS).lines()));
+            groups.extend(delivery_status::read(&PartText::of(part, message.raw(), MAX_FIELDS).lines()));
         }
         groups.truncate(MAX_RECIPIENTS);
         groups
@@ -87,15 +87,15 @@ impl<'m, 'a> Outline<'m, 'a> {
 
     /// The text that people read: plain, or else HTML, or else what is attached. HTML adds nothing to fields that
     /// already have the reply.
-    pub(crate) fn texts(&self, message: &Message<'a>, groups: &[Group]) -> Vec<Text<'a>> {
-        let answered = |group: &Group| group.last.is_some() && Reply::find(&group.diagnostic).code.is_some();
+    pub(crate) fn texts(&self, message: &Message<'a>, groups: &[RecipientStatus]) -> Vec<PartText<'a>> {
+        let answered = |group: &RecipientStatus| group.last.is_some() && QuotedReply::find(&group.diagnostic).code.is_some();
         let complete = !groups.is_empty() && groups.iter().all(answered);
         let filled = |parts: &Vec<&'m Part<'a>>| parts.iter().any(|part| !part.body.trim_ascii().is_empty());
         let mut lists = [&self.plain, &self.html, &self.attached].into_iter();
         let list = lists.find(|list| filled(list)).filter(|_| !complete).unwrap_or(&self.plain);
         let mut room = MAX_NOTICE;
         let text = |part: &&Part<'a>| {
-            let text = Text::of(part, message.raw(), room);
+            let text = PartText::of(part, message.raw(), room);
             room -= part.body.len().min(room);
             text
         };
@@ -108,7 +108,7 @@ impl<'m, 'a> Outline<'m, 'a> {
         let enclosed = header.as_ref().map(|header| Message::read(&header[..header.len().min(MAX_HEADER)]));
         let bare = self.status.is_empty() && enclosed.as_ref().is_some_and(feedback::is_jmrp);
         let mut complaint = match self.feedback {
-            Some(part) => feedback::read(&Text::of(part, message.raw(), MAX_FIELDS).lines()),
+            Some(part) => feedback::read(&PartText::of(part, message.raw(), MAX_FIELDS).lines()),
             None if bare => feedback::read(&[]),
             None => return None,
         };
@@ -123,13 +123,13 @@ impl<'m, 'a> Outline<'m, 'a> {
         }
         let recipient = |(address, line)| Recipient {
             address,
-            action: Action::Delivered,
+            action: DeliveryAction::Delivered,
             reader: if complaint.feedback.derived { "original-header" } else { "feedback-report" },
             line,
             ..Recipient::default()
         };
         Some(Report {
-            kind: Kind::FeedbackReport,
+            kind: ReportKind::FeedbackReport,
             recipients: complaint.recipients.into_iter().map(recipient).collect(),
             original: enclosed.as_ref().map(Original::of).unwrap_or_default(),
             feedback: Some(complaint.feedback),
@@ -137,7 +137,7 @@ impl<'m, 'a> Outline<'m, 'a> {
     }
 
     /// The message that is reported on: enclosed, attached, or repeated in the text.
-    pub(crate) fn original(&self, notice: &Notice<'_>) -> Original {
+    pub(crate) fn original(&self, notice: &HumanNotice<'_>) -> Original {
         let enclosed = self.messages.iter().chain(&self.attached).map(|part| {
             let content = content(part);
             Original::of(&Message::read(&content[..content.len().min(MAX_HEADER)]))

@@ -4,11 +4,12 @@
 //! happened; the guesses, last of all, want to be the only one there is.
 
 use super::fold::folded;
-use super::lines::Line;
+use super::lines::NumberedLine;
 use super::mailbox;
-use super::notice::{MAX_SENTENCES, Mention, Notice};
+use super::human_notice::{MAX_SENTENCES, Mention, HumanNotice};
 use super::phrases::Says;
-use super::reply::{Reply, tidy};
+use super::quoted_reply::QuotedReply;
+use super::tidied::tidy;
 
 /// How far an address stands from a phrase, at most, in bytes.
 const REACH: usize = 80;
@@ -22,7 +23,7 @@ struct Named {
     address: String,
 }
 
-impl Notice<'_> {
+impl HumanNotice<'_> {
     /// Addresses in the sentences of some phrases: `undeliverable to a@x.example, b@x.example`.
     pub(crate) fn inline(&self, says: &[Says]) -> Vec<Mention> {
         let mut found: Vec<Named> = Vec::new();
@@ -99,10 +100,10 @@ impl Notice<'_> {
                 (place, end) = (named.at, place);
             }
             let mut mention = self.mention(&named.address, named.at, rest(named), end.max(named.at));
-            if !Reply::find(&mention.text).is_some() {
+            if !QuotedReply::find(&mention.text).is_some() {
                 // Without a reply, the sentence is what was said, or what is said about the next.
                 let next = mentions.last().map(|next| next.text.as_str());
-                let shared = next.filter(|next| Reply::find(next).is_some());
+                let shared = next.filter(|next| QuotedReply::find(next).is_some());
                 let sentence = self.lines[named.at].trimmed();
                 let after = || self.reason(named.at, "", end).0;
                 mention.text = shared.map_or_else(|| tidy(&format!("{sentence} {}", after())), str::to_owned);
@@ -133,7 +134,7 @@ impl Notice<'_> {
     /// The address after `To:`, where the notice repeats the header of the message.
     pub(crate) fn addressed(&self) -> Option<Mention> {
         let to =
-            |line: &&Line<'_>| line.trimmed().get(..3).is_some_and(|label| label.eq_ignore_ascii_case("to:"));
+            |line: &&NumberedLine<'_>| line.trimmed().get(..3).is_some_and(|label| label.eq_ignore_ascii_case("to:"));
         let at = self.lines.iter().take(self.end + 20).position(|line| to(&line))?;
         let address = mailbox::first(self.lines[at].text)?.address;
         Some(Mention { text: self.whole().to_owned(), ..self.mention(address, at, "", at + 1) })

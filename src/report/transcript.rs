@@ -3,9 +3,11 @@
 //! Not here: what was said about a recipient in words. Invariant: only refusals are kept; a reply belongs to the last
 //! command before it.
 
-use super::lines::Line;
+use super::lines::NumberedLine;
 use super::mailbox;
-use super::reply::{self, Reply, tidy};
+use super::quoted_reply::QuotedReply;
+use super::speakers;
+use super::tidied::tidy;
 use std::collections::{HashMap, HashSet};
 
 /// Refusals that are kept, at most.
@@ -49,7 +51,7 @@ enum Speaker<'a> {
 }
 
 /// The refusals in some lines.
-pub(crate) fn read(lines: &[Line<'_>]) -> Vec<Exchange> {
+pub(crate) fn read(lines: &[NumberedLine<'_>]) -> Vec<Exchange> {
     let mut found: Vec<Exchange> = Vec::new();
     let (mut stage, mut host, mut recipient) = ("", None, None);
     // What a program on the reporting server itself said.
@@ -63,12 +65,12 @@ pub(crate) fn read(lines: &[Line<'_>]) -> Vec<Exchange> {
         let talk =
             text.strip_prefix("... while talking to").or_else(|| text.strip_prefix("While talking to"));
         if talk.is_some() {
-            (stage, host, recipient, open) = ("", reply::host(text).map(str::to_owned), None, None);
+            (stage, host, recipient, open) = ("", speakers::host(text).map(str::to_owned), None, None);
             continue;
         }
         match speaker(text) {
             Speaker::Client(command) => {
-                stage = reply::command(command).unwrap_or(stage);
+                stage = speakers::command(command).unwrap_or(stage);
                 if stage == "RCPT" {
                     recipient = mailbox::first(command).map(|found| found.address.to_owned());
                 }
@@ -76,7 +78,7 @@ pub(crate) fn read(lines: &[Line<'_>]) -> Vec<Exchange> {
             }
             Speaker::Server(text, marked) => {
                 let refused =
-                    matches!(text.as_bytes().first(), Some(b'4' | b'5')) && Reply::find(text).code.is_some();
+                    matches!(text.as_bytes().first(), Some(b'4' | b'5')) && QuotedReply::find(text).code.is_some();
                 let follows = !found.is_empty() && (is_consequence(text) || (any_marked && !marked));
                 any_marked |= marked;
                 match found.last_mut() {
@@ -130,7 +132,7 @@ fn speaker(text: &str) -> Speaker<'_> {
             return Speaker::Server(rest, true);
         }
     }
-    if reply::command(text).is_some() && (text.len() < 5 || text.contains('<')) {
+    if speakers::command(text).is_some() && (text.len() < 5 || text.contains('<')) {
         Speaker::Client(text)
     } else if starts_with_code(text) && !text.contains("... ") {
         Speaker::Server(text, false)
@@ -185,7 +187,7 @@ pub(crate) struct Transcript {
 
 impl Transcript {
     /// Reads some lines.
-    pub(crate) fn read(lines: &[Line<'_>]) -> Transcript {
+    pub(crate) fn read(lines: &[NumberedLine<'_>]) -> Transcript {
         let mut transcript = Transcript { exchanges: read(lines), ..Transcript::default() };
         for (at, exchange) in transcript.exchanges.iter().enumerate() {
             let recipient = exchange.recipient.iter().map(|address| address.to_lowercase());
@@ -232,14 +234,14 @@ impl Transcript {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::lines::Text;
+    use crate::report::lines::PartText;
 
     fn exchanges(text: &str) -> Vec<Exchange> {
-        read(&Text::plain(text, 1).lines())
+        read(&PartText::plain(text, 1).lines())
     }
 
     fn transcript(text: &str) -> Transcript {
-        Transcript::read(&Text::plain(text, 1).lines())
+        Transcript::read(&PartText::plain(text, 1).lines())
     }
 
     #[test]

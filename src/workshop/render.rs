@@ -1,14 +1,14 @@
 //! A plan as people read it: a tree of steps, each under the one it waits for.
 
-use crate::plan::{Action, Outcome, Plan, Reply, Route, Step, Strike, Suppression, Verdict};
+use crate::plan::{Action, Outcome, Plan, Route, Step, Strike, Suppression, Verdict};
 use std::fmt::Write;
 
 /// The plan as a tree, with a line for the verdict and one for each step.
 pub(crate) fn tree(plan: &Plan) -> String {
     let mut text = match &plan.verdict {
         Verdict::Accept => "accept\n".to_owned(),
-        Verdict::Reject(reply) => format!("reject {}\n", shown(reply)),
-        Verdict::Defer(reply) => format!("defer {}\n", shown(reply)),
+        Verdict::Reject(reply) => format!("reject {reply}\n"),
+        Verdict::Defer(reply) => format!("defer {reply}\n"),
     };
     branch(plan, None, "", &mut text);
     text
@@ -30,7 +30,7 @@ fn line(step: &Step) -> String {
     let mut text = match &step.action {
         Action::Open(visit) => format!("open {} images", visit.urls.len()),
         Action::Click(visit) => format!("click {} links", visit.urls.len()),
-        Action::Bounce(bounce) => format!("bounce {}{}", shown(&bounce.reply), to(&bounce.route)),
+        Action::Bounce(bounce) => format!("bounce {}{}", bounce.reply, to(&bounce.route)),
         Action::Complain(report) => format!("complain {}{}", report.feedback_type, to(&report.route)),
         Action::AutoReply(reply) => format!("auto-reply {:?}{}", reply.subject, to(&reply.route)),
         Action::Keep => "keep".to_owned(),
@@ -57,10 +57,6 @@ fn line(step: &Step) -> String {
         let _ = write!(text, "  (after {} s)", step.delay);
     }
     text
-}
-
-fn shown(reply: &Reply) -> String {
-    format!("{} {} {}", reply.code, reply.enhanced, reply.text)
 }
 
 fn to(route: &Route) -> String {

@@ -4,8 +4,10 @@
 
 use super::mailbox;
 use super::original::Original;
-use super::reply::{Status, tidy};
-use super::{Action, MAX_RECIPIENTS};
+use super::quoted_reply::status_in_field;
+use super::tidied::tidy;
+use super::{DeliveryAction, MAX_RECIPIENTS};
+use crate::smtp_reply::EnhancedStatus;
 use serde_json::Value;
 
 /// A longer document is not read.
@@ -13,9 +15,9 @@ const MAX_DOCUMENT: usize = 2 * 1024 * 1024;
 
 /// What a notification says.
 #[derive(Debug, Default)]
-pub(crate) struct Notification {
+pub(crate) struct SesNotification {
     /// The recipients: address, action, status, diagnostic.
-    pub(crate) recipients: Vec<Told>,
+    pub(crate) recipients: Vec<NotifiedRecipient>,
     /// The type of a complaint.
     pub(crate) complaint: Option<String>,
     /// The message it is about.
@@ -24,15 +26,15 @@ pub(crate) struct Notification {
 
 /// What is told of one recipient.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct NotifiedRecipient {
     pub(crate) address: String,
-    pub(crate) action: Action,
-    pub(crate) status: Option<Status>,
+    pub(crate) action: DeliveryAction,
+    pub(crate) status: Option<EnhancedStatus>,
     pub(crate) diagnostic: String,
 }
 
 /// Reads a text that is a JSON document, maybe with more after it, maybe with lines folded inside strings.
-pub(crate) fn read(text: &str) -> Option<Notification> {
+pub(crate) fn read(text: &str) -> Option<SesNotification> {
     let start = text.trim_start();
     if !start.starts_with('{')
         || start.len() > MAX_DOCUMENT
@@ -54,23 +56,23 @@ pub(crate) fn read(text: &str) -> Option<Notification> {
         from: list("from"),
         to: list("to"),
     };
-    let mut notification = Notification { original, ..Notification::default() };
+    let mut notification = SesNotification { original, ..SesNotification::default() };
     let kind = value["notificationType"].as_str().or(value["eventType"].as_str())?;
-    let told = |entry: &Value, action: Action| {
+    let told = |entry: &Value, action: DeliveryAction| {
         let address = entry["emailAddress"].as_str().or(entry.as_str()).and_then(mailbox::in_field)?;
         let diagnostic = tidy(mailbox::typed(entry["diagnosticCode"].as_str().unwrap_or_default()).1);
-        let status = entry["status"].as_str().and_then(Status::in_field);
-        Some(Told { address, action, status, diagnostic })
+        let status = entry["status"].as_str().and_then(status_in_field);
+        Some(NotifiedRecipient { address, action, status, diagnostic })
     };
     let (entries, action) = match kind {
-        "Bounce" => (&value["bounce"]["bouncedRecipients"], Action::Failed),
+        "Bounce" => (&value["bounce"]["bouncedRecipients"], DeliveryAction::Failed),
         "Complaint" => {
             let kind = value["complaint"]["complaintFeedbackType"].as_str().unwrap_or("abuse");
             notification.complaint = Some(kind.to_ascii_lowercase());
-            (&value["complaint"]["complainedRecipients"], Action::Delivered)
+            (&value["complaint"]["complainedRecipients"], DeliveryAction::Delivered)
         }
-        "Delivery" => (&value["delivery"]["recipients"], Action::Delivered),
-        "DeliveryDelay" => (&value["deliveryDelay"]["delayedRecipients"], Action::Delayed),
+        "Delivery" => (&value["delivery"]["recipients"], DeliveryAction::Delivered),
+        "DeliveryDelay" => (&value["deliveryDelay"]["delayedRecipients"], DeliveryAction::Delayed),
         _ => return None,
     };
     let entries = entries.as_array()?.iter().take(MAX_RECIPIENTS);

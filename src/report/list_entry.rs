@@ -8,7 +8,7 @@ use super::mailbox;
 
 /// How an entry of a list is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Shape {
+pub(crate) struct EntryShape {
     /// What the address stands in.
     pub(crate) enclosure: Enclosure,
     /// What follows it.
@@ -40,16 +40,16 @@ pub(crate) enum Ending {
     /// A colon, maybe with more after it.
     Colon,
     /// More text.
-    Text,
+    PartText,
 }
 
 /// The beginning of an entry.
 #[derive(Debug)]
-pub(crate) struct Head<'a> {
+pub(crate) struct EntryHead<'a> {
     /// The address.
     pub(crate) address: &'a str,
     /// How it is written.
-    pub(crate) shape: Shape,
+    pub(crate) shape: EntryShape,
     /// What follows the address.
     pub(crate) rest: &'a str,
 }
@@ -135,7 +135,7 @@ const LABELS: &[&str] = &[
 ];
 
 /// The entry that a line starts, if it does.
-pub(crate) fn head(line: &str) -> Option<Head<'_>> {
+pub(crate) fn head(line: &str) -> Option<EntryHead<'_>> {
     let at = line.find('@').filter(|&at| at < 400)?;
     let line = unbulleted(line);
     let label = line
@@ -147,7 +147,7 @@ pub(crate) fn head(line: &str) -> Option<Head<'_>> {
         }
         let inner = rest.trim_start();
         let head = head_at(inner.strip_prefix('<').map_or(inner, |inner| inner))?;
-        return Some(Head { shape: Shape { enclosure: Enclosure::Labelled, ending: Ending::Alone }, ..head });
+        return Some(EntryHead { shape: EntryShape { enclosure: Enclosure::Labelled, ending: Ending::Alone }, ..head });
     }
     let (enclosure, inner, close) = match line.as_bytes().first()? {
         b'<' => (Enclosure::Angle, &line[1..], Some('>')),
@@ -163,7 +163,7 @@ pub(crate) fn head(line: &str) -> Option<Head<'_>> {
             head.rest = head.rest.strip_prefix(close)?;
         }
         head.rest = after_link(head.rest);
-        return Some(Head { shape: Shape { enclosure, ending: ending(head.rest) }, ..head });
+        return Some(EntryHead { shape: EntryShape { enclosure, ending: ending(head.rest) }, ..head });
     }
     // `Name <a@x.example>`, `Name<mailto:a@x.example>`: all of the line.
     let (name, inner) =
@@ -172,19 +172,19 @@ pub(crate) fn head(line: &str) -> Option<Head<'_>> {
     let head = head_at(inner)?;
     let rest = head.rest.strip_prefix('>')?;
     let whole = rest.trim().is_empty() && name.split_whitespace().count() <= 6;
-    whole.then_some(Head {
-        shape: Shape { enclosure: Enclosure::Named, ending: Ending::Alone },
+    whole.then_some(EntryHead {
+        shape: EntryShape { enclosure: Enclosure::Named, ending: Ending::Alone },
         rest,
         ..head
     })
 }
 
 /// The address that a text starts with.
-fn head_at(text: &str) -> Option<Head<'_>> {
+fn head_at(text: &str) -> Option<EntryHead<'_>> {
     let text = text.trim_start();
     let found = mailbox::first(text).filter(|found| found.start == 0)?;
-    let shape = Shape { enclosure: Enclosure::Bare, ending: Ending::Alone };
-    Some(Head { address: found.address, shape, rest: &text[found.end..] })
+    let shape = EntryShape { enclosure: Enclosure::Bare, ending: Ending::Alone };
+    Some(EntryHead { address: found.address, shape, rest: &text[found.end..] })
 }
 
 /// Leaves out the bullet before an entry.
@@ -219,7 +219,7 @@ fn ending(rest: &str) -> Ending {
     } else if rest.starts_with([':', ';']) {
         Ending::Colon
     } else {
-        Ending::Text
+        Ending::PartText
     }
 }
 
@@ -227,7 +227,7 @@ fn ending(rest: &str) -> Ending {
 mod tests {
     use super::*;
 
-    fn read(line: &str) -> Option<(String, Shape)> {
+    fn read(line: &str) -> Option<(String, EntryShape)> {
         head(line).map(|head| (head.address.to_owned(), head.shape))
     }
 
@@ -241,11 +241,11 @@ mod tests {
             ("-> a@x.example (a@x.example)", Enclosure::Bare, Ending::Alone),
             ("<a@x.example> (expanded from <b@x.example>): gone", Enclosure::Angle, Ending::Colon),
             ("a@x.example on Monday", Enclosure::Bare, Ending::Alone),
-            ("a@x.example is not here", Enclosure::Bare, Ending::Text),
+            ("a@x.example is not here", Enclosure::Bare, Ending::PartText),
             ("A. User<mailto:a@x.example>", Enclosure::Named, Ending::Alone),
             ("Recipient: <a@x.example>", Enclosure::Labelled, Ending::Alone),
         ] {
-            assert_eq!(read(line), Some(("a@x.example".to_owned(), Shape { enclosure, ending })), "{line}");
+            assert_eq!(read(line), Some(("a@x.example".to_owned(), EntryShape { enclosure, ending })), "{line}");
         }
     }
 

@@ -6,13 +6,13 @@
 
 use super::fold::folded;
 use super::mailbox;
-use super::notice::Notice;
-use super::reply::tidy;
+use super::human_notice::HumanNotice;
+use super::tidied::tidy;
 use crate::message::Message;
 
 /// What a message is that answers without a human.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum AutoReplyKind {
     /// Somebody's absence or change of address.
     Absence,
     /// A receipt: it says nothing about a mailbox.
@@ -156,7 +156,7 @@ const CHALLENGES: &[&str] = &[
 ];
 
 /// Recognises a reply. `notice` is its text.
-pub(crate) fn read(message: &Message<'_>, notice: &Notice<'_>) -> Option<Answer> {
+pub(crate) fn read(message: &Message<'_>, notice: &HumanNotice<'_>) -> Option<AutoReplyKind> {
     let automatic = message.header("Auto-Submitted").map(|value| value.to_ascii_lowercase());
     let automatic = automatic.as_deref().map(|value| value.split([';', ' ', '(']).next().unwrap_or_default());
     let subject = folded(&message.subject().unwrap_or_default());
@@ -164,7 +164,7 @@ pub(crate) fn read(message: &Message<'_>, notice: &Notice<'_>) -> Option<Answer>
         return None;
     }
     if is_challenge(message, &subject, notice) {
-        return Some(Answer::Challenge);
+        return Some(AutoReplyKind::Challenge);
     }
     let titled = SUBJECTS.iter().any(|start| begins(&subject, start));
     let declared = FIELDS.iter().any(|name| message.header(name).is_some());
@@ -178,9 +178,9 @@ pub(crate) fn read(message: &Message<'_>, notice: &Notice<'_>) -> Option<Answer>
         || declared
         || (titled && (suppressed || bulk || answers || automatic.is_some()))
     {
-        return Some(Answer::Absence);
+        return Some(AutoReplyKind::Absence);
     }
-    (precedence == "auto_reply").then_some(Answer::Receipt)
+    (precedence == "auto_reply").then_some(AutoReplyKind::Receipt)
 }
 
 /// Mail clients ask for removal with messages that say they are automatic (RFC 2369, RFC 8058).
@@ -195,7 +195,7 @@ fn is_unsubscribe(message: &Message<'_>, subject: &str) -> bool {
         || to.contains("-unsubscribe")
 }
 
-fn is_challenge(message: &Message<'_>, subject: &str, notice: &Notice<'_>) -> bool {
+fn is_challenge(message: &Message<'_>, subject: &str, notice: &HumanNotice<'_>) -> bool {
     if CHALLENGE_FIELDS.iter().any(|name| message.header(name).is_some()) {
         return true;
     }
@@ -231,19 +231,19 @@ pub(crate) fn replier(message: &Message<'_>) -> Option<String> {
 }
 
 /// What the reply says: its subject and its text.
-pub(crate) fn said(message: &Message<'_>, notice: &Notice<'_>) -> String {
+pub(crate) fn said(message: &Message<'_>, notice: &HumanNotice<'_>) -> String {
     tidy(&format!("{} {}", message.subject().unwrap_or_default(), notice.whole()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::lines::Text;
+    use crate::report::lines::PartText;
 
-    fn answer(header: &str, text: &str) -> Option<Answer> {
+    fn answer(header: &str, text: &str) -> Option<AutoReplyKind> {
         let raw = format!("From: a@x.example\r\n{header}\r\n\r\n{text}");
-        let text = Text::plain(text, 1);
-        read(&Message::read(raw.as_bytes()), &Notice::read(text.lines()))
+        let text = PartText::plain(text, 1);
+        read(&Message::read(raw.as_bytes()), &HumanNotice::read(text.lines()))
     }
 
     #[test]
@@ -254,9 +254,9 @@ mod tests {
             "Subject: AW: Abwesenheitsnotiz\r\nIn-Reply-To: <1@x>",
             "X-Autoreply: yes",
         ] {
-            assert_eq!(answer(header, "back on Monday"), Some(Answer::Absence), "{header}");
+            assert_eq!(answer(header, "back on Monday"), Some(AutoReplyKind::Absence), "{header}");
         }
-        assert_eq!(answer("Precedence: auto_reply", "we got it"), Some(Answer::Receipt));
+        assert_eq!(answer("Precedence: auto_reply", "we got it"), Some(AutoReplyKind::Receipt));
     }
 
     #[test]
@@ -275,8 +275,8 @@ mod tests {
     #[test]
     fn challenges_are_recognised() {
         let text = "To verify that the message was sent by a human, visit http://x.example/";
-        assert_eq!(answer("Subject: Re: x\r\nIn-Reply-To: <1@x>", text), Some(Answer::Challenge));
-        assert_eq!(answer("X-Boxbe-Challenge: 1", ""), Some(Answer::Challenge));
+        assert_eq!(answer("Subject: Re: x\r\nIn-Reply-To: <1@x>", text), Some(AutoReplyKind::Challenge));
+        assert_eq!(answer("X-Boxbe-Challenge: 1", ""), Some(AutoReplyKind::Challenge));
         assert_eq!(answer("Subject: x", text), None);
     }
 }

@@ -5,13 +5,14 @@
 //!
 //! Not here: sessions that are quoted (`transcript.rs`). Invariant: every line is looked at a bounded number of times.
 
-use super::entry::{Enclosure, Ending, Shape, alias_entry, head, made_from, without_aside};
+use super::list_entry::{Enclosure, Ending, EntryShape, alias_entry, head, made_from, without_aside};
 use super::fold::Folded;
-use super::lines::Line;
+use super::lines::NumberedLine;
 use super::mailbox;
 use super::phrases::{self, Hit, Says};
-use super::reply::{Reply, tidy};
-use super::{Action, MAX_RECIPIENTS};
+use super::quoted_reply::QuotedReply;
+use super::tidied::tidy;
+use super::{DeliveryAction, MAX_RECIPIENTS};
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -38,7 +39,7 @@ pub(crate) struct Mention {
     /// The command that was answered.
     pub(crate) stage: &'static str,
     /// What became of the message for this recipient, where its entry says so.
-    pub(crate) action: Option<Action>,
+    pub(crate) action: Option<DeliveryAction>,
     /// What stands about it, for the name of the server that answered.
     pub(crate) context: String,
     /// Where it stands.
@@ -57,9 +58,9 @@ struct Start<'a> {
 
 /// A notice, read.
 #[derive(Debug)]
-pub(crate) struct Notice<'a> {
+pub(crate) struct HumanNotice<'a> {
     /// Its lines, and those of the original message if that follows as text.
-    pub(crate) lines: Vec<Line<'a>>,
+    pub(crate) lines: Vec<NumberedLine<'a>>,
     /// How many of the lines are the notice.
     pub(crate) end: usize,
     /// The lines as they are compared with the phrases.
@@ -70,9 +71,9 @@ pub(crate) struct Notice<'a> {
     refusal: OnceCell<String>,
 }
 
-impl<'a> Notice<'a> {
+impl<'a> HumanNotice<'a> {
     /// Reads lines; finds where the original message begins.
-    pub(crate) fn read(mut lines: Vec<Line<'a>>) -> Notice<'a> {
+    pub(crate) fn read(mut lines: Vec<NumberedLine<'a>>) -> HumanNotice<'a> {
         unquote(&mut lines);
         let mut folded = Folded::default();
         for line in &lines {
@@ -87,7 +88,7 @@ impl<'a> Notice<'a> {
         let end = header.or(marker).unwrap_or(lines.len());
         let stop = folded.start(end);
         hits.retain(|hit| hit.start < stop);
-        Notice { lines, end, folded, hits, whole: OnceCell::new(), refusal: OnceCell::new() }
+        HumanNotice { lines, end, folded, hits, whole: OnceCell::new(), refusal: OnceCell::new() }
     }
 
     /// Whether a phrase of this kind stands in it.
@@ -96,28 +97,28 @@ impl<'a> Notice<'a> {
     }
 
     /// What it says became of the message.
-    pub(crate) fn action(&self) -> Option<Action> {
+    pub(crate) fn action(&self) -> Option<DeliveryAction> {
         action(&self.hits)
     }
 
     /// What some lines say became of it.
-    fn action_in(&self, lines: Range<usize>) -> Option<Action> {
+    fn action_in(&self, lines: Range<usize>) -> Option<DeliveryAction> {
         action(self.hits_in(lines))
     }
 
     /// The lines of the notice itself.
-    pub(crate) fn own(&self) -> &[Line<'a>] {
+    pub(crate) fn own(&self) -> &[NumberedLine<'a>] {
         &self.lines[..self.end]
     }
 
     /// The lines of the original message, if it follows.
-    pub(crate) fn original(&self) -> &[Line<'a>] {
+    pub(crate) fn original(&self) -> &[NumberedLine<'a>] {
         &self.lines[self.end..]
     }
 
     /// The message that follows as text, forwarded or returned, without the marks of a quotation.
     pub(crate) fn quoted_message(&self) -> Option<String> {
-        let unquoted = |line: &Line<'a>| {
+        let unquoted = |line: &NumberedLine<'a>| {
             line.text.strip_prefix("> ").or(line.text.strip_prefix('>')).unwrap_or(line.text)
         };
         let field = |line: &&str| {
@@ -151,7 +152,7 @@ impl<'a> Notice<'a> {
             self.hits.iter().find(|hit| hit.says == Says::Transcript && self.folded.line(hit.start) >= from);
         let stop = transcript.map_or(self.end, |hit| self.folded.line(hit.start));
         let mut starts: Vec<Start<'_>> = Vec::new();
-        let mut shape: Option<(Shape, usize)> = None;
+        let mut shape: Option<(EntryShape, usize)> = None;
         let mut orphan = None;
         for (at, line) in self.lines[..self.end].iter().enumerate().skip(from) {
             let late = at >= stop && (!announced || starts.first().is_some_and(|first| first.at < stop));
@@ -179,14 +180,14 @@ impl<'a> Notice<'a> {
             let fits = match shape {
                 Some((shape, indent)) => head.shape == shape && line.indent() <= indent,
                 None => {
-                    head.shape.ending != Ending::Text
+                    head.shape.ending != Ending::PartText
                         || several
                         || (fresh && announced)
                         || self.after_introduction(at)
                 }
             };
             let weak =
-                !announced && (head.shape.ending == Ending::Text || head.shape.enclosure == Enclosure::Named);
+                !announced && (head.shape.ending == Ending::PartText || head.shape.enclosure == Enclosure::Named);
             if fits && !weak && !self.is_contact(at) {
                 shape.get_or_insert((head.shape, line.indent()));
                 starts.push(Start {
@@ -226,7 +227,7 @@ impl<'a> Notice<'a> {
             }
         }
         // Entries say what became of the message only if they do so each for itself.
-        if !mentions.iter().any(|mention| mention.action == Some(Action::Delayed)) {
+        if !mentions.iter().any(|mention| mention.action == Some(DeliveryAction::Delayed)) {
             mentions.iter_mut().for_each(|mention| mention.action = None);
         }
         // A list of addresses, and what is said about all of them after it.
@@ -240,7 +241,7 @@ impl<'a> Notice<'a> {
 
     /// Reads on after the list, where what was said between two servers stands under the address once more.
     fn look_further(&self, mentions: &mut [Mention], stop: usize) {
-        let silent = |mention: &Mention| Reply::find(&mention.text).code.is_none();
+        let silent = |mention: &Mention| QuotedReply::find(&mention.text).code.is_none();
         let mut wanted: HashMap<String, usize> = HashMap::new();
         for (number, mention) in mentions.iter().enumerate().filter(|(_, mention)| silent(mention)) {
             wanted.insert(mention.address.to_lowercase(), number);
@@ -249,7 +250,7 @@ impl<'a> Notice<'a> {
             if wanted.is_empty() {
                 return;
             }
-            let head = head(self.lines[at].trimmed()).filter(|head| head.shape.ending != Ending::Text);
+            let head = head(self.lines[at].trimmed()).filter(|head| head.shape.ending != Ending::PartText);
             let number = head.as_ref().and_then(|head| wanted.remove(&head.address.to_lowercase()));
             if let (Some(head), Some(number)) = (head, number) {
                 let more = self.mention(head.address, at, head.rest, self.end.min(at + MAX_FURTHER));
@@ -283,7 +284,7 @@ impl<'a> Notice<'a> {
     fn is_closing(&self, at: usize) -> bool {
         self.is_contact(at)
             && self.hits_in(at..at + 1).iter().any(|hit| hit.says == Says::Contact)
-            && !Reply::find(self.lines[at].text).is_some()
+            && !QuotedReply::find(self.lines[at].text).is_some()
     }
 
     /// What is said about an address on a line, up to `end`; `rest` is what follows it on that line.
@@ -325,11 +326,11 @@ impl<'a> Notice<'a> {
         let mut text =
             without_aside(rest.trim_start_matches([':', ' ', '\t', ';', ',', '>', '.', ')'])).to_owned();
         let mut last = at;
-        let mut reply = Reply::find(&text);
+        let mut reply = QuotedReply::find(&text);
         for (index, line) in self.lines[..end].iter().enumerate().skip(at + 1).take(MAX_REASON_LINES) {
             if line.is_blank() {
                 if !text.is_empty() {
-                    reply = Reply::find(&text);
+                    reply = QuotedReply::find(&text);
                     if reply.is_some() || text.len() > MAX_REASON {
                         break;
                     }
@@ -349,7 +350,7 @@ impl<'a> Notice<'a> {
             }
         }
         if !reply.is_some() {
-            reply = Reply::find(&text);
+            reply = QuotedReply::find(&text);
         }
         let from = if reply.code.is_some() { reply.at } else { 0 };
         let said = &text[from..];
@@ -363,17 +364,17 @@ impl<'a> Notice<'a> {
     }
 
     fn find_refusal(&self) -> String {
-        let refuses = |line: &Line<'_>| {
-            let reply = Reply::find(line.trimmed());
+        let refuses = |line: &NumberedLine<'_>| {
+            let reply = QuotedReply::find(line.trimmed());
             reply.is_some() && (reply.at < 60 || reply.code.is_some())
         };
         let Some(at) = self.own().iter().position(|line| !line.is_blank() && refuses(line)) else {
             return String::new();
         };
         let paragraph = self.own()[at..].iter().take_while(|line| !line.is_blank()).take(MAX_REASON_LINES);
-        let text: Vec<&str> = paragraph.map(Line::trimmed).collect();
+        let text: Vec<&str> = paragraph.map(NumberedLine::trimmed).collect();
         let text = text.join(" ");
-        tidy(&text[Reply::find(&text).at..])
+        tidy(&text[QuotedReply::find(&text).at..])
     }
 
     /// All of it as one text.
@@ -395,8 +396,8 @@ impl<'a> Notice<'a> {
 }
 
 /// Takes the marks of a quotation away, where most of the lines have them.
-fn unquote(lines: &mut [Line<'_>]) {
-    fn inner<'a>(line: &Line<'a>) -> Option<&'a str> {
+fn unquote(lines: &mut [NumberedLine<'_>]) {
+    fn inner<'a>(line: &NumberedLine<'a>) -> Option<&'a str> {
         let inner = line.text.strip_prefix('>')?;
         (!inner.starts_with('>')).then(|| inner.strip_prefix(' ').unwrap_or(inner))
     }
@@ -432,12 +433,12 @@ fn unwrapped<'t>(before: &str, said: &'t str) -> &'t str {
 }
 
 /// What some phrases say became of the message. A delay is told in the words of a failure.
-fn action(hits: &[Hit]) -> Option<Action> {
-    const WORDS: [(Says, Action); 4] = [
-        (Says::Delayed, Action::Delayed),
-        (Says::Failed, Action::Failed),
-        (Says::Delivered, Action::Delivered),
-        (Says::Relayed, Action::Relayed),
+fn action(hits: &[Hit]) -> Option<DeliveryAction> {
+    const WORDS: [(Says, DeliveryAction); 4] = [
+        (Says::Delayed, DeliveryAction::Delayed),
+        (Says::Failed, DeliveryAction::Failed),
+        (Says::Delivered, DeliveryAction::Delivered),
+        (Says::Relayed, DeliveryAction::Relayed),
     ];
     let said = |says: Says| hits.iter().any(|hit| hit.says == says);
     WORDS.into_iter().find_map(|(says, action)| said(says).then_some(action))
@@ -450,7 +451,7 @@ fn hits_in<'h>(hits: &'h [Hit], folded: &Folded, lines: Range<usize>) -> &'h [Hi
 }
 
 /// Whether the line of a phrase is the line before an original message, not a sentence about it.
-fn is_marker(folded: &Folded, hit: &Hit, lines: &[Line<'_>]) -> bool {
+fn is_marker(folded: &Folded, hit: &Hit, lines: &[NumberedLine<'_>]) -> bool {
     let line = folded.line(hit.start);
     let (start, end) = (folded.start(line), folded.start(line + 1));
     let decoration =
@@ -472,16 +473,16 @@ fn is_marker(folded: &Folded, hit: &Hit, lines: &[Line<'_>]) -> bool {
 }
 
 /// Where a header section starts: a trace field at the beginning of a line, with another field near.
-fn header_start(lines: &[Line<'_>], until: usize) -> Option<usize> {
+fn header_start(lines: &[NumberedLine<'_>], until: usize) -> Option<usize> {
     const TRACE: [&str; 6] =
         ["received:", "return-path:", "dkim-signature:", "x-received:", "message-id:", "arc-seal:"];
     let starts =
         |line: &str, name: &str| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-    let quoted = |line: &Line<'_>| line.text.strip_prefix('>').unwrap_or(line.text).len();
+    let quoted = |line: &NumberedLine<'_>| line.text.strip_prefix('>').unwrap_or(line.text).len();
     lines[..until].iter().enumerate().find_map(|(at, line)| {
         let text = &line.text[line.text.len() - quoted(line)..];
         let trace = TRACE[..4].iter().any(|name| starts(text, name));
-        let field = |next: &Line<'_>| {
+        let field = |next: &NumberedLine<'_>| {
             let next = next.text.strip_prefix('>').unwrap_or(next.text);
             ["from:", "to:", "subject:", "date:"].iter().chain(&TRACE).any(|name| starts(next, name))
         };
@@ -492,11 +493,11 @@ fn header_start(lines: &[Line<'_>], until: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::lines::Text;
+    use crate::report::lines::PartText;
 
     fn listed(text: &str) -> Vec<(String, String)> {
-        let text = Text::plain(text, 1);
-        let notice = Notice::read(text.lines());
+        let text = PartText::plain(text, 1);
+        let notice = HumanNotice::read(text.lines());
         notice.listed().into_iter().map(|mention| (mention.address, mention.text)).collect()
     }
 
@@ -530,13 +531,13 @@ mod tests {
             "Unable to deliver message to <a@x.example> (and others).",
             "Invalid final delivery userid: A@x.example",
         ] {
-            let text = Text::plain(text, 1);
-            let notice = Notice::read(text.lines());
+            let text = PartText::plain(text, 1);
+            let notice = HumanNotice::read(text.lines());
             assert_eq!(notice.inline(&[Says::Failed]).len(), 1);
             assert!(mailbox::same(&notice.inline(&[Says::Failed])[0].address, "a@x.example"));
         }
-        let text = Text::plain("It could not be delivered. Please contact help@x.example", 1);
-        assert_eq!(Notice::read(text.lines()).inline(&[Says::Failed]), []);
+        let text = PartText::plain("It could not be delivered. Please contact help@x.example", 1);
+        assert_eq!(HumanNotice::read(text.lines()).inline(&[Says::Failed]), []);
     }
 
     #[test]
@@ -546,17 +547,17 @@ mod tests {
             "not delivered:\nReceived: from x\n by y\nSubject: a\n",
             "not delivered:\nBelow is a copy of the original message:\nx\n",
         ] {
-            let text = Text::plain(text, 1);
-            assert_eq!(Notice::read(text.lines()).end, 1);
+            let text = PartText::plain(text, 1);
+            assert_eq!(HumanNotice::read(text.lines()).end, 1);
         }
-        let text = Text::plain("The original message was received at noon\nnot delivered:\n<a@x>\n", 1);
-        assert_eq!(Notice::read(text.lines()).end, 3);
+        let text = PartText::plain("The original message was received at noon\nnot delivered:\n<a@x>\n", 1);
+        assert_eq!(HumanNotice::read(text.lines()).end, 3);
     }
 
     #[test]
     fn expanded_aliases_tell_where_they_come_from() {
-        let text = Text::plain("fatal errors\n\n<a@x.example> (expanded from <b@x.example>): gone\n", 1);
-        let mention = Notice::read(text.lines()).listed().remove(0);
+        let text = PartText::plain("fatal errors\n\n<a@x.example> (expanded from <b@x.example>): gone\n", 1);
+        let mention = HumanNotice::read(text.lines()).listed().remove(0);
         assert_eq!((mention.original.as_deref(), mention.text.as_str()), (Some("b@x.example"), "gone"));
     }
 }
