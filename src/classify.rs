@@ -49,7 +49,11 @@ pub(crate) struct Judged {
 }
 
 /// Classifies messages in parallel.
-pub(crate) fn classify(items: &[Item], policy: &Policy, facts: &Rc<Facts>) -> Result<Vec<Classified>, Failure> {
+pub(crate) fn classify(
+    items: &[Item],
+    policy: &Policy,
+    facts: &Rc<Facts>,
+) -> Result<Vec<Classified>, Failure> {
     let reports: Vec<Report> = items.par_iter().map(|item| report::read_file(&item.raw)).collect();
     let failures: Vec<DeliveryFailure> = reports.iter().flat_map(failures).collect();
     let mut classes = policy.classify(facts, &failures)?.into_iter();

@@ -151,7 +151,8 @@ mod tests {
 
     #[test]
     fn a_part_of_a_longer_number_or_word_is_not_a_code() {
-        for text in ["5501 x", "55 x", "550x", "550.5 x", "199 x", "600 x", "5.1.1.2", "5.1.1a", "5.12.2 x", "5.1"]
+        for text in
+            ["5501 x", "55 x", "550x", "550.5 x", "199 x", "600 x", "5.1.1.2", "5.1.1a", "5.12.2 x", "5.1"]
         {
             assert_eq!(leading_codes(text), (None, None), "{text}");
         }

@@ -5,8 +5,8 @@
 //! Invariant: a message of a program that answers nothing, and a request to unsubscribe, is no reply.
 
 use super::fold::folded;
-use super::mailbox;
 use super::human_notice::HumanNotice;
+use super::mailbox;
 use super::tidied::tidy;
 use crate::message::Message;
 

@@ -220,7 +220,10 @@ mod tests {
         let read = groups(
             "Action : error\nFinal-Recipient : rfc/822;a@x.example\nStatus : 5.7.1\nRemote-MTA: [192.0.2.1]\n",
         );
-        assert_eq!((read[0].action, read[0].last.as_deref()), (Some(DeliveryAction::Failed), Some("a@x.example")));
+        assert_eq!(
+            (read[0].action, read[0].last.as_deref()),
+            (Some(DeliveryAction::Failed), Some("a@x.example"))
+        );
         assert_eq!(read[0].remote_mta.as_deref(), Some("192.0.2.1"));
         assert_eq!(groups("Reporting-MTA: dns; x\n"), []);
         assert_eq!(

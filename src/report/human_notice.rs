@@ -5,9 +5,9 @@
 //!
 //! Not here: sessions that are quoted (`transcript.rs`). Invariant: every line is looked at a bounded number of times.
 
-use super::list_entry::{Enclosure, Ending, EntryShape, alias_entry, head, made_from, without_aside};
 use super::fold::Folded;
 use super::lines::NumberedLine;
+use super::list_entry::{Enclosure, Ending, EntryShape, alias_entry, head, made_from, without_aside};
 use super::mailbox;
 use super::phrases::{self, Hit, Says};
 use super::quoted_reply::QuotedReply;
@@ -186,8 +186,8 @@ impl<'a> HumanNotice<'a> {
                         || self.after_introduction(at)
                 }
             };
-            let weak =
-                !announced && (head.shape.ending == Ending::PartText || head.shape.enclosure == Enclosure::Named);
+            let weak = !announced
+                && (head.shape.ending == Ending::PartText || head.shape.enclosure == Enclosure::Named);
             if fits && !weak && !self.is_contact(at) {
                 shape.get_or_insert((head.shape, line.indent()));
                 starts.push(Start {

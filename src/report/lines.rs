@@ -97,7 +97,8 @@ impl<'a> PartText<'a> {
                 _ => end + returns.min(1),
             };
             let past = if self.counts { u32::try_from(lines.len()).unwrap_or(u32::MAX) } else { 0 };
-            lines.push(NumberedLine { text: rest[..end].trim_end(), number: self.first.saturating_add(past) });
+            lines
+                .push(NumberedLine { text: rest[..end].trim_end(), number: self.first.saturating_add(past) });
             rest = &rest[next..];
         }
         lines

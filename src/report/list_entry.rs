@@ -147,7 +147,10 @@ pub(crate) fn head(line: &str) -> Option<EntryHead<'_>> {
         }
         let inner = rest.trim_start();
         let head = head_at(inner.strip_prefix('<').map_or(inner, |inner| inner))?;
-        return Some(EntryHead { shape: EntryShape { enclosure: Enclosure::Labelled, ending: Ending::Alone }, ..head });
+        return Some(EntryHead {
+            shape: EntryShape { enclosure: Enclosure::Labelled, ending: Ending::Alone },
+            ..head
+        });
     }
     let (enclosure, inner, close) = match line.as_bytes().first()? {
         b'<' => (Enclosure::Angle, &line[1..], Some('>')),
@@ -245,7 +248,11 @@ mod tests {
             ("A. User<mailto:a@x.example>", Enclosure::Named, Ending::Alone),
             ("Recipient: <a@x.example>", Enclosure::Labelled, Ending::Alone),
         ] {
-            assert_eq!(read(line), Some(("a@x.example".to_owned(), EntryShape { enclosure, ending })), "{line}");
+            assert_eq!(
+                read(line),
+                Some(("a@x.example".to_owned(), EntryShape { enclosure, ending })),
+                "{line}"
+            );
         }
     }
 

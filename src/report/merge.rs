@@ -5,8 +5,8 @@
 
 use super::delivery_status::{self, RecipientStatus};
 use super::fold::folded;
+use super::human_notice::{HumanNotice, Mention};
 use super::mailbox;
-use super::human_notice::{Mention, HumanNotice};
 use super::outline::Outline;
 use super::phrases::{self, Says};
 use super::quoted_reply::{QuotedReply, better_status};
@@ -378,7 +378,11 @@ fn once_each(recipients: &mut Vec<Recipient>) {
 /// What is said before a reply, and the reply: the server that reports has put its own words around it.
 fn alone(said: &str) -> (&str, &str) {
     let reply = QuotedReply::find(said);
-    let at = if reply.code.is_some() && QuotedReply::find(&said[..reply.at]).code.is_none() { reply.at } else { 0 };
+    let at = if reply.code.is_some() && QuotedReply::find(&said[..reply.at]).code.is_none() {
+        reply.at
+    } else {
+        0
+    };
     let (before, said) = said.split_at(at);
     (before, said.split_once(" (in reply to").map_or(said, |(said, _)| said))
 }

@@ -208,7 +208,12 @@ fn shifted(mut report: Report, first: u32) -> Report {
 }
 
 /// The report that a reply is.
-fn answered(answer: AutoReplyKind, message: &Message<'_>, notice: &HumanNotice<'_>, original: Original) -> Report {
+fn answered(
+    answer: AutoReplyKind,
+    message: &Message<'_>,
+    notice: &HumanNotice<'_>,
+    original: Original,
+) -> Report {
     let kind = if answer == AutoReplyKind::Challenge { ReportKind::Challenge } else { ReportKind::AutoReply };
     let original = original.or(Original {
         message_id: message

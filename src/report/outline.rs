@@ -3,11 +3,11 @@
 //! Not here: what stands in them. Invariant: a message whose structure is broken is repaired once, never refused.
 
 use super::delivery_status::{self, RecipientStatus};
-use super::lines::{self, MAX_FIELDS, MAX_NOTICE, PartText};
 use super::human_notice::HumanNotice;
+use super::lines::{self, MAX_FIELDS, MAX_NOTICE, PartText};
 use super::original::Original;
 use super::quoted_reply::QuotedReply;
-use super::{DeliveryAction, ReportKind, MAX_RECIPIENTS, Recipient, Report, feedback};
+use super::{DeliveryAction, MAX_RECIPIENTS, Recipient, Report, ReportKind, feedback};
 use crate::message::{Message, Part, headers};
 use std::borrow::Cow;
 
@@ -88,7 +88,9 @@ impl<'m, 'a> Outline<'m, 'a> {
     /// The text that people read: plain, or else HTML, or else what is attached. HTML adds nothing to fields that
     /// already have the reply.
     pub(crate) fn texts(&self, message: &Message<'a>, groups: &[RecipientStatus]) -> Vec<PartText<'a>> {
-        let answered = |group: &RecipientStatus| group.last.is_some() && QuotedReply::find(&group.diagnostic).code.is_some();
+        let answered = |group: &RecipientStatus| {
+            group.last.is_some() && QuotedReply::find(&group.diagnostic).code.is_some()
+        };
         let complete = !groups.is_empty() && groups.iter().all(answered);
         let filled = |parts: &Vec<&'m Part<'a>>| parts.iter().any(|part| !part.body.trim_ascii().is_empty());
         let mut lists = [&self.plain, &self.html, &self.attached].into_iter();

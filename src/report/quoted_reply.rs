@@ -74,14 +74,18 @@ fn next(text: &str, from: usize) -> Option<(QuotedReply, usize)> {
             at += bytes[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
             continue;
         }
-        if let Some((status, length)) = EnhancedStatus::leading(&text[at..]).filter(|_| before != Some(b'-')) {
+        if let Some((status, length)) = EnhancedStatus::leading(&text[at..]).filter(|_| before != Some(b'-'))
+        {
             return Some((QuotedReply { code: None, status: Some(status), at }, at + length));
         }
         if let Some(code) = likely_code(&text[at..]) {
             let status = smtp_reply::status_after(&text[at + 3..]);
             if status.is_some() || expected(&bytes[..at]) {
                 let end = at + 3 + status.map_or(0, |(_, length)| length);
-                return Some((QuotedReply { code: Some(code), status: status.map(|(status, _)| status), at }, end));
+                return Some((
+                    QuotedReply { code: Some(code), status: status.map(|(status, _)| status), at },
+                    end,
+                ));
             }
         }
         at += bytes[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count().max(1);

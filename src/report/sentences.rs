@@ -4,9 +4,9 @@
 //! happened; the guesses, last of all, want to be the only one there is.
 
 use super::fold::folded;
+use super::human_notice::{HumanNotice, MAX_SENTENCES, Mention};
 use super::lines::NumberedLine;
 use super::mailbox;
-use super::human_notice::{MAX_SENTENCES, Mention, HumanNotice};
 use super::phrases::Says;
 use super::quoted_reply::QuotedReply;
 use super::tidied::tidy;
@@ -133,8 +133,9 @@ impl HumanNotice<'_> {
 
     /// The address after `To:`, where the notice repeats the header of the message.
     pub(crate) fn addressed(&self) -> Option<Mention> {
-        let to =
-            |line: &&NumberedLine<'_>| line.trimmed().get(..3).is_some_and(|label| label.eq_ignore_ascii_case("to:"));
+        let to = |line: &&NumberedLine<'_>| {
+            line.trimmed().get(..3).is_some_and(|label| label.eq_ignore_ascii_case("to:"))
+        };
         let at = self.lines.iter().take(self.end + 20).position(|line| to(&line))?;
         let address = mailbox::first(self.lines[at].text)?.address;
         Some(Mention { text: self.whole().to_owned(), ..self.mention(address, at, "", at + 1) })

@@ -77,8 +77,8 @@ pub(crate) fn read(lines: &[NumberedLine<'_>]) -> Vec<Exchange> {
                 open = None;
             }
             Speaker::Server(text, marked) => {
-                let refused =
-                    matches!(text.as_bytes().first(), Some(b'4' | b'5')) && QuotedReply::find(text).code.is_some();
+                let refused = matches!(text.as_bytes().first(), Some(b'4' | b'5'))
+                    && QuotedReply::find(text).code.is_some();
                 let follows = !found.is_empty() && (is_consequence(text) || (any_marked && !marked));
                 any_marked |= marked;
                 match found.last_mut() {
