@@ -48,6 +48,8 @@ pub mod store;
 mod archive;
 /// Mail logs: files, lines, deliveries.
 mod maillog;
+/// The dimensions that deliveries are counted by.
+mod dimension;
 /// What the mail logs say, in a database of its own.
 mod index;
 /// 4 ask: the WebAssembly policy and the plan it makes.
@@ -69,8 +71,6 @@ mod deliver;
 mod relay;
 
 // The mail logs.
-/// The dimensions that deliveries are counted by.
-mod dimension;
 /// Failures in the mail log, acted on as reports are.
 mod log_failures;
 /// What people, spreadsheets and monitors read.

@@ -11,7 +11,7 @@ use crate::decide::{Question, Undecided};
 use crate::deliver::House;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
-use crate::index::{Found, Index, Owed};
+use crate::index::{StoredDelivery, Index, PendingWork};
 use crate::journal::{self, Key, Work};
 use crate::maillog::logged_reply::LoggedReply;
 use crate::message_log::{Entry, Policed};
@@ -60,7 +60,7 @@ pub(crate) struct Failed {
 impl Failed {
     /// The failure that a delivery of the index is; `None`: it is none, or there is nobody who could be told of it. The same lines give
     /// the same row.
-    pub(crate) fn of(row: i64, delivery: Found) -> Option<Failed> {
+    pub(crate) fn of(row: i64, delivery: StoredDelivery) -> Option<Failed> {
         let failed = matches!(delivery.status.as_str(), "bounced" | "expired");
         let sender = delivery.sender.filter(|sender| failed && !sender.is_empty())?;
         let last = delivery.recipient?;
@@ -198,7 +198,7 @@ pub(crate) fn act_on_log(config: &Arc<Config>, index: &Index, deadline: Deadline
     let mut opened = None;
     let mut acted = 0;
     while !deadline.passed()
-        && let Some(due) = index.owed(Owed::Failure, TOGETHER)?
+        && let Some(due) = index.pending_work(PendingWork::Failure, TOGETHER)?
     {
         let house = match &opened {
             Some(house) => house,
@@ -231,7 +231,7 @@ pub(crate) fn act_on_log(config: &Arc<Config>, index: &Index, deadline: Deadline
                 .map(|ended| ended.unwrap_or_else(|_| Err(Error::new("a thread has panicked"))))
                 .sum::<Result<usize>>()
         })?;
-        index.settle(Owed::Failure, due.last)?;
+        index.finish_work(PendingWork::Failure, due.last)?;
     }
     Ok(acted)
 }
@@ -394,10 +394,10 @@ mod tests {
         assert!(!place.act(&failed(1, address, "550 5.7.1 message looks like spam")));
         let old = Failed { at_ms: clock::now_ms() - 10 * 86_400_000, ..failed(2, address, NO_USER) };
         assert!(!place.act(&old) && !place.is_suppressed(address));
-        let delivery = Found { sender: Some("".into()), ..bare("bounced") };
+        let delivery = StoredDelivery { sender: Some("".into()), ..bare("bounced") };
         assert_eq!(Failed::of(7, delivery), None, "a bounce of a bounce");
         assert_eq!(Failed::of(7, bare("deferred")), None);
-        let aliased = Found { original_recipient: Some("joe@here.example".into()), ..bare("expired") };
+        let aliased = StoredDelivery { original_recipient: Some("joe@here.example".into()), ..bare("expired") };
         let found = Failed::of(7, aliased).unwrap();
         assert_eq!(
             (found.recipient.as_str(), found.final_recipient.as_deref()),
@@ -405,13 +405,13 @@ mod tests {
         );
     }
 
-    fn bare(status: &str) -> Found {
-        Found {
+    fn bare(status: &str) -> StoredDelivery {
+        StoredDelivery {
             sender: Some("news@shop.example".into()),
             recipient: Some("box@there.example".into()),
             status: status.into(),
             attempts: 1,
-            ..Found::default()
+            ..StoredDelivery::default()
         }
     }
 }

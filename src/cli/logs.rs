@@ -8,7 +8,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::cron;
 use crate::error::{Context, Error, Exit, Result};
-use crate::index::{Filter, Found, Index, Shape};
+use crate::index::{Filter, StoredDelivery, Index, UnclassifiedShape};
 use crate::ingest::{self, Ingested, Watch};
 use crate::maillog::DeliveryStatus;
 use crate::text::one_line;
@@ -143,7 +143,7 @@ fn open(config: &Config) -> Result<Option<Index>> {
 }
 
 /// What the logs say about an address, a Message-ID or a queue id.
-pub(crate) fn about(key: &str, config: &Config) -> Result<Vec<Found>> {
+pub(crate) fn about(key: &str, config: &Config) -> Result<Vec<StoredDelivery>> {
     let Some(index) = Index::look(&config.index_path())? else { return Ok(Vec::new()) };
     let limit = Some(SHOWN);
     let filters = [
@@ -165,7 +165,7 @@ pub(crate) fn about(key: &str, config: &Config) -> Result<Vec<Found>> {
 }
 
 /// Columns: when, status, recipient, why.
-pub(crate) fn table(rows: &[Found]) -> String {
+pub(crate) fn table(rows: &[StoredDelivery]) -> String {
     let mut text = String::new();
     let width =
         rows.iter().map(|row| row.recipient.as_deref().unwrap_or("-").chars().count()).max().unwrap_or(0);
@@ -185,7 +185,7 @@ pub(crate) fn table(rows: &[Found]) -> String {
     text
 }
 
-fn unclassified(shapes: &[Shape], json: bool) -> Result<Exit> {
+fn unclassified(shapes: &[UnclassifiedShape], json: bool) -> Result<Exit> {
     let mut text = String::new();
     for shape in shapes {
         if json {

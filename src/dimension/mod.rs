@@ -1,10 +1,49 @@
-//! The dimensions that deliveries are counted by: domain, provider, and the other names.
+//! The dimensions that deliveries are counted by, and the names in each.
 //!
 //! Not here: counting (`ingest`) and the sums (`index`).
 
 /// The domain that a host name belongs to.
 pub(crate) mod domain;
-/// Who runs a mail server.
-pub(crate) mod provider;
 /// The names under which a delivery counts.
 pub(crate) mod names;
+/// Who runs a mail server.
+pub(crate) mod provider;
+
+/// What the deliveries under one name have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dimension {
+    /// Nothing: all deliveries, under the empty name.
+    All,
+    /// The registrable domain of the recipient.
+    RecipientDomain,
+    /// Who runs the recipient's mail server.
+    Provider,
+    /// The registrable domain of the envelope sender.
+    SenderDomain,
+    /// The client id.
+    Client,
+    /// The name of the next hop.
+    Relay,
+}
+
+impl Dimension {
+    /// Those that have names, in the order of [`names::Parties::names`].
+    pub(crate) const NAMED: [Dimension; 5] = [
+        Dimension::RecipientDomain,
+        Dimension::Provider,
+        Dimension::SenderDomain,
+        Dimension::Client,
+        Dimension::Relay,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Dimension::All => "all",
+            Dimension::RecipientDomain => "recipient-domain",
+            Dimension::Provider => "provider",
+            Dimension::SenderDomain => "sender-domain",
+            Dimension::Client => "client",
+            Dimension::Relay => "relay",
+        }
+    }
+}

@@ -3,9 +3,9 @@
 //! Invariant: nothing of it is there unless `commit` returned; a fault on the shelf, which cannot be told at once, is told then.
 
 use super::meaning::{self, Meanings};
-use super::owed::Owed;
+use super::pending_work::PendingWork;
 use super::shelf::Shelved;
-use super::{Index, Log};
+use super::{Index, LogProgress};
 use crate::class::Class;
 use crate::error::Result;
 use crate::maillog::{Delivery, Lines};
@@ -129,7 +129,7 @@ impl<'i> Batch<'i> {
     }
 
     /// Remembers that something is to be done about the delivery in a row.
-    pub(crate) fn owe(&mut self, what: Owed, row: i64) -> Result<()> {
+    pub(crate) fn add_work(&mut self, what: PendingWork, row: i64) -> Result<()> {
         let done = self.owe.execute(params![what.name(), row]);
         self.index.told(done).map(drop)
     }
@@ -167,7 +167,7 @@ impl<'i> Batch<'i> {
     }
 
     /// Writes down how far a log was read.
-    pub(crate) fn position(&mut self, log: &Log, bytes: u64, lines: &Lines, at_ms: i64) -> Result<()> {
+    pub(crate) fn position(&mut self, log: &LogProgress, bytes: u64, lines: &Lines, at_ms: i64) -> Result<()> {
         let done = self.index.connection.execute(
             "UPDATE logs SET position = ?2, state = ?3, read_ms = ?4, bytes = bytes + ?5, events = events + ?6,
              ignored = ignored + ?7, other = other + ?8, unknown = unknown + ?9, cut = cut + ?10 WHERE id = ?1",

@@ -4,7 +4,8 @@
 //! be very many is given one at a time.
 
 use super::Index;
-use super::sums::{Dimension, Kind, Step, Sum, Why};
+use super::sums::{ReasonKind, Interval, Sum, ReasonCount};
+use crate::dimension::Dimension;
 use crate::error::Result;
 use crate::maillog::Lines;
 use crate::maillog::delivery::ALERT_ID;
@@ -13,7 +14,7 @@ use rusqlite::types::Value;
 
 /// A delivery that did not come to an end yet.
 #[derive(Clone, Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct WaitingDelivery {
     /// On hold; else deferred.
     pub(crate) held: bool,
     /// Last heard of, milliseconds since 1970.
@@ -26,7 +27,7 @@ pub(crate) struct Waiting {
     pub(crate) client: Option<String>,
     /// Next hop.
     pub(crate) relay: Option<String>,
-    /// Why it was put off.
+    /// ReasonCount it was put off.
     pub(crate) reason: Option<String>,
     /// The category of that.
     pub(crate) category: Option<String>,
@@ -70,7 +71,7 @@ impl Index {
     /// The sums of each name over all steps that begin in a period.
     pub(crate) fn sums(
         &self,
-        step: Step,
+        step: Interval,
         dimension: Dimension,
         (from, to): (i64, i64),
     ) -> Result<Vec<(String, Sum)>> {
@@ -81,7 +82,7 @@ impl Index {
     }
 
     /// The sums of all deliveries, step by step.
-    pub(crate) fn course(&self, step: Step, (from, to): (i64, i64)) -> Result<Vec<(i64, Sum)>> {
+    pub(crate) fn course(&self, step: Interval, (from, to): (i64, i64)) -> Result<Vec<(i64, Sum)>> {
         let sql = format!(
             "SELECT at, {COUNTS} FROM sums WHERE step = ?1 AND dimension = ?2 AND at >= ?3 AND at < ?4 GROUP BY at ORDER BY at"
         );
@@ -92,7 +93,7 @@ impl Index {
     /// Deliveries by name and bucket of delay, in the order of both.
     pub(crate) fn delays(
         &self,
-        step: Step,
+        step: Interval,
         dimension: Dimension,
         (from, to): (i64, i64),
     ) -> Result<Vec<(String, u8, u64)>> {
@@ -104,18 +105,18 @@ impl Index {
     }
 
     /// Reasons in a period.
-    pub(crate) fn reasons(&self, step: Step, (from, to): (i64, i64)) -> Result<Vec<Why>> {
+    pub(crate) fn reasons(&self, step: Interval, (from, to): (i64, i64)) -> Result<Vec<ReasonCount>> {
         let sql = "SELECT kind, provider, reason, category, unknown, sum(number) FROM reasons
             WHERE step = ?1 AND at >= ?2 AND at < ?3 GROUP BY kind, provider, reason, category, unknown";
         let values = [Value::Text(step.name().into()), Value::Integer(from), Value::Integer(to)];
         self.rows(sql, &values, |row| {
             let kind: String = row.get(0)?;
             let kind = match kind.as_str() {
-                "rejected" => Kind::Rejected,
-                "deferral" => Kind::Deferral,
-                _ => Kind::Failed,
+                "rejected" => ReasonKind::Rejected,
+                "deferral" => ReasonKind::Deferral,
+                _ => ReasonKind::Failed,
             };
-            Ok(Why {
+            Ok(ReasonCount {
                 kind,
                 provider: row.get(1)?,
                 reason: row.get(2)?,
@@ -141,7 +142,7 @@ impl Index {
     }
 
     /// Gives every delivery to `each` that is deferred or held, and was last heard of in a period: there may be very many.
-    pub(crate) fn waiting(&self, (from, to): (i64, i64), mut each: impl FnMut(Waiting)) -> Result<()> {
+    pub(crate) fn waiting(&self, (from, to): (i64, i64), mut each: impl FnMut(WaitingDelivery)) -> Result<()> {
         let sql = format!(
             "SELECT status, last_seen, recipient, sender, client_id, relay, reason, coalesce(logged_category, category)
             FROM deliveries LEFT JOIN meanings ON meanings.id = meaning
@@ -153,7 +154,7 @@ impl Index {
             let mut select = self.connection.prepare_cached(&sql)?;
             let mut rows = select.query([from, to])?;
             while let Some(row) = rows.next()? {
-                each(Waiting {
+                each(WaitingDelivery {
                     held: row.get_ref(0)?.as_str()? == "held",
                     last_ms: row.get(1)?,
                     recipient: row.get(2)?,
@@ -187,7 +188,7 @@ impl Index {
     }
 }
 
-fn period(step: Step, dimension: Dimension, from: i64, to: i64) -> [Value; 4] {
+fn period(step: Interval, dimension: Dimension, from: i64, to: i64) -> [Value; 4] {
     let text = |word: &str| Value::Text(word.to_owned());
     [text(step.name()), text(dimension.name()), Value::Integer(from), Value::Integer(to)]
 }

@@ -7,21 +7,21 @@ mod batch;
 mod counted;
 mod expiry;
 mod meaning;
-mod owed;
+mod pending_work;
 mod pulse;
 mod query;
-mod schema;
+mod index_schema;
 mod shelf;
 mod sums;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use batch::Batch;
-pub(crate) use counted::Waiting;
-pub(crate) use owed::Owed;
-pub(crate) use query::{Failing, Filter, Found, Shape};
+pub(crate) use counted::WaitingDelivery;
+pub(crate) use pending_work::PendingWork;
+pub(crate) use query::{FailingDelivery, Filter, StoredDelivery, UnclassifiedShape};
 pub(crate) use shelf::Shelved;
-pub(crate) use sums::{Adding, Dimension, HOURS_MS, Kind, MINUTES_MS, RECENT_MS, Step, Sum, Why};
+pub(crate) use sums::{SumWriter, HOURS_MS, ReasonKind, MINUTES_MS, RECENT_MS, Interval, Sum, ReasonCount};
 
 use crate::error::{Error, Result};
 use crate::store::migrations;
@@ -47,7 +47,7 @@ pub(crate) struct Index {
 
 /// A log, as far as it was read.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Log {
+pub(crate) struct LogProgress {
     /// Its number.
     pub(crate) id: i64,
     /// Where reading stopped.
@@ -66,15 +66,15 @@ impl Index {
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
             .map_err(|error| wrong(path, &error))?;
         let prepared: rusqlite::Result<bool> = (|| {
-            let last = schema::MIGRATIONS.len() as i64;
+            let last = index_schema::MIGRATIONS.len() as i64;
             match migrations::version(&connection)? {
                 version if version == last => {}
                 0 => {
                     connection.pragma_update(None, "page_size", PAGE)?;
-                    migrations::apply(&mut connection, schema::MIGRATIONS)?
+                    migrations::apply(&mut connection, index_schema::MIGRATIONS)?
                 }
                 version if (0..last).contains(&version) => {
-                    migrations::apply(&mut connection, schema::MIGRATIONS)?
+                    migrations::apply(&mut connection, index_schema::MIGRATIONS)?
                 }
                 _ => return Ok(false),
             }
@@ -101,7 +101,7 @@ impl Index {
         let connection =
             connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| wrong(path, &error))?;
         match migrations::version(&connection) {
-            Ok(version) if version == schema::MIGRATIONS.len() as i64 => {
+            Ok(version) if version == index_schema::MIGRATIONS.len() as i64 => {
                 Ok(Some(Index { connection, path: path.to_owned() }))
             }
             Ok(_) => Index::open(path).map(Some),
@@ -127,17 +127,17 @@ impl Index {
     }
 
     /// How far a log was read.
-    pub(crate) fn log(&self, name: &str) -> Result<Log> {
+    pub(crate) fn log(&self, name: &str) -> Result<LogProgress> {
         let found = self.connection.query_row(
             "SELECT id, position, state FROM logs WHERE name = ?1",
             [name],
-            |row| Ok(Log { id: row.get(0)?, position: row.get(1)?, state: row.get(2)? }),
+            |row| Ok(LogProgress { id: row.get(0)?, position: row.get(1)?, state: row.get(2)? }),
         );
         match self.told(found.optional())? {
             Some(log) => Ok(log),
             None => {
                 self.told(self.connection.execute("INSERT INTO logs (name) VALUES (?1)", [name]))?;
-                Ok(Log { id: self.connection.last_insert_rowid(), ..Log::default() })
+                Ok(LogProgress { id: self.connection.last_insert_rowid(), ..LogProgress::default() })
             }
         }
     }
@@ -180,7 +180,7 @@ impl Index {
         self.told(db.pragma_update(None, "cache_size", -SORT_KIB))?;
         self.told(db.execute_batch(&format!(
             "BEGIN IMMEDIATE; {} INSERT OR REPLACE INTO meta VALUES ('indexed', '1'); COMMIT;",
-            schema::INDEXES
+            index_schema::INDEXES
         )))?;
         self.told(db.pragma_update(None, "cache_size", -CACHE_KIB))?;
         self.told(db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())))

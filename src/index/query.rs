@@ -64,7 +64,7 @@ impl Filter {
 
 /// A delivery as it is stored.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct Found {
+pub(crate) struct StoredDelivery {
     /// Postfix's queue id.
     pub(crate) queue_id: Option<String>,
     /// Without brackets.
@@ -93,7 +93,7 @@ pub(crate) struct Found {
     pub(crate) dsn: Option<String>,
     /// What was answered.
     pub(crate) reply: Option<String>,
-    /// Why it failed, in the fine vocabulary.
+    /// ReasonCount it failed, in the fine vocabulary.
     pub(crate) reason: Option<String>,
     /// PowerMTA's bounce category.
     pub(crate) category: Option<String>,
@@ -129,8 +129,8 @@ const LAST_SEEN: u32 = 10;
 /// Deliveries and what their replies mean.
 pub(crate) const FROM: &str = "deliveries LEFT JOIN meanings ON meanings.id = meaning";
 
-pub(crate) fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
-    Ok(Found {
+pub(crate) fn found(row: &Row<'_>) -> rusqlite::Result<StoredDelivery> {
+    Ok(StoredDelivery {
         queue_id: row.get(0)?,
         message_id: row.get(1)?,
         client_id: row.get(2)?,
@@ -159,7 +159,7 @@ pub(crate) fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
 
 /// Unknown texts of one shape.
 #[derive(Debug, Serialize)]
-pub(crate) struct Shape {
+pub(crate) struct UnclassifiedShape {
     /// The text with what varies left out.
     pub(crate) shape: String,
     /// Deliveries.
@@ -177,7 +177,7 @@ pub(crate) struct Shape {
 
 /// A reply that may mean something else now.
 #[derive(Clone, Debug)]
-pub(crate) struct Failing {
+pub(crate) struct FailingDelivery {
     /// The row.
     pub(crate) row: i64,
     /// What was answered.
@@ -190,7 +190,7 @@ pub(crate) struct Failing {
     pub(crate) before: [Option<String>; 3],
 }
 
-impl Failing {
+impl FailingDelivery {
     /// Whether this says something else than before.
     pub(crate) fn differs(&self, class: &Class) -> bool {
         let now = [class.reason.as_str(), severity_name(class.severity), class.rule.as_str()];
@@ -275,7 +275,7 @@ impl Index {
     pub(crate) fn deliveries(
         &self,
         filter: &Filter,
-        mut each: impl FnMut(Found) -> Result<bool>,
+        mut each: impl FnMut(StoredDelivery) -> Result<bool>,
     ) -> Result<()> {
         let (sql, values) = statement(filter);
         let mut select = self.told(self.connection.prepare(&sql))?;
@@ -298,7 +298,7 @@ impl Index {
     }
 
     /// The texts that no rule knows, by shape, the most frequent first.
-    pub(crate) fn unclassified(&self, filter: &Filter) -> Result<Vec<Shape>> {
+    pub(crate) fn unclassified(&self, filter: &Filter) -> Result<Vec<UnclassifiedShape>> {
         let mut values = Vec::new();
         let wanted = conditions(filter, true, &mut values);
         let sql = format!(
@@ -307,7 +307,7 @@ impl Index {
         );
         let mut select = self.told(self.connection.prepare(&sql))?;
         let mut rows = self.told(select.query(params_from_iter(&values)))?;
-        let mut shapes: BTreeMap<String, Shape> = BTreeMap::new();
+        let mut shapes: BTreeMap<String, UnclassifiedShape> = BTreeMap::new();
         while let Some(row) = self.told(rows.next())? {
             let reply: String = self.told(row.get(0))?;
             let shape = shape(&reply);
@@ -315,7 +315,7 @@ impl Index {
                 known.count += 1;
                 continue;
             }
-            let example = Shape {
+            let example = UnclassifiedShape {
                 shape: shape.clone(),
                 count: 1,
                 example: reply,
@@ -325,14 +325,14 @@ impl Index {
             };
             shapes.insert(shape, example);
         }
-        let mut shapes: Vec<Shape> = shapes.into_values().collect();
+        let mut shapes: Vec<UnclassifiedShape> = shapes.into_values().collect();
         shapes.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.shape.cmp(&b.shape)));
         shapes.truncate(filter.limit.and_then(|limit| limit.try_into().ok()).unwrap_or(usize::MAX));
         Ok(shapes)
     }
 
     /// Up to `many` deliveries that failed or were put off, in rows behind `after`.
-    pub(crate) fn failing(&self, after: i64, many: usize) -> Result<Vec<Failing>> {
+    pub(crate) fn failing(&self, after: i64, many: usize) -> Result<Vec<FailingDelivery>> {
         let sql = "SELECT deliveries.id, reply, dsn, relay, reason, severity, rule
             FROM deliveries LEFT JOIN meanings ON meanings.id = meaning
             WHERE deliveries.id > ?1 AND status IN ('bounced', 'expired', 'rejected', 'deferred') AND reply IS NOT NULL
@@ -340,7 +340,7 @@ impl Index {
         let rows = (|| {
             let mut select = self.connection.prepare_cached(sql)?;
             let rows = select.query_map(params![after, many as i64], |row| {
-                Ok(Failing {
+                Ok(FailingDelivery {
                     row: row.get(0)?,
                     reply: row.get(1)?,
                     dsn: row.get(2)?,

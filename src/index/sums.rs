@@ -4,6 +4,7 @@
 //! they count, so that each counts once.
 
 use super::{Batch, Index};
+use crate::dimension::Dimension;
 use crate::error::Result;
 use crate::maillog::Lines;
 
@@ -27,7 +28,7 @@ const OTHER: &str = "other";
 
 /// A length of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Step {
+pub(crate) enum Interval {
     /// 60 seconds.
     Minute,
     /// 60 minutes.
@@ -38,67 +39,28 @@ pub(crate) enum Step {
     Ever,
 }
 
-impl Step {
+impl Interval {
     /// Its length in milliseconds.
     pub(crate) fn ms(self) -> i64 {
         match self {
-            Step::Minute => 60_000,
-            Step::Hour => HOUR_MS,
-            Step::Day => 24 * HOUR_MS,
-            Step::Ever => i64::MAX,
+            Interval::Minute => 60_000,
+            Interval::Hour => HOUR_MS,
+            Interval::Day => 24 * HOUR_MS,
+            Interval::Ever => i64::MAX,
         }
     }
 
     /// When the step began that a time belongs to.
     pub(crate) fn start(self, at_ms: i64) -> i64 {
-        if self == Step::Ever { 0 } else { at_ms.div_euclid(self.ms()) * self.ms() }
+        if self == Interval::Ever { 0 } else { at_ms.div_euclid(self.ms()) * self.ms() }
     }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Step::Minute => "minute",
-            Step::Hour => "hour",
-            Step::Day => "day",
-            Step::Ever => "ever",
-        }
-    }
-}
-
-/// What deliveries have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dimension {
-    /// Nothing: all of them, under the empty name.
-    All,
-    /// The registrable domain of the recipient.
-    RecipientDomain,
-    /// Who runs the recipient's mail server.
-    Provider,
-    /// The registrable domain of the envelope sender.
-    SenderDomain,
-    /// The client id.
-    Client,
-    /// The name of the next hop.
-    Relay,
-}
-
-impl Dimension {
-    /// Those that have names.
-    pub(crate) const NAMED: [Dimension; 5] = [
-        Dimension::RecipientDomain,
-        Dimension::Provider,
-        Dimension::SenderDomain,
-        Dimension::Client,
-        Dimension::Relay,
-    ];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Dimension::All => "all",
-            Dimension::RecipientDomain => "recipient-domain",
-            Dimension::Provider => "provider",
-            Dimension::SenderDomain => "sender-domain",
-            Dimension::Client => "client",
-            Dimension::Relay => "relay",
+            Interval::Minute => "minute",
+            Interval::Hour => "hour",
+            Interval::Day => "day",
+            Interval::Ever => "ever",
         }
     }
 }
@@ -139,7 +101,7 @@ impl std::ops::AddAssign<&Sum> for Sum {
 
 /// What a reason is the reason of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
+pub(crate) enum ReasonKind {
     /// A delivery that bounced or expired.
     Failed,
     /// Mail that was refused in the session.
@@ -148,21 +110,21 @@ pub(crate) enum Kind {
     Deferral,
 }
 
-impl Kind {
+impl ReasonKind {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Kind::Failed => "failed",
-            Kind::Rejected => "rejected",
-            Kind::Deferral => "deferral",
+            ReasonKind::Failed => "failed",
+            ReasonKind::Rejected => "rejected",
+            ReasonKind::Deferral => "deferral",
         }
     }
 }
 
 /// How often there was a reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Why {
+pub(crate) struct ReasonCount {
     /// What it is the reason of.
-    pub(crate) kind: Kind,
+    pub(crate) kind: ReasonKind,
     /// Who runs the mail server; empty where that is not known.
     pub(crate) provider: String,
     /// The fine word.
@@ -176,7 +138,7 @@ pub(crate) struct Why {
 }
 
 /// Adds to the statistics, in a transaction.
-pub(crate) struct Adding<'i> {
+pub(crate) struct SumWriter<'i> {
     index: &'i Index,
     sum: Statement<'i>,
     there: Statement<'i>,
@@ -186,11 +148,11 @@ pub(crate) struct Adding<'i> {
 
 impl<'i> Batch<'i> {
     /// Adds to the statistics.
-    pub(crate) fn adding(&self) -> Result<Adding<'i>> {
+    pub(crate) fn adding(&self) -> Result<SumWriter<'i>> {
         let index = self.index();
         let db = &index.connection;
         let made = (|| {
-            Ok(Adding {
+            Ok(SumWriter {
                 index,
                 sum: db.prepare(
                     "INSERT INTO sums VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
@@ -221,14 +183,14 @@ impl<'i> Batch<'i> {
             "INSERT INTO lines VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET parsed = parsed + ?2,
             ignored = ignored + ?3, other = other + ?4, unknown = unknown + ?5";
         let counts = [lines.events, lines.ignored, lines.foreign, lines.unknown].map(|count| count as i64);
-        let values = params![Step::Hour.start(at_ms), counts[0], counts[1], counts[2], counts[3]];
+        let values = params![Interval::Hour.start(at_ms), counts[0], counts[1], counts[2], counts[3]];
         index.told(index.connection.execute(add, values)).map(drop)
     }
 }
 
-impl Adding<'_> {
+impl SumWriter<'_> {
     /// How many of these names may be new: all, unless there are too many already.
-    pub(crate) fn room(&self, step: Step, dimension: Dimension, at: i64, names: usize) -> Result<bool> {
+    pub(crate) fn room(&self, step: Interval, dimension: Dimension, at: i64, names: usize) -> Result<bool> {
         if names < FEW {
             return Ok(true);
         }
@@ -241,7 +203,7 @@ impl Adding<'_> {
     /// Adds to a name. Without `room` a new one counts as `other`. Delays are pairs of bucket and deliveries.
     pub(crate) fn add(
         &mut self,
-        (step, dimension, at): (Step, Dimension, i64),
+        (step, dimension, at): (Interval, Dimension, i64),
         name: &str,
         room: bool,
         sum: &Sum,
@@ -273,7 +235,7 @@ impl Adding<'_> {
     }
 
     /// Adds to a reason.
-    pub(crate) fn add_reason(&mut self, step: Step, at: i64, why: &Why) -> Result<()> {
+    pub(crate) fn add_reason(&mut self, step: Interval, at: i64, why: &ReasonCount) -> Result<()> {
         let kind = why.kind.name();
         let values =
             params![step.name(), at, kind, why.provider, why.reason, why.category, why.unknown, why.number];
@@ -287,10 +249,10 @@ impl Index {
         let newest = self.newest(now_ms)?.unwrap_or(now_ms);
         let mut gone = 0;
         for (step, named, age) in [
-            (Step::Minute, true, RECENT_MS),
-            (Step::Minute, false, MINUTES_MS),
-            (Step::Hour, false, HOURS_MS),
-            (Step::Day, false, DAYS_MS),
+            (Interval::Minute, true, RECENT_MS),
+            (Interval::Minute, false, MINUTES_MS),
+            (Interval::Hour, false, HOURS_MS),
+            (Interval::Day, false, DAYS_MS),
         ] {
             let before = newest - age;
             let dimensions = Dimension::NAMED.iter().chain((!named).then_some(&Dimension::All));

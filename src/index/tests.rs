@@ -68,7 +68,7 @@ fn put(index: &Index, deliveries: &[Delivery<'_>]) -> Vec<i64> {
     rows
 }
 
-fn all(index: &Index, filter: &Filter) -> Vec<Found> {
+fn all(index: &Index, filter: &Filter) -> Vec<StoredDelivery> {
     let mut found = Vec::new();
     index
         .deliveries(filter, |one| {

@@ -6,9 +6,10 @@
 //! `FULL` names, after which a transaction ends.
 
 use crate::class::Class;
+use crate::dimension::Dimension;
 use crate::dimension::names::{NONE, Name, Numbers, PROVIDER, Parties};
 use crate::error::Result;
-use crate::index::{Batch, Dimension, Kind, RECENT_MS, Step, Sum, Why};
+use crate::index::{Batch, ReasonKind, RECENT_MS, Interval, Sum, ReasonCount};
 use crate::maillog::delivery::{ALERT_ID, ReportedState};
 use crate::maillog::{Delivery, DeliveryStatus};
 use rustc_hash::FxHashMap;
@@ -23,9 +24,9 @@ const LONGEST_S: f64 = 8_640_000.0;
 
 /// Everything that was counted since it was last written down.
 #[derive(Default)]
-pub(crate) struct Tally {
+pub(crate) struct DeliveryCounts {
     minutes: FxHashMap<i64, Sum>,
-    slots: FxHashMap<(Step, i64), Slot>,
+    slots: FxHashMap<(Interval, i64), Slot>,
     names: Numbers,
 }
 
@@ -34,7 +35,7 @@ pub(crate) struct Tally {
 struct Slot {
     all: Entry,
     named: [FxHashMap<Name, Entry>; 5],
-    reasons: FxHashMap<(Kind, Name, u64), i64>,
+    reasons: FxHashMap<(ReasonKind, Name, u64), i64>,
 }
 
 #[derive(Default)]
@@ -101,7 +102,7 @@ fn ends(status: DeliveryStatus, sum: &mut Sum) -> Option<&mut i64> {
     }
 }
 
-impl Tally {
+impl DeliveryCounts {
     /// Counts what is new of a delivery. `reply`: by which the class of what it says is known. `now_ms`: minutes long before have no names.
     pub(crate) fn count(&mut self, delivery: &Delivery<'_>, reply: Option<u64>, now_ms: i64) {
         if delivery.message_id.is_some_and(|id| id.starts_with(ALERT_ID)) {
@@ -129,9 +130,9 @@ impl Tally {
         }
         let delay = delivery.delay.filter(|_| is_new && delivery.status == DeliveryStatus::Sent);
         let kind = match delivery.status {
-            DeliveryStatus::Bounced | DeliveryStatus::Expired => Some(Kind::Failed),
-            DeliveryStatus::Rejected => Some(Kind::Rejected),
-            DeliveryStatus::Deferred => Some(Kind::Deferral),
+            DeliveryStatus::Bounced | DeliveryStatus::Expired => Some(ReasonKind::Failed),
+            DeliveryStatus::Rejected => Some(ReasonKind::Rejected),
+            DeliveryStatus::Deferred => Some(ReasonKind::Deferral),
             _ => None,
         };
         let why = reply.zip(kind).map(|(reply, kind)| (kind, names[PROVIDER], reply));
@@ -162,8 +163,8 @@ impl Tally {
         names: &[Name; 5],
         now_ms: i64,
     ) -> &mut Slot {
-        *self.minutes.entry(Step::Minute.start(at_ms)).or_default() += sum;
-        let step = if at_ms > now_ms - RECENT_MS { Step::Minute } else { Step::Hour };
+        *self.minutes.entry(Interval::Minute.start(at_ms)).or_default() += sum;
+        let step = if at_ms > now_ms - RECENT_MS { Interval::Minute } else { Interval::Hour };
         let slot = self.slots.entry((step, step.start(at_ms))).or_default();
         slot.all.add(sum, bucket);
         for ((map, dimension), name) in slot.named.iter_mut().zip(Dimension::NAMED).zip(names) {
@@ -200,13 +201,13 @@ impl Tally {
         }
         let mut adding = batch.adding()?;
         for (at, sum) in &minutes {
-            adding.add((Step::Minute, Dimension::All, *at), "", true, sum, &[])?;
+            adding.add((Interval::Minute, Dimension::All, *at), "", true, sum, &[])?;
         }
         // A step is written, and counts for the next longer one.
-        let mut level: FxHashMap<(Step, i64), Slot> = slots;
+        let mut level: FxHashMap<(Interval, i64), Slot> = slots;
         while !level.is_empty() {
-            let mut next: FxHashMap<(Step, i64), Slot> = FxHashMap::default();
-            let shortest = level.keys().map(|(step, _)| *step).min().unwrap_or(Step::Ever);
+            let mut next: FxHashMap<(Interval, i64), Slot> = FxHashMap::default();
+            let shortest = level.keys().map(|(step, _)| *step).min().unwrap_or(Interval::Ever);
             for ((step, at), slot) in level {
                 if step != shortest {
                     next.entry((step, at)).or_default().merge(&slot);
@@ -214,10 +215,10 @@ impl Tally {
                 }
                 write(&mut adding, (step, at), &slot, &names, &classes)?;
                 let longer = match step {
-                    Step::Minute => Step::Hour,
-                    Step::Hour => Step::Day,
-                    Step::Day => Step::Ever,
-                    Step::Ever => continue,
+                    Interval::Minute => Interval::Hour,
+                    Interval::Hour => Interval::Day,
+                    Interval::Day => Interval::Ever,
+                    Interval::Ever => continue,
                 };
                 next.entry((longer, longer.start(at))).or_default().merge(&slot);
             }
@@ -233,18 +234,18 @@ fn was_tried(status: DeliveryStatus) -> bool {
 }
 
 fn write(
-    adding: &mut crate::index::Adding<'_>,
-    (step, at): (Step, i64),
+    adding: &mut crate::index::SumWriter<'_>,
+    (step, at): (Interval, i64),
     slot: &Slot,
     known: &Numbers,
     classes: &FxHashMap<u64, Option<Rc<Class>>>,
 ) -> Result<()> {
     // What minutes count in all is there already.
-    let sum = if step == Step::Minute { Sum::default() } else { slot.all.sum };
+    let sum = if step == Interval::Minute { Sum::default() } else { slot.all.sum };
     adding.add((step, Dimension::All, at), "", true, &sum, &slot.all.delays)?;
     for (names, dimension) in slot.named.iter().zip(Dimension::NAMED) {
         // Names that strangers choose are not remembered for ever.
-        if step == Step::Ever && dimension != Dimension::Provider {
+        if step == Interval::Ever && dimension != Dimension::Provider {
             continue;
         }
         let room = adding.room(step, dimension, at, names.len())?;
@@ -252,7 +253,7 @@ fn write(
             adding.add((step, dimension, at), known.text(*name), room, &entry.sum, &entry.delays)?;
         }
     }
-    let mut reasons: FxHashMap<(Kind, &str, &str, &str, bool), i64> = FxHashMap::default();
+    let mut reasons: FxHashMap<(ReasonKind, &str, &str, &str, bool), i64> = FxHashMap::default();
     for ((kind, provider, reply), number) in &slot.reasons {
         if let Some(Some(class)) = classes.get(reply) {
             let unknown = class.rule.is_empty();
@@ -262,7 +263,7 @@ fn write(
     }
     for ((kind, provider, reason, category, unknown), number) in reasons {
         let (provider, reason, category) = (provider.into(), reason.into(), category.into());
-        adding.add_reason(step, at, &Why { kind, provider, reason, category, unknown, number })?;
+        adding.add_reason(step, at, &ReasonCount { kind, provider, reason, category, unknown, number })?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ mod count;
 use crate::clock;
 use crate::config::{Config, LogKind, LogsTable};
 use crate::error::Result;
-use crate::index::{Index, Log};
+use crate::index::{Index, LogProgress};
 use crate::maillog::Lines;
 use reasons::Reasons;
 use serde::Serialize;
@@ -78,7 +78,7 @@ pub(crate) fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
         let alone = config.logs.len() == 1 && log.position.is_some();
         reasons.pending.again = !alone && !index.is_empty()?;
         let mut work =
-            Work { index: &index, log, reasons: &mut reasons, watch, done: &mut done, since: Instant::now() };
+            LogReader { index: &index, log, reasons: &mut reasons, watch, done: &mut done, since: Instant::now() };
         if let Err(error) = work.read(logs) {
             // One log that cannot be read does not keep the others from being read.
             done.notes.push(error.to_string());
@@ -96,16 +96,16 @@ pub(crate) fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
 }
 
 /// One log on its way into the index.
-struct Work<'a> {
+struct LogReader<'a> {
     index: &'a Index,
-    log: Log,
+    log: LogProgress,
     reasons: &'a mut Reasons,
     watch: &'a Watch<'a>,
     done: &'a mut Ingested,
     since: Instant,
 }
 
-impl Work<'_> {
+impl LogReader<'_> {
     fn read(&mut self, logs: &LogsTable) -> Result<()> {
         match logs.kind {
             LogKind::Postfix => self.postfix(logs),

@@ -4,12 +4,12 @@
 //! answers; without a policy there are no reasons, and nothing else is different.
 
 use super::Watch;
-use super::count::Tally;
+use super::count::DeliveryCounts;
 use crate::class::{BATCH, Class, DeliveryFailure};
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::index::{Batch, Index, Owed};
+use crate::index::{Batch, Index, PendingWork};
 use crate::log_failures::OLD_MS;
 use crate::maillog::logged_reply::LoggedReply;
 use crate::maillog::{Delivery, DeliveryStatus};
@@ -34,7 +34,7 @@ pub(crate) struct Reasons {
     config: Arc<Config>,
     policy: Option<(Policy, Rc<Facts>)>,
     pub(crate) pending: Pending,
-    /// Why there are none.
+    /// ReasonCount there are none.
     silent: Option<String>,
     begun: bool,
 }
@@ -46,7 +46,7 @@ pub(crate) struct Pending {
     /// Deliveries whose last text is to be asked for.
     rows: FxHashMap<i64, u64>,
     texts: FxHashMap<u64, DeliveryFailure>,
-    tally: Tally,
+    tally: DeliveryCounts,
     /// Nobody is asked.
     off: bool,
     /// There are deliveries in the index that may be told again.
@@ -100,10 +100,10 @@ impl Pending {
         };
         if let Some(row) = row {
             if self.events {
-                batch.owe(Owed::Event, row)?;
+                batch.add_work(PendingWork::Event, row)?;
             }
             if self.acts && delivery.last_seen > self.now_ms - OLD_MS && has_failed(delivery) {
-                batch.owe(Owed::Failure, row)?;
+                batch.add_work(PendingWork::Failure, row)?;
             }
         }
         if let (Some(reply), Some(key), None) = (reply, key, class) {
@@ -258,7 +258,7 @@ pub(crate) fn reclassify(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Opti
         if known.len() > KNOWN {
             known.clear();
         }
-        let reply = |one: &crate::index::Failing| {
+        let reply = |one: &crate::index::FailingDelivery| {
             LoggedReply { text: &one.reply, dsn: one.dsn.as_deref(), relay: one.relay.as_deref() }.key()
         };
         let mut asked: FxHashMap<u64, DeliveryFailure> = FxHashMap::default();

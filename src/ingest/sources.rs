@@ -1,6 +1,6 @@
 //! The three kinds of logs, each read in pieces that are one transaction.
 
-use super::Work;
+use super::LogReader;
 use super::reasons::Pending;
 use crate::clock;
 use crate::config::LogsTable;
@@ -51,7 +51,7 @@ impl Sink<'_, '_> {
     }
 }
 
-impl Work<'_> {
+impl LogReader<'_> {
     pub(crate) fn postfix(&mut self, logs: &LogsTable) -> Result<()> {
         let Some(mut tail) = self.tail(logs)? else { return Ok(()) };
         let grammar = Grammar { zone: logs.zone(), client_header: logs.client_header.clone() };

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::files::publish::publish;
-use crate::index::{Index, Owed};
+use crate::index::{Index, PendingWork};
 use crate::store::Store;
 use std::path::Path;
 use std::time::Duration;
@@ -118,13 +118,13 @@ fn counters(store: &Store, directory: &Path) -> Result<()> {
 /// Deliveries that changed, in files of their own. What is written is forgotten afterwards, so that each is there at least once.
 fn events(index: &Index, directory: &Path, now_ms: i64) -> Result<()> {
     for part in 0.. {
-        let Some(due) = index.owed(Owed::Event, EVENTS)? else { break };
+        let Some(due) = index.pending_work(PendingWork::Event, EVENTS)? else { break };
         let mut text = Vec::new();
         json::lines(&mut text, due.deliveries.into_iter().map(|(_, found)| found))?;
         // All of one length, so that names are in order of time.
         let name = clock::rfc3339_ms(now_ms).replace(':', "");
         made_for(&directory.join(format!("{name}-{part:04}.jsonl")), &text)?;
-        index.settle(Owed::Event, due.last)?;
+        index.finish_work(PendingWork::Event, due.last)?;
     }
     Ok(())
 }

@@ -10,8 +10,9 @@ use super::figures::{
 use crate::clock;
 use crate::dimension::names::{PROVIDER, Parties};
 use crate::error::Result;
-use crate::index::{Dimension, Filter, HOURS_MS, Index, Kind, MINUTES_MS, RECENT_MS, Sum, Waiting};
-use crate::index::{Step as Kept, Why};
+use crate::dimension::Dimension;
+use crate::index::{Filter, HOURS_MS, Index, MINUTES_MS, RECENT_MS, ReasonKind, Sum, WaitingDelivery};
+use crate::index::{Interval, ReasonCount};
 use crate::maillog::Lines;
 use jiff::Timestamp;
 
@@ -29,9 +30,9 @@ pub(crate) fn figures(index: &Index, from_ms: i64, to_ms: i64, now_ms: i64) -> R
     let newest_ms = index.newest(now_ms)?.unwrap_or(now_ms);
     let (kept, from, to) = steps(from_ms, to_ms, now_ms, newest_ms);
     let (step, course) = match to - from {
-        length if length <= 3 * HOUR_MS && from >= newest_ms - MINUTES_MS => (Step::Minute, Kept::Minute),
-        length if length <= 9 * DAY_MS && from >= newest_ms - HOURS_MS => (Step::Hour, Kept::Hour),
-        _ => (Step::Day, Kept::Day),
+        length if length <= 3 * HOUR_MS && from >= newest_ms - MINUTES_MS => (Step::Minute, Interval::Minute),
+        length if length <= 9 * DAY_MS && from >= newest_ms - HOURS_MS => (Step::Hour, Interval::Hour),
+        _ => (Step::Day, Interval::Day),
     };
     let mut waits = Waits::default();
     index.waiting((from, to), |one| waits.count(one, course))?;
@@ -50,31 +51,31 @@ pub(crate) fn figures(index: &Index, from_ms: i64, to_ms: i64, now_ms: i64) -> R
 
 /// Everything since carom began to count: outcomes, providers and reasons, which never shrink.
 pub(crate) fn lifelong(index: &Index) -> Result<Figures> {
-    let whys = index.reasons(Kept::Ever, (0, 1))?;
-    let mut figures = gathered(index, Kept::Ever, (0, 1), Waits::default(), &whys)?;
+    let whys = index.reasons(Interval::Ever, (0, 1))?;
+    let mut figures = gathered(index, Interval::Ever, (0, 1), Waits::default(), &whys)?;
     (figures.totals.deferred, figures.totals.held) = index.waiting_count()?;
     figures.lines = counts(index.all_lines()?);
     Ok(figures)
 }
 
 /// Which steps make up a period, and where the first begins and the last ends; of what is long ago only days are known.
-fn steps(from: i64, to: i64, now: i64, newest: i64) -> (Kept, i64, i64) {
+fn steps(from: i64, to: i64, now: i64, newest: i64) -> (Interval, i64, i64) {
     let whole = |step: i64| from.rem_euclid(step) == 0 && to.rem_euclid(step) == 0;
-    let around = |step: Kept| (step, step.start(from), step.start(to - 1) + step.ms());
+    let around = |step: Interval| (step, step.start(from), step.start(to - 1) + step.ms());
     if whole(DAY_MS) {
-        (Kept::Day, from, to)
+        (Interval::Day, from, to)
     } else if from < newest - HOURS_MS {
-        around(Kept::Day)
+        around(Interval::Day)
     } else if whole(HOUR_MS) {
-        (Kept::Hour, from, to)
+        (Interval::Hour, from, to)
     } else if from > now - RECENT_MS + 60_000 {
-        around(Kept::Minute)
+        around(Interval::Minute)
     } else {
-        around(Kept::Hour)
+        around(Interval::Hour)
     }
 }
 
-fn gathered(index: &Index, step: Kept, period: (i64, i64), waits: Waits, whys: &[Why]) -> Result<Figures> {
+fn gathered(index: &Index, step: Interval, period: (i64, i64), waits: Waits, whys: &[ReasonCount]) -> Result<Figures> {
     let at = |ms| Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
     let all = index.sums(step, Dimension::All, period)?.pop().map(|(_, sum)| sum).unwrap_or_default();
     let mut totals = outcomes(&all);
@@ -93,8 +94,8 @@ fn gathered(index: &Index, step: Kept, period: (i64, i64), waits: Waits, whys: &
         unclassified: count(whys.iter().filter(|why| why.unknown).map(|why| why.number).sum()),
         bytes: count(all.bytes),
         delay: delays(index, step, Dimension::All, period)?.remove(""),
-        reasons: reasons(whys, Kind::Failed, waits.reasons),
-        rejects: reasons(whys, Kind::Rejected, BTreeMap::new()),
+        reasons: reasons(whys, ReasonKind::Failed, waits.reasons),
+        rejects: reasons(whys, ReasonKind::Rejected, BTreeMap::new()),
         // In the order of `Dimension::NAMED`.
         recipient_domains: lines()?,
         providers: lines()?,
@@ -120,12 +121,12 @@ struct Waits {
 }
 
 impl Waits {
-    fn count(&mut self, one: Waiting, step: Kept) {
+    fn count(&mut self, one: WaitingDelivery, step: Interval) {
         let (deferred, held) = if one.held { (0, 1) } else { (1, 0) };
         let outcomes = Outcomes { deferred, held, ..Outcomes::default() };
         self.all += outcomes;
         *self.points.entry(step.start(one.last_ms)).or_default() += outcomes;
-        let Waiting { recipient, sender, client, relay, .. } = &one;
+        let WaitingDelivery { recipient, sender, client, relay, .. } = &one;
         let [recipient, sender, client, relay] = [recipient, sender, client, relay].map(Option::as_deref);
         let names = Parties { recipient, sender, client, relay }.names();
         let provider = names[PROVIDER].clone();
@@ -166,7 +167,7 @@ fn counts(lines: Lines) -> LineCounts {
 
 fn lines(
     index: &Index,
-    step: Kept,
+    step: Interval,
     dimension: Dimension,
     period: (i64, i64),
     waits: BTreeMap<String, Outcomes>,
@@ -196,7 +197,7 @@ fn lines(
 /// Within how long deliveries were made, by name.
 fn delays(
     index: &Index,
-    step: Kept,
+    step: Interval,
     dimension: Dimension,
     period: (i64, i64),
 ) -> Result<BTreeMap<String, Percentiles>> {
@@ -227,7 +228,7 @@ fn percentiles(buckets: &[(u8, u64)]) -> Percentiles {
 }
 
 /// The most frequent first.
-fn reasons(whys: &[Why], kind: Kind, mut counts: BTreeMap<(String, String), u64>) -> Vec<Reason> {
+fn reasons(whys: &[ReasonCount], kind: ReasonKind, mut counts: BTreeMap<(String, String), u64>) -> Vec<Reason> {
     for why in whys.iter().filter(|why| why.kind == kind) {
         *counts.entry((why.reason.clone(), why.category.clone())).or_default() += count(why.number);
     }
@@ -237,8 +238,8 @@ fn reasons(whys: &[Why], kind: Kind, mut counts: BTreeMap<(String, String), u64>
     reasons
 }
 
-fn of_providers(whys: &[Why], mut counts: BTreeMap<(String, String), u64>) -> Vec<ProviderReason> {
-    for why in whys.iter().filter(|why| why.kind == Kind::Failed && !why.provider.is_empty()) {
+fn of_providers(whys: &[ReasonCount], mut counts: BTreeMap<(String, String), u64>) -> Vec<ProviderReason> {
+    for why in whys.iter().filter(|why| why.kind == ReasonKind::Failed && !why.provider.is_empty()) {
         *counts.entry((why.provider.clone(), why.reason.clone())).or_default() += count(why.number);
     }
     let of = |((provider, reason), count)| ProviderReason { provider, reason, count };
@@ -269,13 +270,13 @@ mod tests {
     fn a_period_of_the_past_has_whole_hours() {
         let now = 50 * DAY_MS + 5 * HOUR_MS;
         let steps = |from, to, now| steps(from, to, now, now);
-        assert_eq!(steps(DAY_MS, 3 * DAY_MS, now), (Kept::Day, DAY_MS, 3 * DAY_MS));
-        assert_eq!(steps(HOUR_MS, DAY_MS, now), (Kept::Hour, HOUR_MS, DAY_MS));
-        assert_eq!(steps(HOUR_MS + 5, 2 * HOUR_MS + 1, now), (Kept::Hour, HOUR_MS, 3 * HOUR_MS));
+        assert_eq!(steps(DAY_MS, 3 * DAY_MS, now), (Interval::Day, DAY_MS, 3 * DAY_MS));
+        assert_eq!(steps(HOUR_MS, DAY_MS, now), (Interval::Hour, HOUR_MS, DAY_MS));
+        assert_eq!(steps(HOUR_MS + 5, 2 * HOUR_MS + 1, now), (Interval::Hour, HOUR_MS, 3 * HOUR_MS));
         let minute = 60_000;
         let ago = now - 15 * minute;
-        assert_eq!(steps(ago + 1, now + 1, now), (Kept::Minute, ago, now + minute));
+        assert_eq!(steps(ago + 1, now + 1, now), (Interval::Minute, ago, now + minute));
         let later = now + 101 * DAY_MS;
-        assert_eq!(steps(DAY_MS + HOUR_MS, 2 * DAY_MS + HOUR_MS, later), (Kept::Day, DAY_MS, 3 * DAY_MS));
+        assert_eq!(steps(DAY_MS + HOUR_MS, 2 * DAY_MS + HOUR_MS, later), (Interval::Day, DAY_MS, 3 * DAY_MS));
     }
 }

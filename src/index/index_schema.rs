@@ -22,7 +22,7 @@ pub(crate) const MIGRATIONS: &[&str] = &["
     CREATE INDEX deliveries_requeued ON deliveries (requeued_as) WHERE requeued_as IS NOT NULL;
     CREATE INDEX deliveries_unclassified ON deliveries (last_seen) WHERE meaning < 0;
 
-    -- Why deliveries fail. severity: hard, soft, none, unknown. rule: empty if none knew the text.
+    -- ReasonCount deliveries fail. severity: hard, soft, none, unknown. rule: empty if none knew the text.
     CREATE TABLE meanings (
         id INTEGER PRIMARY KEY, reason TEXT NOT NULL, category TEXT NOT NULL, severity TEXT NOT NULL, rule TEXT NOT NULL,
         UNIQUE (reason, category, severity, rule));
@@ -69,7 +69,7 @@ pub(crate) const MIGRATIONS: &[&str] = &["
         deliveries INTEGER NOT NULL, PRIMARY KEY (step, dimension, at, name, bucket)) WITHOUT ROWID;
 
     CREATE TABLE reasons (
-        -- Why. kind: failed, rejected (deliveries), deferral (attempts). provider: empty where it is not known. unknown: no rule decided.
+        -- ReasonCount. kind: failed, rejected (deliveries), deferral (attempts). provider: empty where it is not known. unknown: no rule decided.
         step TEXT NOT NULL, at INTEGER NOT NULL, kind TEXT NOT NULL, provider TEXT NOT NULL, reason TEXT NOT NULL,
         category TEXT NOT NULL, unknown INTEGER NOT NULL, number INTEGER NOT NULL,
         PRIMARY KEY (step, at, kind, provider, reason, category, unknown)) WITHOUT ROWID;

@@ -4,40 +4,40 @@
 //! least once, whatever kills the process.
 
 use super::Index;
-use super::query::{COLUMNS, FROM, Found, found};
+use super::query::{COLUMNS, FROM, StoredDelivery, found};
 use crate::error::Result;
 use rusqlite::params;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Owed {
+pub(crate) enum PendingWork {
     /// It is written into a file of events.
     Event,
     /// It is acted upon, as a report about it would be.
     Failure,
 }
 
-impl Owed {
+impl PendingWork {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Owed::Event => "event",
-            Owed::Failure => "failure",
+            PendingWork::Event => "event",
+            PendingWork::Failure => "failure",
         }
     }
 }
 
 /// Deliveries about which something is to be done.
 #[derive(Debug)]
-pub(crate) struct Due {
+pub(crate) struct WorkBatch {
     /// Each with its row; those that retention removed are not among them.
-    pub(crate) deliveries: Vec<(i64, Found)>,
+    pub(crate) deliveries: Vec<(i64, StoredDelivery)>,
     /// The row up to which these are all.
     pub(crate) last: i64,
 }
 
 impl Index {
     /// Up to `most` deliveries about which this is to be done; none if there is nothing to do.
-    pub(crate) fn owed(&self, what: Owed, most: usize) -> Result<Option<Due>> {
+    pub(crate) fn pending_work(&self, what: PendingWork, most: usize) -> Result<Option<WorkBatch>> {
         let last =
             format!("SELECT max(row) FROM (SELECT row FROM owed WHERE what = ?1 ORDER BY row LIMIT {most})");
         let last: Option<i64> =
@@ -52,11 +52,11 @@ impl Index {
                 select.query_map(params![what.name(), last], |row| Ok((row.get("row")?, found(row)?)))?;
             rows.collect()
         })();
-        Ok(Some(Due { deliveries: self.told(rows)?, last }))
+        Ok(Some(WorkBatch { deliveries: self.told(rows)?, last }))
     }
 
     /// Forgets what was to be done about deliveries up to a row.
-    pub(crate) fn settle(&self, what: Owed, last: i64) -> Result<()> {
+    pub(crate) fn finish_work(&self, what: PendingWork, last: i64) -> Result<()> {
         let forget = "DELETE FROM owed WHERE what = ?1 AND row <= ?2";
         self.told(self.connection.execute(forget, params![what.name(), last])).map(drop)
     }
