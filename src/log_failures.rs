@@ -11,7 +11,7 @@ use crate::decide::{Question, Undecided};
 use crate::deliver::House;
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
-use crate::index::{StoredDelivery, Index, PendingWork};
+use crate::index::{Index, PendingWork, StoredDelivery};
 use crate::journal::{self, Key, Work};
 use crate::maillog::logged_reply::LoggedReply;
 use crate::message_log::{Entry, Policed};
@@ -397,7 +397,8 @@ mod tests {
         let delivery = StoredDelivery { sender: Some("".into()), ..bare("bounced") };
         assert_eq!(Failed::of(7, delivery), None, "a bounce of a bounce");
         assert_eq!(Failed::of(7, bare("deferred")), None);
-        let aliased = StoredDelivery { original_recipient: Some("joe@here.example".into()), ..bare("expired") };
+        let aliased =
+            StoredDelivery { original_recipient: Some("joe@here.example".into()), ..bare("expired") };
         let found = Failed::of(7, aliased).unwrap();
         assert_eq!(
             (found.recipient.as_str(), found.final_recipient.as_deref()),

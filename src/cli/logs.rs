@@ -8,7 +8,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::cron;
 use crate::error::{Context, Error, Exit, Result};
-use crate::index::{Filter, StoredDelivery, Index, UnclassifiedShape};
+use crate::index::{Filter, Index, StoredDelivery, UnclassifiedShape};
 use crate::ingest::{self, Ingested, Watch};
 use crate::maillog::DeliveryStatus;
 use crate::text::one_line;

@@ -167,7 +167,13 @@ impl<'i> Batch<'i> {
     }
 
     /// Writes down how far a log was read.
-    pub(crate) fn position(&mut self, log: &LogProgress, bytes: u64, lines: &Lines, at_ms: i64) -> Result<()> {
+    pub(crate) fn position(
+        &mut self,
+        log: &LogProgress,
+        bytes: u64,
+        lines: &Lines,
+        at_ms: i64,
+    ) -> Result<()> {
         let done = self.index.connection.execute(
             "UPDATE logs SET position = ?2, state = ?3, read_ms = ?4, bytes = bytes + ?5, events = events + ?6,
              ignored = ignored + ?7, other = other + ?8, unknown = unknown + ?9, cut = cut + ?10 WHERE id = ?1",

@@ -4,7 +4,7 @@
 //! be very many is given one at a time.
 
 use super::Index;
-use super::sums::{ReasonKind, Interval, Sum, ReasonCount};
+use super::sums::{Interval, ReasonCount, ReasonKind, Sum};
 use crate::dimension::Dimension;
 use crate::error::Result;
 use crate::maillog::Lines;
@@ -142,7 +142,11 @@ impl Index {
     }
 
     /// Gives every delivery to `each` that is deferred or held, and was last heard of in a period: there may be very many.
-    pub(crate) fn waiting(&self, (from, to): (i64, i64), mut each: impl FnMut(WaitingDelivery)) -> Result<()> {
+    pub(crate) fn waiting(
+        &self,
+        (from, to): (i64, i64),
+        mut each: impl FnMut(WaitingDelivery),
+    ) -> Result<()> {
         let sql = format!(
             "SELECT status, last_seen, recipient, sender, client_id, relay, reason, coalesce(logged_category, category)
             FROM deliveries LEFT JOIN meanings ON meanings.id = meaning

@@ -21,7 +21,7 @@ pub(crate) use counted::WaitingDelivery;
 pub(crate) use pending_work::PendingWork;
 pub(crate) use query::{FailingDelivery, Filter, StoredDelivery, UnclassifiedShape};
 pub(crate) use shelf::Shelved;
-pub(crate) use sums::{SumWriter, HOURS_MS, ReasonKind, MINUTES_MS, RECENT_MS, Interval, Sum, ReasonCount};
+pub(crate) use sums::{HOURS_MS, Interval, MINUTES_MS, RECENT_MS, ReasonCount, ReasonKind, Sum, SumWriter};
 
 use crate::error::{Error, Result};
 use crate::store::migrations;

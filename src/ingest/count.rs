@@ -9,7 +9,7 @@ use crate::class::Class;
 use crate::dimension::Dimension;
 use crate::dimension::names::{NONE, Name, Numbers, PROVIDER, Parties};
 use crate::error::Result;
-use crate::index::{Batch, ReasonKind, RECENT_MS, Interval, Sum, ReasonCount};
+use crate::index::{Batch, Interval, RECENT_MS, ReasonCount, ReasonKind, Sum};
 use crate::maillog::delivery::{ALERT_ID, ReportedState};
 use crate::maillog::{Delivery, DeliveryStatus};
 use rustc_hash::FxHashMap;

@@ -77,8 +77,14 @@ pub(crate) fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
         // The only log, read on, says nothing twice.
         let alone = config.logs.len() == 1 && log.position.is_some();
         reasons.pending.again = !alone && !index.is_empty()?;
-        let mut work =
-            LogReader { index: &index, log, reasons: &mut reasons, watch, done: &mut done, since: Instant::now() };
+        let mut work = LogReader {
+            index: &index,
+            log,
+            reasons: &mut reasons,
+            watch,
+            done: &mut done,
+            since: Instant::now(),
+        };
         if let Err(error) = work.read(logs) {
             // One log that cannot be read does not keep the others from being read.
             done.notes.push(error.to_string());

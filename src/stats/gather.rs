@@ -8,9 +8,9 @@ use super::figures::{
     UnknownText, top,
 };
 use crate::clock;
+use crate::dimension::Dimension;
 use crate::dimension::names::{PROVIDER, Parties};
 use crate::error::Result;
-use crate::dimension::Dimension;
 use crate::index::{Filter, HOURS_MS, Index, MINUTES_MS, RECENT_MS, ReasonKind, Sum, WaitingDelivery};
 use crate::index::{Interval, ReasonCount};
 use crate::maillog::Lines;
@@ -75,7 +75,13 @@ fn steps(from: i64, to: i64, now: i64, newest: i64) -> (Interval, i64, i64) {
     }
 }
 
-fn gathered(index: &Index, step: Interval, period: (i64, i64), waits: Waits, whys: &[ReasonCount]) -> Result<Figures> {
+fn gathered(
+    index: &Index,
+    step: Interval,
+    period: (i64, i64),
+    waits: Waits,
+    whys: &[ReasonCount],
+) -> Result<Figures> {
     let at = |ms| Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
     let all = index.sums(step, Dimension::All, period)?.pop().map(|(_, sum)| sum).unwrap_or_default();
     let mut totals = outcomes(&all);
@@ -228,7 +234,11 @@ fn percentiles(buckets: &[(u8, u64)]) -> Percentiles {
 }
 
 /// The most frequent first.
-fn reasons(whys: &[ReasonCount], kind: ReasonKind, mut counts: BTreeMap<(String, String), u64>) -> Vec<Reason> {
+fn reasons(
+    whys: &[ReasonCount],
+    kind: ReasonKind,
+    mut counts: BTreeMap<(String, String), u64>,
+) -> Vec<Reason> {
     for why in whys.iter().filter(|why| why.kind == kind) {
         *counts.entry((why.reason.clone(), why.category.clone())).or_default() += count(why.number);
     }
