@@ -13,9 +13,10 @@ use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::ingest::{self, Ingested, Watch};
 use crate::intake::spool;
-use crate::journal::{self, Ended};
+use crate::journal;
+use crate::plan::StepEnd;
 use crate::stats::export;
-use crate::store::Store;
+use crate::store::{Ended, Store};
 use crate::{archive, clock, cycle, log_failures, message_log, policy};
 use serde::Serialize;
 use std::sync::Arc;
@@ -131,10 +132,10 @@ impl Ticked {
 
     fn count(&mut self, ended: &[Ended]) {
         for one in ended {
-            match one.result {
-                "succeeded" => self.steps.succeeded += 1,
-                "failed" => self.steps.failed += 1,
-                _ => self.steps.later += 1,
+            match one.done.end {
+                StepEnd::Succeeded => self.steps.succeeded += 1,
+                StepEnd::Failed | StepEnd::Parked => self.steps.failed += 1,
+                StepEnd::Later { .. } => self.steps.later += 1,
             }
         }
     }

@@ -5,17 +5,16 @@
 //! or given up with a reason that is on record, however often the process is killed; a step on record as done is never
 //! done again.
 
-use crate::action::{self, Doors, Keep, Outcome as Done, Subject};
+use crate::action::{self, Doors, Keep, Subject};
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::digest;
 use crate::envelope::Envelope;
 use crate::error::Result;
 use crate::message::Message;
-use crate::plan::{Plan, Step};
-use crate::store::{Job, Promise, Settled, Standing, StepResult, Store, Tally};
+use crate::plan::{Plan, Step, StepEnd};
+use crate::store::{Ended, Job, Performed, Promise, Standing, Store};
 use rayon::prelude::*;
-use serde::Serialize;
 use std::net::IpAddr;
 
 /// How long a step may be under way before another process takes it for abandoned: longer than any deadline.
@@ -60,19 +59,6 @@ impl Key {
     fn another(&self) -> String {
         format!("{}-{:08x}", self.text, fastrand::u32(..))
     }
-}
-
-/// What became of a step.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Ended {
-    /// Its number in the promised plan.
-    pub(crate) step: usize,
-    /// What was to be done.
-    pub(crate) action: &'static str,
-    /// `succeeded`, `failed` or `later`.
-    pub(crate) result: &'static str,
-    /// What happened, in one line.
-    pub(crate) note: String,
 }
 
 /// A message whose steps are being done.
@@ -208,38 +194,27 @@ fn run_ready(
             keep: &work.keep,
         };
         let action = &work.plan.steps[step].action;
-        (step, action::perform(action, &subject, doors, attempts, deadline))
+        let done = action::perform(action, &subject, doors, attempts, deadline);
+        Ended { step, action: action.name(), done }
     };
-    let reports: Vec<(usize, action::Report)> = match ready {
+    let performed: Vec<Ended> = match ready {
         [only] => vec![perform(only)],
         several => several.par_iter().map(perform).collect(),
     };
-    let mut settled = Vec::with_capacity(reports.len());
-    let mut ended = Vec::with_capacity(reports.len());
-    for (step, report) in reports {
-        let (result, name) = match report.outcome {
-            Done::Succeeded => (StepResult::Succeeded, "succeeded"),
-            Done::Failed => (StepResult::Failed, "failed"),
-            Done::Parked => (StepResult::Parked, "failed"),
-            Done::Later { at_ms } => (StepResult::Later { at_ms }, "later"),
-        };
-        let now_ms = clock::now_ms();
-        let action = work.plan.steps[step].action.name();
-        ended.push(Ended { step, action, result: name, note: report.note.clone() });
-        settled.push((step, Settled { result, note: report.note, tally: report.tally, now_ms }));
-        if matches!(report.outcome, Done::Later { .. }) {
-            continue;
-        }
-        // What is counted when a step has ended is settled with it, not in a transaction of its own.
-        for (count, name) in work.plan.counts_after(step, report.outcome == Done::Succeeded) {
-            let mut tally = Tally::default();
-            tally.add(name);
-            ended.push(Ended { step: count, action: "count", result: "succeeded", note: name.to_owned() });
-            let result = StepResult::Succeeded;
-            settled.push((count, Settled { result, note: name.to_owned(), tally, now_ms }));
+    let mut ended = Vec::with_capacity(performed.len());
+    for one in performed {
+        let (step, end) = (one.step, one.done.end);
+        ended.push(one);
+        if !matches!(end, StepEnd::Later { .. }) {
+            // Counters that wait for this step are settled with it, without a transaction for each.
+            let counts = work.plan.counts_after(step, end == StepEnd::Succeeded);
+            ended.extend(counts.into_iter().map(|(step, name)| {
+                let done = Performed::new(StepEnd::Succeeded, name, name.to_owned());
+                Ended { step, action: "count", done }
+            }));
         }
     }
-    let finished = doors.store.settle(work.key, &settled).unwrap_or_else(|error| {
+    let finished = doors.store.settle(work.key, &ended, clock::now_ms()).unwrap_or_else(|error| {
         tracing::error!(%error, key = work.key, "what was done is not on record: it may be done again");
         false
     });

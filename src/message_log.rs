@@ -9,9 +9,8 @@ use crate::config::{Config, LogFormat};
 use crate::envelope::Envelope;
 use crate::error::{Context, Result};
 use crate::files::owner;
-use crate::journal::Ended;
 use crate::plan::Verdict;
-use crate::store::Tally;
+use crate::store::{Ended, Tally};
 use crate::text::one_line;
 use serde::Serialize;
 use std::fs::{self, File};
@@ -103,7 +102,7 @@ fn bounded_json(json: String, entry: &Entry<'_>) -> String {
     }
     let mut short = entry.clone();
     for result in &mut short.results {
-        result.note.truncate(result.note.floor_char_boundary(200));
+        result.done.note.truncate(result.done.note.floor_char_boundary(200));
     }
     short.results.truncate(20);
     let shorter = serde_json::to_string(&short).unwrap_or_default();

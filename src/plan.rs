@@ -29,9 +29,9 @@ pub(crate) enum Verdict {
 /// One node of the action tree.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Step {
-    /// The step it waits for (an index into [`Plan::steps`]) and the outcome it waits for.
+    /// The step it waits for (an index into [`Plan::steps`]), and how that one must end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) after: Option<(usize, Outcome)>,
+    pub(crate) after: Option<(usize, Condition)>,
     /// Seconds from the decision to the step.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) delay: u32,
@@ -44,16 +44,45 @@ fn is_zero(delay: &u32) -> bool {
     *delay == 0
 }
 
-/// The outcome of a step that another waits for.
+/// How an earlier step must end before a later one starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Outcome {
-    /// It was done.
+pub(crate) enum Condition {
     Succeeded,
-    /// It could not be done.
     Failed,
     /// Either way.
     Finished,
+}
+
+/// How a step ended: the same value from the action to the journal, the message log and the counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StepEnd {
+    Succeeded,
+    /// It cannot be done.
+    Failed,
+    /// It cannot be done until an operator has looked at it. Later steps treat it as failed.
+    Parked,
+    /// Try again, not before this time in milliseconds since 1970.
+    Later {
+        at_ms: i64,
+    },
+}
+
+impl StepEnd {
+    /// The word in the message log.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            StepEnd::Succeeded => "succeeded",
+            StepEnd::Failed | StepEnd::Parked => "failed",
+            StepEnd::Later { .. } => "later",
+        }
+    }
+}
+
+impl Serialize for StepEnd {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
 }
 
 /// What a step does.
@@ -243,11 +272,6 @@ pub(crate) struct AutoReply {
 }
 
 impl Plan {
-    /// Whether anything is done beside counting. Such a plan is promised in the journal before its first step.
-    pub(crate) fn has_side_effects(&self) -> bool {
-        self.steps.iter().any(|step| !step.is_bookkeeping())
-    }
-
     /// Takes the steps out that are certain and change nothing outside: the verdict, and what is counted right away.
     /// Returns the names to count. What hung on them starts at once, or never if it waited for their failure.
     pub(crate) fn take_bookkeeping(&mut self) -> Vec<String> {
@@ -255,9 +279,9 @@ impl Plan {
         let mut kept: Vec<Step> = Vec::new();
         let mut fates: Vec<Fate> = Vec::new();
         for mut step in std::mem::take(&mut self.steps) {
-            let after = step.after.take().map(|(index, outcome)| (fates[index], outcome));
+            let after = step.after.take().map(|(index, condition)| (fates[index], condition));
             let fate = match after {
-                Some((Fate::Never, _) | (Fate::Done, Outcome::Failed)) => Fate::Never,
+                Some((Fate::Never, _) | (Fate::Done, Condition::Failed)) => Fate::Never,
                 None | Some((Fate::Done, _)) if step.is_bookkeeping() && step.delay == 0 => {
                     if let Action::Count { name } = step.action {
                         counted.push(name);
@@ -266,7 +290,7 @@ impl Plan {
                 }
                 after => {
                     step.after = match after {
-                        Some((Fate::Kept(index), outcome)) => Some((index, outcome)),
+                        Some((Fate::Kept(index), condition)) => Some((index, condition)),
                         _ => None,
                     };
                     kept.push(step);
@@ -285,12 +309,12 @@ impl Plan {
         let mut ended = vec![(step, succeeded)];
         let mut counts = Vec::new();
         for (number, next) in self.steps.iter().enumerate().skip(step + 1) {
-            let (Some((earlier, outcome)), Action::Count { name }, 0) =
+            let (Some((earlier, condition)), Action::Count { name }, 0) =
                 (next.after, &next.action, next.delay)
             else {
                 continue;
             };
-            let met = |&(ended, succeeded): &(usize, bool)| ended == earlier && outcome.is_met(succeeded);
+            let met = |&(ended, succeeded): &(usize, bool)| ended == earlier && condition.is_met(succeeded);
             if ended.iter().any(met) {
                 ended.push((number, true));
                 counts.push((number, name.as_str()));
@@ -300,12 +324,12 @@ impl Plan {
     }
 }
 
-impl Outcome {
+impl Condition {
     fn is_met(self, succeeded: bool) -> bool {
         match self {
-            Outcome::Succeeded => succeeded,
-            Outcome::Failed => !succeeded,
-            Outcome::Finished => true,
+            Condition::Succeeded => succeeded,
+            Condition::Failed => !succeeded,
+            Condition::Finished => true,
         }
     }
 }
@@ -354,7 +378,7 @@ impl Step {
 mod tests {
     use super::*;
 
-    fn step(action: Action, after: Option<(usize, Outcome)>) -> Step {
+    fn step(action: Action, after: Option<(usize, Condition)>) -> Step {
         Step { after, delay: 0, action }
     }
 
@@ -368,33 +392,32 @@ mod tests {
             verdict: Verdict::Accept,
             steps: vec![
                 step(Action::Verdict, None),
-                step(count("accept"), Some((0, Outcome::Succeeded))),
-                step(Action::Keep, Some((1, Outcome::Finished))),
-                step(count("kept"), Some((2, Outcome::Succeeded))),
-                step(count("never"), Some((0, Outcome::Failed))),
+                step(count("accept"), Some((0, Condition::Succeeded))),
+                step(Action::Keep, Some((1, Condition::Finished))),
+                step(count("kept"), Some((2, Condition::Succeeded))),
+                step(count("never"), Some((0, Condition::Failed))),
             ],
         };
-        assert!(plan.has_side_effects());
         assert_eq!(plan.take_bookkeeping(), ["accept"]);
         assert_eq!(
             plan.steps,
-            [step(Action::Keep, None), step(count("kept"), Some((0, Outcome::Succeeded)))]
+            [step(Action::Keep, None), step(count("kept"), Some((0, Condition::Succeeded)))]
         );
     }
 
     #[test]
     fn counts_that_hang_on_a_step_are_found_through_each_other_but_not_through_other_steps() {
-        let later = Step { delay: 60, ..step(count("a_minute_on"), Some((0, Outcome::Succeeded))) };
+        let later = Step { delay: 60, ..step(count("a_minute_on"), Some((0, Condition::Succeeded))) };
         let plan = Plan {
             verdict: Verdict::Accept,
             steps: vec![
                 step(Action::Keep, None),
-                step(count("kept"), Some((0, Outcome::Succeeded))),
-                step(count("not_kept"), Some((0, Outcome::Failed))),
-                step(count("through"), Some((1, Outcome::Finished))),
+                step(count("kept"), Some((0, Condition::Succeeded))),
+                step(count("not_kept"), Some((0, Condition::Failed))),
+                step(count("through"), Some((1, Condition::Finished))),
                 later,
-                step(Action::Keep, Some((0, Outcome::Succeeded))),
-                step(count("again"), Some((5, Outcome::Succeeded))),
+                step(Action::Keep, Some((0, Condition::Succeeded))),
+                step(count("again"), Some((5, Condition::Succeeded))),
             ],
         };
         assert_eq!(plan.counts_after(0, true), [(1, "kept"), (3, "through")]);

@@ -25,8 +25,8 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::envelope::Envelope;
 use crate::message::Message;
-use crate::plan::{Action, Refusal, Route, Strike, Suppression};
-use crate::store::{SoftBounce, Store, StrikeCount, Suppressed, Tally};
+use crate::plan::{Action, Refusal, Route, StepEnd, Strike, Suppression};
+use crate::store::{Performed, SoftBounce, Store, StrikeCount, Suppressed};
 use doors::retry::Patience;
 use doors::smtp::Letter;
 use std::net::IpAddr;
@@ -81,43 +81,6 @@ pub(crate) struct Subject<'a> {
     pub(crate) keep: &'a Keep,
 }
 
-/// How an action ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// It was done.
-    Succeeded,
-    /// It cannot be done.
-    Failed,
-    /// It cannot be done before somebody has looked: it waits for an operator.
-    Parked,
-    /// It is to be tried again.
-    Later {
-        /// Not before this time, in milliseconds since 1970.
-        at_ms: i64,
-    },
-}
-
-/// What became of an action.
-#[derive(Clone, Debug)]
-pub(crate) struct Report {
-    /// How it ended.
-    pub(crate) outcome: Outcome,
-    /// What it counts for.
-    pub(crate) tally: Tally,
-    /// What happened, in one line; `!` stands before what went wrong.
-    pub(crate) note: String,
-}
-
-impl Report {
-    fn new(outcome: Outcome, counter: &str, note: String) -> Report {
-        let mut tally = Tally::default();
-        if !counter.is_empty() {
-            tally.add(counter);
-        }
-        Report { outcome, tally, note }
-    }
-}
-
 /// Does one step. `attempts` is how often it has been tried before.
 pub(crate) fn perform(
     action: &Action,
@@ -125,7 +88,7 @@ pub(crate) fn perform(
     doors: &Doors,
     attempts: u32,
     deadline: Deadline,
-) -> Report {
+) -> Performed {
     match action {
         Action::Open(visit) => visit::visit(visit, "open", doors, deadline),
         Action::Click(visit) => visit::visit(visit, "click", doors, deadline),
@@ -137,8 +100,8 @@ pub(crate) fn perform(
             let write = || complaint::write(complaint, subject, &doors.config);
             send("FBL", "fbl", &complaint.route, write, subject, doors, attempts, deadline)
         }
-        Action::AutoReply(_) if !auto_reply::may_answer(subject) => Report::new(
-            Outcome::Failed,
+        Action::AutoReply(_) if !auto_reply::may_answer(subject) => Performed::new(
+            StepEnd::Failed,
             "autoreply_suppressed",
             "!the message may not be answered automatically".into(),
         ),
@@ -147,26 +110,26 @@ pub(crate) fn perform(
             send("Auto-reply", "autoreply", &reply.route, write, subject, doors, attempts, deadline)
         }
         Action::Keep => match subject.keep.write(subject.message.raw()) {
-            Ok(path) => Report::new(Outcome::Succeeded, "kept", format!("kept as {}", path.display())),
-            Err(error) => Report::new(once_more(subject, attempts), "", format!("!not kept: {error}")),
+            Ok(path) => Performed::new(StepEnd::Succeeded, "kept", format!("kept as {}", path.display())),
+            Err(error) => Performed::new(once_more(subject, attempts), "", format!("!not kept: {error}")),
         },
         Action::KeepFor { address } => {
             match archive::keep(&doors.config, address, subject.key, subject.at_ms, subject.message.raw()) {
-                Ok(_) => Report::new(Outcome::Succeeded, "report_kept", format!("kept for {address}")),
-                Err(error) => Report::new(once_more(subject, attempts), "", format!("!not kept: {error}")),
+                Ok(_) => Performed::new(StepEnd::Succeeded, "report_kept", format!("kept for {address}")),
+                Err(error) => Performed::new(once_more(subject, attempts), "", format!("!not kept: {error}")),
             }
         }
-        Action::Count { name } => Report::new(Outcome::Succeeded, name, String::new()),
+        Action::Count { name } => Performed::new(StepEnd::Succeeded, name, String::new()),
         Action::Strike(strike) => count_strike(strike, subject, doors, attempts),
         Action::Suppress(suppression) => suppress(suppression, subject, doors, attempts),
         Action::Notify(notification) => notify::notify(notification, subject, doors, attempts, deadline),
         Action::Alert(tell) => tell::tell(tell, subject, doors, attempts, deadline),
-        Action::Verdict => Report::new(Outcome::Succeeded, "", String::new()),
+        Action::Verdict => Performed::new(StepEnd::Succeeded, "", String::new()),
     }
 }
 
 /// Counts a soft bounce: a success once the threshold is reached.
-fn count_strike(strike: &Strike, subject: &Subject<'_>, doors: &Doors, attempts: u32) -> Report {
+fn count_strike(strike: &Strike, subject: &Subject<'_>, doors: &Doors, attempts: u32) -> Performed {
     let bounce = SoftBounce {
         address: &strike.address,
         sender_domain: &strike.sender_domain,
@@ -179,23 +142,23 @@ fn count_strike(strike: &Strike, subject: &Subject<'_>, doors: &Doors, attempts:
     match doors.store.strike(&bounce) {
         Ok(StrikeCount { known: true, .. }) => {
             let note = format!("this soft bounce of {} was counted before", strike.address);
-            Report::new(Outcome::Failed, "soft_bounce_known", note)
+            Performed::new(StepEnd::Failed, "soft_bounce_known", note)
         }
         Ok(StrikeCount { count, .. }) => {
             let reached = count >= strike.threshold;
-            let outcome = if reached { Outcome::Succeeded } else { Outcome::Failed };
+            let end = if reached { StepEnd::Succeeded } else { StepEnd::Failed };
             let note = format!(
                 "{} soft bounces of {}, {count} of {}",
                 strike.sender_domain, strike.address, strike.threshold
             );
-            Report::new(outcome, if reached { "soft_bounce_threshold" } else { "soft_bounce" }, note)
+            Performed::new(end, if reached { "soft_bounce_threshold" } else { "soft_bounce" }, note)
         }
-        Err(error) => Report::new(once_more(subject, attempts), "", format!("!not counted: {error}")),
+        Err(error) => Performed::new(once_more(subject, attempts), "", format!("!not counted: {error}")),
     }
 }
 
 /// Suppresses an address.
-fn suppress(suppression: &Suppression, subject: &Subject<'_>, doors: &Doors, attempts: u32) -> Report {
+fn suppress(suppression: &Suppression, subject: &Subject<'_>, doors: &Doors, attempts: u32) -> Performed {
     let entry = Suppressed {
         address: suppression.address.clone(),
         sender_domain: suppression.sender_domain.clone(),
@@ -205,12 +168,12 @@ fn suppress(suppression: &Suppression, subject: &Subject<'_>, doors: &Doors, att
         expires_ms: (suppression.days > 0).then(|| subject.at_ms + i64::from(suppression.days) * 86_400_000),
     };
     match doors.store.suppress(&entry) {
-        Ok(()) => Report::new(
-            Outcome::Succeeded,
+        Ok(()) => Performed::new(
+            StepEnd::Succeeded,
             "suppressed",
             format!("{} suppressed: {}", entry.address, entry.reason),
         ),
-        Err(error) => Report::new(once_more(subject, attempts), "", format!("!not suppressed: {error}")),
+        Err(error) => Performed::new(once_more(subject, attempts), "", format!("!not suppressed: {error}")),
     }
 }
 
@@ -225,7 +188,7 @@ fn send(
     doors: &Doors,
     attempts: u32,
     deadline: Deadline,
-) -> Report {
+) -> Performed {
     if let Some(refusal) = route.refusal {
         let (counted, why) = match refusal {
             Refusal::MissingReturnPath => ("missing_return_path", "there is no Return-Path"),
@@ -235,36 +198,36 @@ fn send(
             }
         };
         let note = format!("!{word} not sent, {why}: <{}>", subject.envelope.sender);
-        return Report::new(Outcome::Failed, &format!("{counter}_{counted}"), note);
+        return Performed::new(StepEnd::Failed, &format!("{counter}_{counted}"), note);
     }
     if let Some(why) = loops::why_not(subject, doors.config.send.max_received) {
         let note = format!("!{word} not sent: {why}");
-        return Report::new(Outcome::Failed, &format!("{counter}_loop"), note);
+        return Performed::new(StepEnd::Failed, &format!("{counter}_loop"), note);
     }
     let letter = write();
     let from = letter.from.clone().unwrap_or_default();
     match doors.smtp.deliver(&route.hosts, &letter, &doors.config, &doors.dns, deadline) {
         Ok(host) => {
             let note = format!("{word} sent,from <{from}> to <{}> via {host}", letter.to);
-            Report::new(Outcome::Succeeded, &format!("{counter}_sent"), note)
+            Performed::new(StepEnd::Succeeded, &format!("{counter}_sent"), note)
         }
         Err(failure) => {
             let note = format!("!{word} endpoint returned error: {}", failure.text);
             let patience = Patience::with_mail(doors.config.send.give_up_hours);
             let next = || patience.next_try(attempts + 1, subject.at_ms, clock::now_ms(), subject.key, 0);
             match failure.temporary.then(next).flatten() {
-                Some(at_ms) => Report::new(Outcome::Later { at_ms }, &format!("{counter}_deferred"), note),
-                None => Report::new(Outcome::Failed, &format!("{counter}_smtp_error"), note),
+                Some(at_ms) => Performed::new(StepEnd::Later { at_ms }, &format!("{counter}_deferred"), note),
+                None => Performed::new(StepEnd::Failed, &format!("{counter}_smtp_error"), note),
             }
         }
     }
 }
 
 /// What failed for a reason of our own is tried again.
-fn once_more(subject: &Subject<'_>, attempts: u32) -> Outcome {
+fn once_more(subject: &Subject<'_>, attempts: u32) -> StepEnd {
     let now_ms = clock::now_ms();
     let next = Patience::with_ourselves().next_try(attempts + 1, subject.at_ms, now_ms, subject.key, 0);
-    next.map_or(Outcome::Failed, |at_ms| Outcome::Later { at_ms })
+    next.map_or(StepEnd::Failed, |at_ms| StepEnd::Later { at_ms })
 }
 
 /// The User-Agent of a message: chosen by its seed, so that a retry sends the same one.

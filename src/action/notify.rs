@@ -6,12 +6,13 @@
 
 use super::doors::retry::{self, Next, Patience};
 use super::doors::webhook::{self, Body, Secrets, Value};
-use super::{Doors, Outcome, Report, Subject, lookup, template};
+use super::{Doors, Subject, lookup, template};
 use crate::clock;
 use crate::config::{self, NotifyBody};
 use crate::deadline::Deadline;
 use crate::error::Result;
-use crate::plan::Notification;
+use crate::plan::{Notification, StepEnd};
+use crate::store::Performed;
 
 /// Tells the application. `attempts` is how often it has been tried before.
 pub(crate) fn notify(
@@ -20,14 +21,14 @@ pub(crate) fn notify(
     doors: &Doors,
     attempts: u32,
     deadline: Deadline,
-) -> Report {
+) -> Performed {
     let Some(target) = target(&doors.config.notify, &notification.sender_domain) else {
         let note = format!("no [[notify]] for {}", notification.sender_domain);
-        return Report::new(Outcome::Failed, "notify_unconfigured", note);
+        return Performed::new(StepEnd::Failed, "notify_unconfigured", note);
     };
     if was_told(notification, doors) {
         let note = format!("{} {} was told before", notification.event, notification.address);
-        return Report::new(Outcome::Succeeded, "notified_before", note);
+        return Performed::new(StepEnd::Succeeded, "notified_before", note);
     }
     let id = webhook::id(&[subject.key, &notification.event, &notification.address]);
     let now_ms = clock::now_ms();
@@ -58,13 +59,13 @@ pub(crate) fn notify(
     match next {
         Next::Done => {
             remember(notification, doors, now_ms);
-            Report::new(Outcome::Succeeded, "notified", note)
+            Performed::new(StepEnd::Succeeded, "notified", note)
         }
-        Next::Parked => Report::new(Outcome::Parked, "notify_parked", format!("!parked: {note}")),
+        Next::Parked => Performed::new(StepEnd::Parked, "notify_parked", format!("!parked: {note}")),
         Next::Again { wait_ms } => match patience.next_try(attempts + 1, subject.at_ms, now_ms, &id, wait_ms)
         {
-            Some(at_ms) => Report::new(Outcome::Later { at_ms }, "notify_deferred", format!("!{note}")),
-            None => Report::new(Outcome::Parked, "notify_given_up", format!("!given up: {note}")),
+            Some(at_ms) => Performed::new(StepEnd::Later { at_ms }, "notify_deferred", format!("!{note}")),
+            None => Performed::new(StepEnd::Parked, "notify_given_up", format!("!given up: {note}")),
         },
     }
 }

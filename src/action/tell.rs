@@ -7,14 +7,15 @@ use super::doors::retry::{self, Next, Patience};
 use super::doors::smtp::Letter;
 use super::doors::webhook::Secrets;
 use super::draft::{Draft, bracketed};
-use super::{Doors, Outcome, Report, Subject};
+use super::{Doors, Subject};
 use crate::auth::DnsFailure;
 use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::envelope::split_address;
 use crate::maillog::delivery::ALERT_ID;
-use crate::plan::Tell;
+use crate::plan::{StepEnd, Tell};
+use crate::store::Performed;
 use std::borrow::Cow;
 
 /// A webhook that does not answer is given up after so many days.
@@ -27,7 +28,7 @@ pub(crate) fn tell(
     doors: &Doors,
     attempts: u32,
     deadline: Deadline,
-) -> Report {
+) -> Performed {
     match &tell.to {
         Some(to) => mail(tell, to, subject, doors, attempts, deadline),
         None => post(tell, subject, doors, attempts, deadline),
@@ -41,23 +42,25 @@ fn mail(
     doors: &Doors,
     attempts: u32,
     deadline: Deadline,
-) -> Report {
+) -> Performed {
     let sent = hosts(to, doors, deadline).and_then(|(hosts, config)| {
         let letter = letter(tell, to, &config);
         let sent = doors.smtp.deliver(&hosts, &letter, &config, &doors.dns, deadline);
         sent.map_err(|failure| (failure.temporary, failure.text))
     });
     match sent {
-        Ok(host) => {
-            Report::new(Outcome::Succeeded, "alert_sent", format!("{} told to <{to}> via {host}", tell.rule))
-        }
+        Ok(host) => Performed::new(
+            StepEnd::Succeeded,
+            "alert_sent",
+            format!("{} told to <{to}> via {host}", tell.rule),
+        ),
         Err((temporary, text)) => {
             let note = format!("!{} not told to <{to}>: {text}", tell.rule);
             let patience = Patience::with_mail(doors.config.send.give_up_hours);
             let next = patience.next_try(attempts + 1, subject.at_ms, clock::now_ms(), &tell.id, 0);
             match next.filter(|_| temporary) {
-                Some(at_ms) => Report::new(Outcome::Later { at_ms }, "alert_deferred", note),
-                None => Report::new(Outcome::Failed, "alert_failed", note),
+                Some(at_ms) => Performed::new(StepEnd::Later { at_ms }, "alert_deferred", note),
+                None => Performed::new(StepEnd::Failed, "alert_failed", note),
             }
         }
     }
@@ -99,11 +102,11 @@ fn letter(tell: &Tell, to: &str, config: &Config) -> Letter {
     Letter { from: None, to: to.to_owned(), data: draft.text(&tell.body).into() }
 }
 
-fn post(tell: &Tell, subject: &Subject<'_>, doors: &Doors, attempts: u32, deadline: Deadline) -> Report {
+fn post(tell: &Tell, subject: &Subject<'_>, doors: &Doors, attempts: u32, deadline: Deadline) -> Performed {
     let rule = doors.config.alert.iter().find(|rule| rule.name == tell.rule);
     let Some((rule, url)) = rule.and_then(|rule| Some((rule, rule.webhook.as_deref()?))) else {
         let note = format!("!{} not told: the config has no such webhook any more", tell.rule);
-        return Report::new(Outcome::Failed, "alert_failed", note);
+        return Performed::new(StepEnd::Failed, "alert_failed", note);
     };
     let now_ms = clock::now_ms();
     let mut headers =
@@ -114,8 +117,8 @@ fn post(tell: &Tell, subject: &Subject<'_>, doors: &Doors, attempts: u32, deadli
         match signed {
             Ok(signed) => headers.extend(signed),
             Err(error) => {
-                return Report::new(
-                    Outcome::Failed,
+                return Performed::new(
+                    StepEnd::Failed,
                     "alert_failed",
                     format!("!{} not told: {error}", tell.rule),
                 );
@@ -132,14 +135,14 @@ fn post(tell: &Tell, subject: &Subject<'_>, doors: &Doors, attempts: u32, deadli
     };
     let note = format!("{} to {url}: {said}", tell.rule);
     match next {
-        Next::Done => Report::new(Outcome::Succeeded, "alert_sent", note),
-        Next::Parked => Report::new(Outcome::Failed, "alert_failed", format!("!parked: {note}")),
+        Next::Done => Performed::new(StepEnd::Succeeded, "alert_sent", note),
+        Next::Parked => Performed::new(StepEnd::Failed, "alert_failed", format!("!parked: {note}")),
         Next::Again { wait_ms } => {
             let patience = Patience::with_application(GIVE_UP_DAYS);
             let next = patience.next_try(attempts + 1, subject.at_ms, now_ms, &tell.id, wait_ms);
             match next {
-                Some(at_ms) => Report::new(Outcome::Later { at_ms }, "alert_deferred", format!("!{note}")),
-                None => Report::new(Outcome::Failed, "alert_failed", format!("!given up: {note}")),
+                Some(at_ms) => Performed::new(StepEnd::Later { at_ms }, "alert_deferred", format!("!{note}")),
+                None => Performed::new(StepEnd::Failed, "alert_failed", format!("!given up: {note}")),
             }
         }
     }

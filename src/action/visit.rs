@@ -4,12 +4,12 @@
 //! say so themselves. Invariant: one bad link stops no other, and the number of links, their bytes, redirects and time
 //! are bounded.
 
+use super::Doors;
 use super::doors::http::Answered;
-use super::{Doors, Outcome, Report};
 use crate::clock;
 use crate::deadline::Deadline;
-use crate::plan::Visit;
-use crate::store::Tally;
+use crate::plan::{StepEnd, Visit};
+use crate::store::{Performed, Tally};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,12 +38,12 @@ enum Link {
 }
 
 /// Fetches the links of a step. `noun` names its counters: `open` or `click`.
-pub(crate) fn visit(visit: &Visit, noun: &str, doors: &Doors, deadline: Deadline) -> Report {
+pub(crate) fn visit(visit: &Visit, noun: &str, doors: &Doors, deadline: Deadline) -> Performed {
     let deadline = deadline.within(Duration::from_secs(u64::from(visit.timeout)));
     let urls = &visit.urls[..visit.urls.len().min(doors.config.visit.max_links)];
     let mut tally = Tally::default();
     if urls.is_empty() {
-        return Report { outcome: Outcome::Failed, tally, note: format!("!No link to {noun} found") };
+        return Performed { end: StepEnd::Failed, tally, note: format!("!No link to {noun} found") };
     }
     let round = Round { visit, doors, deadline, asked: Mutex::default(), dead: Mutex::default() };
     let links = round.fetch(urls);
@@ -73,8 +73,8 @@ pub(crate) fn visit(visit: &Visit, noun: &str, doors: &Doors, deadline: Deadline
         tally.add(&format!("{noun}_url_over_limit"));
         notes.push(format!("!{} links are more than {}", visit.urls.len(), urls.len()));
     }
-    let outcome = if reached { Outcome::Succeeded } else { Outcome::Failed };
-    Report { outcome, tally, note: notes.join(",") }
+    let end = if reached { StepEnd::Succeeded } else { StepEnd::Failed };
+    Performed { end, tally, note: notes.join(",") }
 }
 
 /// Whether an origin is a tracker, or why that is not known; set once.
@@ -338,7 +338,7 @@ mod tests {
         House { doors, file }
     }
 
-    fn go(doors: &Doors, trackers: &[String], probe: bool, urls: &[String], seconds: u32) -> Report {
+    fn go(doors: &Doors, trackers: &[String], probe: bool, urls: &[String], seconds: u32) -> Performed {
         let plan = Visit {
             trackers: trackers.to_vec(),
             probe,
@@ -349,7 +349,7 @@ mod tests {
         visit(&plan, "open", doors, Deadline::after(Duration::from_secs(20)))
     }
 
-    fn counted(report: &Report) -> Vec<(&str, u64)> {
+    fn counted(report: &Performed) -> Vec<(&str, u64)> {
         report.tally.iter().collect()
     }
 
@@ -376,7 +376,7 @@ mod tests {
             (12, format!("404 http://{at}/missing").as_str(), "200", "200"),
             "{notes:?}"
         );
-        assert_eq!((report.outcome, counted(&report)), (Outcome::Succeeded, vec![("open_url_error", 8)]));
+        assert_eq!((report.end, counted(&report)), (StepEnd::Succeeded, vec![("open_url_error", 8)]));
     }
 
     #[test]
@@ -388,7 +388,7 @@ mod tests {
         let began = Instant::now();
         let report = go(&doors(|_| {}), &[at], false, &urls, 8);
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-        assert_eq!((report.outcome, counted(&report)), (Outcome::Failed, vec![("open_url_error", 50)]));
+        assert_eq!((report.end, counted(&report)), (StepEnd::Failed, vec![("open_url_error", 50)]));
     }
 
     #[test]
@@ -420,15 +420,15 @@ mod tests {
 
     #[test]
     fn a_host_is_asked_once_whether_it_is_a_tracker() {
-        for (server, asked, outcome) in
-            [("msys-http", 9, Outcome::Succeeded), ("msys-http/2", 1, Outcome::Failed)]
+        for (server, asked, end) in
+            [("msys-http", 9, StepEnd::Succeeded), ("msys-http/2", 1, StepEnd::Failed)]
         {
             let web = web(server);
             let doors = doors(|_| {});
             let urls: Vec<String> =
                 (0..4).map(|number| format!("http://127.0.0.1:{}/{number}", web.port)).collect();
             for _ in 0..2 {
-                assert_eq!(go(&doors, &[], true, &urls, 5).outcome, outcome);
+                assert_eq!(go(&doors, &[], true, &urls, 5).end, end);
             }
             let paths = web.asked.lock().unwrap().clone();
             assert_eq!((paths.len(), paths[0].as_str()), (asked, TRACKER_PROBE));

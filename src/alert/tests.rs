@@ -3,10 +3,10 @@
 use super::readings::{Facts, Reading, readings};
 use super::{notice, state};
 use crate::config::{self, Config};
-use crate::plan::Action;
+use crate::plan::{Action, StepEnd};
 use crate::stats::Figures;
 use crate::stats::figures::{Line, Outcomes, Percentiles, ProviderReason, Reason, UnknownText};
-use crate::store::{AlertRecord, AlertState, Store};
+use crate::store::{AlertRecord, AlertState, Ended, Performed, Store};
 
 /// Some day in 2026.
 const NOW: i64 = 1_790_000_000_000;
@@ -290,13 +290,8 @@ fn a_change_and_the_promise_to_tell_it_are_one_and_no_alert_is_about_alerts() {
     assert!(put().is_err(), "the same promise is not made twice");
     assert_eq!(store.alerts().unwrap(), [], "and nothing of it is left");
     let jobs = store.claim_due(NOW, 1000, 10).unwrap();
-    let later = crate::store::Settled {
-        result: crate::store::StepResult::Later { at_ms: NOW },
-        note: "!down".into(),
-        tally: Default::default(),
-        now_ms: NOW,
-    };
-    store.settle(&jobs[0].key, &[(0, later)]).unwrap();
+    let done = Performed::new(StepEnd::Later { at_ms: NOW }, "", "!down".into());
+    store.settle(&jobs[0].key, &[Ended { step: 0, action: "alert", done }], NOW).unwrap();
     assert_eq!((store.pending_steps().unwrap()[0].attempts, store.failing_steps(0).unwrap()), (1, 0));
     drop(store);
     std::fs::remove_dir_all(&directory).unwrap();

@@ -42,8 +42,6 @@ pub(crate) struct Claim {
     pub(crate) name: String,
     /// The directory it came from: the relay directory or a Maildir's `new`.
     home: PathBuf,
-    /// Taken over from a run that died.
-    pub(crate) adopted: bool,
 }
 
 impl Relay {
@@ -125,7 +123,7 @@ impl Relay {
         match fs::rename(path, &claimed) {
             Ok(()) => {
                 let home = path.parent().unwrap_or(&self.directory).to_owned();
-                Ok(Some(Claim { path: claimed, key, name, home, adopted: false }))
+                Ok(Some(Claim { path: claimed, key, name, home }))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).context(path.display()),
@@ -151,7 +149,7 @@ impl Relay {
                 let path = self.claims.join(&name);
                 fs::rename(entry.path(), &path).context(path.display())?;
                 let home = if home == "n" { self.directory.join("new") } else { self.directory.clone() };
-                adopted.push(Claim { path, key, name: original.to_owned(), home, adopted: true });
+                adopted.push(Claim { path, key, name: original.to_owned(), home });
             }
             let _ = fs::remove_file(folder.join(LOCK));
             let _ = fs::remove_dir(&folder);

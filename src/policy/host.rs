@@ -9,7 +9,7 @@ use super::facts::Facts;
 use super::failure::FailureKind;
 use crate::config::LimitsTable;
 use crate::envelope::split_address;
-use crate::plan::{self, Action, Outcome, Plan, Step, Verdict};
+use crate::plan::{self, Action, Condition, Plan, Step, Verdict};
 use crate::smtp_reply::{EnhancedStatus, SmtpReply};
 use crate::text::{bounded, one_line};
 use std::rc::Rc;
@@ -219,12 +219,12 @@ pub(crate) fn shortened(mut text: String) -> String {
     text
 }
 
-impl From<actions::Outcome> for Outcome {
-    fn from(outcome: actions::Outcome) -> Outcome {
+impl From<actions::Outcome> for Condition {
+    fn from(outcome: actions::Outcome) -> Condition {
         match outcome {
-            actions::Outcome::Succeeded => Outcome::Succeeded,
-            actions::Outcome::Failed => Outcome::Failed,
-            actions::Outcome::Finished => Outcome::Finished,
+            actions::Outcome::Succeeded => Condition::Succeeded,
+            actions::Outcome::Failed => Condition::Failed,
+            actions::Outcome::Finished => Condition::Finished,
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use super::tally::Tally;
 use crate::envelope::Envelope;
-use crate::plan::Plan;
+use crate::plan::{Plan, StepEnd};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -66,33 +66,37 @@ pub(crate) struct Job {
     pub(crate) attempts: u32,
 }
 
-/// What became of a step.
-#[derive(Clone, Debug)]
-pub(crate) struct Settled {
-    /// How it ended.
-    pub(crate) result: StepResult,
-    /// What happened, in one line.
+/// What an action did.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Performed {
+    #[serde(rename = "result")]
+    pub(crate) end: StepEnd,
+    /// One line; it starts with `!` if something went wrong.
     pub(crate) note: String,
-    /// What it counts for.
+    #[serde(skip)]
     pub(crate) tally: Tally,
-    /// When, in milliseconds since 1970.
-    pub(crate) now_ms: i64,
 }
 
-/// How a step ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StepResult {
-    /// It is done.
-    Succeeded,
-    /// It cannot be done.
-    Failed,
-    /// It cannot be done before an operator has looked.
-    Parked,
-    /// It is to be tried again.
-    Later {
-        /// Not before this time, in milliseconds since 1970.
-        at_ms: i64,
-    },
+impl Performed {
+    /// Counts for `counter`, or for nothing if that is empty.
+    pub(crate) fn new(end: StepEnd, counter: &str, note: String) -> Performed {
+        let mut tally = Tally::default();
+        if !counter.is_empty() {
+            tally.add(counter);
+        }
+        Performed { end, note, tally }
+    }
+}
+
+/// What became of one step of a promised plan: an entry of the message log, and a row to settle.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Ended {
+    /// Its number in the plan.
+    pub(crate) step: usize,
+    /// The name of its action.
+    pub(crate) action: &'static str,
+    #[serde(flatten)]
+    pub(crate) done: Performed,
 }
 
 /// A message that needs no promise: nothing is left to do.

@@ -12,7 +12,7 @@ mod suppressed;
 mod tally;
 
 pub use journal_entry::FinishedMessage;
-pub(crate) use journal_entry::{Job, NotificationState, PendingStep, Promise, Settled, Standing, StepResult};
+pub(crate) use journal_entry::{Ended, Job, NotificationState, PendingStep, Performed, Promise, Standing};
 pub use observed::Heartbeat;
 pub(crate) use observed::{AlertRecord, AlertState, Difference, TemplateLookup};
 // The index is an SQLite file as well, and becomes newer in the same way.
@@ -96,8 +96,8 @@ impl Store {
 
     /// Records how steps ended, adds what they count for, and skips what waited for another end. Returns whether nothing is
     /// left to do. A step that has ended before changes nothing.
-    pub(crate) fn settle(&self, key: &str, ends: &[(usize, Settled)]) -> Result<bool> {
-        promise_rows::settle(&self.db, key, ends)
+    pub(crate) fn settle(&self, key: &str, ends: &[Ended], now_ms: i64) -> Result<bool> {
+        promise_rows::settle(&self.db, key, ends, now_ms)
     }
 
     /// This process is done with a message; what is pending is for whoever comes next.

@@ -1,6 +1,6 @@
 //! A plan as people read it: a tree of steps, each under the one it waits for.
 
-use crate::plan::{Action, Outcome, Plan, Route, Step, Strike, Suppression, Verdict};
+use crate::plan::{Action, Condition, Plan, Route, Step, Strike, Suppression, Verdict};
 use std::fmt::Write;
 
 /// The plan as a tree, with a line for the verdict and one for each step.
@@ -49,8 +49,8 @@ fn line(step: &Step) -> String {
         Action::Count { name } => format!("count {name}"),
     };
     match step.after {
-        Some((_, Outcome::Failed)) => text.push_str("  (if that failed)"),
-        Some((_, Outcome::Finished)) => text.push_str("  (either way)"),
+        Some((_, Condition::Failed)) => text.push_str("  (if that failed)"),
+        Some((_, Condition::Finished)) => text.push_str("  (either way)"),
         _ => {}
     }
     if step.delay > 0 {

@@ -5,8 +5,8 @@
 use super::connection::SharedConnection;
 use super::promise_rows::{finish, settle_step};
 use crate::error::Result;
-use crate::store::journal_entry::{NotificationState, PendingStep, Settled, StepResult};
-use crate::store::tally::Tally;
+use crate::plan::StepEnd;
+use crate::store::journal_entry::{NotificationState, PendingStep, Performed};
 use rusqlite::{Connection, Row, params};
 
 /// A step of the promised plan.
@@ -60,10 +60,8 @@ pub(crate) fn give_up(shared: &SharedConnection, steps: &[(String, usize)], now_
             if db.prepare_cached(take)?.execute(params![key, *step as i64, now_ms])? == 0 {
                 continue;
             }
-            let mut tally = Tally::default();
-            tally.add("outbox_dropped");
             let note = "!dropped by an operator".to_owned();
-            settle_step(db, key, *step, &Settled { result: StepResult::Failed, note, tally, now_ms })?;
+            settle_step(db, key, *step, &Performed::new(StepEnd::Failed, "outbox_dropped", note), now_ms)?;
             finish(db, key)?;
             given_up += 1;
         }

@@ -7,8 +7,8 @@ use super::connection::SharedConnection;
 use super::{counter_rows, holder};
 use crate::clock;
 use crate::error::{Context, Result};
-use crate::plan::{Outcome, Plan};
-use crate::store::journal_entry::{FinishedMessage, Job, Promise, Settled, Standing, StepResult};
+use crate::plan::{Condition, Plan, StepEnd};
+use crate::store::journal_entry::{Ended, FinishedMessage, Job, Performed, Promise, Standing};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// A step can be taken up when it is pending, due, nobody's, and what it waits for has ended as it should.
@@ -16,11 +16,22 @@ const READY: &str = "steps.state = 'pending' AND steps.due_ms <= ?2 AND steps.le
     EXISTS (SELECT 1 FROM steps AS earlier WHERE earlier.key = steps.key AND earlier.step = steps.after \
     AND earlier.state IN ('succeeded', 'failed', 'parked')))";
 
-fn outcome_name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Succeeded => "succeeded",
-        Outcome::Failed => "failed",
-        Outcome::Finished => "finished",
+/// How a condition is written in the column `outcome`.
+fn condition_name(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Succeeded => "succeeded",
+        Condition::Failed => "failed",
+        Condition::Finished => "finished",
+    }
+}
+
+/// How an end is written in the column `state`, and the time in `due_ms` if there is another try.
+fn state_of(end: StepEnd) -> (&'static str, Option<i64>) {
+    match end {
+        StepEnd::Succeeded => ("succeeded", None),
+        StepEnd::Failed => ("failed", None),
+        StepEnd::Parked => ("parked", None),
+        StepEnd::Later { at_ms } => ("pending", Some(at_ms)),
     }
 }
 
@@ -98,11 +109,11 @@ pub(crate) fn claim_due(
     })
 }
 
-pub(crate) fn settle(shared: &SharedConnection, key: &str, ends: &[(usize, Settled)]) -> Result<bool> {
+pub(crate) fn settle(shared: &SharedConnection, key: &str, ends: &[Ended], now_ms: i64) -> Result<bool> {
     let (key, ends) = (key.to_owned(), ends.to_vec());
     shared.write(move |db| {
-        for (step, settled) in &ends {
-            settle_step(db, &key, *step, settled)?;
+        for ended in &ends {
+            settle_step(db, &key, ended.step, &ended.done, now_ms)?;
         }
         finish(db, &key)
     })
@@ -165,7 +176,7 @@ pub(crate) fn insert(
     )?;
     for (number, step) in plan.steps.iter().enumerate() {
         let after = step.after.map(|(earlier, _)| earlier as i64);
-        let outcome = step.after.map(|(_, outcome)| outcome_name(outcome));
+        let outcome = step.after.map(|(_, condition)| condition_name(condition));
         let due_ms = at_ms + i64::from(step.delay) * 1000;
         let lease = if step.starts_at_once() { at_ms + lease_ms } else { 0 };
         insert.execute(params![key, number as i64, step.action.name(), after, outcome, due_ms, lease])?;
@@ -250,22 +261,17 @@ pub(crate) fn settle_step(
     db: &Connection,
     key: &str,
     step: usize,
-    settled: &Settled,
+    done: &Performed,
+    now_ms: i64,
 ) -> rusqlite::Result<()> {
-    let (state, due_ms) = match settled.result {
-        StepResult::Succeeded => ("succeeded", None),
-        StepResult::Failed => ("failed", None),
-        StepResult::Parked => ("parked", None),
-        StepResult::Later { at_ms } => ("pending", Some(at_ms)),
-    };
+    let (state, due_ms) = state_of(done.end);
     let update = "UPDATE steps SET state = ?3, due_ms = coalesce(?4, due_ms), lease_ms = 0, attempts = attempts + 1, note = ?5
         WHERE key = ?1 AND step = ?2 AND state = 'pending'";
-    let changed =
-        db.prepare_cached(update)?.execute(params![key, step as i64, state, due_ms, settled.note])?;
+    let changed = db.prepare_cached(update)?.execute(params![key, step as i64, state, due_ms, done.note])?;
     if changed == 0 {
         return Ok(());
     }
-    counter_rows::add(db, &settled.tally, settled.now_ms, false)?;
+    counter_rows::add(db, &done.tally, now_ms, false)?;
     // What waited for another end of this step will never be done, nor what waits for that.
     let skip =
         "UPDATE steps SET state = 'skipped', lease_ms = 0 WHERE key = ?1 AND state = 'pending' AND EXISTS (

@@ -4,8 +4,8 @@ use super::{holder, store_schema};
 use crate::clock;
 use crate::envelope::Envelope;
 use crate::error::Result;
-use crate::plan::{Action, Outcome, Plan, Step, Verdict};
-use crate::store::{FinishedMessage, Promise, Settled, Standing, StepResult, Store, Tally};
+use crate::plan::{Action, Condition, Plan, Step, StepEnd, Verdict};
+use crate::store::{Ended, FinishedMessage, Performed, Promise, Standing, Store, Tally};
 use rusqlite::{Connection, params};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ fn tally(names: &[&str]) -> Tally {
     tally
 }
 
-fn step(after: Option<(usize, Outcome)>, delay: u32) -> Step {
+fn step(after: Option<(usize, Condition)>, delay: u32) -> Step {
     Step { after, delay, action: Action::Keep }
 }
 
@@ -70,9 +70,9 @@ fn promise(store: &Store, key: &str, steps: Vec<Step>, at_ms: i64) -> Result<Sta
     )
 }
 
-fn settle(store: &Store, key: &str, step: usize, result: StepResult) {
-    let settled = Settled { result, note: "done".into(), tally: tally(&["settled"]), now_ms: 0 };
-    store.settle(key, &[(step, settled)]).unwrap();
+fn settle(store: &Store, key: &str, step: usize, end: StepEnd) {
+    let done = Performed::new(end, "settled", "done".into());
+    store.settle(key, &[Ended { step, action: "keep", done }], 0).unwrap();
 }
 
 fn count(store: &Store, name: &str) -> u64 {
@@ -199,7 +199,7 @@ fn a_step_is_settled_once() {
     promise(&store, "k", vec![step(None, 0)], 0).unwrap();
     assert_eq!(store.claim("k", 1, LEASE).unwrap(), [0; 0], "it is leased with the promise");
     for _ in 0..3 {
-        settle(&store, "k", 0, StepResult::Succeeded);
+        settle(&store, "k", 0, StepEnd::Succeeded);
     }
     assert_eq!(count(&store, "settled"), 1);
     let message: Option<Vec<u8>> =
@@ -212,7 +212,7 @@ fn a_step_put_off_waits_for_its_time() {
     let place = Place::new();
     let store = place.open();
     promise(&store, "k", vec![step(None, 0), step(None, 5)], 0).unwrap();
-    settle(&store, "k", 0, StepResult::Later { at_ms: 10_000 });
+    settle(&store, "k", 0, StepEnd::Later { at_ms: 10_000 });
     assert_eq!(store.claim("k", 4_999, LEASE).unwrap(), [0; 0]);
     assert_eq!(store.claim("k", 5_000, LEASE).unwrap(), [1]);
     let owed = store.pending_steps().unwrap();
@@ -226,16 +226,16 @@ fn what_waits_for_another_end_is_skipped_and_so_is_what_waits_for_that() {
     let store = place.open();
     let steps = vec![
         step(None, 0),
-        step(Some((0, Outcome::Succeeded)), 0),
-        step(Some((1, Outcome::Finished)), 0),
-        step(Some((0, Outcome::Failed)), 0),
+        step(Some((0, Condition::Succeeded)), 0),
+        step(Some((1, Condition::Finished)), 0),
+        step(Some((0, Condition::Failed)), 0),
     ];
     promise(&store, "k", steps, 0).unwrap();
     assert_eq!(store.claim("k", 1, LEASE).unwrap(), [0; 0]);
-    settle(&store, "k", 0, StepResult::Failed);
+    settle(&store, "k", 0, StepEnd::Failed);
     assert_eq!(states(&place, "k"), ["failed", "skipped", "skipped", "pending"]);
     assert_eq!(store.claim("k", 1, LEASE).unwrap(), [3]);
-    settle(&store, "k", 3, StepResult::Succeeded);
+    settle(&store, "k", 3, StepEnd::Succeeded);
     assert_eq!(promise(&store, "k", vec![], 0).unwrap(), Standing::Finished);
 }
 
@@ -372,11 +372,11 @@ fn what_is_parked_stays_until_somebody_cares_or_months_have_passed() {
     let store = place.open();
     let now_ms = clock::now_ms();
     let steps =
-        vec![step(None, 0), step(Some((0, Outcome::Failed)), 0), step(Some((0, Outcome::Succeeded)), 0)];
+        vec![step(None, 0), step(Some((0, Condition::Failed)), 0), step(Some((0, Condition::Succeeded)), 0)];
     promise(&store, "key", steps, now_ms).unwrap();
-    settle(&store, "key", 0, StepResult::Parked);
+    settle(&store, "key", 0, StepEnd::Parked);
     assert_eq!(states(&place, "key"), ["parked", "pending", "skipped"], "for what hangs on it, it failed");
-    settle(&store, "key", 1, StepResult::Succeeded);
+    settle(&store, "key", 1, StepEnd::Succeeded);
     store.forget(&["key".into()]).unwrap();
     store.purge(now_ms + 80 * 86_400_000).unwrap();
     let owed = store.pending_steps().unwrap();
@@ -390,7 +390,7 @@ fn what_is_parked_stays_until_somebody_cares_or_months_have_passed() {
         (0, 0),
         "under way"
     );
-    settle(&store, "key", 0, StepResult::Parked);
+    settle(&store, "key", 0, StepEnd::Parked);
     store.purge(now_ms + 91 * 86_400_000).unwrap();
     assert!(store.pending_steps().unwrap().is_empty());
     assert!(states(&place, "key").iter().all(|state| state != "parked"), "given up, and gone in time");
