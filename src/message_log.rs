@@ -9,13 +9,13 @@ use crate::config::{Config, LogFormat};
 use crate::envelope::Envelope;
 use crate::error::{Context, Result};
 use crate::files::owner;
+use crate::files::publish::publish_link;
 use crate::plan::Verdict;
 use crate::store::{Ended, Tally};
 use crate::text::one_line;
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -228,7 +228,8 @@ fn append(directory: &Path, stem: &str, line: &str) -> io::Result<()> {
             owner::make_directory(directory)?;
             owner::make_file(&path)?;
             let file = File::options().append(true).open(&path)?;
-            point(directory, stem, &name);
+            // The log works without it.
+            let _ = publish_link(Path::new(&name), &directory.join(format!("{stem}.log")));
             file
         }
         opened => opened?,
@@ -237,15 +238,6 @@ fn append(directory: &Path, stem: &str, line: &str) -> io::Result<()> {
     bytes.extend_from_slice(&line.as_bytes()[..line.floor_char_boundary(MAX_LINE)]);
     bytes.push(b'\n');
     file.write_all(&bytes)
-}
-
-/// `STEM.log` → today's file, replaced at once.
-fn point(directory: &Path, stem: &str, name: &str) {
-    let scratch = directory.join(format!(".{stem}-{:x}", fastrand::u64(..)));
-    if symlink(name, &scratch).is_ok() && fs::rename(&scratch, directory.join(format!("{stem}.log"))).is_err()
-    {
-        let _ = fs::remove_file(&scratch);
-    }
 }
 
 /// Sends carom's own log (tracing events) to its file, which is opened at the first event.

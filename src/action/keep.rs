@@ -2,7 +2,8 @@
 
 use crate::config::Config;
 use crate::error::{Context, Result};
-use std::fs::{self, File};
+use crate::files::publish::Unfinished;
+use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
@@ -26,24 +27,20 @@ impl Keep {
     /// Writes the copy; it is whole and on disk on return.
     pub(crate) fn write(&self, raw: &[u8]) -> Result<PathBuf> {
         fs::create_dir_all(&self.directory).context(self.directory.display())?;
-        let scratch = self.directory.join(format!(".{:016x}.tmp", fastrand::u64(..)));
-        let placed = File::create_new(&scratch)
-            .and_then(|mut file| file.write_all(raw).and_then(|()| file.sync_all()))
-            .and_then(|()| self.place(&scratch));
-        let _ = fs::remove_file(&scratch);
-        let path = placed.context(self.directory.display())?;
-        File::open(&self.directory).and_then(|folder| folder.sync_all()).context(self.directory.display())?;
-        Ok(path)
+        let written = Unfinished::create(&self.directory, 0o666).and_then(|mut copy| {
+            copy.write_all(raw)?;
+            self.place(&copy)
+        });
+        written.context(self.directory.display())
     }
 
-    /// A hard link never replaces what is there, unlike a rename.
-    fn place(&self, scratch: &std::path::Path) -> std::io::Result<PathBuf> {
+    fn place(&self, copy: &Unfinished) -> std::io::Result<PathBuf> {
         for number in 0..10_000 {
             let name = if number == 0 { self.name.clone() } else { format!("{number}-{}", self.name) };
             let path = self.directory.join(name);
-            match fs::hard_link(scratch, &path) {
+            match copy.place(&path) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
-                linked => return linked.map(|()| path),
+                placed => return placed.map(|()| path),
             }
         }
         Err(ErrorKind::AlreadyExists.into())

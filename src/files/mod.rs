@@ -1,8 +1,10 @@
-//! Files: who owns them, how they become whole, and the programs that are run about them.
+//! Files: who owns them, how they become whole, how they are locked, and other programs.
 
 /// The owner of files: what root creates in the mail user's directories belongs to the mail user.
 pub(crate) mod owner;
 /// Files that are whole or absent.
 pub(crate) mod publish;
+/// Lock files.
+pub(crate) mod lock;
 /// Another program, run with a deadline.
 pub(crate) mod command;

@@ -1,44 +1,114 @@
-//! Files that others read while carom writes them: exports, reports, maps for the mail server.
+//! Files that are whole or absent: written and synced under a hidden name, then given their own.
 //!
-//! Not here: files that grow (`log`). Invariant: under its name a file is whole or it is the one that was there
-//! before, also after a power cut; what is left of a write that failed is removed.
+//! The only place that renames into existence. Not here: files that grow (`message_log`). Invariant: under
+//! its name a file is whole, or it is the one that was there before, also after a power cut; nothing is left of
+//! a write that failed.
 
 use crate::error::{Context, Result};
 use std::fs::{self, File, Permissions};
-use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
 
-/// Writes a file with these permissions, whatever the umask, by renaming a finished one. Its directory must be there.
-///
-/// The unfinished file is hidden and ends in `.tmp`, so that nobody who reads a directory of such files takes it up.
+/// Writes a file with these permissions, whatever the umask, or replaces it. Its directory must exist.
 pub(crate) fn publish(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let scratch = directory.join(format!(".{}-{:x}.tmp", std::process::id(), fastrand::u64(..)));
+    let directory = directory_of(path);
     let written = (|| {
-        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&scratch)?;
+        let mut file = Unfinished::create(directory, 0o600)?;
         file.write_all(bytes)?;
-        file.set_permissions(Permissions::from_mode(mode))?;
-        file.sync_all()?;
-        fs::rename(&scratch, path)?;
-        File::open(directory)?.sync_all()
+        file.file.set_permissions(Permissions::from_mode(mode))?;
+        file.replace(path)
     })();
-    if written.is_err() {
-        let _ = fs::remove_file(&scratch);
-    }
     written
         .context(path.display())
         .map_err(|error| error.remedy(format_args!("let this user write in {}", directory.display())))
+}
+
+/// A file that has no name yet. Dropped before it gets one, it is removed.
+///
+/// Until then it is hidden and ends in `.tmp`, so that whoever reads a directory of such files skips it.
+pub(crate) struct Unfinished {
+    file: File,
+    path: PathBuf,
+}
+
+impl Unfinished {
+    /// Creates the file in the directory where it is to get its name. The umask applies to `mode`.
+    pub(crate) fn create(directory: &Path, mode: u32) -> io::Result<Unfinished> {
+        let path = directory.join(hidden());
+        let file = File::options().write(true).create_new(true).mode(mode).open(&path)?;
+        Ok(Unfinished { file, path })
+    }
+
+    /// Gives the file this name, durably, in place of any other file of the name.
+    pub(crate) fn replace(self, path: &Path) -> io::Result<()> {
+        self.file.sync_all()?;
+        fs::rename(&self.path, path)?;
+        sync_directory(directory_of(path))
+    }
+
+    /// Gives the file this name, durably. Error `AlreadyExists`: another file has it, and keeps it.
+    pub(crate) fn place(&self, path: &Path) -> io::Result<()> {
+        self.file.sync_all()?;
+        fs::hard_link(&self.path, path)?;
+        sync_directory(directory_of(path))
+    }
+}
+
+impl Write for Unfinished {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Writes a file of a directory that has no name yet: see [`publish_directory`].
+pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Gives a directory of synced files its name, durably. No directory may have it.
+pub(crate) fn publish_directory(unfinished: &Path, path: &Path) -> io::Result<()> {
+    sync_directory(unfinished)?;
+    fs::rename(unfinished, path)?;
+    sync_directory(directory_of(path))
+}
+
+/// Points the symbolic link `path` at `target`, in one step.
+pub(crate) fn publish_link(target: &Path, path: &Path) -> io::Result<()> {
+    let scratch = directory_of(path).join(hidden());
+    symlink(target, &scratch)?;
+    fs::rename(&scratch, path).inspect_err(|_| drop(fs::remove_file(&scratch)))
+}
+
+/// Makes names that were given or removed in a directory survive a power cut.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+fn hidden() -> String {
+    format!(".{}-{:x}.tmp", std::process::id(), fastrand::u64(..))
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::MetadataExt;
-    use std::path::PathBuf;
 
     /// A directory that goes with the test.
     struct Home(PathBuf);
@@ -84,6 +154,32 @@ mod tests {
         assert!(error.contains("report") && error.contains("let this user write"), "{error}");
         assert_eq!(home.names(), ["report"]);
         assert!(publish(&home.0.join("missing/file"), b"text", 0o600).is_err());
+    }
+
+    #[test]
+    fn a_name_that_is_taken_stays_with_its_file() {
+        let home = Home::new();
+        let path = home.0.join("kept");
+        fs::write(&path, "first").unwrap();
+        let mut file = Unfinished::create(&home.0, 0o600).unwrap();
+        file.write_all(b"second").unwrap();
+        assert_eq!(file.place(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        file.place(&home.0.join("other")).unwrap();
+        drop(file);
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(fs::read(home.0.join("other")).unwrap(), b"second");
+        assert_eq!(home.names().len(), 2, "{:?}", home.names());
+    }
+
+    #[test]
+    fn a_link_is_replaced_in_one_step() {
+        let home = Home::new();
+        let link = home.0.join("current");
+        for target in ["one", "two"] {
+            publish_link(Path::new(target), &link).unwrap();
+            assert_eq!(fs::read_link(&link).unwrap(), Path::new(target));
+        }
+        assert_eq!(home.names(), ["current"]);
     }
 
     #[test]

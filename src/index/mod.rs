@@ -24,9 +24,9 @@ pub(crate) use shelf::Shelved;
 pub(crate) use sums::{HOURS_MS, Interval, MINUTES_MS, RECENT_MS, ReasonCount, ReasonKind, Sum, SumWriter};
 
 use crate::error::{Error, Result};
+use crate::files::lock::{self, LockFile};
 use crate::store::migrations;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -110,20 +110,14 @@ impl Index {
     }
 
     /// Keeps all other ticks out as long as the file is held. None: another one is at it.
-    pub(crate) fn lock(path: &Path) -> Result<Option<File>> {
+    pub(crate) fn lock(path: &Path) -> Result<Option<LockFile>> {
         let mut name = path.as_os_str().to_owned();
         name.push(".lock");
         if let Some(directory) = path.parent() {
             // Whether that worked is seen when the file is opened.
             let _ = std::fs::create_dir_all(directory);
         }
-        let file =
-            File::options().create(true).append(true).open(&name).map_err(|error| wrong(path, &error))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
-            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-            Err(std::fs::TryLockError::Error(error)) => Err(wrong(path, &error)),
-        }
+        lock::try_take(Path::new(&name)).map_err(|error| wrong(path, &error))
     }
 
     /// How far a log was read.

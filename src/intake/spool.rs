@@ -5,6 +5,8 @@
 //! of the messages. Invariant: at every moment a message stands under exactly one name, and that name survives a crash.
 
 use crate::error::{Context, Error, Result};
+use crate::files::lock::{self, LockFile};
+use crate::files::publish::Unfinished;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use std::collections::HashSet;
@@ -28,7 +30,7 @@ pub(crate) struct Relay {
     failed: PathBuf,
     settle: Duration,
     next: AtomicU64,
-    _lock: File,
+    _lock: LockFile,
 }
 
 /// A file that is ours.
@@ -60,9 +62,8 @@ impl Relay {
         }
         let run = format!("{:x}{:04x}", crate::clock::now_ms(), fastrand::u16(..));
         let claims = directory.join(CLAIMED).join(&run);
-        let opened = fs::create_dir_all(&claims).and_then(|()| File::create(claims.join(LOCK)));
-        let lock = opened.context(claims.display()).map_err(|error| error.remedy(remedy))?;
-        lock.try_lock().context(claims.display())?;
+        let locked = fs::create_dir_all(&claims).and_then(|()| lock::take(&claims.join(LOCK)));
+        let lock = locked.context(claims.display()).map_err(|error| error.remedy(remedy))?;
         Ok(Relay {
             done: done.map_or_else(|| directory.join("done"), Path::to_owned),
             failed: failed.map_or_else(|| directory.join("failed"), Path::to_owned),
@@ -139,8 +140,7 @@ impl Relay {
             if folder == self.claims {
                 continue;
             }
-            let dead = File::open(folder.join(LOCK)).ok().filter(|lock| lock.try_lock().is_ok());
-            let Some(_dead) = dead else { continue };
+            let Ok(Some(_dead)) = lock::try_existing(&folder.join(LOCK)) else { continue };
             for entry in fs::read_dir(&folder).context(folder.display())?.flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let Some((key, home, original)) = claim_name(&name) else {
@@ -180,11 +180,10 @@ impl Relay {
     pub(crate) fn write_back(&self, claim: &Claim, bytes: &[u8]) -> Result<PathBuf> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let target = self.directory.join(format!("{}.{number}.msg", self.run));
-        let scratch = target.with_extension("tmp");
-        let written = File::create_new(&scratch)
-            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(&scratch, &target))
-            .and_then(|()| File::open(&self.directory)?.sync_all());
+        let written = Unfinished::create(&self.directory, 0o666).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.replace(&target)
+        });
         written.context(format_args!("{} (from {})", target.display(), claim.name))?;
         Ok(target)
     }
@@ -240,16 +239,9 @@ fn copy_over(from: &Path, to: &Path) -> std::io::Result<()> {
     if to.exists() {
         return Err(std::io::ErrorKind::AlreadyExists.into());
     }
-    let mut scratch = to.as_os_str().to_owned();
-    scratch.push(format!(".{:x}.tmp", fastrand::u64(..)));
-    let mut copy = File::create_new(&scratch)?;
-    let copied = std::io::copy(&mut File::open(from)?, &mut copy)
-        .and_then(|_| copy.flush())
-        .and_then(|()| copy.sync_all())
-        .and_then(|()| fs::hard_link(&scratch, to));
-    fs::remove_file(&scratch)?;
-    copied?;
-    to.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
+    let mut copy = Unfinished::create(to.parent().unwrap_or(Path::new(".")), 0o666)?;
+    std::io::copy(&mut File::open(from)?, &mut copy)?;
+    copy.place(to)?;
     fs::remove_file(from)
 }
 

@@ -12,10 +12,11 @@ use super::{prepare, shipped};
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Context, Error, Result};
-use rustix::fs::{FlockOperation, flock};
+use crate::files::lock::{self, LockFile};
+use crate::files::publish::{publish_directory, publish_link, sync_directory, write_synced};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// What is known of a release, beside its component and its compiled code.
@@ -58,7 +59,7 @@ pub(crate) struct Staged {
     home: PathBuf,
     keep: usize,
     in_force: bool,
-    _lock: File,
+    _lock: LockFile,
 }
 
 /// What a note about a release is called.
@@ -93,12 +94,11 @@ pub(crate) fn stage(config: &Config, name: &str, file: &Path) -> Result<Staged> 
         let about = About { file, installed: clock::rfc3339(clock::now_ms()), ..about };
         let text = serde_json::to_vec_pretty(&about).context(ABOUT)?;
         write(&scratch.join(ABOUT), &text)?;
-        sync(&scratch)?;
         Ok((hash, about))
     });
     let (hash, about) = about.inspect_err(|_| drop(fs::remove_dir_all(&scratch)))?;
     let directory = home.join(format!("{number:04}-{hash}"));
-    fs::rename(&scratch, &directory).context(directory.display())?;
+    publish_directory(&scratch, &directory).context(directory.display())?;
     let release = Release { name: name.to_owned(), number, hash, in_force: false, directory, about };
     Ok(Staged { release, home, keep: config.policies.keep, in_force: false, _lock: lock })
 }
@@ -229,7 +229,7 @@ pub(crate) fn roll_back(config: &Config, name: &str, to: Option<u32>) -> Result<
         }
         None if current.is_some() && shipped().any(|shipped| shipped == name) => {
             fs::remove_file(home.join(CURRENT)).context(home.display())?;
-            sync(&home)?;
+            sync_directory(&home).context(home.display())?;
             Ok(None)
         }
         None => {
@@ -240,27 +240,19 @@ pub(crate) fn roll_back(config: &Config, name: &str, to: Option<u32>) -> Result<
 
 /// Lets the symlink point at a release, from one moment to the next.
 fn point(home: &Path, directory: &Path) -> Result<()> {
-    let scratch = home.join(format!(".current-{}", std::process::id()));
-    let _ = fs::remove_file(&scratch);
-    symlink(directory.file_name().unwrap_or_default(), &scratch).context(scratch.display())?;
-    fs::rename(&scratch, home.join(CURRENT)).context(home.display())?;
-    sync(home)
+    publish_link(Path::new(directory.file_name().unwrap_or_default()), &home.join(CURRENT))
+        .and_then(|()| sync_directory(home))
+        .context(home.display())
 }
 
 /// One installation at a time; the others wait.
-fn lock(home: &Path) -> Result<File> {
+fn lock(home: &Path) -> Result<LockFile> {
     let path = home.join(".lock");
-    let file = File::options().create(true).append(true).open(&path).context(path.display())?;
-    flock(&file, FlockOperation::LockExclusive).context(path.display())?;
-    Ok(file)
+    lock::take(&path).context(path.display())
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    fs::write(path, bytes).and_then(|()| File::open(path)?.sync_all()).context(path.display())
-}
-
-fn sync(directory: &Path) -> Result<()> {
-    File::open(directory).and_then(|directory| directory.sync_all()).context(directory.display())
+    write_synced(path, bytes).context(path.display())
 }
 
 /// The user that carom runs as under the mail server, as far as the system knows one.

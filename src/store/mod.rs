@@ -22,6 +22,7 @@ pub(crate) use suppressed::{SoftBounce, StrikeCount};
 pub use tally::Tally;
 
 use crate::error::Result;
+use crate::files::lock::LockFile;
 use crate::plan::Plan;
 use sqlite::connection::SharedConnection;
 use sqlite::{
@@ -66,7 +67,7 @@ impl Store {
 
 /// Held by the one tick that may do what only one at a time may do.
 pub(crate) struct TickLock {
-    _file: std::fs::File,
+    _file: LockFile,
 }
 
 /// The journal: promises, their steps, and which process does them.

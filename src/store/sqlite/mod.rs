@@ -19,9 +19,8 @@ pub(crate) mod template_rows;
 mod tests;
 
 use crate::error::{Context, Error, Result};
-use crate::files::owner;
+use crate::files::lock::{self, LockFile};
 use connection::SharedConnection;
-use std::fs::{File, TryLockError};
 use std::path::PathBuf;
 
 /// Checks that the file is sound and can be written.
@@ -36,15 +35,9 @@ pub(crate) fn check(shared: &SharedConnection) -> Result<String> {
 }
 
 /// Locks the file beside the store whose name ends in `suffix`. `None`: another process has it.
-pub(crate) fn lock_beside(shared: &SharedConnection, suffix: &str) -> Result<Option<File>> {
+pub(crate) fn lock_beside(shared: &SharedConnection, suffix: &str) -> Result<Option<LockFile>> {
     let mut name = shared.path().as_os_str().to_owned();
     name.push(suffix);
     let path = PathBuf::from(name);
-    let opened = owner::make_file(&path).and_then(|()| File::options().append(true).open(&path));
-    let file = opened.context(path.display())?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error).context(path.display()),
-    }
+    lock::try_take(&path).context(path.display())
 }
