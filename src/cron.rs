@@ -178,7 +178,9 @@ impl Ticked {
             let Some(_alone) = store.lock_tick()? else { return Ok(None) };
             let before = store.heartbeat()?.unwrap_or_default().failed;
             failed.extend(before.into_iter().filter(|part| part == PROMETHEUS));
-            Desk { config, store, now_ms: clock::now_ms(), failed: &failed, whole }.look().map(Some)
+            Desk { config, store, now_ms: clock::now_ms(), failed: &failed, logs_complete: whole }
+                .look()
+                .map(Some)
         });
         let Some(looked) = looked.flatten() else { return };
         for change in &looked.changes {

@@ -87,6 +87,8 @@ mod cycle;
 mod alert;
 /// THE TICK, on one page.
 mod cron;
+/// Everything known about an address, a Message-ID or a queue id.
+mod find;
 /// What a check found, and the fix.
 mod finding;
 /// For policy authors: scaffold, build, check, try, test, measure.

@@ -200,7 +200,7 @@ fn a_refusal_for_good_is_not_tried_again() {
     let sandbox = Sandbox::new().smtp_port(peer.port);
     sandbox.pipe("x@oob.sink.example", &plain("x@oob.sink.example")).silent();
     assert_eq!(sandbox.counter("oob_smtp_error"), 1);
-    assert!(sandbox.run(&["outbox"], b"").stdout.contains("nothing is owed"));
+    assert!(sandbox.run(&["outbox"], b"").stdout.contains("nothing is pending"));
     let log = sandbox.run(&["log"], b"").stdout;
     assert!(log.contains("!OOB endpoint returned error") && log.contains("no such user"), "{log}");
 }

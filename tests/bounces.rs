@@ -181,7 +181,7 @@ fn an_application_that_is_down_at_first_is_told_later_and_once() {
     assert_eq!(application.told().len(), 1);
     assert_eq!(sandbox.run(&["cron"], b"").code, 0);
     assert_eq!(application.told().len(), 1, "it has been told");
-    assert!(sandbox.run(&["outbox"], b"").stdout.contains("nothing is owed"));
+    assert!(sandbox.run(&["outbox"], b"").stdout.contains("nothing is pending"));
     // What the application will never take is parked, not tried for ever.
     application.answer(404);
     let other = "other@there.example";

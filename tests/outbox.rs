@@ -47,7 +47,7 @@ fn what_the_application_refuses_is_parked_until_an_operator_says_so() {
     let first = told.iter().find(|one| one.path.contains("a%40there")).unwrap();
     assert_eq!(told[3].header("webhook-id"), first.header("webhook-id"));
     let found = sandbox.run(&["find", "a@there.example"], b"").stdout;
-    assert!(found.contains("tries, told"), "{found}");
+    assert!(found.contains("tries, delivered"), "{found}");
     // One is dropped, by the first characters of its key.
     let ran = sandbox.run(&["outbox", "drop", &id("b@there.example")[..12]], b"");
     assert!(ran.code == 0 && ran.stdout.starts_with("1 dropped"), "{ran:?}");
@@ -56,7 +56,7 @@ fn what_the_application_refuses_is_parked_until_an_operator_says_so() {
     tick(&sandbox);
     assert!(owed(&sandbox).is_empty() && application.told().len() == 5);
     let nothing = sandbox.run(&["outbox", "drop", "nothing"], b"");
-    assert!(nothing.code == 1 && nothing.stderr.contains("nothing is owed under this id"), "{nothing:?}");
+    assert!(nothing.code == 1 && nothing.stderr.contains("no pending step has this id"), "{nothing:?}");
     assert_ne!(sandbox.run(&["outbox", "retry"], b"").code, 0, "an id, or --all");
 }
 

@@ -14,7 +14,7 @@ fn a_policy_that_looks_on_is_compared_and_does_nothing() {
     assert_eq!(sandbox.counter("other_counts"), 0);
     assert_eq!((sandbox.counter("monitor_different"), sandbox.counter("monitor_failed")), (1, 1));
     let diff = policy(&sandbox, &["diff"]).stdout;
-    assert!(diff.contains("other_counts") && diff.contains("1 otherwise"), "{diff}");
+    assert!(diff.contains("other_counts") && diff.contains("1 differently"), "{diff}");
     let json = policy(&sandbox, &["diff", "other", "--json"]).stdout;
     let found: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
     assert_eq!(found["policy"], "sink");

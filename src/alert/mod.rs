@@ -1,17 +1,17 @@
 //! Telling operators that something is not as it should be, and that it is again: rules on any statistic, once for each change.
 //!
-//! `readings` says what the values are, `state` what changes by them, `message` what is told; they are pure. Here they meet the
+//! `readings` says what the values are, `state` what changes by them, `announcement` what is said; they are pure. Here they meet the
 //! store and the index. Telling is a step of the journal like any other: tried again, on record, and done once. Invariant: no alert
 //! is about alerts: not the mail they are told by, nor a step that could not tell one.
 
-mod notice;
+mod announcement;
 mod readings;
 mod state;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use notice::{shown, threshold, what};
-pub(crate) use readings::{Facts, Reading};
+pub(crate) use announcement::{shown, threshold, what};
+pub(crate) use readings::{Circumstances, Reading};
 
 use crate::config::{self, Config, Metric};
 use crate::error::{Error, Result};
@@ -37,7 +37,7 @@ pub(crate) struct Change {
 
 /// What was looked at, and what is to be told.
 #[derive(Debug, Default)]
-pub(crate) struct Looked {
+pub(crate) struct Evaluation {
     /// What has changed.
     pub(crate) changes: Vec<Change>,
     /// The journal's keys of what is to be told.
@@ -48,7 +48,7 @@ pub(crate) struct Looked {
 
 /// How a rule stands for one group.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Standing {
+pub(crate) struct RuleState {
     /// The rule.
     pub(crate) alert: String,
     /// `quiet`, `pending`, `firing`.
@@ -80,18 +80,18 @@ pub(crate) struct Desk<'a> {
     /// The parts of the tick that failed.
     pub(crate) failed: &'a [String],
     /// Whether the logs were read to their end: if not, what is counted is not what happened.
-    pub(crate) whole: bool,
+    pub(crate) logs_complete: bool,
 }
 
 impl Desk<'_> {
     /// Evaluates every rule, and promises to tell what has changed.
-    pub(crate) fn look(&self) -> Result<Looked> {
-        let mut looked = Looked::default();
+    pub(crate) fn look(&self) -> Result<Evaluation> {
+        let mut looked = Evaluation::default();
         let mut before = self.before()?;
         let mut sources = Sources::new(self);
         for rule in &self.config.alert {
             let was = before.remove(&rule.name).unwrap_or_default();
-            if !self.whole && (rule.when.is_of_deliveries() || rule.when == Metric::Queue) {
+            if !self.logs_complete && (rule.when.is_of_deliveries() || rule.when == Metric::Queue) {
                 continue;
             }
             let readings = match sources.readings(rule) {
@@ -108,7 +108,7 @@ impl Desk<'_> {
             }
             let changed: Vec<&AlertRecord> =
                 after.iter().filter(|alert| alert.told.is_some() && alert.told_ms == self.now_ms).collect();
-            let promise = notice::promise(rule, &changed, self.config, self.now_ms);
+            let promise = announcement::promise(rule, &changed, self.config, self.now_ms);
             let tell = promise.as_ref().map(|(key, plan)| (key.as_str(), plan, self.now_ms));
             self.store.put_alerts(&rule.name, &after, tell)?;
             looked.changes.extend(changed.iter().map(|alert| Change {
@@ -126,7 +126,7 @@ impl Desk<'_> {
     }
 
     /// How every rule stands: a line for each group that it fires for or soon may, and one for all others.
-    pub(crate) fn standing(&self) -> Result<Vec<Standing>> {
+    pub(crate) fn states(&self) -> Result<Vec<RuleState>> {
         let mut before = self.before()?;
         let mut sources = Sources::new(self);
         let mut lines = Vec::new();
@@ -136,7 +136,7 @@ impl Desk<'_> {
             // The biggest first: of very many only these are looked at.
             readings.sort_by_key(|reading| std::cmp::Reverse(reading.deliveries));
             let of = |subject: &str| readings.iter().find(|reading| reading.subject == subject);
-            let standing = |subject: &str, value: Option<f64>, alert: Option<&AlertRecord>| Standing {
+            let standing = |subject: &str, value: Option<f64>, alert: Option<&AlertRecord>| RuleState {
                 alert: rule.name.clone(),
                 state: alert.map_or("quiet", |alert| alert.state.name()),
                 what: what(rule, subject),
@@ -163,7 +163,7 @@ impl Desk<'_> {
                         0 => "there is none now".to_owned(),
                         many => format!("{many} others"),
                     };
-                    lines.push(Standing { shown: counted, ..standing("each", None, None) });
+                    lines.push(RuleState { shown: counted, ..standing("each", None, None) });
                 }
             }
         }
@@ -193,7 +193,7 @@ impl<'a> Sources<'a> {
 
     fn readings(&mut self, rule: &config::AlertTable) -> Result<Vec<Reading>> {
         let (now_ms, window_ms) = (self.desk.now_ms, rule.window.ms());
-        let mut facts = Facts { now_ms, ..Facts::default() };
+        let mut facts = Circumstances { now_ms, ..Circumstances::default() };
         match rule.when {
             Metric::TickFailed => facts.failed = self.desk.failed.to_vec(),
             Metric::Outbox => facts.troubles = self.desk.store.failing_steps(now_ms - window_ms)?,
@@ -211,7 +211,7 @@ impl<'a> Sources<'a> {
             }
             _ if !self.figures.contains_key(&window_ms) => {
                 let figures = match self.index()? {
-                    Some(index) => gather::figures(index, now_ms - window_ms, now_ms, now_ms)?,
+                    Some(index) => gather::figures(index, (now_ms - window_ms, now_ms), now_ms)?,
                     None => Figures::default(),
                 };
                 self.figures.insert(window_ms, figures);

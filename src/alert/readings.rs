@@ -4,11 +4,11 @@
 
 use crate::config::{AlertTable, Group, Metric};
 use crate::stats::Figures;
-use crate::stats::figures::{Line, OTHER, Outcomes};
+use crate::stats::figures::{GroupFigures, OTHER, Outcomes};
 
 /// What is known beside the figures.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Facts {
+pub(crate) struct Circumstances {
     /// Now, in milliseconds since 1970.
     pub(crate) now_ms: i64,
     /// The parts of the tick that failed.
@@ -33,7 +33,7 @@ pub(crate) struct Reading {
 }
 
 /// Every value that the rule looks at.
-pub(crate) fn readings(rule: &AlertTable, figures: &Figures, facts: &Facts) -> Vec<Reading> {
+pub(crate) fn readings(rule: &AlertTable, figures: &Figures, facts: &Circumstances) -> Vec<Reading> {
     let plain = |value: f64| vec![Reading { subject: String::new(), value: Some(value), deliveries: None }];
     let of = rule.of.as_ref();
     match &rule.when {
@@ -62,11 +62,11 @@ pub(crate) fn readings(rule: &AlertTable, figures: &Figures, facts: &Facts) -> V
         },
         _ => {
             let Some(of) = of else {
-                let line = Line {
+                let line = GroupFigures {
                     outcomes: figures.totals,
                     deferrals: figures.deferrals,
                     delay: figures.delay,
-                    ..Line::default()
+                    ..GroupFigures::default()
                 };
                 return vec![of_line(rule, &line)];
             };
@@ -106,7 +106,7 @@ fn silence(name: &str, read_ms: Option<i64>, now_ms: i64) -> Reading {
     }
 }
 
-fn of_line(rule: &AlertTable, line: &Line) -> Reading {
+fn of_line(rule: &AlertTable, line: &GroupFigures) -> Reading {
     let Outcomes { bounced, expired, rejected, sent, .. } = line.outcomes;
     let (total, concluded) = (line.outcomes.total(), line.outcomes.concluded());
     let attempts = concluded.saturating_add(line.deferrals);

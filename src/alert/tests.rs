@@ -1,11 +1,11 @@
 //! Rules over figures made by hand, how they change from tick to tick, and what is told.
 
-use super::readings::{Facts, Reading, readings};
-use super::{notice, state};
+use super::readings::{Circumstances, Reading, readings};
+use super::{announcement, state};
 use crate::config::{self, Config};
 use crate::plan::{Action, StepEnd};
 use crate::stats::Figures;
-use crate::stats::figures::{Line, Outcomes, Percentiles, ProviderReason, Reason, UnknownText};
+use crate::stats::figures::{GroupFigures, Outcomes, Percentiles, ProviderReason, Reason, UnknownText};
 use crate::store::{AlertRecord, AlertState, Ended, Performed, Store};
 
 /// Some day in 2026.
@@ -17,10 +17,10 @@ fn rule(keys: &str) -> config::AlertTable {
     Config::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}")).alert.remove(0)
 }
 
-fn line(name: &str, sent: u64, bounced: u64, deferrals: u64) -> Line {
+fn line(name: &str, sent: u64, bounced: u64, deferrals: u64) -> GroupFigures {
     let outcomes = Outcomes { sent, bounced, ..Outcomes::default() };
     let delay = Some(Percentiles { p50: 1.0, p90: sent as f64, p99: 90.0 });
-    Line { name: name.into(), outcomes, deferrals, bytes: 0, delay }
+    GroupFigures { name: name.into(), outcomes, deferrals, bytes: 0, delay }
 }
 
 fn figures() -> Figures {
@@ -48,14 +48,14 @@ fn figures() -> Figures {
 }
 
 /// Groups and values, of all that a rule looks at.
-fn values(keys: &str, facts: &Facts) -> Vec<(String, Option<f64>)> {
+fn values(keys: &str, facts: &Circumstances) -> Vec<(String, Option<f64>)> {
     let read = readings(&rule(keys), &figures(), facts);
     read.into_iter().map(|reading| (reading.subject, reading.value)).collect()
 }
 
 #[test]
 fn every_statistic_has_its_value() {
-    let facts = Facts {
+    let facts = Circumstances {
         now_ms: NOW,
         failed: vec!["logs".into(), "cycle".into()],
         logs: vec![("postfix:/a".into(), Some(NOW - 31 * MINUTE)), ("postfix:/b".into(), None)],
@@ -84,7 +84,7 @@ fn every_statistic_has_its_value() {
 
 #[test]
 fn groups_are_told_apart_and_few_deliveries_say_nothing() {
-    let none = Facts::default();
+    let none = Circumstances::default();
     let read = |keys: &str| values(&format!("{keys}\nabove = 1"), &none);
     let each = read("when = \"bounce-rate\"\nof = \"provider:each\"\nat_least = 10");
     assert_eq!(each, [("google".into(), Some(50.0)), ("small".into(), Some(90.0))]);
@@ -226,7 +226,7 @@ fn a_message_says_what_the_value_the_threshold_since_when_and_what_shows_more() 
     );
     let changed = [alert("shop-1", AlertState::Firing), alert("b", AlertState::Resolved)];
     let changed: Vec<&AlertRecord> = changed.iter().collect();
-    let (key, plan) = notice::promise(&rule, &changed, &config, NOW).unwrap();
+    let (key, plan) = announcement::promise(&rule, &changed, &config, NOW).unwrap();
     assert_eq!(plan.steps.len(), 3, "one mail, and each change to the webhook");
     let Action::Alert(mail) = &plan.steps[0].action else { panic!() };
     assert_eq!(
@@ -248,7 +248,7 @@ fn a_message_says_what_the_value_the_threshold_since_when_and_what_shows_more() 
     assert_eq!((&object["event"], &object["subject"]), (&"alert.resolved".into(), &"b".into()));
     assert_eq!((&object["value"], &object["threshold"]), (&12.345.into(), &5.0.into()));
     assert_eq!(object["id"], hook.id.as_str());
-    let again = notice::promise(&rule, &changed, &config, NOW).unwrap();
+    let again = announcement::promise(&rule, &changed, &config, NOW).unwrap();
     assert_eq!((key, plan), again, "the same at every try");
 }
 
@@ -258,7 +258,7 @@ fn names_from_mail_are_only_names() {
     let rule = rule("when = \"bounce-rate\"\nof = \"client:each\"\nabove = 5\nwebhook = \"http://x/\"");
     for name in ["x; rm -rf /", "--help", "a\r\nBcc: x@y\r\n\r\n\u{1b}[31m", "$(id)"] {
         let one = alert(&name.repeat(30), AlertState::Firing);
-        let (_, plan) = notice::promise(&rule, &[&one], &config, NOW).unwrap();
+        let (_, plan) = announcement::promise(&rule, &[&one], &config, NOW).unwrap();
         for step in &plan.steps {
             let Action::Alert(told) = &step.action else { panic!() };
             assert!(!told.body.contains("--client"), "{}", told.body);
@@ -269,7 +269,7 @@ fn names_from_mail_are_only_names() {
     }
     let many: Vec<AlertRecord> = (0..500).map(|n| alert(&format!("c{n}"), AlertState::Firing)).collect();
     let many: Vec<&AlertRecord> = many.iter().collect();
-    let (_, plan) = notice::promise(&rule, &many, &config, NOW).unwrap();
+    let (_, plan) = announcement::promise(&rule, &many, &config, NOW).unwrap();
     let Action::Alert(mail) = &plan.steps[0].action else { panic!() };
     assert!(mail.body.len() < 10_000 && mail.body.contains("and 480 more") && plan.steps.len() == 21);
 }
@@ -280,7 +280,7 @@ fn a_change_and_the_promise_to_tell_it_are_one_and_no_alert_is_about_alerts() {
     let store = Store::open(&directory.join("carom.db")).unwrap();
     let rule = rule("when = \"queue\"\nabove = 5");
     let one = alert("", AlertState::Firing);
-    let (key, plan) = notice::promise(&rule, &[&one], &Config::default(), NOW).unwrap();
+    let (key, plan) = announcement::promise(&rule, &[&one], &Config::default(), NOW).unwrap();
     let put = || store.put_alerts("test", std::slice::from_ref(&one), Some((&key, &plan, NOW)));
     put().unwrap();
     assert_eq!(store.alerts().unwrap(), std::slice::from_ref(&one));

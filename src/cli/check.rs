@@ -1,35 +1,28 @@
-//! `carom check`, and how findings are printed.
+//! `carom check`: is everything there that a message will need?
+//!
+//! Not here: looking (`check`). Here what was found is shown, for `carom policy check` and `install` too.
 
-use super::print;
-use super::show::line;
+use super::terminal::Terminal;
 use crate::check;
 use crate::config::Config;
 use crate::error::{Exit, Result};
 use crate::finding::Finding;
-use std::fmt::Write;
 
-pub(crate) fn check(config: &Config, json: bool) -> Result<Exit> {
-    findings(&check::check(config), json)
+pub(crate) fn run(config: &Config, terminal: Terminal) -> Result<Exit> {
+    show(&check::check(config), terminal)
 }
 
-/// Prints findings. The exit code is 1 if something is wrong.
-pub(crate) fn findings(findings: &[Finding], json: bool) -> Result<Exit> {
-    let mut text = String::new();
-    for finding in findings {
-        if json {
-            text.push_str(&line(finding)?);
-            continue;
-        }
+/// Prints findings; the exit code says whether something is wrong.
+pub(crate) fn show(findings: &[Finding], terminal: Terminal) -> Result<Exit> {
+    terminal.rows(findings, "", |finding| {
         let (mark, word) = match (finding.is_wrong(), finding.note) {
             (true, _) => ("wrong", "fix"),
             (_, true) => ("note ", "better"),
             _ => ("ok   ", ""),
         };
-        let _ = writeln!(text, "{mark}  {:10} {}", finding.subject, finding.found);
-        if let Some(remedy) = &finding.remedy {
-            let _ = writeln!(text, "       {:10} {word}: {remedy}", "");
-        }
-    }
-    print(text.as_bytes())?;
+        let remedy = finding.remedy.as_ref();
+        let remedy = remedy.map(|remedy| format!("\n       {:10} {word}: {remedy}", "")).unwrap_or_default();
+        format!("{mark}  {:10} {}{remedy}", finding.subject, finding.found)
+    })?;
     Ok(if findings.iter().any(Finding::is_wrong) { Exit::Failure } else { Exit::Ok })
 }

@@ -1,101 +1,95 @@
-//! `carom outbox`: what is owed and what is parked, and what an operator does about it.
+//! `carom outbox`: pending and parked steps, and what an operator does about them.
 //!
-//! Not here: doing it, which is the next tick's. Invariant: what a process is at is left to it.
+//! Not here: running them, which the next tick does. Invariant: a step that a process is working on is left to it.
 
-use super::print;
-use super::show::line;
+use super::terminal::Terminal;
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
 use crate::store::{PendingStep, Store};
 use clap::{Args, Subcommand};
-use std::fmt::Write as _;
+use serde_json::json;
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Outbox {
-    /// Try again at the next tick, as if for the first time
+pub(crate) enum OutboxCommand {
+    /// Run steps at the next tick, as if for the first time
     Retry(Which),
-    /// Give up: it is not done any more
+    /// Give steps up: they will not run
     Drop(Which),
 }
 
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Which {
-    /// Ids as `carom outbox` shows them; all steps of a message by its key, or the first characters of it
+    /// Ids as `carom outbox` shows them, or the key of a message (its first characters are enough) for all its steps
     ids: Vec<String>,
-    /// All that are parked or were tried in vain
+    /// All steps that are parked or have failed before
     #[arg(long)]
     all: bool,
 }
 
-pub(crate) fn run(command: Option<&Outbox>, config: &Config, json: bool) -> Result<Exit> {
+pub(crate) fn run(command: Option<&OutboxCommand>, config: &Config, terminal: Terminal) -> Result<Exit> {
     let store = Store::open(&config.store_path())?;
-    let owed = store.pending_steps()?;
-    let (which, done) = match command {
-        None => return show(&owed, json),
-        Some(Outbox::Retry(which)) => (which, "due now: carom cron does them"),
-        Some(Outbox::Drop(which)) => (which, "dropped"),
+    let pending = store.pending_steps()?;
+    let Some(command) = command else {
+        return terminal.rows(&pending, "nothing is pending\n", row);
     };
-    let steps = chosen(which, &owed)?;
-    let many = match command {
-        Some(Outbox::Drop(_)) => store.give_up(&steps, clock::now_ms())?,
-        _ => store.retry(&steps, clock::now_ms())?,
-    };
-    let busy = steps.len() - many;
-    if json {
-        return print(line(&serde_json::json!({ "done": many, "under_way": busy }))?.as_bytes());
-    }
-    let left = if busy > 0 { format!(", {busy} are under way") } else { String::new() };
-    print(format!("{many} {done}{left}\n").as_bytes())
-}
-
-fn show(owed: &[PendingStep], json: bool) -> Result<Exit> {
-    let mut text = String::new();
-    if !json && owed.is_empty() {
-        text.push_str("nothing is owed\n");
-    }
-    for one in owed {
-        if json {
-            text.push_str(&line(one)?);
-            continue;
+    let now_ms = clock::now_ms();
+    let (steps, done, what) = match command {
+        OutboxCommand::Retry(which) => {
+            let steps = chosen(which, &pending)?;
+            let done = store.retry(&steps, now_ms)?;
+            (steps, done, "due now: the next carom cron runs them")
         }
-        let due = if one.state == "parked" { "parked".into() } else { clock::rfc3339(one.due_ms) };
-        let whom = one.address.as_deref().unwrap_or(&one.recipient);
-        let (since, tries, note) =
-            (clock::rfc3339(one.since_ms), one.attempts, one.note.trim_start_matches('!'));
-        let _ = writeln!(
-            text,
-            "{due:24} {:10} {whom:40} {tries:3} tries since {since}  {}  {note}",
-            one.action, one.id
-        );
-    }
-    print(text.as_bytes())
+        OutboxCommand::Drop(which) => {
+            let steps = chosen(which, &pending)?;
+            let done = store.give_up(&steps, now_ms)?;
+            (steps, done, "dropped")
+        }
+    };
+    let busy = steps.len() - done;
+    terminal.show(&json!({ "done": done, "under_way": busy }), || {
+        let left = if busy > 0 { format!(", {busy} are being worked on") } else { String::new() };
+        format!("{done} {what}{left}\n")
+    })
 }
 
-/// The steps that are meant. An id that means none, or several messages, is an error.
-fn chosen(which: &Which, owed: &[PendingStep]) -> Result<Vec<(String, usize)>> {
-    let step = |one: &PendingStep| (one.key.clone(), one.step);
+fn row(step: &PendingStep) -> String {
+    let due = if step.state == "parked" { "parked".into() } else { clock::rfc3339(step.due_ms) };
+    let target = step.address.as_deref().unwrap_or(&step.recipient);
+    let (since, tries) = (clock::rfc3339(step.since_ms), step.attempts);
+    let (action, id, note) = (&step.action, &step.id, step.note.trim_start_matches('!'));
+    format!("{due:24} {action:10} {target:40} {tries:3} tries since {since}  {id}  {note}")
+}
+
+/// The key and number of each step that is meant. An id that fits no step, or several messages, is an error.
+fn chosen(which: &Which, pending: &[PendingStep]) -> Result<Vec<(String, usize)>> {
+    let key = |step: &PendingStep| (step.key.clone(), step.step);
     if which.all {
-        let stuck = |one: &&PendingStep| one.state == "parked" || one.attempts > 0;
-        return Ok(owed.iter().filter(stuck).map(step).collect());
+        let is_stuck = |step: &&PendingStep| step.state == "parked" || step.attempts > 0;
+        return Ok(pending.iter().filter(is_stuck).map(key).collect());
     }
     let mut steps = Vec::new();
     for id in &which.ids {
-        let exact: Vec<&PendingStep> = owed.iter().filter(|one| one.id == *id || one.key == *id).collect();
-        let meant = if exact.is_empty() {
-            owed.iter().filter(|one| one.key.starts_with(id)).collect()
-        } else {
-            exact
-        };
-        let remedy = "carom outbox shows the ids of all that is owed";
-        let Some(first) = meant.first().filter(|_| !id.is_empty()) else {
-            return Err(Error::new(format_args!("{id}: nothing is owed under this id")).remedy(remedy));
-        };
-        if meant.iter().any(|one| one.key != first.key) {
-            return Err(Error::new(format_args!("{id}: several messages begin so")).remedy(remedy));
-        }
-        steps.extend(meant.into_iter().map(step));
+        steps.extend(of_id(id, pending)?.into_iter().map(key));
     }
     Ok(steps)
+}
+
+fn of_id<'a>(id: &str, pending: &'a [PendingStep]) -> Result<Vec<&'a PendingStep>> {
+    let fitting =
+        |fits: &dyn Fn(&PendingStep) -> bool| pending.iter().filter(|step| fits(step)).collect::<Vec<_>>();
+    let mut meant = fitting(&|step| step.id == id || step.key == id);
+    if meant.is_empty() && !id.is_empty() {
+        meant = fitting(&|step| step.key.starts_with(id));
+    }
+    let remedy = "`carom outbox` shows the ids of all pending steps";
+    let Some(first) = meant.first() else {
+        return Err(Error::new(format_args!("{id}: no pending step has this id")).remedy(remedy));
+    };
+    if meant.iter().any(|step| step.key != first.key) {
+        return Err(Error::new(format_args!("{id}: several messages have keys that begin with it"))
+            .remedy("give more characters of the key"));
+    }
+    Ok(meant)
 }

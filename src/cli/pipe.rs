@@ -14,7 +14,6 @@ use crate::journal::Key;
 use crate::policy::Policy;
 use crate::text::{bounded, one_line};
 use clap::Args;
-use std::ffi::OsString;
 use std::io::{Write, stdin, stdout};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -53,22 +52,6 @@ pub(crate) struct Arguments {
     /// Make chance repeatable
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-}
-
-/// Whether the command line, parsed or not, is one of a mail server's.
-pub(crate) fn is_asked_for(arguments: impl Iterator<Item = OsString>) -> bool {
-    let mut with_value = false;
-    for argument in arguments {
-        let argument = argument.to_string_lossy();
-        if with_value {
-            with_value = false;
-        } else if argument == "--config" || argument == "--state" {
-            with_value = true;
-        } else if !argument.starts_with('-') {
-            return argument == "pipe";
-        }
-    }
-    false
 }
 
 /// From here on a panic is "try again later" on the one line that a mail server reads.

@@ -1,36 +1,31 @@
 //! Files for others to read: monitors, spreadsheets, browsers, bouncy-sink's dashboards.
 //!
-//! Not here: how each looks (its renderer) and which are wanted (`[export]`). Invariant: a file is written whole under its name; one
-//! that cannot be written does not keep the others from being written.
+//! Not here: how each looks (its renderer) and which are wanted (`[export]`). Invariant: a file is written whole under
+//! its name; a file that cannot be written does not keep the others from being written.
 
 use super::figures::Figures;
+use super::render::csv::Sheet;
+use super::render::html::Page;
 use super::render::prometheus::{Counted, Exposition};
-use super::render::{csv, html, json, prometheus};
-use super::{gather, sink_counters};
+use super::render::{Form, json, prometheus};
+use super::{gather, period, sink_counters};
 use crate::clock;
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::files::publish::publish;
 use crate::index::{Index, PendingWork};
 use crate::store::Store;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Everyone may read them: they are there to be read.
-const MODE: u32 = 0o644;
+/// Everyone may read the files: that is what they are for.
+pub(crate) const MODE: u32 = 0o644;
 const HOUR_MS: i64 = 3_600_000;
-/// A report that nothing has changed is written anew after this.
-const STANDS: Duration = Duration::from_secs(300);
+/// A report is written again after this time although nothing changed: its last hours move on.
+const FRESH: Duration = Duration::from_secs(300);
 /// Deliveries in one file of events.
 const EVENTS: usize = 50_000;
 
-/// The figures of the last hours, the one that has begun included.
-pub(crate) fn recent(index: &Index, hours: u32, now_ms: i64) -> Result<Figures> {
-    let to = now_ms.div_euclid(HOUR_MS) * HOUR_MS + HOUR_MS;
-    gather::figures(index, to - i64::from(hours) * HOUR_MS, to, now_ms)
-}
-
-/// The exposition for Prometheus.
 pub(crate) fn exposition(
     config: &Config,
     store: &Store,
@@ -38,7 +33,7 @@ pub(crate) fn exposition(
     now_ms: i64,
 ) -> Result<String> {
     let lifelong = index.map(gather::lifelong).transpose()?.unwrap_or_default();
-    let recent = index.map(|index| gather::figures(index, now_ms - HOUR_MS, now_ms, now_ms)).transpose()?;
+    let recent = index.map(|index| gather::figures(index, (now_ms - HOUR_MS, now_ms), now_ms)).transpose()?;
     let counted = Counted { counters: store.counters()?.1, heartbeat: store.heartbeat()? };
     Ok(prometheus::render(&Exposition {
         lifelong: &lifelong,
@@ -48,6 +43,14 @@ pub(crate) fn exposition(
     }))
 }
 
+/// bouncy-sink's two documents and the report, as one JSON object.
+pub(crate) fn whole(store: &Store, figures: &Figures) -> Result<String> {
+    let mut object = sink_counters::json(store)?;
+    object["ts-messages"] = sink_counters::series_json(store)?;
+    object["report"] = serde_json::to_value(figures).context("JSON")?;
+    Ok(format!("{object}\n"))
+}
+
 /// Writes the file for Prometheus, if it is wanted.
 pub(crate) fn write_prometheus(config: &Config, store: &Store, index: Option<&Index>) -> Result<()> {
     let Some(path) = &config.export.prometheus else { return Ok(()) };
@@ -55,99 +58,97 @@ pub(crate) fn write_prometheus(config: &Config, store: &Store, index: Option<&In
     publish(path, text.as_bytes(), MODE)
 }
 
-/// Writes what else is wanted of `[export]`. The report is written anew only if `changed`, or if it is not there or has stood for a while: the
-/// config may be another, and the last hours go on. Returns what went wrong.
+/// Writes everything else that `[export]` asks for, and returns what went wrong. Reports are written only if `changed`,
+/// or if they are missing or no longer fresh.
 pub(crate) fn write(config: &Config, store: &Store, index: Option<&Index>, changed: bool) -> Vec<Error> {
-    let export = &config.export;
-    let now_ms = clock::now_ms();
+    let (wanted, now_ms) = (&config.export, clock::now_ms());
     let mut wrong = Vec::new();
-    let mut told = |done: Result<()>| wrong.extend(done.err());
-    if let Some(directory) = &export.json {
-        told(counters(store, directory));
+    if let Some(directory) = &wanted.json {
+        wrong.extend(counters(store, directory).err());
     }
-    if let (Some(directory), Some(index)) = (&export.events, index) {
-        told(events(index, directory, now_ms));
-        expire(directory, export.events_keep_days);
+    if let (Some(directory), Some(index)) = (&wanted.events, index) {
+        wrong.extend(events(index, directory, now_ms).err());
+        expire(directory, wanted.events_keep_days);
     }
-    let stands = |path: &Path| {
-        let written = path.metadata().and_then(|about| about.modified()).ok();
-        written.and_then(|at| at.elapsed().ok()).is_some_and(|elapsed| elapsed < STANDS)
-    };
-    let is_old = |path: &Path| changed || !stands(path);
-    let html = export.html.as_deref().filter(|path| is_old(path));
-    let report = export.json.as_deref().map(|directory| directory.join("report.json"));
-    let report = report.filter(|path| is_old(path));
-    let sheets = export.csv.as_deref().filter(|directory| is_old(&directory.join("series.csv")));
-    if html.is_none() && report.is_none() && sheets.is_none() {
+    let mut due = reports(config, now_ms);
+    due.retain(|(_, path)| changed || !is_fresh(path));
+    if due.is_empty() {
         return wrong;
     }
-    let figures = match index.map(|index| recent(index, export.hours, now_ms)).transpose() {
-        Ok(figures) => Figures { host: config.hostname(), ..figures.unwrap_or_default() },
-        Err(error) => {
-            wrong.push(error);
-            return wrong;
-        }
-    };
-    let mut told = |done: Result<()>| wrong.extend(done.err());
-    if let Some(path) = html {
-        let page = html::Page { made_ms: now_ms, top: export.top };
-        told(publish(path, html::render(&figures, &page).as_bytes(), MODE));
-    }
-    if let Some(path) = report {
-        told(json::figures(&figures).and_then(|text| made_for(&path, text.as_bytes())));
-    }
-    if let Some(directory) = sheets {
-        for (sheet, name) in csv::Sheet::ALL {
-            let path = directory.join(format!("{name}.csv"));
-            told(made_for(&path, csv::sheet(&figures, sheet).as_bytes()));
-        }
+    let last_hours = period::last_hours(wanted.hours, now_ms);
+    match gather::of_host(index, config.hostname(), last_hours) {
+        Ok(figures) => wrong.extend(due.iter().filter_map(|(form, path)| put(*form, path, &figures).err())),
+        Err(error) => wrong.push(error),
     }
     wrong
 }
 
-/// bouncy-sink's two documents.
-fn counters(store: &Store, directory: &Path) -> Result<()> {
-    for (name, value) in
-        [("stats", sink_counters::json(store)?), ("ts-messages", sink_counters::series_json(store)?)]
-    {
-        made_for(&directory.join(format!("{name}.json")), format!("{value}\n").as_bytes())?;
-    }
-    Ok(())
+/// The reports that `[export]` asks for, each with its file.
+fn reports(config: &Config, now_ms: i64) -> Vec<(Form, PathBuf)> {
+    let wanted = &config.export;
+    let page = Page { made_ms: now_ms, top: wanted.top };
+    let html = wanted.html.iter().map(|path| (Form::Html(page), path.clone()));
+    let json = wanted.json.iter().map(|directory| (Form::Json, directory.join("report.json")));
+    html.chain(json).chain(wanted.csv.iter().flat_map(|directory| sheets(directory))).collect()
 }
 
-/// Deliveries that changed, in files of their own. What is written is forgotten afterwards, so that each is there at least once.
+/// Every sheet with its file in a directory.
+pub(crate) fn sheets(directory: &Path) -> impl Iterator<Item = (Form, PathBuf)> {
+    Sheet::ALL
+        .into_iter()
+        .map(move |sheet| (Form::Csv(sheet), directory.join(format!("{}.csv", sheet.name()))))
+}
+
+pub(crate) fn put(form: Form, path: &Path, figures: &Figures) -> Result<()> {
+    publish_in_directory(path, form.render(figures)?.as_bytes())
+}
+
+fn age(path: &Path) -> Option<Duration> {
+    path.metadata().and_then(|about| about.modified()).ok()?.elapsed().ok()
+}
+
+fn is_fresh(path: &Path) -> bool {
+    age(path).is_some_and(|age| age < FRESH)
+}
+
+/// bouncy-sink's two documents.
+fn counters(store: &Store, directory: &Path) -> Result<()> {
+    let stats = sink_counters::json(store)?;
+    publish_in_directory(&directory.join("stats.json"), format!("{stats}\n").as_bytes())?;
+    let minutes = sink_counters::series_json(store)?;
+    publish_in_directory(&directory.join("ts-messages.json"), format!("{minutes}\n").as_bytes())
+}
+
+/// Deliveries that changed, in files by time. They are forgotten after they are written, so each is written at least once.
 fn events(index: &Index, directory: &Path, now_ms: i64) -> Result<()> {
     for part in 0.. {
         let Some(due) = index.pending_work(PendingWork::Event, EVENTS)? else { break };
         let mut text = Vec::new();
         json::lines(&mut text, due.deliveries.into_iter().map(|(_, found)| found))?;
-        // All of one length, so that names are in order of time.
+        // Names of one length sort by time.
         let name = clock::rfc3339_ms(now_ms).replace(':', "");
-        made_for(&directory.join(format!("{name}-{part:04}.jsonl")), &text)?;
+        publish_in_directory(&directory.join(format!("{name}-{part:04}.jsonl")), &text)?;
         index.finish_work(PendingWork::Event, due.last)?;
     }
     Ok(())
 }
 
-/// Removes files of events that are too old.
+/// Removes old files of events.
 fn expire(directory: &Path, days: u32) {
     let Ok(entries) = std::fs::read_dir(directory) else { return };
-    let age = Duration::from_secs(u64::from(days) * 86_400);
+    let keep = Duration::from_secs(u64::from(days) * 86_400);
     for path in entries.flatten().map(|entry| entry.path()).filter(|_| days > 0) {
         let is_events = path.extension().is_some_and(|ending| ending == "jsonl");
-        let written = path.metadata().and_then(|about| about.modified()).ok();
-        let is_old = written.and_then(|at| at.elapsed().ok()).is_some_and(|elapsed| elapsed > age);
-        if is_events && is_old {
-            // The next tick tries again.
+        if is_events && age(&path).is_some_and(|age| age > keep) {
+            // If it fails, the next tick tries again.
             let _ = std::fs::remove_file(path);
         }
     }
 }
 
-/// Publishes in a directory that is made if it is missing.
-fn made_for(path: &Path, bytes: &[u8]) -> Result<()> {
+fn publish_in_directory(path: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(directory) = path.parent().filter(|directory| !directory.exists()) {
-        // Whether that worked is seen at once.
+        // If it fails, publishing says so.
         let _ = std::fs::create_dir_all(directory);
     }
     publish(path, bytes, MODE)

@@ -21,7 +21,7 @@ pub(crate) struct Figures {
     /// Seconds east of UTC of the wall clock that times are shown in, and that days begin by.
     pub(crate) utc_offset: i32,
     /// What one point of the series stands for.
-    pub(crate) step: Step,
+    pub(crate) step: Resolution,
     /// The mail server, or what the operator calls several of them.
     pub(crate) host: String,
     /// Deliveries by what became of them.
@@ -39,15 +39,15 @@ pub(crate) struct Figures {
     /// Why mail was refused in the session.
     pub(crate) rejects: Vec<Reason>,
     /// By domain of the recipient.
-    pub(crate) recipient_domains: Vec<Line>,
+    pub(crate) recipient_domains: Vec<GroupFigures>,
     /// By who runs the recipient's mail server, where known.
-    pub(crate) providers: Vec<Line>,
+    pub(crate) providers: Vec<GroupFigures>,
     /// By domain of the envelope sender.
-    pub(crate) sender_domains: Vec<Line>,
+    pub(crate) sender_domains: Vec<GroupFigures>,
     /// By client id.
-    pub(crate) clients: Vec<Line>,
+    pub(crate) clients: Vec<GroupFigures>,
     /// By next hop.
-    pub(crate) relays: Vec<Line>,
+    pub(crate) relays: Vec<GroupFigures>,
     /// Reasons of each provider.
     pub(crate) provider_reasons: Vec<ProviderReason>,
     /// Failures and deferrals with a reply that no rule knows.
@@ -137,7 +137,7 @@ pub(crate) struct Point {
 /// How long a step of the series is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Step {
+pub(crate) enum Resolution {
     /// 60 seconds.
     Minute,
     /// 60 minutes.
@@ -147,13 +147,13 @@ pub(crate) enum Step {
     Day,
 }
 
-impl Step {
+impl Resolution {
     /// Its length in milliseconds.
     pub(crate) fn ms(self) -> i64 {
         match self {
-            Step::Minute => MINUTE,
-            Step::Hour => 60 * MINUTE,
-            Step::Day => 24 * 60 * MINUTE,
+            Resolution::Minute => MINUTE,
+            Resolution::Hour => 60 * MINUTE,
+            Resolution::Day => 24 * 60 * MINUTE,
         }
     }
 }
@@ -186,7 +186,7 @@ pub(crate) struct Percentiles {
 /// Deliveries that have something in common.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Line {
+pub(crate) struct GroupFigures {
     /// What they have in common. Text from mail: not to be trusted.
     pub(crate) name: String,
     /// What became of them.
@@ -285,8 +285,8 @@ impl Figures {
 pub(crate) const OTHER: &str = "other";
 
 /// The `most` biggest, and what the others are together. Names are unique, also if those that came in were not.
-pub(crate) fn top(lines: &[Line], most: usize) -> (Vec<Line>, Option<Line>) {
-    let mut sorted: Vec<&Line> = lines.iter().collect();
+pub(crate) fn top(lines: &[GroupFigures], most: usize) -> (Vec<GroupFigures>, Option<GroupFigures>) {
+    let mut sorted: Vec<&GroupFigures> = lines.iter().collect();
     sorted.sort_by(|a, b| b.outcomes.total().cmp(&a.outcomes.total()).then_with(|| a.name.cmp(&b.name)));
     let mut seen = HashSet::new();
     let (mut kept, mut rest) = (Vec::new(), None);
@@ -295,9 +295,11 @@ pub(crate) fn top(lines: &[Line], most: usize) -> (Vec<Line>, Option<Line>) {
             kept.push(line.clone());
             continue;
         }
-        let into = match kept.iter_mut().find(|one: &&mut Line| one.name == line.name) {
+        let into = match kept.iter_mut().find(|one: &&mut GroupFigures| one.name == line.name) {
             Some(same) => same,
-            None => rest.get_or_insert_with(|| Line { name: OTHER.into(), ..Line::default() }),
+            None => {
+                rest.get_or_insert_with(|| GroupFigures { name: OTHER.into(), ..GroupFigures::default() })
+            }
         };
         into.outcomes += line.outcomes;
         into.deferrals += line.deferrals;

@@ -1,7 +1,8 @@
 //! Figures for the tests of the renderers: a day with every kind of entry, and names chosen by someone hostile.
 
 use super::figures::{
-    Figures, Line, LineCounts, Outcomes, Percentiles, Point, ProviderReason, Reason, Step, UnknownText,
+    Figures, GroupFigures, LineCounts, Outcomes, Percentiles, Point, ProviderReason, Reason, Resolution,
+    UnknownText,
 };
 
 /// 2026-11-20T00:00:00Z.
@@ -10,8 +11,8 @@ pub(crate) const MIDNIGHT: i64 = 1_795_132_800_000;
 pub(crate) const HOSTILE: &str = "=1+1|\"><script>alert(1)</script>\\\x1b[2J\r\n\u{202e}&amp;'";
 
 /// A line of so many.
-pub(crate) fn line(name: &str, sent: u64, bounced: u64, deferrals: u64, delay: Option<f64>) -> Line {
-    Line {
+pub(crate) fn line(name: &str, sent: u64, bounced: u64, deferrals: u64, delay: Option<f64>) -> GroupFigures {
+    GroupFigures {
         name: name.into(),
         outcomes: Outcomes { sent, bounced, deferred: deferrals / 10, ..Outcomes::default() },
         deferrals,
@@ -44,7 +45,7 @@ pub(crate) fn day() -> Figures {
         from_ms: MIDNIGHT,
         to_ms: MIDNIGHT + 86_400_000,
         utc_offset: 0,
-        step: Step::Hour,
+        step: Resolution::Hour,
         host: "mx.example.net".into(),
         totals: Outcomes {
             sent: 2400,

@@ -4,9 +4,10 @@
 //! figures say which it was. Invariant: nothing is read but rows of the period.
 
 use super::figures::{
-    Figures, Line, LineCounts, OTHER, Outcomes, Percentiles, Point, ProviderReason, Reason, Step,
-    UnknownText, top,
+    Figures, GroupFigures, LineCounts, OTHER, Outcomes, Percentiles, Point, ProviderReason, Reason,
+    Resolution, UnknownText, top,
 };
+use super::period::Period;
 use crate::clock;
 use crate::dimension::Dimension;
 use crate::dimension::names::{PROVIDER, Parties};
@@ -25,14 +26,23 @@ const SHAPES: u64 = 50;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
+/// The figures of a period, with the name of this host; without an index, none.
+pub(crate) fn of_host(index: Option<&Index>, host: String, period: Period) -> Result<Figures> {
+    let empty = || Figures { from_ms: period.0, to_ms: period.1, ..Figures::default() };
+    let figures = index.map(|index| figures(index, period, clock::now_ms())).transpose()?;
+    Ok(Figures { host, ..figures.unwrap_or_else(empty) })
+}
+
 /// The figures from one time (milliseconds since 1970) until before another.
-pub(crate) fn figures(index: &Index, from_ms: i64, to_ms: i64, now_ms: i64) -> Result<Figures> {
+pub(crate) fn figures(index: &Index, (from_ms, to_ms): Period, now_ms: i64) -> Result<Figures> {
     let newest_ms = index.newest(now_ms)?.unwrap_or(now_ms);
     let (kept, from, to) = steps(from_ms, to_ms, now_ms, newest_ms);
     let (step, course) = match to - from {
-        length if length <= 3 * HOUR_MS && from >= newest_ms - MINUTES_MS => (Step::Minute, Interval::Minute),
-        length if length <= 9 * DAY_MS && from >= newest_ms - HOURS_MS => (Step::Hour, Interval::Hour),
-        _ => (Step::Day, Interval::Day),
+        length if length <= 3 * HOUR_MS && from >= newest_ms - MINUTES_MS => {
+            (Resolution::Minute, Interval::Minute)
+        }
+        length if length <= 9 * DAY_MS && from >= newest_ms - HOURS_MS => (Resolution::Hour, Interval::Hour),
+        _ => (Resolution::Day, Interval::Day),
     };
     let mut waits = Waits::default();
     index.waiting((from, to), |one| waits.count(one, course))?;
@@ -177,11 +187,11 @@ fn lines(
     dimension: Dimension,
     period: (i64, i64),
     waits: BTreeMap<String, Outcomes>,
-) -> Result<Vec<Line>> {
+) -> Result<Vec<GroupFigures>> {
     let mut delays = delays(index, step, dimension, period)?;
-    let mut lines: BTreeMap<String, Line> = BTreeMap::new();
+    let mut lines: BTreeMap<String, GroupFigures> = BTreeMap::new();
     for (name, sum) in index.sums(step, dimension, period)? {
-        let line = Line {
+        let line = GroupFigures {
             outcomes: outcomes(&sum),
             deferrals: count(sum.deferrals),
             bytes: count(sum.bytes),
@@ -191,10 +201,11 @@ fn lines(
         lines.insert(name, line);
     }
     for (name, outcomes) in waits {
-        let line = lines.entry(name.clone()).or_insert_with(|| Line { name, ..Line::default() });
+        let line =
+            lines.entry(name.clone()).or_insert_with(|| GroupFigures { name, ..GroupFigures::default() });
         line.outcomes += outcomes;
     }
-    let lines: Vec<Line> = lines.into_values().collect();
+    let lines: Vec<GroupFigures> = lines.into_values().collect();
     let (mut kept, rest) = top(&lines, NAMES);
     kept.extend(rest);
     Ok(kept)

@@ -7,6 +7,8 @@
 pub(crate) mod sink_counters;
 /// Deliveries of a period as plain data.
 pub(crate) mod figures;
+/// Which period figures are about.
+pub(crate) mod period;
 /// The figures of a period, out of the index.
 pub(crate) mod gather;
 /// Figures in each form: terminal, HTML, CSV, JSON, Prometheus.

@@ -4,7 +4,7 @@
 //! the sink policy.
 
 use super::agents;
-use super::ini::{Entry, Section};
+use super::ini::{IniEntry, IniSection};
 use crate::error::{Context, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -51,7 +51,7 @@ const CYCLES: [(&str, &str, &str); 2] = [
 
 /// A conversion on its way: keys of `[Sink]` are taken out as they are understood.
 pub(crate) struct Conversion {
-    sink: Section,
+    sink: IniSection,
     pub(crate) notes: Vec<String>,
     /// TOML table → its keys and values.
     tables: BTreeMap<&'static str, Vec<(String, Value)>>,
@@ -68,11 +68,11 @@ const MX_ALLOWLIST: &str = "policy.sink.settings.mx_allowlist";
 
 impl Conversion {
     /// The start: all of `[Sink]` is still to be understood.
-    pub(crate) fn new(sink: Section, notes: Vec<String>) -> Conversion {
+    pub(crate) fn new(sink: IniSection, notes: Vec<String>) -> Conversion {
         Conversion { sink, notes, tables: BTreeMap::new(), cycles: Vec::new() }
     }
 
-    fn take(&mut self, key: &str) -> Option<Entry> {
+    fn take(&mut self, key: &str) -> Option<IniEntry> {
         self.sink.remove(&key.to_lowercase())
     }
 
@@ -81,7 +81,7 @@ impl Conversion {
     }
 
     /// Says what is wrong with an entry and what is done about it.
-    fn note(&mut self, entry: &Entry, why: &str) {
+    fn note(&mut self, entry: &IniEntry, why: &str) {
         let value = entry.value.replace('\n', " ");
         self.notes.push(format!("line {}: {} = {value}: {why}", entry.line, entry.key));
     }
@@ -234,7 +234,7 @@ impl Conversion {
     }
 
     /// Mail exchangers that may be answered.
-    pub(crate) fn exchangers(&mut self, allowlist: Section) {
+    pub(crate) fn exchangers(&mut self, allowlist: IniSection) {
         for entry in allowlist.into_values() {
             match entry.value.contains('@') && !entry.value.contains(char::is_whitespace) {
                 true => self.set(MX_ALLOWLIST, &entry.key, entry.value),
@@ -246,7 +246,7 @@ impl Conversion {
     }
 
     /// Whatever has not been taken is named.
-    pub(crate) fn leftovers(&mut self, sections: BTreeMap<String, Section>) {
+    pub(crate) fn leftovers(&mut self, sections: BTreeMap<String, IniSection>) {
         for (key, entry) in std::mem::take(&mut self.sink) {
             let known = NOT_CONVERTED.iter().find(|(name, _)| *name == key);
             self.note(&entry, known.map_or("not a key of bouncy-sink: left out", |(_, why)| why));

@@ -10,7 +10,7 @@ const MAX_INTERPOLATION: usize = 10;
 
 /// A value and the line it starts on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct IniEntry {
     /// The key as it is written.
     pub(crate) key: String,
     /// The value, `%%` and `%(name)s` resolved, continuation lines joined by line breaks.
@@ -20,13 +20,13 @@ pub(crate) struct Entry {
 }
 
 /// The keys of a section, by their name in lower case.
-pub(crate) type Section = BTreeMap<String, Entry>;
+pub(crate) type IniSection = BTreeMap<String, IniEntry>;
 
 /// What a file says.
 #[derive(Debug, Default)]
 pub(crate) struct Ini {
     /// The sections by their names, whose case matters.
-    pub(crate) sections: BTreeMap<String, Section>,
+    pub(crate) sections: BTreeMap<String, IniSection>,
     /// What could not be read.
     pub(crate) notes: Vec<String>,
 }
@@ -70,7 +70,7 @@ pub(crate) fn read(text: &str) -> Ini {
         let (key, value) = (key.trim_end(), value.trim_start());
         let folded = key.to_lowercase();
         open = Some((folded.clone(), indent));
-        let entry = Entry { key: key.to_owned(), value: value.to_owned(), line };
+        let entry = IniEntry { key: key.to_owned(), value: value.to_owned(), line };
         if let Some(earlier) = ini.sections.entry(name.clone()).or_default().insert(folded, entry) {
             ini.notes
                 .push(format!("line {line}: {key} was given in line {} too: this one counts", earlier.line));
@@ -109,7 +109,7 @@ fn interpolate(ini: &mut Ini) {
 }
 
 /// The value with `%%` and `%(name)s` resolved; none where that cannot be done.
-fn resolved(value: &str, section: &Section, depth: usize) -> Option<String> {
+fn resolved(value: &str, section: &IniSection, depth: usize) -> Option<String> {
     let mut whole = String::with_capacity(value.len());
     let mut rest = value;
     while let Some((plain, after)) = rest.split_once('%') {

@@ -3,7 +3,7 @@
 //! Not here: other separators. Invariant: a cell of text is never a formula: one that begins with a sign a
 //! spreadsheet computes from gets an apostrophe in front, as OWASP advises, and numbers are only what carom counted.
 
-use super::super::figures::{Figures, Line, OUTCOMES, Outcomes, Reason};
+use super::super::figures::{Figures, GroupFigures, OUTCOMES, Outcomes, Reason};
 use crate::clock;
 use serde::{Deserialize, Serialize};
 
@@ -34,19 +34,34 @@ pub(crate) enum Sheet {
 }
 
 impl Sheet {
-    /// Every sheet, with its name.
-    pub(crate) const ALL: [(Sheet, &'static str); 10] = [
-        (Sheet::Series, "series"),
-        (Sheet::Reasons, "reasons"),
-        (Sheet::Rejects, "rejects"),
-        (Sheet::RecipientDomains, "recipient-domains"),
-        (Sheet::Providers, "providers"),
-        (Sheet::SenderDomains, "sender-domains"),
-        (Sheet::Clients, "clients"),
-        (Sheet::Relays, "relays"),
-        (Sheet::ProviderReasons, "provider-reasons"),
-        (Sheet::Unknown, "unknown"),
+    pub(crate) const ALL: [Sheet; 10] = [
+        Sheet::Series,
+        Sheet::Reasons,
+        Sheet::Rejects,
+        Sheet::RecipientDomains,
+        Sheet::Providers,
+        Sheet::SenderDomains,
+        Sheet::Clients,
+        Sheet::Relays,
+        Sheet::ProviderReasons,
+        Sheet::Unknown,
     ];
+
+    /// The name on the command line and of its file.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Sheet::Series => "series",
+            Sheet::Reasons => "reasons",
+            Sheet::Rejects => "rejects",
+            Sheet::RecipientDomains => "recipient-domains",
+            Sheet::Providers => "providers",
+            Sheet::SenderDomains => "sender-domains",
+            Sheet::Clients => "clients",
+            Sheet::Relays => "relays",
+            Sheet::ProviderReasons => "provider-reasons",
+            Sheet::Unknown => "unknown",
+        }
+    }
 }
 
 /// One sheet with its head.
@@ -140,7 +155,7 @@ impl File {
         }
     }
 
-    fn lines(&mut self, what: &str, lines: &[Line]) {
+    fn lines(&mut self, what: &str, lines: &[GroupFigures]) {
         let more = ["deferrals", "bytes", "delay_p50_seconds", "delay_p90_seconds", "delay_p99_seconds"];
         self.head(&[what], &[&OUTCOMES[..], &more].concat());
         for line in lines {
@@ -173,7 +188,8 @@ mod tests {
 
     #[test]
     fn every_row_has_as_many_cells_as_the_head() {
-        for (kind, name) in Sheet::ALL {
+        for kind in Sheet::ALL {
+            let name = kind.name();
             let text = sheet(&fixture::day(), kind);
             let rows = parse(&text);
             assert!(rows.len() > 1, "{name}");

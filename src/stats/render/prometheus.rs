@@ -6,7 +6,7 @@
 //! counter that shrinks because old rows were deleted is a lie. Invariant: HELP and TYPE stand once, a series stands
 //! once, and there are never more series than `most` a dimension and one.
 
-use super::super::figures::{Figures, Line, LineCounts, OTHER, OUTCOMES, Outcomes, top};
+use super::super::figures::{Figures, GroupFigures, LineCounts, OTHER, OUTCOMES, Outcomes, top};
 use super::wording::clean;
 use crate::store::Heartbeat;
 use std::collections::BTreeMap;
@@ -235,9 +235,17 @@ impl Text {
     }
 
     /// A sample a name and status, of which those that are nothing are left out but for `sent`.
-    fn lines(&mut self, label: &'static str, lines: &[Line], most: usize, shown: impl Fn(&str) -> bool) {
-        let cleaned: Vec<Line> =
-            lines.iter().map(|line| Line { name: clean(&line.name, LONGEST), ..line.clone() }).collect();
+    fn lines(
+        &mut self,
+        label: &'static str,
+        lines: &[GroupFigures],
+        most: usize,
+        shown: impl Fn(&str) -> bool,
+    ) {
+        let cleaned: Vec<GroupFigures> = lines
+            .iter()
+            .map(|line| GroupFigures { name: clean(&line.name, LONGEST), ..line.clone() })
+            .collect();
         let (kept, rest) = top(&cleaned, most);
         for line in kept.iter().chain(&rest) {
             for (status, count) in OUTCOMES.iter().zip(line.outcomes.counts()) {
@@ -311,7 +319,8 @@ mod tests {
         assert!(text.contains("carom_client_deliveries{client=\"shop\",status=\"sent\"} 2000\n"), "{text}");
         assert!(text.contains("carom_client_deliveries{client=\"other\",status=\"sent\"} 400\n"), "{text}");
         assert!(exposed(9).contains(r#"{client="=1+1|\"><script>alert(1)</script>\\"#));
-        let many: Vec<Line> = (0..500).map(|n| fixture::line(&format!("d{n}"), 1, 0, 0, None)).collect();
+        let many: Vec<GroupFigures> =
+            (0..500).map(|n| fixture::line(&format!("d{n}"), 1, 0, 0, None)).collect();
         let day = Figures { recipient_domains: many, ..Figures::default() };
         let text = render(&Exposition { lifelong: &day, recent: Some(&day), counted: &counted(), most: 50 });
         assert_eq!(text.matches("carom_recipient_domain_deliveries{").count(), 51);

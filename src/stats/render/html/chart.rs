@@ -5,7 +5,7 @@
 //! name for those who do not see it, and the same figures as a table behind it.
 
 use super::escape;
-use crate::stats::figures::{Figures, Line, OUTCOMES, Percentiles, Point, top, usual_length};
+use crate::stats::figures::{Figures, GroupFigures, OUTCOMES, Percentiles, Point, top, usual_length};
 use crate::stats::render::wording::{duration, number, short};
 use std::fmt::Write;
 
@@ -170,8 +170,14 @@ fn scale(most: u64) -> (u64, u64) {
 }
 
 /// A dot for half, a dot for 90 %, a dot for 99 %, on a logarithmic scale of seconds.
-pub(crate) fn delays(to: &mut String, head: &str, lines: &[Line], all: Option<&Percentiles>, most: usize) {
-    let timed: Vec<Line> = lines.iter().filter(|line| line.delay.is_some()).cloned().collect();
+pub(crate) fn delays(
+    to: &mut String,
+    head: &str,
+    lines: &[GroupFigures],
+    all: Option<&Percentiles>,
+    most: usize,
+) {
+    let timed: Vec<GroupFigures> = lines.iter().filter(|line| line.delay.is_some()).cloned().collect();
     let (kept, _) = top(&timed, most);
     let rows: Vec<(String, &Percentiles)> = all
         .map(|all| ("All".to_owned(), all))

@@ -3,7 +3,7 @@
 //! Not here: charts over time. Invariant: every name and text is escaped where it is written.
 
 use super::{LONGEST_NAME, escape};
-use crate::stats::figures::{Line, OTHER, OUTCOMES, ProviderReason, Reason, UnknownText, top};
+use crate::stats::figures::{GroupFigures, OTHER, OUTCOMES, ProviderReason, Reason, UnknownText, top};
 use crate::stats::render::wording::{duration, number, share};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -88,7 +88,7 @@ pub(crate) fn heat(to: &mut String, counts: &[ProviderReason]) {
 }
 
 /// Lines with a bar of what became of them.
-pub(crate) fn lines(to: &mut String, id: &str, head: &str, what: &str, lines: &[Line], most: usize) {
+pub(crate) fn lines(to: &mut String, id: &str, head: &str, what: &str, lines: &[GroupFigures], most: usize) {
     if lines.is_empty() {
         return;
     }

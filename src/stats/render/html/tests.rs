@@ -88,6 +88,6 @@ fn a_month_and_an_hour_have_labels_that_can_be_read() {
     day.to_ms = day.from_ms + 30 * 86_400_000;
     assert!(page(&day).contains(">20 Nov</text>"));
     day.to_ms = day.from_ms + 3_600_000;
-    day.step = crate::stats::figures::Step::Minute;
+    day.step = crate::stats::figures::Resolution::Minute;
     assert!(page(&day).contains(">00:00</text>"));
 }

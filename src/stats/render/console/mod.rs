@@ -3,7 +3,7 @@
 //! Not here: columns (`table`), and whether there is a terminal. Invariant: no line is wider than the width given,
 //! and without colour the text holds no escape sequence.
 
-use crate::stats::figures::{Figures, Line, OTHER, Reason, top};
+use crate::stats::figures::{Figures, GroupFigures, OTHER, Reason, top};
 use crate::stats::render::columns::{Cell, Paint, Table};
 use crate::stats::render::wording::{bytes, clean, duration, number, share, width, wrap};
 use std::fmt::Write;
@@ -222,7 +222,7 @@ impl Page<'_> {
         table.write(&mut self.text, self.width, self.colour);
     }
 
-    fn lines(&mut self, head: &str, what: &'static str, lines: &[Line]) {
+    fn lines(&mut self, head: &str, what: &'static str, lines: &[GroupFigures]) {
         if lines.is_empty() {
             return;
         }
@@ -260,7 +260,7 @@ impl Page<'_> {
     }
 
     fn put_off(&mut self) {
-        let mut lines: Vec<&Line> =
+        let mut lines: Vec<&GroupFigures> =
             self.figures.recipient_domains.iter().filter(|line| line.deferrals > 0).collect();
         lines.sort_by(|a, b| b.deferrals.cmp(&a.deferrals).then_with(|| a.name.cmp(&b.name)));
         if lines.is_empty() {
@@ -281,7 +281,8 @@ impl Page<'_> {
     }
 
     fn slowest(&mut self) {
-        let timed = |line: &'_ Line| line.delay.map(|delay| (line.name.clone(), line.outcomes.sent, delay));
+        let timed =
+            |line: &'_ GroupFigures| line.delay.map(|delay| (line.name.clone(), line.outcomes.sent, delay));
         let mut lines: Vec<_> = self.figures.recipient_domains.iter().filter_map(timed).collect();
         lines.sort_by(|a, b| b.2.p90.total_cmp(&a.2.p90).then_with(|| a.0.cmp(&b.0)));
         if lines.len() < 2 {

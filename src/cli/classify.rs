@@ -1,0 +1,192 @@
+//! `carom classify`: what reports say and mean.
+//!
+//! Not here: reading and asking (`classify`).
+
+use super::read_input;
+use super::terminal::{Terminal, line, note, print};
+use crate::class::{Class, DeliveryFailure};
+use crate::classify::{self, Classified, Item};
+use crate::config::Config;
+use crate::error::{Error, Exit, Result};
+use crate::intake::formats;
+use crate::policy::facts::Facts;
+use crate::policy::{Policy, Use, Wanted};
+use crate::smtp_reply;
+use clap::Args;
+use serde_json::json;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Messages in memory at a time.
+const MESSAGES: usize = 256;
+/// Replies asked about at a time.
+const REPLIES: usize = 10_000;
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    carom classify bounce.eml --explain\n  \
+    carom classify ~/Maildir --json\n  \
+    echo \"550 5.1.1 user unknown\" | carom classify --text")]
+pub(crate) struct ClassifyArgs {
+    /// Files, mboxes, Maildirs or directories; standard input if none are given
+    files: Vec<PathBuf>,
+    /// Each line of the input is an SMTP reply rather than a message
+    #[arg(long)]
+    text: bool,
+    /// Show the rule that decided, the reader that found the recipient, and where
+    #[arg(long)]
+    explain: bool,
+    /// The policy that classifies
+    #[arg(long, value_name = "NAME", default_value = "bounce")]
+    policy: String,
+}
+
+pub(crate) fn run(arguments: &ClassifyArgs, config: &Arc<Config>, terminal: Terminal) -> Result<Exit> {
+    let wanted = Wanted { name: &arguments.policy, file: None, settings: None };
+    let policy = Policy::open(&wanted, config, Use::One)?;
+    policy.start_clock()?;
+    let facts = Rc::new(Facts::of_nothing(config)?);
+    let desk = Desk { policy: &policy, facts: &facts, terminal, explain: arguments.explain };
+    let stdin = [PathBuf::from("-")];
+    let files = if arguments.files.is_empty() { &stdin[..] } else { &arguments.files };
+    if arguments.text { desk.replies(files) } else { desk.messages(files) }
+}
+
+struct Desk<'a> {
+    policy: &'a Policy,
+    facts: &'a Rc<Facts>,
+    terminal: Terminal,
+    explain: bool,
+}
+
+impl Desk<'_> {
+    /// A file that cannot be read is reported, and the others are still classified.
+    fn messages(&self, files: &[PathBuf]) -> Result<Exit> {
+        let mut exit = Exit::Ok;
+        let mut items: Vec<Item> = Vec::with_capacity(MESSAGES);
+        for file in files.iter().flat_map(|file| files_of(file)) {
+            match read_input(&file) {
+                Ok(bytes) => items.extend(messages_of(&file, bytes)),
+                Err(error) => {
+                    note(error);
+                    exit = Exit::Failure;
+                }
+            }
+            if items.len() >= MESSAGES {
+                self.show(&std::mem::take(&mut items))?;
+            }
+        }
+        self.show(&items)?;
+        Ok(exit)
+    }
+
+    fn show(&self, items: &[Item]) -> Result<Exit> {
+        let verdicts = classify::classify(items, self.policy, self.facts).map_err(Error::new)?;
+        self.terminal.rows(&verdicts, "", |verdict| self.words(verdict))
+    }
+
+    fn words(&self, verdict: &Classified) -> String {
+        let mut text = format!("{}  {}", verdict.file, name(&verdict.kind));
+        for one in &verdict.recipients {
+            let (found, class) = (&one.found, &one.class);
+            let status = found.status.map_or("-".to_owned(), |status| status.to_string());
+            let severity = name(&class.severity);
+            let _ = write!(text, "\n  {:40} {status:8} {severity:8} {}", found.address, class.reason);
+            if self.explain {
+                let rule = if class.rule.is_empty() { "the kind of report" } else { &class.rule };
+                let _ = write!(
+                    text,
+                    "\n    decided by {rule}\n    found by the reader of {} in line {}: {}",
+                    found.reader, found.line, found.diagnostic
+                );
+            }
+        }
+        text
+    }
+
+    fn replies(&self, files: &[PathBuf]) -> Result<Exit> {
+        for file in files {
+            let bytes = read_input(file)?;
+            let text = String::from_utf8_lossy(&bytes);
+            let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+            for lines in lines.chunks(REPLIES) {
+                let failures: Vec<DeliveryFailure> = lines.iter().map(|line| reply(line)).collect();
+                let classes = self.policy.classify(self.facts, &failures).map_err(Error::new)?;
+                let rows = failures.iter().zip(&classes).map(|(failure, class)| self.reply(failure, class));
+                print(rows.collect::<Result<String>>()?)?;
+            }
+        }
+        Ok(Exit::Ok)
+    }
+
+    fn reply(&self, failure: &DeliveryFailure, class: &Class) -> Result<String> {
+        if self.terminal.json {
+            return line(&json!({
+                "text": failure.text, "status": failure.status, "reply_code": failure.code,
+                "reason": class.reason, "category": class.category, "severity": class.severity,
+                "rule": class.rule,
+            }));
+        }
+        let rule = if self.explain { format!(" [{}]", class.rule) } else { String::new() };
+        Ok(format!("{:20} {}{rule}\n", class.reason, failure.text))
+    }
+}
+
+/// The name that a value has in JSON.
+fn name(value: &impl serde::Serialize) -> String {
+    let value = serde_json::to_value(value).ok();
+    value.as_ref().and_then(|value| value.as_str()).unwrap_or_default().to_owned()
+}
+
+/// The files below a path: itself, or what a Maildir or directory holds, in order.
+fn files_of(path: &Path) -> Vec<PathBuf> {
+    if !path.is_dir() {
+        return vec![path.to_owned()];
+    }
+    let mut found = Vec::new();
+    let mut entries: Vec<PathBuf> =
+        std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    entries.sort();
+    for entry in entries {
+        let hidden = entry.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
+        if !hidden && !entry.ends_with("tmp") {
+            found.extend(files_of(&entry));
+        }
+    }
+    found
+}
+
+/// The messages of a file: one, or those of an mbox.
+fn messages_of(file: &Path, bytes: Vec<u8>) -> Vec<Item> {
+    let name = file.display().to_string();
+    // A file that is named as one message is one, even if what is in it came out of a mailbox.
+    let one =
+        file.extension().is_some_and(|ending| ["eml", "msg", "txt"].iter().any(|known| ending == *known));
+    if one || !bytes.starts_with(b"From ") {
+        return vec![Item { name, raw: bytes }];
+    }
+    let mut found: Vec<Item> = Vec::new();
+    let mut last = None;
+    for part in formats::parts(&bytes) {
+        if last.as_ref() != Some(&part.range) {
+            let number = found.len() + 1;
+            let name = if number == 1 { name.clone() } else { format!("{name}#{number}") };
+            found.push(Item { name, raw: part.bytes(&bytes) });
+            last = Some(part.range);
+        }
+    }
+    found
+}
+
+/// An SMTP reply in a line.
+fn reply(line: &str) -> DeliveryFailure {
+    let (code, enhanced) = smtp_reply::leading_codes(line);
+    DeliveryFailure {
+        text: line.trim().to_owned(),
+        status: enhanced.map(|status| status.to_string()).unwrap_or_default(),
+        code: code.unwrap_or_default(),
+        ..DeliveryFailure::default()
+    }
+}

@@ -1,0 +1,54 @@
+//! `carom cron`: one tick, with progress and signals.
+//!
+//! Not here: what a tick does (`cron`).
+
+use super::terminal::{self, Terminal, note};
+use crate::config::Config;
+use crate::cron::{self, Ticked};
+use crate::error::{Exit, Result};
+use clap::Args;
+use std::sync::Arc;
+
+#[derive(Args, Debug)]
+pub(crate) struct CronArgs {
+    /// Count deliveries, but do not keep them: `carom deliveries` and `carom find` will not see them
+    #[arg(long)]
+    no_index: bool,
+}
+
+pub(crate) fn run(arguments: &CronArgs, mut config: Arc<Config>, terminal: Terminal) -> Result<Exit> {
+    if arguments.no_index {
+        Arc::make_mut(&mut config).index.deliveries = false;
+    }
+    let bar = terminal.progress("{bar:30} {bytes}/{total_bytes} of logs, {bytes_per_sec}, {eta} left");
+    let (done, stopped) = terminal::watched(bar, |watch| Ok(cron::tick(&config, watch)))?;
+    warn(&done, stopped);
+    if terminal.json {
+        terminal::print(terminal::line(&done)?)?;
+    } else if done.logs.bytes > 0 {
+        terminal.remark(&summary(&done));
+    }
+    Ok(if done.problems.is_empty() { Exit::Ok } else { Exit::Failure })
+}
+
+fn warn(done: &Ticked, stopped: bool) {
+    if done.steps.failed > 0 {
+        note(format_args!("{} steps were given up; see carom log", done.steps.failed));
+    }
+    done.problems.iter().for_each(note);
+    done.logs.notes.iter().for_each(note);
+    if done.logs.busy {
+        note("another tick is reading the logs");
+    }
+    if done.logs.stopped && stopped {
+        note("stopped before the end of the logs; the next tick continues from there");
+    }
+}
+
+fn summary(done: &Ticked) -> String {
+    let (lines, changed) = (&done.logs.lines, done.logs.deliveries);
+    let (total, foreign, unknown) = (lines.total(), lines.foreign, lines.unknown);
+    format!(
+        "{total} lines of logs ({foreign} of other programs, {unknown} not understood), {changed} deliveries changed\n"
+    )
+}

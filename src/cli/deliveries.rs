@@ -1,0 +1,136 @@
+//! `carom deliveries`: what the mail logs say about each delivery.
+//!
+//! Not here: finding them (`index`).
+
+use super::terminal::{Output, Terminal, note, print};
+use super::time::time;
+use crate::clock;
+use crate::config::Config;
+use crate::error::{Exit, Result};
+use crate::find;
+use crate::index::{Filter, Index, StoredDelivery, UnclassifiedShape};
+use crate::maillog::DeliveryStatus;
+use crate::text::one_line;
+use clap::Args;
+
+/// Deliveries shown to people unless --limit says otherwise.
+const SHOWN: u64 = 100;
+/// Columns of a recipient at most, so that the reply begins on the same screen.
+const RECIPIENT: usize = 44;
+/// Characters of a reply.
+const REPLY: usize = 160;
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    carom deliveries --failed --since 1d\n  \
+    carom deliveries --recipient ann@example.com --latest\n  \
+    carom deliveries --unclassified --since 7d      replies that deserve a rule\n  \
+    carom deliveries --status deferred,held --json")]
+pub(crate) struct DeliveriesArgs {
+    /// Only failures: bounced, expired, rejected
+    #[arg(long)]
+    failed: bool,
+    /// Only failures that no rule classifies, grouped by the shape of their text
+    #[arg(long)]
+    unclassified: bool,
+    /// Only this status (repeat the option, or separate by commas): sent, bounced, deferred, expired, deleted, discarded,
+    /// held, rejected
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = status)]
+    status: Vec<DeliveryStatus>,
+    /// Only deliveries to this address, before or after aliases
+    #[arg(long, value_name = "ADDRESS")]
+    recipient: Option<String>,
+    /// Only deliveries of this client
+    #[arg(long, value_name = "ID")]
+    client: Option<String>,
+    /// Only this queue id
+    #[arg(long, value_name = "ID")]
+    queue_id: Option<String>,
+    /// Only this Message-ID, with or without angle brackets
+    #[arg(long, value_name = "ID")]
+    message_id: Option<String>,
+    /// Only deliveries updated at or after TIME: RFC 3339, a date, or an age like 90m, 12h, 7d
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<i64>,
+    /// Only deliveries updated before TIME
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<i64>,
+    /// Only the latest delivery to each recipient
+    #[arg(long)]
+    latest: bool,
+    /// Show at most N, newest first [default: 100 for people, all with --json]
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+}
+
+fn status(word: &str) -> Result<DeliveryStatus, String> {
+    let word = word.to_lowercase();
+    serde_json::from_value(serde_json::Value::String(word))
+        .map_err(|_| "use sent, bounced, deferred, expired, deleted, discarded, held or rejected".to_owned())
+}
+
+pub(crate) fn run(arguments: &DeliveriesArgs, config: &Config, terminal: Terminal) -> Result<Exit> {
+    let mut filter = Filter {
+        failed: arguments.failed,
+        statuses: arguments.status.iter().map(|status| status.name().to_owned()).collect(),
+        recipient: arguments.recipient.clone(),
+        client: arguments.client.clone(),
+        queue_id: arguments.queue_id.clone(),
+        message_id: arguments.message_id.clone(),
+        since_ms: arguments.since,
+        until_ms: arguments.until,
+        latest: arguments.latest,
+        limit: arguments.limit,
+    };
+    let Some(index) = open_index(config)? else { return Ok(Exit::Ok) };
+    if arguments.unclassified {
+        return unclassified(&index.unclassified(&filter)?, terminal);
+    }
+    if terminal.json {
+        let mut out = Output::open();
+        index.deliveries(&filter, |found| out.row(&found))?;
+        return out.finish();
+    }
+    filter.limit = filter.limit.or(Some(SHOWN));
+    let rows = find::deliveries(&index, &filter)?;
+    let is_cut = arguments.limit.is_none() && rows.len() as u64 == SHOWN;
+    let more = if is_cut { "only the latest are shown: see --limit\n" } else { "" };
+    print(table(&rows) + more)
+}
+
+/// The index, if a log was ever read; else people are told what to do.
+pub(crate) fn open_index(config: &Config) -> Result<Option<Index>> {
+    let index = Index::look(&config.index_path())?;
+    if index.is_none() {
+        let hint = if config.logs.is_empty() { "add [[logs]] to the config, and run" } else { "run" };
+        note(format_args!("no log was read yet; {hint} `carom cron`"));
+    }
+    Ok(index)
+}
+
+/// Columns: when, status, recipient, queue id, reason and reply.
+pub(crate) fn table(rows: &[StoredDelivery]) -> String {
+    let recipients = rows.iter().map(|row| row.recipient.as_deref().unwrap_or("-").chars().count());
+    let width = recipients.max().unwrap_or(0).min(RECIPIENT);
+    rows.iter().map(|row| delivery(row, width) + "\n").collect()
+}
+
+fn delivery(row: &StoredDelivery, width: usize) -> String {
+    let recipient = one_line(row.recipient.as_deref().unwrap_or("-"));
+    let queue_id = row.queue_id.as_deref().unwrap_or("NOQUEUE");
+    let reason = row.reason.as_deref().map(|reason| format!("{reason}: ")).unwrap_or_default();
+    let mut reply = one_line(row.reply.as_deref().unwrap_or_default());
+    if reply.chars().count() > REPLY {
+        reply = reply.chars().take(REPLY - 1).chain(['…']).collect();
+    }
+    let time = clock::rfc3339(row.last_seen);
+    let time = time.get(..19).unwrap_or(&time).replace('T', " ");
+    format!("{time}  {:9} {recipient:width$}  {queue_id:15}  {reason}{reply}", row.status)
+}
+
+fn unclassified(shapes: &[UnclassifiedShape], terminal: Terminal) -> Result<Exit> {
+    terminal.rows(shapes, "every failure has a rule\n", |shape| {
+        let UnclassifiedShape { count, shape, example, .. } = shape;
+        format!("{count:>8}  {}\n{:>8}  {}", one_line(shape), "", one_line(example))
+    })
+}

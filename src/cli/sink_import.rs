@@ -1,0 +1,32 @@
+//! `carom sink import`: a config of bouncy-sink, converted.
+//!
+//! Not here: the conversion (`import::bouncy_sink`).
+
+use super::terminal::{note, print};
+use crate::error::{Context, Exit, Result};
+use crate::import::bouncy_sink;
+use clap::Subcommand;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SinkCommand {
+    /// Convert a bouncy-sink consume-mail.ini into a carom.toml on standard output
+    Import {
+        /// The ini file; a User-Agents CSV that it names is read from the same directory
+        file: PathBuf,
+    },
+}
+
+pub(crate) fn run(command: &SinkCommand) -> Result<Exit> {
+    let SinkCommand::Import { file } = command;
+    let remedy = "name bouncy-sink's consume-mail.ini";
+    let ini = std::fs::read(file).context(file.display()).map_err(|error| error.remedy(remedy))?;
+    let directory = file.parent().unwrap_or(Path::new("."));
+    let read = |name: &str| {
+        let bytes = std::fs::read(directory.join(name)).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let imported = bouncy_sink::import(&String::from_utf8_lossy(&ini), read)?;
+    imported.notes.iter().for_each(note);
+    print(imported.toml)
+}

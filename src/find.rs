@@ -1,0 +1,106 @@
+//! Everything known about an address, a Message-ID or a queue id: in the store, the archive, the message log and the index.
+//!
+//! Not here: how it is shown (`cli/find`). Invariant: the names in JSON are public, and fields are only ever added.
+
+use crate::archive::{self, Kept};
+use crate::clock;
+use crate::config::Config;
+use crate::error::Result;
+use crate::index::{Filter, Index, StoredDelivery};
+use crate::message_log;
+use crate::return_path::srs;
+use crate::store::{NotificationState, Store, Suppressed};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+/// Deliveries of a key at most.
+const DELIVERIES: u64 = 100;
+
+#[derive(Serialize)]
+pub(crate) struct Known {
+    pub(crate) key: String,
+    pub(crate) at_ms: i64,
+    pub(crate) suppressed: Vec<Suppressed>,
+    pub(crate) soft_bounces: Vec<SoftBounceOnRecord>,
+    pub(crate) notifications: Vec<NotificationState>,
+    pub(crate) kept: Vec<Kept>,
+    #[serde(serialize_with = "as_json")]
+    pub(crate) log: Vec<String>,
+    pub(crate) deliveries: Vec<StoredDelivery>,
+    /// The sender that a forwarder rewrote (SRS) into this key.
+    pub(crate) rewritten_from: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct SoftBounceOnRecord {
+    pub(crate) sender_domain: String,
+    pub(crate) time: String,
+    pub(crate) proven: bool,
+}
+
+/// Lines of the message log are JSON already.
+fn as_json<S: Serializer>(log: &[String], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(log.iter().filter_map(|entry| serde_json::from_str::<Value>(entry).ok()))
+}
+
+impl Known {
+    pub(crate) fn about(key: &str, config: &Config) -> Result<Known> {
+        let store = Store::open(&config.store_path())?;
+        let (address, at_ms) = (key.to_lowercase(), clock::now_ms());
+        let log = message_log::tail(config, usize::MAX)?;
+        let soft_bounce = |(sender_domain, at_ms, proven): (String, i64, bool)| SoftBounceOnRecord {
+            sender_domain,
+            time: clock::rfc3339(at_ms),
+            proven,
+        };
+        Ok(Known {
+            key: key.to_owned(),
+            at_ms,
+            suppressed: store.suppressions(&address, at_ms)?,
+            soft_bounces: store.strikes(&address)?.into_iter().map(soft_bounce).collect(),
+            notifications: store.notifications(&address)?,
+            kept: archive::of(config, &address),
+            log: log.into_iter().filter(|entry| entry.to_lowercase().contains(&address)).collect(),
+            deliveries: deliveries_of(key, config)?,
+            rewritten_from: srs::decode(key).map(|srs| srs.original),
+        })
+    }
+
+    pub(crate) fn is_nothing(&self) -> bool {
+        let Known { suppressed, soft_bounces, notifications, kept, log, deliveries, .. } = self;
+        suppressed.is_empty()
+            && soft_bounces.is_empty()
+            && notifications.is_empty()
+            && kept.is_empty()
+            && log.is_empty()
+            && deliveries.is_empty()
+    }
+}
+
+/// Deliveries of an address; else of a Message-ID; else of a queue id.
+fn deliveries_of(key: &str, config: &Config) -> Result<Vec<StoredDelivery>> {
+    let Some(index) = Index::look(&config.index_path())? else { return Ok(Vec::new()) };
+    let (key, limit) = (Some(key.to_owned()), Some(DELIVERIES));
+    let filters = [
+        Filter { recipient: key.clone(), limit, ..Filter::default() },
+        Filter { message_id: key.clone(), limit, ..Filter::default() },
+        Filter { queue_id: key, limit, ..Filter::default() },
+    ];
+    for filter in filters {
+        let found = deliveries(&index, &filter)?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// All deliveries that a filter lets through.
+pub(crate) fn deliveries(index: &Index, filter: &Filter) -> Result<Vec<StoredDelivery>> {
+    let mut all = Vec::new();
+    index.deliveries(filter, |found| {
+        all.push(found);
+        Ok(true)
+    })?;
+    Ok(all)
+}

@@ -1,0 +1,47 @@
+//! Which period figures are about: a local day, the last hours, or from one time to another.
+//!
+//! Not here: how times are typed (`cli/time`). Invariant: a period never ends before it begins.
+
+use crate::clock;
+use crate::error::{Context, Error, Result};
+use crate::index::Index;
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// The first millisecond since 1970 of a period, and the first one after it.
+pub(crate) type Period = (i64, i64);
+
+pub(crate) fn of_day(day: Date) -> Result<Period> {
+    let start = |day: Date| day.to_zoned(clock::local_zone()).map(|at| at.timestamp().as_millisecond());
+    Ok((start(day).context("date")?, day.tomorrow().and_then(start).context("date")?))
+}
+
+/// Today, or the latest day with deliveries.
+pub(crate) fn latest_day(index: Option<&Index>) -> Result<Period> {
+    let now_ms = clock::now_ms();
+    let date = |at_ms| Timestamp::from_millisecond(at_ms).map(|at| at.to_zoned(clock::local_zone()).date());
+    let today = date(now_ms).context("date")?;
+    let newest = index.map(|index| index.newest(now_ms)).transpose()?.flatten();
+    of_day(newest.and_then(|at_ms| date(at_ms).ok()).map_or(today, |day| day.min(today)))
+}
+
+/// From one time to another; without an end until now, without a beginning the 24 hours before the end.
+pub(crate) fn between(since: Option<i64>, until: Option<i64>, index: Option<&Index>) -> Result<Period> {
+    let (from, to) = match (since, until) {
+        (None, None) => latest_day(index)?,
+        (Some(since), until) => (since, until.unwrap_or(clock::now_ms())),
+        (None, Some(until)) => (until - 24 * HOUR_MS, until),
+    };
+    if from >= to {
+        return Err(Error::new("the period ends before it begins").remedy("set --since before --until"));
+    }
+    Ok((from, to))
+}
+
+/// The last hours, including the one that has begun.
+pub(crate) fn last_hours(hours: u32, now_ms: i64) -> Period {
+    let to = now_ms.div_euclid(HOUR_MS) * HOUR_MS + HOUR_MS;
+    (to - i64::from(hours) * HOUR_MS, to)
+}
