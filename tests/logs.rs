@@ -263,7 +263,7 @@ fn a_first_run_can_be_interrupted() {
     let shown = sandbox.run(&["deliveries", "--json"], b"").stdout;
     let before = shown.lines().count();
     assert!(
-        before == 100_000 || ran.code == -1 || ran.stderr.contains("stopped before all was read"),
+        before == 100_000 || ran.code == -1 || ran.stderr.contains("stopped before the end of the logs"),
         "{before} {ran:?}"
     );
     tick(&sandbox);
