@@ -7,7 +7,7 @@ use crate::action::Keep;
 use crate::clock;
 use crate::deliver::{Answer, House, Mail, deliver};
 use crate::error::{Context, Error, Result};
-use crate::intake::formats::{self, Part};
+use crate::intake::formats::{self, FiledMessage};
 use crate::intake::spool::{Claim, Relay, expire_kept};
 use crate::journal::{self, Key};
 use rayon::ThreadPoolBuilder;
@@ -310,7 +310,7 @@ enum End {
 }
 
 /// One message of a file that held several, in a file of its own: PowerMTA's newfile-pickup.
-fn pickup(part: &Part, file: &[u8]) -> Vec<u8> {
+fn pickup(part: &FiledMessage, file: &[u8]) -> Vec<u8> {
     let envelope = &part.envelope;
     let mut written =
         format!("x-sender: {}\r\nx-receiver: {}\r\n", envelope.sender, envelope.recipient).into_bytes();

@@ -8,7 +8,7 @@ use crate::class::{Class, DeliveryFailure};
 use crate::classify::{self, Classified, Item};
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
-use crate::intake::formats;
+use crate::message::mbox::{self, MboxPart};
 use crate::policy::facts::Facts;
 use crate::policy::{Policy, Use, Wanted};
 use crate::smtp_reply;
@@ -164,20 +164,14 @@ fn messages_of(file: &Path, bytes: Vec<u8>) -> Vec<Item> {
     // A file that is named as one message is one, even if what is in it came out of a mailbox.
     let one =
         file.extension().is_some_and(|ending| ["eml", "msg", "txt"].iter().any(|known| ending == *known));
-    if one || !bytes.starts_with(b"From ") {
+    if one || !mbox::is_mbox(&bytes) {
         return vec![Item { name, raw: bytes }];
     }
-    let mut found: Vec<Item> = Vec::new();
-    let mut last = None;
-    for part in formats::parts(&bytes) {
-        if last.as_ref() != Some(&part.range) {
-            let number = found.len() + 1;
-            let name = if number == 1 { name.clone() } else { format!("{name}#{number}") };
-            found.push(Item { name, raw: part.bytes(&bytes) });
-            last = Some(part.range);
-        }
-    }
-    found
+    let item = |(index, part): (usize, MboxPart)| Item {
+        name: if index == 0 { name.clone() } else { format!("{name}#{}", index + 1) },
+        raw: mbox::unquoted(&bytes[part.message]),
+    };
+    mbox::split(&bytes).into_iter().enumerate().map(item).collect()
 }
 
 /// An SMTP reply in a line.

@@ -1,70 +1,58 @@
-//! The forms in which a mail server leaves messages in a directory: one file a message, with or without the envelope
-//! in front (PowerMTA newfile-pickup, newfile-plain), and mbox.
+//! The forms in which mail servers leave messages in a directory: one message per file, with or without
+//! the envelope before it (PowerMTA newfile-pickup, newfile-plain), and mbox.
 //!
-//! Not here: finding and claiming files (`relay`). Invariant: the bytes of a message are those the mail server wrote,
-//! without what it put around them.
+//! Not here: finding and claiming files (`spool`), where an mbox is split (`message::mbox`). Invariant:
+//! the bytes of a message are those that the mail server wrote, without what it put around them.
 
 use crate::envelope::Envelope;
-use crate::message::Message;
-use crate::message::received::Received;
+use crate::message::mbox::{self, MboxPart};
+use crate::message::{Message, Received};
 use std::ops::Range;
 
 /// One message in a file, for one recipient.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Part {
-    /// Where its bytes stand in the file.
+pub(crate) struct FiledMessage {
     pub(crate) range: Range<usize>,
-    /// Its envelope.
     pub(crate) envelope: Envelope,
-    /// mbox: the bytes have `>From ` lines to be unquoted.
+    /// The bytes have the quoting of mbox.
     pub(crate) quoted: bool,
 }
 
-impl Part {
-    /// The message's own bytes.
+impl FiledMessage {
     pub(crate) fn bytes(&self, file: &[u8]) -> Vec<u8> {
         let bytes = &file[self.range.clone()];
-        if !self.quoted {
-            return bytes.to_vec();
-        }
-        let mut unquoted = Vec::with_capacity(bytes.len());
-        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-            let bare = line.iter().position(|&byte| byte != b'>').unwrap_or(0);
-            let quoted = bare > 0 && line[bare..].starts_with(b"From ");
-            unquoted.extend_from_slice(if quoted { &line[1..] } else { line });
-        }
-        unquoted
+        if self.quoted { mbox::unquoted(bytes) } else { bytes.to_vec() }
     }
 }
 
 /// Every message in a file, once for each of its recipients.
-pub(crate) fn parts(file: &[u8]) -> Vec<Part> {
-    if file.starts_with(b"From ") {
-        return mbox(file);
+pub(crate) fn parts(file: &[u8]) -> Vec<FiledMessage> {
+    if mbox::is_mbox(file) {
+        return from_mbox(file);
     }
     let (senders, receivers, start) = pickup(file);
     let range = start..file.len();
     if start == 0 {
-        return vec![Part { envelope: plain(file), range, quoted: false }];
+        return vec![FiledMessage { envelope: from_header(file), range, quoted: false }];
     }
-    let mut envelope = plain(&file[start..]);
+    let mut envelope = from_header(&file[start..]);
     if let Some(sender) = senders.into_iter().next() {
         envelope.sender = Envelope::normal_sender(&sender);
     }
     let with = |recipient: String| Envelope { recipient, ..envelope.clone() };
-    let parts = receivers.into_iter().map(|receiver| Part {
+    let parts = receivers.into_iter().map(|receiver| FiledMessage {
         envelope: with(Envelope::normal_sender(&receiver)),
         range: range.clone(),
         quoted: false,
     });
-    let mut parts: Vec<Part> = parts.collect();
+    let mut parts: Vec<FiledMessage> = parts.collect();
     if parts.is_empty() {
-        parts.push(Part { envelope, range, quoted: false });
+        parts.push(FiledMessage { envelope, range, quoted: false });
     }
     parts
 }
 
-/// The x-sender and x-receiver lines in front of a message, and where the message itself begins.
+/// The x-sender and x-receiver lines before a message, and where the message begins.
 fn pickup(file: &[u8]) -> (Vec<String>, Vec<String>, usize) {
     let (mut senders, mut receivers, mut start) = (Vec::new(), Vec::new(), 0);
     for line in file.split_inclusive(|&byte| byte == b'\n') {
@@ -92,9 +80,9 @@ fn is_pickup(name: &[u8]) -> bool {
     OTHERS.iter().any(|other| name.eq_ignore_ascii_case(other))
 }
 
-/// The envelope of a file that has none: the return path and the recipient that the mail server wrote into the
-/// header, then the recipient its Received header names, and only then `To`, which anyone may write.
-fn plain(raw: &[u8]) -> Envelope {
+/// The envelope of a file without one, from the header: the return path; the recipient of the topmost
+/// Received field, or of the fields that mail servers add, and only then `To`, which anyone can write.
+fn from_header(raw: &[u8]) -> Envelope {
     let message = Message::read(raw);
     let sender = message.header("Return-Path").map(|value| bare_address(&value)).unwrap_or_default();
     let topmost = message.header("Received").map(|value| Received::parse(&value)).unwrap_or_default();
@@ -120,28 +108,17 @@ fn bare_address(value: &str) -> String {
     inner.unwrap_or(value).trim().to_owned()
 }
 
-/// The messages of an mbox (RFC 4155): each begins with a `From ` line after an empty one.
-fn mbox(file: &[u8]) -> Vec<Part> {
-    let mut starts = Vec::new();
-    let (mut offset, mut after_blank) = (0, true);
-    for line in file.split_inclusive(|&byte| byte == b'\n') {
-        if after_blank && line.starts_with(b"From ") {
-            starts.push((offset, offset + line.len()));
-        }
-        after_blank = line.iter().all(|&byte| byte == b'\n' || byte == b'\r');
-        offset += line.len();
-    }
-    let ends = starts.iter().skip(1).map(|&(from_line, _)| from_line).chain([file.len()]);
-    let mut parts = Vec::with_capacity(starts.len());
-    for (&(from_line, start), end) in starts.iter().zip(ends) {
-        let mut envelope = plain(&file[start..end]);
-        let from = String::from_utf8_lossy(&file[from_line + 5..start]);
+/// The messages of an mbox. The `From ` line names the sender where the header does not.
+fn from_mbox(file: &[u8]) -> Vec<FiledMessage> {
+    let filed = |part: MboxPart| {
+        let mut envelope = from_header(&file[part.message.clone()]);
         if envelope.sender.is_empty() {
-            envelope.sender = Envelope::normal_sender(from.split_whitespace().next().unwrap_or_default());
+            let from = String::from_utf8_lossy(&file[part.from_line]);
+            envelope.sender = Envelope::normal_sender(from.split_whitespace().nth(1).unwrap_or_default());
         }
-        parts.push(Part { range: start..end, envelope, quoted: true });
-    }
-    parts
+        FiledMessage { range: part.message, envelope, quoted: true }
+    };
+    mbox::split(file).into_iter().map(filed).collect()
 }
 
 #[cfg(test)]
@@ -160,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn b1_the_sender_is_the_return_path_wherever_it_stands() {
+    fn b1_the_sender_is_the_return_path_wherever_it_is() {
         let file = b"X-Note: see <other@example.net>\nReturn-Path: <a@example.com>\nTo: \"x@y\" <b@example.org>\n\nhello\n";
         let parts = parts(file);
         assert_eq!(parts[0].envelope.sender, "a@example.com");

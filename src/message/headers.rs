@@ -64,7 +64,7 @@ fn clean(text: &str) -> String {
 
 /// A header section and what follows it.
 #[derive(Debug)]
-pub(crate) struct Section<'a> {
+pub(crate) struct HeaderSection<'a> {
     /// The fields, in order.
     pub(crate) fields: Vec<Field<'a>>,
     /// The section with the blank line that ends it.
@@ -75,7 +75,7 @@ pub(crate) struct Section<'a> {
     pub(crate) defects: Vec<Defect>,
 }
 
-impl<'a> Section<'a> {
+impl<'a> HeaderSection<'a> {
     /// The first field of this name.
     pub(crate) fn field(&self, name: &str) -> Option<&Field<'a>> {
         self.fields.iter().find(|field| field.is(name))
@@ -83,7 +83,7 @@ impl<'a> Section<'a> {
 }
 
 /// Splits bytes that start with a header section. A line that is no field ends the section as a blank line does.
-pub(crate) fn split(bytes: &[u8]) -> Section<'_> {
+pub(crate) fn split(bytes: &[u8]) -> HeaderSection<'_> {
     let (mut fields, mut defects) = (Vec::new(), Vec::new());
     let (mut at, mut too_many, mut too_long) = (0, false, false);
     while at < bytes.len() {
@@ -115,7 +115,7 @@ pub(crate) fn split(bytes: &[u8]) -> Section<'_> {
     if too_long {
         defects.push(Defect::LongHeader);
     }
-    Section { fields, block: &bytes[..at], body: &bytes[at..], defects }
+    HeaderSection { fields, block: &bytes[..at], body: &bytes[at..], defects }
 }
 
 /// Where the header section starts: after blank lines and an mbox `From ` line, if the message has them.

@@ -5,7 +5,7 @@
 
 use super::Defect;
 use super::decode::{self, Encoding};
-use super::headers::{self, Section};
+use super::headers::{self, HeaderSection};
 use mail_parser::parsers::MessageStream;
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ const MAX_CONTENT_TYPE: usize = 4 * 1024;
 
 /// A part of a message (RFC 2046 section 5.1).
 #[derive(Debug)]
-pub(crate) struct Part<'a> {
+pub(crate) struct MimePart<'a> {
     /// What it says it is.
     pub(crate) content_type: ContentType,
     /// Whether it says it is a file, not something to be shown (RFC 2183).
@@ -29,7 +29,7 @@ pub(crate) struct Part<'a> {
     pub(crate) encoding: Encoding,
 }
 
-impl<'a> Part<'a> {
+impl<'a> MimePart<'a> {
     /// The body without its transfer encoding, and what was wrong with that.
     pub(crate) fn content(&self) -> (Cow<'a, [u8]>, Option<Defect>) {
         decode::transfer(self.encoding, self.body)
@@ -64,7 +64,7 @@ impl ContentType {
 
     /// What a header section says of the body; if it says nothing, what is implied. A forgotten semicolon after
     /// the type is put in.
-    pub(crate) fn of(section: &Section<'_>, implied: &str) -> ContentType {
+    pub(crate) fn of(section: &HeaderSection<'_>, implied: &str) -> ContentType {
         let Some(field) = section.field("Content-Type") else {
             return ContentType::bare(implied);
         };
@@ -91,7 +91,7 @@ impl ContentType {
 #[derive(Debug)]
 pub(crate) struct Tree<'a> {
     /// In order.
-    pub(crate) parts: Vec<Part<'a>>,
+    pub(crate) parts: Vec<MimePart<'a>>,
     /// What is wrong with the structure.
     pub(crate) defects: Vec<Defect>,
 }
@@ -114,7 +114,7 @@ impl Open {
 }
 
 /// Finds the parts of the message that `top` is the header of.
-pub(crate) fn walk<'a>(top: &Section<'a>) -> Tree<'a> {
+pub(crate) fn walk<'a>(top: &HeaderSection<'a>) -> Tree<'a> {
     let bytes = top.body;
     let mut tree = Tree { parts: Vec::new(), defects: Vec::new() };
     let mut open: Vec<Open> = Vec::new();
@@ -169,12 +169,12 @@ impl Tree<'_> {
     }
 }
 
-fn part<'a>(section: &Section<'_>, content_type: ContentType, body: &'a [u8]) -> Part<'a> {
+fn part<'a>(section: &HeaderSection<'_>, content_type: ContentType, body: &'a [u8]) -> MimePart<'a> {
     let text = |name| section.field(name).map(|field| headers::line(field.value, MAX_CONTENT_TYPE));
     let disposition = text("Content-Disposition").unwrap_or_default().to_ascii_lowercase();
     let encoding =
         text("Content-Transfer-Encoding").map_or(Encoding::Identity, |name| Encoding::named(&name));
-    Part { content_type, attachment: disposition.starts_with("attachment"), body, encoding }
+    MimePart { content_type, attachment: disposition.starts_with("attachment"), body, encoding }
 }
 
 /// Follows delimiters, closing multiparts, to the one that a part comes after; gives where that part starts.
@@ -233,7 +233,8 @@ mod tests {
     /// Kind and body of each part.
     fn parts(raw: &str) -> Vec<(String, String)> {
         let tree = walk(&headers::split(raw.as_bytes()));
-        let shown = |part: &Part<'_>| (part.content_type.kind.clone(), part.text(usize::MAX).0.into_owned());
+        let shown =
+            |part: &MimePart<'_>| (part.content_type.kind.clone(), part.text(usize::MAX).0.into_owned());
         tree.parts.iter().map(shown).collect()
     }
 

@@ -8,15 +8,16 @@ pub(crate) mod decode;
 mod defect;
 pub(crate) mod headers;
 mod links;
+pub(crate) mod mbox;
 mod mime;
 pub(crate) mod received;
 
 pub(crate) use defect::Defect;
 pub(crate) use headers::Field;
-pub(crate) use mime::{ContentType, Part};
+pub(crate) use mime::{ContentType, MimePart};
 pub(crate) use received::Received;
 
-use headers::Section;
+use headers::HeaderSection;
 use links::Links;
 use mime::Tree;
 use std::cell::OnceCell;
@@ -34,7 +35,7 @@ const MAX_HTML: usize = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Message<'a> {
     raw: &'a [u8],
-    section: Section<'a>,
+    section: HeaderSection<'a>,
     tree: OnceCell<Tree<'a>>,
     html: OnceCell<Html>,
 }
@@ -130,7 +131,7 @@ impl<'a> Message<'a> {
     }
 
     /// The parts that are not multiparts, in order; a message without MIME is one part. At most 1,000.
-    pub(crate) fn parts(&self) -> &[Part<'a>] {
+    pub(crate) fn parts(&self) -> &[MimePart<'a>] {
         &self.tree().parts
     }
 
@@ -175,7 +176,7 @@ impl<'a> Message<'a> {
     /// The first HTML part that is meant to be shown.
     fn html(&self) -> &Html {
         self.html.get_or_init(|| {
-            let shown = |part: &&Part<'_>| part.content_type.kind == "text/html" && !part.attachment;
+            let shown = |part: &&MimePart<'_>| part.content_type.kind == "text/html" && !part.attachment;
             let Some(part) = self.parts().iter().find(shown) else {
                 return Html { links: Links::default(), defects: Vec::new() };
             };

@@ -3,7 +3,7 @@
 //! Not here: what stands in them. Invariant: CRLF, LF and CR all end a line; HTML gives the lines that a reader sees;
 //! neither the text nor the number of lines that are read is unbounded.
 
-use crate::message::{Part, decode};
+use crate::message::{MimePart, decode};
 use std::borrow::Cow;
 
 /// Text for people is read up to this many bytes, as they stand in the message.
@@ -52,7 +52,7 @@ pub(crate) struct PartText<'a> {
 
 impl<'a> PartText<'a> {
     /// The first `limit` bytes of a part of the message `raw`.
-    pub(crate) fn of(part: &Part<'a>, raw: &[u8], limit: usize) -> PartText<'a> {
+    pub(crate) fn of(part: &MimePart<'a>, raw: &[u8], limit: usize) -> PartText<'a> {
         let body = &part.body[..part.body.len().min(limit)];
         let (bytes, _) = decode::transfer(part.encoding, body);
         let encoded = matches!(bytes, Cow::Owned(_));

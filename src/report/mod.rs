@@ -25,7 +25,7 @@ mod transcript;
 pub(crate) use feedback::Feedback;
 pub(crate) use original::Original;
 
-use crate::message::Message;
+use crate::message::{Message, mbox};
 use crate::smtp_reply::EnhancedStatus;
 use automatic_reply::AutoReplyKind;
 use human_notice::HumanNotice;
@@ -36,6 +36,8 @@ use serde::Serialize;
 
 /// Recipients that are listed, at most.
 const MAX_RECIPIENTS: usize = 10_000;
+/// Messages of one mbox that are read.
+const MAX_MESSAGES: usize = 1_000;
 /// Messages in messages are opened down to this depth.
 const MAX_DEPTH: usize = 3;
 
@@ -121,7 +123,7 @@ pub(crate) fn read(message: &Message<'_>) -> Report {
 pub(crate) fn read_file(raw: &[u8]) -> Report {
     let mut merged = Report::default();
     let mut first = 1;
-    for raw in outline::messages(raw) {
+    for raw in messages(raw) {
         let report = shifted(read(&Message::read(raw)), first);
         first = lines::count(raw).saturating_add(first);
         if merged.kind == ReportKind::Other {
@@ -131,6 +133,14 @@ pub(crate) fn read_file(raw: &[u8]) -> Report {
         merged.recipients.extend(report.recipients.into_iter().take(room));
     }
     merged
+}
+
+/// The messages of an mbox, each with its `From ` line, or the only one.
+fn messages(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut parts = if mbox::is_mbox(raw) { mbox::split(raw) } else { Vec::new() };
+    parts.truncate(MAX_MESSAGES);
+    let only = if parts.is_empty() { Some(raw) } else { None };
+    parts.into_iter().map(|part| &raw[part.from_line.start..part.message.end]).chain(only)
 }
 
 /// Reads a message that stands in `depth` others, once more if it had to be repaired.

@@ -8,7 +8,7 @@ use super::lines::{self, MAX_FIELDS, MAX_NOTICE, PartText};
 use super::original::Original;
 use super::quoted_reply::QuotedReply;
 use super::{DeliveryAction, MAX_RECIPIENTS, Recipient, Report, ReportKind, feedback};
-use crate::message::{Message, Part, headers};
+use crate::message::{Message, MimePart, headers};
 use std::borrow::Cow;
 
 /// Parts of one kind that are read, at most.
@@ -20,13 +20,13 @@ const MAX_HEADER: usize = 256 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Outline<'m, 'a> {
     /// Fields of delivery status notifications.
-    pub(crate) status: Vec<&'m Part<'a>>,
+    pub(crate) status: Vec<&'m MimePart<'a>>,
     /// Messages and headers of messages.
-    messages: Vec<&'m Part<'a>>,
-    feedback: Option<&'m Part<'a>>,
-    plain: Vec<&'m Part<'a>>,
-    html: Vec<&'m Part<'a>>,
-    attached: Vec<&'m Part<'a>>,
+    messages: Vec<&'m MimePart<'a>>,
+    feedback: Option<&'m MimePart<'a>>,
+    plain: Vec<&'m MimePart<'a>>,
+    html: Vec<&'m MimePart<'a>>,
+    attached: Vec<&'m MimePart<'a>>,
     /// Whether the message says that it is a report on delivery.
     pub(crate) report: bool,
     /// Whether it says that it is a receipt of a reader (RFC 8098).
@@ -92,11 +92,12 @@ impl<'m, 'a> Outline<'m, 'a> {
             group.last.is_some() && QuotedReply::find(&group.diagnostic).code.is_some()
         };
         let complete = !groups.is_empty() && groups.iter().all(answered);
-        let filled = |parts: &Vec<&'m Part<'a>>| parts.iter().any(|part| !part.body.trim_ascii().is_empty());
+        let filled =
+            |parts: &Vec<&'m MimePart<'a>>| parts.iter().any(|part| !part.body.trim_ascii().is_empty());
         let mut lists = [&self.plain, &self.html, &self.attached].into_iter();
         let list = lists.find(|list| filled(list)).filter(|_| !complete).unwrap_or(&self.plain);
         let mut room = MAX_NOTICE;
-        let text = |part: &&Part<'a>| {
+        let text = |part: &&MimePart<'a>| {
             let text = PartText::of(part, message.raw(), room);
             room -= part.body.len().min(room);
             text
@@ -162,29 +163,8 @@ impl<'m, 'a> Outline<'m, 'a> {
     }
 }
 
-fn content<'a>(part: &Part<'a>) -> Cow<'a, [u8]> {
+fn content<'a>(part: &MimePart<'a>) -> Cow<'a, [u8]> {
     part.content().0
-}
-
-/// The messages of a file that begins as a mailbox does, or all of it as one message.
-pub(crate) fn messages(raw: &[u8]) -> Vec<&[u8]> {
-    const MAX_MESSAGES: usize = 1_000;
-    let mut starts = vec![0];
-    let mut at = 0;
-    let (mut blank, mailbox) = (false, raw.starts_with(b"From "));
-    while mailbox && at < raw.len() && starts.len() < MAX_MESSAGES {
-        let end = headers::line_end(raw, at);
-        let line = headers::without_line_end(&raw[at..end]);
-        let field = || {
-            raw[end..].iter().take(60).find(|byte| !byte.is_ascii_graphic() || **byte == b':') == Some(&b':')
-        };
-        if blank && line.starts_with(b"From ") && field() {
-            starts.push(at);
-        }
-        (blank, at) = (line.is_empty(), end);
-    }
-    let ends = starts.iter().skip(1).copied().chain([raw.len()]);
-    starts.iter().zip(ends).map(|(&start, end)| &raw[start..end]).collect()
 }
 
 /// A message whose lines end with CR alone, with line ends; `None` if they end with LF.
