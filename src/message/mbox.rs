@@ -64,7 +64,7 @@ mod tests {
         let parts = split(file);
         let texts: Vec<&[u8]> = parts.iter().map(|part| &file[part.message.clone()]).collect();
         assert_eq!(texts, [&b"A: 1\r\n\r\nFrom here on text\r\n\r\n"[..], b"B: 2\r\n"]);
-        assert_eq!(parts[1].from_line, 43..55);
+        assert_eq!(parts[1].from_line, 41..53);
         assert_eq!(split(b"A: 1\n\nno mbox\n"), []);
     }
 

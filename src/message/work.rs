@@ -1,0 +1,21 @@
+//! How many bytes the readers have looked at in this thread, so that tests can tell linear work from
+//! quadratic without a clock.
+//!
+//! Not here: what is read. Invariant: nothing of this is in the program, only in its tests.
+
+use std::cell::Cell;
+
+thread_local! {
+    static BYTES: Cell<usize> = const { Cell::new(0) };
+}
+
+pub(crate) fn add(bytes: usize) {
+    BYTES.set(BYTES.get() + bytes);
+}
+
+/// What `read` returns, and the bytes that it looked at.
+pub(crate) fn of<T>(read: impl FnOnce() -> T) -> (T, usize) {
+    let before = BYTES.get();
+    let result = read();
+    (result, BYTES.get() - before)
+}
