@@ -114,8 +114,7 @@ fn work_grows_with_the_message_and_no_faster() {
 
 #[test]
 fn mutated_messages_never_panic() {
-    let seed: &[u8] =
-        b"Received: from h (r [IPv6:::1]) by mx for <a@b>; d\r\nTo: \"a\" <a@b>, g: c@d;\r\n\
+    let seed: &[u8] = b"Received: from h (r [IPv6:::1]) by mx for <a@b>; d\r\nTo: \"a\" <a@b>, g: c@d;\r\n\
         Subject: =?utf-8?b?4pi6?= =?x?q?=3D?=\r\nList-Unsubscribe: <http://u/>\r\n\
         Content-Type: multipart/mixed; boundary*0=b; boundary*1*=utf-8''c\r\n\r\n\
         --bc\r\nContent-Type: text/html; charset=utf-16\r\n\
