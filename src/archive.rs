@@ -7,6 +7,7 @@
 //! Not here: which reports are kept (policies). Invariant: whatever an address is, it names no file; what is kept of one address
 //! is bounded, and all of it goes with time.
 
+use crate::clock::DAY_MS;
 use crate::config::Config;
 use crate::digest;
 use crate::error::{Context, Error, Result};
@@ -20,7 +21,6 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-const DAY_MS: i64 = 86_400_000;
 /// What a report ends in.
 const ENDING: &str = ".eml.gz";
 

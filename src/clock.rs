@@ -1,10 +1,15 @@
 //! The time of day, and zones. Deadlines use the monotonic clock instead (`deadline`).
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
+/// The same in milliseconds, as times are counted.
+pub(crate) const HOUR_MS: i64 = 3_600_000;
+pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// The zone of this name, as the time zone database has it.
 pub(crate) fn zone(name: &str) -> Option<TimeZone> {

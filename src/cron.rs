@@ -7,6 +7,7 @@
 use crate::action::Doors;
 use crate::alert::{Change, Desk};
 use crate::auth::Dns;
+use crate::clock::HOUR_MS;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
@@ -110,7 +111,7 @@ pub(crate) fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
 
 /// Does what takes time with very many files, once an hour.
 fn hourly(store: &Store, work: impl FnOnce()) -> Result<()> {
-    let hour = (clock::now_ms() / 3_600_000).to_string();
+    let hour = (clock::now_ms() / HOUR_MS).to_string();
     if store.marked("kept mail")?.as_deref() == Some(hour.as_str()) {
         return Ok(());
     }

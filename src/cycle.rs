@@ -5,7 +5,7 @@
 //! a file that says the same is left alone; a reload that is owed stays owed until it succeeds, and what is done once a day is done
 //! once, whatever kills the process in between: but for a command, which is run again if it was killed with us.
 
-use crate::clock;
+use crate::clock::{self, DAY_MS};
 use crate::config::{self, Config, PurgeTable};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
@@ -18,7 +18,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const DAY_MS: i64 = 86_400_000;
 /// Monday 2025-12-22, in days since 1970, as the sink policy has it: in 2026 the count of weeks equals the ISO week.
 const ANCHOR: i64 = 20_444;
 /// How the line begins that says who wrote a file.
@@ -183,6 +182,7 @@ fn without_header(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::HOUR_MS;
     use crate::store::Suppressed;
     use std::os::unix::fs::MetadataExt;
 
@@ -203,7 +203,7 @@ mod tests {
         }
 
         fn turn(&self, day: i64, hour: i64) -> Turned {
-            let now_ms = day * DAY_MS + hour * 3_600_000;
+            let now_ms = day * DAY_MS + hour * HOUR_MS;
             turn(&self.config, &self.store, now_ms, Deadline::after(Duration::from_secs(20)))
         }
 

@@ -4,7 +4,7 @@
 //! Not here: reading logs (`logs`, `ingest`), and what a failure means (policies). Invariant: a delivery is acted upon once, however
 //! often its lines are read and whatever kills the process; the log line and the report of one bounce count once.
 
-use crate::clock;
+use crate::clock::{self, DAY_MS};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::decide::{Question, Undecided};
@@ -24,7 +24,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is older is history: the journal would not know any more whether it was acted upon.
-pub(crate) const OLD_MS: i64 = 9 * 86_400_000;
+pub(crate) const OLD_MS: i64 = 9 * DAY_MS;
 
 /// Failures that are looked up, and forgotten, together.
 const TOGETHER: usize = 256;
@@ -392,7 +392,7 @@ mod tests {
         let place = Place::new();
         let address = "alive@there.example";
         assert!(!place.act(&failed(1, address, "550 5.7.1 message looks like spam")));
-        let old = Failed { at_ms: clock::now_ms() - 10 * 86_400_000, ..failed(2, address, NO_USER) };
+        let old = Failed { at_ms: clock::now_ms() - 10 * DAY_MS, ..failed(2, address, NO_USER) };
         assert!(!place.act(&old) && !place.is_suppressed(address));
         let delivery = StoredDelivery { sender: Some("".into()), ..bare("bounced") };
         assert_eq!(Failed::of(7, delivery), None, "a bounce of a bounce");

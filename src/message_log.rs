@@ -4,7 +4,7 @@
 //! however many, can lose a line. Invariant: a line is one write(2) in append mode, and holds no control character; and
 //! nothing is ever logged to standard output or standard error, which belong to the mail server.
 
-use crate::clock;
+use crate::clock::{self, DAY_MS};
 use crate::config::{Config, LogFormat};
 use crate::envelope::Envelope;
 use crate::error::{Context, Result};
@@ -163,7 +163,7 @@ pub(crate) fn expire(config: &Config) {
     if config.log.keep_days == 0 {
         return;
     }
-    let oldest = day(clock::now_ms() - i64::from(config.log.keep_days) * 86_400_000);
+    let oldest = day(clock::now_ms() - i64::from(config.log.keep_days) * DAY_MS);
     for stem in ["messages", "carom"] {
         for path in days(&config.log_dir(), stem).unwrap_or_default() {
             let older =
@@ -305,7 +305,7 @@ mod tests {
     fn logs_go_by_their_age_and_the_oldest_by_what_they_take_together() {
         let directory = std::env::temp_dir().join(format!("carom-log-{:x}", fastrand::u64(..)));
         fs::create_dir(&directory).unwrap();
-        let date = |ago: i64| day(clock::now_ms() - ago * 86_400_000);
+        let date = |ago: i64| day(clock::now_ms() - ago * DAY_MS);
         for ago in [0, 1, 2, 9, 11] {
             for stem in ["messages", "carom"] {
                 fs::write(directory.join(format!("{stem}-{}.log", date(ago))), "x".repeat(100)).unwrap();

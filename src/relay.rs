@@ -4,7 +4,7 @@
 //! that cannot be handled never holds up the others, and no thread waits for one that could be working.
 
 use crate::action::Keep;
-use crate::clock;
+use crate::clock::{self, HOUR};
 use crate::deliver::{Answer, House, Mail, deliver};
 use crate::error::{Context, Error, Result};
 use crate::intake::formats::{self, FiledMessage};
@@ -118,7 +118,7 @@ pub(crate) fn run(
                 return Ok(());
             }
             house.refresh();
-            if last_expiry.elapsed() >= Duration::from_secs(3600) {
+            if last_expiry.elapsed() >= HOUR {
                 last_expiry = Instant::now();
                 expire_kept(relay.done(), house.config.relay.keep_days);
             }
@@ -286,7 +286,7 @@ impl<'a> Run<'a> {
     fn pause(&self, path: PathBuf) {
         let mut paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
         let pause = paused.get(&path).map_or(FIRST_PAUSE, |(_, pause)| *pause * 2);
-        paused.insert(path, (Instant::now() + pause, pause.min(Duration::from_secs(3600))));
+        paused.insert(path, (Instant::now() + pause, pause.min(HOUR)));
         // Files that are gone need no pause; looked at rarely, when the table has grown.
         if paused.len().is_multiple_of(1024) {
             let there: HashSet<PathBuf> = paused.keys().filter(|path| path.exists()).cloned().collect();

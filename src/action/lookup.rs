@@ -5,16 +5,16 @@
 
 use super::Doors;
 use super::doors::http::Document;
-use crate::clock;
+use crate::clock::{self, DAY_MS, HOUR_MS};
 use crate::deadline::Deadline;
 use crate::store::TemplateLookup;
 use serde_json::Value;
 
 /// A document that does not say how long it holds.
-const HOLDS_MS: i64 = 3_600_000;
+const HOLDS_MS: i64 = HOUR_MS;
 /// Whatever a document says, it holds so long at least, and at most.
 const LEAST_MS: i64 = 60_000;
-const MOST_MS: i64 = 24 * 3_600_000;
+const MOST_MS: i64 = DAY_MS;
 /// What cannot be had is not asked for so long.
 const FAILED_MS: i64 = 60_000;
 /// Characters of a template at most.

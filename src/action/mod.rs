@@ -20,7 +20,7 @@ pub(crate) use keep::Keep;
 
 use crate::archive;
 use crate::auth::Dns;
-use crate::clock;
+use crate::clock::{self, DAY_MS};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::envelope::Envelope;
@@ -165,7 +165,7 @@ fn suppress(suppression: &Suppression, subject: &Subject<'_>, doors: &Doors, att
         reason: suppression.reason.clone(),
         source: "report".into(),
         added_ms: subject.at_ms,
-        expires_ms: (suppression.days > 0).then(|| subject.at_ms + i64::from(suppression.days) * 86_400_000),
+        expires_ms: (suppression.days > 0).then(|| subject.at_ms + i64::from(suppression.days) * DAY_MS),
     };
     match doors.store.suppress(&entry) {
         Ok(()) => Performed::new(

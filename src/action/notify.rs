@@ -7,7 +7,7 @@
 use super::doors::retry::{self, Next, Patience};
 use super::doors::webhook::{self, Body, Secrets, Value};
 use super::{Doors, Subject, lookup, template};
-use crate::clock;
+use crate::clock::{self, DAY_MS};
 use crate::config::{self, NotifyBody};
 use crate::deadline::Deadline;
 use crate::error::Result;
@@ -71,7 +71,7 @@ pub(crate) fn notify(
 }
 
 /// How long it is remembered that an application was told of a bounce: the log line and the report of one are not further apart.
-const TOLD_MS: i64 = 10 * 86_400_000;
+const TOLD_MS: i64 = 10 * DAY_MS;
 
 /// Whether the log line and the report of one bounce are about to tell the same: then it is told once.
 fn was_told(notification: &Notification, doors: &Doors) -> bool {

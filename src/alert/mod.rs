@@ -13,6 +13,7 @@ mod tests;
 pub(crate) use announcement::{shown, threshold, what};
 pub(crate) use readings::{Circumstances, Reading};
 
+use crate::clock::DAY_MS;
 use crate::config::{self, Config, Metric};
 use crate::error::{Error, Result};
 use crate::index::Index;
@@ -22,7 +23,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Deliveries that were put off so long ago (milliseconds) have left every queue.
-const QUEUE_MS: i64 = 10 * 86_400_000;
+const QUEUE_MS: i64 = 10 * DAY_MS;
 
 /// A change that is told.
 #[derive(Clone, Debug, Serialize)]

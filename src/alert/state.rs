@@ -5,13 +5,12 @@
 //! [`MESSAGES`] times an hour, and what stands at the end is told.
 
 use super::readings::{Reading, absent};
+use crate::clock::HOUR_MS;
 use crate::config;
 use crate::store::{AlertRecord, AlertState};
 use std::collections::{BTreeMap, HashSet};
 
-/// A group that has been told of is told of again after so long (milliseconds).
-const HOUR_MS: i64 = 3_600_000;
-/// Messages of one rule in an hour.
+/// Messages of one rule in an hour; a group is repeated after an hour, too.
 const MESSAGES: usize = 6;
 /// Groups of one rule that are remembered.
 const SUBJECTS: usize = 500;

@@ -4,7 +4,7 @@
 
 use super::read_input;
 use super::terminal::{Terminal, print};
-use crate::clock;
+use crate::clock::{self, DAY_MS};
 use crate::config::Config;
 use crate::envelope::split_address;
 use crate::error::{Error, Exit, Result};
@@ -12,8 +12,6 @@ use crate::store::{Store, Suppressed};
 use crate::suppress;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
-
-const DAY_MS: i64 = 86_400_000;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:\n  \

@@ -7,6 +7,7 @@ use super::pending_work::PendingWork;
 use super::shelf::Shelved;
 use super::{Index, LogProgress};
 use crate::class::Class;
+use crate::clock::DAY_MS;
 use crate::error::Result;
 use crate::maillog::{Delivery, Lines};
 use rusqlite::{OptionalExtension, Statement, ToSql, params};
@@ -203,7 +204,7 @@ impl<'i> Batch<'i> {
         let db = &self.index.connection;
         let over = "DELETE FROM under_way WHERE closed = 1 AND last_ms < ?2 AND log = ?1";
         self.index.told(db.execute(over, [log, newest_ms - GRACE_MS]))?;
-        let (name, day) = (format!("tidied {log}"), newest_ms.div_euclid(86_400_000).to_string());
+        let (name, day) = (format!("tidied {log}"), newest_ms.div_euclid(DAY_MS).to_string());
         if self.index.remembered(&name)?.as_deref() != Some(&day) {
             let old = "DELETE FROM under_way WHERE log = ?1 AND last_ms < ?2";
             self.index.told(db.execute(old, [log, newest_ms - age_ms]))?;

@@ -3,15 +3,16 @@
 
 use super::Index;
 use super::batch::first_row;
+use crate::clock::{DAY_MS, HOUR_MS};
 use crate::error::Result;
 use rusqlite::params;
 
 /// Deliveries that go in one transaction.
 const PIECE: i64 = 20_000;
-/// Looking for what is old is worth it so often (milliseconds).
-const HOUR_MS: i64 = 3_600_000;
 /// Clocks of servers differ by so much (milliseconds).
 const AHEAD_MS: i64 = HOUR_MS;
+/// Time between two searches for old rows.
+const EVERY_MS: i64 = HOUR_MS;
 
 impl Index {
     /// Removes deliveries that nothing was heard of for `keep_days` before the newest one, and of more than `max_rows` those that are in
@@ -26,7 +27,7 @@ impl Index {
         stopped: &dyn Fn() -> bool,
     ) -> Result<u64> {
         let last = self.remembered("expired")?.and_then(|last| last.parse().ok()).unwrap_or(0);
-        if (0..HOUR_MS).contains(&(now_ms - last)) {
+        if (0..EVERY_MS).contains(&(now_ms - last)) {
             return Ok(0);
         }
         let mut gone = 0;
@@ -34,7 +35,7 @@ impl Index {
             let newest = "SELECT max(last_seen) FROM deliveries WHERE last_seen <= ?1";
             let newest: Option<i64> =
                 self.told(self.connection.query_row(newest, [now_ms + AHEAD_MS], |row| row.get(0)))?;
-            let oldest = newest.unwrap_or(i64::MIN / 2).min(now_ms) - i64::from(keep_days) * 24 * HOUR_MS;
+            let oldest = newest.unwrap_or(i64::MIN / 2).min(now_ms) - i64::from(keep_days) * DAY_MS;
             // Those first seen before and heard of since are passed over.
             let old = "DELETE FROM deliveries WHERE id IN
                 (SELECT id FROM deliveries WHERE id < ?1 AND last_seen < ?2 ORDER BY id LIMIT ?3)";
@@ -52,7 +53,7 @@ impl Index {
             let rows: i64 = self.told(self.connection.query_row(count, [], |row| row.get(0)))?;
             let mut excess = rows - i64::try_from(max_rows).unwrap_or(i64::MAX);
             let first = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE id >= ?1 ORDER BY id LIMIT ?2)";
-            for from in [first_row(now_ms + 24 * HOUR_MS), 0] {
+            for from in [first_row(now_ms + DAY_MS), 0] {
                 while excess > 0 && !stopped() {
                     let piece = excess.min(PIECE);
                     let went = self.told(self.connection.execute(first, [from, piece]))? as i64;

@@ -4,21 +4,21 @@
 //! they count, so that each counts once.
 
 use super::{Batch, Index};
+use crate::clock::{DAY_MS, HOUR_MS};
 use crate::dimension::Dimension;
 use crate::error::Result;
 use crate::maillog::Lines;
 
 use rusqlite::{Statement, params};
 
-const HOUR_MS: i64 = 3_600_000;
 /// Minutes have names for so long (milliseconds): what alerts and short reports look at.
 pub(crate) const RECENT_MS: i64 = 3 * HOUR_MS;
 /// Minutes without names are kept so long (milliseconds), counted back from the newest.
-pub(crate) const MINUTES_MS: i64 = 7 * 24 * HOUR_MS;
+pub(crate) const MINUTES_MS: i64 = 7 * DAY_MS;
 /// Hours are kept so long (milliseconds), counted back from the newest.
-pub(crate) const HOURS_MS: i64 = 100 * 24 * HOUR_MS;
+pub(crate) const HOURS_MS: i64 = 100 * DAY_MS;
 /// Days are kept so long (milliseconds).
-const DAYS_MS: i64 = 1100 * 24 * HOUR_MS;
+const DAYS_MS: i64 = 1100 * DAY_MS;
 /// Names of one dimension in one step; others count as `other`. Strangers choose names.
 const NAMES: i64 = 20_000;
 /// With fewer new names than this nobody looks how many there are.
@@ -45,7 +45,7 @@ impl Interval {
         match self {
             Interval::Minute => 60_000,
             Interval::Hour => HOUR_MS,
-            Interval::Day => 24 * HOUR_MS,
+            Interval::Day => DAY_MS,
             Interval::Ever => i64::MAX,
         }
     }

@@ -3,11 +3,11 @@
 use super::query::statement;
 use super::*;
 use crate::class::{Class, Severity};
+use crate::clock::DAY_MS;
 use crate::maillog::correlate::{QueuedMessage, Shelf};
 use crate::maillog::{Delivery, DeliveryStatus};
 use rusqlite::params_from_iter;
 
-const DAY_MS: i64 = 86_400_000;
 /// 2026-03-01T00:00:00Z.
 const START: i64 = 1_772_323_200_000;
 

@@ -2,7 +2,7 @@
 
 use super::LogReader;
 use super::reasons::Pending;
-use crate::clock;
+use crate::clock::{self, DAY_MS};
 use crate::config::LogsTable;
 use crate::error::{Context, Error, Result};
 use crate::index::{Batch, Shelved};
@@ -20,7 +20,7 @@ use std::process::{Child, Command, Stdio};
 /// Chunks of a file between two looks at all that has changed.
 const DRAIN_CHUNKS: u32 = 16;
 /// A message that no line names for so many milliseconds is forgotten: what is on hold may be released after weeks.
-const SHELVED_MS: i64 = 60 * 86_400_000;
+const SHELVED_MS: i64 = 60 * DAY_MS;
 /// Entries of the journal between two looks at what has changed.
 const DRAIN_ENTRIES: u64 = 20_000;
 /// Bytes that an entry of the journal counts for.

@@ -4,6 +4,7 @@
 //! nobody locks is an orphan, and the next run adopts it. Not here: what the files hold (`formats`) and what becomes
 //! of the messages. Invariant: at every moment a message stands under exactly one name, and that name survives a crash.
 
+use crate::clock::DAY;
 use crate::error::{Context, Error, Result};
 use crate::files::lock::{self, LockFile};
 use crate::files::publish::Unfinished;
@@ -339,7 +340,7 @@ pub(crate) fn expire_kept(kept: &Path, days: u32) {
     if days == 0 {
         return;
     }
-    let limit = Duration::from_secs(u64::from(days) * 86_400);
+    let limit = DAY * days;
     for entry in fs::read_dir(kept).into_iter().flatten().flatten() {
         let old =
             entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|time| age(time) > limit);

@@ -8,6 +8,7 @@ use super::Lines;
 use super::delivery::{Delivery, DeliveryStatus, ReportedState, client_of_message_id, identify};
 use super::postfix::LINE;
 use super::stamp::Stamps;
+use crate::clock::DAY_MS;
 use jiff::tz::TimeZone;
 use memchr::memchr2;
 use rustc_hash::FxHashMap;
@@ -17,7 +18,7 @@ use std::borrow::Cow;
 /// Deliveries that wait for their end at most; beyond, their attempts are counted anew.
 const DEFERRED: usize = 500_000;
 /// A delivery that is not heard of for so long (milliseconds) is not waited for.
-const AGE_MS: i64 = 10 * 86_400_000;
+const AGE_MS: i64 = 10 * DAY_MS;
 /// So many lines are no one record.
 const TORN: usize = 64;
 /// Most columns of a record.

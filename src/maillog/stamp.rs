@@ -5,12 +5,12 @@
 //! Invariant: a stamp without a year gets the latest year that does not lie in the future of the reference,
 //! and a stamp without a zone is read in the zone of the settings.
 
+use crate::clock::HOUR_MS;
 use jiff::civil;
 use jiff::tz::TimeZone;
 
 /// A stamp may be this far ahead of the reference (milliseconds) before it is taken for one of last year.
-const AHEAD_MS: i64 = 36 * 3_600_000;
-const HOUR_MS: i64 = 3_600_000;
+const AHEAD_MS: i64 = 36 * HOUR_MS;
 
 /// Lines may be out of order by so much (milliseconds).
 const DISORDER_MS: i64 = 600_000;

@@ -6,6 +6,7 @@
 use super::anatomy::Anatomy;
 use super::engine::{self, Flavor, Purpose, refused_executable_memory};
 use super::failure::status_line;
+use crate::clock::DAY;
 use crate::config::LimitsTable;
 use crate::error::{Error, Result};
 use crate::files::publish::publish;
@@ -21,7 +22,6 @@ use wasmtime::component::Component;
 /// Part of every compiled file's name: code of another carom is not even looked at.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-const DAY: Duration = Duration::from_secs(86_400);
 /// Compiled code that nobody has read for so long goes; who needs it after all compiles it again.
 const KEPT: Duration = DAY.saturating_mul(90);
 /// The same of another carom's.

@@ -20,6 +20,7 @@
 //! beyond ASCII keep their case. Nothing is told of an address whose tag is wrong.
 
 use super::keys::{Keys, equal};
+use crate::clock::DAY_MS;
 use crate::digest::{base32, sha256};
 use crate::error::{Error, Result};
 use std::fmt;
@@ -143,7 +144,7 @@ impl fmt::Display for Refused {
 
 /// The day, in days since 1970, of a time in milliseconds since 1970.
 pub(crate) fn day(at_ms: i64) -> i64 {
-    at_ms.div_euclid(86_400_000)
+    at_ms.div_euclid(DAY_MS)
 }
 
 /// The return path of a message that is sent to `recipient` on `day` (see [`day`]). An error names a recipient that is
@@ -502,7 +503,7 @@ mod tests {
         let path = signed("joe@example.org");
         assert!(verify(&keys(), &form(), &path, TODAY + 23_328, u32::MAX).is_ok());
         assert!(verify(&keys(), &form(), &path, TODAY + 23_329, u32::MAX).is_err());
-        assert_eq!((day(0), day(86_399_999), day(86_400_000), day(-1)), (0, 0, 1, -1));
+        assert_eq!((day(0), day(86_399_999), day(DAY_MS), day(-1)), (0, 0, 1, -1));
         assert_eq!(Refused::TooOld { days: 15 }.to_string(), "signed 15 days ago, which is too long");
     }
 

@@ -9,7 +9,7 @@ use super::render::html::Page;
 use super::render::prometheus::{Counted, Exposition};
 use super::render::{Form, json, prometheus};
 use super::{gather, period, sink_counters};
-use crate::clock;
+use crate::clock::{self, DAY, HOUR_MS};
 use crate::config::Config;
 use crate::error::{Context, Error, Result};
 use crate::files::publish::publish;
@@ -20,7 +20,6 @@ use std::time::Duration;
 
 /// Everyone may read the files: that is what they are for.
 pub(crate) const MODE: u32 = 0o644;
-const HOUR_MS: i64 = 3_600_000;
 /// A report is written again after this time although nothing changed: its last hours move on.
 const FRESH: Duration = Duration::from_secs(300);
 /// Deliveries in one file of events.
@@ -136,7 +135,7 @@ fn events(index: &Index, directory: &Path, now_ms: i64) -> Result<()> {
 /// Removes old files of events.
 fn expire(directory: &Path, days: u32) {
     let Ok(entries) = std::fs::read_dir(directory) else { return };
-    let keep = Duration::from_secs(u64::from(days) * 86_400);
+    let keep = DAY * days;
     for path in entries.flatten().map(|entry| entry.path()).filter(|_| days > 0) {
         let is_events = path.extension().is_some_and(|ending| ending == "jsonl");
         if is_events && age(&path).is_some_and(|age| age > keep) {

@@ -8,7 +8,7 @@ use super::figures::{
     Resolution, UnknownText, top,
 };
 use super::period::Period;
-use crate::clock;
+use crate::clock::{self, DAY_MS, HOUR_MS};
 use crate::dimension::Dimension;
 use crate::dimension::names::{PROVIDER, Parties};
 use crate::error::Result;
@@ -23,8 +23,6 @@ use std::collections::BTreeMap;
 const NAMES: usize = 1000;
 /// Shapes of unknown texts.
 const SHAPES: u64 = 50;
-const HOUR_MS: i64 = 3_600_000;
-const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// The figures of a period, with the name of this host; without an index, none.
 pub(crate) fn of_host(index: Option<&Index>, host: String, period: Period) -> Result<Figures> {

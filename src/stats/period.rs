@@ -2,13 +2,11 @@
 //!
 //! Not here: how times are typed (`cli/time`). Invariant: a period never ends before it begins.
 
-use crate::clock;
+use crate::clock::{self, DAY_MS, HOUR_MS};
 use crate::error::{Context, Error, Result};
 use crate::index::Index;
 use jiff::Timestamp;
 use jiff::civil::Date;
-
-const HOUR_MS: i64 = 3_600_000;
 
 /// The first millisecond since 1970 of a period, and the first one after it.
 pub(crate) type Period = (i64, i64);
@@ -32,7 +30,7 @@ pub(crate) fn between(since: Option<i64>, until: Option<i64>, index: Option<&Ind
     let (from, to) = match (since, until) {
         (None, None) => latest_day(index)?,
         (Some(since), until) => (since, until.unwrap_or(clock::now_ms())),
-        (None, Some(until)) => (until - 24 * HOUR_MS, until),
+        (None, Some(until)) => (until - DAY_MS, until),
     };
     if from >= to {
         return Err(Error::new("the period ends before it begins").remedy("set --since before --until"));

@@ -5,11 +5,12 @@
 //! step and attempt give the same wait, and no answer of a server, however hostile, leads to a wait longer than
 //! `LONGEST_ASKED_MS`.
 
+use crate::clock::{DAY_MS, HOUR_MS};
 use crate::digest::sha256;
 use jiff::fmt::rfc2822::DateTimeParser;
 
 /// The longest wait that a server can ask for with Retry-After: a day, in milliseconds.
-pub(crate) const LONGEST_ASKED_MS: i64 = 86_400_000;
+pub(crate) const LONGEST_ASKED_MS: i64 = DAY_MS;
 
 /// How long what failed is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +37,6 @@ pub(crate) enum Next {
     Parked,
 }
 
-const HOUR_MS: i64 = 3_600_000;
-
 impl Patience {
     /// With mail: up to an hour, for so many hours.
     pub(crate) fn with_mail(hours: u32) -> Patience {
@@ -46,7 +45,7 @@ impl Patience {
 
     /// With an application: up to six hours, for so many days. In five days these are some thirty tries.
     pub(crate) fn with_application(days: u32) -> Patience {
-        Patience { first_ms: 60_000, longest_ms: 6 * HOUR_MS, give_up_ms: i64::from(days) * 24 * HOUR_MS }
+        Patience { first_ms: 60_000, longest_ms: 6 * HOUR_MS, give_up_ms: i64::from(days) * DAY_MS }
     }
 
     /// With ourselves: what this machine cannot do now, a full disk or a locked store, is never given up.
@@ -114,7 +113,7 @@ fn jitter(key: &str, attempts: u32, most: i64) -> i64 {
 mod tests {
     use super::*;
 
-    const DAY: i64 = 86_400_000;
+    const DAY: i64 = DAY_MS;
     const NOW: i64 = 1_786_000_000_000;
 
     fn wait(attempts: u32, key: &str) -> i64 {
@@ -124,7 +123,7 @@ mod tests {
     #[test]
     fn waits_double_up_to_the_longest_and_are_spread() {
         for attempts in 1..40 {
-            let whole = (60_000i64 << (attempts - 1).min(20)).min(6 * 3_600_000);
+            let whole = (60_000i64 << (attempts - 1).min(20)).min(6 * HOUR_MS);
             let waits: Vec<i64> = (0..200).map(|key| wait(attempts, &key.to_string())).collect();
             assert!(waits.iter().all(|wait| (whole / 2..=whole).contains(wait)), "{attempts}");
             let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
@@ -147,7 +146,7 @@ mod tests {
             (now, attempts) = (next, attempts + 1);
         }
         assert!((25..45).contains(&attempts), "{attempts}");
-        assert!(now <= NOW + 5 * DAY && now > NOW + 5 * DAY - 6 * 3_600_000);
+        assert!(now <= NOW + 5 * DAY && now > NOW + 5 * DAY - 6 * HOUR_MS);
         assert_eq!(patience.next_try(1, NOW, NOW + 5 * DAY, "msg_1", 0), None);
         assert_eq!(Patience { give_up_ms: 0, ..patience }.next_try(1, NOW, NOW, "msg_1", 0), None);
     }
@@ -158,7 +157,7 @@ mod tests {
             |wait_ms| Patience::with_application(5).next_try(1, NOW, NOW, "msg_1", wait_ms).unwrap() - NOW;
         assert_eq!(next(1), next(0));
         assert_eq!(next(-5), next(0));
-        assert!((3_600_000..=4_050_000).contains(&next(3_600_000)));
+        assert!((HOUR_MS..=4_050_000).contains(&next(HOUR_MS)));
         assert_eq!(next(i64::MAX), DAY);
     }
 

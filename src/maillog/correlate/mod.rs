@@ -18,6 +18,7 @@ pub(crate) use queued_message::{QUEUE_ID, QueuedMessage, REQUEUED_AS};
 use super::delivery::Delivery;
 use super::postfix::{self, Event, Grammar, LogLine, Parsed};
 use super::{DeliveryStatus, Lines};
+use crate::clock::{DAY_MS, HOUR_MS};
 use decided_in_session::{DecidedInSession, RefusedInSession};
 use memchr::memchr_iter;
 use queue_table::QueueTable;
@@ -29,9 +30,9 @@ use superseded_attempt::SupersededAttempt;
 /// out of order.
 const GRACE_MS: i64 = 10_000;
 /// Messages are looked through for old ones once in so many milliseconds of the log.
-const SWEEP_MS: i64 = 3_600_000;
+const SWEEP_MS: i64 = HOUR_MS;
 /// Stamps may be this far ahead of the reference before they are not believed to be the time.
-const AHEAD_MS: i64 = 36 * 3_600_000;
+const AHEAD_MS: i64 = 36 * HOUR_MS;
 
 /// Bounds of what is kept in memory.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +46,7 @@ pub(crate) struct MemoryLimits {
 impl Default for MemoryLimits {
     /// 64 MiB, about 100,000 messages; six days, one more than Postfix's maximal_queue_lifetime.
     fn default() -> MemoryLimits {
-        MemoryLimits { bytes: 64 << 20, age_ms: 6 * 86_400_000 }
+        MemoryLimits { bytes: 64 << 20, age_ms: 6 * DAY_MS }
     }
 }
 

@@ -4,6 +4,7 @@
 //! is evicted is handed over, never just forgotten.
 
 use super::queued_message::{HOST, MESSAGE_ID, QUEUE_ID, QueuedMessage, REQUEUED_AS};
+use crate::clock::HOUR_MS;
 use crate::maillog::postfix::lossy;
 use rustc_hash::{FxHashMap, FxHasher};
 use std::collections::VecDeque;
@@ -209,7 +210,6 @@ impl QueueTable {
     /// hour without a line; after a day if the header had come in), and messages that were refused or thrown
     /// away for all recipients. To be called when all is drained.
     pub(crate) fn forget_idle(&mut self, now_ms: i64) {
-        const HOUR_MS: i64 = 3_600_000;
         let idle = |message: &QueuedMessage| {
             let patience =
                 if message.recipients.is_empty() && !message.texts.is_none(MESSAGE_ID) { 24 } else { 1 };

@@ -2,10 +2,10 @@
 
 use super::connection::SharedConnection;
 use super::pending_rows;
+use crate::clock::DAY_MS;
 use crate::error::Result;
 use rusqlite::Connection;
 
-const DAY_MS: i64 = 86_400_000;
 /// Finished messages and minutes: as long as bouncy-sink kept its minutes.
 const FINISHED_MS: i64 = 10 * DAY_MS;
 /// A parked step that no operator has cared for.

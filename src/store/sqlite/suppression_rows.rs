@@ -4,11 +4,11 @@
 //! for an address.
 
 use super::connection::SharedConnection;
+use crate::clock::DAY_MS;
 use crate::error::Result;
 use crate::store::suppressed::{SoftBounce, StrikeCount, Suppressed};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-const DAY_MS: i64 = 86_400_000;
 const COLUMNS: &str = "address, sender_domain, reason, source, added_ms, expires_ms";
 
 pub(crate) fn suppress_all(shared: &SharedConnection, entries: &[Suppressed]) -> Result<usize> {

@@ -1,7 +1,7 @@
 //! The store from the outside: what is written stays, is counted once, and is done by one process at a time.
 
 use super::{holder, store_schema};
-use crate::clock;
+use crate::clock::{self, DAY_MS};
 use crate::envelope::Envelope;
 use crate::error::Result;
 use crate::plan::{Action, Condition, Plan, Step, StepEnd, Verdict};
@@ -378,7 +378,7 @@ fn what_is_parked_stays_until_somebody_cares_or_months_have_passed() {
     assert_eq!(states(&place, "key"), ["parked", "pending", "skipped"], "for what hangs on it, it failed");
     settle(&store, "key", 1, StepEnd::Succeeded);
     store.forget(&["key".into()]).unwrap();
-    store.purge(now_ms + 80 * 86_400_000).unwrap();
+    store.purge(now_ms + 80 * DAY_MS).unwrap();
     let owed = store.pending_steps().unwrap();
     assert!(owed.len() == 1 && owed[0].state == "parked" && owed[0].id == "key/0", "{owed:?}");
     assert!(store.claim_due(i64::MAX - LEASE, LEASE, 9).unwrap().is_empty(), "nobody does it by himself");
@@ -391,7 +391,7 @@ fn what_is_parked_stays_until_somebody_cares_or_months_have_passed() {
         "under way"
     );
     settle(&store, "key", 0, StepEnd::Parked);
-    store.purge(now_ms + 91 * 86_400_000).unwrap();
+    store.purge(now_ms + 91 * DAY_MS).unwrap();
     assert!(store.pending_steps().unwrap().is_empty());
     assert!(states(&place, "key").iter().all(|state| state != "parked"), "given up, and gone in time");
 }

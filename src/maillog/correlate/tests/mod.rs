@@ -3,6 +3,7 @@
 mod cuts;
 
 use super::*;
+use crate::clock::DAY_MS;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -378,7 +379,7 @@ impl Shelf for Drawer {
 #[test]
 fn memory_is_bounded_and_what_is_evicted_comes_back() {
     let grammar = Grammar { zone: TimeZone::UTC, client_header: String::new() };
-    let limits = MemoryLimits { bytes: 200_000, age_ms: 6 * 86_400_000 };
+    let limits = MemoryLimits { bytes: 200_000, age_ms: 6 * DAY_MS };
     let mut correlator = Correlator::new(&grammar, limits, NOW, CorrelatorState::default());
     let mut shelf = Drawer::default();
     let mut story = Story::default();
@@ -413,7 +414,7 @@ fn sessions_that_came_to_nothing_are_not_kept() {
         }
     }
     let mut correlator = correlator(CorrelatorState::default());
-    correlator.set_reference(NOW + 3 * 86_400_000);
+    correlator.set_reference(NOW + 3 * DAY_MS);
     for line in log.split_inclusive('\n') {
         correlator.read(line.as_bytes(), &mut ());
         correlator.drain(&mut (), |_| panic!("nothing became of them"));

@@ -3,6 +3,7 @@
 //! Not here: columns (`table`), and whether there is a terminal. Invariant: no line is wider than the width given,
 //! and without colour the text holds no escape sequence.
 
+use crate::clock::DAY_MS;
 use crate::stats::figures::{Figures, GroupFigures, OTHER, Reason, top};
 use crate::stats::render::columns::{Cell, Paint, Table};
 use crate::stats::render::wording::{bytes, clean, duration, number, share, width, wrap};
@@ -78,8 +79,7 @@ impl Page<'_> {
         let day = figures.clock(figures.from_ms, "%A, %-d %B %Y");
         let until = figures.to_ms.saturating_sub(1).max(figures.from_ms);
         let from = figures.clock(figures.from_ms, "%Y-%m-%d %H:%M");
-        let whole_day =
-            figures.to_ms.saturating_sub(figures.from_ms) == 86_400_000 && from.ends_with("00:00");
+        let whole_day = figures.to_ms.saturating_sub(figures.from_ms) == DAY_MS && from.ends_with("00:00");
         let period = match whole_day {
             true => day,
             false => format!("{from} to {}", figures.clock(until, "%Y-%m-%d %H:%M")),
@@ -192,7 +192,7 @@ impl Page<'_> {
 
     /// A time as short as the period lets it be.
     fn time(&self, at_ms: i64) -> String {
-        let days = self.figures.to_ms.saturating_sub(self.figures.from_ms) > 2 * 86_400_000;
+        let days = self.figures.to_ms.saturating_sub(self.figures.from_ms) > 2 * DAY_MS;
         self.figures.clock(at_ms, if days { "%m-%d" } else { "%H:%M" })
     }
 

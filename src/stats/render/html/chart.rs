@@ -5,6 +5,7 @@
 //! name for those who do not see it, and the same figures as a table behind it.
 
 use super::escape;
+use crate::clock::DAY_MS;
 use crate::stats::figures::{Figures, GroupFigures, OUTCOMES, Percentiles, Point, top, usual_length};
 use crate::stats::render::wording::{duration, number, short};
 use std::fmt::Write;
@@ -57,10 +58,10 @@ fn shown(points: &[Point], kinds: &[usize]) -> Vec<usize> {
 }
 
 fn time(figures: &Figures, at_ms: i64, length: i64) -> String {
-    let days = figures.to_ms.saturating_sub(figures.from_ms) > 2 * 86_400_000;
+    let days = figures.to_ms.saturating_sub(figures.from_ms) > 2 * DAY_MS;
     figures.clock(
         at_ms,
-        match (days, length < 86_400_000) {
+        match (days, length < DAY_MS) {
             (false, _) => "%H:%M",
             (true, true) => "%-d %b %H:%M",
             (true, false) => "%-d %b",
@@ -135,14 +136,14 @@ fn bars(to: &mut String, figures: &Figures, points: &[Point], name: &str, kinds:
     let y = MARGIN + HEIGHT + 16.0;
     for (index, point) in points.iter().enumerate() {
         let from_start = local(point.at_ms) - local(figures.from_ms);
-        let due = if every > 86_400_000 {
+        let due = if every > DAY_MS {
             from_start % every == 0
         } else {
             local(point.at_ms).rem_euclid(every) < length
         };
         let x = slot * index as f64;
         if due && x < 94.0 {
-            let text = time(figures, point.at_ms, length.max(if every >= 86_400_000 { every } else { 0 }));
+            let text = time(figures, point.at_ms, length.max(if every >= DAY_MS { every } else { 0 }));
             let _ = write!(
                 to,
                 "<line class=tick x1={x:.3}% x2={x:.3}% y1={0} y2={1} />",

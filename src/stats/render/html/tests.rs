@@ -1,6 +1,7 @@
 //! The page is whole, needs nothing, and does nothing that mail tells it.
 
 use super::*;
+use crate::clock::{DAY_MS, HOUR_MS};
 use crate::stats::fixture;
 
 fn page(figures: &Figures) -> String {
@@ -85,9 +86,9 @@ fn odd_figures_do_not_break_it() {
 #[test]
 fn a_month_and_an_hour_have_labels_that_can_be_read() {
     let mut day = fixture::day();
-    day.to_ms = day.from_ms + 30 * 86_400_000;
+    day.to_ms = day.from_ms + 30 * DAY_MS;
     assert!(page(&day).contains(">20 Nov</text>"));
-    day.to_ms = day.from_ms + 3_600_000;
+    day.to_ms = day.from_ms + HOUR_MS;
     day.step = crate::stats::figures::Resolution::Minute;
     assert!(page(&day).contains(">00:00</text>"));
 }
