@@ -2,7 +2,7 @@
 //!
 //! Not here: which messages go there. Invariant: what cannot be written or read is told when the transaction is committed.
 
-use crate::maillog::correlate::{QUEUE_ID, QueuedMessage, REQUEUED_AS, Shelf};
+use crate::maillog::correlate::{QueuedMessage, Shelf};
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 use rustc_hash::{FxBuildHasher, FxHashSet};
 use std::hash::BuildHasher;
@@ -86,7 +86,7 @@ impl Shelf for Shelved<'_> {
             known.extend(message.queue_ids().map(hash));
         }
         // The id that it had before may be another message's by now.
-        let (first, requeued) = (message.texts.get(QUEUE_ID), message.texts.get(REQUEUED_AS));
+        let (first, requeued) = (message.queue_id(), message.requeued_as());
         let text = serde_json::to_string(message).unwrap_or_default();
         let done = self.put.execute(params![
             self.log,

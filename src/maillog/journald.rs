@@ -169,7 +169,7 @@ mod tests {
             let entry = journal.next_entry().unwrap().unwrap();
             assert_eq!((entry.cursor.as_str(), entry.at_ms, entry.pid), ("s=1;i=2", 1_767_225_600_123, 77));
             let Parsed::Postfix(line) = entry.parse() else { panic!() };
-            assert_eq!((line.event, line.host), (Event::Removed { deleted: false }, &b"mx"[..]));
+            assert_eq!((line.event, line.host), (Event::Removed, &b"mx"[..]));
             let entry = journal.next_entry().unwrap().unwrap();
             assert_eq!((entry.cursor.as_str(), entry.pid), ("s=1;i=3", 78));
             assert!(

@@ -1,45 +1,56 @@
-//! What lines say together: a message's id, sender and client with each recipient's fate.
+//! From lines to deliveries: a message's id, sender and client with what became of each recipient.
 //!
-//! Not here: reading files, the database, and what a reply means. Invariant: a state is told of one
-//! recipient, not of a queue id, and only a line about that recipient or about the whole message changes it.
+//! In reading order: the data, where they are kept, the decisions, the events. Not here: reading files,
+//! the index, and what a reply means. Invariant: a status belongs to a recipient, not to a queue id, and
+//! only a line about that recipient or about the whole message changes it.
 
-mod apply;
-mod decided_in_session;
+mod packed_texts;
+mod queued_recipient;
+mod recipient_list;
 mod queued_message;
 mod superseded_attempt;
-mod queued_recipient;
+mod queue_key;
+mod queue_id_reuse;
 mod queue_table;
-mod packed_texts;
+mod eviction;
+mod refused_in_session;
+mod session_decisions;
+mod same_recipient;
+mod queue_line;
+mod arrival;
+mod message_decisions;
+mod related_message;
+mod recipient_tried;
+mod queue_events;
+mod apply;
 
-pub(crate) use queue_table::Shelf;
+pub(crate) use eviction::Shelf;
+pub(crate) use queued_message::QueuedMessage;
 
-pub(crate) use queued_message::{QUEUE_ID, QueuedMessage, REQUEUED_AS};
-
+use super::Lines;
 use super::delivery::Delivery;
 use super::postfix::{self, Event, Grammar, LogLine, Parsed};
-use super::{DeliveryStatus, Lines};
 use crate::clock::{DAY_MS, HOUR_MS};
-use decided_in_session::{DecidedInSession, RefusedInSession};
+use apply::Correlated;
 use memchr::memchr_iter;
-use queue_table::QueueTable;
 use serde::{Deserialize, Serialize};
+use session_decisions::{DecidedInSession, RecentRefusals, SessionDecisions};
 use std::collections::VecDeque;
-use superseded_attempt::SupersededAttempt;
 
-/// A closed message is kept this long (milliseconds of the log), because lines of several processes may be
-/// out of order.
+/// A closed message is kept this long (milliseconds of the log), because lines of several processes may
+/// be logged in the wrong order.
 const GRACE_MS: i64 = 10_000;
-/// Messages are looked through for old ones once in so many milliseconds of the log.
+/// Interval between two searches for old messages (milliseconds of the log).
 const SWEEP_MS: i64 = HOUR_MS;
-/// Stamps may be this far ahead of the reference before they are not believed to be the time.
+/// A stamp that is further ahead of the reference is not taken for the time of the log.
 const AHEAD_MS: i64 = 36 * HOUR_MS;
 
 /// Bounds of what is kept in memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MemoryLimits {
-    /// Bytes of messages under way.
+    /// Bytes of messages.
     pub(crate) bytes: u64,
-    /// A message that no line names for so many milliseconds is not waited for.
+    /// A message without a line for this many milliseconds is evicted.
     pub(crate) age_ms: i64,
 }
 
@@ -50,73 +61,30 @@ impl Default for MemoryLimits {
     }
 }
 
-/// What was seen, apart from deliveries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Counts {
-    /// Sessions of clients.
-    pub(crate) connections: u64,
-    /// Messages taken in, from the network and locally.
-    pub(crate) messages: u64,
-    /// Delivery attempts by outcome; one recipient may have many.
-    pub(crate) sent: u64,
-    /// See `sent`.
-    pub(crate) bounced: u64,
-    /// See `sent`.
-    pub(crate) deferred: u64,
-    /// Messages that were too old.
-    pub(crate) expired: u64,
-    /// Recipients or sessions that were refused.
-    pub(crate) rejected: u64,
-    /// Addresses that were probed.
-    pub(crate) probes: u64,
-    /// Notifications that were sent.
-    pub(crate) notifications: u64,
-    /// Messages that had to leave memory before their end was seen.
-    pub(crate) evicted: u64,
-}
-
 /// Turns lines into deliveries.
 pub(crate) struct Correlator {
     reader: postfix::LineReader,
     limits: MemoryLimits,
     reference_ms: i64,
-    table: QueueTable,
-    /// Refusals that no message came of, until they are drained.
-    loose: Vec<RefusedInSession>,
-    /// Attempts that another followed, until they are drained.
-    superseded: Vec<SupersededAttempt>,
-    /// What a session decided before its message had a queue id.
-    pending: VecDeque<DecidedInSession>,
-    /// Ids of the last refusals, and how many equal ones followed.
-    recent: VecDeque<(u64, u64)>,
+    correlated: Correlated,
     newest_ms: i64,
     swept_ms: i64,
     lines: Lines,
-    counts: Counts,
 }
 
-/// All that a correlator knows, to be written down when everything is drained, and read back in the next
-/// process.
+/// What a correlator leaves to the next process, beside the messages on the shelf.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct CorrelatorState {
+    /// Messages that are not on the shelf.
     messages: Vec<QueuedMessage>,
     pending: VecDeque<DecidedInSession>,
-    recent: VecDeque<(u64, u64)>,
-    newest_ms: i64,
-}
-
-#[derive(Serialize)]
-struct CorrelatorStateRef<'a> {
-    messages: Vec<&'a QueuedMessage>,
-    pending: &'a VecDeque<DecidedInSession>,
-    recent: &'a VecDeque<(u64, u64)>,
+    recent: RecentRefusals,
     newest_ms: i64,
 }
 
 impl Correlator {
-    /// Starts where another stopped; `CorrelatorState::default()` is a beginning. No line is younger than
+    /// Starts where another stopped, or with `CorrelatorState::default()`. No line is younger than
     /// `reference_ms`: the last modification of the file, or now for the journal.
     pub(crate) fn new(
         grammar: &Grammar,
@@ -124,9 +92,10 @@ impl Correlator {
         reference_ms: i64,
         state: CorrelatorState,
     ) -> Correlator {
-        let mut table = QueueTable::default();
+        let sessions = SessionDecisions::new(state.pending, state.recent);
+        let mut correlated = Correlated { sessions, ..Correlated::default() };
         for message in state.messages {
-            table.insert(message);
+            correlated.table.insert(message);
         }
         let mut reader = postfix::LineReader::new(grammar, reference_ms);
         reader.go_on_from(state.newest_ms);
@@ -134,19 +103,14 @@ impl Correlator {
             reader,
             limits,
             reference_ms,
-            table,
-            loose: Vec::new(),
-            superseded: Vec::new(),
-            pending: state.pending,
-            recent: state.recent,
+            correlated,
             newest_ms: state.newest_ms,
             swept_ms: state.newest_ms,
             lines: Lines::default(),
-            counts: Counts::default(),
         }
     }
 
-    /// Sets what no line that follows is younger than, for the next file.
+    /// Sets the reference for the next file.
     pub(crate) fn set_reference(&mut self, reference_ms: i64) {
         self.reference_ms = reference_ms;
         self.reader.set_reference(reference_ms);
@@ -154,7 +118,7 @@ impl Correlator {
 
     /// Reads whole lines.
     pub(crate) fn read(&mut self, lines: &[u8], shelf: &mut dyn Shelf) {
-        // To look through all of them together is cheaper than through every part that is kept.
+        // One UTF-8 check of all lines costs less than a check of each part that is kept.
         let text = std::str::from_utf8(lines).ok();
         let mut start = 0;
         let unfinished = (lines.last() != Some(&b'\n') && !lines.is_empty()).then_some(lines.len());
@@ -169,72 +133,59 @@ impl Correlator {
         }
     }
 
-    /// Takes one line that was read already, as the journal has them.
+    /// Takes one line that is parsed already, as those of the journal are.
     pub(crate) fn take(&mut self, parsed: &Parsed<'_>, shelf: &mut dyn Shelf) {
         match parsed {
             Parsed::Postfix(LogLine { event: Event::Ignored, .. }) => self.lines.ignored += 1,
             Parsed::Postfix(LogLine { event: Event::Unknown, .. }) | Parsed::Unknown => {
-                self.lines.unknown += 1
+                self.lines.unknown += 1;
             }
             Parsed::Foreign => self.lines.foreign += 1,
             Parsed::Postfix(line) => {
                 self.lines.events += 1;
                 self.newest_ms = self.newest_ms.max(line.at_ms.min(self.reference_ms + AHEAD_MS));
-                self.apply(line, shelf);
+                self.correlated.apply(line, self.reader.client_header(), shelf);
             }
         }
     }
 
-    /// Gives the deliveries of messages that came to their end since the last call to `each`, as `drain` does: a message is taken to
-    /// pieces while it is still in the processor's caches, and one that is under way need not be told in each of its states.
+    /// Gives the deliveries of messages that were closed since the last call to `each`. To be called
+    /// between two calls of `drain`: a message is still in the processor's caches then, and the states
+    /// of an open one need not be reported one by one.
     pub(crate) fn drain_ended(&mut self, mut each: impl FnMut(&Delivery<'_>)) {
-        self.superseded.drain(..).for_each(|superseded| each(&superseded.delivery()));
-        self.table.drain(true, |message| tell(message, &mut each));
-        self.table.forget_closed(self.newest_ms - GRACE_MS);
+        self.drain_superseded(&mut each);
+        self.correlated.table.drain_ended(|message| report_changes(message, &mut each));
+        self.correlated.table.forget_closed(self.newest_ms - GRACE_MS);
     }
 
-    /// Gives every delivery that changed since the last call to `each`, once, in its present state, and before that every attempt that
-    /// another followed, in the state that it left; then
-    /// forgets messages that are over and evicts those that are too many. To be called often: changes are
-    /// kept until then.
+    /// Gives every delivery that changed since the last call to `each`, once, in its latest state, and
+    /// before it the attempts that were superseded. Then forgets messages that are over and evicts what
+    /// exceeds the limits. To be called often, because changes are kept until then.
     pub(crate) fn drain(&mut self, shelf: &mut dyn Shelf, mut each: impl FnMut(&Delivery<'_>)) {
-        for loose in self.loose.drain(..) {
-            each(&loose.delivery());
-        }
-        self.superseded.drain(..).for_each(|superseded| each(&superseded.delivery()));
-        self.table.drain(false, |message| tell(message, &mut each));
-        self.table.forget_closed(self.newest_ms - GRACE_MS);
-        if self.newest_ms - self.swept_ms > SWEEP_MS || self.table.weight() > self.limits.bytes {
-            let oldest = self.newest_ms - self.limits.age_ms;
-            self.table.forget_idle(self.newest_ms);
-            self.counts.evicted += self.table.evict(oldest, self.limits.bytes, shelf);
+        self.correlated.sessions.drain_refused(|refused| each(&refused.delivery()));
+        self.drain_superseded(&mut each);
+        let table = &mut self.correlated.table;
+        table.drain(|message| report_changes(message, &mut each));
+        table.forget_closed(self.newest_ms - GRACE_MS);
+        if self.newest_ms - self.swept_ms > SWEEP_MS || table.weight() > self.limits.bytes {
+            eviction::forget_idle(table, self.newest_ms);
+            let oldest_ms = self.newest_ms - self.limits.age_ms;
+            eviction::evict(table, oldest_ms, self.limits.bytes, shelf);
             self.swept_ms = self.newest_ms;
         }
-        while self.pending.front().is_some_and(|pending| pending.at_ms < self.newest_ms - SWEEP_MS) {
-            self.pending.pop_front();
-        }
+        self.correlated.sessions.forget(self.newest_ms - SWEEP_MS);
     }
 
-    /// What the next process has to know, for serde. Only complete after `drain`.
-    pub(crate) fn state(&self) -> impl Serialize + '_ {
-        CorrelatorStateRef {
-            messages: self.table.messages().collect(),
-            pending: &self.pending,
-            recent: &self.recent,
-            newest_ms: self.newest_ms,
-        }
+    fn drain_superseded(&mut self, each: &mut impl FnMut(&Delivery<'_>)) {
+        self.correlated.superseded.drain(..).for_each(|attempt| each(&attempt.delivery()));
     }
 
-    /// Ends by putting everything that is under way on the shelf, so that the next process loads only the
-    /// messages that its lines name. What is left to write down is small. Only complete after `drain`.
+    /// Ends: puts all messages on the shelf, so that the next process loads only those that its lines
+    /// name. Only complete after `drain`.
     pub(crate) fn shelve(self, shelf: &mut dyn Shelf) -> CorrelatorState {
-        self.table.messages().for_each(|message| shelf.put(message));
-        CorrelatorState {
-            messages: Vec::new(),
-            pending: self.pending,
-            recent: self.recent,
-            newest_ms: self.newest_ms,
-        }
+        self.correlated.table.reachable().for_each(|message| shelf.put(message));
+        let (pending, recent) = self.correlated.sessions.into_stored();
+        CorrelatorState { messages: Vec::new(), pending, recent, newest_ms: self.newest_ms }
     }
 
     /// What the lines were, since the last call.
@@ -242,28 +193,18 @@ impl Correlator {
         std::mem::take(&mut self.lines)
     }
 
-    /// What was seen apart from deliveries, since the last call.
-    pub(crate) fn take_counts(&mut self) -> Counts {
-        std::mem::take(&mut self.counts)
-    }
-
     /// The latest time of a line, milliseconds since 1970.
     pub(crate) fn newest_ms(&self) -> i64 {
         self.newest_ms
     }
-
-    /// Messages that are under way.
-    pub(crate) fn under_way(&self) -> usize {
-        self.table.messages().filter(|message| !message.closed).count()
-    }
 }
 
-fn tell(message: &mut QueuedMessage, each: &mut impl FnMut(&Delivery<'_>)) {
+fn report_changes(message: &mut QueuedMessage, each: &mut impl FnMut(&Delivery<'_>)) {
     for at in 0..message.recipients.len() {
         if std::mem::take(&mut message.recipients[at].changed) && !message.probe {
             each(&message.delivery(at));
             let recipient = &mut message.recipients[at];
-            recipient.told = Some(recipient.stands());
+            recipient.reported = Some(recipient.state());
         }
     }
 }

@@ -1,24 +1,25 @@
-//! Texts of messages, in memory that is used again: a busy server has hundreds of messages a second, each with ten short texts.
+//! Several optional texts in one reusable piece of memory: a busy server has hundreds of messages a
+//! second, each with ten short texts.
 //!
-//! Not here: what the texts are. Invariant: an absent text is not an empty one, and none is ever anything but UTF-8.
+//! Not here: what the texts are. Invariant: an absent text differs from an empty one.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 
-/// Bytes of memory that most messages, and most recipients, can do with.
+/// Enough bytes for most messages and most recipients.
 const USUAL: usize = 192;
-/// Memory of more bytes than these is given back.
+/// More memory than this is freed when the texts are cleared.
 const SPARE: usize = 1024;
 
-/// Where a text is that is absent.
+/// The place of a text that is absent.
 const ABSENT: (u32, u32) = (0, u32::MAX);
 
-/// So many texts, each of which may be absent, in one piece of memory.
+/// `N` texts, each of which may be absent.
 #[derive(Clone, Debug)]
 pub(crate) struct PackedTexts<const N: usize> {
     memory: String,
-    /// Where each begins, and its length.
+    /// Start and length of each.
     parts: [(u32, u32); N],
 }
 
@@ -29,32 +30,25 @@ impl<const N: usize> Default for PackedTexts<N> {
 }
 
 impl<const N: usize> PackedTexts<N> {
-    /// A text, if it is there.
     pub(crate) fn get(&self, number: usize) -> Option<&str> {
         let (start, length) = self.parts[number];
         (length != u32::MAX).then(|| &self.memory[start as usize..start as usize + length as usize])
     }
 
-    /// Is it absent?
-    pub(crate) fn is_none(&self, number: usize) -> bool {
-        self.parts[number] == ABSENT
-    }
-
-    /// Replaces a text.
     pub(crate) fn set(&mut self, number: usize, text: &str) {
         let start = self.memory.len();
         if self.memory.capacity() == 0 {
             self.memory.reserve_exact(USUAL.max(text.len()));
         }
         self.memory.push_str(text);
-        // Lines are at most 64 KiB, and what is dead goes before there is much of it.
+        // The casts hold: lines are at most 64 KiB, and replaced texts are dropped early.
         self.parts[number] = (start as u32, text.len() as u32);
         if start > SPARE {
-            self.tidy();
+            self.drop_replaced();
         }
     }
 
-    /// Replaces a text, or takes it away.
+    /// Replaces a text, or removes it.
     pub(crate) fn put(&mut self, number: usize, text: Option<&str>) {
         match text {
             Some(text) => self.set(number, text),
@@ -62,7 +56,7 @@ impl<const N: usize> PackedTexts<N> {
         }
     }
 
-    /// Takes all away, and gives back the memory of very long ones.
+    /// Removes all texts, and frees the memory of very long ones.
     pub(crate) fn clear(&mut self) {
         self.parts = [ABSENT; N];
         self.memory.clear();
@@ -71,13 +65,13 @@ impl<const N: usize> PackedTexts<N> {
         }
     }
 
-    /// Bytes that they take.
+    /// Bytes of memory.
     pub(crate) fn weight(&self) -> usize {
         self.memory.capacity()
     }
 
-    /// Frees the memory of texts that were replaced, if it is more than half.
-    fn tidy(&mut self) {
+    /// Drops replaced texts when they take more than half of the memory.
+    fn drop_replaced(&mut self) {
         let alive = self.parts.iter().filter(|part| **part != ABSENT).map(|(_, length)| *length as usize);
         if 2 * alive.sum::<usize>() < self.memory.len() {
             let all: [Option<Box<str>>; N] = std::array::from_fn(|number| self.get(number).map(Box::from));

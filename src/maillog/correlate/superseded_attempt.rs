@@ -1,12 +1,13 @@
-//! Attempts that were followed by another before anybody was told of them: what was counted of them must not hang on how many lines are
-//! read at once.
+//! An attempt that another one followed before it was reported.
 //!
-//! Not here: the delivery as it stands, which is told of its message. Invariant: each attempt is told once.
+//! It is reported all the same, to be counted, so that totals do not depend on how many lines are read
+//! together. Not here: the latest state, which the message reports. Invariant: each attempt is reported
+//! once.
 
 use super::queued_message::QueuedMessage;
 use crate::maillog::delivery::{Delivery, DeliveryStatus, ReportedState};
 
-/// A delivery as it stood, so far as that counts.
+/// What is counted of a delivery, as it was after the attempt.
 pub(crate) struct SupersededAttempt {
     id: u64,
     message_id: Option<Box<str>>,
@@ -26,7 +27,7 @@ pub(crate) struct SupersededAttempt {
 }
 
 impl SupersededAttempt {
-    /// The delivery to the recipient at a place.
+    /// The state of the recipient at a position.
     pub(crate) fn new(message: &QueuedMessage, at: usize) -> SupersededAttempt {
         let delivery = message.delivery(at);
         let text = |text: Option<&str>| text.map(Box::from);

@@ -4,6 +4,7 @@
 //! contain, and the reply, which is the last, is never searched for fields.
 
 use super::session_envelope::address;
+use crate::maillog::delivery::DeliveryStatus;
 use memchr::memchr;
 
 /// What Postfix says of one recipient after trying.
@@ -21,8 +22,7 @@ pub(crate) struct Attempt<'a> {
     pub(crate) delays: &'a [u8],
     /// Enhanced status code (RFC 3463).
     pub(crate) dsn: &'a [u8],
-    /// What became of it.
-    pub(crate) outcome: AttemptResult,
+    pub(crate) result: AttemptResult,
     /// The text in parentheses: the remote server's reply, or Postfix's own words.
     pub(crate) reply: &'a [u8],
 }
@@ -44,6 +44,19 @@ pub(crate) enum AttemptResult {
     Undeliverable,
 }
 
+impl AttemptResult {
+    /// The status of the recipient; None where an address was only probed.
+    pub(crate) fn status(self) -> Option<DeliveryStatus> {
+        match self {
+            AttemptResult::Sent => Some(DeliveryStatus::Sent),
+            AttemptResult::Bounced => Some(DeliveryStatus::Bounced),
+            AttemptResult::Deferred => Some(DeliveryStatus::Deferred),
+            AttemptResult::Expired => Some(DeliveryStatus::Expired),
+            AttemptResult::Deliverable | AttemptResult::Undeliverable => None,
+        }
+    }
+}
+
 impl<'a> Attempt<'a> {
     /// Reads what follows `to=<`.
     pub(crate) fn read(text: &'a [u8]) -> Option<Attempt<'a>> {
@@ -55,7 +68,7 @@ impl<'a> Attempt<'a> {
             delay: b"",
             delays: b"",
             dsn: b"",
-            outcome: AttemptResult::Sent,
+            result: AttemptResult::Sent,
             reply: b"",
         };
         if let Some(after) = rest.strip_prefix(b"orig_to=<") {
@@ -67,7 +80,7 @@ impl<'a> Attempt<'a> {
             let (field, after): (Option<&mut &[u8]>, &[u8]) =
                 if let Some(after) = rest.strip_prefix(b"status=") {
                     let end = near(b' ', after).unwrap_or(after.len());
-                    attempt.outcome = outcome(&after[..end])?;
+                    attempt.result = result(&after[..end])?;
                     attempt.reply = reply(&after[end..]);
                     return Some(attempt);
                 } else if let Some(after) = rest.strip_prefix(b"relay=") {
@@ -99,7 +112,7 @@ fn near(byte: u8, text: &[u8]) -> Option<usize> {
     text.iter().position(|&other| other == byte)
 }
 
-fn outcome(word: &[u8]) -> Option<AttemptResult> {
+fn result(word: &[u8]) -> Option<AttemptResult> {
     Some(match word {
         b"sent" => AttemptResult::Sent,
         b"bounced" => AttemptResult::Bounced,

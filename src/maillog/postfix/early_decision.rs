@@ -6,6 +6,7 @@
 //! text.
 
 use super::session_envelope::{self, SessionEnvelope};
+use crate::maillog::delivery::DeliveryStatus;
 use memchr::{memchr, memmem};
 
 /// The word before the first colon.
@@ -19,6 +20,18 @@ pub(crate) enum EarlyAction {
     Discard,
     /// `info`, `warn`, `filter`, `redirect`, `prepend`, `replace`, `reject_warning` …: the message goes on.
     Note,
+}
+
+impl EarlyAction {
+    /// The status of what was decided about; None if it goes on.
+    pub(crate) fn status(self) -> Option<DeliveryStatus> {
+        match self {
+            EarlyAction::Reject => Some(DeliveryStatus::Rejected),
+            EarlyAction::Hold => Some(DeliveryStatus::Held),
+            EarlyAction::Discard => Some(DeliveryStatus::Discarded),
+            EarlyAction::Note => None,
+        }
+    }
 }
 
 /// A decision on a session.

@@ -64,8 +64,6 @@ impl Position {
 pub(crate) struct Chunk<'a> {
     /// The lines, each with its newline, but for the last of a file that will not grow.
     pub(crate) lines: &'a [u8],
-    /// The file.
-    pub(crate) path: &'a Path,
     /// When the file was last written to, which no line is much younger than: milliseconds since 1970.
     pub(crate) reference_ms: i64,
     /// The file's first line, the header of a CSV file; empty if it is absurdly long.
@@ -173,7 +171,6 @@ impl Tail {
                     self.notes.bytes += (to - from) as u64;
                     return Ok(Some(Chunk {
                         lines: &self.buffer[from..to],
-                        path: &current.file.path,
                         reference_ms: current.file.modified_ms,
                         first_line: current.first_line(),
                         begins,

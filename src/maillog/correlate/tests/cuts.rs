@@ -47,25 +47,6 @@ fn damaged_lines_say_the_same_whether_they_are_read_together_or_one_by_one() {
 }
 
 #[test]
-fn the_queue_id_of_a_requeued_message_may_be_used_again() {
-    let story = tell(&[
-        "qmgr: 3F1A28C0D2: from=<s@mx>, size=1, nrcpt=1 (queue active)",
-        "smtp: 3F1A28C0D2: to=<a@x.example>, relay=none, dsn=4.4.1, status=deferred (x)",
-        "pickup: 4AAA28C0D3: uid=0 from=<s@mx> orig_id=3F1A28C0D2",
-        "smtpd: 3F1A28C0D2: client=h[192.0.2.1]",
-        "qmgr: 3F1A28C0D2: from=<t@mx>, size=2, nrcpt=1 (queue active)",
-        "smtp: 3F1A28C0D2: to=<b@x.example>, relay=none, dsn=2.0.0, status=sent (x)",
-        "qmgr: 4AAA28C0D3: from=<s@mx>, size=9, nrcpt=1 (queue active)",
-        "smtp: 4AAA28C0D3: to=<a@x.example>, relay=none, dsn=2.0.0, status=sent (x)",
-    ]);
-    assert_eq!(
-        story.short(),
-        [to("a@x.example", DeliveryStatus::Sent, 2), to("b@x.example", DeliveryStatus::Sent, 1)]
-    );
-    assert_eq!(story.all().iter().map(|told| told.size).collect::<Vec<_>>(), [Some(1), Some(2)]);
-}
-
-#[test]
 fn a_notification_belongs_to_those_whose_fate_it_tells() {
     let story = tell(&[
         "qmgr: 3F1A28C0D2: from=<s@mx>, size=1, nrcpt=3 (queue active)",

@@ -1,0 +1,78 @@
+//! A message arrives in the queue: what smtpd, pickup and cleanup log then.
+//!
+//! Not here: when an arrival is that of another message (`queue_id_reuse`). Invariant: what the first
+//! lines say of sender and Message-ID is kept; later lines do not overwrite it.
+
+use super::queue_id_reuse::{has_other_message_id, is_same_arrival};
+use super::queue_line::QueueLine;
+use super::queue_table::Slot;
+use super::queued_recipient::StatusTexts;
+use super::same_recipient;
+use super::session_decisions::{DecidedInSession, SessionDecisions};
+use crate::maillog::delivery::client_of_message_id;
+use std::borrow::Cow;
+
+/// smtpd or qmqpd: a client submits the message, for which its session may have decided something.
+pub(crate) fn from_client<'l>(
+    line: &mut QueueLine<'_, 'l>,
+    client: &'l [u8],
+    sessions: &mut SessionDecisions,
+) {
+    let slot = arrived(line);
+    while let Some(decision) = sessions.claim(line.line, client) {
+        take_over(line, slot, &decision);
+    }
+}
+
+fn take_over(line: &mut QueueLine<'_, '_>, slot: Slot, decision: &DecidedInSession) {
+    let (at_ms, status) = (line.at_ms(), decision.status);
+    let message = line.table.message(slot);
+    let at = match &decision.recipient {
+        Some(address) => same_recipient::decided(message, address, status, at_ms),
+        None => same_recipient::unnamed(message, status, at_ms),
+    };
+    let reply = Cow::Borrowed(&*decision.reply);
+    message.recipients[at].set_status_texts(&StatusTexts { reply, ..StatusTexts::default() });
+    line.table.touch_all(slot);
+}
+
+/// pickup: the message was submitted locally.
+pub(crate) fn from_pickup<'l>(line: &mut QueueLine<'_, 'l>, sender: &'l [u8]) {
+    let slot = arrived(line);
+    line.set_sender(slot, sender);
+}
+
+/// pickup: the message arrives again, after `postsuper -r`, and had another queue id before.
+pub(crate) fn requeued<'l>(line: &mut QueueLine<'_, 'l>, queue_id_before: &'l [u8], sender: &'l [u8]) {
+    let known = line.find(queue_id_before);
+    let slot = line.known_or_new(queue_id_before, known);
+    let queue_id = line.text(line.queue_id);
+    line.table.requeue(slot, &queue_id);
+    let message = line.table.message(slot);
+    (message.active, message.closed) = (false, false);
+    line.table.touch_all(slot);
+    line.set_sender(slot, sender);
+}
+
+fn arrived(line: &mut QueueLine<'_, '_>) -> Slot {
+    let (known, at_ms) = (line.known(), line.at_ms());
+    known
+        .filter(|slot| is_same_arrival(line.table.message(*slot), at_ms))
+        .unwrap_or_else(|| line.begin(line.queue_id))
+}
+
+/// cleanup: the message has this Message-ID, which may name its client.
+pub(crate) fn has_message_id<'l>(line: &mut QueueLine<'_, 'l>, message_id: &'l [u8]) {
+    let text = line.text(message_id.trim_ascii());
+    let id = text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(&text);
+    let known = line.known().filter(|slot| !has_other_message_id(line.table.message(*slot), id));
+    let slot = line.known_or_new(line.queue_id, known);
+    let message = line.table.message(slot);
+    if message.message_id().is_none() && !id.is_empty() {
+        message.set_message_id(id);
+        if let Some(client) = client_of_message_id(id) {
+            message.set_client_id(client);
+        }
+        line.table.touch_all(slot);
+    }
+}

@@ -1,0 +1,50 @@
+//! A recipient was tried: what Postfix's delivery agents log.
+//!
+//! Not here: which recipient that is (`same_recipient`). Invariant: an attempt always counts for the
+//! recipient it names, even after a final status, because the line is about that recipient.
+
+use super::queue_line::QueueLine;
+use super::queued_recipient::StatusTexts;
+use super::superseded_attempt::SupersededAttempt;
+use super::{related_message, same_recipient};
+use crate::maillog::delivery::DeliveryStatus;
+use crate::maillog::postfix::Attempt;
+
+pub(crate) fn tried<'l>(
+    line: &mut QueueLine<'_, 'l>,
+    attempt: &Attempt<'l>,
+    superseded: &mut Vec<SupersededAttempt>,
+) {
+    let Some(status) = attempt.result.status() else {
+        if let Some(slot) = line.known() {
+            line.table.message(slot).probe = true;
+        }
+        return;
+    };
+    let slot = line.message();
+    let message = line.table.message(slot);
+    let address = line.line.text(attempt.recipient);
+    let original = attempt.original_recipient.map(|original| line.line.text(original));
+    let at = same_recipient::tried(message, &address, original.as_deref());
+    let recipient = &message.recipients[at];
+    if recipient.attempts > recipient.reported.map_or(0, |reported| reported.attempts) {
+        superseded.push(SupersededAttempt::new(message, at));
+        message.recipients[at].reported = Some(message.recipients[at].state());
+    }
+    let recipient = &mut message.recipients[at];
+    recipient.status = status;
+    recipient.attempts += 1;
+    recipient.last_ms = line.line.at_ms;
+    recipient.changed = true;
+    recipient.set_status_texts(&StatusTexts {
+        relay: line.line.text(attempt.relay),
+        dsn: line.line.text(attempt.dsn),
+        delay: line.line.text(attempt.delay),
+        delays: line.line.text(attempt.delays),
+        reply: line.line.text(attempt.reply),
+    });
+    line.table.touch(slot);
+    if status == DeliveryStatus::Sent {
+        related_message::sent_on(line, slot, attempt);
+    }
+}

@@ -1,0 +1,62 @@
+//! A message that comes of another one: forwarded, back from a content filter, or a notification.
+//!
+//! Invariant: a message that goes on has the Message-ID of the one it comes from, so that a reply that a
+//! stranger wrote connects no two messages.
+
+use super::queue_line::QueueLine;
+use super::queue_table::Slot;
+use crate::maillog::postfix::{Attempt, NotificationKind};
+use memchr::{memchr, memmem};
+
+/// A recipient was delivered: if the message goes on under another queue id, it keeps its client.
+pub(crate) fn sent_on<'l>(line: &mut QueueLine<'_, 'l>, slot: Slot, attempt: &Attempt<'l>) {
+    let Some(queue_id) = next_queue_id(attempt) else { return };
+    let Some(child_slot) = line.find(queue_id).filter(|child| *child != slot) else { return };
+    let parent = line.table.message(slot);
+    let texts = [parent.queue_id(), parent.client_id(), parent.message_id()];
+    let [queue_id, client, message_id] = texts.map(|text| text.map(str::to_owned));
+    let child = line.table.message(child_slot);
+    if child.parent().is_none() && child.message_id() == message_id.as_deref() {
+        child.set_parent(queue_id.as_deref());
+        if let (None, Some(client)) = (child.client_id(), client) {
+            child.set_client_id(&client);
+        }
+        line.table.touch_all(child_slot);
+    }
+}
+
+/// The queue id that the message goes on under: local(8) forwarded it, or it was given to a program of
+/// this host, which gave it back to Postfix.
+fn next_queue_id<'l>(attempt: &Attempt<'l>) -> Option<&'l [u8]> {
+    const LOCAL: [&[u8]; 4] = [b"127.", b"::1]", b"/", b"private/"];
+    let is_local = || {
+        let address = memchr(b'[', attempt.relay).map_or(&b""[..], |bracket| &attempt.relay[bracket + 1..]);
+        LOCAL.iter().any(|local| address.starts_with(local))
+    };
+    let text = match attempt.reply.strip_prefix(b"forwarded as ") {
+        Some(text) => text,
+        None if is_local() => &attempt.reply[memmem::find(attempt.reply, b"queued as ")? + 10..],
+        None => return None,
+    };
+    let end = text.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(text.len());
+    Some(&text[..end])
+}
+
+/// bounce: a notification about the message was sent, under a queue id of its own.
+pub(crate) fn notified<'l>(line: &mut QueueLine<'_, 'l>, kind: NotificationKind, queue_id: &'l [u8]) {
+    let slot = line.message();
+    let message = line.table.message(slot);
+    let parent = message.queue_id().map(str::to_owned);
+    for recipient in message.recipients.iter_mut().filter(|recipient| recipient.is_subject_of(kind)) {
+        recipient.set_notification(&line.line.text(queue_id));
+        recipient.notified |= kind == NotificationKind::NonDelivery;
+        recipient.changed = true;
+    }
+    line.table.touch(slot);
+    let known = line.find(queue_id);
+    let child = line.known_or_new(queue_id, known);
+    if child != slot {
+        line.table.message(child).set_parent(parent.as_deref());
+        line.table.touch_all(child);
+    }
+}
