@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::index::{Index, PendingWork, StoredDelivery};
 use crate::journal::{self, Key, Work};
 use crate::maillog::logged_reply::LoggedReply;
-use crate::message_log::{Entry, Policed};
+use crate::message_log::{MessageLine, Policed};
 use crate::policy::Policy;
 use crate::policy::facts::Facts;
 use crate::report::{self, Original, Report, ReportKind};
@@ -131,7 +131,7 @@ pub(crate) fn act(house: &House, policy: &Policy, failed: &Failed, deadline: Dea
     let mut tally = Tally::default();
     plan.take_bookkeeping().iter().for_each(|name| tally.add(name));
     let decided_by = Policed { name: &policy.name, hash: policy.short_hash(), plan: digest };
-    let mut entry = Entry::new(now_ms, &envelope, decided_by, &plan.verdict, failed.id);
+    let mut entry = MessageLine::new(now_ms, &envelope, decided_by, &plan.verdict, failed.id);
     let promise = Promise {
         key: "",
         envelope: &envelope,

@@ -24,7 +24,7 @@ const MAX_LINE: usize = 16 << 10;
 
 /// One line of the message log.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Entry<'a> {
+pub(crate) struct MessageLine<'a> {
     /// When the message was decided (RFC 3339, UTC).
     pub(crate) time: String,
     /// The envelope.
@@ -56,7 +56,7 @@ pub(crate) struct Policed<'a> {
     pub(crate) plan: String,
 }
 
-impl<'a> Entry<'a> {
+impl<'a> MessageLine<'a> {
     /// A line about a message that came at `at_ms`.
     pub(crate) fn new(
         at_ms: i64,
@@ -64,9 +64,9 @@ impl<'a> Entry<'a> {
         decided_by: Policed<'a>,
         verdict: &'a Verdict,
         seed: u64,
-    ) -> Entry<'a> {
+    ) -> MessageLine<'a> {
         let (counted, results) = (Tally::default(), Vec::new());
-        Entry { time: clock::rfc3339(at_ms), envelope, decided_by, seed, verdict, counted, results }
+        MessageLine { time: clock::rfc3339(at_ms), envelope, decided_by, seed, verdict, counted, results }
     }
 }
 
@@ -83,7 +83,7 @@ impl MessageLog {
     }
 
     /// Adds a line. A log that cannot be written does not stop mail: the message is on record in the store.
-    pub(crate) fn append(&self, entry: &Entry<'_>) {
+    pub(crate) fn append(&self, entry: &MessageLine<'_>) {
         let json = serde_json::to_string(entry).unwrap_or_default();
         let text = match self.format {
             LogFormat::Json => bounded_json(json, entry),
@@ -96,7 +96,7 @@ impl MessageLog {
 }
 
 /// A line that is too long loses its results' notes, never its form.
-fn bounded_json(json: String, entry: &Entry<'_>) -> String {
+fn bounded_json(json: String, entry: &MessageLine<'_>) -> String {
     if json.len() < MAX_LINE {
         return json;
     }

@@ -4,42 +4,21 @@
 //! read or opened before the first question; a name is checked before it is asked about; and "no such record" is said
 //! only when a server or the zone has said so, never for want of an answer.
 
-use super::dns_servers::{self, Network};
+use super::dns_failure::DnsFailure;
+use super::dns_servers::{self, DnsServers};
 use super::name;
 use super::zone::{Node, Zone};
-use super::zone_answers::Answers;
+use super::zone_answers::ZoneAnswers;
 use crate::config;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use hickory_resolver::proto::rr::{RData, RecordType};
 use mail_auth::MessageAuthenticator;
-use std::fmt;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::OnceLock;
 use std::task::{Poll, Waker};
 use std::time::Duration;
-
-/// Why a question has no usable answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum DnsFailure {
-    /// There is no such name, or it has neither mail exchanger nor address.
-    NotFound,
-    /// The domain says that it takes no mail (null MX, RFC 7505), or names no usable exchanger.
-    NoMail,
-    /// Nobody knows now: no answer in time, or a server that failed or refused. A later try may know.
-    Temporary(String),
-}
-
-impl fmt::Display for DnsFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            DnsFailure::NotFound => f.write_str("no such domain"),
-            DnsFailure::NoMail => f.write_str("the domain takes no mail"),
-            DnsFailure::Temporary(why) => write!(f, "DNS: {why}"),
-        }
-    }
-}
 
 /// The DNS, shared by all threads.
 pub(crate) struct Dns {
@@ -51,7 +30,7 @@ pub(crate) struct Dns {
 enum Source {
     /// The authenticator beside the zone has no servers: it is answered from the zone.
     Zone(Zone, OnceLock<Result<MessageAuthenticator, String>>),
-    Network(Box<Network>, MessageAuthenticator),
+    DnsServers(Box<DnsServers>, MessageAuthenticator),
 }
 
 impl Dns {
@@ -94,18 +73,18 @@ impl Dns {
         self.source().map_err(DnsFailure::Temporary)?.addresses(&host, deadline)
     }
 
-    /// The zone as `mail_auth` sees it; nothing when answers come over the network.
-    pub(crate) fn answers(&self) -> Answers<'_> {
+    /// The zone as `mail_auth` sees it; nothing when answers come over the servers.
+    pub(crate) fn answers(&self) -> ZoneAnswers<'_> {
         match self.source() {
-            Ok(Source::Zone(zone, _)) => Answers(Some(zone)),
-            _ => Answers(None),
+            Ok(Source::Zone(zone, _)) => ZoneAnswers(Some(zone)),
+            _ => ZoneAnswers(None),
         }
     }
 
     /// What verifies signatures and policies; its futures are to be awaited with [`Dns::wait`].
     pub(crate) fn authenticator(&self) -> Result<&MessageAuthenticator, DnsFailure> {
         let authenticator = match self.source().map_err(DnsFailure::Temporary)? {
-            Source::Network(_, authenticator) => return Ok(authenticator),
+            Source::DnsServers(_, authenticator) => return Ok(authenticator),
             Source::Zone(_, authenticator) => authenticator.get_or_init(|| {
                 let unasked = dns_servers::resolver(Vec::new(), self.timeout());
                 unasked.map(MessageAuthenticator).map_err(|error| error.to_string())
@@ -116,8 +95,8 @@ impl Dns {
 
     /// Drives a future of the authenticator to its end; `None` when the deadline comes first.
     pub(crate) fn wait<T>(&self, deadline: Deadline, future: impl Future<Output = T>) -> Option<T> {
-        if let Ok(Source::Network(network, _)) = self.source() {
-            return network.wait(deadline, future);
+        if let Ok(Source::DnsServers(servers, _)) = self.source() {
+            return servers.wait(deadline, future);
         }
         // A zone answers on the spot: there is nothing to wait for.
         match pin!(future).poll(&mut std::task::Context::from_waker(Waker::noop())) {
@@ -133,9 +112,9 @@ impl Dns {
     fn source(&self) -> Result<&Source, String> {
         let open = || match &self.config.zone {
             Some(path) => Zone::load(path).map(|zone| Source::Zone(zone, OnceLock::new())),
-            None => Network::open(&self.config.servers, self.timeout()).map(|network| {
-                let authenticator = MessageAuthenticator(network.resolver().clone());
-                Source::Network(Box::new(network), authenticator)
+            None => DnsServers::open(&self.config.servers, self.timeout()).map(|servers| {
+                let authenticator = MessageAuthenticator(servers.resolver().clone());
+                Source::DnsServers(Box::new(servers), authenticator)
             }),
         };
         self.source.get_or_init(|| open().map_err(|error| error.to_string())).as_ref().map_err(String::clone)
@@ -150,8 +129,8 @@ impl Source {
                 let records = node(zone, domain)?.mx.iter();
                 Ok(records.map(|(preference, host)| (*preference, host.to_string())).collect())
             }
-            Source::Network(network, _) => {
-                let records = network.query(domain, RecordType::MX, deadline)?.into_iter();
+            Source::DnsServers(servers, _) => {
+                let records = servers.query(domain, RecordType::MX, deadline)?.into_iter();
                 let exchanger = |record| match record {
                     RData::MX(mx) => Some((mx.preference, mx.exchange.to_ascii())),
                     _ => None,
@@ -163,19 +142,19 @@ impl Source {
 
     /// The addresses of a host, at least one. Those of one family are enough when the other has failed.
     fn addresses(&self, host: &str, deadline: Deadline) -> Result<Vec<IpAddr>, DnsFailure> {
-        let network = match self {
+        let servers = match self {
             Source::Zone(zone, _) => {
                 let node = node(zone, host)?;
                 let v4 = node.v4.iter().copied().map(IpAddr::V4);
                 let all: Vec<IpAddr> = v4.chain(node.v6.iter().copied().map(IpAddr::V6)).collect();
                 return if all.is_empty() { Err(DnsFailure::NotFound) } else { Ok(all) };
             }
-            Source::Network(network, _) => network,
+            Source::DnsServers(servers, _) => servers,
         };
         let mut found = Vec::new();
         let mut failure = DnsFailure::NotFound;
         for kind in [RecordType::A, RecordType::AAAA] {
-            match network.query(host, kind, deadline) {
+            match servers.query(host, kind, deadline) {
                 Ok(records) => found.extend(records.iter().filter_map(RData::ip_addr)),
                 Err(DnsFailure::NotFound) => break,
                 Err(other) => failure = other,

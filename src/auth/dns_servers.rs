@@ -4,7 +4,7 @@
 //! for `KEEP_LEAST`, in a cache of `KEEP_MOST` answers. Invariant: a time-out, SERVFAIL, REFUSED or anything else that
 //! is not an answer is `Temporary`, and no question outlives the smaller of the configured time and the deadline.
 
-use super::dns::DnsFailure;
+use super::dns_failure::DnsFailure;
 use crate::deadline::Deadline;
 use crate::error::{Context, Result};
 use hickory_resolver::TokioResolver;
@@ -24,28 +24,28 @@ use tokio::runtime::Runtime;
 /// An answer is kept at least this long, so that the questions of one message are asked once.
 const KEEP_LEAST: Duration = Duration::from_secs(60);
 
-/// Answers kept at most.
+/// ZoneAnswers kept at most.
 const KEEP_MOST: u64 = 10_000;
 
 /// A resolver and the runtime that drives it. Threads that ask at once share the runtime: one of them drives it for
 /// all, and another takes over when that one has its answer.
-pub(crate) struct Network {
+pub(crate) struct DnsServers {
     runtime: Runtime,
     resolver: TokioResolver,
     timeout: Duration,
 }
 
-impl Network {
+impl DnsServers {
     /// A resolver that asks `servers`, or the system's when there are none; nothing is sent yet.
-    pub(crate) fn open(servers: &[SocketAddr], timeout: Duration) -> Result<Network> {
+    pub(crate) fn open(servers: &[SocketAddr], timeout: Duration) -> Result<DnsServers> {
         let servers =
             if servers.is_empty() { system_servers()? } else { servers.iter().map(server).collect() };
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().context("DNS runtime")?;
-        Ok(Network { runtime, resolver: resolver(servers, timeout)?, timeout })
+        Ok(DnsServers { runtime, resolver: resolver(servers, timeout)?, timeout })
     }
 
-    /// The resolver, for those who ask in their own way inside [`Network::wait`].
+    /// The resolver, for those who ask in their own way inside [`DnsServers::wait`].
     pub(crate) fn resolver(&self) -> &TokioResolver {
         &self.resolver
     }

@@ -4,9 +4,11 @@
 //! "failed", and no question to the DNS outlives its deadline.
 
 /// What authentication says: the words of RFC 8601.
-mod verdict;
+mod auth_result;
 /// Domain names that may be asked about.
 mod name;
+/// Why a question to the DNS has no usable answer.
+mod dns_failure;
 /// A static zone file.
 mod zone;
 /// Questions over the network.
@@ -25,6 +27,7 @@ mod origin;
 #[cfg(test)]
 mod test_server;
 
-pub(crate) use dns::{Dns, DnsFailure};
+pub(crate) use auth_result::{AuthResult, Signature};
+pub(crate) use dns::Dns;
+pub(crate) use dns_failure::DnsFailure;
 pub(crate) use origin::Check;
-pub(crate) use verdict::{Signature, Verdict};

@@ -4,9 +4,9 @@
 //! no parsing and no DNS; with trusted authserv-ids configured nothing is verified here, and what the trusted server
 //! did not say is `None`.
 
+use super::auth_result::{self, AuthResult, Signature};
 use super::dns::Dns;
 use super::trusted::{self, Trusted};
-use super::verdict::{self, Signature, Verdict};
 use super::verify;
 use crate::config::Config;
 use crate::deadline::Deadline;
@@ -27,8 +27,8 @@ pub(crate) struct Check<'a, 'm> {
     trusted: OnceLock<Option<Trusted>>,
     received: OnceLock<Option<Received>>,
     signatures: OnceLock<Vec<Signature>>,
-    spf: OnceLock<Verdict>,
-    dmarc: OnceLock<Verdict>,
+    spf: OnceLock<AuthResult>,
+    dmarc: OnceLock<AuthResult>,
 }
 
 impl<'a, 'm> Check<'a, 'm> {
@@ -54,12 +54,12 @@ impl<'a, 'm> Check<'a, 'm> {
         }
     }
 
-    /// The best verdict of all signatures: pass if any passed, temp-error if none did and one may yet.
-    pub(crate) fn dkim(&self) -> Verdict {
-        verdict::of_all(self.signatures())
+    /// The best result of all signatures: pass if any passed, temp-error if none did and one may yet.
+    pub(crate) fn dkim(&self) -> AuthResult {
+        auth_result::of_all(self.signatures())
     }
 
-    /// Every DKIM signature with its verdict, topmost first; at most ten are verified.
+    /// Every DKIM signature with its result, topmost first; at most ten are verified.
     pub(crate) fn signatures(&self) -> &[Signature] {
         if let Some(trusted) = self.trusted() {
             return &trusted.dkim;
@@ -71,7 +71,7 @@ impl<'a, 'm> Check<'a, 'm> {
             }
             let wire = text::crlf(self.message.raw());
             let mut signatures = verify::dkim(&wire, self.dns, self.deadline);
-            if verdict::of_all(&signatures) != Verdict::Pass {
+            if auth_result::of_all(&signatures) != AuthResult::Pass {
                 signatures.extend(self.sealed(&wire));
             }
             signatures
@@ -86,18 +86,18 @@ impl<'a, 'm> Check<'a, 'm> {
         }
         let results = verify::arc(wire, sealers, self.dns, self.deadline);
         let verified = results.map(|results| trusted::sealed(&results).dkim).unwrap_or_default();
-        verified.into_iter().filter(|signature| signature.verdict == Verdict::Pass).collect()
+        verified.into_iter().filter(|signature| signature.result == AuthResult::Pass).collect()
     }
 
     /// SPF (RFC 7208) of the envelope sender, or of the HELO name for the null sender; `None` when the client's
     /// address is not known.
-    pub(crate) fn spf(&self) -> Verdict {
+    pub(crate) fn spf(&self) -> AuthResult {
         if let Some(trusted) = self.trusted() {
-            return trusted.spf.unwrap_or(Verdict::None);
+            return trusted.spf.unwrap_or(AuthResult::None);
         }
         *self.spf.get_or_init(|| {
             let Some(client) = self.client_address() else {
-                return Verdict::None;
+                return AuthResult::None;
             };
             let helo = self.client_helo().unwrap_or_default();
             verify::spf(&self.envelope.sender, helo, client, self.dns, self.deadline)
@@ -105,9 +105,9 @@ impl<'a, 'm> Check<'a, 'm> {
     }
 
     /// DMARC (RFC 7489) of the From domain.
-    pub(crate) fn dmarc(&self) -> Verdict {
+    pub(crate) fn dmarc(&self) -> AuthResult {
         if let Some(trusted) = self.trusted() {
-            return trusted.dmarc.unwrap_or(Verdict::None);
+            return trusted.dmarc.unwrap_or(AuthResult::None);
         }
         *self.dmarc.get_or_init(|| {
             let helo = self.client_helo().unwrap_or_default();
@@ -224,8 +224,8 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
         let crlf = signed("sender.example");
         for (name, raw) in [("crlf", crlf.clone()), ("lf", crlf.replace("\r\n", "\n"))] {
             let config = Config { dns: zone(name), ..Config::default() };
-            let verdicts = check(&raw, &Envelope::default(), &config, |check| (check.dkim(), check.dmarc()));
-            assert_eq!(verdicts, (Verdict::Pass, Verdict::Pass), "{name}");
+            let results = check(&raw, &Envelope::default(), &config, |check| (check.dkim(), check.dmarc()));
+            assert_eq!(results, (AuthResult::Pass, AuthResult::Pass), "{name}");
         }
     }
 
@@ -236,13 +236,13 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
             check(raw, &Envelope::default(), &config, |check| (check.dkim(), check.dmarc()))
         };
         let body = signed("sender.example").replace("Hi,", "Ho,");
-        assert_eq!(forged("body", &body), (Verdict::Fail, Verdict::Fail));
+        assert_eq!(forged("body", &body), (AuthResult::Fail, AuthResult::Fail));
         let head = signed("sender.example").replace("Joe <", "Jim <");
-        assert_eq!(forged("head", &head), (Verdict::Fail, Verdict::Fail));
-        assert_eq!(forged("key", &signed("keyless.example")), (Verdict::PermError, Verdict::Fail));
-        assert_eq!(forged("broken", &format!("DKIM-Signature: v=1\r\n{MESSAGE}")).0, Verdict::Neutral);
-        assert_eq!(forged("none", MESSAGE), (Verdict::None, Verdict::Fail));
-        assert_eq!(forged("garbage", "\0\u{1}").0, Verdict::None);
+        assert_eq!(forged("head", &head), (AuthResult::Fail, AuthResult::Fail));
+        assert_eq!(forged("key", &signed("keyless.example")), (AuthResult::PermError, AuthResult::Fail));
+        assert_eq!(forged("broken", &format!("DKIM-Signature: v=1\r\n{MESSAGE}")).0, AuthResult::Neutral);
+        assert_eq!(forged("none", MESSAGE), (AuthResult::None, AuthResult::Fail));
+        assert_eq!(forged("garbage", "\0\u{1}").0, AuthResult::None);
     }
 
     #[test]
@@ -250,13 +250,13 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
         let config = Config { dns: zone("many"), ..Config::default() };
         let keyless = signed("keyless.example").replace(MESSAGE, "");
         let many = keyless.repeat(9) + &signed("sender.example");
-        let verdicts = check(&many, &Envelope::default(), &config, |check| check.signatures().to_vec());
-        assert_eq!(verdicts.len(), 10);
-        assert_eq!(verdicts[9], Signature { domain: "sender.example".into(), verdict: Verdict::Pass });
-        assert_eq!(verdicts[0].verdict, Verdict::PermError);
+        let results = check(&many, &Envelope::default(), &config, |check| check.signatures().to_vec());
+        assert_eq!(results.len(), 10);
+        assert_eq!(results[9], Signature { domain: "sender.example".into(), result: AuthResult::Pass });
+        assert_eq!(results[0].result, AuthResult::PermError);
         let config = Config { dns: zone("more"), ..Config::default() };
         let more = keyless + &many;
-        assert_eq!(check(&more, &Envelope::default(), &config, |check| check.dkim()), Verdict::PermError);
+        assert_eq!(check(&more, &Envelope::default(), &config, |check| check.dkim()), AuthResult::PermError);
     }
 
     #[test]
@@ -266,8 +266,8 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
         let tags = "v=1; a=ed25519-sha256; c=relaxed/relaxed; s=s1; d=sender.example; bh=AAAA; b=AAAA";
         let endless = format!("DKIM-Signature: {tags}; h={fields}From\r\n{MESSAGE}");
         let begun = Instant::now();
-        let verdict = check(&endless, &Envelope::default(), &config, |check| check.dkim());
-        assert_eq!(verdict, Verdict::PermError);
+        let result = check(&endless, &Envelope::default(), &config, |check| check.dkim());
+        assert_eq!(result, AuthResult::PermError);
         assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     }
 
@@ -279,15 +279,19 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
             envelope.client_helo = Some("helo.example".into());
             check(MESSAGE, &envelope, &config, |check| (check.spf(), check.dmarc()))
         };
-        assert_eq!(spf("joe@sender.example", "192.0.2.1"), (Verdict::Pass, Verdict::Pass));
-        assert_eq!(spf("joe@sender.example", "192.0.2.2"), (Verdict::Pass, Verdict::Pass), "include and mx");
-        assert_eq!(spf("joe@sender.example", "192.0.2.3"), (Verdict::Pass, Verdict::Pass), "exists");
-        assert_eq!(spf("joe@sender.example", "192.0.2.4"), (Verdict::Fail, Verdict::Fail));
-        assert_eq!(spf("joe@more.example", "192.0.2.4"), (Verdict::SoftFail, Verdict::Fail));
-        assert_eq!(spf("", "192.0.2.9"), (Verdict::Pass, Verdict::Fail), "helo, not aligned");
-        assert_eq!(spf("joe@unknown.example", "192.0.2.1").0, Verdict::None);
-        assert_eq!(spf("joe@[192.0.2.1]", "192.0.2.1").0, Verdict::None);
-        assert_eq!(spf("joe@sender.example", "").0, Verdict::None, "no client known");
+        assert_eq!(spf("joe@sender.example", "192.0.2.1"), (AuthResult::Pass, AuthResult::Pass));
+        assert_eq!(
+            spf("joe@sender.example", "192.0.2.2"),
+            (AuthResult::Pass, AuthResult::Pass),
+            "include and mx"
+        );
+        assert_eq!(spf("joe@sender.example", "192.0.2.3"), (AuthResult::Pass, AuthResult::Pass), "exists");
+        assert_eq!(spf("joe@sender.example", "192.0.2.4"), (AuthResult::Fail, AuthResult::Fail));
+        assert_eq!(spf("joe@more.example", "192.0.2.4"), (AuthResult::SoftFail, AuthResult::Fail));
+        assert_eq!(spf("", "192.0.2.9"), (AuthResult::Pass, AuthResult::Fail), "helo, not aligned");
+        assert_eq!(spf("joe@unknown.example", "192.0.2.1").0, AuthResult::None);
+        assert_eq!(spf("joe@[192.0.2.1]", "192.0.2.1").0, AuthResult::None);
+        assert_eq!(spf("joe@sender.example", "").0, AuthResult::None, "no client known");
     }
 
     #[test]
@@ -306,19 +310,19 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
 
     #[test]
     fn b27_only_the_header_of_a_trusted_server_counts() {
-        let verdicts = |check: &Check<'_, '_>| (check.dkim(), check.spf(), check.dmarc());
+        let results = |check: &Check<'_, '_>| (check.dkim(), check.spf(), check.dmarc());
         let mut config = Config::default();
         config.auth.trusted_authserv_ids = vec!["mx.example".into()];
         let forged =
             format!("Authentication-Results: evil.example; dkim=pass\r\n{}", signed("sender.example"));
-        let nothing = (Verdict::None, Verdict::None, Verdict::None);
-        assert_eq!(check(&forged, &Envelope::default(), &config, verdicts), nothing);
+        let nothing = (AuthResult::None, AuthResult::None, AuthResult::None);
+        assert_eq!(check(&forged, &Envelope::default(), &config, results), nothing);
         let encoded = "Authentication-Results: mx.example; spf=fail (=?utf-8?q?=29=3B_dkim=3Dpass_=28?=)\r\n";
-        let fail = (Verdict::None, Verdict::Fail, Verdict::None);
-        assert_eq!(check(&format!("{encoded}{forged}"), &Envelope::default(), &config, verdicts), fail);
+        let fail = (AuthResult::None, AuthResult::Fail, AuthResult::None);
+        assert_eq!(check(&format!("{encoded}{forged}"), &Envelope::default(), &config, results), fail);
         let real = "Authentication-Results: mx.example;\n\tdkim=pass header.d=A.example; dmarc=pass\n";
-        let pass = (Verdict::Pass, Verdict::None, Verdict::Pass);
-        assert_eq!(check(&format!("{real}{forged}"), &Envelope::default(), &config, verdicts), pass);
+        let pass = (AuthResult::Pass, AuthResult::None, AuthResult::Pass);
+        assert_eq!(check(&format!("{real}{forged}"), &Envelope::default(), &config, results), pass);
     }
 
     #[test]
@@ -336,7 +340,7 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
         let check = Check::new(&message, &envelope, &config, &dns, deadline);
         assert_eq!(
             (check.dkim(), check.spf(), check.dmarc()),
-            (Verdict::TempError, Verdict::TempError, Verdict::TempError)
+            (AuthResult::TempError, AuthResult::TempError, AuthResult::TempError)
         );
         assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     }

@@ -4,16 +4,16 @@
 //! authserv-id counts, for those below it may be forged; a comment never counts; a header that breaks the grammar
 //! says nothing from there on. That a forged header does not stand topmost is the mail server's duty (section 5).
 
-use super::verdict::{Signature, Verdict};
+use super::auth_result::{AuthResult, Signature};
 
 /// What the trusted server found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Trusted {
     pub(crate) dkim: Vec<Signature>,
     /// `None` when nothing was said of it.
-    pub(crate) spf: Option<Verdict>,
+    pub(crate) spf: Option<AuthResult>,
     /// `None` when nothing was said of it.
-    pub(crate) dmarc: Option<Verdict>,
+    pub(crate) dmarc: Option<AuthResult>,
 }
 
 /// The results in the topmost of the header values (raw, topmost first) whose authserv-id is one of `ids`.
@@ -52,15 +52,15 @@ impl Statement {
     }
 
     /// `None` for a result that RFC 8601 does not know.
-    fn verdict(&self) -> Option<Verdict> {
+    fn result(&self) -> Option<AuthResult> {
         Some(match self.result.as_str() {
-            "pass" => Verdict::Pass,
-            "fail" | "hardfail" => Verdict::Fail,
-            "softfail" => Verdict::SoftFail,
-            "neutral" | "policy" => Verdict::Neutral,
-            "none" => Verdict::None,
-            "temperror" => Verdict::TempError,
-            "permerror" => Verdict::PermError,
+            "pass" => AuthResult::Pass,
+            "fail" | "hardfail" => AuthResult::Fail,
+            "softfail" => AuthResult::SoftFail,
+            "neutral" | "policy" => AuthResult::Neutral,
+            "none" => AuthResult::None,
+            "temperror" => AuthResult::TempError,
+            "permerror" => AuthResult::PermError,
             _ => return None,
         })
     }
@@ -93,21 +93,21 @@ impl Reader<'_> {
         let mut trusted = Trusted::default();
         let mut spf_of_sender = false;
         while let Some(statement) = self.statement() {
-            let Some(verdict) = statement.verdict() else {
+            let Some(result) = statement.result() else {
                 continue;
             };
             match statement.method.as_str() {
-                "dkim" if verdict != Verdict::None => {
-                    trusted.dkim.push(Signature { domain: statement.signer(), verdict });
+                "dkim" if result != AuthResult::None => {
+                    trusted.dkim.push(Signature { domain: statement.signer(), result });
                 }
                 "spf" => {
                     let of_sender = statement.property("smtp.mailfrom").is_some();
                     if trusted.spf.is_none() || (of_sender && !spf_of_sender) {
-                        trusted.spf = Some(verdict);
+                        trusted.spf = Some(result);
                         spf_of_sender = of_sender;
                     }
                 }
-                "dmarc" if trusted.dmarc.is_none() => trusted.dmarc = Some(verdict),
+                "dmarc" if trusted.dmarc.is_none() => trusted.dmarc = Some(result),
                 _ => {}
             }
         }
@@ -253,8 +253,8 @@ mod tests {
         read(&values, &["mx.example.com".into()])
     }
 
-    fn signature(domain: &str, verdict: Verdict) -> Signature {
-        Signature { domain: domain.into(), verdict }
+    fn signature(domain: &str, result: AuthResult) -> Signature {
+        Signature { domain: domain.into(), result }
     }
 
     #[test]
@@ -266,16 +266,18 @@ mod tests {
             spf=softfail smtp.helo=h.example; spf=pass (why (not)) smtp.mailfrom=\"a b\"@sender.example;\r\n\
             dmarc=fail (p=none) header.from=sender.example; x-new=pass; arc=none",
         ]);
-        let dkim =
-            vec![signature("sender.example", Verdict::Pass), signature("other.example", Verdict::TempError)];
-        assert_eq!(trusted, Trusted { dkim, spf: Some(Verdict::Pass), dmarc: Some(Verdict::Fail) });
+        let dkim = vec![
+            signature("sender.example", AuthResult::Pass),
+            signature("other.example", AuthResult::TempError),
+        ];
+        assert_eq!(trusted, Trusted { dkim, spf: Some(AuthResult::Pass), dmarc: Some(AuthResult::Fail) });
     }
 
     #[test]
     fn b27_dkim_pass_in_a_comment_never_counts() {
         let trusted =
             results(&["mx.example.com; dkim=fail (dkim=pass; (spf=pass)\\) dkim=pass) header.d=a.example"]);
-        assert_eq!(trusted.dkim, [signature("a.example", Verdict::Fail)]);
+        assert_eq!(trusted.dkim, [signature("a.example", AuthResult::Fail)]);
         assert_eq!(results(&["mx.example.com (; dkim=pass); none"]), Trusted::default());
         assert_eq!(results(&["(mx.example.com; dkim=pass) other.example; dkim=pass"]), Trusted::default());
     }
@@ -293,7 +295,7 @@ mod tests {
     fn b27_a_header_below_the_topmost_trusted_one_never_counts() {
         let trusted =
             results(&["first.example; spf=pass", "mx.example.com; spf=fail", "mx.example.com; spf=pass"]);
-        assert_eq!(trusted.spf, Some(Verdict::Fail));
+        assert_eq!(trusted.spf, Some(AuthResult::Fail));
         assert_eq!(results(&["mx.example.com; none", "mx.example.com; dkim=pass"]), Trusted::default());
     }
 
@@ -301,8 +303,8 @@ mod tests {
     fn sealed_results_stand_behind_an_instance() {
         let value = " i=1; mx.example.com;\r\n dkim=pass (ok; dkim=pass) header.d=a.example; spf=fail smtp.mailfrom=b.example";
         let results = sealed(value);
-        assert_eq!(results.dkim, [signature("a.example", Verdict::Pass)]);
-        assert_eq!(results.spf, Some(Verdict::Fail));
+        assert_eq!(results.dkim, [signature("a.example", AuthResult::Pass)]);
+        assert_eq!(results.spf, Some(AuthResult::Fail));
         for broken in [
             "mx.example.com; dkim=pass header.d=a.example",
             "i=1 mx.example.com; dkim=pass",

@@ -1,12 +1,12 @@
 //! DKIM, SPF and DMARC, verified by ourselves with `mail_auth`.
 //!
-//! Not here: when to verify and what to do with the verdict. Invariants: a message is verified in the form it had on
+//! Not here: when to verify and what to do with the result. Invariants: a message is verified in the form it had on
 //! the wire, with CRLF; at most `MAX_SIGNATURES` signatures cost a key and a hash; a DNS that fails or is silent
 //! makes `TempError`, never `Fail`.
 
+use super::auth_result::{AuthResult, Signature};
 use super::dns::Dns;
 use super::name;
-use super::verdict::{Signature, Verdict};
 use crate::deadline::Deadline;
 use mail_auth::common::headers::Header;
 use mail_auth::common::verify::VerifySignature;
@@ -55,41 +55,41 @@ pub(crate) fn dkim(wire: &[u8], dns: &Dns, deadline: Deadline) -> Vec<Signature>
         return Vec::new();
     };
     let broken = message.errors.iter().filter(|error| is_field(error.name, "DKIM-Signature"));
-    let broken = broken.map(|_| Signature { domain: String::new(), verdict: Verdict::Neutral });
+    let broken = broken.map(|_| Signature { domain: String::new(), result: AuthResult::Neutral });
     let mut signatures: Vec<Signature> = broken.take(MAX_SIGNATURES).collect();
     message.errors.clear();
     for signature in std::mem::take(&mut message.dkim_headers).into_iter().take(MAX_SIGNATURES) {
         let domain = signature.header.d.to_lowercase();
-        let verdict = one_signature(&mut message, signature, dns, deadline);
-        signatures.push(Signature { domain, verdict });
+        let result = one_signature(&mut message, signature, dns, deadline);
+        signatures.push(Signature { domain, result });
     }
     signatures
 }
 
-/// Each signature is verified by itself, so that one whose DNS is silent does not take the verdict of another.
+/// Each signature is verified by itself, so that one whose DNS is silent does not take the result of another.
 fn one_signature<'x>(
     message: &mut AuthenticatedMessage<'x>,
     mut signature: Header<'x, DkimSignature>,
     dns: &Dns,
     deadline: Deadline,
-) -> Verdict {
+) -> AuthResult {
     let named = signature.header.h.len();
     let comparisons = named.saturating_mul(named.max(message.headers.len()));
     if comparisons > MAX_COMPARISONS || name::absolute(&signature.header.domain_key()).is_none() {
-        return Verdict::PermError;
+        return AuthResult::PermError;
     }
     // Nobody reports failures to the signer (RFC 6651): no need to ask whether he wants that.
     signature.header.r = false;
     message.dkim_headers = vec![signature];
     let Ok(authenticator) = dns.authenticator() else {
-        return Verdict::TempError;
+        return AuthResult::TempError;
     };
     let answers = dns.answers();
     let outputs = dns.wait(deadline, authenticator.verify_dkim(answers.ask(&*message)));
     match outputs.as_deref() {
-        Some([output, ..]) => dkim_verdict(output.result()),
-        Some([]) => Verdict::None,
-        None => Verdict::TempError,
+        Some([output, ..]) => dkim_result(output.result()),
+        Some([]) => AuthResult::None,
+        None => AuthResult::TempError,
     }
 }
 
@@ -119,24 +119,24 @@ pub(crate) fn arc(wire: &[u8], sealers: &[String], dns: &Dns, deadline: Deadline
     Some(String::from_utf8_lossy(believed.value).into_owned())
 }
 
-fn dkim_verdict(result: &DkimResult) -> Verdict {
+fn dkim_result(result: &DkimResult) -> AuthResult {
     match result {
-        DkimResult::Pass => Verdict::Pass,
+        DkimResult::Pass => AuthResult::Pass,
         DkimResult::Neutral(Error::Dkim(DkimError::FailedBodyHashMatch | DkimError::SignatureExpired)) => {
-            Verdict::Fail
+            AuthResult::Fail
         }
-        DkimResult::Neutral(_) => Verdict::Neutral,
-        DkimResult::Fail(_) => Verdict::Fail,
-        DkimResult::PermError(_) => Verdict::PermError,
-        DkimResult::TempError(_) => Verdict::TempError,
-        DkimResult::None => Verdict::None,
+        DkimResult::Neutral(_) => AuthResult::Neutral,
+        DkimResult::Fail(_) => AuthResult::Fail,
+        DkimResult::PermError(_) => AuthResult::PermError,
+        DkimResult::TempError(_) => AuthResult::TempError,
+        DkimResult::None => AuthResult::None,
     }
 }
 
 /// Whether a client may send for a domain (RFC 7208): that of the sender, or the HELO name for the null sender.
-pub(crate) fn spf(sender: &str, helo: &str, client: IpAddr, dns: &Dns, deadline: Deadline) -> Verdict {
+pub(crate) fn spf(sender: &str, helo: &str, client: IpAddr, dns: &Dns, deadline: Deadline) -> AuthResult {
     if name::absolute(mail_from_domain(sender, helo)).is_none() {
-        return Verdict::None;
+        return AuthResult::None;
     }
     let parameters = if sender.is_empty() {
         SpfParameters::verify_ehlo(client, helo, helo)
@@ -144,18 +144,18 @@ pub(crate) fn spf(sender: &str, helo: &str, client: IpAddr, dns: &Dns, deadline:
         SpfParameters::verify_mail_from(client, helo, helo, sender)
     };
     let Ok(authenticator) = dns.authenticator() else {
-        return Verdict::TempError;
+        return AuthResult::TempError;
     };
     let answers = dns.answers();
     let output = dns.wait(deadline, authenticator.check_host(answers.ask(parameters)));
     match output.map(|output| output.result()) {
-        Some(SpfResult::Pass) => Verdict::Pass,
-        Some(SpfResult::Fail) => Verdict::Fail,
-        Some(SpfResult::SoftFail) => Verdict::SoftFail,
-        Some(SpfResult::Neutral) => Verdict::Neutral,
-        Some(SpfResult::None) => Verdict::None,
-        Some(SpfResult::PermError) => Verdict::PermError,
-        Some(SpfResult::TempError) | None => Verdict::TempError,
+        Some(SpfResult::Pass) => AuthResult::Pass,
+        Some(SpfResult::Fail) => AuthResult::Fail,
+        Some(SpfResult::SoftFail) => AuthResult::SoftFail,
+        Some(SpfResult::Neutral) => AuthResult::Neutral,
+        Some(SpfResult::None) => AuthResult::None,
+        Some(SpfResult::PermError) => AuthResult::PermError,
+        Some(SpfResult::TempError) | None => AuthResult::TempError,
     }
 }
 
@@ -164,53 +164,53 @@ pub(crate) fn mail_from_domain<'a>(sender: &'a str, helo: &'a str) -> &'a str {
     sender.rsplit_once('@').map_or(helo, |(_, domain)| domain)
 }
 
-/// Whether a verified domain is aligned with that of From (RFC 7489 section 3.1, RFC 9989), given the other verdicts.
+/// Whether a verified domain is aligned with that of From (RFC 7489 section 3.1, RFC 9989), given the other results.
 pub(crate) fn dmarc(
     raw: &[u8],
     signatures: &[Signature],
-    (spf_domain, spf): (&str, Verdict),
+    (spf_domain, spf): (&str, AuthResult),
     dns: &Dns,
     deadline: Deadline,
-) -> Verdict {
+) -> AuthResult {
     let Some(message) = AuthenticatedMessage::parse(head(raw)) else {
-        return Verdict::None;
+        return AuthResult::None;
     };
     let mut domains = message.from.iter().map(|from| from.rsplit_once('@').map_or("", |(_, domain)| domain));
     if !domains.all(|domain| name::absolute(domain).is_some()) {
-        return Verdict::PermError;
+        return AuthResult::PermError;
     }
-    let signed: Vec<(DkimSignature, Verdict)> = signatures
+    let signed: Vec<(DkimSignature, AuthResult)> = signatures
         .iter()
         .map(|signature| {
-            (DkimSignature { d: signature.domain.clone(), ..Default::default() }, signature.verdict)
+            (DkimSignature { d: signature.domain.clone(), ..Default::default() }, signature.result)
         })
         .collect();
     let temporary = || Error::Dns(DnsError::Resolver(String::new()));
     let outputs: Vec<DkimOutput<'_>> = signed
         .iter()
-        .filter_map(|(signature, verdict)| match verdict {
-            Verdict::Pass => Some(DkimOutput::pass().with_signature(signature)),
-            Verdict::TempError => Some(DkimOutput::temp_err(temporary()).with_signature(signature)),
+        .filter_map(|(signature, result)| match result {
+            AuthResult::Pass => Some(DkimOutput::pass().with_signature(signature)),
+            AuthResult::TempError => Some(DkimOutput::temp_err(temporary()).with_signature(signature)),
             _ => None,
         })
         .collect();
     let spf_result = match spf {
-        Verdict::Pass => SpfResult::Pass,
-        Verdict::TempError => SpfResult::TempError,
+        AuthResult::Pass => SpfResult::Pass,
+        AuthResult::TempError => SpfResult::TempError,
         _ => SpfResult::None,
     };
     let spf_output = SpfOutput::new(spf_domain.to_owned()).with_result(spf_result);
     let parameters = DmarcParameters::new(&message, &outputs, spf_domain, &spf_output);
     let Ok(authenticator) = dns.authenticator() else {
-        return Verdict::TempError;
+        return AuthResult::TempError;
     };
     let answers = dns.answers();
     let output = dns.wait(deadline, authenticator.verify_dmarc(answers.ask(parameters)));
     match output.map(|output| output.result()) {
-        Some(DmarcResult::Pass) => Verdict::Pass,
-        Some(DmarcResult::Fail(_)) => Verdict::Fail,
-        Some(DmarcResult::None) => Verdict::None,
-        Some(DmarcResult::PermError(_)) => Verdict::PermError,
-        Some(DmarcResult::TempError(_)) | None => Verdict::TempError,
+        Some(DmarcResult::Pass) => AuthResult::Pass,
+        Some(DmarcResult::Fail(_)) => AuthResult::Fail,
+        Some(DmarcResult::None) => AuthResult::None,
+        Some(DmarcResult::PermError(_)) => AuthResult::PermError,
+        Some(DmarcResult::TempError(_)) | None => AuthResult::TempError,
     }
 }

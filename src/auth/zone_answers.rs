@@ -17,13 +17,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 
 /// The answers of a zone, or none when questions go over the network.
-pub(crate) struct Answers<'a>(pub(crate) Option<&'a Zone>);
+pub(crate) struct ZoneAnswers<'a>(pub(crate) Option<&'a Zone>);
 
 /// `mail_auth`'s parameters with these answers in place of all its caches.
 pub(crate) type Asking<'x, P> =
-    Parameters<'x, P, Answers<'x>, Answers<'x>, Answers<'x>, Answers<'x>, Answers<'x>>;
+    Parameters<'x, P, ZoneAnswers<'x>, ZoneAnswers<'x>, ZoneAnswers<'x>, ZoneAnswers<'x>, ZoneAnswers<'x>>;
 
-impl<'a> Answers<'a> {
+impl<'a> ZoneAnswers<'a> {
     /// The parameters of a verification that is answered from here first.
     pub(crate) fn ask<P>(&'a self, params: P) -> Asking<'a, P> {
         Parameters {
@@ -84,7 +84,7 @@ fn exists_as_address(mut spf: Spf) -> Spf {
     spf
 }
 
-impl ResolverCache<Box<str>, Txt> for Answers<'_> {
+impl ResolverCache<Box<str>, Txt> for ZoneAnswers<'_> {
     fn get<Q>(&self, name: &Q) -> Option<Txt>
     where
         Box<str>: Borrow<Q>,
@@ -111,7 +111,7 @@ impl ResolverCache<Box<str>, Txt> for Answers<'_> {
 /// Record sets of a name differ only in the part of the node that they are made of.
 macro_rules! record_sets {
     ($key:ty, $record:ty, |$zone:ident, $name:ident| $records:expr) => {
-        impl ResolverCache<$key, RecordSet<$record>> for Answers<'_> {
+        impl ResolverCache<$key, RecordSet<$record>> for ZoneAnswers<'_> {
             fn get<Q>(&self, $name: &Q) -> Option<RecordSet<$record>>
             where
                 $key: Borrow<Q>,

@@ -5,20 +5,20 @@
 use super::bindings::carom::policy::{facts, reports};
 use super::facts::Facts;
 use super::host::{Host, MAX_TEXT, shortened};
-use crate::auth;
+use crate::auth::AuthResult;
 use crate::report;
 use crate::return_path::srs;
 
-impl From<auth::Verdict> for facts::Verdict {
-    fn from(verdict: auth::Verdict) -> facts::Verdict {
+impl From<AuthResult> for facts::Verdict {
+    fn from(verdict: AuthResult) -> facts::Verdict {
         match verdict {
-            auth::Verdict::Pass => facts::Verdict::Pass,
-            auth::Verdict::Fail => facts::Verdict::Fail,
-            auth::Verdict::SoftFail => facts::Verdict::SoftFail,
-            auth::Verdict::Neutral => facts::Verdict::Neutral,
-            auth::Verdict::None => facts::Verdict::None,
-            auth::Verdict::TempError => facts::Verdict::TempError,
-            auth::Verdict::PermError => facts::Verdict::PermError,
+            AuthResult::Pass => facts::Verdict::Pass,
+            AuthResult::Fail => facts::Verdict::Fail,
+            AuthResult::SoftFail => facts::Verdict::SoftFail,
+            AuthResult::Neutral => facts::Verdict::Neutral,
+            AuthResult::None => facts::Verdict::None,
+            AuthResult::TempError => facts::Verdict::TempError,
+            AuthResult::PermError => facts::Verdict::PermError,
         }
     }
 }
@@ -82,7 +82,7 @@ impl facts::Host for Host {
         self.ask("dkim-signatures", |facts| {
             let signatures = facts.dkim().1.iter();
             let told = signatures
-                .map(|one| facts::DkimSignature { domain: one.domain.clone(), verdict: one.verdict.into() });
+                .map(|one| facts::DkimSignature { domain: one.domain.clone(), verdict: one.result.into() });
             told.collect()
         })
     }

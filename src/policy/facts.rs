@@ -2,7 +2,7 @@
 //!
 //! Not here: how the answers cross to the guest (`host`). Invariant: what is not asked for is not computed.
 
-use crate::auth::{Check, Dns, Signature, Verdict};
+use crate::auth::{AuthResult, Check, Dns, Signature};
 use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
@@ -36,9 +36,9 @@ pub(crate) struct Facts {
     config: Arc<Config>,
     dns: Arc<Dns>,
     deadline: Deadline,
-    dkim: OnceCell<(Verdict, Vec<Signature>)>,
-    spf: OnceCell<Verdict>,
-    dmarc: OnceCell<Verdict>,
+    dkim: OnceCell<(AuthResult, Vec<Signature>)>,
+    spf: OnceCell<AuthResult>,
+    dmarc: OnceCell<AuthResult>,
     images: OnceCell<Vec<String>>,
     links: OnceCell<Vec<String>>,
     report: OnceCell<Report>,
@@ -133,17 +133,17 @@ impl Facts {
     }
 
     /// DKIM: the best verdict, and every signature's own.
-    pub(crate) fn dkim(&self) -> &(Verdict, Vec<Signature>) {
+    pub(crate) fn dkim(&self) -> &(AuthResult, Vec<Signature>) {
         self.dkim.get_or_init(|| self.check(|check| (check.dkim(), check.signatures().to_vec())))
     }
 
     /// SPF of the envelope sender.
-    pub(crate) fn spf(&self) -> Verdict {
+    pub(crate) fn spf(&self) -> AuthResult {
         *self.spf.get_or_init(|| self.check(|check| check.spf()))
     }
 
     /// DMARC of the From domain. It rests on the other two, so they are remembered with it.
-    pub(crate) fn dmarc(&self) -> Verdict {
+    pub(crate) fn dmarc(&self) -> AuthResult {
         *self.dmarc.get_or_init(|| {
             self.check(|check| {
                 let _ = self.dkim.set((check.dkim(), check.signatures().to_vec()));

@@ -49,7 +49,7 @@ use facts::Facts;
 use failure::status_line;
 use host::Host;
 use serde::Serialize;
-use source::Source;
+use source::ComponentSource;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -71,7 +71,7 @@ pub(crate) struct Policy {
     limits: config::LimitsTable,
     engine: Engine,
     instance: PolicyPre<Host>,
-    source: Source,
+    source: ComponentSource,
     measured: bool,
 }
 
@@ -158,9 +158,9 @@ impl Policy {
     pub(crate) fn open(wanted: &Wanted<'_>, config: &Config, usage: Use) -> Result<Policy> {
         for look in 1.. {
             let source = match wanted.file {
-                Some(path) if path.is_dir() => Source::release(path),
-                Some(path) => Source::file(path),
-                None => Source::find(wanted.name, config),
+                Some(path) if path.is_dir() => ComponentSource::release(path),
+                Some(path) => ComponentSource::file(path),
+                None => ComponentSource::find(wanted.name, config),
             }?;
             match Policy::ready(wanted, source.clone(), config, usage) {
                 // Ten policies were installed since we looked.
@@ -177,7 +177,7 @@ impl Policy {
         unreachable!("the last look returns")
     }
 
-    fn ready(wanted: &Wanted<'_>, source: Source, config: &Config, usage: Use) -> Result<Policy> {
+    fn ready(wanted: &Wanted<'_>, source: ComponentSource, config: &Config, usage: Use) -> Result<Policy> {
         let described = config.policy.get(wanted.name);
         let (purpose, flavor) = match usage {
             Use::One => (Purpose::Run, Flavor::Native),
@@ -408,7 +408,7 @@ impl From<classification::Class> for Class {
 
 /// Loads and links a component.
 fn prepare(
-    source: &Source,
+    source: &ComponentSource,
     config: &Config,
     flavor: Flavor,
     purpose: Purpose,

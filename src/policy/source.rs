@@ -50,7 +50,7 @@ pub(crate) fn home(config: &Config, name: &str) -> Result<PathBuf> {
 
 /// A component that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Source {
+pub(crate) struct ComponentSource {
     /// SHA-256 of the component, hexadecimal.
     pub(crate) hash: String,
     place: Place,
@@ -82,15 +82,15 @@ impl Stamp {
     }
 }
 
-impl Source {
+impl ComponentSource {
     /// The policy `name` as the config has it, else as it is installed, else as it is shipped.
-    pub(crate) fn find(name: &str, config: &Config) -> Result<Source> {
+    pub(crate) fn find(name: &str, config: &Config) -> Result<ComponentSource> {
         if let Some(path) = config.policy.get(name).and_then(|policy| policy.path.as_deref()) {
-            return Source::file(path);
+            return ComponentSource::file(path);
         }
         let home = home(config, name)?;
         if let Ok(release) = fs::read_link(home.join(CURRENT)) {
-            return Source::release(&home.join(&release));
+            return ComponentSource::release(&home.join(&release));
         }
         let shipped = SHIPPED.iter().find(|shipped| shipped.name == name).ok_or_else(|| {
             let names: Vec<&str> = shipped().collect();
@@ -100,22 +100,22 @@ impl Source {
                 names.join(", ")
             ))
         })?;
-        Ok(Source { hash: shipped.hash.trim().to_owned(), place: Place::Shipped })
+        Ok(ComponentSource { hash: shipped.hash.trim().to_owned(), place: Place::Shipped })
     }
 
     /// A component in a bare file. It is read to know its hash.
-    pub(crate) fn file(path: &Path) -> Result<Source> {
+    pub(crate) fn file(path: &Path) -> Result<ComponentSource> {
         let stamp = Stamp::of(path)?;
         let hash = hash(&fs::read(path).context(path.display())?);
-        Ok(Source { hash, place: Place::File(path.to_owned(), stamp) })
+        Ok(ComponentSource { hash, place: Place::File(path.to_owned(), stamp) })
     }
 
     /// The release in this directory, whose name ends in the hash: `0007-ab12…`.
-    pub(crate) fn release(directory: &Path) -> Result<Source> {
+    pub(crate) fn release(directory: &Path) -> Result<ComponentSource> {
         let name = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         match name.split_once('-') {
             Some((_, hash)) if hash.len() == 64 => {
-                Ok(Source { hash: hash.to_owned(), place: Place::Release(directory.to_owned()) })
+                Ok(ComponentSource { hash: hash.to_owned(), place: Place::Release(directory.to_owned()) })
             }
             _ => Err(Error::new(format_args!("{}: no release of a policy", directory.display()))
                 .remedy("see what there is with `carom policy list`")),
@@ -126,7 +126,7 @@ impl Source {
     pub(crate) fn is_current(&self, name: &str, config: &Config) -> bool {
         match &self.place {
             Place::File(path, stamp) => Stamp::of(path).is_ok_and(|now| now == *stamp),
-            _ => Source::find(name, config).is_ok_and(|found| found == *self),
+            _ => ComponentSource::find(name, config).is_ok_and(|found| found == *self),
         }
     }
 

@@ -59,14 +59,14 @@ struct WrittenEnvelope {
 }
 
 /// What came of a fixture.
-pub(crate) struct Outcome {
+pub(crate) struct Comparison {
     /// What was expected; `None`: nothing is written down yet.
     pub(crate) expected: Option<Value>,
     /// What the policy decided.
     pub(crate) actual: Value,
 }
 
-impl Outcome {
+impl Comparison {
     /// The policy decided what was expected.
     pub(crate) fn passed(&self) -> bool {
         self.expected.as_ref() == Some(&self.actual)
@@ -122,7 +122,7 @@ pub(crate) fn find(place: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Runs a fixture against a component.
-pub(crate) fn run(config: &Config, policy: &Wanted<'_>, file: &Path) -> Result<Outcome> {
+pub(crate) fn run(config: &Config, policy: &Wanted<'_>, file: &Path) -> Result<Comparison> {
     let written = read(file)?;
     let beside = |path: &Path| file.parent().unwrap_or(Path::new(".")).join(path);
     let mut config = config.clone();
@@ -163,7 +163,7 @@ pub(crate) fn run(config: &Config, policy: &Wanted<'_>, file: &Path) -> Result<O
     let wanted = Wanted { settings: Some(settings), ..policy.clone() };
     let policy = Policy::open(&wanted, &bench.config, Use::One)?;
     policy.start_clock()?;
-    Ok(Outcome {
+    Ok(Comparison {
         expected: written.expect.map(plain),
         actual: plain(actual(&bench, &policy, &written.classify)),
     })
@@ -227,11 +227,11 @@ fn plain(value: Value) -> Value {
 }
 
 /// Writes down what was decided as what is expected from now on.
-pub(crate) fn accept(file: &Path, outcome: &Outcome) -> Result<()> {
+pub(crate) fn accept(file: &Path, comparison: &Comparison) -> Result<()> {
     let text = fs::read_to_string(file).context(file.display())?;
     let accepted = if is_json(file) {
         let mut whole: Value = serde_json::from_str(&text).context(file.display())?;
-        whole["expect"] = outcome.actual.clone();
+        whole["expect"] = comparison.actual.clone();
         serde_json::to_string_pretty(&whole).context(file.display())? + "\n"
     } else {
         let mut offset = 0;
@@ -242,7 +242,7 @@ pub(crate) fn accept(file: &Path, outcome: &Outcome) -> Result<()> {
             (line.starts_with("[expect") || line.starts_with("[[expect")).then_some(here)
         });
         let before = text[..begins.unwrap_or(text.len())].trim_end();
-        let expected = toml::to_string(&json!({ "expect": outcome.actual })).context(file.display())?;
+        let expected = toml::to_string(&json!({ "expect": comparison.actual })).context(file.display())?;
         format!("{before}\n\n{expected}")
     };
     let mode = fs::metadata(file).context(file.display())?.permissions().mode();

@@ -17,7 +17,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("fastrand", EVERYWHERE),
     ("flate2", &["src/maillog/tail/", "src/archive.rs"]),
     ("foldhash", &["src/maillog/", "src/ingest/", "src/index/"]),
-    ("hickory_proto", &["src/auth/"]),
     ("hickory_resolver", &["src/auth/"]),
     ("html5gum", &["src/message/"]),
     ("indicatif", &["src/cli/terminal.rs"]),

@@ -5,9 +5,9 @@
 //! not understood is an error with file, line and remedy, never a record left out in silence.
 
 /// Text to entries.
-mod record;
+mod zone_entry;
 
-use self::record::{Entry, Fault, Lexer, Outcome, fault, parsed, show};
+use self::zone_entry::{ZoneEntry, ZoneFault, ZoneLexer, ZoneResult, fault, parsed, show};
 use super::name;
 use crate::error::{Context, Error, Result};
 use std::borrow::{Borrow, Cow};
@@ -59,11 +59,11 @@ impl Zone {
     }
 
     /// Parses the text of a zone file; an error comes with its line, from 1.
-    fn parse(text: &str) -> Result<Zone, (usize, Fault)> {
+    fn parse(text: &str) -> Result<Zone, (usize, ZoneFault)> {
         let mut zone = Zone::default();
         let mut origin: Box<str> = ".".into();
         let mut owner: Option<Box<str>> = None;
-        let mut lexer = Lexer::new(text);
+        let mut lexer = ZoneLexer::new(text);
         loop {
             match lexer.entry() {
                 Ok(Some(entry)) => {
@@ -105,7 +105,12 @@ impl Zone {
     }
 
     /// Takes one entry into the zone.
-    fn take(&mut self, entry: &Entry<'_>, origin: &mut Box<str>, owner: &mut Option<Box<str>>) -> Outcome {
+    fn take(
+        &mut self,
+        entry: &ZoneEntry<'_>,
+        origin: &mut Box<str>,
+        owner: &mut Option<Box<str>>,
+    ) -> ZoneResult {
         let mut fields = entry.fields.iter().map(|field| &**field);
         if !entry.indented {
             match fields.next().unwrap_or_default() {
@@ -173,7 +178,7 @@ impl Zone {
     }
 }
 
-fn at_end(field: Option<&[u8]>) -> Outcome {
+fn at_end(field: Option<&[u8]>) -> ZoneResult {
     match field {
         Some(field) => {
             fault(format_args!("{} is too much", show(field)), "remove it, or put a `;` before a comment")
@@ -183,7 +188,7 @@ fn at_end(field: Option<&[u8]>) -> Outcome {
 }
 
 /// A name in the data of a record, where the root is allowed.
-fn target(field: Option<&[u8]>, origin: &str) -> Outcome<Box<str>> {
+fn target(field: Option<&[u8]>, origin: &str) -> ZoneResult<Box<str>> {
     match field {
         Some(b".") => Ok(".".into()),
         field => full_name(field.unwrap_or_default(), origin),
@@ -191,7 +196,7 @@ fn target(field: Option<&[u8]>, origin: &str) -> Outcome<Box<str>> {
 }
 
 /// A name made absolute by the origin.
-fn full_name(field: &[u8], origin: &str) -> Outcome<Box<str>> {
+fn full_name(field: &[u8], origin: &str) -> ZoneResult<Box<str>> {
     let text = std::str::from_utf8(field).unwrap_or_default();
     let full = match text {
         "@" => Cow::Borrowed(origin),

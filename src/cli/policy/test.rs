@@ -50,26 +50,26 @@ fn is_good(
     config: &Config,
     terminal: Terminal,
 ) -> Result<bool> {
-    let outcome = expectation::run(config, wanted, file)?;
-    let passed = outcome.passed();
+    let comparison = expectation::run(config, wanted, file)?;
+    let passed = comparison.passed();
     let accepted = accept && !passed;
     if accepted {
-        expectation::accept(file, &outcome)?;
+        expectation::accept(file, &comparison)?;
     }
     if terminal.json {
         print(line(&json!({
             "fixture": file, "passed": passed, "accepted": accepted,
-            "expected": outcome.expected, "actual": outcome.actual,
+            "expected": comparison.expected, "actual": comparison.actual,
         }))?)?;
         return Ok(passed || accepted);
     }
-    let word = match (passed, accepted, outcome.expected.is_some()) {
+    let word = match (passed, accepted, comparison.expected.is_some()) {
         (true, ..) => "ok      ",
         (_, true, _) => "accepted",
         (.., true) => "FAILED  ",
         _ => "NEW     ",
     };
-    let diff = if passed { String::new() } else { outcome.diff() };
+    let diff = if passed { String::new() } else { comparison.diff() };
     print(format!("{word} {}\n{diff}", file.display()))?;
     Ok(passed || accepted)
 }

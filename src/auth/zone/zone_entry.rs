@@ -9,15 +9,15 @@ use std::str::FromStr;
 
 /// What is wrong with an entry, and how to mend it.
 #[derive(Debug)]
-pub(crate) struct Fault {
+pub(crate) struct ZoneFault {
     pub(crate) what: String,
     pub(crate) remedy: &'static str,
 }
 
-pub(crate) type Outcome<T = ()> = Result<T, Fault>;
+pub(crate) type ZoneResult<T = ()> = Result<T, ZoneFault>;
 
-pub(crate) fn fault<T>(what: impl fmt::Display, remedy: &'static str) -> Outcome<T> {
-    Err(Fault { what: what.to_string(), remedy })
+pub(crate) fn fault<T>(what: impl fmt::Display, remedy: &'static str) -> ZoneResult<T> {
+    Err(ZoneFault { what: what.to_string(), remedy })
 }
 
 /// A field as an error shows it.
@@ -25,7 +25,7 @@ pub(crate) fn show(field: &[u8]) -> String {
     format!("`{}`", field.escape_ascii())
 }
 
-pub(crate) fn parsed<T: FromStr>(field: Option<&[u8]>, wanted: &str) -> Outcome<T> {
+pub(crate) fn parsed<T: FromStr>(field: Option<&[u8]>, wanted: &str) -> ZoneResult<T> {
     let field = field.unwrap_or_default();
     match std::str::from_utf8(field).ok().and_then(|text| text.parse().ok()) {
         Some(value) => Ok(value),
@@ -34,24 +34,24 @@ pub(crate) fn parsed<T: FromStr>(field: Option<&[u8]>, wanted: &str) -> Outcome<
 }
 
 /// One logical line: parentheses joined, comments gone, quotes and escapes resolved.
-pub(crate) struct Entry<'a> {
+pub(crate) struct ZoneEntry<'a> {
     pub(crate) line: usize,
     /// It began with a blank: the name is that of the entry before.
     pub(crate) indented: bool,
     pub(crate) fields: Vec<Cow<'a, [u8]>>,
 }
 
-pub(crate) struct Lexer<'a> {
+pub(crate) struct ZoneLexer<'a> {
     text: &'a [u8],
     at: usize,
     /// From 1.
     pub(crate) line: usize,
 }
 
-impl<'a> Lexer<'a> {
+impl<'a> ZoneLexer<'a> {
     /// At the beginning of a text.
-    pub(crate) fn new(text: &'a str) -> Lexer<'a> {
-        Lexer { text: text.as_bytes(), at: 0, line: 1 }
+    pub(crate) fn new(text: &'a str) -> ZoneLexer<'a> {
+        ZoneLexer { text: text.as_bytes(), at: 0, line: 1 }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -59,10 +59,10 @@ impl<'a> Lexer<'a> {
     }
 
     /// The next entry that has fields; `None` at the end of the file.
-    pub(crate) fn entry(&mut self) -> Outcome<Option<Entry<'a>>> {
+    pub(crate) fn entry(&mut self) -> ZoneResult<Option<ZoneEntry<'a>>> {
         while let Some(first) = self.peek() {
             let mut entry =
-                Entry { line: self.line, indented: first == b' ' || first == b'\t', fields: Vec::new() };
+                ZoneEntry { line: self.line, indented: first == b' ' || first == b'\t', fields: Vec::new() };
             let mut open = 0usize;
             while let Some(byte) = self.peek() {
                 match byte {
@@ -104,7 +104,7 @@ impl<'a> Lexer<'a> {
         self.at + rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len())
     }
 
-    fn quoted(&mut self) -> Outcome<Cow<'a, [u8]>> {
+    fn quoted(&mut self) -> ZoneResult<Cow<'a, [u8]>> {
         self.at += 1;
         let value = self.run(|byte| byte == b'"' || byte == b'\n')?;
         if self.peek() != Some(b'"') {
@@ -114,12 +114,12 @@ impl<'a> Lexer<'a> {
         Ok(value)
     }
 
-    fn word(&mut self) -> Outcome<Cow<'a, [u8]>> {
+    fn word(&mut self) -> ZoneResult<Cow<'a, [u8]>> {
         self.run(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b';' | b'(' | b')' | b'"'))
     }
 
     /// Everything up to a byte that ends it, `\X` and `\DDD` resolved.
-    fn run(&mut self, ends: impl Fn(u8) -> bool) -> Outcome<Cow<'a, [u8]>> {
+    fn run(&mut self, ends: impl Fn(u8) -> bool) -> ZoneResult<Cow<'a, [u8]>> {
         let mut value = Cow::Borrowed(&self.text[self.at..self.at]);
         let mut start = self.at;
         while let Some(byte) = self.peek() {
@@ -144,7 +144,7 @@ impl<'a> Lexer<'a> {
         Ok(value)
     }
 
-    fn escaped(&mut self) -> Outcome<u8> {
+    fn escaped(&mut self) -> ZoneResult<u8> {
         let after = &self.text[self.at + 1..];
         let digits = after.get(..3).filter(|digits| digits.iter().all(u8::is_ascii_digit));
         let (value, length) = match (digits, after.first()) {
