@@ -30,8 +30,7 @@ pub(crate) fn time(typed: &str) -> Result<i64, String> {
 
 /// `today`, `yesterday`, or a date.
 pub(crate) fn day(typed: &str) -> Result<Date, String> {
-    let now = Timestamp::from_millisecond(clock::now_ms()).unwrap_or(Timestamp::UNIX_EPOCH);
-    let today = now.to_zoned(clock::local_zone()).date();
+    let today = clock::today();
     match typed {
         "today" => Ok(today),
         "yesterday" => today.yesterday().map_err(|error| error.to_string()),

@@ -7,6 +7,8 @@ use super::{
     classify, cron, deliveries, export, find, log, outbox, pipe, policy, relay, report, rules, sink_import,
     stats, suppress, verp,
 };
+use crate::clock;
+use crate::error::Error;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -56,6 +58,14 @@ pub(crate) struct Global {
     /// Print errors only
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub(crate) quiet: bool,
+    /// Let the clock start at TIME (RFC 3339, or @ and seconds since 1970): for tests
+    #[arg(long, global = true, hide = true, value_name = "TIME", value_parser = set_clock)]
+    pub(crate) now: Option<i64>,
+}
+
+/// The clock is set while the arguments are read, because those after it may be relative to it.
+fn set_clock(text: &str) -> Result<i64, Error> {
+    clock::parse(text).inspect(|at_ms| clock::start_at(*at_ms))
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,7 @@
 //! nobody locks is an orphan, and the next run adopts it. Not here: what the files hold (`formats`) and what becomes
 //! of the messages. Invariant: at every moment a message stands under exactly one name, and that name survives a crash.
 
-use crate::clock::DAY;
+use crate::clock::{self, DAY};
 use crate::error::{Context, Error, Result};
 use crate::files::lock::{self, LockFile};
 use crate::files::publish::Unfinished;
@@ -61,7 +61,7 @@ impl Relay {
             let what = format_args!("{}: not a directory", directory.display());
             return Err(Error::new(what).remedy(remedy));
         }
-        let run = format!("{:x}{:04x}", crate::clock::now_ms(), fastrand::u16(..));
+        let run = format!("{:x}{:04x}", clock::now_ms(), fastrand::u16(..));
         let claims = directory.join(CLAIMED).join(&run);
         let locked = fs::create_dir_all(&claims).and_then(|()| lock::take(&claims.join(LOCK)));
         let lock = locked.context(claims.display()).map_err(|error| error.remedy(remedy))?;
@@ -259,7 +259,7 @@ fn tail(name: &str, limit: usize) -> &str {
 }
 
 fn age(time: SystemTime) -> Duration {
-    SystemTime::now().duration_since(time).unwrap_or_default()
+    clock::age(time).unwrap_or_default()
 }
 
 /// Files that some process we may look at has open for writing.

@@ -37,6 +37,7 @@ mod tests;
 pub(crate) use failure::{Failure, FailureKind};
 pub(crate) use source::shipped;
 
+use crate::clock;
 use crate::class::{BATCH, Class, DeliveryFailure, Severity};
 use crate::config::{self, Config, OnTrap};
 use crate::error::{Context, Error, Result};
@@ -140,7 +141,7 @@ const LOOKS: usize = 5;
 
 /// Removes compiled policies that nobody has used for long.
 pub(crate) fn expire_compiled(config: &Config) {
-    cache::expire(&config.compiled_dir(), std::time::SystemTime::now());
+    cache::expire(&config.compiled_dir(), clock::now());
 }
 
 impl Policy {

@@ -103,7 +103,7 @@ pub(crate) fn put(form: Form, path: &Path, figures: &Figures) -> Result<()> {
 }
 
 fn age(path: &Path) -> Option<Duration> {
-    path.metadata().and_then(|about| about.modified()).ok()?.elapsed().ok()
+    path.metadata().and_then(|about| about.modified()).ok().and_then(clock::age)
 }
 
 fn is_fresh(path: &Path) -> bool {
