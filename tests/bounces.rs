@@ -3,7 +3,7 @@
 use crate::harness::application::Application;
 use crate::harness::peers::{ACCEPT, Manner, SmtpPeer};
 use crate::harness::postfix::Postfix;
-use crate::harness::{Ran, SILENT, Sandbox, free_port, make_due, wait_for};
+use crate::harness::{MINUTE_MS, Ran, SILENT, Sandbox, free_port, wait_for};
 use std::fs;
 use std::path::Path;
 
@@ -176,7 +176,7 @@ fn an_application_that_is_down_at_first_is_told_later_and_once() {
     let owed = sandbox.run(&["outbox"], b"").stdout;
     assert!(owed.contains("notify"), "{owed}");
     let application = Application::at(port);
-    make_due(&sandbox);
+    sandbox.advance(2 * MINUTE_MS);
     assert_eq!(sandbox.run(&["cron"], b"").code, 0);
     assert_eq!(application.told().len(), 1);
     assert_eq!(sandbox.run(&["cron"], b"").code, 0);
@@ -352,7 +352,7 @@ fn postfix_returns_mail_and_the_application_is_told_also_when_it_was_down() {
     wait_for(30, "the unknown user to be suppressed", || is_suppressed(&sandbox, "unknown@there.example"));
     assert_eq!(sandbox.counter("notify_deferred"), 1, "the application is down");
     let application = Application::at(port);
-    make_due(&sandbox);
+    sandbox.advance(2 * MINUTE_MS);
     assert_eq!(sandbox.run(&["cron"], b"").code, 0);
     let told = application.told();
     assert_eq!(told.len(), 1, "{told:?}");

@@ -2,7 +2,7 @@
 
 use crate::bounces::hard;
 use crate::harness::application::Application;
-use crate::harness::{Sandbox, make_due};
+use crate::harness::{HOUR_MS, MINUTE_MS, Sandbox};
 
 /// A sandbox whose application has a document.
 fn sandbox(application: &Application, more: &str) -> Sandbox {
@@ -20,12 +20,6 @@ fn document(application: &Application, path: &str) -> String {
     )
 }
 
-/// What was looked up is to be looked up again.
-fn age(sandbox: &Sandbox) {
-    let store = rusqlite::Connection::open(sandbox.path("state/carom.db")).unwrap();
-    store.execute("UPDATE templates SET fresh_ms = 0", []).unwrap();
-}
-
 #[test]
 fn the_application_says_where_and_is_asked_no_more_often_than_need_be() {
     let application = Application::at(0);
@@ -37,19 +31,19 @@ fn the_application_says_where_and_is_asked_no_more_often_than_need_be() {
     assert_eq!(told[0].path, "/emails/a%40there.example/suspend");
     assert_eq!((told.len(), application.asked().len()), (2, 1), "the document holds for an hour");
     // It has not changed.
-    age(&sandbox);
+    sandbox.advance(HOUR_MS + MINUTE_MS);
     application.publish(304, "", "");
     hard(&sandbox, "c@there.example");
     assert_eq!(application.asked()[1].header("if-none-match"), "\"one\"");
     assert_eq!(application.told()[2].path, "/emails/c%40there.example/suspend");
     // It has changed.
-    age(&sandbox);
+    sandbox.advance(HOUR_MS + MINUTE_MS);
     application.publish(200, "Cache-Control: max-age=600\r\n", &document(&application, "moved"));
     hard(&sandbox, "d@there.example");
     assert_eq!(application.told()[3].path, "/moved/d%40there.example/suspend");
     // It cannot be had, or is nonsense: what was said before holds.
     for (status, body) in [(500, ""), (200, "<html>"), (200, "{}"), (302, "")] {
-        age(&sandbox);
+        sandbox.advance(HOUR_MS + MINUTE_MS);
         application.publish(status, "Location: http://127.0.0.1/\r\n", body);
         let before = application.told().len();
         hard(&sandbox, &format!("e{before}@there.example"));
@@ -73,8 +67,7 @@ fn without_an_answer_it_is_told_later_and_the_document_is_left_in_peace_meanwhil
     let owed = sandbox.run(&["outbox"], b"").stdout;
     assert!(owed.lines().count() == 3 && owed.contains("/api: answered 503"), "{owed}");
     application.publish(200, "", &document(&application, "emails"));
-    age(&sandbox);
-    make_due(&sandbox);
+    sandbox.advance(2 * MINUTE_MS);
     assert_eq!(sandbox.run(&["cron"], b"").code, 0);
     assert_eq!(application.told().len(), 3);
 }
@@ -88,7 +81,7 @@ fn a_document_that_is_too_large_or_lies_elsewhere_is_not_followed() {
     let sandbox = sandbox(&application, "");
     hard(&sandbox, "a@there.example");
     assert_eq!(application.told().len(), 0);
-    age(&sandbox);
+    sandbox.advance(HOUR_MS + MINUTE_MS);
     application.publish(200, "", r#"{"email_suspensions_url": "http://10.1.2.3/{address}"}"#);
     hard(&sandbox, "b@there.example");
     let owed = sandbox.run(&["outbox"], b"").stdout;

@@ -2,7 +2,7 @@
 
 use crate::bounces::{hard, sandbox};
 use crate::harness::application::Application;
-use crate::harness::{Sandbox, free_port, make_due};
+use crate::harness::{MINUTE_MS, Sandbox, free_port};
 use serde_json::Value;
 
 fn owed(sandbox: &Sandbox) -> Vec<Value> {
@@ -22,7 +22,7 @@ fn what_the_application_refuses_is_parked_until_an_operator_says_so() {
     for address in ["a@there.example", "b@there.example", "c@there.example"] {
         hard(&sandbox, address);
     }
-    make_due(&sandbox);
+    sandbox.advance(2 * MINUTE_MS);
     tick(&sandbox);
     assert_eq!(application.told().len(), 3, "it is not tried again by itself");
     let parked = owed(&sandbox);
@@ -66,14 +66,12 @@ fn waits_grow_are_spread_and_end_after_days_in_parking() {
     for address in ["a@there.example", "b@there.example"] {
         hard(&sandbox, address);
     }
-    let store = rusqlite::Connection::open(sandbox.path("state/carom.db")).unwrap();
     let (mut waits, mut passed) = (Vec::new(), 0);
-    // Time passes by moving everything that the store knows into the past.
     for _ in 0..100 {
         let pending: Vec<Value> =
             owed(&sandbox).into_iter().filter(|one| one["state"] == "pending").collect();
         let Some(first) = pending.first() else { break };
-        let now_ms = jiff::Timestamp::now().as_millisecond();
+        let now_ms = sandbox.now_ms();
         let due_ms = pending.iter().map(|one| one["due_ms"].as_i64().unwrap()).max().unwrap();
         let wait = (due_ms - now_ms).max(0);
         if pending.len() == 2 {
@@ -81,8 +79,7 @@ fn waits_grow_are_spread_and_end_after_days_in_parking() {
             waits.push(wait);
         }
         passed += wait;
-        store.execute("UPDATE steps SET due_ms = due_ms - ?1 WHERE state = 'pending'", [wait + 1]).unwrap();
-        store.execute("UPDATE journal SET at_ms = at_ms - ?1", [wait + 1]).unwrap();
+        sandbox.advance(wait + 1);
         tick(&sandbox);
     }
     let hour = 3_600_000;

@@ -1,5 +1,5 @@
-//! What the tests share: a sandbox around the real binary, signed messages, and loopback peers that record what reaches
-//! them. Nothing here knows the inside of carom.
+//! What the tests share: a sandbox around the real binary, signed messages, and loopback peers
+//! that record what reaches them. Nothing here knows the inside of carom: time passes by its clock.
 
 pub(crate) mod application;
 pub(crate) mod guest;
@@ -15,6 +15,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 /// The binary under test.
@@ -51,7 +52,13 @@ pub(crate) struct Sandbox {
     pub(crate) smtp_port: u16,
     config: String,
     settings: String,
+    /// Milliseconds by which carom's clock is ahead of ours.
+    ahead_ms: AtomicI64,
 }
+
+pub(crate) const MINUTE_MS: i64 = 60_000;
+pub(crate) const HOUR_MS: i64 = 60 * MINUTE_MS;
+pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
 
 impl Sandbox {
     pub(crate) fn new() -> Sandbox {
@@ -59,7 +66,13 @@ impl Sandbox {
             std::env::temp_dir().join(format!("carom-test-{:x}-{:x}", std::process::id(), fastrand::u64(..)));
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("zone"), ZONE).unwrap();
-        let sandbox = Sandbox { dir, smtp_port: free_port(), config: String::new(), settings: String::new() };
+        let sandbox = Sandbox {
+            dir,
+            smtp_port: free_port(),
+            config: String::new(),
+            settings: String::new(),
+            ahead_ms: AtomicI64::new(0),
+        };
         sandbox.write();
         sandbox
     }
@@ -107,8 +120,27 @@ impl Sandbox {
         self.dir.join(name)
     }
 
+    /// Sets carom's clock this much ahead of ours, or behind it.
+    pub(crate) fn set_clock(&self, ahead_ms: i64) {
+        self.ahead_ms.store(ahead_ms, Ordering::Relaxed);
+    }
+
+    /// Time passes.
+    pub(crate) fn advance(&self, by_ms: i64) {
+        self.ahead_ms.fetch_add(by_ms, Ordering::Relaxed);
+    }
+
+    /// The time by carom's clock, in milliseconds since 1970.
+    pub(crate) fn now_ms(&self) -> i64 {
+        jiff::Timestamp::now().as_millisecond() + self.ahead_ms.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(CAROM);
+        if self.ahead_ms.load(Ordering::Relaxed) != 0 {
+            let now = jiff::Timestamp::from_millisecond(self.now_ms()).unwrap();
+            command.args(["--now", &now.to_string()]);
+        }
         command
             .arg("--config")
             .arg(self.dir.join("carom.toml"))
@@ -213,7 +245,7 @@ pub(crate) fn finish(child: Child, limit: Duration) -> Ran {
 pub(crate) fn wait_for(seconds: u64, what: &str, mut there: impl FnMut() -> bool) {
     let until = Instant::now() + Duration::from_secs(seconds);
     while !there() {
-        assert!(Instant::now() < until, "waited {seconds} s in vain for {what}");
+        assert!(Instant::now() < until, "{what}: not within {seconds} s");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -309,10 +341,4 @@ impl Tracker {
 /// A port of 127.0.0.1 that nobody listens on.
 pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Lets every step that waits be due now.
-pub(crate) fn make_due(sandbox: &Sandbox) {
-    let store = rusqlite::Connection::open(sandbox.path("state/carom.db")).unwrap();
-    store.execute("UPDATE steps SET due_ms = 0 WHERE state = 'pending'", []).unwrap();
 }

@@ -357,6 +357,43 @@ fn what_is_old_is_purged_and_what_is_owed_is_not() {
 }
 
 #[test]
+fn rows_whose_time_has_passed_are_gone_and_counters_stay() {
+    let place = Place::new();
+    let store = place.open();
+    let now_ms = clock::now_ms();
+    let old_ms = now_ms - 11 * 86_400_000;
+    let entry = |address: &str, expires_ms| Suppressed {
+        address: address.into(),
+        sender_domain: String::new(),
+        reason: "x".into(),
+        source: "operator".into(),
+        added_ms: old_ms,
+        expires_ms,
+    };
+    store
+        .suppress_all(&[entry("gone@a.example", Some(now_ms - 1000)), entry("here@a.example", None)])
+        .unwrap();
+    store.remember("old", true, now_ms - 1000).unwrap();
+    store.remember("new", true, now_ms + 3_600_000).unwrap();
+    for (key, at_ms) in [("old", old_ms), ("new", now_ms)] {
+        let tally = tally(&["seen"]);
+        store
+            .record_finished(&FinishedMessage { key: Some(key), tally: &tally, at_ms, message: true })
+            .unwrap();
+    }
+    store.purge(now_ms).unwrap();
+    let shell = place.shell();
+    let all = |select: &str| -> String {
+        let rows = format!("SELECT group_concat(x) FROM (SELECT {select})");
+        shell.query_row(&rows, [], |row| row.get::<_, Option<String>>(0)).unwrap().unwrap_or_default()
+    };
+    assert_eq!(all("address AS x FROM suppressions"), "here@a.example");
+    assert_eq!((all("name AS x FROM memory").as_str(), all("key AS x FROM journal").as_str()), ("new", "new"));
+    assert_eq!(all("count(*) AS x FROM series"), "1");
+    assert_eq!(count(&store, "seen"), 2);
+}
+
+#[test]
 fn the_log_of_sqlite_does_not_grow_for_ever() {
     let place = Place::new();
     for number in 0..300 {
