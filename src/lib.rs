@@ -7,8 +7,7 @@
 
 // Ground: vocabulary that everybody uses.
 /// What went wrong, and what the mail server is told.
-#[doc(hidden)]
-pub mod error;
+mod error;
 /// Text from elsewhere, made fit to show, log or send.
 mod text;
 /// Digests, signatures, random tokens.
@@ -42,8 +41,7 @@ mod intake;
 /// 3 check: DKIM, SPF, DMARC, and the DNS they ask.
 mod auth;
 /// Counters, journal, outbox.
-#[doc(hidden)]
-pub mod store;
+mod store;
 /// Reports that are kept, by the address they are about.
 mod archive;
 /// Mail logs: files, lines, deliveries.
@@ -55,8 +53,7 @@ mod index;
 /// 4 ask: the WebAssembly policy and the plan it makes.
 mod policy;
 /// 6 run: doing one step of a plan.
-#[doc(hidden)]
-pub mod action;
+mod action;
 /// 5 promise: plans kept through crashes, retries and delays.
 mod journal;
 /// 7 add: one line for each message, and carom's own log.

@@ -5,7 +5,7 @@
 
 mod auto_reply;
 mod complaint;
-pub mod doors;
+pub(crate) mod doors;
 mod draft;
 mod dsn;
 mod keep;

@@ -100,15 +100,15 @@ pub(crate) struct Ended {
 }
 
 /// A message that needs no promise: nothing is left to do.
-pub struct FinishedMessage<'a> {
+pub(crate) struct FinishedMessage<'a> {
     /// A second delivery under the same key changes nothing.
-    pub key: Option<&'a str>,
+    pub(crate) key: Option<&'a str>,
     /// What it counts for.
-    pub tally: &'a Tally,
+    pub(crate) tally: &'a Tally,
     /// When it came, in milliseconds since 1970.
-    pub at_ms: i64,
+    pub(crate) at_ms: i64,
     /// Whether it counts as a message of its minute.
-    pub message: bool,
+    pub(crate) message: bool,
 }
 
 /// A step that waits for its time, for another try, or for an operator.

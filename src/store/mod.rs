@@ -11,15 +11,14 @@ mod sqlite;
 mod suppressed;
 mod tally;
 
-pub use journal_entry::FinishedMessage;
-pub(crate) use journal_entry::{Ended, Job, NotificationState, PendingStep, Performed, Promise, Standing};
-pub use observed::Heartbeat;
-pub(crate) use observed::{AlertRecord, AlertState, Difference, TemplateLookup};
+pub(crate) use journal_entry::{
+    Ended, FinishedMessage, Job, NotificationState, PendingStep, Performed, Promise, Standing,
+};
+pub(crate) use observed::{AlertRecord, AlertState, Difference, Heartbeat, TemplateLookup};
 // The index is an SQLite file as well, and becomes newer in the same way.
 pub(crate) use sqlite::migrations;
-pub use suppressed::Suppressed;
-pub(crate) use suppressed::{SoftBounce, StrikeCount};
-pub use tally::Tally;
+pub(crate) use suppressed::{SoftBounce, StrikeCount, Suppressed};
+pub(crate) use tally::Tally;
 
 use crate::error::Result;
 use crate::files::lock::LockFile;
@@ -33,14 +32,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The store. Cheap to share: one connection, used by all threads of the process.
-pub struct Store {
+pub(crate) struct Store {
     db: SharedConnection,
 }
 
 /// The file.
 impl Store {
     /// Opens the SQLite file at `path`; creates it, its directory and its tables where they are missing.
-    pub fn open(path: &Path) -> Result<Store> {
+    pub(crate) fn open(path: &Path) -> Result<Store> {
         Ok(Store { db: SharedConnection::open(path)? })
     }
 
@@ -112,7 +111,7 @@ impl Store {
     }
 
     /// Counts a message that needs no promise. A key that is already on record changes nothing.
-    pub fn record_finished(&self, message: &FinishedMessage<'_>) -> Result<()> {
+    pub(crate) fn record_finished(&self, message: &FinishedMessage<'_>) -> Result<()> {
         promise_rows::record_finished(&self.db, message)
     }
 }
@@ -167,7 +166,7 @@ impl Store {
     }
 
     /// Suppresses many addresses in one transaction; returns how many were new.
-    pub fn suppress_all(&self, entries: &[Suppressed]) -> Result<usize> {
+    pub(crate) fn suppress_all(&self, entries: &[Suppressed]) -> Result<usize> {
         suppression_rows::suppress_all(&self.db, entries)
     }
 
@@ -218,19 +217,19 @@ impl Store {
 /// Marks: what the tick has done, and yes-or-no answers that expire (trackers, sent notifications).
 impl Store {
     /// Records that a tick has ended, and which parts of it failed.
-    pub fn beat(&self, at_ms: i64, duration_ms: u64, failed: Vec<String>) -> Result<()> {
+    pub(crate) fn beat(&self, at_ms: i64, duration_ms: u64, failed: Vec<String>) -> Result<()> {
         let before = self.heartbeat()?.unwrap_or_default();
         let whole_ms = if failed.is_empty() { Some(at_ms) } else { before.whole_ms };
         mark_rows::beat(&self.db, &Heartbeat { at_ms, duration_ms, whole_ms, failed })
     }
 
     /// The last tick; `None` before the first.
-    pub fn heartbeat(&self) -> Result<Option<Heartbeat>> {
+    pub(crate) fn heartbeat(&self) -> Result<Option<Heartbeat>> {
         mark_rows::heartbeat(&self.db)
     }
 
     /// Sets a mark.
-    pub fn mark(&self, name: &str, value: &str) -> Result<()> {
+    pub(crate) fn mark(&self, name: &str, value: &str) -> Result<()> {
         self.purge_suppressions(&[], name, value).map(drop)
     }
 
@@ -251,7 +250,7 @@ impl Store {
     }
 
     /// Remembers an answer until `expires_ms`. When the memory is full, a new answer is not remembered.
-    pub fn remember(&self, name: &str, value: bool, expires_ms: i64) -> Result<()> {
+    pub(crate) fn remember(&self, name: &str, value: bool, expires_ms: i64) -> Result<()> {
         mark_rows::remember(&self.db, name, value, expires_ms)
     }
 

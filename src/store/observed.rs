@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 /// The last tick.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Heartbeat {
+pub(crate) struct Heartbeat {
     /// Its end, in milliseconds since 1970, as every time that ends in `_ms`.
-    pub at_ms: i64,
+    pub(crate) at_ms: i64,
     /// How long it took, in milliseconds.
-    pub duration_ms: u64,
+    pub(crate) duration_ms: u64,
     /// The end of the last tick of which no part failed.
-    pub whole_ms: Option<i64>,
+    pub(crate) whole_ms: Option<i64>,
     /// The parts that failed.
-    pub failed: Vec<String>,
+    pub(crate) failed: Vec<String>,
 }
 
 /// The state of an alert.

@@ -5,24 +5,24 @@ use serde::{Deserialize, Serialize};
 
 /// An address that gets no more mail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Suppressed {
+pub(crate) struct Suppressed {
     /// In lower case.
-    pub address: String,
+    pub(crate) address: String,
     /// From which domain it gets no more mail; empty: from any.
     #[serde(default)]
-    pub sender_domain: String,
+    pub(crate) sender_domain: String,
     /// Why: a class of failure, `complaint`, or an operator's own words.
     #[serde(default)]
-    pub reason: String,
+    pub(crate) reason: String,
     /// Who decided: `report`, `operator` or `import`.
     #[serde(default)]
-    pub source: String,
+    pub(crate) source: String,
     /// In milliseconds since 1970, as every time that ends in `_ms`.
     #[serde(default)]
-    pub added_ms: i64,
+    pub(crate) added_ms: i64,
     /// `None`: until an operator removes it.
     #[serde(default)]
-    pub expires_ms: Option<i64>,
+    pub(crate) expires_ms: Option<i64>,
 }
 
 /// A soft bounce to count.

@@ -7,8 +7,8 @@ pub(super) mod guard;
 /// Links, notifications and documents.
 pub(super) mod http;
 /// When a step is tried again.
-pub mod retry;
+pub(crate) mod retry;
 /// Mail.
 pub(super) mod smtp;
 /// Signatures of notifications (Standard Webhooks).
-pub mod webhook;
+pub(crate) mod webhook;

@@ -15,7 +15,7 @@ use url::form_urlencoded;
 const SECRET: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// The secrets of one application. Each signs, so that it can change from one to the other at its leisure.
-pub struct Secrets(Vec<MacKey>);
+pub(crate) struct Secrets(Vec<MacKey>);
 
 /// How the fields of a notification are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(crate) enum Value {
 impl Secrets {
     /// Secrets as they are handed out: `whsec_` and 24 to 64 octets in base64. At least one; the order is that of the
     /// signatures. An error says which one is wrong and does not show it.
-    pub fn new<S: AsRef<str>>(secrets: &[S]) -> Result<Secrets> {
+    pub(crate) fn new<S: AsRef<str>>(secrets: &[S]) -> Result<Secrets> {
         let remedy = "make one with: echo whsec_$(openssl rand -base64 32)";
         if secrets.is_empty() {
             return Err(Error::new("there is no secret to sign notifications with").remedy(remedy));
@@ -63,7 +63,7 @@ impl Secrets {
     /// The three headers of a request with this `body`. `id` is the notification's own, the same at each try (see [`id`]);
     /// `at_ms` is the time of this try, in milliseconds since 1970. An error if `id` is not made of letters, digits, `_`
     /// and `-`: a dot would let one text be taken for another.
-    pub fn headers(&self, id: &str, at_ms: i64, body: &[u8]) -> Result<[(&'static str, String); 3]> {
+    pub(crate) fn headers(&self, id: &str, at_ms: i64, body: &[u8]) -> Result<[(&'static str, String); 3]> {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if id.is_empty() || !id.chars().all(plain) {
             return Err(Error::new(format_args!("{id:?} cannot be the id of a notification")));

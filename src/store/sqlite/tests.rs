@@ -5,7 +5,7 @@ use crate::clock::{self, DAY_MS};
 use crate::envelope::Envelope;
 use crate::error::Result;
 use crate::plan::{Action, Condition, Plan, Step, StepEnd, Verdict};
-use crate::store::{Ended, FinishedMessage, Performed, Promise, Standing, Store, Tally};
+use crate::store::{Ended, FinishedMessage, Performed, Promise, Standing, Store, Suppressed, Tally};
 use rusqlite::{Connection, params};
 use std::path::PathBuf;
 use std::sync::Arc;
