@@ -317,8 +317,9 @@ fn what_is_old_goes_with_the_tick() {
     let sandbox = Sandbox::new().config("[log]\nkeep_days = 3\nmax_size = 100000\n[relay]\nkeep_days = 5\n");
     let message = plain("x@accept.sink.example");
     let recipient = "x@accept.sink.example";
-    let deliver =
-        |id: &str| sandbox.run(&["pipe", "--sender", "", "--recipient", recipient, "--queue-id", id], &message);
+    let deliver = |id: &str| {
+        sandbox.run(&["pipe", "--sender", "", "--recipient", recipient, "--queue-id", id], &message)
+    };
     let suppress = |arguments: &[&str]| {
         let ran = sandbox.run(&[&["suppress", "add"], arguments].concat(), b"");
         assert_eq!(ran.code, 0, "{ran:?}");

@@ -37,8 +37,8 @@ mod tests;
 pub(crate) use failure::{Failure, FailureKind};
 pub(crate) use source::shipped;
 
-use crate::clock;
 use crate::class::{BATCH, Class, DeliveryFailure, Severity};
+use crate::clock;
 use crate::config::{self, Config, OnTrap};
 use crate::error::{Context, Error, Result};
 use crate::plan::Plan;

@@ -388,7 +388,10 @@ fn rows_whose_time_has_passed_are_gone_and_counters_stay() {
         shell.query_row(&rows, [], |row| row.get::<_, Option<String>>(0)).unwrap().unwrap_or_default()
     };
     assert_eq!(all("address AS x FROM suppressions"), "here@a.example");
-    assert_eq!((all("name AS x FROM memory").as_str(), all("key AS x FROM journal").as_str()), ("new", "new"));
+    assert_eq!(
+        (all("name AS x FROM memory").as_str(), all("key AS x FROM journal").as_str()),
+        ("new", "new")
+    );
     assert_eq!(all("count(*) AS x FROM series"), "1");
     assert_eq!(count(&store, "seen"), 2);
 }
