@@ -30,6 +30,7 @@ pub(crate) fn sha256_hex(parts: &[&[u8]], digits: usize) -> String {
 }
 
 /// A secret key for HMAC (RFC 2104).
+#[derive(Clone)]
 pub(crate) struct MacKey(hmac::Key);
 
 impl MacKey {

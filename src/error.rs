@@ -38,7 +38,7 @@ impl Exit {
 }
 
 /// Something that could not be done: what, why, and how to mend it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Error {
     what: String,
     remedy: Option<String>,

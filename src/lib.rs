@@ -18,6 +18,10 @@ mod clock;
 mod deadline;
 /// Files: owners, whole files, other programs.
 mod files;
+/// Return paths that are signed, tagged or rewritten.
+mod return_path;
+/// Webhooks as data: URL, body, signature.
+mod webhook;
 /// `carom.toml` → `Config`.
 mod config;
 /// Who sent a message to whom, as the mail server says it.
@@ -32,8 +36,6 @@ mod plan;
 // A message.
 /// 2 read: header, addresses, links. It never fails; it lists defects.
 mod message;
-/// Return paths that are signed, tagged or rewritten.
-mod return_path;
 /// What a message reports about another message.
 mod report;
 /// 1 take: the ways a message comes in.

@@ -1,13 +1,16 @@
-//! The example config against the defaults.
+//! The whole config: the example against the defaults, and what stops `pipe` and what does not.
 
 use super::Config;
+use super::source::ConfigSource;
+use super::tables::Tables;
 
 #[test]
 fn the_example_config_names_every_key_with_its_default() {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/carom.toml")).unwrap();
-    let example = Config::parse(&text).unwrap();
-    let default = Config::default();
-    let table = |config: &Config| toml::Table::try_from(config).unwrap();
+    Config::parse(&text).unwrap();
+    let example = ConfigSource::new(&text, None).tables(|_| true).unwrap();
+    let default = Tables::default();
+    let table = |tables: &Tables| toml::Table::try_from(tables).unwrap();
     assert_eq!(table(&example), table(&default));
     for (name, section) in table(&default) {
         for key in section.as_table().into_iter().flat_map(|section| section.keys()) {

@@ -1,46 +1,35 @@
-//! Bounce Address Tag Validation: return paths such as `prvs=0685a1b2c3=joe@example.com`, as milters and mail servers make
-//! them (draft-levine-smtp-batv-01), signed and verified with the keys of our own return paths.
+//! Bounce Address Tag Validation (draft-levine-smtp-batv-01): return paths such as
+//! `prvs=0685a1b2c3=joe@example.com`, as milters and mail servers write them.
 //!
-//! The tag is `KDDDSSSSSS`: a key number, the last three digits of the day (since 1970) on which it expires, and the
-//! first 24 bits of HMAC-SHA1 over `KDDD` and the address. It tells whose mail came back, not to whom it had gone: `verp`
-//! does, and with 60 bits; one guess in 16 million passes here. Other makers' tags (`msprvs1`, nine or eleven digits) cannot
-//! be verified, but can be taken off. Not here: what follows from a proof. Invariant: an address without a tag that one of
-//! our keys made is never taken for one of ours.
+//! The tag is `KDDDSSSSSS`: a key number, the last three digits of the day (since 1970) on which it
+//! expires, and the first 24 bits of HMAC-SHA1 over `KDDD` and the address. It proves whose mail came
+//! back, but not to whom it went (`verp` does, with 60 bits; here one guess in 16 million passes). The
+//! tags of others (`msprvs1`, nine or eleven digits) can be removed, but not verified. Not here: what
+//! follows from a proof. Invariant: only an address with a tag made by one of our keys is verified.
 
+use super::Refused;
 use super::keys::{Keys, equal};
-use super::verp::Refused;
 use crate::digest::hex;
 
-/// Days until the day's digits come round.
+/// Days until the day's digits repeat.
 const ROUND: i64 = 1000;
 /// Digits of a tag: key number, day, signature.
 const TAG: usize = 1 + 3 + 6;
 
-/// An address with a tag that is ours.
+/// An address with a tag made by one of our keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tagged {
     /// The address without the tag, as it came.
     pub(crate) mailbox: String,
-    /// The day on which the tag expires, in days since 1970.
+    /// In days since 1970.
     pub(crate) expiry_day: i64,
 }
 
-/// The return path for `mailbox`, good until `expiry_day` (days since 1970, at most some hundred days ahead). The first
-/// key signs. What has no `@` comes back as it is.
-pub(crate) fn sign(keys: &Keys, mailbox: &str, expiry_day: i64) -> String {
-    if !mailbox.contains('@') {
-        return mailbox.to_owned();
-    }
-    let day = format!("0{:03}", expiry_day.rem_euclid(ROUND));
-    let signature =
-        signatures(keys, &day, &mailbox.to_ascii_lowercase()).into_iter().next().unwrap_or_default();
-    format!("prvs={day}{signature}={mailbox}")
-}
-
-/// The address without its tag, if one of `keys` made the tag, for a day from `today` to `max_ahead` days later.
+/// The address without its tag, if one of `keys` made the tag for a day from `today` to `max_ahead` days
+/// later.
 ///
-/// [`sign`] signs the address in lower case; others sign it as it is written. Both are verified, so that only what
-/// others sign and a mail server lower-cases afterwards is lost, and no more than letters' case can be changed unnoticed.
+/// Some signers sign the address as it is written, others in lower case: both are accepted. Only a
+/// change of case can therefore pass unnoticed.
 pub(crate) fn verify(keys: &Keys, address: &str, today: i64, max_ahead: u32) -> Result<Tagged, Refused> {
     let (kind, tag, mailbox) = split(address).ok_or(Refused::NotOurs)?;
     let digits = tag.as_bytes();
@@ -63,13 +52,13 @@ pub(crate) fn verify(keys: &Keys, address: &str, today: i64, max_ahead: u32) -> 
     if left <= i64::from(max_ahead) {
         return Ok(Tagged { mailbox: mailbox.to_owned(), expiry_day: today + left });
     }
-    // What does not expire soon has expired, except for the near future, in which nobody of ours can have written.
+    // The digits repeat: a day that is not close ahead is taken as past, unless it is far ahead.
     let days = ROUND - left;
     Err(if days <= ROUND / 2 { Refused::TooOld { days } } else { Refused::Ahead { days: left } })
 }
 
-/// The address without a tag of any maker, unverified: `prvs=…=joe@example.com` and `msprvs1=…=joe@example.com` are
-/// `joe@example.com`, and so are the older ones with address and tag the other way round. `None` if there is no tag.
+/// The address without anybody's tag, unverified: `prvs=…=joe@example.com`, `msprvs1=…=joe@example.com`
+/// and the older forms with address and tag exchanged. `None` if there is no tag.
 pub(crate) fn untagged(address: &str) -> Option<String> {
     let (kind, tag, mailbox) = split(address)?;
     let version = kind.to_ascii_lowercase();
@@ -89,14 +78,14 @@ pub(crate) fn untagged(address: &str) -> Option<String> {
     (is_tag(local) && !tag.is_empty()).then(|| format!("{tag}@{domain}"))
 }
 
-/// `kind=tag=mailbox`. A slash between tag and mailbox is the older form's.
+/// `kind=tag=mailbox`; the older form has a slash between tag and mailbox.
 fn split(address: &str) -> Option<(&str, &str, &str)> {
     let (kind, rest) = address.split_once('=')?;
     let (tag, mailbox) = rest.split_once(['=', '/'])?;
     mailbox.contains('@').then_some((kind, tag, mailbox))
 }
 
-/// The signature by each key, the one to sign with first. `day` is key number and day.
+/// The signature by each key. `day` is key number and day.
 fn signatures(keys: &Keys, day: &str, mailbox: &str) -> Vec<String> {
     keys.sha1(&[day.as_bytes(), mailbox.as_bytes()]).map(|tag| hex(&tag.as_ref()[..3])).collect()
 }
@@ -106,6 +95,13 @@ mod tests {
     use super::*;
 
     const TODAY: i64 = 20_679;
+
+    /// As a milter with the same key signs.
+    fn sign(keys: &Keys, mailbox: &str, expiry_day: i64) -> String {
+        let day = format!("0{:03}", expiry_day.rem_euclid(ROUND));
+        let signature = signatures(keys, &day, &mailbox.to_ascii_lowercase()).remove(0);
+        format!("prvs={day}{signature}={mailbox}")
+    }
 
     fn keys() -> Keys {
         Keys::new(&["the first secret, which signs"]).unwrap()
@@ -163,7 +159,6 @@ mod tests {
         }
         let rotating = Keys::new(&["the second secret, to come", "the first secret, which signs"]).unwrap();
         assert!(verify(&rotating, &path, TODAY, 7).is_ok());
-        assert_eq!(sign(&keys(), "postmaster", TODAY), "postmaster");
     }
 
     #[test]

@@ -1,50 +1,49 @@
-//! The secrets that return paths are signed with, while one is in force and while it is being replaced.
+//! The secrets that return paths are signed with: the current one, and old ones until their signatures
+//! have expired.
 //!
-//! Not here: what is signed (`verp`, `batv`) and where secrets are kept. Invariant: a secret is never shown, and how long
-//! a comparison takes says nothing about where a forged tag is wrong.
+//! Not here: what is signed (`verp`, `batv`) and where secrets are configured. Invariant: a secret is
+//! never shown, and the time a comparison takes does not reveal where a forged tag is wrong.
 
 use crate::digest::{Mac, MacKey};
 use crate::error::{Error, Result};
 use std::fmt;
 use std::hint::black_box;
 
-/// Keys of which the first signs and all verify: to rotate, put the new one in front and drop the old one when what it
-/// has signed is too old anyway.
+/// The first key signs, all verify.
+#[derive(Clone)]
 pub(crate) struct Keys(Vec<Key>);
 
-/// One secret, ready for both digests.
+/// One secret, prepared for both digests.
+#[derive(Clone)]
 struct Key {
     sha256: MacKey,
     sha1: MacKey,
 }
 
 impl Keys {
-    /// Octets that a secret has at least: 128 bits, if they are random.
+    /// 128 bits, if they are random.
     pub(crate) const MIN_OCTETS: usize = 16;
 
-    /// Keys from secrets, the one that signs first. An error if there is none, or if one is shorter than
-    /// [`Keys::MIN_OCTETS`]; it names which, and never shows it.
+    /// An error gives the number of the key that is too short, and never shows it.
     pub(crate) fn new<S: AsRef<[u8]>>(secrets: &[S]) -> Result<Keys> {
         let remedy = "make one with: openssl rand -base64 32";
         if secrets.is_empty() {
             return Err(Error::new("there is no key to sign return paths with").remedy(remedy));
         }
-        let short = secrets.iter().position(|secret| secret.as_ref().len() < Keys::MIN_OCTETS);
-        if let Some(index) = short {
+        if let Some(index) = secrets.iter().position(|secret| secret.as_ref().len() < Keys::MIN_OCTETS) {
             let least = Keys::MIN_OCTETS;
-            return Err(
-                Error::new(format_args!("key {} has less than {least} octets", index + 1)).remedy(remedy)
-            );
+            let what = format!("key {} has less than {least} octets", index + 1);
+            return Err(Error::new(what).remedy(remedy));
         }
         Ok(Keys(secrets.iter().map(|secret| Key::new(secret.as_ref())).collect()))
     }
 
-    /// The HMAC-SHA256 of `parts`, one after the other, by each key: the first is the one to sign with.
+    /// The HMAC-SHA256 of the joined `parts` by each key, the signing key first.
     pub(crate) fn sha256<'a>(&'a self, parts: &'a [&'a [u8]]) -> impl Iterator<Item = Mac> + 'a {
         self.0.iter().map(|key| key.sha256.sign(parts))
     }
 
-    /// The same with HMAC-SHA1, for BATV, whose draft wants it.
+    /// The same with HMAC-SHA1, which the BATV draft requires.
     pub(crate) fn sha1<'a>(&'a self, parts: &'a [&'a [u8]]) -> impl Iterator<Item = Mac> + 'a {
         self.0.iter().map(|key| key.sha1.sign(parts))
     }
@@ -62,7 +61,7 @@ impl fmt::Debug for Keys {
     }
 }
 
-/// Whether two tags are equal, found out without stopping at the first difference. Their length is no secret.
+/// Compares two tags in a time that does not depend on where they differ. Their length is not secret.
 pub(crate) fn equal(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     one.len() == other.len()
@@ -72,6 +71,7 @@ pub(crate) fn equal(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::hex;
 
     #[test]
     fn a_missing_or_short_key_is_an_error_that_names_it_without_showing_it() {

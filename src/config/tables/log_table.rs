@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use tracing::Level;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -15,8 +16,8 @@ pub(crate) struct LogTable {
     pub(crate) keep_days: u32,
     /// Delete the oldest days early when all logs together exceed N bytes (0: no limit).
     pub(crate) max_size: u64,
-    /// Least level in carom's own log: `error`, `warn`, `info`, `debug`, `trace`.
-    pub(crate) level: String,
+    /// Least level in carom's own log.
+    pub(crate) level: LogLevel,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,5 +38,25 @@ impl Default for LogTable {
             max_size: 0,
             level: "info".into(),
         }
+    }
+}
+
+/// `error`, `warn`, `info`, `debug`, `trace`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct LogLevel(pub(crate) Level);
+
+impl TryFrom<String> for LogLevel {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<LogLevel, String> {
+        let level = word.parse().map(LogLevel);
+        level.map_err(|_| format!("`{word}` is not a level: use error, warn, info, debug or trace"))
+    }
+}
+
+impl From<LogLevel> for String {
+    fn from(level: LogLevel) -> String {
+        level.0.as_str().to_lowercase()
     }
 }

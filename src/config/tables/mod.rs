@@ -1,6 +1,6 @@
 //! The tables of `carom.toml` as they are written: `XTable` is the table `[x]`. Every key has a default.
 //!
-//! Not here: what the values mean (the other files of `config`).
+//! Not here: what the values mean (the other files of `config`). Invariant: a table is written as it was read.
 
 mod alert_table;
 mod auth_table;
@@ -23,19 +23,19 @@ mod store_table;
 mod verp_table;
 mod visit_table;
 
-pub(crate) use alert_table::{AlertTable, AlertsTable, Group, Metric, impossible as alerts_impossible};
+pub(crate) use alert_table::{AlertTable, AlertsTable};
 pub(crate) use auth_table::AuthTable;
-pub(crate) use cycle_table::{CycleTable, PurgeTable, impossible as cycles_impossible};
+pub(crate) use cycle_table::{CycleTable, PurgeTable};
 pub(crate) use dns_table::DnsTable;
 pub(crate) use export_table::ExportTable;
 pub(crate) use index_table::IndexTable;
 pub(crate) use kept_table::KeptTable;
 pub(crate) use limits_table::{LimitsTable, OnTrap};
-pub(crate) use log_table::{LogFormat, LogTable};
+pub(crate) use log_table::{LogFormat, LogLevel, LogTable};
 pub(crate) use logs_table::{LogKind, LogsTable};
 pub(crate) use message_table::MessageTable;
 pub(crate) use network_table::NetworkTable;
-pub(crate) use notify_table::{NotifyBody, NotifyTable};
+pub(crate) use notify_table::NotifyTable;
 pub(crate) use policies_table::PoliciesTable;
 pub(crate) use policy_table::PolicyTable;
 pub(crate) use relay_table::RelayTable;
@@ -43,3 +43,73 @@ pub(crate) use send_table::SendTable;
 pub(crate) use store_table::StoreTable;
 pub(crate) use verp_table::VerpTable;
 pub(crate) use visit_table::VisitTable;
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The whole file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Tables {
+    /// The policy that decides about messages; `--policy` overrides. `policy = "NAME"` is read as this key.
+    pub(crate) default_policy: String,
+    /// The directory of store, spool, logs and compiled policies, unless they are set individually.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<PathBuf>,
+    pub(crate) store: StoreTable,
+    pub(crate) dns: DnsTable,
+    pub(crate) network: NetworkTable,
+    pub(crate) auth: AuthTable,
+    pub(crate) message: MessageTable,
+    pub(crate) relay: RelayTable,
+    pub(crate) log: LogTable,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) logs: Vec<LogsTable>,
+    pub(crate) index: IndexTable,
+    pub(crate) export: ExportTable,
+    pub(crate) send: SendTable,
+    pub(crate) visit: VisitTable,
+    pub(crate) limits: LimitsTable,
+    pub(crate) policies: PoliciesTable,
+    pub(crate) verp: VerpTable,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notify: Vec<NotifyTable>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) cycle: Vec<CycleTable>,
+    pub(crate) alerts: AlertsTable,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) alert: Vec<AlertTable>,
+    pub(crate) kept: KeptTable,
+    pub(crate) policy: BTreeMap<String, PolicyTable>,
+}
+
+impl Default for Tables {
+    fn default() -> Tables {
+        Tables {
+            default_policy: "sink".into(),
+            state: None,
+            store: StoreTable::default(),
+            dns: DnsTable::default(),
+            network: NetworkTable::default(),
+            auth: AuthTable::default(),
+            message: MessageTable::default(),
+            relay: RelayTable::default(),
+            log: LogTable::default(),
+            logs: Vec::new(),
+            index: IndexTable::default(),
+            export: ExportTable::default(),
+            send: SendTable::default(),
+            visit: VisitTable::default(),
+            limits: LimitsTable::default(),
+            policies: PoliciesTable::default(),
+            verp: VerpTable::default(),
+            notify: Vec::new(),
+            cycle: Vec::new(),
+            alerts: AlertsTable::default(),
+            alert: Vec::new(),
+            kept: KeptTable::default(),
+            policy: BTreeMap::new(),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The applications that are notified of bounces and complaints, as configured in `[[notify]]`.
+//!
+//! Not here: sending (`action::notify`). Invariant: every URL template can be filled in, and every secret
+//! can sign.
+
+use super::fault::ConfigFault;
+use super::tables::NotifyTable;
+use crate::error::{Error, Result};
+use crate::webhook::{BodyForm, Secrets, UrlTemplate};
+
+/// The variables of a notification's URL.
+pub(crate) const NOTIFY_VARIABLES: [&str; 3] = ["address", "sender_domain", "event"];
+/// The sender domain of the application that gets what no other does.
+const ALL_OTHERS: &str = "*";
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Applications(Vec<Application>);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Application {
+    sender_domain: String,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) body: BodyForm,
+    /// `None`: requests are not signed.
+    pub(crate) secrets: Option<Secrets>,
+    /// Days that an application that does not answer is retried.
+    pub(crate) give_up_days: u32,
+}
+
+/// Where an application is notified.
+#[derive(Clone, Debug)]
+pub(crate) enum Endpoint {
+    Url(UrlTemplate),
+    /// A JSON document contains the template, at this JSON pointer.
+    Lookup { document: String, pointer: String },
+}
+
+impl Applications {
+    pub(super) fn read(tables: &[NotifyTable]) -> Result<Applications, ConfigFault> {
+        let mut applications: Vec<Application> = Vec::with_capacity(tables.len());
+        for (number, table) in tables.iter().enumerate() {
+            let is_same = |other: &Application| other.sender_domain.eq_ignore_ascii_case(&table.sender_domain);
+            if applications.iter().any(is_same) {
+                let what = format!("{} already has a [[notify]]", table.sender_domain);
+                let fix = "remove one of the two: only one application is notified of a domain's mail";
+                return Err(ConfigFault::of_element("notify", number, "sender_domain", what, fix));
+            }
+            applications.push(Application {
+                sender_domain: table.sender_domain.clone(),
+                endpoint: endpoint(table, number)?,
+                body: table.body,
+                secrets: secrets("notify", number, &table.secrets)?,
+                give_up_days: table.give_up_days,
+            });
+        }
+        Ok(Applications(applications))
+    }
+
+    /// The application for mail of this sender domain.
+    pub(crate) fn of(&self, sender_domain: &str) -> Option<&Application> {
+        let named = |name: &str| self.0.iter().find(|one| one.sender_domain.eq_ignore_ascii_case(name));
+        named(sender_domain).or_else(|| named(ALL_OTHERS))
+    }
+}
+
+/// The secrets of a `[[table]]`.
+pub(super) fn secrets(table: &str, number: usize, written: &[String]) -> Result<Option<Secrets>, ConfigFault> {
+    if written.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |error: Error| ConfigFault::error_of_element(table, number, "secrets", &error);
+    Secrets::new(written).map(Some).map_err(wrong)
+}
+
+fn endpoint(table: &NotifyTable, number: usize) -> Result<Endpoint, ConfigFault> {
+    let fault =
+        |key: &str, what: &str, fix: &str| Err(ConfigFault::of_element("notify", number, key, what, fix));
+    match (&table.url, &table.lookup) {
+        (Some(_), Some(_)) => fault("lookup", "the application has a url too", "remove url or lookup"),
+        (None, None) => {
+            let fix = "set url = \"https://app.example/bounces/{address}\", or lookup = the document that has it";
+            fault("", "has neither url nor lookup", fix)
+        }
+        (Some(url), None) => UrlTemplate::parse(url, &NOTIFY_VARIABLES)
+            .map(Endpoint::Url)
+            .map_err(|error| ConfigFault::error_of_element("notify", number, "url", &error)),
+        (None, Some(document)) if !is_web_address(document) => {
+            fault("lookup", "is not the URL of a document", "use https://…")
+        }
+        (None, Some(_)) if !table.pointer.is_empty() && !table.pointer.starts_with('/') => {
+            fault("pointer", "is not a JSON pointer", "begin it with a slash: /email_suspensions_url")
+        }
+        (None, Some(document)) => {
+            Ok(Endpoint::Lookup { document: document.clone(), pointer: table.pointer.clone() })
+        }
+    }
+}
+
+/// Whether a text is an http or https URL with a host.
+pub(super) fn is_web_address(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some())
+}

@@ -1,0 +1,63 @@
+//! The mail logs that `carom cron` reads, as configured in `[[logs]]`.
+//!
+//! Not here: reading them (`maillog`, `ingest`). Invariant: a file-based log has a path, and every time zone
+//! exists.
+
+use super::fault::ConfigFault;
+use super::tables::{LogKind, LogsTable, Tables};
+use crate::clock;
+use jiff::tz::TimeZone;
+use std::path::PathBuf;
+
+#[derive(Clone, Debug)]
+pub(crate) struct MailLog {
+    pub(crate) kind: LogKind,
+    /// `None` for the system's journal.
+    pub(crate) path: Option<PathBuf>,
+    /// The time zone of stamps that name none.
+    pub(crate) zone: TimeZone,
+    /// The header that carries the client id.
+    pub(crate) client_header: String,
+}
+
+impl MailLog {
+    pub(super) const TABLES: &[&str] = &["logs"];
+
+    pub(super) fn read(tables: Tables) -> Result<Vec<MailLog>, ConfigFault> {
+        let mut logs: Vec<MailLog> = Vec::with_capacity(tables.logs.len());
+        for (number, table) in tables.logs.into_iter().enumerate() {
+            let log = read(table, number)?;
+            if logs.iter().any(|other| other.name() == log.name()) {
+                let what = "is the log of another [[logs]]";
+                return Err(ConfigFault::of_element("logs", number, "path", what, "remove one of the two"));
+            }
+            logs.push(log);
+        }
+        Ok(logs)
+    }
+
+    /// The name that its position is stored under.
+    pub(crate) fn name(&self) -> String {
+        let path = self.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        format!("{}:{path}", self.kind.name())
+    }
+}
+
+fn read(table: LogsTable, number: usize) -> Result<MailLog, ConfigFault> {
+    let fault =
+        |key: &str, what: &str, fix: &str| Err(ConfigFault::of_element("logs", number, key, what, fix));
+    if table.path.is_none() && table.kind != LogKind::Journald {
+        return fault("", "has no path", "set path to the file that the mail server writes");
+    }
+    let zone = match &table.timezone {
+        None => clock::local_zone(),
+        Some(name) => match clock::zone(name) {
+            Some(zone) => zone,
+            None => {
+                let what = format!("the time zone {name:?} does not exist here");
+                return fault("timezone", &what, "use a name like Europe/Berlin, or remove the key");
+            }
+        },
+    };
+    Ok(MailLog { kind: table.kind, path: table.path, zone, client_header: table.client_header })
+}

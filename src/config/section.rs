@@ -1,0 +1,55 @@
+//! A section of the config that only some commands need: read when it is asked for, so that a fault in it
+//! stops only them, and `pipe` does not spend time on it.
+//!
+//! Invariant: whoever asks gets the section complete and valid, or the error.
+
+use super::fault::ConfigFault;
+use super::source::ConfigSource;
+use super::tables::Tables;
+use crate::error::{Error, Result};
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+/// Makes a section of its tables.
+type Read<T> = fn(Tables) -> Result<T, ConfigFault>;
+
+pub(crate) struct ConfigSection<T>(Arc<Inner<T>>);
+
+struct Inner<T> {
+    source: Arc<ConfigSource>,
+    /// The tables that it is made of.
+    tables: &'static [&'static str],
+    read: Read<T>,
+    value: OnceLock<Result<T, Error>>,
+}
+
+impl<T> ConfigSection<T> {
+    pub(super) fn new(
+        source: &Arc<ConfigSource>,
+        tables: &'static [&'static str],
+        read: Read<T>,
+    ) -> ConfigSection<T> {
+        ConfigSection(Arc::new(Inner { source: source.clone(), tables, read, value: OnceLock::new() }))
+    }
+
+    pub(crate) fn get(&self) -> Result<&T> {
+        let Inner { source, tables, read, value } = &*self.0;
+        let value = value.get_or_init(|| {
+            let written = source.tables(|name| tables.contains(&name))?;
+            read(written).map_err(|fault| source.explain(&fault))
+        });
+        value.as_ref().map_err(Error::clone)
+    }
+}
+
+impl<T> Clone for ConfigSection<T> {
+    fn clone(&self) -> ConfigSection<T> {
+        ConfigSection(self.0.clone())
+    }
+}
+
+impl<T> fmt::Debug for ConfigSection<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConfigSection({})", self.0.tables.join(", "))
+    }
+}

@@ -1,0 +1,215 @@
+//! The text of `carom.toml`: read into tables, and the line of every key.
+//!
+//! Not here: what the tables mean. Invariant: a line comes from the TOML reader's own spans, so a key is
+//! never confused with its namesake in another table, a comment or a text.
+
+use super::fault::ConfigFault;
+use super::tables::Tables;
+use crate::error::Error;
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::path::PathBuf;
+use toml::de::{DeTable, DeValue, Deserializer};
+
+#[derive(Debug, Default)]
+pub(crate) struct ConfigSource {
+    /// `None` if there is no file.
+    file: Option<PathBuf>,
+    text: String,
+}
+
+/// Where a key is: its line, and its name as people write it.
+struct Place {
+    line: usize,
+    name: String,
+    /// Not even its table is written.
+    is_absent: bool,
+}
+
+impl ConfigSource {
+    pub(super) fn new(text: &str, file: Option<PathBuf>) -> ConfigSource {
+        ConfigSource { file, text: name_default_policy(text).into_owned() }
+    }
+
+    /// The tables whose names are `wanted`; all others have their defaults.
+    pub(super) fn tables(&self, wanted: impl Fn(&str) -> bool) -> Result<Tables, Error> {
+        let read = || {
+            let mut tree = DeTable::parse(&self.text)?;
+            tree.get_mut().retain(|key, _| wanted(key.get_ref()));
+            Tables::deserialize(Deserializer::from(tree))
+        };
+        read().map_err(|error: toml::de::Error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let line = self.line(start);
+            let there = self.text.lines().nth(line - 1).unwrap_or_default().trim();
+            self.error(line, format_args!("{} (at `{there}`)", error.message().trim()))
+                .remedy("see examples/carom.toml for every key, its type and its default")
+        })
+    }
+
+    /// The fault with file, line and key.
+    pub(super) fn explain(&self, fault: &ConfigFault) -> Error {
+        let place = self.place(&fault.path);
+        self.error(place.line, format_args!("{}: {}", place.name, fault.what)).remedy(&fault.fix)
+    }
+
+    /// The line of a key, counted from 1, or of its nearest table; `None` if neither is written.
+    pub(super) fn line_of(&self, path: &[String]) -> Option<usize> {
+        let place = self.place(path);
+        (!place.is_absent).then_some(place.line)
+    }
+
+    fn error(&self, line: usize, what: impl std::fmt::Display) -> Error {
+        let error = Error::new(format_args!("line {line}: {what}"));
+        match &self.file {
+            Some(file) => error.within(file.display()),
+            None => error,
+        }
+    }
+
+    fn line(&self, start: usize) -> usize {
+        self.text.get(..start).unwrap_or_default().matches('\n').count() + 1
+    }
+
+    fn place(&self, path: &[String]) -> Place {
+        let mut walk = Walk::default();
+        if let Ok(tree) = DeTable::parse(&self.text) {
+            walk.follow(&DeValue::Table(tree.into_inner()), path);
+        }
+        Place { line: self.line(walk.start), name: walk.name(), is_absent: walk.found == 0 }
+    }
+}
+
+/// The way from the top of the file to a key.
+#[derive(Default)]
+struct Walk {
+    /// Where the last key or element on the way begins.
+    start: usize,
+    /// Keys that are written.
+    found: usize,
+    keys: Vec<String>,
+    /// Through one of several tables of a name.
+    is_repeated: bool,
+    ends_in_table: bool,
+}
+
+impl Walk {
+    fn follow(&mut self, value: &DeValue<'_>, path: &[String]) {
+        self.ends_in_table = value.is_table();
+        let Some((part, rest)) = path.split_first() else { return };
+        match value {
+            DeValue::Table(table) => match table.get_key_value(part.as_str()) {
+                Some((key, value)) => {
+                    self.keys.push(part.clone());
+                    self.start = key.span().start;
+                    self.found += 1;
+                    self.follow(value.get_ref(), rest);
+                }
+                None => {
+                    self.keys.extend(path.iter().cloned());
+                    self.ends_in_table = false;
+                }
+            },
+            DeValue::Array(elements) => {
+                let element = part.parse().ok().and_then(|number: usize| elements.get(number));
+                if let Some(element) = element {
+                    self.start = element.span().start;
+                    self.is_repeated |= element.get_ref().is_table();
+                    self.follow(element.get_ref(), rest);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// `[table] key`, `[[table]] key`, `[table]`, or a key of no table.
+    fn name(&self) -> String {
+        let (table, key) = match self.keys.split_last() {
+            Some((key, table)) if !self.ends_in_table => (table, key.as_str()),
+            _ => (&*self.keys, ""),
+        };
+        let table = table.join(".");
+        match (table.is_empty(), self.is_repeated) {
+            (true, _) => key.to_owned(),
+            (_, true) => format!("[[{table}]] {key}").trim_end().to_owned(),
+            (_, false) => format!("[{table}] {key}").trim_end().to_owned(),
+        }
+    }
+}
+
+/// TOML cannot contain both `policy = "sink"` and `[policy.sink]`, but people write just that. A top-level
+/// `policy` line with a string is read as `default_policy`, on the same line, so that lines stay right.
+fn name_default_policy(text: &str) -> Cow<'_, str> {
+    let is_top = |line: &&str| !line.trim_start().starts_with('[');
+    let mut at = 0;
+    for line in text.split_inclusive('\n').take_while(is_top) {
+        let start = at + line.len() - line.trim_start().len();
+        let value = line.trim_start().strip_prefix("policy").map(str::trim_start);
+        let value = value.and_then(|rest| rest.strip_prefix('=')).map(str::trim_start);
+        if value.is_some_and(|value| value.starts_with(['"', '\''])) {
+            return Cow::Owned(format!("{}default_{}", &text[..start], &text[start..]));
+        }
+        at += line.len();
+    }
+    Cow::Borrowed(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(text: &str, path: &[&str]) -> String {
+        let path = path.iter().map(|part| (*part).to_owned()).collect();
+        let fault = ConfigFault { path, what: "is wrong".into(), fix: "correct it".into() };
+        ConfigSource::new(text, Some("/etc/c.toml".into())).explain(&fault).to_string()
+    }
+
+    #[test]
+    fn a_key_is_never_confused_with_its_namesake() {
+        let text = "# keep = 1\n[policy.bounce.settings]\nkeep = true\n\n[policies]\nkeep = 0\n";
+        assert_eq!(
+            explained(text, &["policies", "keep"]),
+            "/etc/c.toml: line 6: [policies] keep: is wrong; correct it"
+        );
+        assert!(explained(text, &["policy", "bounce", "settings", "keep"]).contains("line 3: [policy.bounce.settings] keep"));
+    }
+
+    #[test]
+    fn a_key_has_the_name_that_people_write() {
+        let text = "state = \"x\"\n[[alert]]\nname = \"a\"\n[[alert]]\n name = \"b\"\nmail = [\n  \"a@b\",\n  \"c\",\n]\n\
+                    [[policy.bounce.settings.rules]]\npattern = \"x\"\n";
+        for (path, place) in [
+            (&["state"][..], "line 1: state:"),
+            (&["alert", "1"], "line 4: [[alert]]:"),
+            (&["alert", "1", "name"], "line 5: [[alert]] name:"),
+            (&["alert", "1", "mail", "1"], "line 8: [[alert]] mail:"),
+            (&["alert", "0", "above"], "line 2: [[alert]] above:"),
+            (&["verp", "keys"], "line 1: [verp] keys:"),
+            (
+                &["policy", "bounce", "settings", "rules", "0", "pattern"],
+                "line 11: [[policy.bounce.settings.rules]] pattern:",
+            ),
+        ] {
+            let said = explained(text, path);
+            assert!(said.contains(place), "{path:?}: {said}");
+        }
+        assert!(explained("verp = { keys = [] }", &["verp", "keys"]).contains("line 1: [verp] keys:"));
+        assert!(explained("a.b = 1\n[c]\nd.e = 2", &["c", "d", "e"]).contains("line 3: [c.d] e:"));
+    }
+
+    #[test]
+    fn the_default_policy_may_be_written_as_policy() {
+        for (text, line) in [
+            ("\n  policy = \"bounce\"\n[policy.bounce]\nmonitor = 1\n", 4),
+            ("policy='bounce'\n[policy.bounce]\nmonitor = 1\n", 3),
+        ] {
+            let source = ConfigSource::new(text, None);
+            let tables = source.tables(|key| key == "default_policy").unwrap();
+            assert_eq!(tables.default_policy, "bounce");
+            let error = source.tables(|_| true).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("line {line}: ")), "{error}");
+        }
+        let other = "[a]\npolicy = \"x\"\n";
+        assert!(matches!(name_default_policy(other), Cow::Borrowed(_)));
+    }
+}
