@@ -3,7 +3,6 @@
 //!
 //! It changes nothing that a message would not change too: opening the store may create it.
 
-use crate::action::doors::webhook::Secrets;
 use crate::auth::{Dns, DnsFailure};
 use crate::clock;
 use crate::config::Config;
@@ -31,7 +30,7 @@ pub(crate) fn check(config: &Config) -> Vec<Finding> {
     if let Some(failed) = &config.relay.failed {
         findings.push(writable("relay", failed, "[relay] failed"));
     }
-    for directory in config.cycle.iter().filter_map(|cycle| cycle.file.as_deref().and_then(Path::parent)) {
+    for directory in config.cycles.get().into_iter().flatten().filter_map(|cycle| cycle.file.as_deref().and_then(Path::parent)) {
         findings.push(match directory.is_dir() {
             true => writable("cycle", directory, "[[cycle]] file"),
             false => Finding::wrong(
@@ -41,11 +40,13 @@ pub(crate) fn check(config: &Config) -> Vec<Finding> {
             ),
         });
     }
-    for rule in config.alert.iter().filter(|rule| !rule.secrets.is_empty()) {
-        if let Err(error) = Secrets::new(&rule.secrets) {
-            findings.push(Finding::error("alert", &error.within(format_args!("[[alert]] {}", rule.name))));
-        }
-    }
+    let sections = [
+        config.alerting.get().err(),
+        config.cycles.get().err(),
+        config.export.get().err(),
+        config.mail_logs.get().err(),
+    ];
+    findings.extend(sections.iter().flatten().map(|error| Finding::error("config", error)));
     findings.extend(tick(config));
     findings.push(dns(config));
     findings
@@ -78,7 +79,7 @@ fn policies(config: &Config) -> Vec<Finding> {
         names.push(&config.default_policy);
     }
     let classifies = &config.index.policy;
-    if !config.logs.is_empty() && !classifies.is_empty() && !names.contains(&classifies) {
+    if config.mail_logs.get().is_ok_and(|logs| !logs.is_empty()) && !classifies.is_empty() && !names.contains(&classifies) {
         names.push(classifies);
     }
     let config = Arc::new(config.clone());

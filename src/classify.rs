@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::policy::facts::Facts;
 use crate::policy::{Failure, Policy};
 use crate::report::{self, DeliveryAction, Feedback, Original, Report, ReportKind};
-use crate::return_path::srs;
+use crate::return_path;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::rc::Rc;
@@ -60,7 +60,7 @@ pub(crate) fn classify(
     let judge = |(item, report): (&Item, Report)| {
         let kind = report.kind;
         let judged = report.recipients.into_iter().map(|mut found| {
-            found.original = srs::before(&found.address, found.original.as_deref());
+            found.original = return_path::meant(&found.address, found.original.as_deref());
             let class = by_kind(kind, found.action).or_else(|| classes.next());
             let class = class.unwrap_or_else(|| fixed("undetermined", "other", Severity::Unknown));
             Judged { class: if kind == ReportKind::AutoReply { of_reply(class) } else { class }, found }

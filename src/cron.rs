@@ -143,11 +143,11 @@ impl Ticked {
 
     /// Writes today's values, unless another tick is at it.
     fn cycles(&mut self, config: &Config, store: &Store) {
-        if config.cycle.is_empty() {
+        let Some(cycles) = self.part("cycle", || config.cycles.get()).filter(|cycles| !cycles.is_empty()) else {
             return;
-        }
+        };
         let Some(Some(_alone)) = self.part("cycle", || store.lock_tick()) else { return };
-        let turned = cycle::turn(config, store, clock::now_ms(), Deadline::after(CYCLE));
+        let turned = cycle::turn(cycles, config, store, clock::now_ms(), Deadline::after(CYCLE));
         turned.done.iter().for_each(|done| tracing::info!("{done}"));
         turned.problems.iter().for_each(|error| self.problem("cycle", error));
         self.cycles = turned.done;

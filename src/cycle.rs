@@ -6,7 +6,7 @@
 //! once, whatever kills the process in between: but for a command, which is run again if it was killed with us.
 
 use crate::clock::{self, DAY_MS};
-use crate::config::{self, Config, PurgeTable};
+use crate::config::{Config, CycleTable, PurgeTable};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::files::command;
@@ -35,9 +35,15 @@ pub(crate) struct Turned {
 }
 
 /// Does what each cycle wants now. One at a time: see [`Store::lock_tick`].
-pub(crate) fn turn(config: &Config, store: &Store, now_ms: i64, deadline: Deadline) -> Turned {
+pub(crate) fn turn(
+    cycles: &[CycleTable],
+    config: &Config,
+    store: &Store,
+    now_ms: i64,
+    deadline: Deadline,
+) -> Turned {
     let mut turned = Turned::default();
-    for cycle in &config.cycle {
+    for cycle in cycles {
         let timeout = Duration::from_millis(cycle.timeout.ms().unsigned_abs());
         let day = Day { cycle, config, store, now_ms, today: now_ms.div_euclid(DAY_MS), timeout, deadline };
         for done in [day.file(), day.purge(), day.run()] {
@@ -52,7 +58,7 @@ pub(crate) fn turn(config: &Config, store: &Store, now_ms: i64, deadline: Deadli
 
 /// A cycle, today.
 struct Day<'a> {
-    cycle: &'a config::CycleTable,
+    cycle: &'a CycleTable,
     config: &'a Config,
     store: &'a Store,
     now_ms: i64,
@@ -204,7 +210,7 @@ mod tests {
 
         fn turn(&self, day: i64, hour: i64) -> Turned {
             let now_ms = day * DAY_MS + hour * HOUR_MS;
-            turn(&self.config, &self.store, now_ms, Deadline::after(Duration::from_secs(20)))
+            turn(self.config.cycles.get().unwrap(), &self.config, &self.store, now_ms, Deadline::after(Duration::from_secs(20)))
         }
 
         /// Without a problem; returns how many things were done.

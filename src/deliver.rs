@@ -271,7 +271,7 @@ fn facts(house: &House, mail: &Mail, deadline: Deadline) -> Facts {
 /// message that came to its end here cannot come back from elsewhere.
 fn was_sent(config: &Config, message_id: &str, address: &str) -> Result<bool> {
     let Some(index) = Index::look(&config.index_path())? else { return Ok(false) };
-    let since_ms = clock::now_ms() - i64::from(config.verp.max_age) * DAY_MS;
+    let since_ms = clock::now_ms() - i64::from(config.return_paths.max_age) * DAY_MS;
     let filter = Filter {
         message_id: Some(message_id.to_owned()),
         recipient: Some(address.to_owned()),

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::index::{Filter, Index, StoredDelivery};
 use crate::message_log;
-use crate::return_path::srs;
+use crate::return_path;
 use crate::store::{NotificationState, Store, Suppressed};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -62,7 +62,7 @@ impl Known {
             kept: archive::of(config, &address),
             log: log.into_iter().filter(|entry| entry.to_lowercase().contains(&address)).collect(),
             deliveries: deliveries_of(key, config)?,
-            rewritten_from: srs::decode(key).map(|srs| srs.original),
+            rewritten_from: return_path::unwrapped(key),
         })
     }
 

@@ -18,7 +18,7 @@ use crate::message_log::{MessageLine, Policed};
 use crate::policy::Policy;
 use crate::policy::facts::Facts;
 use crate::report::{self, Original, Report, ReportKind};
-use crate::return_path::srs;
+use crate::return_path;
 use crate::store::{FinishedMessage, Promise, Standing, Store, Tally};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -98,7 +98,7 @@ impl Failed {
             reader: "log",
             line: 0,
         };
-        let from = srs::decode(&self.sender).map_or_else(|| self.sender.clone(), |srs| srs.original);
+        let from = return_path::unwrapped(&self.sender).unwrap_or_else(|| self.sender.clone());
         let original =
             Original { message_id: self.message_id.clone(), from: Some(from), ..Original::default() };
         Report { kind: ReportKind::DeliveryStatus, recipients: vec![recipient], feedback: None, original }

@@ -242,9 +242,8 @@ fn append(directory: &Path, stem: &str, line: &str) -> io::Result<()> {
 
 /// Sends carom's own log (tracing events) to its file, which is opened at the first event.
 pub(crate) fn init(config: &Config) {
-    let level = config.log.level.parse().unwrap_or(tracing::Level::INFO);
     let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
+        .with_max_level(config.log.level.0)
         .with_ansi(false)
         .with_target(false)
         .with_writer(Diagnostics { directory: config.log_dir() })

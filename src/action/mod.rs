@@ -13,7 +13,6 @@ mod lookup;
 mod loops;
 mod notify;
 mod tell;
-pub(crate) mod template;
 mod visit;
 
 pub(crate) use keep::Keep;

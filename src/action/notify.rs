@@ -5,14 +5,14 @@
 //! application does not take, or not in all the time it has, is parked: shown, and tried again when an operator says so.
 
 use super::doors::retry::{self, Next, Patience};
-use super::doors::webhook::{self, Body, Secrets, Value};
-use super::{Doors, Subject, lookup, template};
+use super::{Doors, Subject, lookup};
 use crate::clock::{self, DAY_MS};
-use crate::config::{self, NotifyBody};
+use crate::config::{Application, Endpoint, NOTIFY_VARIABLES};
 use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::plan::{Notification, StepEnd};
 use crate::store::Performed;
+use crate::webhook::{self, UrlTemplate};
 
 /// Tells the application. `attempts` is how often it has been tried before.
 pub(crate) fn notify(
@@ -22,7 +22,7 @@ pub(crate) fn notify(
     attempts: u32,
     deadline: Deadline,
 ) -> Performed {
-    let Some(target) = target(&doors.config.notify, &notification.sender_domain) else {
+    let Some(target) = doors.config.applications.of(&notification.sender_domain) else {
         let note = format!("no [[notify]] for {}", notification.sender_domain);
         return Performed::new(StepEnd::Failed, "notify_unconfigured", note);
     };
@@ -32,16 +32,16 @@ pub(crate) fn notify(
     }
     let id = webhook::id(&[subject.key, &notification.event, &notification.address]);
     let now_ms = clock::now_ms();
-    let found = match (&target.url, &target.lookup) {
-        (None, Some(document)) => lookup::template(document, &target.pointer, doors, deadline),
-        (url, _) => Ok(url.clone().unwrap_or_default()),
+    let template = match &target.endpoint {
+        Endpoint::Url(template) => Ok(Ok(template.clone())),
+        Endpoint::Lookup { document, pointer } => lookup::template(document, pointer, doors, deadline)
+            .map(|text| UrlTemplate::parse(&text, &NOTIFY_VARIABLES)),
     };
-    let asked =
-        found.map(|template| (request(notification, target, &template, &id, subject.at_ms), template));
+    let asked = template.map(|template| request(notification, target, &template?, &id, subject.at_ms));
     let (next, said) = match asked {
         Err(why) => (retry::classify(None, None, now_ms), why),
-        Ok((Err(error), template)) => (Next::Parked, format!("{template}: {error}")),
-        Ok((Ok(request), _)) => {
+        Ok(Err(error)) => (Next::Parked, error.to_string()),
+        Ok(Ok(request)) => {
             match doors.http.post(&request.url, &request.headers, &request.body, deadline) {
                 Ok(answered) => {
                     let next =
@@ -92,12 +92,6 @@ fn told_name(id: &str, event: &str, logged: bool) -> String {
     format!("told {event} {id} {}", if logged { "by the log" } else { "by a report" })
 }
 
-/// The entry of the sender domain, else the one for `*`.
-fn target<'a>(targets: &'a [config::NotifyTable], sender_domain: &str) -> Option<&'a config::NotifyTable> {
-    let named = targets.iter().find(|target| target.sender_domain.eq_ignore_ascii_case(sender_domain));
-    named.or_else(|| targets.iter().find(|target| target.sender_domain == "*"))
-}
-
 struct Request {
     url: String,
     headers: Vec<(&'static str, String)>,
@@ -106,8 +100,8 @@ struct Request {
 
 fn request(
     notification: &Notification,
-    target: &config::NotifyTable,
-    template: &str,
+    target: &Application,
+    template: &UrlTemplate,
     id: &str,
     at_ms: i64,
 ) -> Result<Request> {
@@ -117,25 +111,22 @@ fn request(
         ("sender_domain", domain),
         ("event", &notification.event),
     ];
-    let url = template::url(template, &values)?;
+    let url = template.fill(&values)?;
     let time = crate::clock::rfc3339(at_ms);
-    let mut fields: Vec<(&str, Value)> = vec![
-        ("id", id.into()),
-        ("event", notification.event.as_str().into()),
-        ("time", time.as_str().into()),
-        ("address", notification.address.as_str().into()),
-        ("sender_domain", domain.into()),
+    let mut fields: Vec<(&str, &str)> = vec![
+        ("id", id),
+        ("event", notification.event.as_str()),
+        ("time", time.as_str()),
+        ("address", notification.address.as_str()),
+        ("sender_domain", domain),
     ];
-    fields.extend(notification.fields.iter().map(|(name, value)| (name.as_str(), value.as_str().into())));
-    let form = match target.body {
-        NotifyBody::Json => Body::Json,
-        NotifyBody::Form => Body::Form,
-    };
+    fields.extend(notification.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let form = target.body;
     let body = form.write(&fields)?;
     let mut headers =
         vec![("content-type", form.content_type().to_owned()), ("idempotency-key", id.to_owned())];
-    if !target.secrets.is_empty() {
-        headers.extend(Secrets::new(&target.secrets)?.headers(id, clock::now_ms(), &body)?);
+    if let Some(secrets) = &target.secrets {
+        headers.extend(secrets.headers(id, clock::now_ms(), &body)?);
     }
     Ok(Request { url, headers, body })
 }

@@ -5,7 +5,6 @@
 
 use super::doors::retry::{self, Next, Patience};
 use super::doors::smtp::Letter;
-use super::doors::webhook::Secrets;
 use super::draft::{Draft, bracketed};
 use super::{Doors, Subject};
 use crate::auth::DnsFailure;
@@ -73,7 +72,8 @@ fn hosts<'a>(
     doors: &'a Doors,
     deadline: Deadline,
 ) -> Result<(Vec<String>, Cow<'a, Config>), (bool, String)> {
-    let Some(server) = &doors.config.alerts.server else {
+    let alerting = doors.config.alerting.get().map_err(|error| (true, error.to_string()))?;
+    let Some(server) = &alerting.server else {
         let domain = split_address(to).map_or("", |(_, domain)| domain);
         let found = doors.dns.mx(domain, deadline);
         let hosts = found.map_err(|why| (matches!(why, DnsFailure::Temporary(_)), why.to_string()))?;
@@ -84,17 +84,13 @@ fn hosts<'a>(
         .network
         .allow_private
         .extend(["0.0.0.0/0", "::/0"].iter().flat_map(|net| net.parse::<ipnet::IpNet>()));
-    let (host, port) = match server.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port.parse().ok()),
-        _ => (server.as_str(), None),
-    };
-    config.network.smtp_port = port.unwrap_or(25);
-    Ok((vec![host.to_owned()], Cow::Owned(config)))
+    config.network.smtp_port = server.port;
+    Ok((vec![server.host.clone()], Cow::Owned(config)))
 }
 
 fn letter(tell: &Tell, to: &str, config: &Config) -> Letter {
     let host = config.hostname();
-    let from = config.alerts.from.clone().unwrap_or_else(|| format!("carom@{host}"));
+    let from = config.alerting.get().ok().and_then(|alerting| alerting.from.clone()).unwrap_or_else(|| format!("carom@{host}"));
     let id = format!("{ALERT_ID}{}@{host}", tell.id);
     let mut draft = Draft::with_id(&bracketed(&from), to, &tell.subject, &id);
     draft.field("Auto-Submitted", "auto-generated");
@@ -103,17 +99,18 @@ fn letter(tell: &Tell, to: &str, config: &Config) -> Letter {
 }
 
 fn post(tell: &Tell, subject: &Subject<'_>, doors: &Doors, attempts: u32, deadline: Deadline) -> Performed {
-    let rule = doors.config.alert.iter().find(|rule| rule.name == tell.rule);
-    let Some((rule, url)) = rule.and_then(|rule| Some((rule, rule.webhook.as_deref()?))) else {
+    let rules = doors.config.alerting.get().map(|alerting| &*alerting.rules).unwrap_or_default();
+    let rule = rules.iter().find(|rule| rule.name == tell.rule);
+    let Some(webhook) = rule.and_then(|rule| rule.webhook.as_ref()) else {
         let note = format!("!{} not told: the config has no such webhook any more", tell.rule);
         return Performed::new(StepEnd::Failed, "alert_failed", note);
     };
     let now_ms = clock::now_ms();
     let mut headers =
         vec![("content-type", "application/json".to_owned()), ("idempotency-key", tell.id.clone())];
-    if !rule.secrets.is_empty() {
-        let signed =
-            Secrets::new(&rule.secrets).and_then(|keys| keys.headers(&tell.id, now_ms, tell.body.as_bytes()));
+    let url = &webhook.url;
+    if let Some(secrets) = &webhook.secrets {
+        let signed = secrets.headers(&tell.id, now_ms, tell.body.as_bytes());
         match signed {
             Ok(signed) => headers.extend(signed),
             Err(error) => {

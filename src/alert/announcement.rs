@@ -3,9 +3,9 @@
 //! Not here: the doors (`action`). Invariant: names from mail stand in a line of their own length and hold no control character; in a
 //! command that can be copied stand only those that no shell would read as anything else.
 
-use crate::action::doors::webhook;
+use crate::webhook;
 use crate::clock;
-use crate::config::{self, Config, Group, Metric};
+use crate::config::{self, Config, GroupBy, Metric};
 use crate::plan::{Action, Plan, Step, Tell};
 use crate::store::{AlertRecord, AlertState};
 use crate::text::one_line;
@@ -19,7 +19,7 @@ const LONGEST: usize = 80;
 
 /// The key in the journal, and the steps, for what has changed of one rule. None: nobody is to be told.
 pub(crate) fn promise(
-    rule: &config::AlertTable,
+    rule: &config::AlertRule,
     changed: &[&AlertRecord],
     config: &Config,
     now_ms: i64,
@@ -50,7 +50,7 @@ pub(crate) fn promise(
 }
 
 /// What a rule looks at: `bounce-rate of provider google`.
-pub(crate) fn what(rule: &config::AlertTable, subject: &str) -> String {
+pub(crate) fn what(rule: &config::AlertRule, subject: &str) -> String {
     let subject = clean(subject);
     match (&rule.of, &rule.when) {
         (Some(of), metric) => format!("{metric} of {} {subject}", of.group.name().replace('-', " ")),
@@ -69,7 +69,7 @@ pub(crate) fn shown(metric: &Metric, value: Option<f64>) -> String {
 }
 
 /// `above 5 %`
-pub(crate) fn threshold(rule: &config::AlertTable) -> String {
+pub(crate) fn threshold(rule: &config::AlertRule) -> String {
     match (rule.above, rule.below) {
         (_, Some(below)) => format!("below {}", shown(&rule.when, Some(below))),
         (above, None) => format!("above {}", shown(&rule.when, Some(above.unwrap_or(0.0)))),
@@ -88,14 +88,14 @@ fn word(state: AlertState) -> &'static str {
     if state == AlertState::Resolved { "resolved" } else { "FIRING" }
 }
 
-fn heading(rule: &config::AlertTable, first: &AlertRecord, many: usize, config: &Config) -> String {
+fn heading(rule: &config::AlertRule, first: &AlertRecord, many: usize, config: &Config) -> String {
     let value = shown(&rule.when, first.value);
     let more = if many > 1 { format!(" and {} more", many - 1) } else { String::new() };
     let (state, what) = (word(first.state), what(rule, &first.subject));
     format!("[carom {}] {state} {}: {what} is {value}{more}", config.hostname(), rule.name)
 }
 
-fn body(rule: &config::AlertTable, changed: &[&AlertRecord], config: &Config) -> String {
+fn body(rule: &config::AlertRule, changed: &[&AlertRecord], config: &Config) -> String {
     let mut text = format!("Alert {} on {}\n", rule.name, config.hostname());
     for alert in changed.iter().take(SHOWN) {
         let counted = if rule.when.is_of_deliveries() {
@@ -124,7 +124,7 @@ fn body(rule: &config::AlertTable, changed: &[&AlertRecord], config: &Config) ->
 }
 
 /// The command that shows what the value was counted from.
-fn command(rule: &config::AlertTable, subject: &str) -> Option<String> {
+fn command(rule: &config::AlertRule, subject: &str) -> Option<String> {
     let since = rule.window;
     let mut command = match &rule.when {
         Metric::BounceRate | Metric::RejectRate | Metric::Reason(_) => {
@@ -138,7 +138,7 @@ fn command(rule: &config::AlertTable, subject: &str) -> Option<String> {
         Metric::LogSilent | Metric::TickFailed => "carom cron".to_owned(),
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '@');
-    let is_client = rule.of.as_ref().is_some_and(|of| of.group == Group::Client);
+    let is_client = rule.of.as_ref().is_some_and(|of| of.group == GroupBy::Client);
     if is_client && subject.starts_with(|c: char| c.is_ascii_alphanumeric()) && subject.chars().all(plain) {
         let _ = write!(command, " --client {subject}");
     }
@@ -146,7 +146,7 @@ fn command(rule: &config::AlertTable, subject: &str) -> Option<String> {
 }
 
 /// What a program is told.
-fn object(rule: &config::AlertTable, alert: &AlertRecord, id: &str, config: &Config, now_ms: i64) -> String {
+fn object(rule: &config::AlertRule, alert: &AlertRecord, id: &str, config: &Config, now_ms: i64) -> String {
     let threshold = rule.above.or(rule.below).unwrap_or(0.0);
     let event = if alert.state == AlertState::Resolved { "alert.resolved" } else { "alert.firing" };
     json!({

@@ -14,7 +14,7 @@ pub(crate) use announcement::{shown, threshold, what};
 pub(crate) use readings::{Circumstances, Reading};
 
 use crate::clock::DAY_MS;
-use crate::config::{self, Config, Metric};
+use crate::config::{self, Config, MailLog, Metric};
 use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::stats::{Figures, gather};
@@ -90,7 +90,7 @@ impl Desk<'_> {
         let mut looked = Evaluation::default();
         let mut before = self.before()?;
         let mut sources = Sources::new(self);
-        for rule in &self.config.alert {
+        for rule in &self.config.alerting.get()?.rules {
             let was = before.remove(&rule.name).unwrap_or_default();
             if !self.logs_complete && (rule.when.is_of_deliveries() || rule.when == Metric::Queue) {
                 continue;
@@ -131,7 +131,7 @@ impl Desk<'_> {
         let mut before = self.before()?;
         let mut sources = Sources::new(self);
         let mut lines = Vec::new();
-        for rule in &self.config.alert {
+        for rule in &self.config.alerting.get()?.rules {
             let was = before.remove(&rule.name).unwrap_or_default();
             let mut readings = sources.readings(rule)?;
             // The biggest first: of very many only these are looked at.
@@ -192,7 +192,7 @@ impl<'a> Sources<'a> {
         Sources { desk, index: None, figures: BTreeMap::new() }
     }
 
-    fn readings(&mut self, rule: &config::AlertTable) -> Result<Vec<Reading>> {
+    fn readings(&mut self, rule: &config::AlertRule) -> Result<Vec<Reading>> {
         let (now_ms, window_ms) = (self.desk.now_ms, rule.window.ms());
         let mut facts = Circumstances { now_ms, ..Circumstances::default() };
         match rule.when {
@@ -205,8 +205,8 @@ impl<'a> Sources<'a> {
             Metric::LogSilent => {
                 let read = self.index()?.map_or(Ok(Vec::new()), Index::last_read)?;
                 let read: BTreeMap<String, Option<i64>> = read.into_iter().collect();
-                let names: BTreeSet<String> =
-                    self.desk.config.logs.iter().map(config::LogsTable::name).collect();
+                let logs = self.desk.config.mail_logs.get()?;
+                let names: BTreeSet<String> = logs.iter().map(MailLog::name).collect();
                 let last = |name: String| (name.clone(), read.get(&name).copied().flatten());
                 facts.logs = names.into_iter().map(last).collect();
             }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a value that would say nothing (a rate of nothing, or of fewer deliveries than the rule wants) is none.
 
-use crate::config::{AlertTable, Group, Metric};
+use crate::config::{AlertRule, GroupBy, Metric};
 use crate::stats::Figures;
 use crate::stats::figures::{GroupFigures, OTHER, Outcomes};
 
@@ -33,7 +33,7 @@ pub(crate) struct Reading {
 }
 
 /// Every value that the rule looks at.
-pub(crate) fn readings(rule: &AlertTable, figures: &Figures, facts: &Circumstances) -> Vec<Reading> {
+pub(crate) fn readings(rule: &AlertRule, figures: &Figures, facts: &Circumstances) -> Vec<Reading> {
     let plain = |value: f64| vec![Reading { subject: String::new(), value: Some(value), deliveries: None }];
     let of = rule.of.as_ref();
     match &rule.when {
@@ -71,11 +71,11 @@ pub(crate) fn readings(rule: &AlertTable, figures: &Figures, facts: &Circumstanc
                 return vec![of_line(rule, &line)];
             };
             let lines = match of.group {
-                Group::Provider => &figures.providers,
-                Group::RecipientDomain => &figures.recipient_domains,
-                Group::SenderDomain => &figures.sender_domains,
-                Group::Client => &figures.clients,
-                Group::Relay => &figures.relays,
+                GroupBy::Provider => &figures.providers,
+                GroupBy::RecipientDomain => &figures.recipient_domains,
+                GroupBy::SenderDomain => &figures.sender_domains,
+                GroupBy::Client => &figures.clients,
+                GroupBy::Relay => &figures.relays,
             };
             let shown = lines.iter().filter(|line| line.name != OTHER && !line.name.is_empty());
             named(shown.map(|line| of_line(rule, line)).collect(), of.name.as_deref(), absent(rule))
@@ -84,7 +84,7 @@ pub(crate) fn readings(rule: &AlertTable, figures: &Figures, facts: &Circumstanc
 }
 
 /// The value of a group that no delivery is of.
-pub(crate) fn absent(rule: &AlertTable) -> Option<f64> {
+pub(crate) fn absent(rule: &AlertRule) -> Option<f64> {
     matches!(rule.when, Metric::Volume | Metric::Reason(_)).then_some(0.0)
 }
 
@@ -106,7 +106,7 @@ fn silence(name: &str, read_ms: Option<i64>, now_ms: i64) -> Reading {
     }
 }
 
-fn of_line(rule: &AlertTable, line: &GroupFigures) -> Reading {
+fn of_line(rule: &AlertRule, line: &GroupFigures) -> Reading {
     let Outcomes { bounced, expired, rejected, sent, .. } = line.outcomes;
     let (total, concluded) = (line.outcomes.total(), line.outcomes.concluded());
     let attempts = concluded.saturating_add(line.deferrals);

@@ -16,7 +16,7 @@ const MESSAGES: usize = 6;
 const SUBJECTS: usize = 500;
 
 /// Whether a value is beyond the threshold.
-pub(crate) fn is_beyond(rule: &config::AlertTable, value: Option<f64>) -> bool {
+pub(crate) fn is_beyond(rule: &config::AlertRule, value: Option<f64>) -> bool {
     let above = rule.above.or_else(|| rule.below.is_none().then_some(0.0));
     value.is_some_and(|value| {
         above.is_some_and(|limit| value > limit) || rule.below.is_some_and(|limit| value < limit)
@@ -25,7 +25,7 @@ pub(crate) fn is_beyond(rule: &config::AlertTable, value: Option<f64>) -> bool {
 
 /// How the alerts of a rule stand after these readings, and whether there is something to tell: those whose `told_ms` is `now_ms`.
 pub(crate) fn next(
-    rule: &config::AlertTable,
+    rule: &config::AlertRule,
     before: Vec<AlertRecord>,
     readings: &[Reading],
     now_ms: i64,
@@ -62,7 +62,7 @@ pub(crate) fn next(
 
 /// How it stands now; none: as it should, and there is nothing to remember.
 fn stand(
-    rule: &config::AlertTable,
+    rule: &config::AlertRule,
     was: Option<AlertRecord>,
     subject: String,
     value: Option<f64>,

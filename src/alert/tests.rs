@@ -12,9 +12,10 @@ use crate::store::{AlertRecord, AlertState, Ended, Performed, Store};
 const NOW: i64 = 1_790_000_000_000;
 const MINUTE: i64 = 60_000;
 
-fn rule(keys: &str) -> config::AlertTable {
+fn rule(keys: &str) -> config::AlertRule {
     let text = format!("[[alert]]\nname = \"test\"\nmail = [\"ops@b.example\"]\n{keys}");
-    Config::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}")).alert.remove(0)
+    let config = Config::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    config.alerting.get().unwrap_or_else(|error| panic!("{error}\n{text}")).rules[0].clone()
 }
 
 fn line(name: &str, sent: u64, bounced: u64, deferrals: u64) -> GroupFigures {
@@ -103,7 +104,7 @@ fn groups_are_told_apart_and_few_deliveries_say_nothing() {
 
 /// What happens to a rule tick by tick.
 struct Ticks {
-    rule: config::AlertTable,
+    rule: config::AlertRule,
     now_ms: i64,
     alerts: Vec<AlertRecord>,
 }

@@ -72,7 +72,7 @@ pub(crate) fn run(what: &ExportCommand, config: &Config) -> Result<Exit> {
             to.put(&export::whole(&store, &figures(to)?)?)
         }
         ExportCommand::Html(to) => {
-            let page = html::Page { made_ms: now_ms, top: config.export.top };
+            let page = html::Page { made_ms: now_ms, top: config.export.get()?.top };
             to.put(&Form::Html(page).render(&figures(to)?)?)
         }
         ExportCommand::Csv { list: None, output: Destination { output: Some(directory), period } } => {

@@ -30,7 +30,7 @@ mod stats;
 mod suppress;
 mod verp;
 
-use crate::config::Config;
+use crate::config::{Config, LogLevel};
 use crate::error::{Context, Exit, Result};
 use crate::message_log;
 use clap::error::ErrorKind;
@@ -38,6 +38,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tracing::Level;
 use terminal::Terminal;
 use typed::{Command, Global, Line, Typed};
 
@@ -99,8 +100,8 @@ fn load(global: &Global) -> Result<Arc<Config>> {
     let mut config = Config::load(path.as_deref(), global.state.as_deref())?;
     match global.verbose {
         0 => {}
-        1 => config.log.level = "debug".into(),
-        _ => config.log.level = "trace".into(),
+        1 => config.log.level = LogLevel(Level::DEBUG),
+        _ => config.log.level = LogLevel(Level::TRACE),
     }
     message_log::init(&config);
     Ok(Arc::new(config))

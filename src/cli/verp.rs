@@ -1,13 +1,12 @@
 //! `carom verp`: signed return paths.
 //!
-//! Not here: signing and verifying (`return_path::verp`).
+//! Not here: signing and verifying (`return_path`).
 
 use super::terminal::Terminal;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, ReturnPaths};
 use crate::error::{Error, Exit, Result};
-use crate::return_path::Keys;
-use crate::return_path::verp::{self, Form};
+use crate::return_path::{self, Refused, day};
 use clap::Subcommand;
 use serde_json::json;
 
@@ -26,24 +25,46 @@ pub(crate) enum VerpCommand {
 }
 
 pub(crate) fn run(command: &VerpCommand, config: &Config, terminal: Terminal) -> Result<Exit> {
-    let settings = &config.verp;
-    let keys = Keys::new(&settings.keys).map_err(|error| error.within("[verp] keys"))?;
-    let form = Form::new(&settings.prefix, &settings.domain).map_err(|error| error.within("[verp]"))?;
-    let today = verp::day(clock::now_ms());
+    let (paths, today) = (&config.return_paths, day(clock::now_ms()));
+    if !paths.has_keys() {
+        return Err(ReturnPaths::no_keys());
+    }
     match command {
         VerpCommand::Sign { address } => {
-            let signed = verp::sign(&keys, &form, address, today)?;
+            let signed = paths.sign(address, today)?;
             terminal.show(&json!({ "return_path": signed }), || format!("{signed}\n"))
         }
-        VerpCommand::Verify { return_path } => {
-            let verified = verp::verify(&keys, &form, return_path, today, settings.max_age);
-            let verified =
-                verified.map_err(|refused| Error::new(format_args!("{return_path}: {refused}")))?;
+        VerpCommand::Verify { return_path } => verify(return_path, paths, today, terminal),
+    }
+}
+
+fn verify(path: &str, paths: &ReturnPaths, today: i64, terminal: Terminal) -> Result<Exit> {
+    let inner = return_path::unwrapped(path);
+    let verified = match (paths.verify(path, today), &inner) {
+        (Err(Refused::NotOurs), Some(inner)) => paths.verify(inner, today),
+        (verified, _) => verified,
+    };
+    let refused = match verified {
+        Ok(verified) => {
             let (recipient, age) = (verified.recipient.address(), today - verified.signed_day);
-            terminal.show(&json!({ "recipient": recipient, "age_days": age }), || {
+            return terminal.show(&json!({ "recipient": recipient, "age_days": age }), || {
                 let recipient = recipient.unwrap_or("an address too long to be written out");
                 format!("{recipient}, signed {age} days ago\n")
+            });
+        }
+        Err(refused) => refused,
+    };
+    match (paths.verify_batv(path, today), inner) {
+        (Ok(tagged), _) => {
+            let (mailbox, left) = (tagged.mailbox, tagged.expiry_day - today);
+            terminal.show(&json!({ "mailbox": mailbox, "days_left": left }), || {
+                format!("mail of {mailbox} (BATV), valid for {left} more days; it does not name the recipient\n")
             })
         }
+        (Err(_), Some(inner)) => {
+            let what = format!("{path}: {inner}, tagged or rewritten by others: {refused}");
+            Err(Error::new(what).remedy("verify the address that the message was sent from"))
+        }
+        (Err(_), None) => Err(Error::new(format_args!("{path}: {refused}"))),
     }
 }

@@ -23,7 +23,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use alerting::{AlertRule, AlertWebhook, Alerting, MailServer};
+pub(crate) use alerting::{AlertRule, Alerting};
 pub(crate) use applications::{Application, Applications, Endpoint, NOTIFY_VARIABLES};
 pub(crate) use mail_logs::MailLog;
 pub(crate) use metric::{GroupBy, Metric};
@@ -72,7 +72,7 @@ pub(crate) struct Config {
     pub(crate) cycles: ConfigSection<Vec<CycleTable>>,
     pub(crate) export: ConfigSection<ExportTable>,
     pub(crate) mail_logs: ConfigSection<Vec<MailLog>>,
-    source: Arc<ConfigSource>,
+    pub(crate) source: Arc<ConfigSource>,
 }
 
 /// The tables of the sections, which `pipe` does not read.

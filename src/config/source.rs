@@ -9,6 +9,7 @@ use crate::error::Error;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::path::PathBuf;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
 #[derive(Debug, Default)]
@@ -34,9 +35,10 @@ impl ConfigSource {
     /// The tables whose names are `wanted`; all others have their defaults.
     pub(super) fn tables(&self, wanted: impl Fn(&str) -> bool) -> Result<Tables, Error> {
         let read = || {
-            let mut tree = DeTable::parse(&self.text)?;
-            tree.get_mut().retain(|key, _| wanted(key.get_ref()));
-            Tables::deserialize(Deserializer::from(tree))
+            let tree = DeTable::parse(&self.text)?;
+            let span = tree.span();
+            let tables = tree.into_inner().into_iter().filter(|(name, _)| wanted(name.get_ref()));
+            Tables::deserialize(Deserializer::from(Spanned::new(span, tables.collect())))
         };
         read().map_err(|error: toml::de::Error| {
             let start = error.span().map_or(0, |span| span.start);

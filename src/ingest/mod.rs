@@ -8,7 +8,7 @@ mod sources;
 mod count;
 
 use crate::clock;
-use crate::config::{Config, LogKind, LogsTable};
+use crate::config::{Config, LogKind, MailLog};
 use crate::error::Result;
 use crate::index::{Index, LogProgress};
 use crate::maillog::Lines;
@@ -62,7 +62,8 @@ impl Watch<'_> {
 /// Reads what is new in all logs of the config.
 pub(crate) fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
     let mut done = Ingested::default();
-    if config.logs.is_empty() {
+    let logs = config.mail_logs.get()?;
+    if logs.is_empty() {
         return Ok(done);
     }
     let path = config.index_path();
@@ -72,10 +73,10 @@ pub(crate) fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
     };
     let index = Index::open(&path)?;
     let mut reasons = Reasons::new(config);
-    for logs in &config.logs {
-        let log = index.log(&logs.name())?;
+    for mail_log in logs {
+        let log = index.log(&mail_log.name())?;
         // The only log, read on, says nothing twice.
-        let alone = config.logs.len() == 1 && log.position.is_some();
+        let alone = logs.len() == 1 && log.position.is_some();
         reasons.pending.again = !alone && !index.is_empty()?;
         let mut work = LogReader {
             index: &index,
@@ -85,7 +86,7 @@ pub(crate) fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
             done: &mut done,
             since: Instant::now(),
         };
-        if let Err(error) = work.read(logs) {
+        if let Err(error) = work.read(mail_log) {
             // One log that cannot be read does not keep the others from being read.
             done.notes.push(error.to_string());
         }
@@ -112,7 +113,7 @@ struct LogReader<'a> {
 }
 
 impl LogReader<'_> {
-    fn read(&mut self, logs: &LogsTable) -> Result<()> {
+    fn read(&mut self, logs: &MailLog) -> Result<()> {
         match logs.kind {
             LogKind::Postfix => self.postfix(logs),
             LogKind::PowerMta => self.powermta(logs),

@@ -122,7 +122,8 @@ impl Reasons {
         let pending = Pending {
             off: config.index.policy.is_empty(),
             only_counted: !config.index.deliveries,
-            events: config.export.events.is_some(),
+            // While [export] is wrong, events are kept until it is right.
+            events: config.export.get().map_or(true, |export| export.events.is_some()),
             acts: config.index.act && !config.index.policy.is_empty(),
             now_ms: clock::now_ms(),
             ..Pending::default()

@@ -3,7 +3,7 @@
 use super::LogReader;
 use super::reasons::Pending;
 use crate::clock::{self, DAY_MS};
-use crate::config::LogsTable;
+use crate::config::MailLog;
 use crate::error::{Context, Error, Result};
 use crate::index::{Batch, Shelved};
 use crate::maillog::correlate::{Correlator, CorrelatorState, MemoryLimits};
@@ -52,9 +52,9 @@ impl Sink<'_, '_> {
 }
 
 impl LogReader<'_> {
-    pub(crate) fn postfix(&mut self, logs: &LogsTable) -> Result<()> {
+    pub(crate) fn postfix(&mut self, logs: &MailLog) -> Result<()> {
         let Some(mut tail) = self.tail(logs)? else { return Ok(()) };
-        let grammar = Grammar { zone: logs.zone(), client_header: logs.client_header.clone() };
+        let grammar = Grammar { zone: logs.zone.clone(), client_header: logs.client_header.clone() };
         let mut state: CorrelatorState = stored(self.log.state.as_deref()).unwrap_or_default();
         loop {
             let before = tail.notes().bytes;
@@ -89,10 +89,10 @@ impl LogReader<'_> {
         Ok(())
     }
 
-    pub(crate) fn powermta(&mut self, logs: &LogsTable) -> Result<()> {
+    pub(crate) fn powermta(&mut self, logs: &MailLog) -> Result<()> {
         let Some(mut tail) = self.tail(logs)? else { return Ok(()) };
         let state = stored(self.log.state.as_deref()).unwrap_or_default();
-        let mut accounting = Accounting::new(logs.zone(), clock::now_ms(), state);
+        let mut accounting = Accounting::new(logs.zone.clone(), clock::now_ms(), state);
         loop {
             let before = tail.notes().bytes;
             let (mut batch, mut deliveries, mut more) = (None, 0, true);
@@ -133,12 +133,12 @@ impl LogReader<'_> {
         Ok(())
     }
 
-    pub(crate) fn journal(&mut self, logs: &LogsTable) -> Result<()> {
+    pub(crate) fn journal(&mut self, logs: &MailLog) -> Result<()> {
         let cursor: Option<String> = stored(self.log.position.as_deref());
         let mut child = journalctl(logs.path.as_deref(), cursor.as_deref())?;
         let Some(output) = child.stdout.take() else { return Ok(()) };
         let mut journal = JournalExport::new(BufReader::with_capacity(1 << 20, output));
-        let grammar = Grammar { zone: logs.zone(), client_header: logs.client_header.clone() };
+        let grammar = Grammar { zone: logs.zone.clone(), client_header: logs.client_header.clone() };
         let mut state: CorrelatorState = stored(self.log.state.as_deref()).unwrap_or_default();
         let mut more = true;
         while more && !self.watch.stopped() {
@@ -178,7 +178,7 @@ impl LogReader<'_> {
     }
 
     /// Opens a file where the last tick stopped; none if it is not there yet.
-    fn tail(&mut self, logs: &LogsTable) -> Result<Option<Tail>> {
+    fn tail(&mut self, logs: &MailLog) -> Result<Option<Tail>> {
         let Some(path) = logs.path.as_deref() else { return Ok(None) };
         let position: Option<Position> = stored(self.log.position.as_deref());
         Tail::open(path, position).map(Some)
@@ -224,7 +224,7 @@ impl LogReader<'_> {
         Ok(state)
     }
 
-    fn report(&mut self, logs: &LogsTable, tail: &Tail) {
+    fn report(&mut self, logs: &MailLog, tail: &Tail) {
         let report = tail.notes();
         for (path, why) in &report.unread {
             self.done.notes.push(format!("{}: not read to its end: {why}", path.display()));

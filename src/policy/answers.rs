@@ -7,7 +7,7 @@ use super::facts::Facts;
 use super::host::{Host, MAX_TEXT, shortened};
 use crate::auth::AuthResult;
 use crate::report;
-use crate::return_path::srs;
+use crate::return_path;
 
 impl From<AuthResult> for facts::Verdict {
     fn from(verdict: AuthResult) -> facts::Verdict {
@@ -150,7 +150,7 @@ impl From<&report::Recipient> for reports::Recipient {
     fn from(recipient: &report::Recipient) -> reports::Recipient {
         reports::Recipient {
             address: recipient.address.clone(),
-            original: srs::before(&recipient.address, recipient.original.as_deref()),
+            original: return_path::meant(&recipient.address, recipient.original.as_deref()),
             fate: match recipient.action {
                 report::DeliveryAction::Failed => reports::Fate::Failed,
                 report::DeliveryAction::Delayed => reports::Fate::Delayed,

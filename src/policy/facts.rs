@@ -12,9 +12,7 @@ use crate::error::Result;
 use crate::message::Message;
 use crate::plan::Bounced;
 use crate::report::{self, Report};
-use crate::return_path::Keys;
-use crate::return_path::srs;
-use crate::return_path::verp::{self, Form};
+use crate::return_path::{self, day};
 use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -164,21 +162,16 @@ impl Facts {
     }
 
     /// Whether the envelope recipient is a return path that was signed for this address (`[verp]`), not too long ago; also if a
-    /// forwarder rewrote it, or an alias hides it.
+    /// forwarder rewrote it, a milter tagged it, or an alias hides it.
     pub(crate) fn is_signed_for(&self, address: &str) -> bool {
-        let config = &self.config.verp;
-        let (Ok(keys), Ok(form)) = (Keys::new(&config.keys), Form::new(&config.prefix, &config.domain))
-        else {
-            return false;
-        };
-        let today = verp::day(clock::now_ms());
+        let today = day(clock::now_ms());
         let is_for = |path: &str| {
-            let verified = verp::verify(&keys, &form, path, today, config.max_age);
+            let verified = self.config.return_paths.verify(path, today);
             verified.is_ok_and(|verified| verified.recipient.is(address))
         };
         let envelope = [Some(&self.envelope.recipient), self.envelope.original_recipient.as_ref()];
-        let rewritten = |path: &&String| srs::decode(path).is_some_and(|before| is_for(&before.original));
-        envelope.into_iter().flatten().any(|path| is_for(path) || rewritten(&path))
+        let wrapped = |path: &str| return_path::unwrapped(path).is_some_and(|path| is_for(&path));
+        envelope.into_iter().flatten().any(|path| is_for(path) || wrapped(path))
     }
 
     /// Whether the message that the report is about went to this address not too long ago, as the mail logs have it.

@@ -71,7 +71,6 @@ pub(crate) fn equal(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::hex;
 
     #[test]
     fn a_missing_or_short_key_is_an_error_that_names_it_without_showing_it() {

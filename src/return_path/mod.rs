@@ -19,7 +19,7 @@ mod verp;
 pub(crate) use batv::{Tagged, verify as verify_batv};
 pub(crate) use form::{Form, day};
 pub(crate) use keys::Keys;
-pub(crate) use verp::{SignedFor, Verified, sign, verify};
+pub(crate) use verp::{Verified, sign, verify};
 
 use std::fmt;
 

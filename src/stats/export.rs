@@ -10,7 +10,7 @@ use super::render::prometheus::{Counted, Exposition};
 use super::render::{Form, json, prometheus};
 use super::{gather, period, sink_counters};
 use crate::clock::{self, DAY, HOUR_MS};
-use crate::config::Config;
+use crate::config::{Config, ExportTable};
 use crate::error::{Context, Error, Result};
 use crate::files::publish::publish;
 use crate::index::{Index, PendingWork};
@@ -38,7 +38,7 @@ pub(crate) fn exposition(
         lifelong: &lifelong,
         recent: recent.as_ref(),
         counted: &counted,
-        most: config.export.top,
+        most: config.export.get()?.top,
     }))
 }
 
@@ -52,7 +52,8 @@ pub(crate) fn whole(store: &Store, figures: &Figures) -> Result<String> {
 
 /// Writes the file for Prometheus, if it is wanted.
 pub(crate) fn write_prometheus(config: &Config, store: &Store, index: Option<&Index>) -> Result<()> {
-    let Some(path) = &config.export.prometheus else { return Ok(()) };
+    // `write` reports an [export] that is wrong.
+    let Some(path) = config.export.get().ok().and_then(|export| export.prometheus.as_deref()) else { return Ok(()) };
     let text = exposition(config, store, index, clock::now_ms())?;
     publish(path, text.as_bytes(), MODE)
 }
@@ -60,7 +61,11 @@ pub(crate) fn write_prometheus(config: &Config, store: &Store, index: Option<&In
 /// Writes everything else that `[export]` asks for, and returns what went wrong. Reports are written only if `changed`,
 /// or if they are missing or no longer fresh.
 pub(crate) fn write(config: &Config, store: &Store, index: Option<&Index>, changed: bool) -> Vec<Error> {
-    let (wanted, now_ms) = (&config.export, clock::now_ms());
+    let now_ms = clock::now_ms();
+    let wanted = match config.export.get() {
+        Ok(wanted) => wanted,
+        Err(error) => return vec![error],
+    };
     let mut wrong = Vec::new();
     if let Some(directory) = &wanted.json {
         wrong.extend(counters(store, directory).err());
@@ -69,7 +74,7 @@ pub(crate) fn write(config: &Config, store: &Store, index: Option<&Index>, chang
         wrong.extend(events(index, directory, now_ms).err());
         expire(directory, wanted.events_keep_days);
     }
-    let mut due = reports(config, now_ms);
+    let mut due = reports(wanted, now_ms);
     due.retain(|(_, path)| changed || !is_fresh(path));
     if due.is_empty() {
         return wrong;
@@ -83,8 +88,7 @@ pub(crate) fn write(config: &Config, store: &Store, index: Option<&Index>, chang
 }
 
 /// The reports that `[export]` asks for, each with its file.
-fn reports(config: &Config, now_ms: i64) -> Vec<(Form, PathBuf)> {
-    let wanted = &config.export;
+fn reports(wanted: &ExportTable, now_ms: i64) -> Vec<(Form, PathBuf)> {
     let page = Page { made_ms: now_ms, top: wanted.top };
     let html = wanted.html.iter().map(|path| (Form::Html(page), path.clone()));
     let json = wanted.json.iter().map(|directory| (Form::Json, directory.join("report.json")));

@@ -10,5 +10,3 @@ pub(super) mod http;
 pub(crate) mod retry;
 /// Mail.
 pub(super) mod smtp;
-/// Signatures of notifications (Standard Webhooks).
-pub(crate) mod webhook;

@@ -66,7 +66,7 @@ fn a_wrong_rule_is_named_with_the_fix() {
         assert!(error.contains("line 2: [alerts] server"), "{error}");
     }
     let twice = "when = \"tick-failed\"\nmail = [\"a@b.example\"]\n[[alert]]\nname = \"a\"\nwhen = \"tick-failed\"\nmail = [\"a@b.example\"]";
-    assert!(rule(twice).unwrap_err().contains("line 7: [[alert]] name: \"a\" is the name of another"));
+    assert!(rule(twice).unwrap_err().contains("line 6: [[alert]] name: \"a\" is the name of another"));
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Default for LogTable {
             format: LogFormat::Json,
             keep_days: 10,
             max_size: 0,
-            level: "info".into(),
+            level: LogLevel(Level::INFO),
         }
     }
 }

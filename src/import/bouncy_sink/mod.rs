@@ -107,7 +107,7 @@ x = 1
         );
         assert_eq!(settings["mx_allowlist"]["smtp.sparkpostmail.com"], Value::from("fbl@sparkpostmail.com"));
         let named = |key: &str| notes.iter().filter(|note| note.contains(key)).count();
-        let [rate, purge] = config.cycle.as_slice() else { panic!("{:?}", config.cycle) };
+        let [rate, purge] = config.cycles.get().unwrap().as_slice() else { panic!("{:?}", config.cycles) };
         assert_eq!((rate.values[2], purge.values[6]), (3.5, 1.0), "b2");
         assert_eq!(rate.text, "dummy-smtp-blacklist-bounce-percent {value}");
         assert_eq!(rate.reload, ["sudo", "pmta", "reload"]);
