@@ -30,7 +30,13 @@ pub(crate) fn check(config: &Config) -> Vec<Finding> {
     if let Some(failed) = &config.relay.failed {
         findings.push(writable("relay", failed, "[relay] failed"));
     }
-    for directory in config.cycles.get().into_iter().flatten().filter_map(|cycle| cycle.file.as_deref().and_then(Path::parent)) {
+    for directory in config
+        .cycles
+        .get()
+        .into_iter()
+        .flatten()
+        .filter_map(|cycle| cycle.file.as_deref().and_then(Path::parent))
+    {
         findings.push(match directory.is_dir() {
             true => writable("cycle", directory, "[[cycle]] file"),
             false => Finding::wrong(
@@ -79,7 +85,10 @@ fn policies(config: &Config) -> Vec<Finding> {
         names.push(&config.default_policy);
     }
     let classifies = &config.index.policy;
-    if config.mail_logs.get().is_ok_and(|logs| !logs.is_empty()) && !classifies.is_empty() && !names.contains(&classifies) {
+    if config.mail_logs.get().is_ok_and(|logs| !logs.is_empty())
+        && !classifies.is_empty()
+        && !names.contains(&classifies)
+    {
         names.push(classifies);
     }
     let config = Arc::new(config.clone());

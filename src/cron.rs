@@ -143,7 +143,8 @@ impl Ticked {
 
     /// Writes today's values, unless another tick is at it.
     fn cycles(&mut self, config: &Config, store: &Store) {
-        let Some(cycles) = self.part("cycle", || config.cycles.get()).filter(|cycles| !cycles.is_empty()) else {
+        let Some(cycles) = self.part("cycle", || config.cycles.get()).filter(|cycles| !cycles.is_empty())
+        else {
             return;
         };
         let Some(Some(_alone)) = self.part("cycle", || store.lock_tick()) else { return };

@@ -210,7 +210,13 @@ mod tests {
 
         fn turn(&self, day: i64, hour: i64) -> Turned {
             let now_ms = day * DAY_MS + hour * HOUR_MS;
-            turn(self.config.cycles.get().unwrap(), &self.config, &self.store, now_ms, Deadline::after(Duration::from_secs(20)))
+            turn(
+                self.config.cycles.get().unwrap(),
+                &self.config,
+                &self.store,
+                now_ms,
+                Deadline::after(Duration::from_secs(20)),
+            )
         }
 
         /// Without a problem; returns how many things were done.

@@ -372,14 +372,20 @@ fn what_is_old_goes_with_the_tick() {
 #[test]
 fn a_config_of_the_tick_that_cannot_be_is_refused_with_a_remedy() {
     for (config, says) in [
-        ("[[cycle]]\nname = \"a\"\nvalues = [1, 2, 3]\nrun = [\"true\"]\n", "[[cycle]] values: are not complete weeks; set seven numbers"),
+        (
+            "[[cycle]]\nname = \"a\"\nvalues = [1, 2, 3]\nrun = [\"true\"]\n",
+            "[[cycle]] values: are not complete weeks; set seven numbers",
+        ),
         (
             "[[cycle]]\nname = \"a\"\nvalues = [1, 2, 3, 4, 5, 6, -7]\nrun = [\"true\"]\n",
             "[[cycle]] values: are not complete weeks; set seven numbers",
         ),
         ("[[cycle]]\nname = \"a\"\nvalues = [1, 2, 3, 4, 5, 6, 7]\n", "does nothing"),
         ("[[cycle]]\nname = \"a\"\nvalues = [1, 2, 3, 4, 5, 6, 7]\nfile = \"/x\"\n", "{value}"),
-        ("[[cycle]]\nname = \"a\"\nvalues = [1, 2, 3, 4, 5, 6, 7]\npurge = { sources = [] }\n", "sources is empty"),
+        (
+            "[[cycle]]\nname = \"a\"\nvalues = [1, 2, 3, 4, 5, 6, 7]\npurge = { sources = [] }\n",
+            "sources is empty",
+        ),
         (
             "[[alert]]\nname = \"a\"\nwhen = \"luck\"\nabove = 1\nmail = [\"a@b.example\"]\n",
             "use bounce-rate",

@@ -41,18 +41,13 @@ pub(crate) fn notify(
     let (next, said) = match asked {
         Err(why) => (retry::classify(None, None, now_ms), why),
         Ok(Err(error)) => (Next::Parked, error.to_string()),
-        Ok(Ok(request)) => {
-            match doors.http.post(&request.url, &request.headers, &request.body, deadline) {
-                Ok(answered) => {
-                    let next =
-                        retry::classify(Some(answered.status), answered.retry_after.as_deref(), now_ms);
-                    (next, format!("{} answered {}", request.url, answered.status))
-                }
-                Err(missed) => {
-                    (retry::classify(None, None, now_ms), format!("{}: {}", request.url, missed.text))
-                }
+        Ok(Ok(request)) => match doors.http.post(&request.url, &request.headers, &request.body, deadline) {
+            Ok(answered) => {
+                let next = retry::classify(Some(answered.status), answered.retry_after.as_deref(), now_ms);
+                (next, format!("{} answered {}", request.url, answered.status))
             }
-        }
+            Err(missed) => (retry::classify(None, None, now_ms), format!("{}: {}", request.url, missed.text)),
+        },
     };
     let note = format!("{} {}: {said}", notification.event, notification.address);
     let patience = Patience::with_application(target.give_up_days);

@@ -90,7 +90,12 @@ fn hosts<'a>(
 
 fn letter(tell: &Tell, to: &str, config: &Config) -> Letter {
     let host = config.hostname();
-    let from = config.alerting.get().ok().and_then(|alerting| alerting.from.clone()).unwrap_or_else(|| format!("carom@{host}"));
+    let from = config
+        .alerting
+        .get()
+        .ok()
+        .and_then(|alerting| alerting.from.clone())
+        .unwrap_or_else(|| format!("carom@{host}"));
     let id = format!("{ALERT_ID}{}@{host}", tell.id);
     let mut draft = Draft::with_id(&bracketed(&from), to, &tell.subject, &id);
     draft.field("Auto-Submitted", "auto-generated");

@@ -3,12 +3,12 @@
 //! Not here: the doors (`action`). Invariant: names from mail stand in a line of their own length and hold no control character; in a
 //! command that can be copied stand only those that no shell would read as anything else.
 
-use crate::webhook;
 use crate::clock;
 use crate::config::{self, Config, GroupBy, Metric};
 use crate::plan::{Action, Plan, Step, Tell};
 use crate::store::{AlertRecord, AlertState};
 use crate::text::one_line;
+use crate::webhook;
 use serde_json::json;
 use std::fmt::Write;
 

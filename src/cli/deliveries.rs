@@ -102,7 +102,8 @@ pub(crate) fn run(arguments: &DeliveriesArgs, config: &Config, terminal: Termina
 pub(crate) fn open_index(config: &Config) -> Result<Option<Index>> {
     let index = Index::look(&config.index_path())?;
     if index.is_none() {
-        let hint = if config.mail_logs.get()?.is_empty() { "add [[logs]] to the config, and run" } else { "run" };
+        let hint =
+            if config.mail_logs.get()?.is_empty() { "add [[logs]] to the config, and run" } else { "run" };
         note(format_args!("no log was read yet; {hint} `carom cron`"));
     }
     Ok(index)

@@ -38,8 +38,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tracing::Level;
 use terminal::Terminal;
+use tracing::Level;
 use typed::{Command, Global, Line, Typed};
 
 /// Runs carom with the process's own arguments.

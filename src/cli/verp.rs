@@ -58,7 +58,9 @@ fn verify(path: &str, paths: &ReturnPaths, today: i64, terminal: Terminal) -> Re
         (Ok(tagged), _) => {
             let (mailbox, left) = (tagged.mailbox, tagged.expiry_day - today);
             terminal.show(&json!({ "mailbox": mailbox, "days_left": left }), || {
-                format!("mail of {mailbox} (BATV), valid for {left} more days; it does not name the recipient\n")
+                format!(
+                    "mail of {mailbox} (BATV), valid for {left} more days; it does not name the recipient\n"
+                )
             })
         }
         (Err(_), Some(inner)) => {

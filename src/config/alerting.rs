@@ -93,7 +93,8 @@ fn rule(table: AlertTable, number: usize) -> Result<AlertRule, ConfigFault> {
         return fault("name", "is empty, too long, or has control characters", "use 1 to 100 characters");
     }
     let is_finite = |value: Option<f64>| value.is_none_or(f64::is_finite);
-    if !is_finite(table.above) || !is_finite(table.below) || (table.above.is_some() && table.below.is_some()) {
+    if !is_finite(table.above) || !is_finite(table.below) || (table.above.is_some() && table.below.is_some())
+    {
         return fault("above", "an alert has one threshold", "set either above or below, to a number");
     }
     if table.above.is_none() && table.below.is_none() && table.when != Metric::TickFailed {

@@ -32,14 +32,18 @@ pub(crate) struct Application {
 pub(crate) enum Endpoint {
     Url(UrlTemplate),
     /// A JSON document contains the template, at this JSON pointer.
-    Lookup { document: String, pointer: String },
+    Lookup {
+        document: String,
+        pointer: String,
+    },
 }
 
 impl Applications {
     pub(super) fn read(tables: &[NotifyTable]) -> Result<Applications, ConfigFault> {
         let mut applications: Vec<Application> = Vec::with_capacity(tables.len());
         for (number, table) in tables.iter().enumerate() {
-            let is_same = |other: &Application| other.sender_domain.eq_ignore_ascii_case(&table.sender_domain);
+            let is_same =
+                |other: &Application| other.sender_domain.eq_ignore_ascii_case(&table.sender_domain);
             if applications.iter().any(is_same) {
                 let what = format!("{} already has a [[notify]]", table.sender_domain);
                 let fix = "remove one of the two: only one application is notified of a domain's mail";
@@ -64,7 +68,11 @@ impl Applications {
 }
 
 /// The secrets of a `[[table]]`.
-pub(super) fn secrets(table: &str, number: usize, written: &[String]) -> Result<Option<Secrets>, ConfigFault> {
+pub(super) fn secrets(
+    table: &str,
+    number: usize,
+    written: &[String],
+) -> Result<Option<Secrets>, ConfigFault> {
     if written.is_empty() {
         return Ok(None);
     }
@@ -78,7 +86,8 @@ fn endpoint(table: &NotifyTable, number: usize) -> Result<Endpoint, ConfigFault>
     match (&table.url, &table.lookup) {
         (Some(_), Some(_)) => fault("lookup", "the application has a url too", "remove url or lookup"),
         (None, None) => {
-            let fix = "set url = \"https://app.example/bounces/{address}\", or lookup = the document that has it";
+            let fix =
+                "set url = \"https://app.example/bounces/{address}\", or lookup = the document that has it";
             fault("", "has neither url nor lookup", fix)
         }
         (Some(url), None) => UrlTemplate::parse(url, &NOTIFY_VARIABLES)

@@ -55,7 +55,13 @@ impl CycleTable {
             return fault("timeout", "must be at least 1 second", "use a span like 30s");
         }
         if self.purge.as_ref().is_some_and(|purge| purge.sources.is_empty()) {
-            return Err(ConfigFault::of_element("cycle", number, "purge", "sources is empty", "use [\"report\"]"));
+            return Err(ConfigFault::of_element(
+                "cycle",
+                number,
+                "purge",
+                "sources is empty",
+                "use [\"report\"]",
+            ));
         }
         Ok(())
     }

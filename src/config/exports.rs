@@ -19,7 +19,11 @@ impl ExportTable {
         }
         let prometheus = export.prometheus.as_deref();
         if prometheus.is_some_and(|path| path.extension().is_none_or(|ending| ending != "prom")) {
-            return fault("prometheus", "node_exporter does not read this file", "use a name that ends in .prom");
+            return fault(
+                "prometheus",
+                "node_exporter does not read this file",
+                "use a name that ends in .prom",
+            );
         }
         Ok(export)
     }

@@ -165,4 +165,3 @@ impl TryFrom<String> for Of {
         }
     }
 }
-

@@ -30,9 +30,9 @@ pub(crate) use metric::{GroupBy, Metric};
 pub(crate) use return_paths::ReturnPaths;
 pub(crate) use section::ConfigSection;
 pub(crate) use tables::{
-    AuthTable, CycleTable, DnsTable, ExportTable, IndexTable, KeptTable, LimitsTable, LogFormat, LogKind, LogLevel,
-    LogTable, MessageTable, NetworkTable, OnTrap, PoliciesTable, PolicyTable, PurgeTable, RelayTable, SendTable,
-    StoreTable, VisitTable,
+    AuthTable, CycleTable, DnsTable, ExportTable, IndexTable, KeptTable, LimitsTable, LogFormat, LogKind,
+    LogLevel, LogTable, MessageTable, NetworkTable, OnTrap, PoliciesTable, PolicyTable, PurgeTable,
+    RelayTable, SendTable, StoreTable, VisitTable,
 };
 
 use crate::error::{Context, Result};

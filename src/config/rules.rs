@@ -4,7 +4,8 @@
 
 use super::fault::ConfigFault;
 use super::tables::{
-    DnsTable, KeptTable, LimitsTable, MessageTable, NetworkTable, PoliciesTable, RelayTable, Tables, VisitTable,
+    DnsTable, KeptTable, LimitsTable, MessageTable, NetworkTable, PoliciesTable, RelayTable, Tables,
+    VisitTable,
 };
 
 type Checked = Result<(), ConfigFault>;

@@ -173,7 +173,10 @@ mod tests {
             explained(text, &["policies", "keep"]),
             "/etc/c.toml: line 6: [policies] keep: is wrong; correct it"
         );
-        assert!(explained(text, &["policy", "bounce", "settings", "keep"]).contains("line 3: [policy.bounce.settings] keep"));
+        assert!(
+            explained(text, &["policy", "bounce", "settings", "keep"])
+                .contains("line 3: [policy.bounce.settings] keep")
+        );
     }
 
     #[test]

@@ -16,10 +16,10 @@
 //! Not here: the files of keys, and what follows from a proof. Invariant: PowerMTA lower-cases local
 //! parts, so the case of letters carries no meaning. Nothing is said about an address with a wrong tag.
 
+use super::Refused;
 use super::form::{DAY, DIGEST, Form, MAX_LOCAL, ROUND, TAG, digits, number};
 use super::keys::{Keys, equal};
 use super::spelling::{escape, join, parts, unescape};
-use super::Refused;
 use crate::digest::{base32, sha256};
 use crate::error::{Error, Result};
 

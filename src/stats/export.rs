@@ -53,7 +53,9 @@ pub(crate) fn whole(store: &Store, figures: &Figures) -> Result<String> {
 /// Writes the file for Prometheus, if it is wanted.
 pub(crate) fn write_prometheus(config: &Config, store: &Store, index: Option<&Index>) -> Result<()> {
     // `write` reports an [export] that is wrong.
-    let Some(path) = config.export.get().ok().and_then(|export| export.prometheus.as_deref()) else { return Ok(()) };
+    let Some(path) = config.export.get().ok().and_then(|export| export.prometheus.as_deref()) else {
+        return Ok(());
+    };
     let text = exposition(config, store, index, clock::now_ms())?;
     publish(path, text.as_bytes(), MODE)
 }

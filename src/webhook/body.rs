@@ -31,7 +31,8 @@ impl BodyForm {
                 let is_last = |(at, (name, _)): &(usize, &(&str, &str))| {
                     !fields[at + 1..].iter().any(|(later, _)| later == name)
                 };
-                let fields = fields.iter().enumerate().filter(is_last).map(|(_, (name, value))| (name, value));
+                let fields =
+                    fields.iter().enumerate().filter(is_last).map(|(_, (name, value))| (name, value));
                 let mut json = Vec::new();
                 serde_json::Serializer::new(&mut json).collect_map(fields).context("JSON")?;
                 Ok(json)
@@ -50,8 +51,7 @@ mod tests {
 
     #[test]
     fn fields_are_written_in_their_order() {
-        let fields =
-            [("type", "bounce"), ("address", "joe+\"x\"&=é\u{2028}\r\n@example.org"), ("a b", "~*")];
+        let fields = [("type", "bounce"), ("address", "joe+\"x\"&=é\u{2028}\r\n@example.org"), ("a b", "~*")];
         let text = |form: BodyForm| String::from_utf8(form.write(&fields).unwrap()).unwrap();
         assert_eq!(
             text(BodyForm::Json),

@@ -44,7 +44,9 @@ impl UrlTemplate {
     pub(crate) fn fill(&self, values: &[(&str, &str)]) -> Result<String> {
         let value = |name: &str| {
             let found = values.iter().find(|(known, _)| *known == name);
-            found.map(|(_, value)| *value).ok_or_else(|| unknown(name, values.iter().map(|(known, _)| *known)))
+            found
+                .map(|(_, value)| *value)
+                .ok_or_else(|| unknown(name, values.iter().map(|(known, _)| *known)))
         };
         let mut url = String::with_capacity(self.text.len() + 64);
         for piece in &self.pieces {
@@ -77,12 +79,14 @@ impl UrlTemplate {
         let written_out = match start.split_once("://") {
             Some(("http" | "https", rest)) => {
                 let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-                let ends = host.len() < rest.len() || matches!(self.pieces.get(1), None | Some(Piece::Query('?', _)));
+                let ends = host.len() < rest.len()
+                    || matches!(self.pieces.get(1), None | Some(Piece::Query('?', _)));
                 !host.is_empty() && ends
             }
             _ => false,
         };
-        let remedy = "write scheme, host and a slash before the first variable: https://app.example/{address}";
+        let remedy =
+            "write scheme, host and a slash before the first variable: https://app.example/{address}";
         written_out.then_some(()).ok_or_else(|| self.wrong("the URL does not name its host").remedy(remedy))
     }
 
@@ -116,7 +120,8 @@ fn expression(inside: &str, known: &[&str]) -> Result<Piece> {
         _ => (None, inside),
     };
     let names: Vec<String> = list.split(',').map(str::to_owned).collect();
-    let is_name = |name: &String| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let is_name =
+        |name: &String| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !names.iter().all(is_name) || (mark.is_none() && names.len() > 1) {
         let remedy = "use {name}, {?name} or {&name}; several names are separated by commas after ? or &";
         return Err(Error::new(format_args!("`{{{inside}}}` is not supported")).remedy(remedy));

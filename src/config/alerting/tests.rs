@@ -45,17 +45,15 @@ fn a_wrong_rule_is_named_with_the_fix() {
         ),
         ("when = \"volume\"\nof = \"moon:each\"\nabove = 1\nmail = [\"a@b.example\"]", "use provider"),
         ("when = \"volume\"\nwindow = \"soon\"\nabove = 1\nmail = [\"a@b.example\"]", "15m"),
-        (
-            "when = \"volume\"\nwindow = \"9s\"\nabove = 1\nmail = [\"a@b.example\"]",
-            "shorter than a minute",
-        ),
+        ("when = \"volume\"\nwindow = \"9s\"\nabove = 1\nmail = [\"a@b.example\"]", "shorter than a minute"),
     ] {
         let error = rule(keys).unwrap_err();
         assert!(error.contains(said) && error.contains("line "), "{keys}: {error}");
     }
-    for (keys, said) in
-        [("webhook = \"ftp://x/y\"", "line 4: [[alert]] webhook"), ("webhook = \"not a url\"", "line 4: [[alert]] webhook")]
-    {
+    for (keys, said) in [
+        ("webhook = \"ftp://x/y\"", "line 4: [[alert]] webhook"),
+        ("webhook = \"not a url\"", "line 4: [[alert]] webhook"),
+    ] {
         let error = rule(&format!("when = \"tick-failed\"\n{keys}")).unwrap_err();
         assert!(error.contains(said), "{keys}: {error}");
     }

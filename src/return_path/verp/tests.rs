@@ -140,10 +140,7 @@ fn whatever_is_changed_is_noticed() {
             let mut changed = path.clone();
             changed.replace_range(at..=at, &new.to_string());
             if changed != path {
-                assert!(
-                    matches!(checked(&changed), Err(Refused::Forged | Refused::NotOurs)),
-                    "{changed}"
-                );
+                assert!(matches!(checked(&changed), Err(Refused::Forged | Refused::NotOurs)), "{changed}");
                 found += 1;
             }
         }
@@ -218,9 +215,7 @@ fn both_keys_verify_while_one_replaces_the_other() {
 
 #[test]
 fn what_is_no_address_is_not_signed() {
-    for recipient in
-        ["", "joe", "@example.org", "joe@", "joe@.", "\"\"@example.org", "a\r\nb@example.org"]
-    {
+    for recipient in ["", "joe", "@example.org", "joe@", "joe@.", "\"\"@example.org", "a\r\nb@example.org"] {
         let error = sign(&keys(), &form(), recipient, TODAY).unwrap_err();
         assert!(error.text().contains("is not an address"), "{recipient}");
         assert_eq!(digest_of(recipient), None);
@@ -235,10 +230,7 @@ fn a_form_that_cannot_work_is_an_error() {
         assert!(verify(&keys(), &form, &path, TODAY, 1).is_ok(), "{path}");
     }
     for prefix in [".b", "b..", "b b", "ü", "b@", &"b".repeat(24)] {
-        assert!(
-            Form::new(prefix, "example.com").unwrap_err().text().contains("cannot begin"),
-            "{prefix}"
-        );
+        assert!(Form::new(prefix, "example.com").unwrap_err().text().contains("cannot begin"), "{prefix}");
     }
     for domain in ["", ".", "a..b", "exämple.com", "a b", "[192.0.2.1]", &"a".repeat(190)] {
         assert!(Form::new("b+", domain).unwrap_err().text().contains("not a domain"), "{domain}");

@@ -5,7 +5,11 @@ use super::*;
 const KNOWN: [&str; 3] = ["address", "reason", "empty"];
 
 fn to(template: &str, value: &str) -> Result<String> {
-    UrlTemplate::parse(template, &KNOWN)?.fill(&[("address", value), ("reason", "user-unknown"), ("empty", "")])
+    UrlTemplate::parse(template, &KNOWN)?.fill(&[
+        ("address", value),
+        ("reason", "user-unknown"),
+        ("empty", ""),
+    ])
 }
 
 #[test]
@@ -24,7 +28,9 @@ fn a_url_is_the_template_with_a_value_in_it() {
     ] {
         assert_eq!(to(template, "o'neil+x@example.org").unwrap(), expected);
     }
-    for (value, encoded) in [("Hello World!", "Hello%20World%21"), ("50%", "50%25"), (";", "%3B"), ("me/too", "me%2Ftoo")] {
+    for (value, encoded) in
+        [("Hello World!", "Hello%20World%21"), ("50%", "50%25"), (";", "%3B"), ("me/too", "me%2Ftoo")]
+    {
         assert_eq!(to("https://a.example/{address}", value).unwrap(), format!("https://a.example/{encoded}"));
     }
 }
