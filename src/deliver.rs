@@ -14,7 +14,7 @@ use crate::error::{Exit, Result};
 use crate::index::{Filter, Index};
 use crate::journal::{self, Key, Work};
 use crate::maillog::DeliveryStatus;
-use crate::message_log::{MessageLine, MessageLog, Policed};
+use crate::message_log::{DecidedBy, MessageLine, MessageLog};
 use crate::monitor::Monitor;
 use crate::plan::{Plan, Verdict};
 use crate::policy::facts::Facts;
@@ -183,7 +183,7 @@ pub(crate) fn deliver(house: &House, mail: &Mail, deadline: Deadline, promised: 
     for name in plan.take_bookkeeping() {
         tally.add(&name);
     }
-    let decided_by = Policed { name: &policy.name, hash: policy.short_hash(), plan: digest };
+    let decided_by = DecidedBy { name: &policy.name, hash: policy.short_hash(), plan: digest };
     let mut entry = MessageLine::new(mail.at_ms, &mail.envelope, decided_by, &plan.verdict, mail.seed);
     if plan.steps.is_empty() {
         let key = mail.key.of_a_redelivery();

@@ -24,6 +24,8 @@ mod return_path;
 mod webhook;
 /// `carom.toml` → `Config`.
 mod config;
+/// carom's own log.
+mod diagnostics;
 /// Who sent a message to whom, as the mail server says it.
 mod envelope;
 /// What a delivery failure means.
@@ -58,7 +60,7 @@ mod policy;
 mod action;
 /// 5 promise: plans kept through crashes, retries and delays.
 mod journal;
-/// 7 add: one line for each message, and carom's own log.
+/// 7 add: one line for each message.
 mod message_log;
 /// 4 ask, whole: the policy's plan, and where the answers in it may go.
 mod decide;

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::index::{Index, PendingWork, StoredDelivery};
 use crate::journal::{self, Key, Work};
 use crate::maillog::logged_reply::LoggedReply;
-use crate::message_log::{MessageLine, Policed};
+use crate::message_log::{DecidedBy, MessageLine};
 use crate::policy::Policy;
 use crate::policy::facts::Facts;
 use crate::report::{self, Original, Report, ReportKind};
@@ -130,7 +130,7 @@ pub(crate) fn act(house: &House, policy: &Policy, failed: &Failed, deadline: Dea
     let (digest, mut plan) = (decided.digest(), decided.plan);
     let mut tally = Tally::default();
     plan.take_bookkeeping().iter().for_each(|name| tally.add(name));
-    let decided_by = Policed { name: &policy.name, hash: policy.short_hash(), plan: digest };
+    let decided_by = DecidedBy { name: &policy.name, hash: policy.short_hash(), plan: digest };
     let mut entry = MessageLine::new(now_ms, &envelope, decided_by, &plan.verdict, failed.id);
     let promise = Promise {
         key: "",

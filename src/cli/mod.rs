@@ -31,8 +31,8 @@ mod suppress;
 mod verp;
 
 use crate::config::{Config, LogLevel};
+use crate::diagnostics;
 use crate::error::{Context, Exit, Result};
-use crate::message_log;
 use clap::error::ErrorKind;
 use std::fs::File;
 use std::io::Read;
@@ -103,7 +103,7 @@ fn load(global: &Global) -> Result<Arc<Config>> {
         1 => config.log.level = LogLevel(Level::DEBUG),
         _ => config.log.level = LogLevel(Level::TRACE),
     }
-    message_log::init(&config);
+    diagnostics::start(&config);
     Ok(Arc::new(config))
 }
 

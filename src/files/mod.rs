@@ -6,5 +6,7 @@ pub(crate) mod owner;
 pub(crate) mod publish;
 /// Lock files.
 pub(crate) mod lock;
+/// Files that grow by lines, one for each day.
+pub(crate) mod daily;
 /// Another program, run with a deadline.
 pub(crate) mod command;
