@@ -330,7 +330,7 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
         let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let servers = vec![silent.local_addr().unwrap()];
         let config =
-            Config { dns: config::DnsTable { servers, ..config::DnsTable::default() }, ..Config::default() };
+            Config { dns: config::DnsTable { servers, timeout: 120, ..config::DnsTable::default() }, ..Config::default() };
         let envelope = envelope("joe@sender.example", "192.0.2.1");
         let raw = signed("sender.example");
         let message = Message::read(raw.as_bytes());
@@ -342,6 +342,6 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
             (check.dkim(), check.spf(), check.dmarc()),
             (AuthResult::TempError, AuthResult::TempError, AuthResult::TempError)
         );
-        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(60), "the deadline ends it, not the timeout");
     }
 }
