@@ -329,8 +329,10 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
     fn b32_a_silent_dns_is_a_temporary_error_within_the_deadline() {
         let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let servers = vec![silent.local_addr().unwrap()];
-        let config =
-            Config { dns: config::DnsTable { servers, timeout: 120, ..config::DnsTable::default() }, ..Config::default() };
+        let config = Config {
+            dns: config::DnsTable { servers, timeout: 120, ..config::DnsTable::default() },
+            ..Config::default()
+        };
         let envelope = envelope("joe@sender.example", "192.0.2.1");
         let raw = signed("sender.example");
         let message = Message::read(raw.as_bytes());
