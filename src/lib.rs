@@ -30,6 +30,8 @@ mod diagnostics;
 mod envelope;
 /// What a delivery failure means.
 mod class;
+/// What kind of complaint a feedback report is.
+mod feedback_type;
 /// SMTP replies and their codes.
 mod smtp_reply;
 /// What is to be done about a message: a tree of steps.

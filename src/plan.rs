@@ -1,6 +1,7 @@
 //! The plan: what a policy decided about one message, as data. It is built by the host's imports, shown by
 //! `--dry-run`, promised in the journal, and run by `action`. It holds no code and does nothing.
 
+use crate::feedback_type::FeedbackType;
 use crate::smtp_reply::SmtpReply;
 use serde::{Deserialize, Serialize};
 
@@ -177,8 +178,7 @@ pub(crate) struct Bounce {
 /// A feedback report (RFC 5965).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Complaint {
-    /// `abuse`, `fraud`, `virus`, `other`, `not-spam`.
-    pub(crate) feedback_type: String,
+    pub(crate) feedback_type: FeedbackType,
     /// Envelope sender and From.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sender: Option<String>,

@@ -102,10 +102,13 @@ impl<'de> Deserialize<'de> for EnhancedStatus {
 
 /// The codes that a text begins with, as in `550 5.1.1 no such user`, `550-5.1.1 no` and `5.1.1 no`.
 pub(crate) fn leading_codes(text: &str) -> (Option<u16>, Option<EnhancedStatus>) {
-    match leading_code(text) {
-        Some(code) => (Some(code), status_after(&text[3..]).map(|(status, _)| status)),
-        None => (None, EnhancedStatus::leading(text).map(|(status, _)| status)),
-    }
+    let Some(code) = leading_code(text) else {
+        return (None, EnhancedStatus::leading(text).map(|(status, _)| status));
+    };
+    // Some servers repeat the code: `554 554 5.7.0 …`.
+    let rest = text[3..].trim_start_matches([' ', '-']);
+    let rest = if leading_code(rest) == Some(code) { &rest[3..] } else { &text[3..] };
+    (Some(code), status_after(rest).map(|(status, _)| status))
 }
 
 /// The reply code that a text begins with: three digits, 200 to 599.
@@ -138,6 +141,7 @@ mod tests {
             ("550 5.1.1 no such user", Some(550), Some("5.1.1")),
             ("550-5.7.26 not allowed", Some(550), Some("5.7.26")),
             ("550: '5.2.2' full", Some(550), Some("5.2.2")),
+            ("554 554 5.7.0 no", Some(554), Some("5.7.0")),
             ("451 later", Some(451), None),
             ("450", Some(450), None),
             ("4.4.1 no answer", None, Some("4.4.1")),

@@ -1,21 +1,25 @@
-//! The automatic reply (RFC 3834): sent with the null sender, so that no reply can answer it.
+//! The step that sends an automatic reply (RFC 3834), and which messages may be answered at all.
+//!
+//! Not here: the form of the reply (`report::automatic_reply`), and sending (`doors::smtp`). Invariant: it
+//! goes out with the null sender, so that no reply can answer it.
 
 use super::Subject;
 use super::doors::smtp::Letter;
-use super::draft::{Draft, bracketed};
 use crate::config::Config;
 use crate::plan::AutoReply;
+use crate::report::automatic_reply::{AutoReplyKind, AutomaticReply};
 
 /// Writes the reply.
 pub(crate) fn write(reply: &AutoReply, subject: &Subject<'_>, config: &Config) -> Letter {
-    let mut draft =
-        Draft::new(&bracketed(&subject.envelope.recipient), &reply.route.to, &reply.subject, config);
-    draft.field("Auto-Submitted", "auto-replied");
-    if let Some(id) = subject.message.message_id() {
-        draft.field("In-Reply-To", &bracketed(&id));
-        draft.field("References", &bracketed(&id));
-    }
-    Letter { from: None, to: reply.route.to.clone(), data: draft.text(&reply.text).into() }
+    let written = AutomaticReply {
+        kind: AutoReplyKind::Absence,
+        from: Some(subject.envelope.recipient.clone()),
+        in_reply_to: subject.message.message_id(),
+        subject: reply.subject.clone(),
+        text: reply.text.clone(),
+    };
+    let to = reply.route.to.clone();
+    Letter { from: None, data: written.written(&to, config).into(), to }
 }
 
 /// Whether a message may be answered automatically at all (RFC 3834 section 2): not what is automatic itself, nor what went to a

@@ -1,67 +1,104 @@
-//! The out-of-band bounce: a delivery status notification (RFC 3464) to the return path of a message.
+//! The step that sends an out-of-band bounce: a delivery status notification (RFC 3464) to the return path
+//! of a message.
+//!
+//! Not here: the form of the fields and the frame (`report`), and sending (`doors::smtp`). Invariant: one
+//! recipient, and the reply that the policy chose for it.
 
 use super::Subject;
 use super::doors::smtp::Letter;
-use super::draft::{Draft, Fields, ascii_domain_of, bracketed, date, domain_of};
 use crate::config::Config;
+use crate::envelope::split_address;
+use crate::message::draft::{Draft, bracketed, date};
 use crate::plan::Bounce;
-use crate::text::{bounded, one_line};
+use crate::report::DeliveryAction;
+use crate::report::delivery_status::{DeliveryStatus, RecipientStatus};
+use crate::report::multipart::Multipart;
+use crate::text::one_line;
+use url::Host;
 
 /// Writes the bounce.
 pub(crate) fn write(bounce: &Bounce, subject: &Subject<'_>, config: &Config) -> Letter {
-    let recipient = subject.envelope.recipient.as_str();
-    let here = ascii_domain_of(recipient, config);
+    let here = ascii_domain_of(&subject.envelope.recipient, config);
     let from = match &bounce.sender {
         Some(sender) => bracketed(sender),
         None => format!("Mail Delivery System {}", bracketed(&format!("MAILER-DAEMON@{here}"))),
     };
-    let reply = &bounce.reply;
-    let arrived = subject.message.date().unwrap_or_else(|| date(subject.at_ms));
-    let text = format!(
-        "The original message was received at {}\r\nfrom {}\r\n\r\n\
-         ----- The following address had permanent fatal errors -----\r\n{}\r\n    (reason: {} {} {})\r\n",
-        line(&arrived),
-        peer(subject),
-        bracketed(recipient),
-        reply.code,
-        reply.enhanced,
-        line(&reply.text)
-    );
-    let mut fields = Fields::default();
-    if let Some(envid) = &subject.envelope.envid {
-        fields.add("Original-Envelope-Id", envid);
-    }
-    fields.add("Reporting-MTA", &format!("dns; {here}"));
-    if let Some(helo) = &subject.envelope.client_helo {
-        fields.add("Received-From-MTA", &format!("dns; {helo}"));
-    }
-    fields.add("Arrival-Date", &date(subject.at_ms));
-    fields.end_group();
-    if let Some(original) = &subject.envelope.original_recipient {
-        fields.add_address("Original-Recipient", original);
-    }
-    fields.add_address("Final-Recipient", recipient);
-    fields.add("Action", "failed");
-    fields.add("Status", &reply.enhanced.to_string());
-    fields.add("Remote-MTA", &format!("dns; {here}"));
-    fields.add("Diagnostic-Code", &format!("smtp; {reply}"));
-    fields.add("Last-Attempt-Date", &date(subject.at_ms));
     let mut draft = Draft::new(&from, &bounce.route.to, "Returned mail: see transcript for details", config);
     draft.field("Auto-Submitted", "auto-replied");
-    let data = draft.report("delivery-status", &text, &fields, subject, config);
-    Letter { from: bounce.sender.clone(), to: bounce.route.to.clone(), data: data.into() }
+    let report = Multipart {
+        kind: "delivery-status",
+        text: &for_people(bounce, subject),
+        fields: &for_programs(bounce, subject, here).written(),
+        original: subject.message,
+        max_original: config.send.max_original,
+    };
+    Letter { from: bounce.sender.clone(), to: bounce.route.to.clone(), data: report.written(draft).into() }
 }
 
-/// Who brought the message, as far as it is known.
-fn peer(subject: &Subject<'_>) -> String {
-    let name = subject.envelope.client_helo.as_deref().unwrap_or(domain_of(&subject.envelope.sender));
-    match subject.client_address {
-        Some(address) => format!("{} [{address}]", line(name)),
-        None => line(name),
+fn for_people(bounce: &Bounce, subject: &Subject<'_>) -> String {
+    let arrived = subject.message.date().unwrap_or_else(|| date(subject.at_ms));
+    format!(
+        "The original message was received at {}\r\nfrom {}\r\n\r\n\
+         ----- The following address had permanent fatal errors -----\r\n{}\r\n    (reason: {} {} {})\r\n",
+        short_line(&arrived),
+        peer(subject),
+        bracketed(&subject.envelope.recipient),
+        bounce.reply.code,
+        bounce.reply.enhanced,
+        short_line(&bounce.reply.text)
+    )
+}
+
+fn for_programs(bounce: &Bounce, subject: &Subject<'_>, here: String) -> DeliveryStatus {
+    let now = date(subject.at_ms);
+    let recipient = RecipientStatus {
+        last: Some(subject.envelope.recipient.clone()),
+        original: subject.envelope.original_recipient.clone(),
+        action: Some(DeliveryAction::Failed),
+        status: Some(bounce.reply.enhanced),
+        remote_mta: Some(here.clone()),
+        diagnostic: bounce.reply.to_string(),
+        last_attempt: Some(now.clone()),
+        ..RecipientStatus::default()
+    };
+    DeliveryStatus {
+        envelope_id: subject.envelope.envid.clone(),
+        reporting_mta: Some(here),
+        received_from: subject.envelope.client_helo.clone(),
+        arrival_date: Some(now),
+        recipients: vec![recipient],
     }
 }
 
-/// Text from elsewhere, for a line of the mail.
-fn line(foreign: &str) -> String {
-    one_line(bounded(foreign, 200))
+/// Who brought the message, as far as that is known.
+fn peer(subject: &Subject<'_>) -> String {
+    let domain = || split_address(&subject.envelope.sender).map_or("localhost", |(_, domain)| domain);
+    let name = short_line(subject.envelope.client_helo.as_deref().unwrap_or_else(domain));
+    match subject.client_address {
+        Some(address) => format!("{name} [{address}]"),
+        None => name,
+    }
+}
+
+/// The domain of an address in ASCII (RFC 5890); our own name where it cannot be written so.
+fn ascii_domain_of(address: &str, config: &Config) -> String {
+    let domain = split_address(address).map_or("localhost", |(_, domain)| domain);
+    if domain.is_ascii() {
+        return domain.to_owned();
+    }
+    Host::parse(domain).map_or_else(|_| config.hostname(), |host| host.to_string())
+}
+
+fn short_line(text: &str) -> String {
+    one_line(text).chars().take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_beyond_ascii_is_written_in_ascii() {
+        assert_eq!(ascii_domain_of("jürgen@grün.example", &Config::default()), "xn--grn-ioa.example");
+    }
 }

@@ -6,7 +6,6 @@
 mod auto_reply;
 mod complaint;
 pub(crate) mod doors;
-mod draft;
 mod dsn;
 mod keep;
 mod lookup;

@@ -5,7 +5,6 @@
 
 use super::doors::retry::{self, Next, Patience};
 use super::doors::smtp::Letter;
-use super::draft::{Draft, bracketed};
 use super::{Doors, Subject};
 use crate::auth::DnsFailure;
 use crate::clock;
@@ -13,6 +12,7 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::envelope::split_address;
 use crate::maillog::delivery::ALERT_ID;
+use crate::message::draft::{Draft, bracketed};
 use crate::plan::{StepEnd, Tell};
 use crate::store::Performed;
 use std::borrow::Cow;

@@ -6,6 +6,7 @@
 mod addresses;
 pub(crate) mod decode;
 mod defect;
+pub(crate) mod draft;
 pub(crate) mod headers;
 mod links;
 pub(crate) mod mbox;

@@ -121,7 +121,7 @@ impl reports::Host for Host {
 
     fn feedback_type(&mut self) -> Option<String> {
         self.ask("feedback-type", |facts| {
-            facts.report().feedback.as_ref().map(|feedback| feedback.kind.clone())
+            facts.report().feedback.as_ref().map(|feedback| feedback.kind.to_string())
         })
     }
 

@@ -9,6 +9,7 @@ use super::facts::Facts;
 use super::failure::FailureKind;
 use crate::config::LimitsTable;
 use crate::envelope::split_address;
+use crate::feedback_type::FeedbackType;
 use crate::plan::{self, Action, Condition, Plan, Step, Verdict};
 use crate::smtp_reply::{EnhancedStatus, SmtpReply};
 use crate::text::{bounded, one_line};
@@ -277,7 +278,7 @@ impl actions::Host for Host {
         when: actions::Schedule,
     ) -> wasmtime::Result<u32> {
         let sender = complaint.sender.map(|sender| line(&sender, 320));
-        let feedback_type = line(&complaint.feedback_type, 40);
+        let feedback_type = FeedbackType::named(&line(&complaint.feedback_type, 40));
         self.add(
             Action::Complain(plan::Complaint { feedback_type, sender, route: plan::Route::default() }),
             when,

@@ -1,52 +1,105 @@
-//! Delivery status notifications (RFC 3464, internationalised by RFC 6533): the fields for each recipient.
+//! Delivery status notifications (RFC 3464, internationalised by RFC 6533): the fields for programs, read
+//! and written.
 //!
-//! Not here: the notice for people beside them. Invariant: fields are taken as they come, grouped by what repeats, so
-//! that a missing or surplus blank line, another order or an unknown field loses no recipient.
+//! Not here: the text for people beside them (`human_notice` reads it). Invariants: what is written reads
+//! back equal; fields are grouped by what repeats, so a missing or surplus blank line, another order or an
+//! unknown field loses no recipient.
 
+use super::fields::{self, FieldLine, WrittenFields, unescaped};
 use super::lines::NumberedLine;
 use super::mailbox;
 use super::quoted_reply::status_in_field;
 use super::tidied::tidy;
 use super::{DeliveryAction, MAX_RECIPIENTS};
 use crate::smtp_reply::EnhancedStatus;
+use crate::text::bounded;
 
 /// A value is read up to this many bytes.
 const MAX_VALUE: usize = 16 * 1024;
+/// The same for values about the whole message.
+const MAX_MESSAGE_VALUE: usize = 800;
+
+/// What a notification says to programs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DeliveryStatus {
+    /// Original-Envelope-Id
+    pub(crate) envelope_id: Option<String>,
+    pub(crate) reporting_mta: Option<String>,
+    /// Received-From-MTA
+    pub(crate) received_from: Option<String>,
+    pub(crate) arrival_date: Option<String>,
+    pub(crate) recipients: Vec<RecipientStatus>,
+}
 
 /// The fields about one recipient.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RecipientStatus {
     /// Final-Recipient, if it is an address.
     pub(crate) last: Option<String>,
-    /// Original-Recipient, likewise.
+    /// Original-Recipient, if it is an address.
     pub(crate) original: Option<String>,
-    /// Action.
     pub(crate) action: Option<DeliveryAction>,
-    /// Status.
     pub(crate) status: Option<EnhancedStatus>,
+    pub(crate) remote_mta: Option<String>,
     /// Diagnostic-Code without its type.
     pub(crate) diagnostic: String,
-    /// What else is said: the comment of the status, and fields beside Diagnostic-Code that carry the reply.
+    /// The comment of the status, and other fields that carry the reply.
     pub(crate) comment: String,
-    /// Remote-MTA.
-    pub(crate) remote_mta: Option<String>,
+    /// Last-Attempt-Date
+    pub(crate) last_attempt: Option<String>,
     /// The line of the first field.
     pub(crate) line: u32,
-    /// Whether a field names the recipient, even if not by an address.
-    named: bool,
-    /// Whether a blank line came after the last field.
-    parted: bool,
-    seen: u8,
 }
 
-/// The fields that begin a new group when they repeat.
-#[derive(Clone, Copy)]
-enum Key {
-    Final = 1,
-    Original = 2,
-    Action = 4,
-    Status = 8,
-    Diagnostic = 16,
+impl DeliveryStatus {
+    /// Reads the fields; whatever is not one is skipped.
+    pub(crate) fn read(lines: &[NumberedLine<'_>]) -> DeliveryStatus {
+        let mut reader = Reader::default();
+        for field in fields::read(lines, MAX_VALUE) {
+            if reader.read.recipients.len() >= MAX_RECIPIENTS {
+                break;
+            }
+            match field {
+                FieldLine::Blank => reader.after_blank = true,
+                FieldLine::Field { name, value, line } => reader.take(name, &value, line),
+            }
+        }
+        reader.end_recipient();
+        reader.read
+    }
+
+    /// The fields in the order of the RFC.
+    pub(crate) fn written(&self) -> WrittenFields {
+        let mut fields = WrittenFields::default();
+        fields.add_some("Original-Envelope-Id", self.envelope_id.as_deref());
+        fields.add_mta("Reporting-MTA", self.reporting_mta.as_deref());
+        fields.add_mta("Received-From-MTA", self.received_from.as_deref());
+        fields.add_some("Arrival-Date", self.arrival_date.as_deref());
+        for recipient in &self.recipients {
+            fields.end_group();
+            recipient.write(&mut fields);
+        }
+        fields
+    }
+}
+
+impl RecipientStatus {
+    fn write(&self, fields: &mut WrittenFields) {
+        if let Some(original) = &self.original {
+            fields.add_address("Original-Recipient", original);
+        }
+        fields.add_address("Final-Recipient", self.last.as_deref().unwrap_or_default());
+        fields.add_some("Action", self.action.map(DeliveryAction::name));
+        fields.add_some("Status", self.status.map(|status| status.to_string()).as_deref());
+        fields.add_mta("Remote-MTA", self.remote_mta.as_deref());
+        if !self.diagnostic.is_empty() {
+            fields.add("Diagnostic-Code", &format!("smtp; {}", self.diagnostic));
+        }
+        if !self.comment.is_empty() {
+            fields.add("X-Supplementary-Info", &self.comment);
+        }
+        fields.add_some("Last-Attempt-Date", self.last_attempt.as_deref());
+    }
 }
 
 /// Whether a line starts a field that only a delivery status has.
@@ -56,42 +109,32 @@ pub(crate) fn is_recipient_field(line: &str) -> bool {
         && ["Final-Recipient", "Original-Recipient"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
-/// The recipients that lines of fields tell of.
-pub(crate) fn read(lines: &[NumberedLine<'_>]) -> Vec<RecipientStatus> {
-    let mut groups: Vec<RecipientStatus> = Vec::new();
-    let mut current = RecipientStatus::default();
-    let mut at = 0;
-    while at < lines.len() && groups.len() < MAX_RECIPIENTS {
-        let line = lines[at];
-        at += 1;
-        if line.is_blank() {
-            current.parted = true;
-            continue;
-        }
-        let Some((name, value)) = line.trimmed().split_once(':') else { continue };
-        let mut value = value.trim().to_owned();
-        while let Some(next) = lines.get(at).filter(|next| next.text.starts_with([' ', '\t'])) {
-            if value.len() < MAX_VALUE {
-                value.push(' ');
-                value.push_str(next.trimmed());
-            }
-            at += 1;
-        }
-        if current.take(name.trim(), value.trim(), line.number, &mut groups) {
-            current.parted = false;
-        }
-    }
-    if current.seen > 0 {
-        groups.push(current);
-    }
-    groups.retain(|group| group.named || group.seen & (Key::Action as u8 | Key::Status as u8) != 0);
-    groups
+/// The fields that begin a new recipient when they repeat, as bits of [`Reader::seen`].
+#[derive(Clone, Copy)]
+enum Key {
+    Final = 1,
+    Original = 2,
+    Action = 4,
+    Status = 8,
+    Diagnostic = 16,
 }
 
-impl RecipientStatus {
-    /// Stores a field; whether it is one about a recipient.
-    fn take(&mut self, name: &str, value: &str, line: u32, groups: &mut Vec<RecipientStatus>) -> bool {
-        let key = match name.to_ascii_lowercase().as_str() {
+/// What was read so far, and the recipient whose fields are being read.
+#[derive(Default)]
+struct Reader {
+    read: DeliveryStatus,
+    current: RecipientStatus,
+    seen: u8,
+    /// Whether a field names the recipient, even if not by an address.
+    named: bool,
+    /// Whether a blank line came after the last field.
+    after_blank: bool,
+}
+
+impl Reader {
+    fn take(&mut self, name: &str, value: &str, line: u32) {
+        let name = name.to_ascii_lowercase();
+        let key = match name.as_str() {
             "final-recipient" => Key::Final,
             "original-recipient" => Key::Original,
             "action" => Key::Action,
@@ -99,35 +142,43 @@ impl RecipientStatus {
             "diagnostic-code" => Key::Diagnostic,
             other => return self.take_other(other, value),
         };
-        let complete = self.parted && self.named && self.seen & (Key::Action as u8 | Key::Status as u8) != 0;
+        let complete = self.after_blank && self.named && self.says_what_happened();
         if complete || (self.seen & key as u8 != 0 && self.named) {
-            groups.push(std::mem::take(self));
+            self.end_recipient();
         }
+        self.after_blank = false;
         self.seen |= key as u8;
-        if self.line == 0 {
-            self.line = line;
+        let current = &mut self.current;
+        if current.line == 0 {
+            current.line = line;
         }
         match key {
-            Key::Final => (self.last, self.named) = (mailbox::in_field(value), true),
-            Key::Original => (self.original, self.named) = (mailbox::in_field(value), true),
-            Key::Action => self.action = Some(action(value)),
+            Key::Final => (current.last, self.named) = (mailbox::in_field(value), true),
+            Key::Original => (current.original, self.named) = (mailbox::in_field(value), true),
+            Key::Action => current.action = Some(action(value)),
             Key::Status => {
-                self.status = status_in_field(value);
+                current.status = status_in_field(value);
                 let comment = value.split_once('(').map(|(_, comment)| comment.trim_end_matches(')'));
-                self.comment.push_str(comment.unwrap_or_default());
+                current.comment.push_str(comment.unwrap_or_default());
             }
-            Key::Diagnostic => {
-                if self.diagnostic.is_empty() {
-                    self.diagnostic = tidy(mailbox::typed(value).1.trim_matches('"'));
-                }
+            Key::Diagnostic if current.diagnostic.is_empty() => {
+                current.diagnostic = tidy(unescaped(mailbox::typed(value).1).trim_matches('"'));
             }
+            Key::Diagnostic => {}
         }
-        true
     }
 
-    fn take_other(&mut self, name: &str, value: &str) -> bool {
+    fn take_other(&mut self, name: &str, value: &str) {
+        let short = || Some(bounded(value, MAX_MESSAGE_VALUE).to_owned());
+        let mta = || Some(bounded(mailbox::typed(value).1, MAX_MESSAGE_VALUE).to_owned());
+        let current = &mut self.current;
         match name {
-            "remote-mta" => self.remote_mta = host(mailbox::typed(value).1),
+            "original-envelope-id" => return self.read.envelope_id = short(),
+            "reporting-mta" => return self.read.reporting_mta = mta(),
+            "received-from-mta" => return self.read.received_from = mta(),
+            "arrival-date" => return self.read.arrival_date = short(),
+            "remote-mta" => current.remote_mta = host(mailbox::typed(value).1),
+            "last-attempt-date" => current.last_attempt = short(),
             "x-supplementary-info"
             | "x400-supplementary-info"
             | "x-diagnostic"
@@ -136,15 +187,27 @@ impl RecipientStatus {
             | "x-response"
             | "x-reason"
             | "x-mailer-diagnostic" => {
-                let text = tidy(value.trim_matches(['"', '<', '>']));
-                self.comment =
-                    if self.comment.is_empty() { text } else { format!("{} {text}", self.comment) };
+                let text = tidy(unescaped(value).trim_matches(['"', '<', '>']));
+                current.comment =
+                    if current.comment.is_empty() { text } else { format!("{} {text}", current.comment) };
             }
-            "last-attempt-date" | "will-retry-until" | "final-log-id" | "x-actual-recipient"
-            | "x-display-name" => {}
-            _ => return false,
+            "will-retry-until" | "final-log-id" | "x-actual-recipient" | "x-display-name" => {}
+            _ => return,
         }
-        true
+        self.after_blank = false;
+    }
+
+    fn says_what_happened(&self) -> bool {
+        self.seen & (Key::Action as u8 | Key::Status as u8) != 0
+    }
+
+    /// Keeps the recipient, unless its fields say neither who it is nor what happened.
+    fn end_recipient(&mut self) {
+        let current = std::mem::take(&mut self.current);
+        if self.named || self.says_what_happened() {
+            self.read.recipients.push(current);
+        }
+        (self.seen, self.named, self.after_blank) = (0, false, false);
     }
 }
 
@@ -173,13 +236,13 @@ mod tests {
     use super::*;
     use crate::report::lines::PartText;
 
-    fn groups(text: &str) -> Vec<RecipientStatus> {
-        read(&PartText::plain(text, 1).lines())
+    fn read(text: &str) -> Vec<RecipientStatus> {
+        DeliveryStatus::read(&PartText::plain(text, 1).lines()).recipients
     }
 
     #[test]
     fn a_report_by_the_book() {
-        let read = groups(
+        let read = read(
             "Reporting-MTA: dns; mta.example\nArrival-Date: today\n\nFinal-Recipient: rfc822; a@x.example\n\
              Original-Recipient: rfc822;b@x.example\nAction: failed\nStatus: 5.1.1 (gone)\n\
              Remote-MTA: dns; mx.x.example (192.0.2.1)\nDiagnostic-Code: smtp; 550-5.1.1 User\n 550 5.1.1 unknown\n\n\
@@ -198,17 +261,17 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_found_by_what_repeats() {
+    fn recipients_are_found_by_what_repeats() {
         let order =
             "Action: failed\nStatus: 5.0.0\nFinal-recipient: rfc822;a@x\nDiagnostic-code: smtp; 550 no\n";
         for text in [
             format!("{order}\n{}", order.replace("a@x", "b@x")),
             format!("{order}{}", order.replace("a@x", "b@x")),
             "Final-Recipient: a@x\n\nAction: failed\nStatus: 5.0.0\nDiagnostic-Code: 550 no\nFinal-Recipient: b@x\n\
-             DeliveryAction: failed\nDiagnostic-Code: 550 no\n"
+             Action: failed\nDiagnostic-Code: 550 no\n"
                 .to_owned(),
         ] {
-            let read = groups(&text);
+            let read = read(&text);
             let last: Vec<_> = read.iter().flat_map(|group| group.last.as_deref()).collect();
             assert_eq!(last, ["a@x", "b@x"], "{text}");
             assert!(read.iter().all(|group| group.diagnostic == "550 no"), "{text}");
@@ -217,17 +280,17 @@ mod tests {
 
     #[test]
     fn sloppy_fields_are_read() {
-        let read = groups(
+        let found = read(
             "Action : error\nFinal-Recipient : rfc/822;a@x.example\nStatus : 5.7.1\nRemote-MTA: [192.0.2.1]\n",
         );
         assert_eq!(
-            (read[0].action, read[0].last.as_deref()),
+            (found[0].action, found[0].last.as_deref()),
             (Some(DeliveryAction::Failed), Some("a@x.example"))
         );
-        assert_eq!(read[0].remote_mta.as_deref(), Some("192.0.2.1"));
-        assert_eq!(groups("Reporting-MTA: dns; x\n"), []);
+        assert_eq!(found[0].remote_mta.as_deref(), Some("192.0.2.1"));
+        assert_eq!(read("Reporting-MTA: dns; x\n"), []);
         assert_eq!(
-            groups("X-Supplementary-Info: <smtp;550 no>\nOriginal-Recipient: a@x")[0].comment,
+            read("X-Supplementary-Info: <smtp;550 no>\nOriginal-Recipient: a@x")[0].comment,
             "smtp;550 no"
         );
     }
@@ -235,6 +298,6 @@ mod tests {
     #[test]
     fn recipients_are_bounded() {
         let text = "Final-Recipient: rfc822;a@x.example\nAction: failed\n\n".repeat(30_000);
-        assert!(groups(&text).len() <= MAX_RECIPIENTS + 1);
+        assert!(read(&text).len() <= MAX_RECIPIENTS + 1);
     }
 }

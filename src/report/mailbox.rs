@@ -3,6 +3,8 @@
 //! Not here: address lists of a header (`message/addresses.rs`). Invariant: an address that is given has a local part
 //! of at most 128 and a domain of at most 253 bytes, no space outside quotes and no control character.
 
+use super::fields::unescaped;
+
 /// A longer local part is no address. RFC 5321 allows 64 octets; return paths with a key in them have more.
 const MAX_LOCAL: usize = 128;
 /// A longer domain is no domain (RFC 1035).
@@ -148,10 +150,10 @@ fn domain(text: &str) -> Option<&str> {
 /// The address in a field of a report, `rfc822; <user@example.com>` (RFC 3464 section 2.1.2), unescaped (RFC 6533).
 pub(crate) fn in_field(value: &str) -> Option<String> {
     let (kind, rest) = typed(value);
-    let unescaped;
-    let rest = if kind.is_some_and(|kind| kind.eq_ignore_ascii_case("utf-8")) && rest.contains("\\x{") {
-        unescaped = unescape(rest);
-        &unescaped
+    let plain;
+    let rest = if kind.is_none_or(|kind| kind.eq_ignore_ascii_case("utf-8")) && rest.contains("\\x{") {
+        plain = unescaped(rest);
+        &plain
     } else {
         rest
     };
@@ -171,24 +173,6 @@ fn is_type(kind: &str) -> bool {
     (1..=40).contains(&kind.len())
         && kind.bytes().all(allowed)
         && !kind.starts_with(|c: char| c.is_ascii_digit())
-}
-
-/// Undoes `\x{20AC}`.
-fn unescape(text: &str) -> String {
-    let mut pieces = text.split("\\x{");
-    let mut plain = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        let code =
-            piece.split_once('}').and_then(|(hex, rest)| Some((u32::from_str_radix(hex, 16).ok()?, rest)));
-        match code.and_then(|(code, rest)| Some((char::from_u32(code)?, rest))) {
-            Some((c, rest)) => {
-                plain.push(c);
-                plain.push_str(rest);
-            }
-            None => plain.push_str(piece),
-        }
-    }
-    plain
 }
 
 /// Whether two addresses are the same; case does not count, as hardly any host distinguishes it.

@@ -3,7 +3,7 @@
 //! Not here: reading those parts. Invariant: fields count before the notice, the notice before guesses; of the texts the
 //! one counts that has the reply in it.
 
-use super::delivery_status::{self, RecipientStatus};
+use super::delivery_status::{self, DeliveryStatus, RecipientStatus};
 use super::fold::folded;
 use super::human_notice::{HumanNotice, Mention};
 use super::mailbox;
@@ -85,7 +85,7 @@ impl<'n> Evidence<'n> {
             && let Some(at) = own.iter().position(|line| delivery_status::is_recipient_field(line.trimmed()))
         {
             let before = own[..at].iter().rposition(|line| line.is_blank()).map_or(0, |blank| blank + 1);
-            groups.extend(delivery_status::read(&own[before..]));
+            groups.extend(DeliveryStatus::read(&own[before..]).recipients);
         }
         groups.truncate(MAX_RECIPIENTS);
         let mut failed: Vec<String> = Vec::new();

@@ -3,19 +3,26 @@
 //! Not here: what a reason means; that is a policy's to say, by the text, the codes and the command found here.
 //! Invariant: reading never fails, takes linear time and looks at shapes, not at who sent the message.
 
-mod automatic_reply;
-mod delivery_status;
-mod feedback;
+mod absence;
+pub(crate) mod automatic_reply;
+mod challenge;
+mod complained_about;
+pub(crate) mod delivery_status;
+pub(crate) mod feedback;
+mod fields;
 mod fold;
 mod human_notice;
 mod lines;
 mod list_entry;
 mod mailbox;
 mod merge;
+pub(crate) mod multipart;
 mod original;
 mod outline;
 mod phrases;
 mod quoted_reply;
+#[cfg(test)]
+mod round_trips;
 mod sentences;
 mod ses_notification;
 mod speakers;
@@ -25,9 +32,10 @@ mod transcript;
 pub(crate) use feedback::Feedback;
 pub(crate) use original::Original;
 
+use crate::feedback_type::FeedbackType;
 use crate::message::{Message, mbox};
 use crate::smtp_reply::EnhancedStatus;
-use automatic_reply::AutoReplyKind;
+use automatic_reply::{AutoReplyKind, AutomaticReply};
 use human_notice::HumanNotice;
 use merge::Evidence;
 use outline::Outline;
@@ -86,6 +94,18 @@ pub(crate) enum DeliveryAction {
     Relayed,
     /// It went to several addresses.
     Expanded,
+}
+
+impl DeliveryAction {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            DeliveryAction::Failed => "failed",
+            DeliveryAction::Delayed => "delayed",
+            DeliveryAction::Delivered => "delivered",
+            DeliveryAction::Relayed => "relayed",
+            DeliveryAction::Expanded => "expanded",
+        }
+    }
 }
 
 /// A recipient that a report is about.
@@ -177,9 +197,9 @@ fn whole(message: &Message<'_>, depth: usize) -> Report {
     let notice = HumanNotice::read(lines);
     let original = outline.original(&notice);
     let evidence = Evidence::of(message, &outline, groups, &notice);
-    let answer = if evidence.is_certain() { None } else { automatic_reply::read(message, &notice) };
+    let answer = if evidence.is_certain() { None } else { AutomaticReply::read(message, &notice) };
     if let Some(answer) = answer.filter(|_| !evidence.outweighs_reply()) {
-        return answered(answer, message, &notice, original);
+        return answered(answer, original);
     }
     let recipients = evidence.recipients();
     if recipients.is_empty() && depth < MAX_DEPTH {
@@ -217,35 +237,33 @@ fn shifted(mut report: Report, first: u32) -> Report {
     report
 }
 
-/// The report that a reply is.
-fn answered(
-    answer: AutoReplyKind,
-    message: &Message<'_>,
-    notice: &HumanNotice<'_>,
-    original: Original,
-) -> Report {
-    let kind = if answer == AutoReplyKind::Challenge { ReportKind::Challenge } else { ReportKind::AutoReply };
-    let original = original.or(Original {
-        message_id: message
-            .header("In-Reply-To")
-            .and_then(|value| Some(value.split(['<', '>']).nth(1)?.to_owned())),
-        ..Original::default()
-    });
-    let replier = automatic_reply::replier(message).filter(|_| answer != AutoReplyKind::Receipt);
+/// The report that an automatic reply is.
+fn answered(reply: AutomaticReply, original: Original) -> Report {
+    let kind = match reply.kind {
+        AutoReplyKind::Challenge => ReportKind::Challenge,
+        AutoReplyKind::Absence | AutoReplyKind::Receipt => ReportKind::AutoReply,
+    };
+    let diagnostic = reply.said();
+    let replier = reply.from.filter(|_| reply.kind != AutoReplyKind::Receipt);
     let recipient = |address| Recipient {
         address,
         action: DeliveryAction::Delivered,
-        diagnostic: automatic_reply::said(message, notice),
+        diagnostic,
         reader: "auto-reply",
         line: 1,
         ..Recipient::default()
     };
-    Report { kind, recipients: replier.into_iter().map(recipient).collect(), feedback: None, original }
+    let original = original.or(Original { message_id: reply.in_reply_to, ..Original::default() });
+    Report { kind, recipients: replier.map(recipient).into_iter().collect(), feedback: None, original }
 }
 
 /// The report that a notification in JSON is.
 fn told(notification: ses_notification::SesNotification) -> Report {
-    let complaint = notification.complaint.map(|kind| Feedback { kind, incidents: 1, ..Feedback::default() });
+    let complaint = notification.complaint.map(|kind| Feedback {
+        kind: FeedbackType::named(&kind),
+        incidents: 1,
+        ..Feedback::default()
+    });
     let recipients = notification.recipients.into_iter().map(|told| {
         let reply = QuotedReply::find(&told.diagnostic);
         Recipient {

@@ -2,12 +2,15 @@
 //!
 //! Not here: what stands in them. Invariant: a message whose structure is broken is repaired once, never refused.
 
-use super::delivery_status::{self, RecipientStatus};
+use super::complained_about;
+use super::delivery_status::{DeliveryStatus, RecipientStatus};
+use super::feedback::{Complainant, FeedbackReport};
 use super::human_notice::HumanNotice;
 use super::lines::{self, MAX_FIELDS, MAX_NOTICE, PartText};
 use super::original::Original;
 use super::quoted_reply::QuotedReply;
-use super::{DeliveryAction, MAX_RECIPIENTS, Recipient, Report, ReportKind, feedback};
+use super::{DeliveryAction, MAX_RECIPIENTS, Recipient, Report, ReportKind};
+use crate::feedback_type::FeedbackType;
 use crate::message::{Message, MimePart, headers};
 use std::borrow::Cow;
 
@@ -79,7 +82,9 @@ impl<'m, 'a> Outline<'m, 'a> {
     pub(crate) fn groups(&self, message: &Message<'a>) -> Vec<RecipientStatus> {
         let mut groups = Vec::new();
         for part in &self.status {
-            groups.extend(delivery_status::read(&PartText::of(part, message.raw(), MAX_FIELDS).lines()));
+            groups.extend(
+                DeliveryStatus::read(&PartText::of(part, message.raw(), MAX_FIELDS).lines()).recipients,
+            );
         }
         groups.truncate(MAX_RECIPIENTS);
         groups
@@ -109,22 +114,22 @@ impl<'m, 'a> Outline<'m, 'a> {
     pub(crate) fn complaint(&self, message: &Message<'a>) -> Option<Report> {
         let header = self.messages.first().map(|part| content(part));
         let enclosed = header.as_ref().map(|header| Message::read(&header[..header.len().min(MAX_HEADER)]));
-        let bare = self.status.is_empty() && enclosed.as_ref().is_some_and(feedback::is_jmrp);
+        let bare = self.status.is_empty() && enclosed.as_ref().is_some_and(complained_about::is_jmrp);
         let mut complaint = match self.feedback {
-            Some(part) => feedback::read(&PartText::of(part, message.raw(), MAX_FIELDS).lines()),
-            None if bare => feedback::read(&[]),
+            Some(part) => FeedbackReport::read(&PartText::of(part, message.raw(), MAX_FIELDS).lines()),
+            None if bare => FeedbackReport::read(&[]),
             None => return None,
         };
         if bare && self.feedback.is_none() {
-            complaint.feedback.kind = "abuse".to_owned();
+            complaint.feedback.kind = FeedbackType::Abuse;
         }
-        if complaint.recipients.is_empty() {
-            let found = enclosed.as_ref().and_then(feedback::recipient_in);
+        if complaint.complainants.is_empty() {
+            let found = enclosed.as_ref().and_then(complained_about::recipient_in);
             complaint.feedback.derived = found.is_some();
             let line = self.messages.first().map_or(1, |part| lines::number_of(message.raw(), part.body));
-            complaint.recipients.extend(found.map(|address| (address, line)));
+            complaint.complainants.extend(found.map(|address| Complainant { address, line }));
         }
-        let recipient = |(address, line)| Recipient {
+        let recipient = |Complainant { address, line }| Recipient {
             address,
             action: DeliveryAction::Delivered,
             reader: if complaint.feedback.derived { "original-header" } else { "feedback-report" },
@@ -133,7 +138,7 @@ impl<'m, 'a> Outline<'m, 'a> {
         };
         Some(Report {
             kind: ReportKind::FeedbackReport,
-            recipients: complaint.recipients.into_iter().map(recipient).collect(),
+            recipients: complaint.complainants.into_iter().map(recipient).collect(),
             original: enclosed.as_ref().map(Original::of).unwrap_or_default(),
             feedback: Some(complaint.feedback),
         })
