@@ -157,7 +157,9 @@ fn complaints_of_others_read_and_written_again_read_equal() {
 fn absences_of_others_read_and_written_again_read_equal() {
     let mut seen = 0;
     for (name, raw) in fixtures() {
-        let Some(reply) = read_reply(&raw).filter(|reply| reply.kind == AutoReplyKind::Absence) else { continue };
+        let Some(reply) = read_reply(&raw).filter(|reply| reply.kind == AutoReplyKind::Absence) else {
+            continue;
+        };
         let again = read_reply(&reply.written("news@sender.example", &Config::default()));
         assert_eq!(again, Some(reply), "{name}");
         seen += 1;
