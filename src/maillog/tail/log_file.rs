@@ -1,7 +1,7 @@
-//! One file of a log as plain bytes: as it lies there, or decompressed while it is read.
+//! A file of a log as plain bytes, decompressed while it is read.
 //!
-//! Not here: which files belong to a log. Invariant: what is read is bounded by the caller's buffer, and by
-//! what a decompressor needs (zstd and xz: the window that the file asks for, at most 128 MiB).
+//! Not here: which files belong to a log. Invariant: memory is bounded by the caller's buffer and by what
+//! a decompressor needs (zstd and xz: the window that the file asks for, at most 128 MiB).
 
 use flate2::read::MultiGzDecoder;
 use lzma_rust2::XzReader;
@@ -11,22 +11,21 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Most memory an xz file may ask for, KiB.
+/// The most memory that an xz file may ask for, in KiB.
 const XZ_KIB: u32 = 128 * 1024;
 
-/// The endings of compressed files that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compression {
     Plain,
     Gzip,
     Zstd,
     Xz,
-    /// Known, and not read.
+    /// Known, but not supported.
     Other,
 }
 
 impl Compression {
-    /// By the name: the compression, and the name without its ending.
+    /// The compression by the ending of a name, and the name without it.
     pub(crate) fn of(name: &str) -> (Compression, &str) {
         const ENDINGS: [(&str, Compression); 7] = [
             (".gz", Compression::Gzip),
@@ -60,17 +59,19 @@ impl LogFile {
                 LogFile::Xz(Box::new(XzReader::new_mem_limit(BufReader::new(file), true, XZ_KIB)))
             }
             Compression::Other => {
-                return Err(io::Error::new(io::ErrorKind::Unsupported, "this compression is not read"));
+                return Err(io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    "this compression is not supported: use gzip, zstd or xz",
+                ));
             }
         })
     }
 
-    /// Opens by path; for looking at a file's head.
     pub(crate) fn open_path(path: &Path, compression: Compression) -> io::Result<LogFile> {
         LogFile::open(File::open(path)?, compression)
     }
 
-    /// Goes forward to an offset of the plain bytes, from the beginning.
+    /// Skips from the beginning to an offset of the plain bytes.
     pub(crate) fn skip_to(&mut self, offset: u64) -> io::Result<()> {
         match self {
             LogFile::Plain(file) => file.seek(SeekFrom::Start(offset)).map(drop),
@@ -81,7 +82,7 @@ impl LogFile {
         }
     }
 
-    /// Reads the first bytes again, wherever reading stands; none if it is compressed, or cannot be read.
+    /// Reads the first bytes again, without moving; None if the file is compressed or cannot be read.
     pub(crate) fn read_at_start(&self, buffer: &mut [u8]) -> Option<usize> {
         match self {
             LogFile::Plain(file) => file.read_at(buffer, 0).ok(),
@@ -89,7 +90,7 @@ impl LogFile {
         }
     }
 
-    /// Fills the buffer with all that there is, up to a fault.
+    /// Fills the buffer, up to the end of the file or a fault.
     pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> (usize, Option<io::Error>) {
         let mut have = 0;
         while have < buffer.len() {
@@ -115,7 +116,7 @@ impl Read for LogFile {
     }
 }
 
-/// The frames of a zstd file, one after the other.
+/// The frames of a zstd file, one after another.
 pub(crate) enum Frames {
     Between(BufReader<File>),
     Within(Box<StreamingDecoder<BufReader<File>, FrameDecoder>>),

@@ -1,7 +1,8 @@
 //! What happens to log files: they grow, are rotated, copied, truncated, compressed and lost.
 
+use super::open_file::CUT;
 use super::*;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 
 /// A folder with a log in it, and the position of the last tick.
