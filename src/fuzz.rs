@@ -6,6 +6,7 @@ use crate::maillog::correlate::{Correlator, CorrelatorState, MemoryLimits};
 use crate::maillog::journald::JournalExport;
 use crate::maillog::postfix::Grammar;
 use crate::maillog::powermta::{Accounting, AccountingState};
+use crate::maillog::tail::Chunk;
 use jiff::tz::TimeZone;
 
 /// A moment after everything that the corpus tells of, in milliseconds since 1970.
@@ -68,10 +69,11 @@ pub fn journald(raw: &[u8]) -> usize {
 pub fn powermta(raw: &[u8]) {
     let first = raw.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let mut whole = Accounting::new(TimeZone::UTC, REFERENCE_MS, AccountingState::default());
-    whole.read(first, true, raw, |_| {});
+    let chunk = |begins: bool, lines| Chunk { lines, reference_ms: 0, first_line: first, begins };
+    whole.read(&chunk(true, raw), |_| {});
     let mut pieces = Accounting::new(TimeZone::UTC, REFERENCE_MS, AccountingState::default());
     let cut = raw[..raw.len() / 2].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-    pieces.read(first, true, &raw[..cut], |_| {});
-    pieces.read(first, false, &raw[cut..], |_| {});
+    pieces.read(&chunk(true, &raw[..cut]), |_| {});
+    pieces.read(&chunk(false, &raw[cut..]), |_| {});
     whole.take_lines();
 }

@@ -107,9 +107,7 @@ impl LogReader<'_> {
                 let Some(batch) = &mut batch else { break };
                 let pending = &mut self.reasons.pending;
                 let mut sink = Sink { batch, pending, deliveries: &mut deliveries, fault: None };
-                accounting.read(chunk.first_line, chunk.begins, chunk.lines, |delivery| {
-                    sink.take(delivery);
-                });
+                accounting.read(&chunk, |delivery| sink.take(delivery));
                 if let Some(fault) = sink.fault {
                     return Err(fault);
                 }

@@ -1,0 +1,99 @@
+//! The delivery that a record is about.
+//!
+//! Not here: the category that carom's rules would give a reply; PowerMTA's own is kept. Invariant: all
+//! records of one message and recipient give one id, and a remote bounce is a delivery apart.
+
+use super::accounting_record::{AccountingRecord, Column, RecordType};
+use super::accounting_times::AccountingTimes;
+use super::deferred_deliveries::{AttemptRecord, DeferredDeliveries};
+use crate::maillog::delivery::{Delivery, DeliveryStatus, client_of_message_id, identify};
+
+/// When a record was logged, and the latest time of any record so far.
+#[derive(Clone, Copy)]
+pub(crate) struct Logged {
+    pub(crate) at_ms: i64,
+    pub(crate) newest_ms: i64,
+}
+
+/// None for records that are about no delivery: received mail, complaints, queues.
+pub(crate) fn delivery<'a>(
+    record: &AccountingRecord<'a>,
+    logged: Logged,
+    times: &mut AccountingTimes,
+    deferred: &mut DeferredDeliveries,
+) -> Option<Delivery<'a>> {
+    let status = status(record)?;
+    let recipient = record.get(Column::Rcpt)?;
+    let at_ms = logged.at_ms;
+    let queued = record.get(Column::TimeQueued);
+    let queued_ms = queued.and_then(|queued| times.read(queued)).unwrap_or(at_ms);
+    let id = id(record, recipient, at_ms);
+    let counted = deferred.count(&AttemptRecord { id, status, queued_ms, at_ms }, logged.newest_ms);
+    let message_id = record.get(Column::MessageId);
+    let message_id = message_id.map(|id| id.trim_start_matches('<').trim_end_matches('>'));
+    Some(Delivery {
+        id,
+        message_id,
+        client_id: message_id.and_then(client_of_message_id).or_else(|| record.get(Column::ClientId)),
+        sender: sender(record),
+        recipient: Some(recipient),
+        original_recipient: original(record).filter(|original| !original.eq_ignore_ascii_case(recipient)),
+        status,
+        attempts: counted.attempts,
+        first_seen: counted.first_ms,
+        last_seen: at_ms,
+        relay: record.get(Column::DsnMta),
+        dsn: dsn(record),
+        reply: record.get(Column::DsnDiag).map(|text| text.strip_prefix("smtp;").unwrap_or(text).trim()),
+        category: record.get(Column::BounceCat),
+        delay: queued.map(|_| (at_ms - counted.first_ms) as f64 / 1000.0),
+        size: record.get(Column::DlvSize).and_then(|size| size.parse().ok()),
+        before: counted.before,
+        ..Delivery::default()
+    })
+}
+
+fn status(record: &AccountingRecord<'_>) -> Option<DeliveryStatus> {
+    match record.record_type {
+        RecordType::Delivered => Some(DeliveryStatus::Sent),
+        RecordType::Bounced => {
+            // The remote server may answer 4.4.7 too, so PowerMTA's category decides, if there is one.
+            let why = record.get(Column::BounceCat).or_else(|| dsn(record));
+            let is_expired = why.is_some_and(|why| matches!(why, "message-expired" | "4.4.7"));
+            Some(if is_expired { DeliveryStatus::Expired } else { DeliveryStatus::Bounced })
+        }
+        RecordType::RemoteBounce => Some(DeliveryStatus::Bounced),
+        RecordType::Transient => Some(DeliveryStatus::Deferred),
+        RecordType::TransientQueue
+        | RecordType::Received
+        | RecordType::Feedback
+        | RecordType::RemoteStatus => None,
+    }
+}
+
+fn id(record: &AccountingRecord<'_>, recipient: &str, at_ms: i64) -> u64 {
+    let part = |column| record.get(column).unwrap_or_default().as_bytes();
+    let queued = part(Column::TimeQueued);
+    // Without the time it was queued, nothing joins two records.
+    let own = if queued.is_empty() { at_ms.to_string() } else { String::new() };
+    let remote: &[u8] = if record.record_type == RecordType::RemoteBounce { b"rb" } else { b"" };
+    let (orig, job, envelope) = (part(Column::Orig), part(Column::JobId), part(Column::EnvId));
+    identify(&[remote, orig, recipient.as_bytes(), queued, own.as_bytes(), job, envelope])
+}
+
+/// The sender; the null sender if the column is empty, but not in a remote bounce, whose sender PowerMTA
+/// does not know.
+fn sender<'a>(record: &AccountingRecord<'a>) -> Option<&'a str> {
+    let is_null = record.record_type != RecordType::RemoteBounce && record.has_column(Column::Orig);
+    record.get(Column::Orig).or(is_null.then_some(""))
+}
+
+/// The address in `rfc822;user@example.com`.
+fn original<'a>(record: &AccountingRecord<'a>) -> Option<&'a str> {
+    record.get(Column::Orcpt).map(|orcpt| orcpt.split_once(';').map_or(orcpt, |(_, address)| address))
+}
+
+/// The code in `5.1.1 (bad destination mailbox address)`.
+fn dsn<'a>(record: &AccountingRecord<'a>) -> Option<&'a str> {
+    record.get(Column::DsnStatus).map(|status| status.split(' ').next().unwrap_or(status))
+}
