@@ -11,7 +11,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::envelope::split_address;
-use crate::maillog::delivery::ALERT_ID;
+use crate::maillog::message_ids::ALERT_ID;
 use crate::message::draft::{Draft, bracketed};
 use crate::plan::{StepEnd, Tell};
 use crate::store::Performed;

@@ -8,7 +8,7 @@ use super::sums::{Interval, ReasonCount, ReasonKind, Sum};
 use crate::dimension::Dimension;
 use crate::error::Result;
 use crate::maillog::Lines;
-use crate::maillog::delivery::ALERT_ID;
+use crate::maillog::message_ids::ALERT_ID;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 

@@ -7,15 +7,13 @@ use crate::config::MailLog;
 use crate::error::{Context, Error, Result};
 use crate::index::{Batch, Shelved};
 use crate::maillog::correlate::{Correlator, CorrelatorState, MemoryLimits};
-use crate::maillog::journald::JournalExport;
+use crate::maillog::journald::{JournalExport, journalctl};
 use crate::maillog::postfix::Grammar;
 use crate::maillog::powermta::Accounting;
 use crate::maillog::tail::{Position, Tail};
 use crate::maillog::{Delivery, Lines};
 use serde::de::DeserializeOwned;
 use std::io::BufReader;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 /// Chunks of a file between two looks at all that has changed.
 const DRAIN_CHUNKS: u32 = 16;
@@ -234,23 +232,4 @@ impl LogReader<'_> {
                 .push(format!("{name}: the file that was read last is gone; lines may be missing"));
         }
     }
-}
-
-/// Postfix logs with the facility `mail`; other programs that do so too are passed over.
-fn journalctl(path: Option<&Path>, cursor: Option<&str>) -> Result<Child> {
-    let mut command = Command::new("journalctl");
-    command.args(["--output=export", "--no-pager", "--quiet"]);
-    match path {
-        Some(path) if path.is_dir() => command.arg("--directory").arg(path),
-        Some(path) => command.arg("--file").arg(path),
-        None => &mut command,
-    };
-    if let Some(cursor) = cursor {
-        command.arg(format!("--after-cursor={cursor}"));
-    }
-    command.arg("SYSLOG_FACILITY=2").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    command
-        .spawn()
-        .context("journalctl")
-        .map_err(|error| error.remedy("install systemd, or read a file instead"))
 }

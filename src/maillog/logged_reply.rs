@@ -1,15 +1,14 @@
-//! What a policy is asked about a reply in a log: the reply, its codes, and the command that it answered.
+//! A reply in a log, as a policy is asked about it: text, codes, the command that was answered.
 //!
-//! Not here: what it means. Invariant: the key of two replies is the same only if everything that is asked is the same.
+//! Not here: what it means. Invariant: two replies have the same key only if the policy would be asked
+//! the same.
 
-use super::delivery::identify;
+use super::stable_id::stable_id;
 use crate::class::DeliveryFailure;
 use crate::smtp_reply;
 
-/// A reply, and what the log says beside it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LoggedReply<'a> {
-    /// The text.
     pub(crate) text: &'a str,
     /// Enhanced status code.
     pub(crate) dsn: Option<&'a str>,
@@ -18,9 +17,8 @@ pub(crate) struct LoggedReply<'a> {
 }
 
 impl LoggedReply<'_> {
-    /// By which it is known.
     pub(crate) fn key(&self) -> u64 {
-        identify(&[self.text.as_bytes(), self.dsn.unwrap_or_default().as_bytes(), self.host().as_bytes()])
+        stable_id(&[self.text.as_bytes(), self.dsn.unwrap_or_default().as_bytes(), self.host().as_bytes()])
     }
 
     fn host(&self) -> &str {
@@ -41,16 +39,17 @@ impl LoggedReply<'_> {
     }
 }
 
-/// The name of the next hop, alone; empty if none was reached.
+/// The name of the next hop without address and port; empty if none was reached.
 pub(crate) fn host(relay: Option<&str>) -> &str {
     let host = relay.unwrap_or_default().split(['[', ' ', ':']).next().unwrap_or_default();
     if host == "none" { "" } else { host }
 }
 
-/// The code that the reply of another server begins with, or that the text begins with; else 0.
+/// The code of another server's reply, or the one that the text begins with; 0 if there is none.
 fn code(text: &str) -> u16 {
-    const BEFORE: [&str; 2] = [" said: ", " refused to talk to me: "];
-    let reply = BEFORE.iter().find_map(|before| text.split_once(before)).map_or(text, |(_, reply)| reply);
+    const INTRODUCTIONS: [&str; 2] = [" said: ", " refused to talk to me: "];
+    let reply =
+        INTRODUCTIONS.iter().find_map(|words| text.split_once(words)).map_or(text, |(_, reply)| reply);
     smtp_reply::leading_code(reply).unwrap_or(0)
 }
 

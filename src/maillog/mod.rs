@@ -5,6 +5,9 @@
 //! message and recipient (`delivery`). Not here: the index, and why a delivery failed. Invariant: every
 //! line is counted in `Lines`, and memory is bounded by a chunk of a log and the open messages.
 
+pub(crate) mod stable_id;
+pub(crate) mod message_ids;
+mod delivery_status;
 pub(crate) mod delivery;
 pub(crate) mod logged_reply;
 pub(crate) mod shape;
@@ -15,7 +18,8 @@ pub(crate) mod journald;
 pub(crate) mod correlate;
 pub(crate) mod powermta;
 
-pub(crate) use delivery::{Delivery, DeliveryStatus};
+pub(crate) use delivery::Delivery;
+pub(crate) use delivery_status::DeliveryStatus;
 
 use serde::{Deserialize, Serialize};
 

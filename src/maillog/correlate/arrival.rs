@@ -9,7 +9,7 @@ use super::queue_table::Slot;
 use super::queued_recipient::StatusTexts;
 use super::same_recipient;
 use super::session_decisions::{DecidedInSession, SessionDecisions};
-use crate::maillog::delivery::client_of_message_id;
+use crate::maillog::message_ids::client_of_message_id;
 use std::borrow::Cow;
 
 /// smtpd or qmqpd: a client submits the message, for which its session may have decided something.

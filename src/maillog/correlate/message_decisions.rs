@@ -7,7 +7,8 @@ use super::queue_line::QueueLine;
 use super::queue_table::Slot;
 use super::queued_recipient::StatusTexts;
 use super::same_recipient;
-use crate::maillog::delivery::{DeliveryStatus, client_of_message_id};
+use crate::maillog::delivery_status::DeliveryStatus;
+use crate::maillog::message_ids::client_of_message_id;
 use crate::maillog::postfix::{EarlyAction, HeaderDecision, SessionDecision, SessionEnvelope};
 
 /// Whom a decision is about.

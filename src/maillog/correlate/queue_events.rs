@@ -7,7 +7,7 @@ use super::queue_id_reuse::has_left_the_queue;
 use super::queue_line::QueueLine;
 use super::queue_table::Slot;
 use super::same_recipient;
-use crate::maillog::delivery::DeliveryStatus;
+use crate::maillog::delivery_status::DeliveryStatus;
 use crate::maillog::postfix::TakenUp;
 
 /// qmgr: the message is tried now.

@@ -5,7 +5,9 @@
 
 use super::packed_texts::PackedTexts;
 use super::recipient_list::RecipientList;
-use crate::maillog::delivery::{Delivery, DeliveryStatus, identify};
+use crate::maillog::delivery::Delivery;
+use crate::maillog::delivery_status::DeliveryStatus;
+use crate::maillog::stable_id::stable_id;
 use serde::{Deserialize, Serialize};
 
 // The texts, in the order in which they are stored: it must not change.
@@ -156,7 +158,7 @@ impl QueuedMessage {
     /// Computes the id of the first delivery from the texts.
     pub(crate) fn identify(&mut self) {
         let queue_id = self.queue_id().unwrap_or_default();
-        self.id = identify(&[self.host().as_bytes(), queue_id.as_bytes(), &self.first_ms.to_le_bytes()]);
+        self.id = stable_id(&[self.host().as_bytes(), queue_id.as_bytes(), &self.first_ms.to_le_bytes()]);
     }
 
     pub(crate) fn id(&self) -> u64 {

@@ -4,7 +4,8 @@
 //! Invariant: the texts of an attempt or decision are replaced together, so none is left from before.
 
 use super::packed_texts::PackedTexts;
-use crate::maillog::delivery::{DeliveryStatus, ReportedState};
+use crate::maillog::delivery::ReportedState;
+use crate::maillog::delivery_status::DeliveryStatus;
 use crate::maillog::postfix::NotificationKind;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

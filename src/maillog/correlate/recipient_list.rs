@@ -4,7 +4,7 @@
 //! delivery's id.
 
 use super::queued_recipient::QueuedRecipient;
-use crate::maillog::delivery::DeliveryStatus;
+use crate::maillog::delivery_status::DeliveryStatus;
 use rustc_hash::{FxHashMap, FxHasher};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::hash::Hasher;

@@ -7,7 +7,7 @@ use super::queue_line::QueueLine;
 use super::queued_recipient::StatusTexts;
 use super::superseded_attempt::SupersededAttempt;
 use super::{related_message, same_recipient};
-use crate::maillog::delivery::DeliveryStatus;
+use crate::maillog::delivery_status::DeliveryStatus;
 use crate::maillog::postfix::Attempt;
 
 pub(crate) fn tried<'l>(

@@ -3,8 +3,10 @@
 //! Invariant: equal refusals of one moment are different deliveries, and the same lines give the same
 //! ids.
 
-use crate::maillog::delivery::{Delivery, DeliveryStatus, identify};
+use crate::maillog::delivery::Delivery;
+use crate::maillog::delivery_status::DeliveryStatus;
 use crate::maillog::postfix::{LogLine, SessionDecision};
+use crate::maillog::stable_id::stable_id;
 
 #[derive(Clone)]
 pub(crate) struct RefusedInSession {
@@ -49,7 +51,7 @@ impl RefusedInSession {
 
 /// The id of a refusal that this many equal ones of the same moment came before.
 pub(crate) fn id_of_refusal(line: &LogLine<'_>, decision: &SessionDecision<'_>, equal_before: u64) -> u64 {
-    identify(&[
+    stable_id(&[
         line.host,
         &line.at_ms.to_le_bytes(),
         &line.pid.to_le_bytes(),

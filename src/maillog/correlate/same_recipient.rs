@@ -6,7 +6,7 @@
 
 use super::queued_message::QueuedMessage;
 use super::queued_recipient::QueuedRecipient;
-use crate::maillog::delivery::DeliveryStatus;
+use crate::maillog::delivery_status::DeliveryStatus;
 
 /// The position of the recipient that an attempt is about: the one with the same addresses, one that
 /// was named before its aliases were known, or a new one.

@@ -5,7 +5,7 @@
 //! Invariant: a decision goes to a message of the same process, host and client, or to none.
 
 use super::refused_in_session::{RefusedInSession, id_of_refusal};
-use crate::maillog::delivery::DeliveryStatus;
+use crate::maillog::delivery_status::DeliveryStatus;
 use crate::maillog::postfix::{LogLine, SessionDecision};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;

@@ -5,7 +5,8 @@
 //! once.
 
 use super::queued_message::QueuedMessage;
-use crate::maillog::delivery::{Delivery, DeliveryStatus, ReportedState};
+use crate::maillog::delivery::{Delivery, ReportedState};
+use crate::maillog::delivery_status::DeliveryStatus;
 
 /// What is counted of a delivery, as it was after the attempt.
 pub(crate) struct SupersededAttempt {

@@ -1,29 +1,29 @@
 //! A delivery attempt: `to=<…>, orig_to=<…>, relay=…, delay=…, delays=a/b/c/d, dsn=…, status=sent (text)`.
 //!
-//! Not here: the attempts that came before. Invariant: addresses end where Postfix ends them, whatever they
-//! contain, and the reply, which is the last, is never searched for fields.
+//! Not here: earlier attempts. Invariant: addresses end where Postfix ends them, whatever they contain,
+//! and the reply, which comes last, is never searched for fields.
 
 use super::session_envelope::address;
-use crate::maillog::delivery::DeliveryStatus;
+use crate::maillog::delivery_status::DeliveryStatus;
 use memchr::memchr;
 
-/// What Postfix says of one recipient after trying.
+/// What Postfix logs about one recipient after trying it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Attempt<'a> {
     /// The recipient after aliases and rewriting.
     pub(crate) recipient: &'a [u8],
-    /// The recipient as it came in, if it is another.
+    /// The recipient as it came in, if aliases changed it.
     pub(crate) original_recipient: Option<&'a [u8]>,
-    /// Next hop (`mx.example.com[192.0.2.1]:25`), transport (`local`), or nothing for `none`.
+    /// Next hop (`mx.example.com[192.0.2.1]:25`) or transport (`local`); empty for `none`.
     pub(crate) relay: &'a [u8],
-    /// Seconds since the message arrived, as text: Postfix rounds it itself.
+    /// Seconds since the message arrived, as Postfix rounds them.
     pub(crate) delay: &'a [u8],
-    /// Seconds before the queue manager, in it, for the connection, for the transmission: `a/b/c/d`.
+    /// Seconds before the queue manager, in it, for the connection and the transmission: `a/b/c/d`.
     pub(crate) delays: &'a [u8],
     /// Enhanced status code (RFC 3463).
     pub(crate) dsn: &'a [u8],
     pub(crate) result: AttemptResult,
-    /// The text in parentheses: the remote server's reply, or Postfix's own words.
+    /// The text in parentheses: the remote server's reply, or Postfix's own text.
     pub(crate) reply: &'a [u8],
 }
 
@@ -34,13 +34,13 @@ pub(crate) enum AttemptResult {
     Sent,
     /// Returned to the sender.
     Bounced,
-    /// To be tried again; also what soft_bounce made of a bounce.
+    /// To be tried again; also a bounce under `soft_bounce`.
     Deferred,
-    /// Too old: given up.
+    /// Given up because it is too old.
     Expired,
-    /// An address was probed (verify(8), `sendmail -bv`) and is good. Nothing was delivered.
+    /// An address was probed (verify(8), `sendmail -bv`) and is valid; nothing was delivered.
     Deliverable,
-    /// An address was probed and is bad.
+    /// An address was probed and is invalid.
     Undeliverable,
 }
 
@@ -94,7 +94,7 @@ impl<'a> Attempt<'a> {
                 } else if let Some(after) = rest.strip_prefix(b"dsn=") {
                     (Some(&mut attempt.dsn), after)
                 } else {
-                    // `conn_use=`, and what other versions may write.
+                    // `conn_use=`, and fields of other versions.
                     let equals = near(b'=', &rest[..rest.len().min(40)])?;
                     (None, &rest[equals + 1..])
                 };
@@ -107,7 +107,7 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// Where a byte is that is most likely one of the first: no search of long texts begins faster.
+/// Finds a byte that is most likely among the first ones, where `memchr` would be slower.
 fn near(byte: u8, text: &[u8]) -> Option<usize> {
     text.iter().position(|&other| other == byte)
 }
@@ -124,7 +124,7 @@ fn result(word: &[u8]) -> Option<AttemptResult> {
     })
 }
 
-/// ` (text)` without the parentheses; a line that was cut may lack the last.
+/// ` (text)` without the parentheses; a line that was cut may lack the closing one.
 fn reply(rest: &[u8]) -> &[u8] {
     match rest.strip_prefix(b" (") {
         Some(text) => text.strip_suffix(b")").unwrap_or(text),

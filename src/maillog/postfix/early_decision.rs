@@ -1,13 +1,26 @@
-//! What Postfix, a milter or postscreen does with a message or a recipient before any delivery: `reject: RCPT
-//! from host[address]: 554 5.7.1 text; from=<…> to=<…> proto=ESMTP helo=<…>`, and what header_checks and
-//! body_checks say: `info: header client-id: value from host[address]; from=<…> …: text`.
+//! Decisions before the queue, by Postfix, a milter or postscreen.
 //!
-//! Not here: which message it was. Invariant: the action is Postfix's first word, never one from the quoted
-//! text.
+//! About a session: `reject: RCPT from host[address]: 554 5.7.1 text; from=<…> to=<…> proto=ESMTP
+//! helo=<…>`. About a header or a line of the body: `info: header client-id: value from host[address];
+//! from=<…> …: text`. Not here: which message it was. Invariant: the action is Postfix's first word, never
+//! one from a quoted text.
 
 use super::session_envelope::{self, SessionEnvelope};
-use crate::maillog::delivery::DeliveryStatus;
+use crate::maillog::delivery_status::DeliveryStatus;
+use crate::smtp_reply::{self, EnhancedStatus};
 use memchr::{memchr, memmem};
+
+/// Bytes at the beginning of a reply that its codes are in.
+const CODES: usize = 40;
+
+/// What header_checks and body_checks check, and whether it has a name.
+const CHECKED: &[(&[u8], bool)] = &[
+    (b"header ", true),
+    (b"mime-header ", true),
+    (b"nested-header ", true),
+    (b"body ", false),
+    (b"content ", false),
+];
 
 /// The word before the first colon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +31,12 @@ pub(crate) enum EarlyAction {
     Hold,
     /// `discard`, `milter-discard`: accepted and thrown away.
     Discard,
-    /// `info`, `warn`, `filter`, `redirect`, `prepend`, `replace`, `reject_warning` …: the message goes on.
+    /// `info`, `warn`, `filter`, `redirect`, `prepend`, `reject_warning` …: the message continues.
     Note,
 }
 
 impl EarlyAction {
-    /// The status of what was decided about; None if it goes on.
+    /// The status of whom the decision is about; None if the message continues.
     pub(crate) fn status(self) -> Option<DeliveryStatus> {
         match self {
             EarlyAction::Reject => Some(DeliveryStatus::Rejected),
@@ -34,41 +47,35 @@ impl EarlyAction {
     }
 }
 
-/// A decision on a session.
+/// A decision about a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SessionDecision<'a> {
-    /// What was decided.
     pub(crate) action: EarlyAction,
     /// When in the session: `CONNECT`, `MAIL`, `RCPT`, `END-OF-MESSAGE` …
     pub(crate) stage: &'a [u8],
-    /// `host[address]`, or `[address]:port` in postscreen.
+    /// `host[address]`, or postscreen's `[address]:port`.
     pub(crate) client: &'a [u8],
     /// Enhanced status code, if the reply has one.
     pub(crate) dsn: &'a [u8],
     /// The reply, with its code.
     pub(crate) reply: &'a [u8],
-    /// Who sent to whom, so far as it was known.
     pub(crate) envelope: SessionEnvelope<'a>,
 }
 
-/// A decision on a header or body line.
+/// A decision about a header or a line of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HeaderDecision<'a> {
-    /// What was decided.
     pub(crate) action: EarlyAction,
-    /// The header's name; empty for a body line.
+    /// The header's name; empty for a line of the body.
     pub(crate) name: &'a [u8],
-    /// The header's text, up to where Postfix says from whom it came.
     pub(crate) value: &'a [u8],
     /// Enhanced status code of a rejection.
     pub(crate) dsn: &'a [u8],
     /// The text of the table.
     pub(crate) reply: &'a [u8],
-    /// Who sent to whom, so far as it was known.
     pub(crate) envelope: SessionEnvelope<'a>,
 }
 
-/// Either, as one line has it.
 pub(crate) enum EarlyDecision<'a> {
     Session(SessionDecision<'a>),
     Header(HeaderDecision<'a>),
@@ -79,43 +86,43 @@ pub(crate) fn read(text: &[u8]) -> Option<EarlyDecision<'_>> {
     let colon = memchr(b':', &text[..text.len().min(24)])?;
     let action = action(&text[..colon])?;
     let rest = text[colon + 1..].strip_prefix(b" ")?;
-    for kind in [&b"header "[..], b"body ", b"mime-header ", b"nested-header ", b"content "] {
-        if let Some(line) = rest.strip_prefix(kind) {
-            return Some(EarlyDecision::Header(header(
-                action,
-                line,
-                kind != b"body " && kind != b"content ",
-            )));
+    for (kind, has_name) in CHECKED {
+        if let Some(line) = rest.strip_prefix(*kind) {
+            return Some(EarlyDecision::Header(checked(action, line, *has_name)));
         }
     }
-    // `RCPT from host[address]: `; a stage may have two words.
-    let from = memmem::find(&rest[..rest.len().min(64)], b" from ")?;
-    let (stage, rest) = (&rest[..from], &rest[from + 6..]);
-    let colon = memmem::find(rest, b": ").or_else(|| rest.strip_suffix(b":").map(<[u8]>::len))?;
-    let (client, rest) = (&rest[..colon], rest.get(colon + 2..).unwrap_or_default());
-    let found = session_envelope::find(rest, false).or_else(|| session_envelope::find(rest, true));
-    // Before MAIL there is no envelope, only `; proto=SMTP helo=<…>`.
-    let session = || memmem::rfind(rest, b"; proto=").map_or(rest, |proto| &rest[..proto]);
-    let (before, envelope, after) = found.unwrap_or_else(|| (session(), SessionEnvelope::default(), b""));
-    let reply = if before.is_empty() { after } else { before };
-    Some(EarlyDecision::Session(SessionDecision {
-        action,
-        stage,
-        client,
-        dsn: enhanced(reply),
-        reply,
-        envelope,
-    }))
+    session(action, rest).map(EarlyDecision::Session)
+}
+
+/// `RCPT from host[address]: 554 5.7.1 text; from=<…> …`; a stage may have two words.
+fn session(action: EarlyAction, text: &[u8]) -> Option<SessionDecision<'_>> {
+    let from = memmem::find(&text[..text.len().min(64)], b" from ")?;
+    let (stage, text) = (&text[..from], &text[from + 6..]);
+    let colon = memmem::find(text, b": ").or_else(|| text.strip_suffix(b":").map(<[u8]>::len))?;
+    let (client, text) = (&text[..colon], text.get(colon + 2..).unwrap_or_default());
+    let found = session_envelope::find_at_end(text).or_else(|| session_envelope::find_within(text));
+    let (reply, envelope) = match found {
+        Some(found) if found.before.is_empty() => (found.after, found.envelope),
+        Some(found) => (found.before, found.envelope),
+        // There is no envelope before MAIL, only `; proto=SMTP helo=<…>`.
+        None => {
+            let end = memmem::rfind(text, b"; proto=").unwrap_or(text.len());
+            (&text[..end], SessionEnvelope::default())
+        }
+    };
+    Some(SessionDecision { action, stage, client, dsn: enhanced(reply), reply, envelope })
 }
 
 /// `client-id: value from host[address]; from=<…> …: text`.
-fn header(action: EarlyAction, line: &[u8], named: bool) -> HeaderDecision<'_> {
-    let (before, envelope, reply) =
-        session_envelope::find(line, true).unwrap_or((line, SessionEnvelope::default(), b""));
-    let before = memmem::rfind(before, b" from ").map_or(before, |from| &before[..from]);
-    let (name, value) = match memchr(b':', before).filter(|_| named) {
-        Some(colon) => (&before[..colon], before[colon + 1..].trim_ascii()),
-        None => (&b""[..], before),
+fn checked(action: EarlyAction, text: &[u8], has_name: bool) -> HeaderDecision<'_> {
+    let (before, envelope, reply) = match session_envelope::find_within(text) {
+        Some(found) => (found.before, found.envelope, found.after),
+        None => (text, SessionEnvelope::default(), &b""[..]),
+    };
+    let line = memmem::rfind(before, b" from ").map_or(before, |from| &before[..from]);
+    let (name, value) = match memchr(b':', line) {
+        Some(colon) if has_name => (&line[..colon], line[colon + 1..].trim_ascii()),
+        _ => (&b""[..], line),
     };
     HeaderDecision { action, name, value, dsn: enhanced(reply), reply, envelope }
 }
@@ -133,24 +140,25 @@ fn action(word: &[u8]) -> Option<EarlyAction> {
     })
 }
 
-/// The enhanced status code of a reply: `5.7.1` in `554 5.7.1 text` and in `5.7.1 text`; made from the class
-/// of the code where there is only that.
+/// The enhanced status code of a reply: `5.7.1` in `554 5.7.1 text` and in `5.7.1 text`; made from the
+/// class of the code if there is only that.
 fn enhanced(reply: &[u8]) -> &[u8] {
-    let (code, rest) = match reply {
-        [a @ b'2'..=b'5', b, c, b' ' | b'-', rest @ ..] if b.is_ascii_digit() && c.is_ascii_digit() => {
-            (*a, rest)
-        }
-        _ => (0, reply),
+    let text = utf8_prefix(&reply[..reply.len().min(CODES)]);
+    let Some(code) = smtp_reply::leading_code(text) else {
+        return EnhancedStatus::leading(text).map_or(b"", |(_, length)| &reply[..length]);
     };
-    let end = rest.iter().position(|byte| !byte.is_ascii_digit() && *byte != b'.').unwrap_or(rest.len());
-    let word = &rest[..end];
-    let dots = word.iter().filter(|&&byte| byte == b'.').count();
-    if dots == 2 && matches!(word, [b'2' | b'4' | b'5', b'.', ..]) && word.len() <= 9 {
-        return word;
+    if let Some((_, end)) = smtp_reply::status_after(&text[3..]) {
+        let status = &text[..3 + end];
+        let start = status.rfind(|c: char| !c.is_ascii_digit() && c != '.').map_or(0, |before| before + 1);
+        return &reply[start..3 + end];
     }
-    match code {
-        b'4' => b"4.0.0",
-        b'5' => b"5.0.0",
+    match code / 100 {
+        4 => b"4.0.0",
+        5 => b"5.0.0",
         _ => b"",
     }
+}
+
+fn utf8_prefix(bytes: &[u8]) -> &str {
+    bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
 }

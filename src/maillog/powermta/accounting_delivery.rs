@@ -6,7 +6,10 @@
 use super::accounting_record::{AccountingRecord, Column, RecordType};
 use super::accounting_times::AccountingTimes;
 use super::deferred_deliveries::{AttemptRecord, DeferredDeliveries};
-use crate::maillog::delivery::{Delivery, DeliveryStatus, client_of_message_id, identify};
+use crate::maillog::delivery::Delivery;
+use crate::maillog::delivery_status::DeliveryStatus;
+use crate::maillog::message_ids::client_of_message_id;
+use crate::maillog::stable_id::stable_id;
 
 /// When a record was logged, and the latest time of any record so far.
 #[derive(Clone, Copy)]
@@ -78,7 +81,7 @@ fn id(record: &AccountingRecord<'_>, recipient: &str, at_ms: i64) -> u64 {
     let own = if queued.is_empty() { at_ms.to_string() } else { String::new() };
     let remote: &[u8] = if record.record_type == RecordType::RemoteBounce { b"rb" } else { b"" };
     let (orig, job, envelope) = (part(Column::Orig), part(Column::JobId), part(Column::EnvId));
-    identify(&[remote, orig, recipient.as_bytes(), queued, own.as_bytes(), job, envelope])
+    stable_id(&[remote, orig, recipient.as_bytes(), queued, own.as_bytes(), job, envelope])
 }
 
 /// The sender; the null sender if the column is empty, but not in a remote bounce, whose sender PowerMTA

@@ -3,7 +3,8 @@
 //! Invariant: bounded; beyond the limit, attempts of further deliveries are counted from one again.
 
 use crate::clock::DAY_MS;
-use crate::maillog::delivery::{DeliveryStatus, ReportedState};
+use crate::maillog::delivery::ReportedState;
+use crate::maillog::delivery_status::DeliveryStatus;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! Accounting files, whole and torn.
 
 use super::*;
-use crate::maillog::delivery::DeliveryStatus;
+use crate::maillog::delivery_status::DeliveryStatus;
 
 /// Status, recipient, attempts, first and last seen.
 type Told = (DeliveryStatus, String, u32, i64, i64);

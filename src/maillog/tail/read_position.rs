@@ -3,7 +3,7 @@
 //! Plain data, stored with what was made of the lines. Not here: which file that is now (`rotation`).
 //! Invariant: the fingerprint is of bytes that were read, so a file that grows keeps it.
 
-use crate::maillog::delivery::identify;
+use crate::maillog::stable_id::stable_id;
 use serde::{Deserialize, Serialize};
 
 /// A file is recognized by at most this many first bytes.
@@ -33,12 +33,12 @@ impl Position {
     /// Whether this is a position in a file that begins with these bytes.
     pub(crate) fn is_in(&self, head: &[u8]) -> bool {
         let known = head.get(..self.fingerprinted as usize);
-        known.is_some_and(|known| identify(&[known]) == self.fingerprint)
+        known.is_some_and(|known| stable_id(&[known]) == self.fingerprint)
     }
 
     /// Sets the fingerprint to that of a file that begins with these bytes.
     pub(crate) fn fingerprint(self, head: &[u8]) -> Position {
         let known = &head[..head.len().min(FINGERPRINTED)];
-        Position { fingerprinted: known.len() as u32, fingerprint: identify(&[known]), ..self }
+        Position { fingerprinted: known.len() as u32, fingerprint: stable_id(&[known]), ..self }
     }
 }

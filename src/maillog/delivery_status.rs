@@ -1,0 +1,72 @@
+//! The status of a delivery.
+//!
+//! Not here: why it has that status. Invariant: a word of JSON, of the index and of metrics is written
+//! here only, and never changes.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DeliveryStatus {
+    /// Delivered, or handed on.
+    Sent,
+    /// Refused for good; the sender was notified.
+    Bounced,
+    /// To be tried again.
+    #[default]
+    Deferred,
+    /// Given up after too many days, or by an operator.
+    Expired,
+    /// Deleted by an operator.
+    Deleted,
+    /// Accepted and thrown away, as a table or a milter decided.
+    Discarded,
+    /// On hold until an operator releases it.
+    Held,
+    /// Refused in the session, for now or for good.
+    Rejected,
+}
+
+impl DeliveryStatus {
+    /// Whether nothing will happen to the delivery any more.
+    pub(crate) fn is_final(self) -> bool {
+        !matches!(self, DeliveryStatus::Deferred | DeliveryStatus::Held)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            DeliveryStatus::Sent => "sent",
+            DeliveryStatus::Bounced => "bounced",
+            DeliveryStatus::Deferred => "deferred",
+            DeliveryStatus::Expired => "expired",
+            DeliveryStatus::Deleted => "deleted",
+            DeliveryStatus::Discarded => "discarded",
+            DeliveryStatus::Held => "held",
+            DeliveryStatus::Rejected => "rejected",
+        }
+    }
+}
+
+impl std::fmt::Display for DeliveryStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_the_word_that_json_has() {
+        for status in [
+            DeliveryStatus::Sent,
+            DeliveryStatus::Deferred,
+            DeliveryStatus::Discarded,
+            DeliveryStatus::Rejected,
+        ] {
+            assert_eq!(serde_json::to_string(&status).unwrap(), format!("\"{status}\""));
+        }
+        assert!(DeliveryStatus::Sent.is_final() && !DeliveryStatus::Held.is_final());
+    }
+}
