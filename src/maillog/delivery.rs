@@ -1,7 +1,8 @@
 //! What became of one message for one recipient: the record that `carom deliveries` prints.
 //!
-//! Not here: why it failed, which is classified later. Invariant: the same lines give the same `id`,
-//! however often and in whatever pieces they are read, and a delivery keeps it while its status changes.
+//! Not here: why it failed, which is classified later. Invariant: the same lines give the same
+//! `id`, however often and in whatever pieces they are read, and a delivery keeps it while its
+//! status changes.
 
 use super::delivery_status::DeliveryStatus;
 use serde::{Deserialize, Serialize};
@@ -11,8 +12,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Delivery<'a> {
     /// The same in each report of this delivery.
     pub(crate) id: u64,
-    /// Postfix's queue id, the first if the message was requeued. None if a session was refused before
-    /// it had one, and for PowerMTA.
+    /// Postfix's queue id, the first if the message was requeued. None if a session was refused
+    /// before it had one, and for PowerMTA.
     pub(crate) queue_id: Option<&'a str>,
     /// The Message-ID without its brackets.
     pub(crate) message_id: Option<&'a str>,
@@ -20,7 +21,8 @@ pub(crate) struct Delivery<'a> {
     pub(crate) client_id: Option<&'a str>,
     /// Envelope sender; empty for the null sender.
     pub(crate) sender: Option<&'a str>,
-    /// Envelope recipient after aliases. None if a whole message ended before a recipient was named.
+    /// Envelope recipient after aliases. None if a whole message ended before a recipient was
+    /// named.
     pub(crate) recipient: Option<&'a str>,
     /// The recipient as it came in, if aliases changed it.
     pub(crate) original_recipient: Option<&'a str>,
@@ -54,8 +56,8 @@ pub(crate) struct Delivery<'a> {
     pub(crate) host: Option<&'a str>,
     /// The queue id that the message has since it was requeued.
     pub(crate) requeued_as: Option<&'a str>,
-    /// The queue id of the message that this one reports on, or continues (forwarded, or returned by a
-    /// content filter).
+    /// The queue id of the message that this one reports on, or continues (forwarded, or returned
+    /// by a content filter).
     pub(crate) parent: Option<&'a str>,
     /// The queue id of the last notification about this delivery.
     pub(crate) notification: Option<&'a str>,

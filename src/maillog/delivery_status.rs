@@ -1,7 +1,7 @@
 //! The status of a delivery.
 //!
-//! Not here: why it has that status. Invariant: a word of JSON, of the index and of metrics is written
-//! here only, and never changes.
+//! Not here: why it has that status. Invariant: a word of JSON, of the index and of metrics is
+//! written here only, and never changes.
 
 use serde::{Deserialize, Serialize};
 

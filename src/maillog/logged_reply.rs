@@ -1,7 +1,7 @@
 //! A reply in a log, as a policy is asked about it: text, codes, the command that was answered.
 //!
-//! Not here: what it means. Invariant: two replies have the same key only if the policy would be asked
-//! the same.
+//! Not here: what it means. Invariant: two replies have the same key only if the policy would be
+//! asked the same.
 
 use super::stable_id::stable_id;
 use crate::class::DeliveryFailure;

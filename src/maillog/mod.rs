@@ -1,9 +1,10 @@
 //! Mail logs: what became of every message.
 //!
-//! Files or the journal are read from where the last tick stopped (`tail`, `journald`), lines become
-//! events (`postfix`) or records (`powermta`), events become deliveries (`correlate`): one for each
-//! message and recipient (`delivery`). Not here: the index, and why a delivery failed. Invariant: every
-//! line is counted in `Lines`, and memory is bounded by a chunk of a log and the open messages.
+//! Files or the journal are read from where the last tick stopped (`tail`, `journald`), lines
+//! become events (`postfix`) or records (`powermta`), events become deliveries (`correlate`): one
+//! for each message and recipient (`delivery`). Not here: the index, and why a delivery failed.
+//! Invariant: every line is counted in `Lines`, and memory is bounded by a chunk of a log and the
+//! open messages.
 
 pub(crate) mod stable_id;
 pub(crate) mod message_ids;

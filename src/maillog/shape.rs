@@ -1,7 +1,8 @@
-//! The shape of a reply: its text without what varies, so that similar replies are counted together.
+//! The shape of a reply: its text without what varies, so that similar replies are counted
+//! together.
 //!
-//! Not here: what a reply means. Invariant: the same text always has the same shape, and a shape is not
-//! much longer than its text.
+//! Not here: what a reply means. Invariant: the same text always has the same shape, and a shape is
+//! not much longer than its text.
 
 /// Replaces addresses, hosts, URLs, ids and numbers by placeholders.
 pub(crate) fn shape(text: &str) -> String {

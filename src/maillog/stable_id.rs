@@ -1,10 +1,10 @@
 //! Ids that stay the same whenever, and by whichever release of carom, they are computed.
 //!
-//! Not here: cryptographic hashes (`digest`); these ids are only spread well. Invariant: stored ids must
-//! stay what they are, so this function never changes.
+//! Not here: cryptographic hashes (`digest`); these ids are only spread well. Invariant: stored ids
+//! must stay what they are, so this function never changes.
 
-/// The id of a thing with these parts. Each part is mixed in with its length, so that parts do not run
-/// into each other; eight bytes at a time, because every line of a log needs ids.
+/// The id of a thing with these parts. Each part is mixed in with its length, so that parts do not
+/// run into each other; eight bytes at a time, because every line of a log needs ids.
 pub(crate) fn stable_id(parts: &[&[u8]]) -> u64 {
     let mix = |hash: u64, word: u64| {
         let product = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);

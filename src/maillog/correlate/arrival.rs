@@ -1,7 +1,7 @@
 //! A message arrives in the queue: what smtpd, pickup and cleanup log then.
 //!
-//! Not here: when an arrival is that of another message (`queue_id_reuse`). Invariant: what the first
-//! lines say of sender and Message-ID is kept; later lines do not overwrite it.
+//! Not here: when an arrival is that of another message (`queue_id_reuse`). Invariant: what the
+//! first lines say of sender and Message-ID is kept; later lines do not overwrite it.
 
 use super::queue_id_reuse::{has_other_message_id, is_same_arrival};
 use super::queue_line::QueueLine;

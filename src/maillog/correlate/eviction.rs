@@ -1,7 +1,7 @@
 //! Which messages leave memory before their end was seen, and where they go.
 //!
-//! Not here: the shelf itself, which is in the index. Invariant: what is evicted is put on the shelf,
-//! unless other messages have its queue ids; nothing is evicted before it was drained.
+//! Not here: the shelf itself, which is in the index. Invariant: what is evicted is put on the
+//! shelf, unless other messages have its queue ids; nothing is evicted before it was drained.
 
 use super::queue_table::{QueueTable, Slot};
 use super::queued_message::QueuedMessage;
@@ -9,11 +9,11 @@ use crate::clock::HOUR_MS;
 
 /// Where messages go that have no room in memory, and come back from when a line names them again.
 pub(crate) trait Shelf {
-    /// Takes a message. One with the same host and queue id that is there already is an older message,
-    /// and over.
+    /// Takes a message. One with the same host and queue id that is there already is an older
+    /// message, and over.
     fn put(&mut self, message: &QueuedMessage);
-    /// Gives back the message with this host and queue id (its first, or the one it was requeued as),
-    /// and forgets it.
+    /// Gives back the message with this host and queue id (its first, or the one it was requeued
+    /// as), and forgets it.
     fn take(&mut self, host: &str, queue_id: &str) -> Option<QueuedMessage>;
 }
 
@@ -26,8 +26,8 @@ impl Shelf for () {
 }
 
 /// Forgets messages that nothing will happen to: those of sessions that ended early (after an hour
-/// without a line, or a day if the header had arrived), and those that were refused or discarded for all
-/// recipients.
+/// without a line, or a day if the header had arrived), and those that were refused or discarded
+/// for all recipients.
 pub(crate) fn forget_idle(table: &mut QueueTable, now_ms: i64) {
     let is_idle = |message: &QueuedMessage| {
         let only_header = message.recipients.is_empty() && message.message_id().is_some();

@@ -1,7 +1,8 @@
-//! A decision before the queue about a message that has its queue id: by smtpd, cleanup or a milter.
+//! A decision before the queue about a message that has its queue id: by smtpd, cleanup or a
+//! milter.
 //!
-//! Not here: sessions without a queue id (`session_decisions`). Invariant: a decision about the whole
-//! message changes only recipients whose status is not final.
+//! Not here: sessions without a queue id (`session_decisions`). Invariant: a decision about the
+//! whole message changes only recipients whose status is not final.
 
 use super::queue_line::QueueLine;
 use super::queue_table::Slot;
@@ -30,7 +31,8 @@ struct MessageDecision<'l> {
 pub(crate) fn in_session<'l>(line: &mut QueueLine<'_, 'l>, decision: &SessionDecision<'l>) {
     let SessionDecision { action, stage, dsn, reply, envelope, .. } = *decision;
     let slot = line.message();
-    // smtpd decides about one recipient; after the data, cleanup and milters decide about the message.
+    // smtpd decides about one recipient; after the data, cleanup and milters decide about the
+    // message.
     let scope = if stage == b"RCPT" { Scope::Recipient } else { Scope::Message };
     decided(line, slot, &MessageDecision { action, scope, envelope, dsn, reply });
 }

@@ -1,8 +1,8 @@
 //! From lines to deliveries: a message's id, sender and client with what became of each recipient.
 //!
-//! In reading order: the data, where they are kept, the decisions, the events. Not here: reading files,
-//! the index, and what a reply means. Invariant: a status belongs to a recipient, not to a queue id, and
-//! only a line about that recipient or about the whole message changes it.
+//! In reading order: the data, where they are kept, the decisions, the events. Not here: reading
+//! files, the index, and what a reply means. Invariant: a status belongs to a recipient, not to a
+//! queue id, and only a line about that recipient or about the whole message changes it.
 
 mod packed_texts;
 mod queued_recipient;
@@ -37,8 +37,8 @@ use serde::{Deserialize, Serialize};
 use session_decisions::{DecidedInSession, RecentRefusals, SessionDecisions};
 use std::collections::VecDeque;
 
-/// A closed message is kept this long (milliseconds of the log), because lines of several processes may
-/// be logged in the wrong order.
+/// A closed message is kept this long (milliseconds of the log), because lines of several processes
+/// may be logged in the wrong order.
 const GRACE_MS: i64 = 10_000;
 /// Interval between two searches for old messages (milliseconds of the log).
 const SWEEP_MS: i64 = HOUR_MS;
@@ -149,18 +149,18 @@ impl Correlator {
         }
     }
 
-    /// Gives the deliveries of messages that were closed since the last call to `each`. To be called
-    /// between two calls of `drain`: a message is still in the processor's caches then, and the states
-    /// of an open one need not be reported one by one.
+    /// Gives the deliveries of messages that were closed since the last call to `each`. To be
+    /// called between two calls of `drain`: a message is still in the processor's caches then, and
+    /// the states of an open one need not be reported one by one.
     pub(crate) fn drain_ended(&mut self, mut each: impl FnMut(&Delivery<'_>)) {
         self.drain_superseded(&mut each);
         self.correlated.table.drain_ended(|message| report_changes(message, &mut each));
         self.correlated.table.forget_closed(self.newest_ms - GRACE_MS);
     }
 
-    /// Gives every delivery that changed since the last call to `each`, once, in its latest state, and
-    /// before it the attempts that were superseded. Then forgets messages that are over and evicts what
-    /// exceeds the limits. To be called often, because changes are kept until then.
+    /// Gives every delivery that changed since the last call to `each`, once, in its latest state,
+    /// and before it the attempts that were superseded. Then forgets messages that are over and
+    /// evicts what exceeds the limits. To be called often, because changes are kept until then.
     pub(crate) fn drain(&mut self, shelf: &mut dyn Shelf, mut each: impl FnMut(&Delivery<'_>)) {
         self.correlated.sessions.drain_refused(|refused| each(&refused.delivery()));
         self.drain_superseded(&mut each);
@@ -180,8 +180,8 @@ impl Correlator {
         self.correlated.superseded.drain(..).for_each(|attempt| each(&attempt.delivery()));
     }
 
-    /// Ends: puts all messages on the shelf, so that the next process loads only those that its lines
-    /// name. Only complete after `drain`.
+    /// Ends: puts all messages on the shelf, so that the next process loads only those that its
+    /// lines name. Only complete after `drain`.
     pub(crate) fn shelve(self, shelf: &mut dyn Shelf) -> CorrelatorState {
         self.correlated.table.reachable().for_each(|message| shelf.put(message));
         let (pending, recent) = self.correlated.sessions.into_stored();

@@ -1,7 +1,7 @@
 //! What the queue manager and the operator's postsuper do with a message in the queue.
 //!
-//! Not here: single recipients (`recipient_tried`). Invariant: what happens to a message changes only
-//! recipients whose status is not final.
+//! Not here: single recipients (`recipient_tried`). Invariant: what happens to a message changes
+//! only recipients whose status is not final.
 
 use super::queue_id_reuse::has_left_the_queue;
 use super::queue_line::QueueLine;
@@ -64,8 +64,8 @@ pub(crate) fn removed(line: &mut QueueLine<'_, '_>) {
     }
 }
 
-/// Sets the status of all recipients that have no final one. A message that none is known of gets one
-/// without an address, so that what happened to it is reported.
+/// Sets the status of all recipients that have no final one. A message that none is known of gets
+/// one without an address, so that what happened to it is reported.
 fn set_open_recipients(line: &mut QueueLine<'_, '_>, status: DeliveryStatus) -> Slot {
     let (slot, at_ms) = (line.message(), line.at_ms());
     let message = line.table.message(slot);

@@ -1,9 +1,9 @@
 //! Queue-id reuse: when a line with a known queue id is about another message than the one before.
 //!
-//! A short queue id (microseconds and an inode number) comes back as soon as its message has left the
-//! queue, and lines of several processes may be logged in the wrong order. Not here: where messages are
-//! found (`queue_table`). Invariant: only what happens once in the life of a message (it arrives, is
-//! named, leaves the queue) proves that a message is another one.
+//! A short queue id (microseconds and an inode number) comes back as soon as its message has left
+//! the queue, and lines of several processes may be logged in the wrong order. Not here: where
+//! messages are found (`queue_table`). Invariant: only what happens once in the life of a message
+//! (it arrives, is named, leaves the queue) proves that a message is another one.
 
 use super::queue_key::QueueKey;
 use super::queued_message::QueuedMessage;
@@ -17,8 +17,9 @@ pub(crate) fn is_same_arrival(known: &QueuedMessage, at_ms: i64) -> bool {
     !left_its_id && !known.active && !known.closed && at_ms - known.first_ms < ARRIVAL_MS
 }
 
-/// cleanup logged a Message-ID: whether the known message has another. cleanup is done before the queue
-/// manager begins, so until then the last Message-ID is taken for a second header of the same message.
+/// cleanup logged a Message-ID: whether the known message has another. cleanup is done before the
+/// queue manager begins, so until then the last Message-ID is taken for a second header of the same
+/// message.
 pub(crate) fn has_other_message_id(known: &QueuedMessage, message_id: &str) -> bool {
     (known.active || known.closed) && known.message_id().is_some_and(|known| known != message_id)
 }
@@ -28,7 +29,8 @@ pub(crate) fn has_left_the_queue(known: &QueuedMessage) -> bool {
     known.closed
 }
 
-/// Whether other messages have taken over all queue ids of a message, so that no line can be about it.
+/// Whether other messages have taken over all queue ids of a message, so that no line can be about
+/// it.
 pub(crate) fn has_lost_its_ids(message: &QueuedMessage, leads_to_it: impl Fn(&QueueKey) -> bool) -> bool {
     !message.queue_ids().any(|id| leads_to_it(&QueueKey::of_text(message.host(), id)))
 }

@@ -1,7 +1,7 @@
 //! What a queued message is found by: its queue id, with its host where the id is short.
 //!
-//! Not here: ids that are used again (`queue_id_reuse`). Invariant: two ids of 24 bytes or less share a
-//! key only if they are equal; of equal short ids, the hosts differ by a hash of 32 bits.
+//! Not here: ids that are used again (`queue_id_reuse`). Invariant: two ids of 24 bytes or less
+//! share a key only if they are equal; of equal short ids, the hosts differ by a hash of 32 bits.
 
 use crate::maillog::postfix::lossy;
 use rustc_hash::FxHasher;

@@ -1,7 +1,7 @@
 //! A line about a queued message, with the messages that it may change.
 //!
-//! Not here: what it changes (`apply`). Invariant: a line about an unknown queue id begins a message, so
-//! that nothing is lost when the lines before are missing.
+//! Not here: what it changes (`apply`). Invariant: a line about an unknown queue id begins a
+//! message, so that nothing is lost when the lines before are missing.
 
 use super::eviction::Shelf;
 use super::queue_key::QueueKey;

@@ -1,7 +1,7 @@
 //! The messages in memory, found by queue id.
 //!
-//! Not here: what lines mean, and which messages leave memory (`eviction`). Invariant: a message has one
-//! slot however many queue ids lead to it.
+//! Not here: what lines mean, and which messages leave memory (`eviction`). Invariant: a message
+//! has one slot however many queue ids lead to it.
 
 use super::queue_id_reuse::has_lost_its_ids;
 use super::queue_key::QueueKey;
@@ -149,8 +149,8 @@ impl QueueTable {
         self.ended.clear();
     }
 
-    /// Drains in the order of the second in which messages began, then of their ids, so that the order
-    /// does not depend on the order of lines within a second. Returns the list, empty.
+    /// Drains in the order of the second in which messages began, then of their ids, so that the
+    /// order does not depend on the order of lines within a second. Returns the list, empty.
     fn drain_slots(&mut self, mut list: Vec<Slot>, mut each: impl FnMut(&mut QueuedMessage)) -> Vec<Slot> {
         list.sort_by_cached_key(|slot| {
             let message = &self.slots[slot.0 as usize];
@@ -170,8 +170,8 @@ impl QueueTable {
         list
     }
 
-    /// Forgets messages that were closed before this time. Only to be called when the closed ones are
-    /// drained.
+    /// Forgets messages that were closed before this time. Only to be called when the closed ones
+    /// are drained.
     pub(crate) fn forget_closed(&mut self, before_ms: i64) {
         while let Some((slot, at_ms)) = self.closed.front().copied() {
             if at_ms >= before_ms {

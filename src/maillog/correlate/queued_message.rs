@@ -1,7 +1,7 @@
 //! A message in the queue, as the log shows it so far, with its recipients.
 //!
-//! Plain data, stored between ticks. Not here: what a line changes (`apply`). Invariant: the id of a
-//! delivery follows from host, first queue id, first line and the recipient's position.
+//! Plain data, stored between ticks. Not here: what a line changes (`apply`). Invariant: the id of
+//! a delivery follows from host, first queue id, first line and the recipient's position.
 
 use super::packed_texts::PackedTexts;
 use super::recipient_list::RecipientList;

@@ -1,7 +1,8 @@
 //! One recipient of a queued message, as the log shows it so far.
 //!
 //! Plain data, stored between ticks. Not here: which recipient a line is about (`same_recipient`).
-//! Invariant: the texts of an attempt or decision are replaced together, so none is left from before.
+//! Invariant: the texts of an attempt or decision are replaced together, so none is left from
+//! before.
 
 use super::packed_texts::PackedTexts;
 use crate::maillog::delivery::ReportedState;

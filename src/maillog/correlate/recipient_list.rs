@@ -1,7 +1,7 @@
 //! The recipients of a queued message, found by address.
 //!
-//! Not here: aliases (`same_recipient`). Invariant: a recipient keeps its position, which is part of its
-//! delivery's id.
+//! Not here: aliases (`same_recipient`). Invariant: a recipient keeps its position, which is part
+//! of its delivery's id.
 
 use super::queued_recipient::QueuedRecipient;
 use crate::maillog::delivery_status::DeliveryStatus;

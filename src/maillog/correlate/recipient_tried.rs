@@ -1,7 +1,7 @@
 //! A recipient was tried: what Postfix's delivery agents log.
 //!
-//! Not here: which recipient that is (`same_recipient`). Invariant: an attempt always counts for the
-//! recipient it names, even after a final status, because the line is about that recipient.
+//! Not here: which recipient that is (`same_recipient`). Invariant: an attempt always counts for
+//! the recipient it names, even after a final status, because the line is about that recipient.
 
 use super::queue_line::QueueLine;
 use super::queued_recipient::StatusTexts;

@@ -1,7 +1,7 @@
 //! A refusal of a session that had no queue id: a delivery that no message comes of.
 //!
-//! Invariant: equal refusals of one moment are different deliveries, and the same lines give the same
-//! ids.
+//! Invariant: equal refusals of one moment are different deliveries, and the same lines give the
+//! same ids.
 
 use crate::maillog::delivery::Delivery;
 use crate::maillog::delivery_status::DeliveryStatus;

@@ -1,7 +1,7 @@
 //! A message that comes of another one: forwarded, back from a content filter, or a notification.
 //!
-//! Invariant: a message that goes on has the Message-ID of the one it comes from, so that a reply that a
-//! stranger wrote connects no two messages.
+//! Invariant: a message that goes on has the Message-ID of the one it comes from, so that a reply
+//! that a stranger wrote connects no two messages.
 
 use super::queue_line::QueueLine;
 use super::queue_table::Slot;
@@ -25,8 +25,8 @@ pub(crate) fn sent_on<'l>(line: &mut QueueLine<'_, 'l>, slot: Slot, attempt: &At
     }
 }
 
-/// The queue id that the message goes on under: local(8) forwarded it, or it was given to a program of
-/// this host, which gave it back to Postfix.
+/// The queue id that the message goes on under: local(8) forwarded it, or it was given to a program
+/// of this host, which gave it back to Postfix.
 fn next_queue_id<'l>(attempt: &Attempt<'l>) -> Option<&'l [u8]> {
     const LOCAL: [&[u8]; 4] = [b"127.", b"::1]", b"/", b"private/"];
     let is_local = || {

@@ -1,15 +1,15 @@
 //! Which recipient of a message a line is about.
 //!
-//! A recipient is named before its aliases and rewriting are known (in the session, by a header check)
-//! and after (when it is tried). Invariant: two recipients are taken for one only if the later line
-//! says that it came from the earlier address, or if there can be no other.
+//! A recipient is named before its aliases and rewriting are known (in the session, by a header
+//! check) and after (when it is tried). Invariant: two recipients are taken for one only if the
+//! later line says that it came from the earlier address, or if there can be no other.
 
 use super::queued_message::QueuedMessage;
 use super::queued_recipient::QueuedRecipient;
 use crate::maillog::delivery_status::DeliveryStatus;
 
-/// The position of the recipient that an attempt is about: the one with the same addresses, one that
-/// was named before its aliases were known, or a new one.
+/// The position of the recipient that an attempt is about: the one with the same addresses, one
+/// that was named before its aliases were known, or a new one.
 pub(crate) fn tried(message: &mut QueuedMessage, address: &str, original: Option<&str>) -> usize {
     let exact = message.recipients.find(address, original);
     let at = match exact.or_else(|| named_earlier(message, address, original)) {

@@ -1,8 +1,9 @@
 //! Decisions of a session before its message has a queue id.
 //!
-//! A refusal ends there. A recipient that is put on hold or discarded belongs to the message that the
-//! same process gives a queue id next. Not here: decisions on queued messages (`message_decisions`).
-//! Invariant: a decision goes to a message of the same process, host and client, or to none.
+//! A refusal ends there. A recipient that is put on hold or discarded belongs to the message that
+//! the same process gives a queue id next. Not here: decisions on queued messages
+//! (`message_decisions`). Invariant: a decision goes to a message of the same process, host and
+//! client, or to none.
 
 use super::refused_in_session::{RefusedInSession, id_of_refusal};
 use crate::maillog::delivery_status::DeliveryStatus;

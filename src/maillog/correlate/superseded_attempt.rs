@@ -1,8 +1,8 @@
 //! An attempt that another one followed before it was reported.
 //!
-//! It is reported all the same, to be counted, so that totals do not depend on how many lines are read
-//! together. Not here: the latest state, which the message reports. Invariant: each attempt is reported
-//! once.
+//! It is reported all the same, to be counted, so that totals do not depend on how many lines are
+//! read together. Not here: the latest state, which the message reports. Invariant: each attempt is
+//! reported once.
 
 use super::queued_message::QueuedMessage;
 use crate::maillog::delivery::{Delivery, ReportedState};

@@ -1,6 +1,7 @@
 //! The export format of the journal: entries of fields, each with a text or a binary value.
 //!
-//! Not here: which fields matter (`journal_entry`). Invariant: an entry of any size takes bounded memory.
+//! Not here: which fields matter (`journal_entry`). Invariant: an entry of any size takes bounded
+//! memory.
 
 use super::journal_entry::JournalEntry;
 use crate::maillog::postfix::LINE;
@@ -86,7 +87,8 @@ impl<R: BufRead> JournalExport<R> {
         }
     }
 
-    /// Reads a length (eight bytes, little-endian), the value and a newline. Returns whether it was whole.
+    /// Reads a length (eight bytes, little-endian), the value and a newline. Returns whether it was
+    /// whole.
     fn binary_value(&mut self) -> io::Result<bool> {
         self.value.clear();
         let mut length = [0; 8];
@@ -103,8 +105,8 @@ impl<R: BufRead> JournalExport<R> {
     }
 }
 
-/// What follows the name of a field: after `=` a text, after a newline a binary value, or after an empty
-/// name the next entry.
+/// What follows the name of a field: after `=` a text, after a newline a binary value, or after an
+/// empty name the next entry.
 #[derive(Clone, Copy)]
 enum Follows {
     Text,

@@ -1,8 +1,8 @@
 //! Starts journalctl.
 //!
-//! Not here: reading what it writes (`export_format`). Invariant: only entries with the facility `mail`
-//! after the cursor are asked for; journalctl cannot select Postfix by a part of its name, so entries of
-//! other programs come along.
+//! Not here: reading what it writes (`export_format`). Invariant: only entries with the facility
+//! `mail` after the cursor are asked for; journalctl cannot select Postfix by a part of its name,
+//! so entries of other programs come along.
 
 use crate::error::{Context, Result};
 use std::path::Path;

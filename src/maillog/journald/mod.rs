@@ -1,7 +1,7 @@
 //! The systemd journal, as `journalctl -o export` writes it.
 //!
-//! Not here: what the messages say (`postfix`). Invariant: the cursor is that of the last entry that was
-//! given whole, so reading continues after it.
+//! Not here: what the messages say (`postfix`). Invariant: the cursor is that of the last entry
+//! that was given whole, so reading continues after it.
 
 mod journal_entry;
 mod export_format;

@@ -1,7 +1,8 @@
-//! A delivery attempt: `to=<…>, orig_to=<…>, relay=…, delay=…, delays=a/b/c/d, dsn=…, status=sent (text)`.
+//! A delivery attempt: `to=<…>, orig_to=<…>, relay=…, delay=…, delays=a/b/c/d, dsn=…, status=sent
+//! (text)`.
 //!
-//! Not here: earlier attempts. Invariant: addresses end where Postfix ends them, whatever they contain,
-//! and the reply, which comes last, is never searched for fields.
+//! Not here: earlier attempts. Invariant: addresses end where Postfix ends them, whatever they
+//! contain, and the reply, which comes last, is never searched for fields.
 
 use super::session_envelope::address;
 use crate::maillog::delivery_status::DeliveryStatus;

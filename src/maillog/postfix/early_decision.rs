@@ -1,9 +1,9 @@
 //! Decisions before the queue, by Postfix, a milter or postscreen.
 //!
 //! About a session: `reject: RCPT from host[address]: 554 5.7.1 text; from=<…> to=<…> proto=ESMTP
-//! helo=<…>`. About a header or a line of the body: `info: header client-id: value from host[address];
-//! from=<…> …: text`. Not here: which message it was. Invariant: the action is Postfix's first word, never
-//! one from a quoted text.
+//! helo=<…>`. About a header or a line of the body: `info: header client-id: value from
+//! host[address]; from=<…> …: text`. Not here: which message it was. Invariant: the action is
+//! Postfix's first word, never one from a quoted text.
 
 use super::session_envelope::{self, SessionEnvelope};
 use crate::maillog::delivery_status::DeliveryStatus;
@@ -140,8 +140,8 @@ fn action(word: &[u8]) -> Option<EarlyAction> {
     })
 }
 
-/// The enhanced status code of a reply: `5.7.1` in `554 5.7.1 text` and in `5.7.1 text`; made from the
-/// class of the code if there is only that.
+/// The enhanced status code of a reply: `5.7.1` in `554 5.7.1 text` and in `5.7.1 text`; made from
+/// the class of the code if there is only that.
 fn enhanced(reply: &[u8]) -> &[u8] {
     let text = utf8_prefix(&reply[..reply.len().min(CODES)]);
     let Some(code) = smtp_reply::leading_code(text) else {

@@ -1,7 +1,7 @@
 //! What a line of Postfix says happened.
 //!
-//! Not here: how the text is read (`event_text`). Invariant: an event borrows from its line; nothing is
-//! copied.
+//! Not here: how the text is read (`event_text`). Invariant: an event borrows from its line;
+//! nothing is copied.
 
 use super::attempt::Attempt;
 use super::early_decision::{HeaderDecision, SessionDecision};

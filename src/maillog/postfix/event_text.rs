@@ -1,7 +1,7 @@
 //! Reads what happened from the text of a line, daemon by daemon.
 //!
-//! Not here: stamps, programs and queue ids, which are read before. Invariant: a text that Postfix is
-//! known to write is never `Unknown`, and any other text is.
+//! Not here: stamps, programs and queue ids, which are read before. Invariant: a text that Postfix
+//! is known to write is never `Unknown`, and any other text is.
 
 use super::attempt::Attempt;
 use super::early_decision::{self, EarlyDecision};
@@ -60,8 +60,8 @@ fn of_message<'a>(daemon: &[u8], text: &'a [u8]) -> Option<Event<'a>> {
 
 /// `from=<…>, size=…, nrcpt=… (queue active)` or `from=<…>, status=expired, returned to sender`.
 ///
-/// What follows the address is the queue manager's own text and has no bracket, so the address ends at
-/// the last one.
+/// What follows the address is the queue manager's own text and has no bracket, so the address ends
+/// at the last one.
 fn queue_manager(text: &[u8]) -> Option<Event<'_>> {
     let close = memchr::memrchr(b'>', text)?;
     let (sender, rest) = text.split_at(close);

@@ -1,7 +1,7 @@
 //! Texts that are known to say nothing about what became of a message, by how they begin.
 //!
-//! Not here: texts that say something (`event_text`). Invariant: a text that begins otherwise counts as
-//! unknown, so that new texts of Postfix are noticed.
+//! Not here: texts that say something (`event_text`). Invariant: a text that begins otherwise
+//! counts as unknown, so that new texts of Postfix are noticed.
 
 use memchr::memmem;
 

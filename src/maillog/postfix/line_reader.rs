@@ -1,7 +1,7 @@
 //! Reads lines of a Postfix log, one after another.
 //!
-//! Not here: what the text says (`event_text`). Invariant: every line is something: a line of Postfix,
-//! another program's, or unknown.
+//! Not here: what the text says (`event_text`). Invariant: every line is something: a line of
+//! Postfix, another program's, or unknown.
 
 use super::event::Event;
 use super::event_text;
@@ -56,8 +56,9 @@ impl<'a> LogLine<'a> {
     }
 }
 
-/// `part` as a part of `whole`, if it is one. Chunks of a log are checked for UTF-8 as a whole, which is
-/// much faster than a check of every part that is kept; the address of the part tells where it lies.
+/// `part` as a part of `whole`, if it is one. Chunks of a log are checked for UTF-8 as a whole,
+/// which is much faster than a check of every part that is kept; the address of the part tells
+/// where it lies.
 fn subtext<'a>(whole: &'a str, part: &[u8]) -> Option<&'a str> {
     let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
     whole.get(start..start.checked_add(part.len())?)

@@ -1,8 +1,8 @@
 //! What one line of a Postfix log says.
 //!
 //! Bytes in, borrowed bytes out: nothing is copied. Not here: what several lines say together
-//! (`correlate`). Invariant: no text that a stranger chose (an address, a header, a reply) is taken for
-//! what Postfix itself says.
+//! (`correlate`). Invariant: no text that a stranger chose (an address, a header, a reply) is taken
+//! for what Postfix itself says.
 
 mod queue_id;
 mod session_envelope;

@@ -1,7 +1,7 @@
 //! What is between the stamp and the text of a line: host, program and process.
 //!
-//! Syslog daemons, journals and templates write it in several forms. Not here: the stamp. Invariant:
-//! only a program that is Postfix has a daemon.
+//! Syslog daemons, journals and templates write it in several forms. Not here: the stamp.
+//! Invariant: only a program that is Postfix has a daemon.
 
 use memchr::{memchr, memmem};
 
@@ -40,8 +40,9 @@ pub(crate) fn read(line: &[u8]) -> Option<ProgramLine<'_>> {
     None
 }
 
-/// Reads a line whose host is that of the line before (`host_and_space`), as nearly all lines are, in
-/// the usual form `mx postfix/smtp[123]: text`. Faster than `read`, and None for everything else.
+/// Reads a line whose host is that of the line before (`host_and_space`), as nearly all lines are,
+/// in the usual form `mx postfix/smtp[123]: text`. Faster than `read`, and None for everything
+/// else.
 pub(crate) fn read_usual<'a>(line: &'a [u8], host_and_space: &[u8]) -> Option<ProgramLine<'a>> {
     let after = line.strip_prefix(host_and_space)?;
     let host = &line[..host_and_space.len().saturating_sub(1)];
@@ -73,8 +74,8 @@ pub(crate) fn daemon(tag: &[u8]) -> Option<&[u8]> {
     (instance.starts_with(b"postfix") || DAEMONS.contains(&name)).then_some(name)
 }
 
-/// The text within what rsyslog (`message repeated 2 times: [ text]`) or Solaris (`[ID 197553 mail.info]
-/// text`) puts around it.
+/// The text within what rsyslog (`message repeated 2 times: [ text]`) or Solaris (`[ID 197553
+/// mail.info] text`) puts around it.
 pub(crate) fn unwrapped(text: &[u8]) -> &[u8] {
     match text.first() {
         Some(b'm') if text.starts_with(b"message repeated ") => match memmem::find(text, b" times: [ ") {

@@ -1,8 +1,9 @@
-//! The envelope at the end of a line about a session, `; from=<…> to=<…> proto=ESMTP helo=<…>`, and the
-//! addresses in angle brackets of all lines.
+//! The envelope at the end of a line about a session, `; from=<…> to=<…> proto=ESMTP helo=<…>`, and
+//! the addresses in angle brackets of all lines.
 //!
-//! Not here: what was decided (`early_decision`). Invariant: a quoted local part may contain anything,
-//! brackets and fields included, and ends nothing; HELO is a stranger's text and is never searched.
+//! Not here: what was decided (`early_decision`). Invariant: a quoted local part may contain
+//! anything, brackets and fields included, and ends nothing; HELO is a stranger's text and is never
+//! searched.
 
 use memchr::{memchr, memmem};
 
@@ -32,8 +33,8 @@ pub(crate) fn address<'a>(text: &'a [u8], end: &[u8]) -> Option<(&'a [u8], &'a [
 fn closing_bracket(text: &[u8], may_follow: impl Fn(&[u8]) -> bool) -> Option<usize> {
     let mut from = 0;
     if text.first() == Some(&b'"') {
-        // A quoted string ends the address only after its closing quote. Without one it is not a quoted
-        // string.
+        // A quoted string ends the address only after its closing quote. Without one it is not a
+        // quoted string.
         let mut at = 1;
         while at < text.len() && text[at] != b'"' {
             at += 1 + usize::from(text[at] == b'\\');
@@ -60,15 +61,15 @@ enum OwnText {
     After,
 }
 
-/// Finds an envelope that reaches to the end, as smtpd and postscreen write it. What is before it quotes
-/// addresses, so the first candidate that reaches to the end is taken.
+/// Finds an envelope that reaches to the end, as smtpd and postscreen write it. What is before it
+/// quotes addresses, so the first candidate that reaches to the end is taken.
 pub(crate) fn find_at_end(text: &[u8]) -> Option<FoundEnvelope<'_>> {
     memmem::find_iter(text, START).take(CANDIDATES).find_map(|at| read_at(text, at, OwnText::Before))
 }
 
-/// Finds an envelope that Postfix's own text follows, as header_checks and milters have it. Before it is
-/// a header, which may contain anything, so the last envelope is Postfix's; but one that is followed by
-/// more of an envelope is within an address of the real one.
+/// Finds an envelope that Postfix's own text follows, as header_checks and milters have it. Before
+/// it is a header, which may contain anything, so the last envelope is Postfix's; but one that is
+/// followed by more of an envelope is within an address of the real one.
 pub(crate) fn find_within(text: &[u8]) -> Option<FoundEnvelope<'_>> {
     memmem::rfind_iter(text, START)
         .take(CANDIDATES)
@@ -86,8 +87,8 @@ fn read_at(text: &[u8], at: usize, own: OwnText) -> Option<FoundEnvelope<'_>> {
     Some(FoundEnvelope { before: &text[..at], envelope, after })
 }
 
-/// `from=<…> to=<…> proto=… helo=<…>`, with or without commas. Each field except the first may be missing,
-/// and there may be others before the last.
+/// `from=<…> to=<…> proto=… helo=<…>`, with or without commas. Each field except the first may be
+/// missing, and there may be others before the last.
 fn read(text: &[u8], own: OwnText) -> Option<(SessionEnvelope<'_>, &[u8])> {
     let mut envelope = SessionEnvelope::default();
     let mut rest = text.strip_prefix(b"from=")?;
@@ -132,8 +133,8 @@ fn value_and_rest(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some(text.split_at(end))
 }
 
-/// What follows the last field, which is a stranger's text: it reaches to the end, or to Postfix's own
-/// text.
+/// What follows the last field, which is a stranger's text: it reaches to the end, or to Postfix's
+/// own text.
 fn after_helo(text: &[u8], own: OwnText) -> &[u8] {
     let close = if own == OwnText::After { memmem::find(text, b">: ") } else { None };
     &text[close.map_or(text.len(), |close| close + 1)..]

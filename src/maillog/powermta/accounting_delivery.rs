@@ -1,7 +1,7 @@
 //! The delivery that a record is about.
 //!
-//! Not here: the category that carom's rules would give a reply; PowerMTA's own is kept. Invariant: all
-//! records of one message and recipient give one id, and a remote bounce is a delivery apart.
+//! Not here: the category that carom's rules would give a reply; PowerMTA's own is kept. Invariant:
+//! all records of one message and recipient give one id, and a remote bounce is a delivery apart.
 
 use super::accounting_record::{AccountingRecord, Column, RecordType};
 use super::accounting_times::AccountingTimes;
@@ -60,7 +60,8 @@ fn status(record: &AccountingRecord<'_>) -> Option<DeliveryStatus> {
     match record.record_type {
         RecordType::Delivered => Some(DeliveryStatus::Sent),
         RecordType::Bounced => {
-            // The remote server may answer 4.4.7 too, so PowerMTA's category decides, if there is one.
+            // The remote server may answer 4.4.7 too, so PowerMTA's category decides, if there is
+            // one.
             let why = record.get(Column::BounceCat).or_else(|| dsn(record));
             let is_expired = why.is_some_and(|why| matches!(why, "message-expired" | "4.4.7"));
             Some(if is_expired { DeliveryStatus::Expired } else { DeliveryStatus::Bounced })
@@ -84,8 +85,8 @@ fn id(record: &AccountingRecord<'_>, recipient: &str, at_ms: i64) -> u64 {
     stable_id(&[remote, orig, recipient.as_bytes(), queued, own.as_bytes(), job, envelope])
 }
 
-/// The sender; the null sender if the column is empty, but not in a remote bounce, whose sender PowerMTA
-/// does not know.
+/// The sender; the null sender if the column is empty, but not in a remote bounce, whose sender
+/// PowerMTA does not know.
 fn sender<'a>(record: &AccountingRecord<'a>) -> Option<&'a str> {
     let is_null = record.record_type != RecordType::RemoteBounce && record.has_column(Column::Orig);
     record.get(Column::Orig).or(is_null.then_some(""))

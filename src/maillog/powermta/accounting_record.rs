@@ -1,7 +1,7 @@
 //! A record of an accounting file: its type, its time, and its columns by name.
 //!
-//! Not here: the syntax of CSV (`csv_records`). Invariant: columns are found by the names in the header
-//! line, in any order and in any case.
+//! Not here: the syntax of CSV (`csv_records`). Invariant: columns are found by the names in the
+//! header line, in any order and in any case.
 
 use super::csv_records::Fields;
 
@@ -101,8 +101,8 @@ fn is_name(field: &str, name: &str) -> bool {
     field.trim().eq_ignore_ascii_case(name)
 }
 
-/// Whether a record names columns: the first of a file, if one of them is the type; a later one, if the
-/// type comes first, as PowerMTA writes it.
+/// Whether a record names columns: the first of a file, if one of them is the type; a later one, if
+/// the type comes first, as PowerMTA writes it.
 pub(crate) fn is_header(fields: &Fields, is_first: bool) -> bool {
     let is_type = |field: &str| is_name(field, NAMES[Column::Type as usize]);
     let type_comes_first = fields.len() > 1 && fields.get(0).is_some_and(is_type);

@@ -15,8 +15,8 @@ impl AccountingTimes {
         AccountingTimes { stamps: Stamps::new(zone, reference_ms), line: String::new() }
     }
 
-    /// Milliseconds since 1970, from seconds or milliseconds since 1970, `2026-01-02 03:04:05+0100`, or
-    /// any form of a log's stamp.
+    /// Milliseconds since 1970, from seconds or milliseconds since 1970, `2026-01-02
+    /// 03:04:05+0100`, or any form of a log's stamp.
     pub(crate) fn read(&mut self, text: &str) -> Option<i64> {
         match text.parse::<f64>() {
             Ok(seconds) if (0.0..1e11).contains(&seconds) => Some((seconds * 1000.0) as i64),

@@ -1,7 +1,7 @@
 //! Records of CSV (RFC 4180) in a text that may end within one.
 //!
-//! Not here: what the fields mean. Invariant: a record is read whole or not at all; memory is bounded by
-//! the longest text that is given.
+//! Not here: what the fields mean. Invariant: a record is read whole or not at all; memory is
+//! bounded by the longest text that is given.
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 
@@ -61,8 +61,8 @@ impl RecordReader {
         RecordReader { csv, output: vec![0; 4096], ends: vec![0; 64] }
     }
 
-    /// Reads the record at the beginning of a text. Returns its length with its newline; None if it is
-    /// not whole.
+    /// Reads the record at the beginning of a text. Returns its length with its newline; None if it
+    /// is not whole.
     pub(crate) fn read(&mut self, text: &[u8], fields: &mut Fields) -> Option<usize> {
         self.read_until(text, fields, false)
     }

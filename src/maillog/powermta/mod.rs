@@ -1,8 +1,8 @@
 //! PowerMTA's accounting files: CSV whose first line names the columns.
 //!
-//! Columns are found by name, because every `acct-file` has its own, and one file may hold records of
-//! several types. Not here: reading the file (`tail`). Invariant: a record counts once it is whole; what
-//! is not a record is counted as unknown and skipped.
+//! Columns are found by name, because every `acct-file` has its own, and one file may hold records
+//! of several types. Not here: reading the file (`tail`). Invariant: a record counts once it is
+//! whole; what is not a record is counted as unknown and skipped.
 
 mod csv_records;
 mod accounting_record;
@@ -97,8 +97,8 @@ impl Accounting {
         std::mem::take(&mut self.lines)
     }
 
-    /// A new file begins, so a record that was torn at the end of the last one stays torn; whole lines
-    /// after its first are records.
+    /// A new file begins, so a record that was torn at the end of the last one stays torn; whole
+    /// lines after its first are records.
     fn end_file(&mut self, each: &mut impl FnMut(&Delivery<'_>)) {
         let (torn, header) = (std::mem::take(&mut self.state.torn), self.state.header.clone());
         if self.columns_of.is_empty() && !torn.is_empty() {
@@ -112,8 +112,8 @@ impl Accounting {
         self.state.header.clear();
     }
 
-    /// Reads all records and returns what may be the beginning of one. A quote that nothing closes makes
-    /// a record of all that follows, so what is too long for a record loses its first line.
+    /// Reads all records and returns what may be the beginning of one. A quote that nothing closes
+    /// makes a record of all that follows, so what is too long for a record loses its first line.
     fn read_records<'t>(
         &mut self,
         text: &'t [u8],

@@ -1,4 +1,5 @@
-//! The minute of the last stamp: most likely the next line has the same, and only its seconds are read.
+//! The minute of the last stamp: most likely the next line has the same, and only its seconds are
+//! read.
 //!
 //! Invariant: a stamp that is read this way gets the time that it would get without.
 

@@ -1,9 +1,9 @@
 //! Time stamps at the start of lines.
 //!
-//! Traditional syslog (RFC 3164, without year and zone), RFC 3339, RFC 5424 headers, templates with the
-//! year in front, seconds since 1970, and what journalctl prints. Not here: what follows the stamp.
-//! Invariant: a stamp is read in full or not at all, and what it leaves open (`wall_clock`) is decided
-//! the same way for every form.
+//! Traditional syslog (RFC 3164, without year and zone), RFC 3339, RFC 5424 headers, templates with
+//! the year in front, seconds since 1970, and what journalctl prints. Not here: what follows the
+//! stamp. Invariant: a stamp is read in full or not at all, and what it leaves open (`wall_clock`)
+//! is decided the same way for every form.
 
 mod stamp_parts;
 mod last_minute;
@@ -21,14 +21,14 @@ pub(crate) struct Stamps {
 }
 
 impl Stamps {
-    /// `zone` is that of stamps without one. `reference_ms` is a time that no line is younger than: the
-    /// last modification of a file, or now for the journal.
+    /// `zone` is that of stamps without one. `reference_ms` is a time that no line is younger than:
+    /// the last modification of a file, or now for the journal.
     pub(crate) fn new(zone: TimeZone, reference_ms: i64) -> Stamps {
         Stamps { clock: WallClock::new(zone, reference_ms), minute: LastMinute::default() }
     }
 
-    /// Stamps come in order, as lines of a log do, from this time on: this tells apart an hour that comes
-    /// twice.
+    /// Stamps come in order, as lines of a log do, from this time on: this tells apart an hour that
+    /// comes twice.
     pub(crate) fn in_order_from(&mut self, latest_ms: i64) {
         self.clock.in_order_from(latest_ms);
     }
@@ -107,8 +107,8 @@ impl Stamps {
         Some((self.clock.local(at, within_ms)?, rest))
     }
 
-    /// `2026-01-02T03:04:05.678901+01:00`, also with a space instead of the T, without a zone, or with
-    /// the name of one.
+    /// `2026-01-02T03:04:05.678901+01:00`, also with a space instead of the T, without a zone, or
+    /// with the name of one.
     fn iso<'a>(&mut self, line: &'a [u8], names: ZoneNames) -> Option<(i64, &'a [u8])> {
         let (year, rest) = number(line, 4)?;
         let (month, rest) = number(rest.strip_prefix(b"-")?, 2)?;
@@ -147,7 +147,8 @@ fn year_and_space(text: &[u8]) -> Option<(u16, &[u8])> {
     Some((year as u16, rest.strip_prefix(b" ")?))
 }
 
-/// `Z`, `+0100` or `-05:30`: milliseconds ahead of UTC. None and the whole text if there is no offset.
+/// `Z`, `+0100` or `-05:30`: milliseconds ahead of UTC. None and the whole text if there is no
+/// offset.
 fn offset(text: &[u8]) -> Option<(Option<i64>, &[u8])> {
     Some(match text.first()? {
         b'Z' | b'z' => (Some(0), &text[1..]),

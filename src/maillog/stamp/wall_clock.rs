@@ -1,7 +1,7 @@
 //! From a date and hour on the wall to a time: zones, missing years, and hours that come twice.
 //!
-//! Not here: the forms of stamps. Invariant: a date without a year gets the latest year that is not after
-//! the reference; an hour that the clock repeats is told by the lines before.
+//! Not here: the forms of stamps. Invariant: a date without a year gets the latest year that is not
+//! after the reference; an hour that the clock repeats is told by the lines before.
 
 use crate::clock::HOUR_MS;
 use jiff::civil;
@@ -96,8 +96,8 @@ impl WallClock {
     fn in_latest_year(&self, at: DateHour) -> Option<Began> {
         let reference = jiff::Timestamp::from_millisecond(self.reference_ms).ok()?;
         let this_year = reference.to_zoned(self.zone.clone()).year();
-        // The next year, because New Year's Eve may be ahead by a day; eight years back, because the 29th
-        // of February may be that far away.
+        // The next year, because New Year's Eve may be ahead by a day; eight years back, because
+        // the 29th of February may be that far away.
         let years = (this_year - 8..=this_year + 1).rev();
         let mut possible = years.filter_map(|year| self.in_year(year, at));
         possible.find(|began| began.first_ms <= self.reference_ms + AHEAD_MS)
@@ -119,8 +119,8 @@ pub(crate) fn hour_of_utc(at: DateHour) -> Option<i64> {
     if !(1..=12).contains(&at.month) || !(1..=31).contains(&at.day) || at.hour > 23 {
         return None;
     }
-    // Days since 1970 in the proleptic Gregorian calendar; years count from March. Most logs have such
-    // stamps, and this is faster than a calendar with zones.
+    // Days since 1970 in the proleptic Gregorian calendar; years count from March. Most logs have
+    // such stamps, and this is faster than a calendar with zones.
     let (year, month) = (i64::from(at.year) - i64::from(at.month <= 2), (i64::from(at.month) + 9) % 12);
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let of_year = (153 * month + 2) / 5 + i64::from(at.day) - 1;

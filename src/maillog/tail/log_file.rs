@@ -1,7 +1,7 @@
 //! A file of a log as plain bytes, decompressed while it is read.
 //!
-//! Not here: which files belong to a log. Invariant: memory is bounded by the caller's buffer and by what
-//! a decompressor needs (zstd and xz: the window that the file asks for, at most 128 MiB).
+//! Not here: which files belong to a log. Invariant: memory is bounded by the caller's buffer and
+//! by what a decompressor needs (zstd and xz: the window that the file asks for, at most 128 MiB).
 
 use flate2::read::MultiGzDecoder;
 use lzma_rust2::XzReader;
@@ -82,7 +82,8 @@ impl LogFile {
         }
     }
 
-    /// Reads the first bytes again, without moving; None if the file is compressed or cannot be read.
+    /// Reads the first bytes again, without moving; None if the file is compressed or cannot be
+    /// read.
     pub(crate) fn read_at_start(&self, buffer: &mut [u8]) -> Option<usize> {
         match self {
             LogFile::Plain(file) => file.read_at(buffer, 0).ok(),

@@ -1,8 +1,8 @@
 //! A log that grows, read from where the last tick stopped.
 //!
 //! Rotation by rename or by copy and truncation, compression, and rotations between two ticks are
-//! followed. Not here: what the lines say. Invariant: every whole line is given once and in order, and the
-//! position after it is plain data that is committed with what was made of it.
+//! followed. Not here: what the lines say. Invariant: every whole line is given once and in order,
+//! and the position after it is plain data that is committed with what was made of it.
 
 mod log_file;
 mod rotated_names;
@@ -73,8 +73,8 @@ impl WaitingFile {
 }
 
 impl Tail {
-    /// Opens the log at `path`. Without a position everything is read, rotated files first; with one,
-    /// what came after it.
+    /// Opens the log at `path`. Without a position everything is read, rotated files first; with
+    /// one, what came after it.
     pub(crate) fn open(path: &Path, position: Option<Position>) -> Result<Tail> {
         let (files, error) = rotated_names::list(path);
         if files.is_empty() {

@@ -1,7 +1,7 @@
 //! One open file of a log, given out in whole lines.
 //!
-//! Not here: which file comes next. Invariant: every byte is given once, and a line is cut only where it
-//! is longer than the buffer.
+//! Not here: which file comes next. Invariant: every byte is given once, and a line is cut only
+//! where it is longer than the buffer.
 
 use super::log_file::{Compression, LogFile};
 use super::read_position::Position;
@@ -13,8 +13,8 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-/// A line that is longer than the buffer is given up to here: one byte more than any reader takes, so
-/// that the reader counts it as cut.
+/// A line that is longer than the buffer is given up to here: one byte more than any reader takes,
+/// so that the reader counts it as cut.
 pub(crate) const CUT: usize = LINE + 1;
 
 pub(crate) struct OpenFile {
@@ -33,8 +33,8 @@ pub(crate) struct OpenFile {
 }
 
 impl OpenFile {
-    /// Opens a file where reading stopped. None if it is not the listed file any more: another file has
-    /// its name, or it was copied and truncated.
+    /// Opens a file where reading stopped. None if it is not the listed file any more: another file
+    /// has its name, or it was copied and truncated.
     pub(crate) fn open(mut listed: ListedFile, position: Option<&Position>) -> io::Result<Option<OpenFile>> {
         let opened = match File::open(&listed.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -59,8 +59,8 @@ impl OpenFile {
         Ok(Some(OpenFile { listed, file, head, offset, within_line, unread, ended, fault }))
     }
 
-    /// The part of the buffer that holds the next whole lines. `is_final`: the file does not grow any
-    /// more, so its last line is whole without a newline.
+    /// The part of the buffer that holds the next whole lines. `is_final`: the file does not grow
+    /// any more, so its last line is whole without a newline.
     pub(crate) fn lines(&mut self, buffer: &mut [u8], is_final: bool) -> io::Result<Option<Range<usize>>> {
         loop {
             if self.within_line {

@@ -1,7 +1,8 @@
 //! Where reading of a log stopped.
 //!
-//! Plain data, stored with what was made of the lines. Not here: which file that is now (`rotation`).
-//! Invariant: the fingerprint is of bytes that were read, so a file that grows keeps it.
+//! Plain data, stored with what was made of the lines. Not here: which file that is now
+//! (`rotation`). Invariant: the fingerprint is of bytes that were read, so a file that grows keeps
+//! it.
 
 use crate::maillog::stable_id::stable_id;
 use serde::{Deserialize, Serialize};

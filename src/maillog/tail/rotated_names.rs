@@ -1,8 +1,8 @@
 //! The files that a log was rotated into, by their names: `mail.log.1`, `mail.log.2.gz`,
 //! `mail.log-20260101`, `mail-20260101.log.xz`.
 //!
-//! Not here: which of them was read before (`rotation`). Invariant: the list goes from the oldest file to
-//! the log itself, which is last.
+//! Not here: which of them was read before (`rotation`). Invariant: the list goes from the oldest
+//! file to the log itself, which is last.
 
 use super::log_file::{Compression, LogFile};
 use std::fs::{self, Metadata};

@@ -1,9 +1,9 @@
 //! Log rotation, noticed: is this file still the one that was read?
 //!
-//! A log is renamed, or copied and truncated, and maybe compressed: between two ticks, after its files
-//! were listed, or while it is read. Not here: the names of rotated files (`rotated_names`). Invariant: a
-//! file is recognized by its inode and its first bytes; where they do not suffice, no line is lost, and
-//! at worst lines are read twice.
+//! A log is renamed, or copied and truncated, and maybe compressed: between two ticks, after its
+//! files were listed, or while it is read. Not here: the names of rotated files (`rotated_names`).
+//! Invariant: a file is recognized by its inode and its first bytes; where they do not suffice, no
+//! line is lost, and at worst lines are read twice.
 
 use super::log_file::{Compression, LogFile};
 use super::read_position::{FINGERPRINTED, Position};
@@ -15,8 +15,8 @@ use std::path::Path;
 /// Bytes that two files with equal fingerprints are compared by.
 pub(crate) const HEAD: usize = 16 * 1024;
 
-/// Between two ticks: which of the files the position is in. It is the same inode with the same first
-/// bytes, else a copy or the compressed file, the youngest that fits.
+/// Between two ticks: which of the files the position is in. It is the same inode with the same
+/// first bytes, else a copy or the compressed file, the youngest that fits.
 pub(crate) fn find_again(files: &[ListedFile], position: &Position) -> Option<usize> {
     let same = files.iter().position(|file| is_inode(file, position) && fits(file, position));
     older_with_same_header(files, position, same).or(same).or_else(|| {
@@ -25,8 +25,8 @@ pub(crate) fn find_again(files: &[ListedFile], position: &Position) -> Option<us
     })
 }
 
-/// A short fingerprint says little: accounting files all begin with the same header. Then an older file
-/// is the one that was read, if it was written to since and continues differently.
+/// A short fingerprint says little: accounting files all begin with the same header. Then an older
+/// file is the one that was read, if it was written to since and continues differently.
 fn older_with_same_header(files: &[ListedFile], position: &Position, same: Option<usize>) -> Option<usize> {
     if !(1..FINGERPRINTED).contains(&(position.fingerprinted as usize)) {
         return None;
@@ -63,14 +63,14 @@ pub(crate) fn rotated(files: &[ListedFile]) -> Vec<(u64, u64)> {
     rotated.map(|file| (file.device, file.inode)).collect()
 }
 
-/// After the files were listed: whether the log at `path` has other rotated files now. What it held may
-/// have been copied away and truncated.
+/// After the files were listed: whether the log at `path` has other rotated files now. What it held
+/// may have been copied away and truncated.
 pub(crate) fn is_rotated_since(path: &Path, rotated_then: &[(u64, u64)]) -> bool {
     rotated(&list(path).0) != rotated_then
 }
 
-/// While it is read: whether the file begins with other bytes than before, because it was truncated and
-/// written anew.
+/// While it is read: whether the file begins with other bytes than before, because it was truncated
+/// and written anew.
 pub(crate) fn is_truncated(listed: &ListedFile, file: &LogFile, head: &[u8]) -> bool {
     let known = &head[..head.len().min(FINGERPRINTED)];
     let mut now = [0; FINGERPRINTED];

@@ -144,7 +144,8 @@ fn copy_and_truncation_lose_nothing() {
     File::create(folder.log("mail.log")).unwrap();
     folder.append("mail.log", "four\n");
     assert_eq!(folder.tick(), "four\n");
-    // The same again, but the new beginning is longer than the old position, and nobody looked in between.
+    // The same again, but the new beginning is longer than the old position, and nobody looked in
+    // between.
     folder.append("mail.log", "five\n");
     fs::copy(folder.log("mail.log"), folder.log("mail.log.1")).unwrap();
     File::create(folder.log("mail.log")).unwrap();

@@ -1,4 +1,5 @@
-//! Stories that say the same wherever they are cut: what a tick happens to read together must not matter.
+//! Stories that say the same wherever they are cut: what a tick happens to read together must not
+//! matter.
 
 use super::*;
 

@@ -109,8 +109,9 @@ fn log(texts: &[&str]) -> String {
     texts.iter().enumerate().map(line).collect()
 }
 
-/// Tells a story at once; line by line, with what came to its end told first; and line by line in a new process each, which knows
-/// what the last one wrote down, or put on a shelf: all must be the same.
+/// Tells a story at once; line by line, with what came to its end told first; and line by line in a
+/// new process each, which knows what the last one wrote down, or put on a shelf: all must be the
+/// same.
 fn tell(texts: &[&str]) -> Story {
     let mut one = correlator(CorrelatorState::default());
     let log = log(texts);
