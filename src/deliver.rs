@@ -13,7 +13,7 @@ use crate::envelope::Envelope;
 use crate::error::{Exit, Result};
 use crate::index::{Filter, Index};
 use crate::journal::{self, Key, Work};
-use crate::maillog::DeliveryStatus;
+use crate::maillog::LoggedStatus;
 use crate::message_log::{DecidedBy, MessageLine, MessageLog};
 use crate::monitor::Monitor;
 use crate::plan::{Plan, Verdict};
@@ -275,7 +275,7 @@ fn was_sent(config: &Config, message_id: &str, address: &str) -> Result<bool> {
     let filter = Filter {
         message_id: Some(message_id.to_owned()),
         recipient: Some(address.to_owned()),
-        statuses: [DeliveryStatus::Sent, DeliveryStatus::Deferred]
+        statuses: [LoggedStatus::Sent, LoggedStatus::Deferred]
             .map(|status| status.name().to_owned())
             .to_vec(),
         since_ms: Some(since_ms),

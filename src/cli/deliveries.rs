@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::error::{Exit, Result};
 use crate::find;
 use crate::index::{Filter, Index, StoredDelivery, UnclassifiedShape};
-use crate::maillog::DeliveryStatus;
+use crate::maillog::LoggedStatus;
 use crate::text::one_line;
 use clap::Args;
 
@@ -36,7 +36,7 @@ pub(crate) struct DeliveriesArgs {
     /// Only this status (repeat the option, or separate by commas): sent, bounced, deferred, expired, deleted, discarded,
     /// held, rejected
     #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = status)]
-    status: Vec<DeliveryStatus>,
+    status: Vec<LoggedStatus>,
     /// Only deliveries to this address, before or after aliases
     #[arg(long, value_name = "ADDRESS")]
     recipient: Option<String>,
@@ -63,7 +63,7 @@ pub(crate) struct DeliveriesArgs {
     limit: Option<u64>,
 }
 
-fn status(word: &str) -> Result<DeliveryStatus, String> {
+fn status(word: &str) -> Result<LoggedStatus, String> {
     let word = word.to_lowercase();
     serde_json::from_value(serde_json::Value::String(word))
         .map_err(|_| "use sent, bounced, deferred, expired, deleted, discarded, held or rejected".to_owned())

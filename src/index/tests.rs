@@ -5,7 +5,7 @@ use super::*;
 use crate::class::{Class, Severity};
 use crate::clock::DAY_MS;
 use crate::maillog::correlate::{QueuedMessage, Shelf};
-use crate::maillog::{Delivery, DeliveryStatus};
+use crate::maillog::{Delivery, LoggedStatus};
 use rusqlite::params_from_iter;
 
 /// 2026-03-01T00:00:00Z.
@@ -40,7 +40,7 @@ fn delivery<'a>(id: u64, at_ms: i64, queue_id: &'a str, recipient: &'a str) -> D
         sender: Some("a@shop.example"),
         recipient: Some(recipient),
         original_recipient: None,
-        status: DeliveryStatus::Deferred,
+        status: LoggedStatus::Deferred,
         attempts: 1,
         first_seen: at_ms,
         last_seen: at_ms,
@@ -100,7 +100,7 @@ fn deliveries_that_want_the_same_row_each_have_one_and_keep_it() {
     for _ in 0..2 {
         let again: Vec<_> = wanted
             .iter()
-            .map(|one| Delivery { status: DeliveryStatus::Sent, attempts: 2, ..one.clone() })
+            .map(|one| Delivery { status: LoggedStatus::Sent, attempts: 2, ..one.clone() })
             .collect();
         assert_eq!(put(&index, &again), rows, "the same lines have the same rows");
     }

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::index::{Batch, Interval, RECENT_MS, ReasonCount, ReasonKind, Sum};
 use crate::maillog::delivery::ReportedState;
 use crate::maillog::message_ids::ALERT_ID;
-use crate::maillog::{Delivery, DeliveryStatus};
+use crate::maillog::{Delivery, LoggedStatus};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
@@ -91,15 +91,15 @@ fn bytes(delivery: &Delivery<'_>) -> i64 {
     delivery.size.unwrap_or(0).min(MOST_BYTES) as i64
 }
 
-fn ends(status: DeliveryStatus, sum: &mut Sum) -> Option<&mut i64> {
+fn ends(status: LoggedStatus, sum: &mut Sum) -> Option<&mut i64> {
     match status {
-        DeliveryStatus::Sent => Some(&mut sum.sent),
-        DeliveryStatus::Bounced => Some(&mut sum.bounced),
-        DeliveryStatus::Expired => Some(&mut sum.expired),
-        DeliveryStatus::Rejected => Some(&mut sum.rejected),
-        DeliveryStatus::Deleted => Some(&mut sum.deleted),
-        DeliveryStatus::Discarded => Some(&mut sum.discarded),
-        DeliveryStatus::Deferred | DeliveryStatus::Held => None,
+        LoggedStatus::Sent => Some(&mut sum.sent),
+        LoggedStatus::Bounced => Some(&mut sum.bounced),
+        LoggedStatus::Expired => Some(&mut sum.expired),
+        LoggedStatus::Rejected => Some(&mut sum.rejected),
+        LoggedStatus::Deleted => Some(&mut sum.deleted),
+        LoggedStatus::Discarded => Some(&mut sum.discarded),
+        LoggedStatus::Deferred | LoggedStatus::Held => None,
     }
 }
 
@@ -118,7 +118,7 @@ impl DeliveryCounts {
         if is_new && let Some(count) = ends(delivery.status, &mut sum) {
             *count = 1;
         }
-        if is_new && delivery.status == DeliveryStatus::Sent {
+        if is_new && delivery.status == LoggedStatus::Sent {
             sum.bytes = bytes(delivery);
         }
         if sum == Sum::default() {
@@ -129,15 +129,15 @@ impl DeliveryCounts {
         if let Some(before) = before.filter(|before| is_new && before.status.is_final()) {
             self.take_back(before, delivery, &names, now_ms);
         }
-        let delay = delivery.delay.filter(|_| is_new && delivery.status == DeliveryStatus::Sent);
+        let delay = delivery.delay.filter(|_| is_new && delivery.status == LoggedStatus::Sent);
         let kind = match delivery.status {
-            DeliveryStatus::Bounced | DeliveryStatus::Expired => Some(ReasonKind::Failed),
-            DeliveryStatus::Rejected => Some(ReasonKind::Rejected),
-            DeliveryStatus::Deferred => Some(ReasonKind::Deferral),
+            LoggedStatus::Bounced | LoggedStatus::Expired => Some(ReasonKind::Failed),
+            LoggedStatus::Rejected => Some(ReasonKind::Rejected),
+            LoggedStatus::Deferred => Some(ReasonKind::Deferral),
             _ => None,
         };
         let why = reply.zip(kind).map(|(reply, kind)| (kind, names[PROVIDER], reply));
-        let number = if delivery.status == DeliveryStatus::Deferred { put_off } else { i64::from(is_new) };
+        let number = if delivery.status == LoggedStatus::Deferred { put_off } else { i64::from(is_new) };
         let slot = self.add(delivery.last_seen, &sum, delay.map(bucket), &names, now_ms);
         if let Some(why) = why.filter(|_| number > 0) {
             *slot.reasons.entry(why).or_default() += number;
@@ -150,7 +150,7 @@ impl DeliveryCounts {
         if let Some(count) = ends(before.status, &mut sum) {
             *count = -1;
         }
-        if before.status == DeliveryStatus::Sent {
+        if before.status == LoggedStatus::Sent {
             sum.bytes = -bytes(delivery);
         }
         self.add(before.last_seen, &sum, None, names, now_ms);
@@ -230,8 +230,8 @@ impl DeliveryCounts {
 }
 
 /// Was that the end of an attempt, and not an operator's or a table's?
-fn was_tried(status: DeliveryStatus) -> bool {
-    matches!(status, DeliveryStatus::Sent | DeliveryStatus::Bounced)
+fn was_tried(status: LoggedStatus) -> bool {
+    matches!(status, LoggedStatus::Sent | LoggedStatus::Bounced)
 }
 
 fn write(

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::index::{Batch, Index, PendingWork};
 use crate::log_failures::OLD_MS;
 use crate::maillog::logged_reply::LoggedReply;
-use crate::maillog::{Delivery, DeliveryStatus};
+use crate::maillog::{Delivery, LoggedStatus};
 use crate::policy::facts::Facts;
 use crate::policy::{Policy, Use, Wanted, shipped};
 use rustc_hash::FxHashMap;
@@ -61,19 +61,16 @@ pub(crate) struct Pending {
 }
 
 /// Is there a reason for a delivery that stands like this?
-fn has_reason(status: DeliveryStatus) -> bool {
+fn has_reason(status: LoggedStatus) -> bool {
     matches!(
         status,
-        DeliveryStatus::Bounced
-            | DeliveryStatus::Deferred
-            | DeliveryStatus::Expired
-            | DeliveryStatus::Rejected
+        LoggedStatus::Bounced | LoggedStatus::Deferred | LoggedStatus::Expired | LoggedStatus::Rejected
     )
 }
 
 /// Is it news that it failed for good, and is there a sender who could be told?
 fn has_failed(delivery: &Delivery<'_>) -> bool {
-    matches!(delivery.status, DeliveryStatus::Bounced | DeliveryStatus::Expired)
+    matches!(delivery.status, LoggedStatus::Bounced | LoggedStatus::Expired)
         && delivery.before.is_none_or(|before| before.status != delivery.status)
         && delivery.recipient.is_some()
         && delivery.sender.is_some_and(|sender| !sender.is_empty())

@@ -4,7 +4,7 @@
 //! `id`, however often and in whatever pieces they are read, and a delivery keeps it while its
 //! status changes.
 
-use super::delivery_status::DeliveryStatus;
+use super::logged_status::LoggedStatus;
 use serde::{Deserialize, Serialize};
 
 /// One message and recipient, as the logs show them so far.
@@ -26,7 +26,7 @@ pub(crate) struct Delivery<'a> {
     pub(crate) recipient: Option<&'a str>,
     /// The recipient as it came in, if aliases changed it.
     pub(crate) original_recipient: Option<&'a str>,
-    pub(crate) status: DeliveryStatus,
+    pub(crate) status: LoggedStatus,
     /// Delivery attempts that were logged.
     pub(crate) attempts: u32,
     /// Time of the first line about the message, milliseconds since 1970.
@@ -72,7 +72,7 @@ pub(crate) struct Delivery<'a> {
 /// The state of a delivery when it was reported, so that nothing is counted twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ReportedState {
-    pub(crate) status: DeliveryStatus,
+    pub(crate) status: LoggedStatus,
     pub(crate) attempts: u32,
     pub(crate) last_seen: i64,
 }

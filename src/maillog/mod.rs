@@ -8,7 +8,7 @@
 
 pub(crate) mod stable_id;
 pub(crate) mod message_ids;
-mod delivery_status;
+mod logged_status;
 pub(crate) mod delivery;
 pub(crate) mod logged_reply;
 pub(crate) mod shape;
@@ -20,7 +20,7 @@ pub(crate) mod correlate;
 pub(crate) mod powermta;
 
 pub(crate) use delivery::Delivery;
-pub(crate) use delivery_status::DeliveryStatus;
+pub(crate) use logged_status::LoggedStatus;
 
 use serde::{Deserialize, Serialize};
 

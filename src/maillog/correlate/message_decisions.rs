@@ -8,7 +8,7 @@ use super::queue_line::QueueLine;
 use super::queue_table::Slot;
 use super::queued_recipient::StatusTexts;
 use super::same_recipient;
-use crate::maillog::delivery_status::DeliveryStatus;
+use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::message_ids::client_of_message_id;
 use crate::maillog::postfix::{EarlyAction, HeaderDecision, SessionDecision, SessionEnvelope};
 
@@ -82,7 +82,7 @@ fn decided<'l>(line: &mut QueueLine<'_, 'l>, slot: Slot, decision: &MessageDecis
         }
     }
     line.table.touch(slot);
-    if of_message && status != DeliveryStatus::Held {
+    if of_message && status != LoggedStatus::Held {
         line.table.close(slot, at_ms);
     }
 }

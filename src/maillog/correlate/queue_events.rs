@@ -7,7 +7,7 @@ use super::queue_id_reuse::has_left_the_queue;
 use super::queue_line::QueueLine;
 use super::queue_table::Slot;
 use super::same_recipient;
-use crate::maillog::delivery_status::DeliveryStatus;
+use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::postfix::TakenUp;
 
 /// qmgr: the message is tried now.
@@ -35,7 +35,7 @@ pub(crate) fn released(line: &mut QueueLine<'_, '_>) {
 }
 
 fn end_hold(line: &mut QueueLine<'_, '_>, slot: Slot) {
-    let (held, deferred) = (DeliveryStatus::Held, DeliveryStatus::Deferred);
+    let (held, deferred) = (LoggedStatus::Held, LoggedStatus::Deferred);
     if line.table.message(slot).set_open_recipients(Some(held), deferred, line.line.at_ms) {
         line.table.touch(slot);
     }
@@ -43,17 +43,17 @@ fn end_hold(line: &mut QueueLine<'_, '_>, slot: Slot) {
 
 /// postsuper: the message is on hold.
 pub(crate) fn held(line: &mut QueueLine<'_, '_>) {
-    set_open_recipients(line, DeliveryStatus::Held);
+    set_open_recipients(line, LoggedStatus::Held);
 }
 
 /// qmgr: the message is too old, or an operator gave it up.
 pub(crate) fn expired(line: &mut QueueLine<'_, '_>) {
-    set_open_recipients(line, DeliveryStatus::Expired);
+    set_open_recipients(line, LoggedStatus::Expired);
 }
 
 /// postsuper: an operator deleted the message.
 pub(crate) fn deleted(line: &mut QueueLine<'_, '_>) {
-    let slot = set_open_recipients(line, DeliveryStatus::Deleted);
+    let slot = set_open_recipients(line, LoggedStatus::Deleted);
     line.table.close(slot, line.line.at_ms);
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn removed(line: &mut QueueLine<'_, '_>) {
 
 /// Sets the status of all recipients that have no final one. A message that none is known of gets
 /// one without an address, so that what happened to it is reported.
-fn set_open_recipients(line: &mut QueueLine<'_, '_>, status: DeliveryStatus) -> Slot {
+fn set_open_recipients(line: &mut QueueLine<'_, '_>, status: LoggedStatus) -> Slot {
     let (slot, at_ms) = (line.message(), line.at_ms());
     let message = line.table.message(slot);
     let changed = if message.recipients.is_empty() {

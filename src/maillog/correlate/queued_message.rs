@@ -6,7 +6,7 @@
 use super::packed_texts::PackedTexts;
 use super::recipient_list::RecipientList;
 use crate::maillog::delivery::Delivery;
-use crate::maillog::delivery_status::DeliveryStatus;
+use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::stable_id::stable_id;
 use serde::{Deserialize, Serialize};
 
@@ -140,8 +140,8 @@ impl QueuedMessage {
     /// whether there are any.
     pub(crate) fn set_open_recipients(
         &mut self,
-        from: Option<DeliveryStatus>,
-        to: DeliveryStatus,
+        from: Option<LoggedStatus>,
+        to: LoggedStatus,
         at_ms: i64,
     ) -> bool {
         let mut any = false;

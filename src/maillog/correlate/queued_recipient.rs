@@ -6,7 +6,7 @@
 
 use super::packed_texts::PackedTexts;
 use crate::maillog::delivery::ReportedState;
-use crate::maillog::delivery_status::DeliveryStatus;
+use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::postfix::NotificationKind;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -25,7 +25,7 @@ const NOTIFICATION: usize = 7;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct QueuedRecipient {
     texts: PackedTexts<8>,
-    pub(crate) status: DeliveryStatus,
+    pub(crate) status: LoggedStatus,
     /// Attempts that were logged.
     pub(crate) attempts: u32,
     /// Time of the last line about it, milliseconds since 1970.
@@ -57,7 +57,7 @@ impl QueuedRecipient {
         &mut self,
         address: Option<&str>,
         original: Option<&str>,
-        status: DeliveryStatus,
+        status: LoggedStatus,
         at_ms: i64,
     ) {
         self.texts.put(ADDRESS, address);
@@ -130,11 +130,11 @@ impl QueuedRecipient {
 
     /// Whether a notification of this kind is about it.
     pub(crate) fn is_subject_of(&self, kind: NotificationKind) -> bool {
-        let has_failed = matches!(self.status, DeliveryStatus::Bounced | DeliveryStatus::Expired);
+        let has_failed = matches!(self.status, LoggedStatus::Bounced | LoggedStatus::Expired);
         match kind {
             NotificationKind::NonDelivery => has_failed && !self.notified,
-            NotificationKind::Delay => self.status == DeliveryStatus::Deferred,
-            NotificationKind::Success => self.status == DeliveryStatus::Sent,
+            NotificationKind::Delay => self.status == LoggedStatus::Deferred,
+            NotificationKind::Success => self.status == LoggedStatus::Sent,
         }
     }
 

@@ -4,7 +4,7 @@
 //! of its delivery's id.
 
 use super::queued_recipient::QueuedRecipient;
-use crate::maillog::delivery_status::DeliveryStatus;
+use crate::maillog::logged_status::LoggedStatus;
 use rustc_hash::{FxHashMap, FxHasher};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::hash::Hasher;
@@ -47,7 +47,7 @@ impl RecipientList {
         &mut self,
         address: Option<&str>,
         original: Option<&str>,
-        status: DeliveryStatus,
+        status: LoggedStatus,
         at_ms: i64,
     ) -> usize {
         let at = self.used;

@@ -7,7 +7,7 @@ use super::queue_line::QueueLine;
 use super::queued_recipient::StatusTexts;
 use super::superseded_attempt::SupersededAttempt;
 use super::{related_message, same_recipient};
-use crate::maillog::delivery_status::DeliveryStatus;
+use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::postfix::Attempt;
 
 pub(crate) fn tried<'l>(
@@ -44,7 +44,7 @@ pub(crate) fn tried<'l>(
         reply: line.line.text(attempt.reply),
     });
     line.table.touch(slot);
-    if status == DeliveryStatus::Sent {
+    if status == LoggedStatus::Sent {
         related_message::sent_on(line, slot, attempt);
     }
 }

@@ -4,7 +4,7 @@
 //! same ids.
 
 use crate::maillog::delivery::Delivery;
-use crate::maillog::delivery_status::DeliveryStatus;
+use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::postfix::{LogLine, SessionDecision};
 use crate::maillog::stable_id::stable_id;
 
@@ -38,7 +38,7 @@ impl RefusedInSession {
             id: self.id,
             sender: self.sender.as_deref(),
             recipient: self.recipient.as_deref(),
-            status: DeliveryStatus::Rejected,
+            status: LoggedStatus::Rejected,
             first_seen: self.at_ms,
             last_seen: self.at_ms,
             dsn: Some(&*self.dsn).filter(|dsn| !dsn.is_empty()),

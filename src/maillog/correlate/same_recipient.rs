@@ -6,7 +6,7 @@
 
 use super::queued_message::QueuedMessage;
 use super::queued_recipient::QueuedRecipient;
-use crate::maillog::delivery_status::DeliveryStatus;
+use crate::maillog::logged_status::LoggedStatus;
 
 /// The position of the recipient that an attempt is about: the one with the same addresses, one
 /// that was named before its aliases were known, or a new one.
@@ -14,7 +14,7 @@ pub(crate) fn tried(message: &mut QueuedMessage, address: &str, original: Option
     let exact = message.recipients.find(address, original);
     let at = match exact.or_else(|| named_earlier(message, address, original)) {
         Some(at) => at,
-        None => return message.recipients.push(Some(address), original, DeliveryStatus::Deferred, 0),
+        None => return message.recipients.push(Some(address), original, LoggedStatus::Deferred, 0),
     };
     if message.unattempted > 0 && message.recipients[at].attempts == 0 {
         message.unattempted -= 1;
@@ -47,18 +47,13 @@ fn only_untried(message: &QueuedMessage) -> Option<usize> {
         return None;
     }
     let untried =
-        |recipient: &QueuedRecipient| recipient.attempts == 0 && recipient.status != DeliveryStatus::Rejected;
+        |recipient: &QueuedRecipient| recipient.attempts == 0 && recipient.status != LoggedStatus::Rejected;
     let mut positions = (0..message.recipients.len()).filter(|at| untried(&message.recipients[*at]));
     positions.next().filter(|_| positions.next().is_none())
 }
 
 /// The position of the recipient that a decision before the queue names.
-pub(crate) fn decided(
-    message: &mut QueuedMessage,
-    address: &str,
-    status: DeliveryStatus,
-    at_ms: i64,
-) -> usize {
+pub(crate) fn decided(message: &mut QueuedMessage, address: &str, status: LoggedStatus, at_ms: i64) -> usize {
     message.recipients.find(address, None).unwrap_or_else(|| {
         message.unattempted += 1;
         message.recipients.push(Some(address), None, status, at_ms)
@@ -66,7 +61,7 @@ pub(crate) fn decided(
 }
 
 /// Adds a recipient without an address, for everyone whom no line named yet.
-pub(crate) fn unnamed(message: &mut QueuedMessage, status: DeliveryStatus, at_ms: i64) -> usize {
+pub(crate) fn unnamed(message: &mut QueuedMessage, status: LoggedStatus, at_ms: i64) -> usize {
     message.unattempted += 1;
     message.recipients.push(None, None, status, at_ms)
 }

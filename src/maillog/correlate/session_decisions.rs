@@ -6,7 +6,7 @@
 //! client, or to none.
 
 use super::refused_in_session::{RefusedInSession, id_of_refusal};
-use crate::maillog::delivery_status::DeliveryStatus;
+use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::postfix::{LogLine, SessionDecision};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ pub(crate) struct DecidedInSession {
     host: Box<str>,
     client: Box<str>,
     at_ms: i64,
-    pub(crate) status: DeliveryStatus,
+    pub(crate) status: LoggedStatus,
     pub(crate) recipient: Option<Box<str>>,
     pub(crate) reply: Box<str>,
 }
@@ -53,7 +53,7 @@ impl SessionDecisions {
     pub(crate) fn decided<'a>(&mut self, line: &LogLine<'a>, decision: &SessionDecision<'a>) {
         let Some(status) = decision.action.status() else { return };
         let recipient = decision.envelope.recipient.map(|recipient| line.text(recipient));
-        if status == DeliveryStatus::Rejected {
+        if status == LoggedStatus::Rejected {
             // The refusal overrules a decision about the same recipient.
             let overruled = |waiting: &DecidedInSession| {
                 waiting.pid == line.pid && waiting.recipient.as_deref() == recipient.as_deref()

@@ -6,7 +6,7 @@
 
 use super::queued_message::QueuedMessage;
 use crate::maillog::delivery::{Delivery, ReportedState};
-use crate::maillog::delivery_status::DeliveryStatus;
+use crate::maillog::logged_status::LoggedStatus;
 
 /// What is counted of a delivery, as it was after the attempt.
 pub(crate) struct SupersededAttempt {
@@ -18,7 +18,7 @@ pub(crate) struct SupersededAttempt {
     relay: Option<Box<str>>,
     dsn: Option<Box<str>>,
     reply: Option<Box<str>>,
-    status: DeliveryStatus,
+    status: LoggedStatus,
     attempts: u32,
     first_seen: i64,
     last_seen: i64,

@@ -1,9 +1,9 @@
 //! The export format of the journal: entries of fields, each with a text or a binary value.
 //!
-//! Not here: which fields matter (`journal_entry`). Invariant: an entry of any size takes bounded
+//! Not here: which fields matter (`journald_entry`). Invariant: an entry of any size takes bounded
 //! memory.
 
-use super::journal_entry::JournalEntry;
+use super::journald_entry::JournaldEntry;
 use crate::maillog::postfix::LINE;
 use std::io::{self, BufRead, Read};
 
@@ -14,19 +14,19 @@ const NAME: usize = 256;
 
 pub(crate) struct JournalExport<R> {
     from: R,
-    entry: JournalEntry,
+    entry: JournaldEntry,
     name: Vec<u8>,
     value: Vec<u8>,
 }
 
 impl<R: BufRead> JournalExport<R> {
     pub(crate) fn new(from: R) -> JournalExport<R> {
-        JournalExport { from, entry: JournalEntry::default(), name: Vec::new(), value: Vec::new() }
+        JournalExport { from, entry: JournaldEntry::default(), name: Vec::new(), value: Vec::new() }
     }
 
     /// The next entry; None at the end, also if the last one is torn.
-    pub(crate) fn next_entry(&mut self) -> io::Result<Option<&JournalEntry>> {
-        self.entry = JournalEntry::default();
+    pub(crate) fn next_entry(&mut self) -> io::Result<Option<&JournaldEntry>> {
+        self.entry = JournaldEntry::default();
         let mut has_fields = false;
         while let Some(follows) = self.field_name()? {
             if self.name.is_empty() {

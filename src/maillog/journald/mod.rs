@@ -3,7 +3,7 @@
 //! Not here: what the messages say (`postfix`). Invariant: the cursor is that of the last entry
 //! that was given whole, so reading continues after it.
 
-mod journal_entry;
+mod journald_entry;
 mod export_format;
 mod journalctl;
 

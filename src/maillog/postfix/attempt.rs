@@ -5,7 +5,7 @@
 //! contain, and the reply, which comes last, is never searched for fields.
 
 use super::session_envelope::address;
-use crate::maillog::delivery_status::DeliveryStatus;
+use crate::maillog::logged_status::LoggedStatus;
 use memchr::memchr;
 
 /// What Postfix logs about one recipient after trying it.
@@ -47,12 +47,12 @@ pub(crate) enum AttemptResult {
 
 impl AttemptResult {
     /// The status of the recipient; None where an address was only probed.
-    pub(crate) fn status(self) -> Option<DeliveryStatus> {
+    pub(crate) fn status(self) -> Option<LoggedStatus> {
         match self {
-            AttemptResult::Sent => Some(DeliveryStatus::Sent),
-            AttemptResult::Bounced => Some(DeliveryStatus::Bounced),
-            AttemptResult::Deferred => Some(DeliveryStatus::Deferred),
-            AttemptResult::Expired => Some(DeliveryStatus::Expired),
+            AttemptResult::Sent => Some(LoggedStatus::Sent),
+            AttemptResult::Bounced => Some(LoggedStatus::Bounced),
+            AttemptResult::Deferred => Some(LoggedStatus::Deferred),
+            AttemptResult::Expired => Some(LoggedStatus::Expired),
             AttemptResult::Deliverable | AttemptResult::Undeliverable => None,
         }
     }

@@ -6,7 +6,7 @@
 //! Postfix's first word, never one from a quoted text.
 
 use super::session_envelope::{self, SessionEnvelope};
-use crate::maillog::delivery_status::DeliveryStatus;
+use crate::maillog::logged_status::LoggedStatus;
 use crate::smtp_reply::{self, EnhancedStatus};
 use memchr::{memchr, memmem};
 
@@ -37,11 +37,11 @@ pub(crate) enum EarlyAction {
 
 impl EarlyAction {
     /// The status of whom the decision is about; None if the message continues.
-    pub(crate) fn status(self) -> Option<DeliveryStatus> {
+    pub(crate) fn status(self) -> Option<LoggedStatus> {
         match self {
-            EarlyAction::Reject => Some(DeliveryStatus::Rejected),
-            EarlyAction::Hold => Some(DeliveryStatus::Held),
-            EarlyAction::Discard => Some(DeliveryStatus::Discarded),
+            EarlyAction::Reject => Some(LoggedStatus::Rejected),
+            EarlyAction::Hold => Some(LoggedStatus::Held),
+            EarlyAction::Discard => Some(LoggedStatus::Discarded),
             EarlyAction::Note => None,
         }
     }

@@ -7,13 +7,13 @@ use super::accounting_record::{AccountingRecord, Column, RecordType};
 use super::accounting_times::AccountingTimes;
 use super::deferred_deliveries::{AttemptRecord, DeferredDeliveries};
 use crate::maillog::delivery::Delivery;
-use crate::maillog::delivery_status::DeliveryStatus;
+use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::message_ids::client_of_message_id;
 use crate::maillog::stable_id::stable_id;
 
 /// When a record was logged, and the latest time of any record so far.
 #[derive(Clone, Copy)]
-pub(crate) struct Logged {
+pub(crate) struct RecordTime {
     pub(crate) at_ms: i64,
     pub(crate) newest_ms: i64,
 }
@@ -21,7 +21,7 @@ pub(crate) struct Logged {
 /// None for records that are about no delivery: received mail, complaints, queues.
 pub(crate) fn delivery<'a>(
     record: &AccountingRecord<'a>,
-    logged: Logged,
+    logged: RecordTime,
     times: &mut AccountingTimes,
     deferred: &mut DeferredDeliveries,
 ) -> Option<Delivery<'a>> {
@@ -56,18 +56,18 @@ pub(crate) fn delivery<'a>(
     })
 }
 
-fn status(record: &AccountingRecord<'_>) -> Option<DeliveryStatus> {
+fn status(record: &AccountingRecord<'_>) -> Option<LoggedStatus> {
     match record.record_type {
-        RecordType::Delivered => Some(DeliveryStatus::Sent),
+        RecordType::Delivered => Some(LoggedStatus::Sent),
         RecordType::Bounced => {
             // The remote server may answer 4.4.7 too, so PowerMTA's category decides, if there is
             // one.
             let why = record.get(Column::BounceCat).or_else(|| dsn(record));
             let is_expired = why.is_some_and(|why| matches!(why, "message-expired" | "4.4.7"));
-            Some(if is_expired { DeliveryStatus::Expired } else { DeliveryStatus::Bounced })
+            Some(if is_expired { LoggedStatus::Expired } else { LoggedStatus::Bounced })
         }
-        RecordType::RemoteBounce => Some(DeliveryStatus::Bounced),
-        RecordType::Transient => Some(DeliveryStatus::Deferred),
+        RecordType::RemoteBounce => Some(LoggedStatus::Bounced),
+        RecordType::Transient => Some(LoggedStatus::Deferred),
         RecordType::TransientQueue
         | RecordType::Received
         | RecordType::Feedback

@@ -4,7 +4,7 @@
 
 use crate::clock::DAY_MS;
 use crate::maillog::delivery::ReportedState;
-use crate::maillog::delivery_status::DeliveryStatus;
+use crate::maillog::logged_status::LoggedStatus;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ struct Deferred {
 /// A record about an attempt.
 pub(crate) struct AttemptRecord {
     pub(crate) id: u64,
-    pub(crate) status: DeliveryStatus,
+    pub(crate) status: LoggedStatus,
     pub(crate) queued_ms: i64,
     pub(crate) at_ms: i64,
 }
@@ -47,7 +47,7 @@ impl DeferredDeliveries {
         let before = self.by_id.get(&id).copied();
         let attempts = before.map_or(0, |before| before.attempts).saturating_add(1);
         let first_ms = before.map_or(queued_ms, |before| before.first_ms);
-        if status == DeliveryStatus::Deferred {
+        if status == LoggedStatus::Deferred {
             if self.by_id.len() >= LIMIT {
                 self.by_id.retain(|_, deferred| deferred.last_ms > newest_ms - AGE_MS);
             }
@@ -58,7 +58,7 @@ impl DeferredDeliveries {
             self.by_id.remove(&id);
         }
         let before = before.map(|before| ReportedState {
-            status: DeliveryStatus::Deferred,
+            status: LoggedStatus::Deferred,
             attempts: before.attempts,
             last_seen: before.last_ms,
         });

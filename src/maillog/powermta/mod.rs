@@ -14,7 +14,7 @@ use super::Lines;
 use super::delivery::Delivery;
 use super::postfix::LINE;
 use super::tail::Chunk;
-use accounting_delivery::{Logged, delivery};
+use accounting_delivery::{RecordTime, delivery};
 use accounting_record::{AccountingRecord, Column, Columns, is_header};
 use accounting_times::AccountingTimes;
 use csv_records::{Fields, RecordReader};
@@ -174,7 +174,7 @@ impl Accounting {
         let logged = record.get(Column::TimeLogged).and_then(|time| self.times.read(time));
         let at_ms = logged.unwrap_or(state.newest_ms);
         state.newest_ms = state.newest_ms.max(at_ms);
-        let logged = Logged { at_ms, newest_ms: state.newest_ms };
+        let logged = RecordTime { at_ms, newest_ms: state.newest_ms };
         if let Some(delivery) = delivery(&record, logged, &mut self.times, &mut state.deferred) {
             each(&delivery);
         }

@@ -1,10 +1,10 @@
 //! Accounting files, whole and torn.
 
 use super::*;
-use crate::maillog::delivery_status::DeliveryStatus;
+use crate::maillog::logged_status::LoggedStatus;
 
 /// Status, recipient, attempts, first and last seen.
-type Told = (DeliveryStatus, String, u32, i64, i64);
+type Told = (LoggedStatus, String, u32, i64, i64);
 
 fn chunk<'a>(first_line: &'a [u8], begins: bool, lines: &'a [u8]) -> Chunk<'a> {
     Chunk { lines, reference_ms: 0, first_line, begins }
@@ -38,24 +38,24 @@ fn columns_are_found_by_name_and_times_in_every_form() {
         "2026-01-01 00:00:10,1767225600000",
     ] {
         let file = format!("{HEADER}d,{times},s@x,r@x,,2.0.0 (success),smtp;250 ok,,\r\n");
-        let want = (DeliveryStatus::Sent, "r@x".to_owned(), 1, 1_767_225_600_000, 1_767_225_610_000);
+        let want = (LoggedStatus::Sent, "r@x".to_owned(), 1, 1_767_225_600_000, 1_767_225_610_000);
         assert_eq!(read(&[&file]), (vec![want], 0), "{times}");
     }
     let other = "type,rcpt,timeLogged\nb,r@x,1767225610\n\"d\",\"r@x\",1767225611\n";
     let (told, _) = read(&[other]);
-    assert_eq!((told[0].0, told[1].0), (DeliveryStatus::Bounced, DeliveryStatus::Sent));
+    assert_eq!((told[0].0, told[1].0), (LoggedStatus::Bounced, LoggedStatus::Sent));
 }
 
 #[test]
 fn every_type_of_record_is_what_it_is() {
     let row = |kind: &str, cat: &str| format!("{kind},1767225610,1767225600,s@x,r@x,,4.4.7,x,{cat},\n");
     for (kind, cat, want) in [
-        ("d", "", Some(DeliveryStatus::Sent)),
-        ("b", "bad-mailbox", Some(DeliveryStatus::Bounced)),
-        ("b", "message-expired", Some(DeliveryStatus::Expired)),
-        ("b", "", Some(DeliveryStatus::Expired)),
-        ("t", "quota-issues", Some(DeliveryStatus::Deferred)),
-        ("rb", "bad-mailbox", Some(DeliveryStatus::Bounced)),
+        ("d", "", Some(LoggedStatus::Sent)),
+        ("b", "bad-mailbox", Some(LoggedStatus::Bounced)),
+        ("b", "message-expired", Some(LoggedStatus::Expired)),
+        ("b", "", Some(LoggedStatus::Expired)),
+        ("t", "quota-issues", Some(LoggedStatus::Deferred)),
+        ("rb", "bad-mailbox", Some(LoggedStatus::Bounced)),
         ("tq", "", None),
         ("r", "", None),
         ("f", "", None),
@@ -73,10 +73,7 @@ fn attempts_are_counted_until_the_end_across_ticks() {
         [format!("{HEADER}{}", row("t", 1_767_225_610)), row("t", 1_767_225_620), row("d", 1_767_225_630)];
     let (told, _) = read(&[&parts[0], &parts[1], &parts[2]]);
     let attempts: Vec<_> = told.iter().map(|told| (told.0, told.2)).collect();
-    assert_eq!(
-        attempts,
-        [(DeliveryStatus::Deferred, 1), (DeliveryStatus::Deferred, 2), (DeliveryStatus::Sent, 3)]
-    );
+    assert_eq!(attempts, [(LoggedStatus::Deferred, 1), (LoggedStatus::Deferred, 2), (LoggedStatus::Sent, 3)]);
 }
 
 #[test]

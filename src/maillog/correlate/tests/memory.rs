@@ -65,7 +65,7 @@ fn a_message_to_very_many_takes_linear_time() {
     correlator.read(log.as_bytes(), &mut ());
     correlator.drain(&mut (), |delivery| story.hear(delivery));
     assert_eq!(story.emitted, 20_000);
-    assert!(story.all().iter().all(|told| told.status == DeliveryStatus::Sent && told.attempts == 2));
+    assert!(story.all().iter().all(|told| told.status == LoggedStatus::Sent && told.attempts == 2));
     assert!(begun.elapsed().as_secs() < 60);
 }
 
@@ -122,7 +122,7 @@ fn a_message_in_the_memory_of_another_has_nothing_of_it() {
                 delivery.status,
             ));
         });
-        assert_eq!(told, [(Some(String::new()), None, DeliveryStatus::Deferred)]);
+        assert_eq!(told, [(Some(String::new()), None, LoggedStatus::Deferred)]);
     }
     assert_eq!(story.all().len(), 1);
 }

@@ -6,7 +6,7 @@ mod reused_ids;
 mod stories;
 
 use super::*;
-use crate::maillog::DeliveryStatus;
+use crate::maillog::LoggedStatus;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ struct Told {
     queue_id: Option<String>,
     to: Option<String>,
     original: Option<String>,
-    status: DeliveryStatus,
+    status: LoggedStatus,
     attempts: u32,
     client: Option<String>,
     message: Option<String>,
@@ -35,7 +35,7 @@ struct Story {
     told: BTreeMap<u64, Told>,
     order: Vec<u64>,
     emitted: usize,
-    superseded: Vec<(u64, DeliveryStatus, u32, i64)>,
+    superseded: Vec<(u64, LoggedStatus, u32, i64)>,
 }
 
 impl Story {
@@ -78,7 +78,7 @@ impl Story {
     }
 
     /// Who, how, attempts, in the order of their first telling.
-    fn short(&self) -> Vec<(String, DeliveryStatus, u32)> {
+    fn short(&self) -> Vec<(String, LoggedStatus, u32)> {
         self.all().iter().map(|t| (t.to.clone().unwrap_or_default(), t.status, t.attempts)).collect()
     }
 }
@@ -153,7 +153,7 @@ fn tell_lines(log: &str) -> Story {
     whole
 }
 
-fn to(address: &str, status: DeliveryStatus, attempts: u32) -> (String, DeliveryStatus, u32) {
+fn to(address: &str, status: LoggedStatus, attempts: u32) -> (String, LoggedStatus, u32) {
     (address.to_owned(), status, attempts)
 }
 

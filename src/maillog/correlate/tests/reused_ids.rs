@@ -18,7 +18,7 @@ fn a_short_queue_id_is_used_again_for_another_message() {
         let story = tell(&[&first[..], between, &second].concat());
         assert_eq!(
             story.short(),
-            [to("a@example.com", DeliveryStatus::Sent, 1), to("a@example.com", DeliveryStatus::Bounced, 1)]
+            [to("a@example.com", LoggedStatus::Sent, 1), to("a@example.com", LoggedStatus::Bounced, 1)]
         );
         assert_eq!(
             (story.all()[0].client.as_deref(), story.all()[1].client.as_deref()),
@@ -54,7 +54,7 @@ fn the_queue_id_of_a_requeued_message_may_be_used_again() {
     ]);
     assert_eq!(
         story.short(),
-        [to("a@x.example", DeliveryStatus::Sent, 2), to("b@x.example", DeliveryStatus::Sent, 1)]
+        [to("a@x.example", LoggedStatus::Sent, 2), to("b@x.example", LoggedStatus::Sent, 1)]
     );
     assert_eq!(story.all().iter().map(|told| told.size).collect::<Vec<_>>(), [Some(1), Some(2)]);
 }

@@ -18,9 +18,9 @@ fn each_recipient_has_its_own_fate() {
         "qmgr: 3F1A28C0D2: removed",
     ]);
     let want = [
-        to("a@example.com", DeliveryStatus::Sent, 1),
-        to("b@example.com", DeliveryStatus::Bounced, 1),
-        to("c@example.com", DeliveryStatus::Expired, 2),
+        to("a@example.com", LoggedStatus::Sent, 1),
+        to("b@example.com", LoggedStatus::Bounced, 1),
+        to("c@example.com", LoggedStatus::Expired, 2),
     ];
     assert_eq!(story.short(), want);
     for told in story.all() {
@@ -62,7 +62,7 @@ fn a_requeued_message_stays_the_same_delivery() {
         "smtp: 4Xn0yF5c1Yz1m: to=<a@example.com>, relay=none, dsn=2.0.0, status=sent (x)",
         "qmgr: 4Xn0yF5c1Yz1m: removed",
     ]);
-    assert_eq!(story.short(), [to("a@example.com", DeliveryStatus::Sent, 3)]);
+    assert_eq!(story.short(), [to("a@example.com", LoggedStatus::Sent, 3)]);
     assert_eq!(story.all()[0].queue_id.as_deref(), Some("4Xn0y83s5Zz1f"));
 }
 
@@ -76,19 +76,19 @@ fn operators_delete_hold_and_expire() {
         "smtp: 3F1A28C0D2: to=<b@example.com>, relay=none, dsn=4.4.1, status=deferred (x)",
     ];
     let ends = |lines: &[&str]| tell(&[&begun[..], lines].concat()).short();
-    let sent = to("a@example.com", DeliveryStatus::Sent, 1);
+    let sent = to("a@example.com", LoggedStatus::Sent, 1);
     let with = |status| vec![sent.clone(), to("b@example.com", status, 1)];
-    assert_eq!(ends(&["postsuper: 3F1A28C0D2: removed"]), with(DeliveryStatus::Deleted));
-    assert_eq!(ends(&["postsuper: 3F1A28C0D2: placed on hold"]), with(DeliveryStatus::Held));
+    assert_eq!(ends(&["postsuper: 3F1A28C0D2: removed"]), with(LoggedStatus::Deleted));
+    assert_eq!(ends(&["postsuper: 3F1A28C0D2: placed on hold"]), with(LoggedStatus::Held));
     let released = ["postsuper: 3F1A28C0D2: placed on hold", "postsuper: 3F1A28C0D2: released from hold"];
-    assert_eq!(ends(&released), with(DeliveryStatus::Deferred));
+    assert_eq!(ends(&released), with(LoggedStatus::Deferred));
     let expired = [
         "postsuper: 3F1A28C0D2: expired",
         "qmgr: 3F1A28C0D2: from=<s@example.com>, status=force-expired, returned to sender",
     ];
-    assert_eq!(ends(&expired), with(DeliveryStatus::Expired));
+    assert_eq!(ends(&expired), with(LoggedStatus::Expired));
     let nobody = tell(&["smtpd: 3F1A28C0D2: client=h[192.0.2.1]", "postsuper: 3F1A28C0D2: removed"]);
-    assert_eq!(nobody.short(), [to("", DeliveryStatus::Deleted, 0)]);
+    assert_eq!(nobody.short(), [to("", LoggedStatus::Deleted, 0)]);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn what_is_on_hold_is_the_same_delivery_when_it_goes_on() {
         "smtpd: 3F1A28C0D2: client=h[192.0.2.1]",
         "cleanup: 3F1A28C0D2: message-id=<1@example.com>",
     ]);
-    assert_eq!(story.short(), [to("b@example.com", DeliveryStatus::Held, 0)]);
+    assert_eq!(story.short(), [to("b@example.com", LoggedStatus::Held, 0)]);
     let hold = "smtpd: NOQUEUE: hold: RCPT from h[192.0.2.1]: <s@x>: x; from=<s@x> to=<b@example.com> proto=ESMTP helo=<h>";
     let reject = "smtpd: NOQUEUE: reject: RCPT from h[192.0.2.1]: 550 x; from=<s@x> to=<b@example.com> proto=ESMTP helo=<h>";
     let other = "smtpd: 3F1A28C0D2: client=h[192.0.2.1]";
@@ -107,7 +107,7 @@ fn what_is_on_hold_is_the_same_delivery_when_it_goes_on() {
             .short(),
         []
     );
-    assert_eq!(tell(&[hold, reject, other]).short(), [to("b@example.com", DeliveryStatus::Rejected, 0)]);
+    assert_eq!(tell(&[hold, reject, other]).short(), [to("b@example.com", LoggedStatus::Rejected, 0)]);
     let story = tell(&[
         "smtpd: 3F1A28C0D2: client=h[192.0.2.1]",
         "cleanup: 3F1A28C0D2: message-id=<1@example.com>",
@@ -119,7 +119,7 @@ fn what_is_on_hold_is_the_same_delivery_when_it_goes_on() {
     ]);
     assert_eq!(
         story.short(),
-        [to("c@example.com", DeliveryStatus::Sent, 1), to("d@example.com", DeliveryStatus::Sent, 1)]
+        [to("c@example.com", LoggedStatus::Sent, 1), to("d@example.com", LoggedStatus::Sent, 1)]
     );
 }
 
@@ -127,7 +127,7 @@ fn what_is_on_hold_is_the_same_delivery_when_it_goes_on() {
 fn refusals_are_deliveries_with_or_without_a_queue_id() {
     let reject = "smtpd: NOQUEUE: reject: RCPT from h[192.0.2.1]: 554 5.7.1 <a@example.com>: Relay access denied; from=<s@x> to=<a@example.com> proto=ESMTP helo=<h>";
     let story = tell(&[reject, reject]);
-    assert_eq!(story.short(), vec![to("a@example.com", DeliveryStatus::Rejected, 0); 2]);
+    assert_eq!(story.short(), vec![to("a@example.com", LoggedStatus::Rejected, 0); 2]);
     assert_eq!((&story.all()[0].queue_id, story.all()[0].dsn.as_deref()), (&None, Some("5.7.1")));
     let story = tell(&[
         "smtpd: 3F1A28C0D2: client=h[192.0.2.1]",
@@ -138,10 +138,10 @@ fn refusals_are_deliveries_with_or_without_a_queue_id() {
     ]);
     assert_eq!(
         story.short(),
-        [to("no@example.com", DeliveryStatus::Rejected, 0), to("b@example.com", DeliveryStatus::Expired, 1)]
+        [to("no@example.com", LoggedStatus::Rejected, 0), to("b@example.com", LoggedStatus::Expired, 1)]
     );
     for (action, status) in
-        [("milter-reject", DeliveryStatus::Rejected), ("milter-discard", DeliveryStatus::Discarded)]
+        [("milter-reject", LoggedStatus::Rejected), ("milter-discard", LoggedStatus::Discarded)]
     {
         let line = format!(
             "cleanup: 3F1A28C0D2: {action}: END-OF-MESSAGE from h[192.0.2.1]: 5.7.1 x; from=<s@x> to=<b@example.com> proto=ESMTP helo=<h>"

@@ -5,7 +5,7 @@
 use crate::maillog::postfix::{self, Parsed};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct JournalEntry {
+pub(crate) struct JournaldEntry {
     /// The position after it: `journalctl --after-cursor`.
     pub(crate) cursor: String,
     /// When it was received, milliseconds since 1970.
@@ -17,7 +17,7 @@ pub(crate) struct JournalEntry {
     pub(crate) message: Vec<u8>,
 }
 
-impl JournalEntry {
+impl JournaldEntry {
     /// What the entry says, as if it were a line of a log file.
     pub(crate) fn parse(&self) -> Parsed<'_> {
         postfix::message(self.at_ms, &self.host, &self.identifier, self.pid, &self.message)

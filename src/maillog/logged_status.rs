@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum DeliveryStatus {
+pub(crate) enum LoggedStatus {
     /// Delivered, or handed on.
     Sent,
     /// Refused for good; the sender was notified.
@@ -27,27 +27,27 @@ pub(crate) enum DeliveryStatus {
     Rejected,
 }
 
-impl DeliveryStatus {
+impl LoggedStatus {
     /// Whether nothing will happen to the delivery any more.
     pub(crate) fn is_final(self) -> bool {
-        !matches!(self, DeliveryStatus::Deferred | DeliveryStatus::Held)
+        !matches!(self, LoggedStatus::Deferred | LoggedStatus::Held)
     }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            DeliveryStatus::Sent => "sent",
-            DeliveryStatus::Bounced => "bounced",
-            DeliveryStatus::Deferred => "deferred",
-            DeliveryStatus::Expired => "expired",
-            DeliveryStatus::Deleted => "deleted",
-            DeliveryStatus::Discarded => "discarded",
-            DeliveryStatus::Held => "held",
-            DeliveryStatus::Rejected => "rejected",
+            LoggedStatus::Sent => "sent",
+            LoggedStatus::Bounced => "bounced",
+            LoggedStatus::Deferred => "deferred",
+            LoggedStatus::Expired => "expired",
+            LoggedStatus::Deleted => "deleted",
+            LoggedStatus::Discarded => "discarded",
+            LoggedStatus::Held => "held",
+            LoggedStatus::Rejected => "rejected",
         }
     }
 }
 
-impl std::fmt::Display for DeliveryStatus {
+impl std::fmt::Display for LoggedStatus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
     }
@@ -59,14 +59,11 @@ mod tests {
 
     #[test]
     fn a_status_is_the_word_that_json_has() {
-        for status in [
-            DeliveryStatus::Sent,
-            DeliveryStatus::Deferred,
-            DeliveryStatus::Discarded,
-            DeliveryStatus::Rejected,
-        ] {
+        for status in
+            [LoggedStatus::Sent, LoggedStatus::Deferred, LoggedStatus::Discarded, LoggedStatus::Rejected]
+        {
             assert_eq!(serde_json::to_string(&status).unwrap(), format!("\"{status}\""));
         }
-        assert!(DeliveryStatus::Sent.is_final() && !DeliveryStatus::Held.is_final());
+        assert!(LoggedStatus::Sent.is_final() && !LoggedStatus::Held.is_final());
     }
 }
