@@ -1,11 +1,12 @@
-//! What messages report, and what that means: the reader finds who bounced and why (`message::report`), the policy says what it means
-//! (`classify`). Many messages at once, each batch of failures asked for together.
+//! What messages report, and what that means: `report` finds who bounced and why, the policy classifies.
+//! Many messages at a time; their failures are asked about together.
 //!
-//! Not here: acting on it (`policies/bounce` and the actions). Invariant: nothing is stored, sent or counted; the order of the
-//! results is the order of the messages.
+//! Not here: acting on it (`policies/bounce` and the actions). Invariant: nothing is stored, sent or
+//! counted; the results are in the order of the messages.
 
 use crate::class::{Class, DeliveryFailure, Severity};
 use crate::error::Result;
+use crate::message::Message;
 use crate::policy::facts::Facts;
 use crate::policy::{Failure, Policy};
 use crate::report::{self, DeliveryAction, Feedback, Original, Report, ReportKind};
@@ -16,34 +17,29 @@ use std::rc::Rc;
 
 /// A message to be classified.
 pub(crate) struct Item {
-    /// What it is called: a file, with `#2` behind it for the second of several messages in it.
+    /// Its file, with `#2` after it for the second of several messages in it.
     pub(crate) name: String,
-    /// Its bytes.
     pub(crate) raw: Vec<u8>,
 }
 
 /// What a message reports.
 #[derive(Debug, Serialize)]
 pub(crate) struct Classified {
-    /// What it is called.
     pub(crate) file: String,
-    /// What kind of report it is.
     pub(crate) kind: ReportKind,
-    /// Whom it is about.
-    pub(crate) recipients: Vec<Judged>,
-    /// The complaint.
+    pub(crate) recipients: Vec<ClassifiedRecipient>,
     pub(crate) feedback: Option<Feedback>,
-    /// The message it is about.
     pub(crate) original: Original,
+    /// What is wrong with the message.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) defects: Vec<String>,
 }
 
-/// What became of a message for one recipient, and what that means.
+/// What a report says about a recipient, and what that means.
 #[derive(Debug, Serialize)]
-pub(crate) struct Judged {
-    /// What the report says.
+pub(crate) struct ClassifiedRecipient {
     #[serde(flatten)]
     pub(crate) found: report::Recipient,
-    /// What it means.
     #[serde(flatten)]
     pub(crate) class: Class,
 }
@@ -54,25 +50,38 @@ pub(crate) fn classify(
     policy: &Policy,
     facts: &Rc<Facts>,
 ) -> Result<Vec<Classified>, Failure> {
-    let reports: Vec<Report> = items.par_iter().map(|item| report::read_file(&item.raw)).collect();
+    let read = |item: &Item| (report::read_file(&item.raw), Message::read(&item.raw).defect_texts());
+    let (reports, defects): (Vec<Report>, Vec<Vec<String>>) = items.par_iter().map(read).unzip();
     let failures: Vec<DeliveryFailure> = reports.iter().flat_map(failures).collect();
     let mut classes = policy.classify(facts, &failures)?.into_iter();
-    let judge = |(item, report): (&Item, Report)| {
-        let kind = report.kind;
-        let judged = report.recipients.into_iter().map(|mut found| {
-            found.original = return_path::meant(&found.address, found.original.as_deref());
-            let class = by_kind(kind, found.action).or_else(|| classes.next());
-            let class = class.unwrap_or_else(|| fixed("undetermined", "other", Severity::Unknown));
-            Judged { class: if kind == ReportKind::AutoReply { of_reply(class) } else { class }, found }
-        });
-        let recipients = judged.collect();
-        let (feedback, original) = (report.feedback, report.original);
-        Classified { file: item.name.clone(), kind, recipients, feedback, original }
+    let classified = |((item, report), defects): ((&Item, Report), Vec<String>)| Classified {
+        file: item.name.clone(),
+        kind: report.kind,
+        recipients: recipients(report.kind, report.recipients, &mut classes),
+        feedback: report.feedback,
+        original: report.original,
+        defects,
     };
-    Ok(items.iter().zip(reports).map(judge).collect())
+    Ok(items.iter().zip(reports).zip(defects).map(classified).collect())
 }
 
-/// The failures of a report that a policy has to say something about.
+/// The recipients of a report, each with its class: of its kind, or the next of those from the policy.
+fn recipients(
+    kind: ReportKind,
+    found: Vec<report::Recipient>,
+    classes: &mut impl Iterator<Item = Class>,
+) -> Vec<ClassifiedRecipient> {
+    let classified = |mut found: report::Recipient| {
+        found.original = return_path::meant(&found.address, found.original.as_deref());
+        let class = by_kind(kind, found.action).or_else(|| classes.next());
+        let class = class.unwrap_or_else(|| fixed("undetermined", "other", Severity::Unknown));
+        let class = if kind == ReportKind::AutoReply { of_reply(class) } else { class };
+        ClassifiedRecipient { found, class }
+    };
+    found.into_iter().map(classified).collect()
+}
+
+/// The failures of a report that only the policy can classify.
 fn failures(report: &Report) -> impl Iterator<Item = DeliveryFailure> {
     let kind = report.kind;
     report.recipients.iter().filter(move |found| by_kind(kind, found.action).is_none()).map(failure)
@@ -88,7 +97,7 @@ fn failure(found: &report::Recipient) -> DeliveryFailure {
     }
 }
 
-/// What needs no policy to be understood: the kind of report says it.
+/// The class that follows from the kind of report, without the policy.
 fn by_kind(kind: ReportKind, action: DeliveryAction) -> Option<Class> {
     match (kind, action) {
         (ReportKind::AutoReply, _) => None,
@@ -100,7 +109,7 @@ fn by_kind(kind: ReportKind, action: DeliveryAction) -> Option<Class> {
     }
 }
 
-/// "This mailbox is no longer in use" comes as an automatic reply, too. Any other one says that its writer is away.
+/// An automatic reply can say that a mailbox is no longer in use. Any other says that its writer is away.
 fn of_reply(class: Class) -> Class {
     match class.reason.as_str() {
         "suspend" | "has-moved" => class,

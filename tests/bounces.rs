@@ -263,6 +263,23 @@ fn classify_finds_in_every_family_what_is_there() {
 }
 
 #[test]
+fn reading_never_fails_it_lists_defects() {
+    let sandbox = Sandbox::new();
+    for (raw, defect) in [
+        (&b"no header at all"[..], "no header section"),
+        (b"Subject: a\nSubject: b\n\n\0", "a NUL byte"),
+        (b"Content-Type: multipart/mixed\n\nx", "a multipart without a boundary"),
+    ] {
+        let ran = sandbox.run(&["classify", "--explain"], raw);
+        assert!(ran.code == 0 && ran.stdout.contains("defects: "), "{ran:?}");
+        assert!(ran.stdout.contains(defect), "{ran:?}");
+        assert!(sandbox.run(&["classify", "--json"], raw).stdout.contains(defect));
+    }
+    let sound = dsn("a@there.example", "5.1.1", "550 5.1.1 user unknown");
+    assert!(!sandbox.run(&["classify", "--json"], &sound).stdout.contains("defects"));
+}
+
+#[test]
 fn classify_reads_mboxes_standard_input_and_bare_replies() {
     let sandbox = Sandbox::new();
     let one = String::from_utf8(dsn("a@there.example", "5.1.1", "550 5.1.1 user unknown")).unwrap();

@@ -136,6 +136,9 @@ fn run_shows_what_was_asked_the_plan_and_what_it_cost() {
     assert_eq!(seen["seed"], 5);
     assert!(seen["fuel"].as_u64().unwrap() > 1000 && seen["memory"].as_u64().unwrap() > 65536, "{seen}");
     assert!(seen["calls"].as_array().unwrap().iter().any(|call| call["function"] == "dkim"));
+    assert!(seen.get("defects").is_none());
+    fs::write(&file, "To: a@b.example\nTo: c@d.example\n\nx").unwrap();
+    assert!(policy(&sandbox, &arguments).stdout.contains("defects: more than one To field"));
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(crate) struct ClassifyArgs {
     /// Each line of the input is an SMTP reply rather than a message
     #[arg(long)]
     text: bool,
-    /// Show the rule that decided, the reader that found the recipient, and where
+    /// Show the rule that decided, the reader that found the recipient and where, and defects of the message
     #[arg(long)]
     explain: bool,
     /// The policy that classifies
@@ -89,6 +89,9 @@ impl Desk<'_> {
 
     fn words(&self, verdict: &Classified) -> String {
         let mut text = format!("{}  {}", verdict.file, name(&verdict.kind));
+        if self.explain && !verdict.defects.is_empty() {
+            let _ = write!(text, "\n  defects: {}", verdict.defects.join(", "));
+        }
         for one in &verdict.recipients {
             let (found, class) = (&one.found, &one.class);
             let status = found.status.map_or("-".to_owned(), |status| status.to_string());

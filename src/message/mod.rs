@@ -29,8 +29,6 @@ use std::cell::OnceCell;
 const MAX_ADDRESSES: usize = 10_000;
 /// An address field is read up to this many bytes.
 const MAX_ADDRESS_LIST: usize = 1024 * 1024;
-/// Trace fields that are read, at most. RFC 5321 section 6.3 takes more than 100 for a loop.
-const MAX_RECEIVED: usize = 1_000;
 /// The HTML body is read up to this many bytes, as they stand in the message.
 const MAX_HTML: usize = 8 * 1024 * 1024;
 
@@ -123,11 +121,6 @@ impl<'a> Message<'a> {
         self.section.field("Date").map(Field::text)
     }
 
-    /// What the trace fields say, topmost (latest) first; at most 1,000.
-    pub(crate) fn received(&self) -> Vec<Received> {
-        self.fields("Received").take(MAX_RECEIVED).map(|field| Received::parse(&field.text())).collect()
-    }
-
     /// What the message says it is; `text/plain` if it says nothing.
     pub(crate) fn content_type(&self) -> ContentType {
         ContentType::of(&self.section, "text/plain")
@@ -166,6 +159,11 @@ impl<'a> Message<'a> {
         defects.extend(self.tree().defects.iter().cloned());
         defects.extend(self.html().defects.iter().cloned());
         defects
+    }
+
+    /// The defects in words.
+    pub(crate) fn defect_texts(&self) -> Vec<String> {
+        self.defects().iter().map(ToString::to_string).collect()
     }
 
     fn fields(&self, name: &str) -> impl Iterator<Item = &Field<'a>> {

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::decide::{Decided, Undecided};
 use crate::envelope::Envelope;
 use crate::error::{Context, Error, Result};
+use crate::message::Message;
 use crate::plan::Plan;
 use crate::policy::{Policy, Readied, Use, Wanted};
 use jiff::Timestamp;
@@ -26,6 +27,9 @@ pub(crate) struct Trial {
     pub(crate) seed: u64,
     /// The time it was told (RFC 3339, UTC).
     pub(crate) now: String,
+    /// What is wrong with the message.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) defects: Vec<String>,
     /// The plan, or why there is none.
     #[serde(flatten)]
     pub(crate) decided: Result<Plan, String>,
@@ -66,6 +70,7 @@ pub(crate) fn run(bench: &Bench, wanted: &Wanted<'_>) -> Result<Trial> {
         hash: policy.hash.clone(),
         seed: bench.seed,
         now: clock::rfc3339(bench.at_ms),
+        defects: Message::read(&bench.raw).defect_texts(),
         decided: Err(String::new()),
         digest: String::new(),
         calls: Vec::new(),
@@ -101,6 +106,9 @@ impl Trial {
             "policy   {} ({})\nseed     {}\ntime     {}\n\n",
             self.policy, self.hash, self.seed, self.now
         );
+        if !self.defects.is_empty() {
+            let _ = writeln!(text, "defects: {}\n", self.defects.join(", "));
+        }
         text.push_str("it called\n");
         for call in &self.calls {
             let _ = writeln!(text, "  {:20} {:>9.1} µs", call.function, call.answered_us);
