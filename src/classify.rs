@@ -7,7 +7,7 @@
 use crate::class::{Class, DeliveryFailure, Severity};
 use crate::error::Result;
 use crate::message::Message;
-use crate::policy::facts::Facts;
+use crate::policy::recipient_facts::RecipientFacts;
 use crate::policy::{Failure, Policy};
 use crate::report::{self, DeliveryAction, Feedback, Original, Report, ReportKind};
 use crate::return_path;
@@ -48,7 +48,7 @@ pub(crate) struct ClassifiedRecipient {
 pub(crate) fn classify(
     items: &[Item],
     policy: &Policy,
-    facts: &Rc<Facts>,
+    facts: &Rc<RecipientFacts>,
 ) -> Result<Vec<Classified>, Failure> {
     let read = |item: &Item| (report::read_file(&item.raw), Message::read(&item.raw).defect_texts());
     let (reports, defects): (Vec<Report>, Vec<Vec<String>>) = items.par_iter().map(read).unzip();

@@ -10,7 +10,7 @@ use crate::deadline::Deadline;
 use crate::digest;
 use crate::envelope::split_address;
 use crate::plan::{Action, Plan, Refusal, Route};
-use crate::policy::facts::Facts;
+use crate::policy::recipient_facts::RecipientFacts;
 use crate::policy::{Decision, Failure, Policy};
 use std::fmt;
 use std::rc::Rc;
@@ -58,7 +58,7 @@ impl fmt::Display for Undecided {
 
 impl Question<'_> {
     /// Asks the policy for a plan, then where the answers in it may go.
-    pub(crate) fn ask(&self, policy: &Policy, facts: &Rc<Facts>) -> Result<Decided, Undecided> {
+    pub(crate) fn ask(&self, policy: &Policy, facts: &Rc<RecipientFacts>) -> Result<Decided, Undecided> {
         let now_ms = u64::try_from(self.at_ms).unwrap_or(0);
         let mut decision = policy.decide(facts, self.seed, now_ms).map_err(Undecided::Policy)?;
         let mut plan = std::mem::take(&mut decision.plan);
@@ -95,7 +95,7 @@ impl Decided {
 /// Where an answer to the return path goes, and where a complaint about it goes. Found out once a message.
 type Routes = (Route, Route);
 
-fn routes(question: &Question<'_>, policy: &Policy, facts: &Rc<Facts>) -> Result<Routes, Undecided> {
+fn routes(question: &Question<'_>, policy: &Policy, facts: &Rc<RecipientFacts>) -> Result<Routes, Undecided> {
     let refused = |refusal| Route { refusal: Some(refusal), ..Route::default() };
     let envelope = facts.envelope();
     let refuse_both = |refusal| (refused(refusal), refused(refusal));

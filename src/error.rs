@@ -25,18 +25,6 @@ pub enum Exit {
     NoPerm = 77,
 }
 
-impl Exit {
-    /// The code for a permanent refusal whose enhanced status code (RFC 3463) has this subject.
-    pub(crate) fn for_rejection(subject: u16) -> Exit {
-        match subject {
-            1 => Exit::NoUser,
-            6 => Exit::DataErr,
-            7 => Exit::NoPerm,
-            _ => Exit::Unavailable,
-        }
-    }
-}
-
 /// Something that could not be done: what, why, and how to mend it.
 #[derive(Clone, Debug)]
 pub struct Error {

@@ -1,122 +1,114 @@
-//! Promises kept: a plan with side effects is written down before the first of them, each step is ticked off when it
-//! is done, and what could not be done now is taken up again later.
+//! 5 promise: a plan with side effects is written down before the first of them, each step is ticked
+//! off when it is done, and what cannot be done now is taken up again later.
 //!
-//! The rows are the store's; what a step does is `action`'s. Invariant: once `promise` has returned, every step is done,
-//! or given up with a reason that is on record, however often the process is killed; a step on record as done is never
-//! done again.
+//! The rows are the store's; what a step does is `action`'s. Invariant: once `promise` has returned,
+//! every step is done, or given up with a reason that is on record, however often the process is
+//! killed; a step on record as done is never done again.
 
-use crate::action::{self, Doors, Keep, Subject};
+use crate::action::{self, Doors};
 use crate::clock;
 use crate::deadline::Deadline;
-use crate::digest;
-use crate::envelope::Envelope;
 use crate::error::Result;
-use crate::message::Message;
+use crate::mail::{Key, Mail};
 use crate::plan::{Plan, Step, StepEnd};
-use crate::store::{Ended, Job, Performed, Promise, Standing, Store};
+use crate::store::{DueSteps, Ended, FinishedMessage, OnRecord, Performed, Promise, Standing, Store};
 use rayon::prelude::*;
-use std::net::IpAddr;
 
-/// How long a step may be under way before another process takes it for abandoned: longer than any deadline.
+/// How long a step may take before another process regards it as abandoned: longer than any deadline.
 const LEASE_MS: i64 = 15 * 60 * 1000;
-/// Due steps taken up in one go.
+/// Messages whose due steps are claimed together.
 const BATCH: usize = 64;
 
-/// What identifies a delivery.
-#[derive(Clone, Debug)]
-pub(crate) struct Key {
-    text: String,
-    /// The mail server names the delivery: the same key is the same delivery, even after it was finished.
-    named: bool,
+/// Writes the promise down, or finds the one of an earlier delivery of the same message. If the key
+/// belongs to another message with the same bytes, `mail` gets a new one.
+pub(crate) fn promise(store: &Store, mail: &mut Mail, promise: &Promise<'_>) -> Result<OnRecord> {
+    if promise.plan.steps.is_empty() {
+        return record(store, mail, promise);
+    }
+    let found = store.promise(mail, promise, LEASE_MS)?;
+    if found.standing == Standing::New || is_redelivery(&mail.key, found.standing) {
+        return Ok(found);
+    }
+    mail.key = mail.key.another();
+    store.promise(mail, promise, LEASE_MS)
 }
 
-impl Key {
-    /// The key of a message from a pipe. The mail server's queue id makes it lasting; without one, two runs on the same
-    /// bytes are two messages, unless the first was cut off.
-    pub(crate) fn of_message(envelope: &Envelope, raw: &[u8]) -> Key {
-        let queue_id = envelope.queue_id.as_deref().unwrap_or_default().as_bytes();
-        let (sender, recipient) = (envelope.sender.as_bytes(), envelope.recipient.as_bytes());
-        let text = digest::sha256_hex(&[queue_id, b"\0", sender, b"\0", recipient, b"\0", raw], 32);
-        Key { text, named: envelope.queue_id.is_some() }
-    }
-
-    /// The key of a claimed file.
-    pub(crate) fn of_claim(text: String) -> Key {
-        Key { text, named: true }
-    }
-
-    /// The key under which a message without promises is put on record, where a second delivery can be recognised.
-    pub(crate) fn of_a_redelivery(&self) -> Option<&str> {
-        self.named.then_some(self.text.as_str())
-    }
-
-    /// The key of a delivery that a mail log tells of.
-    pub(crate) fn of_delivery(id: u64) -> Key {
-        Key { text: format!("log-{id:016x}"), named: true }
-    }
-
-    /// A key that nobody has used.
-    fn another(&self) -> String {
-        format!("{}-{:08x}", self.text, fastrand::u32(..))
-    }
+/// A plan without steps needs no promise; a lasting key goes on record with its verdict.
+fn record(store: &Store, mail: &Mail, promise: &Promise<'_>) -> Result<OnRecord> {
+    let Promise { plan, at_ms, tally, arrived, .. } = *promise;
+    let key = mail.key.is_lasting().then_some(mail.key.text());
+    store.record_answered(&FinishedMessage { key, tally, at_ms, message: arrived }, &plan.verdict)
 }
 
-/// A message whose steps are being done.
-pub(crate) struct Work<'a> {
-    /// Its key in the journal.
-    pub(crate) key: &'a str,
-    /// Its bytes.
-    pub(crate) raw: &'a [u8],
-    /// Its envelope.
-    pub(crate) envelope: &'a Envelope,
-    /// The SMTP client that brought it.
-    pub(crate) client_address: Option<IpAddr>,
-    /// What was promised.
-    pub(crate) plan: &'a Plan,
-    /// The seed of its decision.
-    pub(crate) seed: u64,
-    /// When it was decided, in milliseconds since 1970.
-    pub(crate) at_ms: i64,
-    /// Where a kept copy goes.
-    pub(crate) keep: Keep,
+/// What an earlier delivery of the same message left on record.
+pub(crate) fn earlier_delivery(store: &Store, mail: &Mail) -> Result<Option<OnRecord>> {
+    let found = store.on_record(mail.key.text())?;
+    Ok(found.filter(|found| is_redelivery(&mail.key, found.standing)))
 }
 
-/// Writes the promise down. `Standing::New` means that it is ours to keep; otherwise it is on record already.
-pub(crate) fn promise(store: &Store, key: &Key, promise: Promise<'_>) -> Result<(String, Standing)> {
-    let standing = store.promise(&Promise { key: &key.text, ..promise }, LEASE_MS)?;
+/// Whether a key on record means the same message again: its source names the delivery, or the
+/// process that worked on it was killed.
+fn is_redelivery(key: &Key, standing: Standing) -> bool {
     match standing {
-        Standing::New => Ok((key.text.clone(), standing)),
-        // Cut off, or named by the mail server: the same message again. What is left of it is done, nothing twice.
-        Standing::Open { abandoned } if abandoned || key.named => Ok((key.text.clone(), standing)),
-        Standing::Finished if key.named => Ok((key.text.clone(), standing)),
-        Standing::Open { .. } | Standing::Finished => {
-            let another = key.another();
-            let standing = store.promise(&Promise { key: &another, ..promise }, LEASE_MS)?;
-            Ok((another, standing))
-        }
+        Standing::New => false,
+        Standing::Open { abandoned } => abandoned || key.is_lasting(),
+        Standing::Finished => key.is_lasting(),
     }
 }
 
-/// Does the steps of a message that was just promised, and what they unlock; says what became of each.
-pub(crate) fn run(doors: &Doors, work: &Work<'_>, deadline: Deadline) -> Vec<Ended> {
-    let at_once = |(number, step): (usize, &Step)| step.starts_at_once().then_some(number);
-    let first: Vec<usize> = work.plan.steps.iter().enumerate().filter_map(at_once).collect();
-    run_from(doors, work, first, 0, deadline)
+/// Does the steps of a message that was just promised, and the steps that wait for them.
+pub(crate) fn run(doors: &Doors, mail: &Mail, plan: &Plan, deadline: Deadline) -> Vec<Ended> {
+    if plan.steps.is_empty() {
+        return Vec::new();
+    }
+    let starts = |(number, step): (usize, &Step)| step.starts_at_once().then_some(number);
+    let first: Vec<usize> = plan.steps.iter().enumerate().filter_map(starts).collect();
+    run_from(doors, mail, plan, first, 0, deadline)
 }
 
-/// Does the steps that are ours already, then those that they unlock.
+/// Does every step that is due, of any message.
+pub(crate) fn run_due(doors: &Doors, deadline: Deadline) -> Result<Vec<Ended>> {
+    let mut ended = Vec::new();
+    while !deadline.passed() {
+        let due = doors.store.claim_due(clock::now_ms(), LEASE_MS, BATCH)?;
+        if due.is_empty() {
+            break;
+        }
+        ended.par_extend(due.into_par_iter().flat_map_iter(|due| run_claimed(doors, due, deadline)));
+    }
+    Ok(ended)
+}
+
+/// Does what is due of one message on record.
+pub(crate) fn run_one(doors: &Doors, key: &str, deadline: Deadline) -> Result<Vec<Ended>> {
+    let due = doors.store.claim_message(key, clock::now_ms(), LEASE_MS)?;
+    Ok(due.map(|due| run_claimed(doors, due, deadline)).unwrap_or_default())
+}
+
+fn run_claimed(doors: &Doors, due: DueSteps, deadline: Deadline) -> Vec<Ended> {
+    let DueSteps { mail, plan, steps, attempts } = due;
+    run_from(doors, &mail, &plan, steps, attempts, deadline)
+}
+
+/// Does the steps that are ours already, then the steps that wait for them.
 fn run_from(
     doors: &Doors,
-    work: &Work<'_>,
+    mail: &Mail,
+    plan: &Plan,
     first: Vec<usize>,
     attempts: u32,
     deadline: Deadline,
 ) -> Vec<Ended> {
+    let key = mail.key.text();
     let mut ended = Vec::new();
     let (mut ready, mut attempts) = (first, attempts);
     loop {
         if !ready.is_empty() {
-            let (these, finished) = run_ready(doors, work, &ready, attempts, deadline);
+            let these = perform_all(doors, mail, plan, &ready, attempts, deadline);
+            let finished = doors.store.settle(key, &these, clock::now_ms()).unwrap_or_else(|error| {
+                tracing::error!(%error, key, "finished steps are not on record; they may be done again");
+                false
+            });
             ended.extend(these);
             if finished {
                 return ended;
@@ -126,75 +118,34 @@ fn run_from(
         if deadline.passed() {
             break;
         }
-        ready = match doors.store.claim(work.key, clock::now_ms(), LEASE_MS) {
+        ready = match doors.store.claim(key, clock::now_ms(), LEASE_MS) {
             Ok(ready) if ready.is_empty() => break,
             Ok(ready) => ready,
             Err(error) => {
-                tracing::error!(%error, key = work.key, "steps are left to the next tick");
+                tracing::error!(%error, key, "the next tick does the remaining steps");
                 break;
             }
         };
     }
-    if let Err(error) = doors.store.release(work.key) {
-        tracing::warn!(%error, key = work.key, "stays marked as under way until this process is gone");
+    if let Err(error) = doors.store.release(key) {
+        tracing::warn!(%error, key, "the message stays marked as in progress until this process ends");
     }
     ended
 }
 
-/// Does every step that is due, of whatever message. Returns what became of them.
-pub(crate) fn run_due(doors: &Doors, deadline: Deadline) -> Result<Vec<Ended>> {
-    let mut ended = Vec::new();
-    while !deadline.passed() {
-        let jobs = doors.store.claim_due(clock::now_ms(), LEASE_MS, BATCH)?;
-        if jobs.is_empty() {
-            break;
-        }
-        ended.par_extend(jobs.par_iter().flat_map_iter(|job| run_job(doors, job, deadline)));
-    }
-    Ok(ended)
-}
-
-/// Does what is due of one message on record.
-pub(crate) fn run_one(doors: &Doors, key: &str, deadline: Deadline) -> Result<Vec<Ended>> {
-    let job = doors.store.claim_job(key, clock::now_ms(), LEASE_MS)?;
-    Ok(job.map(|job| run_job(doors, &job, deadline)).unwrap_or_default())
-}
-
-fn run_job(doors: &Doors, job: &Job, deadline: Deadline) -> Vec<Ended> {
-    let work = Work {
-        key: &job.key,
-        raw: &job.message,
-        envelope: &job.envelope,
-        client_address: job.envelope.client_address,
-        plan: &job.plan,
-        seed: job.seed,
-        at_ms: job.at_ms,
-        keep: Keep::named(&doors.config, &job.key),
-    };
-    run_from(doors, &work, job.steps.clone(), job.attempts, deadline)
-}
-
-/// Does these steps, all at once, and puts what became of them on record; says whether nothing is left to do.
-fn run_ready(
+/// Does these steps in parallel. A counter that waits for one of them needs no transaction for itself: it
+/// is settled with that step.
+fn perform_all(
     doors: &Doors,
-    work: &Work<'_>,
+    mail: &Mail,
+    plan: &Plan,
     ready: &[usize],
     attempts: u32,
     deadline: Deadline,
-) -> (Vec<Ended>, bool) {
+) -> Vec<Ended> {
     let perform = |&step: &usize| {
-        let message = Message::read(work.raw);
-        let subject = Subject {
-            message: &message,
-            envelope: work.envelope,
-            client_address: work.client_address,
-            seed: work.seed,
-            key: work.key,
-            at_ms: work.at_ms,
-            keep: &work.keep,
-        };
-        let action = &work.plan.steps[step].action;
-        let done = action::perform(action, &subject, doors, attempts, deadline);
+        let action = &plan.steps[step].action;
+        let done = action::perform(action, mail, doors, attempts, deadline);
         Ended { step, action: action.name(), done }
     };
     let performed: Vec<Ended> = match ready {
@@ -206,17 +157,12 @@ fn run_ready(
         let (step, end) = (one.step, one.done.end);
         ended.push(one);
         if !matches!(end, StepEnd::Later { .. }) {
-            // Counters that wait for this step are settled with it, without a transaction for each.
-            let counts = work.plan.counts_after(step, end == StepEnd::Succeeded);
+            let counts = plan.counts_after(step, end == StepEnd::Succeeded);
             ended.extend(counts.into_iter().map(|(step, name)| {
                 let done = Performed::new(StepEnd::Succeeded, name, name.to_owned());
                 Ended { step, action: "count", done }
             }));
         }
     }
-    let finished = doors.store.settle(work.key, &ended, clock::now_ms()).unwrap_or_else(|error| {
-        tracing::error!(%error, key = work.key, "what was done is not on record: it may be done again");
-        false
-    });
-    (ended, finished)
+    ended
 }

@@ -46,6 +46,8 @@ mod report;
 mod intake;
 /// 3 check: DKIM, SPF, DMARC, and the DNS they ask.
 mod auth;
+/// A message and what names it: one parcel from the entrance to the last step.
+mod mail;
 /// Counters, journal, outbox.
 mod store;
 /// Reports that are kept, by the address they are about.
@@ -68,6 +70,12 @@ mod message_log;
 mod decide;
 /// Policies that only observe.
 mod monitor;
+/// Everything that a delivery needs, made once.
+mod house;
+/// A redelivery is answered with the verdict that was promised.
+mod redelivery;
+/// Messages that come to a halt before the promise.
+mod halt;
 /// THE SEVEN STEPS of a message, on one page.
 mod deliver;
 /// Every message of a relay directory, many at once.

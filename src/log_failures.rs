@@ -7,19 +7,20 @@
 use crate::clock::{self, DAY_MS};
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::decide::{Question, Undecided};
-use crate::deliver::House;
+use crate::decide::Undecided;
+use crate::deliver::{self, Carried, Road};
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
+use crate::halt::Halt;
+use crate::house::House;
 use crate::index::{Index, PendingWork, StoredDelivery};
-use crate::journal::{self, Key, Work};
+use crate::mail::{Content, Key, Mail};
 use crate::maillog::logged_reply::LoggedReply;
-use crate::message_log::{DecidedBy, MessageLine};
 use crate::policy::Policy;
-use crate::policy::facts::Facts;
+use crate::policy::recipient_facts::RecipientFacts;
 use crate::report::{self, Original, Report, ReportKind};
 use crate::return_path;
-use crate::store::{FinishedMessage, Promise, Standing, Store, Tally};
+use crate::store::Store;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -105,72 +106,36 @@ impl Failed {
     }
 }
 
-/// Acts upon a failed delivery as `policy` decides. Returns whether it did: not if that was done before, nor if it is too old.
+/// Does about a failed delivery what `policy` decides. Returns whether it did something: not if that was
+/// done before, nor if the failure is too old.
 pub(crate) fn act(house: &House, policy: &Policy, failed: &Failed, deadline: Deadline) -> Result<bool> {
     let now_ms = clock::now_ms();
     if failed.at_ms < now_ms - OLD_MS {
         return Ok(false);
     }
-    let (raw, key) = (Arc::new(Vec::new()), Key::of_delivery(failed.id));
-    let envelope = Envelope { recipient: failed.sender.clone(), ..Envelope::default() };
-    let facts = Facts::new(raw.clone(), envelope.clone(), house.config.clone(), house.dns.clone(), deadline)
-        .of_log(failed.report());
-    let question =
-        Question { config: &house.config, dns: &house.dns, seed: failed.id, at_ms: now_ms, deadline };
-    let decided = match question.ask(policy, &Rc::new(facts)) {
-        Ok(decided) => decided,
-        Err(Undecided::Policy(failure)) => {
-            // It would fail again at every tick, and hold up all others.
-            let recipient = &*failed.recipient;
-            tracing::error!(%failure, recipient, "a failed delivery is not acted upon");
-            return Ok(false);
-        }
-        Err(Undecided::Dns(text)) => return Err(Error::new(text)),
-    };
-    let (digest, mut plan) = (decided.digest(), decided.plan);
-    let mut tally = Tally::default();
-    plan.take_bookkeeping().iter().for_each(|name| tally.add(name));
-    let decided_by = DecidedBy { name: &policy.name, hash: policy.short_hash(), plan: digest };
-    let mut entry = MessageLine::new(now_ms, &envelope, decided_by, &plan.verdict, failed.id);
-    let promise = Promise {
-        key: "",
-        envelope: &envelope,
-        plan: &plan,
-        message: &raw,
+    let mut mail = Mail {
+        content: Content::read(Arc::default()),
+        envelope: Envelope { recipient: failed.sender.clone(), ..Envelope::default() },
+        key: Key::of_delivery(failed.id),
         seed: failed.id,
-        policy: &policy.name,
-        at_ms: now_ms,
-        tally: &tally,
-        arrived: false,
-    };
-    if plan.steps.is_empty() && tally.is_empty() {
-        return Ok(false);
-    }
-    if plan.steps.is_empty() {
-        let record =
-            FinishedMessage { key: key.of_a_redelivery(), tally: &tally, at_ms: now_ms, message: false };
-        return house.store.record_finished(&record).map(|()| false);
-    }
-    let (key, standing) = journal::promise(&house.store, &key, promise)?;
-    if standing != Standing::New {
-        // What is left of it is the tick's.
-        return Ok(false);
-    }
-    let work = Work {
-        key: &key,
-        raw: &raw,
-        envelope: &envelope,
-        client_address: None,
-        plan: &plan,
-        seed: failed.id,
-        // It counts from when it happened.
         at_ms: failed.at_ms.min(now_ms),
-        keep: crate::action::Keep::named(&house.config, &key),
+        keep: None,
     };
-    entry.results = journal::run(&house.doors, &work, deadline);
-    entry.counted = tally;
-    house.log.append(&entry);
-    Ok(true)
+    let message = house.message_facts(&mail, deadline).of_log_line(failed.report());
+    let facts = Rc::new(RecipientFacts::new(Rc::new(message), mail.envelope.clone()));
+    let road = Road { is_message: false, at_ms: now_ms, promised: &|_| () };
+    match deliver::carry(house, policy, &mut mail, &facts, &road) {
+        Ok(Carried::Done(plan)) => Ok(!plan.steps.is_empty()),
+        // The tick does what is left.
+        Ok(Carried::Before(..)) => Ok(false),
+        Err(Halt::Undecided(Undecided::Policy(failure))) => {
+            // It would fail again at every tick, and hold up all others.
+            tracing::error!(%failure, recipient = failed.recipient, "nothing is done about a failed delivery");
+            Ok(false)
+        }
+        Err(Halt::Store(error)) => Err(error),
+        Err(halt) => Err(Error::new(halt.reply().text)),
+    }
 }
 
 /// Has mail reached the address since it failed? Then it is alive, and nothing is held against it: what a first reading, or one after
@@ -240,11 +205,11 @@ pub(crate) fn act_on_log(config: &Arc<Config>, index: &Index, deadline: Deadline
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::deliver::{Answer, Mail, deliver};
+    use crate::plan::Verdict;
     use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::path::PathBuf;
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
     /// A house whose bounce policy tells a loopback application, which counts.
@@ -313,10 +278,10 @@ mod tests {
                 ..Envelope::default()
             };
             let key = Key::of_message(&envelope, raw.as_bytes());
-            let (raw, at_ms) = (Arc::new(raw.into_bytes()), clock::now_ms());
-            let mail = Mail { raw, envelope, key, seed: 1, at_ms, keep: None };
+            let (content, at_ms) = (Content::read(Arc::new(raw.into_bytes())), clock::now_ms());
+            let mut mail = Mail { content, envelope, key, seed: 1, at_ms, keep: None };
             let deadline = Deadline::after(Duration::from_secs(30));
-            assert_eq!(deliver(&self.house, &mail, deadline, &AtomicBool::new(false)), Answer::Taken);
+            assert_eq!(deliver::deliver(&self.house, &mut mail, deadline, &|_| ()), Verdict::Accept);
         }
 
         fn is_suppressed(&self, address: &str) -> bool {

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::decide::{Decided, Question, Undecided};
 use crate::error::Result;
 use crate::policy::Policy;
-use crate::policy::facts::Facts;
+use crate::policy::recipient_facts::RecipientFacts;
 use crate::store::{Difference, Store, Tally};
 use std::rc::Rc;
 
@@ -51,7 +51,7 @@ impl Monitor {
     pub(crate) fn compare(
         &self,
         question: &Question<'_>,
-        facts: &Rc<Facts>,
+        facts: &Rc<RecipientFacts>,
         in_force: &Policy,
         decided: &Decided,
         store: &Store,

@@ -3,13 +3,15 @@
 //! Not here: how files are claimed (`intake::relay`) and what becomes of a message (`deliver`). Invariant: a message
 //! that cannot be handled never holds up the others, and no thread waits for one that could be working.
 
-use crate::action::Keep;
 use crate::clock::{self, HOUR};
-use crate::deliver::{Answer, House, Mail, deliver};
+use crate::deliver::deliver;
 use crate::error::{Context, Error, Result};
+use crate::house::House;
 use crate::intake::formats::{self, FiledMessage};
 use crate::intake::spool::{Claim, Relay, expire_kept};
-use crate::journal::{self, Key};
+use crate::journal;
+use crate::mail::{Content, KeptCopy, Key, Mail};
+use crate::plan::Verdict;
 use rayon::ThreadPoolBuilder;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -237,17 +239,17 @@ impl<'a> Run<'a> {
         let mut deferred = Vec::new();
         for (index, part) in parts.iter().enumerate() {
             let key = if single { claim.key.clone() } else { format!("{}.{index}", claim.key) };
-            let mail = Mail {
-                raw: Arc::new(part.bytes(&file)),
+            let mut mail = Mail {
+                content: Content::read(Arc::new(part.bytes(&file))),
                 envelope: part.envelope.clone(),
                 key: Key::of_claim(key.clone()),
                 seed: fastrand::u64(..),
                 at_ms: clock::now_ms(),
-                keep: Some(Keep { directory: self.relay.done().to_owned(), name: claim.name.clone() }),
+                keep: Some(KeptCopy { directory: self.relay.done().to_owned(), name: claim.name.clone() }),
             };
-            match deliver(self.house, &mail, self.house.deadline(), &AtomicBool::new(false)) {
-                Answer::Later(reply) => deferred.push((part, reply.text)),
-                Answer::Taken | Answer::Refused(_) => {
+            match deliver(self.house, &mut mail, self.house.deadline(), &|_| ()) {
+                Verdict::Defer(reply) => deferred.push((part, reply.text)),
+                Verdict::Accept | Verdict::Reject(_) => {
                     self.messages.fetch_add(1, Relaxed);
                     keys.push(key);
                 }

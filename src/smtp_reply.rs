@@ -17,6 +17,13 @@ pub(crate) struct SmtpReply {
     pub(crate) text: String,
 }
 
+impl SmtpReply {
+    /// For faults of ours, which say nothing about the message.
+    pub(crate) fn try_again_later(why: impl fmt::Display) -> SmtpReply {
+        SmtpReply { code: 451, enhanced: EnhancedStatus::new(4, 3, 0), text: why.to_string() }
+    }
+}
+
 impl fmt::Display for SmtpReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.code, self.enhanced, self.text)

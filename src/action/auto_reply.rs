@@ -3,18 +3,18 @@
 //! Not here: the form of the reply (`report::automatic_reply`), and sending (`doors::smtp`). Invariant: it
 //! goes out with the null sender, so that no reply can answer it.
 
-use super::Subject;
 use super::doors::smtp::Letter;
 use crate::config::Config;
+use crate::mail::Mail;
 use crate::plan::AutoReply;
 use crate::report::automatic_reply::{AutoReplyKind, AutomaticReply};
 
 /// Writes the reply.
-pub(crate) fn write(reply: &AutoReply, subject: &Subject<'_>, config: &Config) -> Letter {
+pub(crate) fn write(reply: &AutoReply, mail: &Mail, config: &Config) -> Letter {
     let written = AutomaticReply {
         kind: AutoReplyKind::Absence,
-        from: Some(subject.envelope.recipient.clone()),
-        in_reply_to: subject.message.message_id(),
+        from: Some(mail.envelope.recipient.clone()),
+        in_reply_to: mail.message(|message| message.message_id()),
         subject: reply.subject.clone(),
         text: reply.text.clone(),
     };
@@ -24,8 +24,10 @@ pub(crate) fn write(reply: &AutoReply, subject: &Subject<'_>, config: &Config) -
 
 /// Whether a message may be answered automatically at all (RFC 3834 section 2): not what is automatic itself, nor what went to a
 /// list, nor what has no sender, nor what asks for no answer.
-pub(crate) fn may_answer(subject: &Subject<'_>) -> bool {
-    let says = |name: &str| subject.message.header(name).map(|value| value.trim().to_ascii_lowercase());
+pub(crate) fn may_answer(mail: &Mail) -> bool {
+    let says = |name: &str| {
+        mail.message(|message| message.header(name)).map(|value| value.trim().to_ascii_lowercase())
+    };
     let automatic = says("Auto-Submitted").is_some_and(|value| !value.starts_with("no"));
     let precedence = ["bulk", "list", "junk", "auto_reply"];
     let bulk = says("Precedence").is_some_and(|value| precedence.contains(&value.as_str()));
@@ -35,7 +37,7 @@ pub(crate) fn may_answer(subject: &Subject<'_>) -> bool {
     let silence = ["all", "autoreply", "oof"];
     let unwanted = says("X-Auto-Response-Suppress")
         .is_some_and(|value| value.split(',').any(|word| silence.contains(&word.trim())));
-    let sender = subject.envelope.sender.to_ascii_lowercase();
+    let sender = mail.envelope.sender.to_ascii_lowercase();
     let local = sender.rsplit_once('@').map_or("", |(local, _)| local);
     let machine = local.is_empty()
         || local == "mailer-daemon"
@@ -47,23 +49,17 @@ pub(crate) fn may_answer(subject: &Subject<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Keep;
     use super::*;
     use crate::envelope::Envelope;
-    use crate::message::Message;
+    use crate::mail::{Content, Key};
+    use std::sync::Arc;
 
     fn answers(sender: &str, header: &str) -> bool {
         let raw = format!("{header}Subject: x\r\n\r\nbody\r\n");
         let envelope = Envelope { sender: sender.into(), ..Envelope::default() };
-        may_answer(&Subject {
-            message: &Message::read(raw.as_bytes()),
-            envelope: &envelope,
-            client_address: None,
-            seed: 0,
-            key: "key",
-            at_ms: 0,
-            keep: &Keep { directory: ".".into(), name: String::new() },
-        })
+        let key = Key::of_message(&envelope, raw.as_bytes());
+        let content = Content::read(Arc::new(raw.into_bytes()));
+        may_answer(&Mail { content, envelope, key, seed: 0, at_ms: 0, keep: None })
     }
 
     #[test]

@@ -4,10 +4,10 @@
 //! Not here: the form of the fields and the frame (`report`), and sending (`doors::smtp`). Invariant: one
 //! recipient, and the reply that the policy chose for it.
 
-use super::Subject;
 use super::doors::smtp::Letter;
 use crate::config::Config;
 use crate::envelope::split_address;
+use crate::mail::Mail;
 use crate::message::draft::{Draft, bracketed, date};
 use crate::plan::Bounce;
 use crate::report::DeliveryAction;
@@ -17,43 +17,41 @@ use crate::text::one_line;
 use url::Host;
 
 /// Writes the bounce.
-pub(crate) fn write(bounce: &Bounce, subject: &Subject<'_>, config: &Config) -> Letter {
-    let here = ascii_domain_of(&subject.envelope.recipient, config);
+pub(crate) fn write(bounce: &Bounce, mail: &Mail, config: &Config) -> Letter {
+    let here = ascii_domain_of(&mail.envelope.recipient, config);
     let from = match &bounce.sender {
         Some(sender) => bracketed(sender),
         None => format!("Mail Delivery System {}", bracketed(&format!("MAILER-DAEMON@{here}"))),
     };
     let mut draft = Draft::new(&from, &bounce.route.to, "Returned mail: see transcript for details", config);
     draft.field("Auto-Submitted", "auto-replied");
-    let report = Multipart {
-        kind: "delivery-status",
-        text: &for_people(bounce, subject),
-        fields: &for_programs(bounce, subject, here).written(),
-        original: subject.message,
-        max_original: config.send.max_original,
-    };
-    Letter { from: bounce.sender.clone(), to: bounce.route.to.clone(), data: report.written(draft).into() }
+    let (text, fields) = (for_people(bounce, mail, config), for_programs(bounce, mail, here).written());
+    let data = mail.message(|original| {
+        let (kind, max_original) = ("delivery-status", config.send.max_original);
+        Multipart { kind, text: &text, fields: &fields, original, max_original }.written(draft)
+    });
+    Letter { from: bounce.sender.clone(), to: bounce.route.to.clone(), data: data.into() }
 }
 
-fn for_people(bounce: &Bounce, subject: &Subject<'_>) -> String {
-    let arrived = subject.message.date().unwrap_or_else(|| date(subject.at_ms));
+fn for_people(bounce: &Bounce, mail: &Mail, config: &Config) -> String {
+    let arrived = mail.message(|message| message.date()).unwrap_or_else(|| date(mail.at_ms));
     format!(
         "The original message was received at {}\r\nfrom {}\r\n\r\n\
          ----- The following address had permanent fatal errors -----\r\n{}\r\n    (reason: {} {} {})\r\n",
         short_line(&arrived),
-        peer(subject),
-        bracketed(&subject.envelope.recipient),
+        peer(mail, config),
+        bracketed(&mail.envelope.recipient),
         bounce.reply.code,
         bounce.reply.enhanced,
         short_line(&bounce.reply.text)
     )
 }
 
-fn for_programs(bounce: &Bounce, subject: &Subject<'_>, here: String) -> DeliveryStatus {
-    let now = date(subject.at_ms);
+fn for_programs(bounce: &Bounce, mail: &Mail, here: String) -> DeliveryStatus {
+    let now = date(mail.at_ms);
     let recipient = RecipientStatus {
-        last: Some(subject.envelope.recipient.clone()),
-        original: subject.envelope.original_recipient.clone(),
+        last: Some(mail.envelope.recipient.clone()),
+        original: mail.envelope.original_recipient.clone(),
         action: Some(DeliveryAction::Failed),
         status: Some(bounce.reply.enhanced),
         remote_mta: Some(here.clone()),
@@ -62,19 +60,19 @@ fn for_programs(bounce: &Bounce, subject: &Subject<'_>, here: String) -> Deliver
         ..RecipientStatus::default()
     };
     DeliveryStatus {
-        envelope_id: subject.envelope.envid.clone(),
+        envelope_id: mail.envelope.envid.clone(),
         reporting_mta: Some(here),
-        received_from: subject.envelope.client_helo.clone(),
+        received_from: mail.envelope.client_helo.clone(),
         arrival_date: Some(now),
         recipients: vec![recipient],
     }
 }
 
 /// Who brought the message, as far as that is known.
-fn peer(subject: &Subject<'_>) -> String {
-    let domain = || split_address(&subject.envelope.sender).map_or("localhost", |(_, domain)| domain);
-    let name = short_line(subject.envelope.client_helo.as_deref().unwrap_or_else(domain));
-    match subject.client_address {
+fn peer(mail: &Mail, config: &Config) -> String {
+    let domain = || split_address(&mail.envelope.sender).map_or("localhost", |(_, domain)| domain);
+    let name = short_line(mail.envelope.client_helo.as_deref().unwrap_or_else(domain));
+    match mail.client_address(config) {
         Some(address) => format!("{name} [{address}]"),
         None => name,
     }

@@ -1,48 +1,51 @@
-//! Keeping a copy of a message in a directory.
+//! Keeping a copy of a message: in the directory of handled messages, or in the archive of an address.
 
+use super::own_failure::retry_own_failure;
+use crate::archive;
 use crate::config::Config;
 use crate::error::{Context, Result};
 use crate::files::publish::Unfinished;
+use crate::mail::{KeptCopy, Mail};
+use crate::plan::StepEnd;
+use crate::store::Performed;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
-/// Where a kept copy goes.
-#[derive(Clone, Debug)]
-pub(crate) struct Keep {
-    /// The directory; it is made when it is missing.
-    pub(crate) directory: PathBuf,
-    /// The name; where it is taken, a number is put in front.
-    pub(crate) name: String,
+/// In the directory of handled messages.
+pub(crate) fn keep(mail: &Mail, config: &Config, attempts: u32) -> Performed {
+    match write(&mail.kept_copy(config), mail.raw()) {
+        Ok(path) => Performed::new(StepEnd::Succeeded, "kept", format!("kept as {}", path.display())),
+        Err(error) => retry_own_failure(mail, attempts, format!("!not kept: {error}")),
+    }
 }
 
-impl Keep {
-    /// The config's place, under a name made of the message's key.
-    pub(crate) fn named(config: &Config, key: &str) -> Keep {
-        let directory = config.done_dir();
-        let name = format!("{}.eml", key.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
-        Keep { directory, name }
+/// In the archive of an address.
+pub(crate) fn keep_for(address: &str, mail: &Mail, config: &Config, attempts: u32) -> Performed {
+    match archive::keep(config, address, mail.key.text(), mail.at_ms, mail.raw()) {
+        Ok(_) => Performed::new(StepEnd::Succeeded, "report_kept", format!("kept for {address}")),
+        Err(error) => retry_own_failure(mail, attempts, format!("!not kept: {error}")),
     }
+}
 
-    /// Writes the copy; it is whole and on disk on return.
-    pub(crate) fn write(&self, raw: &[u8]) -> Result<PathBuf> {
-        fs::create_dir_all(&self.directory).context(self.directory.display())?;
-        let written = Unfinished::create(&self.directory, 0o666).and_then(|mut copy| {
-            copy.write_all(raw)?;
-            self.place(&copy)
-        });
-        written.context(self.directory.display())
-    }
+/// Writes the copy; it is whole and on disk on return.
+fn write(copy: &KeptCopy, raw: &[u8]) -> Result<PathBuf> {
+    fs::create_dir_all(&copy.directory).context(copy.directory.display())?;
+    let written = Unfinished::create(&copy.directory, 0o666).and_then(|mut file| {
+        file.write_all(raw)?;
+        place(copy, &file)
+    });
+    written.context(copy.directory.display())
+}
 
-    fn place(&self, copy: &Unfinished) -> std::io::Result<PathBuf> {
-        for number in 0..10_000 {
-            let name = if number == 0 { self.name.clone() } else { format!("{number}-{}", self.name) };
-            let path = self.directory.join(name);
-            match copy.place(&path) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
-                placed => return placed.map(|()| path),
-            }
+fn place(copy: &KeptCopy, file: &Unfinished) -> std::io::Result<PathBuf> {
+    for number in 0..10_000 {
+        let name = if number == 0 { copy.name.clone() } else { format!("{number}-{}", copy.name) };
+        let path = copy.directory.join(name);
+        match file.place(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+            placed => return placed.map(|()| path),
         }
-        Err(ErrorKind::AlreadyExists.into())
     }
+    Err(ErrorKind::AlreadyExists.into())
 }

@@ -3,7 +3,7 @@
 //! Not here: expanding the template (`template`). Invariant: an application that once said where is told there even while its
 //! document cannot be had; and a document is asked for no more often than it allows, nor than once a minute if it cannot be had.
 
-use super::Doors;
+use super::doors::Doors;
 use super::doors::http::Document;
 use crate::clock::{self, DAY_MS, HOUR_MS};
 use crate::deadline::Deadline;

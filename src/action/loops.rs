@@ -3,31 +3,32 @@
 //! Not here: what is never answered whatever its way (`auto_reply`), and null senders (`decide`). Invariant: two programs that
 //! answer each other, or forward to each other, come to an end here whoever they are, because each turn adds a trace header.
 
-use super::Subject;
+use crate::mail::Mail;
 
 /// Why nothing may be sent because of this message: it has been here before, or it has come through more servers than mail does.
-pub(crate) fn why_not(subject: &Subject<'_>, max_received: usize) -> Option<String> {
-    let received = subject.message.headers("Received").len();
+pub(crate) fn why_not(mail: &Mail, max_received: usize) -> Option<String> {
+    let received = mail.message(|message| message.headers("Received")).len();
     if received > max_received {
         return Some(format!("the message goes in circles, it has {received} Received headers"));
     }
     // The mail server puts one on top of what it gives us; a second one was there when it arrived.
-    let envelope = subject.envelope;
+    let envelope = &mail.envelope;
     let ours = |value: &String| {
         let to = |address: &str| !address.is_empty() && value.trim().eq_ignore_ascii_case(address);
         to(&envelope.recipient) || envelope.original_recipient.as_deref().is_some_and(to)
     };
-    let been_here = subject.message.headers("Delivered-To").iter().filter(|value| ours(value)).count();
+    let been_here =
+        mail.message(|message| message.headers("Delivered-To")).iter().filter(|value| ours(value)).count();
     (been_here > 1)
         .then(|| format!("the message goes in circles, it was delivered here {} times before", been_here - 1))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Keep;
     use super::*;
     use crate::envelope::Envelope;
-    use crate::message::Message;
+    use crate::mail::{Content, Key};
+    use std::sync::Arc;
 
     fn why(header: &str) -> Option<String> {
         let raw = format!("{header}Subject: x\r\n\r\nbody\r\n");
@@ -36,16 +37,10 @@ mod tests {
             original_recipient: Some("a@here.example".into()),
             ..Envelope::default()
         };
-        let subject = Subject {
-            message: &Message::read(raw.as_bytes()),
-            envelope: &envelope,
-            client_address: None,
-            seed: 0,
-            key: "key",
-            at_ms: 0,
-            keep: &Keep { directory: ".".into(), name: String::new() },
-        };
-        why_not(&subject, 3)
+        let key = Key::of_message(&envelope, raw.as_bytes());
+        let content = Content::read(Arc::new(raw.into_bytes()));
+        let mail = Mail { content, envelope, key, seed: 0, at_ms: 0, keep: None };
+        why_not(&mail, 3)
     }
 
     #[test]

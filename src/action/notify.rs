@@ -4,12 +4,14 @@
 //! Not here: when to try again (`retry`), the wire (`http`). Invariant: it is taken when the application has answered 2xx; what the
 //! application does not take, or not in all the time it has, is parked: shown, and tried again when an operator says so.
 
+use super::doors::Doors;
 use super::doors::retry::{self, Next, Patience};
-use super::{Doors, Subject, lookup};
+use super::lookup;
 use crate::clock::{self, DAY_MS};
 use crate::config::{Application, Endpoint, NOTIFY_VARIABLES};
 use crate::deadline::Deadline;
 use crate::error::Result;
+use crate::mail::Mail;
 use crate::plan::{Notification, StepEnd};
 use crate::store::Performed;
 use crate::webhook::{self, UrlTemplate};
@@ -17,7 +19,7 @@ use crate::webhook::{self, UrlTemplate};
 /// Tells the application. `attempts` is how often it has been tried before.
 pub(crate) fn notify(
     notification: &Notification,
-    subject: &Subject<'_>,
+    mail: &Mail,
     doors: &Doors,
     attempts: u32,
     deadline: Deadline,
@@ -30,14 +32,14 @@ pub(crate) fn notify(
         let note = format!("{} {} was told before", notification.event, notification.address);
         return Performed::new(StepEnd::Succeeded, "notified_before", note);
     }
-    let id = webhook::id(&[subject.key, &notification.event, &notification.address]);
+    let id = webhook::id(&[mail.key.text(), &notification.event, &notification.address]);
     let now_ms = clock::now_ms();
     let template = match &target.endpoint {
         Endpoint::Url(template) => Ok(Ok(template.clone())),
         Endpoint::Lookup { document, pointer } => lookup::template(document, pointer, doors, deadline)
             .map(|text| UrlTemplate::parse(&text, &NOTIFY_VARIABLES)),
     };
-    let asked = template.map(|template| request(notification, target, &template?, &id, subject.at_ms));
+    let asked = template.map(|template| request(notification, target, &template?, &id, mail.at_ms));
     let (next, said) = match asked {
         Err(why) => (retry::classify(None, None, now_ms), why),
         Ok(Err(error)) => (Next::Parked, error.to_string()),
@@ -57,8 +59,7 @@ pub(crate) fn notify(
             Performed::new(StepEnd::Succeeded, "notified", note)
         }
         Next::Parked => Performed::new(StepEnd::Parked, "notify_parked", format!("!parked: {note}")),
-        Next::Again { wait_ms } => match patience.next_try(attempts + 1, subject.at_ms, now_ms, &id, wait_ms)
-        {
+        Next::Again { wait_ms } => match patience.next_try(attempts + 1, mail.at_ms, now_ms, &id, wait_ms) {
             Some(at_ms) => Performed::new(StepEnd::Later { at_ms }, "notify_deferred", format!("!{note}")),
             None => Performed::new(StepEnd::Parked, "notify_given_up", format!("!given up: {note}")),
         },

@@ -3,14 +3,15 @@
 //! Not here: what it says (`crate::alert`). Invariant: the mail has the null sender, says that it is automatic, and its Message-ID
 //! begins with [`ALERT_ID`], so that nothing answers it and whatever comes of it is known for what it is.
 
+use super::doors::Doors;
 use super::doors::retry::{self, Next, Patience};
 use super::doors::smtp::Letter;
-use super::{Doors, Subject};
 use crate::auth::DnsFailure;
 use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::envelope::split_address;
+use crate::mail::Mail;
 use crate::maillog::message_ids::ALERT_ID;
 use crate::message::draft::{Draft, bracketed};
 use crate::plan::{StepEnd, Tell};
@@ -21,23 +22,17 @@ use std::borrow::Cow;
 const GIVE_UP_DAYS: u32 = 5;
 
 /// Tells it. `attempts` is how often it has been tried before.
-pub(crate) fn tell(
-    tell: &Tell,
-    subject: &Subject<'_>,
-    doors: &Doors,
-    attempts: u32,
-    deadline: Deadline,
-) -> Performed {
+pub(crate) fn tell(tell: &Tell, mail: &Mail, doors: &Doors, attempts: u32, deadline: Deadline) -> Performed {
     match &tell.to {
-        Some(to) => mail(tell, to, subject, doors, attempts, deadline),
-        None => post(tell, subject, doors, attempts, deadline),
+        Some(to) => by_mail(tell, to, mail, doors, attempts, deadline),
+        None => by_post(tell, mail, doors, attempts, deadline),
     }
 }
 
-fn mail(
+fn by_mail(
     tell: &Tell,
     to: &str,
-    subject: &Subject<'_>,
+    mail: &Mail,
     doors: &Doors,
     attempts: u32,
     deadline: Deadline,
@@ -56,7 +51,7 @@ fn mail(
         Err((temporary, text)) => {
             let note = format!("!{} not told to <{to}>: {text}", tell.rule);
             let patience = Patience::with_mail(doors.config.send.give_up_hours);
-            let next = patience.next_try(attempts + 1, subject.at_ms, clock::now_ms(), &tell.id, 0);
+            let next = patience.next_try(attempts + 1, mail.at_ms, clock::now_ms(), &tell.id, 0);
             match next.filter(|_| temporary) {
                 Some(at_ms) => Performed::new(StepEnd::Later { at_ms }, "alert_deferred", note),
                 None => Performed::new(StepEnd::Failed, "alert_failed", note),
@@ -103,7 +98,7 @@ fn letter(tell: &Tell, to: &str, config: &Config) -> Letter {
     Letter { from: None, to: to.to_owned(), data: draft.text(&tell.body).into() }
 }
 
-fn post(tell: &Tell, subject: &Subject<'_>, doors: &Doors, attempts: u32, deadline: Deadline) -> Performed {
+fn by_post(tell: &Tell, mail: &Mail, doors: &Doors, attempts: u32, deadline: Deadline) -> Performed {
     let rules = doors.config.alerting.get().map(|alerting| &*alerting.rules).unwrap_or_default();
     let rule = rules.iter().find(|rule| rule.name == tell.rule);
     let Some(webhook) = rule.and_then(|rule| rule.webhook.as_ref()) else {
@@ -141,7 +136,7 @@ fn post(tell: &Tell, subject: &Subject<'_>, doors: &Doors, attempts: u32, deadli
         Next::Parked => Performed::new(StepEnd::Failed, "alert_failed", format!("!parked: {note}")),
         Next::Again { wait_ms } => {
             let patience = Patience::with_application(GIVE_UP_DAYS);
-            let next = patience.next_try(attempts + 1, subject.at_ms, now_ms, &tell.id, wait_ms);
+            let next = patience.next_try(attempts + 1, mail.at_ms, now_ms, &tell.id, wait_ms);
             match next {
                 Some(at_ms) => Performed::new(StepEnd::Later { at_ms }, "alert_deferred", format!("!{note}")),
                 None => Performed::new(StepEnd::Failed, "alert_failed", format!("!given up: {note}")),

@@ -4,7 +4,7 @@
 //! say so themselves. Invariant: one bad link stops no other, and the number of links, their bytes, redirects and time
 //! are bounded.
 
-use super::Doors;
+use super::doors::Doors;
 use super::doors::http::Answered;
 use crate::clock;
 use crate::deadline::Deadline;
@@ -211,25 +211,6 @@ impl Round<'_> {
             }
             missed.text
         })
-    }
-}
-
-/// Answers of tracker checks that this process has seen, so that not every link asks the store.
-#[derive(Default)]
-pub(crate) struct Trackers(Mutex<HashMap<String, (bool, i64)>>);
-
-impl Trackers {
-    fn known(&self, base: &str, now_ms: i64) -> Option<bool> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(base).filter(|(_, expires_ms)| *expires_ms > now_ms).map(|(is, _)| *is)
-    }
-
-    fn learn(&self, base: &str, is: bool, expires_ms: i64) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= 10_000 {
-            known.clear();
-        }
-        known.insert(base.to_owned(), (is, expires_ms));
     }
 }
 

@@ -25,9 +25,9 @@ mod trusted;
 mod origin;
 /// A DNS server that does as it is told.
 #[cfg(test)]
-mod test_server;
+pub(crate) mod test_server;
 
 pub(crate) use auth_result::{AuthResult, Signature};
 pub(crate) use dns::Dns;
 pub(crate) use dns_failure::DnsFailure;
-pub(crate) use origin::Check;
+pub(crate) use origin::{Check, client_in_trace};

@@ -54,6 +54,16 @@ impl<'a, 'm> Check<'a, 'm> {
         }
     }
 
+    /// With signatures that were verified before: they do not depend on the envelope.
+    pub(crate) fn with_signatures(self, verified: Vec<Signature>) -> Check<'a, 'm> {
+        Check { signatures: OnceLock::from(verified), ..self }
+    }
+
+    /// With an SPF result that is known already.
+    pub(crate) fn with_spf(self, known: AuthResult) -> Check<'a, 'm> {
+        Check { spf: OnceLock::from(known), ..self }
+    }
+
     /// The best result of all signatures: pass if any passed, temp-error if none did and one may yet.
     pub(crate) fn dkim(&self) -> AuthResult {
         auth_result::of_all(self.signatures())
@@ -141,15 +151,22 @@ impl<'a, 'm> Check<'a, 'm> {
 
     /// The Received header that our own mail server has written.
     fn received(&self) -> Option<&Received> {
-        let ours = &self.config.auth.received_by;
-        let is_ours = |received: &Received| {
-            let by = received.by.as_deref().unwrap_or_default();
-            ours.is_empty() || ours.iter().any(|host| host.eq_ignore_ascii_case(by))
-        };
-        let find =
-            || self.message.headers("Received").iter().map(|value| Received::parse(value)).find(is_ours);
-        self.received.get_or_init(find).as_ref()
+        self.received.get_or_init(|| received_by_us(self.message, self.config)).as_ref()
     }
+}
+
+/// The address of the SMTP client in the Received header that our own mail server has written.
+pub(crate) fn client_in_trace(message: &Message<'_>, config: &Config) -> Option<IpAddr> {
+    received_by_us(message, config)?.client_address.map(|address| address.to_canonical())
+}
+
+fn received_by_us(message: &Message<'_>, config: &Config) -> Option<Received> {
+    let ours = &config.auth.received_by;
+    let is_ours = |received: &Received| {
+        let by = received.by.as_deref().unwrap_or_default();
+        ours.is_empty() || ours.iter().any(|host| host.eq_ignore_ascii_case(by))
+    };
+    message.headers("Received").iter().map(|value| Received::parse(value)).find(is_ours)
 }
 
 #[cfg(test)]

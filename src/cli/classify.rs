@@ -9,7 +9,7 @@ use crate::classify::{self, Classified, Item};
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
 use crate::message::mbox::{self, MboxPart};
-use crate::policy::facts::Facts;
+use crate::policy::recipient_facts::RecipientFacts;
 use crate::policy::{Policy, Use, Wanted};
 use crate::smtp_reply;
 use clap::Args;
@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &ClassifyArgs, config: &Arc<Config>, terminal: Term
     let wanted = Wanted { name: &arguments.policy, file: None, settings: None };
     let policy = Policy::open(&wanted, config, Use::One)?;
     policy.start_clock()?;
-    let facts = Rc::new(Facts::of_nothing(config)?);
+    let facts = Rc::new(RecipientFacts::of_nothing(config)?);
     let desk = Desk { policy: &policy, facts: &facts, terminal, explain: arguments.explain };
     let stdin = [PathBuf::from("-")];
     let files = if arguments.files.is_empty() { &stdin[..] } else { &arguments.files };
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &ClassifyArgs, config: &Arc<Config>, terminal: Term
 
 struct Desk<'a> {
     policy: &'a Policy,
-    facts: &'a Rc<Facts>,
+    facts: &'a Rc<RecipientFacts>,
     terminal: Terminal,
     explain: bool,
 }

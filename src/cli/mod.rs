@@ -4,6 +4,7 @@
 //! modules above. Invariant: under a mail server (`pipe`) everything that goes wrong here, bad arguments included, ends
 //! as "try again later".
 
+mod exit_code;
 mod terminal;
 mod time;
 mod typed;

@@ -3,21 +3,25 @@
 //! Invariant: the exit code is 0, 65, 67, 69, 75 or 77, nothing is printed with 0, and exactly one line that begins with
 //! an enhanced status code is printed with the others; standard input is read to its end.
 
+use super::exit_code::exit_code;
 use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::deliver::{self, Answer, House, Mail};
+use crate::deliver::deliver;
 use crate::envelope::Envelope;
-use crate::error::{Exit, Result};
+use crate::error::{Error, Exit, Result};
+use crate::house::House;
 use crate::intake::pipe;
-use crate::journal::Key;
+use crate::mail::{Content, Key, Mail};
+use crate::plan::Verdict;
 use crate::policy::Policy;
-use crate::text::{bounded, one_line};
+use crate::smtp_reply::SmtpReply;
 use clap::Args;
 use std::io::{Write, stdin, stdout};
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 #[derive(Args, Debug)]
@@ -58,7 +62,7 @@ pub(crate) struct Arguments {
 pub(crate) fn fail_softly() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|place| format!(" at {}:{}", place.file(), place.line()));
-        end(&Answer::later(format_args!("carom failed{}: please report it", place.unwrap_or_default())));
+        later(format_args!("carom failed{}: please report it", place.unwrap_or_default()));
         pipe::drain(stdin().lock());
         std::process::exit(i32::from(Exit::TempFail as u8));
     }));
@@ -68,7 +72,7 @@ pub(crate) fn fail_softly() {
 pub(crate) fn bad_arguments(error: &str) -> Exit {
     pipe::drain(stdin().lock());
     let first = error.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    end(&Answer::later(format_args!("bad arguments: {first}")))
+    later(format_args!("bad arguments: {first}"))
 }
 
 pub(crate) fn run(arguments: &Arguments, load: impl FnOnce() -> Result<Arc<Config>>, json: bool) -> Exit {
@@ -76,43 +80,43 @@ pub(crate) fn run(arguments: &Arguments, load: impl FnOnce() -> Result<Arc<Confi
         Ok(config) => config,
         Err(error) => {
             pipe::drain(stdin().lock());
-            return end(&Answer::later(error));
+            return later(error);
         }
     };
+    handle(arguments, config, json).unwrap_or_else(later)
+}
+
+fn handle(arguments: &Arguments, config: Arc<Config>, json: bool) -> Result<Exit> {
     let deadline = Deadline::after(Duration::from_secs(u64::from(config.message.deadline)));
     let promised = Arc::new(AtomicBool::new(false));
     let seconds = config.message.deadline;
-    let raw = match pipe::take(stdin().lock(), config.message.max_size) {
-        Ok(raw) => raw,
-        Err(error) => return end(&Answer::later(error)),
-    };
+    let raw = pipe::take(stdin().lock(), config.message.max_size)?;
     let name = arguments.policy.clone().unwrap_or_else(|| config.default_policy.clone());
-    let house = match House::open(config, &name, 1) {
-        Ok(house) => house,
-        Err(error) => return end(&Answer::later(error)),
-    };
-    let overdue = move || end(&Answer::later(format_args!("not done within {seconds} s"))) as u8;
+    let house = House::open(config, &name, 1)?;
+    let overdue = move || later(format_args!("not done within {seconds} s")) as u8;
     let clock = (Policy::TICK, house.ticker());
-    if let Err(error) = pipe::watch(deadline, promised.clone(), clock, overdue) {
-        return end(&Answer::later(error));
+    pipe::watch(deadline, promised.clone(), clock, overdue)?;
+    let mut mail = mail(arguments, raw);
+    if arguments.dry_run {
+        return explain(&house, &mail, deadline, json);
     }
+    let verdict = deliver(&house, &mut mail, deadline, &|_| promised.store(true, Ordering::SeqCst));
+    house.store.fold_log();
+    // The process ends here; the kernel frees its memory faster than we could.
+    std::mem::forget(house);
+    Ok(end(&verdict))
+}
+
+fn mail(arguments: &Arguments, raw: Vec<u8>) -> Mail {
     let envelope = envelope(arguments);
-    let mail = Mail {
+    Mail {
         key: Key::of_message(&envelope, &raw),
-        raw: Arc::new(raw),
+        content: Content::read(Arc::new(raw)),
         envelope,
         seed: arguments.seed.unwrap_or_else(|| fastrand::u64(..)),
         at_ms: clock::now_ms(),
         keep: None,
-    };
-    if arguments.dry_run {
-        return explain(&house, &mail, deadline, json);
     }
-    let answer = deliver::deliver(&house, &mail, deadline, &promised);
-    house.store.fold_log();
-    // The process ends here: what it holds is the kernel's to take back, all at once.
-    std::mem::forget(house);
-    end(&answer)
 }
 
 fn envelope(arguments: &Arguments) -> Envelope {
@@ -132,32 +136,36 @@ fn envelope(arguments: &Arguments) -> Envelope {
     }
 }
 
-fn explain(house: &House, mail: &Mail, deadline: Deadline, json: bool) -> Exit {
+/// Prints the plan, complete with where its answers go, and does nothing.
+fn explain(house: &House, mail: &Mail, deadline: Deadline, json: bool) -> Result<Exit> {
     let policy = house.policy();
-    match deliver::explain(house, &policy, mail, deadline) {
-        Ok(plan) => {
-            let shown = serde_json::json!({
-                "policy": &*policy.name,
-                "hash": policy.hash,
-                "seed": mail.seed,
-                "envelope": mail.envelope,
-                "verdict": plan.verdict,
-                "steps": plan.steps,
-            });
-            let text =
-                if json { serde_json::to_string(&shown) } else { serde_json::to_string_pretty(&shown) };
-            let _ = writeln!(stdout().lock(), "{}", text.unwrap_or_default());
-            Exit::Ok
-        }
-        Err(text) => end(&Answer::later(text)),
-    }
+    let message = Rc::new(house.message_facts(mail, deadline));
+    let facts = Rc::new(house.recipient_facts(message, mail));
+    let decided = house.question(mail.seed, mail.at_ms, deadline).ask(&policy, &facts);
+    let plan = decided.map_err(Error::new)?.plan;
+    let shown = serde_json::json!({
+        "policy": &*policy.name,
+        "hash": policy.hash,
+        "seed": mail.seed,
+        "envelope": mail.envelope,
+        "verdict": plan.verdict,
+        "steps": plan.steps,
+    });
+    let text = if json { serde_json::to_string(&shown) } else { serde_json::to_string_pretty(&shown) };
+    let _ = writeln!(stdout().lock(), "{}", text.unwrap_or_default());
+    Ok(Exit::Ok)
 }
 
-/// Says the one line, if there is one to say, and gives the exit code.
-fn end(answer: &Answer) -> Exit {
-    let (exit, line) = answer.exit();
+/// A fault of ours.
+fn later(why: impl std::fmt::Display) -> Exit {
+    end(&Verdict::Defer(SmtpReply::try_again_later(why)))
+}
+
+/// Prints the one line, if the verdict has one; returns the exit code.
+fn end(verdict: &Verdict) -> Exit {
+    let (exit, line) = exit_code(verdict);
     if let Some(line) = line {
-        let _ = writeln!(stdout().lock(), "{}", one_line(bounded(&line, 900)));
+        let _ = writeln!(stdout().lock(), "{line}");
     }
     exit
 }

@@ -4,8 +4,8 @@
 
 use super::terminal::{self, Terminal};
 use crate::config::Config;
-use crate::deliver::House;
 use crate::error::{Exit, Result};
+use crate::house::House;
 use crate::intake::spool::Relay;
 use crate::relay::{self, Summary};
 use clap::Args;

@@ -13,7 +13,7 @@ use crate::index::{Batch, Index, PendingWork};
 use crate::log_failures::OLD_MS;
 use crate::maillog::logged_reply::LoggedReply;
 use crate::maillog::{Delivery, LoggedStatus};
-use crate::policy::facts::Facts;
+use crate::policy::recipient_facts::RecipientFacts;
 use crate::policy::{Policy, Use, Wanted, shipped};
 use rustc_hash::FxHashMap;
 use std::cmp::Ordering;
@@ -32,7 +32,7 @@ const KEPT: i64 = 200_000;
 /// The policy, what it has said, and what it is still to be asked.
 pub(crate) struct Reasons {
     config: Arc<Config>,
-    policy: Option<(Policy, Rc<Facts>)>,
+    policy: Option<(Policy, Rc<RecipientFacts>)>,
     pub(crate) pending: Pending,
     /// ReasonCount there are none.
     silent: Option<String>,
@@ -222,7 +222,7 @@ impl Reasons {
 }
 
 /// The policy that classifies; none if none is wanted.
-fn policy(config: &Arc<Config>) -> Result<Option<(Policy, Rc<Facts>)>> {
+fn policy(config: &Arc<Config>) -> Result<Option<(Policy, Rc<RecipientFacts>)>> {
     let name = config.index.policy.as_str();
     if name.is_empty() {
         return Ok(None);
@@ -234,7 +234,7 @@ fn policy(config: &Arc<Config>) -> Result<Option<(Policy, Rc<Facts>)>> {
     }
     let policy = Policy::open(&Wanted { name, file: None, settings: None }, config, Use::One)?;
     policy.start_clock()?;
-    Ok(Some((policy, Rc::new(Facts::of_nothing(config)?))))
+    Ok(Some((policy, Rc::new(RecipientFacts::of_nothing(config)?))))
 }
 
 /// Asks anew why deliveries failed, for all that the index has. Returns how many were looked at, and how many have another reason

@@ -23,7 +23,7 @@ pub(crate) use received::Received;
 use headers::HeaderSection;
 use links::Links;
 use mime::Tree;
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 /// Addresses of one header field name, at most.
 const MAX_ADDRESSES: usize = 10_000;
@@ -37,8 +37,8 @@ const MAX_HTML: usize = 8 * 1024 * 1024;
 pub(crate) struct Message<'a> {
     raw: &'a [u8],
     section: HeaderSection<'a>,
-    tree: OnceCell<Tree<'a>>,
-    html: OnceCell<Html>,
+    tree: OnceLock<Tree<'a>>,
+    html: OnceLock<Html>,
 }
 
 /// What was found in the HTML body.
@@ -52,7 +52,7 @@ impl<'a> Message<'a> {
     /// Reads the header fields; the rest is read when it is asked for.
     pub(crate) fn read(raw: &'a [u8]) -> Message<'a> {
         let section = headers::split(&raw[headers::start(raw)..]);
-        Message { raw, section, tree: OnceCell::new(), html: OnceCell::new() }
+        Message { raw, section, tree: OnceLock::new(), html: OnceLock::new() }
     }
 
     /// The message, byte for byte.

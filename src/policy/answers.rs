@@ -3,8 +3,8 @@
 //! Not here: finding out (`facts`). Each answer is noted with the time it took, which is not the guest's.
 
 use super::bindings::carom::policy::{facts, reports};
-use super::facts::Facts;
 use super::host::{Host, MAX_TEXT, shortened};
+use super::recipient_facts::RecipientFacts;
 use crate::auth::AuthResult;
 use crate::report;
 use crate::return_path;
@@ -53,34 +53,36 @@ impl facts::Host for Host {
     }
 
     fn size(&mut self) -> u64 {
-        self.ask("size", |facts| facts.raw().len() as u64)
+        self.ask("size", |facts| facts.message.size() as u64)
     }
 
     fn header(&mut self, name: String) -> Option<String> {
-        self.ask("header", |facts| facts.message(|message| message.header(&name).map(shortened)))
+        self.ask("header", |facts| facts.message.message(|message| message.header(&name).map(shortened)))
     }
 
     fn headers(&mut self, name: String) -> Vec<String> {
         self.ask("headers", |facts| {
-            facts.message(|message| message.headers(&name).into_iter().take(1000).map(shortened).collect())
+            facts
+                .message
+                .message(|message| message.headers(&name).into_iter().take(1000).map(shortened).collect())
         })
     }
 
     fn addresses(&mut self, name: String) -> Vec<String> {
-        self.ask("addresses", |facts| facts.message(|message| message.addresses(&name)))
+        self.ask("addresses", |facts| facts.message.message(|message| message.addresses(&name)))
     }
 
     fn text(&mut self) -> Option<String> {
-        self.ask("text", |facts| facts.message(|message| message.text(MAX_TEXT)))
+        self.ask("text", |facts| facts.message.message(|message| message.text(MAX_TEXT)))
     }
 
     fn dkim(&mut self) -> facts::Verdict {
-        self.ask("dkim", |facts| facts.dkim().0.into())
+        self.ask("dkim", |facts| facts.message.dkim().0.into())
     }
 
     fn dkim_signatures(&mut self) -> Vec<facts::DkimSignature> {
         self.ask("dkim-signatures", |facts| {
-            let signatures = facts.dkim().1.iter();
+            let signatures = facts.message.dkim().1.iter();
             let told = signatures
                 .map(|one| facts::DkimSignature { domain: one.domain.clone(), verdict: one.result.into() });
             told.collect()
@@ -96,17 +98,17 @@ impl facts::Host for Host {
     }
 
     fn images(&mut self) -> Vec<String> {
-        self.ask("images", |facts| facts.images().to_vec())
+        self.ask("images", |facts| facts.message.images().to_vec())
     }
 
     fn links(&mut self) -> Vec<String> {
-        self.ask("links", |facts| facts.links().to_vec())
+        self.ask("links", |facts| facts.message.links().to_vec())
     }
 }
 
 impl reports::Host for Host {
     fn kind(&mut self) -> reports::ReportKind {
-        self.ask("report-kind", |facts| match facts.report().kind {
+        self.ask("report-kind", |facts| match facts.message.report().kind {
             report::ReportKind::DeliveryStatus => reports::ReportKind::DeliveryStatus,
             report::ReportKind::FeedbackReport => reports::ReportKind::FeedbackReport,
             report::ReportKind::AutoReply => reports::ReportKind::AutoReply,
@@ -116,21 +118,23 @@ impl reports::Host for Host {
     }
 
     fn recipients(&mut self) -> Vec<reports::Recipient> {
-        self.ask("report-recipients", |facts| facts.report().recipients.iter().map(Into::into).collect())
+        self.ask("report-recipients", |facts| {
+            facts.message.report().recipients.iter().map(Into::into).collect()
+        })
     }
 
     fn feedback_type(&mut self) -> Option<String> {
         self.ask("feedback-type", |facts| {
-            facts.report().feedback.as_ref().map(|feedback| feedback.kind.to_string())
+            facts.message.report().feedback.as_ref().map(|feedback| feedback.kind.to_string())
         })
     }
 
     fn original_message_id(&mut self) -> Option<String> {
-        self.ask("original-message-id", |facts| facts.report().original.message_id.clone())
+        self.ask("original-message-id", |facts| facts.message.report().original.message_id.clone())
     }
 
     fn original_sender(&mut self) -> Option<String> {
-        self.ask("original-sender", |facts| facts.report().original.from.clone())
+        self.ask("original-sender", |facts| facts.message.report().original.from.clone())
     }
 
     fn is_signed_for(&mut self, address: String) -> bool {
@@ -142,7 +146,7 @@ impl reports::Host for Host {
     }
 
     fn is_from_own_server(&mut self) -> bool {
-        self.ask("is-from-own-server", Facts::is_from_own_server)
+        self.ask("is-from-own-server", RecipientFacts::is_from_own_server)
     }
 }
 

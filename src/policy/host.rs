@@ -5,8 +5,8 @@
 
 use super::bindings::carom::policy::{actions, host};
 use super::engine::Meter;
-use super::facts::Facts;
 use super::failure::FailureKind;
+use super::recipient_facts::RecipientFacts;
 use crate::config::LimitsTable;
 use crate::envelope::split_address;
 use crate::feedback_type::FeedbackType;
@@ -22,7 +22,7 @@ pub(crate) const MAX_TEXT: usize = 64 << 10;
 
 /// What one decision needs, and what it has built so far.
 pub(crate) struct Host {
-    pub(crate) facts: Rc<Facts>,
+    pub(crate) facts: Rc<RecipientFacts>,
     pub(crate) plan: Plan,
     /// What the guest asked for, in order, and how long the answer took; shown by `carom policy run`.
     pub(crate) asked: Vec<(&'static str, Duration)>,
@@ -70,7 +70,7 @@ fn thread_time() -> Duration {
 
 impl Host {
     pub(crate) fn new(
-        facts: Rc<Facts>,
+        facts: Rc<RecipientFacts>,
         policy: Arc<str>,
         settings: Arc<str>,
         limits: LimitsTable,
@@ -105,7 +105,7 @@ impl Host {
     }
 
     /// Answers a question about the message; the time it takes is not the guest's.
-    pub(crate) fn ask<R>(&mut self, question: &'static str, answer: impl FnOnce(&Facts) -> R) -> R {
+    pub(crate) fn ask<R>(&mut self, question: &'static str, answer: impl FnOnce(&RecipientFacts) -> R) -> R {
         let began = Instant::now();
         let answered = answer(&self.facts);
         let took = began.elapsed();
@@ -255,13 +255,13 @@ impl actions::Host for Host {
     }
 
     fn open(&mut self, visit: actions::Visit, when: actions::Schedule) -> wasmtime::Result<u32> {
-        let urls = self.ask("images", |facts| facts.images().to_vec());
+        let urls = self.ask("images", |facts| facts.message.images().to_vec());
         let visit = self.visit(visit, urls);
         self.add(Action::Open(visit), when)
     }
 
     fn click(&mut self, visit: actions::Visit, when: actions::Schedule) -> wasmtime::Result<u32> {
-        let urls = self.ask("links", |facts| facts.links().to_vec());
+        let urls = self.ask("links", |facts| facts.message.links().to_vec());
         let visit = self.visit(visit, urls);
         self.add(Action::Click(visit), when)
     }
@@ -303,7 +303,7 @@ impl actions::Host for Host {
         let address = self.address(&strike.address)?;
         let sender_domain = line(&strike.sender_domain, 255).to_lowercase();
         let (threshold, window) = (strike.threshold.max(1), strike.window.clamp(1, 3650));
-        let (proven, bounce) = (strike.proven, self.facts.bounced(&address));
+        let (proven, bounce) = (strike.proven, self.facts.message.bounced(&address));
         let strike = plan::Strike { address, sender_domain, threshold, window, proven, bounce };
         self.add(Action::Strike(strike), when)
     }
@@ -333,7 +333,7 @@ impl actions::Host for Host {
             address: line(&notification.address, 320),
             sender_domain: line(&notification.sender_domain, 255).to_lowercase(),
             fields: notification.fields.into_iter().take(100).map(field).collect(),
-            bounce: self.facts.bounced(&notification.address),
+            bounce: self.facts.message.bounced(&notification.address),
         };
         self.add(Action::Notify(notification), when)
     }

@@ -5,7 +5,8 @@
 //! names the policy, its hash and the cause; the next message gets a fresh instance.
 
 /// What a policy may know.
-pub(crate) mod facts;
+pub(crate) mod message_facts;
+pub(crate) mod recipient_facts;
 /// What a component is made of, before any of it runs.
 pub(crate) mod anatomy;
 mod failure;
@@ -46,9 +47,9 @@ use bindings::PolicyPre;
 use bindings::exports::carom::policy::classification;
 use cache::{LoadFailure, Loaded};
 use engine::{Flavor, Purpose};
-use facts::Facts;
 use failure::status_line;
 use host::Host;
+use recipient_facts::RecipientFacts;
 use serde::Serialize;
 use source::ComponentSource;
 use std::path::Path;
@@ -246,7 +247,12 @@ impl Policy {
     }
 
     /// Asks the policy about a message. `seed` decides every chance, `now_ms` is the time it is told.
-    pub(crate) fn decide(&self, facts: &Rc<Facts>, seed: u64, now_ms: u64) -> Result<Decision, Failure> {
+    pub(crate) fn decide(
+        &self,
+        facts: &Rc<RecipientFacts>,
+        seed: u64,
+        now_ms: u64,
+    ) -> Result<Decision, Failure> {
         let mut store = self.store(facts, seed, now_ms);
         let decided = self.instance.instantiate(&mut store).and_then(|policy| {
             let decision = policy.carom_policy_decision();
@@ -267,7 +273,7 @@ impl Policy {
     /// Asks the policy what each of these failures means, in order. There is no message: `facts` are of none.
     pub(crate) fn classify(
         &self,
-        facts: &Rc<Facts>,
+        facts: &Rc<RecipientFacts>,
         failures: &[DeliveryFailure],
     ) -> Result<Vec<Class>, Failure> {
         let mut classes = Vec::with_capacity(failures.len());
@@ -288,7 +294,7 @@ impl Policy {
 
     fn classify_batch(
         &self,
-        facts: &Rc<Facts>,
+        facts: &Rc<RecipientFacts>,
         batch: &[DeliveryFailure],
     ) -> Result<impl Iterator<Item = Class> + use<>, Failure> {
         let asked: Vec<classification::Failure> = batch.iter().map(Into::into).collect();
@@ -308,7 +314,7 @@ impl Policy {
     /// Asks the policy whether `return_path` may be answered; `hosts` are its mail exchangers.
     pub(crate) fn map(
         &self,
-        facts: &Rc<Facts>,
+        facts: &Rc<RecipientFacts>,
         return_path: &str,
         hosts: &[String],
     ) -> Result<Option<Mapping>, Failure> {
@@ -327,7 +333,7 @@ impl Policy {
     }
 
     /// What the policy finds wrong with its settings.
-    pub(crate) fn validate_settings(&self, facts: &Rc<Facts>) -> Result<Vec<String>, Failure> {
+    pub(crate) fn validate_settings(&self, facts: &Rc<RecipientFacts>) -> Result<Vec<String>, Failure> {
         let mut store = self.store(facts, 0, 0);
         let validated = self
             .instance
@@ -336,11 +342,11 @@ impl Policy {
         validated.map_err(|error| self.explain(&error, store.data()))
     }
 
-    fn store(&self, facts: &Rc<Facts>, seed: u64, now_ms: u64) -> Store<Host> {
+    fn store(&self, facts: &Rc<RecipientFacts>, seed: u64, now_ms: u64) -> Store<Host> {
         self.store_with(facts, seed, now_ms, Duration::from_millis(self.limits.time))
     }
 
-    fn store_with(&self, facts: &Rc<Facts>, seed: u64, now_ms: u64, limit: Duration) -> Store<Host> {
+    fn store_with(&self, facts: &Rc<RecipientFacts>, seed: u64, now_ms: u64, limit: Duration) -> Store<Host> {
         let (policy, settings) = (self.name.clone(), self.settings.clone());
         let host = Host::new(facts.clone(), policy, settings, self.limits.clone(), seed, now_ms);
         let mut store = Store::new(&self.engine, host);

@@ -3,64 +3,53 @@
 //! Not here: the rows (`sqlite/promise_rows.rs`, `sqlite/pending_rows.rs`) and what is done with them (`crate::journal`).
 
 use super::tally::Tally;
-use crate::envelope::Envelope;
-use crate::plan::{Plan, StepEnd};
+use crate::mail::Mail;
+use crate::plan::{Plan, StepEnd, Verdict};
 use serde::Serialize;
-use std::sync::Arc;
 
-/// What the journal knows of a key.
+/// What the journal knew about a key before it was asked to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// Nothing before this call.
+    /// Nothing: it has written what it was given.
     New,
-    /// Steps are still pending.
+    /// Steps are pending or parked.
     Open {
-        /// The process that was at it is gone without a word.
+        /// The process that worked on them has died.
         abandoned: bool,
     },
-    /// All is done.
+    /// Nothing is left to do.
     Finished,
 }
 
-/// A plan that is about to be carried out.
+/// What the journal knows about a key.
+#[derive(Debug)]
+pub(crate) struct OnRecord {
+    pub(crate) standing: Standing,
+    /// The verdict that the first delivery was answered with; `None` for a key that was not on record, and
+    /// for rows of older releases that promised nothing.
+    pub(crate) verdict: Option<Verdict>,
+}
+
+/// What is promised about a message.
 #[derive(Clone, Copy)]
 pub(crate) struct Promise<'a> {
-    /// What identifies the delivery.
-    pub(crate) key: &'a str,
-    /// The envelope.
-    pub(crate) envelope: &'a Envelope,
-    /// The steps.
     pub(crate) plan: &'a Plan,
-    /// The message; kept until the last step is done.
-    pub(crate) message: &'a Arc<Vec<u8>>,
-    /// The seed of the decision.
-    pub(crate) seed: u64,
     /// The policy that decided.
     pub(crate) policy: &'a str,
-    /// When, in milliseconds since 1970.
+    /// When it was decided, in milliseconds since 1970.
     pub(crate) at_ms: i64,
     /// What the message counts for by itself.
     pub(crate) tally: &'a Tally,
-    /// Whether a message came, which counts in its minute.
+    /// Whether it counts as a message of its minute.
     pub(crate) arrived: bool,
 }
 
-/// Steps of one message that are ours to do now.
-#[derive(Clone, Debug)]
-pub(crate) struct Job {
-    /// The key.
-    pub(crate) key: String,
-    /// The envelope.
-    pub(crate) envelope: Envelope,
+/// Steps of one message that this process is to do now.
+pub(crate) struct DueSteps {
+    pub(crate) mail: Mail,
     /// The whole plan.
     pub(crate) plan: Plan,
-    /// The message.
-    pub(crate) message: Vec<u8>,
-    /// The seed of the decision.
-    pub(crate) seed: u64,
-    /// When it was decided.
-    pub(crate) at_ms: i64,
-    /// The steps to do.
+    /// The numbers of the steps.
     pub(crate) steps: Vec<usize>,
     /// The most tries any of them has had.
     pub(crate) attempts: u32,

@@ -12,7 +12,7 @@ mod suppressed;
 mod tally;
 
 pub(crate) use journal_entry::{
-    Ended, FinishedMessage, Job, NotificationState, PendingStep, Performed, Promise, Standing,
+    DueSteps, Ended, FinishedMessage, NotificationState, OnRecord, PendingStep, Performed, Promise, Standing,
 };
 pub(crate) use observed::{AlertRecord, AlertState, Difference, Heartbeat, TemplateLookup};
 // The index is an SQLite file as well, and becomes newer in the same way.
@@ -22,7 +22,8 @@ pub(crate) use tally::Tally;
 
 use crate::error::Result;
 use crate::files::lock::LockFile;
-use crate::plan::Plan;
+use crate::mail::Mail;
+use crate::plan::{Plan, Verdict};
 use sqlite::connection::SharedConnection;
 use sqlite::{
     alert_rows, counter_rows, difference_rows, mark_rows, pending_rows, promise_rows, purge,
@@ -73,8 +74,13 @@ pub(crate) struct TickLock {
 impl Store {
     /// Writes a promise down and counts its message. If its key is already on record, changes nothing and returns what is
     /// known. The steps that need not wait for anything are leased to the caller for `lease_ms`.
-    pub(crate) fn promise(&self, promise: &Promise<'_>, lease_ms: i64) -> Result<Standing> {
-        promise_rows::promise(&self.db, promise, lease_ms)
+    pub(crate) fn promise(&self, mail: &Mail, promise: &Promise<'_>, lease_ms: i64) -> Result<OnRecord> {
+        promise_rows::promise(&self.db, mail, promise, lease_ms)
+    }
+
+    /// What is known about a key; `None`: nothing.
+    pub(crate) fn on_record(&self, key: &str) -> Result<Option<OnRecord>> {
+        promise_rows::on_record(&self.db, key)
     }
 
     /// Takes the steps of a message that can be done now, for `lease_ms`.
@@ -84,13 +90,13 @@ impl Store {
 
     /// Takes what can be done now of a message on record, with everything needed to do it. While another living process
     /// works on the message, returns `None`: its due steps are that process's, or the tick's if it hangs.
-    pub(crate) fn claim_job(&self, key: &str, now_ms: i64, lease_ms: i64) -> Result<Option<Job>> {
-        promise_rows::claim_job(&self.db, key, now_ms, lease_ms)
+    pub(crate) fn claim_message(&self, key: &str, now_ms: i64, lease_ms: i64) -> Result<Option<DueSteps>> {
+        promise_rows::claim_message(&self.db, key, now_ms, lease_ms)
     }
 
     /// The same over all messages, at most `limit` of them. Steps of a message that another living process works on are
     /// taken from it only when they are overdue by a whole lease.
-    pub(crate) fn claim_due(&self, now_ms: i64, lease_ms: i64, limit: usize) -> Result<Vec<Job>> {
+    pub(crate) fn claim_due(&self, now_ms: i64, lease_ms: i64, limit: usize) -> Result<Vec<DueSteps>> {
         promise_rows::claim_due(&self.db, now_ms, lease_ms, limit)
     }
 
@@ -112,7 +118,16 @@ impl Store {
 
     /// Counts a message that needs no promise. A key that is already on record changes nothing.
     pub(crate) fn record_finished(&self, message: &FinishedMessage<'_>) -> Result<()> {
-        promise_rows::record_finished(&self.db, message)
+        promise_rows::record_finished(&self.db, message, None).map(drop)
+    }
+
+    /// The same, and records the verdict, which every later delivery under this key is answered with.
+    pub(crate) fn record_answered(
+        &self,
+        message: &FinishedMessage<'_>,
+        verdict: &Verdict,
+    ) -> Result<OnRecord> {
+        promise_rows::record_finished(&self.db, message, Some(verdict))
     }
 }
 

@@ -54,7 +54,7 @@ impl Cold {
 /// One cold start, in this very process, which must have done nothing with policies before.
 pub(crate) fn cold(bench: &Bench, wanted: &Wanted<'_>, usage: Use) -> Result<Cold> {
     let facts = bench.facts();
-    facts.message(|message| message.subject());
+    facts.message.message(|message| message.subject());
     let policy = Policy::open(wanted, &bench.config, usage)?;
     let began = Instant::now();
     bench.question().ask(&policy, &facts).map_err(Error::new)?;

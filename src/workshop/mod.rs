@@ -23,7 +23,9 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::envelope::Envelope;
 use crate::error::Result;
-use crate::policy::facts::Facts;
+use crate::mail::Content;
+use crate::policy::message_facts::MessageFacts;
+use crate::policy::recipient_facts::RecipientFacts;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,9 +62,10 @@ impl Bench {
     }
 
     /// Facts about the message, that nobody has asked for yet.
-    pub(crate) fn facts(&self) -> Rc<Facts> {
-        let (envelope, config) = (self.envelope.clone(), self.config.clone());
-        Rc::new(Facts::new(self.raw.clone(), envelope, config, self.dns.clone(), self.deadline()))
+    pub(crate) fn facts(&self) -> Rc<RecipientFacts> {
+        let (content, config) = (Content::read(self.raw.clone()), self.config.clone());
+        let message = MessageFacts::new(content, config, self.dns.clone(), self.deadline());
+        Rc::new(RecipientFacts::new(Rc::new(message), self.envelope.clone()))
     }
 
     fn deadline(&self) -> Deadline {

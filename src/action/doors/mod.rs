@@ -6,7 +6,34 @@
 pub(super) mod guard;
 /// Links, notifications and documents.
 pub(super) mod http;
+/// Which hosts are trackers.
+mod known_trackers;
 /// When a step is tried again.
 pub(crate) mod retry;
 /// Mail.
 pub(super) mod smtp;
+
+use crate::auth::Dns;
+use crate::config::Config;
+use crate::store::Store;
+use known_trackers::KnownTrackers;
+use std::sync::Arc;
+
+/// What actions need of the process: config, DNS, store, and the doors out. Nothing connects before it
+/// is needed.
+pub(crate) struct Doors {
+    pub(crate) config: Arc<Config>,
+    pub(crate) dns: Arc<Dns>,
+    pub(crate) store: Arc<Store>,
+    pub(super) smtp: smtp::Pool,
+    pub(super) http: http::Client,
+    pub(super) trackers: KnownTrackers,
+}
+
+impl Doors {
+    pub(crate) fn new(config: Arc<Config>, dns: Arc<Dns>, store: Arc<Store>) -> Doors {
+        let http = http::Client::new(config.clone(), dns.clone());
+        let (smtp, trackers) = (smtp::Pool::default(), KnownTrackers::default());
+        Doors { config, dns, store, smtp, http, trackers }
+    }
+}

@@ -7,9 +7,13 @@ use super::connection::SharedConnection;
 use super::{counter_rows, holder};
 use crate::clock;
 use crate::error::{Context, Result};
-use crate::plan::{Condition, Plan, StepEnd};
-use crate::store::journal_entry::{Ended, FinishedMessage, Job, Performed, Promise, Standing};
+use crate::mail::{Content, Key, Mail};
+use crate::plan::{Condition, Plan, StepEnd, Verdict};
+use crate::store::journal_entry::{DueSteps, Ended, FinishedMessage, OnRecord, Performed, Promise, Standing};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
 
 /// A step can be taken up when it is pending, due, nobody's, and what it waits for has ended as it should.
 const READY: &str = "steps.state = 'pending' AND steps.due_ms <= ?2 AND steps.lease_ms <= ?2 AND (steps.after IS NULL OR \
@@ -35,23 +39,34 @@ fn state_of(end: StepEnd) -> (&'static str, Option<i64>) {
     }
 }
 
-pub(crate) fn promise(shared: &SharedConnection, promise: &Promise<'_>, lease_ms: i64) -> Result<Standing> {
-    let envelope = serde_json::to_string(promise.envelope).context("envelope")?;
-    let plan_text = serde_json::to_string(promise.plan).context("plan")?;
-    let (key, policy, seed) = (promise.key.to_owned(), promise.policy.to_owned(), promise.seed.to_string());
-    let (plan, message, tally, at_ms) =
-        (promise.plan.clone(), promise.message.clone(), promise.tally.clone(), promise.at_ms);
-    let arrived = promise.arrived;
+pub(crate) fn promise(
+    shared: &SharedConnection,
+    mail: &Mail,
+    promise: &Promise<'_>,
+    lease_ms: i64,
+) -> Result<OnRecord> {
+    let written = Written {
+        policy: promise.policy.to_owned(),
+        seed: mail.seed.to_string(),
+        envelope: serde_json::to_string(&mail.envelope).context("envelope")?,
+        plan: serde_json::to_string(promise.plan).context("plan")?,
+        owner: Some(holder::this_process()),
+    };
+    let (key, raw) = (mail.key.text().to_owned(), mail.raw().clone());
+    let (plan, tally) = (promise.plan.clone(), promise.tally.clone());
+    let (at_ms, arrived) = (promise.at_ms, promise.arrived);
     shared.write(move |db| {
-        if let Some(standing) = standing(db, &key)? {
-            return Ok(standing);
+        if let Some(known) = known(db, &key)? {
+            return Ok(known);
         }
-        let written =
-            Written { policy, seed, envelope, plan: plan_text, owner: Some(holder::this_process()) };
-        insert(db, &key, at_ms, &written, &plan, &message, lease_ms)?;
+        insert(db, &key, at_ms, &written, &plan, &raw, lease_ms)?;
         counter_rows::add(db, &tally, at_ms, arrived)?;
-        Ok(Standing::New)
+        Ok(NEW)
     })
+}
+
+pub(crate) fn on_record(shared: &SharedConnection, key: &str) -> Result<Option<OnRecord>> {
+    shared.read(|db| known(db, key))
 }
 
 pub(crate) fn claim(shared: &SharedConnection, key: &str, now_ms: i64, lease_ms: i64) -> Result<Vec<usize>> {
@@ -59,12 +74,12 @@ pub(crate) fn claim(shared: &SharedConnection, key: &str, now_ms: i64, lease_ms:
     shared.write(move |db| claim_steps(db, &key, now_ms, lease_ms))
 }
 
-pub(crate) fn claim_job(
+pub(crate) fn claim_message(
     shared: &SharedConnection,
     key: &str,
     now_ms: i64,
     lease_ms: i64,
-) -> Result<Option<Job>> {
+) -> Result<Option<DueSteps>> {
     let key = key.to_owned();
     shared.write(move |db| {
         let select = "SELECT owner FROM journal WHERE key = ?1";
@@ -79,7 +94,7 @@ pub(crate) fn claim_job(
             return Ok(None);
         }
         own(db, &key)?;
-        job(db, &key, steps)
+        due_steps(db, &key, steps)
     })
 }
 
@@ -88,7 +103,7 @@ pub(crate) fn claim_due(
     now_ms: i64,
     lease_ms: i64,
     limit: usize,
-) -> Result<Vec<Job>> {
+) -> Result<Vec<DueSteps>> {
     shared.write(move |db| {
         release_the_dead(db)?;
         let sql = format!(
@@ -99,13 +114,13 @@ pub(crate) fn claim_due(
             .prepare_cached(&sql)?
             .query_map(params![limit as i64, now_ms, holder::this_process(), lease_ms], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
-        let mut jobs = Vec::with_capacity(keys.len());
+        let mut due = Vec::with_capacity(keys.len());
         for key in keys {
             let steps = claim_steps(db, &key, now_ms, lease_ms)?;
             own(db, &key)?;
-            jobs.extend(job(db, &key, steps)?);
+            due.extend(due_steps(db, &key, steps)?);
         }
-        Ok(jobs)
+        Ok(due)
     })
 }
 
@@ -184,14 +199,27 @@ pub(crate) fn insert(
     Ok(())
 }
 
-fn standing(db: &Connection, key: &str) -> rusqlite::Result<Option<Standing>> {
-    let select = "SELECT state, owner FROM journal WHERE key = ?1";
-    let found: Option<(String, Option<String>)> =
-        db.prepare_cached(select)?.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    Ok(found.map(|(state, owner)| match state.as_str() {
-        "open" => Standing::Open { abandoned: owner.is_some_and(|owner| holder::is_gone(&owner)) },
-        _ => Standing::Finished,
-    }))
+const NEW: OnRecord = OnRecord { standing: Standing::New, verdict: None };
+
+/// The verdict is read from the plan alone, whatever its steps are: an older release may have had others.
+#[derive(Deserialize)]
+struct Answered {
+    verdict: Verdict,
+}
+
+fn known(db: &Connection, key: &str) -> rusqlite::Result<Option<OnRecord>> {
+    let select = "SELECT state, owner, plan FROM journal WHERE key = ?1";
+    let read = |row: &Row<'_>| {
+        let (state, owner): (String, Option<String>) = (row.get("state")?, row.get("owner")?);
+        let standing = match state.as_str() {
+            "open" => Standing::Open { abandoned: owner.is_some_and(|owner| holder::is_gone(&owner)) },
+            _ => Standing::Finished,
+        };
+        let plan: Option<String> = row.get("plan")?;
+        let answered = plan.and_then(|plan| serde_json::from_str::<Answered>(&plan).ok());
+        Ok(OnRecord { standing, verdict: answered.map(|answered| answered.verdict) })
+    };
+    db.prepare_cached(select)?.query_row([key], read).optional()
 }
 
 fn claim_steps(db: &Connection, key: &str, now_ms: i64, lease_ms: i64) -> rusqlite::Result<Vec<usize>> {
@@ -229,13 +257,13 @@ fn release_the_dead(db: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn job(db: &Connection, key: &str, steps: Vec<usize>) -> rusqlite::Result<Option<Job>> {
+fn due_steps(db: &Connection, key: &str, steps: Vec<usize>) -> rusqlite::Result<Option<DueSteps>> {
     let attempts: Option<u32> =
         db.query_row("SELECT max(attempts) FROM steps WHERE key = ?1 AND state = 'pending'", [key], |row| {
             row.get(0)
         })?;
     let select = "SELECT envelope, plan, message, seed, at_ms FROM journal WHERE key = ?1";
-    let read = |row: &Row<'_>| -> rusqlite::Result<Option<Job>> {
+    let read = |row: &Row<'_>| -> rusqlite::Result<Option<DueSteps>> {
         let (envelope, plan): (String, String) = (row.get(0)?, row.get(1)?);
         let (Ok(envelope), Ok(plan)) = (serde_json::from_str(&envelope), serde_json::from_str::<Plan>(&plan))
         else {
@@ -243,16 +271,16 @@ fn job(db: &Connection, key: &str, steps: Vec<usize>) -> rusqlite::Result<Option
             return Ok(None);
         };
         let known = steps.iter().copied().filter(|step| *step < plan.steps.len()).collect();
-        Ok(Some(Job {
-            key: key.to_owned(),
+        let raw = row.get::<_, Option<Vec<u8>>>(2)?.unwrap_or_default();
+        let mail = Mail {
+            content: Content::read(Arc::new(raw)),
             envelope,
-            plan,
-            message: row.get::<_, Option<Vec<u8>>>(2)?.unwrap_or_default(),
+            key: Key::on_record(key.to_owned()),
             seed: row.get::<_, String>(3)?.parse().unwrap_or_default(),
             at_ms: row.get(4)?,
-            steps: known,
-            attempts: attempts.unwrap_or(0),
-        }))
+            keep: None,
+        };
+        Ok(Some(DueSteps { mail, plan, steps: known, attempts: attempts.unwrap_or(0) }))
     };
     db.query_row(select, [key], read)
 }
@@ -292,17 +320,24 @@ pub(crate) fn finish(db: &Connection, key: &str) -> rusqlite::Result<bool> {
     Ok(db.prepare_cached(finish)?.execute(params![key, clock::now_ms()])? > 0)
 }
 
-pub(crate) fn record_finished(shared: &SharedConnection, message: &FinishedMessage<'_>) -> Result<()> {
+pub(crate) fn record_finished(
+    shared: &SharedConnection,
+    message: &FinishedMessage<'_>,
+    verdict: Option<&Verdict>,
+) -> Result<OnRecord> {
     let key = message.key.map(str::to_owned);
     let (tally, at_ms, message) = (message.tally.clone(), message.at_ms, message.message);
+    let plan = |verdict: &Verdict| json!({ "verdict": verdict, "steps": [] }).to_string();
+    let plan = verdict.filter(|_| key.is_some()).map(plan);
     shared.write(move |db| {
         if let Some(key) = key {
             const ONCE: &str =
-                "INSERT OR IGNORE INTO journal (key, state, at_ms) VALUES (?1, 'finished', ?2)";
-            if db.prepare_cached(ONCE)?.execute(params![key, at_ms])? == 0 {
-                return Ok(());
+                "INSERT OR IGNORE INTO journal (key, state, at_ms, plan) VALUES (?1, 'finished', ?2, ?3)";
+            if db.prepare_cached(ONCE)?.execute(params![key, at_ms, plan])? == 0 {
+                return Ok(known(db, &key)?.unwrap_or(NEW));
             }
         }
-        counter_rows::add(db, &tally, at_ms, message)
+        counter_rows::add(db, &tally, at_ms, message)?;
+        Ok(NEW)
     })
 }

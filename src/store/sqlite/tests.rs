@@ -4,6 +4,7 @@ use super::{holder, store_schema};
 use crate::clock::{self, DAY_MS};
 use crate::envelope::Envelope;
 use crate::error::Result;
+use crate::mail::{Content, Key, Mail};
 use crate::plan::{Action, Condition, Plan, Step, StepEnd, Verdict};
 use crate::store::{Ended, FinishedMessage, Performed, Promise, Standing, Store, Suppressed, Tally};
 use rusqlite::{Connection, params};
@@ -54,20 +55,17 @@ fn step(after: Option<(usize, Condition)>, delay: u32) -> Step {
 
 fn promise(store: &Store, key: &str, steps: Vec<Step>, at_ms: i64) -> Result<Standing> {
     let plan = Plan { verdict: Verdict::Accept, steps };
-    store.promise(
-        &Promise {
-            key,
-            envelope: &Envelope::default(),
-            plan: &plan,
-            message: &Arc::new(b"Subject: x\r\n\r\n".to_vec()),
-            seed: u64::MAX,
-            policy: "sink",
-            at_ms,
-            tally: &tally(&["total_messages"]),
-            arrived: true,
-        },
-        LEASE,
-    )
+    let mail = Mail {
+        content: Content::read(Arc::new(b"Subject: x\r\n\r\n".to_vec())),
+        envelope: Envelope::default(),
+        key: Key::on_record(key.into()),
+        seed: u64::MAX,
+        at_ms,
+        keep: None,
+    };
+    let tally = tally(&["total_messages"]);
+    let promise = Promise { plan: &plan, policy: "sink", at_ms, tally: &tally, arrived: true };
+    store.promise(&mail, &promise, LEASE).map(|on_record| on_record.standing)
 }
 
 fn settle(store: &Store, key: &str, step: usize, end: StepEnd) {
@@ -188,8 +186,8 @@ fn a_promise_outlives_the_process_and_is_counted_once() {
     assert_eq!(count(&store, "total_messages"), 1);
     store.release("k").unwrap();
     let jobs = store.claim_due(LEASE + 1, LEASE, 10).unwrap();
-    assert_eq!((jobs.len(), jobs[0].seed, &jobs[0].steps), (1, u64::MAX, &vec![0]));
-    assert_eq!(jobs[0].message, b"Subject: x\r\n\r\n");
+    assert_eq!((jobs.len(), jobs[0].mail.seed, &jobs[0].steps), (1, u64::MAX, &vec![0]));
+    assert_eq!(**jobs[0].mail.raw(), b"Subject: x\r\n\r\n");
 }
 
 #[test]
@@ -272,7 +270,7 @@ fn a_step_is_not_done_twice_when_the_process_beside_it_dies() {
     // The other process is at the first step when a tick and a redelivery come by.
     place.shell().execute("UPDATE steps SET lease_ms = 900000 * (step = 0)", []).unwrap();
     let ticks: usize = store.claim_due(1, LEASE, 10).unwrap().iter().map(|job| job.steps.len()).sum();
-    let redelivered = store.claim_job("k", 1, LEASE).unwrap().map_or(0, |job| job.steps.len());
+    let redelivered = store.claim_message("k", 1, LEASE).unwrap().map_or(0, |job| job.steps.len());
     process.kill().unwrap();
     process.wait().unwrap();
     let later: usize = store.claim_due(2, LEASE, 10).unwrap().iter().map(|job| job.steps.len()).sum();

@@ -1,0 +1,28 @@
+//! Suppressing an address: it gets no more mail of a sender domain, for some days or for good.
+//!
+//! Not here: the decision to do so (policies, and `strike`), and the list itself (`crate::suppress`).
+
+use super::doors::Doors;
+use super::own_failure::retry_own_failure;
+use crate::clock::DAY_MS;
+use crate::mail::Mail;
+use crate::plan::{StepEnd, Suppression};
+use crate::store::{Performed, Suppressed};
+
+pub(crate) fn suppress(suppression: &Suppression, mail: &Mail, doors: &Doors, attempts: u32) -> Performed {
+    let entry = Suppressed {
+        address: suppression.address.clone(),
+        sender_domain: suppression.sender_domain.clone(),
+        reason: suppression.reason.clone(),
+        source: "report".into(),
+        added_ms: mail.at_ms,
+        expires_ms: (suppression.days > 0).then(|| mail.at_ms + i64::from(suppression.days) * DAY_MS),
+    };
+    match doors.store.suppress(&entry) {
+        Ok(()) => {
+            let note = format!("{} suppressed: {}", entry.address, entry.reason);
+            Performed::new(StepEnd::Succeeded, "suppressed", note)
+        }
+        Err(error) => retry_own_failure(mail, attempts, format!("!not suppressed: {error}")),
+    }
+}

@@ -1,0 +1,165 @@
+//! Everything that a delivery needs, made once per process and shared by its threads.
+//!
+//! Not here: what happens to a message (`deliver`). Invariant: a message is decided by one policy from
+//! beginning to end, whatever is installed meanwhile; nothing connects before it is needed.
+
+use crate::action::Doors;
+use crate::auth::Dns;
+use crate::clock;
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::decide::Question;
+use crate::error::Result;
+use crate::index::{Filter, Index};
+use crate::mail::Mail;
+use crate::maillog::LoggedStatus;
+use crate::message_log::MessageLog;
+use crate::monitor::Monitor;
+use crate::policy::Policy;
+use crate::policy::message_facts::MessageFacts;
+use crate::policy::recipient_facts::RecipientFacts;
+use crate::store::Store;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+pub(crate) struct House {
+    pub(crate) config: Arc<Config>,
+    pub(crate) dns: Arc<Dns>,
+    /// The policy in force. A message asks for it once.
+    policy: RwLock<Arc<Policy>>,
+    /// Policies that only observe.
+    pub(crate) monitor: Monitor,
+    threads: usize,
+    pub(crate) store: Arc<Store>,
+    pub(crate) doors: Doors,
+    pub(crate) log: MessageLog,
+    sent: Arc<SentMail>,
+}
+
+impl House {
+    /// Loads the policy for use in `threads` threads, and opens the store.
+    pub(crate) fn open(config: Arc<Config>, policy: &str, threads: usize) -> Result<House> {
+        let dns = Arc::new(Dns::open(&config.dns)?);
+        let policy = Policy::load(policy, &config, threads)?;
+        let monitor = Monitor::open(&config, &policy.name, threads);
+        let store = Arc::new(Store::open(&config.store_path())?);
+        Ok(House {
+            doors: Doors::new(config.clone(), dns.clone(), store.clone()),
+            log: MessageLog::open(&config),
+            sent: Arc::new(SentMail { config: config.clone(), index: Mutex::default() }),
+            config,
+            dns,
+            policy: RwLock::new(Arc::new(policy)),
+            monitor,
+            threads,
+            store,
+        })
+    }
+
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reloads the policy if another one was put in force. If that fails, the old one goes on deciding.
+    pub(crate) fn refresh(&self) {
+        let old = self.policy();
+        if old.is_current(&self.config) {
+            return;
+        }
+        let fresh = Policy::load(&old.name, &self.config, self.threads)
+            .and_then(|fresh| fresh.start_clock().map(|()| fresh));
+        match fresh {
+            Ok(fresh) => {
+                let (policy, from, to) = (&*fresh.name, &old.hash, &fresh.hash);
+                tracing::info!(policy, from, to, "another policy is in force");
+                *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot load the policy in force; keeping the previous one")
+            }
+        }
+    }
+
+    /// Starts a thread that measures the time of policies, for as long as they are used.
+    pub(crate) fn start_clock(&self) -> Result<()> {
+        self.policy().start_clock()?;
+        self.monitor.start_clock()
+    }
+
+    /// Advances that clock once, for a process that has a timer instead of the thread.
+    pub(crate) fn ticker(&self) -> impl Fn() + Send + Sync + use<> {
+        let (policy, monitor) = (self.policy().ticker(), self.monitor.ticker());
+        move || {
+            policy();
+            monitor();
+        }
+    }
+
+    /// The time that one message has.
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline::after(Duration::from_secs(u64::from(self.config.message.deadline)))
+    }
+
+    /// What a policy is asked about a message, beside its facts.
+    pub(crate) fn question(&self, seed: u64, at_ms: i64, deadline: Deadline) -> Question<'_> {
+        Question { config: &self.config, dns: &self.dns, seed, at_ms, deadline }
+    }
+
+    /// What a policy may know about a message.
+    pub(crate) fn message_facts(&self, mail: &Mail, deadline: Deadline) -> MessageFacts {
+        MessageFacts::new(mail.content.clone(), self.config.clone(), self.dns.clone(), deadline)
+    }
+
+    /// What a policy may know about one recipient of it.
+    pub(crate) fn recipient_facts(&self, message: Rc<MessageFacts>, mail: &Mail) -> RecipientFacts {
+        let store = self.store.clone();
+        // If the store cannot be read, mail is let through: a fault of ours must not suppress an address.
+        let suppressed = move |address: &str, domain: &str| {
+            store.suppressed(address, domain, clock::now_ms()).is_ok_and(|found| found.is_some())
+        };
+        let sent = self.sent.clone();
+        let was_sent = move |message_id: &str, address: &str| {
+            sent.has(message_id, address).unwrap_or_else(|error| {
+                tracing::warn!(%error, "cannot look up sent mail in the index");
+                false
+            })
+        };
+        RecipientFacts::new(message, mail.envelope.clone())
+            .with_suppressed(Box::new(suppressed))
+            .with_sent(Box::new(was_sent))
+    }
+}
+
+/// What the mail logs say was sent. The index is opened at the first question, and kept.
+struct SentMail {
+    config: Arc<Config>,
+    index: Mutex<Option<Index>>,
+}
+
+impl SentMail {
+    /// Whether a message went to an address within the time that return paths are valid, and was not
+    /// refused: a message whose delivery ended here cannot come back from elsewhere.
+    fn has(&self, message_id: &str, address: &str) -> Result<bool> {
+        let mut opened = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        if opened.is_none() {
+            *opened = Index::look(&self.config.index_path())?;
+        }
+        let Some(index) = &*opened else { return Ok(false) };
+        let went = [LoggedStatus::Sent, LoggedStatus::Deferred];
+        let filter = Filter {
+            message_id: Some(message_id.to_owned()),
+            recipient: Some(address.to_owned()),
+            statuses: went.map(|status| status.name().to_owned()).to_vec(),
+            since_ms: Some(clock::now_ms() - i64::from(self.config.return_paths.max_age) * clock::DAY_MS),
+            limit: Some(1),
+            ..Filter::default()
+        };
+        let mut found = false;
+        index.deliveries(&filter, |_| {
+            found = true;
+            Ok(false)
+        })?;
+        Ok(found)
+    }
+}

@@ -1,0 +1,166 @@
+//! One message on its way through carom: its bytes, its envelope, and what names it.
+//!
+//! Each entrance makes one (`cli/pipe`, `relay`, `log_failures`, the workshop) and everything after
+//! it borrows it; a promised message that is read back from the store is one too. Not here: what a
+//! policy may know about it (`policy/message_facts`, `policy/recipient_facts`), and what is to be
+//! done about it (`plan`). Invariant: the bytes never change, and they are parsed once.
+
+use crate::auth;
+use crate::config::Config;
+use crate::digest;
+use crate::envelope::Envelope;
+use crate::message::Message;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+self_cell::self_cell! {
+    /// The bytes of a message, and what was read of them. All recipients of a message share it.
+    pub(crate) struct Content {
+        owner: Arc<Vec<u8>>,
+        #[not_covariant]
+        dependent: Message,
+    }
+}
+
+impl Content {
+    pub(crate) fn read(raw: Arc<Vec<u8>>) -> Arc<Content> {
+        Arc::new(Content::new(raw, |raw| Message::read(raw)))
+    }
+
+    pub(crate) fn raw(&self) -> &Arc<Vec<u8>> {
+        self.borrow_owner()
+    }
+
+    pub(crate) fn message<R>(&self, look: impl FnOnce(&Message<'_>) -> R) -> R {
+        self.with_dependent(|_, message| look(message))
+    }
+}
+
+/// A message for one recipient.
+pub(crate) struct Mail {
+    pub(crate) content: Arc<Content>,
+    pub(crate) envelope: Envelope,
+    pub(crate) key: Key,
+    /// Decides every chance; the same seed gives the same plan.
+    pub(crate) seed: u64,
+    /// When it arrived, in milliseconds since 1970; for a failure in the log, when that happened.
+    pub(crate) at_ms: i64,
+    /// Where a kept copy goes; `None`: the config's directory, under a name made from the key.
+    pub(crate) keep: Option<KeptCopy>,
+}
+
+impl Mail {
+    pub(crate) fn raw(&self) -> &Arc<Vec<u8>> {
+        self.content.raw()
+    }
+
+    pub(crate) fn message<R>(&self, look: impl FnOnce(&Message<'_>) -> R) -> R {
+        self.content.message(look)
+    }
+
+    /// The SMTP client that brought it: from the mail server, or from the Received header it wrote.
+    pub(crate) fn client_address(&self, config: &Config) -> Option<IpAddr> {
+        let traced = || self.message(|message| auth::client_in_trace(message, config));
+        self.envelope.client_address.or_else(traced)
+    }
+
+    pub(crate) fn kept_copy(&self, config: &Config) -> KeptCopy {
+        self.keep.clone().unwrap_or_else(|| KeptCopy::named(config, &self.key))
+    }
+}
+
+/// Where a kept copy of a message goes.
+#[derive(Clone, Debug)]
+pub(crate) struct KeptCopy {
+    /// Created if it is missing.
+    pub(crate) directory: PathBuf,
+    /// If the name is taken, a number is put in front.
+    pub(crate) name: String,
+}
+
+impl KeptCopy {
+    fn named(config: &Config, key: &Key) -> KeptCopy {
+        let name = format!("{}.eml", key.text().replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+        KeptCopy { directory: config.done_dir(), name }
+    }
+}
+
+/// What identifies a delivery in the journal, so that a second delivery of the same message repeats
+/// nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    text: String,
+    /// The source names the delivery: the same key is the same delivery, even after it has finished.
+    lasting: bool,
+}
+
+impl Key {
+    /// The key of a message from a pipe. The mail server's queue id makes it lasting; without one,
+    /// two runs on the same bytes are two messages, unless the first was cut off.
+    pub(crate) fn of_message(envelope: &Envelope, raw: &[u8]) -> Key {
+        let queue_id = envelope.queue_id.as_deref().unwrap_or_default();
+        let end: &[u8] = b"\0";
+        let [queue_id, sender, recipient] =
+            [queue_id, &envelope.sender, &envelope.recipient].map(str::as_bytes);
+        let text = digest::sha256_hex(&[queue_id, end, sender, end, recipient, end, raw], 32);
+        Key { text, lasting: envelope.queue_id.is_some() }
+    }
+
+    /// The key of a claimed file.
+    pub(crate) fn of_claim(text: String) -> Key {
+        Key { text, lasting: true }
+    }
+
+    /// The key of a failed delivery in a mail log.
+    pub(crate) fn of_delivery(id: u64) -> Key {
+        Key { text: format!("log-{id:016x}"), lasting: true }
+    }
+
+    /// A key as the journal has it.
+    pub(crate) fn on_record(text: String) -> Key {
+        Key { text, lasting: true }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.lasting
+    }
+
+    /// A key that nobody has used.
+    pub(crate) fn another(&self) -> Key {
+        Key { text: format!("{}-{:08x}", self.text, fastrand::u32(..)), lasting: self.lasting }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_tells_deliveries_apart() {
+        let envelope = |recipient: &str, queue_id: Option<&str>| Envelope {
+            sender: "a@a.example".into(),
+            recipient: recipient.into(),
+            queue_id: queue_id.map(str::to_owned),
+            ..Envelope::default()
+        };
+        let key = |recipient: &str, queue_id: Option<&str>, raw: &[u8]| {
+            Key::of_message(&envelope(recipient, queue_id), raw)
+        };
+        let one = key("b@b.example", Some("4ABC"), b"x");
+        assert_eq!(one, key("b@b.example", Some("4ABC"), b"x"));
+        for other in [
+            key("c@b.example", Some("4ABC"), b"x"),
+            key("b@b.example", Some("4ABD"), b"x"),
+            key("b@b.example", Some("4ABC"), b"y"),
+        ] {
+            assert_ne!(one.text(), other.text());
+        }
+        assert!(one.is_lasting() && !key("b@b.example", None, b"x").is_lasting());
+        assert_ne!(one.another().text(), one.text());
+    }
+}

@@ -1,0 +1,102 @@
+//! What a policy may know about a message, whoever receives it: header, links, DKIM, and what it
+//! reports about another message. All recipients of one message share it.
+//!
+//! Not here: what depends on the envelope (`recipient_facts`), and how answers cross to the guest
+//! (`answers`). Invariant: what is not asked for is not computed; what was asked for is computed once.
+
+use crate::auth::{AuthResult, Check, Dns, Signature};
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::digest;
+use crate::envelope::Envelope;
+use crate::mail::Content;
+use crate::message::Message;
+use crate::plan::Bounced;
+use crate::report::{self, Report};
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+pub(crate) struct MessageFacts {
+    content: Arc<Content>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) dns: Arc<Dns>,
+    pub(crate) deadline: Deadline,
+    dkim: OnceCell<(AuthResult, Vec<Signature>)>,
+    images: OnceCell<Vec<String>>,
+    links: OnceCell<Vec<String>>,
+    report: OnceCell<Report>,
+    logged: bool,
+}
+
+impl MessageFacts {
+    /// DNS is asked until `deadline`.
+    pub(crate) fn new(
+        content: Arc<Content>,
+        config: Arc<Config>,
+        dns: Arc<Dns>,
+        deadline: Deadline,
+    ) -> MessageFacts {
+        MessageFacts {
+            content,
+            config,
+            dns,
+            deadline,
+            dkim: OnceCell::new(),
+            images: OnceCell::new(),
+            links: OnceCell::new(),
+            report: OnceCell::new(),
+            logged: false,
+        }
+    }
+
+    /// Facts of a failure in our own mail log: `report` says what the log says, and there is no message.
+    pub(crate) fn of_log_line(self, report: Report) -> MessageFacts {
+        MessageFacts { report: OnceCell::from(report), logged: true, ..self }
+    }
+
+    pub(crate) fn is_log_line(&self) -> bool {
+        self.logged
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.content.raw().len()
+    }
+
+    pub(crate) fn message<R>(&self, look: impl FnOnce(&Message<'_>) -> R) -> R {
+        self.content.message(look)
+    }
+
+    /// DKIM: the best result, and the result of every signature.
+    pub(crate) fn dkim(&self) -> &(AuthResult, Vec<Signature>) {
+        let verify = |message: &Message<'_>| {
+            // Signatures do not depend on the envelope.
+            let nobody = Envelope::default();
+            let check = Check::new(message, &nobody, &self.config, &self.dns, self.deadline);
+            (check.dkim(), check.signatures().to_vec())
+        };
+        self.dkim.get_or_init(|| self.message(verify))
+    }
+
+    /// What the message reports about another message.
+    pub(crate) fn report(&self) -> &Report {
+        self.report.get_or_init(|| self.message(report::read))
+    }
+
+    /// What bounced, if the message is a report about a message with a Message-ID.
+    pub(crate) fn bounced(&self, address: &str) -> Option<Bounced> {
+        let id = self.report().original.message_id.as_deref()?;
+        let address = address.to_lowercase();
+        let id = digest::sha256_hex(&[id.as_bytes(), b"\0", address.as_bytes()], 32);
+        Some(Bounced { id, logged: self.logged })
+    }
+
+    /// Sources of the images in the HTML body.
+    pub(crate) fn images(&self) -> &[String] {
+        self.images.get_or_init(|| self.message(|message| message.images().to_vec()))
+    }
+
+    /// Targets of the links in the HTML body.
+    pub(crate) fn links(&self) -> &[String] {
+        self.links.get_or_init(|| self.message(|message| message.links().to_vec()))
+    }
+}

@@ -1,0 +1,164 @@
+//! What a policy may know about one recipient of a message: the envelope, SPF, DMARC, and what the
+//! store and the mail logs know about addresses. The message's own facts are in `message_facts`.
+//!
+//! Not here: how answers cross to the guest (`answers`). Invariant: what is not asked for is not
+//! computed; what was asked for is computed once.
+
+use super::message_facts::MessageFacts;
+use crate::auth::{AuthResult, Check, Dns, client_in_trace};
+use crate::clock;
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::envelope::Envelope;
+use crate::error::Result;
+use crate::mail::Content;
+use crate::return_path::{self, day};
+use std::cell::OnceCell;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) struct RecipientFacts {
+    pub(crate) message: Rc<MessageFacts>,
+    envelope: Envelope,
+    spf: OnceCell<AuthResult>,
+    dmarc: OnceCell<AuthResult>,
+    suppressed: Option<Box<IsSuppressed>>,
+    sent: Option<Box<WasSent>>,
+}
+
+/// Answers whether mail of a sender domain (second) to an address (first) is suppressed.
+pub(crate) type IsSuppressed = dyn Fn(&str, &str) -> bool;
+/// Answers whether a message with this Message-ID (first) went to an address (second) not too long
+/// ago, and was not refused.
+pub(crate) type WasSent = dyn Fn(&str, &str) -> bool;
+
+impl RecipientFacts {
+    pub(crate) fn new(message: Rc<MessageFacts>, envelope: Envelope) -> RecipientFacts {
+        let (spf, dmarc) = (OnceCell::new(), OnceCell::new());
+        RecipientFacts { message, envelope, spf, dmarc, suppressed: None, sent: None }
+    }
+
+    /// Facts for a policy that is asked about no message: an empty one, from nobody to nobody.
+    pub(crate) fn of_nothing(config: &Arc<Config>) -> Result<RecipientFacts> {
+        let dns = Arc::new(Dns::open(&config.dns)?);
+        let deadline = Deadline::after(Duration::from_secs(u64::from(config.message.deadline)));
+        let message = MessageFacts::new(Content::read(Arc::default()), config.clone(), dns, deadline);
+        Ok(RecipientFacts::new(Rc::new(message), Envelope::default()))
+    }
+
+    /// With means to find out what is suppressed; without them, nothing is.
+    pub(crate) fn with_suppressed(self, suppressed: Box<IsSuppressed>) -> RecipientFacts {
+        RecipientFacts { suppressed: Some(suppressed), ..self }
+    }
+
+    /// With means to find out what was sent; without them, nothing was.
+    pub(crate) fn with_sent(self, sent: Box<WasSent>) -> RecipientFacts {
+        RecipientFacts { sent: Some(sent), ..self }
+    }
+
+    pub(crate) fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    fn check<R>(&self, ask: impl FnOnce(Check<'_, '_>) -> R) -> R {
+        let MessageFacts { config, dns, deadline, .. } = &*self.message;
+        self.message.message(|message| ask(Check::new(message, &self.envelope, config, dns, *deadline)))
+    }
+
+    /// SPF of the envelope sender.
+    pub(crate) fn spf(&self) -> AuthResult {
+        *self.spf.get_or_init(|| self.check(|check| check.spf()))
+    }
+
+    /// DMARC of the From domain, which follows from the signatures and SPF.
+    pub(crate) fn dmarc(&self) -> AuthResult {
+        *self.dmarc.get_or_init(|| {
+            let (signatures, spf) = (self.message.dkim().1.clone(), self.spf());
+            self.check(|check| check.with_signatures(signatures).with_spf(spf).dmarc())
+        })
+    }
+
+    /// The SMTP client's address: from the mail server, or from the Received header it wrote.
+    pub(crate) fn client_address(&self) -> Option<IpAddr> {
+        let traced = || self.message.message(|message| client_in_trace(message, &self.message.config));
+        self.envelope.client_address.or_else(traced)
+    }
+
+    /// Whether the envelope recipient is a return path that was signed for this address (`[verp]`), not
+    /// too long ago; also if a forwarder rewrote it, a milter tagged it, or an alias hides it.
+    pub(crate) fn is_signed_for(&self, address: &str) -> bool {
+        let today = day(clock::now_ms());
+        let is_for = |path: &str| {
+            let verified = self.message.config.return_paths.verify(path, today);
+            verified.is_ok_and(|verified| verified.recipient.is(address))
+        };
+        let envelope = [Some(&self.envelope.recipient), self.envelope.original_recipient.as_ref()];
+        let wrapped = |path: &str| return_path::unwrapped(path).is_some_and(|path| is_for(&path));
+        envelope.into_iter().flatten().any(|path| is_for(path) || wrapped(path))
+    }
+
+    /// Whether mail of this sender domain to this address is suppressed.
+    pub(crate) fn is_suppressed(&self, address: &str, sender_domain: &str) -> bool {
+        let (address, domain) = (address.to_lowercase(), sender_domain.to_lowercase());
+        self.suppressed.as_ref().is_some_and(|suppressed| suppressed(&address, &domain))
+    }
+
+    /// Whether the message that the report is about went to this address not too long ago, according to
+    /// the mail logs.
+    pub(crate) fn was_sent_to(&self, address: &str) -> bool {
+        let id = &self.message.report().original.message_id;
+        self.sent.as_ref().zip(id.as_ref()).is_some_and(|(sent, id)| sent(id, address))
+    }
+
+    /// Whether our own mail server wrote the message: it came from one of `[auth] own_servers`, or it is
+    /// a line of our own log.
+    pub(crate) fn is_from_own_server(&self) -> bool {
+        let own = |address: IpAddr| {
+            self.message.config.auth.own_servers.iter().any(|network| network.contains(&address))
+        };
+        self.message.is_log_line() || self.client_address().is_some_and(own)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::test_server::{Reply, serve};
+    use hickory_resolver::proto::op::ResponseCode;
+
+    #[test]
+    fn two_recipients_of_a_message_share_what_is_the_messages_own() {
+        let (server, questions) = serve(|_, _| Reply::Code(ResponseCode::ServFail));
+        let config = Config::parse(&format!("[dns]\nservers = [\"{server}\"]\n")).unwrap();
+        let (config, dns) = (Arc::new(config.clone()), Arc::new(Dns::open(&config.dns).unwrap()));
+        let raw = b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=sender.example; s=s1; \
+            h=From; bh=frcCV1k9oG9oKj3dpUqdJg1PxRT2RSN/XKdLCPjaYaY=; b=AAAA\r\n\
+            From: a@sender.example\r\nSubject: x\r\n\r\n<a href=\"http://b.example/\">\r\n";
+        let content = Content::read(Arc::new(raw.to_vec()));
+        let deadline = Deadline::after(Duration::from_secs(10));
+        let message = Rc::new(MessageFacts::new(content, config, dns, deadline));
+        let facts = |recipient: &str| {
+            let envelope = Envelope { recipient: recipient.into(), ..Envelope::default() };
+            RecipientFacts::new(message.clone(), envelope)
+        };
+        let (first, second) = (facts("a@here.example"), facts("b@here.example"));
+        assert_ne!(first.envelope(), second.envelope());
+        let verified = first.message.dkim();
+        assert_eq!(verified.1.len(), 1);
+        let asked = || {
+            let questions = questions.lock().unwrap();
+            questions.iter().filter(|((name, _), _)| name.contains("_domainkey")).map(|(_, many)| many).sum()
+        };
+        let once: usize = asked();
+        assert!(once > 0);
+        first.dmarc();
+        second.dmarc();
+        assert!(std::ptr::eq(verified, second.message.dkim()), "verified once");
+        assert_eq!(asked(), once, "also for DMARC");
+        let raw = |facts: &RecipientFacts| facts.message.message(|message| message.raw().as_ptr());
+        assert_eq!(raw(&first), raw(&second), "parsed once");
+        assert!(std::ptr::eq(first.message.report(), second.message.report()));
+    }
+}

@@ -1,0 +1,41 @@
+//! A redelivery is answered with the verdict that was promised, not with a second decision.
+//!
+//! Not here: recognizing one (`journal`). Invariant: what the first delivery promised is done once,
+//! whatever a policy would decide now.
+
+use crate::deadline::Deadline;
+use crate::house::House;
+use crate::journal;
+use crate::mail::Mail;
+use crate::plan::Verdict;
+use crate::store::{OnRecord, Standing};
+
+/// What an earlier delivery left on record, for a message that cannot be decided now. A message that can
+/// is recognized when its promise is written, which costs nothing more.
+pub(crate) fn earlier(house: &House, mail: &Mail) -> Option<OnRecord> {
+    journal::earlier_delivery(&house.store, mail).unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot look up whether the message was delivered before");
+        None
+    })
+}
+
+/// Does what is left of the earlier delivery; returns its verdict. `now` is the verdict for rows of older
+/// releases, which have none. `promised` hears the verdict first.
+pub(crate) fn answer(
+    house: &House,
+    mail: &Mail,
+    earlier: OnRecord,
+    now: Verdict,
+    deadline: Deadline,
+    promised: &dyn Fn(&Verdict),
+) -> Verdict {
+    let verdict = earlier.verdict.unwrap_or(now);
+    promised(&verdict);
+    if let Standing::Open { .. } = earlier.standing {
+        let key = mail.key.text();
+        if let Err(error) = journal::run_one(&house.doors, key, deadline) {
+            tracing::warn!(%error, key, "the next tick does the remaining steps");
+        }
+    }
+    verdict
+}
