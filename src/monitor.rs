@@ -42,7 +42,7 @@ impl Monitor {
     }
 
     /// See [`Policy::ticker`].
-    pub(crate) fn ticker(&self) -> impl Fn() + Send + use<> {
+    pub(crate) fn ticker(&self) -> impl Fn() + Send + Sync + use<> {
         let tickers: Vec<_> = self.policies.iter().map(Policy::ticker).collect();
         move || tickers.iter().for_each(|tick| tick())
     }

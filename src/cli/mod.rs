@@ -48,7 +48,7 @@ pub fn run() -> Exit {
     let line = Line::new(std::env::args_os());
     let by_server = line.by_server;
     if by_server {
-        pipe::fail_softly();
+        pipe::begin();
     }
     match line.parse() {
         Ok(typed) => answer(typed).unwrap_or_else(|error| {

@@ -5,8 +5,9 @@
 
 use super::exit_code::exit_code;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, MessageTable};
 use crate::deadline::Deadline;
+use crate::deadline::watchdog::{self, LastWord};
 use crate::deliver::deliver;
 use crate::envelope::Envelope;
 use crate::error::{Error, Exit, Result};
@@ -14,14 +15,12 @@ use crate::house::House;
 use crate::intake::pipe;
 use crate::mail::{Content, Key, Mail};
 use crate::plan::Verdict;
-use crate::policy::Policy;
 use crate::smtp_reply::SmtpReply;
 use clap::Args;
 use std::io::{Write, stdin, stdout};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 #[derive(Args, Debug)]
@@ -58,14 +57,27 @@ pub(crate) struct Arguments {
     seed: Option<u64>,
 }
 
-/// From here on a panic is "try again later" on the one line that a mail server reads.
-pub(crate) fn fail_softly() {
+/// From here on the deadline holds, and a panic is "try again later" on the one line that a mail server
+/// reads.
+pub(crate) fn begin() {
+    watch(MessageTable::default().deadline);
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|place| format!(" at {}:{}", place.file(), place.line()));
         later(format_args!("carom failed{}: please report it", place.unwrap_or_default()));
         pipe::drain(stdin().lock());
         std::process::exit(i32::from(Exit::TempFail as u8));
     }));
+}
+
+/// Ends the process so many seconds after it began.
+fn watch(seconds: u32) -> Deadline {
+    let overdue = SmtpReply::try_again_later(format_args!("not done within {seconds} s"));
+    watchdog::watch(Duration::from_secs(seconds.into()), last_word(&Verdict::Defer(overdue)))
+}
+
+fn last_word(verdict: &Verdict) -> LastWord {
+    let (exit, line) = exit_code(verdict);
+    LastWord { code: exit as i32, line: line.map(|line| line + "\n").unwrap_or_default() }
 }
 
 /// The command line could not be understood: the message is not lost for it.
@@ -87,20 +99,17 @@ pub(crate) fn run(arguments: &Arguments, load: impl FnOnce() -> Result<Arc<Confi
 }
 
 fn handle(arguments: &Arguments, config: Arc<Config>, json: bool) -> Result<Exit> {
-    let deadline = Deadline::after(Duration::from_secs(u64::from(config.message.deadline)));
-    let promised = Arc::new(AtomicBool::new(false));
-    let seconds = config.message.deadline;
+    let deadline = watch(config.message.deadline);
     let raw = pipe::take(stdin().lock(), config.message.max_size)?;
     let name = arguments.policy.clone().unwrap_or_else(|| config.default_policy.clone());
     let house = House::open(config, &name, 1)?;
-    let overdue = move || later(format_args!("not done within {seconds} s")) as u8;
-    let clock = (Policy::TICK, house.ticker());
-    pipe::watch(deadline, promised.clone(), clock, overdue)?;
+    watchdog::set_policy_clock(house.ticker());
     let mut mail = mail(arguments, raw);
     if arguments.dry_run {
         return explain(&house, &mail, deadline, json);
     }
-    let verdict = deliver(&house, &mut mail, deadline, &|_| promised.store(true, Ordering::SeqCst));
+    let promised = |verdict: &Verdict| watchdog::answer_with(last_word(verdict));
+    let verdict = deliver(&house, &mut mail, deadline, &promised);
     house.store.fold_log();
     // The process ends here; the kernel frees its memory faster than we could.
     std::mem::forget(house);
@@ -164,6 +173,7 @@ fn later(why: impl std::fmt::Display) -> Exit {
 /// Prints the one line, if the verdict has one; returns the exit code.
 fn end(verdict: &Verdict) -> Exit {
     let (exit, line) = exit_code(verdict);
+    watchdog::stand_down();
     if let Some(line) = line {
         let _ = writeln!(stdout().lock(), "{line}");
     }
@@ -178,7 +188,7 @@ mod tests {
     #[test]
     #[ignore = "ends the process, as it should"]
     fn panic_on_purpose() {
-        super::fail_softly();
+        super::begin();
         let nothing: Option<u8> = std::hint::black_box(None);
         nothing.unwrap();
     }

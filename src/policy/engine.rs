@@ -11,7 +11,7 @@ use wasmtime::{
 };
 
 /// How often the clock of guests is to tick.
-pub(crate) const TICK: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(10);
 
 /// How compiled policies are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

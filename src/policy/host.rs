@@ -8,6 +8,7 @@ use super::engine::Meter;
 use super::failure::FailureKind;
 use super::recipient_facts::RecipientFacts;
 use crate::config::LimitsTable;
+use crate::deadline::watchdog::PolicyRun;
 use crate::envelope::split_address;
 use crate::feedback_type::FeedbackType;
 use crate::plan::{self, Action, Condition, Plan, Step, Verdict};
@@ -32,6 +33,8 @@ pub(crate) struct Host {
     /// The processor time of the thread, then.
     started_at: Duration,
     pub(crate) meter: Meter,
+    /// Under a watchdog, its timer ticks for this guest.
+    _run: PolicyRun,
     pub(crate) limits: LimitsTable,
     /// Why the guest was stopped, if it was the host that stopped it: the kind of failure and the cause.
     pub(crate) stopped: Option<(FailureKind, String)>,
@@ -85,6 +88,7 @@ impl Host {
             started: Instant::now(),
             started_at: thread_time(),
             meter: Meter::new(&limits),
+            _run: PolicyRun::begin(Duration::from_millis(limits.time)),
             limits,
             stopped: None,
             settings,

@@ -146,9 +146,6 @@ pub(crate) fn expire_compiled(config: &Config) {
 }
 
 impl Policy {
-    /// How often the clock of policies is to be moved on.
-    pub(crate) const TICK: Duration = engine::TICK;
-
     /// Loads the policy `name` as the config describes it: compiled code is mapped; where there is none the component
     /// is compiled, and kept for the next process. `threads` is how many will decide at once.
     pub(crate) fn load(name: &str, config: &Config, threads: usize) -> Result<Policy> {
@@ -230,15 +227,11 @@ impl Policy {
         self.source.is_current(&self.name, config)
     }
 
-    /// Moves the clock on by which the policy's time is measured. Without somebody who calls this every [`Policy::TICK`], a
-    /// policy that loops is never stopped.
-    pub(crate) fn ticker(&self) -> impl Fn() + Send + use<> {
-        let engine = self.engine.weak();
-        move || {
-            if let Some(engine) = engine.upgrade() {
-                engine.increment_epoch();
-            }
-        }
+    /// Advances the clock that measures the policy's time. If nothing advances it, a policy that loops is
+    /// never stopped. It may be called in a signal handler, and keeps the engine alive.
+    pub(crate) fn ticker(&self) -> impl Fn() + Send + Sync + use<> {
+        let engine = self.engine.clone();
+        move || engine.increment_epoch()
     }
 
     /// Starts a thread that does so as long as the policy is used.

@@ -23,6 +23,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ipnet", &["src/config/", "src/auth/", "src/action/doors/"]),
     ("jiff", EVERYWHERE),
     ("lettre", &["src/action/doors/"]),
+    ("libc", &["src/deadline/"]),
     ("lzma_rust2", &["src/maillog/tail/"]),
     ("mail_auth", &["src/auth/"]),
     ("mail_parser", &["src/message/"]),
@@ -35,7 +36,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustix", EVERYWHERE),
     ("rustls", &["src/action/doors/"]),
     ("ruzstd", &["src/maillog/tail/"]),
-    ("self_cell", &["src/policy/"]),
+    ("self_cell", &["src/mail.rs"]),
     ("serde", EVERYWHERE),
     ("serde_json", EVERYWHERE),
     ("signal_hook", &["src/cli/terminal.rs"]),
@@ -57,8 +58,8 @@ const HOMES: &[(&str, &[&str])] = &[
 /// What else has a home.
 const PLACES: &[(&str, &[&str])] = &[
     ("async fn", &["src/auth/"]),
-    ("unsafe {", &["src/policy/", "src/deadline.rs", "src/files/owner.rs"]),
-    ("unsafe extern", &["src/deadline.rs"]),
+    ("unsafe {", &["src/policy/", "src/deadline/", "src/files/owner.rs"]),
+    ("unsafe extern", &["src/deadline/"]),
     ("unsafe fn", &["src/policy/"]),
     ("process::exit", &["src/cli/pipe.rs"]),
     ("stdout()", &["src/cli/"]),

@@ -1,0 +1,178 @@
+//! THE WATCHDOG of a process under a mail server: a deadline holds from its first instruction, whatever
+//! hangs, be it standard input, the store or a policy.
+//!
+//! It is a one-shot timer, not a thread: a thread costs more than the whole decision about a message.
+//! In a usual run it never fires, so no system call is interrupted. While a policy runs it fires at the
+//! policy's time limit, and then often, to advance the clock by which policies are stopped. Not here: what
+//! is answered (`cli/pipe`). Invariant: the handler only reads atomics, advances that clock, sets the
+//! timer, writes a prepared line, and ends the process.
+
+use super::Deadline;
+use std::ptr::null_mut;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+/// How often the clock of policies advances once a policy has used up its time.
+const TICK: Duration = Duration::from_millis(10);
+
+/// What an overdue process answers.
+pub(crate) struct LastWord {
+    pub(crate) code: i32,
+    /// With its line feed; empty: nothing.
+    pub(crate) line: String,
+}
+
+/// The first instruction, from which the time counts.
+static BEGAN: OnceLock<Instant> = OnceLock::new();
+/// Milliseconds from there to the end; 0: nobody watches.
+static LIMIT_MS: AtomicU64 = AtomicU64::new(0);
+static LAST_WORD: AtomicPtr<LastWord> = AtomicPtr::new(null_mut());
+static POLICY_RUNS: AtomicBool = AtomicBool::new(false);
+static POLICY_CLOCK: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
+
+/// Ends the process `limit` after the first call of this function, with `last_word`. Later calls change
+/// both.
+pub(crate) fn watch(limit: Duration, last_word: LastWord) -> Deadline {
+    if BEGAN.get().is_none() {
+        install();
+    }
+    let began = *BEGAN.get_or_init(Instant::now);
+    answer_with(last_word);
+    LIMIT_MS.store(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX), SeqCst);
+    fire_in(left());
+    Deadline(began + limit)
+}
+
+/// From now on an overdue process answers this.
+pub(crate) fn answer_with(last_word: LastWord) {
+    // The handler may be reading the old one: it is never freed. A process has three at most.
+    LAST_WORD.store(Box::into_raw(Box::new(last_word)), SeqCst);
+}
+
+/// The process is answering for itself: no second answer from here.
+pub(crate) fn stand_down() {
+    LIMIT_MS.store(0, SeqCst);
+}
+
+/// What advances the clock of policies. It must be safe to call in a signal handler.
+pub(crate) fn set_policy_clock(advance: impl Fn() + Send + Sync + 'static) {
+    let _ = POLICY_CLOCK.set(Box::new(advance));
+}
+
+/// A policy that runs; it has run when this is dropped.
+pub(crate) struct PolicyRun(());
+
+impl PolicyRun {
+    /// Without a watchdog this does nothing: such a process has a thread for the clock.
+    pub(crate) fn begin(time_limit: Duration) -> PolicyRun {
+        if LIMIT_MS.load(SeqCst) > 0 {
+            POLICY_RUNS.store(true, SeqCst);
+            fire_in(time_limit.min(left()));
+        }
+        PolicyRun(())
+    }
+}
+
+impl Drop for PolicyRun {
+    fn drop(&mut self) {
+        if POLICY_RUNS.swap(false, SeqCst) {
+            fire_in(left());
+        }
+    }
+}
+
+fn left() -> Duration {
+    let limit = Duration::from_millis(LIMIT_MS.load(SeqCst));
+    limit.saturating_sub(BEGAN.get().map_or(Duration::ZERO, Instant::elapsed))
+}
+
+extern "C" fn on_alarm(_signal: libc::c_int) {
+    if LIMIT_MS.load(SeqCst) == 0 {
+        return;
+    }
+    let left = left();
+    if left.is_zero() {
+        end();
+    }
+    if !POLICY_RUNS.load(SeqCst) {
+        return fire_in(left);
+    }
+    if let Some(advance) = POLICY_CLOCK.get() {
+        advance();
+    }
+    fire_in(TICK.min(left));
+}
+
+fn end() -> ! {
+    // SAFETY: the pointer is null or came from `Box::into_raw` and is never freed; write(2) and _exit(2)
+    // may be called in a signal handler.
+    unsafe {
+        let Some(LastWord { code, line }) = LAST_WORD.load(SeqCst).as_ref() else { libc::_exit(75) };
+        libc::write(libc::STDOUT_FILENO, line.as_ptr().cast(), line.len());
+        libc::_exit(*code)
+    }
+}
+
+/// Sets the timer, once; it replaces what was set before.
+fn fire_in(delay: Duration) {
+    let delay = delay.max(Duration::from_micros(1));
+    let once = libc::timeval { tv_sec: 0, tv_usec: 0 };
+    let at = libc::timeval {
+        tv_sec: libc::time_t::try_from(delay.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_usec: delay.subsec_micros() as libc::suseconds_t,
+    };
+    let timer = libc::itimerval { it_interval: once, it_value: at };
+    // SAFETY: both pointers are valid or null, as the call allows; it is a plain system call on Linux.
+    unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, null_mut()) };
+}
+
+/// Installs the handler. The mail server may have left the signal blocked.
+fn install() {
+    // SAFETY: all zeros is a valid `sigaction` and a valid `sigset_t`; the handler has the signature that
+    // its flags ask for, and calls only what a handler may call.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = on_alarm as extern "C" fn(libc::c_int) as usize;
+        action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
+        libc::sigaction(libc::SIGALRM, &raw const action, null_mut());
+        let mut alarm: libc::sigset_t = std::mem::zeroed();
+        libc::sigaddset(&raw mut alarm, libc::SIGALRM);
+        libc::sigprocmask(libc::SIG_UNBLOCK, &raw const alarm, null_mut());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    /// Run only by the test below, in its own process: the reading never ends.
+    #[test]
+    #[ignore = "the watchdog ends the process"]
+    fn hang_on_purpose() {
+        watch(Duration::from_secs(60), LastWord { code: 1, line: "the default\n".into() });
+        watch(Duration::from_millis(300), LastWord { code: 75, line: "4.3.0 too late\n".into() });
+        let _ = std::io::read_to_string(std::io::stdin());
+    }
+
+    #[test]
+    fn the_deadline_holds_from_the_first_instruction() {
+        let began = Instant::now();
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "--nocapture", "deadline::watchdog::tests::hang_on_purpose"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut child = child;
+        // The other end stays open.
+        let input = child.stdin.take();
+        let ran = child.wait_with_output().unwrap();
+        drop(input);
+        let said = String::from_utf8_lossy(&ran.stdout);
+        assert_eq!(ran.status.code(), Some(75), "{said}");
+        assert!(said.ends_with("4.3.0 too late\n") && !said.contains("default"), "{said}");
+        assert!(began.elapsed() < Duration::from_secs(60));
+    }
+}
