@@ -1,6 +1,6 @@
 //! One word for one thing: no two types of one name, no two files of one name, no header that names what is gone.
 
-use super::sources::{Source, crate_files, files, hold};
+use super::sources::{Source, crate_files, files, hold, root};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The types that a file defines for others to use.
@@ -57,6 +57,9 @@ fn no_two_files_have_one_name() {
     assert_unique("no two files have one name", places);
 }
 
+/// Names of other programs' settings that headers may use.
+const FOREIGN: &[&str] = &["enable_long_queue_ids"];
+
 /// The words between back-quotes in the header of a file.
 fn quoted(source: &Source) -> Vec<String> {
     let header: Vec<&str> = source.text.lines().take_while(|line| line.starts_with("//!")).collect();
@@ -83,7 +86,11 @@ fn headers_name_only_what_is_there() {
     for source in &sources {
         for name in quoted(source) {
             let is_path = name.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == ':');
-            if !is_path || name.is_empty() || data.contains(&format!("{name}/")) {
+            if !is_path
+                || name.is_empty()
+                || FOREIGN.contains(&name.as_str())
+                || data.contains(&format!("{name}/"))
+            {
                 continue;
             }
             let parts: Vec<&str> =
@@ -104,4 +111,14 @@ fn headers_name_only_what_is_there() {
         }
     }
     hold("a header names only what is there", broken);
+}
+
+#[test]
+fn the_map_names_files_that_exist() {
+    let map = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let quoted = map.split('`').skip(1).step_by(2);
+    let paths =
+        quoted.filter(|name| (name.contains('/') || name.ends_with(".rs")) && !name.contains([' ', '\n']));
+    let gone = paths.filter(|path| !root().join(path).exists() && !root().join("src").join(path).exists());
+    hold("ARCHITECTURE.md names files that exist", gone.map(str::to_owned));
 }
