@@ -50,12 +50,12 @@ pub(crate) fn deliver(
     let (earlier, now) = match carry(house, &policy, mail, &facts, &road) {
         Ok(Carried::Done(plan)) => return plan.verdict,
         Ok(Carried::Before(earlier, now)) => (earlier, now),
-        Err(halt) => match redelivery::earlier(house, mail) {
+        Err(halt) => match redelivery::earlier(&house.store, mail) {
             Some(earlier) => (earlier, Verdict::Defer(halt.reply())),
-            None => return halt::answer(house, &policy, mail, halt),
+            None => return halt::answer(&house.store, &policy, mail, halt),
         },
     };
-    redelivery::answer(house, mail, earlier, now, deadline, promised)
+    redelivery::answer(&house.doors, mail, earlier, now, deadline, promised)
 }
 
 /// Steps 2 to 7, the same for messages and for failures in the mail log.

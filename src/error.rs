@@ -27,13 +27,13 @@ pub enum Exit {
 
 /// Something that could not be done: what, why, and how to mend it.
 #[derive(Clone, Debug)]
-pub struct Error {
+pub(crate) struct Error {
     what: String,
     remedy: Option<String>,
 }
 
 /// The result of anything that can fail for a reason outside the program.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// An error that says what went wrong: `"/etc/carom/carom.toml: permission denied"`.

@@ -7,12 +7,11 @@
 use crate::config::OnTrap;
 use crate::decide::Undecided;
 use crate::error::Error;
-use crate::house::House;
 use crate::mail::Mail;
 use crate::plan::Verdict;
 use crate::policy::{Failure, Policy};
 use crate::smtp_reply::SmtpReply;
-use crate::store::{FinishedMessage, Tally};
+use crate::store::{FinishedMessage, Store, Tally};
 
 /// Why a message came to a halt.
 pub(crate) enum Halt {
@@ -34,18 +33,18 @@ impl Halt {
 }
 
 /// Counts the message and says what the mail server is answered.
-pub(crate) fn answer(house: &House, policy: &Policy, mail: &Mail, halt: Halt) -> Verdict {
+pub(crate) fn answer(store: &Store, policy: &Policy, mail: &Mail, halt: Halt) -> Verdict {
     let reply = halt.reply();
     match halt {
-        Halt::Undecided(Undecided::Policy(failure)) => policy_failed(house, policy, mail, &failure),
-        Halt::Undecided(Undecided::Dns(_)) => deferred(house, mail, reply, Tally::default()),
-        Halt::Deferred(_, tally) => deferred(house, mail, reply, tally),
+        Halt::Undecided(Undecided::Policy(failure)) => policy_failed(store, policy, mail, &failure),
+        Halt::Undecided(Undecided::Dns(_)) => deferred(store, mail, reply, Tally::default()),
+        Halt::Deferred(_, tally) => deferred(store, mail, reply, tally),
         Halt::Store(_) => Verdict::Defer(reply),
     }
 }
 
 /// The log and a counter record the failure, and `on_trap` decides about the message.
-fn policy_failed(house: &House, policy: &Policy, mail: &Mail, failure: &Failure) -> Verdict {
+fn policy_failed(store: &Store, policy: &Policy, mail: &Mail, failure: &Failure) -> Verdict {
     tracing::error!(queue_id = mail.envelope.queue_id, "{failure}");
     let mut tally = Tally::default();
     tally.add(failure.kind.counter());
@@ -54,7 +53,7 @@ fn policy_failed(house: &House, policy: &Policy, mail: &Mail, failure: &Failure)
         tally.add("total_messages");
     }
     let record = FinishedMessage { key: None, tally: &tally, at_ms: mail.at_ms, message: accept };
-    match (house.store.record_finished(&record), accept) {
+    match (store.record_finished(&record), accept) {
         (Ok(()), true) => Verdict::Accept,
         (Err(error), true) => Verdict::Defer(SmtpReply::try_again_later(error)),
         (_, false) => Verdict::Defer(SmtpReply::try_again_later(failure)),
@@ -62,10 +61,10 @@ fn policy_failed(house: &House, policy: &Policy, mail: &Mail, failure: &Failure)
 }
 
 /// A deferred message counts as deferred; it counts as a message once it has been decided.
-fn deferred(house: &House, mail: &Mail, reply: SmtpReply, mut tally: Tally) -> Verdict {
+fn deferred(store: &Store, mail: &Mail, reply: SmtpReply, mut tally: Tally) -> Verdict {
     tally.add("deferred");
     let record = FinishedMessage { key: None, tally: &tally, at_ms: mail.at_ms, message: false };
-    if let Err(error) = house.store.record_finished(&record) {
+    if let Err(error) = store.record_finished(&record) {
         tracing::warn!(%error, "a deferral is not counted");
     }
     Verdict::Defer(reply)

@@ -40,14 +40,14 @@ mod plan;
 // A message.
 /// 2 read: header, addresses, links. It never fails; it lists defects.
 mod message;
+/// A message and what names it: one parcel from the entrance to the last step.
+mod mail;
 /// What a message reports about another message.
 mod report;
 /// 1 take: the ways a message comes in.
 mod intake;
 /// 3 check: DKIM, SPF, DMARC, and the DNS they ask.
 mod auth;
-/// A message and what names it: one parcel from the entrance to the last step.
-mod mail;
 /// Counters, journal, outbox.
 mod store;
 /// Reports that are kept, by the address they are about.
@@ -68,8 +68,6 @@ mod journal;
 mod message_log;
 /// 4 ask, whole: the policy's plan, and where the answers in it may go.
 mod decide;
-/// Policies that only observe.
-mod monitor;
 /// Everything that a delivery needs, made once.
 mod house;
 /// A redelivery is answered with the verdict that was promised.

@@ -4,7 +4,7 @@
 //! Not here: reading logs (`logs`, `ingest`), and what a failure means (policies). Invariant: a delivery is acted upon once, however
 //! often its lines are read and whatever kills the process; the log line and the report of one bounce count once.
 
-use crate::clock::{self, DAY_MS};
+use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::decide::Undecided;
@@ -13,7 +13,7 @@ use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::halt::Halt;
 use crate::house::House;
-use crate::index::{Index, PendingWork, StoredDelivery};
+use crate::index::{ACTED_ON_FOR_MS, Index, PendingWork, StoredDelivery};
 use crate::mail::{Content, Key, Mail};
 use crate::maillog::logged_reply::LoggedReply;
 use crate::policy::Policy;
@@ -23,9 +23,6 @@ use crate::return_path;
 use crate::store::Store;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// What is older is history: the journal would not know any more whether it was acted upon.
-pub(crate) const OLD_MS: i64 = 9 * DAY_MS;
 
 /// Failures that are looked up, and forgotten, together.
 const TOGETHER: usize = 256;
@@ -110,7 +107,7 @@ impl Failed {
 /// done before, nor if the failure is too old.
 pub(crate) fn act(house: &House, policy: &Policy, failed: &Failed, deadline: Deadline) -> Result<bool> {
     let now_ms = clock::now_ms();
-    if failed.at_ms < now_ms - OLD_MS {
+    if failed.at_ms < now_ms - ACTED_ON_FOR_MS {
         return Ok(false);
     }
     let mut mail = Mail {
@@ -357,7 +354,7 @@ mod tests {
         let place = Place::new();
         let address = "alive@there.example";
         assert!(!place.act(&failed(1, address, "550 5.7.1 message looks like spam")));
-        let old = Failed { at_ms: clock::now_ms() - 10 * DAY_MS, ..failed(2, address, NO_USER) };
+        let old = Failed { at_ms: clock::now_ms() - 10 * clock::DAY_MS, ..failed(2, address, NO_USER) };
         assert!(!place.act(&old) && !place.is_suppressed(address));
         let delivery = StoredDelivery { sender: Some("".into()), ..bare("bounced") };
         assert_eq!(Failed::of(7, delivery), None, "a bounce of a bounce");

@@ -5,12 +5,9 @@
 //! policy may know about it (`policy/message_facts`, `policy/recipient_facts`), and what is to be
 //! done about it (`plan`). Invariant: the bytes never change, and they are parsed once.
 
-use crate::auth;
-use crate::config::Config;
 use crate::digest;
 use crate::envelope::Envelope;
 use crate::message::Message;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -59,14 +56,9 @@ impl Mail {
         self.content.message(look)
     }
 
-    /// The SMTP client that brought it: from the mail server, or from the Received header it wrote.
-    pub(crate) fn client_address(&self, config: &Config) -> Option<IpAddr> {
-        let traced = || self.message(|message| auth::client_in_trace(message, config));
-        self.envelope.client_address.or_else(traced)
-    }
-
-    pub(crate) fn kept_copy(&self, config: &Config) -> KeptCopy {
-        self.keep.clone().unwrap_or_else(|| KeptCopy::named(config, &self.key))
+    /// Where a copy of it is kept: `directory`, unless its entrance chose another one.
+    pub(crate) fn kept_copy(&self, directory: PathBuf) -> KeptCopy {
+        self.keep.clone().unwrap_or_else(|| KeptCopy::named(directory, &self.key))
     }
 }
 
@@ -80,9 +72,9 @@ pub(crate) struct KeptCopy {
 }
 
 impl KeptCopy {
-    fn named(config: &Config, key: &Key) -> KeptCopy {
+    fn named(directory: PathBuf, key: &Key) -> KeptCopy {
         let name = format!("{}.eml", key.text().replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
-        KeptCopy { directory: config.done_dir(), name }
+        KeptCopy { directory, name }
     }
 }
 

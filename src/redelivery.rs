@@ -3,17 +3,17 @@
 //! Not here: recognizing one (`journal`). Invariant: what the first delivery promised is done once,
 //! whatever a policy would decide now.
 
+use crate::action::Doors;
 use crate::deadline::Deadline;
-use crate::house::House;
 use crate::journal;
 use crate::mail::Mail;
 use crate::plan::Verdict;
-use crate::store::{OnRecord, Standing};
+use crate::store::{OnRecord, Standing, Store};
 
 /// What an earlier delivery left on record, for a message that cannot be decided now. A message that can
 /// is recognized when its promise is written, which costs nothing more.
-pub(crate) fn earlier(house: &House, mail: &Mail) -> Option<OnRecord> {
-    journal::earlier_delivery(&house.store, mail).unwrap_or_else(|error| {
+pub(crate) fn earlier(store: &Store, mail: &Mail) -> Option<OnRecord> {
+    journal::earlier_delivery(store, mail).unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot look up whether the message was delivered before");
         None
     })
@@ -22,7 +22,7 @@ pub(crate) fn earlier(house: &House, mail: &Mail) -> Option<OnRecord> {
 /// Does what is left of the earlier delivery; returns its verdict. `now` is the verdict for rows of older
 /// releases, which have none. `promised` hears the verdict first.
 pub(crate) fn answer(
-    house: &House,
+    doors: &Doors,
     mail: &Mail,
     earlier: OnRecord,
     now: Verdict,
@@ -33,7 +33,7 @@ pub(crate) fn answer(
     promised(&verdict);
     if let Standing::Open { .. } = earlier.standing {
         let key = mail.key.text();
-        if let Err(error) = journal::run_one(&house.doors, key, deadline) {
+        if let Err(error) = journal::run_one(doors, key, deadline) {
             tracing::warn!(%error, key, "the next tick does the remaining steps");
         }
     }

@@ -19,7 +19,7 @@ pub(crate) fn write(reply: &AutoReply, mail: &Mail, config: &Config) -> Letter {
         text: reply.text.clone(),
     };
     let to = reply.route.to.clone();
-    Letter { from: None, data: written.written(&to, config).into(), to }
+    Letter { from: None, data: written.written(&to, &config.hostname()).into(), to }
 }
 
 /// Whether a message may be answered automatically at all (RFC 3834 section 2): not what is automatic itself, nor what went to a

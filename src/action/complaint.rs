@@ -4,6 +4,7 @@
 //! Not here: the form of the fields and the frame (`report`), and sending (`doors::smtp`).
 
 use super::doors::smtp::Letter;
+use crate::auth::client_address;
 use crate::config::Config;
 use crate::envelope::split_address;
 use crate::mail::Mail;
@@ -18,9 +19,9 @@ use std::net::IpAddr;
 pub(crate) fn write(complaint: &Complaint, mail: &Mail, config: &Config) -> Letter {
     let from = complaint.sender.clone().unwrap_or_else(|| mail.envelope.recipient.clone());
     let title = format!("FW: {}", mail.message(|message| message.subject()).unwrap_or_default());
-    let mut draft = Draft::new(&bracketed(&from), &complaint.route.to, &title, config);
+    let mut draft = Draft::new(&bracketed(&from), &complaint.route.to, &title, &config.hostname());
     draft.field("Auto-Submitted", "auto-generated");
-    let source = mail.client_address(config);
+    let source = client_address(&mail.content, &mail.envelope, config);
     let (text, fields) =
         (for_people(complaint, mail, source), for_programs(complaint, mail, source).written());
     let data = mail.message(|original| {

@@ -5,6 +5,7 @@
 //! recipient, and the reply that the policy chose for it.
 
 use super::doors::smtp::Letter;
+use crate::auth::client_address;
 use crate::config::Config;
 use crate::envelope::split_address;
 use crate::mail::Mail;
@@ -23,7 +24,8 @@ pub(crate) fn write(bounce: &Bounce, mail: &Mail, config: &Config) -> Letter {
         Some(sender) => bracketed(sender),
         None => format!("Mail Delivery System {}", bracketed(&format!("MAILER-DAEMON@{here}"))),
     };
-    let mut draft = Draft::new(&from, &bounce.route.to, "Returned mail: see transcript for details", config);
+    let mut draft =
+        Draft::new(&from, &bounce.route.to, "Returned mail: see transcript for details", &config.hostname());
     draft.field("Auto-Submitted", "auto-replied");
     let (text, fields) = (for_people(bounce, mail, config), for_programs(bounce, mail, here).written());
     let data = mail.message(|original| {
@@ -72,7 +74,7 @@ fn for_programs(bounce: &Bounce, mail: &Mail, here: String) -> DeliveryStatus {
 fn peer(mail: &Mail, config: &Config) -> String {
     let domain = || split_address(&mail.envelope.sender).map_or("localhost", |(_, domain)| domain);
     let name = short_line(mail.envelope.client_helo.as_deref().unwrap_or_else(domain));
-    match mail.client_address(config) {
+    match client_address(&mail.content, &mail.envelope, config) {
         Some(address) => format!("{name} [{address}]"),
         None => name,
     }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 /// In the directory of handled messages.
 pub(crate) fn keep(mail: &Mail, config: &Config, attempts: u32) -> Performed {
-    match write(&mail.kept_copy(config), mail.raw()) {
+    match write(&mail.kept_copy(config.done_dir()), mail.raw()) {
         Ok(path) => Performed::new(StepEnd::Succeeded, "kept", format!("kept as {}", path.display())),
         Err(error) => retry_own_failure(mail, attempts, format!("!not kept: {error}")),
     }

@@ -30,4 +30,4 @@ pub(crate) mod test_server;
 pub(crate) use auth_result::{AuthResult, Signature};
 pub(crate) use dns::Dns;
 pub(crate) use dns_failure::DnsFailure;
-pub(crate) use origin::{Check, client_in_trace};
+pub(crate) use origin::{Check, client_address};

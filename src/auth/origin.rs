@@ -11,6 +11,7 @@ use super::verify;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::envelope::Envelope;
+use crate::mail::Content;
 use crate::message::Message;
 use crate::message::received::Received;
 use crate::text;
@@ -155,9 +156,12 @@ impl<'a, 'm> Check<'a, 'm> {
     }
 }
 
-/// The address of the SMTP client in the Received header that our own mail server has written.
-pub(crate) fn client_in_trace(message: &Message<'_>, config: &Config) -> Option<IpAddr> {
-    received_by_us(message, config)?.client_address.map(|address| address.to_canonical())
+/// The SMTP client that brought a message: from the mail server, or from the Received header that
+/// our own mail server wrote.
+pub(crate) fn client_address(content: &Content, envelope: &Envelope, config: &Config) -> Option<IpAddr> {
+    let traced = |message: &Message<'_>| received_by_us(message, config)?.client_address;
+    let traced = || content.message(traced).map(|address| address.to_canonical());
+    envelope.client_address.or_else(traced)
 }
 
 fn received_by_us(message: &Message<'_>, config: &Config) -> Option<Received> {

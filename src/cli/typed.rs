@@ -65,7 +65,10 @@ pub(crate) struct Global {
 
 /// The clock is set while the arguments are read, because those after it may be relative to it.
 fn set_clock(text: &str) -> Result<i64, Error> {
-    clock::parse(text).inspect(|at_ms| clock::start_at(*at_ms))
+    let at_ms = clock::parse(text)
+        .ok_or_else(|| Error::new("not a time").remedy("use 2026-01-31T12:00:00Z or @1769860800"))?;
+    clock::start_at(at_ms);
+    Ok(at_ms)
 }
 
 #[derive(Debug, Subcommand)]

@@ -18,7 +18,7 @@ mod tests;
 
 pub(crate) use batch::Batch;
 pub(crate) use counted::WaitingDelivery;
-pub(crate) use pending_work::PendingWork;
+pub(crate) use pending_work::{ACTED_ON_FOR_MS, PendingWork};
 pub(crate) use query::{FailingDelivery, Filter, StoredDelivery, UnclassifiedShape};
 pub(crate) use shelf::Shelved;
 pub(crate) use sums::{HOURS_MS, Interval, MINUTES_MS, RECENT_MS, ReasonCount, ReasonKind, Sum, SumWriter};

@@ -5,8 +5,12 @@
 
 use super::Index;
 use super::query::{COLUMNS, FROM, StoredDelivery, found};
+use crate::clock::DAY_MS;
 use crate::error::Result;
 use rusqlite::params;
+
+/// Older failures are not acted on: the journal may have forgotten that they were.
+pub(crate) const ACTED_ON_FOR_MS: i64 = 9 * DAY_MS;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

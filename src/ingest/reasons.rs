@@ -9,8 +9,7 @@ use crate::class::{BATCH, Class, DeliveryFailure};
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::index::{Batch, Index, PendingWork};
-use crate::log_failures::OLD_MS;
+use crate::index::{ACTED_ON_FOR_MS, Batch, Index, PendingWork};
 use crate::maillog::logged_reply::LoggedReply;
 use crate::maillog::{Delivery, LoggedStatus};
 use crate::policy::recipient_facts::RecipientFacts;
@@ -99,7 +98,7 @@ impl Pending {
             if self.events {
                 batch.add_work(PendingWork::Event, row)?;
             }
-            if self.acts && delivery.last_seen > self.now_ms - OLD_MS && has_failed(delivery) {
+            if self.acts && delivery.last_seen > self.now_ms - ACTED_ON_FOR_MS && has_failed(delivery) {
                 batch.add_work(PendingWork::Failure, row)?;
             }
         }

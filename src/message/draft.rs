@@ -4,7 +4,6 @@
 //! message cannot begin a new header field, and no line is longer than SMTP allows.
 
 use crate::clock;
-use crate::config::Config;
 use crate::digest;
 use crate::text::{bounded, one_line, smtp_lines};
 use jiff::Timestamp;
@@ -21,8 +20,8 @@ pub(crate) struct Draft(Vec<u8>);
 
 impl Draft {
     /// Begins with what every mail of carom has: From, To, Date, Message-ID, MIME-Version.
-    pub(crate) fn new(from: &str, to: &str, subject: &str, config: &Config) -> Draft {
-        Draft::with_id(from, to, subject, &format!("{}@{}", unpredictable(), config.hostname()))
+    pub(crate) fn new(from: &str, to: &str, subject: &str, hostname: &str) -> Draft {
+        Draft::with_id(from, to, subject, &format!("{}@{}", unpredictable(), hostname))
     }
 
     /// The same with this Message-ID.

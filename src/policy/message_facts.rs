@@ -17,7 +17,7 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 pub(crate) struct MessageFacts {
-    content: Arc<Content>,
+    pub(crate) content: Arc<Content>,
     pub(crate) config: Arc<Config>,
     pub(crate) dns: Arc<Dns>,
     pub(crate) deadline: Deadline,

@@ -5,7 +5,7 @@
 //! computed; what was asked for is computed once.
 
 use super::message_facts::MessageFacts;
-use crate::auth::{AuthResult, Check, Dns, client_in_trace};
+use crate::auth::{AuthResult, Check, Dns, client_address};
 use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
@@ -82,8 +82,7 @@ impl RecipientFacts {
 
     /// The SMTP client's address: from the mail server, or from the Received header it wrote.
     pub(crate) fn client_address(&self) -> Option<IpAddr> {
-        let traced = || self.message.message(|message| client_in_trace(message, &self.message.config));
-        self.envelope.client_address.or_else(traced)
+        client_address(&self.message.content, &self.envelope, &self.message.config)
     }
 
     /// Whether the envelope recipient is a return path that was signed for this address (`[verp]`), not

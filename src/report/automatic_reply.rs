@@ -10,7 +10,6 @@ use super::fold::folded;
 use super::human_notice::HumanNotice;
 use super::mailbox;
 use super::tidied::tidy;
-use crate::config::Config;
 use crate::message::Message;
 use crate::message::draft::{Draft, bracketed};
 
@@ -51,9 +50,9 @@ impl AutomaticReply {
     }
 
     /// The mail to the sender of the message that is answered.
-    pub(crate) fn written(&self, to: &str, config: &Config) -> Vec<u8> {
+    pub(crate) fn written(&self, to: &str, hostname: &str) -> Vec<u8> {
         let from = self.from.as_deref().unwrap_or_default();
-        let mut draft = Draft::new(&bracketed(from), to, &self.subject, config);
+        let mut draft = Draft::new(&bracketed(from), to, &self.subject, hostname);
         draft.field("Auto-Submitted", "auto-replied");
         if let Some(id) = &self.in_reply_to {
             draft.field("In-Reply-To", &bracketed(id));

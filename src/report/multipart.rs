@@ -66,13 +66,12 @@ impl Multipart<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
 
     /// A report about `raw`: its header field of the encoding, and the kinds and bodies of its parts.
     fn report(raw: &[u8], max_original: u64) -> (String, Vec<(String, Vec<u8>)>) {
         let mut fields = WrittenFields::default();
         fields.add("Status", "5.1.1");
-        let draft = Draft::new("<a@a.example>", "b@b.example", "x", &Config::default());
+        let draft = Draft::new("<a@a.example>", "b@b.example", "x", "here.example");
         let mail = Multipart {
             kind: "delivery-status",
             text: "text\r\n--=_\r\n",

@@ -7,7 +7,6 @@ use super::human_notice::HumanNotice;
 use super::lines::{MAX_FIELDS, PartText};
 use super::multipart::Multipart;
 use super::{DeliveryAction, ReportKind};
-use crate::config::Config;
 use crate::feedback_type::FeedbackType;
 use crate::message::Message;
 use crate::message::draft::Draft;
@@ -79,7 +78,7 @@ fn a_bounce_that_is_written_reads_back_equal() {
         original: &Message::read(b"Message-ID: <1@x.example>\r\nSubject: \xff\r\n\r\nbody\r\n"),
         max_original: 1_000,
     }
-    .written(Draft::new("<a@x.example>", "b@x.example", "failed", &Config::default()));
+    .written(Draft::new("<a@x.example>", "b@x.example", "failed", "here.example"));
     let report = super::read(&Message::read(&mail));
     assert_eq!((report.kind, report.recipients.len()), (ReportKind::DeliveryStatus, 2));
     assert_eq!(report.recipients[0].diagnostic, status.recipients[0].diagnostic);
@@ -123,7 +122,7 @@ fn an_automatic_reply_that_is_written_reads_back_equal() {
         subject: "Nicht im Büro".to_owned(),
         text: "Ich bin bis Montag verreist. Grüße".to_owned(),
     };
-    let mail = reply.written("news@sender.example", &Config::default());
+    let mail = reply.written("news@sender.example", "here.example");
     assert_eq!(read_reply(&mail), Some(reply));
 }
 
@@ -160,7 +159,7 @@ fn absences_of_others_read_and_written_again_read_equal() {
         let Some(reply) = read_reply(&raw).filter(|reply| reply.kind == AutoReplyKind::Absence) else {
             continue;
         };
-        let again = read_reply(&reply.written("news@sender.example", &Config::default()));
+        let again = read_reply(&reply.written("news@sender.example", "here.example"));
         assert_eq!(again, Some(reply), "{name}");
         seen += 1;
     }

@@ -3,8 +3,8 @@
 //!
 //! Invariant: nothing of what such a policy wants is done, and whatever goes wrong with it changes nothing for the message.
 
+use super::{Decided, Question, Undecided};
 use crate::config::Config;
-use crate::decide::{Decided, Question, Undecided};
 use crate::error::Result;
 use crate::policy::Policy;
 use crate::policy::recipient_facts::RecipientFacts;

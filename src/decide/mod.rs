@@ -3,6 +3,9 @@
 //!
 //! Invariant: nothing happens here. The same policy, message, settings, seed, time and DNS give the same plan.
 
+/// Policies that only observe.
+pub(crate) mod monitor;
+
 use crate::action;
 use crate::auth::{Dns, DnsFailure};
 use crate::config::Config;
