@@ -1,12 +1,16 @@
-//! `carom check`: is everything there that a message will need? Each finding says what was looked at, what was found,
-//! and, where something is wrong, how to mend it.
+//! `carom check`: is everything there that carom needs? Each finding gives the subject, what was found,
+//! and the fix if something is wrong.
 //!
-//! It changes nothing that a message would not change too: opening the store may create it.
+//! Not here: the rules of the config (`config`) and of policies (`workshop::inspect`). Invariant: it changes
+//! nothing that a message would not change too (opening the store may create it), and "ok" means that it
+//! was tried.
 
 use crate::auth::{Dns, DnsFailure};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, CycleTable};
 use crate::deadline::Deadline;
+use crate::error::Error;
+use crate::files::command;
 use crate::finding::Finding;
 use crate::policy::Wanted;
 use crate::store::Store;
@@ -15,47 +19,56 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A last tick so long ago (milliseconds) was the last for now.
+/// Without a tick for so long (milliseconds), ticks have stopped.
 const OVERDUE_MS: i64 = 10 * 60_000;
+/// A name that every resolver can answer, and that none answers without asking.
+const KNOWN_DOMAIN: &str = "com";
 
-/// Looks at everything.
 pub(crate) fn check(config: &Config) -> Vec<Finding> {
-    let mut findings = vec![Finding::good("config", "read and understood")];
+    let mut findings = sections(config);
     findings.extend(policies(config));
     findings.push(store(config));
     findings.push(writable("log", &config.log_dir(), "[log] directory"));
-    if let Some(done) = &config.relay.done {
-        findings.push(writable("relay", done, "[relay] done"));
-    }
-    if let Some(failed) = &config.relay.failed {
-        findings.push(writable("relay", failed, "[relay] failed"));
-    }
-    for directory in config
-        .cycles
-        .get()
-        .into_iter()
-        .flatten()
-        .filter_map(|cycle| cycle.file.as_deref().and_then(Path::parent))
-    {
-        findings.push(match directory.is_dir() {
-            true => writable("cycle", directory, "[[cycle]] file"),
-            false => Finding::wrong(
-                "cycle",
-                format_args!("{}: there is no such directory", directory.display()),
-                "make it, or set [[cycle]] file to a file in another one",
-            ),
-        });
-    }
-    let sections = [
+    let relay = [(&config.relay.done, "[relay] done"), (&config.relay.failed, "[relay] failed")];
+    let relay = relay.into_iter().filter_map(|(path, key)| Some((path.as_deref()?, key)));
+    findings.extend(relay.map(|(path, key)| writable("relay", path, key)));
+    findings.extend(config.cycles.get().into_iter().flatten().flat_map(cycle));
+    findings.extend(tick(config));
+    findings.push(dns(config));
+    findings
+}
+
+/// The parts of the config that `carom cron` reads; everything else was checked when it was loaded.
+fn sections(config: &Config) -> Vec<Finding> {
+    let faults = [
         config.alerting.get().err(),
         config.cycles.get().err(),
         config.export.get().err(),
         config.mail_logs.get().err(),
     ];
-    findings.extend(sections.iter().flatten().map(|error| Finding::error("config", error)));
-    findings.extend(tick(config));
-    findings.push(dns(config));
-    findings
+    let faults: Vec<Error> = faults.into_iter().flatten().collect();
+    match faults.is_empty() {
+        true => vec![Finding::good("config", "read and understood")],
+        false => faults.iter().map(|fault| Finding::error("config", fault)).collect(),
+    }
+}
+
+/// The directory of a cycle's file, and the programs that it runs.
+fn cycle(cycle: &CycleTable) -> Vec<Finding> {
+    let directory = cycle.file.as_deref().and_then(Path::parent).map(|directory| match directory.is_dir() {
+        true => writable("cycle", directory, "[[cycle]] file"),
+        false => Finding::wrong(
+            "cycle",
+            format_args!("{}: there is no such directory", directory.display()),
+            "create it, or set [[cycle]] file to a file in another one",
+        ),
+    });
+    let programs = [(&cycle.reload, "reload"), (&cycle.run, "run")].into_iter().filter_map(|(command, key)| {
+        let program = command.first().filter(|program| !command::exists(program))?;
+        let found = format!("[[cycle]] {} {key}: there is no program {program:?}", cycle.name);
+        Some(Finding::wrong("cycle", found, "install it, or write its path: /usr/sbin/postfix"))
+    });
+    directory.into_iter().chain(programs).collect()
 }
 
 /// Once there was a tick, there is one each minute, and no part of it fails.
@@ -68,32 +81,33 @@ fn tick(config: &Config) -> Option<Finding> {
     }
     if !beat.failed.is_empty() {
         let failed = format!("the last one, at {last}, failed in part: {}", beat.failed.join(", "));
-        return Some(Finding::wrong(
-            "tick",
-            failed,
-            "run `carom cron` as the mail user and see what it says",
-        ));
+        let remedy = "run `carom cron` as the mail user, and follow what it says";
+        return Some(Finding::wrong("tick", failed, remedy));
     }
     Some(Finding::good("tick", format_args!("the last one was at {last} and took {took} ms")))
 }
 
-/// The default policy, the one that classifies what logs say, and every one that has a table: it loads, accepts its settings, and
-/// decides about a message.
+/// The default policy, the one that classifies log lines, and every one that has a table: it loads, accepts
+/// its settings, and decides about a message.
 fn policies(config: &Config) -> Vec<Finding> {
     let mut names: Vec<&String> = config.policy.keys().collect();
     if !names.contains(&&config.default_policy) {
         names.push(&config.default_policy);
     }
     let classifies = &config.index.policy;
-    if config.mail_logs.get().is_ok_and(|logs| !logs.is_empty())
-        && !classifies.is_empty()
-        && !names.contains(&classifies)
-    {
+    let reads_logs = config.mail_logs.get().is_ok_and(|logs| !logs.is_empty());
+    if reads_logs && !classifies.is_empty() && !names.contains(&classifies) {
         names.push(classifies);
     }
     let config = Arc::new(config.clone());
-    let look = |name: &&String| inspect::inside(&config, &Wanted { name, file: None, settings: None });
-    names.iter().flat_map(look).collect()
+    let inspect = |name: &&String| {
+        let mut findings = inspect::inside(&config, &Wanted { name, file: None, settings: None });
+        for finding in findings.iter_mut().filter(|finding| finding.subject == "settings") {
+            finding.found = config.locate_complaint(name, &finding.found);
+        }
+        findings
+    };
+    names.iter().flat_map(inspect).collect()
 }
 
 fn store(config: &Config) -> Finding {
@@ -103,7 +117,7 @@ fn store(config: &Config) -> Finding {
     }
 }
 
-/// A directory that carom writes to is there and takes a file.
+/// Whether a directory exists, or can be created, and takes a file.
 fn writable(subject: &str, directory: &Path, key: &str) -> Finding {
     let probe = directory.join(format!(".check-{:x}", fastrand::u64(..)));
     let tried = std::fs::create_dir_all(directory)
@@ -119,19 +133,19 @@ fn writable(subject: &str, directory: &Path, key: &str) -> Finding {
     }
 }
 
-/// DNS answers at all: a name that cannot exist (RFC 2606) is found not to.
+/// Whether a query is answered. That the answer is "no such name" is an answer too.
 fn dns(config: &Config) -> Finding {
-    let asked = Dns::open(&config.dns).map(|dns| {
-        let deadline = Deadline::after(Duration::from_secs(u64::from(config.dns.timeout.max(1))));
-        dns.addresses("carom-check.invalid", deadline)
-    });
-    match asked {
-        Err(error) => Finding::error("dns", &error),
-        Ok(Err(DnsFailure::Temporary(text))) => Finding::wrong(
+    let dns = match Dns::open(&config.dns) {
+        Ok(dns) => dns,
+        Err(error) => return Finding::error("dns", &error),
+    };
+    let deadline = Deadline::after(Duration::from_secs(u64::from(config.dns.timeout)));
+    match dns.mx(KNOWN_DOMAIN, deadline) {
+        Err(DnsFailure::Temporary(text)) => Finding::wrong(
             "dns",
             text,
-            "set [dns] servers to a resolver that answers, or mend /etc/resolv.conf",
+            "set [dns] servers to a resolver that answers, or correct /etc/resolv.conf",
         ),
-        Ok(_) => Finding::good("dns", "answers"),
+        Ok(_) | Err(DnsFailure::NotFound | DnsFailure::NoMail) => Finding::good("dns", "answers"),
     }
 }

@@ -21,6 +21,7 @@ mod policy;
 mod postfix;
 mod relay;
 mod releases;
+mod settings;
 mod sink;
 mod statistics;
 mod tailing;

@@ -1,6 +1,6 @@
 //! What is wrong in the config: the key, what is wrong with it, and the fix.
 //!
-//! Not here: the line of the key (`source`). Invariant: every fault comes with a fix.
+//! Not here: the line of the key (`toml_file`). Invariant: every fault comes with a fix.
 
 use crate::error::Error;
 use std::fmt::Display;

@@ -17,7 +17,7 @@ mod places;
 mod return_paths;
 mod rules;
 mod section;
-mod source;
+mod toml_file;
 mod span;
 mod tables;
 #[cfg(test)]
@@ -37,7 +37,7 @@ pub(crate) use tables::{
 
 use crate::error::{Context, Result};
 use fault::ConfigFault;
-use source::ConfigSource;
+use toml_file::TomlFile;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -72,7 +72,7 @@ pub(crate) struct Config {
     pub(crate) cycles: ConfigSection<Vec<CycleTable>>,
     pub(crate) export: ConfigSection<ExportTable>,
     pub(crate) mail_logs: ConfigSection<Vec<MailLog>>,
-    pub(crate) source: Arc<ConfigSource>,
+    pub(crate) file: Arc<TomlFile>,
 }
 
 /// The tables of the sections, which `pipe` does not read.
@@ -99,29 +99,29 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .context(path.display())
             .map_err(|error| error.remedy("name a readable config with --config"))?;
-        Config::from_source(ConfigSource::new(&text, Some(path.to_owned())))
+        Config::from_file(TomlFile::new(&text, Some(path.to_owned())))
     }
 
     /// Parses the text of a `carom.toml`. Errors read `line 3: [verp] keys: …`.
     pub(crate) fn parse(text: &str) -> Result<Config> {
-        Config::from_source(ConfigSource::new(text, None))
+        Config::from_file(TomlFile::new(text, None))
     }
 
-    fn from_source(source: ConfigSource) -> Result<Config> {
-        let source = Arc::new(source);
-        let tables = source.tables(|name| !SECTIONS.iter().any(|section| section.contains(&name)))?;
-        Config::of_tables(tables, &source).map_err(|fault| source.explain(&fault))
+    fn from_file(file: TomlFile) -> Result<Config> {
+        let file = Arc::new(file);
+        let tables = file.tables(|name| !SECTIONS.iter().any(|section| section.contains(&name)))?;
+        Config::of_tables(tables, &file).map_err(|fault| file.explain(&fault))
     }
 
-    fn of_tables(tables: Tables, source: &Arc<ConfigSource>) -> Result<Config, ConfigFault> {
+    fn of_tables(tables: Tables, file: &Arc<TomlFile>) -> Result<Config, ConfigFault> {
         rules::check(&tables)?;
         Ok(Config {
             return_paths: ReturnPaths::read(&tables.verp)?,
             applications: Applications::read(&tables.notify)?,
-            alerting: ConfigSection::new(source, Alerting::TABLES, Alerting::read),
-            cycles: ConfigSection::new(source, CycleTable::TABLES, CycleTable::read),
-            export: ConfigSection::new(source, ExportTable::TABLES, ExportTable::read),
-            mail_logs: ConfigSection::new(source, MailLog::TABLES, MailLog::read),
+            alerting: ConfigSection::new(file, Alerting::TABLES, Alerting::read),
+            cycles: ConfigSection::new(file, CycleTable::TABLES, CycleTable::read),
+            export: ConfigSection::new(file, ExportTable::TABLES, ExportTable::read),
+            mail_logs: ConfigSection::new(file, MailLog::TABLES, MailLog::read),
             default_policy: tables.default_policy,
             state: tables.state,
             store: tables.store,
@@ -138,7 +138,7 @@ impl Config {
             policies: tables.policies,
             policy: tables.policy,
             kept: tables.kept,
-            source: source.clone(),
+            file: file.clone(),
         })
     }
 
@@ -147,7 +147,7 @@ impl Config {
         let mut path: Vec<String> = ["policy", policy, "settings"].map(str::to_owned).to_vec();
         let key = complaint.split([':', ' ']).next().unwrap_or_default();
         path.extend(key.split(['[', ']', '.']).filter(|part| !part.is_empty()).map(str::to_owned));
-        match self.source.line_of(&path) {
+        match self.file.line_of(&path) {
             Some(line) => format!("line {line}: {complaint}"),
             None => complaint.to_owned(),
         }

@@ -5,12 +5,12 @@
 use super::fault::ConfigFault;
 use super::tables::VerpTable;
 use crate::error::{Error, Result};
-use crate::return_path::{self, Form, Keys, Refused, Tagged, Verified};
+use crate::return_path::{self, PathForm, Keys, Refused, Tagged, Verified};
 
 #[derive(Clone, Debug)]
 pub(crate) struct ReturnPaths {
     /// `None` if no keys are configured.
-    signing: Option<(Keys, Form)>,
+    signing: Option<(Keys, PathForm)>,
     /// Days that a signature is valid.
     pub(crate) max_age: u32,
 }
@@ -18,12 +18,12 @@ pub(crate) struct ReturnPaths {
 impl ReturnPaths {
     pub(super) fn read(table: &VerpTable) -> Result<ReturnPaths, ConfigFault> {
         let wrong = |key: &'static str| move |error: Error| ConfigFault::error("verp", key, &error);
-        Form::check_prefix(&table.prefix).map_err(wrong("prefix"))?;
+        PathForm::check_prefix(&table.prefix).map_err(wrong("prefix"))?;
         if table.keys.is_empty() {
             return Ok(ReturnPaths { signing: None, max_age: table.max_age });
         }
         let keys = Keys::new(&table.keys).map_err(wrong("keys"))?;
-        let form = Form::new(&table.prefix, &table.domain).map_err(wrong("domain"))?;
+        let form = PathForm::new(&table.prefix, &table.domain).map_err(wrong("domain"))?;
         Ok(ReturnPaths { signing: Some((keys, form)), max_age: table.max_age })
     }
 

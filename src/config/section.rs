@@ -4,7 +4,7 @@
 //! Invariant: whoever asks gets the section complete and valid, or the error.
 
 use super::fault::ConfigFault;
-use super::source::ConfigSource;
+use super::toml_file::TomlFile;
 use super::tables::Tables;
 use crate::error::{Error, Result};
 use std::fmt;
@@ -16,7 +16,7 @@ type Read<T> = fn(Tables) -> Result<T, ConfigFault>;
 pub(crate) struct ConfigSection<T>(Arc<Inner<T>>);
 
 struct Inner<T> {
-    source: Arc<ConfigSource>,
+    file: Arc<TomlFile>,
     /// The tables that it is made of.
     tables: &'static [&'static str],
     read: Read<T>,
@@ -25,18 +25,18 @@ struct Inner<T> {
 
 impl<T> ConfigSection<T> {
     pub(super) fn new(
-        source: &Arc<ConfigSource>,
+        file: &Arc<TomlFile>,
         tables: &'static [&'static str],
         read: Read<T>,
     ) -> ConfigSection<T> {
-        ConfigSection(Arc::new(Inner { source: source.clone(), tables, read, value: OnceLock::new() }))
+        ConfigSection(Arc::new(Inner { file: file.clone(), tables, read, value: OnceLock::new() }))
     }
 
     pub(crate) fn get(&self) -> Result<&T> {
-        let Inner { source, tables, read, value } = &*self.0;
+        let Inner { file, tables, read, value } = &*self.0;
         let value = value.get_or_init(|| {
-            let written = source.tables(|name| tables.contains(&name))?;
-            read(written).map_err(|fault| source.explain(&fault))
+            let written = file.tables(|name| tables.contains(&name))?;
+            read(written).map_err(|fault| file.explain(&fault))
         });
         value.as_ref().map_err(Error::clone)
     }

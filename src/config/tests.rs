@@ -1,14 +1,14 @@
 //! The whole config: the example against the defaults, and what stops `pipe` and what does not.
 
 use super::Config;
-use super::source::ConfigSource;
+use super::toml_file::TomlFile;
 use super::tables::Tables;
 
 #[test]
 fn the_example_config_names_every_key_with_its_default() {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/carom.toml")).unwrap();
     Config::parse(&text).unwrap();
-    let example = ConfigSource::new(&text, None).tables(|_| true).unwrap();
+    let example = TomlFile::new(&text, None).tables(|_| true).unwrap();
     let default = Tables::default();
     let table = |tables: &Tables| toml::Table::try_from(tables).unwrap();
     assert_eq!(table(&example), table(&default));

@@ -8,7 +8,9 @@ use crate::error::{Context, Error, Result};
 use crate::text::{bounded, one_line, squeezed};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -52,6 +54,18 @@ pub(crate) fn run(command: &[String], deadline: Deadline) -> Result<()> {
     let how = ended.map_or_else(|| "not over in time, killed".to_owned(), |status| status.to_string());
     let colon = if said.is_empty() { "" } else { ": " };
     Err(Error::new(format_args!("{program}: {how}{colon}{said}")))
+}
+
+/// Whether a program can be run: by its path, or by its name in PATH.
+pub(crate) fn exists(program: &str) -> bool {
+    let is_program = |path: &Path| {
+        path.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
+    };
+    if program.contains('/') {
+        return is_program(Path::new(program));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+    std::env::split_paths(&path).any(|directory| is_program(&directory.join(program)))
 }
 
 /// How it ended; none: it had to be killed.

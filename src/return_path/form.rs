@@ -22,18 +22,18 @@ pub(super) const DIGEST: usize = 24;
 const MAX_PREFIX: usize = MAX_LOCAL - DAY - 1 - TAG - 1 - DIGEST;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Form {
+pub(crate) struct PathForm {
     pub(super) prefix: String,
     pub(super) domain: String,
 }
 
-impl Form {
+impl PathForm {
     /// Paths that begin with `prefix` and end with `@domain`. The prefix ends with the separator: `b+`
     /// under a mail server that delivers `b+anything` to `b`.
-    pub(crate) fn new(prefix: &str, domain: &str) -> Result<Form> {
-        Form::check_prefix(prefix)?;
-        Form::check_domain(domain)?;
-        Ok(Form { prefix: prefix.to_ascii_lowercase(), domain: domain.to_ascii_lowercase() })
+    pub(crate) fn new(prefix: &str, domain: &str) -> Result<PathForm> {
+        PathForm::check_prefix(prefix)?;
+        PathForm::check_domain(domain)?;
+        Ok(PathForm { prefix: prefix.to_ascii_lowercase(), domain: domain.to_ascii_lowercase() })
     }
 
     pub(crate) fn check_prefix(prefix: &str) -> Result<()> {

@@ -17,7 +17,7 @@ mod srs;
 mod verp;
 
 pub(crate) use batv::{Tagged, verify as verify_batv};
-pub(crate) use form::{Form, day};
+pub(crate) use form::{PathForm, day};
 pub(crate) use keys::Keys;
 pub(crate) use verp::{Verified, sign, verify};
 

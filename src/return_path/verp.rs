@@ -17,7 +17,7 @@
 //! parts, so the case of letters carries no meaning. Nothing is said about an address with a wrong tag.
 
 use super::Refused;
-use super::form::{DAY, DIGEST, Form, MAX_LOCAL, ROUND, TAG, digits, number};
+use super::form::{DAY, DIGEST, PathForm, MAX_LOCAL, ROUND, TAG, digits, number};
 use super::keys::{Keys, equal};
 use super::spelling::{escape, join, parts, unescape};
 use crate::digest::{base32, sha256};
@@ -62,7 +62,7 @@ impl SignedFor {
 }
 
 /// The return path of a message to `recipient`, signed on `day` (days since 1970).
-pub(crate) fn sign(keys: &Keys, form: &Form, recipient: &str, day: i64) -> Result<String> {
+pub(crate) fn sign(keys: &Keys, form: &PathForm, recipient: &str, day: i64) -> Result<String> {
     let Some((local, domain)) = parts(recipient) else {
         let what = format!("{recipient:?} is not an address");
         return Err(Error::new(what).remedy("give the recipient as local-part@domain"));
@@ -82,7 +82,7 @@ pub(crate) fn sign(keys: &Keys, form: &Form, recipient: &str, day: i64) -> Resul
 /// `today`. One day ahead is allowed, because clocks differ.
 pub(crate) fn verify(
     keys: &Keys,
-    form: &Form,
+    form: &PathForm,
     address: &str,
     today: i64,
     max_age: u32,

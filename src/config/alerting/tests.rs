@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::config::alerting::Alerting;
 use crate::config::metric::METRICS;
-use crate::config::source::ConfigSource;
+use crate::config::toml_file::TomlFile;
 
 fn section(text: &str) -> Result<Alerting, String> {
     let config = Config::parse(text).expect("pipe does not need alerts");
@@ -23,7 +23,7 @@ fn every_statistic_can_be_named_and_is_written_as_it_was_read() {
     let written = "[[alert]]\nname = \"a\"\nwhen = \"reason:spam-block\"\nof = \"provider:Google\"\nbelow = 1.5\n\
                    window = \"90m\"\nwebhook = \"http://x/\"\n";
     section(written).unwrap();
-    let tables = ConfigSource::new(written, None).tables(|_| true).unwrap();
+    let tables = TomlFile::new(written, None).tables(|_| true).unwrap();
     let text = toml::to_string(&tables.alert[0]).unwrap();
     for line in ["when = \"reason:spam-block\"", "of = \"provider:google\"", "window = \"90m\""] {
         assert!(text.contains(line), "{text}");

@@ -9,8 +9,8 @@ fn keys() -> Keys {
     Keys::new(&["the first secret, which signs"]).unwrap()
 }
 
-fn form() -> Form {
-    Form::new("b+", "bounces.example.com").unwrap()
+fn form() -> PathForm {
+    PathForm::new("b+", "bounces.example.com").unwrap()
 }
 
 fn signed(recipient: &str) -> String {
@@ -125,7 +125,7 @@ fn what_fits_is_told_and_what_does_not_is_proved() {
     assert!(verified.recipient.is(&longer) && verified.recipient.is(&longer.to_ascii_uppercase()));
     assert!(!verified.recipient.is(&recipient) && !verified.recipient.is("nonsense"));
 
-    let longest = Form::new(&"p".repeat(23), "bounces.example.com").unwrap();
+    let longest = PathForm::new(&"p".repeat(23), "bounces.example.com").unwrap();
     let path = sign(&keys(), &longest, &longer, TODAY).unwrap();
     assert_eq!(path.find('@'), Some(64));
     assert!(verify(&keys(), &longest, &path, TODAY, 1).unwrap().recipient.is(&longer));
@@ -149,7 +149,7 @@ fn whatever_is_changed_is_noticed() {
     assert!(found > 300);
     let other = Keys::new(&["another secret that is ours"]).unwrap();
     assert_eq!(verify(&other, &form(), &path, TODAY, 14), Err(Refused::Forged));
-    let elsewhere = Form::new("b+", "other.example.com").unwrap();
+    let elsewhere = PathForm::new("b+", "other.example.com").unwrap();
     assert_eq!(verify(&keys(), &elsewhere, &path, TODAY, 14), Err(Refused::NotOurs));
     let moved = path.replace("bounces.", "other.");
     assert_eq!(verify(&keys(), &elsewhere, &moved, TODAY, 14), Err(Refused::Forged));
@@ -225,14 +225,14 @@ fn what_is_no_address_is_not_signed() {
 #[test]
 fn a_form_that_cannot_work_is_an_error() {
     for prefix in ["", "b+", "B-", "bounce.", "a=b_"] {
-        let form = Form::new(prefix, "Bounces.Example.com").unwrap();
+        let form = PathForm::new(prefix, "Bounces.Example.com").unwrap();
         let path = sign(&keys(), &form, "joe@example.org", TODAY).unwrap();
         assert!(verify(&keys(), &form, &path, TODAY, 1).is_ok(), "{path}");
     }
     for prefix in [".b", "b..", "b b", "ü", "b@", &"b".repeat(24)] {
-        assert!(Form::new(prefix, "example.com").unwrap_err().text().contains("cannot begin"), "{prefix}");
+        assert!(PathForm::new(prefix, "example.com").unwrap_err().text().contains("cannot begin"), "{prefix}");
     }
     for domain in ["", ".", "a..b", "exämple.com", "a b", "[192.0.2.1]", &"a".repeat(190)] {
-        assert!(Form::new("b+", domain).unwrap_err().text().contains("not a domain"), "{domain}");
+        assert!(PathForm::new("b+", domain).unwrap_err().text().contains("not a domain"), "{domain}");
     }
 }

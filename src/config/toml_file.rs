@@ -13,7 +13,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
 #[derive(Debug, Default)]
-pub(crate) struct ConfigSource {
+pub(crate) struct TomlFile {
     /// `None` if there is no file.
     file: Option<PathBuf>,
     text: String,
@@ -27,9 +27,9 @@ struct Place {
     is_absent: bool,
 }
 
-impl ConfigSource {
-    pub(super) fn new(text: &str, file: Option<PathBuf>) -> ConfigSource {
-        ConfigSource { file, text: name_default_policy(text).into_owned() }
+impl TomlFile {
+    pub(super) fn new(text: &str, file: Option<PathBuf>) -> TomlFile {
+        TomlFile { file, text: name_default_policy(text).into_owned() }
     }
 
     /// The tables whose names are `wanted`; all others have their defaults.
@@ -163,7 +163,7 @@ mod tests {
     fn explained(text: &str, path: &[&str]) -> String {
         let path = path.iter().map(|part| (*part).to_owned()).collect();
         let fault = ConfigFault { path, what: "is wrong".into(), fix: "correct it".into() };
-        ConfigSource::new(text, Some("/etc/c.toml".into())).explain(&fault).to_string()
+        TomlFile::new(text, Some("/etc/c.toml".into())).explain(&fault).to_string()
     }
 
     #[test]
@@ -208,10 +208,10 @@ mod tests {
             ("\n  policy = \"bounce\"\n[policy.bounce]\nmonitor = 1\n", 4),
             ("policy='bounce'\n[policy.bounce]\nmonitor = 1\n", 3),
         ] {
-            let source = ConfigSource::new(text, None);
-            let tables = source.tables(|key| key == "default_policy").unwrap();
+            let file = TomlFile::new(text, None);
+            let tables = file.tables(|key| key == "default_policy").unwrap();
             assert_eq!(tables.default_policy, "bounce");
-            let error = source.tables(|_| true).unwrap_err().to_string();
+            let error = file.tables(|_| true).unwrap_err().to_string();
             assert!(error.starts_with(&format!("line {line}: ")), "{error}");
         }
         let other = "[a]\npolicy = \"x\"\n";
