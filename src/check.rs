@@ -63,11 +63,12 @@ fn cycle(cycle: &CycleTable) -> Vec<Finding> {
             "create it, or set [[cycle]] file to a file in another one",
         ),
     });
-    let programs = [(&cycle.reload, "reload"), (&cycle.run, "run")].into_iter().filter_map(|(command, key)| {
-        let program = command.first().filter(|program| !command::exists(program))?;
-        let found = format!("[[cycle]] {} {key}: there is no program {program:?}", cycle.name);
-        Some(Finding::wrong("cycle", found, "install it, or write its path: /usr/sbin/postfix"))
-    });
+    let programs =
+        [(&cycle.reload, "reload"), (&cycle.run, "run")].into_iter().filter_map(|(command, key)| {
+            let program = command.first().filter(|program| !command::exists(program))?;
+            let found = format!("[[cycle]] {} {key}: there is no program {program:?}", cycle.name);
+            Some(Finding::wrong("cycle", found, "install it, or write its path: /usr/sbin/postfix"))
+        });
     directory.into_iter().chain(programs).collect()
 }
 

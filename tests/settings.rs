@@ -24,7 +24,10 @@ fn stops_mail(config: &str, at: &str, key: &str, says: &str) {
     piped.says(75, "4.3.0 ");
     assert!(piped.stdout.contains(&place) && piped.stdout.contains(says), "{place}{says}: {piped:?}");
     let checked = sandbox.run(&["check"], b"");
-    assert!(checked.code == 1 && checked.stderr.contains(&place) && checked.stderr.contains(says), "{checked:?}");
+    assert!(
+        checked.code == 1 && checked.stderr.contains(&place) && checked.stderr.contains(says),
+        "{checked:?}"
+    );
 }
 
 /// `pipe` delivers; `cron` reports the part and fails, and `check` reports the place and the fix.
@@ -37,7 +40,10 @@ fn stops_only(part: &str, config: &str, at: &str, key: &str, says: &str) {
     let reported = ticked.stderr.contains(&format!("{part}: ")) && ticked.stderr.contains(&place);
     assert!(ticked.code == 1 && reported && ticked.stderr.contains(says), "{place}{says}: {ticked:?}");
     let checked = sandbox.run(&["check"], b"");
-    assert!(checked.code == 1 && checked.stdout.contains(&place) && checked.stdout.contains("fix: "), "{checked:?}");
+    assert!(
+        checked.code == 1 && checked.stdout.contains(&place) && checked.stdout.contains("fix: "),
+        "{checked:?}"
+    );
     assert!(!checked.stdout.contains("read and understood"), "{checked:?}");
     pipe(&sandbox).silent();
 }
@@ -61,7 +67,12 @@ fn a_notification_that_could_not_be_sent_is_found_when_the_config_is_loaded() {
     stops_mail(&url("https://a.example/{addres}"), "url = ", "[[notify]] url", "unknown variable {addres}");
     let variables = "use {address}, {sender_domain}, {event}";
     stops_mail(&url("https://a.example/{?addres}"), "url = ", "[[notify]] url", variables);
-    stops_mail(&url("https://a.example/{+address}"), "url = ", "[[notify]] url", "{+address}` is not supported");
+    stops_mail(
+        &url("https://a.example/{+address}"),
+        "url = ",
+        "[[notify]] url",
+        "{+address}` is not supported",
+    );
     let good = "url = \"https://a.example/\"\n";
     for secret in ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_…", "whsec_c2hvcnQ="] {
         let config = notify(&format!("{good}secrets = [\"{secret}\"]"));
@@ -77,7 +88,12 @@ fn a_notification_that_could_not_be_sent_is_found_when_the_config_is_loaded() {
 #[test]
 fn what_a_message_needs_is_found_when_the_config_is_loaded() {
     stops_mail("[dns]\ntimeout = 0\n", "timeout = 0", "[dns] timeout", "must be at least 1 second");
-    stops_mail("[message]\ndeadline = 0\n", "deadline = 0", "[message] deadline", "must be at least 1 second");
+    stops_mail(
+        "[message]\ndeadline = 0\n",
+        "deadline = 0",
+        "[message] deadline",
+        "must be at least 1 second",
+    );
     stops_mail("[visit]\nuser_agents = [\"a\\r\\nb\"]\n", "user_agents", "[visit] user_agents", "printable");
     stops_mail("[kept]\nper_address = 0\n", "per_address", "[kept] per_address", "nothing would be kept");
     stops_mail("[limits]\nmemory = 1\n", "memory = 1", "[limits] memory", "at least 65536 bytes");
@@ -98,7 +114,13 @@ fn a_wrong_alert_stops_alerts_and_never_mail() {
     stops_only("alerts", &tick("webhook = \"x\""), "webhook = ", "[[alert]] webhook", "https://");
     let secret = tick("webhook = \"https://a.example/\"\nsecrets = [\"hush\"]");
     stops_only("alerts", &secret, "secrets = ", "[[alert]] secrets", "webhook secret 1");
-    stops_only("alerts", "[alerts]\nserver = \"a:b\"\n", "server = ", "[alerts] server", "is not a mail server");
+    stops_only(
+        "alerts",
+        "[alerts]\nserver = \"a:b\"\n",
+        "server = ",
+        "[alerts] server",
+        "is not a mail server",
+    );
     let sandbox = Sandbox::new().config(&alert("when = \"luck\"\nmail = [\"a@b.example\"]"));
     pipe(&sandbox).silent();
     let ticked = sandbox.run(&["cron"], b"");
@@ -116,7 +138,13 @@ fn a_wrong_export_cycle_or_log_stops_only_itself() {
     let zone = "[[logs]]\nkind = \"postfix\"\npath = \"/x\"\ntimezone = \"Europe/Berlni\"\n";
     stops_only("logs", zone, "timezone", "[[logs]] timezone", "\"Europe/Berlni\" does not exist");
     let log = "[[logs]]\nkind = \"postfix\"\npath = \"/x\"\n";
-    stops_only("logs", &(log.to_owned() + &log.replace("\"/x\"", "\"/x\" # second")), "# second", "[[logs]] path", "remove one");
+    stops_only(
+        "logs",
+        &(log.to_owned() + &log.replace("\"/x\"", "\"/x\" # second")),
+        "# second",
+        "[[logs]] path",
+        "remove one",
+    );
 }
 
 #[test]
@@ -130,7 +158,8 @@ fn check_finds_a_program_that_does_not_exist() {
 
 #[test]
 fn check_does_not_say_that_dns_answers_when_no_server_does() {
-    let checked = Sandbox::new().config("[dns]\nservers = [\"127.0.0.1:9\"]\ntimeout = 1\n").run(&["check"], b"");
+    let checked =
+        Sandbox::new().config("[dns]\nservers = [\"127.0.0.1:9\"]\ntimeout = 1\n").run(&["check"], b"");
     let wrong = checked.stdout.lines().any(|line| line.starts_with("wrong") && line.contains(" dns "));
     assert!(checked.code == 1 && wrong, "{checked:?}");
     let answered = Sandbox::new().run(&["check"], b"");

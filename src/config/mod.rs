@@ -37,11 +37,11 @@ pub(crate) use tables::{
 
 use crate::error::{Context, Result};
 use fault::ConfigFault;
-use toml_file::TomlFile;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tables::Tables;
+use toml_file::TomlFile;
 
 /// The config file, unless `--config` names another.
 pub(crate) const DEFAULT_PATH: &str = "/etc/carom/carom.toml";

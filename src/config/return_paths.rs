@@ -5,7 +5,7 @@
 use super::fault::ConfigFault;
 use super::tables::VerpTable;
 use crate::error::{Error, Result};
-use crate::return_path::{self, PathForm, Keys, Refused, Tagged, Verified};
+use crate::return_path::{self, Keys, PathForm, Refused, Tagged, Verified};
 
 #[derive(Clone, Debug)]
 pub(crate) struct ReturnPaths {

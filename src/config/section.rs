@@ -4,8 +4,8 @@
 //! Invariant: whoever asks gets the section complete and valid, or the error.
 
 use super::fault::ConfigFault;
-use super::toml_file::TomlFile;
 use super::tables::Tables;
+use super::toml_file::TomlFile;
 use crate::error::{Error, Result};
 use std::fmt;
 use std::sync::{Arc, OnceLock};

@@ -1,8 +1,8 @@
 //! The whole config: the example against the defaults, and what stops `pipe` and what does not.
 
 use super::Config;
-use super::toml_file::TomlFile;
 use super::tables::Tables;
+use super::toml_file::TomlFile;
 
 #[test]
 fn the_example_config_names_every_key_with_its_default() {

@@ -17,7 +17,7 @@
 //! parts, so the case of letters carries no meaning. Nothing is said about an address with a wrong tag.
 
 use super::Refused;
-use super::form::{DAY, DIGEST, PathForm, MAX_LOCAL, ROUND, TAG, digits, number};
+use super::form::{DAY, DIGEST, MAX_LOCAL, PathForm, ROUND, TAG, digits, number};
 use super::keys::{Keys, equal};
 use super::spelling::{escape, join, parts, unescape};
 use crate::digest::{base32, sha256};

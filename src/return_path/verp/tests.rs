@@ -230,7 +230,10 @@ fn a_form_that_cannot_work_is_an_error() {
         assert!(verify(&keys(), &form, &path, TODAY, 1).is_ok(), "{path}");
     }
     for prefix in [".b", "b..", "b b", "ü", "b@", &"b".repeat(24)] {
-        assert!(PathForm::new(prefix, "example.com").unwrap_err().text().contains("cannot begin"), "{prefix}");
+        assert!(
+            PathForm::new(prefix, "example.com").unwrap_err().text().contains("cannot begin"),
+            "{prefix}"
+        );
     }
     for domain in ["", ".", "a..b", "exämple.com", "a b", "[192.0.2.1]", &"a".repeat(190)] {
         assert!(PathForm::new("b+", domain).unwrap_err().text().contains("not a domain"), "{domain}");
