@@ -40,7 +40,7 @@ pub(crate) enum Ending {
     /// A colon, maybe with more after it.
     Colon,
     /// More text.
-    PartText,
+    Text,
 }
 
 /// The beginning of an entry.
@@ -222,7 +222,7 @@ fn ending(rest: &str) -> Ending {
     } else if rest.starts_with([':', ';']) {
         Ending::Colon
     } else {
-        Ending::PartText
+        Ending::Text
     }
 }
 
@@ -244,7 +244,7 @@ mod tests {
             ("-> a@x.example (a@x.example)", Enclosure::Bare, Ending::Alone),
             ("<a@x.example> (expanded from <b@x.example>): gone", Enclosure::Angle, Ending::Colon),
             ("a@x.example on Monday", Enclosure::Bare, Ending::Alone),
-            ("a@x.example is not here", Enclosure::Bare, Ending::PartText),
+            ("a@x.example is not here", Enclosure::Bare, Ending::Text),
             ("A. User<mailto:a@x.example>", Enclosure::Named, Ending::Alone),
             ("Recipient: <a@x.example>", Enclosure::Labelled, Ending::Alone),
         ] {

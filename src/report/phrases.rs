@@ -3,6 +3,9 @@
 //! Not here: what follows from a phrase. The phrases are data, folded text with one meaning a section: a new
 //! language is new lines in `phrases.txt`. Invariant: all of them are looked for in one pass.
 
+use super::fold::Folded;
+use std::ops::Range;
+
 /// What a phrase says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Says {
@@ -167,6 +170,12 @@ pub(crate) fn find(folded: &str) -> Vec<Hit> {
         hits.extend(longest.filter(|longest| !part(longest)));
     }
     hits
+}
+
+/// The hits that start in some lines.
+pub(crate) fn hits_in<'h>(hits: &'h [Hit], folded: &Folded, lines: Range<usize>) -> &'h [Hit] {
+    let place = |line| hits.partition_point(|hit| hit.start < folded.start(line));
+    &hits[place(lines.start)..place(lines.end.max(lines.start))]
 }
 
 /// Whether a phrase may end before this byte: an English word may not go on, others are declined.

@@ -1,19 +1,22 @@
 //! The sentences of a notice that name who did not get the message, where there is no list.
 //!
-//! Not here: lists and reasons (`notice.rs`). Invariant: an address counts where it stands right by a phrase that says what
-//! happened; the guesses, last of all, want to be the only one there is.
+//! Not here: lists (`entries`) and reasons (`mention`). Invariant: an address counts if it is right next to
+//! a phrase that says what happened; the last guess counts only if there is no other address.
 
 use super::fold::folded;
-use super::human_notice::{HumanNotice, MAX_SENTENCES, Mention};
+use super::human_notice::HumanNotice;
 use super::lines::NumberedLine;
 use super::mailbox;
+use super::mention::Mention;
 use super::phrases::Says;
 use super::quoted_reply::QuotedReply;
 use super::tidied::tidy;
 
-/// How far an address stands from a phrase, at most, in bytes.
+/// Phrases whose sentence is searched for an address, at most.
+const MAX_SENTENCES: usize = 200;
+/// How far an address may be from a phrase, in bytes.
 const REACH: usize = 80;
-/// How far from one that says nothing without it.
+/// How far from a phrase that says nothing without it.
 const NEAR: usize = 4;
 
 /// An address in a sentence.
@@ -139,5 +142,26 @@ impl HumanNotice<'_> {
         let at = self.lines.iter().take(self.end + 20).position(|line| to(&line))?;
         let address = mailbox::first(self.lines[at].text)?.address;
         Some(Mention { text: self.whole().to_owned(), ..self.mention(address, at, "", at + 1) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::lines::PartText;
+
+    #[test]
+    fn an_address_in_a_sentence_is_found() {
+        for text in [
+            "Unable to deliver message to <a@x.example> (and others).",
+            "Invalid final delivery userid: A@x.example",
+        ] {
+            let text = PartText::plain(text, 1);
+            let notice = HumanNotice::read(text.lines());
+            assert_eq!(notice.inline(&[Says::Failed]).len(), 1);
+            assert!(mailbox::same(&notice.inline(&[Says::Failed])[0].address, "a@x.example"));
+        }
+        let text = PartText::plain("It could not be delivered. Please contact help@x.example", 1);
+        assert_eq!(HumanNotice::read(text.lines()).inline(&[Says::Failed]), []);
     }
 }

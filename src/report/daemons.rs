@@ -1,0 +1,65 @@
+//! Who sends bounces: mail servers, known by their address or their name.
+//!
+//! Not here: what else shows that a message is a bounce (`evidence`). Invariant: only the From field
+//! decides, and a From without an address is a program's.
+
+use super::fold::folded;
+use super::mailbox;
+use crate::message::Message;
+
+/// How the local part of a program's address begins.
+const LOCAL_PARTS: [&str; 13] = [
+    "mailer-daemon",
+    "mailerdaemon",
+    "mailer_daemon",
+    "postmaster",
+    "mdaemon",
+    "mail-daemon",
+    "maildaemon",
+    "mail.delivery.system",
+    "ndr",
+    "bounce",
+    "poostmaster",
+    "mailadm",
+    "mail-delivery",
+];
+/// Words in the name of a program, folded.
+const NAMES: [&str; 9] = [
+    "mail deliver",
+    "mail administrator",
+    "mailer-daemon",
+    "mailer daemon",
+    "delivery subsystem",
+    "postmaster",
+    "system administrator",
+    "mail delivery",
+    "delivery service",
+];
+
+pub(crate) fn is_from_daemon(message: &Message<'_>) -> bool {
+    let Some(from) = message.header("From") else { return false };
+    let from = folded(&from);
+    // People have an address.
+    let Some(found) = mailbox::first(&from) else { return true };
+    let local = found.address.trim_start_matches(['<', '"']);
+    LOCAL_PARTS.iter().any(|start| local.starts_with(start)) || NAMES.iter().any(|name| from.contains(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_known_by_address_or_name() {
+        for (from, daemon) in [
+            ("MAILER-DAEMON@x.example", true),
+            ("Mail Delivery Subsystem <noreply@x.example>", true),
+            ("System", true),
+            ("Joe <joe@x.example>", false),
+        ] {
+            let raw = format!("From: {from}\r\n\r\n");
+            assert_eq!(is_from_daemon(&Message::read(raw.as_bytes())), daemon, "{from}");
+        }
+        assert!(!is_from_daemon(&Message::read(b"To: a@x.example\r\n\r\n")));
+    }
+}

@@ -1,0 +1,202 @@
+//! What in a message shows that it is a bounce, and how much that is worth.
+//!
+//! Not here: whom the bounce is about (`recipients`). Invariant: words alone are not enough; a form that
+//! only bounces have is.
+
+use super::daemons::is_from_daemon;
+use super::delivery_status::{self, DeliveryStatus, RecipientStatus};
+use super::fold::folded;
+use super::human_notice::HumanNotice;
+use super::mailbox;
+use super::mention::Mention;
+use super::outline::Outline;
+use super::phrases::{self, Says};
+use super::quoted_reply::QuotedReply;
+use super::transcript::Transcript;
+use super::{DeliveryAction, MAX_RECIPIENTS};
+use crate::message::Message;
+use std::collections::HashSet;
+
+/// Fields that list the recipients of a bounce.
+const LISTS: [&str; 3] = ["X-Failed-Recipients", "X-Bounced-Address", "X-Mailer-Daemon-Recipients"];
+
+/// Something that speaks for a bounce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sign {
+    /// Fields of a delivery status.
+    StatusFields,
+    /// A header field that lists recipients.
+    FailedField,
+    /// The message says that it is a report on delivery.
+    ReportType,
+    /// It is from a mail server.
+    Daemon,
+    /// Its return path is the null sender.
+    NullSender,
+    /// It says that a program sent it.
+    Automatic,
+    /// It encloses a message.
+    Enclosure,
+    /// Its text goes on with the original message.
+    Quotation,
+    /// Its text quotes a session with a refusal.
+    Transcript,
+    /// Its text has an SMTP reply.
+    Reply,
+    /// An entry of its list of recipients has an SMTP reply.
+    ListedReply,
+    /// Its text has the words of a failure or a delay.
+    TextWords,
+    /// Its subject has them.
+    SubjectWords,
+}
+
+/// Each of these decides alone that a message is a bounce.
+const CERTAIN: [Sign; 4] = [Sign::StatusFields, Sign::FailedField, Sign::ReportType, Sign::Daemon];
+/// With one of these a list of recipients is believed. Words in the subject count as well, unless the
+/// message comes from a mailing list.
+const LIKELY: [Sign; 6] = [
+    Sign::NullSender,
+    Sign::Automatic,
+    Sign::Enclosure,
+    Sign::ListedReply,
+    Sign::Transcript,
+    Sign::Quotation,
+];
+/// With one of these the recipient may be guessed. A subject alone is not enough: people write such too.
+const GUESSABLE: [Sign; 6] =
+    [Sign::NullSender, Sign::Automatic, Sign::Enclosure, Sign::Transcript, Sign::Reply, Sign::Quotation];
+/// Each of these says that something was not delivered.
+const FAILURE: [Sign; 3] = [Sign::TextWords, Sign::SubjectWords, Sign::Reply];
+
+/// All that is known.
+pub(crate) struct Evidence<'n> {
+    pub(crate) statuses: Vec<RecipientStatus>,
+    /// The recipients in a field of the header.
+    pub(crate) failed: Vec<String>,
+    pub(crate) notice: &'n HumanNotice<'n>,
+    pub(crate) transcript: Transcript,
+    /// The entries of the lists in the notice.
+    pub(crate) listed: Vec<Mention>,
+    /// The addresses in the header of the message, which is hardly about them.
+    pub(crate) parties: Vec<String>,
+    pub(crate) subject: String,
+    /// What became of the message, by the words of notice and subject.
+    pub(crate) action: DeliveryAction,
+    /// Signs in the header and the structure.
+    outside: Vec<Sign>,
+    from_list: bool,
+}
+
+impl<'n> Evidence<'n> {
+    pub(crate) fn of(
+        message: &Message<'_>,
+        outline: &Outline<'_, '_>,
+        mut statuses: Vec<RecipientStatus>,
+        notice: &'n HumanNotice<'n>,
+    ) -> Evidence<'n> {
+        if statuses.is_empty() {
+            statuses.extend(in_text(notice));
+        }
+        statuses.truncate(MAX_RECIPIENTS);
+        let parties = ["To", "From", "X-Original-To", "Reply-To"];
+        let subject = message.subject().unwrap_or_default();
+        let delayed = phrases::find(&folded(&subject)).iter().any(|hit| hit.says == Says::Delayed);
+        Evidence {
+            statuses,
+            failed: failed(message),
+            notice,
+            transcript: Transcript::read(notice.own()),
+            listed: notice.listed(),
+            parties: parties.iter().flat_map(|name| message.addresses(name)).take(100).collect(),
+            subject,
+            action: if delayed { DeliveryAction::Delayed } else { notice.action().unwrap_or_default() },
+            outside: signs_outside(message, outline),
+            from_list: ["List-Id", "List-Unsubscribe"].iter().any(|name| message.header(name).is_some()),
+        }
+    }
+
+    /// Whether the form of the message says that it is a bounce.
+    pub(crate) fn is_certain(&self) -> bool {
+        self.shows_any(&CERTAIN)
+    }
+
+    /// Whether anything beside the words of the text says so.
+    pub(crate) fn is_likely(&self) -> bool {
+        self.shows_any(&CERTAIN)
+            || self.shows_any(&LIKELY)
+            || (!self.from_list && self.shows(Sign::SubjectWords))
+    }
+
+    /// Whether the recipient may be guessed where none is named as such.
+    pub(crate) fn allows_guesses(&self) -> bool {
+        self.shows_any(&FAILURE) && (self.shows_any(&CERTAIN) || self.shows_any(&GUESSABLE))
+    }
+
+    /// Whether it is a bounce although it calls itself an automatic reply.
+    pub(crate) fn outweighs_reply(&self) -> bool {
+        self.shows(Sign::ListedReply)
+    }
+
+    /// Whether it is a bounce although it names no recipient.
+    pub(crate) fn is_anonymous_bounce(&self) -> bool {
+        self.shows_any(&[Sign::StatusFields, Sign::FailedField, Sign::ReportType])
+            || (self.shows_any(&[Sign::Daemon, Sign::NullSender]) && self.shows_any(&FAILURE))
+    }
+
+    fn shows_any(&self, signs: &[Sign]) -> bool {
+        signs.iter().any(|sign| self.shows(*sign))
+    }
+
+    fn shows(&self, sign: Sign) -> bool {
+        match sign {
+            Sign::StatusFields => !self.statuses.is_empty(),
+            Sign::FailedField => !self.failed.is_empty(),
+            Sign::ReportType | Sign::Daemon | Sign::NullSender | Sign::Automatic | Sign::Enclosure => {
+                self.outside.contains(&sign)
+            }
+            Sign::Quotation => !self.notice.original().is_empty(),
+            Sign::Transcript => !self.transcript.is_empty(),
+            Sign::Reply => !self.notice.refusal().is_empty(),
+            Sign::ListedReply => {
+                self.listed.iter().any(|mention| QuotedReply::find(&mention.text).code.is_some())
+            }
+            Sign::TextWords => self.notice.says(Says::Failed) || self.notice.says(Says::Delayed),
+            Sign::SubjectWords => phrases::find(&folded(&self.subject))
+                .iter()
+                .any(|hit| matches!(hit.says, Says::Failed | Says::Delayed)),
+        }
+    }
+}
+
+/// The signs in the header and the structure of a message.
+fn signs_outside(message: &Message<'_>, outline: &Outline<'_, '_>) -> Vec<Sign> {
+    let is = |name: &str, test: fn(&str) -> bool| message.header(name).is_some_and(|value| test(&value));
+    let shown = [
+        (Sign::ReportType, outline.report && !outline.receipt),
+        (Sign::Daemon, is_from_daemon(message)),
+        (Sign::NullSender, is("Return-Path", |path| path.trim() == "<>")),
+        (Sign::Automatic, is("Auto-Submitted", |value| !value.eq_ignore_ascii_case("no"))),
+        (Sign::Enclosure, outline.encloses()),
+    ];
+    shown.into_iter().filter(|(_, shown)| *shown).map(|(sign, _)| sign).collect()
+}
+
+/// The fields of a delivery status that the text for people has.
+fn in_text(notice: &HumanNotice<'_>) -> Vec<RecipientStatus> {
+    let own = notice.own();
+    let first = own.iter().position(|line| delivery_status::is_recipient_field(line.trimmed()));
+    let Some(at) = first else { return Vec::new() };
+    let before = own[..at].iter().rposition(|line| line.is_blank()).map_or(0, |blank| blank + 1);
+    DeliveryStatus::read(&own[before..]).recipients
+}
+
+/// The recipients in the fields of the header that list them, each once.
+fn failed(message: &Message<'_>) -> Vec<String> {
+    let listed = LISTS.iter().flat_map(|name| message.addresses(name));
+    let mut failed: Vec<String> =
+        listed.filter(|address| mailbox::is_address(address)).take(MAX_RECIPIENTS).collect();
+    let mut seen = HashSet::new();
+    failed.retain(|address| seen.insert(address.to_lowercase()));
+    failed
+}

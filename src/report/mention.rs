@@ -1,0 +1,170 @@
+//! What a notice says about one address: the reason, the command that was answered, and the words around.
+//!
+//! Not here: which addresses a notice is about (`entries`, `sentences`). Invariant: a reason ends with the
+//! entry, and is bounded.
+
+use super::DeliveryAction;
+use super::human_notice::HumanNotice;
+use super::list_entry::{made_from, without_aside};
+use super::phrases::Says;
+use super::quoted_reply::QuotedReply;
+use super::tidied::tidy;
+
+/// A reason is read up to this many lines and bytes.
+pub(crate) const MAX_REASON_LINES: usize = 60;
+pub(crate) const MAX_REASON: usize = 4 * 1024;
+/// The words around an entry: up to this many lines and bytes.
+const MAX_CONTEXT_LINES: usize = 12;
+const MAX_CONTEXT: usize = 1024;
+
+/// An address that a notice names, and what is said about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mention {
+    pub(crate) address: String,
+    /// The address it was made from.
+    pub(crate) original: Option<String>,
+    /// The entry that it is the alias of, if both are listed.
+    pub(crate) alias_of: Option<String>,
+    /// What was said, from the reply on if there is one.
+    pub(crate) text: String,
+    /// The command that was answered.
+    pub(crate) stage: &'static str,
+    /// What became of the message for this recipient, where its entry says so.
+    pub(crate) action: Option<DeliveryAction>,
+    /// The lines around, for the name of the server that answered.
+    pub(crate) context: String,
+    /// The line of the message.
+    pub(crate) line: u32,
+}
+
+impl HumanNotice<'_> {
+    /// What is said about an address on a line, up to `end`; `rest` follows it on that line.
+    pub(crate) fn mention(&self, address: &str, at: usize, rest: &str, end: usize) -> Mention {
+        let (text, last) = self.reason(at, rest, end);
+        let context = self.context(at, end.min(at + MAX_REASON_LINES));
+        let stage = self.hits_in(at..(last + 1).min(end)).iter().find_map(|hit| match hit.says {
+            Says::Stage(stage) => Some(stage),
+            _ => None,
+        });
+        Mention {
+            address: address.to_owned(),
+            original: made_from(&context),
+            alias_of: None,
+            text,
+            stage: stage.unwrap_or_default(),
+            action: self.action_in(at..at + 1),
+            context,
+            line: self.lines[at].number,
+        }
+    }
+
+    /// The lines of an entry, up to the reply.
+    fn context(&self, at: usize, end: usize) -> String {
+        let mut context = String::new();
+        for line in self.lines[at..end].iter().take(MAX_CONTEXT_LINES) {
+            context.push_str(line.trimmed());
+            context.push(' ');
+            if context.len() > MAX_CONTEXT {
+                break;
+            }
+        }
+        context
+    }
+
+    /// The reason of an entry, from the reply on if there is one, and its last line.
+    pub(crate) fn reason(&self, at: usize, rest: &str, end: usize) -> (String, usize) {
+        let reason = self.reason_whole(at, rest, end);
+        let from = if reason.reply.code.is_some() { reason.reply.at } else { 0 };
+        let (before, said) = reason.text.split_at(from);
+        let said = said.split_once(" (in reply to").map_or(said, |(said, _)| said);
+        (tidy(unwrapped(before, said)), reason.last)
+    }
+
+    /// The first paragraph of a reason, and those after it up to the one with a reply in it.
+    fn reason_whole(&self, at: usize, rest: &str, end: usize) -> Reason {
+        let rest = rest.trim_start_matches([':', ' ', '\t', ';', ',', '>', '.', ')']);
+        let text = without_aside(rest).to_owned();
+        let mut reason = Reason { reply: QuotedReply::find(&text), text, last: at };
+        for (index, line) in self.lines[..end].iter().enumerate().skip(at + 1).take(MAX_REASON_LINES) {
+            if line.is_blank() {
+                if reason.is_complete() {
+                    break;
+                }
+                continue;
+            }
+            let line = line.trimmed();
+            let ends = if reason.text.is_empty() { self.is_closing(index) } else { is_epilogue(line) };
+            if ends {
+                break;
+            }
+            reason.last = index;
+            reason.push(line);
+        }
+        if !reason.reply.is_some() {
+            reason.reply = QuotedReply::find(&reason.text);
+        }
+        reason
+    }
+}
+
+/// A reason that is being read.
+struct Reason {
+    text: String,
+    reply: QuotedReply,
+    last: usize,
+}
+
+impl Reason {
+    fn push(&mut self, line: &str) {
+        if self.text.len() < MAX_REASON && made_from(line).is_none() {
+            if !self.text.is_empty() {
+                self.text.push(' ');
+            }
+            self.text.push_str(line);
+        }
+    }
+
+    /// Whether nothing more is needed after this paragraph: it has a reply, or it is too long.
+    fn is_complete(&mut self) -> bool {
+        if self.text.is_empty() {
+            return false;
+        }
+        self.reply = QuotedReply::find(&self.text);
+        self.reply.is_some() || self.text.len() > MAX_REASON
+    }
+}
+
+/// Whether a line is what a mail server adds after a reply.
+fn is_epilogue(line: &str) -> bool {
+    const EPILOGUES: [&str; 6] = [
+        "Giving up on ",
+        "Remote system:",
+        "Please reply to ",
+        "Please contact ",
+        "Reporting-MTA:",
+        "Original message ",
+    ];
+    EPILOGUES.iter().any(|start| line.starts_with(start))
+}
+
+/// A reply without the end of the parentheses or quotes that it is in.
+fn unwrapped<'t>(before: &str, said: &'t str) -> &'t str {
+    let quote = before.chars().last().filter(|c| matches!(c, '\'' | '"'));
+    let said = quote.and_then(|quote| said.strip_suffix(quote)).unwrap_or(said);
+    let count = |c: char| said.matches(c).count();
+    let open = before.contains('(') && count(')') > count('(');
+    if open { said.strip_suffix(')').unwrap_or(said) } else { said }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_loses_what_it_was_wrapped_in() {
+        assert_eq!(unwrapped("said '", "550 no'"), "550 no");
+        assert_eq!(unwrapped("(reason: ", "550 no)"), "550 no");
+        assert_eq!(unwrapped("(reason: ", "550 no (really)"), "550 no (really)");
+        assert_eq!(unwrapped("", "550 no)"), "550 no)");
+    }
+}

@@ -1,0 +1,150 @@
+//! What fields, notice and transcript say about one recipient, put together.
+//!
+//! Not here: who the recipients are (`recipients`). Invariant: of the texts the one counts that has the
+//! reply in it; what the reporting server put around a reply is left out.
+
+use super::Recipient;
+use super::delivery_status::RecipientStatus;
+use super::evidence::Evidence;
+use super::mailbox;
+use super::mention::Mention;
+use super::quoted_reply::{QuotedReply, better_status};
+use super::speakers;
+use super::transcript::Exchange;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+/// A diagnostic is kept up to this many characters.
+const MAX_DIAGNOSTIC: usize = 2_000;
+
+/// Where something is said about a recipient.
+pub(crate) struct Sources<'s> {
+    pub(crate) status: Option<&'s RecipientStatus>,
+    pub(crate) mention: Option<&'s Mention>,
+    pub(crate) exchange: Option<&'s Exchange>,
+    /// There is no other recipient, so that all of the notice is about this one.
+    pub(crate) sole: bool,
+    /// What found the recipient.
+    pub(crate) reader: &'static str,
+}
+
+impl Evidence<'_> {
+    /// The recipient with this address, or with this original one if that is another.
+    pub(crate) fn put_together(
+        &self,
+        address: String,
+        original: Option<String>,
+        sources: &Sources<'_>,
+    ) -> Recipient {
+        let texts = self.texts(sources);
+        let replies = texts.iter().map(|text| (*text, QuotedReply::find(text)));
+        let coded = replies.clone().find(|(_, reply)| reply.code.is_some());
+        let best = coded.or_else(|| replies.clone().find(|(_, reply)| reply.is_some()));
+        let first = || texts.iter().copied().find(|text| !text.is_empty());
+        let whole = || if sources.sole { self.notice.whole() } else { "" };
+        let said = best.map(|(text, _)| text).or_else(first).unwrap_or_else(whole);
+        let reply = best.map(|(_, reply)| reply).unwrap_or_default();
+        let (before, said) = alone(said);
+
+        let Sources { status, mention, exchange, .. } = *sources;
+        let field = QuotedReply::find(status.map_or("", |status| status.diagnostic.as_str()));
+        let stage = exchange.map(|exchange| exchange.stage).filter(|stage| !stage.is_empty());
+        let host = || speakers::host(before).or_else(|| speakers::host(&mention?.context)).map(str::to_owned);
+        Recipient {
+            original: original.filter(|original| !mailbox::same(original, &address)),
+            address,
+            action: status
+                .and_then(|status| status.action)
+                .or_else(|| mention?.action)
+                .unwrap_or(self.action),
+            status: better_status(status.and_then(|status| status.status), field.status.or(reply.status)),
+            reply_code: field.code.or(reply.code),
+            diagnostic: said.chars().take(MAX_DIAGNOSTIC).collect(),
+            remote_mta: status
+                .and_then(|status| status.remote_mta.clone())
+                .or_else(|| exchange?.host.clone())
+                .or_else(host),
+            stage: stage.or_else(|| Some(mention?.stage)).unwrap_or_default(),
+            reader: sources.reader,
+            line: status.map(|status| status.line).or_else(|| Some(mention?.line)).unwrap_or(1),
+        }
+    }
+
+    /// What is said about the recipient, the most reliable first.
+    fn texts<'s>(&'s self, sources: &Sources<'s>) -> Vec<&'s str> {
+        let Sources { status, mention, exchange, sole, .. } = *sources;
+        let fields = status.map_or("", |status| status.diagnostic.as_str());
+        let comment = status.map_or("", |status| status.comment.as_str());
+        let entry = mention.map_or("", |mention| mention.text.as_str());
+        let spoken = exchange.map_or("", |exchange| exchange.reply.as_str());
+        let complete = if is_cut(fields, spoken) { spoken } else { fields };
+        let quoted = exchange.is_some_and(|exchange| !exchange.summary && exchange.recipient.is_some());
+        let (first, second) = if quoted { (spoken, entry) } else { (entry, spoken) };
+        let mut texts = vec![complete, comment, first, second];
+        if sole && !texts.iter().any(|text| QuotedReply::find(text).is_some()) {
+            texts.push(self.notice.refusal());
+        }
+        texts
+    }
+}
+
+/// Keeps each recipient once: the first entry about it, or the first that has a reply in it.
+pub(crate) fn once_each(recipients: &mut Vec<Recipient>) {
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut kept: Vec<Recipient> = Vec::new();
+    for recipient in recipients.drain(..) {
+        match places.entry(recipient.address.to_lowercase()) {
+            Entry::Vacant(place) => {
+                place.insert(kept.len());
+                kept.push(recipient);
+            }
+            Entry::Occupied(place) => {
+                let known = &mut kept[*place.get()];
+                if known.reply_code.is_none() && known.status.is_none() && recipient.reply_code.is_some() {
+                    *known = recipient;
+                }
+            }
+        }
+    }
+    *recipients = kept;
+}
+
+/// What is said before a reply, and the reply itself.
+fn alone(said: &str) -> (&str, &str) {
+    let reply = QuotedReply::find(said);
+    let begins = reply.code.is_some() && QuotedReply::find(&said[..reply.at]).code.is_none();
+    let (before, said) = said.split_at(if begins { reply.at } else { 0 });
+    (before, said.split_once(" (in reply to").map_or(said, |(said, _)| said))
+}
+
+/// Whether a reply in the fields is only the first line of what was said.
+fn is_cut(fields: &str, spoken: &str) -> bool {
+    let code = fields.get(..3).unwrap_or("-");
+    fields.as_bytes().get(3) == Some(&b'-') && spoken.starts_with(code) && spoken.len() > fields.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reply_is_taken_from_the_words_around_it() {
+        let said = "host mx.example said: 550 5.1.1 no (in reply to RCPT TO command)";
+        assert_eq!(alone(said), ("host mx.example said: ", "550 5.1.1 no"));
+        assert_eq!(alone("no reply at all"), ("", "no reply at all"));
+        assert!(is_cut("550-first", "550-first second") && !is_cut("550 first", "550 first second"));
+    }
+
+    #[test]
+    fn an_entry_with_a_reply_counts_before_one_without() {
+        let recipient = |address: &str, reply_code| Recipient {
+            address: address.to_owned(),
+            reply_code,
+            ..Recipient::default()
+        };
+        let mut recipients =
+            vec![recipient("a@x", None), recipient("b@x", Some(550)), recipient("A@x", Some(551))];
+        once_each(&mut recipients);
+        assert_eq!(recipients, [recipient("A@x", Some(551)), recipient("b@x", Some(550))]);
+    }
+}
