@@ -4,7 +4,9 @@
 
 use crate::config::{AlertRule, GroupBy, Metric};
 use crate::stats::Figures;
-use crate::stats::figures::{GroupFigures, OTHER, Outcomes};
+use crate::stats::figures::GroupFigures;
+use crate::stats::outcomes::Outcomes;
+use crate::stats::top::OTHER;
 
 /// What is known beside the figures.
 #[derive(Clone, Debug, Default)]

@@ -5,7 +5,8 @@ use super::{announcement, state};
 use crate::config::{self, Config};
 use crate::plan::{Action, StepEnd};
 use crate::stats::Figures;
-use crate::stats::figures::{GroupFigures, Outcomes, Percentiles, ProviderReason, Reason, UnknownText};
+use crate::stats::figures::{GroupFigures, Percentiles, ProviderReason, Reason, UnknownText};
+use crate::stats::outcomes::Outcomes;
 use crate::store::{AlertRecord, AlertState, Ended, Performed, Store};
 
 /// Some day in 2026.

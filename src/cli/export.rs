@@ -10,8 +10,8 @@ use crate::config::Config;
 use crate::error::{Context, Exit, Result};
 use crate::files::publish::publish;
 use crate::index::{Filter, Index};
-use crate::stats::render::csv::Sheet;
-use crate::stats::render::{Form, html, json};
+use crate::stats::render::sheet::Sheet;
+use crate::stats::render::{ReportForm, html, json};
 use crate::stats::{Figures, export, gather};
 use crate::store::Store;
 use clap::{Args, Subcommand};
@@ -73,14 +73,14 @@ pub(crate) fn run(what: &ExportCommand, config: &Config) -> Result<Exit> {
         }
         ExportCommand::Html(to) => {
             let page = html::Page { made_ms: now_ms, top: config.export.get()?.top };
-            to.put(&Form::Html(page).render(&figures(to)?)?)
+            to.put(&ReportForm::Html(page).render(&figures(to)?)?)
         }
         ExportCommand::Csv { list: None, output: Destination { output: Some(directory), period } } => {
             let figures = gather::of_host(index, config.hostname(), period.period(index)?)?;
             sheets(directory, &figures)
         }
         ExportCommand::Csv { list, output: to } => {
-            to.put(&Form::Csv(list.unwrap_or(Sheet::Series)).render(&figures(to)?)?)
+            to.put(&ReportForm::Csv(list.unwrap_or(Sheet::Series)).render(&figures(to)?)?)
         }
         ExportCommand::Events(to) => events(to, index),
     }

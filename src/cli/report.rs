@@ -10,7 +10,7 @@ use crate::error::{Exit, Result};
 use crate::index::Index;
 use crate::stats::gather;
 use crate::stats::period::{self, Period};
-use crate::stats::render::Form;
+use crate::stats::render::ReportForm;
 use crate::stats::render::console::Look;
 use clap::Args;
 use jiff::civil::Date;
@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &ReportArgs, config: &Config, terminal: Terminal) -
         None => arguments.period.period(index.as_ref())?,
     };
     let figures = gather::of_host(index.as_ref(), config.hostname(), period)?;
-    let form = if terminal.json { Form::Json } else { Form::Console(look(arguments.top)) };
+    let form = if terminal.json { ReportForm::Json } else { ReportForm::Console(look(arguments.top)) };
     print(form.render(&figures)?)
 }
 

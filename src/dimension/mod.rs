@@ -10,7 +10,7 @@ pub(crate) mod names;
 pub(crate) mod provider;
 
 /// What the deliveries under one name have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Dimension {
     /// Nothing: all deliveries, under the empty name.
     All,

@@ -4,10 +4,10 @@
 //! its name; a file that cannot be written does not keep the others from being written.
 
 use super::figures::Figures;
-use super::render::csv::Sheet;
 use super::render::html::Page;
-use super::render::prometheus::{Counted, Exposition};
-use super::render::{Form, json, prometheus};
+use super::render::prometheus::{Counted, Exposed};
+use super::render::sheet::Sheet;
+use super::render::{ReportForm, json, prometheus};
 use super::{gather, period, sink_counters};
 use crate::clock::{self, DAY, HOUR_MS};
 use crate::config::{Config, ExportTable};
@@ -34,7 +34,7 @@ pub(crate) fn exposition(
     let lifelong = index.map(gather::lifelong).transpose()?.unwrap_or_default();
     let recent = index.map(|index| gather::figures(index, (now_ms - HOUR_MS, now_ms), now_ms)).transpose()?;
     let counted = Counted { counters: store.counters()?.1, heartbeat: store.heartbeat()? };
-    Ok(prometheus::render(&Exposition {
+    Ok(prometheus::render(&Exposed {
         lifelong: &lifelong,
         recent: recent.as_ref(),
         counted: &counted,
@@ -90,21 +90,21 @@ pub(crate) fn write(config: &Config, store: &Store, index: Option<&Index>, chang
 }
 
 /// The reports that `[export]` asks for, each with its file.
-fn reports(wanted: &ExportTable, now_ms: i64) -> Vec<(Form, PathBuf)> {
+fn reports(wanted: &ExportTable, now_ms: i64) -> Vec<(ReportForm, PathBuf)> {
     let page = Page { made_ms: now_ms, top: wanted.top };
-    let html = wanted.html.iter().map(|path| (Form::Html(page), path.clone()));
-    let json = wanted.json.iter().map(|directory| (Form::Json, directory.join("report.json")));
+    let html = wanted.html.iter().map(|path| (ReportForm::Html(page), path.clone()));
+    let json = wanted.json.iter().map(|directory| (ReportForm::Json, directory.join("report.json")));
     html.chain(json).chain(wanted.csv.iter().flat_map(|directory| sheets(directory))).collect()
 }
 
 /// Every sheet with its file in a directory.
-pub(crate) fn sheets(directory: &Path) -> impl Iterator<Item = (Form, PathBuf)> {
+pub(crate) fn sheets(directory: &Path) -> impl Iterator<Item = (ReportForm, PathBuf)> {
     Sheet::ALL
         .into_iter()
-        .map(move |sheet| (Form::Csv(sheet), directory.join(format!("{}.csv", sheet.name()))))
+        .map(move |sheet| (ReportForm::Csv(sheet), directory.join(format!("{}.csv", sheet.name()))))
 }
 
-pub(crate) fn put(form: Form, path: &Path, figures: &Figures) -> Result<()> {
+pub(crate) fn put(form: ReportForm, path: &Path, figures: &Figures) -> Result<()> {
     publish_in_directory(path, form.render(figures)?.as_bytes())
 }
 

@@ -1,9 +1,8 @@
 //! Figures for the tests of the renderers: a day with every kind of entry, and names chosen by someone hostile.
 
-use super::figures::{
-    Figures, GroupFigures, LineCounts, Outcomes, Percentiles, Point, ProviderReason, Reason, Resolution,
-    UnknownText,
-};
+use super::figures::{Figures, GroupFigures, LineCounts, Percentiles, ProviderReason, Reason, UnknownText};
+use super::outcomes::Outcomes;
+use super::series::{Point, Resolution};
 
 /// 2026-11-20T00:00:00Z.
 pub(crate) const MIDNIGHT: i64 = 1_795_132_800_000;

@@ -1,111 +1,55 @@
 //! Comma-separated values (RFC 4180) that a spreadsheet may open.
 //!
-//! Not here: other separators. Invariant: a cell of text is never a formula: one that begins with a sign a
-//! spreadsheet computes from gets an apostrophe in front, as OWASP advises, and numbers are only what carom counted.
+//! Written by hand, because the crate `csv` cannot choose per cell what is quoted: a spreadsheet in
+//! another language also splits at semicolons and tabs. Invariant: a cell of text is never a
+//! formula. Text that begins with a sign a spreadsheet computes from gets an apostrophe in front, as
+//! OWASP advises; numbers are only what carom counted.
 
-use super::super::figures::{Figures, GroupFigures, OUTCOMES, Outcomes, Reason};
+use super::super::figures::{Figures, GroupFigures, Percentiles, Reason};
+use super::super::outcomes::{Outcomes, STATUSES};
+use super::sheet::Sheet;
 use crate::clock;
-use serde::{Deserialize, Serialize};
+use crate::maillog::DeliveryStatus;
 
-/// What there is one file of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Sheet {
-    /// Outcomes over time.
-    Series,
-    /// Why deliveries failed or were put off.
-    Reasons,
-    /// Why mail was refused in the session.
-    Rejects,
-    /// By domain of the recipient.
-    RecipientDomains,
-    /// By who runs the recipient's mail server.
-    Providers,
-    /// By domain of the sender.
-    SenderDomains,
-    /// By client id.
-    Clients,
-    /// By next hop.
-    Relays,
-    /// Reasons of each provider.
-    ProviderReasons,
-    /// Replies that no rule knows.
-    Unknown,
-}
-
-impl Sheet {
-    pub(crate) const ALL: [Sheet; 10] = [
-        Sheet::Series,
-        Sheet::Reasons,
-        Sheet::Rejects,
-        Sheet::RecipientDomains,
-        Sheet::Providers,
-        Sheet::SenderDomains,
-        Sheet::Clients,
-        Sheet::Relays,
-        Sheet::ProviderReasons,
-        Sheet::Unknown,
-    ];
-
-    /// The name on the command line and of its file.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Sheet::Series => "series",
-            Sheet::Reasons => "reasons",
-            Sheet::Rejects => "rejects",
-            Sheet::RecipientDomains => "recipient-domains",
-            Sheet::Providers => "providers",
-            Sheet::SenderDomains => "sender-domains",
-            Sheet::Clients => "clients",
-            Sheet::Relays => "relays",
-            Sheet::ProviderReasons => "provider-reasons",
-            Sheet::Unknown => "unknown",
-        }
-    }
-}
+/// Signs that begin a formula, also in their full-width forms.
+const COMPUTED: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
 /// One sheet with its head.
 pub(crate) fn sheet(figures: &Figures, sheet: Sheet) -> String {
-    let mut file = File::default();
+    let mut rows = Rows::default();
     match sheet {
-        Sheet::Series => {
-            file.head(&["time"], &OUTCOMES);
-            for point in &figures.series {
-                let time = clock::rfc3339(point.at_ms);
-                file.row([Cell::Text(&time)].into_iter().chain(counts(&point.outcomes)));
-            }
-        }
-        Sheet::Reasons => file.reasons(&figures.reasons),
-        Sheet::Rejects => file.reasons(&figures.rejects),
-        Sheet::RecipientDomains => file.lines("domain", &figures.recipient_domains),
-        Sheet::Providers => file.lines("provider", &figures.providers),
-        Sheet::SenderDomains => file.lines("domain", &figures.sender_domains),
-        Sheet::Clients => file.lines("client", &figures.clients),
-        Sheet::Relays => file.lines("relay", &figures.relays),
+        Sheet::Series => rows.series(figures),
+        Sheet::Reasons => rows.reasons(&figures.reasons),
+        Sheet::Rejects => rows.reasons(&figures.rejects),
+        Sheet::RecipientDomains => rows.groups("domain", &figures.recipient_domains),
+        Sheet::Providers => rows.groups("provider", &figures.providers),
+        Sheet::SenderDomains => rows.groups("domain", &figures.sender_domains),
+        Sheet::Clients => rows.groups("client", &figures.clients),
+        Sheet::Relays => rows.groups("relay", &figures.relays),
         Sheet::ProviderReasons => {
-            file.head(&["provider", "reason", "count"], &[]);
+            rows.head(&["provider", "reason", "count"]);
             for one in &figures.provider_reasons {
-                file.row([Cell::Text(&one.provider), Cell::Text(&one.reason), Cell::Count(one.count)]);
+                rows.row([Cell::Text(&one.provider), Cell::Text(&one.reason), Cell::Count(one.count)]);
             }
         }
         Sheet::Unknown => {
-            file.head(&["count", "shape", "example"], &[]);
+            rows.head(&["count", "shape", "example"]);
             for one in &figures.unknown {
-                file.row([Cell::Count(one.count), Cell::Text(&one.shape), Cell::Text(&one.example)]);
+                rows.row([Cell::Count(one.count), Cell::Text(&one.shape), Cell::Text(&one.example)]);
             }
         }
     }
-    file.text
+    rows.text
 }
 
-/// Any rows of text under a head, for lists that are not figures.
+/// Rows of text under a head, for lists that are not figures.
 pub(crate) fn rows<'a>(head: &[&str], rows: impl IntoIterator<Item = Vec<&'a str>>) -> String {
-    let mut file = File::default();
-    file.head(head, &[]);
+    let mut written = Rows::default();
+    written.head(head);
     for row in rows {
-        file.row(row.into_iter().map(Cell::Text));
+        written.row(row.into_iter().map(Cell::Text));
     }
-    file.text
+    written.text
 }
 
 enum Cell<'a> {
@@ -115,13 +59,13 @@ enum Cell<'a> {
 }
 
 #[derive(Default)]
-struct File {
+struct Rows {
     text: String,
 }
 
-impl File {
-    fn head(&mut self, first: &[&str], more: &[&str]) {
-        self.row(first.iter().chain(more).map(|name| Cell::Text(name)));
+impl Rows {
+    fn head(&mut self, names: &[&str]) {
+        self.row(names.iter().map(|name| Cell::Text(name)));
     }
 
     fn row<'a>(&mut self, cells: impl IntoIterator<Item = Cell<'a>>) {
@@ -130,10 +74,10 @@ impl File {
                 self.text.push(',');
             }
             match cell {
-                Cell::Text(text) => self.quoted(text),
+                Cell::Text(text) => self.text.push_str(&guarded(text)),
                 Cell::Count(count) => self.text.push_str(&count.to_string()),
                 Cell::Seconds(Some(seconds)) if seconds.is_finite() => {
-                    self.text.push_str(&seconds.to_string())
+                    self.text.push_str(&seconds.to_string());
                 }
                 Cell::Seconds(_) => {}
             }
@@ -141,36 +85,28 @@ impl File {
         self.text.push_str("\r\n");
     }
 
-    fn quoted(&mut self, text: &str) {
-        const COMPUTED: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
-        let first = text.chars().find(|c| !c.is_whitespace() && !c.is_control() && *c != '\u{feff}');
-        let computed = first.is_some_and(|c| COMPUTED.contains(&c)) || text.starts_with(['\t', '\r', '\n']);
-        // NUL ends a file for some readers; a lone CR ends a row for others, inside quotes or not; an escape drives a terminal.
-        let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
-        if computed || text.contains([',', '"', '\n', ';', '\t']) || text != text.trim() {
-            let mark = if computed { "'" } else { "" };
-            self.text.push_str(&format!("\"{mark}{}\"", text.replace('"', "\"\"")));
-        } else {
-            self.text.push_str(&text);
+    fn series(&mut self, figures: &Figures) {
+        self.head(&[&["time"], &STATUSES.map(DeliveryStatus::name)[..]].concat());
+        for point in &figures.series {
+            let time = clock::rfc3339(point.at_ms);
+            self.row([Cell::Text(&time)].into_iter().chain(counts(&point.outcomes)));
         }
     }
 
-    fn lines(&mut self, what: &str, lines: &[GroupFigures]) {
+    fn groups(&mut self, what: &str, groups: &[GroupFigures]) {
         let more = ["deferrals", "bytes", "delay_p50_seconds", "delay_p90_seconds", "delay_p99_seconds"];
-        self.head(&[what], &[&OUTCOMES[..], &more].concat());
-        for line in lines {
-            let delay = |of: fn(&super::super::figures::Percentiles) -> f64| {
-                Cell::Seconds(line.delay.as_ref().map(of))
-            };
-            let name = [Cell::Text(&line.name)].into_iter().chain(counts(&line.outcomes));
-            let more = [Cell::Count(line.deferrals), Cell::Count(line.bytes)];
+        self.head(&[&[what], &STATUSES.map(DeliveryStatus::name)[..], &more].concat());
+        for group in groups {
+            let delay = |of: fn(&Percentiles) -> f64| Cell::Seconds(group.delay.as_ref().map(of));
+            let name = [Cell::Text(&group.name)].into_iter().chain(counts(&group.outcomes));
+            let more = [Cell::Count(group.deferrals), Cell::Count(group.bytes)];
             let delays = [delay(|of| of.p50), delay(|of| of.p90), delay(|of| of.p99)];
             self.row(name.chain(more).chain(delays));
         }
     }
 
     fn reasons(&mut self, reasons: &[Reason]) {
-        self.head(&["reason", "category", "count"], &[]);
+        self.head(&["reason", "category", "count"]);
         for one in reasons {
             self.row([Cell::Text(&one.reason), Cell::Text(&one.category), Cell::Count(one.count)]);
         }
@@ -178,7 +114,21 @@ impl File {
 }
 
 fn counts<'a>(outcomes: &Outcomes) -> impl Iterator<Item = Cell<'a>> + use<'a> {
-    outcomes.counts().into_iter().map(Cell::Count)
+    STATUSES.map(|status| outcomes.of(status)).into_iter().map(Cell::Count)
+}
+
+/// Text as a cell: no formula, no control characters, quoted where a spreadsheet could split it.
+fn guarded(text: &str) -> String {
+    let first = text.chars().find(|c| !c.is_whitespace() && !c.is_control() && *c != '\u{feff}');
+    let computed = first.is_some_and(|c| COMPUTED.contains(&c)) || text.starts_with(['\t', '\r', '\n']);
+    // NUL ends a file for some readers; a lone CR ends a row for others, inside quotes or not; an
+    // escape drives a terminal.
+    let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    if !computed && !text.contains([',', '"', '\n', ';', '\t']) && text == text.trim() {
+        return text;
+    }
+    let mark = if computed { "'" } else { "" };
+    format!("\"{mark}{}\"", text.replace('"', "\"\""))
 }
 
 #[cfg(test)]
@@ -189,18 +139,17 @@ mod tests {
     #[test]
     fn every_row_has_as_many_cells_as_the_head() {
         for kind in Sheet::ALL {
-            let name = kind.name();
             let text = sheet(&fixture::day(), kind);
             let rows = parse(&text);
-            assert!(rows.len() > 1, "{name}");
-            assert!(rows.iter().all(|row| row.len() == rows[0].len()), "{name}: {rows:?}");
-            assert_eq!(serde_json::to_value(kind).unwrap(), name);
+            assert!(rows.len() > 1, "{kind:?}");
+            assert!(rows.iter().all(|row| row.len() == rows[0].len()), "{kind:?}: {rows:?}");
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
         }
         let series = sheet(&fixture::day(), Sheet::Series);
         assert!(series.starts_with("time,sent,deferred,bounced,"), "{series}");
         assert!(series.contains("\r\n2026-11-20T01:00:00Z,100,0,0,0,0,0,0,0\r\n"), "{series}");
-        let lines = sheet(&fixture::day(), Sheet::Relays);
-        assert!(lines.ends_with(",2,20,300\r\n"), "{lines}");
+        let relays = sheet(&fixture::day(), Sheet::Relays);
+        assert!(relays.ends_with(",2,20,300\r\n"), "{relays}");
     }
 
     #[test]
@@ -216,23 +165,10 @@ mod tests {
         assert!(file.starts_with("x,y\r\n\"a,\"\"b\"\"\nc\",plain@example.com\r\n\"'=1+1|"), "{file}");
     }
 
-    /// As RFC 4180 has it.
+    /// As another program reads it.
     fn parse(text: &str) -> Vec<Vec<String>> {
-        let (mut rows, mut row, mut cell, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
-        let mut chars = text.chars().peekable();
-        while let Some(c) = chars.next() {
-            match c {
-                '"' if quoted && chars.peek() == Some(&'"') => cell.push(chars.next().unwrap()),
-                '"' => quoted = !quoted,
-                ',' if !quoted => row.push(std::mem::take(&mut cell)),
-                '\r' if !quoted => {}
-                '\n' if !quoted => {
-                    row.push(std::mem::take(&mut cell));
-                    rows.push(std::mem::take(&mut row));
-                }
-                other => cell.push(other),
-            }
-        }
-        rows
+        let mut reader =
+            csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+        reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
     }
 }

@@ -1,8 +1,7 @@
 //! The forms of figures: one seam, with a file for each form.
 //!
-//! Not here: where the output goes (`export`, `cli`), and the exposition for Prometheus, which is more than the figures
-//! of a period. Invariant: nothing that comes from mail reaches a terminal, a page, a spreadsheet or an exposition
-//! except as plain text.
+//! Not here: where the output goes (`export`, `cli`), and the exposition for Prometheus, which holds
+//! more than the figures of a period. Invariant: text from mail comes out as plain text only.
 
 /// How numbers, durations and untrusted text are written.
 pub(crate) mod wording;
@@ -14,6 +13,8 @@ pub(crate) mod console;
 pub(crate) mod prometheus;
 /// JSON, and JSON Lines.
 pub(crate) mod json;
+/// Which sheets there are.
+pub(crate) mod sheet;
 /// Comma-separated values.
 pub(crate) mod csv;
 /// A single, self-contained page.
@@ -21,23 +22,24 @@ pub(crate) mod html;
 
 use super::figures::Figures;
 use crate::error::Result;
+use sheet::Sheet;
 
 /// A form that figures are read in. Each is a pure function of the figures.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Form {
+pub(crate) enum ReportForm {
     Console(console::Look),
     Html(html::Page),
-    Csv(csv::Sheet),
+    Csv(Sheet),
     Json,
 }
 
-impl Form {
+impl ReportForm {
     pub(crate) fn render(self, figures: &Figures) -> Result<String> {
         match self {
-            Form::Console(look) => Ok(console::render(figures, &look)),
-            Form::Html(page) => Ok(html::render(figures, &page)),
-            Form::Csv(sheet) => Ok(csv::sheet(figures, sheet)),
-            Form::Json => json::figures(figures),
+            ReportForm::Console(look) => Ok(console::render(figures, &look)),
+            ReportForm::Html(page) => Ok(html::render(figures, &page)),
+            ReportForm::Csv(sheet) => Ok(csv::sheet(figures, sheet)),
+            ReportForm::Json => json::figures(figures),
         }
     }
 }

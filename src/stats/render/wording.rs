@@ -1,7 +1,9 @@
 //! How figures are written: numbers, shares, durations, and text that strangers chose.
 //!
-//! Not here: columns (`table`) and pages (`html`). Invariant: what `clean` gives holds no control character, no
-//! escape sequence and nothing that turns the direction of writing.
+//! Not here: columns (`columns`) and pages (`html`). Invariant: clean text holds no control
+//! character, no escape sequence and nothing that changes the direction of writing.
+
+use unicode_width::UnicodeWidthChar;
 
 /// `1,234,567`.
 pub(crate) fn number(count: u64) -> String {
@@ -27,7 +29,7 @@ pub(crate) fn short(count: u64) -> String {
     text.replace(".0 ", " ")
 }
 
-/// `96.4 %`; a little is never written as nothing, nor nearly all as all.
+/// `96.4 %`. A little is never written as 0 %, nor nearly all as 100 %.
 pub(crate) fn share(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "–".into();
@@ -65,8 +67,8 @@ pub(crate) fn bytes(count: u64) -> String {
     format!("{amount:.digits$} {}", UNITS[unit])
 }
 
-/// Text that strangers chose, in one line, with marks in the place of what is not to be shown, at most `most`
-/// characters of it.
+/// At most `most` characters of text that strangers chose, in one line, with a mark for each character
+/// that may not be shown.
 pub(crate) fn clean(text: &str, most: usize) -> String {
     let mut shown: String = text.chars().take(most).map(|c| if is_odd(c) { '\u{fffd}' } else { c }).collect();
     if text.chars().nth(most).is_some() {
@@ -76,39 +78,23 @@ pub(crate) fn clean(text: &str, most: usize) -> String {
     shown
 }
 
-/// Control characters, and those that turn, join or hide others.
+/// Control characters, and those that reorder, join or hide others.
 fn is_odd(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Columns that text takes on a terminal.
+/// Columns that text takes on a terminal, which adds up its characters.
 pub(crate) fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
 
 fn char_width(c: char) -> usize {
-    match c {
-        '\u{300}'..='\u{36f}'
-        | '\u{1ab0}'..='\u{1aff}'
-        | '\u{20d0}'..='\u{20ff}'
-        | '\u{fe00}'..='\u{fe0f}' => 0,
-        '\u{1100}'..='\u{115f}'
-        | '\u{2e80}'..='\u{303e}'
-        | '\u{3041}'..='\u{a4cf}'
-        | '\u{ac00}'..='\u{d7a3}'
-        | '\u{f900}'..='\u{faff}'
-        | '\u{fe30}'..='\u{fe6f}'
-        | '\u{ff00}'..='\u{ff60}'
-        | '\u{ffe0}'..='\u{ffe6}'
-        | '\u{1f300}'..='\u{1faff}'
-        | '\u{20000}'..='\u{3fffd}' => 2,
-        _ => 1,
-    }
+    c.width().unwrap_or(0)
 }
 
-/// As much of a clean text as fits into so many columns.
+/// As much of a clean text as fits into `columns`.
 pub(crate) fn fit(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();

@@ -89,6 +89,6 @@ fn a_month_and_an_hour_have_labels_that_can_be_read() {
     day.to_ms = day.from_ms + 30 * DAY_MS;
     assert!(page(&day).contains(">20 Nov</text>"));
     day.to_ms = day.from_ms + HOUR_MS;
-    day.step = crate::stats::figures::Resolution::Minute;
+    day.step = crate::stats::series::Resolution::Minute;
     assert!(page(&day).contains(">00:00</text>"));
 }

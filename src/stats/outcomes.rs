@@ -1,0 +1,71 @@
+//! What became of deliveries, counted by status.
+//!
+//! Not here: the status of one delivery (`maillog`).
+
+use crate::maillog::DeliveryStatus;
+use serde::{Deserialize, Serialize};
+use std::ops::AddAssign;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Outcomes {
+    pub(crate) sent: u64,
+    pub(crate) bounced: u64,
+    /// Still waiting for another try.
+    pub(crate) deferred: u64,
+    pub(crate) expired: u64,
+    /// Refused in the session; never queued.
+    pub(crate) rejected: u64,
+    pub(crate) held: u64,
+    pub(crate) deleted: u64,
+    pub(crate) discarded: u64,
+}
+
+/// Every status, in the order of columns and charts.
+pub(crate) const STATUSES: [DeliveryStatus; 8] = [
+    DeliveryStatus::Sent,
+    DeliveryStatus::Deferred,
+    DeliveryStatus::Bounced,
+    DeliveryStatus::Expired,
+    DeliveryStatus::Rejected,
+    DeliveryStatus::Held,
+    DeliveryStatus::Deleted,
+    DeliveryStatus::Discarded,
+];
+
+impl Outcomes {
+    pub(crate) fn of(&self, status: DeliveryStatus) -> u64 {
+        match status {
+            DeliveryStatus::Sent => self.sent,
+            DeliveryStatus::Bounced => self.bounced,
+            DeliveryStatus::Deferred => self.deferred,
+            DeliveryStatus::Expired => self.expired,
+            DeliveryStatus::Rejected => self.rejected,
+            DeliveryStatus::Held => self.held,
+            DeliveryStatus::Deleted => self.deleted,
+            DeliveryStatus::Discarded => self.discarded,
+        }
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        STATUSES.iter().fold(0, |sum, status| sum.saturating_add(self.of(*status)))
+    }
+
+    /// Queued deliveries that came to an end: sent, bounced or expired.
+    pub(crate) fn concluded(&self) -> u64 {
+        self.sent.saturating_add(self.bounced).saturating_add(self.expired)
+    }
+}
+
+impl AddAssign for Outcomes {
+    fn add_assign(&mut self, other: Outcomes) {
+        self.sent += other.sent;
+        self.bounced += other.bounced;
+        self.deferred += other.deferred;
+        self.expired += other.expired;
+        self.rejected += other.rejected;
+        self.held += other.held;
+        self.deleted += other.deleted;
+        self.discarded += other.discarded;
+    }
+}

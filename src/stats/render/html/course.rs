@@ -1,0 +1,58 @@
+//! What became of deliveries over time: two charts, and the same figures as a table.
+
+use super::bars::{Bars, label, occurring, time};
+use super::markup::Html;
+use crate::maillog::DeliveryStatus;
+use crate::stats::Figures;
+use crate::stats::outcomes::STATUSES;
+use crate::stats::render::wording::number;
+use crate::stats::series::Point;
+
+/// Bars of a chart at most.
+const BARS: usize = 96;
+
+/// Failures first, so that they are at the base line.
+const NOT_DELIVERED: [DeliveryStatus; 7] = [
+    DeliveryStatus::Bounced,
+    DeliveryStatus::Expired,
+    DeliveryStatus::Deferred,
+    DeliveryStatus::Rejected,
+    DeliveryStatus::Held,
+    DeliveryStatus::Deleted,
+    DeliveryStatus::Discarded,
+];
+
+/// Everything; and in a chart of its own scale, as it is usually little, what was not delivered.
+pub(crate) fn course(to: &mut Html, figures: &Figures) {
+    let (length, points) = figures.steps(BARS);
+    if points.iter().all(|point| point.outcomes.total() == 0) {
+        return;
+    }
+    to.raw("<section aria-labelledby=course><h2 id=course>What became of deliveries</h2>\n");
+    to.raw("<div class=pair>\n");
+    for (name, statuses) in [("All", &STATUSES[..]), ("Not delivered", &NOT_DELIVERED)] {
+        if let Some(bars) = Bars::new(figures, &points, name, statuses) {
+            bars.draw(to);
+        }
+    }
+    to.raw("</div>\n");
+    table(to, figures, &points, length);
+    to.raw("</section>\n");
+}
+
+fn table(to: &mut Html, figures: &Figures, points: &[Point], length: i64) {
+    to.raw("<details><summary>As a table</summary><div class=scroll tabindex=0 role=region ");
+    to.raw("aria-label=\"Outcomes over time\"><table><thead><tr><th scope=col>Time");
+    let statuses = occurring(points, &STATUSES);
+    for status in &statuses {
+        to.raw("<th scope=col>").text(label(*status));
+    }
+    to.raw("<tbody>");
+    for point in points {
+        to.raw("<tr><th scope=row>").text(time(figures, point.at_ms, length));
+        for status in &statuses {
+            to.raw("<td>").text(number(point.outcomes.of(*status)));
+        }
+    }
+    to.raw("</table></div></details>");
+}

@@ -1,0 +1,96 @@
+//! The text format of Prometheus: families of samples.
+//!
+//! Not here: which families there are. Invariant: label values are escaped, and a family has no more
+//! names than allowed: the rest is `other`.
+
+use crate::maillog::DeliveryStatus;
+use crate::stats::figures::GroupFigures;
+use crate::stats::outcomes::STATUSES;
+use crate::stats::render::wording;
+use crate::stats::top::top;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// Characters of a label's value.
+const LONGEST: usize = 128;
+
+#[derive(Default)]
+pub(crate) struct Families {
+    text: String,
+    family: &'static str,
+}
+
+impl Families {
+    pub(crate) fn finish(self) -> String {
+        self.text
+    }
+
+    pub(crate) fn counter(&mut self, name: &'static str, help: &str) {
+        self.begin(name, "counter", help);
+    }
+
+    pub(crate) fn gauge(&mut self, name: &'static str, help: &str) {
+        self.begin(name, "gauge", help);
+    }
+
+    fn begin(&mut self, name: &'static str, kind: &str, help: &str) {
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        self.family = name;
+    }
+
+    /// A sample of the family that was begun last.
+    pub(crate) fn sample(&mut self, labels: &[(&str, &str)], value: f64) {
+        self.text.push_str(self.family);
+        for (at, (name, value)) in labels.iter().enumerate() {
+            let open = if at == 0 { '{' } else { ',' };
+            let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let _ = write!(self.text, "{open}{name}=\"{value}\"");
+        }
+        let close = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(self.text, "{close} {value}");
+    }
+
+    /// A sample for each name and status. Statuses without deliveries are left out, except `sent`.
+    pub(crate) fn groups(
+        &mut self,
+        label: &'static str,
+        groups: &[GroupFigures],
+        most: usize,
+        shown: impl Fn(DeliveryStatus) -> bool,
+    ) {
+        let clean = |group: &GroupFigures| GroupFigures { name: clean(&group.name), ..group.clone() };
+        let (kept, rest) = top(&groups.iter().map(clean).collect::<Vec<_>>(), most);
+        for group in kept.iter().chain(&rest) {
+            for status in STATUSES.into_iter().filter(|status| shown(*status)) {
+                let count = group.outcomes.of(status);
+                if count > 0 || status == DeliveryStatus::Sent {
+                    self.sample(&[(label, &group.name), ("status", status.name())], count as f64);
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn clean(name: &str) -> String {
+    wording::clean(name, LONGEST)
+}
+
+/// The biggest counts, and the others together.
+pub(crate) fn bounded<K: Ord + Clone>(counts: BTreeMap<K, u64>, most: usize, other: K) -> Vec<(K, u64)> {
+    let mut sorted: Vec<(K, u64)> = counts.into_iter().collect();
+    sorted.sort_by_key(|(_, count)| Reverse(*count));
+    let mut rest = 0u64;
+    let mut kept = Vec::new();
+    for (key, count) in sorted {
+        if key == other || kept.len() == most {
+            rest = rest.saturating_add(count);
+        } else {
+            kept.push((key, count));
+        }
+    }
+    if rest > 0 {
+        kept.push((other, rest));
+    }
+    kept
+}

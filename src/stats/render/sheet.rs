@@ -1,0 +1,53 @@
+//! Which sheets there are: a file of comma-separated values for each list of the figures.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Sheet {
+    /// Outcomes over time.
+    Series,
+    /// Why deliveries failed or were deferred.
+    Reasons,
+    /// Why mail was refused in the session.
+    Rejects,
+    RecipientDomains,
+    Providers,
+    SenderDomains,
+    Clients,
+    Relays,
+    ProviderReasons,
+    /// Replies that no rule knows.
+    Unknown,
+}
+
+impl Sheet {
+    pub(crate) const ALL: [Sheet; 10] = [
+        Sheet::Series,
+        Sheet::Reasons,
+        Sheet::Rejects,
+        Sheet::RecipientDomains,
+        Sheet::Providers,
+        Sheet::SenderDomains,
+        Sheet::Clients,
+        Sheet::Relays,
+        Sheet::ProviderReasons,
+        Sheet::Unknown,
+    ];
+
+    /// The name on the command line and of its file.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Sheet::Series => "series",
+            Sheet::Reasons => "reasons",
+            Sheet::Rejects => "rejects",
+            Sheet::RecipientDomains => "recipient-domains",
+            Sheet::Providers => "providers",
+            Sheet::SenderDomains => "sender-domains",
+            Sheet::Clients => "clients",
+            Sheet::Relays => "relays",
+            Sheet::ProviderReasons => "provider-reasons",
+            Sheet::Unknown => "unknown",
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The biggest groups, and the rest as one.
+
+use super::figures::GroupFigures;
+use std::collections::HashSet;
+
+/// The name of all groups that are not shown one by one.
+pub(crate) const OTHER: &str = "other";
+
+/// The `most` biggest groups, and the others together. Names are unique, even if they came in twice.
+pub(crate) fn top(groups: &[GroupFigures], most: usize) -> (Vec<GroupFigures>, Option<GroupFigures>) {
+    let mut sorted: Vec<&GroupFigures> = groups.iter().collect();
+    sorted.sort_by(|a, b| b.outcomes.total().cmp(&a.outcomes.total()).then_with(|| a.name.cmp(&b.name)));
+    let mut seen = HashSet::new();
+    let mut kept: Vec<GroupFigures> = Vec::new();
+    let mut rest = None;
+    for group in sorted {
+        if group.name != OTHER && kept.len() < most && seen.insert(&group.name) {
+            kept.push(group.clone());
+            continue;
+        }
+        let into = match kept.iter_mut().find(|one| one.name == group.name) {
+            Some(same) => same,
+            None => rest.get_or_insert_with(|| GroupFigures { name: OTHER.into(), ..Default::default() }),
+        };
+        into.outcomes += group.outcomes;
+        into.deferrals += group.deferrals;
+        into.bytes += group.bytes;
+    }
+    (kept, rest)
+}

@@ -1,0 +1,55 @@
+//! Deliveries that still wait, counted in every way that figures are.
+//!
+//! They change until they come to an end, so they are counted when figures are wanted, not when a
+//! log is read. Invariant: no dimension has more than `NAMES` names here, however many there are.
+
+use super::outcomes::Outcomes;
+use super::top::OTHER;
+use crate::dimension::Dimension;
+use crate::dimension::names::{PROVIDER, Parties};
+use crate::index::{Interval, WaitingDelivery};
+use std::collections::BTreeMap;
+
+/// Names of each dimension that are counted one by one.
+pub(crate) const NAMES: usize = 1000;
+
+#[derive(Default)]
+pub(crate) struct Waiting {
+    pub(crate) all: Outcomes,
+    pub(crate) points: BTreeMap<i64, Outcomes>,
+    named: BTreeMap<Dimension, BTreeMap<String, Outcomes>>,
+    /// By reason and category.
+    pub(crate) reasons: BTreeMap<(String, String), u64>,
+    /// By provider and reason.
+    pub(crate) provider_reasons: BTreeMap<(String, String), u64>,
+}
+
+impl Waiting {
+    pub(crate) fn count(&mut self, one: WaitingDelivery, step: Interval) {
+        let (deferred, held) = if one.held { (0, 1) } else { (1, 0) };
+        let outcomes = Outcomes { deferred, held, ..Outcomes::default() };
+        self.all += outcomes;
+        *self.points.entry(step.start(one.last_ms)).or_default() += outcomes;
+        let WaitingDelivery { recipient, sender, client, relay, .. } = &one;
+        let [recipient, sender, client, relay] = [recipient, sender, client, relay].map(Option::as_deref);
+        let names = Parties { recipient, sender, client, relay }.names();
+        let provider = names[PROVIDER].clone();
+        for (dimension, name) in Dimension::NAMED.into_iter().zip(names) {
+            let Some(name) = name else { continue };
+            let known = self.named.entry(dimension).or_default();
+            let name = if known.len() < NAMES || known.contains_key(&*name) { &*name } else { OTHER };
+            *known.entry(name.to_owned()).or_default() += outcomes;
+        }
+        let Some(reason) = &one.reason else { return };
+        if let Some(provider) = provider {
+            *self.provider_reasons.entry((provider.into(), reason.clone())).or_default() += 1;
+        }
+        let category = one.category.clone().unwrap_or_default();
+        *self.reasons.entry((reason.clone(), category)).or_default() += 1;
+    }
+
+    /// What waits under each name of a dimension.
+    pub(crate) fn by(&self, dimension: Dimension) -> impl Iterator<Item = (&String, &Outcomes)> {
+        self.named.get(&dimension).into_iter().flatten()
+    }
+}
