@@ -1,10 +1,10 @@
-//! What is told of an alert: a mail for people, a JSON object for programs, and the steps that tell it.
+//! What operators are told: a mail for people, a JSON object for programs, and the steps that send them.
 //!
-//! Not here: the doors (`action`). Invariant: names from mail stand in a line of their own length and hold no control character; in a
-//! command that can be copied stand only those that no shell would read as anything else.
+//! Not here: sending (`action`). Invariant: names from mail are cut to a line and hold no control
+//! character; a command to copy holds only names that mean nothing to a shell.
 
 use crate::clock;
-use crate::config::{self, Config, GroupBy, Metric};
+use crate::config::{AlertRule, Config, GroupBy, Metric};
 use crate::plan::{Action, Plan, Step, Tell};
 use crate::store::{AlertRecord, AlertState};
 use crate::text::one_line;
@@ -12,14 +12,14 @@ use crate::webhook;
 use serde_json::json;
 use std::fmt::Write;
 
-/// Groups that one mail names, and that a webhook is called for at one tick.
+/// Groups that one mail names, and that a webhook is called for in one tick.
 const SHOWN: usize = 20;
 /// Characters of a name.
 const LONGEST: usize = 80;
 
-/// The key in the journal, and the steps, for what has changed of one rule. None: nobody is to be told.
+/// The key in the journal and the steps that tell the changes of one rule; none if nobody is to be told.
 pub(crate) fn promise(
-    rule: &config::AlertRule,
+    rule: &AlertRule,
     changed: &[&AlertRecord],
     config: &Config,
     now_ms: i64,
@@ -49,8 +49,8 @@ pub(crate) fn promise(
     (!plan.steps.is_empty()).then(|| (format!("alert-{id}"), plan))
 }
 
-/// What a rule looks at: `bounce-rate of provider google`.
-pub(crate) fn what(rule: &config::AlertRule, subject: &str) -> String {
+/// What a rule measures: `bounce-rate of provider google`.
+pub(crate) fn what(rule: &AlertRule, subject: &str) -> String {
     let subject = clean(subject);
     match (&rule.of, &rule.when) {
         (Some(of), metric) => format!("{metric} of {} {subject}", of.group.name().replace('-', " ")),
@@ -59,17 +59,17 @@ pub(crate) fn what(rule: &config::AlertRule, subject: &str) -> String {
     }
 }
 
-/// `12.5 %`, `340`, `not known`.
+/// `12.5 %`, `340`, `not enough data`.
 pub(crate) fn shown(metric: &Metric, value: Option<f64>) -> String {
     match value {
-        None => "too little to say".to_owned(),
+        None => "not enough data".to_owned(),
         Some(value) if value.is_infinite() => "never read".to_owned(),
         Some(value) => format!("{}{}", (value * 10.0).round() / 10.0, metric.unit()),
     }
 }
 
 /// `above 5 %`
-pub(crate) fn threshold(rule: &config::AlertRule) -> String {
+pub(crate) fn threshold(rule: &AlertRule) -> String {
     match (rule.above, rule.below) {
         (_, Some(below)) => format!("below {}", shown(&rule.when, Some(below))),
         (above, None) => format!("above {}", shown(&rule.when, Some(above.unwrap_or(0.0)))),
@@ -88,14 +88,14 @@ fn word(state: AlertState) -> &'static str {
     if state == AlertState::Resolved { "resolved" } else { "FIRING" }
 }
 
-fn heading(rule: &config::AlertRule, first: &AlertRecord, many: usize, config: &Config) -> String {
+fn heading(rule: &AlertRule, first: &AlertRecord, many: usize, config: &Config) -> String {
     let value = shown(&rule.when, first.value);
     let more = if many > 1 { format!(" and {} more", many - 1) } else { String::new() };
     let (state, what) = (word(first.state), what(rule, &first.subject));
     format!("[carom {}] {state} {}: {what} is {value}{more}", config.hostname(), rule.name)
 }
 
-fn body(rule: &config::AlertRule, changed: &[&AlertRecord], config: &Config) -> String {
+fn body(rule: &AlertRule, changed: &[&AlertRecord], config: &Config) -> String {
     let mut text = format!("Alert {} on {}\n", rule.name, config.hostname());
     for alert in changed.iter().take(SHOWN) {
         let counted = if rule.when.is_of_deliveries() {
@@ -124,7 +124,7 @@ fn body(rule: &config::AlertRule, changed: &[&AlertRecord], config: &Config) -> 
 }
 
 /// The command that shows what the value was counted from.
-fn command(rule: &config::AlertRule, subject: &str) -> Option<String> {
+fn command(rule: &AlertRule, subject: &str) -> Option<String> {
     let since = rule.window;
     let mut command = match &rule.when {
         Metric::BounceRate | Metric::RejectRate | Metric::Reason(_) => {
@@ -145,8 +145,8 @@ fn command(rule: &config::AlertRule, subject: &str) -> Option<String> {
     Some(command)
 }
 
-/// What a program is told.
-fn object(rule: &config::AlertRule, alert: &AlertRecord, id: &str, config: &Config, now_ms: i64) -> String {
+/// The event for programs.
+fn object(rule: &AlertRule, alert: &AlertRecord, id: &str, config: &Config, now_ms: i64) -> String {
     let threshold = rule.above.or(rule.below).unwrap_or(0.0);
     let event = if alert.state == AlertState::Resolved { "alert.resolved" } else { "alert.firing" };
     json!({

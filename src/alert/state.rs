@@ -1,77 +1,80 @@
-//! How an alert changes from one tick to the next: a pure function of how it stood and what its value is.
+//! How an alert changes from one tick to the next: a pure function of its state and its value.
 //!
-//! Quiet → pending, as long as the rule's `hold` → firing → resolved → quiet. Firing is told once, at most once an hour for a group, and
-//! resolved once for each time that firing was told. Invariant: however a value jumps to and fro, a rule tells something at most
-//! [`MESSAGES`] times an hour, and what stands at the end is told.
+//! Quiet → pending, for the rule's `hold` → firing → resolved → quiet. Firing is told at most once an
+//! hour for a group, and resolved once for each time that firing was told. Invariant: however a value
+//! jumps to and fro, a rule sends at most [`MESSAGES`] messages an hour, and its last state is told.
 
 use super::readings::{Reading, absent};
 use crate::clock::HOUR_MS;
-use crate::config;
+use crate::config::AlertRule;
 use crate::store::{AlertRecord, AlertState};
 use std::collections::{BTreeMap, HashSet};
 
-/// Messages of one rule in an hour; a group is repeated after an hour, too.
+/// Messages of one rule in an hour; firing is repeated for a group after an hour, too.
 const MESSAGES: usize = 6;
 /// Groups of one rule that are remembered.
 const SUBJECTS: usize = 500;
 
 /// Whether a value is beyond the threshold.
-pub(crate) fn is_beyond(rule: &config::AlertRule, value: Option<f64>) -> bool {
+pub(crate) fn is_beyond(rule: &AlertRule, value: Option<f64>) -> bool {
     let above = rule.above.or_else(|| rule.below.is_none().then_some(0.0));
     value.is_some_and(|value| {
         above.is_some_and(|limit| value > limit) || rule.below.is_some_and(|limit| value < limit)
     })
 }
 
-/// How the alerts of a rule stand after these readings, and whether there is something to tell: those whose `told_ms` is `now_ms`.
+/// The alerts of a rule after these readings. What is to be told now has `told_ms` equal to `now_ms`.
 pub(crate) fn next(
-    rule: &config::AlertRule,
+    rule: &AlertRule,
     before: Vec<AlertRecord>,
     readings: &[Reading],
     now_ms: i64,
 ) -> Vec<AlertRecord> {
-    let recent = |alert: &&AlertRecord| alert.told.is_some() && now_ms - alert.told_ms < HOUR_MS;
-    let messages: HashSet<i64> = before.iter().filter(recent).map(|alert| alert.told_ms).collect();
+    let is_recent = |alert: &&AlertRecord| alert.told.is_some() && now_ms - alert.told_ms < HOUR_MS;
+    let messages: HashSet<i64> = before.iter().filter(is_recent).map(|alert| alert.told_ms).collect();
     let may_tell = messages.len() < MESSAGES;
     let mut before: BTreeMap<String, AlertRecord> =
         before.into_iter().map(|alert| (alert.subject.clone(), alert)).collect();
     let mut after = Vec::new();
-    let mut values: Vec<(String, Option<f64>)> = Vec::new();
-    for reading in readings {
-        if before.contains_key(&reading.subject) || is_beyond(rule, reading.value) {
-            values.push((reading.subject.clone(), reading.value));
-        }
-    }
-    let read: HashSet<&String> = readings.iter().map(|reading| &reading.subject).collect();
-    let gone: Vec<String> = before.keys().filter(|subject| !read.contains(subject)).cloned().collect();
-    values.extend(gone.into_iter().map(|subject| (subject, absent(rule))));
-    for (subject, value) in values {
+    for (subject, value) in values(rule, &before, readings) {
         let was = before.remove(&subject);
         if was.is_none() && after.len() >= SUBJECTS {
             continue;
         }
-        after.extend(stand(rule, was, subject, value, now_ms).map(|mut alert| {
-            if may_tell {
-                tell(&mut alert, now_ms);
-            }
-            alert
-        }));
+        let Some(mut alert) = one(rule, was, subject, value, now_ms) else { continue };
+        if may_tell {
+            tell(&mut alert, now_ms);
+        }
+        after.push(alert);
     }
     after
 }
 
-/// How it stands now; none: as it should, and there is nothing to remember.
-fn stand(
-    rule: &config::AlertRule,
+/// Groups that matter: those that were known before, and those that are beyond the threshold now.
+fn values(
+    rule: &AlertRule,
+    before: &BTreeMap<String, AlertRecord>,
+    readings: &[Reading],
+) -> Vec<(String, Option<f64>)> {
+    let matters =
+        |reading: &&Reading| before.contains_key(&reading.subject) || is_beyond(rule, reading.value);
+    let read: HashSet<&String> = readings.iter().map(|reading| &reading.subject).collect();
+    let gone = before.keys().filter(|subject| !read.contains(subject));
+    let current = readings.iter().filter(matters).map(|reading| (reading.subject.clone(), reading.value));
+    current.chain(gone.map(|subject| (subject.clone(), absent(rule)))).collect()
+}
+
+/// The alert of one group now; none if the group is quiet and there is nothing to remember.
+fn one(
+    rule: &AlertRule,
     was: Option<AlertRecord>,
     subject: String,
     value: Option<f64>,
     now_ms: i64,
 ) -> Option<AlertRecord> {
     use AlertState::{Firing, Pending, Resolved};
-    let beyond = is_beyond(rule, value);
     let state = was.as_ref().map(|alert| alert.state);
-    let begins = || AlertRecord {
+    let new = || AlertRecord {
         rule: rule.name.clone(),
         subject,
         state: Pending,
@@ -81,12 +84,12 @@ fn stand(
         told_ms: 0,
         fired_ms: 0,
     };
-    let mut alert = was.unwrap_or_else(begins);
+    let mut alert = was.unwrap_or_else(new);
     alert.value = value;
-    match (state, beyond) {
+    match (state, is_beyond(rule, value)) {
         (None, false) => return None,
         (None | Some(Resolved), true) => (alert.state, alert.since_ms) = (Pending, now_ms),
-        // One that came back for a moment and was not told of is what it was before.
+        // If it was pending only, it was not told of and ends as what it was before.
         (Some(Pending | Firing), false) => (alert.state, alert.since_ms) = (Resolved, now_ms),
         _ => {}
     }
@@ -98,14 +101,14 @@ fn stand(
     (!is_over || !is_old).then_some(alert)
 }
 
-/// Marks what has changed since it was told last as told now.
+/// Marks a change that was not told yet as told now.
 fn tell(alert: &mut AlertRecord, now_ms: i64) {
-    let due = match alert.state {
+    let is_due = match alert.state {
         AlertState::Pending => false,
         AlertState::Firing => alert.told != Some(AlertState::Firing) && now_ms - alert.fired_ms >= HOUR_MS,
         AlertState::Resolved => alert.told == Some(AlertState::Firing),
     };
-    if due {
+    if is_due {
         (alert.told, alert.told_ms) = (Some(alert.state), now_ms);
         if alert.state == AlertState::Firing {
             alert.fired_ms = now_ms;

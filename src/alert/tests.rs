@@ -1,8 +1,8 @@
-//! Rules over figures made by hand, how they change from tick to tick, and what is told.
+//! Rules over figures made by hand: values, changes from tick to tick, and what is told.
 
 use super::readings::{Circumstances, Reading, readings};
 use super::{announcement, state};
-use crate::config::{self, Config};
+use crate::config::{AlertRule, Config};
 use crate::plan::{Action, StepEnd};
 use crate::stats::Figures;
 use crate::stats::figures::{GroupFigures, Percentiles, ProviderReason, Reason, UnknownText};
@@ -13,7 +13,7 @@ use crate::store::{AlertRecord, AlertState, Ended, Performed, Store};
 const NOW: i64 = 1_790_000_000_000;
 const MINUTE: i64 = 60_000;
 
-fn rule(keys: &str) -> config::AlertRule {
+fn rule(keys: &str) -> AlertRule {
     let text = format!("[[alert]]\nname = \"test\"\nmail = [\"ops@b.example\"]\n{keys}");
     let config = Config::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     config.alerting.get().unwrap_or_else(|error| panic!("{error}\n{text}")).rules[0].clone()
@@ -50,19 +50,19 @@ fn figures() -> Figures {
 }
 
 /// Groups and values, of all that a rule looks at.
-fn values(keys: &str, facts: &Circumstances) -> Vec<(String, Option<f64>)> {
-    let read = readings(&rule(keys), &figures(), facts);
+fn values(keys: &str, around: &Circumstances) -> Vec<(String, Option<f64>)> {
+    let read = readings(&rule(keys), &figures(), around);
     read.into_iter().map(|reading| (reading.subject, reading.value)).collect()
 }
 
 #[test]
 fn every_statistic_has_its_value() {
-    let facts = Circumstances {
+    let around = Circumstances {
         now_ms: NOW,
         failed: vec!["logs".into(), "cycle".into()],
         logs: vec![("postfix:/a".into(), Some(NOW - 31 * MINUTE)), ("postfix:/b".into(), None)],
-        troubles: 5,
-        waiting: 17,
+        failing_steps: 5,
+        deferred: 17,
     };
     for (when, value) in [
         ("bounce-rate", 10.0),
@@ -77,10 +77,10 @@ fn every_statistic_has_its_value() {
         ("outbox", 5.0),
         ("tick-failed", 2.0),
     ] {
-        let read = values(&format!("when = \"{when}\"\nabove = 1"), &facts);
+        let read = values(&format!("when = \"{when}\"\nabove = 1"), &around);
         assert_eq!(read, [(String::new(), Some(value))], "{when}");
     }
-    let silent = values("when = \"log-silent\"\nabove = 30", &facts);
+    let silent = values("when = \"log-silent\"\nabove = 30", &around);
     assert_eq!(silent, [("postfix:/a".into(), Some(31.0)), ("postfix:/b".into(), Some(f64::INFINITY))]);
 }
 
@@ -105,7 +105,7 @@ fn groups_are_told_apart_and_few_deliveries_say_nothing() {
 
 /// What happens to a rule tick by tick.
 struct Ticks {
-    rule: config::AlertRule,
+    rule: AlertRule,
     now_ms: i64,
     alerts: Vec<AlertRecord>,
 }
@@ -169,7 +169,7 @@ fn what_does_not_hold_is_not_told() {
 }
 
 #[test]
-fn one_that_flaps_is_told_once_an_hour_and_what_stands_at_the_end_is_told() {
+fn one_that_flaps_is_told_once_an_hour_and_its_last_state_is_told() {
     let mut ticks = Ticks::new("when = \"queue\"\nabove = 5");
     let mut told = Vec::new();
     for tick in 0..180 {
@@ -189,7 +189,7 @@ fn groups_that_change_together_are_told_together_and_one_that_is_gone_is_resolve
     let mut ticks = Ticks::new("when = \"bounce-rate\"\nof = \"provider:each\"\nabove = 5");
     assert_eq!(ticks.next(&[("a", 9.0), ("b", 9.0), ("c", 1.0)]), ["a firing", "b firing"]);
     assert_eq!(ticks.next(&[("a", 9.0)]), ["b resolved"]);
-    // A hundred groups, each at a tick of its own: a bounded number of messages, and all of them at last.
+    // A hundred groups, one more each tick: a bounded number of messages, and all of them in the end.
     let names: Vec<String> = (0..100).map(|n| format!("p{n:03}")).collect();
     let mut messages = 0;
     for many in 1..=100 {

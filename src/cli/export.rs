@@ -65,7 +65,7 @@ pub(crate) fn run(what: &ExportCommand, config: &Config) -> Result<Exit> {
     match what {
         ExportCommand::Prometheus(to) => {
             let store = Store::open(&config.store_path())?;
-            to.put(&export::exposition(config, &store, index, now_ms)?)
+            to.put(&export::exposition(config, &store, index, store.heartbeat()?)?)
         }
         ExportCommand::Json(to) => {
             let store = Store::open(&config.store_path())?;

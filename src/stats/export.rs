@@ -14,7 +14,7 @@ use crate::config::{Config, ExportTable};
 use crate::error::{Context, Error, Result};
 use crate::files::publish::publish;
 use crate::index::{Index, PendingWork};
-use crate::store::Store;
+use crate::store::{Heartbeat, Store};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,15 +25,17 @@ const FRESH: Duration = Duration::from_secs(300);
 /// Deliveries in one file of events.
 const EVENTS: usize = 50_000;
 
+/// The exposition for Prometheus, with a heartbeat that may not be stored yet.
 pub(crate) fn exposition(
     config: &Config,
     store: &Store,
     index: Option<&Index>,
-    now_ms: i64,
+    heartbeat: Option<Heartbeat>,
 ) -> Result<String> {
+    let now_ms = clock::now_ms();
     let lifelong = index.map(gather::lifelong).transpose()?.unwrap_or_default();
     let recent = index.map(|index| gather::figures(index, (now_ms - HOUR_MS, now_ms), now_ms)).transpose()?;
-    let counted = Counted { counters: store.counters()?.1, heartbeat: store.heartbeat()? };
+    let counted = Counted { counters: store.counters()?.1, heartbeat };
     Ok(prometheus::render(&Exposed {
         lifelong: &lifelong,
         recent: recent.as_ref(),
@@ -51,12 +53,17 @@ pub(crate) fn whole(store: &Store, figures: &Figures) -> Result<String> {
 }
 
 /// Writes the file for Prometheus, if it is wanted.
-pub(crate) fn write_prometheus(config: &Config, store: &Store, index: Option<&Index>) -> Result<()> {
+pub(crate) fn write_prometheus(
+    config: &Config,
+    store: &Store,
+    index: Option<&Index>,
+    heartbeat: Heartbeat,
+) -> Result<()> {
     // `write` reports an [export] that is wrong.
     let Some(path) = config.export.get().ok().and_then(|export| export.prometheus.as_deref()) else {
         return Ok(());
     };
-    let text = exposition(config, store, index, clock::now_ms())?;
+    let text = exposition(config, store, index, Some(heartbeat))?;
     publish(path, text.as_bytes(), MODE)
 }
 

@@ -233,9 +233,19 @@ impl Store {
 impl Store {
     /// Records that a tick has ended, and which parts of it failed.
     pub(crate) fn beat(&self, at_ms: i64, duration_ms: u64, failed: Vec<String>) -> Result<()> {
+        mark_rows::beat(&self.db, &self.next_heartbeat(at_ms, duration_ms, failed)?)
+    }
+
+    /// The heartbeat of a tick that is about to end.
+    pub(crate) fn next_heartbeat(
+        &self,
+        at_ms: i64,
+        duration_ms: u64,
+        failed: Vec<String>,
+    ) -> Result<Heartbeat> {
         let before = self.heartbeat()?.unwrap_or_default();
         let whole_ms = if failed.is_empty() { Some(at_ms) } else { before.whole_ms };
-        mark_rows::beat(&self.db, &Heartbeat { at_ms, duration_ms, whole_ms, failed })
+        Ok(Heartbeat { at_ms, duration_ms, whole_ms, failed })
     }
 
     /// The last tick; `None` before the first.

@@ -1,0 +1,89 @@
+//! The state of every rule, for people and programs that ask.
+//!
+//! Not here: changing it. Invariant: the names in JSON are public.
+
+use super::announcement::{shown, threshold, what};
+use super::desk::Desk;
+use super::readings::Reading;
+use crate::clock;
+use crate::config::AlertRule;
+use crate::error::Result;
+use crate::store::{AlertRecord, AlertState};
+use serde::Serialize;
+use std::cmp::Reverse;
+
+/// The state of a rule for one group.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct RuleState {
+    /// The rule.
+    pub(crate) alert: String,
+    /// `quiet`, `pending` or `firing`.
+    pub(crate) state: &'static str,
+    /// What is measured, in words.
+    pub(crate) what: String,
+    /// The group; empty: all mail.
+    pub(crate) subject: String,
+    /// None: not enough data.
+    pub(crate) value: Option<f64>,
+    /// The value in words.
+    pub(crate) shown: String,
+    /// The threshold in words.
+    pub(crate) threshold: String,
+    /// Since when it is pending or fires (RFC 3339).
+    pub(crate) since: Option<String>,
+    /// Whether operators were told.
+    pub(crate) told: bool,
+}
+
+impl Desk<'_> {
+    /// A row for each group that a rule fires for, or soon may, and one for all other groups.
+    pub(crate) fn states(&self) -> Result<Vec<RuleState>> {
+        let mut before = self.before()?;
+        let mut sources = self.sources();
+        let mut rows = Vec::new();
+        for rule in &self.config.alerting.get()?.rules {
+            let was = before.remove(&rule.name).unwrap_or_default();
+            rows.extend(of_rule(rule, &was, sources.readings(rule)?));
+        }
+        Ok(rows)
+    }
+}
+
+fn of_rule(rule: &AlertRule, was: &[AlertRecord], mut readings: Vec<Reading>) -> Vec<RuleState> {
+    // The biggest first: of very many groups only these are looked at.
+    readings.sort_by_key(|reading| Reverse(reading.deliveries));
+    let of = |subject: &str| readings.iter().find(|reading| reading.subject == subject);
+    let is_open = |alert: &&AlertRecord| alert.state != AlertState::Resolved;
+    let open: Vec<&AlertRecord> = was.iter().filter(is_open).collect();
+    let open_row = |alert: &&AlertRecord| {
+        let value = of(&alert.subject).map_or(alert.value, |reading| reading.value);
+        row(rule, &alert.subject, value, Some(alert))
+    };
+    let mut rows: Vec<RuleState> = open.iter().map(open_row).collect();
+    let is_quiet = |reading: &&Reading| !open.iter().any(|alert| alert.subject == reading.subject);
+    let quiet: Vec<&Reading> = readings.iter().filter(is_quiet).collect();
+    match quiet.as_slice() {
+        [] if !open.is_empty() => {}
+        [only] => rows.push(row(rule, &only.subject, only.value, None)),
+        [] => rows.push(RuleState { shown: "none now".to_owned(), ..row(rule, "each", None, None) }),
+        others => {
+            let counted = format!("{} others", others.len());
+            rows.push(RuleState { shown: counted, ..row(rule, "each", None, None) });
+        }
+    }
+    rows
+}
+
+fn row(rule: &AlertRule, subject: &str, value: Option<f64>, alert: Option<&AlertRecord>) -> RuleState {
+    RuleState {
+        alert: rule.name.clone(),
+        state: alert.map_or("quiet", |alert| alert.state.name()),
+        what: what(rule, subject),
+        subject: subject.to_owned(),
+        value,
+        shown: shown(&rule.when, value),
+        threshold: threshold(rule),
+        since: alert.map(|alert| clock::rfc3339(alert.since_ms)),
+        told: alert.is_some_and(|alert| alert.told == Some(alert.state)),
+    }
+}

@@ -1,0 +1,30 @@
+//! THE TICK, on one page: run what is due, expire what is old, read the logs, tell operators.
+//!
+//! Overlapping ticks are safe: a step is leased to one process, expiry is idempotent, and one process
+//! at a time reads logs, and writes files and alerts. Invariant: a part that fails is named and does
+//! not keep the others from running; a tick with much to read leaves the rest to the ticks that start
+//! meanwhile.
+
+mod parts;
+mod tick;
+
+pub(crate) use tick::Ticked;
+
+use crate::config::Config;
+use crate::ingest::Watch;
+use std::sync::Arc;
+use tick::Tick;
+
+pub(crate) fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
+    let mut tick = Tick::begin(config);
+    tick.run_due_steps();
+    tick.expire();
+    tick.turn_cycles();
+    tick.read_logs(watch);
+    tick.act_on_failures();
+    tick.write_exports();
+    tick.tell_operators();
+    tick.write_prometheus();
+    tick.beat();
+    tick.done
+}

@@ -1,0 +1,147 @@
+//! The parts of a tick, in their order, each with its share of time.
+//!
+//! Not here: what each part does, which is in the module that it calls.
+
+use super::tick::Tick;
+use crate::alert::{Desk, Evaluation};
+use crate::clock::HOUR_MS;
+use crate::deadline::Deadline;
+use crate::error::Result;
+use crate::index::Index;
+use crate::ingest::{self, Watch};
+use crate::intake::spool;
+use crate::stats::export;
+use crate::store::Store;
+use crate::{archive, clock, cycle, journal, log_failures, message_log, policy};
+use std::time::Duration;
+
+/// Time for pending steps, so that the other parts get some too.
+const OUTBOX: Duration = Duration::from_secs(20);
+/// Time for commands of cycles.
+const CYCLES: Duration = Duration::from_secs(15);
+/// Time for failed deliveries.
+const FAILURES: Duration = Duration::from_secs(20);
+/// Time for alerts.
+const ALERTS: Duration = Duration::from_secs(10);
+
+impl Tick<'_> {
+    pub(super) fn run_due_steps(&mut self) {
+        let Some(doors) = self.doors.take() else { return };
+        let ended = self.part("outbox", || journal::run_due(&doors, Deadline::after(OUTBOX)));
+        self.count(&ended.unwrap_or_default());
+        self.doors = Some(doors);
+    }
+
+    pub(super) fn expire(&mut self) {
+        let config = self.config;
+        if let Some(store) = self.store.clone() {
+            self.part("expiry", || store.purge(clock::now_ms()));
+            self.part("kept mail", || {
+                hourly(&store, || {
+                    spool::expire_kept(&config.done_dir(), config.relay.keep_days);
+                    archive::expire(config, clock::now_ms());
+                })
+            });
+        }
+        message_log::expire(config);
+        policy::expire_compiled(config);
+    }
+
+    /// Writes today's values, unless another tick does.
+    pub(super) fn turn_cycles(&mut self) {
+        let (config, Some(store)) = (self.config, self.store.clone()) else { return };
+        let cycles = self.part("cycle", || config.cycles.get()).filter(|cycles| !cycles.is_empty());
+        let Some(cycles) = cycles else { return };
+        let Some(Some(_alone)) = self.part("cycle", || store.lock_tick()) else { return };
+        let turned = cycle::turn(cycles, config, &store, clock::now_ms(), Deadline::after(CYCLES));
+        turned.done.iter().for_each(|done| tracing::info!("{done}"));
+        turned.problems.iter().for_each(|error| self.problem("cycle", error));
+        self.done.cycles = turned.done;
+    }
+
+    pub(super) fn read_logs(&mut self, watch: &Watch<'_>) {
+        let config = self.config;
+        let read = self.part("logs", || ingest::run(config, watch));
+        self.logs_complete = read.as_ref().is_some_and(|read| !read.busy && !read.stopped);
+        self.done.logs = read.unwrap_or_default();
+        self.index = self.part("index", || Index::look(&config.index_path())).flatten();
+    }
+
+    /// Handles failed deliveries as if they had been reported.
+    pub(super) fn act_on_failures(&mut self) {
+        let (config, read) = (self.config, &self.done.logs);
+        let (has_read, busy) = (read.bytes > 0, read.busy);
+        let (Some(store), Some(index)) = (self.store.clone(), self.index.take()) else { return };
+        if !busy {
+            let acted = self.part("failures", || {
+                if has_read {
+                    log_failures::forgive(&store, &index)?;
+                }
+                log_failures::act_on_log(config, &index, Deadline::after(FAILURES))
+            });
+            self.done.failures = acted.unwrap_or_default();
+        }
+        self.index = Some(index);
+    }
+
+    pub(super) fn write_exports(&mut self) {
+        let Some(store) = self.store.clone() else { return };
+        let has_read = self.done.logs.bytes > 0;
+        let (config, index) = (self.config, self.index.take());
+        self.part_of_many("export", || export::write(config, &store, index.as_ref(), has_read));
+        self.index = index;
+    }
+
+    /// Evaluates the alert rules and tells what changed, unless another tick does.
+    pub(super) fn tell_operators(&mut self) {
+        let Some(doors) = self.doors.take() else { return };
+        let (config, store) = (self.config, &doors.store);
+        let last = self.part("alerts", || Ok(store.heartbeat()?.unwrap_or_default().failed));
+        let failed = self.failing(last.unwrap_or_default());
+        let logs_complete = self.logs_complete;
+        let evaluated = self.part("alerts", || {
+            let Some(_alone) = store.lock_tick()? else { return Ok(Evaluation::default()) };
+            Desk { config, store, now_ms: clock::now_ms(), failed: &failed, logs_complete }.evaluate()
+        });
+        let evaluated = evaluated.unwrap_or_default();
+        for change in &evaluated.changes {
+            let (alert, subject) = (&change.alert, &change.subject);
+            tracing::warn!(alert, subject, state = change.state, "an alert has changed");
+        }
+        evaluated.problems.iter().for_each(|error| self.problem("alerts", error));
+        self.done.alerts = evaluated.changes;
+        let deadline = Deadline::after(ALERTS);
+        for key in &evaluated.keys {
+            let ended = self.part("alerts", || journal::run_one(&doors, key, deadline));
+            self.count(&ended.unwrap_or_default());
+        }
+        self.doors = Some(doors);
+    }
+
+    /// After the alerts, because the exposition holds the heartbeat of this tick.
+    pub(super) fn write_prometheus(&mut self) {
+        let Some(store) = self.store.clone() else { return };
+        let (config, index, (at_ms, took, failed)) = (self.config, self.index.take(), self.heartbeat());
+        self.part("prometheus", || {
+            let beat = store.next_heartbeat(at_ms, took, failed)?;
+            export::write_prometheus(config, &store, index.as_ref(), beat)
+        });
+        self.index = index;
+    }
+
+    pub(super) fn beat(&mut self) {
+        let Some(store) = self.store.clone() else { return };
+        let (at_ms, took, failed) = self.heartbeat();
+        self.part("heartbeat", || store.beat(at_ms, took, failed));
+    }
+}
+
+/// What takes time with very many files, once an hour.
+fn hourly(store: &Store, work: impl FnOnce()) -> Result<()> {
+    let hour = (clock::now_ms() / HOUR_MS).to_string();
+    if store.marked("kept mail")?.as_deref() == Some(hour.as_str()) {
+        return Ok(());
+    }
+    work();
+    store.mark("kept mail", &hour)
+}

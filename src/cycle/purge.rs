@@ -1,0 +1,63 @@
+//! Suppressions that a cycle purges, and the file that keeps them.
+//!
+//! Invariant: an entry is in a file before it leaves the list, and an export is never overwritten.
+
+use super::day::Day;
+use crate::clock;
+use crate::config::PurgeTable;
+use crate::error::{Error, Result};
+use crate::files::owner;
+use crate::files::publish::publish;
+use crate::store::Suppressed;
+use crate::suppress;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Exports of one day at most.
+const EXPORTS: u32 = 100;
+
+impl Day<'_> {
+    pub(super) fn purge(&self) -> Result<Option<String>> {
+        let Some(purge) = &self.cycle.purge else { return Ok(None) };
+        let Some(mark) = self.is_due("purge")? else { return Ok(None) };
+        let mut entries = self.store.suppressions("", self.now_ms)?;
+        entries.retain(|entry| is_meant(purge, entry, self.now_ms));
+        let today = self.today.to_string();
+        if entries.is_empty() {
+            self.store.mark(&mark, &today)?;
+            return Ok(None);
+        }
+        let path = self.export(purge, &suppress::csv(&entries))?;
+        let gone = self.store.purge_suppressions(&entries, &mark, &today)?;
+        let (name, path) = (&self.cycle.name, path.display());
+        Ok(Some(format!("[[cycle]] {name}: {gone} suppressions purged, kept in {path}")))
+    }
+
+    /// Writes what is about to go, next to the exports of the same day.
+    fn export(&self, purge: &PurgeTable, text: &str) -> Result<PathBuf> {
+        let directory = purge.directory.clone().unwrap_or_else(|| self.config.state_dir());
+        // If it fails, writing the file says so.
+        let _ = owner::make_directory(&directory);
+        let date: String = clock::rfc3339(self.now_ms).chars().take("2026-11-21".len()).collect();
+        let named = |number: u32| match number {
+            1 => format!("purged_{date}.csv"),
+            _ => format!("purged_{date}_{number}.csv"),
+        };
+        // The same text is there if we were killed before the list was purged.
+        let is_same = |path: &Path| fs::read(path).is_ok_and(|there| there == text.as_bytes());
+        let mut paths = (1..=EXPORTS).map(|number| directory.join(named(number)));
+        let path = paths.find(|path| !path.exists() || is_same(path)).ok_or_else(|| {
+            Error::new(format_args!("{}: too many exports of one day", directory.display()))
+                .remedy("move some of purged_*.csv away")
+        })?;
+        publish(&path, text.as_bytes(), 0o600)?;
+        Ok(path)
+    }
+}
+
+fn is_meant(purge: &PurgeTable, entry: &Suppressed, now_ms: i64) -> bool {
+    let holds = |names: &[String], name: &str| names.iter().any(|one| one.eq_ignore_ascii_case(name));
+    let of_domain = purge.sender_domains.is_empty() || holds(&purge.sender_domains, &entry.sender_domain);
+    let is_old = entry.added_ms <= now_ms - purge.older_than.ms();
+    holds(&purge.sources, &entry.source) && of_domain && is_old
+}
