@@ -2,7 +2,7 @@
 //!
 //! Not here: the status of one delivery (`maillog`).
 
-use crate::maillog::DeliveryStatus;
+use crate::maillog::LoggedStatus;
 use serde::{Deserialize, Serialize};
 use std::ops::AddAssign;
 
@@ -22,28 +22,28 @@ pub(crate) struct Outcomes {
 }
 
 /// Every status, in the order of columns and charts.
-pub(crate) const STATUSES: [DeliveryStatus; 8] = [
-    DeliveryStatus::Sent,
-    DeliveryStatus::Deferred,
-    DeliveryStatus::Bounced,
-    DeliveryStatus::Expired,
-    DeliveryStatus::Rejected,
-    DeliveryStatus::Held,
-    DeliveryStatus::Deleted,
-    DeliveryStatus::Discarded,
+pub(crate) const STATUSES: [LoggedStatus; 8] = [
+    LoggedStatus::Sent,
+    LoggedStatus::Deferred,
+    LoggedStatus::Bounced,
+    LoggedStatus::Expired,
+    LoggedStatus::Rejected,
+    LoggedStatus::Held,
+    LoggedStatus::Deleted,
+    LoggedStatus::Discarded,
 ];
 
 impl Outcomes {
-    pub(crate) fn of(&self, status: DeliveryStatus) -> u64 {
+    pub(crate) fn of(&self, status: LoggedStatus) -> u64 {
         match status {
-            DeliveryStatus::Sent => self.sent,
-            DeliveryStatus::Bounced => self.bounced,
-            DeliveryStatus::Deferred => self.deferred,
-            DeliveryStatus::Expired => self.expired,
-            DeliveryStatus::Rejected => self.rejected,
-            DeliveryStatus::Held => self.held,
-            DeliveryStatus::Deleted => self.deleted,
-            DeliveryStatus::Discarded => self.discarded,
+            LoggedStatus::Sent => self.sent,
+            LoggedStatus::Bounced => self.bounced,
+            LoggedStatus::Deferred => self.deferred,
+            LoggedStatus::Expired => self.expired,
+            LoggedStatus::Rejected => self.rejected,
+            LoggedStatus::Held => self.held,
+            LoggedStatus::Deleted => self.deleted,
+            LoggedStatus::Discarded => self.discarded,
         }
     }
 

@@ -177,8 +177,3 @@ pub(crate) fn logged(config: &Config, key: &str) -> Result<Logged> {
         plan: text("plan"),
     })
 }
-
-/// Now, for a trial that is told no time.
-pub(crate) fn now_ms() -> i64 {
-    clock::now_ms()
-}

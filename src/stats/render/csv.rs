@@ -9,7 +9,7 @@ use super::super::figures::{Figures, GroupFigures, Percentiles, Reason};
 use super::super::outcomes::{Outcomes, STATUSES};
 use super::sheet::Sheet;
 use crate::clock;
-use crate::maillog::DeliveryStatus;
+use crate::maillog::LoggedStatus;
 
 /// Signs that begin a formula, also in their full-width forms.
 const COMPUTED: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
@@ -86,7 +86,7 @@ impl Rows {
     }
 
     fn series(&mut self, figures: &Figures) {
-        self.head(&[&["time"], &STATUSES.map(DeliveryStatus::name)[..]].concat());
+        self.head(&[&["time"], &STATUSES.map(LoggedStatus::name)[..]].concat());
         for point in &figures.series {
             let time = clock::rfc3339(point.at_ms);
             self.row([Cell::Text(&time)].into_iter().chain(counts(&point.outcomes)));
@@ -95,7 +95,7 @@ impl Rows {
 
     fn groups(&mut self, what: &str, groups: &[GroupFigures]) {
         let more = ["deferrals", "bytes", "delay_p50_seconds", "delay_p90_seconds", "delay_p99_seconds"];
-        self.head(&[&[what], &STATUSES.map(DeliveryStatus::name)[..], &more].concat());
+        self.head(&[&[what], &STATUSES.map(LoggedStatus::name)[..], &more].concat());
         for group in groups {
             let delay = |of: fn(&Percentiles) -> f64| Cell::Seconds(group.delay.as_ref().map(of));
             let name = [Cell::Text(&group.name)].into_iter().chain(counts(&group.outcomes));

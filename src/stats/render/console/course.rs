@@ -2,7 +2,7 @@
 
 use super::Writing;
 use crate::clock::DAY_MS;
-use crate::maillog::DeliveryStatus;
+use crate::maillog::LoggedStatus;
 use crate::stats::outcomes::STATUSES;
 use crate::stats::render::columns::Paint;
 use crate::stats::render::wording::{number, width};
@@ -34,21 +34,21 @@ impl Writing<'_> {
         self.line(&format!("  {:11}{axis}", ""));
     }
 
-    fn course_of(&self, status: DeliveryStatus, points: &[Point], columns: usize) -> Option<String> {
+    fn course_of(&self, status: LoggedStatus, points: &[Point], columns: usize) -> Option<String> {
         let count = |point: &Point| point.outcomes.of(status);
         let most = points.iter().map(count).max().filter(|most| *most > 0)?;
         let peak = points.iter().find(|point| count(point) == most)?;
         let bars: String =
             points.iter().flat_map(|point| [bar(count(point), most)].repeat(columns)).collect();
         let paint = match status {
-            DeliveryStatus::Sent => Paint::Good,
-            DeliveryStatus::Bounced | DeliveryStatus::Expired => Paint::Bad,
+            LoggedStatus::Sent => Paint::Good,
+            LoggedStatus::Bounced | LoggedStatus::Expired => Paint::Bad,
             _ => Paint::Fair,
         };
         let peak = format!("most {} at {}", number(most), self.time(peak.at_ms));
         let fits = 2 + 11 + bars.chars().count() + 2 + width(&peak) <= self.width;
         let peak = if fits { self.painted(&peak, Paint::Dim) } else { String::new() };
-        let name = if status == DeliveryStatus::Sent { "delivered" } else { status.name() };
+        let name = if status == LoggedStatus::Sent { "delivered" } else { status.name() };
         Some(format!("  {name:11}{}  {peak}", self.painted(&bars, paint)))
     }
 

@@ -1,7 +1,7 @@
 //! Totals by status with bars, and the facts below them.
 
 use super::Writing;
-use crate::maillog::DeliveryStatus;
+use crate::maillog::LoggedStatus;
 use crate::stats::render::columns::{Cell, Paint};
 use crate::stats::render::wording::{bytes, duration, number, share, wrap};
 
@@ -10,15 +10,15 @@ const BEFORE_BAR: usize = 2 + 14 + 2 + 9 + 2 + 8 + 3;
 const LONGEST_BAR: usize = 50;
 
 /// Names and paints in the order in which they are asked about.
-const ROWS: [(&str, DeliveryStatus, Paint); 8] = [
-    ("delivered", DeliveryStatus::Sent, Paint::Good),
-    ("bounced", DeliveryStatus::Bounced, Paint::Bad),
-    ("expired", DeliveryStatus::Expired, Paint::Bad),
-    ("still deferred", DeliveryStatus::Deferred, Paint::Fair),
-    ("rejected", DeliveryStatus::Rejected, Paint::Fair),
-    ("held", DeliveryStatus::Held, Paint::Fair),
-    ("deleted", DeliveryStatus::Deleted, Paint::Plain),
-    ("discarded", DeliveryStatus::Discarded, Paint::Plain),
+const ROWS: [(&str, LoggedStatus, Paint); 8] = [
+    ("delivered", LoggedStatus::Sent, Paint::Good),
+    ("bounced", LoggedStatus::Bounced, Paint::Bad),
+    ("expired", LoggedStatus::Expired, Paint::Bad),
+    ("still deferred", LoggedStatus::Deferred, Paint::Fair),
+    ("rejected", LoggedStatus::Rejected, Paint::Fair),
+    ("held", LoggedStatus::Held, Paint::Fair),
+    ("deleted", LoggedStatus::Deleted, Paint::Plain),
+    ("discarded", LoggedStatus::Discarded, Paint::Plain),
 ];
 /// Rows that are shown even if they are zero.
 const ALWAYS: usize = 2;

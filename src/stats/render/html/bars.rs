@@ -6,7 +6,7 @@
 
 use super::markup::Html;
 use crate::clock::DAY_MS;
-use crate::maillog::DeliveryStatus;
+use crate::maillog::LoggedStatus;
 use crate::stats::Figures;
 use crate::stats::render::wording::{number, short};
 use crate::stats::series::{Point, usual_length};
@@ -23,7 +23,7 @@ pub(crate) struct Bars<'a> {
     figures: &'a Figures,
     points: &'a [Point],
     name: &'static str,
-    statuses: Vec<DeliveryStatus>,
+    statuses: Vec<LoggedStatus>,
     /// The highest bar.
     peak: &'a Point,
     scale: Scale,
@@ -37,7 +37,7 @@ impl<'a> Bars<'a> {
         figures: &'a Figures,
         points: &'a [Point],
         name: &'static str,
-        statuses: &[DeliveryStatus],
+        statuses: &[LoggedStatus],
     ) -> Option<Bars<'a>> {
         let statuses = occurring(points, statuses);
         let peak = points.iter().max_by_key(|point| sum(point, &statuses))?;
@@ -104,7 +104,7 @@ impl<'a> Bars<'a> {
     }
 
     fn bar(&self, to: &mut Html, index: usize, point: &Point) {
-        let counts: Vec<(DeliveryStatus, u64)> =
+        let counts: Vec<(LoggedStatus, u64)> =
             self.statuses.iter().map(|status| (*status, point.outcomes.of(*status))).collect();
         let counts = || counts.iter().filter(|(_, count)| *count > 0);
         if counts().next().is_none() {
@@ -198,7 +198,7 @@ impl Scale {
     }
 }
 
-fn sum(point: &Point, statuses: &[DeliveryStatus]) -> u64 {
+fn sum(point: &Point, statuses: &[LoggedStatus]) -> u64 {
     statuses.iter().map(|status| point.outcomes.of(*status)).sum()
 }
 
@@ -210,17 +210,17 @@ fn fine(percent: f64) -> String {
     format!("{percent:.3}%")
 }
 
-pub(crate) fn label(status: DeliveryStatus) -> &'static str {
+pub(crate) fn label(status: LoggedStatus) -> &'static str {
     match status {
-        DeliveryStatus::Sent => "delivered",
-        DeliveryStatus::Deferred => "waiting",
+        LoggedStatus::Sent => "delivered",
+        LoggedStatus::Deferred => "waiting",
         other => other.name(),
     }
 }
 
 /// The statuses that at least one delivery has.
-pub(crate) fn occurring(points: &[Point], statuses: &[DeliveryStatus]) -> Vec<DeliveryStatus> {
-    let occurs = |status: &DeliveryStatus| points.iter().any(|point| point.outcomes.of(*status) > 0);
+pub(crate) fn occurring(points: &[Point], statuses: &[LoggedStatus]) -> Vec<LoggedStatus> {
+    let occurs = |status: &LoggedStatus| points.iter().any(|point| point.outcomes.of(*status) > 0);
     statuses.iter().copied().filter(occurs).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use super::bars::{Bars, label, occurring, time};
 use super::markup::Html;
-use crate::maillog::DeliveryStatus;
+use crate::maillog::LoggedStatus;
 use crate::stats::Figures;
 use crate::stats::outcomes::STATUSES;
 use crate::stats::render::wording::number;
@@ -12,14 +12,14 @@ use crate::stats::series::Point;
 const BARS: usize = 96;
 
 /// Failures first, so that they are at the base line.
-const NOT_DELIVERED: [DeliveryStatus; 7] = [
-    DeliveryStatus::Bounced,
-    DeliveryStatus::Expired,
-    DeliveryStatus::Deferred,
-    DeliveryStatus::Rejected,
-    DeliveryStatus::Held,
-    DeliveryStatus::Deleted,
-    DeliveryStatus::Discarded,
+const NOT_DELIVERED: [LoggedStatus; 7] = [
+    LoggedStatus::Bounced,
+    LoggedStatus::Expired,
+    LoggedStatus::Deferred,
+    LoggedStatus::Rejected,
+    LoggedStatus::Held,
+    LoggedStatus::Deleted,
+    LoggedStatus::Discarded,
 ];
 
 /// Everything; and in a chart of its own scale, as it is usually little, what was not delivered.

@@ -3,7 +3,7 @@
 //! Not here: which families there are. Invariant: label values are escaped, and a family has no more
 //! names than allowed: the rest is `other`.
 
-use crate::maillog::DeliveryStatus;
+use crate::maillog::LoggedStatus;
 use crate::stats::figures::GroupFigures;
 use crate::stats::outcomes::STATUSES;
 use crate::stats::render::wording;
@@ -57,14 +57,14 @@ impl Families {
         label: &'static str,
         groups: &[GroupFigures],
         most: usize,
-        shown: impl Fn(DeliveryStatus) -> bool,
+        shown: impl Fn(LoggedStatus) -> bool,
     ) {
         let clean = |group: &GroupFigures| GroupFigures { name: clean(&group.name), ..group.clone() };
         let (kept, rest) = top(&groups.iter().map(clean).collect::<Vec<_>>(), most);
         for group in kept.iter().chain(&rest) {
             for status in STATUSES.into_iter().filter(|status| shown(*status)) {
                 let count = group.outcomes.of(status);
-                if count > 0 || status == DeliveryStatus::Sent {
+                if count > 0 || status == LoggedStatus::Sent {
                     self.sample(&[(label, &group.name), ("status", status.name())], count as f64);
                 }
             }

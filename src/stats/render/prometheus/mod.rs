@@ -14,7 +14,7 @@ mod tests;
 use super::super::figures::{Figures, LineCounts, Reason};
 use super::super::outcomes::Outcomes;
 use super::super::top::OTHER;
-use crate::maillog::DeliveryStatus;
+use crate::maillog::LoggedStatus;
 use families::{Families, bounded, clean};
 pub(crate) use own::Counted;
 use std::collections::BTreeMap;
@@ -101,7 +101,7 @@ fn providers(to: &mut Families, figures: &Figures, most: usize) {
     if !figures.providers.is_empty() {
         let help = "Deliveries by who runs the recipient's mail server.";
         to.counter("carom_provider_deliveries_total", help);
-        to.groups("provider", &figures.providers, most, DeliveryStatus::is_final);
+        to.groups("provider", &figures.providers, most, LoggedStatus::is_final);
     }
     let mut counts = BTreeMap::new();
     for one in &figures.provider_reasons {
