@@ -125,19 +125,22 @@ impl RecipientFacts {
 mod tests {
     use super::*;
     use crate::auth::test_server::{Reply, serve};
-    use hickory_resolver::proto::op::ResponseCode;
+    use crate::digest;
 
     #[test]
     fn two_recipients_of_a_message_share_what_is_the_messages_own() {
-        let (server, questions) = serve(|_, _| Reply::Code(ResponseCode::ServFail));
+        let (server, questions) = serve(|_, _| Reply::Records(Vec::new()));
         let config = Config::parse(&format!("[dns]\nservers = [\"{server}\"]\n")).unwrap();
-        let (config, dns) = (Arc::new(config.clone()), Arc::new(Dns::open(&config.dns).unwrap()));
-        let raw = b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=sender.example; s=s1; \
-            h=From; bh=frcCV1k9oG9oKj3dpUqdJg1PxRT2RSN/XKdLCPjaYaY=; b=AAAA\r\n\
-            From: a@sender.example\r\nSubject: x\r\n\r\n<a href=\"http://b.example/\">\r\n";
-        let content = Content::read(Arc::new(raw.to_vec()));
+        let dns = Arc::new(Dns::open(&config.dns).unwrap());
+        let body = "<a href=\"http://b.example/\">\r\n";
+        let raw = format!(
+            "DKIM-Signature: v=1; a=rsa-sha256; c=simple/simple; d=sender.example; s=s1; h=From; bh={}; b=AAAA\r\n\
+             From: a@sender.example\r\nSubject: x\r\n\r\n{body}",
+            digest::base64(&digest::sha256(&[body.as_bytes()]))
+        );
+        let content = Content::read(Arc::new(raw.into_bytes()));
         let deadline = Deadline::after(Duration::from_secs(10));
-        let message = Rc::new(MessageFacts::new(content, config, dns, deadline));
+        let message = Rc::new(MessageFacts::new(content, Arc::new(config), dns, deadline));
         let facts = |recipient: &str| {
             let envelope = Envelope { recipient: recipient.into(), ..Envelope::default() };
             RecipientFacts::new(message.clone(), envelope)
