@@ -156,7 +156,7 @@ impl<'i> Batch<'i> {
     }
 
     /// Forgets what texts mean if another policy said so, or if they are too many.
-    pub(crate) fn classes_of(&mut self, policy: &str, most: i64) -> Result<()> {
+    pub(crate) fn keep_classes_of(&mut self, policy: &str, most: i64) -> Result<()> {
         let db = &self.index.connection;
         let many: i64 =
             self.index.told(db.query_row("SELECT count(*) FROM classes", [], |row| row.get(0)))?;

@@ -55,6 +55,16 @@ impl Interval {
         if self == Interval::Ever { 0 } else { at_ms.div_euclid(self.ms()) * self.ms() }
     }
 
+    /// The next longer interval.
+    pub(crate) fn longer(self) -> Option<Interval> {
+        match self {
+            Interval::Minute => Some(Interval::Hour),
+            Interval::Hour => Some(Interval::Day),
+            Interval::Day => Some(Interval::Ever),
+            Interval::Ever => None,
+        }
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Interval::Minute => "minute",
@@ -148,7 +158,7 @@ pub(crate) struct SumWriter<'i> {
 
 impl<'i> Batch<'i> {
     /// Adds to the statistics.
-    pub(crate) fn adding(&self) -> Result<SumWriter<'i>> {
+    pub(crate) fn sums(&self) -> Result<SumWriter<'i>> {
         let index = self.index();
         let db = &index.connection;
         let made = (|| {

@@ -1,60 +1,69 @@
-//! The road of a log line, on one page: tail → line → correlate → classify and count → index, one commit with the position.
+//! THE PATH OF A LOG LINE into the index, one transaction for many lines:
 //!
-//! Not here: how each of them works (`logs`, `store::index`). Invariant: what is committed is whole: every line up to the position
-//! is in it, and none behind; a run that is stopped goes on from there.
+//! 1. source: the lines that are new (`postfix_source`, `powermta_source`, `journald_source`)
+//! 2. correlate: lines become states of deliveries (`crate::maillog`)
+//! 3. write: a state becomes a row, is counted, and what is to be done about it is noted
+//!    (`delivery_writer`, `delivery_counts`)
+//! 4. classify: why deliveries failed, asked of the policy many at a time (`classifier`)
+//! 5. commit: all of it, together with the position in the log (`log_reader`)
+//!
+//! Not here: the tables (`crate::index`). Invariant: a commit holds every line up to the position
+//! and none after it; a run that is stopped or killed goes on from there.
 
-mod reasons;
-mod sources;
-mod count;
+mod classifier;
+mod classifying_policy;
+mod correlated_piece;
+mod count_slot;
+mod delivery_counts;
+mod delivery_writer;
+mod journald_source;
+mod log_reader;
+mod postfix_source;
+mod powermta_source;
+mod reclassify;
+
+pub(crate) use reclassify::reclassify;
 
 use crate::clock;
 use crate::config::{Config, LogKind, MailLog};
 use crate::error::Result;
-use crate::index::{Index, LogProgress};
+use crate::index::Index;
 use crate::maillog::Lines;
-use reasons::Reasons;
+use delivery_writer::DeliveryWriter;
+use log_reader::LogReader;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-
-pub(crate) use reasons::reclassify;
-
-/// Bytes of a log in one transaction.
-const COMMIT_BYTES: u64 = 128 << 20;
-/// A transaction is not left open longer.
-const COMMIT_AFTER: Duration = Duration::from_secs(5);
 
 /// What was done.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Ingested {
     /// Bytes of whole lines.
     pub(crate) bytes: u64,
-    /// What the lines were.
     #[serde(flatten)]
     pub(crate) lines: Lines,
-    /// States of deliveries that were written down.
+    /// States of deliveries that were written.
     pub(crate) deliveries: u64,
-    /// Deliveries that were too old, or too many.
+    /// Deliveries that were removed because they were too old, or too many.
     pub(crate) expired: u64,
-    /// Another tick is at it; this one did nothing.
+    /// Another tick is reading; this one did nothing.
     pub(crate) busy: bool,
-    /// Somebody wanted it to stop before all was read.
+    /// It was stopped before everything was read.
     pub(crate) stopped: bool,
-    /// What could not be read, and other things that an operator should know.
+    /// What could not be read, and other things for the operator.
     pub(crate) notes: Vec<String>,
 }
 
-/// What a run may ask while it goes.
+/// How a run is watched and stopped.
 pub(crate) struct Watch<'a> {
-    /// Set when it is to stop.
+    /// Set to stop it.
     pub(crate) stop: &'a AtomicBool,
-    /// Told bytes read and bytes that are left, about.
+    /// Called with the bytes read, and an estimate of the bytes remaining.
     pub(crate) progress: &'a dyn Fn(u64, u64),
 }
 
 impl Watch<'_> {
-    fn stopped(&self) -> bool {
+    pub(crate) fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 }
@@ -72,22 +81,15 @@ pub(crate) fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
         return Ok(done);
     };
     let index = Index::open(&path)?;
-    let mut reasons = Reasons::new(config);
-    for mail_log in logs {
-        let log = index.log(&mail_log.name())?;
-        // The only log, read on, says nothing twice.
-        let alone = logs.len() == 1 && log.position.is_some();
-        reasons.pending.again = !alone && !index.is_empty()?;
-        let mut work = LogReader {
-            index: &index,
-            log,
-            reasons: &mut reasons,
-            watch,
-            done: &mut done,
-            since: Instant::now(),
-        };
-        if let Err(error) = work.read(mail_log) {
-            // One log that cannot be read does not keep the others from being read.
+    let mut writer = DeliveryWriter::new(config);
+    for log in logs {
+        let progress = index.log(&log.name())?;
+        // A log that is the only one, and was read before, has no line twice.
+        let is_alone = logs.len() == 1 && progress.position.is_some();
+        writer.may_repeat = !is_alone && !index.is_empty()?;
+        let mut reader = LogReader::new(&index, progress, &mut writer, watch, &mut done);
+        if let Err(error) = read(&mut reader, log) {
+            // The other logs are still read.
             done.notes.push(error.to_string());
         }
         if watch.stopped() {
@@ -98,44 +100,14 @@ pub(crate) fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
     index.complete()?;
     done.expired =
         index.expire(clock::now_ms(), config.index.keep_days, config.index.max_rows, &|| watch.stopped())?;
-    done.notes.extend(reasons.note());
+    done.notes.extend(writer.classifier.note());
     Ok(done)
 }
 
-/// One log on its way into the index.
-struct LogReader<'a> {
-    index: &'a Index,
-    log: LogProgress,
-    reasons: &'a mut Reasons,
-    watch: &'a Watch<'a>,
-    done: &'a mut Ingested,
-    since: Instant,
-}
-
-impl LogReader<'_> {
-    fn read(&mut self, logs: &MailLog) -> Result<()> {
-        match logs.kind {
-            LogKind::Postfix => self.postfix(logs),
-            LogKind::PowerMta => self.powermta(logs),
-            LogKind::Journald => self.journal(logs),
-        }
-    }
-
-    /// Whether a transaction is to end here.
-    fn is_full(&self, bytes: u64) -> bool {
-        bytes >= COMMIT_BYTES || self.since.elapsed() > COMMIT_AFTER || self.watch.stopped()
-    }
-
-    /// Counts what a transaction had.
-    fn count(&mut self, bytes: u64, lines: &Lines, deliveries: u64) {
-        let sum = &mut self.done.lines;
-        self.done.bytes += bytes;
-        sum.events += lines.events;
-        sum.ignored += lines.ignored;
-        sum.foreign += lines.foreign;
-        sum.unknown += lines.unknown;
-        sum.cut += lines.cut;
-        self.done.deliveries += deliveries;
-        self.since = Instant::now();
+fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
+    match log.kind {
+        LogKind::Postfix => postfix_source::read(reader, log),
+        LogKind::PowerMta => powermta_source::read(reader, log),
+        LogKind::Journald => journald_source::read(reader, log),
     }
 }

@@ -23,6 +23,7 @@ pub(crate) use delivery::Delivery;
 pub(crate) use logged_status::LoggedStatus;
 
 use serde::{Deserialize, Serialize};
+use std::ops::AddAssign;
 
 /// What the lines of a log were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,16 @@ pub(crate) struct Lines {
     pub(crate) unknown: u64,
     /// Longer than what is read; also counted above.
     pub(crate) cut: u64,
+}
+
+impl AddAssign for Lines {
+    fn add_assign(&mut self, more: Lines) {
+        self.events += more.events;
+        self.ignored += more.ignored;
+        self.foreign += more.foreign;
+        self.unknown += more.unknown;
+        self.cut += more.cut;
+    }
 }
 
 impl Lines {

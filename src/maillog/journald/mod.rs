@@ -9,6 +9,7 @@ mod journalctl;
 
 pub(crate) use export_format::JournalExport;
 pub(crate) use journalctl::journalctl;
+pub(crate) use journald_entry::JournaldEntry;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,168 @@
+//! Why deliveries failed: each reply is asked for once, many of them together.
+//!
+//! Not here: the rules (`classifying_policy`). Invariant: without an answer deliveries have no
+//! reason, and nothing else is different.
+
+use super::classifying_policy::{ClassifyingPolicy, REMEMBERED};
+use crate::class::{Class, DeliveryFailure};
+use crate::config::Config;
+use crate::error::Result;
+use crate::index::Batch;
+use crate::maillog::logged_reply::LoggedReply;
+use crate::maillog::{Delivery, LoggedStatus};
+use rustc_hash::FxHashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Classes in memory.
+pub(crate) const IN_MEMORY: usize = 20_000;
+/// Replies that are worth asking for before the transaction ends.
+const MANY: usize = 2_000;
+/// Replies in one call: it has a deadline, which a busy machine would miss with thousands.
+const IN_ONE_CALL: usize = 250;
+
+pub(crate) struct Classifier {
+    config: Arc<Config>,
+    policy: Option<ClassifyingPolicy>,
+    /// The policy was opened, or could not be.
+    opened: bool,
+    /// Nothing is classified.
+    off: bool,
+    /// Why something was not classified.
+    fault: Option<String>,
+    known: FxHashMap<u64, Rc<Class>>,
+    /// Replies that are still to be asked for, and the rows that wait for them.
+    replies: FxHashMap<u64, DeliveryFailure>,
+    rows: FxHashMap<i64, u64>,
+}
+
+impl Classifier {
+    pub(crate) fn new(config: &Arc<Config>) -> Classifier {
+        Classifier {
+            config: config.clone(),
+            policy: None,
+            opened: false,
+            off: config.index.policy.is_empty(),
+            fault: None,
+            known: FxHashMap::default(),
+            replies: FxHashMap::default(),
+            rows: FxHashMap::default(),
+        }
+    }
+
+    /// The reply that is the reason for a delivery's state, and its key.
+    pub(crate) fn reply<'d>(&self, delivery: &Delivery<'d>) -> Option<(u64, LoggedReply<'d>)> {
+        let text = delivery.reply.filter(|_| !self.off && has_reason(delivery.status))?;
+        let reply = LoggedReply { text, dsn: delivery.dsn, relay: delivery.relay };
+        Some((reply.key(), reply))
+    }
+
+    pub(crate) fn known(&self, key: u64) -> Option<&Class> {
+        self.known.get(&key).map(|class| &**class)
+    }
+
+    /// A row was written with this reply. If its class is not known yet, the row gets it later.
+    pub(crate) fn expect(&mut self, row: Option<i64>, reply: Option<(u64, LoggedReply<'_>)>) {
+        if let Some((key, reply)) = reply.filter(|(key, _)| !self.known.contains_key(key)) {
+            self.rows.extend(row.map(|row| (row, key)));
+            self.replies.entry(key).or_insert_with(|| reply.failure());
+        } else if let Some(row) = row.filter(|_| !self.rows.is_empty()) {
+            // An earlier reply is no longer the reason.
+            self.rows.remove(&row);
+        }
+    }
+
+    pub(crate) fn has_many(&self) -> bool {
+        self.replies.len() >= MANY
+    }
+
+    /// Asks for every reply that is not known, and completes the rows that wait for them.
+    pub(crate) fn classify(&mut self, batch: &mut Batch<'_>) -> Result<()> {
+        let rows = std::mem::take(&mut self.rows);
+        let mut replies = std::mem::take(&mut self.replies);
+        if replies.is_empty() || !self.open(batch)? {
+            return Ok(());
+        }
+        if self.known.len() > IN_MEMORY {
+            self.known.clear();
+        }
+        self.recall(batch, &mut replies)?;
+        let (keys, failures): (Vec<u64>, Vec<DeliveryFailure>) = replies.into_iter().unzip();
+        for (keys, failures) in keys.chunks(IN_ONE_CALL).zip(failures.chunks(IN_ONE_CALL)) {
+            self.ask(batch, keys, failures)?;
+        }
+        for (row, key) in rows {
+            if let Some(class) = self.known.get(&key) {
+                batch.classify(row, class)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes out the replies that the index remembers.
+    fn recall(&mut self, batch: &mut Batch<'_>, replies: &mut FxHashMap<u64, DeliveryFailure>) -> Result<()> {
+        let keys: Vec<u64> = replies.keys().copied().collect();
+        for key in keys {
+            if let Some(class) = batch.class(key)? {
+                self.known.insert(key, Rc::new(class));
+                replies.remove(&key);
+            }
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, batch: &mut Batch<'_>, keys: &[u64], failures: &[DeliveryFailure]) -> Result<()> {
+        let Some(policy) = &self.policy else { return Ok(()) };
+        let classes = match policy.classify(failures) {
+            Ok(classes) => classes.into_iter().map(Some).collect(),
+            // If one reply makes the policy fail, the others still get their class.
+            Err(failure) => {
+                self.fault = Some(failure.to_string());
+                let alone = |one| policy.classify(std::slice::from_ref(one)).ok()?.into_iter().next();
+                failures.iter().map(alone).collect::<Vec<_>>()
+            }
+        };
+        for (key, class) in keys.iter().zip(classes) {
+            let Some(class) = class else { continue };
+            batch.learn(*key, &class)?;
+            self.known.insert(*key, Rc::new(class));
+        }
+        Ok(())
+    }
+
+    /// The class of a reply that was asked for in this run or before.
+    pub(crate) fn class(&self, batch: &mut Batch<'_>, key: u64) -> Result<Option<Rc<Class>>> {
+        match self.known.get(&key) {
+            Some(class) => Ok(Some(class.clone())),
+            None => Ok(batch.class(key)?.map(Rc::new)),
+        }
+    }
+
+    /// Opens the policy when it is first needed; without one, nothing more is classified.
+    fn open(&mut self, batch: &mut Batch<'_>) -> Result<bool> {
+        if !self.opened {
+            self.opened = true;
+            match ClassifyingPolicy::open(&self.config) {
+                Ok(Some(policy)) => {
+                    batch.keep_classes_of(policy.hash(), REMEMBERED)?;
+                    self.policy = Some(policy);
+                }
+                Ok(None) => {}
+                Err(error) => self.fault = Some(error.to_string()),
+            }
+            self.off = self.policy.is_none();
+        }
+        Ok(self.policy.is_some())
+    }
+
+    /// What the operator should know.
+    pub(crate) fn note(&mut self) -> Option<String> {
+        self.fault.take().map(|why| format!("failures were not classified: {why}"))
+    }
+}
+
+/// Whether a reply is the reason for this state.
+fn has_reason(status: LoggedStatus) -> bool {
+    use LoggedStatus::{Bounced, Deferred, Expired, Rejected};
+    matches!(status, Bounced | Deferred | Expired | Rejected)
+}

@@ -1,0 +1,63 @@
+//! Lines that have to be correlated (Postfix's), in one transaction: messages under way come from
+//! the shelf, and go back there at the end.
+
+use super::log_reader::{LogReader, Piece, to_store};
+use crate::clock::DAY_MS;
+use crate::error::Result;
+use crate::index::{Batch, Shelved};
+use crate::maillog::correlate::{Correlator, CorrelatorState, MemoryLimits};
+use crate::maillog::postfix::Grammar;
+
+/// A message without a new line is forgotten after this time: one on hold may be released weeks
+/// later.
+const FORGOTTEN_MS: i64 = 60 * DAY_MS;
+
+pub(crate) struct CorrelatedPiece<'i> {
+    batch: Batch<'i>,
+    pub(crate) shelf: Shelved<'i>,
+    pub(crate) correlator: Correlator,
+}
+
+impl<'i> CorrelatedPiece<'i> {
+    /// Begins a transaction. Lines are not much younger than `reference_ms`.
+    pub(crate) fn begin(
+        reader: &LogReader<'i>,
+        grammar: &Grammar,
+        reference_ms: i64,
+        state: CorrelatorState,
+    ) -> Result<CorrelatedPiece<'i>> {
+        let batch = reader.index.begin()?;
+        let shelf = batch.shelf(reader.log.id)?;
+        let correlator = Correlator::new(grammar, MemoryLimits::default(), reference_ms, state);
+        Ok(CorrelatedPiece { batch, shelf, correlator })
+    }
+
+    /// Writes everything that has changed.
+    pub(crate) fn write_changed(&mut self, reader: &mut LogReader<'i>) -> Result<()> {
+        let CorrelatedPiece { batch, shelf, correlator } = self;
+        reader.write(batch, |sink| correlator.drain(shelf, |delivery| sink.take(delivery)))
+    }
+
+    /// Writes only what has come to its end, which is cheaper.
+    pub(crate) fn write_ended(&mut self, reader: &mut LogReader<'i>) -> Result<()> {
+        let CorrelatedPiece { batch, correlator, .. } = self;
+        reader.write(batch, |sink| correlator.drain_ended(|delivery| sink.take(delivery)))
+    }
+
+    /// Commits; returns what the next transaction has to know.
+    pub(crate) fn commit(
+        self,
+        reader: &mut LogReader<'i>,
+        position: Option<String>,
+        bytes: u64,
+    ) -> Result<CorrelatorState> {
+        let CorrelatedPiece { mut batch, mut shelf, mut correlator } = self;
+        reader.finish(&mut batch)?;
+        let (lines, newest_ms) = (correlator.take_lines(), correlator.newest_ms());
+        let state = correlator.shelve(&mut shelf);
+        batch.tidy_shelf(reader.log.id, newest_ms, FORGOTTEN_MS)?;
+        let piece = Piece { bytes, lines, newest_ms, position, state: to_store(&state)? };
+        reader.commit(batch, Some(shelf), piece)?;
+        Ok(state)
+    }
+}

@@ -1,0 +1,170 @@
+//! What a transaction counts: how deliveries ended, why, and how long they took, in the interval in
+//! which that was logged.
+//!
+//! Not here: the tables (`crate::index`) and what is made of them (`crate::stats`). A delivery is
+//! reported again whenever it changes, together with its earlier state, so a final state is counted
+//! once, and undone if it turns out not to be final. Messages that report alerts are not counted,
+//! so that no alert is about alerts. Invariant: memory is bounded by `FULL` names, after which the
+//! transaction is flushed.
+
+use super::count_slot::CountSlot;
+use crate::class::Class;
+use crate::dimension::Dimension;
+use crate::dimension::names::{Name, Numbers, PROVIDER, Parties};
+use crate::error::Result;
+use crate::index::{Batch, Interval, RECENT_MS, ReasonKind, Sum};
+use crate::maillog::delivery::ReportedState;
+use crate::maillog::message_ids::ALERT_ID;
+use crate::maillog::{Delivery, LoggedStatus};
+use rustc_hash::FxHashMap;
+use std::rc::Rc;
+
+/// Flush when this many names are in memory.
+const FULL: usize = 200_000;
+/// A larger size is a mistake of the log.
+const MOST_BYTES: u64 = 1 << 40;
+/// A longer delay (seconds, a hundred days) is a mistake of the log.
+const LONGEST_S: f64 = 8_640_000.0;
+
+/// Everything that was counted since the last flush.
+#[derive(Default)]
+pub(crate) struct DeliveryCounts {
+    /// All deliveries of each minute. Old minutes keep no names, so they are only here.
+    minutes: FxHashMap<i64, Sum>,
+    slots: FxHashMap<(Interval, i64), CountSlot>,
+    names: Numbers,
+}
+
+impl DeliveryCounts {
+    /// Counts what is new of a delivery. `reply` is the key of its reply; `now_ms` tells which
+    /// minutes are recent enough to keep names.
+    pub(crate) fn count(&mut self, delivery: &Delivery<'_>, reply: Option<u64>, now_ms: i64) {
+        if delivery.message_id.is_some_and(|id| id.starts_with(ALERT_ID)) {
+            return;
+        }
+        let before = delivery.before;
+        let is_new = before.is_none_or(|before| before.status != delivery.status);
+        let attempts = delivery.attempts.saturating_sub(before.map_or(0, |before| before.attempts));
+        let mut sum = if is_new { ended(delivery.status, delivery, 1) } else { Sum::default() };
+        // The last attempt is not a deferral if it ended the delivery.
+        sum.deferrals = i64::from(attempts.saturating_sub(u32::from(ends_with_attempt(delivery.status))));
+        if sum == Sum::default() {
+            return;
+        }
+        let Delivery { recipient, sender, client_id: client, relay, .. } = *delivery;
+        let names = self.names.of(&Parties { recipient, sender, client, relay });
+        if let Some(before) = before.filter(|before| is_new && before.status.is_final()) {
+            self.undo(before, delivery, &names, now_ms);
+        }
+        let delay = delivery.delay.filter(|_| is_new && delivery.status == LoggedStatus::Sent);
+        let slot = self.add(delivery.last_seen, &sum, delay.map(bucket), &names, now_ms);
+        let is_deferred = delivery.status == LoggedStatus::Deferred;
+        let times = if is_deferred { sum.deferrals } else { i64::from(is_new) };
+        if let Some((reply, kind)) = reply.zip(reason_kind(delivery.status)).filter(|_| times > 0) {
+            *slot.reasons.entry((kind, names[PROVIDER], reply)).or_default() += times;
+        }
+    }
+
+    /// Takes back a state that seemed to be final.
+    fn undo(&mut self, before: ReportedState, delivery: &Delivery<'_>, names: &[Name; 5], now_ms: i64) {
+        let sum = ended(before.status, delivery, -1);
+        self.add(before.last_seen, &sum, None, names, now_ms);
+    }
+
+    fn add(
+        &mut self,
+        at_ms: i64,
+        sum: &Sum,
+        bucket: Option<u8>,
+        names: &[Name; 5],
+        now_ms: i64,
+    ) -> &mut CountSlot {
+        *self.minutes.entry(Interval::Minute.start(at_ms)).or_default() += sum;
+        let interval = if at_ms > now_ms - RECENT_MS { Interval::Minute } else { Interval::Hour };
+        let slot = self.slots.entry((interval, interval.start(at_ms))).or_default();
+        slot.add(sum, bucket, names);
+        slot
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.names.remembered() > FULL
+    }
+
+    /// Writes what was counted; nothing of it is left in memory. `class` gives the class of a reply.
+    pub(crate) fn flush(
+        &mut self,
+        batch: &mut Batch<'_>,
+        class: impl Fn(&mut Batch<'_>, u64) -> Result<Option<Rc<Class>>>,
+    ) -> Result<()> {
+        let DeliveryCounts { minutes, slots, names } = std::mem::take(self);
+        if minutes.is_empty() {
+            return Ok(());
+        }
+        let mut classes: FxHashMap<u64, Option<Rc<Class>>> = FxHashMap::default();
+        for (_, _, reply) in slots.values().flat_map(|slot| slot.reasons.keys()) {
+            if !classes.contains_key(reply) {
+                classes.insert(*reply, class(batch, *reply)?);
+            }
+        }
+        let mut sums = batch.sums()?;
+        for (at, sum) in &minutes {
+            sums.add((Interval::Minute, Dimension::All, *at), "", true, sum, &[])?;
+        }
+        // The shortest intervals are written first, and added to the next longer ones.
+        let mut level = slots;
+        while let Some(shortest) = level.keys().map(|(interval, _)| *interval).min() {
+            let mut next: FxHashMap<(Interval, i64), CountSlot> = FxHashMap::default();
+            for ((interval, at), slot) in level {
+                if interval != shortest {
+                    next.entry((interval, at)).or_default().merge(&slot);
+                    continue;
+                }
+                slot.write(&mut sums, (interval, at), &names, &classes)?;
+                if let Some(longer) = interval.longer() {
+                    next.entry((longer, longer.start(at))).or_default().merge(&slot);
+                }
+            }
+            level = next;
+        }
+        Ok(())
+    }
+}
+
+/// What an end counts, or with -1, what its undoing counts.
+fn ended(status: LoggedStatus, delivery: &Delivery<'_>, times: i64) -> Sum {
+    let mut sum = Sum::default();
+    let count = match status {
+        LoggedStatus::Sent => &mut sum.sent,
+        LoggedStatus::Bounced => &mut sum.bounced,
+        LoggedStatus::Expired => &mut sum.expired,
+        LoggedStatus::Rejected => &mut sum.rejected,
+        LoggedStatus::Deleted => &mut sum.deleted,
+        LoggedStatus::Discarded => &mut sum.discarded,
+        LoggedStatus::Deferred | LoggedStatus::Held => return sum,
+    };
+    *count = times;
+    if status == LoggedStatus::Sent {
+        sum.bytes = times * delivery.size.unwrap_or(0).min(MOST_BYTES) as i64;
+    }
+    sum
+}
+
+/// Whether an attempt led to this end, rather than an operator or a table.
+fn ends_with_attempt(status: LoggedStatus) -> bool {
+    matches!(status, LoggedStatus::Sent | LoggedStatus::Bounced)
+}
+
+fn reason_kind(status: LoggedStatus) -> Option<ReasonKind> {
+    match status {
+        LoggedStatus::Bounced | LoggedStatus::Expired => Some(ReasonKind::Failed),
+        LoggedStatus::Rejected => Some(ReasonKind::Rejected),
+        LoggedStatus::Deferred => Some(ReasonKind::Deferral),
+        _ => None,
+    }
+}
+
+/// The bucket of a delay: bucket n is about 0.01 s times 2 to the n/4.
+fn bucket(seconds: f64) -> u8 {
+    // The cast saturates.
+    (4.0 * (seconds.clamp(0.01, LONGEST_S) / 0.01).log2()).round() as u8
+}

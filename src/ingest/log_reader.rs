@@ -1,0 +1,149 @@
+//! One log on its way into the index, a transaction at a time: when a transaction is full, what
+//! goes into it, and its commit together with the position.
+//!
+//! Not here: where lines come from (the sources) and what a delivery becomes (`delivery_writer`).
+
+use super::delivery_writer::DeliveryWriter;
+use super::{Ingested, Watch};
+use crate::clock;
+use crate::config::MailLog;
+use crate::error::{Context, Error, Result};
+use crate::index::{Batch, Index, LogProgress, Shelved};
+use crate::maillog::tail::{Position, Tail};
+use crate::maillog::{Delivery, Lines};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::time::{Duration, Instant};
+
+/// Bytes of a log in one transaction.
+const COMMIT_BYTES: u64 = 128 << 20;
+/// A transaction is not left open for longer, because it keeps readers waiting at first.
+const COMMIT_AFTER: Duration = Duration::from_secs(5);
+
+pub(crate) struct LogReader<'a> {
+    pub(crate) index: &'a Index,
+    pub(crate) log: LogProgress,
+    pub(crate) watch: &'a Watch<'a>,
+    writer: &'a mut DeliveryWriter,
+    done: &'a mut Ingested,
+    /// When this transaction began.
+    since: Instant,
+    /// States of deliveries in this transaction.
+    deliveries: u64,
+}
+
+/// What a transaction has read of a log, and where the next one goes on.
+pub(crate) struct Piece {
+    pub(crate) bytes: u64,
+    pub(crate) lines: Lines,
+    /// The time of the newest line.
+    pub(crate) newest_ms: i64,
+    pub(crate) position: Option<String>,
+    pub(crate) state: Option<String>,
+}
+
+impl<'a> LogReader<'a> {
+    pub(crate) fn new(
+        index: &'a Index,
+        log: LogProgress,
+        writer: &'a mut DeliveryWriter,
+        watch: &'a Watch<'a>,
+        done: &'a mut Ingested,
+    ) -> LogReader<'a> {
+        LogReader { index, log, watch, writer, done, since: Instant::now(), deliveries: 0 }
+    }
+
+    /// Opens a file where the last tick stopped; `None` if the log is not a file.
+    pub(crate) fn tail(&self, log: &MailLog) -> Result<Option<Tail>> {
+        let Some(path) = log.path.as_deref() else { return Ok(None) };
+        let position: Option<Position> = stored(self.log.position.as_deref());
+        Tail::open(path, position).map(Some)
+    }
+
+    /// Whether the transaction ends after this many bytes.
+    pub(crate) fn is_full(&self, bytes: u64) -> bool {
+        bytes >= COMMIT_BYTES || self.since.elapsed() > COMMIT_AFTER || self.watch.stopped()
+    }
+
+    pub(crate) fn show_progress(&self, bytes: u64, ahead: u64) {
+        (self.watch.progress)(self.done.bytes + bytes, ahead);
+    }
+
+    /// Writes the deliveries that `give` gives, and classifies them if there are many.
+    pub(crate) fn write(
+        &mut self,
+        batch: &mut Batch<'_>,
+        give: impl FnOnce(&mut Sink<'_, '_>),
+    ) -> Result<()> {
+        let mut sink = Sink { batch, writer: self.writer, deliveries: &mut self.deliveries, fault: None };
+        give(&mut sink);
+        match sink.fault {
+            Some(fault) => Err(fault),
+            None => self.writer.keep_bounded(batch),
+        }
+    }
+
+    /// Completes what the transaction has written: reasons, and what was counted.
+    pub(crate) fn finish(&mut self, batch: &mut Batch<'_>) -> Result<()> {
+        self.writer.finish(batch)
+    }
+
+    /// Commits the transaction together with the position.
+    pub(crate) fn commit(
+        &mut self,
+        mut batch: Batch<'a>,
+        shelf: Option<Shelved<'a>>,
+        piece: Piece,
+    ) -> Result<()> {
+        let Piece { bytes, lines, newest_ms, position, state } = piece;
+        batch.add_lines(newest_ms, &lines)?;
+        (self.log.position, self.log.state) = (position, state);
+        batch.position(&self.log, bytes, &lines, clock::now_ms())?;
+        batch.commit(shelf)?;
+        self.done.bytes += bytes;
+        self.done.lines += lines;
+        self.done.deliveries += std::mem::take(&mut self.deliveries);
+        self.since = Instant::now();
+        Ok(())
+    }
+
+    /// Tells the operator what of a file could not be read.
+    pub(crate) fn report(&mut self, log: &MailLog, tail: &Tail) {
+        let notes = tail.notes();
+        for (path, why) in &notes.unread {
+            self.done.notes.push(format!("{}: not read to its end: {why}", path.display()));
+        }
+        if notes.lost {
+            let name = log.name();
+            self.done
+                .notes
+                .push(format!("{name}: the file that was read last is gone; lines may be missing"));
+        }
+    }
+}
+
+/// Where a source's deliveries go. After a fault nothing more is written, as the transaction fails.
+pub(crate) struct Sink<'b, 'i> {
+    batch: &'b mut Batch<'i>,
+    writer: &'b mut DeliveryWriter,
+    deliveries: &'b mut u64,
+    fault: Option<Error>,
+}
+
+impl Sink<'_, '_> {
+    pub(crate) fn take(&mut self, delivery: &Delivery<'_>) {
+        if self.fault.is_none() {
+            *self.deliveries += u64::from(!delivery.superseded);
+            self.fault = self.writer.write(self.batch, delivery).err();
+        }
+    }
+}
+
+/// What the index has kept for a source; `None` if there is nothing, or nothing that can be read.
+pub(crate) fn stored<T: DeserializeOwned>(text: Option<&str>) -> Option<T> {
+    serde_json::from_str(text?).ok()
+}
+
+pub(crate) fn to_store(value: &impl Serialize) -> Result<Option<String>> {
+    serde_json::to_string(value).map(Some).context("state of a log")
+}
