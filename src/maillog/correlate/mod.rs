@@ -203,8 +203,7 @@ fn report_changes(message: &mut QueuedMessage, each: &mut impl FnMut(&Delivery<'
     for at in 0..message.recipients.len() {
         if std::mem::take(&mut message.recipients[at].changed) && !message.probe {
             each(&message.delivery(at));
-            let recipient = &mut message.recipients[at];
-            recipient.reported = Some(recipient.state());
+            message.recipients[at].note_report();
         }
     }
 }

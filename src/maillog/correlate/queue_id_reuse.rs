@@ -17,9 +17,8 @@ pub(crate) fn is_same_arrival(known: &QueuedMessage, at_ms: i64) -> bool {
     !left_its_id && !known.active && !known.closed && at_ms - known.first_ms < ARRIVAL_MS
 }
 
-/// cleanup logged a Message-ID: whether the known message has another. cleanup is done before the
-/// queue manager begins, so until then the last Message-ID is taken for a second header of the same
-/// message.
+/// cleanup logged a Message-ID: whether the known message has another one. cleanup is done with a
+/// message before the queue manager takes it up, so from then on another Message-ID is proof.
 pub(crate) fn has_other_message_id(known: &QueuedMessage, message_id: &str) -> bool {
     (known.active || known.closed) && known.message_id().is_some_and(|known| known != message_id)
 }

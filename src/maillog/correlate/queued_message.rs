@@ -198,7 +198,7 @@ impl QueuedMessage {
             requeued_as: self.requeued_as(),
             parent: self.parent(),
             notification: recipient.notification(),
-            before: recipient.reported,
+            before: recipient.reported(),
             superseded: false,
         }
     }

@@ -33,9 +33,9 @@ pub(crate) struct QueuedRecipient {
     /// A non-delivery notification was sent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) notified: bool,
-    /// Its state when it was reported last.
-    #[serde(default, rename = "told", skip_serializing_if = "Option::is_none")]
-    pub(crate) reported: Option<ReportedState>,
+    /// Its state when it was reported last, under the name by which it is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    told: Option<ReportedState>,
     /// It changed since it was reported.
     #[serde(skip)]
     pub(crate) changed: bool,
@@ -63,7 +63,7 @@ impl QueuedRecipient {
         self.texts.put(ADDRESS, address);
         self.texts.put(ORIGINAL, original);
         (self.status, self.attempts, self.last_ms) = (status, 0, at_ms);
-        (self.notified, self.reported, self.changed) = (false, None, true);
+        (self.notified, self.told, self.changed) = (false, None, true);
     }
 
     pub(crate) fn clear_texts(&mut self) {
@@ -123,9 +123,15 @@ impl QueuedRecipient {
         }
     }
 
-    /// Its state for the next report.
-    pub(crate) fn state(&self) -> ReportedState {
-        ReportedState { status: self.status, attempts: self.attempts, last_seen: self.last_ms }
+    /// Its state when it was reported last.
+    pub(crate) fn reported(&self) -> Option<ReportedState> {
+        self.told
+    }
+
+    /// Notes that its present state was reported.
+    pub(crate) fn note_report(&mut self) {
+        let (status, attempts, last_seen) = (self.status, self.attempts, self.last_ms);
+        self.told = Some(ReportedState { status, attempts, last_seen });
     }
 
     /// Whether a notification of this kind is about it.

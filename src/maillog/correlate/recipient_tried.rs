@@ -27,9 +27,9 @@ pub(crate) fn tried<'l>(
     let original = attempt.original_recipient.map(|original| line.line.text(original));
     let at = same_recipient::tried(message, &address, original.as_deref());
     let recipient = &message.recipients[at];
-    if recipient.attempts > recipient.reported.map_or(0, |reported| reported.attempts) {
+    if recipient.attempts > recipient.reported().map_or(0, |reported| reported.attempts) {
         superseded.push(SupersededAttempt::new(message, at));
-        message.recipients[at].reported = Some(message.recipients[at].state());
+        message.recipients[at].note_report();
     }
     let recipient = &mut message.recipients[at];
     recipient.status = status;
