@@ -141,7 +141,7 @@ fn a_step_that_hangs_on_a_later_one() {
     let guest = harmful(
         "(drop (call $count (i32.const 512) (i32.const 4) (i32.const 1) (i32.const 9) (i32.const 0) (i32.const 0)))",
     );
-    fails(&guest, "policy_bad_step", "hangs on step 9");
+    fails(&guest, "policy_bad_step", "depends on step 9");
 }
 
 #[test]

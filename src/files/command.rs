@@ -1,7 +1,7 @@
-//! Another program, run with a deadline: a mail server's reload, a script of the operator's.
+//! Another program, run with a deadline: a mail server's reload, an operator's script, `getent`.
 //!
-//! Not here: who may say which (the config). Invariant: no shell reads the arguments, nothing of ours is held by the program, and at
-//! the deadline it is killed with all that it has started.
+//! Not here: which programs may be run (the config). Invariant: no shell reads the arguments; at the deadline the
+//! program is killed with everything that it started, and carom never waits longer.
 
 use crate::deadline::Deadline;
 use crate::error::{Context, Error, Result};
@@ -12,48 +12,58 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-/// Time between two looks at whether it is over.
+/// Time between two looks at whether the program has ended.
 const LOOK: Duration = Duration::from_millis(10);
-/// Bytes of what it says that are read.
-const SAID: u64 = 4096;
-/// How long what it has said is waited for when it is over: something that it left behind may hold the pipe.
+/// Bytes of its output that are kept.
+const KEPT: u64 = 1 << 20;
+/// Bytes of its messages that an error shows.
+const SHOWN: usize = 300;
+/// How long output is waited for after the end: a child that is left over may hold the pipe.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// Runs a program; an error says how it ended, and what it said.
+/// A program that ended by itself.
+pub(crate) struct Ran {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    stderr: String,
+}
+
+/// Runs a program. Error: it failed; the error says how, and what the program wrote to standard error.
 pub(crate) fn run(command: &[String], deadline: Deadline) -> Result<()> {
-    let Some((program, arguments)) = command.split_first() else { return Ok(()) };
+    let Some(program) = command.first() else { return Ok(()) };
+    let ran = output(command, deadline)?;
+    if ran.status.success() {
+        return Ok(());
+    }
+    Err(failure(program, &ran.status.to_string(), &ran.stderr))
+}
+
+/// Runs a program for what it writes to standard output, whatever its exit status. Error: it cannot be started, or
+/// was still running at the deadline.
+pub(crate) fn output(command: &[String], deadline: Deadline) -> Result<Ran> {
+    let (program, arguments) = command.split_first().ok_or_else(|| Error::new("no program to run"))?;
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .spawn()
         .context(program)
         .map_err(|error| error.remedy("name a program that this user may run, with its whole path"))?;
-    let (words, spoken) = channel();
-    if let Some(stderr) = child.stderr.take() {
-        std::thread::spawn(move || {
-            let mut said = Vec::new();
-            let mut stderr = stderr;
-            let _ = stderr.by_ref().take(SAID).read_to_end(&mut said);
-            let _ = words.send(said);
-            let _ = std::io::copy(&mut stderr, &mut std::io::sink());
-        });
+    let (stdout, stderr) = (child.stdout.take().map(listen), child.stderr.take().map(listen));
+    let status = wait(&mut child, deadline).context(program)?;
+    let [stdout, stderr] = [stdout, stderr].map(|pipe| {
+        let bytes = pipe.and_then(|pipe| pipe.recv_timeout(LAST_WORDS).ok()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    });
+    match status {
+        Some(status) => Ok(Ran { status, stdout, stderr }),
+        None => Err(failure(program, "still running at the deadline, killed", &stderr)),
     }
-    let ended = wait(&mut child, deadline).context(program)?;
-    if ended.is_some_and(|status| status.success()) {
-        return Ok(());
-    }
-    let said = spoken.recv_timeout(LAST_WORDS).unwrap_or_default();
-    let said = squeezed(&one_line(&String::from_utf8_lossy(&said)));
-    let said = bounded(&said, 300);
-    let how = ended.map_or_else(|| "not over in time, killed".to_owned(), |status| status.to_string());
-    let colon = if said.is_empty() { "" } else { ": " };
-    Err(Error::new(format_args!("{program}: {how}{colon}{said}")))
 }
 
 /// Whether a program can be run: by its path, or by its name in PATH.
@@ -68,14 +78,32 @@ pub(crate) fn exists(program: &str) -> bool {
     std::env::split_paths(&path).any(|directory| is_program(&directory.join(program)))
 }
 
-/// How it ended; none: it had to be killed.
+fn failure(program: &str, how: &str, stderr: &str) -> Error {
+    let said = squeezed(&one_line(stderr));
+    let colon = if said.is_empty() { "" } else { ": " };
+    Error::new(format_args!("{program}: {how}{colon}{}", bounded(&said, SHOWN)))
+}
+
+/// Reads a pipe to its end in a thread, and keeps the beginning.
+fn listen(mut pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (send, receive) = channel();
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        let _ = pipe.by_ref().take(KEPT).read_to_end(&mut kept);
+        let _ = send.send(kept);
+        let _ = std::io::copy(&mut pipe, &mut std::io::sink());
+    });
+    receive
+}
+
+/// How the program ended; `None`: it had to be killed.
 fn wait(child: &mut Child, deadline: Deadline) -> std::io::Result<Option<ExitStatus>> {
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
         if deadline.passed() {
-            // Its group has its number.
+            // The process group has the number of the program.
             if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
                 let _ = kill_process_group(group, Signal::KILL);
             }
@@ -91,9 +119,12 @@ mod tests {
     use super::*;
     use std::time::Instant;
 
+    fn words(command: &[&str]) -> Vec<String> {
+        command.iter().map(|&word| word.to_owned()).collect()
+    }
+
     fn said(command: &[&str], deadline: Duration) -> Result<(), String> {
-        let command: Vec<String> = command.iter().map(|&word| word.to_owned()).collect();
-        run(&command, Deadline::after(deadline)).map_err(|error| error.to_string())
+        run(&words(command), Deadline::after(deadline)).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -104,15 +135,18 @@ mod tests {
         assert_eq!(error, Err("sh: exit status: 3: no such [31mmap".into()));
         assert!(said(&["/no/such/program"], minute).unwrap_err().contains("; name a program"));
         assert_eq!(said(&["test", "$HOME; true", "=", "$HOME; true"], minute), Ok(()), "no shell");
+        let ran = output(&words(&["sh", "-c", "echo out; exit 2"]), Deadline::after(minute)).unwrap();
+        assert_eq!((ran.stdout.as_str(), ran.status.code()), ("out\n", Some(2)));
     }
 
     #[test]
     fn what_hangs_is_killed_with_its_children() {
         let began = Instant::now();
         let error = said(&["sh", "-c", "sleep 50 & sleep 60"], Duration::from_millis(200)).unwrap_err();
-        assert!(error.contains("not over in time") && began.elapsed() < Duration::from_secs(10), "{error}");
+        assert!(error.contains("at the deadline") && began.elapsed() < Duration::from_secs(10), "{error}");
         // One that talks without end, or leaves something behind, does not hold us up.
         assert!(said(&["sh", "-c", "yes >&2"], Duration::from_millis(300)).is_err());
+        assert!(said(&["sh", "-c", "yes"], Duration::from_millis(300)).is_err());
         assert_eq!(said(&["sh", "-c", "sleep 3 & exit 0"], Duration::from_secs(20)), Ok(()));
     }
 }

@@ -10,3 +10,5 @@ pub(crate) mod lock;
 pub(crate) mod daily;
 /// Another program, run with a deadline.
 pub(crate) mod command;
+/// The system's users and groups.
+pub(crate) mod user_database;

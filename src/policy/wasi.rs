@@ -1,23 +1,23 @@
-//! The empty world: WASI for guests whose language brings it along. No files, no network, no environment, no arguments; the
-//! clocks stand at the time of the decision, chance comes from its seed, and what is printed goes to the log.
+//! WASI without a world outside, for guests whose language needs it: no files, no network, no environment, no
+//! arguments. Clocks stand at the time of the decision, random numbers come from its seed, and output goes to the log.
 //!
-//! Defined by name and by whatever type the guest wants, so that every 0.2.x does. Invariant: nothing here reaches outside, and
-//! whatever is not answered traps with its name.
+//! Functions are defined by name, with whatever type the guest imports, so that every WASI 0.2.x works. Invariant:
+//! nothing here reaches outside; a function that is not answered traps with its name.
 
 use super::host::Host;
 use wasmtime::component::types::{ComponentInstance, ComponentItem};
 use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceType, Val};
 use wasmtime::{Engine, Error, Result, StoreContextMut};
 
-/// What every WASI resource is here.
+/// The type of every WASI resource here; its representation says what it is.
 struct Nothing;
 
-/// Standard output and standard error; what it stands for is a resource's representation.
+/// Standard output or standard error.
 const PRINTED: u32 = 1;
-/// Any other resource: a closed stream, a pollable that is ready, a directory that nobody gets.
+/// Any other resource: a closed stream, a pollable that is ready.
 const CLOSED: u32 = 0;
 
-/// Most random bytes given at once.
+/// Most random bytes in one call.
 const MAX_RANDOM: u64 = 64 << 10;
 
 /// Offers all of WASI that the component asks for.
@@ -61,76 +61,121 @@ fn add_instance(
 
 /// What a function of WASI answers here; `None` where it returns nothing.
 fn answer(store: &mut StoreContextMut<'_, Host>, name: &str, arguments: &[Val]) -> Result<Option<Val>> {
-    let count = |place: usize| match arguments.get(place) {
-        Some(Val::U64(count)) => *count,
-        _ => 0,
+    let (interface, function) = name.split_once('#').unwrap_or((name, ""));
+    let answered = match interface {
+        "wasi:io/streams" => streams(store, function, arguments)?,
+        "wasi:io/poll" => poll(function, arguments),
+        "wasi:clocks/wall-clock" | "wasi:clocks/monotonic-clock" => clocks(store, interface, function)?,
+        "wasi:random/random" | "wasi:random/insecure" | "wasi:random/insecure-seed" => {
+            random(store, function, arguments)?
+        }
+        _ => surroundings(store, function)?,
     };
-    let instant = |now_ms: u64| {
-        let nanoseconds = Val::U32((now_ms % 1000) as u32 * 1_000_000);
-        Val::Record(vec![("seconds".into(), Val::U64(now_ms / 1000)), ("nanoseconds".into(), nanoseconds)])
-    };
-    let ok = |value: Option<Val>| Some(Val::Result(Ok(value.map(Box::new))));
-    let closed = || Some(Val::Result(Err(Some(Box::new(Val::Variant("closed".into(), None))))));
-    Ok(match name {
-        "wasi:cli/environment#get-environment"
-        | "wasi:cli/environment#get-arguments"
-        | "wasi:filesystem/preopens#get-directories" => Some(Val::List(Vec::new())),
-        "wasi:cli/environment#initial-cwd" => Some(Val::Option(None)),
-        "wasi:cli/stdout#get-stdout" | "wasi:cli/stderr#get-stderr" => Some(resource(store, PRINTED)?),
-        "wasi:cli/stdin#get-stdin" => Some(resource(store, CLOSED)?),
-        "wasi:io/streams#[method]output-stream.check-write" => ok(Some(Val::U64(4096))),
-        "wasi:io/streams#[method]output-stream.write"
-        | "wasi:io/streams#[method]output-stream.blocking-write-and-flush" => {
+    match answered {
+        Answer::Value(value) => Ok(Some(value)),
+        Answer::Nothing => Ok(None),
+        Answer::Unknown => Err(Error::msg(format!("it called {name}, which policies cannot use"))),
+    }
+}
+
+enum Answer {
+    Value(Val),
+    Nothing,
+    /// The function exists for other programs.
+    Unknown,
+}
+
+/// What is printed goes to the log; nothing can be read.
+fn streams(store: &mut StoreContextMut<'_, Host>, function: &str, arguments: &[Val]) -> Result<Answer> {
+    let ok = |value: Option<Val>| Answer::Value(Val::Result(Ok(value.map(Box::new))));
+    Ok(match function {
+        "[method]output-stream.check-write" => ok(Some(Val::U64(4096))),
+        "[method]output-stream.write" | "[method]output-stream.blocking-write-and-flush" => {
             store.data_mut().printed(&bytes(arguments.get(1)));
             ok(None)
         }
-        "wasi:io/streams#[method]output-stream.flush"
-        | "wasi:io/streams#[method]output-stream.blocking-flush" => ok(None),
-        "wasi:io/streams#[method]input-stream.read"
-        | "wasi:io/streams#[method]input-stream.blocking-read"
-        | "wasi:io/streams#[method]input-stream.skip"
-        | "wasi:io/streams#[method]input-stream.blocking-skip" => closed(),
-        "wasi:io/streams#[method]output-stream.subscribe"
-        | "wasi:io/streams#[method]input-stream.subscribe"
-        | "wasi:clocks/monotonic-clock#subscribe-duration"
-        | "wasi:clocks/monotonic-clock#subscribe-instant" => Some(resource(store, CLOSED)?),
-        "wasi:io/poll#[method]pollable.ready" => Some(Val::Bool(true)),
-        "wasi:io/poll#[method]pollable.block" => None,
-        "wasi:io/poll#poll" => {
-            let pollables = match arguments.first() {
-                Some(Val::List(pollables)) => pollables.len(),
-                _ => 0,
-            };
-            Some(Val::List((0..pollables as u32).map(Val::U32).collect()))
+        "[method]output-stream.flush" | "[method]output-stream.blocking-flush" => ok(None),
+        "[method]input-stream.read"
+        | "[method]input-stream.blocking-read"
+        | "[method]input-stream.skip"
+        | "[method]input-stream.blocking-skip" => {
+            let closed = Val::Variant("closed".into(), None);
+            Answer::Value(Val::Result(Err(Some(Box::new(closed)))))
         }
-        "wasi:clocks/wall-clock#now" => Some(instant(store.data().now_ms())),
-        "wasi:clocks/wall-clock#resolution" => Some(instant(1)),
-        "wasi:clocks/monotonic-clock#now" => Some(Val::U64(store.data().now_ms() * 1_000_000)),
-        "wasi:clocks/monotonic-clock#resolution" => Some(Val::U64(1_000_000)),
-        "wasi:random/random#get-random-bytes" | "wasi:random/insecure#get-insecure-random-bytes" => {
-            let wanted = count(0);
-            if wanted > MAX_RANDOM {
-                return Err(Error::msg(format!("{name}: at most {MAX_RANDOM} bytes at once")));
-            }
-            let host = store.data_mut();
-            Some(Val::List((0..wanted).map(|_| Val::U8(host.random() as u8)).collect()))
+        "[method]output-stream.subscribe" | "[method]input-stream.subscribe" => {
+            Answer::Value(resource(store, CLOSED)?)
         }
-        "wasi:random/random#get-random-u64" | "wasi:random/insecure#get-insecure-random-u64" => {
-            Some(Val::U64(store.data_mut().random()))
-        }
-        "wasi:random/insecure-seed#insecure-seed" => {
-            let host = store.data_mut();
-            Some(Val::Tuple(vec![Val::U64(host.random()), Val::U64(host.random())]))
-        }
-        "wasi:cli/terminal-stdin#get-terminal-stdin"
-        | "wasi:cli/terminal-stdout#get-terminal-stdout"
-        | "wasi:cli/terminal-stderr#get-terminal-stderr" => Some(Val::Option(None)),
-        "wasi:cli/exit#exit" => return Err(Error::msg("it called exit, and a policy has to return")),
-        _ => return Err(Error::msg(format!("it called {name}, which a policy does not get"))),
+        _ => Answer::Unknown,
     })
 }
 
-/// What was lent for the call, or given with it, is nobody's any more.
+/// Everything is always ready: nothing here waits.
+fn poll(function: &str, arguments: &[Val]) -> Answer {
+    match (function, arguments.first()) {
+        ("[method]pollable.ready", _) => Answer::Value(Val::Bool(true)),
+        ("[method]pollable.block", _) => Answer::Nothing,
+        ("poll", Some(Val::List(pollables))) => {
+            Answer::Value(Val::List((0..pollables.len() as u32).map(Val::U32).collect()))
+        }
+        ("poll", _) => Answer::Value(Val::List(Vec::new())),
+        _ => Answer::Unknown,
+    }
+}
+
+/// Both clocks stand at the time of the decision.
+fn clocks(store: &mut StoreContextMut<'_, Host>, interface: &str, function: &str) -> Result<Answer> {
+    let instant = |at_ms: u64| {
+        let nanoseconds = Val::U32((at_ms % 1000) as u32 * 1_000_000);
+        Val::Record(vec![("seconds".into(), Val::U64(at_ms / 1000)), ("nanoseconds".into(), nanoseconds)])
+    };
+    let now_ms = store.data().now_ms();
+    Ok(Answer::Value(match (interface, function) {
+        ("wasi:clocks/wall-clock", "now") => instant(now_ms),
+        ("wasi:clocks/wall-clock", "resolution") => instant(1),
+        ("wasi:clocks/monotonic-clock", "now") => Val::U64(now_ms * 1_000_000),
+        ("wasi:clocks/monotonic-clock", "resolution") => Val::U64(1_000_000),
+        ("wasi:clocks/monotonic-clock", "subscribe-duration" | "subscribe-instant") => {
+            resource(store, CLOSED)?
+        }
+        _ => return Ok(Answer::Unknown),
+    }))
+}
+
+/// All from the seed of the decision.
+fn random(store: &mut StoreContextMut<'_, Host>, function: &str, arguments: &[Val]) -> Result<Answer> {
+    let host = store.data_mut();
+    Ok(Answer::Value(match function {
+        "get-random-bytes" | "get-insecure-random-bytes" => {
+            let wanted = match arguments.first() {
+                Some(Val::U64(wanted)) => *wanted,
+                _ => 0,
+            };
+            if wanted > MAX_RANDOM {
+                return Err(Error::msg(format!("{function}: at most {MAX_RANDOM} bytes in one call")));
+            }
+            Val::List((0..wanted).map(|_| Val::U8(host.random() as u8)).collect())
+        }
+        "get-random-u64" | "get-insecure-random-u64" => Val::U64(host.random()),
+        "insecure-seed" => Val::Tuple(vec![Val::U64(host.random()), Val::U64(host.random())]),
+        _ => return Ok(Answer::Unknown),
+    }))
+}
+
+/// No environment, no arguments, no directories, no terminal.
+fn surroundings(store: &mut StoreContextMut<'_, Host>, function: &str) -> Result<Answer> {
+    Ok(Answer::Value(match function {
+        "get-environment" | "get-arguments" | "get-directories" => Val::List(Vec::new()),
+        "initial-cwd" | "get-terminal-stdin" | "get-terminal-stdout" | "get-terminal-stderr" => {
+            Val::Option(None)
+        }
+        "get-stdout" | "get-stderr" => resource(store, PRINTED)?,
+        "get-stdin" => resource(store, CLOSED)?,
+        "exit" => return Err(Error::msg("it called exit, and a policy has to return")),
+        _ => return Ok(Answer::Unknown),
+    }))
+}
+
+/// Drops the resources that were lent for the call or given with it.
 fn give_back(store: &mut StoreContextMut<'_, Host>, arguments: &[Val]) -> Result<()> {
     for argument in arguments {
         match argument {

@@ -1,13 +1,13 @@
 //! `carom policy install`: a component becomes the release in force.
 //!
-//! Not here: staging and swapping (`policy::life`). Invariant: a component that does not pass its check is not installed.
+//! Not here: staging and swapping (`policy::staging`). Invariant: a component that does not pass its check is not installed.
 
 use crate::cli::check;
 use crate::cli::terminal::Terminal;
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
 use crate::finding::Finding;
-use crate::policy::{Wanted, life};
+use crate::policy::{Wanted, staging};
 use crate::workshop::inspect;
 use clap::Args;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ pub(crate) struct InstallArgs {
 
 pub(crate) fn run(arguments: &InstallArgs, config: &Arc<Config>, terminal: Terminal) -> Result<Exit> {
     let name = &arguments.name;
-    let staged = life::stage(config, name, &arguments.file)?;
+    let staged = staging::stage(config, name, &arguments.file)?;
     let wanted = Wanted { name, file: Some(&staged.release.directory), settings: None };
     let found = inspect::inside(config, &wanted);
     if found.iter().any(Finding::is_wrong) {

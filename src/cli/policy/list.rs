@@ -1,11 +1,11 @@
 //! `carom policy list`: which policies there are, and the releases of one.
 //!
-//! Not here: keeping releases (`policy::life`).
+//! Not here: keeping releases (`policy::releases`).
 
 use crate::cli::terminal::Terminal;
 use crate::config::Config;
 use crate::error::{Exit, Result};
-use crate::policy::{life, shipped};
+use crate::policy::{releases, shipped};
 use clap::Args;
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &ListArgs, config: &Config, terminal: Terminal) -> 
 
 fn releases(name: &str, config: &Config, terminal: Terminal) -> Result<Exit> {
     let none = format!("policy {name} was never installed\n");
-    terminal.rows(&life::releases(config, name)?, &none, |release| {
+    terminal.rows(&releases::list(config, name)?, &none, |release| {
         let mark = if release.in_force { "in force" } else { "" };
         let (number, hash, about) = (release.number, &release.hash[..12], &release.about);
         let (installed, size, file) = (&about.installed, about.size, about.file.display());
@@ -44,7 +44,7 @@ struct Listed {
 
 fn policies(config: &Config, terminal: Terminal) -> Result<Exit> {
     let with_path = config.policy.iter().filter(|(_, policy)| policy.path.is_some());
-    let mut names: Vec<String> = life::installed(config);
+    let mut names: Vec<String> = releases::installed(config);
     names.extend(shipped().map(str::to_owned));
     names.extend(with_path.map(|(name, _)| name.clone()));
     names.sort();
@@ -58,7 +58,7 @@ fn policies(config: &Config, terminal: Terminal) -> Result<Exit> {
 
 fn listed(name: String, config: &Config) -> Result<Listed> {
     let file = config.policy.get(&name).and_then(|policy| policy.path.as_ref());
-    let release = life::releases(config, &name)?.into_iter().find(|release| release.in_force);
+    let release = releases::list(config, &name)?.into_iter().find(|release| release.in_force);
     let from = match (file, &release) {
         (Some(file), _) => format!("file {}", file.display()),
         (None, Some(release)) => format!("release {}, installed {}", release.number, release.about.installed),

@@ -1,11 +1,11 @@
 //! `carom policy rollback`: an earlier release takes force again.
 //!
-//! Not here: swapping (`policy::life`).
+//! Not here: swapping (`policy::releases`).
 
 use crate::cli::terminal::Terminal;
 use crate::config::Config;
 use crate::error::{Exit, Result};
-use crate::policy::life;
+use crate::policy::releases;
 use clap::Args;
 use serde_json::json;
 
@@ -20,7 +20,7 @@ pub(crate) struct RollbackArgs {
 
 pub(crate) fn run(arguments: &RollbackArgs, config: &Config, terminal: Terminal) -> Result<Exit> {
     let name = &arguments.name;
-    match life::roll_back(config, name, arguments.to)? {
+    match releases::roll_back(config, name, arguments.to)? {
         Some(release) => terminal.show(&release, || {
             let (number, hash) = (release.number, &release.hash[..12]);
             format!("policy {name}, release {number} ({hash}) is in force again\n")

@@ -10,7 +10,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::envelope::Envelope;
 use crate::error::{Error, Exit, Result};
-use crate::policy::life;
+use crate::policy::releases;
 use crate::workshop::{Bench, trial};
 use clap::Args;
 use jiff::Timestamp;
@@ -82,7 +82,7 @@ fn replay(key: &str, mut bench: Bench, chosen: &Chosen, terminal: Terminal) -> R
     let logged = trial::logged(&config, key)?;
     let (name, hash) = &logged.policy;
     (bench.envelope, bench.seed, bench.at_ms) = (logged.envelope.clone(), logged.seed, logged.at_ms);
-    let releases = life::releases(&config, wanted.name).unwrap_or_default();
+    let releases = releases::list(&config, wanted.name).unwrap_or_default();
     let release = releases.iter().find(|release| release.hash.starts_with(hash));
     if let (None, Some(release)) = (wanted.file, release) {
         wanted.file = Some(&release.directory);

@@ -7,8 +7,8 @@ use crate::cli::terminal::Terminal;
 use crate::config::Config;
 use crate::error::{Exit, Result};
 use crate::policy::anatomy::Anatomy;
-use crate::policy::life::Release;
-use crate::policy::{Policy, Use, Wanted, life};
+use crate::policy::releases::Release;
+use crate::policy::{Policy, Use, Wanted, releases};
 use clap::Args;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &ShowArgs, config: &Arc<Config>, terminal: Terminal
     let anatomy = Anatomy::read(&policy.component()?)?;
     let release = match wanted.file {
         Some(_) => None,
-        None => life::releases(config, wanted.name)?.into_iter().find(|release| release.in_force),
+        None => releases::list(config, wanted.name)?.into_iter().find(|release| release.in_force),
     };
     let value = json!({
         "name": wanted.name,

@@ -1,0 +1,77 @@
+//! What delivery failures mean, asked of the policy in batches.
+//!
+//! Not here: the classes themselves (`class`). Invariant: there is one class for each failure, in the same order.
+
+use super::bindings::exports::carom::policy::classification;
+use super::failure::{Failure, FailureKind, status_line};
+use super::questions::FIXED;
+use super::ready::Policy;
+use super::recipient_facts::RecipientFacts;
+use crate::class::{BATCH, Class, DeliveryFailure, Severity};
+use std::rc::Rc;
+
+impl Policy {
+    /// What each of these failures means. There is no message: `facts` are of none.
+    pub(crate) fn classify(
+        &self,
+        facts: &Rc<RecipientFacts>,
+        failures: &[DeliveryFailure],
+    ) -> Result<Vec<Class>, Failure> {
+        let mut classes = Vec::with_capacity(failures.len());
+        let mut left: Vec<&[DeliveryFailure]> = failures.chunks(BATCH).rev().collect();
+        while let Some(batch) = left.pop() {
+            match self.classify_batch(facts, batch) {
+                Ok(found) => classes.extend(found),
+                // Many together may be too much where each alone is not.
+                Err(Failure { kind: FailureKind::TooSlow | FailureKind::TooBig, .. }) if batch.len() > 1 => {
+                    let (first, second) = batch.split_at(batch.len() / 2);
+                    left.extend([second, first]);
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(classes)
+    }
+
+    fn classify_batch(
+        &self,
+        facts: &Rc<RecipientFacts>,
+        batch: &[DeliveryFailure],
+    ) -> Result<impl Iterator<Item = Class> + use<>, Failure> {
+        let failures: Vec<classification::Failure> = batch.iter().map(Into::into).collect();
+        let (classes, _) = self.ask(facts, FIXED, |guest, store| {
+            guest.carom_policy_classification().call_classify(store, &failures)
+        })?;
+        if classes.len() != batch.len() {
+            let cause = format!("gave {} classes for {} failures", classes.len(), batch.len());
+            return Err(self.failure(FailureKind::Refused, &cause));
+        }
+        Ok(classes.into_iter().map(Class::from))
+    }
+}
+
+impl From<&DeliveryFailure> for classification::Failure {
+    fn from(failure: &DeliveryFailure) -> classification::Failure {
+        classification::Failure {
+            text: failure.text.clone(),
+            status: failure.status.clone(),
+            code: failure.code,
+            stage: failure.stage.clone(),
+            remote_mta: failure.remote_mta.clone(),
+        }
+    }
+}
+
+impl From<classification::Class> for Class {
+    fn from(class: classification::Class) -> Class {
+        let severity = match class.severity {
+            classification::Severity::Hard => Severity::Hard,
+            classification::Severity::Soft => Severity::Soft,
+            classification::Severity::None => Severity::None,
+            classification::Severity::Unknown => Severity::Unknown,
+        };
+        let (reason, category, rule) =
+            (status_line(&class.reason), status_line(&class.category), status_line(&class.rule));
+        Class { reason, category, severity, rule }
+    }
+}

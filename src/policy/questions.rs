@@ -1,0 +1,76 @@
+//! The questions to a policy about one message: what to do with it, whether its return path may be answered, and
+//! whether the settings make sense.
+//!
+//! Not here: what delivery failures mean (`classes`). Invariant: an answer is complete, or it is a `Failure`.
+
+use super::failure::{Failure, FailureKind, status_line};
+use super::ready::Policy;
+use super::recipient_facts::RecipientFacts;
+use crate::plan::Plan;
+use serde::Serialize;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The answer to "may this return path be answered, and where".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Mapping {
+    /// Hosts that may be connected to, in order.
+    pub(crate) hosts: Vec<String>,
+    /// Where complaints go.
+    pub(crate) feedback_address: Option<String>,
+}
+
+/// A decision and what it cost.
+pub(crate) struct Decision {
+    pub(crate) plan: Plan,
+    /// The imports that the guest called, in order, and how long carom took to answer.
+    pub(crate) asked: Vec<(&'static str, Duration)>,
+    /// Time that the guest itself used.
+    pub(crate) used: Duration,
+    /// The most memory that it had, in bytes.
+    pub(crate) memory: usize,
+    /// Instructions that it ran; `None` unless it was loaded to be measured.
+    pub(crate) fuel: Option<u64>,
+}
+
+/// Nothing random, and no time.
+pub(crate) const FIXED: (u64, u64) = (0, 0);
+
+impl Policy {
+    /// What to do with a message. `seed` determines all randomness, `now_ms` the time that the guest sees.
+    pub(crate) fn decide(
+        &self,
+        facts: &Rc<RecipientFacts>,
+        seed: u64,
+        now_ms: u64,
+    ) -> Result<Decision, Failure> {
+        let (decided, store) =
+            self.ask(facts, (seed, now_ms), |guest, store| guest.carom_policy_decision().call_decide(store))?;
+        decided.map_err(|refusal| self.failure(FailureKind::Refused, &status_line(&refusal)))?;
+        let used = store.data().used();
+        let fuel = store.get_fuel().ok().map(|left| u64::MAX - left);
+        let host = store.into_data();
+        Ok(Decision { plan: host.plan, asked: host.asked, used, memory: host.meter.peak, fuel })
+    }
+
+    /// Whether `return_path` may be answered; `hosts` are its mail exchangers.
+    pub(crate) fn map(
+        &self,
+        facts: &Rc<RecipientFacts>,
+        return_path: &str,
+        hosts: &[String],
+    ) -> Result<Option<Mapping>, Failure> {
+        let (route, _) = self.ask(facts, FIXED, |guest, store| {
+            guest.carom_policy_mapping().call_may_answer(store, return_path, hosts)
+        })?;
+        Ok(route.map(|route| Mapping { hosts: route.hosts, feedback_address: route.feedback_address }))
+    }
+
+    /// What the policy finds wrong with its settings.
+    pub(crate) fn validate_settings(&self, facts: &Rc<RecipientFacts>) -> Result<Vec<String>, Failure> {
+        let validated = self.ask(facts, FIXED, |guest, store| {
+            guest.carom_policy_settings().call_validate(store, &self.settings)
+        });
+        validated.map(|(faults, _)| faults)
+    }
+}
