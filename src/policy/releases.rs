@@ -117,7 +117,7 @@ pub(crate) fn roll_back(config: &Config, name: &str, to: Option<u32>) -> Result<
             sync_directory(&home).context(home.display())?;
             Ok(None)
         }
-        None => Err(wrong(format!("policy {name} has no release before the one in force"))),
+        None => Err(wrong(format!("policy {name} has nothing before the release in force"))),
     }
 }
 
