@@ -1,11 +1,11 @@
-//! Reports that are kept, compressed, by the address they are about: for when somebody asks why an address gets no more mail.
+//! Reports that are kept, compressed, by the address they are about, to show why an address gets no more mail.
 //!
 //! ```text
 //! kept/3f/3f9a…c2/1795255200000-7d21….eml.gz      a digest of the address / when it came, and its key in the journal
 //! ```
 //!
-//! Not here: which reports are kept (policies). Invariant: whatever an address is, it names no file; what is kept of one address
-//! is bounded, and all of it goes with time.
+//! Not here: which reports are kept (policies). Invariant: an address never becomes part of a path; what is
+//! kept of one address is bounded, and expires.
 
 use crate::clock::DAY_MS;
 use crate::config::Config;
@@ -21,19 +21,19 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-/// What a report ends in.
+/// How the names of reports end.
 const ENDING: &str = ".eml.gz";
 
 /// A report that is kept.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Kept {
-    /// When it came, in milliseconds since 1970.
+    /// When it arrived, in milliseconds since 1970.
     pub(crate) at_ms: i64,
-    /// Its file.
     pub(crate) file: PathBuf,
 }
 
-/// Keeps a report under an address, and lets the oldest of that address go if they are too many. The same key keeps it once.
+/// Keeps a report under an address, once per key, and removes the oldest of that address if there
+/// are too many.
 pub(crate) fn keep(config: &Config, address: &str, key: &str, at_ms: i64, raw: &[u8]) -> Result<PathBuf> {
     let folder = folder(config, address);
     owner::make_directory(&folder)
@@ -45,7 +45,7 @@ pub(crate) fn keep(config: &Config, address: &str, key: &str, at_ms: i64, raw: &
     let path = folder.join(format!("{:013}-{digest}{ENDING}", at_ms.max(0)));
     publish(&path, &packed, 0o600)?;
     for old in list(&folder).into_iter().skip(config.kept.per_address) {
-        // Another process may have been quicker.
+        // Another process may have removed it already.
         let _ = fs::remove_file(old.file);
     }
     Ok(path)
@@ -70,7 +70,7 @@ pub(crate) fn read(kept: &Kept, config: &Config) -> Result<Vec<u8>> {
     Ok(raw)
 }
 
-/// Lets go of what has been kept long enough. What cannot be removed now is removed by a later tick.
+/// Removes what has been kept long enough. What cannot be removed now is removed by a later tick.
 pub(crate) fn expire(config: &Config, now_ms: i64) {
     if config.kept.days == 0 {
         return;
@@ -81,7 +81,7 @@ pub(crate) fn expire(config: &Config, now_ms: i64) {
             for old in list(&folder).into_iter().filter(|kept| kept.at_ms < oldest_ms) {
                 let _ = fs::remove_file(old.file);
             }
-            // These fail while something is in them.
+            // Fails while it is not empty.
             let _ = fs::remove_dir(&folder);
         }
         let _ = fs::remove_dir(&shelf);
@@ -93,7 +93,7 @@ fn folder(config: &Config, address: &str) -> PathBuf {
     config.kept_dir().join(&name[..2]).join(&name)
 }
 
-/// Directories that are named as ours are: nothing else is ever touched.
+/// Directories with names like ours; nothing else is ever touched.
 fn folders(path: &Path) -> Vec<PathBuf> {
     let ours = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_old_goes_and_what_is_not_ours_stays() {
+    fn old_reports_are_removed_and_other_files_stay() {
         let Home(config) = &Home::new(3);
         let now_ms = 200 * DAY_MS;
         keep(config, "joe@a.example", "old", now_ms - 91 * DAY_MS, b"mail").unwrap();

@@ -1,8 +1,8 @@
-//! What messages report, and what that means: `report` finds who bounced and why, the policy classifies.
-//! Many messages at a time; their failures are asked about together.
+//! What messages report, and what that means: `report` finds who bounced and why, the policy
+//! classifies. Many messages at a time; their failures are asked about together.
 //!
-//! Not here: acting on it (`policies/bounce` and the actions). Invariant: nothing is stored, sent or
-//! counted; the results are in the order of the messages.
+//! Not here: acting on it (`policies/bounce` and the actions). Invariant: nothing is stored, sent
+//! or counted; the results are in the order of the messages.
 
 use crate::class::{Class, DeliveryFailure, Severity};
 use crate::error::Result;
@@ -65,7 +65,8 @@ pub(crate) fn classify(
     Ok(items.iter().zip(reports).zip(defects).map(classified).collect())
 }
 
-/// The recipients of a report, each with its class: of its kind, or the next of those from the policy.
+/// The recipients of a report, each with its class: of its kind, or the next of those from the
+/// policy.
 fn recipients(
     kind: ReportKind,
     found: Vec<report::Recipient>,
@@ -109,7 +110,8 @@ fn by_kind(kind: ReportKind, action: DeliveryAction) -> Option<Class> {
     }
 }
 
-/// An automatic reply can say that a mailbox is no longer in use. Any other says that its writer is away.
+/// An automatic reply can say that a mailbox is no longer in use. Any other says that its writer is
+/// away.
 fn of_reply(class: Class) -> Class {
     match class.reason.as_str() {
         "suspend" | "has-moved" => class,

@@ -1,7 +1,7 @@
 //! What kind of complaint a feedback report is (RFC 5965 section 3.1, and what others registered).
 //!
-//! Not here: reading and writing such reports (`report::feedback`). Invariant: a type that carom does not
-//! know is kept as it was written; in JSON, every type is its name.
+//! Not here: reading and writing such reports (`report::feedback`). Invariant: a type that carom
+//! does not know is kept as it was written; in JSON, every type is its name.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

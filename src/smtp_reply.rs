@@ -1,8 +1,9 @@
 //! SMTP replies (RFC 5321 section 4.2) and enhanced status codes (RFC 3463): the types, and the one
 //! reader of the codes that a reply begins with.
 //!
-//! Not here: replies somewhere inside a text (`report::quoted_reply`), and what a reply means (`class`).
-//! Invariant: a number that is part of a longer number or word is never taken for a code.
+//! Not here: replies somewhere inside a text (`report::quoted_reply`), and what a reply means
+//! (`class`). Invariant: a number that is part of a longer number or word is never taken for a
+//! code.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
@@ -43,8 +44,8 @@ impl EnhancedStatus {
         EnhancedStatus { class, subject, detail }
     }
 
-    /// The status at the beginning of a text that people or programs wrote, and its length. The subject
-    /// must be one of RFC 3463, so that a version or a date is not taken for a status.
+    /// The status at the beginning of a text that people or programs wrote, and its length. The
+    /// subject must be one of RFC 3463, so that a version or a date is not taken for a status.
     pub(crate) fn leading(text: &str) -> Option<(EnhancedStatus, usize)> {
         let (status, length) = EnhancedStatus::scan(text.as_bytes())?;
         let rest = &text.as_bytes()[length..];
@@ -107,7 +108,8 @@ impl<'de> Deserialize<'de> for EnhancedStatus {
     }
 }
 
-/// The codes that a text begins with, as in `550 5.1.1 no such user`, `550-5.1.1 no` and `5.1.1 no`.
+/// The codes that a text begins with, as in `550 5.1.1 no such user`, `550-5.1.1 no` and `5.1.1
+/// no`.
 pub(crate) fn leading_codes(text: &str) -> (Option<u16>, Option<EnhancedStatus>) {
     let Some(code) = leading_code(text) else {
         return (None, EnhancedStatus::leading(text).map(|(status, _)| status));

@@ -1,7 +1,7 @@
 //! The step that sends an automatic reply (RFC 3834), and which messages may be answered at all.
 //!
-//! Not here: the form of the reply (`report::automatic_reply`), and sending (`doors::smtp`). Invariant: it
-//! goes out with the null sender, so that no reply can answer it.
+//! Not here: the form of the reply (`report::automatic_reply`), and sending (`doors::smtp`).
+//! Invariant: it goes out with the null sender, so that no reply can answer it.
 
 use super::doors::smtp::Letter;
 use crate::config::Config;
@@ -22,8 +22,8 @@ pub(crate) fn write(reply: &AutoReply, mail: &Mail, config: &Config) -> Letter {
     Letter { from: None, data: written.written(&to, &config.hostname()).into(), to }
 }
 
-/// Whether a message may be answered automatically at all (RFC 3834 section 2): not what is automatic itself, nor what went to a
-/// list, nor what has no sender, nor what asks for no answer.
+/// Whether a message may be answered automatically (RFC 3834 section 2): it is not automatic
+/// itself, did not go to a list, has a sender, and does not ask for silence.
 pub(crate) fn may_answer(mail: &Mail) -> bool {
     let says = |name: &str| {
         mail.message(|message| message.header(name)).map(|value| value.trim().to_ascii_lowercase())
@@ -33,7 +33,7 @@ pub(crate) fn may_answer(mail: &Mail) -> bool {
     let bulk = says("Precedence").is_some_and(|value| precedence.contains(&value.as_str()));
     let list = ["List-Id", "List-Post", "List-Unsubscribe"].into_iter().any(|name| says(name).is_some());
     let report = says("Content-Type").is_some_and(|value| value.starts_with("multipart/report"));
-    // Exchange's way to ask for none.
+    // Exchange's way to ask for silence.
     let silence = ["all", "autoreply", "oof"];
     let unwanted = says("X-Auto-Response-Suppress")
         .is_some_and(|value| value.split(',').any(|word| silence.contains(&word.trim())));

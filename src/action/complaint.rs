@@ -1,5 +1,5 @@
-//! The step that sends a complaint: a feedback report (RFC 5965) to the address that the policy's map has
-//! for the sender.
+//! The step that sends a complaint: a feedback report (RFC 5965) to the address that the policy's
+//! map has for the sender.
 //!
 //! Not here: the form of the fields and the frame (`report`), and sending (`doors::smtp`).
 

@@ -1,8 +1,8 @@
-//! The step that sends an out-of-band bounce: a delivery status notification (RFC 3464) to the return path
-//! of a message.
+//! The step that sends an out-of-band bounce: a delivery status notification (RFC 3464) to the
+//! return path of a message.
 //!
-//! Not here: the form of the fields and the frame (`report`), and sending (`doors::smtp`). Invariant: one
-//! recipient, and the reply that the policy chose for it.
+//! Not here: the form of the fields and the frame (`report`), and sending (`doors::smtp`).
+//! Invariant: one recipient, and the reply that the policy chose for it.
 
 use super::doors::smtp::Letter;
 use crate::auth::client_address;

@@ -1,17 +1,19 @@
-//! Mail that goes in circles: nothing is sent because of it.
+//! Mail loops: no mail is sent because of a message that has been here before.
 //!
-//! Not here: what is never answered whatever its way (`auto_reply`), and null senders (`decide`). Invariant: two programs that
-//! answer each other, or forward to each other, come to an end here whoever they are, because each turn adds a trace header.
+//! Not here: messages that are never answered (`auto_reply`), and null senders (`decide`).
+//! Invariant: two programs that answer or forward to each other stop here, because each turn adds a
+//! trace field.
 
 use crate::mail::Mail;
 
-/// Why nothing may be sent because of this message: it has been here before, or it has come through more servers than mail does.
+/// Why nothing may be sent: the message was here before, or it came through too many servers.
 pub(crate) fn why_not(mail: &Mail, max_received: usize) -> Option<String> {
     let received = mail.message(|message| message.headers("Received")).len();
     if received > max_received {
         return Some(format!("the message goes in circles, it has {received} Received headers"));
     }
-    // The mail server puts one on top of what it gives us; a second one was there when it arrived.
+    // The mail server adds one before it hands the message to us; a second one was there when it
+    // arrived.
     let envelope = &mail.envelope;
     let ours = |value: &String| {
         let to = |address: &str| !address.is_empty() && value.trim().eq_ignore_ascii_case(address);

@@ -1,8 +1,9 @@
-//! The forms in which mail servers leave messages in a directory: one message per file, with or without
-//! the envelope before it (PowerMTA newfile-pickup, newfile-plain), and mbox.
+//! The forms in which mail servers leave messages in a directory: one message per file, with or
+//! without the envelope before it (PowerMTA newfile-pickup, newfile-plain), and mbox.
 //!
-//! Not here: finding and claiming files (`spool`), where an mbox is split (`message::mbox`). Invariant:
-//! the bytes of a message are those that the mail server wrote, without what it put around them.
+//! Not here: finding and claiming files (`spool`), where an mbox is split (`message::mbox`).
+//! Invariant: the bytes of a message are those that the mail server wrote, without what it put
+//! around them.
 
 use crate::envelope::Envelope;
 use crate::message::mbox::{self, MboxPart};
@@ -80,8 +81,9 @@ fn is_pickup(name: &[u8]) -> bool {
     OTHERS.iter().any(|other| name.eq_ignore_ascii_case(other))
 }
 
-/// The envelope of a file without one, from the header: the return path; the recipient of the topmost
-/// Received field, or of the fields that mail servers add, and only then `To`, which anyone can write.
+/// The envelope of a file without one, from the header: the return path; the recipient of the
+/// topmost Received field, or of the fields that mail servers add, and only then `To`, which anyone
+/// can write.
 fn from_header(raw: &[u8]) -> Envelope {
     let message = Message::read(raw);
     let sender = message.header("Return-Path").map(|value| bare_address(&value)).unwrap_or_default();

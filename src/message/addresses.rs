@@ -1,12 +1,13 @@
-//! Address lists (RFC 5322 section 3.4) → addr-specs: what stands between the angle brackets, or alone.
+//! Address lists (RFC 5322 section 3.4) → addr-specs: the text in angle brackets, or alone.
 //!
-//! Not here: display names, which anyone may write and nobody needs; they are skipped, never decoded, so that an
-//! `@` or a comma in one cannot become an address. Invariant: one pass over the text, whatever it holds.
+//! Not here: display names. Anyone can write them and nobody needs them; they are skipped, never
+//! decoded, so that an `@` or a comma in one cannot become an address. Invariant: one pass over the
+//! text.
 
 use crate::envelope::split_address;
 
-/// The addr-specs of a list, in order, at most `limit`. Groups are flattened, comments dropped; what has no
-/// local part or no domain is left out.
+/// The addr-specs of a list, in order, at most `limit`. Groups are flattened, comments dropped;
+/// addresses without a local part or a domain are left out.
 pub(crate) fn parse(list: &str, limit: usize) -> Vec<String> {
     #[cfg(test)]
     super::work::add(list.len());
@@ -39,9 +40,9 @@ pub(crate) fn parse(list: &str, limit: usize) -> Vec<String> {
 /// The mailbox that is being read.
 #[derive(Default)]
 struct Mailbox {
-    /// What stands in angle brackets. Once they are closed it is settled, and what follows goes to `bare`.
+    /// The text in angle brackets. Once they are closed, more text goes to `bare`.
     angle: Option<Words>,
-    /// What stands outside.
+    /// The text outside.
     bare: Words,
 }
 
@@ -82,7 +83,7 @@ impl Mailbox {
         }
     }
 
-    /// Takes `[192.0.2.1]` or `[IPv6:2001:db8::1]`, whose colons open no group.
+    /// Takes `[192.0.2.1]` or `[IPv6:2001:db8::1]`, whose colons do not open a group.
     fn domain_literal(&mut self, chars: &mut std::str::Chars<'_>) {
         let words = self.words();
         words.push('[');
@@ -99,7 +100,7 @@ impl Mailbox {
     }
 }
 
-/// Text as words. Space around `@` and `.` parts no words (RFC 5322 section 4.4).
+/// Text as words. Space around `@` and `.` does not separate words (RFC 5322 section 4.4).
 #[derive(Default)]
 struct Words {
     /// The last word that had an `@` in it, before the current one.
@@ -188,14 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn b21_an_at_sign_in_a_display_name_is_no_address() {
+    fn b21_an_at_sign_in_a_display_name_is_not_an_address() {
         assert_eq!(all("\"fake@oob.example\" <a@x>"), ["a@x"]);
         assert_eq!(all("fake@oob.example <a@x>, me@home, <b@y> fake@z"), ["a@x", "me@home", "b@y"]);
         assert_eq!(all("=?utf-8?q?fake=40z=2C?= <a@x>"), ["a@x"]);
     }
 
     #[test]
-    fn b21_what_is_no_address_is_left_out() {
+    fn b21_what_is_not_an_address_is_left_out() {
         assert_eq!(all(""), [""; 0]);
         assert_eq!(all("nobody, @x, a@, \"a@x\", <>, \"open@x, (open"), [""; 0]);
         assert_eq!(all("<a@x, b@y"), ["a@x", "b@y"]);

@@ -1,7 +1,7 @@
 //! From the bytes of a MIME part to text: transfer encoding (RFC 2045 section 6), then charset.
 //!
-//! Not here: finding the part.
-//! Invariant: nothing is refused; what is not encoded as it says is repaired, or stays as it is, and a defect tells.
+//! Not here: finding the part. Invariant: nothing is refused; a body that is not encoded as it says
+//! is repaired or kept as it is, and a defect says so.
 
 use super::Defect;
 use mail_parser::decoders::base64::base64_decode;
@@ -12,7 +12,7 @@ use std::borrow::Cow;
 /// How a body is encoded for transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
-    /// 7bit, 8bit, binary, and what nobody knows.
+    /// 7bit, 8bit, binary, and unknown ones.
     Identity,
     /// RFC 2045 section 6.7.
     QuotedPrintable,
@@ -51,7 +51,8 @@ pub(crate) fn transfer(encoding: Encoding, body: &[u8]) -> (Cow<'_, [u8]>, Optio
     }
 }
 
-/// Reads bytes in a charset. One that is unknown, or not named, is taken for UTF-8; what cannot be becomes U+FFFD.
+/// Reads bytes in a charset; UTF-8 if it is unknown or missing. What cannot be decoded becomes
+/// U+FFFD.
 pub(crate) fn charset<'a>(label: Option<&str>, bytes: Cow<'a, [u8]>) -> (Cow<'a, str>, Option<Defect>) {
     let Some(label) = label.map(str::trim).filter(|label| !is_utf8(label)) else {
         return (utf8(bytes), None);

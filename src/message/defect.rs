@@ -1,12 +1,12 @@
-//! What can be wrong with a message, in words; and the defects that show in its bytes and fields alone.
+//! What can be wrong with a message, in words; and the defects that its bytes and fields show.
 //!
-//! Not here: the defects that only the reader of a structure sees; each is listed where it is met.
-//! Invariant: a defect never keeps a message from being read.
+//! Not here: defects of the structure, which its readers list. Invariant: a defect never keeps a
+//! message from being read.
 
 use super::Field;
 use std::fmt;
 
-/// Fields that may stand in a message only once (RFC 5322 section 3.6).
+/// Fields that a message may have only once (RFC 5322 section 3.6).
 const ONCE: [&str; 8] = ["Date", "From", "Sender", "Reply-To", "To", "Cc", "Message-ID", "Subject"];
 
 /// Something wrong with a message.
@@ -14,27 +14,26 @@ const ONCE: [&str; 8] = ["Date", "From", "Sender", "Reply-To", "To", "Cc", "Mess
 pub(crate) enum Defect {
     /// The message does not start with a header field.
     NoHeader,
-    /// The header section ends with a line that is no field, not with a blank one.
+    /// The header section ends with a line that is not a field instead of a blank line.
     NoBlankLine,
     /// A header field is longer than 64 KiB; its text is cut.
     LongHeader,
     /// There are more than 10,000 header fields; the others are not listed.
     TooManyFields,
-    /// A field that may stand only once stands more often; the first one counts.
+    /// A field that is allowed once is there more often; the first one counts.
     Repeated(&'static str),
-    /// There is a NUL in the message.
     NulByte,
-    /// There is a CR without an LF in the message.
+    /// A CR without LF.
     BareCr,
-    /// A multipart does not say what separates its parts, or nothing does; it is one part.
+    /// A multipart does not name its boundary, or it never comes; the multipart is one part.
     NoBoundary,
     /// Multiparts are nested more than 32 deep; the inner ones are not opened.
     NestedTooDeep,
-    /// There are more than 1,000 parts; the others are not looked at.
+    /// There are more than 1,000 parts; the others are not read.
     TooManyParts,
     /// The HTML body is not encoded as it says; it was repaired.
     BadTransferEncoding,
-    /// The HTML body is in a charset that nobody knows; it was read as UTF-8.
+    /// The HTML body is in an unknown charset; it was read as UTF-8.
     UnknownCharset(String),
     /// The HTML body is longer than 8 MiB; the rest was not read.
     LongHtml,
@@ -65,7 +64,7 @@ impl fmt::Display for Defect {
     }
 }
 
-/// Bytes that have no place in a message (RFC 5322 section 2.3).
+/// Bytes that a message may not have (RFC 5322 section 2.3).
 pub(crate) fn in_bytes(raw: &[u8]) -> Vec<Defect> {
     let nul = raw.contains(&0).then_some(Defect::NulByte);
     let after_cr = raw.split(|&byte| byte == b'\r').skip(1);
@@ -73,7 +72,7 @@ pub(crate) fn in_bytes(raw: &[u8]) -> Vec<Defect> {
     nul.into_iter().chain(bare_cr).collect()
 }
 
-/// Fields that stand too often.
+/// Fields that are there too often.
 pub(crate) fn in_fields(fields: &[Field<'_>]) -> Vec<Defect> {
     let repeated = |name: &&str| fields.iter().filter(|field| field.is(name)).nth(1).is_some();
     ONCE.into_iter().filter(repeated).map(Defect::Repeated).collect()

@@ -1,7 +1,7 @@
 //! Mail that carom writes: header fields, then a body.
 //!
-//! Not here: what the mail says; the parts of a report (`report::multipart`). Invariant: text from another
-//! message cannot begin a new header field, and no line is longer than SMTP allows.
+//! Not here: what the mail says; the parts of a report (`report::multipart`). Invariant: text from
+//! another message cannot begin a new header field, and no line is longer than SMTP allows.
 
 use crate::clock;
 use crate::digest;
@@ -93,8 +93,8 @@ pub(crate) fn unpredictable() -> String {
     digest::random_token(12)
 }
 
-/// Text beyond ASCII as encoded words (RFC 2047) of whole characters, one per line. What looks like an
-/// encoded word is encoded too: it was decoded when it was read, and means itself.
+/// Text beyond ASCII as encoded words (RFC 2047) of whole characters, one per line. What looks like
+/// an encoded word is encoded too: it was decoded when it was read, and means itself.
 fn encoded(text: &str) -> String {
     let text = field_value(text);
     if text.is_ascii() && !text.contains("=?") {

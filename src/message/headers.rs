@@ -1,7 +1,8 @@
-//! The header section, split into fields without changing a byte, and the text of one field's value.
+//! The header section, split into fields without changing a byte, and the text of one field's
+//! value.
 //!
-//! Not here: what a value means; addresses, trace fields and MIME have their own files.
-//! Invariant: the fields in order, each whole, are the header section without the blank line that ends it.
+//! Not here: what a value means; addresses, trace fields and MIME have their own files. Invariant:
+//! the fields, joined, are the header section without the blank line that ends it.
 
 use super::Defect;
 use mail_parser::parsers::MessageStream;
@@ -11,7 +12,7 @@ pub(crate) const MAX_FIELDS: usize = 10_000;
 /// The text of a value is read up to this many bytes.
 pub(crate) const MAX_VALUE: usize = 64 * 1024;
 
-/// One header field (RFC 5322 section 2.2), as it stands in the message.
+/// One header field (RFC 5322 section 2.2), as it is in the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Field<'a> {
     /// The name, as it was written.
@@ -28,7 +29,8 @@ impl Field<'_> {
         self.name.eq_ignore_ascii_case(name.as_bytes())
     }
 
-    /// The value as one clean line: unfolded, trimmed, without control characters. Encoded words stay encoded.
+    /// The value as one clean line: unfolded, trimmed, without control characters. Encoded words
+    /// stay encoded.
     pub(crate) fn text(&self) -> String {
         line(self.value, MAX_VALUE)
     }
@@ -52,7 +54,7 @@ pub(crate) fn line(value: &[u8], limit: usize) -> String {
     clean(&String::from_utf8_lossy(&value[..value.len().min(limit)]))
 }
 
-/// Removes control characters, of which line ends are some; a tab counts as a space.
+/// Removes control characters, line ends among them; a tab becomes a space.
 fn clean(text: &str) -> String {
     let spaced = text.chars().map(|c| if c == '\t' { ' ' } else { c });
     let kept: String = spaced.filter(|c| !c.is_control()).collect();
@@ -82,7 +84,7 @@ impl<'a> HeaderSection<'a> {
     }
 }
 
-/// Splits bytes that start with a header section. A line that is no field ends the section as a blank line does.
+/// Splits bytes that start with a header section. A line that is not a field ends the section too.
 pub(crate) fn split(bytes: &[u8]) -> HeaderSection<'_> {
     let (mut fields, mut defects) = (Vec::new(), Vec::new());
     let (mut at, mut too_many, mut too_long) = (0, false, false);
@@ -118,7 +120,8 @@ pub(crate) fn split(bytes: &[u8]) -> HeaderSection<'_> {
     HeaderSection { fields, block: &bytes[..at], body: &bytes[at..], defects }
 }
 
-/// Where the header section starts: after blank lines and an mbox `From ` line, if the message has them.
+/// Where the header section starts: after blank lines and an mbox `From ` line, if the message has
+/// them.
 pub(crate) fn start(raw: &[u8]) -> usize {
     let mut at = 0;
     while matches!(&raw[at..], [b'\n', ..] | [b'\r', b'\n', ..]) {
@@ -143,8 +146,9 @@ pub(crate) fn without_line_end(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// The name a field line starts with, and where its colon is. Space before the colon is allowed (RFC 5322
-/// section 4.5); a line that starts with two hyphens is a MIME delimiter, even with a colon in it.
+/// The name a field line starts with, and where its colon is. Space before the colon is allowed
+/// (RFC 5322 section 4.5); a line that starts with two hyphens is a MIME delimiter, even with a
+/// colon in it.
 fn field_name(line: &[u8]) -> Option<(&[u8], usize)> {
     let length = line.iter().take_while(|&&byte| (33..=126).contains(&byte) && byte != b':').count();
     let spaces = line[length..].iter().take_while(|&&byte| matches!(byte, b' ' | b'\t')).count();
@@ -176,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_field_ends_the_section() {
+    fn a_line_that_is_not_a_field_ends_the_section() {
         let section = split(b"A: 1\nno field\nB: 2\n");
         assert_eq!((section.fields.len(), section.body), (1, &b"no field\nB: 2\n"[..]));
         assert_eq!(section.defects, [Defect::NoBlankLine]);

@@ -1,7 +1,7 @@
 //! What an HTML body makes a reader fetch: `<img src>`, and `<a href>` once it is followed.
 //!
-//! Not here: fetching, and which hosts may be asked. Invariant: every address is absolute, http or https, and none
-//! of those by which the recipient would unsubscribe is among them.
+//! Not here: fetching, and which hosts may be asked. Invariant: every address is absolute, http or
+//! https, and none is one that List-Unsubscribe has.
 
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, State, Tokenizer, naive_next_state};
@@ -46,7 +46,8 @@ pub(crate) fn find(html: &str, unsubscribe: &HashSet<String>) -> Links {
     Links { images: resolve(seen.images), links: resolve(seen.links), too_many: seen.too_many }
 }
 
-/// The addresses in the text of List-Unsubscribe fields (RFC 2369), in the form that [`find`] compares.
+/// The addresses in the text of List-Unsubscribe fields (RFC 2369), in the form that [`find`]
+/// compares.
 pub(crate) fn unsubscribe(fields: impl Iterator<Item = String>) -> HashSet<String> {
     let mut urls = HashSet::new();
     for field in fields.take(MAX_UNSUBSCRIBE) {
@@ -72,7 +73,7 @@ fn without_fragment(mut url: Url) -> String {
     url.into()
 }
 
-/// The attributes that matter, as they stand in the document.
+/// The attributes that matter, as they are in the document.
 #[derive(Default)]
 struct Seen {
     tag: Tag,
@@ -98,7 +99,7 @@ enum Tag {
 }
 
 impl Seen {
-    /// Follows the tokenizer; gives the state for what comes after a tag whose content is not HTML.
+    /// Follows the tokenizer; returns its next state after a tag whose content is not HTML.
     fn event(&mut self, event: CallbackEvent<'_>) -> Option<State> {
         match event {
             CallbackEvent::OpenStartTag { name } => {
@@ -152,7 +153,8 @@ impl Seen {
     }
 }
 
-/// How the content of an element is read. A mail reader runs no scripts, so it shows what is in `<noscript>`.
+/// How the content of an element is read. A mail reader runs no scripts, so it shows what is in
+/// `<noscript>`.
 fn content_state(name: &[u8]) -> Option<State> {
     if name == b"noscript" { None } else { naive_next_state(name) }
 }

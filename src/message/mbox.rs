@@ -1,7 +1,8 @@
-//! Files that hold several messages (mbox, RFC 4155): where each message is, and its bytes without the
-//! quoting that mbox adds.
+//! Files that hold several messages (mbox, RFC 4155): where each message is, and its bytes without
+//! the quoting that mbox adds.
 //!
-//! Not here: envelopes (`intake::formats`). Invariant: the parts are the file, in order, each byte once.
+//! Not here: envelopes (`intake::formats`). Invariant: the parts are the file, in order, each byte
+//! once.
 
 use super::headers::{line_end, without_line_end};
 use std::ops::Range;
@@ -38,7 +39,8 @@ pub(crate) fn split(file: &[u8]) -> Vec<MboxPart> {
     parts
 }
 
-/// Whether a field name and a colon are next; a sentence in a body that begins with "From" has none.
+/// Whether a field name and a colon are next; a sentence in a body that begins with "From" has
+/// none.
 fn starts_field(bytes: &[u8]) -> bool {
     bytes.iter().take(60).find(|byte| !byte.is_ascii_graphic() || **byte == b':') == Some(&b':')
 }

@@ -1,7 +1,9 @@
-//! The MIME structure (RFC 2046): the parts of a message that are not multiparts themselves, in order.
+//! The MIME structure (RFC 2046): the parts of a message that are not multiparts themselves, in
+//! order.
 //!
-//! Not here: messages in messages; an enclosed message is a part, to be read as a message of its own.
-//! Invariant: one pass over the body, however the delimiters stand, and nothing is decoded before it is asked for.
+//! Not here: messages in messages; an enclosed message is a part, to be read as another message.
+//! Invariant: one pass over the body, wherever the delimiters are; nothing is decoded before it is
+//! asked for.
 
 use super::Defect;
 use super::decode::{self, Encoding};
@@ -11,7 +13,7 @@ use std::borrow::Cow;
 
 /// Multiparts in multiparts deeper than this are not opened.
 const MAX_DEPTH: usize = 32;
-/// Parts and multiparts after this many are not looked at.
+/// Parts and multiparts after this many are not read.
 const MAX_PARTS: usize = 1_000;
 /// A Content-Type is read up to this many bytes.
 const MAX_CONTENT_TYPE: usize = 4 * 1024;
@@ -21,7 +23,7 @@ const MAX_CONTENT_TYPE: usize = 4 * 1024;
 pub(crate) struct MimePart<'a> {
     /// What it says it is.
     pub(crate) content_type: ContentType,
-    /// Whether it says it is a file, not something to be shown (RFC 2183).
+    /// It says that it is a file, not something to show (RFC 2183).
     pub(crate) attachment: bool,
     /// Its body, byte for byte.
     pub(crate) body: &'a [u8],
@@ -62,8 +64,8 @@ impl ContentType {
         ContentType { kind: kind.to_owned(), parameters: Vec::new() }
     }
 
-    /// What a header section says of the body; if it says nothing, what is implied. A forgotten semicolon after
-    /// the type is put in.
+    /// What a header section says about the body, or else what is implied. A missing semicolon
+    /// after the type is added.
     pub(crate) fn of(section: &HeaderSection<'_>, implied: &str) -> ContentType {
         let Some(field) = section.field("Content-Type") else {
             return ContentType::bare(implied);
@@ -177,7 +179,8 @@ fn part<'a>(section: &HeaderSection<'_>, content_type: ContentType, body: &'a [u
     MimePart { content_type, attachment: disposition.starts_with("attachment"), body, encoding }
 }
 
-/// Follows delimiters, closing multiparts, to the one that a part comes after; gives where that part starts.
+/// Follows delimiters, closing multiparts, to the one that a part comes after; gives where that
+/// part starts.
 fn next_part(bytes: &[u8], mut found: Option<Delimiter>, open: &mut Vec<Open>) -> Option<usize> {
     while let Some(delimiter) = found {
         if !delimiter.closing {

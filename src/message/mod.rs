@@ -1,7 +1,8 @@
-//! Reading a message: its header, its addresses, its trace, the links in its HTML body.
+//! Messages: reading their header, addresses, trace, parts and links; and the mail that carom
+//! writes.
 //!
-//! Not here: what a message means to a policy, and whether it is authentic. Invariant: reading never fails and
-//! never changes a byte; what is wrong with a message is listed, and what is not asked for is not computed.
+//! Not here: what a message means to a policy, and whether it is authentic. Invariant: reading
+//! never fails and never changes a byte; it lists defects. What is not asked for is not computed.
 
 mod addresses;
 pub(crate) mod decode;
@@ -29,7 +30,7 @@ use std::sync::OnceLock;
 const MAX_ADDRESSES: usize = 10_000;
 /// An address field is read up to this many bytes.
 const MAX_ADDRESS_LIST: usize = 1024 * 1024;
-/// The HTML body is read up to this many bytes, as they stand in the message.
+/// The HTML body is read up to this many bytes, as they are in the message.
 const MAX_HTML: usize = 8 * 1024 * 1024;
 
 /// A message (RFC 5322), read as far as it was asked about.
@@ -75,7 +76,8 @@ impl<'a> Message<'a> {
         &self.section.fields
     }
 
-    /// The first header field of this name, unfolded, decoded (RFC 2047), without control characters.
+    /// The first header field of this name, unfolded, decoded (RFC 2047), without control
+    /// characters.
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         self.section.field(name).map(Field::decoded)
     }
@@ -85,8 +87,8 @@ impl<'a> Message<'a> {
         self.fields(name).map(Field::decoded).collect()
     }
 
-    /// The addr-specs (`local@domain`) in all header fields of this name, in order; groups are flattened,
-    /// display names dropped. At most 10,000.
+    /// The addr-specs (`local@domain`) in all header fields of this name, in order; groups are
+    /// flattened, display names dropped. At most 10,000.
     pub(crate) fn addresses(&self, name: &str) -> Vec<String> {
         let mut found = Vec::new();
         for field in self.fields(name) {
@@ -126,13 +128,14 @@ impl<'a> Message<'a> {
         ContentType::of(&self.section, "text/plain")
     }
 
-    /// The parts that are not multiparts, in order; a message without MIME is one part. At most 1,000.
+    /// The parts that are not multiparts, in order; a message without MIME is one part. At most
+    /// 1,000.
     pub(crate) fn parts(&self) -> &[MimePart<'a>] {
         &self.tree().parts
     }
 
-    /// The first `limit` bytes of the text that a reader is shown first: of the first `text/plain` part that is no attachment, else
-    /// of the first `text/html` part.
+    /// The first `limit` bytes of the text that a reader is shown first: of the first `text/plain`
+    /// part that is no attachment, else of the first `text/html` part.
     pub(crate) fn text(&self, limit: usize) -> Option<String> {
         let shown =
             |kind: &str| self.parts().iter().find(|part| !part.attachment && part.content_type.kind == kind);
@@ -140,13 +143,14 @@ impl<'a> Message<'a> {
         Some(part.text(limit).0.into_owned())
     }
 
-    /// Absolute http and https addresses of `<img src>` in the HTML body, in document order; at most 10,000.
+    /// Absolute http and https addresses of `<img src>` in the HTML body, in document order; at
+    /// most 10,000.
     pub(crate) fn images(&self) -> &[String] {
         &self.html().links.images
     }
 
-    /// Absolute http and https addresses of `<a href>` in the HTML body, in document order, without those in
-    /// List-Unsubscribe; at most 10,000.
+    /// Absolute http and https addresses of `<a href>` in the HTML body, in document order, without
+    /// those in List-Unsubscribe; at most 10,000.
     pub(crate) fn links(&self) -> &[String] {
         &self.html().links.links
     }

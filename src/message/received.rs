@@ -1,7 +1,7 @@
 //! Trace fields (RFC 5321 section 4.4): who handed the message to whom.
 //!
-//! Not here: which of several trace fields can be believed; that is the reader's to know.
-//! Invariant: the client address is what the receiving server saw, never the text the client gave in HELO.
+//! Not here: which of several trace fields can be believed (`auth`). Invariant: the client address
+//! is what the receiving server saw, never what the client said in HELO.
 
 use std::net::IpAddr;
 
@@ -39,7 +39,7 @@ impl Received {
         }
         received.client_address = inside_from.iter().find_map(|comment| address_in_comment(comment));
         if exim && received.client_address.is_none() {
-            // Where Exim knows no name of the client, its address stands in place of one.
+            // If Exim does not know the name of the client, the address is in its place.
             let unnamed = received.from_helo.as_deref().and_then(|name| name.strip_prefix('['));
             received.client_address = unnamed.and_then(literal);
         }
@@ -70,7 +70,7 @@ enum Keyword {
     From,
     By,
     For,
-    /// `with`, `id`, `via`: their values are not read, but must not be taken for keywords.
+    /// `with`, `id`, `via`: their values are skipped, so that none is taken for a keyword.
     Other,
 }
 
@@ -78,7 +78,7 @@ enum Keyword {
 #[derive(Clone, Copy)]
 enum Clause {
     None,
-    /// After the value of `from`, where the comments about the client stand.
+    /// After the value of `from`, where the comments about the client are.
     From,
     /// After a keyword.
     Value(Keyword),
@@ -96,8 +96,8 @@ impl Clause {
     }
 }
 
-/// The client's address in a comment: `rdns [1.2.3.4]` (Postfix, Sendmail), `[1.2.3.4] helo=x` (Exim),
-/// `1.2.3.4` (PowerMTA, Microsoft), `ident@1.2.3.4` (qmail).
+/// The client's address in a comment: `rdns [1.2.3.4]` (Postfix, Sendmail), `[1.2.3.4] helo=x`
+/// (Exim), `1.2.3.4` (PowerMTA, Microsoft), `ident@1.2.3.4` (qmail).
 fn address_in_comment(comment: &str) -> Option<IpAddr> {
     if is_claim(comment, &EXIM_CLAIMS) || is_claim(comment, &QMAIL_CLAIMS) {
         None
@@ -129,7 +129,7 @@ fn literal(after_bracket: &str) -> Option<IpAddr> {
     }
 }
 
-/// An address without its zone; one of IPv4 in the clothes of IPv6 is undressed.
+/// An address without its zone; an IPv4-mapped IPv6 address becomes IPv4.
 fn address(text: &str) -> Option<IpAddr> {
     let unzoned = text.split_once('%').map_or(text, |(address, _)| address);
     unzoned.parse::<IpAddr>().ok().map(|address| address.to_canonical())
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn every_server_writes_the_address_in_its_own_way() {
+    fn servers_write_the_address_in_many_ways() {
         for value in [
             "from x (192.0.2.1) by mx id h1 for <a@b>; date (envelope-from <s@x>)",
             "from mail.example (192.0.2.1) by X.outlook.com (10.1.1.1) with Microsoft SMTP Server id 15; d",

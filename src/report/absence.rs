@@ -1,7 +1,8 @@
-//! How people's absence shows in a message: the beginnings of subjects in many languages, and the header
-//! fields that only automatic replies have.
+//! How people's absence shows in a message: the beginnings of subjects in many languages, and the
+//! header fields that only automatic replies have.
 //!
-//! Not here: who asks (`automatic_reply`). Invariant: the words are folded, as what they are compared with.
+//! Not here: who asks (`automatic_reply`). Invariant: the words are folded, as what they are
+//! compared with.
 
 use crate::message::Message;
 

@@ -1,14 +1,16 @@
 //! Automatic replies (RFC 3834, and what programs did before it), read and written.
 //!
-//! Not here: bounces, which say that they are automatic too and are read first; which messages carom may
-//! answer (`action::auto_reply`). Invariants: what is written reads back equal; a program's message that
-//! answers nothing and a request to unsubscribe are not replies.
+//! Not here: bounces, which say that they are automatic too and are read first; which messages
+//! carom may answer (`action::auto_reply`). Invariants: what is written reads back equal; a
+//! program's message that answers nothing and a request to unsubscribe are not replies.
 
 use super::absence;
 use super::challenge::is_challenge;
 use super::fold::folded;
 use super::human_notice::HumanNotice;
 use super::mailbox;
+use super::original::Original;
+use super::reported::{DeliveryAction, Recipient, Report, ReportKind};
 use super::tidied::tidy;
 use crate::message::Message;
 use crate::message::draft::{Draft, bracketed};
@@ -61,9 +63,24 @@ impl AutomaticReply {
         draft.text(&self.text)
     }
 
-    /// Subject and text as one line.
-    pub(crate) fn said(&self) -> String {
-        tidy(&format!("{} {}", self.subject, self.text))
+    /// What it reports, and about which message.
+    pub(crate) fn report(self, original: Original) -> Report {
+        let kind = match self.kind {
+            AutoReplyKind::Challenge => ReportKind::Challenge,
+            AutoReplyKind::Absence | AutoReplyKind::Receipt => ReportKind::AutoReply,
+        };
+        let recipient = |address| Recipient {
+            address,
+            action: DeliveryAction::Delivered,
+            diagnostic: tidy(&format!("{} {}", self.subject, self.text)),
+            reader: "auto-reply",
+            line: 1,
+            ..Recipient::default()
+        };
+        let replier = self.from.filter(|_| self.kind != AutoReplyKind::Receipt);
+        let recipients = replier.map(recipient).into_iter().collect();
+        let answered = Original { message_id: self.in_reply_to, ..Original::default() };
+        Report { kind, recipients, feedback: None, original: original.or(answered) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Challenges: filters that ask the sender to prove something before they deliver.
 //!
-//! Not here: other automatic replies (`automatic_reply`). Invariant: a message that answers nothing is not
-//! a challenge unless a field of its header says so.
+//! Not here: other automatic replies (`automatic_reply`). Invariant: a message that answers nothing
+//! is not a challenge unless a field of its header says so.
 
 use super::fold::folded;
 use super::human_notice::HumanNotice;

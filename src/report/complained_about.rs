@@ -1,4 +1,5 @@
-//! The message that a complaint encloses: where a report does not name the recipient, its header may.
+//! The message that a complaint encloses: where a report does not name the recipient, its header
+//! may.
 //!
 //! Microsoft's JMRP sends no fields at all, only the message. Not here: the fields (`feedback`).
 //! Invariant: an address that was blacked out is never taken for the recipient.

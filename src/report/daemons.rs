@@ -1,7 +1,7 @@
 //! Who sends bounces: mail servers, known by their address or their name.
 //!
-//! Not here: what else shows that a message is a bounce (`evidence`). Invariant: only the From field
-//! decides, and a From without an address is a program's.
+//! Not here: what else shows that a message is a bounce (`evidence`). Invariant: only the From
+//! field decides, and a From without an address is a program's.
 
 use super::fold::folded;
 use super::mailbox;

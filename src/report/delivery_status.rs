@@ -1,16 +1,17 @@
-//! Delivery status notifications (RFC 3464, internationalised by RFC 6533): the fields for programs, read
-//! and written.
+//! Delivery status notifications (RFC 3464, internationalised by RFC 6533): the fields for
+//! programs, read and written.
 //!
-//! Not here: the text for people beside them (`human_notice` reads it). Invariants: what is written reads
-//! back equal; fields are grouped by what repeats, so a missing or surplus blank line, another order or an
-//! unknown field loses no recipient.
+//! Not here: the text for people beside them (`human_notice` reads it). Invariants: what is written
+//! reads back equal; fields are grouped by what repeats, so a missing or surplus blank line,
+//! another order or an unknown field loses no recipient.
 
+use super::MAX_RECIPIENTS;
 use super::fields::{self, FieldLine, WrittenFields, unescaped};
 use super::lines::NumberedLine;
 use super::mailbox;
 use super::quoted_reply::status_in_field;
+use super::reported::DeliveryAction;
 use super::tidied::tidy;
-use super::{DeliveryAction, MAX_RECIPIENTS};
 use crate::smtp_reply::EnhancedStatus;
 use crate::text::bounded;
 
@@ -211,7 +212,8 @@ impl Reader {
     }
 }
 
-/// The word of an Action field. Unknown words are the failures of programs that do not know the five.
+/// The word of an Action field. Unknown words are the failures of programs that do not know the
+/// five.
 fn action(value: &str) -> DeliveryAction {
     let word: String = value.trim().chars().take_while(char::is_ascii_alphabetic).collect();
     match word.to_ascii_lowercase().as_str() {

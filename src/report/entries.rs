@@ -1,9 +1,10 @@
-//! The lists of recipients in a notice: an introduction, then entries, each an address at the beginning of
-//! a line and then its reason.
+//! The lists of recipients in a notice: an introduction, then entries, each an address at the
+//! beginning of a line and then its reason.
 //!
-//! Not here: how one entry is written (`list_entry`), and addresses in sentences (`sentences`). Invariant:
-//! all entries have the shape of the first, and none is indented more.
+//! Not here: how one entry is written (`list_entry`), and addresses in sentences (`sentences`).
+//! Invariant: all entries have the shape of the first, and none is indented more.
 
+use super::MAX_RECIPIENTS;
 use super::human_notice::HumanNotice;
 use super::lines::NumberedLine;
 use super::list_entry::{Enclosure, Ending, EntryHead, EntryShape, alias_entry, head, made_from};
@@ -11,7 +12,7 @@ use super::mailbox;
 use super::mention::Mention;
 use super::phrases::Says;
 use super::quoted_reply::QuotedReply;
-use super::{DeliveryAction, MAX_RECIPIENTS};
+use super::reported::DeliveryAction;
 use std::collections::HashMap;
 
 /// A reply that is repeated with an address after the list is looked for in this many lines.
@@ -101,7 +102,8 @@ impl<'n, 'a> List<'n, 'a> {
         self.starts.extend(others.map(|(_, address)| Start { at, address, rest: "", alias: false }));
     }
 
-    /// Whether a list can begin with this entry: it is no sentence, or it is where a list is expected.
+    /// Whether a list can begin with this entry: it is no sentence, or it is where a list is
+    /// expected.
     fn may_be_first(&self, at: usize, head: &EntryHead<'_>) -> bool {
         head.shape.ending != Ending::Text
             || (self.announced && self.is_apart(at))
@@ -173,7 +175,8 @@ impl<'n, 'a> List<'n, 'a> {
         mentions
     }
 
-    /// Reads on after the list, where what was said between two servers may be repeated with the address.
+    /// Reads on after the list, where what was said between two servers may be repeated with the
+    /// address.
     fn look_further(&self, mentions: &mut [Mention]) {
         let silent = |mention: &Mention| QuotedReply::find(&mention.text).code.is_none();
         let mut wanted: HashMap<String, usize> = HashMap::new();

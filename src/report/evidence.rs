@@ -1,8 +1,9 @@
 //! What in a message shows that it is a bounce, and how much that is worth.
 //!
-//! Not here: whom the bounce is about (`recipients`). Invariant: words alone are not enough; a form that
-//! only bounces have is.
+//! Not here: whom the bounce is about (`recipients`). Invariant: words alone are not enough; a form
+//! that only bounces have is.
 
+use super::MAX_RECIPIENTS;
 use super::daemons::is_from_daemon;
 use super::delivery_status::{self, DeliveryStatus, RecipientStatus};
 use super::fold::folded;
@@ -12,8 +13,8 @@ use super::mention::Mention;
 use super::outline::Outline;
 use super::phrases::{self, Says};
 use super::quoted_reply::QuotedReply;
+use super::reported::DeliveryAction;
 use super::transcript::Transcript;
-use super::{DeliveryAction, MAX_RECIPIENTS};
 use crate::message::Message;
 use std::collections::HashSet;
 
@@ -53,8 +54,8 @@ enum Sign {
 
 /// Each of these decides alone that a message is a bounce.
 const CERTAIN: [Sign; 4] = [Sign::StatusFields, Sign::FailedField, Sign::ReportType, Sign::Daemon];
-/// With one of these a list of recipients is believed. Words in the subject count as well, unless the
-/// message comes from a mailing list.
+/// With one of these a list of recipients is believed. Words in the subject count as well, unless
+/// the message comes from a mailing list.
 const LIKELY: [Sign; 6] = [
     Sign::NullSender,
     Sign::Automatic,
@@ -63,7 +64,8 @@ const LIKELY: [Sign; 6] = [
     Sign::Transcript,
     Sign::Quotation,
 ];
-/// With one of these the recipient may be guessed. A subject alone is not enough: people write such too.
+/// With one of these the recipient may be guessed. A subject alone is not enough: people write such
+/// too.
 const GUESSABLE: [Sign; 6] =
     [Sign::NullSender, Sign::Automatic, Sign::Enclosure, Sign::Transcript, Sign::Reply, Sign::Quotation];
 /// Each of these says that something was not delivered.

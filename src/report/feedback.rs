@@ -1,7 +1,7 @@
 //! Feedback reports: the fields of ARF (RFC 5965, with RFC 6591 and 6650), read and written.
 //!
-//! Not here: who may complain, and what the enclosed message says instead (`complained_about`). Invariant:
-//! what is written reads back equal.
+//! Not here: who may complain, and what the enclosed message says instead (`complained_about`).
+//! Invariant: what is written reads back equal.
 
 use super::fields::{self, FieldLine, WrittenFields};
 use super::lines::NumberedLine;
@@ -70,6 +70,12 @@ impl FeedbackReport {
         report
     }
 
+    /// A complaint without fields.
+    pub(crate) fn of_abuse() -> FeedbackReport {
+        let feedback = Feedback { kind: FeedbackType::Abuse, incidents: 1, ..Feedback::default() };
+        FeedbackReport { feedback, ..FeedbackReport::default() }
+    }
+
     fn take(&mut self, name: &str, value: &str, line: u32) {
         let feedback = &mut self.feedback;
         let first = |field: &mut Option<String>| _ = field.get_or_insert_with(|| value.to_owned());
@@ -125,7 +131,8 @@ impl FeedbackReport {
     }
 }
 
-/// Whether an address was made unreadable. RFC 6590 has no form for that, so programs have their own.
+/// Whether an address was made unreadable. RFC 6590 has no form for that, so programs have their
+/// own.
 pub(crate) fn is_redacted(address: &str) -> bool {
     let local = address.rsplit_once('@').map_or(address, |(local, _)| local).to_ascii_lowercase();
     ["redacted", "hidden", "removed", "anonymous", "xxx"]

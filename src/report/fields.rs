@@ -1,7 +1,8 @@
-//! The parts of a report that programs read: lines of `Name: value`, as RFC 3464 and RFC 5965 have them.
+//! The parts of a report that programs read: lines of `Name: value`, as RFC 3464 and RFC 5965 have
+//! them.
 //!
-//! Not here: what the fields mean. Invariant: what is written is ASCII, one field per line; what is read is
-//! taken as it comes, and values are bounded.
+//! Not here: what the fields mean. Invariant: what is written is ASCII, one field per line; what is
+//! read is taken as it comes, and values are bounded.
 
 use super::lines::NumberedLine;
 use crate::message::draft::field_value;
@@ -19,7 +20,8 @@ pub(crate) enum FieldLine<'a> {
     },
 }
 
-/// The fields in some lines; lines without a colon are skipped. A folded value is cut at `limit` bytes.
+/// The fields in some lines; lines without a colon are skipped. A folded value is cut at `limit`
+/// bytes.
 pub(crate) fn read<'a>(lines: &[NumberedLine<'a>], limit: usize) -> impl Iterator<Item = FieldLine<'a>> {
     let mut at = 0;
     std::iter::from_fn(move || {

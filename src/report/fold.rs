@@ -1,6 +1,7 @@
-//! Text as it is compared with the phrases: small letters without accents, one space between words.
+//! Text as it is compared with the phrases: lower case, without accents, one space between words.
 //!
-//! Not here: the phrases. Invariant: one pass, and every place in the folded text belongs to a known line.
+//! Not here: the phrases. Invariant: one pass, and every place in the folded text belongs to a
+//! known line.
 
 /// Letters from U+00C0 on, without their accents.
 const LATIN: &[u8] = b"aaaaaaaceeeeiiiidnooooo*ouuuuypsaaaaaaaceeeeiiiidnooooo/ouuuuypy\
@@ -24,12 +25,14 @@ pub(crate) struct Folded {
 impl Folded {
     /// Adds a line.
     pub(crate) fn push(&mut self, line: &str) {
+        #[cfg(test)]
+        crate::message::work::add(line.len());
         self.starts.push(self.text.len());
         let mut space = self.text.is_empty() || self.text.ends_with(' ');
         self.text.reserve(line.len() + 1);
         let mut rest = line;
         while let Some(first) = rest.chars().next() {
-            // Most text is small ASCII letters, which stay as they are.
+            // Most text is lower-case ASCII, which stays as it is.
             let plain = rest.bytes().take_while(|byte| matches!(byte, b'!'..=b'@' | b'['..=b'~')).count();
             if plain > 0 {
                 self.text.push_str(&rest[..plain]);
@@ -67,7 +70,8 @@ pub(crate) fn folded(text: &str) -> String {
     folded.text
 }
 
-/// A character without case and accent; spaces of every kind are one, what is not seen is nothing.
+/// A character without case and accent. Every kind of space is a space; invisible characters are
+/// removed.
 fn fold(c: char) -> Option<char> {
     let table = |table: &[u8], first: u32| char::from(table[(u32::from(c) - first) as usize]);
     Some(match c {

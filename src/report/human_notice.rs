@@ -1,16 +1,16 @@
-//! The text of a report that people are meant to read: its lines, the phrases in them, and where the
-//! message that it is about begins.
+//! The text of a report that people are meant to read: its lines, the phrases in them, and where
+//! the message that it is about begins.
 //!
-//! Mail servers differ in their words but hardly in their shapes. The words are in `phrases`; the shapes in
-//! `entries` (lists), `sentences` and `mention` (reasons). Not here: sessions that are quoted
-//! (`transcript`). Invariant: every line is looked at a bounded number of times.
+//! Mail servers differ in their words but hardly in their shapes. The words are in `phrases`; the
+//! shapes in `entries` (lists), `sentences` and `mention` (reasons). Not here: sessions that are
+//! quoted (`transcript`). Invariant: every line is looked at a bounded number of times.
 
-use super::DeliveryAction;
 use super::fold::Folded;
 use super::lines::NumberedLine;
 use super::original_start;
 use super::phrases::{self, Hit, Says};
 use super::quoted_reply::QuotedReply;
+use super::reported::DeliveryAction;
 use super::tidied::tidy;
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -162,7 +162,8 @@ fn unquote(lines: &mut [NumberedLine<'_>]) {
     }
 }
 
-/// What some phrases say became of the message. A delay is worded as a failure too, so it comes first.
+/// What some phrases say became of the message. A delay is worded as a failure too, so it comes
+/// first.
 fn action(hits: &[Hit]) -> Option<DeliveryAction> {
     const WORDS: [(Says, DeliveryAction); 4] = [
         (Says::Delayed, DeliveryAction::Delayed),

@@ -1,12 +1,12 @@
 //! The text of a part as lines, each with its place in the message.
 //!
-//! Not here: what stands in them. Invariant: CRLF, LF and CR all end a line; HTML gives the lines that a reader sees;
-//! neither the text nor the number of lines that are read is unbounded.
+//! Not here: what the lines say. Invariant: CRLF, LF and CR all end a line; HTML gives the lines
+//! that a reader sees; the text and the number of lines are bounded.
 
 use crate::message::{MimePart, decode};
 use std::borrow::Cow;
 
-/// Text for people is read up to this many bytes, as they stand in the message.
+/// Text for people is read up to this many bytes, as they are in the message.
 pub(crate) const MAX_NOTICE: usize = 1024 * 1024;
 /// Fields for programs are read up to this many bytes.
 pub(crate) const MAX_FIELDS: usize = 8 * 1024 * 1024;
@@ -36,7 +36,6 @@ impl<'a> NumberedLine<'a> {
         space.map(|byte| if byte == b'\t' { 8 } else { 1 }).sum()
     }
 
-    /// Whether nothing stands in it.
     pub(crate) fn is_blank(&self) -> bool {
         self.text.is_empty()
     }
@@ -70,7 +69,7 @@ impl<'a> PartText<'a> {
     }
 
     #[cfg(test)]
-    /// Of text that is at hand, from a line on.
+    /// Of this text, which begins on a line.
     pub(crate) fn plain(text: &'a str, first: u32) -> PartText<'a> {
         PartText { text: Cow::Borrowed(text), first, counts: true }
     }
@@ -131,7 +130,8 @@ const BLOCKS: [&str; 17] = [
     "pre", "/td",
 ];
 
-/// What a reader sees of HTML, roughly: no tags, styles and scripts; an address in angle brackets is no tag.
+/// Roughly what a reader sees of HTML: no tags, styles or scripts. An address in angle brackets is
+/// text.
 fn shown(html: &str) -> String {
     let mut text = String::with_capacity(html.len() / 2);
     let mut rest = html;
@@ -151,7 +151,7 @@ fn shown(html: &str) -> String {
     text
 }
 
-/// Skips a tag, with all of a style or script. A `<` that starts no tag is text.
+/// Skips a tag, with all of a style or script. A `<` that does not start a tag is text.
 fn after_tag<'a>(html: &'a str, text: &mut String) -> &'a str {
     let inner = &html[1..];
     if let Some(comment) = inner.strip_prefix("!--") {
@@ -181,7 +181,7 @@ fn after_tag<'a>(html: &'a str, text: &mut String) -> &'a str {
     rest
 }
 
-/// Writes what an entity stands for.
+/// Writes the character of an entity.
 fn after_entity<'a>(html: &'a str, text: &mut String) -> &'a str {
     let end = html.bytes().take(10).position(|byte| byte == b';');
     let known = end.and_then(|end| Some((end, entity(&html[1..end])?)));

@@ -1,7 +1,7 @@
 //! The beginning of an entry in a list of recipients, in all the ways it is written.
 //!
-//! Not here: which lines are asked. Invariant: an entry begins with its address; what stands before it is a bullet, a
-//! label or a name, and nothing else.
+//! Not here: which lines may be entries (`entries`). Invariant: an entry begins with its address;
+//! only a bullet, a label or a name may be before it.
 
 use super::fold::folded;
 use super::mailbox;
@@ -9,13 +9,13 @@ use super::mailbox;
 /// How an entry of a list is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EntryShape {
-    /// What the address stands in.
+    /// What is around the address.
     pub(crate) enclosure: Enclosure,
     /// What follows it.
     pub(crate) ending: Ending,
 }
 
-/// What an address stands in.
+/// What is around an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Enclosure {
     /// Nothing.
@@ -54,7 +54,8 @@ pub(crate) struct EntryHead<'a> {
     pub(crate) rest: &'a str,
 }
 
-/// The address that an alias was expanded from: `(expanded from: <a@x.example>)`, `(generated from a@x.example)`.
+/// The address that an alias was expanded from: `(expanded from: <a@x.example>)`, `(generated from
+/// a@x.example)`.
 pub(crate) fn made_from(text: &str) -> Option<String> {
     const WORDS: [&str; 6] = [
         "expanded from",
@@ -72,8 +73,8 @@ pub(crate) fn made_from(text: &str) -> Option<String> {
     (found.start < 8).then(|| found.address.to_owned())
 }
 
-/// The alias that stands on a line of its own below what it was expanded to: it was written to, and did not get the
-/// message either. Only sendmail lists it so.
+/// The alias on the line below the address that it was expanded to: it did not get the message
+/// either. Only sendmail lists aliases so.
 pub(crate) fn alias_entry(line: &str) -> Option<&str> {
     let inner = line.strip_prefix("(expanded from: ")?.strip_suffix(')')?;
     let address = inner.trim_matches(['<', '>']);
@@ -257,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_begin_no_entry() {
+    fn other_lines_do_not_begin_an_entry() {
         for line in [
             "",
             "To be sent to a@x.example",

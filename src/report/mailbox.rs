@@ -1,16 +1,18 @@
 //! Addresses in running text, and in the fields of a report.
 //!
-//! Not here: address lists of a header (`message/addresses.rs`). Invariant: an address that is given has a local part
-//! of at most 128 and a domain of at most 253 bytes, no space outside quotes and no control character.
+//! Not here: address lists of a header (`message::addresses`). Invariant: an address has a local
+//! part of at most 128 and a domain of at most 253 bytes, no space outside quotes and no control
+//! character.
 
 use super::fields::unescaped;
 
-/// A longer local part is no address. RFC 5321 allows 64 octets; return paths with a key in them have more.
+/// A longer local part is not one. RFC 5321 allows 64 octets; return paths with a key in them have
+/// more.
 const MAX_LOCAL: usize = 128;
-/// A longer domain is no domain (RFC 1035).
+/// A longer domain is not one (RFC 1035).
 const MAX_DOMAIN: usize = 253;
 
-/// An address, and where it stands.
+/// An address, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AddressInText<'a> {
     /// `local@domain`.
@@ -42,7 +44,8 @@ pub(crate) fn first(text: &str) -> Option<AddressInText<'_>> {
     all(text).next()
 }
 
-/// The addresses that a text goes on with, as in a list: `, <b@x.example> and c@x.example`; and where each starts.
+/// The addresses that a text goes on with, as in a list: `, <b@x.example> and c@x.example`; and
+/// where each starts.
 pub(crate) fn listed(text: &str) -> Vec<(usize, &str)> {
     const MAX: usize = 100;
     const AND: [&str; 8] = ["and ", "und ", "et ", "y ", "e ", "en ", "och ", "и "];
@@ -71,6 +74,8 @@ pub(crate) fn is_address(text: &str) -> bool {
 /// The address whose `@` is at `at` and that starts at `floor` or later.
 fn around(text: &str, at: usize, floor: usize) -> Option<AddressInText<'_>> {
     let before = text.get(floor..at)?;
+    #[cfg(test)]
+    crate::message::work::add(before.len().min(MAX_LOCAL));
     let start = floor + if before.ends_with('"') { quoted_start(before)? } else { local_start(before) };
     let domain = domain(&text[at + 1..])?;
     let end = at + 1 + domain.len();
@@ -97,7 +102,8 @@ fn floor_boundary(text: &str, mut at: usize) -> usize {
     at
 }
 
-/// Where an unquoted local part starts that ends with the text. Quotes and stars around an address are not its own.
+/// Where an unquoted local part starts that ends with the text. Quotes and stars around an address
+/// are not part of it.
 fn local_start(before: &str) -> usize {
     let mut start = before.len();
     for (at, c) in before.char_indices().rev().take(MAX_LOCAL + 1) {
@@ -119,7 +125,8 @@ fn is_letter(c: char) -> bool {
     !c.is_ascii() && c.is_alphanumeric()
 }
 
-/// A letter of a script that is written without spaces, or whose particles follow a Latin word without one.
+/// A letter of a script that is written without spaces, or whose particles follow a Latin word
+/// without one.
 fn is_unspaced(c: char) -> bool {
     c >= '\u{e00}' && c.is_alphanumeric()
 }
@@ -147,7 +154,8 @@ fn domain(text: &str) -> Option<&str> {
     (!whole.is_empty() && !whole.starts_with(['.', '-'])).then_some(whole)
 }
 
-/// The address in a field of a report, `rfc822; <user@example.com>` (RFC 3464 section 2.1.2), unescaped (RFC 6533).
+/// The address in a field of a report, `rfc822; <user@example.com>` (RFC 3464 section 2.1.2),
+/// unescaped (RFC 6533).
 pub(crate) fn in_field(value: &str) -> Option<String> {
     let (kind, rest) = typed(value);
     let plain;
@@ -160,7 +168,7 @@ pub(crate) fn in_field(value: &str) -> Option<String> {
     first(rest).map(|found| found.address.to_owned())
 }
 
-/// Splits `type; value`. What has spaces in it before the semicolon is no type.
+/// Splits `type; value`. A type has no spaces.
 pub(crate) fn typed(value: &str) -> (Option<&str>, &str) {
     match value.split_once(';') {
         Some((kind, rest)) if is_type(kind.trim()) => (Some(kind.trim()), rest.trim()),
@@ -189,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_found_wherever_they_stand() {
+    fn addresses_are_found_wherever_they_are() {
         assert_eq!(
             found("To a@x.example, <b.c+d@y.example>: 'e@z.example'."),
             ["a@x.example", "b.c+d@y.example", "e@z.example"]
@@ -207,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_other_scripts_are_no_part_of_an_address() {
+    fn words_of_other_scripts_are_not_part_of_an_address() {
         assert_eq!(
             found("메일이 a@x.example에 宛先a@x.exampleに 用户@例子.中国"),
             ["a@x.example", "a@x.example", "用户@例子.中国"]
@@ -227,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_not_given() {
+    fn what_is_not_an_address_is_not_found() {
         assert_eq!(found("@x.example a@ @ a@-x a@.b \"@ \"@x"), [""; 0]);
         assert_eq!(found(&format!("{}@x.example", "a".repeat(200))), [""; 0]);
         assert!(is_address("a@x") && !is_address("<a@x>") && !is_address(""));

@@ -1,13 +1,14 @@
-//! What a notice says about one address: the reason, the command that was answered, and the words around.
+//! What a notice says about one address: the reason, the command that was answered, and the words
+//! around.
 //!
-//! Not here: which addresses a notice is about (`entries`, `sentences`). Invariant: a reason ends with the
-//! entry, and is bounded.
+//! Not here: which addresses a notice is about (`entries`, `sentences`). Invariant: a reason ends
+//! with the entry, and is bounded.
 
-use super::DeliveryAction;
 use super::human_notice::HumanNotice;
 use super::list_entry::{made_from, without_aside};
 use super::phrases::Says;
 use super::quoted_reply::QuotedReply;
+use super::reported::DeliveryAction;
 use super::tidied::tidy;
 
 /// A reason is read up to this many lines and bytes.

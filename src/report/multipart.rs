@@ -1,5 +1,5 @@
-//! The frame of a report (multipart/report, RFC 6522): text for people, fields for programs, and the
-//! message that it is about, byte for byte.
+//! The frame of a report (multipart/report, RFC 6522): text for people, fields for programs, and
+//! the message that it is about, byte for byte.
 //!
 //! Not here: what the parts say (`delivery_status`, `feedback`). Invariant: nobody can foresee the
 //! boundary, so no text ends a part early.
@@ -51,7 +51,8 @@ impl Multipart<'_, '_> {
         draft.into_bytes()
     }
 
-    /// The original or its header, without the line that an mbox has before a message; and its type.
+    /// The original or its header, without the line that an mbox has before a message; and its
+    /// type.
     fn enclosed(&self) -> (&[u8], &'static str) {
         let message = self.original;
         let whole = message.header_block().len() + message.body().len();
@@ -67,7 +68,8 @@ impl Multipart<'_, '_> {
 mod tests {
     use super::*;
 
-    /// A report about `raw`: its header field of the encoding, and the kinds and bodies of its parts.
+    /// A report about `raw`: its header field of the encoding, and the kinds and bodies of its
+    /// parts.
     fn report(raw: &[u8], max_original: u64) -> (String, Vec<(String, Vec<u8>)>) {
         let mut fields = WrittenFields::default();
         fields.add("Status", "5.1.1");

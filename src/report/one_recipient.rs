@@ -1,16 +1,16 @@
 //! What fields, notice and transcript say about one recipient, put together.
 //!
-//! Not here: who the recipients are (`recipients`). Invariant: of the texts the one counts that has the
-//! reply in it; what the reporting server put around a reply is left out.
+//! Not here: who the recipients are (`recipients`). Invariant: of the texts the one counts that has
+//! the reply in it; what the reporting server put around a reply is left out.
 
-use super::Recipient;
 use super::delivery_status::RecipientStatus;
 use super::evidence::Evidence;
 use super::mailbox;
 use super::mention::Mention;
 use super::quoted_reply::{QuotedReply, better_status};
+use super::reported::Recipient;
+use super::session::Exchange;
 use super::speakers;
-use super::transcript::Exchange;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 

@@ -64,7 +64,6 @@ impl Original {
         Original::of(&Message::read(header.as_bytes()))
     }
 
-    /// Whether nothing is known.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Original::default()
     }

@@ -1,7 +1,7 @@
 //! Where the message that a notice is about begins in the text of the notice.
 //!
-//! Not here: reading that message (`original`). Invariant: a sentence about the original message does not
-//! begin it; a line of its own or a header section does.
+//! Not here: reading that message (`original`). Invariant: a sentence about the original message
+//! does not begin it; a line of its own or a header section does.
 
 use super::fold::Folded;
 use super::lines::NumberedLine;
@@ -45,7 +45,8 @@ fn is_decoration(text: &str) -> bool {
     text.chars().all(|c| "-=*_>.: #[]()".contains(c))
 }
 
-/// Where a header section starts: a trace field at the beginning of a line, with another field near.
+/// Where a header section starts: a trace field at the beginning of a line, with another field
+/// near.
 fn header_start(lines: &[NumberedLine<'_>], until: usize) -> Option<usize> {
     const TRACE: [&str; 4] = ["received:", "return-path:", "dkim-signature:", "x-received:"];
     const NEAR: [&str; 6] = ["from:", "to:", "subject:", "date:", "message-id:", "arc-seal:"];

@@ -1,7 +1,9 @@
-//! The phrases by which mail servers and providers say what happened, in many languages, and the search for them.
+//! The phrases by which mail servers and providers say what happened, in many languages, and the
+//! search for them.
 //!
-//! Not here: what follows from a phrase. The phrases are data, folded text with one meaning a section: a new
-//! language is new lines in `phrases.txt`. Invariant: all of them are looked for in one pass.
+//! Not here: what follows from a phrase. The phrases are data, folded text with one meaning a
+//! section: a new language is new lines in `phrases.txt`. Invariant: all of them are looked for in
+//! one pass.
 
 use super::fold::Folded;
 use std::ops::Range;
@@ -9,9 +11,10 @@ use std::ops::Range;
 /// What a phrase says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Says {
-    /// Somebody did not get the message. Who, stands after it.
+    /// Somebody did not get the message. Who, follows.
     Failed,
-    /// The address right after it did not get the message, if anything else says that this is a bounce.
+    /// The address right after it did not get the message, if anything else says that this is a
+    /// bounce.
     Perhaps,
     /// It is still tried.
     Delayed,
@@ -42,7 +45,7 @@ impl Says {
     }
 }
 
-/// A place where a phrase stands.
+/// A place where a phrase is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hit {
     /// The index of its first byte in the folded text.
@@ -96,7 +99,7 @@ struct Index {
     last: [u16; BUCKETS],
     /// Likewise the one before a phrase in its bucket.
     before: [u16; COUNT],
-    /// Where a phrase stands in the file, from and to, and its section.
+    /// Where a phrase is in the file, from and to, and its section.
     place: [(u16, u16, u8); COUNT],
 }
 
@@ -142,8 +145,11 @@ const fn bucket(bytes: &[u8], at: usize) -> usize {
     (a.wrapping_mul(61) ^ b.wrapping_mul(509) ^ c.wrapping_mul(1021) ^ d.wrapping_mul(2039)) % BUCKETS
 }
 
-/// Every phrase in a folded text, in order; of those that overlap so that one is part of the other, the longer.
+/// Every phrase in a folded text, in order; of those that overlap so that one is part of the other,
+/// the longer.
 pub(crate) fn find(folded: &str) -> Vec<Hit> {
+    #[cfg(test)]
+    crate::message::work::add(folded.len());
     let bytes = folded.as_bytes();
     let mut hits: Vec<Hit> = Vec::new();
     let mut in_word = false;
@@ -190,7 +196,7 @@ mod tests {
     use crate::report::fold::folded;
 
     #[test]
-    fn phrases_are_folded_and_stand_once() {
+    fn phrases_are_folded_and_listed_once() {
         let mut all: Vec<&str> =
             TEXT.lines().filter(|line| !line.is_empty() && !line.starts_with(['#', '='])).collect();
         for phrase in &all {

@@ -1,8 +1,8 @@
-//! SMTP replies inside a text: reply code (RFC 5321), enhanced status code (RFC 3463), and where the
-//! reply begins.
+//! SMTP replies inside a text: reply code (RFC 5321), enhanced status code (RFC 3463), and where
+//! the reply begins.
 //!
-//! Not here: replies at the beginning of a text (`smtp_reply`), and what a reply means. Invariant: a
-//! number counts only where a reply can begin, so no address, version or size becomes a code.
+//! Not here: replies at the beginning of a text (`smtp_reply`), and what a reply means. Invariant:
+//! a number counts only where a reply can begin, so no address, version or size becomes a code.
 
 use crate::smtp_reply::{self, EnhancedStatus};
 
@@ -18,14 +18,15 @@ pub(crate) struct QuotedReply {
 }
 
 impl QuotedReply {
-    /// Whether it has any code.
     pub(crate) fn is_some(&self) -> bool {
         self.code.is_some() || self.status.is_some()
     }
 
-    /// The reply in a text. Of several the first that says more than "failed" or "too old": those are said by the
-    /// server that gave up, and quote what the other one answered.
+    /// The reply in a text. Of several the first that says more than "failed" or "too old": those
+    /// are said by the server that gave up, and quote what the other one answered.
     pub(crate) fn find(text: &str) -> QuotedReply {
+        #[cfg(test)]
+        crate::message::work::add(text.len());
         let mut best = QuotedReply::default();
         let mut lone: Option<QuotedReply> = None;
         let mut pairs = 0;
@@ -58,7 +59,8 @@ impl QuotedReply {
     }
 }
 
-/// The next code or status at `from` or later, with the status that belongs to it; and where to look next.
+/// The next code or status at `from` or later, with the status that belongs to it; and where to
+/// look next.
 fn next(text: &str, from: usize) -> Option<(QuotedReply, usize)> {
     let bytes = text.as_bytes();
     let mut at = from;
@@ -93,14 +95,15 @@ fn next(text: &str, from: usize) -> Option<(QuotedReply, usize)> {
     None
 }
 
-/// The code that a text begins with, of those that servers give: 250 to 252, 4xx and 5xx. Others are
-/// more likely sizes, counts and parts of dates.
+/// The code that a text begins with, of those that servers give: 250 to 252, 4xx and 5xx. Others
+/// are more likely sizes, counts and parts of dates.
 fn likely_code(text: &str) -> Option<u16> {
     let likely = |code: &u16| matches!(code, 250..=252 | 400..=479 | 500..=579);
     smtp_reply::leading_code(text).filter(likely)
 }
 
-/// Whether a reply may start after this text: at its beginning, after punctuation, or after a word that announces it.
+/// Whether a reply may start after this text: at its beginning, after punctuation, or after a word
+/// that announces it.
 fn expected(before: &[u8]) -> bool {
     const ANNOUNCE: [&[u8]; 17] = [
         b"said",
@@ -143,7 +146,8 @@ pub(crate) fn status_in_field(value: &str) -> Option<EnhancedStatus> {
     EnhancedStatus::leading(value.trim_start()).map(|(status, _)| status)
 }
 
-/// The status to believe: the text's, as it is the reply itself, unless it says less than the field's.
+/// The status to believe: the text's, as it is the reply itself, unless it says less than the
+/// field's.
 pub(crate) fn better_status(
     field: Option<EnhancedStatus>,
     text: Option<EnhancedStatus>,
@@ -175,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_are_found_in_every_dress() {
+    fn replies_are_found_however_they_are_written() {
         for (text, want) in [
             ("550 5.1.1 <a@b>... User unknown", "550 5.1.1"),
             ("550-5.7.26 The domain\n550 5.7.26 fails", "550 5.7.26"),
@@ -202,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn other_numbers_are_no_replies() {
+    fn other_numbers_are_not_replies() {
         for text in [
             "within 500 messages",
             "5.1.2.3",

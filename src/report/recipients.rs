@@ -1,9 +1,8 @@
 //! Whom a bounce is about: those that its fields name, or its notice, or else a guess.
 //!
-//! Not here: what is said about each (`one_recipient`), and whether it is a bounce (`evidence`). Invariant:
-//! fields count before the notice, the notice before guesses.
+//! Not here: what is said about each (`one_recipient`), and whether it is a bounce (`evidence`).
+//! Invariant: fields count before the notice, the notice before guesses.
 
-use super::Recipient;
 use super::delivery_status::RecipientStatus;
 use super::evidence::Evidence;
 use super::mailbox;
@@ -11,6 +10,7 @@ use super::mention::Mention;
 use super::mentions::Mentions;
 use super::one_recipient::{Sources, once_each};
 use super::phrases::Says;
+use super::reported::Recipient;
 
 impl Evidence<'_> {
     pub(crate) fn recipients(&self) -> Vec<Recipient> {
@@ -97,7 +97,8 @@ impl Evidence<'_> {
         if self.allows_guesses() { self.guessed() } else { Vec::new() }
     }
 
-    /// Those of the first guess that finds anybody but the sender and the addressee of the report itself.
+    /// Those of the first guess that finds anybody but the sender and the addressee of the report
+    /// itself.
     fn guessed(&self) -> Vec<Recipient> {
         let party = |address: &str| self.parties.iter().any(|party| mailbox::same(party, address));
         let others = |mentions: Vec<Mention>| -> Vec<Mention> {

@@ -1,4 +1,5 @@
-//! What carom writes reads back equal; what it reads from real reports, and writes again, reads equal.
+//! What carom writes reads back equal; what it reads from real reports, and writes again, reads
+//! equal.
 
 use super::automatic_reply::{AutoReplyKind, AutomaticReply};
 use super::delivery_status::{DeliveryStatus, RecipientStatus};

@@ -1,7 +1,8 @@
 //! The sentences of a notice that name who did not get the message, where there is no list.
 //!
-//! Not here: lists (`entries`) and reasons (`mention`). Invariant: an address counts if it is right next to
-//! a phrase that says what happened; the last guess counts only if there is no other address.
+//! Not here: lists (`entries`) and reasons (`mention`). Invariant: an address counts if it is right
+//! next to a phrase that says what happened; the last guess counts only if there is no other
+//! address.
 
 use super::fold::folded;
 use super::human_notice::HumanNotice;

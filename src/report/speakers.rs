@@ -1,7 +1,7 @@
-//! Who said what in a session between two servers: the command that was answered, the host that answered.
+//! Who speaks on a line of a session between two servers: which command, which host.
 //!
-//! Not here: whole sessions (`transcript`). Invariant: a host is a name with a dot in it, never an address of a
-//! mailbox.
+//! Not here: whole sessions (`session`). Invariant: a host is a name with a dot in it, never part
+//! of a mail address.
 
 /// The command at the beginning of a line, as stages are named.
 pub(crate) fn command(line: &str) -> Option<&'static str> {
@@ -31,7 +31,47 @@ pub(crate) fn command(line: &str) -> Option<&'static str> {
     COMMANDS.iter().find(|(name, _)| starts(name)).map(|(_, stage)| *stage)
 }
 
-/// The host that a text says it talked to: `host mx.example [192.0.2.1] said`, `while talking to mx.example.:`.
+/// Who speaks on a line of a session.
+pub(crate) enum Speaker<'a> {
+    Client(&'a str),
+    /// What the server says, and whether a mark says that it is the server.
+    Server(&'a str, bool),
+    Nobody,
+}
+
+/// Who speaks: `>>> RCPT TO:<a@x>`, `<<< 550 no`, `In:`, `Out:`, `C:`, `S:`, or a bare command or
+/// reply.
+pub(crate) fn speaker(text: &str) -> Speaker<'_> {
+    for mark in [">>>", "In:", "C:", "-->", "Sent:", "SENT:"] {
+        if let Some(rest) = text.strip_prefix(mark) {
+            return Speaker::Client(rest.trim());
+        }
+    }
+    for mark in ["<<<", "Out:", "S:", "<--", "Received:", "RECEIVED:"] {
+        if let Some(rest) = text.strip_prefix(mark).map(str::trim).filter(|rest| starts_with_code(rest)) {
+            return Speaker::Server(rest, true);
+        }
+    }
+    if command(text).is_some() && (text.len() < 5 || text.contains('<')) {
+        Speaker::Client(text)
+    } else if starts_with_code(text) && !text.contains("... ") {
+        Speaker::Server(text, false)
+    } else {
+        Speaker::Nobody
+    }
+}
+
+/// Whether a line begins as the replies of servers do.
+pub(crate) fn starts_with_code(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() >= 3
+        && matches!(bytes[0], b'2'..=b'5')
+        && bytes[1..3].iter().all(u8::is_ascii_digit)
+        && matches!(bytes.get(3), None | Some(b' ' | b'-'))
+}
+
+/// The host that a text says it talked to: `host mx.example [192.0.2.1] said`, `while talking to
+/// mx.example.:`.
 pub(crate) fn host(text: &str) -> Option<&str> {
     const BEFORE: [&str; 12] = [
         "while talking to ",

@@ -7,6 +7,8 @@ use crate::smtp_reply;
 
 /// A text as one reply: the code that every line of a reply repeats is kept once.
 pub(crate) fn tidy(text: &str) -> String {
+    #[cfg(test)]
+    crate::message::work::add(text.len());
     let mut tidied = String::with_capacity(text.len());
     let mut words = text.split_ascii_whitespace().peekable();
     let (mut code, mut prefix) = (None, None);

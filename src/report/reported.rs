@@ -1,0 +1,103 @@
+//! What a message reports, as data: the same whatever form the report has.
+//!
+//! Not here: how it is found out. Invariant: a recipient has an address, and every text is one
+//! line.
+
+use super::feedback::Feedback;
+use super::original::Original;
+use crate::smtp_reply::EnhancedStatus;
+use serde::Serialize;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Report {
+    pub(crate) kind: ReportKind,
+    /// Whom it is about; at most 10,000.
+    pub(crate) recipients: Vec<Recipient>,
+    /// The complaint, if it is one.
+    pub(crate) feedback: Option<Feedback>,
+    /// The message it is about.
+    pub(crate) original: Original,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ReportKind {
+    /// What became of a message: a bounce, a delay, a receipt; by RFC 3464 or in any older form.
+    DeliveryStatus,
+    /// A complaint (RFC 5965).
+    FeedbackReport,
+    /// RFC 3834.
+    AutoReply,
+    /// A filter asks the sender to prove something.
+    Challenge,
+    /// Not a report.
+    #[default]
+    Other,
+}
+
+/// What became of a message for one recipient (RFC 3464 section 2.3.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DeliveryAction {
+    #[default]
+    Failed,
+    /// The server goes on trying: this is not a bounce.
+    Delayed,
+    Delivered,
+    /// It went to a server that sends no reports.
+    Relayed,
+    /// It went to several addresses.
+    Expanded,
+}
+
+/// A recipient that a report is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Recipient {
+    /// The address that was tried last.
+    pub(crate) address: String,
+    /// The address that the message was sent to, if it is another one.
+    pub(crate) original: Option<String>,
+    pub(crate) action: DeliveryAction,
+    /// The enhanced status code: of the reply itself, if it has one.
+    pub(crate) status: Option<EnhancedStatus>,
+    pub(crate) reply_code: Option<u16>,
+    /// The reply, or what else was said, as one line.
+    pub(crate) diagnostic: String,
+    /// The server that said it.
+    pub(crate) remote_mta: Option<String>,
+    /// The SMTP command that it answered: `RCPT`, `DATA`, `MAIL`, `EHLO`, `HELO`, `CONN`, …; or
+    /// empty.
+    pub(crate) stage: &'static str,
+    /// Which reader found the recipient.
+    pub(crate) reader: &'static str,
+    /// The line of the message; in an encoded part, the line where that part starts.
+    pub(crate) line: u32,
+}
+
+impl Report {
+    /// Whether it is about failed deliveries, and says to whom.
+    pub(crate) fn names_recipients(&self) -> bool {
+        self.kind == ReportKind::DeliveryStatus && !self.recipients.is_empty()
+    }
+
+    /// The report of a message that starts on this line of an outer one.
+    pub(crate) fn shifted(mut self, first: u32) -> Report {
+        for recipient in self.recipients.iter_mut().filter(|recipient| recipient.line > 0) {
+            recipient.line = recipient.line.saturating_add(first).saturating_sub(1);
+        }
+        self
+    }
+}
+
+impl DeliveryAction {
+    /// The word of an Action field.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            DeliveryAction::Failed => "failed",
+            DeliveryAction::Delayed => "delayed",
+            DeliveryAction::Delivered => "delivered",
+            DeliveryAction::Relayed => "relayed",
+            DeliveryAction::Expanded => "expanded",
+        }
+    }
+}

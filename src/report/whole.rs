@@ -1,0 +1,84 @@
+//! One message, read from the outside in: repaired, taken apart, and understood by the first reader
+//! that knows its form.
+//!
+//! Not here: the readers. Invariant: a message in a message is opened only if the outer one names
+//! nobody, and only to a bounded depth.
+
+use super::automatic_reply::AutomaticReply;
+use super::evidence::Evidence;
+use super::human_notice::HumanNotice;
+use super::lines::PartText;
+use super::outline::Outline;
+use super::repair;
+use super::reported::{Report, ReportKind};
+use super::ses_notification;
+use crate::message::Message;
+
+/// Messages in messages are opened down to this depth.
+const MAX_DEPTH: usize = 3;
+
+/// Reads a message that is inside `depth` others. A broken one is repaired and read again.
+pub(crate) fn read(message: &Message<'_>, depth: usize) -> Report {
+    match repair::with_line_ends(message.raw()) {
+        Some(raw) => with_header(&Message::read(&raw), depth),
+        None => with_header(message, depth),
+    }
+}
+
+fn with_header(message: &Message<'_>, depth: usize) -> Report {
+    let Some(raw) = repair::with_header(message) else { return understood(message, depth) };
+    let mut report = understood(&Message::read(&raw), depth);
+    report.recipients.iter_mut().for_each(|recipient| recipient.line = 0);
+    report
+}
+
+fn understood(message: &Message<'_>, depth: usize) -> Report {
+    let outline = Outline::of(message);
+    if let Some(report) = outline.complaint(message) {
+        return report;
+    }
+    let statuses = outline.statuses(message);
+    let texts = outline.texts(message, &statuses);
+    if let Some(report) = texts.first().and_then(|text| ses_notification::read(text.whole())) {
+        return report;
+    }
+    let notice = HumanNotice::read(texts.iter().flat_map(PartText::lines).collect());
+    let original = outline.original(&notice);
+    let evidence = Evidence::of(message, &outline, statuses, &notice);
+    if !evidence.is_certain()
+        && let Some(reply) = AutomaticReply::read(message, &notice)
+        && !evidence.outweighs_reply()
+    {
+        return reply.report(original);
+    }
+    let recipients = evidence.recipients();
+    if recipients.is_empty()
+        && let Some(report) = inner(message, &outline, &notice, depth)
+    {
+        return report;
+    }
+    let bounce = !recipients.is_empty() || evidence.is_anonymous_bounce();
+    let kind = if bounce { ReportKind::DeliveryStatus } else { ReportKind::Other };
+    Report { kind, recipients, feedback: None, original }
+}
+
+/// The report in an enclosed or quoted message.
+fn inner<'a>(
+    message: &Message<'a>,
+    outline: &Outline<'_, 'a>,
+    notice: &HumanNotice<'_>,
+    depth: usize,
+) -> Option<Report> {
+    if depth >= MAX_DEPTH {
+        return None;
+    }
+    let mut enclosed =
+        outline.enclosed(message).map(|(raw, line)| read(&Message::read(&raw), depth + 1).shifted(line));
+    let reports = |report: &Report| report.kind == ReportKind::FeedbackReport || report.names_recipients();
+    enclosed.find(reports).or_else(|| {
+        let raw = notice.quoted_message()?;
+        let report = read(&Message::read(raw.as_bytes()), depth + 1);
+        let first = notice.original().first().map_or(1, |line| line.number);
+        report.names_recipients().then(|| report.shifted(first))
+    })
+}
