@@ -1,11 +1,12 @@
 #!/bin/sh
-# Rebuilds policies/dist from the sources. Needs a Rust with the wasm32-unknown-unknown target, or Debian's packages
-# rustc-web cargo-web rust-web-src lld, whose standard library is built along.
+# Rebuilds policies/dist from the sources. It needs a Rust with the wasm32-unknown-unknown target,
+# or Debian's packages rustc-web cargo-web rust-web-src lld; then it builds the standard library,
+# too.
 set -eu
 cd "$(dirname "$0")"
 target=wasm32-unknown-unknown
 root=$(cd .. && pwd)
-# A small stack and a bound: the memory of an instance is made anew for every message.
+# A small stack and a limit, because every message gets an instance with fresh memory.
 export RUSTFLAGS="-Clink-arg=-zstack-size=131072 -Clink-arg=--max-memory=33554432 --remap-path-prefix=$root=/carom --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
 if rustc --print target-libdir --target $target 2>/dev/null | xargs -r test -d; then
     cargo build --release --target $target -p sink -p bounce -p misfit

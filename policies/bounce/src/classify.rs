@@ -1,12 +1,17 @@
-//! The decision: which rule a failure meets first. Order and conditions are here, the rules themselves are data.
+//! What a failure means: the order in which own rules, shipped rules and codes are asked.
 //!
-//! An operator's own rules come before the shipped ones, rules before codes. A success is none of a rule's business.
+//! Not here: which rule of a list comes first (`first_rule`), and the rules, which are data.
+//! Invariant: text outranks the code, and a success is never classified as a failure.
 
-use crate::index::{Index, Seen};
-use crate::rule::{is_below, stage, Code};
-use crate::table::{Rule, BARE, CODES, INDEX, MARK, PROVIDERS, REASONS, REFINEMENTS, RULES, STAGE_MARK};
-use crate::text::{Diagnostic, Status};
-use std::cell::{Cell, RefCell};
+use crate::code::Code;
+use crate::conditions::stage;
+use crate::diagnostic::Diagnostic;
+use crate::first_rule::{first, Known, Memory, Rules};
+use crate::own_rules::Own;
+use crate::recent::{Lookup, Recent};
+use crate::status::Status;
+use crate::table::{Rule, BARE, CODES, INDEX, REASONS, REFINEMENTS, RULES};
+use carom_policy::Severity;
 use std::ops::Range;
 
 /// A delivery failure as a report or a log shows it.
@@ -24,19 +29,6 @@ pub struct Failure<'a> {
     pub remote_mta: &'a str,
 }
 
-/// Whether the address or its domain is dead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    /// It is.
-    Hard,
-    /// It is not, or nobody knows for good.
-    Soft,
-    /// No failure.
-    None,
-    /// Nothing is known.
-    Unknown,
-}
-
 /// What a failure means: three answers, none of which follows from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Class<'a> {
@@ -50,62 +42,24 @@ pub struct Class<'a> {
     pub rule: &'a str,
 }
 
-/// An operator's own rules.
-#[derive(Debug)]
-pub struct Own {
-    pub(crate) index: Index,
-    pub(crate) rules: Vec<Rule>,
-    pub(crate) bare: Vec<u16>,
-}
-
-/// Memory that one classification leaves to the next, and what was decided lately. For one list of own rules.
+/// Memory that one classification leaves to the next. Only for one list of own rules.
 #[derive(Debug, Default)]
 pub struct Scratch {
     diagnostic: Diagnostic,
-    seen: Seen,
-    pending: RefCell<Vec<(u16, usize, usize)>>,
-    recent: Vec<Recent>,
-    used: bool,
-    fresh: usize,
-    again: usize,
+    memory: Memory,
+    recent: Recent<Decided>,
 }
 
-/// A failure and what was decided. Without addresses and codes many texts are the same.
-#[derive(Debug, Default)]
-struct Recent {
-    text: Vec<u8>,
-    remote_mta: String,
-    status: Status,
-    code: u16,
-    stage: u8,
-    decided: Option<Decided>,
-}
-
-/// So many failures are kept at first, and at most: the more are met for the first time, the more.
-const RECENT: [usize; 2] = [16, 4096];
-
-/// Who decided. Numbers are places in the tables.
+/// What decided. Numbers are places in the tables.
 #[derive(Clone, Copy, Debug)]
 enum Decided {
     Delivered,
     Own(u16),
+    /// A rule, and the refinement of its answer.
     Rule(u16, Option<u16>),
     Code(u16),
-    Nobody,
+    Nothing,
 }
-
-/// What is known of a failure besides its text.
-struct Known<'a> {
-    status: Status,
-    code: u16,
-    stage: u8,
-    remote_mta: &'a str,
-    /// Bits of providers and of stages that the text tells, once it was searched.
-    marks: Option<(u64, u8)>,
-}
-
-/// The bit of a failure without a stage.
-const STAGELESS: u8 = 128;
 
 /// What a failure means, by the shipped rules.
 pub fn classify(failure: &Failure) -> Class<'static> {
@@ -117,7 +71,8 @@ pub fn classify_with<'a>(own: Option<&'a Own>, failure: &Failure, scratch: &mut 
     decide(own, failure, scratch).0
 }
 
-/// What a failure means, and the part of the text that the rule found, in the form of `text`. Empty: a code decided.
+/// What a failure means, and the part of the text (in the form of `diagnostic`) that the rule
+/// found. It is empty if a code decided.
 pub fn explain<'a>(own: Option<&'a Own>, failure: &Failure) -> (Class<'a>, String) {
     let mut scratch = Scratch::default();
     let (class, span) = decide(own, failure, &mut scratch);
@@ -125,226 +80,111 @@ pub fn explain<'a>(own: Option<&'a Own>, failure: &Failure) -> (Class<'a>, Strin
 }
 
 fn decide<'a>(own: Option<&'a Own>, failure: &Failure, scratch: &mut Scratch) -> (Class<'a>, Range<usize>) {
-    let Scratch { diagnostic, seen, pending, recent, used, fresh, again } = scratch;
+    let Scratch { diagnostic, memory, recent } = scratch;
     diagnostic.read(failure.text);
     let text = &diagnostic.bytes;
-    let given =
-        Status::leading(failure.status.trim().as_bytes()).map(|(status, _)| status).unwrap_or_default();
-    let status =
-        if given.says_something() || !diagnostic.status.says_something() { given } else { diagnostic.status };
-    let code = if failure.code == 0 { diagnostic.code } else { failure.code };
-    let mut known =
-        Known { status, code, stage: stage(failure.stage), remote_mta: failure.remote_mta, marks: None };
-    if given.class == 2 || given.class == 0 && (200..300).contains(&code) {
-        return (told_by(Decided::Delivered, own, &known), 0..0);
+    let given = Status::leading(failure.status.trim().as_bytes()).map_or(Status::default(), |found| found.0);
+    let is_given = given.says_something() || !diagnostic.status.says_something();
+    let mut known = Known {
+        status: if is_given { given } else { diagnostic.status },
+        code: if failure.code == 0 { diagnostic.code } else { failure.code },
+        stage: stage(failure.stage),
+        remote_mta: failure.remote_mta,
+        marks: None,
+    };
+    if given.class == 2 || given.class == 0 && (200..300).contains(&known.code) {
+        return (class_of(Decided::Delivered, own, &known), 0..0);
     }
-    if !*used {
-        *used = true;
-        let (decided, span) = search(own, &mut known, text, seen, pending);
-        return (told_by(decided, own, &known), span);
-    }
-    if recent.is_empty() || *fresh > 2 * recent.len() && recent.len() < RECENT[1] {
-        let room = (4 * recent.len()).clamp(RECENT[0], RECENT[1]);
-        recent.clear();
-        recent.resize_with(room, Recent::default);
-        *fresh = 0;
-    }
-    let place = hash(text, u64::from(code));
-    let room = recent.len();
-    let kept = &mut recent[(place >> 40) as usize % room];
-    if let Some(decided) = kept.decided {
-        if is_same(&kept.text, text)
-            && (kept.status, kept.code, kept.stage) == (known.status, known.code, known.stage)
-            && kept.remote_mta == known.remote_mta
-        {
-            *again += 1;
-            return (told_by(decided, own, &known), 0..0);
+    let (decided, span) = match recent.look_up(text, &known) {
+        Lookup::Known(decided) => (decided, 0..0),
+        Lookup::NotKept => search_lists(own, &mut known, text, memory),
+        Lookup::New(kept) => {
+            let (decided, span) = search_lists(own, &mut known, text, memory);
+            kept.decided = Some(decided);
+            (decided, span)
         }
-    }
-    *fresh += 1;
-    if *fresh > 4 * RECENT[1].max(*again) {
-        // Hardly two are alike: remembering costs more than it saves.
-        let (decided, span) = search(own, &mut known, text, seen, pending);
-        return (told_by(decided, own, &known), span);
-    }
-    (kept.status, kept.code, kept.stage) = (known.status, known.code, known.stage);
-    let (decided, span) = search(own, &mut known, text, seen, pending);
-    kept.text.clone_from(text);
-    known.remote_mta.clone_into(&mut kept.remote_mta);
-    kept.decided = Some(decided);
-    (told_by(decided, own, &known), span)
-}
-
-/// A number of a text.
-fn hash(text: &[u8], seed: u64) -> u64 {
-    let (eights, rest) = text.as_chunks::<8>();
-    let mix = |hash: u64, eight: u64| (hash.rotate_left(5) ^ eight).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let rest = rest.iter().fold(text.len() as u64, |sum, byte| sum << 8 | u64::from(*byte));
-    eights.iter().fold(mix(seed, rest), |hash, eight| mix(hash, u64::from_le_bytes(*eight)))
-}
-
-/// The same bytes: eight at a time, which WebAssembly has no function for.
-fn is_same(a: &[u8], b: &[u8]) -> bool {
-    let ((eights, rest), (others, other_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    a.len() == b.len()
-        && eights.iter().zip(others).all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
-        && rest == other_rest
+    };
+    (class_of(decided, own, &known), span)
 }
 
 /// Own rules, then the shipped ones, then codes.
-fn search(
+fn search_lists(
     own: Option<&Own>,
     known: &mut Known,
     text: &[u8],
-    seen: &mut Seen,
-    pending: &RefCell<Vec<(u16, usize, usize)>>,
+    memory: &mut Memory,
 ) -> (Decided, Range<usize>) {
+    const SHIPPED: Rules = Rules { index: &INDEX, rules: RULES, bare: BARE };
     if let Some(own) = own {
         // The marks of providers and stages are in the shipped index.
         if own.rules.iter().any(|rule| rule.providers != 0 || rule.stages != 0) {
-            first(&INDEX, &[], &[], known, text, seen, pending);
+            first(Rules { rules: &[], bare: &[], ..SHIPPED }, known, text, memory);
         }
         known.marks.get_or_insert((0, 0));
-        let met = first(&own.index, &own.rules, &own.bare, known, text, seen, pending);
-        if let Some((rule, span)) = met {
-            return (Decided::Own(rule as u16), span);
+        if let Some((place, span)) = first(own.list(), known, text, memory) {
+            return (Decided::Own(place), span);
         }
         known.marks = None;
     }
-    if let Some((place, span)) = first(&INDEX, RULES, BARE, known, text, seen, pending) {
-        let rule = &RULES[place];
-        let is_meant =
-            |(when, better): &(u8, Rule)| *when == rule.reason && meets_codes_and_stage(better, known);
-        let better = REFINEMENTS.iter().position(is_meant).filter(|_| rule.severity.is_none());
-        return (Decided::Rule(place as u16, better.map(|place| place as u16)), span);
+    match first(SHIPPED, known, text, memory) {
+        Some((place, span)) => (Decided::Rule(place, refinement(&RULES[usize::from(place)], known)), span),
+        None => (by_code(known), 0..0),
     }
+}
+
+/// What stage and code make of a rule's answer. A rule that writes its severity is certain.
+fn refinement(rule: &Rule, known: &Known) -> Option<u16> {
+    let is_meant = |(when, better): &(u8, Rule)| *when == rule.reason && known.meets_codes_and_stage(better);
+    let better = REFINEMENTS.iter().position(is_meant).filter(|_| rule.severity.is_none());
+    better.map(|place| place as u16)
+}
+
+/// The status code before the reply code.
+fn by_code(known: &Known) -> Decided {
     let by = |is_reply: bool| {
         CODES.iter().position(|rule| {
             let asks_reply = rule.codes.is_empty() || matches!(rule.codes[0], Code::Reply(..));
-            asks_reply == is_reply && meets_codes_and_stage(rule, known)
+            asks_reply == is_reply && known.meets_codes_and_stage(rule)
         })
     };
-    let decided = by(false).filter(|_| known.status.says_something()).or_else(|| by(true));
-    (decided.map_or(Decided::Nobody, |place| Decided::Code(place as u16)), 0..0)
+    let place = by(false).filter(|_| known.status.says_something()).or_else(|| by(true));
+    place.map_or(Decided::Nothing, |place| Decided::Code(place as u16))
 }
 
-/// What a decision means.
-fn told_by<'a>(decided: Decided, own: Option<&'a Own>, known: &Known) -> Class<'a> {
-    let of = |rules: &'a [Rule], place: u16| rules.get(usize::from(place)).map(|rule| told(rule, known));
+fn class_of<'a>(decided: Decided, own: Option<&'a Own>, known: &Known) -> Class<'a> {
+    let of = |rules: &'a [Rule], place: u16| rules.get(usize::from(place)).map(|rule| by_rule(rule, known));
     let class = match decided {
-        Decided::Delivered => Some(class("delivered")),
+        Decided::Delivered => Some(by_reason("delivered")),
         Decided::Own(place) => own.and_then(|own| of(&own.rules, place)),
         Decided::Code(place) => of(CODES, place),
         Decided::Rule(place, None) => of(RULES, place),
         Decided::Rule(place, Some(better)) => {
-            let better = told(&REFINEMENTS[usize::from(better)].1, known);
+            let better = by_rule(&REFINEMENTS[usize::from(better)].1, known);
             Some(Class { rule: &RULES[usize::from(place)].name, ..better })
         }
-        Decided::Nobody => None,
+        Decided::Nothing => None,
     };
-    class.unwrap_or_else(|| self::class("undetermined"))
+    class.unwrap_or_else(|| by_reason("undetermined"))
 }
 
-/// The first rule that the failure meets, and where its text stands. The shipped index also tells provider and stage.
-fn first(
-    index: &Index,
-    rules: &[Rule],
-    bare: &[u16],
-    known: &mut Known,
-    text: &[u8],
-    seen: &mut Seen,
-    pending: &RefCell<Vec<(u16, usize, usize)>>,
-) -> Option<(usize, Range<usize>)> {
-    pending.borrow_mut().clear();
-    let (providers, stages) = known.marks.unwrap_or_default();
-    let (providers, stages) = (Cell::new(providers), Cell::new(stages));
-    let best = Cell::new((u16::MAX, 0, 0));
-    let stage_given = known.stage != STAGELESS;
-    let found = |place: u16, start: usize, end: usize| {
-        if place >= STAGE_MARK {
-            return stages.set(stages.get() | 1 << (place & 7));
-        }
-        if place >= MARK {
-            return providers.set(providers.get() | 1 << (place & !MARK));
-        }
-        let Some(rule) = rules.get(usize::from(place)) else { return };
-        let later = rule.providers != 0 || !rule.hosts.is_empty() || rule.stages != 0 && !stage_given;
-        if later {
-            pending.borrow_mut().push((place, start, end));
-        } else if place < best.get().0 && meets_codes_and_stage(rule, known) {
-            best.set((place, start, end));
-        }
-    };
-    index.search(text, seen, |place| place >= MARK || place < best.get().0, found);
-    if !stage_given && stages.get() != 0 {
-        known.stage = stages.get();
-    }
-    known.marks = Some((providers.get(), stages.get()));
-    let by_host = Cell::new(None);
-    let meets_provider = |rule: &Rule| {
-        if rule.providers == 0 && rule.hosts.is_empty() {
-            return true;
-        }
-        let by_host = by_host.get().unwrap_or_else(|| {
-            let bits = providers_of(known.remote_mta);
-            by_host.set(Some(bits));
-            bits
-        });
-        rule.providers & (providers.get() | by_host) != 0
-            || rule.hosts.iter().any(|host| is_below(known.remote_mta, host))
-    };
-    for (place, start, end) in pending.borrow().iter().copied() {
-        let rule = &rules[usize::from(place)];
-        if place < best.get().0 && meets_codes_and_stage(rule, known) && meets_provider(rule) {
-            best.set((place, start, end));
-        }
-    }
-    for place in bare.iter().copied().take_while(|place| *place < best.get().0) {
-        let rule = &rules[usize::from(place)];
-        if meets_codes_and_stage(rule, known) && meets_provider(rule) {
-            best.set((place, 0, 0));
-            break;
-        }
-    }
-    let (place, start, end) = best.get();
-    (place != u16::MAX).then_some((usize::from(place), start..end))
-}
-
-fn meets_codes_and_stage(rule: &Rule, known: &Known) -> bool {
-    (rule.stages == 0 || rule.stages & known.stage != 0)
-        && (rule.codes.is_empty() || rule.codes.iter().any(|code| code.fits(known.status, known.code)))
-}
-
-/// Bits of the providers that a host belongs to.
-fn providers_of(host: &str) -> u64 {
-    if host.is_empty() {
-        return 0;
-    }
-    let is_of = |hosts: &[&str]| hosts.iter().any(|domain| is_below(host, domain));
-    let bits = PROVIDERS.iter().enumerate().filter(|(_, provider)| is_of(provider.hosts));
-    bits.map(|(place, _)| 1 << place).sum()
-}
-
-fn told<'a>(rule: &'a Rule, known: &Known) -> Class<'a> {
+fn by_rule<'a>(rule: &'a Rule, known: &Known) -> Class<'a> {
     let reason = &REASONS[usize::from(rule.reason)];
     let class = if known.status.class == 0 { known.code / 100 } else { known.status.class.into() };
     let severity = rule.severity.unwrap_or(if class == 4 { reason.temporary } else { reason.severity });
-    Class {
-        reason: reason.name,
-        category: reason.category,
-        severity: severity_of(severity),
-        rule: &rule.name,
-    }
+    let (name, category) = (reason.name, reason.category);
+    Class { reason: name, category, severity: severity_at(severity), rule: &rule.name }
 }
 
-fn severity_of(place: u8) -> Severity {
-    [Severity::Hard, Severity::Soft, Severity::None, Severity::Unknown][usize::from(place)]
-}
-
-/// A reason that no rule decided.
-fn class(name: &str) -> Class<'static> {
+/// A reason that no rule gave.
+fn by_reason(name: &str) -> Class<'static> {
     let reason = REASONS.iter().find(|reason| reason.name == name).unwrap_or(&REASONS[0]);
-    Class { reason: reason.name, category: reason.category, severity: severity_of(reason.severity), rule: "" }
+    let (name, category) = (reason.name, reason.category);
+    Class { reason: name, category, severity: severity_at(reason.severity), rule: "" }
+}
+
+/// In the order of `rule::SEVERITIES`.
+fn severity_at(place: u8) -> Severity {
+    [Severity::Hard, Severity::Soft, Severity::None, Severity::Unknown][usize::from(place)]
 }
 
 #[cfg(test)]
@@ -395,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_decided_lately_is_decided_so_again() {
+    fn a_recent_decision_is_the_same_when_it_is_reused() {
         let mut scratch = Scratch::default();
         let texts = ["user unknown", "mailbox full", "no", "relaying denied", "spam"];
         for round in 0..200 {

@@ -1,32 +1,50 @@
-//! The bounce policy: what a delivery failure means. Read `classify` first, then `rules/`.
+//! The bounce policy: what a delivery failure means, and what is done about it. Read `classify`
+//! first, then `rules/`, then `act`.
 //!
-//! The rules are data; `text` brings a diagnostic to the form they are written in, `pattern` says what a pattern means,
-//! `index` finds the patterns of all rules in one walk. Nothing in here knows a reply text.
+//! The rules are data. `diagnostic` brings a text to the form they are written in, `pattern` reads
+//! them, `search` finds the patterns of all rules in one walk. Invariant: nothing in here knows a
+//! reply text.
 
 mod act;
+mod acting;
 pub mod classify;
+mod code;
+mod compile;
+mod conditions;
+mod diagnostic;
+mod first_rule;
 mod index;
+mod letters;
+mod looks_like_regex;
+mod marks;
+mod matching;
+mod own_rules;
 mod pattern;
+mod proof;
+mod recent;
 mod rule;
+mod search;
+mod sequence;
 pub mod settings;
+mod status;
 mod table;
-mod text;
 mod trie;
 
-pub use classify::{classify, classify_with, explain, Class, Failure, Own, Scratch, Severity};
+pub use carom_policy::Severity;
+pub use classify::{classify, classify_with, explain, Class, Failure, Scratch};
+pub use own_rules::Own;
 
-use act::Acting;
+use acting::Acting;
 use carom_policy::reports::Recipient;
 use carom_policy::{host, Policy};
-use serde_json::Value;
 
 struct Bounce;
 
 impl Policy for Bounce {
     fn decide() -> Result<(), String> {
         let settings = host::settings();
-        let table = serde_json::from_str::<Value>(&settings).ok().and_then(|value| value.as_object().cloned());
-        let acting = Acting::read(&table.unwrap_or_default()).map_err(|complaints| complaints.join("; "))?;
+        let table = settings::table(&settings).unwrap_or_default();
+        let acting = Acting::read(&table).map_err(|complaints| complaints.join("; "))?;
         let own = settings::read(&settings).map_err(|complaints| complaints.join("; "))?;
         act::decide(&acting, |recipients| {
             let class = |recipient: &&Recipient| {
@@ -45,7 +63,7 @@ impl Policy for Bounce {
     }
 
     fn classify(failures: &[carom_policy::Failure]) -> Vec<carom_policy::Class> {
-        // Wrong settings were complained of when they were given; a failure still has a meaning.
+        // Wrong settings were refused when they were given; a failure still has a meaning.
         let own = settings::read(&host::settings()).ok().flatten();
         let mut scratch = Scratch::default();
         let class = |failure: &carom_policy::Failure| {
@@ -60,12 +78,7 @@ impl Policy for Bounce {
             carom_policy::Class {
                 reason: class.reason.into(),
                 category: class.category.into(),
-                severity: match class.severity {
-                    Severity::Hard => carom_policy::Severity::Hard,
-                    Severity::Soft => carom_policy::Severity::Soft,
-                    Severity::None => carom_policy::Severity::None,
-                    Severity::Unknown => carom_policy::Severity::Unknown,
-                },
+                severity: class.severity,
                 rule: class.rule.into(),
             }
         };

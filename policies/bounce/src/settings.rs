@@ -1,115 +1,68 @@
-//! `[policy.bounce.settings]`: an operator's own rules. What a rule may hold says `rule`; here they are made ready, or
-//! it is said which is wrong, why, and what to do. A wrong rule is left out of nothing: all are right, or none counts.
+//! `[policy.bounce.settings]`: how reports are acted upon, and an operator's own rules.
+//!
+//! Not here: what a rule may hold (`rule`) and what the other keys mean (`acting`). Invariant: a
+//! wrong rule never disappears quietly. All rules are right, or none counts and each complaint says
+//! which one is wrong, why, and what to do.
 
-use crate::act::{Acting, KEYS};
-use crate::classify::Own;
-use crate::index::Index;
-use crate::pattern::{self, Pattern, Sequence, Words};
-use crate::rule::Written;
-use crate::table::{Rule, PROVIDERS, REASONS, WORDS};
-use serde_json::Value;
-use std::borrow::Cow;
+use crate::acting::{Acting, KEYS};
+use crate::own_rules::{self, Own};
+use serde_json::{Map, Value};
 
-/// More own rules than this belong into a policy of one's own.
+/// More own rules than this belong into a policy of their own.
 const MOST: usize = 5000;
 
-/// The rules in the settings; none if there are none. The error is every complaint, a sentence each.
+/// The table of the settings; empty if there are none.
+pub(crate) fn table(text: &str) -> Result<Map<String, Value>, String> {
+    match serde_json::from_str(if text.trim().is_empty() { "{}" } else { text }) {
+        Ok(Value::Object(settings)) => Ok(settings),
+        Ok(_) => Err("the settings are not a table: give a table".into()),
+        Err(error) => Err(format!("the settings are not JSON: {error}")),
+    }
+}
+
+/// The own rules; none if there are none. The error is every complaint, a sentence each.
 pub fn read(text: &str) -> Result<Option<Own>, Vec<String>> {
-    let settings = match serde_json::from_str(if text.trim().is_empty() { "{}" } else { text }) {
-        Ok(Value::Object(settings)) => settings,
-        Ok(_) => return Err(vec!["the settings are no table: give one".into()]),
-        Err(error) => return Err(vec![format!("the settings are not JSON: {error}")]),
-    };
+    let settings = table(text).map_err(|error| vec![error])?;
     let mut complaints: Vec<String> = settings
         .keys()
         .filter(|key| *key != "rules" && !KEYS.contains(&key.as_str()))
-        .map(|key| format!("{key}: there is no such setting, remove it; there are rules, {}", KEYS.join(", ")))
+        .map(|key| {
+            format!("{key}: there is no such setting, remove it; there are rules, {}", KEYS.join(", "))
+        })
         .collect();
     complaints.extend(Acting::read(&settings).err().unwrap_or_default());
-    let mut written = Vec::new();
+    let mut rules = Vec::new();
     match settings.get("rules") {
         None => {}
-        Some(Value::Array(rules)) if rules.len() <= MOST => {
-            for (place, rule) in rules.iter().enumerate() {
-                let name = rule.get("name").and_then(Value::as_str).unwrap_or("without a name");
-                let is_known = |name: &str| REASONS.iter().any(|reason| reason.name == name);
-                let read = match rule {
-                    Value::Object(table) => Written::read(table, is_known)
-                        .and_then(|rule| ready(&rule).map(|ready| (rule, ready))),
-                    _ => Err("it is no table: give one".into()),
-                };
-                match read {
-                    Ok(rule) => written.push(rule),
-                    Err(error) => complaints.push(format!("rules[{place}] ({name}): {error}")),
+        Some(Value::Array(tables)) if tables.len() <= MOST => {
+            for (place, table) in tables.iter().enumerate() {
+                match rule(place, table) {
+                    Ok(rule) => rules.push(rule),
+                    Err(complaint) => complaints.push(complaint),
                 }
             }
         }
-        Some(Value::Array(rules)) => {
-            complaints.push(format!("rules: {} are too many, give at most {MOST}", rules.len()));
+        Some(Value::Array(tables)) => {
+            complaints.push(format!("rules: {} are too many, give at most {MOST}", tables.len()));
         }
         Some(_) => complaints.push("rules: give a list of tables, [[policy.bounce.settings.rules]]".into()),
     }
     if !complaints.is_empty() {
         return Err(complaints);
     }
-    if written.is_empty() {
+    if rules.is_empty() {
         return Ok(None);
     }
-    let mut patterns = Vec::new();
-    let mut bare = Vec::new();
-    for (place, (rule, _)) in written.iter().enumerate() {
-        patterns.extend(rule.patterns.iter().map(|pattern| (place as u16, pattern)));
-        if rule.patterns.is_empty() {
-            bare.push(place as u16);
-        }
-    }
-    let index = Index::build(&patterns, &words(&patterns)).map_err(|error| vec![error])?;
-    let rules = written.into_iter().map(|(_, ready)| ready).collect();
-    Ok(Some(Own { index, rules, bare }))
+    Own::new(rules).map(Some).map_err(|error| vec![error])
 }
 
-/// The lists of words that the patterns name.
-fn words(patterns: &[(u16, &Pattern)]) -> Vec<(String, Vec<Sequence>)> {
-    let is_named = |name: &str| {
-        let names = |words: &Words| matches!(words, Words::Named(named) if named == name);
-        patterns.iter().any(|(_, pattern)| match pattern {
-            Pattern::Plain(_) => false,
-            Pattern::Chain(links) => links.iter().any(|(_, words)| names(words)),
-        })
+fn rule(place: usize, table: &Value) -> Result<own_rules::Read, String> {
+    let name = table.get("name").and_then(Value::as_str).unwrap_or("without a name");
+    let read = match table {
+        Value::Object(table) => own_rules::read(table),
+        _ => Err("it is not a table: give a table".into()),
     };
-    let read = |list: &[&str]| list.iter().filter_map(|word| pattern::parse(word).ok()).flatten().collect();
-    let named = WORDS.iter().filter(|(name, _)| is_named(name));
-    named.map(|(name, list)| ((*name).to_owned(), read(list))).collect()
-}
-
-fn ready(rule: &Written) -> Result<Rule, String> {
-    let mut providers = 0;
-    let mut hosts = Vec::new();
-    for name in &rule.providers {
-        match PROVIDERS.iter().position(|provider| provider.name == name) {
-            Some(place) => providers |= 1 << place,
-            None if name.contains('.') => hosts.push(name.trim_start_matches('.').to_owned()),
-            None => {
-                return Err(format!(
-                    "provider \"{name}\" is neither known nor a domain: give one such as mx.example.net"
-                ));
-            }
-        }
-    }
-    let reason = REASONS.iter().position(|reason| reason.name == rule.reason).unwrap_or_default();
-    let severity = rule
-        .severity
-        .as_ref()
-        .and_then(|name| crate::rule::SEVERITIES.iter().position(|known| known == name));
-    Ok(Rule {
-        name: Cow::Owned(rule.name.clone()),
-        reason: reason as u8,
-        severity: severity.map(|place| place as u8),
-        stages: rule.stages,
-        providers,
-        codes: Cow::Owned(rule.codes.clone()),
-        hosts,
-    })
+    read.map_err(|error| format!("rules[{place}] ({name}): {error}"))
 }
 
 #[cfg(test)]
@@ -143,25 +96,33 @@ mod tests {
     #[test]
     fn every_complaint_names_its_rule() {
         let wrong = [
-            ("[]", "no table"),
+            ("[]", "not a table"),
             ("{", "not JSON"),
             (r#"{"rule":1}"#, "no such setting"),
             (r#"{"rules":1}"#, "give a list"),
             (r#"{"rules":[1]}"#, "rules[0]"),
             (r#"{"rules":[{"name":"a","pattern":"(x","reason":"blocked"}]}"#, "not closed"),
-            (r#"{"rules":[{"name":"a","pattern":"xx","reason":"bounced"}]}"#, "vocabulary"),
-            (r#"{"rules":[{"name":"a","reason":"blocked"}]}"#, "neither pattern nor codes"),
-            (r#"{"rules":[{"name":"a","codes":"5.1","reason":"blocked"}]}"#, "is no code"),
-            (r#"{"rules":[{"name":"a","stage":"rcpt","pattern":"xx","reason":"blocked"}]}"#, "is no stage"),
-            (r#"{"rules":[{"name":"a","pattern":"{nobody} here","reason":"blocked"}]}"#, "no list of words"),
+            (r#"{"rules":[{"name":"a","pattern":"xx","reason":"bounced"}]}"#, "unknown reason"),
             (
-                r#"{"rules":[{"name":"a","provider":"nobody","reason":"blocked"}]}"#,
-                "neither known nor a domain",
+                r#"{"rules":[{"name":"a","pattern":".*user.*unknown","reason":"blocked"}]}"#,
+                "rules[0] (a): pattern \".*user.*unknown\" looks like a regular expression: write ` * `",
             ),
-            (r#"{"rules":[{"name":"a","patern":"xx","reason":"blocked"}]}"#, "patern is no key"),
+            (
+                r#"{"rules":[{"name":"a","pattern":["no", "^550"],"reason":"blocked"}]}"#,
+                "pattern \"^550\" looks like a regular expression: remove the code",
+            ),
+            (r#"{"rules":[{"name":"a","reason":"blocked"}]}"#, "neither pattern nor codes"),
+            (r#"{"rules":[{"name":"a","codes":"5.1","reason":"blocked"}]}"#, "invalid code"),
+            (r#"{"rules":[{"name":"a","stage":"rcpt","pattern":"xx","reason":"blocked"}]}"#, "unknown stage"),
+            (
+                r#"{"rules":[{"name":"a","pattern":"{nobody} here","reason":"blocked"}]}"#,
+                "unknown word list {nobody}: use one of recipient",
+            ),
+            (r#"{"rules":[{"name":"a","provider":"nobody","reason":"blocked"}]}"#, "unknown provider"),
+            (r#"{"rules":[{"name":"a","patern":"xx","reason":"blocked"}]}"#, "unknown key patern"),
             (
                 r#"{"rules":[{"name":"a","pattern":"xx","reason":"blocked","severity":"dead"}]}"#,
-                "use hard, soft",
+                "use one of hard, soft",
             ),
         ];
         for (settings, complaint) in wrong {

@@ -1,21 +1,21 @@
-//! The trie in which literals are looked for, as a double array: a step is one addition and one comparison.
+//! The trie in which literals are looked for, as a double array: a step is one addition and one
+//! comparison.
 //!
-//! It is built here and walked in `index`. It knows bytes and numbers, not what they mean.
+//! It is built here and walked in `search`. It knows bytes and numbers, not what they mean.
 
 use std::collections::{BTreeMap, VecDeque};
 
-/// One state of the trie: where its successors begin, who leads here (plus one; 0 is nobody), and where in `ends` the
-/// entries stand whose literal ends here (plus one; 0 is none). Where only one way leads on, the first is `TAIL` and a
-/// place in `tails`, and the last is for the end of that way.
+/// One state: where its successors begin, its parent plus one (0: unused), and the place in `ends`,
+/// plus one, of the entries whose literal ends here (0: none). Where only one way leads on, the
+/// first is `TAIL` and a place in `tails`, and the last is about the end of that way.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct State(pub u32, pub u16, pub u16);
 
-/// The state is the last; the rest of the literal stands in `tails`, its length first.
+/// The state is the last; the rest of the literal is in `tails`, its length first.
 pub const TAIL: u32 = 1 << 31;
 
-/// States 0 and 1 are the roots: of all literals, and of those that may stand within words.
+/// States 0 and 1 are the roots: of all literals, and of those that may begin within a word.
 pub const WORD: usize = 0;
-/// See `WORD`.
 pub const WITHIN: usize = 1;
 /// Bits of a set in `begins`.
 pub const BITS: usize = 1 << 15;
@@ -25,7 +25,7 @@ pub fn hash(a: u8, b: u8, c: u8) -> usize {
     (u32::from_le_bytes([a, b, c, 0]).wrapping_mul(0x9e37_79b1) >> 17) as usize
 }
 
-/// In `ends`: more follow.
+/// In `ends`: more entries follow.
 pub const MORE: u32 = 1 << 31;
 
 /// A trie with lists of successors, from which the double array is made.
@@ -79,7 +79,7 @@ impl Trie {
         bits
     }
 
-    /// The only way on from a node, if it is one and ends nowhere before its end.
+    /// The only way on from a node, if there is one and nothing ends before its end.
     fn tail(&self, mut node: usize) -> Option<(Vec<u8>, usize)> {
         let mut letters = Vec::new();
         while let Some((byte, next)) = self.next[node].first_key_value() {
@@ -94,58 +94,85 @@ impl Trie {
 
     /// States, ends and tails.
     pub fn double_array(&self) -> (Vec<State>, Vec<u32>, Vec<u8>) {
-        let mut tails = Vec::new();
-        let mut states = vec![State::default(); 1024];
-        let mut ends = Vec::new();
-        states[WORD].1 = u16::MAX;
-        states[WITHIN].1 = u16::MAX;
-        let (mut free_from, mut several_from) = (256, 256);
+        let (mut ends, mut tails) = (Vec::new(), Vec::new());
+        let mut array = DoubleArray::new();
         let mut queue = VecDeque::from([(WORD, WORD), (WITHIN, WITHIN)]);
         while let Some((node, slot)) = queue.pop_front() {
             let tail = self.tail(node).filter(|_| slot > WITHIN);
             if let Some((letters, _)) = &tail {
-                states[slot].0 = TAIL | tails.len() as u32;
+                array.states[slot].0 = TAIL | tails.len() as u32;
                 tails.push(letters.len() as u8);
                 tails.extend_from_slice(letters);
             }
             let node = tail.map_or(node, |(_, end)| end);
             if let Some((last, others)) = self.ends[node].split_last() {
-                states[slot].2 = ends.len() as u16 + 1;
+                array.states[slot].2 = ends.len() as u16 + 1;
                 ends.extend(others.iter().map(|entry| entry | MORE));
                 ends.push(*last);
             }
-            let Some(lowest) = self.next[node].keys().next().map(|byte| usize::from(*byte)) else { continue };
-            while states.get(free_from).is_some_and(|state| state.1 != 0) {
-                free_from += 1;
+            let next = &self.next[node];
+            if next.is_empty() {
+                continue;
             }
-            // Below 256 some bytes would not fit. One successor fits into any gap; several are tried from where several fitted last.
-            let several = self.next[node].len() > 1;
-            let mut base =
-                (if several { several_from.max(free_from) } else { free_from }).saturating_sub(lowest);
-            let mut attempts = 0;
-            loop {
-                if states.len() < base + 256 {
-                    states.resize(base + 1024, State::default());
-                }
-                if self.next[node].keys().all(|byte| states[base + usize::from(*byte)].1 == 0) {
-                    break;
-                }
-                base += 1;
-                attempts += 1;
-            }
-            if several && attempts > 500 {
-                several_from = base + lowest;
-            }
-            states[slot].0 = base as u32;
-            for (byte, child) in &self.next[node] {
+            let base = array.base_for(next);
+            array.states[slot].0 = base as u32;
+            for (byte, child) in next {
                 let at = base + usize::from(*byte);
-                states[at].1 = slot as u16 + 1;
+                array.states[at].1 = slot as u16 + 1;
                 queue.push_back((*child, at));
             }
         }
-        let used = states.iter().rposition(|state| state.1 != 0).map_or(0, |last| last + 1);
-        states.truncate(used);
+        let states = array.finish();
         assert!(states.len().max(ends.len()) < usize::from(u16::MAX), "too many patterns for the trie");
         (states, ends, tails)
+    }
+}
+
+struct DoubleArray {
+    states: Vec<State>,
+    /// Where one successor is tried first, and several. Below 256 some bytes would not fit.
+    free_from: usize,
+    several_from: usize,
+}
+
+impl DoubleArray {
+    fn new() -> DoubleArray {
+        let mut states = vec![State::default(); 1024];
+        states[WORD].1 = u16::MAX;
+        states[WITHIN].1 = u16::MAX;
+        DoubleArray { states, free_from: 256, several_from: 256 }
+    }
+
+    /// A base from which the places of all successors are free. One successor fits into any gap;
+    /// several are tried from where several fitted last.
+    fn base_for(&mut self, next: &BTreeMap<u8, usize>) -> usize {
+        let lowest = next.keys().next().map_or(0, |byte| usize::from(*byte));
+        while self.states.get(self.free_from).is_some_and(|state| state.1 != 0) {
+            self.free_from += 1;
+        }
+        let several = next.len() > 1;
+        let first = if several { self.several_from.max(self.free_from) } else { self.free_from };
+        let mut base = first.saturating_sub(lowest);
+        let mut attempts = 0;
+        loop {
+            if self.states.len() < base + 256 {
+                self.states.resize(base + 1024, State::default());
+            }
+            if next.keys().all(|byte| self.states[base + usize::from(*byte)].1 == 0) {
+                break;
+            }
+            base += 1;
+            attempts += 1;
+        }
+        if several && attempts > 500 {
+            self.several_from = base + lowest;
+        }
+        base
+    }
+
+    fn finish(mut self) -> Vec<State> {
+        let used = self.states.iter().rposition(|state| state.1 != 0).map_or(0, |last| last + 1);
+        self.states.truncate(used);
+        self.states
     }
 }

@@ -1,10 +1,11 @@
-//! How well the rules do on replies that none of them quotes (`unseen.toml`). A new rule may not make it worse.
+//! How well the rules do on replies that none of them quotes (`unseen.toml`). A new rule must not
+//! make it worse.
 
 use bounce::{classify, Failure, Severity};
 
-/// Of a hundred so many reasons are right, at least.
+/// At least this many percent of the reasons are right.
 const REASONS: usize = 95;
-/// The same of severities: what is counted as dead is more important than why.
+/// The same for severities: whether an address counts as dead matters more than why.
 const SEVERITIES: usize = 97;
 
 #[test]
@@ -32,10 +33,10 @@ fn replies_that_no_rule_quotes() {
                 class.rule
             ));
         }
-        assert!(severity != "hard" || of("severity") == "hard", "a live address would be dead: {text}");
+        assert!(severity != "hard" || of("severity") == "hard", "a live address counts as dead: {text}");
     }
-    let told = wrong.join("\n");
-    println!("{reasons} reasons and {severities} severities of {} right\n{told}", replies.len());
-    assert!(reasons * 100 >= replies.len() * REASONS, "{reasons} of {}\n{told}", replies.len());
-    assert!(severities * 100 >= replies.len() * SEVERITIES, "{severities} of {}\n{told}", replies.len());
+    let list = wrong.join("\n");
+    println!("{reasons} reasons and {severities} severities of {} right\n{list}", replies.len());
+    assert!(reasons * 100 >= replies.len() * REASONS, "{reasons} of {}\n{list}", replies.len());
+    assert!(severities * 100 >= replies.len() * SEVERITIES, "{severities} of {}\n{list}", replies.len());
 }

@@ -1,4 +1,5 @@
-//! A policy that misbehaves as its settings say: `{"mode": "trap"}`. For tests of what becomes of a message then.
+//! A policy that misbehaves as its settings ask: `{"mode": "trap"}`. Tests use it to see what
+//! happens to a message whose policy fails.
 
 use carom_policy::{actions, host, now, Policy};
 

@@ -1,5 +1,5 @@
-//! `pack NAME MODULE DIST POLICIES`: makes `DIST/NAME.wasm`, a component, of the core module, with the hash of the
-//! component in `NAME.sha256` and that of its sources in `NAME.source`.
+//! `pack NAME MODULE DIST POLICIES`: makes the component `DIST/NAME.wasm` from a core module, and
+//! writes its hash to `NAME.sha256` and the hash of its sources to `NAME.source`.
 
 use sha2::{Digest, Sha256};
 use std::error::Error;
@@ -22,11 +22,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// SHA-256 over, for each source in order of its path from the root: path, a zero byte, content, a zero byte. The
-/// sources are `wit/*`, of the sdk `Cargo.toml` and `src/*`, and of the guest `*.toml`, `*.rs`, `src/*` and `rules/*`.
+/// SHA-256 over the sources in the order of their paths from the root: for each its path, a zero
+/// byte, its content, a zero byte. The sources are `wit/*`, `Cargo.toml` and `src/*` of the sdk,
+/// and `*.toml`, `*.rs`, `src/*` and `rules/*` of the guest.
 fn source_hash(policies: &Path, name: &str) -> Result<String, Box<dyn Error>> {
     let policies = policies.canonicalize()?;
-    let root = policies.parent().ok_or("the policies stand in a project")?;
+    let root =
+        policies.parent().ok_or("the directory of the policies has no parent: run it in the project")?;
     let mut files: Vec<PathBuf> = Vec::new();
     let guest = format!("policies/{name}");
     for folder in

@@ -1,4 +1,4 @@
-//! Write carom policies in Rust: implement [`Policy`], and [`policy!`] it.
+//! Write carom policies in Rust: implement [`Policy`] and pass the type to [`policy!`].
 //!
 //! ```ignore
 //! struct AcceptAll;
@@ -27,15 +27,16 @@ pub use bindings::carom::policy::{actions, facts, host, reports};
 pub use bindings::exports::carom::policy::classification::{Class, Failure, Severity};
 pub use bindings::exports::carom::policy::mapping::Route;
 
-/// What a policy decides. Everything has a default: a policy writes what it cares about.
+/// What a policy decides. Everything has a default, so a policy implements only what it needs.
 pub trait Policy {
-    /// Builds the action tree of the message at hand. An error is a failed policy, not a verdict.
+    /// Builds the action tree for the message. An error is a failure of the policy, not a verdict.
     fn decide() -> Result<(), String> {
         actions::accept();
         Ok(())
     }
 
-    /// Whether a return path may be answered, and where; `hosts` are its mail exchangers, most preferred first.
+    /// Whether a return path may be answered, and where. `hosts` are its mail exchangers, most
+    /// preferred first.
     fn may_answer(_return_path: &str, _hosts: &[String]) -> Option<Route> {
         None
     }
@@ -45,16 +46,17 @@ pub trait Policy {
         failures.iter().map(|_| undetermined()).collect()
     }
 
-    /// What is wrong with these settings, a sentence each.
+    /// What is wrong with these settings: one sentence each, with the remedy.
     fn validate(_settings: &str) -> Vec<String> {
         Vec::new()
     }
 
-    /// Work done once, when the policy is installed: what it leaves in memory, every message finds there.
+    /// Work done once, when the policy is installed. Every message starts from the memory as it is
+    /// then.
     fn prepare() {}
 }
 
-/// The class of a failure that nothing is known about.
+/// The class of a failure that says nothing.
 pub fn undetermined() -> Class {
     Class {
         reason: "undetermined".into(),
@@ -64,23 +66,24 @@ pub fn undetermined() -> Class {
     }
 }
 
-/// A step that starts at once.
+/// A step that starts right away.
 pub fn now() -> actions::Schedule {
     actions::Schedule { after: None, delay: 0 }
 }
 
-/// A step that starts when `step` has ended as `outcome` says.
+/// A step that starts when `step` has ended with `outcome`.
 pub fn after(step: u32, outcome: actions::Outcome) -> actions::Schedule {
     actions::Schedule { after: Some((step, outcome)), delay: 0 }
 }
 
-/// Makes a type that implements [`Policy`] the policy of this component. Elsewhere than on WebAssembly it exports
-/// nothing, so that `cargo test` runs a policy's own logic as plain functions.
+/// Makes a type that implements [`Policy`] the policy of this component. It exports something only
+/// on WebAssembly, so that `cargo test` can run a policy's own logic as plain functions.
 #[macro_export]
 macro_rules! policy {
     ($policy:ty) => {
         #[cfg(not(target_arch = "wasm32"))]
-        const _: fn() -> ::core::result::Result<(), ::std::string::String> = <$policy as $crate::Policy>::decide;
+        const _: fn() -> ::core::result::Result<(), ::std::string::String> =
+            <$policy as $crate::Policy>::decide;
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             use $crate::bindings::exports::carom::policy as exports;

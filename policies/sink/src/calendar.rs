@@ -1,12 +1,15 @@
 //! Days and weeks in UTC, from milliseconds since 1970.
+//!
+//! Not here: what a day means for the open rate (`mix`). Invariant: the weekly cycle has no jump at
+//! the end of a year of 53 weeks.
 
 const DAY_MS: u64 = 86_400_000;
-/// Monday 2025-12-22, in days since 1970: the week before week 1 of 2026, so that in 2026 the count of weeks equals the ISO
-/// week. It goes on counting where ISO weeks start over.
+/// Monday 2025-12-22, in days since 1970: the week before week 1 of 2026, so that in 2026 the count
+/// of weeks equals the ISO week. It continues where ISO weeks start over.
 const ANCHOR: i64 = 20_444;
 
-/// Day of the month, 1 to 31 (the civil calendar from a count of days; H. Hinnant, "chrono-Compatible Low-Level Date
-/// Algorithms").
+/// Day of the month, 1 to 31 (the civil calendar from a count of days; H. Hinnant,
+/// "chrono-Compatible Low-Level Date Algorithms").
 pub fn day_of_month(now_ms: u64) -> u8 {
     let days = (now_ms / DAY_MS) as i64 + 719_468;
     let of_era = days.rem_euclid(146_097);
@@ -16,7 +19,7 @@ pub fn day_of_month(now_ms: u64) -> u8 {
     (of_year - (153 * month + 2) / 5 + 1) as u8
 }
 
-/// The index into a cycle of `length` days (a multiple of 7), Monday of the first week being 0.
+/// The index into a cycle of `length` days, a multiple of 7. Monday of the first week is 0.
 pub fn cycle_index(now_ms: u64, length: usize) -> usize {
     let days = (now_ms / DAY_MS) as i64 - ANCHOR;
     days.rem_euclid(length.max(1) as i64) as usize
@@ -26,7 +29,7 @@ pub fn cycle_index(now_ms: u64, length: usize) -> usize {
 mod tests {
     use super::*;
 
-    /// Milliseconds of a day in 2026 or 2027, by its number from 2026-01-01 = 0.
+    /// Milliseconds of a day in 2026 or 2027, by its number. 2026-01-01 is 0.
     fn day_of_2026(number: u64) -> u64 {
         (20_454 + number) * DAY_MS
     }

@@ -1,7 +1,9 @@
-//! The form of each setting: from a JSON value to the type of its field. An error is the remedy, an imperative.
+//! The form of each setting: from a JSON value to the type of its field.
+//!
+//! Not here: which keys there are (`settings`). Invariant: an error is the remedy, an imperative.
 
 use crate::json::{self, Value};
-use crate::settings::{Delay, Sender};
+use crate::reply;
 use std::collections::BTreeMap;
 
 /// A value in its form, or what to give instead.
@@ -10,30 +12,54 @@ pub type Formed<T> = Result<T, &'static str>;
 /// The longest delay, in seconds.
 const MAX_DELAY: u32 = 30 * 86_400;
 
-/// A percentage.
+/// In whose name a bounce is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// `<>` and MAILER-DAEMON.
+    Null,
+    /// The envelope recipient.
+    Recipient,
+}
+
+/// Seconds to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delay {
+    Fixed(u32),
+    /// From the first to the second, by chance.
+    Between([u32; 2]),
+}
+
+impl Delay {
+    /// The seconds for a random number from 0 to below 1.
+    pub fn seconds(self, chance: f64) -> u32 {
+        match self {
+            Delay::Fixed(seconds) => seconds,
+            Delay::Between([least, most]) => {
+                least + ((f64::from(most.saturating_sub(least)) + 1.0) * chance) as u32
+            }
+        }
+    }
+}
+
 pub fn percentage(value: &Value) -> Formed<f64> {
     let percentage = json::number(value).filter(|number| (0.0..=100.0).contains(number));
     percentage.ok_or("give a percentage, 0 to 100")
 }
 
-/// A choice.
 pub fn yes_or_no(value: &Value) -> Formed<bool> {
     value.as_bool().ok_or("give true or false")
 }
 
-/// One line of text.
 pub fn line(value: &Value) -> Formed<String> {
     let line = json::text(value).filter(|text| !text.contains(char::is_control));
     line.ok_or("give one line of text")
 }
 
-/// Texts of one line each.
 pub fn lines(value: &Value) -> Formed<Vec<String>> {
     let lines = json::list(value).ok_or("give a list of texts")?;
     lines.iter().map(line).collect()
 }
 
-/// A time limit in seconds.
 pub fn seconds(value: &Value) -> Formed<u32> {
     json::whole(value, 1, 600).ok_or("give 1 to 600 seconds")
 }
@@ -45,11 +71,10 @@ pub fn code(value: &Value) -> Formed<u16> {
 
 /// An enhanced status code of a failure (RFC 3463).
 pub fn status(value: &Value) -> Formed<String> {
-    let status = json::text(value).filter(|status| crate::address::is_status(status));
+    let status = json::text(value).filter(|status| reply::is_status(status));
     status.ok_or("give an enhanced status code such as \"5.1.1\"")
 }
 
-/// Whose name a bounce is sent in.
 pub fn sender(value: &Value) -> Formed<Sender> {
     match json::text(value).as_deref() {
         Some("null") => Ok(Sender::Null),
@@ -58,7 +83,7 @@ pub fn sender(value: &Value) -> Formed<Sender> {
     }
 }
 
-/// Factors of the days of whole weeks.
+/// A factor for each day of whole weeks.
 pub fn factors(value: &Value) -> Formed<Vec<f64>> {
     let read = || json::list(value)?.iter().map(json::number).collect::<Option<Vec<f64>>>();
     let whole_weeks = |factors: &Vec<f64>| !factors.is_empty() && factors.len() % 7 == 0;
@@ -79,7 +104,7 @@ pub fn digit_days(value: &Value) -> Formed<BTreeMap<String, Vec<u8>>> {
     table.ok_or("give a table of \"0\" to \"9\", each a list of days of the month, 0 for never")
 }
 
-/// Mail exchangers and the addresses for complaints; a list names the former alone.
+/// Mail exchangers with their addresses for complaints, or a list of mail exchangers without.
 pub fn allowlist(value: &Value) -> Formed<BTreeMap<String, String>> {
     if let Some(exchangers) = json::texts(value) {
         return Ok(exchangers.into_iter().map(|mx| (mx, String::new())).collect());
@@ -92,7 +117,7 @@ pub fn allowlist(value: &Value) -> Formed<BTreeMap<String, String>> {
     table.ok_or("give a table of mail exchangers with the address for complaints or \"\", or a list of mail exchangers")
 }
 
-/// Seconds to wait, or two of them to choose between.
+/// Seconds, or the least and the most to choose from.
 pub fn delay(value: &Value) -> Formed<Delay> {
     let whole = |value: &Value, least: u32| json::whole(value, least, MAX_DELAY);
     let between = || match json::list(value)? {

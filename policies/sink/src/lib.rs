@@ -1,21 +1,29 @@
 //! The sink policy: bouncy-sink's behaviour, without its bugs. Read `decide` first.
 //!
-//! What an address asks for is in `address`, what chance makes of the rest in `mix`, the settings in `settings`.
+//! What an address asks for is in `address`, what chance makes of the rest in `mix`, whom an answer
+//! may go to in `mapping`. Invariant: an answer that an address asks for goes out only to a proven
+//! sender.
 
 mod address;
+mod asked;
 mod calendar;
 mod form;
 mod json;
 mod mapping;
 mod mix;
+mod reply;
 mod settings;
+mod simulator;
 
-use address::{asked, Asked, Reply};
+use address::asked;
+use asked::Asked;
 use carom_policy::actions::{self, DeliveryReport, FeedbackReport, Outcome, Response, Visit};
 use carom_policy::facts::{self, Verdict};
 use carom_policy::{after, host, now, Class, Failure, Policy, Route, Severity};
+use form::Sender;
 use mix::{Drawn, Mix};
-use settings::{Sender, Settings};
+use reply::Reply;
+use settings::Settings;
 
 struct Sink;
 
@@ -30,7 +38,7 @@ impl Policy for Sink {
         if settings.require_dkim {
             match facts::dkim() {
                 Verdict::Pass => {}
-                Verdict::TempError => return later("the DKIM key is not to be had now"),
+                Verdict::TempError => return later("the DKIM key cannot be fetched now"),
                 _ => return drop_and_count("fail_dkim"),
             }
         }
@@ -43,11 +51,11 @@ impl Policy for Sink {
             Asked::AutoReply => answer(settings.require_spf, out_of_office),
             Asked::OpenAndClick => open(&settings, &Mix::new(&settings, local_part, host::now())),
             Asked::Reject(reply) => {
-                actions::reject(&told(reply.unwrap_or_else(|| refusal(&settings))));
+                actions::reject(&in_band(reply.unwrap_or_else(|| refusal(&settings))));
             }
             Asked::Defer(reply) => {
                 let later = || Reply { code: 451, status: "4.3.0".into(), text: "try again later".into() };
-                actions::defer(&told(reply.unwrap_or_else(later)));
+                actions::defer(&in_band(reply.unwrap_or_else(later)));
             }
             Asked::Mix => {
                 let mix = Mix::new(&settings, local_part, host::now());
@@ -82,7 +90,7 @@ fn accept() {
     actions::count("accept", now());
 }
 
-/// The message is taken, nothing is done, and a counter says why.
+/// Accepts the message and does nothing; a counter says why.
 fn drop_and_count(counter: &str) -> Result<(), String> {
     actions::accept();
     actions::count(counter, now());
@@ -94,7 +102,7 @@ fn later(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// An answer goes out only to a sender that is who it says: with SPF, where it is asked for.
+/// Sends an answer only to a sender that SPF proves, where that is required.
 fn answer(spf_needed: bool, send: impl FnOnce()) {
     let spf = if spf_needed { facts::spf() } else { Verdict::Pass };
     match spf {
@@ -102,12 +110,12 @@ fn answer(spf_needed: bool, send: impl FnOnce()) {
             actions::accept();
             send();
         }
-        Verdict::TempError => drop(later("the SPF record is not to be had now")),
+        Verdict::TempError => drop(later("the SPF record cannot be fetched now")),
         _ => drop(drop_and_count("fail_spf")),
     }
 }
 
-fn told(reply: Reply) -> actions::Reply {
+fn in_band(reply: Reply) -> actions::Reply {
     actions::Reply { code: reply.code, enhanced: reply.status, text: reply.text }
 }
 
@@ -116,14 +124,14 @@ fn configured(settings: &Settings) -> Reply {
     Reply { code: settings.bounce_code, status, text }
 }
 
-/// The configured reply if it is for good, else the usual one.
+/// The configured reply if it is permanent, else the usual one.
 fn refusal(settings: &Settings) -> Reply {
     let usual = || Reply { code: 550, status: "5.1.1".into(), text: "user unknown".into() };
     Some(configured(settings)).filter(|reply| reply.code >= 500).unwrap_or_else(usual)
 }
 
 fn bounce(settings: &Settings, reply: Option<Reply>) {
-    let reply = told(reply.unwrap_or_else(|| configured(settings)));
+    let reply = in_band(reply.unwrap_or_else(|| configured(settings)));
     let sender = (settings.bounce_sender == Sender::Recipient).then(facts::recipient);
     actions::bounce(&DeliveryReport { reply, sender }, now());
 }
@@ -138,7 +146,7 @@ fn out_of_office() {
     actions::auto_reply(&Response { subject, text: text.into() }, now());
 }
 
-/// Opens the message; with their chances opens it again, clicks, clicks again.
+/// Opens the message and, by chance, opens it again, clicks, clicks again.
 fn open(settings: &Settings, mix: &Mix) {
     let (images, links) = (!facts::images().is_empty(), !facts::links().is_empty());
     if !images && !links {
@@ -186,7 +194,7 @@ fn open(settings: &Settings, mix: &Mix) {
     }
 }
 
-/// By status code alone: what a sink needs. The `bounce` policy reads the text.
+/// By status code alone, which is enough for a sink. The `bounce` policy reads the text.
 fn by_status(failure: &Failure) -> Class {
     let detail = failure.status.split_once('.').map_or("", |(_, detail)| detail);
     let (reason, category, severity) = match detail {

@@ -1,4 +1,7 @@
-//! Which return paths may be answered: those whose mail exchanger is on the list, or SparkPost Enterprise's.
+//! Which return paths may be answered: those whose mail exchanger is on the list, or belongs to
+//! SparkPost Enterprise.
+//!
+//! Not here: who proves a sender (`lib`). Invariant: the most preferred mail exchanger decides.
 
 use crate::settings::Settings;
 
@@ -9,18 +12,18 @@ pub struct Mapped {
     pub feedback_address: Option<String>,
 }
 
-/// The most preferred host decides; the others that are recognised stand in for it when it does not answer.
+/// The hosts that may be answered. The recognized ones after the first are its backups.
 pub fn map(settings: &Settings, hosts: &[String]) -> Option<Mapped> {
-    let first = recognised(settings, hosts.first()?)?;
-    let known = hosts.iter().filter(|host| recognised(settings, host).is_some());
+    let first = recognized(settings, hosts.first()?)?;
+    let known = hosts.iter().filter(|host| recognized(settings, host).is_some());
     Some(Mapped {
         hosts: known.cloned().collect(),
         feedback_address: Some(first).filter(|address| !address.is_empty()),
     })
 }
 
-/// The feedback address of a mail exchanger that may be answered; empty where it has none.
-fn recognised(settings: &Settings, host: &str) -> Option<String> {
+/// The feedback address of a mail exchanger that may be answered; empty if it has none.
+fn recognized(settings: &Settings, host: &str) -> Option<String> {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let listed =
         settings.mx_allowlist.iter().find(|(mx, _)| mx.trim_end_matches('.').eq_ignore_ascii_case(&host));
@@ -51,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn b32_the_list_ignores_case_and_the_suffix_stands_on_a_label() {
+    fn b32_the_list_ignores_case_and_the_suffix_begins_at_a_label() {
         let found = mapped(&["SMTP.SparkpostMail.com.", "other.example"]).unwrap();
         assert_eq!(found.hosts, ["SMTP.SparkpostMail.com."]);
         assert_eq!(found.feedback_address.as_deref(), Some("fbl@sparkpostmail.com"));

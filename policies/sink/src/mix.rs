@@ -1,4 +1,8 @@
-//! The statistical mix: what chance makes of a message that asks for nothing in particular.
+//! The statistical mix: what a message gets by chance if its address asks for nothing in
+//! particular.
+//!
+//! Not here: the answers that an address asks for (`address`). Invariant: the intervals of one draw
+//! do not overlap, so that each outcome has exactly its own probability.
 
 use crate::calendar;
 use crate::settings::Settings;
@@ -27,12 +31,13 @@ impl Mix {
     /// The probabilities for a message to `local_part` at this time.
     pub fn new(settings: &Settings, local_part: &str, now_ms: u64) -> Mix {
         let ours = 1.0 - settings.upstream_handled / 100.0;
-        // With everything handled upstream nothing is left for chance to answer.
+        // If upstream handles everything, there is nothing left to answer by chance.
         let share = |percent: f64| if ours > 0.0 { percent / 100.0 / ours } else { 0.0 };
         let factor = factor(settings, local_part, now_ms);
         let oob = share(settings.oob_percent).min(1.0);
         let fbl = share(settings.fbl_percent).min(1.0 - oob);
-        // Clipped last: a share above 1 may yet be a probability on a day whose factor is below 1.
+        // Clipped last: a share above 1 can still be a probability on a day whose factor is below
+        // 1.
         let open = (share(settings.open_percent) * factor).min(1.0 - oob - fbl);
         let open_again = share(settings.open_again_percent) * factor;
         let click = (share(settings.click_percent) * factor).min(open);
@@ -57,7 +62,6 @@ impl Mix {
         }
     }
 
-    /// One draw on intervals that do not overlap, so that each outcome has just its own probability.
     pub fn draw(&self, chance: f64) -> Drawn {
         if chance < self.oob {
             Drawn::Bounce
@@ -71,8 +75,8 @@ impl Mix {
     }
 }
 
-/// The probability of a part given the whole. On a day without the whole it is that of the percentages: an address
-/// that asks to be opened is opened on any day.
+/// The probability of a part given the whole. On a day without the whole, the percentages decide,
+/// because an address that asks to be opened is opened on any day.
 fn given(part: f64, whole: f64, part_percent: f64, whole_percent: f64) -> f64 {
     if whole > 0.0 {
         (part / whole).min(1.0)
@@ -83,8 +87,8 @@ fn given(part: f64, whole: f64, part_percent: f64, whole_percent: f64) -> f64 {
     }
 }
 
-/// How much today raises or lowers the open rate. Mail with the Signals prefix is opened on the days of its digit only,
-/// and on those so much more as the ten digits together fall short of the one with the most days.
+/// The factor of today's open rate. Mail with the Signals prefix is opened only on the days of its
+/// digit, and more often on those, so that all digits together meet the open rate.
 fn factor(settings: &Settings, local_part: &str, now_ms: u64) -> f64 {
     let rates = &settings.weekly_cycle_open_rate;
     let rate = rates.get(calendar::cycle_index(now_ms, rates.len())).copied().unwrap_or(1.0);

@@ -1,12 +1,18 @@
-//! `[policy.sink.settings]`: what each setting means, its default, and what values make no sense.
+//! `[policy.sink.settings]`: what each setting means, its default, and which values contradict each
+//! other.
+//!
+//! Not here: the form of each value (`form`). Invariant: a complaint names the key, the value and
+//! the remedy.
 
-use crate::{form, json};
+use crate::form::{self, Delay, Sender};
+use crate::json;
 use std::collections::BTreeMap;
 
-/// The settings. Percentages are of all traffic, as in bouncy-sink's ini.
+/// Percentages are of all traffic, as in bouncy-sink's ini.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// The sink's own domains. The label left of one of them names the answer. Empty: the recipient's first label does.
+    /// The sink's own domains. The label left of one of them names the answer. Empty: the first
+    /// label of the recipient's domain does.
     pub domains: Vec<String>,
     /// Percent of all traffic that is answered by an out-of-band bounce.
     pub oob_percent: f64,
@@ -22,19 +28,21 @@ pub struct Settings {
     pub click_again_percent: f64,
     /// Percent of all traffic that another sink handles and carom never sees.
     pub upstream_handled: f64,
-    /// Local parts that begin with this and end with a digit are opened only on the digit's days. Empty: off.
+    /// Local parts with this prefix that end with a digit are opened only on the digit's days.
+    /// Empty: off.
     pub signals_traffic_prefix: String,
     /// Days of the month of each digit; a digit without days, or with day 0, is never opened.
     pub digit_days: BTreeMap<String, Vec<u8>>,
     /// Factors of the open rate for each day of one or more weeks, Monday first.
     pub weekly_cycle_open_rate: Vec<f64>,
-    /// Mail without a passing DKIM signature is taken and dropped.
+    /// Mail without a passing DKIM signature is accepted and dropped.
     pub require_dkim: bool,
-    /// Bounces and complaints that the address itself asks for need a passing SPF.
+    /// Bounces and complaints that the address itself asks for need SPF to pass.
     pub require_spf: bool,
-    /// So do those that chance asks for.
+    /// So do those that are drawn by chance.
     pub require_spf_in_mix: bool,
-    /// Mail exchangers that may be answered, and the address for complaints about their senders. `"*"` is any.
+    /// Mail exchangers that may be answered, and the address for complaints about their senders.
+    /// `"*"` is any.
     pub mx_allowlist: BTreeMap<String, String>,
     /// Mail exchangers below this domain may be answered too. Empty: none.
     pub enterprise_suffix: String,
@@ -54,40 +62,10 @@ pub struct Settings {
     pub bounce_status: String,
     /// Its text.
     pub bounce_text: String,
-    /// Seconds from the message to its open: a number, or two to choose between.
+    /// Seconds from the message to its open.
     pub open_delay: Delay,
     /// Seconds from the open to the click.
     pub click_delay: Delay,
-}
-
-/// Whose name a bounce is sent in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sender {
-    /// `<>` and MAILER-DAEMON.
-    Null,
-    /// The envelope recipient.
-    Recipient,
-}
-
-/// Seconds to wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delay {
-    /// Always so many.
-    Fixed(u32),
-    /// From the first to the second, by chance.
-    Between([u32; 2]),
-}
-
-impl Delay {
-    /// The seconds that a number from 0 up to but not including 1 chooses.
-    pub fn seconds(self, chance: f64) -> u32 {
-        match self {
-            Delay::Fixed(seconds) => seconds,
-            Delay::Between([least, most]) => {
-                least + ((f64::from(most.saturating_sub(least)) + 1.0) * chance) as u32
-            }
-        }
-    }
 }
 
 impl Default for Settings {
@@ -124,7 +102,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads settings from JSON; the error is every complaint, a sentence each: key, value, remedy.
+    /// Reads settings from JSON. The error is every complaint, a sentence each.
     pub fn read(text: &str) -> Result<Settings, Vec<String>> {
         let mut settings = Settings::default();
         let mut complaints = Vec::new();
@@ -141,7 +119,6 @@ impl Settings {
         }
     }
 
-    /// Takes one setting over.
     fn set(&mut self, key: &str, value: &json::Value) -> form::Formed<()> {
         match key {
             "domains" => self.domains = form::lines(value)?,
@@ -175,7 +152,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Settings that make sense alone but not together.
+    /// Settings that are valid alone but not together.
     fn contradictions(&self) -> Vec<String> {
         let mut complaints = Vec::new();
         let parts = [

@@ -1,0 +1,104 @@
+//! Writes the tables and the index as the Rust source that `src/table.rs` includes.
+//!
+//! Not here: reading them (`build_read`). Invariant: names are replaced by places in the tables, so
+//! that nothing is looked up when the policy runs.
+
+use crate::index::{Chain, Entry, Index, Part};
+use crate::read::{Marked, Reason, Tables};
+use crate::rule::{Written, SEVERITIES};
+use crate::trie::State;
+use std::fmt::Display;
+
+pub fn write(tables: &Tables, index: &Index) -> String {
+    assert!(tables.providers.len() < 64, "a provider is a bit of 64");
+    let bare = tables.rules.iter().enumerate().filter(|(_, rule)| rule.patterns.is_empty());
+    let bare: Vec<usize> = bare.map(|(place, _)| place).collect();
+    let rows = |rules: &[Written]| rules.iter().map(|written| rule(written, tables)).collect::<Vec<_>>();
+    let refinements =
+        tables.refinements.iter().map(|(when, written)| format!("({when}, {})", rule(written, tables)));
+    let words = tables.words.iter().map(|(name, words)| format!("({name:?}, &{words:?})"));
+    let examples = tables.rules.iter().map(|rule| format!("({:?}, &{:?})", rule.name, rule.examples));
+    [
+        list("REASONS", "Reason", tables.reasons.iter().map(reason)),
+        list("PROVIDERS", "Provider", tables.providers.iter().map(provider)),
+        list("RULES", "Rule", rows(&tables.rules)),
+        list("CODES", "Rule", rows(&tables.codes)),
+        list("REFINEMENTS", "(u8, Rule)", refinements),
+        list("WORDS", "(&str, &[&str])", words),
+        list("BARE", "u16", bare),
+        write_index(index),
+        format!("#[cfg(test)]\n{}", list("EXAMPLES", "(&str, &[&str])", examples)),
+    ]
+    .concat()
+}
+
+/// A static list, a row on a line.
+fn list(name: &str, of: &str, rows: impl IntoIterator<Item = impl Display>) -> String {
+    let rows: String = rows.into_iter().map(|row| format!("    {row},\n")).collect();
+    format!("pub static {name}: &[{of}] = &[\n{rows}];\n")
+}
+
+fn severity(name: &str) -> Option<usize> {
+    SEVERITIES.iter().position(|known| *known == name)
+}
+
+fn reason(reason: &Reason) -> String {
+    let Reason { name, category, .. } = reason;
+    let known = |name: &str| severity(name).expect("a severity");
+    let usual = known(&reason.severity);
+    let temporary = reason.temporary.as_deref().map_or(usual, known);
+    format!("Reason {{ name: {name:?}, category: {category:?}, severity: {usual}, temporary: {temporary} }}")
+}
+
+fn provider(provider: &Marked) -> String {
+    format!("Provider {{ name: {:?}, hosts: &{:?} }}", provider.name, provider.hosts)
+}
+
+fn rule(rule: &Written, tables: &Tables) -> String {
+    let reason = tables.reasons.iter().position(|reason| reason.name == rule.reason).expect("a reason");
+    let bit = |name: &String| {
+        let place = tables.providers.iter().position(|provider| provider.name == *name);
+        1_u64 << place.unwrap_or_else(|| panic!("{}: provider {name} is not in providers.toml", rule.name))
+    };
+    let providers = rule.providers.iter().map(bit).fold(0, |all, one| all | one);
+    let severity = rule.severity.as_deref().and_then(severity);
+    let codes: Vec<String> = rule.codes.iter().map(|code| format!("Code::{code:?}")).collect();
+    format!(
+        "Rule {{ name: Cow::Borrowed({:?}), reason: {reason}, severity: {severity:?}, stages: {}, \
+         providers: {providers}, codes: Cow::Borrowed(&[{}]), hosts: Vec::new() }}",
+        rule.name,
+        rule.stages,
+        codes.join(", ")
+    )
+}
+
+fn write_index(index: &Index) -> String {
+    let entry = |Entry { of, flags, count, first }: &Entry| {
+        format!("Entry{{of:{of},flags:{flags},count:{count},first:{first}}}")
+    };
+    let arrays = [
+        array("STATES", "State", &index.states, |State(base, parent, ends)| {
+            format!("State({base},{parent},{ends})")
+        }),
+        array("ENDS", "u32", &index.ends, u32::to_string),
+        array("ENTRIES", "Entry", &index.entries, entry),
+        array("PARTS", "Part", &index.parts, |Part(from, length, flags)| {
+            format!("Part({from},{length},{flags})")
+        }),
+        array("LETTERS", "u8", &index.letters, u8::to_string),
+        array("TAILS", "u8", &index.tails, u8::to_string),
+        array("BEGINS", "u32", &index.begins, u32::to_string),
+        array("CHAINS", "Chain", &index.chains, |Chain(rule, count, links)| {
+            format!("Chain({rule},{count},{links:?})")
+        }),
+        array("CHAINS_OF", "u16", &index.chains_of, u16::to_string),
+    ];
+    let fields = ["states", "ends", "entries", "parts", "letters", "tails", "begins", "chains", "chains_of"]
+        .map(|field| format!("    {field}: Cow::Borrowed(&{}),\n", field.to_uppercase()));
+    format!("{}pub static INDEX: Index = Index {{\n{}}};\n", arrays.concat(), fields.concat())
+}
+
+fn array<T>(name: &str, of: &str, rows: &[T], write: impl Fn(&T) -> String) -> String {
+    let rows: Vec<String> = rows.iter().map(write).collect();
+    format!("static {name}: [{of}; {}] = [{}];\n", rows.len(), rows.join(","))
+}

@@ -1,0 +1,54 @@
+//! What a rule asks of a failure besides its text: codes, stage, host.
+//!
+//! Not here: how a rule is written (`rule`, `code`) and which providers a text shows
+//! (`first_rule`).
+
+use crate::code::{Code, ANY};
+use crate::status::Status;
+
+/// The bit of a failure that names no stage.
+pub const STAGELESS: u8 = 128;
+
+/// Whether a failure with this status and reply code has the code.
+pub fn fits(code: Code, status: Status, reply: u16) -> bool {
+    let is = |asked: u16, given: u16| asked == ANY || asked == given;
+    match code {
+        Code::Status(class, subject, detail) => {
+            status.class != 0
+                && is(class, status.class.into())
+                && is(subject, status.subject)
+                && is(detail, status.detail)
+        }
+        Code::Reply(least, most) => (least..=most).contains(&reply),
+        Code::Alone(least, most) => status.class == 0 && (least..=most).contains(&reply),
+    }
+}
+
+/// The bit of a stage as a report or a log names it: `RCPT`, `RCPT TO`, `end of DATA`, `HELO`, `.`
+/// …
+pub fn stage(name: &str) -> u8 {
+    let has = |word: &str| {
+        name.as_bytes().windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    match name {
+        "" => STAGELESS,
+        "RCPT" => 8,
+        "MAIL" => 4,
+        "DATA" | "." => 16,
+        _ if has("DATA") || has("BDAT") || has("BODY") => 16,
+        _ if has("RCPT") || has("VRFY") => 8,
+        _ if has("MAIL") => 4,
+        _ if has("HELO") || has("EHLO") || has("LHLO") => 2,
+        _ if has("CONN") || has("BANNER") || has("GREETING") => 1,
+        _ if has("STARTTLS") => 64,
+        _ if has("AUTH") => 32,
+        _ => 0,
+    }
+}
+
+/// Whether a host is the domain, or below it.
+pub fn is_below(host: &str, domain: &str) -> bool {
+    let host = host.trim_end_matches('.').as_bytes();
+    let Some(start) = host.len().checked_sub(domain.len()) else { return false };
+    host[start..].eq_ignore_ascii_case(domain.as_bytes()) && (start == 0 || host[start - 1] == b'.')
+}

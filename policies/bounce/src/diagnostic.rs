@@ -1,0 +1,277 @@
+//! A diagnostic in the form that patterns are written in: one blank for any white space, letters
+//! folded, `@` for each address, and the reply and status codes taken out and kept beside the text.
+//!
+//! A phrase that a server broke over several reply lines is whole again, because the codes that the
+//! lines begin with are gone. Not here: what the text means. Invariant: any input is accepted, and
+//! reading stops after [`LIMIT`] bytes.
+
+use crate::letters::fold;
+use crate::status::{reply_code, Status};
+
+/// Only this much of a diagnostic is read. The words that decide are at its beginning.
+pub const LIMIT: usize = 6000;
+
+/// Bytes within words, other than `@`. A run of them is copied in one go.
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let letter = byte as u8;
+        plain[byte] =
+            letter.is_ascii_alphanumeric() || matches!(letter, b'.' | b'-' | b'_' | b'+' | b'=' | b'/');
+        byte += 1;
+    }
+    plain
+};
+
+/// What mail systems put before the reply of another one; it says nothing about the failure.
+/// (Cisco Email Security Appliance, Postfix)
+const WRAPPINGS: [&[u8]; 3] =
+    [b"- unknown address error", b"- other network problem", b"delivery temporarily suspended:"];
+
+/// The longest address that is looked for between angle brackets.
+const LONGEST_ADDRESS: usize = 330;
+
+/// A diagnostic in its plain form. Reading another text reuses the memory.
+#[derive(Debug, Default)]
+pub struct Diagnostic {
+    pub bytes: Vec<u8>,
+    /// The status code directly after a reply code, else the first that says something.
+    pub status: Status,
+    /// The first reply code, or 0.
+    pub code: u16,
+}
+
+impl Diagnostic {
+    pub fn read(&mut self, text: &str) {
+        self.bytes.clear();
+        self.status = Status::default();
+        self.code = 0;
+        let end = text.len().min(LIMIT);
+        self.bytes.reserve(end + 8);
+        let mut reader = Reader {
+            out: self,
+            text,
+            end,
+            at: 0,
+            word: 0,
+            is_word_start: true,
+            is_address: false,
+            is_after_reply_code: false,
+            is_status_certain: false,
+        };
+        while reader.at < end {
+            reader.step();
+        }
+        reader.end_word();
+        self.trim();
+    }
+
+    fn trim(&mut self) {
+        while self.bytes.last() == Some(&b' ') {
+            self.bytes.pop();
+        }
+        for wrapping in WRAPPINGS {
+            if self.bytes.starts_with(wrapping) {
+                self.bytes.drain(..wrapping.len());
+            }
+        }
+    }
+}
+
+struct Reader<'a> {
+    out: &'a mut Diagnostic,
+    text: &'a str,
+    /// Where reading stops, and the next byte.
+    end: usize,
+    at: usize,
+    /// Where the current word begins in the output.
+    word: usize,
+    is_word_start: bool,
+    /// The current word holds an `@`.
+    is_address: bool,
+    /// The status code that follows a reply code directly is the server's own.
+    is_after_reply_code: bool,
+    is_status_certain: bool,
+}
+
+impl Reader<'_> {
+    #[inline(always)]
+    fn step(&mut self) {
+        let byte = self.text.as_bytes()[self.at];
+        if self.is_word_start && (self.take_code(byte) || self.take_bracketed_address(byte)) {
+            return;
+        }
+        match byte {
+            b' ' | b'\t' | b'\r' | b'\n' => self.take_blank(),
+            _ if PLAIN[usize::from(byte)] => self.take_plain_run(),
+            b'@' => {
+                self.out.bytes.push(byte);
+                self.is_address = true;
+                self.is_word_start = false;
+                self.is_after_reply_code = false;
+                self.at += 1;
+            }
+            0x80.. => self.take_letter(),
+            0..=31 | 127 => self.at += 1,
+            _ => self.take_punctuation(byte),
+        }
+    }
+
+    /// Takes a code out of the text. The first reply code counts, and the status after a reply
+    /// code.
+    #[inline(always)]
+    fn take_code(&mut self, byte: u8) -> bool {
+        if !byte.is_ascii_digit() {
+            return false;
+        }
+        let rest = &self.text.as_bytes()[self.at..];
+        if let Some((status, length)) = Status::leading(rest) {
+            let is_better = self.is_after_reply_code || !self.out.status.says_something();
+            if !self.is_status_certain && status.says_something() && is_better {
+                self.out.status = status;
+                self.is_status_certain = self.is_after_reply_code;
+            }
+            self.at += length;
+            self.is_after_reply_code = false;
+            return true;
+        }
+        let Some((code, length)) = reply_code(rest) else { return false };
+        if self.out.code == 0 {
+            self.out.code = code;
+        }
+        self.at += length;
+        self.is_after_reply_code = true;
+        true
+    }
+
+    #[inline(always)]
+    fn take_bracketed_address(&mut self, byte: u8) -> bool {
+        if byte != b'<' {
+            return false;
+        }
+        let Some(length) = bracketed_address(&self.text.as_bytes()[self.at..]) else { return false };
+        self.out.bytes.push(b'@');
+        self.is_address = true;
+        self.at += length;
+        self.is_after_reply_code = false;
+        true
+    }
+
+    #[inline(always)]
+    fn take_blank(&mut self) {
+        self.end_word();
+        let out = &mut self.out.bytes;
+        if out.last().is_some_and(|last| *last != b' ') {
+            out.push(b' ');
+        }
+        self.begin_word();
+    }
+
+    #[inline(always)]
+    fn take_plain_run(&mut self) {
+        let rest = &self.text.as_bytes()[self.at..self.end];
+        let run = rest.iter().position(|byte| !PLAIN[usize::from(*byte)]).unwrap_or(rest.len());
+        let out = &mut self.out.bytes;
+        let before = out.len();
+        out.extend_from_slice(&rest[..run]);
+        out[before..].make_ascii_lowercase();
+        self.at += run;
+        self.is_word_start = false;
+        self.is_after_reply_code = false;
+    }
+
+    #[inline(always)]
+    fn take_letter(&mut self) {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let Some(letter) = rest.chars().next() else {
+            self.at = self.end;
+            return;
+        };
+        fold(letter, &mut self.out.bytes);
+        self.is_address |= letter == '＠';
+        self.is_word_start = false;
+        self.at += letter.len_utf8();
+    }
+
+    #[inline(always)]
+    fn take_punctuation(&mut self, byte: u8) {
+        self.end_word();
+        self.out.bytes.push(byte);
+        self.begin_word();
+        // `550-'5.7.1 …'`: the status still follows the reply code.
+        self.is_after_reply_code &= byte == b'\'' || byte == b'"';
+    }
+
+    #[inline(always)]
+    fn begin_word(&mut self) {
+        self.word = self.out.bytes.len();
+        self.is_word_start = true;
+        self.at += 1;
+    }
+
+    /// A word with an `@` in it was an address.
+    #[inline(always)]
+    fn end_word(&mut self) {
+        if std::mem::take(&mut self.is_address) {
+            self.out.bytes.truncate(self.word);
+            self.out.bytes.push(b'@');
+        }
+    }
+}
+
+/// The length of `<…@…>` at the start.
+fn bracketed_address(text: &[u8]) -> Option<usize> {
+    let inside = &text[1..text.len().min(LONGEST_ADDRESS)];
+    let end = inside.iter().position(|byte| matches!(byte, b'>' | b'<' | b' ' | b'\t' | b'\r' | b'\n'))?;
+    (inside[end] == b'>' && inside[..end].contains(&b'@')).then_some(end + 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (String, Status, u16) {
+        let mut diagnostic = Diagnostic::default();
+        diagnostic.read(text);
+        (String::from_utf8(diagnostic.bytes).unwrap(), diagnostic.status, diagnostic.code)
+    }
+
+    #[test]
+    fn codes_and_addresses_are_taken_out() {
+        let (text, status, code) =
+            read("550-5.1.1 The <a.b@example.org>  Does\r\n550 5.1.1 Not exist (#5.1.1)");
+        assert_eq!(text, "the @ does not exist (#)");
+        assert_eq!((status.class, status.subject, status.detail, code), (5, 1, 1, 550));
+        assert_eq!(read("user a@example.org unknown, mailto:b@example.org").0, "user @ unknown, mailto:@");
+        assert_eq!(read("<\"a b\"@example.org>: no").0, "<\"a b\"@>: no");
+        assert_eq!(read("4.16.55.1 at 198.51.100.7").0, "4.16.55.1 at 198.51.100.7");
+    }
+
+    #[test]
+    fn the_status_after_a_reply_code_counts() {
+        let (_, status, code) = read("5.1.0 - Unknown address error 550-'5.7.1 <a@example.org>... Denied'");
+        assert_eq!((status.class, status.subject, status.detail, code), (5, 7, 1, 550));
+        assert_eq!(read("5.0.0 said 5.2.2 full").1, Status { class: 5, subject: 2, detail: 2 });
+    }
+
+    #[test]
+    fn letters_are_plain() {
+        assert_eq!(
+            read("Boîte “aux lettres” désactivée – Größe").0,
+            "boite \"aux lettres\" desactivee - grosse"
+        );
+        assert_eq!(read("ПОЧТОВЫЙ Ｍａｉｌ　ｂｏｘ 邮箱").0, "почтовый mail box 邮箱");
+        assert_eq!(read("\u{1}\u{0} a\u{7f}").0, "a");
+    }
+
+    #[test]
+    fn any_length_is_taken() {
+        for piece in ["é", "<", "a@", "550 ", "5.1.1", "漢", "<<@"] {
+            let long = piece.repeat(20_000);
+            let mut diagnostic = Diagnostic::default();
+            diagnostic.read(&long);
+            assert!(diagnostic.bytes.len() <= LIMIT + 8, "{piece}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Whether the pieces of a plain pattern follow one another in a text.
+//!
+//! Not here: which patterns are worth asking for (`search`) and their syntax (`pattern`).
+
+/// A literal, whether it begins a word and whether it ends one.
+pub type Wanted<'a> = (&'a [u8], bool, bool);
+
+/// Where the pieces begin and end in the text.
+pub fn matches<'a>(
+    pieces: impl Iterator<Item = Wanted<'a>>,
+    begins_text: bool,
+    ends_text: bool,
+    text: &[u8],
+) -> Option<(usize, usize)> {
+    let (mut start, mut end) = (None, 0);
+    let mut last: Wanted = (b"", false, false);
+    for piece in pieces {
+        let at = find(piece, text, end)?;
+        if start.is_none() {
+            start = Some(at);
+            if begins_text && !is_nothing(&text[..at]) {
+                return None;
+            }
+        }
+        end = at + piece.0.len();
+        last = piece;
+    }
+    let start = start?;
+    if ends_text && !is_nothing(&text[end..]) {
+        let mut further = end;
+        loop {
+            further = find(last, text, further)? + last.0.len();
+            if is_nothing(&text[further..]) {
+                return (!begins_text || is_nothing(&text[..start])).then_some((start, further));
+            }
+        }
+    }
+    Some((start, end))
+}
+
+/// Where the piece begins in the text, from `from` on.
+fn find((piece, begins_word, ends_word): Wanted, text: &[u8], mut from: usize) -> Option<usize> {
+    let first = *piece.first()?;
+    while let Some(at) = text.get(from..)?.iter().position(|byte| *byte == first) {
+        let start = from + at;
+        if text[start..].starts_with(piece)
+            && !(begins_word && start > 0 && text[start - 1].is_ascii_alphanumeric())
+            && !(ends_word && text.get(start + piece.len()).is_some_and(u8::is_ascii_alphanumeric))
+        {
+            return Some(start);
+        }
+        from = start + 1;
+    }
+    None
+}
+
+/// Only punctuation and addresses.
+fn is_nothing(text: &[u8]) -> bool {
+    text.iter().all(|byte| !byte.is_ascii_alphanumeric() && *byte < 0x80)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Diagnostic;
+    use crate::sequence::sequences;
+
+    fn holds(pattern: &str, text: &str) -> bool {
+        let mut diagnostic = Diagnostic::default();
+        diagnostic.read(text);
+        sequences(pattern).unwrap().iter().any(|sequence| {
+            let pieces =
+                sequence.pieces.iter().map(|piece| (&piece.literal[..], piece.begins_word, piece.ends_word));
+            matches(pieces, sequence.begins_text, sequence.ends_text, &diagnostic.bytes).is_some()
+        })
+    }
+
+    #[test]
+    fn words_are_whole_unless_a_star_touches_them() {
+        assert!(holds("spam", "this is SPAM."));
+        assert!(!holds("spam", "no spammers, antispam"));
+        assert!(holds("spam*", "no spammers") && holds("*spam", "antispam"));
+        assert!(holds("mailbox * full", "mailbox of a@example.org is full"));
+        assert!(holds("mailbox * full", "mailbox full") && !holds("mailbox * full", "full mailbox"));
+        assert!(holds("over quota", "over\r\n  quota"));
+    }
+
+    #[test]
+    fn alternatives_and_ends() {
+        assert!(holds("(user|recipient) (is |)unknown", "Recipient is unknown"));
+        assert!(holds("(user|recipient) (is |)unknown", "user unknown"));
+        assert!(!holds("(user|recipient) (is |)unknown", "user not unknown"));
+        assert!(holds("^rejected$", "550 5.7.1 <a@example.org>... Rejected."));
+        assert!(!holds("^rejected$", "550 Rejected by me"));
+        assert!(holds("^mail * rejected$", "mail was rejected and rejected"));
+        assert!(holds("\\(bl\\)", "see x (BL)") && holds("boite pleine", "Boîte pleine"));
+        assert!(holds("邮箱已满", "对方邮箱已满，退信"));
+    }
+}

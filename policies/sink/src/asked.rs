@@ -1,0 +1,21 @@
+//! The answers that an address can ask for.
+//!
+//! Not here: which address asks for which (`address`, `simulator`).
+
+use crate::reply::Reply;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    Accept,
+    /// An out-of-band bounce, with this reply or the configured one.
+    Bounce(Option<Reply>),
+    Complain,
+    OpenAndClick,
+    /// An in-band 5xx.
+    Reject(Option<Reply>),
+    /// An in-band 4xx.
+    Defer(Option<Reply>),
+    AutoReply,
+    /// Left to chance.
+    Mix,
+}
