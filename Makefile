@@ -1,9 +1,9 @@
-# What there is to do. `make` alone says so.
+# `make` alone lists the targets.
 help:
-	@echo 'make demo      build, and run carom relay over examples/inbox with loopback peers'
+	@echo 'make demo      build carom, relay examples/inbox to loopback peers, show what happened'
 	@echo 'make test      install what the tests need (as root), then run every check'
-	@echo 'make fuzz      fuzz every reader for a minute (SECONDS_EACH=60), with cargo-fuzz'
-	@echo 'make bench     what carom costs, as ratios'
+	@echo 'make fuzz      fuzz every reader for a minute each (SECONDS_EACH=60), with cargo-fuzz'
+	@echo 'make bench     measure what carom costs, as ratios'
 	@echo 'make policies  rebuild the shipped policies (policies/dist) from their sources'
 	@echo 'make examples  build and test the example policies in Rust, C, JavaScript and Python'
 
@@ -18,7 +18,7 @@ test: test-tools guest-tools
 	cargo clippy --release --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --no-deps --document-private-items
 
-# Builds most of carom once more, for fuzzing; see tests/fuzz.
+# Builds most of carom again, for fuzzing; see tests/fuzz.
 fuzz: build-tools
 	tests/fuzz/run.sh
 
@@ -33,7 +33,8 @@ examples: build-tools
 	cargo build --release
 	examples/policies/test.sh
 
-# A C compiler for SQLite and ring; Postfix and procps for the tests. Installed when missing, by root, on Debian.
+# A C compiler for SQLite and ring; Postfix and procps for the tests. What is missing is installed,
+# as root, on Debian.
 build-tools:
 	@command -v cc >/dev/null || $(MAKE) --no-print-directory install PACKAGES='gcc libc6-dev'
 
@@ -41,7 +42,7 @@ test-tools: build-tools
 	@test -x /usr/sbin/postfix && command -v pkill >/dev/null && command -v bash >/dev/null \
 		|| $(MAKE) --no-print-directory install PACKAGES='postfix procps bash'
 
-# The guide builds a policy in Rust: with rustup's target, or with Debian's Rust and its sources.
+# The guide builds a policy in Rust, with rustup's target or with Debian's Rust and its sources.
 guest-tools:
 	@test -d "$$(rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null)" \
 		|| rustup target add wasm32-unknown-unknown 2>/dev/null \
@@ -49,7 +50,7 @@ guest-tools:
 		|| $(MAKE) --no-print-directory install PACKAGES='rustc-web cargo-web rust-web-src lld'
 
 install:
-	@test "$$(id -u)" = 0 || { echo 'please install: $(PACKAGES)'; exit 1; }
+	@test "$$(id -u)" = 0 || { echo 'install these packages: $(PACKAGES)'; exit 1; }
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES)
 

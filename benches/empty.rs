@@ -1,3 +1,3 @@
-//! The least that a Rust process can do: what `carom pipe` is compared with.
+//! The smallest Rust process, which `carom pipe` is compared with.
 
 fn main() {}

@@ -1,5 +1,5 @@
-//! What mail logs cost: an invented log of a day is read by `carom cron`, once into the index and once only to be counted; then a tick
-//! with nothing new, and queries. Processor time.
+//! What mail logs cost, in CPU time: `carom cron` reads a generated log of one day, once into the
+//! index and once only for statistics; then a tick with nothing new, and queries.
 
 use super::{Outcome, children};
 use std::fs::{self, File};
@@ -9,10 +9,10 @@ use std::process::{Command, Stdio};
 
 /// Messages in the log.
 const MESSAGES: u32 = 500_000;
-/// Ticks, and queries, that are measured together.
+/// Ticks and queries, which are too short to measure one by one.
 const RUNS: u32 = 50;
 
-/// What a server may answer.
+/// Replies of the receiving servers.
 const ENDS: [&str; 8] = [
     "dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 4Xn0y0000)",
     "dsn=2.0.0, status=sent (250 2.0.0 OK 1795133100 a1-2002a05.7 - gsmtp)",
@@ -31,7 +31,7 @@ pub(super) fn run(binary: &Path, dir: &Path) -> Outcome<()> {
     for (name, more) in [("indexed and classified", None), ("counted only", Some("--no-index"))] {
         let state = dir.join(name);
         let config = dir.join("logs.toml");
-        // Acting upon failures is not reading: it has its own cost, a promise on disk for each.
+        // Handling failures is not reading, and costs a promise on disk for each of them.
         fs::write(&config, format!("[[logs]]\nkind = \"postfix\"\npath = {log:?}\n[index]\nact = false\n"))?;
         let carom = |arguments: &[&str]| -> Outcome<f64> {
             let before = children();
@@ -48,7 +48,7 @@ pub(super) fn run(binary: &Path, dir: &Path) -> Outcome<()> {
             }
             Ok(children() - before)
         };
-        // The policy is compiled once, which is not the log's cost.
+        // Compiles the policy, which is not a cost of the log.
         carom(&["policy", "bench", "bounce"])?;
         let seconds = carom(&[&["cron", "-q"][..], more.as_slice()].concat())?;
         println!("  {name:24}  {:>6.1} MB/s   {seconds:.2} s", megabytes / seconds);
@@ -69,7 +69,7 @@ pub(super) fn run(binary: &Path, dir: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// Writes the log; how many bytes it has.
+/// Writes the log. Returns its size in bytes.
 fn write(path: &Path) -> Outcome<u64> {
     let mut log = BufWriter::new(File::create(path)?);
     for n in 0..MESSAGES {

@@ -1,6 +1,7 @@
-//! What carom costs: `make bench`. One process of `carom pipe` against an empty Rust process, in turn, and the throughput of
-//! `carom relay` with loopback peers beside bouncy-sink's figures on a machine of two cores; then mail logs (`logs`). Ratios are what to
-//! quote.
+//! What carom costs: `make bench`. One process of `carom pipe` alternates with an empty Rust
+//! process; `carom relay` with loopback peers is compared with the throughput of bouncy-sink on a
+//! machine with two cores; then policies and mail logs (`logs`). Quote the ratios, which depend
+//! less on the machine.
 
 #[path = "logs.rs"]
 mod logs;
@@ -21,14 +22,14 @@ use std::process::{Command, Stdio};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// Runs of each process.
+/// Runs of each kind of process.
 const RUNS: usize = 200;
-/// Messages of each relay run.
+/// Messages in each run of the relay.
 const MESSAGES: usize = 4000;
 const SENDER: &str = "alice@sender.example";
 
 fn main() -> Outcome<()> {
-    // `cargo test --benches` passes arguments of its own; only a bare or `--bench` call measures.
+    // `cargo test --benches` passes `--test`: then nothing is measured.
     if std::env::args().any(|argument| argument == "--test") {
         return Ok(());
     }
@@ -55,7 +56,7 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-/// What is run.
+/// The kind of process. Interpreted is carom where memory may not be made executable.
 #[derive(Clone, Copy, PartialEq)]
 enum What {
     Carom,
@@ -69,8 +70,8 @@ struct Bench {
     key: String,
 }
 
-/// Processor time of ended children so far, in seconds: cutime and cstime of /proc/self/stat, in hundredths. Too coarse
-/// for one run, so many are added up.
+/// CPU time of all ended children, in seconds: cutime and cstime of /proc/self/stat, in hundredths.
+/// Too coarse for one run, so many are added up.
 fn children() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
@@ -101,7 +102,7 @@ impl Bench {
                 ]);
             }
             if what == What::Interpreted {
-                // SAFETY: prctl is a plain system call, allowed between fork and exec.
+                // SAFETY: prctl is a plain system call, which is allowed between fork and exec.
                 unsafe {
                     command.pre_exec(|| match libc::prctl(libc::PR_SET_MDWE, 1u64, 0u64, 0u64, 0u64) {
                         0 => Ok(()),
@@ -145,7 +146,7 @@ impl Bench {
         Ok(())
     }
 
-    /// What policies cost: the shipped ones, and the examples that are built.
+    /// The shipped policies, and the example policies that are built.
     fn policy(&self) -> Outcome<()> {
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/policies");
         let mut policies = vec![PathBuf::from("sink"), PathBuf::from("bounce")];
@@ -158,12 +159,12 @@ impl Bench {
                 .args(["policy", "bench"])
                 .arg(policy)
                 .output()?;
-            let said = String::from_utf8_lossy(if output.status.success() {
+            let text = String::from_utf8_lossy(if output.status.success() {
                 &output.stdout
             } else {
                 &output.stderr
             });
-            println!("carom policy bench {}\n{said}", policy.display());
+            println!("carom policy bench {}\n{text}", policy.display());
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
-//! The demo: `carom relay` over `examples/inbox`, with a static zone for DNS and loopback peers for everything else, and a
-//! table of what happened. `make demo` runs it; `--make-inbox` writes the signed messages anew.
+//! The demo: `carom relay` over `examples/inbox`, with a zone file for DNS and loopback peers for
+//! everything else, and a report of what happened. `make demo` runs it; `--make-inbox` writes the
+//! signed messages again.
 
 #[path = "../tests/harness/peers.rs"]
 mod peers;
@@ -14,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The key pair of RFC 8463 appendix A; its public half stands in `examples/demo/zone`.
+/// The key pair of RFC 8463 appendix A. Its public half is in `examples/demo/zone`.
 const SEED: &str = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
 const PUBLIC: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
 const SENDER: &str = "news@sender.example";
@@ -25,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return make_inbox(&root.join("examples/inbox"));
     }
     let taken =
-        |port: u16| format!("port {port} of 127.0.0.1 is taken: stop what listens there, and try again");
+        |port: u16| format!("port {port} on 127.0.0.1 is in use: stop the program that listens there, and try again");
     for port in [18025, 18080] {
         std::net::TcpListener::bind(("127.0.0.1", port)).map_err(|_| taken(port))?;
     }
@@ -50,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     let relayed = carom(root, &scratch, &["relay", &inbox.to_string_lossy()])?;
     let log = carom(root, &scratch, &["log"])?;
-    println!("what became of each message (carom log)");
+    println!("what happened to each message (carom log)");
     for line in log.lines() {
         println!("  {}", line.split_once("> to <").map_or(line, |(_, rest)| rest));
     }
@@ -94,7 +95,7 @@ fn carom(root: &Path, scratch: &Path, arguments: &[&str]) -> Result<String, Box<
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Name, recipient, further header lines, whether it is signed.
+/// Name, recipient, further header lines, and whether it is signed.
 const MESSAGES: &[(&str, &str, &str, bool)] = &[
     ("01-accept", "anyone@accept.sink.example", "", true),
     ("02-bounce", "anyone@oob.sink.example", "", true),

@@ -10,7 +10,7 @@ use std::process::Command;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Whether the toolchain is there, as `carom policy build` sees it.
-fn can_build(sandbox: &Sandbox) -> bool {
+pub(crate) fn can_build(sandbox: &Sandbox) -> bool {
     let broken = sandbox.path("broken");
     let made = sandbox.run(&["policy", "new", "--language", "rust", &broken.display().to_string()], b"");
     assert_eq!(made.code, 0, "{made:?}");
@@ -26,9 +26,10 @@ fn can_build(sandbox: &Sandbox) -> bool {
     !missing
 }
 
-/// The shell commands of a document, a string for each block.
-fn blocks(text: &str) -> Vec<&str> {
-    text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+/// The blocks of code in this language, in a document.
+pub(crate) fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let rests = text.split("```").skip(1).step_by(2);
+    rests.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n')).collect()
 }
 
 #[test]
@@ -41,7 +42,7 @@ fn every_command_of_the_guide_works_in_order() {
     fs::create_dir_all(&bin).unwrap();
     std::os::unix::fs::symlink(CAROM, bin.join("carom")).unwrap();
     let guide = fs::read_to_string(Path::new(ROOT).join("docs/first-policy.md")).unwrap();
-    let blocks = blocks(&guide);
+    let blocks = blocks(&guide, "sh");
     assert!(blocks.len() >= 10, "{}", blocks.len());
     let place = sandbox.path("guide");
     fs::create_dir_all(&place).unwrap();

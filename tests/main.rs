@@ -20,6 +20,7 @@ mod outbox;
 mod pipe;
 mod policy;
 mod postfix;
+mod readme;
 mod redelivery;
 mod relay;
 mod releases;

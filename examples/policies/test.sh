@@ -1,7 +1,8 @@
 #!/bin/sh
 # Builds the example policies and tests each against the same fixtures: carom policy build, carom policy test.
 #     examples/policies/test.sh [LANGUAGE…]
-# A language whose toolchain is missing is skipped, aloud. CAROM names the program [target/release/carom].
+# A language whose toolchain is missing is skipped with a message. CAROM is the binary
+# [target/release/carom].
 set -u
 cd "$(dirname "$0")"
 carom=${CAROM:-../../target/release/carom}

@@ -1,7 +1,9 @@
-// A first policy: refuses blocked senders, bounces what asks for it, keeps a sample of the rest.
+// A first policy: it refuses blocked senders, bounces what asks for it, and keeps a sample of the
+// rest.
 //
-// Read `exports_decision_decide` first. What the settings mean is in settings.c, the functions that carom offers and asks
-// for in bindings/policy.h. A message is given a policy of its own, so what is allocated for it need not be freed.
+// Read `exports_decision_decide` first. settings.c reads the settings; bindings/policy.h has the
+// functions that carom offers and calls. Each message gets a fresh instance, so memory for a
+// message need not be freed.
 #include "settings.h"
 #include "text.h"
 
@@ -10,7 +12,7 @@
 
 static actions_schedule_t now = {.after = {.is_some = false}, .delay = 0};
 
-// Adds one to a counter; at once, or when an earlier step has succeeded.
+// Adds one to a counter, now or when an earlier step has succeeded.
 static void count(const char *name, actions_schedule_t *when) {
     text_t counter = text(name);
     actions_count(&counter, when);
@@ -24,14 +26,15 @@ static actions_reply_t reply(uint16_t code, const char *enhanced, text_t says) {
     return (actions_reply_t){.code = code, .enhanced = text(enhanced), .text = says};
 }
 
-// The settings in force; false, with the complaints about them, if they make no sense.
+// The settings; false, with the complaints, if they are invalid.
 static bool settings_given(settings_t *settings, policy_list_string_t *complaints) {
     text_t json;
     host_settings(&json);
     return settings_read(json, settings, complaints);
 }
 
-// Called once for each message, to build its plan. Nothing is done before it has returned. False is an error.
+// Called once for each message, to build its plan. Nothing is done before it has returned. False:
+// an error.
 bool exports_decision_decide(policy_string_t *err) {
     settings_t settings;
     policy_list_string_t complaints;
@@ -45,7 +48,7 @@ bool exports_decision_decide(policy_string_t *err) {
     text_t sender;
     facts_sender(&sender);
     if (sender.len == 0) {
-        // The null sender: a bounce or an automatic reply. Answering it would make a loop.
+        // The null sender: a bounce or an automatic reply. Answering it would cause a loop.
         actions_accept();
         count("null_sender", &now);
         return true;
@@ -59,7 +62,7 @@ bool exports_decision_decide(policy_string_t *err) {
         return true;
     }
     if (facts_dkim() == FACTS_VERDICT_TEMP_ERROR) {
-        // Not known now is not the same as failed: the mail server keeps the message and asks again.
+        // "Not known now" is not "failed": the mail server keeps the message and retries.
         actions_reply_t later = reply(451, "4.7.5", text("try again later: DKIM cannot be checked now"));
         actions_defer(&later);
         return true;
@@ -78,7 +81,7 @@ bool exports_decision_decide(policy_string_t *err) {
     return true;
 }
 
-// May a bounce go to this return path, and through which hosts? False is no.
+// Whether a bounce may go to this return path, and through which hosts. False: it may not.
 bool exports_mapping_may_answer(text_t *return_path, policy_list_string_t *hosts, exports_mapping_route_t *ret) {
     settings_t settings;
     policy_list_string_t complaints;
@@ -90,7 +93,8 @@ bool exports_mapping_may_answer(text_t *return_path, policy_list_string_t *hosts
 
 typedef exports_classification_class_t class_t;
 
-// The text tells more than the status, which is often wrong or missing. What is returned is freed: it has to be copied.
+// The text says more than the status, which is often wrong or missing. carom frees what is
+// returned, so it is copied.
 static class_t class_of(const exports_classification_failure_t *failure) {
     text_t said = failure->text, status = failure->status;
     if (text_says(said, "user unknown") || text_says(said, "no such user") || text_equals(status, "5.1.1")) {
@@ -118,7 +122,8 @@ static class_t class_of(const exports_classification_failure_t *failure) {
     };
 }
 
-// What do delivery failures say of the address they are about? There may be millions of them: here nothing may be left over.
+// What delivery failures mean for the address. There may be millions of them, so all memory is
+// freed.
 void exports_classification_classify(
     exports_classification_list_failure_t *failures, exports_classification_list_class_t *ret) {
     ret->len = failures->len;
@@ -128,7 +133,7 @@ void exports_classification_classify(
     exports_classification_list_failure_free(failures);
 }
 
-// Asked when the settings are written or changed, long before a message comes.
+// Called when the settings are written or changed, long before a message comes.
 void exports_settings_validate(text_t *settings, policy_list_string_t *ret) {
     settings_t unused;
     settings_read(*settings, &unused, ret);

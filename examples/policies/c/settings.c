@@ -1,14 +1,15 @@
-// A reader for JSON (RFC 8259) of just this form: one table, with texts, numbers and lists of texts in it. Anything else is
-// stepped over and shown in a complaint as it was written.
+// A reader for JSON (RFC 8259) of one form: a table with texts, numbers and lists of texts.
+// Anything else is skipped, and shown in a complaint as it was written.
 #include "settings.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-// Deepest nesting of lists and tables.
+// The deepest nesting of lists and tables.
 #define DEEPEST 64
 
-// What is still to be read. A zero byte follows the last: every text here is a copy of text_join.
+// The unread rest. A zero byte follows the last byte, because every text here was copied by
+// text_join.
 typedef const char *cursor_t;
 
 static bool step(cursor_t *at, char expected) {
@@ -35,7 +36,7 @@ static bool read_hex(cursor_t *at, uint32_t *code) {
     return true;
 }
 
-// What follows a backslash, as UTF-8 (RFC 3629).
+// An escape after its backslash, as UTF-8 (RFC 3629).
 static bool read_escape(cursor_t *at, text_t *value) {
     const char *names = "\"\\/bfnrt", *meanings = "\"\\/\b\f\n\r\t", *name = **at ? strchr(names, **at) : NULL;
     uint32_t code, low;
@@ -61,7 +62,7 @@ static bool read_text(cursor_t *at, text_t *value) {
     if (!step(at, '"')) return false;
     size_t len = 0;
     while ((*at)[len] != '"' && (*at)[len]) len += (*at)[len] == '\\' && (*at)[len + 1] ? 2 : 1;
-    // What an escape stands for is never longer than the escape.
+    // An escape is never shorter than the character that it means.
     *value = text_join(&(text_t){.ptr = (uint8_t *)*at, .len = len}, 1);
     value->len = 0;
     while (**at != '"') {
@@ -98,7 +99,7 @@ static bool read_number(cursor_t *at, double *value) {
     return true;
 }
 
-// Any value: steps over it, or says that it is no JSON.
+// Skips any value. False if it is not JSON.
 static bool skip(cursor_t *at, int depth) {
     text_t name;
     double number;
@@ -140,7 +141,7 @@ static bool read_percent(cursor_t at, double *percent) {
     return true;
 }
 
-// Takes one setting over, whose value begins at the cursor. Returns what to do about it, if it cannot be taken.
+// Sets one setting from the value at the cursor. Returns the remedy if it is invalid.
 static const char *set(settings_t *settings, text_t key, cursor_t value) {
     if (text_equals(key, "blocked")) {
         return read_domains(value, &settings->blocked) ? NULL : "give a list of domains";

@@ -1,6 +1,6 @@
-// Text as it crosses the boundary: UTF-8 with a length, without a zero byte at its end.
+// Text as carom passes it: UTF-8 with a length, without a zero byte at the end.
 //
-// Case is that of ASCII: what domains, status codes and replies are written in.
+// Case means ASCII case, as in domains, status codes and replies.
 #ifndef TEXT_H
 #define TEXT_H
 
@@ -14,7 +14,7 @@ text_t text(const char *string);
 // A copy of a C string that carom may free.
 text_t text_copy(const char *string);
 
-// A new text of these, one after the other.
+// A new text: these texts, joined.
 text_t text_join(const text_t *parts, size_t count);
 
 // A new text, in lower case.
@@ -23,7 +23,7 @@ text_t text_lower(text_t from);
 bool text_equals(text_t one, const char *other);
 bool text_same(text_t one, text_t other);
 
-// Does it contain this phrase, which is in lower case, in any case?
+// Whether it contains this lower-case phrase, ignoring case.
 bool text_says(text_t within, const char *phrase);
 
 // The domain of an address, in lower case; empty if it has none.

@@ -1,5 +1,5 @@
-// Makes policy.wasm (or the file that the argument names), a component that holds policy.js and the JavaScript engine that
-// runs it.
+// Makes policy.wasm (or the file in the argument), a component with policy.js and the JavaScript
+// engine that runs it.
 import { componentize } from "@bytecodealliance/componentize-js";
 import { writeFile } from "node:fs/promises";
 
@@ -7,7 +7,7 @@ const { component } = await componentize({
   sourcePath: "policy.js",
   witPath: "wit",
   worldName: "policy",
-  // A policy has no files, no network and no clock of its own: what it needs, it imports from carom:policy.
+  // A policy has no files, no network and no clock. It imports what it needs from carom:policy.
   disableFeatures: ["random", "stdio", "clocks", "http", "fetch-event"],
 });
 await writeFile(process.argv[2] ?? "policy.wasm", component);

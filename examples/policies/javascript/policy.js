@@ -1,7 +1,8 @@
-// A first policy: refuses blocked senders, bounces what asks for it, keeps a sample of the rest.
+// A first policy: it refuses blocked senders, bounces what asks for it, and keeps a sample of the
+// rest.
 //
-// Read `decide` first. Each exported object is an interface of wit/world.wit; `temp-error` and the like are strings, an
-// option that is not there is undefined.
+// Read `decide` first. Each exported object is an interface in wit/world.wit. Enums such as
+// `temp-error` are strings, and a missing option is undefined.
 import * as actions from "carom:policy/actions@1.0.0";
 import * as facts from "carom:policy/facts@1.0.0";
 import * as host from "carom:policy/host@1.0.0";
@@ -13,11 +14,11 @@ export const decision = {
   /** Called once for each message, to build its plan. Nothing is done before it has returned. */
   decide() {
     const { settings, complaints } = readSettings(host.settings());
-    // What is thrown, if it is a string, is the error that carom is told.
+    // A string that is thrown is the error that carom gets.
     if (complaints.length > 0) throw complaints.join("; ");
     const sender = facts.sender();
     if (sender === "") {
-      // The null sender: a bounce or an automatic reply. Answering it would make a loop.
+      // The null sender: a bounce or an automatic reply. Answering it would cause a loop.
       actions.accept();
       actions.count("null_sender", now);
       return;
@@ -30,7 +31,7 @@ export const decision = {
       return;
     }
     if (facts.dkim() === "temp-error") {
-      // Not known now is not the same as failed: the mail server keeps the message and asks again.
+      // "Not known now" is not "failed": the mail server keeps the message and retries.
       const text = "try again later: DKIM cannot be checked now";
       actions.defer({ code: 451, enhanced: "4.7.5", text });
       return;
@@ -50,7 +51,7 @@ export const decision = {
 };
 
 export const mapping = {
-  /** May a bounce go to this return path, and through which hosts? Undefined is no. */
+  /** Whether a bounce may go to this return path, and through which hosts. Undefined is no. */
   mayAnswer(returnPath, hosts) {
     const { settings, complaints } = readSettings(host.settings());
     if (complaints.length > 0 || settings.blocked.includes(domainOf(returnPath))) return undefined;
@@ -59,12 +60,12 @@ export const mapping = {
 };
 
 export const classification = {
-  /** What do delivery failures say of the address they are about? */
+  /** What delivery failures mean for the address. */
   classify: (failures) => failures.map(classOf),
 };
 
 export const settings = {
-  /** Asked when the settings are written or changed, long before a message comes. */
+  /** Called when the settings are written or changed, long before a message comes. */
   validate: (text) => readSettings(text).complaints,
 };
 
@@ -74,7 +75,7 @@ function domainOf(address) {
   return at < 0 ? "" : address.slice(at + 1).toLowerCase();
 }
 
-/** The text tells more than the status, which is often wrong or missing. */
+/** The text says more than the status, which is often wrong or missing. */
 function classOf({ text, status }) {
   const said = text.toLowerCase();
   const says = (phrase) => said.includes(phrase);

@@ -1,4 +1,4 @@
-"""A first policy: refuses blocked senders, bounces what asks for it, keeps a sample of the rest.
+"""A first policy: it refuses blocked senders, bounces what asks for it, and keeps a sample of the rest.
 
 Read `Decision.decide` first. Each class is an interface of wit/world.wit; `wit_world` is made by componentize-py.
 """
@@ -28,7 +28,7 @@ class Decision(exports.Decision):
             raise Err("; ".join(complaints))
         sender = facts.sender()
         if not sender:
-            # The null sender: a bounce or an automatic reply. Answering it would make a loop.
+            # The null sender: a bounce or an automatic reply. Answering it would cause a loop.
             actions.accept()
             actions.count("null_sender", NOW)
             return
@@ -38,7 +38,7 @@ class Decision(exports.Decision):
             actions.count("blocked", after(rejected, Outcome.SUCCEEDED))
             return
         if facts.dkim() == Verdict.TEMP_ERROR:
-            # Not known now is not the same as failed: the mail server keeps the message and asks again.
+            # "Not known now" is not "failed": the mail server keeps the message and retries.
             actions.defer(Reply(451, "4.7.5", "try again later: DKIM cannot be checked now"))
             return
         subject = facts.header("Subject") or ""
@@ -56,7 +56,7 @@ class Decision(exports.Decision):
 
 class Mapping(exports.Mapping):
     def may_answer(self, return_path: str, hosts: list[str]) -> Route | None:
-        """May a bounce go to this return path, and through which hosts? None is no."""
+        """Whether a bounce may go to this return path, and through which hosts. None: it may not."""
         settings, complaints = read_settings(host.settings())
         if complaints or domain_of(return_path) in settings["blocked"]:
             return None
@@ -65,13 +65,13 @@ class Mapping(exports.Mapping):
 
 class Classification(exports.Classification):
     def classify(self, failures: list[Failure]) -> list[Class]:
-        """What do delivery failures say of the address they are about?"""
+        """What delivery failures mean for the address."""
         return [class_of(failure) for failure in failures]
 
 
 class Settings(exports.Settings):
     def validate(self, settings: str) -> list[str]:
-        """Asked when the settings are written or changed, long before a message comes."""
+        """Called when the settings are written or changed, long before a message comes."""
         return read_settings(settings)[1]
 
 
@@ -82,7 +82,7 @@ def domain_of(address: str) -> str:
 
 
 def class_of(failure: Failure) -> Class:
-    """The text tells more than the status, which is often wrong or missing."""
+    """The text says more than the status, which is often wrong or missing."""
     text, status = failure.text.lower(), failure.status
     if "user unknown" in text or "no such user" in text or status == "5.1.1":
         return Class("user-unknown", "bad-mailbox", Severity.HARD, "user-unknown")
@@ -92,7 +92,7 @@ def class_of(failure: Failure) -> Class:
 
 
 def read_settings(text: str) -> tuple[dict, list[str]]:
-    """Reads the JSON text that carom gives. Each complaint is a sentence: key, value, remedy."""
+    """Reads the JSON text from carom. Each complaint is a sentence: key, value, remedy."""
     settings = {"blocked": [], "keep_percent": 0}
     try:
         table = json.loads(text)
@@ -109,7 +109,7 @@ def read_settings(text: str) -> tuple[dict, list[str]]:
             else:
                 remedy = "give a list of domains"
         elif key == "keep_percent":
-            # To Python, true and false are numbers too.
+            # In Python, true and false are also numbers.
             if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 100:
                 settings["keep_percent"] = value
             else:

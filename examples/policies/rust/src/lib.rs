@@ -1,4 +1,5 @@
-//! A first policy: refuses blocked senders, bounces what asks for it, keeps a sample of the rest.
+//! A first policy: it refuses blocked senders, bounces what asks for it, and keeps a sample of the
+//! rest.
 //!
 //! Read `decide` first. What the settings mean is in `settings`.
 
@@ -17,7 +18,7 @@ impl Policy for First {
         let settings = Settings::read(&host::settings()).map_err(|complaints| complaints.join("; "))?;
         let sender = facts::sender();
         if sender.is_empty() {
-            // The null sender: a bounce or an automatic reply. Answering it would make a loop.
+            // The null sender: a bounce or an automatic reply. Answering it would cause a loop.
             actions::accept();
             actions::count("null_sender", now());
             return Ok(());
@@ -30,7 +31,7 @@ impl Policy for First {
             return Ok(());
         }
         if facts::dkim() == Verdict::TempError {
-            // Not known now is not the same as failed: the mail server keeps the message and asks again.
+            // "Not known now" is not "failed": the mail server keeps the message and retries.
             actions::defer(&reply(451, "4.7.5", "try again later: DKIM cannot be checked now"));
             return Ok(());
         }
@@ -50,19 +51,19 @@ impl Policy for First {
         Ok(())
     }
 
-    /// May a bounce go to this return path, and through which hosts?
+    /// Whether a bounce may go to this return path, and through which hosts.
     fn may_answer(return_path: &str, hosts: &[String]) -> Option<Route> {
         let settings = Settings::read(&host::settings()).ok()?;
         let welcome = !settings.blocks(&domain_of(return_path));
         welcome.then(|| Route { hosts: hosts.to_vec(), feedback_address: None })
     }
 
-    /// What do delivery failures say of the address they are about?
+    /// What delivery failures mean for the address.
     fn classify(failures: &[Failure]) -> Vec<Class> {
         failures.iter().map(class_of).collect()
     }
 
-    /// Asked when the settings are written or changed, long before a message comes.
+    /// Called when the settings are written or changed, long before a message comes.
     fn validate(settings: &str) -> Vec<String> {
         Settings::read(settings).err().unwrap_or_default()
     }
@@ -79,7 +80,7 @@ fn domain_of(address: &str) -> String {
     address.rsplit_once('@').map_or("", |(_, domain)| domain).to_lowercase()
 }
 
-/// The text tells more than the status, which is often wrong or missing.
+/// The text says more than the status, which is often wrong or missing.
 fn class_of(failure: &Failure) -> Class {
     let text = failure.text.to_lowercase();
     let says = |phrase: &str| text.contains(phrase);
@@ -92,7 +93,7 @@ fn class_of(failure: &Failure) -> Class {
     }
 }
 
-/// Here each rule has the name of the reason it finds.
+/// Here each rule has the name of its reason.
 fn class(reason: &str, category: &str, severity: Severity) -> Class {
     Class { reason: reason.into(), category: category.into(), severity, rule: reason.into() }
 }

@@ -1,18 +1,18 @@
-//! The settings, `[policy.NAME.settings]` in `carom.toml`: what there is, and what values make no sense.
+//! The settings, `[policy.NAME.settings]` in `carom.toml`, and which values are invalid.
 
 use serde_json::Value;
 
-/// What can be set.
 #[derive(Debug, Default, PartialEq)]
 pub struct Settings {
     /// Domains whose mail is refused, in lower case.
     blocked: Vec<String>,
-    /// Percent of the accepted messages of which a copy is kept.
+    /// Percent of the accepted messages to keep a copy of.
     pub keep_percent: f64,
 }
 
 impl Settings {
-    /// Reads the JSON text that carom gives. The error is every complaint, a sentence each: key, value, remedy.
+    /// Reads the JSON text from carom. The error is every complaint, a sentence each: key, value,
+    /// remedy.
     pub fn read(text: &str) -> Result<Settings, Vec<String>> {
         let Ok(Value::Object(table)) = serde_json::from_str(text) else {
             return Err(vec![format!("settings = {text}: give a table, such as {{\"keep_percent\":10}}")]);
@@ -27,7 +27,7 @@ impl Settings {
         if complaints.is_empty() { Ok(settings) } else { Err(complaints) }
     }
 
-    /// Takes one setting over. The error is the remedy.
+    /// Sets one setting. The error is the remedy.
     fn set(&mut self, key: &str, value: &Value) -> Result<(), &'static str> {
         match key {
             "blocked" => self.blocked = domains(value).ok_or("give a list of domains")?,
@@ -37,7 +37,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Is mail from this domain (in lower case) refused?
+    /// Whether mail from this domain (in lower case) is refused.
     pub fn blocks(&self, domain: &str) -> bool {
         self.blocked.iter().any(|blocked| blocked == domain)
     }
