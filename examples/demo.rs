@@ -25,8 +25,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     if std::env::args().any(|argument| argument == "--make-inbox") {
         return make_inbox(&root.join("examples/inbox"));
     }
-    let taken =
-        |port: u16| format!("port {port} on 127.0.0.1 is in use: stop the program that listens there, and try again");
+    let taken = |port: u16| {
+        format!("port {port} on 127.0.0.1 is in use: stop the program that listens there, and try again")
+    };
     for port in [18025, 18080] {
         std::net::TcpListener::bind(("127.0.0.1", port)).map_err(|_| taken(port))?;
     }

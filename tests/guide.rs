@@ -1,8 +1,10 @@
-//! The guide, `docs/first-policy.md`: every command of it is run, in order, as a newcomer would; and the example policies agree.
+//! The guide, `docs/first-policy.md`: every command in it is run, in order, as a newcomer would run it.
 //!
-//! Both need what the guide asks for, a Rust that can compile for WebAssembly. Where it is missing they are skipped, aloud.
+//! This needs what the guide asks for, a Rust that can compile for WebAssembly. Without it, the test is
+//! skipped with a message.
 
 use crate::harness::{CAROM, Sandbox};
+use crate::readme;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -32,31 +34,39 @@ pub(crate) fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
     rests.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n')).collect()
 }
 
-#[test]
-fn every_command_of_the_guide_works_in_order() {
-    let sandbox = Sandbox::new();
-    if !can_build(&sandbox) {
-        return;
-    }
+/// Runs commands in `directory` with carom in the path, until one fails. Returns what they print.
+pub(crate) fn shell(sandbox: &Sandbox, directory: &Path, commands: &str) -> String {
     let bin = sandbox.path("bin");
-    fs::create_dir_all(&bin).unwrap();
-    std::os::unix::fs::symlink(CAROM, bin.join("carom")).unwrap();
-    let guide = fs::read_to_string(Path::new(ROOT).join("docs/first-policy.md")).unwrap();
-    let blocks = blocks(&guide, "sh");
-    assert!(blocks.len() >= 10, "{}", blocks.len());
-    let place = sandbox.path("guide");
-    fs::create_dir_all(&place).unwrap();
+    if !bin.exists() {
+        fs::create_dir_all(&bin).unwrap();
+        std::os::unix::fs::symlink(CAROM, bin.join("carom")).unwrap();
+    }
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
     let output = Command::new("sh")
-        .args(["-e", "-c", &blocks.concat()])
-        .current_dir(&place)
+        .args(["-e", "-c", commands])
+        .current_dir(directory)
         .env("PATH", path)
         .env("XDG_STATE_HOME", sandbox.path("home"))
         .env_remove("CAROM_CONFIG")
         .output()
         .unwrap();
-    let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{said}\n{errors}");
+    let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{text}\n{errors}");
+    text.into_owned()
+}
+
+#[test]
+fn every_command_of_the_guide_works_in_order_and_those_of_the_readme() {
+    let sandbox = Sandbox::new();
+    if !can_build(&sandbox) {
+        return;
+    }
+    let guide = fs::read_to_string(Path::new(ROOT).join("docs/first-policy.md")).unwrap();
+    let commands = blocks(&guide, "sh");
+    assert!(commands.len() >= 10, "{}", commands.len());
+    let place = sandbox.path("guide");
+    fs::create_dir_all(&place).unwrap();
+    let printed = shell(&sandbox, &place, &commands.concat());
     for part in [
         "of its own",
         "as expected",
@@ -65,8 +75,26 @@ fn every_command_of_the_guide_works_in_order() {
         "cold start",
         "in force again",
     ] {
-        assert!(said.contains(part), "{part}: {said}\n{errors}");
+        assert!(printed.contains(part), "{part}: {printed}");
     }
+
+    // The README's policy has the same dependencies, which are compiled already.
+    let place = sandbox.path("readme");
+    fs::create_dir_all(&place).unwrap();
+    let (new, commands) = readme_commands(&sandbox, "Your first policy");
+    shell(&sandbox, &place, &new);
+    shell(&sandbox, &place, "cp -r ../guide/my-policy/target my-policy/");
+    let printed = shell(&sandbox, &place, &commands);
+    for part in ["as expected", "release 2", "release 1"] {
+        assert!(printed.contains(part), "{part}: {printed}");
+    }
+}
+
+/// The first command of a section of the README, and the others.
+fn readme_commands(sandbox: &Sandbox, heading: &str) -> (String, String) {
+    let commands = readme::commands(sandbox, heading);
+    let (first, others) = commands.split_once('\n').unwrap();
+    (first.to_owned(), others.to_owned())
 }
 
 #[test]

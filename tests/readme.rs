@@ -2,7 +2,7 @@
 //!
 //! Not here: the guide (`guide`) and the snippets for mail servers (`tidy/words`).
 
-use crate::guide::{blocks, can_build};
+use crate::guide::{blocks, shell};
 use crate::harness::{CAROM, Sandbox};
 use std::fs;
 use std::path::Path;
@@ -21,57 +21,37 @@ fn section(heading: &str) -> String {
     rest.split("\n## ").next().unwrap().to_owned()
 }
 
-/// Runs the shell commands of a section as they are written, except that `/tmp/carom` is a
-/// directory of the test. Returns what they print.
-fn run(sandbox: &Sandbox, section: &str, directory: &Path) -> String {
-    let bin = sandbox.path("bin");
-    fs::create_dir_all(&bin).unwrap();
-    std::os::unix::fs::symlink(CAROM, bin.join("carom")).unwrap();
-    let state = sandbox.path("readme-state");
-    let script = blocks(section, "sh").concat().replace("/tmp/carom", &state.display().to_string());
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
-    let output = Command::new("sh")
-        .args(["-e", "-c", &script])
-        .current_dir(directory)
-        .env("PATH", path)
-        .env_remove("CAROM_CONFIG")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
-    text
+/// The shell commands of a section as they are written, except that `/tmp/carom` is a directory of
+/// the test.
+pub(crate) fn commands(sandbox: &Sandbox, heading: &str) -> String {
+    let state = sandbox.path("readme-state").display().to_string();
+    blocks(&section(heading), "sh").concat().replace("/tmp/carom", &state)
 }
 
 #[test]
 fn the_first_message_works_as_written() {
     let sandbox = Sandbox::new();
-    let printed = run(&sandbox, &section("Your first message"), Path::new(ROOT));
+    let printed = shell(&sandbox, Path::new(ROOT), &commands(&sandbox, "Your first message"));
     for part in ["ok", "store", "\"policy\": \"sink\"", "\"verdict\": \"accept\""] {
         assert!(printed.contains(part), "{part}: {printed}");
     }
 }
 
-#[test]
-fn the_first_policy_works_as_written() {
-    let sandbox = Sandbox::new();
-    if !can_build(&sandbox) {
-        return;
-    }
-    let place = sandbox.path("first-policy");
-    fs::create_dir_all(&place).unwrap();
-    let printed = run(&sandbox, &section("Your first policy"), &place);
-    for part in ["release 1", "release 2"] {
-        assert!(printed.contains(part), "{part}: {printed}");
-    }
-}
-
-/// The commands in code: after `carom `, up to a comment, a pipe or a redirection.
-fn commands(text: &str) -> Vec<Vec<&str>> {
-    let is_code = |line: &&str| line.starts_with("    ") || line.starts_with("carom ") || line.starts_with("| `");
-    let commands = text.lines().filter(is_code).filter_map(|line| {
+/// The commands in code and in the table of commands: the words after `carom`, up to a comment, a pipe
+/// or a redirection.
+fn all_commands(text: &str) -> Vec<Vec<&str>> {
+    let is_code = |line: &&str| {
+        ["    carom ", "    echo ", "carom ", "| `carom "].iter().any(|start| line.starts_with(start))
+    };
+    let outside =
+        text.split("```").step_by(2).flat_map(str::lines).filter(|line| !line.starts_with("carom "));
+    let fenced = blocks(text, "sh").into_iter().flat_map(str::lines);
+    let commands = outside.chain(fenced).filter(is_code).filter_map(|line| {
         let (_, command) = line.split_once("carom ")?;
-        let command = command.split([';', '#', '|', '<', '>']).next().unwrap();
-        Some(command.split([' ', '`', ',']).filter(|word| !word.is_empty()).collect())
+        let is_table = line.starts_with('|');
+        let end = if is_table { None } else { command.find([';', '#', '|', '<', '>']) };
+        let command = &command[..end.unwrap_or(command.len())];
+        Some(command.split([' ', '`', ',', ';', '|', ':']).filter(|word| !word.is_empty()).collect())
     });
     commands.collect()
 }
@@ -81,9 +61,12 @@ fn every_command_and_option_exists() {
     let sandbox = Sandbox::new();
     let readme = readme();
     let mut checked = 0;
-    for command in commands(&readme) {
+    for command in all_commands(&readme) {
         // `--state DIR` comes before the command.
-        let words = command.iter().position(|word| !word.starts_with(['-', '/'])).map_or(&[][..], |at| &command[at..]);
+        let words = command
+            .iter()
+            .position(|word| !word.starts_with(['-', '/']))
+            .map_or(&[][..], |at| &command[at..]);
         let Some(name) = words.first() else { continue };
         let nested = words.get(1).filter(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()));
         let with_nested: Vec<&str> = [*name].into_iter().chain(nested.copied()).chain(["--help"]).collect();

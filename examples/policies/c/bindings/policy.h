@@ -14,29 +14,30 @@ typedef struct policy_string_t {
   size_t len;
 } policy_string_t;
 
-// An authentication result (RFC 8601 section 2.7). `temp-error` means "not known now", never "failed".
+// An authentication result (RFC 8601 section 2.7). `temp-error` means "not known now", never
+// "failed".
 typedef uint8_t facts_verdict_t;
 
 // The check succeeded.
 #define FACTS_VERDICT_PASS 0
-// The message is not what it says it is.
+// The message is not what it claims to be.
 #define FACTS_VERDICT_FAIL 1
-// SPF `~all`: probably not authorised, and not to be refused for that alone.
+// SPF `~all`: probably not authorized. Do not refuse the message for this alone.
 #define FACTS_VERDICT_SOFT_FAIL 2
-// The domain makes no claim, or the signature says nothing of use.
+// The domain makes no statement, or the signature is not usable.
 #define FACTS_VERDICT_NEUTRAL 3
 // There was nothing to check.
 #define FACTS_VERDICT_NONE 4
-// Not known now; asking again later may tell. Never to be read as `fail`.
+// Not known now; a later check may succeed. Never treat it as `fail`.
 #define FACTS_VERDICT_TEMP_ERROR 5
-// What the domain publishes, or the signature itself, cannot be understood.
+// The record of the domain, or the signature, is malformed.
 #define FACTS_VERDICT_PERM_ERROR 6
 
-// One DKIM signature (RFC 6376) and what became of it.
+// One DKIM signature (RFC 6376) and its result.
 typedef struct facts_dkim_signature_t {
-  // The signing domain (d=), lower case.
+  // The signing domain (d=), in lower case.
   policy_string_t   domain;
-  // What verification said.
+  // The result of verification.
   facts_verdict_t   verdict;
 } facts_dkim_signature_t;
 
@@ -58,37 +59,38 @@ typedef struct {
 // Kinds of reports.
 typedef uint8_t reports_report_kind_t;
 
-// What became of a message: RFC 3464, or any of the older forms.
+// A delivery status: RFC 3464, or any of the older forms.
 #define REPORTS_REPORT_KIND_DELIVERY_STATUS 0
 // A complaint (RFC 5965).
 #define REPORTS_REPORT_KIND_FEEDBACK_REPORT 1
 // An automatic reply (RFC 3834).
 #define REPORTS_REPORT_KIND_AUTO_REPLY 2
-// A filter asks the sender to prove something.
+// A filter asks the sender to confirm something.
 #define REPORTS_REPORT_KIND_CHALLENGE 3
-// No report.
+// Not a report.
 #define REPORTS_REPORT_KIND_OTHER 4
 
 // What became of a message for one recipient (RFC 3464 section 2.3.3).
 typedef uint8_t reports_fate_t;
 
-// It was given up.
+// Delivery failed permanently.
 #define REPORTS_FATE_FAILED 0
-// It is still tried: no bounce.
+// Delivery is still being tried: not a bounce.
 #define REPORTS_FATE_DELAYED 1
 // It is in the mailbox.
 #define REPORTS_FATE_DELIVERED 2
-// It went to a server that sends no reports.
+// It went to a server that does not send reports.
 #define REPORTS_FATE_RELAYED 3
-// It went to several addresses.
+// It was forwarded to several addresses.
 #define REPORTS_FATE_EXPANDED 4
 
 // A recipient that the report is about.
 typedef struct reports_recipient_t {
-  // The address it was last tried under.
+  // The address of the last attempt.
   policy_string_t   address;
-  // The address it was sent to, where that is another one. Of a return path that a forwarder rewrote (SRS), the address
-  // that was rewritten, as it says: anyone can write one, so it proves nothing by itself.
+  // The address that the message was sent to, if it is another one. If a forwarder rewrote
+  // the return path (SRS), the address in it. Anyone can write one, so it proves nothing by
+  // itself.
   policy_option_string_t   original;
   // What became of it.
   reports_fate_t   fate;
@@ -109,14 +111,14 @@ typedef struct {
   size_t len;
 } reports_list_recipient_t;
 
-// What must have become of an earlier step before one that hangs on it starts.
+// How an earlier step must have ended before a step that depends on it starts.
 typedef uint8_t actions_outcome_t;
 
 // It was done.
 #define ACTIONS_OUTCOME_SUCCEEDED 0
 // It was tried and could not be done.
 #define ACTIONS_OUTCOME_FAILED 1
-// It was tried, whatever came of it.
+// It was tried, with either result.
 #define ACTIONS_OUTCOME_FINISHED 2
 
 typedef struct {
@@ -131,17 +133,19 @@ typedef struct {
 
 // When a step may start. Steps without `after` may run in parallel.
 typedef struct actions_schedule_t {
-  // The earlier step and the outcome this one waits for.
+  // The earlier step, and the outcome that this one waits for.
   actions_option_tuple2_u32_outcome_t   after;
-  // Seconds to wait from the decision on. A delayed step is journaled with its time and done when it is due.
+  // Seconds to wait after the decision. A delayed step is journaled with its time and run
+  // when it is due.
   uint32_t   delay;
 } actions_schedule_t;
 
-// An SMTP reply (RFC 5321 4.2, RFC 3463), as the mail server or a delivery status notification shows it.
+// An SMTP reply (RFC 5321 section 4.2, RFC 3463), given by the mail server or shown in a
+// bounce.
 typedef struct actions_reply_t {
   // 400 to 599.
   uint16_t   code;
-  // class.subject.detail; the class agrees with the code.
+  // class.subject.detail, with the class of the code.
   policy_string_t   enhanced;
   // Text without line breaks.
   policy_string_t   text;
@@ -149,13 +153,14 @@ typedef struct actions_reply_t {
 
 // How links are fetched.
 typedef struct actions_visit_t {
-  // Hosts (`host` or `host:port`) whose links may be fetched without asking them.
+  // Hosts (`host` or `host:port`) whose links may be fetched without probing.
   policy_list_string_t   trackers;
-  // Other hosts may be fetched from if `GET /f/a` names their server `msys-http`.
+  // Whether links of other hosts may be fetched if `GET /f/a` names their server
+  // `msys-http`.
   bool   probe;
-  // The User-Agent; none lets carom choose one for the message.
+  // The User-Agent. None: carom chooses one for the message.
   policy_option_string_t   user_agent;
-  // Seconds for all links of the step together.
+  // Seconds for all links of the step.
   uint32_t   timeout;
 } actions_visit_t;
 
@@ -163,7 +168,7 @@ typedef struct actions_visit_t {
 typedef struct actions_delivery_report_t {
   // The reply it reports.
   actions_reply_t   reply;
-  // Envelope sender and From address; none is the null sender and MAILER-DAEMON.
+  // Envelope sender and From address. None: the null sender and MAILER-DAEMON.
   policy_option_string_t   sender;
 } actions_delivery_report_t;
 
@@ -171,41 +176,42 @@ typedef struct actions_delivery_report_t {
 typedef struct actions_feedback_report_t {
   // abuse, fraud, virus, other, not-spam.
   policy_string_t   feedback_type;
-  // Envelope sender and From address; none is the envelope recipient.
+  // Envelope sender and From address. None: the envelope recipient.
   policy_option_string_t   sender;
 } actions_feedback_report_t;
 
 // An automatic reply (RFC 3834), sent with the null sender.
 typedef struct actions_response_t {
-  // The subject; carom prefixes nothing.
+  // The subject. Carom adds no prefix.
   policy_string_t   subject;
   // Plain text.
   policy_string_t   text;
 } actions_response_t;
 
-// A soft bounce to be counted.
+// A soft bounce to count.
 typedef struct actions_soft_bounce_t {
   // The address that bounced.
   policy_string_t   address;
-  // Whose mail bounced: the count is kept for each sender domain by itself.
+  // The domain of the sender whose mail bounced. Each sender domain has its own count.
   policy_string_t   sender_domain;
-  // With so many in the window the step succeeds.
+  // The step succeeds with this many soft bounces in the window.
   uint32_t   threshold;
   // Days after which a soft bounce no longer counts.
   uint32_t   window;
-  // Whether it is proven that the report is about a message of ours. Of unproven ones at most one a day is counted.
+  // Whether it is proven that the report is about a message of ours. At most one unproven
+  // soft bounce is counted a day.
   bool   proven;
 } actions_soft_bounce_t;
 
-// An address that is to get no more mail.
+// An address that must not get any more mail.
 typedef struct actions_suppression_t {
   // The address.
   policy_string_t   address;
-  // Whose mail it gets no more; empty: nobody's.
+  // The sender domain whose mail it must not get. Empty: any.
   policy_string_t   sender_domain;
   // Why: the reason of a class, or `complaint`.
   policy_string_t   reason;
-  // Days until it gets mail again; 0: until somebody removes it.
+  // Days until the suppression ends. 0: when somebody removes it.
   uint32_t   days;
 } actions_suppression_t;
 
@@ -219,28 +225,28 @@ typedef struct {
   size_t len;
 } policy_list_tuple2_string_string_t;
 
-// Something that an application should know. Where it goes is configured for the sender domain.
+// An event for an application. Its URL is configured for the sender domain.
 typedef struct actions_notification_t {
   // What happened: `bounce`, `complaint`, …
   policy_string_t   event;
   // The address it happened to.
   policy_string_t   address;
-  // Whose mail it was.
+  // The domain of the sender whose mail it was.
   policy_string_t   sender_domain;
-  // More that is known: names and values.
+  // Further names and values.
   policy_list_tuple2_string_string_t   fields;
 } actions_notification_t;
 
-// How much a log line matters.
+// The level of a log line.
 typedef uint8_t host_level_t;
 
 // For the author of the policy.
 #define HOST_LEVEL_DEBUG 0
-// Worth a line on an ordinary day.
+// Worth a line on a normal day.
 #define HOST_LEVEL_INFO 1
-// Somebody should look at it some day.
+// An operator should look at it at some point.
 #define HOST_LEVEL_WARN 2
-// Somebody should look at it now.
+// An operator should look at it now.
 #define HOST_LEVEL_ERROR 3
 
 typedef struct {
@@ -252,9 +258,9 @@ typedef struct {
 
 // A permission to answer.
 typedef struct exports_mapping_route_t {
-  // The hosts that may be connected to, in the order to try them.
+  // The hosts to connect to, in the order to try them.
   policy_list_string_t   hosts;
-  // Where complaints about this sender go; none sends no complaint.
+  // Where complaints about this sender go. None: no complaint is sent.
   policy_option_string_t   feedback_address;
 } exports_mapping_route_t;
 
@@ -280,22 +286,23 @@ typedef struct exports_classification_failure_t {
 // Whether the address or its domain is dead.
 typedef uint8_t exports_classification_severity_t;
 
-// Dead: mail to it will never be delivered again.
+// Dead: mail to it will never be delivered.
 #define EXPORTS_CLASSIFICATION_SEVERITY_HARD 0
-// Alive, as far as this failure tells: full, refused for its content, for the sender's reputation, for now.
+// Alive, as far as this failure shows: the mailbox is full, the content or the sender's
+// reputation was refused, or the failure is temporary.
 #define EXPORTS_CLASSIFICATION_SEVERITY_SOFT 1
-// No failure at all.
+// Not a failure.
 #define EXPORTS_CLASSIFICATION_SEVERITY_NONE 2
-// The failure does not tell.
+// The failure does not show it.
 #define EXPORTS_CLASSIFICATION_SEVERITY_UNKNOWN 3
 
 // What the policy makes of a failure.
 typedef struct exports_classification_class_t {
-  // Fine vocabulary: `user-unknown`, `mailbox-full`, …
+  // The fine vocabulary: `user-unknown`, `mailbox-full`, …
   policy_string_t   reason;
   // The PowerMTA bounce category it belongs to.
   policy_string_t   category;
-  // What it says of the address.
+  // What it means for the address.
   exports_classification_severity_t   severity;
   // The name of the rule that decided; empty when none did.
   policy_string_t   rule;
@@ -312,48 +319,52 @@ typedef struct {
 } exports_classification_list_class_t;
 
 // Imported Functions from `carom:policy/facts@1.0.0`
-// The envelope sender (RFC 5321 section 4.5.5): the empty string is the null sender `<>`.
+// The envelope sender (RFC 5321 section 4.5.5). Empty: the null sender `<>`.
 extern void facts_sender(policy_string_t *ret);
-// The envelope recipient this run is about.
+// The envelope recipient that this decision is about.
 extern void facts_recipient(policy_string_t *ret);
-// The recipient before aliasing (Postfix original_recipient), where the mail server gave one.
+// The recipient before aliasing (Postfix original_recipient), if the mail server passed it.
 extern bool facts_original_recipient(policy_string_t *ret);
-// The address of the SMTP client that brought the message, in text form.
+// The IP address of the SMTP client that sent the message, as text.
 extern bool facts_client_address(policy_string_t *ret);
-// The name that client gave in HELO or EHLO, where the mail server told.
+// The client's HELO or EHLO name, if the mail server passed it.
 extern bool facts_helo(policy_string_t *ret);
-// The mail server's queue id, where it gave one.
+// The mail server's queue id, if it passed one.
 extern bool facts_queue_id(policy_string_t *ret);
-// The envelope id that the sender gave with `MAIL FROM` (RFC 3461 section 4.4), as the mail server tells it.
+// The envelope id from the sender's `MAIL FROM` (RFC 3461 section 4.4), if the mail server
+// passed it.
 extern bool facts_envelope_id(policy_string_t *ret);
 // The size of the message in bytes.
 extern uint64_t facts_size(void);
-// The first header field of this name, decoded (RFC 2047) and unfolded. Names ignore case.
+// The first header field of this name, decoded (RFC 2047) and unfolded. Case does not matter
+// in names.
 extern bool facts_header(policy_string_t *name, policy_string_t *ret);
 // Every header field of this name, topmost first, decoded and unfolded.
 extern void facts_headers(policy_string_t *name, policy_list_string_t *ret);
-// The addr-specs of an address header field (`To`, `From`, `Cc` …), in order, without display names.
+// The addr-specs of an address header field (`To`, `From`, `Cc` …), in order, without display
+// names.
 extern void facts_addresses(policy_string_t *name, policy_list_string_t *ret);
-// The first text part (RFC 2046 section 4.1), `text/plain` before `text/html`, decoded to UTF-8, cut at 64 KiB. None:
-// the message has no text.
+// The first text part (RFC 2046 section 4.1), `text/plain` preferred to `text/html`, decoded
+// to UTF-8 and cut at 64 KiB. None: the message has no text.
 extern bool facts_text(policy_string_t *ret);
-// The best DKIM verdict of all signatures: pass if any passed; temp-error if none passed and one may yet.
+// The best DKIM result of all signatures: pass if any passed; temp-error if none passed but
+// one still may.
 extern facts_verdict_t facts_dkim(void);
-// Every DKIM signature with its own verdict.
+// Every DKIM signature with its result.
 extern void facts_dkim_signatures(facts_list_dkim_signature_t *ret);
 // SPF (RFC 7208) of the envelope sender, or of the HELO name for the null sender.
 extern facts_verdict_t facts_spf(void);
 // DMARC (RFC 7489) of the From domain.
 extern facts_verdict_t facts_dmarc(void);
-// Absolute http and https addresses of `<img src>` in the HTML body, in document order.
+// Absolute http and https URLs of `<img src>` in the HTML body, in document order.
 extern void facts_images(policy_list_string_t *ret);
-// Absolute http and https addresses of `<a href>` in the HTML body, in document order.
+// Absolute http and https URLs of `<a href>` in the HTML body, in document order.
 extern void facts_links(policy_list_string_t *ret);
 
 // Imported Functions from `carom:policy/reports@1.0.0`
 // What kind of report it is.
 extern reports_report_kind_t reports_kind(void);
-// Whom it is about; at most 10,000.
+// The recipients that it is about, at most 10,000.
 extern void reports_recipients(reports_list_recipient_t *ret);
 // The type of a complaint (`abuse`, `fraud`, `not-spam` …).
 extern bool reports_feedback_type(policy_string_t *ret);
@@ -361,24 +372,28 @@ extern bool reports_feedback_type(policy_string_t *ret);
 extern bool reports_original_message_id(policy_string_t *ret);
 // The From address of the message it is about.
 extern bool reports_original_sender(policy_string_t *ret);
-// Whether the report came to a return path that carom signed for this very address, not too long ago (`carom verp sign`).
+// Whether the report came to a return path that carom signed for this address (`carom verp
+// sign`) and that has not expired.
 extern bool reports_is_signed_for(policy_string_t *address);
-// Whether our mail logs say that the message it is about went to this very address, not too long ago, and was not refused: its
-// Message-ID is known. Less than a signed return path, because whoever has seen the message knows its Message-ID.
+// Whether our mail logs show, by its Message-ID, that the message was sent to this address
+// recently and was not refused. Weaker than a signed return path, because everyone who has
+// seen the message knows its Message-ID.
 extern bool reports_was_sent_to(policy_string_t *address);
-// Whether our own mail server wrote the report: it came from an address in `[auth] own_servers`.
+// Whether our own mail server wrote the report: it came from an address in `[auth]
+// own_servers`.
 extern bool reports_is_from_own_server(void);
 
 // Imported Functions from `carom:policy/actions@1.0.0`
-// The message is taken. This is also the verdict when no other is given.
+// Accept the message. This is also the verdict if no other is given.
 extern uint32_t actions_accept(void);
-// The message is refused for good: the mail server is given this reply.
+// Refuse the message permanently: the mail server gets this reply.
 extern uint32_t actions_reject(actions_reply_t *reply);
-// The message is refused for now: the mail server keeps it and tries again.
+// Defer the message: the mail server keeps it and retries.
 extern uint32_t actions_defer(actions_reply_t *reply);
-// Fetch the images of the HTML body, as a mail reader that shows them would.
+// Fetch the images of the HTML body, as a mail client that shows them does.
 extern uint32_t actions_open(actions_visit_t *visit, actions_schedule_t *when);
-// Fetch the links of the HTML body, as a reader who follows them would. List-Unsubscribe is never touched.
+// Fetch the links of the HTML body, as a reader who clicks them does. List-Unsubscribe is
+// never fetched.
 extern uint32_t actions_click(actions_visit_t *visit, actions_schedule_t *when);
 // Send an out-of-band bounce to the return path, if `mapping` allows it.
 extern uint32_t actions_bounce(actions_delivery_report_t *report, actions_schedule_t *when);
@@ -388,27 +403,30 @@ extern uint32_t actions_complain(actions_feedback_report_t *report, actions_sche
 extern uint32_t actions_auto_reply(actions_response_t *response, actions_schedule_t *when);
 // Keep a copy of the message in the done directory.
 extern uint32_t actions_keep(actions_schedule_t *when);
-// Keep a copy of the message under an address that it is about, compressed, as long as `[kept]` says: `carom find` shows it.
+// Keep a compressed copy of the message under an address that it is about, for as long as
+// `[kept]` says. `carom find` shows it.
 extern uint32_t actions_keep_for(policy_string_t *address, actions_schedule_t *when);
-// Count a soft bounce of an address. It succeeds when the threshold is reached, and fails while it is not.
+// Count a soft bounce of an address. The step succeeds when the threshold is reached, and
+// fails before.
 extern uint32_t actions_strike(actions_soft_bounce_t *bounce, actions_schedule_t *when);
 // Suppress an address.
 extern uint32_t actions_suppress(actions_suppression_t *suppression, actions_schedule_t *when);
-// Tell the application. It succeeds when the application has taken it; until then it is tried again for days.
+// Notify the application. The step succeeds when the application accepts the event; until then
+// it is retried for days.
 extern uint32_t actions_notify(actions_notification_t *notification, actions_schedule_t *when);
-// Add one to a counter: lower-case letters, digits and underscores.
+// Add one to a counter. Its name has lower-case letters, digits and underscores.
 extern uint32_t actions_count(policy_string_t *name, actions_schedule_t *when);
 
 // Imported Functions from `carom:policy/host@1.0.0`
-// Write a line to carom's log. Control characters are shown, never written; volume is limited.
+// Write a line to carom's log. Control characters are escaped, and the volume is limited.
 extern void host_log(host_level_t level, policy_string_t *text);
-// A number from 0 up to but not including 1. The same seed gives the same numbers in the same order.
+// A random number from 0 to below 1. The same seed gives the same numbers in the same order.
 extern double host_chance(void);
-// Milliseconds since 1970-01-01T00:00:00Z, fixed for the whole decision.
+// Milliseconds since 1970-01-01T00:00:00Z. Does not change during a decision.
 extern uint64_t host_now(void);
-// The policy's settings, `[policy.NAME.settings]`, as JSON text of one object.
+// The policy's settings, `[policy.NAME.settings]`, as a JSON object.
 extern void host_settings(policy_string_t *ret);
-// Whether mail of this sender domain to this address is suppressed.
+// Whether mail from this sender domain to this address is suppressed.
 extern bool host_is_suppressed(policy_string_t *address, policy_string_t *sender_domain);
 
 // Exported Functions from `carom:policy/decision@1.0.0`
