@@ -1,6 +1,8 @@
-//! Everything known about an address, a Message-ID or a queue id: in the store, the archive, the message log and the index.
+//! Everything known about an address, a Message-ID or a queue id: in the store, the archive, the
+//! message log and the index.
 //!
-//! Not here: how it is shown (`cli/find`). Invariant: the names in JSON are public, and fields are only ever added.
+//! Not here: how it is shown (`cli/find`). Invariant: the names in JSON are public, and fields are
+//! only ever added.
 
 use crate::archive::{self, Kept};
 use crate::clock;

@@ -1,4 +1,5 @@
-//! What operators are told: a mail for people, a JSON object for programs, and the steps that send them.
+//! What operators are told: a mail for people, a JSON object for programs, and the steps that send
+//! them.
 //!
 //! Not here: sending (`action`). Invariant: names from mail are cut to a line and hold no control
 //! character; a command to copy holds only names that mean nothing to a shell.
@@ -17,7 +18,8 @@ const SHOWN: usize = 20;
 /// Characters of a name.
 const LONGEST: usize = 80;
 
-/// The key in the journal and the steps that tell the changes of one rule; none if nobody is to be told.
+/// The key in the journal and the steps that tell the changes of one rule; none if nobody is to be
+/// told.
 pub(crate) fn promise(
     rule: &AlertRule,
     changed: &[&AlertRecord],

@@ -1,9 +1,9 @@
 //! Where rules are evaluated: values come in, changes and promises to tell them go out.
 //!
-//! Not here: what the values are, and what changes. Invariant: a change and the promise to tell it are
-//! stored together.
+//! Not here: what the values are, and what changes. Invariant: a change and the promise to tell it
+//! are stored together.
 
-use super::sources::Sources;
+use super::lookups::Lookups;
 use super::{announcement, state};
 use crate::config::{AlertRule, Config, Metric};
 use crate::error::{Error, Result};
@@ -48,13 +48,13 @@ impl Desk<'_> {
     pub(crate) fn evaluate(&self) -> Result<Evaluation> {
         let mut evaluation = Evaluation::default();
         let mut before = self.before()?;
-        let mut sources = self.sources();
+        let mut lookups = self.lookups();
         for rule in &self.config.alerting.get()?.rules {
             let was = before.remove(&rule.name).unwrap_or_default();
             if !self.logs_complete && (rule.when.is_of_deliveries() || rule.when == Metric::Queue) {
                 continue;
             }
-            match sources.readings(rule) {
+            match lookups.readings(rule) {
                 Ok(readings) => {
                     let after = state::next(rule, was.clone(), &readings, self.now_ms);
                     if after != was {
@@ -89,8 +89,8 @@ impl Desk<'_> {
         Ok(())
     }
 
-    pub(super) fn sources(&self) -> Sources<'_> {
-        Sources::new(self.config, self.store, self.now_ms, self.failed)
+    pub(super) fn lookups(&self) -> Lookups<'_> {
+        Lookups::new(self.config, self.store, self.now_ms, self.failed)
     }
 
     /// The stored state of each rule.

@@ -39,11 +39,11 @@ impl Desk<'_> {
     /// A row for each group that a rule fires for, or soon may, and one for all other groups.
     pub(crate) fn states(&self) -> Result<Vec<RuleState>> {
         let mut before = self.before()?;
-        let mut sources = self.sources();
+        let mut lookups = self.lookups();
         let mut rows = Vec::new();
         for rule in &self.config.alerting.get()?.rules {
             let was = before.remove(&rule.name).unwrap_or_default();
-            rows.extend(of_rule(rule, &was, sources.readings(rule)?));
+            rows.extend(of_rule(rule, &was, lookups.readings(rule)?));
         }
         Ok(rows)
     }

@@ -1,7 +1,8 @@
-//! The value that a rule looks at, for each of its groups: a pure function of figures and circumstances.
+//! The value that a rule looks at, for each of its groups: a pure function of figures and
+//! circumstances.
 //!
-//! Invariant: a value that would say nothing (a rate of nothing, or of fewer deliveries than the rule
-//! wants) is none.
+//! Invariant: a value that would say nothing (a rate of nothing, or of fewer deliveries than the
+//! rule wants) is none.
 
 use crate::config::{AlertRule, GroupBy, Metric};
 use crate::stats::Figures;

@@ -1,8 +1,9 @@
 //! How an alert changes from one tick to the next: a pure function of its state and its value.
 //!
-//! Quiet → pending, for the rule's `hold` → firing → resolved → quiet. Firing is told at most once an
-//! hour for a group, and resolved once for each time that firing was told. Invariant: however a value
-//! jumps to and fro, a rule sends at most [`MESSAGES`] messages an hour, and its last state is told.
+//! Quiet → pending, for the rule's `hold` → firing → resolved → quiet. Firing is told at most once
+//! an hour for a group, and resolved once for each time that firing was told. Invariant: however a
+//! value jumps to and fro, a rule sends at most [`MESSAGES`] messages an hour, and its last state
+//! is told.
 
 use super::readings::{Reading, absent};
 use crate::clock::HOUR_MS;
@@ -23,7 +24,8 @@ pub(crate) fn is_beyond(rule: &AlertRule, value: Option<f64>) -> bool {
     })
 }
 
-/// The alerts of a rule after these readings. What is to be told now has `told_ms` equal to `now_ms`.
+/// The alerts of a rule after these readings. What is to be told now has `told_ms` equal to
+/// `now_ms`.
 pub(crate) fn next(
     rule: &AlertRule,
     before: Vec<AlertRecord>,

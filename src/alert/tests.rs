@@ -189,7 +189,8 @@ fn groups_that_change_together_are_told_together_and_one_that_is_gone_is_resolve
     let mut ticks = Ticks::new("when = \"bounce-rate\"\nof = \"provider:each\"\nabove = 5");
     assert_eq!(ticks.next(&[("a", 9.0), ("b", 9.0), ("c", 1.0)]), ["a firing", "b firing"]);
     assert_eq!(ticks.next(&[("a", 9.0)]), ["b resolved"]);
-    // A hundred groups, one more each tick: a bounded number of messages, and all of them in the end.
+    // A hundred groups, one more each tick: a bounded number of messages, and all of them in the
+    // end.
     let names: Vec<String> = (0..100).map(|n| format!("p{n:03}")).collect();
     let mut messages = 0;
     for many in 1..=100 {

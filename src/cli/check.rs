@@ -1,6 +1,7 @@
 //! `carom check`: is everything there that a message will need?
 //!
-//! Not here: looking (`check`). Here what was found is shown, for `carom policy check` and `install` too.
+//! Not here: looking (`check`). Here what was found is shown, for `carom policy check` and
+//! `install` too.
 
 use super::terminal::Terminal;
 use crate::check;

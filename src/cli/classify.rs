@@ -35,7 +35,8 @@ pub(crate) struct ClassifyArgs {
     /// Each line of the input is an SMTP reply rather than a message
     #[arg(long)]
     text: bool,
-    /// Show the rule that decided, the reader that found the recipient and where, and defects of the message
+    /// Show the rule that decided, the reader that found the recipient and where, and defects of
+    /// the message
     #[arg(long)]
     explain: bool,
     /// The policy that classifies

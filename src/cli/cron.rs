@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 #[derive(Args, Debug)]
 pub(crate) struct CronArgs {
-    /// Count deliveries, but do not keep them: `carom deliveries` and `carom find` will not see them
+    /// Count deliveries, but do not keep them: `carom deliveries` and `carom find` will not see
+    /// them
     #[arg(long)]
     no_index: bool,
 }

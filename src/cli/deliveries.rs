@@ -33,8 +33,8 @@ pub(crate) struct DeliveriesArgs {
     /// Only failures that no rule classifies, grouped by the shape of their text
     #[arg(long)]
     unclassified: bool,
-    /// Only this status (repeat the option, or separate by commas): sent, bounced, deferred, expired, deleted, discarded,
-    /// held, rejected
+    /// Only this status (repeat the option, or separate by commas): sent, bounced, deferred,
+    /// expired, deleted, discarded, held, rejected
     #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = status)]
     status: Vec<LoggedStatus>,
     /// Only deliveries to this address, before or after aliases
@@ -98,7 +98,7 @@ pub(crate) fn run(arguments: &DeliveriesArgs, config: &Config, terminal: Termina
     print(table(&rows) + more)
 }
 
-/// The index, if a log was ever read; else people are told what to do.
+/// The index, if a log was ever read; else a note says what to do.
 pub(crate) fn open_index(config: &Config) -> Result<Option<Index>> {
     let index = Index::look(&config.index_path())?;
     if index.is_none() {

@@ -28,9 +28,11 @@ pub(crate) enum ExportCommand {
     Prometheus(Destination),
     /// One JSON object: bouncy-sink's counters and minutes, and the report
     Json(Destination),
-    /// The report as comma-separated values: one list, or all of them into a directory [default: series]
+    /// The report as comma-separated values: one list, or all of them into a directory [default:
+    /// series]
     Csv {
-        /// series, reasons, rejects, recipient-domains, providers, sender-domains, clients, relays, provider-reasons, unknown
+        /// series, reasons, rejects, recipient-domains, providers, sender-domains, clients, relays,
+        /// provider-reasons, unknown
         #[arg(long, value_name = "LIST", value_parser = sheet)]
         list: Option<Sheet>,
         #[command(flatten)]
@@ -46,7 +48,8 @@ pub(crate) enum ExportCommand {
 pub(crate) struct Destination {
     #[command(flatten)]
     period: PeriodArgs,
-    /// Write this file, whole or not at all (csv without --list: every list into this directory) [default: standard output]
+    /// Write this file, whole or not at all (csv without --list: every list into this directory)
+    /// [default: standard output]
     #[arg(long, short, value_name = "PATH")]
     output: Option<PathBuf>,
 }

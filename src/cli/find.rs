@@ -1,4 +1,5 @@
-//! `carom find`: everything known about an address, a Message-ID or a queue id, and the reports that were kept.
+//! `carom find`: everything known about an address, a Message-ID or a queue id, and the reports
+//! that were kept.
 //!
 //! Not here: finding it (`find`).
 

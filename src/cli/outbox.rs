@@ -1,6 +1,7 @@
 //! `carom outbox`: pending and parked steps, and what an operator does about them.
 //!
-//! Not here: running them, which the next tick does. Invariant: a step that a process is working on is left to it.
+//! Not here: running them, which the next tick does. Invariant: a step that a process is working on
+//! is left to it.
 
 use super::terminal::Terminal;
 use crate::clock;
@@ -21,7 +22,8 @@ pub(crate) enum OutboxCommand {
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Which {
-    /// Ids as `carom outbox` shows them, or the key of a message (its first characters are enough) for all its steps
+    /// Ids as `carom outbox` shows them, or the key of a message (its first characters are enough)
+    /// for all its steps
     ids: Vec<String>,
     /// All steps that are parked or have failed before
     #[arg(long)]
@@ -62,7 +64,8 @@ fn row(step: &PendingStep) -> String {
     format!("{due:24} {action:10} {target:40} {tries:3} tries since {since}  {id}  {note}")
 }
 
-/// The key and number of each step that is meant. An id that fits no step, or several messages, is an error.
+/// The key and number of each step that is meant. An id that fits no step, or several messages, is
+/// an error.
 fn chosen(which: &Which, pending: &[PendingStep]) -> Result<Vec<(String, usize)>> {
     let key = |step: &PendingStep| (step.key.clone(), step.step);
     if which.all {

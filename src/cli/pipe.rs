@@ -1,7 +1,7 @@
 //! `carom pipe`: one message on standard input, one exit code, and at most one line.
 //!
-//! Invariant: the exit code is 0, 65, 67, 69, 75 or 77, nothing is printed with 0, and exactly one line that begins with
-//! an enhanced status code is printed with the others; standard input is read to its end.
+//! Invariant: the exit code is 0, 65, 67, 69, 75 or 77; nothing is printed with 0, and with the others
+//! exactly one line that begins with an enhanced status code; standard input is read to its end.
 
 use super::exit_code::exit_code;
 use crate::clock;
@@ -40,19 +40,19 @@ pub(crate) struct Arguments {
     /// The name the SMTP client gave in HELO
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     client_helo: Option<String>,
-    /// The mail server's queue id; a redelivery is recognised by it
+    /// The mail server's queue id, by which a redelivery is recognized
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     queue_id: Option<String>,
     /// The DSN envelope id
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     envid: Option<String>,
-    /// The named policy that decides [default: the config's]
+    /// The policy that decides, by name [default: the config's]
     #[arg(long, value_name = "NAME")]
     policy: Option<String>,
-    /// Print the plan as JSON, and do nothing
+    /// Print the plan as JSON, and do nothing else
     #[arg(long)]
     dry_run: bool,
-    /// Make chance repeatable
+    /// Seed for random choices, to make runs reproducible
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 }
@@ -69,7 +69,7 @@ pub(crate) fn begin() {
     }));
 }
 
-/// Ends the process so many seconds after it began.
+/// Ends the process when it is `seconds` old.
 fn watch(seconds: u32) -> Deadline {
     let overdue = SmtpReply::try_again_later(format_args!("not done within {seconds} s"));
     watchdog::watch(Duration::from_secs(seconds.into()), last_word(&Verdict::Defer(overdue)))
@@ -80,7 +80,7 @@ fn last_word(verdict: &Verdict) -> LastWord {
     LastWord { code: exit as i32, line: line.map(|line| line + "\n").unwrap_or_default() }
 }
 
-/// The command line could not be understood: the message is not lost for it.
+/// The command line is invalid: the message is deferred, not lost.
 pub(crate) fn bad_arguments(error: &str) -> Exit {
     pipe::drain(stdin().lock());
     let first = error.lines().next().unwrap_or_default().trim_start_matches("error: ");

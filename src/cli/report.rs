@@ -21,7 +21,8 @@ use jiff::civil::Date;
     carom report --since 2h --top 5\n  \
     carom report 2026-01-31 --json")]
 pub(crate) struct ReportArgs {
-    /// today, yesterday, or a date like 2026-01-31 [default: today, or the latest day with deliveries]
+    /// today, yesterday, or a date like 2026-01-31 [default: today, or the latest day with
+    /// deliveries]
     #[arg(value_name = "DAY", conflicts_with_all = ["since", "until"], value_parser = day)]
     day: Option<Date>,
     #[command(flatten)]
@@ -33,7 +34,8 @@ pub(crate) struct ReportArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct PeriodArgs {
-    /// From this time on: RFC 3339, a date, or an age like 90m, 12h, 7d [default: the start of the day]
+    /// From this time on: RFC 3339, a date, or an age like 90m, 12h, 7d [default: the start of the
+    /// day]
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<i64>,
     /// Until this time [default: now]

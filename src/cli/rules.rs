@@ -11,7 +11,8 @@ use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RulesCommand {
-    /// Convert a bounce-regex-list.xml of Postfix-Deliverability-Analytics into rules for [policy.bounce.settings]
+    /// Convert a bounce-regex-list.xml of Postfix-Deliverability-Analytics into rules for
+    /// [policy.bounce.settings]
     Import {
         /// The file
         file: PathBuf,

@@ -1,8 +1,8 @@
 //! The terminal: output for programs or for people, colour, width, progress and signals.
 //!
-//! Not here: what is shown, which each command says itself. Invariant: only this file writes to standard output and
-//! standard error, but for `pipe`, whose one line goes to the mail server; a reader that goes away ends the output,
-//! and is not an error.
+//! Not here: what is shown, which each command says itself. Invariant: only this file writes to
+//! standard output and standard error, but for `pipe`, whose one line goes to the mail server; a
+//! reader that goes away ends the output, and is not an error.
 
 use crate::error::{Context, Error, Exit, Result};
 use crate::ingest::Watch;
@@ -46,13 +46,13 @@ impl Terminal {
     }
 
     /// A bar on standard error, if people watch it.
-    pub(crate) fn progress(self, template: &str) -> Progress {
+    pub(crate) fn progress(self, template: &str) -> Bar {
         let watched = !self.json && !self.quiet && io::stderr().is_terminal();
         let bar = if watched { ProgressBar::new(0) } else { ProgressBar::hidden() };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        Progress(bar)
+        Bar(bar)
     }
 
     /// A closing remark on standard error, if people watch it.
@@ -138,9 +138,9 @@ pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>> {
 }
 
 /// A progress bar, removed when it is dropped.
-pub(crate) struct Progress(ProgressBar);
+pub(crate) struct Bar(ProgressBar);
 
-impl Progress {
+impl Bar {
     pub(crate) fn set(&self, done: u64, total: u64) {
         self.0.set_length(total);
         self.0.set_position(done);
@@ -152,14 +152,14 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for Bar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }
 }
 
 /// Runs work that reads logs under a progress bar; a signal stops it. Returns whether one came.
-pub(crate) fn watched<T>(bar: Progress, work: impl FnOnce(&Watch<'_>) -> Result<T>) -> Result<(T, bool)> {
+pub(crate) fn watched<T>(bar: Bar, work: impl FnOnce(&Watch<'_>) -> Result<T>) -> Result<(T, bool)> {
     let stop = stop_flag()?;
     let done = work(&Watch { stop: &stop, progress: &|done, left| bar.set(done, done + left) })?;
     Ok((done, stop.load(Ordering::Relaxed)))

@@ -1,6 +1,7 @@
 //! Times and days as people type them.
 //!
-//! Not here: what a period is (`stats::period`). Invariant: a date without a zone is local, an age counts back from now.
+//! Not here: what a period is (`stats::period`). Invariant: a date without a zone is local, an age
+//! counts back from now.
 
 use crate::clock;
 use jiff::Timestamp;
@@ -11,7 +12,8 @@ const AGES: [(char, i64); 5] = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400),
 /// A smaller number than this is a mistake rather than seconds since 1970.
 const FIRST_SECOND: i64 = 100_000_000;
 
-/// RFC 3339, a local date with or without time, an age, or seconds since 1970; as milliseconds since 1970.
+/// RFC 3339, a local date with or without time, an age, or seconds since 1970; as milliseconds
+/// since 1970.
 pub(crate) fn time(typed: &str) -> Result<i64, String> {
     let age = AGES.into_iter().find_map(|(unit, seconds)| {
         let count: i64 = typed.strip_suffix(unit)?.parse().ok()?;

@@ -1,7 +1,7 @@
 //! What can be typed: the commands and the options that all of them share.
 //!
-//! Not here: what each command takes, which is in its file. Invariant: a command line of a mail server (`carom … pipe`)
-//! is known as one before it is parsed, whatever options it begins with.
+//! Not here: what each command takes, which is in its file. Invariant: a command line of a mail
+//! server (`carom … pipe`) is known as one before it is parsed, whatever options it begins with.
 
 use super::{
     classify, cron, deliveries, export, find, log, outbox, pipe, policy, relay, report, rules, sink_import,
@@ -26,7 +26,8 @@ pub(crate) struct Typed {
     pub(crate) command: Command,
 }
 
-/// The same for a mail server, with one command: describing the others would take as long as reading a message.
+/// The same for a mail server, with one command: describing the others would take as long as
+/// reading a message.
 #[derive(Debug, Parser)]
 #[command(name = "carom", disable_help_subcommand = true)]
 struct TypedByServer {
@@ -145,7 +146,8 @@ pub(crate) enum Command {
 pub(crate) struct Line {
     arguments: Vec<OsString>,
     for_server: clap::Command,
-    /// Whether a mail server typed it: the first word that is neither an option nor its value is `pipe`.
+    /// Whether a mail server typed it: the first word that is neither an option nor its value is
+    /// `pipe`.
     pub(crate) by_server: bool,
 }
 

@@ -1,9 +1,9 @@
 //! THE TICK, on one page: run what is due, expire what is old, read the logs, tell operators.
 //!
-//! Overlapping ticks are safe: a step is leased to one process, expiry is idempotent, and one process
-//! at a time reads logs, and writes files and alerts. Invariant: a part that fails is named and does
-//! not keep the others from running; a tick with much to read leaves the rest to the ticks that start
-//! meanwhile.
+//! Overlapping ticks are safe: a step is leased to one process, expiry is idempotent, and one
+//! process at a time reads logs, and writes files and alerts. Invariant: a part that fails is named
+//! and does not keep the others from running; a tick with much to read leaves the rest to the ticks
+//! that start meanwhile.
 
 mod parts;
 mod tick;

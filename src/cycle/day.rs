@@ -12,8 +12,8 @@ use crate::store::Store;
 use std::fs;
 use std::time::Duration;
 
-/// Monday 2025-12-22, in days since 1970, as in the sink policy: in 2026 the count of weeks equals the
-/// ISO week.
+/// Monday 2025-12-22, in days since 1970, as in the sink policy: in 2026 the count of weeks equals
+/// the ISO week.
 const ANCHOR: i64 = 20_444;
 /// The beginning of the line that says who wrote a file.
 const HEADER: &str = "# Written by carom ";
@@ -54,7 +54,8 @@ impl Day<'_> {
         let body = format!("{}\n", body.trim_end_matches('\n'));
         let changes = fs::read_to_string(path).ok().is_none_or(|there| without_header(&there) != body);
         if changes {
-            // Recorded before the file changes: if we are killed in between, the reload is still due.
+            // Recorded before the file changes: if we are killed in between, the reload is still
+            // due.
             self.store.mark(&mark, "due")?;
             publish(path, (self.header() + &body).as_bytes(), 0o644)?;
         }

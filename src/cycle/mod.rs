@@ -1,13 +1,13 @@
-//! Values that change by the day of the week: today's is written into a file of the mail server, and a
-//! reload command is run; once a day a command is run, or suppressions are purged.
+//! Values that change by the day of the week: today's is written into a file of the mail server,
+//! and a reload command is run; once a day a command is run, or suppressions are purged.
 //!
-//! Days begin at 00:00 UTC, and weeks are counted from a Monday, so that a year with 53 of them does
-//! not make the cycle jump. Invariant: a file that is up to date is left alone; a reload that failed is
-//! tried again until it succeeds; what is done once a day is done once, even if the process is killed
-//! in between, but a command that was killed with the process is run again.
+//! Days begin at 00:00 UTC, and weeks are counted from a Monday, so that a year with 53 of them
+//! does not make the cycle jump. Invariant: a file that is up to date is left alone; a reload that
+//! failed is tried again until it succeeds; what is done once a day is done once, even if the
+//! process is killed in between, but a command that was killed with the process is run again.
 
 mod day;
-mod purge;
+mod suppression_purge;
 #[cfg(test)]
 mod tests;
 

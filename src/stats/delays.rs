@@ -1,6 +1,7 @@
 //! How long deliveries took: percentiles out of the index's buckets.
 //!
-//! A bucket is a quarter of a doubling, from 0.01 s on. Invariant: a percentile is within its bucket.
+//! A bucket is a quarter of a doubling, from 0.01 s on. Invariant: a percentile is within its
+//! bucket.
 
 use super::figures::Percentiles;
 use super::period::Period;

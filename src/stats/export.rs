@@ -1,7 +1,8 @@
 //! Files for others to read: monitors, spreadsheets, browsers, bouncy-sink's dashboards.
 //!
-//! Not here: how each looks (its renderer) and which are wanted (`[export]`). Invariant: a file is written whole under
-//! its name; a file that cannot be written does not keep the others from being written.
+//! Not here: how each looks (its renderer) and which are wanted (`[export]`). Invariant: a file is
+//! written whole under its name; a file that cannot be written does not keep the others from being
+//! written.
 
 use super::figures::Figures;
 use super::render::html::Page;
@@ -67,8 +68,8 @@ pub(crate) fn write_prometheus(
     publish(path, text.as_bytes(), MODE)
 }
 
-/// Writes everything else that `[export]` asks for, and returns what went wrong. Reports are written only if `changed`,
-/// or if they are missing or no longer fresh.
+/// Writes everything else that `[export]` asks for, and returns what went wrong. Reports are
+/// written only if `changed`, or if they are missing or no longer fresh.
 pub(crate) fn write(config: &Config, store: &Store, index: Option<&Index>, changed: bool) -> Vec<Error> {
     let now_ms = clock::now_ms();
     let wanted = match config.export.get() {
@@ -131,7 +132,8 @@ fn counters(store: &Store, directory: &Path) -> Result<()> {
     publish_in_directory(&directory.join("ts-messages.json"), format!("{minutes}\n").as_bytes())
 }
 
-/// Deliveries that changed, in files by time. They are forgotten after they are written, so each is written at least once.
+/// Deliveries that changed, in files by time. They are forgotten after they are written, so each is
+/// written at least once.
 fn events(index: &Index, directory: &Path, now_ms: i64) -> Result<()> {
     for part in 0.. {
         let Some(due) = index.pending_work(PendingWork::Event, EVENTS)? else { break };

@@ -122,7 +122,8 @@ pub(crate) struct LineCounts {
 }
 
 impl Figures {
-    /// The series in at most `most` equal steps without gaps, and the length of each in milliseconds.
+    /// The series in at most `most` equal steps without gaps, and the length of each in
+    /// milliseconds.
     pub(crate) fn steps(&self, most: usize) -> (i64, Vec<Point>) {
         let from = self.from_ms.min(self.to_ms);
         series::even(&self.series, (from, self.to_ms), self.step.ms(), most)

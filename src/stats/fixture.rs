@@ -1,15 +1,16 @@
-//! Figures for the tests of the renderers: a day with every kind of entry, and names chosen by someone hostile.
+//! Figures for the tests of the renderers: a day with every kind of entry, and names chosen by
+//! someone hostile.
 
 use super::figures::{Figures, GroupFigures, LineCounts, Percentiles, ProviderReason, Reason, UnknownText};
 use super::outcomes::Outcomes;
 use super::series::{Point, Resolution};
+use crate::clock::{DAY_MS, HOUR_MS};
 
 /// 2026-11-20T00:00:00Z.
 pub(crate) const MIDNIGHT: i64 = 1_795_132_800_000;
 /// What a stranger can put where a name is expected.
 pub(crate) const HOSTILE: &str = "=1+1|\"><script>alert(1)</script>\\\x1b[2J\r\n\u{202e}&amp;'";
 
-/// A line of so many.
 pub(crate) fn line(name: &str, sent: u64, bounced: u64, deferrals: u64, delay: Option<f64>) -> GroupFigures {
     GroupFigures {
         name: name.into(),
@@ -24,38 +25,26 @@ fn reason(reason: &str, category: &str, count: u64) -> Reason {
     Reason { reason: reason.into(), category: category.into(), count }
 }
 
-/// The day.
+fn provider_reason(provider: &str, reason: &str, count: u64) -> ProviderReason {
+    ProviderReason { provider: provider.into(), reason: reason.into(), count }
+}
+
+fn unknown(shape: &str, count: u64, example: &str) -> UnknownText {
+    UnknownText { shape: shape.into(), count, example: example.into() }
+}
+
 pub(crate) fn day() -> Figures {
     let point = |hour: i64| Point {
-        at_ms: MIDNIGHT + hour * 3_600_000,
+        at_ms: MIDNIGHT + hour * HOUR_MS,
         outcomes: Outcomes { sent: 100, bounced: u64::from(hour % 5 == 0) * 20, ..Outcomes::default() },
-    };
-    let lines = vec![
-        line("gmail.example", 1500, 30, 40, Some(1.2)),
-        line("web.example", 700, 60, 200, Some(3.0)),
-        line(HOSTILE, 200, 30, 0, None),
-    ];
-    let of = |provider: &str, reason: &str, count| ProviderReason {
-        provider: provider.into(),
-        reason: reason.into(),
-        count,
     };
     Figures {
         from_ms: MIDNIGHT,
-        to_ms: MIDNIGHT + 86_400_000,
+        to_ms: MIDNIGHT + DAY_MS,
         utc_offset: 0,
         step: Resolution::Hour,
         host: "mx.example.net".into(),
-        totals: Outcomes {
-            sent: 2400,
-            bounced: 120,
-            deferred: 24,
-            expired: 30,
-            rejected: 55,
-            held: 2,
-            deleted: 1,
-            discarded: 3,
-        },
+        totals: TOTALS,
         deferrals: 240,
         bytes: 33_600_000,
         delay: Some(Percentiles { p50: 1.2, p90: 42.0, p99: 7200.0 }),
@@ -66,29 +55,49 @@ pub(crate) fn day() -> Figures {
             reason("undetermined", "other", 12),
         ],
         rejects: vec![reason("relay-denied", "relaying-issues", 55)],
-        recipient_domains: lines.clone(),
+        unclassified: 12,
+        lines: LineCounts { parsed: 12_000, ignored: 3_400, unknown: 7 },
+        ..groups()
+    }
+}
+
+const TOTALS: Outcomes = Outcomes {
+    sent: 2400,
+    bounced: 120,
+    deferred: 24,
+    expired: 30,
+    rejected: 55,
+    held: 2,
+    deleted: 1,
+    discarded: 3,
+};
+
+/// The lists of the day.
+fn groups() -> Figures {
+    let domains = vec![
+        line("gmail.example", 1500, 30, 40, Some(1.2)),
+        line("web.example", 700, 60, 200, Some(3.0)),
+        line(HOSTILE, 200, 30, 0, None),
+    ];
+    Figures {
+        sender_domains: domains[..1].to_vec(),
+        recipient_domains: domains,
         providers: vec![
             line("google", 1500, 30, 40, Some(1.2)),
             line("united-internet", 700, 60, 200, Some(3.0)),
         ],
-        sender_domains: lines[..1].to_vec(),
         clients: vec![line("shop", 2000, 100, 9, None), line(HOSTILE, 400, 20, 0, None)],
         relays: vec![line("mx.example.com[192.0.2.1]:25", 2400, 120, 240, Some(2.0))],
         provider_reasons: vec![
-            of("google", "user-unknown", 30),
-            of("united-internet", "user-unknown", 60),
-            of("united-internet", "mailbox-full", 40),
-            of(HOSTILE, "mailbox-full", 1),
+            provider_reason("google", "user-unknown", 30),
+            provider_reason("united-internet", "user-unknown", 60),
+            provider_reason("united-internet", "mailbox-full", 40),
+            provider_reason(HOSTILE, "mailbox-full", 1),
         ],
-        unclassified: 12,
         unknown: vec![
-            UnknownText { shape: HOSTILE.into(), count: 4, example: HOSTILE.repeat(9) },
-            UnknownText {
-                shape: "<n> tell the moon <addr>".into(),
-                count: 8,
-                example: "550 tell the moon x@example.com".into(),
-            },
+            unknown(HOSTILE, 4, &HOSTILE.repeat(9)),
+            unknown("<n> tell the moon <addr>", 8, "550 tell the moon x@example.com"),
         ],
-        lines: LineCounts { parsed: 12_000, ignored: 3_400, unknown: 7 },
+        ..Figures::default()
     }
 }

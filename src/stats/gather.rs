@@ -65,8 +65,8 @@ pub(crate) fn lifelong(index: &Index) -> Result<Figures> {
     Ok(figures)
 }
 
-/// The steps that make up a period, and where the first begins and the last ends. The distant past is
-/// known by the day only.
+/// The steps that make up a period, and where the first begins and the last ends. The distant past
+/// is known by the day only.
 fn steps((from, to): Period, now: i64, newest: i64) -> (Interval, Period) {
     let is_whole = |step: i64| from.rem_euclid(step) == 0 && to.rem_euclid(step) == 0;
     let around = |step: Interval| (step, (step.start(from), step.start(to - 1) + step.ms()));

@@ -25,7 +25,8 @@ pub(crate) fn latest_day(index: Option<&Index>) -> Result<Period> {
     of_day(newest.and_then(|at_ms| date(at_ms).ok()).map_or(today, |day| day.min(today)))
 }
 
-/// From one time to another; without an end until now, without a beginning the 24 hours before the end.
+/// From one time to another; without an end until now, without a beginning the 24 hours before the
+/// end.
 pub(crate) fn between(since: Option<i64>, until: Option<i64>, index: Option<&Index>) -> Result<Period> {
     let (from, to) = match (since, until) {
         (None, None) => latest_day(index)?,

@@ -41,7 +41,8 @@ const MINUTE_MS: i64 = 60_000;
 const USUAL: [i64; 17] =
     [1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720, 1440, 2 * 1440, 7 * 1440, 14 * 1440, 28 * 1440];
 
-/// The shortest usual length from `least` up of which at most `most` fit into a period; milliseconds.
+/// The shortest usual length from `least` up of which at most `most` fit into a period;
+/// milliseconds.
 pub(crate) fn usual_length(period_ms: i64, least: i64, most: usize) -> i64 {
     let most = i64::try_from(most.max(1)).unwrap_or(i64::MAX);
     let fits = |length: &i64| *length >= least && period_ms <= length.saturating_mul(most);
@@ -49,7 +50,8 @@ pub(crate) fn usual_length(period_ms: i64, least: i64, most: usize) -> i64 {
     usual.unwrap_or_else(|| least.max((period_ms / most).saturating_add(1)))
 }
 
-/// The same points in at most `most` equal steps without gaps, and the length of a step in milliseconds.
+/// The same points in at most `most` equal steps without gaps, and the length of a step in
+/// milliseconds.
 pub(crate) fn even(points: &[Point], (from, to): Period, least: i64, most: usize) -> (i64, Vec<Point>) {
     let length = usual_length(to.saturating_sub(from), least, most);
     let steps = to.saturating_sub(from).saturating_add(length - 1) / length;

@@ -1,4 +1,6 @@
-//! What was counted, in bouncy-sink's form for its dashboards, and as people read it.
+//! The counters of the store: in bouncy-sink's form for its dashboards, and in words for people.
+//!
+//! Not here: counting. Invariant: the two JSON forms are those that bouncy-sink's dashboards read.
 
 use crate::clock;
 use crate::error::Result;

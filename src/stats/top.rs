@@ -6,7 +6,8 @@ use std::collections::HashSet;
 /// The name of all groups that are not shown one by one.
 pub(crate) const OTHER: &str = "other";
 
-/// The `most` biggest groups, and the others together. Names are unique, even if they came in twice.
+/// The `most` biggest groups, and the others together. Names are unique, even if they came in
+/// twice.
 pub(crate) fn top(groups: &[GroupFigures], most: usize) -> (Vec<GroupFigures>, Option<GroupFigures>) {
     let mut sorted: Vec<&GroupFigures> = groups.iter().collect();
     sorted.sort_by(|a, b| b.outcomes.total().cmp(&a.outcomes.total()).then_with(|| a.name.cmp(&b.name)));

@@ -106,7 +106,8 @@ fn of_fields(fields: &StringRecord, columns: &[String], now_ms: i64) -> Result<S
     })
 }
 
-/// Without the apostrophe that keeps a spreadsheet from computing an address that looks like a formula.
+/// Without the apostrophe that keeps a spreadsheet from computing an address that looks like a
+/// formula.
 fn without_guard(field: &str) -> &str {
     field.strip_prefix('\'').filter(|rest| rest.starts_with(['+', '-', '='])).unwrap_or(field)
 }

@@ -1,7 +1,7 @@
 //! `carom policy bench`: what a policy costs.
 //!
-//! A cold start is measured in fresh processes of the same command line, each asked by `--one` for one measurement.
-//! Not here: measuring (`workshop::measure`).
+//! A cold start is measured in fresh processes of the same command line, each asked by `--one` for
+//! one measurement. Not here: measuring (`workshop::measure`).
 
 use super::chosen::Chosen;
 use crate::cli::read_input;
@@ -91,7 +91,8 @@ fn cold_costs(runs: usize) -> Result<Costs> {
     })
 }
 
-/// One measurement of each of several fresh processes. The first, which may have to compile, does not count.
+/// One measurement of each of several fresh processes. The first, which may have to compile, does
+/// not count.
 fn fresh<T: DeserializeOwned>(one: One, runs: usize) -> Result<Vec<T>> {
     let own = std::env::current_exe().context("cannot find carom's own program file")?;
     let mut found = Vec::new();

@@ -40,7 +40,8 @@ pub(crate) enum PolicyCommand {
     Run(Box<run::RunArgs>),
     /// Measure what a policy costs: cold start, warm decision, classification
     Bench(bench::BenchArgs),
-    /// Install a component under a name: checked, prepared, compiled, and swapped in while mail flows
+    /// Install a component under a name: checked, prepared, compiled, and swapped in while mail
+    /// flows
     Install(install::InstallArgs),
     /// List installed and shipped policies, or the releases of one policy
     List(list::ListArgs),
@@ -50,7 +51,8 @@ pub(crate) enum PolicyCommand {
     Show(show::ShowArgs),
     /// Print the WIT package that policies are built for, or write it into a directory
     Wit(wit::WitArgs),
-    /// Show where policies with `monitor = true` would have decided differently from the policy in force
+    /// Show where policies with `monitor = true` would have decided differently from the policy in
+    /// force
     Diff(diff::DiffArgs),
 }
 

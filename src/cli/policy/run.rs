@@ -45,7 +45,8 @@ pub(crate) struct RunArgs {
     /// The time the policy sees (RFC 3339)
     #[arg(long, value_name = "TIME")]
     now: Option<Timestamp>,
-    /// Use envelope, seed and time of a message in the log, by queue id or seed, and expect the same plan
+    /// Use envelope, seed and time of a message in the log, by queue id or seed, and expect the
+    /// same plan
     #[arg(long, value_name = "ID", conflicts_with_all = ["seed", "now"])]
     replay: Option<String>,
 }
@@ -75,7 +76,8 @@ pub(crate) fn run(arguments: &RunArgs, config: &Arc<Config>, terminal: Terminal)
     Ok(if failed { Exit::Failure } else { Exit::Ok })
 }
 
-/// Decides again about a message in the log, with the release that decided then if it is still kept.
+/// Decides again about a message in the log, with the release that decided then if it is still
+/// kept.
 fn replay(key: &str, mut bench: Bench, chosen: &Chosen, terminal: Terminal) -> Result<Exit> {
     let config = bench.config.clone();
     let mut wanted = chosen.wanted()?;

@@ -1,7 +1,7 @@
-//! What each key of bouncy-sink is called here, and what is done about values that make no sense.
+//! What each key of bouncy-sink becomes, and what happens to values that make no sense.
 //!
-//! Not here: the grammar of the ini. Invariant: no value is left out in silence, and none that is kept is refused by
-//! the sink policy.
+//! Not here: the grammar of the ini. Invariant: no value is left out in silence, and none that is
+//! kept is refused by the sink policy.
 
 use super::agents;
 use super::ini::{IniEntry, IniSection};
@@ -21,18 +21,19 @@ const PERCENTAGES: [(&str, &str); 7] = [
     ("Upstream_Handled", "upstream_handled"),
 ];
 
-/// Percentages that are a part of another: bouncy-sink would not have run with more.
+/// Percentages that are a part of another: bouncy-sink refused to run with more.
 const PARTS: [(&str, &str); 3] = [
     ("open_again_percent", "open_percent"),
     ("click_percent", "open_percent"),
     ("click_again_percent", "click_percent"),
 ];
 
-/// Keys that mean nothing here, and why.
+/// Keys without a counterpart, and why.
 const NOT_CONVERTED: [(&str, &str); 1] =
     [("gather_timeout", "nothing waits for threads one by one: [message] deadline bounds each message")];
 
-/// What bouncerate.py was to do each hour, and never did (B2): key, the cycle it becomes, and what is left to do by hand.
+/// What bouncerate.py was to do each hour, and never did (B2): key, the cycle it becomes, and what
+/// is left to do by hand.
 const CYCLES: [(&str, &str, &str); 2] = [
     (
         "Weekly_Cycle_Bounce_Rate",
@@ -49,7 +50,7 @@ const CYCLES: [(&str, &str, &str); 2] = [
     ),
 ];
 
-/// A conversion on its way: keys of `[Sink]` are taken out as they are understood.
+/// A conversion in progress: keys of `[Sink]` are removed as they are converted.
 pub(crate) struct Conversion {
     sink: IniSection,
     pub(crate) notes: Vec<String>,
@@ -67,7 +68,6 @@ const DIGIT_DAYS: &str = "policy.sink.settings.digit_days";
 const MX_ALLOWLIST: &str = "policy.sink.settings.mx_allowlist";
 
 impl Conversion {
-    /// The start: all of `[Sink]` is still to be understood.
     pub(crate) fn new(sink: IniSection, notes: Vec<String>) -> Conversion {
         Conversion { sink, notes, tables: BTreeMap::new(), cycles: Vec::new() }
     }
@@ -80,13 +80,13 @@ impl Conversion {
         self.tables.entry(table).or_default().push((key.to_owned(), value.into()));
     }
 
-    /// Says what is wrong with an entry and what is done about it.
+    /// Notes what is wrong with an entry and what happens to it.
     fn note(&mut self, entry: &IniEntry, why: &str) {
         let value = entry.value.replace('\n', " ");
         self.notes.push(format!("line {}: {} = {value}: {why}", entry.line, entry.key));
     }
 
-    /// A whole number of `least` to `most`; another is noted and left out.
+    /// A whole number from `least` to `most`; any other value is noted and left out.
     fn whole(&mut self, key: &str, least: u32, most: u32) -> Option<u32> {
         let entry = self.take(key)?;
         match entry.value.trim().parse::<f64>() {
@@ -94,13 +94,13 @@ impl Conversion {
                 Some(number.ceil() as u32)
             }
             _ => {
-                self.note(&entry, &format!("not a number from {least} to {most}: carom's default is used"));
+                self.note(&entry, &format!("not a number from {least} to {most}: using carom's default"));
                 None
             }
         }
     }
 
-    /// Threads, directories, logs, User-Agents: what is not the policy's.
+    /// Threads, directories, logs, User-Agents: settings of carom itself.
     pub(crate) fn machine(&mut self, read: impl Fn(&str) -> Option<String>) {
         if let Some(threads) = self.whole("Max_Threads", 1, 1024) {
             self.set(RELAY, "threads", i64::from(threads));
@@ -179,7 +179,7 @@ impl Conversion {
         }
     }
 
-    /// What changes by the day of the week beside the policy.
+    /// What changes by the day of the week, apart from the policy.
     pub(crate) fn cycles(&mut self) {
         for (key, text, note) in CYCLES {
             let Some(entry) = self.take(key) else { continue };
@@ -245,7 +245,7 @@ impl Conversion {
         }
     }
 
-    /// Whatever has not been taken is named.
+    /// Names every key and section that was not converted.
     pub(crate) fn leftovers(&mut self, sections: BTreeMap<String, IniSection>) {
         for (key, entry) in std::mem::take(&mut self.sink) {
             let known = NOT_CONVERTED.iter().find(|(name, _)| *name == key);
@@ -256,10 +256,10 @@ impl Conversion {
         self.notes.extend(unknown);
     }
 
-    /// The `carom.toml`, sections in the order of a message's road.
+    /// The `carom.toml`, sections in the order in which a message meets them.
     pub(crate) fn text(&self) -> Result<String> {
         let mut text = String::from(
-            "# Converted from a consume-mail.ini of bouncy-sink. What it could not say stands here as a comment.\n\n\
+            "# Converted from a consume-mail.ini of bouncy-sink. Choices that differ from bouncy-sink are comments here.\n\n\
              default_policy = \"sink\"\n",
         );
         for table in [RELAY, LOG, VISIT, SETTINGS, DIGIT_DAYS, MX_ALLOWLIST] {
@@ -288,7 +288,8 @@ fn weekly(value: &str) -> Option<Vec<f64>> {
     numbers.filter(|all| all.len() % 7 == 0 && all.iter().all(|number| (0.0..1e6).contains(number)))
 }
 
-/// Where carom's default differs from what bouncy-sink did, the line that brings bouncy-sink's behaviour back.
+/// Where carom's default differs from what bouncy-sink did, the line that brings bouncy-sink's
+/// behaviour back.
 const CHOICES: &str = "\
 # The label left of one of your domains names the answer. Without domains the first label of any recipient does.
 # domains = [\"sink.example.com\"]

@@ -1,17 +1,18 @@
-//! The dialect of ini that Python's configparser reads: what bouncy-sink's `consume-mail.ini` is written in.
+//! The dialect of ini that Python's configparser reads: what bouncy-sink's `consume-mail.ini` is
+//! written in.
 //!
-//! Not here: what the keys mean. Invariant: reading never fails; a line that cannot be read is a note with its number,
-//! and every other line keeps its meaning.
+//! Not here: what the keys mean. Invariant: reading never fails; a line that cannot be read is a
+//! note with its number, and every other line keeps its meaning.
 
 use std::collections::BTreeMap;
 
-/// `%(name)s` may name a value that names another, this often.
+/// Depth to which `%(name)s` may name values that name others.
 const MAX_INTERPOLATION: usize = 10;
 
 /// A value and the line it starts on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IniEntry {
-    /// The key as it is written.
+    /// As written.
     pub(crate) key: String,
     /// The value, `%%` and `%(name)s` resolved, continuation lines joined by line breaks.
     pub(crate) value: String,
@@ -22,7 +23,6 @@ pub(crate) struct IniEntry {
 /// The keys of a section, by their name in lower case.
 pub(crate) type IniSection = BTreeMap<String, IniEntry>;
 
-/// What a file says.
 #[derive(Debug, Default)]
 pub(crate) struct Ini {
     /// The sections by their names, whose case matters.
@@ -31,7 +31,6 @@ pub(crate) struct Ini {
     pub(crate) notes: Vec<String>,
 }
 
-/// Reads an ini file.
 pub(crate) fn read(text: &str) -> Ini {
     let mut ini = Ini::default();
     let mut section: Option<String> = None;
@@ -64,7 +63,7 @@ pub(crate) fn read(text: &str) -> Ini {
             continue;
         };
         let Some(name) = &section else {
-            ini.notes.push(format!("line {line}: `{text}` stands before the first section: left out"));
+            ini.notes.push(format!("line {line}: `{text}` is before the first section: left out"));
             continue;
         };
         let (key, value) = (key.trim_end(), value.trim_start());
@@ -81,7 +80,7 @@ pub(crate) fn read(text: &str) -> Ini {
     ini
 }
 
-/// `[DEFAULT]` gives every section what it does not say itself.
+/// `[DEFAULT]` gives every section the keys that it does not have itself.
 fn inherit(ini: &mut Ini) {
     let Some(defaults) = ini.sections.remove("DEFAULT") else {
         return;
@@ -108,7 +107,7 @@ fn interpolate(ini: &mut Ini) {
     }
 }
 
-/// The value with `%%` and `%(name)s` resolved; none where that cannot be done.
+/// The value with `%%` and `%(name)s` resolved; none if that is impossible.
 fn resolved(value: &str, section: &IniSection, depth: usize) -> Option<String> {
     let mut whole = String::with_capacity(value.len());
     let mut rest = value;

@@ -1,9 +1,7 @@
 //! Moving from bouncy-sink: its `consume-mail.ini` becomes a `carom.toml`.
 //!
-//! Not here: reading and writing files. Invariant: what `import` gives is read by `Config::parse` and accepted by
-//! the sink policy, and every key of the ini is either in it or in a note that says why not.
-//!
-//! `Config::parse`: crate::config::Config::parse
+//! Not here: reading and writing files. Invariant: `Config::parse` reads the result and the sink policy
+//! accepts it; every key of the ini is either in it or in a note that says why not.
 
 mod agents;
 mod conversion;
@@ -12,16 +10,15 @@ mod ini;
 use crate::error::{Error, Result};
 use conversion::Conversion;
 
-/// What a conversion gave.
 #[derive(Debug)]
 pub(crate) struct Imported {
-    /// The text of a `carom.toml`.
+    /// A `carom.toml`.
     pub(crate) toml: String,
-    /// What could not be converted, and why.
+    /// What was not converted, and why.
     pub(crate) notes: Vec<String>,
 }
 
-/// Converts the text of a `consume-mail.ini`; `read` gives the text of a file that the ini names.
+/// Converts the text of a `consume-mail.ini`; `read` reads a file that the ini names.
 pub(crate) fn import(ini: &str, read: impl Fn(&str) -> Option<String>) -> Result<Imported> {
     let ini::Ini { mut sections, notes } = ini::read(ini);
     let Some(sink) = sections.remove("Sink") else {

@@ -1,9 +1,9 @@
-//! The bounce rules of Postfix-Deliverability-Analytics as carom's: `bounce-regex-list.xml` becomes TOML
-//! for `[[policy.bounce.settings.rules]]`.
+//! The bounce rules of Postfix-Deliverability-Analytics as carom's: `bounce-regex-list.xml` becomes
+//! TOML for `[[policy.bounce.settings.rules]]`.
 //!
 //! Not here: reading and writing files. Invariant: what carom's patterns cannot say is left out and
-//! named in a comment, never guessed. A "hard" rule about spam, policy or rate becomes soft: hard is
-//! for dead addresses.
+//! named in a comment, never guessed. A "hard" rule about spam, policy or rate becomes soft: hard
+//! is for dead addresses.
 
 mod regex;
 

@@ -1,30 +1,24 @@
-//! Columns on a terminal: the first is text and gives way, the others are numbers and do not.
+//! Columns on a terminal: the first is text and shrinks, the others are numbers and do not.
 //!
-//! Not here: what is in them. Invariant: no line is wider than the width given, and colour changes no column.
+//! Not here: what is in them. Invariant: no line is wider than the width given, and colour changes
+//! no column.
 
 use super::wording::{fit, width};
 use std::fmt::Write;
 
-/// How a cell is painted, where there is colour.
+/// The colour of a cell, where there are colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Paint {
-    /// As it is.
     #[default]
     Plain,
-    /// A heading.
     Bold,
-    /// What matters less.
     Dim,
-    /// As it should be.
     Good,
-    /// To be watched.
     Fair,
-    /// As it should not be.
     Bad,
 }
 
 impl Paint {
-    /// The text in this paint.
     pub(crate) fn on(self, text: &str, colour: bool) -> String {
         let code = match self {
             Paint::Plain => return text.to_owned(),
@@ -38,7 +32,6 @@ impl Paint {
     }
 }
 
-/// One cell.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cell {
     text: String,
@@ -46,12 +39,11 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    /// A painted cell.
     pub(crate) fn new(text: impl Into<String>, paint: Paint) -> Cell {
         Cell { text: text.into(), paint }
     }
 
-    /// A count, which is dim when it is nothing.
+    /// A count; zero is dim.
     pub(crate) fn count(count: u64, paint: Paint) -> Cell {
         let paint = if count == 0 { Paint::Dim } else { paint };
         Cell { text: super::wording::number(count), paint }
@@ -74,18 +66,17 @@ pub(crate) struct Table {
     text_at: usize,
 }
 
-/// Between columns.
+/// Spaces between columns.
 const GAP: usize = 2;
-/// The first column is not made narrower than this for the sake of others.
+/// The first column is never narrower than this to make room for others.
 const NARROWEST: usize = 20;
 
 impl Table {
-    /// A table with these columns.
     pub(crate) fn new(head: &[&'static str]) -> Table {
         Table { head: head.to_vec(), rows: Vec::new(), text_at: 0 }
     }
 
-    /// With one more column of text.
+    /// With another column of text, which is aligned to the left.
     pub(crate) fn with_text_at(self, column: usize) -> Table {
         Table { text_at: column, ..self }
     }
@@ -95,46 +86,61 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// The lines, indented by two. Columns that say nothing are left out, and then, from the right, those for
-    /// which there is no room.
+    /// The rows, indented by two. Columns that say nothing are left out, and then, from the right,
+    /// those for which there is no room.
     pub(crate) fn write(&self, to: &mut String, columns: usize, colour: bool) {
-        let widths: Vec<usize> = (0..self.head.len())
-            .map(|column| {
-                let cells = self.rows.iter().filter_map(|row| row.get(column));
-                cells.map(|cell| width(&cell.text)).chain([width(self.head[column])]).max().unwrap_or(0)
-            })
-            .collect();
-        let Some(first) = widths.first() else { return };
-        let mut room = columns.saturating_sub(GAP + (*first).min(NARROWEST));
-        let mut shown = Vec::new();
-        for (column, width) in widths.iter().enumerate().skip(1) {
-            let silent = self.rows.iter().all(|row| row.get(column).is_none_or(Cell::says_nothing));
-            if !silent && GAP + width <= room {
-                room -= GAP + width;
-                shown.push(column);
-            } else if !silent {
-                break;
-            }
-        }
-        let taken: usize = shown.iter().map(|column| GAP + widths[*column]).sum();
-        let first = (*first).min(columns.saturating_sub(GAP + taken));
+        let Some(layout) = self.layout(columns) else { return };
         let head: Vec<Cell> = self.head.iter().map(|name| Cell::new(*name, Paint::Dim)).collect();
         for row in [&head].into_iter().chain(&self.rows) {
-            let Some(name) = row.first() else { continue };
-            let text = fit(&name.text, first);
-            let pad = " ".repeat(first.saturating_sub(width(&text)));
-            let mut line = format!("  {}{pad}", name.paint.on(&text, colour));
-            for column in &shown {
-                let Some(cell) = row.get(*column) else { continue };
-                let pad = " ".repeat(widths[*column].saturating_sub(width(&cell.text)));
-                let text = cell.paint.on(&cell.text, colour);
-                let (before, after) =
-                    if *column == self.text_at { ("", pad.as_str()) } else { (pad.as_str(), "") };
-                let _ = write!(line, "{:GAP$}{before}{text}{after}", "");
-            }
-            let _ = writeln!(to, "{}", line.trim_end());
+            let _ = writeln!(to, "{}", self.line(row, &layout, colour).trim_end());
         }
     }
+
+    fn layout(&self, columns: usize) -> Option<Layout> {
+        let width_of = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| width(&cell.text)).chain([width(self.head[column])]).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..self.head.len()).map(width_of).collect();
+        let widest = *widths.first()?;
+        let mut room = columns.saturating_sub(GAP + widest.min(NARROWEST));
+        let mut shown = Vec::new();
+        for (column, width) in widths.iter().enumerate().skip(1) {
+            if self.rows.iter().all(|row| row.get(column).is_none_or(Cell::says_nothing)) {
+                continue;
+            }
+            if GAP + width > room {
+                break;
+            }
+            room -= GAP + width;
+            shown.push((column, *width));
+        }
+        let taken: usize = shown.iter().map(|(_, width)| GAP + width).sum();
+        Some(Layout { first: widest.min(columns.saturating_sub(GAP + taken)), shown })
+    }
+
+    fn line(&self, row: &[Cell], layout: &Layout, colour: bool) -> String {
+        let Some(name) = row.first() else { return String::new() };
+        let text = fit(&name.text, layout.first);
+        let pad = " ".repeat(layout.first.saturating_sub(width(&text)));
+        let mut line = format!("  {}{pad}", name.paint.on(&text, colour));
+        for (column, wide) in &layout.shown {
+            let Some(cell) = row.get(*column) else { continue };
+            let pad = " ".repeat(wide.saturating_sub(width(&cell.text)));
+            let text = cell.paint.on(&cell.text, colour);
+            let is_text = *column == self.text_at;
+            let (before, after) = if is_text { ("", pad.as_str()) } else { (pad.as_str(), "") };
+            let _ = write!(line, "{:GAP$}{before}{text}{after}", "");
+        }
+        line
+    }
+}
+
+struct Layout {
+    /// The width of the first column.
+    first: usize,
+    /// The other columns that are shown, with their widths.
+    shown: Vec<(usize, usize)>,
 }
 
 #[cfg(test)]
@@ -151,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_line_up_and_silent_ones_are_left_out() {
+    fn columns_line_up_and_empty_ones_are_left_out() {
         let mut text = String::new();
         table().write(&mut text, 80, false);
         assert_eq!(

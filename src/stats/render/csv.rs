@@ -2,8 +2,8 @@
 //!
 //! Written by hand, because the crate `csv` cannot choose per cell what is quoted: a spreadsheet in
 //! another language also splits at semicolons and tabs. Invariant: a cell of text is never a
-//! formula. Text that begins with a sign a spreadsheet computes from gets an apostrophe in front, as
-//! OWASP advises; numbers are only what carom counted.
+//! formula. Text that begins with a sign a spreadsheet computes from gets an apostrophe in front,
+//! as OWASP advises; numbers are only what carom counted.
 
 use super::super::figures::{Figures, GroupFigures, Percentiles, Reason};
 use super::super::outcomes::{Outcomes, STATUSES};

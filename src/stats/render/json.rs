@@ -1,7 +1,7 @@
 //! JSON: the figures as one object, and rows as JSON Lines.
 //!
-//! bouncy-sink's two shapes are in `count`. Not here: the names, which are those of `figures`. Invariant: a row is
-//! one line, whatever it holds.
+//! bouncy-sink's two shapes are in `sink_counters`. Not here: the names, which are those of `figures`.
+//! Invariant: a row is one line, whatever it holds.
 
 use super::super::figures::Figures;
 use crate::error::{Context, Result};
@@ -13,7 +13,7 @@ pub(crate) fn figures(figures: &Figures) -> Result<String> {
     serde_json::to_string(figures).map(|text| text + "\n").context("JSON")
 }
 
-/// Writes each row as a line, and says how many there were. The rows are not kept.
+/// Writes each row as a line, and returns their number. The rows are not kept.
 pub(crate) fn lines<T: Serialize>(to: &mut impl Write, rows: impl IntoIterator<Item = T>) -> Result<u64> {
     let mut count = 0;
     let mut line = Vec::new();

@@ -1,7 +1,7 @@
 //! The forms of figures: one seam, with a file for each form.
 //!
-//! Not here: where the output goes (`export`, `cli`), and the exposition for Prometheus, which holds
-//! more than the figures of a period. Invariant: text from mail comes out as plain text only.
+//! Not here: where the output goes (`export`, `cli`), and the exposition for Prometheus, which
+//! holds more than the figures of a period. Invariant: text from mail comes out as plain text only.
 
 /// How numbers, durations and untrusted text are written.
 pub(crate) mod wording;

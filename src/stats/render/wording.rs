@@ -67,8 +67,8 @@ pub(crate) fn bytes(count: u64) -> String {
     format!("{amount:.digits$} {}", UNITS[unit])
 }
 
-/// At most `most` characters of text that strangers chose, in one line, with a mark for each character
-/// that may not be shown.
+/// At most `most` characters of text that strangers chose, in one line, with a mark for each
+/// character that may not be shown.
 pub(crate) fn clean(text: &str, most: usize) -> String {
     let mut shown: String = text.chars().take(most).map(|c| if is_odd(c) { '\u{fffd}' } else { c }).collect();
     if text.chars().nth(most).is_some() {

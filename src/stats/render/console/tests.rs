@@ -5,7 +5,7 @@ use crate::stats::fixture;
 use crate::stats::render::wording::width;
 
 #[test]
-fn a_day_is_told_in_full() {
+fn a_day_is_shown_in_full() {
     let text = render(&fixture::day(), &Look { width: 100, ..Look::default() });
     for expected in [
         "mx.example.net · Friday, 20 November 2026 (UTC)",
@@ -47,7 +47,7 @@ fn colour_changes_nothing_else() {
 }
 
 #[test]
-fn nothing_is_said_of_nothing() {
+fn an_empty_period_has_no_lists() {
     let text = render(&Figures::default(), &Look::default());
     assert_eq!(text.lines().count(), 3, "{text}");
 }

@@ -1,7 +1,7 @@
 //! HTML and SVG as they are written: tags, attributes and text.
 //!
-//! Not here: what a page holds. Invariant: only literals of carom's own sources are markup. Values of
-//! attributes and text are escaped, wherever they come from.
+//! Not here: what a page holds. Invariant: only literals of carom's own sources are markup. Values
+//! of attributes and text are escaped, wherever they come from.
 
 use super::super::wording::clean;
 use std::fmt::Display;

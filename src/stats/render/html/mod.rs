@@ -8,7 +8,7 @@
 mod markup;
 
 mod bars;
-mod course;
+mod over_time;
 mod delay_chart;
 mod heat;
 mod tables;
@@ -38,7 +38,7 @@ pub(crate) fn render(figures: &Figures, page: &Page) -> String {
     if figures.totals.total() == 0 {
         to.raw("<p>Nothing was delivered, refused or deferred.</p>\n");
     }
-    course::course(&mut to, figures);
+    over_time::over_time(&mut to, figures);
     lists(&mut to, figures, page.top);
     foot(&mut to, figures, page);
     to.finish()

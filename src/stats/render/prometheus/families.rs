@@ -1,7 +1,7 @@
 //! The text format of Prometheus: families of samples.
 //!
-//! Not here: which families there are. Invariant: label values are escaped, and a family has no more
-//! names than allowed: the rest is `other`.
+//! Not here: which families there are. Invariant: label values are escaped, and a family has no
+//! more names than allowed: the rest is `other`.
 
 use crate::maillog::LoggedStatus;
 use crate::stats::figures::GroupFigures;

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Deliveries that were deferred longer ago than this have left every queue.
 const QUEUE_MS: i64 = 10 * DAY_MS;
 
-pub(super) struct Sources<'a> {
+pub(super) struct Lookups<'a> {
     config: &'a Config,
     store: &'a Store,
     now_ms: i64,
@@ -27,14 +27,14 @@ pub(super) struct Sources<'a> {
     figures: BTreeMap<i64, Figures>,
 }
 
-impl<'a> Sources<'a> {
+impl<'a> Lookups<'a> {
     pub(super) fn new(
         config: &'a Config,
         store: &'a Store,
         now_ms: i64,
         failed: &'a [String],
-    ) -> Sources<'a> {
-        Sources { config, store, now_ms, failed, index: None, figures: BTreeMap::new() }
+    ) -> Lookups<'a> {
+        Lookups { config, store, now_ms, failed, index: None, figures: BTreeMap::new() }
     }
 
     pub(super) fn readings(&mut self, rule: &AlertRule) -> Result<Vec<Reading>> {

@@ -23,7 +23,7 @@ const NOT_DELIVERED: [LoggedStatus; 7] = [
 ];
 
 /// Everything; and in a chart of its own scale, as it is usually little, what was not delivered.
-pub(crate) fn course(to: &mut Html, figures: &Figures) {
+pub(crate) fn over_time(to: &mut Html, figures: &Figures) {
     let (length, points) = figures.steps(BARS);
     if points.iter().all(|point| point.outcomes.total() == 0) {
         return;
