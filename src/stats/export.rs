@@ -89,6 +89,9 @@ pub(crate) fn write(config: &Config, store: &Store, index: Option<&Index>, chang
     if due.is_empty() {
         return wrong;
     }
+    if let Some(directory) = &wanted.csv {
+        make_directory(directory);
+    }
     let last_hours = period::last_hours(wanted.hours, now_ms);
     match gather::of_host(index, config.hostname(), last_hours) {
         Ok(figures) => wrong.extend(due.iter().filter_map(|(form, path)| put(*form, path, &figures).err())),
@@ -113,7 +116,7 @@ pub(crate) fn sheets(directory: &Path) -> impl Iterator<Item = (ReportForm, Path
 }
 
 pub(crate) fn put(form: ReportForm, path: &Path, figures: &Figures) -> Result<()> {
-    publish_in_directory(path, form.render(figures)?.as_bytes())
+    publish(path, form.render(figures)?.as_bytes(), MODE)
 }
 
 fn age(path: &Path) -> Option<Duration> {
@@ -161,9 +164,13 @@ fn expire(directory: &Path, days: u32) {
 }
 
 fn publish_in_directory(path: &Path, bytes: &[u8]) -> Result<()> {
-    if let Some(directory) = path.parent().filter(|directory| !directory.exists()) {
-        // If it fails, publishing says so.
+    path.parent().into_iter().for_each(make_directory);
+    publish(path, bytes, MODE)
+}
+
+/// If it fails, publishing into it says so.
+fn make_directory(directory: &Path) {
+    if !directory.exists() {
         let _ = std::fs::create_dir_all(directory);
     }
-    publish(path, bytes, MODE)
 }
