@@ -1,4 +1,4 @@
-//! What operators are told: a mail for people, a JSON object for programs, and the steps that send
+//! The announcement of a change: a mail for people, a JSON object for programs, and the steps that send
 //! them.
 //!
 //! Not here: sending (`action`). Invariant: names from mail are cut to a line and hold no control

@@ -22,7 +22,7 @@ pub(crate) struct Desk<'a> {
     pub(crate) logs_complete: bool,
 }
 
-/// A change that is told.
+/// A change that is announced.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Change {
     /// The rule.
@@ -37,7 +37,7 @@ pub(crate) struct Change {
 #[derive(Debug, Default)]
 pub(crate) struct Evaluation {
     pub(crate) changes: Vec<Change>,
-    /// The journal's keys of what is to be told.
+    /// The journal's keys of the announcements.
     pub(crate) keys: Vec<String>,
     /// Rules that could not be evaluated.
     pub(crate) problems: Vec<Error>,

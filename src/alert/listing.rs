@@ -31,7 +31,7 @@ pub(crate) struct RuleState {
     pub(crate) threshold: String,
     /// Since when it is pending or fires (RFC 3339).
     pub(crate) since: Option<String>,
-    /// Whether operators were told.
+    /// Whether it was announced.
     pub(crate) told: bool,
 }
 

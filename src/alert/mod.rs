@@ -1,10 +1,9 @@
-//! Telling operators that a value crossed its limit, and that it is back: rules on any statistic,
-//! told once per change.
+//! Alerts: operators hear that a value crossed its limit, and that it is back, once per change.
 //!
 //! `readings` says what the values are, `state` what they change, `announcement` what is said about
-//! it; these are pure. `desk` brings them together with the store and the index. Telling is a step
-//! of the journal like any other: retried, recorded, and done once. Invariant: no alert is about
-//! alerts, neither about the mail that carries one nor about a step that failed to tell one.
+//! it; these are pure. `desk` brings them together with the store and the index. An announcement is
+//! a step of the journal like any other: retried, recorded, and done once. Invariant: no alert is
+//! about alerts, neither about the mail that carries one nor about a step that failed to announce one.
 
 mod announcement;
 mod desk;

@@ -1,9 +1,9 @@
 //! How an alert changes from one tick to the next: a pure function of its state and its value.
 //!
-//! Quiet → pending, for the rule's `hold` → firing → resolved → quiet. Firing is told at most once
-//! an hour for a group, and resolved once for each time that firing was told. Invariant: however a
-//! value jumps to and fro, a rule sends at most [`MESSAGES`] messages an hour, and its last state
-//! is told.
+//! Quiet → pending, for the rule's `hold` → firing → resolved → quiet. Firing is announced at most
+//! once an hour for a group, and resolved once for each announcement of firing. Invariant: however a
+//! value jumps to and fro, a rule sends at most [`MESSAGES`] messages an hour, and its last state is
+//! announced.
 
 use super::readings::{Reading, absent};
 use crate::clock::HOUR_MS;
@@ -24,7 +24,7 @@ pub(crate) fn is_beyond(rule: &AlertRule, value: Option<f64>) -> bool {
     })
 }
 
-/// The alerts of a rule after these readings. What is to be told now has `told_ms` equal to
+/// The alerts of a rule after these readings. What is to be announced now has `told_ms` equal to
 /// `now_ms`.
 pub(crate) fn next(
     rule: &AlertRule,
@@ -91,7 +91,7 @@ fn one(
     match (state, is_beyond(rule, value)) {
         (None, false) => return None,
         (None | Some(Resolved), true) => (alert.state, alert.since_ms) = (Pending, now_ms),
-        // If it was pending only, it was not told of and ends as what it was before.
+        // If it was pending only, it was not announced and ends as what it was before.
         (Some(Pending | Firing), false) => (alert.state, alert.since_ms) = (Resolved, now_ms),
         _ => {}
     }
@@ -103,7 +103,7 @@ fn one(
     (!is_over || !is_old).then_some(alert)
 }
 
-/// Marks a change that was not told yet as told now.
+/// Marks a change that was not announced yet as announced now.
 fn tell(alert: &mut AlertRecord, now_ms: i64) {
     let is_due = match alert.state {
         AlertState::Pending => false,

@@ -5,17 +5,16 @@
 use super::read_input;
 use super::terminal::{Terminal, line, note, print};
 use crate::class::{Class, DeliveryFailure};
-use crate::classify::{self, Classified, Item};
+use crate::classify::input::{self, Item};
+use crate::classify::{self, Classified};
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
-use crate::message::mbox::{self, MboxPart};
 use crate::policy::recipient_facts::RecipientFacts;
 use crate::policy::{Policy, Use, Wanted};
-use crate::smtp_reply;
 use clap::Args;
 use serde_json::json;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -67,9 +66,9 @@ impl Desk<'_> {
     fn messages(&self, files: &[PathBuf]) -> Result<Exit> {
         let mut exit = Exit::Ok;
         let mut items: Vec<Item> = Vec::with_capacity(MESSAGES);
-        for file in files.iter().flat_map(|file| files_of(file)) {
+        for file in files.iter().flat_map(|file| input::files_below(file)) {
             match read_input(&file) {
-                Ok(bytes) => items.extend(messages_of(&file, bytes)),
+                Ok(bytes) => items.extend(input::messages_of(&file, bytes)),
                 Err(error) => {
                     note(error);
                     exit = Exit::Failure;
@@ -116,7 +115,7 @@ impl Desk<'_> {
             let text = String::from_utf8_lossy(&bytes);
             let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
             for lines in lines.chunks(REPLIES) {
-                let failures: Vec<DeliveryFailure> = lines.iter().map(|line| reply(line)).collect();
+                let failures: Vec<DeliveryFailure> = lines.iter().map(|line| input::reply(line)).collect();
                 let classes = self.policy.classify(self.facts, &failures).map_err(Error::new)?;
                 let rows = failures.iter().zip(&classes).map(|(failure, class)| self.reply(failure, class));
                 print(rows.collect::<Result<String>>()?)?;
@@ -142,49 +141,4 @@ impl Desk<'_> {
 fn name(value: &impl serde::Serialize) -> String {
     let value = serde_json::to_value(value).ok();
     value.as_ref().and_then(|value| value.as_str()).unwrap_or_default().to_owned()
-}
-
-/// The files below a path: itself, or what a Maildir or directory holds, in order.
-fn files_of(path: &Path) -> Vec<PathBuf> {
-    if !path.is_dir() {
-        return vec![path.to_owned()];
-    }
-    let mut found = Vec::new();
-    let mut entries: Vec<PathBuf> =
-        std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    entries.sort();
-    for entry in entries {
-        let hidden = entry.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
-        if !hidden && !entry.ends_with("tmp") {
-            found.extend(files_of(&entry));
-        }
-    }
-    found
-}
-
-/// The messages of a file: one, or those of an mbox.
-fn messages_of(file: &Path, bytes: Vec<u8>) -> Vec<Item> {
-    let name = file.display().to_string();
-    // A file that is named as one message is one, even if what is in it came out of a mailbox.
-    let one =
-        file.extension().is_some_and(|ending| ["eml", "msg", "txt"].iter().any(|known| ending == *known));
-    if one || !mbox::is_mbox(&bytes) {
-        return vec![Item { name, raw: bytes }];
-    }
-    let item = |(index, part): (usize, MboxPart)| Item {
-        name: if index == 0 { name.clone() } else { format!("{name}#{}", index + 1) },
-        raw: mbox::unquoted(&bytes[part.message]),
-    };
-    mbox::split(&bytes).into_iter().enumerate().map(item).collect()
-}
-
-/// An SMTP reply in a line.
-fn reply(line: &str) -> DeliveryFailure {
-    let (code, enhanced) = smtp_reply::leading_codes(line);
-    DeliveryFailure {
-        text: line.trim().to_owned(),
-        status: enhanced.map(|status| status.to_string()).unwrap_or_default(),
-        code: code.unwrap_or_default(),
-        ..DeliveryFailure::default()
-    }
 }

@@ -71,14 +71,14 @@ fn words(known: &Known) -> String {
     text
 }
 
-fn notification(told: &NotificationState) -> String {
-    let next = match told.state.as_str() {
+fn notification(one: &NotificationState) -> String {
+    let next = match one.state.as_str() {
         "succeeded" => "delivered".into(),
-        "pending" => format!("next try {}", clock::rfc3339(told.due_ms)),
-        "parked" => format!("parked: carom outbox retry {}", told.id),
+        "pending" => format!("next try {}", clock::rfc3339(one.due_ms)),
+        "parked" => format!("parked: carom outbox retry {}", one.id),
         state => state.to_owned(),
     };
-    let (at, tries, event, note) = (clock::rfc3339(told.at_ms), told.attempts, &told.event, &told.note);
+    let (at, tries, event, note) = (clock::rfc3339(one.at_ms), one.attempts, &one.event, &one.note);
     format!("{at}  {event}  {tries} tries, {next}  {note}")
 }
 

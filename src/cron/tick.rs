@@ -26,7 +26,7 @@ pub(crate) struct Ticked {
     pub(crate) failures: usize,
     /// What cycles did.
     pub(crate) cycles: Vec<String>,
-    /// What operators are told.
+    /// Changes of alerts that are announced.
     pub(crate) alerts: Vec<Change>,
     /// The parts that failed, and why.
     pub(crate) problems: Vec<String>,

@@ -1,6 +1,6 @@
 //! `carom policy`: a policy from scaffold to rollback, one file a subcommand.
 //!
-//! Not here: what is done (`workshop`, `policy::life`).
+//! Not here: what is done (`workshop`, `policy`).
 
 mod bench;
 mod build;

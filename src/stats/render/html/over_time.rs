@@ -22,7 +22,7 @@ const NOT_DELIVERED: [LoggedStatus; 7] = [
     LoggedStatus::Discarded,
 ];
 
-/// Everything; and in a chart of its own scale, as it is usually little, what was not delivered.
+/// Two charts: everything, and what was not delivered, which is usually too little for the same scale.
 pub(crate) fn over_time(to: &mut Html, figures: &Figures) {
     let (length, points) = figures.steps(BARS);
     if points.iter().all(|point| point.outcomes.total() == 0) {

@@ -4,6 +4,8 @@
 //! Not here: acting on it (`policies/bounce` and the actions). Invariant: nothing is stored, sent
 //! or counted; the results are in the order of the messages.
 
+pub(crate) mod input;
+
 use crate::class::{Class, DeliveryFailure, Severity};
 use crate::error::Result;
 use crate::message::Message;
@@ -11,16 +13,10 @@ use crate::policy::recipient_facts::RecipientFacts;
 use crate::policy::{Failure, Policy};
 use crate::report::{self, DeliveryAction, Feedback, Original, Report, ReportKind};
 use crate::return_path;
+use input::Item;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::rc::Rc;
-
-/// A message to be classified.
-pub(crate) struct Item {
-    /// Its file, with `#2` after it for the second of several messages in it.
-    pub(crate) name: String,
-    pub(crate) raw: Vec<u8>,
-}
 
 /// What a message reports.
 #[derive(Debug, Serialize)]
