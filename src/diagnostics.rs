@@ -1,7 +1,8 @@
 //! carom's own log: what went wrong around the messages, through `tracing`, to `carom-DATE.log`.
 //!
-//! Not here: the line of each message (`message_log`). Invariant: nothing is logged to standard output or standard
-//! error, which belong to the mail server; an event is one line without control characters.
+//! Not here: the line of each message (`message_log`). Invariant: nothing is logged to standard
+//! output or standard error, which belong to the mail server; an event is one line without control
+//! characters.
 
 use crate::config::Config;
 use crate::files::daily;

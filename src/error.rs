@@ -1,11 +1,14 @@
-//! Errors and exit codes: what went wrong, in words an operator can act on, and what the mail server is told.
+//! Errors and exit codes: what went wrong, in words an operator can act on, and what the mail
+//! server is told.
 //!
-//! Not here: a policy's failure, which is a value (`policy::Failure`), and defects of a message, which are listed by
-//! reading. Invariant: no other exit code than those of `Exit` ever leaves the program under a mail server.
+//! Not here: a policy's failure, which is a value (`policy::Failure`), and defects of a message,
+//! which are listed by reading. Invariant: no other exit code than those of `Exit` ever leaves the
+//! program under a mail server.
 
 use std::fmt;
 
-/// Exit status of the process, from sysexits, with the meaning Postfix pipe(8) and PowerMTA give it.
+/// Exit status of the process, from sysexits, with the meaning Postfix pipe(8) and PowerMTA give
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {

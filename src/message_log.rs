@@ -1,7 +1,8 @@
 //! The message log: one line for each message, in `messages-DATE.log`.
 //!
-//! Not here: carom's own log (`diagnostics`), and how the files of days come and go (`files::daily`). Invariant: a
-//! message is on record in the store before its line is written, so that a full disk loses lines and no mail.
+//! Not here: carom's own log (`diagnostics`), and how the files of days come and go
+//! (`files::daily`). Invariant: a message is on record in the store before its line is written, so
+//! that a full disk loses lines and no mail.
 
 use crate::clock;
 use crate::config::{Config, LogFormat};

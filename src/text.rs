@@ -1,12 +1,13 @@
 //! Text from elsewhere, made fit to show, log or send: one line, bounded, with the right line ends.
 //!
-//! Not here: the columns of a terminal (`stats`) and the syntax of header fields (`message`). Invariant:
-//! no control character survives `one_line`, and a cut never splits a character.
+//! Not here: the columns of a terminal (`stats`) and the syntax of header fields (`message`).
+//! Invariant: no control character survives `one_line`, and a cut never splits a character.
 
 use memchr::memchr2_iter;
 use std::borrow::Cow;
 
-/// Control characters become spaces, so that the text stays in its line and cannot steer a terminal.
+/// Control characters become spaces, so that the text stays in its line and cannot steer a
+/// terminal.
 pub(crate) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
@@ -27,7 +28,8 @@ pub(crate) fn crlf(bytes: &[u8]) -> Cow<'_, [u8]> {
     line_ends(bytes, |lone| lone == b'\n')
 }
 
-/// Lone line feeds and lone carriage returns become CRLF: SMTP allows neither (RFC 5321 section 2.3.8).
+/// Lone line feeds and lone carriage returns become CRLF: SMTP allows neither (RFC 5321 section
+/// 2.3.8).
 pub(crate) fn smtp_lines(bytes: &[u8]) -> Cow<'_, [u8]> {
     line_ends(bytes, |_| true)
 }

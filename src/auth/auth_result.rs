@@ -1,55 +1,33 @@
-//! What authentication says of a message: the result words of RFC 8601 section 2.7.
+//! Results of authentication methods, named as in RFC 8601 section 2.7.
 //!
-//! Not a decision: what a result means for the message is the policy's affair. Invariant: `TempError` says that
-//! nothing is known yet, and only a failing or silent DNS leads to it.
+//! Not a decision: what a result means for the message is up to the policy. Invariant: `TempError`
+//! means that nothing is known yet; only a failing or silent DNS leads to it.
 
-use serde::{Deserialize, Serialize};
-
-/// The result of one authentication method (RFC 8601 section 2.7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AuthResult {
-    /// Verified.
     Pass,
-    /// Verified to be wrong.
     Fail,
     /// Probably wrong (SPF `~all`).
     SoftFail,
-    /// Nothing can be said.
     Neutral,
     /// There is nothing to verify.
     None,
     /// Not known now; a later try may know.
     TempError,
-    /// What was published or signed cannot be understood, now or later.
+    /// What was published or signed cannot be parsed, now or later.
     PermError,
 }
 
-impl AuthResult {
-    /// The result as it is written in logs and in JSON: `pass`, `soft-fail`, `temp-error` …
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            AuthResult::Pass => "pass",
-            AuthResult::Fail => "fail",
-            AuthResult::SoftFail => "soft-fail",
-            AuthResult::Neutral => "neutral",
-            AuthResult::None => "none",
-            AuthResult::TempError => "temp-error",
-            AuthResult::PermError => "perm-error",
-        }
-    }
-}
-
-/// One DKIM signature (RFC 6376) and what became of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A DKIM signature (RFC 6376) and its result.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Signature {
-    /// The signing domain (`d=`), lower case; empty when the signature is too broken to name one.
+    /// The signing domain (`d=`), lower case; empty if the signature is too broken to name one.
     pub(crate) domain: String,
-    /// What verification said.
     pub(crate) result: AuthResult,
 }
 
-/// The result of all signatures together: one that passed is enough, and one that may yet pass keeps the answer open.
+/// The result of all signatures together: one that passed is enough; one that may still pass keeps
+/// it open.
 pub(crate) fn of_all(signatures: &[Signature]) -> AuthResult {
     const BEST_FIRST: [AuthResult; 6] = [
         AuthResult::Pass,
@@ -78,13 +56,5 @@ mod tests {
         assert_eq!(together(&[AuthResult::Fail, AuthResult::TempError]), AuthResult::TempError);
         assert_eq!(together(&[AuthResult::Neutral, AuthResult::PermError]), AuthResult::PermError);
         assert_eq!(together(&[]), AuthResult::None);
-    }
-
-    #[test]
-    fn serde_and_as_str_agree() {
-        for result in [AuthResult::SoftFail, AuthResult::TempError, AuthResult::PermError, AuthResult::None] {
-            let json = serde_json::to_string(&result).unwrap();
-            assert_eq!(json, format!("\"{}\"", result.as_str()));
-        }
     }
 }

@@ -1,8 +1,8 @@
-//! The DNS as the rest of carom sees it: mail exchangers and addresses, asked in a plain function call.
+//! The DNS as the rest of carom sees it: mail exchangers and addresses, by plain function calls.
 //!
-//! Not here: how questions travel (`super::dns_servers`) and the static zone (`super::zone`). Invariants: nothing is
-//! read or opened before the first question; a name is checked before it is asked about; and "no such record" is said
-//! only when a server or the zone has said so, never for want of an answer.
+//! Not here: how questions travel (`dns_servers`), and the static zone (`zone`). Invariants:
+//! nothing is read or opened before the first question; a name is checked before it is looked up;
+//! "no such record" means that a server or the zone said so, never that no answer came.
 
 use super::dns_failure::DnsFailure;
 use super::dns_servers::{self, DnsServers};
@@ -28,13 +28,13 @@ pub(crate) struct Dns {
 
 /// Where answers come from.
 enum Source {
-    /// The authenticator beside the zone has no servers: it is answered from the zone.
+    /// The authenticator has no servers: the zone answers.
     Zone(Zone, OnceLock<Result<MessageAuthenticator, String>>),
     DnsServers(Box<DnsServers>, MessageAuthenticator),
 }
 
 impl Dns {
-    /// The DNS as configured. Nothing is read or opened yet.
+    /// Reads and opens nothing yet.
     pub(crate) fn open(config: &config::DnsTable) -> Result<Dns> {
         if config.timeout == 0 {
             let error = Error::new("[dns] timeout: no answer can come in no time");
@@ -43,13 +43,14 @@ impl Dns {
         Ok(Dns { config: config.clone(), source: OnceLock::new() })
     }
 
-    /// Opens the source of answers, as the first question would, and tells what is wrong with it.
+    /// Opens the source of answers now, not at the first question. Error: what is wrong with it.
     pub(crate) fn ready(&self) -> Result<()> {
         self.source().map(|_| ()).map_err(Error::new)
     }
 
-    /// The hosts that take mail for a domain, most preferred first, lower case, without the trailing dot. A domain
-    /// without MX record that has an address takes its mail itself (RFC 5321 section 5.1).
+    /// The hosts that accept mail for a domain, most preferred first, lower case, without the
+    /// trailing dot. A domain with an address and no MX record accepts its mail itself (RFC 5321
+    /// section 5.1).
     pub(crate) fn mx(&self, domain: &str, deadline: Deadline) -> Result<Vec<String>, DnsFailure> {
         let domain = name::absolute(domain).ok_or(DnsFailure::NotFound)?;
         let source = self.source().map_err(DnsFailure::Temporary)?;
@@ -64,7 +65,8 @@ impl Dns {
         if hosts.is_empty() { Err(DnsFailure::NoMail) } else { Ok(hosts) }
     }
 
-    /// The addresses of a host, IPv4 first; an address, with or without brackets (RFC 5321 section 4.1.3), is its own.
+    /// The addresses of a host, IPv4 first. The address of an address literal (RFC 5321 section
+    /// 4.1.3) is itself.
     pub(crate) fn addresses(&self, host: &str, deadline: Deadline) -> Result<Vec<IpAddr>, DnsFailure> {
         if let Some(address) = literal(host) {
             return Ok(vec![address]);
@@ -73,7 +75,7 @@ impl Dns {
         self.source().map_err(DnsFailure::Temporary)?.addresses(&host, deadline)
     }
 
-    /// The zone as `mail_auth` sees it; nothing when answers come over the servers.
+    /// The zone as `mail_auth` asks for it; empty if answers come from servers.
     pub(crate) fn answers(&self) -> ZoneAnswers<'_> {
         match self.source() {
             Ok(Source::Zone(zone, _)) => ZoneAnswers(Some(zone)),
@@ -81,7 +83,7 @@ impl Dns {
         }
     }
 
-    /// What verifies signatures and policies; its futures are to be awaited with [`Dns::wait`].
+    /// Verifies signatures and policies. Drive its futures with [`Dns::wait`].
     pub(crate) fn authenticator(&self) -> Result<&MessageAuthenticator, DnsFailure> {
         let authenticator = match self.source().map_err(DnsFailure::Temporary)? {
             Source::DnsServers(_, authenticator) => return Ok(authenticator),
@@ -93,12 +95,12 @@ impl Dns {
         authenticator.as_ref().map_err(|error| DnsFailure::Temporary(error.clone()))
     }
 
-    /// Drives a future of the authenticator to its end; `None` when the deadline comes first.
+    /// Drives a future of the authenticator to its end; `None` if the deadline comes first.
     pub(crate) fn wait<T>(&self, deadline: Deadline, future: impl Future<Output = T>) -> Option<T> {
         if let Ok(Source::DnsServers(servers, _)) = self.source() {
             return servers.wait(deadline, future);
         }
-        // A zone answers on the spot: there is nothing to wait for.
+        // A zone answers immediately: there is nothing to wait for.
         match pin!(future).poll(&mut std::task::Context::from_waker(Waker::noop())) {
             Poll::Ready(value) => Some(value),
             Poll::Pending => None,
@@ -122,7 +124,7 @@ impl Dns {
 }
 
 impl Source {
-    /// The MX records of a domain, as they come; none when it exists without any.
+    /// The MX records of a domain, in no order; empty if it exists without one.
     fn mx(&self, domain: &str, deadline: Deadline) -> Result<Vec<(u16, String)>, DnsFailure> {
         match self {
             Source::Zone(zone, _) => {
@@ -140,7 +142,8 @@ impl Source {
         }
     }
 
-    /// The addresses of a host, at least one. Those of one family are enough when the other has failed.
+    /// The addresses of a host, at least one. Those of one family are enough if the other one
+    /// failed.
     fn addresses(&self, host: &str, deadline: Deadline) -> Result<Vec<IpAddr>, DnsFailure> {
         let servers = match self {
             Source::Zone(zone, _) => {

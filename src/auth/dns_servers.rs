@@ -1,8 +1,10 @@
-//! Questions to DNS servers over the network: the system's (resolv.conf, without its search list) or given ones.
+//! Questions to DNS servers: the system's (resolv.conf, without its search list) or configured
+//! ones.
 //!
-//! Not a server and no cache of its own: answers, also negative ones, are kept as long as their TTL says, at least
-//! for `KEEP_LEAST`, in a cache of `KEEP_MOST` answers. Invariant: a time-out, SERVFAIL, REFUSED or anything else that
-//! is not an answer is `Temporary`, and no question outlives the smaller of the configured time and the deadline.
+//! The resolver keeps answers, also negative ones, as long as their TTL says, and at least for
+//! `KEEP_LEAST`. Not here: what the answers mean (`dns`). Invariant: a timeout, SERVFAIL, REFUSED
+//! or anything else that is not an answer is `Temporary`; no question outlives the smaller of the
+//! configured time and the deadline.
 
 use super::dns_failure::DnsFailure;
 use crate::deadline::Deadline;
@@ -21,14 +23,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
-/// An answer is kept at least this long, so that the questions of one message are asked once.
+/// Answers are kept at least this long, so that each question about a message is asked once.
 const KEEP_LEAST: Duration = Duration::from_secs(60);
 
-/// ZoneAnswers kept at most.
+/// Answers to keep.
 const KEEP_MOST: u64 = 10_000;
 
-/// A resolver and the runtime that drives it. Threads that ask at once share the runtime: one of them drives it for
-/// all, and another takes over when that one has its answer.
+/// A resolver and the runtime that drives it. Threads that ask at the same time share the runtime:
+/// one of them drives it for all, and another one takes over when that one has its answer.
 pub(crate) struct DnsServers {
     runtime: Runtime,
     resolver: TokioResolver,
@@ -36,7 +38,7 @@ pub(crate) struct DnsServers {
 }
 
 impl DnsServers {
-    /// A resolver that asks `servers`, or the system's when there are none; nothing is sent yet.
+    /// Asks `servers`, or the system's if there are none. Sends nothing yet.
     pub(crate) fn open(servers: &[SocketAddr], timeout: Duration) -> Result<DnsServers> {
         let servers =
             if servers.is_empty() { system_servers()? } else { servers.iter().map(server).collect() };
@@ -45,17 +47,17 @@ impl DnsServers {
         Ok(DnsServers { runtime, resolver: resolver(servers, timeout)?, timeout })
     }
 
-    /// The resolver, for those who ask in their own way inside [`DnsServers::wait`].
+    /// For other libraries, inside [`DnsServers::wait`].
     pub(crate) fn resolver(&self) -> &TokioResolver {
         &self.resolver
     }
 
-    /// Drives a future to its end; `None` when the deadline comes first.
+    /// Drives a future to its end; `None` if the deadline comes first.
     pub(crate) fn wait<T>(&self, deadline: Deadline, future: impl Future<Output = T>) -> Option<T> {
         self.runtime.block_on(async { tokio::time::timeout(deadline.left(), future).await.ok() })
     }
 
-    /// The records of an absolute name; none when the name exists without such a record.
+    /// The records of an absolute name; empty if the name exists without such a record.
     pub(crate) fn query(
         &self,
         name: &str,
@@ -76,7 +78,7 @@ impl DnsServers {
     }
 }
 
-/// A resolver that asks these servers; without any it fails every question at once.
+/// Without servers, every question fails immediately.
 pub(crate) fn resolver(servers: Vec<NameServerConfig>, timeout: Duration) -> Result<TokioResolver> {
     let mut options = ResolverOpts::default();
     options.attempts = 1;
@@ -101,7 +103,7 @@ fn system_servers() -> Result<Vec<NameServerConfig>> {
     Ok(servers)
 }
 
-/// UDP first, TCP when an answer is too long for it, both on the port given.
+/// UDP first, TCP if an answer is too long for it, both on the given port.
 fn server(address: &SocketAddr) -> NameServerConfig {
     let on_port = |mut connection: ConnectionConfig| {
         connection.port = address.port();
@@ -111,8 +113,8 @@ fn server(address: &SocketAddr) -> NameServerConfig {
     NameServerConfig::new(address.ip(), true, connections)
 }
 
-/// TLS is never spoken here. Said so, because the resolver would else read all root certificates of the system, which
-/// takes milliseconds.
+/// DNS is asked without TLS. The resolver has to be told, or it reads the system's root
+/// certificates, which takes milliseconds.
 fn no_tls() -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;

@@ -1,29 +1,29 @@
-//! Authentication: who really sent a message, and the DNS that tells.
+//! 3 check: who really sent a message, and the DNS questions that find out.
 //!
-//! The only place with async code; every door of it is synchronous. Invariant: "not known now" is never told as
-//! "failed", and no question to the DNS outlives its deadline.
+//! The only folder with async code; all that it offers is synchronous. Invariant: "not known now"
+//! is never reported as "failed", and no DNS question outlives its deadline.
 
-/// What authentication says: the words of RFC 8601.
+/// Results of authentication methods, as RFC 8601 names them.
 mod auth_result;
-/// Domain names that may be asked about.
+/// Domain names that may be looked up.
 mod name;
 /// Why a question to the DNS has no usable answer.
 mod dns_failure;
 /// A static zone file.
 mod zone;
-/// Questions over the network.
+/// Questions to DNS servers.
 mod dns_servers;
 /// Mail exchangers and addresses.
 mod dns;
-/// The static zone as `mail_auth` wants to see it.
+/// The static zone as `mail_auth` asks for it.
 mod zone_answers;
-/// DKIM, SPF and DMARC, done by ourselves.
+/// DKIM, SPF, DMARC and ARC, verified here.
 mod verify;
-/// Results of a mail server whose word is taken.
+/// Authentication-Results of a trusted mail server.
 mod trusted;
-/// The facts about one message, computed when they are asked for.
+/// The authentication facts of one message.
 mod origin;
-/// A DNS server that does as it is told.
+/// A DNS server for tests.
 #[cfg(test)]
 pub(crate) mod test_server;
 

@@ -1,10 +1,11 @@
-//! Domain names that may be asked about. Not a parser of addresses, and no DNS.
+//! Domain names that may be looked up.
 //!
-//! Invariant: what `absolute` returns is lower case, ends with a dot, fits the limits of RFC 1035 section 2.3.4 and
-//! holds nothing but letters, digits, hyphens and underscores, so that it is safe in a query, a log and a file name.
+//! Not here: parsing addresses, and asking. Invariant: what `absolute` returns is lower case, ends
+//! with a dot, fits the limits of RFC 1035 section 2.3.4, and contains only letters, digits,
+//! hyphens and underscores, so that it is safe in a query, a log and a file name.
 
-/// The absolute form of a domain name, `example.com.`; `None` when it is not one that mail or its authentication uses.
-/// Names in other scripts become A-labels (RFC 5891).
+/// The absolute form of a domain name, `example.com.`; `None` if neither mail nor its
+/// authentication uses such names. Names in other scripts become A-labels (RFC 5891).
 pub(crate) fn absolute(name: &str) -> Option<String> {
     let mut absolute = if name.is_ascii() {
         name.to_ascii_lowercase()

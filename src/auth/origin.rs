@@ -1,8 +1,8 @@
-//! What can be known of a message's origin: each fact is computed when it is first asked for, and kept.
+//! Who sent a message: each fact is computed when it is first asked for, and kept.
 //!
-//! Not a judgement: a failed check is a fact like any other. Invariants: a fact that is not asked for costs nothing,
-//! no parsing and no DNS; with trusted authserv-ids configured nothing is verified here, and what the trusted server
-//! did not say is `None`.
+//! Not here: judging; a failed check is a fact like any other. Invariants: a fact that is not asked
+//! for costs neither parsing nor DNS; with `trusted_authserv_ids` nothing is verified here, and
+//! what the trusted server left out is `None`.
 
 use super::auth_result::{self, AuthResult, Signature};
 use super::dns::Dns;
@@ -18,7 +18,6 @@ use crate::text;
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
-/// The authentication facts of one message.
 pub(crate) struct Check<'a, 'm> {
     message: &'a Message<'m>,
     envelope: &'a Envelope,
@@ -33,7 +32,7 @@ pub(crate) struct Check<'a, 'm> {
 }
 
 impl<'a, 'm> Check<'a, 'm> {
-    /// Facts to be asked for; nothing is done yet.
+    /// Computes nothing yet.
     pub(crate) fn new(
         message: &'a Message<'m>,
         envelope: &'a Envelope,
@@ -65,7 +64,8 @@ impl<'a, 'm> Check<'a, 'm> {
         Check { spf: OnceLock::from(known), ..self }
     }
 
-    /// The best result of all signatures: pass if any passed, temp-error if none did and one may yet.
+    /// The result of all signatures together: pass if any passed, temp-error if none did and one
+    /// still may.
     pub(crate) fn dkim(&self) -> AuthResult {
         auth_result::of_all(self.signatures())
     }
@@ -89,7 +89,7 @@ impl<'a, 'm> Check<'a, 'm> {
         })
     }
 
-    /// Signatures that a forwarder whose seals are trusted has verified, before it changed the message.
+    /// Signatures that a forwarder with a trusted seal verified before it changed the message.
     fn sealed(&self, wire: &[u8]) -> Vec<Signature> {
         let sealers = &self.config.auth.arc_sealers;
         if sealers.is_empty() {
@@ -100,8 +100,8 @@ impl<'a, 'm> Check<'a, 'm> {
         verified.into_iter().filter(|signature| signature.result == AuthResult::Pass).collect()
     }
 
-    /// SPF (RFC 7208) of the envelope sender, or of the HELO name for the null sender; `None` when the client's
-    /// address is not known.
+    /// SPF (RFC 7208) of the envelope sender, or of the HELO name for the null sender; `None` if
+    /// the client's address is unknown.
     pub(crate) fn spf(&self) -> AuthResult {
         if let Some(trusted) = self.trusted() {
             return trusted.spf.unwrap_or(AuthResult::None);
@@ -127,19 +127,19 @@ impl<'a, 'm> Check<'a, 'm> {
         })
     }
 
-    /// The address of the SMTP client: what the mail server says, else what its Received header says.
+    /// The address of the SMTP client: from the mail server, or from its Received header.
     pub(crate) fn client_address(&self) -> Option<IpAddr> {
         let address = self.envelope.client_address.or_else(|| self.received()?.client_address)?;
         Some(address.to_canonical())
     }
 
-    /// The name the SMTP client gave in HELO or EHLO, from the same sources.
+    /// The name that the SMTP client gave in HELO or EHLO, from the same sources.
     pub(crate) fn client_helo(&self) -> Option<&str> {
-        let told = self.envelope.client_helo.as_deref();
-        told.or_else(|| self.received()?.from_helo.as_deref())
+        let given = self.envelope.client_helo.as_deref();
+        given.or_else(|| self.received()?.from_helo.as_deref())
     }
 
-    /// What the trusted server says; `None` when there is none and we verify for ourselves.
+    /// The results of the trusted server; `None` if there is none, and carom verifies.
     fn trusted(&self) -> Option<&Trusted> {
         let ids = &self.config.auth.trusted_authserv_ids;
         let read = || {
@@ -150,7 +150,7 @@ impl<'a, 'm> Check<'a, 'm> {
         self.trusted.get_or_init(read).as_ref()
     }
 
-    /// The Received header that our own mail server has written.
+    /// The Received header that our own mail server wrote.
     fn received(&self) -> Option<&Received> {
         self.received.get_or_init(|| received_by_us(self.message, self.config)).as_ref()
     }

@@ -1,4 +1,5 @@
-//! A DNS server on loopback for tests: it answers as it is told, over UDP and TCP, and counts what it is asked.
+//! A DNS server on loopback for tests: it answers over UDP and TCP as the test wants, and counts
+//! questions.
 
 use hickory_resolver::proto::op::{Message, ResponseCode};
 use hickory_resolver::proto::rr::{RData, Record, RecordType};
@@ -7,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::{Arc, Mutex};
 
-/// What a test's DNS server does with a question.
+/// What the server does with a question.
 pub(crate) enum Reply {
     Records(Vec<RData>),
     Code(ResponseCode),
@@ -16,10 +17,10 @@ pub(crate) enum Reply {
     OverTcp(Vec<RData>),
 }
 
-/// How often each question came, over UDP.
+/// How often each question came over UDP.
 pub(crate) type Questions = Arc<Mutex<HashMap<(String, RecordType), usize>>>;
 
-/// A DNS server on loopback that counts its questions; it lives as long as the test process.
+/// Starts a server that lives as long as the test process.
 pub(crate) fn serve(reply: fn(&str, RecordType) -> Reply) -> (SocketAddr, Questions) {
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = tcp.local_addr().unwrap();

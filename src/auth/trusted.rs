@@ -1,22 +1,22 @@
-//! Authentication-Results (RFC 8601) of a mail server whose word is taken.
+//! Authentication-Results (RFC 8601) of a trusted mail server.
 //!
-//! Not a search for words: the header is parsed by its grammar. Invariants: only the topmost header of a trusted
-//! authserv-id counts, for those below it may be forged; a comment never counts; a header that breaks the grammar
-//! says nothing from there on. That a forged header does not stand topmost is the mail server's duty (section 5).
+//! The header is parsed by its grammar, not searched for words. Not here: removing forged headers,
+//! which is the mail server's job (section 5). Invariants: only the topmost header of a trusted
+//! authserv-id counts, because those below may be forged; comments never count; after an error of
+//! grammar nothing counts.
 
 use super::auth_result::{AuthResult, Signature};
 
-/// What the trusted server found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Trusted {
     pub(crate) dkim: Vec<Signature>,
-    /// `None` when nothing was said of it.
+    /// `None`: not in the header.
     pub(crate) spf: Option<AuthResult>,
-    /// `None` when nothing was said of it.
+    /// `None`: not in the header.
     pub(crate) dmarc: Option<AuthResult>,
 }
 
-/// The results in the topmost of the header values (raw, topmost first) whose authserv-id is one of `ids`.
+/// The results in the topmost of the raw header values whose authserv-id is one of `ids`.
 pub(crate) fn read(values: &[String], ids: &[String]) -> Trusted {
     for value in values {
         let mut reader = Reader { rest: value };
@@ -28,7 +28,8 @@ pub(crate) fn read(values: &[String], ids: &[String]) -> Trusted {
     Trusted::default()
 }
 
-/// The results in an ARC-Authentication-Results header (RFC 8617 section 4.1.1): the same behind an instance.
+/// The results in an ARC-Authentication-Results header (RFC 8617 section 4.1.1), which begins with
+/// an instance.
 pub(crate) fn sealed(value: &str) -> Trusted {
     let mut reader = Reader { rest: value };
     let instance = reader.word().filter(|word| word.eq_ignore_ascii_case("i"));
@@ -42,7 +43,7 @@ pub(crate) fn sealed(value: &str) -> Trusted {
 struct Statement {
     method: String,
     result: String,
-    /// `ptype.property`, lower case, and value.
+    /// `ptype.property` in lower case, and the value.
     properties: Vec<(String, String)>,
 }
 
@@ -51,7 +52,7 @@ impl Statement {
         self.properties.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// `None` for a result that RFC 8601 does not know.
+    /// `None`: a result that RFC 8601 does not define.
     fn result(&self) -> Option<AuthResult> {
         Some(match self.result.as_str() {
             "pass" => AuthResult::Pass,
@@ -73,13 +74,13 @@ impl Statement {
     }
 }
 
-/// What is left of a header value.
+/// The rest of a header value.
 struct Reader<'a> {
     rest: &'a str,
 }
 
 impl Reader<'_> {
-    /// The authserv-id; `None` when it is missing or the header has a version other than 1 (section 2.2).
+    /// The authserv-id; `None` if it is missing, or the version is not 1 (section 2.2).
     fn issuer(&mut self) -> Option<String> {
         let issuer = self.value()?;
         self.skip()?;
@@ -114,8 +115,8 @@ impl Reader<'_> {
         trusted
     }
 
-    /// The next statement; `None` at the end, or where the grammar is broken. A method of another version than 1 is
-    /// returned without its name: what it says is not known.
+    /// The next statement; `None` at the end, or after an error of grammar. A method of a version
+    /// other than 1 is returned without its name: its meaning is not known.
     fn statement(&mut self) -> Option<Statement> {
         self.skip()?;
         self.punctuation(';')?;
@@ -159,8 +160,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A value, or an address without angle brackets. Servers do not quote all they should, so everything up to a
-    /// blank, a semicolon or a comment belongs to it.
+    /// A value, or an address without angle brackets. Servers do not always quote where they must,
+    /// so everything up to a blank, a semicolon or a comment belongs to it.
     fn property_value(&mut self) -> Option<String> {
         self.skip()?;
         let mut value = String::new();
@@ -216,7 +217,8 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// Skips blanks and comments, which nest (RFC 5322 section 3.2.2); `None` when a comment is not closed.
+    /// Skips blanks and comments, which nest (RFC 5322 section 3.2.2); `None` if a comment is not
+    /// closed.
     fn skip(&mut self) -> Option<()> {
         loop {
             self.rest = self.rest.trim_ascii_start();

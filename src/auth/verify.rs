@@ -1,8 +1,8 @@
-//! DKIM, SPF and DMARC, verified by ourselves with `mail_auth`.
+//! DKIM, SPF, DMARC and ARC, verified with `mail_auth`.
 //!
-//! Not here: when to verify and what to do with the result. Invariants: a message is verified in the form it had on
-//! the wire, with CRLF; at most `MAX_SIGNATURES` signatures cost a key and a hash; a DNS that fails or is silent
-//! makes `TempError`, never `Fail`.
+//! Not here: when to verify (`origin`), and what follows from the result (policies). Invariants: a
+//! message is verified with the CRLF line ends that it was sent with; at most `MAX_SIGNATURES`
+//! signatures cost a key and a hash; a DNS that fails or is silent makes `TempError`, never `Fail`.
 
 use super::auth_result::{AuthResult, Signature};
 use super::dns::Dns;
@@ -18,18 +18,18 @@ use mail_auth::{
 };
 use std::net::IpAddr;
 
-/// Signatures of one message that are verified, from the top.
+/// Signatures of one message to verify, from the top.
 const MAX_SIGNATURES: usize = 10;
 
-/// Comparisons of header names that one signature may cost. Real ones cost thousands; one that names a hundred thousand
-/// fields is there to keep us busy.
+/// Comparisons of header names that one signature may cost. Real ones cost thousands; one that
+/// names a hundred thousand fields is an attack.
 const MAX_COMPARISONS: usize = 10_000_000;
 
-/// Seals of one chain that are verified; each costs a key and a signature. Real chains have one to four.
+/// Seals of one chain to verify; each costs a key and a signature. Real chains have one to four.
 const MAX_SEALS: usize = 10;
 
-/// The values of a header field, topmost first, with folding and comments, as they were sent: nothing that the
-/// sender has encoded is decoded, so it cannot pass for syntax.
+/// The values of a header field, topmost first, as they were sent, with folding and comments.
+/// Encoded words are not decoded: their contents could pass for syntax.
 pub(crate) fn field_values(raw: &[u8], field: &str) -> Vec<String> {
     let Some(message) = AuthenticatedMessage::parse(head(raw)) else {
         return Vec::new();
@@ -49,7 +49,7 @@ fn is_field(name: &[u8], field: &str) -> bool {
     name.trim_ascii().eq_ignore_ascii_case(field.as_bytes())
 }
 
-/// Verifies the DKIM signatures of a message in wire form (RFC 6376), in their order.
+/// The results of the DKIM signatures (RFC 6376) of a message with CRLF, from the top.
 pub(crate) fn dkim(wire: &[u8], dns: &Dns, deadline: Deadline) -> Vec<Signature> {
     let Some(mut message) = AuthenticatedMessage::parse(wire) else {
         return Vec::new();
@@ -66,7 +66,7 @@ pub(crate) fn dkim(wire: &[u8], dns: &Dns, deadline: Deadline) -> Vec<Signature>
     signatures
 }
 
-/// Each signature is verified by itself, so that one whose DNS is silent does not take the result of another.
+/// Each signature is verified alone, so that one whose DNS is silent does not affect the others.
 fn one_signature<'x>(
     message: &mut AuthenticatedMessage<'x>,
     mut signature: Header<'x, DkimSignature>,
@@ -78,7 +78,7 @@ fn one_signature<'x>(
     if comparisons > MAX_COMPARISONS || name::absolute(&signature.header.domain_key()).is_none() {
         return AuthResult::PermError;
     }
-    // Nobody reports failures to the signer (RFC 6651): no need to ask whether he wants that.
+    // carom sends no failure reports (RFC 6651): do not look up where the signer wants them.
     signature.header.r = false;
     message.dkim_headers = vec![signature];
     let Ok(authenticator) = dns.authenticator() else {
@@ -93,8 +93,9 @@ fn one_signature<'x>(
     }
 }
 
-/// What a chain of seals (RFC 8617) says that `sealers` have verified: none if it is broken, or its last seal is not one of theirs.
-/// Believed is the first of those that come one after the other up to the last, because the message was as it had been sent then.
+/// The Authentication-Results in a chain of seals (RFC 8617) of trusted `sealers`; `None` if the
+/// chain is broken, or its last seal is not theirs. Of the trusted seals at the end of the chain
+/// the first counts: that forwarder saw the message before the others changed it.
 pub(crate) fn arc(wire: &[u8], sealers: &[String], dns: &Dns, deadline: Deadline) -> Option<String> {
     let message = AuthenticatedMessage::parse(wire)?;
     let (seals, last) = (&message.as_headers, message.ams_headers.last()?);
@@ -115,8 +116,8 @@ pub(crate) fn arc(wire: &[u8], sealers: &[String], dns: &Dns, deadline: Deadline
     if *output.result() != DkimResult::Pass {
         return None;
     }
-    let believed = message.aar_headers.get(seals.len() - trusted)?;
-    Some(String::from_utf8_lossy(believed.value).into_owned())
+    let results = message.aar_headers.get(seals.len() - trusted)?;
+    Some(String::from_utf8_lossy(results.value).into_owned())
 }
 
 fn dkim_result(result: &DkimResult) -> AuthResult {
@@ -133,7 +134,8 @@ fn dkim_result(result: &DkimResult) -> AuthResult {
     }
 }
 
-/// Whether a client may send for a domain (RFC 7208): that of the sender, or the HELO name for the null sender.
+/// Whether a client may send for a domain (RFC 7208): the sender's, or the HELO name for the null
+/// sender.
 pub(crate) fn spf(sender: &str, helo: &str, client: IpAddr, dns: &Dns, deadline: Deadline) -> AuthResult {
     if name::absolute(mail_from_domain(sender, helo)).is_none() {
         return AuthResult::None;
@@ -159,12 +161,12 @@ pub(crate) fn spf(sender: &str, helo: &str, client: IpAddr, dns: &Dns, deadline:
     }
 }
 
-/// The domain that SPF is about.
+/// The domain that SPF checks.
 pub(crate) fn mail_from_domain<'a>(sender: &'a str, helo: &'a str) -> &'a str {
     sender.rsplit_once('@').map_or(helo, |(_, domain)| domain)
 }
 
-/// Whether a verified domain is aligned with that of From (RFC 7489 section 3.1, RFC 9989), given the other results.
+/// Whether a verified domain is aligned with the From domain (RFC 7489 section 3.1, RFC 9989).
 pub(crate) fn dmarc(
     raw: &[u8],
     signatures: &[Signature],

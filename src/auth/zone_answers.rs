@@ -1,7 +1,8 @@
-//! The static zone in the form `mail_auth` asks for: a cache that already holds every answer.
+//! The static zone as `mail_auth` asks for it: a cache that already has every answer.
 //!
-//! Not a cache: over the network nothing is found here and nothing kept, for the resolver has its own. Invariant: with
-//! a zone every question is answered here, also with "no such record", so that no question ever leaves the process.
+//! Not here: a real cache; the resolver has one. Invariant: with a zone every question is answered
+//! here, also with "no such record", so that no question leaves the process; without a zone nothing
+//! is.
 
 use super::zone::Zone;
 use hickory_resolver::proto::op::ResponseCode;
@@ -16,7 +17,7 @@ use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 
-/// The answers of a zone, or none when questions go over the network.
+/// The answers of a zone; `None` if questions go to servers.
 pub(crate) struct ZoneAnswers<'a>(pub(crate) Option<&'a Zone>);
 
 /// `mail_auth`'s parameters with these answers in place of all its caches.
@@ -24,7 +25,7 @@ pub(crate) type Asking<'x, P> =
     Parameters<'x, P, ZoneAnswers<'x>, ZoneAnswers<'x>, ZoneAnswers<'x>, ZoneAnswers<'x>, ZoneAnswers<'x>>;
 
 impl<'a> ZoneAnswers<'a> {
-    /// The parameters of a verification that is answered from here first.
+    /// The parameters of a verification that asks here first.
     pub(crate) fn ask<P>(&'a self, params: P) -> Asking<'a, P> {
         Parameters {
             params,
@@ -45,7 +46,7 @@ fn record_set<T>(records: impl IntoIterator<Item = T>) -> RecordSet<T> {
     RecordSet { rrset: records.into_iter().collect(), dnssec_status: DnssecStatus::Indeterminate }
 }
 
-/// The first of the texts that can be read, or what is wrong with the last.
+/// The first text that can be parsed, or what is wrong with the last.
 fn read<T: TxtRecordParser>(texts: &[Box<[u8]>]) -> mail_auth::Result<T> {
     let mut result = Err(Error::Dns(DnsError::InvalidRecordType));
     for text in texts {
@@ -57,7 +58,7 @@ fn read<T: TxtRecordParser>(texts: &[Box<[u8]>]) -> mail_auth::Result<T> {
     result
 }
 
-/// What a TXT record is for shows in the name it stands at.
+/// The name of a TXT record says what it is for.
 fn read_as_named(name: &str, texts: &[Box<[u8]>]) -> Txt {
     if name.starts_with("_report._domainkey.") {
         read::<DomainKeyReport>(texts).into()
@@ -72,8 +73,8 @@ fn read_as_named(name: &str, texts: &[Box<[u8]>]) -> Txt {
     }
 }
 
-/// `exists:NAME` is "NAME has any address", and so is `a:NAME/0//0`. Only the second can be answered from a record set,
-/// because a name without a record is told as an empty one.
+/// `exists:NAME` means "NAME has any address", and so does `a:NAME/0//0`. Only the second can be
+/// answered from a record set, because a name without a record looks like one with an empty set.
 fn exists_as_address(mut spf: Spf) -> Spf {
     for directive in &mut spf.directives {
         if let Mechanism::Exists { macro_string } = &directive.mechanism {
@@ -108,7 +109,7 @@ impl ResolverCache<Box<str>, Txt> for ZoneAnswers<'_> {
     fn insert(&self, _: Box<str>, _: Txt, _: Instant) {}
 }
 
-/// Record sets of a name differ only in the part of the node that they are made of.
+/// The record sets of a name differ only in the part of the node that they come from.
 macro_rules! record_sets {
     ($key:ty, $record:ty, |$zone:ident, $name:ident| $records:expr) => {
         impl ResolverCache<$key, RecordSet<$record>> for ZoneAnswers<'_> {

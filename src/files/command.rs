@@ -1,7 +1,8 @@
 //! Another program, run with a deadline: a mail server's reload, an operator's script, `getent`.
 //!
-//! Not here: which programs may be run (the config). Invariant: no shell reads the arguments; at the deadline the
-//! program is killed with everything that it started, and carom never waits longer.
+//! Not here: which programs may be run (the config). Invariant: no shell reads the arguments; at
+//! the deadline the program is killed with everything that it started, and carom never waits
+//! longer.
 
 use crate::deadline::Deadline;
 use crate::error::{Context, Error, Result};
@@ -31,7 +32,8 @@ pub(crate) struct Ran {
     stderr: String,
 }
 
-/// Runs a program. Error: it failed; the error says how, and what the program wrote to standard error.
+/// Runs a program. Error: it failed; the error says how, and what the program wrote to standard
+/// error.
 pub(crate) fn run(command: &[String], deadline: Deadline) -> Result<()> {
     let Some(program) = command.first() else { return Ok(()) };
     let ran = output(command, deadline)?;
@@ -41,8 +43,8 @@ pub(crate) fn run(command: &[String], deadline: Deadline) -> Result<()> {
     Err(failure(program, &ran.status.to_string(), &ran.stderr))
 }
 
-/// Runs a program for what it writes to standard output, whatever its exit status. Error: it cannot be started, or
-/// was still running at the deadline.
+/// Runs a program for what it writes to standard output, whatever its exit status. Error: it cannot
+/// be started, or was still running at the deadline.
 pub(crate) fn output(command: &[String], deadline: Deadline) -> Result<Ran> {
     let (program, arguments) = command.split_first().ok_or_else(|| Error::new("no program to run"))?;
     let mut child = Command::new(program)

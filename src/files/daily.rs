@@ -1,8 +1,9 @@
-//! Files that grow by lines, one for each day (UTC): `NAME-2026-11-21.log`, and a link `NAME.log` to the newest.
+//! Files that grow by lines, one for each day (UTC): `NAME-2026-11-21.log`, and a link `NAME.log`
+//! to the newest.
 //!
-//! A day ends without a rename, so that none of many writers loses a line. Not here: what the lines say.
-//! Invariant: a line is one write(2) in append mode; only files named like this are removed, and never today's
-//! for its size.
+//! A day ends without a rename, so that none of many writers loses a line. Not here: what the lines
+//! say. Invariant: a line is one write(2) in append mode; only files named like this are removed,
+//! and never today's for its size.
 
 use super::owner;
 use super::publish::publish_link;
@@ -58,8 +59,8 @@ pub(crate) fn days(directory: &Path, name: &str) -> Result<Vec<DayFile>> {
     Ok(days)
 }
 
-/// Removes files older than `keep_days` (0: none), then the oldest days until the files of all these names
-/// together are no larger than `max_size` bytes (0: no limit).
+/// Removes files older than `keep_days` (0: none), then the oldest days until the files of all
+/// these names together are no larger than `max_size` bytes (0: no limit).
 pub(crate) fn expire(directory: &Path, names: &[&str], keep_days: u32, max_size: u64) {
     let mut days: Vec<DayFile> =
         names.iter().flat_map(|name| days(directory, name).unwrap_or_default()).collect();

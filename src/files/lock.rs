@@ -1,7 +1,7 @@
 //! Lock files: what only one process may do at a time is done while it holds the file's lock.
 //!
-//! Not here: locks inside a process, and those of SQLite. Invariant: the system releases the lock of a process that
-//! dies, however it dies; the file itself stays.
+//! Not here: locks inside a process, and those of SQLite. Invariant: the system releases the lock
+//! of a process that dies, however it dies; the file itself stays.
 
 use super::owner;
 use std::fs::{File, TryLockError};

@@ -1,7 +1,8 @@
-//! Whose files are: what root makes in a directory of the mail user belongs to the mail user, so that a look at the counters as root
-//! never shuts out the mail.
+//! Whose files are: what root makes in a directory of the mail user belongs to the mail user, so
+//! that a look at the counters as root never shuts out the mail.
 //!
-//! Invariant: only a file or directory that was made here changes hands, and it is the very one that was made.
+//! Invariant: only a file or directory that was made here changes hands, and it is the very one
+//! that was made.
 
 use rustix::fs::{Gid, Mode, OFlags, Uid, fchown, open};
 use std::fs::{File, OpenOptions};
@@ -10,7 +11,8 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Makes an empty file if there is none, and gives it to the owner of its directory if root makes it.
+/// Makes an empty file if there is none, and gives it to the owner of its directory if root makes
+/// it.
 pub(crate) fn make_file(path: &Path) -> io::Result<()> {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path);
     match made {
@@ -20,7 +22,8 @@ pub(crate) fn make_file(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a directory and those above it where they are missing, each belonging to the owner of the one above it.
+/// Makes a directory and those above it where they are missing, each belonging to the owner of the
+/// one above it.
 pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
     if path.as_os_str().is_empty() || path.is_dir() {
         return Ok(());

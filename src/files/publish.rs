@@ -1,8 +1,8 @@
 //! Files that are whole or absent: written and synced under a hidden name, then given their own.
 //!
-//! The only place that renames into existence. Not here: files that grow (`message_log`). Invariant: under
-//! its name a file is whole, or it is the one that was there before, also after a power cut; nothing is left of
-//! a write that failed.
+//! The only place that renames into existence. Not here: files that grow (`message_log`).
+//! Invariant: under its name a file is whole, or it is the one that was there before, also after a
+//! power cut; nothing is left of a write that failed.
 
 use crate::error::{Context, Result};
 use std::fs::{self, File, Permissions};
@@ -10,7 +10,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-/// Writes a file with these permissions, whatever the umask, or replaces it. Its directory must exist.
+/// Writes a file with these permissions, whatever the umask, or replaces it. Its directory must
+/// exist.
 pub(crate) fn publish(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let directory = directory_of(path);
     let written = (|| {
@@ -26,7 +27,8 @@ pub(crate) fn publish(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 
 /// A file that has no name yet. Dropped before it gets one, it is removed.
 ///
-/// Until then it is hidden and ends in `.tmp`, so that whoever reads a directory of such files skips it.
+/// Until then it is hidden and ends in `.tmp`, so that whoever reads a directory of such files
+/// skips it.
 pub(crate) struct Unfinished {
     file: File,
     path: PathBuf,

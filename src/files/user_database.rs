@@ -1,7 +1,9 @@
-//! The system's users and groups, wherever they are kept: `/etc/passwd`, LDAP, whatever nsswitch.conf names.
+//! The system's users and groups, wherever they are kept: `/etc/passwd`, LDAP, whatever
+//! nsswitch.conf names.
 //!
-//! Asked through the program `getent`, so that NSS modules never run in carom's own process. Not here: who could write
-//! a file (`policy::mail_user`). Invariant: "does not exist" and "cannot be asked" are different answers.
+//! Asked through the program `getent`, so that NSS modules never run in carom's own process. Not
+//! here: who could write a file (`policy::mail_user`). Invariant: "does not exist" and "cannot be
+//! asked" are different answers.
 
 use super::command;
 use crate::deadline::Deadline;

@@ -1,8 +1,8 @@
-//! What a component is made of, read from its bytes before anything of it is compiled or run: what it imports and exports,
-//! what memory it declares, what made it.
+//! What a component is made of, read from its bytes before anything of it is compiled or run: what
+//! it imports and exports, what memory it declares, what made it.
 //!
-//! Not here: whether it behaves (`workshop::check`). Invariant: what carom cannot link is refused here, in a sentence that says
-//! what it was built for, what this carom offers, and what to do.
+//! Not here: whether it behaves (`workshop::check`). Invariant: what carom cannot link is refused
+//! here, in a sentence that says what it was built for, what this carom offers, and what to do.
 
 use crate::error::{Context, Error, Result};
 use serde::Serialize;
@@ -191,7 +191,8 @@ impl Name<'_> {
         EXPORTS.contains(&self.interface)
     }
 
-    /// Of carom:policy, in a version that this carom cannot stand in for: another major one, or a later minor one.
+    /// Of carom:policy, in a version that this carom cannot stand in for: another major one, or a
+    /// later minor one.
     fn foreign_version(&self) -> Option<&str> {
         let number =
             |version: &str, place: usize| -> Option<u64> { version.split('.').nth(place)?.parse().ok() };

@@ -1,7 +1,8 @@
-//! The imports of a policy that answer questions: facts about the message, and what it reports about another one.
+//! The imports of a policy that answer questions: facts about the message, and what it reports
+//! about another one.
 //!
-//! Not here: finding out (`message_facts`, `recipient_facts`). Invariant: every answer goes through `Host::ask`, so
-//! that the time it takes is not the guest's.
+//! Not here: finding out (`message_facts`, `recipient_facts`). Invariant: every answer goes through
+//! `Host::ask`, so that the time it takes is not the guest's.
 
 use super::bindings::carom::policy::{facts, reports};
 use super::guest_text::{MAX_TEXT, shortened};

@@ -1,7 +1,8 @@
 //! Compiled policies: made once, mapped at every start. The one place with unsafe code.
 //!
-//! Invariant: compiled code is run only from a file that root or this very user owns and nobody else may write, in a
-//! directory of which the same holds; anything else is compiled anew in memory.
+//! Invariant: compiled code is run only from a file that root or this very user owns and nobody
+//! else may write, in a directory of which the same holds; anything else is compiled anew in
+//! memory.
 
 use super::anatomy::Anatomy;
 use super::engine::{self, Flavor, Purpose, refused_executable_memory};
@@ -56,7 +57,8 @@ pub(crate) fn compiled_path(directory: &Path, hash: &str, flavor: Flavor) -> Pat
     directory.join(format!("{}-{VERSION}-{}.cwasm", &hash[..hash.len().min(32)], flavor.name()))
 }
 
-/// Maps the first compiled component of `places` that is there, or compiles what `wasm` gives and keeps it in the last place.
+/// Maps the first compiled component of `places` that is there, or compiles what `wasm` gives and
+/// keeps it in the last place.
 pub(crate) fn load(
     flavor: Flavor,
     purpose: Purpose,
@@ -96,7 +98,8 @@ pub(crate) fn load(
     }
 }
 
-/// Removes compiled code that nobody has read for long, and what is left of writes that were killed.
+/// Removes compiled code that nobody has read for long, and what is left of writes that were
+/// killed.
 pub(crate) fn expire(directory: &Path, now: SystemTime) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -147,8 +150,9 @@ fn map(engine: &Engine, path: &Path) -> std::result::Result<Option<Component>, S
     }
     // The very file that was judged is mapped, whatever its name points to by now.
     let judged = format!("/proc/self/fd/{}", file.as_raw_fd());
-    // SAFETY: the file was written by `keep` of a carom run by root or by this user, nobody else can write it, and
-    // it is never changed in place: a new version is a new file that is renamed over the old name.
+    // SAFETY: the file was written by `keep` of a carom run by root or by this user, nobody else
+    // can write it, and it is never changed in place: a new version is a new file that is renamed
+    // over the old name.
     unsafe { Component::deserialize_file(engine, judged) }.map(Some).map_err(|error| format!("{error:#}"))
 }
 

@@ -1,8 +1,8 @@
-//! Numbers that look random, and are the same for the same seed in every version of carom, so that a decision can be
-//! repeated.
+//! Numbers that look random, and are the same for the same seed in every version of carom, so that
+//! a decision can be repeated.
 //!
-//! SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). Not here: secrets
-//! (`digest::random_token`). Invariant: the sequence never changes.
+//! SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). Not
+//! here: secrets (`digest::random_token`). Invariant: the sequence never changes.
 
 pub(crate) struct Chance(pub(crate) u64);
 

@@ -1,6 +1,7 @@
 //! What delivery failures mean, asked of the policy in batches.
 //!
-//! Not here: the classes themselves (`class`). Invariant: there is one class for each failure, in the same order.
+//! Not here: the classes themselves (`class`). Invariant: there is one class for each failure, in
+//! the same order.
 
 use super::bindings::exports::carom::policy::classification;
 use super::failure::{Failure, FailureKind, status_line};

@@ -1,7 +1,9 @@
-//! Where a policy's component comes from: a file that the config names, what was installed under the name, or what is shipped.
+//! Where a policy's component comes from: a file that the config names, what was installed under
+//! the name, or what is shipped.
 //!
-//! Not here: loading it (`cache`), and installing one (`life`). Invariant: the hash is known without reading the component, unless
-//! the config names a bare file; and what one look finds belongs together, whatever is swapped meanwhile.
+//! Not here: loading it (`cache`), and installing one (`life`). Invariant: the hash is known
+//! without reading the component, unless the config names a bare file; and what one look finds
+//! belongs together, whatever is swapped meanwhile.
 
 use super::cache;
 use super::engine::Flavor;
@@ -148,8 +150,8 @@ impl ComponentSource {
         matches!(&self.place, Place::Release(directory) if !directory.exists())
     }
 
-    /// Where its compiled code may lie: beside the release, and where carom keeps what it had to compile itself. What is
-    /// compiled now goes to the last place.
+    /// Where its compiled code may lie: beside the release, and where carom keeps what it had to
+    /// compile itself. What is compiled now goes to the last place.
     pub(crate) fn compiled(&self, config: &Config, flavor: Flavor) -> Vec<PathBuf> {
         let mut places = Vec::with_capacity(2);
         if let Place::Release(directory) = &self.place {

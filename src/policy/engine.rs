@@ -1,6 +1,7 @@
 //! The WebAssembly engine: its limits, its clock, and the two ways of running compiled code.
 //!
-//! Nothing here knows what a policy is asked. Invariant: whatever a guest does, it ends within its time and memory.
+//! Nothing here knows what a policy is asked. Invariant: whatever a guest does, it ends within its
+//! time and memory.
 
 use crate::config::LimitsTable;
 use crate::error::{Context, Result};
@@ -40,9 +41,11 @@ pub(crate) enum Purpose {
     Compile,
     /// Running a few decisions. Without the compiler an engine starts in half the time.
     Run,
-    /// Running many decisions in so many threads: memory is kept mapped from one decision to the next.
+    /// Running many decisions in so many threads: memory is kept mapped from one decision to the
+    /// next.
     RunMany(usize),
-    /// Running what this very engine compiles, with every instruction counted. Its code is of no use to another.
+    /// Running what this very engine compiles, with every instruction counted. Its code is of no
+    /// use to another.
     Measure,
 }
 
@@ -68,14 +71,16 @@ pub(crate) fn start_clock(engine: &Engine) -> Result<()> {
     thread.spawn(forever).context("cannot start the clock of policies").map(drop)
 }
 
-/// Memory that a pooled instance clears by hand rather than by giving it back to the kernel: what a usual decision dirties.
+/// Memory that a pooled instance clears by hand rather than by giving it back to the kernel: what a
+/// usual decision dirties.
 const KEPT_RESIDENT: usize = 1 << 20;
 
 /// Makes an engine. What compiled code must agree with depends on nothing but `flavor`.
 pub(crate) fn engine(flavor: Flavor, purpose: Purpose, limits: &LimitsTable) -> Result<Engine> {
     let mut config = Config::new();
     config.epoch_interruption(true);
-    // A trap is told by its kind; where in the guest it happened is not, and what would tell is read at every start.
+    // A trap is told by its kind; where in the guest it happened is not, and what would tell is
+    // read at every start.
     config.generate_address_map(false);
     config.wasm_backtrace_max_frames(None);
     config.native_unwind_info(false);
@@ -90,7 +95,8 @@ pub(crate) fn engine(flavor: Flavor, purpose: Purpose, limits: &LimitsTable) -> 
     Engine::new(&config).context("cannot start the WebAssembly engine")
 }
 
-/// Room for every thread's instance, also for components of several modules, as JavaScript and Python make them.
+/// Room for every thread's instance, also for components of several modules, as JavaScript and
+/// Python make them.
 fn pool(threads: usize, limits: &LimitsTable) -> PoolingAllocationConfig {
     let threads = u32::try_from(threads).unwrap_or(u32::MAX).clamp(1, 256);
     let mut pool = PoolingAllocationConfig::default();
@@ -114,7 +120,8 @@ fn pool(threads: usize, limits: &LimitsTable) -> PoolingAllocationConfig {
 /// Elements of one table.
 const TABLE_ELEMENTS: usize = 100_000;
 
-/// Memory, tables and instances of one decision. Growing past them is a trap, so that the cause can be named.
+/// Memory, tables and instances of one decision. Growing past them is a trap, so that the cause can
+/// be named.
 pub(crate) struct Meter {
     limits: StoreLimits,
     /// The most memory it has had, in bytes.
@@ -174,8 +181,9 @@ impl ResourceLimiter for Meter {
     }
 }
 
-/// Whether this is the kernel's refusal to turn memory executable, as wasmtime passes it on. There is no better way to know than
-/// to try: `prctl(PR_GET_MDWE)` knows nothing of the seccomp filter that older systemds use for the same.
+/// Whether this is the kernel's refusal to turn memory executable, as wasmtime passes it on. There
+/// is no better way to know than to try: `prctl(PR_GET_MDWE)` knows nothing of the seccomp filter
+/// that older systemds use for the same.
 pub(crate) fn refused_executable_memory(error: &str) -> bool {
     ["memory executable", "Permission denied", "Operation not permitted"]
         .iter()

@@ -1,6 +1,7 @@
 //! What it means that a policy failed: a value, never a panic and never a lost message.
 //!
-//! Not here: what becomes of the message (`deliver`). Invariant: the text names the policy, its hash and the cause, in one line.
+//! Not here: what becomes of the message (`deliver`). Invariant: the text names the policy, its
+//! hash and the cause, in one line.
 
 use crate::text::{bounded, one_line};
 use std::fmt;

@@ -1,8 +1,9 @@
-//! What one decision needs and what it has built so far, and the imports for chance, time, log and settings.
+//! What one decision needs and what it has built so far, and the imports for chance, time, log and
+//! settings.
 //!
-//! A `Host` serves one question and is thrown away. Not here: the imports that build the plan (`plan_builder`) and
-//! those that answer questions (`answers`). Invariant: a guest changes nothing outside its `Host`; one that fails
-//! leaves no plan.
+//! A `Host` serves one question and is thrown away. Not here: the imports that build the plan
+//! (`plan_builder`) and those that answer questions (`answers`). Invariant: a guest changes nothing
+//! outside its `Host`; one that fails leaves no plan.
 
 use super::bindings::carom::policy::host;
 use super::chance::Chance;
@@ -20,7 +21,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Host {
     pub(crate) facts: Rc<RecipientFacts>,
     pub(crate) plan: Plan,
-    /// The imports that the guest called, in order, and how long carom took to answer; `carom policy run` shows it.
+    /// The imports that the guest called, in order, and how long carom took to answer; `carom
+    /// policy run` shows it.
     pub(crate) asked: Vec<(&'static str, Duration)>,
     pub(crate) meter: Meter,
     /// Under a watchdog, its timer steps the clock while this exists.
@@ -72,7 +74,8 @@ impl Host {
             started_at: thread_time(),
             waited: Duration::ZERO,
             chance: Chance(seed),
-            // A second sequence: what a language's runtime draws does not shift what the policy draws.
+            // A second sequence: what a language's runtime draws does not shift what the policy
+            // draws.
             random: Chance(seed ^ 0x5741_5349),
             now_ms,
             logged: 0,

@@ -1,7 +1,7 @@
 //! One question to a policy: a fresh instance within its limits, and why it failed if it did.
 //!
-//! Not here: what is asked (`questions`, `classes`). Invariant: whatever a guest does, it is stopped when its time or
-//! memory is used up, and the failure names the limit.
+//! Not here: what is asked (`questions`, `classes`). Invariant: whatever a guest does, it is
+//! stopped when its time or memory is used up, and the failure names the limit.
 
 use super::bindings::Policy as Guest;
 use super::failure::{Failure, FailureKind, status_line};
@@ -13,7 +13,8 @@ use std::time::Duration;
 use wasmtime::{Result, Store, Trap, UpdateDeadline};
 
 impl Policy {
-    /// Asks a new instance. `seed` determines all randomness, `now_ms` the time that the guest sees.
+    /// Asks a new instance. `seed` determines all randomness, `now_ms` the time that the guest
+    /// sees.
     pub(crate) fn ask<R>(
         &self,
         facts: &Rc<RecipientFacts>,

@@ -1,7 +1,8 @@
-//! Could the user that the mail server runs carom as write this? What it could write is not installed: a message that
-//! breaks into carom must not replace the policy.
+//! Could the user that the mail server runs carom as write this? What it could write is not
+//! installed: a message that breaks into carom must not replace the policy.
 //!
-//! Not here: the users themselves (`files::user_database`). Invariant: what cannot be found out counts as "could".
+//! Not here: the users themselves (`files::user_database`). Invariant: what cannot be found out
+//! counts as "could".
 
 use crate::error::{Context, Error, Result};
 use crate::files::user_database::{SystemUser, UserDatabase};

@@ -2,7 +2,8 @@
 //! reports about another message. All recipients of one message share it.
 //!
 //! Not here: what depends on the envelope (`recipient_facts`), and how answers cross to the guest
-//! (`answers`). Invariant: what is not asked for is not computed; what was asked for is computed once.
+//! (`answers`). Invariant: what is not asked for is not computed; what was asked for is computed
+//! once.
 
 use crate::auth::{AuthResult, Check, Dns, Signature};
 use crate::config::Config;
@@ -49,7 +50,8 @@ impl MessageFacts {
         }
     }
 
-    /// Facts of a failure in our own mail log: `report` says what the log says, and there is no message.
+    /// Facts of a failure in our own mail log: `report` says what the log says, and there is no
+    /// message.
     pub(crate) fn of_log_line(self, report: Report) -> MessageFacts {
         MessageFacts { report: OnceCell::from(report), logged: true, ..self }
     }

@@ -1,8 +1,9 @@
-//! 4 ask: the WebAssembly component that decides about a message, says which return paths may be answered, and
-//! what a delivery failure means. It decides, and does nothing.
+//! 4 ask: the WebAssembly component that decides about a message, says which return paths may be
+//! answered, and what a delivery failure means. It decides, and does nothing.
 //!
-//! Not here: doing what was decided (`action`). Invariant: a policy that fails, in whatever way, is a `Failure` that
-//! names the policy, its hash and the cause; the next message gets a fresh instance.
+//! Not here: doing what was decided (`action`). Invariant: a policy that fails, in whatever way, is
+//! a `Failure` that names the policy, its hash and the cause; the next message gets a fresh
+//! instance.
 
 /// The WIT package as text.
 pub(crate) mod wit;

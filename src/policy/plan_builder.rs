@@ -1,7 +1,7 @@
 //! The imports of a policy that build its plan: each adds a step and returns the step's number.
 //!
-//! Not here: doing the steps (`action`). Invariant: a step that makes no sense ends the decision as a `BadStep`; a
-//! plan that gets here is within its limits, and its text is clean.
+//! Not here: doing the steps (`action`). Invariant: a step that makes no sense ends the decision as
+//! a `BadStep`; a plan that gets here is within its limits, and its text is clean.
 
 use super::bindings::carom::policy::actions;
 use super::failure::FailureKind;

@@ -1,8 +1,9 @@
-//! Pre-initialisation: a policy that exports `preparation` is run up to there once, and a component is made that begins with
-//! the memory as it was then. Tables and patterns are built when a policy is installed, not once a message.
+//! Pre-initialisation: a policy that exports `preparation` is run up to there once, and a component
+//! is made that begins with the memory as it was then. Tables and patterns are built when a policy
+//! is installed, not once a message.
 //!
-//! Not here: compiling (`cache`). Invariant: the work is bounded in time and memory, and a component without a preparation stays
-//! as it is.
+//! Not here: compiling (`cache`). Invariant: the work is bounded in time and memory, and a
+//! component without a preparation stays as it is.
 
 use super::anatomy::Anatomy;
 use super::engine::{self, Flavor, Meter, Purpose};
@@ -19,7 +20,8 @@ use wasmtime_wizer::{ComponentInstanceState, Wizer};
 /// Longest preparation: it happens once, with somebody waiting for it.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// The component as it is after its preparation; `None` if it has none. Errors: it trapped, or took too long.
+/// The component as it is after its preparation; `None` if it has none. Errors: it trapped, or took
+/// too long.
 pub(crate) fn prepare(wasm: &[u8], anatomy: &Anatomy, limits: &LimitsTable) -> Result<Option<Vec<u8>>> {
     let Some(interface) = anatomy.preparation() else { return Ok(None) };
     let wizer = Wizer::new();

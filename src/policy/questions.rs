@@ -1,7 +1,8 @@
-//! The questions to a policy about one message: what to do with it, whether its return path may be answered, and
-//! whether the settings make sense.
+//! The questions to a policy about one message: what to do with it, whether its return path may be
+//! answered, and whether the settings make sense.
 //!
-//! Not here: what delivery failures mean (`classes`). Invariant: an answer is complete, or it is a `Failure`.
+//! Not here: what delivery failures mean (`classes`). Invariant: an answer is complete, or it is a
+//! `Failure`.
 
 use super::failure::{Failure, FailureKind, status_line};
 use super::ready::Policy;
@@ -37,7 +38,8 @@ pub(crate) struct Decision {
 pub(crate) const FIXED: (u64, u64) = (0, 0);
 
 impl Policy {
-    /// What to do with a message. `seed` determines all randomness, `now_ms` the time that the guest sees.
+    /// What to do with a message. `seed` determines all randomness, `now_ms` the time that the
+    /// guest sees.
     pub(crate) fn decide(
         &self,
         facts: &Rc<RecipientFacts>,

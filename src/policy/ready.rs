@@ -1,7 +1,8 @@
 //! A policy ready to decide: found, compiled or mapped, and linked with what carom offers.
 //!
-//! Not here: asking it (`questions`, `classes`), and where its component comes from (`source`). Invariant: what is
-//! ready can be linked; a release that is pruned while it is being loaded is looked up again.
+//! Not here: asking it (`questions`, `classes`), and where its component comes from (`source`).
+//! Invariant: what is ready can be linked; a release that is pruned while it is being loaded is
+//! looked up again.
 
 use super::bindings::{self, PolicyPre};
 use super::cache::{self, LoadFailure, Loaded};
@@ -161,13 +162,15 @@ impl Policy {
         self.source.wasm()
     }
 
-    /// Whether loading it now would give the same policy: nothing was installed, rolled back or rebuilt since.
+    /// Whether loading it now would give the same policy: nothing was installed, rolled back or
+    /// rebuilt since.
     pub(crate) fn is_current(&self, config: &Config) -> bool {
         self.source.is_current(&self.name, config)
     }
 
-    /// Each call is one step of the clock that the limit of time is measured with; without steps, a policy that loops
-    /// never ends. It may be called in a signal handler, and keeps the engine alive.
+    /// Each call is one step of the clock that the limit of time is measured with; without steps, a
+    /// policy that loops never ends. It may be called in a signal handler, and keeps the engine
+    /// alive.
     pub(crate) fn ticker(&self) -> impl Fn() + Send + Sync + use<> {
         let engine = self.engine.clone();
         move || engine.increment_epoch()

@@ -85,8 +85,8 @@ impl RecipientFacts {
         client_address(&self.message.content, &self.envelope, &self.message.config)
     }
 
-    /// Whether the envelope recipient is a return path that was signed for this address (`[verp]`), not
-    /// too long ago; also if a forwarder rewrote it, a milter tagged it, or an alias hides it.
+    /// Whether the envelope recipient is a return path that was signed for this address (`[verp]`),
+    /// not too long ago; also if a forwarder rewrote it, a milter tagged it, or an alias hides it.
     pub(crate) fn is_signed_for(&self, address: &str) -> bool {
         let today = day(clock::now_ms());
         let is_for = |path: &str| {
@@ -104,15 +104,15 @@ impl RecipientFacts {
         self.suppressed.as_ref().is_some_and(|suppressed| suppressed(&address, &domain))
     }
 
-    /// Whether the message that the report is about went to this address not too long ago, according to
-    /// the mail logs.
+    /// Whether the message that the report is about went to this address not too long ago,
+    /// according to the mail logs.
     pub(crate) fn was_sent_to(&self, address: &str) -> bool {
         let id = &self.message.report().original.message_id;
         self.sent.as_ref().zip(id.as_ref()).is_some_and(|(sent, id)| sent(id, address))
     }
 
-    /// Whether our own mail server wrote the message: it came from one of `[auth] own_servers`, or it is
-    /// a line of our own log.
+    /// Whether our own mail server wrote the message: it came from one of `[auth] own_servers`, or
+    /// it is a line of our own log.
     pub(crate) fn is_from_own_server(&self) -> bool {
         let own = |address: IpAddr| {
             self.message.config.auth.own_servers.iter().any(|network| network.contains(&address))

@@ -1,12 +1,13 @@
-//! The installed releases of a policy: numbered directories, and one symbolic link to the release in force.
+//! The installed releases of a policy: numbered directories, and one symbolic link to the release
+//! in force.
 //!
 //! ```text
 //! policies/bounce/0007-ab12…/{policy.wasm, about.json, ….cwasm}
 //! policies/bounce/current -> 0007-ab12…
 //! ```
 //!
-//! Not here: making a release (`staging`). Invariant: a message finds one whole release, whatever is installed or
-//! rolled back meanwhile.
+//! Not here: making a release (`staging`). Invariant: a message finds one whole release, whatever
+//! is installed or rolled back meanwhile.
 
 use super::component_source::{CURRENT, home};
 use super::shipped;
@@ -89,7 +90,8 @@ pub(crate) fn installed(config: &Config) -> Vec<String> {
     names
 }
 
-/// Puts release `to` in force, or the one before the release in force. `None`: the shipped policy is in force again.
+/// Puts release `to` in force, or the one before the release in force. `None`: the shipped policy
+/// is in force again.
 pub(crate) fn roll_back(config: &Config, name: &str, to: Option<u32>) -> Result<Option<Release>> {
     let home = home(config, name)?;
     let wrong = |what: String| Error::new(what).remedy(format_args!("see `carom policy list {name}`"));

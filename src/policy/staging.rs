@@ -1,7 +1,8 @@
 //! Making a release of a policy: linked, prepared and compiled, but not yet in force.
 //!
-//! Not here: whether it behaves (`workshop::inspect`), which is checked between staging and putting in force.
-//! Invariant: what the mail user could write is never staged; a release that is not put in force is removed.
+//! Not here: whether it behaves (`workshop::inspect`), which is checked between staging and putting
+//! in force. Invariant: what the mail user could write is never staged; a release that is not put
+//! in force is removed.
 
 use super::anatomy::Anatomy;
 use super::cache;
@@ -29,7 +30,8 @@ pub(crate) struct Staged {
     _lock: LockFile,
 }
 
-/// Makes a release of the component in `file`, for the machine code of this processor and for Pulley.
+/// Makes a release of the component in `file`, for the machine code of this processor and for
+/// Pulley.
 pub(crate) fn stage(config: &Config, name: &str, file: &Path) -> Result<Staged> {
     let home = home(config, name)?;
     DirBuilder::new().recursive(true).mode(0o755).create(&home).context(home.display())?;
@@ -105,8 +107,8 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 impl Staged {
-    /// From the next message on the release decides; messages under way keep the one before. Removes the oldest
-    /// releases beyond those to keep.
+    /// From the next message on the release decides; messages under way keep the one before.
+    /// Removes the oldest releases beyond those to keep.
     pub(crate) fn put_in_force(mut self) -> Result<Release> {
         releases::put_in_force(&self.home, &self.release.directory)?;
         self.release.in_force = true;

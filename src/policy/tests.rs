@@ -1,4 +1,5 @@
-//! A component built for carom:policy@1.0.0 on a host that offers a later minor version, which this carom is not yet.
+//! A component built for carom:policy@1.0.0 on a host that offers a later minor version, which this
+//! carom is not yet.
 
 use super::engine::{Flavor, Purpose, engine};
 use crate::config::LimitsTable;

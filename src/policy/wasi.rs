@@ -1,8 +1,10 @@
-//! WASI without a world outside, for guests whose language needs it: no files, no network, no environment, no
-//! arguments. Clocks stand at the time of the decision, random numbers come from its seed, and output goes to the log.
+//! WASI without a world outside, for guests whose language needs it: no files, no network, no
+//! environment, no arguments. Clocks stand at the time of the decision, random numbers come from
+//! its seed, and output goes to the log.
 //!
-//! Functions are defined by name, with whatever type the guest imports, so that every WASI 0.2.x works. Invariant:
-//! nothing here reaches outside; a function that is not answered traps with its name.
+//! Functions are defined by name, with whatever type the guest imports, so that every WASI 0.2.x
+//! works. Invariant: nothing here reaches outside; a function that is not answered traps with its
+//! name.
 
 use super::host::Host;
 use wasmtime::component::types::{ComponentInstance, ComponentItem};

@@ -1,13 +1,13 @@
-//! The text of a zone file as entries of fields (RFC 1035 section 5.1).
+//! The text of a zone file as entries, each a list of fields (RFC 1035 section 5.1).
 //!
-//! Not here: what a field means. Invariant: every entry knows the line it begins at, and text that is not closed, a
-//! parenthesis, a quote or an escape, is an error on its line.
+//! Not here: what a field means. Invariant: every entry knows the line it begins at, and text that
+//! is not closed, a parenthesis, a quote or an escape, is an error on its line.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-/// What is wrong with an entry, and how to mend it.
+/// What is wrong with an entry, and the fix.
 #[derive(Debug)]
 pub(crate) struct ZoneFault {
     pub(crate) what: String,
@@ -20,7 +20,7 @@ pub(crate) fn fault<T>(what: impl fmt::Display, remedy: &'static str) -> ZoneRes
     Err(ZoneFault { what: what.to_string(), remedy })
 }
 
-/// A field as an error shows it.
+/// A field in an error.
 pub(crate) fn show(field: &[u8]) -> String {
     format!("`{}`", field.escape_ascii())
 }
@@ -33,10 +33,10 @@ pub(crate) fn parsed<T: FromStr>(field: Option<&[u8]>, wanted: &str) -> ZoneResu
     }
 }
 
-/// One logical line: parentheses joined, comments gone, quotes and escapes resolved.
+/// One logical line: parentheses joined, comments removed, quotes and escapes resolved.
 pub(crate) struct ZoneEntry<'a> {
     pub(crate) line: usize,
-    /// It began with a blank: the name is that of the entry before.
+    /// Begins with a blank: the name is that of the entry before.
     pub(crate) indented: bool,
     pub(crate) fields: Vec<Cow<'a, [u8]>>,
 }
@@ -49,7 +49,6 @@ pub(crate) struct ZoneLexer<'a> {
 }
 
 impl<'a> ZoneLexer<'a> {
-    /// At the beginning of a text.
     pub(crate) fn new(text: &'a str) -> ZoneLexer<'a> {
         ZoneLexer { text: text.as_bytes(), at: 0, line: 1 }
     }
