@@ -11,9 +11,8 @@ use crate::deadline::Deadline;
 use crate::decide::Question;
 use crate::decide::monitor::Monitor;
 use crate::error::Result;
-use crate::index::{Filter, Index};
+use crate::index::Index;
 use crate::mail::Mail;
-use crate::maillog::LoggedStatus;
 use crate::message_log::MessageLog;
 use crate::policy::Policy;
 use crate::policy::message_facts::MessageFacts;
@@ -146,20 +145,7 @@ impl SentMail {
             *opened = Index::look(&self.config.index_path())?;
         }
         let Some(index) = &*opened else { return Ok(false) };
-        let went = [LoggedStatus::Sent, LoggedStatus::Deferred];
-        let filter = Filter {
-            message_id: Some(message_id.to_owned()),
-            recipient: Some(address.to_owned()),
-            statuses: went.map(|status| status.name().to_owned()).to_vec(),
-            since_ms: Some(clock::now_ms() - i64::from(self.config.return_paths.max_age) * clock::DAY_MS),
-            limit: Some(1),
-            ..Filter::default()
-        };
-        let mut found = false;
-        index.deliveries(&filter, |_| {
-            found = true;
-            Ok(false)
-        })?;
-        Ok(found)
+        let valid_ms = i64::from(self.config.return_paths.max_age) * clock::DAY_MS;
+        index.was_sent(message_id, address, clock::now_ms() - valid_ms)
     }
 }

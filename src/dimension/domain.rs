@@ -1,10 +1,11 @@
-//! Which registered domain a host name belongs to, well enough for statistics.
+//! The registered domain of a host name, well enough for statistics.
 //!
-//! Not here, and not meant to be: the Public Suffix List. It is 250 kB that change every week, and what hangs on
-//! it here is only whether `a.example.co.uk` is counted with `example.co.uk`. So the rule is one sentence: a name has
-//! two labels, or three where a country's registry sells names below a second level of the usual kind (`co.uk`,
-//! `com.br`, `or.jp`). A name that this groups wrongly is counted with its neighbours, never lost. Nothing that
-//! decides about trust may use it. Invariant: the answer is a part of the name that was given, cut off its left.
+//! Not here, on purpose: the Public Suffix List. It is 250 kB that change every week, and all that
+//! depends on it here is whether `a.example.co.uk` is counted with `example.co.uk`. So the rule is
+//! one sentence: a name has two labels, or three if a country's registry sells names below a second
+//! level of the usual kind (for example `co.uk`, `com.br`, `or.jp`). A name that this groups wrongly
+//! is counted with its neighbors, never lost. Nothing that decides about trust may use it.
+//! Invariant: the answer is the end of the name that was given.
 
 /// Second levels below which countries' registries sell names.
 const SECOND_LEVELS: [&str; 40] = [
@@ -12,12 +13,11 @@ const SECOND_LEVELS: [&str; 40] = [
     "gr", "id", "idv", "ind", "info", "k12", "lg", "ltd", "me", "mil", "muni", "ne", "net", "nhs", "nic",
     "nom", "or", "org", "plc", "police", "pvt", "res", "sch", "school", "web",
 ];
-/// Country codes that have no such second level, whatever it looks like: `web.de` and `or.at` have other reasons
-/// to exist.
+/// Country codes without such second levels; `web.de` and `or.at` are ordinary names.
 const FLAT: [&str; 16] =
     ["be", "ca", "ch", "cz", "de", "dk", "eu", "fi", "io", "it", "li", "me", "nl", "no", "se", "tv"];
 
-/// What stands for the domain of the null sender.
+/// The name that is counted for the null sender.
 pub(crate) const NULL_SENDER: &str = "<>";
 
 /// The registered domain of an address, empty if it has none.
@@ -25,8 +25,8 @@ pub(crate) fn of_address(address: &str) -> &str {
     registered(address.rsplit_once('@').map_or("", |(_, domain)| domain))
 }
 
-/// `mail.example.co.uk` → `example.co.uk`. Address literals and names without a dot stay as they are; a final
-/// dot goes. Lower case is left to who reads the address.
+/// The registered domain of a host: `mail.example.co.uk` → `example.co.uk`. Address literals and
+/// names without a dot stay as they are; a final dot is removed; case is kept.
 pub(crate) fn registered(host: &str) -> &str {
     let host = host.trim_end_matches('.');
     if host.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok() {

@@ -1,8 +1,9 @@
 //! The names under which a delivery counts: domains, provider, client and relay.
 //!
-//! Not here: what is counted. While millions are counted each name is a number: of the texts of a delivery most were seen before, and
-//! looking one up is cheaper than taking it apart again. Strangers choose names, so the tables are seeded. Invariant: a number
-//! stands for one text as long as there are `Numbers`, and 0 for none.
+//! Not here: what is counted. While millions are counted, each name is a number: most texts of a
+//! delivery were seen before, and a look-up is cheaper than taking them apart again. Strangers choose
+//! names, so the hashes are seeded. Invariant: a number means one text as long as its `Numbers`
+//! exist, and 0 means none.
 
 use super::domain::{NULL_SENDER, of_address};
 use super::provider::provider;
@@ -11,29 +12,27 @@ use foldhash::HashMap;
 use memchr::memrchr;
 use std::borrow::Cow;
 
-/// Characters of a name.
+/// Characters of a name at most.
 const LONGEST: usize = 128;
-/// Texts of more bytes are taken apart each time.
+/// Longer texts (in bytes) are not remembered.
 const REMEMBERED: usize = 512;
 
-/// Which of the names is the provider.
+/// The place of the provider among the names.
 pub(crate) const PROVIDER: usize = 1;
 
-/// Who a delivery is from and to, as the log has it.
+/// From whom and to whom a delivery is, as logged.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Parties<'a> {
-    /// Envelope recipient.
     pub(crate) recipient: Option<&'a str>,
-    /// Envelope sender.
     pub(crate) sender: Option<&'a str>,
-    /// Whose message it is.
     pub(crate) client: Option<&'a str>,
-    /// Next hop.
+    /// The next hop.
     pub(crate) relay: Option<&'a str>,
 }
 
 impl<'a> Parties<'a> {
-    /// The names, in the order of `Dimension::NAMED`: recipient domain, provider, sender domain, client, relay.
+    /// The names, in the order of `Dimension::NAMED`: recipient domain, provider, sender domain,
+    /// client, relay.
     pub(crate) fn names(&self) -> [Option<Cow<'a, str>>; 5] {
         let relay = host(self.relay);
         let sender = match self.sender {
@@ -51,7 +50,7 @@ impl<'a> Parties<'a> {
     }
 }
 
-/// The registered domain of an address in lower case; empty if it has none.
+/// In lower case; empty if the address has none.
 fn domain(address: &str) -> Cow<'_, str> {
     let domain = cut(of_address(address));
     if domain.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -74,19 +73,17 @@ pub(crate) type Name = u32;
 /// No name.
 pub(crate) const NONE: Name = 0;
 
-/// Names and their numbers.
 #[derive(Default)]
 pub(crate) struct Numbers {
     texts: Vec<Box<str>>,
     numbers: HashMap<Box<str>, Name>,
-    /// What stands behind the @ of an address, and its registered domain.
+    /// By what follows the @ of an address: its registered domain.
     domains: HashMap<Box<str>, Name>,
-    /// Next hops as lines have them, with their name and who runs them.
+    /// By next hop, as logged: its name, and its provider.
     relays: HashMap<Box<str>, (Name, Name)>,
 }
 
 impl Numbers {
-    /// The text of a number.
     pub(crate) fn text(&self, name: Name) -> &str {
         self.texts.get(name as usize).map_or("", |text| text)
     }
@@ -143,7 +140,7 @@ impl Numbers {
         if self.texts.is_empty() {
             self.texts.push("".into());
         }
-        // There are never so many.
+        // Memory ends before the numbers do.
         let name = self.texts.len() as Name;
         self.texts.push(text.into());
         self.numbers.insert(text.into(), name);

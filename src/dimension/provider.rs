@@ -1,11 +1,11 @@
-//! Who runs a mail server, by the registered domain of its name: what operators group their recipients by.
+//! Who runs a mail server, by the registered domain of its name: operators group recipients by it.
 //!
-//! Not here: providers of the rules, which know servers by their words as well (`policies/bounce`). A server that nobody here knows has
-//! no provider, and is counted with its domain alone.
+//! Not here: the providers of classification rules (`policies/bounce`), which know servers by their
+//! words too. A server that is not in the list is counted by its domain only.
 
 use super::domain::registered;
 
-/// Registered domains of mail exchangers, and whose they are. In order, so that it can be searched.
+/// Registered domains of mail servers, and who runs them; sorted, for binary search.
 const PROVIDERS: [(&str, &str); 63] = [
     ("1and1.com", "ionos"),
     ("aol.com", "yahoo"),
@@ -72,7 +72,7 @@ const PROVIDERS: [(&str, &str); 63] = [
     ("zoho.com", "zoho"),
 ];
 
-/// Who runs the server of this name.
+/// Who runs the server with this name.
 pub(crate) fn provider(host: &str) -> Option<&'static str> {
     let domain = registered(host);
     if domain.len() > 32 {

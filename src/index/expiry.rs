@@ -1,24 +1,27 @@
-//! What is old, or too much, goes, a piece at a time. The pages are used again, so the file stays as big as it was at most, and
-//! nothing is ever rewritten to make it smaller.
+//! Removing what is old or too much, a piece at a time.
+//!
+//! Not here: when. Freed pages are used again, so the file never grows beyond its largest size, and
+//! nothing is rewritten to make it smaller. Invariant: messages from the future (a wrong clock)
+//! cause nothing to be removed.
 
 use super::Index;
-use super::batch::first_row;
+use super::delivery_row::first_row;
+use super::sums::{DAYS_MS, HOURS_MS, Interval, MINUTES_MS, RECENT_MS};
 use crate::clock::{DAY_MS, HOUR_MS};
+use crate::dimension::Dimension;
 use crate::error::Result;
 use rusqlite::params;
 
-/// Deliveries that go in one transaction.
+/// Deliveries that are removed in one transaction.
 const PIECE: i64 = 20_000;
-/// Clocks of servers differ by so much (milliseconds).
+/// The clocks of servers differ by less than this.
 const AHEAD_MS: i64 = HOUR_MS;
-/// Time between two searches for old rows.
-const EVERY_MS: i64 = HOUR_MS;
 
 impl Index {
-    /// Removes deliveries that nothing was heard of for `keep_days` before the newest one, and of more than `max_rows` those that are in
-    /// the future, then the oldest; zero keeps all. Days count from the newest so that a log of last year can be looked into; what says
-    /// that it is in the future does not count, so that a wrong clock wipes nothing. Once an hour. `stopped` is asked between pieces.
-    /// Returns how many went.
+    /// Once an hour, removes deliveries that were not updated for `keep_days` before the newest
+    /// one, and if more than `max_rows` are left, those from the future, then the oldest ones. Zero
+    /// is no limit. Days are counted back from the newest delivery, so an old log can be examined.
+    /// `stopped` is asked between pieces. Returns how many were removed.
     pub(crate) fn expire(
         &self,
         now_ms: i64,
@@ -27,46 +30,85 @@ impl Index {
         stopped: &dyn Fn() -> bool,
     ) -> Result<u64> {
         let last = self.remembered("expired")?.and_then(|last| last.parse().ok()).unwrap_or(0);
-        if (0..EVERY_MS).contains(&(now_ms - last)) {
+        if (0..HOUR_MS).contains(&(now_ms - last)) {
             return Ok(0);
         }
         let mut gone = 0;
         if keep_days > 0 {
-            let newest = "SELECT max(last_seen) FROM deliveries WHERE last_seen <= ?1";
-            let newest: Option<i64> =
-                self.told(self.connection.query_row(newest, [now_ms + AHEAD_MS], |row| row.get(0)))?;
-            let oldest = newest.unwrap_or(i64::MIN / 2).min(now_ms) - i64::from(keep_days) * DAY_MS;
-            // Those first seen before and heard of since are passed over.
-            let old = "DELETE FROM deliveries WHERE id IN
-                (SELECT id FROM deliveries WHERE id < ?1 AND last_seen < ?2 ORDER BY id LIMIT ?3)";
-            loop {
-                let went =
-                    self.told(self.connection.execute(old, params![first_row(oldest), oldest, PIECE]))?;
-                gone += went as u64;
-                if went < PIECE as usize || stopped() {
-                    break;
-                }
-            }
+            gone += self.expire_old(now_ms, keep_days, stopped)?;
         }
-        if max_rows > 0 && !stopped() {
-            let count = "SELECT count(*) FROM deliveries";
-            let rows: i64 = self.told(self.connection.query_row(count, [], |row| row.get(0)))?;
-            let mut excess = rows - i64::try_from(max_rows).unwrap_or(i64::MAX);
-            let first = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE id >= ?1 ORDER BY id LIMIT ?2)";
-            for from in [first_row(now_ms + DAY_MS), 0] {
-                while excess > 0 && !stopped() {
-                    let piece = excess.min(PIECE);
-                    let went = self.told(self.connection.execute(first, [from, piece]))? as i64;
-                    gone += went as u64;
-                    excess -= went;
-                    if went < piece {
-                        break;
-                    }
-                }
-            }
+        if max_rows > 0 {
+            gone += self.expire_excess(now_ms, max_rows, stopped)?;
         }
         self.expire_sums(now_ms)?;
         self.remember("expired", &now_ms.to_string())?;
         Ok(gone)
+    }
+
+    fn expire_old(&self, now_ms: i64, keep_days: u32, stopped: &dyn Fn() -> bool) -> Result<u64> {
+        let newest = "SELECT max(last_seen) FROM deliveries WHERE last_seen <= ?1";
+        let newest: Option<i64> =
+            self.checked(self.connection.query_row(newest, [now_ms + AHEAD_MS], |row| row.get(0)))?;
+        let oldest = newest.unwrap_or(i64::MIN / 2).min(now_ms) - i64::from(keep_days) * DAY_MS;
+        // Rows are sorted by when deliveries were first seen; those updated since stay.
+        let old = "DELETE FROM deliveries WHERE id IN
+            (SELECT id FROM deliveries WHERE id < ?1 AND last_seen < ?2 ORDER BY id LIMIT ?3)";
+        let mut gone = 0;
+        loop {
+            let removed =
+                self.checked(self.connection.execute(old, params![first_row(oldest), oldest, PIECE]))?;
+            gone += removed as u64;
+            if removed < PIECE as usize || stopped() {
+                return Ok(gone);
+            }
+        }
+    }
+
+    fn expire_excess(&self, now_ms: i64, max_rows: u64, stopped: &dyn Fn() -> bool) -> Result<u64> {
+        let rows = i64::try_from(self.count()?).unwrap_or(i64::MAX);
+        let mut excess = rows - i64::try_from(max_rows).unwrap_or(i64::MAX);
+        let first = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE id >= ?1 ORDER BY id LIMIT ?2)";
+        let mut gone = 0;
+        for from in [first_row(now_ms + DAY_MS), 0] {
+            while excess > 0 && !stopped() {
+                let piece = excess.min(PIECE);
+                let removed = self.checked(self.connection.execute(first, [from, piece]))? as i64;
+                gone += removed as u64;
+                excess -= removed;
+                if removed < piece {
+                    break;
+                }
+            }
+        }
+        Ok(gone)
+    }
+
+    /// Removes old statistics, counted back from the newest; returns how many rows.
+    pub(crate) fn expire_sums(&self, now_ms: i64) -> Result<u64> {
+        let newest = self.newest(now_ms)?.unwrap_or(now_ms);
+        let mut gone = 0;
+        for (interval, named, age) in [
+            (Interval::Minute, true, RECENT_MS),
+            (Interval::Minute, false, MINUTES_MS),
+            (Interval::Hour, false, HOURS_MS),
+            (Interval::Day, false, DAYS_MS),
+        ] {
+            let before = newest - age;
+            let dimensions = Dimension::NAMED.iter().chain((!named).then_some(&Dimension::All));
+            for dimension in dimensions {
+                for table in ["sums", "delays"] {
+                    let sql = format!("DELETE FROM {table} WHERE step = ?1 AND dimension = ?2 AND at < ?3");
+                    let values = params![interval.name(), dimension.name(), before];
+                    gone += self.checked(self.connection.execute(&sql, values))?;
+                }
+            }
+            if !named {
+                let old = "DELETE FROM reasons WHERE step = ?1 AND at < ?2";
+                gone += self.checked(self.connection.execute(old, params![interval.name(), before]))?;
+            }
+        }
+        gone +=
+            self.checked(self.connection.execute("DELETE FROM lines WHERE at < ?1", [newest - HOURS_MS]))?;
+        Ok(gone as u64)
     }
 }

@@ -1,17 +1,18 @@
-//! What texts mean, each meaning written down once: there are hundreds of them, and millions of deliveries.
+//! What replies mean. Each meaning is stored once: there are hundreds of them, and millions of
+//! deliveries.
 //!
-//! Not here: the policy that knows. Invariant: a meaning keeps its number, which is negative where no rule knew the text.
+//! Not here: the policy that decides. Invariant: a meaning keeps its number, which is negative if
+//! no rule knew the reply.
 
 use crate::class::{Class, Severity};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use rustc_hash::FxHashMap;
 
-/// The numbers of meanings, so far as they were needed.
+/// The numbers that were needed so far.
 #[derive(Default)]
 pub(crate) struct Meanings(FxHashMap<Class, i64>);
 
 impl Meanings {
-    /// The number of a meaning.
     pub(crate) fn number(&mut self, db: &Connection, class: &Class) -> rusqlite::Result<i64> {
         if let Some(number) = self.0.get(class) {
             return Ok(*number);
@@ -37,7 +38,7 @@ impl Meanings {
     }
 }
 
-/// A class from reason, category, severity and rule.
+/// A class from the columns reason, category, severity and rule.
 pub(crate) fn class(row: &Row<'_>) -> rusqlite::Result<Class> {
     let severity: String = row.get(2)?;
     Ok(Class {
@@ -48,7 +49,6 @@ pub(crate) fn class(row: &Row<'_>) -> rusqlite::Result<Class> {
     })
 }
 
-/// The word in the table.
 pub(crate) fn severity_name(severity: Severity) -> &'static str {
     match severity {
         Severity::Hard => "hard",

@@ -1,27 +1,39 @@
-//! What the mail logs say, in a SQLite file of its own, so that a long reading never holds up a message.
+//! What the mail logs say: deliveries and statistics, in their own SQLite file, so that a long
+//! import never delays a message.
 //!
-//! Not here: reading logs (`logs`) and driving it (`ingest`). Invariant: deliveries, the position in the log and what is under
-//! way are one transaction, so that each line counts once, whatever kills the process.
+//! Not here: reading logs (`crate::maillog`, `crate::ingest`). Invariant: deliveries, the position
+//! in the log and the messages under way are one transaction, so each line counts once, whatever
+//! kills the process.
 
 mod batch;
-mod counted;
+mod delivery_query;
+mod delivery_row;
 mod expiry;
+mod failing;
+mod filter;
 mod meaning;
 mod pending_work;
-mod pulse;
-mod query;
 mod index_schema;
 mod shelf;
+mod stored_delivery;
+mod sum_query;
+mod sum_writer;
 mod sums;
+mod unclassified;
+mod waiting_deliveries;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use batch::Batch;
-pub(crate) use counted::WaitingDelivery;
+pub(crate) use failing::FailingDelivery;
+pub(crate) use filter::Filter;
 pub(crate) use pending_work::{ACTED_ON_FOR_MS, PendingWork};
-pub(crate) use query::{FailingDelivery, Filter, StoredDelivery, UnclassifiedShape};
 pub(crate) use shelf::Shelved;
-pub(crate) use sums::{HOURS_MS, Interval, MINUTES_MS, RECENT_MS, ReasonCount, ReasonKind, Sum, SumWriter};
+pub(crate) use stored_delivery::StoredDelivery;
+pub(crate) use sum_writer::SumWriter;
+pub(crate) use sums::{HOURS_MS, Interval, MINUTES_MS, RECENT_MS, ReasonCount, ReasonKind, Sum};
+pub(crate) use unclassified::UnclassifiedShape;
+pub(crate) use waiting_deliveries::WaitingDelivery;
 
 use crate::error::{Error, Result};
 use crate::files::lock::{self, LockFile};
@@ -30,34 +42,33 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long reading waits for whoever writes.
+/// How long a reader waits for a writer.
 const BUSY: Duration = Duration::from_secs(20);
-/// Bytes of a page. With fewer and larger ones than usual sorting is faster.
+/// Bytes of a page; larger than usual, because that sorts faster.
 const PAGE: i64 = 8192;
 /// KiB of pages in memory.
 const CACHE_KIB: i64 = 32 << 10;
-/// The same while everything is sorted for the first time: pieces that the processor's cache holds are sorted faster.
+/// The same while everything is sorted for the first time: pieces that fit the processor's cache
+/// sort faster.
 const SORT_KIB: i64 = 2 << 10;
 
-/// The index.
 pub(crate) struct Index {
     connection: Connection,
     path: PathBuf,
 }
 
-/// A log, as far as it was read.
+/// How far a log was read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LogProgress {
-    /// Its number.
     pub(crate) id: i64,
-    /// Where reading stopped.
+    /// Where reading stopped, in the form of its source.
     pub(crate) position: Option<String>,
-    /// What the reader has to know to go on.
+    /// What the source has to know to go on.
     pub(crate) state: Option<String>,
 }
 
 impl Index {
-    /// Opens the file; makes or migrates it where that is needed.
+    /// Opens the file; creates or updates it if necessary.
     pub(crate) fn open(path: &Path) -> Result<Index> {
         if let Some(directory) = path.parent().filter(|directory| !directory.exists()) {
             let made = std::fs::create_dir_all(directory);
@@ -93,7 +104,7 @@ impl Index {
         }
     }
 
-    /// Opens the file to look things up; none if nothing was ever read.
+    /// Opens the file for questions; `None` if no log was ever read.
     pub(crate) fn look(path: &Path) -> Result<Option<Index>> {
         if !path.exists() {
             return Ok(None);
@@ -109,7 +120,7 @@ impl Index {
         }
     }
 
-    /// Keeps all other ticks out as long as the file is held. None: another one is at it.
+    /// Keeps other ticks out until the lock is dropped. `None`: another process has it.
     pub(crate) fn lock(path: &Path) -> Result<Option<LockFile>> {
         let mut name = path.as_os_str().to_owned();
         name.push(".lock");
@@ -120,67 +131,76 @@ impl Index {
         lock::try_take(Path::new(&name)).map_err(|error| wrong(path, &error))
     }
 
-    /// How far a log was read.
+    /// How far a log was read; a new one gets a number.
     pub(crate) fn log(&self, name: &str) -> Result<LogProgress> {
         let found = self.connection.query_row(
             "SELECT id, position, state FROM logs WHERE name = ?1",
             [name],
             |row| Ok(LogProgress { id: row.get(0)?, position: row.get(1)?, state: row.get(2)? }),
         );
-        match self.told(found.optional())? {
+        match self.checked(found.optional())? {
             Some(log) => Ok(log),
             None => {
-                self.told(self.connection.execute("INSERT INTO logs (name) VALUES (?1)", [name]))?;
+                self.checked(self.connection.execute("INSERT INTO logs (name) VALUES (?1)", [name]))?;
                 Ok(LogProgress { id: self.connection.last_insert_rowid(), ..LogProgress::default() })
             }
         }
     }
 
-    /// Are there no deliveries?
-    pub(crate) fn is_empty(&self) -> Result<bool> {
-        let one = self.connection.query_row("SELECT 1 FROM deliveries LIMIT 1", [], |_| Ok(()));
-        Ok(self.told(one.optional())?.is_none())
+    /// Each log, and when something was last read of it, in milliseconds since 1970.
+    pub(crate) fn last_read(&self) -> Result<Vec<(String, Option<i64>)>> {
+        self.checked((|| {
+            let mut select = self.connection.prepare("SELECT name, read_ms FROM logs ORDER BY name")?;
+            let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        })())
     }
 
-    /// Starts a transaction.
+    /// Whether there are no deliveries.
+    pub(crate) fn is_empty(&self) -> Result<bool> {
+        let one = self.connection.query_row("SELECT 1 FROM deliveries LIMIT 1", [], |_| Ok(()));
+        Ok(self.checked(one.optional())?.is_none())
+    }
+
     pub(crate) fn begin(&self) -> Result<Batch<'_>> {
         Batch::begin(self)
     }
 
-    /// A remembered word.
+    /// A remembered value.
     pub(crate) fn remembered(&self, name: &str) -> Result<Option<String>> {
         let found =
             self.connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0));
-        self.told(found.optional())
+        self.checked(found.optional())
     }
 
-    /// Remembers a word.
     pub(crate) fn remember(&self, name: &str, value: &str) -> Result<()> {
-        let put = "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
-        self.told(self.connection.execute(put, [name, value])).map(drop)
+        let put =
+            "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
+        self.checked(self.connection.execute(put, [name, value])).map(drop)
     }
 
-    /// Ends the first reading: makes the indexes, and lets readers and a writer be there at once from now on. Until then each page is
-    /// written once, without a write-ahead log, and who wants to read waits for the end of a transaction.
+    /// Ends the first import: builds the dense indexes, and lets readers and a writer work at the
+    /// same time from now on. Until then each page is written once, without a write-ahead log, and
+    /// readers wait for the end of a transaction.
     pub(crate) fn complete(&self) -> Result<()> {
         if self.remembered("indexed")?.is_some() {
             return Ok(());
         }
         let db = &self.connection;
         if self.is_empty()? {
-            // The first reading is still to come.
+            // The first import is still to come.
             return Ok(());
         }
-        self.told(db.pragma_update(None, "cache_size", -SORT_KIB))?;
-        self.told(db.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {} INSERT OR REPLACE INTO meta VALUES ('indexed', '1'); COMMIT;",
+        self.checked(db.pragma_update(None, "cache_size", -SORT_KIB))?;
+        self.checked(db.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {} INSERT OR REPLACE INTO meta (name, value) VALUES ('indexed', '1'); COMMIT;",
             index_schema::INDEXES
         )))?;
-        self.told(db.pragma_update(None, "cache_size", -CACHE_KIB))?;
-        self.told(db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())))
+        self.checked(db.pragma_update(None, "cache_size", -CACHE_KIB))?;
+        self.checked(db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())))
     }
 
-    fn told<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
+    fn checked<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
         result.map_err(|error| wrong(&self.path, &error))
     }
 }

@@ -1,18 +1,19 @@
-//! Messages under way, on the shelf: those whose lines have not come for long, and all of them between two ticks.
+//! The shelf: messages under way that are not in memory. Between two ticks that is all of them.
 //!
-//! Not here: which messages go there. Invariant: what cannot be written or read is told when the transaction is committed.
+//! Not here: which messages go there (`crate::maillog`). Invariant: what cannot be written or read
+//! is reported when the transaction is committed.
 
 use crate::maillog::correlate::{QueuedMessage, Shelf};
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 use rustc_hash::{FxBuildHasher, FxHashSet};
 use std::hash::BuildHasher;
 
-/// After so many queue ids that were not there, it is worth knowing all that are.
+/// After this many queue ids that were not on the shelf, all that are get loaded into memory.
 const MISSES: u32 = 1000;
-/// More queue ids than these are not kept in memory.
+/// Queue ids in memory at most.
 const KNOWN: usize = 100_000;
 
-/// Messages under way, in the transaction.
+/// The messages of one log that are under way, in a transaction.
 pub(crate) struct Shelved<'i> {
     log: i64,
     put: Statement<'i>,
@@ -21,7 +22,7 @@ pub(crate) struct Shelved<'i> {
     first: Statement<'i>,
     ids: Statement<'i>,
     misses: u32,
-    /// Hashes of all queue ids that are there, or were.
+    /// Hashes of all queue ids that are on the shelf, or were in this transaction.
     known: Option<FxHashSet<u64>>,
     fault: Option<rusqlite::Error>,
 }
@@ -30,7 +31,10 @@ impl<'i> Shelved<'i> {
     pub(crate) fn new(db: &'i Connection, log: i64) -> rusqlite::Result<Shelved<'i>> {
         Ok(Shelved {
             log,
-            put: db.prepare("INSERT OR REPLACE INTO under_way VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?,
+            put: db.prepare(
+                "INSERT OR REPLACE INTO under_way (log, queue_id, host, first_id, closed, last_ms, message)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?,
             take: db.prepare(
                 "DELETE FROM under_way WHERE log = ?1 AND queue_id = ?2 AND host = ?3 RETURNING message",
             )?,
@@ -44,12 +48,12 @@ impl<'i> Shelved<'i> {
         })
     }
 
-    /// What went wrong first.
+    /// The first fault.
     pub(crate) fn into_fault(self) -> Option<rusqlite::Error> {
         self.fault
     }
 
-    /// Counts an id that was not there; in a long reading nearly none is, and then it is known without asking.
+    /// Counts an id that was not there. In a long run nearly none is, and then memory answers.
     fn missed(&mut self) -> rusqlite::Result<()> {
         self.misses += 1;
         if self.misses != MISSES {
@@ -72,7 +76,7 @@ impl<'i> Shelved<'i> {
     }
 
     fn take_first(&mut self, host: &str, queue_id: &str) -> rusqlite::Result<Option<String>> {
-        // Most ids are not there, and looking is cheaper than deleting nothing.
+        // Most ids are not there, and selecting is cheaper than deleting nothing.
         if !self.there.exists(params![self.log, queue_id, host])? {
             return Ok(None);
         }
@@ -85,7 +89,7 @@ impl Shelf for Shelved<'_> {
         if let Some(known) = &mut self.known {
             known.extend(message.queue_ids().map(hash));
         }
-        // The id that it had before may be another message's by now.
+        // Its earlier id may belong to another message by now.
         let (first, requeued) = (message.queue_id(), message.requeued_as());
         let text = serde_json::to_string(message).unwrap_or_default();
         let done = self.put.execute(params![

@@ -1,6 +1,6 @@
 //! The index without logs: rows that want the same place, plans of every filter, what goes when.
 
-use super::query::statement;
+use super::filter::statement;
 use super::*;
 use crate::class::{Class, Severity};
 use crate::clock::DAY_MS;
@@ -83,7 +83,8 @@ fn all(index: &Index, filter: &Filter) -> Vec<StoredDelivery> {
 fn deliveries_that_want_the_same_row_each_have_one_and_keep_it() {
     let place = Place::new("collision");
     let index = place.index();
-    // Equal in the second and in the half of the id that rows are made of; the second and third in all of the id.
+    // Equal in the second and in the half of the id that rows are made of; the second and third in
+    // all of the id.
     let low = 0x1234_5678;
     let wanted = [
         delivery(low, START, "4Xn0y83s5Zz1a", "a@x.example"),

@@ -90,7 +90,8 @@ impl DeliveryCounts {
         self.names.remembered() > FULL
     }
 
-    /// Writes what was counted; nothing of it is left in memory. `class` gives the class of a reply.
+    /// Writes what was counted; nothing of it is left in memory. `class` gives the class of a
+    /// reply.
     pub(crate) fn flush(
         &mut self,
         batch: &mut Batch<'_>,

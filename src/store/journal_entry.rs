@@ -1,6 +1,7 @@
 //! What the journal keeps: promises, steps and how they ended, as the rest of carom sees them.
 //!
-//! Not here: the rows (`sqlite/promise_rows.rs`, `sqlite/pending_rows.rs`) and what is done with them (`crate::journal`).
+//! Not here: the rows (`sqlite/promise_rows.rs`, `sqlite/pending_rows.rs`) and what is done with
+//! them (`crate::journal`).
 
 use super::tally::Tally;
 use crate::mail::Mail;
@@ -25,8 +26,8 @@ pub(crate) enum Standing {
 #[derive(Debug)]
 pub(crate) struct OnRecord {
     pub(crate) standing: Standing,
-    /// The verdict that the first delivery was answered with; `None` for a key that was not on record, and
-    /// for rows of older releases that promised nothing.
+    /// The verdict that the first delivery was answered with; `None` for a key that was not on
+    /// record, and for rows of older releases that promised nothing.
     pub(crate) verdict: Option<Verdict>,
 }
 

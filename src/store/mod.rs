@@ -1,9 +1,10 @@
 //! THE SEAM: everything that the store keeps, and the verbs that read and change it, by group.
 //!
-//! The rest of carom sees only this file and the types beside it. Not here: SQL (`sqlite`), what the rows mean to a
-//! message (`crate::journal`), and how they are shown (`crate::stats`). Another database would be a second folder beside
-//! `sqlite/` with the same functions. Invariant: a verb that returns `Ok` has reached the disk; a verb that fails has
-//! changed nothing; each verb is one transaction, also where it touches several groups.
+//! The rest of carom sees only this file and the types beside it. Not here: SQL (`sqlite`), what the
+//! rows mean to a message (`crate::journal`), and how they are shown (`crate::stats`). Another
+//! database would be another folder with the same functions. Invariant: a verb that returns `Ok` has
+//! reached the disk, and one that fails has changed nothing: each verb is one transaction, even if
+//! it touches several groups.
 
 mod journal_entry;
 mod observed;
@@ -15,7 +16,7 @@ pub(crate) use journal_entry::{
     DueSteps, Ended, FinishedMessage, NotificationState, OnRecord, PendingStep, Performed, Promise, Standing,
 };
 pub(crate) use observed::{AlertRecord, AlertState, Difference, Heartbeat, TemplateLookup};
-// The index is an SQLite file as well, and becomes newer in the same way.
+// The index is an SQLite file too, and is migrated in the same way.
 pub(crate) use sqlite::migrations;
 pub(crate) use suppressed::{SoftBounce, StrikeCount, Suppressed};
 pub(crate) use tally::Tally;
@@ -39,7 +40,8 @@ pub(crate) struct Store {
 
 /// The file.
 impl Store {
-    /// Opens the SQLite file at `path`; creates it, its directory and its tables where they are missing.
+    /// Opens the SQLite file at `path`; creates it, its directory and its tables where they are
+    /// missing.
     pub(crate) fn open(path: &Path) -> Result<Store> {
         Ok(Store { db: SharedConnection::open(path)? })
     }
@@ -49,31 +51,30 @@ impl Store {
         sqlite::check(&self.db)
     }
 
-    /// Folds SQLite's write-ahead log into the file when it has grown. Dropping the store does so too.
+    /// Folds SQLite's write-ahead log into the file when it has grown. Dropping the store does so
+    /// too.
     pub(crate) fn fold_log(&self) {
         self.db.fold_log();
     }
 
-    /// Keeps other ticks out of what only one at a time may do, until the lock is dropped. `None`: another tick has it.
-    pub(crate) fn lock_tick(&self) -> Result<Option<TickLock>> {
-        sqlite::lock_beside(&self.db, ".tick").map(|file| file.map(|file| TickLock { _file: file }))
+    /// Keeps other ticks out of what only one at a time may do, until the lock is dropped. `None`:
+    /// another tick has it.
+    pub(crate) fn lock_tick(&self) -> Result<Option<LockFile>> {
+        sqlite::lock_beside(&self.db, ".tick")
     }
 
-    /// Removes everything whose retention has passed, in every group; parked steps become failed after 90 days.
+    /// Removes everything whose retention has passed, in every group; parked steps become failed
+    /// after 90 days.
     pub(crate) fn purge(&self, now_ms: i64) -> Result<()> {
         purge::purge(&self.db, now_ms)
     }
 }
 
-/// Held by the one tick that may do what only one at a time may do.
-pub(crate) struct TickLock {
-    _file: LockFile,
-}
-
 /// The journal: promises, their steps, and which process does them.
 impl Store {
-    /// Writes a promise down and counts its message. If its key is already on record, changes nothing and returns what is
-    /// known. The steps that need not wait for anything are leased to the caller for `lease_ms`.
+    /// Writes a promise down and counts its message. If its key is already on record, changes
+    /// nothing and returns what is known. The steps that need not wait for anything are leased to
+    /// the caller for `lease_ms`.
     pub(crate) fn promise(&self, mail: &Mail, promise: &Promise<'_>, lease_ms: i64) -> Result<OnRecord> {
         promise_rows::promise(&self.db, mail, promise, lease_ms)
     }
@@ -88,20 +89,21 @@ impl Store {
         promise_rows::claim(&self.db, key, now_ms, lease_ms)
     }
 
-    /// Takes what can be done now of a message on record, with everything needed to do it. While another living process
-    /// works on the message, returns `None`: its due steps are that process's, or the tick's if it hangs.
+    /// Takes what can be done now of a message on record, with everything needed to do it. While
+    /// another living process works on the message, returns `None`: its due steps are that
+    /// process's, or the tick's if it hangs.
     pub(crate) fn claim_message(&self, key: &str, now_ms: i64, lease_ms: i64) -> Result<Option<DueSteps>> {
         promise_rows::claim_message(&self.db, key, now_ms, lease_ms)
     }
 
-    /// The same over all messages, at most `limit` of them. Steps of a message that another living process works on are
-    /// taken from it only when they are overdue by a whole lease.
+    /// The same over all messages, at most `limit` of them. Steps of a message that another living
+    /// process works on are taken from it only when they are overdue by a whole lease.
     pub(crate) fn claim_due(&self, now_ms: i64, lease_ms: i64, limit: usize) -> Result<Vec<DueSteps>> {
         promise_rows::claim_due(&self.db, now_ms, lease_ms, limit)
     }
 
-    /// Records how steps ended, adds what they count for, and skips what waited for another end. Returns whether nothing is
-    /// left to do. A step that has ended before changes nothing.
+    /// Records how steps ended, adds what they count for, and skips what waited for another end.
+    /// Returns whether nothing is left to do. A step that has ended before changes nothing.
     pub(crate) fn settle(&self, key: &str, ends: &[Ended], now_ms: i64) -> Result<bool> {
         promise_rows::settle(&self.db, key, ends, now_ms)
     }
@@ -111,7 +113,8 @@ impl Store {
         promise_rows::release(&self.db, key)
     }
 
-    /// The source of these messages is gone, so they cannot be delivered again: finished ones leave the journal.
+    /// The source of these messages is gone, so they cannot be delivered again: finished ones leave
+    /// the journal.
     pub(crate) fn forget(&self, keys: &[String]) -> Result<()> {
         promise_rows::forget(&self.db, keys)
     }
@@ -121,7 +124,8 @@ impl Store {
         promise_rows::record_finished(&self.db, message, None).map(drop)
     }
 
-    /// The same, and records the verdict, which every later delivery under this key is answered with.
+    /// The same, and records the verdict, which every later delivery under this key is answered
+    /// with.
     pub(crate) fn record_answered(
         &self,
         message: &FinishedMessage<'_>,
@@ -138,12 +142,14 @@ impl Store {
         pending_rows::pending_steps(&self.db)
     }
 
-    /// Makes steps due now, as if they had never been tried. Returns how many: steps that a process works on are left alone.
+    /// Makes steps due now, as if they had never been tried. Returns how many: steps that a process
+    /// works on are left alone.
     pub(crate) fn retry(&self, steps: &[(String, usize)], now_ms: i64) -> Result<usize> {
         pending_rows::retry(&self.db, steps, now_ms)
     }
 
-    /// Gives steps up and counts each as dropped. Returns how many: steps that a process works on are left alone.
+    /// Gives steps up and counts each as dropped. Returns how many: steps that a process works on
+    /// are left alone.
     pub(crate) fn give_up(&self, steps: &[(String, usize)], now_ms: i64) -> Result<usize> {
         pending_rows::give_up(&self.db, steps, now_ms)
     }
@@ -153,8 +159,8 @@ impl Store {
         pending_rows::notifications(&self.db, address)
     }
 
-    /// Pending steps that have failed at least once, plus notifications parked or given up since `since_ms`. Alerts do not
-    /// count, so that no alert causes another.
+    /// Pending steps that have failed at least once, plus notifications parked or given up since
+    /// `since_ms`. Alerts do not count, so that no alert causes another.
     pub(crate) fn failing_steps(&self, since_ms: i64) -> Result<u64> {
         pending_rows::failing_steps(&self.db, since_ms)
     }
@@ -185,7 +191,8 @@ impl Store {
         suppression_rows::suppress_all(&self.db, entries)
     }
 
-    /// Lets an address get mail again, and forgets its soft bounces. Returns whether it was suppressed.
+    /// Lets an address get mail again, and forgets its soft bounces. Returns whether it was
+    /// suppressed.
     pub(crate) fn unsuppress(&self, address: &str, sender_domain: Option<&str>) -> Result<bool> {
         suppression_rows::unsuppress(&self.db, address, sender_domain)
     }
@@ -205,14 +212,14 @@ impl Store {
         suppression_rows::suppressions(&self.db, containing, now_ms)
     }
 
-    /// Counts a soft bounce and returns how many count now. The same key counts once, and so do the log line and the report
-    /// of one bounce; unproven bounces count at most once a day.
+    /// Counts a soft bounce and returns how many count now. The same key counts once, and so do the
+    /// log line and the report of one bounce; unproven bounces count at most once a day.
     pub(crate) fn strike(&self, bounce: &SoftBounce<'_>) -> Result<StrikeCount> {
         suppression_rows::strike(&self.db, bounce)
     }
 
-    /// Deliveries to these addresses succeeded at these times (milliseconds since 1970): soft bounces from before are
-    /// forgotten. Returns how many were.
+    /// Deliveries to these addresses succeeded at these times (milliseconds since 1970): soft
+    /// bounces from before are forgotten. Returns how many were.
     pub(crate) fn forgive<'a>(&self, delivered: impl IntoIterator<Item = (&'a str, i64)>) -> Result<usize> {
         let alive = delivered.into_iter().map(|(address, at_ms)| (address.to_lowercase(), at_ms)).collect();
         suppression_rows::forgive(&self.db, alive)
@@ -223,7 +230,8 @@ impl Store {
         suppression_rows::struck(&self.db)
     }
 
-    /// The soft bounces of an address: sender domain, time (milliseconds since 1970), proven or not.
+    /// The soft bounces of an address: sender domain, time (milliseconds since 1970), proven or
+    /// not.
     pub(crate) fn strikes(&self, address: &str) -> Result<Vec<(String, i64, bool)>> {
         suppression_rows::strikes(&self.db, address)
     }
@@ -263,8 +271,8 @@ impl Store {
         mark_rows::marked(&self.db, name)
     }
 
-    /// Removes these entries from the suppression list, unless they have changed since, and sets a mark in the same
-    /// transaction. Returns how many were removed.
+    /// Removes these entries from the suppression list, unless they have changed since, and sets a
+    /// mark in the same transaction. Returns how many were removed.
     pub(crate) fn purge_suppressions(
         &self,
         entries: &[Suppressed],
@@ -274,7 +282,8 @@ impl Store {
         mark_rows::purge_suppressions(&self.db, entries, name, value)
     }
 
-    /// Remembers an answer until `expires_ms`. When the memory is full, a new answer is not remembered.
+    /// Remembers an answer until `expires_ms`. When the memory is full, a new answer is not
+    /// remembered.
     pub(crate) fn remember(&self, name: &str, value: bool, expires_ms: i64) -> Result<()> {
         mark_rows::remember(&self.db, name, value, expires_ms)
     }
@@ -292,8 +301,8 @@ impl Store {
         alert_rows::alerts(&self.db)
     }
 
-    /// Replaces all alerts of a rule, and promises the plan (key, plan, time) that reports the changes, in one transaction:
-    /// a change is reported once, whatever kills the process.
+    /// Replaces all alerts of a rule, and promises the plan (key, plan, time) that reports the
+    /// changes, in one transaction: a change is reported once, whatever kills the process.
     pub(crate) fn put_alerts(
         &self,
         rule: &str,

@@ -1,4 +1,5 @@
-//! What carom observed and keeps: the last tick, the state of each alert, differences between policies, templates.
+//! What carom observed and keeps: the last tick, the state of each alert, differences between
+//! policies, templates.
 
 use crate::envelope::Envelope;
 use serde::{Deserialize, Serialize};

@@ -47,6 +47,7 @@ pub(crate) struct SoftBounce<'a> {
 pub(crate) struct StrikeCount {
     /// How many count now.
     pub(crate) count: u32,
-    /// The same bounce was counted before: by the log if this is a report, by a report if this is the log.
+    /// The same bounce was counted before: by the log if this is a report, by a report if this is
+    /// the log.
     pub(crate) known: bool,
 }

@@ -44,11 +44,18 @@ fn strange(place: &str, text: &str) -> Vec<String> {
     found.map(|phrase| format!("{place}: `{phrase}` in {:?}", text.trim())).collect()
 }
 
+/// Whether a string is SQL: tables and columns of released versions keep their names.
+fn is_sql(text: &str) -> bool {
+    ["SELECT ", "INSERT ", "UPDATE ", "DELETE "].iter().any(|verb| text.contains(verb))
+}
+
 #[test]
 fn help_and_errors_are_plain_english() {
     let mut broken = Vec::new();
     for source in crate_files() {
-        broken.extend(source.strings().iter().flat_map(|text| strange(&source.path, text)));
+        broken.extend(
+            source.strings().iter().filter(|text| !is_sql(text)).flat_map(|text| strange(&source.path, text)),
+        );
         if source.path.starts_with("src/cli/") {
             let lines = source.lines().into_iter().filter_map(|line| line.trim_start().strip_prefix("///"));
             broken.extend(lines.flat_map(|line| strange(&source.path, line)));

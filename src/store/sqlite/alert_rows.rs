@@ -1,6 +1,7 @@
 //! The states of alerts, and the promise to report a change.
 //!
-//! Not here: what the states mean (`crate::alert`). Invariant: a change and the promise to report it are one transaction.
+//! Not here: what the states mean (`crate::alert`). Invariant: a change and the promise to report
+//! it are one transaction.
 
 use super::connection::SharedConnection;
 use super::promise_rows::{Written, insert};
@@ -10,11 +11,11 @@ use crate::plan::Plan;
 use crate::store::observed::{AlertRecord, AlertState};
 use rusqlite::{Row, params};
 
-const COLUMNS: &str = "rule, subject, state, since_ms, value, told, told_ms, fired_ms";
-
 pub(crate) fn alerts(shared: &SharedConnection) -> Result<Vec<AlertRecord>> {
     shared.read(|db| {
-        let mut select = db.prepare(&format!("SELECT {COLUMNS} FROM alerts ORDER BY rule, subject"))?;
+        let mut select = db.prepare(
+            "SELECT rule, subject, state, since_ms, value, told, told_ms, fired_ms FROM alerts ORDER BY rule, subject",
+        )?;
         let rows = select.query_map([], row)?;
         rows.collect()
     })
@@ -44,9 +45,10 @@ pub(crate) fn put_alerts(
     };
     shared.write(move |db| {
         db.execute("DELETE FROM alerts WHERE rule = ?1", [&rule])?;
-        let mut put = db.prepare_cached(&format!(
-            "INSERT INTO alerts ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
-        ))?;
+        let mut put = db.prepare_cached(
+            "INSERT INTO alerts (rule, subject, state, since_ms, value, told, told_ms, fired_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?;
         for alert in &alerts {
             let told = alert.told.map_or("", AlertState::name);
             let AlertRecord { subject, state, since_ms, value, told_ms, fired_ms, .. } = alert;

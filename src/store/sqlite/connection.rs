@@ -1,8 +1,10 @@
-//! One connection to the SQLite file, shared by the threads of a process, and the writing in groups.
+//! One connection to the SQLite file, shared by the threads of a process, and the writing in
+//! groups.
 //!
-//! A write waits for the disk. While one thread does, others queue what they have, and the next to get the connection
-//! commits everything that is queued as one transaction. Invariant: `write` returns `Ok` only after a commit that has
-//! reached the disk (synchronous=FULL, SQLite's default, in WAL mode).
+//! A write waits for the disk. While one thread does, others queue what they have, and the next to
+//! get the connection commits everything that is queued as one transaction. Invariant: `write`
+//! returns `Ok` only after a commit that has reached the disk (synchronous=FULL, SQLite's default,
+//! in WAL mode).
 
 use super::{migrations, store_schema};
 use crate::error::{Error, Result};
@@ -16,8 +18,8 @@ use std::time::Duration;
 
 /// How long a write waits for other processes.
 const BUSY: Duration = Duration::from_secs(10);
-/// Bytes of the write-ahead log from which on it is folded into the file when the store is closed: few, because a process
-/// that opens the file alone reads the log from its start.
+/// Bytes of the write-ahead log from which on it is folded into the file when the store is closed:
+/// few, because a process that opens the file alone reads the log from its start.
 const LOG_LIMIT: u64 = 100 << 10;
 
 /// What is to be done within a transaction.
@@ -43,8 +45,8 @@ impl SharedConnection {
     /// Opens the file; makes or migrates it where that is needed.
     pub(crate) fn open(path: &Path) -> Result<SharedConnection> {
         let opened = open_file(path).or_else(|error| {
-            // The first start on this machine: there is no directory yet. Another process may make it in this very
-            // moment, so that it is there is no reason to give up.
+            // The first start on this machine: there is no directory yet. Another process may make
+            // it in this very moment, so that it is there is no reason to give up.
             let made =
                 path.parent().map_or(Ok(()), owner::make_directory).and_then(|()| owner::make_file(path));
             made.map_err(|_| error.to_string())?;
@@ -84,7 +86,8 @@ impl SharedConnection {
         ask(&lock(&self.connection)).map_err(|error| self.wrong(&error.to_string()))
     }
 
-    /// Does `operation` in a transaction, with whatever other threads have to write, and returns when it is on disk.
+    /// Does `operation` in a transaction, with whatever other threads have to write, and returns
+    /// when it is on disk.
     pub(crate) fn write<T: Send + Sync + 'static>(
         &self,
         operation: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -113,7 +116,8 @@ impl SharedConnection {
             .ok_or_else(|| self.wrong("a write gave no answer"))
     }
 
-    /// Folds a log that has grown into the file, if nobody else looks at it just now; the next to end will try again.
+    /// Folds a log that has grown into the file, if nobody else looks at it just now; the next to
+    /// end will try again.
     pub(crate) fn fold_log(&self) {
         let mut log = self.path.clone().into_os_string();
         log.push("-wal");
@@ -165,7 +169,8 @@ fn open_file(path: &Path) -> rusqlite::Result<Connection> {
     // It is not made here: who makes it settles whose it is.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    // SQLite opens a file for reading when it cannot for writing, and also when it comes into being in between.
+    // SQLite opens a file for reading when it cannot for writing, and also when it comes into being
+    // in between.
     if connection.is_readonly("main")? {
         return Err(rusqlite::Error::SqliteFailure(
             rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY),
@@ -173,7 +178,8 @@ fn open_file(path: &Path) -> rusqlite::Result<Connection> {
         ));
     }
     connection.busy_timeout(BUSY)?;
-    // The last process to close would fold the log in and delete it, only for the next to make it again.
+    // The last process to close would fold the log in and delete it, only for the next to make it
+    // again.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(connection)
 }

@@ -1,4 +1,5 @@
-//! Which process holds a message: its id and start time, so that another can tell whether it still runs.
+//! Which process holds a message: its id and start time, so that another can tell whether it still
+//! runs.
 
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
@@ -23,7 +24,8 @@ pub(crate) fn is_gone(holder: &str) -> bool {
     };
     match start_time(id) {
         Some(now) => now != started,
-        // Where /proc hides the processes of other users (hidepid), the kernel still says whether they run.
+        // Where /proc hides the processes of other users (hidepid), the kernel still says whether
+        // they run.
         None => !exists(id),
     }
 }

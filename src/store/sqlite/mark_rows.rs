@@ -1,6 +1,7 @@
 //! Marks of the tick, and answers that expire.
 //!
-//! Not here: what the tick does (`crate::cron`, `crate::cycle`). Invariant: a purge and its mark are one transaction.
+//! Not here: what the tick does (`crate::cron`, `crate::cycle`). Invariant: a purge and its mark
+//! are one transaction.
 
 use super::connection::SharedConnection;
 use super::suppression_rows;

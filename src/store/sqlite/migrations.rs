@@ -1,6 +1,8 @@
-//! How an older SQLite file becomes a newer one. Not here: the tables (`store_schema`, `crate::index`).
+//! How an older SQLite file becomes a newer one. Not here: the tables (`store_schema`,
+//! `crate::index`).
 //!
-//! Invariant: `user_version` is the number of migrations that a file has had; each is applied once, in its own transaction.
+//! Invariant: `user_version` is the number of migrations that a file has had; each is applied once,
+//! in its own transaction.
 
 use rusqlite::{Connection, TransactionBehavior};
 

@@ -1,6 +1,7 @@
 //! The store in an SQLite file: the SQL of every verb, one file for each group.
 //!
-//! Not here: what the verbs promise (`crate::store`). Invariant: nothing outside this folder sees SQL or a row.
+//! Not here: what the verbs promise (`crate::store`). Invariant: nothing outside this folder sees
+//! SQL or a row.
 
 pub(crate) mod alert_rows;
 pub(crate) mod connection;

@@ -1,6 +1,7 @@
 //! Steps that wait for their time or for another try, and parked steps that wait for an operator.
 //!
-//! Not here: claiming and settling steps (`promise_rows`). Invariant: a step that a living process works on is left alone.
+//! Not here: claiming and settling steps (`promise_rows`). Invariant: a step that a living process
+//! works on is left alone.
 
 use super::connection::SharedConnection;
 use super::promise_rows::{finish, settle_step};

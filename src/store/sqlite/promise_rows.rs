@@ -1,7 +1,7 @@
 //! The rows of promises and their steps: written, claimed, settled, forgotten.
 //!
-//! Not here: what the steps mean (`crate::journal`). Invariant: a step changes from `pending` to its end once, and what it
-//! counts for is counted in the same transaction.
+//! Not here: what the steps mean (`crate::journal`). Invariant: a step changes from `pending` to
+//! its end once, and what it counts for is counted in the same transaction.
 
 use super::connection::SharedConnection;
 use super::{counter_rows, holder};
@@ -15,7 +15,8 @@ use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 
-/// A step can be taken up when it is pending, due, nobody's, and what it waits for has ended as it should.
+/// A step can be taken up when it is pending, due, nobody's, and what it waits for has ended as it
+/// should.
 const READY: &str = "steps.state = 'pending' AND steps.due_ms <= ?2 AND steps.lease_ms <= ?2 AND (steps.after IS NULL OR \
     EXISTS (SELECT 1 FROM steps AS earlier WHERE earlier.key = steps.key AND earlier.step = steps.after \
     AND earlier.state IN ('succeeded', 'failed', 'parked')))";
@@ -201,7 +202,8 @@ pub(crate) fn insert(
 
 const NEW: OnRecord = OnRecord { standing: Standing::New, verdict: None };
 
-/// The verdict is read from the plan alone, whatever its steps are: an older release may have had others.
+/// The verdict is read from the plan alone, whatever its steps are: an older release may have had
+/// others.
 #[derive(Deserialize)]
 struct Answered {
     verdict: Verdict,
@@ -231,7 +233,8 @@ fn claim_steps(db: &Connection, key: &str, now_ms: i64, lease_ms: i64) -> rusqli
     Ok(steps)
 }
 
-/// This process is at the message from now on: when it is killed, what it had taken is free at once.
+/// This process is at the message from now on: when it is killed, what it had taken is free at
+/// once.
 fn own(db: &Connection, key: &str) -> rusqlite::Result<()> {
     db.prepare_cached("UPDATE journal SET owner = ?2 WHERE key = ?1")?
         .execute(params![key, holder::this_process()])?;
@@ -310,7 +313,8 @@ pub(crate) fn settle_step(
     Ok(())
 }
 
-/// With nothing pending, the message itself need not be kept. While something is parked, the promise is still open.
+/// With nothing pending, the message itself need not be kept. While something is parked, the
+/// promise is still open.
 pub(crate) fn finish(db: &Connection, key: &str) -> rusqlite::Result<bool> {
     let park = "UPDATE journal SET owner = NULL, message = NULL WHERE key = ?1 AND NOT EXISTS (
         SELECT 1 FROM steps WHERE steps.key = ?1 AND steps.state = 'pending')";

@@ -1,7 +1,7 @@
 //! Addresses that get no more mail, and the soft bounces that count towards it.
 //!
-//! Not here: who decides (policies, operators). Invariant: a key is counted once, and unproven reports at most once a day
-//! for an address.
+//! Not here: who decides (policies, operators). Invariant: a key is counted once, and unproven
+//! reports at most once a day for an address.
 
 use super::connection::SharedConnection;
 use crate::clock::DAY_MS;

@@ -1,4 +1,5 @@
-//! The store from the outside: what is written stays, is counted once, and is done by one process at a time.
+//! The store from the outside: what is written stays, is counted once, and is done by one process
+//! at a time.
 
 use super::{holder, store_schema};
 use crate::clock::{self, DAY_MS};

@@ -1,0 +1,72 @@
+//! Questions about deliveries.
+//!
+//! Not here: the SQL of a filter (`filter`). Invariant: rows are given one at a time, however many
+//! there are.
+
+use super::Index;
+use super::filter::{Filter, statement};
+use super::stored_delivery::{StoredDelivery, stored_delivery};
+use crate::error::Result;
+use rusqlite::params_from_iter;
+use rustc_hash::{FxBuildHasher, FxHashSet};
+use std::hash::BuildHasher;
+
+impl Index {
+    /// Gives the wanted deliveries to `each`, the newest first, until it returns false.
+    pub(crate) fn deliveries(
+        &self,
+        filter: &Filter,
+        mut each: impl FnMut(StoredDelivery) -> Result<bool>,
+    ) -> Result<()> {
+        let (sql, values) = statement(filter);
+        let mut select = self.checked(self.connection.prepare(&sql))?;
+        let mut rows = self.checked(select.query(params_from_iter(&values)))?;
+        let (mut seen, mut left) = (FxHashSet::default(), filter.limit.unwrap_or(u64::MAX));
+        while left > 0
+            && let Some(row) = self.checked(rows.next())?
+        {
+            let found = self.checked(stored_delivery(row))?;
+            let recipient = || found.recipient.as_ref().map(|recipient| recipient.to_ascii_lowercase());
+            if filter.latest && !seen.insert(FxBuildHasher.hash_one(recipient())) {
+                continue;
+            }
+            left -= 1;
+            if !each(found)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this message went to this address since a time, and was not refused: it was sent, or
+    /// waits for another try. A message that was refused here cannot bounce elsewhere.
+    pub(crate) fn was_sent(&self, message_id: &str, address: &str, since_ms: i64) -> Result<bool> {
+        let filter = Filter {
+            message_id: Some(message_id.to_owned()),
+            recipient: Some(address.to_owned()),
+            statuses: ["sent", "deferred"].map(str::to_owned).to_vec(),
+            since_ms: Some(since_ms),
+            limit: Some(1),
+            ..Filter::default()
+        };
+        let mut found = false;
+        self.deliveries(&filter, |_| {
+            found = true;
+            Ok(false)
+        })?;
+        Ok(found)
+    }
+
+    /// When a delivery to this address last succeeded, in milliseconds since 1970.
+    pub(crate) fn last_success(&self, address: &str) -> Result<Option<i64>> {
+        let last = "SELECT max(+last_seen) FROM deliveries
+            WHERE (recipient = ?1 OR original_recipient = ?1) AND +status = 'sent'";
+        self.checked(self.connection.query_row(last, [address], |row| row.get(0)))
+    }
+
+    pub(crate) fn count(&self) -> Result<u64> {
+        let count =
+            self.connection.query_row("SELECT count(*) FROM deliveries", [], |row| row.get::<_, i64>(0));
+        Ok(self.checked(count)?.unsigned_abs())
+    }
+}

@@ -1,0 +1,51 @@
+//! Failed and deferred deliveries, a piece at a time, to be classified again.
+
+use super::Index;
+use super::meaning::severity_name;
+use crate::class::Class;
+use crate::error::Result;
+use rusqlite::params;
+
+/// A reply that may have another meaning now.
+#[derive(Clone, Debug)]
+pub(crate) struct FailingDelivery {
+    pub(crate) row: i64,
+    pub(crate) reply: String,
+    /// The enhanced status code.
+    pub(crate) dsn: Option<String>,
+    /// The next hop.
+    pub(crate) relay: Option<String>,
+    /// Reason, severity and rule so far.
+    pub(crate) before: [Option<String>; 3],
+}
+
+impl FailingDelivery {
+    pub(crate) fn differs(&self, class: &Class) -> bool {
+        let now = [class.reason.as_str(), severity_name(class.severity), class.rule.as_str()];
+        self.before.iter().zip(now).any(|(before, now)| before.as_deref() != Some(now))
+    }
+}
+
+impl Index {
+    /// Up to `many` failed or deferred deliveries, in the rows after `after`.
+    pub(crate) fn failing(&self, after: i64, many: usize) -> Result<Vec<FailingDelivery>> {
+        let sql = "SELECT deliveries.id, reply, dsn, relay, reason, severity, rule
+            FROM deliveries LEFT JOIN meanings ON meanings.id = meaning
+            WHERE deliveries.id > ?1 AND status IN ('bounced', 'expired', 'rejected', 'deferred') AND reply IS NOT NULL
+            ORDER BY deliveries.id LIMIT ?2";
+        let rows = (|| {
+            let mut select = self.connection.prepare_cached(sql)?;
+            let rows = select.query_map(params![after, many as i64], |row| {
+                Ok(FailingDelivery {
+                    row: row.get(0)?,
+                    reply: row.get(1)?,
+                    dsn: row.get(2)?,
+                    relay: row.get(3)?,
+                    before: [row.get(4)?, row.get(5)?, row.get(6)?],
+                })
+            })?;
+            rows.collect()
+        })();
+        self.checked(rows)
+    }
+}

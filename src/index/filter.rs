@@ -1,0 +1,127 @@
+//! Which deliveries are wanted, and the SQL that finds them.
+//!
+//! Not here: reading the rows (`delivery_query`). Invariant: every filter alone is answered by an
+//! index of the database.
+
+use super::stored_delivery::{COLUMNS, FROM, LAST_SEEN};
+use rusqlite::types::Value;
+use std::collections::BTreeSet;
+
+/// Which deliveries are wanted. The default is all of them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Filter {
+    /// Only bounced, expired and rejected ones.
+    pub(crate) failed: bool,
+    /// With one of these statuses; empty: with any.
+    pub(crate) statuses: Vec<String>,
+    /// To this address, before or after aliases; case does not matter.
+    pub(crate) recipient: Option<String>,
+    pub(crate) client: Option<String>,
+    /// Its first queue id, or the one since it was requeued.
+    pub(crate) queue_id: Option<String>,
+    /// With or without brackets.
+    pub(crate) message_id: Option<String>,
+    /// Updated at or after this time, in milliseconds since 1970.
+    pub(crate) since_ms: Option<i64>,
+    /// Updated before this time.
+    pub(crate) until_ms: Option<i64>,
+    /// Only the newest of each recipient.
+    pub(crate) latest: bool,
+    /// At most this many, the newest.
+    pub(crate) limit: Option<u64>,
+}
+
+impl Filter {
+    /// Whether it names an address or an id, which few deliveries have.
+    fn picks_few(&self) -> bool {
+        self.recipient.is_some() || self.queue_id.is_some() || self.message_id.is_some()
+    }
+
+    /// The wanted statuses, each once, if they are named and `sent` is not one of them.
+    fn rare_statuses(&self) -> Option<BTreeSet<String>> {
+        const FAILED: [&str; 3] = ["bounced", "expired", "rejected"];
+        let named: BTreeSet<String> = match self.statuses.is_empty() {
+            true => FAILED.map(str::to_owned).into_iter().filter(|_| self.failed).collect(),
+            false => self
+                .statuses
+                .iter()
+                .filter(|one| !self.failed || FAILED.contains(&one.as_str()))
+                .cloned()
+                .collect(),
+        };
+        (!named.is_empty() && !named.contains("sent")).then_some(named)
+    }
+}
+
+/// The `WHERE` of a filter; its values are added to `values`.
+pub(crate) fn conditions(filter: &Filter, unclassified: bool, values: &mut Vec<Value>) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    let mut with = |text: &str, value: Value| {
+        values.push(value);
+        texts.push(text.replace('?', &format!("?{}", values.len())));
+    };
+    if let Some(recipient) = &filter.recipient {
+        with("(recipient = ? OR original_recipient = ?)", Value::Text(recipient.clone()));
+    }
+    if let Some(id) = &filter.queue_id {
+        with("(queue_id = ? OR requeued_as = ?)", Value::Text(id.clone()));
+    }
+    if let Some(id) = &filter.message_id {
+        let bare = id.trim_start_matches('<').trim_end_matches('>');
+        with("message_id = ?", Value::Text(bare.to_owned()));
+    }
+    // An address or an id picks few rows. A plus keeps SQLite from using the index of a client,
+    // time or status instead.
+    let few = if filter.picks_few() { "+" } else { "" };
+    if let Some(client) = &filter.client {
+        with(&format!("{few}client_id = ?"), Value::Text(client.clone()));
+    }
+    if let Some(since) = filter.since_ms {
+        with(&format!("{few}last_seen >= ?"), Value::Integer(since));
+    }
+    if let Some(until) = filter.until_ms {
+        with(&format!("{few}last_seen < ?"), Value::Integer(until));
+    }
+    if !filter.statuses.is_empty() {
+        let marks: Vec<String> = filter
+            .statuses
+            .iter()
+            .map(|status| {
+                values.push(Value::Text(status.clone()));
+                format!("?{}", values.len())
+            })
+            .collect();
+        texts.push(format!("{few}status IN ({})", marks.join(", ")));
+        if !filter.statuses.iter().any(|status| status == "sent") {
+            texts.push(format!("{few}status <> 'sent'"));
+        }
+    }
+    if filter.failed {
+        texts.push(format!("{few}status IN ('bounced', 'expired', 'rejected') AND {few}status <> 'sent'"));
+    }
+    if unclassified {
+        texts.push("meaning < 0".into());
+    }
+    if texts.is_empty() { String::new() } else { format!(" WHERE {}", texts.join(" AND ")) }
+}
+
+/// The statement for a filter, and its values.
+pub(crate) fn statement(filter: &Filter) -> (String, Vec<Value>) {
+    let mut values = Vec::new();
+    // With `latest`, rows are skipped while reading, so SQLite must not limit them.
+    let limit =
+        filter.limit.filter(|_| !filter.latest).map(|limit| format!(" LIMIT {limit}")).unwrap_or_default();
+    let few = filter.picks_few();
+    if let Some(statuses) = filter.rare_statuses().filter(|_| !few && filter.client.is_none()) {
+        // The index has each status in order of time, so SQLite merges them without sorting.
+        let select = |status: &String| {
+            let one = Filter { failed: false, statuses: vec![status.clone()], ..filter.clone() };
+            format!("SELECT {COLUMNS} FROM {FROM}{}", conditions(&one, false, &mut values))
+        };
+        let selects: Vec<String> = statuses.iter().map(select).collect();
+        return (format!("{} ORDER BY {LAST_SEEN} DESC{limit}", selects.join(" UNION ALL ")), values);
+    }
+    let wanted = conditions(filter, false, &mut values);
+    let order = format!("ORDER BY {}last_seen DESC, deliveries.id DESC", if few { "+" } else { "" });
+    (format!("SELECT {COLUMNS} FROM {FROM}{wanted} {order}{limit}"), values)
+}

@@ -1,0 +1,65 @@
+//! Replies that no rule of the policy knows, by shape. Not here: what a shape is
+//! (`crate::maillog`).
+
+use super::Index;
+use super::filter::{Filter, conditions};
+use super::stored_delivery::time;
+use crate::error::Result;
+use crate::maillog::shape::shape;
+use rusqlite::params_from_iter;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Unknown replies of one shape.
+#[derive(Debug, Serialize)]
+pub(crate) struct UnclassifiedShape {
+    /// The reply without what varies.
+    pub(crate) shape: String,
+    /// How many deliveries.
+    pub(crate) count: u64,
+    /// The newest reply.
+    pub(crate) example: String,
+    /// Its enhanced status code.
+    pub(crate) dsn: Option<String>,
+    /// Its next hop.
+    pub(crate) relay: Option<String>,
+    /// When it was last seen.
+    #[serde(serialize_with = "time")]
+    pub(crate) last_seen: i64,
+}
+
+impl Index {
+    /// The unknown replies, the most frequent shape first.
+    pub(crate) fn unclassified(&self, filter: &Filter) -> Result<Vec<UnclassifiedShape>> {
+        let mut values = Vec::new();
+        let wanted = conditions(filter, true, &mut values);
+        let sql = format!(
+            "SELECT reply, dsn, relay, last_seen FROM deliveries INDEXED BY deliveries_unclassified{wanted}
+             AND reply IS NOT NULL ORDER BY last_seen DESC"
+        );
+        let mut select = self.checked(self.connection.prepare(&sql))?;
+        let mut rows = self.checked(select.query(params_from_iter(&values)))?;
+        let mut shapes: BTreeMap<String, UnclassifiedShape> = BTreeMap::new();
+        while let Some(row) = self.checked(rows.next())? {
+            let reply: String = self.checked(row.get(0))?;
+            let shape = shape(&reply);
+            if let Some(known) = shapes.get_mut(&shape) {
+                known.count += 1;
+                continue;
+            }
+            let example = UnclassifiedShape {
+                shape: shape.clone(),
+                count: 1,
+                example: reply,
+                dsn: self.checked(row.get(1))?,
+                relay: self.checked(row.get(2))?,
+                last_seen: self.checked(row.get(3))?,
+            };
+            shapes.insert(shape, example);
+        }
+        let mut shapes: Vec<UnclassifiedShape> = shapes.into_values().collect();
+        shapes.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.shape.cmp(&b.shape)));
+        shapes.truncate(filter.limit.and_then(|limit| limit.try_into().ok()).unwrap_or(usize::MAX));
+        Ok(shapes)
+    }
+}

@@ -1,0 +1,85 @@
+//! Deliveries that have not ended: deferred, or on hold. Given one at a time, as there may be
+//! millions.
+
+use super::Index;
+use crate::error::Result;
+use crate::maillog::message_ids::ALERT_ID;
+
+/// A delivery that has not ended.
+#[derive(Clone, Debug)]
+pub(crate) struct WaitingDelivery {
+    /// On hold; otherwise deferred.
+    pub(crate) held: bool,
+    /// Last updated, in milliseconds since 1970.
+    pub(crate) last_ms: i64,
+    pub(crate) recipient: Option<String>,
+    pub(crate) sender: Option<String>,
+    pub(crate) client: Option<String>,
+    /// The next hop.
+    pub(crate) relay: Option<String>,
+    /// Why it was deferred.
+    pub(crate) reason: Option<String>,
+    pub(crate) category: Option<String>,
+}
+
+/// The condition that excludes the mail of alerts, so that no alert is about alerts.
+fn not_alerts() -> String {
+    format!("coalesce(message_id, '') NOT GLOB '{ALERT_ID}*'")
+}
+
+impl Index {
+    /// Gives `each` every deferred or held delivery that was last updated in a period.
+    pub(crate) fn waiting(
+        &self,
+        (from, to): (i64, i64),
+        mut each: impl FnMut(WaitingDelivery),
+    ) -> Result<()> {
+        let sql = format!(
+            "SELECT status, last_seen, recipient, sender, client_id, relay, reason, coalesce(logged_category, category)
+            FROM deliveries LEFT JOIN meanings ON meanings.id = meaning
+            WHERE status IN ('deferred', 'held') AND status <> 'sent' AND last_seen >= ?1 AND last_seen < ?2
+            AND {}",
+            not_alerts()
+        );
+        let given = (|| {
+            let mut select = self.connection.prepare_cached(&sql)?;
+            let mut rows = select.query([from, to])?;
+            while let Some(row) = rows.next()? {
+                each(WaitingDelivery {
+                    held: row.get_ref(0)?.as_str()? == "held",
+                    last_ms: row.get(1)?,
+                    recipient: row.get(2)?,
+                    sender: row.get(3)?,
+                    client: row.get(4)?,
+                    relay: row.get(5)?,
+                    reason: row.get(6)?,
+                    category: row.get(7)?,
+                });
+            }
+            Ok(())
+        })();
+        self.checked(given)
+    }
+
+    /// How many are deferred, and how many are held.
+    pub(crate) fn waiting_count(&self) -> Result<(u64, u64)> {
+        let sql = format!(
+            "SELECT coalesce(sum(status = 'deferred'), 0), coalesce(sum(status = 'held'), 0) FROM deliveries
+            WHERE status IN ('deferred', 'held') AND status <> 'sent' AND {}",
+            not_alerts()
+        );
+        let count = |at, row: &rusqlite::Row<'_>| row.get::<_, i64>(at).map(i64::unsigned_abs);
+        self.checked(self.connection.query_row(&sql, [], |row| Ok((count(0, row)?, count(1, row)?))))
+    }
+
+    /// Deferred deliveries that were updated at or after `since_ms`.
+    pub(crate) fn deferred_since(&self, since_ms: i64) -> Result<u64> {
+        let select = format!(
+            "SELECT count(*) FROM deliveries WHERE status = 'deferred' AND status <> 'sent' AND last_seen >= ?1
+            AND {}",
+            not_alerts()
+        );
+        let count: i64 = self.checked(self.connection.query_row(&select, [since_ms], |row| row.get(0)))?;
+        Ok(count.max(0) as u64)
+    }
+}
