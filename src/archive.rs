@@ -1,11 +1,13 @@
-//! Reports that are kept, compressed, by the address they are about, to show why an address gets no more mail.
+//! Reports that are kept, compressed, by the address they are about, to show why an address gets no
+//! more mail.
 //!
 //! ```text
-//! kept/3f/3f9a…c2/1795255200000-7d21….eml.gz      a digest of the address / when it came, and its key in the journal
+//! kept/3f/3f9a…c2/1795255200000-7d21….eml.gz
 //! ```
 //!
-//! Not here: which reports are kept (policies). Invariant: an address never becomes part of a path; what is
-//! kept of one address is bounded, and expires.
+//! The names are the start of a digest of the address, that digest, and the arrival time with the key of
+//! the journal. Not here: which reports are kept (policies). Invariant: an address never becomes part of a
+//! path; what is kept of one address is bounded, and expires.
 
 use crate::clock::DAY_MS;
 use crate::config::Config;

@@ -3,11 +3,7 @@
 //! Not here: defects of the structure, which its readers list. Invariant: a defect never keeps a
 //! message from being read.
 
-use super::Field;
 use std::fmt;
-
-/// Fields that a message may have only once (RFC 5322 section 3.6).
-const ONCE: [&str; 8] = ["Date", "From", "Sender", "Reply-To", "To", "Cc", "Message-ID", "Subject"];
 
 /// Something wrong with a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,10 +66,4 @@ pub(crate) fn in_bytes(raw: &[u8]) -> Vec<Defect> {
     let after_cr = raw.split(|&byte| byte == b'\r').skip(1);
     let bare_cr = after_cr.into_iter().any(|rest| !rest.starts_with(b"\n")).then_some(Defect::BareCr);
     nul.into_iter().chain(bare_cr).collect()
-}
-
-/// Fields that are there too often.
-pub(crate) fn in_fields(fields: &[Field<'_>]) -> Vec<Defect> {
-    let repeated = |name: &&str| fields.iter().filter(|field| field.is(name)).nth(1).is_some();
-    ONCE.into_iter().filter(repeated).map(Defect::Repeated).collect()
 }

@@ -12,6 +12,9 @@ pub(crate) const MAX_FIELDS: usize = 10_000;
 /// The text of a value is read up to this many bytes.
 pub(crate) const MAX_VALUE: usize = 64 * 1024;
 
+/// Fields that a message may have only once (RFC 5322 section 3.6).
+const ONCE: [&str; 8] = ["Date", "From", "Sender", "Reply-To", "To", "Cc", "Message-ID", "Subject"];
+
 /// One header field (RFC 5322 section 2.2), as it is in the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Field<'a> {
@@ -118,6 +121,12 @@ pub(crate) fn split(bytes: &[u8]) -> HeaderSection<'_> {
         defects.push(Defect::LongHeader);
     }
     HeaderSection { fields, block: &bytes[..at], body: &bytes[at..], defects }
+}
+
+/// The fields that are there too often.
+pub(crate) fn repeated(fields: &[Field<'_>]) -> Vec<Defect> {
+    let repeated = |name: &&str| fields.iter().filter(|field| field.is(name)).nth(1).is_some();
+    ONCE.into_iter().filter(repeated).map(Defect::Repeated).collect()
 }
 
 /// Where the header section starts: after blank lines and an mbox `From ` line, if the message has

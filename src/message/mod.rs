@@ -5,6 +5,7 @@
 //! never fails and never changes a byte; it lists defects. What is not asked for is not computed.
 
 mod addresses;
+mod content_type;
 pub(crate) mod decode;
 mod defect;
 pub(crate) mod draft;
@@ -16,9 +17,10 @@ pub(crate) mod received;
 #[cfg(test)]
 pub(crate) mod work;
 
+pub(crate) use content_type::ContentType;
 pub(crate) use defect::Defect;
 pub(crate) use headers::Field;
-pub(crate) use mime::{ContentType, MimePart};
+pub(crate) use mime::MimePart;
 pub(crate) use received::Received;
 
 use headers::HeaderSection;
@@ -135,7 +137,7 @@ impl<'a> Message<'a> {
     }
 
     /// The first `limit` bytes of the text that a reader is shown first: of the first `text/plain`
-    /// part that is no attachment, else of the first `text/html` part.
+    /// part that is not an attachment, else of the first `text/html` part.
     pub(crate) fn text(&self, limit: usize) -> Option<String> {
         let shown =
             |kind: &str| self.parts().iter().find(|part| !part.attachment && part.content_type.kind == kind);
@@ -159,7 +161,7 @@ impl<'a> Message<'a> {
     pub(crate) fn defects(&self) -> Vec<Defect> {
         let mut defects = defect::in_bytes(self.raw);
         defects.extend(self.section.defects.iter().cloned());
-        defects.extend(defect::in_fields(&self.section.fields));
+        defects.extend(headers::repeated(&self.section.fields));
         defects.extend(self.tree().defects.iter().cloned());
         defects.extend(self.html().defects.iter().cloned());
         defects

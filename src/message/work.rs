@@ -1,4 +1,4 @@
-//! How many bytes the readers have looked at in this thread, so that tests can tell linear work
+//! How many bytes were read in this thread, so that tests can tell linear work
 //! from quadratic without a clock.
 //!
 //! Not here: what is read. Invariant: nothing of this is in the program, only in its tests.
@@ -13,7 +13,7 @@ pub(crate) fn add(bytes: usize) {
     BYTES.set(BYTES.get() + bytes);
 }
 
-/// What `read` returns, and the bytes that it looked at.
+/// What `read` returns, and how many bytes it read.
 pub(crate) fn of<T>(read: impl FnOnce() -> T) -> (T, usize) {
     let before = BYTES.get();
     let result = read();

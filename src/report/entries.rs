@@ -15,7 +15,7 @@ use super::quoted_reply::QuotedReply;
 use super::reported::DeliveryAction;
 use std::collections::HashMap;
 
-/// A reply that is repeated with an address after the list is looked for in this many lines.
+/// Lines that are searched for a reply that is repeated with an address after the list.
 const MAX_FURTHER: usize = 20;
 
 /// Where an entry of a list starts.
@@ -102,7 +102,7 @@ impl<'n, 'a> List<'n, 'a> {
         self.starts.extend(others.map(|(_, address)| Start { at, address, rest: "", alias: false }));
     }
 
-    /// Whether a list can begin with this entry: it is no sentence, or it is where a list is
+    /// Whether a list can begin with this entry: it is not a sentence, or it is where a list is
     /// expected.
     fn may_be_first(&self, at: usize, head: &EntryHead<'_>) -> bool {
         head.shape.ending != Ending::Text

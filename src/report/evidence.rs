@@ -1,11 +1,11 @@
 //! What in a message shows that it is a bounce, and how much that is worth.
 //!
-//! Not here: whom the bounce is about (`recipients`). Invariant: words alone are not enough; a form
+//! Not here: who the bounce is about (`recipients`). Invariant: words alone are not enough; a form
 //! that only bounces have is.
 
 use super::MAX_RECIPIENTS;
 use super::daemons::is_from_daemon;
-use super::delivery_status::{self, DeliveryStatus, RecipientStatus};
+use super::delivery_status::{DeliveryStatus, RecipientStatus};
 use super::fold::folded;
 use super::human_notice::HumanNotice;
 use super::mailbox;
@@ -14,6 +14,7 @@ use super::outline::Outline;
 use super::phrases::{self, Says};
 use super::quoted_reply::QuotedReply;
 use super::reported::DeliveryAction;
+use super::status_reader;
 use super::transcript::Transcript;
 use crate::message::Message;
 use std::collections::HashSet;
@@ -187,7 +188,7 @@ fn signs_outside(message: &Message<'_>, outline: &Outline<'_, '_>) -> Vec<Sign> 
 /// The fields of a delivery status that the text for people has.
 fn in_text(notice: &HumanNotice<'_>) -> Vec<RecipientStatus> {
     let own = notice.own();
-    let first = own.iter().position(|line| delivery_status::is_recipient_field(line.trimmed()));
+    let first = own.iter().position(|line| status_reader::is_recipient_field(line.trimmed()));
     let Some(at) = first else { return Vec::new() };
     let before = own[..at].iter().rposition(|line| line.is_blank()).map_or(0, |blank| blank + 1);
     DeliveryStatus::read(&own[before..]).recipients

@@ -3,7 +3,7 @@
 //!
 //! Mail servers differ in their words but hardly in their shapes. The words are in `phrases`; the
 //! shapes in `entries` (lists), `sentences` and `mention` (reasons). Not here: sessions that are
-//! quoted (`transcript`). Invariant: every line is looked at a bounded number of times.
+//! quoted (`transcript`). Invariant: every line is read a bounded number of times.
 
 use super::fold::Folded;
 use super::lines::NumberedLine;

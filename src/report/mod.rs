@@ -7,6 +7,7 @@
 
 // Ground: text as lines, addresses, replies.
 mod fold;
+mod html_text;
 mod lines;
 mod fields;
 mod mailbox;
@@ -18,6 +19,7 @@ mod original;
 
 // Formats, read and written.
 pub(crate) mod delivery_status;
+mod status_reader;
 pub(crate) mod feedback;
 pub(crate) mod automatic_reply;
 pub(crate) mod multipart;

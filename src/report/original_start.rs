@@ -1,13 +1,13 @@
 //! Where the message that a notice is about begins in the text of the notice.
 //!
 //! Not here: reading that message (`original`). Invariant: a sentence about the original message
-//! does not begin it; a line of its own or a header section does.
+//! does not begin it; a separate line or a header section does.
 
 use super::fold::Folded;
 use super::lines::NumberedLine;
 use super::phrases::{self, Hit, Says};
 
-/// Phrases that are looked at, at most.
+/// Phrases that are tried, at most.
 const MAX_MARKERS: usize = 200;
 
 /// The line that the original begins with; `hits` are the phrases in the lines.

@@ -2,7 +2,7 @@
 //! search for them.
 //!
 //! Not here: what follows from a phrase. The phrases are data, folded text with one meaning a
-//! section: a new language is new lines in `phrases.txt`. Invariant: all of them are looked for in
+//! section: a new language is new lines in `phrases.txt`. Invariant: all of them are searched in
 //! one pass.
 
 use super::fold::Folded;

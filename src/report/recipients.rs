@@ -1,4 +1,4 @@
-//! Whom a bounce is about: those that its fields name, or its notice, or else a guess.
+//! Who a bounce is about: those that its fields name, or its notice, or else a guess.
 //!
 //! Not here: what is said about each (`one_recipient`), and whether it is a bounce (`evidence`).
 //! Invariant: fields count before the notice, the notice before guesses.

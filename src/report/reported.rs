@@ -11,7 +11,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Report {
     pub(crate) kind: ReportKind,
-    /// Whom it is about; at most 10,000.
+    /// Who it is about; at most 10,000.
     pub(crate) recipients: Vec<Recipient>,
     /// The complaint, if it is one.
     pub(crate) feedback: Option<Feedback>,

@@ -93,7 +93,7 @@ impl HumanNotice<'_> {
         }
     }
 
-    /// What is said about each. Those that stand together share what is said.
+    /// What is said about each. Addresses on one line share it.
     fn mentioned(&self, found: Vec<Named>) -> Vec<Mention> {
         let rest =
             |named: &Named| self.lines[named.at].text.split_once(&named.address).map_or("", |(_, rest)| rest);

@@ -1,6 +1,6 @@
 //! Sessions between two servers that a notice quotes: which command got which reply.
 //!
-//! Not here: whom a refusal is about (`transcript`). Invariant: only refusals are kept; a reply
+//! Not here: who a refusal is about (`transcript`). Invariant: only refusals are kept; a reply
 //! belongs to the last command before it.
 
 use super::lines::NumberedLine;

@@ -8,7 +8,7 @@ use super::mailbox;
 use super::session::{self, Exchange};
 use std::collections::{HashMap, HashSet};
 
-/// Addresses in a reply that are looked at, at most.
+/// Addresses of a reply that are read, at most.
 const MAX_NAMED: usize = 20;
 
 #[derive(Debug, Default)]
