@@ -64,8 +64,8 @@ pub(crate) fn removed(line: &mut QueueLine<'_, '_>) {
     }
 }
 
-/// Sets the status of all recipients that have no final one. A message that none is known of gets
-/// one without an address, so that what happened to it is reported.
+/// Sets the status of all recipients that have no final one. A message without a known recipient
+/// gets one without an address, so that what happened to it is reported.
 fn set_open_recipients(line: &mut QueueLine<'_, '_>, status: LoggedStatus) -> Slot {
     let (slot, at_ms) = (line.message(), line.at_ms());
     let message = line.table.message(slot);

@@ -42,7 +42,7 @@ fn next_queue_id<'l>(attempt: &Attempt<'l>) -> Option<&'l [u8]> {
     Some(&text[..end])
 }
 
-/// bounce: a notification about the message was sent, under a queue id of its own.
+/// bounce: a notification about the message was sent; it has its own queue id.
 pub(crate) fn notified<'l>(line: &mut QueueLine<'_, 'l>, kind: NotificationKind, queue_id: &'l [u8]) {
     let slot = line.message();
     let message = line.table.message(slot);

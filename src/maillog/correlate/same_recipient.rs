@@ -60,7 +60,7 @@ pub(crate) fn decided(message: &mut QueuedMessage, address: &str, status: Logged
     })
 }
 
-/// Adds a recipient without an address, for everyone whom no line named yet.
+/// Adds a recipient without an address, which represents all recipients until one is named.
 pub(crate) fn unnamed(message: &mut QueuedMessage, status: LoggedStatus, at_ms: i64) -> usize {
     message.unattempted += 1;
     message.recipients.push(None, None, status, at_ms)

@@ -36,7 +36,7 @@ pub(crate) enum EarlyAction {
 }
 
 impl EarlyAction {
-    /// The status of whom the decision is about; None if the message continues.
+    /// The status that the decision leads to; None if the message continues.
     pub(crate) fn status(self) -> Option<LoggedStatus> {
         match self {
             EarlyAction::Reject => Some(LoggedStatus::Rejected),

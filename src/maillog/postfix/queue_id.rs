@@ -1,8 +1,8 @@
 //! Queue ids in front of texts.
 //!
 //! A short id is hexadecimal: microseconds, then the inode number. A long one
-//! (enable_long_queue_ids in main.cf) consists of digits and consonants, at least ten of them. Invariant: a
-//! word of a text is not taken for a queue id, and a queue id is not taken for a word.
+//! (enable_long_queue_ids in main.cf) consists of digits and consonants, at least ten of them.
+//! Invariant: a word of a text is not taken for a queue id, and a queue id is not taken for a word.
 
 const SHORTEST: usize = 5;
 const SHORTEST_LONG: usize = 10;

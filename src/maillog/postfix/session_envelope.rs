@@ -7,7 +7,7 @@
 
 use memchr::{memchr, memmem};
 
-/// Who sent to whom in a session.
+/// The sender and the recipient of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SessionEnvelope<'a> {
     /// Empty for the null sender.

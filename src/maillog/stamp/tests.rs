@@ -72,7 +72,7 @@ fn the_hour_that_is_remembered_is_not_used_for_another() {
 }
 
 #[test]
-fn an_hour_that_comes_twice_is_told_by_what_was_read_before() {
+fn an_hour_that_comes_twice_is_told_apart_by_the_lines_before() {
     let Some(zone) = crate::clock::zone("Europe/Berlin") else { return };
     // The clocks go back at 01:00 UTC on 25 October 2026.
     let lines = [
@@ -97,7 +97,7 @@ fn an_hour_that_comes_twice_is_told_by_what_was_read_before() {
 }
 
 #[test]
-fn what_is_no_stamp_is_none() {
+fn what_is_not_a_stamp_is_not_read() {
     for line in [
         "",
         " ",

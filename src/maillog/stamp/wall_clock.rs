@@ -1,7 +1,7 @@
 //! From a date and hour on the wall to a time: zones, missing years, and hours that come twice.
 //!
 //! Not here: the forms of stamps. Invariant: a date without a year gets the latest year that is not
-//! after the reference; an hour that the clock repeats is told by the lines before.
+//! after the reference; which of two equal hours it is follows from the lines before.
 
 use crate::clock::HOUR_MS;
 use jiff::civil;

@@ -70,7 +70,7 @@ pub(crate) fn is_rotated_since(path: &Path, rotated_then: &[(u64, u64)]) -> bool
 }
 
 /// While it is read: whether the file begins with other bytes than before, because it was truncated
-/// and written anew.
+/// and rewritten.
 pub(crate) fn is_truncated(listed: &ListedFile, file: &LogFile, head: &[u8]) -> bool {
     let known = &head[..head.len().min(FINGERPRINTED)];
     let mut now = [0; FINGERPRINTED];

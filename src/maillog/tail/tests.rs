@@ -75,7 +75,7 @@ impl Drop for Folder {
 }
 
 #[test]
-fn a_growing_file_is_read_on_by_whole_lines() {
+fn a_growing_file_is_read_by_whole_lines() {
     let mut folder = Folder::new("grows");
     folder.append("mail.log", "one\ntw");
     assert_eq!(folder.tick(), "one\n");
@@ -103,7 +103,7 @@ fn a_rotated_file_is_read_to_its_end_before_the_new_one() {
 }
 
 #[test]
-fn rotations_that_nobody_saw_are_read_in_order_of_age() {
+fn several_rotations_between_ticks_are_read_in_order_of_age() {
     let mut folder = Folder::new("missed");
     folder.append("mail.log", "one\n");
     assert_eq!(folder.tick(), "one\n");
@@ -120,7 +120,7 @@ fn rotations_that_nobody_saw_are_read_in_order_of_age() {
 }
 
 #[test]
-fn a_first_tick_reads_all_that_there_is_oldest_first() {
+fn a_first_tick_reads_everything_oldest_first() {
     let mut folder = Folder::new("first");
     for (name, text) in [
         ("mail.log-20260102", "two\n"),
@@ -154,7 +154,7 @@ fn copy_and_truncation_lose_nothing() {
 }
 
 #[test]
-fn a_file_that_is_gone_is_said_to_be_lost() {
+fn a_file_that_is_gone_is_reported_as_lost() {
     let mut folder = Folder::new("lost");
     folder.append("mail.log", "one\n");
     assert_eq!(folder.tick(), "one\n");
@@ -216,7 +216,7 @@ fn a_compressed_file_that_was_read_is_not_read_again() {
 }
 
 #[test]
-fn what_is_whole_of_a_damaged_file_is_read_and_the_damage_told() {
+fn the_whole_part_of_a_damaged_file_is_read_and_the_damage_reported() {
     let mut folder = Folder::new("damaged");
     let mut seed = 1_u64;
     let mut line = |_| {
@@ -342,7 +342,7 @@ fn a_file_that_is_truncated_between_two_chunks_is_read_on_in_its_copy() {
         chunk.map(|chunk| text.push_str(&String::from_utf8_lossy(chunk.lines))).is_some()
     };
     assert!(take(&mut tail) && take(&mut tail));
-    // It grows beyond where reading stands before that goes on.
+    // The file grows beyond the position before reading continues.
     folder.copy_and_truncate("mail.log", "mail.log.1");
     folder.append("mail.log", &new);
     assert!(!take(&mut tail), "bytes of the new file were taken for the old one's");

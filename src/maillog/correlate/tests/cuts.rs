@@ -4,7 +4,7 @@
 use super::*;
 
 #[test]
-fn damaged_lines_say_the_same_whether_they_are_read_together_or_one_by_one() {
+fn damaged_lines_give_the_same_deliveries_read_together_or_one_by_one() {
     let texts = [
         "smtpd[1]: 3F1A28C0D2: client=h[192.0.2.1]",
         "cleanup[2]: 3F1A28C0D2: message-id=<98494.1.2@shop>",
@@ -43,13 +43,13 @@ fn damaged_lines_say_the_same_whether_they_are_read_together_or_one_by_one() {
             [format!("2026-01-01T03:00:00.{n:03}Z mx postfix/").as_bytes(), text, b"\n"].concat()
         };
         let log: Vec<u8> = texts.iter().enumerate().flat_map(stamped).collect();
-        tell_lines(&String::from_utf8_lossy(&log));
+        story_of_lines(&String::from_utf8_lossy(&log));
     }
 }
 
 #[test]
-fn a_notification_belongs_to_those_whose_fate_it_tells() {
-    let story = tell(&[
+fn a_notification_belongs_to_the_recipients_it_reports() {
+    let story = story_of(&[
         "qmgr: 3F1A28C0D2: from=<s@mx>, size=1, nrcpt=3 (queue active)",
         "smtp: 3F1A28C0D2: to=<a@x.example>, relay=none, dsn=2.0.0, status=sent (x)",
         "smtp: 3F1A28C0D2: to=<b@x.example>, relay=none, dsn=5.1.1, status=bounced (x)",
@@ -61,24 +61,24 @@ fn a_notification_belongs_to_those_whose_fate_it_tells() {
         "bounce: 3F1A28C0D2: sender non-delivery notification: 6F1A28C0D5",
         "qmgr: 3F1A28C0D2: removed",
     ]);
-    let told: Vec<_> = story.all().iter().map(|told| (told.notification.as_deref(), told.nrcpt)).collect();
-    assert_eq!(told, [(None, Some(3)), (Some("4F1A28C0D3"), Some(3)), (Some("6F1A28C0D5"), Some(3))]);
+    let seen: Vec<_> = story.all().iter().map(|seen| (seen.notification.as_deref(), seen.nrcpt)).collect();
+    assert_eq!(seen, [(None, Some(3)), (Some("4F1A28C0D3"), Some(3)), (Some("6F1A28C0D5"), Some(3))]);
 }
 
 #[test]
-fn what_the_queue_manager_says_late_is_told_of_those_that_were_told_before() {
-    let story = tell(&[
+fn what_the_queue_manager_logs_late_is_reported_for_earlier_recipients() {
+    let story = story_of(&[
         "smtp: 3F1A28C0D2: to=<a@x.example>, relay=none, dsn=2.0.0, status=sent (x)",
         "qmgr: 3F1A28C0D2: from=<s@mx>, size=7, nrcpt=2 (queue active)",
         "smtp: 3F1A28C0D2: to=<b@x.example>, relay=none, dsn=2.0.0, status=sent (x)",
     ]);
-    for told in story.all() {
-        assert_eq!((told.sender.as_deref(), told.size, told.nrcpt), (Some("s@mx"), Some(7), Some(2)));
+    for seen in story.all() {
+        assert_eq!((seen.sender.as_deref(), seen.size, seen.nrcpt), (Some("s@mx"), Some(7), Some(2)));
     }
 }
 
 #[test]
-fn what_is_said_of_a_message_after_its_end_is_not_lost() {
+fn lines_after_the_end_of_a_message_are_not_lost() {
     let mut lines = vec![
         "smtpd: 3F1A28C0D2: client=h[192.0.2.1]",
         "qmgr: 3F1A28C0D2: from=<s@mx>, size=1, nrcpt=1 (queue active)",
@@ -88,7 +88,7 @@ fn what_is_said_of_a_message_after_its_end_is_not_lost() {
         "bounce: 3F1A28C0D2: sender non-delivery notification: 4F1A28C0D3",
     ];
     lines.extend(["smtpd: connect from h[192.0.2.1]"; 20]);
-    let story = tell(&lines);
+    let story = story_of(&lines);
     assert_eq!(story.all()[0].parent.as_deref(), Some("3F1A28C0D2"));
 }
 
@@ -101,5 +101,5 @@ fn every_refusal_of_one_moment_is_a_delivery() {
     };
     let equal: String = (0..300).map(|_| refusal(0)).collect();
     let twice: String = (0..100).chain(0..100).map(refusal).collect();
-    assert_eq!((tell_lines(&equal).all().len(), tell_lines(&twice).all().len()), (300, 200));
+    assert_eq!((story_of_lines(&equal).all().len(), story_of_lines(&twice).all().len()), (300, 200));
 }

@@ -20,17 +20,17 @@ fn memory_is_bounded_and_what_is_evicted_comes_back() {
                 log = format!("{stamp}/cleanup[7]: {id}: message-id=<98494.{number}.1@shop>\n{log}");
             }
             correlator.read(log.as_bytes(), &mut shelf);
-            correlator.drain(&mut shelf, |delivery| story.hear(delivery));
+            correlator.drain(&mut shelf, |delivery| story.see(delivery));
             assert!(correlator.correlated.table.weight() <= 201_000);
         }
     }
-    assert_eq!(story.told.len(), 2_000);
-    assert!(story.all().iter().all(|told| told.attempts == 2 && told.client.as_deref() == Some("shop")));
+    assert_eq!(story.seen.len(), 2_000);
+    assert!(story.all().iter().all(|seen| seen.attempts == 2 && seen.client.as_deref() == Some("shop")));
     assert_eq!(shelf.0.len() + open_messages(&correlator), 2_000);
 }
 
 #[test]
-fn sessions_that_came_to_nothing_are_not_kept() {
+fn sessions_without_a_message_are_not_kept() {
     let mut log = String::new();
     for day in 1..=3 {
         for hour in 0..24 {
@@ -63,9 +63,9 @@ fn a_message_to_very_many_takes_linear_time() {
     let mut correlator = correlator(CorrelatorState::default());
     let mut story = Story::default();
     correlator.read(log.as_bytes(), &mut ());
-    correlator.drain(&mut (), |delivery| story.hear(delivery));
+    correlator.drain(&mut (), |delivery| story.see(delivery));
     assert_eq!(story.emitted, 20_000);
-    assert!(story.all().iter().all(|told| told.status == LoggedStatus::Sent && told.attempts == 2));
+    assert!(story.all().iter().all(|seen| seen.status == LoggedStatus::Sent && seen.attempts == 2));
     assert!(begun.elapsed().as_secs() < 60);
 }
 
@@ -83,7 +83,7 @@ fn every_line_is_accounted_for() {
 }
 
 #[test]
-fn a_message_in_the_memory_of_another_has_nothing_of_it() {
+fn a_message_in_reused_memory_has_nothing_of_the_one_before() {
     let mut correlator = correlator(CorrelatorState::default());
     let mut story = Story::default();
     let line = |at: u32, text: &str| format!("Jan  1 10:{:02}:{:02} mx {text}\n", at / 60, at % 60);
@@ -98,16 +98,16 @@ fn a_message_in_the_memory_of_another_has_nothing_of_it() {
     ];
     let full: String = full.iter().map(|text| line(0, text)).collect();
     correlator.read(full.as_bytes(), &mut ());
-    correlator.drain(&mut (), |delivery| story.hear(delivery));
+    correlator.drain(&mut (), |delivery| story.see(delivery));
     for n in 0..3 {
         // Later than what is over is kept, and drained, so that its memory is free.
         correlator
             .read(line(60 + n, "postfix/smtpd[1]: connect from app.example[192.0.2.7]").as_bytes(), &mut ());
-        correlator.drain(&mut (), |delivery| story.hear(delivery));
+        correlator.drain(&mut (), |delivery| story.see(delivery));
         let bare = "to=<>, relay=none, delay=1, delays=1/0/0/0, dsn=4.4.1, status=deferred (later)";
         let bare = line(61 + n, &format!("postfix/smtp[4]: 4Xn0y83s6Zz{n}f: {bare}"));
         correlator.read(bare.as_bytes(), &mut ());
-        let mut told = Vec::new();
+        let mut seen = Vec::new();
         correlator.drain(&mut (), |delivery| {
             let texts =
                 [delivery.message_id, delivery.client_id, delivery.sender, delivery.original_recipient];
@@ -116,13 +116,13 @@ fn a_message_in_the_memory_of_another_has_nothing_of_it() {
                 None
             );
             assert_eq!((delivery.size, delivery.nrcpt, delivery.attempts), (None, None, 1));
-            told.push((
+            seen.push((
                 delivery.recipient.map(str::to_owned),
                 delivery.relay.map(str::to_owned),
                 delivery.status,
             ));
         });
-        assert_eq!(told, [(Some(String::new()), None, LoggedStatus::Deferred)]);
+        assert_eq!(seen, [(Some(String::new()), None, LoggedStatus::Deferred)]);
     }
     assert_eq!(story.all().len(), 1);
 }

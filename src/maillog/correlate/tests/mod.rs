@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const NOW: i64 = 1_767_268_800_000;
 
-/// A delivery, so far as the stories need it.
+/// What the stories compare of a delivery.
 #[derive(Clone, Debug, PartialEq)]
-struct Told {
+struct Seen {
     queue_id: Option<String>,
     to: Option<String>,
     original: Option<String>,
@@ -32,20 +32,20 @@ struct Told {
 
 #[derive(Default)]
 struct Story {
-    told: BTreeMap<u64, Told>,
+    seen: BTreeMap<u64, Seen>,
     order: Vec<u64>,
     emitted: usize,
     superseded: Vec<(u64, LoggedStatus, u32, i64)>,
 }
 
 impl Story {
-    fn hear(&mut self, delivery: &Delivery<'_>) {
+    fn see(&mut self, delivery: &Delivery<'_>) {
         if delivery.superseded {
             self.superseded.push((delivery.id, delivery.status, delivery.attempts, delivery.last_seen));
             return;
         }
         let text = |text: Option<&str>| text.map(str::to_owned);
-        let told = Told {
+        let seen = Seen {
             queue_id: text(delivery.queue_id),
             to: text(delivery.recipient),
             original: text(delivery.original_recipient),
@@ -60,24 +60,24 @@ impl Story {
             size: delivery.size,
             nrcpt: delivery.nrcpt,
         };
-        if self.told.insert(delivery.id, told).is_none() {
+        if self.seen.insert(delivery.id, seen).is_none() {
             self.order.push(delivery.id);
         }
         self.emitted += 1;
     }
 
-    /// What another story tells otherwise.
-    fn unlike<'a>(&'a self, other: &'a Story) -> Vec<(Option<&'a Told>, Option<&'a Told>)> {
-        let ids: BTreeSet<u64> = self.told.keys().chain(other.told.keys()).copied().collect();
-        let both = ids.iter().map(|id| (self.told.get(id), other.told.get(id)));
+    /// The deliveries that differ in another story.
+    fn differences<'a>(&'a self, other: &'a Story) -> Vec<(Option<&'a Seen>, Option<&'a Seen>)> {
+        let ids: BTreeSet<u64> = self.seen.keys().chain(other.seen.keys()).copied().collect();
+        let both = ids.iter().map(|id| (self.seen.get(id), other.seen.get(id)));
         both.filter(|(one, other)| one != other).collect()
     }
 
-    fn all(&self) -> Vec<&Told> {
-        self.order.iter().map(|id| &self.told[id]).collect()
+    fn all(&self) -> Vec<&Seen> {
+        self.order.iter().map(|id| &self.seen[id]).collect()
     }
 
-    /// Who, how, attempts, in the order of their first telling.
+    /// Recipient, status and attempts, in the order in which they were first seen.
     fn short(&self) -> Vec<(String, LoggedStatus, u32)> {
         self.all().iter().map(|t| (t.to.clone().unwrap_or_default(), t.status, t.attempts)).collect()
     }
@@ -109,47 +109,48 @@ fn log(texts: &[&str]) -> String {
     texts.iter().enumerate().map(line).collect()
 }
 
-/// Tells a story at once; line by line, with what came to its end told first; and line by line in a
-/// new process each, which knows what the last one wrote down, or put on a shelf: all must be the
-/// same.
-fn tell(texts: &[&str]) -> Story {
+/// The story of these lines, read as `story_of_lines` does.
+fn story_of(texts: &[&str]) -> Story {
     let mut one = correlator(CorrelatorState::default());
     let log = log(texts);
     one.read(log.as_bytes(), &mut ());
     assert_eq!(one.take_lines().unknown, 0, "{texts:?}");
-    tell_lines(&log)
+    story_of_lines(&log)
 }
 
-fn tell_lines(log: &str) -> Story {
+/// Reads a log as a whole; line by line, draining first what ended; line by line in a new process
+/// each, which has the state that the last one stored; and the same with a shelf. All must see the
+/// same.
+fn story_of_lines(log: &str) -> Story {
     let mut whole = Story::default();
     let mut one = correlator(CorrelatorState::default());
     one.read(log.as_bytes(), &mut ());
-    one.drain(&mut (), |delivery| whole.hear(delivery));
+    one.drain(&mut (), |delivery| whole.see(delivery));
     let (mut ended, mut one) = (Story::default(), correlator(CorrelatorState::default()));
     for line in log.split_inclusive('\n') {
         one.read(line.as_bytes(), &mut ());
-        one.drain_ended(|delivery| ended.hear(delivery));
+        one.drain_ended(|delivery| ended.see(delivery));
     }
-    one.drain(&mut (), |delivery| ended.hear(delivery));
-    assert_eq!(whole.unlike(&ended), [], "ended\n{log}");
+    one.drain(&mut (), |delivery| ended.see(delivery));
+    assert_eq!(whole.differences(&ended), [], "ended\n{log}");
     let mut stepwise = Story::default();
     let mut state = CorrelatorState::default();
     for line in log.split_inclusive('\n') {
         let mut next = correlator(state);
         next.read(line.as_bytes(), &mut ());
-        next.drain(&mut (), |delivery| stepwise.hear(delivery));
+        next.drain(&mut (), |delivery| stepwise.see(delivery));
         state = serde_json::from_str(&serde_json::to_string(&state_of(&next)).unwrap()).unwrap();
     }
-    assert_eq!(whole.unlike(&stepwise), [], "stepwise\n{log}");
+    assert_eq!(whole.differences(&stepwise), [], "stepwise\n{log}");
     let (mut shelved, mut shelf, mut state) =
         (Story::default(), Drawer::default(), CorrelatorState::default());
     for line in log.split_inclusive('\n') {
         let mut next = correlator(state);
         next.read(line.as_bytes(), &mut shelf);
-        next.drain(&mut shelf, |delivery| shelved.hear(delivery));
+        next.drain(&mut shelf, |delivery| shelved.see(delivery));
         state = next.shelve(&mut shelf);
     }
-    assert_eq!(whole.unlike(&shelved), [], "shelved\n{log}");
+    assert_eq!(whole.differences(&shelved), [], "shelved\n{log}");
     whole
 }
 

@@ -15,7 +15,7 @@ fn a_short_queue_id_is_used_again_for_another_message() {
         "smtp: 3F1A28C0D2: to=<a@example.com>, relay=none, dsn=5.1.1, status=bounced (x)",
     ];
     for between in [&["qmgr: 3F1A28C0D2: removed"][..], &["smtpd: 3F1A28C0D2: client=h[192.0.2.1]"], &[]] {
-        let story = tell(&[&first[..], between, &second].concat());
+        let story = story_of(&[&first[..], between, &second].concat());
         assert_eq!(
             story.short(),
             [to("a@example.com", LoggedStatus::Sent, 1), to("a@example.com", LoggedStatus::Bounced, 1)]
@@ -35,14 +35,14 @@ fn the_same_short_queue_id_on_two_hosts_is_two_messages() {
     let mut correlator = correlator(CorrelatorState::default());
     let mut story = Story::default();
     correlator.read(log.as_bytes(), &mut ());
-    correlator.drain(&mut (), |delivery| story.hear(delivery));
+    correlator.drain(&mut (), |delivery| story.see(delivery));
     assert_eq!(story.all()[0].client.as_deref(), Some("other"));
-    assert_eq!(story.told.len(), 1);
+    assert_eq!(story.seen.len(), 1);
 }
 
 #[test]
 fn the_queue_id_of_a_requeued_message_may_be_used_again() {
-    let story = tell(&[
+    let story = story_of(&[
         "qmgr: 3F1A28C0D2: from=<s@mx>, size=1, nrcpt=1 (queue active)",
         "smtp: 3F1A28C0D2: to=<a@x.example>, relay=none, dsn=4.4.1, status=deferred (x)",
         "pickup: 4AAA28C0D3: uid=0 from=<s@mx> orig_id=3F1A28C0D2",
@@ -56,5 +56,5 @@ fn the_queue_id_of_a_requeued_message_may_be_used_again() {
         story.short(),
         [to("a@x.example", LoggedStatus::Sent, 2), to("b@x.example", LoggedStatus::Sent, 1)]
     );
-    assert_eq!(story.all().iter().map(|told| told.size).collect::<Vec<_>>(), [Some(1), Some(2)]);
+    assert_eq!(story.all().iter().map(|seen| seen.size).collect::<Vec<_>>(), [Some(1), Some(2)]);
 }

@@ -1,10 +1,10 @@
-//! Stories of messages, told by the lines of a log.
+//! What the log says of a message from its arrival to its end.
 
 use super::*;
 
 #[test]
-fn each_recipient_has_its_own_fate() {
-    let story = tell(&[
+fn each_recipient_has_its_own_status() {
+    let story = story_of(&[
         "smtpd: 3F1A28C0D2: client=h[192.0.2.1]",
         "cleanup: 3F1A28C0D2: message-id=<98494.1.2@shop>",
         "qmgr: 3F1A28C0D2: from=<s@example.com>, size=99, nrcpt=3 (queue active)",
@@ -23,11 +23,11 @@ fn each_recipient_has_its_own_fate() {
         to("c@example.com", LoggedStatus::Expired, 2),
     ];
     assert_eq!(story.short(), want);
-    for told in story.all() {
-        assert_eq!((told.client.as_deref(), told.message.as_deref()), (Some("shop"), Some("98494.1.2@shop")));
+    for seen in story.all() {
+        assert_eq!((seen.client.as_deref(), seen.message.as_deref()), (Some("shop"), Some("98494.1.2@shop")));
     }
     assert_eq!(story.all()[2].original.as_deref(), Some("d@example.com"));
-    assert_eq!(story.emitted, 3, "many changes of one drain are told once");
+    assert_eq!(story.emitted, 3, "many changes of one drain are seen once");
 }
 
 #[test]
@@ -37,17 +37,17 @@ fn a_client_header_counts_before_or_after_the_message_id_and_in_either_case() {
     let sent =
         "local: 3F1A28C0D2: to=<a@example.com>, relay=local, dsn=2.0.0, status=sent (delivered to mailbox)";
     for lines in [[header, id, sent], [id, header, sent]] {
-        assert_eq!(tell(&lines).all()[0].client.as_deref(), Some("shop"));
+        assert_eq!(story_of(&lines).all()[0].client.as_deref(), Some("shop"));
     }
     let convention = "cleanup: 3F1A28C0D2: message-id=<98494.1.2@other>";
     for lines in [[header, convention, sent], [convention, header, sent]] {
-        assert_eq!(tell(&lines).all()[0].client.as_deref(), Some("other"), "the convention counts first");
+        assert_eq!(story_of(&lines).all()[0].client.as_deref(), Some("other"), "the convention counts first");
     }
 }
 
 #[test]
 fn a_requeued_message_stays_the_same_delivery() {
-    let story = tell(&[
+    let story = story_of(&[
         "smtpd: 4Xn0y83s5Zz1f: client=h[192.0.2.1]",
         "cleanup: 4Xn0y83s5Zz1f: message-id=<98494.1.2@shop>",
         "qmgr: 4Xn0y83s5Zz1f: from=<s@example.com>, size=99, nrcpt=1 (queue active)",
@@ -75,7 +75,7 @@ fn operators_delete_hold_and_expire() {
         "smtp: 3F1A28C0D2: to=<a@example.com>, relay=none, dsn=2.0.0, status=sent (x)",
         "smtp: 3F1A28C0D2: to=<b@example.com>, relay=none, dsn=4.4.1, status=deferred (x)",
     ];
-    let ends = |lines: &[&str]| tell(&[&begun[..], lines].concat()).short();
+    let ends = |lines: &[&str]| story_of(&[&begun[..], lines].concat()).short();
     let sent = to("a@example.com", LoggedStatus::Sent, 1);
     let with = |status| vec![sent.clone(), to("b@example.com", status, 1)];
     assert_eq!(ends(&["postsuper: 3F1A28C0D2: removed"]), with(LoggedStatus::Deleted));
@@ -87,13 +87,13 @@ fn operators_delete_hold_and_expire() {
         "qmgr: 3F1A28C0D2: from=<s@example.com>, status=force-expired, returned to sender",
     ];
     assert_eq!(ends(&expired), with(LoggedStatus::Expired));
-    let nobody = tell(&["smtpd: 3F1A28C0D2: client=h[192.0.2.1]", "postsuper: 3F1A28C0D2: removed"]);
+    let nobody = story_of(&["smtpd: 3F1A28C0D2: client=h[192.0.2.1]", "postsuper: 3F1A28C0D2: removed"]);
     assert_eq!(nobody.short(), [to("", LoggedStatus::Deleted, 0)]);
 }
 
 #[test]
-fn what_is_on_hold_is_the_same_delivery_when_it_goes_on() {
-    let story = tell(&[
+fn a_held_message_stays_the_same_delivery_when_it_is_released() {
+    let story = story_of(&[
         "smtpd: NOQUEUE: hold: RCPT from h[192.0.2.1]: <s@x>: Sender address triggers HOLD action; from=<s@x> to=<b@example.com> proto=ESMTP helo=<h>",
         "smtpd: 3F1A28C0D2: client=h[192.0.2.1]",
         "cleanup: 3F1A28C0D2: message-id=<1@example.com>",
@@ -103,12 +103,12 @@ fn what_is_on_hold_is_the_same_delivery_when_it_goes_on() {
     let reject = "smtpd: NOQUEUE: reject: RCPT from h[192.0.2.1]: 550 x; from=<s@x> to=<b@example.com> proto=ESMTP helo=<h>";
     let other = "smtpd: 3F1A28C0D2: client=h[192.0.2.1]";
     assert_eq!(
-        tell(&[hold, "smtpd: disconnect from h[192.0.2.1]", "smtpd: connect from h[192.0.2.1]", other])
+        story_of(&[hold, "smtpd: disconnect from h[192.0.2.1]", "smtpd: connect from h[192.0.2.1]", other])
             .short(),
         []
     );
-    assert_eq!(tell(&[hold, reject, other]).short(), [to("b@example.com", LoggedStatus::Rejected, 0)]);
-    let story = tell(&[
+    assert_eq!(story_of(&[hold, reject, other]).short(), [to("b@example.com", LoggedStatus::Rejected, 0)]);
+    let story = story_of(&[
         "smtpd: 3F1A28C0D2: client=h[192.0.2.1]",
         "cleanup: 3F1A28C0D2: message-id=<1@example.com>",
         "cleanup: 3F1A28C0D2: milter-hold: END-OF-MESSAGE from h[192.0.2.1]: milter triggers HOLD action; from=<s@x> to=<b@example.com> proto=ESMTP helo=<h>",
@@ -126,10 +126,10 @@ fn what_is_on_hold_is_the_same_delivery_when_it_goes_on() {
 #[test]
 fn refusals_are_deliveries_with_or_without_a_queue_id() {
     let reject = "smtpd: NOQUEUE: reject: RCPT from h[192.0.2.1]: 554 5.7.1 <a@example.com>: Relay access denied; from=<s@x> to=<a@example.com> proto=ESMTP helo=<h>";
-    let story = tell(&[reject, reject]);
+    let story = story_of(&[reject, reject]);
     assert_eq!(story.short(), vec![to("a@example.com", LoggedStatus::Rejected, 0); 2]);
     assert_eq!((&story.all()[0].queue_id, story.all()[0].dsn.as_deref()), (&None, Some("5.7.1")));
-    let story = tell(&[
+    let story = story_of(&[
         "smtpd: 3F1A28C0D2: client=h[192.0.2.1]",
         "smtpd: 3F1A28C0D2: reject: RCPT from h[192.0.2.1]: 550 5.1.1 <no@example.com>: unknown; from=<s@x> to=<no@example.com> proto=ESMTP helo=<h>",
         "cleanup: 3F1A28C0D2: message-id=<1@example.com>",
@@ -146,16 +146,16 @@ fn refusals_are_deliveries_with_or_without_a_queue_id() {
         let line = format!(
             "cleanup: 3F1A28C0D2: {action}: END-OF-MESSAGE from h[192.0.2.1]: 5.7.1 x; from=<s@x> to=<b@example.com> proto=ESMTP helo=<h>"
         );
-        let story = tell(&["cleanup: 3F1A28C0D2: message-id=<1@example.com>", &line]);
+        let story = story_of(&["cleanup: 3F1A28C0D2: message-id=<1@example.com>", &line]);
         assert_eq!(story.short(), [to("b@example.com", status, 0)]);
     }
     let note = "smtpd: NOQUEUE: filter: RCPT from h[192.0.2.1]: <s@x>: triggers FILTER x; from=<s@x> to=<a@example.com> proto=ESMTP helo=<h>";
-    assert_eq!(tell(&[note]).short(), []);
+    assert_eq!(story_of(&[note]).short(), []);
 }
 
 #[test]
 fn notifications_and_forwarded_messages_know_where_they_come_from() {
-    let story = tell(&[
+    let story = story_of(&[
         "cleanup: 4Xn0y83s5Zz1f: message-id=<1@example.com>",
         "cleanup: 4Xn0y83s5Zz1f: info: header client-id: shop from h[192.0.2.1]; from=<s@x> to=<a@example.com> proto=ESMTP helo=<h>",
         "cleanup: 4Xn0yC2rQlz1k: message-id=<1@example.com>",
@@ -167,14 +167,14 @@ fn notifications_and_forwarded_messages_know_where_they_come_from() {
         "cleanup: 4Xn0yG2b8Rz1n: message-id=<1@example.com>",
         "smtp: 4Xn0yG2b8Rz1n: to=<e@example.com>, relay=mx.evil[192.0.2.66]:25, dsn=2.0.0, status=sent (250 queued as 4Xn0yF5c1Yz1m)",
     ]);
-    let told = story.all();
-    assert_eq!((told[1].parent.as_deref(), told[1].client.as_deref()), (Some("4Xn0y83s5Zz1f"), Some("shop")));
-    assert_eq!((told[2].parent.as_deref(), told[2].client.as_deref()), (Some("4Xn0yC2rQlz1k"), None));
+    let seen = story.all();
+    assert_eq!((seen[1].parent.as_deref(), seen[1].client.as_deref()), (Some("4Xn0y83s5Zz1f"), Some("shop")));
+    assert_eq!((seen[2].parent.as_deref(), seen[2].client.as_deref()), (Some("4Xn0yC2rQlz1k"), None));
 }
 
 #[test]
-fn probes_are_no_deliveries() {
-    let story = tell(&[
+fn probes_are_not_deliveries() {
+    let story = story_of(&[
         "cleanup: 3F1A28C0D2: message-id=<1@mx>",
         "smtp: 3F1A28C0D2: to=<a@example.com>, relay=none, dsn=5.1.1, status=undeliverable (x)",
         "qmgr: 3F1A28C0D2: removed",

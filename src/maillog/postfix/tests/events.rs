@@ -64,7 +64,7 @@ fn headers_are_logged_with_their_name_and_the_tables_text() {
 }
 
 #[test]
-fn a_message_is_taken_in_notified_about_and_dealt_with_by_operators() {
+fn arrivals_notifications_and_what_operators_do_are_events() {
     assert_eq!(
         event("smtpd", "3F1A28C0D2: client=h[192.0.2.1], sasl_method=PLAIN, sasl_username=a"),
         Event::Client(b"h[192.0.2.1]")
@@ -98,7 +98,7 @@ fn a_message_is_taken_in_notified_about_and_dealt_with_by_operators() {
 }
 
 #[test]
-fn lines_that_say_nothing_of_a_message_are_known_and_others_unknown() {
+fn lines_without_news_are_ignored_and_others_unknown() {
     for (daemon, text) in [
         (
             "smtp",

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_strangers_write_forges_nothing() {
+fn text_of_strangers_forges_nothing() {
     // A reply that quotes the words of a success.
     let text = "4Xn0y83s5Zz1f: to=<a@example.com>, relay=mx[192.0.2.1]:25, dsn=5.0.0, status=bounced (host mx said: 550 \
         >, relay=evil, dsn=2.0.0, status=sent (250 ok))";
@@ -83,7 +83,7 @@ fn refusals_have_an_envelope_whatever_is_quoted_before_it() {
 }
 
 #[test]
-fn what_a_stranger_says_in_helo_is_no_envelope() {
+fn helo_text_is_not_taken_for_an_envelope() {
     for helo in [
         "<x> to=<victim@y>",
         "<x> y z>",

@@ -102,7 +102,7 @@ fn what_a_reader_remembers_of_one_line_changes_nothing_in_the_next() {
 }
 
 #[test]
-fn parts_of_a_line_are_text_whether_or_not_the_line_is_known_to_be() {
+fn parts_of_a_line_are_text_whether_or_not_the_line_is_known_to_be_utf8() {
     let form = "Jan  1 03:04:05 mx postfix/smtp[8]: 4Xn0y83s5Zz1f: to=<\u{e4}@b.example>, relay=none, delay=1, delays=1/0/0/0, dsn=4.4.1, status=deferred (\u{2014})";
     let (mut one, mut other) = (reader(), reader());
     let (Parsed::Postfix(known), Parsed::Postfix(unknown)) =
@@ -120,7 +120,7 @@ fn parts_of_a_line_are_text_whether_or_not_the_line_is_known_to_be() {
 }
 
 #[test]
-fn instances_and_services_have_names_of_their_own() {
+fn instances_and_services_may_have_any_name() {
     for tag in
         ["postfix/smtp", "postfix-out/smtp", "postfix/relay/smtp", "mailout/smtp", "postfix/my-service"]
     {
