@@ -1,7 +1,7 @@
 //! Digests, signatures, random tokens, and the alphabets they are written in.
 //!
 //! The home of `ring` and `data-encoding`. Not here: what is signed, and where keys come from
-//! (`return_path`, `action::doors::webhook`). Invariant: a key is never shown.
+//! (`return_path`, `webhook`). Invariant: a key is never shown.
 
 use data_encoding::{BASE32_NOPAD, BASE64, BASE64_NOPAD, HEXLOWER};
 use ring::digest::{Context, SHA256};

@@ -4,13 +4,10 @@
 //! Not here: what the mail says (`dsn`, `complaint`, `auto_reply`), and where it goes (`decide`).
 //! Counters and words are bouncy-sink's.
 
-use super::doors::Doors;
-use super::doors::retry::Patience;
-use super::doors::smtp::Letter;
+use super::doors::smtp::{Letter, SmtpTarget};
 use super::loops;
-use crate::clock;
-use crate::deadline::Deadline;
-use crate::mail::Mail;
+use super::send::{self, Sent};
+use super::step_attempt::StepAttempt;
 use crate::plan::{Refusal, Route, StepEnd};
 use crate::store::Performed;
 
@@ -31,39 +28,31 @@ pub(crate) fn send(
     AnswerKind { word, counter }: &AnswerKind,
     route: &Route,
     write: impl FnOnce() -> Letter,
-    mail: &Mail,
-    doors: &Doors,
-    attempts: u32,
-    deadline: Deadline,
+    attempt: &StepAttempt<'_>,
 ) -> Performed {
+    let (mail, config) = (attempt.mail, &attempt.doors.config);
+    let performed = |end: StepEnd, counted: &str, note: String| {
+        Performed::new(end, &format!("{counter}_{counted}"), note)
+    };
     if let Some(refusal) = route.refusal {
         let (counted, why) = explain(refusal);
         let note = format!("!{word} not sent, {why}: <{}>", mail.envelope.sender);
-        return Performed::new(StepEnd::Failed, &format!("{counter}_{counted}"), note);
+        return performed(StepEnd::Failed, counted, note);
     }
-    if let Some(why) = loops::why_not(mail, doors.config.send.max_received) {
-        return Performed::new(
-            StepEnd::Failed,
-            &format!("{counter}_loop"),
-            format!("!{word} not sent: {why}"),
-        );
+    if let Some(why) = loops::why_not(mail, config.send.max_received) {
+        return performed(StepEnd::Failed, "loop", format!("!{word} not sent: {why}"));
     }
     let letter = write();
     let from = letter.from.clone().unwrap_or_default();
-    match doors.smtp.deliver(&route.hosts, &letter, &doors.config, &doors.dns, deadline) {
-        Ok(host) => {
+    let to = SmtpTarget::exchangers(route.hosts.clone(), config);
+    let refused = |why: String| format!("!{word} endpoint returned error: {why}");
+    match send::send(&letter, &to, mail.key.text(), attempt) {
+        Sent::To { host } => {
             let note = format!("{word} sent,from <{from}> to <{}> via {host}", letter.to);
-            Performed::new(StepEnd::Succeeded, &format!("{counter}_sent"), note)
+            performed(StepEnd::Succeeded, "sent", note)
         }
-        Err(failure) => {
-            let note = format!("!{word} endpoint returned error: {}", failure.text);
-            let patience = Patience::with_mail(doors.config.send.give_up_hours);
-            let next = || patience.next_try(attempts + 1, mail.at_ms, clock::now_ms(), mail.key.text(), 0);
-            match failure.temporary.then(next).flatten() {
-                Some(at_ms) => Performed::new(StepEnd::Later { at_ms }, &format!("{counter}_deferred"), note),
-                None => Performed::new(StepEnd::Failed, &format!("{counter}_smtp_error"), note),
-            }
-        }
+        Sent::Later { at_ms, why } => performed(StepEnd::Later { at_ms }, "deferred", refused(why)),
+        Sent::Failed { why } => performed(StepEnd::Failed, "smtp_error", refused(why)),
     }
 }
 

@@ -4,6 +4,7 @@
 //! its deadline, and says what happened as a value.
 
 mod answer;
+mod step_attempt;
 mod auto_reply;
 mod complaint;
 pub(crate) mod doors;
@@ -13,6 +14,8 @@ mod lookup;
 mod loops;
 mod notify;
 mod own_failure;
+mod post;
+mod send;
 mod strike;
 mod suppress;
 mod tell;
@@ -27,6 +30,7 @@ use crate::mail::Mail;
 use crate::plan::{Action, StepEnd};
 use crate::store::Performed;
 use answer::{AUTO_REPLY, BOUNCE, COMPLAINT};
+use step_attempt::StepAttempt;
 
 /// Does one step of a plan about `mail`. `attempts` is how often it has been tried before.
 pub(crate) fn perform(
@@ -37,16 +41,17 @@ pub(crate) fn perform(
     deadline: Deadline,
 ) -> Performed {
     let config = &*doors.config;
+    let attempt = StepAttempt { mail, doors, before: attempts, deadline };
     match action {
         Action::Open(visit) => visit::visit(visit, "open", doors, deadline),
         Action::Click(visit) => visit::visit(visit, "click", doors, deadline),
         Action::Bounce(bounce) => {
             let write = || dsn::write(bounce, mail, config);
-            answer::send(&BOUNCE, &bounce.route, write, mail, doors, attempts, deadline)
+            answer::send(&BOUNCE, &bounce.route, write, &attempt)
         }
         Action::Complain(complaint) => {
             let write = || complaint::write(complaint, mail, config);
-            answer::send(&COMPLAINT, &complaint.route, write, mail, doors, attempts, deadline)
+            answer::send(&COMPLAINT, &complaint.route, write, &attempt)
         }
         Action::AutoReply(_) if !auto_reply::may_answer(mail) => Performed::new(
             StepEnd::Failed,
@@ -55,15 +60,15 @@ pub(crate) fn perform(
         ),
         Action::AutoReply(reply) => {
             let write = || auto_reply::write(reply, mail, config);
-            answer::send(&AUTO_REPLY, &reply.route, write, mail, doors, attempts, deadline)
+            answer::send(&AUTO_REPLY, &reply.route, write, &attempt)
         }
         Action::Keep => keep::keep(mail, config, attempts),
         Action::KeepFor { address } => keep::keep_for(address, mail, config, attempts),
         Action::Count { name } => Performed::new(StepEnd::Succeeded, name, String::new()),
         Action::Strike(strike) => strike::count(strike, mail, doors, attempts),
         Action::Suppress(suppression) => suppress::suppress(suppression, mail, doors, attempts),
-        Action::Notify(notification) => notify::notify(notification, mail, doors, attempts, deadline),
-        Action::Alert(tell) => tell::tell(tell, mail, doors, attempts, deadline),
+        Action::Notify(notification) => notify::notify(notification, &attempt),
+        Action::Alert(tell) => tell::tell(tell, &attempt),
         Action::Verdict => Performed::new(StepEnd::Succeeded, "", String::new()),
     }
 }

@@ -1,75 +1,71 @@
-//! Telling an application what happened to an address: one POST to the URL that is configured for the sender domain, signed as
-//! Standard Webhooks has it, with the same id at every try.
+//! Notifying an application of what happened to an address: one POST to the URL that is configured for the
+//! sender domain, with a Standard Webhooks signature and the same id at every try.
 //!
-//! Not here: when to try again (`retry`), the wire (`http`). Invariant: it is taken when the application has answered 2xx; what the
-//! application does not take, or not in all the time it has, is parked: shown, and tried again when an operator says so.
+//! Not here: the POST itself (`post`), and when to try again (`doors::retry_time`). Invariant: only a 2xx
+//! answer counts. What the application refuses, or does not answer for days, is parked for an operator.
 
 use super::doors::Doors;
-use super::doors::retry::{self, Next, Patience};
 use super::lookup;
+use super::post::{self, PostEnd, Posted, Request};
+use super::step_attempt::StepAttempt;
 use crate::clock::{self, DAY_MS};
 use crate::config::{Application, Endpoint, NOTIFY_VARIABLES};
-use crate::deadline::Deadline;
 use crate::error::Result;
-use crate::mail::Mail;
 use crate::plan::{Notification, StepEnd};
 use crate::store::Performed;
 use crate::webhook::{self, UrlTemplate};
 
-/// Tells the application. `attempts` is how often it has been tried before.
-pub(crate) fn notify(
-    notification: &Notification,
-    mail: &Mail,
-    doors: &Doors,
-    attempts: u32,
-    deadline: Deadline,
-) -> Performed {
-    let Some(target) = doors.config.applications.of(&notification.sender_domain) else {
-        let note = format!("no [[notify]] for {}", notification.sender_domain);
+pub(crate) fn notify(notification: &Notification, attempt: &StepAttempt<'_>) -> Performed {
+    let Notification { event, address, sender_domain, .. } = notification;
+    let Some(application) = attempt.doors.config.applications.of(sender_domain) else {
+        let note = format!("no [[notify]] for {sender_domain}");
         return Performed::new(StepEnd::Failed, "notify_unconfigured", note);
     };
-    if was_told(notification, doors) {
-        let note = format!("{} {} was told before", notification.event, notification.address);
-        return Performed::new(StepEnd::Succeeded, "notified_before", note);
+    if was_told(notification, attempt.doors) {
+        return Performed::new(
+            StepEnd::Succeeded,
+            "notified_before",
+            format!("{event} {address} was notified before"),
+        );
     }
-    let id = webhook::id(&[mail.key.text(), &notification.event, &notification.address]);
-    let now_ms = clock::now_ms();
-    let template = match &target.endpoint {
-        Endpoint::Url(template) => Ok(Ok(template.clone())),
-        Endpoint::Lookup { document, pointer } => lookup::template(document, pointer, doors, deadline)
-            .map(|text| UrlTemplate::parse(&text, &NOTIFY_VARIABLES)),
-    };
-    let asked = template.map(|template| request(notification, target, &template?, &id, mail.at_ms));
-    let (next, said) = match asked {
-        Err(why) => (retry::classify(None, None, now_ms), why),
-        Ok(Err(error)) => (Next::Parked, error.to_string()),
-        Ok(Ok(request)) => match doors.http.post(&request.url, &request.headers, &request.body, deadline) {
-            Ok(answered) => {
-                let next = retry::classify(Some(answered.status), answered.retry_after.as_deref(), now_ms);
-                (next, format!("{} answered {}", request.url, answered.status))
-            }
-            Err(missed) => (retry::classify(None, None, now_ms), format!("{}: {}", request.url, missed.text)),
-        },
-    };
-    let note = format!("{} {}: {said}", notification.event, notification.address);
-    let patience = Patience::with_application(target.give_up_days);
-    match next {
-        Next::Done => {
-            remember(notification, doors, now_ms);
+    let Posted { end, said } = post(notification, application, attempt);
+    let note = format!("{event} {address}: {said}");
+    match end {
+        PostEnd::Delivered => {
+            remember(notification, attempt.doors, clock::now_ms());
             Performed::new(StepEnd::Succeeded, "notified", note)
         }
-        Next::Parked => Performed::new(StepEnd::Parked, "notify_parked", format!("!parked: {note}")),
-        Next::Again { wait_ms } => match patience.next_try(attempts + 1, mail.at_ms, now_ms, &id, wait_ms) {
-            Some(at_ms) => Performed::new(StepEnd::Later { at_ms }, "notify_deferred", format!("!{note}")),
-            None => Performed::new(StepEnd::Parked, "notify_given_up", format!("!given up: {note}")),
-        },
+        PostEnd::Refused => Performed::new(StepEnd::Parked, "notify_parked", format!("!parked: {note}")),
+        PostEnd::Later { at_ms } => {
+            Performed::new(StepEnd::Later { at_ms }, "notify_deferred", format!("!{note}"))
+        }
+        PostEnd::GivenUp => Performed::new(StepEnd::Parked, "notify_given_up", format!("!given up: {note}")),
     }
 }
 
-/// How long it is remembered that an application was told of a bounce: the log line and the report of one are not further apart.
+fn post(notification: &Notification, application: &Application, attempt: &StepAttempt<'_>) -> Posted {
+    let (mail, days) = (attempt.mail, application.give_up_days);
+    let id = webhook::id(&[mail.key.text(), &notification.event, &notification.address]);
+    let template = match &application.endpoint {
+        Endpoint::Url(template) => Ok(template.clone()),
+        Endpoint::Lookup { document, pointer } => {
+            match lookup::template(document, pointer, attempt.doors, attempt.deadline) {
+                Ok(text) => UrlTemplate::parse(&text, &NOTIFY_VARIABLES),
+                Err(why) => return post::not_yet(why, &id, days, attempt),
+            }
+        }
+    };
+    match template.and_then(|template| request(notification, application, &template, &id, mail.at_ms)) {
+        Ok(request) => post::post(&request, days, attempt),
+        Err(error) => Posted { end: PostEnd::Refused, said: error.to_string() },
+    }
+}
+
+/// How long (milliseconds) a notification of a bounce is remembered: the log line and the report of a bounce
+/// are not further apart.
 const TOLD_MS: i64 = 10 * DAY_MS;
 
-/// Whether the log line and the report of one bounce are about to tell the same: then it is told once.
+/// Whether the other of log line and report of this bounce has notified the application already.
 fn was_told(notification: &Notification, doors: &Doors) -> bool {
     let Some(bounce) = &notification.bounce else { return false };
     let name = told_name(&bounce.id, &notification.event, !bounce.logged);
@@ -80,7 +76,7 @@ fn remember(notification: &Notification, doors: &Doors, now_ms: i64) {
     let Some(bounce) = &notification.bounce else { return };
     let name = told_name(&bounce.id, &notification.event, bounce.logged);
     if let Err(error) = doors.store.remember(&name, true, now_ms + TOLD_MS) {
-        tracing::warn!(%error, "the application may be told twice");
+        tracing::warn!(%error, "the application may be notified twice");
     }
 }
 
@@ -88,41 +84,20 @@ fn told_name(id: &str, event: &str, logged: bool) -> String {
     format!("told {event} {id} {}", if logged { "by the log" } else { "by a report" })
 }
 
-struct Request {
-    url: String,
-    headers: Vec<(&'static str, String)>,
-    body: Vec<u8>,
-}
-
 fn request(
     notification: &Notification,
-    target: &Application,
+    application: &Application,
     template: &UrlTemplate,
     id: &str,
     at_ms: i64,
 ) -> Result<Request> {
-    let domain = notification.sender_domain.as_str();
-    let values = [
-        ("address", notification.address.as_str()),
-        ("sender_domain", domain),
-        ("event", &notification.event),
-    ];
-    let url = template.fill(&values)?;
-    let time = crate::clock::rfc3339(at_ms);
-    let mut fields: Vec<(&str, &str)> = vec![
-        ("id", id),
-        ("event", notification.event.as_str()),
-        ("time", time.as_str()),
-        ("address", notification.address.as_str()),
-        ("sender_domain", domain),
-    ];
-    fields.extend(notification.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    let form = target.body;
-    let body = form.write(&fields)?;
-    let mut headers =
-        vec![("content-type", form.content_type().to_owned()), ("idempotency-key", id.to_owned())];
-    if let Some(secrets) = &target.secrets {
-        headers.extend(secrets.headers(id, clock::now_ms(), &body)?);
-    }
-    Ok(Request { url, headers, body })
+    let Notification { event, address, sender_domain, fields, .. } = notification;
+    let values = [("address", address.as_str()), ("sender_domain", sender_domain), ("event", event)];
+    let time = clock::rfc3339(at_ms);
+    let mut told = vec![("id", id), ("event", event), ("time", &time), ("address", address)];
+    told.push(("sender_domain", sender_domain));
+    told.extend(fields.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let form = application.body;
+    let secrets = application.secrets.as_ref();
+    Request::new(template.fill(&values)?, form.content_type(), form.write(&told)?, id, secrets)
 }

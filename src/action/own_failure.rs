@@ -1,6 +1,6 @@
-//! Steps that fail on this machine: a full disk, a locked store. They are tried again without limit.
+//! Steps that fail on this machine: a full disk, a locked store. They are retried without limit.
 
-use super::doors::retry::Patience;
+use super::doors::retry_time::Patience;
 use crate::clock;
 use crate::mail::Mail;
 use crate::plan::StepEnd;

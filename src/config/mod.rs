@@ -23,7 +23,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use alerting::{AlertRule, Alerting};
+pub(crate) use alerting::{AlertRule, Alerting, MailServer};
 pub(crate) use applications::{Application, Applications, Endpoint, NOTIFY_VARIABLES};
 pub(crate) use mail_logs::MailLog;
 pub(crate) use metric::{GroupBy, Metric};

@@ -1,15 +1,25 @@
-//! Whom carom may connect to. Anyone can put a link into a message or a host into an MX record; none of them gets carom
-//! to talk to this machine or its neighbours.
+//! Where carom may connect to. Anyone can put a link into a message or a host into an MX record, but nobody can
+//! make carom talk to this machine or its neighbors that way.
 //!
-//! Invariant: the address that was judged is the address that is connected to.
+//! Not here: connecting (`smtp`, `http`). Invariant: the address that was judged is the address that is
+//! connected to.
 
 use crate::auth::{Dns, DnsFailure};
-use crate::config;
+use crate::config::NetworkTable;
 use crate::deadline::Deadline;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Addresses of a host at most.
 const MAX_ADDRESSES: usize = 8;
+
+/// A host to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TargetHost {
+    pub(crate) name: String,
+    pub(crate) port: u16,
+    /// The operator has named it: its address may be private.
+    pub(crate) may_be_private: bool,
+}
 
 /// Why a host cannot be connected to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,29 +33,31 @@ pub(crate) enum Unreachable {
 /// The addresses of `host` that may be connected to.
 pub(crate) fn resolve(
     dns: &Dns,
-    host: &str,
-    port: u16,
-    network: &config::NetworkTable,
+    host: &TargetHost,
+    network: &NetworkTable,
     deadline: Deadline,
 ) -> Result<Vec<SocketAddr>, Unreachable> {
-    let found = dns.addresses(host, deadline).map_err(|failure| match failure {
+    let TargetHost { name, port, may_be_private } = host;
+    let no_address = || Unreachable::Forbidden(format!("{name} has no address"));
+    let found = dns.addresses(name, deadline).map_err(|failure| match failure {
         DnsFailure::Temporary(text) => Unreachable::Temporary(text),
-        DnsFailure::NotFound | DnsFailure::NoMail => Unreachable::Forbidden(format!("{host} has no address")),
+        DnsFailure::NotFound | DnsFailure::NoMail => no_address(),
     })?;
-    let allowed = found.iter().filter(|address| is_allowed(**address, network)).take(MAX_ADDRESSES);
-    let addresses: Vec<SocketAddr> = allowed.map(|address| SocketAddr::new(*address, port)).collect();
+    let allowed = found.iter().filter(|address| *may_be_private || is_allowed(**address, network));
+    let addresses: Vec<SocketAddr> =
+        allowed.take(MAX_ADDRESSES).map(|address| SocketAddr::new(*address, *port)).collect();
     match (addresses.is_empty(), found.first()) {
         (false, _) => Ok(addresses),
         (true, Some(address)) => Err(Unreachable::Forbidden(format!(
-            "{host} has the private address {address}; list it in [network] allow_private to allow it"
+            "{name} has the private address {address}; list it in [network] allow_private to allow it"
         ))),
-        (true, None) => Err(Unreachable::Forbidden(format!("{host} has no address"))),
+        (true, None) => Err(no_address()),
     }
 }
 
 /// Whether an address may be connected to: it is globally reachable (RFC 6890 and its registries), or in
 /// `allow_private`.
-pub(crate) fn is_allowed(address: IpAddr, network: &config::NetworkTable) -> bool {
+pub(crate) fn is_allowed(address: IpAddr, network: &NetworkTable) -> bool {
     let bare = match address {
         IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
         IpAddr::V4(_) => address,
@@ -79,7 +91,7 @@ fn is_global_v4(address: Ipv4Addr) -> bool {
 
 fn is_global_v6(address: Ipv6Addr) -> bool {
     let [a, b, c, ..] = address.segments();
-    // Only 2000::/3 is given out; in it Teredo, documentation, benchmarking and ORCHID are not, and 6to4 hides a v4 address.
+    // Only 2000::/3 is assigned, except Teredo, documentation, benchmarking and ORCHID. 6to4 hides a v4 address.
     let given_out = a & 0xe000 == 0x2000;
     let special = (a == 0x2001 && (b < 0x0200 || b == 0x0db8)) || a == 0x3fff;
     let six_to_four = a == 0x2002 && !is_global_v4(Ipv4Addr::from((u32::from(b) << 16) | u32::from(c)));
@@ -92,7 +104,7 @@ mod tests {
 
     #[test]
     fn b28_private_addresses_are_refused_in_every_form() {
-        let none = config::NetworkTable::default();
+        let none = NetworkTable::default();
         for refused in [
             "127.0.0.1",
             "10.1.2.3",
@@ -124,7 +136,7 @@ mod tests {
         for allowed in ["8.8.8.8", "193.0.0.1", "2a00:1450::1", "2606:4700::1111"] {
             assert!(is_allowed(allowed.parse().unwrap(), &none), "{allowed}");
         }
-        let test = config::NetworkTable { allow_private: vec!["127.0.0.0/8".parse().unwrap()], ..none };
+        let test = NetworkTable { allow_private: vec!["127.0.0.0/8".parse().unwrap()], ..none };
         assert!(is_allowed("127.0.0.2".parse().unwrap(), &test));
         assert!(is_allowed("::ffff:127.0.0.2".parse().unwrap(), &test));
         assert!(!is_allowed("10.0.0.1".parse().unwrap(), &test));

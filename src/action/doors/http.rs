@@ -1,9 +1,11 @@
-//! The door for links, notifications and documents: one GET or POST, to an address that may be connected to, within a deadline and a size.
+//! The door for links, notifications and documents: one GET or POST to a permitted address, within a
+//! deadline and a size.
 //!
-//! Not here: which links are followed. Connections are kept for the next link of the same host. Invariant: no cookie,
-//! no proxy, no user name, no redirect that was not asked for, and never more than the allowed bytes of an answer.
+//! Not here: which links are followed. Connections are kept for the next link of the same host. Invariant:
+//! no cookie, no proxy, no user name, no redirect by itself, and never more than the allowed bytes of an
+//! answer.
 
-use super::guard::{self, Unreachable};
+use super::guard::{self, TargetHost, Unreachable};
 use crate::auth::Dns;
 use crate::config::Config;
 use crate::deadline::Deadline;
@@ -201,14 +203,11 @@ impl Resolver for Vetted {
         let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
         let deadline = Deadline::after(*timeout.after);
         let port = uri.port_u16().unwrap_or(default);
-        let found =
-            guard::resolve(&self.dns, host, port, &self.config.network, deadline).map_err(
-                |why| match why {
-                    Unreachable::Forbidden(text) | Unreachable::Temporary(text) => {
-                        Error::Io(std::io::Error::other(text))
-                    }
-                },
-            )?;
+        let host = TargetHost { name: host.to_owned(), port, may_be_private: false };
+        let found = guard::resolve(&self.dns, &host, &self.config.network, deadline).map_err(|why| {
+            let (Unreachable::Forbidden(text) | Unreachable::Temporary(text)) = why;
+            Error::Io(std::io::Error::other(text))
+        })?;
         let mut addresses = self.empty();
         for address in found.into_iter().take(MAX_ADDRESSES) {
             addresses.push(address);

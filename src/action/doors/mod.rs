@@ -1,6 +1,7 @@
 //! The doors out of the process: mail (`smtp`) and the web (`http`), and what guards them.
 //!
-//! Not here: what is sent (the files of `action`). Invariant: nothing connects to an address that `guard` did not allow.
+//! Not here: what is sent (the files of `action`). Invariant: nothing connects to an address that `guard` did
+//! not allow.
 
 /// Which addresses may be connected to.
 pub(super) mod guard;
@@ -9,7 +10,7 @@ pub(super) mod http;
 /// Which hosts are trackers.
 mod known_trackers;
 /// When a step is tried again.
-pub(crate) mod retry;
+pub(crate) mod retry_time;
 /// Mail.
 pub(super) mod smtp;
 

@@ -1,60 +1,57 @@
 //! When a step is tried again, and after which answers of an application.
 //!
-//! Waits double from the first to the longest, each shortened by up to half, so that what failed together is not tried
-//! together; after some time it is given up. Not here: the outbox that keeps them, and the requests. Invariant: the same
-//! step and attempt give the same wait, and no answer of a server, however hostile, leads to a wait longer than
+//! Waits double up to the longest, each shortened by up to half, so that steps which failed together are not
+//! retried together. After some time carom gives up. Not here: the outbox, and the requests. Invariant: the
+//! same step and attempt give the same wait, and no answer of a server leads to a wait longer than
 //! `LONGEST_ASKED_MS`.
 
 use crate::clock::{DAY_MS, HOUR_MS};
 use crate::digest::sha256;
 use jiff::fmt::rfc2822::DateTimeParser;
 
-/// The longest wait that a server can ask for with Retry-After: a day, in milliseconds.
+/// The longest wait that a server can ask for with Retry-After, in milliseconds.
 pub(crate) const LONGEST_ASKED_MS: i64 = DAY_MS;
 
-/// How long what failed is tried again.
+/// How long a failed step is retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Patience {
-    /// The wait after the first try, in milliseconds; at least one.
+    /// The wait after the first try.
     pub(crate) first_ms: i64,
-    /// The longest wait, in milliseconds.
     pub(crate) longest_ms: i64,
-    /// Milliseconds after the first try in which it is tried again.
+    /// Retries end this long after the first try.
     pub(crate) give_up_ms: i64,
 }
 
-/// What an answer means for a notification.
+/// What an answer means for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// It has arrived.
     Done,
-    /// It is to be tried again.
     Again {
-        /// Not within these milliseconds: the server has asked for it.
+        /// Not within these milliseconds: the server has asked for the wait.
         wait_ms: i64,
     },
-    /// The application does not want it. Trying again would change nothing before someone has looked.
+    /// The application refuses it, and a retry would change nothing.
     Parked,
 }
 
 impl Patience {
-    /// With mail: up to an hour, for so many hours.
+    /// For mail: waits of up to an hour.
     pub(crate) fn with_mail(hours: u32) -> Patience {
         Patience { first_ms: 60_000, longest_ms: HOUR_MS, give_up_ms: i64::from(hours) * HOUR_MS }
     }
 
-    /// With an application: up to six hours, for so many days. In five days these are some thirty tries.
+    /// For an application: waits of up to six hours, some thirty tries in five days.
     pub(crate) fn with_application(days: u32) -> Patience {
         Patience { first_ms: 60_000, longest_ms: 6 * HOUR_MS, give_up_ms: i64::from(days) * DAY_MS }
     }
 
-    /// With ourselves: what this machine cannot do now, a full disk or a locked store, is never given up.
+    /// For this machine (a full disk, a locked store): without end.
     pub(crate) fn with_ourselves() -> Patience {
         Patience { first_ms: 60_000, longest_ms: HOUR_MS, give_up_ms: i64::MAX }
     }
 
-    /// When to try again what has been tried `attempts` times, the first time at `first_try_ms` and last at about `now_ms`
-    /// (milliseconds since 1970), but not within `wait_ms`. `key` is the notification's own. `None`: it is given up.
+    /// When to try again after `attempts` tries, the first at `first_try_ms` and the last at `now_ms`
+    /// (milliseconds since 1970), but not within `wait_ms`. `key` is that of the step. `None`: give up.
     pub(crate) fn next_try(
         &self,
         attempts: u32,
@@ -66,7 +63,7 @@ impl Patience {
         let doublings = attempts.saturating_sub(1).min(62);
         let whole = self.first_ms.max(1).saturating_mul(1 << doublings).min(self.longest_ms.max(1));
         let half = whole / 2;
-        // What the server asks for is the least; many are asked at once, so it is spread as well.
+        // The server's wish is a minimum. It asks many at the same time, so it is spread too.
         let asked = wait_ms.clamp(0, LONGEST_ASKED_MS);
         let wait = whole - jitter(key, attempts, half);
         let wait = if asked > wait { asked.saturating_add(jitter(key, attempts, asked / 8)) } else { wait };
@@ -75,11 +72,12 @@ impl Patience {
     }
 }
 
-/// What `status` (RFC 9110) means; `None` if no answer came. `retry_after` is the header's value, seconds or a date.
+/// What `status` (RFC 9110) means; `None` if no answer came. `retry_after` is the header, seconds or a date.
 ///
-/// 2xx is done. Again are 408, 421, 425 and 429, which are about the moment and not about the request, 5xx, and also 1xx
-/// and 3xx: redirects are not followed, but they are often somebody's maintenance page. Other 4xx are parked.
-pub(crate) fn classify(status: Option<u16>, retry_after: Option<&str>, now_ms: i64) -> Next {
+/// 2xx is done. Retried are 408, 421, 425 and 429, which are about the moment and not about the request, 5xx,
+/// and also 1xx and 3xx: redirects are not followed, but they are often somebody's maintenance page. Other
+/// 4xx are parked.
+pub(crate) fn after_answer(status: Option<u16>, retry_after: Option<&str>, now_ms: i64) -> Next {
     match status {
         Some(200..=299) => Next::Done,
         Some(408 | 421 | 425 | 429) => Next::Again { wait_ms: asked_ms(retry_after, now_ms) },
@@ -88,8 +86,8 @@ pub(crate) fn classify(status: Option<u16>, retry_after: Option<&str>, now_ms: i
     }
 }
 
-/// Milliseconds that Retry-After (RFC 9110 section 10.2.3) asks for, from 0 to [`LONGEST_ASKED_MS`]; 0 if it cannot be
-/// read.
+/// Milliseconds that Retry-After (RFC 9110 section 10.2.3) asks for, from 0 to [`LONGEST_ASKED_MS`]; 0 if it
+/// is not readable.
 fn asked_ms(retry_after: Option<&str>, now_ms: i64) -> i64 {
     let Some(value) = retry_after.map(str::trim).filter(|value| value.is_ascii() && value.len() < 64) else {
         return 0;
@@ -138,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn after_days_it_is_given_up() {
+    fn retries_end_after_days() {
         let patience = Patience::with_application(5);
         let (mut now, mut attempts) = (NOW, 0);
         while let Some(next) = patience.next_try(attempts + 1, NOW, now, "msg_1", 0) {
@@ -181,15 +179,15 @@ mod tests {
     fn answers_are_done_tried_again_or_parked() {
         let again = Next::Again { wait_ms: 0 };
         for status in [200, 201, 202, 204, 299] {
-            assert_eq!(classify(Some(status), None, NOW), Next::Done);
+            assert_eq!(after_answer(Some(status), None, NOW), Next::Done);
         }
         for status in [100, 301, 302, 307, 408, 421, 425, 429, 500, 502, 503, 504, 599, 600, 0] {
-            assert_eq!(classify(Some(status), None, NOW), again, "{status}");
+            assert_eq!(after_answer(Some(status), None, NOW), again, "{status}");
         }
         for status in [400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 451, 499] {
-            assert_eq!(classify(Some(status), Some("5"), NOW), Next::Parked, "{status}");
+            assert_eq!(after_answer(Some(status), Some("5"), NOW), Next::Parked, "{status}");
         }
-        assert_eq!(classify(None, None, NOW), again);
+        assert_eq!(after_answer(None, None, NOW), again);
     }
 
     #[test]
@@ -212,8 +210,8 @@ mod tests {
             ("\u{0661}", 0),
             ("Sun, 06 Nov 1994 08:51:37 GMT Sun, 06 Nov 1994 08:51:37 GMT Sun, 06", 0),
         ] {
-            assert_eq!(classify(Some(503), Some(value), at), Next::Again { wait_ms }, "{value}");
-            assert_eq!(classify(Some(429), Some(value), at), Next::Again { wait_ms }, "{value}");
+            assert_eq!(after_answer(Some(503), Some(value), at), Next::Again { wait_ms }, "{value}");
+            assert_eq!(after_answer(Some(429), Some(value), at), Next::Again { wait_ms }, "{value}");
         }
     }
 }

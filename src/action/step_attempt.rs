@@ -1,0 +1,24 @@
+//! One try of a step: the mail it is about, the ways out, how often it was tried before, and the deadline.
+//!
+//! Not here: how long retries go on (`doors::retry_time`).
+
+use super::doors::Doors;
+use super::doors::retry_time::Patience;
+use crate::clock;
+use crate::deadline::Deadline;
+use crate::mail::Mail;
+
+pub(crate) struct StepAttempt<'a> {
+    pub(super) mail: &'a Mail,
+    pub(super) doors: &'a Doors,
+    /// Tries before this one.
+    pub(super) before: u32,
+    pub(super) deadline: Deadline,
+}
+
+impl StepAttempt<'_> {
+    /// When to try again, not within `wait_ms`; `None`: give up. `key` is that of what is sent.
+    pub(super) fn next_try(&self, patience: &Patience, key: &str, wait_ms: i64) -> Option<i64> {
+        patience.next_try(self.before + 1, self.mail.at_ms, clock::now_ms(), key, wait_ms)
+    }
+}

@@ -1,0 +1,95 @@
+//! The links of one step, fetched in parallel, each with its redirects.
+//!
+//! Not here: which hosts are trackers (`tracker`). Invariant: every hop obeys the rules of a link.
+
+use super::fetcher::Fetcher;
+use super::tracker::TrackerCheck;
+use crate::deadline::Deadline;
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use url::Url;
+
+/// Links of one message fetched in parallel: few, so that one message does not crowd out others; more than
+/// one, so that a slow host does not hold up the rest.
+pub(super) const AT_ONCE: usize = 4;
+
+/// What came of one link.
+pub(super) enum Link {
+    Fetched {
+        status: u16,
+        url: String,
+    },
+    /// Why not, if there is more to say.
+    NotATracker {
+        why: Option<String>,
+    },
+    Failed {
+        text: String,
+    },
+}
+
+pub(super) struct Round<'a> {
+    pub(super) fetcher: &'a Fetcher<'a>,
+    pub(super) trackers: TrackerCheck<'a>,
+    pub(super) max_redirects: u32,
+    pub(super) deadline: Deadline,
+}
+
+impl Round<'_> {
+    /// The links in order. Each lane takes the next link when it has finished one.
+    pub(super) fn fetch(&self, urls: &[String]) -> Vec<Link> {
+        let next = AtomicUsize::new(0);
+        let take = || {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            urls.get(index).map(|url| (index, self.one(url, index + 1 == urls.len())))
+        };
+        let lane = |_| std::iter::from_fn(take);
+        if urls.len() == 1 {
+            return lane(0).map(|(_, link)| link).collect();
+        }
+        let mut links: Vec<(usize, Link)> =
+            (0..AT_ONCE.min(urls.len())).into_par_iter().flat_map_iter(lane).collect();
+        links.sort_unstable_by_key(|(index, _)| *index);
+        links.into_iter().map(|(_, link)| link).collect()
+    }
+
+    /// Fetches one link. All but the last leave half of the remaining time to the others.
+    fn one(&self, text: &str, last: bool) -> Link {
+        let failed = |text: String| Link::Failed { text };
+        let left = self.deadline.left();
+        let deadline = self.deadline.within(if last { left } else { left / 2 });
+        let mut next = text.to_owned();
+        for _ in 0..=self.max_redirects {
+            if self.deadline.passed() {
+                return failed(format!("{next}: no time left"));
+            }
+            let Ok(mut url) = Url::parse(&next) else {
+                return failed("not a URL".into());
+            };
+            if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+                return Link::NotATracker { why: None };
+            }
+            // A user name in a link is there to deceive people.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            url.set_fragment(None);
+            match self.trackers.is_tracker(&url, deadline) {
+                Ok(true) => {}
+                Ok(false) => return Link::NotATracker { why: None },
+                Err(why) => return Link::NotATracker { why: Some(why) },
+            }
+            let answered = match self.fetcher.get(&url, deadline) {
+                Ok(answered) => answered,
+                Err(text) => return failed(format!("{url}: {text}")),
+            };
+            let onward = answered.location.filter(|_| (300..400).contains(&answered.status));
+            match onward.and_then(|location| url.join(&location).ok()) {
+                Some(onward) if self.max_redirects > 0 => next = onward.into(),
+                _ => {
+                    return Link::Fetched { status: answered.status, url: url.into() };
+                }
+            }
+        }
+        failed(format!("{text}: too many redirects"))
+    }
+}
