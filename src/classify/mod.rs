@@ -26,7 +26,7 @@ pub(crate) struct Classified {
     pub(crate) recipients: Vec<ClassifiedRecipient>,
     pub(crate) feedback: Option<Feedback>,
     pub(crate) original: Original,
-    /// What is wrong with the message.
+    /// What is wrong with the message, if that was asked for: it takes a second, whole reading.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) defects: Vec<String>,
 }
@@ -45,8 +45,10 @@ pub(crate) fn classify(
     items: &[Item],
     policy: &Policy,
     facts: &Rc<RecipientFacts>,
+    with_defects: bool,
 ) -> Result<Vec<Classified>, Failure> {
-    let read = |item: &Item| (report::read_file(&item.raw), Message::read(&item.raw).defect_texts());
+    let defects = |item: &Item| with_defects.then(|| Message::read(&item.raw).defect_texts());
+    let read = |item: &Item| (report::read_file(&item.raw), defects(item).unwrap_or_default());
     let (reports, defects): (Vec<Report>, Vec<Vec<String>>) = items.par_iter().map(read).unzip();
     let failures: Vec<DeliveryFailure> = reports.iter().flat_map(failures).collect();
     let mut classes = policy.classify(facts, &failures)?.into_iter();

@@ -83,7 +83,8 @@ impl Desk<'_> {
     }
 
     fn show(&self, items: &[Item]) -> Result<Exit> {
-        let verdicts = classify::classify(items, self.policy, self.facts).map_err(Error::new)?;
+        let verdicts =
+            classify::classify(items, self.policy, self.facts, self.explain).map_err(Error::new)?;
         self.terminal.rows(&verdicts, "", |verdict| self.words(verdict))
     }
 
