@@ -28,7 +28,7 @@ pub enum Exit {
     NoPerm = 77,
 }
 
-/// Something that could not be done: what, why, and how to mend it.
+/// What could not be done, why, and the fix.
 #[derive(Clone, Debug)]
 pub(crate) struct Error {
     what: String,
@@ -44,13 +44,13 @@ impl Error {
         Error { what: what.to_string(), remedy: None }
     }
 
-    /// Adds how to mend it, an imperative sentence without a full stop.
+    /// Adds the fix: an imperative sentence without a period.
     pub(crate) fn remedy(mut self, remedy: impl fmt::Display) -> Error {
         self.remedy = Some(remedy.to_string());
         self
     }
 
-    /// Says in front what it is about; the remedy stays.
+    /// Puts in front what the error is about; the remedy stays.
     pub(crate) fn within(mut self, what: impl fmt::Display) -> Error {
         self.what = format!("{what}: {}", self.what);
         self

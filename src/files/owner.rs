@@ -42,7 +42,7 @@ pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Gives what root has just made to the owner of the directory it stands in.
+/// Gives what root has just created to the owner of its directory.
 fn give(made: impl AsFd, path: &Path) -> io::Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());

@@ -1,7 +1,7 @@
 //! What a component is made of, read from its bytes before anything of it is compiled or run: what
 //! it imports and exports, what memory it declares, what made it.
 //!
-//! Not here: whether it behaves (`workshop::check`). Invariant: what carom cannot link is refused
+//! Not here: whether it behaves (`workshop::inspect`). Invariant: what carom cannot link is refused
 //! here, in a sentence that says what it was built for, what this carom offers, and what to do.
 
 use crate::error::{Context, Error, Result};
@@ -39,7 +39,7 @@ pub(crate) struct Memory {
 }
 
 impl Anatomy {
-    /// Reads a component. Errors: it is none, or it is damaged.
+    /// Reads a component.
     pub(crate) fn read(wasm: &[u8]) -> Result<Anatomy> {
         let component =
             |error: Error| error.remedy("name a WebAssembly component, as `carom policy build` makes it");

@@ -20,19 +20,20 @@ use std::time::{Duration, SystemTime};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-/// Part of every compiled file's name: code of another carom is not even looked at.
+/// Part of every compiled file's name: code of other versions of carom is never opened.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Compiled code that nobody has read for so long goes; who needs it after all compiles it again.
+/// Compiled code is removed when nobody has read it for this long. A process that needs it compiles
+/// again.
 const KEPT: Duration = DAY.saturating_mul(90);
-/// The same of another carom's.
+/// The same for code of other versions of carom.
 const KEPT_OF_ANOTHER: Duration = DAY.saturating_mul(30);
-/// A file that is written for so long is not written any more.
+/// A temporary file older than this was abandoned.
 const ABANDONED: Duration = DAY;
 
-/// Why a component could not be had.
+/// Why a component was not loaded.
 pub(crate) enum LoadFailure {
-    /// This process may not map executable memory: the other flavor can.
+    /// This process may not map executable memory; the other flavor needs none.
     NoExecutableMemory,
     /// Anything else.
     Other(Error),
@@ -44,11 +45,10 @@ impl From<Error> for LoadFailure {
     }
 }
 
-/// A component and whether it had to be compiled on the spot.
 pub(crate) struct Loaded {
     pub(crate) engine: Engine,
     pub(crate) component: Component,
-    /// Just compiled: imports are still to be checked and the file is still to be published.
+    /// Whether it was compiled now.
     pub(crate) fresh: bool,
 }
 
@@ -129,7 +129,7 @@ pub(crate) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>> {
     })
 }
 
-/// `Ok(None)`: there is no such file, or none to be trusted.
+/// `Ok(None)`: the file does not exist, or cannot be trusted.
 fn map(engine: &Engine, path: &Path) -> std::result::Result<Option<Component>, String> {
     let Ok(file) = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty())
     else {

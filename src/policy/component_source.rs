@@ -40,11 +40,11 @@ pub(crate) fn shipped() -> impl Iterator<Item = &'static str> {
     SHIPPED.iter().map(|shipped| shipped.name)
 }
 
-/// Where the releases of the policy `name` stand. Error: such a name cannot stand in a path.
+/// The directory of the releases of the policy `name`. Error: the name is not safe in a path.
 pub(crate) fn home(config: &Config, name: &str) -> Result<PathBuf> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
-        return Err(Error::new(format_args!("`{}` is no name of a policy", name.escape_debug()))
+        return Err(Error::new(format_args!("invalid policy name `{}`", name.escape_debug()))
             .remedy("use lower-case letters, digits, `-` and `_`"));
     }
     Ok(config.policies_dir().join(name))
@@ -119,8 +119,8 @@ impl ComponentSource {
             Some((_, hash)) if hash.len() == 64 => {
                 Ok(ComponentSource { hash: hash.to_owned(), place: Place::Release(directory.to_owned()) })
             }
-            _ => Err(Error::new(format_args!("{}: no release of a policy", directory.display()))
-                .remedy("see what there is with `carom policy list`")),
+            _ => Err(Error::new(format_args!("{}: not a release of a policy", directory.display()))
+                .remedy("see `carom policy list`")),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The WebAssembly engine: its limits, its clock, and the two ways of running compiled code.
 //!
-//! Nothing here knows what a policy is asked. Invariant: whatever a guest does, it ends within its
-//! time and memory.
+//! Not here: what a policy is asked (`questions`). Invariant: whatever a guest does, it ends within
+//! its time and memory.
 
 use crate::config::LimitsTable;
 use crate::error::{Context, Result};
@@ -11,7 +11,7 @@ use wasmtime::{
     StoreLimits, StoreLimitsBuilder,
 };
 
-/// How often the clock of guests is to tick.
+/// Time between two steps of the clock of guests.
 const TICK: Duration = Duration::from_millis(10);
 
 /// How compiled policies are run.

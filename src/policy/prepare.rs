@@ -39,7 +39,7 @@ pub(crate) fn prepare(wasm: &[u8], anatomy: &Anatomy, limits: &LimitsTable) -> R
     state
         .call::<()>(interface, "prepare", |_, ()| ())
         .map_err(prepared)
-        .map_err(|error| error.remedy("mend `prepare`, or build for the world `policy`, which has none"))?;
+        .map_err(|error| error.remedy("fix `prepare`, or build for the world `policy`, which has none"))?;
     // Nothing of it waits: every call into the guest is an ordinary one.
     let snapshot = {
         let snapshot = pin!(wizer.snapshot_component(&context, &mut state));

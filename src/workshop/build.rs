@@ -1,15 +1,15 @@
-//! From the sources of a policy to its component: the language is seen from what is there, its own tools compile, and of a core
-//! module a component is made here.
+//! Builds a policy's sources into its component: the language's own tools compile, and a core
+//! module is wrapped here.
 //!
-//! Not here: whether the component behaves (`inspect`). Invariant: nothing is installed or fetched but by the language's own
-//! package manager; what is missing is said together with the command that installs it; and a component of an earlier build
-//! stays until the new one is whole.
+//! Not here: whether the component behaves (`inspect`). Invariant: only the language's own package
+//! manager installs or fetches anything; an error about a missing tool names the command that
+//! installs it; the component of an earlier build stays until the new one is whole.
 
 use super::scaffold::Language;
 use crate::error::{Context, Error, Result};
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
@@ -18,13 +18,13 @@ use wit_parser::Resolve;
 /// The component that a build leaves in the policy's directory.
 const COMPONENT: &str = "policy.wasm";
 
-/// What it is called until it is whole.
+/// Its name until it is whole.
 const SCRATCH: &str = "policy.wasm.new";
 
-/// What Rust calls WebAssembly without an operating system.
+/// Rust's name for WebAssembly without an operating system.
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// The file that a policy's directory has only for this language.
+/// The file that only policies in this language have.
 fn marker(language: Language) -> &'static str {
     match language {
         Language::Rust => "Cargo.toml",
@@ -34,9 +34,9 @@ fn marker(language: Language) -> &'static str {
     }
 }
 
-/// Builds the policy in this directory and returns where its component stands. What the compilers say goes to standard error.
-/// Errors: there are no sources, a tool is missing, or the sources do not compile.
-pub(crate) fn build(directory: &Path) -> Result<PathBuf> {
+/// Builds the policy in this directory and returns the path of its component. What the compilers
+/// print goes to `output`.
+pub(crate) fn build(directory: &Path, output: BorrowedFd<'_>) -> Result<PathBuf> {
     let directory = fs::canonicalize(directory).context(directory.display())?;
     let Some(language) = Language::ALL.into_iter().find(|one| directory.join(marker(*one)).is_file()) else {
         let error = Error::new(format_args!("{}: no sources of a policy", directory.display()));
@@ -51,17 +51,17 @@ pub(crate) fn build(directory: &Path) -> Result<PathBuf> {
     }
     let scratch = directory.join(SCRATCH);
     match language {
-        Language::Rust => encode(&rust(&directory)?, &scratch)?,
-        Language::C => encode(&c(&directory)?, &scratch)?,
-        Language::JavaScript => javascript(&directory)?,
-        Language::Python => python(&directory)?,
+        Language::Rust => encode(&rust(&directory, output)?, &scratch)?,
+        Language::C => encode(&c(&directory, output)?, &scratch)?,
+        Language::JavaScript => javascript(&directory, output)?,
+        Language::Python => python(&directory, output)?,
     }
     let component = directory.join(COMPONENT);
     fs::rename(&scratch, &component).context(component.display())?;
     Ok(component)
 }
 
-/// Makes a component of a core module that says what world it is for.
+/// Wraps a core module that names its world into a component.
 fn encode(module: &[u8], scratch: &Path) -> Result<()> {
     let encoded =
         ComponentEncoder::default().validate(true).module(module).and_then(|mut encoder| encoder.encode());
@@ -73,7 +73,7 @@ fn encode(module: &[u8], scratch: &Path) -> Result<()> {
 }
 
 /// Compiles with cargo and returns the core module.
-fn rust(directory: &Path) -> Result<Vec<u8>> {
+fn rust(directory: &Path, output: BorrowedFd<'_>) -> Result<Vec<u8>> {
     let manifest = fs::read_to_string(directory.join("Cargo.toml")).context("Cargo.toml")?;
     let manifest: toml::Table = toml::from_str(&manifest).context("Cargo.toml")?;
     let name = |section: &str| manifest.get(section)?.get("name")?.as_str();
@@ -82,7 +82,8 @@ fn rust(directory: &Path) -> Result<Vec<u8>> {
     };
     let target = directory.join("target");
     let mut cargo = cargo(directory)?;
-    // The same sources give the same component, wherever they stand. What the project's own .cargo/config.toml says is added.
+    // The same sources give the same component in any directory. Flags of the project's own
+    // .cargo/config.toml are added.
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cargo")));
     let places = [(Some(directory), "/policy"), (home.as_deref(), "/cargo")];
@@ -92,14 +93,14 @@ fn rust(directory: &Path) -> Result<Vec<u8>> {
     let flags = toml::Value::Array(flags.collect());
     cargo.args(["--config", &format!("target.{TARGET}.rustflags={flags}"), "build", "--release"]);
     cargo.args(["--target", TARGET, "--target-dir"]).arg(&target);
-    run(&mut cargo)?;
+    run(&mut cargo, output)?;
     let module = target.join(TARGET).join("release").join(name.replace('-', "_")).with_extension("wasm");
     let read = fs::read(&module).context(module.display());
     read.map_err(|error| error.remedy("let Cargo.toml say `crate-type = [\"cdylib\", \"rlib\"]` in [lib]"))
 }
 
-/// The cargo that can compile for WebAssembly: the usual one if it has the target, or else Debian's, whose standard library is
-/// compiled along.
+/// A cargo that can compile for WebAssembly: the one in PATH if it has the target, or Debian's,
+/// which compiles the standard library too.
 fn cargo(directory: &Path) -> Result<Command> {
     let usual = find("cargo").zip(find("rustc"));
     if let Some((cargo, rustc)) = &usual {
@@ -128,8 +129,9 @@ fn cargo(directory: &Path) -> Result<Command> {
     })
 }
 
-/// Compiles every C file of the directory and of `bindings`, and returns the core module, which then says what world it is for.
-fn c(directory: &Path) -> Result<Vec<u8>> {
+/// Compiles every C file of the directory and of `bindings`. Returns the core module, with its
+/// world named.
+fn c(directory: &Path, output: BorrowedFd<'_>) -> Result<Vec<u8>> {
     let install = "apt-get install clang lld wasi-libc libclang-rt-dev-wasm32";
     let missing = |what: &str| {
         Error::new(format_args!("{what} is not installed")).remedy(format_args!("run `{install}`"))
@@ -156,7 +158,7 @@ fn c(directory: &Path) -> Result<Vec<u8>> {
         sources.sort();
         compile.args(sources);
     }
-    run(&mut compile)?;
+    run(&mut compile, output)?;
     let mut bytes = fs::read(&module).context(module.display())?;
     fs::remove_file(&module).context(module.display())?;
     let prepared = b"carom:policy/preparation@";
@@ -165,7 +167,7 @@ fn c(directory: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Adds to a core module what world it is for.
+/// Names the world in a core module.
 fn describe(module: &mut Vec<u8>, wit: &Path, world: &str) -> Result<()> {
     let mut resolve = Resolve::default();
     let described = resolve.push_path(wit).and_then(|(package, _)| {
@@ -174,12 +176,12 @@ fn describe(module: &mut Vec<u8>, wit: &Path, world: &str) -> Result<()> {
     });
     described.map_err(|error| {
         Error::new(format_args!("{}: {error:#}", wit.display()))
-            .remedy(format_args!("write the WIT package anew: `carom policy wit {}`", wit.display()))
+            .remedy(format_args!("write the WIT package again: `carom policy wit {}`", wit.display()))
     })
 }
 
 /// Runs the project's own build script.
-fn javascript(directory: &Path) -> Result<()> {
+fn javascript(directory: &Path, output: BorrowedFd<'_>) -> Result<()> {
     let Some(npm) = find("node").and(find("npm")) else {
         return Err(Error::new("Node.js is not installed").remedy("run `apt-get install nodejs npm`"));
     };
@@ -188,7 +190,7 @@ fn javascript(directory: &Path) -> Result<()> {
         let error = Error::new("componentize-js, which makes components of JavaScript, is not installed");
         return Err(error.remedy(format_args!("run `npm install` in {}", directory.display())));
     }
-    run(command(&npm, directory).args(["run", "--silent", "build", "--", SCRATCH]))?;
+    run(command(&npm, directory).args(["run", "--silent", "build", "--", SCRATCH]), output)?;
     if directory.join(SCRATCH).is_file() {
         return Ok(());
     }
@@ -197,7 +199,7 @@ fn javascript(directory: &Path) -> Result<()> {
 }
 
 /// Runs componentize-py, from the project's own environment if it has one.
-fn python(directory: &Path) -> Result<()> {
+fn python(directory: &Path, output: BorrowedFd<'_>) -> Result<()> {
     let own = directory.join(".venv/bin/componentize-py");
     let Some(componentize) = Some(own).filter(|own| own.is_file()).or_else(|| find("componentize-py")) else {
         let error = Error::new("componentize-py, which makes components of Python, is not installed");
@@ -209,10 +211,10 @@ fn python(directory: &Path) -> Result<()> {
     };
     let mut componentize = command(&componentize, directory);
     componentize.args(["--wit-path", "wit", "--world", "policy", "componentize", "--stub-wasi", "policy"]);
-    run(componentize.args(["--output", SCRATCH]))
+    run(componentize.args(["--output", SCRATCH]), output)
 }
 
-/// Where a program stands that PATH leads to.
+/// The path of a program in PATH.
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
@@ -224,33 +226,36 @@ fn command(program: &Path, directory: &Path) -> Command {
     command
 }
 
-/// What a program answers to a question, without the line's end; `None` if it cannot say.
+/// What a program prints, without the line end; `None` if it fails.
 fn told<const N: usize>(directory: &Path, program: &Path, arguments: [&str; N]) -> Option<String> {
     let output = command(program, directory).args(arguments).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Runs a compiler; what it prints is for people, and standard output is not.
-fn run(command: &mut Command) -> Result<()> {
+/// Runs a compiler. Both of its outputs are for people: carom's standard output is for programs.
+fn run(command: &mut Command, output: BorrowedFd<'_>) -> Result<()> {
     let name = Path::new(command.get_program()).file_name().unwrap_or_default().to_owned();
     let name = name.to_string_lossy();
-    let status = command.stdout(io::stderr()).status().context(&name)?;
+    let output = output.try_clone_to_owned().context(&name)?;
+    let status = command.stdout(output).status().context(&name)?;
     if status.success() {
         return Ok(());
     }
-    Err(Error::new(format_args!("{name} failed: {status}")).remedy("mend what it complains about above"))
+    Err(Error::new(format_args!("{name} failed: {status}")).remedy("fix the errors above"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsFd;
 
     #[test]
     fn what_is_missing_is_said_with_its_remedy() {
         let directory = std::env::temp_dir().join(format!("carom-build-{}", std::process::id()));
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory).unwrap();
-        let complaint = || build(&directory).unwrap_err().to_string();
+        let null = fs::File::open("/dev/null").unwrap();
+        let complaint = || build(&directory, null.as_fd()).unwrap_err().to_string();
         assert!(
             complaint()
                 .contains("no sources of a policy; name a directory that holds one of Cargo.toml, policy.c")

@@ -1,8 +1,9 @@
-//! What a policy should decide, written down: a message, its envelope, settings, seed, time and zone, and the plan and the classes
-//! that come of them. The compiled component is what is tested.
+//! Fixtures: a message, its envelope, settings, seed, time and zone, and the plan and classes that
+//! a policy should make of them. The compiled component is tested.
 //!
-//! Not here: which fixtures there are and how results are shown (`cli`). Invariant: a fixture asks nothing of the network; without
-//! a zone, no name exists. What is expected stands last in the file, so that accepting it leaves the rest as it was written.
+//! Not here: showing results (`cli`). Invariant: a fixture asks nothing of the network; without a
+//! zone, no name exists. The expectation comes last in the file, so that accepting a result leaves
+//! the rest unchanged.
 
 use super::Bench;
 use crate::auth::Dns;
@@ -22,7 +23,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A fixture as it stands in its file, TOML or JSON.
+/// A fixture as in its file, TOML or JSON.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -42,7 +43,7 @@ struct Written {
     settings: Map<String, Value>,
     #[serde(default)]
     classify: Vec<DeliveryFailure>,
-    /// What should come of it.
+    /// The plan and the classes.
     expect: Option<Value>,
 }
 
@@ -58,21 +59,19 @@ struct WrittenEnvelope {
     envid: Option<String>,
 }
 
-/// What came of a fixture.
 pub(crate) struct Comparison {
-    /// What was expected; `None`: nothing is written down yet.
+    /// `None`: the fixture has no expectation yet.
     pub(crate) expected: Option<Value>,
     /// What the policy decided.
     pub(crate) actual: Value,
 }
 
 impl Comparison {
-    /// The policy decided what was expected.
     pub(crate) fn passed(&self) -> bool {
         self.expected.as_ref() == Some(&self.actual)
     }
 
-    /// What differs, a line each: `-` was expected, `+` was decided, the rest is around it.
+    /// The lines that differ: `-` was expected, `+` was decided; the others are context.
     pub(crate) fn diff(&self) -> String {
         let lines = |value: &Value| serde_json::to_string_pretty(value).unwrap_or_default();
         let expected = self.expected.as_ref().map(lines).unwrap_or_default();
@@ -80,7 +79,7 @@ impl Comparison {
     }
 }
 
-/// A readable difference of two texts, with three lines around each change.
+/// The difference of two texts, with three lines of context.
 pub(crate) fn difference(before: &str, after: &str) -> String {
     let diff = TextDiff::from_lines(before, after);
     let mut text = String::new();
@@ -226,7 +225,7 @@ fn plain(value: Value) -> Value {
     }
 }
 
-/// Writes down what was decided as what is expected from now on.
+/// Makes the decision the expectation of the fixture.
 pub(crate) fn accept(file: &Path, comparison: &Comparison) -> Result<()> {
     let text = fs::read_to_string(file).context(file.display())?;
     let accepted = if is_json(file) {

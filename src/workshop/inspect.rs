@@ -1,7 +1,8 @@
-//! Is it a policy that this carom can run, and does it behave? Each finding says what was looked at, what was found, and, where
-//! something is wrong, the fix.
+//! Can this carom run a policy, and does it behave? From the outside in: bytes, world, imports,
+//! memory, settings, and a smoke run of everything that it exports.
 //!
-//! From the outside in: its bytes, its world, its imports, its memory, its settings, and a smoke run of everything it exports.
+//! Not here: installing it (`policy::staging`). Invariant: a finding that something is wrong says
+//! how to fix it.
 
 use super::Bench;
 use crate::class::DeliveryFailure;
@@ -13,7 +14,7 @@ use crate::policy::{Policy, Use, Wanted};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Inspects a component that is not yet anybody's policy; `settings` are those it would be given.
+/// Inspects a component that is not installed; `settings` are those that it would get.
 pub(crate) fn component(
     config: &Arc<Config>,
     name: &str,
@@ -38,7 +39,7 @@ pub(crate) fn component(
     findings
 }
 
-/// What can be seen without running it.
+/// Without running it.
 fn outside(anatomy: &Anatomy, config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     let imports = |package: &str| -> Vec<&str> {
@@ -48,7 +49,7 @@ fn outside(anatomy: &Anatomy, config: &Config) -> Vec<Finding> {
     findings.push(Finding::good("imports", imports("carom:policy").join(", ")));
     if anatomy.wants_wasi() {
         let found = format!(
-            "wasi ({}): what it finds there is empty, and anything that reaches out traps",
+            "wasi ({}): files, network and environment are empty, and other calls trap",
             imports("wasi:").join(", ")
         );
         findings.push(Finding::note("imports", found, "build without WASI where the language can"));
@@ -68,7 +69,7 @@ fn outside(anatomy: &Anatomy, config: &Config) -> Vec<Finding> {
         {
             Some(None) => findings.push(Finding::note(
                 "memory",
-                format_args!("no bound of its own; carom stops it at {most} bytes"),
+                format_args!("unbounded; carom stops it at {most} bytes"),
                 "link it with a bound where the language can (Rust and C: --max-memory=16777216)",
             )),
             Some(Some(own)) => findings.push(Finding::good("memory", format_args!("at most {own} bytes"))),
@@ -78,7 +79,7 @@ fn outside(anatomy: &Anatomy, config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// What is seen when it runs: it loads, accepts its settings, and does all it exports for a small message.
+/// By running it: it loads, accepts its settings, and runs every export with a small message.
 pub(crate) fn inside(config: &Arc<Config>, wanted: &Wanted<'_>) -> Vec<Finding> {
     let bench = match Bench::with_small_message(config) {
         Ok(bench) => bench,
@@ -90,9 +91,9 @@ pub(crate) fn inside(config: &Arc<Config>, wanted: &Wanted<'_>) -> Vec<Finding> 
         Err(error) => return vec![Finding::error("policy", &error)],
     };
     let facts = bench.facts();
-    let mend = "mend the policy: `carom policy run` shows what it does";
+    let remedy = "fix the policy: `carom policy run` shows what it does";
     match policy.validate_settings(&facts) {
-        Err(failure) => return vec![Finding::wrong("policy", failure, mend)],
+        Err(failure) => return vec![Finding::wrong("policy", failure, remedy)],
         Ok(complaints) if !complaints.is_empty() => {
             let name = wanted.name;
             let finding = |complaint: &String| {
@@ -113,7 +114,7 @@ pub(crate) fn inside(config: &Arc<Config>, wanted: &Wanted<'_>) -> Vec<Finding> 
     let classified = policy.classify(&facts, &[failure]);
     let failed = [decided.as_ref().err(), mapped.as_ref().err(), classified.as_ref().err()];
     let failed: Vec<Finding> =
-        failed.into_iter().flatten().map(|failure| Finding::wrong("smoke run", failure, mend)).collect();
+        failed.into_iter().flatten().map(|failure| Finding::wrong("smoke run", failure, remedy)).collect();
     if !failed.is_empty() {
         return failed;
     }

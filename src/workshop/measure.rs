@@ -1,6 +1,8 @@
-//! What a policy costs: its cold start, as a process that lives for one message pays it, and a decision in a warm process.
+//! What a policy costs: its cold start in a process for one message, and a decision in a warm
+//! process.
 //!
-//! Not here: the cost of carom around it (`benches/`). Invariant: every figure is a median, and says of how many.
+//! Not here: the cost of carom around it (`benches/`). Invariant: every figure is a median, with
+//! the number of runs.
 
 use super::Bench;
 use super::trial::micros;
@@ -10,26 +12,26 @@ use crate::policy::{Policy, Use, Wanted};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
-/// What was measured; times in microseconds, each the median of its runs.
+/// Times in microseconds, each the median of its runs.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Costs {
     /// Engine and load, link, instantiate and first decision, in a fresh process.
     pub(crate) cold: Cold,
     /// How many processes.
     pub(crate) cold_runs: usize,
-    /// Decisions in a process that keeps going, a fresh instance each.
+    /// A decision in a warm process, with a fresh instance.
     pub(crate) warm_us: f64,
-    /// The worst of a hundred of them.
+    /// The slowest of a hundred.
     pub(crate) warm_p99_us: f64,
     /// How many decisions.
     pub(crate) warm_runs: usize,
-    /// Failures classified a second, in batches, on one core.
+    /// Failures classified per second, in batches, on one core.
     pub(crate) classified_per_second: f64,
-    /// The first classification of a process, with everything before it.
+    /// The first classification of a process, including its cold start.
     pub(crate) first_class_us: f64,
-    /// The same, where the process may not run machine code.
+    /// The same in a process that may not run machine code.
     pub(crate) first_class_interpreted_us: f64,
-    /// The cold start, where the process may not run machine code.
+    /// The cold start in a process that may not run machine code.
     pub(crate) cold_interpreted_us: f64,
 }
 
@@ -45,13 +47,12 @@ pub(crate) struct Cold {
 }
 
 impl Cold {
-    /// All of it.
     pub(crate) fn total_us(&self) -> f64 {
         self.load_us + self.link_us + self.first_us
     }
 }
 
-/// One cold start, in this very process, which must have done nothing with policies before.
+/// One cold start, in this process, which must not have used policies before.
 pub(crate) fn cold(bench: &Bench, wanted: &Wanted<'_>, usage: Use) -> Result<Cold> {
     let facts = bench.facts();
     facts.message.message(|message| message.subject());
@@ -63,7 +64,7 @@ pub(crate) fn cold(bench: &Bench, wanted: &Wanted<'_>, usage: Use) -> Result<Col
     Ok(Cold { load_us, link_us, first_us })
 }
 
-/// One first classification, likewise, in microseconds.
+/// One first classification, in microseconds; see [`cold`].
 pub(crate) fn first_class(bench: &Bench, wanted: &Wanted<'_>, usage: Use) -> Result<f64> {
     let facts = bench.facts();
     let began = Instant::now();
@@ -72,7 +73,7 @@ pub(crate) fn first_class(bench: &Bench, wanted: &Wanted<'_>, usage: Use) -> Res
     Ok(micros(began.elapsed()))
 }
 
-/// What a process that keeps going pays; fills in the warm figures.
+/// Fills in the figures of a warm process.
 pub(crate) fn warm(bench: &Bench, wanted: &Wanted<'_>, runs: usize, costs: &mut Costs) -> Result<()> {
     // A slow language may need longer for a batch than a message may take.
     let mut config = (*bench.config).clone();
@@ -102,14 +103,12 @@ pub(crate) fn warm(bench: &Bench, wanted: &Wanted<'_>, runs: usize, costs: &mut 
     Ok(())
 }
 
-/// The middle one.
 pub(crate) fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-/// Failures of the kinds that a busy day brings: some differ in the address, some in a session's id, some are the same words again
-/// and again.
+/// Failures as on a busy day: some differ in the address, some in a session id, some are identical.
 fn failures(many: usize) -> Vec<DeliveryFailure> {
     const TEXTS: [(&str, u16, &str); 8] = [
         (

@@ -1,15 +1,15 @@
-//! Where policies are made: scaffolded, built, checked, tried on a message, tested, measured. For authors, at a terminal.
+//! For authors of policies, at a terminal: scaffold, build, inspect, try, test, measure.
 //!
-//! Not here: what installs a policy (`policy::life`) and what a message goes through (`deliver`). Invariant: nothing here acts;
-//! plans are made and shown, never run.
+//! Not here: installing a policy (`policy::staging`), and messages from the mail server
+//! (`deliver`). Invariant: plans are made and shown, never run.
 
-/// A project to begin a policy from.
+/// A project to start a policy from.
 pub(crate) mod scaffold;
 /// From sources to a component.
 pub(crate) mod build;
 /// Is it a policy that this carom can run, and does it behave?
 pub(crate) mod inspect;
-/// One message, and all there is to see.
+/// One message, with everything that can be seen of the decision.
 pub(crate) mod trial;
 /// What a policy should decide, written down.
 pub(crate) mod expectation;
@@ -30,24 +30,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A message laid out to be decided about.
+/// A message to decide about.
 pub(crate) struct Bench {
-    /// The configuration; its `[dns]` answers for the world.
     pub(crate) config: Arc<Config>,
-    /// DNS.
     pub(crate) dns: Arc<Dns>,
-    /// Who sent it to whom.
     pub(crate) envelope: Envelope,
-    /// Its bytes.
     pub(crate) raw: Arc<Vec<u8>>,
-    /// Decides every chance.
+    /// Determines all randomness.
     pub(crate) seed: u64,
-    /// The time that the policy is told, in milliseconds since 1970.
+    /// The time that the policy sees, in milliseconds since 1970.
     pub(crate) at_ms: i64,
 }
 
 impl Bench {
-    /// A bench with nothing on it but a small message from nobody to nobody.
+    /// A small message.
     pub(crate) fn with_small_message(config: &Arc<Config>) -> Result<Bench> {
         let raw =
             b"From: a@sender.example\r\nTo: b@sink.example\r\nSubject: a small message\r\n\r\nhello\r\n"
@@ -61,7 +57,6 @@ impl Bench {
         Ok(Bench { config: config.clone(), dns, envelope, raw: Arc::new(raw), seed: 1, at_ms: 0 })
     }
 
-    /// Facts about the message, that nobody has asked for yet.
     pub(crate) fn facts(&self) -> Rc<RecipientFacts> {
         let (content, config) = (Content::read(self.raw.clone()), self.config.clone());
         let message = MessageFacts::new(content, config, self.dns.clone(), self.deadline());

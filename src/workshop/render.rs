@@ -1,4 +1,6 @@
-//! A plan as people read it: a tree of steps, each under the one it waits for.
+//! A plan as people read it: a tree of steps, each below the step that it waits for.
+//!
+//! Not here: JSON (`plan`). Invariant: every step has one line.
 
 use crate::plan::{Action, Condition, Plan, Route, Step, Strike, Suppression, Verdict};
 use std::fmt::Write;

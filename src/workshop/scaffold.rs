@@ -1,7 +1,7 @@
-//! A project to begin a policy from: sources, the WIT package, fixtures, and for Rust the SDK, written into an empty directory.
+//! A project to start a policy from: sources, the WIT package, fixtures, and for Rust the SDK.
 //!
-//! Not here: building it (`build`). Invariant: what is written is what stands in `examples/policies`, where it is built and
-//! tested, byte for byte; and no file is ever written over.
+//! Not here: building it (`build`). Invariant: the files are byte for byte those in
+//! `examples/policies`, which are built and tested; no file is overwritten.
 
 use crate::error::{Context, Error, Result};
 use crate::policy::wit;
@@ -26,7 +26,6 @@ pub(crate) enum Language {
 }
 
 impl Language {
-    /// Every language.
     pub(crate) const ALL: [Language; 4] =
         [Language::Rust, Language::C, Language::JavaScript, Language::Python];
 
@@ -63,8 +62,8 @@ impl FromStr for Language {
     fn from_str(name: &str) -> Result<Language> {
         let known = Language::ALL.into_iter().find(|language| language.name() == name);
         known.ok_or_else(|| {
-            Error::new(format_args!("{name}: no language that policies are scaffolded in"))
-                .remedy(format_args!("take one of {}", Language::ALL.map(Language::name).join(", ")))
+            Error::new(format_args!("unknown language `{name}`"))
+                .remedy(format_args!("use one of {}", Language::ALL.map(Language::name).join(", ")))
         })
     }
 }
@@ -95,8 +94,7 @@ const FIXTURES: &[(&str, &str)] = below!["../../examples/policies/fixtures":
     "plain.eml", "plain.toml", "keep-all.toml", "keep-half.toml", "null-sender.toml", "blocked.toml", "bounce-me.eml",
     "bounce-me.toml", "zone", "failures.toml", "bad-settings.toml"];
 
-/// Writes a project for a policy in this language and returns its files, in the order they were written. Errors: the
-/// directory is not empty, or cannot be written to.
+/// Writes a project into a new or empty directory. Returns its files, in the order of writing.
 pub(crate) fn scaffold(language: Language, directory: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(directory).context(directory.display())?;
     if fs::read_dir(directory).context(directory.display())?.next().is_some() {

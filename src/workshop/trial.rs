@@ -1,5 +1,8 @@
-//! One message, and all there is to see: what the policy asked, what it decided, what it cost. Also the replay of a message that
-//! is on record: the same seed, the same time, the same envelope.
+//! One decision with everything that can be seen of it: what the policy asked, what it decided,
+//! what it cost. Also the replay of a message from the log, with the same seed, time and envelope.
+//!
+//! Not here: running the plan. Invariant: the measured decision is never the one with counted
+//! instructions.
 
 use super::{Bench, render};
 use crate::clock;
@@ -16,47 +19,43 @@ use serde_json::Value;
 use std::fmt::Write;
 use std::time::Duration;
 
-/// What was seen.
 #[derive(Debug, Serialize)]
 pub(crate) struct Trial {
     /// The policy's name.
     pub(crate) policy: String,
     /// SHA-256 of its component.
     pub(crate) hash: String,
-    /// Decides the same again.
     pub(crate) seed: u64,
-    /// The time it was told (RFC 3339, UTC).
+    /// The time that it saw (RFC 3339, UTC).
     pub(crate) now: String,
-    /// What is wrong with the message.
+    /// Of the message.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) defects: Vec<String>,
     /// The plan, or why there is none.
     #[serde(flatten)]
     pub(crate) decided: Result<Plan, String>,
-    /// The same for the same plan.
+    /// Equal plans have equal digests.
     pub(crate) digest: String,
-    /// What it called, in order.
+    /// Its calls to carom, in order.
     pub(crate) calls: Vec<Call>,
     /// How it was made ready.
     pub(crate) readied: Readied,
-    /// Its own time, in microseconds.
+    /// Time that the policy itself used, in microseconds.
     pub(crate) time_us: f64,
     /// Instructions it ran.
     pub(crate) fuel: Option<u64>,
-    /// The most memory it had, in bytes.
+    /// The most memory that it had, in bytes.
     pub(crate) memory: usize,
 }
 
-/// A call to carom, with what it took to answer.
 #[derive(Debug, Serialize)]
 pub(crate) struct Call {
-    /// The function.
     pub(crate) function: String,
-    /// Microseconds until it was answered: time that is carom's, not the policy's.
+    /// Microseconds until carom answered.
     pub(crate) answered_us: f64,
 }
 
-/// Tries a policy on what lies on the bench. It decides twice: once as it would, once with its instructions counted.
+/// Decides twice: once as in production, once with instructions counted.
 pub(crate) fn run(bench: &Bench, wanted: &Wanted<'_>) -> Result<Trial> {
     let policy = Policy::open(wanted, &bench.config, Use::One)?;
     policy.start_clock()?;
@@ -125,7 +124,7 @@ impl Trial {
         };
         let _ = writeln!(
             text,
-            "\nload     {:.0} µs ({how})\nlink     {:.0} µs\ndecide   {:.0} µs of its own\nfuel     {}\nmemory   {} KiB",
+            "\nload     {:.0} µs ({how})\nlink     {:.0} µs\ndecide   {:.0} µs in the policy\nfuel     {}\nmemory   {} KiB",
             micros(self.readied.load),
             micros(self.readied.link),
             self.time_us,
@@ -140,14 +139,12 @@ pub(crate) fn micros(duration: Duration) -> f64 {
     duration.as_nanos() as f64 / 1000.0
 }
 
-/// A message as the message log has it.
+/// A message from the message log.
 #[derive(Debug)]
 pub(crate) struct Logged {
-    /// Its envelope.
     pub(crate) envelope: Envelope,
-    /// The seed it was decided with.
     pub(crate) seed: u64,
-    /// When it was decided, in milliseconds since 1970.
+    /// The time of the decision, in milliseconds since 1970.
     pub(crate) at_ms: i64,
     /// The policy's name and the first digits of its hash.
     pub(crate) policy: (String, String),
@@ -155,7 +152,7 @@ pub(crate) struct Logged {
     pub(crate) plan: String,
 }
 
-/// The last message of the log with this queue id, or this seed. Errors: there is none.
+/// The last message in the log with this queue id or this seed.
 pub(crate) fn logged(config: &Config, key: &str) -> Result<Logged> {
     let found = crate::message_log::tail(config, usize::MAX)?.into_iter().rev().find_map(|line| {
         let line: Value = serde_json::from_str(&line).ok()?;

@@ -4,6 +4,7 @@ use crate::cli::terminal::print;
 use crate::error::{Exit, Result};
 use crate::workshop::build;
 use clap::Args;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 #[derive(Args, Debug)]
@@ -14,7 +15,7 @@ pub(crate) struct BuildArgs {
 }
 
 pub(crate) fn run(arguments: &BuildArgs) -> Result<Exit> {
-    let component = build::build(&arguments.directory)?;
+    let component = build::build(&arguments.directory, std::io::stderr().as_fd())?;
     let size = std::fs::metadata(&component).map_or(0, |found| found.len());
     print(format!("{}: {size} bytes\n", component.display()))
 }
