@@ -6,7 +6,7 @@ use super::terminal::{self, Terminal};
 use crate::config::Config;
 use crate::error::{Exit, Result};
 use crate::house::House;
-use crate::intake::spool::Relay;
+use crate::intake::spool::Spool;
 use crate::relay::{self, Summary};
 use clap::Args;
 use std::fmt::Write;
@@ -29,7 +29,7 @@ pub(crate) struct RelayArgs {
 pub(crate) fn run(arguments: &RelayArgs, config: Arc<Config>, terminal: Terminal) -> Result<Exit> {
     let settle = Duration::from_secs(config.relay.settle);
     let (done, failed) = (config.relay.done.as_deref(), config.relay.failed.as_deref());
-    let relay = Relay::open(&arguments.directory, done, failed, settle)?;
+    let spool = Spool::open(&arguments.directory, done, failed, settle)?;
     let name = arguments.policy.clone().unwrap_or_else(|| config.default_policy.clone());
     let threads = config.relay.threads;
     let house = House::open(config, &name, threads)?;
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &RelayArgs, config: Arc<Config>, terminal: Terminal
     let stop = terminal::stop_flag()?;
     let bar = terminal.progress("{bar:30} {pos}/{len} messages, {per_sec}, {eta} left");
     let progress = |messages: u64, total: u64| bar.set(messages, total.max(bar.total()));
-    let summary = relay::run(&house, &relay, arguments.follow, &stop, &progress)?;
+    let summary = relay::run(&house, &spool, arguments.follow, &stop, &progress)?;
     drop(bar);
     match terminal.quiet && !terminal.json {
         true => Ok(Exit::Ok),

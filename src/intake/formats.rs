@@ -20,6 +20,11 @@ pub(crate) struct FiledMessage {
 }
 
 impl FiledMessage {
+    /// Whether this is the same message for another recipient.
+    pub(crate) fn is_same_message(&self, other: &FiledMessage) -> bool {
+        self.range == other.range
+    }
+
     pub(crate) fn bytes(&self, file: &[u8]) -> Vec<u8> {
         let bytes = &file[self.range.clone()];
         if self.quoted { mbox::unquoted(bytes) } else { bytes.to_vec() }

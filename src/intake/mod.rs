@@ -6,3 +6,5 @@ pub(crate) mod pipe;
 pub(crate) mod formats;
 /// Claiming files.
 pub(crate) mod spool;
+/// When a file is whole.
+mod whole_file;

@@ -1,29 +1,33 @@
-//! Claiming the files of a relay directory: each is taken by one process, and ends removed, kept, put back or failed.
+//! A spool: a directory of messages whose files are claimed. Each is claimed by one process, and ends
+//! removed, kept, put back or failed.
 //!
-//! A claim is a rename into `.claimed/RUN/`, whose lock the run holds while it lives: a claim in a directory that
-//! nobody locks is an orphan, and the next run adopts it. Not here: what the files hold (`formats`) and what becomes
-//! of the messages. Invariant: at every moment a message stands under exactly one name, and that name survives a crash.
+//! A claim is a rename into `.claimed/RUN/`, whose lock the run holds while it lives: a claim in a directory
+//! that nobody locks is an orphan, and the next run adopts it. Not here: when a file is whole (`whole_file`),
+//! what it holds (`formats`), and what becomes of the messages (`relay`). Invariant: a message has exactly
+//! one name at every moment, and that name survives a crash.
 
+use super::whole_file;
 use crate::clock::{self, DAY};
 use crate::error::{Context, Error, Result};
 use crate::files::lock::{self, LockFile};
 use crate::files::publish::Unfinished;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
-use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-/// Where claims stand, below the relay directory, so that claiming never crosses file systems.
+/// The directory of claims, below the spool, so that claiming never crosses file systems.
 const CLAIMED: &str = ".claimed";
-/// The file that a run keeps locked in its directory of claims.
+/// The file in it that a run keeps locked.
 const LOCK: &str = ".lock";
 
-/// A relay directory and this run's place in it.
-pub(crate) struct Relay {
+const ENDINGS: [&str; 3] = [".msg", ".eml", ".mbox"];
+
+/// A directory of messages, and this run's place in it.
+pub(crate) struct Spool {
     directory: PathBuf,
     run: String,
     claims: PathBuf,
@@ -34,28 +38,28 @@ pub(crate) struct Relay {
     _lock: LockFile,
 }
 
-/// A file that is ours.
+/// A file that this run has claimed.
 #[derive(Debug)]
 pub(crate) struct Claim {
-    /// Where it stands now.
+    /// Where it is now.
     pub(crate) path: PathBuf,
-    /// Identifies the claim for ever, across runs: `RUN.NUMBER`.
+    /// Names the claim in every later run: `RUN.NUMBER`.
     pub(crate) key: String,
     /// The name it came under.
     pub(crate) name: String,
-    /// The directory it came from: the relay directory or a Maildir's `new`.
+    /// The directory it came from: the spool, or a Maildir's `new`.
     home: PathBuf,
 }
 
-impl Relay {
-    /// Takes a place in `directory`. Kept messages go to `done`, failed ones to `failed`; without them to folders of these names in
-    /// `directory`.
+impl Spool {
+    /// Begins a run in `directory`. Kept messages go to `done` and failed ones to `failed`, or else to
+    /// directories of these names in `directory`.
     pub(crate) fn open(
         directory: &Path,
         done: Option<&Path>,
         failed: Option<&Path>,
         settle: Duration,
-    ) -> Result<Relay> {
+    ) -> Result<Spool> {
         let remedy = "give a directory that the mail server writes to and carom may write to";
         if !directory.is_dir() {
             let what = format_args!("{}: not a directory", directory.display());
@@ -65,7 +69,7 @@ impl Relay {
         let claims = directory.join(CLAIMED).join(&run);
         let locked = fs::create_dir_all(&claims).and_then(|()| lock::take(&claims.join(LOCK)));
         let lock = locked.context(claims.display()).map_err(|error| error.remedy(remedy))?;
-        Ok(Relay {
+        Ok(Spool {
             done: done.map_or_else(|| directory.join("done"), Path::to_owned),
             failed: failed.map_or_else(|| directory.join("failed"), Path::to_owned),
             directory: directory.canonicalize().context(directory.display())?,
@@ -77,12 +81,27 @@ impl Relay {
         })
     }
 
-    /// Files that are whole and wait to be claimed, oldest name first, and how many are still being written.
+    /// Whole files that wait to be claimed, sorted by name, and how many files are still being written.
     pub(crate) fn waiting(&self) -> Result<(Vec<PathBuf>, usize)> {
+        let (mut whole, mut young) = (Vec::new(), Vec::new());
+        for path in self.files()? {
+            let age = path.metadata().and_then(|metadata| metadata.modified()).ok().map(age);
+            let settled = age.is_none_or(|age| age >= self.settle) || self.is_in_new(&path);
+            (if settled { &mut whole } else { &mut young }).push(path);
+        }
+        let count = young.len();
+        let finished = whole_file::finished(young);
+        let unfinished = count - finished.len();
+        whole.extend(finished);
+        whole.sort_unstable();
+        Ok((whole, unfinished))
+    }
+
+    /// Files that a mail server left, whole or not; in a Maildir, everything in `new`.
+    fn files(&self) -> Result<Vec<PathBuf>> {
         let new = self.directory.join("new");
         let maildir = new.is_dir() && self.directory.join("tmp").is_dir();
-        let mut young = Vec::new();
-        let mut whole = Vec::new();
+        let mut found = Vec::new();
         for (folder, any_name) in [(&self.directory, false), (&new, true)] {
             if any_name && !maildir {
                 continue;
@@ -90,38 +109,28 @@ impl Relay {
             for entry in fs::read_dir(folder).context(folder.display())?.flatten() {
                 let name = entry.file_name();
                 let name = name.to_string_lossy();
-                let known = [".msg", ".eml", ".mbox"].iter().any(|ending| name.ends_with(ending));
-                let taken = (known || any_name) && !name.starts_with('.') && !name.ends_with(".tmp");
-                if !taken || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
-                    continue;
-                }
-                let age = entry.metadata().ok().and_then(|metadata| metadata.modified().ok()).map(age);
-                let settled = age.is_none_or(|age| age >= self.settle) || any_name;
-                (if settled { &mut whole } else { &mut young }).push(entry.path());
-            }
-        }
-        let mut unfinished = 0;
-        if !young.is_empty() {
-            let written = open_for_writing();
-            for path in young {
-                if written.contains(&path) || !ends_properly(&path) {
-                    unfinished += 1;
-                } else {
-                    whole.push(path);
+                let ours = any_name || ENDINGS.iter().any(|ending| name.ends_with(ending));
+                let hidden = name.starts_with('.') || name.ends_with(".tmp");
+                if ours && !hidden && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                    found.push(entry.path());
                 }
             }
         }
-        whole.sort_unstable();
-        Ok((whole, unfinished))
+        Ok(found)
     }
 
-    /// Claims a file; `None` if somebody else has.
+    /// Files get their name in a Maildir's `new` only when they are whole.
+    fn is_in_new(&self, path: &Path) -> bool {
+        path.parent() == Some(&self.directory.join("new"))
+    }
+
+    /// Claims a file. `None`: another process has.
     pub(crate) fn claim(&self, path: &Path) -> Result<Option<Claim>> {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let key = format!("{}.{}", self.run, self.next.fetch_add(1, Ordering::Relaxed));
         let kept: String = tail(&name, 160).to_owned();
-        let in_new = path.parent() == Some(&self.directory.join("new"));
-        let claimed = self.claims.join(format!("{key}.{}.{kept}", if in_new { "n" } else { "d" }));
+        let home = if self.is_in_new(path) { "n" } else { "d" };
+        let claimed = self.claims.join(format!("{key}.{home}.{kept}"));
         match fs::rename(path, &claimed) {
             Ok(()) => {
                 let home = path.parent().unwrap_or(&self.directory).to_owned();
@@ -159,7 +168,7 @@ impl Relay {
         Ok(adopted)
     }
 
-    /// The claim has been dealt with.
+    /// All messages of the claim are handled.
     pub(crate) fn remove(&self, claim: &Claim) -> Result<()> {
         fs::remove_file(&claim.path).context(claim.path.display())
     }
@@ -177,7 +186,7 @@ impl Relay {
         self.move_to(claim, &claim.home)
     }
 
-    /// Writes a file of its own for a message of the claim that is to be tried again; durable on return.
+    /// Writes a separate file for a message of the claim that is to be tried again; durable on return.
     pub(crate) fn write_back(&self, claim: &Claim, bytes: &[u8]) -> Result<PathBuf> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let target = self.directory.join(format!("{}.{number}.msg", self.run));
@@ -194,12 +203,12 @@ impl Relay {
         &self.done
     }
 
-    /// Since when the file has lain here.
+    /// How long the file has been here.
     pub(crate) fn age(&self, claim: &Claim) -> Duration {
         fs::metadata(&claim.path).and_then(|metadata| metadata.modified()).map(age).unwrap_or_default()
     }
 
-    /// Moves a claim into `folder`, durably, under its own name or, where that is taken, one like it.
+    /// Moves a claim into `folder`, durably, under its own name, or a similar one if that is taken.
     fn move_to(&self, claim: &Claim, folder: &Path) -> Result<PathBuf> {
         fs::create_dir_all(folder).context(folder.display())?;
         for attempt in 0.. {
@@ -223,8 +232,8 @@ impl Relay {
     }
 }
 
-impl Drop for Relay {
-    /// Leaves no empty directory behind; claims that are still there are adopted by the next run.
+impl Drop for Spool {
+    /// Removes empty directories; the next run adopts claims that are left.
     fn drop(&mut self) {
         let left = fs::read_dir(&self.claims).map(|entries| entries.count()).unwrap_or(0);
         if left <= 1 {
@@ -260,79 +269,6 @@ fn tail(name: &str, limit: usize) -> &str {
 
 fn age(time: SystemTime) -> Duration {
     clock::age(time).unwrap_or_default()
-}
-
-/// Files that some process we may look at has open for writing.
-fn open_for_writing() -> HashSet<PathBuf> {
-    let mut written = HashSet::new();
-    for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let folder = process.path();
-        for descriptor in fs::read_dir(folder.join("fd")).into_iter().flatten().flatten() {
-            let Ok(target) = fs::read_link(descriptor.path()) else {
-                continue;
-            };
-            let ours = target
-                .extension()
-                .is_some_and(|ending| ending == "msg" || ending == "eml" || ending == "mbox");
-            if !ours {
-                continue;
-            }
-            let info =
-                fs::read_to_string(folder.join("fdinfo").join(descriptor.file_name())).unwrap_or_default();
-            let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
-            let access = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok()).unwrap_or(0) & 0o3;
-            if access != 0 {
-                written.insert(target);
-            }
-        }
-    }
-    written
-}
-
-/// Whether a young file ends like a message: with a line end, and with the closing boundary if it announces one.
-fn ends_properly(path: &Path) -> bool {
-    const LOOK: u64 = 64 << 10;
-    let read = || -> std::io::Result<(Vec<u8>, Vec<u8>)> {
-        use std::os::unix::fs::FileExt;
-        let mut file = File::open(path)?;
-        let size = file.metadata()?.len();
-        let mut head = Vec::new();
-        Read::by_ref(&mut file).take(LOOK).read_to_end(&mut head)?;
-        let mut end = vec![0; size.min(4096) as usize];
-        file.read_exact_at(&mut end, size - size.min(4096))?;
-        Ok((head, end))
-    };
-    let Ok((head, end)) = read() else { return false };
-    if !end.ends_with(b"\n") {
-        return false;
-    }
-    let header_end = head
-        .windows(2)
-        .position(|two| two == b"\n\n")
-        .or_else(|| head.windows(4).position(|four| four == b"\r\n\r\n"));
-    let Some(header_end) = header_end else {
-        return false;
-    };
-    match boundary(&head[..header_end]) {
-        Some(boundary) => {
-            let closing = format!("--{boundary}--");
-            end.windows(closing.len()).any(|window| window == closing.as_bytes())
-        }
-        None => true,
-    }
-}
-
-/// The boundary of a multipart header block, as far as it is plain to see.
-fn boundary(header: &[u8]) -> Option<String> {
-    let header = String::from_utf8_lossy(header);
-    let lower = header.to_ascii_lowercase();
-    let multipart = lower.find("content-type: multipart/")?;
-    let start = multipart + lower[multipart..].find("boundary=")? + "boundary=".len();
-    let value = header[start..].trim_start();
-    match value.strip_prefix('"') {
-        Some(quoted) => quoted.split('"').next().map(str::to_owned),
-        None => value.split(|c: char| c.is_whitespace() || c == ';').next().map(str::to_owned),
-    }
 }
 
 /// Removes kept files older than `days`; 0 keeps all.

@@ -1,0 +1,80 @@
+//! A delivery that failed, as the index has it, and the report that our mail server could have written
+//! about it.
+//!
+//! Not here: what is done about it (`log_failures`), and what a failure means (policies).
+
+use crate::index::StoredDelivery;
+use crate::maillog::logged_reply::LoggedReply;
+use crate::report::{self, Original, Report, ReportKind};
+use crate::return_path;
+
+/// SMTP commands that a server answers.
+const STAGES: [&str; 5] = ["RCPT", "DATA", "MAIL", "EHLO", "HELO"];
+
+/// A delivery that failed for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FailedDelivery {
+    /// The same lines of a log give the same id.
+    pub(crate) id: u64,
+    /// The Message-ID without its brackets.
+    pub(crate) message_id: Option<String>,
+    pub(crate) sender: String,
+    /// Before aliases.
+    pub(crate) recipient: String,
+    /// After aliases, if that is another one.
+    pub(crate) final_recipient: Option<String>,
+    pub(crate) reply: String,
+    /// The enhanced status code.
+    pub(crate) dsn: Option<String>,
+    /// The next hop.
+    pub(crate) relay: Option<String>,
+    /// When it failed, in milliseconds since 1970.
+    pub(crate) at_ms: i64,
+}
+
+impl FailedDelivery {
+    /// `None`: the delivery did not fail, or has no sender who could be notified.
+    pub(crate) fn of(row: i64, delivery: StoredDelivery) -> Option<FailedDelivery> {
+        let failed = matches!(delivery.status.as_str(), "bounced" | "expired");
+        let sender = delivery.sender.filter(|sender| failed && !sender.is_empty())?;
+        let last = delivery.recipient?;
+        let (recipient, final_recipient) = match delivery.original_recipient {
+            Some(original) => (original, Some(last)),
+            None => (last, None),
+        };
+        Some(FailedDelivery {
+            id: row.unsigned_abs(),
+            message_id: delivery.message_id,
+            sender,
+            recipient,
+            final_recipient,
+            reply: delivery.reply.unwrap_or_default(),
+            dsn: delivery.dsn,
+            relay: delivery.relay,
+            at_ms: delivery.last_seen,
+        })
+    }
+
+    /// The report that our mail server could have written.
+    pub(crate) fn report(&self) -> Report {
+        let reply = LoggedReply { text: &self.reply, dsn: self.dsn.as_deref(), relay: self.relay.as_deref() };
+        let failure = reply.failure();
+        let address = self.final_recipient.clone().unwrap_or_else(|| self.recipient.clone());
+        let recipient = report::Recipient {
+            original: self.final_recipient.is_some().then(|| self.recipient.clone()),
+            address,
+            action: report::DeliveryAction::Failed,
+            status: self.dsn.as_deref().and_then(|dsn| dsn.parse().ok()),
+            reply_code: Some(failure.code).filter(|code| *code > 0),
+            diagnostic: failure.text,
+            remote_mta: Some(failure.remote_mta).filter(|host| !host.is_empty()),
+            stage: STAGES.into_iter().find(|stage| failure.stage.contains(stage)).unwrap_or_default(),
+            reader: "log",
+            line: 0,
+        };
+        let from = return_path::unwrapped(&self.sender).unwrap_or_else(|| self.sender.clone());
+        let original =
+            Original { message_id: self.message_id.clone(), from: Some(from), ..Original::default() };
+        Report { kind: ReportKind::DeliveryStatus, recipients: vec![recipient], feedback: None, original }
+    }
+}

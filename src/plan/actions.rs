@@ -1,0 +1,208 @@
+//! What the steps of a plan do, with everything that doing it needs.
+//!
+//! Not here: doing it (`crate::action`).
+
+use crate::feedback_type::FeedbackType;
+use crate::smtp_reply::SmtpReply;
+use serde::{Deserialize, Serialize};
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "action")]
+pub(crate) enum Action {
+    /// Fetch the images of allowed trackers.
+    Open(Visit),
+    /// Fetch the links of allowed trackers.
+    Click(Visit),
+    /// Send an out-of-band bounce.
+    Bounce(Bounce),
+    /// Send a feedback report.
+    Complain(Complaint),
+    /// Send an automatic reply.
+    AutoReply(AutoReply),
+    /// Keep a copy in the done directory.
+    Keep,
+    /// Keep a copy under an address.
+    KeepFor {
+        /// The address, lower case.
+        address: String,
+    },
+    /// Count a soft bounce.
+    Strike(Strike),
+    /// Suppress an address.
+    Suppress(Suppression),
+    /// Notify the application.
+    Notify(Notification),
+    /// Send an alert to operators; no policy can ask for it.
+    Alert(Tell),
+    /// The verdict itself: nothing is done, and it always succeeds.
+    Verdict,
+    /// Add one to a counter.
+    Count {
+        /// The counter's name.
+        name: String,
+    },
+}
+
+/// Which links are fetched, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Visit {
+    /// Hosts that need no probe.
+    pub(crate) trackers: Vec<String>,
+    /// Whether other hosts may be probed.
+    pub(crate) probe: bool,
+    /// The host fills it in before the plan is promised, so that a retry sends the same one.
+    pub(crate) user_agent: String,
+    /// Seconds for all links together.
+    pub(crate) timeout: u32,
+    /// The addresses to fetch, taken from the message when the plan is made.
+    pub(crate) urls: Vec<String>,
+}
+
+/// Where mail about a message may be sent: the answer of the policy's `map`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Route {
+    /// Hosts to try, in order. Empty: the return path may not be answered; see `refusal`.
+    pub(crate) hosts: Vec<String>,
+    /// The envelope recipient of what is sent.
+    pub(crate) to: String,
+    /// Why nothing may be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refusal: Option<Refusal>,
+}
+
+/// Why a message may not be answered. Each has its counter (`oob_…`, `fbl_…`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Refusal {
+    /// The return path is null or not an address.
+    MissingReturnPath,
+    /// There is no recipient to answer for.
+    MissingTo,
+    /// The policy does not know the mail exchanger of the return path.
+    NotRecognised,
+}
+
+/// An out-of-band bounce (RFC 3464).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Bounce {
+    /// The reply it reports.
+    pub(crate) reply: SmtpReply,
+    /// Envelope sender and From; `None` is the null sender and MAILER-DAEMON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sender: Option<String>,
+    pub(crate) route: Route,
+}
+
+/// A feedback report (RFC 5965).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Complaint {
+    pub(crate) feedback_type: FeedbackType,
+    /// Envelope sender and From.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sender: Option<String>,
+    pub(crate) route: Route,
+}
+
+/// What bounced, so that the log line and the report of one bounce count once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Bounced {
+    /// A digest of the Message-ID and the address.
+    pub(crate) id: String,
+    /// Our mail log says so, not a report.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) logged: bool,
+}
+
+/// A soft bounce to be counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Strike {
+    /// The address that bounced, lower case.
+    pub(crate) address: String,
+    /// The sender domain, lower case.
+    pub(crate) sender_domain: String,
+    /// The step succeeds when this many are in the window.
+    pub(crate) threshold: u32,
+    /// Days after which a soft bounce no longer counts.
+    pub(crate) window: u32,
+    /// Whether the report is proven to be about a message of ours.
+    pub(crate) proven: bool,
+    /// What bounced, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bounce: Option<Bounced>,
+}
+
+/// An address that gets no more mail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Suppression {
+    /// The address, lower case.
+    pub(crate) address: String,
+    /// The sender domain it gets no more mail from, lower case; empty: all.
+    pub(crate) sender_domain: String,
+    pub(crate) reason: String,
+    /// Expires after this many days; 0: never.
+    pub(crate) days: u32,
+}
+
+/// An event for an application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Notification {
+    /// Its name.
+    pub(crate) event: String,
+    /// The address it happened to.
+    pub(crate) address: String,
+    /// The sender domain, lower case.
+    pub(crate) sender_domain: String,
+    /// More names and values, in order.
+    pub(crate) fields: Vec<(String, String)>,
+    /// What bounced, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bounce: Option<Bounced>,
+}
+
+/// An alert for operators.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tell {
+    /// The rule.
+    pub(crate) rule: String,
+    /// The same at every attempt.
+    pub(crate) id: String,
+    /// The address it is mailed to; `None`: the rule's webhook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) to: Option<String>,
+    /// Subject of the mail.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) subject: String,
+    /// Text of the mail, or JSON.
+    pub(crate) body: String,
+}
+
+/// An automatic reply (RFC 3834).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AutoReply {
+    pub(crate) subject: String,
+    /// Plain text body.
+    pub(crate) text: String,
+    pub(crate) route: Route,
+}
+
+impl Action {
+    /// The action's name, as plans and logs show it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Action::Open(_) => "open",
+            Action::Click(_) => "click",
+            Action::Bounce(_) => "bounce",
+            Action::Complain(_) => "complain",
+            Action::AutoReply(_) => "auto-reply",
+            Action::Keep => "keep",
+            Action::KeepFor { .. } => "keep-for",
+            Action::Strike(_) => "strike",
+            Action::Suppress(_) => "suppress",
+            Action::Notify(_) => "notify",
+            Action::Alert(_) => "alert",
+            Action::Verdict => "verdict",
+            Action::Count { .. } => "count",
+        }
+    }
+}
