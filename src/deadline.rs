@@ -1,6 +1,7 @@
 //! A point in time by which something must be over. Every wait in carom takes one as an argument.
 //!
-//! Not a timer: nothing happens when it passes. `watchdog` ends an overdue process under a mail server.
+//! Not a timer: nothing happens when it passes. `watchdog` ends an overdue process under a mail
+//! server.
 
 pub(crate) mod watchdog;
 

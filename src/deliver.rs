@@ -1,8 +1,8 @@
 //! THE SEVEN STEPS of a message, on one page: take, read, check, ask, promise, run, add.
 //!
-//! Not here: taking (`intake`, and the entrances), what a halt before the promise means (`halt`), and
-//! exit codes and SMTP answers, which each entrance words for itself. Invariant: before the promise
-//! nothing has happened and every failure is "try again"; after it the message is ours, whatever happens.
+//! Not here: taking (`intake`), what a halt before the promise means (`halt`), and the wording of
+//! answers, which is each entrance's own. Invariant: before the promise nothing has happened and
+//! every failure is "try again"; after it the message is ours, whatever happens.
 
 use crate::deadline::Deadline;
 use crate::decide::Decided;
@@ -12,8 +12,7 @@ use crate::journal;
 use crate::mail::Mail;
 use crate::message_log::{DecidedBy, MessageLine};
 use crate::plan::{Plan, Verdict};
-use crate::policy::Policy;
-use crate::policy::recipient_facts::RecipientFacts;
+use crate::policy::{Policy, recipient_facts::RecipientFacts};
 use crate::redelivery;
 use crate::store::{OnRecord, Promise, Standing, Tally};
 use std::rc::Rc;
@@ -67,19 +66,13 @@ pub(crate) fn carry(
     road: &Road<'_>,
 ) -> Result<Carried, Halt> {
     // 2 read, 3 check, 4 ask: the facts read and check what the policy asks for.
-    let mut tally = Tally::default();
-    let decided = ask(house, policy, mail, facts, road, &mut tally)?;
+    let (decided, mut tally) = ask(house, policy, mail, facts, road)?;
     let decided_by = DecidedBy { name: &policy.name, hash: policy.short_hash(), plan: decided.digest() };
     let mut plan = decided.plan;
     count(&mut plan, road, &mut tally);
     // 5 promise
-    let promise = Promise {
-        plan: &plan,
-        policy: &policy.name,
-        at_ms: road.at_ms,
-        tally: &tally,
-        arrived: road.is_message,
-    };
+    let (at_ms, arrived) = (road.at_ms, road.is_message);
+    let promise = Promise { plan: &plan, policy: &policy.name, at_ms, tally: &tally, arrived };
     let earlier = journal::promise(&house.store, mail, &promise).map_err(Halt::Store)?;
     if earlier.standing != Standing::New {
         return Ok(Carried::Before(earlier, plan.verdict));
@@ -102,20 +95,20 @@ fn ask(
     mail: &Mail,
     facts: &Rc<RecipientFacts>,
     road: &Road<'_>,
-    tally: &mut Tally,
-) -> Result<Decided, Halt> {
+) -> Result<(Decided, Tally), Halt> {
+    let mut tally = Tally::default();
     let question = house.question(mail.seed, road.at_ms, facts.message.deadline);
     let decided = question.ask(policy, facts).map_err(Halt::Undecided)?;
     if road.is_message {
-        house.monitor.compare(&question, facts, policy, &decided, &house.store, tally);
+        house.monitor.compare(&question, facts, policy, &decided, &house.store, &mut tally);
         if let Verdict::Defer(reply) = &decided.plan.verdict {
-            return Err(Halt::Deferred(reply.clone(), std::mem::take(tally)));
+            return Err(Halt::Deferred(reply.clone(), tally));
         }
     }
-    Ok(decided)
+    Ok((decided, tally))
 }
 
-/// Counts the message, and moves what the plan counts without conditions from its steps to the tally.
+/// Counts the message, and what the plan counts unconditionally.
 fn count(plan: &mut Plan, road: &Road<'_>, tally: &mut Tally) {
     if road.is_message {
         tally.add("total_messages");

@@ -1,8 +1,8 @@
-//! Messages that came to a halt before the promise: the policy failed, DNS did not answer, the policy
-//! deferred the message, or the store could not be written.
+//! Messages that came to a halt before the promise: the policy failed, DNS did not answer, the
+//! policy deferred the message, or the store could not be written.
 //!
-//! Not here: the way up to there (`deliver`). Invariant: nothing has been done about such a message, so
-//! "try again later" is always a true answer.
+//! Not here: the way up to there (`deliver`). Invariant: nothing has been done about such a
+//! message, so "try again later" is always a true answer.
 
 use crate::config::OnTrap;
 use crate::decide::Undecided;

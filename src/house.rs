@@ -1,7 +1,7 @@
 //! Everything that a delivery needs, made once per process and shared by its threads.
 //!
-//! Not here: what happens to a message (`deliver`). Invariant: a message is decided by one policy from
-//! beginning to end, whatever is installed meanwhile; nothing connects before it is needed.
+//! Not here: what happens to a message (`deliver`). Invariant: a message is decided by one policy
+//! from beginning to end, whatever is installed meanwhile; nothing connects before it is needed.
 
 use crate::action::Doors;
 use crate::auth::Dns;
@@ -60,7 +60,8 @@ impl House {
         self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reloads the policy if another one was put in force. If that fails, the old one goes on deciding.
+    /// Reloads the policy if another one was put in force. If that fails, the old one goes on
+    /// deciding.
     pub(crate) fn refresh(&self) {
         let old = self.policy();
         if old.is_current(&self.config) {
@@ -113,7 +114,8 @@ impl House {
     /// What a policy may know about one recipient of it.
     pub(crate) fn recipient_facts(&self, message: Rc<MessageFacts>, mail: &Mail) -> RecipientFacts {
         let store = self.store.clone();
-        // If the store cannot be read, mail is let through: a fault of ours must not suppress an address.
+        // If the store cannot be read, mail is let through: a fault of ours must not suppress an
+        // address.
         let suppressed = move |address: &str, domain: &str| {
             store.suppressed(address, domain, clock::now_ms()).is_ok_and(|found| found.is_some())
         };
@@ -137,8 +139,8 @@ struct SentMail {
 }
 
 impl SentMail {
-    /// Whether a message went to an address within the time that return paths are valid, and was not
-    /// refused: a message whose delivery ended here cannot come back from elsewhere.
+    /// Whether a message went to an address within the time that return paths are valid, and was
+    /// not refused: a message whose delivery ended here cannot come back from elsewhere.
     fn has(&self, message_id: &str, address: &str) -> Result<bool> {
         let mut opened = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         if opened.is_none() {

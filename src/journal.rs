@@ -1,9 +1,9 @@
-//! 5 promise: a plan with side effects is written down before the first of them, each step is ticked
-//! off when it is done, and what cannot be done now is taken up again later.
+//! 5 promise: a plan with side effects is written down before the first of them, each step is
+//! ticked off when it is done, and what cannot be done now is taken up again later.
 //!
-//! The rows are the store's; what a step does is `action`'s. Invariant: once `promise` has returned,
-//! every step is done, or given up with a reason that is on record, however often the process is
-//! killed; a step on record as done is never done again.
+//! The rows are the store's; what a step does is `action`'s. Invariant: once `promise` has
+//! returned, every step is done, or given up with a reason that is on record, however often the
+//! process is killed; a step on record as done is never done again.
 
 use crate::action::{self, Doors};
 use crate::clock;
@@ -14,7 +14,8 @@ use crate::plan::{Plan, Step, StepEnd};
 use crate::store::{DueSteps, Ended, FinishedMessage, OnRecord, Performed, Promise, Standing, Store};
 use rayon::prelude::*;
 
-/// How long a step may take before another process regards it as abandoned: longer than any deadline.
+/// How long a step may take before another process regards it as abandoned: longer than any
+/// deadline.
 const LEASE_MS: i64 = 15 * 60 * 1000;
 /// Messages whose due steps are claimed together.
 const BATCH: usize = 64;
@@ -133,8 +134,8 @@ fn run_from(
     ended
 }
 
-/// Does these steps in parallel. A counter that waits for one of them needs no transaction for itself: it
-/// is settled with that step.
+/// Does these steps in parallel. A counter that waits for one of them needs no transaction for
+/// itself: it is settled with that step.
 fn perform_all(
     doors: &Doors,
     mail: &Mail,

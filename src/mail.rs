@@ -83,7 +83,8 @@ impl KeptCopy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     text: String,
-    /// The source names the delivery: the same key is the same delivery, even after it has finished.
+    /// The source names the delivery: the same key is the same delivery, even after it has
+    /// finished.
     lasting: bool,
 }
 

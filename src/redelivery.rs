@@ -10,8 +10,8 @@ use crate::mail::Mail;
 use crate::plan::Verdict;
 use crate::store::{OnRecord, Standing, Store};
 
-/// What an earlier delivery left on record, for a message that cannot be decided now. A message that can
-/// is recognized when its promise is written, which costs nothing more.
+/// What an earlier delivery left on record, for a message that cannot be decided now. A message
+/// that can is recognized when its promise is written, which costs nothing more.
 pub(crate) fn earlier(store: &Store, mail: &Mail) -> Option<OnRecord> {
     journal::earlier_delivery(store, mail).unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot look up whether the message was delivered before");
@@ -19,8 +19,8 @@ pub(crate) fn earlier(store: &Store, mail: &Mail) -> Option<OnRecord> {
     })
 }
 
-/// Does what is left of the earlier delivery; returns its verdict. `now` is the verdict for rows of older
-/// releases, which have none. `promised` hears the verdict first.
+/// Does what is left of the earlier delivery; returns its verdict. `now` is the verdict for rows of
+/// older releases, which have none. `promised` hears the verdict first.
 pub(crate) fn answer(
     doors: &Doors,
     mail: &Mail,

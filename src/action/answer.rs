@@ -1,5 +1,5 @@
-//! Mail about a message to its return path: a bounce, a complaint or an automatic reply, if it may be
-//! sent at all.
+//! Mail about a message to its return path: a bounce, a complaint or an automatic reply, if it may
+//! be sent at all.
 //!
 //! Not here: what the mail says (`dsn`, `complaint`, `auto_reply`), and where it goes (`decide`).
 //! Counters and words are bouncy-sink's.

@@ -1,4 +1,5 @@
-//! Keeping a copy of a message: in the directory of handled messages, or in the archive of an address.
+//! Keeping a copy of a message: in the directory of handled messages, or in the archive of an
+//! address.
 
 use super::own_failure::retry_own_failure;
 use crate::archive;

@@ -1,7 +1,7 @@
 //! 6 run: doing one step of a plan. Each kind of action has a file; `doors` are the only ways out.
 //!
-//! Not here: which steps, in what order, and their record (`journal`). Invariant: `perform` returns by
-//! its deadline, and says what happened as a value.
+//! Not here: which steps, in what order, and their record (`journal`). Invariant: `perform` returns
+//! by its deadline, and says what happened as a value.
 
 mod answer;
 mod step_attempt;

@@ -1,8 +1,8 @@
-//! A strike: one soft bounce of an address, counted. THE THRESHOLD IS APPLIED HERE: the step succeeds
-//! once the address has reached it, and the plan suppresses the address after that.
+//! A strike: one soft bounce of an address, counted. THE THRESHOLD IS APPLIED HERE: the step
+//! succeeds once the address has reached it, and the plan suppresses the address after that.
 //!
-//! Not here: the threshold and the window, which the policy chooses (`policies/bounce`), and what counts
-//! as one bounce (`store/sqlite/suppression_rows`).
+//! Not here: the threshold and the window, which the policy chooses (`policies/bounce`), and what
+//! counts as one bounce (`store/sqlite/suppression_rows`).
 
 use super::doors::Doors;
 use super::own_failure::retry_own_failure;

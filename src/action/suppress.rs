@@ -1,6 +1,7 @@
 //! Suppressing an address: it gets no more mail of a sender domain, for some days or for good.
 //!
-//! Not here: the decision to do so (policies, and `strike`), and the list itself (`crate::suppress`).
+//! Not here: the decision to do so (policies, and `strike`), and the list itself
+//! (`crate::suppress`).
 
 use super::doors::Doors;
 use super::own_failure::retry_own_failure;

@@ -1,7 +1,8 @@
-//! THE EXIT CODE that a verdict is for a mail server's pipe transport, and the one line that goes with it.
+//! THE EXIT CODE that a verdict is for a mail server's pipe transport, and the one line that goes
+//! with it.
 //!
-//! Not here: the codes themselves (`error::Exit`). Invariant: a code other than 0 has a line that begins
-//! with an enhanced status code; 0 has none.
+//! Not here: the codes themselves (`error::Exit`). Invariant: a code other than 0 has a line that
+//! begins with an enhanced status code; 0 has none.
 
 use crate::error::Exit;
 use crate::plan::Verdict;

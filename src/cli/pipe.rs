@@ -1,7 +1,8 @@
 //! `carom pipe`: one message on standard input, one exit code, and at most one line.
 //!
-//! Invariant: the exit code is 0, 65, 67, 69, 75 or 77; nothing is printed with 0, and with the others
-//! exactly one line that begins with an enhanced status code; standard input is read to its end.
+//! Invariant: the exit code is 0, 65, 67, 69, 75 or 77; nothing is printed with 0, and with the
+//! others exactly one line that begins with an enhanced status code; standard input is read to its
+//! end.
 
 use super::exit_code::exit_code;
 use crate::clock;
@@ -57,8 +58,8 @@ pub(crate) struct Arguments {
     seed: Option<u64>,
 }
 
-/// From here on the deadline holds, and a panic is "try again later" on the one line that a mail server
-/// reads.
+/// From here on the deadline holds, and a panic is "try again later" on the one line that a mail
+/// server reads.
 pub(crate) fn begin() {
     watch(MessageTable::default().deadline);
     std::panic::set_hook(Box::new(|panic| {

@@ -1,11 +1,11 @@
-//! THE WATCHDOG of a process under a mail server: a deadline holds from its first instruction, whatever
-//! hangs, be it standard input, the store or a policy.
+//! THE WATCHDOG of a process under a mail server: a deadline holds from its first instruction,
+//! whatever hangs, be it standard input, the store or a policy.
 //!
-//! It is a one-shot timer, not a thread: a thread costs more than the whole decision about a message.
-//! In a usual run it never fires, so no system call is interrupted. While a policy runs it fires at the
-//! policy's time limit, and then often, to advance the clock by which policies are stopped. Not here: what
-//! is answered (`cli/pipe`). Invariant: the handler only reads atomics, advances that clock, sets the
-//! timer, writes a prepared line, and ends the process.
+//! It is a one-shot timer, not a thread: a thread costs more than the whole decision about a
+//! message. In a usual run it never fires, so no system call is interrupted. While a policy runs it
+//! fires at the policy's time limit, and then often, to advance the clock by which policies are
+//! stopped. Not here: what is answered (`cli/pipe`). Invariant: the handler only reads atomics,
+//! advances that clock, sets the timer, writes a prepared line, and ends the process.
 
 use super::Deadline;
 use std::ptr::null_mut;
@@ -31,8 +31,8 @@ static LAST_WORD: AtomicPtr<LastWord> = AtomicPtr::new(null_mut());
 static POLICY_RUNS: AtomicBool = AtomicBool::new(false);
 static POLICY_CLOCK: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 
-/// Ends the process `limit` after the first call of this function, with `last_word`. Later calls change
-/// both.
+/// Ends the process `limit` after the first call of this function, with `last_word`. Later calls
+/// change both.
 pub(crate) fn watch(limit: Duration, last_word: LastWord) -> Deadline {
     if BEGAN.get().is_none() {
         install();
@@ -105,8 +105,8 @@ extern "C" fn on_alarm(_signal: libc::c_int) {
 }
 
 fn end() -> ! {
-    // SAFETY: the pointer is null or came from `Box::into_raw` and is never freed; write(2) and _exit(2)
-    // may be called in a signal handler.
+    // SAFETY: the pointer is null or came from `Box::into_raw` and is never freed; write(2) and
+    // _exit(2) may be called in a signal handler.
     unsafe {
         let Some(LastWord { code, line }) = LAST_WORD.load(SeqCst).as_ref() else { libc::_exit(75) };
         libc::write(libc::STDOUT_FILENO, line.as_ptr().cast(), line.len());
@@ -123,14 +123,15 @@ fn fire_in(delay: Duration) {
         tv_usec: delay.subsec_micros() as libc::suseconds_t,
     };
     let timer = libc::itimerval { it_interval: once, it_value: at };
-    // SAFETY: both pointers are valid or null, as the call allows; it is a plain system call on Linux.
+    // SAFETY: both pointers are valid or null, as the call allows; it is a plain system call on
+    // Linux.
     unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, null_mut()) };
 }
 
 /// Installs the handler. The mail server may have left the signal blocked.
 fn install() {
-    // SAFETY: all zeros is a valid `sigaction` and a valid `sigset_t`; the handler has the signature that
-    // its flags ask for, and calls only what a handler may call.
+    // SAFETY: all zeros is a valid `sigaction` and a valid `sigset_t`; the handler has the
+    // signature that its flags ask for, and calls only what a handler may call.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = on_alarm as extern "C" fn(libc::c_int) as usize;

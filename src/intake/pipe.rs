@@ -1,8 +1,8 @@
 //! A message on standard input, as Postfix pipe(8) and PowerMTA's pipe delivery give it.
 //!
 //! Not here: what becomes of the message (`cli/pipe`, `deliver`), and how long reading may take
-//! (`deadline::watchdog`). Invariant: all of standard input is read, whatever happens, because a mail server
-//! that cannot write takes that for a failure.
+//! (`deadline::watchdog`). Invariant: all of standard input is read, whatever happens, because a
+//! mail server that cannot write takes that for a failure.
 
 use crate::error::{Context, Error, Result};
 use std::io::Read;

@@ -1,10 +1,10 @@
-//! A spool: a directory of messages whose files are claimed. Each is claimed by one process, and ends
-//! removed, kept, put back or failed.
+//! A spool: a directory of messages whose files are claimed. Each is claimed by one process, and
+//! ends removed, kept, put back or failed.
 //!
-//! A claim is a rename into `.claimed/RUN/`, whose lock the run holds while it lives: a claim in a directory
-//! that nobody locks is an orphan, and the next run adopts it. Not here: when a file is whole (`whole_file`),
-//! what it holds (`formats`), and what becomes of the messages (`relay`). Invariant: a message has exactly
-//! one name at every moment, and that name survives a crash.
+//! A claim is a rename into `.claimed/RUN/`, whose lock the run holds while it lives: a claim in a
+//! directory that nobody locks is an orphan, and the next run adopts it. Not here: when a file is
+//! whole (`whole_file`), what it holds (`formats`), and what becomes of the messages (`relay`).
+//! Invariant: a message has exactly one name at every moment, and that name survives a crash.
 
 use super::whole_file;
 use crate::clock::{self, DAY};
@@ -52,8 +52,8 @@ pub(crate) struct Claim {
 }
 
 impl Spool {
-    /// Begins a run in `directory`. Kept messages go to `done` and failed ones to `failed`, or else to
-    /// directories of these names in `directory`.
+    /// Begins a run in `directory`. Kept messages go to `done` and failed ones to `failed`, or else
+    /// to directories of these names in `directory`.
     pub(crate) fn open(
         directory: &Path,
         done: Option<&Path>,
@@ -81,7 +81,8 @@ impl Spool {
         })
     }
 
-    /// Whole files that wait to be claimed, sorted by name, and how many files are still being written.
+    /// Whole files that wait to be claimed, sorted by name, and how many files are still being
+    /// written.
     pub(crate) fn waiting(&self) -> Result<(Vec<PathBuf>, usize)> {
         let (mut whole, mut young) = (Vec::new(), Vec::new());
         for path in self.files()? {
@@ -186,7 +187,8 @@ impl Spool {
         self.move_to(claim, &claim.home)
     }
 
-    /// Writes a separate file for a message of the claim that is to be tried again; durable on return.
+    /// Writes a separate file for a message of the claim that is to be tried again; durable on
+    /// return.
     pub(crate) fn write_back(&self, claim: &Claim, bytes: &[u8]) -> Result<PathBuf> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let target = self.directory.join(format!("{}.{number}.msg", self.run));
@@ -244,7 +246,8 @@ impl Drop for Spool {
     }
 }
 
-/// A rename across file systems: the copy is whole and durable under its own name before the original goes.
+/// A rename across file systems: the copy is whole and durable under its own name before the
+/// original goes.
 fn copy_over(from: &Path, to: &Path) -> std::io::Result<()> {
     if to.exists() {
         return Err(std::io::ErrorKind::AlreadyExists.into());

@@ -43,8 +43,8 @@ fn open_for_writing() -> HashSet<PathBuf> {
     written
 }
 
-/// Whether a file ends like a message: with a line feed, and with the closing boundary if its header
-/// announces one.
+/// Whether a file ends like a message: with a line feed, and with the closing boundary if its
+/// header announces one.
 fn ends_properly(path: &Path) -> bool {
     const LOOK: u64 = 64 << 10;
     let read = || -> std::io::Result<(Vec<u8>, Vec<u8>)> {

@@ -1,5 +1,5 @@
-//! A delivery that failed, as the index has it, and the report that our mail server could have written
-//! about it.
+//! A delivery that failed, as the index has it, and the report that our mail server could have
+//! written about it.
 //!
 //! Not here: what is done about it (`log_failures`), and what a failure means (policies).
 

@@ -1,9 +1,9 @@
-//! Failed deliveries of our own mail log, handled as if our mail server had reported them: the bounce policy
-//! decides, its plan is promised under the delivery's id, and its steps are done.
+//! Failed deliveries of our own mail log, handled as if our mail server had reported them: the
+//! bounce policy decides, its plan is promised under the delivery's id, and its steps are done.
 //!
-//! Not here: reading logs (`maillog`, `ingest`), and what a failure means (policies). Invariant: a delivery
-//! is handled once, however often its lines are read and whatever kills the process; the log line and the
-//! report of one bounce count once.
+//! Not here: reading logs (`maillog`, `ingest`), and what a failure means (policies). Invariant: a
+//! delivery is handled once, however often its lines are read and whatever kills the process; the
+//! log line and the report of one bounce count once.
 
 mod failed_delivery;
 #[cfg(test)]
@@ -31,8 +31,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 const TOGETHER: usize = 256;
 const THREADS: usize = 16;
 
-/// Does about a failed delivery what `policy` decides. Returns whether it did something: not if that was
-/// done before, nor if the failure is too old.
+/// Does about a failed delivery what `policy` decides. Returns whether it did something: not if
+/// that was done before, nor if the failure is too old.
 pub(crate) fn act(
     house: &House,
     policy: &Policy,
@@ -68,8 +68,8 @@ pub(crate) fn act(
     }
 }
 
-/// Whether mail has reached the address since. Then the address is alive: a first reading, or one after an
-/// outage, finds together what happened one after the other.
+/// Whether mail has reached the address since. Then the address is alive: a first reading, or one
+/// after an outage, finds together what happened one after the other.
 fn is_over(index: &Index, failed: &FailedDelivery) -> Result<bool> {
     for address in [Some(&failed.recipient), failed.final_recipient.as_ref()].into_iter().flatten() {
         if index.last_success(address)?.is_some_and(|at_ms| at_ms > failed.at_ms) {
@@ -88,8 +88,8 @@ pub(crate) fn forgive(store: &Store, index: &Index) -> Result<usize> {
     store.forgive(alive.iter().map(|(address, at_ms)| (address.as_str(), *at_ms)))
 }
 
-/// Handles the failures that are pending in the index, until the deadline; the next tick does the rest.
-/// Returns about how many something was done.
+/// Handles the failures that are pending in the index, until the deadline; the next tick does the
+/// rest. Returns about how many something was done.
 pub(crate) fn act_on_log(config: &Arc<Config>, index: &Index, deadline: Deadline) -> Result<usize> {
     let mut opened = None;
     let mut acted = 0;

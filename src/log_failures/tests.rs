@@ -1,4 +1,5 @@
-//! Failures of the log and reports about the same deliveries, through a house with the bounce policy.
+//! Failures of the log and reports about the same deliveries, through a house with the bounce
+//! policy.
 
 use super::*;
 use crate::config::Config;

@@ -1,14 +1,14 @@
 //! Steps that only count, and the verdict: they need no promise of their own.
 //!
-//! Invariant: the other steps keep their order, and each counter is counted exactly when its step would
-//! have run.
+//! Invariant: the other steps keep their order, and each counter is counted exactly when its step
+//! would have run.
 
 use super::{Action, Condition, Plan, Step};
 
 impl Plan {
-    /// Removes the steps that are certain and change nothing outside: the verdict, and counters that wait for
-    /// nothing. Returns the names to count. Steps that waited for them now wait for nothing; steps that
-    /// waited for their failure are removed.
+    /// Removes the steps that are certain and change nothing outside: the verdict, and counters
+    /// that wait for nothing. Returns the names to count. Steps that waited for them now wait for
+    /// nothing; steps that waited for their failure are removed.
     pub(crate) fn take_bookkeeping(&mut self) -> Vec<String> {
         let mut counted = Vec::new();
         let mut kept: Vec<Step> = Vec::new();
@@ -38,8 +38,8 @@ impl Plan {
         counted
     }
 
-    /// The counters to add because `step` has ended: their step numbers and names. They wait for it directly,
-    /// or through each other.
+    /// The counters to add because `step` has ended: their step numbers and names. They wait for it
+    /// directly, or through each other.
     pub(crate) fn counts_after(&self, step: usize, succeeded: bool) -> Vec<(usize, &str)> {
         let mut ended = vec![(step, succeeded)];
         let mut counts = Vec::new();

@@ -1,8 +1,8 @@
-//! The plan: what a policy decided about one message, as data. The host's imports build it, `--dry-run`
-//! shows it, the journal promises it, and `crate::action` runs it.
+//! The plan: what a policy decided about one message, as data. The host's imports build it,
+//! `--dry-run` shows it, the journal promises it, and `crate::action` runs it.
 //!
-//! Not here: what each step does (`actions`), and steps that only count (`bookkeeping`). Invariant: its JSON
-//! is in journals and logs; it only grows.
+//! Not here: what each step does (`actions`), and steps that only count (`bookkeeping`). Invariant:
+//! its JSON is in journals and logs; it only grows.
 
 mod actions;
 mod bookkeeping;
@@ -61,7 +61,8 @@ pub(crate) enum Condition {
     Finished,
 }
 
-/// How a step ended: the same value from the action to the journal, the message log and the counters.
+/// How a step ended: the same value from the action to the journal, the message log and the
+/// counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StepEnd {
     Succeeded,

@@ -1,7 +1,7 @@
 //! THE RELAY'S BACKOFF: when a file that was deferred is tried again. It lasts as long as the run.
 //!
-//! Not here: when a step of a promised plan is tried again (`action/doors`), and when a file is given up
-//! (`handled_file`). Invariant: the table does not grow with files that are gone.
+//! Not here: when a step of a promised plan is tried again (`action/doors`), and when a file is
+//! given up (`handled_file`). Invariant: the table does not grow with files that are gone.
 
 use crate::clock::HOUR;
 use std::collections::{HashMap, HashSet};

@@ -1,7 +1,8 @@
-//! One file of a spool from claim to end: its messages are delivered, and it is removed, put back or failed.
+//! One file of a spool from claim to end: its messages are delivered, and it is removed, put back
+//! or failed.
 //!
-//! Not here: claiming (`intake/spool`) and what becomes of a message (`deliver`). Invariant: nothing that goes
-//! wrong with a file leaves `handle`.
+//! Not here: claiming (`intake/spool`) and what becomes of a message (`deliver`). Invariant:
+//! nothing that goes wrong with a file leaves `handle`.
 
 use super::file_backoff::FileBackoff;
 use crate::clock::{self, HOUR};

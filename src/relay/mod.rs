@@ -1,8 +1,8 @@
 //! `carom relay`: every message of a spool, in parallel.
 //!
-//! Not here: how files are claimed (`intake/spool`), what becomes of a file (`handled_file`) and of a message
-//! (`deliver`). Invariant: a message that cannot be handled never holds up the others, and no thread waits
-//! for one that could be working.
+//! Not here: how files are claimed (`intake/spool`), what becomes of a file (`handled_file`) and of
+//! a message (`deliver`). Invariant: a message that cannot be handled never holds up the others,
+//! and no thread waits for one that could be working.
 
 mod file_backoff;
 mod handled_file;
@@ -93,7 +93,8 @@ fn added(before: &BTreeMap<String, u64>, mut now: BTreeMap<String, u64>) -> BTre
 }
 
 impl Run<'_> {
-    /// Round after round until nothing is left to do. Returns how many files are still being written.
+    /// Round after round until nothing is left to do. Returns how many files are still being
+    /// written.
     fn rounds<'scope>(&'scope self, scope: &Scope<'scope>) -> Result<usize> {
         let interval = Duration::from_millis(self.files.house.config.relay.interval.max(10));
         let (mut last_tick, mut last_expiry) = (Instant::now(), Instant::now());
@@ -126,7 +127,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Claims and starts every file that may be tried now. Returns how many are still being written.
+    /// Claims and starts every file that may be tried now. Returns how many are still being
+    /// written.
     fn claim_all<'scope>(&'scope self, scope: &Scope<'scope>) -> Result<usize> {
         let (waiting, unfinished) = self.files.spool.waiting()?;
         let ready: Vec<PathBuf> =
@@ -144,8 +146,8 @@ impl Run<'_> {
         Ok(unfinished)
     }
 
-    /// Hands a claim to the pool once a thread is free for it: a thread that waits for something must not
-    /// begin another message on its own stack.
+    /// Hands a claim to the pool once a thread is free for it: a thread that waits for something
+    /// must not begin another message on its own stack.
     fn start<'scope>(&'scope self, scope: &Scope<'scope>, claim: Claim) {
         self.slots.take();
         scope.spawn(move |_| {
@@ -155,7 +157,8 @@ impl Run<'_> {
         });
     }
 
-    /// Files that are being written may be whole when the others are done. They get no more time than that.
+    /// Files that are being written may be whole when the others are done. They get no more time
+    /// than that.
     fn wait_for(&self, unfinished: usize) -> Result<usize> {
         if unfinished == 0 {
             return Ok(0);

@@ -1,7 +1,7 @@
 //! The doors out of the process: mail (`smtp`) and the web (`http`), and what guards them.
 //!
-//! Not here: what is sent (the files of `action`). Invariant: nothing connects to an address that `guard` did
-//! not allow.
+//! Not here: what is sent (the files of `action`). Invariant: nothing connects to an address that
+//! `guard` did not allow.
 
 /// Which addresses may be connected to.
 pub(super) mod guard;
@@ -20,8 +20,8 @@ use crate::store::Store;
 use known_trackers::KnownTrackers;
 use std::sync::Arc;
 
-/// What actions need of the process: config, DNS, store, and the doors out. Nothing connects before it
-/// is needed.
+/// What actions need of the process: config, DNS, store, and the doors out. Nothing connects before
+/// it is needed.
 pub(crate) struct Doors {
     pub(crate) config: Arc<Config>,
     pub(crate) dns: Arc<Dns>,
