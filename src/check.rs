@@ -1,9 +1,9 @@
-//! `carom check`: is everything there that carom needs? Each finding gives the subject, what was found,
-//! and the fix if something is wrong.
+//! `carom check`: is everything there that carom needs? Each finding gives the subject, what was
+//! found, and the fix if something is wrong.
 //!
-//! Not here: the rules of the config (`config`) and of policies (`workshop::inspect`). Invariant: it changes
-//! nothing that a message would not change too (opening the store may create it), and "ok" means that it
-//! was tried.
+//! Not here: the rules of the config (`config`) and of policies (`workshop::inspect`). Invariant:
+//! it changes nothing that a message would not change too (opening the store may create it), and
+//! "ok" means that it was tried.
 
 use crate::auth::{Dns, DnsFailure};
 use crate::clock;
@@ -88,8 +88,8 @@ fn tick(config: &Config) -> Option<Finding> {
     Some(Finding::good("tick", format_args!("the last one was at {last} and took {took} ms")))
 }
 
-/// The default policy, the one that classifies log lines, and every one that has a table: it loads, accepts
-/// its settings, and decides about a message.
+/// The default policy, the one that classifies log lines, and every one that has a table: it loads,
+/// accepts its settings, and decides about a message.
 fn policies(config: &Config) -> Vec<Finding> {
     let mut names: Vec<&String> = config.policy.keys().collect();
     if !names.contains(&&config.default_policy) {

@@ -1,6 +1,7 @@
 //! What a check found: the subject, what it is like, and the fix if something is wrong.
 //!
-//! Not here: the checks (`check`, `workshop::inspect`). Invariant: whatever is wrong comes with a fix.
+//! Not here: the checks (`check`, `workshop::inspect`). Invariant: whatever is wrong comes with a
+//! fix.
 
 use crate::error::Error;
 use serde::Serialize;

@@ -1,5 +1,5 @@
-//! The config: what is wrong is found when it is loaded and by `carom check`, with file, line, key and fix;
-//! what only `carom cron` needs stops `carom cron`, and never mail.
+//! The config: what is wrong is found when it is loaded and by `carom check`, with file, line, key
+//! and fix; what only `carom cron` needs stops `carom cron`, and never mail.
 
 use crate::harness::{Ran, Sandbox, plain};
 
@@ -164,4 +164,38 @@ fn check_does_not_say_that_dns_answers_when_no_server_does() {
     assert!(checked.code == 1 && wrong, "{checked:?}");
     let answered = Sandbox::new().run(&["check"], b"");
     assert!(answered.stdout.contains("answers"), "{answered:?}");
+}
+
+#[test]
+fn check_names_the_line_of_a_wrong_setting_of_a_policy() {
+    let rule = |pattern: &str| {
+        format!(
+            "[[policy.bounce.settings.rules]]\nname = \"ours\"\npattern = {pattern}\nreason = \"filtered\"\n"
+        )
+    };
+    for pattern in ["'.*user.*unknown'", "'^550'", "'\\d+ users'", "'mailbox [a-z]+'", "'(?i)user unknown'"] {
+        let sandbox = Sandbox::new().config(&rule(pattern));
+        let checked = sandbox.run(&["check"], b"");
+        let place = format!("line {}: rules[0] (ours): ", line(&sandbox, "[[policy.bounce.settings.rules]]"));
+        assert!(checked.code == 1 && checked.stdout.contains(&place), "{pattern} {place}: {checked:?}");
+    }
+    for pattern in ["'(user|recipient) unknown'", "'^rejected$'", "'mailbox * full'"] {
+        let checked = Sandbox::new().config(&rule(pattern)).run(&["check"], b"");
+        assert!(checked.code == 0, "{pattern}: {checked:?}");
+    }
+}
+
+#[test]
+fn verp_verify_explains_an_address_that_a_milter_tagged() {
+    let config = format!("[verp]\ndomain = \"bounces.example.com\"\nkeys = [\"{KEY}\"]\n");
+    let sandbox = Sandbox::new().config(&config);
+    let signed = sandbox.run(&["verp", "sign", "joe@there.example"], b"").stdout;
+    let tagged = format!("prvs=0686aabbcc={}", signed.trim());
+    let verified = sandbox.run(&["verp", "verify", &tagged], b"");
+    assert!(
+        verified.code == 0 && verified.stdout.starts_with("joe@there.example, signed 0 days"),
+        "{verified:?}"
+    );
+    let foreign = sandbox.run(&["verp", "verify", "prvs=0686aabbcc=ann@here.example"], b"");
+    assert!(foreign.code == 1 && foreign.stderr.contains("ann@here.example"), "{foreign:?}");
 }

@@ -1,7 +1,8 @@
-//! Where an application is told, looked up in a JSON document of its own: the URL template that stands there.
+//! The URL of an application, looked up in a JSON document that the application publishes.
 //!
-//! Not here: expanding the template (`template`). Invariant: an application that once said where is told there even while its
-//! document cannot be had; and a document is asked for no more often than it allows, nor than once a minute if it cannot be had.
+//! Not here: filling it in (`webhook::UrlTemplate`). Invariant: an application that was looked up
+//! once is notified there even while its document is unavailable. A document is fetched no more
+//! often than it allows, and after a failure at most once a minute.
 
 use super::doors::Doors;
 use super::doors::http::Document;
@@ -10,17 +11,18 @@ use crate::deadline::Deadline;
 use crate::store::TemplateLookup;
 use serde_json::Value;
 
-/// A document that does not say how long it holds.
+/// How long a document is fresh that does not say so.
 const HOLDS_MS: i64 = HOUR_MS;
-/// Whatever a document says, it holds so long at least, and at most.
+/// Whatever a document says, it is fresh this long at least, and at most.
 const LEAST_MS: i64 = 60_000;
 const MOST_MS: i64 = DAY_MS;
-/// What cannot be had is not asked for so long.
+/// After a failure, the document is not fetched for this long.
 const FAILED_MS: i64 = 60_000;
-/// Characters of a template at most.
+/// Characters of a URL at most.
 const MAX_TEMPLATE: usize = 2000;
 
-/// The template that stands in the document at `lookup` under `pointer`. The error is one line; asking again later may help.
+/// The template that stands in the document at `lookup` under `pointer`. The error is one line;
+/// asking again later may help.
 pub(crate) fn template(
     lookup: &str,
     pointer: &str,
@@ -40,7 +42,7 @@ pub(crate) fn template(
         Ok(looked) => looked,
         Err(why) => {
             let note = format!("{lookup}: {why}");
-            tracing::warn!(lookup, "where the application is told cannot be looked up: {why}");
+            tracing::warn!(lookup, "the URL of the application cannot be looked up: {why}");
             TemplateLookup { note, fresh_ms: now_ms + FAILED_MS, ..known }
         }
     };

@@ -1,8 +1,9 @@
-//! Notifying an application of what happened to an address: one POST to the URL that is configured for the
-//! sender domain, with a Standard Webhooks signature and the same id at every try.
+//! Notifying an application of what happened to an address: one POST to the URL that is configured
+//! for the sender domain, with a Standard Webhooks signature and the same id at every try.
 //!
-//! Not here: the POST itself (`post`), and when to try again (`doors::retry_time`). Invariant: only a 2xx
-//! answer counts. What the application refuses, or does not answer for days, is parked for an operator.
+//! Not here: the POST itself (`post`), and when to try again (`doors::retry_time`). Invariant: only
+//! a 2xx answer counts. What the application refuses, or does not answer for days, is parked for an
+//! operator.
 
 use super::doors::Doors;
 use super::lookup;
@@ -61,8 +62,8 @@ fn post(notification: &Notification, application: &Application, attempt: &StepAt
     }
 }
 
-/// How long (milliseconds) a notification of a bounce is remembered: the log line and the report of a bounce
-/// are not further apart.
+/// How long (milliseconds) a notification of a bounce is remembered: the log line and the report of
+/// a bounce are not further apart.
 const TOLD_MS: i64 = 10 * DAY_MS;
 
 /// Whether the other of log line and report of this bounce has notified the application already.

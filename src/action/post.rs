@@ -1,7 +1,7 @@
 //! A POST to an application, and what its answer means for the step.
 //!
-//! Not here: what is posted (`notify`, `tell`), and the wire (`doors::http`). Invariant: only a 2xx answer
-//! counts as delivered.
+//! Not here: what is posted (`notify`, `tell`), and the wire (`doors::http`). Invariant: only a 2xx
+//! answer counts as delivered.
 
 use super::doors::retry_time::{Next, Patience, after_answer};
 use super::step_attempt::StepAttempt;

@@ -1,6 +1,7 @@
 //! Sending a letter, and what the host's reply means for the step.
 //!
-//! Not here: the letter (`dsn`, `complaint`, `auto_reply`, `tell`), and the SMTP session (`doors::smtp`).
+//! Not here: the letter (`dsn`, `complaint`, `auto_reply`, `tell`), and the SMTP session
+//! (`doors::smtp`).
 
 use super::doors::retry_time::Patience;
 use super::doors::smtp::{Letter, SendFailure, SmtpTarget};

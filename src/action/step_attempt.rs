@@ -1,4 +1,5 @@
-//! One try of a step: the mail it is about, the ways out, how often it was tried before, and the deadline.
+//! One try of a step: the mail it is about, the ways out, how often it was tried before, and the
+//! deadline.
 //!
 //! Not here: how long retries go on (`doors::retry_time`).
 

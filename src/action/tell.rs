@@ -1,8 +1,8 @@
 //! Alerting operators: a mail, or a POST to the rule's webhook.
 //!
-//! Not here: what an alert says (`crate::alert`). Invariant: the mail has the null sender, is marked as
-//! automatic, and its Message-ID begins with [`ALERT_ID`], so that nothing answers it and whatever comes of
-//! it is recognized.
+//! Not here: what an alert says (`crate::alert`). Invariant: the mail has the null sender, is
+//! marked as automatic, and its Message-ID begins with [`ALERT_ID`], so that nothing answers it and
+//! whatever comes of it is recognized.
 
 use super::doors::smtp::{Letter, SendFailure, SmtpTarget};
 use super::post::{self, PostEnd, Request};
@@ -30,12 +30,12 @@ pub(crate) fn tell(tell: &Tell, attempt: &StepAttempt<'_>) -> Performed {
     };
     match &tell.to {
         Some(to) => match by_mail(tell, to, attempt) {
-            Sent::To { host } => done(StepEnd::Succeeded, format!("{} told to <{to}> via {host}", tell.rule)),
+            Sent::To { host } => done(StepEnd::Succeeded, format!("{} sent to <{to}> via {host}", tell.rule)),
             Sent::Later { at_ms, why } => {
-                done(StepEnd::Later { at_ms }, format!("!{} not told to <{to}>: {why}", tell.rule))
+                done(StepEnd::Later { at_ms }, format!("!{} not sent to <{to}>: {why}", tell.rule))
             }
             Sent::Failed { why } => {
-                done(StepEnd::Failed, format!("!{} not told to <{to}>: {why}", tell.rule))
+                done(StepEnd::Failed, format!("!{} not sent to <{to}>: {why}", tell.rule))
             }
         },
         None => by_post(tell, attempt, done),
@@ -86,7 +86,7 @@ fn by_post(tell: &Tell, attempt: &StepAttempt<'_>, done: impl Fn(StepEnd, String
     };
     let webhook = rules.iter().find(|rule| rule.name == tell.rule).and_then(|rule| rule.webhook.as_ref());
     let Some(webhook) = webhook else {
-        let note = format!("!{} not told: the config no longer has this webhook", tell.rule);
+        let note = format!("!{} not sent: the config no longer has this webhook", tell.rule);
         return done(StepEnd::Failed, note);
     };
     let (body, secrets) = (tell.body.clone().into_bytes(), webhook.secrets.as_ref());
@@ -95,7 +95,7 @@ fn by_post(tell: &Tell, attempt: &StepAttempt<'_>, done: impl Fn(StepEnd, String
             let posted = post::post(&request, GIVE_UP_DAYS, attempt);
             ended(tell, posted.end, &posted.said, done)
         }
-        Err(error) => done(StepEnd::Failed, format!("!{} not told: {error}", tell.rule)),
+        Err(error) => done(StepEnd::Failed, format!("!{} not sent: {error}", tell.rule)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What operators are alerted of and how, as configured in `[[alert]]` and `[alerts]`.
 //!
-//! Not here: when an alert fires (`alert`). Invariant: a rule can be evaluated, and somebody can be alerted.
+//! Not here: when an alert fires (`alert`). Invariant: a rule can be evaluated, and somebody can be
+//! alerted.
 
 use super::applications::{is_web_address, secrets};
 use super::fault::ConfigFault;

@@ -1,7 +1,7 @@
 //! The applications that are notified of bounces and complaints, as configured in `[[notify]]`.
 //!
-//! Not here: sending (`action::notify`). Invariant: every URL template can be filled in, and every secret
-//! can sign.
+//! Not here: sending (`action::notify`). Invariant: every URL template can be filled in, and every
+//! secret can sign.
 
 use super::fault::ConfigFault;
 use super::tables::NotifyTable;

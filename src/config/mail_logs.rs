@@ -1,7 +1,7 @@
 //! The mail logs that `carom cron` reads, as configured in `[[logs]]`.
 //!
-//! Not here: reading them (`maillog`, `ingest`). Invariant: a file-based log has a path, and every time zone
-//! exists.
+//! Not here: reading them (`maillog`, `ingest`). Invariant: a file-based log has a path, and every
+//! time zone exists.
 
 use super::fault::ConfigFault;
 use super::tables::{LogKind, LogsTable, Tables};

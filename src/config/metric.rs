@@ -1,6 +1,7 @@
 //! What alerts can be about: a statistic, and the group of deliveries that it is counted for.
 //!
-//! Not here: how the statistics are counted (`stats`). Invariant: a metric is written as it was read.
+//! Not here: how the statistics are counted (`stats`). Invariant: a metric is written as it was
+//! read.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -26,7 +27,8 @@ pub(crate) enum Metric {
     Queue,
     /// Minutes since a log was last read.
     LogSilent,
-    /// Pending steps that have failed before, and notifications that were parked or given up in the window.
+    /// Pending steps that have failed before, and notifications that were parked or given up in the
+    /// window.
     Outbox,
     /// Parts of the tick that failed.
     TickFailed,

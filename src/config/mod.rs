@@ -1,10 +1,11 @@
-//! `carom.toml` → `Config`: read once, and what it means. Everything has a default; the smallest config is
-//! empty.
+//! `carom.toml` → `Config`: read once, and what it means. Everything has a default; the smallest
+//! config is empty.
 //!
-//! `tables` is the file as written. What a message needs is parsed and checked when the config is loaded;
-//! alerts, cycles, exports and mail logs are sections, read by those who need them. Not here: whether
-//! directories exist or servers answer (`check`), and the settings of a policy, which it validates itself.
-//! Invariant: an unknown key, a wrong type or an impossible value is an error with file, line, key and fix.
+//! `tables` is the file as written. What a message needs is parsed and checked when the config is
+//! loaded; alerts, cycles, exports and mail logs are sections, read by those who need them. Not
+//! here: whether directories exist or servers answer (`check`), and the settings of a policy, which
+//! it validates itself. Invariant: an unknown key, a wrong type or an impossible value is an error
+//! with file, line, key and fix.
 
 mod alerting;
 mod applications;
@@ -79,8 +80,8 @@ pub(crate) struct Config {
 const SECTIONS: [&[&str]; 4] = [Alerting::TABLES, CycleTable::TABLES, ExportTable::TABLES, MailLog::TABLES];
 
 impl Config {
-    /// Reads the config at `path`, or at [`DEFAULT_PATH`] if it exists, else the defaults. `state` is
-    /// `--state`.
+    /// Reads the config at `path`, or at [`DEFAULT_PATH`] if it exists, else the defaults. `state`
+    /// is `--state`.
     pub(crate) fn load(path: Option<&Path>, state: Option<&Path>) -> Result<Config> {
         let path = path.or_else(|| Some(Path::new(DEFAULT_PATH)).filter(|path| path.exists()));
         let mut config = match path {

@@ -42,8 +42,9 @@ impl Config {
         self.state_dir().join("compiled")
     }
 
-    /// The directory of installed policies, where only the person who installs them may write: `policies`
-    /// in the state directory if the config or `--state` sets one, else `/etc/carom/policies`.
+    /// The directory of installed policies, where only the person who installs them may write:
+    /// `policies` in the state directory if the config or `--state` sets one, else
+    /// `/etc/carom/policies`.
     pub(crate) fn policies_dir(&self) -> PathBuf {
         match (&self.policies.directory, &self.state) {
             (Some(directory), _) => directory.clone(),

@@ -1,6 +1,7 @@
 //! The rules of tables with plain values: limits, timeouts, names.
 //!
-//! Not here: the rules of tables with a file of their own meaning (`return_paths`, `applications`, …).
+//! Not here: the rules of tables with a file of their own meaning (`return_paths`, `applications`,
+//! …).
 
 use super::fault::ConfigFault;
 use super::tables::{

@@ -1,5 +1,5 @@
-//! A section of the config that only some commands need: read when it is asked for, so that a fault in it
-//! stops only them, and `pipe` does not spend time on it.
+//! A section of the config that only some commands need: read when it is asked for, so that a fault
+//! in it stops only them, and `pipe` does not spend time on it.
 //!
 //! Invariant: whoever asks gets the section complete and valid, or the error.
 

@@ -1,7 +1,7 @@
 //! The text of `carom.toml`: read into tables, and the line of every key.
 //!
-//! Not here: what the tables mean. Invariant: a line comes from the TOML reader's own spans, so a key is
-//! never confused with its namesake in another table, a comment or a text.
+//! Not here: what the tables mean. Invariant: a line comes from the TOML reader's own spans, so a
+//! key is never confused with its namesake in another table, a comment or a text.
 
 use super::fault::ConfigFault;
 use super::tables::Tables;
@@ -139,8 +139,9 @@ impl Walk {
     }
 }
 
-/// TOML cannot contain both `policy = "sink"` and `[policy.sink]`, but people write just that. A top-level
-/// `policy` line with a string is read as `default_policy`, on the same line, so that lines stay right.
+/// TOML cannot contain both `policy = "sink"` and `[policy.sink]`, but people write just that. A
+/// top-level `policy` line with a string is read as `default_policy`, on the same line, so that
+/// lines stay right.
 fn name_default_policy(text: &str) -> Cow<'_, str> {
     let is_top = |line: &&str| !line.trim_start().starts_with('[');
     let mut at = 0;

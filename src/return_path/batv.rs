@@ -2,10 +2,11 @@
 //! `prvs=0685a1b2c3=joe@example.com`, as milters and mail servers write them.
 //!
 //! The tag is `KDDDSSSSSS`: a key number, the last three digits of the day (since 1970) on which it
-//! expires, and the first 24 bits of HMAC-SHA1 over `KDDD` and the address. It proves whose mail came
-//! back, but not to whom it went (`verp` does, with 60 bits; here one guess in 16 million passes). The
-//! tags of others (`msprvs1`, nine or eleven digits) can be removed, but not verified. Not here: what
-//! follows from a proof. Invariant: only an address with a tag made by one of our keys is verified.
+//! expires, and the first 24 bits of HMAC-SHA1 over `KDDD` and the address. It proves whose mail
+//! came back, but not to whom it went (`verp` does, with 60 bits; here one guess in 16 million
+//! passes). The tags of others (`msprvs1`, nine or eleven digits) can be removed, but not verified.
+//! Not here: what follows from a proof. Invariant: only an address with a tag made by one of our
+//! keys is verified.
 
 use super::Refused;
 use super::keys::{Keys, equal};
@@ -25,8 +26,8 @@ pub(crate) struct Tagged {
     pub(crate) expiry_day: i64,
 }
 
-/// The address without its tag, if one of `keys` made the tag for a day from `today` to `max_ahead` days
-/// later.
+/// The address without its tag, if one of `keys` made the tag for a day from `today` to `max_ahead`
+/// days later.
 ///
 /// Some signers sign the address as it is written, others in lower case: both are accepted. Only a
 /// change of case can therefore pass unnoticed.
@@ -57,8 +58,9 @@ pub(crate) fn verify(keys: &Keys, address: &str, today: i64, max_ahead: u32) -> 
     Err(if days <= ROUND / 2 { Refused::TooOld { days } } else { Refused::Ahead { days: left } })
 }
 
-/// The address without anybody's tag, unverified: `prvs=…=joe@example.com`, `msprvs1=…=joe@example.com`
-/// and the older forms with address and tag exchanged. `None` if there is no tag.
+/// The address without anybody's tag, unverified: `prvs=…=joe@example.com`,
+/// `msprvs1=…=joe@example.com` and the older forms with address and tag exchanged. `None` if there
+/// is no tag.
 pub(crate) fn untagged(address: &str) -> Option<String> {
     let (kind, tag, mailbox) = split(address)?;
     let version = kind.to_ascii_lowercase();

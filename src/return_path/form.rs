@@ -1,7 +1,7 @@
 //! What our return paths look like: prefix, day, tag, recipient, domain.
 //!
-//! Not here: the signature (`verp`). Invariant: a form that exists can be signed with any recipient: the
-//! local part never exceeds 64 octets.
+//! Not here: the signature (`verp`). Invariant: a form that exists can be signed with any
+//! recipient: the local part never exceeds 64 octets.
 
 use crate::clock::DAY_MS;
 use crate::error::{Error, Result};
@@ -28,8 +28,8 @@ pub(crate) struct PathForm {
 }
 
 impl PathForm {
-    /// Paths that begin with `prefix` and end with `@domain`. The prefix ends with the separator: `b+`
-    /// under a mail server that delivers `b+anything` to `b`.
+    /// Paths that begin with `prefix` and end with `@domain`. The prefix ends with the separator:
+    /// `b+` under a mail server that delivers `b+anything` to `b`.
     pub(crate) fn new(prefix: &str, domain: &str) -> Result<PathForm> {
         PathForm::check_prefix(prefix)?;
         PathForm::check_domain(domain)?;

@@ -1,8 +1,8 @@
-//! The secrets that return paths are signed with: the current one, and old ones until their signatures
-//! have expired.
+//! The secrets that return paths are signed with: the current one, and old ones until their
+//! signatures have expired.
 //!
-//! Not here: what is signed (`verp`, `batv`) and where secrets are configured. Invariant: a secret is
-//! never shown, and the time a comparison takes does not reveal where a forged tag is wrong.
+//! Not here: what is signed (`verp`, `batv`) and where secrets are configured. Invariant: a secret
+//! is never shown, and the time a comparison takes does not reveal where a forged tag is wrong.
 
 use crate::digest::{Mac, MacKey};
 use crate::error::{Error, Result};
@@ -61,7 +61,8 @@ impl fmt::Debug for Keys {
     }
 }
 
-/// Compares two tags in a time that does not depend on where they differ. Their length is not secret.
+/// Compares two tags in a time that does not depend on where they differ. Their length is not
+/// secret.
 pub(crate) fn equal(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     one.len() == other.len()

@@ -1,7 +1,7 @@
 //! Return paths: signed by carom (VERP), tagged by a milter (BATV), rewritten by a forwarder (SRS).
 //!
-//! Not here: DNS and authentication (`auth`), and what a proof means for a bounce (`policy`). Invariant:
-//! an address counts as ours only if one of our keys signed it.
+//! Not here: DNS and authentication (`auth`), and what a proof means for a bounce (`policy`).
+//! Invariant: an address counts as ours only if one of our keys signed it.
 
 /// Return paths with a milter's tag.
 mod batv;
@@ -66,8 +66,8 @@ pub(crate) fn unwrapped(address: &str) -> Option<String> {
     Some(inner)
 }
 
-/// The address that a report means when it names `address`, or `original` if it gives both. `None`: it
-/// means the address that it names.
+/// The address that a report means when it names `address`, or `original` if it gives both. `None`:
+/// it means the address that it names.
 pub(crate) fn meant(address: &str, original: Option<&str>) -> Option<String> {
     unwrapped(original.unwrap_or(address)).or_else(|| original.map(str::to_owned))
 }

@@ -1,8 +1,10 @@
-//! How an address is written inside the local part of another: in letters that every mail server keeps.
+//! How an address is written inside the local part of another: in letters that every mail server
+//! keeps.
 //!
-//! Not here: what it is signed with (`verp`). Invariant: `unescape` returns what `escape` was given, also
-//! when a server has changed the case of letters. Addresses that differ only in the case of ASCII letters
-//! are one address, in lower case (RFC 5321 section 2.4 would let a host tell them apart; none does).
+//! Not here: what it is signed with (`verp`). Invariant: `unescape` returns what `escape` was
+//! given, also when a server has changed the case of letters. Addresses that differ only in the
+//! case of ASCII letters are one address, in lower case (RFC 5321 section 2.4 would let a host tell
+//! them apart; none does).
 
 /// Local part without quotes, and domain, both with ASCII letters in lower case.
 pub(super) fn parts(address: &str) -> Option<(String, String)> {

@@ -1,22 +1,23 @@
-//! Sender Rewriting Scheme, read without the key: whose mail a forwarder sent on. A forwarder rewrites
-//! `joe@example.org` to
+//! Sender Rewriting Scheme, read without the key: whose mail a forwarder sent on. A forwarder
+//! rewrites `joe@example.org` to
 //!
 //! ```text
-//! SRS0=HHH=TT=example.org=joe@one.example                    the first forwarder: hash, day, sender
-//! SRS1=HHH=one.example==HHH=TT=example.org=joe@two.example   every later one: hash, the first, the rest
-//! SRS1=one.example==HHH=TT=example.org=joe@two.example       the same by old programs, without a hash
-//! list+SRS=HHH=TT=example.org=joe@three.example              Microsoft 365, after the mailbox
+//! SRS0=HHH=TT=example.org=joe@one.example                   first forwarder: hash, day, sender
+//! SRS1=HHH=one.example==HHH=TT=example.org=joe@two.example  later ones: hash, the first, rest
+//! SRS1=one.example==HHH=TT=example.org=joe@two.example      old programs: without a hash
+//! list+SRS=HHH=TT=example.org=joe@three.example             Microsoft 365, after the mailbox
 //! ```
 //!
-//! The separator after `SRS0`, `SRS1` and the first host may be `=`, `+` or `-`; letters may come in any
-//! case. Not here: whether the forwarder really wrote it. Only its key could tell, so this is a claim, and
-//! proves nothing by itself; an original that is a signed return path of ours (`verp`) does. Invariant:
-//! hostile addresses cost no more than their length, and what is not clearly SRS is left alone.
+//! The separator after `SRS0`, `SRS1` and the first host may be `=`, `+` or `-`; letters may come
+//! in any case. Not here: whether the forwarder really wrote it. Only its key could tell, so this
+//! is a claim, and proves nothing by itself; an original that is a signed return path of ours
+//! (`verp`) does. Invariant: hostile addresses cost no more than their length, and what is not
+//! clearly SRS is left alone.
 
 use super::MAX_LAYERS;
 
-/// The return path before it was rewritten, as it is written there: letters may have been lower-cased.
-/// `None` if `address` is not an SRS address.
+/// The return path before it was rewritten, as it is written there: letters may have been
+/// lower-cased. `None` if `address` is not an SRS address.
 pub(crate) fn decode(address: &str) -> Option<String> {
     let mut original = layer(address)?;
     for _ in 1..MAX_LAYERS {

@@ -1,5 +1,6 @@
 //! Signed return paths: `b+fxz-k3q…-joe=example.org@bounces.example.com` says to which recipient a
-//! message was sent and on which day, and proves that we said so. A bounce to it is about our message.
+//! message was sent and on which day, and proves that we said so. A bounce to it is about our
+//! message.
 //!
 //! ```text
 //! prefix  day  -  tag  -  recipient                              domain
@@ -7,14 +8,16 @@
 //! ```
 //!
 //! * **day**: three digits of base 36, days since 1970 modulo 46656 (127 years).
-//! * **tag**: HMAC-SHA256 over a fixed word, domain, day and recipient, cut to 60 bits (12 digits of
-//!   base32 in lower case). Guessing one takes 2⁶⁰ mails to us for one address and day.
-//! * **recipient**: as `spelling` writes it, with `=` for the `@`. A recipient that does not fit into
-//!   the 64 octets of a local part is written as the first 120 bits of its SHA-256. Such a path proves
-//!   that it is ours, and whether an address that somebody names is the recipient, but does not name it.
+//! * **tag**: HMAC-SHA256 over a fixed word, domain, day and recipient, cut to 60 bits (12 digits
+//!   of base32 in lower case). Guessing one takes 2⁶⁰ mails to us for one address and day.
+//! * **recipient**: as `spelling` writes it, with `=` for the `@`. A recipient that does not fit
+//!   into the 64 octets of a local part is written as the first 120 bits of its SHA-256. Such a
+//!   path proves that it is ours, and whether an address that somebody names is the recipient, but
+//!   does not name it.
 //!
-//! Not here: the files of keys, and what follows from a proof. Invariant: PowerMTA lower-cases local
-//! parts, so the case of letters carries no meaning. Nothing is said about an address with a wrong tag.
+//! Not here: the files of keys, and what follows from a proof. Invariant: PowerMTA lower-cases
+//! local parts, so the case of letters carries no meaning. Nothing is said about an address with a
+//! wrong tag.
 
 use super::Refused;
 use super::form::{DAY, DIGEST, MAX_LOCAL, PathForm, ROUND, TAG, digits, number};
@@ -44,7 +47,8 @@ pub(crate) enum SignedFor {
 }
 
 impl SignedFor {
-    /// Whether it is this address. The case of ASCII letters and needless quotes make no difference.
+    /// Whether it is this address. The case of ASCII letters and needless quotes make no
+    /// difference.
     pub(crate) fn is(&self, address: &str) -> bool {
         let Some(parts) = parts(address) else { return false };
         match self {
@@ -78,8 +82,8 @@ pub(crate) fn sign(keys: &Keys, form: &PathForm, recipient: &str, day: i64) -> R
     Ok(format!("{}{day}-{tag}-{about}@{}", form.prefix, form.domain))
 }
 
-/// Recipient and day of an address that [`sign`] made with one of `keys`, at most `max_age` days before
-/// `today`. One day ahead is allowed, because clocks differ.
+/// Recipient and day of an address that [`sign`] made with one of `keys`, at most `max_age` days
+/// before `today`. One day ahead is allowed, because clocks differ.
 pub(crate) fn verify(
     keys: &Keys,
     form: &PathForm,

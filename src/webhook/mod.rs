@@ -1,4 +1,5 @@
-//! Webhooks as data: the URL, the body, and the signature of a request that notifies an application.
+//! Webhooks as data: the URL, the body, and the signature of a request that notifies an
+//! application.
 //!
 //! Not here: sending it (`action::doors`), and when to try again (`action::doors::retry_time`).
 

@@ -1,8 +1,8 @@
 //! Standard Webhooks (standardwebhooks.com): the signature that proves who sent a request.
 //!
 //! HMAC-SHA256 signs `id.timestamp.body`; the headers are `webhook-id`, `webhook-timestamp` and
-//! `webhook-signature`. Invariant: a secret is never shown, and nothing that a stranger wrote reaches a
-//! header.
+//! `webhook-signature`. Invariant: a secret is never shown, and nothing that a stranger wrote
+//! reaches a header.
 
 use crate::digest::{MacKey, base64, from_base64, sha256_hex};
 use crate::error::{Error, Result};
@@ -11,13 +11,14 @@ use std::fmt;
 /// Octets of a secret: the specification requires 192 to 512 bits.
 const SECRET: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// The secrets of one application. Each signs, so that the application can replace one without a gap.
+/// The secrets of one application. Each signs, so that the application can replace one without a
+/// gap.
 #[derive(Clone)]
 pub(crate) struct Secrets(Vec<MacKey>);
 
 impl Secrets {
-    /// Secrets as services hand them out: `whsec_` and 24 to 64 octets in base64. The signatures have the
-    /// same order. An error gives the number of the secret, and never shows it.
+    /// Secrets as services hand them out: `whsec_` and 24 to 64 octets in base64. The signatures
+    /// have the same order. An error gives the number of the secret, and never shows it.
     pub(crate) fn new<S: AsRef<str>>(secrets: &[S]) -> Result<Secrets> {
         let remedy = "make one with: echo whsec_$(openssl rand -base64 32)";
         if secrets.is_empty() {
@@ -36,9 +37,9 @@ impl Secrets {
         secrets.iter().enumerate().map(key).collect::<Result<_>>().map(Secrets)
     }
 
-    /// The three headers of a request with this `body`. `id` is the same at each try (see [`id`]), `at_ms`
-    /// the time of this try. An error if `id` has other characters than letters, digits, `_` and `-`: with
-    /// a dot in it, two requests could have one signature.
+    /// The three headers of a request with this `body`. `id` is the same at each try (see [`id`]),
+    /// `at_ms` the time of this try. An error if `id` has other characters than letters, digits,
+    /// `_` and `-`: with a dot in it, two requests could have one signature.
     pub(crate) fn headers(&self, id: &str, at_ms: i64, body: &[u8]) -> Result<[(&'static str, String); 3]> {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if id.is_empty() || !id.chars().all(plain) {

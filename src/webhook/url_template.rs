@@ -1,9 +1,10 @@
 //! The URL of a notification, with variables: `https://app.example/bounces/{address}{?event}`.
 //!
-//! Three expressions of RFC 6570 are supported: `{name}` (the value, percent-encoded), `{?name,…}` (a
-//! query) and `{&name,…}` (more of a query). The operators `+ # . / ;`, prefixes (`{name:3}`) and explosion
-//! (`{name*}`) are not. Invariant: values may come from strangers. Whatever they contain, the URL has the
-//! scheme and host of the template, and each value is one path segment or one query parameter.
+//! Three expressions of RFC 6570 are supported: `{name}` (the value, percent-encoded), `{?name,…}`
+//! (a query) and `{&name,…}` (more of a query). The operators `+ # . / ;`, prefixes (`{name:3}`)
+//! and explosion (`{name*}`) are not. Invariant: values may come from strangers. Whatever they
+//! contain, the URL has the scheme and host of the template, and each value is one path segment or
+//! one query parameter.
 
 use crate::error::{Error, Result};
 use url::Url;
@@ -39,8 +40,8 @@ impl UrlTemplate {
         Ok(template)
     }
 
-    /// The URL for these values; each variable needs one. An error if a value would make a path segment
-    /// `.` or `..`, which leads elsewhere.
+    /// The URL for these values; each variable needs one. An error if a value would make a path
+    /// segment `.` or `..`, which leads elsewhere.
     pub(crate) fn fill(&self, values: &[(&str, &str)]) -> Result<String> {
         let value = |name: &str| {
             let found = values.iter().find(|(known, _)| *known == name);
@@ -156,8 +157,8 @@ fn literal(text: &str) -> Result<Piece> {
     Ok(Piece::Literal(encoded))
 }
 
-/// Appends `text`, with everything but unreserved characters (RFC 3986 section 2.3) as `%XX`. In a literal,
-/// reserved characters (section 2.2) and what is encoded already stay.
+/// Appends `text`, with everything but unreserved characters (RFC 3986 section 2.3) as `%XX`. In a
+/// literal, reserved characters (section 2.2) and what is encoded already stay.
 fn encode(text: &str, is_literal: bool, to: &mut String) {
     for (at, &octet) in text.as_bytes().iter().enumerate() {
         let stays = octet.is_ascii_alphanumeric()
@@ -180,7 +181,8 @@ fn is_encoded(octets: &[u8]) -> bool {
     matches!(octets, [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
 }
 
-/// `.` or `..`, however encoded, and also with parameters (`..;x`), which some servers remove first.
+/// `.` or `..`, however encoded, and also with parameters (`..;x`), which some servers remove
+/// first.
 fn is_dots(segment: &str) -> bool {
     let segment = segment.split(';').next().unwrap_or_default();
     matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")

@@ -1,8 +1,8 @@
-//! Where carom may connect to. Anyone can put a link into a message or a host into an MX record, but nobody can
-//! make carom talk to this machine or its neighbors that way.
+//! Where carom may connect to. Anyone can put a link into a message or a host into an MX record,
+//! but nobody can make carom talk to this machine or its neighbors that way.
 //!
-//! Not here: connecting (`smtp`, `http`). Invariant: the address that was judged is the address that is
-//! connected to.
+//! Not here: connecting (`smtp`, `http`). Invariant: the address that was judged is the address
+//! that is connected to.
 
 use crate::auth::{Dns, DnsFailure};
 use crate::config::NetworkTable;
@@ -55,8 +55,8 @@ pub(crate) fn resolve(
     }
 }
 
-/// Whether an address may be connected to: it is globally reachable (RFC 6890 and its registries), or in
-/// `allow_private`.
+/// Whether an address may be connected to: it is globally reachable (RFC 6890 and its registries),
+/// or in `allow_private`.
 pub(crate) fn is_allowed(address: IpAddr, network: &NetworkTable) -> bool {
     let bare = match address {
         IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
@@ -91,7 +91,8 @@ fn is_global_v4(address: Ipv4Addr) -> bool {
 
 fn is_global_v6(address: Ipv6Addr) -> bool {
     let [a, b, c, ..] = address.segments();
-    // Only 2000::/3 is assigned, except Teredo, documentation, benchmarking and ORCHID. 6to4 hides a v4 address.
+    // Only 2000::/3 is assigned, except Teredo, documentation, benchmarking and ORCHID. 6to4 hides
+    // a v4 address.
     let given_out = a & 0xe000 == 0x2000;
     let special = (a == 0x2001 && (b < 0x0200 || b == 0x0db8)) || a == 0x3fff;
     let six_to_four = a == 0x2002 && !is_global_v4(Ipv4Addr::from((u32::from(b) << 16) | u32::from(c)));

@@ -1,9 +1,9 @@
-//! The door for links, notifications and documents: one GET or POST to a permitted address, within a
-//! deadline and a size.
+//! The door for links, notifications and documents: one GET or POST to a permitted address, within
+//! a deadline and a size.
 //!
-//! Not here: which links are followed. Connections are kept for the next link of the same host. Invariant:
-//! no cookie, no proxy, no user name, no redirect by itself, and never more than the allowed bytes of an
-//! answer.
+//! Not here: which links are followed. Connections are kept for the next link of the same host.
+//! Invariant: no cookie, no proxy, no user name, no redirect by itself, and never more than the
+//! allowed bytes of an answer.
 
 use super::guard::{self, TargetHost, Unreachable};
 use crate::auth::Dns;
@@ -118,7 +118,8 @@ impl Client {
         Ok(self.answered(limited.send(body)?))
     }
 
-    /// Fetches a JSON document, unless it is still the one with this ETag. A larger one than [`MAX_DOCUMENT`] is an error.
+    /// Fetches a JSON document, unless it is still the one with this ETag. A larger one than
+    /// [`MAX_DOCUMENT`] is an error.
     pub(crate) fn fetch(
         &self,
         url: &str,
@@ -150,8 +151,9 @@ impl Client {
             location: field(&response, "location"),
             retry_after: field(&response, "retry-after"),
         };
-        // A body that has been read to its end leaves the connection fit for the next link; one that is longer, or that
-        // breaks off, ends the connection and takes nothing from the answer.
+        // A body that has been read to its end leaves the connection fit for the next link; one
+        // that is longer, or that breaks off, ends the connection and takes nothing from the
+        // answer.
         let body = response.body_mut().with_config().limit(u64::MAX).reader();
         let _ = std::io::copy(&mut body.take(self.config.visit.max_bytes), &mut std::io::sink());
         answered

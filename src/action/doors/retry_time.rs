@@ -1,9 +1,9 @@
 //! When a step is tried again, and after which answers of an application.
 //!
-//! Waits double up to the longest, each shortened by up to half, so that steps which failed together are not
-//! retried together. After some time carom gives up. Not here: the outbox, and the requests. Invariant: the
-//! same step and attempt give the same wait, and no answer of a server leads to a wait longer than
-//! `LONGEST_ASKED_MS`.
+//! Waits double up to the longest, each shortened by up to half, so that steps which failed
+//! together are not retried together. After some time carom gives up. Not here: the outbox, and the
+//! requests. Invariant: the same step and attempt give the same wait, and no answer of a server
+//! leads to a wait longer than `LONGEST_ASKED_MS`.
 
 use crate::clock::{DAY_MS, HOUR_MS};
 use crate::digest::sha256;
@@ -50,8 +50,9 @@ impl Patience {
         Patience { first_ms: 60_000, longest_ms: HOUR_MS, give_up_ms: i64::MAX }
     }
 
-    /// When to try again after `attempts` tries, the first at `first_try_ms` and the last at `now_ms`
-    /// (milliseconds since 1970), but not within `wait_ms`. `key` is that of the step. `None`: give up.
+    /// When to try again after `attempts` tries, the first at `first_try_ms` and the last at
+    /// `now_ms` (milliseconds since 1970), but not within `wait_ms`. `key` is that of the step.
+    /// `None`: give up.
     pub(crate) fn next_try(
         &self,
         attempts: u32,
@@ -72,11 +73,12 @@ impl Patience {
     }
 }
 
-/// What `status` (RFC 9110) means; `None` if no answer came. `retry_after` is the header, seconds or a date.
+/// What `status` (RFC 9110) means; `None` if no answer came. `retry_after` is the header, seconds
+/// or a date.
 ///
-/// 2xx is done. Retried are 408, 421, 425 and 429, which are about the moment and not about the request, 5xx,
-/// and also 1xx and 3xx: redirects are not followed, but they are often somebody's maintenance page. Other
-/// 4xx are parked.
+/// 2xx is done. Retried are 408, 421, 425 and 429, which are about the moment and not about the
+/// request, 5xx, and also 1xx and 3xx: redirects are not followed, but they are often somebody's
+/// maintenance page. Other 4xx are parked.
 pub(crate) fn after_answer(status: Option<u16>, retry_after: Option<&str>, now_ms: i64) -> Next {
     match status {
         Some(200..=299) => Next::Done,
@@ -86,8 +88,8 @@ pub(crate) fn after_answer(status: Option<u16>, retry_after: Option<&str>, now_m
     }
 }
 
-/// Milliseconds that Retry-After (RFC 9110 section 10.2.3) asks for, from 0 to [`LONGEST_ASKED_MS`]; 0 if it
-/// is not readable.
+/// Milliseconds that Retry-After (RFC 9110 section 10.2.3) asks for, from 0 to
+/// [`LONGEST_ASKED_MS`]; 0 if it is not readable.
 fn asked_ms(retry_after: Option<&str>, now_ms: i64) -> i64 {
     let Some(value) = retry_after.map(str::trim).filter(|value| value.is_ascii() && value.len() < 64) else {
         return 0;

@@ -1,8 +1,8 @@
 //! Opening and clicking: fetching the images or the links of a message, as its reader would.
 //!
-//! Only trackers are fetched from: the hosts that the policy names, and, if it allows probes, those that say
-//! so themselves. Invariant: one bad link stops no other, and the number of links, their bytes, redirects
-//! and time are bounded.
+//! Only trackers are fetched from: the hosts that the policy names, and, if it allows probes, those
+//! that say so themselves. Invariant: one bad link stops no other, and the number of links, their
+//! bytes, redirects and time are bounded.
 
 /// Fetching one URL.
 mod fetcher;

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use url::Url;
 
-/// Links of one message fetched in parallel: few, so that one message does not crowd out others; more than
-/// one, so that a slow host does not hold up the rest.
+/// Links of one message fetched in parallel: few, so that one message does not crowd out others;
+/// more than one, so that a slow host does not hold up the rest.
 pub(super) const AT_ONCE: usize = 4;
 
 /// What came of one link.

@@ -1,6 +1,7 @@
 //! Whether a host is a tracker: the policy says so, or the host itself.
 //!
-//! Invariant: a host is asked once in a step, and not again while the process or the store remembers.
+//! Invariant: a host is asked once in a step, and not again while the process or the store
+//! remembers.
 
 use super::fetcher::Fetcher;
 use crate::action::doors::Doors;
@@ -33,8 +34,8 @@ impl<'a> TrackerCheck<'a> {
         TrackerCheck { visit, fetcher, asked: Mutex::default() }
     }
 
-    /// Whether a link may be fetched: its host is on the list, or says that it is a tracker. The error is why
-    /// this is not known.
+    /// Whether a link may be fetched: its host is on the list, or says that it is a tracker. The
+    /// error is why this is not known.
     pub(super) fn is_tracker(&self, url: &Url, deadline: Deadline) -> Result<bool, String> {
         let host = url.host_str().unwrap_or_default();
         let with_port = url.port_or_known_default().map(|port| format!("{host}:{port}")).unwrap_or_default();

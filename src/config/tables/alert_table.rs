@@ -11,7 +11,8 @@ pub(crate) struct AlertsTable {
     /// The address in From; default `carom@` and the host's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) from: Option<String>,
-    /// The server that takes alerts, `host` or `host:port`; default the mail exchangers of each address.
+    /// The server that takes alerts, `host` or `host:port`; default the mail exchangers of each
+    /// address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) server: Option<String>,
 }
@@ -26,7 +27,8 @@ pub(crate) struct AlertTable {
     /// Which deliveries count; default all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) of: Option<Of>,
-    /// It fires above this value: percent of rates, seconds of delay, minutes of silence, else a count.
+    /// It fires above this value: percent of rates, seconds of delay, minutes of silence, else a
+    /// count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) above: Option<f64>,
     /// It fires below this value.
@@ -47,8 +49,8 @@ pub(crate) struct AlertTable {
     /// The URL that gets a POST.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) webhook: Option<String>,
-    /// Standard Webhooks secrets of that URL, `whsec_…`; two during a change. Without one, requests are
-    /// not signed.
+    /// Standard Webhooks secrets of that URL, `whsec_…`; two during a change. Without one, requests
+    /// are not signed.
     #[serde(default)]
     pub(crate) secrets: Vec<String>,
 }

@@ -16,7 +16,8 @@ pub(crate) struct CycleTable {
     /// The content of the file, with `{value}` in it. A line that says who wrote it is put on top.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) text: String,
-    /// The command that is run when the file has changed: a program and its arguments, without a shell.
+    /// The command that is run when the file has changed: a program and its arguments, without a
+    /// shell.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) reload: Vec<String>,
     /// A command that is run once on each day with a value above 0.

@@ -1,5 +1,5 @@
-//! `[export]`: files that `carom cron` writes for others to read. A file is always complete. What is not
-//! named is not written.
+//! `[export]`: files that `carom cron` writes for others to read. A file is always complete. What
+//! is not named is not written.
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -13,7 +13,8 @@ pub(crate) struct ExportTable {
     /// The report as one HTML page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) html: Option<PathBuf>,
-    /// A directory for `stats.json` and `ts-messages.json` (in bouncy-sink's format) and `report.json`.
+    /// A directory for `stats.json` and `ts-messages.json` (in bouncy-sink's format) and
+    /// `report.json`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) json: Option<PathBuf>,
     /// A directory for the lists of the report, one CSV file each.

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 #[serde(deny_unknown_fields)]
 pub(crate) struct LogsTable {
     pub(crate) kind: LogKind,
-    /// The file that grows. For journald, a journal file or a directory of them; default the system's
-    /// journal.
+    /// The file that grows. For journald, a journal file or a directory of them; default the
+    /// system's journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) path: Option<PathBuf>,
     /// The time zone of stamps that name none, like `Europe/Berlin`; default the system's.

@@ -1,6 +1,8 @@
-//! The tables of `carom.toml` as they are written: `XTable` is the table `[x]`. Every key has a default.
+//! The tables of `carom.toml` as they are written: `XTable` is the table `[x]`. Every key has a
+//! default.
 //!
-//! Not here: what the values mean (the other files of `config`). Invariant: a table is written as it was read.
+//! Not here: what the values mean (the other files of `config`). Invariant: a table is written as
+//! it was read.
 
 mod alert_table;
 mod auth_table;
@@ -52,7 +54,8 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Tables {
-    /// The policy that decides about messages; `--policy` overrides. `policy = "NAME"` is read as this key.
+    /// The policy that decides about messages; `--policy` overrides. `policy = "NAME"` is read as
+    /// this key.
     pub(crate) default_policy: String,
     /// The directory of store, spool, logs and compiled policies, unless they are set individually.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,5 @@
-//! `[[notify]]`: an application that is notified of what happened to an address. It has a `url` or a `lookup`.
+//! `[[notify]]`: an application that is notified of what happened to an address. It has a `url` or
+//! a `lookup`.
 
 use crate::webhook::BodyForm;
 use serde::{Deserialize, Serialize};
@@ -11,8 +12,8 @@ pub(crate) struct NotifyTable {
     /// A URL with variables: `{address}`, `{sender_domain}`, `{event}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<String>,
-    /// The URL of a JSON document of the application that contains such a URL. It is read from time to
-    /// time.
+    /// The URL of a JSON document of the application that contains such a URL. It is read from time
+    /// to time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) lookup: Option<String>,
     /// The place of the URL in that document, a JSON pointer (RFC 6901).
@@ -20,7 +21,8 @@ pub(crate) struct NotifyTable {
     pub(crate) pointer: String,
     #[serde(default)]
     pub(crate) body: BodyForm,
-    /// Standard Webhooks secrets, `whsec_…`; two during a change. Without one, requests are not signed.
+    /// Standard Webhooks secrets, `whsec_…`; two during a change. Without one, requests are not
+    /// signed.
     #[serde(default)]
     pub(crate) secrets: Vec<String>,
     /// Days that an application that does not answer is retried.

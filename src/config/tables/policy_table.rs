@@ -15,8 +15,8 @@ pub(crate) struct PolicyTable {
     /// What happens to a message when this policy fails; default `[limits] on_trap`.
     #[serde(skip_serializing_if = "Option::is_none", alias = "on-trap")]
     pub(crate) on_trap: Option<OnTrap>,
-    /// Decide in parallel to the current policy for comparison. Differences are counted and kept for
-    /// `carom policy diff`; nothing that this policy decides is done.
+    /// Decide in parallel to the current policy for comparison. Differences are counted and kept
+    /// for `carom policy diff`; nothing that this policy decides is done.
     pub(crate) monitor: bool,
     /// The policy's own settings.
     pub(crate) settings: toml::Table,

@@ -1,14 +1,15 @@
 //! The door for mail: a letter to the first of several hosts that takes it.
 //!
-//! Not here: what the letter says, and when to try again (`retry_time`). Invariant: no host, silent or slow,
-//! holds a caller beyond its deadline, and a letter counts as sent only after the host's 2xx to its end.
+//! Not here: what the letter says, and when to try again (`retry_time`). Invariant: no host, silent
+//! or slow, holds a caller beyond its deadline, and a letter counts as sent only after the host's
+//! 2xx to its end.
 
 /// Letters, destinations and failures.
 mod letter;
 /// The connections of a process.
 mod pool;
 /// One dialogue with one host.
-mod session;
+mod dialogue;
 #[cfg(test)]
 mod tests;
 

@@ -1,11 +1,11 @@
-//! The connections of a process: a letter to the first host that takes it, over a kept connection if there
-//! is one.
+//! The connections of a process: a letter to the first host that takes it, over a kept connection
+//! if there is one.
 //!
-//! Not here: the dialogue (`session`). Invariant: a connection to a private host is reused only for the
-//! operator's own server.
+//! Not here: the dialogue (`dialogue`). Invariant: a connection to a private host is reused only
+//! for the operator's own server.
 
+use super::dialogue::{Broken, Session};
 use super::letter::{Letter, SendFailure, SmtpTarget};
-use super::session::{Broken, Session};
 use crate::action::doors::guard::{self, TargetHost, Unreachable};
 use crate::auth::Dns;
 use crate::config::Config;
@@ -43,8 +43,9 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// Sends the letter to the first host that takes it; returns which. After a host that cannot be reached
-    /// or says "not now", the next is tried; a host that refuses the letter has the last word.
+    /// Sends the letter to the first host that takes it; returns which. After a host that cannot be
+    /// reached or says "not now", the next is tried; a host that refuses the letter has the last
+    /// word.
     pub(crate) fn deliver(
         &self,
         letter: &Letter,
@@ -98,15 +99,16 @@ impl Pool {
         }
     }
 
-    /// Runs a session on its own thread and waits for it until the deadline: lettre's time-outs are for one
-    /// read, and a host that sends one byte at a time would pass each of them.
+    /// Runs a session on its own thread and waits for it until the deadline: lettre's time-outs are
+    /// for one read, and a host that sends one byte at a time would pass each of them.
     fn run(&self, host: &TargetHost, session: Session, kept: Option<SmtpConnection>) -> Result<(), Broken> {
         let later = |text: String| Err(Broken::Failed(SendFailure::temporary(text)));
         if self.abandoned.load(Ordering::Relaxed) >= MAX_ABANDONED {
             return later("too many stalled SMTP sessions; not sending for now".into());
         }
         let deadline = session.deadline;
-        // Without a buffer, an answer is either heard here or known there to be unheard, never both.
+        // Without a buffer, an answer is either heard here or known there to be unheard, never
+        // both.
         let (answer, answered) = sync_channel(0);
         let abandoned = self.abandoned.clone();
         let talk = move || {

@@ -1,7 +1,7 @@
 //! One dialogue with one host: connect, STARTTLS, hand over the letter.
 //!
-//! Not here: which host, and how long a session is waited for (`pool`). Invariant: nothing but a valid
-//! address gets into a command.
+//! Not here: which host, and how long a session is waited for (`pool`). Invariant: nothing but a
+//! valid address gets into a command.
 
 use super::letter::{Letter, SendFailure};
 use crate::config::Config;
@@ -72,8 +72,8 @@ impl Session {
         Session { starttls: false, ..self }
     }
 
-    /// Talks to the host over the connection that was kept for it, or a new one. Returns the result, and
-    /// the connection if it is good for another letter.
+    /// Talks to the host over the connection that was kept for it, or a new one. Returns the
+    /// result, and the connection if it is good for another letter.
     pub(super) fn talk(self, kept: Option<SmtpConnection>) -> (Result<(), Broken>, Option<SmtpConnection>) {
         let opened = match kept {
             Some(mut kept) => match self.say(&mut kept, Rset) {
@@ -104,8 +104,8 @@ impl Session {
 
     fn hand_over(&self, connection: &mut SmtpConnection, international: bool) -> Result<(), SmtpError> {
         let mut parameters = Vec::new();
-        // Bytes beyond ASCII go to a host without 8BITMIME too: they are the original's, and hosts have
-        // taken them for decades.
+        // Bytes beyond ASCII go to a host without 8BITMIME too: they are the original's, and hosts
+        // have taken them for decades.
         if !self.data.is_ascii() && connection.server_info().supports_feature(Extension::EightBitMime) {
             parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
@@ -156,7 +156,8 @@ impl Session {
         }
         let mut connection = greeted.map_err(Broken::Failed)?;
         if self.starttls && connection.can_starttls() {
-            // Opportunistic (RFC 7435): without TLS the mail would go in clear, so any certificate will do.
+            // Opportunistic (RFC 7435): without TLS the mail would go in clear, so any certificate
+            // will do.
             let parameters = TlsParameters::builder(self.host.clone())
                 .certificate_store(CertificateStore::None)
                 .dangerous_accept_invalid_certs(true)
@@ -170,9 +171,9 @@ impl Session {
     }
 }
 
-/// The content of a letter with dots doubled and the end of the data (RFC 5321 section 4.5.2), to be sent in
-/// one piece. lettre writes the end separately: it then waits for the acknowledgement of the rest, which
-/// hosts delay by 40 ms (RFC 1122 section 4.2.3.2). Only UTF-8 can go this way.
+/// The content of a letter with dots doubled and the end of the data (RFC 5321 section 4.5.2), to
+/// be sent in one piece. lettre writes the end separately: it then waits for the acknowledgement of
+/// the rest, which hosts delay by 40 ms (RFC 1122 section 4.2.3.2). Only UTF-8 can go this way.
 struct Content<'a>(&'a str);
 
 impl Display for Content<'_> {
