@@ -232,6 +232,14 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_may_be_run_at_another_time() {
+        for words in ["carom policy run sink x --now 2026-01-31T12:00:00Z", "carom policy run sink x"] {
+            let Ok(typed) = line(words).parse() else { panic!("{words}") };
+            assert!(matches!(typed.command, Command::Policy { .. }));
+        }
+    }
+
+    #[test]
     fn commands_are_described_without_contradiction() {
         Typed::command().debug_assert();
         TypedByServer::command().debug_assert();

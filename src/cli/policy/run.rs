@@ -43,12 +43,17 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// The time the policy sees (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    now: Option<Timestamp>,
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    now: Option<i64>,
     /// Use envelope, seed and time of a message in the log, by queue id or seed, and expect the
     /// same plan
     #[arg(long, value_name = "ID", conflicts_with_all = ["seed", "now"])]
     replay: Option<String>,
+}
+
+/// Milliseconds since 1970, the type of the global `--now`, whose place this option takes here.
+fn time(text: &str) -> Result<i64, String> {
+    text.parse::<Timestamp>().map(Timestamp::as_millisecond).map_err(|error| error.to_string())
 }
 
 pub(crate) fn run(arguments: &RunArgs, config: &Arc<Config>, terminal: Terminal) -> Result<Exit> {
@@ -65,7 +70,7 @@ pub(crate) fn run(arguments: &RunArgs, config: &Arc<Config>, terminal: Terminal)
         },
         raw: Arc::new(raw),
         seed: arguments.seed.unwrap_or_else(|| fastrand::u64(..)),
-        at_ms: arguments.now.map_or_else(clock::now_ms, Timestamp::as_millisecond),
+        at_ms: arguments.now.unwrap_or_else(clock::now_ms),
     };
     if let Some(key) = &arguments.replay {
         return replay(key, bench, &arguments.chosen, terminal);
