@@ -3,7 +3,7 @@
 //! Not here, on purpose: the Public Suffix List. It is 250 kB that change every week, and all that
 //! depends on it here is whether `a.example.co.uk` is counted with `example.co.uk`. So the rule is
 //! one sentence: a name has two labels, or three if a country's registry sells names below a second
-//! level of the usual kind (for example `co.uk`, `com.br`, `or.jp`). A name that this groups wrongly
+//! level of the usual kind (for example `co.uk`, `com.br`, `or.jp`). A name that is grouped wrongly
 //! is counted with its neighbors, never lost. Nothing that decides about trust may use it.
 //! Invariant: the answer is the end of the name that was given.
 

@@ -1,16 +1,18 @@
 //! THE SEAM: everything that the store keeps, and the verbs that read and change it, by group.
 //!
-//! The rest of carom sees only this file and the types beside it. Not here: SQL (`sqlite`), what the
-//! rows mean to a message (`crate::journal`), and how they are shown (`crate::stats`). Another
-//! database would be another folder with the same functions. Invariant: a verb that returns `Ok` has
-//! reached the disk, and one that fails has changed nothing: each verb is one transaction, even if
-//! it touches several groups.
+//! The rest of carom sees only this file and the types beside it. Not here: SQL (`sqlite`), what
+//! the rows mean to a message (`crate::journal`), and how they are shown (`crate::stats`). Another
+//! database would be another folder with the same functions. Invariant: a verb that returns `Ok`
+//! has reached the disk, and one that fails has changed nothing: each verb is one transaction, even
+//! if it touches several groups.
 
 mod journal_entry;
 mod observed;
 mod sqlite;
 mod suppressed;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use journal_entry::{
     DueSteps, Ended, FinishedMessage, NotificationState, OnRecord, PendingStep, Performed, Promise, Standing,

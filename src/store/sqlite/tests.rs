@@ -1,98 +1,32 @@
-//! The store from the outside: what is written stays, is counted once, and is done by one process
-//! at a time.
+//! The rows: what is written, claimed, skipped, removed, and kept on a full disk.
 
 use super::{holder, store_schema};
 use crate::clock::{self, DAY_MS};
-use crate::envelope::Envelope;
-use crate::error::Result;
-use crate::mail::{Content, Key, Mail};
-use crate::plan::{Action, Condition, Plan, Step, StepEnd, Verdict};
-use crate::store::{Ended, FinishedMessage, Performed, Promise, Standing, Store, Suppressed, Tally};
+use crate::plan::{Condition, StepEnd};
+use crate::store::tests::{LEASE, Place, count, promise, settle, step, tally};
+use crate::store::{FinishedMessage, Standing, Store, Suppressed};
 use rusqlite::{Connection, params};
-use std::path::PathBuf;
-use std::sync::Arc;
 
-const LEASE: i64 = 900_000;
-
-/// A directory of its own, gone at the end of the test.
-struct Place(PathBuf);
-
-impl Place {
-    fn new() -> Place {
-        let path = std::env::temp_dir().join(format!("carom-store-{:x}", fastrand::u64(..)));
-        std::fs::create_dir_all(&path).unwrap();
-        Place(path)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("carom.db")
-    }
-
-    fn open(&self) -> Store {
-        Store::open(&self.file()).unwrap()
-    }
-
-    /// The file as any other program sees it.
-    fn shell(&self) -> Connection {
-        Connection::open(self.file()).unwrap()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn tally(names: &[&str]) -> Tally {
-    let mut tally = Tally::default();
-    names.iter().for_each(|name| tally.add(name));
-    tally
-}
-
-fn step(after: Option<(usize, Condition)>, delay: u32) -> Step {
-    Step { after, delay, action: Action::Keep }
-}
-
-fn promise(store: &Store, key: &str, steps: Vec<Step>, at_ms: i64) -> Result<Standing> {
-    let plan = Plan { verdict: Verdict::Accept, steps };
-    let mail = Mail {
-        content: Content::read(Arc::new(b"Subject: x\r\n\r\n".to_vec())),
-        envelope: Envelope::default(),
-        key: Key::on_record(key.into()),
-        seed: u64::MAX,
-        at_ms,
-        keep: None,
-    };
-    let tally = tally(&["total_messages"]);
-    let promise = Promise { plan: &plan, policy: "sink", at_ms, tally: &tally, arrived: true };
-    store.promise(&mail, &promise, LEASE).map(|on_record| on_record.standing)
-}
-
-fn settle(store: &Store, key: &str, step: usize, end: StepEnd) {
-    let done = Performed::new(end, "settled", "done".into());
-    store.settle(key, &[Ended { step, action: "keep", done }], 0).unwrap();
-}
-
-fn count(store: &Store, name: &str) -> u64 {
-    store.counters().unwrap().1.get(name).copied().unwrap_or(0)
+/// The file as any other program sees it.
+fn shell(place: &Place) -> Connection {
+    Connection::open(place.file()).unwrap()
 }
 
 fn states(place: &Place, key: &str) -> Vec<String> {
-    let shell = place.shell();
+    let shell = shell(place);
     let mut select = shell.prepare("SELECT state FROM steps WHERE key = ?1 ORDER BY step").unwrap();
     let rows = select.query_map([key], |row| row.get(0)).unwrap();
     rows.map(|state| state.unwrap()).collect()
 }
 
-/// As if the process that is at a message were another one.
+/// As if another process worked on a message.
 fn owned_by(place: &Place, key: &str, owner: &str) {
     let changed =
-        place.shell().execute("UPDATE journal SET owner = ?2 WHERE key = ?1", params![key, owner]).unwrap();
+        shell(place).execute("UPDATE journal SET owner = ?2 WHERE key = ?1", params![key, owner]).unwrap();
     assert_eq!(changed, 1);
 }
 
-/// A process that runs until the test ends, as `owner` of the journal writes it.
+/// A process that runs until the test ends, and its name in the journal.
 fn another_process() -> (std::process::Child, String) {
     let child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
     let owner = holder::process(child.id());
@@ -116,82 +50,6 @@ fn commits_reach_the_disk_before_they_are_reported() {
 }
 
 #[test]
-fn many_threads_on_two_handles_lose_no_count() {
-    let place = Place::new();
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            let store = Arc::new(place.open());
-            for _ in 0..16 {
-                let store = store.clone();
-                scope.spawn(move || {
-                    for _ in 0..25 {
-                        let record = FinishedMessage {
-                            key: None,
-                            tally: &tally(&["a", "b"]),
-                            at_ms: 61_000,
-                            message: true,
-                        };
-                        store.record_finished(&record).unwrap();
-                    }
-                });
-            }
-        }
-    });
-    let store = place.open();
-    assert_eq!((count(&store, "a"), count(&store, "b")), (800, 800));
-    assert_eq!(store.series().unwrap(), [(60, 800)]);
-}
-
-#[test]
-fn handles_that_open_and_close_at_once_lose_no_count() {
-    let place = Place::new();
-    std::thread::scope(|scope| {
-        for _ in 0..16 {
-            scope.spawn(|| {
-                for _ in 0..25 {
-                    let record =
-                        FinishedMessage { key: None, tally: &tally(&["a"]), at_ms: 0, message: true };
-                    place.open().record_finished(&record).unwrap();
-                }
-            });
-        }
-    });
-    assert_eq!(count(&place.open(), "a"), 400);
-}
-
-#[test]
-fn a_key_is_recorded_once() {
-    let place = Place::new();
-    let store = place.open();
-    for _ in 0..2 {
-        store
-            .record_finished(&FinishedMessage {
-                key: Some("k"),
-                tally: &tally(&["a"]),
-                at_ms: 0,
-                message: true,
-            })
-            .unwrap();
-    }
-    assert_eq!(count(&store, "a"), 1);
-    assert_eq!(promise(&store, "k", vec![step(None, 0)], 0).unwrap(), Standing::Finished);
-}
-
-#[test]
-fn a_promise_outlives_the_process_and_is_counted_once() {
-    let place = Place::new();
-    assert_eq!(promise(&place.open(), "k", vec![step(None, 0)], 0).unwrap(), Standing::New);
-    let store = place.open();
-    let again = promise(&store, "k", vec![step(None, 0)], 0).unwrap();
-    assert_eq!(again, Standing::Open { abandoned: false });
-    assert_eq!(count(&store, "total_messages"), 1);
-    store.release("k").unwrap();
-    let jobs = store.claim_due(LEASE + 1, LEASE, 10).unwrap();
-    assert_eq!((jobs.len(), jobs[0].mail.seed, &jobs[0].steps), (1, u64::MAX, &vec![0]));
-    assert_eq!(**jobs[0].mail.raw(), b"Subject: x\r\n\r\n");
-}
-
-#[test]
 fn a_step_is_settled_once() {
     let place = Place::new();
     let store = place.open();
@@ -202,21 +60,8 @@ fn a_step_is_settled_once() {
     }
     assert_eq!(count(&store, "settled"), 1);
     let message: Option<Vec<u8>> =
-        place.shell().query_row("SELECT message FROM journal", [], |row| row.get(0)).unwrap();
+        shell(&place).query_row("SELECT message FROM journal", [], |row| row.get(0)).unwrap();
     assert_eq!(message, None, "a finished message is not kept");
-}
-
-#[test]
-fn a_step_put_off_waits_for_its_time() {
-    let place = Place::new();
-    let store = place.open();
-    promise(&store, "k", vec![step(None, 0), step(None, 5)], 0).unwrap();
-    settle(&store, "k", 0, StepEnd::Later { at_ms: 10_000 });
-    assert_eq!(store.claim("k", 4_999, LEASE).unwrap(), [0; 0]);
-    assert_eq!(store.claim("k", 5_000, LEASE).unwrap(), [1]);
-    let owed = store.pending_steps().unwrap();
-    assert_eq!(owed.iter().map(|owed| owed.attempts).collect::<Vec<_>>(), [0, 1]);
-    assert_eq!(store.claim("k", 10_000, LEASE).unwrap(), [0]);
 }
 
 #[test]
@@ -257,7 +102,7 @@ fn what_a_dead_tick_had_taken_is_free_at_once() {
     store.release("k").unwrap();
     assert_eq!(store.claim_due(LEASE + 1, LEASE, 10).unwrap().len(), 1);
     let owner: Option<String> =
-        place.shell().query_row("SELECT owner FROM journal", [], |row| row.get(0)).unwrap();
+        shell(&place).query_row("SELECT owner FROM journal", [], |row| row.get(0)).unwrap();
     assert!(owner.is_some(), "a tick that is killed leaves its name");
 }
 
@@ -269,7 +114,7 @@ fn a_step_is_not_done_twice_when_the_process_beside_it_dies() {
     let (mut process, owner) = another_process();
     owned_by(&place, "k", &owner);
     // The other process is at the first step when a tick and a redelivery come by.
-    place.shell().execute("UPDATE steps SET lease_ms = 900000 * (step = 0)", []).unwrap();
+    shell(&place).execute("UPDATE steps SET lease_ms = 900000 * (step = 0)", []).unwrap();
     let ticks: usize = store.claim_due(1, LEASE, 10).unwrap().iter().map(|job| job.steps.len()).sum();
     let redelivered = store.claim_message("k", 1, LEASE).unwrap().map_or(0, |job| job.steps.len());
     process.kill().unwrap();
@@ -312,7 +157,7 @@ fn files_that_are_not_ours_are_refused_with_a_remedy() {
     assert!(Store::open(&place.file()).is_err());
     for version in [-1, 1 + store_schema::VERSION] {
         let _ = std::fs::remove_file(place.file());
-        place.shell().pragma_update(None, "user_version", version).unwrap();
+        shell(&place).pragma_update(None, "user_version", version).unwrap();
         assert!(Store::open(&place.file()).is_err(), "version {version}");
     }
 }
@@ -351,7 +196,7 @@ fn what_is_old_is_purged_and_what_is_owed_is_not() {
     assert_eq!(store.series().unwrap(), []);
     assert_eq!(store.remembered("a", now).unwrap(), Some(true));
     assert_eq!(store.pending_steps().unwrap().len(), 1);
-    let keys: i64 = place.shell().query_row("SELECT count(*) FROM journal", [], |row| row.get(0)).unwrap();
+    let keys: i64 = shell(&place).query_row("SELECT count(*) FROM journal", [], |row| row.get(0)).unwrap();
     assert_eq!(keys, 1);
 }
 
@@ -381,7 +226,7 @@ fn rows_whose_time_has_passed_are_gone_and_counters_stay() {
             .unwrap();
     }
     store.purge(now_ms).unwrap();
-    let shell = place.shell();
+    let shell = shell(&place);
     let all = |select: &str| -> String {
         let rows = format!("SELECT group_concat(x) FROM (SELECT {select})");
         shell.query_row(&rows, [], |row| row.get::<_, Option<String>>(0)).unwrap().unwrap_or_default()
