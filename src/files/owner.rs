@@ -1,8 +1,8 @@
-//! Whose files are: what root makes in a directory of the mail user belongs to the mail user, so
-//! that a look at the counters as root never shuts out the mail.
+//! The owner of new files: what root creates in a directory of the mail user belongs to the mail
+//! user, so that a command that root runs never locks the mail user out.
 //!
-//! Invariant: only a file or directory that was made here changes hands, and it is the very one
-//! that was made.
+//! Not here: who could write a file (`policy::mail_user`). Invariant: only a file or directory that
+//! was created here changes its owner.
 
 use rustix::fs::{Gid, Mode, OFlags, Uid, fchown, open};
 use std::fs::{File, OpenOptions};
@@ -11,8 +11,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Makes an empty file if there is none, and gives it to the owner of its directory if root makes
-/// it.
+/// Creates an empty file if it is missing, for the owner of its directory.
 pub(crate) fn make_file(path: &Path) -> io::Result<()> {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path);
     match made {
@@ -22,8 +21,7 @@ pub(crate) fn make_file(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a directory and those above it where they are missing, each belonging to the owner of the
-/// one above it.
+/// Creates a directory and its missing parents, each for the owner of its parent.
 pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
     if path.as_os_str().is_empty() || path.is_dir() {
         return Ok(());

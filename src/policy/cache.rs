@@ -57,7 +57,7 @@ pub(crate) fn compiled_path(directory: &Path, hash: &str, flavor: Flavor) -> Pat
     directory.join(format!("{}-{VERSION}-{}.cwasm", &hash[..hash.len().min(32)], flavor.name()))
 }
 
-/// Maps the first compiled component of `places` that is there, or compiles what `wasm` gives and
+/// Maps the first compiled component that exists in `places`, or compiles what `wasm` returns and
 /// keeps it in the last place.
 pub(crate) fn load(
     flavor: Flavor,

@@ -1,9 +1,9 @@
-//! Pre-initialisation: a policy that exports `preparation` is run up to there once, and a component
-//! is made that begins with the memory as it was then. Tables and patterns are built when a policy
-//! is installed, not once a message.
+//! Preparation: a policy that exports `preparation` runs it once, when it is installed, and the
+//! component that results starts with the memory that it left: tables and patterns are not built
+//! for each message.
 //!
-//! Not here: compiling (`cache`). Invariant: the work is bounded in time and memory, and a
-//! component without a preparation stays as it is.
+//! Not here: compiling (`cache`). Invariant: the work is bounded in time and memory; a component
+//! without a preparation is not changed.
 
 use super::anatomy::Anatomy;
 use super::engine::{self, Flavor, Meter, Purpose};
