@@ -1,8 +1,7 @@
 //! Compiled policies: made once, mapped at every start. The one place with unsafe code.
 //!
-//! Invariant: compiled code is run only from a file that root or this very user owns and nobody
-//! else may write, in a directory of which the same holds; anything else is compiled anew in
-//! memory.
+//! Invariant: compiled code runs only from a file that root or this user owns and nobody else may
+//! write, in a directory that is just as safe; everything else is compiled again, in memory.
 
 use super::anatomy::Anatomy;
 use super::engine::{self, Flavor, Purpose, refused_executable_memory};

@@ -1,9 +1,9 @@
 //! Where a policy's component comes from: a file that the config names, what was installed under
 //! the name, or what is shipped.
 //!
-//! Not here: loading it (`cache`), and installing one (`life`). Invariant: the hash is known
-//! without reading the component, unless the config names a bare file; and what one look finds
-//! belongs together, whatever is swapped meanwhile.
+//! Not here: loading it (`cache`), and installing one (`staging`). Invariant: the hash is known
+//! without reading the component, unless the config names a bare file; the parts of what is found
+//! belong to one release, whatever is installed meanwhile.
 
 use super::cache;
 use super::engine::Flavor;
