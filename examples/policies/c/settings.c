@@ -149,7 +149,7 @@ static const char *set(settings_t *settings, text_t key, cursor_t value) {
     if (text_equals(key, "keep_percent")) {
         return read_percent(value, &settings->keep_percent) ? NULL : "give a number from 0 to 100";
     }
-    return "there is no such setting, remove it or correct its name";
+    return "unknown setting, remove it or correct its name";
 }
 
 bool settings_read(text_t json, settings_t *settings, policy_list_string_t *complaints) {

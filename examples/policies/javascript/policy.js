@@ -104,7 +104,7 @@ function readSettings(text) {
       if (typeof value === "number" && value >= 0 && value <= 100) settings.keep_percent = value;
       else complain("give a number from 0 to 100");
     } else {
-      complain("there is no such setting, remove it or correct its name");
+      complain("unknown setting, remove it or correct its name");
     }
   }
   return { settings, complaints };

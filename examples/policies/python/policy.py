@@ -115,7 +115,7 @@ def read_settings(text: str) -> tuple[dict, list[str]]:
             else:
                 remedy = "give a number from 0 to 100"
         else:
-            remedy = "there is no such setting, remove it or correct its name"
+            remedy = "unknown setting, remove it or correct its name"
         if remedy:
             shown = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
             complaints.append(f"{key} = {shown}: {remedy}")

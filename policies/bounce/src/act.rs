@@ -11,7 +11,7 @@ use carom_policy::actions::{self, Notification, Outcome, SoftBounce, Suppression
 use carom_policy::reports::{self, Fate, Recipient, ReportKind};
 use carom_policy::{after, facts, now, Severity};
 
-/// Recipients of one report that are acted upon. A plan has no room for more.
+/// Recipients of one report that are handled. A plan has no room for more.
 const MOST: usize = 50;
 
 /// Soft reasons that say something about the address, its domain or the way there. The others are

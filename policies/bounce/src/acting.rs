@@ -1,4 +1,4 @@
-//! The settings that say how reports are acted upon: trust, threshold, window, suppress_days, keep.
+//! The settings for handling reports: trust, threshold, window, suppress_days, keep.
 //!
 //! Not here: own rules (`own_rules`) and the acting itself (`act`). Invariant: by default an
 //! unproven report suppresses nobody.

@@ -47,7 +47,7 @@ fn has_wildcard(plain: &str) -> bool {
     [".*", ".+", ".?"].iter().any(|sign| plain.match_indices(sign).any(follows))
 }
 
-/// `\d`, `\s`, `\b` … or `[a-z]`: a letter never needs a backslash, and a range is no text.
+/// `\d`, `\s`, `\b` … or `[a-z]`: a letter never needs a backslash, and no text has a range.
 fn has_class(pattern: &str) -> bool {
     let mut letters = pattern.chars();
     while let Some(letter) = letters.next() {

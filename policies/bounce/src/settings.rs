@@ -1,4 +1,4 @@
-//! `[policy.bounce.settings]`: how reports are acted upon, and an operator's own rules.
+//! `[policy.bounce.settings]`: how reports are handled, and an operator's own rules.
 //!
 //! Not here: what a rule may hold (`rule`) and what the other keys mean (`acting`). Invariant: a
 //! wrong rule never disappears quietly. All rules are right, or none counts and each complaint says
@@ -27,7 +27,7 @@ pub fn read(text: &str) -> Result<Option<Own>, Vec<String>> {
         .keys()
         .filter(|key| *key != "rules" && !KEYS.contains(&key.as_str()))
         .map(|key| {
-            format!("{key}: there is no such setting, remove it; there are rules, {}", KEYS.join(", "))
+            format!("{key}: unknown setting, remove it; there are rules, {}", KEYS.join(", "))
         })
         .collect();
     complaints.extend(Acting::read(&settings).err().unwrap_or_default());
@@ -98,7 +98,7 @@ mod tests {
         let wrong = [
             ("[]", "not a table"),
             ("{", "not JSON"),
-            (r#"{"rule":1}"#, "no such setting"),
+            (r#"{"rule":1}"#, "rule: unknown setting"),
             (r#"{"rules":1}"#, "give a list"),
             (r#"{"rules":[1]}"#, "rules[0]"),
             (r#"{"rules":[{"name":"a","pattern":"(x","reason":"blocked"}]}"#, "not closed"),

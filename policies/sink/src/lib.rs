@@ -1,7 +1,7 @@
 //! The sink policy: bouncy-sink's behaviour, without its bugs. Read `decide` first.
 //!
-//! What an address asks for is in `address`, what chance makes of the rest in `mix`, whom an answer
-//! may go to in `mapping`. Invariant: an answer that an address asks for goes out only to a proven
+//! `address` says what an address asks for, `mix` what is drawn by chance for the rest, and `mapping`
+//! where an answer may go. Invariant: an answer that an address asks for goes out only to a proven
 //! sender.
 
 mod address;

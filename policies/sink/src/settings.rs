@@ -147,7 +147,7 @@ impl Settings {
             "bounce_text" => self.bounce_text = form::line(value)?,
             "open_delay" => self.open_delay = form::delay(value)?,
             "click_delay" => self.click_delay = form::delay(value)?,
-            _ => return Err("there is no such setting, remove it or correct its name"),
+            _ => return Err("unknown setting, remove it or correct its name"),
         }
         Ok(())
     }
@@ -220,7 +220,7 @@ mod tests {
             "mx_allowlist = {\"mx.example\":\"nobody\"}: give a table",
             "open_delay = [9,1]: give seconds",
             "open_percent = 120: give a percentage",
-            "opne_percent = 1: there is no such setting",
+            "opne_percent = 1: unknown setting",
             "signals_traffic_prefix = \"test\": digit_days names no day",
             "weekly_cycle_open_rate = [1]: give seven factors",
         ];

@@ -32,7 +32,7 @@ impl Settings {
         match key {
             "blocked" => self.blocked = domains(value).ok_or("give a list of domains")?,
             "keep_percent" => self.keep_percent = percentage(value).ok_or("give a number from 0 to 100")?,
-            _ => return Err("there is no such setting, remove it or correct its name"),
+            _ => return Err("unknown setting, remove it or correct its name"),
         }
         Ok(())
     }
@@ -67,7 +67,7 @@ mod tests {
             complaints,
             [
                 "blocked = \"bad.example\": give a list of domains",
-                "keep = 1: there is no such setting, remove it or correct its name",
+                "keep = 1: unknown setting, remove it or correct its name",
                 "keep_percent = 250: give a number from 0 to 100",
             ]
         );
