@@ -22,12 +22,6 @@ impl Tally {
         }
     }
 
-    pub(crate) fn merge(&mut self, other: &Tally) {
-        for (name, many) in other.iter() {
-            self.add_many(name, many);
-        }
-    }
-
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         self.0.iter().map(|(name, many)| (name.as_str(), *many))
     }
