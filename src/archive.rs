@@ -5,9 +5,9 @@
 //! kept/3f/3f9a…c2/1795255200000-7d21….eml.gz
 //! ```
 //!
-//! The names are the start of a digest of the address, that digest, and the arrival time with the key
-//! of the journal. Not here: which reports are kept (policies). Invariant: an address never becomes
-//! part of a path; what is kept of one address is bounded, and expires.
+//! The names are the start of a digest of the address, that digest, and the arrival time with the
+//! key of the journal. Not here: which reports are kept (policies). Invariant: an address never
+//! becomes part of a path; what is kept of one address is bounded, and expires.
 
 use crate::clock::DAY_MS;
 use crate::config::Config;

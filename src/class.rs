@@ -1,6 +1,7 @@
 //! Classification: what a delivery failure says, and what the policy makes of it. Data only.
 //!
-//! Three outputs that are never folded into one: the reason, the category it belongs to, and whether the address is dead.
+//! Three outputs that are never folded into one: the reason, the category it belongs to, and
+//! whether the address is dead.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,9 +1,11 @@
-//! The envelope: who sent a message to whom, as the mail server says it. Not the header, which anyone may write.
+//! The envelope: who sent a message to whom, as the mail server says it. Not the header, which
+//! anyone may write.
 
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-/// An SMTP envelope for one recipient (RFC 5321 section 2.3.1), with what the mail server knows of the client.
+/// An SMTP envelope for one recipient (RFC 5321 section 2.3.1), with what the mail server knows of
+/// the client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Envelope {
     /// The return path; empty for the null sender.
@@ -16,7 +18,8 @@ pub(crate) struct Envelope {
     pub(crate) client_address: Option<IpAddr>,
     /// The name the SMTP client gave in HELO or EHLO.
     pub(crate) client_helo: Option<String>,
-    /// The mail server's queue id. With it, a redelivery is recognised even after the message was finished.
+    /// The mail server's queue id. With it, a redelivery is recognised even after the message was
+    /// finished.
     pub(crate) queue_id: Option<String>,
     /// The DSN envelope id (RFC 3461).
     pub(crate) envid: Option<String>,

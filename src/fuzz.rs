@@ -1,6 +1,7 @@
 //! The readers of hostile bytes as plain functions, for the fuzz targets and the mutation tests.
 //!
-//! Not here: whether what they read is right. Invariant: each function takes any bytes, does not panic, and ends.
+//! Not here: whether what they read is right. Invariant: each function takes any bytes, does not
+//! panic, and ends.
 
 use crate::maillog::correlate::{Correlator, CorrelatorState, MemoryLimits};
 use crate::maillog::journald::JournalExport;

@@ -1,7 +1,8 @@
-//! carom handles what rebounds in e-mail: bounces, complaints, auto-replies and the test traffic of a bounce sink.
+//! carom handles what rebounds in e-mail: bounces, complaints, auto-replies and the test traffic of
+//! a bounce sink.
 //!
-//! The modules stand in reading order, from what a message needs first to the commands that people type. Each uses
-//! only modules that stand above it; `tests/tidy.rs` holds them to it.
+//! The modules stand in reading order, from what a message needs first to the commands that people
+//! type. Each uses only modules that stand above it; `tests/tidy.rs` holds them to it.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 

@@ -1,7 +1,7 @@
 //! The logs from the outside: real ticks over files that grow, rotate, are cut off and killed in the middle, and what
 //! `carom deliveries` says of them. The lines are invented.
 
-use crate::harness::{Ran, Sandbox, finish, start, wait_for};
+use crate::harness::{Ran, Sandbox, finish, start};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::io::Write;
@@ -384,41 +384,4 @@ fn what_is_old_or_too_much_goes() {
     tick(&sandbox);
     assert_eq!(deliveries(&sandbox, &[]).len(), 10);
     assert_eq!(recipients(&sandbox, &["--recipient", "user50@dest.example"]).len(), 1);
-}
-
-#[test]
-fn one_log_that_is_missing_keeps_no_other_from_being_read() {
-    let sandbox = Sandbox::new();
-    let (gone, there) = (sandbox.path("gone.log"), sandbox.path("mail.log"));
-    let log = |path: &PathBuf| format!("[[logs]]\nkind = \"postfix\"\npath = \"{}\"\n", path.display());
-    let sandbox = sandbox.config(&(log(&gone) + &log(&there)));
-    append(&there, &sent(1));
-    let ran = sandbox.run(&["cron"], b"");
-    assert!(ran.code == 0 && ran.stderr.contains("gone.log"), "{ran:?}");
-    each_once(&sandbox, 1);
-    wait_for(1, "the lock to be free", || sandbox.run(&["cron"], b"").code == 0);
-}
-
-#[test]
-fn a_config_of_logs_that_cannot_be_is_refused() {
-    for (config, says) in [
-        ("[[logs]]\nkind = \"postfix\"\n", "has no path"),
-        ("[[logs]]\nkind = \"exim\"\npath = \"/x\"\n", "unknown variant"),
-        ("[[logs]]\nkind = \"postfix\"\npath = \"/x\"\ntimezone = \"Mars\"\n", "timezone"),
-    ] {
-        let ran = Sandbox::new().config(config).run(&["cron"], b"");
-        assert!(ran.code == 1 && ran.stderr.contains(says), "{ran:?}");
-    }
-}
-
-#[test]
-fn a_policy_that_does_not_exist_is_named_by_check_and_by_the_tick() {
-    let sandbox = sandbox().config("[index]\nact = false\npolicy = \"nope\"\n");
-    append(&sandbox.path("mail.log"), &bounced(1));
-    let ran = sandbox.run(&["cron", "--json"], b"");
-    let ticked: Value = serde_json::from_str(&ran.stdout).unwrap();
-    assert!(ticked["notes"].to_string().contains("there is no policy nope"), "{ran:?}");
-    assert_eq!(deliveries(&sandbox, &["--failed"])[0]["reason"], Value::Null);
-    let check = sandbox.run(&["check"], b"");
-    assert!(check.code == 1 && check.stdout.contains("nope"), "{check:?}");
 }

@@ -1,7 +1,6 @@
 //! Statistics from the outside: what the logs say is counted once, whenever and however it is read, and every form of the report has the
 //! same figures.
 
-use crate::harness::application::Application;
 use crate::harness::peers::{ACCEPT, SmtpPeer};
 use crate::harness::postfix::Postfix;
 use crate::harness::{SENDER, Sandbox, plain, wait_for};
@@ -23,7 +22,7 @@ fn sandbox() -> Sandbox {
 }
 
 /// `minute` of 1 March 2026, from midnight, for one delivery of message `n`.
-fn delivery(minute: u32, n: u32, to: &str, relay: &str, delay: f64, end: &str) -> String {
+pub(crate) fn delivery(minute: u32, n: u32, to: &str, relay: &str, delay: f64, end: &str) -> String {
     let at = format!("2026-03-01T{:02}:{:02}:07.000000+00:00 mx postfix", minute / 60, minute % 60);
     let id = format!("4Xn0y8{n:06}zZ1f");
     format!(
@@ -34,9 +33,9 @@ fn delivery(minute: u32, n: u32, to: &str, relay: &str, delay: f64, end: &str) -
 }
 
 const GOOGLE: &str = "gmail-smtp-in.l.google.com[192.0.2.1]:25";
-const OTHER: &str = "mx.dest.example[192.0.2.9]:25";
-const SENT: &str = "dsn=2.0.0, status=sent (250 2.0.0 OK)";
-const UNKNOWN_USER: &str = "dsn=5.1.1, status=bounced (host mx[192.0.2.1] said: 550 5.1.1 User unknown (in reply to RCPT TO command))";
+pub(crate) const OTHER: &str = "mx.dest.example[192.0.2.9]:25";
+pub(crate) const SENT: &str = "dsn=2.0.0, status=sent (250 2.0.0 OK)";
+pub(crate) const UNKNOWN_USER: &str = "dsn=5.1.1, status=bounced (host mx[192.0.2.1] said: 550 5.1.1 User unknown (in reply to RCPT TO command))";
 const TIMED_OUT: &str =
     "dsn=4.4.1, status=deferred (connect to mx.dest.example[192.0.2.9]:25: Connection timed out)";
 const STRANGE: &str = "dsn=5.0.0, status=bounced (host mx[192.0.2.9] said: 599 the parrot on 7 is resting (in reply to end of DATA command))";
@@ -58,13 +57,13 @@ fn day() -> (String, String) {
     (first, second)
 }
 
-fn append(sandbox: &Sandbox, text: &str) {
+pub(crate) fn append(sandbox: &Sandbox, text: &str) {
     let file = File::options().create(true).append(true).open(sandbox.path("mail.log"));
     file.unwrap().write_all(text.as_bytes()).unwrap();
 }
 
 #[track_caller]
-fn tick(sandbox: &Sandbox, more: &[&str]) {
+pub(crate) fn tick(sandbox: &Sandbox, more: &[&str]) {
     let ran = sandbox.run(&[&["cron"], more].concat(), b"");
     assert!(ran.code == 0 && ran.stderr.is_empty() && ran.stdout.is_empty(), "{ran:?}");
 }
@@ -272,83 +271,6 @@ fn ticks_of_a_real_postfix_count_what_was_sent_while_logs_rotate() {
     let rotated =
         rotated.filter(|entry| entry.file_name().to_string_lossy().starts_with("mail.log.")).count();
     assert!(rotated >= 3, "{rotated} rotated logs");
-}
-
-#[test]
-fn a_bounce_in_the_log_is_acted_upon_once_and_a_success_forgives() {
-    let application = Application::at(0);
-    let sandbox = Sandbox::new();
-    let config = format!(
-        "[[logs]]\nkind = \"postfix\"\npath = \"{}/mail.log\"\ntimezone = \"UTC\"\n\
-         [[notify]]\nsender_domain = \"*\"\nurl = \"http://127.0.0.1:{}/bounces/{{address}}\"\n[policy.bounce.settings]\nthreshold = 2\n",
-        sandbox.dir.display(),
-        application.port
-    );
-    let sandbox = sandbox.config(&config);
-    let now = jiff::Timestamp::now();
-    let ago = |minutes: i64, text: &str| {
-        let at = now - jiff::SignedDuration::from_secs(minutes * 60);
-        text.replace("2026-03-01T09:00:07", &at.strftime("%Y-%m-%dT%H:%M:%S").to_string())
-    };
-    const FULL: &str = "dsn=5.2.2, status=bounced (host mx[192.0.2.9] said: 552 5.2.2 Mailbox full (in reply to RCPT TO command))";
-    const SPAM: &str = "dsn=5.7.1, status=bounced (host mx[192.0.2.9] said: 550 5.7.1 Message rejected as spam (in reply to end of DATA command))";
-    let told = || application.told().into_iter().map(|told| told.path).collect::<Vec<String>>();
-    append(&sandbox, &ago(50, &delivery(540, 1, "gone@dest.example", OTHER, 1.0, UNKNOWN_USER)));
-    append(&sandbox, &ago(49, &delivery(540, 2, "live@dest.example", OTHER, 1.0, SPAM)));
-    append(&sandbox, &ago(48, &delivery(540, 3, "full@dest.example", OTHER, 1.0, FULL)));
-    tick(&sandbox, &[]);
-    tick(&sandbox, &[]);
-    let suppressed = |address: &str| sandbox.run(&["suppress", "list"], b"").stdout.contains(address);
-    assert!(
-        suppressed("gone@dest.example")
-            && !suppressed("live@dest.example")
-            && !suppressed("full@dest.example")
-    );
-    assert_eq!(told(), ["/bounces/gone%40dest.example"]);
-    // A success in between: the next full box is the first again.
-    append(&sandbox, &ago(40, &delivery(540, 4, "full@dest.example", OTHER, 1.0, SENT)));
-    tick(&sandbox, &[]);
-    append(&sandbox, &ago(30, &delivery(540, 5, "full@dest.example", OTHER, 1.0, FULL)));
-    tick(&sandbox, &[]);
-    assert!(!suppressed("full@dest.example"));
-    append(&sandbox, &ago(20, &delivery(540, 6, "full@dest.example", OTHER, 1.0, FULL)));
-    tick(&sandbox, &[]);
-    assert!(suppressed("full@dest.example"));
-    assert_eq!(told().len(), 2);
-}
-
-#[test]
-fn an_address_that_mail_has_reached_since_it_bounced_is_alive_also_when_both_are_read_at_once() {
-    let sandbox = Sandbox::new();
-    let config = format!(
-        "[[logs]]\nkind = \"postfix\"\npath = \"{}/mail.log\"\ntimezone = \"UTC\"\n[policy.bounce.settings]\nthreshold = 2\n",
-        sandbox.dir.display(),
-    );
-    let sandbox = sandbox.config(&config);
-    let now = jiff::Timestamp::now();
-    const FULL: &str = "dsn=5.2.2, status=bounced (host mx[192.0.2.9] said: 552 5.2.2 Mailbox full (in reply to RCPT TO command))";
-    let ends = [
-        ("alive@dest.example", [FULL, FULL, FULL, SENT]),
-        ("once@dest.example", [FULL, FULL, SENT, FULL]),
-        ("back@dest.example", [SENT, UNKNOWN_USER, SENT, SENT]),
-        ("full@dest.example", [FULL, SENT, FULL, FULL]),
-        ("gone@dest.example", [SENT, SENT, SENT, UNKNOWN_USER]),
-    ];
-    for hour in 0..4 {
-        let at = now - jiff::SignedDuration::from_hours(10 - hour);
-        for (n, (address, ends)) in (0..).zip(&ends) {
-            let text = delivery(540, hour as u32 * 10 + n, address, OTHER, 1.0, ends[hour as usize]);
-            append(
-                &sandbox,
-                &text.replace("2026-03-01T09:00:07", &at.strftime("%Y-%m-%dT%H:%M:%S").to_string()),
-            );
-        }
-    }
-    tick(&sandbox, &[]);
-    tick(&sandbox, &[]);
-    let listed = sandbox.run(&["suppress", "list"], b"").stdout;
-    let suppressed = ends.map(|(address, _)| listed.contains(address));
-    assert_eq!(suppressed, [false, false, false, true, true], "{listed}");
 }
 
 #[test]

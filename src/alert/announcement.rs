@@ -1,5 +1,5 @@
-//! The announcement of a change: a mail for people, a JSON object for programs, and the steps that send
-//! them.
+//! The announcement of a change: a mail for people, a JSON object for programs, and the steps that
+//! send them.
 //!
 //! Not here: sending (`action`). Invariant: names from mail are cut to a line and hold no control
 //! character; a command to copy holds only names that mean nothing to a shell.

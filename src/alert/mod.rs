@@ -3,7 +3,8 @@
 //! `readings` says what the values are, `state` what they change, `announcement` what is said about
 //! it; these are pure. `desk` brings them together with the store and the index. An announcement is
 //! a step of the journal like any other: retried, recorded, and done once. Invariant: no alert is
-//! about alerts, neither about the mail that carries one nor about a step that failed to announce one.
+//! about alerts, neither about the mail that carries one nor about a step that failed to announce
+//! one.
 
 mod announcement;
 mod desk;

@@ -1,9 +1,9 @@
 //! How an alert changes from one tick to the next: a pure function of its state and its value.
 //!
 //! Quiet → pending, for the rule's `hold` → firing → resolved → quiet. Firing is announced at most
-//! once an hour for a group, and resolved once for each announcement of firing. Invariant: however a
-//! value jumps to and fro, a rule sends at most [`MESSAGES`] messages an hour, and its last state is
-//! announced.
+//! once an hour for a group, and resolved once for each announcement of firing. Invariant: however
+//! a value jumps to and fro, a rule sends at most [`MESSAGES`] messages an hour, and its last state
+//! is announced.
 
 use super::readings::{Reading, absent};
 use crate::clock::HOUR_MS;

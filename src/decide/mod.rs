@@ -1,7 +1,8 @@
-//! 4 ask, whole: the policy's plan, and where the answers in it may go. The same for a message that is delivered, a dry run, a
-//! replay, a policy that only looks on, and a policy under test.
+//! 4 ask, whole: the policy's plan, and where the answers in it may go. The same for a message that
+//! is delivered, a dry run, a replay, a policy that only looks on, and a policy under test.
 //!
-//! Invariant: nothing happens here. The same policy, message, settings, seed, time and DNS give the same plan.
+//! Invariant: nothing happens here. The same policy, message, settings, seed, time and DNS give the
+//! same plan.
 
 /// Policies that only observe.
 pub(crate) mod monitor;
@@ -88,14 +89,16 @@ impl Question<'_> {
 }
 
 impl Decided {
-    /// Sixteen hexadecimal digits that are the same for the same plan: the message log has them, and a replay is held to them.
+    /// Sixteen hexadecimal digits that are the same for the same plan: the message log has them,
+    /// and a replay is held to them.
     pub(crate) fn digest(&self) -> String {
         let json = serde_json::to_vec(&self.plan).unwrap_or_default();
         digest::sha256_hex(&[&json], 16)
     }
 }
 
-/// Where an answer to the return path goes, and where a complaint about it goes. Found out once a message.
+/// Where an answer to the return path goes, and where a complaint about it goes. Found out once a
+/// message.
 type Routes = (Route, Route);
 
 fn routes(question: &Question<'_>, policy: &Policy, facts: &Rc<RecipientFacts>) -> Result<Routes, Undecided> {

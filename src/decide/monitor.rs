@@ -1,7 +1,9 @@
-//! Policies that only look on: each `[policy.NAME]` with `monitor = true` decides about every message beside the policy in force.
-//! Whether they agree is counted, and where they do not, both plans are kept for `carom policy diff`.
+//! Policies that only look on: each `[policy.NAME]` with `monitor = true` decides about every
+//! message beside the policy in force. Whether they agree is counted, and where they do not, both
+//! plans are kept for `carom policy diff`.
 //!
-//! Invariant: nothing of what such a policy wants is done, and whatever goes wrong with it changes nothing for the message.
+//! Invariant: nothing of what such a policy wants is done, and whatever goes wrong with it changes
+//! nothing for the message.
 
 use super::{Decided, Question, Undecided};
 use crate::config::Config;
@@ -19,7 +21,8 @@ pub(crate) struct Monitor {
 }
 
 impl Monitor {
-    /// Loads all of them but the policy in force itself. One that cannot be loaded is counted with every message.
+    /// Loads all of them but the policy in force itself. One that cannot be loaded is counted with
+    /// every message.
     pub(crate) fn open(config: &Config, in_force: &str, threads: usize) -> Monitor {
         let mut monitor = Monitor { policies: Vec::new(), missing: 0 };
         for (name, described) in &config.policy {

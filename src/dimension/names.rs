@@ -2,8 +2,8 @@
 //!
 //! Not here: what is counted. While millions are counted, each name is a number: most texts of a
 //! delivery were seen before, and a look-up is cheaper than taking them apart again. Strangers
-//! choose names, so the hashes are seeded. Invariant: a number means one text as long as its `Numbers`
-//! exist, and 0 means none.
+//! choose names, so the hashes are seeded. Invariant: a number means one text as long as its
+//! `Numbers` exist, and 0 means none.
 
 use super::domain::{NULL_SENDER, of_address};
 use super::provider::provider;

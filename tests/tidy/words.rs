@@ -29,6 +29,9 @@ const STRANGE: &[&str] = &[
     "whom",
 ];
 
+/// Keys of rows that databases of earlier releases have.
+const KEYS: &[&str] = &["told {event} {id} {}"];
+
 /// Whether `text` has the phrase as whole words.
 fn says(text: &str, phrase: &str) -> bool {
     let text = text.to_lowercase();
@@ -53,9 +56,9 @@ fn is_sql(text: &str) -> bool {
 fn help_and_errors_are_plain_english() {
     let mut broken = Vec::new();
     for source in crate_files() {
-        broken.extend(
-            source.strings().iter().filter(|text| !is_sql(text)).flat_map(|text| strange(&source.path, text)),
-        );
+        let strings = source.strings();
+        let read = strings.iter().filter(|text| !is_sql(text) && !KEYS.contains(&text.as_str()));
+        broken.extend(read.flat_map(|text| strange(&source.path, text)));
         if source.path.starts_with("src/cli/") {
             let lines = source.lines().into_iter().filter_map(|line| line.trim_start().strip_prefix("///"));
             broken.extend(lines.flat_map(|line| strange(&source.path, line)));

@@ -1,7 +1,7 @@
 //! `carom policy install`: a component becomes the release in force.
 //!
-//! Not here: staging and swapping (`policy::staging`). Invariant: a component that does not pass its
-//! check is not installed.
+//! Not here: staging and swapping (`policy::staging`). Invariant: a component that does not pass
+//! its check is not installed.
 
 use crate::cli::check;
 use crate::cli::terminal::Terminal;

@@ -1,7 +1,7 @@
 //! Moving from bouncy-sink: its `consume-mail.ini` becomes a `carom.toml`.
 //!
-//! Not here: reading and writing files. Invariant: `Config::parse` reads the result and the sink policy
-//! accepts it; every key of the ini is either in it or in a note that says why not.
+//! Not here: reading and writing files. Invariant: `Config::parse` reads the result and the sink
+//! policy accepts it; every key of the ini is either in it or in a note that says why not.
 
 mod agents;
 mod conversion;

@@ -1,7 +1,7 @@
 //! JSON: the figures as one object, and rows as JSON Lines.
 //!
-//! bouncy-sink's two shapes are in `sink_counters`. Not here: the names, which are those of `figures`.
-//! Invariant: a row is one line, whatever it holds.
+//! bouncy-sink's two shapes are in `sink_counters`. Not here: the names, which are those of
+//! `figures`. Invariant: a row is one line, whatever it holds.
 
 use super::super::figures::Figures;
 use crate::error::{Context, Result};

@@ -22,7 +22,8 @@ const NOT_DELIVERED: [LoggedStatus; 7] = [
     LoggedStatus::Discarded,
 ];
 
-/// Two charts: everything, and what was not delivered, which is usually too little for the same scale.
+/// Two charts: everything, and what was not delivered, which is usually too little for the same
+/// scale.
 pub(crate) fn over_time(to: &mut Html, figures: &Figures) {
     let (length, points) = figures.steps(BARS);
     if points.iter().all(|point| point.outcomes.total() == 0) {

@@ -1,0 +1,82 @@
+//! Failures in the mail log: acted on once, and forgiven by a success.
+
+use crate::harness::Sandbox;
+use crate::harness::application::Application;
+use crate::statistics::{OTHER, SENT, UNKNOWN_USER, append, delivery, tick};
+
+#[test]
+fn a_bounce_in_the_log_is_acted_upon_once_and_a_success_forgives() {
+    let application = Application::at(0);
+    let sandbox = Sandbox::new();
+    let config = format!(
+        "[[logs]]\nkind = \"postfix\"\npath = \"{}/mail.log\"\ntimezone = \"UTC\"\n\
+         [[notify]]\nsender_domain = \"*\"\nurl = \"http://127.0.0.1:{}/bounces/{{address}}\"\n[policy.bounce.settings]\nthreshold = 2\n",
+        sandbox.dir.display(),
+        application.port
+    );
+    let sandbox = sandbox.config(&config);
+    let now = jiff::Timestamp::now();
+    let ago = |minutes: i64, text: &str| {
+        let at = now - jiff::SignedDuration::from_secs(minutes * 60);
+        text.replace("2026-03-01T09:00:07", &at.strftime("%Y-%m-%dT%H:%M:%S").to_string())
+    };
+    const FULL: &str = "dsn=5.2.2, status=bounced (host mx[192.0.2.9] said: 552 5.2.2 Mailbox full (in reply to RCPT TO command))";
+    const SPAM: &str = "dsn=5.7.1, status=bounced (host mx[192.0.2.9] said: 550 5.7.1 Message rejected as spam (in reply to end of DATA command))";
+    let told = || application.told().into_iter().map(|told| told.path).collect::<Vec<String>>();
+    append(&sandbox, &ago(50, &delivery(540, 1, "gone@dest.example", OTHER, 1.0, UNKNOWN_USER)));
+    append(&sandbox, &ago(49, &delivery(540, 2, "live@dest.example", OTHER, 1.0, SPAM)));
+    append(&sandbox, &ago(48, &delivery(540, 3, "full@dest.example", OTHER, 1.0, FULL)));
+    tick(&sandbox, &[]);
+    tick(&sandbox, &[]);
+    let suppressed = |address: &str| sandbox.run(&["suppress", "list"], b"").stdout.contains(address);
+    assert!(
+        suppressed("gone@dest.example")
+            && !suppressed("live@dest.example")
+            && !suppressed("full@dest.example")
+    );
+    assert_eq!(told(), ["/bounces/gone%40dest.example"]);
+    // A success in between: the next full box is the first again.
+    append(&sandbox, &ago(40, &delivery(540, 4, "full@dest.example", OTHER, 1.0, SENT)));
+    tick(&sandbox, &[]);
+    append(&sandbox, &ago(30, &delivery(540, 5, "full@dest.example", OTHER, 1.0, FULL)));
+    tick(&sandbox, &[]);
+    assert!(!suppressed("full@dest.example"));
+    append(&sandbox, &ago(20, &delivery(540, 6, "full@dest.example", OTHER, 1.0, FULL)));
+    tick(&sandbox, &[]);
+    assert!(suppressed("full@dest.example"));
+    assert_eq!(told().len(), 2);
+}
+
+#[test]
+fn an_address_that_mail_has_reached_since_it_bounced_is_alive_also_when_both_are_read_at_once() {
+    let sandbox = Sandbox::new();
+    let config = format!(
+        "[[logs]]\nkind = \"postfix\"\npath = \"{}/mail.log\"\ntimezone = \"UTC\"\n[policy.bounce.settings]\nthreshold = 2\n",
+        sandbox.dir.display(),
+    );
+    let sandbox = sandbox.config(&config);
+    let now = jiff::Timestamp::now();
+    const FULL: &str = "dsn=5.2.2, status=bounced (host mx[192.0.2.9] said: 552 5.2.2 Mailbox full (in reply to RCPT TO command))";
+    let ends = [
+        ("alive@dest.example", [FULL, FULL, FULL, SENT]),
+        ("once@dest.example", [FULL, FULL, SENT, FULL]),
+        ("back@dest.example", [SENT, UNKNOWN_USER, SENT, SENT]),
+        ("full@dest.example", [FULL, SENT, FULL, FULL]),
+        ("gone@dest.example", [SENT, SENT, SENT, UNKNOWN_USER]),
+    ];
+    for hour in 0..4 {
+        let at = now - jiff::SignedDuration::from_hours(10 - hour);
+        for (n, (address, ends)) in (0..).zip(&ends) {
+            let text = delivery(540, hour as u32 * 10 + n, address, OTHER, 1.0, ends[hour as usize]);
+            append(
+                &sandbox,
+                &text.replace("2026-03-01T09:00:07", &at.strftime("%Y-%m-%dT%H:%M:%S").to_string()),
+            );
+        }
+    }
+    tick(&sandbox, &[]);
+    tick(&sandbox, &[]);
+    let listed = sandbox.run(&["suppress", "list"], b"").stdout;
+    let suppressed = ends.map(|(address, _)| listed.contains(address));
+    assert_eq!(suppressed, [false, false, false, true, true], "{listed}");
+}
