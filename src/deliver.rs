@@ -1,8 +1,8 @@
 //! THE SEVEN STEPS of a message, on one page: take, read, check, ask, promise, run, add.
 //!
 //! Not here: taking (`intake`), what a halt before the promise means (`halt`), and the wording of
-//! answers, which is each entrance's own. Invariant: before the promise nothing has happened and
-//! every failure is "try again"; after it the message is ours, whatever happens.
+//! answers, which is each entrance's own. Invariant: before the promise no step has run and every
+//! failure is "try again" (`on_trap` may accept); after it the message is ours, whatever happens.
 
 use crate::deadline::Deadline;
 use crate::decide::Decided;
@@ -31,11 +31,11 @@ pub(crate) struct Road<'a> {
 pub(crate) enum Carried {
     /// The plan, without its bookkeeping, is on record, and what could be done now is done.
     Done(Plan),
-    /// An earlier delivery was on record. The verdict is the one of now.
+    /// An earlier delivery was on record. The verdict is what the policy decided this time.
     Before(OnRecord, Verdict),
 }
 
-/// Takes one message down the road; returns what the mail server is answered.
+/// Takes one message down the road; returns the answer for the mail server.
 pub(crate) fn deliver(
     house: &House,
     mail: &mut Mail,

@@ -1,4 +1,4 @@
-//! Everything that a delivery needs, made once per process and shared by its threads.
+//! Everything that a delivery needs, made once and shared by threads.
 //!
 //! Not here: what happens to a message (`deliver`). Invariant: a message is decided by one policy
 //! from beginning to end, whatever is installed meanwhile; nothing connects before it is needed.

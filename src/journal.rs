@@ -14,8 +14,8 @@ use crate::plan::{Plan, Step, StepEnd};
 use crate::store::{DueSteps, Ended, FinishedMessage, OnRecord, Performed, Promise, Standing, Store};
 use rayon::prelude::*;
 
-/// How long a step may take before another process regards it as abandoned: longer than any
-/// deadline.
+/// How long a step may take before another process regards it as abandoned: longer than a
+/// deadline should be.
 const LEASE_MS: i64 = 15 * 60 * 1000;
 /// Messages whose due steps are claimed together.
 const BATCH: usize = 64;

@@ -65,7 +65,7 @@ mod policy;
 mod action;
 /// 5 promise: plans kept through crashes, retries and delays.
 mod journal;
-/// 7 add: one line for each message.
+/// 7 add: one line for each message that was decided.
 mod message_log;
 /// 4 ask, whole: the policy's plan, and where the answers in it may go.
 mod decide;

@@ -3,7 +3,7 @@
 //! Each entrance makes one (`cli/pipe`, `relay`, `log_failures`, the workshop) and everything after
 //! it borrows it; a promised message that is read back from the store is one too. Not here: what a
 //! policy may know about it (`policy/message_facts`, `policy/recipient_facts`), and what is to be
-//! done about it (`plan`). Invariant: the bytes never change, and they are parsed once.
+//! done about it (`plan`). Invariant: the bytes never change.
 
 use crate::digest;
 use crate::envelope::Envelope;
@@ -39,7 +39,7 @@ pub(crate) struct Mail {
     pub(crate) content: Arc<Content>,
     pub(crate) envelope: Envelope,
     pub(crate) key: Key,
-    /// Decides every chance; the same seed gives the same plan.
+    /// Seeds every random choice; the same seed gives the same plan.
     pub(crate) seed: u64,
     /// When it arrived, in milliseconds since 1970; for a failure in the log, when that happened.
     pub(crate) at_ms: i64,
@@ -123,7 +123,7 @@ impl Key {
         self.lasting
     }
 
-    /// A key that nobody has used.
+    /// The same key with a random suffix.
     pub(crate) fn another(&self) -> Key {
         Key { text: format!("{}-{:08x}", self.text, fastrand::u32(..)), lasting: self.lasting }
     }

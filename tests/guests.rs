@@ -162,5 +162,5 @@ fn wasi_is_an_empty_world() {
     fails(&harmful("(call $exit (i32.const 0))").wasi(), "policy_trapped", "called exit");
     let file = seen.sandbox.path("guest.wasm").display().to_string();
     let ran = seen.sandbox.run(&["policy", "check", &file], b"");
-    assert!(ran.code == 0 && ran.stdout.contains("what it finds there is empty"), "{ran:?}");
+    assert!(ran.code == 0 && ran.stdout.contains("files, network and environment are empty"), "{ran:?}");
 }

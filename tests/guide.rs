@@ -68,7 +68,7 @@ fn every_command_of_the_guide_works_in_order_and_those_of_the_readme() {
     fs::create_dir_all(&place).unwrap();
     let printed = shell(&sandbox, &place, &commands.concat());
     for part in [
-        "of its own",
+        "µs in the policy",
         "as expected",
         "It decides otherwise than before.",
         "release 1",

@@ -1,8 +1,8 @@
 //! The front door: what was typed, and which part of carom answers it.
 //!
 //! Each command has a file of its name, which asks for what was typed and shows the answer; what is
-//! computed is in the modules above. Invariant: under a mail server (`pipe`) everything that goes
-//! wrong here, bad arguments included, ends as "try again later".
+//! computed is in the modules above. Invariant: under a mail server (`pipe`) every error
+//! here, bad arguments included, ends as "try again later".
 
 mod exit_code;
 mod terminal;

@@ -1,7 +1,7 @@
 //! `carom pipe`: one message on standard input, one exit code, and at most one line.
 //!
-//! Invariant: the exit code is 0, 65, 67, 69, 75 or 77; nothing is printed with 0, and with the
-//! others exactly one line that begins with an enhanced status code; standard input is read to its
+//! Invariant: the exit code is 0, 65, 67, 69, 75 or 77; nothing is printed with 0 (but
+//! for `--dry-run`), and with the others one line that begins with an enhanced status code; standard input is read to its
 //! end.
 
 use super::exit_code::exit_code;
@@ -64,8 +64,9 @@ pub(crate) fn begin() {
     watch(MessageTable::default().deadline);
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|place| format!(" at {}:{}", place.file(), place.line()));
-        later(format_args!("carom failed{}: please report it", place.unwrap_or_default()));
+        // The watchdog is still there while standard input is read.
         pipe::drain(stdin().lock());
+        later(format_args!("carom failed{}: please report it", place.unwrap_or_default()));
         std::process::exit(i32::from(Exit::TempFail as u8));
     }));
 }

@@ -83,7 +83,16 @@ impl Config {
     /// Reads the config at `path`, or at [`DEFAULT_PATH`] if it exists, else the defaults. `state`
     /// is `--state`.
     pub(crate) fn load(path: Option<&Path>, state: Option<&Path>) -> Result<Config> {
-        let path = path.or_else(|| Some(Path::new(DEFAULT_PATH)).filter(|path| path.exists()));
+        let default = Path::new(DEFAULT_PATH);
+        // A default config that this user cannot reach is an error: the defaults are something else.
+        let is_there = || {
+            let there = default.try_exists().context(DEFAULT_PATH);
+            there.map_err(|error| error.remedy("let this user search the directory /etc/carom"))
+        };
+        let path = match path {
+            None if is_there()? => Some(default),
+            named => named,
+        };
         let mut config = match path {
             Some(path) => Config::read(path)?,
             None => Config::default(),

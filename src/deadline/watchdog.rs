@@ -25,7 +25,7 @@ pub(crate) struct LastWord {
 
 /// The first instruction, from which the time counts.
 static BEGAN: OnceLock<Instant> = OnceLock::new();
-/// Milliseconds from there to the end; 0: nobody watches.
+/// Milliseconds from there to the end; 0: no watchdog.
 static LIMIT_MS: AtomicU64 = AtomicU64::new(0);
 static LAST_WORD: AtomicPtr<LastWord> = AtomicPtr::new(null_mut());
 static POLICY_RUNS: AtomicBool = AtomicBool::new(false);
@@ -60,7 +60,7 @@ pub(crate) fn set_policy_clock(advance: impl Fn() + Send + Sync + 'static) {
     let _ = POLICY_CLOCK.set(Box::new(advance));
 }
 
-/// A policy that runs; it has run when this is dropped.
+/// Held while a policy runs.
 pub(crate) struct PolicyRun(());
 
 impl PolicyRun {
@@ -83,15 +83,21 @@ impl Drop for PolicyRun {
 }
 
 fn left() -> Duration {
-    let limit = Duration::from_millis(LIMIT_MS.load(SeqCst));
+    left_of(LIMIT_MS.load(SeqCst))
+}
+
+fn left_of(limit_ms: u64) -> Duration {
+    let limit = Duration::from_millis(limit_ms);
     limit.saturating_sub(BEGAN.get().map_or(Duration::ZERO, Instant::elapsed))
 }
 
 extern "C" fn on_alarm(_signal: libc::c_int) {
-    if LIMIT_MS.load(SeqCst) == 0 {
+    // Read once: `stand_down` may be called in another thread.
+    let limit_ms = LIMIT_MS.load(SeqCst);
+    if limit_ms == 0 {
         return;
     }
-    let left = left();
+    let left = left_of(limit_ms);
     if left.is_zero() {
         end();
     }

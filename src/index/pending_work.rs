@@ -35,33 +35,44 @@ impl PendingWork {
 pub(crate) struct WorkBatch {
     /// Each with its row; deliveries that have expired are left out.
     pub(crate) deliveries: Vec<(i64, StoredDelivery)>,
-    /// These are all up to this row.
-    pub(crate) last: i64,
+    /// The rows with this work, expired ones too. Another process may note work of other rows
+    /// meanwhile, with lower numbers as well.
+    pub(crate) rows: Vec<i64>,
 }
 
 impl Index {
     /// Up to `most` deliveries with this work; `None` if there is no work.
     pub(crate) fn pending_work(&self, what: PendingWork, most: usize) -> Result<Option<WorkBatch>> {
-        let last =
-            format!("SELECT max(row) FROM (SELECT row FROM owed WHERE what = ?1 ORDER BY row LIMIT {most})");
-        let last: Option<i64> =
-            self.checked(self.connection.query_row(&last, [what.name()], |row| row.get(0)))?;
-        let Some(last) = last else { return Ok(None) };
-        let sql = format!(
-            "SELECT {COLUMNS}, row FROM owed JOIN {FROM} WHERE deliveries.id = row AND what = ?1 AND row <= ?2 ORDER BY row"
-        );
-        let rows = (|| {
-            let mut select = self.connection.prepare(&sql)?;
-            let rows = select
-                .query_map(params![what.name(), last], |row| Ok((row.get("row")?, stored_delivery(row)?)))?;
-            rows.collect()
+        let first = format!("SELECT row FROM owed WHERE what = ?1 ORDER BY row LIMIT {most}");
+        let rows: rusqlite::Result<Vec<i64>> = (|| {
+            let mut select = self.connection.prepare(&first)?;
+            select.query_map([what.name()], |row| row.get(0))?.collect()
         })();
-        Ok(Some(WorkBatch { deliveries: self.checked(rows)?, last }))
+        let rows = self.checked(rows)?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let sql = format!(
+            "SELECT {COLUMNS}, row FROM owed JOIN {FROM} WHERE deliveries.id = row AND what = ?1 \
+             AND row IN (SELECT value FROM json_each(?2)) ORDER BY row"
+        );
+        let deliveries = (|| {
+            let mut select = self.connection.prepare(&sql)?;
+            let listed = params![what.name(), list(&rows)];
+            select.query_map(listed, |row| Ok((row.get("row")?, stored_delivery(row)?)))?.collect()
+        })();
+        Ok(Some(WorkBatch { deliveries: self.checked(deliveries)?, rows }))
     }
 
-    /// The work is done for all deliveries up to this row.
-    pub(crate) fn finish_work(&self, what: PendingWork, last: i64) -> Result<()> {
-        let forget = "DELETE FROM owed WHERE what = ?1 AND row <= ?2";
-        self.checked(self.connection.execute(forget, params![what.name(), last])).map(drop)
+    /// The work of these rows is done.
+    pub(crate) fn finish_work(&self, what: PendingWork, rows: &[i64]) -> Result<()> {
+        let forget = "DELETE FROM owed WHERE what = ?1 AND row IN (SELECT value FROM json_each(?2))";
+        self.checked(self.connection.execute(forget, params![what.name(), list(rows)])).map(drop)
     }
+}
+
+/// Rows as a JSON array, for `json_each`.
+fn list(rows: &[i64]) -> String {
+    let rows: Vec<String> = rows.iter().map(i64::to_string).collect();
+    format!("[{}]", rows.join(","))
 }

@@ -317,3 +317,27 @@ fn messages_on_the_shelf_are_found_whether_or_not_all_that_are_there_are_known()
         batch.commit(Some(shelf)).unwrap();
     }
 }
+
+#[test]
+fn work_that_is_noted_while_a_batch_is_handled_stays() {
+    let place = Place::new("pending");
+    let index = place.index();
+    let note = |at_ms: i64, recipient: &str| {
+        let one = delivery(7, at_ms, "4Xn0y83s5Zz1a", recipient);
+        let mut batch = index.begin().unwrap();
+        let row = batch.put(&one, None).unwrap();
+        batch.add_work(PendingWork::Failure, row).unwrap();
+        batch.commit(None).unwrap();
+        row
+    };
+    let first = note(START, "new@x.example");
+    let batch = index.pending_work(PendingWork::Failure, 10).unwrap().unwrap();
+    assert_eq!(batch.rows, [first]);
+    // A delivery of an older message fails meanwhile: its row comes before the others.
+    let older = note(START - DAY_MS, "old@x.example");
+    assert!(older < first);
+    index.finish_work(PendingWork::Failure, &batch.rows).unwrap();
+    assert_eq!(index.pending_work(PendingWork::Failure, 10).unwrap().unwrap().rows, [older]);
+    index.finish_work(PendingWork::Failure, &[older]).unwrap();
+    assert!(index.pending_work(PendingWork::Failure, 10).unwrap().is_none());
+}

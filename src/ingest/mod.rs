@@ -89,8 +89,10 @@ pub(crate) fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
         writer.may_repeat = !is_alone && !index.is_empty()?;
         let mut reader = LogReader::new(&index, progress, &mut writer, watch, &mut done);
         if let Err(error) = read(&mut reader, log) {
-            // The other logs are still read.
+            // The other logs are still read, without what is left in memory of this transaction.
             done.notes.push(error.to_string());
+            done.notes.extend(writer.classifier.note());
+            writer = DeliveryWriter::new(config);
         }
         if watch.stopped() {
             done.stopped = true;

@@ -111,7 +111,7 @@ pub(crate) fn act_on_log(config: &Arc<Config>, index: &Index, deadline: Deadline
             }
         }
         acted += act_on_all(house, failures, deadline)?;
-        index.finish_work(PendingWork::Failure, due.last)?;
+        index.finish_work(PendingWork::Failure, &due.rows)?;
     }
     Ok(acted)
 }

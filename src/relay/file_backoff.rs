@@ -22,8 +22,8 @@ impl FileBackoff {
     /// The file is deferred, again or for the first time.
     pub(crate) fn defer(&self, path: PathBuf) {
         let mut files = self.files();
-        let pause = files.get(&path).map_or(FIRST_PAUSE, |(_, pause)| *pause * 2);
-        files.insert(path, (Instant::now() + pause, pause.min(HOUR)));
+        let pause = files.get(&path).map_or(FIRST_PAUSE, |(_, pause)| (*pause * 2).min(HOUR));
+        files.insert(path, (Instant::now() + pause, pause));
         if files.len().is_multiple_of(CLEANED_EVERY) {
             let there: HashSet<PathBuf> = files.keys().filter(|path| path.exists()).cloned().collect();
             files.retain(|path, _| there.contains(path));

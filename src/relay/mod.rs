@@ -38,7 +38,8 @@ pub(crate) struct Summary {
     pub(crate) counters: BTreeMap<String, u64>,
 }
 
-/// Called with the messages handled so far, and the number known by now; 0: unchanged.
+/// Called with the messages handled so far, and the number of messages and files known by now; 0:
+/// unchanged.
 pub(crate) type OnProgress<'a> = &'a (dyn Fn(u64, u64) + Sync);
 
 /// A run, as its threads share it.
@@ -93,7 +94,7 @@ fn added(before: &BTreeMap<String, u64>, mut now: BTreeMap<String, u64>) -> BTre
 }
 
 impl Run<'_> {
-    /// Round after round until nothing is left to do. Returns how many files are still being
+    /// One round, or with `follow` round after round until it is stopped. Returns how many files are still being
     /// written.
     fn rounds<'scope>(&'scope self, scope: &Scope<'scope>) -> Result<usize> {
         let interval = Duration::from_millis(self.files.house.config.relay.interval.max(10));

@@ -145,7 +145,7 @@ fn events(index: &Index, directory: &Path, now_ms: i64) -> Result<()> {
         // Names of one length sort by time.
         let name = clock::rfc3339_ms(now_ms).replace(':', "");
         publish_in_directory(&directory.join(format!("{name}-{part:04}.jsonl")), &text)?;
-        index.finish_work(PendingWork::Event, due.last)?;
+        index.finish_work(PendingWork::Event, &due.rows)?;
     }
     Ok(())
 }

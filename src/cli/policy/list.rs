@@ -28,7 +28,7 @@ fn releases(name: &str, config: &Config, terminal: Terminal) -> Result<Exit> {
         let mark = if release.in_force { "in force" } else { "" };
         let (number, hash, about) = (release.number, &release.hash[..12], &release.about);
         let (installed, size, file) = (&about.installed, about.size, about.file.display());
-        format!("{number:4}  {hash}  {installed:20.20}  {size:>9} bytes  {mark:8}  {file}")
+        format!("{number:4}  {hash}  {installed:.19}Z  {size:>9} bytes  {mark:8}  {file}")
     })
 }
 
