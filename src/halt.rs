@@ -1,7 +1,7 @@
 //! Messages that came to a halt before the promise: the policy failed, DNS did not answer, the
 //! policy deferred the message, or the store could not be written.
 //!
-//! Not here: the way up to there (`deliver`). Invariant: nothing has been done about such a
+//! Not here: the steps before that (`deliver`). Invariant: nothing has been done about such a
 //! message, so "try again later" is always a true answer.
 
 use crate::config::OnTrap;
@@ -32,7 +32,7 @@ impl Halt {
     }
 }
 
-/// Counts the message and says what the mail server is answered.
+/// Counts the message and returns the answer for the mail server.
 pub(crate) fn answer(store: &Store, policy: &Policy, mail: &Mail, halt: Halt) -> Verdict {
     let reply = halt.reply();
     match halt {

@@ -101,7 +101,7 @@ impl House {
         Deadline::after(Duration::from_secs(u64::from(self.config.message.deadline)))
     }
 
-    /// What a policy is asked about a message, beside its facts.
+    /// What a policy is asked about a message, besides its facts.
     pub(crate) fn question(&self, seed: u64, at_ms: i64, deadline: Deadline) -> Question<'_> {
         Question { config: &self.config, dns: &self.dns, seed, at_ms, deadline }
     }

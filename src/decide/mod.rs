@@ -1,5 +1,5 @@
 //! 4 ask, whole: the policy's plan, and where the answers in it may go. The same for a message that
-//! is delivered, a dry run, a replay, a policy that only looks on, and a policy under test.
+//! is delivered, a dry run, a replay, a policy that only observes, and a policy under test.
 //!
 //! Invariant: nothing happens here. The same policy, message, settings, seed, time and DNS give the
 //! same plan.
@@ -19,14 +19,14 @@ use crate::policy::{Decision, Failure, Policy};
 use std::fmt;
 use std::rc::Rc;
 
-/// What is asked about a message, beside its facts.
+/// What is asked about a message, besides its facts.
 #[derive(Clone, Copy)]
 pub(crate) struct Question<'a> {
     /// The configuration.
     pub(crate) config: &'a Config,
     /// DNS, for the mail exchangers of the return path.
     pub(crate) dns: &'a Dns,
-    /// Decides every chance.
+    /// Seeds every random choice.
     pub(crate) seed: u64,
     /// The time that the policy is told, in milliseconds since 1970.
     pub(crate) at_ms: i64,

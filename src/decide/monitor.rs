@@ -1,4 +1,4 @@
-//! Policies that only look on: each `[policy.NAME]` with `monitor = true` decides about every
+//! Policies that only observe: each `[policy.NAME]` with `monitor = true` decides about every
 //! message beside the policy in force. Whether they agree is counted, and where they do not, both
 //! plans are kept for `carom policy diff`.
 //!

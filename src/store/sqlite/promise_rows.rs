@@ -166,7 +166,7 @@ pub(crate) struct Written {
     pub(crate) seed: String,
     pub(crate) envelope: String,
     pub(crate) plan: String,
-    /// The process that is at it.
+    /// The process that is working on it.
     pub(crate) owner: Option<String>,
 }
 
@@ -233,7 +233,7 @@ fn claim_steps(db: &Connection, key: &str, now_ms: i64, lease_ms: i64) -> rusqli
     Ok(steps)
 }
 
-/// This process is at the message from now on: when it is killed, what it had taken is free at
+/// This process is working on the message from now on: when it is killed, what it had taken is free at
 /// once.
 fn own(db: &Connection, key: &str) -> rusqlite::Result<()> {
     db.prepare_cached("UPDATE journal SET owner = ?2 WHERE key = ?1")?
