@@ -67,7 +67,7 @@ fn cycle(cycle: &CycleTable) -> Vec<Finding> {
         [(&cycle.reload, "reload"), (&cycle.run, "run")].into_iter().filter_map(|(command, key)| {
             let program = command.first().filter(|program| !command::exists(program))?;
             let found = format!("[[cycle]] {} {key}: there is no program {program:?}", cycle.name);
-            Some(Finding::wrong("cycle", found, "install it, or write its path: /usr/sbin/postfix"))
+            Some(Finding::wrong("cycle", found, "install it, or write its full path"))
         });
     directory.into_iter().chain(programs).collect()
 }

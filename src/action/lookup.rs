@@ -69,14 +69,14 @@ fn read(
         status => return Err(format!("answered {status}")),
     }
     let value: Value =
-        serde_json::from_slice(&document.body).map_err(|_| "is no JSON document".to_owned())?;
+        serde_json::from_slice(&document.body).map_err(|_| "is not a JSON document".to_owned())?;
     let template = value.pointer(pointer).and_then(Value::as_str);
     let template = template.ok_or_else(|| format!("has no text at {pointer:?}"))?;
     let plain = template.len() <= MAX_TEMPLATE && template.chars().all(|c| c.is_ascii_graphic());
     let safe = template.starts_with("https://")
         || (template.starts_with("http://") && lookup.starts_with("http://"));
     if !(plain && safe) {
-        return Err(format!("what it has at {pointer:?} is no https URL template"));
+        return Err(format!("what it has at {pointer:?} is not an https URL template"));
     }
     Ok(TemplateLookup {
         template: Some(template.to_owned()),

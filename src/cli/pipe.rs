@@ -1,8 +1,8 @@
 //! `carom pipe`: one message on standard input, one exit code, and at most one line.
 //!
-//! Invariant: the exit code is 0, 65, 67, 69, 75 or 77; nothing is printed with 0 (but
-//! for `--dry-run`), and with the others one line that begins with an enhanced status code; standard input is read to its
-//! end.
+//! Invariant: the exit code is 0, 65, 67, 69, 75 or 77; nothing is printed with 0 (but for
+//! `--dry-run`), and with the others one line that begins with an enhanced status code; standard
+//! input is read to its end.
 
 use super::exit_code::exit_code;
 use crate::clock;
@@ -17,6 +17,7 @@ use crate::intake::pipe;
 use crate::mail::{Content, Key, Mail};
 use crate::plan::Verdict;
 use crate::smtp_reply::SmtpReply;
+use crate::text;
 use clap::Args;
 use std::io::{Write, stdin, stdout};
 use std::net::IpAddr;
@@ -85,8 +86,11 @@ fn last_word(verdict: &Verdict) -> LastWord {
 /// The command line is invalid: the message is deferred, not lost.
 pub(crate) fn bad_arguments(error: &str) -> Exit {
     pipe::drain(stdin().lock());
-    let first = error.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    later(format_args!("bad arguments: {first}"))
+    // The lines up to the usage: clap names missing arguments on lines of their own.
+    let said = error.lines().take_while(|line| !line.starts_with("Usage:"));
+    let said = text::squeezed(&said.collect::<Vec<_>>().join(" "));
+    let said = said.trim_start_matches("error: ");
+    later(format_args!("bad arguments: {said}; correct the argv of the transport"))
 }
 
 pub(crate) fn run(arguments: &Arguments, load: impl FnOnce() -> Result<Arc<Config>>, json: bool) -> Exit {

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "carom", version, max_term_width = 110, disable_help_subcommand = true)]
 #[command(after_help = "To try it without root and without a mail server:\n  \
-    carom --state /tmp/carom pipe --sender a@example.com --recipient b@accept.sink.example.com --dry-run < message.eml\n  \
+    carom --state /tmp/carom pipe --dry-run --recipient x@accept.sink.example < FILE\n  \
     carom --state /tmp/carom check\n\nFor Postfix, see the pipe(8) lines in the README.")]
 pub(crate) struct Typed {
     #[command(flatten)]

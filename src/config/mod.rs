@@ -84,7 +84,8 @@ impl Config {
     /// is `--state`.
     pub(crate) fn load(path: Option<&Path>, state: Option<&Path>) -> Result<Config> {
         let default = Path::new(DEFAULT_PATH);
-        // A default config that this user cannot reach is an error: the defaults are something else.
+        // A default config that this user cannot reach is an error: the defaults are something
+        // else.
         let is_there = || {
             let there = default.try_exists().context(DEFAULT_PATH);
             there.map_err(|error| error.remedy("let this user search the directory /etc/carom"))

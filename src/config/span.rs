@@ -51,7 +51,7 @@ impl TryFrom<String> for Span {
             let many: i64 = word[..word.len() - 1].parse().ok()?;
             many.checked_mul(*seconds).filter(|seconds| (0..=LONGEST).contains(seconds))
         };
-        read().map(Span).ok_or_else(|| format!("`{word}` is no span of time: use one like 90s, 15m, 1h, 7d"))
+        read().map(Span).ok_or_else(|| format!("`{word}` is not a duration: use one like 90s, 15m, 1h, 7d"))
     }
 }
 

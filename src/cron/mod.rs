@@ -1,9 +1,9 @@
 //! THE TICK, on one page: run what is due, expire what is old, read the logs, tell operators.
 //!
 //! Overlapping ticks are safe: a step is leased to one process, expiry is idempotent, and one
-//! process at a time reads logs, runs cycles and sends alerts. Invariant: a part that fails is named
-//! and does not keep the others from running. While one tick reads a long log, later ticks run the
-//! other parts.
+//! process at a time reads logs, runs cycles and sends alerts. Invariant: a part that fails is
+//! named and does not keep the others from running. While one tick reads a long log, later ticks
+//! run the other parts.
 
 mod parts;
 mod tick;

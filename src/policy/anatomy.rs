@@ -47,7 +47,7 @@ impl Anatomy {
         let mut depth = 0;
         let mut encoding = None;
         for payload in Parser::new(0).parse_all(wasm) {
-            let payload = payload.context("damaged, or no WebAssembly").map_err(component)?;
+            let payload = payload.context("damaged, or not WebAssembly").map_err(component)?;
             match payload {
                 Payload::Version { encoding: found, .. } => {
                     depth += 1;

@@ -94,8 +94,8 @@ fn added(before: &BTreeMap<String, u64>, mut now: BTreeMap<String, u64>) -> BTre
 }
 
 impl Run<'_> {
-    /// One round, or with `follow` round after round until it is stopped. Returns how many files are still being
-    /// written.
+    /// One round, or with `follow` round after round until it is stopped. Returns how many files
+    /// are still being written.
     fn rounds<'scope>(&'scope self, scope: &Scope<'scope>) -> Result<usize> {
         let interval = Duration::from_millis(self.files.house.config.relay.interval.max(10));
         let (mut last_tick, mut last_expiry) = (Instant::now(), Instant::now());

@@ -233,8 +233,8 @@ fn claim_steps(db: &Connection, key: &str, now_ms: i64, lease_ms: i64) -> rusqli
     Ok(steps)
 }
 
-/// This process is working on the message from now on: when it is killed, what it had taken is free at
-/// once.
+/// This process is working on the message from now on: when it is killed, what it had taken is free
+/// at once.
 fn own(db: &Connection, key: &str) -> rusqlite::Result<()> {
     db.prepare_cached("UPDATE journal SET owner = ?2 WHERE key = ?1")?
         .execute(params![key, holder::this_process()])?;
