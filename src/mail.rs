@@ -48,6 +48,12 @@ pub(crate) struct Mail {
 }
 
 impl Mail {
+    /// A message as it arrives, named by its bytes and envelope.
+    pub(crate) fn arrived(raw: Vec<u8>, envelope: Envelope, seed: u64, at_ms: i64) -> Mail {
+        let key = Key::of_message(&envelope, &raw);
+        Mail { content: Content::read(Arc::new(raw)), envelope, key, seed, at_ms, keep: None }
+    }
+
     pub(crate) fn raw(&self) -> &Arc<Vec<u8>> {
         self.content.raw()
     }

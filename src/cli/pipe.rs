@@ -14,7 +14,7 @@ use crate::envelope::Envelope;
 use crate::error::{Error, Exit, Result};
 use crate::house::House;
 use crate::intake::pipe;
-use crate::mail::{Content, Key, Mail};
+use crate::mail::Mail;
 use crate::plan::Verdict;
 use crate::smtp_reply::SmtpReply;
 use crate::text;
@@ -123,15 +123,8 @@ fn handle(arguments: &Arguments, config: Arc<Config>, json: bool) -> Result<Exit
 }
 
 fn mail(arguments: &Arguments, raw: Vec<u8>) -> Mail {
-    let envelope = envelope(arguments);
-    Mail {
-        key: Key::of_message(&envelope, &raw),
-        content: Content::read(Arc::new(raw)),
-        envelope,
-        seed: arguments.seed.unwrap_or_else(|| fastrand::u64(..)),
-        at_ms: clock::now_ms(),
-        keep: None,
-    }
+    let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..));
+    Mail::arrived(raw, envelope(arguments), seed, clock::now_ms())
 }
 
 fn envelope(arguments: &Arguments) -> Envelope {

@@ -10,7 +10,6 @@ use crate::clock;
 use crate::config::Config;
 use crate::error::Result;
 use crate::index::{ACTED_ON_FOR_MS, Batch, PendingWork};
-
 use crate::maillog::{Delivery, LoggedStatus};
 use std::cmp::Ordering;
 use std::sync::Arc;

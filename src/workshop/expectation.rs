@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::envelope::Envelope;
 use crate::error::{Context, Error, Result};
 use crate::files::publish::publish;
+use crate::mail::Mail;
 use crate::policy::{Policy, Use, Wanted};
 use crate::text::crlf;
 use jiff::Timestamp;
@@ -150,14 +151,9 @@ pub(crate) fn run(config: &Config, policy: &Wanted<'_>, file: &Path) -> Result<C
         queue_id: told.queue_id,
         envid: told.envid,
     };
-    let bench = Bench {
-        config: Arc::new(config),
-        dns: Arc::new(dns),
-        envelope,
-        raw: Arc::new(raw),
-        seed: written.seed,
-        at_ms: written.now.map_or(0, Timestamp::as_millisecond),
-    };
+    let at_ms = written.now.map_or(0, Timestamp::as_millisecond);
+    let mail = Mail::arrived(raw, envelope, written.seed, at_ms);
+    let bench = Bench { config: Arc::new(config), dns: Arc::new(dns), mail };
     let settings = Value::Object(written.settings).to_string();
     let wanted = Wanted { settings: Some(settings), ..policy.clone() };
     let policy = Policy::open(&wanted, &bench.config, Use::One)?;

@@ -109,8 +109,8 @@ pub(crate) fn inside(config: &Arc<Config>, wanted: &Wanted<'_>) -> Vec<Finding> 
         code: 550,
         ..DeliveryFailure::default()
     };
-    let decided = policy.decide(&facts, bench.seed, 0).map(|decision| decision.used);
-    let mapped = policy.map(&facts, &bench.envelope.sender, &["mx.sender.example".to_owned()]);
+    let decided = policy.decide(&facts, bench.mail.seed, 0).map(|decision| decision.used);
+    let mapped = policy.map(&facts, &bench.mail.envelope.sender, &["mx.sender.example".to_owned()]);
     let classified = policy.classify(&facts, &[failure]);
     let failed = [decided.as_ref().err(), mapped.as_ref().err(), classified.as_ref().err()];
     let failed: Vec<Finding> =

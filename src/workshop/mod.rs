@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::envelope::Envelope;
 use crate::error::Result;
-use crate::mail::Content;
+use crate::mail::Mail;
 use crate::policy::message_facts::MessageFacts;
 use crate::policy::recipient_facts::RecipientFacts;
 use std::rc::Rc;
@@ -34,12 +34,7 @@ use std::time::Duration;
 pub(crate) struct Bench {
     pub(crate) config: Arc<Config>,
     pub(crate) dns: Arc<Dns>,
-    pub(crate) envelope: Envelope,
-    pub(crate) raw: Arc<Vec<u8>>,
-    /// Determines all randomness.
-    pub(crate) seed: u64,
-    /// The time that the policy sees, in milliseconds since 1970.
-    pub(crate) at_ms: i64,
+    pub(crate) mail: Mail,
 }
 
 impl Bench {
@@ -54,13 +49,13 @@ impl Bench {
             ..Envelope::default()
         };
         let dns = Arc::new(Dns::open(&config.dns)?);
-        Ok(Bench { config: config.clone(), dns, envelope, raw: Arc::new(raw), seed: 1, at_ms: 0 })
+        Ok(Bench { config: config.clone(), dns, mail: Mail::arrived(raw, envelope, 1, 0) })
     }
 
     pub(crate) fn facts(&self) -> Rc<RecipientFacts> {
-        let (content, config) = (Content::read(self.raw.clone()), self.config.clone());
+        let (content, config) = (self.mail.content.clone(), self.config.clone());
         let message = MessageFacts::new(content, config, self.dns.clone(), self.deadline());
-        Rc::new(RecipientFacts::new(Rc::new(message), self.envelope.clone()))
+        Rc::new(RecipientFacts::new(Rc::new(message), self.mail.envelope.clone()))
     }
 
     fn deadline(&self) -> Deadline {
@@ -69,6 +64,6 @@ impl Bench {
 
     fn question(&self) -> crate::decide::Question<'_> {
         let (config, dns, deadline) = (&*self.config, &*self.dns, self.deadline());
-        crate::decide::Question { config, dns, seed: self.seed, at_ms: self.at_ms, deadline }
+        crate::decide::Question { config, dns, seed: self.mail.seed, at_ms: self.mail.at_ms, deadline }
     }
 }

@@ -10,7 +10,6 @@ use crate::config::Config;
 use crate::decide::{Decided, Undecided};
 use crate::envelope::Envelope;
 use crate::error::{Context, Error, Result};
-use crate::message::Message;
 use crate::plan::Plan;
 use crate::policy::{Policy, Readied, Use, Wanted};
 use jiff::Timestamp;
@@ -67,9 +66,9 @@ pub(crate) fn run(bench: &Bench, wanted: &Wanted<'_>) -> Result<Trial> {
     let mut trial = Trial {
         policy: policy.name.to_string(),
         hash: policy.hash.clone(),
-        seed: bench.seed,
-        now: clock::rfc3339(bench.at_ms),
-        defects: Message::read(&bench.raw).defect_texts(),
+        seed: bench.mail.seed,
+        now: clock::rfc3339(bench.mail.at_ms),
+        defects: bench.mail.message(|message| message.defect_texts()),
         decided: Err(String::new()),
         digest: String::new(),
         calls: Vec::new(),

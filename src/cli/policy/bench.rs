@@ -8,6 +8,7 @@ use crate::cli::read_input;
 use crate::cli::terminal::{Terminal, line, print};
 use crate::config::Config;
 use crate::error::{Context, Error, Exit, Result};
+use crate::mail::Mail;
 use crate::policy::{Use, Wanted};
 use crate::workshop::Bench;
 use crate::workshop::measure::{self, Cold, Costs};
@@ -47,7 +48,8 @@ pub(crate) fn run(arguments: &BenchArgs, config: &Arc<Config>, terminal: Termina
     let wanted = arguments.chosen.wanted()?;
     let mut on = Bench::with_small_message(config)?;
     if let Some(message) = &arguments.message {
-        on.raw = Arc::new(read_input(message)?);
+        let mail = &on.mail;
+        on.mail = Mail::arrived(read_input(message)?, mail.envelope.clone(), mail.seed, mail.at_ms);
     }
     if let Some(one) = arguments.one {
         return print(one.measured(&on, &wanted)?);

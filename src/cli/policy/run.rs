@@ -10,6 +10,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::envelope::Envelope;
 use crate::error::{Error, Exit, Result};
+use crate::mail::Mail;
 use crate::policy::releases;
 use crate::workshop::{Bench, trial};
 use clap::Args;
@@ -58,20 +59,16 @@ fn time(text: &str) -> Result<i64, String> {
 
 pub(crate) fn run(arguments: &RunArgs, config: &Arc<Config>, terminal: Terminal) -> Result<Exit> {
     let raw = read_input(&arguments.message)?;
-    let bench = Bench {
-        config: config.clone(),
-        dns: Arc::new(Dns::open(&config.dns)?),
-        envelope: Envelope {
-            sender: Envelope::normal_sender(&arguments.sender),
-            recipient: Envelope::normal_sender(&arguments.recipient),
-            client_address: arguments.client_address,
-            client_helo: arguments.client_helo.clone(),
-            ..Envelope::default()
-        },
-        raw: Arc::new(raw),
-        seed: arguments.seed.unwrap_or_else(|| fastrand::u64(..)),
-        at_ms: arguments.now.unwrap_or_else(clock::now_ms),
+    let envelope = Envelope {
+        sender: Envelope::normal_sender(&arguments.sender),
+        recipient: Envelope::normal_sender(&arguments.recipient),
+        client_address: arguments.client_address,
+        client_helo: arguments.client_helo.clone(),
+        ..Envelope::default()
     };
+    let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..));
+    let mail = Mail::arrived(raw, envelope, seed, arguments.now.unwrap_or_else(clock::now_ms));
+    let bench = Bench { config: config.clone(), dns: Arc::new(Dns::open(&config.dns)?), mail };
     if let Some(key) = &arguments.replay {
         return replay(key, bench, &arguments.chosen, terminal);
     }
@@ -88,7 +85,8 @@ fn replay(key: &str, mut bench: Bench, chosen: &Chosen, terminal: Terminal) -> R
     let mut wanted = chosen.wanted()?;
     let logged = trial::logged(&config, key)?;
     let (name, hash) = &logged.policy;
-    (bench.envelope, bench.seed, bench.at_ms) = (logged.envelope.clone(), logged.seed, logged.at_ms);
+    let mail = &mut bench.mail;
+    (mail.envelope, mail.seed, mail.at_ms) = (logged.envelope.clone(), logged.seed, logged.at_ms);
     let releases = releases::list(&config, wanted.name).unwrap_or_default();
     let release = releases.iter().find(|release| release.hash.starts_with(hash));
     if let (None, Some(release)) = (wanted.file, release) {
