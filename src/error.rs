@@ -1,14 +1,12 @@
-//! Errors and exit codes: what went wrong, in words an operator can act on, and what the mail
-//! server is told.
+//! Errors that an operator can act on, and the exit codes that the mail server reads.
 //!
 //! Not here: a policy's failure, which is a value (`policy::Failure`), and defects of a message,
-//! which are listed by reading. Invariant: no other exit code than those of `Exit` ever leaves the
-//! program under a mail server.
+//! which the reader of the message lists. Invariant: under a mail server, the program exits only
+//! with a code of `Exit`.
 
 use std::fmt;
 
-/// Exit status of the process, from sysexits, with the meaning Postfix pipe(8) and PowerMTA give
-/// it.
+/// Exit status of the process: codes of sysexits, as Postfix pipe(8) and PowerMTA read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -16,7 +14,7 @@ pub enum Exit {
     Ok = 0,
     /// 1: a command for people failed. Never used by `pipe`, where Postfix would return the mail.
     Failure = 1,
-    /// 65 (EX_DATAERR): the message cannot be read, and the policy says so for good.
+    /// 65 (EX_DATAERR): the policy rejects the message because of its content.
     DataErr = 65,
     /// 67 (EX_NOUSER): no such recipient.
     NoUser = 67,
@@ -24,18 +22,18 @@ pub enum Exit {
     Unavailable = 69,
     /// 75 (EX_TEMPFAIL): try again later.
     TempFail = 75,
-    /// 77 (EX_NOPERM): refused for want of authentication.
+    /// 77 (EX_NOPERM): rejected because authentication is required.
     NoPerm = 77,
 }
 
-/// What could not be done, why, and the fix.
+/// An error: what failed, why, and the fix if there is one.
 #[derive(Clone, Debug)]
 pub(crate) struct Error {
     what: String,
     remedy: Option<String>,
 }
 
-/// The result of anything that can fail for a reason outside the program.
+/// The result of work that can fail for a reason outside the program.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
@@ -50,7 +48,7 @@ impl Error {
         self
     }
 
-    /// Puts in front what the error is about; the remedy stays.
+    /// Prefixes what the error is about; keeps the remedy.
     pub(crate) fn within(mut self, what: impl fmt::Display) -> Error {
         self.what = format!("{what}: {}", self.what);
         self
@@ -61,7 +59,6 @@ impl Error {
         &self.what
     }
 
-    /// How to mend it, if that is known.
     pub(crate) fn remedy_text(&self) -> Option<&str> {
         self.remedy.as_deref()
     }
@@ -79,7 +76,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Says what was being done, or to what, in front of an error's own text.
+/// Prefixes an error's own text with the operation, or with its object.
 pub(crate) trait Context<T> {
     /// `context` comes first: `read(path).context(path.display())` gives `"/x: permission denied"`.
     fn context(self, context: impl fmt::Display) -> Result<T>;

@@ -1,8 +1,8 @@
-//! What a component is made of, read from its bytes before anything of it is compiled or run: what
-//! it imports and exports, what memory it declares, what made it.
+//! The parts of a component: imports, exports, memories and producers. They are read from its
+//! bytes before any of it is compiled or run.
 //!
-//! Not here: whether it behaves (`workshop::inspect`). Invariant: what carom cannot link is refused
-//! here, in a sentence that says what it was built for, what this carom offers, and what to do.
+//! Not here: whether it behaves (`workshop::inspect`). Invariant: a component that cannot be linked
+//! is refused here; the error says what it was built for, what this carom offers, and the fix.
 
 use crate::error::{Context, Error, Result};
 use serde::Serialize;
@@ -16,30 +16,26 @@ const IMPORTS: &[&str] = &["facts", "reports", "actions", "host"];
 /// The interfaces a policy must export.
 const EXPORTS: &[&str] = &["decision", "mapping", "classification", "settings"];
 
-/// A component, seen from outside.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Anatomy {
-    /// The interfaces it wants: `carom:policy/facts@1.0.0`.
+    /// The interfaces it imports: `carom:policy/facts@1.0.0`.
     pub(crate) imports: Vec<String>,
-    /// The interfaces it offers.
     pub(crate) exports: Vec<String>,
-    /// The linear memories of its modules.
+    /// The linear memories of all its modules.
     pub(crate) memories: Vec<Memory>,
-    /// Who made it: language, compiler, tools, with their versions.
+    /// The language, compiler and tools that made it, with their versions.
     pub(crate) producers: Vec<String>,
 }
 
 /// A linear memory, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Memory {
-    /// What it begins with.
     pub(crate) initial: u64,
-    /// What it may grow to; `None`: to whatever the host allows.
+    /// `None`: only the host limits its growth.
     pub(crate) maximum: Option<u64>,
 }
 
 impl Anatomy {
-    /// Reads a component.
     pub(crate) fn read(wasm: &[u8]) -> Result<Anatomy> {
         let component =
             |error: Error| error.remedy("name a WebAssembly component, as `carom policy build` makes it");
@@ -90,14 +86,13 @@ impl Anatomy {
         anatomy.producers.dedup();
         match encoding {
             Some(Encoding::Component) => Ok(anatomy),
-            Some(Encoding::Module) => Err(Error::new("a core module, not a component").remedy(
-                "make a component of it: `carom policy build` does, and so does `wasm-tools component new`",
-            )),
+            Some(Encoding::Module) => Err(Error::new("a core module, not a component")
+                .remedy("make it a component with `carom policy build` or `wasm-tools component new`")),
             None => Err(component(Error::new("empty"))),
         }
     }
 
-    /// Why this carom cannot run it, a sentence each; none when it can be linked.
+    /// The reasons why this carom cannot link it; empty if it can.
     pub(crate) fn objections(&self) -> Vec<Error> {
         let mut objections: Vec<Error> = Vec::new();
         let mut complain = |objection: Error| {
@@ -126,7 +121,7 @@ impl Anatomy {
             if !known {
                 complain(Error::new(format_args!("imports {name}, which no policy is given")).remedy(
                     format_args!(
-                        "use only the imports of carom:policy@{OFFERED}: {}; wasi is there, and empty",
+                        "use only the imports of carom:policy@{OFFERED}: {}; WASI may be imported, but is empty",
                         IMPORTS.join(", ")
                     ),
                 ));
@@ -156,19 +151,19 @@ impl Anatomy {
         objections
     }
 
-    /// Whether it asks for anything of WASI, which is there and empty.
+    /// Whether it imports any part of WASI, which carom offers empty.
     pub(crate) fn wants_wasi(&self) -> bool {
         self.imports.iter().any(|name| name.starts_with("wasi:"))
     }
 
-    /// The name under which it exports the work to be done once, if it does.
+    /// The full name of the `preparation` interface that it exports, if it does.
     pub(crate) fn preparation(&self) -> Option<&str> {
         let found = self.exports.iter().find(|name| Name::of(name).is("carom:policy", "preparation"));
         found.map(String::as_str)
     }
 }
 
-/// `package:name/interface@version`, taken apart.
+/// The parts of `package:name/interface@version`.
 struct Name<'a> {
     package: &'a str,
     interface: &'a str,
@@ -186,13 +181,13 @@ impl Name<'_> {
         self.package == package && self.interface == interface
     }
 
-    /// Types that an exported interface shares with others are imported under its own name.
+    /// A component imports the types of an exported interface under the name of that interface.
     fn is_export(&self) -> bool {
         EXPORTS.contains(&self.interface)
     }
 
-    /// Of carom:policy, in a version that this carom cannot stand in for: another major one, or a
-    /// later minor one.
+    /// The version, if this is carom:policy in a version that this carom cannot offer: another
+    /// major version, or a later minor version.
     fn foreign_version(&self) -> Option<&str> {
         let number =
             |version: &str, place: usize| -> Option<u64> { version.split('.').nth(place)?.parse().ok() };

@@ -1,7 +1,8 @@
-//! Compiled policies: made once, mapped at every start. The one place with unsafe code.
+//! Compiled policies: compiled once, mapped at every start. The only module with unsafe code.
 //!
-//! Invariant: compiled code runs only from a file that root or this user owns and nobody else may
-//! write, in a directory that is just as safe; everything else is compiled again, in memory.
+//! Not here: where to look for the files (`ComponentSource::compiled`). Invariant: compiled code
+//! from a file runs only if root or this user owns the file and its directory, and nobody else may
+//! write them; otherwise the policy is compiled again, in memory.
 
 use super::anatomy::Anatomy;
 use super::engine::{self, Flavor, Purpose, refused_executable_memory};
@@ -19,22 +20,20 @@ use std::time::{Duration, SystemTime};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-/// Part of every compiled file's name: code of other versions of carom is never opened.
+/// Part of every compiled file's name, so that carom never opens code of another version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Compiled code is removed when nobody has read it for this long. A process that needs it compiles
-/// again.
+/// Compiled code that nobody has read for this long is removed. A process that needs it compiles
+/// it again.
 const KEPT: Duration = DAY.saturating_mul(90);
 /// The same for code of other versions of carom.
 const KEPT_OF_ANOTHER: Duration = DAY.saturating_mul(30);
 /// A temporary file older than this was abandoned.
 const ABANDONED: Duration = DAY;
 
-/// Why a component was not loaded.
 pub(crate) enum LoadFailure {
-    /// This process may not map executable memory; the other flavor needs none.
+    /// This process may not map executable memory. `Flavor::Pulley` needs none.
     NoExecutableMemory,
-    /// Anything else.
     Other(Error),
 }
 
@@ -47,7 +46,7 @@ impl From<Error> for LoadFailure {
 pub(crate) struct Loaded {
     pub(crate) engine: Engine,
     pub(crate) component: Component,
-    /// Whether it was compiled now.
+    /// Whether this call compiled it.
     pub(crate) fresh: bool,
 }
 
@@ -75,7 +74,7 @@ pub(crate) fn load(
                     return Err(LoadFailure::NoExecutableMemory);
                 }
                 Err(error) => {
-                    tracing::info!(path = %path.display(), error, "compiled policy is of another engine");
+                    tracing::info!(path = %path.display(), error, "compiled policy belongs to another engine");
                 }
             }
         }
@@ -85,9 +84,9 @@ pub(crate) fn load(
     if let (Some(path), true) = (places.last(), purpose != Purpose::Measure)
         && let Err(error) = keep(path, &compiled)
     {
-        tracing::warn!(%error, "compiled policy is not kept: every process compiles it again");
+        tracing::warn!(%error, "cannot keep the compiled policy; every process compiles it again");
     }
-    // SAFETY: `compiled` was made by this engine a moment ago and never left this process.
+    // SAFETY: this engine has just made `compiled`, and the bytes never left this process.
     match unsafe { Component::deserialize(&engine, &compiled) } {
         Ok(component) => Ok(Loaded { engine, component, fresh: true }),
         Err(error) if refused_executable_memory(&format!("{error:#}")) => {
@@ -97,8 +96,8 @@ pub(crate) fn load(
     }
 }
 
-/// Removes compiled code that nobody has read for long, and what is left of writes that were
-/// killed.
+/// Removes compiled code that has not been read for a long time, and temporary files of killed
+/// writes.
 pub(crate) fn expire(directory: &Path, now: SystemTime) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -117,7 +116,7 @@ pub(crate) fn expire(directory: &Path, now: SystemTime) {
     }
 }
 
-/// Compiles a component that can be linked; one that cannot is refused in a sentence before that.
+/// Checks that the component can be linked before compiling it, for a clear error.
 pub(crate) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>> {
     if let Some(objection) = Anatomy::read(wasm)?.objections().into_iter().next() {
         return Err(objection);
@@ -128,7 +127,7 @@ pub(crate) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>> {
     })
 }
 
-/// `Ok(None)`: the file does not exist, or cannot be trusted.
+/// `Ok(None)`: the file does not exist, or carom cannot trust it.
 fn map(engine: &Engine, path: &Path) -> std::result::Result<Option<Component>, String> {
     let Ok(file) = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty())
     else {
@@ -147,15 +146,14 @@ fn map(engine: &Engine, path: &Path) -> std::result::Result<Option<Component>, S
             make both writable by their owner only");
         return Ok(None);
     }
-    // The very file that was judged is mapped, whatever its name points to by now.
+    // Map the open file that was checked: its name may point to another file by now.
     let judged = format!("/proc/self/fd/{}", file.as_raw_fd());
-    // SAFETY: the file was written by `keep` of a carom run by root or by this user, nobody else
-    // can write it, and it is never changed in place: a new version is a new file that is renamed
-    // over the old name.
+    // SAFETY: a carom run by root or by this user wrote the file with `keep`. Nobody else can
+    // write it. It never changes in place: `publish` renames a new file over the old name.
     unsafe { Component::deserialize_file(engine, judged) }.map(Some).map_err(|error| format!("{error:#}"))
 }
 
-/// Keeps compiled code for the next process; makes the directory where it is missing.
+/// Writes compiled code for the next process; creates the directory if it is missing.
 fn keep(path: &Path, compiled: &[u8]) -> Result<()> {
     if let Some(directory) = path.parent() {
         let _ = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(directory);

@@ -1,9 +1,9 @@
-//! Where a policy's component comes from: a file that the config names, what was installed under
-//! the name, or what is shipped.
+//! Where a policy's component comes from: a file named in the config, an installed release, or the
+//! policies shipped with carom.
 //!
-//! Not here: loading it (`cache`), and installing one (`staging`). Invariant: the hash is known
-//! without reading the component, unless the config names a bare file; the parts of what is found
-//! belong to one release, whatever is installed meanwhile.
+//! Not here: loading it (`cache`), and installing one (`staging`). Invariant: only for a bare file
+//! named in the config is the component read to know its hash; all parts that are found belong to
+//! one release, even if another is installed meanwhile.
 
 use super::cache;
 use super::engine::Flavor;
@@ -14,11 +14,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// A policy that comes with carom, inside the binary.
+/// A policy inside the carom binary.
 struct Shipped {
     name: &'static str,
     wasm: &'static [u8],
-    /// SHA-256 of `wasm`, made when the policy was built, so that no process has to.
+    /// SHA-256 of `wasm`, computed when the policy was built, so that no process has to.
     hash: &'static str,
 }
 
@@ -35,12 +35,11 @@ const SHIPPED: &[Shipped] = &[
     },
 ];
 
-/// The names of the policies that are shipped with carom.
 pub(crate) fn shipped() -> impl Iterator<Item = &'static str> {
     SHIPPED.iter().map(|shipped| shipped.name)
 }
 
-/// The directory of the releases of the policy `name`. Error: the name is not safe in a path.
+/// The directory of the releases of the policy `name`. Fails if the name is not safe in a path.
 pub(crate) fn home(config: &Config, name: &str) -> Result<PathBuf> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
@@ -50,7 +49,6 @@ pub(crate) fn home(config: &Config, name: &str) -> Result<PathBuf> {
     Ok(config.policies_dir().join(name))
 }
 
-/// A component that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ComponentSource {
     /// SHA-256 of the component, hexadecimal.
@@ -61,13 +59,13 @@ pub(crate) struct ComponentSource {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Place {
     Shipped,
-    /// A bare file, as it was when it was read.
+    /// A bare file, with its stamp when it was read.
     File(PathBuf, Stamp),
     /// The directory of a release.
     Release(PathBuf),
 }
 
-/// What changes when a file is replaced or written to.
+/// Changes when the file is replaced or written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     inode: u64,
@@ -85,7 +83,7 @@ impl Stamp {
 }
 
 impl ComponentSource {
-    /// The policy `name` as the config has it, else as it is installed, else as it is shipped.
+    /// Looks for the policy `name` in the config, then in installed, then in shipped policies.
     pub(crate) fn find(name: &str, config: &Config) -> Result<ComponentSource> {
         if let Some(path) = config.policy.get(name).and_then(|policy| policy.path.as_deref()) {
             return ComponentSource::file(path);
@@ -105,14 +103,14 @@ impl ComponentSource {
         Ok(ComponentSource { hash: shipped.hash.trim().to_owned(), place: Place::Shipped })
     }
 
-    /// A component in a bare file. It is read to know its hash.
+    /// The component in a bare file. Reads the file to know its hash.
     pub(crate) fn file(path: &Path) -> Result<ComponentSource> {
         let stamp = Stamp::of(path)?;
         let hash = hash(&fs::read(path).context(path.display())?);
         Ok(ComponentSource { hash, place: Place::File(path.to_owned(), stamp) })
     }
 
-    /// The release in this directory, whose name ends in the hash: `0007-ab12…`.
+    /// The release in `directory`, whose name ends in the hash: `0007-ab12…`.
     pub(crate) fn release(directory: &Path) -> Result<ComponentSource> {
         let name = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         match name.split_once('-') {
@@ -124,7 +122,7 @@ impl ComponentSource {
         }
     }
 
-    /// Whether a look now would find the same.
+    /// Whether `find` would still return the same component.
     pub(crate) fn is_current(&self, name: &str, config: &Config) -> bool {
         match &self.place {
             Place::File(path, stamp) => Stamp::of(path).is_ok_and(|now| now == *stamp),
@@ -132,7 +130,6 @@ impl ComponentSource {
         }
     }
 
-    /// The component.
     pub(crate) fn wasm(&self) -> Result<Vec<u8>> {
         let path = match &self.place {
             Place::Shipped => {
@@ -145,13 +142,13 @@ impl ComponentSource {
         fs::read(&path).context(path.display())
     }
 
-    /// Whether it was a release, and is gone: pruned since it was found.
+    /// Whether this is a release that has been pruned since it was found.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(&self.place, Place::Release(directory) if !directory.exists())
     }
 
-    /// Where its compiled code may lie: beside the release, and where carom keeps what it had to
-    /// compile itself. What is compiled now goes to the last place.
+    /// Where to look for its compiled code: beside the release, then in carom's directory of
+    /// compiled code. New code goes to the last place.
     pub(crate) fn compiled(&self, config: &Config, flavor: Flavor) -> Vec<PathBuf> {
         let mut places = Vec::with_capacity(2);
         if let Place::Release(directory) = &self.place {
@@ -162,7 +159,7 @@ impl ComponentSource {
     }
 }
 
-/// The symlink to the release in force.
+/// The symlink to the active release.
 pub(crate) const CURRENT: &str = "current";
 /// The component of a release.
 pub(crate) const COMPONENT: &str = "policy.wasm";

@@ -1,7 +1,7 @@
-//! The WebAssembly engine: its limits, its clock, and the two ways of running compiled code.
+//! The WebAssembly engine: its limits, its clock, and the two ways to run compiled code.
 //!
-//! Not here: what a policy is asked (`questions`). Invariant: whatever a guest does, it ends within
-//! its time and memory.
+//! Not here: what a policy is asked (`questions`). Invariant: no guest can exceed its time or its
+//! memory.
 
 use crate::config::LimitsTable;
 use crate::error::{Context, Result};
@@ -11,13 +11,13 @@ use wasmtime::{
     StoreLimits, StoreLimitsBuilder,
 };
 
-/// Time between two steps of the clock of guests.
+/// Time between two ticks of the guests' clock.
 const TICK: Duration = Duration::from_millis(10);
 
-/// How compiled policies are run.
+/// How compiled policies run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flavor {
-    /// Machine code of this processor.
+    /// Machine code for this processor.
     Native,
     /// Pulley bytecode, interpreted: for processes that may not map executable memory (systemd's
     /// MemoryDenyWriteExecute, under which Debian 13 runs Postfix).
@@ -25,7 +25,7 @@ pub(crate) enum Flavor {
 }
 
 impl Flavor {
-    /// The part of a compiled file's name that says how it is run.
+    /// The flavor's part of the name of a compiled file.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Flavor::Native => std::env::consts::ARCH,
@@ -34,22 +34,20 @@ impl Flavor {
     }
 }
 
-/// What an engine is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Compiling; it can run what it compiled, too.
+    /// Compiling. The engine can also run what it compiled.
     Compile,
-    /// Running a few decisions. Without the compiler an engine starts in half the time.
+    /// Running a few decisions. Without the compiler, an engine starts in half the time.
     Run,
-    /// Running many decisions in so many threads: memory is kept mapped from one decision to the
-    /// next.
+    /// Running many decisions in this number of threads. Memory stays mapped between decisions.
     RunMany(usize),
-    /// Running what this very engine compiles, with every instruction counted. Its code is of no
-    /// use to another.
+    /// Counting every instruction. The engine runs only the code that it compiled itself, and no
+    /// other engine can use that code.
     Measure,
 }
 
-/// The purpose of the engine that compiles what is then used for `purpose`.
+/// The purpose of the engine that compiles code for `purpose`.
 pub(crate) fn compiler_for(purpose: Purpose) -> Purpose {
     match purpose {
         Purpose::Measure => Purpose::Measure,
@@ -57,7 +55,7 @@ pub(crate) fn compiler_for(purpose: Purpose) -> Purpose {
     }
 }
 
-/// Starts a thread that moves the clock of guests on as long as the engine is used.
+/// Starts a thread that advances the guests' clock until the engine is dropped.
 pub(crate) fn start_clock(engine: &Engine) -> Result<()> {
     let engine = engine.weak();
     let forever = move || {
@@ -71,16 +69,16 @@ pub(crate) fn start_clock(engine: &Engine) -> Result<()> {
     thread.spawn(forever).context("cannot start the clock of policies").map(drop)
 }
 
-/// Memory that a pooled instance clears by hand rather than by giving it back to the kernel: what a
-/// usual decision dirties.
+/// Bytes that a pooled instance clears in place instead of returning them to the kernel: about what
+/// a typical decision dirties.
 const KEPT_RESIDENT: usize = 1 << 20;
 
-/// Makes an engine. What compiled code must agree with depends on nothing but `flavor`.
+/// Except for `Purpose::Measure`, only `flavor` decides which compiled code an engine can run.
 pub(crate) fn engine(flavor: Flavor, purpose: Purpose, limits: &LimitsTable) -> Result<Engine> {
     let mut config = Config::new();
     config.epoch_interruption(true);
-    // A trap is told by its kind; where in the guest it happened is not, and what would tell is
-    // read at every start.
+    // An error gives the kind of a trap, not its place in the guest. Every start would have to
+    // read the tables that locate it.
     config.generate_address_map(false);
     config.wasm_backtrace_max_frames(None);
     config.native_unwind_info(false);
@@ -95,8 +93,8 @@ pub(crate) fn engine(flavor: Flavor, purpose: Purpose, limits: &LimitsTable) -> 
     Engine::new(&config).context("cannot start the WebAssembly engine")
 }
 
-/// Room for every thread's instance, also for components of several modules, as JavaScript and
-/// Python make them.
+/// Has room for an instance in every thread, even if a component consists of several modules, as
+/// those from JavaScript and Python do.
 fn pool(threads: usize, limits: &LimitsTable) -> PoolingAllocationConfig {
     let threads = u32::try_from(threads).unwrap_or(u32::MAX).clamp(1, 256);
     let mut pool = PoolingAllocationConfig::default();
@@ -117,16 +115,16 @@ fn pool(threads: usize, limits: &LimitsTable) -> PoolingAllocationConfig {
     pool
 }
 
-/// Elements of one table.
+/// Most elements of one table.
 const TABLE_ELEMENTS: usize = 100_000;
 
-/// Memory, tables and instances of one decision. Growing past them is a trap, so that the cause can
-/// be named.
+/// Limits the memory, tables and instances of one decision. Growth past a limit traps, so that the
+/// error can name the cause.
 pub(crate) struct Meter {
     limits: StoreLimits,
-    /// The most memory it has had, in bytes.
+    /// The largest memory so far, in bytes.
     pub(crate) peak: usize,
-    /// It wanted more memory than it may have.
+    /// The guest asked for more memory than its limit.
     pub(crate) exceeded: bool,
     most: usize,
 }
@@ -181,9 +179,8 @@ impl ResourceLimiter for Meter {
     }
 }
 
-/// Whether this is the kernel's refusal to turn memory executable, as wasmtime passes it on. There
-/// is no better way to know than to try: `prctl(PR_GET_MDWE)` knows nothing of the seccomp filter
-/// that older systemds use for the same.
+/// Whether wasmtime reports that the kernel refused to make memory executable. Only trying shows
+/// this: `prctl(PR_GET_MDWE)` does not see the seccomp filter that older versions of systemd use.
 pub(crate) fn refused_executable_memory(error: &str) -> bool {
     ["memory executable", "Permission denied", "Operation not permitted"]
         .iter()

@@ -1,39 +1,36 @@
-//! What it means that a policy failed: a value, never a panic and never a lost message.
+//! The failure of a policy: a value, never a panic and never a lost message.
 //!
-//! Not here: what becomes of the message (`deliver`). Invariant: the text names the policy, its
-//! hash and the cause, in one line.
+//! Not here: what then happens to the message (`deliver`). Invariant: the text names the policy,
+//! its hash and the cause, in one line.
 
 use crate::text::{bounded, one_line};
 use std::fmt;
 
-/// A policy failed. It is a value: the message it was asked about goes where `on_trap` says.
+/// The failure of a policy. The setting `on_trap` decides what happens to the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
-    /// What kind of failure, for the counter `policy_…`.
+    /// Selects the counter `policy_…`.
     pub(crate) kind: FailureKind,
     /// The policy, its hash, and the cause, in one line.
     pub(crate) text: String,
 }
 
-/// What kind of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FailureKind {
-    /// It used more time than it may.
+    /// It exceeded its time limit.
     TooSlow,
-    /// It wanted more memory than it may have.
+    /// It exceeded its memory limit.
     TooBig,
-    /// It made more steps than a plan may have.
+    /// It added more steps than a plan may have.
     TooManySteps,
-    /// It asked for a step that makes no sense: a wrong reply code, a step hanging on a later one.
+    /// It asked for an invalid step: a wrong reply code, or a step that depends on a later one.
     BadStep,
-    /// It trapped.
     Trapped,
-    /// It returned an error: it refused to decide.
+    /// It returned an error instead of a decision.
     Refused,
 }
 
 impl FailureKind {
-    /// The counter of such failures.
     pub(crate) fn counter(self) -> &'static str {
         match self {
             FailureKind::TooSlow => "policy_too_slow",
@@ -52,7 +49,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Guests choose the text of their errors; it ends up in a status line.
+/// Makes the text fit a status line: guests choose the text of their errors.
 pub(crate) fn status_line(text: &str) -> String {
     one_line(bounded(text, 300))
 }

@@ -1,6 +1,5 @@
-//! Preparation: a policy that exports `preparation` runs it once, when it is installed, and the
-//! component that results starts with the memory that it left: tables and patterns are not built
-//! for each message.
+//! Preparation: installing a policy runs its `preparation` export once and stores the resulting
+//! memory in the component, so that tables and patterns are not built for each message.
 //!
 //! Not here: compiling (`cache`). Invariant: the work is bounded in time and memory; a component
 //! without a preparation is not changed.
@@ -17,11 +16,11 @@ use wasmtime::component::{Component, ComponentNamedList, Instance, Lift, Linker,
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
-/// Longest preparation: it happens once, with somebody waiting for it.
+/// Longest preparation. It runs once, while somebody waits for it.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// The component as it is after its preparation; `None` if it has none. Errors: it trapped, or took
-/// too long.
+/// Returns the prepared component, or `None` if it has no preparation. Fails if the preparation
+/// traps or takes too long.
 pub(crate) fn prepare(wasm: &[u8], anatomy: &Anatomy, limits: &LimitsTable) -> Result<Option<Vec<u8>>> {
     let Some(interface) = anatomy.preparation() else { return Ok(None) };
     let wizer = Wizer::new();
@@ -40,7 +39,7 @@ pub(crate) fn prepare(wasm: &[u8], anatomy: &Anatomy, limits: &LimitsTable) -> R
         .call::<()>(interface, "prepare", |_, ()| ())
         .map_err(prepared)
         .map_err(|error| error.remedy("fix `prepare`, or build for the world `policy`, which has none"))?;
-    // Nothing of it waits: every call into the guest is an ordinary one.
+    // One poll is enough: every call into the guest is synchronous.
     let snapshot = {
         let snapshot = pin!(wizer.snapshot_component(&context, &mut state));
         snapshot.poll(&mut std::task::Context::from_waker(Waker::noop()))
@@ -65,11 +64,11 @@ fn store(engine: &Engine, limits: &LimitsTable) -> Store<Meter> {
     store
 }
 
-/// A prepared instance, as the snapshot asks it for its memory.
+/// A prepared instance. The snapshot calls it to read its memory.
 struct State {
     store: Store<Meter>,
     instance: Instance,
-    /// The first thing that could not be read: the snapshot is worthless.
+    /// The first read that failed; it makes the snapshot invalid.
     broken: Option<wasmtime::Error>,
 }
 
@@ -93,7 +92,7 @@ impl State {
         Ok(())
     }
 
-    /// As the snapshot calls: it cannot be told of an error.
+    /// Keeps an error in `broken`: the snapshot's calls cannot return one.
     fn ask<R: Results>(&mut self, interface: &str, name: &str, take: impl FnOnce(&Store<Meter>, R)) {
         if let Err(error) = self.call(interface, name, take) {
             self.broken.get_or_insert(error);

@@ -1,10 +1,8 @@
-//! One connection to the SQLite file, shared by the threads of a process, and the writing in
-//! groups.
+//! One connection to the SQLite file, shared by the threads of a process, and group commit.
 //!
-//! A write waits for the disk. While one thread does, others queue what they have, and the next to
-//! get the connection commits everything that is queued as one transaction. Invariant: `write`
-//! returns `Ok` only after a commit that has reached the disk (synchronous=FULL, SQLite's default,
-//! in WAL mode).
+//! A write waits for the disk. While one thread waits, others queue their writes, and the next to
+//! get the connection commits the whole queue as one transaction. Invariant: `write` returns `Ok`
+//! only after a commit that has reached the disk (synchronous=FULL, SQLite's default, in WAL mode).
 
 use super::{migrations, store_schema};
 use crate::error::{Error, Result};
@@ -18,11 +16,11 @@ use std::time::Duration;
 
 /// How long a write waits for other processes.
 const BUSY: Duration = Duration::from_secs(10);
-/// Bytes of the write-ahead log from which on it is folded into the file when the store is closed:
-/// few, because a process that opens the file alone reads the log from its start.
+/// Closing the store folds a write-ahead log of more bytes than this into the file. The limit is
+/// low because a process that opens the file alone reads the log from its start.
 const LOG_LIMIT: u64 = 100 << 10;
 
-/// What is to be done within a transaction.
+/// Work to do within a transaction.
 type Operation = Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>;
 
 struct Queued {
@@ -30,7 +28,6 @@ struct Queued {
     done: SyncSender<Result<(), String>>,
 }
 
-/// The shared connection.
 pub(crate) struct SharedConnection {
     path: PathBuf,
     connection: Mutex<Connection>,
@@ -42,11 +39,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl SharedConnection {
-    /// Opens the file; makes or migrates it where that is needed.
+    /// Opens the file; creates or migrates it if needed.
     pub(crate) fn open(path: &Path) -> Result<SharedConnection> {
         let opened = open_file(path).or_else(|error| {
-            // The first start on this machine: there is no directory yet. Another process may make
-            // it in this very moment, so that it is there is no reason to give up.
+            // On the first start, there is no directory yet. Another process may create it at the
+            // same time, so an existing one is not an error.
             let made =
                 path.parent().map_or(Ok(()), owner::make_directory).and_then(|()| owner::make_file(path));
             made.map_err(|_| error.to_string())?;
@@ -76,18 +73,16 @@ impl SharedConnection {
         })
     }
 
-    /// The file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Reads.
     pub(crate) fn read<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         ask(&lock(&self.connection)).map_err(|error| self.wrong(&error.to_string()))
     }
 
-    /// Does `operation` in a transaction, with whatever other threads have to write, and returns
-    /// when it is on disk.
+    /// Runs `operation` in one transaction with the queued writes of other threads; returns when it
+    /// is on disk.
     pub(crate) fn write<T: Send + Sync + 'static>(
         &self,
         operation: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -105,7 +100,7 @@ impl SharedConnection {
             let group = std::mem::take(&mut *lock(&self.queue));
             commit(&mut connection, group);
         }
-        // Either this thread has just committed it, or the one before it did and said so.
+        // This thread has just run the write, or an earlier holder of the connection has.
         match outcome.recv() {
             Ok(Ok(())) => {}
             Ok(Err(text)) => return Err(self.wrong(&text)),
@@ -116,8 +111,8 @@ impl SharedConnection {
             .ok_or_else(|| self.wrong("a write gave no answer"))
     }
 
-    /// Folds a log that has grown into the file, if nobody else looks at it just now; the next to
-    /// end will try again.
+    /// Folds a large log into the file unless another process is using it. The next process to end
+    /// tries again.
     pub(crate) fn fold_log(&self) {
         let mut log = self.path.clone().into_os_string();
         log.push("-wal");
@@ -166,11 +161,11 @@ fn commit(connection: &mut Connection, group: Vec<Queued>) {
 }
 
 fn open_file(path: &Path) -> rusqlite::Result<Connection> {
-    // It is not made here: who makes it settles whose it is.
+    // Do not create the file here: `owner::make_file` gives it the right owner.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    // SQLite opens a file for reading when it cannot for writing, and also when it comes into being
-    // in between.
+    // SQLite falls back to read-only if it cannot open the file for writing, and also if the file
+    // appears during the call.
     if connection.is_readonly("main")? {
         return Err(rusqlite::Error::SqliteFailure(
             rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY),
@@ -178,13 +173,12 @@ fn open_file(path: &Path) -> rusqlite::Result<Connection> {
         ));
     }
     connection.busy_timeout(BUSY)?;
-    // The last process to close would fold the log in and delete it, only for the next to make it
-    // again.
+    // Otherwise the last process to close folds and deletes the log, and the next creates it again.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(connection)
 }
 
-/// Changing the journal mode of a new file does not wait for other processes by itself.
+/// Retries, because SQLite does not wait for others when it changes the journal mode of a new file.
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     for attempt in 0..100u64 {
         match store_schema::migrate(connection) {

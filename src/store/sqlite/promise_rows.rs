@@ -1,7 +1,7 @@
-//! The rows of promises and their steps: written, claimed, settled, forgotten.
+//! The rows of promises and their steps: writes, claims, settles and forgets them.
 //!
 //! Not here: what the steps mean (`crate::journal`). Invariant: a step changes from `pending` to
-//! its end once, and what it counts for is counted in the same transaction.
+//! its end once, and its counters change in the same transaction.
 
 use super::connection::SharedConnection;
 use super::{counter_rows, holder};
@@ -15,13 +15,13 @@ use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 
-/// A step can be taken up when it is pending, due, nobody's, and what it waits for has ended as it
-/// should.
+/// A step is ready if it is pending, due and not leased, and the step that it waits for has ended.
+/// `settle_step` has skipped the steps that waited for another end.
 const READY: &str = "steps.state = 'pending' AND steps.due_ms <= ?2 AND steps.lease_ms <= ?2 AND (steps.after IS NULL OR \
     EXISTS (SELECT 1 FROM steps AS earlier WHERE earlier.key = steps.key AND earlier.step = steps.after \
     AND earlier.state IN ('succeeded', 'failed', 'parked')))";
 
-/// How a condition is written in the column `outcome`.
+/// The condition in the column `outcome`.
 fn condition_name(condition: Condition) -> &'static str {
     match condition {
         Condition::Succeeded => "succeeded",
@@ -30,7 +30,7 @@ fn condition_name(condition: Condition) -> &'static str {
     }
 }
 
-/// How an end is written in the column `state`, and the time in `due_ms` if there is another try.
+/// The end in the column `state`, and the time in `due_ms` if there is another try.
 fn state_of(end: StepEnd) -> (&'static str, Option<i64>) {
     match end {
         StepEnd::Succeeded => ("succeeded", None),
@@ -160,17 +160,17 @@ pub(crate) fn forget(shared: &SharedConnection, keys: &[String]) -> Result<()> {
     })
 }
 
-/// What a row of the journal says, as it stands there.
+/// A row of the journal, as it is stored.
 pub(crate) struct Written {
     pub(crate) policy: String,
     pub(crate) seed: String,
     pub(crate) envelope: String,
     pub(crate) plan: String,
-    /// The process that is working on it.
+    /// The process working on it.
     pub(crate) owner: Option<String>,
 }
 
-/// Writes the rows of a promise; steps that wait for nothing are leased for `lease_ms`.
+/// Writes the rows of a promise. Leases the steps that wait for nothing, for `lease_ms`.
 pub(crate) fn insert(
     db: &Connection,
     key: &str,
@@ -202,8 +202,8 @@ pub(crate) fn insert(
 
 const NEW: OnRecord = OnRecord { standing: Standing::New, verdict: None };
 
-/// The verdict is read from the plan alone, whatever its steps are: an older release may have had
-/// others.
+/// Reads only the verdict of a plan: an older release may have written steps that this one cannot
+/// read.
 #[derive(Deserialize)]
 struct Answered {
     verdict: Verdict,
@@ -233,8 +233,8 @@ fn claim_steps(db: &Connection, key: &str, now_ms: i64, lease_ms: i64) -> rusqli
     Ok(steps)
 }
 
-/// This process is working on the message from now on: when it is killed, what it had taken is free
-/// at once.
+/// Makes this process the owner of the message. If the process is killed, others can claim its
+/// steps before the lease ends.
 fn own(db: &Connection, key: &str) -> rusqlite::Result<()> {
     db.prepare_cached("UPDATE journal SET owner = ?2 WHERE key = ?1")?
         .execute(params![key, holder::this_process()])?;
@@ -247,7 +247,7 @@ fn release_leases(db: &Connection, key: &str) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// What a process that is gone had taken is free again at once; leases are for those that hang.
+/// Frees the steps of processes that have died. Leases are for processes that hang.
 fn release_the_dead(db: &Connection) -> rusqlite::Result<()> {
     let mut select =
         db.prepare_cached("SELECT key, owner FROM journal WHERE state = 'open' AND owner IS NOT NULL")?;
@@ -270,7 +270,7 @@ fn due_steps(db: &Connection, key: &str, steps: Vec<usize>) -> rusqlite::Result<
         let (envelope, plan): (String, String) = (row.get(0)?, row.get(1)?);
         let (Ok(envelope), Ok(plan)) = (serde_json::from_str(&envelope), serde_json::from_str::<Plan>(&plan))
         else {
-            tracing::error!(key, "a promise in the journal cannot be read: it is left there");
+            tracing::error!(key, "cannot read a promise in the journal; leaving it there");
             return Ok(None);
         };
         let known = steps.iter().copied().filter(|step| *step < plan.steps.len()).collect();
@@ -303,7 +303,7 @@ pub(crate) fn settle_step(
         return Ok(());
     }
     counter_rows::add(db, &done.tally, now_ms, false)?;
-    // What waited for another end of this step will never be done, nor what waits for that.
+    // Steps that waited for another end of this step never run, nor do the steps after them.
     let skip =
         "UPDATE steps SET state = 'skipped', lease_ms = 0 WHERE key = ?1 AND state = 'pending' AND EXISTS (
         SELECT 1 FROM steps AS earlier WHERE earlier.key = ?1 AND earlier.step = steps.after AND
@@ -313,8 +313,7 @@ pub(crate) fn settle_step(
     Ok(())
 }
 
-/// With nothing pending, the message itself need not be kept. While something is parked, the
-/// promise is still open.
+/// Drops the message when no step is pending. The promise stays open while a step is parked.
 pub(crate) fn finish(db: &Connection, key: &str) -> rusqlite::Result<bool> {
     let park = "UPDATE journal SET owner = NULL, message = NULL WHERE key = ?1 AND NOT EXISTS (
         SELECT 1 FROM steps WHERE steps.key = ?1 AND steps.state = 'pending')";
