@@ -1,20 +1,14 @@
 //! THE SEVEN STEPS of a message, on one page: take, read, check, ask, promise, run, add.
 //!
-//! Not here: taking (`intake`), what a halt before the promise means (`halt`), and the wording of
-//! answers, which is each entrance's own. Invariant: before the promise no step has run and every
-//! failure is "try again" (`on_trap` may accept); after it the message is ours, whatever happens.
+//! Not here: taking (`intake`), halts before the promise (`halt`), the wording of answers. Invariant:
+//! until the promise a failure is "try again" (`on_trap` may accept); after it the message is ours.
 
-use crate::deadline::Deadline;
-use crate::decide::Decided;
 use crate::halt::{self, Halt};
-use crate::house::House;
-use crate::journal;
-use crate::mail::Mail;
 use crate::message_log::{DecidedBy, MessageLine};
 use crate::plan::{Plan, Verdict};
 use crate::policy::{Policy, recipient_facts::RecipientFacts};
-use crate::redelivery;
 use crate::store::{OnRecord, Promise, Standing, Tally};
+use crate::{deadline::Deadline, decide::Decided, house::House, journal, mail::Mail, redelivery};
 use std::rc::Rc;
 
 /// What differs between a message and a failure in the mail log on the same road.
@@ -75,6 +69,12 @@ pub(crate) fn carry(
     let promise = Promise { plan: &plan, policy: &policy.name, at_ms, tally: &tally, arrived };
     let earlier = journal::promise(&house.store, mail, &promise).map_err(Halt::Store)?;
     if earlier.standing != Standing::New {
+        if arrived && plan.steps.is_empty() {
+            // The first delivery may have been killed before its line was written.
+            let verdict = earlier.verdict.as_ref().unwrap_or(&plan.verdict);
+            let line = MessageLine::new(at_ms, &mail.envelope, decided_by, verdict, mail.seed);
+            house.log.append(&MessageLine { counted: tally, ..line });
+        }
         return Ok(Carried::Before(earlier, plan.verdict));
     }
     (road.promised)(&plan.verdict);

@@ -80,3 +80,24 @@ fn an_address_that_mail_has_reached_since_it_bounced_is_alive_also_when_both_are
     let suppressed = ends.map(|(address, _)| listed.contains(address));
     assert_eq!(suppressed, [false, false, false, true, true], "{listed}");
 }
+
+#[test]
+fn failures_wait_while_the_settings_of_the_policy_are_wrong() {
+    let sandbox = Sandbox::new();
+    let config = format!(
+        "[[logs]]\nkind = \"postfix\"\npath = \"{}/mail.log\"\ntimezone = \"UTC\"\n\
+         [policy.bounce.settings]\ntrust = \"maybe\"\n",
+        sandbox.dir.display()
+    );
+    let sandbox = sandbox.config(&config);
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    let bounced = delivery(540, 1, "gone@dest.example", OTHER, 1.0, UNKNOWN_USER);
+    append(&sandbox, &bounced.replace("2026-03-01T09:00:07", &now));
+    let ran = sandbox.run(&["cron"], b"");
+    assert!(ran.code == 1 && ran.stderr.contains("policy bounce, settings: "), "{ran:?}");
+    let file = sandbox.path("carom.toml");
+    let corrected = std::fs::read_to_string(&file).unwrap().replace("maybe", "required");
+    std::fs::write(&file, corrected).unwrap();
+    tick(&sandbox, &[]);
+    assert!(sandbox.run(&["suppress", "list"], b"").stdout.contains("gone@dest.example"));
+}

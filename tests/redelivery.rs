@@ -56,3 +56,17 @@ fn what_was_deferred_is_decided_again() {
     deliver(&sandbox, recipient, &message, &[]).silent();
     assert_eq!(sandbox.counter("accept"), 1);
 }
+
+#[test]
+fn a_first_delivery_that_was_killed_before_its_line_is_in_the_log_after_the_second() {
+    let sandbox = Sandbox::new();
+    let recipient = "x@reject.sink.example";
+    let message = plain(recipient);
+    deliver(&sandbox, recipient, &message, &[]).says(67, "5.1.1 user unknown");
+    // As after kill -9 between the record and the line.
+    std::fs::remove_dir_all(sandbox.path("state/log")).unwrap();
+    deliver(&sandbox, recipient, &message, &[]).says(67, "5.1.1 user unknown");
+    let log = sandbox.run(&["log"], b"").stdout;
+    assert!(log.contains(recipient) && log.contains("reject"), "{log}");
+    assert_eq!(sandbox.counter("total_messages"), 1);
+}

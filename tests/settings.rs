@@ -199,3 +199,27 @@ fn verp_verify_explains_an_address_that_a_milter_tagged() {
     let foreign = sandbox.run(&["verp", "verify", "prvs=0686aabbcc=ann@here.example"], b"");
     assert!(foreign.code == 1 && foreign.stderr.contains("ann@here.example"), "{foreign:?}");
 }
+
+#[test]
+fn a_config_that_is_no_text_file_is_found_with_the_reason() {
+    let sandbox = Sandbox::new();
+    let told = |path: &str| {
+        let ran = sandbox.run(&["--config", path, "check"], b"");
+        assert_eq!(ran.code, 1, "{ran:?}");
+        ran.stderr
+    };
+    let latin = sandbox.path("latin.toml");
+    std::fs::write(&latin, b"# one\n# caf\xe9\n").unwrap();
+    assert!(told(&latin.display().to_string()).contains("line 2: not UTF-8; save the file as UTF-8"));
+    let pipe = sandbox.path("pipe.toml");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(told(&pipe.display().to_string()).contains("not a regular file"));
+    let huge = sandbox.path("huge.toml");
+    std::fs::File::create(&huge).unwrap().set_len(5 << 20).unwrap();
+    assert!(told(&huge.display().to_string()).contains("longer than 4 MiB"));
+}
+
+#[test]
+fn an_empty_path_is_found_when_the_config_is_loaded() {
+    stops_mail("[log]\ndirectory = \"\"\n", "directory = ", "[log] directory", "is empty");
+}

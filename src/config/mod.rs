@@ -107,9 +107,7 @@ impl Config {
     }
 
     fn read(path: &Path) -> Result<Config> {
-        let text = std::fs::read_to_string(path)
-            .context(path.display())
-            .map_err(|error| error.remedy("name a readable config with --config"))?;
+        let text = toml_file::text(path)?;
         Config::from_file(TomlFile::new(&text, Some(path.to_owned())))
     }
 

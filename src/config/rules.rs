@@ -13,6 +13,7 @@ type Checked = Result<(), ConfigFault>;
 
 /// The rules of all tables that a message needs.
 pub(super) fn check(tables: &Tables) -> Checked {
+    has_paths(tables)?;
     tables.dns.check()?;
     tables.network.check()?;
     tables.message.check()?;
@@ -21,6 +22,17 @@ pub(super) fn check(tables: &Tables) -> Checked {
     tables.policies.check()?;
     tables.visit.check()?;
     tables.kept.check()
+}
+
+/// An empty path is the current directory, which is nobody's intention.
+fn has_paths(tables: &Tables) -> Checked {
+    let (store, log) = (tables.store.path.as_deref(), tables.log.directory.as_deref());
+    for (table, key, path) in [("store", "path", store), ("log", "directory", log)] {
+        if path.is_some_and(|path| path.as_os_str().is_empty()) {
+            return fault(table, key, "is empty", "set a path, or remove the key");
+        }
+    }
+    Ok(())
 }
 
 fn fault(table: &str, key: &str, what: &str, fix: &str) -> Checked {

@@ -5,12 +5,36 @@
 
 use super::fault::ConfigFault;
 use super::tables::Tables;
-use crate::error::Error;
+use crate::error::{Context, Error};
+use crate::text::{bounded, one_line};
 use serde::Deserialize;
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
+
+/// A longer config is a mistake.
+const LONGEST: u64 = 4 << 20;
+
+/// The text of the config file at `path`. Neither a pipe that nobody writes to nor a huge file holds
+/// up a message.
+pub(super) fn text(path: &Path) -> Result<String, Error> {
+    let wrong = |what: &str, fix: &str| Err(Error::new(what).remedy(fix).within(path.display()));
+    let unreadable = |error: Error| error.remedy("name a readable config with --config");
+    let about = std::fs::metadata(path).context(path.display()).map_err(unreadable)?;
+    if !about.is_file() {
+        return wrong("not a regular file", "name a config file with --config");
+    }
+    if about.len() > LONGEST {
+        return wrong("longer than 4 MiB", "name a config file with --config");
+    }
+    let bytes = std::fs::read(path).context(path.display()).map_err(unreadable)?;
+    String::from_utf8(bytes).or_else(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        wrong(&format!("line {line}: not UTF-8"), "save the file as UTF-8")
+    })
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct TomlFile {
@@ -44,7 +68,8 @@ impl TomlFile {
             let start = error.span().map_or(0, |span| span.start);
             let line = self.line(start);
             let there = self.text.lines().nth(line - 1).unwrap_or_default().trim();
-            self.error(line, format_args!("{} (at `{there}`)", error.message().trim()))
+            let there = one_line(bounded(there, 200));
+            self.error(line, format_args!("{} (at `{there}`)", bounded(error.message().trim(), 1000)))
                 .remedy("see examples/carom.toml for every key, its type and its default")
         })
     }

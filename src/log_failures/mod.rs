@@ -101,6 +101,7 @@ pub(crate) fn act_on_log(config: &Arc<Config>, index: &Index, deadline: Deadline
             None => {
                 let house = House::open(config.clone(), &config.index.policy, THREADS)?;
                 house.start_clock()?;
+                settings_are_valid(&house)?;
                 opened.insert(house)
             }
         };
@@ -114,6 +115,17 @@ pub(crate) fn act_on_log(config: &Arc<Config>, index: &Index, deadline: Deadline
         index.finish_work(PendingWork::Failure, &due.rows)?;
     }
     Ok(acted)
+}
+
+/// With wrong settings a policy fails for every failure: they wait until the settings are corrected.
+fn settings_are_valid(house: &House) -> Result<()> {
+    let policy = house.policy();
+    let nothing = Rc::new(RecipientFacts::of_nothing(&house.config)?);
+    match policy.validate_settings(&nothing).map_err(Error::new)?.first() {
+        None => Ok(()),
+        Some(fault) => Err(Error::new(format_args!("policy {}, settings: {fault}", policy.name))
+            .remedy(format_args!("correct [policy.{}.settings]; `carom check` names the line", policy.name))),
+    }
 }
 
 /// In many threads, so that what they write reaches the disk together.

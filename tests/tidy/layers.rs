@@ -93,7 +93,7 @@ fn neighbours(sources: &[Source]) -> BTreeMap<Vec<String>, BTreeMap<String, BTre
                 }
             }
             let common = module.iter().zip(&path).take_while(|(own, other)| *own == *other).count();
-            let is_module = path.len() > common && modules.contains(&path[..=common].to_vec());
+            let is_module = path.len() > common && modules.contains(&path[..=common]);
             if common > 0 && module.len() > common && is_module {
                 let folder = path[..common].to_vec();
                 let names = uses.entry(folder).or_default();
