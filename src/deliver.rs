@@ -1,7 +1,8 @@
 //! THE SEVEN STEPS of a message, on one page: take, read, check, ask, promise, run, add.
 //!
-//! Not here: taking (`intake`), halts before the promise (`halt`), the wording of answers. Invariant:
-//! until the promise a failure is "try again" (`on_trap` may accept); after it the message is ours.
+//! Not here: taking (`intake`), halts before the promise (`halt`), the wording of answers.
+//! Invariant: until the promise a failure is "try again" (`on_trap` may accept); after it the
+//! message is ours.
 
 use crate::halt::{self, Halt};
 use crate::message_log::{DecidedBy, MessageLine};

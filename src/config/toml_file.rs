@@ -16,8 +16,8 @@ use toml::de::{DeTable, DeValue, Deserializer};
 /// A longer config is a mistake.
 const LONGEST: u64 = 4 << 20;
 
-/// The text of the config file at `path`. Neither a pipe that nobody writes to nor a huge file holds
-/// up a message.
+/// The text of the config file at `path`. Neither a pipe that nobody writes to nor a huge file
+/// holds up a message.
 pub(super) fn text(path: &Path) -> Result<String, Error> {
     let wrong = |what: &str, fix: &str| Err(Error::new(what).remedy(fix).within(path.display()));
     let unreadable = |error: Error| error.remedy("name a readable config with --config");

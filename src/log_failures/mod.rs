@@ -117,7 +117,8 @@ pub(crate) fn act_on_log(config: &Arc<Config>, index: &Index, deadline: Deadline
     Ok(acted)
 }
 
-/// With wrong settings a policy fails for every failure: they wait until the settings are corrected.
+/// With wrong settings a policy fails for every failure: they wait until the settings are
+/// corrected.
 fn settings_are_valid(house: &House) -> Result<()> {
     let policy = house.policy();
     let nothing = Rc::new(RecipientFacts::of_nothing(&house.config)?);
