@@ -141,7 +141,7 @@ fn what_cannot_be_linked_is_refused_with_a_sentence_and_nothing_changes() {
     );
     let minor = Guest::new("(drop (call $accept))").version("1.7.0").build();
     refuse("minor.wasm", &minor, &["carom:policy@1.7.0", "carom:policy@1.0.0"]);
-    refuse("text.wasm", b"hello", &["no WebAssembly", "carom policy build"]);
+    refuse("text.wasm", b"hello", &["not a WebAssembly file", "carom policy build"]);
     refuse("module.wasm", &wat::parse_str("(module)").unwrap(), &["core module", "wasm-tools component new"]);
     refuse(
         "empty.wasm",

@@ -39,11 +39,14 @@ impl Anatomy {
     pub(crate) fn read(wasm: &[u8]) -> Result<Anatomy> {
         let component =
             |error: Error| error.remedy("name a WebAssembly component, as `carom policy build` makes it");
+        if !wasm.starts_with(b"\0asm") {
+            return Err(component(Error::new("not a WebAssembly file")));
+        }
         let mut anatomy = Anatomy::default();
         let mut depth = 0;
         let mut encoding = None;
         for payload in Parser::new(0).parse_all(wasm) {
-            let payload = payload.context("damaged, or not WebAssembly").map_err(component)?;
+            let payload = payload.context("damaged").map_err(component)?;
             match payload {
                 Payload::Version { encoding: found, .. } => {
                     depth += 1;
