@@ -51,15 +51,11 @@ pub(crate) fn may_answer(mail: &Mail) -> bool {
 mod tests {
     use super::*;
     use crate::envelope::Envelope;
-    use crate::mail::{Content, Key};
-    use std::sync::Arc;
 
     fn answers(sender: &str, header: &str) -> bool {
         let raw = format!("{header}Subject: x\r\n\r\nbody\r\n");
         let envelope = Envelope { sender: sender.into(), ..Envelope::default() };
-        let key = Key::of_message(&envelope, raw.as_bytes());
-        let content = Content::read(Arc::new(raw.into_bytes()));
-        may_answer(&Mail { content, envelope, key, seed: 0, at_ms: 0, keep: None })
+        may_answer(&Mail::arrived(raw.into_bytes(), envelope, 0, 0))
     }
 
     #[test]

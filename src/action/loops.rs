@@ -29,8 +29,6 @@ pub(crate) fn why_not(mail: &Mail, max_received: usize) -> Option<String> {
 mod tests {
     use super::*;
     use crate::envelope::Envelope;
-    use crate::mail::{Content, Key};
-    use std::sync::Arc;
 
     fn why(header: &str) -> Option<String> {
         let raw = format!("{header}Subject: x\r\n\r\nbody\r\n");
@@ -39,10 +37,7 @@ mod tests {
             original_recipient: Some("a@here.example".into()),
             ..Envelope::default()
         };
-        let key = Key::of_message(&envelope, raw.as_bytes());
-        let content = Content::read(Arc::new(raw.into_bytes()));
-        let mail = Mail { content, envelope, key, seed: 0, at_ms: 0, keep: None };
-        why_not(&mail, 3)
+        why_not(&Mail::arrived(raw.into_bytes(), envelope, 0, 0), 3)
     }
 
     #[test]

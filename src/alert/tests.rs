@@ -1,4 +1,4 @@
-//! Rules over figures made by hand: values, changes from tick to tick, and what is told.
+//! Rules over figures made by hand: values, changes from tick to tick, and what is announced.
 
 use super::readings::{Circumstances, Reading, readings};
 use super::{announcement, state};

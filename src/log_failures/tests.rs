@@ -76,9 +76,7 @@ impl Place {
             client_address: Some([127, 0, 0, 1].into()),
             ..Envelope::default()
         };
-        let key = Key::of_message(&envelope, raw.as_bytes());
-        let (content, at_ms) = (Content::read(Arc::new(raw.into_bytes())), clock::now_ms());
-        let mut mail = Mail { content, envelope, key, seed: 1, at_ms, keep: None };
+        let mut mail = Mail::arrived(raw.into_bytes(), envelope, 1, clock::now_ms());
         let deadline = Deadline::after(Duration::from_secs(30));
         assert_eq!(deliver::deliver(&self.house, &mut mail, deadline, &|_| ()), Verdict::Accept);
     }
