@@ -36,6 +36,23 @@ impl FeedbackType {
     }
 }
 
+impl FeedbackType {
+    /// The type in a field of a report, however it is written: `Abuse`, `auth_failure`, `"opt-out"
+    /// (comment)`.
+    pub(crate) fn in_field(value: &str) -> FeedbackType {
+        let word = value.split(['(', ';', ',']).next().unwrap_or_default();
+        let word = word.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>'));
+        let name = word.to_ascii_lowercase().replace(['_', ' '], "-");
+        match name.as_str() {
+            "" => FeedbackType::default(),
+            "authfailure" => FeedbackType::AuthFailure,
+            "notspam" => FeedbackType::NotSpam,
+            "optout" => FeedbackType::OptOut,
+            name => FeedbackType::named(name),
+        }
+    }
+}
+
 impl Default for FeedbackType {
     /// For a report that does not say.
     fn default() -> FeedbackType {
@@ -82,5 +99,22 @@ mod tests {
             assert_eq!(serde_json::from_str::<FeedbackType>(&json).unwrap(), kind);
         }
         assert_eq!(FeedbackType::named("Not-Spam"), FeedbackType::NotSpam);
+    }
+    #[test]
+    fn a_field_has_a_type_in_any_spelling() {
+        for (value, name) in [
+            ("Abuse", "abuse"),
+            (" AUTH_FAILURE ", "auth-failure"),
+            ("auth failure", "auth-failure"),
+            ("authfailure; x=1", "auth-failure"),
+            ("\"opt-out\" (of all)", "opt-out"),
+            ("Opt-Out-List", "opt-out-list"),
+            ("DKIM", "dkim"),
+            ("Virus", "virus"),
+            ("", "other"),
+            ("X-New", "x-new"),
+        ] {
+            assert_eq!(FeedbackType::in_field(value).to_string(), name, "{value}");
+        }
     }
 }

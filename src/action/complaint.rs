@@ -57,7 +57,7 @@ fn for_programs(complaint: &Complaint, mail: &Mail, source: Option<IpAddr>) -> F
             ..Feedback::default()
         },
         reporting_mta: Some(domain_of(&envelope.recipient).to_owned()),
-        complainants: vec![Complainant { address: envelope.recipient.clone(), line: 0 }],
+        complainants: vec![Complainant { address: envelope.recipient.clone(), line: 0, named: true }],
     }
 }
 

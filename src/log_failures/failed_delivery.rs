@@ -69,6 +69,7 @@ impl FailedDelivery {
             diagnostic: failure.text,
             remote_mta: Some(failure.remote_mta).filter(|host| !host.is_empty()),
             stage: STAGES.into_iter().find(|stage| failure.stage.contains(stage)).unwrap_or_default(),
+            named: None,
             reader: "log",
             line: 0,
         };

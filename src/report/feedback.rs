@@ -6,6 +6,7 @@
 use super::fields::{self, FieldLine, WrittenFields};
 use super::lines::NumberedLine;
 use super::mailbox;
+use super::masked::{is_hashed, is_masked};
 use crate::feedback_type::FeedbackType;
 use crate::message::draft::bracketed;
 use serde::Serialize;
@@ -48,11 +49,14 @@ pub(crate) struct FeedbackReport {
     pub(crate) complainants: Vec<Complainant>,
 }
 
-/// A recipient who complains, and the line that names it.
+/// A recipient who complains, and the line where the address is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Complainant {
     pub(crate) address: String,
     pub(crate) line: u32,
+    /// The provider says that this one complains; the address is not just in the message that is
+    /// complained about, and not a digest.
+    pub(crate) named: bool,
 }
 
 impl FeedbackReport {
@@ -80,7 +84,7 @@ impl FeedbackReport {
         let feedback = &mut self.feedback;
         let first = |field: &mut Option<String>| _ = field.get_or_insert_with(|| value.to_owned());
         match name {
-            "feedback-type" => feedback.kind = FeedbackType::named(&value.to_ascii_lowercase()),
+            "feedback-type" => feedback.kind = FeedbackType::in_field(value),
             "user-agent" => first(&mut feedback.user_agent),
             "original-mail-from" => feedback.mail_from = mailbox::in_field(value),
             "arrival-date" | "received-date" => first(&mut feedback.arrival_date),
@@ -93,14 +97,26 @@ impl FeedbackReport {
             "auth-failure" => first(&mut feedback.auth_failure),
             "incidents" => feedback.incidents = value.parse().unwrap_or(1),
             "reporting-mta" => self.reporting_mta = Some(mailbox::typed(value).1.to_owned()),
-            "original-rcpt-to" | "original-recipient" | "removal-recipient" | "recipient"
+            "original-rcpt-to"
+            | "original-recipient"
+            | "final-recipient"
+            | "removal-recipient"
+            | "recipient"
+            | "rcpt-to"
             | "x-original-rcpt-to"
-                if self.complainants.len() < MAX_REPEATED =>
-            {
-                let address = mailbox::in_field(value).filter(|address| !is_redacted(address));
-                self.complainants.extend(address.map(|address| Complainant { address, line }));
-            }
+            | "x-removal-recipient"
+            | "x-hmxmroriginalrecipient" => self.take_complainant(value, line),
             _ => {}
+        }
+    }
+
+    /// Adds who complains, once, unless the address is masked.
+    fn take_complainant(&mut self, value: &str, line: u32) {
+        let Some(address) = mailbox::in_field(value).filter(|address| !is_masked(address)) else { return };
+        let known = |known: &Complainant| mailbox::same(&known.address, &address);
+        if self.complainants.len() < MAX_REPEATED && !self.complainants.iter().any(known) {
+            let named = !is_hashed(&address);
+            self.complainants.push(Complainant { address, line, named });
         }
     }
 
@@ -131,15 +147,6 @@ impl FeedbackReport {
     }
 }
 
-/// Whether an address was made unreadable. RFC 6590 has no form for that, so programs have their
-/// own.
-pub(crate) fn is_redacted(address: &str) -> bool {
-    let local = address.rsplit_once('@').map_or(address, |(local, _)| local).to_ascii_lowercase();
-    ["redacted", "hidden", "removed", "anonymous", "xxx"]
-        .iter()
-        .any(|word| local.trim_matches(['[', ']', '_', '-']) == *word)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,7 +164,8 @@ mod tests {
             Authentication-Results: y;\n spf=fail\nReported-URI: http://x.example/\n",
         );
         assert_eq!((&read.feedback.kind, read.feedback.incidents), (&FeedbackType::Abuse, 3));
-        let complainant = |address: &str, line| Complainant { address: address.to_owned(), line };
+        let complainant =
+            |address: &str, line| Complainant { address: address.to_owned(), line, named: true };
         assert_eq!(read.complainants, [complainant("b@y.example", 5), complainant("c@y.example", 6)]);
         assert_eq!(read.feedback.authentication_results.as_deref(), Some("y; spf=fail"));
         assert_eq!(read.feedback.source_ip, "192.0.2.1".parse().ok());
@@ -167,5 +175,13 @@ mod tests {
     fn a_redacted_recipient_is_not_one() {
         let read = read("Original-Rcpt-To: redacted@y.example\nOriginal-Rcpt-To: [hidden]\n");
         assert_eq!((read.complainants.len(), read.feedback.kind), (0, FeedbackType::default()));
+    }
+
+    #[test]
+    fn a_recipient_that_two_fields_name_is_one_and_a_digest_is_not_named() {
+        let twice = read("Original-Rcpt-To: <a@y.example>\nRemoval-Recipient: A@y.example\n");
+        assert_eq!((twice.complainants.len(), twice.complainants[0].named), (1, true));
+        let digest = read("Original-Rcpt-To: cb4a01a48251d4765f489076aa81e2a4@y.example\n");
+        assert!(!digest.complainants[0].named);
     }
 }

@@ -11,6 +11,7 @@ mod html_text;
 mod lines;
 mod fields;
 mod mailbox;
+mod masked;
 mod quoted_reply;
 mod speakers;
 mod tidied;
@@ -68,6 +69,11 @@ const MAX_MESSAGES: usize = 1_000;
 /// Reads what a message reports.
 pub(crate) fn read(message: &Message<'_>) -> Report {
     whole::read(message, 0)
+}
+
+/// The first field of this name in the header of the message that `message` reports on.
+pub(crate) fn original_header(message: &Message<'_>, name: &str) -> Option<String> {
+    whole::original_header(message, name, 0)
 }
 
 /// Reads a file: one message, or an mbox whose messages report together. The first that is a report

@@ -65,6 +65,7 @@ impl Evidence<'_> {
                 .or_else(|| exchange?.host.clone())
                 .or_else(host),
             stage: stage.or_else(|| Some(mention?.stage)).unwrap_or_default(),
+            named: None,
             reader: sources.reader,
             line: status.map(|status| status.line).or_else(|| Some(mention?.line)).unwrap_or(1),
         }

@@ -23,7 +23,23 @@ pub(crate) struct Original {
     pub(crate) from: Option<String>,
     /// The first address of To.
     pub(crate) to: Option<String>,
+    /// Its Return-Path: the sender in the envelope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) return_path: Option<String>,
+    /// Its List-Id without the description and the angle brackets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) list_id: Option<String>,
+    /// Its Feedback-ID: what Gmail counts complaints by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) feedback_id: Option<String>,
+    /// Its CFBL-Feedback-ID (RFC 9477).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cfbl_feedback_id: Option<String>,
 }
+
+/// The fields of a header that are read.
+const NAMES: [&str; 8] =
+    ["Message-ID", "Subject", "From", "To", "Return-Path", "List-Id", "Feedback-ID", "CFBL-Feedback-ID"];
 
 impl Original {
     /// Of an enclosed message or header section.
@@ -32,36 +48,29 @@ impl Original {
             let value = message.header(name)?;
             mailbox::first(&value).map(|found| found.address.to_owned())
         };
+        let text = |name: &str| {
+            let value = message.header(name)?;
+            Some(bounded(value.trim().to_owned())).filter(|value| !value.is_empty())
+        };
+        let list_id = |value: String| match value.rsplit_once('<') {
+            Some((_, id)) => id.trim_end_matches('>').to_owned(),
+            None => value,
+        };
         Original {
             message_id: message.message_id().map(bounded),
             subject: message.subject().map(bounded),
             from: address("From"),
             to: address("To").or_else(|| address("X-Original-To")),
+            return_path: address("Return-Path"),
+            list_id: text("List-Id").map(list_id),
+            feedback_id: text("Feedback-ID"),
+            cfbl_feedback_id: text("CFBL-Feedback-ID"),
         }
     }
 
     /// Of lines in a text that repeat the header, maybe quoted or indented.
     pub(crate) fn quoted(lines: &[NumberedLine<'_>]) -> Original {
-        const NAMES: [&str; 4] = ["message-id", "subject", "from", "to"];
-        let mut header = String::new();
-        let mut wanted = false;
-        for line in lines.iter().take(MAX_LINES) {
-            let text = line.text.trim_start_matches(['>', ' ']);
-            let name = text.split_once(':').map_or("", |(name, _)| name);
-            let field = !name.is_empty() && name.len() < 60 && !name.contains([' ', '<']);
-            let fold = !field && line.text.starts_with([' ', '\t', '>']) && wanted;
-            if field {
-                wanted = NAMES.iter().any(|known| name.eq_ignore_ascii_case(known));
-            }
-            if wanted && (field || fold) && !text.is_empty() {
-                header.push_str(if fold { " " } else { "" });
-                header.push_str(text.trim_start());
-                header.push('\n');
-            } else if !field {
-                wanted = false;
-            }
-        }
-        Original::of(&Message::read(header.as_bytes()))
+        Original::of(&Message::read(quoted_fields(lines, &NAMES).as_bytes()))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -75,8 +84,35 @@ impl Original {
             subject: self.subject.or(other.subject),
             from: self.from.or(other.from),
             to: self.to.or(other.to),
+            return_path: self.return_path.or(other.return_path),
+            list_id: self.list_id.or(other.list_id),
+            feedback_id: self.feedback_id.or(other.feedback_id),
+            cfbl_feedback_id: self.cfbl_feedback_id.or(other.cfbl_feedback_id),
         }
     }
+}
+
+/// The fields of these names in lines that repeat a header, without the marks of a quotation.
+pub(crate) fn quoted_fields(lines: &[NumberedLine<'_>], names: &[&str]) -> String {
+    let mut header = String::new();
+    let mut wanted = false;
+    for line in lines.iter().take(MAX_LINES) {
+        let text = line.text.trim_start_matches(['>', ' ']);
+        let name = text.split_once(':').map_or("", |(name, _)| name);
+        let field = !name.is_empty() && name.len() < 60 && !name.contains([' ', '<']);
+        let fold = !field && line.text.starts_with([' ', '\t', '>']) && wanted;
+        if field {
+            wanted = names.iter().any(|known| name.eq_ignore_ascii_case(known));
+        }
+        if wanted && (field || fold) && !text.is_empty() {
+            header.push_str(if fold { " " } else { "" });
+            header.push_str(text.trim_start());
+            header.push('\n');
+        } else if !field {
+            wanted = false;
+        }
+    }
+    header
 }
 
 fn bounded(text: String) -> String {
@@ -106,5 +142,18 @@ mod tests {
             assert_eq!(read.message_id.as_deref(), Some("1@x"), "{text}");
         }
         assert!(Original::quoted(&[]).is_empty());
+    }
+
+    #[test]
+    fn what_tells_whose_message_it_was_is_read() {
+        let raw = b"Return-Path: <b+1@x.example>\nList-Id: Our news <news.x.example>\nFeedback-ID: 1:2:x\n\
+            CFBL-Feedback-ID: 111:222\n\n";
+        let read = Original::of(&Message::read(raw));
+        assert_eq!(read.return_path.as_deref(), Some("b+1@x.example"));
+        assert_eq!(read.list_id.as_deref(), Some("news.x.example"));
+        assert_eq!(
+            (read.feedback_id.as_deref(), read.cfbl_feedback_id.as_deref()),
+            (Some("1:2:x"), Some("111:222"))
+        );
     }
 }

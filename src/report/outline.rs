@@ -5,7 +5,7 @@
 //! bounded.
 
 use super::MAX_RECIPIENTS;
-use super::complained_about;
+use super::complained_about::{self, OwnAddresses};
 use super::delivery_status::{DeliveryStatus, RecipientStatus};
 use super::feedback::{Complainant, FeedbackReport};
 use super::human_notice::HumanNotice;
@@ -13,6 +13,7 @@ use super::lines::{self, MAX_FIELDS, MAX_NOTICE, PartText};
 use super::original::Original;
 use super::quoted_reply::QuotedReply;
 use super::reported::{DeliveryAction, Recipient, Report, ReportKind};
+use crate::feedback_type::FeedbackType;
 use crate::message::{Message, MimePart};
 use std::borrow::Cow;
 
@@ -119,12 +120,18 @@ impl<'m, 'a> Outline<'m, 'a> {
             None => return None,
         };
         if complaint.complainants.is_empty() {
-            let found = enclosed.as_ref().and_then(complained_about::recipient_in);
-            complaint.feedback.derived = found.is_some();
             let line = self.messages.first().map_or(1, |part| lines::number_of(message.raw(), part.body));
-            complaint.complainants.extend(found.map(|address| Complainant { address, line }));
+            let found = enclosed
+                .as_ref()
+                .and_then(|enclosed| complained_about::recipient_in(enclosed, message, line));
+            complaint.feedback.derived = found.is_some();
+            complaint.complainants.extend(found);
         }
-        let recipient = |Complainant { address, line }| Recipient {
+        let own = OwnAddresses::of(message, enclosed.as_ref());
+        // A report on authentication names the victim of a forgery: nobody complains.
+        let complains = complaint.feedback.kind != FeedbackType::AuthFailure;
+        let recipient = |Complainant { address, line, named }| Recipient {
+            named: Some(named && complains && !own.has(&address)),
             address,
             action: DeliveryAction::Delivered,
             reader: if complaint.feedback.derived { "original-header" } else { "feedback-report" },
@@ -148,6 +155,14 @@ impl<'m, 'a> Outline<'m, 'a> {
             .find(known)
             .or_else(|| Some(Original::quoted(notice.original())).filter(known))
             .unwrap_or_else(|| Original::quoted(notice.own()))
+    }
+
+    /// The first field of this name in the header of an enclosed message.
+    pub(crate) fn original_header(&self, name: &str) -> Option<String> {
+        let enclosed = self.messages.iter().take(MAX_ENCLOSED);
+        enclosed
+            .filter_map(|part| Message::read(&header_of(part)).header(name))
+            .find(|value| !value.is_empty())
     }
 
     /// Whether a message is enclosed.

@@ -68,6 +68,10 @@ pub(crate) struct Recipient {
     /// The SMTP command that it answered: `RCPT`, `DATA`, `MAIL`, `EHLO`, `HELO`, `CONN`, …; or
     /// empty.
     pub(crate) stage: &'static str,
+    /// Of a complaint: the provider says that this recipient complains. Otherwise the address is
+    /// only in the message that is complained about, or is a digest, and proves nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) named: Option<bool>,
     /// Which reader found the recipient.
     pub(crate) reader: &'static str,
     /// The line of the message; in an encoded part, the line where that part starts.

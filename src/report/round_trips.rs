@@ -88,7 +88,7 @@ fn a_bounce_that_is_written_reads_back_equal() {
 
 #[test]
 fn a_complaint_that_is_written_reads_back_equal() {
-    let complainant = |address: &str| Complainant { address: address.to_owned(), line: 0 };
+    let complainant = |address: &str| Complainant { address: address.to_owned(), line: 0, named: true };
     let report = FeedbackReport {
         feedback: Feedback {
             kind: FeedbackType::NotSpam,

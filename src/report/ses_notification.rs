@@ -29,11 +29,16 @@ pub(crate) fn read(text: &str) -> Option<Report> {
         _ => return None,
     };
     let entries = entries.as_array()?.iter().take(MAX_RECIPIENTS);
-    let recipients: Vec<Recipient> = entries.filter_map(|entry| recipient(entry, action)).collect();
+    let mut recipients: Vec<Recipient> = entries.filter_map(|entry| recipient(entry, action)).collect();
     if recipients.is_empty() {
         return None;
     }
     let feedback = (event == "Complaint").then(|| feedback(&value["complaint"]));
+    if let Some(feedback) = &feedback {
+        // SES lists everybody at the provider who got the message; only one alone has complained.
+        let named = recipients.len() == 1 && feedback.kind != FeedbackType::AuthFailure;
+        recipients.iter_mut().for_each(|recipient| recipient.named = Some(named));
+    }
     let kind = if feedback.is_some() { ReportKind::FeedbackReport } else { ReportKind::DeliveryStatus };
     Some(Report { kind, recipients, feedback, original: original(&value["mail"]["commonHeaders"]) })
 }
@@ -76,8 +81,8 @@ fn recipient(entry: &Value, action: DeliveryAction) -> Option<Recipient> {
 }
 
 fn feedback(complaint: &Value) -> Feedback {
-    let kind = complaint["complaintFeedbackType"].as_str().unwrap_or("abuse").to_ascii_lowercase();
-    Feedback { kind: FeedbackType::named(&kind), incidents: 1, ..Feedback::default() }
+    let kind = complaint["complaintFeedbackType"].as_str().unwrap_or("abuse");
+    Feedback { kind: FeedbackType::in_field(kind), incidents: 1, ..Feedback::default() }
 }
 
 fn original(headers: &Value) -> Original {
@@ -88,6 +93,7 @@ fn original(headers: &Value) -> Original {
         subject: field("subject"),
         from: address("from"),
         to: address("to"),
+        ..Original::default()
     }
 }
 

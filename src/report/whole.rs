@@ -8,6 +8,7 @@ use super::automatic_reply::AutomaticReply;
 use super::evidence::Evidence;
 use super::human_notice::HumanNotice;
 use super::lines::PartText;
+use super::original;
 use super::outline::Outline;
 use super::repair;
 use super::reported::{Report, ReportKind};
@@ -60,6 +61,25 @@ fn understood(message: &Message<'_>, depth: usize) -> Report {
     let bounce = !recipients.is_empty() || evidence.is_anonymous_bounce();
     let kind = if bounce { ReportKind::DeliveryStatus } else { ReportKind::Other };
     Report { kind, recipients, feedback: None, original }
+}
+
+/// The first field of this name in the header of the message that a report is about: enclosed, in an
+/// enclosed report, or repeated in the text.
+pub(crate) fn original_header(message: &Message<'_>, name: &str, depth: usize) -> Option<String> {
+    let repaired = repair::with_line_ends(message.raw());
+    let message = &repaired.as_deref().map_or_else(|| Message::read(message.raw()), Message::read);
+    let outline = Outline::of(message);
+    let in_enclosed = || {
+        let mut enclosed = outline.enclosed(message).filter(|_| depth < MAX_DEPTH);
+        enclosed.find_map(|(raw, _)| original_header(&Message::read(&raw), name, depth + 1))
+    };
+    let in_text = || {
+        let texts = outline.texts(message, &[]);
+        let notice = HumanNotice::read(texts.iter().flat_map(PartText::lines).collect());
+        let fields = original::quoted_fields(notice.original(), &[name]);
+        Message::read(fields.as_bytes()).header(name).filter(|value| !value.is_empty())
+    };
+    outline.original_header(name).or_else(in_enclosed).or_else(in_text)
 }
 
 /// The report in an enclosed or quoted message.
