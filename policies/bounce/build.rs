@@ -4,6 +4,8 @@
 //! Not here: what a rule may hold and how the index is made, which the policy itself does for own
 //! rules. Invariant: a mistake in a table ends the build with the name of the rule.
 
+#[path = "src/about.rs"]
+mod about;
 #[path = "src/code.rs"]
 mod code;
 #[path = "src/compile.rs"]

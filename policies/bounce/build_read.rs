@@ -24,6 +24,7 @@ pub struct Tables {
 pub struct Reason {
     pub name: String,
     pub category: String,
+    pub about: String,
     pub severity: String,
     /// The severity of a 4xx, where it differs.
     pub temporary: Option<String>,
@@ -85,7 +86,7 @@ fn code(mut table: Map<String, Value>, is_reason: impl Fn(&str) -> bool) -> Writ
 fn reason(table: &Map<String, Value>) -> Reason {
     let temporary = table.get("temporary").map(|_| text(table, "temporary"));
     let of = |key: &str| text(table, key);
-    Reason { name: of("name"), category: of("category"), severity: of("severity"), temporary }
+    Reason { name: of("name"), category: of("category"), about: of("about"), severity: of("severity"), temporary }
 }
 
 fn marked(table: &Map<String, Value>) -> Marked {

@@ -3,6 +3,7 @@
 //! Not here: reading them (`build_read`). Invariant: names are replaced by places in the tables, so
 //! that nothing is looked up when the policy runs.
 
+use crate::about::About;
 use crate::index::{Chain, Entry, Index, Part};
 use crate::read::{Marked, Reason, Tables};
 use crate::rule::{Written, SEVERITIES};
@@ -47,7 +48,11 @@ fn reason(reason: &Reason) -> String {
     let known = |name: &str| severity(name).expect("a severity");
     let usual = known(&reason.severity);
     let temporary = reason.temporary.as_deref().map_or(usual, known);
-    format!("Reason {{ name: {name:?}, category: {category:?}, severity: {usual}, temporary: {temporary} }}")
+    let about = About::named(&reason.about).expect("what it is about");
+    format!(
+        "Reason {{ name: {name:?}, category: {category:?}, about: About::{about:?}, severity: {usual}, \
+         temporary: {temporary} }}"
+    )
 }
 
 fn provider(provider: &Marked) -> String {

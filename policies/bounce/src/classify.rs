@@ -3,6 +3,7 @@
 //! Not here: which rule of a list comes first (`first_rule`), and the rules, which are data.
 //! Invariant: text outranks the code, and a success is never classified as a failure.
 
+use crate::about::About;
 use crate::code::Code;
 use crate::conditions::stage;
 use crate::diagnostic::Diagnostic;
@@ -29,13 +30,15 @@ pub struct Failure<'a> {
     pub remote_mta: &'a str,
 }
 
-/// What a failure means: three answers, none of which follows from another.
+/// What a failure means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Class<'a> {
     /// Fine vocabulary (`reasons.toml`).
     pub reason: &'static str,
     /// PowerMTA bounce category.
     pub category: &'static str,
+    /// What the refusal is about.
+    pub about: About,
     /// Whether the address or its domain is dead.
     pub severity: Severity,
     /// The rule that decided; empty when none did.
@@ -171,15 +174,15 @@ fn by_rule<'a>(rule: &'a Rule, known: &Known) -> Class<'a> {
     let reason = &REASONS[usize::from(rule.reason)];
     let class = if known.status.class == 0 { known.code / 100 } else { known.status.class.into() };
     let severity = rule.severity.unwrap_or(if class == 4 { reason.temporary } else { reason.severity });
-    let (name, category) = (reason.name, reason.category);
-    Class { reason: name, category, severity: severity_at(severity), rule: &rule.name }
+    let (name, category, about) = (reason.name, reason.category, reason.about);
+    Class { reason: name, category, about, severity: severity_at(severity), rule: &rule.name }
 }
 
 /// A reason that no rule gave.
 fn by_reason(name: &str) -> Class<'static> {
     let reason = REASONS.iter().find(|reason| reason.name == name).unwrap_or(&REASONS[0]);
-    let (name, category) = (reason.name, reason.category);
-    Class { reason: name, category, severity: severity_at(reason.severity), rule: "" }
+    let (name, category, about) = (reason.name, reason.category, reason.about);
+    Class { reason: name, category, about, severity: severity_at(reason.severity), rule: "" }
 }
 
 /// In the order of `rule::SEVERITIES`.

@@ -5,6 +5,7 @@
 //! them, `search` finds the patterns of all rules in one walk. Invariant: nothing in here knows a
 //! reply text.
 
+mod about;
 mod act;
 mod acting;
 pub mod classify;
@@ -30,6 +31,7 @@ mod status;
 mod table;
 mod trie;
 
+pub use about::About;
 pub use carom_policy::Severity;
 pub use classify::{classify, classify_with, explain, Class, Failure, Scratch};
 pub use own_rules::Own;

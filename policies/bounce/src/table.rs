@@ -3,6 +3,7 @@
 //! Not here: anything that decides (`first_rule`, `classify`). Invariant: only a dead address or
 //! domain is hard, by any rule or code; the tests below hold it.
 
+use crate::about::About;
 use crate::code::Code;
 use crate::index::{Chain, Entry, Index, Part};
 use crate::trie::State;
@@ -14,6 +15,8 @@ pub struct Reason {
     pub name: &'static str,
     /// The PowerMTA bounce category.
     pub category: &'static str,
+    /// What such a refusal is about.
+    pub about: About,
     /// Place in `rule::SEVERITIES`.
     pub severity: u8,
     /// The same for a 4xx.
