@@ -14,8 +14,7 @@ use crate::message::Message;
 /// The field that Microsoft adds for its complaints.
 const JMRP: &str = "X-HmXmrOriginalRecipient";
 /// Fields that servers on the way add for the recipient.
-const ENVELOPE: [&str; 6] =
-    ["X-Original-Rcpt-To", "X-Rcpt-To", "Envelope-To", "X-Envelope-To", "Delivered-To", "X-Original-To"];
+const ENVELOPE: [&str; 4] = ["X-Original-Rcpt-To", "X-Rcpt-To", "Envelope-To", "X-Envelope-To"];
 /// Addresses of one field that are looked at, at most.
 const MAX_ADDRESSES: usize = 100;
 
@@ -43,7 +42,7 @@ pub(crate) fn recipient_in(enclosed: &Message<'_>, report: &Message<'_>, line: u
     // A message to several does not tell who of them complains.
     let others = ["To", "Cc"].iter().flat_map(|name| enclosed.addresses(name));
     let others: Vec<String> = others.take(MAX_ADDRESSES).collect();
-    let sole = others.first().filter(|_| others.len() == 1 || is_repeated(&others))?;
+    let sole = others.first().filter(|_| is_repeated(&others))?;
     mailbox::first(sole)
         .map(|sole| sole.address.to_owned())
         .filter(usable)

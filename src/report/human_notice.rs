@@ -126,7 +126,7 @@ impl<'a> HumanNotice<'a> {
             };
             let paragraph = self.own()[at..].iter().take_while(|line| !line.is_blank());
             let text: Vec<&str> = paragraph.take(MAX_REFUSAL_LINES).map(NumberedLine::trimmed).collect();
-            let text = text.join(" ");
+            let text = text.join("\n");
             tidy(&text[QuotedReply::find(&text).at..])
         })
     }

@@ -10,6 +10,7 @@ use super::phrases::Says;
 use super::quoted_reply::QuotedReply;
 use super::reported::DeliveryAction;
 use super::tidied::tidy;
+use std::ops::Range;
 
 /// A reason is read up to this many lines and bytes.
 pub(crate) const MAX_REASON_LINES: usize = 60;
@@ -43,10 +44,9 @@ impl HumanNotice<'_> {
     pub(crate) fn mention(&self, address: &str, at: usize, rest: &str, end: usize) -> Mention {
         let (text, last) = self.reason(at, rest, end);
         let context = self.context(at, end.min(at + MAX_REASON_LINES));
-        let stage = self.hits_in(at..(last + 1).min(end)).iter().find_map(|hit| match hit.says {
-            Says::Stage(stage) => Some(stage),
-            _ => None,
-        });
+        let stage = self.stage_in(at..(last + 1).min(end));
+        // `SMTP command: DATA` may be in a paragraph after the reply.
+        let stage = stage.or_else(|| self.stage_in(last..end.min(last + MAX_CONTEXT_LINES)));
         Mention {
             address: address.to_owned(),
             original: made_from(&context),
@@ -57,6 +57,14 @@ impl HumanNotice<'_> {
             context,
             line: self.lines[at].number,
         }
+    }
+
+    /// The command that some lines say was answered.
+    fn stage_in(&self, lines: Range<usize>) -> Option<&'static str> {
+        self.hits_in(lines).iter().find_map(|hit| match hit.says {
+            Says::Stage(stage) => Some(stage),
+            _ => None,
+        })
     }
 
     /// The lines of an entry, up to the reply.
@@ -119,7 +127,7 @@ impl Reason {
     fn push(&mut self, line: &str) {
         if self.text.len() < MAX_REASON && made_from(line).is_none() {
             if !self.text.is_empty() {
-                self.text.push(' ');
+                self.text.push('\n');
             }
             self.text.push_str(line);
         }

@@ -12,6 +12,7 @@ mod lines;
 mod fields;
 mod mailbox;
 mod masked;
+mod reply_position;
 mod quoted_reply;
 mod speakers;
 mod tidied;

@@ -8,9 +8,10 @@ use super::evidence::Evidence;
 use super::mailbox;
 use super::mention::Mention;
 use super::quoted_reply::{QuotedReply, better_status};
-use super::reported::Recipient;
+use super::reported::{DeliveryAction, Recipient};
 use super::session::Exchange;
 use super::speakers;
+use crate::smtp_reply::EnhancedStatus;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -49,16 +50,15 @@ impl Evidence<'_> {
         let Sources { status, mention, exchange, .. } = *sources;
         let field = QuotedReply::find(status.map_or("", |status| status.diagnostic.as_str()));
         let stage = exchange.map(|exchange| exchange.stage).filter(|stage| !stage.is_empty());
+        let own = status.and_then(|status| status.status);
+        let codes = (field.code.or(reply.code), better_status(own, field.status.or(reply.status)));
         let host = || speakers::host(before).or_else(|| speakers::host(&mention?.context)).map(str::to_owned);
         Recipient {
             original: original.filter(|original| !mailbox::same(original, &address)),
             address,
-            action: status
-                .and_then(|status| status.action)
-                .or_else(|| mention?.action)
-                .unwrap_or(self.action),
-            status: better_status(status.and_then(|status| status.status), field.status.or(reply.status)),
-            reply_code: field.code.or(reply.code),
+            action: self.action_of(sources, codes),
+            status: codes.1,
+            reply_code: codes.0,
             diagnostic: said.chars().take(MAX_DIAGNOSTIC).collect(),
             remote_mta: status
                 .and_then(|status| status.remote_mta.clone())
@@ -71,6 +71,30 @@ impl Evidence<'_> {
         }
     }
 
+    /// What became of the message for the recipient: its own fields say it, or the words. Words
+    /// alone make no delivery of a refusal.
+    fn action_of(
+        &self,
+        sources: &Sources<'_>,
+        codes: (Option<u16>, Option<EnhancedStatus>),
+    ) -> DeliveryAction {
+        let Sources { status, mention, .. } = *sources;
+        if let Some(action) = status.and_then(|status| status.action) {
+            return action;
+        }
+        if status.and_then(|status| status.status).is_some_and(|status| status.class == 2) {
+            return DeliveryAction::Delivered;
+        }
+        let words = mention.and_then(|mention| mention.action).unwrap_or(self.action);
+        let refused =
+            codes.0.is_some_and(|code| code >= 400) || codes.1.is_some_and(|status| status.class > 2);
+        match words {
+            DeliveryAction::Failed | DeliveryAction::Delayed => words,
+            _ if refused => DeliveryAction::Failed,
+            _ => words,
+        }
+    }
+
     /// What is said about the recipient, the most reliable first.
     fn texts<'s>(&'s self, sources: &Sources<'s>) -> Vec<&'s str> {
         let Sources { status, mention, exchange, sole, .. } = *sources;
@@ -80,7 +104,9 @@ impl Evidence<'_> {
         let spoken = exchange.map_or("", |exchange| exchange.reply.as_str());
         let complete = if is_cut(fields, spoken) { spoken } else { fields };
         let quoted = exchange.is_some_and(|exchange| !exchange.summary && exchange.recipient.is_some());
-        let (first, second) = if quoted { (spoken, entry) } else { (entry, spoken) };
+        // sendmail sums up what it quotes, and what a program of its own said before.
+        let longer = spoken.len() > entry.len() && !entry.is_empty() && spoken.starts_with(entry);
+        let (first, second) = if quoted || longer { (spoken, entry) } else { (entry, spoken) };
         let mut texts = vec![complete, comment, first, second];
         if sole && !texts.iter().any(|text| QuotedReply::find(text).is_some()) {
             texts.push(self.notice.refusal());

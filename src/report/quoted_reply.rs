@@ -4,6 +4,7 @@
 //! Not here: replies at the beginning of a text (`smtp_reply`), and what a reply means. Invariant:
 //! a number counts only where a reply can begin, so no address, version or size becomes a code.
 
+use super::reply_position;
 use crate::smtp_reply::{self, EnhancedStatus};
 
 /// The codes of a reply, and where in the text it starts.
@@ -76,13 +77,17 @@ fn next(text: &str, from: usize) -> Option<(QuotedReply, usize)> {
             at += bytes[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
             continue;
         }
-        if let Some((status, length)) = EnhancedStatus::leading(&text[at..]).filter(|_| before != Some(b'-'))
-        {
+        let status = EnhancedStatus::leading(&text[at..]).filter(|_| before != Some(b'-'));
+        let status =
+            status.filter(|(_, length)| reply_position::is_status(&text[..at], &text[at + length..]));
+        if let Some((status, length)) = status {
             return Some((QuotedReply { code: None, status: Some(status), at }, at + length));
         }
         if let Some(code) = likely_code(&text[at..]) {
-            let status = smtp_reply::status_after(&text[at + 3..]);
-            if status.is_some() || expected(&bytes[..at]) {
+            let (number, after) = text[at..].split_at(3);
+            let status = smtp_reply::status_after(after).filter(|(status, _)| agree(code, *status));
+            let pair = status.is_some() && reply_position::is_coded_pair(&text[..at], after);
+            if pair || reply_position::is_code(&text[..at], number, after) {
                 let end = at + 3 + status.map_or(0, |(_, length)| length);
                 return Some((
                     QuotedReply { code: Some(code), status: status.map(|(status, _)| status), at },
@@ -95,50 +100,17 @@ fn next(text: &str, from: usize) -> Option<(QuotedReply, usize)> {
     None
 }
 
+/// Whether code and status can be of one reply. A permanent code with a temporary status is; one of
+/// success with one of failure is not.
+fn agree(code: u16, status: EnhancedStatus) -> bool {
+    (code < 300) == (status.class == 2)
+}
+
 /// The code that a text begins with, of those that servers give: 250 to 252, 4xx and 5xx. Others
 /// are more likely sizes, counts and parts of dates.
 fn likely_code(text: &str) -> Option<u16> {
     let likely = |code: &u16| matches!(code, 250..=252 | 400..=479 | 500..=579);
     smtp_reply::leading_code(text).filter(likely)
-}
-
-/// Whether a reply may start after this text: at its beginning, after punctuation, or after a word
-/// that announces it.
-fn expected(before: &[u8]) -> bool {
-    const ANNOUNCE: [&[u8]; 17] = [
-        b"said",
-        b"error",
-        b"response",
-        b"reply",
-        b"replied",
-        b"returned",
-        b"code",
-        b"status",
-        b"with",
-        b"was",
-        b"failure",
-        b"result",
-        b"smtp",
-        b"reason",
-        b"deferred",
-        b"answered",
-        b"code is",
-    ];
-    // The colon and the brackets of East Asia.
-    const WIDE: [&str; 4] = ["：", "（", "「", "【"];
-    let trimmed = before.trim_ascii_end();
-    if WIDE.iter().any(|mark| trimmed.ends_with(mark.as_bytes())) {
-        return true;
-    }
-    match trimmed.last() {
-        None | Some(b':' | b'<' | b'(' | b'[' | b'\'' | b'"' | b'>' | b';' | b'|' | b'*' | b'-' | b',') => {
-            true
-        }
-        Some(_) => ANNOUNCE.iter().any(|word| {
-            let start = trimmed.len().checked_sub(word.len());
-            start.is_some_and(|start| trimmed[start..].eq_ignore_ascii_case(word))
-        }),
-    }
 }
 
 /// The status in a `Status` field.
@@ -216,6 +188,10 @@ mod tests {
             "5.1.10.2",
             "4.12.2024",
             "IB550",
+            "mailbox full: 250 MB used",
+            "[2001:db8:550:1::25]: timed out",
+            "Lotus Domino Release 5.0.7",
+            "10.250.4.4",
         ] {
             assert_eq!(read(text), "- -", "{text}");
         }

@@ -63,8 +63,8 @@ fn understood(message: &Message<'_>, depth: usize) -> Report {
     Report { kind, recipients, feedback: None, original }
 }
 
-/// The first field of this name in the header of the message that a report is about: enclosed, in an
-/// enclosed report, or repeated in the text.
+/// The first field of this name in the header of the message that a report is about: enclosed, in
+/// an enclosed report, or repeated in the text.
 pub(crate) fn original_header(message: &Message<'_>, name: &str, depth: usize) -> Option<String> {
     let repaired = repair::with_line_ends(message.raw());
     let message = &repaired.as_deref().map_or_else(|| Message::read(message.raw()), Message::read);
