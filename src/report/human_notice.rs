@@ -6,6 +6,7 @@
 //! quoted (`transcript`). Invariant: every line is read a bounded number of times.
 
 use super::fold::Folded;
+use super::footers;
 use super::lines::NumberedLine;
 use super::original_start;
 use super::phrases::{self, Hit, Says};
@@ -37,12 +38,11 @@ pub(crate) struct HumanNotice<'a> {
 impl<'a> HumanNotice<'a> {
     pub(crate) fn read(mut lines: Vec<NumberedLine<'a>>) -> HumanNotice<'a> {
         unquote(&mut lines);
-        let mut folded = Folded::default();
-        for line in &lines {
-            folded.push(line.text);
-        }
-        let mut hits = phrases::find(&folded.text);
+        let (mut folded, mut hits) = searched(&lines);
         let end = original_start::find(&lines, &folded, &hits).unwrap_or(lines.len());
+        if footers::remove(&mut lines, end, &folded, &hits) {
+            (folded, hits) = searched(&lines);
+        }
         let stop = folded.start(end);
         hits.retain(|hit| hit.start < stop);
         HumanNotice { lines, end, folded, hits, whole: OnceCell::new(), refusal: OnceCell::new() }
@@ -145,6 +145,14 @@ impl<'a> HumanNotice<'a> {
             tidy(&text)
         })
     }
+}
+
+/// The lines as they are compared with the phrases, and the phrases in them.
+fn searched(lines: &[NumberedLine<'_>]) -> (Folded, Vec<Hit>) {
+    let mut folded = Folded::default();
+    lines.iter().for_each(|line| folded.push(line.text));
+    let hits = phrases::find(&folded.text);
+    (folded, hits)
 }
 
 /// Removes the marks of a quotation, where most of the lines have them.

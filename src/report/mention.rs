@@ -102,6 +102,9 @@ impl HumanNotice<'_> {
                 continue;
             }
             let line = line.trimmed();
+            if is_field_of_report(line) {
+                continue;
+            }
             let ends = if reason.text.is_empty() { self.is_closing(index) } else { is_epilogue(line) };
             if ends {
                 break;
@@ -143,16 +146,22 @@ impl Reason {
     }
 }
 
+/// Whether a line is a field about the report, of those that programs read.
+fn is_field_of_report(line: &str) -> bool {
+    const FIELDS: [&str; 5] = [
+        "Reporting-MTA:",
+        "Arrival-Date:",
+        "Received-From-MTA:",
+        "Original-Envelope-Id:",
+        "Last-Attempt-Date:",
+    ];
+    FIELDS.iter().any(|name| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
+}
+
 /// Whether a line is what a mail server adds after a reply.
 fn is_epilogue(line: &str) -> bool {
-    const EPILOGUES: [&str; 6] = [
-        "Giving up on ",
-        "Remote system:",
-        "Please reply to ",
-        "Please contact ",
-        "Reporting-MTA:",
-        "Original message ",
-    ];
+    const EPILOGUES: [&str; 5] =
+        ["Giving up on ", "Remote system:", "Please reply to ", "Please contact ", "Original message "];
     EPILOGUES.iter().any(|start| line.starts_with(start))
 }
 

@@ -31,6 +31,7 @@ mod ses_notification;
 // Text for people.
 mod phrases;
 mod original_start;
+mod footers;
 mod human_notice;
 mod list_entry;
 mod mention;

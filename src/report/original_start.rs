@@ -31,7 +31,7 @@ fn is_marker(folded: &Folded, hit: &Hit, lines: &[NumberedLine<'_>]) -> bool {
     let after = folded.text.get(hit.end..end).unwrap_or_default();
     let own = &folded.text[hit.start..hit.end];
     let (first, last) = (is_decoration(before), is_decoration(after));
-    let ruled = lines[line].trimmed().starts_with(['-', '=', '*', '_']);
+    let ruled = lines[line].trimmed().starts_with(['-', '=', '*', '_', '|', '+', '#', '~']);
     let marked = ruled && (before.len() >= 2 || after.trim_end().ends_with("--"));
     if own == "original message" || own == "forwarded message" {
         marked || (first && last)
@@ -42,7 +42,7 @@ fn is_marker(folded: &Folded, hit: &Hit, lines: &[NumberedLine<'_>]) -> bool {
 
 /// Whether a text has no words.
 fn is_decoration(text: &str) -> bool {
-    text.chars().all(|c| "-=*_>.: #[]()".contains(c))
+    text.chars().all(|c| "-=*_>.: #[]()|+~".contains(c))
 }
 
 /// Where a header section starts: a trace field at the beginning of a line, with another field

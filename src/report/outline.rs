@@ -90,7 +90,7 @@ impl<'m, 'a> Outline<'m, 'a> {
     }
 
     /// The text for people: plain, or else HTML, or else what is attached. HTML adds nothing to
-    /// fields that already have the reply.
+    /// fields that already have the reply. A part for fields that has none may hold the text.
     pub(crate) fn texts(&self, message: &Message<'a>, statuses: &[RecipientStatus]) -> Vec<PartText<'a>> {
         let answered = |status: &RecipientStatus| {
             status.last.is_some() && QuotedReply::find(&status.diagnostic).code.is_some()
@@ -100,13 +100,14 @@ impl<'m, 'a> Outline<'m, 'a> {
             |parts: &Vec<&'m MimePart<'a>>| parts.iter().any(|part| !part.body.trim_ascii().is_empty());
         let mut lists = [&self.plain, &self.html, &self.attached].into_iter();
         let list = lists.find(|list| filled(list)).filter(|_| !complete).unwrap_or(&self.plain);
+        let unread = self.status.iter().filter(|_| statuses.is_empty());
         let mut room = MAX_NOTICE;
         let text = |part: &&MimePart<'a>| {
             let text = PartText::of(part, message.raw(), room);
             room -= part.body.len().min(room);
             text
         };
-        list.iter().map(text).collect()
+        list.iter().chain(unread).map(text).collect()
     }
 
     /// The complaint, if the message is one.

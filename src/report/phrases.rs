@@ -36,6 +36,8 @@ pub(crate) enum Says {
     Sender,
     /// The command that was answered.
     Stage(&'static str),
+    /// It is part of a footer that every mail gets.
+    Footer,
 }
 
 impl Says {
@@ -60,7 +62,7 @@ pub(crate) struct Hit {
 static TEXT: &str = include_str!("phrases.txt");
 
 /// What the sections of the file mean, in their order.
-const SECTIONS: [Says; 18] = [
+const SECTIONS: [Says; 19] = [
     Says::Failed,
     Says::Failed,
     Says::Failed,
@@ -79,6 +81,7 @@ const SECTIONS: [Says; 18] = [
     Says::Stage("MAIL"),
     Says::Stage("HELO"),
     Says::Stage("CONN"),
+    Says::Footer,
 ];
 
 /// How many phrases there are.

@@ -104,7 +104,10 @@ impl Session {
     /// A line that nobody speaks may be sendmail's summary of what the last lines said.
     fn take_other(&mut self, text: &str, line: u32) {
         self.found.extend(summary(text, line).map(|summary| summary.with(&self.local)));
-        let server = starts_with_code(text) || text.starts_with(['-', '.', '(']) || text.contains("... ");
+        let server = starts_with_code(text)
+            || text.starts_with(['-', '.', '('])
+            || text.ends_with(':')
+            || text.contains("... ");
         self.local = if server { String::new() } else { text.to_owned() };
         self.open = None;
     }
