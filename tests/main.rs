@@ -28,6 +28,7 @@ mod relay;
 mod releases;
 mod settings;
 mod sink;
+mod sources;
 mod statistics;
 mod tailing;
 mod tick_faults;

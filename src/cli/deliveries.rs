@@ -17,6 +17,9 @@ use clap::Args;
 const SHOWN: u64 = 100;
 /// Columns of a recipient at most, so that the reply begins on the same screen.
 const RECIPIENT: usize = 44;
+/// What a failure can be about.
+const ABOUT: [&str; 8] =
+    ["recipient", "recipient-domain", "sender", "sending-host", "message", "relay", "network", "nobody"];
 /// Characters of a reply.
 const REPLY: usize = 160;
 
@@ -24,6 +27,8 @@ const REPLY: usize = 160;
 #[command(after_help = "Examples:\n  \
     carom deliveries --failed --since 1d\n  \
     carom deliveries --recipient ann@example.com --latest\n  \
+    carom deliveries --source vmta/mta1 --failed --about sending-host\n  \
+    carom deliveries --tls none --since 7d          sent without TLS\n  \
     carom deliveries --unclassified --since 7d      replies that deserve a rule\n  \
     carom deliveries --status deferred,held --json")]
 pub(crate) struct DeliveriesArgs {
@@ -43,6 +48,17 @@ pub(crate) struct DeliveriesArgs {
     /// Only deliveries of this client
     #[arg(long, value_name = "ID")]
     client: Option<String>,
+    /// Only deliveries of this source: a vMTA, pool or source IP of PowerMTA, a Postfix instance or
+    /// transport, or a campaign, with its kind (vmta/mta1) or without
+    #[arg(long, value_name = "SOURCE")]
+    source: Option<String>,
+    /// Only deliveries sent with this TLS level, as Postfix logs it: none, may, encrypt, dane, …
+    #[arg(long, value_name = "LEVEL")]
+    tls: Option<String>,
+    /// Only failures about this: recipient, recipient-domain, sender, sending-host, message, relay,
+    /// network, nobody
+    #[arg(long, value_name = "WHAT", value_parser = ABOUT)]
+    about: Option<String>,
     /// Only this queue id
     #[arg(long, value_name = "ID")]
     queue_id: Option<String>,
@@ -75,6 +91,9 @@ pub(crate) fn run(arguments: &DeliveriesArgs, config: &Config, terminal: Termina
         statuses: arguments.status.iter().map(|status| status.name().to_owned()).collect(),
         recipient: arguments.recipient.clone(),
         client: arguments.client.clone(),
+        source: arguments.source.clone(),
+        tls: arguments.tls.clone(),
+        about: arguments.about.clone(),
         queue_id: arguments.queue_id.clone(),
         message_id: arguments.message_id.clone(),
         since_ms: arguments.since,

@@ -18,6 +18,8 @@ pub(crate) struct MailLog {
     pub(crate) zone: TimeZone,
     /// The header that carries the client id.
     pub(crate) client_header: String,
+    /// The headers that name the campaign.
+    pub(crate) campaign_headers: Vec<String>,
 }
 
 impl MailLog {
@@ -59,5 +61,6 @@ fn read(table: LogsTable, number: usize) -> Result<MailLog, ConfigFault> {
             }
         },
     };
-    Ok(MailLog { kind: table.kind, path: table.path, zone, client_header: table.client_header })
+    let LogsTable { kind, path, client_header, campaign_headers, .. } = table;
+    Ok(MailLog { kind, path, zone, client_header, campaign_headers })
 }

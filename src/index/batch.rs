@@ -8,6 +8,7 @@ use super::delivery_row::{DeliveryRow, row_id};
 use super::meaning::{self, Meanings};
 use super::pending_work::PendingWork;
 use super::shelf::Shelved;
+use super::stored_routes::Routes;
 use super::{Index, LogProgress};
 use crate::class::Class;
 use crate::clock::DAY_MS;
@@ -29,6 +30,7 @@ pub(crate) struct Batch<'i> {
     learn: Statement<'i>,
     work: Statement<'i>,
     meanings: Meanings,
+    routes: Routes,
     open: bool,
 }
 
@@ -43,10 +45,11 @@ impl<'i> Batch<'i> {
                 state: db.prepare("SELECT last_seen, attempts, status FROM deliveries WHERE id = ?1 AND mark = ?2")?,
                 classify: db.prepare("UPDATE deliveries SET meaning = ?2 WHERE id = ?1")?,
                 class: db.prepare(
-                    "SELECT reason, category, severity, rule FROM classes JOIN meanings ON id = meaning WHERE text = ?1",
+                    "SELECT reason, category, severity, rule, about FROM classes JOIN meanings ON id = meaning WHERE text = ?1",
                 )?,
                 learn: db.prepare("INSERT OR REPLACE INTO classes (text, meaning) VALUES (?1, ?2)")?,
                 meanings: Meanings::default(),
+                routes: Routes::default(),
                 work: db.prepare("INSERT OR IGNORE INTO owed (what, row) VALUES (?1, ?2)")?,
                 open: true,
             })
@@ -80,8 +83,12 @@ impl<'i> Batch<'i> {
 
     /// Writes the state of a delivery; returns its row.
     pub(crate) fn put(&mut self, delivery: &Delivery<'_>, class: Option<&Class>) -> Result<i64> {
-        let meaning = class.map(|class| self.meanings.number(&self.index.connection, class)).transpose();
-        let put = meaning.and_then(|meaning| self.put.put(delivery, meaning));
+        let db = &self.index.connection;
+        let put = (|| {
+            let meaning = class.map(|class| self.meanings.number(db, class)).transpose()?;
+            let route = self.routes.number(db, &delivery.route)?;
+            self.put.put(delivery, meaning, route)
+        })();
         self.index.checked(put)
     }
 

@@ -12,12 +12,12 @@ const PROBES: i64 = 1 << 16;
 /// Changes nothing if another delivery has the row.
 const PUT: &str = "INSERT INTO deliveries (id, mark, status, attempts, first_seen, last_seen, queue_id, message_id, client_id,
     sender, recipient, original_recipient, relay, dsn, reply, meaning, delay, delays, size, nrcpt, host, requeued_as, parent,
-    notification, logged_category)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)
+    notification, logged_category, route)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)
     ON CONFLICT (id) DO UPDATE SET status = ?3, attempts = ?4, first_seen = ?5, last_seen = ?6, queue_id = ?7, message_id = ?8,
     client_id = ?9, sender = ?10, recipient = ?11, original_recipient = ?12, relay = ?13, dsn = ?14, reply = ?15, meaning = ?16,
     delay = ?17, delays = ?18, size = ?19, nrcpt = ?20, host = ?21, requeued_as = ?22, parent = ?23, notification = ?24,
-    logged_category = ?25
+    logged_category = ?25, route = ?26
     WHERE mark = ?2 AND queue_id IS ?7 AND host IS ?21 AND (queue_id IS NOT NULL OR recipient IS ?11)";
 
 /// The statement that writes a row. It keeps its parameters, so what is the same in the next row
@@ -27,7 +27,7 @@ pub(crate) struct DeliveryRow<'i> {
     /// Absent parameters, a bit for each.
     absent: u32,
     /// The last text of each parameter.
-    texts: [String; 26],
+    texts: [String; 27],
 }
 
 impl<'i> DeliveryRow<'i> {
@@ -36,7 +36,12 @@ impl<'i> DeliveryRow<'i> {
     }
 
     /// Puts a delivery into its row, or the next free one.
-    pub(crate) fn put(&mut self, d: &Delivery<'_>, meaning: Option<i64>) -> rusqlite::Result<i64> {
+    pub(crate) fn put(
+        &mut self,
+        d: &Delivery<'_>,
+        meaning: Option<i64>,
+        route: Option<i64>,
+    ) -> rusqlite::Result<i64> {
         let size = d.size.and_then(|size| i64::try_from(size).ok());
         self.bind(2, Some((d.id >> 32) as i64))?;
         self.bind_text(3, Some(d.status.name()))?;
@@ -55,6 +60,7 @@ impl<'i> DeliveryRow<'i> {
         for (at, text) in (21..).zip([d.host, d.requeued_as, d.parent, d.notification, d.category]) {
             self.bind_text(at, text)?;
         }
+        self.bind(26, route)?;
         let first = row_id(d);
         for row in first..first + PROBES {
             self.bind(1, Some(row))?;

@@ -40,6 +40,7 @@ impl Index {
         if max_rows > 0 {
             gone += self.expire_excess(now_ms, max_rows, stopped)?;
         }
+        self.expire_routes()?;
         self.expire_sums(now_ms)?;
         self.remember("expired", &now_ms.to_string())?;
         Ok(gone)
@@ -96,7 +97,7 @@ impl Index {
             let before = newest - age;
             let dimensions = Dimension::NAMED.iter().chain((!named).then_some(&Dimension::All));
             for dimension in dimensions {
-                for table in ["sums", "delays"] {
+                for table in ["sums", "delays", "tls_levels"] {
                     let sql = format!("DELETE FROM {table} WHERE step = ?1 AND dimension = ?2 AND at < ?3");
                     let values = params![interval.name(), dimension.name(), before];
                     gone += self.checked(self.connection.execute(&sql, values))?;

@@ -1,7 +1,7 @@
 //! Failed and deferred deliveries, a piece at a time, to be classified again.
 
 use super::Index;
-use super::meaning::severity_name;
+use super::meaning::{about_name, severity_name};
 use crate::class::Class;
 use crate::error::Result;
 use rusqlite::params;
@@ -15,13 +15,14 @@ pub(crate) struct FailingDelivery {
     pub(crate) dsn: Option<String>,
     /// The next hop.
     pub(crate) relay: Option<String>,
-    /// Reason, severity and rule so far.
-    pub(crate) before: [Option<String>; 3],
+    /// Reason, severity, rule and about so far.
+    pub(crate) before: [Option<String>; 4],
 }
 
 impl FailingDelivery {
     pub(crate) fn differs(&self, class: &Class) -> bool {
-        let now = [class.reason.as_str(), severity_name(class.severity), class.rule.as_str()];
+        let severity = severity_name(class.severity);
+        let now = [class.reason.as_str(), severity, class.rule.as_str(), about_name(class)];
         self.before.iter().zip(now).any(|(before, now)| before.as_deref() != Some(now))
     }
 }
@@ -29,7 +30,7 @@ impl FailingDelivery {
 impl Index {
     /// Up to `many` failed or deferred deliveries, in the rows after `after`.
     pub(crate) fn failing(&self, after: i64, many: usize) -> Result<Vec<FailingDelivery>> {
-        let sql = "SELECT deliveries.id, reply, dsn, relay, reason, severity, rule
+        let sql = "SELECT deliveries.id, reply, dsn, relay, reason, severity, rule, about
             FROM deliveries LEFT JOIN meanings ON meanings.id = meaning
             WHERE deliveries.id > ?1 AND status IN ('bounced', 'expired', 'rejected', 'deferred') AND reply IS NOT NULL
             ORDER BY deliveries.id LIMIT ?2";
@@ -41,7 +42,7 @@ impl Index {
                     reply: row.get(1)?,
                     dsn: row.get(2)?,
                     relay: row.get(3)?,
-                    before: [row.get(4)?, row.get(5)?, row.get(6)?],
+                    before: [row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?],
                 })
             })?;
             rows.collect()

@@ -4,8 +4,14 @@
 //! index of the database.
 
 use super::stored_delivery::{COLUMNS, FROM, LAST_SEEN};
+use crate::maillog::SourceKind;
+use crate::maillog::delivery_route::USUAL_INSTANCE;
 use rusqlite::types::Value;
 use std::collections::BTreeSet;
+
+const FAILED: [&str; 3] = ["bounced", "expired", "rejected"];
+/// Statuses that a reply is the reason for.
+const WITH_REASON: [&str; 4] = ["bounced", "expired", "rejected", "deferred"];
 
 /// Which deliveries are wanted. The default is all of them.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +23,12 @@ pub(crate) struct Filter {
     /// To this address, before or after aliases; case does not matter.
     pub(crate) recipient: Option<String>,
     pub(crate) client: Option<String>,
+    /// Sent in this stream, with its kind (`vmta/mta1`) or of any kind (`mta1`).
+    pub(crate) source: Option<String>,
+    /// Sent with this TLS level, or with exactly this value.
+    pub(crate) tls: Option<String>,
+    /// What the failure is about.
+    pub(crate) about: Option<String>,
     /// Its first queue id, or the one since it was requeued.
     pub(crate) queue_id: Option<String>,
     /// With or without brackets.
@@ -39,15 +51,13 @@ impl Filter {
 
     /// The wanted statuses, each once, if they are named and `sent` is not one of them.
     fn rare_statuses(&self) -> Option<BTreeSet<String>> {
-        const FAILED: [&str; 3] = ["bounced", "expired", "rejected"];
-        let named: BTreeSet<String> = match self.statuses.is_empty() {
-            true => FAILED.map(str::to_owned).into_iter().filter(|_| self.failed).collect(),
-            false => self
-                .statuses
-                .iter()
-                .filter(|one| !self.failed || FAILED.contains(&one.as_str()))
-                .cloned()
-                .collect(),
+        let may_be = |status: &str| !self.failed || FAILED.contains(&status);
+        let named: BTreeSet<String> = if !self.statuses.is_empty() {
+            self.statuses.iter().filter(|one| may_be(one)).cloned().collect()
+        } else if self.failed || self.about.is_some() {
+            WITH_REASON.into_iter().filter(|one| may_be(one)).map(str::to_owned).collect()
+        } else {
+            BTreeSet::new()
         };
         (!named.is_empty() && !named.contains("sent")).then_some(named)
     }
@@ -76,6 +86,7 @@ pub(crate) fn conditions(filter: &Filter, unclassified: bool, values: &mut Vec<V
     if let Some(client) = &filter.client {
         with(&format!("{few}client_id = ?"), Value::Text(client.clone()));
     }
+    of_meaning_and_route(filter, &mut with);
     if let Some(since) = filter.since_ms {
         with(&format!("{few}last_seen >= ?"), Value::Integer(since));
     }
@@ -103,6 +114,36 @@ pub(crate) fn conditions(filter: &Filter, unclassified: bool, values: &mut Vec<V
         texts.push("meaning < 0".into());
     }
     if texts.is_empty() { String::new() } else { format!(" WHERE {}", texts.join(" AND ")) }
+}
+
+/// The conditions about what a failure is about, and how it was sent.
+fn of_meaning_and_route(filter: &Filter, with: &mut impl FnMut(&str, Value)) {
+    if let Some(about) = &filter.about {
+        with("+meaning IN (SELECT id FROM meanings WHERE about = ?)", Value::Text(about.clone()));
+    }
+    // The index of routes is used only where no other picks less.
+    let is_other = filter.picks_few() || filter.client.is_some() || filter.rare_statuses().is_some();
+    let other = if is_other { "+" } else { "" };
+    let mut with_route = |of_route: &str, name: &str| {
+        let within = format!("{other}route > 0 AND {other}route IN (SELECT id FROM routes WHERE {of_route})");
+        with(&within, Value::Text(name.to_owned()));
+    };
+    if let Some(tls) = &filter.tls {
+        with_route("tls = ? OR level = ?", tls);
+    }
+    let Some(source) = &filter.source else { return };
+    let (columns, name) = match SourceKind::split(source) {
+        Some((kind, name)) => (kind.name().to_owned(), name),
+        None => (SourceKind::ALL.map(SourceKind::name).join(", "), source.as_str()),
+    };
+    let is_name = format!("? COLLATE NOCASE IN ({columns})");
+    if name.eq_ignore_ascii_case(USUAL_INSTANCE) {
+        // Most deliveries have the usual route, which the index leaves out.
+        let any = format!("+route IN (SELECT id FROM routes WHERE {is_name})");
+        with(&any, Value::Text(name.to_owned()));
+    } else {
+        with_route(&is_name, name);
+    }
 }
 
 /// The statement for a filter, and its values.

@@ -18,18 +18,19 @@ impl Meanings {
             return Ok(*number);
         }
         let severity = severity_name(class.severity);
-        let values = params![class.reason, class.category, severity, class.rule];
-        let known =
-            "SELECT id FROM meanings WHERE reason = ?1 AND category = ?2 AND severity = ?3 AND rule = ?4";
+        let values = params![class.reason, class.category, severity, class.rule, about_name(class)];
+        let known = "SELECT id FROM meanings
+            WHERE reason = ?1 AND category = ?2 AND severity = ?3 AND rule = ?4 AND about = ?5";
         let number = match db.query_row(known, values, |row| row.get(0)).optional()? {
             Some(number) => number,
             None => {
                 let next = "SELECT coalesce(max(abs(id)), 0) + 1 FROM meanings";
                 let next: i64 = db.query_row(next, [], |row| row.get(0))?;
                 let number = if class.rule.is_empty() { -next } else { next };
-                let put =
-                    "INSERT INTO meanings (reason, category, severity, rule, id) VALUES (?1, ?2, ?3, ?4, ?5)";
-                db.execute(put, params![class.reason, class.category, severity, class.rule, number])?;
+                let put = "INSERT INTO meanings (reason, category, severity, rule, about, id)
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+                let (reason, category, rule) = (&class.reason, &class.category, &class.rule);
+                db.execute(put, params![reason, category, severity, rule, about_name(class), number])?;
                 number
             }
         };
@@ -38,7 +39,12 @@ impl Meanings {
     }
 }
 
-/// A class from the columns reason, category, severity and rule.
+/// What a failure is about, as stored.
+pub(crate) fn about_name(_class: &Class) -> &'static str {
+    ""
+}
+
+/// A class from the columns reason, category, severity, rule and about.
 pub(crate) fn class(row: &Row<'_>) -> rusqlite::Result<Class> {
     let severity: String = row.get(2)?;
     Ok(Class {

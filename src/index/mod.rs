@@ -16,6 +16,7 @@ mod pending_work;
 mod index_schema;
 mod shelf;
 mod stored_delivery;
+mod stored_routes;
 mod sum_query;
 mod sum_writer;
 mod sums;
@@ -82,7 +83,8 @@ impl Index {
                 version if version == last => {}
                 0 => {
                     connection.pragma_update(None, "page_size", PAGE)?;
-                    migrations::apply(&mut connection, index_schema::MIGRATIONS)?
+                    migrations::apply(&mut connection, index_schema::MIGRATIONS)?;
+                    connection.execute_batch(index_schema::INDEX_OF_ROUTES)?;
                 }
                 version if (0..last).contains(&version) => {
                     migrations::apply(&mut connection, index_schema::MIGRATIONS)?
@@ -183,10 +185,12 @@ impl Index {
     /// same time from now on. Until then each page is written once, without a write-ahead log, and
     /// readers wait for the end of a transaction.
     pub(crate) fn complete(&self) -> Result<()> {
+        let db = &self.connection;
+        // A file of an earlier release gets it here, where nobody waits.
+        self.checked(db.execute_batch(index_schema::INDEX_OF_ROUTES))?;
         if self.remembered("indexed")?.is_some() {
             return Ok(());
         }
-        let db = &self.connection;
         if self.is_empty()? {
             // The first import is still to come.
             return Ok(());

@@ -1,6 +1,8 @@
 //! A delivery as the index has it, and how its row is read. Not here: which rows (`filter`).
 
+use super::stored_routes;
 use crate::clock;
+use crate::maillog::DeliveryRoute;
 use rusqlite::Row;
 use serde::{Serialize, Serializer};
 
@@ -38,8 +40,16 @@ pub(crate) struct StoredDelivery {
     pub(crate) category: Option<String>,
     /// `hard`, `soft`, `none` or `unknown`.
     pub(crate) severity: Option<String>,
+    /// What the failure is about: `recipient`, `sender`, `message`, …
+    pub(crate) about: Option<String>,
     /// The rule that decided; empty if no rule knew the reply.
     pub(crate) rule: Option<String>,
+    /// The TLS level, as Postfix logged it.
+    pub(crate) tls: Option<String>,
+    /// The most specific of `sources`.
+    pub(crate) source: Option<String>,
+    /// The streams that it was sent in, each with its kind: `vmta/mta1`, `campaign/spring`.
+    pub(crate) sources: Vec<String>,
     /// Seconds from arrival to the last attempt.
     pub(crate) delay: Option<f64>,
     /// In bytes.
@@ -61,15 +71,18 @@ pub(crate) fn time<S: Serializer>(at_ms: &i64, to: S) -> Result<S::Ok, S::Error>
 /// What [`stored_delivery`] reads, in this order, from [`FROM`].
 pub(crate) const COLUMNS: &str = "queue_id, message_id, client_id, sender, recipient, original_recipient, status, attempts, first_seen,
     last_seen, relay, dsn, reply, reason, coalesce(logged_category, category), severity, rule, delay, size, host, requeued_as,
-    parent, notification";
+    parent, notification, nullif(about, ''), vmta, pool, ip, transport, instance, campaign, tls";
 
 /// The number of the column `last_seen` in [`COLUMNS`], counted from 1.
 pub(crate) const LAST_SEEN: u32 = 10;
 
-/// Deliveries and what their replies mean.
-pub(crate) const FROM: &str = "deliveries LEFT JOIN meanings ON meanings.id = meaning";
+/// Deliveries, what their replies mean, and how they were sent.
+pub(crate) const FROM: &str =
+    "deliveries LEFT JOIN meanings ON meanings.id = meaning LEFT JOIN routes ON routes.id = route";
 
 pub(crate) fn stored_delivery(row: &Row<'_>) -> rusqlite::Result<StoredDelivery> {
+    let route = stored_routes::route(row, 24)?;
+    let sources = sources(&route);
     Ok(StoredDelivery {
         queue_id: row.get(0)?,
         message_id: row.get(1)?,
@@ -94,5 +107,13 @@ pub(crate) fn stored_delivery(row: &Row<'_>) -> rusqlite::Result<StoredDelivery>
         requeued_as: row.get(20)?,
         parent: row.get(21)?,
         notification: row.get(22)?,
+        about: row.get(23)?,
+        tls: route.tls().map(str::to_owned),
+        source: sources.first().cloned(),
+        sources,
     })
+}
+
+fn sources(route: &DeliveryRoute<'_>) -> Vec<String> {
+    route.sources().map(|(kind, name)| kind.source(name)).collect()
 }

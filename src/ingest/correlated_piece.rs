@@ -3,6 +3,7 @@
 
 use super::log_reader::{LogReader, Piece, to_store};
 use crate::clock::DAY_MS;
+use crate::config::MailLog;
 use crate::error::Result;
 use crate::index::{Batch, Shelved};
 use crate::maillog::correlate::{Correlator, CorrelatorState, MemoryLimits};
@@ -11,6 +12,15 @@ use crate::maillog::postfix::Grammar;
 /// A message without a new line is forgotten after this time: one on hold may be released weeks
 /// later.
 const FORGOTTEN_MS: i64 = 60 * DAY_MS;
+
+/// How the lines of a log are to be read.
+pub(crate) fn grammar(log: &MailLog) -> Grammar {
+    Grammar {
+        zone: log.zone.clone(),
+        client_header: log.client_header.clone(),
+        campaign_headers: log.campaign_headers.clone(),
+    }
+}
 
 pub(crate) struct CorrelatedPiece<'i> {
     batch: Batch<'i>,

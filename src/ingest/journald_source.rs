@@ -1,7 +1,7 @@
 //! Postfix's lines in the journal of systemd, which `journalctl` prints from where the last tick
 //! stopped. Not here: the export format and what lines mean (`crate::maillog`).
 
-use super::correlated_piece::CorrelatedPiece;
+use super::correlated_piece::{CorrelatedPiece, grammar};
 use super::log_reader::{LogReader, stored, to_store};
 use crate::clock;
 use crate::config::MailLog;
@@ -21,7 +21,7 @@ pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
     let mut child = journalctl(log.path.as_deref(), cursor.as_deref())?;
     let Some(output) = child.stdout.take() else { return Ok(()) };
     let mut journal = JournalExport::new(BufReader::with_capacity(1 << 20, output));
-    let grammar = Grammar { zone: log.zone.clone(), client_header: log.client_header.clone() };
+    let grammar = grammar(log);
     let mut state: CorrelatorState = stored(reader.log.state.as_deref()).unwrap_or_default();
     let mut more = true;
     while more && !reader.watch.stopped() {

@@ -1,19 +1,18 @@
 //! Postfix's log files, from where the last tick stopped. Not here: what lines mean
 //! (`crate::maillog`).
 
-use super::correlated_piece::CorrelatedPiece;
+use super::correlated_piece::{CorrelatedPiece, grammar};
 use super::log_reader::{LogReader, stored, to_store};
 use crate::config::MailLog;
 use crate::error::Result;
 use crate::maillog::correlate::CorrelatorState;
-use crate::maillog::postfix::Grammar;
 
 /// Chunks of a file after which everything that has changed is written.
 const WRITE_CHUNKS: u32 = 16;
 
 pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
     let Some(mut tail) = reader.tail(log)? else { return Ok(()) };
-    let grammar = Grammar { zone: log.zone.clone(), client_header: log.client_header.clone() };
+    let grammar = grammar(log);
     let mut state: CorrelatorState = stored(reader.log.state.as_deref()).unwrap_or_default();
     loop {
         let before = tail.notes().bytes;

@@ -10,7 +10,8 @@ use crate::maillog::powermta::Accounting;
 pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
     let Some(mut tail) = reader.tail(log)? else { return Ok(()) };
     let state = stored(reader.log.state.as_deref()).unwrap_or_default();
-    let mut accounting = Accounting::new(log.zone.clone(), clock::now_ms(), state);
+    let mut accounting = Accounting::new(log.zone.clone(), clock::now_ms(), state)
+        .with_campaign_headers(log.campaign_headers.clone());
     let mut more = true;
     while more && !reader.watch.stopped() {
         let before = tail.notes().bytes;

@@ -4,6 +4,7 @@
 //! `id`, however often and in whatever pieces they are read, and a delivery keeps it while its
 //! status changes.
 
+use super::delivery_route::DeliveryRoute;
 use super::logged_status::LoggedStatus;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,8 @@ pub(crate) struct Delivery<'a> {
     pub(crate) size: Option<u64>,
     /// Number of recipients of the message.
     pub(crate) nrcpt: Option<u32>,
+    /// How it was sent.
+    pub(crate) route: DeliveryRoute<'a>,
     /// The server that logged it.
     pub(crate) host: Option<&'a str>,
     /// The queue id that the message has since it was requeued.

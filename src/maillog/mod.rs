@@ -9,6 +9,7 @@
 pub(crate) mod stable_id;
 pub(crate) mod message_ids;
 mod logged_status;
+pub(crate) mod delivery_route;
 pub(crate) mod delivery;
 pub(crate) mod logged_reply;
 pub(crate) mod shape;
@@ -20,6 +21,7 @@ pub(crate) mod correlate;
 pub(crate) mod powermta;
 
 pub(crate) use delivery::Delivery;
+pub(crate) use delivery_route::{DeliveryRoute, SourceKind};
 pub(crate) use logged_status::LoggedStatus;
 
 use serde::{Deserialize, Serialize};

@@ -17,10 +17,18 @@ pub(crate) struct LogsTable {
     /// The header that carries the client id, where header_checks logs it.
     #[serde(default = "client_header")]
     pub(crate) client_header: String,
+    /// The headers that name the campaign, where header_checks logs them or PowerMTA writes them
+    /// into its file.
+    #[serde(default = "campaign_headers")]
+    pub(crate) campaign_headers: Vec<String>,
 }
 
 fn client_header() -> String {
     "client-id".into()
+}
+
+fn campaign_headers() -> Vec<String> {
+    ["X-Campaign", "X-Campaign-ID", "X-Job", "Feedback-ID"].map(str::to_owned).into()
 }
 
 /// What writes a log.

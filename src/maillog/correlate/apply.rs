@@ -9,7 +9,7 @@ use super::queue_table::QueueTable;
 use super::session_decisions::SessionDecisions;
 use super::superseded_attempt::SupersededAttempt;
 use super::{arrival, message_decisions, queue_events, recipient_tried, related_message};
-use crate::maillog::postfix::{Event, LogLine};
+use crate::maillog::postfix::{Event, LogLine, LoggedHeaders};
 
 /// What is known so far.
 #[derive(Default)]
@@ -21,13 +21,12 @@ pub(crate) struct Correlated {
 }
 
 impl Correlated {
-    /// `client_header` is the name of the header that names the client.
-    pub(crate) fn apply(&mut self, line: &LogLine<'_>, client_header: &[u8], shelf: &mut dyn Shelf) {
+    pub(crate) fn apply(&mut self, line: &LogLine<'_>, headers: &LoggedHeaders, shelf: &mut dyn Shelf) {
         match line.queue_id {
             Some(queue_id) => {
                 let Correlated { table, sessions, superseded } = self;
                 let mut queue_line = QueueLine { line, queue_id, table, shelf };
-                apply_to_message(&mut queue_line, sessions, superseded, client_header);
+                apply_to_message(&mut queue_line, sessions, superseded, headers);
             }
             None => self.apply_to_session(line),
         }
@@ -46,7 +45,7 @@ fn apply_to_message(
     line: &mut QueueLine<'_, '_>,
     sessions: &mut SessionDecisions,
     superseded: &mut Vec<SupersededAttempt>,
-    client_header: &[u8],
+    headers: &LoggedHeaders,
 ) {
     match &line.line.event {
         Event::Client(client) => arrival::from_client(line, client, sessions),
@@ -54,7 +53,7 @@ fn apply_to_message(
         Event::Pickup { sender, original: Some(before) } => arrival::requeued(line, before, sender),
         Event::MessageId(id) => arrival::has_message_id(line, id),
         Event::SessionDecision(decision) => message_decisions::in_session(line, decision),
-        Event::HeaderDecision(header) => message_decisions::on_header(line, header, client_header),
+        Event::HeaderDecision(header) => message_decisions::on_header(line, header, headers),
         Event::TakenUp(event) => queue_events::taken_up(line, event),
         Event::Held => queue_events::held(line),
         Event::Released => queue_events::released(line),

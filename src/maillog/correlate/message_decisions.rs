@@ -10,7 +10,7 @@ use super::queued_recipient::StatusTexts;
 use super::same_recipient;
 use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::message_ids::client_of_message_id;
-use crate::maillog::postfix::{EarlyAction, HeaderDecision, SessionDecision, SessionEnvelope};
+use crate::maillog::postfix::{EarlyAction, HeaderDecision, LoggedHeaders, SessionDecision, SessionEnvelope};
 
 /// Whom a decision is about.
 #[derive(Clone, Copy, PartialEq)]
@@ -37,11 +37,19 @@ pub(crate) fn in_session<'l>(line: &mut QueueLine<'_, 'l>, decision: &SessionDec
     decided(line, slot, &MessageDecision { action, scope, envelope, dsn, reply });
 }
 
-/// header_checks or body_checks matched; the configured header names the client of the message.
-pub(crate) fn on_header<'l>(line: &mut QueueLine<'_, 'l>, header: &HeaderDecision<'l>, client_header: &[u8]) {
+/// header_checks or body_checks matched; configured headers name the client and the campaign of the
+/// message.
+pub(crate) fn on_header<'l>(
+    line: &mut QueueLine<'_, 'l>,
+    header: &HeaderDecision<'l>,
+    headers: &LoggedHeaders,
+) {
     let slot = line.message();
-    if header.name.eq_ignore_ascii_case(client_header) {
+    if headers.is_client(header.name) {
         name_client(line, slot, header.value);
+    }
+    if headers.is_campaign(header.name) {
+        name_campaign(line, slot, header.value);
     }
     let HeaderDecision { action, dsn, reply, envelope, .. } = *header;
     decided(line, slot, &MessageDecision { action, scope: Scope::Message, envelope, dsn, reply });
@@ -54,6 +62,15 @@ fn name_client<'l>(line: &mut QueueLine<'_, 'l>, slot: Slot, value: &'l [u8]) {
     let named_by_id = message.message_id().and_then(client_of_message_id).is_some();
     if !client.is_empty() && !named_by_id && message.client_id().is_none() {
         message.set_client_id(&line.line.text(client));
+        line.table.touch_all(slot);
+    }
+}
+
+/// Sets the campaign, unless an earlier header names it.
+fn name_campaign<'l>(line: &mut QueueLine<'_, 'l>, slot: Slot, value: &'l [u8]) {
+    let message = line.table.message(slot);
+    if !value.is_empty() && message.campaign().is_none() {
+        message.set_campaign(&line.line.text(value));
         line.table.touch_all(slot);
     }
 }

@@ -144,7 +144,7 @@ impl Correlator {
             Parsed::Postfix(line) => {
                 self.lines.events += 1;
                 self.newest_ms = self.newest_ms.max(line.at_ms.min(self.reference_ms + AHEAD_MS));
-                self.correlated.apply(line, self.reader.client_header(), shelf);
+                self.correlated.apply(line, self.reader.headers(), shelf);
             }
         }
     }

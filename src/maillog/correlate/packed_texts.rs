@@ -1,7 +1,8 @@
 //! Several optional texts in one reusable piece of memory: a busy server has hundreds of messages a
 //! second, each with ten short texts.
 //!
-//! Not here: what the texts are. Invariant: an absent text differs from an empty one.
+//! Not here: what the texts are. Invariant: an absent text differs from an empty one, and what was
+//! stored with fewer texts can still be read.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -92,8 +93,8 @@ impl<const N: usize> Serialize for PackedTexts<N> {
 impl<'de, const N: usize> Deserialize<'de> for PackedTexts<N> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<PackedTexts<N>, D::Error> {
         let all = Vec::<Option<Cow<'de, str>>>::deserialize(from)?;
-        if all.len() != N {
-            return Err(D::Error::invalid_length(all.len(), &"another number of texts"));
+        if all.len() > N {
+            return Err(D::Error::invalid_length(all.len(), &"fewer texts"));
         }
         let mut texts = PackedTexts::default();
         for (number, text) in all.iter().enumerate() {
@@ -123,6 +124,8 @@ mod tests {
         let again: PackedTexts<3> = serde_json::from_str(&json).unwrap();
         assert_eq!(serde_json::to_string(&again).unwrap(), json);
         assert!(serde_json::from_str::<PackedTexts<2>>(&json).is_err());
+        let with_more: PackedTexts<4> = serde_json::from_str(&json).unwrap();
+        assert_eq!([with_more.get(2), with_more.get(3)], [Some("ä"), None]);
         texts.clear();
         assert_eq!((texts.get(0), texts.weight()), (None, 0));
     }

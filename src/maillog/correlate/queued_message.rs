@@ -6,6 +6,7 @@
 use super::packed_texts::PackedTexts;
 use super::recipient_list::RecipientList;
 use crate::maillog::delivery::Delivery;
+use crate::maillog::delivery_route::SourceKind;
 use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::stable_id::stable_id;
 use serde::{Deserialize, Serialize};
@@ -18,12 +19,13 @@ const CLIENT_ID: usize = 3;
 const SENDER: usize = 4;
 const REQUEUED_AS: usize = 5;
 const PARENT: usize = 6;
+const CAMPAIGN: usize = 7;
 
 /// A message that is in the queue, or has just left it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct QueuedMessage {
-    texts: PackedTexts<7>,
+    texts: PackedTexts<8>,
     /// Times of the first and last line about it, milliseconds since 1970.
     pub(crate) first_ms: i64,
     pub(crate) last_ms: i64,
@@ -111,6 +113,15 @@ impl QueuedMessage {
         self.texts.set(CLIENT_ID, client);
     }
 
+    /// What a header says of the campaign.
+    pub(crate) fn campaign(&self) -> Option<&str> {
+        self.texts.get(CAMPAIGN)
+    }
+
+    pub(crate) fn set_campaign(&mut self, campaign: &str) {
+        self.texts.set(CAMPAIGN, campaign);
+    }
+
     /// The envelope sender.
     pub(crate) fn sender(&self) -> Option<&str> {
         self.texts.get(SENDER)
@@ -194,6 +205,7 @@ impl QueuedMessage {
             delays: recipient.delays(),
             size: self.size,
             nrcpt: self.nrcpt,
+            route: recipient.route().with(SourceKind::Campaign, self.campaign()),
             host: Some(self.host()).filter(|host| !host.is_empty()),
             requeued_as: self.requeued_as(),
             parent: self.parent(),

@@ -6,6 +6,7 @@
 
 use super::packed_texts::PackedTexts;
 use crate::maillog::delivery::ReportedState;
+use crate::maillog::delivery_route::{DeliveryRoute, USUAL_INSTANCE};
 use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::postfix::NotificationKind;
 use serde::{Deserialize, Serialize};
@@ -20,11 +21,13 @@ const DELAY: usize = 4;
 const DELAYS: usize = 5;
 const REPLY: usize = 6;
 const NOTIFICATION: usize = 7;
+const TLS: usize = 8;
+const SYSLOG_NAME: usize = 9;
 
 /// A recipient, or all of a message before anyone was named.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct QueuedRecipient {
-    texts: PackedTexts<8>,
+    texts: PackedTexts<10>,
     pub(crate) status: LoggedStatus,
     /// Attempts that were logged.
     pub(crate) attempts: u32,
@@ -49,6 +52,9 @@ pub(crate) struct StatusTexts<'a> {
     pub(crate) delay: Cow<'a, str>,
     pub(crate) delays: Cow<'a, str>,
     pub(crate) reply: Cow<'a, str>,
+    pub(crate) tls: Cow<'a, str>,
+    /// The name under which the delivery agent logs; empty for the usual one.
+    pub(crate) syslog_name: Cow<'a, str>,
 }
 
 impl QueuedRecipient {
@@ -105,6 +111,15 @@ impl QueuedRecipient {
         self.texts.get(REPLY)
     }
 
+    /// How the last attempt was made; unknown if there was none.
+    pub(crate) fn route(&self) -> DeliveryRoute<'_> {
+        if self.attempts == 0 {
+            return DeliveryRoute::default();
+        }
+        let syslog_name = self.texts.get(SYSLOG_NAME).unwrap_or(USUAL_INSTANCE);
+        DeliveryRoute::default().with_syslog_name(syslog_name).with_tls(self.texts.get(TLS))
+    }
+
     /// The queue id of the last notification about it.
     pub(crate) fn notification(&self) -> Option<&str> {
         self.texts.get(NOTIFICATION)
@@ -116,8 +131,16 @@ impl QueuedRecipient {
 
     /// Replaces the texts of the attempt or decision before.
     pub(crate) fn set_status_texts(&mut self, texts: &StatusTexts<'_>) {
-        let StatusTexts { relay, dsn, delay, delays, reply } = texts;
-        let numbered = [(RELAY, relay), (DSN, dsn), (DELAY, delay), (DELAYS, delays), (REPLY, reply)];
+        let StatusTexts { relay, dsn, delay, delays, reply, tls, syslog_name } = texts;
+        let numbered = [
+            (RELAY, relay),
+            (DSN, dsn),
+            (DELAY, delay),
+            (DELAYS, delays),
+            (REPLY, reply),
+            (TLS, tls),
+            (SYSLOG_NAME, syslog_name),
+        ];
         for (number, text) in numbered {
             self.texts.put(number, Some(&**text).filter(|text| !text.is_empty()));
         }

@@ -7,8 +7,10 @@ use super::queue_line::QueueLine;
 use super::queued_recipient::StatusTexts;
 use super::superseded_attempt::SupersededAttempt;
 use super::{related_message, same_recipient};
+use crate::maillog::delivery_route::USUAL_INSTANCE;
 use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::postfix::Attempt;
+use memchr::memrchr;
 
 pub(crate) fn tried<'l>(
     line: &mut QueueLine<'_, 'l>,
@@ -42,9 +44,18 @@ pub(crate) fn tried<'l>(
         delay: line.line.text(attempt.delay),
         delays: line.line.text(attempt.delays),
         reply: line.line.text(attempt.reply),
+        tls: line.line.text(attempt.tls),
+        syslog_name: line.line.text(other_syslog_name(line.line.tag)),
     });
     line.table.touch(slot);
     if status == LoggedStatus::Sent {
         related_message::sent_on(line, slot, attempt);
     }
+}
+
+/// The syslog name in `postfix-out/smtp` or `postfix/smtp-marketing/smtp`; empty if it is the usual
+/// one.
+fn other_syslog_name(tag: &[u8]) -> &[u8] {
+    let name = memrchr(b'/', tag).map_or(&b""[..], |slash| &tag[..slash]);
+    if name == USUAL_INSTANCE.as_bytes() { b"" } else { name }
 }

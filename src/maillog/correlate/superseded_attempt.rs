@@ -6,6 +6,7 @@
 
 use super::queued_message::QueuedMessage;
 use crate::maillog::delivery::{Delivery, ReportedState};
+use crate::maillog::delivery_route::{DeliveryRoute, SourceKind};
 use crate::maillog::logged_status::LoggedStatus;
 
 /// What is counted of a delivery, as it was after the attempt.
@@ -18,6 +19,9 @@ pub(crate) struct SupersededAttempt {
     relay: Option<Box<str>>,
     dsn: Option<Box<str>>,
     reply: Option<Box<str>>,
+    /// In the order of [`SourceKind::ALL`].
+    sources: [Option<Box<str>>; 6],
+    tls: Option<Box<str>>,
     status: LoggedStatus,
     attempts: u32,
     first_seen: i64,
@@ -41,6 +45,8 @@ impl SupersededAttempt {
             relay: text(delivery.relay),
             dsn: text(delivery.dsn),
             reply: text(delivery.reply),
+            sources: SourceKind::ALL.map(|kind| text(delivery.route.name(kind))),
+            tls: text(delivery.route.tls()),
             status: delivery.status,
             attempts: delivery.attempts,
             first_seen: delivery.first_seen,
@@ -49,6 +55,13 @@ impl SupersededAttempt {
             size: delivery.size,
             before: delivery.before,
         }
+    }
+
+    fn route(&self) -> DeliveryRoute<'_> {
+        let sources = SourceKind::ALL.into_iter().zip(&self.sources);
+        let route =
+            sources.fold(DeliveryRoute::default(), |route, (kind, name)| route.with(kind, name.as_deref()));
+        route.with_tls(self.tls.as_deref())
     }
 
     pub(crate) fn delivery(&self) -> Delivery<'_> {
@@ -67,6 +80,7 @@ impl SupersededAttempt {
             last_seen: self.last_seen,
             delay: self.delay,
             size: self.size,
+            route: self.route(),
             before: self.before,
             superseded: true,
             ..Delivery::default()

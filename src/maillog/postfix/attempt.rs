@@ -1,5 +1,5 @@
-//! A delivery attempt: `to=<…>, orig_to=<…>, relay=…, delay=…, delays=a/b/c/d, dsn=…, status=sent
-//! (text)`.
+//! A delivery attempt: `to=<…>, orig_to=<…>, relay=…, delay=…, delays=a/b/c/d, tls=…, dsn=…,
+//! status=sent (text)`.
 //!
 //! Not here: earlier attempts. Invariant: addresses end where Postfix ends them, whatever they
 //! contain, and the reply, which comes last, is never searched for fields.
@@ -21,6 +21,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) delay: &'a [u8],
     /// Seconds before the queue manager, in it, for the connection and the transmission: `a/b/c/d`.
     pub(crate) delays: &'a [u8],
+    /// The TLS level, which Postfix logs since 3.11: `dane`, `encrypt/(requiretls)`.
+    pub(crate) tls: &'a [u8],
     /// Enhanced status code (RFC 3463).
     pub(crate) dsn: &'a [u8],
     pub(crate) result: AttemptResult,
@@ -68,6 +70,7 @@ impl<'a> Attempt<'a> {
             relay: b"",
             delay: b"",
             delays: b"",
+            tls: b"",
             dsn: b"",
             result: AttemptResult::Sent,
             reply: b"",
@@ -94,6 +97,8 @@ impl<'a> Attempt<'a> {
                     (Some(&mut attempt.delays), after)
                 } else if let Some(after) = rest.strip_prefix(b"dsn=") {
                     (Some(&mut attempt.dsn), after)
+                } else if let Some(after) = rest.strip_prefix(b"tls=") {
+                    (Some(&mut attempt.tls), after)
                 } else {
                     // `conn_use=`, and fields of other versions.
                     let equals = near(b'=', &rest[..rest.len().min(40)])?;

@@ -5,6 +5,7 @@
 
 use super::event::Event;
 use super::event_text;
+use super::logged_headers::LoggedHeaders;
 use super::program::{self, ProgramLine};
 use super::queue_id::split_prefix;
 use crate::clock;
@@ -23,11 +24,13 @@ pub(crate) struct Grammar {
     pub(crate) zone: TimeZone,
     /// The header that names the client, as header_checks logs it; case does not matter.
     pub(crate) client_header: String,
+    /// The headers that name the campaign.
+    pub(crate) campaign_headers: Vec<String>,
 }
 
 impl Default for Grammar {
     fn default() -> Grammar {
-        Grammar { zone: clock::local_zone(), client_header: "client-id".into() }
+        Grammar { zone: clock::local_zone(), client_header: "client-id".into(), campaign_headers: Vec::new() }
     }
 }
 
@@ -83,7 +86,7 @@ pub(crate) enum Parsed<'a> {
 
 pub(crate) struct LineReader {
     stamps: Stamps,
-    client_header: Box<[u8]>,
+    headers: LoggedHeaders,
     /// The host of the last line and a space: most likely the next line has the same.
     host_and_space: Vec<u8>,
 }
@@ -91,9 +94,9 @@ pub(crate) struct LineReader {
 impl LineReader {
     /// `reference_ms`: no line is younger than this (see `Stamps`).
     pub(crate) fn new(grammar: &Grammar, reference_ms: i64) -> LineReader {
-        let client_header = grammar.client_header.trim_end_matches(':').as_bytes().into();
+        let headers = LoggedHeaders::new(&grammar.client_header, &grammar.campaign_headers);
         let stamps = Stamps::new(grammar.zone.clone(), reference_ms);
-        LineReader { stamps, client_header, host_and_space: Vec::new() }
+        LineReader { stamps, headers, host_and_space: Vec::new() }
     }
 
     /// Continues after lines that were read before, up to this time.
@@ -106,9 +109,9 @@ impl LineReader {
         self.stamps.set_reference(reference_ms);
     }
 
-    /// The name of the header that names the client.
-    pub(crate) fn client_header(&self) -> &[u8] {
-        &self.client_header
+    /// The headers whose values matter.
+    pub(crate) fn headers(&self) -> &LoggedHeaders {
+        &self.headers
     }
 
     /// Reads a line without its newline that is known to be UTF-8.

@@ -7,6 +7,7 @@ use super::accounting_record::{AccountingRecord, Column, RecordType};
 use super::accounting_times::AccountingTimes;
 use super::deferred_deliveries::{AttemptRecord, DeferredDeliveries};
 use crate::maillog::delivery::Delivery;
+use crate::maillog::delivery_route::{DeliveryRoute, SourceKind};
 use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::message_ids::client_of_message_id;
 use crate::maillog::stable_id::stable_id;
@@ -51,9 +52,18 @@ pub(crate) fn delivery<'a>(
         category: record.get(Column::BounceCat),
         delay: queued.map(|_| (at_ms - counted.first_ms) as f64 / 1000.0),
         size: record.get(Column::DlvSize).and_then(|size| size.parse().ok()),
+        route: route(record),
         before: counted.before,
         ..Delivery::default()
     })
+}
+
+fn route<'a>(record: &AccountingRecord<'a>) -> DeliveryRoute<'a> {
+    DeliveryRoute::default()
+        .with(SourceKind::Vmta, record.get(Column::Vmta))
+        .with(SourceKind::Pool, record.get(Column::VmtaPool))
+        .with(SourceKind::Ip, record.get(Column::DlvSourceIp))
+        .with(SourceKind::Campaign, record.campaign())
 }
 
 fn status(record: &AccountingRecord<'_>) -> Option<LoggedStatus> {

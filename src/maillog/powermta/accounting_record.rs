@@ -58,10 +58,13 @@ pub(crate) enum Column {
     DlvSize,
     MessageId,
     ClientId,
+    Vmta,
+    VmtaPool,
+    DlvSourceIp,
 }
 
 /// Their names, in the same order.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 18] = [
     "type",
     "timeLogged",
     "timeQueued",
@@ -77,19 +80,28 @@ const NAMES: [&str; 15] = [
     "dlvSize",
     "header_Message-Id",
     "header_client-id",
+    "vmta",
+    "vmtaPool",
+    "dlvSourceIp",
 ];
 
 /// Where the columns of a file are.
 #[derive(Default)]
 pub(crate) struct Columns {
     positions: [Option<usize>; NAMES.len()],
+    /// Those of headers that name the campaign, the preferred one first.
+    campaign: Vec<usize>,
 }
 
 impl Columns {
-    /// The columns that a header line names.
-    pub(crate) fn named(header: &Fields) -> Columns {
+    /// The columns that a header line names; `campaign_headers` name the campaign of a message.
+    pub(crate) fn named(header: &Fields, campaign_headers: &[String]) -> Columns {
         let position = |name: &str| header.iter().position(|field| is_name(field, name));
-        Columns { positions: NAMES.map(position) }
+        let of_header = |name: &String| position(&format!("header_{}", name.trim_end_matches(':')));
+        Columns {
+            positions: NAMES.map(position),
+            campaign: campaign_headers.iter().filter_map(of_header).collect(),
+        }
     }
 
     pub(crate) fn has(&self, column: Column) -> bool {
@@ -124,8 +136,17 @@ impl<'a> AccountingRecord<'a> {
 
     /// The value of a column; None if the file has no such column, or the record no value.
     pub(crate) fn get(&self, column: Column) -> Option<&'a str> {
-        let field = self.fields.get(self.columns.positions[column as usize]?)?;
-        Some(field.trim()).filter(|field| !field.is_empty())
+        self.value(self.columns.positions[column as usize]?)
+    }
+
+    /// The job, or what a header says of the campaign.
+    pub(crate) fn campaign(&self) -> Option<&'a str> {
+        let header = |at: &usize| self.value(*at);
+        self.get(Column::JobId).or_else(|| self.columns.campaign.iter().find_map(header))
+    }
+
+    fn value(&self, at: usize) -> Option<&'a str> {
+        Some(self.fields.get(at)?.trim()).filter(|field| !field.is_empty())
     }
 
     /// Whether the file has the column.

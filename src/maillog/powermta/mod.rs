@@ -44,6 +44,8 @@ pub(crate) struct Accounting {
     records: RecordReader,
     fields: Fields,
     columns: Columns,
+    /// Headers that name the campaign.
+    campaign_headers: Vec<String>,
     /// The header line that `columns` are from.
     columns_of: Vec<u8>,
     state: AccountingState,
@@ -58,10 +60,15 @@ impl Accounting {
             records: RecordReader::new(),
             fields: Fields::default(),
             columns: Columns::default(),
+            campaign_headers: Vec::new(),
             columns_of: Vec::new(),
             state,
             lines: Lines::default(),
         }
+    }
+
+    pub(crate) fn with_campaign_headers(self, campaign_headers: Vec<String>) -> Accounting {
+        Accounting { campaign_headers, ..self }
     }
 
     /// Reads whole lines of a file and gives each delivery to `each`.
@@ -160,7 +167,7 @@ impl Accounting {
         if is_header(&self.fields, is_first) {
             self.lines.ignored += 1;
             let line = text.trim_ascii_end();
-            self.columns = Columns::named(&self.fields);
+            self.columns = Columns::named(&self.fields, &self.campaign_headers);
             self.columns_of = line.to_vec();
             self.state.header = line.to_vec();
             return;
@@ -184,7 +191,7 @@ impl Accounting {
     fn use_header(&mut self, line: &[u8]) {
         if self.columns_of != line {
             self.records.read_line(line, &mut self.fields);
-            self.columns = Columns::named(&self.fields);
+            self.columns = Columns::named(&self.fields, &self.campaign_headers);
             self.columns_of = line.to_vec();
         }
     }

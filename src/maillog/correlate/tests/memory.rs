@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn memory_is_bounded_and_what_is_evicted_comes_back() {
-    let grammar = Grammar { zone: TimeZone::UTC, client_header: String::new() };
+    let grammar = Grammar { zone: TimeZone::UTC, client_header: String::new(), ..Grammar::default() };
     let limits = MemoryLimits { bytes: 200_000, age_ms: 6 * DAY_MS };
     let mut correlator = Correlator::new(&grammar, limits, NOW, CorrelatorState::default());
     let mut shelf = Drawer::default();

@@ -84,7 +84,7 @@ impl Story {
 }
 
 fn correlator(state: CorrelatorState) -> Correlator {
-    let grammar = Grammar { zone: TimeZone::UTC, client_header: "client-id".into() };
+    let grammar = Grammar { zone: TimeZone::UTC, client_header: "client-id".into(), ..Grammar::default() };
     Correlator::new(&grammar, MemoryLimits::default(), NOW, state)
 }
 

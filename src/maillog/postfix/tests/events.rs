@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn an_attempt_has_all_its_fields() {
     let text = "4Xn0y83s5Zz1f: to=<b@example.com>, orig_to=<a@example.com>, relay=mx.example.com[192.0.2.1]:25, conn_use=2, \
-        delay=1.5, delays=0.1/0.2/0.3/0.9, tls=verified, dsn=5.1.1, status=bounced (host mx.example.com[192.0.2.1] \
+        delay=1.5, delays=0.1/0.2/0.3/0.9, tls=encrypt/(requiretls), dsn=5.1.1, status=bounced (host mx.example.com[192.0.2.1] \
         said: 550 5.1.1 <b@example.com>: no such user (see (1)) (in reply to RCPT TO command))";
     let want = Attempt {
         recipient: b"b@example.com",
@@ -13,6 +13,7 @@ fn an_attempt_has_all_its_fields() {
         relay: b"mx.example.com[192.0.2.1]:25",
         delay: b"1.5",
         delays: b"0.1/0.2/0.3/0.9",
+        tls: b"encrypt/(requiretls)",
         dsn: b"5.1.1",
         result: AttemptResult::Bounced,
         reply: b"host mx.example.com[192.0.2.1] said: 550 5.1.1 <b@example.com>: no such user (see (1)) (in reply to \

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 const NOW: i64 = 1_767_268_800_000;
 
 fn reader() -> LineReader {
-    let grammar = Grammar { zone: TimeZone::UTC, client_header: "X-Client:".into() };
+    let grammar = Grammar { zone: TimeZone::UTC, client_header: "X-Client:".into(), ..Grammar::default() };
     LineReader::new(&grammar, NOW)
 }
 

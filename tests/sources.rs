@@ -1,0 +1,158 @@
+//! Where deliveries were sent from and how: sources and TLS levels, from the logs of Postfix and the accounting files of
+//! PowerMTA into `carom deliveries`, reports, exports and alerts. The lines are invented.
+
+use crate::harness::Sandbox;
+use crate::logs::{append, deliveries, sandbox, tick};
+use serde_json::Value;
+
+/// One delivery: the program that made it, its fields after `delays=`, and lines of cleanup before it.
+fn message(n: u32, tag: &str, fields: &str, header: &str) -> String {
+    let id = format!("4Xn0y8{n:06}zZ1f");
+    let line = |tag: &str, text: &str| {
+        format!("2026-03-01T10:00:{:02}.000000+00:00 mx {tag}[9]: {id}: {text}\n", n % 60)
+    };
+    let header = match header {
+        "" => String::new(),
+        header => line(
+            "postfix/cleanup",
+            &format!(
+                "info: header {header} from app.example[192.0.2.7]; from=<s@shop.example> to=<u{n}@dest.example> proto=ESMTP helo=<app>"
+            ),
+        ),
+    };
+    let host = if n % 2 == 0 { "mx1.google.com" } else { "mx.dest.example" };
+    header
+        + &line("postfix/qmgr", "from=<s@shop.example>, size=1000, nrcpt=1 (queue active)")
+        + &line(
+            tag,
+            &format!(
+                "to=<u{n}@dest{}.example>, relay={host}[192.0.2.9]:25, delay=1.5, delays=0.1/0/0.4/1, {fields}",
+                n % 3
+            ),
+        )
+        + &line("postfix/qmgr", "removed")
+}
+
+const SENT: &str = "dsn=2.0.0, status=sent (250 2.0.0 Ok)";
+const GONE: &str = "dsn=5.1.1, status=bounced (host mx.dest.example[192.0.2.9] said: 550 5.1.1 no such user (in reply to RCPT TO command))";
+
+/// Six messages: of the usual instance, of two transports and of another instance, with and without TLS.
+fn streams() -> Sandbox {
+    let sandbox = sandbox();
+    let with = |tls: &str, end: &str| format!("tls={tls}, {end}");
+    let lines = [
+        message(1, "postfix/smtp", SENT, ""),
+        message(2, "postfix/smtp-marketing/smtp", &with("may", SENT), "X-Campaign: spring sale"),
+        message(3, "postfix/smtp-marketing/smtp", &with("may:none", GONE), "feedback-id: c7:shop:news:1"),
+        message(4, "postfix/relay/smtp", &with("encrypt/(requiretls)", SENT), ""),
+        message(5, "postfix-out/smtp", &with("none", SENT), "X-Campaign: spring sale"),
+        message(6, "mta-b/lmtp", &with("dane", SENT), "X-Other: spring sale"),
+    ];
+    append(&sandbox.path("mail.log"), &lines.concat());
+    tick(&sandbox);
+    sandbox
+}
+
+/// The numbers of the messages found.
+#[track_caller]
+fn found(sandbox: &Sandbox, filters: &[&str]) -> Vec<u32> {
+    let number = |one: &Value| one["recipient"].as_str().unwrap()[1..2].parse().unwrap();
+    let mut numbers: Vec<u32> = deliveries(sandbox, filters).iter().map(number).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+#[test]
+fn instances_transports_and_logged_headers_of_postfix_are_sources() {
+    let sandbox = streams();
+    let shown = |n: u32| {
+        let one = deliveries(&sandbox, &["--queue-id", &format!("4Xn0y8{n:06}zZ1f")]).remove(0);
+        (one["source"].clone(), one["sources"].clone(), one["tls"].clone())
+    };
+    let of = |sources: &[&str], tls: Value| (sources[0].into(), sources.to_vec().into(), tls);
+    let campaign = "campaign/spring sale";
+    assert_eq!(shown(1), of(&["instance/postfix"], Value::Null));
+    assert_eq!(shown(2), of(&["transport/smtp-marketing", "instance/postfix", campaign], "may".into()));
+    let with_id = ["transport/smtp-marketing", "instance/postfix", "campaign/c7:shop:news:1"];
+    assert_eq!(shown(3), of(&with_id, "may:none".into()));
+    assert_eq!(shown(4), of(&["transport/relay", "instance/postfix"], "encrypt/(requiretls)".into()));
+    assert_eq!(shown(5), of(&["instance/postfix-out", campaign], "none".into()));
+    assert_eq!(shown(6), of(&["instance/mta-b"], "dane".into()));
+    for (source, numbers) in [
+        ("smtp-marketing", &[2, 3][..]),
+        ("transport/smtp-marketing", &[2, 3]),
+        ("Transport/SMTP-Marketing", &[2, 3]),
+        ("campaign/smtp-marketing", &[]),
+        ("spring sale", &[2, 5]),
+        ("postfix", &[1, 2, 3, 4]),
+        ("instance/postfix-out", &[5]),
+        ("c7:shop:news:1", &[3]),
+    ] {
+        assert_eq!(found(&sandbox, &["--source", source]), numbers, "{source}");
+    }
+    assert_eq!(found(&sandbox, &["--source", "smtp-marketing", "--failed"]), [3]);
+    assert_eq!(found(&sandbox, &["--source", "spring sale", "--tls", "none", "--limit", "5"]), [5]);
+    assert_eq!(found(&sandbox, &["--tls", "none"]), [3, 5]);
+    assert_eq!(found(&sandbox, &["--tls", "encrypt"]), [4]);
+    assert_eq!(found(&sandbox, &["--tls", "encrypt/(requiretls)"]), [4]);
+}
+
+#[test]
+fn a_source_is_that_of_the_last_attempt_however_the_lines_are_read() {
+    let later = "dsn=4.4.1, status=deferred (connect to mx[192.0.2.9]:25: Connection timed out)";
+    let first = message(7, "postfix/smtp-a/smtp", &format!("tls=may, {later}"), "X-Campaign: spring");
+    let first: String =
+        first.lines().filter(|line| !line.ends_with("removed")).map(|line| format!("{line}\n")).collect();
+    let second = message(7, "postfix/smtp-b/smtp", SENT, "");
+    for at_once in [true, false] {
+        let sandbox = sandbox();
+        append(&sandbox.path("mail.log"), &first);
+        if !at_once {
+            tick(&sandbox);
+        }
+        append(&sandbox.path("mail.log"), &second);
+        tick(&sandbox);
+        let one = deliveries(&sandbox, &[]).remove(0);
+        assert_eq!(
+            one["sources"],
+            Value::from(vec!["transport/smtp-b", "instance/postfix", "campaign/spring"])
+        );
+        assert_eq!((&one["tls"], &one["attempts"]), (&Value::Null, &2.into()));
+    }
+}
+
+#[test]
+fn virtual_mtas_pools_addresses_and_jobs_of_powermta_are_sources() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.path("acct.csv");
+    let sandbox = sandbox.config(&format!(
+        "[[logs]]\nkind = \"powermta\"\npath = \"{}\"\ncampaign_headers = [\"X-Mailing\"]\n",
+        path.display()
+    ));
+    let row = |n: u32, rest: &str| {
+        format!("d,1772359{n:03},1772359000,a@shop.example,u{n}@dest.example,2.0.0,{rest}\r\n")
+    };
+    let rows = [
+        "type,timeLogged,timeQueued,orig,rcpt,dsnStatus,dlvSourceIp,VMTA,jobId,header_X-Mailing,vmtaPool\r\n"
+            .into(),
+        row(1, "192.0.2.1,mta1,job-1,autumn,pool-a"),
+        row(2, "2001:db8::1,,,autumn,pool-a"),
+        row(3, "192.0.2.1,,,,"),
+        row(4, ",,,,"),
+    ];
+    append(&path, &rows.concat());
+    tick(&sandbox);
+    let shown: Vec<Value> =
+        deliveries(&sandbox, &[]).into_iter().rev().map(|one| one["sources"].clone()).collect();
+    let want = [
+        vec!["vmta/mta1", "pool/pool-a", "ip/192.0.2.1", "campaign/job-1"],
+        vec!["pool/pool-a", "ip/2001:db8::1", "campaign/autumn"],
+        vec!["ip/192.0.2.1"],
+        vec![],
+    ];
+    assert_eq!(shown, want.map(Value::from));
+    assert_eq!(found(&sandbox, &["--source", "192.0.2.1"]), [1, 3]);
+    assert_eq!(found(&sandbox, &["--source", "pool-a"]), [1, 2]);
+    assert_eq!(found(&sandbox, &["--source", "ip/2001:db8::1"]), [2]);
+    assert_eq!(found(&sandbox, &["--source", "job-1", "--since", "2026-01-01"]), [1]);
+}
