@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::message::Message;
 use crate::policy::recipient_facts::RecipientFacts;
 use crate::policy::{Failure, Policy};
-use crate::report::{self, DeliveryAction, Feedback, Original, Report, ReportKind};
+use crate::report::{self, DeliveryAction, Feedback, Original, Report, ReportKind, Unsubscribing};
 use crate::return_path;
 use input::Item;
 use rayon::prelude::*;
@@ -25,6 +25,9 @@ pub(crate) struct Classified {
     pub(crate) kind: ReportKind,
     pub(crate) recipients: Vec<ClassifiedRecipient>,
     pub(crate) feedback: Option<Feedback>,
+    /// Only of a request to unsubscribe.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unsubscribe: Option<Unsubscribing>,
     pub(crate) original: Original,
     /// What is wrong with the message, if that was asked for: it takes a second, whole reading.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -57,6 +60,7 @@ pub(crate) fn classify(
         kind: report.kind,
         recipients: recipients(report.kind, report.recipients, &mut classes),
         feedback: report.feedback,
+        unsubscribe: report.unsubscribe,
         original: report.original,
         defects,
     };
@@ -101,6 +105,7 @@ fn by_kind(kind: ReportKind, action: DeliveryAction) -> Option<Class> {
     match (kind, action) {
         (ReportKind::AutoReply, _) => None,
         (ReportKind::FeedbackReport, _) => Some(fixed("feedback", "", Severity::None)),
+        (ReportKind::Unsubscribe, _) => Some(fixed("unsubscribe", "", Severity::None)),
         (_, DeliveryAction::Delivered | DeliveryAction::Relayed | DeliveryAction::Expanded) => {
             Some(fixed("delivered", "", Severity::None))
         }

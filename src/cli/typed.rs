@@ -91,7 +91,7 @@ pub(crate) enum Command {
     },
     /// Classify the failures in the index again, after the policy's rules have changed
     Reclassify,
-    /// Show what bounces, complaints and auto-replies say, and what that means
+    /// Show what bounces, complaints, auto-replies and unsubscribe requests say and mean
     Classify(classify::ClassifyArgs),
     /// Manage the suppression list: addresses that get no more mail
     Suppress {

@@ -76,6 +76,11 @@ impl FailedDelivery {
         let from = return_path::unwrapped(&self.sender).unwrap_or_else(|| self.sender.clone());
         let original =
             Original { message_id: self.message_id.clone(), from: Some(from), ..Original::default() };
-        Report { kind: ReportKind::DeliveryStatus, recipients: vec![recipient], feedback: None, original }
+        Report {
+            kind: ReportKind::DeliveryStatus,
+            recipients: vec![recipient],
+            original,
+            ..Report::default()
+        }
     }
 }

@@ -116,7 +116,8 @@ impl reports::Host for Host {
             report::ReportKind::FeedbackReport => reports::ReportKind::FeedbackReport,
             report::ReportKind::AutoReply => reports::ReportKind::AutoReply,
             report::ReportKind::Challenge => reports::ReportKind::Challenge,
-            report::ReportKind::Other => reports::ReportKind::Other,
+            // The enum of 1.0 has no name for a request to unsubscribe.
+            report::ReportKind::Unsubscribe | report::ReportKind::Other => reports::ReportKind::Other,
         })
     }
 

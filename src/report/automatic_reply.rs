@@ -1,8 +1,9 @@
 //! Automatic replies (RFC 3834, and what programs did before it), read and written.
 //!
-//! Not here: bounces, which say that they are automatic too and are read first; which messages
+//! Not here: bounces and requests to unsubscribe (`unsubscribe`), which say that they are automatic
+//! too and are read first; which messages
 //! carom may answer (`action::auto_reply`). Invariants: what is written reads back equal; a
-//! program's message that answers nothing and a request to unsubscribe are not replies.
+//! program's message that answers nothing is not a reply.
 
 use super::absence;
 use super::challenge::is_challenge;
@@ -80,7 +81,7 @@ impl AutomaticReply {
         let replier = self.from.filter(|_| self.kind != AutoReplyKind::Receipt);
         let recipients = replier.map(recipient).into_iter().collect();
         let answered = Original { message_id: self.in_reply_to, ..Original::default() };
-        Report { kind, recipients, feedback: None, original: original.or(answered) }
+        Report { kind, recipients, original: original.or(answered), ..Report::default() }
     }
 }
 
@@ -88,7 +89,7 @@ fn kind(message: &Message<'_>, notice: &HumanNotice<'_>) -> Option<AutoReplyKind
     let automatic = message.header("Auto-Submitted").map(|value| value.to_ascii_lowercase());
     let automatic = automatic.as_deref().map(|value| value.split([';', ' ', '(']).next().unwrap_or_default());
     let subject = folded(&message.subject().unwrap_or_default());
-    if automatic == Some("no") || is_unsubscribe(message, &subject) {
+    if automatic == Some("no") {
         return None;
     }
     if is_challenge(message, &subject, notice) {
@@ -107,18 +108,6 @@ fn kind(message: &Message<'_>, notice: &HumanNotice<'_>) -> Option<AutoReplyKind
         return Some(AutoReplyKind::Absence);
     }
     (precedence == "auto_reply").then_some(AutoReplyKind::Receipt)
-}
-
-/// Mail clients ask for removal with messages that say they are automatic (RFC 2369, RFC 8058).
-fn is_unsubscribe(message: &Message<'_>, subject: &str) -> bool {
-    let asks = |text: &str| {
-        text == "unsubscribe" || text.starts_with("unsubscribe ") || text.starts_with("unsubscribe:")
-    };
-    let to = message.addresses("To").into_iter().next().unwrap_or_default().to_ascii_lowercase();
-    asks(subject)
-        || to.starts_with("unsubscribe")
-        || to.contains("+unsubscribe")
-        || to.contains("-unsubscribe")
 }
 
 #[cfg(test)]
@@ -150,8 +139,6 @@ mod tests {
         for header in [
             "Auto-Submitted: auto-generated",
             "Auto-Submitted: no\r\nSubject: Out of office",
-            "Auto-Submitted: auto-replied\r\nSubject: unsubscribe",
-            "Auto-Submitted: auto-replied\r\nTo: list+unsubscribe@x.example",
             "Subject: Vacation plans",
         ] {
             assert_eq!(kind_of(header, "x"), None, "{header}");

@@ -9,6 +9,7 @@ use super::fold::Folded;
 use super::footers;
 use super::lines::NumberedLine;
 use super::original_start;
+use super::own_words::OwnWords;
 use super::phrases::{self, Hit, Says};
 use super::quoted_reply::QuotedReply;
 use super::reported::DeliveryAction;
@@ -31,12 +32,15 @@ pub(crate) struct HumanNotice<'a> {
     pub(crate) folded: Folded,
     /// The phrases in the notice itself.
     pub(crate) hits: Vec<Hit>,
+    /// What its writer wrote, without what is quoted.
+    pub(crate) written: OwnWords,
     whole: OnceCell<String>,
     refusal: OnceCell<String>,
 }
 
 impl<'a> HumanNotice<'a> {
     pub(crate) fn read(mut lines: Vec<NumberedLine<'a>>) -> HumanNotice<'a> {
+        let written = OwnWords::of(&lines);
         unquote(&mut lines);
         let (mut folded, mut hits) = searched(&lines);
         let end = original_start::find(&lines, &folded, &hits).unwrap_or(lines.len());
@@ -45,7 +49,8 @@ impl<'a> HumanNotice<'a> {
         }
         let stop = folded.start(end);
         hits.retain(|hit| hit.start < stop);
-        HumanNotice { lines, end, folded, hits, whole: OnceCell::new(), refusal: OnceCell::new() }
+        let (whole, refusal) = (OnceCell::new(), OnceCell::new());
+        HumanNotice { lines, end, folded, hits, written, whole, refusal }
     }
 
     /// Whether it has a phrase of this kind.

@@ -1,5 +1,6 @@
 //! What a message reports about another one: a bounce, a complaint, an automatic reply, a
-//! challenge. The formats that carom also writes are written by the types that read them.
+//! challenge, a request to unsubscribe. The formats that carom also writes are written by the types
+//! that read them.
 //!
 //! Not here: what a reason means; a policy classifies it by the text, the codes and the command
 //! found here. Invariant: reading never fails, takes linear time, and looks at the form, not at who
@@ -32,6 +33,7 @@ mod ses_notification;
 mod phrases;
 mod original_start;
 mod footers;
+mod own_words;
 mod human_notice;
 mod list_entry;
 mod mention;
@@ -41,11 +43,14 @@ mod session;
 mod transcript;
 mod absence;
 mod challenge;
+mod unsubscribe_words;
 
 // A message as a whole.
+mod daemons;
+mod writer;
 mod repair;
 mod outline;
-mod daemons;
+mod unsubscribe;
 mod evidence;
 mod mentions;
 mod one_recipient;
@@ -59,7 +64,7 @@ mod tests;
 
 pub(crate) use feedback::Feedback;
 pub(crate) use original::Original;
-pub(crate) use reported::{DeliveryAction, Recipient, Report, ReportKind};
+pub(crate) use reported::{DeliveryAction, Recipient, Report, ReportKind, Unsubscribing};
 
 use crate::message::{Message, mbox};
 

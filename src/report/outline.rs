@@ -144,6 +144,7 @@ impl<'m, 'a> Outline<'m, 'a> {
             recipients: complaint.complainants.into_iter().map(recipient).collect(),
             original: enclosed.as_ref().map(Original::of).unwrap_or_default(),
             feedback: Some(complaint.feedback),
+            ..Report::default()
         })
     }
 

@@ -1,9 +1,19 @@
-//! Messages that lost something on their way: their line ends, or the header field that makes them
-//! a multipart.
+//! Messages that lost something on their way: their line ends, their first field (behind a byte
+//! order mark), or the header field that makes them a multipart.
 //!
-//! Not here: reading what was repaired. Invariant: a message that is sound stays as it is.
+//! Not here: reading what was repaired. Invariants: a message that is sound stays as it is; the
+//! repair gives back a structure and is no evidence of a report.
 
+use super::writer::Writer;
 use crate::message::{Message, headers};
+
+/// What some editors write before a text: the byte order mark.
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// A message without the mark before its first field; `None` if it has none.
+pub(crate) fn without_mark<'a>(raw: &'a [u8]) -> Option<&'a [u8]> {
+    raw.strip_prefix(MARK)
+}
 
 /// A message whose lines end with CR alone, with LF instead; `None` if they end with LF.
 pub(crate) fn with_line_ends(raw: &[u8]) -> Option<Vec<u8>> {
@@ -13,13 +23,16 @@ pub(crate) fn with_line_ends(raw: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// A message with the field by which it is a multipart, if it lost that: its body begins with a
-/// delimiter and a Content-Type after it.
+/// delimiter and a Content-Type after it. What follows a person's words is a source that is quoted.
 pub(crate) fn with_header(message: &Message<'_>) -> Option<Vec<u8>> {
     const MAX_LINES: usize = 400;
     const ORIGINAL: [&[u8]; 3] = [b"received:", b"return-path:", b"dkim-signature:"];
     if message.parts().len() > 1 {
         return None;
     }
+    let declared = message.content_type();
+    let multipart = declared.kind.starts_with("multipart/");
+    let trusted = multipart || Writer::of(message) == Writer::Server;
     let body = message.body();
     let mut at = 0;
     for _ in 0..MAX_LINES {
@@ -33,7 +46,13 @@ pub(crate) fn with_header(message: &Message<'_>) -> Option<Vec<u8>> {
         }
         let delimits = line.len() > 8 && line.len() < 78 && line.starts_with(b"--");
         if delimits && starts_with(&body[end..], b"content-") {
-            return Some(with_boundary(message, &line[2..]));
+            let boundary = String::from_utf8_lossy(&line[2..]).replace(['"', '\\'], "");
+            let sound = multipart && declared.parameter("boundary") == Some(boundary.as_str());
+            let kind = if multipart { declared.kind.as_str() } else { "multipart/mixed" };
+            return (!sound).then(|| with_boundary(message, kind, &boundary));
+        }
+        if !trusted && !is_preamble(line) {
+            break;
         }
         at = end;
     }
@@ -41,12 +60,16 @@ pub(crate) fn with_header(message: &Message<'_>) -> Option<Vec<u8>> {
 }
 
 /// The message as a multipart with this boundary.
-fn with_boundary(message: &Message<'_>, boundary: &[u8]) -> Vec<u8> {
-    let boundary = String::from_utf8_lossy(boundary).replace(['"', '\\'], "");
-    let field = format!("Content-Type: multipart/report; boundary=\"{boundary}\"\n");
+fn with_boundary(message: &Message<'_>, kind: &str, boundary: &str) -> Vec<u8> {
+    let field = format!("Content-Type: {kind}; boundary=\"{boundary}\"\n");
     let others = message.raw_fields().iter().filter(|field| !field.is("Content-Type"));
     let kept: Vec<&[u8]> = others.map(|field| field.whole).collect();
     [&kept.concat(), field.as_bytes(), b"\n", message.body()].concat()
+}
+
+/// Whether a line is blank, or for programs that do not know multiparts.
+fn is_preamble(line: &[u8]) -> bool {
+    line.is_empty() || line.windows(4).any(|word| word.eq_ignore_ascii_case(b"mime"))
 }
 
 /// Whether bytes start with a name; case does not count.
@@ -62,6 +85,8 @@ mod tests {
     fn what_is_broken_is_repaired_and_what_is_sound_is_not() {
         assert_eq!(with_line_ends(b"A: 1\r\rtext\r").as_deref(), Some(&b"A: 1\n\ntext\n"[..]));
         assert_eq!(with_line_ends(b"A: 1\r\n\r\ntext\r\n"), None);
+        assert_eq!(without_mark("\u{feff}A: 1".as_bytes()), Some(&b"A: 1"[..]));
+        assert_eq!(without_mark(b"A: 1"), None);
 
         let broken =
             Message::read(b"A: 1\n\n--=_boundary\nContent-Type: text/plain\n\nx\n--=_boundary\n\ny\n");
@@ -69,5 +94,11 @@ mod tests {
         assert_eq!(Message::read(&repaired).content_type().parameter("boundary"), Some("=_boundary"));
         assert_eq!(with_header(&Message::read(&repaired)), None);
         assert_eq!(with_header(&Message::read(b"A: 1\n\ntext\n")), None);
+        for sound in [
+            "Content-Type: multipart/mixed; boundary=\"=_boundary\"\n\n--=_boundary\nContent-Type: text/plain\n\nx\n",
+            "From: a@x.example\n\nWhy do I see this?\n\n--=_boundary\nContent-Type: text/plain\n\nx\n",
+        ] {
+            assert_eq!(with_header(&Message::read(sound.as_bytes())), None, "{sound}");
+        }
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Report {
     pub(crate) feedback: Option<Feedback>,
     /// The message it is about.
     pub(crate) original: Original,
+    /// What it asks to be taken off, if it does.
+    pub(crate) unsubscribe: Option<Unsubscribing>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -30,6 +32,8 @@ pub(crate) enum ReportKind {
     AutoReply,
     /// A filter asks the sender to prove something.
     Challenge,
+    /// Somebody asks by mail to be taken off a list (RFC 2369).
+    Unsubscribe,
     /// Not a report.
     #[default]
     Other,
@@ -76,6 +80,15 @@ pub(crate) struct Recipient {
     pub(crate) reader: &'static str,
     /// The line of the message; in an encoded part, the line where that part starts.
     pub(crate) line: u32,
+}
+
+/// What somebody asks to be taken off.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Unsubscribing {
+    /// The address that the request went to.
+    pub(crate) to: Option<String>,
+    /// What that address, or else the subject, has for the list or the subscriber.
+    pub(crate) token: Option<String>,
 }
 
 impl Report {

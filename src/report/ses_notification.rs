@@ -40,7 +40,8 @@ pub(crate) fn read(text: &str) -> Option<Report> {
         recipients.iter_mut().for_each(|recipient| recipient.named = Some(named));
     }
     let kind = if feedback.is_some() { ReportKind::FeedbackReport } else { ReportKind::DeliveryStatus };
-    Some(Report { kind, recipients, feedback, original: original(&value["mail"]["commonHeaders"]) })
+    let original = original(&value["mail"]["commonHeaders"]);
+    Some(Report { kind, recipients, feedback, original, ..Report::default() })
 }
 
 /// The document that SES made, taken out of the one that SNS put around it.

@@ -13,6 +13,7 @@ use super::outline::Outline;
 use super::repair;
 use super::reported::{Report, ReportKind};
 use super::ses_notification;
+use super::unsubscribe;
 use crate::message::Message;
 
 /// Messages in messages are opened down to this depth.
@@ -20,6 +21,9 @@ const MAX_DEPTH: usize = 3;
 
 /// Reads a message that is inside `depth` others. A broken one is repaired and read again.
 pub(crate) fn read(message: &Message<'_>, depth: usize) -> Report {
+    if let Some(raw) = repair::without_mark(message.raw()) {
+        return with_header(&Message::read(raw), depth);
+    }
     match repair::with_line_ends(message.raw()) {
         Some(raw) => with_header(&Message::read(&raw), depth),
         None => with_header(message, depth),
@@ -47,6 +51,11 @@ fn understood(message: &Message<'_>, depth: usize) -> Report {
     let original = outline.original(&notice);
     let evidence = Evidence::of(message, &outline, statuses, &notice);
     if !evidence.is_certain()
+        && let Some(request) = unsubscribe::read(message, &notice)
+    {
+        return request;
+    }
+    if !evidence.is_certain()
         && let Some(reply) = AutomaticReply::read(message, &notice)
         && !evidence.outweighs_reply()
     {
@@ -60,7 +69,7 @@ fn understood(message: &Message<'_>, depth: usize) -> Report {
     }
     let bounce = !recipients.is_empty() || evidence.is_anonymous_bounce();
     let kind = if bounce { ReportKind::DeliveryStatus } else { ReportKind::Other };
-    Report { kind, recipients, feedback: None, original }
+    Report { kind, recipients, original, ..Report::default() }
 }
 
 /// The first field of this name in the header of the message that a report is about: enclosed, in

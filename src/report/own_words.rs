@@ -1,0 +1,91 @@
+//! What the writer of a message wrote, without the mail that is quoted below or between.
+//!
+//! Not here: where a report quotes the message it is about (`original_start`). Invariant: one pass
+//! over a bounded number of lines.
+
+use super::lines::NumberedLine;
+
+/// Lines that are read, at most, and bytes that are kept.
+const MAX_LINES: usize = 500;
+const MAX_WORDS: usize = 4 * 1024;
+/// So many lines of the form `Word: text` in a row are the header of a quoted mail.
+const HEADER_LINES: usize = 3;
+
+/// The words of the writer.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct OwnWords {
+    /// Lines without those that are quoted, joined by line feeds.
+    pub(crate) text: String,
+    /// Whether anything is quoted.
+    pub(crate) quotes: bool,
+}
+
+impl OwnWords {
+    pub(crate) fn of(lines: &[NumberedLine<'_>]) -> OwnWords {
+        let mut words = OwnWords::default();
+        let mut attribution = false;
+        for (at, line) in lines.iter().enumerate().take(MAX_LINES) {
+            let text = line.trimmed();
+            if text.starts_with('>') {
+                // The line before says who is quoted.
+                if attribution {
+                    words.remove_last();
+                }
+                words.quotes = true;
+                attribution = false;
+            } else if words.is_over(&lines[at..]) {
+                words.quotes |= text != "--";
+                break;
+            } else if !text.is_empty() {
+                words.text.push_str(text);
+                words.text.push('\n');
+                attribution = text.ends_with([':', '：']);
+            }
+        }
+        words
+    }
+
+    /// Whether the rest is not the writer's: a signature, or a mail quoted with its header.
+    fn is_over(&self, rest: &[NumberedLine<'_>]) -> bool {
+        let first = rest[0].trimmed();
+        let header = rest.iter().take_while(|line| is_field(line.trimmed())).take(HEADER_LINES).count();
+        first == "--"
+            || self.text.len() > MAX_WORDS
+            || header == HEADER_LINES
+            || (first.starts_with("-----") && first.ends_with("-----"))
+    }
+
+    fn remove_last(&mut self) {
+        let kept = self.text.trim_end().rfind('\n').map_or(0, |end| end + 1);
+        self.text.truncate(kept);
+    }
+}
+
+/// Whether a line looks like a field of a header, in whatever language: `From: …`, `Gesendet: …`.
+fn is_field(line: &str) -> bool {
+    let line = line.trim_start_matches('*');
+    line.split_once([':', '：']).is_some_and(|(name, value)| {
+        !name.is_empty() && name.len() < 24 && !name.contains(['.', ',', '/', '@']) && !value.is_empty()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::lines::PartText;
+
+    #[test]
+    fn what_is_quoted_is_not_the_writers() {
+        for text in [
+            "yes, I am\n\nOn Monday Joe wrote:\n> are you there?\n",
+            "yes, I am\n\n-----Original Message-----\nFrom: Joe\n\nare you there?\n",
+            "yes, I am\nVon: Joe\nGesendet: Montag\nAn: Ann\n\nbist du da?\n",
+            "> are you there?\nyes, I am\n",
+        ] {
+            let words = OwnWords::of(&PartText::plain(text, 1).lines());
+            assert_eq!((words.text.as_str(), words.quotes), ("yes, I am\n", true), "{text}");
+        }
+        let signed = OwnWords::of(&PartText::plain("gone\n-- \nJoe\n", 1).lines());
+        assert_eq!((signed.text.as_str(), signed.quotes), ("gone\n", false));
+    }
+}

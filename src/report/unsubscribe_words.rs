@@ -1,0 +1,395 @@
+//! The words of requests to unsubscribe, in many languages, in texts and in addresses.
+//!
+//! Not here: when they count (`unsubscribe`). Invariant: all words are folded, as what they are
+//! compared with.
+
+use super::fold::folded;
+
+/// Words for nothing but unsubscribing.
+const CLEAR: &[&str] = &[
+    "unsubscribe",
+    "unsubscribed",
+    "unsubscription",
+    "unsub",
+    "un-subscribe",
+    "opt-out",
+    "opt out",
+    "optout",
+    "signoff",
+    "abbestellen",
+    "abbestellung",
+    "abmelden",
+    "abmeldung",
+    "newsletter abbestellen",
+    "newsletter abmelden",
+    "austragen",
+    "desabonnement",
+    "desabonner",
+    "se desabonner",
+    "me desabonner",
+    "desinscription",
+    "desinscrire",
+    "me desinscrire",
+    "se desinscrire",
+    "baja",
+    "darme de baja",
+    "dar de baja",
+    "darse de baja",
+    "cancelar suscripcion",
+    "cancelar la suscripcion",
+    "cancelar mi suscripcion",
+    "anular suscripcion",
+    "desuscribir",
+    "desuscribirme",
+    "baixa",
+    "cancelar inscricao",
+    "cancelar assinatura",
+    "cancelar subscricao",
+    "anular subscricao",
+    "descadastrar",
+    "annulla iscrizione",
+    "annullamento iscrizione",
+    "cancella iscrizione",
+    "cancellazione",
+    "cancellami",
+    "disiscrivi",
+    "disiscrivimi",
+    "disiscrizione",
+    "afmelden",
+    "afmelding",
+    "uitschrijven",
+    "uitschrijving",
+    "dezabonare",
+    "dezaboneaza-ma",
+    "avprenumerera",
+    "avregistrera",
+    "avsluta prenumeration",
+    "afmeld",
+    "frameld",
+    "avmeld",
+    "avmelding",
+    "meld meg av",
+    "afskra mig",
+    "afskraning",
+    "peru tilaus",
+    "peruuta tilaus",
+    "tilauksen peruutus",
+    "rezygnacja",
+    "wypisz",
+    "wypisz mnie",
+    "anuluj subskrypcje",
+    "odhlasit",
+    "odhlaseni",
+    "odhlasenie",
+    "zrusit odber",
+    "leiratkozas",
+    "leiratkozom",
+    "odjava",
+    "odjavi me",
+    "abonelikten cik",
+    "aboneligi iptal et",
+    "διαγραφη",
+    "καταργηση εγγραφησ",
+    "отказаться от подписки",
+    "отписать",
+    "отписаться",
+    "отписка",
+    "отпишите меня",
+    "відписатися",
+    "відмовитися від підписки",
+    "отписване",
+    "配信停止",
+    "配信解除",
+    "購読解除",
+    "登録解除",
+    "退会",
+    "退订",
+    "退訂",
+    "取消订阅",
+    "取消訂閱",
+    "수신거부",
+    "수신 거부",
+    "구독취소",
+    "구독 취소",
+    "הסר",
+    "הסרה",
+    "הסרה מרשימת התפוצה",
+    "إلغاء الاشتراك",
+    "لغو اشتراک",
+    "huy dang ky",
+    "berhenti berlangganan",
+    "ยกเลิกการสมัคร",
+    "ยกเลิกการรับข่าวสาร",
+];
+/// Words that ask for it only where nothing else is said.
+const ALONE: &[&str] = &[
+    "remove",
+    "remove me",
+    "remove me please",
+    "remove from list",
+    "please remove",
+    "please remove me",
+    "stop",
+    "stop it",
+    "leave",
+    "cancel",
+    "cancel subscription",
+    "cancel my subscription",
+    "take me off",
+    "delete me",
+    "remover",
+    "cancelar",
+    "opzeggen",
+];
+/// What people ask in a sentence.
+const REQUESTS: &[&str] = &[
+    "unsubscribe me",
+    "unsubscribe my",
+    "unsubscribe this",
+    "unsubscribe from",
+    "please unsubscribe",
+    "to unsubscribe",
+    "remove me from",
+    "remove my e",
+    "remove my name",
+    "remove my address",
+    "remove this address",
+    "take me off",
+    "stop sending me",
+    "stop emailing",
+    "stop mailing",
+    "cancel my subscription",
+    "no longer wish to receive",
+    "no longer want to receive",
+    "not wish to receive",
+    "not want to receive",
+    "don't want to receive",
+    "bitte abmelden",
+    "bitte austragen",
+    "aus dem verteiler",
+    "aus ihrem verteiler",
+    "melden sie mich ab",
+    "mich abmelden",
+    "newsletter abbestellen",
+    "keine weiteren mails",
+    "keine weiteren e-mails",
+    "keine newsletter mehr",
+    "desabonnez-moi",
+    "desabonnez moi",
+    "me desabonner",
+    "me desinscrire",
+    "me retirer de",
+    "ne plus recevoir",
+    "darme de baja",
+    "denme de baja",
+    "deme de baja",
+    "dar de baja",
+    "no quiero recibir",
+    "no deseo recibir",
+    "cancelar mi suscripcion",
+    "cancelar a minha",
+    "nao quero receber",
+    "nao desejo receber",
+    "cancellatemi",
+    "cancellarmi",
+    "disiscrivermi",
+    "non desidero ricevere",
+    "non voglio ricevere",
+    "schrijf mij uit",
+    "schrijf me uit",
+    "mij uitschrijven",
+    "me afmelden",
+    "mij afmelden",
+    "verwijder mij",
+    "verwijder me",
+    "prosze o wypisanie",
+    "wypiszcie mnie",
+    "avregistrera mig",
+    "afmeld mig",
+    "fjern meg",
+    "fjern mig",
+    "ta bort mig",
+    "отпишите меня",
+    "удалите меня из",
+    "отписать меня",
+    "odhlaste me",
+    "配信を停止",
+    "配信停止を",
+];
+/// What follows the word in a request.
+const OBJECTS: &[&str] =
+    &["me", "my", "us", "from", "request", "please", "this", "mich", "moi", "von", "aus"];
+/// What mail programs write of themselves.
+const MADE: &[&str] = &[
+    "automatically",
+    "automatic message",
+    "automated",
+    "automatisch",
+    "automatiquement",
+    "automaticamente",
+    "apple mail",
+    "by gmail",
+    "自动",
+    "自動",
+    "автоматически",
+];
+/// Parts of addresses that are for nothing else.
+const ADDRESSES: &[&str] = &[
+    "unsubscribe",
+    "unsubscribes",
+    "unsubscription",
+    "unsub",
+    "optout",
+    "opt-out",
+    "opt_out",
+    "listunsubscribe",
+    "signoff",
+    "abmelden",
+    "abmeldung",
+    "abbestellen",
+    "desabonnement",
+    "desabonner",
+    "desinscription",
+    "disiscrizione",
+    "uitschrijven",
+    "afmelden",
+    "avregistrera",
+    "afmeld",
+    "avmeld",
+    "odhlasit",
+    "wypisz",
+    "leiratkozas",
+    "dezabonare",
+    "descadastrar",
+];
+/// Parts of addresses that are for it if the rest fits.
+const LIKELY_ADDRESSES: &[&str] = &["leave", "remove", "removeme", "baja", "bajas", "removal", "stop"];
+
+/// Whether a folded text asks to unsubscribe and says nothing else.
+pub(crate) fn is_request(text: &str) -> bool {
+    let text = bare(text);
+    let text = text.strip_prefix("please ").or_else(|| text.strip_prefix("bitte ")).unwrap_or(text);
+    if ALONE.contains(&text) {
+        return true;
+    }
+    let Some(rest) = after_word(text) else { return false };
+    let first = rest.split(' ').next().unwrap_or_default();
+    let one = first.len() == rest.len();
+    rest.is_empty() || (one && is_token(rest)) || (OBJECTS.contains(&first) && rest.split(' ').count() <= 8)
+}
+
+/// Whether a short folded text has a request in one of its sentences.
+pub(crate) fn has_request(text: &str) -> bool {
+    REQUESTS.iter().any(|request| text.contains(request)) || text.lines().next().is_some_and(is_request)
+}
+
+/// Whether a folded text is a command to a list manager: the word, and the name of a list.
+pub(crate) fn is_command(text: &str) -> bool {
+    after_word(bare(text)).is_some_and(|rest| rest.len() <= 60 && !rest.contains(' '))
+}
+
+/// Whether a folded text says that a program made it.
+pub(crate) fn is_made(text: &str) -> bool {
+    MADE.iter().any(|words| text.contains(words))
+}
+
+/// Whether an address may be one for unsubscribing.
+pub(crate) fn is_address(address: &str) -> bool {
+    let whole = |end: usize, local: &str| local.len() == end && LIKELY_ADDRESSES.contains(&local);
+    let local = local_part(address);
+    is_clear_address(address) || end_of(LIKELY_ADDRESSES, &local).is_some_and(|end| !whole(end, &local))
+}
+
+/// Whether an address is for nothing else.
+pub(crate) fn is_clear_address(address: &str) -> bool {
+    end_of(ADDRESSES, &local_part(address)).is_some()
+}
+
+/// What a subject names after the word: a token or an address.
+pub(crate) fn token_in_subject(subject: &str) -> Option<String> {
+    let (word, rest) = subject.trim().split_once([' ', ':'])?;
+    let rest = rest.trim();
+    (after_word(&folded(word)) == Some("") && is_token(rest) && rest.len() <= 200).then(|| rest.to_owned())
+}
+
+/// What an address names after the word: `unsubscribe+token@`, `news-unsubscribe-token@`.
+pub(crate) fn token_in_address(address: &str) -> Option<String> {
+    let local = local_part(address);
+    let end = end_of(ADDRESSES, &local).or_else(|| end_of(LIKELY_ADDRESSES, &local))?;
+    address.get(end + 1..local.len()).filter(|token| !token.is_empty()).map(str::to_owned)
+}
+
+/// In small letters.
+fn local_part(address: &str) -> String {
+    address.rsplit_once('@').map_or("", |(local, _)| local).to_ascii_lowercase()
+}
+
+/// Where one of the words ends in a local part that has it between separators.
+fn end_of(words: &[&str], local: &str) -> Option<usize> {
+    let separates = |c: Option<char>| c.is_none_or(|c| "+-_.=".contains(c));
+    let at = |word: &&str| {
+        let mut places = local.match_indices(word).map(|(start, _)| (start, start + word.len()));
+        places.find(|(start, end)| {
+            separates(local[..*start].chars().next_back()) && separates(local[*end..].chars().next())
+        })
+    };
+    words.iter().find_map(at).map(|(_, end)| end)
+}
+
+/// A text without the marks of a reply and the punctuation around it.
+fn bare(text: &str) -> &str {
+    let text = text.trim();
+    let text = text.strip_prefix("re:").unwrap_or(text);
+    text.trim_matches(|c: char| c.is_ascii_punctuation() || c == ' ' || c == '。')
+}
+
+/// What follows a word for unsubscribing at the beginning of a text.
+fn after_word(text: &str) -> Option<&str> {
+    let rests = CLEAR.iter().filter_map(|word| text.strip_prefix(word));
+    let whole = rests.filter(|rest| rest.is_empty() || rest.starts_with([' ', ':', ',', '.', '!', '-']));
+    whole.map(|rest| rest.trim_start_matches([' ', ':', ',', '.', '!', '-'])).min_by_key(|rest| rest.len())
+}
+
+/// Whether a word is hardly one of a language.
+fn is_token(word: &str) -> bool {
+    !word.contains(' ')
+        && word.chars().any(|c| c.is_ascii_digit() || matches!(c, '@' | '=' | '_' | '+' | '/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_folded_and_listed_once() {
+        for words in [CLEAR, ALONE, REQUESTS, MADE, ADDRESSES, LIKELY_ADDRESSES, OBJECTS] {
+            let mut sorted = words.to_vec();
+            sorted.sort_unstable();
+            sorted.dedup();
+            assert_eq!(sorted.len(), words.len());
+            for word in words {
+                assert_eq!(folded(word), *word);
+            }
+        }
+        assert!(CLEAR.iter().all(|word| is_request(word) && is_command(word)));
+    }
+
+    #[test]
+    fn addresses_have_the_word_as_a_part() {
+        for (address, token) in [
+            ("unsubscribe@x.example", None),
+            ("news-unsubscribe@x.example", None),
+            ("unsubscribe+a-1@x.example", Some("a-1")),
+            ("leave-77b-news@x.example", Some("77b-news")),
+            ("opt-out_7@x.example", Some("7")),
+        ] {
+            assert!(is_address(address), "{address}");
+            assert_eq!(token_in_address(address).as_deref(), token, "{address}");
+        }
+        for address in
+            ["unsubscribers@x.example", "leave@x.example", "removes@x.example", "a@unsubscribe.example"]
+        {
+            assert!(!is_address(address), "{address}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Who wrote a message, by its header: a mail server, a person or a list, or some other program.
+//!
+//! Not here: what the text shows. Invariant: a header that says nothing of its writer makes it
+//! unknown, never a person's.
+
+use super::daemons::is_from_daemon;
+use super::fold::folded;
+use super::mailbox;
+use crate::message::Message;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writer {
+    /// A mail server, about a message: it has no return path, or says that it is a report.
+    Server,
+    /// Somebody, or a list or ticket system that hands on what people write.
+    Person,
+    /// A program, or nobody knows.
+    Unknown,
+}
+
+/// Fields that mailing lists, ticket systems and forums add.
+const LISTS: &[&str] = &[
+    "List-Id",
+    "List-Post",
+    "List-Unsubscribe",
+    "X-Mailing-List",
+    "X-Mailman-Version",
+    "X-BeenThere",
+    "RT-Ticket",
+    "X-RT-Loop-Prevention",
+    "X-OTRS-Loop",
+    "X-Znuny-Loop",
+    "X-Zammad-Ticket-ID",
+    "X-Zendesk-From-Account-Id",
+    "X-Freshdesk-Ticket-Id",
+    "X-JIRA-FingerPrint",
+    "X-GitHub-Reason",
+    "X-GitLab-Project",
+    "X-Redmine-Project",
+    "X-Bugzilla-URL",
+    "X-Launchpad-Bug",
+    "X-Discourse-Post-Id",
+];
+/// Fields that only the programs of people set.
+const OF_PEOPLE: &[&str] =
+    &["User-Agent", "X-Apple-Mail-Remote-Attachments", "X-Universally-Unique-Identifier"];
+/// Programs of people, folded, as the field X-Mailer begins.
+const MAILERS: &[&str] = &[
+    "apple mail",
+    "airmail",
+    "claws mail",
+    "em client",
+    "evolution",
+    "foxmail",
+    "geary",
+    "iphone mail",
+    "ipad mail",
+    "kmail",
+    "lotus notes",
+    "mailbird",
+    "mailmate",
+    "microsoft outlook",
+    "microsoft office outlook",
+    "microsoft windows live mail",
+    "mozilla",
+    "mutt",
+    "roundcube",
+    "sylpheed",
+    "the bat",
+    "thunderbird",
+    "yahoomailwebservice",
+    "zimbra",
+];
+/// How subjects of answers and forwarded mail begin, folded.
+const PREFIXES: &[&str] = &[
+    "re:",
+    "re :",
+    "fw:",
+    "fwd:",
+    "fwd :",
+    "aw:",
+    "wg:",
+    "antw:",
+    "antwort:",
+    "tr:",
+    "tr :",
+    "rv:",
+    "res:",
+    "enc:",
+    "sv:",
+    "vs:",
+    "vb:",
+    "vl:",
+    "vid:",
+    "ynt:",
+    "ilt:",
+    "odp:",
+    "pd:",
+    "doorst:",
+    "rif:",
+    "r:",
+    "i:",
+    "σχετ:",
+    "πρθ:",
+    "回复:",
+    "回复：",
+    "回覆:",
+    "转发:",
+    "转发：",
+    "轉寄:",
+    "답장:",
+    "전달:",
+    "הועבר:",
+    "תשובה:",
+];
+/// Parts of the addresses of programs.
+const PROGRAMS: &[&str] = &[
+    "noreply",
+    "no-reply",
+    "no_reply",
+    "donotreply",
+    "do-not-reply",
+    "owner-",
+    "-owner",
+    "-admin",
+    "-request",
+];
+
+impl Writer {
+    pub(crate) fn of(message: &Message<'_>) -> Writer {
+        let is = |name: &str, test: fn(&str) -> bool| message.header(name).is_some_and(|value| test(&value));
+        let automatic = is("Auto-Submitted", |value| !value.trim().eq_ignore_ascii_case("no"));
+        if is_from_daemon(message)
+            || is("Return-Path", |path| path.trim() == "<>")
+            || message.content_type().kind == "multipart/report"
+        {
+            Writer::Server
+        } else if is_handed_on(message) {
+            Writer::Person
+        } else if automatic {
+            Writer::Unknown
+        } else if is_of_person(message) || (is_answer(message) && !is("From", is_program)) {
+            Writer::Person
+        } else {
+            Writer::Unknown
+        }
+    }
+}
+
+/// Whether a list or a ticket system sent it.
+pub(crate) fn is_handed_on(message: &Message<'_>) -> bool {
+    LISTS.iter().any(|name| message.header(name).is_some())
+}
+
+/// Whether a subject, folded, is that of an answer or of forwarded mail.
+pub(crate) fn has_prefix(subject: &str) -> bool {
+    PREFIXES.iter().any(|prefix| subject.starts_with(prefix))
+}
+
+fn is_answer(message: &Message<'_>) -> bool {
+    ["In-Reply-To", "References"].iter().any(|name| message.header(name).is_some())
+        || message.subject().is_some_and(|subject| has_prefix(&folded(&subject)))
+}
+
+fn is_of_person(message: &Message<'_>) -> bool {
+    let mailer = message.header("X-Mailer").map(|name| folded(&name)).unwrap_or_default();
+    OF_PEOPLE.iter().any(|name| message.header(name).is_some())
+        || MAILERS.iter().any(|name| mailer.starts_with(name))
+}
+
+/// Whether an address is a program's.
+fn is_program(from: &str) -> bool {
+    let from = folded(from);
+    mailbox::first(&from).is_none_or(|found| PROGRAMS.iter().any(|part| found.address.contains(part)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_says_who_wrote() {
+        for (header, writer) in [
+            ("From: MAILER-DAEMON@x.example", Writer::Server),
+            ("From: a@x.example\r\nReturn-Path: <>", Writer::Server),
+            ("From: a@x.example\r\nSubject: Re: b", Writer::Person),
+            ("From: a@x.example\r\nUser-Agent: Mozilla Thunderbird", Writer::Person),
+            ("From: a@x.example\r\nList-Id: <l.x.example>\r\nAuto-Submitted: auto-generated", Writer::Person),
+            ("From: no-reply@x.example\r\nSubject: Re: b", Writer::Unknown),
+            ("From: a@x.example\r\nSubject: Re: b\r\nAuto-Submitted: auto-replied", Writer::Unknown),
+            ("From: a@x.example", Writer::Unknown),
+        ] {
+            assert_eq!(
+                Writer::of(&Message::read(format!("{header}\r\n\r\n").as_bytes())),
+                writer,
+                "{header}"
+            );
+        }
+        assert!(PREFIXES.iter().all(|prefix| folded(prefix) == *prefix));
+    }
+}
