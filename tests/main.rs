@@ -30,6 +30,7 @@ mod settings;
 mod sink;
 mod sources;
 mod statistics;
+mod suppression;
 mod tailing;
 mod tick_faults;
 mod tidy;

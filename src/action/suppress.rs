@@ -18,6 +18,7 @@ pub(crate) fn suppress(suppression: &Suppression, mail: &Mail, doors: &Doors, at
         source: "report".into(),
         added_ms: mail.at_ms,
         expires_ms: (suppression.days > 0).then(|| mail.at_ms + i64::from(suppression.days) * DAY_MS),
+        ..Suppressed::default()
     };
     match doors.store.suppress(&entry) {
         Ok(()) => {

@@ -3,8 +3,9 @@
 //!
 //! Not here: finding it (`find`).
 
+use super::deliveries;
+use super::suppression_line::shown;
 use super::terminal::{self, Terminal, print};
-use super::{deliveries, suppress};
 use crate::archive;
 use crate::clock;
 use crate::config::Config;
@@ -40,7 +41,7 @@ pub(crate) fn run(arguments: &FindArgs, config: &Config, terminal: Terminal) -> 
 fn words(known: &Known) -> String {
     let mut text = String::new();
     for entry in &known.suppressed {
-        let _ = writeln!(text, "suppressed   {}", suppress::shown(entry));
+        let _ = writeln!(text, "suppressed   {}", shown(entry));
     }
     for one in &known.soft_bounces {
         let proven = if one.proven { "" } else { ", unproven" };

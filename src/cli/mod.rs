@@ -29,6 +29,8 @@ mod rules;
 mod sink_import;
 mod stats;
 mod suppress;
+mod suppress_import;
+mod suppression_line;
 mod verp;
 
 use crate::config::{Config, LogLevel};
@@ -79,7 +81,7 @@ fn answer(Typed { global, command }: Typed) -> Result<Exit> {
         Command::Export { what } => export::run(&what, &*config()?),
         Command::Reclassify => reclassify::run(&config()?, terminal),
         Command::Classify(arguments) => classify::run(&arguments, &config()?, terminal),
-        Command::Suppress { command } => suppress::run(&command, &*config()?, terminal),
+        Command::Suppress { command } => suppress::run(&command, &config()?, terminal),
         Command::Find(arguments) => find::run(&arguments, &*config()?, terminal),
         Command::Verp { command } => verp::run(&command, &*config()?, terminal),
         Command::Rules { command } => rules::run(&command),

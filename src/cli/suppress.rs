@@ -2,16 +2,16 @@
 //!
 //! Not here: the list (`store`) and the form of the files (`suppress`).
 
-use super::read_input;
+use super::suppress_import::{self, ImportArgs};
+use super::suppression_line::shown;
 use super::terminal::{Terminal, print};
 use crate::clock::{self, DAY_MS};
 use crate::config::Config;
-use crate::envelope::split_address;
 use crate::error::{Error, Exit, Result};
 use crate::store::{Store, Suppressed};
 use crate::suppress;
 use clap::{Args, Subcommand};
-use std::path::PathBuf;
+use std::sync::Arc;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:\n  \
@@ -34,9 +34,9 @@ pub(crate) enum SuppressCommand {
     Check {
         /// The address
         address: String,
-        /// For mail of this sender domain
-        #[arg(long, value_name = "DOMAIN", default_value = "")]
-        sender_domain: String,
+        /// For mail of this sender domain; without it, any entry counts
+        #[arg(long, value_name = "DOMAIN")]
+        sender_domain: Option<String>,
     },
     /// List what is suppressed
     List {
@@ -44,11 +44,8 @@ pub(crate) enum SuppressCommand {
         #[arg(default_value = "")]
         containing: String,
     },
-    /// Add addresses from a CSV or JSON Lines file, or from a plain list
-    Import {
-        /// The file; `-` for standard input
-        file: PathBuf,
-    },
+    /// Add addresses from a list: carom's own, a mail provider's, or one address a line
+    Import(ImportArgs),
     /// Write the list as CSV, or as JSON Lines with --json
     Export,
 }
@@ -69,7 +66,7 @@ pub(crate) struct AddArgs {
     days: u32,
 }
 
-pub(crate) fn run(command: &SuppressCommand, config: &Config, terminal: Terminal) -> Result<Exit> {
+pub(crate) fn run(command: &SuppressCommand, config: &Arc<Config>, terminal: Terminal) -> Result<Exit> {
     let store = Store::open(&config.store_path())?;
     let now_ms = clock::now_ms();
     match command {
@@ -86,21 +83,17 @@ pub(crate) fn run(command: &SuppressCommand, config: &Config, terminal: Terminal
         }
         SuppressCommand::Check { address, sender_domain } => {
             let address = checked(address)?;
-            let found = store.suppressed(&address, &sender_domain.to_lowercase(), now_ms)?;
-            terminal.show(&found, || match &found {
-                Some(entry) => shown(entry) + "\n",
-                None => format!("{address} is not suppressed\n"),
+            let entries = store.entries_of(&address, sender_domain.as_deref(), now_ms)?;
+            terminal.show(&entries.first(), || match &entries[..] {
+                [] => format!("{address} is not suppressed\n"),
+                found => found.iter().map(|entry| shown(entry) + "\n").collect(),
             })?;
-            Ok(if found.is_some() { Exit::Failure } else { Exit::Ok })
+            Ok(if entries.is_empty() { Exit::Ok } else { Exit::Failure })
         }
         SuppressCommand::List { containing } => {
             terminal.rows(&store.suppressions(&containing.to_lowercase(), now_ms)?, "", shown)
         }
-        SuppressCommand::Import { file } => {
-            let text = read_input(file)?;
-            let entries = suppress::read(&String::from_utf8_lossy(&text), "import", now_ms);
-            add(&store, &entries.map_err(|error| error.within(file.display()))?)
-        }
+        SuppressCommand::Import(arguments) => suppress_import::run(arguments, config, &store, terminal),
         SuppressCommand::Export => {
             let entries = store.suppressions("", now_ms)?;
             print(if terminal.json { suppress::json_lines(&entries) } else { suppress::csv(&entries) })
@@ -117,6 +110,7 @@ impl AddArgs {
             source: "operator".into(),
             added_ms: now_ms,
             expires_ms: (self.days > 0).then(|| now_ms + i64::from(self.days) * DAY_MS),
+            ..Suppressed::default()
         })
     }
 }
@@ -126,18 +120,7 @@ fn add(store: &Store, entries: &[Suppressed]) -> Result<Exit> {
     print(format!("{new} new, {} suppressed before\n", entries.len() - new))
 }
 
-fn checked(address: &str) -> Result<String> {
-    let address = address.trim().trim_start_matches('<').trim_end_matches('>').to_lowercase();
-    match split_address(&address) {
-        Some(_) => Ok(address),
-        None => Err(Error::new(format_args!("invalid address `{address}`")).remedy("give local@domain")),
-    }
-}
-
-/// An entry of the list in a line.
-pub(crate) fn shown(entry: &Suppressed) -> String {
-    let until = entry.expires_ms.map_or("until removed".into(), |at| format!("until {}", clock::rfc3339(at)));
-    let sender = if entry.sender_domain.is_empty() { "all mail" } else { &entry.sender_domain };
-    let (since, reason, source) = (clock::rfc3339(entry.added_ms), &entry.reason, &entry.source);
-    format!("{:40} {sender:24} {reason:20} {since} {until}  {source}", entry.address)
+fn checked(typed: &str) -> Result<String> {
+    suppress::mailbox(typed)
+        .map_err(|why| Error::new(format_args!("{why}: `{typed}`")).remedy("give local@domain"))
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::{self, HOUR_MS};
 use crate::store::Suppressed;
-use crate::suppress;
+use crate::suppress::{self, Import, ImportDefaults};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -114,6 +114,7 @@ fn suppressed(address: &str, source: &str, days: i64) -> Suppressed {
         source: source.into(),
         added_ms: (MONDAY_OF_53 - days) * DAY_MS,
         expires_ms: None,
+        ..Suppressed::default()
     }
 }
 
@@ -138,8 +139,10 @@ fn b2_the_list_is_purged_once_on_its_days_of_what_came_from_tests_and_kept_in_a_
     assert_eq!(home.good(MONDAY_OF_53, 0), 1);
     assert_eq!(left(), ["by-hand@a.example", "new@a.example"]);
     let csv = home.read("purged/purged_2026-12-28.csv");
-    assert_eq!(suppress::read(&csv, "import", 0).unwrap(), entries[..1]);
-    home.store.suppress(&suppressed("old@a.example", "report", 3)).unwrap();
+    let defaults = ImportDefaults { now_ms: MONDAY_OF_53 * DAY_MS, ..ImportDefaults::default() };
+    let imported = Import::new(&home.store, &|_| Ok(Vec::new()), defaults).run(csv.as_bytes()).unwrap();
+    assert_eq!((imported.new, imported.invalid), (1, 0));
+    assert_eq!(home.store.suppressions("old@", MONDAY_OF_53 * DAY_MS).unwrap(), entries[..1]);
     assert_eq!((home.good(MONDAY_OF_53, 0), left().len()), (0, 3), "once a day");
     // Friday had no tick: it is made good on Saturday, once.
     assert_eq!((home.good(MONDAY_OF_53 + 5, 7), home.good(MONDAY_OF_53 + 5, 8)), (1, 0));

@@ -22,6 +22,7 @@ mod postfix_source;
 mod powermta_source;
 mod reclassify;
 
+pub(crate) use classifying_policy::ClassifyingPolicy;
 pub(crate) use reclassify::reclassify;
 
 use crate::clock;

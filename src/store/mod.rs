@@ -20,7 +20,7 @@ pub(crate) use journal_entry::{
 pub(crate) use observed::{AlertRecord, AlertState, Difference, Heartbeat, TemplateLookup};
 // The index is an SQLite file too, and is migrated in the same way.
 pub(crate) use sqlite::migrations;
-pub(crate) use suppressed::{SoftBounce, StrikeCount, Suppressed};
+pub(crate) use suppressed::{Grounds, ImportChange, SoftBounce, StrikeCount, Suppressed};
 pub(crate) use tally::Tally;
 
 use crate::error::Result;
@@ -193,6 +193,15 @@ impl Store {
         suppression_rows::suppress_all(&self.db, entries)
     }
 
+    /// Adds the entries that say more than the list does, in one transaction, or (`dry`) only
+    /// looks; returns what each is to the list.
+    pub(crate) fn import(&self, entries: &[Suppressed], now_ms: i64, dry: bool) -> Result<Vec<ImportChange>> {
+        match dry {
+            true => suppression_rows::compare_all(&self.db, entries, now_ms),
+            false => suppression_rows::import(&self.db, entries, now_ms),
+        }
+    }
+
     /// Lets an address get mail again, and forgets its soft bounces. Returns whether it was
     /// suppressed.
     pub(crate) fn unsuppress(&self, address: &str, sender_domain: Option<&str>) -> Result<bool> {
@@ -207,6 +216,16 @@ impl Store {
         now_ms: i64,
     ) -> Result<Option<Suppressed>> {
         suppression_rows::suppressed(&self.db, address, sender_domain, now_ms)
+    }
+
+    /// What suppresses mail to this address now: mail of this sender domain, or (`None`) any mail.
+    pub(crate) fn entries_of(
+        &self,
+        address: &str,
+        sender_domain: Option<&str>,
+        now_ms: i64,
+    ) -> Result<Vec<Suppressed>> {
+        suppression_rows::entries_of(&self.db, address, sender_domain, now_ms)
     }
 
     /// The suppression list, sorted by address: the entries whose address contains `containing`.

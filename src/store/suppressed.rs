@@ -1,10 +1,11 @@
-//! A suppressed address, and a soft bounce that counts towards suppressing one. Not here: the rows.
+//! A suppressed address and why it is one, and a soft bounce that counts towards suppressing one.
+//! Not here: the rows.
 
 use crate::plan::Bounced;
 use serde::{Deserialize, Serialize};
 
 /// An address that gets no more mail.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Suppressed {
     /// In lower case.
     pub(crate) address: String,
@@ -23,6 +24,57 @@ pub(crate) struct Suppressed {
     /// `None`: until an operator removes it.
     #[serde(default)]
     pub(crate) expires_ms: Option<i64>,
+    #[serde(flatten)]
+    pub(crate) grounds: Grounds,
+}
+
+/// What is known of a report that suppressed an address; empty where it is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Grounds {
+    /// The rule that classified the failure.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) rule: String,
+    /// Who ran the recipient's mail server; the server's domain if that is not known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) provider: String,
+    /// The enhanced status code.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) status: String,
+    /// How many soft bounces led to it; 0: something else did.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) soft_bounces: u32,
+    /// The key of the report in the journal.
+    #[serde(skip_serializing_if = "String::is_empty", rename = "report")]
+    pub(crate) key: String,
+    /// What bounced: a digest of Message-ID and address.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) bounce: String,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+impl Suppressed {
+    /// Whether it lasts at least as long as another entry.
+    pub(crate) fn lasts_as_long_as(&self, other: &Suppressed) -> bool {
+        self.expires_ms.is_none_or(|mine| other.expires_ms.is_some_and(|other| mine >= other))
+    }
+
+    pub(crate) fn has_expired(&self, now_ms: i64) -> bool {
+        self.expires_ms.is_some_and(|expires| expires <= now_ms)
+    }
+}
+
+/// What an imported entry is to the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ImportChange {
+    New,
+    /// The list says so already, or more.
+    Same,
+    Changed,
 }
 
 /// A soft bounce to count.

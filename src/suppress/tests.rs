@@ -1,6 +1,57 @@
-//! The list comes back as it was written, and no line is lost in silence.
+//! The list comes back as it was written, no line is lost in silence, and every form of a list is
+//! known by its content.
 
 use super::*;
+use crate::clock;
+use crate::store::{Store, Suppressed};
+use std::path::PathBuf;
+
+const NOW: i64 = 1_790_000_000_000;
+
+struct Place {
+    path: PathBuf,
+    store: Store,
+}
+
+impl Place {
+    fn new() -> Place {
+        let path = std::env::temp_dir().join(format!("carom-list-{:x}", fastrand::u64(..)));
+        std::fs::create_dir_all(&path).unwrap();
+        let store = Store::open(&path.join("carom.db")).unwrap();
+        Place { path, store }
+    }
+
+    fn import(&self, list: &[u8]) -> ImportOutcome {
+        let defaults = ImportDefaults { now_ms: NOW, ..ImportDefaults::default() };
+        Import::new(&self.store, &|_| Ok(Vec::new()), defaults).run(list).unwrap()
+    }
+
+    fn entries(&self) -> Vec<Suppressed> {
+        self.store.suppressions("", NOW).unwrap()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+/// What a list becomes: the addresses with their reasons, and the lines that are refused.
+fn read(list: impl AsRef<[u8]>) -> (Vec<(String, String)>, Vec<(u64, String)>) {
+    let place = Place::new();
+    let imported = place.import(list.as_ref());
+    let entries = place.entries().into_iter().map(|entry| (entry.address, entry.reason)).collect();
+    (entries, imported.problems.into_iter().map(|problem| (problem.line, problem.why)).collect())
+}
+
+#[track_caller]
+fn gives(list: impl AsRef<[u8]>, addresses: &[&str], refused: &[u64]) {
+    let (entries, problems) = read(list);
+    let found: Vec<&str> = entries.iter().map(|(address, _)| address.as_str()).collect();
+    let lines: Vec<u64> = problems.iter().map(|(line, _)| *line).collect();
+    assert_eq!((found, lines), (addresses.to_vec(), refused.to_vec()), "{problems:?}");
+}
 
 fn entry(address: &str, expires_ms: Option<i64>) -> Suppressed {
     Suppressed {
@@ -10,38 +61,26 @@ fn entry(address: &str, expires_ms: Option<i64>) -> Suppressed {
         source: "operator".into(),
         added_ms: 1_767_225_600_000,
         expires_ms,
+        ..Suppressed::default()
     }
 }
 
 #[test]
 fn what_is_written_is_read_again() {
-    let entries = [entry("a@b.example", None), entry("c,d@b.example", Some(1_767_225_601_000))];
-    assert_eq!(read(&csv(&entries), "import", 0).unwrap(), entries);
-    assert_eq!(read(&json_lines(&entries), "import", 0).unwrap(), entries);
-}
-
-#[test]
-fn a_bare_list_of_addresses_will_do() {
-    let read = read("A@b.example\n\n# no more\nc@d.example\r\n", "import", 7).unwrap();
-    let addresses: Vec<&str> = read.iter().map(|entry| entry.address.as_str()).collect();
-    assert_eq!(addresses, ["a@b.example", "c@d.example"]);
-    assert!(read.iter().all(|entry| entry.added_ms == 7 && entry.source == "import"));
-}
-
-#[test]
-fn a_line_that_cannot_be_read_is_named() {
-    let wrong = |text: &str| read(text, "import", 0).unwrap_err().to_string();
-    let error = wrong("address\na@b.example\nnobody\n");
-    assert!(error.starts_with("line 3: invalid address"), "{error}");
-    assert!(wrong("address,added\na@b.example,yesterday\n").contains("added"));
-    let error = wrong("address,reason\na@b.example,\"open\nc@d.example,x\"\n");
-    assert!(error.starts_with("line 2: a quotation mark"), "{error}");
-}
-
-#[test]
-fn an_address_that_begins_like_a_formula_comes_back_as_it_was() {
-    let entries = [entry("+491234@sms.example", None), entry("-x-@a.example", Some(9_000))];
-    assert_eq!(read(&csv(&entries), "import", 0).unwrap(), entries);
+    let entries = [
+        entry("\"c,d\"@b.example", Some(NOW + 1000)),
+        entry("+491234@sms.example", None),
+        entry("-x-@a.example", None),
+        entry("a@b.example", None),
+    ];
+    for written in [csv(&entries), json_lines(&entries)] {
+        let place = Place::new();
+        let imported = place.import(written.as_bytes());
+        assert_eq!((imported.new, imported.problems.len()), (4, 0), "{written}");
+        assert_eq!(place.entries(), entries);
+        let again = place.import(written.as_bytes());
+        assert_eq!((again.new, again.same, again.changed), (0, 4, 0), "{written}");
+    }
 }
 
 #[test]
@@ -49,4 +88,161 @@ fn a_formula_is_no_formula_in_a_spreadsheet() {
     let mut hostile = entry("a@b.example", None);
     hostile.reason = "=1+1".into();
     assert!(csv(&[hostile]).contains("\"'=1+1\""));
+}
+
+#[test]
+fn plain_lists_are_read_however_they_are_written() {
+    gives("A@b.example\n\n# no more\nc@d.example\r\n", &["a@b.example", "c@d.example"], &[]);
+    gives("\u{feff}a@b.example\r\nAnn <ann@b.example>\r\n", &["a@b.example", "ann@b.example"], &[]);
+    gives(
+        "mailto:a%2Bx@b.example?subject=y\n<c@b.example>;\n'd@b.example'\n",
+        &["a+x@b.example", "c@b.example", "d@b.example"],
+        &[],
+    );
+    gives("\"Doe, John\" <j@b.example>\nDoe, Jane <k@b.example>\n", &["j@b.example", "k@b.example"], &[]);
+    gives("a@b.example # left in May\nb@b.example 2026-01-01\n", &["a@b.example", "b@b.example"], &[]);
+    gives("jürgen@b.example\n用户@例子.example\n", &["jürgen@b.example", "用户@例子.example"], &[]);
+    let utf16: Vec<u8> =
+        "\u{feff}a@b.example\r\n𝒳@b.example\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    gives(utf16, &["a@b.example", "𝒳@b.example"], &[]);
+    let big: Vec<u8> = "Email;Name\r\na@b.example;A\r\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
+    gives(big, &["a@b.example"], &[]);
+}
+
+#[test]
+fn what_is_no_mailbox_is_refused_with_its_line_and_the_rest_is_read() {
+    let refused = [
+        "nobody",
+        "a;b",
+        "a@b.example;c@b.example",
+        "sender@our.example,gone@b.example",
+        "a@@b.example",
+        "a b@",
+        "@b.example",
+        "a@-b.example",
+        "a..b@b.example",
+        "a@b_c.example",
+        "a@b.example.",
+        "a@192.0.2.1",
+        "{email:a@b.example}",
+        "http://b.example/?a@b.example/",
+        "a@exa mple.example",
+        "\"a\"b@b.example",
+        &format!("{}@b.example", "x".repeat(65)),
+    ];
+    for line in refused {
+        gives(
+            format!("first@b.example\n{line}\nlast@b.example\n"),
+            &["first@b.example", "last@b.example"],
+            &[2],
+        );
+    }
+    let (entries, problems) = read("[{email:a@x.example}]");
+    assert!(entries.is_empty() && problems[0].1.contains("invalid JSON"), "{problems:?}");
+}
+
+#[test]
+fn a_stray_quotation_mark_swallows_nothing_and_a_cell_may_have_line_breaks() {
+    let (entries, problems) = read("address,reason\na@b.example,\"open\nc@d.example,x\"\n");
+    assert_eq!(problems, [(2, "a quotation mark is not closed".into())]);
+    assert_eq!(entries, [("c@d.example".into(), "x\"".into())]);
+    let list =
+        "email,reason,created\na@b.example,\"550 no\nsuch user\",1755424000\nc@b.example,x,1755424000\n";
+    gives(list, &["a@b.example", "c@b.example"], &[]);
+    gives("address,added\na@b.example,yesterday\nc@d.example,2026-01-01\n", &["c@d.example"], &[2]);
+}
+
+#[test]
+fn columns_are_known_in_any_spelling_and_no_heading_becomes_an_address() {
+    for heading in [
+        "EmailAddress",
+        "Email Address",
+        "E-MAIL",
+        "email_address",
+        "recipient",
+        "Rcpt",
+        "ADDRESS",
+        "E-Mail-Adresse",
+        "\"email\"",
+    ] {
+        for separator in [",", ";", "\t", "|"] {
+            let list = format!("Name{separator}{heading}\nx{separator}a@b.example\ny{separator}nobody\n");
+            gives(list, &["a@b.example"], &[3]);
+        }
+    }
+    gives("Email Address,Address\na@b.example,1 Main Street\n", &["a@b.example"], &[]);
+    gives("sep=;\nemail;x\na@b.example;\n", &["a@b.example"], &[]);
+    gives("email\na@b.example\nemail\nc@b.example\n", &["a@b.example", "c@b.example"], &[]);
+}
+
+#[test]
+fn json_is_read_as_a_document_as_lines_and_nested() {
+    let document = "{\"Suppressions\":[\n {\"EmailAddress\":\"a@b.example\",\"SuppressionReason\":\"HardBounce\"},\n \
+                    {\"EmailAddress\":\"nobody\"},\n {\"EmailAddress\":\"c@b.example\",\"SuppressionReason\":\"SpamComplaint\"}\n]}";
+    let (entries, problems) = read(document);
+    assert_eq!(
+        entries,
+        [("a@b.example".into(), "bounce".into()), ("c@b.example".into(), "complaint".into())]
+    );
+    assert_eq!(problems[0].0, 3, "{problems:?}");
+    gives("[\"a@b.example\",\n\"c@b.example\"]", &["a@b.example", "c@b.example"], &[]);
+    gives("{\"recipient_emails\": [\"a@b.example\"]}", &["a@b.example"], &[]);
+    gives(
+        "{\"email\":\"a@b.example\"}\nnot json\n{\"email\":\n{\"email\":\"c@b.example\"}\n",
+        &["a@b.example", "c@b.example"],
+        &[2, 3],
+    );
+    gives("{\"email\":\"a@b.example\"}{\"email\":\"c@b.example\"}", &["a@b.example", "c@b.example"], &[]);
+    let (entries, problems) = read("[{\"email\":\"a@b.example\"},\n{\"email\":");
+    assert_eq!((entries.len(), problems[0].0), (1, 2), "{problems:?}");
+}
+
+#[test]
+fn what_may_be_alive_is_skipped_and_counted() {
+    let place = Place::new();
+    let imported = place.import(
+        b"{\"event\":\"delivered\",\"recipient\":\"a1@b.example\",\"tags\":[]}\n\
+          {\"event\":\"failed\",\"severity\":\"temporary\",\"recipient\":\"a2@b.example\"}\n\
+          {\"Type\":\"SoftBounce\",\"Email\":\"a3@b.example\"}\n\
+          {\"notificationType\":\"Bounce\",\"bounce\":{\"bounceType\":\"Transient\",\"bouncedRecipients\":[{\"emailAddress\":\"a4@b.example\"}]},\"mail\":{\"destination\":[\"a5@b.example\"]}}\n\
+          {\"email\":\"a6@b.example\",\"status\":\"4.2.2\",\"reason\":\"452 4.2.2 over quota\",\"created\":1755424000}\n\
+          {\"event\":\"failed\",\"severity\":\"permanent\",\"recipient\":\"dead@b.example\",\"message\":{\"headers\":{\"to\":\"a7@b.example\"},\"recipients\":[\"a8@b.example\"]}}\n",
+    );
+    let found: Vec<String> = place.entries().into_iter().map(|entry| entry.address).collect();
+    assert_eq!((found, imported.skipped, imported.invalid), (vec!["dead@b.example".to_owned()], 5, 0));
+}
+
+#[test]
+fn times_of_every_provider_are_kept() {
+    const AT: i64 = 1_786_960_800_000;
+    for written in [
+        "2026-08-17T10:00:00Z",
+        "2026-08-17T10:00:00.000000+00:00",
+        "2026-08-17T12:00:00+0200",
+        "2026-08-17 10:00:00",
+        "2026-08-17 10:00:00 UTC",
+        "2026-08-17 10:00:00 +0000",
+        "2026-08-17 10:00:00+0000",
+        "Mon, 17 Aug 2026 10:00:00 UTC",
+        "Mon, 17 Aug 2026 10:00:00 GMT",
+        "17 Aug 2026 12:00:00 +0200",
+        "1786960800",
+        "1786960800000",
+        "1786960800.000",
+        "8/17/2026 10:00",
+        "08/17/2026 10:00:00 AM",
+        "17/08/2026 10:00:00",
+        "17.08.2026 10:00",
+        "Aug 17, 2026 10:00 AM",
+    ] {
+        assert_eq!(
+            time_forms::milliseconds(written).map(clock::rfc3339),
+            Some(clock::rfc3339(AT)),
+            "{written}"
+        );
+    }
+    let place = Place::new();
+    place.import(b"email,created\na@b.example,1786960800\nb@b.example,soon\n");
+    let added: Vec<i64> = place.entries().into_iter().map(|entry| entry.added_ms).collect();
+    assert_eq!(added, [AT, NOW]);
 }

@@ -20,6 +20,7 @@ pub(crate) fn purge(shared: &SharedConnection, now_ms: i64) -> Result<()> {
         db.execute("DELETE FROM series WHERE minute < ?1", [(now_ms - FINISHED_MS) / 1000])?;
         db.execute("DELETE FROM memory WHERE expires_ms < ?1", [now_ms])?;
         db.execute("DELETE FROM suppressions WHERE expires_ms < ?1", [now_ms])?;
+        db.execute("DELETE FROM earlier_suppressions WHERE expires_ms < ?1", [now_ms])?;
         db.execute("DELETE FROM strikes WHERE at_ms < ?1", [now_ms - STRIKES_MS])?;
         Ok(())
     })

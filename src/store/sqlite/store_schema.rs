@@ -11,6 +11,7 @@ const STORE_MIGRATIONS: &[&str] = &[
     include_str!("store_2.sql"),
     include_str!("store_3.sql"),
     include_str!("store_4.sql"),
+    include_str!("store_5.sql"),
 ];
 
 /// The version this carom writes.

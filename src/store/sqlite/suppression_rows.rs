@@ -6,31 +6,104 @@
 use super::connection::SharedConnection;
 use crate::clock::DAY_MS;
 use crate::error::Result;
-use crate::store::suppressed::{SoftBounce, StrikeCount, Suppressed};
+use crate::store::suppressed::{Grounds, ImportChange, SoftBounce, StrikeCount, Suppressed};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-const COLUMNS: &str = "address, sender_domain, reason, source, added_ms, expires_ms";
+const COLUMNS: &str = "address, sender_domain, reason, source, added_ms, expires_ms, rule, provider, status, \
+    soft_bounces, key, bounce";
 
 pub(crate) fn suppress_all(shared: &SharedConnection, entries: &[Suppressed]) -> Result<usize> {
     let entries = entries.to_vec();
     shared.write(move |db| {
         let mut new = 0;
         for entry in &entries {
-            new += usize::from(find(db, &entry.address, &entry.sender_domain)?.is_none());
-            db.prepare_cached(&format!(
-                "INSERT OR REPLACE INTO suppressions ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
-            ))?
-            .execute(params![
-                entry.address,
-                entry.sender_domain,
-                entry.reason,
-                entry.source,
-                entry.added_ms,
-                entry.expires_ms
-            ])?;
+            let before = find(db, &entry.address, &entry.sender_domain)?;
+            new += usize::from(before.is_none());
+            put(db, entry, before.as_ref())?;
         }
         Ok(new)
     })
+}
+
+/// Adds entries that say more than the list does; tells what each is to the list.
+pub(crate) fn import(
+    shared: &SharedConnection,
+    entries: &[Suppressed],
+    now_ms: i64,
+) -> Result<Vec<ImportChange>> {
+    let entries = entries.to_vec();
+    shared.write(move |db| {
+        let add = |entry: &Suppressed| {
+            let before = find(db, &entry.address, &entry.sender_domain)?;
+            let change = compare(before.as_ref(), entry, now_ms);
+            if change != ImportChange::Same {
+                put(db, entry, before.as_ref())?;
+            }
+            Ok(change)
+        };
+        entries.iter().map(add).collect()
+    })
+}
+
+/// What `import` would do.
+pub(crate) fn compare_all(
+    shared: &SharedConnection,
+    entries: &[Suppressed],
+    now_ms: i64,
+) -> Result<Vec<ImportChange>> {
+    shared.read(|db| {
+        let look = |entry: &Suppressed| {
+            Ok(compare(find(db, &entry.address, &entry.sender_domain)?.as_ref(), entry, now_ms))
+        };
+        entries.iter().map(look).collect()
+    })
+}
+
+fn compare(before: Option<&Suppressed>, entry: &Suppressed, now_ms: i64) -> ImportChange {
+    let Some(before) = before.filter(|before| !before.has_expired(now_ms)) else { return ImportChange::New };
+    let says_the_same = match before.source == entry.source {
+        true => {
+            let same_reason = entry.reason.is_empty() || entry.reason == before.reason;
+            same_reason && entry.expires_ms == before.expires_ms
+        }
+        false => before.lasts_as_long_as(entry),
+    };
+    if says_the_same { ImportChange::Same } else { ImportChange::Changed }
+}
+
+/// Writes an entry. What it replaces is kept if somebody else made it.
+fn put(db: &Connection, entry: &Suppressed, before: Option<&Suppressed>) -> rusqlite::Result<()> {
+    if let Some(before) = before.filter(|before| is_by_another(before, entry)) {
+        insert(db, "earlier_suppressions", before)?;
+    }
+    insert(db, "suppressions", entry)
+}
+
+fn is_by_another(before: &Suppressed, entry: &Suppressed) -> bool {
+    before.source != entry.source || before.grounds.key != entry.grounds.key
+}
+
+pub(crate) fn insert(db: &Connection, table: &str, entry: &Suppressed) -> rusqlite::Result<()> {
+    let Suppressed { address, sender_domain, reason, source, added_ms, expires_ms, grounds } = entry;
+    let Grounds { rule, provider, status, soft_bounces, key, bounce } = grounds;
+    db.prepare_cached(&format!(
+        "INSERT OR REPLACE INTO {table} ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+    ))?
+    .execute(params![
+        address,
+        sender_domain,
+        reason,
+        source,
+        added_ms,
+        expires_ms,
+        rule,
+        provider,
+        status,
+        soft_bounces,
+        key,
+        bounce
+    ])
+    .map(drop)
 }
 
 pub(crate) fn unsuppress(
@@ -41,7 +114,9 @@ pub(crate) fn unsuppress(
     let (address, sender_domain) = (address.to_owned(), sender_domain.map(str::to_owned));
     shared.write(move |db| {
         const WHOSE: &str = "address = ?1 AND (?2 IS NULL OR sender_domain = ?2)";
-        db.execute(&format!("DELETE FROM strikes WHERE {WHOSE}"), params![address, sender_domain])?;
+        for table in ["strikes", "earlier_suppressions"] {
+            db.execute(&format!("DELETE FROM {table} WHERE {WHOSE}"), params![address, sender_domain])?;
+        }
         let gone =
             db.execute(&format!("DELETE FROM suppressions WHERE {WHOSE}"), params![address, sender_domain])?;
         Ok(gone > 0)
@@ -54,11 +129,24 @@ pub(crate) fn suppressed(
     sender_domain: &str,
     now_ms: i64,
 ) -> Result<Option<Suppressed>> {
-    let found = shared.read(|db| {
-        let general = find(db, address, "")?;
-        Ok(if general.is_some() { general } else { find(db, address, sender_domain)? })
-    })?;
-    Ok(found.filter(|entry| entry.expires_ms.is_none_or(|expires| expires > now_ms)))
+    Ok(entries_of(shared, address, Some(&sender_domain.to_lowercase()), now_ms)?.into_iter().next())
+}
+
+/// An entry for all mail comes first.
+pub(crate) fn entries_of(
+    shared: &SharedConnection,
+    address: &str,
+    sender_domain: Option<&str>,
+    now_ms: i64,
+) -> Result<Vec<Suppressed>> {
+    shared.read(|db| {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM suppressions WHERE address = ?1 AND (?2 IS NULL OR sender_domain IN ('', ?2)) \
+             AND (expires_ms IS NULL OR expires_ms > ?3) ORDER BY sender_domain"
+        );
+        let mut select = db.prepare_cached(&sql)?;
+        select.query_map(params![address, sender_domain, now_ms], row)?.collect()
+    })
 }
 
 pub(crate) fn suppressions(
@@ -144,6 +232,14 @@ fn row(row: &Row<'_>) -> rusqlite::Result<Suppressed> {
         source: row.get(3)?,
         added_ms: row.get(4)?,
         expires_ms: row.get(5)?,
+        grounds: Grounds {
+            rule: row.get(6)?,
+            provider: row.get(7)?,
+            status: row.get(8)?,
+            soft_bounces: row.get(9)?,
+            key: row.get(10)?,
+            bounce: row.get(11)?,
+        },
     })
 }
 

@@ -213,6 +213,7 @@ fn rows_whose_time_has_passed_are_gone_and_counters_stay() {
         source: "operator".into(),
         added_ms: old_ms,
         expires_ms,
+        ..Suppressed::default()
     };
     store
         .suppress_all(&[entry("gone@a.example", Some(now_ms - 1000)), entry("here@a.example", None)])

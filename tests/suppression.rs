@@ -1,0 +1,168 @@
+//! The suppression list from outside: lists of providers come in, and what one bad hour did goes.
+
+use crate::harness::Sandbox;
+use std::fs;
+
+fn suppress(sandbox: &Sandbox, arguments: &[&str], stdin: &str) -> crate::harness::Ran {
+    sandbox.run(&[&["suppress"], arguments].concat(), stdin.as_bytes())
+}
+
+fn listed(sandbox: &Sandbox) -> Vec<(String, String)> {
+    let ran = suppress(sandbox, &["list", "--json"], "");
+    let lines = ran.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let text = |entry: &serde_json::Value, key: &str| entry[key].as_str().unwrap().to_owned();
+    lines.map(|entry| (text(&entry, "address"), text(&entry, "reason"))).collect()
+}
+
+/// What each provider exports, and what of it gets on the list.
+const EXPORTS: &[(&str, &str, &[(&str, &str)])] = &[
+    (
+        "SES, list-suppressed-destinations",
+        r#"{"SuppressedDestinationSummaries":[{"EmailAddress":"b@x.example","Reason":"BOUNCE","LastUpdateTime":"2026-03-01T10:00:00.123000+00:00"},
+            {"EmailAddress":"c@x.example","Reason":"COMPLAINT","LastUpdateTime":1772359200.5}],"NextToken":"x"}"#,
+        &[("b@x.example", "bounce"), ("c@x.example", "complaint")],
+    ),
+    (
+        "SES, console",
+        "Email address,Reason,Last update time\nb@x.example,Bounce,\"March 1, 2026, 10:00 (UTC)\"\n",
+        &[("b@x.example", "bounce")],
+    ),
+    (
+        "SendGrid, bounces",
+        r#"[{"created":1772359200,"email":"b@x.example","reason":"550 5.1.1 No such user here","status":"5.1.1"},
+            {"created":1772359200,"email":"full@x.example","reason":"552 5.2.2 The mailbox is full","status":"5.2.2"},
+            {"created":1772359200,"email":"listed@x.example","reason":"554 5.7.1 [192.0.2.1] is on a blocklist","status":"5.7.1"}]"#,
+        &[("b@x.example", "550 5.1.1 No such user here")],
+    ),
+    (
+        "SendGrid, spam reports",
+        "email,created,ip\nc@x.example,1772359200,192.0.2.1\n",
+        &[("c@x.example", "complaint")],
+    ),
+    (
+        "Mailgun, bounces",
+        r#"{"items":[{"address":"b@x.example","code":"550","error":"550 5.1.1 no mailbox of this name","created_at":"Sun, 01 Mar 2026 10:00:00 UTC"}],"paging":{"next":"https://api.example/v3"}}"#,
+        &[("b@x.example", "550 5.1.1 no mailbox of this name")],
+    ),
+    (
+        "Mailgun, unsubscribes",
+        "address,tags,created_at\nu@x.example,*,\"Sun, 01 Mar 2026 10:00:00 UTC\"\n",
+        &[("u@x.example", "unsubscribe")],
+    ),
+    (
+        "Postmark, suppressions",
+        r#"{"Suppressions":[{"EmailAddress":"b@x.example","SuppressionReason":"HardBounce","Origin":"Recipient","CreatedAt":"2026-03-01T05:00:00-05:00"},
+            {"EmailAddress":"c@x.example","SuppressionReason":"SpamComplaint","Origin":"Recipient","CreatedAt":"2026-03-01T05:00:00-05:00"},
+            {"EmailAddress":"u@x.example","SuppressionReason":"ManualSuppression","Origin":"Recipient","CreatedAt":"2026-03-01T05:00:00-05:00"}]}"#,
+        &[("b@x.example", "bounce"), ("c@x.example", "complaint"), ("u@x.example", "unsubscribe")],
+    ),
+    (
+        "Postmark, bounces",
+        r#"{"TotalCount":3,"Bounces":[{"ID":1,"Type":"HardBounce","TypeCode":1,"Email":"b@x.example","From":"s@our.example","BouncedAt":"2026-03-01T10:00:00Z","Details":"smtp;550 5.1.1 user unknown"},
+            {"ID":2,"Type":"SoftBounce","TypeCode":4096,"Email":"soft@x.example","From":"s@our.example","BouncedAt":"2026-03-01T10:00:00Z"},
+            {"ID":3,"Type":"DnsError","TypeCode":256,"Email":"dns@x.example","From":"s@our.example","BouncedAt":"2026-03-01T10:00:00Z"}]}"#,
+        &[("b@x.example", "550 5.1.1 user unknown")],
+    ),
+    (
+        "SparkPost",
+        r#"{"results":[{"recipient":"b@x.example","type":"transactional","source":"Bounce Rule","description":"550: 550 5.1.1 user unknown","created":"2026-03-01T10:00:00+00:00","transactional":true},
+            {"recipient":"c@x.example","type":"non_transactional","source":"Spam Complaint","created":"2026-03-01T10:00:00+00:00"},
+            {"recipient":"u@x.example","type":"non_transactional","source":"List Unsubscribe","created":"2026-03-01T10:00:00+00:00"}]}"#,
+        &[
+            ("b@x.example", "550: 550 5.1.1 user unknown"),
+            ("c@x.example", "complaint"),
+            ("u@x.example", "unsubscribe"),
+        ],
+    ),
+    (
+        "Mailchimp, cleaned",
+        "Email Address,First Name,Address,MEMBER_RATING,OPTIN_TIME,CLEAN_TIME,CLEAN_CAMPAIGN_TITLE,LEID\n\
+         b@x.example,Ann,\"1 Main Street, Town\",2,2024-01-01 00:00:00,2026-03-01 10:00:00,Spring,7\n",
+        &[("b@x.example", "bounce")],
+    ),
+    (
+        "Mailchimp, unsubscribed",
+        "Email Address,First Name,MEMBER_RATING,OPTIN_TIME,UNSUB_TIME,UNSUB_REASON,LEID\n\
+         u@x.example,Ann,2,2024-01-01 00:00:00,2026-03-01 10:00:00,\"No longer wanted\",7\n",
+        &[("u@x.example", "unsubscribe")],
+    ),
+    (
+        "PowerMTA, accounting",
+        "type,timeLogged,orig,rcpt,dsnAction,dsnStatus,dsnDiag,bounceCat\n\
+         b,2026-03-01 10:00:00+0000,s@our.example,b@x.example,failed,5.1.1 (bad destination mailbox address),smtp;550 5.1.1 user unknown,bad-mailbox\n\
+         b,2026-03-01 10:00:00+0000,s@our.example,spam@x.example,failed,5.7.1,smtp;550 5.7.1 looks like spam,spam-related\n\
+         d,2026-03-01 10:00:00+0000,s@our.example,alive@x.example,relayed,2.0.0,smtp;250 ok,\n",
+        &[("b@x.example", "550 5.1.1 user unknown")],
+    ),
+];
+
+#[test]
+fn lists_of_providers_are_known_by_their_content_and_live_addresses_stay_off() {
+    for (provider, export, wanted) in EXPORTS {
+        let sandbox = Sandbox::new();
+        let ran = suppress(&sandbox, &["import", "-"], export);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{provider}: {ran:?}");
+        let wanted: Vec<(String, String)> =
+            wanted.iter().map(|(address, reason)| (address.to_string(), reason.to_string())).collect();
+        assert_eq!(listed(&sandbox), wanted, "{provider}: {ran:?}");
+    }
+}
+
+#[test]
+fn subscribed_members_are_not_suppressed() {
+    let sandbox = Sandbox::new();
+    let members = "Email Address,First Name,MEMBER_RATING,OPTIN_TIME,CONFIRM_TIME,LEID\na@x.example,Ann,2,2024-01-01 00:00:00,,7\n";
+    let ran = suppress(&sandbox, &["import", "-"], members);
+    assert!(ran.code == 1 && ran.stderr.contains("subscribed"), "{ran:?}");
+    assert!(listed(&sandbox).is_empty());
+}
+
+#[test]
+fn a_rehearsal_shows_what_would_change_and_changes_nothing() {
+    let sandbox = Sandbox::new();
+    suppress(&sandbox, &["add", "known@x.example"], "");
+    suppress(&sandbox, &["import", "-", "--reason", "asked", "--days", "3"], "short@x.example\n");
+    let list = "address,reason\nknown@x.example,bounce\nshort@x.example,bounce\nnew@x.example,bounce\n\
+                new@x.example,bounce\nnobody\n";
+    let counts = |ran: &crate::harness::Ran| {
+        let done: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        ["new", "same", "changed", "invalid"].map(|key| done[key].as_u64().unwrap())
+    };
+    let ran = suppress(&sandbox, &["import", "-", "--dry-run", "--json"], list);
+    assert_eq!((ran.code, counts(&ran)), (1, [1, 2, 1, 1]), "{ran:?}");
+    assert!(ran.stderr.contains("line 6: "), "{ran:?}");
+    assert_eq!(listed(&sandbox).len(), 2);
+    let words = suppress(&sandbox, &["import", "-", "--dry-run"], list).stdout;
+    assert!(words.contains("new      new@x.example") && words.contains("nothing was changed"), "{words}");
+    let ran = suppress(&sandbox, &["import", "-", "--json"], list);
+    assert_eq!((ran.code, counts(&ran)), (1, [1, 2, 1, 1]), "{ran:?}");
+    assert_eq!(listed(&sandbox).len(), 3);
+    assert_eq!(suppress(&sandbox, &["check", "new@x.example"], "").code, 1);
+}
+
+#[test]
+fn a_long_list_is_read_to_its_end() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.path("long.csv");
+    let rows: String = (0..100_000).map(|n| format!("user{n}@x{}.example,bounce\n", n % 977)).collect();
+    fs::write(&file, format!("email,reason\n{rows}")).unwrap();
+    let ran = suppress(&sandbox, &["import", &file.display().to_string()], "");
+    assert!(ran.code == 0 && ran.stdout.starts_with("100000 new, 0 suppressed before"), "{ran:?}");
+}
+
+#[test]
+fn any_entry_of_an_address_is_found_without_naming_a_sender_domain() {
+    let sandbox = Sandbox::new();
+    suppress(&sandbox, &["add", "gone@x.example", "--sender-domain", "shop.example"], "");
+    let ran = suppress(&sandbox, &["check", "Gone@X.example"], "");
+    assert!(ran.code == 1 && ran.stdout.contains("shop.example"), "{ran:?}");
+    assert_eq!(
+        suppress(&sandbox, &["check", "gone@x.example", "--sender-domain", "shop.example"], "").code,
+        1
+    );
+    assert_eq!(
+        suppress(&sandbox, &["check", "gone@x.example", "--sender-domain", "other.example"], "").code,
+        0
+    );
+    assert_eq!(suppress(&sandbox, &["check", "alive@x.example"], "").code, 0);
+}
