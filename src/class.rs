@@ -1,7 +1,8 @@
 //! Classification: what a delivery failure says, and what the policy makes of it. Data only.
 //!
-//! Three outputs that are never folded into one: the reason, the category it belongs to, and
-//! whether the address is dead.
+//! Four outputs that are never folded into one: the reason, the category it belongs to, whom or
+//! what it is about, and whether the address is dead. Invariant: only what is about the recipient
+//! or its domain can be hard.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,27 @@ pub(crate) struct DeliveryFailure {
     pub(crate) stage: String,
     /// The mail server that refused, or empty.
     pub(crate) remote_mta: String,
+    /// The sender of the message, if known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sender: Option<String>,
+    /// The recipient of the message, if known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) recipient: Option<String>,
+}
+
+impl DeliveryFailure {
+    /// The failure with the addresses of its message, as far as the text mentions them or their
+    /// domains: others mean nothing for its class.
+    pub(crate) fn between(self, sender: Option<&str>, recipient: Option<&str>) -> DeliveryFailure {
+        let text = self.text.to_ascii_lowercase();
+        let mentioned = |address: &&str| {
+            let domain = address.rsplit_once('@').map_or(*address, |(_, domain)| domain);
+            !domain.is_empty() && text.contains(&domain.to_ascii_lowercase())
+        };
+        let sender = sender.filter(mentioned).map(str::to_owned);
+        let recipient = recipient.filter(|_| sender.is_some()).filter(mentioned).map(str::to_owned);
+        DeliveryFailure { sender, recipient, ..self }
+    }
 }
 
 /// What a failure means.
@@ -30,8 +52,106 @@ pub(crate) struct Class {
     pub(crate) category: String,
     /// What it says of the address.
     pub(crate) severity: Severity,
+    /// Whom or what it is about.
+    pub(crate) about: About,
     /// The rule that decided; empty when none did.
     pub(crate) rule: String,
+    /// What shows whom it is about, if it is not the reason; in a few words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) evidence: String,
+}
+
+impl Class {
+    /// The class with what no policy may decide otherwise: an address is dead only if the failure
+    /// is about it or its domain.
+    pub(crate) fn restrained(self) -> Class {
+        let is_hard = self.severity == Severity::Hard && self.about.can_be_dead();
+        let severity = match self.severity {
+            Severity::Hard if !is_hard => Severity::Soft,
+            severity => severity,
+        };
+        Class { severity, ..self }
+    }
+}
+
+/// Whom or what a failure is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum About {
+    /// The mailbox.
+    Recipient,
+    /// The domain of the recipient.
+    RecipientDomain,
+    /// The sender's address or domain.
+    Sender,
+    /// The host that sends: its address, name, reputation or rate.
+    SendingHost,
+    /// The message: its content, size or form.
+    Message,
+    /// A mail server on the way.
+    Relay,
+    /// The connection between mail servers.
+    Network,
+    /// The failure does not show it, or there is none.
+    Nobody,
+}
+
+impl About {
+    /// In the order of their declaration.
+    pub(crate) const ALL: [About; 8] = [
+        About::Recipient,
+        About::RecipientDomain,
+        About::Sender,
+        About::SendingHost,
+        About::Message,
+        About::Relay,
+        About::Network,
+        About::Nobody,
+    ];
+
+    /// Its name in JSON, in the index and in notifications.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            About::Recipient => "recipient",
+            About::RecipientDomain => "recipient-domain",
+            About::Sender => "sender",
+            About::SendingHost => "sending-host",
+            About::Message => "message",
+            About::Relay => "relay",
+            About::Network => "network",
+            About::Nobody => "nobody",
+        }
+    }
+
+    /// The one with this name.
+    pub(crate) fn named(name: &str) -> Option<About> {
+        About::ALL.into_iter().find(|about| about.name() == name)
+    }
+
+    /// What a failure with this reason is usually about, for policies that do not say. A hard
+    /// failure with a reason of their own is about the recipient.
+    pub(crate) fn usual(reason: &str, severity: Severity) -> About {
+        match reason {
+            "user-unknown" | "filtered" | "has-moved" | "suspend" | "mailbox-full" => About::Recipient,
+            "host-unknown" | "not-accept" => About::RecipientDomain,
+            "rejected" | "auth-failure" => About::Sender,
+            "too-many-connections" | "rate-limited" | "blocked" | "bad-reputation" | "require-ptr"
+            | "security-error" => About::SendingHost,
+            "exceed-limit" | "message-too-big" | "not-compliant-rfc" | "spam-detected" | "virus-detected"
+            | "content-error" | "policy-violation" => About::Message,
+            "system-full" | "system-error" | "mailer-error" | "relay-denied" | "syntax-error"
+            | "failed-starttls" => About::Relay,
+            "expired" | "network-error" => About::Network,
+            "undetermined" | "feedback" | "vacation" | "delivered" => About::Nobody,
+            _ if severity == Severity::Hard => About::Recipient,
+            _ => About::Nobody,
+        }
+    }
+
+    /// Whether a failure about it can mean that the address is dead.
+    pub(crate) fn can_be_dead(self) -> bool {
+        matches!(self, About::Recipient | About::RecipientDomain)
+    }
 }
 
 /// Whether the address or its domain is dead.
@@ -50,3 +170,36 @@ pub(crate) enum Severity {
 
 /// Failures that a policy is given at once.
 pub(crate) const BATCH: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_about_the_recipient_or_its_domain_is_hard() {
+        for about in About::ALL {
+            let class = Class {
+                reason: "user-unknown".into(),
+                category: "bad-mailbox".into(),
+                severity: Severity::Hard,
+                about,
+                rule: "x".into(),
+                evidence: String::new(),
+            };
+            let is_dead = matches!(about.name(), "recipient" | "recipient-domain");
+            let severity = if is_dead { Severity::Hard } else { Severity::Soft };
+            assert_eq!(class.restrained().severity, severity, "{about:?}");
+            assert_eq!(serde_json::to_value(about).unwrap(), about.name());
+            assert_eq!(About::named(about.name()), Some(about));
+        }
+    }
+
+    #[test]
+    fn what_says_that_the_sender_is_unwanted_is_not_about_the_recipient() {
+        for reason in ["rejected", "blocked", "spam-detected", "auth-failure", "rate-limited"] {
+            assert!(!About::usual(reason, Severity::Hard).can_be_dead(), "{reason}");
+        }
+        assert_eq!(About::usual("no-such-person", Severity::Hard), About::Recipient);
+        assert_eq!(About::usual("no-such-person", Severity::Soft), About::Nobody);
+    }
+}

@@ -19,6 +19,8 @@ mod dns;
 mod zone_answers;
 /// DKIM, SPF, DMARC and ARC, verified here.
 mod verify;
+/// Which header fields a signature covers.
+mod signed_fields;
 /// Authentication-Results of a trusted mail server.
 mod trusted;
 /// The authentication facts of one message.
@@ -31,3 +33,4 @@ pub(crate) use auth_result::{AuthResult, Signature};
 pub(crate) use dns::Dns;
 pub(crate) use dns_failure::DnsFailure;
 pub(crate) use origin::{Check, client_address};
+pub(crate) use signed_fields::covers;

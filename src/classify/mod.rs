@@ -6,7 +6,7 @@
 
 pub(crate) mod input;
 
-use crate::class::{Class, DeliveryFailure, Severity};
+use crate::class::{About, Class, DeliveryFailure, Severity};
 use crate::error::Result;
 use crate::message::Message;
 use crate::policy::recipient_facts::RecipientFacts;
@@ -87,17 +87,21 @@ fn recipients(
 /// The failures of a report that only the policy can classify.
 fn failures(report: &Report) -> impl Iterator<Item = DeliveryFailure> {
     let kind = report.kind;
-    report.recipients.iter().filter(move |found| by_kind(kind, found.action).is_none()).map(failure)
+    let found = report.recipients.iter().filter(move |found| by_kind(kind, found.action).is_none());
+    found.map(|found| failure(found, report.original.from.as_deref()))
 }
 
-fn failure(found: &report::Recipient) -> DeliveryFailure {
-    DeliveryFailure {
+/// `sender` is that of the message that failed.
+fn failure(found: &report::Recipient, sender: Option<&str>) -> DeliveryFailure {
+    let failure = DeliveryFailure {
         text: found.diagnostic.clone(),
         status: found.status.map(|status| status.to_string()).unwrap_or_default(),
         code: found.reply_code.unwrap_or_default(),
         stage: found.stage.to_owned(),
         remote_mta: found.remote_mta.clone().unwrap_or_default(),
-    }
+        ..DeliveryFailure::default()
+    };
+    failure.between(sender, Some(&found.address))
 }
 
 /// The class that follows from the kind of report, without the policy.
@@ -123,5 +127,7 @@ fn of_reply(class: Class) -> Class {
 }
 
 fn fixed(reason: &str, category: &str, severity: Severity) -> Class {
-    Class { reason: reason.into(), category: category.into(), severity, rule: String::new() }
+    let (rule, evidence) = (String::new(), String::new());
+    let about = About::usual(reason, severity);
+    Class { reason: reason.into(), category: category.into(), severity, about, rule, evidence }
 }

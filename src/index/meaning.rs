@@ -4,7 +4,7 @@
 //! Not here: the policy that decides. Invariant: a meaning keeps its number, which is negative if
 //! no rule knew the reply.
 
-use crate::class::{Class, Severity};
+use crate::class::{About, Class, Severity};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use rustc_hash::FxHashMap;
 
@@ -47,11 +47,14 @@ pub(crate) fn about_name(_class: &Class) -> &'static str {
 /// A class from the columns reason, category, severity, rule and about.
 pub(crate) fn class(row: &Row<'_>) -> rusqlite::Result<Class> {
     let severity: String = row.get(2)?;
+    let (reason, severity) = (row.get::<_, String>(0)?, severity_of(&severity));
     Ok(Class {
-        reason: row.get(0)?,
+        about: About::usual(&reason, severity),
+        reason,
         category: row.get(1)?,
-        severity: severity_of(&severity),
+        severity,
         rule: row.get(3)?,
+        evidence: String::new(),
     })
 }
 

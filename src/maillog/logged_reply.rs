@@ -35,6 +35,7 @@ impl LoggedReply<'_> {
             code: code(self.text),
             stage: stage.to_owned(),
             remote_mta: self.host().to_owned(),
+            ..DeliveryFailure::default()
         }
     }
 }

@@ -8,13 +8,18 @@ use crate::error::{Context, Error, Result};
 use serde::Serialize;
 use wasmparser::{Encoding, KnownCustom, Parser, Payload};
 
-/// The version of `carom:policy` that this carom offers.
-pub(crate) const OFFERED: &str = "1.0.0";
+/// The version of `carom:policy` that this carom offers. Every earlier minor version is a part of
+/// it.
+pub(crate) const NEWEST: &str = "1.1.0";
+/// The versions that components may be built for, in words.
+pub(crate) const OFFERED: &str = "1.0.0 and 1.1.0";
 
 /// The interfaces a policy may import.
 const IMPORTS: &[&str] = &["facts", "reports", "actions", "host"];
 /// The interfaces a policy must export.
 const EXPORTS: &[&str] = &["decision", "mapping", "classification", "settings"];
+/// The interfaces it may export besides.
+const OPTIONAL: &[&str] = &["preparation", "diagnosis"];
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Anatomy {
@@ -110,7 +115,7 @@ impl Anatomy {
                         "built for carom:policy@{version}, and this carom offers carom:policy@{OFFERED}"
                     ))
                     .remedy(format_args!(
-                        "build it for {OFFERED} (`carom policy wit` prints it), or install a carom that offers {version}"
+                        "build it for {NEWEST} (`carom policy wit` prints it), or install a carom that offers {version}"
                     )),
                 );
             }
@@ -124,7 +129,7 @@ impl Anatomy {
             if !known {
                 complain(Error::new(format_args!("imports {name}, which no policy is given")).remedy(
                     format_args!(
-                        "use only the imports of carom:policy@{OFFERED}: {}; WASI may be imported, but is empty",
+                        "use only the imports of carom:policy@{NEWEST}: {}; WASI may be imported, but is empty",
                         IMPORTS.join(", ")
                     ),
                 ));
@@ -147,11 +152,17 @@ impl Anatomy {
                             .collect::<Vec<_>>()
                             .join(", ")
                     ))
-                    .remedy(format_args!("build it for the world carom:policy/policy@{OFFERED}")),
+                    .remedy(format_args!("build it for the world carom:policy/policy@{NEWEST}")),
                 );
             }
         }
         objections
+    }
+
+    /// The version of carom:policy that it was built for.
+    pub(crate) fn built_for(&self) -> Option<&str> {
+        let ours = self.exports.iter().map(|name| Name::of(name)).find(|name| name.package == "carom:policy");
+        ours.map(|name| name.version)
     }
 
     /// Whether it imports any part of WASI, which carom offers empty.
@@ -186,7 +197,7 @@ impl Name<'_> {
 
     /// A component imports the types of an exported interface under the name of that interface.
     fn is_export(&self) -> bool {
-        EXPORTS.contains(&self.interface)
+        EXPORTS.contains(&self.interface) || OPTIONAL.contains(&self.interface)
     }
 
     /// The version, if this is carom:policy in a version that this carom cannot offer: another
@@ -195,7 +206,7 @@ impl Name<'_> {
         let number =
             |version: &str, place: usize| -> Option<u64> { version.split('.').nth(place)?.parse().ok() };
         let (major, minor) = (number(self.version, 0), number(self.version, 1));
-        let fits = major == number(OFFERED, 0) && minor.is_some() && minor <= number(OFFERED, 1);
+        let fits = major == number(NEWEST, 0) && minor.is_some() && minor <= number(NEWEST, 1);
         (self.package == "carom:policy" && !fits).then_some(if self.version.is_empty() {
             "?"
         } else {
@@ -224,12 +235,13 @@ mod tests {
     #[test]
     fn what_is_offered_is_what_the_wit_says() {
         let world = include_str!("../../wit/world.wit");
-        assert!(world.contains(&format!("package carom:policy@{OFFERED};")));
+        assert!(world.contains(&format!("package carom:policy@{NEWEST};")) && OFFERED.ends_with(NEWEST));
     }
 
     #[test]
     fn a_policy_of_this_version_is_welcome_with_and_without_wasi() {
         assert!(objections(&["carom:policy/facts@1.0.0", "wasi:io/streams@0.2.3"], &ALL).is_empty());
+        assert!(objections(&["carom:policy/facts@1.1.0"], &ALL).is_empty());
     }
 
     #[test]
@@ -240,7 +252,8 @@ mod tests {
         );
         assert_eq!(said.len(), 1, "{said:?}");
         assert!(
-            said[0].contains("built for carom:policy@2.0.0") && said[0].contains("offers carom:policy@1.0.0")
+            said[0].contains("built for carom:policy@2.0.0")
+                && said[0].contains("offers carom:policy@1.0.0 and 1.1.0")
         );
         assert!(objections(&["carom:policy/facts@1.9.0"], &ALL)[0].contains("built for carom:policy@1.9.0"));
     }

@@ -5,6 +5,7 @@
 //! `Host::ask`, so that the time it takes is not the guest's.
 
 use super::bindings::carom::policy::{facts, reports};
+use super::complaint_facts::{Complainant, Evidence};
 use super::guest_text::{MAX_TEXT, shortened};
 use super::host::Host;
 use super::recipient_facts::RecipientFacts;
@@ -107,6 +108,10 @@ impl facts::Host for Host {
     fn links(&mut self) -> Vec<String> {
         self.ask("links", |facts| facts.message.links().to_vec())
     }
+
+    fn signing_domains(&mut self, header: String) -> Vec<String> {
+        self.ask("signing-domains", |facts| facts.message.signing_domains(&header))
+    }
 }
 
 impl reports::Host for Host {
@@ -151,6 +156,35 @@ impl reports::Host for Host {
 
     fn is_from_own_server(&mut self) -> bool {
         self.ask("is-from-own-server", RecipientFacts::is_from_own_server)
+    }
+
+    fn is_unsubscribe(&mut self) -> bool {
+        self.ask("is-unsubscribe", |facts| facts.message.report().kind == report::ReportKind::Unsubscribe)
+    }
+
+    fn complainants(&mut self) -> Vec<reports::Complainant> {
+        self.ask("complainants", |facts| facts.complainants().into_iter().map(Into::into).collect())
+    }
+
+    fn is_own_address(&mut self, address: String) -> bool {
+        self.ask("is-own-address", |facts| facts.is_own_address(&address))
+    }
+
+    fn is_list_address(&mut self, address: String) -> bool {
+        self.ask("is-list-address", |facts| facts.is_list_address(&address))
+    }
+}
+
+impl From<Complainant> for reports::Complainant {
+    fn from(complainant: Complainant) -> reports::Complainant {
+        reports::Complainant {
+            address: complainant.address,
+            evidence: match complainant.evidence {
+                Evidence::Named => reports::Evidence::Named,
+                Evidence::Signed => reports::Evidence::Signed,
+                Evidence::OnlyRecipient => reports::Evidence::OnlyRecipient,
+            },
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The world `carom:policy/policy` in Rust: what wasmtime makes of the files in `wit/`.
+//! The worlds of `carom:policy` in Rust: what wasmtime makes of the files in `wit/`.
 //!
 //! Not here: what the imports do (`plan_builder`, `answers`, `host`). Invariant: a call that builds
 //! a plan can trap, with a cause that its `Failure` names; a call that answers a question cannot.
@@ -10,3 +10,17 @@ wasmtime::component::bindgen!({
         "carom:policy/actions": trappable,
     },
 });
+
+/// What a policy may export besides.
+pub(crate) mod optional {
+    wasmtime::component::bindgen!({
+        path: "wit",
+        inline: "
+            package carom:optional;
+            world diagnosing {
+                export carom:policy/diagnosis@1.1.0;
+            }
+        ",
+        world: "carom:optional/diagnosing",
+    });
+}

@@ -1,14 +1,16 @@
 //! What delivery failures mean, asked of the policy in batches.
 //!
 //! Not here: the classes themselves (`class`). Invariant: there is one class for each failure, in
-//! the same order.
+//! the same order; whatever the policy says, only what is about the recipient or its domain is
+//! hard.
 
 use super::bindings::exports::carom::policy::classification;
+use super::bindings::optional::exports::carom::policy::diagnosis;
 use super::failure::{Failure, FailureKind, status_line};
 use super::questions::FIXED;
 use super::ready::Policy;
 use super::recipient_facts::RecipientFacts;
-use crate::class::{BATCH, Class, DeliveryFailure, Severity};
+use crate::class::{About, BATCH, Class, DeliveryFailure, Severity};
 use std::rc::Rc;
 
 impl Policy {
@@ -34,20 +36,29 @@ impl Policy {
         Ok(classes)
     }
 
+    /// Asks `diagnosis` if the policy has it, else `classification`.
     fn classify_batch(
         &self,
         facts: &Rc<RecipientFacts>,
         batch: &[DeliveryFailure],
-    ) -> Result<impl Iterator<Item = Class> + use<>, Failure> {
-        let failures: Vec<classification::Failure> = batch.iter().map(Into::into).collect();
-        let (classes, _) = self.ask(facts, FIXED, |guest, store| {
-            guest.carom_policy_classification().call_classify(store, &failures)
+    ) -> Result<Vec<Class>, Failure> {
+        let (classes, _) = self.ask(facts, FIXED, |guest, store| match &guest.diagnosis {
+            Some(guest) => {
+                let failures: Vec<diagnosis::Failure> = batch.iter().map(Into::into).collect();
+                let classes = guest.carom_policy_diagnosis().call_diagnose(store, &failures)?;
+                Ok(classes.into_iter().map(Class::from).collect::<Vec<_>>())
+            }
+            None => {
+                let failures: Vec<classification::Failure> = batch.iter().map(Into::into).collect();
+                let classes = guest.policy.carom_policy_classification().call_classify(store, &failures)?;
+                Ok(classes.into_iter().map(Class::from).collect())
+            }
         })?;
         if classes.len() != batch.len() {
             let cause = format!("gave {} classes for {} failures", classes.len(), batch.len());
             return Err(self.failure(FailureKind::Refused, &cause));
         }
-        Ok(classes.into_iter().map(Class::from))
+        Ok(classes)
     }
 }
 
@@ -63,6 +74,20 @@ impl From<&DeliveryFailure> for classification::Failure {
     }
 }
 
+impl From<&DeliveryFailure> for diagnosis::Failure {
+    fn from(failure: &DeliveryFailure) -> diagnosis::Failure {
+        diagnosis::Failure {
+            text: failure.text.clone(),
+            status: failure.status.clone(),
+            code: failure.code,
+            stage: failure.stage.clone(),
+            remote_mta: failure.remote_mta.clone(),
+            sender: failure.sender.clone(),
+            recipient: failure.recipient.clone(),
+        }
+    }
+}
+
 impl From<classification::Class> for Class {
     fn from(class: classification::Class) -> Class {
         let severity = match class.severity {
@@ -73,6 +98,38 @@ impl From<classification::Class> for Class {
         };
         let (reason, category, rule) =
             (status_line(&class.reason), status_line(&class.category), status_line(&class.rule));
-        Class { reason, category, severity, rule }
+        let (about, evidence) = (About::usual(&reason, severity), String::new());
+        Class { reason, category, severity, about, rule, evidence }.restrained()
+    }
+}
+
+impl From<diagnosis::Class> for Class {
+    fn from(class: diagnosis::Class) -> Class {
+        let severity = match class.severity {
+            diagnosis::Severity::Hard => Severity::Hard,
+            diagnosis::Severity::Soft => Severity::Soft,
+            diagnosis::Severity::None => Severity::None,
+            diagnosis::Severity::Unknown => Severity::Unknown,
+        };
+        let (reason, category, rule) =
+            (status_line(&class.reason), status_line(&class.category), status_line(&class.rule));
+        let about = class.about.map_or_else(|| About::usual(&reason, severity), About::from);
+        let evidence = class.evidence.as_deref().map(status_line).unwrap_or_default();
+        Class { reason, category, severity, about, rule, evidence }.restrained()
+    }
+}
+
+impl From<diagnosis::About> for About {
+    fn from(about: diagnosis::About) -> About {
+        match about {
+            diagnosis::About::Recipient => About::Recipient,
+            diagnosis::About::RecipientDomain => About::RecipientDomain,
+            diagnosis::About::Sender => About::Sender,
+            diagnosis::About::SendingHost => About::SendingHost,
+            diagnosis::About::Message => About::Message,
+            diagnosis::About::Relay => About::Relay,
+            diagnosis::About::Network => About::Network,
+            diagnosis::About::Nobody => About::Nobody,
+        }
     }
 }

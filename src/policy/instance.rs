@@ -3,9 +3,9 @@
 //! Not here: what is asked (`questions`, `classes`). Invariant: whatever a guest does, it is
 //! stopped when its time or memory is used up, and the failure names the limit.
 
-use super::bindings::Policy as Guest;
 use super::failure::{Failure, FailureKind, status_line};
 use super::host::Host;
+use super::linked::Guest;
 use super::ready::Policy;
 use super::recipient_facts::RecipientFacts;
 use std::rc::Rc;

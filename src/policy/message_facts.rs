@@ -5,7 +5,7 @@
 //! (`answers`). Invariant: what is not asked for is not computed; what was asked for is computed
 //! once.
 
-use crate::auth::{AuthResult, Check, Dns, Signature};
+use crate::auth::{self, AuthResult, Check, Dns, Signature};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::digest;
@@ -77,6 +77,16 @@ impl MessageFacts {
             (check.dkim(), check.signatures().to_vec())
         };
         self.dkim.get_or_init(|| self.message(verify))
+    }
+
+    /// The domains whose passing signatures cover every header field of this name.
+    pub(crate) fn signing_domains(&self, field: &str) -> Vec<String> {
+        let passing = self.dkim().1.iter().filter(|signature| signature.result == AuthResult::Pass);
+        let mut domains: Vec<String> = passing.map(|signature| signature.domain.clone()).collect();
+        domains.sort();
+        domains.dedup();
+        self.message(|message| domains.retain(|domain| auth::covers(message, domain, field)));
+        domains
     }
 
     /// What the message reports about another message.

@@ -23,6 +23,8 @@ mod component_source;
 pub(crate) mod message_facts;
 /// What a policy may know about one recipient.
 pub(crate) mod recipient_facts;
+/// Who complains.
+mod complaint_facts;
 /// Numbers that look random.
 mod chance;
 /// Text that crosses between carom and a guest.
@@ -35,6 +37,8 @@ mod plan_builder;
 mod answers;
 /// WASI without a world outside.
 mod wasi;
+/// A component and its exports, linked with what carom offers.
+mod linked;
 /// A policy ready to decide.
 mod ready;
 /// A fresh instance for each question, within its limits.

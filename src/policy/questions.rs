@@ -47,7 +47,7 @@ impl Policy {
         now_ms: u64,
     ) -> Result<Decision, Failure> {
         let (decided, store) =
-            self.ask(facts, (seed, now_ms), |guest, store| guest.carom_policy_decision().call_decide(store))?;
+            self.ask(facts, (seed, now_ms), |guest, store| guest.policy.carom_policy_decision().call_decide(store))?;
         decided.map_err(|refusal| self.failure(FailureKind::Refused, &status_line(&refusal)))?;
         let used = store.data().used();
         let fuel = store.get_fuel().ok().map(|left| u64::MAX - left);
@@ -63,7 +63,7 @@ impl Policy {
         hosts: &[String],
     ) -> Result<Option<Mapping>, Failure> {
         let (route, _) = self.ask(facts, FIXED, |guest, store| {
-            guest.carom_policy_mapping().call_may_answer(store, return_path, hosts)
+            guest.policy.carom_policy_mapping().call_may_answer(store, return_path, hosts)
         })?;
         Ok(route.map(|route| Mapping { hosts: route.hosts, feedback_address: route.feedback_address }))
     }
@@ -71,7 +71,7 @@ impl Policy {
     /// What the policy finds wrong with its settings.
     pub(crate) fn validate_settings(&self, facts: &Rc<RecipientFacts>) -> Result<Vec<String>, Failure> {
         let validated = self.ask(facts, FIXED, |guest, store| {
-            guest.carom_policy_settings().call_validate(store, &self.settings)
+            guest.policy.carom_policy_settings().call_validate(store, &self.settings)
         });
         validated.map(|(faults, _)| faults)
     }

@@ -4,12 +4,13 @@
 //! Invariant: what is ready can be linked; a release that is pruned while it is being loaded is
 //! looked up again.
 
-use super::bindings::{self, PolicyPre};
+use super::bindings;
 use super::cache::{self, LoadFailure, Loaded};
 use super::component_source::ComponentSource;
 use super::engine::{self, Flavor, Purpose};
 use super::failure::status_line;
 use super::host::Host;
+use super::linked::Linked;
 use super::{anatomy, wasi};
 use crate::config::{Config, LimitsTable, OnTrap};
 use crate::error::{Context, Error, Result};
@@ -34,7 +35,7 @@ pub(crate) struct Policy {
     pub(crate) settings: Arc<str>,
     pub(crate) limits: LimitsTable,
     pub(crate) engine: Engine,
-    pub(crate) linked: PolicyPre<Host>,
+    pub(crate) linked: Linked,
     /// Whether its instructions are counted.
     pub(crate) measured: bool,
     source: ComponentSource,
@@ -187,7 +188,7 @@ fn load_and_link(
     config: &Config,
     flavor: Flavor,
     purpose: Purpose,
-) -> Result<(Engine, PolicyPre<Host>, Readied), LoadFailure> {
+) -> Result<(Engine, Linked, Readied), LoadFailure> {
     let began = Instant::now();
     let places = source.compiled(config, flavor);
     let Loaded { engine, component, fresh } =
@@ -197,13 +198,13 @@ fn load_and_link(
     bindings::Policy::add_to_linker::<_, HasSelf<Host>>(&mut linker, |host| host)
         .context("cannot offer the imports of carom:policy")?;
     wasi::add_to_linker(&mut linker, &engine, &component).context("cannot offer an empty WASI")?;
-    let linked = linker.instantiate_pre(&component).and_then(PolicyPre::new).map_err(|error| {
+    let linked = linker.instantiate_pre(&component).and_then(Linked::new).map_err(|error| {
         let offered = anatomy::OFFERED;
         Error::new(format_args!(
             "this carom offers carom:policy@{offered}, and the component wants something else: {}",
             status_line(&format!("{error:#}"))
         ))
-        .remedy(format_args!("build it for {offered} as `carom policy wit` prints it"))
+        .remedy(format_args!("build it for {} as `carom policy wit` prints it", anatomy::NEWEST))
     })?;
     let link = began.elapsed() - load;
     Ok((engine, linked, Readied { interpreted: flavor == Flavor::Pulley, compiled: fresh, load, link }))

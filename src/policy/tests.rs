@@ -1,5 +1,5 @@
-//! A component built for carom:policy@1.0.0 on a host that offers a later minor version, which this
-//! carom is not yet.
+//! A component built for an earlier minor version of carom:policy: on the host that this carom is,
+//! and on one that offers more than this carom does.
 
 use super::engine::{Flavor, Purpose, engine};
 use crate::config::LimitsTable;
@@ -11,7 +11,7 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 mod future {
     wasmtime::component::bindgen!({
         inline: "
-            package carom:policy@1.1.0;
+            package carom:policy@1.2.0;
             interface facts {
                 size: func() -> u64;
                 spam-score: func() -> u32;
@@ -37,7 +37,7 @@ struct Host {
     accepted: u32,
 }
 
-impl future::carom::policy1_1_0::facts::Host for Host {
+impl future::carom::policy1_2_0::facts::Host for Host {
     fn size(&mut self) -> u64 {
         42
     }
@@ -47,7 +47,7 @@ impl future::carom::policy1_1_0::facts::Host for Host {
     }
 }
 
-impl future::carom::policy1_1_0::actions::Host for Host {
+impl future::carom::policy1_2_0::actions::Host for Host {
     fn accept(&mut self) -> u32 {
         self.accepted += 1;
         0
@@ -70,22 +70,29 @@ const GUEST: &str = r#"(module
     (func (export "carom:policy/classification@1.0.0#classify") (param i32 i32) (result i32) (i32.const 1024))
     (func (export "carom:policy/settings@1.0.0#validate") (param i32 i32) (result i32) (i32.const 1024)))"#;
 
-#[test]
-fn a_component_built_for_1_0_runs_on_a_host_that_offers_1_1() {
-    let mut module = wat::parse_str(GUEST).unwrap();
+/// The guest as a component for this version.
+fn component(version: &str) -> Vec<u8> {
+    let guest = GUEST.replace("1.0.0", version);
+    let mut module = wat::parse_str(guest).unwrap();
     let mut resolve = wit_parser::Resolve::default();
-    let package = resolve.push_str("policy.wit", &super::wit::whole()).unwrap();
+    let wit = super::wit::whole().replace(super::anatomy::NEWEST, version);
+    let package = resolve.push_str("policy.wit", &wit).unwrap();
     let world = resolve.select_world(&[package], Some("policy")).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    let component = ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap();
+    ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
+}
 
-    let engine = engine(Flavor::Native, Purpose::Compile, &LimitsTable::default()).unwrap();
-    let component = Component::new(&engine, component).unwrap();
-    let mut linker = Linker::new(&engine);
-    future::Policy::add_to_linker::<_, HasSelf<Host>>(&mut linker, |host| host).unwrap();
-    let mut store = Store::new(&engine, Host::default());
-    store.set_epoch_deadline(1000);
-    let policy = future::Policy::instantiate(&mut store, &component, &linker).unwrap();
-    policy.carom_policy1_1_0_decision().call_decide(&mut store).unwrap().unwrap();
-    assert_eq!(store.data().accepted, 1);
+#[test]
+fn a_component_built_for_an_earlier_version_runs_on_a_later_host() {
+    for version in ["1.0.0", "1.1.0"] {
+        let engine = engine(Flavor::Native, Purpose::Compile, &LimitsTable::default()).unwrap();
+        let component = Component::new(&engine, component(version)).unwrap();
+        let mut linker = Linker::new(&engine);
+        future::Policy::add_to_linker::<_, HasSelf<Host>>(&mut linker, |host| host).unwrap();
+        let mut store = Store::new(&engine, Host::default());
+        store.set_epoch_deadline(1000);
+        let policy = future::Policy::instantiate(&mut store, &component, &linker).unwrap();
+        policy.carom_policy1_2_0_decision().call_decide(&mut store).unwrap().unwrap();
+        assert_eq!(store.data().accepted, 1);
+    }
 }

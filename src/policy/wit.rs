@@ -10,6 +10,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("decision.wit", include_str!("../../wit/decision.wit")),
     ("mapping.wit", include_str!("../../wit/mapping.wit")),
     ("classification.wit", include_str!("../../wit/classification.wit")),
+    ("diagnosis.wit", include_str!("../../wit/diagnosis.wit")),
     ("settings.wit", include_str!("../../wit/settings.wit")),
     ("preparation.wit", include_str!("../../wit/preparation.wit")),
 ];

@@ -9,7 +9,7 @@ use crate::class::DeliveryFailure;
 use crate::config::Config;
 use crate::error::Error;
 use crate::finding::Finding;
-use crate::policy::anatomy::{Anatomy, OFFERED};
+use crate::policy::anatomy::{Anatomy, NEWEST, OFFERED};
 use crate::policy::{Policy, Use, Wanted};
 use std::path::Path;
 use std::sync::Arc;
@@ -33,7 +33,9 @@ pub(crate) fn component(
     if !objections.is_empty() {
         return objections.iter().map(|error| Finding::error("world", error)).collect();
     }
-    let mut findings = vec![Finding::good("world", format_args!("carom:policy/policy@{OFFERED}"))];
+    let built_for = anatomy.built_for().unwrap_or(NEWEST);
+    let world = format!("carom:policy/policy@{built_for}; this carom offers {OFFERED}");
+    let mut findings = vec![Finding::good("world", world)];
     findings.extend(outside(&anatomy, config));
     findings.extend(inside(config, &Wanted { name, file: Some(file), settings }));
     findings

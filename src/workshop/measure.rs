@@ -155,6 +155,7 @@ fn failures(many: usize) -> Vec<DeliveryFailure> {
                 code,
                 stage: "RCPT".into(),
                 remote_mta: "mx.mail.example".into(),
+                ..DeliveryFailure::default()
             }
         })
         .collect()

@@ -17,7 +17,7 @@
 pub mod bindings {
     wit_bindgen::generate!({
         path: "wit",
-        world: "prepared-policy",
+        world: "complete-policy",
         pub_export_macro: true,
         default_bindings_module: "carom_policy::bindings",
     });
@@ -25,6 +25,7 @@ pub mod bindings {
 
 pub use bindings::carom::policy::{actions, facts, host, reports};
 pub use bindings::exports::carom::policy::classification::{Class, Failure, Severity};
+pub use bindings::exports::carom::policy::diagnosis;
 pub use bindings::exports::carom::policy::mapping::Route;
 
 /// What a policy decides. Everything has a default, so a policy implements only what it needs.
@@ -46,6 +47,14 @@ pub trait Policy {
         failures.iter().map(|_| undetermined()).collect()
     }
 
+    /// What each delivery failure means, and about whom or what it is, in order. Without it, carom
+    /// derives the latter from the reason of the class. A carom that offers only 1.0 asks
+    /// `classify` instead.
+    fn diagnose(failures: &[diagnosis::Failure]) -> Vec<diagnosis::Class> {
+        let failures: Vec<Failure> = failures.iter().map(without_addresses).collect();
+        Self::classify(&failures).into_iter().map(about_whatever_follows).collect()
+    }
+
     /// What is wrong with these settings: one sentence each, with the remedy.
     fn validate(_settings: &str) -> Vec<String> {
         Vec::new()
@@ -64,6 +73,27 @@ pub fn undetermined() -> Class {
         severity: Severity::Unknown,
         rule: String::new(),
     }
+}
+
+fn without_addresses(failure: &diagnosis::Failure) -> Failure {
+    Failure {
+        text: failure.text.clone(),
+        status: failure.status.clone(),
+        code: failure.code,
+        stage: failure.stage.clone(),
+        remote_mta: failure.remote_mta.clone(),
+    }
+}
+
+fn about_whatever_follows(class: Class) -> diagnosis::Class {
+    let severity = match class.severity {
+        Severity::Hard => diagnosis::Severity::Hard,
+        Severity::Soft => diagnosis::Severity::Soft,
+        Severity::None => diagnosis::Severity::None,
+        Severity::Unknown => diagnosis::Severity::Unknown,
+    };
+    let Class { reason, category, rule, .. } = class;
+    diagnosis::Class { reason, category, severity, rule, about: None, evidence: None }
 }
 
 /// A step that starts right away.
@@ -101,6 +131,11 @@ macro_rules! policy {
             impl exports::classification::Guest for Component {
                 fn classify(failures: Vec<$crate::Failure>) -> Vec<$crate::Class> {
                     <$policy as $crate::Policy>::classify(&failures)
+                }
+            }
+            impl exports::diagnosis::Guest for Component {
+                fn diagnose(failures: Vec<$crate::diagnosis::Failure>) -> Vec<$crate::diagnosis::Class> {
+                    <$policy as $crate::Policy>::diagnose(&failures)
                 }
             }
             impl exports::preparation::Guest for Component {

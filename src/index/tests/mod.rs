@@ -5,7 +5,7 @@ mod upgrade;
 
 use super::filter::statement;
 use super::*;
-use crate::class::{Class, Severity};
+use crate::class::{About, Class, Severity};
 use crate::clock::DAY_MS;
 use crate::maillog::correlate::{QueuedMessage, Shelf};
 use crate::maillog::{Delivery, DeliveryRoute, LoggedStatus, SourceKind};
@@ -152,7 +152,9 @@ fn meanings_are_written_once_and_those_that_no_rule_knew_are_found() {
         reason: reason.into(),
         category: "bad-mailbox".into(),
         severity: Severity::Hard,
+        about: About::Recipient,
         rule: rule.into(),
+        evidence: String::new(),
     };
     for _ in 0..2 {
         let mut batch = index.begin().unwrap();

@@ -1,0 +1,42 @@
+//! A component linked with what carom offers, and the interfaces that it exports: those that every
+//! policy has, and `diagnosis` where it has it.
+//!
+//! Not here: what is asked through them (`questions`, `classes`). Invariant: a component that
+//! exports an interface in another form than the WIT says is refused when it is linked.
+
+use super::bindings::optional::{Diagnosing, DiagnosingIndices};
+use super::bindings::{self, PolicyIndices};
+use super::host::Host;
+use wasmtime::component::{Component, InstancePre};
+use wasmtime::{Result, Store};
+
+/// The optional interface.
+const DIAGNOSIS: &str = "carom:policy/diagnosis@1.1.0";
+
+pub(crate) struct Linked {
+    component: InstancePre<Host>,
+    policy: PolicyIndices,
+    diagnosis: Option<DiagnosingIndices>,
+}
+
+/// An instance, and its exports.
+pub(crate) struct Guest {
+    pub(crate) policy: bindings::Policy,
+    pub(crate) diagnosis: Option<Diagnosing>,
+}
+
+impl Linked {
+    pub(crate) fn new(component: InstancePre<Host>) -> Result<Linked> {
+        let policy = PolicyIndices::new(&component)?;
+        let exports = |component: &Component| component.get_export_index(None, DIAGNOSIS).is_some();
+        let diagnosis = exports(component.component()).then(|| DiagnosingIndices::new(&component));
+        Ok(Linked { policy, diagnosis: diagnosis.transpose()?, component })
+    }
+
+    pub(crate) fn instantiate(&self, store: &mut Store<Host>) -> Result<Guest> {
+        let instance = self.component.instantiate(&mut *store)?;
+        let policy = self.policy.load(&mut *store, &instance)?;
+        let diagnosis = self.diagnosis.as_ref().map(|found| found.load(&mut *store, &instance));
+        Ok(Guest { policy, diagnosis: diagnosis.transpose()? })
+    }
+}
