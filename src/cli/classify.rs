@@ -34,8 +34,8 @@ pub(crate) struct ClassifyArgs {
     /// Each line of the input is an SMTP reply rather than a message
     #[arg(long)]
     text: bool,
-    /// Show the rule that decided, the reader that found the recipient and where, and defects of
-    /// the message
+    /// Show the rule that decided, whom or what the failure is about and why, the reader that found
+    /// the recipient and where, and defects of the message
     #[arg(long)]
     explain: bool,
     /// The policy that classifies
@@ -102,8 +102,11 @@ impl Desk<'_> {
                 let rule = if class.rule.is_empty() { "the kind of report" } else { &class.rule };
                 let _ = write!(
                     text,
-                    "\n    decided by {rule}\n    found by the reader of {} in line {}: {}",
-                    found.reader, found.line, found.diagnostic
+                    "\n    decided by {rule}\n    about {}\n    found by the reader of {} in line {}: {}",
+                    about(class),
+                    found.reader,
+                    found.line,
+                    found.diagnostic
                 );
             }
         }
@@ -127,15 +130,26 @@ impl Desk<'_> {
 
     fn reply(&self, failure: &DeliveryFailure, class: &Class) -> Result<String> {
         if self.terminal.json {
-            return line(&json!({
+            let mut answer = json!({
                 "text": failure.text, "status": failure.status, "reply_code": failure.code,
                 "reason": class.reason, "category": class.category, "severity": class.severity,
-                "rule": class.rule,
-            }));
+                "about": class.about, "rule": class.rule,
+            });
+            if !class.evidence.is_empty() {
+                answer["evidence"] = json!(class.evidence);
+            }
+            return line(&answer);
         }
-        let rule = if self.explain { format!(" [{}]", class.rule) } else { String::new() };
+        let explain = || format!(" [{}; about {}]", class.rule, about(class));
+        let rule = if self.explain { explain() } else { String::new() };
         Ok(format!("{:20} {}{rule}\n", class.reason, failure.text))
     }
+}
+
+/// Whom or what a failure is about, and why.
+fn about(class: &Class) -> String {
+    let why = if class.evidence.is_empty() { "by its reason" } else { &class.evidence };
+    format!("{}: {why}", class.about.name())
 }
 
 /// The name that a value has in JSON.
