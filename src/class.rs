@@ -1,8 +1,8 @@
 //! Classification: what a delivery failure says, and what the policy makes of it. Data only.
 //!
-//! Four outputs that are never folded into one: the reason, the category it belongs to, whom or
-//! what it is about, and whether the address is dead. Invariant: only what is about the recipient
-//! or its domain can be hard.
+//! Four outputs that are never folded into one: the reason, the category it belongs to, what it
+//! is about, and whether the address is dead. Invariant: only what is about the recipient or its
+//! domain can be hard.
 
 use serde::{Deserialize, Serialize};
 
@@ -52,11 +52,11 @@ pub(crate) struct Class {
     pub(crate) category: String,
     /// What it says of the address.
     pub(crate) severity: Severity,
-    /// Whom or what it is about.
+    /// What it is about.
     pub(crate) about: About,
     /// The rule that decided; empty when none did.
     pub(crate) rule: String,
-    /// What shows whom it is about, if it is not the reason; in a few words.
+    /// What shows what it is about, if that is not the reason; in a few words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) evidence: String,
 }
@@ -74,7 +74,7 @@ impl Class {
     }
 }
 
-/// Whom or what a failure is about.
+/// What a failure is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum About {
@@ -135,7 +135,11 @@ impl About {
             "user-unknown" | "filtered" | "has-moved" | "suspend" | "mailbox-full" => About::Recipient,
             "host-unknown" | "not-accept" => About::RecipientDomain,
             "rejected" | "auth-failure" => About::Sender,
-            "too-many-connections" | "rate-limited" | "blocked" | "bad-reputation" | "require-ptr"
+            "too-many-connections"
+            | "rate-limited"
+            | "blocked"
+            | "bad-reputation"
+            | "require-ptr"
             | "security-error" => About::SendingHost,
             "exceed-limit" | "message-too-big" | "not-compliant-rfc" | "spam-detected" | "virus-detected"
             | "content-error" | "policy-violation" => About::Message,

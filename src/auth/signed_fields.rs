@@ -31,7 +31,8 @@ mod tests {
     use super::*;
 
     fn covered(signatures: &[&str], fields: &str) -> bool {
-        let signatures: String = signatures.iter().map(|text| format!("DKIM-Signature: {text}\r\n")).collect();
+        let signatures: String =
+            signatures.iter().map(|text| format!("DKIM-Signature: {text}\r\n")).collect();
         let raw = format!("{signatures}From: a@x.example\r\n{fields}\r\n");
         covers(&Message::read(raw.as_bytes()), "x.example", "CFBL-Address")
     }

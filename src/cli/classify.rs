@@ -34,8 +34,8 @@ pub(crate) struct ClassifyArgs {
     /// Each line of the input is an SMTP reply rather than a message
     #[arg(long)]
     text: bool,
-    /// Show the rule that decided, whom or what the failure is about and why, the reader that found
-    /// the recipient and where, and defects of the message
+    /// Show the rule that decided, what the failure is about and why, the reader that found the
+    /// recipient and where, and defects of the message
     #[arg(long)]
     explain: bool,
     /// The policy that classifies
@@ -146,7 +146,7 @@ impl Desk<'_> {
     }
 }
 
-/// Whom or what a failure is about, and why.
+/// What a failure is about, and why.
 fn about(class: &Class) -> String {
     let why = if class.evidence.is_empty() { "by its reason" } else { &class.evidence };
     format!("{}: {why}", class.about.name())

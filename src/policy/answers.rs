@@ -5,7 +5,7 @@
 //! `Host::ask`, so that the time it takes is not the guest's.
 
 use super::bindings::carom::policy::{facts, reports};
-use super::complaint_facts::{Complainant, Evidence};
+use super::complaint_facts::{Complaining, ComplaintEvidence};
 use super::guest_text::{MAX_TEXT, shortened};
 use super::host::Host;
 use super::recipient_facts::RecipientFacts;
@@ -175,14 +175,14 @@ impl reports::Host for Host {
     }
 }
 
-impl From<Complainant> for reports::Complainant {
-    fn from(complainant: Complainant) -> reports::Complainant {
+impl From<Complaining> for reports::Complainant {
+    fn from(complainant: Complaining) -> reports::Complainant {
         reports::Complainant {
             address: complainant.address,
             evidence: match complainant.evidence {
-                Evidence::Named => reports::Evidence::Named,
-                Evidence::Signed => reports::Evidence::Signed,
-                Evidence::OnlyRecipient => reports::Evidence::OnlyRecipient,
+                ComplaintEvidence::Named => reports::Evidence::Named,
+                ComplaintEvidence::Signed => reports::Evidence::Signed,
+                ComplaintEvidence::OnlyRecipient => reports::Evidence::OnlyRecipient,
             },
         }
     }

@@ -9,14 +9,14 @@ use crate::envelope::split_address;
 
 /// A recipient who complains.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Complainant {
+pub(crate) struct Complaining {
     pub(crate) address: String,
-    pub(crate) evidence: Evidence,
+    pub(crate) evidence: ComplaintEvidence,
 }
 
 /// What shows that a recipient complains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Evidence {
+pub(crate) enum ComplaintEvidence {
     /// The report says so.
     Named,
     /// A token of ours for the address is in the report.
@@ -27,15 +27,15 @@ pub(crate) enum Evidence {
 
 impl RecipientFacts {
     /// The recipients who complain.
-    pub(crate) fn complainants(&self) -> Vec<Complainant> {
+    pub(crate) fn complainants(&self) -> Vec<Complaining> {
         let report = self.message.report();
         let is_derived = report.feedback.as_ref().is_none_or(|feedback| feedback.derived);
-        let named = report.recipients.iter().filter(|_| !is_derived).map(|recipient| Complainant {
+        let named = report.recipients.iter().filter(|_| !is_derived).map(|recipient| Complaining {
             address: recipient.address.clone(),
             evidence: if self.is_signed_for(&recipient.address) {
-                Evidence::Signed
+                ComplaintEvidence::Signed
             } else {
-                Evidence::Named
+                ComplaintEvidence::Named
             },
         });
         named

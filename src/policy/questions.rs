@@ -46,8 +46,9 @@ impl Policy {
         seed: u64,
         now_ms: u64,
     ) -> Result<Decision, Failure> {
-        let (decided, store) =
-            self.ask(facts, (seed, now_ms), |guest, store| guest.policy.carom_policy_decision().call_decide(store))?;
+        let (decided, store) = self.ask(facts, (seed, now_ms), |guest, store| {
+            guest.policy.carom_policy_decision().call_decide(store)
+        })?;
         decided.map_err(|refusal| self.failure(FailureKind::Refused, &status_line(&refusal)))?;
         let used = store.data().used();
         let fuel = store.get_fuel().ok().map(|left| u64::MAX - left);

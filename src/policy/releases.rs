@@ -19,12 +19,12 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The file of a release's [`About`].
+/// The file of a release's [`Provenance`].
 pub(crate) const ABOUT: &str = "about.json";
 
 /// What was recorded about a release when it was installed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct About {
+pub(crate) struct Provenance {
     /// The file it was installed from.
     pub(crate) file: PathBuf,
     /// SHA-256 of that file. A release that was prepared has another hash.
@@ -49,7 +49,7 @@ pub(crate) struct Release {
     pub(crate) in_force: bool,
     pub(crate) directory: PathBuf,
     #[serde(flatten)]
-    pub(crate) about: About,
+    pub(crate) about: Provenance,
 }
 
 /// The releases of a policy, oldest first; empty if it was never installed.

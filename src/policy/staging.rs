@@ -10,7 +10,7 @@ use super::component_source::{COMPONENT, hash, home};
 use super::engine::{self, Flavor, Purpose};
 use super::mail_user::MailUser;
 use super::prepare;
-use super::releases::{self, ABOUT, About, Release};
+use super::releases::{self, ABOUT, Provenance, Release};
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Context, Result};
@@ -57,7 +57,7 @@ pub(crate) fn stage(config: &Config, name: &str, file: &Path) -> Result<Staged> 
 }
 
 /// Fills the directory of a release. Returns the hash of its component.
-fn fill(config: &Config, file: &Path, known: &[Release], directory: &Path) -> Result<(String, About)> {
+fn fill(config: &Config, file: &Path, known: &[Release], directory: &Path) -> Result<(String, Provenance)> {
     let given = fs::read(file).context(file.display())?;
     let original = hash(&given);
     let (hash, prepared, size) = match known.iter().rev().find(|release| release.about.original == original) {
@@ -68,7 +68,7 @@ fn fill(config: &Config, file: &Path, known: &[Release], directory: &Path) -> Re
         None => build(config, &given, directory)?,
     };
     let installed = clock::rfc3339(clock::now_ms());
-    let about = About { file: file.to_owned(), original, installed, prepared, size };
+    let about = Provenance { file: file.to_owned(), original, installed, prepared, size };
     let text = serde_json::to_vec_pretty(&about).context(ABOUT)?;
     write(&directory.join(ABOUT), &text)?;
     Ok((hash, about))

@@ -161,10 +161,20 @@ fn c(directory: &Path, output: BorrowedFd<'_>) -> Result<Vec<u8>> {
     run(&mut compile, output)?;
     let mut bytes = fs::read(&module).context(module.display())?;
     fs::remove_file(&module).context(module.display())?;
-    let prepared = b"carom:policy/preparation@";
-    let prepares = bytes.windows(prepared.len()).any(|place| place == prepared);
-    describe(&mut bytes, &directory.join("wit"), if prepares { "prepared-policy" } else { "policy" })?;
+    let exports = |name: &[u8]| bytes.windows(name.len()).any(|place| place == name);
+    let world = world(exports(b"carom:policy/preparation@"), exports(b"carom:policy/diagnosis@"));
+    describe(&mut bytes, &directory.join("wit"), world)?;
     Ok(bytes)
+}
+
+/// The world with the optional interfaces that a policy exports.
+fn world(prepares: bool, diagnoses: bool) -> &'static str {
+    match (prepares, diagnoses) {
+        (false, false) => "policy",
+        (true, false) => "prepared-policy",
+        (false, true) => "diagnosing-policy",
+        (true, true) => "complete-policy",
+    }
 }
 
 /// Names the world in a core module.
@@ -209,8 +219,10 @@ fn python(directory: &Path, output: BorrowedFd<'_>) -> Result<()> {
             directory.display()
         )));
     };
+    let source = fs::read_to_string(directory.join("policy.py")).context("policy.py")?;
+    let world = world(false, source.lines().any(|line| line.starts_with("class Diagnosis")));
     let mut componentize = command(&componentize, directory);
-    componentize.args(["--wit-path", "wit", "--world", "policy", "componentize", "--stub-wasi", "policy"]);
+    componentize.args(["--wit-path", "wit", "--world", world, "componentize", "--stub-wasi", "policy"]);
     run(componentize.args(["--output", SCRATCH]), output)
 }
 

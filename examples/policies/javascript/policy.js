@@ -3,9 +3,9 @@
 //
 // Read `decide` first. Each exported object is an interface in wit/world.wit. Enums such as
 // `temp-error` are strings, and a missing option is undefined.
-import * as actions from "carom:policy/actions@1.0.0";
-import * as facts from "carom:policy/facts@1.0.0";
-import * as host from "carom:policy/host@1.0.0";
+import * as actions from "carom:policy/actions@1.1.0";
+import * as facts from "carom:policy/facts@1.1.0";
+import * as host from "carom:policy/host@1.1.0";
 
 const now = { delay: 0 };
 const after = (step, outcome) => ({ after: [step, outcome], delay: 0 });

@@ -151,6 +151,7 @@ fn fields(recipient: &Recipient, class: &Class) -> Vec<(String, String)> {
         ("reason", class.reason),
         ("category", class.category),
         ("severity", severity),
+        ("about", class.about.name()),
         ("rule", class.rule),
         ("status", &recipient.status),
         ("reply_code", &code),

@@ -38,7 +38,7 @@ pub use own_rules::Own;
 
 use acting::Acting;
 use carom_policy::reports::Recipient;
-use carom_policy::{host, Policy};
+use carom_policy::{diagnosis, host, Policy};
 
 struct Bounce;
 
@@ -65,30 +65,77 @@ impl Policy for Bounce {
     }
 
     fn classify(failures: &[carom_policy::Failure]) -> Vec<carom_policy::Class> {
-        // Wrong settings were refused when they were given; a failure still has a meaning.
-        let own = settings::read(&host::settings()).ok().flatten();
-        let mut scratch = Scratch::default();
-        let class = |failure: &carom_policy::Failure| {
-            let failure = Failure {
+        let class = |(failure, classify): (&carom_policy::Failure, Classify<'_, '_>)| {
+            let class = classify(&Failure {
                 text: &failure.text,
                 status: &failure.status,
                 code: failure.code,
                 stage: &failure.stage,
                 remote_mta: &failure.remote_mta,
-            };
-            let class = classify_with(own.as_ref(), &failure, &mut scratch);
-            carom_policy::Class {
+            });
+            let (reason, category) = (class.reason.into(), class.category.into());
+            carom_policy::Class { reason, category, severity: class.severity, rule: class.rule.into() }
+        };
+        each(failures, class)
+    }
+
+    fn diagnose(failures: &[diagnosis::Failure]) -> Vec<diagnosis::Class> {
+        let class = |(failure, classify): (&diagnosis::Failure, Classify<'_, '_>)| {
+            let class = classify(&Failure {
+                text: &failure.text,
+                status: &failure.status,
+                code: failure.code,
+                stage: &failure.stage,
+                remote_mta: &failure.remote_mta,
+            });
+            diagnosis::Class {
                 reason: class.reason.into(),
                 category: class.category.into(),
-                severity: class.severity,
+                severity: severity(class.severity),
                 rule: class.rule.into(),
+                about: Some(about(class.about)),
+                evidence: None,
             }
         };
-        failures.iter().map(class).collect()
+        each(failures, class)
     }
 
     fn validate(settings: &str) -> Vec<String> {
         settings::read(settings).err().unwrap_or_default()
+    }
+}
+
+/// Says what one failure means.
+type Classify<'a, 'b> = &'a mut dyn FnMut(&Failure) -> Class<'b>;
+
+/// The class of each failure, by the operator's own rules and the shipped ones.
+fn each<F, C>(failures: &[F], class: impl Fn((&F, Classify<'_, '_>)) -> C) -> Vec<C> {
+    // Wrong settings were refused when they were given; a failure still has a meaning.
+    let own = settings::read(&host::settings()).ok().flatten();
+    let mut scratch = Scratch::default();
+    let mut classify = |failure: &Failure| classify_with(own.as_ref(), failure, &mut scratch);
+    failures.iter().map(|failure| class((failure, &mut classify))).collect()
+}
+
+fn severity(severity: Severity) -> diagnosis::Severity {
+    match severity {
+        Severity::Hard => diagnosis::Severity::Hard,
+        Severity::Soft => diagnosis::Severity::Soft,
+        Severity::None => diagnosis::Severity::None,
+        Severity::Unknown => diagnosis::Severity::Unknown,
+    }
+}
+
+fn about(about: About) -> diagnosis::About {
+    match about {
+        About::Recipient => diagnosis::About::Recipient,
+        About::RecipientDomain => diagnosis::About::RecipientDomain,
+        About::Sender => diagnosis::About::Sender,
+        About::SendingHost => diagnosis::About::SendingHost,
+        About::Message => diagnosis::About::Message,
+        About::Relay => diagnosis::About::Relay,
+        About::Network => diagnosis::About::Network,
+        About::Nobody => diagnosis::About::Nobody,
     }
 }
 
