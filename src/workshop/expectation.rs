@@ -168,8 +168,8 @@ pub(crate) fn run(config: &Config, policy: &Wanted<'_>, file: &Path) -> Result<C
 
 /// Fixtures that were written for 1.0 say nothing about whom a failure is, and why.
 fn leave_out_what_is_not_expected(actual: &mut Value, expected: &Value) {
-    let classes = actual["classes"].as_array_mut().into_iter().flatten();
-    for (place, class) in classes.enumerate() {
+    let classes = actual.get_mut("classes").and_then(Value::as_array_mut);
+    for (place, class) in classes.into_iter().flatten().enumerate() {
         let expected = &expected["classes"][place];
         if let Some(class) = class.as_object_mut().filter(|_| expected.is_object()) {
             class.retain(|key, _| !["about", "evidence"].contains(&key.as_str()) || !expected[key].is_null());
