@@ -1,85 +1,17 @@
-//! How people's absence shows in a message: the beginnings of subjects in many languages, and the
-//! header fields that only automatic replies have.
+//! How people's absence shows in a message: the words of subjects and texts in many languages, and
+//! the header fields that only automatic replies have.
 //!
-//! Not here: who asks (`automatic_reply`). Invariant: the words are folded, as what they are
-//! compared with.
+//! The words are data, in `absence.txt`. Not here: when they count (`automatic_reply`). Invariant:
+//! the words are folded, as what they are compared with.
 
+use super::phrase_index::{self, FoundPhrase, PhraseIndex};
+use super::writer;
 use crate::message::Message;
 
-/// How subjects of automatic replies begin, folded, maybe after `Re:`.
-const SUBJECTS: &[&str] = &[
-    "abwesend",
-    "abwesenheit",
-    "absence",
-    "absent",
-    "afwezig",
-    "afwezigheid",
-    "ausente",
-    "auto-reply",
-    "auto reply",
-    "auto response",
-    "auto-response",
-    "autoreply",
-    "autoresponder",
-    "autosvar",
-    "automatic reply",
-    "automatic response",
-    "automatisch antwoord",
-    "automatische antwort",
-    "automatiserad svar",
-    "automatiskt svar",
-    "automatisk svar",
-    "automaattinen vastaus",
-    "automaticka odpoved",
-    "automatikus valasz",
-    "automatyczna odpowiedz",
-    "assenza",
-    "away from",
-    "away until",
-    "aviso de ausencia",
-    "fora do escritorio",
-    "fraavaer",
-    "franvaro",
-    "fuera de la oficina",
-    "fuera de oficina",
-    "fuori sede",
-    "fuori ufficio",
-    "i am away",
-    "i'm away",
-    "i am out of",
-    "in vacanza",
-    "niet aanwezig",
-    "on vacation",
-    "on holiday",
-    "on leave",
-    "otomatik yanit",
-    "out of office",
-    "out of the office",
-    "out-of-office",
-    "ooo:",
-    "poissa",
-    "raspuns automat",
-    "reponse automatique",
-    "resposta automatica",
-    "respuesta automatica",
-    "risposta automatica",
-    "urlaub",
-    "vacation",
-    "αυτοματη απαντηση",
-    "автоматический ответ",
-    "автоответ",
-    "відповідь автоматично",
-    "в отпуске",
-    "不在",
-    "自動応答",
-    "自動返信",
-    "自动回复",
-    "自動回覆",
-    "자동 회신",
-    "부재중",
-    "رد تلقائي",
-    "תשובה אוטומטית",
-];
+static TEXT: &str = include_str!("absence.txt");
+static INDEX: PhraseIndex<{ phrase_index::count(TEXT) }> = PhraseIndex::of(TEXT);
+/// Each language has three sections: these.
+const WORDINGS: [Wording; 3] = [Wording::Automatic, Wording::Away, Wording::Sentence];
 
 /// Fields that only automatic replies have.
 const FIELDS: &[&str] = &[
@@ -96,9 +28,62 @@ const FIELDS: &[&str] = &[
     "X-Vacation",
 ];
 
-/// Whether a subject, folded, is that of an automatic reply.
+/// What a phrase is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wording {
+    /// What programs call an automatic reply.
+    Automatic,
+    /// What people call their absence.
+    Away,
+    /// What they write about it.
+    Sentence,
+}
+
+/// The title of an automatic reply in a subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AbsenceTitle {
+    /// It is what programs call such a reply, not only somebody's word for being away.
+    pub(crate) automatic: bool,
+    /// The rest of the subject follows, as that of the message that is answered.
+    pub(crate) goes_on: bool,
+    /// `Re:` or the like is before it: somebody may answer an automatic reply.
+    pub(crate) answered: bool,
+}
+
+impl AbsenceTitle {
+    /// Of a subject, folded: at its beginning, at its end, or in brackets.
+    pub(crate) fn of(subject: &str) -> Option<AbsenceTitle> {
+        let (rest, answered) = without_prefixes(subject);
+        let begin = subject.len() - rest.len();
+        let titles = found(subject).into_iter().filter_map(|(wording, hit)| {
+            let (before, after) = (&subject[..hit.start], subject[hit.end..].trim_start());
+            let bracketed = before.ends_with(['[', '(', '<', '"', '*', '【', '（']);
+            let first = hit.start == begin;
+            let ends = after.trim_matches(|c: char| c.is_ascii_punctuation() || c == ' ').is_empty();
+            let last = ends && before.trim_end().ends_with([':', '-', '|', '/', '：']);
+            let sentence = wording == Wording::Sentence;
+            (bracketed || first || last || sentence).then(|| AbsenceTitle {
+                automatic: wording == Wording::Automatic,
+                goes_on: after.starts_with([':', '：']) && after.len() > 2,
+                answered: answered && !bracketed && !last,
+            })
+        });
+        titles.max_by_key(|title| (title.automatic, title.goes_on, !title.answered))
+    }
+}
+
+/// Whether a subject, folded, has such a title.
 pub(crate) fn is_titled(subject: &str) -> bool {
-    SUBJECTS.iter().any(|start| begins(subject, start))
+    AbsenceTitle::of(subject).is_some()
+}
+
+/// How many sentences about an absence the beginning of a folded text has.
+pub(crate) fn sentences(text: &str) -> usize {
+    /// Who is away says so first.
+    const BEGINNING: usize = 600;
+    let sentence =
+        |(wording, hit): &(Wording, FoundPhrase)| *wording == Wording::Sentence && hit.start < BEGINNING;
+    found(text).iter().filter(|found| sentence(found)).count()
 }
 
 /// Whether the header has a field that only automatic replies have.
@@ -106,19 +91,25 @@ pub(crate) fn is_declared(message: &Message<'_>) -> bool {
     FIELDS.iter().any(|name| message.header(name).is_some())
 }
 
-/// Whether a subject begins with some words, maybe after prefixes like `Re:` and `[x]`.
-fn begins(subject: &str, words: &str) -> bool {
-    let mut rest = subject;
+fn found(text: &str) -> Vec<(Wording, FoundPhrase)> {
+    INDEX.find(text, |hit| (WORDINGS[hit.section % WORDINGS.len()], hit))
+}
+
+/// A subject without `Re:`, `[x]` and the like, and whether it had one of an answer.
+fn without_prefixes(subject: &str) -> (&str, bool) {
+    let (mut rest, mut answered) = (subject, false);
     for _ in 0..4 {
-        if rest.starts_with(words) {
-            return true;
+        let ends = if writer::has_prefix(rest) { [':', '：'] } else { [']', '】'] };
+        let tagged = rest.starts_with(['[', '【']);
+        match rest.split_once(ends) {
+            Some((prefix, after)) if (tagged && prefix.len() < 24) || writer::has_prefix(rest) => {
+                answered |= !tagged;
+                rest = after.trim_start();
+            }
+            _ => break,
         }
-        rest = match rest.split_once([':', ']']) {
-            Some((prefix, after)) if prefix.len() < 24 => after.trim_start(),
-            _ => return false,
-        };
     }
-    false
+    (rest, answered)
 }
 
 #[cfg(test)]
@@ -127,10 +118,47 @@ mod tests {
     use crate::report::fold::folded;
 
     #[test]
-    fn words_are_folded() {
-        for words in SUBJECTS {
-            assert_eq!(folded(words), *words);
-            assert!(is_titled(&format!("re: [x] {words} until monday")));
+    fn each_language_has_its_three_sections() {
+        let heads: Vec<&str> = TEXT.lines().filter_map(|line| line.strip_prefix("== ")).collect();
+        assert!(heads.len() >= 3 * 40);
+        for three in heads.chunks(3) {
+            let language = three[0].split_once(": ").unwrap().0;
+            let want = ["automatic", "away", "text"].map(|kind| format!("{language}: {kind}"));
+            assert_eq!(three, want);
         }
+    }
+
+    #[test]
+    fn titles_are_at_the_beginning_at_the_end_or_in_brackets() {
+        let title = |automatic, goes_on, answered| Some(AbsenceTitle { automatic, goes_on, answered });
+        for (subject, want) in [
+            ("Automatic reply: Spring", title(true, true, false)),
+            ("Re: Automatische Antwort: Frühling", title(true, true, true)),
+            ("[Réponse automatique] Printemps", title(true, false, false)),
+            ("Re: Spring (Auto-Reply)", title(true, false, false)),
+            ("Spring - out of office", title(false, false, false)),
+            ("Ann/Sales is out of the office", title(false, false, false)),
+            ("不在", title(false, false, false)),
+            ("How an automatic reply is written", None),
+            ("The vacation of my life", None),
+        ] {
+            assert_eq!(AbsenceTitle::of(&folded(subject)), want, "{subject}");
+        }
+    }
+
+    #[test]
+    fn sentences_are_found_in_many_languages() {
+        for text in [
+            "Ich bin bis zum 3. Mai nicht im Büro.",
+            "Je suis absente jusqu'au 3 mai",
+            "Tot 3 mei ben ik met vakantie; ik ben met vakantie.",
+            "Я в отпуске до 3 мая",
+            "3日まで休暇をいただいております",
+            "휴가 중입니다",
+        ] {
+            assert!(sentences(&folded(text)) > 0, "{text}");
+        }
+        assert_eq!(sentences("are you out of the office next week?"), 0);
+        assert_eq!(sentences("i was on vacation, sorry"), 0);
     }
 }

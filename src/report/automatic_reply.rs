@@ -5,14 +5,18 @@
 //! carom may answer (`action::auto_reply`). Invariants: what is written reads back equal; a
 //! program's message that answers nothing is not a reply.
 
-use super::absence;
+use super::absence::{self, AbsenceTitle};
 use super::challenge::is_challenge;
 use super::fold::folded;
 use super::human_notice::HumanNotice;
 use super::mailbox;
 use super::original::Original;
+use super::phrases::Says;
+use super::quoted_reply::QuotedReply;
+use super::reply_shape::ReplyShape;
 use super::reported::{DeliveryAction, Recipient, Report, ReportKind};
 use super::tidied::tidy;
+use super::writer;
 use crate::message::Message;
 use crate::message::draft::{Draft, bracketed};
 
@@ -86,28 +90,76 @@ impl AutomaticReply {
 }
 
 fn kind(message: &Message<'_>, notice: &HumanNotice<'_>) -> Option<AutoReplyKind> {
-    let automatic = message.header("Auto-Submitted").map(|value| value.to_ascii_lowercase());
-    let automatic = automatic.as_deref().map(|value| value.split([';', ' ', '(']).next().unwrap_or_default());
-    let subject = folded(&message.subject().unwrap_or_default());
-    if automatic == Some("no") {
+    let shape = ReplyShape::of(message);
+    if shape.denied {
         return None;
     }
+    let subject = folded(&message.subject().unwrap_or_default());
     if is_challenge(message, &subject, notice) {
         return Some(AutoReplyKind::Challenge);
     }
-    let answers = message.header("In-Reply-To").is_some() || message.header("References").is_some();
-    let suppressed = message.header("X-Auto-Response-Suppress").is_some();
-    let precedence =
-        message.header("Precedence").or_else(|| message.header("X-Precedence")).unwrap_or_default();
-    let precedence = precedence.to_ascii_lowercase().replace('-', "_");
-    let bulk = matches!(precedence.as_str(), "bulk" | "junk");
-    if automatic == Some("auto-replied")
+    let title = AbsenceTitle::of(&subject);
+    if shape.handed_on && title.is_none() {
+        return None;
+    }
+    let words = Words::of(notice);
+    let absent = shape.declared
         || absence::is_declared(message)
-        || (absence::is_titled(&subject) && (suppressed || bulk || answers || automatic.is_some()))
-    {
+        || title.is_some_and(|title| is_meant(title, shape, &words))
+        || is_said(shape, &words)
+        || answers_by_itself(shape, writer::has_prefix(&subject), notice);
+    if absent {
         return Some(AutoReplyKind::Absence);
     }
-    (precedence == "auto_reply").then_some(AutoReplyKind::Receipt)
+    shape.receipt.then_some(AutoReplyKind::Receipt)
+}
+
+/// What the text says about an absence.
+struct Words {
+    sentences: usize,
+    /// Somebody else's mail is quoted.
+    quotes: bool,
+    /// The text is that of a note, not of a letter or a bounce.
+    is_note: bool,
+}
+
+impl Words {
+    fn of(notice: &HumanNotice<'_>) -> Words {
+        const MAX_NOTE: usize = 3_000;
+        let text = folded(&notice.written.text);
+        let bounces = notice.says(Says::Failed) || QuotedReply::find(notice.whole()).code.is_some();
+        let is_note = text.len() < MAX_NOTE && !text.contains("unsubscribe") && !bounces;
+        Words { sentences: absence::sentences(&text), quotes: notice.written.quotes, is_note }
+    }
+}
+
+/// Whether a title is that of an automatic reply, not of a person's answer to one or announcement.
+fn is_meant(title: AbsenceTitle, shape: ReplyShape, words: &Words) -> bool {
+    let says = words.sentences > 0 && !words.quotes;
+    if shape.handed_on {
+        return false;
+    }
+    if title.answered {
+        return !words.quotes && (shape.by_program || says);
+    }
+    if title.automatic {
+        return shape.by_program || shape.answers || title.goes_on || says;
+    }
+    shape.by_program || (!shape.by_person && !words.quotes && (shape.answers || (title.goes_on && says)))
+}
+
+/// Whether the text alone says it, of a message that a program sent, or of an answer that says
+/// nothing else.
+fn is_said(shape: ReplyShape, words: &Words) -> bool {
+    let answer = shape.answers && !shape.by_person && !words.quotes && words.sentences > 1;
+    words.is_note && words.sentences > 0 && (shape.by_program || answer)
+}
+
+/// Whether a message answers although nobody can answer it: only programs write such, and it does
+/// not speak of a failure.
+fn answers_by_itself(shape: ReplyShape, prefixed: bool, notice: &HumanNotice<'_>) -> bool {
+    let fails = notice.says(Says::Failed) || notice.says(Says::Delayed) || !notice.refusal().is_empty();
+    shape.unanswerable && (shape.answers || prefixed) && !fails
 }
 
 #[cfg(test)]

@@ -1,11 +1,17 @@
 //! Challenges: filters that ask the sender to prove something before they deliver.
 //!
-//! Not here: other automatic replies (`automatic_reply`). Invariant: a message that answers nothing
-//! is not a challenge unless a field of its header says so.
+//! Their words are data, in `challenge.txt`. Not here: other automatic replies (`automatic_reply`).
+//! Invariant: a message that answers nothing is not a challenge unless a field of its header says
+//! so.
 
 use super::fold::folded;
 use super::human_notice::HumanNotice;
+use super::phrase_index::{self, PhraseIndex};
+use super::writer;
 use crate::message::Message;
+
+static TEXT: &str = include_str!("challenge.txt");
+static INDEX: PhraseIndex<{ phrase_index::count(TEXT) }> = PhraseIndex::of(TEXT);
 
 /// Fields that only challenges have.
 const FIELDS: &[&str] = &[
@@ -16,52 +22,62 @@ const FIELDS: &[&str] = &[
     "X-Spamarrest-Challenge",
     "X-ChoiceMail-Registration-Request",
 ];
-/// What challenges ask, folded.
-const PHRASES: &[&str] = &[
-    "antispam uol",
-    "boxbe",
-    "challenge-response",
-    "choicemail",
-    "click on the link below to deliver",
-    "click the link below to deliver",
-    "complete this verification",
-    "confirm that you are a human",
-    "confirm you are a human",
-    "confirm you are not a spammer",
-    "confirmation required",
-    "click the following link to authenticate",
-    "enter the characters",
-    "message is being held until",
-    "please authenticate",
-    "prove that you are human",
-    "prove you are human",
-    "reply to this message to deliver",
-    "sender verification",
-    "spam arrest",
-    "spamarrest",
-    "tmda",
-    "to be added to my",
-    "to confirm that your message",
-    "to verify that the message was sent by a human",
-    "verify that you are a",
-    "verify yourself",
-    "verify your email address to deliver",
-    "waiting for verification",
-    "bestatigen sie ihre nachricht",
-    "confirmer votre message",
-    "подтвердите отправку",
-];
 
 pub(crate) fn is_challenge(message: &Message<'_>, subject: &str, notice: &HumanNotice<'_>) -> bool {
     if FIELDS.iter().any(|name| message.header(name).is_some()) {
         return true;
     }
-    let text = folded(notice.whole());
-    let asks = |text: &str| PHRASES.iter().any(|phrase| text.contains(phrase));
-    let link = text.contains("http") || subject.contains("confirm");
-    let answers = message.header("Auto-Submitted").is_some()
-        || message.header("In-Reply-To").is_some()
-        || message.header("Precedence").is_some()
-        || subject.starts_with("re:");
-    answers && (asks(subject) || (link && asks(&text)))
+    if !answers(message, subject) || writer::is_handed_on(message) {
+        return false;
+    }
+    let text = folded(&notice.written.text);
+    let link = text.contains("http") || text.contains("www.");
+    let [asks, why, what] = sections(&text);
+    let [titled, waits, _] = sections(subject);
+    let reply = text.contains("reply") || text.contains("antwort") || text.contains("repond");
+    titled || (asks && (link || subject.contains("confirm"))) || ((why || waits) && what && (link || reply))
+}
+
+/// Whether a message answers another one, by itself or as a program does.
+fn answers(message: &Message<'_>, subject: &str) -> bool {
+    ["Auto-Submitted", "In-Reply-To", "References", "Precedence"]
+        .iter()
+        .any(|name| message.header(name).is_some())
+        || message.header("Return-Path").is_some_and(|path| path.trim() == "<>")
+        || writer::has_prefix(subject)
+}
+
+/// Which sections of the file a folded text has phrases of.
+fn sections(text: &str) -> [bool; 3] {
+    let mut has = [false; 3];
+    INDEX.find(text, |found| found.section).into_iter().for_each(|section| has[section] = true);
+    has
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::lines::PartText;
+
+    fn asks(header: &str, text: &str) -> bool {
+        let raw = format!("From: a@x.example\r\n{header}\r\n\r\n");
+        let message = Message::read(raw.as_bytes());
+        let text = PartText::plain(text, 1);
+        let subject = folded(&message.subject().unwrap_or_default());
+        is_challenge(&message, &subject, &HumanNotice::read(text.lines()))
+    }
+
+    #[test]
+    fn a_reason_and_a_demand_make_a_challenge_of_an_answer() {
+        let text = "I accept mail only from people I know. Please visit http://x.example/ once.";
+        assert!(asks("Subject: Re: Spring", text));
+        assert!(asks("Subject: Spring\r\nIn-Reply-To: <1@x>", text));
+        assert!(asks("Return-Path: <>\r\nSubject: Spring", text));
+        assert!(!asks("Subject: Spring", text), "it answers nothing");
+        assert!(!asks("Subject: Re: Spring\r\nList-Id: <l.x>", text), "it is from a list");
+        assert!(!asks("Subject: Re: Spring", "Please visit http://x.example/ once."));
+        assert!(!asks("Subject: Re: Spring", "I accept mail only from people I know."));
+        let quoted = "I like it.\n\n> I accept mail only from people I know.\n> Visit http://x.example/\n";
+        assert!(!asks("Subject: Re: Spring", quoted));
+    }
 }

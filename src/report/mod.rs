@@ -30,6 +30,7 @@ mod complained_about;
 mod ses_notification;
 
 // Text for people.
+mod phrase_index;
 mod phrases;
 mod original_start;
 mod footers;
@@ -41,13 +42,14 @@ mod entries;
 mod sentences;
 mod session;
 mod transcript;
+mod daemons;
+mod writer;
+mod reply_shape;
 mod absence;
 mod challenge;
 mod unsubscribe_words;
 
 // A message as a whole.
-mod daemons;
-mod writer;
 mod repair;
 mod outline;
 mod unsubscribe;

@@ -162,7 +162,8 @@ fn is_answer(message: &Message<'_>) -> bool {
         || message.subject().is_some_and(|subject| has_prefix(&folded(&subject)))
 }
 
-fn is_of_person(message: &Message<'_>) -> bool {
+/// Whether a program of people wrote it.
+pub(crate) fn is_of_person(message: &Message<'_>) -> bool {
     let mailer = message.header("X-Mailer").map(|name| folded(&name)).unwrap_or_default();
     OF_PEOPLE.iter().any(|name| message.header(name).is_some())
         || MAILERS.iter().any(|name| mailer.starts_with(name))

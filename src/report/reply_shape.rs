@@ -1,0 +1,75 @@
+//! The shape of an automatic reply: what the header says about who answers, and to what.
+//!
+//! Not here: the words (`absence`, `challenge`). Invariant: a field that a person's mail has as well
+//! is no evidence of a program.
+
+use super::writer;
+use crate::message::Message;
+
+/// How Message-IDs of programs that answer begin.
+const IDS: &[&str] = &["vacation", "autoreply", "auto-reply", "autoresponse", "dovecot-sieve", "sieve"];
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ReplyShape {
+    /// It says that it is no answer of a program (`Auto-Submitted: no`).
+    pub(crate) denied: bool,
+    /// It says that it is one (RFC 3834).
+    pub(crate) declared: bool,
+    /// It calls itself one in the old way, `Precedence: auto_reply`.
+    pub(crate) receipt: bool,
+    /// Its return path is the null sender, which no person's mail has.
+    pub(crate) unanswerable: bool,
+    /// A program sent it: a field says so, or the return path.
+    pub(crate) by_program: bool,
+    /// A program that people write with sent it.
+    pub(crate) by_person: bool,
+    /// It names the message that it answers.
+    pub(crate) answers: bool,
+    /// A list or a ticket system sent it.
+    pub(crate) handed_on: bool,
+}
+
+impl ReplyShape {
+    pub(crate) fn of(message: &Message<'_>) -> ReplyShape {
+        let automatic = message.header("Auto-Submitted").map(|value| value.trim().to_ascii_lowercase());
+        let automatic = automatic.map(|value| value.split([';', ' ', '(']).next().unwrap_or("").to_owned());
+        let has = |name: &str| message.header(name).is_some();
+        let precedence = message.header("Precedence").or_else(|| message.header("X-Precedence"));
+        let precedence = precedence.unwrap_or_default().trim().to_ascii_lowercase().replace('-', "_");
+        let unanswerable = message.header("Return-Path").is_some_and(|path| path.trim() == "<>");
+        let id = message.message_id().unwrap_or_default().to_ascii_lowercase();
+        let denied = automatic.as_deref() == Some("no");
+        ReplyShape {
+            denied,
+            declared: automatic.as_deref() == Some("auto-replied"),
+            receipt: precedence == "auto_reply",
+            unanswerable,
+            by_program: unanswerable
+                || (automatic.is_some() && !denied)
+                || matches!(precedence.as_str(), "bulk" | "junk")
+                || has("X-Auto-Response-Suppress")
+                || IDS.iter().any(|start| id.starts_with(start)),
+            by_person: writer::is_of_person(message),
+            answers: has("In-Reply-To") || has("References"),
+            handed_on: writer::is_handed_on(message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_and_people_show_in_the_header() {
+        let shape = |header: &str| ReplyShape::of(&Message::read(format!("{header}\r\n\r\n").as_bytes()));
+        assert!(shape("Auto-Submitted: auto-replied (vacation)").declared);
+        assert!(shape("Auto-Submitted: auto-generated").by_program);
+        assert!(shape("Auto-Submitted: No").denied);
+        assert!(shape("Return-Path: <>").unanswerable && shape("Return-Path: <>").by_program);
+        assert!(shape("Precedence: auto_reply").receipt);
+        assert!(shape("Message-ID: <vacation.1@x.example>").by_program);
+        assert!(shape("In-Reply-To: <1@x.example>").answers);
+        assert_eq!(shape("Subject: x"), ReplyShape::default());
+    }
+}
