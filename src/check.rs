@@ -5,6 +5,8 @@
 //! it changes nothing that a message would not change too (opening the store may create it), and
 //! "ok" means that it was tried.
 
+mod mail_log_findings;
+
 use crate::auth::{Dns, DnsFailure};
 use crate::clock;
 use crate::config::{Config, CycleTable};
@@ -15,6 +17,7 @@ use crate::finding::Finding;
 use crate::policy::Wanted;
 use crate::store::Store;
 use crate::workshop::inspect;
+use mail_log_findings::mail_log;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +35,8 @@ pub(crate) fn check(config: &Config) -> Vec<Finding> {
     let relay = [(&config.relay.done, "[relay] done"), (&config.relay.failed, "[relay] failed")];
     let relay = relay.into_iter().filter_map(|(path, key)| Some((path.as_deref()?, key)));
     findings.extend(relay.map(|(path, key)| writable("relay", path, key)));
+    let logs = config.mail_logs.get().into_iter().flatten();
+    findings.extend(logs.map(|log| mail_log(config, log)));
     findings.extend(config.cycles.get().into_iter().flatten().flat_map(cycle));
     findings.extend(tick(config));
     findings.push(dns(config));

@@ -9,6 +9,7 @@ use crate::maillog::postfix::Grammar;
 use crate::maillog::powermta::{Accounting, AccountingState};
 use crate::maillog::tail::Chunk;
 use jiff::tz::TimeZone;
+use std::path::Path;
 
 /// A moment after everything that the corpus tells of, in milliseconds since 1970.
 const REFERENCE_MS: i64 = 1_800_000_000_000;
@@ -70,11 +71,17 @@ pub fn journald(raw: &[u8]) -> usize {
 pub fn powermta(raw: &[u8]) {
     let first = raw.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let mut whole = Accounting::new(TimeZone::UTC, REFERENCE_MS, AccountingState::default());
-    let chunk = |begins: bool, lines| Chunk { lines, reference_ms: 0, first_line: first, begins };
+    let chunk = |begins: bool, lines| Chunk {
+        path: Path::new("fuzz.csv"),
+        lines,
+        reference_ms: 0,
+        first_line: first,
+        begins,
+    };
     whole.read(&chunk(true, raw), |_| {});
     let mut pieces = Accounting::new(TimeZone::UTC, REFERENCE_MS, AccountingState::default());
     let cut = raw[..raw.len() / 2].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
     pieces.read(&chunk(true, &raw[..cut]), |_| {});
     pieces.read(&chunk(false, &raw[cut..]), |_| {});
-    whole.take_lines();
+    whole.take_reading();
 }

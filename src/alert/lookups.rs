@@ -48,6 +48,10 @@ impl<'a> Lookups<'a> {
                 around.deferred = index.map_or(Ok(0), |index| index.deferred_since(now_ms - QUEUE_MS))?;
             }
             Metric::LogSilent => around.logs = self.logs()?,
+            Metric::LogUnreadable => {
+                around.logs = self.logs()?;
+                around.unreadable = self.index()?.map_or(Ok(Vec::new()), Index::unreadable_logs)?;
+            }
             _ if !self.figures.contains_key(&window_ms) => {
                 let figures = match self.index()? {
                     Some(index) => gather::figures(index, (now_ms - window_ms, now_ms), now_ms)?,

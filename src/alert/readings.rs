@@ -5,6 +5,7 @@
 //! rule wants) is none.
 
 use crate::config::{AlertRule, GroupBy, Metric};
+use crate::maillog::log_health::UnreadableLog;
 use crate::stats::Figures;
 use crate::stats::figures::GroupFigures;
 use crate::stats::outcomes::Outcomes;
@@ -19,6 +20,8 @@ pub(crate) struct Circumstances {
     pub(crate) failed: Vec<String>,
     /// The logs of the config, and when something was last read from each; none: never.
     pub(crate) logs: Vec<(String, Option<i64>)>,
+    /// Logs that cannot be read.
+    pub(crate) unreadable: Vec<UnreadableLog>,
     /// Pending steps that have failed before, and steps that were parked or given up in the window.
     pub(crate) failing_steps: u64,
     /// Deliveries that are deferred now.
@@ -51,6 +54,11 @@ pub(crate) fn readings(rule: &AlertRule, figures: &Figures, around: &Circumstanc
         Metric::Queue => of_all(around.deferred as f64),
         Metric::LogSilent => {
             around.logs.iter().map(|(name, read)| silence(name, *read, around.now_ms)).collect()
+        }
+        Metric::LogUnreadable => {
+            let is_unreadable = |name: &str| around.unreadable.iter().any(|log| log.log == name);
+            let read = |(name, _): &(String, _)| Reading::of(name, f64::from(u8::from(is_unreadable(name))));
+            around.logs.iter().map(read).collect()
         }
         Metric::UnknownTexts => of_all(figures.unclassified as f64),
         Metric::Reason(reason) => of_reason(rule, reason, figures),

@@ -3,6 +3,7 @@
 use super::readings::{Circumstances, Reading, readings};
 use super::{announcement, state};
 use crate::config::{AlertRule, Config};
+use crate::maillog::log_health::UnreadableLog;
 use crate::plan::{Action, StepEnd};
 use crate::stats::Figures;
 use crate::stats::figures::{GroupFigures, Percentiles, ProviderReason, Reason, UnknownText};
@@ -61,6 +62,7 @@ fn every_statistic_has_its_value() {
         now_ms: NOW,
         failed: vec!["logs".into(), "cycle".into()],
         logs: vec![("postfix:/a".into(), Some(NOW - 31 * MINUTE)), ("postfix:/b".into(), None)],
+        unreadable: vec![UnreadableLog { log: "postfix:/b".into(), ..UnreadableLog::default() }],
         failing_steps: 5,
         deferred: 17,
     };
@@ -82,6 +84,8 @@ fn every_statistic_has_its_value() {
     }
     let silent = values("when = \"log-silent\"\nabove = 30", &around);
     assert_eq!(silent, [("postfix:/a".into(), Some(31.0)), ("postfix:/b".into(), Some(f64::INFINITY))]);
+    let unreadable = values("when = \"log-unreadable\"", &around);
+    assert_eq!(unreadable, [("postfix:/a".into(), Some(0.0)), ("postfix:/b".into(), Some(1.0))]);
 }
 
 #[test]

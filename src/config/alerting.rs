@@ -98,7 +98,7 @@ fn rule(table: AlertTable, number: usize) -> Result<AlertRule, ConfigFault> {
     {
         return fault("above", "an alert has one threshold", "set either above or below, to a number");
     }
-    if table.above.is_none() && table.below.is_none() && table.when != Metric::TickFailed {
+    if table.above.is_none() && table.below.is_none() && !table.when.has_threshold() {
         return fault("", "has no threshold", "set above or below");
     }
     if table.of.as_ref().is_some_and(|of| !table.when.allows(of.group)) {

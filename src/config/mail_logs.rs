@@ -4,6 +4,7 @@
 //! time zone exists.
 
 use super::fault::ConfigFault;
+use super::span::Span;
 use super::tables::{LogKind, LogsTable, Tables};
 use crate::clock;
 use jiff::tz::TimeZone;
@@ -20,6 +21,8 @@ pub(crate) struct MailLog {
     pub(crate) client_header: String,
     /// The headers that name the campaign.
     pub(crate) campaign_headers: Vec<String>,
+    /// Nothing new for longer is a fault; zero: never.
+    pub(crate) silent_after: Span,
 }
 
 impl MailLog {
@@ -61,6 +64,6 @@ fn read(table: LogsTable, number: usize) -> Result<MailLog, ConfigFault> {
             }
         },
     };
-    let LogsTable { kind, path, client_header, campaign_headers, .. } = table;
-    Ok(MailLog { kind, path, zone, client_header, campaign_headers })
+    let LogsTable { kind, path, client_header, campaign_headers, silent_after, .. } = table;
+    Ok(MailLog { kind, path, zone, client_header, campaign_headers, silent_after })
 }

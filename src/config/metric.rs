@@ -27,6 +27,8 @@ pub(crate) enum Metric {
     Queue,
     /// Minutes since a log was last read.
     LogSilent,
+    /// A log cannot be read: 1, else 0.
+    LogUnreadable,
     /// Pending steps that have failed before, and notifications that were parked or given up in the
     /// window.
     Outbox,
@@ -35,7 +37,7 @@ pub(crate) enum Metric {
 }
 
 /// The words of `when`, except `reason:NAME`.
-pub(super) const METRICS: [(&str, Metric); 10] = [
+pub(super) const METRICS: [(&str, Metric); 11] = [
     ("bounce-rate", Metric::BounceRate),
     ("deferral-rate", Metric::DeferralRate),
     ("reject-rate", Metric::RejectRate),
@@ -44,6 +46,7 @@ pub(super) const METRICS: [(&str, Metric); 10] = [
     ("unknown-texts", Metric::UnknownTexts),
     ("queue", Metric::Queue),
     ("log-silent", Metric::LogSilent),
+    ("log-unreadable", Metric::LogUnreadable),
     ("outbox", Metric::Outbox),
     ("tick-failed", Metric::TickFailed),
 ];
@@ -57,6 +60,11 @@ impl Metric {
     /// Whether it is counted from the deliveries of the window.
     pub(crate) fn is_of_deliveries(&self) -> bool {
         self.is_share() || matches!(self, Metric::Volume | Metric::UnknownTexts | Metric::Reason(_))
+    }
+
+    /// Whether it fires above zero if no threshold is set, because any is too many.
+    pub(crate) fn has_threshold(&self) -> bool {
+        matches!(self, Metric::LogUnreadable | Metric::TickFailed)
     }
 
     /// What follows a value.

@@ -6,10 +6,11 @@ use super::tick::Tick;
 use crate::alert::{Desk, Evaluation};
 use crate::clock::HOUR_MS;
 use crate::deadline::Deadline;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::ingest::{self, Watch};
 use crate::intake::spool;
+use crate::maillog::log_health::UnreadableLog;
 use crate::stats::export;
 use crate::store::Store;
 use crate::{archive, clock, cycle, journal, log_failures, message_log, policy};
@@ -64,6 +65,8 @@ impl Tick<'_> {
         let read = self.part("logs", || ingest::run(config, watch));
         self.logs_complete = read.as_ref().is_some_and(|read| !read.busy && !read.stopped);
         self.done.logs = read.unwrap_or_default();
+        let unreadable: Vec<Error> = self.done.logs.unreadable.iter().map(UnreadableLog::error).collect();
+        unreadable.iter().for_each(|error| self.problem("logs", error));
         self.index = self.part("index", || Index::look(&config.index_path())).flatten();
     }
 

@@ -12,3 +12,5 @@ pub(crate) mod daily;
 pub(crate) mod command;
 /// The system's users and groups.
 pub(crate) mod user_database;
+/// Whether another user could read a file.
+pub(crate) mod reader;

@@ -14,6 +14,7 @@ mod filter;
 mod meaning;
 mod pending_work;
 mod index_schema;
+mod log_health_rows;
 mod shelf;
 mod stored_delivery;
 mod stored_routes;
@@ -66,6 +67,10 @@ pub(crate) struct LogProgress {
     pub(crate) position: Option<String>,
     /// What the source has to know to go on.
     pub(crate) state: Option<String>,
+    /// When something was last read, milliseconds since 1970.
+    pub(crate) read_ms: Option<i64>,
+    /// Lines that were understood, ever.
+    pub(crate) understood: i64,
 }
 
 impl Index {
@@ -136,9 +141,12 @@ impl Index {
     /// How far a log was read; a new one gets a number.
     pub(crate) fn log(&self, name: &str) -> Result<LogProgress> {
         let found = self.connection.query_row(
-            "SELECT id, position, state FROM logs WHERE name = ?1",
+            "SELECT id, position, state, read_ms, events + ignored FROM logs WHERE name = ?1",
             [name],
-            |row| Ok(LogProgress { id: row.get(0)?, position: row.get(1)?, state: row.get(2)? }),
+            |row| {
+                let (id, position, state) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok(LogProgress { id, position, state, read_ms: row.get(3)?, understood: row.get(4)? })
+            },
         );
         match self.checked(found.optional())? {
             Some(log) => Ok(log),

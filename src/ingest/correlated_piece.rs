@@ -63,10 +63,10 @@ impl<'i> CorrelatedPiece<'i> {
     ) -> Result<CorrelatorState> {
         let CorrelatedPiece { mut batch, mut shelf, mut correlator } = self;
         reader.finish(&mut batch)?;
-        let (lines, newest_ms) = (correlator.take_lines(), correlator.newest_ms());
+        let (reading, newest_ms) = (correlator.take_reading(), correlator.newest_ms());
         let state = correlator.shelve(&mut shelf);
         batch.tidy_shelf(reader.log.id, newest_ms, FORGOTTEN_MS)?;
-        let piece = Piece { bytes, lines, newest_ms, position, state: to_store(&state)? };
+        let piece = Piece { bytes, reading, newest_ms, position, state: to_store(&state)? };
         reader.commit(batch, Some(shelf), piece)?;
         Ok(state)
     }

@@ -5,9 +5,9 @@ use super::correlated_piece::{CorrelatedPiece, grammar};
 use super::log_reader::{LogReader, stored, to_store};
 use crate::clock;
 use crate::config::MailLog;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::maillog::correlate::CorrelatorState;
-use crate::maillog::journald::{JournalExport, JournaldEntry, journalctl};
+use crate::maillog::journald::{JournalExport, JournalctlErrors, JournaldEntry, WantedEntries, journalctl};
 use crate::maillog::postfix::Grammar;
 use std::io::{BufRead, BufReader};
 
@@ -18,26 +18,28 @@ const ENTRY_BYTES: u64 = 200;
 
 pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
     let cursor: Option<String> = stored(reader.log.position.as_deref());
-    let mut child = journalctl(log.path.as_deref(), cursor.as_deref())?;
+    let wanted = cursor.as_deref().map_or(WantedEntries::All, WantedEntries::After);
+    let mut child = journalctl(log.path.as_deref(), wanted)?;
+    let errors = JournalctlErrors::of(&mut child);
     let Some(output) = child.stdout.take() else { return Ok(()) };
     let mut journal = JournalExport::new(BufReader::with_capacity(1 << 20, output));
     let grammar = grammar(log);
     let mut state: CorrelatorState = stored(reader.log.state.as_deref()).unwrap_or_default();
-    let mut more = true;
+    let (mut more, mut has_read) = (true, false);
     while more && !reader.watch.stopped() {
-        let Some(first) = journal.next_entry().context("journalctl")?.cloned() else { break };
+        let Some(first) = journal.next_entry().context("journalctl")?.cloned() else {
+            more = false;
+            break;
+        };
+        has_read = true;
         more = read_piece(reader, &grammar, &mut state, &first, &mut journal)?;
     }
     if more {
         // It would go on writing, and nobody would read it.
         let _ = child.kill();
     }
-    let ended = child.wait().context("journalctl")?;
-    if !more || ended.success() || reader.watch.stopped() || ended.code() == Some(1) {
-        return Ok(());
-    }
-    Err(Error::new(format_args!("journalctl: {ended}"))
-        .remedy("let the user that runs carom read the journal: group systemd-journal"))
+    let ended = errors.end(&mut child, has_read);
+    if more { Ok(()) } else { ended }
 }
 
 /// One transaction, which begins with `first`; returns whether there may be more.

@@ -9,8 +9,9 @@ use crate::clock;
 use crate::config::MailLog;
 use crate::error::{Context, Error, Result};
 use crate::index::{Batch, Index, LogProgress, Shelved};
+use crate::maillog::Delivery;
+use crate::maillog::log_health::LogReading;
 use crate::maillog::tail::{Position, Tail};
-use crate::maillog::{Delivery, Lines};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::{Duration, Instant};
@@ -30,12 +31,14 @@ pub(crate) struct LogReader<'a> {
     since: Instant,
     /// States of deliveries in this transaction.
     deliveries: u64,
+    /// What was read of this log.
+    reading: LogReading,
 }
 
 /// What a transaction has read of a log, and where the next one goes on.
 pub(crate) struct Piece {
     pub(crate) bytes: u64,
-    pub(crate) lines: Lines,
+    pub(crate) reading: LogReading,
     /// The time of the newest line.
     pub(crate) newest_ms: i64,
     pub(crate) position: Option<String>,
@@ -50,7 +53,16 @@ impl<'a> LogReader<'a> {
         watch: &'a Watch<'a>,
         done: &'a mut Ingested,
     ) -> LogReader<'a> {
-        LogReader { index, log, watch, writer, done, since: Instant::now(), deliveries: 0 }
+        LogReader {
+            index,
+            log,
+            watch,
+            writer,
+            done,
+            since: Instant::now(),
+            deliveries: 0,
+            reading: LogReading::default(),
+        }
     }
 
     /// Opens a file where the last tick stopped; `None` if the log is not a file.
@@ -95,16 +107,23 @@ impl<'a> LogReader<'a> {
         shelf: Option<Shelved<'a>>,
         piece: Piece,
     ) -> Result<()> {
-        let Piece { bytes, lines, newest_ms, position, state } = piece;
+        let Piece { bytes, reading, newest_ms, position, state } = piece;
+        let lines = reading.lines;
         batch.add_lines(newest_ms, &lines)?;
         (self.log.position, self.log.state) = (position, state);
         batch.position(&self.log, bytes, &lines, clock::now_ms())?;
         batch.commit(shelf)?;
         self.done.bytes += bytes;
         self.done.lines += lines;
+        self.reading += reading;
         self.done.deliveries += std::mem::take(&mut self.deliveries);
         self.since = Instant::now();
         Ok(())
+    }
+
+    /// What was read of the log.
+    pub(crate) fn into_reading(self) -> LogReading {
+        self.reading
     }
 
     /// Tells the operator what of a file could not be read.

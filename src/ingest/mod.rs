@@ -17,6 +17,7 @@ mod count_slot;
 mod delivery_counts;
 mod delivery_writer;
 mod journald_source;
+mod log_inspection;
 mod log_reader;
 mod postfix_source;
 mod powermta_source;
@@ -30,6 +31,7 @@ use crate::config::{Config, LogKind, MailLog};
 use crate::error::Result;
 use crate::index::Index;
 use crate::maillog::Lines;
+use crate::maillog::log_health::UnreadableLog;
 use delivery_writer::DeliveryWriter;
 use log_reader::LogReader;
 use serde::Serialize;
@@ -51,7 +53,9 @@ pub(crate) struct Ingested {
     pub(crate) busy: bool,
     /// It was stopped before everything was read.
     pub(crate) stopped: bool,
-    /// What could not be read, and other things for the operator.
+    /// Logs that cannot be read.
+    pub(crate) unreadable: Vec<UnreadableLog>,
+    /// Parts that were not read, and other things for the operator.
     pub(crate) notes: Vec<String>,
 }
 
@@ -88,18 +92,22 @@ pub(crate) fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
         // A log that is the only one, and was read before, has no line twice.
         let is_alone = logs.len() == 1 && progress.position.is_some();
         writer.may_repeat = !is_alone && !index.is_empty()?;
-        let mut reader = LogReader::new(&index, progress, &mut writer, watch, &mut done);
-        if let Err(error) = read(&mut reader, log) {
+        let mut reader = LogReader::new(&index, progress.clone(), &mut writer, watch, &mut done);
+        let read = read(&mut reader, log).map(|()| reader.into_reading());
+        if read.is_err() {
             // The other logs are still read, without what is left in memory of this transaction.
-            done.notes.push(error.to_string());
             done.notes.extend(writer.classifier.note());
             writer = DeliveryWriter::new(config);
+        }
+        if !watch.stopped() || read.is_err() {
+            done.unreadable.extend(log_inspection::inspect(&index, log, &progress, read)?);
         }
         if watch.stopped() {
             done.stopped = true;
             return Ok(done);
         }
     }
+    index.forget_logs_except(&logs.iter().map(MailLog::name).collect::<Vec<_>>())?;
     index.complete()?;
     done.expired =
         index.expire(clock::now_ms(), config.index.keep_days, config.index.max_rows, &|| watch.stopped())?;

@@ -35,7 +35,7 @@ pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
         reader.finish(&mut batch)?;
         let piece = Piece {
             bytes: tail.notes().bytes - before,
-            lines: accounting.take_lines(),
+            reading: accounting.take_reading(),
             newest_ms: accounting.newest_ms(),
             position: to_store(&tail.position())?,
             state: to_store(accounting.state())?,

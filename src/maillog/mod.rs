@@ -14,11 +14,18 @@ pub(crate) mod delivery;
 pub(crate) mod logged_reply;
 pub(crate) mod shape;
 pub(crate) mod stamp;
+pub(crate) mod unread_line;
+pub(crate) mod log_fault;
+pub(crate) mod unread_form;
+pub(crate) mod log_health;
 pub(crate) mod tail;
 pub(crate) mod postfix;
+pub(crate) mod wrapped;
 pub(crate) mod journald;
 pub(crate) mod correlate;
 pub(crate) mod powermta;
+mod line_form;
+pub(crate) mod sampled_log;
 
 pub(crate) use delivery::Delivery;
 pub(crate) use delivery_route::{DeliveryRoute, SourceKind};

@@ -36,7 +36,9 @@ pub(crate) fn exposition(
     let now_ms = clock::now_ms();
     let lifelong = index.map(gather::lifelong).transpose()?.unwrap_or_default();
     let recent = index.map(|index| gather::figures(index, (now_ms - HOUR_MS, now_ms), now_ms)).transpose()?;
-    let counted = Counted { counters: store.counters()?.1, heartbeat };
+    let logs = index.map(Index::log_healths).transpose()?.unwrap_or_default().into_iter();
+    let logs = logs.map(|(log, health)| (log, health.fault.is_some())).collect();
+    let counted = Counted { counters: store.counters()?.1, logs, heartbeat };
     Ok(prometheus::render(&Exposed {
         lifelong: &lifelong,
         recent: recent.as_ref(),

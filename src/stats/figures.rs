@@ -5,6 +5,7 @@
 
 use super::outcomes::Outcomes;
 use super::series::{self, Point, Resolution};
+use crate::maillog::log_health::UnreadableLog;
 use jiff::{Timestamp, tz::Offset};
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,8 @@ pub(crate) struct Figures {
     /// Those replies by shape, the most frequent.
     pub(crate) unknown: Vec<UnknownText>,
     pub(crate) lines: LineCounts,
+    /// Logs that cannot be read now: what they hold is missing here.
+    pub(crate) unreadable: Vec<UnreadableLog>,
 }
 
 /// Seconds within which a share of deliveries was made.

@@ -26,7 +26,8 @@ const SHAPES: u64 = 50;
 pub(crate) fn of_host(index: Option<&Index>, host: String, period: Period) -> Result<Figures> {
     let empty = || Figures { from_ms: period.0, to_ms: period.1, ..Figures::default() };
     let figures = index.map(|index| figures(index, period, clock::now_ms())).transpose()?;
-    Ok(Figures { host, ..figures.unwrap_or_else(empty) })
+    let unreadable = index.map(Index::unreadable_logs).transpose()?.unwrap_or_default();
+    Ok(Figures { host, unreadable, ..figures.unwrap_or_else(empty) })
 }
 
 pub(crate) fn figures(index: &Index, period: Period, now_ms: i64) -> Result<Figures> {

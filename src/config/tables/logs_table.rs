@@ -1,5 +1,6 @@
 //! `[[logs]]`: a mail log that `carom cron` reads. Its rotated neighbors are found.
 
+use crate::config::span::Span;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -21,6 +22,14 @@ pub(crate) struct LogsTable {
     /// into its file.
     #[serde(default = "campaign_headers")]
     pub(crate) campaign_headers: Vec<String>,
+    /// The log is reported as unreadable when nothing new was in it for this long; 0s: never.
+    #[serde(default = "three_days")]
+    pub(crate) silent_after: Span,
+}
+
+/// Longer than a weekend of a quiet server.
+fn three_days() -> Span {
+    Span::seconds(3 * 86_400)
 }
 
 fn client_header() -> String {

@@ -29,7 +29,10 @@ pub(crate) use queued_message::QueuedMessage;
 
 use super::Lines;
 use super::delivery::Delivery;
+use super::log_health::LogReading;
 use super::postfix::{self, Event, Grammar, LogLine, Parsed};
+use super::unread_line::UnreadLine;
+use super::wrapped::Unwrapper;
 use crate::clock::{DAY_MS, HOUR_MS};
 use apply::Correlated;
 use memchr::memchr_iter;
@@ -70,6 +73,9 @@ pub(crate) struct Correlator {
     newest_ms: i64,
     swept_ms: i64,
     lines: Lines,
+    unwrapper: Unwrapper,
+    unread: UnreadLine,
+    stranger: UnreadLine,
 }
 
 /// What a correlator leaves to the next process, beside the messages on the shelf.
@@ -107,6 +113,9 @@ impl Correlator {
             newest_ms: state.newest_ms,
             swept_ms: state.newest_ms,
             lines: Lines::default(),
+            unwrapper: Unwrapper::default(),
+            unread: UnreadLine::default(),
+            stranger: UnreadLine::default(),
         }
     }
 
@@ -128,9 +137,31 @@ impl Correlator {
                 Some(line) => self.reader.read_text(line),
                 None => self.reader.read(&lines[start..end]),
             };
+            match &parsed {
+                Parsed::Postfix(LogLine { event: Event::Unknown, .. }) | Parsed::Unknown => {
+                    self.take_unknown(&lines[start..end], &parsed, shelf);
+                }
+                Parsed::Foreign => {
+                    self.stranger.note(&lines[start..end]);
+                    self.take(&parsed, shelf);
+                }
+                Parsed::Postfix(_) => self.take(&parsed, shelf),
+            }
             start = end + 1;
-            self.take(&parsed, shelf);
         }
+    }
+
+    /// Takes a line that is not understood as it is: it may be wrapped.
+    fn take_unknown(&mut self, line: &[u8], parsed: &Parsed<'_>, shelf: &mut dyn Shelf) {
+        let mut unwrapper = std::mem::take(&mut self.unwrapper);
+        match unwrapper.read(&line[..line.len().min(postfix::LINE)], &mut self.reader) {
+            Some(unwrapped) if !is_unknown(&unwrapped) => self.take(&unwrapped, shelf),
+            _ => {
+                self.unread.note(line);
+                self.take(parsed, shelf);
+            }
+        }
+        self.unwrapper = unwrapper;
     }
 
     /// Takes one line that is parsed already, as those of the journal are.
@@ -188,15 +219,24 @@ impl Correlator {
         CorrelatorState { messages: Vec::new(), pending, recent, newest_ms: self.newest_ms }
     }
 
-    /// What the lines were, since the last call.
-    pub(crate) fn take_lines(&mut self) -> Lines {
-        std::mem::take(&mut self.lines)
+    /// What was read since the last call, and the first lines that were not understood.
+    pub(crate) fn take_reading(&mut self) -> LogReading {
+        LogReading {
+            lines: std::mem::take(&mut self.lines),
+            unread: self.unread.take(),
+            stranger: self.stranger.take(),
+            refusal: None,
+        }
     }
 
     /// The latest time of a line, milliseconds since 1970.
     pub(crate) fn newest_ms(&self) -> i64 {
         self.newest_ms
     }
+}
+
+fn is_unknown(parsed: &Parsed<'_>) -> bool {
+    matches!(parsed, Parsed::Unknown | Parsed::Postfix(LogLine { event: Event::Unknown, .. }))
 }
 
 fn report_changes(message: &mut QueuedMessage, each: &mut impl FnMut(&Delivery<'_>)) {

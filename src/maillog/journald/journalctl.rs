@@ -8,8 +8,17 @@ use crate::error::{Context, Result};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+/// Which entries are wanted.
+#[derive(Clone, Copy)]
+pub(crate) enum WantedEntries<'a> {
+    All,
+    After(&'a str),
+    /// The last ones, this many.
+    Newest(u32),
+}
+
 /// `path` is a directory or a file of a journal; without it, that of this machine is read.
-pub(crate) fn journalctl(path: Option<&Path>, cursor: Option<&str>) -> Result<Child> {
+pub(crate) fn journalctl(path: Option<&Path>, wanted: WantedEntries<'_>) -> Result<Child> {
     let mut command = Command::new("journalctl");
     command.args(["--output=export", "--no-pager", "--quiet"]);
     match path {
@@ -17,10 +26,16 @@ pub(crate) fn journalctl(path: Option<&Path>, cursor: Option<&str>) -> Result<Ch
         Some(path) => command.arg("--file").arg(path),
         None => &mut command,
     };
-    if let Some(cursor) = cursor {
-        command.arg(format!("--after-cursor={cursor}"));
+    match wanted {
+        WantedEntries::All => {}
+        WantedEntries::After(cursor) => {
+            command.arg(format!("--after-cursor={cursor}"));
+        }
+        WantedEntries::Newest(number) => {
+            command.arg(format!("--lines={number}"));
+        }
     }
-    command.arg("SYSLOG_FACILITY=2").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.arg("SYSLOG_FACILITY=2").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
         .spawn()
         .context("journalctl")

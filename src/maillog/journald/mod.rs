@@ -6,10 +6,14 @@
 mod journald_entry;
 mod export_format;
 mod journalctl;
+mod journalctl_errors;
+mod newest_entries;
 
 pub(crate) use export_format::JournalExport;
-pub(crate) use journalctl::journalctl;
+pub(crate) use journalctl::{WantedEntries, journalctl};
+pub(crate) use journalctl_errors::JournalctlErrors;
 pub(crate) use journald_entry::JournaldEntry;
+pub(crate) use newest_entries::newest_entries;
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 //! Not here: earlier attempts. Invariant: addresses end where Postfix ends them, whatever they
 //! contain, and the reply, which comes last, is never searched for fields.
 
+use super::line_end::without_line_end;
 use super::session_envelope::address;
 use crate::maillog::logged_status::LoggedStatus;
 use memchr::memchr;
@@ -133,7 +134,7 @@ fn result(word: &[u8]) -> Option<AttemptResult> {
 /// ` (text)` without the parentheses; a line that was cut may lack the closing one.
 fn reply(rest: &[u8]) -> &[u8] {
     match rest.strip_prefix(b" (") {
-        Some(text) => text.strip_suffix(b")").unwrap_or(text),
+        Some(text) => without_line_end(text.strip_suffix(b")").unwrap_or(text)),
         None => b"",
     }
 }

@@ -5,6 +5,7 @@
 //! host[address]; from=<…> …: text`. Not here: which message it was. Invariant: the action is
 //! Postfix's first word, never one from a quoted text.
 
+use super::line_end::without_line_end;
 use super::session_envelope::{self, SessionEnvelope};
 use crate::maillog::logged_status::LoggedStatus;
 use crate::smtp_reply::{self, EnhancedStatus};
@@ -96,10 +97,7 @@ pub(crate) fn read(text: &[u8]) -> Option<EarlyDecision<'_>> {
 
 /// `RCPT from host[address]: 554 5.7.1 text; from=<…> …`; a stage may have two words.
 fn session(action: EarlyAction, text: &[u8]) -> Option<SessionDecision<'_>> {
-    let from = memmem::find(&text[..text.len().min(64)], b" from ")?;
-    let (stage, text) = (&text[..from], &text[from + 6..]);
-    let colon = memmem::find(text, b": ").or_else(|| text.strip_suffix(b":").map(<[u8]>::len))?;
-    let (client, text) = (&text[..colon], text.get(colon + 2..).unwrap_or_default());
+    let (stage, client, text) = of_proxy(action, text).or_else(|| of_client(text))?;
     let found = session_envelope::find_at_end(text).or_else(|| session_envelope::find_within(text));
     let (reply, envelope) = match found {
         Some(found) if found.before.is_empty() => (found.after, found.envelope),
@@ -110,7 +108,23 @@ fn session(action: EarlyAction, text: &[u8]) -> Option<SessionDecision<'_>> {
             (&text[..end], SessionEnvelope::default())
         }
     };
+    let reply = without_line_end(reply);
     Some(SessionDecision { action, stage, client, dsn: enhanced(reply), reply, envelope })
+}
+
+/// The stage, the client and what follows: `RCPT from host[address]: `.
+fn of_client(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let from = memmem::find(&text[..text.len().min(64)], b" from ")?;
+    let (stage, text) = (&text[..from], &text[from + 6..]);
+    let colon = memmem::find(text, b": ").or_else(|| text.strip_suffix(b":").map(<[u8]>::len))?;
+    Some((stage, &text[..colon], text.get(colon + 2..).unwrap_or_default()))
+}
+
+/// What a proxy before the queue answered to a stage, without a client: `END-OF-MESSAGE: `.
+fn of_proxy(action: EarlyAction, text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let end = text.iter().take(24).position(|byte| !byte.is_ascii_uppercase() && *byte != b'-')?;
+    let answer = text[end..].strip_prefix(b": ").or_else(|| text[end..].strip_prefix(b":"))?;
+    (end > 0 && action == EarlyAction::Reject).then_some((&text[..end], b"", answer))
 }
 
 /// `client-id: value from host[address]; from=<…> …: text`.

@@ -18,8 +18,16 @@ pub(crate) fn read<'a>(daemon: &[u8], prefix: Prefix<'_>, text: &'a [u8]) -> Eve
         Prefix::NoQueue => decision(text).unwrap_or_else(|| without_message(text)),
         Prefix::Absent if text.starts_with(b"connect from ") => Event::Connect,
         Prefix::Absent if text.starts_with(b"disconnect from ") => Event::Disconnect,
+        Prefix::Absent if is_refusal(daemon, text) => decision(text).unwrap_or_else(|| without_message(text)),
         Prefix::Absent => without_message(text),
     }
+}
+
+/// Whether a refusal begins the text without `NOQUEUE:`, as smtpd writes that of its proxy.
+fn is_refusal(daemon: &[u8], text: &[u8]) -> bool {
+    let refusals: [&[u8]; 3] = [b"proxy-reject: ", b"milter-reject: ", b"reject: "];
+    matches!(daemon, b"smtpd" | b"postscreen" | b"cleanup")
+        && refusals.iter().any(|refusal| text.starts_with(refusal))
 }
 
 fn without_message(text: &[u8]) -> Event<'static> {

@@ -5,6 +5,7 @@
 
 use super::event::Event;
 use super::event_text;
+use super::line_end::without_line_end;
 use super::logged_headers::LoggedHeaders;
 use super::program::{self, ProgramLine};
 use super::queue_id::split_prefix;
@@ -126,7 +127,7 @@ impl LineReader {
 
     fn parse<'a>(&mut self, line: &'a [u8], whole: Option<&'a str>) -> Parsed<'a> {
         let line = &line[..line.len().min(LINE)];
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let line = without_line_end(line);
         let Some((at_ms, rest)) = self.stamps.read(line) else { return without_program(line) };
         if let Some(program) = program::read_usual(rest, &self.host_and_space) {
             return of_program(at_ms, &program, whole);
@@ -142,15 +143,21 @@ impl LineReader {
 
 /// Reads a text whose time, host, program and process are known, as the journal has them.
 pub(crate) fn message<'a>(at_ms: i64, host: &'a [u8], tag: &'a [u8], pid: u32, text: &'a [u8]) -> Parsed<'a> {
+    let text = without_line_end(text);
     of_program(at_ms, &ProgramLine { host, tag, daemon: program::daemon(tag), pid, text }, None)
 }
 
 fn of_program<'a>(at_ms: i64, program: &ProgramLine<'a>, whole: Option<&'a str>) -> Parsed<'a> {
     let ProgramLine { host, tag, daemon, pid, text } = *program;
     let Some(daemon) = daemon else { return Parsed::Foreign };
-    let (prefix, text) = split_prefix(program::unwrapped(text));
+    let (prefix, text) = split_prefix(program::unwrapped(without_blank(text)));
     let event = event_text::read(daemon, prefix, text);
     Parsed::Postfix(LogLine { at_ms, host, tag, pid, queue_id: prefix.queue_id(), event, whole })
+}
+
+/// A text without the second blank that some templates write before it.
+fn without_blank(text: &[u8]) -> &[u8] {
+    if text.first() == Some(&b' ') { text.trim_ascii_start() } else { text }
 }
 
 /// A line that syslogd or journalctl wrote about itself, or an unknown one.

@@ -4,6 +4,7 @@
 //! (`correlate`). Invariant: no text that a stranger chose (an address, a header, a reply) is taken
 //! for what Postfix itself says.
 
+mod line_end;
 mod queue_id;
 mod session_envelope;
 mod early_decision;

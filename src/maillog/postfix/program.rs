@@ -20,7 +20,7 @@ pub(crate) struct ProgramLine<'a> {
 /// (`<mail.info>`, `mail.info`), and in the form of RFC 5424: `mx postfix/smtp 123 - - text`.
 pub(crate) fn read(line: &[u8]) -> Option<ProgramLine<'_>> {
     let (mut host, mut rest): (&[u8], &[u8]) = (b"", line);
-    for words in 0..4 {
+    for words in 0..5 {
         let (word, after) = split_word(rest)?;
         if let Some(tag) = word.strip_suffix(b":") {
             let (tag, pid) = split_pid(tag);
@@ -31,14 +31,58 @@ pub(crate) fn read(line: &[u8]) -> Option<ProgramLine<'_>> {
             let (pid, text) = read_rfc5424(after)?;
             return Some(ProgramLine { host, tag: word, daemon: daemon(word), pid, text });
         }
-        let is_priority = word.starts_with(b"<") || word.starts_with(b"mail.");
-        if host.is_empty() && !is_priority {
+        if is_date(word) {
+            return None;
+        }
+        if host.is_empty() && !is_no_host(word) {
             host = word;
         }
         rest = after;
     }
     None
 }
+
+/// The date of a second stamp, which is not the name of a host.
+fn is_date(word: &[u8]) -> bool {
+    matches!(word, [b'1' | b'2', _, _, _, b'-' | b'/', _, _, b'-' | b'/', ..])
+}
+
+/// A priority (`<mail.info>`, `mail.info`), the nil value of RFC 5424, or the stream of a container
+/// (`stdout F`).
+fn is_no_host(word: &[u8]) -> bool {
+    let is_priority = || {
+        let dot = memchr(b'.', word)?;
+        let (facility, severity) = (&word[..dot], &word[dot + 1..]);
+        Some(FACILITIES.contains(&facility) && SEVERITIES.contains(&severity))
+    };
+    matches!(word, [] | [b'<', ..] | b"-" | b"stdout" | b"stderr" | b"F" | b"P")
+        || is_priority().unwrap_or(false)
+}
+
+const FACILITIES: [&[u8]; 18] = [
+    b"mail",
+    b"daemon",
+    b"user",
+    b"syslog",
+    b"news",
+    b"uucp",
+    b"cron",
+    b"auth",
+    b"authpriv",
+    b"kern",
+    b"local0",
+    b"local1",
+    b"local2",
+    b"local3",
+    b"local4",
+    b"local5",
+    b"local6",
+    b"local7",
+];
+const SEVERITIES: [&[u8]; 12] = [
+    b"emerg", b"panic", b"alert", b"crit", b"err", b"error", b"warning", b"warn", b"notice", b"info",
+    b"debug", b"none",
+];
 
 /// Reads a line whose host is that of the line before (`host_and_space`), as nearly all lines are,
 /// in the usual form `mx postfix/smtp[123]: text`. Faster than `read`, and None for everything

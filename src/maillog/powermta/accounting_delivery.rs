@@ -48,7 +48,7 @@ pub(crate) fn delivery<'a>(
         last_seen: at_ms,
         relay: record.get(Column::DsnMta),
         dsn: dsn(record),
-        reply: record.get(Column::DsnDiag).map(|text| text.strip_prefix("smtp;").unwrap_or(text).trim()),
+        reply: reply(record),
         category: record.get(Column::BounceCat),
         delay: queued.map(|_| (at_ms - counted.first_ms) as f64 / 1000.0),
         size: record.get(Column::DlvSize).and_then(|size| size.parse().ok()),
@@ -73,7 +73,7 @@ fn status(record: &AccountingRecord<'_>) -> Option<LoggedStatus> {
             // The remote server may answer 4.4.7 too, so PowerMTA's category decides, if there is
             // one.
             let why = record.get(Column::BounceCat).or_else(|| dsn(record));
-            let is_expired = why.is_some_and(|why| matches!(why, "message-expired" | "4.4.7"));
+            let is_expired = why.is_some_and(|why| matches!(why, "message-expired" | "4.4.7" | "5.4.7"));
             Some(if is_expired { LoggedStatus::Expired } else { LoggedStatus::Bounced })
         }
         RecordType::RemoteBounce => Some(LoggedStatus::Bounced),
@@ -105,6 +105,25 @@ fn sender<'a>(record: &AccountingRecord<'a>) -> Option<&'a str> {
 /// The address in `rfc822;user@example.com`.
 fn original<'a>(record: &AccountingRecord<'a>) -> Option<&'a str> {
     record.get(Column::Orcpt).map(|orcpt| orcpt.split_once(';').map_or(orcpt, |(_, address)| address))
+}
+
+/// The reply of the remote server. Where there is none, PowerMTA's own words in `5.4.7 (delivery
+/// time expired)`, or its category.
+fn reply<'a>(record: &AccountingRecord<'a>) -> Option<&'a str> {
+    let diagnostic =
+        record.get(Column::DsnDiag).map(|text| text.strip_prefix("smtp;").unwrap_or(text).trim());
+    let is_failure = record.record_type != RecordType::Delivered;
+    let words = || record.get(Column::DsnStatus).and_then(words).filter(|_| is_failure);
+    let category = || record.get(Column::BounceCat).filter(|category| is_failure && *category != "other");
+    diagnostic.filter(|text| !text.is_empty()).or_else(words).or_else(category)
+}
+
+/// The words in `5.1.1 (bad destination mailbox address)`, if they say anything.
+fn words(status: &str) -> Option<&str> {
+    let (_, words) = status.split_once('(')?;
+    let words = words.trim_end().strip_suffix(')').unwrap_or(words).trim();
+    let says_nothing = words.is_empty() || words.contains("undefined");
+    (!says_nothing).then_some(words)
 }
 
 /// The code in `5.1.1 (bad destination mailbox address)`.

@@ -46,6 +46,8 @@ pub(crate) enum Column {
     Type,
     TimeLogged,
     TimeQueued,
+    TimeImprinted,
+    TimeFirstAttempt,
     Orig,
     Rcpt,
     Orcpt,
@@ -64,10 +66,12 @@ pub(crate) enum Column {
 }
 
 /// Their names, in the same order.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 20] = [
     "type",
     "timeLogged",
     "timeQueued",
+    "timeImprinted",
+    "timeFirstAttempt",
     "orig",
     "rcpt",
     "orcpt",
@@ -147,6 +151,11 @@ impl<'a> AccountingRecord<'a> {
 
     fn value(&self, at: usize) -> Option<&'a str> {
         Some(self.fields.get(at)?.trim()).filter(|field| !field.is_empty())
+    }
+
+    /// The name of a column and the value in it.
+    pub(crate) fn named(&self, column: Column) -> Option<(&'static str, &'a str)> {
+        Some((NAMES[column as usize], self.get(column)?))
     }
 
     /// Whether the file has the column.

@@ -2,19 +2,22 @@
 //!
 //! Columns are found by name, because every `acct-file` has its own, and one file may hold records
 //! of several types. Not here: reading the file (`tail`). Invariant: a record counts once it is
-//! whole; what is not a record is counted as unknown and skipped.
+//! whole; what is not a record, or has no time, is counted as unknown and skipped.
 
 mod csv_records;
 mod accounting_record;
 mod accounting_times;
 mod deferred_deliveries;
 mod accounting_delivery;
+mod accounting_faults;
 
 use super::Lines;
 use super::delivery::Delivery;
+use super::log_health::LogReading;
 use super::postfix::LINE;
 use super::tail::Chunk;
 use accounting_delivery::{RecordTime, delivery};
+use accounting_faults::AccountingFaults;
 use accounting_record::{AccountingRecord, Column, Columns, is_header};
 use accounting_times::AccountingTimes;
 use csv_records::{Fields, RecordReader};
@@ -36,6 +39,8 @@ pub(crate) struct AccountingState {
     /// The last header line of the file.
     header: Vec<u8>,
     newest_ms: i64,
+    /// Lines of the file that were read.
+    line: u64,
 }
 
 /// Reads accounting files.
@@ -50,6 +55,7 @@ pub(crate) struct Accounting {
     columns_of: Vec<u8>,
     state: AccountingState,
     lines: Lines,
+    faults: AccountingFaults,
 }
 
 impl Accounting {
@@ -64,6 +70,7 @@ impl Accounting {
             columns_of: Vec::new(),
             state,
             lines: Lines::default(),
+            faults: AccountingFaults::default(),
         }
     }
 
@@ -75,7 +82,10 @@ impl Accounting {
     pub(crate) fn read(&mut self, chunk: &Chunk<'_>, mut each: impl FnMut(&Delivery<'_>)) {
         if chunk.begins {
             self.end_file(&mut each);
+            self.state.line = 0;
+            self.faults.begin_file(chunk.path);
         } else {
+            self.faults.begin_file(chunk.path);
             let header = std::mem::take(&mut self.state.header);
             self.use_header(if header.is_empty() { chunk.first_line } else { &header });
             self.state.header = header;
@@ -100,8 +110,8 @@ impl Accounting {
     }
 
     /// What the lines were, since the last call; a record counts as one.
-    pub(crate) fn take_lines(&mut self) -> Lines {
-        std::mem::take(&mut self.lines)
+    pub(crate) fn take_reading(&mut self) -> LogReading {
+        LogReading { lines: std::mem::take(&mut self.lines), ..self.faults.take() }
     }
 
     /// A new file begins, so a record that was torn at the end of the last one stays torn; whole
@@ -145,6 +155,7 @@ impl Accounting {
         loop {
             if let Some(after) = without_blank_line(rest) {
                 self.lines.ignored += 1;
+                self.state.line += 1;
                 rest = after;
             } else {
                 let text = &rest[..rest.len().min(LINE)];
@@ -159,11 +170,15 @@ impl Accounting {
     fn give_up_line<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
         self.lines.unknown += 1;
         self.lines.cut += 1;
+        self.state.line += 1;
+        self.faults.unread(text);
         &text[memchr(b'\n', text).map_or(text.len(), |end| end + 1)..]
     }
 
     /// Takes the record that was read into `fields`.
     fn take_record(&mut self, text: &[u8], is_first: bool, each: &mut impl FnMut(&Delivery<'_>)) {
+        let line = self.state.line + 1;
+        self.state.line += memchr_iter(b'\n', text).count() as u64;
         if is_header(&self.fields, is_first) {
             self.lines.ignored += 1;
             let line = text.trim_ascii_end();
@@ -174,12 +189,23 @@ impl Accounting {
         }
         let Some(record) = AccountingRecord::new(&self.columns, &self.fields) else {
             self.lines.unknown += 1;
+            self.faults.unread(text);
             return;
+        };
+        if !record.has_column(Column::TimeLogged) {
+            self.faults.without_time_logged();
+        }
+        let at_ms = match self.times.of_record(&record) {
+            Ok(at_ms) => at_ms,
+            Err(column) => {
+                self.lines.unknown += 1;
+                self.faults.without_time(line, column.and_then(|column| record.named(column)));
+                self.faults.unread(text);
+                return;
+            }
         };
         self.lines.events += 1;
         let state = &mut self.state;
-        let logged = record.get(Column::TimeLogged).and_then(|time| self.times.read(time));
-        let at_ms = logged.unwrap_or(state.newest_ms);
         state.newest_ms = state.newest_ms.max(at_ms);
         let logged = RecordTime { at_ms, newest_ms: state.newest_ms };
         if let Some(delivery) = delivery(&record, logged, &mut self.times, &mut state.deferred) {

@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::maillog::logged_status::LoggedStatus;
+use std::path::Path;
 
 /// Status, recipient, attempts, first and last seen.
 type Seen = (LoggedStatus, String, u32, i64, i64);
 
 fn chunk<'a>(first_line: &'a [u8], begins: bool, lines: &'a [u8]) -> Chunk<'a> {
-    Chunk { lines, reference_ms: 0, first_line, begins }
+    Chunk { path: Path::new("acct.csv"), lines, reference_ms: 0, first_line, begins }
 }
 
 /// The deliveries of a file, and how many other records.
@@ -20,7 +21,7 @@ fn read(parts: &[&str]) -> (Vec<Seen>, usize) {
         accounting.read(&chunk(first_line.as_bytes(), number == 0, part.as_bytes()), |d| {
             seen.push((d.status, d.recipient.unwrap().to_owned(), d.attempts, d.first_seen, d.last_seen));
         });
-        records += accounting.take_lines().events as usize;
+        records += accounting.take_reading().lines.events as usize;
         state = serde_json::from_str(&serde_json::to_string(accounting.state()).unwrap()).unwrap();
     }
     let others = records - seen.len();
@@ -93,7 +94,7 @@ fn what_is_not_a_record_is_counted_and_skipped() {
     let text = format!("{HEADER}\nzz,1\n\"\n\"\n{open}");
     let mut seen = 0;
     accounting.read(&chunk(HEADER.trim().as_bytes(), true, text.as_bytes()), |_| seen += 1);
-    let lines = accounting.take_lines();
+    let lines = accounting.take_reading().lines;
     assert_eq!((seen, lines.unknown, lines.ignored, lines.events), (1, 3, 2, 1));
     accounting.read(&chunk(b"", true, &[b','; 1 << 20]), |_| seen += 1);
     accounting.read(&chunk(b"", true, &[b'"'; 1 << 20]), |_| seen += 1);
@@ -149,12 +150,12 @@ fn a_quote_that_nothing_closes_takes_its_own_line_only() {
     let chunks = [format!("{header}d,1767225600,\"b@x.exa\n{}", rows(5)), format!("{header}{}", rows(1))];
     for text in &chunks {
         let state = serde_json::from_str(&serde_json::to_string(accounting.state()).unwrap()).unwrap();
-        let lines = accounting.take_lines();
+        let lines = accounting.take_reading().lines;
         accounting = Accounting::new(TimeZone::UTC, 1_800_000_000_000, state);
         accounting.lines = lines;
         accounting.read(&chunk(header.trim_end().as_bytes(), true, text.as_bytes()), |_| seen += 1);
     }
-    assert_eq!((seen, accounting.take_lines().unknown), (6, 1), "the next file begins");
+    assert_eq!((seen, accounting.take_reading().lines.unknown), (6, 1), "the next file begins");
     let text = format!("{header}d,1767225600,\"b@x.exa\n{}", rows(100));
     accounting.read(&chunk(header.trim_end().as_bytes(), true, text.as_bytes()), |_| seen += 1);
     assert_eq!(seen, 106, "too much to be one record");

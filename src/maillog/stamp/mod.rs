@@ -1,17 +1,19 @@
 //! Time stamps at the start of lines.
 //!
-//! Traditional syslog (RFC 3164, without year and zone), RFC 3339, RFC 5424 headers, templates with
-//! the year in front, seconds since 1970, and what journalctl prints. Not here: what follows the
-//! stamp. Invariant: a stamp is read in full or not at all, and what it leaves open (`wall_clock`)
-//! is decided the same way for every form.
+//! Traditional syslog (RFC 3164, without year and zone, the month in any language), RFC 3339, RFC
+//! 5424 headers, templates with the year in front, seconds since 1970, and what journalctl prints.
+//! Not here: what follows the stamp. Invariant: a stamp is read in full or not at all, and what it
+//! leaves open (`wall_clock`) is decided the same way for every form.
 
 mod stamp_parts;
+mod month_names;
 mod last_minute;
 mod wall_clock;
 
 use jiff::tz::TimeZone;
 use last_minute::LastMinute;
-use stamp_parts::{minutes, month, number, time, unix};
+use month_names::NamedMonth;
+use stamp_parts::{minutes, number, time, unix};
 use wall_clock::{DateHour, WallClock, hour_of_utc};
 
 /// Reads stamps, line by line.
@@ -51,8 +53,10 @@ impl Stamps {
         Some((at_ms, rest))
     }
 
-    /// Reads a stamp after the priority (`<22>`) and version (`1 `) of syslog.
+    /// Reads a stamp after the length of a frame (RFC 6587), the priority (`<22>`) and the version
+    /// (`1 `) of syslog.
     fn read_whole<'a>(&mut self, line: &'a [u8]) -> Option<(i64, &'a [u8])> {
+        let line = without_length(line);
         if line.first()? != &b'<' {
             return self.read_bare(line);
         }
@@ -64,55 +68,76 @@ impl Stamps {
     fn read_bare<'a>(&mut self, line: &'a [u8]) -> Option<(i64, &'a [u8])> {
         if line.first()?.is_ascii_digit() {
             return match line.get(4)? {
-                b'-' => self.iso(line, ZoneNames::Absent),
-                b' ' => self.year_first(line),
-                _ => unix(line),
+                b'-' | b'/' => self.iso(line, ZoneNames::Absent),
+                b' ' if line.get(..4)?.iter().all(u8::is_ascii_digit) => self.year_first(line),
+                _ => unix(line).or_else(|| self.traditional(line)).or_else(|| self.day_first(line)),
             };
         }
-        if month(line).is_some() {
-            return self.traditional(line);
+        if let Some(read) = self.traditional(line) {
+            return Some(read);
         }
         // The day of the week, as `journalctl -o short-full` and busybox write it.
-        let space = line.iter().take(5).position(|&byte| byte == b' ')?;
+        let space = line.iter().take(8).position(|&byte| byte == b' ')?;
         let rest = &line[space + 1..];
-        if rest.first()?.is_ascii_digit() {
+        if rest.first()?.is_ascii_digit() && rest.get(4) == Some(&b'-') {
             self.iso(rest, ZoneNames::Present)
         } else {
-            self.traditional(rest)
+            self.traditional(rest).or_else(|| self.day_first(rest))
         }
     }
 
     /// `Jan  2 03:04:05`, also with a fraction, and with the year before or after the time.
     fn traditional<'a>(&mut self, line: &'a [u8]) -> Option<(i64, &'a [u8])> {
-        let month = month(line)?;
-        let (day, rest) = number(line.get(4..)?.trim_ascii_start(), 2)?;
-        let rest = rest.strip_prefix(b" ")?;
+        let (month, rest) = month_names::read(line)?;
+        let (day, rest) = number(rest.trim_ascii_start(), 2)?;
+        let rest = rest.strip_prefix(b".").unwrap_or(rest).strip_prefix(b" ")?;
         let (year, rest) = if rest.get(4) == Some(&b' ') { year_and_space(rest)? } else { (0, rest) };
         let (hour, within_ms, rest) = time(rest)?;
         let century = rest.starts_with(b"20") || rest.starts_with(b"19");
         let year_follows = year == 0 && century && rest.get(4) == Some(&b' ');
         let (year, rest) =
             if year_follows { year_and_space(rest).unwrap_or((year, rest)) } else { (year, rest) };
-        let at = DateHour { year, month, day: day as u8, hour };
-        Some((self.clock.local(at, within_ms)?, rest))
+        let at = DateHour { year, month: 0, day: day as u8, hour };
+        Some((self.in_month(month, at, within_ms)?, rest))
     }
 
     /// `2026 Jan 02 03:04:05.678`.
     fn year_first<'a>(&mut self, line: &'a [u8]) -> Option<(i64, &'a [u8])> {
         let (year, rest) = year_and_space(line)?;
-        let month = month(rest)?;
-        let (day, rest) = number(rest.get(4..)?.trim_ascii_start(), 2)?;
+        let (month, rest) = month_names::read(rest)?;
+        let (day, rest) = number(rest.trim_ascii_start(), 2)?;
         let (hour, within_ms, rest) = time(rest.strip_prefix(b" ")?)?;
-        let at = DateHour { year, month, day: day as u8, hour };
-        Some((self.clock.local(at, within_ms)?, rest))
+        let at = DateHour { year, month: 0, day: day as u8, hour };
+        Some((self.in_month(month, at, within_ms)?, rest))
+    }
+
+    /// `02 Jan 03:04:05`, `02 Jan 2026 03:04:05`.
+    fn day_first<'a>(&mut self, line: &'a [u8]) -> Option<(i64, &'a [u8])> {
+        let (day, rest) = number(line, 2)?;
+        let rest = rest.strip_prefix(b".").unwrap_or(rest).strip_prefix(b" ")?;
+        let (month, rest) = month_names::read(rest)?;
+        let (year, rest) = if rest.get(4) == Some(&b' ') { year_and_space(rest)? } else { (0, rest) };
+        let (hour, within_ms, rest) = time(rest)?;
+        let at = DateHour { year, month: 0, day: day as u8, hour };
+        Some((self.in_month(month, at, within_ms)?, rest))
+    }
+
+    /// The time in a named month: of two that may be meant, the one nearer to the reference.
+    fn in_month(&mut self, named: NamedMonth, at: DateHour, within_ms: i64) -> Option<i64> {
+        let first = self.clock.local(DateHour { month: named.month, ..at }, within_ms);
+        match named.other {
+            None => first,
+            Some(month) => first.max(self.clock.local(DateHour { month, ..at }, within_ms)),
+        }
     }
 
     /// `2026-01-02T03:04:05.678901+01:00`, also with a space instead of the T, without a zone, or
     /// with the name of one.
     fn iso<'a>(&mut self, line: &'a [u8], names: ZoneNames) -> Option<(i64, &'a [u8])> {
         let (year, rest) = number(line, 4)?;
-        let (month, rest) = number(rest.strip_prefix(b"-")?, 2)?;
-        let (day, rest) = number(rest.strip_prefix(b"-")?, 2)?;
+        let (separator, rest) = rest.split_first()?;
+        let (month, rest) = number(rest, 2)?;
+        let (day, rest) = number(rest.strip_prefix(&[*separator])?, 2)?;
         if !matches!(rest.first()?, b'T' | b't' | b' ') {
             return None;
         }
@@ -131,6 +156,14 @@ impl Stamps {
             None => self.clock.local(at, within_ms)?,
         };
         Some((at_ms, rest))
+    }
+}
+
+/// A line without the length of its frame in front: `214 <22>1 2026-…`.
+fn without_length(line: &[u8]) -> &[u8] {
+    match number(line, 6) {
+        Some((_, [b' ', framed @ ..])) if framed.first() == Some(&b'<') => framed,
+        _ => line,
     }
 }
 

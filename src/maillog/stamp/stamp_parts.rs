@@ -1,27 +1,7 @@
-//! The parts of a time stamp: numbers, months, times of day.
+//! The parts of a time stamp: numbers and times of day.
 //!
-//! Each function returns a value and what follows it, or None. Not here: zones and years.
-
-/// The number of a month that is named by three letters and a space.
-pub(crate) fn month(text: &[u8]) -> Option<u8> {
-    let [a, b, c, b' ', ..] = text else { return None };
-    let number = match (a, b, c) {
-        (b'J', b'a', b'n') => 1,
-        (b'F', b'e', b'b') => 2,
-        (b'M', b'a', b'r') => 3,
-        (b'A', b'p', b'r') => 4,
-        (b'M', b'a', b'y') => 5,
-        (b'J', b'u', b'n') => 6,
-        (b'J', b'u', b'l') => 7,
-        (b'A', b'u', b'g') => 8,
-        (b'S', b'e', b'p') => 9,
-        (b'O', b'c', b't') => 10,
-        (b'N', b'o', b'v') => 11,
-        (b'D', b'e', b'c') => 12,
-        _ => return None,
-    };
-    Some(number)
-}
+//! Each function returns a value and what follows it, or None. Not here: months
+//! (`month_names`), zones and years.
 
 /// A number of at most this many digits, and what follows.
 pub(crate) fn number(text: &[u8], digits: usize) -> Option<(u32, &[u8])> {

@@ -9,16 +9,24 @@ mod rotated_names;
 mod read_position;
 mod rotation;
 mod open_file;
+mod log_sample;
 
+pub(crate) use log_sample::{LogSample, SampledPart};
 pub(crate) use read_position::Position;
+pub(crate) use rotated_names::last_modified_ms;
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use log_file::Compression;
 use open_file::OpenFile;
 use rotated_names::{Age, ListedFile};
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
+/// Bytes at the beginning of a file that tell what it is.
+const SNIFFED: u64 = 512;
 /// Bytes that are read together: they stay in the nearer caches with the messages they are about.
 const BUFFER: usize = 256 << 10;
 /// A compressed file is expected to hold this many times its size.
@@ -27,6 +35,8 @@ const EXPANSION: u64 = 10;
 /// Whole lines of a file.
 #[derive(Debug)]
 pub(crate) struct Chunk<'a> {
+    /// The file: the log itself, or one that it was rotated into.
+    pub(crate) path: &'a Path,
     /// The lines, each with its newline, except the last of a file that does not grow any more.
     pub(crate) lines: &'a [u8],
     /// When the file was last written to: no line is much younger. Milliseconds since 1970.
@@ -77,11 +87,9 @@ impl Tail {
     /// one, what came after it.
     pub(crate) fn open(path: &Path, position: Option<Position>) -> Result<Tail> {
         let (files, error) = rotated_names::list(path);
+        refuse_what_is_no_file(path)?;
         if files.is_empty() {
-            return match error {
-                Some(error) => Err(error).context(path.display()),
-                None => Err(Error::new(format_args!("{}: no such file, and no rotated one", path.display()))),
-            };
+            return Err(missing(path, error));
         }
         let rotated = rotation::rotated(&files);
         let mut notes = TailNotes::default();
@@ -122,6 +130,7 @@ impl Tail {
                     self.position = Some(current.position());
                     self.notes.bytes += range.len() as u64;
                     return Ok(Some(Chunk {
+                        path: &current.listed.path,
                         lines: &self.buffer[range],
                         reference_ms: current.listed.modified_ms,
                         first_line: current.first_line(),
@@ -130,7 +139,7 @@ impl Tail {
                 }
                 Ok(None) => {}
                 Err(error) if is_last && current.listed.compression == Compression::Plain => {
-                    return Err(error).context(current.listed.path.display());
+                    return Err(unreadable(&current.listed.path, &error));
                 }
                 Err(error) => self.notes.unread.push((current.listed.path.clone(), error.to_string())),
             }
@@ -187,12 +196,60 @@ impl Tail {
                     self.waiting.clear();
                     return Ok(false);
                 }
-                Err(error) if is_live => return Err(error).context(listed.path.display()),
+                Err(error) if is_live => return Err(unreadable(&listed.path, &error)),
                 Err(error) => self.notes.unread.push((listed.path, error.to_string())),
             }
         }
         Ok(false)
     }
+}
+
+/// Reading a FIFO or a socket would wait for ever, and a device has no end.
+fn refuse_what_is_no_file(path: &Path) -> Result<()> {
+    let Some(kind) = path.metadata().ok().map(|metadata| metadata.file_type()) else { return Ok(()) };
+    let what = match kind {
+        _ if kind.is_file() => return Ok(()),
+        _ if kind.is_dir() => "a directory",
+        _ if kind.is_socket() => "a socket",
+        _ if kind.is_fifo() => "a named pipe",
+        _ => "a device",
+    };
+    let remedy = "set path of [[logs]] to the file that the mail server logs to";
+    Err(Error::new(format_args!("{}: it is {what}, not a file", path.display())).remedy(remedy))
+}
+
+fn missing(path: &Path, error: Option<io::Error>) -> Error {
+    match error.or_else(|| path.metadata().err()).filter(|error| error.kind() != io::ErrorKind::NotFound) {
+        Some(error) => unreadable(path, &error),
+        None => Error::new(format_args!("{}: no such file, and no rotated one", path.display())).remedy(
+            "let the mail server log to this file, or set path of [[logs]] to its log \
+             (without one: kind = \"journald\")",
+        ),
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Error {
+    let remedy = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "let the user that runs `carom cron` read it: on Debian, adduser carom adm; elsewhere, setfacl -m \
+             u:carom:r"
+        }
+        io::ErrorKind::Unsupported => "decompress it, or compress logs with gzip, zstd or xz",
+        _ => "correct the file, or set path of [[logs]] to another one",
+    };
+    Error::new(format_args!("{}: {error}", path.display())).remedy(remedy)
+}
+
+/// The first bytes of a file, as they are on disk; none if it cannot be read.
+pub(crate) fn first_bytes(path: &Path) -> Vec<u8> {
+    let mut head = Vec::new();
+    if refuse_what_is_no_file(path).is_ok()
+        && let Ok(file) = File::open(path)
+    {
+        // What could be read is enough.
+        let _ = file.take(SNIFFED).read_to_end(&mut head);
+    }
+    head
 }
 
 /// The file that the position is in, unless nothing is left in it, and all younger ones.

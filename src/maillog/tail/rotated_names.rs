@@ -36,7 +36,7 @@ pub(crate) enum Age {
 
 impl ListedFile {
     fn new(path: PathBuf, compression: Compression, age: Age) -> Option<ListedFile> {
-        let metadata = fs::metadata(&path).ok().filter(|metadata| !metadata.is_dir())?;
+        let metadata = fs::metadata(&path).ok().filter(Metadata::is_file)?;
         let (device, inode, size) = (metadata.dev(), metadata.ino(), metadata.len());
         Some(ListedFile { path, compression, age, device, inode, size, modified_ms: modified_ms(&metadata) })
     }
@@ -97,6 +97,11 @@ fn sort_by_age(files: &mut [ListedFile]) {
     } else {
         files.sort_by(|a, b| (a.modified_ms, &a.path).cmp(&(b.modified_ms, &b.path)));
     }
+}
+
+/// When the file of this name was last written to, milliseconds since 1970.
+pub(crate) fn last_modified_ms(path: &Path) -> Option<i64> {
+    fs::metadata(path).ok().map(|metadata| modified_ms(&metadata))
 }
 
 /// When the file was last written to, milliseconds since 1970.

@@ -78,7 +78,7 @@ fn every_line_is_accounted_for() {
     correlator.read(log.as_bytes(), &mut ());
     correlator.read(&[b'x'; 100_000], &mut ());
     let want = Lines { events: 1, ignored: 1, foreign: 1, unknown: 4, cut: 1 };
-    assert_eq!(correlator.take_lines(), want);
+    assert_eq!(correlator.take_reading().lines, want);
     assert_eq!(want.total(), 7);
 }
 

@@ -114,7 +114,7 @@ fn story_of(texts: &[&str]) -> Story {
     let mut one = correlator(CorrelatorState::default());
     let log = log(texts);
     one.read(log.as_bytes(), &mut ());
-    assert_eq!(one.take_lines().unknown, 0, "{texts:?}");
+    assert_eq!(one.take_reading().lines.unknown, 0, "{texts:?}");
     story_of_lines(&log)
 }
 

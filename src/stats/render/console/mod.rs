@@ -35,6 +35,8 @@ impl Default for Look {
 const NARROWEST: usize = 40;
 /// Longer lines are harder to read than to scroll.
 const WIDEST: usize = 140;
+/// Characters about a log that cannot be read.
+const LONGEST_FAULT: usize = 1_000;
 /// Characters of a name.
 const LONGEST_NAME: usize = 120;
 
@@ -42,6 +44,7 @@ pub(crate) fn render(figures: &Figures, look: &Look) -> String {
     let width = look.width.clamp(NARROWEST, WIDEST);
     let mut page = Writing { text: String::new(), figures, width, colour: look.colour, top: look.top.max(1) };
     page.title();
+    page.unreadable_logs();
     page.totals();
     page.course();
     page.reasons("Why deliveries failed or were deferred", &figures.reasons);
@@ -101,6 +104,17 @@ impl Writing<'_> {
         for line in wrap(&format!("{host}{separator}{period} ({})", figures.zone()), self.width) {
             let line = self.painted(&line, Paint::Bold);
             self.line(&line);
+        }
+    }
+
+    /// The logs whose deliveries are missing, and the fix.
+    fn unreadable_logs(&mut self) {
+        for log in &self.figures.unreadable {
+            let text = format!("log that cannot be read since {}: {}", log.since, log.error());
+            for line in wrap(&clean(&text, LONGEST_FAULT), self.width) {
+                let line = self.painted(&line, Paint::Bad);
+                self.line(&line);
+            }
         }
     }
 

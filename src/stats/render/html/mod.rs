@@ -20,6 +20,8 @@ use super::super::figures::Figures;
 use markup::Html;
 
 const STYLE: &str = include_str!("page.css");
+/// Characters about a log that cannot be read.
+const LONGEST_FAULT: usize = 1_000;
 /// Characters of a name that are shown.
 const LONGEST_NAME: usize = 100;
 
@@ -34,6 +36,10 @@ pub(crate) struct Page {
 pub(crate) fn render(figures: &Figures, page: &Page) -> String {
     let mut to = Html::default();
     head(&mut to, figures);
+    for log in &figures.unreadable {
+        to.raw("<p class=unreadable>A log cannot be read since ").text(&log.since).raw(": ");
+        to.foreign(&log.error().to_string(), LONGEST_FAULT).raw("</p>\n");
+    }
     tiles::tiles(&mut to, figures);
     if figures.totals.total() == 0 {
         to.raw("<p>Nothing was delivered, refused or deferred.</p>\n");

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 pub(crate) struct Counted {
     /// The counters of `carom stats`.
     pub(crate) counters: BTreeMap<String, u64>,
+    /// The logs that ticks read, and whether each cannot be read.
+    pub(crate) logs: Vec<(String, bool)>,
     /// How ticks go.
     pub(crate) heartbeat: Option<Heartbeat>,
 }
@@ -22,6 +24,12 @@ pub(crate) fn own(to: &mut Families, counted: &Counted) {
     }
     if let Some(beat) = &counted.heartbeat {
         ticks(to, beat);
+    }
+    if !counted.logs.is_empty() {
+        to.gauge("carom_log_unreadable", "1: the log cannot be read; carom check says why.");
+        for (log, is_unreadable) in &counted.logs {
+            to.sample(&[("log", &clean(log))], f64::from(u8::from(*is_unreadable)));
+        }
     }
     if !counted.counters.is_empty() {
         to.counter("carom_events_total", "What carom stats shows, under the names it has there.");

@@ -11,6 +11,7 @@ fn counted() -> Counted {
     let heartbeat =
         Heartbeat { at_ms: 1_795_132_800_000, duration_ms: 125, whole_ms: None, failed: vec!["logs".into()] };
     Counted {
+        logs: vec![("postfix:/var/log/mail.log".into(), false), ("powermta:/x".into(), true)],
         counters: counters.map(|(name, count)| (name.to_owned(), count)).into(),
         heartbeat: Some(heartbeat),
     }

@@ -1,0 +1,65 @@
+//! Could the user that the mail server runs carom as read this file? Root can read everything, so
+//! what root sees says little.
+//!
+//! Not here: who could write a file (`policy::mail_user`). Invariant: what cannot be found out (no
+//! such user, an access control list) counts as "could".
+
+use super::user_database::{SYSTEM, SystemUser};
+use crate::error::{Error, Result};
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+pub(crate) struct Reader<'a> {
+    name: &'a str,
+    /// None: this process runs as the user that reads.
+    user: Option<SystemUser>,
+}
+
+impl<'a> Reader<'a> {
+    /// The mail user, if this process is root.
+    pub(crate) fn of_mail(name: &'a str) -> Reader<'a> {
+        let is_root = rustix::process::geteuid().is_root();
+        let user = if is_root { SYSTEM.user(name).ok().flatten() } else { None };
+        Reader { name, user: user.filter(|user| user.uid != 0) }
+    }
+
+    /// Error: the user could not read the file, and why.
+    pub(crate) fn may_read(&self, path: &Path) -> Result<()> {
+        let Some(user) = self.user else { return Ok(()) };
+        let directories = path.ancestors().skip(1).filter(|directory| !directory.as_os_str().is_empty());
+        for directory in directories {
+            self.check(user, directory, 0o1, "search")?;
+        }
+        self.check(user, path, 0o4, "read")
+    }
+
+    fn check(&self, user: SystemUser, path: &Path, right: u32, word: &str) -> Result<()> {
+        let Ok(found) = fs::metadata(path) else { return Ok(()) };
+        if self.has(user, &found, right) || has_access_list(path) {
+            return Ok(());
+        }
+        let (name, shown) = (self.name, path.display());
+        let what = format!("{shown}: the user {name} cannot {word} it (mode {:o})", found.mode() & 0o7777);
+        let remedy = format!(
+            "add {name} to its group (on Debian: adduser {name} adm), or run setfacl -m u:{name}:{} {shown}",
+            if right == 0o4 { "r" } else { "x" }
+        );
+        Err(Error::new(what).remedy(remedy))
+    }
+
+    fn has(&self, user: SystemUser, found: &Metadata, right: u32) -> bool {
+        let shift = if user.uid == found.uid() {
+            6
+        } else if user.gid == found.gid() || SYSTEM.is_member(self.name, found.gid()).unwrap_or(true) {
+            3
+        } else {
+            0
+        };
+        found.mode() >> shift & right != 0
+    }
+}
+
+fn has_access_list(path: &Path) -> bool {
+    rustix::fs::getxattr(path, "system.posix_acl_access", &mut [0u8; 0]).is_ok_and(|length| length > 0)
+}

@@ -1,0 +1,90 @@
+//! What a sample of a log holds, read with the readers of `carom cron`: its form, and how much of
+//! it is understood.
+//!
+//! Not here: choosing the sample (`tail`). Invariant: nothing is remembered or written.
+
+use super::log_fault::LogFault;
+use super::log_health::{LogHealth, LogReading, understood};
+use super::postfix::{self, Event, Grammar, LineReader, LogLine, Parsed};
+use super::powermta::{Accounting, AccountingState};
+use super::tail::{Chunk, LogSample};
+use super::unread_line::UnreadLine;
+use super::wrapped::Unwrapper;
+use super::{Lines, line_form, unread_form};
+use crate::config::LogKind;
+use jiff::tz::TimeZone;
+use memchr::memchr_iter;
+
+pub(crate) struct SampledLog {
+    pub(crate) understood: u64,
+    pub(crate) lines: Lines,
+    /// The form of the first line that was understood.
+    pub(crate) form: &'static str,
+    pub(crate) fault: Option<LogFault>,
+}
+
+impl SampledLog {
+    pub(crate) fn read(kind: LogKind, sample: &LogSample, zone: TimeZone) -> SampledLog {
+        let (reading, form) = match kind {
+            LogKind::PowerMta => (accounting(sample, zone), "accounting file"),
+            LogKind::Postfix | LogKind::Journald => of_postfix(sample, zone),
+        };
+        let lines = reading.lines;
+        let mut health = LogHealth::default();
+        health.note(kind, reading);
+        let head = &sample.lines[..sample.lines.len().min(512)];
+        let binary = || if lines.total() == 0 { unread_form::binary(head) } else { None };
+        // Other programs may have written the last lines for hours.
+        let fault =
+            health.fault_of_lines(u64::MAX, |line| unread_form::explain(kind, head, line)).or_else(binary);
+        SampledLog { understood: understood(kind, &lines), lines, form, fault }
+    }
+}
+
+fn accounting(sample: &LogSample, zone: TimeZone) -> LogReading {
+    let mut accounting = Accounting::new(zone, sample.modified_ms, AccountingState::default());
+    let first_line = sample.lines.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let (path, lines) = (sample.path.as_path(), sample.lines.as_slice());
+    let reference_ms = sample.modified_ms;
+    accounting.read(&Chunk { path, lines, reference_ms, first_line, begins: sample.begins }, |_| {});
+    accounting.take_reading()
+}
+
+fn of_postfix(sample: &LogSample, zone: TimeZone) -> (LogReading, &'static str) {
+    let grammar = Grammar { zone, ..Grammar::default() };
+    let mut reader = LineReader::new(&grammar, sample.modified_ms);
+    let mut unwrapper = Unwrapper::default();
+    let (mut lines, mut form) = (Lines::default(), "");
+    let (mut unread, mut stranger) = (UnreadLine::default(), UnreadLine::default());
+    let mut start = 0;
+    let rest =
+        (sample.lines.last() != Some(&b'\n') && !sample.lines.is_empty()).then_some(sample.lines.len());
+    for end in memchr_iter(b'\n', &sample.lines).chain(rest) {
+        let line = &sample.lines[start..end];
+        let line = &line[..line.len().min(postfix::LINE)];
+        start = end + 1;
+        let plain = reader.read(line);
+        let parsed = match plain {
+            Parsed::Unknown => unwrapper.read(line, &mut reader).unwrap_or(Parsed::Unknown),
+            other => other,
+        };
+        match parsed {
+            Parsed::Foreign => {
+                lines.foreign += 1;
+                stranger.note(line);
+            }
+            Parsed::Unknown | Parsed::Postfix(LogLine { event: Event::Unknown, .. }) => {
+                lines.unknown += 1;
+                unread.note(line);
+            }
+            Parsed::Postfix(LogLine { event, .. }) => {
+                let counted = if event == Event::Ignored { &mut lines.ignored } else { &mut lines.events };
+                *counted += 1;
+                if form.is_empty() {
+                    form = line_form::name(line);
+                }
+            }
+        }
+    }
+    (LogReading { lines, unread: unread.take(), stranger: stranger.take(), refusal: None }, form)
+}
