@@ -83,6 +83,10 @@ pub(crate) struct Evidence<'n> {
     pub(crate) listed: Vec<Mention>,
     /// The addresses in the header of the message, which is hardly about them.
     pub(crate) parties: Vec<String>,
+    /// To whom the original went, as far as its header shows.
+    pub(crate) addressees: Vec<String>,
+    /// The domain of the mail server that wrote the message, if it has its address from it.
+    pub(crate) daemon_domain: Option<String>,
     pub(crate) subject: String,
     /// What became of the message, by the words of notice and subject.
     pub(crate) action: DeliveryAction,
@@ -112,6 +116,8 @@ impl<'n> Evidence<'n> {
             transcript: Transcript::read(notice.own()),
             listed: notice.listed(),
             parties: parties.iter().flat_map(|name| message.addresses(name)).take(100).collect(),
+            addressees: outline.addressees(notice),
+            daemon_domain: daemon_domain(message),
             subject,
             action: if delayed { DeliveryAction::Delayed } else { notice.action().unwrap_or_default() },
             outside: signs_outside(message, outline),
@@ -170,6 +176,13 @@ impl<'n> Evidence<'n> {
                 .any(|hit| matches!(hit.says, Says::Failed | Says::Delayed)),
         }
     }
+}
+
+/// The domain of From, if a mail server wrote the message.
+fn daemon_domain(message: &Message<'_>) -> Option<String> {
+    let from = message.header("From").filter(|_| is_from_daemon(message))?;
+    let address = mailbox::first(&from)?.address;
+    Some(address.rsplit_once('@')?.1.to_ascii_lowercase())
 }
 
 /// The signs in the header and the structure of a message.

@@ -64,7 +64,6 @@ fn says_something(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::report::human_notice::HumanNotice;
     use crate::report::lines::PartText;
 

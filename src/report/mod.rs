@@ -54,6 +54,7 @@ mod repair;
 mod outline;
 mod unsubscribe;
 mod evidence;
+mod local_parts;
 mod mentions;
 mod one_recipient;
 mod recipients;

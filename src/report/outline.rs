@@ -10,7 +10,7 @@ use super::delivery_status::{DeliveryStatus, RecipientStatus};
 use super::feedback::{Complainant, FeedbackReport};
 use super::human_notice::HumanNotice;
 use super::lines::{self, MAX_FIELDS, MAX_NOTICE, PartText};
-use super::original::Original;
+use super::original::{self, Original};
 use super::quoted_reply::QuotedReply;
 use super::reported::{DeliveryAction, Recipient, Report, ReportKind};
 use crate::feedback_type::FeedbackType;
@@ -21,6 +21,8 @@ use std::borrow::Cow;
 const MAX_PARTS: usize = 50;
 /// Enclosed messages that are searched for a report, at most.
 const MAX_ENCLOSED: usize = 3;
+/// Recipients of an original that are kept, at most.
+const MAX_ADDRESSEES: usize = 200;
 /// A header of an enclosed message is read up to this many bytes.
 const MAX_HEADER: usize = 256 * 1024;
 
@@ -157,6 +159,17 @@ impl<'m, 'a> Outline<'m, 'a> {
             .find(known)
             .or_else(|| Some(Original::quoted(notice.original())).filter(known))
             .unwrap_or_else(|| Original::quoted(notice.own()))
+    }
+
+    /// To whom the message went that is reported on, as far as its header shows.
+    pub(crate) fn addressees(&self, notice: &HumanNotice<'_>) -> Vec<String> {
+        const FIELDS: [&str; 4] = ["To", "Cc", "Delivered-To", "X-Original-To"];
+        let of = |message: &Message<'_>| -> Vec<String> {
+            FIELDS.iter().flat_map(|name| message.addresses(name)).take(MAX_ADDRESSEES).collect()
+        };
+        let enclosed = self.messages.first().map(|part| of(&Message::read(&header_of(part))));
+        let quoted = || of(&Message::read(original::quoted_fields(notice.original(), &FIELDS).as_bytes()));
+        enclosed.filter(|addressees| !addressees.is_empty()).unwrap_or_else(quoted)
     }
 
     /// The first field of this name in the header of an enclosed message.

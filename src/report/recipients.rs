@@ -85,6 +85,10 @@ impl Evidence<'_> {
         if !sentences.is_empty() {
             return self.mentioned(&sentences, "sentence");
         }
+        let local_parts = self.local_parts();
+        if !local_parts.is_empty() {
+            return self.mentioned(&local_parts, "local-part");
+        }
         let spoken: Vec<Mention> = self
             .transcript
             .recipients()

@@ -20,338 +20,43 @@ enum Place {
 }
 
 /// Words after which a server speaks, folded.
-const SPEECH: &[&str] = &[
-    "said",
-    "says",
-    "response",
-    "responded",
-    "responded with",
-    "replied",
-    "reply",
-    "answered",
-    "answer",
-    "returned",
-    "smtp",
-    "reported",
-    "rejected with",
-    "failed with",
-    "refused with",
-    "antwortete",
-    "antwort",
-    "meldete",
-    "meldet",
-    "sagte",
-    "repondu",
-    "reponse",
-    "respondio",
-    "respuesta",
-    "risposto",
-    "risposta",
-    "respondeu",
-    "resposta",
-    "antwoord",
-    "antwoordde",
-    "svarade",
-    "svarede",
-    "svar",
-    "vastasi",
-    "vastaus",
-    "odpowiedz",
-    "odpowiedzial",
-    "odpoved",
-    "odpovedel",
-    "valasz",
-    "raspuns",
-    "yanit",
-    "απαντηση",
-    "ответ",
-    "ответил",
-    "відповідь",
-    "応答",
-    "返答",
-    "回应",
-    "回應",
-    "响应",
-    "回复",
-    "응답",
-];
+const SPEECH: &str = "said says response responded replied reply answered answer returned smtp reported \
+    antwortete antwort meldete meldet sagte repondu reponse respondio respuesta risposto \
+    risposta respondeu resposta antwoord antwoordde svarade svarede svar vastasi vastaus \
+    odpowiedz odpowiedzial odpoved odpovedel valasz raspuns yanit απαντηση ответ ответил \
+    відповідь 応答 返答 回应 回應 响应 回复 응답";
+/// The same, of two words.
+const SPEECH_OF_TWO: [&str; 4] = ["responded with", "rejected with", "failed with", "refused with"];
 /// Words after which a code stands, without a colon.
-const CODES: &[&str] = &[
-    "error",
-    "errors",
-    "code",
-    "status",
-    "with",
-    "was",
-    "failure",
-    "result",
-    "reason",
-    "deferred",
-    "code is",
-    "fehler",
-    "fehlercode",
-    "erreur",
-    "errore",
-    "erro",
-    "codigo",
-    "codice",
-    "fout",
-    "foutcode",
-    "fel",
-    "felkod",
-    "fejl",
-    "fejlkode",
-    "feil",
-    "virhe",
-    "blad",
-    "chyba",
-    "hiba",
-    "hata",
-    "eroare",
-    "σφαλμα",
-    "ошибка",
-    "помилка",
-    "грешка",
-    "エラー",
-    "错误",
-    "錯誤",
-    "오류",
-];
+const CODES: &str = "error errors code status with was failure result reason deferred fehler fehlercode \
+    erreur errore erro codigo codice fout foutcode fel felkod fejl fejlkode feil virhe blad \
+    chyba hiba hata eroare σφαλμα ошибка помилка грешка エラー 错误 錯誤 오류";
 /// Words whose number is not a reply, folded.
-const LABELS: &[&str] = &[
-    "size",
-    "limit",
-    "limits",
-    "port",
-    "quota",
-    "used",
-    "usage",
-    "line",
-    "length",
-    "count",
-    "total",
-    "max",
-    "maximum",
-    "min",
-    "minimum",
-    "number",
-    "uid",
-    "pid",
-    "id",
-    "ticket",
-    "session",
-    "case",
-    "ref",
-    "reference",
-    "event",
-    "build",
-    "grosse",
-    "groesse",
-    "taille",
-    "tamano",
-    "dimensione",
-    "storlek",
-    "limite",
-    "bytes",
-    "messages",
-    "recipients",
-    "retries",
-    "attempts",
-    "age",
-    "ttl",
-    "timeout",
-    "seconds",
-    "minutes",
-    "hours",
-    "days",
-    "priority",
-    "score",
-    "level",
-    "weight",
-    "lines",
-    "characters",
-    "allowed",
-    "exceeds",
-    "over",
-    "about",
-    "within",
-    "after",
-    "every",
-    "than",
-    "to",
-    "of",
-    "from",
-    "at",
-    "for",
-];
+const LABELS: &str = "size limit limits port quota used usage line length count total max maximum min minimum \
+    number uid pid id ticket session case ref reference event build grosse groesse taille \
+    tamano dimensione storlek limite bytes messages recipients retries attempts age ttl \
+    timeout seconds minutes hours days priority score level weight lines characters allowed \
+    exceeds over about within after every than to of from at for";
 /// Words after a number that make it a measure, folded.
-const UNITS: &[&str] = &[
-    "b",
-    "k",
-    "m",
-    "g",
-    "kb",
-    "mb",
-    "gb",
-    "tb",
-    "kib",
-    "mib",
-    "gib",
-    "kbyte",
-    "kbytes",
-    "mbyte",
-    "mbytes",
-    "gbytes",
-    "byte",
-    "bytes",
-    "octet",
-    "octets",
-    "kilobyte",
-    "kilobytes",
-    "megabyte",
-    "megabytes",
-    "gigabytes",
-    "ko",
-    "mo",
-    "bajtow",
-    "s",
-    "sec",
-    "secs",
-    "seconds",
-    "mins",
-    "minute",
-    "minutes",
-    "h",
-    "hr",
-    "hrs",
-    "hour",
-    "hours",
-    "d",
-    "day",
-    "days",
-    "week",
-    "weeks",
-    "month",
-    "months",
-    "year",
-    "years",
-    "ms",
-    "milliseconds",
-    "percent",
-    "tage",
-    "tagen",
-    "stunden",
-    "minuten",
-    "sekunden",
-    "wochen",
-    "jours",
-    "heures",
-    "secondes",
-    "semaines",
-    "dias",
-    "horas",
-    "minutos",
-    "segundos",
-    "giorni",
-    "ore",
-    "minuti",
-    "secondi",
-    "dagen",
-    "uur",
-    "uren",
-    "dagar",
-    "timmar",
-    "timer",
-    "dage",
-    "dager",
-    "paivaa",
-    "tuntia",
-    "dni",
-    "godzin",
-    "hodin",
-    "gun",
-    "saat",
-    "дней",
-    "дня",
-    "часов",
-    "часа",
-    "минут",
-    "секунд",
-    "мб",
-    "кб",
-    "гб",
-    "байт",
-    "днів",
-    "годин",
-];
+const UNITS: &str = "b k m g kb mb gb tb kib mib gib kbyte kbytes mbyte mbytes gbytes byte bytes octet octets \
+    kilobyte kilobytes megabyte megabytes gigabytes ko mo bajtow s sec secs seconds mins \
+    minute minutes h hr hrs hour hours d day days week weeks month months year years ms \
+    milliseconds percent tage tagen stunden minuten sekunden wochen jours heures secondes \
+    semaines dias horas minutos segundos giorni ore minuti secondi dagen uur uren dagar \
+    timmar timer dage dager paivaa tuntia dni godzin hodin gun saat дней дня часов часа \
+    минут секунд мб кб гб байт днів годин";
 /// Counted things, in small letters as they are written after a number; `550 Messages from …` is a
 /// reply.
-const THINGS: &[&str] = &[
-    "messages",
-    "mails",
-    "emails",
-    "e-mails",
-    "recipients",
-    "connections",
-    "sessions",
-    "users",
-    "times",
-    "attempts",
-    "characters",
-    "chars",
-    "lines",
-    "addresses",
-    "errors",
-    "retries",
-    "pieces",
-    "items",
-    "nachrichten",
-    "mal",
-    "messages",
-    "fois",
-    "destinataires",
-    "mensajes",
-    "veces",
-    "destinatarios",
-    "messaggi",
-    "volte",
-    "mensagens",
-    "vezes",
-    "berichten",
-    "keer",
-    "per",
-    "of",
-    "or",
-    "out",
-];
+const THINGS: &str = "messages mails emails e-mails recipients connections sessions users times attempts \
+    characters chars lines addresses errors retries pieces items nachrichten mal fois \
+    destinataires mensajes veces destinatarios messaggi volte mensagens vezes berichten keer \
+    per of or out";
 /// Units that are written right after a number in East Asia.
 const WIDE_UNITS: [&str; 12] =
     ["日", "天", "時間", "小时", "小時", "分", "秒", "字节", "通", "件", "封", "개"];
 /// Programs, and words for what their numbers are.
-const VERSIONS: &[&str] = &[
-    "version",
-    "ver",
-    "release",
-    "build",
-    "revision",
-    "exim",
-    "postfix",
-    "powermta",
-    "mdaemon",
-    "domino",
-    "exchange",
-    "sendmail",
-    "groupwise",
-    "perl",
-    "python",
-    "php",
-    "java",
-    "linux",
-    "windows",
-    "debian",
-    "r",
-    "v",
-];
+const VERSIONS: &str = "version ver release build revision exim postfix powermta mdaemon domino exchange \
+    sendmail groupwise perl python php java linux windows debian r v";
 
 /// Whether a reply code can begin between these texts. No enhanced status follows it.
 pub(crate) fn is_code(before: &str, code: &str, after: &str) -> bool {
@@ -380,7 +85,7 @@ pub(crate) fn is_status(before: &str, after: &str) -> bool {
             && rest.starts_with(':')
             && rest[1..].starts_with(|c: char| c.is_ascii_digit())
     };
-    !clock && !VERSIONS.contains(&word.as_str())
+    !clock && !has(VERSIONS, &word)
 }
 
 /// Whether a number is a group of an IPv6 address, a port, or a part of a time.
@@ -430,16 +135,20 @@ fn place(before: &str) -> Place {
     let inner = trimmed.trim_end_matches(|c: char| ":;=<([{'\"：（「【“„« \t\n".contains(c));
     let word = last_word(inner);
     let two = last_words(inner);
-    let says = |words: &[&str]| words.contains(&word.as_str()) || words.contains(&two.as_str());
-    let unspaced = |words: &[&str]| words.iter().any(|known| !known.is_ascii() && word.ends_with(known));
-    if says(SPEECH) || unspaced(SPEECH) {
+    let unspaced = |words: &str| words.split(' ').any(|known| !known.is_ascii() && word.ends_with(known));
+    if has(SPEECH, &word) || SPEECH_OF_TWO.contains(&two.as_str()) || unspaced(SPEECH) {
         return Place::Speech;
     }
-    if says(CODES) || unspaced(CODES) {
+    if has(CODES, &word) || two == "code is" || unspaced(CODES) {
         return Place::Apart;
     }
-    let labelled = matches!(last, ':' | '=' | '：' | '(' | '[') && LABELS.contains(&word.as_str());
+    let labelled = matches!(last, ':' | '=' | '：' | '(' | '[') && has(LABELS, &word);
     if mark && !labelled { Place::Apart } else { Place::Inside }
+}
+
+/// Whether a list has a word.
+fn has(list: &str, word: &str) -> bool {
+    !word.is_empty() && list.split(' ').any(|known| known == word)
 }
 
 /// The last word of a text, folded.
@@ -475,12 +184,12 @@ fn is_measure(after: &str) -> bool {
     }
     let word = folded(word_after(rest));
     // `550 Go away` is a reply, `550 Go` a size.
-    UNITS.contains(&word.as_str()) || (word == "go" && !rest.to_ascii_lowercase().contains("go a"))
+    has(UNITS, &word) || (word == "go" && !rest.to_ascii_lowercase().contains("go a"))
 }
 
 /// Whether a number counts things.
 fn is_count(after: &str) -> bool {
-    THINGS.contains(&word_after(after_digits(after)))
+    has(THINGS, word_after(after_digits(after)))
 }
 
 /// What follows a number with its groups of digits: `552,960 bytes`, `450-500 messages`.

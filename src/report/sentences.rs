@@ -42,7 +42,7 @@ impl HumanNotice<'_> {
                 .iter()
                 .take(8)
                 .any(|hit| hit.says.is_contact() && hit.start < from + next.start);
-            if between.contains(". ") || asks {
+            if between.contains(". ") || asks || is_sender(between) {
                 continue;
             }
             let others = mailbox::listed(&after[next.end..])
@@ -144,6 +144,14 @@ impl HumanNotice<'_> {
         let address = mailbox::first(self.lines[at].text)?.address;
         Some(Mention { text: self.whole().to_owned(), ..self.mention(address, at, "", at + 1) })
     }
+}
+
+/// Whether the words before an address make it the sender's: `mail from a@x.example`.
+fn is_sender(before: &str) -> bool {
+    const WORDS: [&str; 8] = [" from", " by", " sent by", " gesendet von", " fran", " от", " from:", " von:"];
+    let before = before.trim_end_matches([' ', '<', '"', '\'', '(']);
+    let expanded = before.ends_with("expanded from") || before.ends_with("generated from");
+    !expanded && WORDS.iter().any(|word| before.ends_with(word))
 }
 
 #[cfg(test)]
