@@ -89,7 +89,7 @@ impl<'n, 'a> List<'n, 'a> {
             head.rest[start + last.len()..].trim_matches(['>', ' ', ',', '.', '"']).is_empty()
         });
         let fits = match self.shape {
-            Some((shape, indent)) => head.shape == shape && line.indent() <= indent,
+            Some((shape, indent)) => head.shape.is_like(shape) && line.indent() <= indent,
             None => several || self.may_be_first(at, head),
         };
         if !fits || self.is_weak(head) || self.notice.is_contact(at) {

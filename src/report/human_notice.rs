@@ -13,6 +13,7 @@ use super::own_words::OwnWords;
 use super::phrases::{self, Hit, Says};
 use super::quoted_reply::QuotedReply;
 use super::reported::DeliveryAction;
+use super::subject_line;
 use super::tidied::tidy;
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -28,6 +29,8 @@ pub(crate) struct HumanNotice<'a> {
     pub(crate) lines: Vec<NumberedLine<'a>>,
     /// How many of the lines are the notice.
     pub(crate) end: usize,
+    /// The lines of the notice that repeat the header of the message. They are empty in `lines`.
+    pub(crate) repeated: Vec<NumberedLine<'a>>,
     /// The lines as they are compared with the phrases.
     pub(crate) folded: Folded,
     /// The phrases in the notice itself.
@@ -44,13 +47,15 @@ impl<'a> HumanNotice<'a> {
         unquote(&mut lines);
         let (mut folded, mut hits) = searched(&lines);
         let end = original_start::find(&lines, &folded, &hits).unwrap_or(lines.len());
-        if footers::remove(&mut lines, end, &folded, &hits) {
+        let repeated = lines[..end].to_vec();
+        let subjects = subject_line::remove(&mut lines[..end]);
+        if footers::remove(&mut lines, end, &folded, &hits) || subjects {
             (folded, hits) = searched(&lines);
         }
         let stop = folded.start(end);
         hits.retain(|hit| hit.start < stop);
         let (whole, refusal) = (OnceCell::new(), OnceCell::new());
-        HumanNotice { lines, end, folded, hits, written, whole, refusal }
+        HumanNotice { lines, end, repeated, folded, hits, written, whole, refusal }
     }
 
     /// Whether it has a phrase of this kind.
@@ -140,7 +145,8 @@ impl<'a> HumanNotice<'a> {
     pub(crate) fn whole(&self) -> &str {
         self.whole.get_or_init(|| {
             let mut text = String::new();
-            for line in self.own().iter().filter(|line| !line.is_blank()) {
+            let said = |line: &&NumberedLine<'_>| !line.is_blank() && !is_field_of_report(line.trimmed());
+            for line in self.own().iter().filter(said) {
                 if text.len() > MAX_WHOLE {
                     break;
                 }
@@ -150,6 +156,18 @@ impl<'a> HumanNotice<'a> {
             tidy(&text)
         })
     }
+}
+
+/// Whether a line is a field about the report, of those that programs read.
+pub(crate) fn is_field_of_report(line: &str) -> bool {
+    const FIELDS: [&str; 5] = [
+        "Reporting-MTA:",
+        "Arrival-Date:",
+        "Received-From-MTA:",
+        "Original-Envelope-Id:",
+        "Last-Attempt-Date:",
+    ];
+    FIELDS.iter().any(|name| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
 }
 
 /// The lines as they are compared with the phrases, and the phrases in them.

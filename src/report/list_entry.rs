@@ -43,6 +43,15 @@ pub(crate) enum Ending {
     Text,
 }
 
+impl EntryShape {
+    /// Whether entries of one list can have these shapes: some are bare, some in brackets.
+    pub(crate) fn is_like(self, other: EntryShape) -> bool {
+        let plain = |enclosure| matches!(enclosure, Enclosure::Bare | Enclosure::Angle);
+        let alike = plain(self.enclosure) && plain(other.enclosure) && self.ending == Ending::Alone;
+        self == other || (alike && other.ending == Ending::Alone)
+    }
+}
+
 /// The beginning of an entry.
 #[derive(Debug)]
 pub(crate) struct EntryHead<'a> {

@@ -6,6 +6,7 @@
 
 use super::evidence::Evidence;
 use super::human_notice::HumanNotice;
+use super::list_entry;
 use super::mailbox;
 use super::mention::Mention;
 use super::phrases::Says;
@@ -98,12 +99,14 @@ fn listed<'a>(notice: &HumanNotice<'a>, at: usize) -> Vec<Name<'a>> {
     };
     let rest = own.iter().enumerate().skip(opening + 1);
     let rest = rest.skip_while(|(_, line)| line.is_blank());
+    // Some of the list may have whole addresses.
     let paragraph = rest.take_while(|(_, line)| !line.is_blank());
-    let names = paragraph.map_while(|(at, line)| {
-        let (local, rest) = name(line.trimmed())?;
-        Some(Name { at, local, rest })
+    let entries = paragraph.map_while(|(at, line)| {
+        let line = line.trimmed();
+        let found = name(line).map(|(local, rest)| Name { at, local, rest });
+        (found.is_some() || list_entry::head(line).is_some()).then_some(found)
     });
-    names.take(MAX_NAMES).collect()
+    entries.flatten().take(MAX_NAMES).collect()
 }
 
 /// The local part that a line begins with, if nothing but a reason follows.
@@ -119,7 +122,13 @@ fn name(line: &str) -> Option<(&str, &str)> {
     let word = WORDS.iter().any(|word| local.eq_ignore_ascii_case(word));
     let domain =
         local.contains('.') && mailbox::is_address(&format!("x@{local}")) && local.matches('.').count() > 1;
-    let usable = (2..=MAX_LOCAL).contains(&local.len()) && !word && !domain && !local.starts_with(['.', '=']);
+    // `Reason: …` is a label.
+    let label = rest.starts_with(':') && local.starts_with(|c: char| c.is_ascii_uppercase());
+    let usable = !label
+        && (2..=MAX_LOCAL).contains(&local.len())
+        && !word
+        && !domain
+        && !local.starts_with(['.', '=']);
     (apart && usable).then_some((local, rest.trim()))
 }
 

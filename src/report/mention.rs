@@ -4,7 +4,7 @@
 //! Not here: which addresses a notice is about (`entries`, `sentences`). Invariant: a reason ends
 //! with the entry, and is bounded.
 
-use super::human_notice::HumanNotice;
+use super::human_notice::{HumanNotice, is_field_of_report};
 use super::list_entry::{made_from, without_aside};
 use super::phrases::Says;
 use super::quoted_reply::QuotedReply;
@@ -60,7 +60,7 @@ impl HumanNotice<'_> {
     }
 
     /// The command that some lines say was answered.
-    fn stage_in(&self, lines: Range<usize>) -> Option<&'static str> {
+    pub(crate) fn stage_in(&self, lines: Range<usize>) -> Option<&'static str> {
         self.hits_in(lines).iter().find_map(|hit| match hit.says {
             Says::Stage(stage) => Some(stage),
             _ => None,
@@ -144,18 +144,6 @@ impl Reason {
         self.reply = QuotedReply::find(&self.text);
         self.reply.is_some() || self.text.len() > MAX_REASON
     }
-}
-
-/// Whether a line is a field about the report, of those that programs read.
-fn is_field_of_report(line: &str) -> bool {
-    const FIELDS: [&str; 5] = [
-        "Reporting-MTA:",
-        "Arrival-Date:",
-        "Received-From-MTA:",
-        "Original-Envelope-Id:",
-        "Last-Attempt-Date:",
-    ];
-    FIELDS.iter().any(|name| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
 }
 
 /// Whether a line is what a mail server adds after a reply.

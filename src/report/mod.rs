@@ -35,6 +35,7 @@ mod phrases;
 mod original_start;
 mod footers;
 mod own_words;
+mod subject_line;
 mod human_notice;
 mod list_entry;
 mod mention;

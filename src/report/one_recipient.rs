@@ -50,6 +50,8 @@ impl Evidence<'_> {
         let Sources { status, mention, exchange, .. } = *sources;
         let field = QuotedReply::find(status.map_or("", |status| status.diagnostic.as_str()));
         let stage = exchange.map(|exchange| exchange.stage).filter(|stage| !stage.is_empty());
+        let noted = || mention.map(|mention| mention.stage).filter(|stage| !stage.is_empty());
+        let whole_stage = || self.notice.stage_in(0..self.notice.end).filter(|_| sources.sole);
         let own = status.and_then(|status| status.status);
         let codes = (field.code.or(reply.code), better_status(own, field.status.or(reply.status)));
         let host = || speakers::host(before).or_else(|| speakers::host(&mention?.context)).map(str::to_owned);
@@ -64,7 +66,7 @@ impl Evidence<'_> {
                 .and_then(|status| status.remote_mta.clone())
                 .or_else(|| exchange?.host.clone())
                 .or_else(host),
-            stage: stage.or_else(|| Some(mention?.stage)).unwrap_or_default(),
+            stage: stage.or_else(noted).or_else(whole_stage).unwrap_or_default(),
             named: None,
             reader: sources.reader,
             line: status.map(|status| status.line).or_else(|| Some(mention?.line)).unwrap_or(1),
@@ -106,7 +108,8 @@ impl Evidence<'_> {
         let quoted = exchange.is_some_and(|exchange| !exchange.summary && exchange.recipient.is_some());
         // sendmail sums up what it quotes, and what a program of its own said before.
         let longer = spoken.len() > entry.len() && !entry.is_empty() && spoken.starts_with(entry);
-        let (first, second) = if quoted || longer { (spoken, entry) } else { (entry, spoken) };
+        let silent = !spoken.is_empty() && !QuotedReply::find(entry).is_some();
+        let (first, second) = if quoted || longer || silent { (spoken, entry) } else { (entry, spoken) };
         let mut texts = vec![complete, comment, first, second];
         if sole && !texts.iter().any(|text| QuotedReply::find(text).is_some()) {
             texts.push(self.notice.refusal());

@@ -19,8 +19,20 @@ pub(crate) fn find(lines: &[NumberedLine<'_>], folded: &Folded, hits: &[Hit]) ->
         .filter(|hit| hit.says == Says::Original && is_marker(folded, hit, lines))
         .take(MAX_MARKERS)
         .map(|hit| folded.line(hit.start));
-    let marker = markers.find(|line| !fails(*line));
+    let marker = markers.find(|line| !fails(*line) && !errors_follow(folded, *line));
     header_start(lines, marker.unwrap_or(lines.len())).or(marker)
+}
+
+/// Whether the notice goes on after a line with the details of the error, as Microsoft's do after
+/// those of the message.
+fn errors_follow(folded: &Folded, line: usize) -> bool {
+    const DETAILS: [&str; 3] = ["error details", "reported error:", "diagnostic information for"];
+    let start = folded.start(line + 1);
+    let mut end = folded.text.len().min(start + 1_000);
+    while !folded.text.is_char_boundary(end) {
+        end -= 1;
+    }
+    folded.text.get(start..end).is_some_and(|text| DETAILS.iter().any(|details| text.contains(details)))
 }
 
 /// Whether the line of a phrase is the line before an original message, not a sentence about it.

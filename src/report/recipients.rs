@@ -79,7 +79,9 @@ impl Evidence<'_> {
             return Vec::new();
         }
         if !self.listed.is_empty() {
-            return self.mentioned(&self.listed, "notice");
+            let mut recipients = self.mentioned(&self.listed, "notice");
+            recipients.extend(self.mentioned(&self.local_parts(), "local-part"));
+            return recipients;
         }
         let sentences = self.sentences();
         if !sentences.is_empty() {
@@ -109,8 +111,9 @@ impl Evidence<'_> {
             mentions.into_iter().filter(|mention| !party(&mention.address)).collect()
         };
         let notice = self.notice;
-        let guesses: [(&'static str, &dyn Fn() -> Vec<Mention>); 6] = [
+        let guesses: [(&'static str, &dyn Fn() -> Vec<Mention>); 7] = [
             ("shape", &|| others(notice.unannounced())),
+            ("shape", &|| others(notice.after_reasons())),
             ("sentence", &|| others(notice.inline(&[Says::Perhaps])).into_iter().take(1).collect()),
             ("sentence", &|| others(notice.gone())),
             ("subject", &|| others(self.in_subject())),

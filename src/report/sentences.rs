@@ -55,6 +55,28 @@ impl HumanNotice<'_> {
         self.mentioned(found)
     }
 
+    /// Addresses at the end of lines that begin with a reason: `Mailbox too large: a@x.example`.
+    pub(crate) fn after_reasons(&self) -> Vec<Mention> {
+        let mut found: Vec<Mention> = Vec::new();
+        for (at, line) in self.own().iter().enumerate() {
+            let Some((reason, address)) = line.trimmed().rsplit_once(": ") else { continue };
+            let address = address.trim_matches(['<', '>', '"', '\'', ' ', '.']);
+            let words = reason.split(' ').filter(|word| !word.is_empty()).count();
+            if words < 2 || !mailbox::is_address(address) || self.is_contact(at) {
+                continue;
+            }
+            let next = self.own().get(at + 1).is_none_or(NumberedLine::is_blank);
+            let mention = self.mention(address, at, "", if next { at + 4 } else { at + 1 }.min(self.end));
+            let said = QuotedReply::find(&mention.text).is_some();
+            let text = if said { mention.text.clone() } else { tidy(line.trimmed()) };
+            found.push(Mention { text, ..mention });
+            if found.len() >= MAX_SENTENCES {
+                break;
+            }
+        }
+        found
+    }
+
     /// Addresses right before a phrase: `the address a@x.example does not exist`.
     pub(crate) fn gone(&self) -> Vec<Mention> {
         let mut found: Vec<Named> = Vec::new();
