@@ -25,6 +25,8 @@ pub(crate) struct DeliveryStatus {
 pub(crate) struct RecipientStatus {
     /// Final-Recipient, if it is an address.
     pub(crate) last: Option<String>,
+    /// Final-Recipient, if it is a name without a domain.
+    pub(crate) name: Option<String>,
     /// Original-Recipient, if it is an address.
     pub(crate) original: Option<String>,
     pub(crate) action: Option<DeliveryAction>,
@@ -61,7 +63,8 @@ impl RecipientStatus {
         if let Some(original) = &self.original {
             fields.add_address("Original-Recipient", original);
         }
-        fields.add_address("Final-Recipient", self.last.as_deref().unwrap_or_default());
+        let last = self.last.as_deref().or(self.name.as_deref());
+        fields.add_address("Final-Recipient", last.unwrap_or_default());
         fields.add_some("Action", self.action.map(DeliveryAction::name));
         fields.add_some("Status", self.status.map(|status| status.to_string()).as_deref());
         fields.add_mta("Remote-MTA", self.remote_mta.as_deref());

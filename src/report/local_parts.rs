@@ -57,7 +57,7 @@ impl Evidence<'_> {
     }
 
     /// The address with this local part.
-    fn completed(&self, local: &str) -> Option<String> {
+    pub(crate) fn completed(&self, local: &str) -> Option<String> {
         let has = |address: &&String| {
             address.rsplit_once('@').is_some_and(|(known, _)| known.eq_ignore_ascii_case(local))
         };
@@ -123,7 +123,8 @@ fn name(line: &str) -> Option<(&str, &str)> {
     let domain =
         local.contains('.') && mailbox::is_address(&format!("x@{local}")) && local.matches('.').count() > 1;
     // `Reason: …` is a label.
-    let label = rest.starts_with(':') && local.starts_with(|c: char| c.is_ascii_uppercase());
+    let label =
+        rest.trim_start().starts_with([':', '：']) && local.starts_with(|c: char| c.is_ascii_uppercase());
     let usable = !label
         && (2..=MAX_LOCAL).contains(&local.len())
         && !word

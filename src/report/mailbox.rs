@@ -9,6 +9,8 @@ use super::fields::unescaped;
 /// A longer local part is not one. RFC 5321 allows 64 octets; return paths with a key in them have
 /// more.
 const MAX_LOCAL: usize = 128;
+/// A longer name of a user is not one (RFC 5321 section 4.5.3.1.1).
+const MAX_NAME: usize = 64;
 /// A longer domain is not one (RFC 1035).
 const MAX_DOMAIN: usize = 253;
 
@@ -77,6 +79,7 @@ fn around(text: &str, at: usize, floor: usize) -> Option<AddressInText<'_>> {
     #[cfg(test)]
     crate::message::work::add(before.len().min(MAX_LOCAL));
     let start = floor + if before.ends_with('"') { quoted_start(before)? } else { local_start(before) };
+    let start = start + label(&text[start..at]);
     let domain = domain(&text[at + 1..])?;
     let end = at + 1 + domain.len();
     let local = at - start;
@@ -85,6 +88,16 @@ fn around(text: &str, at: usize, floor: usize) -> Option<AddressInText<'_>> {
         start,
         end,
     })
+}
+
+/// The length of a label that is written right before a local part: `SMTP=user`.
+fn label(local: &str) -> usize {
+    const LABELS: [&str; 6] = ["smtp=", "rfc822=", "mailto=", "to=", "rcpt=", "email="];
+    let starts = |label: &&str| {
+        local.len() > label.len()
+            && local.get(..label.len()).is_some_and(|start| start.eq_ignore_ascii_case(label))
+    };
+    LABELS.iter().find(|label| starts(label)).map_or(0, |label| label.len())
 }
 
 /// Where a quoted local part starts that ends with the text.
@@ -168,6 +181,14 @@ pub(crate) fn in_field(value: &str) -> Option<String> {
     first(rest).map(|found| found.address.to_owned())
 }
 
+/// The local part in a field of a report, where no domain is with it: `local; user`.
+pub(crate) fn name_in_field(value: &str) -> Option<String> {
+    let name = typed(value).1.trim_matches(['<', '>', '"', ' ']);
+    let atext = |c: char| c.is_ascii_alphanumeric() || "._-+=%&".contains(c);
+    let usable = (1..=MAX_NAME).contains(&name.len()) && name.chars().all(atext);
+    usable.then(|| name.to_owned())
+}
+
 /// Splits `type; value`. A type has no spaces.
 pub(crate) fn typed(value: &str) -> (Option<&str>, &str) {
     match value.split_once(';') {
@@ -208,6 +229,7 @@ mod tests {
             ["user%b.example@host", "a@x.example"]
         );
         assert_eq!(found("jürgen@bücher.example"), ["jürgen@bücher.example"]);
+        assert_eq!(found("SMTP=a@x.example to=b@x.example"), ["a@x.example", "b@x.example"]);
         assert_eq!(
             found("**a@x.example** (=?utf-8?B?eA==?=@x.example)"),
             ["a@x.example", "=?utf-8?B?eA==?=@x.example"]

@@ -31,7 +31,9 @@ impl Evidence<'_> {
 
     fn of_status(&self, status: &RecipientStatus, mentions: &Mentions<'_>, sole: bool) -> Option<Recipient> {
         let named = status.last.clone().or_else(|| status.original.clone());
-        let address = named.or_else(|| if sole { self.named_elsewhere() } else { None })?;
+        let completed = || self.completed(status.name.as_deref()?);
+        let elsewhere = || if sole { self.named_elsewhere() } else { None };
+        let address = named.or_else(completed).or_else(elsewhere)?;
         let original = status.original.clone().filter(|original| !mailbox::same(original, &address));
         let mention = mentions
             .of(&address)
@@ -114,7 +116,7 @@ impl Evidence<'_> {
         let guesses: [(&'static str, &dyn Fn() -> Vec<Mention>); 7] = [
             ("shape", &|| others(notice.unannounced())),
             ("shape", &|| others(notice.after_reasons())),
-            ("sentence", &|| others(notice.inline(&[Says::Perhaps])).into_iter().take(1).collect()),
+            ("sentence", &|| of_first_line(others(notice.inline(&[Says::Perhaps])))),
             ("sentence", &|| others(notice.gone())),
             ("subject", &|| others(self.in_subject())),
             ("addressee", &|| others(notice.addressed().into_iter().collect())),
@@ -152,4 +154,11 @@ impl Evidence<'_> {
         };
         mentions.iter().map(recipient).collect()
     }
+}
+
+/// The mentions of the line that the first is on.
+fn of_first_line(mut mentions: Vec<Mention>) -> Vec<Mention> {
+    let first = mentions.first().map(|mention| mention.line);
+    mentions.retain(|mention| Some(mention.line) == first);
+    mentions
 }

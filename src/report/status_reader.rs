@@ -77,7 +77,8 @@ impl Reader {
             "diagnostic-code" => Key::Diagnostic,
             other => return self.take_other(other, value),
         };
-        let complete = self.after_blank && self.named && self.says_what_happened();
+        let names = matches!(key, Key::Final | Key::Original);
+        let complete = names && self.after_blank && self.named && self.says_what_happened();
         if complete || (self.seen & key as u8 != 0 && self.named) {
             self.end_recipient();
         }
@@ -88,7 +89,10 @@ impl Reader {
             current.line = line;
         }
         match key {
-            Key::Final => (current.last, self.named) = (mailbox::in_field(value), true),
+            Key::Final => {
+                (current.last, self.named) = (mailbox::in_field(value), true);
+                current.name = mailbox::name_in_field(value).filter(|_| current.last.is_none());
+            }
             Key::Original => (current.original, self.named) = (mailbox::in_field(value), true),
             Key::Action => current.action = Some(action(value)),
             Key::Status => {
