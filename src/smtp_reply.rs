@@ -125,7 +125,7 @@ pub(crate) fn leading_code(text: &str) -> Option<u16> {
     let (code, 3) = number(text.as_bytes())? else { return None };
     let ends = match &text.as_bytes()[3..] {
         [b'.', next, ..] => !next.is_ascii_digit(),
-        [next, ..] => b" -:,;.'\")]>\t#=".contains(next),
+        [next, ..] => b" -:,;.'\")]>\t\n#=".contains(next),
         [] => true,
     };
     (ends && (200..600).contains(&code)).then_some(code)
@@ -133,7 +133,7 @@ pub(crate) fn leading_code(text: &str) -> Option<u16> {
 
 /// The status right after a reply code, maybe in quotation marks or brackets, and where it ends.
 pub(crate) fn status_after(text: &str) -> Option<(EnhancedStatus, usize)> {
-    let gap = text.bytes().take(6).take_while(|byte| b" -:'\"#(<[,\t".contains(byte)).count();
+    let gap = text.bytes().take(6).take_while(|byte| b" -:'\"#(<[,\t\n".contains(byte)).count();
     let text = &text[gap..];
     // `ERROR_CODE :550, ERROR_CODE :5.1.1 …` is one server's way.
     let word = if text.starts_with("ERROR_CODE :") { 12 } else { 0 };

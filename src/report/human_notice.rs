@@ -29,8 +29,8 @@ pub(crate) struct HumanNotice<'a> {
     pub(crate) lines: Vec<NumberedLine<'a>>,
     /// How many of the lines are the notice.
     pub(crate) end: usize,
-    /// The lines of the notice that repeat the header of the message. They are empty in `lines`.
-    pub(crate) repeated: Vec<NumberedLine<'a>>,
+    /// The lines of the notice before subjects and footers were removed.
+    pub(crate) as_sent: Vec<NumberedLine<'a>>,
     /// The lines as they are compared with the phrases.
     pub(crate) folded: Folded,
     /// The phrases in the notice itself.
@@ -47,7 +47,7 @@ impl<'a> HumanNotice<'a> {
         unquote(&mut lines);
         let (mut folded, mut hits) = searched(&lines);
         let end = original_start::find(&lines, &folded, &hits).unwrap_or(lines.len());
-        let repeated = lines[..end].to_vec();
+        let as_sent = lines[..end].to_vec();
         let subjects = subject_line::remove(&mut lines[..end]);
         if footers::remove(&mut lines, end, &folded, &hits) || subjects {
             (folded, hits) = searched(&lines);
@@ -55,7 +55,7 @@ impl<'a> HumanNotice<'a> {
         let stop = folded.start(end);
         hits.retain(|hit| hit.start < stop);
         let (whole, refusal) = (OnceCell::new(), OnceCell::new());
-        HumanNotice { lines, end, repeated, folded, hits, written, whole, refusal }
+        HumanNotice { lines, end, as_sent, folded, hits, written, whole, refusal }
     }
 
     /// Whether it has a phrase of this kind.

@@ -84,7 +84,8 @@ impl HumanNotice<'_> {
     pub(crate) fn reason(&self, at: usize, rest: &str, end: usize) -> (String, usize) {
         let reason = self.reason_whole(at, rest, end);
         let from = if reason.reply.code.is_some() { reason.reply.at } else { 0 };
-        let (before, said) = reason.text.split_at(from);
+        let text = reason.text.replace('\n', " ");
+        let (before, said) = text.split_at(from);
         let said = said.split_once(" (in reply to").map_or(said, |(said, _)| said);
         (tidy(unwrapped(before, said)), reason.last)
     }

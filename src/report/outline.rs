@@ -158,7 +158,7 @@ impl<'m, 'a> Outline<'m, 'a> {
         enclosed
             .find(known)
             .or_else(|| Some(Original::quoted(notice.original())).filter(known))
-            .unwrap_or_else(|| Original::quoted(&notice.repeated))
+            .unwrap_or_else(|| Original::quoted(&notice.as_sent))
     }
 
     /// To whom the message went that is reported on, as far as its header shows.

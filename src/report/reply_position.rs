@@ -79,7 +79,7 @@ pub(crate) fn is_coded_pair(before: &str, after: &str) -> bool {
 pub(crate) fn is_status(before: &str, after: &str) -> bool {
     let word = last_word(before);
     let time = after.trim_start_matches([',', ' ']);
-    let clock = after.starts_with([' ', ',']) && time.len() > 4 && {
+    let clock = after.starts_with([' ', ',']) && time.len() >= 4 && {
         let (hours, rest) = time.split_at(time.find(|c: char| !c.is_ascii_digit()).unwrap_or(0));
         (1..=2).contains(&hours.len())
             && rest.starts_with(':')
