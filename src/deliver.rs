@@ -4,12 +4,13 @@
 //! Invariant: until the promise a failure is "try again" (`on_trap` may accept); after it the
 //! message is ours.
 
+use crate::decide::{Decided, report_grounds};
 use crate::halt::{self, Halt};
 use crate::message_log::{DecidedBy, MessageLine};
 use crate::plan::{Plan, Verdict};
 use crate::policy::{Policy, recipient_facts::RecipientFacts};
 use crate::store::{OnRecord, Promise, Standing, Tally};
-use crate::{deadline::Deadline, decide::Decided, house::House, journal, mail::Mail, redelivery};
+use crate::{deadline::Deadline, house::House, journal, mail::Mail, redelivery, release};
 use std::rc::Rc;
 
 /// What differs between a message and a failure in the mail log on the same road.
@@ -64,6 +65,7 @@ pub(crate) fn carry(
     let (decided, mut tally) = ask(house, policy, mail, facts, road)?;
     let decided_by = DecidedBy { name: &policy.name, hash: policy.short_hash(), plan: decided.digest() };
     let mut plan = decided.plan;
+    report_grounds::note(&mut plan, &facts.message);
     count(&mut plan, road, &mut tally);
     // 5 promise
     let (at_ms, arrived) = (road.at_ms, road.is_message);
@@ -81,12 +83,27 @@ pub(crate) fn carry(
     (road.promised)(&plan.verdict);
     // 6 run
     let results = journal::run(&house.doors, mail, &plan, facts.message.deadline);
+    if road.is_message {
+        release_author(house, mail, facts, &mut tally);
+    }
     // 7 add
     if road.is_message || !plan.steps.is_empty() {
         let entry = MessageLine::new(road.at_ms, &mail.envelope, decided_by, &plan.verdict, mail.seed);
         house.log.append(&MessageLine { counted: tally, results, ..entry });
     }
     Ok(Carried::Done(plan))
+}
+
+/// An address that soft bounces suppressed is alive if it writes to us itself.
+fn release_author(house: &House, mail: &Mail, facts: &RecipientFacts, tally: &mut Tally) {
+    for notice in release::by_message(&house.store, &house.config, mail, facts) {
+        tally.add("released");
+        if let Some(Err(error)) =
+            notice.map(|key| journal::run_one(&house.doors, &key, facts.message.deadline))
+        {
+            tracing::warn!(%error, "the next tick notifies the application");
+        }
+    }
 }
 
 /// The policy's plan. A message that it defers goes no further.

@@ -71,6 +71,8 @@ mod message_log;
 mod decide;
 /// Everything that a delivery needs, made once.
 mod house;
+/// Entries that leave the suppression list because they were wrong.
+mod release;
 /// A redelivery is answered with the verdict that was promised.
 mod redelivery;
 /// Messages that come to a halt before the promise.

@@ -34,4 +34,5 @@ mod suppression;
 mod tailing;
 mod tick_faults;
 mod tidy;
+mod undone;
 mod visits;

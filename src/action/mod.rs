@@ -23,6 +23,7 @@ mod user_agent;
 mod visit;
 
 pub(crate) use doors::Doors;
+pub(crate) use notify::told_names;
 pub(crate) use user_agent::user_agent;
 
 use crate::deadline::Deadline;

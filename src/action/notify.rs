@@ -81,6 +81,15 @@ fn remember(notification: &Notification, doors: &Doors, now_ms: i64) {
     }
 }
 
+/// The names under which it is remembered that an application was notified of what bounced.
+pub(crate) fn told_names(bounce: &str) -> Vec<String> {
+    if bounce.is_empty() {
+        return Vec::new();
+    }
+    let both = |event| [true, false].map(|logged| told_name(bounce, event, logged));
+    ["bounce.hard", "bounce.soft"].into_iter().flat_map(both).collect()
+}
+
 fn told_name(id: &str, event: &str, logged: bool) -> String {
     format!("told {event} {id} {}", if logged { "by the log" } else { "by a report" })
 }

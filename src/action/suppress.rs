@@ -7,10 +7,11 @@ use super::doors::Doors;
 use super::own_failure::retry_own_failure;
 use crate::clock::DAY_MS;
 use crate::mail::Mail;
-use crate::plan::{StepEnd, Suppression};
+use crate::plan::{Grounds, StepEnd, Suppression};
 use crate::store::{Performed, Suppressed};
 
 pub(crate) fn suppress(suppression: &Suppression, mail: &Mail, doors: &Doors, attempts: u32) -> Performed {
+    let grounds = Grounds { key: mail.key.text().to_owned(), ..suppression.grounds.clone() };
     let entry = Suppressed {
         address: suppression.address.clone(),
         sender_domain: suppression.sender_domain.clone(),
@@ -18,7 +19,7 @@ pub(crate) fn suppress(suppression: &Suppression, mail: &Mail, doors: &Doors, at
         source: "report".into(),
         added_ms: mail.at_ms,
         expires_ms: (suppression.days > 0).then(|| mail.at_ms + i64::from(suppression.days) * DAY_MS),
-        ..Suppressed::default()
+        grounds,
     };
     match doors.store.suppress(&entry) {
         Ok(()) => {

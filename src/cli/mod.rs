@@ -30,6 +30,7 @@ mod sink_import;
 mod stats;
 mod suppress;
 mod suppress_import;
+mod suppress_undo;
 mod suppression_line;
 mod verp;
 

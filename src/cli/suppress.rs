@@ -3,6 +3,7 @@
 //! Not here: the list (`store`) and the form of the files (`suppress`).
 
 use super::suppress_import::{self, ImportArgs};
+use super::suppress_undo::{self, UndoArgs};
 use super::suppression_line::shown;
 use super::terminal::{Terminal, print};
 use crate::clock::{self, DAY_MS};
@@ -46,6 +47,8 @@ pub(crate) enum SuppressCommand {
     },
     /// Add addresses from a list: carom's own, a mail provider's, or one address a line
     Import(ImportArgs),
+    /// Release what reports and the mail log suppressed in a period, and notify applications again
+    Undo(UndoArgs),
     /// Write the list as CSV, or as JSON Lines with --json
     Export,
 }
@@ -67,7 +70,7 @@ pub(crate) struct AddArgs {
 }
 
 pub(crate) fn run(command: &SuppressCommand, config: &Arc<Config>, terminal: Terminal) -> Result<Exit> {
-    let store = Store::open(&config.store_path())?;
+    let store = Arc::new(Store::open(&config.store_path())?);
     let now_ms = clock::now_ms();
     match command {
         SuppressCommand::Add(arguments) => {
@@ -94,6 +97,7 @@ pub(crate) fn run(command: &SuppressCommand, config: &Arc<Config>, terminal: Ter
             terminal.rows(&store.suppressions(&containing.to_lowercase(), now_ms)?, "", shown)
         }
         SuppressCommand::Import(arguments) => suppress_import::run(arguments, config, &store, terminal),
+        SuppressCommand::Undo(arguments) => suppress_undo::run(arguments, config, &store, terminal),
         SuppressCommand::Export => {
             let entries = store.suppressions("", now_ms)?;
             print(if terminal.json { suppress::json_lines(&entries) } else { suppress::csv(&entries) })

@@ -33,7 +33,7 @@ pub(crate) use section::ConfigSection;
 pub(crate) use tables::{
     AuthTable, CycleTable, DnsTable, ExportTable, IndexTable, KeptTable, LimitsTable, LogFormat, LogKind,
     LogLevel, LogTable, MessageTable, NetworkTable, OnTrap, PoliciesTable, PolicyTable, PurgeTable,
-    RelayTable, SendTable, StoreTable, VisitTable,
+    RelayTable, SendTable, StoreTable, SuppressionTable, VisitTable,
 };
 
 use crate::error::{Context, Result};
@@ -67,6 +67,7 @@ pub(crate) struct Config {
     pub(crate) policies: PoliciesTable,
     pub(crate) policy: BTreeMap<String, PolicyTable>,
     pub(crate) kept: KeptTable,
+    pub(crate) suppression: SuppressionTable,
     pub(crate) return_paths: ReturnPaths,
     pub(crate) applications: Applications,
     pub(crate) alerting: ConfigSection<Alerting>,
@@ -147,6 +148,7 @@ impl Config {
             policies: tables.policies,
             policy: tables.policy,
             kept: tables.kept,
+            suppression: tables.suppression,
             file: file.clone(),
         })
     }

@@ -13,7 +13,7 @@ use crate::intake::spool;
 use crate::maillog::log_health::UnreadableLog;
 use crate::stats::export;
 use crate::store::Store;
-use crate::{archive, clock, cycle, journal, log_failures, message_log, policy};
+use crate::{archive, clock, cycle, journal, log_failures, message_log, policy, release};
 use std::time::Duration;
 
 /// Time for pending steps, so that the other parts get some too.
@@ -76,6 +76,8 @@ impl Tick<'_> {
         let (has_read, busy) = (read.bytes > 0, read.busy);
         let (Some(store), Some(index)) = (self.store.clone(), self.index.take()) else { return };
         if !busy {
+            let released = self.part("released", || release::delivered(&store, &index, config));
+            self.done.released = released.unwrap_or_default();
             let acted = self.part("failures", || {
                 if has_read {
                     log_failures::forgive(&store, &index)?;

@@ -24,6 +24,8 @@ pub(crate) struct Ticked {
     pub(crate) steps: StepsEnded,
     /// Failed deliveries that were handled as if they had been reported.
     pub(crate) failures: usize,
+    /// Suppressed addresses that were released because they take mail.
+    pub(crate) released: usize,
     /// What cycles did.
     pub(crate) cycles: Vec<String>,
     /// Changes of alerts that are announced.

@@ -6,6 +6,8 @@
 
 /// Policies that only observe.
 pub(crate) mod monitor;
+/// Why an address is suppressed.
+pub(crate) mod report_grounds;
 
 use crate::action;
 use crate::auth::{Dns, DnsFailure};

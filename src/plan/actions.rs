@@ -2,6 +2,7 @@
 //!
 //! Not here: doing it (`crate::action`).
 
+use super::grounds::Grounds;
 use crate::feedback_type::FeedbackType;
 use crate::smtp_reply::SmtpReply;
 use serde::{Deserialize, Serialize};
@@ -142,6 +143,9 @@ pub(crate) struct Suppression {
     pub(crate) reason: String,
     /// Expires after this many days; 0: never.
     pub(crate) days: u32,
+    /// What is known of the report.
+    #[serde(default, skip_serializing_if = "Grounds::is_empty")]
+    pub(crate) grounds: Grounds,
 }
 
 /// An event for an application.

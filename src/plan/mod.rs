@@ -6,11 +6,14 @@
 
 mod actions;
 mod bookkeeping;
+mod grounds;
 
 pub(crate) use actions::{
     Action, AutoReply, Bounce, Bounced, Complaint, Notification, Refusal, Route, Strike, Suppression, Tell,
     Visit,
 };
+
+pub(crate) use grounds::Grounds;
 
 use crate::smtp_reply::SmtpReply;
 use serde::{Deserialize, Serialize};

@@ -161,10 +161,8 @@ impl actions::Host for Host {
         let address = self.address(&suppression.address)?;
         let sender_domain = line(&suppression.sender_domain, 255).to_lowercase();
         let reason = line(&suppression.reason, 100);
-        self.add(
-            Action::Suppress(plan::Suppression { address, sender_domain, reason, days: suppression.days }),
-            when,
-        )
+        let (days, grounds) = (suppression.days, plan::Grounds::default());
+        self.add(Action::Suppress(plan::Suppression { address, sender_domain, reason, days, grounds }), when)
     }
 
     fn notify(&mut self, notification: actions::Notification, when: actions::Schedule) -> Result<u32> {

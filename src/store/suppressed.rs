@@ -1,8 +1,9 @@
 //! A suppressed address and why it is one, and a soft bounce that counts towards suppressing one.
 //! Not here: the rows.
 
-use crate::plan::Bounced;
+use crate::plan::{Bounced, Grounds, Plan};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// An address that gets no more mail.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,34 +29,6 @@ pub(crate) struct Suppressed {
     pub(crate) grounds: Grounds,
 }
 
-/// What is known of a report that suppressed an address; empty where it is not.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Grounds {
-    /// The rule that classified the failure.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(crate) rule: String,
-    /// Who ran the recipient's mail server; the server's domain if that is not known.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(crate) provider: String,
-    /// The enhanced status code.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(crate) status: String,
-    /// How many soft bounces led to it; 0: something else did.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub(crate) soft_bounces: u32,
-    /// The key of the report in the journal.
-    #[serde(skip_serializing_if = "String::is_empty", rename = "report")]
-    pub(crate) key: String,
-    /// What bounced: a digest of Message-ID and address.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(crate) bounce: String,
-}
-
-fn is_zero(number: &u32) -> bool {
-    *number == 0
-}
-
 impl Suppressed {
     /// Whether it lasts at least as long as another entry.
     pub(crate) fn lasts_as_long_as(&self, other: &Suppressed) -> bool {
@@ -65,6 +38,21 @@ impl Suppressed {
     pub(crate) fn has_expired(&self, now_ms: i64) -> bool {
         self.expires_ms.is_some_and(|expires| expires <= now_ms)
     }
+}
+
+/// An entry that leaves the list because it was wrong.
+#[derive(Clone, Debug)]
+pub(crate) struct Release {
+    /// As it was looked up.
+    pub(crate) entry: Suppressed,
+    /// The entry that it had replaced, if that goes on.
+    pub(crate) restored: Option<Suppressed>,
+    /// Soft bounces of this time (milliseconds since 1970) are forgotten.
+    pub(crate) forgotten: Range<i64>,
+    /// Names under which it is remembered that the application was notified.
+    pub(crate) told: Vec<String>,
+    /// The key and the plan of the notification.
+    pub(crate) notice: Option<(String, Plan)>,
 }
 
 /// What an imported entry is to the list.

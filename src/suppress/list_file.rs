@@ -1,8 +1,9 @@
 //! The suppression list, written: CSV (RFC 4180) with a heading, or JSON Lines.
 
 use crate::clock;
+use crate::plan::Grounds;
 use crate::stats::render::csv;
-use crate::store::{Grounds, Suppressed};
+use crate::store::Suppressed;
 
 const HEADER: [&str; 11] = [
     "address",

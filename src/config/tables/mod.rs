@@ -22,6 +22,7 @@ mod policy_table;
 mod relay_table;
 mod send_table;
 mod store_table;
+mod suppression_table;
 mod verp_table;
 mod visit_table;
 
@@ -43,6 +44,7 @@ pub(crate) use policy_table::PolicyTable;
 pub(crate) use relay_table::RelayTable;
 pub(crate) use send_table::SendTable;
 pub(crate) use store_table::StoreTable;
+pub(crate) use suppression_table::SuppressionTable;
 pub(crate) use verp_table::VerpTable;
 pub(crate) use visit_table::VisitTable;
 
@@ -84,6 +86,7 @@ pub(crate) struct Tables {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) alert: Vec<AlertTable>,
     pub(crate) kept: KeptTable,
+    pub(crate) suppression: SuppressionTable,
     pub(crate) policy: BTreeMap<String, PolicyTable>,
 }
 
@@ -112,6 +115,7 @@ impl Default for Tables {
             alerts: AlertsTable::default(),
             alert: Vec::new(),
             kept: KeptTable::default(),
+            suppression: SuppressionTable::default(),
             policy: BTreeMap::new(),
         }
     }

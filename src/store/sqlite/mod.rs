@@ -14,6 +14,7 @@ pub(crate) mod pending_rows;
 pub(crate) mod promise_rows;
 pub(crate) mod purge;
 mod store_schema;
+pub(crate) mod release_rows;
 pub(crate) mod suppression_rows;
 pub(crate) mod template_rows;
 #[cfg(test)]

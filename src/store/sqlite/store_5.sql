@@ -15,3 +15,4 @@ CREATE TABLE earlier_suppressions (
     PRIMARY KEY (address, sender_domain, source, key)) WITHOUT ROWID;
 CREATE INDEX suppressions_added ON suppressions (added_ms);
 CREATE INDEX suppressions_soft ON suppressions (address) WHERE soft_bounces > 0;
+CREATE INDEX earlier_suppressions_added ON earlier_suppressions (added_ms);

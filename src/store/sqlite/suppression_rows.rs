@@ -6,10 +6,11 @@
 use super::connection::SharedConnection;
 use crate::clock::DAY_MS;
 use crate::error::Result;
-use crate::store::suppressed::{Grounds, ImportChange, SoftBounce, StrikeCount, Suppressed};
+use crate::plan::Grounds;
+use crate::store::suppressed::{ImportChange, SoftBounce, StrikeCount, Suppressed};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-const COLUMNS: &str = "address, sender_domain, reason, source, added_ms, expires_ms, rule, provider, status, \
+pub(crate) const COLUMNS: &str = "address, sender_domain, reason, source, added_ms, expires_ms, rule, provider, status, \
     soft_bounces, key, bounce";
 
 pub(crate) fn suppress_all(shared: &SharedConnection, entries: &[Suppressed]) -> Result<usize> {
@@ -224,7 +225,7 @@ fn find(db: &Connection, address: &str, sender_domain: &str) -> rusqlite::Result
     .optional()
 }
 
-fn row(row: &Row<'_>) -> rusqlite::Result<Suppressed> {
+pub(crate) fn row(row: &Row<'_>) -> rusqlite::Result<Suppressed> {
     Ok(Suppressed {
         address: row.get(0)?,
         sender_domain: row.get(1)?,

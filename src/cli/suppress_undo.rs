@@ -1,0 +1,169 @@
+//! `carom suppress undo`: releases what reports and the mail log did in a period.
+//!
+//! Not here: what is undone (`release`). Invariant: a rehearsal shows exactly what would be done.
+
+use super::suppression_line::shown;
+use super::terminal::{Terminal, line, print};
+use super::time;
+use crate::action::Doors;
+use crate::auth::Dns;
+use crate::clock;
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::error::{Error, Exit, Result};
+use crate::journal;
+use crate::release::{Undo, UndoFilter};
+use crate::store::Store;
+use clap::Args;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Addresses that people are shown.
+const MOST: usize = 100;
+/// Time for notifications; the next ticks send the rest.
+const NOTIFY: Duration = Duration::from_secs(10);
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Look at what would happen first, with --dry-run. Entries of operators and imports stay, unless \
+--source names them. An address whose earlier entry goes on stays suppressed. The soft bounces of the period that led \
+to an entry are forgotten, and applications get the event bounce.undone.\n\nExamples:\n  \
+    carom suppress undo --since 2026-03-01T09:00 --until 2026-03-01T10:00 --dry-run\n  \
+    carom suppress undo --since 3h --reason host-unknown"
+)]
+pub(crate) struct UndoArgs {
+    /// What was suppressed at or after TIME (2026-01-31T12:00:00Z, 2026-01-31, 12h)
+    #[arg(long, value_name = "TIME", value_parser = time::time)]
+    since: i64,
+    /// What was suppressed before TIME [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time::time)]
+    until: Option<i64>,
+    /// Only what this rule of the policy classified
+    #[arg(long)]
+    rule: Option<String>,
+    /// Only with this reason (user-unknown, mailbox-full, complaint …)
+    #[arg(long)]
+    reason: Option<String>,
+    /// Only from this source: report (with the mail log), log, operator or import
+    #[arg(long, value_parser = ["report", "log", "operator", "import"])]
+    source: Option<String>,
+    /// Only of this provider (google, microsoft …) or domain of a mail server
+    #[arg(long)]
+    provider: Option<String>,
+    /// Only for mail of this sender domain
+    #[arg(long, value_name = "DOMAIN")]
+    sender_domain: Option<String>,
+    /// Show what would be released, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) fn run(
+    arguments: &UndoArgs,
+    config: &Arc<Config>,
+    store: &Arc<Store>,
+    terminal: Terminal,
+) -> Result<Exit> {
+    let now_ms = clock::now_ms();
+    let filter = UndoFilter {
+        since_ms: arguments.since,
+        until_ms: arguments.until.unwrap_or(now_ms.saturating_add(1)),
+        rule: arguments.rule.clone(),
+        reason: arguments.reason.clone(),
+        source: arguments.source.clone(),
+        provider: arguments.provider.clone(),
+        sender_domain: arguments.sender_domain.clone(),
+    };
+    if filter.since_ms >= filter.until_ms {
+        return Err(
+            Error::new("--since is not before --until").remedy("give the beginning of the period first")
+        );
+    }
+    let undo = Undo::find(store, &filter, config, now_ms)?;
+    let shown =
+        if terminal.json { as_json(&undo, &filter, arguments.dry_run)? } else { words(&undo, arguments) };
+    if !arguments.dry_run {
+        let (sum, dimensions) = (undo.sum(), format!("{filter:?}"));
+        let keys = undo.carry_out(store, now_ms)?;
+        tracing::info!(
+            released = sum.released,
+            restored = sum.restored,
+            filter = dimensions,
+            "suppressions undone"
+        );
+        notify(&keys, config, store)?;
+    }
+    print(shown)
+}
+
+/// Sends what can be sent now.
+fn notify(keys: &[String], config: &Arc<Config>, store: &Arc<Store>) -> Result<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let doors = Doors::new(config.clone(), Arc::new(Dns::open(&config.dns)?), store.clone());
+    let deadline = Deadline::after(NOTIFY);
+    for key in keys.iter().take_while(|_| !deadline.passed()) {
+        journal::run_one(&doors, key, deadline)?;
+    }
+    Ok(())
+}
+
+fn as_json(undo: &Undo, filter: &UndoFilter, dry_run: bool) -> Result<String> {
+    let sum = undo.sum();
+    let entries: Vec<_> = undo
+        .releases
+        .iter()
+        .map(|one| json!({ "entry": one.entry, "restored": one.restored, "notified": one.notice.is_some() }))
+        .collect();
+    line(&json!({
+        "dry_run": dry_run,
+        "since": clock::rfc3339(filter.since_ms),
+        "until": clock::rfc3339(filter.until_ms),
+        "released": sum.released,
+        "restored": sum.restored,
+        "notified": sum.notified,
+        "unrecorded": undo.unrecorded,
+        "entries": entries,
+    }))
+}
+
+fn words(undo: &Undo, arguments: &UndoArgs) -> String {
+    let (sum, mut text) = (undo.sum(), String::new());
+    let mut groups: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
+    for one in &undo.releases {
+        let grounds = &one.entry.grounds;
+        *groups.entry((&one.entry.reason, &grounds.rule, &grounds.provider)).or_default() += 1;
+    }
+    for one in undo.releases.iter().take(MOST).filter(|_| arguments.dry_run) {
+        let what = if one.restored.is_some() { "keep" } else { "release" };
+        let _ = writeln!(text, "{what:8} {}", shown(&one.entry));
+    }
+    if arguments.dry_run && undo.releases.len() > MOST {
+        let _ = writeln!(text, "… and {} more; --json shows all", undo.releases.len() - MOST);
+    }
+    for ((reason, rule, provider), many) in groups {
+        let rule = if rule.is_empty() { "no rule on record" } else { rule };
+        let _ = writeln!(text, "{many:8} {reason}, {rule}, {provider}");
+    }
+    let would = if arguments.dry_run { "would be " } else { "" };
+    let _ = writeln!(text, "{} {would}released, {} notifications", sum.released, sum.notified);
+    if sum.restored > 0 {
+        let _ = writeln!(text, "{} stay suppressed: an earlier entry goes on", sum.restored);
+    }
+    if undo.unrecorded > 0 {
+        let _ = writeln!(
+            text,
+            "{} more entries of the period have no rule and provider on record; without --rule and --provider they are \
+             released too",
+            undo.unrecorded
+        );
+    }
+    if arguments.dry_run {
+        text.push_str("nothing was changed (--dry-run)\n");
+    }
+    text
+}

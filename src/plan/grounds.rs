@@ -1,0 +1,38 @@
+//! Why an address is suppressed, as far as it is known when that is decided: what is undone later
+//! is found by it.
+
+use serde::{Deserialize, Serialize};
+
+/// What is known of a report that suppressed an address; empty where it is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Grounds {
+    /// The rule that classified the failure.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) rule: String,
+    /// Who ran the recipient's mail server; the server's domain if that is not known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) provider: String,
+    /// The enhanced status code.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) status: String,
+    /// How many soft bounces led to it; 0: something else did.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) soft_bounces: u32,
+    /// The key of the report in the journal.
+    #[serde(skip_serializing_if = "String::is_empty", rename = "report")]
+    pub(crate) key: String,
+    /// What bounced: a digest of Message-ID and address.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) bounce: String,
+}
+
+impl Grounds {
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Grounds::default()
+    }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}

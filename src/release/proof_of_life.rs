@@ -1,0 +1,125 @@
+//! Proof that an address is alive: it writes to us itself, or takes mail. It is released if only
+//! soft bounces put it on the list.
+//!
+//! Not here: what a message is (`report`). Invariant: complaints, unsubscribes, hard bounces,
+//! operators and imports are never overruled; a From address counts only if its domain vouches for
+//! it, as DMARC asks.
+
+use super::notice::release;
+use crate::auth::AuthResult;
+use crate::clock;
+use crate::config::Config;
+use crate::error::Result;
+use crate::index::Index;
+use crate::mail::Mail;
+use crate::policy::recipient_facts::RecipientFacts;
+use crate::report::ReportKind;
+use crate::store::{Release, Store, Suppressed};
+
+/// Addresses that are looked up in the index at one tick.
+const AT_ONE_TICK: usize = 5000;
+/// The mark of the last one that was.
+const MARK: &str = "proof of life";
+
+/// Releases the author of a message, if that is proof of life. Returns, for each entry that left the
+/// list, the journal key of its notification. A fault of ours costs the release, not the message.
+pub(crate) fn by_message(
+    store: &Store,
+    config: &Config,
+    mail: &Mail,
+    facts: &RecipientFacts,
+) -> Vec<Option<String>> {
+    if !config.suppression.release_alive {
+        return Vec::new();
+    }
+    let released = author(facts).map_or(Ok(Vec::new()), |address| {
+        let soft = store.soft_suppressions(&address)?;
+        let is_before = |entry: &&Suppressed| entry.added_ms < mail.at_ms;
+        let entries: Vec<Suppressed> = soft.iter().filter(is_before).cloned().collect();
+        match !entries.is_empty() && is_vouched_for(facts, &address) {
+            true => release_all(store, entries, "message", mail.at_ms, config),
+            false => Ok(Vec::new()),
+        }
+    });
+    released.unwrap_or_else(|error| {
+        tracing::warn!(%error, "a living address is not released");
+        Vec::new()
+    })
+}
+
+/// The one From address of a message that somebody wrote.
+fn author(facts: &RecipientFacts) -> Option<String> {
+    let message = &facts.message;
+    let from = message.message(|message| {
+        let is = |name: &str, words: &[&str]| {
+            let value = message.header(name).unwrap_or_default().trim().to_lowercase();
+            words.iter().any(|word| value.starts_with(word))
+        };
+        let by_program = is("Auto-Submitted", &["auto-"]) || is("Precedence", &["bulk", "junk", "list"]);
+        let from = message.addresses("From");
+        (!by_program && from.len() == 1).then(|| from[0].to_lowercase())
+    })?;
+    (message.report().kind == ReportKind::Other).then_some(from)
+}
+
+/// Whether the address's domain vouches for the message: DMARC passes, or DKIM or SPF of the domain
+/// itself or a domain above it does.
+fn is_vouched_for(facts: &RecipientFacts, address: &str) -> bool {
+    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+    let is_aligned = |other: &str| {
+        let other = other.to_lowercase();
+        let is_above = || domain.strip_suffix(&other).is_some_and(|rest| rest.ends_with('.'));
+        other.contains('.') && (domain == other || is_above())
+    };
+    let signed = || {
+        let (_, signatures) = facts.message.dkim();
+        signatures.iter().any(|one| one.result == AuthResult::Pass && is_aligned(&one.domain))
+    };
+    let sent = || {
+        let sender = &facts.envelope().sender;
+        let sender_domain = sender.rsplit_once('@').map_or("", |(_, domain)| domain);
+        is_aligned(sender_domain) && facts.spf() == AuthResult::Pass
+    };
+    signed() || sent() || facts.dmarc() == AuthResult::Pass
+}
+
+/// Releases addresses that have taken mail since, by the mail log. A part of them at each tick.
+/// Returns how many.
+pub(crate) fn delivered(store: &Store, index: &Index, config: &Config) -> Result<usize> {
+    if !config.suppression.release_alive {
+        return Ok(0);
+    }
+    let after = store.marked(MARK)?.unwrap_or_default();
+    let some = store.soft_suppressions_after(&after, AT_ONE_TICK)?;
+    let next = some.get(AT_ONE_TICK - 1).map_or("", |entry| entry.address.as_str());
+    let mut released = 0;
+    for entry in &some {
+        let alive_ms = index.last_success(&entry.address)?.filter(|at_ms| *at_ms > entry.added_ms);
+        if let Some(alive_ms) = alive_ms {
+            release_all(store, vec![entry.clone()], "delivery", alive_ms, config)?;
+            released += 1;
+        }
+    }
+    if next != after {
+        store.mark(MARK, next)?;
+    }
+    Ok(released)
+}
+
+fn release_all(
+    store: &Store,
+    entries: Vec<Suppressed>,
+    because: &str,
+    alive_ms: i64,
+    config: &Config,
+) -> Result<Vec<Option<String>>> {
+    let now_ms = clock::now_ms();
+    let releases: Vec<Release> =
+        entries.into_iter().map(|entry| release(entry, because, 0..alive_ms, config, now_ms)).collect();
+    for Release { entry, .. } in &releases {
+        let (address, sender_domain) = (&entry.address, &entry.sender_domain);
+        tracing::info!(address, sender_domain, because, "released: the address is alive");
+    }
+    store.release_suppressions(&releases, now_ms)?;
+    Ok(releases.into_iter().map(|one| one.notice.map(|(key, _)| key)).collect())
+}

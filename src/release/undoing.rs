@@ -1,0 +1,117 @@
+//! Undoing what reports and the mail log did in a period, as far as it fits a filter.
+//!
+//! Not here: showing it (`cli/suppress_undo`). Invariant: what operators and imports put on the list
+//! is left alone unless that source is named; an entry that replaced another one brings it back.
+
+use super::notice::{REPORT, release};
+use crate::config::Config;
+use crate::error::Result;
+use crate::store::{Release, Store, Suppressed};
+use serde::Serialize;
+
+/// Entries of one transaction.
+const TOGETHER: usize = 500;
+/// A source for entries that the mail log made; on the list they are of `report`.
+const LOG: &str = "log";
+
+/// What is undone. A filter that is `None` lets everything through.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct UndoFilter {
+    /// In milliseconds since 1970.
+    pub(crate) since_ms: i64,
+    /// Not undone any more.
+    pub(crate) until_ms: i64,
+    pub(crate) rule: Option<String>,
+    pub(crate) reason: Option<String>,
+    /// `None`: reports and the mail log.
+    pub(crate) source: Option<String>,
+    pub(crate) provider: Option<String>,
+    pub(crate) sender_domain: Option<String>,
+}
+
+impl UndoFilter {
+    fn fits(&self, entry: &Suppressed) -> bool {
+        let is = |wanted: &Option<String>, value: &str| {
+            wanted.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(value))
+        };
+        let is_logged = entry.source == REPORT && entry.grounds.key.starts_with("log-");
+        let of_source = match self.source.as_deref() {
+            None => entry.source == REPORT,
+            Some(source) if source.eq_ignore_ascii_case(LOG) => is_logged,
+            Some(source) => entry.source.eq_ignore_ascii_case(source),
+        };
+        of_source
+            && (self.since_ms..self.until_ms).contains(&entry.added_ms)
+            && is(&self.rule, &entry.grounds.rule)
+            && is(&self.reason, &entry.reason)
+            && is(&self.provider, &entry.grounds.provider)
+            && is(&self.sender_domain, &entry.sender_domain)
+    }
+
+    /// Whether only what an earlier version did not record keeps the entry out.
+    fn would_fit(&self, entry: &Suppressed) -> bool {
+        let filter = UndoFilter { rule: None, provider: None, ..self.clone() };
+        entry.grounds.key.is_empty() && !self.fits(entry) && filter.fits(entry)
+    }
+}
+
+/// What is to be undone.
+pub(crate) struct Undo {
+    pub(crate) releases: Vec<Release>,
+    /// Entries that later ones have replaced: they do not come back.
+    replaced: Vec<Suppressed>,
+    /// Entries of the period that have no rule and no provider on record.
+    pub(crate) unrecorded: usize,
+}
+
+/// What was undone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Undone {
+    /// Addresses that get mail again.
+    pub(crate) released: usize,
+    /// Addresses that an earlier entry goes on suppressing.
+    pub(crate) restored: usize,
+    /// Applications that are notified.
+    pub(crate) notified: usize,
+}
+
+impl Undo {
+    /// Finds what fits. Nothing is changed.
+    pub(crate) fn find(store: &Store, filter: &UndoFilter, config: &Config, now_ms: i64) -> Result<Undo> {
+        let (current, earlier) = store.suppressed_between(filter.since_ms, filter.until_ms)?;
+        let current: Vec<Suppressed> =
+            current.into_iter().filter(|entry| !entry.has_expired(now_ms)).collect();
+        let unrecorded = current.iter().filter(|entry| filter.would_fit(entry)).count();
+        let mut releases = Vec::new();
+        for entry in current.into_iter().filter(|entry| filter.fits(entry)) {
+            let others = store.earlier_suppressions(&entry.address, &entry.sender_domain)?;
+            let stays = |other: &Suppressed| !filter.fits(other) && !other.has_expired(now_ms);
+            let restored = others.into_iter().filter(stays).max_by_key(|other| other.added_ms);
+            let mut undone = release(entry, "operator", filter.since_ms..filter.until_ms, config, now_ms);
+            if restored.is_some() {
+                undone.notice = None;
+            }
+            releases.push(Release { restored, ..undone });
+        }
+        let replaced = earlier.into_iter().filter(|entry| filter.fits(entry)).collect();
+        Ok(Undo { releases, replaced, unrecorded })
+    }
+
+    /// What it amounts to.
+    pub(crate) fn sum(&self) -> Undone {
+        let restored = self.releases.iter().filter(|one| one.restored.is_some()).count();
+        let notified = self.releases.iter().filter(|one| one.notice.is_some()).count();
+        Undone { released: self.releases.len() - restored, restored, notified }
+    }
+
+    /// Does it, and returns the journal keys of the notifications.
+    pub(crate) fn carry_out(self, store: &Store, now_ms: i64) -> Result<Vec<String>> {
+        let keys = self.releases.iter().filter_map(|one| one.notice.as_ref()).map(|(key, _)| key.clone());
+        let keys = keys.collect();
+        for releases in self.releases.chunks(TOGETHER) {
+            store.release_suppressions(releases, now_ms)?;
+        }
+        store.forget_replaced(&self.replaced)?;
+        Ok(keys)
+    }
+}

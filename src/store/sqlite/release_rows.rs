@@ -1,0 +1,139 @@
+//! Entries that leave the suppression list because they were wrong, and the promise to say so.
+//!
+//! Not here: which ones (`crate::release`). Invariant: an entry, the soft bounces that led to it and
+//! the promise of the notification are one transaction; an entry that has changed since it was
+//! looked up stays.
+
+use super::connection::SharedConnection;
+use super::counter_rows;
+use super::promise_rows::{self, Written};
+use super::suppression_rows::{COLUMNS, insert, row};
+use crate::envelope::Envelope;
+use crate::error::{Context, Result};
+use crate::plan::Plan;
+use crate::store::suppressed::{Release, Suppressed};
+use crate::store::tally::Tally;
+use rusqlite::{Connection, params};
+
+/// What only soft bounces put on the list.
+const SOFT: &str = "soft_bounces > 0 AND source = 'report' AND NOT EXISTS (SELECT 1 FROM earlier_suppressions AS earlier \
+    WHERE earlier.address = suppressions.address AND earlier.sender_domain = suppressions.sender_domain \
+    AND (earlier.soft_bounces = 0 OR earlier.source <> 'report'))";
+
+pub(crate) fn between(
+    shared: &SharedConnection,
+    since_ms: i64,
+    until_ms: i64,
+) -> Result<(Vec<Suppressed>, Vec<Suppressed>)> {
+    shared.read(|db| {
+        let of = |table: &str| -> rusqlite::Result<Vec<Suppressed>> {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM {table} WHERE added_ms >= ?1 AND added_ms < ?2 ORDER BY address, sender_domain"
+            );
+            db.prepare(&sql)?.query_map([since_ms, until_ms], row)?.collect()
+        };
+        Ok((of("suppressions")?, of("earlier_suppressions")?))
+    })
+}
+
+pub(crate) fn earlier(
+    shared: &SharedConnection,
+    address: &str,
+    sender_domain: &str,
+) -> Result<Vec<Suppressed>> {
+    shared.read(|db| {
+        let sql =
+            format!("SELECT {COLUMNS} FROM earlier_suppressions WHERE address = ?1 AND sender_domain = ?2");
+        db.prepare_cached(&sql)?.query_map([address, sender_domain], row)?.collect()
+    })
+}
+
+pub(crate) fn soft(shared: &SharedConnection, address: &str) -> Result<Vec<Suppressed>> {
+    shared.read(|db| {
+        let sql = format!("SELECT {COLUMNS} FROM suppressions WHERE address = ?1 AND {SOFT}");
+        db.prepare_cached(&sql)?.query_map([address], row)?.collect()
+    })
+}
+
+pub(crate) fn soft_after(shared: &SharedConnection, after: &str, most: usize) -> Result<Vec<Suppressed>> {
+    shared.read(|db| {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM suppressions WHERE address > ?1 AND {SOFT} ORDER BY address LIMIT ?2"
+        );
+        db.prepare_cached(&sql)?.query_map(params![after, most as i64], row)?.collect()
+    })
+}
+
+pub(crate) fn release(shared: &SharedConnection, releases: &[Release], now_ms: i64) -> Result<usize> {
+    let writing = |(key, plan): &(String, Plan)| -> Result<(String, Plan, Written)> {
+        let written = Written {
+            policy: String::new(),
+            seed: "0".into(),
+            envelope: serde_json::to_string(&Envelope::default()).context("envelope")?,
+            plan: serde_json::to_string(plan).context("plan")?,
+            owner: None,
+        };
+        Ok((key.clone(), plan.clone(), written))
+    };
+    let mut work = Vec::with_capacity(releases.len());
+    for release in releases {
+        work.push((release.clone(), release.notice.as_ref().map(writing).transpose()?));
+    }
+    shared.write(move |db| {
+        let mut released = 0;
+        for (release, notice) in &work {
+            if !remove(db, release)? {
+                continue;
+            }
+            let mut tally = Tally::default();
+            tally.add(if release.restored.is_some() { "suppression_restored" } else { "released" });
+            counter_rows::add(db, &tally, now_ms, false)?;
+            released += 1;
+            if let Some((key, plan, written)) = notice {
+                promise_rows::insert(db, key, now_ms, written, plan, b"", 0)?;
+            }
+        }
+        Ok(released)
+    })
+}
+
+/// Takes an entry off the list; returns whether it was there as it was looked up.
+fn remove(db: &Connection, release: &Release) -> rusqlite::Result<bool> {
+    const THIS: &str =
+        "DELETE FROM suppressions WHERE address = ?1 AND sender_domain = ?2 AND added_ms = ?3 AND key = ?4";
+    const STRIKES: &str = "DELETE FROM strikes WHERE address = ?1 AND (?2 = '' OR sender_domain = ?2) AND at_ms >= ?3 AND at_ms < ?4";
+    const EARLIER: &str = "DELETE FROM earlier_suppressions WHERE address = ?1 AND sender_domain = ?2";
+    let Release { entry, restored, forgotten, told, .. } = release;
+    let Suppressed { address, sender_domain, added_ms, grounds, .. } = entry;
+    if db.prepare_cached(THIS)?.execute(params![address, sender_domain, added_ms, grounds.key])? == 0 {
+        return Ok(false);
+    }
+    db.prepare_cached(STRIKES)?.execute(params![address, sender_domain, forgotten.start, forgotten.end])?;
+    for name in told {
+        db.prepare_cached("DELETE FROM memory WHERE name = ?1")?.execute([name])?;
+    }
+    match restored {
+        Some(earlier) => {
+            insert(db, "suppressions", earlier)?;
+            forget(db, earlier)?;
+        }
+        None => {
+            db.prepare_cached(EARLIER)?.execute([address, sender_domain])?;
+        }
+    }
+    Ok(true)
+}
+
+pub(crate) fn forget_replaced(shared: &SharedConnection, entries: &[Suppressed]) -> Result<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let entries = entries.to_vec();
+    shared.write(move |db| entries.iter().try_for_each(|entry| forget(db, entry)))
+}
+
+fn forget(db: &Connection, entry: &Suppressed) -> rusqlite::Result<()> {
+    const FORGET: &str = "DELETE FROM earlier_suppressions WHERE address = ?1 AND sender_domain = ?2 AND source = ?3 AND key = ?4";
+    let Suppressed { address, sender_domain, source, grounds, .. } = entry;
+    db.prepare_cached(FORGET)?.execute(params![address, sender_domain, source, grounds.key]).map(drop)
+}
