@@ -40,9 +40,7 @@ pub(crate) fn is_challenge(message: &Message<'_>, subject: &str, notice: &HumanN
 
 /// Whether a message answers another one, by itself or as a program does.
 fn answers(message: &Message<'_>, subject: &str) -> bool {
-    ["Auto-Submitted", "In-Reply-To", "References", "Precedence"]
-        .iter()
-        .any(|name| message.header(name).is_some())
+    ["Auto-Submitted", "In-Reply-To", "References"].iter().any(|name| message.header(name).is_some())
         || message.header("Return-Path").is_some_and(|path| path.trim() == "<>")
         || writer::has_prefix(subject)
 }

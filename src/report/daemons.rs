@@ -33,7 +33,7 @@ const NAMES: [&str; 9] = [
     "postmaster",
     "system administrator",
     "mail delivery",
-    "delivery service",
+    "message delivery",
 ];
 
 pub(crate) fn is_from_daemon(message: &Message<'_>) -> bool {
@@ -41,13 +41,66 @@ pub(crate) fn is_from_daemon(message: &Message<'_>) -> bool {
     let from = folded(&from);
     // People have an address.
     let Some(found) = mailbox::first(&from) else { return true };
-    let local = found.address.trim_start_matches(['<', '"']);
-    LOCAL_PARTS.iter().any(|start| local.starts_with(start)) || NAMES.iter().any(|name| from.contains(name))
+    is_daemon(found.address) || NAMES.iter().any(|name| from.contains(name))
+}
+
+/// Whether a folded line names a mail server as the writer of a mail, as forwarded mail has it in
+/// many languages.
+pub(crate) fn is_written_by_daemon(line: &str) -> bool {
+    const LABELS: &[&str] = &[
+        "from",
+        "von",
+        "de",
+        "da",
+        "van",
+        "fra",
+        "fran",
+        "od",
+        "lahettaja",
+        "kimden",
+        "felado",
+        "de la",
+        "от",
+        "от кого",
+        "від",
+        "απο",
+        "差出人",
+        "发件人",
+        "寄件者",
+        "보낸 사람",
+        "보낸사람",
+        "מאת",
+        "من",
+    ];
+    let Some((label, from)) = line.trim_start_matches(['*', ' ']).split_once([':', '：']) else {
+        return false;
+    };
+    LABELS.contains(&label.trim_matches([' ', '*']))
+        && (NAMES.iter().any(|name| from.contains(name))
+            || mailbox::first(from).is_some_and(|found| is_daemon(found.address)))
+}
+
+/// Whether an address, folded, is a program's.
+fn is_daemon(address: &str) -> bool {
+    let local = address.trim_start_matches(['<', '"']);
+    LOCAL_PARTS.iter().any(|start| local.starts_with(start))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn forwarded_mail_names_its_writer() {
+        for (line, daemon) in [
+            ("von: microsoft outlook <postmaster@x.example>", true),
+            ("from: mailer-daemon@x.example (mail delivery system)", true),
+            ("from: joe <joe@x.example>", false),
+            ("a letter from: mailer-daemon@x.example", false),
+        ] {
+            assert_eq!(is_written_by_daemon(line), daemon, "{line}");
+        }
+    }
 
     #[test]
     fn programs_are_known_by_address_or_name() {

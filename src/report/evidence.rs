@@ -8,6 +8,8 @@ use super::daemons::is_from_daemon;
 use super::delivery_status::{DeliveryStatus, RecipientStatus};
 use super::fold::folded;
 use super::human_notice::HumanNotice;
+use super::letter::is_letter;
+use super::mail_words::says_that_mail_failed;
 use super::mailbox;
 use super::mention::Mention;
 use super::outline::Outline;
@@ -16,6 +18,7 @@ use super::quoted_reply::QuotedReply;
 use super::reported::DeliveryAction;
 use super::status_reader;
 use super::transcript::Transcript;
+use super::writer::{self, Writer};
 use crate::message::Message;
 use std::collections::HashSet;
 
@@ -49,6 +52,8 @@ enum Sign {
     ListedReply,
     /// Its text has the words of a failure or a delay.
     TextWords,
+    /// They speak of mail.
+    MailWords,
     /// Its subject has them.
     SubjectWords,
 }
@@ -72,6 +77,12 @@ const GUESSABLE: [Sign; 6] =
 /// Each of these says that something was not delivered.
 const FAILURE: [Sign; 3] = [Sign::TextWords, Sign::SubjectWords, Sign::Reply];
 
+/// Each of these says it of mail.
+const FAILURE_OF_MAIL: [Sign; 2] = [Sign::MailWords, Sign::Reply];
+/// Each of these makes a bounce of what a mail server writes, although nobody is named.
+const ANONYMOUS: [Sign; 6] =
+    [Sign::SubjectWords, Sign::Reply, Sign::ListedReply, Sign::Transcript, Sign::Enclosure, Sign::Quotation];
+
 /// All that is known.
 pub(crate) struct Evidence<'n> {
     pub(crate) statuses: Vec<RecipientStatus>,
@@ -92,7 +103,7 @@ pub(crate) struct Evidence<'n> {
     pub(crate) action: DeliveryAction,
     /// Signs in the header and the structure.
     outside: Vec<Sign>,
-    from_list: bool,
+    writer: Writer,
 }
 
 impl<'n> Evidence<'n> {
@@ -102,7 +113,8 @@ impl<'n> Evidence<'n> {
         mut statuses: Vec<RecipientStatus>,
         notice: &'n HumanNotice<'n>,
     ) -> Evidence<'n> {
-        if statuses.is_empty() {
+        let writer = writer_of(message, notice);
+        if statuses.is_empty() && writer != Writer::Person {
             statuses.extend(in_text(notice));
         }
         statuses.truncate(MAX_RECIPIENTS);
@@ -121,7 +133,7 @@ impl<'n> Evidence<'n> {
             subject,
             action: if delayed { DeliveryAction::Delayed } else { notice.action().unwrap_or_default() },
             outside: signs_outside(message, outline),
-            from_list: ["List-Id", "List-Unsubscribe"].iter().any(|name| message.header(name).is_some()),
+            writer,
         }
     }
 
@@ -134,12 +146,13 @@ impl<'n> Evidence<'n> {
     pub(crate) fn is_likely(&self) -> bool {
         self.shows_any(&CERTAIN)
             || self.shows_any(&LIKELY)
-            || (!self.from_list && self.shows(Sign::SubjectWords))
+            || (self.shows(Sign::SubjectWords) && self.shows(Sign::TextWords))
     }
 
     /// Whether the recipient may be guessed where none is named as such.
     pub(crate) fn allows_guesses(&self) -> bool {
-        self.shows_any(&FAILURE) && (self.shows_any(&CERTAIN) || self.shows_any(&GUESSABLE))
+        let failed = if self.writer == Writer::Unknown { &FAILURE_OF_MAIL[..] } else { &FAILURE[..] };
+        self.shows_any(failed) && (self.shows_any(&CERTAIN) || self.shows_any(&GUESSABLE))
     }
 
     /// Whether it is a bounce although it calls itself an automatic reply.
@@ -150,18 +163,28 @@ impl<'n> Evidence<'n> {
     /// Whether it is a bounce although it names no recipient.
     pub(crate) fn is_anonymous_bounce(&self) -> bool {
         self.shows_any(&[Sign::StatusFields, Sign::FailedField, Sign::ReportType])
-            || (self.shows_any(&[Sign::Daemon, Sign::NullSender]) && self.shows_any(&FAILURE))
+            || (self.shows_any(&[Sign::Daemon, Sign::NullSender])
+                && self.shows_any(&FAILURE)
+                && self.shows_any(&ANONYMOUS))
+    }
+
+    /// Whether somebody wrote it who can only quote or hand on a report.
+    pub(crate) fn is_of_person(&self) -> bool {
+        self.writer == Writer::Person
     }
 
     fn shows_any(&self, signs: &[Sign]) -> bool {
         signs.iter().any(|sign| self.shows(*sign))
     }
 
+    /// What a person writes shows nothing.
     fn shows(&self, sign: Sign) -> bool {
         match sign {
             Sign::StatusFields => !self.statuses.is_empty(),
             Sign::FailedField => !self.failed.is_empty(),
-            Sign::ReportType | Sign::Daemon | Sign::NullSender | Sign::Automatic | Sign::Enclosure => {
+            Sign::ReportType => self.outside.contains(&sign),
+            _ if self.is_of_person() => false,
+            Sign::Daemon | Sign::NullSender | Sign::Automatic | Sign::Enclosure => {
                 self.outside.contains(&sign)
             }
             Sign::Quotation => !self.notice.original().is_empty(),
@@ -170,6 +193,8 @@ impl<'n> Evidence<'n> {
             Sign::ListedReply => {
                 self.listed.iter().any(|mention| QuotedReply::find(&mention.text).code.is_some())
             }
+            Sign::MailWords => says_that_mail_failed(self.notice),
+            Sign::TextWords if self.writer == Writer::Unknown => self.shows(Sign::MailWords),
             Sign::TextWords => self.notice.says(Says::Failed) || self.notice.says(Says::Delayed),
             Sign::SubjectWords => phrases::find(&folded(&self.subject))
                 .iter()
@@ -183,6 +208,20 @@ fn daemon_domain(message: &Message<'_>) -> Option<String> {
     let from = message.header("From").filter(|_| is_from_daemon(message))?;
     let address = mailbox::first(&from)?.address;
     Some(address.rsplit_once('@')?.1.to_ascii_lowercase())
+}
+
+/// Who wrote a message, by its header and the form of its text.
+fn writer_of(message: &Message<'_>, notice: &HumanNotice<'_>) -> Writer {
+    let writer = Writer::of(message);
+    let prefixed = || writer::has_prefix(&folded(&message.subject().unwrap_or_default()));
+    let quotes = notice.written.quotes;
+    if writer == Writer::Server {
+        return writer;
+    }
+    if quotes && !writer::is_handed_on(message) && notice.forwards() {
+        return Writer::Unknown;
+    }
+    if is_letter(&notice.written) || (quotes && prefixed()) { Writer::Person } else { writer }
 }
 
 /// The signs in the header and the structure of a message.

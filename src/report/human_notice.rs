@@ -5,7 +5,8 @@
 //! shapes in `entries` (lists), `sentences` and `mention` (reasons). Not here: sessions that are
 //! quoted (`transcript`). Invariant: every line is read a bounded number of times.
 
-use super::fold::Folded;
+use super::daemons::is_written_by_daemon;
+use super::fold::{Folded, folded};
 use super::footers;
 use super::lines::NumberedLine;
 use super::original_start;
@@ -115,6 +116,18 @@ impl<'a> HumanNotice<'a> {
         let linked = |hit: &Hit| text[..hit.start].ends_with('<') && text[hit.start..].starts_with("mailto:");
         let mut hits = self.hits_in(at..at + 1).iter();
         hits.any(|hit| hit.says.is_contact() && !linked(hit))
+    }
+
+    /// Whether somebody forwards, with hardly a word, what a mail server wrote.
+    pub(crate) fn forwards(&self) -> bool {
+        /// The header of forwarded mail is among so many lines.
+        const MAX_HEADER: usize = 40;
+        self.written.text.len() <= OwnWords::MAX_REMARK
+            && self
+                .lines
+                .iter()
+                .take(MAX_HEADER)
+                .any(|line| is_written_by_daemon(&folded(line.text.trim_start_matches(['>', ' ']))))
     }
 
     /// Whether the line does nothing else.

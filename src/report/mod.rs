@@ -45,6 +45,8 @@ mod session;
 mod transcript;
 mod daemons;
 mod writer;
+mod letter;
+mod mail_words;
 mod reply_shape;
 mod absence;
 mod challenge;

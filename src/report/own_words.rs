@@ -21,6 +21,9 @@ pub(crate) struct OwnWords {
 }
 
 impl OwnWords {
+    /// What is hardly more than "please look at this": up to this many bytes.
+    pub(crate) const MAX_REMARK: usize = 120;
+
     pub(crate) fn of(lines: &[NumberedLine<'_>]) -> OwnWords {
         let mut words = OwnWords::default();
         let mut attribution = false;

@@ -1,7 +1,7 @@
 //! The shape of an automatic reply: what the header says about who answers, and to what.
 //!
-//! Not here: the words (`absence`, `challenge`). Invariant: a field that a person's mail has as well
-//! is no evidence of a program.
+//! Not here: the words (`absence`, `challenge`). Invariant: a field that a person's mail has as
+//! well is no evidence of a program.
 
 use super::writer;
 use crate::message::Message;

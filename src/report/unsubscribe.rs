@@ -31,7 +31,8 @@ pub(crate) fn read(message: &Message<'_>, notice: &HumanNotice<'_>) -> Option<Re
     }
     let subject = message.subject().unwrap_or_default();
     let to = address(message);
-    let request = Request { message, subject: folded(&subject), text: folded(&notice.written.text) };
+    let text: Vec<String> = notice.written.text.lines().map(folded).collect();
+    let request = Request { message, subject: folded(&subject), text: text.join("\n") };
     if !request.asks(to.as_deref()) {
         return None;
     }
@@ -85,9 +86,10 @@ impl Request<'_, '_> {
         // The text may be the mail program's.
         let made = words::is_request(&self.subject) && text.len() <= MAX_TO_ADDRESS && words::is_made(text);
         let addressed = to.is_some_and(|to| {
-            text.len() <= MAX_TO_ADDRESS && (words::is_clear_address(to) || asked || text.is_empty())
+            text.len() <= MAX_TO_ADDRESS && (words::is_clear_address(to) || asked || text.len() < 20)
         });
-        written || command || made || addressed
+        let managed = || self.message.addresses("To").iter().any(|to| words::is_managed(to, text));
+        managed() || written || command || made || addressed
     }
 }
 

@@ -288,6 +288,16 @@ pub(crate) fn is_command(text: &str) -> bool {
     after_word(bare(text)).is_some_and(|rest| rest.len() <= 60 && !rest.contains(' '))
 }
 
+/// Whether the first line of a folded text is such a command, maybe with the name of the writer, to
+/// a list manager.
+pub(crate) fn is_managed(address: &str, text: &str) -> bool {
+    const MANAGERS: &[&str] = &["listserv", "majordomo", "sympa", "listproc", "lyris", "ecartis", "mlmmj"];
+    let local = local_part(address);
+    let managed = MANAGERS.iter().any(|name| local.starts_with(name)) || local.ends_with("-request");
+    let first = after_word(bare(text.lines().next().unwrap_or_default()));
+    managed && first.is_some_and(|rest| rest.split(' ').count() <= 5)
+}
+
 /// Whether a folded text says that a program made it.
 pub(crate) fn is_made(text: &str) -> bool {
     MADE.iter().any(|words| text.contains(words))

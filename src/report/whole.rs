@@ -10,10 +10,12 @@ use super::human_notice::HumanNotice;
 use super::lines::PartText;
 use super::original;
 use super::outline::Outline;
+use super::own_words::OwnWords;
 use super::repair;
 use super::reported::{Report, ReportKind};
 use super::ses_notification;
 use super::unsubscribe;
+use super::writer;
 use crate::message::Message;
 
 /// Messages in messages are opened down to this depth.
@@ -62,7 +64,9 @@ fn understood(message: &Message<'_>, depth: usize) -> Report {
         return reply.report(original);
     }
     let recipients = evidence.recipients();
+    let handed_on = !evidence.is_of_person() || forwards(message, &notice);
     if recipients.is_empty()
+        && handed_on
         && let Some(report) = inner(message, &outline, &notice, depth)
     {
         return report;
@@ -89,6 +93,12 @@ pub(crate) fn original_header(message: &Message<'_>, name: &str, depth: usize) -
         Message::read(fields.as_bytes()).header(name).filter(|value| !value.is_empty())
     };
     outline.original_header(name).or_else(in_enclosed).or_else(in_text)
+}
+
+/// Whether a person hands on a whole report with hardly a word, and no list or ticket system does:
+/// what people write about reports, and digests, are ordinary mail.
+fn forwards(message: &Message<'_>, notice: &HumanNotice<'_>) -> bool {
+    !writer::is_handed_on(message) && notice.written.text.len() <= OwnWords::MAX_REMARK
 }
 
 /// The report in an enclosed or quoted message.

@@ -18,7 +18,7 @@ pub(crate) enum Writer {
     Unknown,
 }
 
-/// Fields that mailing lists, ticket systems and forums add.
+/// Fields that mailing lists, ticket systems, forums and cron add.
 const LISTS: &[&str] = &[
     "List-Id",
     "List-Post",
@@ -40,11 +40,9 @@ const LISTS: &[&str] = &[
     "X-Bugzilla-URL",
     "X-Launchpad-Bug",
     "X-Discourse-Post-Id",
+    "X-Cron-Env",
 ];
-/// Fields that only the programs of people set.
-const OF_PEOPLE: &[&str] =
-    &["User-Agent", "X-Apple-Mail-Remote-Attachments", "X-Universally-Unique-Identifier"];
-/// Programs of people, folded, as the field X-Mailer begins.
+/// Programs that people write with, folded, as the field User-Agent or X-Mailer begins.
 const MAILERS: &[&str] = &[
     "apple mail",
     "airmail",
@@ -53,6 +51,25 @@ const MAILERS: &[&str] = &[
     "evolution",
     "foxmail",
     "geary",
+    "git-send-email",
+    "gnus",
+    "k-9 mail",
+    "fairemail",
+    "horde",
+    "internet messaging program",
+    "opera mail",
+    "outlook express",
+    "microsoft-macoutlook",
+    "squirrelmail",
+    "nylas",
+    "postbox",
+    "rainloop",
+    "snappymail",
+    "trojita",
+    "alpine",
+    "pine",
+    "eudora",
+    "becky",
     "iphone mail",
     "ipad mail",
     "kmail",
@@ -130,14 +147,14 @@ impl Writer {
     pub(crate) fn of(message: &Message<'_>) -> Writer {
         let is = |name: &str, test: fn(&str) -> bool| message.header(name).is_some_and(|value| test(&value));
         let automatic = is("Auto-Submitted", |value| !value.trim().eq_ignore_ascii_case("no"));
-        if is_from_daemon(message)
-            || is("Return-Path", |path| path.trim() == "<>")
+        if is("Return-Path", |path| path.trim() == "<>")
             || message.content_type().kind == "multipart/report"
+            || (is_from_daemon(message) && (automatic || !is_of_person(message)))
         {
             Writer::Server
-        } else if is_handed_on(message) {
+        } else if is_handed_on(message) && !goes_to_bounces(message) {
             Writer::Person
-        } else if automatic {
+        } else if automatic || goes_to_bounces(message) {
             Writer::Unknown
         } else if is_of_person(message) || (is_answer(message) && !is("From", is_program)) {
             Writer::Person
@@ -157,6 +174,11 @@ pub(crate) fn has_prefix(subject: &str) -> bool {
     PREFIXES.iter().any(|prefix| subject.starts_with(prefix))
 }
 
+/// Whether it went to an address for bounces, where people do not write.
+fn goes_to_bounces(message: &Message<'_>) -> bool {
+    message.addresses("To").iter().take(1).any(|to| to.to_ascii_lowercase().contains("bounce"))
+}
+
 fn is_answer(message: &Message<'_>) -> bool {
     ["In-Reply-To", "References"].iter().any(|name| message.header(name).is_some())
         || message.subject().is_some_and(|subject| has_prefix(&folded(&subject)))
@@ -164,9 +186,9 @@ fn is_answer(message: &Message<'_>) -> bool {
 
 /// Whether a program of people wrote it.
 pub(crate) fn is_of_person(message: &Message<'_>) -> bool {
-    let mailer = message.header("X-Mailer").map(|name| folded(&name)).unwrap_or_default();
-    OF_PEOPLE.iter().any(|name| message.header(name).is_some())
-        || MAILERS.iter().any(|name| mailer.starts_with(name))
+    let mailer = message.header("User-Agent").or_else(|| message.header("X-Mailer"));
+    let mailer = mailer.map(|name| folded(&name)).unwrap_or_default();
+    MAILERS.iter().any(|name| mailer.starts_with(name))
 }
 
 /// Whether an address is a program's.

@@ -1,0 +1,208 @@
+//! Whether a text is a person's letter: it greets somebody, and says goodbye or asks something.
+//!
+//! Programs greet too, but they hardly ask. Not here: what the header says about the writer
+//! (`writer`). Invariant: one pass over a bounded text.
+
+use super::fold::folded;
+use super::own_words::OwnWords;
+
+/// How letters begin, folded.
+const GREETINGS: &[&str] = &[
+    "hi",
+    "hey",
+    "hello",
+    "dear",
+    "good morning",
+    "good day",
+    "good afternoon",
+    "good evening",
+    "greetings",
+    "hallo",
+    "guten tag",
+    "guten morgen",
+    "moin",
+    "sehr geehrte",
+    "sehr geehrter",
+    "liebe",
+    "lieber",
+    "servus",
+    "gruezi",
+    "bonjour",
+    "bonsoir",
+    "salut",
+    "cher",
+    "chere",
+    "madame",
+    "monsieur",
+    "hola",
+    "buenos dias",
+    "buenas tardes",
+    "estimado",
+    "estimada",
+    "estimados",
+    "ciao",
+    "salve",
+    "buongiorno",
+    "gentile",
+    "egregio",
+    "ola",
+    "bom dia",
+    "boa tarde",
+    "caro",
+    "cara",
+    "prezado",
+    "prezados",
+    "beste",
+    "geachte",
+    "dag",
+    "hej",
+    "hei",
+    "kara",
+    "kaere",
+    "moi",
+    "czesc",
+    "dzien dobry",
+    "szanowni",
+    "szanowny",
+    "dobry den",
+    "ahoj",
+    "vazeni",
+    "vazeny",
+    "kedves",
+    "tisztelt",
+    "buna ziua",
+    "stimate",
+    "merhaba",
+    "sayin",
+    "здравствуйте",
+    "добрый день",
+    "привет",
+    "уважаемые",
+    "уважаемый",
+    "добрий день",
+    "вітаю",
+    "您好",
+    "你好",
+    "尊敬的",
+    "こんにちは",
+    "お世話になっております",
+    "안녕하세요",
+    "שלום",
+    "مرحبا",
+    "السلام عليكم",
+    "xin chao",
+];
+/// How they end, folded.
+const GOODBYES: &[&str] = &[
+    "regards",
+    "kind regards",
+    "best regards",
+    "warm regards",
+    "best",
+    "best wishes",
+    "thanks",
+    "thank you",
+    "many thanks",
+    "thx",
+    "cheers",
+    "sincerely",
+    "yours",
+    "gruss",
+    "grus",
+    "grusse",
+    "viele grusse",
+    "lg",
+    "mfg",
+    "mit freundlichen",
+    "freundliche grusse",
+    "danke",
+    "vielen dank",
+    "cordialement",
+    "bien a vous",
+    "merci",
+    "saludos",
+    "un saludo",
+    "gracias",
+    "atentamente",
+    "cordiali saluti",
+    "saluti",
+    "grazie",
+    "distinti saluti",
+    "abraco",
+    "obrigado",
+    "obrigada",
+    "cumprimentos",
+    "atenciosamente",
+    "groet",
+    "groeten",
+    "met vriendelijke",
+    "bedankt",
+    "halsningar",
+    "mvh",
+    "vanlig halsning",
+    "venlig hilsen",
+    "hilsen",
+    "tack",
+    "tak",
+    "takk",
+    "terveisin",
+    "kiitos",
+    "pozdrawiam",
+    "dziekuje",
+    "s pozdravem",
+    "s pozdravom",
+    "dekuji",
+    "udvozlettel",
+    "koszonom",
+    "cu stima",
+    "multumesc",
+    "tesekkurler",
+    "saygilar",
+    "с уважением",
+    "спасибо",
+    "з повагою",
+    "дякую",
+    "谢谢",
+    "此致",
+    "よろしくお願い",
+    "감사합니다",
+    "תודה",
+    "شكرا",
+];
+
+/// Whether the writer's own words are a letter.
+pub(crate) fn is_letter(words: &OwnWords) -> bool {
+    let mut lines = words.text.lines().map(folded);
+    let first = lines.next().unwrap_or_default();
+    let greets = first.len() < 80 && !first.contains("this is") && starts(&first, GREETINGS);
+    greets
+        && (words.text.contains(['?', '？']) || lines.any(|line| line.len() < 60 && starts(&line, GOODBYES)))
+}
+
+/// Whether a line starts with one of some words, and not with a longer one.
+fn starts(line: &str, words: &[&str]) -> bool {
+    let follows = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric());
+    words.iter().any(|word| line.strip_prefix(word).is_some_and(follows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::lines::PartText;
+
+    #[test]
+    fn people_greet_and_ask_or_say_goodbye() {
+        for (text, letter) in [
+            ("Hello all,\n\nmail comes back.\n\nThanks\nJoe\n", true),
+            ("Sehr geehrte Damen und Herren,\nkommt diese Mail an?\n", true),
+            ("Hi. This is the mail server.\nRegards\n", false),
+            ("Hello, this is the mail server.\nNot delivered.\n", false),
+            ("Hidden fees are listed.\nThanks\n", false),
+            ("Mail comes back.\nThanks\n", false),
+        ] {
+            let words = OwnWords::of(&PartText::plain(text, 1).lines());
+            assert_eq!(is_letter(&words), letter, "{text}");
+        }
+        assert!(GREETINGS.iter().chain(GOODBYES).all(|word| folded(word) == *word));
+    }
+}
