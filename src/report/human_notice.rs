@@ -118,16 +118,18 @@ impl<'a> HumanNotice<'a> {
         hits.any(|hit| hit.says.is_contact() && !linked(hit))
     }
 
-    /// Whether somebody forwards, with hardly a word, what a mail server wrote.
+    /// Whether somebody forwards, with hardly a word, what a mail server wrote. The source of a
+    /// report, which no mail program forwards, is quoted to be talked about.
     pub(crate) fn forwards(&self) -> bool {
-        /// The header of forwarded mail is among so many lines.
+        /// The header of forwarded mail is among the first lines.
         const MAX_HEADER: usize = 40;
-        self.written.text.len() <= OwnWords::MAX_REMARK
-            && self
-                .lines
-                .iter()
-                .take(MAX_HEADER)
-                .any(|line| is_written_by_daemon(&folded(line.text.trim_start_matches(['>', ' ']))))
+        if self.written.text.len() > OwnWords::MAX_REMARK {
+            return false;
+        }
+        let top = self.lines.iter().take(MAX_HEADER);
+        let top: Vec<String> = top.map(|line| folded(line.text.trim_start_matches(['>', ' ']))).collect();
+        top.iter().any(|line| is_written_by_daemon(line))
+            && !top.iter().any(|line| line.starts_with("content-type: multipart/"))
     }
 
     /// Whether the line does nothing else.

@@ -78,12 +78,16 @@ pub(crate) fn speaks_of_mail(text: &str) -> bool {
 /// Whether a notice says that mail failed or is delayed.
 pub(crate) fn says_that_mail_failed(notice: &HumanNotice<'_>) -> bool {
     /// Failures that are looked at, at most.
-    const MAX_FAILURES: usize = 50;
+    const MAX_FAILURES: usize = 20;
+    /// Text around one that is searched, on either side.
+    const AROUND: usize = 500;
     let failures = notice.hits.iter().filter(|hit| matches!(hit.says, Says::Failed | Says::Delayed));
     let mut near = failures.take(MAX_FAILURES).map(|hit| {
         let line = notice.folded.line(hit.start);
         let (start, end) = (notice.folded.start(line.saturating_sub(1)), notice.folded.start(line + 2));
-        &notice.folded.text[start..end]
+        let text = notice.folded.text.as_str();
+        let start = text.floor_char_boundary(start.max(hit.start.saturating_sub(AROUND)));
+        &text[start..text.floor_char_boundary(end.min(hit.end + AROUND))]
     });
     near.any(speaks_of_mail)
 }
