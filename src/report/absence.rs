@@ -60,11 +60,12 @@ impl AbsenceTitle {
             let bracketed = before.ends_with(['[', '(', '<', '"', '*', '【', '（']);
             let first = hit.start == begin;
             let ends = after.trim_matches(|c: char| c.is_ascii_punctuation() || c == ' ').is_empty();
-            let last = ends && before.trim_end().ends_with([':', '-', '|', '/', '：']);
+            let last = !first && ends && before.trim_end().ends_with([':', '-', '|', '/', '：']);
             let sentence = wording == Wording::Sentence;
             (bracketed || first || last || sentence).then(|| AbsenceTitle {
                 automatic: wording == Wording::Automatic,
-                goes_on: after.starts_with([':', '：']) && after.len() > 2,
+                goes_on: (after.starts_with([':', '：']) && says_more(after))
+                    || (bracketed && (says_more(before) || says_more(after))),
                 answered: answered && !bracketed && !last,
             })
         });
@@ -93,6 +94,11 @@ pub(crate) fn is_declared(message: &Message<'_>) -> bool {
 
 fn found(text: &str) -> Vec<(Wording, FoundPhrase)> {
     INDEX.find(text, |hit| (WORDINGS[hit.section % WORDINGS.len()], hit))
+}
+
+/// Whether the rest of a subject has words.
+fn says_more(rest: &str) -> bool {
+    rest.chars().filter(|c| c.is_alphanumeric()).count() > 2
 }
 
 /// A subject without `Re:`, `[x]` and the like, and whether it had one of an answer.
@@ -134,8 +140,9 @@ mod tests {
         for (subject, want) in [
             ("Automatic reply: Spring", title(true, true, false)),
             ("Re: Automatische Antwort: Frühling", title(true, true, true)),
-            ("[Réponse automatique] Printemps", title(true, false, false)),
-            ("Re: Spring (Auto-Reply)", title(true, false, false)),
+            ("[Réponse automatique] Printemps", title(true, true, false)),
+            ("Re: Spring (Auto-Reply)", title(true, true, false)),
+            ("Re: Automatic reply", title(true, false, true)),
             ("Spring - out of office", title(false, false, false)),
             ("Ann/Sales is out of the office", title(false, false, false)),
             ("不在", title(false, false, false)),

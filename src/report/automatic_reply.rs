@@ -11,6 +11,7 @@ use super::fold::folded;
 use super::human_notice::HumanNotice;
 use super::mailbox;
 use super::original::Original;
+use super::personal_letter::is_letter;
 use super::phrases::Says;
 use super::quoted_reply::QuotedReply;
 use super::reply_shape::ReplyShape;
@@ -119,6 +120,8 @@ struct Words {
     sentences: usize,
     /// Somebody else's mail is quoted.
     quotes: bool,
+    /// It greets, and asks or says goodbye.
+    is_letter: bool,
     /// The text is that of a note, not of a letter or a bounce.
     is_note: bool,
 }
@@ -129,7 +132,12 @@ impl Words {
         let text = folded(&notice.written.text);
         let bounces = notice.says(Says::Failed) || QuotedReply::find(notice.whole()).code.is_some();
         let is_note = text.len() < MAX_NOTE && !text.contains("unsubscribe") && !bounces;
-        Words { sentences: absence::sentences(&text), quotes: notice.written.quotes, is_note }
+        Words {
+            sentences: absence::sentences(&text),
+            quotes: notice.written.quotes,
+            is_letter: is_letter(&notice.written),
+            is_note,
+        }
     }
 }
 
@@ -140,7 +148,7 @@ fn is_meant(title: AbsenceTitle, shape: ReplyShape, words: &Words) -> bool {
         return false;
     }
     if title.answered {
-        return !words.quotes && (shape.by_program || says);
+        return !words.is_letter && !words.quotes && (shape.by_program || says);
     }
     if title.automatic {
         return shape.by_program || shape.answers || title.goes_on || says;

@@ -40,8 +40,10 @@ pub(crate) fn is_challenge(message: &Message<'_>, subject: &str, notice: &HumanN
 
 /// Whether a message answers another one, by itself or as a program does.
 fn answers(message: &Message<'_>, subject: &str) -> bool {
-    ["Auto-Submitted", "In-Reply-To", "References"].iter().any(|name| message.header(name).is_some())
-        || message.header("Return-Path").is_some_and(|path| path.trim() == "<>")
+    let is = |name: &str, test: fn(&str) -> bool| message.header(name).is_some_and(|value| test(&value));
+    is("Auto-Submitted", |value| value.trim_start().to_ascii_lowercase().starts_with("auto-replied"))
+        || is("Return-Path", |path| path.trim() == "<>")
+        || ["In-Reply-To", "References"].iter().any(|name| message.header(name).is_some())
         || writer::has_prefix(subject)
 }
 

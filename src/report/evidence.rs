@@ -8,11 +8,11 @@ use super::daemons::is_from_daemon;
 use super::delivery_status::{DeliveryStatus, RecipientStatus};
 use super::fold::folded;
 use super::human_notice::HumanNotice;
-use super::letter::is_letter;
-use super::mail_words::says_that_mail_failed;
+use super::mail_words::{says_that_mail_failed, speaks_of_mail};
 use super::mailbox;
 use super::mention::Mention;
 use super::outline::Outline;
+use super::personal_letter::is_letter;
 use super::phrases::{self, Says};
 use super::quoted_reply::QuotedReply;
 use super::reported::DeliveryAction;
@@ -173,6 +173,10 @@ impl<'n> Evidence<'n> {
         self.writer == Writer::Person
     }
 
+    fn says_failure(&self) -> bool {
+        self.notice.says(Says::Failed) || self.notice.says(Says::Delayed)
+    }
+
     fn shows_any(&self, signs: &[Sign]) -> bool {
         signs.iter().any(|sign| self.shows(*sign))
     }
@@ -193,9 +197,14 @@ impl<'n> Evidence<'n> {
             Sign::ListedReply => {
                 self.listed.iter().any(|mention| QuotedReply::find(&mention.text).code.is_some())
             }
-            Sign::MailWords => says_that_mail_failed(self.notice),
+            Sign::MailWords => {
+                says_that_mail_failed(self.notice)
+                    || (self.says_failure()
+                        && speaks_of_mail(&folded(&self.subject))
+                        && self.shows(Sign::SubjectWords))
+            }
             Sign::TextWords if self.writer == Writer::Unknown => self.shows(Sign::MailWords),
-            Sign::TextWords => self.notice.says(Says::Failed) || self.notice.says(Says::Delayed),
+            Sign::TextWords => self.says_failure(),
             Sign::SubjectWords => phrases::find(&folded(&self.subject))
                 .iter()
                 .any(|hit| matches!(hit.says, Says::Failed | Says::Delayed)),

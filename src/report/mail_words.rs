@@ -79,12 +79,14 @@ pub(crate) fn speaks_of_mail(text: &str) -> bool {
 pub(crate) fn says_that_mail_failed(notice: &HumanNotice<'_>) -> bool {
     /// Failures that are looked at, at most.
     const MAX_FAILURES: usize = 20;
+    /// Lines before one that are its sentence.
+    const BEFORE: usize = 4;
     /// Text around one that is searched, on either side.
     const AROUND: usize = 500;
     let failures = notice.hits.iter().filter(|hit| matches!(hit.says, Says::Failed | Says::Delayed));
     let mut near = failures.take(MAX_FAILURES).map(|hit| {
         let line = notice.folded.line(hit.start);
-        let (start, end) = (notice.folded.start(line.saturating_sub(1)), notice.folded.start(line + 2));
+        let (start, end) = (notice.folded.start(line.saturating_sub(BEFORE)), notice.folded.start(line + 2));
         let text = notice.folded.text.as_str();
         let start = text.floor_char_boundary(start.max(hit.start.saturating_sub(AROUND)));
         &text[start..text.floor_char_boundary(end.min(hit.end + AROUND))]

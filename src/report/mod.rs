@@ -45,7 +45,7 @@ mod session;
 mod transcript;
 mod daemons;
 mod writer;
-mod letter;
+mod personal_letter;
 mod mail_words;
 mod reply_shape;
 mod absence;

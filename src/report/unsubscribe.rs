@@ -12,6 +12,7 @@ use super::mailbox;
 use super::reported::{DeliveryAction, Recipient, Report, ReportKind, Unsubscribing};
 use super::tidied::tidy;
 use super::unsubscribe_words as words;
+use super::writer;
 use crate::message::Message;
 
 /// Fields that only mail programs set that unsubscribe for their user.
@@ -25,8 +26,8 @@ const MAX_TO_ADDRESS: usize = 600;
 
 /// The request of a message, if it is one.
 pub(crate) fn read(message: &Message<'_>, notice: &HumanNotice<'_>) -> Option<Report> {
-    let from_list = ["List-Id", "List-Unsubscribe"].iter().any(|name| message.header(name).is_some());
-    if from_list || is_from_daemon(message) {
+    let bulk = message.header("Precedence").is_some_and(|value| !value.trim().eq_ignore_ascii_case("junk"));
+    if bulk || writer::is_handed_on(message) || is_from_daemon(message) {
         return None;
     }
     let subject = message.subject().unwrap_or_default();

@@ -152,7 +152,7 @@ impl Writer {
             || (is_from_daemon(message) && (automatic || !is_of_person(message)))
         {
             Writer::Server
-        } else if is_handed_on(message) && !goes_to_bounces(message) {
+        } else if (is_handed_on(message) || is("From", is_of_host)) && !goes_to_bounces(message) {
             Writer::Person
         } else if automatic || goes_to_bounces(message) {
             Writer::Unknown
@@ -172,6 +172,38 @@ pub(crate) fn is_handed_on(message: &Message<'_>) -> bool {
 /// Whether a subject, folded, is that of an answer or of forwarded mail.
 pub(crate) fn has_prefix(subject: &str) -> bool {
     PREFIXES.iter().any(|prefix| subject.starts_with(prefix))
+}
+
+/// Whether an account of the host wrote it, as cron and monitors do.
+fn is_of_host(from: &str) -> bool {
+    const ACCOUNTS: &[&str] = &[
+        "root",
+        "cron",
+        "anacron",
+        "logwatch",
+        "logcheck",
+        "nagios",
+        "icinga",
+        "zabbix",
+        "munin",
+        "monit",
+        "jenkins",
+        "www-data",
+        "apache",
+        "nobody",
+        "backup",
+        "fail2ban",
+        "smartd",
+        "mdadm",
+        "netdata",
+        "prometheus",
+        "alertmanager",
+        "grafana",
+    ];
+    let from = folded(from);
+    mailbox::first(&from)
+        .and_then(|found| found.address.split_once('@'))
+        .is_some_and(|(local, _)| ACCOUNTS.contains(&local))
 }
 
 /// Whether it went to an address for bounces, where people do not write.
