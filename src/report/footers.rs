@@ -20,12 +20,14 @@ const FINDINGS: [&str; 8] = [
     "detected",
     "infiziert",
 ];
+/// A longer signature is not one, in lines.
+const MAX_SIGNATURE: usize = 12;
 /// Paragraphs that are looked at, at most.
 const MAX_PARAGRAPHS: usize = 200;
 
 /// Empties the lines of footers up to `end`. Whether there were any.
 pub(crate) fn remove(lines: &mut [NumberedLine<'_>], end: usize, folded: &Folded, hits: &[Hit]) -> bool {
-    let mut found = false;
+    let mut found = remove_signature(lines, end, folded, hits);
     let mut after = 0;
     for hit in hits.iter().filter(|hit| hit.says == Says::Footer).take(MAX_PARAGRAPHS) {
         let at = folded.line(hit.start);
@@ -42,6 +44,17 @@ pub(crate) fn remove(lines: &mut [NumberedLine<'_>], end: usize, folded: &Folded
         }
     }
     found
+}
+
+/// A signature goes from a line `--` to the end.
+fn remove_signature(lines: &mut [NumberedLine<'_>], end: usize, folded: &Folded, hits: &[Hit]) -> bool {
+    let last = lines[..end].iter().rposition(|line| line.text == "--");
+    let signature = last.filter(|&at| end - at <= MAX_SIGNATURE);
+    let Some(at) = signature.filter(|&at| !says_something(&lines[at..end], folded, hits, at..end)) else {
+        return false;
+    };
+    lines[at..end].iter_mut().for_each(|line| line.text = "");
+    true
 }
 
 /// Whether a line separates what follows.

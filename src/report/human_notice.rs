@@ -139,6 +139,16 @@ impl<'a> HumanNotice<'a> {
             && !QuotedReply::find(self.lines[at].text).is_some()
     }
 
+    /// Whether the line begins with whom to ask, and says nothing about the failure.
+    pub(crate) fn begins_with_contact(&self, at: usize) -> bool {
+        const NEAR: usize = 24;
+        let start = self.folded.start(at);
+        let hits = self.hits_in(at..at + 1);
+        let asks = |hit: &Hit| hit.says == Says::Contact && hit.start < start + NEAR;
+        let fails = |hit: &Hit| matches!(hit.says, Says::Failed | Says::Gone | Says::Object | Says::Delayed);
+        hits.iter().any(asks) && !hits.iter().any(fails) && !QuotedReply::find(self.lines[at].text).is_some()
+    }
+
     /// The line that begins with a reply, with the rest of its paragraph; empty if there is none.
     pub(crate) fn refusal(&self) -> &str {
         self.refusal.get_or_init(|| {

@@ -106,6 +106,9 @@ impl HumanNotice<'_> {
             if is_field_of_report(line) {
                 continue;
             }
+            if !reason.text.is_empty() && self.begins_with_contact(index) {
+                continue;
+            }
             let ends = if reason.text.is_empty() { self.is_closing(index) } else { is_epilogue(line) };
             if ends {
                 break;

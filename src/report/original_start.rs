@@ -42,7 +42,9 @@ fn is_marker(folded: &Folded, hit: &Hit, lines: &[NumberedLine<'_>]) -> bool {
     let before = &folded.text[start..hit.start];
     let after = folded.text.get(hit.end..end).unwrap_or_default();
     let own = &folded.text[hit.start..hit.end];
-    let (first, last) = (is_decoration(before), is_decoration(after));
+    // A sentence that ends with these words, or goes on in the next line, is about the original.
+    let sentence = hit.end > end || after.contains('.');
+    let (first, last) = (is_decoration(before), is_decoration(after) && !sentence);
     let ruled = lines[line].trimmed().starts_with(['-', '=', '*', '_', '|', '+', '#', '~']);
     let marked = ruled && (before.len() >= 2 || after.trim_end().ends_with("--"));
     if own == "original message" || own == "forwarded message" {

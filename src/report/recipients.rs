@@ -115,8 +115,8 @@ impl Evidence<'_> {
         let notice = self.notice;
         let guesses: [(&'static str, &dyn Fn() -> Vec<Mention>); 7] = [
             ("shape", &|| others(notice.unannounced())),
-            ("shape", &|| others(notice.after_reasons())),
             ("sentence", &|| of_first_line(others(notice.inline(&[Says::Perhaps])))),
+            ("shape", &|| others(notice.after_reasons())),
             ("sentence", &|| others(notice.gone())),
             ("subject", &|| others(self.in_subject())),
             ("addressee", &|| others(notice.addressed().into_iter().collect())),
