@@ -156,3 +156,90 @@ fn virtual_mtas_pools_addresses_and_jobs_of_powermta_are_sources() {
     assert_eq!(found(&sandbox, &["--source", "ip/2001:db8::1"]), [2]);
     assert_eq!(found(&sandbox, &["--source", "job-1", "--since", "2026-01-01"]), [1]);
 }
+
+/// The day of the lines, in UTC.
+const DAY: [&str; 4] = ["--since", "2026-03-01T00:00:00Z", "--until", "2026-03-02T00:00:00Z"];
+
+#[track_caller]
+fn report(sandbox: &Sandbox) -> Value {
+    let ran = sandbox.run(&[&["report", "--json"][..], &DAY].concat(), b"");
+    assert!(ran.code == 0 && ran.stderr.is_empty(), "{ran:?}");
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
+#[test]
+fn reports_and_exports_count_by_source_and_show_which_destinations_were_sent_mail_without_tls() {
+    let sandbox = streams();
+    let figures = report(&sandbox);
+    let of = |list: &str, name: &str| {
+        let all = figures[list].as_array().unwrap();
+        all.iter().find(|one| one["name"] == name).unwrap_or_else(|| panic!("{name}: {figures}")).clone()
+    };
+    for (source, sent, bounced) in [
+        ("instance/postfix", 3, 1),
+        ("transport/smtp-marketing", 1, 1),
+        ("transport/relay", 1, 0),
+        ("instance/postfix-out", 1, 0),
+        ("instance/mta-b", 1, 0),
+        ("campaign/spring sale", 2, 0),
+        ("campaign/c7:shop:news:1", 0, 1),
+    ] {
+        let outcomes = of("sources", source)["outcomes"].clone();
+        assert_eq!((&outcomes["sent"], &outcomes["bounced"]), (&sent.into(), &bounced.into()), "{source}");
+    }
+    assert_eq!(figures["sources"].as_array().unwrap().len(), 7);
+    // A bounce was not sent, with or without TLS.
+    assert_eq!(figures["tls"], serde_json::json!({"dane": 1, "encrypt": 1, "may": 1, "none": 1}));
+    assert_eq!(of("recipient_domains", "dest2.example")["tls"], serde_json::json!({"may": 1, "none": 1}));
+    assert_eq!(of("providers", "google")["tls"], serde_json::json!({"dane": 1, "encrypt": 1, "may": 1}));
+    let shown = sandbox.run(&[&["report"][..], &DAY].concat(), b"").stdout;
+    for expected in ["Sources", "transport/smtp-marketing", "TLS by recipient domain", "without TLS"] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+    let sheet =
+        |list: &str| sandbox.run(&[&["export", "csv", "--list", list][..], &DAY].concat(), b"").stdout;
+    assert!(sheet("sources").contains("\r\ncampaign/spring sale,2,0,0,"), "{}", sheet("sources"));
+    let tls = sheet("tls");
+    assert!(tls.starts_with("by,destination,level,deliveries\r\n"), "{tls}");
+    assert!(
+        tls.contains("provider,google,dane,1\r\n")
+            && tls.contains("recipient-domain,dest2.example,none,1\r\n")
+    );
+    let page = sandbox.run(&[&["export", "html"][..], &DAY].concat(), b"").stdout;
+    assert!(page.contains("instance/mta-b") && page.contains("TLS by provider"), "{page}");
+    let exposed = sandbox.run(&["export", "prometheus"], b"").stdout;
+    assert!(exposed.contains("carom_tls_deliveries_total{tls=\"none\"} 1\n"), "{exposed}");
+    assert!(exposed.contains("carom_provider_tls_deliveries_total{provider=\"google\",tls=\"dane\"} 1\n"));
+    let events = sandbox.run(&[&["export", "events"][..], &DAY].concat(), b"").stdout;
+    assert!(events.contains("\"tls\":\"may:none\",\"source\":\"transport/smtp-marketing\""), "{events}");
+    let find = sandbox.run(&["find", "u5@dest2.example", "--json"], b"").stdout;
+    let find: Value = serde_json::from_str(&find).unwrap();
+    assert_eq!(find["deliveries"][0]["source"], "instance/postfix-out");
+}
+
+#[test]
+fn a_log_of_one_usual_postfix_has_no_table_of_sources_or_tls() {
+    let sandbox = sandbox();
+    append(&sandbox.path("mail.log"), &message(1, "postfix/smtp", SENT, ""));
+    tick(&sandbox);
+    let shown = sandbox.run(&[&["report"][..], &DAY].concat(), b"").stdout;
+    assert!(shown.contains("Relays") && !shown.contains("Sources") && !shown.contains("TLS"), "{shown}");
+    let figures = report(&sandbox);
+    assert_eq!(figures["sources"][0]["name"], "instance/postfix");
+    assert!(figures.get("tls").is_none(), "{figures}");
+}
+
+#[test]
+fn names_of_campaigns_that_strangers_choose_are_bounded() {
+    let sandbox = sandbox();
+    let long = "x".repeat(500);
+    let lines: String =
+        (0..300).map(|n| message(n, "postfix/smtp", SENT, &format!("X-Campaign: {n}-{long}"))).collect();
+    append(&sandbox.path("mail.log"), &lines);
+    tick(&sandbox);
+    let one = deliveries(&sandbox, &["--limit", "1"]).remove(0);
+    assert!(one["sources"][1].as_str().unwrap().len() <= 140, "{one}");
+    assert!(
+        sandbox.run(&["export", "prometheus"], b"").stdout.matches("carom_source_deliveries{").count() <= 51
+    );
+}

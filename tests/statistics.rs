@@ -223,7 +223,7 @@ fn every_export_has_the_figures_of_the_report() {
     assert!(series.starts_with("time,sent,") && series.lines().count() > 1, "{series}");
     let lists = sandbox.path("lists");
     sandbox.run(&["export", "csv", "--since", "24h", "--output", lists.to_str().unwrap()], b"").silent();
-    assert_eq!(fs::read_dir(&lists).unwrap().count(), 10);
+    assert_eq!(fs::read_dir(&lists).unwrap().count(), 12);
     let ran = sandbox.run(&["export", "csv", "--list", "reasons"], b"");
     assert!(ran.stdout.contains("user-unknown,bad-mailbox,1"), "{ran:?}");
     let terminal = sandbox.run(&["report", "--since", "24h"], b"").stdout;

@@ -140,10 +140,14 @@ fn command(rule: &AlertRule, subject: &str) -> Option<String> {
         Metric::LogUnreadable => "carom check".to_owned(),
         Metric::LogSilent | Metric::TickFailed => "carom cron".to_owned(),
     };
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '@');
-    let is_client = rule.of.as_ref().is_some_and(|of| of.group == GroupBy::Client);
-    if is_client && subject.starts_with(|c: char| c.is_ascii_alphanumeric()) && subject.chars().all(plain) {
-        let _ = write!(command, " --client {subject}");
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '@' | '/' | ':');
+    let option = match rule.of.as_ref().map(|of| of.group) {
+        Some(GroupBy::Client) => "--client",
+        Some(GroupBy::Source) => "--source",
+        _ => return Some(command),
+    };
+    if subject.starts_with(|c: char| c.is_ascii_alphanumeric()) && subject.chars().all(plain) {
+        let _ = write!(command, " {option} {subject}");
     }
     Some(command)
 }

@@ -92,9 +92,20 @@ fn of_groups(rule: &AlertRule, figures: &Figures) -> Vec<Reading> {
         GroupBy::SenderDomain => &figures.sender_domains,
         GroupBy::Client => &figures.clients,
         GroupBy::Relay => &figures.relays,
+        GroupBy::Source => &figures.sources,
     };
     let named = groups.iter().filter(|group| group.name != OTHER && !group.name.is_empty());
-    only_named(named.map(|group| of_group(rule, group)).collect(), of.name.as_deref(), absent(rule))
+    let all: Vec<Reading> = named.map(|group| of_group(rule, group)).collect();
+    let name = of.name.as_deref().map(|name| with_kind(of.group, name, &all));
+    only_named(all, name.as_deref(), absent(rule))
+}
+
+/// A source may be named without its kind.
+fn with_kind(group: GroupBy, name: &str, all: &[Reading]) -> String {
+    let is_it =
+        |one: &&Reading| one.subject.split_once('/').is_some_and(|(_, bare)| bare.eq_ignore_ascii_case(name));
+    let found = all.iter().find(is_it).filter(|_| group == GroupBy::Source);
+    found.map_or_else(|| name.to_owned(), |one| one.subject.clone())
 }
 
 /// The value of a group without deliveries.

@@ -23,7 +23,7 @@ fn rule(keys: &str) -> AlertRule {
 fn line(name: &str, sent: u64, bounced: u64, deferrals: u64) -> GroupFigures {
     let outcomes = Outcomes { sent, bounced, ..Outcomes::default() };
     let delay = Some(Percentiles { p50: 1.0, p90: sent as f64, p99: 90.0 });
-    GroupFigures { name: name.into(), outcomes, deferrals, bytes: 0, delay }
+    GroupFigures { name: name.into(), outcomes, deferrals, delay, ..GroupFigures::default() }
 }
 
 fn figures() -> Figures {

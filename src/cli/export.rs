@@ -32,7 +32,7 @@ pub(crate) enum ExportCommand {
     /// series]
     Csv {
         /// series, reasons, rejects, recipient-domains, providers, sender-domains, clients, relays,
-        /// provider-reasons, unknown
+        /// sources, tls, provider-reasons, unknown
         #[arg(long, value_name = "LIST", value_parser = sheet)]
         list: Option<Sheet>,
         #[command(flatten)]

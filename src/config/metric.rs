@@ -128,14 +128,17 @@ pub(crate) enum GroupBy {
     SenderDomain,
     Client,
     Relay,
+    /// The stream that a delivery was sent in.
+    Source,
 }
 
-const GROUPS: [(&str, GroupBy); 5] = [
+const GROUPS: [(&str, GroupBy); 6] = [
     ("provider", GroupBy::Provider),
     ("recipient-domain", GroupBy::RecipientDomain),
     ("sender-domain", GroupBy::SenderDomain),
     ("client", GroupBy::Client),
     ("relay", GroupBy::Relay),
+    ("source", GroupBy::Source),
 ];
 
 impl GroupBy {

@@ -24,16 +24,20 @@ pub(crate) enum Dimension {
     Client,
     /// The name of the next hop.
     Relay,
+    /// The streams that a delivery was sent in: `vmta/mta1`, `campaign/spring`. It counts under
+    /// each.
+    Source,
 }
 
 impl Dimension {
-    /// Those that have names, in the order of [`names::Parties::names`].
-    pub(crate) const NAMED: [Dimension; 5] = [
+    /// Those that have names, in the order of [`names::Parties::names`] and, last, the sources.
+    pub(crate) const NAMED: [Dimension; 6] = [
         Dimension::RecipientDomain,
         Dimension::Provider,
         Dimension::SenderDomain,
         Dimension::Client,
         Dimension::Relay,
+        Dimension::Source,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -44,6 +48,7 @@ impl Dimension {
             Dimension::SenderDomain => "sender-domain",
             Dimension::Client => "client",
             Dimension::Relay => "relay",
+            Dimension::Source => "source",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The names under which a delivery counts: domains, provider, client and relay.
+//! The names under which a delivery counts: domains, provider, client, relay and sources.
 //!
 //! Not here: what is counted. While millions are counted, each name is a number: most texts of a
 //! delivery were seen before, and a look-up is cheaper than taking them apart again. Strangers
@@ -7,6 +7,7 @@
 
 use super::domain::{NULL_SENDER, of_address};
 use super::provider::provider;
+use crate::maillog::DeliveryRoute;
 use crate::maillog::logged_reply::host;
 use foldhash::HashMap;
 use memchr::memrchr;
@@ -31,8 +32,8 @@ pub(crate) struct Parties<'a> {
 }
 
 impl<'a> Parties<'a> {
-    /// The names, in the order of `Dimension::NAMED`: recipient domain, provider, sender domain,
-    /// client, relay.
+    /// The names, in the order of `Dimension::NAMED` without the sources: recipient domain,
+    /// provider, sender domain, client, relay.
     pub(crate) fn names(&self) -> [Option<Cow<'a, str>>; 5] {
         let relay = host(self.relay);
         let sender = match self.sender {
@@ -70,6 +71,10 @@ fn cut(name: &str) -> Cow<'_, str> {
 /// The number of a name.
 pub(crate) type Name = u32;
 
+/// The numbers of a delivery's names, in the order of `Dimension::NAMED`. The last one is that of a
+/// text with all sources.
+pub(crate) type Names = [Name; 6];
+
 /// No name.
 pub(crate) const NONE: Name = 0;
 
@@ -81,6 +86,10 @@ pub(crate) struct Numbers {
     domains: HashMap<Box<str>, Name>,
     /// By next hop, as logged: its name, and its provider.
     relays: HashMap<Box<str>, (Name, Name)>,
+    /// The last route's sources and their number: most likely the next delivery has the same.
+    sources: (String, Name),
+    /// Memory for the sources of a route.
+    memory: String,
 }
 
 impl Numbers {
@@ -93,8 +102,13 @@ impl Numbers {
         self.numbers.len() + self.domains.len() + self.relays.len()
     }
 
-    /// The numbers of [`Parties::names`].
-    pub(crate) fn of(&mut self, parties: &Parties<'_>) -> [Name; 5] {
+    /// The sources under a number that stands for several.
+    pub(crate) fn each_source(&self, name: Name) -> impl Iterator<Item = &str> {
+        self.text(name).lines()
+    }
+
+    /// The numbers of [`Parties::names`], and of the sources.
+    pub(crate) fn of(&mut self, parties: &Parties<'_>, route: &DeliveryRoute<'_>) -> Names {
         let (relay, provider) = parties.relay.map_or((NONE, NONE), |relay| self.relay(relay));
         let sender = match parties.sender {
             Some("") => self.number(NULL_SENDER),
@@ -102,7 +116,22 @@ impl Numbers {
         };
         let recipient = parties.recipient.map_or(NONE, |recipient| self.domain(recipient));
         let client = parties.client.map_or(NONE, |client| self.number(&cut(client)));
-        [recipient, provider, sender, client, relay]
+        [recipient, provider, sender, client, relay, self.sources(route)]
+    }
+
+    /// The number of all sources together.
+    fn sources(&mut self, route: &DeliveryRoute<'_>) -> Name {
+        let mut memory = std::mem::take(&mut self.memory);
+        memory.clear();
+        for (kind, name) in route.sources() {
+            memory.extend([kind.name(), "/", name, "\n"]);
+        }
+        if memory != self.sources.0 {
+            self.sources.1 = self.number(&memory);
+            self.sources.0.clone_from(&memory);
+        }
+        self.memory = memory;
+        self.sources.1
     }
 
     fn domain(&mut self, address: &str) -> Name {
@@ -130,7 +159,8 @@ impl Numbers {
         names
     }
 
-    fn number(&mut self, text: &str) -> Name {
+    /// The number of a text.
+    pub(crate) fn number(&mut self, text: &str) -> Name {
         if text.is_empty() {
             return NONE;
         }
@@ -163,11 +193,18 @@ mod tests {
         let want = ["example.co.uk", "google", "<>", "shop", "mx1.google.com"];
         assert_eq!(parties.names().map(Option::unwrap), want);
         let mut numbers = Numbers::default();
-        let names = numbers.of(&parties);
-        assert_eq!(names.map(|name| numbers.text(name)), want);
-        assert_eq!(numbers.of(&parties), names, "the same the next time");
+        let route = DeliveryRoute::default().with_syslog_name("postfix/smtp-a");
+        let names = numbers.of(&parties, &route);
+        assert_eq!(names.map(|name| numbers.text(name))[..5], want);
+        assert_eq!(
+            numbers.each_source(names[5]).collect::<Vec<_>>(),
+            ["transport/smtp-a", "instance/postfix"]
+        );
+        assert_eq!(numbers.of(&parties, &route), names, "the same the next time");
         let nothing = Parties { sender: Some("root"), relay: Some("none"), ..Parties::default() };
-        assert_eq!((numbers.of(&nothing), nothing.names()), ([NONE; 5], [const { None }; 5]));
+        let unknown = DeliveryRoute::default();
+        assert_eq!((numbers.of(&nothing, &unknown), nothing.names()), ([NONE; 6], [const { None }; 5]));
+        assert_eq!(numbers.of(&nothing, &route)[5], names[5]);
     }
 
     #[test]
@@ -175,7 +212,7 @@ mod tests {
         let mut numbers = Numbers::default();
         let long = format!("a@{}", "\u{e9}".repeat(5000));
         let parties = Parties { recipient: Some(&long), client: Some(&long), ..Parties::default() };
-        let names = numbers.of(&parties);
+        let names = numbers.of(&parties, &DeliveryRoute::default());
         let text = parties.names()[0].clone().unwrap();
         assert_eq!((numbers.text(names[0]), text.chars().count()), (&*text, LONGEST));
         assert_eq!(numbers.remembered(), 2);

@@ -2,7 +2,6 @@
 
 use super::stored_routes;
 use crate::clock;
-use crate::maillog::DeliveryRoute;
 use rusqlite::Row;
 use serde::{Serialize, Serializer};
 
@@ -82,7 +81,7 @@ pub(crate) const FROM: &str =
 
 pub(crate) fn stored_delivery(row: &Row<'_>) -> rusqlite::Result<StoredDelivery> {
     let route = stored_routes::route(row, 24)?;
-    let sources = sources(&route);
+    let sources = stored_routes::sources(&route);
     Ok(StoredDelivery {
         queue_id: row.get(0)?,
         message_id: row.get(1)?,
@@ -112,8 +111,4 @@ pub(crate) fn stored_delivery(row: &Row<'_>) -> rusqlite::Result<StoredDelivery>
         source: sources.first().cloned(),
         sources,
     })
-}
-
-fn sources(route: &DeliveryRoute<'_>) -> Vec<String> {
-    route.sources().map(|(kind, name)| kind.source(name)).collect()
 }

@@ -114,6 +114,11 @@ pub(crate) fn route<'r>(row: &'r Row<'_>, first: usize) -> rusqlite::Result<Deli
     Ok(route.with_tls(row.get_ref(first + SourceKind::ALL.len())?.as_str_or_null()?))
 }
 
+/// Each source of a route with its kind, the most specific first.
+pub(crate) fn sources(route: &DeliveryRoute<'_>) -> Vec<String> {
+    route.sources().map(|(kind, name)| kind.source(name)).collect()
+}
+
 impl Index {
     /// Removes routes that no delivery has any more.
     pub(crate) fn expire_routes(&self) -> Result<u64> {

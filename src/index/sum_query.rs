@@ -77,6 +77,20 @@ impl Index {
         })
     }
 
+    /// Sent deliveries by name and TLS level.
+    pub(crate) fn tls_levels(
+        &self,
+        interval: Interval,
+        dimension: Dimension,
+        (from, to): (i64, i64),
+    ) -> Result<Vec<(String, String, u64)>> {
+        let sql = "SELECT name, level, sum(deliveries) FROM tls_levels
+            WHERE step = ?1 AND dimension = ?2 AND at >= ?3 AND at < ?4 GROUP BY name, level";
+        self.rows(sql, &period(interval, dimension, from, to), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.try_into().unwrap_or(0)))
+        })
+    }
+
     pub(crate) fn reasons(&self, interval: Interval, (from, to): (i64, i64)) -> Result<Vec<ReasonCount>> {
         let sql = "SELECT kind, provider, reason, category, unknown, sum(number) FROM reasons
             WHERE step = ?1 AND at >= ?2 AND at < ?3 GROUP BY kind, provider, reason, category, unknown";

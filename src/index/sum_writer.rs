@@ -3,7 +3,7 @@
 //! Not here: what counts (`crate::ingest`). Invariant: sums are written in the transaction of the
 //! lines that they count, so each line counts once.
 
-use super::sums::{Interval, ReasonCount, Sum};
+use super::sums::{CountedSum, Interval, ReasonCount};
 use super::{Batch, Index};
 use crate::dimension::Dimension;
 use crate::error::Result;
@@ -23,6 +23,7 @@ pub(crate) struct SumWriter<'i> {
     sum: Statement<'i>,
     there: Statement<'i>,
     delay: Statement<'i>,
+    tls: Statement<'i>,
     why: Statement<'i>,
 }
 
@@ -46,6 +47,10 @@ impl<'i> Batch<'i> {
                 )?,
                 delay: db.prepare(
                     "INSERT INTO delays (step, dimension, at, name, bucket, deliveries) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                     ON CONFLICT DO UPDATE SET deliveries = deliveries + ?6",
+                )?,
+                tls: db.prepare(
+                    "INSERT INTO tls_levels (step, dimension, at, name, level, deliveries) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                      ON CONFLICT DO UPDATE SET deliveries = deliveries + ?6",
                 )?,
                 why: db.prepare(
@@ -83,16 +88,15 @@ impl SumWriter<'_> {
         Ok(there.saturating_add(names as i64) <= NAMES)
     }
 
-    /// Adds to a name; without `room`, a new name is counted as `other`. Delays are pairs of bucket
-    /// and deliveries.
+    /// Adds to a name; without `room`, a new name is counted as `other`.
     pub(crate) fn add(
         &mut self,
         (step, dimension, at): (Interval, Dimension, i64),
         name: &str,
         room: bool,
-        sum: &Sum,
-        delays: &[(u8, u32)],
+        counted: &CountedSum<'_>,
     ) -> Result<()> {
+        let CountedSum { sum, delays, tls } = *counted;
         let (step, dimension) = (step.name(), dimension.name());
         let known = room || self.index.checked(self.there.exists(params![step, dimension, at, name]))?;
         let name = if known { name } else { OTHER };
@@ -113,6 +117,10 @@ impl SumWriter<'_> {
         self.index.checked(done)?;
         for (bucket, deliveries) in delays {
             let done = self.delay.execute(params![step, dimension, at, name, bucket, deliveries]);
+            self.index.checked(done)?;
+        }
+        for (level, deliveries) in tls {
+            let done = self.tls.execute(params![step, dimension, at, name, level, deliveries]);
             self.index.checked(done)?;
         }
         Ok(())

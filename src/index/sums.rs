@@ -92,6 +92,16 @@ impl AddAssign<&Sum> for Sum {
     }
 }
 
+/// What is counted under one name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CountedSum<'a> {
+    pub(crate) sum: &'a Sum,
+    /// Buckets of delay, and deliveries.
+    pub(crate) delays: &'a [(u8, u32)],
+    /// TLS levels, and sent deliveries.
+    pub(crate) tls: &'a [(&'a str, u32)],
+}
+
 /// What a reason is the reason for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ReasonKind {

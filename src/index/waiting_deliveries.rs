@@ -1,7 +1,7 @@
 //! Deliveries that have not ended: deferred, or on hold. Given one at a time, as there may be
 //! millions.
 
-use super::Index;
+use super::{Index, stored_routes};
 use crate::error::Result;
 use crate::maillog::message_ids::ALERT_ID;
 
@@ -20,6 +20,8 @@ pub(crate) struct WaitingDelivery {
     /// Why it was deferred.
     pub(crate) reason: Option<String>,
     pub(crate) category: Option<String>,
+    /// The streams that the last attempt was made in.
+    pub(crate) sources: Vec<String>,
 }
 
 /// The condition that excludes the mail of alerts, so that no alert is about alerts.
@@ -35,8 +37,9 @@ impl Index {
         mut each: impl FnMut(WaitingDelivery),
     ) -> Result<()> {
         let sql = format!(
-            "SELECT status, last_seen, recipient, sender, client_id, relay, reason, coalesce(logged_category, category)
-            FROM deliveries LEFT JOIN meanings ON meanings.id = meaning
+            "SELECT status, last_seen, recipient, sender, client_id, relay, reason, coalesce(logged_category, category),
+            vmta, pool, ip, transport, instance, campaign, tls
+            FROM deliveries LEFT JOIN meanings ON meanings.id = meaning LEFT JOIN routes ON routes.id = route
             WHERE status IN ('deferred', 'held') AND status <> 'sent' AND last_seen >= ?1 AND last_seen < ?2
             AND {}",
             not_alerts()
@@ -54,6 +57,7 @@ impl Index {
                     relay: row.get(5)?,
                     reason: row.get(6)?,
                     category: row.get(7)?,
+                    sources: stored_routes::sources(&stored_routes::route(row, 8)?),
                 });
             }
             Ok(())

@@ -1,20 +1,22 @@
-//! What was counted in one interval: sums and delays by name, and reasons; and how it is written.
+//! What was counted in one interval: sums, delays and TLS levels by name, and reasons; and how it
+//! is written.
 //!
 //! Not here: what counts (`delivery_counts`).
 
 use crate::class::Class;
 use crate::dimension::Dimension;
-use crate::dimension::names::{NONE, Name, Numbers};
+use crate::dimension::names::{NONE, Name, Names, Numbers};
 use crate::error::Result;
-use crate::index::{Interval, ReasonCount, ReasonKind, Sum, SumWriter};
+use crate::index::{CountedSum, Interval, ReasonCount, ReasonKind, Sum, SumWriter};
 use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 #[derive(Default)]
 pub(crate) struct CountSlot {
     all: NameCount,
     /// In the order of [`Dimension::NAMED`].
-    named: [FxHashMap<Name, NameCount>; 5],
+    named: [FxHashMap<Name, NameCount>; 6],
     /// By kind, provider, and key of the reply.
     pub(crate) reasons: FxHashMap<(ReasonKind, Name, u64), i64>,
 }
@@ -25,36 +27,54 @@ struct NameCount {
     sum: Sum,
     /// Deliveries by bucket of delay. There are few buckets.
     delays: Vec<(u8, u32)>,
+    /// Sent deliveries by TLS level. There are few levels.
+    tls: Vec<(Name, u32)>,
+}
+
+/// What is new of a delivery.
+#[derive(Clone, Copy)]
+pub(crate) struct News<'a> {
+    pub(crate) sum: &'a Sum,
+    /// The bucket of its delay, if it was sent.
+    pub(crate) bucket: Option<u8>,
+    /// Its TLS level, if it was sent and that was logged.
+    pub(crate) level: Name,
 }
 
 impl NameCount {
-    fn add(&mut self, sum: &Sum, bucket: Option<u8>) {
-        self.sum += sum;
-        if let Some(bucket) = bucket {
-            self.add_delays(bucket, 1);
+    fn add(&mut self, news: News<'_>) {
+        self.sum += news.sum;
+        if let Some(bucket) = news.bucket {
+            add(&mut self.delays, bucket, 1);
         }
-    }
-
-    fn add_delays(&mut self, bucket: u8, more: u32) {
-        match self.delays.iter_mut().find(|(known, _)| *known == bucket) {
-            Some((_, deliveries)) => *deliveries += more,
-            None => self.delays.push((bucket, more)),
+        if news.level != NONE {
+            add(&mut self.tls, news.level, 1);
         }
     }
 
     fn merge(&mut self, other: &NameCount) {
         self.sum += &other.sum;
-        other.delays.iter().for_each(|(bucket, more)| self.add_delays(*bucket, *more));
+        other.delays.iter().for_each(|(bucket, more)| add(&mut self.delays, *bucket, *more));
+        other.tls.iter().for_each(|(level, more)| add(&mut self.tls, *level, *more));
+    }
+}
+
+/// Adds to one of a few counts.
+fn add<K: PartialEq>(counts: &mut Vec<(K, u32)>, key: K, more: u32) {
+    match counts.iter_mut().find(|(known, _)| *known == key) {
+        Some((_, count)) => *count += more,
+        None => counts.push((key, more)),
     }
 }
 
 impl CountSlot {
-    pub(crate) fn add(&mut self, sum: &Sum, bucket: Option<u8>, names: &[Name; 5]) {
-        self.all.add(sum, bucket);
+    pub(crate) fn add(&mut self, news: News<'_>, names: &Names) {
+        self.all.add(news);
         for ((counts, dimension), name) in self.named.iter_mut().zip(Dimension::NAMED).zip(names) {
             if *name != NONE {
-                let has_delays = matches!(dimension, Dimension::RecipientDomain | Dimension::Provider);
-                counts.entry(*name).or_default().add(sum, bucket.filter(|_| has_delays));
+                let is_destination = matches!(dimension, Dimension::RecipientDomain | Dimension::Provider);
+                let only_sum = News { bucket: None, level: NONE, ..news };
+                counts.entry(*name).or_default().add(if is_destination { news } else { only_sum });
             }
         }
     }
@@ -80,16 +100,23 @@ impl CountSlot {
     ) -> Result<()> {
         // The sums of minutes were written with those of minutes that keep no names.
         let sum = if interval == Interval::Minute { Sum::default() } else { self.all.sum };
-        sums.add((interval, Dimension::All, at), "", true, &sum, &self.all.delays)?;
+        let tls = levels(&self.all, numbers);
+        let all = CountedSum { sum: &sum, delays: &self.all.delays, tls: &tls };
+        sums.add((interval, Dimension::All, at), "", true, &all)?;
         for (counts, dimension) in self.named.iter().zip(Dimension::NAMED) {
             // Strangers choose most names, so only providers are kept for ever.
             if interval == Interval::Ever && dimension != Dimension::Provider {
                 continue;
             }
+            if dimension == Dimension::Source {
+                write_sources(sums, (interval, at), counts, numbers)?;
+                continue;
+            }
             let room = sums.room(interval, dimension, at, counts.len())?;
             for (name, count) in counts {
-                let name = numbers.text(*name);
-                sums.add((interval, dimension, at), name, room, &count.sum, &count.delays)?;
+                let tls = levels(count, numbers);
+                let counted = CountedSum { sum: &count.sum, delays: &count.delays, tls: &tls };
+                sums.add((interval, dimension, at), numbers.text(*name), room, &counted)?;
             }
         }
         self.write_reasons(sums, (interval, at), numbers, classes)
@@ -121,4 +148,29 @@ impl CountSlot {
         }
         Ok(())
     }
+}
+
+/// Counts a delivery under each of its sources.
+fn write_sources(
+    sums: &mut SumWriter<'_>,
+    (interval, at): (Interval, i64),
+    counts: &FxHashMap<Name, NameCount>,
+    numbers: &Numbers,
+) -> Result<()> {
+    let mut of_source: BTreeMap<&str, Sum> = BTreeMap::new();
+    for (sources, count) in counts {
+        for source in numbers.each_source(*sources) {
+            *of_source.entry(source).or_default() += &count.sum;
+        }
+    }
+    let room = sums.room(interval, Dimension::Source, at, of_source.len())?;
+    for (source, sum) in &of_source {
+        let counted = CountedSum { sum, delays: &[], tls: &[] };
+        sums.add((interval, Dimension::Source, at), source, room, &counted)?;
+    }
+    Ok(())
+}
+
+fn levels<'n>(count: &NameCount, numbers: &'n Numbers) -> Vec<(&'n str, u32)> {
+    count.tls.iter().map(|(level, deliveries)| (numbers.text(*level), *deliveries)).collect()
 }

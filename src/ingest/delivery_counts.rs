@@ -7,12 +7,12 @@
 //! so that no alert is about alerts. Invariant: memory is bounded by `FULL` names, after which the
 //! transaction is flushed.
 
-use super::count_slot::CountSlot;
+use super::count_slot::{CountSlot, News};
 use crate::class::Class;
 use crate::dimension::Dimension;
-use crate::dimension::names::{Name, Numbers, PROVIDER, Parties};
+use crate::dimension::names::{NONE, Names, Numbers, PROVIDER, Parties};
 use crate::error::Result;
-use crate::index::{Batch, Interval, RECENT_MS, ReasonKind, Sum};
+use crate::index::{Batch, CountedSum, Interval, RECENT_MS, ReasonKind, Sum};
 use crate::maillog::delivery::ReportedState;
 use crate::maillog::message_ids::ALERT_ID;
 use crate::maillog::{Delivery, LoggedStatus};
@@ -52,12 +52,15 @@ impl DeliveryCounts {
             return;
         }
         let Delivery { recipient, sender, client_id: client, relay, .. } = *delivery;
-        let names = self.names.of(&Parties { recipient, sender, client, relay });
+        let names = self.names.of(&Parties { recipient, sender, client, relay }, &delivery.route);
         if let Some(before) = before.filter(|before| is_new && before.status.is_final()) {
             self.undo(before, delivery, &names, now_ms);
         }
-        let delay = delivery.delay.filter(|_| is_new && delivery.status == LoggedStatus::Sent);
-        let slot = self.add(delivery.last_seen, &sum, delay.map(bucket), &names, now_ms);
+        let is_sent = is_new && delivery.status == LoggedStatus::Sent;
+        let bucket = delivery.delay.filter(|_| is_sent).map(bucket);
+        let level = delivery.route.level().filter(|_| is_sent).map_or(NONE, |level| self.names.number(level));
+        let news = News { sum: &sum, bucket, level };
+        let slot = self.add(delivery.last_seen, news, &names, now_ms);
         let is_deferred = delivery.status == LoggedStatus::Deferred;
         let times = if is_deferred { sum.deferrals } else { i64::from(is_new) };
         if let Some((reply, kind)) = reply.zip(reason_kind(delivery.status)).filter(|_| times > 0) {
@@ -66,23 +69,16 @@ impl DeliveryCounts {
     }
 
     /// Takes back a state that seemed to be final.
-    fn undo(&mut self, before: ReportedState, delivery: &Delivery<'_>, names: &[Name; 5], now_ms: i64) {
+    fn undo(&mut self, before: ReportedState, delivery: &Delivery<'_>, names: &Names, now_ms: i64) {
         let sum = ended(before.status, delivery, -1);
-        self.add(before.last_seen, &sum, None, names, now_ms);
+        self.add(before.last_seen, News { sum: &sum, bucket: None, level: NONE }, names, now_ms);
     }
 
-    fn add(
-        &mut self,
-        at_ms: i64,
-        sum: &Sum,
-        bucket: Option<u8>,
-        names: &[Name; 5],
-        now_ms: i64,
-    ) -> &mut CountSlot {
-        *self.minutes.entry(Interval::Minute.start(at_ms)).or_default() += sum;
+    fn add(&mut self, at_ms: i64, news: News<'_>, names: &Names, now_ms: i64) -> &mut CountSlot {
+        *self.minutes.entry(Interval::Minute.start(at_ms)).or_default() += news.sum;
         let interval = if at_ms > now_ms - RECENT_MS { Interval::Minute } else { Interval::Hour };
         let slot = self.slots.entry((interval, interval.start(at_ms))).or_default();
-        slot.add(sum, bucket, names);
+        slot.add(news, names);
         slot
     }
 
@@ -109,7 +105,8 @@ impl DeliveryCounts {
         }
         let mut sums = batch.sums()?;
         for (at, sum) in &minutes {
-            sums.add((Interval::Minute, Dimension::All, *at), "", true, sum, &[])?;
+            let counted = CountedSum { sum, delays: &[], tls: &[] };
+            sums.add((Interval::Minute, Dimension::All, *at), "", true, &counted)?;
         }
         // The shortest intervals are written first, and added to the next longer ones.
         let mut level = slots;

@@ -2,13 +2,16 @@
 //!
 //! A stream is a *source*: a kind and a name. PowerMTA names a virtual MTA, its pool, the source
 //! address and the job; Postfix an instance and a transport; a header the campaign. Not here: the
-//! logs they are read from. Invariant: no name is empty or longer than `LONGEST`.
+//! logs they are read from. Invariant: no name is empty, longer than `LONGEST`, or of several
+//! lines.
 
 use crate::text::bounded;
 use serde::Serialize;
 
 /// Bytes of a name at most.
 const LONGEST: usize = 128;
+/// Characters of a TLS level.
+const LEVEL: usize = 20;
 /// The instance of a Postfix that was given no other name.
 pub(crate) const USUAL_INSTANCE: &str = "postfix";
 
@@ -104,7 +107,8 @@ impl<'a> DeliveryRoute<'a> {
     pub(crate) fn level(&self) -> Option<&'a str> {
         let first = self.tls?.split('/').next()?;
         let level = first.rsplit(':').next()?.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-        (!level.is_empty()).then_some(level)
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        Some(level).filter(|level| !level.is_empty() && level.len() <= LEVEL && level.chars().all(is_word))
     }
 
     /// Every source, the most specific first.
@@ -127,7 +131,8 @@ impl<'a> DeliveryRoute<'a> {
 }
 
 fn fit(name: &str) -> &str {
-    bounded(name.trim(), LONGEST)
+    let line = name.trim().split(char::is_control).next().unwrap_or_default();
+    bounded(line, LONGEST)
 }
 
 #[cfg(test)]
@@ -181,7 +186,9 @@ mod tests {
         ] {
             assert_eq!(DeliveryRoute::default().with_tls(Some(tls)).level(), Some(level), "{tls}");
         }
-        assert_eq!(DeliveryRoute::default().with_tls(Some("/")).level(), None);
+        for odd in ["/", "<>", "a b", "may-have-been-encrypted"] {
+            assert_eq!(DeliveryRoute::default().with_tls(Some(odd)).level(), None, "{odd}");
+        }
         assert_eq!(DeliveryRoute::default().with_tls(Some(" ")).tls(), None);
     }
 

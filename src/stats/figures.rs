@@ -8,6 +8,7 @@ use super::series::{self, Point, Resolution};
 use crate::maillog::log_health::UnreadableLog;
 use jiff::{Timestamp, tz::Offset};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -44,6 +45,11 @@ pub(crate) struct Figures {
     pub(crate) clients: Vec<GroupFigures>,
     /// By next hop.
     pub(crate) relays: Vec<GroupFigures>,
+    /// By sending stream: `vmta/mta1`, `campaign/spring`. A delivery counts in each of its streams.
+    pub(crate) sources: Vec<GroupFigures>,
+    /// Sent deliveries by TLS level, where that was logged.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) tls: BTreeMap<String, u64>,
     pub(crate) provider_reasons: Vec<ProviderReason>,
     /// Failures and deferrals with a reply that no rule knows.
     pub(crate) unclassified: u64,
@@ -63,7 +69,7 @@ pub(crate) struct Percentiles {
     pub(crate) p99: f64,
 }
 
-/// The deliveries of one domain, provider, client or relay.
+/// The deliveries of one domain, provider, client, relay or source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct GroupFigures {
@@ -76,6 +82,9 @@ pub(crate) struct GroupFigures {
     pub(crate) bytes: u64,
     /// From arrival to delivery.
     pub(crate) delay: Option<Percentiles>,
+    /// Sent deliveries by TLS level, of recipient domains and providers.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) tls: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use super::figures::{Figures, GroupFigures, LineCounts, Percentiles, ProviderRea
 use super::outcomes::Outcomes;
 use super::series::{Point, Resolution};
 use crate::clock::{DAY_MS, HOUR_MS};
+use std::collections::BTreeMap;
 
 /// 2026-11-20T00:00:00Z.
 pub(crate) const MIDNIGHT: i64 = 1_795_132_800_000;
@@ -18,11 +19,16 @@ pub(crate) fn line(name: &str, sent: u64, bounced: u64, deferrals: u64, delay: O
         deferrals,
         bytes: sent * 14_000,
         delay: delay.map(|p50| Percentiles { p50, p90: p50 * 10.0, p99: p50 * 150.0 }),
+        tls: BTreeMap::new(),
     }
 }
 
 fn reason(reason: &str, category: &str, count: u64) -> Reason {
     Reason { reason: reason.into(), category: category.into(), count }
+}
+
+fn levels(levels: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    levels.iter().map(|(level, deliveries)| ((*level).to_owned(), *deliveries)).collect()
 }
 
 fn provider_reason(provider: &str, reason: &str, count: u64) -> ProviderReason {
@@ -74,20 +80,24 @@ const TOTALS: Outcomes = Outcomes {
 
 /// The lists of the day.
 fn groups() -> Figures {
-    let domains = vec![
+    let mut domains = vec![
         line("gmail.example", 1500, 30, 40, Some(1.2)),
         line("web.example", 700, 60, 200, Some(3.0)),
         line(HOSTILE, 200, 30, 0, None),
     ];
+    domains[1].tls = levels(&[("none", 20), ("dane", 600), ("may", 1)]);
+    domains[2].tls = levels(&[("none", 200)]);
     Figures {
         sender_domains: domains[..1].to_vec(),
         recipient_domains: domains,
         providers: vec![
-            line("google", 1500, 30, 40, Some(1.2)),
+            GroupFigures { tls: levels(&[("may", 1500)]), ..line("google", 1500, 30, 40, Some(1.2)) },
             line("united-internet", 700, 60, 200, Some(3.0)),
         ],
         clients: vec![line("shop", 2000, 100, 9, None), line(HOSTILE, 400, 20, 0, None)],
         relays: vec![line("mx.example.com[192.0.2.1]:25", 2400, 120, 240, Some(2.0))],
+        sources: vec![line("vmta/mta1", 2000, 100, 9, None), line(HOSTILE, 400, 20, 0, None)],
+        tls: levels(&[("none", 30), ("may", 2000)]),
         provider_reasons: vec![
             provider_reason("google", "user-unknown", 30),
             provider_reason("united-internet", "user-unknown", 60),

@@ -112,6 +112,8 @@ fn gathered(
         sender_domains: groups(Dimension::SenderDomain)?,
         clients: groups(Dimension::Client)?,
         relays: groups(Dimension::Relay)?,
+        sources: groups(Dimension::Source)?,
+        tls: tls(index, step, Dimension::All, period)?.remove("").unwrap_or_default(),
         provider_reasons: provider_reasons(counted, waiting.provider_reasons.clone()),
         ..Figures::default()
     })
@@ -146,6 +148,7 @@ fn groups(
     waiting: &Waiting,
 ) -> Result<Vec<GroupFigures>> {
     let mut delays = delays(index, step, dimension, period)?;
+    let mut tls = tls(index, step, dimension, period)?;
     let mut groups: BTreeMap<String, GroupFigures> = BTreeMap::new();
     for (name, sum) in index.sums(step, dimension, period)? {
         let group = GroupFigures {
@@ -153,6 +156,7 @@ fn groups(
             deferrals: count(sum.deferrals),
             bytes: count(sum.bytes),
             delay: delays.remove(&name),
+            tls: tls.remove(&name).unwrap_or_default(),
             name: name.clone(),
         };
         groups.insert(name, group);
@@ -165,6 +169,20 @@ fn groups(
     let (mut kept, rest) = top(&groups, NAMES);
     kept.extend(rest);
     Ok(kept)
+}
+
+/// Sent deliveries by name and TLS level.
+fn tls(
+    index: &Index,
+    step: Interval,
+    dimension: Dimension,
+    period: Period,
+) -> Result<BTreeMap<String, BTreeMap<String, u64>>> {
+    let mut by_name: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    for (name, level, deliveries) in index.tls_levels(step, dimension, period)? {
+        by_name.entry(name).or_default().insert(level, deliveries);
+    }
+    Ok(by_name)
 }
 
 /// The most frequent first.

@@ -18,6 +18,8 @@ pub(crate) mod series;
 pub(crate) mod figures;
 /// The biggest groups, and the rest as one.
 pub(crate) mod top;
+/// TLS by destination.
+pub(crate) mod tls;
 /// Deliveries that still wait.
 mod waiting;
 /// How long deliveries took.

@@ -26,6 +26,9 @@ pub(crate) fn top(groups: &[GroupFigures], most: usize) -> (Vec<GroupFigures>, O
         into.outcomes += group.outcomes;
         into.deferrals += group.deferrals;
         into.bytes += group.bytes;
+        for (level, deliveries) in &group.tls {
+            *into.tls.entry(level.clone()).or_default() += deliveries;
+        }
     }
     (kept, rest)
 }

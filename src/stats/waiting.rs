@@ -35,10 +35,12 @@ impl Waiting {
         let names = Parties { recipient, sender, client, relay }.names();
         let provider = names[PROVIDER].clone();
         for (dimension, name) in Dimension::NAMED.into_iter().zip(names) {
-            let Some(name) = name else { continue };
-            let known = self.named.entry(dimension).or_default();
-            let name = if known.len() < NAMES || known.contains_key(&*name) { &*name } else { OTHER };
-            *known.entry(name.to_owned()).or_default() += outcomes;
+            if let Some(name) = name {
+                self.add(dimension, &name, outcomes);
+            }
+        }
+        for source in &one.sources {
+            self.add(Dimension::Source, source, outcomes);
         }
         let Some(reason) = &one.reason else { return };
         if let Some(provider) = provider {
@@ -46,6 +48,12 @@ impl Waiting {
         }
         let category = one.category.clone().unwrap_or_default();
         *self.reasons.entry((reason.clone(), category)).or_default() += 1;
+    }
+
+    fn add(&mut self, dimension: Dimension, name: &str, outcomes: Outcomes) {
+        let known = self.named.entry(dimension).or_default();
+        let name = if known.len() < NAMES || known.contains_key(name) { name } else { OTHER };
+        *known.entry(name.to_owned()).or_default() += outcomes;
     }
 
     /// What waits under each name of a dimension.

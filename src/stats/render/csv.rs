@@ -26,6 +26,12 @@ pub(crate) fn sheet(figures: &Figures, sheet: Sheet) -> String {
         Sheet::SenderDomains => rows.groups("domain", &figures.sender_domains),
         Sheet::Clients => rows.groups("client", &figures.clients),
         Sheet::Relays => rows.groups("relay", &figures.relays),
+        Sheet::Sources => rows.groups("source", &figures.sources),
+        Sheet::Tls => {
+            rows.head(&["by", "destination", "level", "deliveries"]);
+            rows.tls("provider", &figures.providers);
+            rows.tls("recipient-domain", &figures.recipient_domains);
+        }
         Sheet::ProviderReasons => {
             rows.head(&["provider", "reason", "count"]);
             for one in &figures.provider_reasons {
@@ -102,6 +108,15 @@ impl Rows {
             let more = [Cell::Count(group.deferrals), Cell::Count(group.bytes)];
             let delays = [delay(|of| of.p50), delay(|of| of.p90), delay(|of| of.p99)];
             self.row(name.chain(more).chain(delays));
+        }
+    }
+
+    fn tls(&mut self, by: &str, groups: &[GroupFigures]) {
+        for group in groups {
+            for (level, deliveries) in &group.tls {
+                let of = [by, &group.name, level].map(Cell::Text);
+                self.row(of.into_iter().chain([Cell::Count(*deliveries)]));
+            }
         }
     }
 

@@ -16,13 +16,16 @@ pub(crate) enum Sheet {
     SenderDomains,
     Clients,
     Relays,
+    Sources,
+    /// Sent deliveries by destination and TLS level.
+    Tls,
     ProviderReasons,
     /// Replies that no rule knows.
     Unknown,
 }
 
 impl Sheet {
-    pub(crate) const ALL: [Sheet; 10] = [
+    pub(crate) const ALL: [Sheet; 12] = [
         Sheet::Series,
         Sheet::Reasons,
         Sheet::Rejects,
@@ -31,6 +34,8 @@ impl Sheet {
         Sheet::SenderDomains,
         Sheet::Clients,
         Sheet::Relays,
+        Sheet::Sources,
+        Sheet::Tls,
         Sheet::ProviderReasons,
         Sheet::Unknown,
     ];
@@ -46,6 +51,8 @@ impl Sheet {
             Sheet::SenderDomains => "sender-domains",
             Sheet::Clients => "clients",
             Sheet::Relays => "relays",
+            Sheet::Sources => "sources",
+            Sheet::Tls => "tls",
             Sheet::ProviderReasons => "provider-reasons",
             Sheet::Unknown => "unknown",
         }

@@ -4,12 +4,15 @@ use super::{LONGEST_NAME, Writing};
 use crate::stats::figures::{GroupFigures, Reason, UnknownText, sorted, sum};
 use crate::stats::render::columns::{Cell, Paint, Table};
 use crate::stats::render::wording::{bytes, clean, duration, number, share, wrap};
+use crate::stats::tls::by_destination;
 use crate::stats::top::{OTHER, top};
 use std::cmp::Reverse;
 
 /// Characters of a category, and of an unknown text.
 const CATEGORY: usize = 40;
 const TEXT: usize = 400;
+/// Characters of a list of TLS levels.
+const LEVELS: usize = 60;
 /// Seconds from which a domain counts as slow.
 const SLOW: f64 = 3600.0;
 
@@ -70,6 +73,32 @@ impl Writing<'_> {
         ]);
         for one in kept.iter().chain(&rest) {
             table.row(group(one));
+        }
+        self.table(&table);
+    }
+
+    /// A single source says nothing that the totals do not say.
+    pub(super) fn sources(&mut self) {
+        if self.figures.sources.len() > 1 {
+            self.groups("Sources", "source", &self.figures.sources);
+        }
+    }
+
+    pub(super) fn tls(&mut self, head: &str, what: &'static str, groups: &[GroupFigures]) {
+        let destinations = by_destination(groups);
+        if destinations.is_empty() {
+            return;
+        }
+        self.head(head);
+        let mut table = Table::new(&[what, "sent", "without TLS", "share", "with TLS"]).with_text_at(4);
+        for one in destinations.iter().take(self.top) {
+            table.row(vec![
+                name(&one.group.name, Paint::Plain),
+                Cell::count(one.all, Paint::Plain),
+                Cell::count(one.without, Paint::Bad),
+                Cell::new(share(one.without, one.all), Paint::Plain),
+                Cell::new(clean(&one.levels(), LEVELS), Paint::Dim),
+            ]);
         }
         self.table(&table);
     }

@@ -54,6 +54,9 @@ pub(crate) fn render(figures: &Figures, look: &Look) -> String {
     page.groups("Sender domains", "domain", &figures.sender_domains);
     page.groups("Clients", "client", &figures.clients);
     page.groups("Relays", "relay", &figures.relays);
+    page.sources();
+    page.tls("TLS by provider", "provider", &figures.providers);
+    page.tls("TLS by recipient domain", "domain", &figures.recipient_domains);
     page.most_deferred();
     page.slowest();
     page.unknown();

@@ -76,6 +76,11 @@ fn lists(to: &mut Html, figures: &Figures, top: usize) {
     tables::groups(to, "clients", "Clients", "Client", &figures.clients, top);
     tables::groups(to, "senders", "Sender domains", "Domain", &figures.sender_domains, top);
     tables::groups(to, "relays", "Relays", "Relay", &figures.relays, top);
+    if figures.sources.len() > 1 {
+        tables::groups(to, "sources", "Sources", "Source", &figures.sources, top);
+    }
+    tables::tls(to, "tls-providers", "TLS by provider", "Provider", &figures.providers, top);
+    tables::tls(to, "tls", "TLS by recipient domain", "Domain", &figures.recipient_domains, top);
     tables::unknown(to, &figures.unknown, top);
 }
 

@@ -7,6 +7,7 @@ use super::markup::{Html, percent};
 use crate::stats::figures::{GroupFigures, Reason, UnknownText, sorted, sum};
 use crate::stats::outcomes::{Outcomes, STATUSES};
 use crate::stats::render::wording::{duration, number, share};
+use crate::stats::tls::by_destination;
 use crate::stats::top::{OTHER, top};
 
 /// Characters of a shape, and of an example, of an unknown text.
@@ -99,6 +100,31 @@ fn mix(to: &mut Html, outcomes: &Outcomes) {
         left += width;
     }
     to.raw("</svg>");
+}
+
+/// Destinations with the number of deliveries that were sent to them without TLS.
+pub(crate) fn tls(
+    to: &mut Html,
+    id: &'static str,
+    head: &'static str,
+    what: &'static str,
+    groups: &[GroupFigures],
+    most: usize,
+) {
+    let destinations = by_destination(groups);
+    if destinations.is_empty() {
+        return;
+    }
+    section(to, id, head);
+    to.tag("div", &[("class", &"scroll"), ("tabindex", &0), ("role", &"region"), ("aria-labelledby", &id)]);
+    to.raw("<table class=lines><thead><tr><th scope=col>").raw(what).raw("<th scope=col>Sent");
+    to.raw("<th scope=col>Without TLS<th scope=col>Share<th scope=col>With TLS<tbody>");
+    for one in destinations.iter().take(most) {
+        to.raw("<tr><th scope=row><bdi>").foreign(&one.group.name, LONGEST_NAME).raw("</bdi><td>");
+        to.text(number(one.all)).raw("<td>").text(number(one.without)).raw("<td>");
+        to.text(share(one.without, one.all)).raw("<td>").foreign(&one.levels(), LONGEST_NAME);
+    }
+    to.raw("</table></div></section>\n");
 }
 
 /// Replies that no rule knows, each with an example.

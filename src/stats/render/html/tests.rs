@@ -54,6 +54,9 @@ fn charts_are_named_and_have_tables_behind_them() {
         "delays",
         "clients",
         "relays",
+        "sources",
+        "tls-providers",
+        "tls",
         "unknown",
     ] {
         assert_eq!(text.matches(&format!(" id={id}>")).count(), 1, "{id}");

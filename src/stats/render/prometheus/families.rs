@@ -7,13 +7,15 @@ use crate::maillog::LoggedStatus;
 use crate::stats::figures::GroupFigures;
 use crate::stats::outcomes::STATUSES;
 use crate::stats::render::wording;
-use crate::stats::top::top;
+use crate::stats::top::{OTHER, top};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Characters of a label's value.
 const LONGEST: usize = 128;
+/// TLS levels of one name.
+const LEVELS: usize = 10;
 
 #[derive(Default)]
 pub(crate) struct Families {
@@ -68,6 +70,27 @@ impl Families {
                     self.sample(&[(label, &group.name), ("status", status.name())], count as f64);
                 }
             }
+        }
+    }
+
+    /// A sample for each name and TLS level.
+    pub(crate) fn tls(&mut self, label: &'static str, groups: &[GroupFigures], most: usize) {
+        let clean = |group: &GroupFigures| GroupFigures { name: clean(&group.name), ..group.clone() };
+        let with_level = groups.iter().filter(|group| !group.tls.is_empty());
+        let (kept, rest) = top(&with_level.map(clean).collect::<Vec<_>>(), most);
+        for group in kept.iter().chain(&rest) {
+            self.levels(&[(label, &group.name)], &group.tls);
+        }
+    }
+
+    /// A sample for each TLS level.
+    pub(crate) fn levels(&mut self, labels: &[(&str, &str)], tls: &BTreeMap<String, u64>) {
+        let mut counts = BTreeMap::new();
+        for (level, deliveries) in tls {
+            *counts.entry(self::clean(level)).or_insert(0) += deliveries;
+        }
+        for (level, deliveries) in bounded(counts, LEVELS, OTHER.to_owned()) {
+            self.sample(&[labels, &[("tls", &level)]].concat(), deliveries as f64);
         }
     }
 }

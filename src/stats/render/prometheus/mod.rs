@@ -1,10 +1,10 @@
 //! The exposition for Prometheus: for node_exporter's textfile collector, and for `/metrics`.
 //!
-//! What has a fixed vocabulary (outcomes, reasons, providers) is a counter of everything since
-//! carom began to count. What mail chooses (domains, clients, relays) is a gauge of the recent
-//! past: only the biggest are named, and a counter that gets a name would be taken from `other`,
-//! which looks like a restart. Not here: which figures are lifelong. Invariant: HELP, TYPE and each
-//! series are there once, and a dimension never has more than `most` series and `other`.
+//! What has a fixed vocabulary (outcomes, reasons, providers, TLS levels) is a counter of everything
+//! since carom began to count. What mail chooses (domains, clients, relays, sources) is a gauge of
+//! the recent past: only the biggest are named, and a counter that gets a name would be taken from
+//! `other`, which looks like a restart. Not here: which figures are lifelong. Invariant: HELP, TYPE
+//! and each series are there once, and a dimension never has more than `most` series and `other`.
 
 mod families;
 mod own;
@@ -43,6 +43,7 @@ pub(crate) fn render(exposed: &Exposed<'_>) -> String {
     to.counter("carom_unclassified_total", "Deliveries with a reply that no rule knows.");
     to.sample(&[], lifelong.unclassified as f64);
     providers(&mut to, lifelong, most);
+    tls(&mut to, lifelong, most);
     if let Some(recent) = exposed.recent {
         window(&mut to, recent, most);
     }
@@ -117,6 +118,20 @@ fn providers(to: &mut Families, figures: &Figures, most: usize) {
     }
 }
 
+/// TLS levels of everything that was sent, and by provider.
+fn tls(to: &mut Families, lifelong: &Figures, most: usize) {
+    if lifelong.tls.is_empty() {
+        return;
+    }
+    to.counter("carom_tls_deliveries_total", "Sent deliveries by TLS level, where the log says it.");
+    to.levels(&[], &lifelong.tls);
+    if lifelong.providers.iter().any(|provider| !provider.tls.is_empty()) {
+        let help = "Sent deliveries by who runs the recipient's mail server, and TLS level.";
+        to.counter("carom_provider_tls_deliveries_total", help);
+        to.tls("provider", &lifelong.providers, most);
+    }
+}
+
 fn window(to: &mut Families, figures: &Figures, most: usize) {
     to.gauge("carom_window_seconds", "Length of the period that the gauges of deliveries are about.");
     to.sample(&[], figures.length_ms() as f64 / 1000.0);
@@ -137,10 +152,16 @@ fn window(to: &mut Families, figures: &Figures, most: usize) {
         ("carom_sender_domain_deliveries", "sender_domain", "domain of the sender", &figures.sender_domains),
         ("carom_client_deliveries", "client", "client", &figures.clients),
         ("carom_relay_deliveries", "relay", "next hop", &figures.relays),
+        ("carom_source_deliveries", "source", "sending stream", &figures.sources),
     ] {
         if !groups.is_empty() {
             to.gauge(family, &format!("Deliveries in the window, by {what}."));
             to.groups(label, groups, most, |_| true);
         }
+    }
+    if figures.recipient_domains.iter().any(|domain| !domain.tls.is_empty()) {
+        let help = "Sent deliveries in the window, by domain of the recipient and TLS level.";
+        to.gauge("carom_recipient_domain_tls_deliveries", help);
+        to.tls("recipient_domain", &figures.recipient_domains, most);
     }
 }

@@ -58,6 +58,11 @@ fn labels_are_bounded_and_escaped() {
     let text = exposed(1);
     assert!(text.contains("carom_client_deliveries{client=\"shop\",status=\"sent\"} 2000\n"), "{text}");
     assert!(text.contains("carom_client_deliveries{client=\"other\",status=\"sent\"} 400\n"), "{text}");
+    assert!(text.contains("carom_source_deliveries{source=\"vmta/mta1\",status=\"sent\"} 2000\n"), "{text}");
+    assert!(text.contains("carom_tls_deliveries_total{tls=\"none\"} 30\n"), "{text}");
+    assert!(text.contains("carom_provider_tls_deliveries_total{provider=\"google\",tls=\"may\"} 1500\n"));
+    let without = "carom_recipient_domain_tls_deliveries{recipient_domain=\"other\",tls=\"none\"} 200\n";
+    assert!(text.contains(without), "{text}");
     assert!(exposed(9).contains(r#"{client="=1+1|\"><script>alert(1)</script>\\"#));
     let many: Vec<GroupFigures> = (0..500).map(|n| fixture::line(&format!("d{n}"), 1, 0, 0, None)).collect();
     let day = Figures { recipient_domains: many, ..Figures::default() };
