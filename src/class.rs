@@ -32,15 +32,26 @@ impl DeliveryFailure {
     /// The failure with the addresses of its message, as far as the text mentions them or their
     /// domains: others mean nothing for its class.
     pub(crate) fn between(self, sender: Option<&str>, recipient: Option<&str>) -> DeliveryFailure {
-        let text = self.text.to_ascii_lowercase();
-        let mentioned = |address: &&str| {
-            let domain = address.rsplit_once('@').map_or(*address, |(_, domain)| domain);
-            !domain.is_empty() && text.contains(&domain.to_ascii_lowercase())
-        };
-        let sender = sender.filter(mentioned).map(str::to_owned);
-        let recipient = recipient.filter(|_| sender.is_some()).filter(mentioned).map(str::to_owned);
+        let (sender, recipient) = mentioned(&self.text, sender, recipient);
+        let (sender, recipient) = (sender.map(str::to_owned), recipient.map(str::to_owned));
         DeliveryFailure { sender, recipient, ..self }
     }
+}
+
+/// The addresses of a message that mean something for the class of a failure: the sender if the
+/// text mentions it or its domain, and then the recipient in the same way.
+pub(crate) fn mentioned<'a>(
+    text: &str,
+    sender: Option<&'a str>,
+    recipient: Option<&'a str>,
+) -> (Option<&'a str>, Option<&'a str>) {
+    let is_mentioned = |address: &&str| {
+        let domain = address.rsplit_once('@').map_or(*address, |(_, domain)| domain).as_bytes();
+        let is_domain = |part: &[u8]| part.eq_ignore_ascii_case(domain);
+        !domain.is_empty() && text.as_bytes().windows(domain.len()).any(is_domain)
+    };
+    let sender = sender.filter(is_mentioned);
+    (sender, recipient.filter(|_| sender.is_some()).filter(is_mentioned))
 }
 
 /// What a failure means.

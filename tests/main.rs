@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod about;
 mod answers;
 mod bounces;
 mod cron;

@@ -4,6 +4,7 @@
 
 use super::terminal::{Output, Terminal, note, print};
 use super::time::time;
+use crate::class::About;
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Exit, Result};
@@ -17,9 +18,6 @@ use clap::Args;
 const SHOWN: u64 = 100;
 /// Columns of a recipient at most, so that the reply begins on the same screen.
 const RECIPIENT: usize = 44;
-/// What a failure can be about.
-const ABOUT: [&str; 8] =
-    ["recipient", "recipient-domain", "sender", "sending-host", "message", "relay", "network", "nobody"];
 /// Characters of a reply.
 const REPLY: usize = 160;
 
@@ -57,8 +55,8 @@ pub(crate) struct DeliveriesArgs {
     tls: Option<String>,
     /// Only failures about this: recipient, recipient-domain, sender, sending-host, message, relay,
     /// network, nobody
-    #[arg(long, value_name = "WHAT", value_parser = ABOUT)]
-    about: Option<String>,
+    #[arg(long, value_name = "WHAT", value_parser = about)]
+    about: Option<About>,
     /// Only this queue id
     #[arg(long, value_name = "ID")]
     queue_id: Option<String>,
@@ -85,6 +83,10 @@ fn status(word: &str) -> Result<LoggedStatus, String> {
         .map_err(|_| "use sent, bounced, deferred, expired, deleted, discarded, held or rejected".to_owned())
 }
 
+fn about(word: &str) -> Result<About, String> {
+    About::named(word).ok_or_else(|| format!("use {}", About::ALL.map(About::name).join(", ")))
+}
+
 pub(crate) fn run(arguments: &DeliveriesArgs, config: &Config, terminal: Terminal) -> Result<Exit> {
     let mut filter = Filter {
         failed: arguments.failed,
@@ -93,7 +95,7 @@ pub(crate) fn run(arguments: &DeliveriesArgs, config: &Config, terminal: Termina
         client: arguments.client.clone(),
         source: arguments.source.clone(),
         tls: arguments.tls.clone(),
-        about: arguments.about.clone(),
+        about: arguments.about,
         queue_id: arguments.queue_id.clone(),
         message_id: arguments.message_id.clone(),
         since_ms: arguments.since,

@@ -1,7 +1,7 @@
 //! Failed and deferred deliveries, a piece at a time, to be classified again.
 
 use super::Index;
-use super::meaning::{about_name, severity_name};
+use super::meaning::severity_name;
 use crate::class::Class;
 use crate::error::Result;
 use rusqlite::params;
@@ -15,6 +15,9 @@ pub(crate) struct FailingDelivery {
     pub(crate) dsn: Option<String>,
     /// The next hop.
     pub(crate) relay: Option<String>,
+    /// From whom and to whom it was.
+    pub(crate) sender: Option<String>,
+    pub(crate) recipient: Option<String>,
     /// Reason, severity, rule and about so far.
     pub(crate) before: [Option<String>; 4],
 }
@@ -22,7 +25,7 @@ pub(crate) struct FailingDelivery {
 impl FailingDelivery {
     pub(crate) fn differs(&self, class: &Class) -> bool {
         let severity = severity_name(class.severity);
-        let now = [class.reason.as_str(), severity, class.rule.as_str(), about_name(class)];
+        let now = [class.reason.as_str(), severity, class.rule.as_str(), class.about.name()];
         self.before.iter().zip(now).any(|(before, now)| before.as_deref() != Some(now))
     }
 }
@@ -30,7 +33,7 @@ impl FailingDelivery {
 impl Index {
     /// Up to `many` failed or deferred deliveries, in the rows after `after`.
     pub(crate) fn failing(&self, after: i64, many: usize) -> Result<Vec<FailingDelivery>> {
-        let sql = "SELECT deliveries.id, reply, dsn, relay, reason, severity, rule, about
+        let sql = "SELECT deliveries.id, reply, dsn, relay, reason, severity, rule, about, sender, recipient
             FROM deliveries LEFT JOIN meanings ON meanings.id = meaning
             WHERE deliveries.id > ?1 AND status IN ('bounced', 'expired', 'rejected', 'deferred') AND reply IS NOT NULL
             ORDER BY deliveries.id LIMIT ?2";
@@ -43,6 +46,8 @@ impl Index {
                     dsn: row.get(2)?,
                     relay: row.get(3)?,
                     before: [row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?],
+                    sender: row.get(8)?,
+                    recipient: row.get(9)?,
                 })
             })?;
             rows.collect()

@@ -4,6 +4,7 @@
 //! index of the database.
 
 use super::stored_delivery::{COLUMNS, FROM, LAST_SEEN};
+use crate::class::About;
 use crate::maillog::SourceKind;
 use crate::maillog::delivery_route::USUAL_INSTANCE;
 use rusqlite::types::Value;
@@ -28,7 +29,7 @@ pub(crate) struct Filter {
     /// Sent with this TLS level, or with exactly this value.
     pub(crate) tls: Option<String>,
     /// What the failure is about.
-    pub(crate) about: Option<String>,
+    pub(crate) about: Option<About>,
     /// Its first queue id, or the one since it was requeued.
     pub(crate) queue_id: Option<String>,
     /// With or without brackets.
@@ -118,8 +119,9 @@ pub(crate) fn conditions(filter: &Filter, unclassified: bool, values: &mut Vec<V
 
 /// The conditions about what a failure is about, and how it was sent.
 fn of_meaning_and_route(filter: &Filter, with: &mut impl FnMut(&str, Value)) {
-    if let Some(about) = &filter.about {
-        with("+meaning IN (SELECT id FROM meanings WHERE about = ?)", Value::Text(about.clone()));
+    if let Some(about) = filter.about {
+        let of_about = "+meaning IN (SELECT id FROM meanings WHERE about = ?)";
+        with(of_about, Value::Text(about.name().to_owned()));
     }
     // The index of routes is used only where no other picks less.
     let is_other = filter.picks_few() || filter.client.is_some() || filter.rare_statuses().is_some();

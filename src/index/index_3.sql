@@ -1,5 +1,5 @@
--- about: what a refusal is about: recipient, recipient-domain, sender, sending-host, message, relay, network, nobody; empty
--- where an earlier release classified the reply, until `carom reclassify`. Every meaning keeps its number.
+-- about: what a refusal is about: recipient, recipient-domain, sender, sending-host, message, relay, network, nobody.
+-- Of meanings that an earlier release stored it follows from the reason. Every meaning keeps its number.
 DROP VIEW readable;
 ALTER TABLE meanings RENAME TO meanings_before;
 CREATE TABLE meanings (

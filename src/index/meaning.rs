@@ -17,20 +17,20 @@ impl Meanings {
         if let Some(number) = self.0.get(class) {
             return Ok(*number);
         }
-        let severity = severity_name(class.severity);
-        let values = params![class.reason, class.category, severity, class.rule, about_name(class)];
+        let Class { reason, category, rule, .. } = class;
+        let (severity, about) = (severity_name(class.severity), class.about.name());
         let known = "SELECT id FROM meanings
             WHERE reason = ?1 AND category = ?2 AND severity = ?3 AND rule = ?4 AND about = ?5";
+        let values = params![reason, category, severity, rule, about];
         let number = match db.query_row(known, values, |row| row.get(0)).optional()? {
             Some(number) => number,
             None => {
                 let next = "SELECT coalesce(max(abs(id)), 0) + 1 FROM meanings";
                 let next: i64 = db.query_row(next, [], |row| row.get(0))?;
-                let number = if class.rule.is_empty() { -next } else { next };
+                let number = if rule.is_empty() { -next } else { next };
                 let put = "INSERT INTO meanings (reason, category, severity, rule, about, id)
                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-                let (reason, category, rule) = (&class.reason, &class.category, &class.rule);
-                db.execute(put, params![reason, category, severity, rule, about_name(class), number])?;
+                db.execute(put, params![reason, category, severity, rule, about, number])?;
                 number
             }
         };
@@ -39,17 +39,25 @@ impl Meanings {
     }
 }
 
-/// What a failure is about, as stored.
-pub(crate) fn about_name(_class: &Class) -> &'static str {
-    ""
+/// Completes the meanings of an earlier release: what they are about follows from the reason, as it
+/// does for a policy that does not say it.
+pub(crate) fn complete(db: &Connection) -> rusqlite::Result<()> {
+    let mut select = db.prepare("SELECT id, reason, severity FROM meanings WHERE about = ''")?;
+    let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let rows: Vec<(i64, String, String)> = select.query_map([], row)?.collect::<rusqlite::Result<_>>()?;
+    for (id, reason, severity) in rows {
+        let about = About::usual(&reason, severity_of(&severity)).name();
+        db.execute("UPDATE meanings SET about = ?2 WHERE id = ?1", params![id, about])?;
+    }
+    Ok(())
 }
 
 /// A class from the columns reason, category, severity, rule and about.
 pub(crate) fn class(row: &Row<'_>) -> rusqlite::Result<Class> {
-    let severity: String = row.get(2)?;
-    let (reason, severity) = (row.get::<_, String>(0)?, severity_of(&severity));
+    let (reason, severity, about): (String, String, String) = (row.get(0)?, row.get(2)?, row.get(4)?);
+    let severity = severity_of(&severity);
     Ok(Class {
-        about: About::usual(&reason, severity),
+        about: About::named(&about).unwrap_or_else(|| About::usual(&reason, severity)),
         reason,
         category: row.get(1)?,
         severity,

@@ -92,7 +92,8 @@ impl Index {
                     connection.execute_batch(index_schema::INDEX_OF_ROUTES)?;
                 }
                 version if (0..last).contains(&version) => {
-                    migrations::apply(&mut connection, index_schema::MIGRATIONS)?
+                    migrations::apply(&mut connection, index_schema::MIGRATIONS)?;
+                    meaning::complete(&connection)?;
                 }
                 _ => return Ok(false),
             }

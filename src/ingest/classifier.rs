@@ -53,7 +53,8 @@ impl Classifier {
     /// The reply that is the reason for a delivery's state, and its key.
     pub(crate) fn reply<'d>(&self, delivery: &Delivery<'d>) -> Option<(u64, LoggedReply<'d>)> {
         let text = delivery.reply.filter(|_| !self.off && has_reason(delivery.status))?;
-        let reply = LoggedReply { text, dsn: delivery.dsn, relay: delivery.relay };
+        let Delivery { dsn, relay, sender, recipient, .. } = *delivery;
+        let reply = LoggedReply { text, dsn, relay, sender, recipient };
         Some((reply.key(), reply))
     }
 

@@ -70,5 +70,11 @@ fn classify_again(
 }
 
 fn reply(one: &FailingDelivery) -> LoggedReply<'_> {
-    LoggedReply { text: &one.reply, dsn: one.dsn.as_deref(), relay: one.relay.as_deref() }
+    LoggedReply {
+        text: &one.reply,
+        dsn: one.dsn.as_deref(),
+        relay: one.relay.as_deref(),
+        sender: one.sender.as_deref(),
+        recipient: one.recipient.as_deref(),
+    }
 }

@@ -57,7 +57,13 @@ impl FailedDelivery {
 
     /// The report that our mail server could have written.
     pub(crate) fn report(&self) -> Report {
-        let reply = LoggedReply { text: &self.reply, dsn: self.dsn.as_deref(), relay: self.relay.as_deref() };
+        let reply = LoggedReply {
+            text: &self.reply,
+            dsn: self.dsn.as_deref(),
+            relay: self.relay.as_deref(),
+            sender: Some(&self.sender),
+            recipient: Some(&self.recipient),
+        };
         let failure = reply.failure();
         let address = self.final_recipient.clone().unwrap_or_else(|| self.recipient.clone());
         let recipient = report::Recipient {

@@ -4,7 +4,7 @@
 //! asked the same.
 
 use super::stable_id::stable_id;
-use crate::class::DeliveryFailure;
+use crate::class::{DeliveryFailure, mentioned};
 use crate::smtp_reply;
 
 #[derive(Clone, Copy, Debug)]
@@ -14,11 +14,22 @@ pub(crate) struct LoggedReply<'a> {
     pub(crate) dsn: Option<&'a str>,
     /// Next hop: `mx.example.com[192.0.2.1]:25`.
     pub(crate) relay: Option<&'a str>,
+    /// From whom and to whom the message was.
+    pub(crate) sender: Option<&'a str>,
+    pub(crate) recipient: Option<&'a str>,
 }
 
 impl LoggedReply<'_> {
     pub(crate) fn key(&self) -> u64 {
-        stable_id(&[self.text.as_bytes(), self.dsn.unwrap_or_default().as_bytes(), self.host().as_bytes()])
+        let dsn = self.dsn.unwrap_or_default();
+        let [text, dsn, host] = [self.text, dsn, self.host()].map(str::as_bytes);
+        match mentioned(self.text, self.sender, self.recipient) {
+            (None, _) => stable_id(&[text, dsn, host]),
+            (Some(sender), recipient) => {
+                let recipient = recipient.unwrap_or_default();
+                stable_id(&[text, dsn, host, sender.as_bytes(), recipient.as_bytes()])
+            }
+        }
     }
 
     fn host(&self) -> &str {
@@ -37,6 +48,7 @@ impl LoggedReply<'_> {
             remote_mta: self.host().to_owned(),
             ..DeliveryFailure::default()
         }
+        .between(self.sender, self.recipient)
     }
 }
 
@@ -61,7 +73,13 @@ mod tests {
     #[test]
     fn a_reply_is_taken_apart() {
         let text = "host mx.a.example[192.0.2.1] said: 550 5.1.1 no such user (in reply to RCPT TO command)";
-        let reply = LoggedReply { text, dsn: Some("5.1.1"), relay: Some("mx.a.example[192.0.2.1]:25") };
+        let reply = LoggedReply {
+            text,
+            dsn: Some("5.1.1"),
+            relay: Some("mx.a.example[192.0.2.1]:25"),
+            sender: Some("news@shop.example"),
+            recipient: Some("x@b.example"),
+        };
         let failure = reply.failure();
         assert_eq!(
             (failure.code, failure.stage.as_str(), failure.remote_mta.as_str()),
@@ -70,7 +88,7 @@ mod tests {
         assert_ne!(reply.key(), LoggedReply { dsn: None, ..reply }.key());
         assert_eq!(reply.key(), LoggedReply { relay: Some("mx.a.example[192.0.2.2]:25"), ..reply }.key());
         assert_eq!(
-            LoggedReply { text: "connect to x[192.0.2.1]:25: timed out", dsn: None, relay: Some("none") }
+            LoggedReply { text: "connect to x[192.0.2.1]:25: timed out", relay: Some("none"), ..reply }
                 .failure()
                 .code,
             0

@@ -95,7 +95,7 @@ fn every_filter_and_every_combination_is_answered_by_an_index() {
             statuses: text(bits, 9).map_or(Vec::new(), |_| vec!["bounced".to_owned(), "deferred".to_owned()]),
             source: text(bits, 10),
             tls: text(bits, 11),
-            about: text(bits, 12),
+            about: (bits >> 12 & 1 == 1).then_some(About::Sender),
         };
         let plan = plan(&index, &filter);
         let of_deliveries: Vec<&str> = plan.lines().filter(|step| step.contains(" deliveries ")).collect();

@@ -31,8 +31,8 @@ fn a_file_of_an_earlier_release_keeps_what_it_has() {
     let text = |text: &str| Some(text.to_owned());
     let found: Vec<_> = all(&index, &Filter::default()).iter().map(shown).collect();
     let want = [
-        (text("b@x.example"), text("undetermined"), text(""), None, None),
-        (text("a@x.example"), text("user-unknown"), text("r"), None, None),
+        (text("b@x.example"), text("undetermined"), text(""), text("nobody"), None),
+        (text("a@x.example"), text("user-unknown"), text("r"), text("recipient"), None),
     ];
     assert_eq!(found, want);
     assert_eq!(index.unclassified(&Filter::default()).unwrap()[0].count, 1);

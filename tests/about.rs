@@ -1,0 +1,77 @@
+//! What failures in the logs are about: shown, found and classified again. The lines are invented.
+
+use crate::logs::{append, deliveries, sandbox, tick};
+use serde_json::Value;
+
+/// A delivery of `sender` that failed with this reply.
+fn failed(n: u32, sender: &str, status: &str, reply: &str) -> String {
+    let id = format!("4Xn0y8{n:06}zZ1f");
+    let line =
+        |tag: &str, text: &str| format!("2026-03-01T10:01:{n:02}.000000+00:00 mx {tag}[9]: {id}: {text}\n");
+    line("postfix/qmgr", &format!("from=<{sender}>, size=1000, nrcpt=1 (queue active)"))
+        + &line(
+            "postfix/smtp",
+            &format!(
+                "to=<u{n}@dest.example>, relay=mx.dest.example[192.0.2.9]:25, delay=1.5, dsn=5.1.0, status={status} ({reply})"
+            ),
+        )
+}
+
+fn said(reply: &str, command: &str) -> String {
+    format!("host mx.dest.example[192.0.2.9] said: {reply} (in reply to {command} command)")
+}
+
+#[test]
+fn a_failure_says_what_it_is_about_and_is_found_by_it() {
+    let sandbox = sandbox();
+    let news = "news@shop.example";
+    let lines = [
+        failed(1, news, "bounced", &said("550 5.1.1 <u1@dest.example>: User unknown", "RCPT TO")),
+        failed(
+            2,
+            news,
+            "bounced",
+            &said("550 5.1.0 <news@shop.example>: Sender address rejected: not logged in", "RCPT TO"),
+        ),
+        failed(4, news, "deferred", "connect to mx.dest.example[192.0.2.9]:25: Connection timed out"),
+        failed(5, news, "sent", "250 2.0.0 Ok"),
+    ];
+    append(&sandbox.path("mail.log"), &lines.concat());
+    tick(&sandbox);
+    let about = |n: u32| {
+        let one = deliveries(&sandbox, &["--recipient", &format!("u{n}@dest.example")]).remove(0);
+        (one["about"].clone(), one["severity"].clone())
+    };
+    assert_eq!(about(1), ("recipient".into(), "hard".into()));
+    let (what, severity) = about(2);
+    assert!(what == "sender" && severity != "hard", "{what} {severity}");
+    assert_eq!(about(4).0, "network");
+    assert_eq!(about(5), (Value::Null, Value::Null));
+    let found = |filters: &[&str]| deliveries(&sandbox, filters).len();
+    assert_eq!(found(&["--about", "recipient"]) + found(&["--about", "sender"]), 2);
+    assert_eq!(found(&["--about", "network"]), 1);
+    assert_eq!(found(&["--about", "network", "--failed"]), 0);
+    let known = sandbox.run(&["find", "u2@dest.example", "--json"], b"").stdout;
+    let known: Value = serde_json::from_str(&known).unwrap();
+    assert_eq!(known["deliveries"][0]["about"], "sender");
+    let wrong = sandbox.run(&["deliveries", "--about", "moon"], b"");
+    assert!(wrong.code == 1 && wrong.stderr.contains("use recipient, recipient-domain, sender"), "{wrong:?}");
+}
+
+#[test]
+fn what_a_failure_is_about_changes_with_the_rules() {
+    let sandbox = sandbox();
+    append(
+        &sandbox.path("mail.log"),
+        &failed(1, "news@shop.example", "bounced", &said("550 the parrot is resting", "DATA")),
+    );
+    tick(&sandbox);
+    let about = |sandbox: &crate::harness::Sandbox| deliveries(sandbox, &[])[0]["about"].clone();
+    let before = about(&sandbox);
+    let sandbox = sandbox.config(
+        "[[policy.bounce.settings.rules]]\nname = \"own\"\npattern = \"the parrot is resting\"\nreason = \"content-error\"\n",
+    );
+    let ran = sandbox.run(&["reclassify", "--json"], b"");
+    assert_eq!(ran.stdout, "{\"changed\":1,\"looked_at\":1}\n", "{ran:?}");
+    assert!(before != "message" && about(&sandbox) == "message", "{before}");
+}
