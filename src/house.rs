@@ -109,6 +109,7 @@ impl House {
     /// What a policy may know about a message.
     pub(crate) fn message_facts(&self, mail: &Mail, deadline: Deadline) -> MessageFacts {
         MessageFacts::new(mail.content.clone(), self.config.clone(), self.dns.clone(), deadline)
+            .sent_by(&mail.envelope.sender)
     }
 
     /// What a policy may know about one recipient of it.

@@ -27,6 +27,7 @@ pub(crate) struct MessageFacts {
     links: OnceCell<Vec<String>>,
     report: OnceCell<Report>,
     logged: bool,
+    unanswerable: bool,
 }
 
 impl MessageFacts {
@@ -47,7 +48,13 @@ impl MessageFacts {
             links: OnceCell::new(),
             report: OnceCell::new(),
             logged: false,
+            unanswerable: false,
         }
+    }
+
+    /// Facts of a message that came with this return path.
+    pub(crate) fn sent_by(self, sender: &str) -> MessageFacts {
+        MessageFacts { unanswerable: sender.is_empty(), ..self }
     }
 
     /// Facts of a failure in our own mail log: `report` says what the log says, and there is no
@@ -91,7 +98,8 @@ impl MessageFacts {
 
     /// What the message reports about another message.
     pub(crate) fn report(&self) -> &Report {
-        self.report.get_or_init(|| self.message(report::read))
+        let read = if self.unanswerable { report::read_unanswerable } else { report::read };
+        self.report.get_or_init(|| self.message(read))
     }
 
     /// What bounced, if the message is a report about a message with a Message-ID.

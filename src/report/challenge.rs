@@ -4,6 +4,7 @@
 //! Invariant: a message that answers nothing is not a challenge unless a field of its header says
 //! so.
 
+use super::daemons::has_no_return_path;
 use super::fold::folded;
 use super::human_notice::HumanNotice;
 use super::phrase_index::{self, PhraseIndex};
@@ -40,9 +41,9 @@ pub(crate) fn is_challenge(message: &Message<'_>, subject: &str, notice: &HumanN
 
 /// Whether a message answers another one, by itself or as a program does.
 fn answers(message: &Message<'_>, subject: &str) -> bool {
-    let is = |name: &str, test: fn(&str) -> bool| message.header(name).is_some_and(|value| test(&value));
-    is("Auto-Submitted", |value| value.trim_start().to_ascii_lowercase().starts_with("auto-replied"))
-        || is("Return-Path", |path| path.trim() == "<>")
+    let replied = |value: String| value.trim_start().to_ascii_lowercase().starts_with("auto-replied");
+    message.header("Auto-Submitted").is_some_and(replied)
+        || has_no_return_path(message)
         || ["In-Reply-To", "References"].iter().any(|name| message.header(name).is_some())
         || writer::has_prefix(subject)
 }

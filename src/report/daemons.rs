@@ -44,6 +44,14 @@ pub(crate) fn is_from_daemon(message: &Message<'_>) -> bool {
     is_daemon(found.address) || NAMES.iter().any(|name| from.contains(name))
 }
 
+/// Whether the return path in the header is the null sender, in any of the ways it is written.
+pub(crate) fn has_no_return_path(message: &Message<'_>) -> bool {
+    message.header("Return-Path").is_some_and(|path| {
+        let path = path.trim().trim_start_matches('<').trim_end_matches('>').trim();
+        path.is_empty() || path.eq_ignore_ascii_case("mailer-daemon")
+    })
+}
+
 /// Whether a folded line names a mail server as the writer of a mail, as forwarded mail has it in
 /// many languages.
 pub(crate) fn is_written_by_daemon(line: &str) -> bool {
@@ -89,6 +97,20 @@ fn is_daemon(address: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_null_sender_is_written_in_many_ways() {
+        for (header, null) in [
+            ("Return-Path: <>", true),
+            ("Return-Path: < >", true),
+            ("Return-Path: <MAILER-DAEMON>", true),
+            ("Return-Path: <a@x.example>", false),
+            ("Subject: x", false),
+        ] {
+            let raw = format!("{header}\r\n\r\n");
+            assert_eq!(has_no_return_path(&Message::read(raw.as_bytes())), null, "{header}");
+        }
+    }
 
     #[test]
     fn forwarded_mail_names_its_writer() {

@@ -4,7 +4,7 @@
 //! that only bounces have is.
 
 use super::MAX_RECIPIENTS;
-use super::daemons::is_from_daemon;
+use super::daemons::{has_no_return_path, is_from_daemon};
 use super::delivery_status::{DeliveryStatus, RecipientStatus};
 use super::fold::folded;
 use super::human_notice::HumanNotice;
@@ -146,7 +146,7 @@ impl<'n> Evidence<'n> {
     pub(crate) fn is_likely(&self) -> bool {
         self.shows_any(&CERTAIN)
             || self.shows_any(&LIKELY)
-            || (self.shows(Sign::SubjectWords) && self.shows(Sign::TextWords))
+            || (self.shows(Sign::SubjectWords) && self.shows_any(&[Sign::TextWords, Sign::Reply]))
     }
 
     /// Whether the recipient may be guessed where none is named as such.
@@ -239,7 +239,7 @@ fn signs_outside(message: &Message<'_>, outline: &Outline<'_, '_>) -> Vec<Sign> 
     let shown = [
         (Sign::ReportType, outline.report && !outline.receipt),
         (Sign::Daemon, is_from_daemon(message)),
-        (Sign::NullSender, is("Return-Path", |path| path.trim() == "<>")),
+        (Sign::NullSender, has_no_return_path(message)),
         (Sign::Automatic, is("Auto-Submitted", |value| !value.eq_ignore_ascii_case("no"))),
         (Sign::Enclosure, outline.encloses()),
     ];

@@ -89,6 +89,15 @@ pub(crate) fn original_header(message: &Message<'_>, name: &str) -> Option<Strin
     whole::original_header(message, name, 0)
 }
 
+/// Reads what a message reports that came with the null sender, which its header may not repeat.
+pub(crate) fn read_unanswerable(message: &Message<'_>) -> Report {
+    if message.header("Return-Path").is_some() || message.raw().starts_with(b"From ") {
+        return read(message);
+    }
+    let raw = [b"Return-Path: <>\r\n", message.raw()].concat();
+    read(&Message::read(&raw)).shifted(0)
+}
+
 /// Reads a file: one message, or an mbox whose messages report together. The first that is a report
 /// gives the kind.
 pub(crate) fn read_file(raw: &[u8]) -> Report {

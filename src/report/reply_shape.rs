@@ -3,6 +3,7 @@
 //! Not here: the words (`absence`, `challenge`). Invariant: a field that a person's mail has as
 //! well is no evidence of a program.
 
+use super::daemons::has_no_return_path;
 use super::writer;
 use crate::message::Message;
 
@@ -36,7 +37,7 @@ impl ReplyShape {
         let has = |name: &str| message.header(name).is_some();
         let precedence = message.header("Precedence").or_else(|| message.header("X-Precedence"));
         let precedence = precedence.unwrap_or_default().trim().to_ascii_lowercase().replace('-', "_");
-        let unanswerable = message.header("Return-Path").is_some_and(|path| path.trim() == "<>");
+        let unanswerable = has_no_return_path(message);
         let id = message.message_id().unwrap_or_default().to_ascii_lowercase();
         let denied = automatic.as_deref() == Some("no");
         ReplyShape {

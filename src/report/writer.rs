@@ -3,7 +3,7 @@
 //! Not here: what the text shows. Invariant: a header that says nothing of its writer makes it
 //! unknown, never a person's.
 
-use super::daemons::is_from_daemon;
+use super::daemons::{has_no_return_path, is_from_daemon};
 use super::fold::folded;
 use super::mailbox;
 use crate::message::Message;
@@ -147,7 +147,7 @@ impl Writer {
     pub(crate) fn of(message: &Message<'_>) -> Writer {
         let is = |name: &str, test: fn(&str) -> bool| message.header(name).is_some_and(|value| test(&value));
         let automatic = is("Auto-Submitted", |value| !value.trim().eq_ignore_ascii_case("no"));
-        if is("Return-Path", |path| path.trim() == "<>")
+        if has_no_return_path(message)
             || message.content_type().kind == "multipart/report"
             || (is_from_daemon(message) && (automatic || !is_of_person(message)))
         {
