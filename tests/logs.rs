@@ -340,6 +340,44 @@ fn accounting_files_of_powermta_are_deliveries_too() {
 }
 
 #[test]
+fn accounting_records_without_a_text_are_classified_by_status_and_category() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.path("acct.csv");
+    let sandbox = sandbox.config(&format!("[[logs]]\nkind = \"powermta\"\npath = \"{}\"\n", path.display()));
+    let mut file = "type,timeLogged,timeQueued,orig,rcpt,dsnStatus,dsnDiag,bounceCat\n".to_owned();
+    let rows = [
+        ("5.4.7 (delivery time expired)", "", "", "expired"),
+        ("5.4.7 (delivery time expired)", "", "message-expired", "expired"),
+        ("5.1.1 (bad destination mailbox address)", "smtp;", "bad-mailbox", "user-unknown"),
+        ("5.1.2 (bad destination system: no such domain)", "", "bad-domain", "host-unknown"),
+        ("5.2.2 (mailbox full)", "", "", "mailbox-full"),
+        ("5.0.0 (undefined status)", "", "spam-related", "spam-detected"),
+        ("", "", "virus-related", "virus-detected"),
+        // The text of the server outranks both.
+        ("5.2.2 (mailbox full)", "smtp;550 5.1.1 no such user here", "policy-related", "user-unknown"),
+        ("5.0.0 (undefined status)", "", "other", "undetermined"),
+        ("", "", "", "undetermined"),
+    ];
+    for (n, (status, diagnostic, category, _)) in rows.iter().enumerate() {
+        let to = format!("user{n}@dest.example");
+        file += &format!(
+            "b,17723592{n:02},1772359200,a@shop.example,{to},\"{status}\",{diagnostic},{category}\n"
+        );
+    }
+    append(&path, &file);
+    tick(&sandbox);
+    for (n, (status, _, category, reason)) in rows.iter().enumerate() {
+        let one = &deliveries(&sandbox, &["--recipient", &format!("user{n}@dest.example")])[0];
+        assert_eq!(one["reason"], *reason, "{status} {category}: {one}");
+    }
+    let ran = sandbox.run(&["deliveries", "--unclassified", "--json"], b"");
+    assert_eq!(ran.stdout.lines().count(), 1, "{ran:?}");
+    let shape: Value = serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!((&shape["shape"], &shape["count"]), (&"(no text)".into(), &2.into()));
+    assert_eq!(sandbox.run(&["reclassify", "--json"], b"").stdout, "{\"changed\":0,\"looked_at\":10}\n");
+}
+
+#[test]
 fn the_journal_is_read_behind_its_cursor() {
     let sandbox = Sandbox::new().config("[[logs]]\nkind = \"journald\"\n");
     let bin = sandbox.path("bin");

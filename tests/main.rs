@@ -15,6 +15,7 @@ mod hostile;
 mod kept;
 mod log_failures;
 mod log_faults;
+mod log_forms;
 mod logs;
 mod lookup;
 mod loops;

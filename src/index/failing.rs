@@ -33,9 +33,10 @@ impl FailingDelivery {
 impl Index {
     /// Up to `many` failed or deferred deliveries, in the rows after `after`.
     pub(crate) fn failing(&self, after: i64, many: usize) -> Result<Vec<FailingDelivery>> {
-        let sql = "SELECT deliveries.id, reply, dsn, relay, reason, severity, rule, about, sender, recipient
+        let sql = "SELECT deliveries.id, coalesce(reply, ''), dsn, relay, reason, severity, rule, about, sender, recipient
             FROM deliveries LEFT JOIN meanings ON meanings.id = meaning
-            WHERE deliveries.id > ?1 AND status IN ('bounced', 'expired', 'rejected', 'deferred') AND reply IS NOT NULL
+            WHERE deliveries.id > ?1 AND status IN ('bounced', 'expired', 'rejected', 'deferred')
+                AND (reply IS NOT NULL OR attempts > 0 OR status = 'rejected')
             ORDER BY deliveries.id LIMIT ?2";
         let rows = (|| {
             let mut select = self.connection.prepare_cached(sql)?;

@@ -10,6 +10,9 @@ use rusqlite::params_from_iter;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+/// The shape of failures that were logged without a text.
+const NO_TEXT: &str = "(no text)";
+
 /// Unknown replies of one shape.
 #[derive(Debug, Serialize)]
 pub(crate) struct UnclassifiedShape {
@@ -34,15 +37,15 @@ impl Index {
         let mut values = Vec::new();
         let wanted = conditions(filter, true, &mut values);
         let sql = format!(
-            "SELECT reply, dsn, relay, last_seen FROM deliveries INDEXED BY deliveries_unclassified{wanted}
-             AND reply IS NOT NULL ORDER BY last_seen DESC"
+            "SELECT coalesce(reply, ''), dsn, relay, last_seen FROM deliveries INDEXED BY deliveries_unclassified{wanted}
+             ORDER BY last_seen DESC"
         );
         let mut select = self.checked(self.connection.prepare(&sql))?;
         let mut rows = self.checked(select.query(params_from_iter(&values)))?;
         let mut shapes: BTreeMap<String, UnclassifiedShape> = BTreeMap::new();
         while let Some(row) = self.checked(rows.next())? {
             let reply: String = self.checked(row.get(0))?;
-            let shape = shape(&reply);
+            let shape = if reply.is_empty() { NO_TEXT.to_owned() } else { shape(&reply) };
             if let Some(known) = shapes.get_mut(&shape) {
                 known.count += 1;
                 continue;

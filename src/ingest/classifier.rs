@@ -50,9 +50,14 @@ impl Classifier {
         }
     }
 
-    /// The reply that is the reason for a delivery's state, and its key.
+    /// The reply that is the reason for a delivery's state, and its key. Where a failure was logged
+    /// without a text, the text is empty, and what its status says is the reason.
     pub(crate) fn reply<'d>(&self, delivery: &Delivery<'d>) -> Option<(u64, LoggedReply<'d>)> {
-        let text = delivery.reply.filter(|_| !self.off && has_reason(delivery.status))?;
+        if self.off || !has_reason(delivery.status) {
+            return None;
+        }
+        let was_tried = delivery.attempts > 0 || delivery.status == LoggedStatus::Rejected;
+        let text = delivery.reply.or(was_tried.then_some(""))?;
         let Delivery { dsn, relay, sender, recipient, .. } = *delivery;
         let reply = LoggedReply { text, dsn, relay, sender, recipient };
         Some((reply.key(), reply))

@@ -13,14 +13,23 @@ use crate::maillog::log_health::{FOREIGN_LINES, LogHealth, LogReading, Unreadabl
 use crate::maillog::tail;
 use crate::maillog::unread_form;
 
-/// Notes how reading a log ended; returns the fault, if the log cannot be read.
+/// What an operator should know of a log.
+#[derive(Default)]
+pub(crate) struct Inspected {
+    pub(crate) unreadable: Option<UnreadableLog>,
+    /// Many lines were not understood, although others were.
+    pub(crate) note: Option<String>,
+}
+
+/// Notes how reading a log ended, and whether the log cannot be read.
 pub(crate) fn inspect(
     index: &Index,
     log: &MailLog,
     before: &LogProgress,
     read: Result<LogReading, Error>,
-) -> Result<Option<UnreadableLog>> {
+) -> Result<Inspected> {
     let (name, now_ms) = (log.name(), clock::now_ms());
+    let note = read.as_ref().ok().and_then(|reading| many_unread(&name, reading));
     let known = index.log_health(&name)?;
     let mut health = known.unwrap_or_else(|| LogHealth::new(now_ms, before.understood > 0));
     let fault = match read {
@@ -36,7 +45,17 @@ pub(crate) fn inspect(
     };
     health.set_fault(fault);
     index.put_log_health(&name, &health)?;
-    Ok(health.unreadable(&name))
+    let unreadable = health.unreadable(&name);
+    Ok(Inspected { note: note.filter(|_| unreadable.is_none()), unreadable })
+}
+
+/// The note about a log of which half of the lines or more were not understood.
+fn many_unread(name: &str, reading: &LogReading) -> Option<String> {
+    let LogReading { lines, unread, .. } = reading;
+    let own = lines.total() - lines.foreign;
+    let are_many = lines.unknown > 1 && lines.unknown.saturating_mul(2) >= own;
+    let first = unread.as_deref().filter(|_| are_many)?;
+    Some(format!("{name}: {} of {own} lines were not understood; the first is: {first}", lines.unknown))
 }
 
 /// The fault of a log that nothing new was in.

@@ -100,7 +100,9 @@ pub(crate) fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
             writer = DeliveryWriter::new(config);
         }
         if !watch.stopped() || read.is_err() {
-            done.unreadable.extend(log_inspection::inspect(&index, log, &progress, read)?);
+            let inspected = log_inspection::inspect(&index, log, &progress, read)?;
+            done.unreadable.extend(inspected.unreadable);
+            done.notes.extend(inspected.note);
         }
         if watch.stopped() {
             done.stopped = true;
