@@ -47,7 +47,7 @@ fn a_policy_that_does_not_exist_is_named_by_check_and_by_the_tick() {
 }
 
 /// A sandbox with one log of this kind at `mail.log`.
-fn with_log(kind: &str, keys: &str) -> (Sandbox, PathBuf) {
+pub(crate) fn with_log(kind: &str, keys: &str) -> (Sandbox, PathBuf) {
     let sandbox = Sandbox::new();
     let path = sandbox.path("mail.log");
     let log =
@@ -57,7 +57,7 @@ fn with_log(kind: &str, keys: &str) -> (Sandbox, PathBuf) {
 
 /// `carom cron` ends with 1, `carom check` finds the log wrong before and after, and both name the file and the fix.
 #[track_caller]
-fn is_unreadable(sandbox: &Sandbox, says: &[&str]) -> String {
+pub(crate) fn is_unreadable(sandbox: &Sandbox, says: &[&str]) -> String {
     let before = sandbox.run(&["check"], b"");
     assert!(before.code == 1, "{before:?}");
     let ran = sandbox.run(&["cron", "--json"], b"");
@@ -214,44 +214,4 @@ fn a_log_that_cannot_be_read_is_in_the_report_the_metrics_and_an_alert() {
     append(&log, &sent(1));
     assert_eq!(tick(&sandbox)["alerts"][0]["state"], "resolved");
     assert!(prometheus().stdout.contains(&format!("carom_log_unreadable{{log=\"{name}\"}} 0")));
-}
-
-#[test]
-fn accounting_records_without_a_time_are_refused_and_never_dated_1970() {
-    let never_1970 = |sandbox: &Sandbox| {
-        let found = deliveries(sandbox, &[]);
-        assert!(found.iter().all(|one| one["last_seen"].as_str().unwrap() > "2026"), "{found:?}");
-        found.len()
-    };
-    for (text, says, read) in [
-        (
-            "type,orig,rcpt,dsnStatus\nb,a@shop.example,x@dest.example,5.1.1\n",
-            &["timeLogged", "record-fields"][..],
-            0,
-        ),
-        // Without the time of the event, that of the queue is the next best.
-        (
-            "type,timeQueued,orig,rcpt,dsnStatus\nb,2026-03-01 10:00:00+0000,a@shop.example,x@dest.example,5.1.1\n",
-            &["no column timeLogged", "record-fields"],
-            1,
-        ),
-        (
-            "type,timeLogged,rcpt\nd,1772359204,a@dest.example\nd,yesterday,b@dest.example\n",
-            &["line 3", "column timeLogged", "\"yesterday\" is not a time"],
-            1,
-        ),
-        ("type,timeLogged,rcpt\nd,0,a@dest.example\n", &["line 2", "\"0\" is not a time"], 0),
-        ("type,timeLogged,rcpt\nd,,a@dest.example\n", &["line 2", "no time", "record-fields"], 0),
-        ("type,timeLogged,rcpt\nd,01.03.26 10:00,a@dest.example\n", &["01.03.26 10:00"], 0),
-    ] {
-        let (sandbox, path) = with_log("powermta", "");
-        append(&path, text);
-        is_unreadable(&sandbox, says);
-        assert_eq!(never_1970(&sandbox), read, "{text}");
-        // The next file is right.
-        fs::rename(&path, sandbox.path("mail-2026-03-01-0001.log")).unwrap();
-        append(&path, "type,timeLogged,rcpt\nd,1772359300,c@dest.example\n");
-        tick(&sandbox);
-        assert_eq!(never_1970(&sandbox), read + 1, "{text}");
-    }
 }

@@ -4,6 +4,7 @@
 mod harness;
 
 mod about;
+mod accounting;
 mod answers;
 mod bounces;
 mod cron;
