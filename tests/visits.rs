@@ -1,7 +1,7 @@
 //! Opens and clicks, at a loopback tracker.
 
-use crate::harness::peers::Tracker;
-use crate::harness::{Sandbox, html, signed};
+use crate::harness::peers::{Request, Tracker};
+use crate::harness::{SENDER, Sandbox, html, sign_fields, signed};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -152,4 +152,82 @@ fn b36_a_message_without_html_is_no_open() {
         (sandbox.counter("open"), sandbox.counter("no_html"), sandbox.counter("total_messages")),
         (0, 1, 1)
     );
+}
+
+#[test]
+fn links_that_unsubscribe_are_spared_unless_the_config_follows_them() {
+    let page = |tracker: &Tracker| {
+        let body = format!(
+            "<html><body><a href=\"{}\">Shop</a><a href=\"{}\">Abmelden</a><a href=\"{}\">here</a>\r\n\
+             <a href=\"{}\">click</a></body></html>\r\n",
+            tracker.url("/shop"),
+            tracker.url("/q7"),
+            tracker.url("/unsubscribe?id=7"),
+            tracker.url("/listed"),
+        );
+        let extra = format!(
+            "MIME-Version: 1.0\r\nContent-Type: text/html\r\nList-Unsubscribe: <{}>\r\n",
+            tracker.url("/listed")
+        );
+        signed("x@openclick.sink.example", &extra, body.as_bytes())
+    };
+    let clicks = "open_percent = 100\nclick_percent = 100\nclick_again_percent = 0";
+    let tracker = Tracker::start();
+    let sandbox = Sandbox::new().settings(&tracker.allowed()).settings(clicks);
+    sandbox.pipe("x@openclick.sink.example", &page(&tracker)).silent();
+    assert_eq!(tracker.paths(), ["/shop"]);
+    let tracker = Tracker::start();
+    let sandbox =
+        Sandbox::new().settings(&tracker.allowed()).settings(clicks).config("[visit]\nunsubscribe = true");
+    sandbox.pipe("x@openclick.sink.example", &page(&tracker)).silent();
+    let mut paths = tracker.paths();
+    paths.sort();
+    assert_eq!(paths, ["/listed", "/q7", "/shop", "/unsubscribe?id=7"]);
+}
+
+#[test]
+fn one_click_is_one_post_and_needs_a_signature_over_the_offer() {
+    let offer = |tracker: &Tracker| {
+        format!(
+            "List-Unsubscribe: <mailto:u@sender.example>, <{}>\r\n\
+             List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
+            tracker.url("/u?id=7")
+        )
+    };
+    let fields = ["From", "Subject", "List-Unsubscribe", "List-Unsubscribe-Post"];
+    let message = |extra: &str| {
+        format!("From: Alice <{SENDER}>\r\nSubject: news\r\n{extra}\r\nhello\r\n").into_bytes()
+    };
+    let tracker = Tracker::start();
+    let sandbox = Sandbox::new().settings(&tracker.allowed());
+    let covered = sign_fields("sender.example", &fields, &message(&offer(&tracker)));
+    sandbox.pipe("x@unsubscribe.sink.example", &covered).silent();
+    sandbox.pipe("unsubscribe+1@sink.example", &covered).silent();
+    let requests = tracker.requests.lock().unwrap().clone();
+    assert_eq!(requests.len(), 2, "{requests:?}");
+    for request in &requests {
+        let Request { method, path, body, .. } = request;
+        assert_eq!((&**method, &**path, &**body), ("POST", "/u?id=7", "List-Unsubscribe=One-Click"));
+    }
+    assert_eq!(sandbox.counter("unsubscribe"), 2);
+    let added_later = sign_fields("sender.example", &fields[..2], &message(&offer(&tracker)));
+    sandbox.pipe("x@unsubscribe.sink.example", &added_later).silent();
+    sandbox.pipe("x@unsubscribe.sink.example", &signed("x@y.example", "", b"hello\r\n")).silent();
+    assert_eq!((tracker.paths().len(), sandbox.counter("unsubscribe")), (2, 2));
+}
+
+#[test]
+fn one_click_goes_over_http_only_to_a_listed_host() {
+    let tracker = Tracker::start();
+    tracker.msys.store(true, Ordering::SeqCst);
+    let sandbox = Sandbox::new().settings("probe_trackers = true");
+    let message = format!(
+        "From: Alice <{SENDER}>\r\nList-Unsubscribe: <{}>\r\n\
+         List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n\r\nhello\r\n",
+        tracker.url("/u")
+    );
+    let fields = ["From", "List-Unsubscribe", "List-Unsubscribe-Post"];
+    let message = sign_fields("sender.example", &fields, message.as_bytes());
+    sandbox.pipe("x@unsubscribe.sink.example", &message).silent();
+    assert_eq!(tracker.paths(), [""; 0]);
 }

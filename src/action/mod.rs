@@ -32,6 +32,7 @@ use crate::plan::{Action, StepEnd};
 use crate::store::Performed;
 use answer::{AUTO_REPLY, BOUNCE, COMPLAINT};
 use step_attempt::StepAttempt;
+use visit::Errand;
 
 /// Does one step of a plan about `mail`. `attempts` is how often it has been tried before.
 pub(crate) fn perform(
@@ -44,8 +45,9 @@ pub(crate) fn perform(
     let config = &*doors.config;
     let attempt = StepAttempt { mail, doors, before: attempts, deadline };
     match action {
-        Action::Open(visit) => visit::visit(visit, "open", doors, deadline),
-        Action::Click(visit) => visit::visit(visit, "click", doors, deadline),
+        Action::Open(visit) => visit::visit(visit, Errand::Open, doors, deadline),
+        Action::Click(visit) => visit::visit(visit, Errand::Click, doors, deadline),
+        Action::OneClick(visit) => visit::visit(visit, Errand::OneClick, doors, deadline),
         Action::Bounce(bounce) => {
             let write = || dsn::write(bounce, mail, config);
             answer::send(&BOUNCE, &bounce.route, write, &attempt)

@@ -24,6 +24,8 @@ pub(crate) struct Signature {
     /// The signing domain (`d=`), lower case; empty if the signature is too broken to name one.
     pub(crate) domain: String,
     pub(crate) result: AuthResult,
+    /// The header fields that it covers (`h=`), lower case; empty if another server verified it.
+    pub(crate) covered: Vec<String>,
 }
 
 /// The result of all signatures together: one that passed is enough; one that may still pass keeps
@@ -46,7 +48,7 @@ mod tests {
     use super::*;
 
     fn together(results: &[AuthResult]) -> AuthResult {
-        let signature = |result: &AuthResult| Signature { domain: "example.com".into(), result: *result };
+        let signature = |result: &AuthResult| Signature { domain: "example.com".into(), result: *result, covered: Vec::new() };
         of_all(&results.iter().map(signature).collect::<Vec<_>>())
     }
 

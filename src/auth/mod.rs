@@ -23,6 +23,8 @@ mod verify;
 mod signed_fields;
 /// Authentication-Results of a trusted mail server.
 mod trusted;
+/// Header fields that need a signature.
+mod covered_fields;
 /// The authentication facts of one message.
 mod origin;
 /// A DNS server for tests.
@@ -30,6 +32,7 @@ mod origin;
 pub(crate) mod test_server;
 
 pub(crate) use auth_result::{AuthResult, Signature};
+pub(crate) use covered_fields::{ONE_CLICK, cfbl_address, one_click};
 pub(crate) use dns::Dns;
 pub(crate) use dns_failure::DnsFailure;
 pub(crate) use origin::{Check, client_address};

@@ -99,7 +99,7 @@ impl Reader<'_> {
             };
             match statement.method.as_str() {
                 "dkim" if result != AuthResult::None => {
-                    trusted.dkim.push(Signature { domain: statement.signer(), result });
+                    trusted.dkim.push(Signature { domain: statement.signer(), result, covered: Vec::new() });
                 }
                 "spf" => {
                     let of_sender = statement.property("smtp.mailfrom").is_some();
@@ -256,7 +256,7 @@ mod tests {
     }
 
     fn signature(domain: &str, result: AuthResult) -> Signature {
-        Signature { domain: domain.into(), result }
+        Signature { domain: domain.into(), result, covered: Vec::new() }
     }
 
     #[test]

@@ -20,6 +20,8 @@ use std::net::IpAddr;
 
 /// Signatures of one message to verify, from the top.
 const MAX_SIGNATURES: usize = 10;
+/// Names of covered fields that are kept.
+const MAX_COVERED: usize = 200;
 
 /// Comparisons of header names that one signature may cost. Real ones cost thousands; one that
 /// names a hundred thousand fields is an attack.
@@ -55,13 +57,15 @@ pub(crate) fn dkim(wire: &[u8], dns: &Dns, deadline: Deadline) -> Vec<Signature>
         return Vec::new();
     };
     let broken = message.errors.iter().filter(|error| is_field(error.name, "DKIM-Signature"));
-    let broken = broken.map(|_| Signature { domain: String::new(), result: AuthResult::Neutral });
+    let none = || Signature { domain: String::new(), result: AuthResult::Neutral, covered: Vec::new() };
+    let broken = broken.map(|_| none());
     let mut signatures: Vec<Signature> = broken.take(MAX_SIGNATURES).collect();
     message.errors.clear();
     for signature in std::mem::take(&mut message.dkim_headers).into_iter().take(MAX_SIGNATURES) {
         let domain = signature.header.d.to_lowercase();
+        let covered = signature.header.h.iter().take(MAX_COVERED).map(|name| name.to_lowercase()).collect();
         let result = one_signature(&mut message, signature, dns, deadline);
-        signatures.push(Signature { domain, result });
+        signatures.push(Signature { domain, result, covered });
     }
     signatures
 }

@@ -69,6 +69,7 @@ impl Question<'_> {
         let mut decision = policy.decide(facts, self.seed, now_ms).map_err(Undecided::Policy)?;
         let mut plan = std::mem::take(&mut decision.plan);
         let mut found: Option<Routes> = None;
+        let mut to_sender: Option<Option<Route>> = None;
         for step in &mut plan.steps {
             let answers =
                 matches!(step.action, Action::Bounce(_) | Action::AutoReply(_) | Action::Complain(_));
@@ -77,12 +78,19 @@ impl Question<'_> {
             }
             let (answer, complaint) = found.clone().unwrap_or_default();
             match &mut step.action {
-                Action::Open(visit) | Action::Click(visit) if visit.user_agent.is_empty() => {
+                Action::Open(visit) | Action::Click(visit) | Action::OneClick(visit)
+                    if visit.user_agent.is_empty() =>
+                {
                     visit.user_agent = action::user_agent(self.config, self.seed);
                 }
                 Action::Bounce(bounce) => bounce.route = answer,
                 Action::AutoReply(reply) => reply.route = answer,
-                Action::Complain(report) => report.route = complaint,
+                Action::Complain(report) => {
+                    if to_sender.is_none() {
+                        to_sender = Some(cfbl_route(self, policy, facts)?);
+                    }
+                    report.route = to_sender.clone().flatten().unwrap_or(complaint);
+                }
                 _ => {}
             }
         }
@@ -102,6 +110,28 @@ impl Decided {
 /// Where an answer to the return path goes, and where a complaint about it goes. Found out once a
 /// message.
 type Routes = (Route, Route);
+
+/// Where the sender itself wants complaints (RFC 9477), if the policy permits its mail exchangers.
+/// `None`: complaints go where the policy says.
+fn cfbl_route(
+    question: &Question<'_>,
+    policy: &Policy,
+    facts: &Rc<RecipientFacts>,
+) -> Result<Option<Route>, Undecided> {
+    let Some(to) = facts.message.cfbl_address() else { return Ok(None) };
+    let Some((_, domain)) = split_address(&to) else { return Ok(None) };
+    match question.dns.mx(domain, question.deadline) {
+        Err(DnsFailure::Temporary(text)) => {
+            Err(Undecided::Dns(format!("DNS for {domain} does not answer now: {text}")))
+        }
+        Err(DnsFailure::NotFound | DnsFailure::NoMail) => Ok(None),
+        Ok(hosts) => {
+            let mapped = policy.map(facts, &to, &hosts).map_err(Undecided::Policy)?;
+            let hosts = mapped.map(|mapping| mapping.hosts).filter(|hosts| !hosts.is_empty());
+            Ok(hosts.map(|hosts| Route { hosts, to, refusal: None }))
+        }
+    }
+}
 
 fn routes(question: &Question<'_>, policy: &Policy, facts: &Rc<RecipientFacts>) -> Result<Routes, Undecided> {
     let refused = |refusal| Route { refusal: Some(refusal), ..Route::default() };

@@ -1,8 +1,10 @@
 //! What an HTML body makes a reader fetch: `<img src>`, and `<a href>` once it is followed.
 //!
-//! Not here: fetching, and which hosts may be asked. Invariant: every address is absolute, http or
-//! https, and none is one that List-Unsubscribe has.
+//! Not here: which words say that a link unsubscribes (`leave_words`), fetching, and which hosts may
+//! be asked. Invariant: every address is absolute, http or https, and a link that would unsubscribe
+//! the reader is marked.
 
+use super::leave_words::says_leave;
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, State, Tokenizer, naive_next_state};
 use std::collections::HashSet;
@@ -15,8 +17,29 @@ const MAX_URL: usize = 8 * 1024;
 /// A longer `<base href>` is not used: it would be repeated in every address.
 const MAX_BASE: usize = 1024;
 
+/// Bytes of the text of one link that are read.
+const MAX_LINK_TEXT: usize = 300;
+
 /// List-Unsubscribe fields that are read, and pieces of each, at most.
 const MAX_UNSUBSCRIBE: usize = 100;
+
+/// What following a link does besides showing a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LinkKind {
+    /// Nothing, as far as it shows.
+    Ordinary,
+    /// Its text or address says that it unsubscribes.
+    Unsubscribes,
+    /// List-Unsubscribe has it.
+    ListUnsubscribe,
+}
+
+/// One `<a href>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) url: String,
+    pub(crate) kind: LinkKind,
+}
 
 /// The addresses in an HTML body, in document order.
 #[derive(Debug, Default)]
@@ -24,12 +47,13 @@ pub(crate) struct Links {
     /// Of `<img src>`.
     pub(crate) images: Vec<String>,
     /// Of `<a href>`.
-    pub(crate) links: Vec<String>,
+    pub(crate) links: Vec<Link>,
     /// Whether there were more than are listed.
     pub(crate) too_many: bool,
 }
 
-/// Finds the addresses in `html`, except those in `unsubscribe`, which [`unsubscribe`] made.
+/// Finds the addresses in `html`; [`unsubscribe`] made `unsubscribe`. No image is listed that
+/// List-Unsubscribe has.
 pub(crate) fn find(html: &str, unsubscribe: &HashSet<String>) -> Links {
     let mut seen = Seen::default();
     let emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: Span<()>| seen.event(event));
@@ -39,11 +63,22 @@ pub(crate) fn find(html: &str, unsubscribe: &HashSet<String>) -> Links {
     }
     drop(tokenizer);
     let base = seen.base.as_deref().and_then(|base| Url::parse(base).ok());
-    let resolve = |references: Vec<String>| -> Vec<String> {
-        let urls = references.iter().filter_map(|reference| absolute(reference, base.as_ref()));
-        urls.filter(|url| !unsubscribe.contains(&without_fragment(url.clone()))).map(String::from).collect()
+    let is_listed = |url: &Url| unsubscribe.contains(&without_fragment(url.clone()));
+    let images = seen.images.iter().filter_map(|reference| absolute(reference, base.as_ref()));
+    let images = images.filter(|url| !is_listed(url)).map(String::from).collect();
+    let link = |(reference, text): &(String, String)| {
+        let url = absolute(reference, base.as_ref())?;
+        let kind = match () {
+            () if is_listed(&url) => LinkKind::ListUnsubscribe,
+            () if says_leave(text) || says_leave(url.path()) || url.query().is_some_and(says_leave) => {
+                LinkKind::Unsubscribes
+            }
+            () => LinkKind::Ordinary,
+        };
+        Some(Link { url: url.into(), kind })
     };
-    Links { images: resolve(seen.images), links: resolve(seen.links), too_many: seen.too_many }
+    let links = seen.links.iter().filter_map(link).collect();
+    Links { images, links, too_many: seen.too_many }
 }
 
 /// The addresses in the text of List-Unsubscribe fields (RFC 2369), in the form that [`find`]
@@ -81,11 +116,16 @@ struct Seen {
     name: Vec<u8>,
     /// Whether the attribute being read is the wanted one.
     wanted: bool,
+    /// Whether the attribute being read describes the image in a link.
+    describes: bool,
+    /// Whether the text that follows is the text of the last link.
+    in_link: bool,
     /// The wanted attribute has been read: a second one does not count.
     taken: bool,
     base: Option<String>,
     images: Vec<String>,
-    links: Vec<String>,
+    /// Addresses, each with its text.
+    links: Vec<(String, String)>,
     too_many: bool,
 }
 
@@ -103,7 +143,8 @@ impl Seen {
     fn event(&mut self, event: CallbackEvent<'_>) -> Option<State> {
         match event {
             CallbackEvent::OpenStartTag { name } => {
-                (self.wanted, self.taken) = (false, false);
+                (self.wanted, self.taken, self.describes) = (false, false, false);
+                self.in_link &= name != b"a";
                 self.name.clear();
                 self.name.extend(name);
                 self.tag = match name {
@@ -119,18 +160,34 @@ impl Seen {
                     Tag::Link | Tag::Base => name == b"href",
                     Tag::Other => false,
                 };
+                self.describes = name == b"alt" || name == b"title" || name == b"aria-label";
                 self.wanted = is_reference && !self.taken;
                 self.taken |= is_reference;
             }
             CallbackEvent::AttributeValue { value } if self.wanted => self.keep(value),
+            CallbackEvent::AttributeValue { value } if self.describes => self.describe(value),
+            CallbackEvent::String { value } => self.describe(value),
             CallbackEvent::CloseStartTag { .. } => {
                 (self.tag, self.wanted) = (Tag::Other, false);
                 return content_state(&self.name);
             }
-            CallbackEvent::EndTag { .. } => (self.tag, self.wanted) = (Tag::Other, false),
+            CallbackEvent::EndTag { name } => {
+                (self.tag, self.wanted) = (Tag::Other, false);
+                self.in_link &= name != b"a";
+            }
             _ => {}
         }
         None
+    }
+
+    /// Adds to the text of the link that is open.
+    fn describe(&mut self, text: &[u8]) {
+        if !self.in_link {
+            return;
+        }
+        let Some((_, known)) = self.links.last_mut() else { return };
+        let room = MAX_LINK_TEXT.saturating_sub(known.len());
+        known.push_str(&String::from_utf8_lossy(&text[..text.len().min(room)]));
     }
 
     fn keep(&mut self, value: &[u8]) {
@@ -140,16 +197,18 @@ impl Seen {
             return;
         }
         let text = String::from_utf8_lossy(value).into_owned();
-        let list = match self.tag {
-            Tag::Image => &mut self.images,
-            Tag::Link => &mut self.links,
+        match self.tag {
+            Tag::Image if self.images.len() < MAX_LINKS => self.images.push(text),
+            Tag::Link if self.links.len() < MAX_LINKS => {
+                self.links.push((text, String::new()));
+                self.in_link = true;
+            }
+            Tag::Image | Tag::Link => self.too_many = true,
             Tag::Base if self.base.is_none() && value.len() <= MAX_BASE => {
                 self.base = Some(text);
-                return;
             }
-            Tag::Base | Tag::Other => return,
-        };
-        if list.len() < MAX_LINKS { list.push(text) } else { self.too_many = true }
+            Tag::Base | Tag::Other => {}
+        }
     }
 }
 
@@ -165,7 +224,7 @@ mod tests {
 
     fn found(html: &str) -> (Vec<String>, Vec<String>) {
         let links = find(html, &HashSet::new());
-        (links.images, links.links)
+        (links.images, links.links.into_iter().map(|link| link.url).collect())
     }
 
     fn links(html: &str) -> Vec<String> {
@@ -211,15 +270,44 @@ mod tests {
     }
 
     #[test]
-    fn unsubscribe_links_are_never_listed() {
+    fn links_of_list_unsubscribe_are_marked() {
         let fields = [
             "<mailto:u@x>, <https://u.example/out?id=1,2\r\n 3>".to_owned(),
             "http://bare.example".to_owned(),
         ];
         let unsubscribe = unsubscribe(fields.into_iter());
         let html = "<a href='HTTPS://U.example/out?id=1,23#now'><a href=http://bare.example/>\
-                    <a href=https://u.example/>";
-        assert_eq!(find(html, &unsubscribe).links, ["https://u.example/"]);
+                    <a href=https://u.example/><img src=http://bare.example/>";
+        let found = find(html, &unsubscribe);
+        let kinds: Vec<LinkKind> = found.links.iter().map(|link| link.kind).collect();
+        assert_eq!(
+            kinds,
+            [LinkKind::ListUnsubscribe, LinkKind::ListUnsubscribe, LinkKind::Ordinary],
+            "{found:?}"
+        );
+        assert_eq!(found.images, [""; 0]);
+    }
+
+    #[test]
+    fn a_link_that_says_so_unsubscribes() {
+        let kind = |html: &str| find(html, &HashSet::new()).links[0].kind;
+        for html in [
+            "<a href=http://t.example/q1><b>Un&shy;subscribe</b> here</a>",
+            "<a href=http://t.example/q1>\n UNSUBSCRIBE</a>",
+            "<a href=http://t.example/q1><img src=http://i.example/ alt='Newsletter abbestellen'></a>",
+            "<a href=http://t.example/q1 title='Se désabonner'>x</a>",
+            "<a href='http://t.example/unsubscribe/77'>here</a>",
+            "<a href='http://t.example/?do=opt-out&id=7'>here</a>",
+        ] {
+            assert_eq!(kind(html), LinkKind::Unsubscribes, "{html}");
+        }
+        for html in [
+            "<a href=http://t.example/q1>Subscribe</a> or unsubscribe",
+            "<a href=http://unsubscribe.example/shop>Shop</a>",
+            "<a href=http://t.example/q1>Shop</a><a href=http://t.example/q2>unsubscribe</a>",
+        ] {
+            assert_eq!(kind(html), LinkKind::Ordinary, "{html}");
+        }
     }
 
     #[test]

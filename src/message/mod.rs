@@ -10,6 +10,7 @@ pub(crate) mod decode;
 mod defect;
 pub(crate) mod draft;
 pub(crate) mod headers;
+mod leave_words;
 mod links;
 pub(crate) mod mbox;
 mod mime;
@@ -20,6 +21,8 @@ pub(crate) mod work;
 pub(crate) use content_type::ContentType;
 pub(crate) use defect::Defect;
 pub(crate) use headers::Field;
+pub(crate) use leave_words::says_leave;
+pub(crate) use links::{Link, LinkKind};
 pub(crate) use mime::MimePart;
 pub(crate) use received::Received;
 
@@ -151,9 +154,9 @@ impl<'a> Message<'a> {
         &self.html().links.images
     }
 
-    /// Absolute http and https addresses of `<a href>` in the HTML body, in document order, without
-    /// those in List-Unsubscribe; at most 10,000.
-    pub(crate) fn links(&self) -> &[String] {
+    /// Absolute http and https addresses of `<a href>` in the HTML body, in document order; at most
+    /// 10,000.
+    pub(crate) fn links(&self) -> &[Link] {
         &self.html().links.links
     }
 

@@ -15,6 +15,8 @@ pub(crate) enum Action {
     Open(Visit),
     /// Fetch the links of allowed trackers.
     Click(Visit),
+    /// Ask to be unsubscribed with one request (RFC 8058).
+    OneClick(Visit),
     /// Send an out-of-band bounce.
     Bounce(Bounce),
     /// Send a feedback report.
@@ -196,6 +198,7 @@ impl Action {
         match self {
             Action::Open(_) => "open",
             Action::Click(_) => "click",
+            Action::OneClick(_) => "one-click",
             Action::Bounce(_) => "bounce",
             Action::Complain(_) => "complain",
             Action::AutoReply(_) => "auto-reply",

@@ -10,6 +10,7 @@ use super::guest_text::{MAX_TEXT, shortened};
 use super::host::Host;
 use super::recipient_facts::RecipientFacts;
 use crate::auth::AuthResult;
+use crate::message::LinkKind;
 use crate::report;
 use crate::return_path;
 
@@ -106,7 +107,11 @@ impl facts::Host for Host {
     }
 
     fn links(&mut self) -> Vec<String> {
-        self.ask("links", |facts| facts.message.links().to_vec())
+        self.ask("links", |facts| {
+            let links = facts.message.links().iter();
+            let shown = links.filter(|link| link.kind != LinkKind::ListUnsubscribe);
+            shown.map(|link| link.url.clone()).collect()
+        })
     }
 
     fn signing_domains(&mut self, header: String) -> Vec<String> {

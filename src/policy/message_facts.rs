@@ -11,7 +11,7 @@ use crate::deadline::Deadline;
 use crate::digest;
 use crate::envelope::Envelope;
 use crate::mail::Content;
-use crate::message::Message;
+use crate::message::{Link, LinkKind, Message};
 use crate::plan::Bounced;
 use crate::report::{self, Report};
 use std::cell::OnceCell;
@@ -24,7 +24,7 @@ pub(crate) struct MessageFacts {
     pub(crate) deadline: Deadline,
     dkim: OnceCell<(AuthResult, Vec<Signature>)>,
     images: OnceCell<Vec<String>>,
-    links: OnceCell<Vec<String>>,
+    links: OnceCell<Vec<Link>>,
     report: OnceCell<Report>,
     logged: bool,
     unanswerable: bool,
@@ -116,7 +116,28 @@ impl MessageFacts {
     }
 
     /// Targets of the links in the HTML body.
-    pub(crate) fn links(&self) -> &[String] {
+    pub(crate) fn links(&self) -> &[Link] {
         self.links.get_or_init(|| self.message(|message| message.links().to_vec()))
+    }
+
+    /// The links that a click follows: all that unsubscribe nobody, unless the config spares none.
+    pub(crate) fn followed_links(&self) -> Vec<String> {
+        let links = self.links().iter();
+        let followed = links.filter(|link| self.config.visit.unsubscribe || link.kind == LinkKind::Ordinary);
+        followed.map(|link| link.url.clone()).collect()
+    }
+
+    /// Where the sender wants complaints (RFC 9477), if a DKIM signature covers it.
+    pub(crate) fn cfbl_address(&self) -> Option<String> {
+        let named = self.message(|message| message.header("CFBL-Address").is_some());
+        let signatures = || &self.dkim().1;
+        if named { self.message(|message| auth::cfbl_address(message, signatures())) } else { None }
+    }
+
+    /// The address for a one-click request to unsubscribe (RFC 8058), if a DKIM signature covers it.
+    pub(crate) fn one_click(&self) -> Option<String> {
+        let named = self.message(|message| message.header("List-Unsubscribe-Post").is_some());
+        let signatures = || &self.dkim().1;
+        if named { self.message(|message| auth::one_click(message, signatures())) } else { None }
     }
 }

@@ -114,7 +114,7 @@ impl actions::Host for Host {
     }
 
     fn click(&mut self, visit: actions::Visit, when: actions::Schedule) -> Result<u32> {
-        let urls = self.ask("links", |facts| facts.message.links().to_vec());
+        let urls = self.ask("links", |facts| facts.message.followed_links());
         let visit = self.visit(visit, urls);
         self.add(Action::Click(visit), when)
     }

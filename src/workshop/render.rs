@@ -32,6 +32,10 @@ fn line(step: &Step) -> String {
     let mut text = match &step.action {
         Action::Open(visit) => format!("open {} images", visit.urls.len()),
         Action::Click(visit) => format!("click {} links", visit.urls.len()),
+        Action::OneClick(visit) => match visit.urls.first() {
+            Some(url) => format!("unsubscribe with one request to {url}"),
+            None => "unsubscribe with one request: the message offers none".into(),
+        },
         Action::Bounce(bounce) => format!("bounce {}{}", bounce.reply, to(&bounce.route)),
         Action::Complain(report) => format!("complain {}{}", report.feedback_type, to(&report.route)),
         Action::AutoReply(reply) => format!("auto-reply {:?}{}", reply.subject, to(&reply.route)),

@@ -275,12 +275,13 @@ pub(crate) fn sign(message: &[u8]) -> Vec<u8> {
 
 /// The same for another domain.
 pub(crate) fn sign_for(domain: &str, message: &[u8]) -> Vec<u8> {
-    let signer = DkimSigner::from_key(key()).domain(domain).selector("s1").headers([
-        "From",
-        "To",
-        "Subject",
-        "Message-ID",
-    ]);
+    sign_fields(domain, &["From", "To", "Subject", "Message-ID"], message)
+}
+
+/// The same over these header fields.
+pub(crate) fn sign_fields(domain: &str, fields: &[&str], message: &[u8]) -> Vec<u8> {
+    let fields: Vec<String> = fields.iter().map(|&field| field.to_owned()).collect();
+    let signer = DkimSigner::from_key(key()).domain(domain).selector("s1").headers(fields);
     let mut whole = signer.sign(message).unwrap().to_header().into_bytes();
     whole.extend_from_slice(message);
     whole

@@ -1,6 +1,6 @@
 //! Loopback peers: an SMTP server and a tracker that record what reaches them, and answer as they are told.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -144,9 +144,11 @@ fn talk(
     }
 }
 
-/// A request as it arrived: path and User-Agent.
+/// A request as it arrived: method, path, User-Agent, body.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) body: String,
     pub(crate) path: String,
     pub(crate) agent: String,
 }
@@ -196,8 +198,10 @@ fn serve(stream: TcpStream, requests: &Mutex<Vec<Request>>, msys: &AtomicBool) -
         if lines.read_line(&mut line)? == 0 {
             return Ok(());
         }
+        let method = line.split(' ').next().unwrap_or("?").to_owned();
         let path = line.split(' ').nth(1).unwrap_or("?").to_owned();
         let mut agent = String::new();
+        let mut length = 0;
         loop {
             let mut header = String::new();
             if lines.read_line(&mut header)? <= 2 {
@@ -206,8 +210,14 @@ fn serve(stream: TcpStream, requests: &Mutex<Vec<Request>>, msys: &AtomicBool) -
             if let Some(value) = header.to_ascii_lowercase().strip_prefix("user-agent: ") {
                 agent = value.trim().to_owned();
             }
+            if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length: ") {
+                length = value.trim().parse().unwrap_or(0);
+            }
         }
-        requests.lock().unwrap().push(Request { path: path.clone(), agent });
+        let mut body = vec![0; length];
+        lines.read_exact(&mut body)?;
+        let body = String::from_utf8_lossy(&body).into_owned();
+        requests.lock().unwrap().push(Request { method, path: path.clone(), agent, body });
         let server = if msys.load(Ordering::SeqCst) { "msys-http" } else { "test" };
         match path.as_str() {
             "/redirect" => {

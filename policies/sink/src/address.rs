@@ -25,6 +25,7 @@ pub fn asked(local_part: &str, domain: &str, domains: &[String]) -> Asked {
         "oob" => Asked::Bounce(reply),
         "fbl" => Asked::Complain,
         "openclick" => Asked::OpenAndClick,
+        "unsubscribe" => Asked::Unsubscribe,
         "reject" => Asked::Reject(reply.filter(|reply| reply.code >= 500)),
         "defer" => Asked::Defer(reply.filter(|reply| reply.code < 500)),
         // Here a number alone is the serial of a test address; it names a reply only where one is
@@ -72,6 +73,8 @@ mod tests {
         assert_eq!(of("x@oob.Sink.Example.Com"), Asked::Bounce(None));
         assert_eq!(of("x@a.b.fbl.sink.example.com"), Asked::Complain);
         assert_eq!(of("x@openclick.sink.example.com"), Asked::OpenAndClick);
+        assert_eq!(of("x@unsubscribe.sink.example.com"), Asked::Unsubscribe);
+        assert_eq!(of("unsubscribe+7@sink.example.com"), Asked::Unsubscribe);
         assert_eq!(of("x@sink.example.com"), Asked::Mix);
         assert_eq!(of("x@oob.other.example.com"), Asked::Mix);
         assert_eq!(of("x@oobsink.example.com"), Asked::Mix);

@@ -11,6 +11,8 @@ pub enum Asked {
     Bounce(Option<Reply>),
     Complain,
     OpenAndClick,
+    /// A one-click request to unsubscribe (RFC 8058).
+    Unsubscribe,
     /// An in-band 5xx.
     Reject(Option<Reply>),
     /// An in-band 4xx.

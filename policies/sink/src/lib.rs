@@ -50,6 +50,7 @@ impl Policy for Sink {
             Asked::Complain => answer(settings.require_spf, complain),
             Asked::AutoReply => answer(settings.require_spf, out_of_office),
             Asked::OpenAndClick => open(&settings, &Mix::new(&settings, local_part, host::now())),
+            Asked::Unsubscribe => unsubscribe(&settings),
             Asked::Reject(reply) => {
                 actions::reject(&in_band(reply.unwrap_or_else(|| refusal(&settings))));
             }
@@ -146,6 +147,28 @@ fn out_of_office() {
     actions::auto_reply(&Response { subject, text: text.into() }, now());
 }
 
+/// Sends the one request that unsubscribes, if the message offers it and its signature covers the
+/// offer.
+fn unsubscribe(settings: &Settings) {
+    actions::accept();
+    let step = actions::one_click(&visit(settings), now());
+    actions::count("unsubscribe", after(step, Outcome::Succeeded));
+}
+
+/// How links are fetched.
+fn visit(settings: &Settings) -> Visit {
+    let agent = match settings.user_agents.len() {
+        0 => None,
+        many => settings.user_agents.get((host::chance() * many as f64) as usize).cloned(),
+    };
+    Visit {
+        trackers: settings.tracking_domains_allowlist.clone(),
+        probe: settings.probe_trackers,
+        user_agent: agent,
+        timeout: settings.open_click_timeout,
+    }
+}
+
 /// Opens the message and, by chance, opens it again, clicks, clicks again.
 fn open(settings: &Settings, mix: &Mix) {
     let (images, links) = (!facts::images().is_empty(), !facts::links().is_empty());
@@ -155,16 +178,7 @@ fn open(settings: &Settings, mix: &Mix) {
         return;
     }
     actions::accept();
-    let agent = match settings.user_agents.len() {
-        0 => None,
-        many => settings.user_agents.get((host::chance() * many as f64) as usize).cloned(),
-    };
-    let visit = Visit {
-        trackers: settings.tracking_domains_allowlist.clone(),
-        probe: settings.probe_trackers,
-        user_agent: agent,
-        timeout: settings.open_click_timeout,
-    };
+    let visit = visit(settings);
     let open_delay = settings.open_delay.seconds(host::chance());
     let click_delay = open_delay.saturating_add(settings.click_delay.seconds(host::chance()));
     let again = host::chance() < mix.open_again_given_open;

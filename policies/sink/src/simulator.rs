@@ -15,7 +15,7 @@ const SIMULATORS: &[(&str, &str, u16, &str, &str)] = &[
     ("hardbounce", "bounce", 550, "5.1.1", "user unknown"),
     ("softbounce", "bounce", 552, "5.2.2", "mailbox full"),
     ("transient", "bounce", 451, "4.4.1", "no answer from host"),
-    ("unsubscribe", "accept", 0, "", ""),
+    ("unsubscribe", "unsubscribe", 0, "", ""),
     ("subscribe", "accept", 0, "", ""),
     ("autoresponder", "autoreply", 0, "", ""),
     ("addresschange", "bounce", 551, "5.1.6", "recipient has moved, please update your address book"),
@@ -44,6 +44,7 @@ pub fn simulated(name: &str) -> Option<Asked> {
         "bounce" => Asked::Bounce(reply()),
         "complain" => Asked::Complain,
         "autoreply" => Asked::AutoReply,
+        "unsubscribe" => Asked::Unsubscribe,
         _ => Asked::Reject(reply()),
     })
 }

@@ -22,18 +22,41 @@ use round::{Link, Round};
 use std::time::Duration;
 use tracker::TrackerCheck;
 
-/// Fetches the links of a step. `noun` names its counters: `open` or `click`.
-pub(crate) fn visit(visit: &Visit, noun: &str, doors: &Doors, deadline: Deadline) -> Performed {
+/// What the links of a step are fetched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Errand {
+    Open,
+    Click,
+    /// One request that unsubscribes (RFC 8058).
+    OneClick,
+}
+
+impl Errand {
+    /// The name in its counters and notes.
+    fn noun(self) -> &'static str {
+        match self {
+            Errand::Open => "open",
+            Errand::Click => "click",
+            Errand::OneClick => "unsubscribe",
+        }
+    }
+}
+
+/// Fetches the links of a step.
+pub(crate) fn visit(visit: &Visit, errand: Errand, doors: &Doors, deadline: Deadline) -> Performed {
+    let noun = errand.noun();
     let deadline = deadline.within(Duration::from_secs(u64::from(visit.timeout)));
     let urls = &visit.urls[..visit.urls.len().min(doors.config.visit.max_links)];
     let mut tally = Tally::default();
     if urls.is_empty() {
         return Performed { end: StepEnd::Failed, tally, note: format!("!No link to {noun} found") };
     }
-    let fetcher = Fetcher::new(doors, &visit.user_agent);
+    let fetcher = Fetcher::new(doors, &visit.user_agent, errand);
     let trackers = TrackerCheck::new(visit, &fetcher);
-    let max_redirects = doors.config.visit.max_redirects;
-    let round = Round { fetcher: &fetcher, trackers, max_redirects, deadline };
+    // A request to unsubscribe is never sent on to another address (RFC 8058 section 3.1).
+    let max_redirects = if errand == Errand::OneClick { 0 } else { doors.config.visit.max_redirects };
+    let may_unsubscribe = doors.config.visit.unsubscribe;
+    let round = Round { fetcher: &fetcher, trackers, max_redirects, may_unsubscribe, deadline };
     let links = round.fetch(urls);
     let mut notes = Vec::new();
     let mut reached = false;
@@ -46,6 +69,10 @@ pub(crate) fn visit(visit: &Visit, noun: &str, doors: &Doors, deadline: Deadline
             Link::Fetched { status, url } => {
                 reached |= *status < 400;
                 notes.push(format!("{status} {url}"));
+            }
+            Link::Unsubscribes { url } => {
+                tally.add(&format!("{noun}_url_unsubscribes"));
+                notes.push(format!("not followed, because it unsubscribes: {url}"));
             }
             Link::NotATracker { why } => {
                 tally.add(&format!("{noun}_url_not_sparkpost"));

@@ -2,9 +2,11 @@
 //!
 //! Not here: which hosts are trackers (`tracker`). Invariant: every hop obeys the rules of a link.
 
+use super::Errand;
 use super::fetcher::Fetcher;
 use super::tracker::TrackerCheck;
 use crate::deadline::Deadline;
+use crate::message::says_leave;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use url::Url;
@@ -23,6 +25,10 @@ pub(super) enum Link {
     NotATracker {
         why: Option<String>,
     },
+    /// A redirect leads to an address that unsubscribes.
+    Unsubscribes {
+        url: String,
+    },
     Failed {
         text: String,
     },
@@ -32,6 +38,8 @@ pub(super) struct Round<'a> {
     pub(super) fetcher: &'a Fetcher<'a>,
     pub(super) trackers: TrackerCheck<'a>,
     pub(super) max_redirects: u32,
+    /// Whether redirects to addresses that unsubscribe are followed.
+    pub(super) may_unsubscribe: bool,
     pub(super) deadline: Deadline,
 }
 
@@ -73,18 +81,27 @@ impl Round<'_> {
             let _ = url.set_username("");
             let _ = url.set_password(None);
             url.set_fragment(None);
+            if self.fetcher.errand == Errand::OneClick && url.scheme() == "http" && !self.trackers.is_listed(&url) {
+                return Link::NotATracker { why: Some(format!("{url}: one click needs https")) };
+            }
             match self.trackers.is_tracker(&url, deadline) {
                 Ok(true) => {}
                 Ok(false) => return Link::NotATracker { why: None },
                 Err(why) => return Link::NotATracker { why: Some(why) },
             }
-            let answered = match self.fetcher.get(&url, deadline) {
+            let answered = match self.fetcher.go(&url, deadline) {
                 Ok(answered) => answered,
                 Err(text) => return failed(format!("{url}: {text}")),
             };
             let onward = answered.location.filter(|_| (300..400).contains(&answered.status));
             match onward.and_then(|location| url.join(&location).ok()) {
-                Some(onward) if self.max_redirects > 0 => next = onward.into(),
+                Some(onward) if self.max_redirects > 0 => {
+                    let leaves = says_leave(onward.path()) || onward.query().is_some_and(says_leave);
+                    if leaves && !self.may_unsubscribe {
+                        return Link::Unsubscribes { url: onward.into() };
+                    }
+                    next = onward.into();
+                }
                 _ => {
                     return Link::Fetched { status: answered.status, url: url.into() };
                 }

@@ -110,7 +110,7 @@ fn go(doors: &Doors, trackers: &[String], probe: bool, urls: &[String], seconds:
         timeout: seconds,
         urls: urls.to_vec(),
     };
-    visit(&plan, "open", doors, Deadline::after(Duration::from_secs(20)))
+    visit(&plan, Errand::Open, doors, Deadline::after(Duration::from_secs(20)))
 }
 
 fn counted(report: &Performed) -> Vec<(&str, u64)> {

@@ -34,16 +34,21 @@ impl<'a> TrackerCheck<'a> {
         TrackerCheck { visit, fetcher, asked: Mutex::default() }
     }
 
-    /// Whether a link may be fetched: its host is on the list, or says that it is a tracker. The
-    /// error is why this is not known.
-    pub(super) fn is_tracker(&self, url: &Url, deadline: Deadline) -> Result<bool, String> {
+    /// Whether the policy names the host of a link.
+    pub(super) fn is_listed(&self, url: &Url) -> bool {
         let host = url.host_str().unwrap_or_default();
         let with_port = url.port_or_known_default().map(|port| format!("{host}:{port}")).unwrap_or_default();
         let listed = |tracker: &String| {
             tracker.eq_ignore_ascii_case(host) && url.port().is_none()
                 || tracker.eq_ignore_ascii_case(&with_port)
         };
-        if self.visit.trackers.iter().any(listed) {
+        self.visit.trackers.iter().any(listed)
+    }
+
+    /// Whether a link may be fetched: its host is on the list, or says that it is a tracker. The
+    /// error is why this is not known.
+    pub(super) fn is_tracker(&self, url: &Url, deadline: Deadline) -> Result<bool, String> {
+        if self.is_listed(url) {
             return Ok(true);
         }
         if !self.visit.probe {

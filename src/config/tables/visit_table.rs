@@ -13,6 +13,8 @@ pub(crate) struct VisitTable {
     pub(crate) max_redirects: u32,
     /// Seconds that the result of a tracker check is remembered.
     pub(crate) probe_expiry: u32,
+    /// Whether links that unsubscribe the reader are followed like others.
+    pub(crate) unsubscribe: bool,
     /// User-Agents to choose from; empty for the built-in table.
     pub(crate) user_agents: Vec<String>,
 }
@@ -24,6 +26,7 @@ impl Default for VisitTable {
             max_bytes: 1 << 20,
             max_redirects: 0,
             probe_expiry: 3600,
+            unsubscribe: false,
             user_agents: Vec::new(),
         }
     }
