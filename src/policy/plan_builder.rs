@@ -119,6 +119,12 @@ impl actions::Host for Host {
         self.add(Action::Click(visit), when)
     }
 
+    fn one_click(&mut self, visit: actions::Visit, when: actions::Schedule) -> Result<u32> {
+        let url = self.ask("one-click", |facts| facts.message.one_click());
+        let visit = self.visit(visit, url.into_iter().collect());
+        self.add(Action::OneClick(visit), when)
+    }
+
     fn bounce(&mut self, bounce: actions::DeliveryReport, when: actions::Schedule) -> Result<u32> {
         let reply = self.reply(bounce.reply)?;
         let sender = bounce.sender.map(|sender| line(&sender, 320));
