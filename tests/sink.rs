@@ -253,8 +253,10 @@ fn b4_b24_binary_bodies_and_unknown_charsets_are_messages_like_any_other() {
 #[test]
 fn a_complaint_goes_where_the_sender_wants_it_if_its_signature_covers_that() {
     let message = |address: &str| {
-        format!("From: Alice <{SENDER}>\r\nSubject: news\r\nCFBL-Address: {address}; report=arf\r\n\r\nhi\r\n")
-            .into_bytes()
+        format!(
+            "From: Alice <{SENDER}>\r\nSubject: news\r\nCFBL-Address: {address}; report=arf\r\n\r\nhi\r\n"
+        )
+        .into_bytes()
     };
     for (fields, address, to) in [
         (&["From", "CFBL-Address"][..], "loop@sender.example", "loop@sender.example"),

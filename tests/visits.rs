@@ -195,9 +195,8 @@ fn one_click_is_one_post_and_needs_a_signature_over_the_offer() {
         )
     };
     let fields = ["From", "Subject", "List-Unsubscribe", "List-Unsubscribe-Post"];
-    let message = |extra: &str| {
-        format!("From: Alice <{SENDER}>\r\nSubject: news\r\n{extra}\r\nhello\r\n").into_bytes()
-    };
+    let message =
+        |extra: &str| format!("From: Alice <{SENDER}>\r\nSubject: news\r\n{extra}\r\nhello\r\n").into_bytes();
     let tracker = Tracker::start();
     let sandbox = Sandbox::new().settings(&tracker.allowed());
     let covered = sign_fields("sender.example", &fields, &message(&offer(&tracker)));

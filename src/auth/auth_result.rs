@@ -48,7 +48,11 @@ mod tests {
     use super::*;
 
     fn together(results: &[AuthResult]) -> AuthResult {
-        let signature = |result: &AuthResult| Signature { domain: "example.com".into(), result: *result, covered: Vec::new() };
+        let signature = |result: &AuthResult| Signature {
+            domain: "example.com".into(),
+            result: *result,
+            covered: Vec::new(),
+        };
         of_all(&results.iter().map(signature).collect::<Vec<_>>())
     }
 

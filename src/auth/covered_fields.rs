@@ -86,7 +86,10 @@ mod tests {
         let address = Some("fbl@mail.example.com".to_owned());
         assert_eq!(cfbl(header, pass("example.com")), address);
         assert_eq!(cfbl(header, pass("mail.example.com")), address);
-        assert_eq!(cfbl("CFBL-Address: <fbl@example.com>", pass("example.com")).as_deref(), Some("fbl@example.com"));
+        assert_eq!(
+            cfbl("CFBL-Address: <fbl@example.com>", pass("example.com")).as_deref(),
+            Some("fbl@example.com")
+        );
         for (header, signature) in [
             (header, pass("ample.com")),
             (header, pass("other.example")),

@@ -1,8 +1,8 @@
 //! What an HTML body makes a reader fetch: `<img src>`, and `<a href>` once it is followed.
 //!
-//! Not here: which words say that a link unsubscribes (`leave_words`), fetching, and which hosts may
-//! be asked. Invariant: every address is absolute, http or https, and a link that would unsubscribe
-//! the reader is marked.
+//! Not here: which words say that a link unsubscribes (`leave_words`), fetching, and which hosts
+//! may be asked. Invariant: every address is absolute, http or https, and a link that would
+//! unsubscribe the reader is marked.
 
 use super::leave_words::says_leave;
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};

@@ -134,7 +134,8 @@ impl MessageFacts {
         if named { self.message(|message| auth::cfbl_address(message, signatures())) } else { None }
     }
 
-    /// The address for a one-click request to unsubscribe (RFC 8058), if a DKIM signature covers it.
+    /// The address for a one-click request to unsubscribe (RFC 8058), if a DKIM signature covers
+    /// it.
     pub(crate) fn one_click(&self) -> Option<String> {
         let named = self.message(|message| message.header("List-Unsubscribe-Post").is_some());
         let signatures = || &self.dkim().1;

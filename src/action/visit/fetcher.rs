@@ -2,8 +2,8 @@
 //!
 //! Not here: the request (`doors::http`).
 
-use crate::action::doors::Doors;
 use super::Errand;
+use crate::action::doors::Doors;
 use crate::action::doors::http::{Answered, Missed};
 use crate::auth::ONE_CLICK;
 use crate::deadline::Deadline;

@@ -18,7 +18,7 @@ use crate::deadline::Deadline;
 use crate::plan::{StepEnd, Visit};
 use crate::store::{Performed, Tally};
 use fetcher::Fetcher;
-use round::{Link, Round};
+use round::{LinkEnd, Round};
 use std::time::Duration;
 use tracker::TrackerCheck;
 
@@ -62,23 +62,23 @@ pub(crate) fn visit(visit: &Visit, errand: Errand, doors: &Doors, deadline: Dead
     let mut reached = false;
     for link in &links {
         match link {
-            Link::Fetched { status, .. } if *status < 300 => {
+            LinkEnd::Fetched { status, .. } if *status < 300 => {
                 reached = true;
                 notes.push(status.to_string());
             }
-            Link::Fetched { status, url } => {
+            LinkEnd::Fetched { status, url } => {
                 reached |= *status < 400;
                 notes.push(format!("{status} {url}"));
             }
-            Link::Unsubscribes { url } => {
+            LinkEnd::Unsubscribes { url } => {
                 tally.add(&format!("{noun}_url_unsubscribes"));
                 notes.push(format!("not followed, because it unsubscribes: {url}"));
             }
-            Link::NotATracker { why } => {
+            LinkEnd::NotATracker { why } => {
                 tally.add(&format!("{noun}_url_not_sparkpost"));
                 notes.extend(why.clone());
             }
-            Link::Failed { text } => {
+            LinkEnd::Failed { text } => {
                 tally.add(&format!("{noun}_url_error"));
                 notes.push(format!("!{text}"));
             }

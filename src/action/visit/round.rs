@@ -16,7 +16,7 @@ use url::Url;
 pub(super) const AT_ONCE: usize = 4;
 
 /// What came of one link.
-pub(super) enum Link {
+pub(super) enum LinkEnd {
     Fetched {
         status: u16,
         url: String,
@@ -45,7 +45,7 @@ pub(super) struct Round<'a> {
 
 impl Round<'_> {
     /// The links in order. Each lane takes the next link when it has finished one.
-    pub(super) fn fetch(&self, urls: &[String]) -> Vec<Link> {
+    pub(super) fn fetch(&self, urls: &[String]) -> Vec<LinkEnd> {
         let next = AtomicUsize::new(0);
         let take = || {
             let index = next.fetch_add(1, Ordering::Relaxed);
@@ -55,15 +55,15 @@ impl Round<'_> {
         if urls.len() == 1 {
             return lane(0).map(|(_, link)| link).collect();
         }
-        let mut links: Vec<(usize, Link)> =
+        let mut links: Vec<(usize, LinkEnd)> =
             (0..AT_ONCE.min(urls.len())).into_par_iter().flat_map_iter(lane).collect();
         links.sort_unstable_by_key(|(index, _)| *index);
         links.into_iter().map(|(_, link)| link).collect()
     }
 
     /// Fetches one link. All but the last leave half of the remaining time to the others.
-    fn one(&self, text: &str, last: bool) -> Link {
-        let failed = |text: String| Link::Failed { text };
+    fn one(&self, text: &str, last: bool) -> LinkEnd {
+        let failed = |text: String| LinkEnd::Failed { text };
         let left = self.deadline.left();
         let deadline = self.deadline.within(if last { left } else { left / 2 });
         let mut next = text.to_owned();
@@ -75,19 +75,22 @@ impl Round<'_> {
                 return failed("not a URL".into());
             };
             if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-                return Link::NotATracker { why: None };
+                return LinkEnd::NotATracker { why: None };
             }
             // A user name in a link is there to deceive people.
             let _ = url.set_username("");
             let _ = url.set_password(None);
             url.set_fragment(None);
-            if self.fetcher.errand == Errand::OneClick && url.scheme() == "http" && !self.trackers.is_listed(&url) {
-                return Link::NotATracker { why: Some(format!("{url}: one click needs https")) };
+            if self.fetcher.errand == Errand::OneClick
+                && url.scheme() == "http"
+                && !self.trackers.is_listed(&url)
+            {
+                return LinkEnd::NotATracker { why: Some(format!("{url}: one click needs https")) };
             }
             match self.trackers.is_tracker(&url, deadline) {
                 Ok(true) => {}
-                Ok(false) => return Link::NotATracker { why: None },
-                Err(why) => return Link::NotATracker { why: Some(why) },
+                Ok(false) => return LinkEnd::NotATracker { why: None },
+                Err(why) => return LinkEnd::NotATracker { why: Some(why) },
             }
             let answered = match self.fetcher.go(&url, deadline) {
                 Ok(answered) => answered,
@@ -98,12 +101,12 @@ impl Round<'_> {
                 Some(onward) if self.max_redirects > 0 => {
                     let leaves = says_leave(onward.path()) || onward.query().is_some_and(says_leave);
                     if leaves && !self.may_unsubscribe {
-                        return Link::Unsubscribes { url: onward.into() };
+                        return LinkEnd::Unsubscribes { url: onward.into() };
                     }
                     next = onward.into();
                 }
                 _ => {
-                    return Link::Fetched { status: answered.status, url: url.into() };
+                    return LinkEnd::Fetched { status: answered.status, url: url.into() };
                 }
             }
         }
