@@ -58,7 +58,7 @@ impl Known {
         Ok(Known {
             key: key.to_owned(),
             at_ms,
-            suppressed: store.suppressions(&address, at_ms)?,
+            suppressed: suppressions_of(&store, &address, at_ms)?,
             soft_bounces: store.strikes(&address)?.into_iter().map(soft_bounce).collect(),
             notifications: store.notifications(&address)?,
             kept: archive::of(config, &address),
@@ -77,6 +77,15 @@ impl Known {
             && log.is_empty()
             && deliveries.is_empty()
     }
+}
+
+/// Entries whose text contains the key, and domains and patterns that cover it.
+fn suppressions_of(store: &Store, key: &str, now_ms: i64) -> Result<Vec<Suppressed>> {
+    let mut found = store.suppressions(key, now_ms)?;
+    let covering = store.entries_of(key, None, now_ms)?;
+    let new = covering.into_iter().filter(|entry| !found.contains(entry)).collect::<Vec<_>>();
+    found.extend(new);
+    Ok(found)
 }
 
 /// Deliveries of an address; else of a Message-ID; else of a queue id.

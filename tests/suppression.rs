@@ -166,3 +166,67 @@ fn any_entry_of_an_address_is_found_without_naming_a_sender_domain() {
     );
     assert_eq!(suppress(&sandbox, &["check", "alive@x.example"], "").code, 0);
 }
+
+#[test]
+fn a_domain_and_a_pattern_are_suppressed_for_a_term() {
+    let sandbox = Sandbox::new();
+    let add = |what: &str| suppress(&sandbox, &["add", what, "--days", "7"], "");
+    for what in ["@One.example", "*@two.example", "@*.three.example", "shop+*@four.example"] {
+        assert_eq!(add(what).stdout, "1 new, 0 suppressed before\n", "{what}");
+    }
+    let is_suppressed = |address: &str| suppress(&sandbox, &["check", address], "").code == 1;
+    for (address, suppressed) in [
+        ("a@one.example", true),
+        ("a@mail.one.example", false),
+        ("a@two.example", true),
+        ("a@three.example", false),
+        ("a@b.three.example", true),
+        ("a@c.b.three.example", true),
+        ("a@notthree.example", false),
+        ("Shop+7@four.example", true),
+        ("shop@four.example", false),
+        ("shop+7@five.example", false),
+        ("@two.example", true),
+        ("@five.example", false),
+    ] {
+        assert_eq!(is_suppressed(address), suppressed, "{address}");
+    }
+    let csv = suppress(&sandbox, &["export"], "").stdout;
+    assert!(sandbox.run(&["find", "a@one.example"], b"").stdout.contains("suppressed   @one.example"));
+    let other = Sandbox::new();
+    let ran = suppress(&other, &["import", "-"], &csv);
+    assert!(ran.code == 0 && ran.stdout.starts_with("4 new"), "{ran:?}");
+    assert_eq!(suppress(&other, &["check", "shop+x@four.example"], "").code, 1);
+    let removed = suppress(&sandbox, &["remove", "a@one.example"], "");
+    assert!(removed.stdout.contains("a@one.example is still suppressed: @one.example"), "{removed:?}");
+    assert!(suppress(&sandbox, &["remove", "@one.example"], "").stdout.contains("1 removed"));
+    assert!(!is_suppressed("a@one.example"));
+    sandbox.advance(8 * crate::harness::DAY_MS);
+    assert!(!is_suppressed("a@two.example"), "the term is over");
+}
+
+#[test]
+fn a_domain_needs_a_term_and_accidents_are_refused() {
+    let sandbox = Sandbox::new();
+    for (arguments, why) in [
+        (&["@one.example"][..], "--days"),
+        (&["shop+*@one.example"], "--days"),
+        (&["*@*", "--days", "7"], "invalid domain"),
+        (&["@com", "--days", "7"], "not one domain"),
+        (&["@*.co.uk", "--days", "7"], "not one domain"),
+        (&["@", "--days", "7"], "invalid domain"),
+        (&["a*@*.one.example", "--days", "7"], "pattern"),
+        (&["@gmail.com", "--days", "7"], "--force"),
+        (&["*@yahoo.co.uk", "--days", "7"], "--force"),
+    ] {
+        let ran = suppress(&sandbox, &[&["add"], arguments].concat(), "");
+        assert!(ran.code == 1 && ran.stderr.contains(why), "{arguments:?}: {ran:?}");
+    }
+    assert!(listed(&sandbox).is_empty());
+    let ran = suppress(&sandbox, &["import", "-"], "@one.example\na@two.example\n");
+    assert!(ran.code == 1 && ran.stderr.contains("line 1: "), "{ran:?}");
+    let ran = suppress(&sandbox, &["import", "-", "--days", "3"], "@one.example\n@gmail.com\n");
+    assert!(ran.code == 1 && ran.stderr.contains("line 2: ") && ran.stdout.starts_with("1 new"), "{ran:?}");
+    assert_eq!(suppress(&sandbox, &["add", "@gmail.com", "--days", "1", "--force"], "").code, 0);
+    assert_eq!(suppress(&sandbox, &["add", "someone+*@gmail.com", "--days", "1"], "").code, 0);
+}

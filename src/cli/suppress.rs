@@ -6,6 +6,7 @@ use super::suppress_import::{self, ImportArgs};
 use super::suppress_undo::{self, UndoArgs};
 use super::suppression_line::shown;
 use super::terminal::{Terminal, print};
+use super::time;
 use crate::clock::{self, DAY_MS};
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
@@ -17,10 +18,12 @@ use std::sync::Arc;
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:\n  \
     carom suppress add ann@example.com --reason asked --days 90\n  \
+    carom suppress add @example.com --days 7\n  \
     carom suppress check ann@example.com && echo \"mail may be sent\"\n  \
     carom suppress export > list.csv")]
 pub(crate) enum SuppressCommand {
-    /// Suppress addresses
+    /// Suppress addresses; or for a term a domain (@example.com), the domains below one
+    /// (@*.example.com), or a pattern (user+*@example.com)
     Add(AddArgs),
     /// Allow mail to addresses again, and forget their soft bounces
     Remove {
@@ -55,7 +58,7 @@ pub(crate) enum SuppressCommand {
 
 #[derive(Args, Debug)]
 pub(crate) struct AddArgs {
-    /// The addresses
+    /// The addresses, domains or patterns
     #[arg(required = true)]
     addresses: Vec<String>,
     /// Why
@@ -67,6 +70,12 @@ pub(crate) struct AddArgs {
     /// Expire after N days (0: never)
     #[arg(long, value_name = "N", default_value_t = 0)]
     days: u32,
+    /// Expire at TIME
+    #[arg(long, value_name = "TIME", value_parser = time::time, conflicts_with = "days")]
+    until: Option<i64>,
+    /// Also suppress the whole domain of a mail provider with many users
+    #[arg(long)]
+    force: bool,
 }
 
 pub(crate) fn run(command: &SuppressCommand, config: &Arc<Config>, terminal: Terminal) -> Result<Exit> {
@@ -78,11 +87,15 @@ pub(crate) fn run(command: &SuppressCommand, config: &Arc<Config>, terminal: Ter
             add(&store, &entries.collect::<Result<Vec<_>>>()?)
         }
         SuppressCommand::Remove { addresses, sender_domain } => {
-            let mut gone = 0;
+            let (mut gone, mut left) = (0, String::new());
             for address in addresses {
-                gone += usize::from(store.unsuppress(&checked(address)?, sender_domain.as_deref())?);
+                let address = checked(address)?;
+                gone += usize::from(store.unsuppress(&address, sender_domain.as_deref())?);
+                for entry in store.entries_of(&address, sender_domain.as_deref(), now_ms)? {
+                    left.push_str(&format!("{address} is still suppressed: {}\n", shown(&entry)));
+                }
             }
-            print(format!("{gone} removed, {} not on the list\n", addresses.len() - gone))
+            print(format!("{gone} removed, {} not on the list\n{left}", addresses.len() - gone))
         }
         SuppressCommand::Check { address, sender_domain } => {
             let address = checked(address)?;
@@ -107,13 +120,16 @@ pub(crate) fn run(command: &SuppressCommand, config: &Arc<Config>, terminal: Ter
 
 impl AddArgs {
     fn entry(&self, address: &str, now_ms: i64) -> Result<Suppressed> {
+        let term = (self.days > 0).then(|| now_ms + i64::from(self.days) * DAY_MS);
+        let expires_ms = self.until.or(term);
+        let target = suppress::target(address, expires_ms.is_some(), self.force);
         Ok(Suppressed {
-            address: checked(address)?,
+            address: target.map_err(|why| Error::new(format_args!("`{address}`: {why}")))?,
             sender_domain: self.sender_domain.to_lowercase(),
             reason: self.reason.clone(),
             source: "operator".into(),
             added_ms: now_ms,
-            expires_ms: (self.days > 0).then(|| now_ms + i64::from(self.days) * DAY_MS),
+            expires_ms,
             ..Suppressed::default()
         })
     }
@@ -124,7 +140,7 @@ fn add(store: &Store, entries: &[Suppressed]) -> Result<Exit> {
     print(format!("{new} new, {} suppressed before\n", entries.len() - new))
 }
 
+/// What `remove` and `check` are asked about.
 fn checked(typed: &str) -> Result<String> {
-    suppress::mailbox(typed)
-        .map_err(|why| Error::new(format_args!("{why}: `{typed}`")).remedy("give local@domain"))
+    suppress::target(typed, true, true).map_err(|why| Error::new(format_args!("`{typed}`: {why}")))
 }

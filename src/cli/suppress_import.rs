@@ -52,6 +52,9 @@ pub(crate) struct ImportArgs {
     /// Expire at TIME, unless an entry says otherwise
     #[arg(long, value_name = "TIME", value_parser = time::time, conflicts_with = "days")]
     until: Option<i64>,
+    /// Also suppress whole domains of mail providers with many users
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -82,6 +85,7 @@ pub(crate) fn run(
         sender_domain: arguments.sender_domain.to_lowercase(),
         expires_ms: arguments.until.or(term),
         now_ms,
+        force: arguments.force,
         dry_run: arguments.dry_run,
     };
     let mut policy = std::cell::OnceCell::new();

@@ -43,6 +43,15 @@ pub(crate) fn registered(host: &str) -> &str {
     &host[second + 1..]
 }
 
+/// Whether registries sell names below this one, as below `com` and `co.uk`.
+pub(crate) fn is_registry(domain: &str) -> bool {
+    let is = |list: &[&str], label: &str| list.iter().any(|one| one.eq_ignore_ascii_case(label));
+    match domain.split_once('.') {
+        None => true,
+        Some((level, country)) => country.len() == 2 && !is(&FLAT, country) && is(&SECOND_LEVELS, level),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::registered;

@@ -1,8 +1,9 @@
 //! Entries that leave the suppression list because they were wrong: an operator undoes what one bad
 //! hour did, or the address turns out to be alive. The application is notified again.
 //!
-//! Not here: removing an entry by hand (`cli/suppress`), and the rows (`store`). Invariant: an entry
-//! leaves the list in the same transaction that promises the notification, so both happen once.
+//! Not here: removing an entry by hand (`cli/suppress`), and the rows (`store`). Invariant: an
+//! entry leaves the list in the same transaction that promises the notification, so both happen
+//! once.
 
 mod notice;
 mod proof_of_life;

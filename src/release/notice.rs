@@ -5,7 +5,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::digest;
 use crate::plan::{Action, Notification, Plan, Step, Verdict};
-use crate::store::{Release, Suppressed};
+use crate::store::{Released, Suppressed};
 
 /// The source of entries that reports and the mail log made: applications know of them.
 pub(crate) const REPORT: &str = "report";
@@ -18,11 +18,11 @@ pub(crate) fn release(
     forgotten: std::ops::Range<i64>,
     config: &Config,
     now_ms: i64,
-) -> Release {
+) -> Released {
     let is_known = entry.source == REPORT && config.applications.of(&entry.sender_domain).is_some();
     let notice = is_known.then(|| (key(&entry, now_ms), plan(&entry, because)));
     let told = action::told_names(&entry.grounds.bounce);
-    Release { entry, restored: None, forgotten, told, notice }
+    Released { entry, restored: None, forgotten, told, notice }
 }
 
 fn key(entry: &Suppressed, now_ms: i64) -> String {

@@ -14,15 +14,16 @@ use crate::index::Index;
 use crate::mail::Mail;
 use crate::policy::recipient_facts::RecipientFacts;
 use crate::report::ReportKind;
-use crate::store::{Release, Store, Suppressed};
+use crate::store::{Released, Store, Suppressed};
 
 /// Addresses that are looked up in the index at one tick.
 const AT_ONE_TICK: usize = 5000;
 /// The mark of the last one that was.
 const MARK: &str = "proof of life";
 
-/// Releases the author of a message, if that is proof of life. Returns, for each entry that left the
-/// list, the journal key of its notification. A fault of ours costs the release, not the message.
+/// Releases the author of a message, if that is proof of life. Returns, for each entry that left
+/// the list, the journal key of its notification. A fault of ours costs the release, not the
+/// message.
 pub(crate) fn by_message(
     store: &Store,
     config: &Config,
@@ -114,9 +115,9 @@ fn release_all(
     config: &Config,
 ) -> Result<Vec<Option<String>>> {
     let now_ms = clock::now_ms();
-    let releases: Vec<Release> =
+    let releases: Vec<Released> =
         entries.into_iter().map(|entry| release(entry, because, 0..alive_ms, config, now_ms)).collect();
-    for Release { entry, .. } in &releases {
+    for Released { entry, .. } in &releases {
         let (address, sender_domain) = (&entry.address, &entry.sender_domain);
         tracing::info!(address, sender_domain, because, "released: the address is alive");
     }

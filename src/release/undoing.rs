@@ -1,12 +1,13 @@
 //! Undoing what reports and the mail log did in a period, as far as it fits a filter.
 //!
-//! Not here: showing it (`cli/suppress_undo`). Invariant: what operators and imports put on the list
-//! is left alone unless that source is named; an entry that replaced another one brings it back.
+//! Not here: showing it (`cli/suppress_undo`). Invariant: what operators and imports put on the
+//! list is left alone unless that source is named; an entry that replaced another one brings it
+//! back.
 
 use super::notice::{REPORT, release};
 use crate::config::Config;
 use crate::error::Result;
-use crate::store::{Release, Store, Suppressed};
+use crate::store::{Released, Store, Suppressed};
 use serde::Serialize;
 
 /// Entries of one transaction.
@@ -57,7 +58,7 @@ impl UndoFilter {
 
 /// What is to be undone.
 pub(crate) struct Undo {
-    pub(crate) releases: Vec<Release>,
+    pub(crate) releases: Vec<Released>,
     /// Entries that later ones have replaced: they do not come back.
     replaced: Vec<Suppressed>,
     /// Entries of the period that have no rule and no provider on record.
@@ -91,7 +92,7 @@ impl Undo {
             if restored.is_some() {
                 undone.notice = None;
             }
-            releases.push(Release { restored, ..undone });
+            releases.push(Released { restored, ..undone });
         }
         let replaced = earlier.into_iter().filter(|entry| filter.fits(entry)).collect();
         Ok(Undo { releases, replaced, unrecorded })

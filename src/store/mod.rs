@@ -10,6 +10,8 @@ mod journal_entry;
 mod observed;
 mod sqlite;
 mod suppressed;
+/// Domains and patterns on the suppression list.
+pub(crate) mod suppression_target;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -20,7 +22,7 @@ pub(crate) use journal_entry::{
 pub(crate) use observed::{AlertRecord, AlertState, Difference, Heartbeat, TemplateLookup};
 // The index is an SQLite file too, and is migrated in the same way.
 pub(crate) use sqlite::migrations;
-pub(crate) use suppressed::{ImportChange, Release, SoftBounce, StrikeCount, Suppressed};
+pub(crate) use suppressed::{ImportChange, Released, SoftBounce, StrikeCount, Suppressed};
 pub(crate) use tally::Tally;
 
 use crate::error::Result;
@@ -260,7 +262,7 @@ impl Store {
 
     /// Takes entries off the list, unless they have changed, and promises the notifications, in one
     /// transaction; returns how many.
-    pub(crate) fn release_suppressions(&self, releases: &[Release], now_ms: i64) -> Result<usize> {
+    pub(crate) fn release_suppressions(&self, releases: &[Released], now_ms: i64) -> Result<usize> {
         release_rows::release(&self.db, releases, now_ms)
     }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 /// An address that gets no more mail.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Suppressed {
-    /// In lower case.
+    /// In lower case; or a domain or a pattern (`suppression_target`).
     pub(crate) address: String,
     /// From which domain it gets no more mail; empty: from any.
     #[serde(default)]
@@ -42,7 +42,7 @@ impl Suppressed {
 
 /// An entry that leaves the list because it was wrong.
 #[derive(Clone, Debug)]
-pub(crate) struct Release {
+pub(crate) struct Released {
     /// As it was looked up.
     pub(crate) entry: Suppressed,
     /// The entry that it had replaced, if that goes on.

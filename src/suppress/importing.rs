@@ -8,6 +8,7 @@ use super::address_cell::mailbox;
 use super::column_names::{ADDED, ADDRESS};
 use super::provider_entry::{self, Meaning, SKIP_PASSING};
 use super::record::{Place, Record};
+use super::target_check::target;
 use super::{ListForm, time_forms};
 use crate::class::{Class, DeliveryFailure, Severity};
 use crate::error::{Error, Result};
@@ -37,6 +38,8 @@ pub(crate) struct ImportDefaults {
     pub(crate) sender_domain: String,
     pub(crate) expires_ms: Option<i64>,
     pub(crate) now_ms: i64,
+    /// Also whole domains of mail providers.
+    pub(crate) force: bool,
     /// Change nothing.
     pub(crate) dry_run: bool,
 }
@@ -143,7 +146,13 @@ impl<'i> Import<'i> {
     /// The entry in a record, or why it is none on purpose. The error says what is wrong.
     fn candidate(&self, place: Place, record: &Record) -> Result<Result<Candidate, &'static str>, String> {
         let typed = record.get(ADDRESS).unwrap_or_default();
-        let address = mailbox(typed).map_err(|why| shown(why, typed))?;
+        let term = expires(record)?.or(self.defaults.expires_ms);
+        let source = record.get(&["source"]).unwrap_or_default();
+        let address = match source {
+            "report" => mailbox(typed).map_err(str::to_owned),
+            _ => target(typed, term.is_some(), self.defaults.force),
+        };
+        let address = address.map_err(|why| shown(&why, typed))?;
         let (reason, failure, only_if_hard) = match provider_entry::meaning(record) {
             Meaning::Suppress { reason, failure, only_if_hard } => (reason, failure, only_if_hard),
             Meaning::Skip(why) => return Ok(Err(why)),

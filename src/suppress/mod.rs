@@ -15,13 +15,14 @@ mod provider_entry;
 mod record;
 mod separated;
 mod table_reader;
+mod target_check;
 #[cfg(test)]
 mod tests;
 mod time_forms;
 
-pub(crate) use address_cell::mailbox;
 pub(crate) use importing::{Import, ImportDefaults, ImportOutcome};
 pub(crate) use list_file::{csv, json_lines};
+pub(crate) use target_check::target;
 
 use crate::error::Result;
 use record::RecordSink;

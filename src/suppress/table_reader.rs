@@ -12,6 +12,7 @@ use super::record::{Place, Record, RecordSink};
 use super::separated::{Cells, SEPARATORS, cells};
 use crate::dimension::domain;
 use crate::error::Result;
+use crate::store::suppression_target::normal_target;
 use std::io::{BufRead, Read};
 
 /// Bytes of a line at most.
@@ -148,6 +149,9 @@ fn has_address(line: &str, heading: &Heading) -> bool {
 /// A line of which nothing is known.
 fn of_bare_line(line: &str, separator: Option<char>) -> Result<Record, String> {
     let line = line.split_once(" #").map_or(line, |(before, _)| before).trim();
+    if normal_target(line).is_some_and(|target| !target.contains(char::is_whitespace)) {
+        return Ok(Record::of_address(line));
+    }
     let wrong = match mailbox(line) {
         Ok(address) => return Ok(Record::of_address(&address)),
         Err(wrong) => wrong,

@@ -1,7 +1,7 @@
 //! Entries that leave the suppression list because they were wrong, and the promise to say so.
 //!
-//! Not here: which ones (`crate::release`). Invariant: an entry, the soft bounces that led to it and
-//! the promise of the notification are one transaction; an entry that has changed since it was
+//! Not here: which ones (`crate::release`). Invariant: an entry, the soft bounces that led to it
+//! and the promise of the notification are one transaction; an entry that has changed since it was
 //! looked up stays.
 
 use super::connection::SharedConnection;
@@ -11,7 +11,7 @@ use super::suppression_rows::{COLUMNS, insert, row};
 use crate::envelope::Envelope;
 use crate::error::{Context, Result};
 use crate::plan::Plan;
-use crate::store::suppressed::{Release, Suppressed};
+use crate::store::suppressed::{Released, Suppressed};
 use crate::store::tally::Tally;
 use rusqlite::{Connection, params};
 
@@ -64,7 +64,7 @@ pub(crate) fn soft_after(shared: &SharedConnection, after: &str, most: usize) ->
     })
 }
 
-pub(crate) fn release(shared: &SharedConnection, releases: &[Release], now_ms: i64) -> Result<usize> {
+pub(crate) fn release(shared: &SharedConnection, releases: &[Released], now_ms: i64) -> Result<usize> {
     let writing = |(key, plan): &(String, Plan)| -> Result<(String, Plan, Written)> {
         let written = Written {
             policy: String::new(),
@@ -98,12 +98,12 @@ pub(crate) fn release(shared: &SharedConnection, releases: &[Release], now_ms: i
 }
 
 /// Takes an entry off the list; returns whether it was there as it was looked up.
-fn remove(db: &Connection, release: &Release) -> rusqlite::Result<bool> {
+fn remove(db: &Connection, release: &Released) -> rusqlite::Result<bool> {
     const THIS: &str =
         "DELETE FROM suppressions WHERE address = ?1 AND sender_domain = ?2 AND added_ms = ?3 AND key = ?4";
     const STRIKES: &str = "DELETE FROM strikes WHERE address = ?1 AND (?2 = '' OR sender_domain = ?2) AND at_ms >= ?3 AND at_ms < ?4";
     const EARLIER: &str = "DELETE FROM earlier_suppressions WHERE address = ?1 AND sender_domain = ?2";
-    let Release { entry, restored, forgotten, told, .. } = release;
+    let Released { entry, restored, forgotten, told, .. } = release;
     let Suppressed { address, sender_domain, added_ms, grounds, .. } = entry;
     if db.prepare_cached(THIS)?.execute(params![address, sender_domain, added_ms, grounds.key])? == 0 {
         return Ok(false);

@@ -16,3 +16,8 @@ CREATE TABLE earlier_suppressions (
 CREATE INDEX suppressions_added ON suppressions (added_ms);
 CREATE INDEX suppressions_soft ON suppressions (address) WHERE soft_bounces > 0;
 CREATE INDEX earlier_suppressions_added ON earlier_suppressions (added_ms);
+-- The domain of an entry that is a pattern of addresses (user+*@example.com); NULL: an address, or a whole domain
+-- (@example.com) or the domains below one (@*.example.com).
+ALTER TABLE suppressions ADD COLUMN pattern_of TEXT;
+ALTER TABLE earlier_suppressions ADD COLUMN pattern_of TEXT;
+CREATE INDEX suppressions_patterns ON suppressions (pattern_of) WHERE pattern_of IS NOT NULL;

@@ -8,6 +8,7 @@ use crate::clock::DAY_MS;
 use crate::error::Result;
 use crate::plan::Grounds;
 use crate::store::suppressed::{ImportChange, SoftBounce, StrikeCount, Suppressed};
+use crate::store::suppression_target::{self, pattern_domain};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 pub(crate) const COLUMNS: &str = "address, sender_domain, reason, source, added_ms, expires_ms, rule, provider, status, \
@@ -88,7 +89,8 @@ pub(crate) fn insert(db: &Connection, table: &str, entry: &Suppressed) -> rusqli
     let Suppressed { address, sender_domain, reason, source, added_ms, expires_ms, grounds } = entry;
     let Grounds { rule, provider, status, soft_bounces, key, bounce } = grounds;
     db.prepare_cached(&format!(
-        "INSERT OR REPLACE INTO {table} ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+        "INSERT OR REPLACE INTO {table} ({COLUMNS}, pattern_of) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
     ))?
     .execute(params![
         address,
@@ -102,7 +104,8 @@ pub(crate) fn insert(db: &Connection, table: &str, entry: &Suppressed) -> rusqli
         status,
         soft_bounces,
         key,
-        bounce
+        bounce,
+        pattern_domain(address, source)
     ])
     .map(drop)
 }
@@ -141,12 +144,29 @@ pub(crate) fn entries_of(
     now_ms: i64,
 ) -> Result<Vec<Suppressed>> {
     shared.read(|db| {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM suppressions WHERE address = ?1 AND (?2 IS NULL OR sender_domain IN ('', ?2)) \
-             AND (expires_ms IS NULL OR expires_ms > ?3) ORDER BY sender_domain"
-        );
-        let mut select = db.prepare_cached(&sql)?;
-        select.query_map(params![address, sender_domain, now_ms], row)?.collect()
+        const WHOSE: &str =
+            "(?2 IS NULL OR sender_domain IN ('', ?2)) AND (expires_ms IS NULL OR expires_ms > ?3) ORDER BY sender_domain";
+        let of = |condition: &str, value: &str| -> rusqlite::Result<Vec<Suppressed>> {
+            let sql = format!("SELECT {COLUMNS} FROM suppressions WHERE {condition} AND {WHOSE}");
+            db.prepare_cached(&sql)?.query_map(params![value, sender_domain, now_ms], row)?.collect()
+        };
+        let mut found = Vec::new();
+        let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
+        for (number, form) in suppression_target::forms(address).iter().enumerate() {
+            let entries = of("address = ?1", form)?;
+            let is_wide = |entry: &Suppressed| suppression_target::is_wide(&entry.address, &entry.source);
+            // A pattern suppresses what fits it, not an address that is written in the same way.
+            found.extend(entries.into_iter().filter(|entry| number > 0 || !is_wide(entry) || local.is_empty()));
+            if number == 0 {
+                let patterns = of("pattern_of = ?1", domain)?;
+                let pattern = |entry: &Suppressed| {
+                    let pattern = entry.address.rsplit_once('@').map_or("", |(pattern, _)| pattern);
+                    suppression_target::fits(pattern, local)
+                };
+                found.extend(patterns.into_iter().filter(pattern));
+            }
+        }
+        Ok(found)
     })
 }
 
