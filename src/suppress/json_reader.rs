@@ -107,8 +107,14 @@ struct Node<'n, 'w, 's> {
     name: &'n str,
     /// How many objects it is in.
     depth: usize,
-    /// What the objects around it have said so far.
-    around: &'n Record,
+    /// The objects around it, as far as they are read.
+    around: Option<&'n Around<'n>>,
+}
+
+/// An object around a value, and the objects around that.
+struct Around<'n> {
+    record: &'n Record,
+    outer: Option<&'n Around<'n>>,
 }
 
 /// What a value was.
@@ -123,8 +129,7 @@ enum Value {
 
 impl<'n, 'w, 's> Node<'n, 'w, 's> {
     fn top(walk: &'n mut Walk<'w, 's>) -> Node<'n, 'w, 's> {
-        const NOTHING: &Record = &Record::NOTHING;
-        Node { walk, name: "", depth: 0, around: NOTHING }
+        Node { walk, name: "", depth: 0, around: None }
     }
 }
 
@@ -185,15 +190,10 @@ impl<'de> Visitor<'de> for Node<'_, '_, '_> {
         let line = walk.at.get();
         let (mut record, mut below) = (Record::default(), Record::default());
         while let Some(name) = map.next_key::<String>()? {
-            let mut seen = record.clone();
-            seen.extend(around);
             let name = normal(&name);
-            match map.next_value_seed(Node {
-                walk: &mut *walk,
-                name: &name,
-                depth: depth + 1,
-                around: &seen,
-            })? {
+            let here = Around { record: &record, outer: around };
+            let node = Node { walk: &mut *walk, name: &name, depth: depth + 1, around: Some(&here) };
+            match map.next_value_seed(node)? {
                 Value::Scalar(text) => record.put(&name, &text),
                 Value::Values(values) => below.extend(&values),
                 // Mailgun's unsubscribes are known by their array of tags.
@@ -205,7 +205,11 @@ impl<'de> Visitor<'de> for Node<'_, '_, '_> {
         if !record.has(ADDRESS) {
             return Ok(Value::Values(record));
         }
-        record.extend(around);
+        let mut outer = around;
+        while let Some(Around { record: above, outer: next }) = outer {
+            record.extend(above);
+            outer = *next;
+        }
         walk.give(line, record)?;
         Ok(Value::Other)
     }

@@ -12,6 +12,8 @@ use crate::text::{bounded, one_line};
 
 /// Bytes of a reason at most.
 const MAX_REASON: usize = 200;
+/// Bytes of a word at most.
+const MAX_WORD: usize = 40;
 /// Names of the words that say what happened.
 const WORDS: &[&str] = &[
     "event",
@@ -179,9 +181,9 @@ pub(crate) fn meaning(record: &Record) -> Meaning {
         let reason = record.get(&["reason", "type"]).unwrap_or_default();
         return suppress(&one_line(bounded(reason, MAX_REASON)), None, false);
     }
-    let says = |words: &[&str]| {
-        WORDS.iter().flat_map(|name| record.all(name)).any(|value| words.contains(&normal(value).as_str()))
-    };
+    let words = WORDS.iter().flat_map(|name| record.all(name)).filter(|value| value.len() <= MAX_WORD);
+    let said: Vec<String> = words.map(normal).collect();
+    let says = |words: &[&str]| said.iter().any(|value| words.contains(&value.as_str()));
     let is_accounting = record.has(&["timelogged", "bouncecat", "dsnstatus"]);
     let single_letters = |words: &'static [&'static str]| {
         words.iter().copied().filter(|word| is_accounting || word.len() > 1).collect::<Vec<_>>()

@@ -2,7 +2,6 @@
 //!
 //! Not here: what the values mean (`provider_entry`).
 
-use super::column_names::normal;
 use crate::error::Result;
 use crate::text::bounded;
 use std::fmt;
@@ -18,8 +17,6 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) const NOTHING: Record = Record { values: Vec::new() };
-
     /// A row without a heading: nothing but an address.
     pub(crate) fn of_address(address: &str) -> Record {
         let mut record = Record::default();
@@ -27,10 +24,10 @@ impl Record {
         record
     }
 
-    /// Adds a value. An empty one is only a name.
+    /// Adds a value under a name in its normal form (`column_names`). An empty one is only a name.
     pub(crate) fn put(&mut self, name: &str, value: &str) {
         if self.values.len() < MAX_VALUES {
-            self.values.push((normal(name), bounded(value.trim(), MAX_VALUE).to_owned()));
+            self.values.push((name.to_owned(), bounded(value.trim(), MAX_VALUE).to_owned()));
         }
     }
 
