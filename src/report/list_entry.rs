@@ -202,6 +202,9 @@ fn head_at(text: &str) -> Option<EntryHead<'_>> {
 
 /// Leaves out the bullet before an entry.
 fn unbulleted(line: &str) -> &str {
+    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+    let numbered = line[digits..].strip_prefix(['.', ')']).filter(|rest| rest.starts_with([' ', '\t']));
+    let line = numbered.filter(|_| (1..=4).contains(&digits)).unwrap_or(line);
     line.trim_start_matches(|c: char| {
         matches!(c, ' ' | '\t' | '*' | '-' | '>' | '•' | '·' | '●' | '→' | '\u{a0}' | '#')
     })

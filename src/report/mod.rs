@@ -53,6 +53,7 @@ mod challenge;
 mod unsubscribe_words;
 
 // A message as a whole.
+mod failure_report;
 mod repair;
 mod outline;
 mod unsubscribe;

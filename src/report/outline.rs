@@ -9,7 +9,7 @@ use super::complained_about::{self, OwnAddresses};
 use super::delivery_status::{DeliveryStatus, RecipientStatus};
 use super::feedback::{Complainant, FeedbackReport};
 use super::human_notice::HumanNotice;
-use super::lines::{self, MAX_FIELDS, MAX_NOTICE, PartText};
+use super::lines::{self, MAX_FIELDS, MAX_NOTICE, NumberedLine, PartText};
 use super::original::{self, Original};
 use super::quoted_reply::QuotedReply;
 use super::reported::{DeliveryAction, Recipient, Report, ReportKind};
@@ -39,6 +39,8 @@ pub(crate) struct Outline<'m, 'a> {
     attached: Vec<&'m MimePart<'a>>,
     /// The message says that it is a report on delivery.
     pub(crate) report: bool,
+    /// It says that it is a complaint.
+    complaint: bool,
     /// It says that it is a receipt of a reader (RFC 8098).
     pub(crate) receipt: bool,
 }
@@ -50,6 +52,7 @@ impl<'m, 'a> Outline<'m, 'a> {
         let mut outline = Outline {
             report: top.kind == "multipart/report"
                 && says.as_deref().is_none_or(|says| says.contains("delivery")),
+            complaint: says.as_deref() == Some("feedback-report"),
             receipt: says.as_deref() == Some("disposition-notification"),
             ..Outline::default()
         };
@@ -117,7 +120,8 @@ impl<'m, 'a> Outline<'m, 'a> {
         let content = self.messages.first().map(|part| header_of(part));
         let enclosed = content.as_ref().map(|content| Message::read(content));
         let is_jmrp = || self.status.is_empty() && enclosed.as_ref().is_some_and(complained_about::is_jmrp);
-        let mut complaint = match self.feedback {
+        let fields = self.feedback.or_else(|| self.complaint.then(|| self.fields_in_text(message)).flatten());
+        let mut complaint = match fields {
             Some(part) => FeedbackReport::read(&PartText::of(part, message.raw(), MAX_FIELDS).lines()),
             None if is_jmrp() => FeedbackReport::of_abuse(),
             None => return None,
@@ -148,6 +152,17 @@ impl<'m, 'a> Outline<'m, 'a> {
             feedback: Some(complaint.feedback),
             ..Report::default()
         })
+    }
+
+    /// The fields of a complaint in a part that does not say so.
+    fn fields_in_text(&self, message: &Message<'a>) -> Option<&'m MimePart<'a>> {
+        let starts = |line: &NumberedLine<'_>| {
+            let name = line.trimmed().split(':').next().unwrap_or_default();
+            name.eq_ignore_ascii_case("Feedback-Type")
+        };
+        let has =
+            |part: &&&MimePart<'a>| PartText::of(part, message.raw(), MAX_FIELDS).lines().iter().any(starts);
+        self.plain.iter().chain(&self.attached).find(has).copied()
     }
 
     /// The message that is reported on: enclosed, attached, or repeated in the text.

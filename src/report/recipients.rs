@@ -130,7 +130,11 @@ impl Evidence<'_> {
     /// The addresses in the sentences that say what happened.
     fn sentences(&self) -> Vec<Mention> {
         let failed = self.notice.inline(&[Says::Failed, Says::Object]);
-        if failed.is_empty() { self.notice.inline(&[Says::Delayed]) } else { failed }
+        if !failed.is_empty() {
+            return failed;
+        }
+        let delayed = self.notice.inline(&[Says::Delayed]);
+        if delayed.is_empty() { self.notice.named_before() } else { delayed }
     }
 
     /// The address in the subject.

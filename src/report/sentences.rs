@@ -79,13 +79,31 @@ impl HumanNotice<'_> {
 
     /// Addresses right before a phrase: `the address a@x.example does not exist`.
     pub(crate) fn gone(&self) -> Vec<Mention> {
+        self.before(Says::Gone, 2 * NEAR)
+    }
+
+    /// Addresses before a phrase in its sentence: `mail to a@x.example could not be delivered`.
+    pub(crate) fn named_before(&self) -> Vec<Mention> {
+        self.before(Says::Failed, REACH)
+    }
+
+    /// The last address before each such phrase that is no sender's, at most `reach` bytes away.
+    fn before(&self, says: Says, reach: usize) -> Vec<Mention> {
         let mut found: Vec<Named> = Vec::new();
-        for hit in self.hits.iter().filter(|hit| hit.says == Says::Gone).take(MAX_SENTENCES) {
-            let from = hit.start.saturating_sub(400);
-            let before = self.piece(from, hit.start);
-            let last = mailbox::all(before).last().filter(|last| before.len() - last.end <= 2 * NEAR);
-            if let Some(last) = last {
-                self.note(&mut found, hit.start - before.len() + last.start, last.address);
+        for hit in self.hits.iter().filter(|hit| hit.says == says).take(MAX_SENTENCES) {
+            let before = self.piece(hit.start.saturating_sub(400), hit.start);
+            let start = hit.start - before.len();
+            let near = |named: &mailbox::AddressInText<'_>| {
+                before.len() - named.end <= reach
+                    && !before[named.end..].contains(". ")
+                    && !is_sender(&before[..named.start])
+            };
+            let named: Vec<mailbox::AddressInText<'_>> = mailbox::all(before).filter(near).collect();
+            let Some(last) = named.len().checked_sub(1) else { continue };
+            let goes_on = |at: &usize| is_listed(&before[named[at - 1].end..named[*at].start]);
+            let first = last - (1..=last).rev().take_while(goes_on).count();
+            for named in &named[first..] {
+                self.note(&mut found, start + named.start, named.address);
             }
         }
         self.mentioned(found)
@@ -168,9 +186,31 @@ impl HumanNotice<'_> {
     }
 }
 
+/// Whether a text between two addresses makes them a list: `, `, ` and `.
+fn is_listed(between: &str) -> bool {
+    const AND: [&str; 8] = ["and", "und", "et", "y", "e", "en", "och", "и"];
+    let word = between.trim_matches(['<', '>', '"', '\'', ',', ';', '&', ' ']);
+    between.contains([',', ';', '&']) && word.is_empty() || AND.contains(&word)
+}
+
 /// Whether the words before an address make it the sender's: `mail from a@x.example`.
 fn is_sender(before: &str) -> bool {
-    const WORDS: [&str; 8] = [" from", " by", " sent by", " gesendet von", " fran", " от", " from:", " von:"];
+    const WORDS: [&str; 14] = [
+        " from",
+        " by",
+        " sent by",
+        " sender",
+        " absender",
+        " expediteur",
+        " remitente",
+        " mittente",
+        " remetente",
+        " gesendet von",
+        " fran",
+        " от",
+        " from:",
+        " von:",
+    ];
     let before = before.trim_end_matches([' ', '<', '"', '\'', '(']);
     let expanded = before.ends_with("expanded from") || before.ends_with("generated from");
     !expanded && WORDS.iter().any(|word| before.ends_with(word))

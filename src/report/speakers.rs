@@ -52,6 +52,13 @@ pub(crate) fn speaker(text: &str) -> Speaker<'_> {
             return Speaker::Server(rest, true);
         }
     }
+    let marked = |mark: char| text.strip_prefix(mark).map(str::trim).unwrap_or_default();
+    if command(marked('>')).is_some_and(|_| !text.starts_with(">.")) {
+        return Speaker::Client(marked('>'));
+    }
+    if starts_with_code(marked('<')) {
+        return Speaker::Server(marked('<'), true);
+    }
     if command(text).is_some() && (text.len() < 5 || text.contains('<')) {
         Speaker::Client(text)
     } else if starts_with_code(text) && !text.contains("... ") {

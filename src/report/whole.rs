@@ -6,6 +6,7 @@
 
 use super::automatic_reply::AutomaticReply;
 use super::evidence::Evidence;
+use super::failure_report;
 use super::human_notice::HumanNotice;
 use super::lines::PartText;
 use super::original;
@@ -51,6 +52,11 @@ fn understood(message: &Message<'_>, depth: usize) -> Report {
     }
     let notice = HumanNotice::read(texts.iter().flat_map(PartText::lines).collect());
     let original = outline.original(&notice);
+    if statuses.is_empty()
+        && let Some(report) = failure_report::read(message, &notice, &original)
+    {
+        return report;
+    }
     let evidence = Evidence::of(message, &outline, statuses, &notice);
     if !evidence.is_certain()
         && let Some(request) = unsubscribe::read(message, &notice)
