@@ -46,6 +46,8 @@ pub(crate) struct AbsenceTitle {
     pub(crate) automatic: bool,
     /// The rest of the subject follows, as that of the message that is answered.
     pub(crate) goes_on: bool,
+    /// Other words follow right after it, as in `Vacation plans`.
+    pub(crate) loose: bool,
     /// `Re:` or the like is before it: somebody may answer an automatic reply.
     pub(crate) answered: bool,
 }
@@ -66,6 +68,10 @@ impl AbsenceTitle {
                 automatic: wording == Wording::Automatic,
                 goes_on: (after.starts_with([':', '：']) && says_more(after))
                     || (bracketed && (says_more(before) || says_more(after))),
+                loose: !sentence
+                    && !bracketed
+                    && !subject[..hit.end].ends_with(':')
+                    && starts_with_a_word(after),
                 answered: answered && !bracketed && !last,
             })
         });
@@ -94,6 +100,11 @@ pub(crate) fn is_declared(message: &Message<'_>) -> bool {
 
 fn found(text: &str) -> Vec<(Wording, FoundPhrase)> {
     INDEX.find(text, |hit| (WORDINGS[hit.section % WORDINGS.len()], hit))
+}
+
+/// Whether what follows a title goes on with a word, not with a mark, a date or `Re:`.
+fn starts_with_a_word(after: &str) -> bool {
+    after.starts_with(char::is_alphabetic) && !writer::has_prefix(after)
 }
 
 /// Whether the rest of a subject has words.
@@ -136,7 +147,8 @@ mod tests {
 
     #[test]
     fn titles_are_at_the_beginning_at_the_end_or_in_brackets() {
-        let title = |automatic, goes_on, answered| Some(AbsenceTitle { automatic, goes_on, answered });
+        let title =
+            |automatic, goes_on, answered| Some(AbsenceTitle { automatic, goes_on, answered, loose: false });
         for (subject, want) in [
             ("Automatic reply: Spring", title(true, true, false)),
             ("Re: Automatische Antwort: Frühling", title(true, true, true)),
@@ -151,6 +163,7 @@ mod tests {
         ] {
             assert_eq!(AbsenceTitle::of(&folded(subject)), want, "{subject}");
         }
+        assert!(AbsenceTitle::of("vacation plans").is_some_and(|title| title.loose));
     }
 
     #[test]

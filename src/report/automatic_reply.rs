@@ -150,6 +150,9 @@ fn is_meant(title: AbsenceTitle, shape: ReplyShape, words: &Words) -> bool {
     if title.answered {
         return !words.is_letter && !words.quotes && (shape.by_program || says);
     }
+    if title.loose && !shape.unanswerable && !says {
+        return false;
+    }
     if title.automatic {
         return shape.by_program || shape.answers || title.goes_on || says;
     }

@@ -74,6 +74,9 @@ const LIKELY: [Sign; 6] = [
 /// too.
 const GUESSABLE: [Sign; 6] =
     [Sign::NullSender, Sign::Automatic, Sign::Enclosure, Sign::Transcript, Sign::Reply, Sign::Quotation];
+/// One of these is needed as well if nobody knows who wrote: statistics and logs have replies too.
+const GUESSABLE_OF_UNKNOWN: [Sign; 4] =
+    [Sign::SubjectWords, Sign::Enclosure, Sign::Transcript, Sign::Quotation];
 /// Each of these says that something was not delivered.
 const FAILURE: [Sign; 3] = [Sign::TextWords, Sign::SubjectWords, Sign::Reply];
 
@@ -151,6 +154,9 @@ impl<'n> Evidence<'n> {
 
     /// Whether the recipient may be guessed where none is named as such.
     pub(crate) fn allows_guesses(&self) -> bool {
+        if self.writer == Writer::Unknown && !self.shows_any(&GUESSABLE_OF_UNKNOWN) {
+            return false;
+        }
         let failed = if self.writer == Writer::Unknown { &FAILURE_OF_MAIL[..] } else { &FAILURE[..] };
         self.shows_any(failed) && (self.shows_any(&CERTAIN) || self.shows_any(&GUESSABLE))
     }
@@ -188,6 +194,9 @@ impl<'n> Evidence<'n> {
             Sign::FailedField => !self.failed.is_empty(),
             Sign::ReportType => self.outside.contains(&sign),
             _ if self.is_of_person() => false,
+            Sign::Automatic if self.writer == Writer::Unknown => {
+                self.outside.contains(&sign) && self.shows_any(&GUESSABLE_OF_UNKNOWN)
+            }
             Sign::Daemon | Sign::NullSender | Sign::Automatic | Sign::Enclosure => {
                 self.outside.contains(&sign)
             }
@@ -219,18 +228,21 @@ fn daemon_domain(message: &Message<'_>) -> Option<String> {
     Some(address.rsplit_once('@')?.1.to_ascii_lowercase())
 }
 
-/// Who wrote a message, by its header and the form of its text.
+/// Who wrote a message, by its header and the form of its text. What is forwarded with hardly a
+/// word, or quoted without any, is read as if nobody had.
 fn writer_of(message: &Message<'_>, notice: &HumanNotice<'_>) -> Writer {
     let writer = Writer::of(message);
-    let prefixed = || writer::has_prefix(&folded(&message.subject().unwrap_or_default()));
-    let quotes = notice.written.quotes;
     if writer == Writer::Server {
         return writer;
     }
-    if quotes && !writer::is_handed_on(message) && notice.forwards() {
+    let subject = folded(&message.subject().unwrap_or_default());
+    let quotes = notice.written.quotes;
+    let answers = writer::is_answer_to(&subject) && !notice.written.text.is_empty();
+    if quotes && !answers && !writer::is_handed_on(message) && notice.forwards() {
         return Writer::Unknown;
     }
-    if is_letter(&notice.written) || (quotes && prefixed()) { Writer::Person } else { writer }
+    let letter = is_letter(&notice.written) || (quotes && writer::has_prefix(&subject));
+    if letter { Writer::Person } else { writer }
 }
 
 /// The signs in the header and the structure of a message.

@@ -80,7 +80,8 @@ impl Request<'_, '_> {
             return false;
         }
         let asked = words::is_request(&self.subject) || words::is_request(text);
-        let written = text.len() <= MAX_REQUEST && (asked || words::has_request(text));
+        let named = words::is_command(&self.subject) && words::speaks_of_it(text);
+        let written = text.len() <= MAX_REQUEST && (asked || named || words::has_request(text));
         // Lists have commands with names in them, and nothing else.
         let command = words::is_command(&self.subject) && (text.is_empty() || words::is_command(text))
             || (self.subject.is_empty() && words::is_command(text));

@@ -51,23 +51,17 @@ const CLEAR: &[&str] = &[
     "disiscrivimi",
     "disiscrizione",
     "afmelden",
-    "afmelding",
     "uitschrijven",
-    "uitschrijving",
     "dezabonare",
     "dezaboneaza-ma",
     "avprenumerera",
     "avregistrera",
     "avsluta prenumeration",
     "afmeld",
-    "frameld",
     "avmeld",
-    "avmelding",
     "meld meg av",
-    "afskra mig",
     "peru tilaus",
     "peruuta tilaus",
-    "rezygnacja",
     "wypisz",
     "wypisz mnie",
     "anuluj subskrypcje",
@@ -272,6 +266,13 @@ pub(crate) fn is_request(text: &str) -> bool {
 /// Whether a short folded text has a request in one of its sentences.
 pub(crate) fn has_request(text: &str) -> bool {
     REQUESTS.iter().any(|request| text.contains(request)) || text.lines().next().is_some_and(is_request)
+}
+
+/// Whether a folded text speaks of it, and not of the way to do it.
+pub(crate) fn speaks_of_it(text: &str) -> bool {
+    const WAYS: [&str; 8] = ["link", "button", "page", "header", "error", "problem", "not work", "rate"];
+    let word = |word: &str| CLEAR.contains(&word.trim_matches(|c: char| c.is_ascii_punctuation()));
+    !WAYS.iter().any(|way| text.contains(way)) && text.split([' ', '\n']).any(word)
 }
 
 /// Whether a folded text is a command to a list manager: the word, and the name of a list.

@@ -64,6 +64,7 @@ fn understood(message: &Message<'_>, depth: usize) -> Report {
         return request;
     }
     if !evidence.is_certain()
+        && !outline.receipt
         && let Some(reply) = AutomaticReply::read(message, &notice)
         && !evidence.outweighs_reply()
     {

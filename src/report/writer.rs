@@ -88,47 +88,61 @@ const MAILERS: &[&str] = &[
     "yahoomailwebservice",
     "zimbra",
 ];
-/// How subjects of answers and forwarded mail begin, folded.
-const PREFIXES: &[&str] = &[
+/// How subjects of answers begin, folded.
+const ANSWERS: &[&str] = &[
     "re:",
     "re :",
-    "fw:",
-    "fwd:",
-    "fwd :",
     "aw:",
-    "wg:",
     "antw:",
     "antwort:",
-    "tr:",
-    "tr :",
-    "rv:",
     "res:",
-    "enc:",
     "sv:",
     "vs:",
-    "vb:",
-    "vl:",
-    "vid:",
     "ynt:",
-    "ilt:",
     "odp:",
-    "pd:",
-    "doorst:",
     "rif:",
     "r:",
-    "i:",
+    "va:",
     "σχετ:",
-    "πρθ:",
     "回复:",
     "回复：",
     "回覆:",
+    "答复:",
+    "답장:",
+    "תשובה:",
+    "رد:",
+    "balas:",
+    "bls:",
+    "отв:",
+];
+/// How subjects of forwarded mail begin, folded.
+const FORWARDS: &[&str] = &[
+    "fw:",
+    "fwd:",
+    "fwd :",
+    "[fwd:",
+    "wg:",
+    "tr:",
+    "tr :",
+    "rv:",
+    "enc:",
+    "vb:",
+    "vl:",
+    "vid:",
+    "ilt:",
+    "pd:",
+    "doorst:",
+    "i:",
+    "πρθ:",
     "转发:",
     "转发：",
     "轉寄:",
-    "답장:",
     "전달:",
     "הועבר:",
-    "תשובה:",
+    "إعادة توجيه:",
+    "tov:",
+    "trs:",
+    "пересл:",
 ];
 /// Parts of the addresses of programs.
 const PROGRAMS: &[&str] = &[
@@ -171,7 +185,12 @@ pub(crate) fn is_handed_on(message: &Message<'_>) -> bool {
 
 /// Whether a subject, folded, is that of an answer or of forwarded mail.
 pub(crate) fn has_prefix(subject: &str) -> bool {
-    PREFIXES.iter().any(|prefix| subject.starts_with(prefix))
+    is_answer_to(subject) || FORWARDS.iter().any(|prefix| subject.starts_with(prefix))
+}
+
+/// Whether a subject, folded, is that of an answer.
+pub(crate) fn is_answer_to(subject: &str) -> bool {
+    ANSWERS.iter().any(|prefix| subject.starts_with(prefix))
 }
 
 /// Whether an account of the host wrote it, as cron and monitors do.
@@ -251,6 +270,6 @@ mod tests {
                 "{header}"
             );
         }
-        assert!(PREFIXES.iter().all(|prefix| folded(prefix) == *prefix));
+        assert!(ANSWERS.iter().chain(FORWARDS).all(|prefix| folded(prefix) == *prefix));
     }
 }
