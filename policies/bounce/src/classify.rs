@@ -5,7 +5,7 @@
 
 use crate::about::About;
 use crate::code::Code;
-use crate::conditions::stage;
+use crate::conditions::{server, stage};
 use crate::diagnostic::Diagnostic;
 use crate::first_rule::{first, Known, Memory, Rules};
 use crate::own_rules::Own;
@@ -92,7 +92,7 @@ fn decide<'a>(own: Option<&'a Own>, failure: &Failure, scratch: &mut Scratch) ->
         status: if is_given { given } else { diagnostic.status },
         code: if failure.code == 0 { diagnostic.code } else { failure.code },
         stage: stage(failure.stage),
-        remote_mta: failure.remote_mta,
+        remote_mta: server(failure.remote_mta, failure.text),
         marks: None,
     };
     if given.class == 2 || given.class == 0 && (200..300).contains(&known.code) {
@@ -135,9 +135,10 @@ fn search_lists(
     }
 }
 
-/// What stage and code make of a rule's answer. A rule that writes its severity is certain.
+/// What stage, code and provider make of a rule's answer. A rule that writes its severity is
+/// certain.
 fn refinement(rule: &Rule, known: &Known) -> Option<u16> {
-    let is_meant = |(when, better): &(u8, Rule)| *when == rule.reason && known.meets_codes_and_stage(better);
+    let is_meant = |(when, better): &(u8, Rule)| *when == rule.reason && known.meets_all_but_text(better);
     let better = REFINEMENTS.iter().position(is_meant).filter(|_| rule.severity.is_none());
     better.map(|place| place as u16)
 }

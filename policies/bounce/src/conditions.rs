@@ -8,6 +8,8 @@ use crate::status::Status;
 
 /// The bit of a failure that names no stage.
 pub const STAGELESS: u8 = 128;
+/// The longest name of a host.
+const MOST_OF_HOST: usize = 253;
 
 /// Whether a failure with this status and reply code has the code.
 pub fn fits(code: Code, status: Status, reply: u16) -> bool {
@@ -44,6 +46,18 @@ pub fn stage(name: &str) -> u8 {
         _ if has("AUTH") => 32,
         _ => 0,
     }
+}
+
+/// The mail server that refused. Where none is named, or only by its address, the domain of the
+/// first address in the text speaks for it.
+pub fn server<'a>(remote_mta: &'a str, text: &'a str) -> &'a str {
+    if remote_mta.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+        return remote_mta;
+    }
+    let Some((_, after)) = text.split_once('@') else { return remote_mta };
+    let is_of_host = |byte: &u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
+    let length = after.bytes().take(MOST_OF_HOST).take_while(is_of_host).count();
+    after[..length].trim_end_matches('.')
 }
 
 /// Whether a host is the domain, or below it.

@@ -24,6 +24,10 @@ pub(crate) struct Known<'a> {
 }
 
 impl Known<'_> {
+    pub fn meets_all_but_text(&self, rule: &Rule) -> bool {
+        self.meets_codes_and_stage(rule) && meets_provider(rule, self, &OnceCell::new())
+    }
+
     pub fn meets_codes_and_stage(&self, rule: &Rule) -> bool {
         (rule.stages == 0 || rule.stages & self.stage != 0)
             && (rule.codes.is_empty() || rule.codes.iter().any(|code| fits(*code, self.status, self.code)))

@@ -123,7 +123,8 @@ impl Trie {
             }
         }
         let states = array.finish();
-        assert!(states.len().max(ends.len()) < usize::from(u16::MAX), "too many patterns for the trie");
+        let (most, of) = (states.len().max(ends.len()), usize::from(u16::MAX));
+        assert!(most < of, "too many patterns for the trie: {most} of {of}");
         (states, ends, tails)
     }
 }
