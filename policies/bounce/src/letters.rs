@@ -42,6 +42,7 @@ pub fn fold(letter: char, out: &mut Vec<u8>) {
             let plain = (letter as u32 - '！' as u32) as u8 + b'!';
             return out.push(plain.to_ascii_lowercase());
         }
+        'Ё' | 'ё' => "е",
         'Α'..='ϯ' | 'Ѐ'..='ԯ' => {
             for small in letter.to_lowercase() {
                 out.extend_from_slice(small.encode_utf8(&mut [0; 4]).as_bytes());
