@@ -155,12 +155,11 @@ fn show(imported: &ImportOutcome, file: &Path, terminal: Terminal) -> Result<Exi
     }
     let left = imported.invalid.saturating_sub(MOST as u64);
     let more = if left > 0 { format!("; {left} more are not shown") } else { String::new() };
-    let what = if imported.dry_run { "would not be" } else { "were not" };
-    let many = imported.invalid;
-    note(format_args!(
-        "{}: {many} entries {what} imported{more}; correct them and import again",
-        file.display()
-    ));
+    let (file, not) = (file.display(), if imported.dry_run { "would not be" } else { "not" });
+    note(match imported.invalid {
+        1 => format!("{file}: 1 entry {not} imported; correct it and import again"),
+        many => format!("{file}: {many} entries {not} imported{more}; correct them and import again"),
+    });
     Ok(Exit::Failure)
 }
 

@@ -85,6 +85,7 @@ pub(crate) const TEXT: &[&str] = &[
     "error",
     "description",
     "details",
+    "detail",
     "message",
     "diagnostic",
 ];

@@ -13,9 +13,19 @@ use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::rc::Rc;
 
+/// Records that wait at most.
+const HELD: usize = 1000;
+
 /// Reads one line of JSON Lines.
 pub(crate) fn read_line(line: &str, place: Place, sink: &mut RecordSink<'_>) -> Result<()> {
-    let mut walk = Walk { sink, at: Rc::new(Cell::new(place.line)), items: None, found: 0, stopped: None };
+    let mut walk = Walk {
+        sink,
+        at: Rc::new(Cell::new(place.line)),
+        items: None,
+        found: 0,
+        held: Vec::new(),
+        stopped: None,
+    };
     let mut json = serde_json::Deserializer::from_str(line);
     let read = Node::top(&mut walk).deserialize(&mut json).and_then(|_| json.end());
     let (found, stopped) = (walk.found, walk.stopped.take());
@@ -31,7 +41,7 @@ pub(crate) fn read_line(line: &str, place: Place, sink: &mut RecordSink<'_>) -> 
 pub(crate) fn read_document(input: Box<dyn BufRead + '_>, sink: &mut RecordSink<'_>) -> Result<()> {
     let at = Rc::new(Cell::new(1));
     let lines = CountedLines { input, at: at.clone() };
-    let mut walk = Walk { sink, at: at.clone(), items: Some(0), found: 0, stopped: None };
+    let mut walk = Walk { sink, at: at.clone(), items: Some(0), found: 0, held: Vec::new(), stopped: None };
     let mut json = serde_json::Deserializer::from_reader(lines);
     let read = loop {
         match Node::top(&mut walk).deserialize(&mut json) {
@@ -83,20 +93,39 @@ struct Walk<'w, 's> {
     at: Rc<Cell<u64>>,
     /// Items of a document so far.
     items: Option<u64>,
-    /// Records that were found.
+    /// Records that were given.
     found: u64,
+    /// Records that wait for the end of the objects around them, which may say what became of them.
+    held: Vec<Held>,
     /// The sink's error.
     stopped: Option<Error>,
 }
 
+struct Held {
+    line: u64,
+    /// How many arrays it is in.
+    arrays: usize,
+    record: Record,
+}
+
 impl Walk<'_, '_> {
-    fn give<E: serde::de::Error>(&mut self, line: u64, record: Record) -> Result<(), E> {
-        self.found += 1;
-        self.items = self.items.map(|items| items + 1);
-        (self.sink)(Place { line, item: self.items }, Ok(record)).map_err(|error| {
-            self.stopped = Some(error);
-            E::custom("stopped")
-        })
+    /// Gives the records that were held since there were `many`.
+    fn give<E: serde::de::Error>(&mut self, many: usize, around: Option<&Around<'_>>) -> Result<(), E> {
+        let held: Vec<Held> = self.held.drain(many..).collect();
+        for Held { line, mut record, .. } in held {
+            let mut next = around;
+            while let Some(Around { record: above, outer }) = next {
+                record.extend(above);
+                next = *outer;
+            }
+            self.found += 1;
+            self.items = self.items.map(|items| items + 1);
+            (self.sink)(Place { line, item: self.items }, Ok(record)).map_err(|error| {
+                self.stopped = Some(error);
+                E::custom("stopped")
+            })?;
+        }
+        Ok(())
     }
 }
 
@@ -105,8 +134,9 @@ struct Node<'n, 'w, 's> {
     walk: &'n mut Walk<'w, 's>,
     /// The name that it has in its object, or its array in its object.
     name: &'n str,
-    /// How many objects it is in.
+    /// How many objects and how many arrays it is in.
     depth: usize,
+    arrays: usize,
     /// The objects around it, as far as they are read.
     around: Option<&'n Around<'n>>,
 }
@@ -123,13 +153,13 @@ enum Value {
     Scalar(String),
     /// The values of an object that has no address.
     Values(Record),
-    /// An array, nothing, or what was given already.
+    /// An array, nothing, or what is held.
     Other,
 }
 
 impl<'n, 'w, 's> Node<'n, 'w, 's> {
     fn top(walk: &'n mut Walk<'w, 's>) -> Node<'n, 'w, 's> {
-        Node { walk, name: "", depth: 0, around: None }
+        Node { walk, name: "", depth: 0, arrays: 0, around: None }
     }
 }
 
@@ -148,7 +178,12 @@ impl<'de> Visitor<'de> for Node<'_, '_, '_> {
         f.write_str("a JSON value")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+    /// Amazon SNS has the notification as a text of JSON.
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Value, E> {
+        if self.name == "message" && text.starts_with('{') {
+            let mut json = serde_json::Deserializer::from_str(text);
+            return self.deserialize(&mut json).map_err(E::custom);
+        }
         Ok(Value::Scalar(text.to_owned()))
     }
 
@@ -173,26 +208,42 @@ impl<'de> Visitor<'de> for Node<'_, '_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let Node { walk, name, depth, around } = self;
+        let Node { walk, name, depth, arrays, around } = self;
         let is_list = depth <= 1 && LISTS.contains(&name);
+        let before = walk.held.len();
         loop {
             let line = walk.at.get();
-            match items.next_element_seed(Node { walk: &mut *walk, name, depth, around })? {
-                None => return Ok(Value::Other),
-                Some(Value::Scalar(text)) if is_list => walk.give(line, Record::of_address(&text))?,
+            match items.next_element_seed(Node {
+                walk: &mut *walk,
+                name,
+                depth,
+                arrays: arrays + 1,
+                around,
+            })? {
+                None => break,
+                Some(Value::Scalar(text)) if is_list => {
+                    let record = Record::of_address(&text);
+                    walk.held.push(Held { line, arrays: arrays + 1, record });
+                }
                 Some(_) => {}
             }
+            if depth == 0 || walk.held.len() - before >= HELD {
+                walk.give(before, around)?;
+            }
         }
+        Ok(Value::Other)
     }
 
+    /// An object with an address is an entry, unless it has a list of entries in it: then it says
+    /// whose list that is.
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let Node { walk, depth, around, .. } = self;
-        let line = walk.at.get();
+        let Node { walk, depth, arrays, around, .. } = self;
+        let (line, before, given) = (walk.at.get(), walk.held.len(), walk.found);
         let (mut record, mut below) = (Record::default(), Record::default());
         while let Some(name) = map.next_key::<String>()? {
             let name = normal(&name);
             let here = Around { record: &record, outer: around };
-            let node = Node { walk: &mut *walk, name: &name, depth: depth + 1, around: Some(&here) };
+            let node = Node { walk: &mut *walk, name: &name, depth: depth + 1, arrays, around: Some(&here) };
             match map.next_value_seed(node)? {
                 Value::Scalar(text) => record.put(&name, &text),
                 Value::Values(values) => below.extend(&values),
@@ -202,15 +253,23 @@ impl<'de> Visitor<'de> for Node<'_, '_, '_> {
             }
         }
         record.extend(&below);
-        if !record.has(ADDRESS) {
+        let is_entry = record.has(ADDRESS);
+        let inside = walk.held.split_off(before.min(walk.held.len()));
+        let has_list = walk.found > given || inside.iter().any(|held| held.arrays > arrays);
+        for mut held in inside {
+            if (has_list && held.arrays > arrays) || !(has_list || is_entry) {
+                held.record.extend(&record);
+                walk.held.push(held);
+            }
+        }
+        if is_entry && !has_list {
+            walk.held.push(Held { line, arrays, record });
+        } else if !is_entry && walk.held.len() == before {
             return Ok(Value::Values(record));
         }
-        let mut outer = around;
-        while let Some(Around { record: above, outer: next }) = outer {
-            record.extend(above);
-            outer = *next;
+        if depth == 0 {
+            walk.give(before, None)?;
         }
-        walk.give(line, record)?;
         Ok(Value::Other)
     }
 }

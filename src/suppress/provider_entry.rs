@@ -50,6 +50,13 @@ const ALIVE: &[&str] = &[
     "subscribed",
     "subscribe",
     "resubscribe",
+    "active",
+    "confirmed",
+    "enabled",
+    "verified",
+    "valid",
+    "ok",
+    "deliverable",
     "d",
 ];
 /// A failure that passes, or that is about the sender or the message.
@@ -102,6 +109,10 @@ const PASSING: &[&str] = &[
     "reject",
     "rejected",
     "dropped",
+    "unknown",
+    "catchall",
+    "acceptall",
+    "risky",
     "t",
     "tq",
 ];
@@ -149,6 +160,19 @@ const BOUNCED: &[&str] = &[
     "manuallydeactivated",
 ];
 
+/// Columns that say yes or no; the address is alive if all say no.
+const FLAGS: &[&str] = &[
+    "bounced",
+    "blacklisted",
+    "emailblacklisted",
+    "complained",
+    "inactive",
+    "optedout",
+    "suppressed",
+    "unsubscribed",
+];
+const NO: [&str; 5] = ["false", "no", "0", "n", "f"];
+
 /// What a record says.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {
@@ -188,7 +212,9 @@ pub(crate) fn meaning(record: &Record) -> Meaning {
     let single_letters = |words: &'static [&'static str]| {
         words.iter().copied().filter(|word| is_accounting || word.len() > 1).collect::<Vec<_>>()
     };
-    if says(&single_letters(ALIVE)) {
+    let flags = || FLAGS.iter().flat_map(|name| record.all(name)).filter(|value| !value.is_empty());
+    let all_say_no = || flags().all(|value| NO.contains(&value.to_lowercase().as_str()));
+    if says(&single_letters(ALIVE)) || (flags().next().is_some() && all_say_no()) {
         return Meaning::Skip(SKIP_ALIVE);
     }
     let has_bounced = says(BOUNCED);
@@ -197,7 +223,7 @@ pub(crate) fn meaning(record: &Record) -> Meaning {
     if code("607") || says(COMPLAINED) || is_accounting && record.all("type").any(|one| one == "f") {
         return suppress("complaint", None, false);
     }
-    let by_recipient = says(&["manualsuppression"]) && says(&["recipient"]);
+    let by_recipient = says(&["manualsuppression"]) && says(&["recipient"]) || is_unsubscribe(record);
     if by_recipient
         || code("606")
         || says(UNSUBSCRIBED)
@@ -220,7 +246,7 @@ pub(crate) fn meaning(record: &Record) -> Meaning {
     }
     // PowerMTA's accounting has every failure, not only those that say that an address is dead.
     let only_if_hard = is_accounting && !says(&["badmailbox", "inactivemailbox"]);
-    let word = |text: &&str| !BOUNCED.contains(&normal(text).as_str()) && normal(text) != "unknown";
+    let word = |text: &&str| !BOUNCED.contains(&normal(text).as_str());
     let text = TEXT.iter().flat_map(|name| record.all(name)).find(|text| !text.is_empty());
     let reason = match text.filter(word) {
         Some(text) => one_line(bounded(text.trim_start_matches("smtp;").trim(), MAX_REASON)),
@@ -241,9 +267,18 @@ fn is_other_class(record: &Record) -> bool {
     record.get(&["bounceclass"]).is_some_and(|class| !["10", "30", "90"].contains(&class))
 }
 
-/// SendGrid's list of complaints is known by its columns: it has an IP address and nothing else.
+/// SendGrid's list of complaints is known by its columns: it has an IP address and nothing else;
+/// Mailgun's has a count.
 fn is_spam_report(record: &Record) -> bool {
-    record.has(&["created"]) && record.has(&["ip"]) && !record.has(&["reason", "status"])
+    let is_sendgrid = record.has(&["created"]) && record.has(&["ip"]);
+    let is_mailgun = record.has(&["createdat"]) && record.has(&["count"]);
+    (is_sendgrid || is_mailgun) && !record.has(&["reason", "status", "code", "error"])
+}
+
+/// SendGrid's lists of unsubscribes: the time and nothing else, or with the group.
+fn is_unsubscribe(record: &Record) -> bool {
+    let is_global = record.has(&["created"]) && record.has(&["email"]) && record.len() == 2;
+    is_global || record.has(&["groupid"])
 }
 
 /// What the receiving server said, as far as it is in the record.

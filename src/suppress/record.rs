@@ -37,6 +37,10 @@ impl Record {
         self.values.extend(other.values.iter().take(room).cloned());
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     /// The first of these names that has a value: the order of `names` decides.
     pub(crate) fn get(&self, names: &[&str]) -> Option<&str> {
         names.iter().find_map(|name| self.all(name).find(|value| !value.is_empty()))

@@ -78,7 +78,12 @@ impl<'t> TableReader<'t> {
             self.input.skip_until(b'\n').map_err(unreadable)?;
         }
         let line = String::from_utf8_lossy(&bytes);
-        Ok(Some(line.trim_end_matches(['\n', '\r']).trim_start_matches('\u{feff}').to_owned()))
+        let line = line.trim_end_matches(['\n', '\r']).trim_start_matches('\u{feff}');
+        // Lines of old spreadsheets end with a carriage return alone.
+        let mut lines = line.split('\r');
+        let first = lines.next().unwrap_or_default().to_owned();
+        self.ahead.extend(lines.rev().map(str::to_owned));
+        Ok(Some(first))
     }
 
     /// A line without an address that names a column of addresses.
@@ -161,9 +166,12 @@ fn of_bare_line(line: &str, separator: Option<char>) -> Result<Record, String> {
         Some(separator) => cells(line, separator).values,
         None => line.split_whitespace().map(str::to_owned).collect(),
     };
-    // A blank may be within a broken address.
+    // Between blanks an address comes first, but for the sign of a list: a sentence only names it.
+    let is_sign = |piece: &str| !piece.contains(|c: char| c.is_alphabetic() || c == '@');
+    let first = pieces.iter().position(|piece| used.is_some() || !is_sign(piece));
+    let last = if used.is_some() { pieces.len() } else { first.map_or(0, |first| first + 1) };
     let is_whole = |address: &String| used.is_some() || domain::of_address(address).contains('.');
-    let found = pieces.iter().filter_map(|piece| mailbox(piece).ok()).filter(is_whole);
+    let found = pieces[..last].iter().filter_map(|piece| mailbox(piece).ok()).filter(is_whole);
     let mut found: Vec<String> = found.collect();
     found.dedup();
     match &found[..] {

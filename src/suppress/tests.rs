@@ -101,6 +101,9 @@ fn plain_lists_are_read_however_they_are_written() {
     );
     gives("\"Doe, John\" <j@b.example>\nDoe, Jane <k@b.example>\n", &["j@b.example", "k@b.example"], &[]);
     gives("a@b.example # left in May\nb@b.example 2026-01-01\n", &["a@b.example", "b@b.example"], &[]);
+    gives("- a@b.example\n1. c@b.example\n", &["a@b.example", "c@b.example"], &[]);
+    gives("From: a@b.example\nask c@b.example\n", &[], &[1, 2]);
+    gives("email\ra@b.example\rc@b.example\r", &["a@b.example", "c@b.example"], &[]);
     gives("jürgen@b.example\n用户@例子.example\n", &["jürgen@b.example", "用户@例子.example"], &[]);
     let utf16: Vec<u8> =
         "\u{feff}a@b.example\r\n𝒳@b.example\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -193,6 +196,17 @@ fn json_is_read_as_a_document_as_lines_and_nested() {
         &[2, 3],
     );
     gives("{\"email\":\"a@b.example\"}{\"email\":\"c@b.example\"}", &["a@b.example", "c@b.example"], &[]);
+    let notice = "{\"Type\":\"Notification\",\"Message\":\"{\\\"bounce\\\":{\\\"bounceType\\\":\\\"Permanent\\\",\
+                  \\\"bouncedRecipients\\\":[{\\\"emailAddress\\\":\\\"a@b.example\\\"}]}}\"}";
+    gives(notice, &["a@b.example"], &[]);
+    gives(
+        "{\"account\":{\"email\":\"owner@our.example\"},\"email\":\"me@our.example\",\"bounces\":[{\"email\":\"a@b.example\"}]}",
+        &["a@b.example"],
+        &[],
+    );
+    gives("{\"recipient\":\"a@b.example\",\"user\":{\"email\":\"me@our.example\"}}", &["a@b.example"], &[]);
+    let many: Vec<String> = (1000..4000).map(|n| format!("{{\"email\":\"u{n}@b.example\"}}")).collect();
+    assert_eq!(read(format!("{{\"list\":{{\"of\":[{}]}},\"more\":1}}", many.join(","))).0.len(), 3000);
     let (entries, problems) = read("[{\"email\":\"a@b.example\"},\n{\"email\":");
     assert_eq!((entries.len(), problems[0].0), (1, 2), "{problems:?}");
 }
@@ -206,10 +220,12 @@ fn what_may_be_alive_is_skipped_and_counted() {
           {\"Type\":\"SoftBounce\",\"Email\":\"a3@b.example\"}\n\
           {\"notificationType\":\"Bounce\",\"bounce\":{\"bounceType\":\"Transient\",\"bouncedRecipients\":[{\"emailAddress\":\"a4@b.example\"}]},\"mail\":{\"destination\":[\"a5@b.example\"]}}\n\
           {\"email\":\"a6@b.example\",\"status\":\"4.2.2\",\"reason\":\"452 4.2.2 over quota\",\"created\":1755424000}\n\
+          {\"email\":\"a9@b.example\",\"status\":\"active\"}\n{\"email\":\"a10@b.example\",\"unsubscribed\":false,\"bounced\":0}\n\
+          {\"bounce\":{\"bouncedRecipients\":[{\"emailAddress\":\"a11@b.example\"}],\"bounceType\":\"Transient\"}}\n\
           {\"event\":\"failed\",\"severity\":\"permanent\",\"recipient\":\"dead@b.example\",\"message\":{\"headers\":{\"to\":\"a7@b.example\"},\"recipients\":[\"a8@b.example\"]}}\n",
     );
     let found: Vec<String> = place.entries().into_iter().map(|entry| entry.address).collect();
-    assert_eq!((found, imported.skipped, imported.invalid), (vec!["dead@b.example".to_owned()], 5, 0));
+    assert_eq!((found, imported.skipped, imported.invalid), (vec!["dead@b.example".to_owned()], 8, 0));
 }
 
 #[test]

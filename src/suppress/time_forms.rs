@@ -10,13 +10,15 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 
 /// Forms without a zone. Where day and month cannot be told apart, the month is first.
-const FORMS: [&str; 18] = [
+const FORMS: [&str; 21] = [
     "%Y-%m-%d %H:%M:%S%.f",
     "%Y-%m-%d %H:%M",
     "%Y/%m/%d %H:%M:%S%.f",
     "%Y/%m/%d %H:%M",
     "%d.%m.%Y %H:%M:%S",
     "%d.%m.%Y %H:%M",
+    "%d-%m-%Y %H:%M:%S",
+    "%d-%m-%Y %H:%M",
     "%m/%d/%Y %I:%M:%S %p",
     "%m/%d/%Y %I:%M %p",
     "%m/%d/%Y %H:%M:%S",
@@ -27,11 +29,21 @@ const FORMS: [&str; 18] = [
     "%b %d, %Y %I:%M:%S %p",
     "%b %d, %Y %I:%M %p",
     "%B %d, %Y %I:%M %p",
+    "%B %d, %Y, %H:%M (UTC)",
     "%d %b %Y %H:%M:%S",
     "%a %b %d %H:%M:%S %Y",
 ];
-const DAYS: [&str; 8] =
-    ["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%b %d, %Y", "%B %d, %Y", "%d %b %Y"];
+const DAYS: [&str; 9] = [
+    "%d-%m-%Y",
+    "%Y-%m-%d",
+    "%Y/%m/%d",
+    "%d.%m.%Y",
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%b %d, %Y",
+    "%B %d, %Y",
+    "%d %b %Y",
+];
 
 /// Milliseconds since 1970; `None` if this is no time.
 pub(crate) fn milliseconds(text: &str) -> Option<i64> {
