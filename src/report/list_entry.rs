@@ -179,8 +179,7 @@ pub(crate) fn head(line: &str) -> Option<EntryHead<'_>> {
         return Some(EntryHead { shape: EntryShape { enclosure, ending: ending(head.rest) }, ..head });
     }
     // `Name <a@x.example>`, `Name<mailto:a@x.example>`: all of the line.
-    let (name, inner) =
-        line.split_once('<').filter(|(name, _)| name.len() < 80 && !name.contains(['@', ':', '>']))?;
+    let (name, inner) = line.split_once('<').filter(|(name, _)| is_name(name))?;
     let inner = inner.strip_prefix("mailto:").unwrap_or(inner);
     let head = head_at(inner)?;
     let rest = head.rest.strip_prefix('>')?;
@@ -190,6 +189,14 @@ pub(crate) fn head(line: &str) -> Option<EntryHead<'_>> {
         rest,
         ..head
     })
+}
+
+/// Whether a text is the name before an address, maybe with the address after it: `A. User
+/// (a@x.example)`.
+fn is_name(text: &str) -> bool {
+    let bare = text.split_once('(').map_or(text, |(name, _)| name);
+    let aside = text[bare.len()..].trim().trim_matches(['(', ')']);
+    text.len() < 80 && !bare.contains(['@', ':', '>']) && (!aside.contains('@') || mailbox::is_address(aside))
 }
 
 /// The address that a text starts with.

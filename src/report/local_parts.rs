@@ -61,8 +61,12 @@ impl Evidence<'_> {
         let has = |address: &&String| {
             address.rsplit_once('@').is_some_and(|(known, _)| known.eq_ignore_ascii_case(local))
         };
+        let said = || {
+            let lines = self.notice.own().iter().flat_map(|line| mailbox::all(line.text));
+            lines.map(|found| found.address.to_owned()).find(|address| has(&address))
+        };
         let sent = self.addressees.iter().find(has).cloned();
-        sent.or_else(|| Some(format!("{local}@{}", self.daemon_domain.as_deref()?)))
+        sent.or_else(said).or_else(|| Some(format!("{local}@{}", self.daemon_domain.as_deref()?)))
     }
 }
 

@@ -89,10 +89,6 @@ impl Evidence<'_> {
         if !sentences.is_empty() {
             return self.mentioned(&sentences, "sentence");
         }
-        let local_parts = self.local_parts();
-        if !local_parts.is_empty() {
-            return self.mentioned(&local_parts, "local-part");
-        }
         let spoken: Vec<Mention> = self
             .transcript
             .recipients()
@@ -113,9 +109,11 @@ impl Evidence<'_> {
             mentions.into_iter().filter(|mention| !party(&mention.address)).collect()
         };
         let notice = self.notice;
-        let guesses: [(&'static str, &dyn Fn() -> Vec<Mention>); 7] = [
+        let guesses: [(&'static str, &dyn Fn() -> Vec<Mention>); 9] = [
             ("shape", &|| others(notice.unannounced())),
             ("sentence", &|| of_first_line(others(notice.inline(&[Says::Perhaps])))),
+            ("sentence", &|| others(notice.named_before())),
+            ("local-part", &|| self.local_parts()),
             ("shape", &|| others(notice.after_reasons())),
             ("sentence", &|| others(notice.gone())),
             ("subject", &|| others(self.in_subject())),
@@ -130,11 +128,7 @@ impl Evidence<'_> {
     /// The addresses in the sentences that say what happened.
     fn sentences(&self) -> Vec<Mention> {
         let failed = self.notice.inline(&[Says::Failed, Says::Object]);
-        if !failed.is_empty() {
-            return failed;
-        }
-        let delayed = self.notice.inline(&[Says::Delayed]);
-        if delayed.is_empty() { self.notice.named_before() } else { delayed }
+        if failed.is_empty() { self.notice.inline(&[Says::Delayed]) } else { failed }
     }
 
     /// The address in the subject.

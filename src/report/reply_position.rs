@@ -32,11 +32,11 @@ const CODES: &str = "error errors code status with was failure result reason def
     erreur errore erro codigo codice fout foutcode fel felkod fejl fejlkode feil virhe blad \
     chyba hiba hata eroare σφαλμα ошибка помилка грешка エラー 错误 錯誤 오류";
 /// Words whose number is not a reply, folded.
-const LABELS: &str = "size limit limits port quota used usage line length count total max maximum min minimum \
-    number uid pid id ticket session case ref reference event build grosse groesse taille \
-    tamano dimensione storlek limite bytes messages recipients retries attempts age ttl \
-    timeout seconds minutes hours days priority score level weight lines characters allowed \
-    exceeds over about within after every than to of from at for";
+const LABELS: &str = "size limit limits port quota used usage line length count total max maximum min \
+    minimum number uid pid id ticket session case ref reference event build grosse groesse \
+    taille tamano dimensione storlek limite bytes messages recipients retries attempts age \
+    ttl timeout seconds minutes hours days priority score level weight lines characters \
+    allowed exceeds over about";
 /// Words after a number that make it a measure, folded.
 const UNITS: &str = "b k m g kb mb gb tb kib mib gib kbyte kbytes mbyte mbytes gbytes byte bytes octet octets \
     kilobyte kilobytes megabyte megabytes gigabytes ko mo bajtow s sec secs seconds mins \
@@ -48,7 +48,7 @@ const UNITS: &str = "b k m g kb mb gb tb kib mib gib kbyte kbytes mbyte mbytes g
 /// Counted things, in small letters as they are written after a number; `550 Messages from …` is a
 /// reply.
 const THINGS: &str = "messages mails emails e-mails recipients connections sessions users times attempts \
-    characters chars lines addresses errors retries pieces items nachrichten mal fois \
+    characters chars lines addresses errors retries pieces items files objects entries hops tries nachrichten mal fois \
     destinataires mensajes veces destinatarios messaggi volte mensagens vezes berichten keer \
     per of or out";
 /// Units that are written right after a number in East Asia.
@@ -127,12 +127,13 @@ fn place(before: &str) -> Place {
     let mark = match last {
         '\n' | '(' | '[' | '{' | '<' | '\'' | '"' | '|' | '*' | '：' | '（' | '「' | '【' | '“' | '„'
         | '«' => true,
-        ':' | ';' | ',' | '>' | '=' => true,
+        ':' | ';' | '>' | '=' => true,
         '-' => trimmed[..trimmed.len() - 1].ends_with([' ', '\n', '-', '>']) || trimmed.len() == 1,
         ']' | ')' => spaced,
+        ',' => trimmed[..trimmed.len() - 1].ends_with([']', ')']),
         _ => false,
     };
-    let inner = trimmed.trim_end_matches(|c: char| ":;=<([{'\"：（「【“„« \t\n".contains(c));
+    let inner = trimmed.trim_end_matches(|c: char| ":;,=<([{'\"：（「【“„« \t\n".contains(c));
     let word = last_word(inner);
     let two = last_words(inner);
     let unspaced = |words: &str| words.split(' ').any(|known| !known.is_ascii() && word.ends_with(known));

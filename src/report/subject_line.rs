@@ -11,7 +11,7 @@ use super::lines::NumberedLine;
 const MAX_LABEL: usize = 60;
 /// Words for the subject, folded.
 const WORDS: &str = "subject betreff objet sujet asunto assunto oggetto onderwerp amne emne aihe temat predmet \
-    predmet targy subiect konu θεμα тема относно 件名 主题 主題 主旨 標題 제목 chu de";
+    predmet targy subiect konu θεμα тема относно 件名 主题 主題 主旨 標題 제목";
 
 /// Empties them. Whether there were any.
 pub(crate) fn remove(lines: &mut [NumberedLine<'_>]) -> bool {
