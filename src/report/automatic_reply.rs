@@ -129,13 +129,13 @@ struct Words {
 impl Words {
     fn of(notice: &HumanNotice<'_>) -> Words {
         const MAX_NOTE: usize = 3_000;
-        let text = folded(&notice.written.text);
+        let text = folded(&notice.written().text);
         let bounces = notice.says(Says::Failed) || QuotedReply::find(notice.whole()).code.is_some();
         let is_note = text.len() < MAX_NOTE && !text.contains("unsubscribe") && !bounces;
         Words {
             sentences: absence::sentences(&text),
-            quotes: notice.written.quotes,
-            is_letter: is_letter(&notice.written),
+            quotes: notice.written().quotes,
+            is_letter: is_letter(notice.written()),
             is_note,
         }
     }

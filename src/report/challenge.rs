@@ -31,7 +31,7 @@ pub(crate) fn is_challenge(message: &Message<'_>, subject: &str, notice: &HumanN
     if !answers(message, subject) || writer::is_handed_on(message) {
         return false;
     }
-    let text = folded(&notice.written.text);
+    let text = folded(&notice.written().text);
     let link = text.contains("http") || text.contains("www.");
     let [asks, why, what] = sections(&text);
     let [titled, waits, _] = sections(subject);

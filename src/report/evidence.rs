@@ -236,12 +236,12 @@ fn writer_of(message: &Message<'_>, notice: &HumanNotice<'_>) -> Writer {
         return writer;
     }
     let subject = folded(&message.subject().unwrap_or_default());
-    let quotes = notice.written.quotes;
-    let answers = writer::is_answer_to(&subject) && !notice.written.text.is_empty();
+    let quotes = notice.written().quotes;
+    let answers = writer::is_answer_to(&subject) && !notice.written().text.is_empty();
     if quotes && !answers && !writer::is_handed_on(message) && notice.forwards() {
         return Writer::Unknown;
     }
-    let letter = is_letter(&notice.written) || (quotes && writer::has_prefix(&subject));
+    let letter = is_letter(notice.written()) || (quotes && writer::has_prefix(&subject));
     if letter { Writer::Person } else { writer }
 }
 

@@ -36,16 +36,18 @@ pub(crate) struct HumanNotice<'a> {
     pub(crate) folded: Folded,
     /// The phrases in the notice itself.
     pub(crate) hits: Vec<Hit>,
-    /// What its writer wrote, without what is quoted.
-    pub(crate) written: OwnWords,
+    written: OnceCell<OwnWords>,
     whole: OnceCell<String>,
     refusal: OnceCell<String>,
 }
 
 impl<'a> HumanNotice<'a> {
     pub(crate) fn read(mut lines: Vec<NumberedLine<'a>>) -> HumanNotice<'a> {
-        let written = OwnWords::of(&lines);
-        unquote(&mut lines);
+        let written = OnceCell::new();
+        if is_quoted(&lines) {
+            _ = written.set(OwnWords::of(&lines));
+            unquote(&mut lines);
+        }
         let (mut folded, mut hits) = searched(&lines);
         let end = original_start::find(&lines, &folded, &hits).unwrap_or(lines.len());
         let as_sent = lines[..end].to_vec();
@@ -57,6 +59,14 @@ impl<'a> HumanNotice<'a> {
         hits.retain(|hit| hit.start < stop);
         let (whole, refusal) = (OnceCell::new(), OnceCell::new());
         HumanNotice { lines, end, as_sent, folded, hits, written, whole, refusal }
+    }
+
+    /// What its writer wrote, without what is quoted.
+    pub(crate) fn written(&self) -> &OwnWords {
+        self.written.get_or_init(|| {
+            let words = OwnWords::of(&self.as_sent);
+            OwnWords { quotes: words.quotes || self.end < self.lines.len(), ..words }
+        })
     }
 
     /// Whether it has a phrase of this kind.
@@ -123,7 +133,7 @@ impl<'a> HumanNotice<'a> {
     pub(crate) fn forwards(&self) -> bool {
         /// The header of forwarded mail is among the first lines.
         const MAX_HEADER: usize = 40;
-        if self.written.text.len() > OwnWords::MAX_REMARK {
+        if self.written().text.len() > OwnWords::MAX_REMARK {
             return false;
         }
         let top = self.lines.iter().take(MAX_HEADER);
@@ -203,19 +213,24 @@ fn searched(lines: &[NumberedLine<'_>]) -> (Folded, Vec<Hit>) {
     (folded, hits)
 }
 
-/// Removes the marks of a quotation, where most of the lines have them.
-fn unquote(lines: &mut [NumberedLine<'_>]) {
-    fn inner<'a>(line: &NumberedLine<'a>) -> Option<&'a str> {
-        let inner = line.text.strip_prefix('>')?;
-        (!inner.starts_with('>')).then(|| inner.strip_prefix(' ').unwrap_or(inner))
-    }
-    let marked = lines.iter().filter(|line| inner(line).is_some()).count();
+/// Whether most of the lines have the marks of a quotation.
+fn is_quoted(lines: &[NumberedLine<'_>]) -> bool {
+    let marked = lines.iter().filter(|line| unmarked(line).is_some()).count();
     let filled = lines.iter().filter(|line| !line.is_blank()).count();
-    if 2 * marked > filled {
-        for line in lines {
-            line.text = inner(line).unwrap_or(line.text);
-        }
+    2 * marked > filled
+}
+
+/// Removes the marks of a quotation.
+fn unquote(lines: &mut [NumberedLine<'_>]) {
+    for line in lines {
+        line.text = unmarked(line).unwrap_or(line.text);
     }
+}
+
+/// A line without the mark that it is quoted once.
+fn unmarked<'a>(line: &NumberedLine<'a>) -> Option<&'a str> {
+    let inner = line.text.strip_prefix('>')?;
+    (!inner.starts_with('>')).then(|| inner.strip_prefix(' ').unwrap_or(inner))
 }
 
 /// What some phrases say became of the message. A delay is worded as a failure too, so it comes

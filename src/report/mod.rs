@@ -51,6 +51,7 @@ mod reply_shape;
 mod absence;
 mod challenge;
 mod unsubscribe_words;
+mod unsubscribe_address;
 
 // A message as a whole.
 mod failure_report;

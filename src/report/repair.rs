@@ -30,11 +30,8 @@ pub(crate) fn with_header(message: &Message<'_>) -> Option<Vec<u8>> {
     if message.parts().len() > 1 {
         return None;
     }
-    let declared = message.content_type();
-    let multipart = declared.kind.starts_with("multipart/");
-    let trusted = multipart || Writer::of(message) == Writer::Server;
     let body = message.body();
-    let mut at = 0;
+    let (mut at, mut after_words) = (0, false);
     for _ in 0..MAX_LINES {
         if at >= body.len() {
             break;
@@ -46,17 +43,26 @@ pub(crate) fn with_header(message: &Message<'_>) -> Option<Vec<u8>> {
         }
         let delimits = line.len() > 8 && line.len() < 78 && line.starts_with(b"--");
         if delimits && starts_with(&body[end..], b"content-") {
-            let boundary = String::from_utf8_lossy(&line[2..]).replace(['"', '\\'], "");
-            let sound = multipart && declared.parameter("boundary") == Some(boundary.as_str());
-            let kind = if multipart { declared.kind.as_str() } else { "multipart/mixed" };
-            return (!sound).then(|| with_boundary(message, kind, &boundary));
+            return with_delimiter(message, &line[2..], after_words);
         }
-        if !trusted && !is_preamble(line) {
-            break;
-        }
+        after_words |= !is_preamble(line);
         at = end;
     }
     None
+}
+
+/// The message as a multipart with this delimiter in its body, unless it is sound or quotes a
+/// source.
+fn with_delimiter(message: &Message<'_>, delimiter: &[u8], after_words: bool) -> Option<Vec<u8>> {
+    let declared = message.content_type();
+    let multipart = declared.kind.starts_with("multipart/");
+    if after_words && !multipart && Writer::of(message) != Writer::Server {
+        return None;
+    }
+    let boundary = String::from_utf8_lossy(delimiter).replace(['"', '\\'], "");
+    let sound = multipart && declared.parameter("boundary") == Some(boundary.as_str());
+    let kind = if multipart { declared.kind.as_str() } else { "multipart/mixed" };
+    (!sound).then(|| with_boundary(message, kind, &boundary))
 }
 
 /// The message as a multipart with this boundary.

@@ -11,6 +11,7 @@ use super::human_notice::HumanNotice;
 use super::mailbox;
 use super::reported::{DeliveryAction, Recipient, Report, ReportKind, Unsubscribing};
 use super::tidied::tidy;
+use super::unsubscribe_address as addresses;
 use super::unsubscribe_words as words;
 use super::writer;
 use crate::message::Message;
@@ -21,6 +22,8 @@ const FIELDS: &[&str] = &["X-Apple-Unsubscribe"];
 const RECIPIENTS: [&str; 4] = ["To", "Delivered-To", "X-Original-To", "Envelope-To"];
 /// What a person writes to ask for nothing else: up to this many bytes.
 const MAX_REQUEST: usize = 160;
+/// What is hardly more than a word.
+const MAX_WORD: usize = 24;
 /// What is written to an address that only unsubscribes: up to this many bytes.
 const MAX_TO_ADDRESS: usize = 600;
 
@@ -32,7 +35,7 @@ pub(crate) fn read(message: &Message<'_>, notice: &HumanNotice<'_>) -> Option<Re
     }
     let subject = message.subject().unwrap_or_default();
     let to = address(message);
-    let text: Vec<String> = notice.written.text.lines().map(folded).collect();
+    let text: Vec<String> = notice.written().text.lines().map(folded).collect();
     let request = Request { message, subject: folded(&subject), text: text.join("\n") };
     if !request.asks(to.as_deref()) {
         return None;
@@ -41,12 +44,12 @@ pub(crate) fn read(message: &Message<'_>, notice: &HumanNotice<'_>) -> Option<Re
     let recipient = |address| Recipient {
         address,
         action: DeliveryAction::Delivered,
-        diagnostic: tidy(&format!("{subject} {}", notice.written.text)),
+        diagnostic: tidy(&format!("{subject} {}", notice.written().text)),
         reader: "unsubscribe",
         line: 1,
         ..Recipient::default()
     };
-    let token = words::token_in_subject(&subject).or_else(|| words::token_in_address(to.as_deref()?));
+    let token = words::token_in_subject(&subject).or_else(|| addresses::token_in_address(to.as_deref()?));
     let to = to.or_else(|| message.addresses("To").into_iter().next());
     Some(Report {
         kind: ReportKind::Unsubscribe,
@@ -59,7 +62,7 @@ pub(crate) fn read(message: &Message<'_>, notice: &HumanNotice<'_>) -> Option<Re
 /// The address for unsubscribing that the message went to.
 fn address(message: &Message<'_>) -> Option<String> {
     let mut addresses = RECIPIENTS.iter().flat_map(|name| message.addresses(name).into_iter().take(10));
-    addresses.find(|address| words::is_address(address))
+    addresses.find(|address| addresses::is_address(address))
 }
 
 /// What decides, folded.
@@ -79,19 +82,39 @@ impl Request<'_, '_> {
         if text.contains(['?', '？']) || absence::is_titled(&self.subject) {
             return false;
         }
-        let asked = words::is_request(&self.subject) || words::is_request(text);
-        let named = words::is_command(&self.subject) && words::speaks_of_it(text);
-        let written = text.len() <= MAX_REQUEST && (asked || named || words::has_request(text));
-        // Lists have commands with names in them, and nothing else.
-        let command = words::is_command(&self.subject) && (text.is_empty() || words::is_command(text))
-            || (self.subject.is_empty() && words::is_command(text));
-        // The text may be the mail program's.
-        let made = words::is_request(&self.subject) && text.len() <= MAX_TO_ADDRESS && words::is_made(text);
-        let addressed = to.is_some_and(|to| {
-            text.len() <= MAX_TO_ADDRESS && (words::is_clear_address(to) || asked || text.len() < 20)
-        });
-        let managed = || self.message.addresses("To").iter().any(|to| words::is_managed(to, text));
-        managed() || written || command || made || addressed
+        let subject = self.subject.as_str();
+        let managed = || {
+            words::is_command_of_somebody(text)
+                && self.message.addresses("To").iter().any(|to| addresses::is_manager(to))
+        };
+        managed() || self.is_written(text) || self.is_bare(text) || {
+            // The text may be the mail program's.
+            let asked = words::is_request(subject) || words::is_request(text);
+            let made = words::is_request(subject) && words::is_made(text);
+            let addressed =
+                to.is_some_and(|to| addresses::is_clear_address(to) || asked || text.len() < MAX_WORD);
+            text.len() <= MAX_TO_ADDRESS && (made || addressed)
+        }
+    }
+
+    /// Whether somebody asks for it in a few words.
+    fn is_written(&self, text: &str) -> bool {
+        let subject = self.subject.as_str();
+        let named = words::is_command(subject) && words::speaks_of_it(text);
+        let asked = words::is_request(subject) && (text.len() < MAX_WORD || words::speaks_of_list(text));
+        text.len() <= MAX_REQUEST && (named || asked || words::is_request(text) || words::has_request(text))
+    }
+
+    /// Whether nothing is said but a command to a list, or a word that asks for it if it is alone.
+    fn is_bare(&self, text: &str) -> bool {
+        let subject = self.subject.as_str();
+        let command = (words::is_command(subject) && (text.is_empty() || words::is_command(text)))
+            || (subject.is_empty() && words::is_command(text));
+        let asks = |text: &str| words::is_alone(text) || words::is_request(text);
+        let answers = subject.is_empty() || writer::is_answer_to(subject) || asks(subject);
+        command
+            || (words::is_alone(subject) && (text.is_empty() || asks(text)))
+            || (words::is_alone(text) && answers)
     }
 }
 
@@ -129,6 +152,8 @@ mod tests {
         let long = "unsubscribe me from the thing, but first let me explain what happened. ".repeat(12);
         for (header, text) in [
             ("Subject: unsubscribe", "How do I unsubscribe?"),
+            ("Subject: cancel", "Please cancel order 4711."),
+            ("Subject: Abmeldung", "Hiermit melde ich meine Tochter vom Kurs am Dienstag ab."),
             ("Subject: Unsubscribe problem", "The link in your mail leads nowhere."),
             ("Subject: unsubscribe\r\nList-Id: <l.example>", ""),
             ("Subject: Autumn", "All shoes.\nUnsubscribe: http://x.example/u\n"),

@@ -1,6 +1,6 @@
-//! The words of requests to unsubscribe, in many languages, in texts and in addresses.
+//! The words of requests to unsubscribe, in many languages.
 //!
-//! Not here: when they count (`unsubscribe`). Invariant: all words are folded, as what they are
+//! Not here: when they count (`unsubscribe`), and addresses (`unsubscribe_address`). Invariant: all words are folded, as what they are
 //! compared with.
 
 use super::fold::folded;
@@ -218,49 +218,26 @@ const MADE: &[&str] = &[
     "自動",
     "автоматически",
 ];
-/// Parts of addresses that are for nothing else.
-const ADDRESSES: &[&str] = &[
-    "unsubscribe",
-    "unsubscribes",
-    "unsubscription",
-    "unsub",
-    "optout",
-    "opt-out",
-    "opt_out",
-    "listunsubscribe",
-    "signoff",
-    "abmelden",
-    "abmeldung",
-    "abbestellen",
-    "desabonnement",
-    "desabonner",
-    "desinscription",
-    "disiscrizione",
-    "uitschrijven",
-    "afmelden",
-    "avregistrera",
-    "afmeld",
-    "avmeld",
-    "odhlasit",
-    "wypisz",
-    "leiratkozas",
-    "dezabonare",
-    "descadastrar",
-];
-/// Parts of addresses that are for it if the rest fits.
-const LIKELY_ADDRESSES: &[&str] = &["leave", "remove", "removeme", "baja", "bajas", "removal", "stop"];
-
 /// Whether a folded text asks to unsubscribe and says nothing else.
 pub(crate) fn is_request(text: &str) -> bool {
     let text = bare(text);
     let text = text.strip_prefix("please ").or_else(|| text.strip_prefix("bitte ")).unwrap_or(text);
-    if ALONE.contains(&text) {
-        return true;
-    }
     let Some(rest) = after_word(text) else { return false };
     let first = rest.split(' ').next().unwrap_or_default();
     let one = first.len() == rest.len();
     rest.is_empty() || (one && is_token(rest)) || (OBJECTS.contains(&first) && rest.split(' ').count() <= 8)
+}
+
+/// Whether a folded text is a word that asks for it if nothing else is said.
+pub(crate) fn is_alone(text: &str) -> bool {
+    ALONE.contains(&bare(text))
+}
+
+/// Whether a folded text speaks of a list that is sent by mail.
+pub(crate) fn speaks_of_list(text: &str) -> bool {
+    const LISTS: [&str; 9] =
+        ["list", "letter", "mail", "verteiler", "nieuwsbrief", "subscri", "boletin", "bulletin", "рассыл"];
+    LISTS.iter().any(|word| text.contains(word))
 }
 
 /// Whether a short folded text has a request in one of its sentences.
@@ -280,14 +257,10 @@ pub(crate) fn is_command(text: &str) -> bool {
     after_word(bare(text)).is_some_and(|rest| rest.len() <= 60 && !rest.contains(' '))
 }
 
-/// Whether the first line of a folded text is such a command, maybe with the name of the writer, to
-/// a list manager.
-pub(crate) fn is_managed(address: &str, text: &str) -> bool {
-    const MANAGERS: &[&str] = &["listserv", "majordomo", "sympa", "listproc", "lyris", "ecartis", "mlmmj"];
-    let local = local_part(address);
-    let managed = MANAGERS.iter().any(|name| local.starts_with(name)) || local.ends_with("-request");
+/// Whether the first line of a folded text is such a command, maybe with the name of the writer.
+pub(crate) fn is_command_of_somebody(text: &str) -> bool {
     let first = after_word(bare(text.lines().next().unwrap_or_default()));
-    managed && first.is_some_and(|rest| rest.split(' ').count() <= 5)
+    first.is_some_and(|rest| rest.split(' ').count() <= 5)
 }
 
 /// Whether a folded text says that a program made it.
@@ -295,47 +268,11 @@ pub(crate) fn is_made(text: &str) -> bool {
     MADE.iter().any(|words| text.contains(words))
 }
 
-/// Whether an address may be one for unsubscribing.
-pub(crate) fn is_address(address: &str) -> bool {
-    let whole = |end: usize, local: &str| local.len() == end && LIKELY_ADDRESSES.contains(&local);
-    let local = local_part(address);
-    is_clear_address(address) || end_of(LIKELY_ADDRESSES, &local).is_some_and(|end| !whole(end, &local))
-}
-
-/// Whether an address is for nothing else.
-pub(crate) fn is_clear_address(address: &str) -> bool {
-    end_of(ADDRESSES, &local_part(address)).is_some()
-}
-
 /// What a subject names after the word: a token or an address.
 pub(crate) fn token_in_subject(subject: &str) -> Option<String> {
     let (word, rest) = subject.trim().split_once([' ', ':'])?;
     let rest = rest.trim();
     (after_word(&folded(word)) == Some("") && is_token(rest) && rest.len() <= 200).then(|| rest.to_owned())
-}
-
-/// What an address names after the word: `unsubscribe+token@`, `news-unsubscribe-token@`.
-pub(crate) fn token_in_address(address: &str) -> Option<String> {
-    let local = local_part(address);
-    let end = end_of(ADDRESSES, &local).or_else(|| end_of(LIKELY_ADDRESSES, &local))?;
-    address.get(end + 1..local.len()).filter(|token| !token.is_empty()).map(str::to_owned)
-}
-
-/// In small letters.
-fn local_part(address: &str) -> String {
-    address.rsplit_once('@').map_or("", |(local, _)| local).to_ascii_lowercase()
-}
-
-/// Where one of the words ends in a local part that has it between separators.
-fn end_of(words: &[&str], local: &str) -> Option<usize> {
-    let separates = |c: Option<char>| c.is_none_or(|c| "+-_.=".contains(c));
-    let at = |word: &&str| {
-        let mut places = local.match_indices(word).map(|(start, _)| (start, start + word.len()));
-        places.find(|(start, end)| {
-            separates(local[..*start].chars().next_back()) && separates(local[*end..].chars().next())
-        })
-    };
-    words.iter().find_map(at).map(|(_, end)| end)
 }
 
 /// A text without the marks of a reply and the punctuation around it.
@@ -364,7 +301,7 @@ mod tests {
 
     #[test]
     fn words_are_folded_and_listed_once() {
-        for words in [CLEAR, ALONE, REQUESTS, MADE, ADDRESSES, LIKELY_ADDRESSES, OBJECTS] {
+        for words in [CLEAR, ALONE, REQUESTS, MADE, OBJECTS] {
             let mut sorted = words.to_vec();
             sorted.sort_unstable();
             sorted.dedup();
@@ -374,24 +311,5 @@ mod tests {
             }
         }
         assert!(CLEAR.iter().all(|word| is_request(word) && is_command(word)));
-    }
-
-    #[test]
-    fn addresses_have_the_word_as_a_part() {
-        for (address, token) in [
-            ("unsubscribe@x.example", None),
-            ("news-unsubscribe@x.example", None),
-            ("unsubscribe+a-1@x.example", Some("a-1")),
-            ("leave-77b-news@x.example", Some("77b-news")),
-            ("opt-out_7@x.example", Some("7")),
-        ] {
-            assert!(is_address(address), "{address}");
-            assert_eq!(token_in_address(address).as_deref(), token, "{address}");
-        }
-        for address in
-            ["unsubscribers@x.example", "leave@x.example", "removes@x.example", "a@unsubscribe.example"]
-        {
-            assert!(!is_address(address), "{address}");
-        }
     }
 }

@@ -105,7 +105,7 @@ pub(crate) fn original_header(message: &Message<'_>, name: &str, depth: usize) -
 /// Whether a person hands on a whole report with hardly a word, and no list or ticket system does:
 /// what people write about reports, and digests, are ordinary mail.
 fn forwards(message: &Message<'_>, notice: &HumanNotice<'_>) -> bool {
-    !writer::is_handed_on(message) && notice.written.text.len() <= OwnWords::MAX_REMARK
+    !writer::is_handed_on(message) && notice.written().text.len() <= OwnWords::MAX_REMARK
 }
 
 /// The report in an enclosed or quoted message.
