@@ -51,7 +51,12 @@ fn accounting_records_without_a_text_are_classified_by_status_and_category() {
         ("5.0.0 (undefined status)", "", "spam-related", "spam-detected"),
         ("", "", "virus-related", "virus-detected"),
         // The text of the server outranks both.
-        ("5.2.2 (mailbox full)", "smtp;550 5.1.1 no such user here", "policy-related", "user-unknown"),
+        (
+            "5.1.1 (bad destination mailbox address)",
+            "smtp;552 5.2.2 mailbox full",
+            "policy-related",
+            "mailbox-full",
+        ),
         ("5.0.0 (undefined status)", "", "other", "undetermined"),
         ("", "", "", "undetermined"),
     ];

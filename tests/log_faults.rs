@@ -1,12 +1,15 @@
 //! Logs that are missing or wrongly configured, and a policy that does not exist: named, and no obstacle to the rest.
 
-use crate::harness::{DAY_MS, HOUR_MS, Sandbox, wait_for};
+use crate::harness::{DAY_MS, HOUR_MS, Sandbox, finish, start, wait_for};
 use crate::logs::{append, bounced, deliveries, each_once, sandbox, sent, tick};
 use serde_json::Value;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 #[test]
 fn one_log_that_is_missing_keeps_no_other_from_being_read() {
@@ -214,4 +217,55 @@ fn a_log_that_cannot_be_read_is_in_the_report_the_metrics_and_an_alert() {
     append(&log, &sent(1));
     assert_eq!(tick(&sandbox)["alerts"][0]["state"], "resolved");
     assert!(prometheus().stdout.contains(&format!("carom_log_unreadable{{log=\"{name}\"}} 0")));
+}
+
+#[test]
+fn a_log_that_the_user_may_not_open_is_named_with_the_fix() {
+    let (sandbox, log) = with_log("postfix", "");
+    append(&log, &sent(1));
+    // Root may open everything, so somebody else runs carom.
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    let mode = |path: &PathBuf, mode: u32| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    mode(&sandbox.dir, 0o777);
+    mode(&log, 0o000);
+    for command in ["cron", "check"] {
+        let mut command = sandbox.command(&[command]);
+        if is_root {
+            command.uid(65_534).gid(65_534);
+        }
+        let ran = finish(start(command, b""), Duration::from_secs(60));
+        let said = ran.stdout.clone() + &ran.stderr;
+        assert!(ran.code == 1 && said.contains("Permission denied"), "{ran:?}");
+        assert!(said.contains("mail.log") && said.contains("adduser carom adm"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_journal_that_cannot_be_asked_is_named_with_the_fix() {
+    let sandbox = Sandbox::new().config("[[logs]]\nkind = \"journald\"\n");
+    let bin = sandbox.path("bin");
+    fs::create_dir(&bin).unwrap();
+    let run = |name: &str| {
+        let mut command = sandbox.command(&[name]);
+        command.env("PATH", &bin);
+        finish(start(command, b""), Duration::from_secs(60))
+    };
+    for (script, says) in [
+        (None, "install systemd"),
+        (
+            Some(
+                "#!/bin/sh\necho No journal files were opened due to insufficient permissions. >&2\nexit 1\n",
+            ),
+            "group systemd-journal",
+        ),
+    ] {
+        if let Some(script) = script {
+            fs::write(bin.join("journalctl"), script).unwrap();
+            fs::set_permissions(bin.join("journalctl"), Permissions::from_mode(0o755)).unwrap();
+        }
+        let (ticked, checked) = (run("cron"), run("check"));
+        assert!(ticked.code == 1 && ticked.stderr.contains(says), "{ticked:?}");
+        assert!(checked.code == 1 && checked.stdout.contains(says), "{checked:?}");
+        assert!(ticked.stderr.contains("journalctl: "), "{ticked:?}");
+    }
 }

@@ -63,3 +63,31 @@ impl<'a> Reader<'a> {
 fn has_access_list(path: &Path) -> bool {
     rustix::fs::getxattr(path, "system.posix_acl_access", &mut [0u8; 0]).is_ok_and(|length| length > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn another_user_reads_what_its_permissions_allow() {
+        let directory = std::env::temp_dir().join(format!("carom-reader-{:x}", fastrand::u64(..)));
+        fs::create_dir(&directory).unwrap();
+        let file = directory.join("mail.log");
+        fs::write(&file, "").unwrap();
+        let reader = Reader { name: "nobody-here", user: Some(SystemUser { uid: 65_533, gid: 65_533 }) };
+        for (of_directory, of_file, says) in
+            [(0o755, 0o644, None), (0o755, 0o640, Some("cannot read")), (0o750, 0o644, Some("cannot search"))]
+        {
+            fs::set_permissions(&directory, Permissions::from_mode(of_directory)).unwrap();
+            fs::set_permissions(&file, Permissions::from_mode(of_file)).unwrap();
+            let error = reader.may_read(&file).err().map(|error| error.to_string());
+            assert_eq!(error.is_some(), says.is_some(), "{error:?}");
+            assert!(says.is_none_or(|says| error.unwrap_or_default().contains(says)));
+        }
+        let own = Reader { user: None, ..reader };
+        assert!(own.may_read(&file).is_ok());
+        fs::remove_dir_all(&directory).unwrap();
+    }
+}

@@ -5,14 +5,20 @@
 use super::wrapped::{Unwrapper, Wrapper};
 use memchr::memmem;
 
-pub(crate) fn name(line: &[u8]) -> &'static str {
+/// `is_plain`: the line was understood as it is.
+pub(crate) fn name(line: &[u8], is_plain: bool) -> &'static str {
     let has = |word: &str| memmem::find(line, word.as_bytes()).is_some();
+    if is_plain {
+        let is_of_container = has(" stdout F ") || has(" stderr F ");
+        return if is_of_container { "Kubernetes (CRI)" } else { of_stamp(line) };
+    }
     match Unwrapper::default().unwrap(line) {
         Some(Wrapper::Json) if has("__REALTIME_TIMESTAMP") => "journalctl -o json",
         Some(Wrapper::Json) if has("\"stream\"") => "Docker's json-file",
         Some(Wrapper::Json) => "lines of JSON",
         Some(Wrapper::Prefix) => "docker compose logs",
         Some(Wrapper::Stream) if has(" stdout ") || has(" stderr ") => "Kubernetes (CRI)",
+        Some(Wrapper::Stream) => "docker logs -t",
         _ => of_stamp(line),
     }
 }

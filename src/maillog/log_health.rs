@@ -113,11 +113,20 @@ impl LogHealth {
         if self.unread >= limit {
             let LogFault { why, fix } = explain(self.first.as_deref());
             let first = self.first.as_deref().unwrap_or_default();
-            let lines = if self.unread == 1 { "the only line" } else { "none of the lines" };
-            let why = format!("{lines} can be read ({}): {why}; the first is: {first}", self.unread);
+            let lines = match self.unread {
+                1 => "the only line is not understood".to_owned(),
+                unread => format!("none of {unread} lines is understood"),
+            };
+            let why = format!("{lines}: {why}; the first is: {first}");
             return Some(LogFault { why, fix });
         }
         let stranger = self.stranger.as_deref().filter(|_| !self.understood)?;
+        if stranger.split(" postfix/").nth(1).is_some_and(|line| line.contains("]: ")) {
+            return Some(LogFault::new(
+                format!("its lines of Postfix are within those of another program; the first is: {stranger}"),
+                "let Postfix log to syslog itself, or use Docker's json-file driver instead of syslog",
+            ));
+        }
         let server = unread_form::other_server(stranger);
         (self.foreign >= foreign_limit || server.is_some()).then(|| LogFault {
             why: format!(

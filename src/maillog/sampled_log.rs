@@ -64,6 +64,7 @@ fn of_postfix(sample: &LogSample, zone: TimeZone) -> (LogReading, &'static str) 
         let line = &line[..line.len().min(postfix::LINE)];
         start = end + 1;
         let plain = reader.read(line);
+        let is_plain = plain != Parsed::Unknown;
         let parsed = match plain {
             Parsed::Unknown => unwrapper.read(line, &mut reader).unwrap_or(Parsed::Unknown),
             other => other,
@@ -81,7 +82,7 @@ fn of_postfix(sample: &LogSample, zone: TimeZone) -> (LogReading, &'static str) 
                 let counted = if event == Event::Ignored { &mut lines.ignored } else { &mut lines.events };
                 *counted += 1;
                 if form.is_empty() {
-                    form = line_form::name(line);
+                    form = line_form::name(line, is_plain);
                 }
             }
         }

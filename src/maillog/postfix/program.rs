@@ -22,6 +22,14 @@ pub(crate) fn read(line: &[u8]) -> Option<ProgramLine<'_>> {
     let (mut host, mut rest): (&[u8], &[u8]) = (b"", line);
     for words in 0..5 {
         let (word, after) = split_word(rest)?;
+        if is_date_or_time(word) || matches!(word, [b'{' | b'"', ..]) {
+            return None;
+        }
+        if let Some(tag_end) = memmem::find(word, b"]:").filter(|end| end + 2 < word.len()) {
+            // A template without a blank after the tag.
+            let (tag, pid) = split_pid(&word[..=tag_end]);
+            return Some(ProgramLine { host, tag, daemon: daemon(tag), pid, text: &rest[tag_end + 2..] });
+        }
         if let Some(tag) = word.strip_suffix(b":") {
             let (tag, pid) = split_pid(tag);
             return Some(ProgramLine { host, tag, daemon: daemon(tag), pid, text: after });
@@ -31,9 +39,6 @@ pub(crate) fn read(line: &[u8]) -> Option<ProgramLine<'_>> {
             let (pid, text) = read_rfc5424(after)?;
             return Some(ProgramLine { host, tag: word, daemon: daemon(word), pid, text });
         }
-        if is_date(word) {
-            return None;
-        }
         if host.is_empty() && !is_no_host(word) {
             host = word;
         }
@@ -42,9 +47,17 @@ pub(crate) fn read(line: &[u8]) -> Option<ProgramLine<'_>> {
     None
 }
 
-/// The date of a second stamp, which is not the name of a host.
-fn is_date(word: &[u8]) -> bool {
-    matches!(word, [b'1' | b'2', _, _, _, b'-' | b'/', _, _, b'-' | b'/', ..])
+/// A date or a time of day: a second stamp, which names no host.
+fn is_date_or_time(word: &[u8]) -> bool {
+    let is_time = |byte: &[u8]| byte.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','));
+    match word {
+        [b'1' | b'2', _, _, _, b'-' | b'/', _, _, b'-' | b'/', ..] => true,
+        [hour @ .., b':', m1, m2, b':', s1, s2] if hour.len() <= 2 => {
+            is_time(hour) && is_time(&[*m1, *m2, *s1, *s2])
+        }
+        [h1, h2, b':', m1, m2, b':', seconds @ ..] => is_time(&[*h1, *h2, *m1, *m2]) && is_time(seconds),
+        _ => false,
+    }
 }
 
 /// A priority (`<mail.info>`, `mail.info`), the nil value of RFC 5424, or the stream of a container

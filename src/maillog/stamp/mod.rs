@@ -90,7 +90,8 @@ impl Stamps {
     fn traditional<'a>(&mut self, line: &'a [u8]) -> Option<(i64, &'a [u8])> {
         let (month, rest) = month_names::read(line)?;
         let (day, rest) = number(rest.trim_ascii_start(), 2)?;
-        let rest = rest.strip_prefix(b".").unwrap_or(rest).strip_prefix(b" ")?;
+        let rest = rest.strip_prefix(b".").or_else(|| rest.strip_prefix(b",")).unwrap_or(rest);
+        let rest = rest.strip_prefix(b" ")?;
         let (year, rest) = if rest.get(4) == Some(&b' ') { year_and_space(rest)? } else { (0, rest) };
         let (hour, within_ms, rest) = time(rest)?;
         let century = rest.starts_with(b"20") || rest.starts_with(b"19");
@@ -138,7 +139,7 @@ impl Stamps {
         let (separator, rest) = rest.split_first()?;
         let (month, rest) = number(rest, 2)?;
         let (day, rest) = number(rest.strip_prefix(&[*separator])?, 2)?;
-        if !matches!(rest.first()?, b'T' | b't' | b' ') {
+        if !matches!(rest.first()?, b'T' | b't' | b' ' | b'_') {
             return None;
         }
         let (hour, rest) = number(&rest[1..], 2)?;
@@ -146,6 +147,9 @@ impl Stamps {
         let at = DateHour { year: year as u16, month: month as u8, day: day as u8, hour: hour as u8 };
         let (mut offset_ms, rest) = offset(rest)?;
         let mut rest = rest.strip_prefix(b" ")?;
+        if offset_ms.is_none() {
+            (offset_ms, rest) = separate_offset(rest);
+        }
         if names == ZoneNames::Present && offset_ms.is_none() {
             let space = rest.iter().position(|&byte| byte == b' ')?;
             offset_ms = matches!(&rest[..space], b"UTC" | b"GMT").then_some(0);
@@ -193,6 +197,17 @@ fn offset(text: &[u8]) -> Option<(Option<i64>, &[u8])> {
         }
         _ => (None, text),
     })
+}
+
+/// `+0100 ` or `UTC ` after a blank.
+fn separate_offset(text: &[u8]) -> (Option<i64>, &[u8]) {
+    if let Some(rest) = text.strip_prefix(b"UTC ").or_else(|| text.strip_prefix(b"GMT ")) {
+        return (Some(0), rest);
+    }
+    match offset(text) {
+        Some((Some(offset_ms), [b' ', rest @ ..])) if text.first() != Some(&b'Z') => (Some(offset_ms), rest),
+        _ => (None, text),
+    }
 }
 
 #[cfg(test)]

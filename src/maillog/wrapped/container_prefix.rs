@@ -11,19 +11,43 @@ const LONGEST: usize = 128;
 
 /// The line after `postfix-1  | ` or `[pod/postfix-0/postfix] `, without colours.
 pub(crate) fn without_prefix(line: &[u8]) -> Option<Vec<u8>> {
-    let plain = without_colours(line);
-    match service(&plain) {
-        Some(rest) => Some(rest.to_vec()),
-        None => matches!(plain, Cow::Owned(_)).then(|| plain.into_owned()),
+    service(&without_colours(line)).map(<[u8]>::to_vec)
+}
+
+/// The line without a byte order mark, colours, tabs, and brackets around its stamp; None if it has
+/// none of them.
+pub(crate) fn undecorated(line: &[u8]) -> Option<Vec<u8>> {
+    if let Some(marked) = line.strip_prefix(b"\xef\xbb\xbf") {
+        return Some(marked.to_vec());
     }
+    let plain = without_colours(line);
+    let has_tab = memchr(b'\t', &plain[..plain.len().min(LONGEST)]).is_some();
+    let bracketed = bracketed_stamp(&plain);
+    let is_changed = matches!(plain, Cow::Owned(_)) || has_tab || bracketed.is_some();
+    is_changed.then(|| {
+        let mut line = bracketed.unwrap_or_else(|| plain.into_owned());
+        line.iter_mut().filter(|byte| **byte == b'\t').for_each(|byte| *byte = b' ');
+        line
+    })
+}
+
+/// `2026-01-02 03:04:05 line` of `[2026-01-02 03:04:05] line`.
+fn bracketed_stamp(line: &[u8]) -> Option<Vec<u8>> {
+    let close = memmem::find(&line[..line.len().min(LONGEST)], b"] ")?;
+    let stamp = line.strip_prefix(b"[")?.get(..close.checked_sub(1)?)?;
+    let has_time = stamp.windows(3).any(|part| part[0] == b':' && part[1..].iter().all(u8::is_ascii_digit));
+    has_time.then(|| [stamp, &line[close + 1..]].concat())
 }
 
 /// The time and the line of Kubernetes (CRI) and of `docker logs -t`: `2026-01-02T03:04:05.678Z
 /// stdout F line`.
 pub(crate) fn stream(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let is_time = matches!(line, [b'1' | b'2', _, _, _, b'-', _, _, b'-', _, _, b'T', ..]);
-    let space = memchr(b' ', line).filter(|_| is_time)?;
-    let (stamp, rest) = (&line[..space], &line[space + 1..]);
+    let end = match line {
+        [b'1' | b'2', _, _, _, b'-', _, _, b'-', _, _, b'T' | b'_', ..] => memchr(b' ', line)?,
+        [b'1' | b'2', _, _, _, b'-', _, _, b'-', _, _, b' ', time @ ..] => 11 + memchr(b' ', time)?,
+        _ => return None,
+    };
+    let (stamp, rest) = (&line[..end], line[end + 1..].trim_ascii_start());
     let streams: [&[u8]; 4] = [b"stdout F ", b"stderr F ", b"stdout P ", b"stderr P "];
     let found = streams.iter().find_map(|stream| rest.strip_prefix(*stream));
     Some((stamp, found.unwrap_or(rest)))
@@ -32,7 +56,7 @@ pub(crate) fn stream(line: &[u8]) -> Option<(&[u8], &[u8])> {
 /// What follows the name of a service.
 fn service(line: &[u8]) -> Option<&[u8]> {
     let head = &line[..line.len().min(LONGEST)];
-    if head.first() == Some(&b'[') {
+    if head.first() == Some(&b'[') && bracketed_stamp(line).is_none() {
         let close = memmem::find(head, b"] ")?;
         return is_name(&head[1..close]).then_some(line[close + 2..].trim_ascii_start());
     }
@@ -43,7 +67,7 @@ fn service(line: &[u8]) -> Option<&[u8]> {
 }
 
 fn is_name(name: &[u8]) -> bool {
-    let may_be_in_one = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./@:".contains(byte);
+    let may_be_in_one = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./@: ".contains(byte);
     name.iter().any(u8::is_ascii_alphabetic) && name.iter().all(may_be_in_one)
 }
 

@@ -57,7 +57,18 @@ fn program(host: Option<Vec<u8>>, tag: Vec<u8>, pid: Option<Vec<u8>>) -> Vec<u8>
 
 /// What is looked for, and the names it has, the best first. Case does not matter.
 const NAMES: [&[&str]; 5] = [
-    &["message", "msg", "log", "raw_message", "_raw", "rawmsg", "line", "event"],
+    &[
+        "message",
+        "msg",
+        "log",
+        "raw_message",
+        "_raw",
+        "rawmsg",
+        "line",
+        "event",
+        "short_message",
+        "textpayload",
+    ],
     &[
         "__realtime_timestamp",
         "_source_realtime_timestamp",
@@ -80,6 +91,7 @@ const NAMES: [&[&str]; 5] = [
         "syslog_identifier",
         "ident",
         "program",
+        "_program",
         "programname",
         "app-name",
         "app_name",

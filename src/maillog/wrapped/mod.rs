@@ -36,6 +36,8 @@ pub(crate) enum Wrapper {
     Prefix,
     /// `2026-01-02T03:04:05.678Z stdout F …`
     Stream,
+    /// Colours, tabs, or brackets around the stamp.
+    Decoration,
 }
 
 impl Unwrapper {
@@ -96,9 +98,12 @@ impl Unwrapper {
             self.inner = inner.to_vec();
             return Some(Wrapper::Stream);
         }
-        let inner = container_prefix::without_prefix(line)?;
-        self.inner = inner;
-        Some(Wrapper::Prefix)
+        if let Some(inner) = container_prefix::without_prefix(line) {
+            self.inner = inner;
+            return Some(Wrapper::Prefix);
+        }
+        self.inner = container_prefix::undecorated(line)?;
+        Some(Wrapper::Decoration)
     }
 }
 

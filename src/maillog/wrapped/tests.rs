@@ -39,6 +39,16 @@ fn a_line_with_its_own_stamp_keeps_it() {
         format!("2026-01-05T10:00:09.500000000Z stdout F {LINE}"),
         format!("2026-01-05T10:00:09.5+01:00 stderr F {LINE}"),
         format!("2026-01-05T10:00:09.500000000Z {LINE}"),
+        format!("2026-01-05 10:00:09.500  {LINE}"),
+        format!(
+            "2026-01-05T10:00:09.5Z stdout F {{\"message\":\"{LINE}\",\"time\":\"2026-01-05T10:00:08Z\"}}"
+        ),
+        format!("postfix stdout | {LINE}"),
+        LINE.replace(' ', "\t"),
+        format!("[Jan  5 10:00:01] {}", &LINE[16..]),
+        format!("[2026-01-05T10:00:01Z] {}", &LINE[16..]),
+        format!("\u{feff}{LINE}"),
+        format!("\x1b[2m{LINE}\x1b[0m"),
         format!("postfix-1  | {{\"log\":\"{LINE}\",\"time\":\"2026-01-05T10:00:09.5Z\"}}"),
     ] {
         assert_eq!(read(&line), Some(("2026-01-05T10:00:01Z".into(), "mx".into())), "{line}");
