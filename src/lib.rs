@@ -89,6 +89,8 @@ mod log_failures;
 mod stats;
 /// The path of a log line into the index.
 mod ingest;
+/// Drafts of rules for replies that no rule knows.
+mod suggest;
 
 // What people see.
 /// The suppression list as files.

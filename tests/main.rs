@@ -34,6 +34,7 @@ mod sink;
 mod sources;
 mod statistics;
 mod suppression;
+mod suggestions;
 mod tailing;
 mod tick_faults;
 mod tidy;

@@ -85,7 +85,7 @@ fn answer(Typed { global, command }: Typed) -> Result<Exit> {
         Command::Suppress { command } => suppress::run(&command, &config()?, terminal),
         Command::Find(arguments) => find::run(&arguments, &*config()?, terminal),
         Command::Verp { command } => verp::run(&command, &*config()?, terminal),
-        Command::Rules { command } => rules::run(&command),
+        Command::Rules { command } => rules::run(&command, config, terminal),
         Command::Stats(arguments) => stats::run(&arguments, &*config()?, terminal),
         Command::Log(arguments) => log::run(&arguments, &*config()?, terminal),
         Command::Alerts => alerts::run(&*config()?, terminal),

@@ -2,8 +2,9 @@
 
 use super::Index;
 use super::meaning::severity_name;
-use crate::class::Class;
+use crate::class::{Class, Severity};
 use crate::error::Result;
+use crate::maillog::logged_reply::LoggedReply;
 use rusqlite::params;
 
 /// A reply that may have another meaning now.
@@ -23,6 +24,26 @@ pub(crate) struct FailingDelivery {
 }
 
 impl FailingDelivery {
+    pub(crate) fn logged_reply(&self) -> LoggedReply<'_> {
+        LoggedReply {
+            text: &self.reply,
+            dsn: self.dsn.as_deref(),
+            relay: self.relay.as_deref(),
+            sender: self.sender.as_deref(),
+            recipient: self.recipient.as_deref(),
+        }
+    }
+
+    /// Whether a rule decided what it means so far.
+    pub(crate) fn is_known(&self) -> bool {
+        self.before[2].as_deref().is_some_and(|rule| !rule.is_empty())
+    }
+
+    /// Whether it says so far that the address is dead.
+    pub(crate) fn is_hard(&self) -> bool {
+        self.before[1].as_deref() == Some(severity_name(Severity::Hard))
+    }
+
     pub(crate) fn differs(&self, class: &Class) -> bool {
         let severity = severity_name(class.severity);
         let now = [class.reason.as_str(), severity, class.rule.as_str(), class.about.name()];
@@ -33,14 +54,24 @@ impl FailingDelivery {
 impl Index {
     /// Up to `many` failed or deferred deliveries, in the rows after `after`.
     pub(crate) fn failing(&self, after: i64, many: usize) -> Result<Vec<FailingDelivery>> {
+        self.failing_since(i64::MIN, after, many)
+    }
+
+    /// The same of those that were updated at or after a time.
+    pub(crate) fn failing_since(
+        &self,
+        since_ms: i64,
+        after: i64,
+        many: usize,
+    ) -> Result<Vec<FailingDelivery>> {
         let sql = "SELECT deliveries.id, coalesce(reply, ''), dsn, relay, reason, severity, rule, about, sender, recipient
             FROM deliveries LEFT JOIN meanings ON meanings.id = meaning
             WHERE deliveries.id > ?1 AND status IN ('bounced', 'expired', 'rejected', 'deferred')
-                AND (reply IS NOT NULL OR attempts > 0 OR status = 'rejected')
+                AND (reply IS NOT NULL OR attempts > 0 OR status = 'rejected') AND last_seen >= ?3
             ORDER BY deliveries.id LIMIT ?2";
         let rows = (|| {
             let mut select = self.connection.prepare_cached(sql)?;
-            let rows = select.query_map(params![after, many as i64], |row| {
+            let rows = select.query_map(params![after, many as i64, since_ms], |row| {
                 Ok(FailingDelivery {
                     row: row.get(0)?,
                     reply: row.get(1)?,

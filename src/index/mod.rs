@@ -34,7 +34,7 @@ pub(crate) use shelf::Shelved;
 pub(crate) use stored_delivery::StoredDelivery;
 pub(crate) use sum_writer::SumWriter;
 pub(crate) use sums::{CountedSum, HOURS_MS, Interval, MINUTES_MS, RECENT_MS, ReasonCount, ReasonKind, Sum};
-pub(crate) use unclassified::UnclassifiedShape;
+pub(crate) use unclassified::{UnclassifiedShape, UnknownReply};
 pub(crate) use waiting_deliveries::WaitingDelivery;
 
 use crate::error::{Error, Result};

@@ -31,7 +31,40 @@ pub(crate) struct UnclassifiedShape {
     pub(crate) last_seen: i64,
 }
 
+/// A reply that no rule knows.
+#[derive(Debug)]
+pub(crate) struct UnknownReply {
+    pub(crate) text: String,
+    /// Its enhanced status code.
+    pub(crate) dsn: Option<String>,
+    /// Its next hop.
+    pub(crate) relay: Option<String>,
+    /// What the code alone says.
+    pub(crate) reason: String,
+}
+
 impl Index {
+    /// Gives `each` the unknown reply of every delivery since a time, the newest first.
+    pub(crate) fn unknown_replies(&self, since_ms: i64, mut each: impl FnMut(UnknownReply)) -> Result<()> {
+        let sql = "SELECT reply, dsn, relay, reason
+            FROM deliveries INDEXED BY deliveries_unclassified JOIN meanings ON meanings.id = meaning
+            WHERE meaning < 0 AND last_seen >= ?1 AND reply <> '' ORDER BY last_seen DESC, deliveries.id DESC";
+        let given = (|| {
+            let mut select = self.connection.prepare(sql)?;
+            let mut rows = select.query([since_ms])?;
+            while let Some(row) = rows.next()? {
+                each(UnknownReply {
+                    text: row.get(0)?,
+                    dsn: row.get(1)?,
+                    relay: row.get(2)?,
+                    reason: row.get(3)?,
+                });
+            }
+            Ok(())
+        })();
+        self.checked(given)
+    }
+
     /// The unknown replies, the most frequent shape first.
     pub(crate) fn unclassified(&self, filter: &Filter) -> Result<Vec<UnclassifiedShape>> {
         let mut values = Vec::new();

@@ -20,6 +20,14 @@ pub(crate) struct ClassifyingPolicy {
 impl ClassifyingPolicy {
     /// Loads `[index] policy`; `None` if it is empty.
     pub(crate) fn open(config: &Arc<Config>) -> Result<Option<ClassifyingPolicy>> {
+        ClassifyingPolicy::with_settings(config, None)
+    }
+
+    /// The same with other settings than those in the config.
+    pub(crate) fn with_settings(
+        config: &Arc<Config>,
+        settings: Option<String>,
+    ) -> Result<Option<ClassifyingPolicy>> {
         let name = config.index.policy.as_str();
         if name.is_empty() {
             return Ok(None);
@@ -29,9 +37,14 @@ impl ClassifyingPolicy {
             return Err(Error::new(format_args!("there is no policy {name}"))
                 .remedy("install it, or set [index] policy to one that classifies"));
         }
-        let policy = Policy::open(&Wanted { name, file: None, settings: None }, config, Use::One)?;
+        let policy = Policy::open(&Wanted { name, file: None, settings }, config, Use::One)?;
         policy.start_clock()?;
         Ok(Some(ClassifyingPolicy { policy, facts: Rc::new(RecipientFacts::of_nothing(config)?) }))
+    }
+
+    /// What the policy finds wrong with its settings.
+    pub(crate) fn complaints(&self) -> Result<Vec<String>> {
+        self.policy.validate_settings(&self.facts).map_err(Error::new)
     }
 
     pub(crate) fn hash(&self) -> &str {

@@ -7,7 +7,6 @@ use crate::class::{BATCH, Class, DeliveryFailure};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::index::{FailingDelivery, Index};
-use crate::maillog::logged_reply::LoggedReply;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -47,7 +46,9 @@ fn classify_again(
         known.clear();
     }
     let mut unknown: FxHashMap<u64, DeliveryFailure> = FxHashMap::default();
-    for reply in failing.iter().map(reply).filter(|reply| !known.contains_key(&reply.key())) {
+    for reply in
+        failing.iter().map(FailingDelivery::logged_reply).filter(|reply| !known.contains_key(&reply.key()))
+    {
         unknown.entry(reply.key()).or_insert_with(|| reply.failure());
     }
     let (keys, failures): (Vec<u64>, Vec<DeliveryFailure>) = unknown.into_iter().unzip();
@@ -60,21 +61,11 @@ fn classify_again(
     }
     let mut changed = 0;
     for one in failing {
-        if let Some(class) = known.get(&reply(one).key()).filter(|class| one.differs(class)) {
+        if let Some(class) = known.get(&one.logged_reply().key()).filter(|class| one.differs(class)) {
             batch.classify(one.row, class)?;
             changed += 1;
         }
     }
     batch.commit(None)?;
     Ok(changed)
-}
-
-fn reply(one: &FailingDelivery) -> LoggedReply<'_> {
-    LoggedReply {
-        text: &one.reply,
-        dsn: one.dsn.as_deref(),
-        relay: one.relay.as_deref(),
-        sender: one.sender.as_deref(),
-        recipient: one.recipient.as_deref(),
-    }
 }
