@@ -5,6 +5,7 @@ help:
 	@echo 'make fuzz      fuzz every reader for a minute each (SECONDS_EACH=60), with cargo-fuzz'
 	@echo 'make bench     measure what carom costs, as ratios'
 	@echo 'make policies  rebuild the shipped policies (policies/dist) from their sources'
+	@echo 'make rules     show what each rule of the bounce policy is good for (JSON=--json: by rule)'
 	@echo 'make examples  build and test the example policies in Rust, C, JavaScript and Python'
 
 demo: build-tools
@@ -28,6 +29,9 @@ bench: build-tools
 
 policies:
 	policies/build.sh
+
+rules:
+	cd policies && cargo run --quiet --release -p bounce --example rules -- $(JSON)
 
 examples: build-tools
 	cargo build --release
@@ -54,4 +58,4 @@ install:
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES)
 
-.PHONY: help demo test fuzz bench policies examples guest-tools build-tools test-tools install
+.PHONY: help demo test fuzz bench policies rules examples guest-tools build-tools test-tools install

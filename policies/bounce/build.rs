@@ -31,7 +31,7 @@ mod write;
 
 use compile::compile;
 use index::Index;
-use marks::{MARK, STAGE_MARK};
+use marks::{ABOUT_MARK, MARK, STAGE_MARK};
 use pattern::Pattern;
 use read::Tables;
 use sequence::{sequences, Sequence};
@@ -39,7 +39,8 @@ use std::path::Path;
 use std::{env, fs};
 
 fn main() {
-    for source in ["rules", "codes.toml", "reasons.toml", "providers.toml", "words.toml", "src"] {
+    for source in ["rules", "about.toml", "codes.toml", "reasons.toml", "providers.toml", "words.toml", "src"]
+    {
         println!("cargo:rerun-if-changed={source}");
     }
     for source in ["build.rs", "build_read.rs", "build_write.rs"] {
@@ -61,6 +62,9 @@ fn index(tables: &Tables) -> Index {
         marks.extend(stage.marks.iter().map(|mark| (STAGE_MARK | bit as u16, read_mark(mark))));
     }
     let mut patterns: Vec<(u16, &Pattern)> = marks.iter().map(|(mark, pattern)| (*mark, pattern)).collect();
+    for (place, mark) in tables.about.iter().enumerate() {
+        patterns.extend(mark.patterns.iter().map(|pattern| (ABOUT_MARK | place as u16, pattern)));
+    }
     for (place, rule) in tables.rules.iter().enumerate() {
         patterns.extend(rule.patterns.iter().map(|pattern| (place as u16, pattern)));
     }

@@ -13,8 +13,12 @@ pub struct Tables {
     pub providers: Vec<Marked>,
     /// At which stage a server refused, where a text tells it.
     pub stages: Vec<Marked>,
+    /// What a refusal is about, by its words, stage or code. The first that fits decides.
+    pub about: Vec<Written>,
     /// In the order in which they are asked.
     pub rules: Vec<Written>,
+    /// Files of rules, with the names of the rules in them.
+    pub families: Vec<(String, Vec<String>)>,
     pub codes: Vec<Written>,
     /// The place of a reason, and what becomes of it.
     pub refinements: Vec<(usize, Written)>,
@@ -48,7 +52,9 @@ impl Tables {
             (when, Written::read(&table, is_reason).unwrap_or_else(|error| panic!("{error}")))
         };
         Tables {
-            rules: rules(is_reason),
+            about: written(Path::new("about.toml"), "about", is_reason),
+            rules: files().iter().flat_map(|file| written(file, "rule", is_reason)).collect(),
+            families: files().iter().map(|file| family(file)).collect(),
             codes: list(codes, "code").into_iter().map(|table| code(table, is_reason)).collect(),
             refinements: list(codes, "refine").into_iter().map(refinement).collect(),
             providers: list(Path::new("providers.toml"), "provider").iter().map(marked).collect(),
@@ -59,17 +65,25 @@ impl Tables {
     }
 }
 
-/// The rules in the order of the files' names. All mistakes are shown together.
-fn rules(is_reason: impl Fn(&str) -> bool) -> Vec<Written> {
+/// The files of rules in the order of their names.
+fn files() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir("rules").unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
+    files
+}
+
+fn family(file: &Path) -> (String, Vec<String>) {
+    let names = list(file, "rule").iter().map(|table| text(table, "name")).collect();
+    (file.file_stem().unwrap().to_string_lossy().into_owned(), names)
+}
+
+/// The rules of a file. All its mistakes are shown together.
+fn written(file: &Path, name: &str, is_reason: impl Fn(&str) -> bool) -> Vec<Written> {
     let (mut rules, mut mistakes) = (Vec::new(), Vec::new());
-    for file in files {
-        for table in list(&file, "rule") {
-            match Written::read(&table, &is_reason) {
-                Ok(rule) => rules.push(rule),
-                Err(error) => mistakes.push(format!("{}: {:?}: {error}", file.display(), table.get("name"))),
-            }
+    for table in list(file, name) {
+        match Written::read(&table, &is_reason) {
+            Ok(rule) => rules.push(rule),
+            Err(error) => mistakes.push(format!("{}: {:?}: {error}", file.display(), table.get("name"))),
         }
     }
     assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
@@ -86,7 +100,13 @@ fn code(mut table: Map<String, Value>, is_reason: impl Fn(&str) -> bool) -> Writ
 fn reason(table: &Map<String, Value>) -> Reason {
     let temporary = table.get("temporary").map(|_| text(table, "temporary"));
     let of = |key: &str| text(table, key);
-    Reason { name: of("name"), category: of("category"), about: of("about"), severity: of("severity"), temporary }
+    Reason {
+        name: of("name"),
+        category: of("category"),
+        about: of("about"),
+        severity: of("severity"),
+        temporary,
+    }
 }
 
 fn marked(table: &Map<String, Value>) -> Marked {

@@ -12,23 +12,30 @@ use std::fmt::Display;
 
 pub fn write(tables: &Tables, index: &Index) -> String {
     assert!(tables.providers.len() < 64, "a provider is a bit of 64");
+    assert!(tables.about.len() < 64, "a mark of about.toml is a bit of 64");
     let bare = tables.rules.iter().enumerate().filter(|(_, rule)| rule.patterns.is_empty());
     let bare: Vec<usize> = bare.map(|(place, _)| place).collect();
     let rows = |rules: &[Written]| rules.iter().map(|written| rule(written, tables)).collect::<Vec<_>>();
     let refinements =
         tables.refinements.iter().map(|(when, written)| format!("({when}, {})", rule(written, tables)));
     let words = tables.words.iter().map(|(name, words)| format!("({name:?}, &{words:?})"));
-    let examples = tables.rules.iter().map(|rule| format!("({:?}, &{:?})", rule.name, rule.examples));
+    let examples = |rules: &[Written]| {
+        rules.iter().map(|rule| format!("({:?}, &{:?})", rule.name, rule.examples)).collect::<Vec<_>>()
+    };
+    let of = "(&str, &[&str])";
     [
         list("REASONS", "Reason", tables.reasons.iter().map(reason)),
         list("PROVIDERS", "Provider", tables.providers.iter().map(provider)),
+        list("MARKS", "Mark", tables.about.iter().map(|written| mark(written, tables))),
         list("RULES", "Rule", rows(&tables.rules)),
         list("CODES", "Rule", rows(&tables.codes)),
         list("REFINEMENTS", "(u8, Rule)", refinements),
         list("WORDS", "(&str, &[&str])", words),
         list("BARE", "u16", bare),
+        list("FAMILIES", "&str", tables.families.iter().map(|(name, _)| format!("{name:?}"))),
         write_index(index),
-        format!("#[cfg(test)]\n{}", list("EXAMPLES", "(&str, &[&str])", examples)),
+        format!("#[cfg(test)]\n{}", list("EXAMPLES", of, examples(&tables.rules))),
+        format!("#[cfg(test)]\n{}", list("MARK_EXAMPLES", of, examples(&tables.about))),
     ]
     .concat()
 }
@@ -45,10 +52,12 @@ fn severity(name: &str) -> Option<usize> {
 
 fn reason(reason: &Reason) -> String {
     let Reason { name, category, .. } = reason;
+    let about = About::named(&reason.about).expect("what it is about");
     let known = |name: &str| severity(name).expect("a severity");
     let usual = known(&reason.severity);
+    let may_be_hard = about.is_recipients();
+    assert!(usual != 0 || may_be_hard, "{name} is about the {} and hard", about.name());
     let temporary = reason.temporary.as_deref().map_or(usual, known);
-    let about = About::named(&reason.about).expect("what it is about");
     format!(
         "Reason {{ name: {name:?}, category: {category:?}, about: About::{about:?}, severity: {usual}, \
          temporary: {temporary} }}"
@@ -59,7 +68,15 @@ fn provider(provider: &Marked) -> String {
     format!("Provider {{ name: {:?}, hosts: &{:?} }}", provider.name, provider.hosts)
 }
 
+fn mark(written: &Written, tables: &Tables) -> String {
+    let about = written.about.unwrap_or_else(|| panic!("{}: about is missing", written.name));
+    let is_text = !written.patterns.is_empty();
+    format!("Mark {{ rule: {}, about: About::{about:?}, is_text: {is_text} }}", rule(written, tables))
+}
+
 fn rule(rule: &Written, tables: &Tables) -> String {
+    let family = tables.families.iter().position(|(_, names)| names.contains(&rule.name));
+    let family = family.unwrap_or(usize::from(u8::MAX));
     let reason = tables.reasons.iter().position(|reason| reason.name == rule.reason).expect("a reason");
     let bit = |name: &String| {
         let place = tables.providers.iter().position(|provider| provider.name == *name);
@@ -67,9 +84,10 @@ fn rule(rule: &Written, tables: &Tables) -> String {
     };
     let providers = rule.providers.iter().map(bit).fold(0, |all, one| all | one);
     let severity = rule.severity.as_deref().and_then(severity);
+    let about = rule.about.map_or("None".into(), |about| format!("Some(About::{about:?})"));
     let codes: Vec<String> = rule.codes.iter().map(|code| format!("Code::{code:?}")).collect();
     format!(
-        "Rule {{ name: Cow::Borrowed({:?}), reason: {reason}, severity: {severity:?}, stages: {}, \
+        "Rule {{ name: Cow::Borrowed({:?}), family: {family}, reason: {reason}, about: {about}, severity: {severity:?}, stages: {}, \
          providers: {providers}, codes: Cow::Borrowed(&[{}]), hosts: Vec::new() }}",
         rule.name,
         rule.stages,
@@ -82,9 +100,7 @@ fn write_index(index: &Index) -> String {
         format!("Entry{{of:{of},flags:{flags},count:{count},first:{first}}}")
     };
     let arrays = [
-        array("STATES", "State", &index.states, |State(base, parent, ends)| {
-            format!("State({base},{parent},{ends})")
-        }),
+        array("STATES", "State", &index.states, |State(base, end)| format!("State({base},{end})")),
         array("ENDS", "u32", &index.ends, u32::to_string),
         array("ENTRIES", "Entry", &index.entries, entry),
         array("PARTS", "Part", &index.parts, |Part(from, length, flags)| {

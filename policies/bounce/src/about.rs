@@ -37,6 +37,15 @@ impl About {
         NAMES[self as usize].1
     }
 
+    pub fn names() -> [&'static str; 8] {
+        NAMES.map(|(_, name)| name)
+    }
+
+    /// Whether it can say that an address is dead.
+    pub fn is_recipients(self) -> bool {
+        matches!(self, About::Recipient | About::RecipientDomain)
+    }
+
     pub fn named(name: &str) -> Option<About> {
         NAMES.iter().find(|(_, known)| *known == name).map(|(about, _)| *about)
     }

@@ -1,17 +1,19 @@
 //! What a failure means: the order in which own rules, shipped rules and codes are asked.
 //!
-//! Not here: which rule of a list comes first (`first_rule`), and the rules, which are data.
-//! Invariant: text outranks the code, and a success is never classified as a failure.
+//! Not here: what it is about (`said_of`), which rule of a list comes first (`first_rule`), and the
+//! rules, which are data. Invariant: only what is about the recipient or its domain is hard; text
+//! outranks the code, a code alone is never hard, and a success is never classified as a failure.
 
 use crate::about::About;
 use crate::code::Code;
 use crate::conditions::{server, stage};
 use crate::diagnostic::Diagnostic;
-use crate::first_rule::{first, Known, Memory, Rules};
+use crate::first_rule::{first, Known, LeftOut, Memory, Rules};
 use crate::own_rules::Own;
 use crate::recent::{Lookup, Recent};
+use crate::said_of::{is_beside_sender, outranks, said_of, SaidOf};
 use crate::status::Status;
-use crate::table::{Rule, BARE, CODES, INDEX, REASONS, REFINEMENTS, RULES};
+use crate::table::{Rule, BARE, CODES, FAMILIES, INDEX, REASONS, REFINEMENTS, RULES};
 use carom_policy::Severity;
 use std::ops::Range;
 
@@ -28,6 +30,9 @@ pub struct Failure<'a> {
     pub stage: &'a str,
     /// The mail server that refused, or empty.
     pub remote_mta: &'a str,
+    /// The envelope sender of the message that failed, or empty. If it is the recipient itself, it
+    /// is empty too.
+    pub sender: &'a str,
 }
 
 /// What a failure means.
@@ -43,6 +48,8 @@ pub struct Class<'a> {
     pub severity: Severity,
     /// The rule that decided; empty when none did.
     pub rule: &'a str,
+    /// What showed what it is about, if it was not the rule: the name of a mark of `about.toml`.
+    pub evidence: &'static str,
 }
 
 /// Memory that one classification leaves to the next. Only for one list of own rules.
@@ -50,41 +57,63 @@ pub struct Class<'a> {
 pub struct Scratch {
     diagnostic: Diagnostic,
     memory: Memory,
-    recent: Recent<Decided>,
+    recent: Recent<Verdict>,
 }
 
-/// What decided. Numbers are places in the tables.
+/// What decided, and what was known of the refusal before. Numbers are places in the tables.
+#[derive(Clone, Copy, Debug)]
+struct Verdict {
+    decided: Decided,
+    said: Option<SaidOf>,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Decided {
-    Delivered,
     Own(u16),
     /// A rule, and the refinement of its answer.
     Rule(u16, Option<u16>),
     Code(u16),
+    /// What it is about is all that is known.
+    Said,
     Nothing,
 }
 
 /// What a failure means, by the shipped rules.
 pub fn classify(failure: &Failure) -> Class<'static> {
-    decide(None, failure, &mut Scratch::default()).0
+    decide(None, failure, &mut Scratch::default(), None).0
+}
+
+/// What a failure means without some of the shipped rules: those for which `left_out`, asked with
+/// their names and the files they are in, is true.
+pub fn classify_without(failure: &Failure, left_out: impl Fn(&str, &str) -> bool) -> Class<'static> {
+    let left_out = |rule: &Rule| {
+        let family = FAMILIES.get(usize::from(rule.family));
+        family.is_some_and(|family| left_out(&rule.name, family))
+    };
+    decide(None, failure, &mut Scratch::default(), Some(&left_out)).0
 }
 
 /// What a failure means, by an operator's own rules and the shipped ones.
 pub fn classify_with<'a>(own: Option<&'a Own>, failure: &Failure, scratch: &mut Scratch) -> Class<'a> {
-    decide(own, failure, scratch).0
+    decide(own, failure, scratch, None).0
 }
 
 /// What a failure means, and the part of the text (in the form of `diagnostic`) that the rule
 /// found. It is empty if a code decided.
 pub fn explain<'a>(own: Option<&'a Own>, failure: &Failure) -> (Class<'a>, String) {
     let mut scratch = Scratch::default();
-    let (class, span) = decide(own, failure, &mut scratch);
+    let (class, span) = decide(own, failure, &mut scratch, None);
     (class, String::from_utf8_lossy(scratch.diagnostic.bytes.get(span).unwrap_or_default()).into_owned())
 }
 
-fn decide<'a>(own: Option<&'a Own>, failure: &Failure, scratch: &mut Scratch) -> (Class<'a>, Range<usize>) {
+fn decide<'a>(
+    own: Option<&'a Own>,
+    failure: &Failure,
+    scratch: &mut Scratch,
+    left_out: Option<&LeftOut>,
+) -> (Class<'a>, Range<usize>) {
     let Scratch { diagnostic, memory, recent } = scratch;
-    diagnostic.read(failure.text);
+    diagnostic.read(failure.text, failure.sender);
     let text = &diagnostic.bytes;
     let given = Status::leading(failure.status.trim().as_bytes()).map_or(Status::default(), |found| found.0);
     let is_given = given.says_something() || !diagnostic.status.says_something();
@@ -93,22 +122,33 @@ fn decide<'a>(own: Option<&'a Own>, failure: &Failure, scratch: &mut Scratch) ->
         code: if failure.code == 0 { diagnostic.code } else { failure.code },
         stage: stage(failure.stage),
         remote_mta: server(failure.remote_mta, failure.text),
-        marks: None,
+        sender_at: &diagnostic.sender_at,
+        left_out,
+        is_barred: false,
+        shown: None,
     };
-    if given.class == 2 || given.class == 0 && (200..300).contains(&known.code) {
-        return (class_of(Decided::Delivered, own, &known), 0..0);
+    // A status field without words is a statement; a code beside unknown words is not.
+    let is_statement = given.says_something() && !diagnostic.has_words();
+    let is_success = given.class == 0 && diagnostic.status.class < 4 && (200..300).contains(&known.code);
+    if given.class == 2 || is_success {
+        return (by_reason("delivered"), 0..0);
     }
-    let (decided, span) = match recent.look_up(text, &known) {
-        Lookup::Known(decided) => (decided, 0..0),
+    let (verdict, span) = match recent.look_up(text, &known) {
+        Lookup::Known(verdict) => (verdict, 0..0),
         Lookup::NotKept => search_lists(own, &mut known, text, memory),
         Lookup::New(kept) => {
-            let (decided, span) = search_lists(own, &mut known, text, memory);
-            kept.decided = Some(decided);
-            (decided, span)
+            let (verdict, span) = search_lists(own, &mut known, text, memory);
+            kept.decided = Some(verdict);
+            (verdict, span)
         }
     };
-    (class_of(decided, own, &known), span)
+    let class = class_of(verdict, own, &known, is_statement);
+    let shows = |said: &SaidOf| said.about() == class.about && said.name() != class.rule;
+    let evidence = verdict.said.filter(shows).map_or("", SaidOf::name);
+    (Class { evidence, ..class }, span)
 }
+
+const SHIPPED: Rules = Rules { index: &INDEX, rules: RULES, bare: BARE };
 
 /// Own rules, then the shipped ones, then codes.
 fn search_lists(
@@ -116,23 +156,47 @@ fn search_lists(
     known: &mut Known,
     text: &[u8],
     memory: &mut Memory,
-) -> (Decided, Range<usize>) {
-    const SHIPPED: Rules = Rules { index: &INDEX, rules: RULES, bare: BARE };
+) -> (Verdict, Range<usize>) {
     if let Some(own) = own {
-        // The marks of providers and stages are in the shipped index.
-        if own.rules.iter().any(|rule| rule.providers != 0 || rule.stages != 0) {
-            first(Rules { rules: &[], bare: &[], ..SHIPPED }, known, text, memory);
+        if let Some((place, span)) = first_own(own, known, text, memory) {
+            let said = known.shown.and_then(|_| said_of(known));
+            return (Verdict { decided: Decided::Own(place), said }, span);
         }
-        known.marks.get_or_insert((0, 0));
-        if let Some((place, span)) = first(own.list(), known, text, memory) {
-            return (Decided::Own(place), span);
-        }
-        known.marks = None;
+        known.shown = None;
     }
-    match first(SHIPPED, known, text, memory) {
-        Some((place, span)) => (Decided::Rule(place, refinement(&RULES[usize::from(place)], known)), span),
-        None => (by_code(known), 0..0),
+    let found = first(SHIPPED, known, text, memory);
+    let mut said = said_of(known);
+    let rule = found.as_ref().map(|(place, _)| &RULES[usize::from(*place)]);
+    if let (None, Some((_, span)), Some(rule)) = (said, &found, rule) {
+        let may_be_senders = rule.about().is_recipients() && rule.about.is_none();
+        said = (may_be_senders && is_beside_sender(known, span, text)).then_some(SaidOf::SenderNamed);
     }
+    let is_outranked = rule.is_some_and(|rule| outranks(said, rule));
+    known.is_barred = said.is_some_and(|said| !said.about().is_recipients());
+    let found = if is_outranked { first(SHIPPED, known, text, memory) } else { found };
+    if let Some((place, span)) = found {
+        let better = refinement(&RULES[usize::from(place)], known);
+        return (Verdict { decided: Decided::Rule(place, better), said }, span);
+    }
+    let is_said = is_outranked || said.and_then(SaidOf::mark).is_some_and(|mark| mark.is_text);
+    (Verdict { decided: if is_said { Decided::Said } else { by_code(known) }, said }, 0..0)
+}
+
+/// The first own rule. The marks of providers and stages, and of what a refusal is about, are in
+/// the shipped index; it is searched if a rule needs them.
+fn first_own(own: &Own, known: &mut Known, text: &[u8], memory: &mut Memory) -> Option<(u16, Range<usize>)> {
+    let no_rules = Rules { rules: &[], bare: &[], ..SHIPPED };
+    if own.rules.iter().any(|rule| rule.providers != 0 || rule.stages != 0) {
+        first(no_rules, known, text, memory);
+    }
+    let is_searched = known.shown.is_some();
+    known.shown.get_or_insert_default();
+    let found = first(own.list(), known, text, memory);
+    let is_dead = |place: u16| own.rules[usize::from(place)].about().is_recipients();
+    if !is_searched && found.as_ref().is_some_and(|(place, _)| is_dead(*place)) {
+        first(no_rules, known, text, memory);
+    }
+    found
 }
 
 /// What stage, code and provider make of a rule's answer. A rule that writes its severity is
@@ -143,47 +207,75 @@ fn refinement(rule: &Rule, known: &Known) -> Option<u16> {
     better.map(|place| place as u16)
 }
 
-/// The status code before the reply code.
-fn by_code(known: &Known) -> Decided {
+/// The status code before the reply code. What would be about a recipient is not, if it is barred.
+fn by_code(known: &mut Known) -> Decided {
+    let is_barred = std::mem::take(&mut known.is_barred);
     let by = |is_reply: bool| {
         CODES.iter().position(|rule| {
             let asks_reply = rule.codes.is_empty() || matches!(rule.codes[0], Code::Reply(..));
             asks_reply == is_reply && known.meets_codes_and_stage(rule)
         })
     };
-    let place = by(false).filter(|_| known.status.says_something()).or_else(|| by(true));
-    place.map_or(Decided::Nothing, |place| Decided::Code(place as u16))
+    match by(false).filter(|_| known.status.says_something()).or_else(|| by(true)) {
+        Some(place) if is_barred && CODES[place].about().is_recipients() => Decided::Said,
+        Some(place) => Decided::Code(place as u16),
+        None => Decided::Nothing,
+    }
 }
 
-fn class_of<'a>(decided: Decided, own: Option<&'a Own>, known: &Known) -> Class<'a> {
-    let of = |rules: &'a [Rule], place: u16| rules.get(usize::from(place)).map(|rule| by_rule(rule, known));
-    let class = match decided {
-        Decided::Delivered => Some(by_reason("delivered")),
-        Decided::Own(place) => own.and_then(|own| of(&own.rules, place)),
-        Decided::Code(place) => of(CODES, place),
-        Decided::Rule(place, None) => of(RULES, place),
-        Decided::Rule(place, Some(better)) => {
-            let better = by_rule(&REFINEMENTS[usize::from(better)].1, known);
-            Some(Class { rule: &RULES[usize::from(place)].name, ..better })
+fn class_of<'a>(verdict: Verdict, own: Option<&'a Own>, known: &Known, is_statement: bool) -> Class<'a> {
+    let Verdict { decided, said } = verdict;
+    let about = said.map(SaidOf::about).filter(|about| !about.is_recipients());
+    match decided {
+        Decided::Own(place) => match own.and_then(|own| own.rules.get(usize::from(place))) {
+            Some(rule) => by_rule(rule, known, about.filter(|_| outranks(said, rule))),
+            None => by_reason("undetermined"),
+        },
+        Decided::Code(place) => {
+            let class = by_rule(&CODES[usize::from(place)], known, about);
+            if class.severity == Severity::Hard && !is_statement {
+                return Class { severity: Severity::Soft, ..class };
+            }
+            class
         }
-        Decided::Nothing => None,
-    };
-    class.unwrap_or_else(|| by_reason("undetermined"))
+        Decided::Rule(place, None) => by_rule(&RULES[usize::from(place)], known, about),
+        Decided::Rule(place, Some(better)) => {
+            let better = by_rule(&REFINEMENTS[usize::from(better)].1, known, about);
+            Class { rule: &RULES[usize::from(place)].name, ..better }
+        }
+        Decided::Said => match said.and_then(SaidOf::mark) {
+            Some(mark) => by_rule(&mark.rule, known, about),
+            None => Class { rule: SaidOf::SenderNamed.name(), about: About::Sender, ..by_reason("rejected") },
+        },
+        Decided::Nothing => Class { about: about.unwrap_or_default(), ..by_reason("undetermined") },
+    }
 }
 
-fn by_rule<'a>(rule: &'a Rule, known: &Known) -> Class<'a> {
+/// What a rule means. What is known of the refusal before says which party it is about; that it is
+/// about the message or the way there, only the rule knows.
+fn by_rule<'a>(rule: &'a Rule, known: &Known, said: Option<About>) -> Class<'a> {
     let reason = &REASONS[usize::from(rule.reason)];
+    let (name, category) = (reason.name, reason.category);
+    let about = match (rule.about(), said) {
+        (About::Message | About::Relay | About::Network, _) | (_, None) => rule.about(),
+        (_, Some(said)) => said,
+    };
     let class = if known.status.class == 0 { known.code / 100 } else { known.status.class.into() };
     let severity = rule.severity.unwrap_or(if class == 4 { reason.temporary } else { reason.severity });
-    let (name, category, about) = (reason.name, reason.category, reason.about);
-    Class { reason: name, category, about, severity: severity_at(severity), rule: &rule.name }
+    // A 4xx is only hard if the rule asks for it and says so.
+    let is_passing = class == 4 && (rule.severity.is_none() || rule.codes.is_empty());
+    let severity = match severity_at(severity) {
+        Severity::Hard if !about.is_recipients() || is_passing => Severity::Soft,
+        severity => severity,
+    };
+    Class { reason: name, category, about, severity, rule: &rule.name, evidence: "" }
 }
 
 /// A reason that no rule gave.
 fn by_reason(name: &str) -> Class<'static> {
     let reason = REASONS.iter().find(|reason| reason.name == name).unwrap_or(&REASONS[0]);
     let (name, category, about) = (reason.name, reason.category, reason.about);
-    Class { reason: name, category, about, severity: severity_at(reason.severity), rule: "" }
+    Class { reason: name, category, about, severity: severity_at(reason.severity), rule: "", evidence: "" }
 }
 
 /// In the order of `rule::SEVERITIES`.
@@ -196,7 +288,7 @@ mod tests {
     use super::*;
 
     fn class_of(status: &str, code: u16, stage: &str, text: &str) -> (&'static str, Severity) {
-        let class = classify(&Failure { text, status, code, stage, remote_mta: "" });
+        let class = classify(&Failure { text, status, code, stage, ..Failure::default() });
         (class.reason, class.severity)
     }
 
@@ -265,7 +357,14 @@ mod tests {
             ["mailbox ", "user ", "@", "<a@b> ", "unknown user ", "(", "\u{0}", "not not ", "5.1.1 ", "é"]
         {
             let text = piece.repeat(40_000);
-            classify(&Failure { text: &text, status: &text, stage: &text, remote_mta: &text, code: 550 });
+            classify(&Failure {
+                text: &text,
+                status: &text,
+                stage: &text,
+                remote_mta: &text,
+                code: 550,
+                sender: &text,
+            });
         }
     }
 }

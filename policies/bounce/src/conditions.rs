@@ -10,6 +10,9 @@ use crate::status::Status;
 pub const STAGELESS: u8 = 128;
 /// The longest name of a host.
 const MOST_OF_HOST: usize = 253;
+/// The bits of the stages at which a recipient is known.
+pub const RCPT: u8 = 8;
+pub const DATA: u8 = 16;
 
 /// Whether a failure with this status and reply code has the code.
 pub fn fits(code: Code, status: Status, reply: u16) -> bool {
@@ -34,11 +37,11 @@ pub fn stage(name: &str) -> u8 {
     };
     match name {
         "" => STAGELESS,
-        "RCPT" => 8,
+        "RCPT" => RCPT,
         "MAIL" => 4,
-        "DATA" | "." => 16,
-        _ if has("DATA") || has("BDAT") || has("BODY") => 16,
-        _ if has("RCPT") || has("VRFY") => 8,
+        "DATA" | "." => DATA,
+        _ if has("DATA") || has("BDAT") || has("BODY") => DATA,
+        _ if has("RCPT") || has("VRFY") => RCPT,
         _ if has("MAIL") => 4,
         _ if has("HELO") || has("EHLO") || has("LHLO") => 2,
         _ if has("CONN") || has("BANNER") || has("GREETING") => 1,

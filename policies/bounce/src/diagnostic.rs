@@ -6,6 +6,7 @@
 //! reading stops after [`LIMIT`] bytes.
 
 use crate::letters::fold;
+use crate::reply_place;
 use crate::status::{reply_code, Status};
 
 /// Only this much of a diagnostic is read. The words that decide are at its beginning.
@@ -38,13 +39,17 @@ pub struct Diagnostic {
     pub bytes: Vec<u8>,
     /// The status code directly after a reply code, else the first that says something.
     pub status: Status,
-    /// The first reply code, or 0.
+    /// The first reply code, or 0. A success counts until a failure comes.
     pub code: u16,
+    /// Where the sender's own address or domain is in `bytes`.
+    pub sender_at: Vec<u16>,
 }
 
 impl Diagnostic {
-    pub fn read(&mut self, text: &str) {
+    /// `sender` is an address or empty.
+    pub fn read(&mut self, text: &str, sender: &str) {
         self.bytes.clear();
+        self.sender_at.clear();
         self.status = Status::default();
         self.code = 0;
         let end = text.len().min(LIMIT);
@@ -52,11 +57,15 @@ impl Diagnostic {
         let mut reader = Reader {
             out: self,
             text,
+            sender,
+            sender_domain: sender.rsplit_once('@').map_or("", |(_, domain)| domain),
             end,
             at: 0,
             word: 0,
             is_word_start: true,
+            address_from: 0,
             is_address: false,
+            has_continued: false,
             is_after_reply_code: false,
             is_status_certain: false,
         };
@@ -67,6 +76,11 @@ impl Diagnostic {
         self.trim();
     }
 
+    /// Whether it says more than codes and addresses.
+    pub fn has_words(&self) -> bool {
+        self.bytes.iter().any(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80)
+    }
+
     fn trim(&mut self) {
         while self.bytes.last() == Some(&b' ') {
             self.bytes.pop();
@@ -74,6 +88,8 @@ impl Diagnostic {
         for wrapping in WRAPPINGS {
             if self.bytes.starts_with(wrapping) {
                 self.bytes.drain(..wrapping.len());
+                let length = wrapping.len() as u16;
+                self.sender_at.iter_mut().for_each(|at| *at = at.saturating_sub(length));
             }
         }
     }
@@ -82,14 +98,19 @@ impl Diagnostic {
 struct Reader<'a> {
     out: &'a mut Diagnostic,
     text: &'a str,
+    sender: &'a str,
+    sender_domain: &'a str,
     /// Where reading stops, and the next byte.
     end: usize,
     at: usize,
     /// Where the current word begins in the output.
     word: usize,
     is_word_start: bool,
-    /// The current word holds an `@`.
+    /// The current word holds an `@`; where it begins in the text.
     is_address: bool,
+    address_from: usize,
+    /// A reply of several lines began.
+    has_continued: bool,
     /// The status code that follows a reply code directly is the server's own.
     is_after_reply_code: bool,
     is_status_certain: bool,
@@ -137,12 +158,24 @@ impl Reader<'_> {
             return true;
         }
         let Some((code, length)) = reply_code(rest) else { return false };
-        if self.out.code == 0 {
+        if !self.is_reply(code, length) {
+            return false;
+        }
+        if self.out.code / 100 < 3 {
             self.out.code = code;
         }
+        self.has_continued |= rest.get(3) == Some(&b'-');
         self.at += length;
         self.is_after_reply_code = true;
         true
+    }
+
+    /// The lines of one reply may have been joined.
+    fn is_reply(&self, code: u16, length: usize) -> bool {
+        let (before, rest) = self.text.as_bytes().split_at(self.at);
+        let separator = rest.get(3).copied();
+        self.has_continued && code == self.out.code
+            || reply_place::is_reply(before, separator, &rest[length..], code < 300)
     }
 
     #[inline(always)]
@@ -151,6 +184,7 @@ impl Reader<'_> {
             return false;
         }
         let Some(length) = bracketed_address(&self.text.as_bytes()[self.at..]) else { return false };
+        self.name_sender(self.text.as_bytes()[self.at + 1..].get(..length - 2), self.sender);
         self.out.bytes.push(b'@');
         self.is_address = true;
         self.at += length;
@@ -172,6 +206,10 @@ impl Reader<'_> {
     fn take_plain_run(&mut self) {
         let rest = &self.text.as_bytes()[self.at..self.end];
         let run = rest.iter().position(|byte| !PLAIN[usize::from(*byte)]).unwrap_or(rest.len());
+        if self.is_word_start {
+            let word = rest[..run].strip_suffix(b".").unwrap_or(&rest[..run]);
+            self.name_sender(Some(word), self.sender_domain);
+        }
         let out = &mut self.out.bytes;
         let before = out.len();
         out.extend_from_slice(&rest[..run]);
@@ -208,6 +246,15 @@ impl Reader<'_> {
         self.word = self.out.bytes.len();
         self.is_word_start = true;
         self.at += 1;
+        self.address_from = self.at;
+    }
+
+    /// Remembers where the text names the sender.
+    #[inline(always)]
+    fn name_sender(&mut self, named: Option<&[u8]>, sender: &str) {
+        if !sender.is_empty() && named.is_some_and(|named| named.eq_ignore_ascii_case(sender.as_bytes())) {
+            self.out.sender_at.push(self.out.bytes.len() as u16);
+        }
     }
 
     /// A word with an `@` in it was an address.
@@ -215,6 +262,8 @@ impl Reader<'_> {
     fn end_word(&mut self) {
         if std::mem::take(&mut self.is_address) {
             self.out.bytes.truncate(self.word);
+            let end = self.at.min(self.text.len());
+            self.name_sender(self.text.as_bytes().get(self.address_from..end), self.sender);
             self.out.bytes.push(b'@');
         }
     }
@@ -233,7 +282,7 @@ mod tests {
 
     fn read(text: &str) -> (String, Status, u16) {
         let mut diagnostic = Diagnostic::default();
-        diagnostic.read(text);
+        diagnostic.read(text, "");
         (String::from_utf8(diagnostic.bytes).unwrap(), diagnostic.status, diagnostic.code)
     }
 
@@ -270,7 +319,7 @@ mod tests {
         for piece in ["é", "<", "a@", "550 ", "5.1.1", "漢", "<<@"] {
             let long = piece.repeat(20_000);
             let mut diagnostic = Diagnostic::default();
-            diagnostic.read(&long);
+            diagnostic.read(&long, "a@");
             assert!(diagnostic.bytes.len() <= LIMIT + 8, "{piece}");
         }
     }

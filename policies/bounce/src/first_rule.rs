@@ -4,14 +4,17 @@
 //! a rule that asks for a provider or a stage is only decided after the whole text was searched,
 //! because the text may show them.
 
-use crate::conditions::{fits, is_below, STAGELESS};
+use crate::conditions::{fits, is_below, DATA, RCPT, STAGELESS};
 use crate::index::Index;
-use crate::marks::{MARK, STAGE_MARK};
+use crate::marks::{ABOUT_MARK, MARK, STAGE_MARK};
 use crate::search::{search, Seen};
 use crate::status::Status;
 use crate::table::{Rule, PROVIDERS};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::Range;
+
+/// Whether a rule is not asked.
+pub(crate) type LeftOut<'a> = dyn Fn(&Rule) -> bool + 'a;
 
 /// What is known of a failure besides its text.
 pub(crate) struct Known<'a> {
@@ -19,9 +22,48 @@ pub(crate) struct Known<'a> {
     pub code: u16,
     pub stage: u8,
     pub remote_mta: &'a str,
-    /// Bits of the providers and stages that the text shows, once it was searched.
-    pub marks: Option<(u64, u8)>,
+    /// Where the text names the sender (`diagnostic`).
+    pub sender_at: &'a [u16],
+    /// Shipped rules that are not asked, for the report on them.
+    pub left_out: Option<&'a LeftOut<'a>>,
+    /// Rules about a recipient are not asked.
+    pub is_barred: bool,
+    /// What the text shows, once it was searched.
+    pub shown: Option<Shown>,
 }
+
+/// What a text shows: bits of providers, of stages and of marks of `about.toml`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Shown {
+    pub providers: u64,
+    pub stages: u8,
+    pub about: u64,
+}
+
+impl Shown {
+    fn add(&mut self, mark: u16, is_last: bool) {
+        let bit = mark & 63;
+        match mark & !63 {
+            ABOUT_MARK => self.about |= 1 << bit,
+            STAGE_MARK if is_last => self.stages = 1 << bit,
+            STAGE_MARK => self.stages |= 1 << bit,
+            _ => self.providers |= 1 << bit,
+        }
+    }
+
+    /// At the recipient or later, if the text names more than one: it tells the whole dialogue.
+    fn stage(self) -> u8 {
+        let late = self.stages & (RCPT | DATA);
+        if late == 0 {
+            self.stages
+        } else {
+            late
+        }
+    }
+}
+
+/// The last words of a text, `(in reply to MAIL FROM command)`, are those of the server that speaks.
+const LAST: usize = 12;
 
 impl Known<'_> {
     pub fn meets_all_but_text(&self, rule: &Rule) -> bool {
@@ -29,7 +71,9 @@ impl Known<'_> {
     }
 
     pub fn meets_codes_and_stage(&self, rule: &Rule) -> bool {
-        (rule.stages == 0 || rule.stages & self.stage != 0)
+        !(self.is_barred && rule.about().is_recipients())
+            && self.left_out.is_none_or(|left_out| !left_out(rule))
+            && (rule.stages == 0 || rule.stages & self.stage != 0)
             && (rule.codes.is_empty() || rule.codes.iter().any(|code| fits(*code, self.status, self.code)))
     }
 }
@@ -89,16 +133,14 @@ pub(crate) fn first(
 fn first_by_text(list: Rules, known: &mut Known, text: &[u8], memory: &mut Memory) -> Hit {
     let Memory { seen, pending } = memory;
     pending.get_mut().clear();
-    let (providers, stages) = known.marks.unwrap_or_default();
-    let (providers, stages) = (Cell::new(providers), Cell::new(stages));
+    let shown = Cell::new(known.shown.unwrap_or_default());
     let best = Cell::new(NOBODY);
     let has_stage = known.stage != STAGELESS;
     let found = |place: u16, start: usize, end: usize| {
-        if place >= STAGE_MARK {
-            return stages.set(stages.get() | 1 << (place & 7));
-        }
         if place >= MARK {
-            return providers.set(providers.get() | 1 << (place & !MARK));
+            let mut more = shown.get();
+            more.add(place, end + LAST > text.len());
+            return shown.set(more);
         }
         let Some(rule) = list.rules.get(usize::from(place)) else { return };
         let hit = Hit { place, start, end };
@@ -110,10 +152,10 @@ fn first_by_text(list: Rules, known: &mut Known, text: &[u8], memory: &mut Memor
         }
     };
     search(list.index, text, seen, |place| place >= MARK || place < best.get().place, found);
-    if !has_stage && stages.get() != 0 {
-        known.stage = stages.get();
+    if !has_stage && shown.get().stages != 0 {
+        known.stage = shown.get().stage();
     }
-    known.marks = Some((providers.get(), stages.get()));
+    known.shown = Some(shown.get());
     best.get()
 }
 
@@ -123,7 +165,7 @@ fn meets_provider(rule: &Rule, known: &Known, by_host: &OnceCell<u64>) -> bool {
         return true;
     }
     let by_host = by_host.get_or_init(|| providers_of(known.remote_mta));
-    let (by_text, _) = known.marks.unwrap_or_default();
+    let by_text = known.shown.unwrap_or_default().providers;
     rule.providers & (by_text | by_host) != 0
         || rule.hosts.iter().any(|host| is_below(known.remote_mta, host))
 }

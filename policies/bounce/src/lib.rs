@@ -23,7 +23,9 @@ mod own_rules;
 mod pattern;
 mod proof;
 mod recent;
+mod reply_place;
 mod rule;
+mod said_of;
 mod search;
 mod sequence;
 pub mod settings;
@@ -33,11 +35,11 @@ mod trie;
 
 pub use about::About;
 pub use carom_policy::Severity;
-pub use classify::{classify, classify_with, explain, Class, Failure, Scratch};
+pub use classify::{classify, classify_with, classify_without, explain, Class, Failure, Scratch};
 pub use own_rules::Own;
 
 use acting::Acting;
-use carom_policy::reports::Recipient;
+use carom_policy::reports::{self, Recipient};
 use carom_policy::{diagnosis, host, Policy};
 
 struct Bounce;
@@ -49,6 +51,7 @@ impl Policy for Bounce {
         let acting = Acting::read(&table).map_err(|complaints| complaints.join("; "))?;
         let own = settings::read(&settings).map_err(|complaints| complaints.join("; "))?;
         act::decide(&acting, |recipients| {
+            let sender = reports::original_sender();
             let class = |recipient: &&Recipient| {
                 let failure = Failure {
                     text: &recipient.text,
@@ -56,6 +59,7 @@ impl Policy for Bounce {
                     code: recipient.code,
                     stage: &recipient.stage,
                     remote_mta: &recipient.remote_mta,
+                    sender: other_than(&recipient.address, sender.as_deref()),
                 };
                 classify_with(own.as_ref(), &failure, &mut Scratch::default())
             };
@@ -72,6 +76,7 @@ impl Policy for Bounce {
                 code: failure.code,
                 stage: &failure.stage,
                 remote_mta: &failure.remote_mta,
+                sender: "",
             });
             let (reason, category) = (class.reason.into(), class.category.into());
             carom_policy::Class { reason, category, severity: class.severity, rule: class.rule.into() }
@@ -87,6 +92,10 @@ impl Policy for Bounce {
                 code: failure.code,
                 stage: &failure.stage,
                 remote_mta: &failure.remote_mta,
+                sender: other_than(
+                    failure.recipient.as_deref().unwrap_or_default(),
+                    failure.sender.as_deref(),
+                ),
             });
             diagnosis::Class {
                 reason: class.reason.into(),
@@ -94,7 +103,7 @@ impl Policy for Bounce {
                 severity: severity(class.severity),
                 rule: class.rule.into(),
                 about: Some(about(class.about)),
-                evidence: None,
+                evidence: Some(class.evidence.replace('-', " ")).filter(|evidence| !evidence.is_empty()),
             }
         };
         each(failures, class)
@@ -103,6 +112,11 @@ impl Policy for Bounce {
     fn validate(settings: &str) -> Vec<String> {
         settings::read(settings).err().unwrap_or_default()
     }
+}
+
+/// The sender, if it is not the recipient itself.
+fn other_than<'a>(recipient: &str, sender: Option<&'a str>) -> &'a str {
+    sender.filter(|sender| !sender.eq_ignore_ascii_case(recipient)).unwrap_or_default()
 }
 
 /// Says what one failure means.

@@ -88,7 +88,9 @@ fn ready(written: &Written) -> Result<Rule, String> {
     let codes: Vec<Code> = written.codes.clone();
     Ok(Rule {
         name: Cow::Owned(written.name.clone()),
+        family: u8::MAX,
         reason: reason(&written.reason).unwrap_or_default() as u8,
+        about: written.about,
         severity: written.severity.as_ref().and_then(severity),
         stages: written.stages,
         providers,

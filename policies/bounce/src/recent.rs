@@ -1,7 +1,8 @@
 //! Recent decisions: without addresses and codes many failures are the same, and are decided once.
 //!
 //! Not here: how a failure is decided (`classify`). Invariant: a decision is only reused for a
-//! failure that is equal in all that decides: text, codes, stage and host.
+//! failure that is equal in all that decides: text, codes, stage, host, and
+//! where the text names the sender.
 
 use crate::first_rule::Known;
 use crate::status::Status;
@@ -26,6 +27,7 @@ pub(crate) struct Kept<Decided> {
     status: Status,
     code: u16,
     stage: u8,
+    sender_at: Vec<u16>,
     pub decided: Option<Decided>,
 }
 
@@ -81,7 +83,7 @@ impl<Decided: Copy> Recent<Decided> {
 impl<Decided> Kept<Decided> {
     fn empty() -> Kept<Decided> {
         let (text, remote_mta, status) = (Vec::new(), String::new(), Status::default());
-        Kept { text, remote_mta, status, code: 0, stage: 0, decided: None }
+        Kept { text, remote_mta, status, code: 0, stage: 0, sender_at: Vec::new(), decided: None }
     }
 
     #[inline]
@@ -89,12 +91,14 @@ impl<Decided> Kept<Decided> {
         is_same(&self.text, text)
             && (self.status, self.code, self.stage) == (known.status, known.code, known.stage)
             && self.remote_mta == known.remote_mta
+            && self.sender_at == known.sender_at
     }
 
     fn take(&mut self, text: &[u8], known: &Known) {
         text.clone_into(&mut self.text);
         known.remote_mta.clone_into(&mut self.remote_mta);
         (self.status, self.code, self.stage) = (known.status, known.code, known.stage);
+        known.sender_at.clone_into(&mut self.sender_at);
         self.decided = None;
     }
 }

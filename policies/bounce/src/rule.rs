@@ -4,6 +4,7 @@
 //! Not here: what the codes, providers and stages of a rule ask of a failure (`conditions`), and
 //! what a reason means (category, severity: `reasons.toml`, never a rule).
 
+use crate::about::About;
 use crate::code::Code;
 use crate::pattern::{self, Pattern};
 use serde_json::{Map, Value};
@@ -22,6 +23,8 @@ pub struct Written {
     pub stages: u8,
     /// What the failure means.
     pub reason: String,
+    /// Where the rule is certain of it; it is one of `about`.
+    pub about: Option<About>,
     /// Where it differs from the reason's.
     pub severity: Option<String>,
     /// Replies that the rule decides.
@@ -43,8 +46,10 @@ pub const STAGES: [(&str, u8); 8] = [
 /// The words for severity. Tables hold the place of one.
 pub const SEVERITIES: [&str; 4] = ["hard", "soft", "none", "unknown"];
 
-const KEYS: [&str; 10] =
-    ["name", "pattern", "codes", "provider", "stage", "reason", "severity", "example", "source", "when"];
+const KEYS: [&str; 11] = [
+    "name", "pattern", "codes", "provider", "stage", "reason", "about", "severity", "example", "source",
+    "when",
+];
 
 impl Written {
     /// Reads one rule. The error is a sentence with the remedy.
@@ -62,6 +67,7 @@ impl Written {
             codes: texts(table, "codes")?.iter().map(|code| read_code(code)).collect::<Result<_, _>>()?,
             providers: texts(table, "provider")?,
             stages: stages(&texts(table, "stage")?)?,
+            about: about(table)?,
             severity: severity(table)?,
             examples: texts(table, "example")?,
             reason,
@@ -130,6 +136,15 @@ fn stages(names: &[String]) -> Result<u8, String> {
             Err(format!("unknown stage \"{name}\": use one of {}", STAGES.map(|(name, _)| name).join(", ")))
         }
     })
+}
+
+fn about(table: &Map<String, Value>) -> Result<Option<About>, String> {
+    let about = text(table, "about")?;
+    if about.is_empty() {
+        return Ok(None);
+    }
+    let unknown = || format!("unknown about \"{about}\": use one of {}", About::names().join(", "));
+    About::named(&about).map(Some).ok_or_else(unknown)
 }
 
 fn severity(table: &Map<String, Value>) -> Result<Option<String>, String> {

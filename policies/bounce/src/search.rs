@@ -72,9 +72,12 @@ impl Seen {
     }
 }
 
-/// No full stop after a word, no semicolon.
+/// No full stop after a word, no semicolon, and no `said:`, `]:` or `<<<` after which another
+/// speaks.
 fn is_one_sentence(between: &[u8]) -> bool {
     !between.starts_with(b". ")
+        && !between.windows(6).any(|six| six == b" said:")
+        && !between.windows(3).any(|three| three == b"]: " || three == b"<<<")
         && !between.windows(3).any(|three| {
             (b".!?".contains(&three[1]) && three[2] == b' ' && three[0].is_ascii_alphanumeric())
                 || three[1] == b';'
@@ -131,7 +134,7 @@ impl<Wanted: Fn(u16) -> bool, Found: FnMut(u16, usize, usize)> Search<'_, Wanted
         while let Some(byte) = text.get(at) {
             let next = states[state].0 as usize + usize::from(*byte);
             let base = match states.get(next) {
-                Some(State(base, parent, _)) if *parent as usize == state + 1 => *base,
+                Some(State(base, end)) if *end as u8 == *byte => *base,
                 _ => break,
             };
             state = next;
@@ -145,9 +148,9 @@ impl<Wanted: Fn(u16) -> bool, Found: FnMut(u16, usize, usize)> Search<'_, Wanted
                 }
                 at += tail.len();
             }
-            let list = states[state].2;
+            let list = (states[state].1 >> 8) as usize;
             if list != 0 {
-                self.literal(list as usize - 1, start, at);
+                self.literal(list - 1, start, at);
             }
             if is_last {
                 break;

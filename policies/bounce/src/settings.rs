@@ -26,9 +26,7 @@ pub fn read(text: &str) -> Result<Option<Own>, Vec<String>> {
     let mut complaints: Vec<String> = settings
         .keys()
         .filter(|key| *key != "rules" && !KEYS.contains(&key.as_str()))
-        .map(|key| {
-            format!("{key}: unknown setting, remove it; there are rules, {}", KEYS.join(", "))
-        })
+        .map(|key| format!("{key}: unknown setting, remove it; there are rules, {}", KEYS.join(", ")))
         .collect();
     complaints.extend(Acting::read(&settings).err().unwrap_or_default());
     let mut rules = Vec::new();

@@ -35,8 +35,12 @@ pub struct Provider {
 #[derive(Clone, Debug)]
 pub struct Rule {
     pub name: Cow<'static, str>,
+    /// Place in [`FAMILIES`]: the file it is in.
+    pub family: u8,
     /// Place in [`REASONS`].
     pub reason: u8,
+    /// Where the rule is certain of it; none: the reason's.
+    pub about: Option<About>,
     /// Place in `rule::SEVERITIES`; none: the reason's.
     pub severity: Option<u8>,
     /// Bits of stages; 0: any.
@@ -47,6 +51,23 @@ pub struct Rule {
     pub codes: Cow<'static, [Code]>,
     /// Domains, for providers that have no bit.
     pub hosts: Vec<String>,
+}
+
+impl Rule {
+    /// What a refusal that it decides is about.
+    pub fn about(&self) -> About {
+        self.about.unwrap_or_else(|| REASONS[usize::from(self.reason)].about)
+    }
+}
+
+/// What the words, the stage or the code of a refusal say that it is about (`about.toml`).
+#[derive(Debug)]
+pub struct Mark {
+    /// What is asked besides the pattern; and what the refusal means if no rule says more.
+    pub rule: Rule,
+    pub about: About,
+    /// Whether a pattern has to be in the text.
+    pub is_text: bool,
 }
 
 include!(concat!(env!("OUT_DIR"), "/table.rs"));
@@ -85,8 +106,21 @@ mod tests {
     }
 
     #[test]
+    fn every_mark_keeps_its_examples_from_the_recipient() {
+        let wrong = |example: &&&str| {
+            let class = classify(&failure(example));
+            class.about.is_recipients() || class.severity != Severity::Soft
+        };
+        let others = MARKS.iter().zip(MARK_EXAMPLES).filter(|(mark, _)| !mark.about.is_recipients());
+        let wrong: Vec<_> = others.flat_map(|(_, (_, examples))| *examples).filter(wrong).collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        assert!(MARK_EXAMPLES.iter().all(|(_, examples)| !examples.is_empty()));
+    }
+
+    #[test]
     fn names_are_unique() {
-        let mut names: Vec<&str> = RULES.iter().map(|rule| &*rule.name).collect();
+        let marks = MARKS.iter().map(|mark| &mark.rule);
+        let mut names: Vec<&str> = RULES.iter().chain(marks).map(|rule| &*rule.name).collect();
         names.sort_unstable();
         let twice: Vec<&[&str]> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
         assert!(twice.is_empty(), "{twice:?}");

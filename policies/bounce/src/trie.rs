@@ -3,13 +3,15 @@
 //!
 //! It is built here and walked in `search`. It knows bytes and numbers, not what they mean.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
-/// One state: where its successors begin, its parent plus one (0: unused), and the place in `ends`,
-/// plus one, of the entries whose literal ends here (0: none). Where only one way leads on, the
-/// first is `TAIL` and a place in `tails`, and the last is about the end of that way.
+/// One state: where its successors begin; and in one number the letter that leads to it (the low
+/// byte; 0: unused) and the place in `ends`, plus one, of the entries whose literal ends here (0:
+/// none). No two states begin their successors at the same place, so the letter alone tells whose
+/// successor a state is. Where only one way leads on, the first is `TAIL` and a place in `tails`,
+/// and the entries are those at the end of that way.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct State(pub u32, pub u16, pub u16);
+pub struct State(pub u32, pub u32);
 
 /// The state is the last; the rest of the literal is in `tails`, its length first.
 pub const TAIL: u32 = 1 << 31;
@@ -106,7 +108,7 @@ impl Trie {
             }
             let node = tail.map_or(node, |(_, end)| end);
             if let Some((last, others)) = self.ends[node].split_last() {
-                array.states[slot].2 = ends.len() as u16 + 1;
+                array.states[slot].1 |= (ends.len() as u32 + 1) << 8;
                 ends.extend(others.iter().map(|entry| entry | MORE));
                 ends.push(*last);
             }
@@ -118,19 +120,20 @@ impl Trie {
             array.states[slot].0 = base as u32;
             for (byte, child) in next {
                 let at = base + usize::from(*byte);
-                array.states[at].1 = slot as u16 + 1;
+                array.states[at].1 = (*byte).into();
                 queue.push_back((*child, at));
             }
         }
         let states = array.finish();
-        let (most, of) = (states.len().max(ends.len()), usize::from(u16::MAX));
-        assert!(most < of, "too many patterns for the trie: {most} of {of}");
+        assert!(ends.len() < 1 << 23, "too many patterns for the trie");
         (states, ends, tails)
     }
 }
 
 struct DoubleArray {
     states: Vec<State>,
+    /// The bases in use.
+    bases: HashSet<usize>,
     /// Where one successor is tried first, and several. Below 256 some bytes would not fit.
     free_from: usize,
     several_from: usize,
@@ -139,9 +142,9 @@ struct DoubleArray {
 impl DoubleArray {
     fn new() -> DoubleArray {
         let mut states = vec![State::default(); 1024];
-        states[WORD].1 = u16::MAX;
-        states[WITHIN].1 = u16::MAX;
-        DoubleArray { states, free_from: 256, several_from: 256 }
+        states[WORD].1 = 1;
+        states[WITHIN].1 = 1;
+        DoubleArray { states, bases: HashSet::new(), free_from: 256, several_from: 256 }
     }
 
     /// A base from which the places of all successors are free. One successor fits into any gap;
@@ -159,14 +162,17 @@ impl DoubleArray {
             if self.states.len() < base + 256 {
                 self.states.resize(base + 1024, State::default());
             }
-            if next.keys().all(|byte| self.states[base + usize::from(*byte)].1 == 0) {
+            let is_free = |byte: &u8| self.states[base + usize::from(*byte)].1 == 0;
+            if !self.bases.contains(&base) && next.keys().all(is_free) {
                 break;
             }
             base += 1;
             attempts += 1;
         }
-        if several && attempts > 500 {
-            self.several_from = base + lowest;
+        self.bases.insert(base);
+        if attempts > 500 {
+            let from = if several { &mut self.several_from } else { &mut self.free_from };
+            *from = base + lowest;
         }
         base
     }
