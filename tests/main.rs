@@ -14,6 +14,7 @@ mod guests;
 mod guide;
 mod hostile;
 mod kept;
+mod kinds;
 mod log_failures;
 mod log_faults;
 mod log_forms;

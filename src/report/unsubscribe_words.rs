@@ -1,7 +1,7 @@
 //! The words of requests to unsubscribe, in many languages.
 //!
-//! Not here: when they count (`unsubscribe`), and addresses (`unsubscribe_address`). Invariant: all words are folded, as what they are
-//! compared with.
+//! Not here: when they count (`unsubscribe`), and addresses (`unsubscribe_address`). Invariant: all
+//! words are folded, as what they are compared with.
 
 use super::fold::folded;
 
