@@ -6,6 +6,7 @@
 use super::daemons::{has_no_return_path, is_from_daemon};
 use super::fold::folded;
 use super::mailbox;
+use super::phrases::{self, Says};
 use crate::message::Message;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,7 +164,7 @@ impl Writer {
         let automatic = is("Auto-Submitted", |value| !value.trim().eq_ignore_ascii_case("no"));
         if has_no_return_path(message)
             || message.content_type().kind == "multipart/report"
-            || (is_from_daemon(message) && (automatic || !is_of_person(message)))
+            || (is_from_daemon(message) && (automatic || !is_of_person(message) || fails(message)))
         {
             Writer::Server
         } else if (is_handed_on(message) || is("From", is_of_host)) && !goes_to_bounces(message) {
@@ -191,6 +192,12 @@ pub(crate) fn has_prefix(subject: &str) -> bool {
 /// Whether a subject, folded, is that of an answer.
 pub(crate) fn is_answer_to(subject: &str) -> bool {
     ANSWERS.iter().any(|prefix| subject.starts_with(prefix))
+}
+
+/// Whether the subject says that something failed.
+fn fails(message: &Message<'_>) -> bool {
+    let subject = folded(&message.subject().unwrap_or_default());
+    !is_answer_to(&subject) && phrases::find(&subject).iter().any(|hit| hit.says == Says::Failed)
 }
 
 /// Whether an account of the host wrote it, as cron and monitors do.
@@ -257,6 +264,8 @@ mod tests {
         for (header, writer) in [
             ("From: MAILER-DAEMON@x.example", Writer::Server),
             ("From: a@x.example\r\nReturn-Path: <>", Writer::Server),
+            ("From: postmaster@x.example\r\nX-Mailer: Mutt", Writer::Person),
+            ("From: postmaster@x.example\r\nX-Mailer: Mutt\r\nSubject: Undeliverable: a", Writer::Server),
             ("From: a@x.example\r\nSubject: Re: b", Writer::Person),
             ("From: a@x.example\r\nUser-Agent: Mozilla Thunderbird", Writer::Person),
             ("From: a@x.example\r\nList-Id: <l.x.example>\r\nAuto-Submitted: auto-generated", Writer::Person),
