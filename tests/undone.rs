@@ -2,7 +2,7 @@
 
 use crate::bounces::{STRANGER, bounce, dsn, hard, is_suppressed, sandbox};
 use crate::harness::application::Application;
-use crate::harness::{HOUR_MS, MINUTE_MS, Ran, SENDER, Sandbox, plain, signed};
+use crate::harness::{DAY_MS, HOUR_MS, MINUTE_MS, Ran, SENDER, Sandbox, plain, signed};
 use crate::statistics::{OTHER, SENT, UNKNOWN_USER, append, delivery, tick};
 use serde_json::Value;
 
@@ -118,6 +118,34 @@ fn the_soft_bounces_of_a_bad_hour_are_forgotten_with_what_they_led_to() {
     assert!(!is_suppressed(&sandbox, "full@x.example"), "the count begins again");
     soft(&sandbox, "full@x.example");
     assert!(is_suppressed(&sandbox, "full@x.example"));
+}
+
+#[test]
+fn soft_bounces_of_a_bad_hour_that_suppressed_nobody_yet_are_forgotten_too() {
+    let application = Application::at(0);
+    let sandbox = sandbox(application.port, "threshold = 2");
+    let since = sandbox.now_ms() - MINUTE_MS;
+    soft(&sandbox, "full@x.example");
+    sandbox.advance(MINUTE_MS);
+    let some = undo(&sandbox, since, sandbox.now_ms(), &["--reason", "mailbox-full"]);
+    assert!(some.code == 0 && sandbox.run(&["find", "full@x.example"], b"").stdout.contains("soft bounce"));
+    undo(&sandbox, since, sandbox.now_ms(), &["--dry-run"]);
+    assert!(sandbox.run(&["find", "full@x.example"], b"").stdout.contains("soft bounce"));
+    undo(&sandbox, since, sandbox.now_ms(), &[]);
+    assert!(!sandbox.run(&["find", "full@x.example"], b"").stdout.contains("soft bounce"));
+}
+
+#[test]
+fn an_entry_of_an_operator_outlives_a_report_with_a_term() {
+    let application = Application::at(0);
+    let sandbox = sandbox(application.port, "suppress_days = 7");
+    let address = "asked@x.example";
+    sandbox.run(&["suppress", "add", address, "--sender-domain", "shop.example", "--reason", "asked"], b"");
+    hard(&sandbox, address);
+    sandbox.advance(8 * DAY_MS);
+    assert_eq!(sandbox.run(&["cron"], b"").code, 0);
+    let check = sandbox.run(&["suppress", "check", address], b"");
+    assert!(check.code == 1 && check.stdout.contains("asked"), "{check:?}");
 }
 
 /// A message from the mail of `sender`, as `carom pipe` gets it.

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::store::{Released, Store, Suppressed};
 use serde::Serialize;
+use std::ops::Range;
 
 /// Entries of one transaction.
 const TOGETHER: usize = 500;
@@ -49,6 +50,12 @@ impl UndoFilter {
             && is(&self.sender_domain, &entry.sender_domain)
     }
 
+    /// Whether all that reports did in the period is undone, at most of one sender domain.
+    fn is_whole(&self) -> bool {
+        let of_reports = self.source.as_deref().is_none_or(|source| source.eq_ignore_ascii_case(REPORT));
+        of_reports && self.rule.is_none() && self.reason.is_none() && self.provider.is_none()
+    }
+
     /// Whether only what an earlier version did not record keeps the entry out.
     fn would_fit(&self, entry: &Suppressed) -> bool {
         let filter = UndoFilter { rule: None, provider: None, ..self.clone() };
@@ -61,6 +68,9 @@ pub(crate) struct Undo {
     pub(crate) releases: Vec<Released>,
     /// Entries that later ones have replaced: they do not come back.
     replaced: Vec<Suppressed>,
+    /// The period and the sender domain whose soft bounces are forgotten, also of addresses that they
+    /// have not suppressed.
+    forgotten: Option<(Range<i64>, Option<String>)>,
     /// Entries of the period that have no rule and no provider on record.
     pub(crate) unrecorded: usize,
 }
@@ -95,7 +105,9 @@ impl Undo {
             releases.push(Released { restored, ..undone });
         }
         let replaced = earlier.into_iter().filter(|entry| filter.fits(entry)).collect();
-        Ok(Undo { releases, replaced, unrecorded })
+        let period = filter.since_ms..filter.until_ms;
+        let forgotten = filter.is_whole().then(|| (period, filter.sender_domain.clone()));
+        Ok(Undo { releases, replaced, forgotten, unrecorded })
     }
 
     /// What it amounts to.
@@ -113,6 +125,9 @@ impl Undo {
             store.release_suppressions(releases, now_ms)?;
         }
         store.forget_replaced(&self.replaced)?;
+        if let Some((period, sender_domain)) = &self.forgotten {
+            store.forget_strikes(period.clone(), sender_domain.as_deref())?;
+        }
         Ok(keys)
     }
 }

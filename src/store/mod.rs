@@ -1,13 +1,14 @@
 //! THE SEAM: everything that the store keeps, and the verbs that read and change it, by group.
 //!
-//! The rest of carom sees only this file and the types beside it. Not here: SQL (`sqlite`), what
-//! the rows mean to a message (`crate::journal`), and how they are shown (`crate::stats`). Another
-//! database would be another folder with the same functions. Invariant: a verb that returns `Ok`
-//! has reached the disk, and one that fails has changed nothing: each verb that
-//! changes something is one transaction (`beat` is two), even if it touches several groups.
+//! The rest of carom sees only this file, `releasing` and the types beside it. Not here: SQL
+//! (`sqlite`), what the rows mean to a message (`crate::journal`), and how they are shown
+//! (`crate::stats`). Another database would be another folder with the same functions. Invariant: a
+//! verb that returns `Ok` has reached the disk, and one that fails has changed nothing: each verb
+//! that changes something is one transaction (`beat` is two), even if it touches several groups.
 
 mod journal_entry;
 mod observed;
+mod releasing;
 mod sqlite;
 mod suppressed;
 /// Domains and patterns on the suppression list.
@@ -31,7 +32,7 @@ use crate::mail::Mail;
 use crate::plan::{Plan, Verdict};
 use sqlite::connection::SharedConnection;
 use sqlite::{
-    alert_rows, counter_rows, difference_rows, mark_rows, pending_rows, promise_rows, purge, release_rows,
+    alert_rows, counter_rows, difference_rows, mark_rows, pending_rows, promise_rows, purge,
     suppression_rows, template_rows,
 };
 use std::collections::BTreeMap;
@@ -233,42 +234,6 @@ impl Store {
     /// The suppression list, sorted by address: the entries whose address contains `containing`.
     pub(crate) fn suppressions(&self, containing: &str, now_ms: i64) -> Result<Vec<Suppressed>> {
         suppression_rows::suppressions(&self.db, containing, now_ms)
-    }
-
-    /// The entries that were added in a time (milliseconds since 1970, without its end): those in
-    /// force, and those that later ones have replaced.
-    pub(crate) fn suppressed_between(
-        &self,
-        since_ms: i64,
-        until_ms: i64,
-    ) -> Result<(Vec<Suppressed>, Vec<Suppressed>)> {
-        release_rows::between(&self.db, since_ms, until_ms)
-    }
-
-    /// The entries that the one in force has replaced.
-    pub(crate) fn earlier_suppressions(&self, address: &str, sender_domain: &str) -> Result<Vec<Suppressed>> {
-        release_rows::earlier(&self.db, address, sender_domain)
-    }
-
-    /// What only soft bounces did to an address.
-    pub(crate) fn soft_suppressions(&self, address: &str) -> Result<Vec<Suppressed>> {
-        release_rows::soft(&self.db, address)
-    }
-
-    /// The same for the next addresses after this one.
-    pub(crate) fn soft_suppressions_after(&self, after: &str, most: usize) -> Result<Vec<Suppressed>> {
-        release_rows::soft_after(&self.db, after, most)
-    }
-
-    /// Takes entries off the list, unless they have changed, and promises the notifications, in one
-    /// transaction; returns how many.
-    pub(crate) fn release_suppressions(&self, releases: &[Released], now_ms: i64) -> Result<usize> {
-        release_rows::release(&self.db, releases, now_ms)
-    }
-
-    /// Forgets entries that later ones have replaced.
-    pub(crate) fn forget_replaced(&self, entries: &[Suppressed]) -> Result<()> {
-        release_rows::forget_replaced(&self.db, entries)
     }
 
     /// Counts a soft bounce and returns how many count now. The same key counts once, and so do the

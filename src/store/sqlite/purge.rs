@@ -2,6 +2,7 @@
 
 use super::connection::SharedConnection;
 use super::pending_rows;
+use super::suppression_rows;
 use crate::clock::DAY_MS;
 use crate::error::Result;
 use rusqlite::Connection;
@@ -19,8 +20,10 @@ pub(crate) fn purge(shared: &SharedConnection, now_ms: i64) -> Result<()> {
         finished(db, now_ms - FINISHED_MS)?;
         db.execute("DELETE FROM series WHERE minute < ?1", [(now_ms - FINISHED_MS) / 1000])?;
         db.execute("DELETE FROM memory WHERE expires_ms < ?1", [now_ms])?;
-        db.execute("DELETE FROM suppressions WHERE expires_ms < ?1", [now_ms])?;
         db.execute("DELETE FROM earlier_suppressions WHERE expires_ms < ?1", [now_ms])?;
+        if db.execute("DELETE FROM suppressions WHERE expires_ms < ?1", [now_ms])? > 0 {
+            suppression_rows::bring_back(db)?;
+        }
         db.execute("DELETE FROM strikes WHERE at_ms < ?1", [now_ms - STRIKES_MS])?;
         Ok(())
     })

@@ -14,6 +14,7 @@ use crate::plan::Plan;
 use crate::store::suppressed::{Released, Suppressed};
 use crate::store::tally::Tally;
 use rusqlite::{Connection, params};
+use std::ops::Range;
 
 /// What only soft bounces put on the list.
 const SOFT: &str = "soft_bounces > 0 AND source = 'report' AND NOT EXISTS (SELECT 1 FROM earlier_suppressions AS earlier \
@@ -122,6 +123,17 @@ fn remove(db: &Connection, release: &Released) -> rusqlite::Result<bool> {
         }
     }
     Ok(true)
+}
+
+pub(crate) fn forget_strikes(
+    shared: &SharedConnection,
+    period: Range<i64>,
+    sender_domain: Option<&str>,
+) -> Result<()> {
+    const FORGET: &str =
+        "DELETE FROM strikes WHERE at_ms >= ?1 AND at_ms < ?2 AND (?3 IS NULL OR sender_domain = ?3)";
+    let sender_domain = sender_domain.map(str::to_lowercase);
+    shared.write(move |db| db.execute(FORGET, params![period.start, period.end, sender_domain]).map(drop))
 }
 
 pub(crate) fn forget_replaced(shared: &SharedConnection, entries: &[Suppressed]) -> Result<()> {

@@ -11,6 +11,9 @@ use crate::store::suppressed::{ImportChange, SoftBounce, StrikeCount, Suppressed
 use crate::store::suppression_target::{self, pattern_domain};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+/// Replaced reports that are kept of an address and a sender domain.
+const EARLIER_REPORTS: u32 = 10;
+
 pub(crate) const COLUMNS: &str = "address, sender_domain, reason, source, added_ms, expires_ms, rule, provider, status, \
     soft_bounces, key, bounce";
 
@@ -77,8 +80,34 @@ fn compare(before: Option<&Suppressed>, entry: &Suppressed, now_ms: i64) -> Impo
 fn put(db: &Connection, entry: &Suppressed, before: Option<&Suppressed>) -> rusqlite::Result<()> {
     if let Some(before) = before.filter(|before| is_by_another(before, entry)) {
         insert(db, "earlier_suppressions", before)?;
+        forget_oldest(db, before)?;
     }
     insert(db, "suppressions", entry)
+}
+
+/// An address that is reported again and again keeps its newest reports.
+fn forget_oldest(db: &Connection, entry: &Suppressed) -> rusqlite::Result<()> {
+    const FORGET: &str = "DELETE FROM earlier_suppressions WHERE address = ?1 AND sender_domain = ?2 AND source = 'report' \
+        AND added_ms < (SELECT added_ms FROM earlier_suppressions WHERE address = ?1 AND sender_domain = ?2 \
+        AND source = 'report' ORDER BY added_ms DESC LIMIT 1 OFFSET ?3)";
+    let most = EARLIER_REPORTS - 1;
+    db.prepare_cached(FORGET)?.execute(params![entry.address, entry.sender_domain, most]).map(drop)
+}
+
+/// Entries come back whose replacement is gone, the newest of each address.
+pub(crate) fn bring_back(db: &Connection) -> rusqlite::Result<()> {
+    db.execute(
+        &format!(
+            "INSERT OR IGNORE INTO suppressions ({COLUMNS}, pattern_of) SELECT {COLUMNS}, pattern_of \
+             FROM earlier_suppressions AS earlier WHERE NOT EXISTS (SELECT 1 FROM suppressions AS now \
+             WHERE now.address = earlier.address AND now.sender_domain = earlier.sender_domain) ORDER BY added_ms DESC"
+        ),
+        [],
+    )?;
+    const CAME: &str = "DELETE FROM earlier_suppressions WHERE EXISTS (SELECT 1 FROM suppressions AS now \
+        WHERE now.address = earlier_suppressions.address AND now.sender_domain = earlier_suppressions.sender_domain \
+        AND now.source = earlier_suppressions.source AND now.key = earlier_suppressions.key)";
+    db.execute(CAME, []).map(drop)
 }
 
 fn is_by_another(before: &Suppressed, entry: &Suppressed) -> bool {
@@ -264,13 +293,22 @@ pub(crate) fn row(row: &Row<'_>) -> rusqlite::Result<Suppressed> {
     })
 }
 
-/// Removes these entries, except those that were added again since.
+/// Removes these entries, except those that were added again since, with what the same source put
+/// there before. An entry of another source comes back.
 pub(crate) fn remove_unchanged(db: &Connection, entries: &[Suppressed]) -> rusqlite::Result<usize> {
     const REMOVE: &str =
         "DELETE FROM suppressions WHERE address = ?1 AND sender_domain = ?2 AND added_ms = ?3";
-    let mut remove = db.prepare_cached(REMOVE)?;
-    entries
-        .iter()
-        .map(|entry| remove.execute(params![entry.address, entry.sender_domain, entry.added_ms]))
-        .sum()
+    const EARLIER: &str =
+        "DELETE FROM earlier_suppressions WHERE address = ?1 AND sender_domain = ?2 AND source = ?3";
+    let mut removed = 0;
+    for Suppressed { address, sender_domain, source, added_ms, .. } in entries {
+        if db.prepare_cached(REMOVE)?.execute(params![address, sender_domain, added_ms])? > 0 {
+            db.prepare_cached(EARLIER)?.execute([address, sender_domain, source])?;
+            removed += 1;
+        }
+    }
+    if removed > 0 {
+        bring_back(db)?;
+    }
+    Ok(removed)
 }
