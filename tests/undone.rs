@@ -126,13 +126,17 @@ fn soft_bounces_of_a_bad_hour_that_suppressed_nobody_yet_are_forgotten_too() {
     let sandbox = sandbox(application.port, "threshold = 2");
     let since = sandbox.now_ms() - MINUTE_MS;
     soft(&sandbox, "full@x.example");
+    let is_counted = || {
+        let found = sandbox.run(&["find", "full@x.example"], b"").stdout;
+        found.lines().any(|line| line.starts_with("soft bounce "))
+    };
     sandbox.advance(MINUTE_MS);
     let some = undo(&sandbox, since, sandbox.now_ms(), &["--reason", "mailbox-full"]);
-    assert!(some.code == 0 && sandbox.run(&["find", "full@x.example"], b"").stdout.contains("soft bounce"));
+    assert!(some.code == 0 && is_counted());
     undo(&sandbox, since, sandbox.now_ms(), &["--dry-run"]);
-    assert!(sandbox.run(&["find", "full@x.example"], b"").stdout.contains("soft bounce"));
+    assert!(is_counted());
     undo(&sandbox, since, sandbox.now_ms(), &[]);
-    assert!(!sandbox.run(&["find", "full@x.example"], b"").stdout.contains("soft bounce"));
+    assert!(!is_counted());
 }
 
 #[test]

@@ -68,8 +68,8 @@ pub(crate) struct Undo {
     pub(crate) releases: Vec<Released>,
     /// Entries that later ones have replaced: they do not come back.
     replaced: Vec<Suppressed>,
-    /// The period and the sender domain whose soft bounces are forgotten, also of addresses that they
-    /// have not suppressed.
+    /// The period and the sender domain whose soft bounces are forgotten, also of addresses that
+    /// they have not suppressed.
     forgotten: Option<(Range<i64>, Option<String>)>,
     /// Entries of the period that have no rule and no provider on record.
     pub(crate) unrecorded: usize,
