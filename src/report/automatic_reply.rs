@@ -124,11 +124,14 @@ struct Words {
     is_letter: bool,
     /// The text is that of a note, not of a letter or a bounce.
     is_note: bool,
+    /// It is a few words, without a link.
+    is_brief: bool,
 }
 
 impl Words {
     fn of(notice: &HumanNotice<'_>) -> Words {
         const MAX_NOTE: usize = 3_000;
+        const MAX_BRIEF: usize = 300;
         let text = folded(&notice.written().text);
         let bounces = notice.says(Says::Failed) || QuotedReply::find(notice.whole()).code.is_some();
         let is_note = text.len() < MAX_NOTE && !text.contains("unsubscribe") && !bounces;
@@ -137,6 +140,7 @@ impl Words {
             quotes: notice.written().quotes,
             is_letter: is_letter(notice.written()),
             is_note,
+            is_brief: text.len() < MAX_BRIEF && !text.contains("http"),
         }
     }
 }
@@ -150,13 +154,15 @@ fn is_meant(title: AbsenceTitle, shape: ReplyShape, words: &Words) -> bool {
     if title.answered {
         return !words.is_letter && !words.quotes && (shape.by_program || says);
     }
-    if title.loose && !shape.unanswerable && !says {
+    let replies = shape.by_program || shape.answers;
+    if title.loose && !shape.unanswerable && !(says && replies) {
         return false;
     }
     if title.automatic {
-        return shape.by_program || shape.answers || title.goes_on || says;
+        return replies || title.goes_on || says;
     }
-    shape.by_program || (!shape.by_person && !words.quotes && (shape.answers || (title.goes_on && says)))
+    let sent = shape.by_program && (!shape.only_bulk || says || words.is_brief);
+    sent || (!shape.by_person && !words.quotes && (shape.answers || (title.goes_on && says)))
 }
 
 /// Whether the text alone says it, of a message that a program sent, or of an answer that says
@@ -203,6 +209,8 @@ mod tests {
             "Auto-Submitted: auto-generated",
             "Auto-Submitted: no\r\nSubject: Out of office",
             "Subject: Vacation plans",
+            "Subject: Vacation plans\r\nPrecedence: bulk",
+            "Subject: Vacation plans\r\nAuto-Submitted: auto-generated",
         ] {
             assert_eq!(kind_of(header, "x"), None, "{header}");
         }

@@ -66,9 +66,12 @@ impl OwnWords {
 
 /// Whether a line looks like a field of a header, in whatever language: `From: …`, `Gesendet: …`.
 fn is_field(line: &str) -> bool {
+    const MAX_NAME: usize = 24;
     let line = line.trim_start_matches('*');
-    line.split_once([':', '：']).is_some_and(|(name, value)| {
-        !name.is_empty() && name.len() < 24 && !name.contains(['.', ',', '/', '@']) && !value.is_empty()
+    let start = &line[..line.floor_char_boundary(MAX_NAME + 2)];
+    start.split_once([':', '：']).is_some_and(|(name, _)| {
+        let ends = name.len() + 3 >= line.len() && line.ends_with([':', '：']);
+        !name.is_empty() && !name.contains(['.', ',', '/', '@']) && !ends
     })
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct ReplyShape {
     pub(crate) unanswerable: bool,
     /// A program sent it: a field says so, or the return path.
     pub(crate) by_program: bool,
+    /// Nothing but `Precedence: bulk` says so, as of mass mail.
+    pub(crate) only_bulk: bool,
     /// A program that people write with sent it.
     pub(crate) by_person: bool,
     /// It names the message that it answers.
@@ -40,16 +42,18 @@ impl ReplyShape {
         let unanswerable = has_no_return_path(message);
         let id = message.message_id().unwrap_or_default().to_ascii_lowercase();
         let denied = automatic.as_deref() == Some("no");
+        let bulk = precedence == "bulk";
+        let answering = unanswerable
+            || (automatic.is_some() && !denied)
+            || has("X-Auto-Response-Suppress")
+            || IDS.iter().any(|start| id.starts_with(start));
         ReplyShape {
             denied,
             declared: automatic.as_deref() == Some("auto-replied"),
             receipt: precedence == "auto_reply",
             unanswerable,
-            by_program: unanswerable
-                || (automatic.is_some() && !denied)
-                || matches!(precedence.as_str(), "bulk" | "junk")
-                || has("X-Auto-Response-Suppress")
-                || IDS.iter().any(|start| id.starts_with(start)),
+            by_program: answering || bulk || precedence == "junk",
+            only_bulk: bulk && !answering,
             by_person: writer::is_of_person(message),
             answers: has("In-Reply-To") || has("References"),
             handed_on: writer::is_handed_on(message),
@@ -69,6 +73,8 @@ mod tests {
         assert!(shape("Auto-Submitted: No").denied);
         assert!(shape("Return-Path: <>").unanswerable && shape("Return-Path: <>").by_program);
         assert!(shape("Precedence: auto_reply").receipt);
+        assert!(shape("Precedence: bulk").only_bulk);
+        assert!(!shape("Precedence: bulk\r\nAuto-Submitted: auto-generated").only_bulk);
         assert!(shape("Message-ID: <vacation.1@x.example>").by_program);
         assert!(shape("In-Reply-To: <1@x.example>").answers);
         assert_eq!(shape("Subject: x"), ReplyShape::default());
