@@ -20,7 +20,8 @@ use super::status_reader;
 use super::transcript::Transcript;
 use super::writer::{self, Writer};
 use crate::message::Message;
-use std::collections::HashSet;
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
 
 /// Fields that list the recipients of a bounce.
 const LISTS: [&str; 3] = ["X-Failed-Recipients", "X-Bounced-Address", "X-Mailer-Daemon-Recipients"];
@@ -99,6 +100,8 @@ pub(crate) struct Evidence<'n> {
     pub(crate) parties: Vec<String>,
     /// To whom the original went, as far as its header shows.
     pub(crate) addressees: Vec<String>,
+    /// The addresses in the notice by their local parts.
+    pub(crate) own_addresses: OnceCell<HashMap<String, String>>,
     /// The domain of the mail server that wrote the message, if it has its address from it.
     pub(crate) daemon_domain: Option<String>,
     pub(crate) subject: String,
@@ -132,6 +135,7 @@ impl<'n> Evidence<'n> {
             listed: notice.listed(),
             parties: parties.iter().flat_map(|name| message.addresses(name)).take(100).collect(),
             addressees: outline.addressees(notice),
+            own_addresses: OnceCell::new(),
             daemon_domain: daemon_domain(message),
             subject,
             action: if delayed { DeliveryAction::Delayed } else { notice.action().unwrap_or_default() },

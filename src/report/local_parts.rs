@@ -10,9 +10,12 @@ use super::list_entry;
 use super::mailbox;
 use super::mention::Mention;
 use super::phrases::Says;
+use std::collections::HashMap;
 
 /// Names of one notice, at most.
 const MAX_NAMES: usize = 100;
+/// Addresses of a notice that are compared, at most.
+const MAX_ADDRESSES: usize = 1_000;
 /// A longer local part is not one (RFC 5321 section 4.5.3.1.1).
 const MAX_LOCAL: usize = 64;
 /// Words on a line alone that are no names.
@@ -56,15 +59,25 @@ impl Evidence<'_> {
         names.iter().enumerate().filter_map(mention).collect()
     }
 
+    /// The addresses in the notice by their local parts.
+    fn own_addresses(&self) -> &HashMap<String, String> {
+        self.own_addresses.get_or_init(|| {
+            let mut own = HashMap::new();
+            let found = self.notice.own().iter().flat_map(|line| mailbox::all(line.text));
+            for address in found.map(|found| found.address).take(MAX_ADDRESSES) {
+                let local = address.rsplit_once('@').map_or(address, |(local, _)| local);
+                own.entry(local.to_lowercase()).or_insert_with(|| address.to_owned());
+            }
+            own
+        })
+    }
+
     /// The address with this local part.
     pub(crate) fn completed(&self, local: &str) -> Option<String> {
         let has = |address: &&String| {
             address.rsplit_once('@').is_some_and(|(known, _)| known.eq_ignore_ascii_case(local))
         };
-        let said = || {
-            let lines = self.notice.own().iter().flat_map(|line| mailbox::all(line.text));
-            lines.map(|found| found.address.to_owned()).find(|address| has(&address))
-        };
+        let said = || self.own_addresses().get(&local.to_lowercase()).cloned();
         let sent = self.addressees.iter().find(has).cloned();
         sent.or_else(said).or_else(|| Some(format!("{local}@{}", self.daemon_domain.as_deref()?)))
     }

@@ -7,6 +7,9 @@
 use super::reply_position;
 use crate::smtp_reply::{self, EnhancedStatus};
 
+/// Numbers of a text that are looked at, at most.
+const MAX_NUMBERS: usize = 500;
+
 /// The codes of a reply, and where in the text it starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct QuotedReply {
@@ -32,7 +35,8 @@ impl QuotedReply {
         let mut lone: Option<QuotedReply> = None;
         let mut pairs = 0;
         let mut at = 0;
-        while let Some(found) = next(text, at) {
+        let mut numbers = MAX_NUMBERS;
+        while let Some(found) = next(text, at, &mut numbers) {
             at = found.1;
             let found = found.0;
             match (found.code, found.status) {
@@ -62,10 +66,10 @@ impl QuotedReply {
 
 /// The next code or status at `from` or later, with the status that belongs to it; and where to
 /// look next.
-fn next(text: &str, from: usize) -> Option<(QuotedReply, usize)> {
+fn next(text: &str, from: usize, numbers: &mut usize) -> Option<(QuotedReply, usize)> {
     let bytes = text.as_bytes();
     let mut at = from;
-    while at < bytes.len() {
+    while at < bytes.len() && *numbers > 0 {
         if !matches!(bytes[at], b'2' | b'4' | b'5') {
             at += 1;
             continue;
@@ -77,6 +81,7 @@ fn next(text: &str, from: usize) -> Option<(QuotedReply, usize)> {
             at += bytes[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
             continue;
         }
+        *numbers -= 1;
         let status = EnhancedStatus::leading(&text[at..]).filter(|_| before != Some(b'-'));
         let status =
             status.filter(|(_, length)| reply_position::is_status(&text[..at], &text[at + length..]));

@@ -133,6 +133,9 @@ fn place(before: &str) -> Place {
         ',' => trimmed[..trimmed.len() - 1].ends_with([']', ')']),
         _ => false,
     };
+    if !mark && !last.is_alphabetic() {
+        return Place::Inside;
+    }
     let inner = trimmed.trim_end_matches(|c: char| ":;,=<([{'\"：（「【“„« \t\n".contains(c));
     let word = last_word(inner);
     let two = last_words(inner);
@@ -179,13 +182,16 @@ fn tail(text: &str) -> &str {
 
 /// Whether a number goes on with a unit, maybe after more of its digits or the end of a range.
 fn is_measure(after: &str) -> bool {
-    let rest = after_digits(after);
-    if WIDE_UNITS.iter().any(|unit| rest.trim_start().starts_with(unit)) {
+    let rest = after_digits(after).trim_start_matches([' ', '\t', '\u{a0}']);
+    if !rest.starts_with(char::is_alphabetic) {
+        return false;
+    }
+    if WIDE_UNITS.iter().any(|unit| rest.starts_with(unit)) {
         return true;
     }
     let word = folded(word_after(rest));
     // `550 Go away` is a reply, `550 Go` a size.
-    has(UNITS, &word) || (word == "go" && !rest.to_ascii_lowercase().contains("go a"))
+    has(UNITS, &word) || (word == "go" && !rest[2..].starts_with(" a"))
 }
 
 /// Whether a number counts things.
