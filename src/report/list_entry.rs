@@ -183,9 +183,10 @@ pub(crate) fn head(line: &str) -> Option<EntryHead<'_>> {
     let inner = inner.strip_prefix("mailto:").unwrap_or(inner);
     let head = head_at(inner)?;
     let rest = head.rest.strip_prefix('>')?;
-    let whole = rest.trim().is_empty() && name.split_whitespace().count() <= 6;
-    whole.then_some(EntryHead {
-        shape: EntryShape { enclosure: Enclosure::Named, ending: Ending::Alone },
+    let ending = ending(rest);
+    let whole = rest.trim().is_empty() || ending == Ending::Colon;
+    (whole && name.split_whitespace().count() <= 6).then_some(EntryHead {
+        shape: EntryShape { enclosure: Enclosure::Named, ending },
         rest,
         ..head
     })
@@ -196,7 +197,12 @@ pub(crate) fn head(line: &str) -> Option<EntryHead<'_>> {
 fn is_name(text: &str) -> bool {
     let bare = text.split_once('(').map_or(text, |(name, _)| name);
     let aside = text[bare.len()..].trim().trim_matches(['(', ')']);
-    text.len() < 80 && !bare.contains(['@', ':', '>']) && (!aside.contains('@') || mailbox::is_address(aside))
+    // A reply is no name.
+    let coded = bare.starts_with(|c: char| c.is_ascii_digit());
+    text.len() < 80
+        && !coded
+        && !bare.contains(['@', ':', '>'])
+        && (!aside.contains('@') || mailbox::is_address(aside))
 }
 
 /// The address that a text starts with.

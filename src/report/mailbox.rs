@@ -92,7 +92,20 @@ fn around(text: &str, at: usize, floor: usize) -> Option<AddressInText<'_>> {
 
 /// The length of a label that is written right before a local part: `SMTP=user`.
 fn label(local: &str) -> usize {
-    const LABELS: [&str; 6] = ["smtp=", "rfc822=", "mailto=", "to=", "rcpt=", "email="];
+    const LABELS: [&str; 12] = [
+        "smtp=",
+        "rfc822=",
+        "mailto=",
+        "to=",
+        "rcpt=",
+        "rcpt_to=",
+        "email=",
+        "recipient=",
+        "orig_to=",
+        "address=",
+        "addr=",
+        "user=",
+    ];
     let starts = |label: &&str| {
         local.len() > label.len()
             && local.get(..label.len()).is_some_and(|start| start.eq_ignore_ascii_case(label))
