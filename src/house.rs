@@ -127,9 +127,16 @@ impl House {
                 false
             })
         };
+        let sent = self.sent.clone();
+        let only_recipient = move |message_id: &str| {
+            sent.only_recipient(message_id).unwrap_or_else(|error| {
+                tracing::warn!(%error, "cannot look up sent mail in the index");
+                None
+            })
+        };
         RecipientFacts::new(message, mail.envelope.clone())
             .with_suppressed(Box::new(suppressed))
-            .with_sent(Box::new(was_sent))
+            .with_sent(Box::new(was_sent), Box::new(only_recipient))
     }
 }
 
@@ -143,12 +150,22 @@ impl SentMail {
     /// Whether a message went to an address within the time that return paths are valid, and was
     /// not refused: a message whose delivery ended here cannot come back from elsewhere.
     fn has(&self, message_id: &str, address: &str) -> Result<bool> {
+        let valid_ms = i64::from(self.config.return_paths.max_age) * clock::DAY_MS;
+        let was_sent = |index: &Index| index.was_sent(message_id, address, clock::now_ms() - valid_ms);
+        self.look(was_sent).map(Option::unwrap_or_default)
+    }
+
+    /// The recipient of a message that went to one address only.
+    fn only_recipient(&self, message_id: &str) -> Result<Option<String>> {
+        self.look(|index| index.only_recipient(message_id)).map(Option::flatten)
+    }
+
+    /// `None`: no log was ever read.
+    fn look<R>(&self, look: impl FnOnce(&Index) -> Result<R>) -> Result<Option<R>> {
         let mut opened = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         if opened.is_none() {
             *opened = Index::look(&self.config.index_path())?;
         }
-        let Some(index) = &*opened else { return Ok(false) };
-        let valid_ms = i64::from(self.config.return_paths.max_age) * clock::DAY_MS;
-        index.was_sent(message_id, address, clock::now_ms() - valid_ms)
+        opened.as_ref().map(look).transpose()
     }
 }

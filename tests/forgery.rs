@@ -1,7 +1,7 @@
 //! Who is not believed: reports that name somebody else, return paths that a forwarder rewrote or somebody made up, messages that
 //! we did not send; and what is believed without a signed return path, where an operator wants that.
 
-use crate::bounces::{STRANGER, bounce, dsn, is_suppressed, sandbox, signed_path};
+use crate::bounces::{STRANGER, bounce, dsn, dsn_of, is_suppressed, sandbox, signed_path};
 use crate::harness::{Sandbox, free_port, key, sign_for};
 use mail_auth::arc::ArcSealer;
 use mail_auth::common::headers::HeaderWriter;
@@ -82,7 +82,7 @@ fn a_rewritten_address_says_whom_it_means_and_proves_nothing() {
 }
 
 /// What a log says became of a message to `recipient`, an hour ago.
-fn logged(id: &str, recipient: &str, status: &str) -> String {
+pub(crate) fn logged(id: &str, recipient: &str, status: &str) -> String {
     let time = (jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1)).to_string();
     let queue_id = format!("4Xn0y8{:06}zZ1f", fastrand::u32(..1_000_000));
     format!(
@@ -94,8 +94,8 @@ fn logged(id: &str, recipient: &str, status: &str) -> String {
     )
 }
 
-/// A sandbox whose logs know what `bounces::dsn` reports on.
-fn with_log(settings: &str, log: &str) -> Sandbox {
+/// A sandbox whose logs know what `bounces::dsn_of` reports on.
+pub(crate) fn with_log(settings: &str, log: &str) -> Sandbox {
     let sandbox = sandbox(free_port(), settings);
     let path = sandbox.path("mail.log");
     fs::write(&path, log).unwrap();
@@ -113,7 +113,7 @@ fn a_message_that_the_logs_know_is_proof_where_an_operator_says_so() {
         + &logged("sent1@shop.example", "refused@there.example", "bounced")
         + &logged("sent2@shop.example", "alive@there.example", "sent");
     let report = |sandbox: &Sandbox, address: &str| {
-        bounce(sandbox, BOUNCES, STRANGER, &dsn(address, "5.1.1", NO_USER));
+        bounce(sandbox, BOUNCES, STRANGER, &dsn_of("sent1@shop.example", address, "5.1.1", NO_USER));
         is_suppressed(sandbox, address)
     };
     let preferred = with_log("trust = \"preferred\"", &log);

@@ -3,12 +3,14 @@
 
 mod harness;
 
-mod about;
 mod accounting;
+mod about;
 mod answers;
 mod bounces;
+mod complaints;
 mod cron;
 mod deadline;
+mod diagnosis;
 mod forgery;
 mod guests;
 mod guide;
@@ -22,6 +24,7 @@ mod logs;
 mod lookup;
 mod loops;
 mod mutations;
+mod once;
 mod outbox;
 mod pipe;
 mod policy;

@@ -19,11 +19,11 @@ mod send;
 mod strike;
 mod suppress;
 mod tell;
+mod unmatched;
 mod user_agent;
 mod visit;
 
 pub(crate) use doors::Doors;
-pub(crate) use notify::told_names;
 pub(crate) use user_agent::user_agent;
 
 use crate::deadline::Deadline;
@@ -67,6 +67,7 @@ pub(crate) fn perform(
         }
         Action::Keep => keep::keep(mail, config, attempts),
         Action::KeepFor { address } => keep::keep_for(address, mail, config, attempts),
+        Action::KeepUnmatched(complaint) => unmatched::keep(complaint, mail, doors, attempts),
         Action::Count { name } => Performed::new(StepEnd::Succeeded, name, String::new()),
         Action::Strike(strike) => strike::count(strike, mail, doors, attempts),
         Action::Suppress(suppression) => suppress::suppress(suppression, mail, doors, attempts),

@@ -1,11 +1,10 @@
 //! Notifying an application of what happened to an address: one POST to the URL that is configured
 //! for the sender domain, with a Standard Webhooks signature and the same id at every try.
 //!
-//! Not here: the POST itself (`post`), and when to try again (`doors::retry_time`). Invariant: only
-//! a 2xx answer counts. What the application refuses, or does not answer for days, is parked for an
-//! operator.
+//! Not here: the POST itself (`post`), and when to try again (`doors::retry_time`). Invariant: one
+//! report leads to one notification; only a 2xx answer counts. What the application refuses, or
+//! does not answer for days, is parked for an operator.
 
-use super::doors::Doors;
 use super::lookup;
 use super::post::{self, PostEnd, Posted, Request};
 use super::step_attempt::StepAttempt;
@@ -13,7 +12,7 @@ use crate::clock::{self, DAY_MS};
 use crate::config::{Application, Endpoint, NOTIFY_VARIABLES};
 use crate::error::Result;
 use crate::plan::{Notification, StepEnd};
-use crate::store::Performed;
+use crate::store::{Effect, Performed};
 use crate::webhook::{self, UrlTemplate};
 
 pub(crate) fn notify(notification: &Notification, attempt: &StepAttempt<'_>) -> Performed {
@@ -22,7 +21,7 @@ pub(crate) fn notify(notification: &Notification, attempt: &StepAttempt<'_>) -> 
         let note = format!("no [[notify]] for {sender_domain}");
         return Performed::new(StepEnd::Failed, "notify_unconfigured", note);
     };
-    if was_told(notification, attempt.doors) {
+    if !is_first(notification, attempt) {
         return Performed::new(
             StepEnd::Succeeded,
             "notified_before",
@@ -32,10 +31,7 @@ pub(crate) fn notify(notification: &Notification, attempt: &StepAttempt<'_>) -> 
     let Posted { end, said } = post(notification, application, attempt);
     let note = format!("{event} {address}: {said}");
     match end {
-        PostEnd::Delivered => {
-            remember(notification, attempt.doors, clock::now_ms());
-            Performed::new(StepEnd::Succeeded, "notified", note)
-        }
+        PostEnd::Delivered => Performed::new(StepEnd::Succeeded, "notified", note),
         PostEnd::Refused => Performed::new(StepEnd::Parked, "notify_parked", format!("!parked: {note}")),
         PostEnd::Later { at_ms } => {
             Performed::new(StepEnd::Later { at_ms }, "notify_deferred", format!("!{note}"))
@@ -62,36 +58,28 @@ fn post(notification: &Notification, application: &Application, attempt: &StepAt
     }
 }
 
-/// How long (milliseconds) a notification of a bounce is remembered: the log line and the report of
-/// a bounce are not further apart.
-const TOLD_MS: i64 = 10 * DAY_MS;
+/// How long (milliseconds) the same report is not notified again.
+const ONCE_MS: i64 = 30 * DAY_MS;
 
-/// Whether the other of log line and report of this bounce has notified the application already.
-fn was_told(notification: &Notification, doors: &Doors) -> bool {
-    let Some(bounce) = &notification.bounce else { return false };
-    let name = told_name(&bounce.id, &notification.event, !bounce.logged);
-    doors.store.remembered(&name, clock::now_ms()).is_ok_and(|told| told == Some(true))
-}
-
-fn remember(notification: &Notification, doors: &Doors, now_ms: i64) {
-    let Some(bounce) = &notification.bounce else { return };
-    let name = told_name(&bounce.id, &notification.event, bounce.logged);
-    if let Err(error) = doors.store.remember(&name, true, now_ms + TOLD_MS) {
+/// Whether no other report of the same has led to this notification, under another key: the log and
+/// a report of one bounce, or a report that came twice. If that cannot be found out, it is sent.
+fn is_first(notification: &Notification, attempt: &StepAttempt<'_>) -> bool {
+    let Some(bounce) = &notification.bounce else { return true };
+    let (mail, of_type) = (attempt.mail, |(name, _): &&(String, String)| name == "feedback_type");
+    let kind = notification.fields.iter().find(of_type).map_or("", |(_, value)| value.as_str());
+    let event = format!("notify {} {kind}", notification.event);
+    let effect = Effect {
+        event: event.trim_end(),
+        id: &bounce.id,
+        address: &notification.address.to_lowercase(),
+        key: mail.key.text(),
+        at_ms: mail.at_ms,
+        until_ms: mail.at_ms + ONCE_MS,
+    };
+    attempt.doors.store.take_effect(&effect).unwrap_or_else(|error| {
         tracing::warn!(%error, "the application may be notified twice");
-    }
-}
-
-/// The names under which it is remembered that an application was notified of what bounced.
-pub(crate) fn told_names(bounce: &str) -> Vec<String> {
-    if bounce.is_empty() {
-        return Vec::new();
-    }
-    let both = |event| [true, false].map(|logged| told_name(bounce, event, logged));
-    ["bounce.hard", "bounce.soft"].into_iter().flat_map(both).collect()
-}
-
-fn told_name(id: &str, event: &str, logged: bool) -> String {
-    format!("told {event} {id} {}", if logged { "by the log" } else { "by a report" })
+        true
+    })
 }
 
 fn request(

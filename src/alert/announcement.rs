@@ -138,6 +138,7 @@ fn command(rule: &AlertRule, subject: &str) -> Option<String> {
         Metric::UnknownTexts => format!("carom deliveries --unclassified --since {since}"),
         Metric::Outbox => "carom outbox".to_owned(),
         Metric::LogUnreadable => "carom check".to_owned(),
+        Metric::ComplaintUnmatched => "carom find complaint-unmatched".to_owned(),
         Metric::LogSilent | Metric::TickFailed => "carom cron".to_owned(),
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '@' | '/' | ':');

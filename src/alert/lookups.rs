@@ -43,6 +43,9 @@ impl<'a> Lookups<'a> {
         match rule.when {
             Metric::TickFailed => around.failed = self.failed.to_vec(),
             Metric::Outbox => around.failing_steps = self.store.failing_steps(now_ms - window_ms)?,
+            Metric::ComplaintUnmatched => {
+                around.unmatched = self.store.unmatched((now_ms - window_ms, i64::MAX))?
+            }
             Metric::Queue => {
                 let index = self.index()?;
                 around.deferred = index.map_or(Ok(0), |index| index.deferred_since(now_ms - QUEUE_MS))?;

@@ -26,6 +26,8 @@ pub(crate) struct Circumstances {
     pub(crate) failing_steps: u64,
     /// Deliveries that are deferred now.
     pub(crate) deferred: u64,
+    /// Complaints in the window that match nobody.
+    pub(crate) unmatched: u64,
 }
 
 /// A value, now.
@@ -52,6 +54,7 @@ pub(crate) fn readings(rule: &AlertRule, figures: &Figures, around: &Circumstanc
         Metric::TickFailed => of_all(around.failed.len() as f64),
         Metric::Outbox => of_all(around.failing_steps as f64),
         Metric::Queue => of_all(around.deferred as f64),
+        Metric::ComplaintUnmatched => of_all(around.unmatched as f64),
         Metric::LogSilent => {
             around.logs.iter().map(|(name, read)| silence(name, *read, around.now_ms)).collect()
         }

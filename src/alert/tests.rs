@@ -65,12 +65,14 @@ fn every_statistic_has_its_value() {
         unreadable: vec![UnreadableLog { log: "postfix:/b".into(), ..UnreadableLog::default() }],
         failing_steps: 5,
         deferred: 17,
+        unmatched: 3,
     };
     for (when, value) in [
         ("bounce-rate", 10.0),
         ("deferral-rate", 75.0),
         ("reject-rate", 25.0 * 100.0 / 126.0),
         ("volume", 101.0),
+        ("complaint-unmatched", 3.0),
         ("delay", 12.5),
         ("unknown-texts", 7.0),
         ("reason:spam-block", 23.0),

@@ -6,7 +6,7 @@
 
 pub(crate) mod input;
 
-use crate::class::{About, Class, DeliveryFailure, Severity};
+use crate::class::{About, Class, DeliveryFailure, Severity, mentioned};
 use crate::error::Result;
 use crate::message::Message;
 use crate::policy::recipient_facts::RecipientFacts;
@@ -88,11 +88,11 @@ fn recipients(
 fn failures(report: &Report) -> impl Iterator<Item = DeliveryFailure> {
     let kind = report.kind;
     let found = report.recipients.iter().filter(move |found| by_kind(kind, found.action).is_none());
-    found.map(|found| failure(found, report.original.from.as_deref()))
+    found.map(|found| failure(found, [&report.original.return_path, &report.original.from]))
 }
 
-/// `sender` is that of the message that failed.
-fn failure(found: &report::Recipient, sender: Option<&str>) -> DeliveryFailure {
+/// `senders` are the addresses of whoever sent the message that failed.
+fn failure(found: &report::Recipient, senders: [&Option<String>; 2]) -> DeliveryFailure {
     let failure = DeliveryFailure {
         text: found.diagnostic.clone(),
         status: found.status.map(|status| status.to_string()).unwrap_or_default(),
@@ -101,7 +101,9 @@ fn failure(found: &report::Recipient, sender: Option<&str>) -> DeliveryFailure {
         remote_mta: found.remote_mta.clone().unwrap_or_default(),
         ..DeliveryFailure::default()
     };
-    failure.between(sender, Some(&found.address))
+    let is_mentioned = |sender: &&String| mentioned(&failure.text, Some(sender), None).0.is_some();
+    let sender = senders.into_iter().flatten().find(is_mentioned).cloned();
+    failure.between(sender.as_deref(), Some(&found.address))
 }
 
 /// The class that follows from the kind of report, without the policy.

@@ -1,4 +1,4 @@
-//! `carom verp`: signed return paths.
+//! `carom verp`: signed return paths, and tokens for a header field.
 //!
 //! Not here: signing and verifying (`return_path`).
 
@@ -17,9 +17,15 @@ pub(crate) enum VerpCommand {
         /// The recipient
         address: String,
     },
-    /// Show which recipient a return path belongs to, and whether it is still valid
+    /// Print a header line with a signed token for a recipient: a complaint that returns it proves
+    /// who complains
+    Header {
+        /// The recipient
+        address: String,
+    },
+    /// Show which recipient a return path or token belongs to, and whether it is still valid
     Verify {
-        /// The return path
+        /// The return path or token
         return_path: String,
     },
 }
@@ -34,6 +40,10 @@ pub(crate) fn run(command: &VerpCommand, config: &Config, terminal: Terminal) ->
             let signed = paths.sign(address, today)?;
             terminal.show(&json!({ "return_path": signed }), || format!("{signed}\n"))
         }
+        VerpCommand::Header { address } => {
+            let (header, token) = (&paths.header, paths.sign_token(address, today)?);
+            terminal.show(&json!({ "header": header, "token": token }), || format!("{header}: {token}\n"))
+        }
         VerpCommand::Verify { return_path } => verify(return_path, paths, today, terminal),
     }
 }
@@ -42,6 +52,7 @@ fn verify(path: &str, paths: &ReturnPaths, today: i64, terminal: Terminal) -> Re
     let inner = return_path::unwrapped(path);
     let verified = match (paths.verify(path, today), &inner) {
         (Err(Refused::NotOurs), Some(inner)) => paths.verify(inner, today),
+        (Err(Refused::NotOurs), None) => paths.verify_token(path, today),
         (verified, _) => verified,
     };
     let refused = match verified {

@@ -60,6 +60,11 @@ impl Applications {
         Ok(Applications(applications))
     }
 
+    /// Whether an application is configured for mail of just this sender domain.
+    pub(crate) fn names(&self, sender_domain: &str) -> bool {
+        self.0.iter().any(|one| one.sender_domain.eq_ignore_ascii_case(sender_domain))
+    }
+
     /// The application for mail of this sender domain.
     pub(crate) fn of(&self, sender_domain: &str) -> Option<&Application> {
         let named = |name: &str| self.0.iter().find(|one| one.sender_domain.eq_ignore_ascii_case(name));

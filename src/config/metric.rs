@@ -34,10 +34,12 @@ pub(crate) enum Metric {
     Outbox,
     /// Parts of the tick that failed.
     TickFailed,
+    /// Complaints in the window that match nobody.
+    ComplaintUnmatched,
 }
 
 /// The words of `when`, except `reason:NAME`.
-pub(super) const METRICS: [(&str, Metric); 11] = [
+pub(super) const METRICS: [(&str, Metric); 12] = [
     ("bounce-rate", Metric::BounceRate),
     ("deferral-rate", Metric::DeferralRate),
     ("reject-rate", Metric::RejectRate),
@@ -49,6 +51,7 @@ pub(super) const METRICS: [(&str, Metric); 11] = [
     ("log-unreadable", Metric::LogUnreadable),
     ("outbox", Metric::Outbox),
     ("tick-failed", Metric::TickFailed),
+    ("complaint-unmatched", Metric::ComplaintUnmatched),
 ];
 
 impl Metric {

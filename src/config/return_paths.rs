@@ -1,4 +1,4 @@
-//! Signed return paths as configured in `[verp]`: keys, form and age.
+//! Signed return paths and tokens as configured in `[verp]`: keys, form, age and header field.
 //!
 //! Not here: how they are signed (`return_path`). Invariant: without a key nothing is ours.
 
@@ -13,18 +13,22 @@ pub(crate) struct ReturnPaths {
     signing: Option<(Keys, PathForm)>,
     /// Days that a signature is valid.
     pub(crate) max_age: u32,
+    /// The header field for a token.
+    pub(crate) header: String,
 }
 
 impl ReturnPaths {
     pub(super) fn read(table: &VerpTable) -> Result<ReturnPaths, ConfigFault> {
         let wrong = |key: &'static str| move |error: Error| ConfigFault::error("verp", key, &error);
         PathForm::check_prefix(&table.prefix).map_err(wrong("prefix"))?;
+        check_field_name(&table.header).map_err(wrong("header"))?;
+        let (max_age, header) = (table.max_age, table.header.clone());
         if table.keys.is_empty() {
-            return Ok(ReturnPaths { signing: None, max_age: table.max_age });
+            return Ok(ReturnPaths { signing: None, max_age, header });
         }
         let keys = Keys::new(&table.keys).map_err(wrong("keys"))?;
         let form = PathForm::new(&table.prefix, &table.domain).map_err(wrong("domain"))?;
-        Ok(ReturnPaths { signing: Some((keys, form)), max_age: table.max_age })
+        Ok(ReturnPaths { signing: Some((keys, form)), max_age, header })
     }
 
     /// The return path of a message to `recipient`, signed on `today` (days since 1970).
@@ -36,6 +40,22 @@ impl ReturnPaths {
     pub(crate) fn verify(&self, address: &str, today: i64) -> Result<Verified, Refused> {
         let (keys, form) = self.signing.as_ref().ok_or(Refused::NotOurs)?;
         return_path::verify(keys, form, address, today, self.max_age)
+    }
+
+    /// The token for the header of a message to `recipient`.
+    pub(crate) fn sign_token(&self, recipient: &str, today: i64) -> Result<String> {
+        let (keys, _) = self.signing.as_ref().ok_or_else(ReturnPaths::no_keys)?;
+        return_path::sign_token(keys, recipient, today)
+    }
+
+    pub(crate) fn verify_token(&self, token: &str, today: i64) -> Result<Verified, Refused> {
+        let (keys, _) = self.signing.as_ref().ok_or(Refused::NotOurs)?;
+        return_path::verify_token(keys, token, today, self.max_age)
+    }
+
+    /// Whether this is the domain of our return paths.
+    pub(crate) fn is_domain(&self, domain: &str) -> bool {
+        self.signing.as_ref().is_some_and(|(_, form)| form.is_domain(domain))
     }
 
     /// The same for the tag of a milter that signs with one of our keys.
@@ -52,4 +72,14 @@ impl ReturnPaths {
         Error::new("[verp] keys: there is no key to sign return paths with")
             .remedy("make one with: openssl rand -base64 32")
     }
+}
+
+/// A name of a header field (RFC 5322 section 3.6.8).
+fn check_field_name(name: &str) -> Result<()> {
+    let is_valid = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':');
+    if is_valid && name.len() < 70 {
+        return Ok(());
+    }
+    Err(Error::new(format_args!("{name:?} is not the name of a header field"))
+        .remedy("use letters, digits and hyphens, like CFBL-Feedback-ID"))
 }

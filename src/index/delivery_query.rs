@@ -57,6 +57,23 @@ impl Index {
         Ok(found)
     }
 
+    /// The recipient of a message that went to one address and to no other; `None`: to none, or to
+    /// several. An address that stands for others (an alias) is one.
+    pub(crate) fn only_recipient(&self, message_id: &str) -> Result<Option<String>> {
+        let filter = Filter { message_id: Some(message_id.to_owned()), ..Filter::default() };
+        let (mut only, mut others): (Option<String>, bool) = (None, false);
+        self.deliveries(&filter, |delivery| {
+            let address = delivery.original_recipient.or(delivery.recipient);
+            match (&only, address) {
+                (Some(only), Some(address)) => others |= !only.eq_ignore_ascii_case(&address),
+                (None, address) => only = address,
+                (Some(_), None) => {}
+            }
+            Ok(!others)
+        })?;
+        Ok(only.filter(|_| !others))
+    }
+
     /// When a delivery to this address last succeeded, in milliseconds since 1970.
     pub(crate) fn last_success(&self, address: &str) -> Result<Option<i64>> {
         let last = "SELECT max(+last_seen) FROM deliveries

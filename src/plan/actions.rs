@@ -30,6 +30,8 @@ pub(crate) enum Action {
         /// The address, lower case.
         address: String,
     },
+    /// Keep a copy of a complaint that matches nobody.
+    KeepUnmatched(Unmatched),
     /// Count a soft bounce.
     Strike(Strike),
     /// Suppress an address.
@@ -107,10 +109,24 @@ pub(crate) struct Complaint {
     pub(crate) route: Route,
 }
 
-/// What bounced, so that the log line and the report of one bounce count once.
+/// A complaint that matches nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unmatched {
+    /// The same for the same complaint.
+    pub(crate) id: String,
+    /// Message-ID and feedback ids of the message that it is about.
+    pub(crate) found_by: Vec<String>,
+    /// Its type: `abuse`, `opt-out` …
+    pub(crate) feedback_type: String,
+    /// Who reports.
+    pub(crate) reporter: String,
+}
+
+/// What a report is about, so that one report counts once, however often and whichever way it
+/// comes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Bounced {
-    /// A digest of the Message-ID and the address.
+    /// A digest of the message and the address.
     pub(crate) id: String,
     /// Our mail log says so, not a report.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -204,6 +220,7 @@ impl Action {
             Action::AutoReply(_) => "auto-reply",
             Action::Keep => "keep",
             Action::KeepFor { .. } => "keep-for",
+            Action::KeepUnmatched(_) => "keep-unmatched",
             Action::Strike(_) => "strike",
             Action::Suppress(_) => "suppress",
             Action::Notify(_) => "notify",

@@ -10,7 +10,7 @@ mod grounds;
 
 pub(crate) use actions::{
     Action, AutoReply, Bounce, Bounced, Complaint, Notification, Refusal, Route, Strike, Suppression, Tell,
-    Visit,
+    Unmatched, Visit,
 };
 
 pub(crate) use grounds::Grounds;

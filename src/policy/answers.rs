@@ -167,6 +167,10 @@ impl reports::Host for Host {
         self.ask("is-unsubscribe", |facts| facts.message.report().kind == report::ReportKind::Unsubscribe)
     }
 
+    fn signed_recipient(&mut self) -> Option<String> {
+        self.ask("signed-recipient", RecipientFacts::signed_recipient)
+    }
+
     fn complainants(&mut self) -> Vec<reports::Complainant> {
         self.ask("complainants", |facts| facts.complainants().into_iter().map(Into::into).collect())
     }

@@ -8,11 +8,9 @@
 use crate::auth::{self, AuthResult, Check, Dns, Signature};
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::digest;
 use crate::envelope::Envelope;
 use crate::mail::Content;
 use crate::message::{Link, LinkKind, Message};
-use crate::plan::Bounced;
 use crate::report::{self, Report};
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -100,14 +98,6 @@ impl MessageFacts {
     pub(crate) fn report(&self) -> &Report {
         let read = if self.unanswerable { report::read_unanswerable } else { report::read };
         self.report.get_or_init(|| self.message(read))
-    }
-
-    /// What bounced, if the message is a report about a message with a Message-ID.
-    pub(crate) fn bounced(&self, address: &str) -> Option<Bounced> {
-        let id = self.report().original.message_id.as_deref()?;
-        let address = address.to_lowercase();
-        let id = digest::sha256_hex(&[id.as_bytes(), b"\0", address.as_bytes()], 32);
-        Some(Bounced { id, logged: self.logged })
     }
 
     /// Sources of the images in the HTML body.

@@ -23,8 +23,12 @@ mod component_source;
 pub(crate) mod message_facts;
 /// What a policy may know about one recipient.
 pub(crate) mod recipient_facts;
+/// Addresses that never complain.
+mod own_and_lists;
 /// Who complains.
 mod complaint_facts;
+/// What makes two reports the same.
+mod fingerprint;
 /// Numbers that look random.
 mod chance;
 /// Text that crosses between carom and a guest.

@@ -154,6 +154,11 @@ impl actions::Host for Host {
         self.add(Action::KeepFor { address }, when)
     }
 
+    fn keep_unmatched(&mut self, when: actions::Schedule) -> Result<u32> {
+        let unmatched = self.facts.unmatched();
+        self.add(Action::KeepUnmatched(unmatched), when)
+    }
+
     fn strike(&mut self, strike: actions::SoftBounce, when: actions::Schedule) -> Result<u32> {
         let address = self.address(&strike.address)?;
         let sender_domain = line(&strike.sender_domain, 255).to_lowercase();

@@ -5,6 +5,7 @@
 //! computed; what was asked for is computed once.
 
 use super::message_facts::MessageFacts;
+use super::own_and_lists::OwnAndLists;
 use crate::auth::{AuthResult, Check, Dns, client_address};
 use crate::clock;
 use crate::config::Config;
@@ -26,6 +27,8 @@ pub(crate) struct RecipientFacts {
     dmarc: OnceCell<AuthResult>,
     suppressed: Option<Box<IsSuppressed>>,
     sent: Option<Box<WasSent>>,
+    only_recipient: Option<Box<OnlyRecipient>>,
+    own: OnceCell<OwnAndLists>,
 }
 
 /// Answers whether mail of a sender domain (second) to an address (first) is suppressed.
@@ -33,11 +36,14 @@ pub(crate) type IsSuppressed = dyn Fn(&str, &str) -> bool;
 /// Answers whether a message with this Message-ID (first) went to an address (second) not too long
 /// ago, and was not refused.
 pub(crate) type WasSent = dyn Fn(&str, &str) -> bool;
+/// Answers which address a message with this Message-ID went to, if it went to no other.
+pub(crate) type OnlyRecipient = dyn Fn(&str) -> Option<String>;
 
 impl RecipientFacts {
     pub(crate) fn new(message: Rc<MessageFacts>, envelope: Envelope) -> RecipientFacts {
         let (spf, dmarc) = (OnceCell::new(), OnceCell::new());
-        RecipientFacts { message, envelope, spf, dmarc, suppressed: None, sent: None }
+        let (suppressed, sent, only_recipient, own) = (None, None, None, OnceCell::new());
+        RecipientFacts { message, envelope, spf, dmarc, suppressed, sent, only_recipient, own }
     }
 
     /// Facts for a policy that is asked about no message: an empty one, from nobody to nobody.
@@ -54,8 +60,8 @@ impl RecipientFacts {
     }
 
     /// With means to find out what was sent; without them, nothing was.
-    pub(crate) fn with_sent(self, sent: Box<WasSent>) -> RecipientFacts {
-        RecipientFacts { sent: Some(sent), ..self }
+    pub(crate) fn with_sent(self, sent: Box<WasSent>, only: Box<OnlyRecipient>) -> RecipientFacts {
+        RecipientFacts { sent: Some(sent), only_recipient: Some(only), ..self }
     }
 
     pub(crate) fn envelope(&self) -> &Envelope {
@@ -98,6 +104,18 @@ impl RecipientFacts {
         envelope.into_iter().flatten().any(|path| is_for(path) || wrapped(path))
     }
 
+    /// The recipient that the envelope recipient was signed for.
+    pub(crate) fn signed_recipient(&self) -> Option<String> {
+        let today = day(clock::now_ms());
+        let envelope = [Some(&self.envelope.recipient), self.envelope.original_recipient.as_ref()];
+        let signed_for = |path: &String| {
+            let verified = self.message.config.return_paths.verify(path, today).ok()?;
+            verified.recipient.address().map(str::to_owned)
+        };
+        let unwrapped = |path: &String| signed_for(&return_path::unwrapped(path)?);
+        envelope.into_iter().flatten().find_map(|path| signed_for(path).or_else(|| unwrapped(path)))
+    }
+
     /// Whether mail of this sender domain to this address is suppressed.
     pub(crate) fn is_suppressed(&self, address: &str, sender_domain: &str) -> bool {
         let (address, domain) = (address.to_lowercase(), sender_domain.to_lowercase());
@@ -109,6 +127,17 @@ impl RecipientFacts {
     pub(crate) fn was_sent_to(&self, address: &str) -> bool {
         let id = &self.message.report().original.message_id;
         self.sent.as_ref().zip(id.as_ref()).is_some_and(|(sent, id)| sent(id, address))
+    }
+
+    /// Addresses that do not complain.
+    pub(super) fn own(&self) -> &OwnAndLists {
+        self.own.get_or_init(|| OwnAndLists::of(&self.message, &self.envelope))
+    }
+
+    /// The address that the message that the report is about went to, if it went to no other.
+    pub(crate) fn only_recipient(&self) -> Option<String> {
+        let id = self.message.report().original.message_id.as_ref()?;
+        self.only_recipient.as_ref().and_then(|only| only(id))
     }
 
     /// Whether our own mail server wrote the message: it came from one of `[auth] own_servers`, or

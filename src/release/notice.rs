@@ -1,6 +1,5 @@
 //! The notification that a suppression is undone (`bounce.undone`), as a promise.
 
-use crate::action;
 use crate::clock;
 use crate::config::Config;
 use crate::digest;
@@ -21,8 +20,7 @@ pub(crate) fn release(
 ) -> Released {
     let is_known = entry.source == REPORT && config.applications.of(&entry.sender_domain).is_some();
     let notice = is_known.then(|| (key(&entry, now_ms), plan(&entry, because)));
-    let told = action::told_names(&entry.grounds.bounce);
-    Released { entry, restored: None, forgotten, told, notice }
+    Released { entry, restored: None, forgotten, notice }
 }
 
 fn key(entry: &Suppressed, now_ms: i64) -> String {

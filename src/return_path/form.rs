@@ -60,6 +60,10 @@ impl PathForm {
         Err(Error::new(what).remedy("use a domain that has an MX record, like bounces.example.com"))
     }
 
+    pub(crate) fn is_domain(&self, domain: &str) -> bool {
+        self.domain.eq_ignore_ascii_case(domain)
+    }
+
     /// Day, tag and recipient of an address in lower case.
     pub(super) fn split<'a>(&self, address: &'a str) -> Option<(&'a str, &'a str, &'a str)> {
         let local = address.strip_suffix(&self.domain)?.strip_suffix('@')?.strip_prefix(&self.prefix)?;

@@ -15,11 +15,14 @@ mod spelling;
 mod srs;
 /// Return paths that carom signs.
 mod verp;
+/// Signed tokens for a header field.
+mod token;
 
 pub(crate) use batv::{Tagged, verify as verify_batv};
 pub(crate) use form::{PathForm, day};
 pub(crate) use keys::Keys;
-pub(crate) use verp::{Verified, sign, verify};
+pub(crate) use token::{sign_token, verify_token};
+pub(crate) use verp::{SignedFor, Verified, sign, verify};
 
 use std::fmt;
 

@@ -99,6 +99,19 @@ pub(crate) fn verify(
     if !expected.iter().fold(false, |found, expected| found | equal(expected, tag)) {
         return Err(Refused::Forged);
     }
+    let age = age(signed_on, today, max_age)?;
+    let recipient = match about.split_once('=') {
+        None => SignedFor::Digest(about.to_owned()),
+        Some((local, domain)) => {
+            let parts = unescape(local).zip(unescape(domain));
+            SignedFor::Address(join(&parts.ok_or(Refused::NotOurs)?))
+        }
+    };
+    Ok(Verified { recipient, signed_day: today - age })
+}
+
+/// The age in days of what was signed on the day with this number, if it is valid.
+pub(super) fn age(signed_on: i64, today: i64, max_age: u32) -> Result<i64, Refused> {
     // The digits repeat: more than half a round ago means in the future.
     let age = (today - signed_on).rem_euclid(ROUND);
     let age = if age > ROUND / 2 { age - ROUND } else { age };
@@ -108,14 +121,7 @@ pub(crate) fn verify(
     if age < -1 {
         return Err(Refused::Ahead { days: -age });
     }
-    let recipient = match about.split_once('=') {
-        None => SignedFor::Digest(about.to_owned()),
-        Some((local, domain)) => {
-            let parts = unescape(local).zip(unescape(domain));
-            SignedFor::Address(join(&parts.ok_or(Refused::NotOurs)?))
-        }
-    };
-    Ok(Verified { recipient, signed_day: today - age })
+    Ok(age)
 }
 
 /// The tag by each key, the signing key's first.

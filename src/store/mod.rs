@@ -1,6 +1,6 @@
 //! THE SEAM: everything that the store keeps, and the verbs that read and change it, by group.
 //!
-//! The rest of carom sees only this file, `releasing` and the types beside it. Not here: SQL
+//! The rest of carom sees only this file, `releasing`, `once` and the types beside it. Not here: SQL
 //! (`sqlite`), what the rows mean to a message (`crate::journal`), and how they are shown
 //! (`crate::stats`). Another database would be another folder with the same functions. Invariant: a
 //! verb that returns `Ok` has reached the disk, and one that fails has changed nothing: each verb
@@ -8,6 +8,7 @@
 
 mod journal_entry;
 mod observed;
+mod once;
 mod releasing;
 mod sqlite;
 mod suppressed;
@@ -23,7 +24,7 @@ pub(crate) use journal_entry::{
 pub(crate) use observed::{AlertRecord, AlertState, Difference, Heartbeat, TemplateLookup};
 // The index is an SQLite file too, and is migrated in the same way.
 pub(crate) use sqlite::migrations;
-pub(crate) use suppressed::{ImportChange, Released, SoftBounce, StrikeCount, Suppressed};
+pub(crate) use suppressed::{Effect, ImportChange, Released, SoftBounce, StrikeCount, Suppressed};
 pub(crate) use tally::Tally;
 
 use crate::error::Result;

@@ -49,8 +49,6 @@ pub(crate) struct Released {
     pub(crate) restored: Option<Suppressed>,
     /// Soft bounces of this time (milliseconds since 1970) are forgotten.
     pub(crate) forgotten: Range<i64>,
-    /// Names under which it is remembered that the application was notified.
-    pub(crate) told: Vec<String>,
     /// The key and the plan of the notification.
     pub(crate) notice: Option<(String, Plan)>,
 }
@@ -82,12 +80,26 @@ pub(crate) struct SoftBounce<'a> {
     pub(crate) bounce: Option<&'a Bounced>,
 }
 
+/// What comes of a report once, under whichever key it comes first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Effect<'a> {
+    /// What comes of it.
+    pub(crate) event: &'a str,
+    /// The same for the same report.
+    pub(crate) id: &'a str,
+    pub(crate) address: &'a str,
+    /// The journal's key of this report.
+    pub(crate) key: &'a str,
+    pub(crate) at_ms: i64,
+    /// The same report takes effect again after this time.
+    pub(crate) until_ms: i64,
+}
+
 /// The soft bounces of an address after one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StrikeCount {
     /// How many count now.
     pub(crate) count: u32,
-    /// The same bounce was counted before: by the log if this is a report, by a report if this is
-    /// the log.
+    /// The same bounce was counted before, under another key: reported again, or in the log too.
     pub(crate) known: bool,
 }

@@ -41,6 +41,7 @@ fn line(step: &Step) -> String {
         Action::AutoReply(reply) => format!("auto-reply {:?}{}", reply.subject, to(&reply.route)),
         Action::Keep => "keep".to_owned(),
         Action::KeepFor { address } => format!("keep for {address}"),
+        Action::KeepUnmatched(complaint) => format!("keep unmatched {} complaint", complaint.feedback_type),
         Action::Strike(strike) => {
             let Strike { address, sender_domain, threshold, window, .. } = strike;
             format!("strike {address} for {sender_domain}, {threshold} in {window} days")

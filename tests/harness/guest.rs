@@ -14,6 +14,7 @@ pub(crate) struct Guest {
     pages: u32,
     data: String,
     prepare: Option<String>,
+    diagnoses: bool,
     wasi: bool,
 }
 
@@ -31,7 +32,8 @@ impl Guest {
     /// `decide` is the body of a function without result; `$accept` and `$size` can be called.
     pub(crate) fn new(decide: &str) -> Guest {
         let (version, imports, data) = ("1.0.0".into(), String::new(), String::new());
-        Guest { version, imports, decide: decide.into(), pages: 1, data, prepare: None, wasi: false }
+        let (decide, pages, prepare, diagnoses, wasi) = (decide.into(), 1, None, false, false);
+        Guest { version, imports, decide, pages, data, prepare, diagnoses, wasi }
     }
 
     /// Another function that it imports: `("actions", "count", "$count", "(param i32 i32 i32 i32 i32 i32)")`.
@@ -95,12 +97,22 @@ impl Guest {
         self
     }
 
+    /// It says what failures are about (since 1.1): the classes are read at 2048.
+    pub(crate) fn diagnoses(mut self) -> Guest {
+        self.diagnoses = true;
+        self
+    }
+
     /// The component.
     pub(crate) fn build(&self) -> Vec<u8> {
         let Guest { version, imports, decide, pages, data, prepare, .. } = self;
         let preparation = prepare.as_ref().map_or(String::new(), |body| {
             format!("(func (export \"carom:policy/preparation@{version}#prepare\") {body})")
         });
+        let classes = "(param i32 i32) (result i32) (i32.store (i32.const 1032) (i32.const 2048)) \
+                       (i32.store (i32.const 1036) (local.get 1)) (i32.const 1032)";
+        let diagnosis = format!("(func (export \"carom:policy/diagnosis@{version}#diagnose\") {classes})");
+        let diagnosis = if self.diagnoses { diagnosis } else { String::new() };
         let text = format!(
             r#"(module
             (import "carom:policy/actions@{version}" "accept" (func $accept (result i32)))
@@ -111,12 +123,15 @@ impl Guest {
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
             (func (export "carom:policy/decision@{version}#decide") (result i32) {decide} (i32.const 1024))
             (func (export "carom:policy/mapping@{version}#may-answer") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
-            (func (export "carom:policy/classification@{version}#classify") (param i32 i32) (result i32)
-                (i32.store (i32.const 1032) (i32.const 2048)) (i32.store (i32.const 1036) (local.get 1)) (i32.const 1032))
+            (func (export "carom:policy/classification@{version}#classify") {classes})
             (func (export "carom:policy/settings@{version}#validate") (param i32 i32) (result i32) (i32.const 1024))
-            {preparation})"#
+            {preparation} {diagnosis})"#
         );
-        let world = if prepare.is_some() { "prepared-policy" } else { "policy" };
+        let world = match (prepare.is_some(), self.diagnoses) {
+            (false, false) => "policy",
+            (true, false) => "prepared-policy",
+            (_, true) => "diagnosing-policy",
+        };
         let mut module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"));
         let (resolve, package) = self.resolve();
         let world = resolve.select_world(&[package], Some(world)).unwrap();

@@ -1,18 +1,22 @@
-//! What is done about a report: who is suppressed, what is counted, which application is notified.
+//! What is done about a report, and in whole about a bounce: who is suppressed, what is counted,
+//! which application is notified.
 //!
-//! Not here: what a failure means (`classify`) and what proves a report (`proof`). Invariant:
+//! Not here: complaints (`complain`), requests to be unsubscribed, what a failure means
+//! (`classify`) and what proves a report (`proof`). Invariant:
 //! nobody is suppressed on a stranger's word, and never because of what a refusal says about the
 //! sender, the message or its reputation, however permanent its code.
 
+use crate::about::About;
 use crate::acting::{Acting, Trust};
 use crate::classify::Class;
-use crate::proof::{domain, proven};
-use carom_policy::actions::{self, Notification, Outcome, SoftBounce, Suppression};
+use crate::subject::Subject;
+use crate::{complain, unsubscribe};
+use carom_policy::actions::{self, Outcome};
 use carom_policy::reports::{self, Fate, Recipient, ReportKind};
-use carom_policy::{after, facts, now, Severity};
+use carom_policy::{after, now, Severity};
 
 /// Recipients of one report that are handled. A plan has no room for more.
-const MOST: usize = 50;
+pub(crate) const MOST: usize = 50;
 
 /// Soft reasons that say something about the address, its domain or the way there. The others are
 /// about the sender or the message.
@@ -31,30 +35,12 @@ const COUNTED: &[&str] = &[
 pub(crate) fn decide<'a>(acting: &Acting, classify: impl Fn(&[&Recipient]) -> Vec<Class<'a>>) {
     actions::accept();
     match reports::kind() {
+        ReportKind::Other if reports::is_unsubscribe() => unsubscribe::unsubscribe(acting),
         ReportKind::Other => count("no_report"),
         ReportKind::AutoReply => count("auto_reply"),
         ReportKind::Challenge => count("challenge"),
-        ReportKind::FeedbackReport => complaints(acting),
+        ReportKind::FeedbackReport => complain::complaints(acting),
         ReportKind::DeliveryStatus => bounces(acting, classify),
-    }
-}
-
-fn complaints(acting: &Acting) {
-    let kind = reports::feedback_type().unwrap_or_default();
-    count("complaint");
-    if kind == "not-spam" {
-        return;
-    }
-    for recipient in reports::recipients().iter().take(MOST) {
-        let subject = Subject::of(recipient, acting);
-        if !subject.is_proven {
-            count("complaint_unproven");
-            continue;
-        }
-        actions::suppress(&subject.suppression("complaint", acting), now());
-        subject.keep(acting);
-        let fields = vec![("feedback_type".into(), kind.clone())];
-        actions::notify(&subject.notification("complaint", fields), now());
     }
 }
 
@@ -65,10 +51,19 @@ fn bounces<'a>(acting: &Acting, classify: impl Fn(&[&Recipient]) -> Vec<Class<'a
     if failed.is_empty() {
         return count("bounce_delayed");
     }
+    let mut handled: Vec<(String, Severity)> = Vec::new();
     for (recipient, class) in failed.iter().zip(classify(&failed)) {
         let subject = Subject::of(recipient, acting);
+        let this = (subject.address.to_lowercase(), class.severity);
+        if handled.contains(&this) {
+            // A report may name a recipient twice.
+            continue;
+        }
+        handled.push(this);
         let is_hard = class.severity == Severity::Hard;
-        let is_counted = class.severity == Severity::Soft && COUNTED.contains(&class.reason);
+        let is_counted = class.severity == Severity::Soft
+            && COUNTED.contains(&class.reason)
+            && !matches!(class.about, About::Sender | About::SendingHost | About::Message);
         match (is_hard, is_counted) {
             _ if !subject.is_proven && acting.trust == Trust::Required => count("bounce_unproven"),
             (true, _) if subject.is_proven => {
@@ -91,55 +86,8 @@ fn bounces<'a>(acting: &Acting, classify: impl Fn(&[&Recipient]) -> Vec<Class<'a
     }
 }
 
-fn count(name: &str) {
+pub(crate) fn count(name: &str) {
     actions::count(name, now());
-}
-
-/// The address that a report is about, the sender whose mail it was, and whether that is proven.
-struct Subject {
-    address: String,
-    sender_domain: String,
-    is_proven: bool,
-}
-
-impl Subject {
-    fn of(recipient: &Recipient, acting: &Acting) -> Subject {
-        let sender = reports::original_sender().as_deref().and_then(domain);
-        let sender_domain = sender.or_else(|| domain(&facts::recipient())).unwrap_or_default();
-        let named = recipient.original.as_ref().unwrap_or(&recipient.address);
-        let (address, is_proven) = match proven(recipient, acting.trust) {
-            Some(address) => (address, true),
-            None => (named, acting.trust == Trust::Off),
-        };
-        Subject { address: address.clone(), sender_domain, is_proven }
-    }
-
-    /// Keeps the report, so that it can be read when somebody asks why.
-    fn keep(&self, acting: &Acting) {
-        if acting.keep {
-            actions::keep_for(&self.address, now());
-        }
-    }
-
-    fn suppression(&self, reason: &str, acting: &Acting) -> Suppression {
-        let (address, sender_domain) = (self.address.clone(), self.sender_domain.clone());
-        Suppression { address, sender_domain, reason: reason.into(), days: acting.suppress_days }
-    }
-
-    fn soft_bounce(&self, acting: &Acting) -> SoftBounce {
-        SoftBounce {
-            address: self.address.clone(),
-            sender_domain: self.sender_domain.clone(),
-            threshold: acting.threshold,
-            window: acting.window,
-            proven: self.is_proven,
-        }
-    }
-
-    fn notification(&self, event: &str, fields: Vec<(String, String)>) -> Notification {
-        let (address, sender_domain) = (self.address.clone(), self.sender_domain.clone());
-        Notification { event: event.into(), address, sender_domain, fields }
-    }
 }
 
 /// What the application learns about a bounce. What is empty is left out.

@@ -1,4 +1,5 @@
-//! The settings for handling reports: trust, threshold, window, suppress_days, keep.
+//! The settings for handling reports: trust, threshold, window, suppress_days, keep,
+//! fraud_suppresses.
 //!
 //! Not here: own rules (`own_rules`) and the acting itself (`act`). Invariant: by default an
 //! unproven report suppresses nobody.
@@ -6,7 +7,8 @@
 use serde_json::{Map, Value};
 
 /// The keys, beside `rules`.
-pub(crate) const KEYS: &[&str] = &["trust", "threshold", "window", "suppress_days", "keep"];
+pub(crate) const KEYS: &[&str] =
+    &["trust", "threshold", "window", "suppress_days", "keep", "fraud_suppresses"];
 
 /// The largest number of soft bounces or days.
 const MOST: u64 = 3650;
@@ -22,6 +24,8 @@ pub(crate) struct Acting {
     pub suppress_days: u32,
     /// Keep the reports that count, by address.
     pub keep: bool,
+    /// A complaint of the type `fraud` suppresses, as one of `abuse` does.
+    pub fraud_suppresses: bool,
 }
 
 /// What an unproven report may do.
@@ -61,15 +65,16 @@ impl Acting {
         };
         let (threshold, window) = (number("threshold", 1, 5), number("window", 1, 30));
         let suppress_days = number("suppress_days", 0, 0);
-        let keep = match settings.get("keep") {
+        let mut is_set = |name: &str| match settings.get(name) {
             None => false,
-            Some(Value::Bool(keep)) => *keep,
+            Some(Value::Bool(is_set)) => *is_set,
             Some(value) => {
-                complaints.push(format!("keep = {value}: give true or false"));
+                complaints.push(format!("{name} = {value}: give true or false"));
                 false
             }
         };
-        let acting = Acting { trust, threshold, window, suppress_days, keep };
+        let (keep, fraud_suppresses) = (is_set("keep"), is_set("fraud_suppresses"));
+        let acting = Acting { trust, threshold, window, suppress_days, keep, fraud_suppresses };
         if complaints.is_empty() {
             Ok(acting)
         } else {

@@ -11,6 +11,7 @@ mod acting;
 pub mod classify;
 mod code;
 mod compile;
+mod complain;
 mod conditions;
 mod diagnostic;
 mod first_rule;
@@ -30,8 +31,10 @@ mod search;
 mod sequence;
 pub mod settings;
 mod status;
+mod subject;
 mod table;
 mod trie;
+mod unsubscribe;
 
 pub use about::About;
 pub use carom_policy::Severity;

@@ -47,9 +47,9 @@ pub trait Policy {
         failures.iter().map(|_| undetermined()).collect()
     }
 
-    /// What each delivery failure means, and about whom or what it is, in order. Without it, carom
-    /// derives the latter from the reason of the class. A carom that offers only 1.0 asks
-    /// `classify` instead.
+    /// What each delivery failure means, and what it is about, in order. Without it, carom derives
+    /// the latter from the reason of the class. A carom that offers only 1.0 asks `classify`
+    /// instead.
     fn diagnose(failures: &[diagnosis::Failure]) -> Vec<diagnosis::Class> {
         let failures: Vec<Failure> = failures.iter().map(without_addresses).collect();
         Self::classify(&failures).into_iter().map(about_whatever_follows).collect()

@@ -14,10 +14,14 @@ pub(crate) struct VerpTable {
     pub(crate) domain: String,
     /// Days that a signature is valid.
     pub(crate) max_age: u32,
+    /// The header field for a signed token: what a complaint about the message returns proves who
+    /// complains. CFBL-Feedback-ID (RFC 9477) is always read too.
+    pub(crate) header: String,
 }
 
 impl Default for VerpTable {
     fn default() -> VerpTable {
-        VerpTable { keys: Vec::new(), prefix: "b+".into(), domain: String::new(), max_age: 30 }
+        let (prefix, header) = ("b+".into(), "CFBL-Feedback-ID".into());
+        VerpTable { keys: Vec::new(), prefix, domain: String::new(), max_age: 30, header }
     }
 }

@@ -1,8 +1,7 @@
 //! What is removed when its time has passed, in every group, in one transaction.
 
 use super::connection::SharedConnection;
-use super::pending_rows;
-use super::suppression_rows;
+use super::{pending_rows, report_rows, suppression_rows};
 use crate::clock::DAY_MS;
 use crate::error::Result;
 use rusqlite::Connection;
@@ -11,6 +10,8 @@ use rusqlite::Connection;
 const FINISHED_MS: i64 = 10 * DAY_MS;
 /// A parked step that no operator has cared for.
 const PARKED_MS: i64 = 90 * DAY_MS;
+/// Complaints that match nobody.
+const UNMATCHED_MS: i64 = 90 * DAY_MS;
 /// The longest window in which a policy can count soft bounces.
 const STRIKES_MS: i64 = 3650 * DAY_MS;
 
@@ -24,6 +25,7 @@ pub(crate) fn purge(shared: &SharedConnection, now_ms: i64) -> Result<()> {
         if db.execute("DELETE FROM suppressions WHERE expires_ms < ?1", [now_ms])? > 0 {
             suppression_rows::bring_back(db)?;
         }
+        report_rows::purge(db, now_ms, UNMATCHED_MS)?;
         db.execute("DELETE FROM strikes WHERE at_ms < ?1", [now_ms - STRIKES_MS])?;
         Ok(())
     })

@@ -103,16 +103,18 @@ fn remove(db: &Connection, release: &Released) -> rusqlite::Result<bool> {
     const THIS: &str =
         "DELETE FROM suppressions WHERE address = ?1 AND sender_domain = ?2 AND added_ms = ?3 AND key = ?4";
     const STRIKES: &str = "DELETE FROM strikes WHERE address = ?1 AND (?2 = '' OR sender_domain = ?2) AND at_ms >= ?3 AND at_ms < ?4";
+    const REPORTED: &str = "DELETE FROM reported WHERE address = ?1 AND (id = ?5 OR id IN (SELECT bounce FROM strikes \
+        WHERE address = ?1 AND (?2 = '' OR sender_domain = ?2) AND at_ms >= ?3 AND at_ms < ?4))";
     const EARLIER: &str = "DELETE FROM earlier_suppressions WHERE address = ?1 AND sender_domain = ?2";
-    let Released { entry, restored, forgotten, told, .. } = release;
+    let Released { entry, restored, forgotten, .. } = release;
     let Suppressed { address, sender_domain, added_ms, grounds, .. } = entry;
     if db.prepare_cached(THIS)?.execute(params![address, sender_domain, added_ms, grounds.key])? == 0 {
         return Ok(false);
     }
-    db.prepare_cached(STRIKES)?.execute(params![address, sender_domain, forgotten.start, forgotten.end])?;
-    for name in told {
-        db.prepare_cached("DELETE FROM memory WHERE name = ?1")?.execute([name])?;
-    }
+    let (from_ms, to_ms) = (forgotten.start, forgotten.end);
+    // A later report of the same failures counts again.
+    db.prepare_cached(REPORTED)?.execute(params![address, sender_domain, from_ms, to_ms, grounds.bounce])?;
+    db.prepare_cached(STRIKES)?.execute(params![address, sender_domain, from_ms, to_ms])?;
     match restored {
         Some(earlier) => {
             insert(db, "suppressions", earlier)?;

@@ -21,3 +21,20 @@ CREATE INDEX earlier_suppressions_added ON earlier_suppressions (added_ms);
 ALTER TABLE suppressions ADD COLUMN pattern_of TEXT;
 ALTER TABLE earlier_suppressions ADD COLUMN pattern_of TEXT;
 CREATE INDEX suppressions_patterns ON suppressions (pattern_of) WHERE pattern_of IS NOT NULL;
+
+-- Reports that have taken effect. event: what came of it (a soft bounce, a notification, an unmatched complaint); id: a digest
+-- of the message and the address; key: the journal's key of the report that took effect. The same report under another key
+-- changes nothing until until_ms.
+CREATE TABLE reported (
+    event TEXT NOT NULL, id TEXT NOT NULL, address TEXT NOT NULL, key TEXT NOT NULL, until_ms INTEGER NOT NULL,
+    PRIMARY KEY (event, id)) WITHOUT ROWID;
+CREATE INDEX reported_address ON reported (address);
+CREATE INDEX reported_until ON reported (until_ms);
+INSERT OR IGNORE INTO reported SELECT 'soft-bounce', bounce, address, key, at_ms + 30 * 86400000 FROM strikes
+    WHERE bounce IS NOT NULL ORDER BY at_ms;
+
+-- Complaints that match nobody; found_by: Message-ID and feedback ids, separated by line ends.
+CREATE TABLE unmatched_complaints (
+    id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, feedback_type TEXT NOT NULL, reporter TEXT NOT NULL,
+    found_by TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX unmatched_complaints_age ON unmatched_complaints (at_ms);

@@ -4,10 +4,11 @@
 //! reports at most once a day for an address.
 
 use super::connection::SharedConnection;
+use super::report_rows;
 use crate::clock::DAY_MS;
 use crate::error::Result;
 use crate::plan::Grounds;
-use crate::store::suppressed::{ImportChange, SoftBounce, StrikeCount, Suppressed};
+use crate::store::suppressed::{Effect, ImportChange, SoftBounce, StrikeCount, Suppressed};
 use crate::store::suppression_target::{self, pattern_domain};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -150,6 +151,7 @@ pub(crate) fn unsuppress(
         for table in ["strikes", "earlier_suppressions"] {
             db.execute(&format!("DELETE FROM {table} WHERE {WHOSE}"), params![address, sender_domain])?;
         }
+        report_rows::forget(db, &address)?;
         let gone =
             db.execute(&format!("DELETE FROM suppressions WHERE {WHOSE}"), params![address, sender_domain])?;
         Ok(gone > 0)
@@ -220,15 +222,21 @@ pub(crate) fn strike(shared: &SharedConnection, bounce: &SoftBounce<'_>) -> Resu
     let (address, domain) = (bounce.address.to_owned(), bounce.sender_domain.to_owned());
     let (key, proven, at_ms) = (bounce.key.to_owned(), bounce.proven, bounce.at_ms);
     let oldest = at_ms - i64::from(bounce.window) * DAY_MS;
+    let until_ms = at_ms + i64::from(bounce.window) * DAY_MS;
     let (what, logged) = bounce.bounce.map_or((None, false), |what| (Some(what.id.clone()), what.logged));
     shared.write(move |db| {
-        let known: bool = db
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM strikes WHERE address = ?1 AND bounce = ?2 AND logged <> ?3)")?
-            .query_row(params![address, what, logged], |row| row.get(0))?;
         let today: bool = db
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM strikes WHERE address = ?1 AND sender_domain = ?2 AND at_ms > ?3)")?
             .query_row(params![address, domain, at_ms - DAY_MS], |row| row.get(0))?;
-        if !known && (proven || !today) {
+        let counts = proven || !today;
+        let known = match what.as_ref().filter(|_| counts) {
+            None => false,
+            Some(id) => {
+                let (event, address, key) = ("soft-bounce", address.as_str(), key.as_str());
+                !report_rows::is_first(db, &Effect { event, id, address, key, at_ms, until_ms })?
+            }
+        };
+        if counts && !known {
             db.prepare_cached("INSERT OR IGNORE INTO strikes (address, sender_domain, key, at_ms, proven, bounce, logged)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
                 .execute(params![address, domain, key, at_ms, proven, what, logged])?;

@@ -1,0 +1,77 @@
+//! What makes two reports the same report: the message that they are about and the recipient,
+//! whatever the queue id, the route, or the server that wrote them.
+//!
+//! Not here: remembering what came before (`store`). Invariant: reports about two messages are two
+//! reports; without anything that names the message, the report itself has to be the same.
+
+use super::message_facts::MessageFacts;
+use super::recipient_facts::RecipientFacts;
+use crate::digest;
+use crate::plan::{Bounced, Unmatched};
+use crate::report::{self, ReportKind};
+
+/// Digits of a fingerprint.
+const DIGITS: usize = 32;
+
+impl MessageFacts {
+    /// What a report says about an address; `None` if the message reports nothing.
+    pub(crate) fn bounced(&self, address: &str) -> Option<Bounced> {
+        let address = address.to_lowercase();
+        let digest = |parts: &[&str]| {
+            let parts: Vec<&[u8]> = parts.iter().flat_map(|part| [part.as_bytes(), b"\0"]).collect();
+            digest::sha256_hex(&parts[..parts.len() - 1], DIGITS)
+        };
+        let report = self.report();
+        let original = &report.original;
+        if let Some(message_id) = &original.message_id {
+            return Some(Bounced { id: digest(&[message_id, &address]), logged: self.is_log_line() });
+        }
+        if self.is_log_line() || report.kind == ReportKind::Other {
+            return None;
+        }
+        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        let found = report.recipients.iter().find(|one| {
+            one.address.eq_ignore_ascii_case(&address)
+                || one.original.as_ref().is_some_and(|original| original.eq_ignore_ascii_case(&address))
+        });
+        let diagnostic = found.map_or("", |found| found.diagnostic.as_str());
+        let (subject, from) = (text(&original.subject), text(&original.from));
+        let which = self.which_message();
+        Some(Bounced { id: digest(&[&which, &subject, &from, diagnostic, &address]), logged: false })
+    }
+
+    /// What names the message that a report is about, if it has no Message-ID; else what names the
+    /// report.
+    fn which_message(&self) -> String {
+        self.message(|message| {
+            let original = |name: &str| report::original_header(message, name);
+            let named = ["Date", "Feedback-ID", "CFBL-Feedback-ID", "X-Mailer-RecptId"];
+            let named: Vec<String> = named.iter().filter_map(|name| original(name)).collect();
+            if !named.is_empty() {
+                return named.join(" ");
+            }
+            let own = message.header("Message-ID").or_else(|| message.header("Date"));
+            own.unwrap_or_else(|| digest::sha256_hex(&[self.content.raw().as_slice()], DIGITS))
+        })
+    }
+}
+
+impl RecipientFacts {
+    /// The complaint, for one that matches nobody.
+    pub(crate) fn unmatched(&self) -> Unmatched {
+        let report = self.message.report();
+        let original = &report.original;
+        let ids = [&original.message_id, &original.feedback_id, &original.cfbl_feedback_id];
+        let feedback_type = report.feedback.as_ref().map(|feedback| feedback.kind.to_string());
+        let feedback_type = feedback_type.unwrap_or_default();
+        let whole = format!("complaint {feedback_type}");
+        Unmatched {
+            id: self.message.bounced(&whole).map(|bounced| bounced.id).unwrap_or_default(),
+            found_by: ids.into_iter().flatten().cloned().collect(),
+            feedback_type,
+            reporter: self
+                .message
+                .message(|message| message.addresses("From").into_iter().next().unwrap_or_default()),
+        }
+    }
+}

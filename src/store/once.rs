@@ -1,0 +1,26 @@
+//! What comes of a report once, however often it comes, and complaints that match nobody.
+//!
+//! Not here: the rows (`sqlite/report_rows.rs`), and what makes two reports the same
+//! (`policy/fingerprint`).
+
+use super::sqlite::report_rows;
+use super::{Effect, Store};
+use crate::error::Result;
+use crate::plan::Unmatched;
+
+impl Store {
+    /// Whether this report takes effect: the same one has not done so under another key.
+    pub(crate) fn take_effect(&self, effect: &Effect<'_>) -> Result<bool> {
+        report_rows::take_effect(&self.db, effect)
+    }
+
+    /// Notes a complaint that matches nobody.
+    pub(crate) fn put_unmatched(&self, complaint: &Unmatched, at_ms: i64) -> Result<()> {
+        report_rows::put_unmatched(&self.db, complaint, at_ms)
+    }
+
+    /// Complaints of a period (milliseconds since 1970) that match nobody.
+    pub(crate) fn unmatched(&self, period: (i64, i64)) -> Result<u64> {
+        report_rows::unmatched(&self.db, period)
+    }
+}

@@ -1,0 +1,70 @@
+//! Reports that have taken effect, so that one counts once however often it comes, and complaints
+//! that match nobody.
+//!
+//! Not here: what makes two reports the same (`policy/fingerprint`). Invariant: of any number of
+//! processes with the same report, one is the first.
+
+use super::connection::SharedConnection;
+use crate::error::Result;
+use crate::plan::Unmatched;
+use crate::store::suppressed::Effect;
+use rusqlite::{Connection, OptionalExtension, params};
+
+pub(crate) fn take_effect(shared: &SharedConnection, effect: &Effect<'_>) -> Result<bool> {
+    let Effect { event, id, address, key, at_ms, until_ms } = *effect;
+    let texts = [event, id, address, key].map(str::to_owned);
+    shared.write(move |db| {
+        let [event, id, address, key] = &texts;
+        let effect = Effect { event, id, address, key, at_ms, until_ms };
+        is_first(db, &effect)
+    })
+}
+
+/// Whether the report with this key is the one that takes effect.
+pub(super) fn is_first(db: &Connection, effect: &Effect<'_>) -> rusqlite::Result<bool> {
+    let Effect { event, id, address, key, at_ms, until_ms } = *effect;
+    let first: Option<String> = db
+        .prepare_cached("SELECT key FROM reported WHERE event = ?1 AND id = ?2 AND until_ms > ?3")?
+        .query_row(params![event, id, at_ms], |row| row.get(0))
+        .optional()?;
+    if let Some(first) = first {
+        return Ok(first == key);
+    }
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO reported (event, id, address, key, until_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![event, id, address, key, until_ms])?;
+    Ok(true)
+}
+
+/// What is reported about an address takes effect again.
+pub(super) fn forget(db: &Connection, address: &str) -> rusqlite::Result<()> {
+    db.prepare_cached("DELETE FROM reported WHERE address = ?1")?.execute([address]).map(drop)
+}
+
+pub(crate) fn put_unmatched(shared: &SharedConnection, complaint: &Unmatched, at_ms: i64) -> Result<()> {
+    let complaint = complaint.clone();
+    shared.write(move |db| {
+        let Unmatched { id, found_by, feedback_type, reporter } = &complaint;
+        db.prepare_cached(
+            "INSERT OR IGNORE INTO unmatched_complaints (id, at_ms, feedback_type, reporter, found_by)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![id, at_ms, feedback_type, reporter, found_by.join("\n")])
+        .map(drop)
+    })
+}
+
+pub(crate) fn unmatched(shared: &SharedConnection, (from_ms, to_ms): (i64, i64)) -> Result<u64> {
+    shared.read(|db| {
+        db.prepare_cached("SELECT count(*) FROM unmatched_complaints WHERE at_ms >= ?1 AND at_ms < ?2")?
+            .query_row([from_ms, to_ms], |row| row.get::<_, i64>(0))
+            .map(i64::unsigned_abs)
+    })
+}
+
+/// Removes what has expired.
+pub(super) fn purge(db: &Connection, now_ms: i64, unmatched_ms: i64) -> rusqlite::Result<()> {
+    db.execute("DELETE FROM reported WHERE until_ms < ?1", [now_ms])?;
+    db.execute("DELETE FROM unmatched_complaints WHERE at_ms < ?1", [now_ms - unmatched_ms]).map(drop)
+}

@@ -1,0 +1,147 @@
+//! One report counts once: redelivered, forwarded, under other queue ids, by several processes, in the log and as a report. A later
+//! failure of another message counts again.
+
+use crate::bounces::{STRANGER, bounce, dsn, dsn_of, is_suppressed, sandbox, signed_path};
+use crate::forgery::logged;
+use crate::harness::application::Application;
+use crate::harness::{Sandbox, free_port};
+use std::collections::BTreeSet;
+
+const GONE: &str = "gone@there.example";
+const FULL: &str = "552 5.2.2 mailbox full";
+const NO_USER: &str = "550 5.1.1 user unknown";
+const BOUNCES: &str = "bounces@bounces.example.com";
+
+/// Under a queue id of its own.
+fn queued(sandbox: &Sandbox, queue_id: &str, to: &str, client: &str, message: &[u8]) {
+    let arguments = ["pipe", "--policy", "bounce", "--sender", "", "--recipient", to];
+    let more = ["--client-address", client, "--queue-id", queue_id];
+    sandbox.run(&[&arguments[..], &more].concat(), message).silent();
+}
+
+fn soft_bounces(sandbox: &Sandbox, address: &str) -> usize {
+    let found = sandbox.run(&["find", address], b"").stdout;
+    found.lines().filter(|line| line.starts_with("soft bounce")).count()
+}
+
+/// The report as a mail program forwards it, whole, with a header of its own.
+fn forwarded(report: &[u8], number: usize) -> Vec<u8> {
+    let report = String::from_utf8_lossy(report);
+    format!(
+        "From: admin@shop.example\r\nTo: <{BOUNCES}>\r\nSubject: Fwd: Undelivered Mail\r\nMessage-ID: <f{number}@shop.example>\r\n\
+         MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"f\"\r\n\r\n--f\r\nContent-Type: text/plain\r\n\r\nsee below\r\n\
+         --f\r\nContent-Type: message/rfc822\r\n\r\n{report}\r\n--f--\r\n"
+    )
+    .into_bytes()
+}
+
+#[test]
+fn a_soft_bounce_that_comes_in_many_ways_is_one_and_another_message_counts_again() {
+    let sandbox = sandbox(free_port(), "threshold = 2");
+    let report = dsn(GONE, "5.2.2", FULL);
+    let path = signed_path(&sandbox, GONE);
+    for queue_id in ["A1", "A2", "A3"] {
+        queued(&sandbox, queue_id, &path, STRANGER, &report);
+        queued(&sandbox, queue_id, BOUNCES, "127.0.0.1", &report);
+    }
+    bounce(&sandbox, &path, STRANGER, &report);
+    for number in 1..3 {
+        bounce(&sandbox, &path, STRANGER, &forwarded(&report, number));
+    }
+    // Another server on the way reports the same message in other words.
+    let again =
+        String::from_utf8(report.clone()).unwrap().replace("552 5.2.2 mailbox full", "552 5.2.2 over quota");
+    bounce(&sandbox, &path, STRANGER, again.as_bytes());
+    assert_eq!(soft_bounces(&sandbox, GONE), 1, "{}", sandbox.run(&["find", GONE], b"").stdout);
+    assert!(!is_suppressed(&sandbox, GONE));
+    bounce(&sandbox, &path, STRANGER, &dsn(GONE, "5.2.2", FULL));
+    assert!(is_suppressed(&sandbox, GONE), "another message is the second soft bounce");
+}
+
+#[test]
+fn after_the_window_the_same_report_counts_again() {
+    let sandbox = sandbox(free_port(), "threshold = 9");
+    let report = dsn(GONE, "5.2.2", FULL);
+    let path = signed_path(&sandbox, GONE);
+    queued(&sandbox, "A1", &path, STRANGER, &report);
+    sandbox.advance(31 * crate::harness::DAY_MS);
+    // Its signature has expired: our own server repeats it after the window.
+    queued(&sandbox, "A2", BOUNCES, "127.0.0.1", &report);
+    assert_eq!(soft_bounces(&sandbox, GONE), 2, "after the window it counts again");
+}
+
+#[test]
+fn a_hard_bounce_notifies_once_with_one_id() {
+    let application = Application::at(0);
+    let sandbox = sandbox(application.port, "");
+    let report = dsn(GONE, "5.1.1", NO_USER);
+    let path = signed_path(&sandbox, GONE);
+    for queue_id in ["A1", "A2", "A3"] {
+        queued(&sandbox, queue_id, &path, STRANGER, &report);
+    }
+    bounce(&sandbox, &path, STRANGER, &forwarded(&report, 1));
+    assert_eq!(application.told().len(), 1, "{:?}", application.told());
+    queued(&sandbox, "A4", &path, STRANGER, &dsn(GONE, "5.1.1", NO_USER));
+    let ids: BTreeSet<String> =
+        application.told().iter().map(|told| told.header("webhook-id").to_owned()).collect();
+    assert_eq!((application.told().len(), ids.len()), (2, 2), "another message is another notification");
+}
+
+#[test]
+fn a_report_without_a_message_id_is_the_same_report_as_well() {
+    let sandbox = sandbox(free_port(), "threshold = 5");
+    let path = signed_path(&sandbox, GONE);
+    let without = |date: &str| {
+        let text = String::from_utf8(dsn_of("x@shop.example", GONE, "5.2.2", FULL)).unwrap();
+        text.replace("Message-ID: <x@shop.example>", &format!("Date: {date}"))
+    };
+    for (queue_id, date) in [
+        ("A1", "Thu, 5 Mar 2026 10:00:00 +0000"),
+        ("A2", "Thu, 5 Mar 2026 10:00:00 +0000"),
+        ("A3", "Fri, 6 Mar 2026 10:00:00 +0000"),
+    ] {
+        queued(&sandbox, queue_id, &path, STRANGER, without(date).as_bytes());
+    }
+    assert_eq!(soft_bounces(&sandbox, GONE), 2, "the message of Thursday and that of Friday");
+}
+
+#[test]
+fn the_log_and_the_report_of_a_bounce_count_once_in_either_order() {
+    let application = Application::at(0);
+    let log = logged("m1@shop.example", GONE, "bounced").replace("dsn=2.0.0", "dsn=5.1.1").replace(
+        "(250 ok)",
+        "(host mx.there.example[192.0.2.9] said: 550 5.1.1 user unknown (in reply to RCPT TO command))",
+    );
+    let sandbox = sandbox(application.port, "trust = \"preferred\"");
+    let path = sandbox.path("mail.log");
+    std::fs::write(&path, log).unwrap();
+    let logs = format!("[[logs]]\nkind = \"postfix\"\npath = \"{}\"\ntimezone = \"UTC\"\n", path.display());
+    let sandbox = sandbox.config(&logs);
+    assert_eq!(sandbox.run(&["cron"], b"").code, 0);
+    assert_eq!(application.told().len(), 1, "the log");
+    for _ in 0..2 {
+        bounce(&sandbox, BOUNCES, "127.0.0.1", &dsn_of("m1@shop.example", GONE, "5.1.1", NO_USER));
+    }
+    assert_eq!(application.told().len(), 1, "{:?}", application.told());
+}
+
+#[test]
+fn processes_that_get_the_same_report_at_the_same_moment_count_it_once() {
+    let application = Application::at(0);
+    let sandbox = sandbox(application.port, "threshold = 2");
+    let (hard, soft) = (dsn(GONE, "5.1.1", NO_USER), dsn("full@there.example", "5.2.2", FULL));
+    let (hard_path, soft_path) = (signed_path(&sandbox, GONE), signed_path(&sandbox, "full@there.example"));
+    std::thread::scope(|scope| {
+        for number in 0..4 {
+            let (sandbox, hard, soft, hard_path, soft_path) =
+                (&sandbox, &hard, &soft, &hard_path, &soft_path);
+            scope.spawn(move || {
+                queued(sandbox, &format!("H{number}"), hard_path, STRANGER, hard);
+                queued(sandbox, &format!("S{number}"), soft_path, STRANGER, soft);
+            });
+        }
+    });
+    assert_eq!(application.told().len(), 1, "{:?}", application.told());
+    assert_eq!(soft_bounces(&sandbox, "full@there.example"), 1);
+    assert!(!is_suppressed(&sandbox, "full@there.example") && is_suppressed(&sandbox, GONE));
+}
