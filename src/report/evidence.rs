@@ -245,7 +245,10 @@ fn writer_of(message: &Message<'_>, notice: &HumanNotice<'_>) -> Writer {
     if quotes && !answers && !writer::is_handed_on(message) && notice.forwards() {
         return Writer::Unknown;
     }
-    let letter = is_letter(notice.written()) || (quotes && writer::has_prefix(&subject));
+    // A mail server may greet and say goodbye too, under a subject that says what happened.
+    let asks = notice.written().text.contains(['?', '？']);
+    let letter = is_letter(notice.written()) && (asks || !writer::says_failure(&subject));
+    let letter = letter || (quotes && writer::has_prefix(&subject));
     if letter { Writer::Person } else { writer }
 }
 

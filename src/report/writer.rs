@@ -164,7 +164,10 @@ impl Writer {
         let automatic = is("Auto-Submitted", |value| !value.trim().eq_ignore_ascii_case("no"));
         if has_no_return_path(message)
             || message.content_type().kind == "multipart/report"
-            || (is_from_daemon(message) && (automatic || !is_of_person(message) || fails(message)))
+            || (is_from_daemon(message)
+                && (automatic
+                    || !is_of_person(message)
+                    || says_failure(&folded(&message.subject().unwrap_or_default()))))
         {
             Writer::Server
         } else if (is_handed_on(message) || is("From", is_of_host)) && !goes_to_bounces(message) {
@@ -194,10 +197,9 @@ pub(crate) fn is_answer_to(subject: &str) -> bool {
     ANSWERS.iter().any(|prefix| subject.starts_with(prefix))
 }
 
-/// Whether the subject says that something failed.
-fn fails(message: &Message<'_>) -> bool {
-    let subject = folded(&message.subject().unwrap_or_default());
-    !is_answer_to(&subject) && phrases::find(&subject).iter().any(|hit| hit.says == Says::Failed)
+/// Whether a subject, folded, says that something failed, and answers nothing.
+pub(crate) fn says_failure(subject: &str) -> bool {
+    !is_answer_to(subject) && phrases::find(subject).iter().any(|hit| hit.says == Says::Failed)
 }
 
 /// Whether an account of the host wrote it, as cron and monitors do.
