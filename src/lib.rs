@@ -33,6 +33,8 @@ mod envelope;
 mod class;
 /// What kind of complaint a feedback report is.
 mod feedback_type;
+/// Numbers that measure something: sizes and times.
+mod measured_number;
 /// SMTP replies and their codes.
 mod smtp_reply;
 /// What is to be done about a message: a tree of steps.

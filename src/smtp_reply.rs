@@ -5,6 +5,7 @@
 //! (`class`). Invariant: a number that is part of a longer number or word is never taken for a
 //! code.
 
+use crate::measured_number::is_measure;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::str::FromStr;
@@ -111,7 +112,8 @@ impl<'de> Deserialize<'de> for EnhancedStatus {
 /// The codes that a text begins with, as in `550 5.1.1 no such user`, `550-5.1.1 no` and `5.1.1
 /// no`.
 pub(crate) fn leading_codes(text: &str) -> (Option<u16>, Option<EnhancedStatus>) {
-    let Some(code) = leading_code(text) else {
+    // `250 MB` is a size.
+    let Some(code) = leading_code(text).filter(|_| !is_measure(&text[3..])) else {
         return (None, EnhancedStatus::leading(text).map(|(status, _)| status));
     };
     // Some servers repeat the code: `554 554 5.7.0 …`.
@@ -164,9 +166,20 @@ mod tests {
 
     #[test]
     fn a_part_of_a_longer_number_or_word_is_not_a_code() {
-        for text in
-            ["5501 x", "55 x", "550x", "550.5 x", "199 x", "600 x", "5.1.1.2", "5.1.1a", "5.12.2 x", "5.1"]
-        {
+        for text in [
+            "250 MB used",
+            "450 seconds",
+            "5501 x",
+            "55 x",
+            "550x",
+            "550.5 x",
+            "199 x",
+            "600 x",
+            "5.1.1.2",
+            "5.1.1a",
+            "5.12.2 x",
+            "5.1",
+        ] {
             assert_eq!(leading_codes(text), (None, None), "{text}");
         }
     }

@@ -5,6 +5,7 @@
 //! is a reply code only where replies are; a 2xx only where a server speaks.
 
 use super::fold::folded;
+use crate::measured_number::{after_digits, is_measure, word_after};
 
 /// How much before and after a number is looked at, in bytes.
 const NEAR: usize = 48;
@@ -37,23 +38,12 @@ const LABELS: &str = "size limit limits port quota used usage line length count 
     taille tamano dimensione storlek limite bytes messages recipients retries attempts age \
     ttl timeout seconds minutes hours days priority score level weight lines characters \
     allowed exceeds over about";
-/// Words after a number that make it a measure, folded.
-const UNITS: &str = "b k m g kb mb gb tb kib mib gib kbyte kbytes mbyte mbytes gbytes byte bytes octet octets \
-    kilobyte kilobytes megabyte megabytes gigabytes ko mo bajtow s sec secs seconds mins \
-    minute minutes h hr hrs hour hours d day days week weeks month months year years ms \
-    milliseconds percent tage tagen stunden minuten sekunden wochen jours heures secondes \
-    semaines dias horas minutos segundos giorni ore minuti secondi dagen uur uren dagar \
-    timmar timer dage dager paivaa tuntia dni godzin hodin gun saat дней дня часов часа \
-    минут секунд мб кб гб байт днів годин";
 /// Counted things, in small letters as they are written after a number; `550 Messages from …` is a
 /// reply.
 const THINGS: &str = "messages mails emails e-mails recipients connections sessions users times attempts \
     characters chars lines addresses errors retries pieces items files objects entries hops tries nachrichten mal fois \
     destinataires mensajes veces destinatarios messaggi volte mensagens vezes berichten keer \
     per of or out";
-/// Units that are written right after a number in East Asia.
-const WIDE_UNITS: [&str; 12] =
-    ["日", "天", "時間", "小时", "小時", "分", "秒", "字节", "通", "件", "封", "개"];
 /// Programs, and words for what their numbers are.
 const VERSIONS: &str = "version ver release build revision exim postfix powermta mdaemon domino exchange \
     sendmail groupwise perl python php java linux windows debian r v";
@@ -180,43 +170,9 @@ fn tail(text: &str) -> &str {
     &text[from..]
 }
 
-/// Whether a number goes on with a unit, maybe after more of its digits or the end of a range.
-fn is_measure(after: &str) -> bool {
-    let rest = after_digits(after).trim_start_matches([' ', '\t', '\u{a0}']);
-    if !rest.starts_with(char::is_alphabetic) {
-        return false;
-    }
-    if WIDE_UNITS.iter().any(|unit| rest.starts_with(unit)) {
-        return true;
-    }
-    let word = folded(word_after(rest));
-    // `550 Go away` is a reply, `550 Go` a size.
-    has(UNITS, &word) || (word == "go" && !rest[2..].starts_with(" a"))
-}
-
 /// Whether a number counts things.
 fn is_count(after: &str) -> bool {
     has(THINGS, word_after(after_digits(after)))
-}
-
-/// What follows a number with its groups of digits: `552,960 bytes`, `450-500 messages`.
-fn after_digits(after: &str) -> &str {
-    let mut rest = after;
-    for _ in 0..4 {
-        let Some(next) = rest.strip_prefix([',', '.', '\'', ' ', '-', '\u{a0}']) else { break };
-        let digits = next.bytes().take_while(u8::is_ascii_digit).count();
-        if digits == 0 || digits > 6 {
-            break;
-        }
-        rest = &next[digits..];
-    }
-    rest
-}
-
-fn word_after(rest: &str) -> &str {
-    let rest = rest.trim_start_matches([' ', '\t', '\u{a0}']);
-    let end = rest.find(|c: char| !c.is_alphabetic() && c != '-').unwrap_or(rest.len());
-    if end > NEAR { "" } else { &rest[..end] }
 }
 
 #[cfg(test)]
