@@ -35,6 +35,21 @@ const EXPORTS: &[(&str, &str, &[(&str, &str)])] = &[
         &[("b@x.example", "550 5.1.1 No such user here")],
     ),
     (
+        "a list in somebody's own words",
+        "email,reason\na@x.example,too many messages from us\nb@x.example,left the company\n",
+        &[("a@x.example", "too many messages from us"), ("b@x.example", "left the company")],
+    ),
+    (
+        "SendGrid, blocks",
+        "email,created,reason,status\nt@x.example,1772359200,dial tcp: i/o timeout while connecting,\n",
+        &[],
+    ),
+    (
+        "SES, a notification whose type comes last",
+        r#"{"bounce":{"bouncedRecipients":[{"emailAddress":"soft@x.example"}],"bounceType":"Transient"},"notificationType":"Bounce"}"#,
+        &[],
+    ),
+    (
         "SendGrid, spam reports",
         "email,created,ip\nc@x.example,1772359200,192.0.2.1\n",
         &[("c@x.example", "complaint")],

@@ -291,7 +291,9 @@ fn failure(record: &Record) -> Option<DeliveryFailure> {
     let text = texts().find(|text| starts(text).is_some()).or_else(|| texts().next()).unwrap_or_default();
     let code = code.or_else(|| starts(text)).unwrap_or(0);
     let status = status.or_else(|| text.split([' ', '-', ';', ':']).find_map(enhanced)).unwrap_or_default();
-    if text.is_empty() && status.is_empty() && code == 0 {
+    // Without codes, and a column for them, a reason is somebody's own words.
+    let is_reply = code > 0 || !status.is_empty() || record.has(STATUS) || record.has(CODE);
+    if !is_reply || (text.is_empty() && status.is_empty() && code == 0) {
         return None;
     }
     let status = status.to_owned();
