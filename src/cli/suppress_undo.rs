@@ -145,7 +145,7 @@ fn words(undo: &Undo, arguments: &UndoArgs) -> String {
     if arguments.dry_run && undo.releases.len() > MOST {
         let _ = writeln!(text, "… and {} more; --json shows all", undo.releases.len() - MOST);
     }
-    for ((reason, rule, provider), many) in groups {
+    for ((reason, rule, provider), many) in groups.into_iter().take(MOST) {
         let rule = if rule.is_empty() { "no rule on record" } else { rule };
         let _ = writeln!(text, "{many:8} {reason}, {rule}, {provider}");
     }

@@ -196,9 +196,12 @@ impl<'i> Import<'i> {
         let failures: Vec<DeliveryFailure> =
             waiting.iter().filter_map(|candidate| candidate.failure.clone()).collect();
         let mut classes = (self.classify)(&failures)?.into_iter();
-        for candidate in waiting {
+        for mut candidate in waiting {
             let class = candidate.failure.as_ref().and_then(|_| classes.next());
             let is_hard = class.as_ref().is_some_and(|class| class.severity == Severity::Hard);
+            if let Some((failure, class)) = candidate.failure.as_ref().zip(class.as_ref()) {
+                ground(&mut candidate.entry, failure, class);
+            }
             match class.is_some_and(|class| may_live(&class)) || (candidate.only_if_hard && !is_hard) {
                 true => self.skip(SKIP_PASSING),
                 false => kept.push(candidate),
@@ -228,6 +231,15 @@ impl<'i> Import<'i> {
             self.done.entries.push(ImportedEntry { change, line: place.line, entry });
         }
     }
+}
+
+/// Notes what the policy made of the provider's text.
+fn ground(entry: &mut Suppressed, failure: &DeliveryFailure, class: &Class) {
+    if class.severity != Severity::Unknown && !class.reason.is_empty() {
+        entry.reason.clone_from(&class.reason);
+    }
+    entry.grounds.rule.clone_from(&class.rule);
+    entry.grounds.status.clone_from(&failure.status);
 }
 
 /// Whether a failure that a provider calls final says that the address may be alive: the mailbox is

@@ -249,10 +249,12 @@ pub(crate) fn meaning(record: &Record) -> Meaning {
     let word = |text: &&str| !BOUNCED.contains(&normal(text).as_str());
     let text = TEXT.iter().flat_map(|name| record.all(name)).find(|text| !text.is_empty());
     let reason = match text.filter(word) {
-        Some(text) => one_line(bounded(text.trim_start_matches("smtp;").trim(), MAX_REASON)),
-        None if has_bounced || record.has(&["cleantime"]) || failure.is_some() => "bounce".into(),
-        None if text.is_some() => "bounce".into(),
-        None => String::new(),
+        // What the failure means is a better reason than its text.
+        Some(text) if failure.is_none() => one_line(bounded(text, MAX_REASON)),
+        None if text.is_none() && failure.is_none() && !has_bounced && !record.has(&["cleantime"]) => {
+            String::new()
+        }
+        _ => "bounce".into(),
     };
     suppress(&reason, failure, only_if_hard)
 }
