@@ -189,7 +189,9 @@ impl<Wanted: Fn(u16) -> bool, Found: FnMut(u16, usize, usize)> Search<'_, Wanted
         let chains_of = &self.index.chains_of;
         let chains = usize::from(chains_of[list])..usize::from(chains_of[list + 1]);
         for Chain(rule, count, links) in &self.index.chains[chains] {
-            if (self.wanted)(*rule) {
+            // Most often the word before it did not come by.
+            let may_be = *count < 2 || self.seen.counts[usize::from(links[1].0)] > 0;
+            if may_be && (self.wanted)(*rule) {
                 if let Some(from) = self.seen.chain(&links[..usize::from(*count)], start, self.text) {
                     (self.found)(*rule, from, end);
                 }
