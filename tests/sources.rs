@@ -2,6 +2,7 @@
 //! PowerMTA into `carom deliveries`, reports, exports and alerts. The lines are invented.
 
 use crate::harness::Sandbox;
+use crate::harness::peers::{ACCEPT, SmtpPeer};
 use crate::logs::{append, deliveries, sandbox, tick};
 use serde_json::Value;
 
@@ -242,4 +243,52 @@ fn names_of_campaigns_that_strangers_choose_are_bounded() {
     assert!(
         sandbox.run(&["export", "prometheus"], b"").stdout.matches("carom_source_deliveries{").count() <= 51
     );
+}
+
+#[test]
+fn an_alert_is_about_each_source_or_one_by_name() {
+    let peer = SmtpPeer::start(ACCEPT);
+    let rule = |name: &str, of: &str| {
+        format!(
+            "[[alert]]\nname = \"{name}\"\nwhen = \"bounce-rate\"\nof = \"{of}\"\nabove = 50\nat_least = 2\n\
+             mail = [\"ops@sender.example\"]\n"
+        )
+    };
+    let rules = rule("each", "source:each")
+        + &rule("bare", "source:SMTP-marketing")
+        + &rule("other", "source:smtp-b");
+    let sandbox = Sandbox::new().smtp_port(peer.port);
+    let log = sandbox.path("mail.log");
+    let sandbox = sandbox.config(&format!(
+        "[alerts]\nserver = \"127.0.0.1:{}\"\n[[logs]]\nkind = \"postfix\"\npath = \"{}\"\ntimezone = \"UTC\"\n[index]\nact = false\n{rules}",
+        peer.port,
+        log.display()
+    ));
+    let then: jiff::Timestamp = "2026-03-01T10:05:00Z".parse().unwrap();
+    sandbox.set_clock(then.as_millisecond() - jiff::Timestamp::now().as_millisecond());
+    let lines = [
+        message(1, "postfix/smtp-marketing/smtp", GONE, ""),
+        message(2, "postfix/smtp-marketing/smtp", GONE, ""),
+        message(3, "postfix/smtp-b/smtp", SENT, ""),
+        message(4, "postfix/smtp-b/smtp", SENT, ""),
+        message(5, "postfix/smtp-b/smtp", SENT, ""),
+    ];
+    append(&log, &lines.concat());
+    sandbox.run(&["cron"], b"").silent();
+    let shown = sandbox.run(&["alerts", "--json"], b"").stdout;
+    let firing: Vec<Value> = shown
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|rule| rule["state"] == "firing")
+        .collect();
+    let names: Vec<&str> = firing.iter().map(|rule| rule["name"].as_str().unwrap_or_default()).collect();
+    assert_eq!(names.len(), 2, "{shown}");
+    let text: String =
+        peer.mails().iter().map(|mail| String::from_utf8_lossy(&mail.data).into_owned()).collect();
+    assert!(text.contains("bounce-rate of source transport/smtp-marketing is 100 %"), "{text}");
+    assert!(
+        text.contains("carom deliveries --failed --since 1h --source transport/smtp-marketing"),
+        "{text}"
+    );
+    assert!(!text.contains("smtp-b") && !text.contains("instance/postfix"), "{text}");
 }

@@ -2,8 +2,8 @@
 //!
 //! What varies from reply to reply (addresses, hosts, ids, numbers, codes) becomes `*`. What
 //! Postfix puts around the reply of another server is left out, so the rule also decides a report
-//! of the same failure. Not here: the language itself (`policies/bounce`). Invariant: a pattern holds no
-//! sign that means something else in it.
+//! of the same failure. Not here: the language itself (`policies/bounce`). Invariant: a pattern
+//! holds no sign that means something else in it.
 
 use crate::text::one_line;
 
