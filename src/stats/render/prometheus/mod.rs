@@ -1,8 +1,8 @@
 //! The exposition for Prometheus: for node_exporter's textfile collector, and for `/metrics`.
 //!
 //! What has a fixed vocabulary (outcomes, reasons, providers, TLS levels) is a counter of
-//! everything since carom began to count. What mail chooses (domains, clients, relays, sources) is a
-//! gauge of the recent past: only the biggest are named, and a counter that gets a name would be
+//! everything since carom began to count. What mail chooses (domains, clients, relays, sources) is
+//! a gauge of the recent past: only the biggest are named, and a counter that gets a name would be
 //! taken from `other`, which looks like a restart. Not here: which figures are lifelong. Invariant:
 //! HELP, TYPE and each series are there once, and a dimension never has more than `most` series and
 //! `other`.
