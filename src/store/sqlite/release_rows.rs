@@ -7,6 +7,7 @@
 use super::connection::SharedConnection;
 use super::counter_rows;
 use super::promise_rows::{self, Written};
+use super::report_rows;
 use super::suppression_rows::{COLUMNS, insert, row};
 use crate::envelope::Envelope;
 use crate::error::{Context, Result};
@@ -103,8 +104,6 @@ fn remove(db: &Connection, release: &Released) -> rusqlite::Result<bool> {
     const THIS: &str =
         "DELETE FROM suppressions WHERE address = ?1 AND sender_domain = ?2 AND added_ms = ?3 AND key = ?4";
     const STRIKES: &str = "DELETE FROM strikes WHERE address = ?1 AND (?2 = '' OR sender_domain = ?2) AND at_ms >= ?3 AND at_ms < ?4";
-    const REPORTED: &str = "DELETE FROM reported WHERE address = ?1 AND (id = ?5 OR id IN (SELECT bounce FROM strikes \
-        WHERE address = ?1 AND (?2 = '' OR sender_domain = ?2) AND at_ms >= ?3 AND at_ms < ?4))";
     const EARLIER: &str = "DELETE FROM earlier_suppressions WHERE address = ?1 AND sender_domain = ?2";
     let Released { entry, restored, forgotten, .. } = release;
     let Suppressed { address, sender_domain, added_ms, grounds, .. } = entry;
@@ -113,7 +112,7 @@ fn remove(db: &Connection, release: &Released) -> rusqlite::Result<bool> {
     }
     let (from_ms, to_ms) = (forgotten.start, forgotten.end);
     // A later report of the same failures counts again.
-    db.prepare_cached(REPORTED)?.execute(params![address, sender_domain, from_ms, to_ms, grounds.bounce])?;
+    report_rows::forget(db, address)?;
     db.prepare_cached(STRIKES)?.execute(params![address, sender_domain, from_ms, to_ms])?;
     match restored {
         Some(earlier) => {
@@ -132,10 +131,14 @@ pub(crate) fn forget_strikes(
     period: Range<i64>,
     sender_domain: Option<&str>,
 ) -> Result<()> {
-    const FORGET: &str =
-        "DELETE FROM strikes WHERE at_ms >= ?1 AND at_ms < ?2 AND (?3 IS NULL OR sender_domain = ?3)";
+    const WHICH: &str = "at_ms >= ?1 AND at_ms < ?2 AND (?3 IS NULL OR sender_domain = ?3)";
     let sender_domain = sender_domain.map(str::to_lowercase);
-    shared.write(move |db| db.execute(FORGET, params![period.start, period.end, sender_domain]).map(drop))
+    shared.write(move |db| {
+        let period = params![period.start, period.end, sender_domain];
+        let reported = format!("DELETE FROM reported WHERE id IN (SELECT bounce FROM strikes WHERE {WHICH})");
+        db.execute(&reported, period)?;
+        db.execute(&format!("DELETE FROM strikes WHERE {WHICH}"), period).map(drop)
+    })
 }
 
 pub(crate) fn forget_replaced(shared: &SharedConnection, entries: &[Suppressed]) -> Result<()> {
