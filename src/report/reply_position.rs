@@ -44,13 +44,14 @@ const THINGS: &str = "messages mails emails e-mails recipients connections sessi
     characters chars lines addresses errors retries pieces items files objects entries hops tries nachrichten mal fois \
     destinataires mensajes veces destinatarios messaggi volte mensagens vezes berichten keer \
     per of or out";
-/// Programs, and words for what their numbers are.
+/// Programs, and words for what their numbers are; words before a date.
 const VERSIONS: &str = "version ver release build revision exim postfix powermta mdaemon domino exchange \
-    sendmail groupwise perl python php java linux windows debian r v";
+    sendmail groupwise perl python php java linux windows debian r v on am since seit depuis \
+    until bis vom";
 
 /// Whether a reply code can begin between these texts. No enhanced status follows it.
 pub(crate) fn is_code(before: &str, code: &str, after: &str) -> bool {
-    if is_part_of_address(before, after) || code == "465" || is_measure(after) {
+    if is_part_of_address(before, after) || code == "465" || is_measure(after) || is_phone(after) {
         return false;
     }
     match place(before) {
@@ -170,6 +171,12 @@ fn tail(text: &str) -> &str {
     &text[from..]
 }
 
+/// Whether a number in parentheses begins the number of a telephone: `(550) 250-4500`.
+fn is_phone(after: &str) -> bool {
+    let rest = after.strip_prefix(')').map_or("", str::trim_start);
+    rest.len() > 3 && rest.bytes().take(3).all(|byte| byte.is_ascii_digit())
+}
+
 /// Whether a number counts things.
 fn is_count(after: &str) -> bool {
     has(THINGS, word_after(after_digits(after)))
@@ -237,6 +244,7 @@ mod tests {
             "制限は250件",
             "said: 250 MB used",
             "(250)",
+            "call (550) 250-4500",
         ] {
             assert!(!is_code_in(text), "{text}");
         }
@@ -244,9 +252,13 @@ mod tests {
 
     #[test]
     fn versions_and_dates_are_no_status() {
-        for (before, after) in
-            [("Exim ", " #1"), ("Domino Release ", "; x"), ("on ", " 12:30:00"), ("", ", 9:15")]
-        {
+        for (before, after) in [
+            ("Exim ", " #1"),
+            ("Domino Release ", "; x"),
+            ("on ", " 12:30:00"),
+            ("On ", " at noon"),
+            ("", ", 9:15"),
+        ] {
             assert!(!is_status(before, after), "{before} {after}");
         }
         assert!(is_status("said: 550 ", " User unknown") && is_status("", " 4 x"));
