@@ -188,6 +188,8 @@ fn what_matches_nobody_is_kept_found_and_can_fire_an_alert() {
     }
     let kept = sandbox.run(&["find", "m7@shop.example", "--mail"], b"").stdout;
     assert!(kept.contains("Feedback-Type: abuse"), "{kept}");
+    let report = sandbox.run(&["report", "--since", "1h"], b"").stdout;
+    assert!(report.contains("complaints that match nobody: 1"), "{report}");
     let cron = |sandbox: &Sandbox| -> Ran { sandbox.run(&["cron"], b"") };
     assert_eq!(cron(&sandbox).code, 0);
     assert!(application.told().is_empty(), "one is not above one");

@@ -12,6 +12,7 @@ use crate::stats::gather;
 use crate::stats::period::{self, Period};
 use crate::stats::render::ReportForm;
 use crate::stats::render::console::Look;
+use crate::store::Store;
 use clap::Args;
 use jiff::civil::Date;
 
@@ -55,9 +56,16 @@ pub(crate) fn run(arguments: &ReportArgs, config: &Config, terminal: Terminal) -
         Some(day) => period::of_day(day)?,
         None => arguments.period.period(index.as_ref())?,
     };
-    let figures = gather::of_host(index.as_ref(), config.hostname(), period)?;
+    let mut figures = gather::of_host(index.as_ref(), config.hostname(), period)?;
+    figures.unmatched_complaints = unmatched_complaints(config, period)?;
     let form = if terminal.json { ReportForm::Json } else { ReportForm::Console(look(arguments.top)) };
     print(form.render(&figures)?)
+}
+
+/// From the store, which is not made for a report.
+fn unmatched_complaints(config: &Config, period: Period) -> Result<u64> {
+    let store = config.store_path();
+    if store.exists() { Store::open(&store)?.unmatched(period) } else { Ok(0) }
 }
 
 fn look(top: usize) -> Look {

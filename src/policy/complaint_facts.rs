@@ -1,9 +1,8 @@
 //! Who complains, as far as a complaint shows it.
 //!
-//! Not here: reading the complaint (`report`), our own addresses (`own_and_lists`), and what follows
-//! (policies). Invariant: nobody is
-//! guessed; a header field that was there when the message was sent names no complainant, unless it
-//! has our signature.
+//! Not here: reading the complaint (`report`), our own addresses (`own_and_lists`), and what
+//! follows (policies). Invariant: nobody is guessed; a header field that was there when the message
+//! was sent names no complainant, unless it has our signature.
 
 use super::recipient_facts::RecipientFacts;
 use crate::clock;

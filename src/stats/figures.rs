@@ -58,6 +58,8 @@ pub(crate) struct Figures {
     pub(crate) lines: LineCounts,
     /// Logs that cannot be read now: what they hold is missing here.
     pub(crate) unreadable: Vec<UnreadableLog>,
+    /// Complaints that match nobody.
+    pub(crate) unmatched_complaints: u64,
 }
 
 /// Seconds within which a share of deliveries was made.

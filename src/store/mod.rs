@@ -1,7 +1,7 @@
 //! THE SEAM: everything that the store keeps, and the verbs that read and change it, by group.
 //!
-//! The rest of carom sees only this file, `releasing`, `once` and the types beside it. Not here: SQL
-//! (`sqlite`), what the rows mean to a message (`crate::journal`), and how they are shown
+//! The rest of carom sees only this file, `releasing`, `once` and the types beside it. Not here:
+//! SQL (`sqlite`), what the rows mean to a message (`crate::journal`), and how they are shown
 //! (`crate::stats`). Another database would be another folder with the same functions. Invariant: a
 //! verb that returns `Ok` has reached the disk, and one that fails has changed nothing: each verb
 //! that changes something is one transaction (`beat` is two), even if it touches several groups.

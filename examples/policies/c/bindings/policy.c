@@ -3,152 +3,152 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Imported Functions from `carom:policy/facts@1.0.0`
+// Imported Functions from `carom:policy/facts@1.1.0`
 
-__attribute__((__import_module__("carom:policy/facts@1.0.0"), __import_name__("sender")))
+__attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("sender")))
 extern void __wasm_import_facts_sender(uint8_t *);
 
-__attribute__((__import_module__("carom:policy/facts@1.0.0"), __import_name__("recipient")))
+__attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("recipient")))
 extern void __wasm_import_facts_recipient(uint8_t *);
 
-__attribute__((__import_module__("carom:policy/facts@1.0.0"), __import_name__("original-recipient")))
+__attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("original-recipient")))
 extern void __wasm_import_facts_original_recipient(uint8_t *);
 
-__attribute__((__import_module__("carom:policy/facts@1.0.0"), __import_name__("client-address")))
+__attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("client-address")))
 extern void __wasm_import_facts_client_address(uint8_t *);
 
-__attribute__((__import_module__("carom:policy/facts@1.0.0"), __import_name__("helo")))
+__attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("helo")))
 extern void __wasm_import_facts_helo(uint8_t *);
 
-__attribute__((__import_module__("carom:policy/facts@1.0.0"), __import_name__("queue-id")))
+__attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("queue-id")))
 extern void __wasm_import_facts_queue_id(uint8_t *);
 
-__attribute__((__import_module__("carom:policy/facts@1.0.0"), __import_name__("envelope-id")))
+__attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("envelope-id")))
 extern void __wasm_import_facts_envelope_id(uint8_t *);
 
-__attribute__((__import_module__("carom:policy/facts@1.0.0"), __import_name__("size")))
+__attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("size")))
 extern int64_t __wasm_import_facts_size(void);
 
-__attribute__((__import_module__("carom:policy/facts@1.0.0"), __import_name__("header")))
+__attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("header")))
 extern void __wasm_import_facts_header(uint8_t *, size_t, uint8_t *);
 
-__attribute__((__import_module__("carom:policy/facts@1.0.0"), __import_name__("headers")))
+__attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("headers")))
 extern void __wasm_import_facts_headers(uint8_t *, size_t, uint8_t *);
 
-__attribute__((__import_module__("carom:policy/facts@1.0.0"), __import_name__("addresses")))
+__attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("addresses")))
 extern void __wasm_import_facts_addresses(uint8_t *, size_t, uint8_t *);
 
-__attribute__((__import_module__("carom:policy/facts@1.0.0"), __import_name__("text")))
+__attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("text")))
 extern void __wasm_import_facts_text(uint8_t *);
 
-__attribute__((__import_module__("carom:policy/facts@1.0.0"), __import_name__("dkim")))
+__attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("dkim")))
 extern int32_t __wasm_import_facts_dkim(void);
 
-__attribute__((__import_module__("carom:policy/facts@1.0.0"), __import_name__("dkim-signatures")))
+__attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("dkim-signatures")))
 extern void __wasm_import_facts_dkim_signatures(uint8_t *);
 
-__attribute__((__import_module__("carom:policy/facts@1.0.0"), __import_name__("spf")))
+__attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("spf")))
 extern int32_t __wasm_import_facts_spf(void);
 
-__attribute__((__import_module__("carom:policy/facts@1.0.0"), __import_name__("dmarc")))
+__attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("dmarc")))
 extern int32_t __wasm_import_facts_dmarc(void);
 
-__attribute__((__import_module__("carom:policy/facts@1.0.0"), __import_name__("images")))
+__attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("images")))
 extern void __wasm_import_facts_images(uint8_t *);
 
-__attribute__((__import_module__("carom:policy/facts@1.0.0"), __import_name__("links")))
+__attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("links")))
 extern void __wasm_import_facts_links(uint8_t *);
 
-// Imported Functions from `carom:policy/reports@1.0.0`
+// Imported Functions from `carom:policy/reports@1.1.0`
 
-__attribute__((__import_module__("carom:policy/reports@1.0.0"), __import_name__("kind")))
+__attribute__((__import_module__("carom:policy/reports@1.1.0"), __import_name__("kind")))
 extern int32_t __wasm_import_reports_kind(void);
 
-__attribute__((__import_module__("carom:policy/reports@1.0.0"), __import_name__("recipients")))
+__attribute__((__import_module__("carom:policy/reports@1.1.0"), __import_name__("recipients")))
 extern void __wasm_import_reports_recipients(uint8_t *);
 
-__attribute__((__import_module__("carom:policy/reports@1.0.0"), __import_name__("feedback-type")))
+__attribute__((__import_module__("carom:policy/reports@1.1.0"), __import_name__("feedback-type")))
 extern void __wasm_import_reports_feedback_type(uint8_t *);
 
-__attribute__((__import_module__("carom:policy/reports@1.0.0"), __import_name__("original-message-id")))
+__attribute__((__import_module__("carom:policy/reports@1.1.0"), __import_name__("original-message-id")))
 extern void __wasm_import_reports_original_message_id(uint8_t *);
 
-__attribute__((__import_module__("carom:policy/reports@1.0.0"), __import_name__("original-sender")))
+__attribute__((__import_module__("carom:policy/reports@1.1.0"), __import_name__("original-sender")))
 extern void __wasm_import_reports_original_sender(uint8_t *);
 
-__attribute__((__import_module__("carom:policy/reports@1.0.0"), __import_name__("is-signed-for")))
+__attribute__((__import_module__("carom:policy/reports@1.1.0"), __import_name__("is-signed-for")))
 extern int32_t __wasm_import_reports_is_signed_for(uint8_t *, size_t);
 
-__attribute__((__import_module__("carom:policy/reports@1.0.0"), __import_name__("was-sent-to")))
+__attribute__((__import_module__("carom:policy/reports@1.1.0"), __import_name__("was-sent-to")))
 extern int32_t __wasm_import_reports_was_sent_to(uint8_t *, size_t);
 
-__attribute__((__import_module__("carom:policy/reports@1.0.0"), __import_name__("is-from-own-server")))
+__attribute__((__import_module__("carom:policy/reports@1.1.0"), __import_name__("is-from-own-server")))
 extern int32_t __wasm_import_reports_is_from_own_server(void);
 
-// Imported Functions from `carom:policy/actions@1.0.0`
+// Imported Functions from `carom:policy/actions@1.1.0`
 
-__attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("accept")))
+__attribute__((__import_module__("carom:policy/actions@1.1.0"), __import_name__("accept")))
 extern int32_t __wasm_import_actions_accept(void);
 
-__attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("reject")))
+__attribute__((__import_module__("carom:policy/actions@1.1.0"), __import_name__("reject")))
 extern int32_t __wasm_import_actions_reject(int32_t, uint8_t *, size_t, uint8_t *, size_t);
 
-__attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("defer")))
+__attribute__((__import_module__("carom:policy/actions@1.1.0"), __import_name__("defer")))
 extern int32_t __wasm_import_actions_defer(int32_t, uint8_t *, size_t, uint8_t *, size_t);
 
-__attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("open")))
+__attribute__((__import_module__("carom:policy/actions@1.1.0"), __import_name__("open")))
 extern int32_t __wasm_import_actions_open(uint8_t *, size_t, int32_t, int32_t, uint8_t *, size_t, int32_t, int32_t, int32_t, int32_t, int32_t);
 
-__attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("click")))
+__attribute__((__import_module__("carom:policy/actions@1.1.0"), __import_name__("click")))
 extern int32_t __wasm_import_actions_click(uint8_t *, size_t, int32_t, int32_t, uint8_t *, size_t, int32_t, int32_t, int32_t, int32_t, int32_t);
 
-__attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("bounce")))
+__attribute__((__import_module__("carom:policy/actions@1.1.0"), __import_name__("bounce")))
 extern int32_t __wasm_import_actions_bounce(int32_t, uint8_t *, size_t, uint8_t *, size_t, int32_t, uint8_t *, size_t, int32_t, int32_t, int32_t, int32_t);
 
-__attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("complain")))
+__attribute__((__import_module__("carom:policy/actions@1.1.0"), __import_name__("complain")))
 extern int32_t __wasm_import_actions_complain(uint8_t *, size_t, int32_t, uint8_t *, size_t, int32_t, int32_t, int32_t, int32_t);
 
-__attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("auto-reply")))
+__attribute__((__import_module__("carom:policy/actions@1.1.0"), __import_name__("auto-reply")))
 extern int32_t __wasm_import_actions_auto_reply(uint8_t *, size_t, uint8_t *, size_t, int32_t, int32_t, int32_t, int32_t);
 
-__attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("keep")))
+__attribute__((__import_module__("carom:policy/actions@1.1.0"), __import_name__("keep")))
 extern int32_t __wasm_import_actions_keep(int32_t, int32_t, int32_t, int32_t);
 
-__attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("keep-for")))
+__attribute__((__import_module__("carom:policy/actions@1.1.0"), __import_name__("keep-for")))
 extern int32_t __wasm_import_actions_keep_for(uint8_t *, size_t, int32_t, int32_t, int32_t, int32_t);
 
-__attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("strike")))
+__attribute__((__import_module__("carom:policy/actions@1.1.0"), __import_name__("strike")))
 extern int32_t __wasm_import_actions_strike(uint8_t *, size_t, uint8_t *, size_t, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t, int32_t);
 
-__attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("suppress")))
+__attribute__((__import_module__("carom:policy/actions@1.1.0"), __import_name__("suppress")))
 extern int32_t __wasm_import_actions_suppress(uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, int32_t, int32_t, int32_t, int32_t, int32_t);
 
-__attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("notify")))
+__attribute__((__import_module__("carom:policy/actions@1.1.0"), __import_name__("notify")))
 extern int32_t __wasm_import_actions_notify(uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, int32_t, int32_t, int32_t, int32_t);
 
-__attribute__((__import_module__("carom:policy/actions@1.0.0"), __import_name__("count")))
+__attribute__((__import_module__("carom:policy/actions@1.1.0"), __import_name__("count")))
 extern int32_t __wasm_import_actions_count(uint8_t *, size_t, int32_t, int32_t, int32_t, int32_t);
 
-// Imported Functions from `carom:policy/host@1.0.0`
+// Imported Functions from `carom:policy/host@1.1.0`
 
-__attribute__((__import_module__("carom:policy/host@1.0.0"), __import_name__("log")))
+__attribute__((__import_module__("carom:policy/host@1.1.0"), __import_name__("log")))
 extern void __wasm_import_host_log(int32_t, uint8_t *, size_t);
 
-__attribute__((__import_module__("carom:policy/host@1.0.0"), __import_name__("chance")))
+__attribute__((__import_module__("carom:policy/host@1.1.0"), __import_name__("chance")))
 extern double __wasm_import_host_chance(void);
 
-__attribute__((__import_module__("carom:policy/host@1.0.0"), __import_name__("now")))
+__attribute__((__import_module__("carom:policy/host@1.1.0"), __import_name__("now")))
 extern int64_t __wasm_import_host_now(void);
 
-__attribute__((__import_module__("carom:policy/host@1.0.0"), __import_name__("settings")))
+__attribute__((__import_module__("carom:policy/host@1.1.0"), __import_name__("settings")))
 extern void __wasm_import_host_settings(uint8_t *);
 
-__attribute__((__import_module__("carom:policy/host@1.0.0"), __import_name__("is-suppressed")))
+__attribute__((__import_module__("carom:policy/host@1.1.0"), __import_name__("is-suppressed")))
 extern int32_t __wasm_import_host_is_suppressed(uint8_t *, size_t, uint8_t *, size_t);
 
-// Exported Functions from `carom:policy/decision@1.0.0`
+// Exported Functions from `carom:policy/decision@1.1.0`
 
-__attribute__((__weak__, __export_name__("cabi_post_carom:policy/decision@1.0.0#decide")))
+__attribute__((__weak__, __export_name__("cabi_post_carom:policy/decision@1.1.0#decide")))
 void __wasm_export_exports_decision_decide_post_return(uint8_t * arg0) {
   switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
     case 0: {
@@ -163,9 +163,9 @@ void __wasm_export_exports_decision_decide_post_return(uint8_t * arg0) {
   }
 }
 
-// Exported Functions from `carom:policy/mapping@1.0.0`
+// Exported Functions from `carom:policy/mapping@1.1.0`
 
-__attribute__((__weak__, __export_name__("cabi_post_carom:policy/mapping@1.0.0#may-answer")))
+__attribute__((__weak__, __export_name__("cabi_post_carom:policy/mapping@1.1.0#may-answer")))
 void __wasm_export_exports_mapping_may_answer_post_return(uint8_t * arg0) {
   switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
     case 0: {
@@ -200,9 +200,9 @@ void __wasm_export_exports_mapping_may_answer_post_return(uint8_t * arg0) {
   }
 }
 
-// Exported Functions from `carom:policy/classification@1.0.0`
+// Exported Functions from `carom:policy/classification@1.1.0`
 
-__attribute__((__weak__, __export_name__("cabi_post_carom:policy/classification@1.0.0#classify")))
+__attribute__((__weak__, __export_name__("cabi_post_carom:policy/classification@1.1.0#classify")))
 void __wasm_export_exports_classification_classify_post_return(uint8_t * arg0) {
   size_t len = *((size_t*) (arg0 + sizeof(void*)));
   if (len > 0) {
@@ -224,9 +224,9 @@ void __wasm_export_exports_classification_classify_post_return(uint8_t * arg0) {
   }
 }
 
-// Exported Functions from `carom:policy/settings@1.0.0`
+// Exported Functions from `carom:policy/settings@1.1.0`
 
-__attribute__((__weak__, __export_name__("cabi_post_carom:policy/settings@1.0.0#validate")))
+__attribute__((__weak__, __export_name__("cabi_post_carom:policy/settings@1.1.0#validate")))
 void __wasm_export_exports_settings_validate_post_return(uint8_t * arg0) {
   size_t len = *((size_t*) (arg0 + sizeof(void*)));
   if (len > 0) {
@@ -1058,7 +1058,7 @@ bool host_is_suppressed(policy_string_t *address, policy_string_t *sender_domain
   return ret;
 }
 
-__attribute__((__export_name__("carom:policy/decision@1.0.0#decide")))
+__attribute__((__export_name__("carom:policy/decision@1.1.0#decide")))
 uint8_t * __wasm_export_exports_decision_decide(void) {
   exports_decision_result_void_string_t ret;
   policy_string_t err;
@@ -1077,7 +1077,7 @@ uint8_t * __wasm_export_exports_decision_decide(void) {
   return ptr;
 }
 
-__attribute__((__export_name__("carom:policy/mapping@1.0.0#may-answer")))
+__attribute__((__export_name__("carom:policy/mapping@1.1.0#may-answer")))
 uint8_t * __wasm_export_exports_mapping_may_answer(uint8_t * arg, size_t arg0, uint8_t * arg1, size_t arg2) {
   policy_string_t arg3 = (policy_string_t) { (uint8_t*)(arg), (arg0) };
   policy_list_string_t arg4 = (policy_list_string_t) { (policy_string_t*)(arg1), (arg2) };
@@ -1107,7 +1107,7 @@ uint8_t * __wasm_export_exports_mapping_may_answer(uint8_t * arg, size_t arg0, u
   return ptr;
 }
 
-__attribute__((__export_name__("carom:policy/classification@1.0.0#classify")))
+__attribute__((__export_name__("carom:policy/classification@1.1.0#classify")))
 uint8_t * __wasm_export_exports_classification_classify(uint8_t * arg, size_t arg0) {
   exports_classification_list_failure_t arg1 = (exports_classification_list_failure_t) { (exports_classification_failure_t*)(arg), (arg0) };
   exports_classification_list_class_t ret;
@@ -1118,7 +1118,7 @@ uint8_t * __wasm_export_exports_classification_classify(uint8_t * arg, size_t ar
   return ptr;
 }
 
-__attribute__((__export_name__("carom:policy/settings@1.0.0#validate")))
+__attribute__((__export_name__("carom:policy/settings@1.1.0#validate")))
 uint8_t * __wasm_export_exports_settings_validate(uint8_t * arg, size_t arg0) {
   policy_string_t arg1 = (policy_string_t) { (uint8_t*)(arg), (arg0) };
   policy_list_string_t ret;

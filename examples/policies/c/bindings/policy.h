@@ -318,7 +318,7 @@ typedef struct {
   size_t len;
 } exports_classification_list_class_t;
 
-// Imported Functions from `carom:policy/facts@1.0.0`
+// Imported Functions from `carom:policy/facts@1.1.0`
 // The envelope sender (RFC 5321 section 4.5.5). Empty: the null sender `<>`.
 extern void facts_sender(policy_string_t *ret);
 // The envelope recipient that this decision is about.
@@ -361,7 +361,7 @@ extern void facts_images(policy_list_string_t *ret);
 // Absolute http and https URLs of `<a href>` in the HTML body, in document order.
 extern void facts_links(policy_list_string_t *ret);
 
-// Imported Functions from `carom:policy/reports@1.0.0`
+// Imported Functions from `carom:policy/reports@1.1.0`
 // What kind of report it is.
 extern reports_report_kind_t reports_kind(void);
 // The recipients that it is about, at most 10,000.
@@ -383,7 +383,7 @@ extern bool reports_was_sent_to(policy_string_t *address);
 // own_servers`.
 extern bool reports_is_from_own_server(void);
 
-// Imported Functions from `carom:policy/actions@1.0.0`
+// Imported Functions from `carom:policy/actions@1.1.0`
 // Accept the message. This is also the verdict if no other is given.
 extern uint32_t actions_accept(void);
 // Refuse the message permanently: the mail server gets this reply.
@@ -417,7 +417,7 @@ extern uint32_t actions_notify(actions_notification_t *notification, actions_sch
 // Add one to a counter. Its name has lower-case letters, digits and underscores.
 extern uint32_t actions_count(policy_string_t *name, actions_schedule_t *when);
 
-// Imported Functions from `carom:policy/host@1.0.0`
+// Imported Functions from `carom:policy/host@1.1.0`
 // Write a line to carom's log. Control characters are escaped, and the volume is limited.
 extern void host_log(host_level_t level, policy_string_t *text);
 // A random number from 0 to below 1. The same seed gives the same numbers in the same order.
@@ -429,16 +429,16 @@ extern void host_settings(policy_string_t *ret);
 // Whether mail from this sender domain to this address is suppressed.
 extern bool host_is_suppressed(policy_string_t *address, policy_string_t *sender_domain);
 
-// Exported Functions from `carom:policy/decision@1.0.0`
+// Exported Functions from `carom:policy/decision@1.1.0`
 bool exports_decision_decide(policy_string_t *err);
 
-// Exported Functions from `carom:policy/mapping@1.0.0`
+// Exported Functions from `carom:policy/mapping@1.1.0`
 bool exports_mapping_may_answer(policy_string_t *return_path, policy_list_string_t *hosts, exports_mapping_route_t *ret);
 
-// Exported Functions from `carom:policy/classification@1.0.0`
+// Exported Functions from `carom:policy/classification@1.1.0`
 void exports_classification_classify(exports_classification_list_failure_t *failures, exports_classification_list_class_t *ret);
 
-// Exported Functions from `carom:policy/settings@1.0.0`
+// Exported Functions from `carom:policy/settings@1.1.0`
 void exports_settings_validate(policy_string_t *settings, policy_list_string_t *ret);
 
 // Helper Functions

@@ -45,6 +45,7 @@ pub(crate) fn render(figures: &Figures, look: &Look) -> String {
     let mut page = Writing { text: String::new(), figures, width, colour: look.colour, top: look.top.max(1) };
     page.title();
     page.unreadable_logs();
+    page.unmatched_complaints();
     page.totals();
     page.course();
     page.reasons("Why deliveries failed or were deferred", &figures.reasons);
@@ -118,6 +119,16 @@ impl Writing<'_> {
                 let line = self.painted(&line, Paint::Bad);
                 self.line(&line);
             }
+        }
+    }
+
+    /// Complaints that nobody was suppressed for, and where to see them.
+    fn unmatched_complaints(&mut self) {
+        let count = self.figures.unmatched_complaints;
+        if count > 0 {
+            let text = format!("complaints that match nobody: {count}; see carom find complaint-unmatched");
+            let line = self.painted(&text, Paint::Fair);
+            self.line(&line);
         }
     }
 
