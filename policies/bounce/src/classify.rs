@@ -130,7 +130,9 @@ fn decide<'a>(
     // A status field without words is a statement; a code beside unknown words is not.
     let is_statement = given.says_something() && !diagnostic.has_words();
     let is_success = given.class == 0 && diagnostic.status.class < 4 && (200..300).contains(&known.code);
-    if given.class == 2 || is_success {
+    // A number of the text that stands where no reply does was misread by whoever gave it as one.
+    let is_misread = diagnostic.code == 0 && failure.text.contains(&known.code.to_string());
+    if given.class == 2 || is_success && !is_misread {
         return (by_reason("delivered"), 0..0);
     }
     let (verdict, span) = match recent.look_up(text, &known) {

@@ -206,7 +206,7 @@ impl Reader<'_> {
     fn take_plain_run(&mut self) {
         let rest = &self.text.as_bytes()[self.at..self.end];
         let run = rest.iter().position(|byte| !PLAIN[usize::from(*byte)]).unwrap_or(rest.len());
-        if self.is_word_start {
+        if self.is_word_start && !self.sender_domain.is_empty() {
             let word = rest[..run].strip_suffix(b".").unwrap_or(&rest[..run]);
             self.name_sender(Some(word), self.sender_domain);
         }

@@ -51,6 +51,16 @@ impl Shown {
         }
     }
 
+    /// Whether the mark would add nothing. The last mark of a stage counts most.
+    fn holds(self, mark: u16) -> bool {
+        let bit = 1 << (mark & 63);
+        match mark & !63 {
+            ABOUT_MARK => self.about & bit != 0,
+            STAGE_MARK => false,
+            _ => self.providers & bit != 0,
+        }
+    }
+
     /// At the recipient or later, if the text names more than one: it tells the whole dialogue.
     fn stage(self) -> u8 {
         let late = self.stages & (RCPT | DATA);
@@ -151,7 +161,14 @@ fn first_by_text(list: Rules, known: &mut Known, text: &[u8], memory: &mut Memor
             best.set(hit);
         }
     };
-    search(list.index, text, seen, |place| place >= MARK || place < best.get().place, found);
+    let wanted = |place: u16| {
+        if place < MARK {
+            place < best.get().place
+        } else {
+            !shown.get().holds(place)
+        }
+    };
+    search(list.index, text, seen, wanted, found);
     if !has_stage && shown.get().stages != 0 {
         known.stage = shown.get().stage();
     }

@@ -122,6 +122,9 @@ const SPEAKING: &[&str] = &[
     "応答",
 ];
 
+/// Words before a failure, never before a success.
+const FAILING: &[&str] = &["code", "error", "errors", "fehler", "erreur"];
+
 /// Words before a number that is none, though a colon is between.
 const COUNTED: &[&str] = &[
     "after", "age", "attempts", "bytes", "count", "delay", "id", "kb", "length", "limit", "line", "max",
@@ -157,20 +160,24 @@ pub fn is_reply(before: &[u8], separator: Option<u8>, after: &[u8], is_success: 
             true
         }
         b'>' | b']' | b')' | b'.' | b',' | b'|' | b'=' => !is_success && !gap.is_empty(),
-        _ => !gap.is_empty() && is_one_of(SPEAKING, last_word(words)),
+        _ => !gap.is_empty() && speaks(last_word(words), is_success),
     }
 }
 
 fn is_after_colon(words: &[u8], gap: &[u8], is_success: bool) -> bool {
     let words = &words[..words.len() - 1];
     let word = last_word(words);
-    if is_one_of(SPEAKING, word) {
+    if speaks(word, is_success) {
         return true;
     }
     if gap.is_empty() || is_one_of(COUNTED, word) {
         return false;
     }
     !is_success || matches!(words.last(), Some(b'>' | b']' | b')'))
+}
+
+fn speaks(word: &[u8], is_success: bool) -> bool {
+    is_one_of(SPEAKING, word) && !(is_success && is_one_of(FAILING, word))
 }
 
 /// `550 5.1.1`, `550-5.1.1`, `550 #5.1.1`
@@ -263,6 +270,7 @@ mod tests {
             "on 24 Nov 2026 at 21:45:220",
             "after 250 attempts",
             "Mailbox usage 250/200",
+            "error 250: mailbox full",
         ] {
             assert_eq!(code(text), 0, "{text}");
         }

@@ -58,7 +58,9 @@ impl Seen {
                 && match *joint {
                     NEXT_JOINT => {
                         let between = &text[to..start];
-                        start - to <= NEXT && between.iter().all(|byte| !byte.is_ascii_alphanumeric())
+                        start - to <= NEXT
+                            && !between.starts_with(b". ")
+                            && between.iter().all(|byte| !byte.is_ascii_alphanumeric())
                     }
                     NEAR_JOINT => start - to <= NEAR && is_one_sentence(&text[to..start]),
                     _ => true,
@@ -75,13 +77,31 @@ impl Seen {
 /// No full stop after a word, no semicolon, and no `said:`, `]:` or `<<<` after which another
 /// speaks.
 fn is_one_sentence(between: &[u8]) -> bool {
-    !between.starts_with(b". ")
-        && !between.windows(6).any(|six| six == b" said:")
-        && !between.windows(3).any(|three| three == b"]: " || three == b"<<<")
-        && !between.windows(3).any(|three| {
-            (b".!?".contains(&three[1]) && three[2] == b' ' && three[0].is_ascii_alphanumeric())
-                || three[1] == b';'
-        })
+    let ends = |(place, byte): (usize, &u8)| {
+        let before = &between[..place];
+        let is_last = between.get(place + 1) == Some(&b' ');
+        match byte {
+            b'.' | b'!' | b'?' => is_last && before.last().is_none_or(u8::is_ascii_alphanumeric),
+            b':' => is_last && (before.ends_with(b"]") || before.ends_with(b" said")),
+            b'<' => between[place..].starts_with(b"<<<"),
+            _ => *byte == b';',
+        }
+    };
+    !between.iter().enumerate().any(ends)
+}
+
+/// Whether a word is a label of a host's name, as in `mx.customer.example`.
+#[inline]
+fn is_in_host(text: &[u8], start: usize, end: usize) -> bool {
+    let touches = start > 0 && text[start - 1] == b'.' || text.get(end) == Some(&b'.');
+    let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_".contains(byte);
+    touches && {
+        let before = text[..start].iter().rev().take_while(|byte| is_inside(byte)).count();
+        let after = text[end..].iter().take_while(|byte| is_inside(byte)).count();
+        let name = text[start - before..end + after].trim_ascii_end();
+        let name = name.strip_suffix(b".").unwrap_or(name);
+        name.iter().filter(|byte| **byte == b'.').count() > 1 && !name.windows(2).any(|two| two == b"..")
+    }
 }
 
 /// Calls `found` with the rule of every pattern in the text, where it begins and where it ends.
@@ -186,6 +206,9 @@ impl<Wanted: Fn(u16) -> bool, Found: FnMut(u16, usize, usize)> Search<'_, Wanted
 
     #[inline]
     fn word_of_list(&mut self, list: usize, start: usize, end: usize) {
+        if is_in_host(self.text, start, end) {
+            return;
+        }
         let chains_of = &self.index.chains_of;
         let chains = usize::from(chains_of[list])..usize::from(chains_of[list + 1]);
         for Chain(rule, count, links) in &self.index.chains[chains] {
