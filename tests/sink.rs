@@ -1,7 +1,7 @@
 //! What the sink policy makes of addresses, signatures and chance, seen from outside.
 
 use crate::harness::peers::{ACCEPT, SmtpPeer, Tracker};
-use crate::harness::{SENDER, Sandbox, html, plain, sign, sign_fields, signed, wait_for};
+use crate::harness::{SENDER, Sandbox, html, plain, sign, signed, wait_for};
 
 #[test]
 fn b21_each_subdomain_has_its_answer_whatever_its_case() {
@@ -248,27 +248,4 @@ fn b4_b24_binary_bodies_and_unknown_charsets_are_messages_like_any_other() {
     let no_to = sign(b"From: a@sender.example\r\nSubject: x\r\nMessage-ID: <1@x>\r\n\r\nx\r\n");
     sandbox.pipe("x@accept.sink.example", &no_to).silent();
     assert_eq!((sandbox.counter("accept"), sandbox.counter("fail_dkim")), (5, 0));
-}
-
-#[test]
-fn a_complaint_goes_where_the_sender_wants_it_if_its_signature_covers_that() {
-    let message = |address: &str| {
-        format!(
-            "From: Alice <{SENDER}>\r\nSubject: news\r\nCFBL-Address: {address}; report=arf\r\n\r\nhi\r\n"
-        )
-        .into_bytes()
-    };
-    for (fields, address, to) in [
-        (&["From", "CFBL-Address"][..], "loop@sender.example", "loop@sender.example"),
-        (&["From"][..], "loop@sender.example", "fbl@sender.example"),
-        (&["From", "CFBL-Address"][..], "victim@friend.example", "fbl@sender.example"),
-    ] {
-        let peer = SmtpPeer::start(ACCEPT);
-        let sandbox = Sandbox::new().smtp_port(peer.port);
-        let signed = sign_fields("sender.example", fields, &message(address));
-        sandbox.pipe("x@fbl.sink.example", &signed).silent();
-        let arrived: Vec<String> = peer.mails().into_iter().map(|mail| mail.to).collect();
-        assert_eq!(arrived, [to], "{fields:?} {address}");
-        assert_eq!(sandbox.counter("fbl_sent"), 1);
-    }
 }

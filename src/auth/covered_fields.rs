@@ -12,8 +12,9 @@ use url::Url;
 /// The value of List-Unsubscribe-Post, and the body of the request (RFC 8058 section 3.1).
 pub(crate) const ONE_CLICK: &str = "List-Unsubscribe=One-Click";
 
-/// Where the sender wants complaints. The signature has to be of the address's own domain or one
-/// above it, so that nobody sends complaints to somebody else.
+/// Where the sender wants complaints. The author's domain has to sign that, and for an address
+/// elsewhere that domain, too (RFC 9477 sections 3.1.1 to 3.1.3), so that nobody sends complaints
+/// to somebody else.
 pub(crate) fn cfbl_address(message: &Message<'_>, signatures: &[Signature]) -> Option<String> {
     let value = only(message, "CFBL-Address")?;
     let mut parts = value.split(';').map(str::trim);
@@ -25,11 +26,19 @@ pub(crate) fn cfbl_address(message: &Message<'_>, signatures: &[Signature]) -> O
         _ => true,
     });
     let (_, domain) = split_address(&address).filter(|_| is_arf)?;
-    let is_own = |signer: &str| {
-        domain == signer || domain.strip_suffix(signer).is_some_and(|below| below.ends_with('.'))
+    let author = message.addresses("From").first().map(|author| author.to_lowercase())?;
+    let (_, author) = split_address(&author)?;
+    let signs = |domain: &str| {
+        passed(signatures, &["cfbl-address"]).any(|signature| is_within(domain, &signature.domain))
     };
-    let mut covering = passed(signatures, &["cfbl-address"]);
-    covering.any(|signature| is_own(&signature.domain)).then_some(address)
+    let is_near = is_within(domain, author) || is_within(author, domain) || signs(domain);
+    (signs(author) && is_near).then_some(address)
+}
+
+/// Whether a domain is this one or below it. A top-level domain has none below it.
+fn is_within(domain: &str, other: &str) -> bool {
+    let is_below = domain.strip_suffix(other).is_some_and(|rest| rest.ends_with('.'));
+    domain == other || is_below && other.contains('.')
 }
 
 /// The address for a one-click request to unsubscribe: the first of List-Unsubscribe with https,
@@ -76,11 +85,12 @@ mod tests {
     }
 
     fn cfbl(header: &str, signature: Signature) -> Option<String> {
-        cfbl_address(&Message::read(format!("{header}\r\n\r\n").as_bytes()), &[signature])
+        let message = format!("From: News <n@mail.Example.com>\r\n{header}\r\n\r\n");
+        cfbl_address(&Message::read(message.as_bytes()), &[signature])
     }
 
     #[test]
-    fn a_cfbl_address_needs_a_signature_of_its_domain_that_covers_it() {
+    fn a_cfbl_address_needs_a_signature_of_the_author_that_covers_it() {
         let pass = |domain: &str| signature(domain, AuthResult::Pass, &["from", "cfbl-address"]);
         let header = "CFBL-Address: FBL@mail.example.com; report=arf";
         let address = Some("fbl@mail.example.com".to_owned());
@@ -91,6 +101,9 @@ mod tests {
             Some("fbl@example.com")
         );
         for (header, signature) in [
+            ("CFBL-Address: fbl@provider.example", pass("mail.example.com")),
+            ("CFBL-Address: fbl@provider.example", pass("provider.example")),
+            (header, pass("com")),
             (header, pass("ample.com")),
             (header, pass("other.example")),
             (header, pass("")),

@@ -19,8 +19,6 @@ mod dns;
 mod zone_answers;
 /// DKIM, SPF, DMARC and ARC, verified here.
 mod verify;
-/// Which header fields a signature covers.
-mod signed_fields;
 /// Authentication-Results of a trusted mail server.
 mod trusted;
 /// Header fields that need a signature.
@@ -36,4 +34,3 @@ pub(crate) use covered_fields::{ONE_CLICK, cfbl_address, one_click};
 pub(crate) use dns::Dns;
 pub(crate) use dns_failure::DnsFailure;
 pub(crate) use origin::{Check, client_address};
-pub(crate) use signed_fields::covers;

@@ -113,10 +113,6 @@ impl facts::Host for Host {
             shown.map(|link| link.url.clone()).collect()
         })
     }
-
-    fn signing_domains(&mut self, header: String) -> Vec<String> {
-        self.ask("signing-domains", |facts| facts.message.signing_domains(&header))
-    }
 }
 
 impl reports::Host for Host {

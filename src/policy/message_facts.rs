@@ -84,16 +84,6 @@ impl MessageFacts {
         self.dkim.get_or_init(|| self.message(verify))
     }
 
-    /// The domains whose passing signatures cover every header field of this name.
-    pub(crate) fn signing_domains(&self, field: &str) -> Vec<String> {
-        let passing = self.dkim().1.iter().filter(|signature| signature.result == AuthResult::Pass);
-        let mut domains: Vec<String> = passing.map(|signature| signature.domain.clone()).collect();
-        domains.sort();
-        domains.dedup();
-        self.message(|message| domains.retain(|domain| auth::covers(message, domain, field)));
-        domains
-    }
-
     /// What the message reports about another message.
     pub(crate) fn report(&self) -> &Report {
         let read = if self.unanswerable { report::read_unanswerable } else { report::read };

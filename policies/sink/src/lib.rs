@@ -7,7 +7,6 @@
 mod address;
 mod asked;
 mod calendar;
-mod cfbl;
 mod form;
 mod json;
 mod mapping;
@@ -75,8 +74,7 @@ impl Policy for Sink {
     fn may_answer(_return_path: &str, hosts: &[String]) -> Option<Route> {
         let settings = Settings::read(&host::settings()).ok()?;
         let mapped = mapping::map(&settings, hosts)?;
-        let feedback_address = cfbl::address().or(mapped.feedback_address);
-        Some(Route { hosts: mapped.hosts, feedback_address })
+        Some(Route { hosts: mapped.hosts, feedback_address: mapped.feedback_address })
     }
 
     fn classify(failures: &[Failure]) -> Vec<Class> {
