@@ -63,8 +63,9 @@ impl AbsenceTitle {
             let first = hit.start == begin;
             let ends = after.trim_matches(|c: char| c.is_ascii_punctuation() || c == ' ').is_empty();
             let last = !first && ends && before.trim_end().ends_with([':', '-', '|', '/', '：']);
+            let named = wording == Wording::Automatic && ends && is_name(subject.get(begin..hit.start));
             let sentence = wording == Wording::Sentence;
-            (bracketed || first || last || sentence).then(|| AbsenceTitle {
+            (bracketed || first || last || named || sentence).then(|| AbsenceTitle {
                 automatic: wording == Wording::Automatic,
                 goes_on: (after.starts_with([':', '：']) && says_more(after))
                     || (bracketed && (says_more(before) || says_more(after))),
@@ -100,6 +101,11 @@ pub(crate) fn is_declared(message: &Message<'_>) -> bool {
 
 fn found(text: &str) -> Vec<(Wording, FoundPhrase)> {
     INDEX.find(text, |hit| (WORDINGS[hit.section % WORDINGS.len()], hit))
+}
+
+/// Whether what is before a title may be the name of who answers: a word or two.
+fn is_name(before: Option<&str>) -> bool {
+    before.is_some_and(|before| before.ends_with(' ') && before.split_whitespace().count() <= 2)
 }
 
 /// Whether what follows a title goes on with a word, not with a mark, a date or `Re:`.
@@ -153,6 +159,8 @@ mod tests {
             ("Automatic reply: Spring", title(true, true, false)),
             ("Re: Automatische Antwort: Frühling", title(true, true, true)),
             ("[Réponse automatique] Printemps", title(true, true, false)),
+            ("Rcpt! Auto Response", title(true, false, false)),
+            ("How to write an auto response", None),
             ("Re: Spring (Auto-Reply)", title(true, true, false)),
             ("Re: Automatic reply", title(true, false, true)),
             ("Spring - out of office", title(false, false, false)),

@@ -159,7 +159,7 @@ fn is_meant(title: AbsenceTitle, shape: ReplyShape, words: &Words) -> bool {
         return false;
     }
     if title.automatic {
-        return replies || title.goes_on || says;
+        return replies || title.goes_on || words.sentences > 0;
     }
     let sent = shape.by_program && (!shape.only_bulk || says || words.is_brief);
     sent || (!shape.by_person && !words.quotes && (shape.answers || (title.goes_on && says)))
@@ -176,7 +176,7 @@ fn is_said(shape: ReplyShape, words: &Words) -> bool {
 /// not speak of a failure.
 fn answers_by_itself(shape: ReplyShape, prefixed: bool, notice: &HumanNotice<'_>) -> bool {
     let fails = notice.says(Says::Failed) || notice.says(Says::Delayed) || !notice.refusal().is_empty();
-    shape.unanswerable && (shape.answers || prefixed) && !fails
+    shape.unanswerable && !shape.calendar && (shape.answers || prefixed) && !fails
 }
 
 #[cfg(test)]
@@ -211,6 +211,7 @@ mod tests {
             "Subject: Vacation plans",
             "Subject: Vacation plans\r\nPrecedence: bulk",
             "Subject: Vacation plans\r\nAuto-Submitted: auto-generated",
+            "Return-Path: <>\r\nIn-Reply-To: <1@x>\r\nContent-Type: text/calendar; method=REPLY",
         ] {
             assert_eq!(kind_of(header, "x"), None, "{header}");
         }

@@ -7,6 +7,7 @@
 use super::daemons::has_no_return_path;
 use super::fold::folded;
 use super::human_notice::HumanNotice;
+use super::personal_letter::is_letter;
 use super::phrase_index::{self, PhraseIndex};
 use super::writer;
 use crate::message::Message;
@@ -28,7 +29,7 @@ pub(crate) fn is_challenge(message: &Message<'_>, subject: &str, notice: &HumanN
     if FIELDS.iter().any(|name| message.header(name).is_some()) {
         return true;
     }
-    if !answers(message, subject) || writer::is_handed_on(message) {
+    if !answers(message, subject) || writer::is_handed_on(message) || writer::is_of_person(message) {
         return false;
     }
     let text = folded(&notice.written().text);
@@ -36,7 +37,15 @@ pub(crate) fn is_challenge(message: &Message<'_>, subject: &str, notice: &HumanN
     let [asks, why, what] = sections(&text);
     let [titled, waits, _] = sections(subject);
     let reply = text.contains("reply") || text.contains("antwort") || text.contains("repond");
-    titled || (asks && (link || subject.contains("confirm"))) || ((why || waits) && what && (link || reply))
+    let asked = titled || (asks && (link || subject.contains("confirm")));
+    let waiting = (why || waits) && what && (link || reply);
+    asked || (waiting && !asks_somebody(notice))
+}
+
+/// Whether a text is a letter with a question, as people write about filters too.
+fn asks_somebody(notice: &HumanNotice<'_>) -> bool {
+    let words = notice.written();
+    is_letter(words) && words.text.contains(['?', '？'])
 }
 
 /// Whether a message answers another one, by itself or as a program does.

@@ -44,6 +44,13 @@ pub(crate) fn is_from_daemon(message: &Message<'_>) -> bool {
     is_daemon(found.address) || NAMES.iter().any(|name| from.contains(name))
 }
 
+/// Whether From has only the name of a mail server, and the address of somebody else.
+pub(crate) fn is_by_name_only(message: &Message<'_>) -> bool {
+    let Some(from) = message.header("From") else { return false };
+    let from = folded(&from);
+    mailbox::first(&from).is_some_and(|found| !is_daemon(found.address))
+}
+
 /// Whether the return path in the header is the null sender, in any of the ways it is written.
 pub(crate) fn has_no_return_path(message: &Message<'_>) -> bool {
     message.header("Return-Path").is_some_and(|path| {
@@ -136,5 +143,7 @@ mod tests {
             assert_eq!(is_from_daemon(&Message::read(raw.as_bytes())), daemon, "{from}");
         }
         assert!(!is_from_daemon(&Message::read(b"To: a@x.example\r\n\r\n")));
+        assert!(is_by_name_only(&Message::read(b"From: Mail Delivery <a@x.example>\r\n\r\n")));
+        assert!(!is_by_name_only(&Message::read(b"From: mailer-daemon@x.example\r\n\r\n")));
     }
 }

@@ -4,7 +4,7 @@
 //! that only bounces have is.
 
 use super::MAX_RECIPIENTS;
-use super::daemons::{has_no_return_path, is_from_daemon};
+use super::daemons::{has_no_return_path, is_by_name_only, is_from_daemon};
 use super::delivery_status::{DeliveryStatus, RecipientStatus};
 use super::fold::folded;
 use super::human_notice::HumanNotice;
@@ -83,7 +83,8 @@ const FAILURE: [Sign; 3] = [Sign::TextWords, Sign::SubjectWords, Sign::Reply];
 
 /// Each of these says it of mail.
 const FAILURE_OF_MAIL: [Sign; 2] = [Sign::MailWords, Sign::Reply];
-/// Each of these makes a bounce of what a mail server writes, although nobody is named.
+/// Each of these makes a bounce of what a mail server writes, although nobody is named. The first
+/// is not enough if nothing but a name says who wrote.
 const ANONYMOUS: [Sign; 6] =
     [Sign::SubjectWords, Sign::Reply, Sign::ListedReply, Sign::Transcript, Sign::Enclosure, Sign::Quotation];
 
@@ -109,6 +110,8 @@ pub(crate) struct Evidence<'n> {
     pub(crate) action: DeliveryAction,
     /// Signs in the header and the structure.
     outside: Vec<Sign>,
+    /// Nothing but the name of the writer is a mail server's, which anybody can write.
+    is_named_only: bool,
     writer: Writer,
 }
 
@@ -140,6 +143,7 @@ impl<'n> Evidence<'n> {
             subject,
             action: if delayed { DeliveryAction::Delayed } else { notice.action().unwrap_or_default() },
             outside: signs_outside(message, outline),
+            is_named_only: is_by_name_only(message) && !has_no_return_path(message),
             writer,
         }
     }
@@ -175,7 +179,7 @@ impl<'n> Evidence<'n> {
         self.shows_any(&[Sign::StatusFields, Sign::FailedField, Sign::ReportType])
             || (self.shows_any(&[Sign::Daemon, Sign::NullSender])
                 && self.shows_any(&FAILURE)
-                && self.shows_any(&ANONYMOUS))
+                && self.shows_any(if self.is_named_only { &ANONYMOUS[1..] } else { &ANONYMOUS }))
     }
 
     /// Whether somebody wrote it who can only quote or hand on a report.

@@ -44,6 +44,7 @@ mod sentences;
 mod session;
 mod transcript;
 mod daemons;
+mod unsubscribe_address;
 mod writer;
 mod personal_letter;
 mod mail_words;
@@ -51,7 +52,6 @@ mod reply_shape;
 mod absence;
 mod challenge;
 mod unsubscribe_words;
-mod unsubscribe_address;
 
 // A message as a whole.
 mod failure_report;

@@ -30,6 +30,8 @@ pub(crate) struct ReplyShape {
     pub(crate) answers: bool,
     /// A list or a ticket system sent it.
     pub(crate) handed_on: bool,
+    /// It answers an invitation, or is one.
+    pub(crate) calendar: bool,
 }
 
 impl ReplyShape {
@@ -57,6 +59,7 @@ impl ReplyShape {
             by_person: writer::is_of_person(message),
             answers: has("In-Reply-To") || has("References"),
             handed_on: writer::is_handed_on(message),
+            calendar: message.parts().iter().any(|part| part.content_type.kind == "text/calendar"),
         }
     }
 }

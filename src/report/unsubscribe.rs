@@ -35,6 +35,10 @@ pub(crate) fn read(message: &Message<'_>, notice: &HumanNotice<'_>) -> Option<Re
     }
     let subject = message.subject().unwrap_or_default();
     let to = address(message);
+    // Programs confirm what was done; they ask only at the address for it.
+    if to.is_none() && is_automatic(message) {
+        return None;
+    }
     let text: Vec<String> = notice.written().text.lines().map(folded).collect();
     let request = Request { message, subject: folded(&subject), text: text.join("\n") };
     if !request.asks(to.as_deref()) {
@@ -59,6 +63,10 @@ pub(crate) fn read(message: &Message<'_>, notice: &HumanNotice<'_>) -> Option<Re
     })
 }
 
+fn is_automatic(message: &Message<'_>) -> bool {
+    message.header("Auto-Submitted").is_some_and(|value| !value.trim().eq_ignore_ascii_case("no"))
+}
+
 /// The address for unsubscribing that the message went to.
 fn address(message: &Message<'_>) -> Option<String> {
     let mut addresses = RECIPIENTS.iter().flat_map(|name| message.addresses(name).into_iter().take(10));
@@ -79,7 +87,8 @@ impl Request<'_, '_> {
             return true;
         }
         let text = self.text.as_str();
-        if text.contains(['?', '？']) || absence::is_titled(&self.subject) {
+        let confirms = words::is_done(text) && !to.is_some_and(addresses::is_clear_address);
+        if confirms || text.contains(['?', '？']) || absence::is_titled(&self.subject) {
             return false;
         }
         let subject = self.subject.as_str();
@@ -156,7 +165,9 @@ mod tests {
             ("Subject: Abmeldung", "Hiermit melde ich meine Tochter vom Kurs am Dienstag ab."),
             ("Subject: Unsubscribe problem", "The link in your mail leads nowhere."),
             ("Subject: unsubscribe\r\nList-Id: <l.example>", ""),
+            ("Subject: Unsubscribe from list\r\nAuto-Submitted: auto-generated", "You are off the list."),
             ("Subject: Autumn", "All shoes.\nUnsubscribe: http://x.example/u\n"),
+            ("Subject: Unsubscribe request received", "We received your request to unsubscribe."),
             ("Subject: hello", long.as_str()),
             ("Subject: Out of office\r\nTo: unsubscribe-17@shop.example", "I am away."),
         ] {

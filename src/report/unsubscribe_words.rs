@@ -218,6 +218,47 @@ const MADE: &[&str] = &[
     "自動",
     "автоматически",
 ];
+/// What lists and shops write of a request that they have or have done.
+const DONE: &[&str] = &[
+    "your request",
+    "we received",
+    "we have received",
+    "you have been",
+    "you are now unsubscribed",
+    "you were removed",
+    "you will be removed",
+    "has been removed",
+    "have been removed",
+    "sorry to see you go",
+    "ihre abmeldung",
+    "ihr abmeldewunsch",
+    "wurden abgemeldet",
+    "wurden aus dem verteiler",
+    "votre demande",
+    "avez ete desinscrit",
+    "votre desinscription",
+    "su solicitud",
+    "tu solicitud",
+    "ha sido dado de baja",
+    "ha sido eliminad",
+    "sua solicitacao",
+    "foi removid",
+    "la tua richiesta",
+    "sei stato cancellato",
+    "uw aanvraag",
+    "bent afgemeld",
+    "bent uitgeschreven",
+    "вы отписаны",
+    "вы успешно отписались",
+    "ваш запрос",
+    "配信停止のお手続き",
+    "您已成功退订",
+];
+/// Whether a folded text confirms what was asked.
+pub(crate) fn is_done(text: &str) -> bool {
+    DONE.iter().any(|words| text.contains(words))
+}
+
 /// Whether a folded text asks to unsubscribe and says nothing else.
 pub(crate) fn is_request(text: &str) -> bool {
     let text = bare(text);
@@ -301,7 +342,7 @@ mod tests {
 
     #[test]
     fn words_are_folded_and_listed_once() {
-        for words in [CLEAR, ALONE, REQUESTS, MADE, OBJECTS] {
+        for words in [CLEAR, ALONE, REQUESTS, MADE, OBJECTS, DONE] {
             let mut sorted = words.to_vec();
             sorted.sort_unstable();
             sorted.dedup();

@@ -7,6 +7,7 @@ use super::daemons::{has_no_return_path, is_from_daemon};
 use super::fold::folded;
 use super::mailbox;
 use super::phrases::{self, Says};
+use super::unsubscribe_address;
 use crate::message::Message;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +26,10 @@ const LISTS: &[&str] = &[
     "List-Post",
     "List-Unsubscribe",
     "X-Mailing-List",
+    "Mailing-List",
     "X-Mailman-Version",
     "X-BeenThere",
+    "X-List-Administrivia",
     "RT-Ticket",
     "X-RT-Loop-Prevention",
     "X-OTRS-Loop",
@@ -185,6 +188,12 @@ impl Writer {
 /// Whether a list or a ticket system sent it.
 pub(crate) fn is_handed_on(message: &Message<'_>) -> bool {
     LISTS.iter().any(|name| message.header(name).is_some())
+        || message.header("From").is_some_and(|from| is_manager(&from))
+}
+
+/// Whether an address takes commands to a list manager.
+fn is_manager(from: &str) -> bool {
+    mailbox::first(from).is_some_and(|found| unsubscribe_address::is_manager(found.address))
 }
 
 /// Whether a subject, folded, is that of an answer or of forwarded mail.
