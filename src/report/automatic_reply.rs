@@ -107,7 +107,7 @@ fn kind(message: &Message<'_>, notice: &HumanNotice<'_>) -> Option<AutoReplyKind
     let absent = shape.declared
         || absence::is_declared(message)
         || title.is_some_and(|title| is_meant(title, shape, &words))
-        || is_said(shape, &words)
+        || is_said(shape, writer::is_answer_to(&subject), &words)
         || answers_by_itself(shape, writer::has_prefix(&subject), notice);
     if absent {
         return Some(AutoReplyKind::Absence);
@@ -126,6 +126,8 @@ struct Words {
     is_note: bool,
     /// It is a few words, without a link.
     is_brief: bool,
+    /// It thanks for a message, and asks nothing.
+    thanks: bool,
 }
 
 impl Words {
@@ -141,6 +143,7 @@ impl Words {
             is_letter: is_letter(notice.written()),
             is_note,
             is_brief: text.len() < MAX_BRIEF && !text.contains("http"),
+            thanks: absence::thanks(&text) && !text.contains(['?', '？']),
         }
     }
 }
@@ -167,8 +170,9 @@ fn is_meant(title: AbsenceTitle, shape: ReplyShape, words: &Words) -> bool {
 
 /// Whether the text alone says it, of a message that a program sent, or of an answer that says
 /// nothing else.
-fn is_said(shape: ReplyShape, words: &Words) -> bool {
-    let answer = shape.answers && !shape.by_person && !words.quotes && words.sentences > 1;
+fn is_said(shape: ReplyShape, prefixed: bool, words: &Words) -> bool {
+    let nothing_else = words.sentences > 1 || words.thanks;
+    let answer = (shape.answers || prefixed) && !shape.by_person && !words.quotes && nothing_else;
     words.is_note && words.sentences > 0 && (shape.by_program || answer)
 }
 

@@ -51,7 +51,7 @@ impl ReplyShape {
             || IDS.iter().any(|start| id.starts_with(start));
         ReplyShape {
             denied,
-            declared: automatic.as_deref() == Some("auto-replied"),
+            declared: matches!(automatic.as_deref(), Some("auto-replied" | "vacation")),
             receipt: precedence == "auto_reply",
             unanswerable,
             by_program: answering || bulk || precedence == "junk",
