@@ -1,6 +1,6 @@
 //! Suppressions that were wrong: one bad hour is undone, and living addresses are released.
 
-use crate::bounces::{STRANGER, bounce, dsn, hard, is_suppressed, sandbox};
+use crate::bounces::{STRANGER, bounce, dsn, dsn_of, hard, is_suppressed, sandbox, signed_path};
 use crate::harness::application::Application;
 use crate::harness::{DAY_MS, HOUR_MS, MINUTE_MS, Ran, SENDER, Sandbox, plain, signed};
 use crate::statistics::{OTHER, SENT, UNKNOWN_USER, append, delivery, tick};
@@ -43,7 +43,7 @@ fn one_bad_hour_is_undone_and_nothing_else() {
     hard(&sandbox, "wrong@x.example");
     hard(&sandbox, "again@x.example");
     let refused = dsn("unaccepted@x.example", "5.1.1", "550 5.1.1 the account is closed");
-    let path = crate::bounces::signed_path(&sandbox, "unaccepted@x.example");
+    let path = signed_path(&sandbox, "unaccepted@x.example");
     bounce(&sandbox, &path, STRANGER, &refused);
     sandbox.run(&["suppress", "add", "by-hand@x.example"], b"");
     let until = sandbox.now_ms() + MINUTE_MS;
@@ -84,6 +84,30 @@ fn one_bad_hour_is_undone_and_nothing_else() {
     hard(&sandbox, "wrong@x.example");
     assert!(is_suppressed(&sandbox, "wrong@x.example"), "the same failure counts again");
     assert_eq!(told(&application)[before..], [("bounce.hard".to_owned(), "wrong@x.example".to_owned())]);
+}
+
+/// A report that is redelivered hours later is no later failure.
+#[test]
+fn a_report_that_comes_again_after_the_bad_hour_keeps_nobody_suppressed() {
+    let application = Application::at(0);
+    let sandbox = sandbox(application.port, "");
+    let address = "wrong@x.example";
+    let path = signed_path(&sandbox, address);
+    let report = dsn_of("sent1@shop.example", address, "5.1.1", "550 5.1.1 user unknown");
+    let since = sandbox.now_ms() - MINUTE_MS;
+    bounce(&sandbox, &path, STRANGER, &report);
+    let until = sandbox.now_ms() + MINUTE_MS;
+    sandbox.advance(3 * HOUR_MS);
+    bounce(&sandbox, &path, STRANGER, &report);
+    assert_eq!((sandbox.counter("suppressed"), sandbox.counter("suppressed_before")), (1, 1));
+
+    let strangers = undo(&sandbox, since, until, &["--provider", "mx.elsewhere.example", "--json"]);
+    assert_eq!(json(&strangers)["released"], 0, "{strangers:?}");
+    let done = undo(&sandbox, since, until, &["--provider", "mx1.there.example", "--json"]);
+    assert_eq!(json(&done)["released"], 1, "a server of the provider names it: {done:?}");
+    assert!(!is_suppressed(&sandbox, address));
+    bounce(&sandbox, &path, STRANGER, &report);
+    assert!(is_suppressed(&sandbox, address), "after the undo it counts again");
 }
 
 #[test]

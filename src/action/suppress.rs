@@ -22,9 +22,13 @@ pub(crate) fn suppress(suppression: &Suppression, mail: &Mail, doors: &Doors, at
         grounds,
     };
     match doors.store.suppress(&entry) {
-        Ok(()) => {
+        Ok(true) => {
             let note = format!("{} suppressed: {}", entry.address, entry.reason);
             Performed::new(StepEnd::Succeeded, "suppressed", note)
+        }
+        Ok(false) => {
+            let note = format!("{} was suppressed before for the same failure", entry.address);
+            Performed::new(StepEnd::Succeeded, "suppressed_before", note)
         }
         Err(error) => retry_own_failure(mail, attempts, format!("!not suppressed: {error}")),
     }

@@ -50,7 +50,8 @@ pub(crate) struct UndoArgs {
     /// Only from this source: report (with the mail log), log, operator or import
     #[arg(long, value_parser = ["report", "log", "operator", "import"])]
     source: Option<String>,
-    /// Only of this provider (google, microsoft …) or domain of a mail server
+    /// Only of this provider (google, microsoft …), also named by one of its mail servers or
+    /// domains
     #[arg(long)]
     provider: Option<String>,
     /// Only for mail of this sender domain

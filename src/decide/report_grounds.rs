@@ -5,7 +5,7 @@
 //! the notification about the same address has them, whatever version of the WIT a policy is built
 //! for.
 
-use crate::dimension::{domain, provider};
+use crate::dimension::provider;
 use crate::plan::{Action, Condition, Grounds, Notification, Plan, Step};
 use crate::policy::message_facts::MessageFacts;
 use crate::report::Recipient;
@@ -59,5 +59,5 @@ fn is_about(recipient: &Recipient, address: &str) -> bool {
 /// Who runs the server that refused, or the domain of the address.
 fn provider_of(server: Option<&str>, address: &str) -> String {
     let host = server.unwrap_or_else(|| address.rsplit_once('@').map_or("", |(_, domain)| domain));
-    provider::provider(host).unwrap_or_else(|| domain::registered(host)).to_ascii_lowercase()
+    provider::provider_or_domain(host)
 }

@@ -6,6 +6,7 @@
 
 use super::notice::{REPORT, release};
 use crate::config::Config;
+use crate::dimension::provider::provider_or_domain;
 use crate::error::Result;
 use crate::store::{Released, Store, Suppressed};
 use serde::Serialize;
@@ -46,8 +47,14 @@ impl UndoFilter {
             && (self.since_ms..self.until_ms).contains(&entry.added_ms)
             && is(&self.rule, &entry.grounds.rule)
             && is(&self.reason, &entry.reason)
-            && is(&self.provider, &entry.grounds.provider)
+            && (is(&self.provider, &entry.grounds.provider) || self.names_a_host_of(&entry.grounds.provider))
             && is(&self.sender_domain, &entry.sender_domain)
+    }
+
+    /// Whether the provider is given as the name of one of its mail servers or domains.
+    fn names_a_host_of(&self, provider: &str) -> bool {
+        let host = self.provider.as_deref().filter(|wanted| wanted.contains('.'));
+        host.is_some_and(|host| provider_or_domain(host) == provider)
     }
 
     /// Whether all that reports did in the period is undone, at most of one sender domain.

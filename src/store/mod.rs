@@ -187,9 +187,10 @@ impl Store {
 
 /// Suppressions, and the soft bounces (strikes) that lead to them.
 impl Store {
-    /// Suppresses an address, or replaces why and until when.
-    pub(crate) fn suppress(&self, entry: &Suppressed) -> Result<()> {
-        self.suppress_all(std::slice::from_ref(entry)).map(drop)
+    /// Suppresses an address, or replaces why and until when. An entry that the same failure made
+    /// stays as it is. Returns whether the entry was written.
+    pub(crate) fn suppress(&self, entry: &Suppressed) -> Result<bool> {
+        suppression_rows::suppress(&self.db, entry)
     }
 
     /// Suppresses many addresses in one transaction; returns how many were new.

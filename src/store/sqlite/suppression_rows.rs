@@ -31,6 +31,20 @@ pub(crate) fn suppress_all(shared: &SharedConnection, entries: &[Suppressed]) ->
     })
 }
 
+/// Adds the entry of a report. What the same failure put there stays as it is: a report that comes
+/// again confirms nothing. Returns whether the entry was written.
+pub(crate) fn suppress(shared: &SharedConnection, entry: &Suppressed) -> Result<bool> {
+    let entry = entry.clone();
+    shared.write(move |db| {
+        let before = find(db, &entry.address, &entry.sender_domain)?;
+        let repeats = before.as_ref().is_some_and(|before| is_by_the_same_failure(before, &entry));
+        if !repeats {
+            put(db, &entry, before.as_ref())?;
+        }
+        Ok(!repeats)
+    })
+}
+
 /// Adds entries that say more than the list does; tells what each is to the list.
 pub(crate) fn import(
     shared: &SharedConnection,
@@ -113,6 +127,15 @@ pub(crate) fn bring_back(db: &Connection) -> rusqlite::Result<()> {
 
 fn is_by_another(before: &Suppressed, entry: &Suppressed) -> bool {
     before.source != entry.source || before.grounds.key != entry.grounds.key
+}
+
+/// Whether another report of the same failure made the entry.
+fn is_by_the_same_failure(before: &Suppressed, entry: &Suppressed) -> bool {
+    let is_the_same = before.source == entry.source
+        && before.reason == entry.reason
+        && !entry.grounds.bounce.is_empty()
+        && before.grounds.bounce == entry.grounds.bounce;
+    is_the_same && is_by_another(before, entry) && !before.has_expired(entry.added_ms)
 }
 
 pub(crate) fn insert(db: &Connection, table: &str, entry: &Suppressed) -> rusqlite::Result<()> {
