@@ -104,7 +104,11 @@ fn accounting_records_without_a_time_are_refused_and_never_dated_1970() {
             1,
         ),
         ("type,timeLogged,rcpt\nd,0,a@dest.example\n", &["line 2", "\"0\" is not a time"], 0),
-        ("type,timeLogged,rcpt\nd,,a@dest.example\n", &["line 2", "no time", "record-fields"], 0),
+        (
+            "type,timeLogged,rcpt\nd,,a@dest.example\n",
+            &["line 2", "no time in column timeLogged", "write times as"],
+            0,
+        ),
         ("type,timeLogged,rcpt\nd,01.03.26 10:00,a@dest.example\n", &["01.03.26 10:00"], 0),
     ] {
         let (sandbox, path) = with_log("powermta", "");

@@ -234,6 +234,7 @@ fn a_domain_needs_a_term_and_accidents_are_refused() {
         (&["a*@*.one.example", "--days", "7"], "pattern"),
         (&["@gmail.com", "--days", "7"], "--force"),
         (&["*@yahoo.co.uk", "--days", "7"], "--force"),
+        (&["ann@one.example", "--until", "2020-01-31"], "in the past"),
     ] {
         let ran = suppress(&sandbox, &[&["add"], arguments].concat(), "");
         assert!(ran.code == 1 && ran.stderr.contains(why), "{arguments:?}: {ran:?}");

@@ -120,6 +120,9 @@ pub(crate) fn run(command: &SuppressCommand, config: &Arc<Config>, terminal: Ter
 
 impl AddArgs {
     fn entry(&self, address: &str, now_ms: i64) -> Result<Suppressed> {
+        if self.until.is_some_and(|until| until <= now_ms) {
+            return Err(Error::new("--until is in the past").remedy("give a time to come, or --days"));
+        }
         let term = (self.days > 0).then(|| now_ms + i64::from(self.days) * DAY_MS);
         let expires_ms = self.until.or(term);
         let target = suppress::target(address, expires_ms.is_some(), self.force);

@@ -25,7 +25,7 @@ pub(crate) enum VerpCommand {
     },
     /// Show which recipient a return path or token belongs to, and whether it is still valid
     Verify {
-        /// The return path or token
+        /// The return path, the token, or the header line with the token
         return_path: String,
     },
 }
@@ -44,7 +44,17 @@ pub(crate) fn run(command: &VerpCommand, config: &Config, terminal: Terminal) ->
             let (header, token) = (&paths.header, paths.sign_token(address, today)?);
             terminal.show(&json!({ "header": header, "token": token }), || format!("{header}: {token}\n"))
         }
-        VerpCommand::Verify { return_path } => verify(return_path, paths, today, terminal),
+        VerpCommand::Verify { return_path } => verify(value_of(return_path), paths, today, terminal),
+    }
+}
+
+/// The value of a header line, as `carom verp header` prints it.
+fn value_of(typed: &str) -> &str {
+    let is_name =
+        |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    match typed.split_once(": ") {
+        Some((name, value)) if is_name(name) => value.trim(),
+        _ => typed,
     }
 }
 
@@ -78,6 +88,14 @@ fn verify(path: &str, paths: &ReturnPaths, today: i64, terminal: Terminal) -> Re
             let what = format!("{path}: {inner}, tagged or rewritten by others: {refused}");
             Err(Error::new(what).remedy("verify the address that the message was sent from"))
         }
-        (Err(_), None) => Err(Error::new(format_args!("{path}: {refused}"))),
+        (Err(_), None) => {
+            let fix = match refused {
+                Refused::NotOurs => "give one that `carom verp sign` or `carom verp header` printed, whole",
+                Refused::Forged => "compare the keys of [verp] with those of the host that signed it",
+                Refused::TooOld { .. } => "raise max_age of [verp] if reports of such old mail are to count",
+                Refused::Ahead { .. } => "correct the clock of this host or of the one that signed it",
+            };
+            Err(Error::new(format_args!("{path}: {refused}")).remedy(fix))
+        }
     }
 }

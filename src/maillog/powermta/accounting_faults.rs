@@ -9,6 +9,7 @@ use crate::maillog::unread_line::{UnreadLine, shown};
 use std::path::{Path, PathBuf};
 
 const FIX: &str = "add timeLogged to record-fields of the acct-file in PowerMTA's config";
+const WRITTEN: &str = "let PowerMTA write times as seconds since 1970 or as 2026-01-02 03:04:05+0100";
 
 #[derive(Default)]
 pub(crate) struct AccountingFaults {
@@ -33,7 +34,8 @@ impl AccountingFaults {
     pub(crate) fn without_time_logged(&mut self) {
         if self.refusal.is_none() {
             let why = format!(
-                "{}: no column timeLogged; records are dated by timeQueued, and refused without it",
+                "{}: no column timeLogged; records are dated by timeFirstAttempt, timeQueued or timeImprinted, \
+                 and not read without them",
                 self.path.display()
             );
             self.refuse(why, FIX);
@@ -49,9 +51,9 @@ impl AccountingFaults {
         match time {
             Some((column, value)) => self.refuse(
                 format!("{path} line {line}: column {column}: {:?} is not a time", shown(value.as_bytes())),
-                "let PowerMTA write times as seconds since 1970 or as 2026-01-02 03:04:05+0100",
+                WRITTEN,
             ),
-            None => self.refuse(format!("{path} line {line}: no time in column timeLogged"), FIX),
+            None => self.refuse(format!("{path} line {line}: no time in column timeLogged"), WRITTEN),
         }
     }
 
