@@ -4,6 +4,7 @@
 //! The words are data, in `absence.txt`. Not here: when they count (`automatic_reply`). Invariant:
 //! the words are folded, as what they are compared with.
 
+use super::fold::folded;
 use super::mailbox;
 use super::phrase_index::{self, FoundPhrase, PhraseIndex};
 use super::writer;
@@ -126,6 +127,20 @@ pub(crate) fn is_titled(subject: &str) -> bool {
     AbsenceTitle::of(subject).is_some()
 }
 
+/// Whether a subject, folded, says of the writer by name that they are away, as Notes does.
+pub(crate) fn is_of_writer(message: &Message<'_>, subject: &str) -> bool {
+    let Some(name) = subject.split(' ').next().filter(|name| name.len() > 1) else { return false };
+    let said = |(wording, hit): &(Wording, FoundPhrase)| {
+        *wording == Wording::Sentence
+            && hit.start > name.len()
+            && subject[..hit.start].split(' ').count() <= 5
+    };
+    found(subject).iter().any(said)
+        && message
+            .header("From")
+            .is_some_and(|from| folded(&from).split(|c: char| !c.is_alphanumeric()).any(|word| word == name))
+}
+
 /// How many sentences about an absence the beginning of a folded text has.
 pub(crate) fn sentences(text: &str) -> usize {
     /// Who is away says so first.
@@ -198,7 +213,6 @@ fn without_prefixes(subject: &str) -> (&str, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fold::folded;
 
     #[test]
     fn each_language_has_its_three_sections() {

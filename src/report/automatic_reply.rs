@@ -107,6 +107,7 @@ fn kind(message: &Message<'_>, notice: &HumanNotice<'_>) -> Option<AutoReplyKind
     let absent = shape.declared
         || absence::is_declared(message)
         || title.is_some_and(|title| is_meant(title, shape, &words))
+        || (is_note_of_somebody(shape, &words) && absence::is_of_writer(message, &subject))
         || is_said(shape, writer::is_answer_to(&subject), &words)
         || answers_by_itself(shape, writer::has_prefix(&subject), notice);
     if absent {
@@ -165,7 +166,14 @@ fn is_meant(title: AbsenceTitle, shape: ReplyShape, words: &Words) -> bool {
         return replies || title.goes_on || words.sentences > 0;
     }
     let sent = shape.by_program && (!shape.only_bulk || says || words.is_brief);
-    sent || (!shape.by_person && !words.quotes && (shape.answers || (title.goes_on && says)))
+    let replied = shape.answers && (!words.quotes || (title.goes_on && words.sentences > 0));
+    sent || (!shape.by_person && (replied || (title.goes_on && says)))
+}
+
+/// Whether the text is about an absence and hardly a person's letter.
+fn is_note_of_somebody(shape: ReplyShape, words: &Words) -> bool {
+    let by_people = shape.by_person || shape.handed_on || words.is_letter || words.quotes;
+    words.sentences > 0 && !by_people
 }
 
 /// Whether the text alone says it, of a message that a program sent, or of an answer that says

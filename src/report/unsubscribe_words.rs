@@ -134,12 +134,6 @@ const REQUESTS: &[&str] = &[
     "unsubscribe from",
     "please unsubscribe",
     "to unsubscribe",
-    "remove me from",
-    "remove my e",
-    "remove my name",
-    "remove my address",
-    "remove this address",
-    "take me off",
     "stop sending me",
     "stop emailing",
     "stop mailing",
@@ -163,7 +157,6 @@ const REQUESTS: &[&str] = &[
     "desabonnez moi",
     "me desabonner",
     "me desinscrire",
-    "me retirer de",
     "ne plus recevoir",
     "darme de baja",
     "denme de baja",
@@ -185,21 +178,31 @@ const REQUESTS: &[&str] = &[
     "mij uitschrijven",
     "me afmelden",
     "mij afmelden",
-    "verwijder mij",
-    "verwijder me",
     "prosze o wypisanie",
     "wypiszcie mnie",
     "avregistrera mig",
     "afmeld mig",
-    "fjern meg",
-    "fjern mig",
-    "ta bort mig",
     "отпишите меня",
-    "удалите меня из",
     "отписать меня",
     "odhlaste me",
     "配信を停止",
     "配信停止を",
+];
+/// What people ask in a sentence that speaks of a list as well: they leave meetings too.
+const REQUESTS_OF_LISTS: &[&str] = &[
+    "remove me from",
+    "remove my e",
+    "remove my name",
+    "remove my address",
+    "remove this address",
+    "take me off",
+    "me retirer de",
+    "verwijder mij",
+    "verwijder me",
+    "fjern meg",
+    "fjern mig",
+    "ta bort mig",
+    "удалите меня из",
 ];
 /// What follows the word in a request.
 const OBJECTS: &[&str] =
@@ -276,14 +279,29 @@ pub(crate) fn is_alone(text: &str) -> bool {
 
 /// Whether a folded text speaks of a list that is sent by mail.
 pub(crate) fn speaks_of_list(text: &str) -> bool {
-    const LISTS: [&str; 9] =
-        ["list", "letter", "mail", "verteiler", "nieuwsbrief", "subscri", "boletin", "bulletin", "рассыл"];
+    const LISTS: [&str; 12] = [
+        "list",
+        "letter",
+        "mail",
+        "verteiler",
+        "nieuwsbrief",
+        "subscri",
+        "boletin",
+        "bulletin",
+        "рассыл",
+        "database",
+        "bestand",
+        "utskick",
+    ];
     LISTS.iter().any(|word| text.contains(word))
 }
 
 /// Whether a short folded text has a request in one of its sentences.
 pub(crate) fn has_request(text: &str) -> bool {
-    REQUESTS.iter().any(|request| text.contains(request)) || text.lines().next().is_some_and(is_request)
+    let has = |requests: &[&str]| requests.iter().any(|request| text.contains(request));
+    has(REQUESTS)
+        || (has(REQUESTS_OF_LISTS) && speaks_of_list(text))
+        || text.lines().next().is_some_and(is_request)
 }
 
 /// Whether a folded text speaks of it, and not of the way to do it.
@@ -342,7 +360,7 @@ mod tests {
 
     #[test]
     fn words_are_folded_and_listed_once() {
-        for words in [CLEAR, ALONE, REQUESTS, MADE, OBJECTS, DONE] {
+        for words in [CLEAR, ALONE, REQUESTS, REQUESTS_OF_LISTS, MADE, OBJECTS, DONE] {
             let mut sorted = words.to_vec();
             sorted.sort_unstable();
             sorted.dedup();
