@@ -40,7 +40,18 @@ impl FeedbackType {
     /// The type in a field of a report, however it is written: `Abuse`, `auth_failure`, `"opt-out"
     /// (comment)`.
     pub(crate) fn in_field(value: &str) -> FeedbackType {
-        let word = value.split(['(', ';', ',']).next().unwrap_or_default();
+        let words = value.split(['(', ';']).next().unwrap_or_default();
+        FeedbackType::agreed(words.split(',').filter(|word| !word.trim().is_empty()).map(FeedbackType::word))
+    }
+
+    /// The type that all of these are. Types that differ say nothing.
+    pub(crate) fn agreed(types: impl IntoIterator<Item = FeedbackType>) -> FeedbackType {
+        let mut types = types.into_iter();
+        let first = types.next().unwrap_or_default();
+        if types.all(|other| other == first) { first } else { FeedbackType::default() }
+    }
+
+    fn word(word: &str) -> FeedbackType {
         let word = word.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>'));
         let name = word.to_ascii_lowercase().replace(['_', ' '], "-");
         match name.as_str() {
@@ -113,6 +124,8 @@ mod tests {
             ("Virus", "virus"),
             ("", "other"),
             ("X-New", "x-new"),
+            ("abuse, not-spam", "other"),
+            ("abuse, Abuse", "abuse"),
         ] {
             assert_eq!(FeedbackType::in_field(value).to_string(), name, "{value}");
         }

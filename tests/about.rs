@@ -75,3 +75,25 @@ fn what_a_failure_is_about_changes_with_the_rules() {
     assert_eq!(ran.stdout, "{\"changed\":1,\"looked_at\":1}\n", "{ran:?}");
     assert!(before != "message" && about(&sandbox) == "message", "{before}");
 }
+
+/// A report that quotes the reply of a server says which command it answered.
+#[test]
+fn what_a_report_says_was_answered_at_mail_from_suppresses_nobody() {
+    let address = "anna@there.example";
+    for (reply, is_hard) in [
+        ("550 5.1.1 user unknown (in reply to MAIL FROM command)", false),
+        ("host mx.there.example said: 550 5.1.1 user unknown (in reply to EHLO command)", false),
+        ("MAIL FROM:<shop@shop.example>: 550 5.1.1 user unknown", false),
+        (
+            "SMTP error from remote mail server after MAIL FROM:<shop@shop.example> SIZE=99: 550 5.1.1 user unknown",
+            false,
+        ),
+        ("550 5.1.1 user unknown (in reply to RCPT TO command)", true),
+    ] {
+        let sandbox = crate::bounces::sandbox(crate::harness::free_port(), "");
+        let path = crate::bounces::signed_path(&sandbox, address);
+        let report = crate::bounces::dsn(address, "5.1.1", reply);
+        crate::bounces::bounce(&sandbox, &path, crate::bounces::STRANGER, &report);
+        assert_eq!(crate::bounces::is_suppressed(&sandbox, address), is_hard, "{reply}");
+    }
+}

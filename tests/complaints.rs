@@ -74,6 +74,22 @@ fn only_types_that_ask_for_no_more_mail_suppress_and_each_other_has_its_counter(
 }
 
 #[test]
+fn a_complaint_with_two_types_that_differ_suppresses_nobody() {
+    for (kind, suppresses) in [
+        ("auth-failure\r\nFeedback-Type: abuse", false),
+        ("abuse\r\nFeedback-Type: not-spam", false),
+        ("abuse, not-spam", false),
+        ("abuse\r\nfeedback-type: Abuse", true),
+    ] {
+        let sandbox = sandbox(free_port(), "");
+        let header = token(&sandbox, ANNA);
+        complain(&sandbox, &complaint(kind, "", &header));
+        assert_eq!(!listed(&sandbox).is_empty(), suppresses, "{kind}");
+        assert_eq!(sandbox.counter("complaint_other"), u64::from(!suppresses), "{kind}");
+    }
+}
+
+#[test]
 fn a_token_of_ours_proves_who_complains_whatever_the_report_leaves_out() {
     let application = Application::at(0);
     for named in ["", NAMED, "Original-Rcpt-To: <redacted@there.example>\r\n"] {

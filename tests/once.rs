@@ -106,6 +106,24 @@ fn a_report_without_a_message_id_is_the_same_report_as_well() {
 }
 
 #[test]
+fn a_report_counts_once_whatever_the_way_changed_in_its_header() {
+    let sandbox = sandbox(free_port(), "threshold = 9");
+    let path = signed_path(&sandbox, GONE);
+    for message_id in ["x@shop.example", "x@SHOP.example"] {
+        bounce(&sandbox, &path, STRANGER, &dsn_of(message_id, GONE, "5.2.2", FULL));
+    }
+    assert_eq!(soft_bounces(&sandbox, GONE), 1, "the case of a Message-ID");
+    let text = String::from_utf8(dsn_of("x@shop.example", GONE, "5.2.2", FULL)).unwrap();
+    let lines = text.split_inclusive("\r\n").filter(|line| !line.starts_with("Message-ID"));
+    let nameless: String = lines.collect();
+    for hop in 1..4 {
+        let report = format!("Received: from a.example by b.example; hop {hop}\r\n{nameless}");
+        bounce(&sandbox, &path, STRANGER, report.as_bytes());
+    }
+    assert_eq!(soft_bounces(&sandbox, GONE), 2, "nothing names the message, and one report came three times");
+}
+
+#[test]
 fn the_log_and_the_report_of_a_bounce_count_once_in_either_order() {
     let application = Application::at(0);
     let log = logged("m1@shop.example", GONE, "bounced").replace("dsn=2.0.0", "dsn=5.1.1").replace(

@@ -229,6 +229,45 @@ fn what_is_no_soft_bounce_is_never_released_by_a_sign_of_life() {
 }
 
 #[test]
+fn soft_bounces_never_push_out_a_hard_bounce_however_many_they_are() {
+    let application = Application::at(0);
+    let sandbox = sandbox(application.port, "threshold = 1");
+    hard(&sandbox, SENDER);
+    for _ in 0..15 {
+        soft(&sandbox, SENDER);
+    }
+    sandbox.advance(HOUR_MS);
+    arrives(&sandbox, SENDER, "192.0.2.1", &plain("help@shop.example"));
+    assert!(is_suppressed(&sandbox, SENDER));
+}
+
+#[test]
+fn what_a_program_sends_is_no_sign_of_life() {
+    let application = Application::at(0);
+    let sandbox = sandbox(application.port, "threshold = 1");
+    soft(&sandbox, SENDER);
+    sandbox.advance(HOUR_MS);
+    for field in [
+        "Auto-Submitted: (by a program) auto-generated",
+        "X-Auto-Response-Suppress: All",
+        "List-Id: <talk.lists.example>",
+        "List-Unsubscribe: <mailto:leave@lists.example>",
+        "Precedence: bulk",
+    ] {
+        let message = signed("help@shop.example", &format!("{field}\r\n"), b"Hello.\r\n");
+        arrives(&sandbox, SENDER, "192.0.2.1", &message);
+        assert!(is_suppressed(&sandbox, SENDER), "{field}");
+    }
+    arrives(
+        &sandbox,
+        SENDER,
+        "192.0.2.1",
+        &signed("help@shop.example", "Auto-Submitted: no\r\n", b"Hello.\r\n"),
+    );
+    assert!(!is_suppressed(&sandbox, SENDER), "a person");
+}
+
+#[test]
 fn an_address_that_takes_mail_again_is_released_if_only_soft_bounces_suppressed_it() {
     let application = Application::at(0);
     let sandbox = Sandbox::new();

@@ -24,6 +24,8 @@ impl MessageFacts {
         let report = self.report();
         let original = &report.original;
         if let Some(message_id) = &original.message_id {
+            // Servers on the way may change the case of its domain.
+            let message_id = &message_id.to_lowercase();
             return Some(Bounced { id: digest(&[message_id, &address]), logged: self.is_log_line() });
         }
         if self.is_log_line() || report.kind == ReportKind::Other {
@@ -51,9 +53,16 @@ impl MessageFacts {
                 return named.join(" ");
             }
             let own = message.header("Message-ID").or_else(|| message.header("Date"));
-            own.unwrap_or_else(|| digest::sha256_hex(&[self.content.raw().as_slice()], DIGITS))
+            own.unwrap_or_else(|| digest::sha256_hex(&[without_header(&self.content.raw())], DIGITS))
         })
     }
+}
+
+/// What stays the same when a message comes another way.
+fn without_header(message: &[u8]) -> &[u8] {
+    let end = |blank: &[u8]| message.windows(blank.len()).position(|window| window == blank);
+    let start = end(b"\n\n").into_iter().chain(end(b"\n\r\n")).min();
+    start.map_or(message, |start| &message[start..])
 }
 
 impl RecipientFacts {

@@ -21,6 +21,10 @@ const AT_ONE_TICK: usize = 5000;
 /// The mark of the last one that was.
 const MARK: &str = "proof of life";
 
+/// Header fields of what programs send: automatic mail, newsletters, mailing lists.
+const PROGRAMS: [&str; 5] =
+    ["X-Auto-Response-Suppress", "List-Id", "List-Post", "List-Unsubscribe", "Feedback-ID"];
+
 /// Releases the author of a message, if that is proof of life. Returns, for each entry that left
 /// the list, the journal key of its notification. A fault of ours costs the release, not the
 /// message.
@@ -56,7 +60,10 @@ fn author(facts: &RecipientFacts) -> Option<String> {
             let value = message.header(name).unwrap_or_default().trim().to_lowercase();
             words.iter().any(|word| value.starts_with(word))
         };
-        let by_program = is("Auto-Submitted", &["auto-"]) || is("Precedence", &["bulk", "junk", "list"]);
+        let has = |name: &str| message.header(name).is_some();
+        let by_program = has("Auto-Submitted") && !is("Auto-Submitted", &["no"])
+            || is("Precedence", &["bulk", "junk", "list"])
+            || PROGRAMS.into_iter().any(has);
         let from = message.addresses("From");
         (!by_program && from.len() == 1).then(|| from[0].to_lowercase())
     })?;

@@ -64,13 +64,18 @@ impl FeedbackReport {
     pub(crate) fn read(lines: &[NumberedLine<'_>]) -> FeedbackReport {
         let feedback = Feedback { incidents: 1, ..Feedback::default() };
         let mut report = FeedbackReport { feedback, ..FeedbackReport::default() };
+        let mut types: Vec<FeedbackType> = Vec::new();
         for field in fields::read(lines, MAX_VALUE) {
             if let FieldLine::Field { name, value, line } = field
                 && (1..=MAX_VALUE).contains(&value.len())
             {
+                if name.eq_ignore_ascii_case("Feedback-Type") && types.len() < MAX_REPEATED {
+                    types.push(FeedbackType::in_field(&value));
+                }
                 report.take(&name.to_ascii_lowercase(), &value, line);
             }
         }
+        report.feedback.kind = FeedbackType::agreed(types);
         report
     }
 
@@ -84,7 +89,6 @@ impl FeedbackReport {
         let feedback = &mut self.feedback;
         let first = |field: &mut Option<String>| _ = field.get_or_insert_with(|| value.to_owned());
         match name {
-            "feedback-type" => feedback.kind = FeedbackType::in_field(value),
             "user-agent" => first(&mut feedback.user_agent),
             "original-mail-from" => feedback.mail_from = mailbox::in_field(value),
             "arrival-date" | "received-date" => first(&mut feedback.arrival_date),

@@ -5,8 +5,10 @@
 
 use super::delivery_status::RecipientStatus;
 use super::evidence::Evidence;
+use super::fold::folded;
 use super::mailbox;
 use super::mention::Mention;
+use super::phrases::{self, Says};
 use super::quoted_reply::{QuotedReply, better_status};
 use super::reported::{DeliveryAction, Recipient};
 use super::session::Exchange;
@@ -17,6 +19,8 @@ use std::collections::hash_map::Entry;
 
 /// A diagnostic is kept up to this many characters.
 const MAX_DIAGNOSTIC: usize = 2_000;
+/// Characters before a reply that may say which command it answered.
+const MAX_AROUND: usize = 500;
 
 /// Where something is said about a recipient.
 pub(crate) struct Sources<'s> {
@@ -45,11 +49,12 @@ impl Evidence<'_> {
         let whole = || if sources.sole { self.notice.whole() } else { "" };
         let said = best.map(|(text, _)| text).or_else(first).unwrap_or_else(whole);
         let reply = best.map(|(_, reply)| reply).unwrap_or_default();
-        let (before, said) = alone(said);
+        let (before, said, after) = alone(said);
 
         let Sources { status, mention, exchange, .. } = *sources;
         let field = QuotedReply::find(status.map_or("", |status| status.diagnostic.as_str()));
         let stage = exchange.map(|exchange| exchange.stage).filter(|stage| !stage.is_empty());
+        let stage = stage.or_else(|| stage_around(before, after));
         let noted = || mention.map(|mention| mention.stage).filter(|stage| !stage.is_empty());
         let whole_stage = || self.notice.stage_in(0..self.notice.end).filter(|_| sources.sole);
         let own = status.and_then(|status| status.status);
@@ -139,12 +144,28 @@ pub(crate) fn once_each(recipients: &mut Vec<Recipient>) {
     *recipients = kept;
 }
 
-/// What is said before a reply, and the reply itself.
-fn alone(said: &str) -> (&str, &str) {
+/// What is said before a reply, the reply itself, and which command it answered.
+fn alone(said: &str) -> (&str, &str, &str) {
     let reply = QuotedReply::find(said);
     let begins = reply.code.is_some() && QuotedReply::find(&said[..reply.at]).code.is_none();
     let (before, said) = said.split_at(if begins { reply.at } else { 0 });
-    (before, said.split_once(" (in reply to").map_or(said, |(said, _)| said))
+    let (said, after) = said.split_once(" (in reply to").unwrap_or((said, ""));
+    (before, said, after)
+}
+
+/// The command that was answered, by the words that the reporting server put around the reply.
+fn stage_around(before: &str, after: &str) -> Option<&'static str> {
+    let command = speakers::command(after.trim());
+    let command = command.or_else(|| speakers::command(before.trim_start()));
+    let stage_in = |text: &str| {
+        let hits = phrases::find(&folded(text));
+        hits.iter().rev().find_map(|hit| match hit.says {
+            Says::Stage(stage) => Some(stage),
+            _ => None,
+        })
+    };
+    let start = before.char_indices().rev().nth(MAX_AROUND).map_or(0, |(at, _)| at);
+    command.or_else(|| stage_in(after)).or_else(|| stage_in(&before[start..]))
 }
 
 /// Whether a reply in the fields is only the first line of what was said.
@@ -160,9 +181,25 @@ mod tests {
     #[test]
     fn the_reply_is_taken_from_the_words_around_it() {
         let said = "host mx.example said: 550 5.1.1 no (in reply to RCPT TO command)";
-        assert_eq!(alone(said), ("host mx.example said: ", "550 5.1.1 no"));
-        assert_eq!(alone("no reply at all"), ("", "no reply at all"));
+        assert_eq!(alone(said), ("host mx.example said: ", "550 5.1.1 no", " RCPT TO command)"));
+        assert_eq!(alone("no reply at all"), ("", "no reply at all", ""));
         assert!(is_cut("550-first", "550-first second") && !is_cut("550 first", "550 first second"));
+    }
+
+    #[test]
+    fn the_command_that_was_answered_is_in_the_words_around_a_reply() {
+        for (said, stage) in [
+            ("host mx.example said: 550 5.1.1 user unknown (in reply to MAIL FROM command)", "MAIL"),
+            ("550 5.1.1 user unknown (in reply to end of DATA command)", "DATA"),
+            ("550 5.1.1 user unknown (in reply to EHLO command)", "EHLO"),
+            ("MAIL FROM:<s@a.example>: 550 5.1.1 user unknown", "MAIL"),
+            ("SMTP error from remote mail server after MAIL FROM:<s@a.example> SIZE=9: 550 no user", "MAIL"),
+            ("SMTP error from remote mail server after RCPT TO:<b@x.example>: 550 no user", "RCPT"),
+        ] {
+            let (before, _, after) = alone(said);
+            assert_eq!(stage_around(before, after), Some(stage), "{said}");
+        }
+        assert_eq!(stage_around("host mx.example said: ", ""), None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::store::suppressed::{Effect, ImportChange, SoftBounce, StrikeCount, Su
 use crate::store::suppression_target::{self, pattern_domain};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-/// Replaced reports that are kept of an address and a sender domain.
+/// Replaced reports that are kept of an address and a sender domain, for each reason.
 const EARLIER_REPORTS: u32 = 10;
 
 pub(crate) const COLUMNS: &str = "address, sender_domain, reason, source, added_ms, expires_ms, rule, provider, status, \
@@ -100,13 +100,18 @@ fn put(db: &Connection, entry: &Suppressed, before: Option<&Suppressed>) -> rusq
     insert(db, "suppressions", entry)
 }
 
-/// An address that is reported again and again keeps its newest reports.
+/// An address that is reported again and again keeps its newest reports. Soft bounces never push
+/// out a complaint or a hard bounce.
 fn forget_oldest(db: &Connection, entry: &Suppressed) -> rusqlite::Result<()> {
-    const FORGET: &str = "DELETE FROM earlier_suppressions WHERE address = ?1 AND sender_domain = ?2 AND source = 'report' \
-        AND added_ms < (SELECT added_ms FROM earlier_suppressions WHERE address = ?1 AND sender_domain = ?2 \
-        AND source = 'report' ORDER BY added_ms DESC LIMIT 1 OFFSET ?3)";
+    const ALIKE: &str = "address = ?1 AND sender_domain = ?2 AND source = 'report' AND reason = ?3 AND (soft_bounces > 0) = ?4";
+    let forget = format!(
+        "DELETE FROM earlier_suppressions WHERE {ALIKE} AND added_ms < (SELECT added_ms FROM earlier_suppressions \
+         WHERE {ALIKE} ORDER BY added_ms DESC LIMIT 1 OFFSET ?5)"
+    );
+    let Suppressed { address, sender_domain, reason, grounds, .. } = entry;
+    let is_soft = grounds.soft_bounces > 0;
     let most = EARLIER_REPORTS - 1;
-    db.prepare_cached(FORGET)?.execute(params![entry.address, entry.sender_domain, most]).map(drop)
+    db.prepare_cached(&forget)?.execute(params![address, sender_domain, reason, is_soft, most]).map(drop)
 }
 
 /// Entries come back whose replacement is gone, the newest of each address.
