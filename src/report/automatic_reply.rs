@@ -100,7 +100,7 @@ fn kind(message: &Message<'_>, notice: &HumanNotice<'_>) -> Option<AutoReplyKind
         return Some(AutoReplyKind::Challenge);
     }
     let title = AbsenceTitle::of(&subject);
-    if shape.handed_on && title.is_none() {
+    if (shape.handed_on && title.is_none()) || (shape.calendar && !shape.declared) {
         return None;
     }
     let words = Words::of(notice);
@@ -127,8 +127,10 @@ struct Words {
     is_note: bool,
     /// It is a few words, without a link.
     is_brief: bool,
-    /// It thanks for a message, and asks nothing.
+    /// It thanks for a message.
     thanks: bool,
+    /// It asks something.
+    asks: bool,
 }
 
 impl Words {
@@ -144,7 +146,8 @@ impl Words {
             is_letter: is_letter(notice.written()),
             is_note,
             is_brief: text.len() < MAX_BRIEF && !text.contains("http"),
-            thanks: absence::thanks(&text) && !text.contains(['?', '？']),
+            thanks: absence::thanks(&text),
+            asks: text.contains(['?', '？']),
         }
     }
 }
@@ -179,9 +182,12 @@ fn is_note_of_somebody(shape: ReplyShape, words: &Words) -> bool {
 /// Whether the text alone says it, of a message that a program sent, or of an answer that says
 /// nothing else.
 fn is_said(shape: ReplyShape, prefixed: bool, words: &Words) -> bool {
-    let nothing_else = words.sentences > 1 || words.thanks;
-    let answer = (shape.answers || prefixed) && !shape.by_person && !words.quotes && nothing_else;
-    words.is_note && words.sentences > 0 && (shape.by_program || answer)
+    let nothing_else = words.sentences > 1 || (words.thanks && !words.asks);
+    let replies = shape.answers || prefixed;
+    let answer = replies && !shape.by_person && !words.quotes && nothing_else;
+    // Programs tell what people write, too.
+    let note = shape.unanswerable || (shape.by_program && (replies || !(words.asks || shape.by_notifier)));
+    words.is_note && words.sentences > 0 && (note || answer)
 }
 
 /// Whether a message answers although nobody can answer it: only programs write such, and it does

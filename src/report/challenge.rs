@@ -25,6 +25,26 @@ const FIELDS: &[&str] = &[
     "X-ChoiceMail-Registration-Request",
 ];
 
+/// What shows a link, or speaks of one as HTML does.
+const LINKS: &[&str] = &[
+    "http",
+    "www.",
+    "link",
+    "le lien",
+    "un lien",
+    "enlace",
+    "collegamento",
+    "lanken",
+    "odkaz",
+    "odnosnik",
+    "ссылк",
+    "посиланн",
+    "链接",
+    "連結",
+    "リンク",
+    "링크",
+];
+
 pub(crate) fn is_challenge(message: &Message<'_>, subject: &str, notice: &HumanNotice<'_>) -> bool {
     if FIELDS.iter().any(|name| message.header(name).is_some()) {
         return true;
@@ -33,7 +53,7 @@ pub(crate) fn is_challenge(message: &Message<'_>, subject: &str, notice: &HumanN
         return false;
     }
     let text = folded(&notice.written().text);
-    let link = text.contains("http") || text.contains("www.");
+    let link = LINKS.iter().any(|word| text.contains(word));
     let [asks, why, what] = sections(&text);
     let [titled, waits, _] = sections(subject);
     let reply = text.contains("reply") || text.contains("antwort") || text.contains("repond");

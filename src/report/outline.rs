@@ -84,6 +84,8 @@ impl<'m, 'a> Outline<'m, 'a> {
                 list.push(part);
             }
         }
+        // Without a type it may be a report on anything.
+        outline.report &= says.is_some() || !outline.status.is_empty() || !outline.messages.is_empty();
         outline
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct ReplyShape {
     pub(crate) only_bulk: bool,
     /// A program that people write with sent it.
     pub(crate) by_person: bool,
+    /// Its address is that of a program.
+    pub(crate) by_notifier: bool,
     /// It names the message that it answers.
     pub(crate) answers: bool,
     /// A list or a ticket system sent it.
@@ -57,6 +59,7 @@ impl ReplyShape {
             by_program: answering || bulk || precedence == "junk",
             only_bulk: bulk && !answering,
             by_person: writer::is_of_person(message),
+            by_notifier: message.header("From").is_some_and(|from| writer::is_program(&from)),
             answers: has("In-Reply-To") || has("References"),
             handed_on: writer::is_handed_on(message),
             calendar: message.parts().iter().any(|part| part.content_type.kind == "text/calendar"),

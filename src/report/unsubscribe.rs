@@ -88,7 +88,11 @@ impl Request<'_, '_> {
         }
         let text = self.text.as_str();
         let confirms = words::is_done(text) && !to.is_some_and(addresses::is_clear_address);
-        if confirms || text.contains(['?', '？']) || absence::is_titled(&self.subject) {
+        if confirms
+            || words::speaks_of_the_way(text)
+            || text.contains(['?', '？'])
+            || absence::is_titled(&self.subject)
+        {
             return false;
         }
         let subject = self.subject.as_str();
@@ -168,6 +172,7 @@ mod tests {
             ("Subject: Unsubscribe from list\r\nAuto-Submitted: auto-generated", "You are off the list."),
             ("Subject: Autumn", "All shoes.\nUnsubscribe: http://x.example/u\n"),
             ("Subject: Unsubscribe request received", "We received your request to unsubscribe."),
+            ("Subject: Page", "Please say there how to unsubscribe from our letter."),
             ("Subject: hello", long.as_str()),
             ("Subject: Out of office\r\nTo: unsubscribe-17@shop.example", "I am away."),
         ] {

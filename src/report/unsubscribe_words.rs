@@ -262,6 +262,22 @@ pub(crate) fn is_done(text: &str) -> bool {
     DONE.iter().any(|words| text.contains(words))
 }
 
+/// Whether a folded text speaks of how it is done, and does not ask for it.
+pub(crate) fn speaks_of_the_way(text: &str) -> bool {
+    const WAYS: [&str; 7] = [
+        "how to unsubscribe",
+        "how to opt out",
+        "how people unsubscribe",
+        "how users unsubscribe",
+        "comment se desabonner",
+        "como darse de baja",
+        "wie man sich abmeldet",
+    ];
+    const ASKS: [&str; 4] = ["please unsubscribe", "unsubscribe me", "remove me", "take me off"];
+    let has = |words: &[&str]| words.iter().any(|words| text.contains(words));
+    has(&WAYS) && !has(&ASKS)
+}
+
 /// Whether a folded text asks to unsubscribe and says nothing else.
 pub(crate) fn is_request(text: &str) -> bool {
     let text = bare(text);

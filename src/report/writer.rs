@@ -154,6 +154,9 @@ const PROGRAMS: &[&str] = &[
     "no-reply",
     "no_reply",
     "donotreply",
+    "notification",
+    "notify",
+    "feedback@",
     "do-not-reply",
     "owner-",
     "-owner",
@@ -261,7 +264,7 @@ pub(crate) fn is_of_person(message: &Message<'_>) -> bool {
 }
 
 /// Whether an address is a program's.
-fn is_program(from: &str) -> bool {
+pub(crate) fn is_program(from: &str) -> bool {
     let from = folded(from);
     mailbox::first(&from).is_none_or(|found| PROGRAMS.iter().any(|part| found.address.contains(part)))
 }
