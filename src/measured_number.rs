@@ -13,6 +13,8 @@ const UNITS: &str = "b k m g kb mb gb tb kib mib gib kbyte kbytes mbyte mbytes g
     semaines dias horas minutos segundos giorni ore minuti secondi dagen uur uren dagar \
     timmar timer dage dager päivää paivaa tuntia dni godzin hodin gün saat дней дня часов часа \
     минут секунд мб кб гб байт днів годин";
+/// A longer word is no unit, in bytes.
+const LONGEST_UNIT: usize = 14;
 /// Units that are written right after a number in East Asia.
 const WIDE_UNITS: [&str; 12] =
     ["日", "天", "時間", "小时", "小時", "分", "秒", "字节", "通", "件", "封", "개"];
@@ -26,9 +28,18 @@ pub(crate) fn is_measure(after: &str) -> bool {
     if WIDE_UNITS.iter().any(|unit| rest.starts_with(unit)) {
         return true;
     }
-    let word = word_after(rest).to_lowercase();
+    let word = word_after(rest);
+    if word.len() > LONGEST_UNIT {
+        return false;
+    }
+    let word = word.to_lowercase();
     // `550 Go away` is a reply, `550 Go` a size.
-    UNITS.split(' ').any(|unit| unit == word) || (word == "go" && !rest[2..].starts_with(" a"))
+    is_in_list(UNITS, &word) || (word == "go" && !rest[2..].starts_with(" a"))
+}
+
+/// Whether a list of words with blanks between them has this one.
+pub(crate) fn is_in_list(list: &str, word: &str) -> bool {
+    list.as_bytes().split(|&byte| byte == b' ').any(|known| known == word.as_bytes())
 }
 
 /// What follows a number with its groups of digits: `552,960 bytes`, `450-500 messages`.

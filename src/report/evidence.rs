@@ -99,8 +99,9 @@ pub(crate) struct Evidence<'n> {
     pub(crate) listed: Vec<Mention>,
     /// The addresses in the header of the message, which is hardly about them.
     pub(crate) parties: Vec<String>,
-    /// To whom the original went, as far as its header shows.
-    pub(crate) addressees: Vec<String>,
+    outline: &'n Outline<'n, 'n>,
+    /// To whom the original went.
+    addressees: OnceCell<Vec<String>>,
     /// The addresses in the notice by their local parts.
     pub(crate) own_addresses: OnceCell<HashMap<String, String>>,
     /// The domain of the mail server that wrote the message, if it has its address from it.
@@ -118,10 +119,11 @@ pub(crate) struct Evidence<'n> {
 impl<'n> Evidence<'n> {
     pub(crate) fn of(
         message: &Message<'_>,
-        outline: &Outline<'_, '_>,
+        outline: &'n Outline<'n, 'n>,
         mut statuses: Vec<RecipientStatus>,
         notice: &'n HumanNotice<'n>,
     ) -> Evidence<'n> {
+        let is_daemon = is_from_daemon(message);
         let writer = writer_of(message, notice);
         if statuses.is_empty() && writer != Writer::Person {
             statuses.extend(in_text(notice));
@@ -137,15 +139,21 @@ impl<'n> Evidence<'n> {
             transcript: Transcript::read(notice.own()),
             listed: notice.listed(),
             parties: parties.iter().flat_map(|name| message.addresses(name)).take(100).collect(),
-            addressees: outline.addressees(notice),
+            outline,
+            addressees: OnceCell::new(),
             own_addresses: OnceCell::new(),
-            daemon_domain: daemon_domain(message),
+            daemon_domain: if is_daemon { domain_of_author(message) } else { None },
             subject,
             action: if delayed { DeliveryAction::Delayed } else { notice.action().unwrap_or_default() },
-            outside: signs_outside(message, outline),
+            outside: signs_outside(message, outline, is_daemon),
             is_named_only: is_by_name_only(message) && !has_no_return_path(message),
             writer,
         }
+    }
+
+    /// To whom the original went, as far as its header shows.
+    pub(crate) fn addressees(&self) -> &[String] {
+        self.addressees.get_or_init(|| self.outline.addressees(self.notice))
     }
 
     /// Whether the form of the message says that it is a bounce.
@@ -229,9 +237,9 @@ impl<'n> Evidence<'n> {
     }
 }
 
-/// The domain of From, if a mail server wrote the message.
-fn daemon_domain(message: &Message<'_>) -> Option<String> {
-    let from = message.header("From").filter(|_| is_from_daemon(message))?;
+/// The domain of From.
+fn domain_of_author(message: &Message<'_>) -> Option<String> {
+    let from = message.header("From")?;
     let address = mailbox::first(&from)?.address;
     Some(address.rsplit_once('@')?.1.to_ascii_lowercase())
 }
@@ -257,11 +265,11 @@ fn writer_of(message: &Message<'_>, notice: &HumanNotice<'_>) -> Writer {
 }
 
 /// The signs in the header and the structure of a message.
-fn signs_outside(message: &Message<'_>, outline: &Outline<'_, '_>) -> Vec<Sign> {
+fn signs_outside(message: &Message<'_>, outline: &Outline<'_, '_>, is_daemon: bool) -> Vec<Sign> {
     let is = |name: &str, test: fn(&str) -> bool| message.header(name).is_some_and(|value| test(&value));
     let shown = [
         (Sign::ReportType, outline.report && !outline.receipt),
-        (Sign::Daemon, is_from_daemon(message)),
+        (Sign::Daemon, is_daemon),
         (Sign::NullSender, has_no_return_path(message)),
         (Sign::Automatic, is("Auto-Submitted", |value| !value.eq_ignore_ascii_case("no"))),
         (Sign::Enclosure, outline.encloses()),

@@ -33,13 +33,18 @@ const PHRASES: [&str; 9] = [
     "dkim alignment",
     "sender ip address",
 ];
+/// Every such text has one of these.
+const HINTS: [&str; 2] = ["dmarc", "alignment"];
 /// This many of them without a subject that says so.
 const ENOUGH: usize = 3;
 
 /// The report; `None` if the message is none.
 pub(crate) fn read(message: &Message<'_>, notice: &HumanNotice<'_>, original: &Original) -> Option<Report> {
+    let text = &notice.folded.text;
+    if !HINTS.iter().any(|hint| text.contains(hint)) {
+        return None;
+    }
     let subject = folded(&message.subject().unwrap_or_default());
-    let text = folded(notice.whole());
     let said = PHRASES.iter().filter(|phrase| text.contains(*phrase)).count();
     let titled = SUBJECTS.iter().any(|title| subject.contains(title));
     (said >= ENOUGH || (titled && said > 0)).then(|| Report {

@@ -78,7 +78,7 @@ impl Evidence<'_> {
             address.rsplit_once('@').is_some_and(|(known, _)| known.eq_ignore_ascii_case(local))
         };
         let said = || self.own_addresses().get(&local.to_lowercase()).cloned();
-        let sent = self.addressees.iter().find(has).cloned();
+        let sent = self.addressees().iter().find(has).cloned();
         sent.or_else(said).or_else(|| Some(format!("{local}@{}", self.daemon_domain.as_deref()?)))
     }
 }

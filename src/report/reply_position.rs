@@ -5,7 +5,7 @@
 //! is a reply code only where replies are; a 2xx only where a server speaks.
 
 use super::fold::folded;
-use crate::measured_number::{after_digits, is_measure, word_after};
+use crate::measured_number::{after_digits, is_in_list, is_measure, word_after};
 
 /// How much before and after a number is looked at, in bytes.
 const NEAR: usize = 48;
@@ -51,14 +51,17 @@ const VERSIONS: &str = "version ver release build revision exim postfix powermta
 
 /// Whether a reply code can begin between these texts. No enhanced status follows it.
 pub(crate) fn is_code(before: &str, code: &str, after: &str) -> bool {
-    if is_part_of_address(before, after) || code == "465" || is_measure(after) || is_phone(after) {
+    let place = place(before);
+    let can_begin = match place {
+        Place::Speech => true,
+        Place::Apart => !code.starts_with('2'),
+        Place::Inside => false,
+    };
+    if !can_begin || code == "465" || is_part_of_address(before, after) {
         return false;
     }
-    match place(before) {
-        Place::Speech => !(code.starts_with('2') && is_count(after)),
-        Place::Apart => !code.starts_with('2') && !is_count(after),
-        Place::Inside => false,
-    }
+    let may_count = place == Place::Apart || code.starts_with('2');
+    !(is_measure(after) || is_phone(after) || may_count && is_count(after))
 }
 
 /// Whether a reply code can begin between these texts although an enhanced status follows it.
@@ -129,21 +132,27 @@ fn place(before: &str) -> Place {
     }
     let inner = trimmed.trim_end_matches(|c: char| ":;,=<([{'\"：（「【“„« \t\n".contains(c));
     let word = last_word(inner);
-    let two = last_words(inner);
-    let unspaced = |words: &str| words.split(' ').any(|known| !known.is_ascii() && word.ends_with(known));
-    if has(SPEECH, &word) || SPEECH_OF_TWO.contains(&two.as_str()) || unspaced(SPEECH) {
+    let unspaced = |words: &str| {
+        !word.is_ascii() && words.split(' ').any(|known| !known.is_ascii() && word.ends_with(known))
+    };
+    if has(SPEECH, &word) || unspaced(SPEECH) || says_of_two(&word, inner) {
         return Place::Speech;
     }
-    if has(CODES, &word) || two == "code is" || unspaced(CODES) {
+    if has(CODES, &word) || unspaced(CODES) || word == "is" && last_words(inner) == "code is" {
         return Place::Apart;
     }
     let labelled = matches!(last, ':' | '=' | '：' | '(' | '[') && has(LABELS, &word);
     if mark && !labelled { Place::Apart } else { Place::Inside }
 }
 
+/// Whether two words say that a server speaks; `word` is the last.
+fn says_of_two(word: &str, text: &str) -> bool {
+    word == "with" && SPEECH_OF_TWO.contains(&&*last_words(text))
+}
+
 /// Whether a list has a word.
 fn has(list: &str, word: &str) -> bool {
-    !word.is_empty() && list.split(' ').any(|known| known == word)
+    !word.is_empty() && is_in_list(list, word)
 }
 
 /// The last word of a text, folded.

@@ -6,6 +6,7 @@
 
 use super::fold::folded;
 use super::lines::NumberedLine;
+use crate::measured_number::is_in_list;
 
 /// A longer text before a colon is not a label, in bytes.
 const MAX_LABEL: usize = 60;
@@ -24,13 +25,17 @@ pub(crate) fn remove(lines: &mut [NumberedLine<'_>]) -> bool {
 }
 
 fn is_subject(line: &str) -> bool {
+    let near = line.as_bytes().get(..MAX_LABEL).unwrap_or(line.as_bytes());
+    if !near.iter().any(|&byte| byte == b':' || !byte.is_ascii()) {
+        return false;
+    }
     let Some((label, _)) = line.split_once([':', '：']) else { return false };
     if label.len() > MAX_LABEL || label.contains('@') {
         return false;
     }
     let label = folded(label);
     let mut words = label.split([' ', '*', '-', '>']).filter(|word| !word.is_empty());
-    label == "your document" || words.any(|word| WORDS.split(' ').any(|known| known == word))
+    label == "your document" || words.any(|word| is_in_list(WORDS, word))
 }
 
 #[cfg(test)]
