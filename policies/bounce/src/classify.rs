@@ -262,7 +262,9 @@ fn by_rule<'a>(rule: &'a Rule, known: &Known, said: Option<About>) -> Class<'a> 
         (About::Message | About::Relay | About::Network, _) | (_, None) => rule.about(),
         (_, Some(said)) => said,
     };
-    let class = if known.status.class == 0 { known.code / 100 } else { known.status.class.into() };
+    // Whatever a status says: who answers 4xx asks to try again.
+    let is_by_reply = known.status.class == 0 || (400..500).contains(&known.code);
+    let class = if is_by_reply { known.code / 100 } else { known.status.class.into() };
     let severity = rule.severity.unwrap_or(if class == 4 { reason.temporary } else { reason.severity });
     // A 4xx is only hard if the rule asks for it and says so.
     let is_passing = class == 4 && (rule.severity.is_none() || rule.codes.is_empty());
@@ -318,6 +320,14 @@ mod tests {
         assert_eq!(class_of("2.1.5", 0, "", "user unknown"), ("delivered", Severity::None));
         assert_eq!(class_of("5.1.10", 0, "", "").1, Severity::Hard);
         assert_eq!(class_of("4.1.10", 0, "", "").1, Severity::Soft);
+    }
+
+    #[test]
+    fn a_reply_that_asks_to_try_again_is_not_hard_whatever_its_status() {
+        assert_eq!(class_of("5.1.1", 450, "RCPT", "450 5.1.1 user unknown"), ("user-unknown", Severity::Soft));
+        assert_eq!(class_of("5.1.1", 421, "", "421 5.1.1 user unknown").1, Severity::Soft);
+        assert_eq!(class_of("5.1.1", 550, "", "550 5.1.1 user unknown").1, Severity::Hard);
+        assert_eq!(class_of("5.1.1", 0, "", "user unknown").1, Severity::Hard);
     }
 
     #[test]
