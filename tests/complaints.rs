@@ -96,8 +96,15 @@ fn a_token_of_ours_proves_who_complains_whatever_the_report_leaves_out() {
         let sandbox = sandbox(application.port, "");
         let header = token(&sandbox, "Max@there.example");
         assert!(header.starts_with("CFBL-Feedback-ID: "), "{header}");
-        complain(&sandbox, &complaint("abuse", named, &format!("To: <news@shop.example>\r\n{header}")));
+        let raw = complaint("abuse", named, &format!("To: <news@shop.example>\r\n{header}"));
+        complain(&sandbox, &raw);
         assert_eq!(listed(&sandbox), ["max@there.example"], "{named}");
+        let explained = sandbox.run(&["classify", "--explain"], &raw).stdout;
+        let whose = if named == NAMED { "names one recipient" } else { "names nobody" };
+        assert!(
+            explained.contains("  feedback-report  abuse\n  ") && explained.contains(whose),
+            "{explained}"
+        );
         let token = header.trim_end().split(' ').nth(1).unwrap().to_owned();
         for given in [token.as_str(), header.trim_end()] {
             let verified = sandbox.run(&["verp", "verify", given], b"").stdout;

@@ -24,6 +24,7 @@ mod logs;
 mod lookup;
 mod loops;
 mod mutations;
+mod notifications;
 mod once;
 mod outbox;
 mod pipe;

@@ -210,6 +210,24 @@ fn an_address_that_writes_to_us_itself_is_released_if_only_soft_bounces_suppress
 }
 
 #[test]
+fn a_domain_of_the_same_organization_vouches_for_an_address_and_no_other() {
+    let application = Application::at(0);
+    let trusted = "[auth]\ntrusted_authserv_ids = [\"mx.shop.example\"]";
+    let sandbox = sandbox(application.port, "threshold = 1").config(trusted);
+    let address = "ann@office.x.example";
+    soft(&sandbox, address);
+    sandbox.advance(HOUR_MS);
+    for (domain, stays) in [("notx.example", true), ("example", true), ("mail.x.example", false)] {
+        let message = format!(
+            "Authentication-Results: mx.shop.example; dkim=pass header.d={domain}\r\nFrom: {address}\r\n\
+             Subject: a question\r\n\r\nHello, where is my order?\r\n"
+        );
+        arrives(&sandbox, "someone@stranger.example", "192.0.2.77", message.as_bytes());
+        assert_eq!(is_suppressed(&sandbox, address), stays, "{domain}");
+    }
+}
+
+#[test]
 fn what_is_no_soft_bounce_is_never_released_by_a_sign_of_life() {
     let application = Application::at(0);
     let hard_one = sandbox(application.port, "threshold = 1");

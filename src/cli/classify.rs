@@ -90,6 +90,12 @@ impl Desk<'_> {
 
     fn words(&self, verdict: &Classified) -> String {
         let mut text = format!("{}  {}", verdict.file, name(&verdict.kind));
+        if let Some(feedback) = &verdict.feedback {
+            let _ = write!(text, "  {}", feedback.kind);
+            if self.explain {
+                text.push_str(&whose(verdict));
+            }
+        }
         if self.explain && !verdict.defects.is_empty() {
             let _ = write!(text, "\n  defects: {}", verdict.defects.join(", "));
         }
@@ -144,6 +150,20 @@ impl Desk<'_> {
         let rule = if self.explain { explain() } else { String::new() };
         Ok(format!("{:20} {}{rule}\n", class.reason, failure.text))
     }
+}
+
+/// Who is named by a complaint, and what else can prove who complains.
+fn whose(complaint: &Classified) -> String {
+    let named = complaint.recipients.iter().filter(|one| one.found.named == Some(true)).count();
+    let mut text = match named {
+        0 => "\n  names nobody".to_owned(),
+        1 => "\n  names one recipient".to_owned(),
+        many => format!("\n  names {many} recipients"),
+    };
+    if let Some(message_id) = &complaint.original.message_id {
+        let _ = write!(text, "; about the message {message_id}");
+    }
+    text
 }
 
 /// What a failure is about, and why.

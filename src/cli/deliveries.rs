@@ -139,7 +139,8 @@ pub(crate) fn table(rows: &[StoredDelivery]) -> String {
 
 fn delivery(row: &StoredDelivery, width: usize) -> String {
     let recipient = one_line(row.recipient.as_deref().unwrap_or("-"));
-    let queue_id = row.queue_id.as_deref().unwrap_or("NOQUEUE");
+    let none = if row.status == "rejected" { "NOQUEUE" } else { "-" };
+    let queue_id = row.queue_id.as_deref().unwrap_or(none);
     let reason = row.reason.as_deref().map(|reason| format!("{reason}: ")).unwrap_or_default();
     let mut reply = one_line(row.reply.as_deref().unwrap_or_default());
     if reply.chars().count() > REPLY {
@@ -153,6 +154,8 @@ fn delivery(row: &StoredDelivery, width: usize) -> String {
 fn unclassified(shapes: &[UnclassifiedShape], terminal: Terminal) -> Result<Exit> {
     terminal.rows(shapes, "every failure has a rule\n", |shape| {
         let UnclassifiedShape { count, shape, example, .. } = shape;
-        format!("{count:>8}  {}\n{:>8}  {}", one_line(shape), "", one_line(example))
+        let example =
+            if example.is_empty() { String::new() } else { format!("\n{:>8}  {}", "", one_line(example)) };
+        format!("{count:>8}  {}{example}", one_line(shape))
     })
 }

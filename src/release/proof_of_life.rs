@@ -9,6 +9,7 @@ use super::notice::release;
 use crate::auth::AuthResult;
 use crate::clock;
 use crate::config::Config;
+use crate::dimension::domain::{is_registry, registered};
 use crate::error::Result;
 use crate::index::Index;
 use crate::mail::Mail;
@@ -70,14 +71,13 @@ fn author(facts: &RecipientFacts) -> Option<String> {
     (message.report().kind == ReportKind::Other).then_some(from)
 }
 
-/// Whether the address's domain vouches for the message: DMARC passes, or DKIM or SPF of the domain
-/// itself or a domain above it does.
+/// Whether the address's domain vouches for the message: DMARC passes, or DKIM or SPF of a domain
+/// of the same organization does.
 fn is_vouched_for(facts: &RecipientFacts, address: &str) -> bool {
     let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
     let is_aligned = |other: &str| {
-        let other = other.to_lowercase();
-        let is_above = || domain.strip_suffix(&other).is_some_and(|rest| rest.ends_with('.'));
-        other.contains('.') && (domain == other || is_above())
+        let organization = registered(domain);
+        !is_registry(organization) && registered(other).eq_ignore_ascii_case(organization)
     };
     let signed = || {
         let (_, signatures) = facts.message.dkim();

@@ -250,6 +250,8 @@ fn times_of_every_provider_are_kept() {
         "17/08/2026 10:00:00",
         "17.08.2026 10:00",
         "Aug 17, 2026 10:00 AM",
+        "August 17, 2026, 12:00:00 (UTC+02:00)",
+        "August 17, 2026, 03:00 (UTC-07:00)",
     ] {
         assert_eq!(
             time_forms::milliseconds(written).map(clock::rfc3339),

@@ -10,7 +10,7 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 
 /// Forms without a zone. Where day and month cannot be told apart, the month is first.
-const FORMS: [&str; 21] = [
+const FORMS: [&str; 22] = [
     "%Y-%m-%d %H:%M:%S%.f",
     "%Y-%m-%d %H:%M",
     "%Y/%m/%d %H:%M:%S%.f",
@@ -30,6 +30,7 @@ const FORMS: [&str; 21] = [
     "%b %d, %Y %I:%M %p",
     "%B %d, %Y %I:%M %p",
     "%B %d, %Y, %H:%M (UTC)",
+    "%B %d, %Y, %H:%M:%S (UTC)",
     "%d %b %Y %H:%M:%S",
     "%a %b %d %H:%M:%S %Y",
 ];
@@ -82,7 +83,14 @@ fn since_1970(text: &str) -> Option<i64> {
 }
 
 fn with_offset(text: &str) -> Option<i64> {
-    let forms = ["%Y-%m-%d %H:%M:%S%.f %z", "%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f%:z"];
+    let forms = [
+        "%Y-%m-%d %H:%M:%S%.f %z",
+        "%Y-%m-%d %H:%M:%S%.f%z",
+        "%Y-%m-%d %H:%M:%S%.f%:z",
+        "%B %d, %Y, %H:%M:%S (UTC%:z)",
+        "%B %d, %Y, %H:%M (UTC%:z)",
+        "%b %d, %Y, %H:%M:%S (UTC%:z)",
+    ];
     forms
         .into_iter()
         .find_map(|form| strtime::parse(form, text).ok()?.to_timestamp().ok().map(Timestamp::as_millisecond))

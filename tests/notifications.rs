@@ -1,0 +1,39 @@
+//! docs/notifications.md: it lists every key that an application gets.
+//!
+//! Not here: when an application is notified (`bounces`, `complaints`, `undone`).
+
+use crate::bounces::{STRANGER, bounce, dsn, hard, sandbox, signed_path};
+use crate::harness::application::Application;
+use serde_json::Value;
+
+#[test]
+fn every_key_of_a_notification_is_documented() {
+    let application = Application::at(0);
+    let sandbox = sandbox(application.port, "threshold = 1");
+    hard(&sandbox, "gone@x.example");
+    let full = dsn("full@x.example", "5.2.2", "552 5.2.2 mailbox full");
+    bounce(&sandbox, &signed_path(&sandbox, "full@x.example"), STRANGER, &full);
+    sandbox.run(&["suppress", "undo", "--since", "1d"], b"");
+    let to = signed_path(&sandbox, "ann@x.example");
+    let request = format!("From: ann@x.example\r\nTo: {to}\r\nSubject: unsubscribe\r\n\r\n");
+    let arguments = ["pipe", "--policy", "bounce", "--sender", "ann@x.example", "--recipient", &to];
+    sandbox.run(&arguments, request.as_bytes()).silent();
+    let complaint = "From: fbl@isp.example\r\nMIME-Version: 1.0\r\n\
+        Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n\
+        --b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nVersion: 1\r\n\r\n\
+        --b\r\nContent-Type: text/rfc822-headers\r\n\r\nFrom: shop@shop.example\r\nMessage-ID: <c1@shop.example>\r\n";
+    let header = sandbox.run(&["verp", "header", "bob@x.example"], b"").stdout;
+    let complaint = format!("{complaint}{}\r\n\r\n--b--\r\n", header.trim_end());
+    bounce(&sandbox, "fbl@shop.example", STRANGER, complaint.as_bytes());
+
+    let page = include_str!("../docs/notifications.md");
+    let bodies: Vec<Value> =
+        application.told().iter().map(|told| serde_json::from_str(&told.body).unwrap()).collect();
+    for event in ["bounce.hard", "bounce.soft", "bounce.undone", "unsubscribe", "complaint"] {
+        let body = bodies.iter().find(|body| body["event"] == event);
+        let body = body.unwrap_or_else(|| panic!("{event}: {bodies:?}")).as_object().unwrap();
+        for key in body.keys() {
+            assert!(page.contains(&format!("`{key}`")), "{event} has {key}");
+        }
+    }
+}
