@@ -153,6 +153,10 @@ impl<'n, 'a> List<'n, 'a> {
         if let Some((last, others)) = mentions.split_last_mut()
             && others.iter().all(|mention| mention.text.is_empty())
         {
+            // Or before it.
+            if last.text.is_empty() {
+                self.notice.whole().clone_into(&mut last.text);
+            }
             others.iter_mut().for_each(|mention| mention.text.clone_from(&last.text));
         }
         mentions

@@ -48,15 +48,18 @@ impl<'a> HumanNotice<'a> {
             _ = written.set(OwnWords::of(&lines));
             unquote(&mut lines);
         }
-        let (mut folded, mut hits) = searched(&lines);
+        let mut folded = folded_lines(&lines);
+        let mut hits = phrases::find(&folded.text);
         let end = original_start::find(&lines, &folded, &hits).unwrap_or(lines.len());
         let as_sent = lines[..end].to_vec();
         let subjects = subject_line::remove(&mut lines[..end]);
         if footers::remove(&mut lines, end, &folded, &hits) || subjects {
-            (folded, hits) = searched(&lines);
+            folded = folded_lines(&lines);
+            hits = phrases::find(&folded.text[..folded.start(end)]);
+        } else {
+            let stop = folded.start(end);
+            hits.retain(|hit| hit.start < stop);
         }
-        let stop = folded.start(end);
-        hits.retain(|hit| hit.start < stop);
         let (whole, refusal) = (OnceCell::new(), OnceCell::new());
         HumanNotice { lines, end, as_sent, folded, hits, written, whole, refusal }
     }
@@ -118,6 +121,15 @@ impl<'a> HumanNotice<'a> {
     /// Whether this line or the one before introduces a list.
     pub(crate) fn is_after_introduction(&self, at: usize) -> bool {
         self.hits_in(at.saturating_sub(1)..at + 1).iter().any(|hit| hit.says == Says::Failed)
+    }
+
+    /// Whether the line begins another list of addresses, not the reason of the last one: it is a
+    /// sentence of its own.
+    pub(crate) fn begins_list(&self, at: usize) -> bool {
+        let line = self.lines[at].trimmed();
+        line.ends_with(':')
+            && !line.starts_with(char::is_lowercase)
+            && self.hits_in(at..at + 1).iter().any(|hit| matches!(hit.says, Says::Failed | Says::Delayed))
     }
 
     /// Whether the line names somebody to ask for help.
@@ -206,11 +218,10 @@ pub(crate) fn is_field_of_report(line: &str) -> bool {
 }
 
 /// The lines as they are compared with the phrases, and the phrases in them.
-fn searched(lines: &[NumberedLine<'_>]) -> (Folded, Vec<Hit>) {
+fn folded_lines(lines: &[NumberedLine<'_>]) -> Folded {
     let mut folded = Folded::default();
     lines.iter().for_each(|line| folded.push(line.text));
-    let hits = phrases::find(&folded.text);
-    (folded, hits)
+    folded
 }
 
 /// Whether most of the lines have the marks of a quotation.

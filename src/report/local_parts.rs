@@ -133,6 +133,7 @@ fn name(line: &str) -> Option<(&str, &str)> {
     let length = inner.bytes().take_while(|&byte| local(byte)).count();
     let local = inner[..length].trim_end_matches(['.', '-']);
     let rest = inner[local.len()..].trim_start_matches(['>', '"', '\'']);
+    let rest = rest.strip_prefix(" \"").unwrap_or(rest);
     let apart = rest.trim().is_empty()
         || rest.trim_start().starts_with([':', '(', '[', ',', ';', '-'])
         || rest.starts_with("...");

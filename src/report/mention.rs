@@ -83,8 +83,8 @@ impl HumanNotice<'_> {
     /// The reason of an entry, from the reply on if there is one, and its last line.
     pub(crate) fn reason(&self, at: usize, rest: &str, end: usize) -> (String, usize) {
         let reason = self.reason_whole(at, rest, end);
-        let from = if reason.reply.code.is_some() { reason.reply.at } else { 0 };
         let text = reason.text.replace('\n', " ");
+        let from = if reason.reply.begins_in(&text) { reason.reply.at } else { 0 };
         let (before, said) = text.split_at(from);
         let said = said.split_once(" (in reply to").map_or(said, |(said, _)| said);
         (tidy(unwrapped(before, said)), reason.last)
@@ -109,9 +109,19 @@ impl HumanNotice<'_> {
             if !reason.text.is_empty() && self.begins_with_contact(index) {
                 continue;
             }
-            let ends = if reason.text.is_empty() { self.is_closing(index) } else { is_epilogue(line) };
+            let ends = if reason.text.is_empty() {
+                self.is_closing(index) || self.begins_list(index)
+            } else {
+                is_epilogue(line)
+            };
             if ends {
                 break;
+            }
+            if is_heading(line) {
+                if reason.is_complete() {
+                    break;
+                }
+                continue;
             }
             reason.last = index;
             reason.push(line);
@@ -155,6 +165,11 @@ fn is_epilogue(line: &str) -> bool {
     const EPILOGUES: [&str; 5] =
         ["Giving up on ", "Remote system:", "Please reply to ", "Please contact ", "Original message "];
     EPILOGUES.iter().any(|start| line.starts_with(start))
+}
+
+/// Whether a line is the heading of a part of the notice: `----- The other server said -----`.
+fn is_heading(line: &str) -> bool {
+    line.starts_with("---") && line.ends_with(['-', ':']) && line.contains(char::is_alphabetic)
 }
 
 /// A reply without the end of the parentheses or quotes that it is in.

@@ -147,7 +147,7 @@ pub(crate) fn once_each(recipients: &mut Vec<Recipient>) {
 /// What is said before a reply, the reply itself, and which command it answered.
 fn alone(said: &str) -> (&str, &str, &str) {
     let reply = QuotedReply::find(said);
-    let begins = reply.code.is_some() && QuotedReply::find(&said[..reply.at]).code.is_none();
+    let begins = reply.begins_in(said) && QuotedReply::find(&said[..reply.at]).code.is_none();
     let (before, said) = said.split_at(if begins { reply.at } else { 0 });
     let (said, after) = said.split_once(" (in reply to").unwrap_or((said, ""));
     (before, said, after)

@@ -92,6 +92,33 @@ impl Original {
     }
 }
 
+/// To whom a header in a text says that the message went: the address that the last host received
+/// it for, or else the only addressee. The addressee of a mailing list is the list.
+pub(crate) fn sole_recipient(lines: &[NumberedLine<'_>]) -> Option<String> {
+    /// A header is read so far.
+    const NEAR: usize = 40;
+    const FIELDS: [&str; 6] = ["Received", "To", "Cc", "List-Id", "List-Post", "X-BeenThere"];
+    let header = lines.iter().position(NumberedLine::is_blank).filter(|blank| *blank > 1);
+    let lines = &lines[..header.unwrap_or(lines.len()).min(NEAR)];
+    let fields = quoted_fields(lines, &FIELDS);
+    let header = Message::read(fields.as_bytes());
+    let traces = header.headers("Received");
+    if let Some(address) = traces.iter().take(2).find_map(|trace| received_for(trace)) {
+        return Some(address.to_owned());
+    }
+    let list = FIELDS[3..].iter().any(|name| header.header(name).is_some());
+    let mut to: Vec<String> = ["To", "Cc"].iter().flat_map(|name| header.addresses(name)).take(3).collect();
+    to.dedup_by(|one, other| mailbox::same(one, other));
+    to.pop().filter(|_| to.is_empty() && !list)
+}
+
+/// The address in the `for` clause of a trace field (RFC 5321 section 4.4).
+fn received_for(trace: &str) -> Option<&str> {
+    let clause = trace.split_once(" for ")?.1;
+    let found = mailbox::first(clause)?;
+    (found.start <= 1).then_some(found.address)
+}
+
 /// The fields of these names in lines that repeat a header, without the marks of a quotation.
 pub(crate) fn quoted_fields(lines: &[NumberedLine<'_>], names: &[&str]) -> String {
     let mut header = String::new();

@@ -26,6 +26,11 @@ impl QuotedReply {
         self.code.is_some() || self.status.is_some()
     }
 
+    /// Whether the words of the answer follow its code, as they do not in `no such user (550)`.
+    pub(crate) fn begins_in(&self, text: &str) -> bool {
+        self.code.is_some() && text[self.at..].contains(char::is_alphabetic)
+    }
+
     /// The reply in a text. Of several the first that says more than "failed" or "too old": those
     /// are said by the server that gave up, and quote what the other one answered.
     pub(crate) fn find(text: &str) -> QuotedReply {

@@ -9,6 +9,7 @@ use super::human_notice::HumanNotice;
 use super::lines::NumberedLine;
 use super::mailbox;
 use super::mention::Mention;
+use super::original::sole_recipient;
 use super::phrases::Says;
 use super::quoted_reply::QuotedReply;
 use super::tidied::tidy;
@@ -175,14 +176,21 @@ impl HumanNotice<'_> {
         Some(Mention { text: text.to_owned(), ..self.mention(address, at, "", at + 1) })
     }
 
-    /// The address after `To:`, where the notice repeats the header of the message.
+    /// The address after `To:`, where the notice repeats the header of the message; or that of the
+    /// only recipient that the header of the original shows.
     pub(crate) fn addressed(&self) -> Option<Mention> {
-        let to = |line: &&NumberedLine<'_>| {
+        let to = |line: &NumberedLine<'_>| {
             line.trimmed().get(..3).is_some_and(|label| label.eq_ignore_ascii_case("to:"))
         };
-        let at = self.lines.iter().take(self.end + 20).position(|line| to(&line))?;
-        let address = mailbox::first(self.lines[at].text)?.address;
-        Some(Mention { text: self.whole().to_owned(), ..self.mention(address, at, "", at + 1) })
+        let said = self.own().iter().position(to);
+        let (at, address) = match said {
+            Some(at) => (at, mailbox::first(self.lines[at].text)?.address.to_owned()),
+            None => {
+                let address = sole_recipient(self.original())?;
+                (self.end + self.original().iter().position(|line| line.text.contains(&address))?, address)
+            }
+        };
+        Some(Mention { text: self.whole().to_owned(), ..self.mention(&address, at, "", at + 1) })
     }
 }
 
