@@ -117,33 +117,45 @@ fn without_accent(c: char) -> char {
 
 /// The names of each month, folded, without a period at the end.
 const NAMES: [&str; 12] = [
-    "jan january januar janvier janv jann jaen enero ene gen gennaio genn xan urt ian ianuarie sty stycznia led \
+    "yan ion ean \
+     jan january januar janvier janv jann jaen enero ene gen gennaio genn xan urt ian ianuarie sty stycznia led \
      ledna sij jaan janvaris sau saus tam tammi oca ocak ιαν янв января січ січня сту студ яну ян јан januari \
      janeiro ינו ינואר ينا يناير იან ม.ค 一月",
-    "feb february februar fevrier fevr fev febrero febbraio febbr febr febraio ots lut lutego uno unora vel velj \
+    "fev shk chw feabh \
+     feb february februar fevrier fevr fev febrero febbraio febbr febr febraio ots lut lutego uno unora vel velj \
      veebr vas hel helmi sub subat φεβ фев февр февраля лют лютого фев februari fevereiro פבר פברואר فبر فبراير \
      თებ ก.พ 二月",
-    "mar march marz maerz mrz mars marzo marc maart mrt mac mart martie marec ozu brez bre brezna maa maalis kov \
+    "marta maw \
+     mar march marz maerz mrz mars marzo marc maart mrt mac mart martie marec ozu brez bre brezna maa maalis kov \
      marts μαρ мар марта бер березня сак março marco מרץ مار مارس მარ มี.ค 三月",
-    "apr april avril avr abril abr aprile ape kwi kwietnia dub dubna tra trav huh huhti bal aprill nis nisan απρ \
+    "pri ebr aib \
+     apr april avril avr abril abr aprile ape kwi kwietnia dub dubna tra trav huh huhti bal aprill nis nisan απρ \
      апр апреля кві квіт квітня кра אפר אפריל أبر أبريل აპრ เม.ย 四月",
-    "may mai mayo maggio mag magg mei maj maja maio kve kvetna svi svib tou touko geg maijs mayis μαι маи мая \
+    "beal \
+     may mai mayo maggio mag magg mei maj maja maio kve kvetna svi svib tou touko geg maijs mayis μαι маи мая \
      тра травня мај מאי ماي مايو მაი พ.ค 五月",
-    "jun june juni juin junio giugno giu giug juny jum xun eka cze czerwca cen cervna cer lip kes kesa bir birz \
+    "iyn qer meh meith jui \
+     jun june juni juin junio giugno giu giug juny jum xun eka cze czerwca cen cervna cer lip kes kesa bir birz \
      juuni haz haziran ιουν июн июня юни чер червня чэр јун junho iun iunie יונ יוני يون يونيو ივნ มิ.ย 六月",
-    "jul july juli juillet juil julio luglio lug lugl juliol xul uzt lip lipca cec cervence srp hei heina lie liep \
+    "iyl kor gor iuil jui \
+     jul july juli juillet juil julio luglio lug lugl juliol xul uzt lip lipca cec cervence srp hei heina lie liep \
      juuli tem temmuz ιουλ июл июля юли лип липня ліп јул julho iul iulie יול יולי يول يوليو ივლ ก.ค 七月",
-    "aug august aout agosto ago ag agost abu sie sierpnia srp srpna kol kolov elo rgp rugp agustos agu agt ags αυγ \
+    "aou avq gsh aws lun \
+     aug august aout agosto ago ag agost abu sie sierpnia srp srpna kol kolov elo rgp rugp agustos agu agt ags αυγ \
      авг августа сер серпня жні avg augustus ogos ogo augusts אוג אוגוסט أغس أغسطس აგვ ส.ค 八月",
-    "sep sept september septembre settembre set sett setembre septiembre ira wrz wrzesnia zar zari ruj rujna syy \
+    "sen sht med mfomh \
+     sep sept september septembre settembre set sett setembre septiembre ira wrz wrzesnia zar zari ruj rujna syy \
      syys rgs rugs eyl eylul σεπ σεπτ сен сент сентября вер вересня септ сеп setembro septembrie szept sze ספט \
      ספטמבר سبت سبتمبر სექ ก.ย 九月",
-    "oct october oktober octobre octubre ottobre ott out okt urr paz pazdziernika rij rijna lis list loka lok spa \
+    "tet hyd dfomh \
+     oct october oktober octobre octubre ottobre ott out okt urr paz pazdziernika rij rijna lis list loka lok spa \
      spal eki ekim οκτ окт октября жов жовтня кас outubro octombrie oktober אוק אוקט אוקטובר أكت أكتوبر ოქტ ต.ค 十月",
-    "nov november novembre noviembre novem aza lis listopada listopadu stu studen marras lap lapkr kas kasim \
+    "noy nen tach samh \
+     nov november novembre noviembre novem aza lis listopada listopadu stu studen marras lap lapkr kas kasim \
      νοε ноя нояб ноября лис листопада ліс ное нов novembro noi noiembrie nojabris נוב נובמבר نوف نوفمبر ნოე พ.ย \
      十一月",
-    "dec december dezember dez decembre dicembre dic diciembre des desember abe gru grudnia pro prosince \
+    "dek dhj rha noll \
+     dec december dezember dez decembre dicembre dic diciembre des desember abe gru grudnia pro prosince \
      prosinec jou joulu grd gruod ara aralik δεκ дек декабря гру грудня сне дец dis dezembro decembrie dets detsember \
      dicembre דצמ דצמבר ديس ديسمبر დეკ ธ.ค 十二月",
 ];
@@ -160,7 +172,7 @@ mod tests {
     }
 
     /// The short names of a year, as strftime gives them.
-    const YEARS: [&str; 21] = [
+    const YEARS: [&str; 25] = [
         "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec",
         "Jan Feb Mär Apr Mai Jun Jul Aug Sep Okt Nov Dez",
         "janv. févr. mars avril mai juin juil. août sept. oct. nov. déc.",
@@ -172,6 +184,10 @@ mod tests {
         "led úno bře dub kvě čen čec srp zář říj lis pro",
         "jan feb mar apr maj jun jul aug sep okt nov dec",
         "jan. feb. mars april mai juni juli aug. sep. okt. nov. des.",
+        "yan fev mar apr may iyn iyl avq sen okt noy dek",
+        "jan shk mar pri maj qer kor gsh sht tet nën dhj",
+        "ion chw maw ebr mai meh gor aws med hyd tach rha",
+        "ean feabh márta aib beal meith iúil lún mfómh dfómh samh noll",
         "tammi helmi maalis huhti touko kesä heinä elo syys loka marras joulu",
         "jan. febr. márc. ápr. máj. jún. júl. aug. szept. okt. nov. dec.",
         "ian feb mar apr mai iun iul aug sep oct noi dec",
