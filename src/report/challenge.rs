@@ -7,6 +7,7 @@
 use super::daemons::has_no_return_path;
 use super::fold::folded;
 use super::human_notice::HumanNotice;
+use super::mail_words::speaks_of_mail;
 use super::personal_letter::is_letter;
 use super::phrase_index::{self, PhraseIndex};
 use super::writer;
@@ -58,8 +59,15 @@ pub(crate) fn is_challenge(message: &Message<'_>, subject: &str, notice: &HumanN
     let [titled, waits, _] = sections(subject);
     let reply = text.contains("reply") || text.contains("antwort") || text.contains("repond");
     let asked = titled || (asks && (link || subject.contains("confirm")));
-    let waiting = (why || waits) && what && (link || reply);
+    let waiting = (why || waits) && what && (link || reply) && is_of_mail(&text);
     asked || (waiting && !asks_somebody(notice))
+}
+
+/// Whether what waits is mail, or comes from a sender: orders and payments wait too.
+fn is_of_mail(text: &str) -> bool {
+    const SENDERS: [&str; 8] =
+        ["sender", "spam", "expediteur", "remitente", "mittent", "remetente", "odesilatel", "отправител"];
+    speaks_of_mail(text) || SENDERS.iter().any(|word| text.contains(word))
 }
 
 /// Whether a text is a letter with a question, as people write about filters too.

@@ -13,6 +13,8 @@ const WORDS: &[&str] = &[
     "undeliver",
     "nachricht",
     "courriel",
+    "e-post",
+    "epost",
     "mensaje",
     "correo",
     "messagg",

@@ -24,6 +24,8 @@ const RECIPIENTS: [&str; 4] = ["To", "Delivered-To", "X-Original-To", "Envelope-
 const MAX_REQUEST: usize = 160;
 /// What is hardly more than a word.
 const MAX_WORD: usize = 24;
+/// What is one line.
+const MAX_LINE: usize = 48;
 /// What is written to an address that only unsubscribes: up to this many bytes.
 const MAX_TO_ADDRESS: usize = 600;
 
@@ -113,7 +115,8 @@ impl Request<'_, '_> {
     /// Whether somebody asks for it in a few words.
     fn is_written(&self, text: &str) -> bool {
         let subject = self.subject.as_str();
-        let named = words::is_command(subject) && words::speaks_of_it(text);
+        let clear = !words::is_ambiguous(subject) || text.len() < MAX_LINE || words::speaks_of_list(text);
+        let named = words::is_command(subject) && words::speaks_of_it(text) && clear;
         let asked = words::is_request(subject) && (text.len() < MAX_WORD || words::speaks_of_list(text));
         text.len() <= MAX_REQUEST && (named || asked || words::is_request(text) || words::has_request(text))
     }
@@ -172,6 +175,7 @@ mod tests {
             ("Subject: Unsubscribe from list\r\nAuto-Submitted: auto-generated", "You are off the list."),
             ("Subject: Autumn", "All shoes.\nUnsubscribe: http://x.example/u\n"),
             ("Subject: Unsubscribe request received", "We received your request to unsubscribe."),
+            ("Subject: Abmeldung", "Leider muss ich mich vom Treffen am Samstag abmelden, ich bin krank."),
             ("Subject: Page", "Please say there how to unsubscribe from our letter."),
             ("Subject: hello", long.as_str()),
             ("Subject: Out of office\r\nTo: unsubscribe-17@shop.example", "I am away."),

@@ -320,6 +320,13 @@ pub(crate) fn has_request(text: &str) -> bool {
         || text.lines().next().is_some_and(is_request)
 }
 
+/// Whether a folded subject is a word that people use of courses and appointments too.
+pub(crate) fn is_ambiguous(subject: &str) -> bool {
+    const WORDS: [&str; 8] =
+        ["abmeldung", "abmelden", "afmelden", "baja", "odjava", "odhlaseni", "odhlasit", "leiratkozas"];
+    WORDS.contains(&bare(subject))
+}
+
 /// Whether a folded text speaks of it, and not of the way to do it.
 pub(crate) fn speaks_of_it(text: &str) -> bool {
     const WAYS: [&str; 8] = ["link", "button", "page", "header", "error", "problem", "not work", "rate"];
