@@ -221,6 +221,7 @@ fn by_code(known: &mut Known) -> Decided {
     match by(false).filter(|_| known.status.says_something()).or_else(|| by(true)) {
         Some(place) if is_barred && CODES[place].about().is_recipients() => Decided::Said,
         Some(place) => Decided::Code(place as u16),
+        None if is_barred => Decided::Said,
         None => Decided::Nothing,
     }
 }
