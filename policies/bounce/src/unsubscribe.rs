@@ -1,7 +1,7 @@
 //! What is done about somebody who asks by mail to be unsubscribed: the application is notified.
 //!
 //! Not here: which messages ask for that (carom, `reports::is_unsubscribe`). Invariant: nobody is
-//! suppressed, and nobody is unsubscribed by a stranger.
+//! suppressed, and the application learns whether the request is proven.
 
 use crate::act::count;
 use crate::acting::{Acting, Trust};
@@ -24,12 +24,16 @@ pub(crate) fn unsubscribe(acting: &Acting) {
         (None, None) => (String::new(), false),
     };
     if !is_proven {
-        return count("unsubscribe_unproven");
+        count("unsubscribe_unproven");
+    }
+    if address.is_empty() {
+        return;
     }
     let to = facts::recipient();
     let subject = Subject { address, sender_domain: domain(&to).unwrap_or_default(), is_proven };
     let wanted = facts::header("Subject").unwrap_or_default();
-    let all = [("recipient", to), ("subject", wanted)];
+    let proven = if is_proven { "yes" } else { "no" };
+    let all = [("proven", proven.into()), ("recipient", to), ("subject", wanted)];
     let fields = all.into_iter().filter(|(_, value)| !value.is_empty());
     let fields = fields.map(|(name, value)| (name.into(), value)).collect();
     subject.keep(acting);
