@@ -121,10 +121,17 @@ const WORDS: &[&str] = &[
 
 /// Whether a text, or a part of an address, says that it takes the reader off a list.
 pub(crate) fn says_leave(text: &str) -> bool {
-    let letters = |c: &char| c.is_alphabetic() || *c == '\'';
+    // Vowel signs of Thai and Hindi are no letters by themselves.
+    let letters = |c: &char| c.is_alphabetic() || *c == '\'' || (*c >= '\u{300}' && !is_separator(*c));
     let plain: String = text.chars().flat_map(char::to_lowercase).filter(letters).collect();
     let mut parts = text.split(|c: char| !c.is_alphanumeric());
     parts.any(|part| part.eq_ignore_ascii_case("unsub")) || WORDS.iter().any(|word| plain.contains(word))
+}
+
+/// Punctuation and blanks beyond Latin.
+fn is_separator(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c, '\u{2000}'..='\u{206f}' | '\u{3000}'..='\u{303f}' | '\u{ff00}'..='\u{ff20}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -47,7 +47,9 @@ fn the_html_body_is_the_first_that_is_shown() {
         ),
         part("", "three.example"),
     );
-    assert_eq!(urls(&Message::read(raw.as_bytes())), ["http://2b.example/"]);
+    let message = Message::read(raw.as_bytes());
+    assert_eq!(urls(&message), ["http://two.example/", "http://2b.example/"]);
+    assert_eq!(message.links()[0].kind, LinkKind::ListUnsubscribe);
 }
 
 #[test]
