@@ -61,7 +61,7 @@ pub fn journald(raw: &[u8]) -> usize {
     let mut journal = JournalExport::new(raw);
     let mut entries = 0;
     while let Ok(Some(entry)) = journal.next_entry() {
-        entry.parse();
+        let _ = entry.parse();
         entries += 1;
     }
     entries

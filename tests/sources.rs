@@ -21,7 +21,7 @@ fn message(n: u32, tag: &str, fields: &str, header: &str) -> String {
             ),
         ),
     };
-    let host = if n % 2 == 0 { "mx1.google.com" } else { "mx.dest.example" };
+    let host = if n.is_multiple_of(2) { "mx1.google.com" } else { "mx.dest.example" };
     header
         + &line("postfix/qmgr", "from=<s@shop.example>, size=1000, nrcpt=1 (queue active)")
         + &line(

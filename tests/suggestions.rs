@@ -124,7 +124,7 @@ fn a_draft_has_the_most_frequent_shapes_of_its_period() {
         .map(|n| {
             let word: String = format!("{n}").bytes().map(|b| char::from(b'a' + b - b'0')).collect();
             let reply = said("mx.one.example", &format!("550 the {word}{word}{word} parrot rests"));
-            failed(n, "u@x.example", "mx.one.example", "5.0.0", "bounced", &reply).repeat(1)
+            failed(n, "u@x.example", "mx.one.example", "5.0.0", "bounced", &reply)
         })
         .collect();
     let sandbox = with_log(&(old + &many));

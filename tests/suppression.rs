@@ -14,8 +14,11 @@ fn listed(sandbox: &Sandbox) -> Vec<(String, String)> {
     lines.map(|entry| (text(&entry, "address"), text(&entry, "reason"))).collect()
 }
 
+/// Addresses with their reasons.
+type Entries = &'static [(&'static str, &'static str)];
+
 /// What each provider exports, and what of it gets on the list.
-const EXPORTS: &[(&str, &str, &[(&str, &str)])] = &[
+const EXPORTS: &[(&str, &str, Entries)] = &[
     (
         "SES, list-suppressed-destinations",
         r#"{"SuppressedDestinationSummaries":[{"EmailAddress":"b@x.example","Reason":"BOUNCE","LastUpdateTime":"2026-03-01T10:00:00.123000+00:00"},

@@ -5,7 +5,7 @@
 
 use super::log_fault::LogFault;
 use super::log_health::{LogHealth, LogReading, understood};
-use super::postfix::{self, Event, Grammar, LineReader, LogLine, Parsed};
+use super::postfix::{self, Event, Grammar, LineReader, LogLine, NotPostfix};
 use super::powermta::{Accounting, AccountingState};
 use super::tail::{Chunk, LogSample};
 use super::unread_line::UnreadLine;
@@ -64,21 +64,21 @@ fn of_postfix(sample: &LogSample, zone: TimeZone) -> (LogReading, &'static str) 
         let line = &line[..line.len().min(postfix::LINE)];
         start = end + 1;
         let plain = reader.read(line);
-        let is_plain = plain != Parsed::Unknown;
+        let is_plain = plain != Err(NotPostfix::Unknown);
         let parsed = match plain {
-            Parsed::Unknown => unwrapper.read(line, &mut reader).unwrap_or(Parsed::Unknown),
+            Err(NotPostfix::Unknown) => unwrapper.read(line, &mut reader).unwrap_or(Err(NotPostfix::Unknown)),
             other => other,
         };
         match parsed {
-            Parsed::Foreign => {
+            Err(NotPostfix::Foreign) => {
                 lines.foreign += 1;
                 stranger.note(line);
             }
-            Parsed::Unknown | Parsed::Postfix(LogLine { event: Event::Unknown, .. }) => {
+            Err(NotPostfix::Unknown) | Ok(LogLine { event: Event::Unknown, .. }) => {
                 lines.unknown += 1;
                 unread.note(line);
             }
-            Parsed::Postfix(LogLine { event, .. }) => {
+            Ok(LogLine { event, .. }) => {
                 let counted = if event == Event::Ignored { &mut lines.ignored } else { &mut lines.events };
                 *counted += 1;
                 if form.is_empty() {

@@ -53,7 +53,7 @@ impl MessageFacts {
                 return named.join(" ");
             }
             let own = message.header("Message-ID").or_else(|| message.header("Date"));
-            own.unwrap_or_else(|| digest::sha256_hex(&[without_header(&self.content.raw())], DIGITS))
+            own.unwrap_or_else(|| digest::sha256_hex(&[without_header(self.content.raw())], DIGITS))
         })
     }
 }

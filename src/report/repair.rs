@@ -11,7 +11,7 @@ use crate::message::{Message, headers};
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// A message without the mark before its first field; `None` if it has none.
-pub(crate) fn without_mark<'a>(raw: &'a [u8]) -> Option<&'a [u8]> {
+pub(crate) fn without_mark(raw: &[u8]) -> Option<&[u8]> {
     raw.strip_prefix(MARK)
 }
 

@@ -37,8 +37,11 @@ impl Drop for Place {
     }
 }
 
+/// Lines that are refused, each with the reason.
+type Problems = Vec<(u64, String)>;
+
 /// What a list becomes: the addresses with their reasons, and the lines that are refused.
-fn read(list: impl AsRef<[u8]>) -> (Vec<(String, String)>, Vec<(u64, String)>) {
+fn read(list: impl AsRef<[u8]>) -> (Vec<(String, String)>, Problems) {
     let place = Place::new();
     let imported = place.import(list.as_ref());
     let entries = place.entries().into_iter().map(|entry| (entry.address, entry.reason)).collect();

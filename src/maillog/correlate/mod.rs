@@ -30,7 +30,7 @@ pub(crate) use queued_message::QueuedMessage;
 use super::Lines;
 use super::delivery::Delivery;
 use super::log_health::LogReading;
-use super::postfix::{self, Event, Grammar, LogLine, Parsed};
+use super::postfix::{self, Event, Grammar, LogLine, NotPostfix, Parsed};
 use super::unread_line::UnreadLine;
 use super::wrapped::Unwrapper;
 use crate::clock::{DAY_MS, HOUR_MS};
@@ -138,14 +138,14 @@ impl Correlator {
                 None => self.reader.read(&lines[start..end]),
             };
             match &parsed {
-                Parsed::Postfix(LogLine { event: Event::Unknown, .. }) | Parsed::Unknown => {
+                Ok(LogLine { event: Event::Unknown, .. }) | Err(NotPostfix::Unknown) => {
                     self.take_unknown(&lines[start..end], &parsed, shelf);
                 }
-                Parsed::Foreign => {
+                Err(NotPostfix::Foreign) => {
                     self.stranger.note(&lines[start..end]);
                     self.take(&parsed, shelf);
                 }
-                Parsed::Postfix(_) => self.take(&parsed, shelf),
+                Ok(_) => self.take(&parsed, shelf),
             }
             start = end + 1;
         }
@@ -167,12 +167,12 @@ impl Correlator {
     /// Takes one line that is parsed already, as those of the journal are.
     pub(crate) fn take(&mut self, parsed: &Parsed<'_>, shelf: &mut dyn Shelf) {
         match parsed {
-            Parsed::Postfix(LogLine { event: Event::Ignored, .. }) => self.lines.ignored += 1,
-            Parsed::Postfix(LogLine { event: Event::Unknown, .. }) | Parsed::Unknown => {
+            Ok(LogLine { event: Event::Ignored, .. }) => self.lines.ignored += 1,
+            Ok(LogLine { event: Event::Unknown, .. }) | Err(NotPostfix::Unknown) => {
                 self.lines.unknown += 1;
             }
-            Parsed::Foreign => self.lines.foreign += 1,
-            Parsed::Postfix(line) => {
+            Err(NotPostfix::Foreign) => self.lines.foreign += 1,
+            Ok(line) => {
                 self.lines.events += 1;
                 self.newest_ms = self.newest_ms.max(line.at_ms.min(self.reference_ms + AHEAD_MS));
                 self.correlated.apply(line, self.reader.headers(), shelf);
@@ -236,7 +236,7 @@ impl Correlator {
 }
 
 fn is_unknown(parsed: &Parsed<'_>) -> bool {
-    matches!(parsed, Parsed::Unknown | Parsed::Postfix(LogLine { event: Event::Unknown, .. }))
+    matches!(parsed, Err(NotPostfix::Unknown) | Ok(LogLine { event: Event::Unknown, .. }))
 }
 
 fn report_changes(message: &mut QueuedMessage, each: &mut impl FnMut(&Delivery<'_>)) {

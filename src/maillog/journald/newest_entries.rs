@@ -5,7 +5,7 @@
 use super::{JournalExport, JournalctlErrors, WantedEntries, journalctl};
 use crate::error::{Context, Result};
 use crate::maillog::Lines;
-use crate::maillog::postfix::{Event, LogLine, Parsed};
+use crate::maillog::postfix::{Event, LogLine, NotPostfix};
 use std::io::BufReader;
 use std::path::Path;
 
@@ -20,12 +20,10 @@ pub(crate) fn newest_entries(path: Option<&Path>) -> Result<Lines> {
         let mut journal = JournalExport::new(BufReader::new(output));
         while let Some(entry) = journal.next_entry().context("journalctl")? {
             *match entry.parse() {
-                Parsed::Foreign => &mut lines.foreign,
-                Parsed::Unknown | Parsed::Postfix(LogLine { event: Event::Unknown, .. }) => {
-                    &mut lines.unknown
-                }
-                Parsed::Postfix(LogLine { event: Event::Ignored, .. }) => &mut lines.ignored,
-                Parsed::Postfix(_) => &mut lines.events,
+                Err(NotPostfix::Foreign) => &mut lines.foreign,
+                Err(NotPostfix::Unknown) | Ok(LogLine { event: Event::Unknown, .. }) => &mut lines.unknown,
+                Ok(LogLine { event: Event::Ignored, .. }) => &mut lines.ignored,
+                Ok(_) => &mut lines.events,
             } += 1;
         }
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::maillog::postfix;
-use crate::maillog::postfix::{Event, Parsed};
+use crate::maillog::postfix::Event;
 use std::io;
 
 fn binary(name: &str, value: &[u8]) -> Vec<u8> {
@@ -21,11 +21,11 @@ fn entries_with_text_and_binary_fields_are_read() {
         let mut journal = JournalExport::new(io::BufReader::with_capacity(size, &text[..]));
         let entry = journal.next_entry().unwrap().unwrap();
         assert_eq!((entry.cursor.as_str(), entry.at_ms, entry.pid), ("s=1;i=2", 1_767_225_600_123, 77));
-        let Parsed::Postfix(line) = entry.parse() else { panic!() };
+        let Ok(line) = entry.parse() else { panic!() };
         assert_eq!((line.event, line.host), (Event::Removed, &b"mx"[..]));
         let entry = journal.next_entry().unwrap().unwrap();
         assert_eq!((entry.cursor.as_str(), entry.pid), ("s=1;i=3", 78));
-        assert!(matches!(entry.parse(), Parsed::Postfix(line) if matches!(line.event, Event::Attempt(_))));
+        assert!(matches!(entry.parse(), Ok(line) if matches!(line.event, Event::Attempt(_))));
         assert_eq!(journal.next_entry().unwrap(), None);
     }
 }

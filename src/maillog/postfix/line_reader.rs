@@ -74,14 +74,15 @@ pub(crate) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
-/// What a line turned out to be.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Parsed<'a> {
-    /// A line of Postfix; its event may still be `Unknown`.
-    Postfix(LogLine<'a>),
-    /// Another program's.
+/// What a line turned out to be: a line of Postfix, whose event may still be `Unknown`, or not.
+pub(crate) type Parsed<'a> = Result<LogLine<'a>, NotPostfix>;
+
+/// Why a line is not Postfix's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotPostfix {
+    /// It is another program's.
     Foreign,
-    /// Without a stamp and a program in front.
+    /// There is no stamp and program in front.
     Unknown,
 }
 
@@ -149,10 +150,10 @@ pub(crate) fn message<'a>(at_ms: i64, host: &'a [u8], tag: &'a [u8], pid: u32, t
 
 fn of_program<'a>(at_ms: i64, program: &ProgramLine<'a>, whole: Option<&'a str>) -> Parsed<'a> {
     let ProgramLine { host, tag, daemon, pid, text } = *program;
-    let Some(daemon) = daemon else { return Parsed::Foreign };
+    let Some(daemon) = daemon else { return Err(NotPostfix::Foreign) };
     let (prefix, text) = split_prefix(program::unwrapped(without_blank(text)));
     let event = event_text::read(daemon, prefix, text);
-    Parsed::Postfix(LogLine { at_ms, host, tag, pid, queue_id: prefix.queue_id(), event, whole })
+    Ok(LogLine { at_ms, host, tag, pid, queue_id: prefix.queue_id(), event, whole })
 }
 
 /// A text without the second blank that some templates write before it.
@@ -165,5 +166,5 @@ fn without_program<'a>(text: &[u8]) -> Parsed<'a> {
     let is_of_syslog = text.starts_with(b"-- ")
         || text.ends_with(b"-- MARK --")
         || memmem::find(text, b"last message repeated ").is_some();
-    if is_of_syslog { Parsed::Foreign } else { Parsed::Unknown }
+    if is_of_syslog { Err(NotPostfix::Foreign) } else { Err(NotPostfix::Unknown) }
 }

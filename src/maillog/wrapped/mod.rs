@@ -8,7 +8,7 @@ mod container_prefix;
 mod json_line;
 mod json_time;
 
-use super::postfix::{LineReader, Parsed};
+use super::postfix::{LineReader, NotPostfix, Parsed};
 use json_line::JsonLine;
 
 /// Wrappers within wrappers that are taken off.
@@ -45,10 +45,10 @@ impl Unwrapper {
     /// None if it is not wrapped.
     pub(crate) fn read<'a>(&'a mut self, line: &[u8], reader: &mut LineReader) -> Option<Parsed<'a>> {
         self.unwrap(line)?;
-        let is_whole = reader.read(&self.inner) != Parsed::Unknown;
+        let is_whole = reader.read(&self.inner) != Err(NotPostfix::Unknown);
         if !is_whole {
             if self.stamp.is_empty() {
-                return Some(Parsed::Unknown);
+                return Some(Err(NotPostfix::Unknown));
             }
             self.date();
         }

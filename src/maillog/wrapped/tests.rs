@@ -13,7 +13,7 @@ fn read(line: &str) -> Option<(String, String)> {
     let mut reader = LineReader::new(&grammar, REFERENCE);
     let mut unwrapper = Unwrapper::default();
     match unwrapper.read(line.as_bytes(), &mut reader)? {
-        Parsed::Postfix(line) => {
+        Ok(line) => {
             assert_eq!((line.queue_id, line.event), (Some(&b"4A1B2C3D4E"[..]), Event::Removed));
             let at = jiff::Timestamp::from_millisecond(line.at_ms).unwrap().to_string();
             Some((at, String::from_utf8(line.host.to_vec()).unwrap()))

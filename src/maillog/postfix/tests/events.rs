@@ -128,6 +128,6 @@ fn lines_without_news_are_ignored_and_others_unknown() {
         "\0\0\0",
         "Jan  1 03:04:05 ",
     ] {
-        assert_eq!(reader().read(none.as_bytes()), Parsed::Unknown, "{none}");
+        assert_eq!(reader().read(none.as_bytes()), Err(NotPostfix::Unknown), "{none}");
     }
 }

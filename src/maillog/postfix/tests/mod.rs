@@ -17,7 +17,7 @@ fn reader() -> LineReader {
 
 fn line(line: &str) -> LogLine<'_> {
     match reader().read(line.as_bytes()) {
-        Parsed::Postfix(line) => line,
+        Ok(line) => line,
         other => panic!("{other:?}: {line}"),
     }
 }
@@ -26,7 +26,7 @@ fn line(line: &str) -> LogLine<'_> {
 fn event<'a>(daemon: &str, text: &'a str) -> Event<'a> {
     let tag: &str = format!("postfix/{daemon}").leak();
     match message(0, b"mx", tag.as_bytes(), 1, text.as_bytes()) {
-        Parsed::Postfix(line) => line.event,
+        Ok(line) => line.event,
         other => panic!("{other:?}: {text}"),
     }
 }
@@ -91,7 +91,7 @@ fn what_a_reader_remembers_of_one_line_changes_nothing_in_the_next() {
     for first in lines {
         for second in lines {
             let mut reader = reader();
-            reader.read(first.as_bytes());
+            let _ = reader.read(first.as_bytes());
             assert_eq!(
                 reader.read(second.as_bytes()),
                 self::reader().read(second.as_bytes()),
@@ -105,9 +105,7 @@ fn what_a_reader_remembers_of_one_line_changes_nothing_in_the_next() {
 fn parts_of_a_line_are_text_whether_or_not_the_line_is_known_to_be_utf8() {
     let form = "Jan  1 03:04:05 mx postfix/smtp[8]: 4Xn0y83s5Zz1f: to=<\u{e4}@b.example>, relay=none, delay=1, delays=1/0/0/0, dsn=4.4.1, status=deferred (\u{2014})";
     let (mut one, mut other) = (reader(), reader());
-    let (Parsed::Postfix(known), Parsed::Postfix(unknown)) =
-        (one.read_text(form), other.read(form.as_bytes()))
-    else {
+    let (Ok(known), Ok(unknown)) = (one.read_text(form), other.read(form.as_bytes())) else {
         panic!("no line of Postfix")
     };
     assert_eq!((known.whole, unknown.whole), (Some(form), None));
@@ -139,7 +137,7 @@ fn instances_and_services_may_have_any_name() {
         "Jan  1 03:04:05 mx -- MARK --",
         "-- Boot 0123 --",
     ] {
-        assert_eq!(reader().read(other.as_bytes()), Parsed::Foreign, "{other}");
+        assert_eq!(reader().read(other.as_bytes()), Err(NotPostfix::Foreign), "{other}");
     }
 }
 
