@@ -127,8 +127,8 @@ fn decide<'a>(
         is_barred: false,
         shown: None,
     };
-    // A status field without words is a statement; a code beside unknown words is not.
-    let is_statement = given.says_something() && !diagnostic.has_words();
+    // A status field without a text is a statement; a code in a text is not.
+    let is_statement = given.says_something() && failure.text.trim().is_empty();
     let is_success = given.class == 0 && diagnostic.status.class < 4 && (200..300).contains(&known.code);
     // A number of the text that stands where no reply does was misread by whoever gave it as one.
     let is_misread = diagnostic.code == 0 && failure.text.contains(&known.code.to_string());
@@ -325,10 +325,20 @@ mod tests {
 
     #[test]
     fn a_reply_that_asks_to_try_again_is_not_hard_whatever_its_status() {
-        assert_eq!(class_of("5.1.1", 450, "RCPT", "450 5.1.1 user unknown"), ("user-unknown", Severity::Soft));
+        assert_eq!(
+            class_of("5.1.1", 450, "RCPT", "450 5.1.1 user unknown"),
+            ("user-unknown", Severity::Soft)
+        );
         assert_eq!(class_of("5.1.1", 421, "", "421 5.1.1 user unknown").1, Severity::Soft);
         assert_eq!(class_of("5.1.1", 550, "", "550 5.1.1 user unknown").1, Severity::Hard);
         assert_eq!(class_of("5.1.1", 0, "", "user unknown").1, Severity::Hard);
+    }
+
+    #[test]
+    fn a_text_of_codes_alone_is_not_hard() {
+        for text in ["550 5.1.1", "5.1.1", "550 5.1.1 <a@example.org>", "550-5.1.1\n550 5.1.1"] {
+            assert_eq!(class_of("5.1.1", 550, "RCPT", text).1, Severity::Soft, "{text}");
+        }
     }
 
     #[test]

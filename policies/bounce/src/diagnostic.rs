@@ -76,11 +76,6 @@ impl Diagnostic {
         self.trim();
     }
 
-    /// Whether it says more than codes and addresses.
-    pub fn has_words(&self) -> bool {
-        self.bytes.iter().any(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80)
-    }
-
     fn trim(&mut self) {
         while self.bytes.last() == Some(&b' ') {
             self.bytes.pop();
