@@ -37,7 +37,7 @@ pub(crate) struct DraftRule {
 pub(crate) struct DraftChanges {
     /// Deliveries that it would decide.
     pub(crate) deliveries: u64,
-    /// To so many addresses.
+    /// How many addresses those are for.
     pub(crate) addresses: u64,
     /// Those of the deliveries that a rule knows today.
     pub(crate) known: u64,
