@@ -5,7 +5,7 @@
 //! message is ours.
 
 use crate::decide::{Decided, report_grounds};
-use crate::halt::{self, Halt};
+use crate::halt::{Halt, HaltRecord};
 use crate::message_log::{DecidedBy, MessageLine};
 use crate::plan::{Plan, Verdict};
 use crate::policy::{Policy, recipient_facts::RecipientFacts};
@@ -45,9 +45,12 @@ pub(crate) fn deliver(
     let (earlier, now) = match carry(house, &policy, mail, &facts, &road) {
         Ok(Carried::Done(plan)) => return plan.verdict,
         Ok(Carried::Before(earlier, now)) => (earlier, now),
-        Err(halt) => match redelivery::earlier(&house.store, mail) {
+        Err(halt) => match redelivery::earlier(&house.log, &house.store, mail, deadline) {
             Some(earlier) => (earlier, Verdict::Defer(halt.reply())),
-            None => return halt::answer(&house.store, &policy, mail, halt),
+            None => {
+                let (log, store, policy) = (&house.log, &*house.store, &*policy);
+                return HaltRecord { log, store, policy, mail }.answer(halt);
+            }
         },
     };
     redelivery::answer(&house.doors, mail, earlier, now, deadline, promised)
@@ -67,6 +70,14 @@ pub(crate) fn carry(
     let mut plan = decided.plan;
     report_grounds::note(&mut plan, &facts.message);
     count(&mut plan, road, &mut tally);
+    if road.is_message && has_no_effects(house, mail, facts, &plan) {
+        // 5 promise and 7 add: nothing is left to do, and the line is the record.
+        let line = MessageLine::new(road.at_ms, &mail.envelope, decided_by, &plan.verdict, mail.seed);
+        let line = line.counting(tally).on_record(mail.key.of_record());
+        house.log.record(&[line], &house.store).map_err(Halt::Store)?;
+        (road.promised)(&plan.verdict);
+        return Ok(Carried::Done(plan));
+    }
     // 5 promise
     let (at_ms, arrived) = (road.at_ms, road.is_message);
     let promise = Promise { plan: &plan, policy: &policy.name, at_ms, tally: &tally, arrived };
@@ -76,7 +87,7 @@ pub(crate) fn carry(
             // The first delivery may have been killed before its line was written.
             let verdict = earlier.verdict.as_ref().unwrap_or(&plan.verdict);
             let line = MessageLine::new(at_ms, &mail.envelope, decided_by, verdict, mail.seed);
-            house.log.append(&MessageLine { counted: tally, ..line });
+            house.log.append(&line.counting(tally));
         }
         return Ok(Carried::Before(earlier, plan.verdict));
     }
@@ -89,9 +100,16 @@ pub(crate) fn carry(
     // 7 add
     if road.is_message || !plan.steps.is_empty() {
         let entry = MessageLine::new(road.at_ms, &mail.envelope, decided_by, &plan.verdict, mail.seed);
-        house.log.append(&MessageLine { counted: tally, results, ..entry });
+        house.log.append(&entry.counting(tally).with_results(results));
     }
     Ok(Carried::Done(plan))
+}
+
+/// Whether the message changes nothing but counters: its plan has no steps, it releases nobody, and
+/// it is no redelivery of one that had steps, as far as a store shows that was asked already.
+fn has_no_effects(house: &House, mail: &Mail, facts: &RecipientFacts, plan: &Plan) -> bool {
+    let was_promised = || house.store.is_open() && redelivery::is_promised(&house.store, mail);
+    plan.steps.is_empty() && !release::may_release(&house.store, &house.config, facts) && !was_promised()
 }
 
 /// An address that soft bounces suppressed is alive if it writes to us itself.

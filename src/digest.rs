@@ -29,6 +29,11 @@ pub(crate) fn sha256_hex(parts: &[&[u8]], digits: usize) -> String {
     text
 }
 
+/// The first eight octets of the SHA-256, as a number.
+pub(crate) fn sha256_number(octets: &[u8]) -> u64 {
+    sha256(&[octets]).as_chunks().0.first().map_or(0, |first| u64::from_be_bytes(*first))
+}
+
 /// A secret key for HMAC (RFC 2104).
 #[derive(Clone)]
 pub(crate) struct MacKey(hmac::Key);
@@ -93,6 +98,7 @@ mod tests {
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(sha256_hex(&[b"abc"], 64), abc);
         assert_eq!(sha256_hex(&[b"a", b"", b"bc"], 16), abc[..16]);
+        assert_eq!(format!("{:x}", sha256_number(b"abc")), abc[..16]);
         // RFC 4231 test case 1, RFC 2202 test case 1.
         let sha256 = MacKey::sha256(&[0x0b; 20]).sign(&[b"Hi ", b"There"]);
         assert_eq!(hex(&sha256.as_ref()[..8]), "b0344c61d8db3853");

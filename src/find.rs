@@ -46,8 +46,7 @@ fn as_json<S: Serializer>(log: &[String], to: S) -> Result<S::Ok, S::Error> {
 }
 
 impl Known {
-    pub(crate) fn about(key: &str, config: &Config) -> Result<Known> {
-        let store = Store::open(&config.store_path())?;
+    pub(crate) fn about(key: &str, store: &Store, config: &Config) -> Result<Known> {
         let (address, at_ms) = (key.to_lowercase(), clock::now_ms());
         let log = message_log::tail(config, usize::MAX)?;
         let soft_bounce = |(sender_domain, at_ms, proven): (String, i64, bool)| SoftBounceOnRecord {
@@ -58,7 +57,7 @@ impl Known {
         Ok(Known {
             key: key.to_owned(),
             at_ms,
-            suppressed: suppressions_of(&store, &address, at_ms)?,
+            suppressed: suppressions_of(store, &address, at_ms)?,
             soft_bounces: store.strikes(&address)?.into_iter().map(soft_bounce).collect(),
             notifications: store.notifications(&address)?,
             kept: archive::of(config, &address),

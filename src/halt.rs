@@ -6,12 +6,13 @@
 
 use crate::config::OnTrap;
 use crate::decide::Undecided;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::mail::Mail;
+use crate::message_log::{DecidedBy, MessageLine, MessageLog};
 use crate::plan::Verdict;
 use crate::policy::{Failure, Policy};
 use crate::smtp_reply::SmtpReply;
-use crate::store::{FinishedMessage, Store, Tally};
+use crate::store::{Store, Tally};
 
 /// Why a message came to a halt.
 pub(crate) enum Halt {
@@ -32,40 +33,60 @@ impl Halt {
     }
 }
 
-/// Counts the message and returns the answer for the mail server.
-pub(crate) fn answer(store: &Store, policy: &Policy, mail: &Mail, halt: Halt) -> Verdict {
-    let reply = halt.reply();
-    match halt {
-        Halt::Undecided(Undecided::Policy(failure)) => policy_failed(store, policy, mail, &failure),
-        Halt::Undecided(Undecided::Dns(_)) => deferred(store, mail, reply, Tally::default()),
-        Halt::Deferred(_, tally) => deferred(store, mail, reply, tally),
-        Halt::Store(_) => Verdict::Defer(reply),
-    }
+/// Where a halt is recorded: a line of the message log, as of any message without side effects.
+pub(crate) struct HaltRecord<'a> {
+    pub(crate) log: &'a MessageLog,
+    pub(crate) store: &'a Store,
+    pub(crate) policy: &'a Policy,
+    pub(crate) mail: &'a Mail,
 }
 
-/// The log and a counter record the failure, and `on_trap` decides about the message.
-fn policy_failed(store: &Store, policy: &Policy, mail: &Mail, failure: &Failure) -> Verdict {
-    tracing::error!(queue_id = mail.envelope.queue_id, "{failure}");
-    let mut tally = Tally::default();
-    tally.add(failure.kind.counter());
-    let accept = policy.on_trap == OnTrap::Accept;
-    if accept {
-        tally.add("total_messages");
+impl HaltRecord<'_> {
+    /// Counts the message and returns the answer for the mail server.
+    pub(crate) fn answer(&self, halt: Halt) -> Verdict {
+        let reply = halt.reply();
+        match halt {
+            Halt::Undecided(Undecided::Policy(failure)) => self.policy_failed(&failure),
+            Halt::Undecided(Undecided::Dns(_)) => self.deferred(reply, Tally::default()),
+            Halt::Deferred(_, tally) => self.deferred(reply, tally),
+            Halt::Store(_) => Verdict::Defer(reply),
+        }
     }
-    let record = FinishedMessage { key: None, tally: &tally, at_ms: mail.at_ms, message: accept };
-    match (store.record_finished(&record), accept) {
-        (Ok(()), true) => Verdict::Accept,
-        (Err(error), true) => Verdict::Defer(SmtpReply::try_again_later(error)),
-        (_, false) => Verdict::Defer(SmtpReply::try_again_later(failure)),
-    }
-}
 
-/// A deferred message counts as deferred; it counts as a message once it has been decided.
-fn deferred(store: &Store, mail: &Mail, reply: SmtpReply, mut tally: Tally) -> Verdict {
-    tally.add("deferred");
-    let record = FinishedMessage { key: None, tally: &tally, at_ms: mail.at_ms, message: false };
-    if let Err(error) = store.record_finished(&record) {
-        tracing::warn!(%error, "a deferral is not counted");
+    /// The log and a counter record the failure, and `on_trap` decides about the message.
+    fn policy_failed(&self, failure: &Failure) -> Verdict {
+        tracing::error!(queue_id = self.mail.envelope.queue_id, "{failure}");
+        let mut tally = Tally::default();
+        tally.add(failure.kind.counter());
+        let verdict = match self.policy.on_trap {
+            OnTrap::Accept => Verdict::Accept,
+            _ => Verdict::Defer(SmtpReply::try_again_later(failure)),
+        };
+        if verdict == Verdict::Accept {
+            tally.add("total_messages");
+        }
+        match (self.put(&verdict, Some(failure.to_string()), tally), &verdict) {
+            (Err(error), Verdict::Accept) => Verdict::Defer(SmtpReply::try_again_later(error)),
+            _ => verdict,
+        }
     }
-    Verdict::Defer(reply)
+
+    /// A deferred message counts as deferred; it counts as a message once it has been decided.
+    fn deferred(&self, reply: SmtpReply, mut tally: Tally) -> Verdict {
+        tally.add("deferred");
+        let verdict = Verdict::Defer(reply);
+        if let Err(error) = self.put(&verdict, None, tally) {
+            tracing::warn!(%error, "a deferral is not counted");
+        }
+        verdict
+    }
+
+    /// Its key binds no later delivery: that one is decided again.
+    fn put(&self, verdict: &Verdict, reason: Option<String>, counted: Tally) -> Result<()> {
+        let HaltRecord { log, store, policy, mail } = *self;
+        let decided_by = DecidedBy { name: &policy.name, hash: policy.short_hash(), plan: String::new() };
+        let line = MessageLine::new(mail.at_ms, &mail.envelope, decided_by, verdict, mail.seed);
+        let line = line.because(reason).counting(counted).on_record(mail.key.another().text().to_owned());
+        log.record(&[line], store)
+    }
 }

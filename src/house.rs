@@ -37,12 +37,12 @@ pub(crate) struct House {
 }
 
 impl House {
-    /// Loads the policy for use in `threads` threads, and opens the store.
+    /// Loads the policy for use in `threads` threads. The store is opened when it is needed.
     pub(crate) fn open(config: Arc<Config>, policy: &str, threads: usize) -> Result<House> {
         let dns = Arc::new(Dns::open(&config.dns)?);
         let policy = Policy::load(policy, &config, threads)?;
         let monitor = Monitor::open(&config, &policy.name, threads);
-        let store = Arc::new(Store::open(&config.store_path())?);
+        let store = Arc::new(Store::lazy(&config.store_path()));
         Ok(House {
             doors: Doors::new(config.clone(), dns.clone(), store.clone()),
             log: MessageLog::open(&config),

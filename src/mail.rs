@@ -129,6 +129,11 @@ impl Key {
         self.lasting
     }
 
+    /// The key of a record about the message: a key that is not lasting is another one each time.
+    pub(crate) fn of_record(&self) -> String {
+        if self.lasting { self.text.clone() } else { self.another().text }
+    }
+
     /// The same key with a random suffix.
     pub(crate) fn another(&self) -> Key {
         Key { text: format!("{}-{:08x}", self.text, fastrand::u32(..)), lasting: self.lasting }

@@ -7,12 +7,32 @@ use crate::action::Doors;
 use crate::deadline::Deadline;
 use crate::journal;
 use crate::mail::Mail;
+use crate::message_log::MessageLog;
 use crate::plan::Verdict;
 use crate::store::{OnRecord, Standing, Store};
+use std::time::Duration;
+
+/// Time for records that are not in the store yet.
+const FOLDING: Duration = Duration::from_secs(5);
 
 /// What an earlier delivery left on record, for a message that cannot be decided now. A message
 /// that can is recognized when its promise is written, which costs nothing more.
-pub(crate) fn earlier(store: &Store, mail: &Mail) -> Option<OnRecord> {
+pub(crate) fn earlier(log: &MessageLog, store: &Store, mail: &Mail, deadline: Deadline) -> Option<OnRecord> {
+    if !store.exists() {
+        return None;
+    }
+    if let Err(error) = log.fold(store, deadline.within(FOLDING)) {
+        tracing::warn!(%error, "a record of an earlier delivery may be overlooked");
+    }
+    on_record(store, mail)
+}
+
+/// Whether an earlier delivery is on record in the store.
+pub(crate) fn is_promised(store: &Store, mail: &Mail) -> bool {
+    on_record(store, mail).is_some()
+}
+
+fn on_record(store: &Store, mail: &Mail) -> Option<OnRecord> {
     journal::earlier_delivery(store, mail).unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot look up whether the message was delivered before");
         None

@@ -35,13 +35,17 @@ fn the_deadline_holds_while_standard_input_stays_open() {
 fn the_deadline_holds_while_the_store_hangs() {
     let sandbox = two_seconds();
     sandbox.run(&PIPE, &plain("x@accept.sink.example")).silent();
+    assert_eq!(sandbox.counter("accept"), 1);
     // As a process would that hangs in the middle of a write.
     let locked = File::options().read(true).write(true).open(sandbox.path("state/carom.db-shm")).unwrap();
     rustix::fs::fcntl_lock(&locked, FlockOperation::NonBlockingLockExclusive).unwrap();
-    let child = start(sandbox.command(&PIPE), &plain("x@accept.sink.example"));
-    finish(child, SOON).says(75, "4.3.0 ");
+    let recipient = "x@oob.sink.example";
+    let arguments = ["pipe", "--sender", SENDER, "--recipient", recipient, "--client-address", "192.0.2.1"];
+    finish(start(sandbox.command(&arguments), &plain(recipient)), SOON).says(75, "4.3.0 ");
+    // A message without side effects needs no store.
+    finish(start(sandbox.command(&PIPE), &plain("x@accept.sink.example")), SOON).silent();
     drop(locked);
-    assert_eq!(sandbox.counter("accept"), 1);
+    assert_eq!((sandbox.counter("accept"), sandbox.counter("total_messages")), (2, 2));
 }
 
 #[test]

@@ -106,7 +106,13 @@ fn b9_a_silent_name_server_costs_no_more_than_the_deadline() {
 fn b8_a_dead_store_is_try_again_later() {
     let sandbox = Sandbox::new();
     std::fs::create_dir_all(sandbox.path("state/carom.db")).unwrap();
-    sandbox.pipe("x@accept.sink.example", &plain("x@accept.sink.example")).says(75, "4.3.0 ");
+    sandbox.pipe("x@oob.sink.example", &plain("x@oob.sink.example")).says(75, "4.3.0 ");
+    // A message without side effects is on record in the log.
+    sandbox.pipe("x@accept.sink.example", &plain("x@accept.sink.example")).silent();
+    let checked = sandbox.run(&["check"], b"").stdout;
+    assert!(checked.contains("carom.db"), "the fault is found: {checked}");
+    std::fs::remove_dir(sandbox.path("state/carom.db")).unwrap();
+    assert_eq!((sandbox.counter("accept"), sandbox.counter("total_messages")), (1, 1));
 }
 
 #[test]

@@ -32,8 +32,9 @@ fn a_redelivery_is_answered_with_the_verdict_that_was_promised() {
     assert_eq!((peer.mails().len(), sandbox.counter("deferred")), (1, 0));
 }
 
+/// Nobody has heard the first verdict, and nothing was done.
 #[test]
-fn a_redelivery_of_what_was_only_recorded_is_answered_with_the_first_verdict() {
+fn a_redelivery_of_what_was_only_recorded_is_decided_again_and_counts_once() {
     let sandbox = Sandbox::new();
     let recipient = "x@reject.sink.example";
     let message = plain(recipient);
@@ -41,7 +42,9 @@ fn a_redelivery_of_what_was_only_recorded_is_answered_with_the_first_verdict() {
     let sandbox = sandbox.settings("bounce_status = \"5.7.1\"\nbounce_text = \"go away\"");
     let other = sandbox.pipe(recipient, &plain(recipient));
     other.says(77, "5.7.1 go away");
-    deliver(&sandbox, recipient, &message, &[]).says(67, "5.1.1 user unknown");
+    deliver(&sandbox, recipient, &message, &[]).says(77, "5.7.1 go away");
+    assert_eq!((sandbox.counter("rejected"), sandbox.counter("total_messages")), (2, 2));
+    // One that cannot be decided now has the verdict that is on record.
     let sandbox = with_a_failing_policy(sandbox);
     deliver(&sandbox, recipient, &message, &["--policy", "misfit"]).says(67, "5.1.1 user unknown");
     assert_eq!((sandbox.counter("rejected"), sandbox.counter("total_messages")), (2, 2));

@@ -1,15 +1,15 @@
 //! `carom alerts`: the state of each rule.
 
+use super::folded_store;
 use super::terminal::Terminal;
 use crate::alert::{Desk, RuleState};
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Exit, Result};
-use crate::store::Store;
 
 /// A line for each rule and group; the exit code says whether one fires.
 pub(crate) fn run(config: &Config, terminal: Terminal) -> Result<Exit> {
-    let store = Store::open(&config.store_path())?;
+    let store = folded_store(config)?;
     let beat = store.heartbeat()?.unwrap_or_default();
     let desk =
         Desk { config, store: &store, now_ms: clock::now_ms(), failed: &beat.failed, logs_complete: true };

@@ -3,6 +3,7 @@
 //! Not here: what an export holds (`stats`).
 
 use super::deliveries::open_index;
+use super::folded_store;
 use super::report::PeriodArgs;
 use super::terminal::{Output, print};
 use crate::clock;
@@ -13,7 +14,6 @@ use crate::index::{Filter, Index};
 use crate::stats::render::sheet::Sheet;
 use crate::stats::render::{ReportForm, html, json};
 use crate::stats::{Figures, export, gather};
-use crate::store::Store;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -67,11 +67,11 @@ pub(crate) fn run(what: &ExportCommand, config: &Config) -> Result<Exit> {
     let now_ms = clock::now_ms();
     match what {
         ExportCommand::Prometheus(to) => {
-            let store = Store::open(&config.store_path())?;
+            let store = folded_store(config)?;
             to.put(&export::exposition(config, &store, index, store.heartbeat()?)?)
         }
         ExportCommand::Json(to) => {
-            let store = Store::open(&config.store_path())?;
+            let store = folded_store(config)?;
             to.put(&export::whole(&store, &figures(to)?)?)
         }
         ExportCommand::Html(to) => {

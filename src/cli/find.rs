@@ -4,6 +4,7 @@
 //! Not here: finding it (`find`).
 
 use super::deliveries;
+use super::folded_store;
 use super::suppression_line::shown;
 use super::terminal::{self, Terminal, print};
 use crate::archive;
@@ -34,7 +35,7 @@ pub(crate) fn run(arguments: &FindArgs, config: &Config, terminal: Terminal) -> 
     if let Some(number) = arguments.mail {
         return mail(key, number, config);
     }
-    let known = Known::about(key, config)?;
+    let known = Known::about(key, &folded_store(config)?, config)?;
     terminal.show(&known, || words(&known))
 }
 

@@ -35,16 +35,23 @@ mod suppression_line;
 mod verp;
 
 use crate::config::{Config, LogLevel};
+use crate::deadline::Deadline;
 use crate::diagnostics;
 use crate::error::{Context, Exit, Result};
+use crate::message_log::MessageLog;
+use crate::store::Store;
 use clap::error::ErrorKind;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use terminal::Terminal;
 use tracing::Level;
 use typed::{Command, Global, Line, Typed};
+
+/// Time for records that are new to the store, before a command answers.
+const FOLDING: Duration = Duration::from_secs(600);
 
 /// Runs carom with the process's own arguments.
 pub fn run() -> Exit {
@@ -109,6 +116,16 @@ fn load(global: &Global) -> Result<Arc<Config>> {
     }
     diagnostics::start(&config);
     Ok(Arc::new(config))
+}
+
+/// The store, with what the message log has on record. If that cannot be taken, the answer goes
+/// without it.
+fn folded_store(config: &Config) -> Result<Store> {
+    let store = Store::open(&config.store_path())?;
+    if let Err(error) = MessageLog::open(config).fold(&store, Deadline::after(FOLDING)) {
+        terminal::note(format_args!("the newest messages are not counted: {error}"));
+    }
+    Ok(store)
 }
 
 /// All of a file, or of standard input for `-`.

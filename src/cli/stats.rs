@@ -2,11 +2,11 @@
 //!
 //! Not here: how they look (`stats::sink_counters`).
 
+use super::folded_store;
 use super::terminal::{Terminal, print};
 use crate::config::Config;
 use crate::error::{Exit, Result};
 use crate::stats::sink_counters;
-use crate::store::Store;
 use clap::Args;
 
 #[derive(Args, Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct StatsArgs {
 }
 
 pub(crate) fn run(arguments: &StatsArgs, config: &Config, terminal: Terminal) -> Result<Exit> {
-    let store = Store::open(&config.store_path())?;
+    let store = folded_store(config)?;
     match (terminal.json, arguments.minutes) {
         (false, _) => print(sink_counters::render(&store)?),
         (true, false) => print(format!("{}\n", sink_counters::json(&store)?)),

@@ -1,4 +1,5 @@
-//! THE TICK, on one page: run what is due, expire what is old, read the logs, tell operators.
+//! THE TICK, on one page: take new records, run what is due, expire what is old, read the logs,
+//! tell operators.
 //!
 //! Overlapping ticks are safe: a step is leased to one process, expiry is idempotent, and one
 //! process at a time reads logs, runs cycles and sends alerts. Invariant: a part that fails is
@@ -17,11 +18,13 @@ use tick::Tick;
 
 pub(crate) fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
     let mut tick = Tick::begin(config);
+    tick.fold_records();
     tick.run_due_steps();
     tick.expire();
     tick.turn_cycles();
     tick.read_logs(watch);
     tick.act_on_failures();
+    tick.list_soft_suppressions();
     tick.write_exports();
     tick.tell_operators();
     tick.write_prometheus();

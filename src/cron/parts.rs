@@ -11,11 +11,14 @@ use crate::index::Index;
 use crate::ingest::{self, Watch};
 use crate::intake::spool;
 use crate::maillog::log_health::UnreadableLog;
+use crate::message_log::MessageLog;
 use crate::stats::export;
 use crate::store::Store;
 use crate::{archive, clock, cycle, journal, log_failures, message_log, policy, release};
 use std::time::Duration;
 
+/// Time for new records of the message log.
+const RECORDS: Duration = Duration::from_secs(20);
 /// Time for pending steps, so that the other parts get some too.
 const OUTBOX: Duration = Duration::from_secs(20);
 /// Time for commands of cycles.
@@ -26,6 +29,13 @@ const FAILURES: Duration = Duration::from_secs(20);
 const ALERTS: Duration = Duration::from_secs(10);
 
 impl Tick<'_> {
+    /// Takes what the message log has on record into the store.
+    pub(super) fn fold_records(&mut self) {
+        let Some(store) = self.store.clone() else { return };
+        let log = MessageLog::open(self.config);
+        self.part("records", || log.fold(&store, Deadline::after(RECORDS)));
+    }
+
     pub(super) fn run_due_steps(&mut self) {
         let Some(doors) = self.doors.take() else { return };
         let ended = self.part("outbox", || journal::run_due(&doors, Deadline::after(OUTBOX)));
@@ -44,7 +54,8 @@ impl Tick<'_> {
                 })
             });
         }
-        message_log::expire(config);
+        let store = self.store.clone();
+        self.part("message log", || message_log::expire(config, store.as_deref()));
         policy::expire_compiled(config);
     }
 
@@ -87,6 +98,12 @@ impl Tick<'_> {
             self.done.failures = acted.unwrap_or_default();
         }
         self.index = Some(index);
+    }
+
+    /// After everything in a tick that suppresses addresses.
+    pub(super) fn list_soft_suppressions(&mut self) {
+        let Some(store) = self.store.clone() else { return };
+        self.part("soft suppressions", || store.update_soft_list(clock::now_ms()));
     }
 
     pub(super) fn write_exports(&mut self) {

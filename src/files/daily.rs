@@ -2,20 +2,24 @@
 //! to the newest.
 //!
 //! A day ends without a rename, so that none of many writers loses a line. Not here: what the lines
-//! say. Invariant: a line is one write(2) in append mode; only files named like this are removed,
-//! and never today's for its size.
+//! say. Invariants: lines are one write(2) in append mode, and never continue a line that a crash
+//! or a full disk cut off; before the first of them the file's name is durable; only files named
+//! like this are removed, and never today's for its size.
 
 use super::owner;
-use super::publish::publish_link;
+use super::publish::{publish_link, sync_directory};
 use crate::clock::{self, DAY_MS};
 use crate::error::{Context, Result};
 use crate::text::bounded;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// Longest line in bytes: the kernel never splits one write of this size among appenders.
+/// Longest line of a log in bytes. What is on record is never cut.
 pub(crate) const MAX_LINE: usize = 16 << 10;
+/// Endings of files that cannot be read as lines.
+const COMPRESSED: [&str; 4] = [".gz", ".xz", ".zst", ".bz2"];
 
 /// The file of one day.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,20 +31,78 @@ pub(crate) struct DayFile {
 
 /// Appends a line to today's file; creates the file and its directory if they are missing.
 pub(crate) fn append(directory: &Path, name: &str, line: &str) -> io::Result<()> {
+    let line = [bounded(line, MAX_LINE).as_bytes(), b"\n"].concat();
+    put(directory, name, &line).map(drop)
+}
+
+/// Appends whole lines, of any length, to today's file. When it returns, they are on the disk.
+pub(crate) fn append_durably(directory: &Path, name: &str, lines: &[u8]) -> io::Result<()> {
+    put(directory, name, lines)?.sync_data()
+}
+
+/// Appends whole lines to today's file, each in a line of its own; all of them, or it fails. What
+/// has failed may be there all the same.
+pub(crate) fn put(directory: &Path, name: &str, lines: &[u8]) -> io::Result<File> {
+    let file = open_today(directory, name)?;
+    let length = file.metadata()?.len();
+    if length == 0 {
+        // Whoever finds something in the file knows that its name is durable.
+        sync_names(directory)?;
+    }
+    if length > 0 && !ends_line(&file, length)? {
+        write(&file, &[b"\n", lines].concat())?;
+        return Ok(file);
+    }
+    write(&file, lines)?;
+    // Since the look at the file's end, another writer may have been cut off there.
+    let start = rustix::fs::tell(&file)?.saturating_sub(lines.len() as u64);
+    if start > 0 && !ends_line(&file, start)? {
+        write(&file, &[b"\n", lines].concat())?;
+    }
+    Ok(file)
+}
+
+fn open_today(directory: &Path, name: &str) -> io::Result<File> {
     let file_name = format!("{name}-{}.log", date(clock::now_ms()));
     let path = directory.join(&file_name);
-    let open = || File::options().append(true).open(&path);
-    let mut file = match open() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+    let open = || File::options().read(true).append(true).open(&path);
+    match open() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
             owner::make_directory(directory)?;
             owner::make_file(&path)?;
             // The link is for people: logging works without it.
             let _ = publish_link(Path::new(&file_name), &directory.join(format!("{name}.log")));
-            open()?
+            open()
         }
-        opened => opened?,
-    };
-    file.write_all(&[bounded(line, MAX_LINE).as_bytes(), b"\n"].concat())
+        opened => opened,
+    }
+}
+
+/// Makes the names in a directory durable, and its own, which may be new too.
+fn sync_names(directory: &Path) -> io::Result<()> {
+    sync_directory(directory)?;
+    // Directories that this user may not read are older than the log.
+    directory.ancestors().skip(1).for_each(|above| drop(sync_directory(above)));
+    Ok(())
+}
+
+/// Whether the byte before a position ends a line.
+fn ends_line(file: &File, position: u64) -> io::Result<bool> {
+    let mut last = [0];
+    file.read_exact_at(&mut last, position - 1)?;
+    Ok(last == *b"\n")
+}
+
+/// One write: a second one could follow another writer's lines.
+fn write(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+    loop {
+        match file.write(bytes) {
+            Ok(written) if written == bytes.len() => return Ok(()),
+            Ok(_) => return Err(io::Error::new(ErrorKind::StorageFull, "only a part was written")),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The files of all days, oldest first.
@@ -53,6 +115,26 @@ pub(crate) fn days(directory: &Path, name: &str) -> Result<Vec<DayFile>> {
         let date = rest.strip_suffix(".log")?.to_owned();
         Some(DayFile { date, path })
     };
+    files(directory, day_file)
+}
+
+/// Files of the last days that somebody has renamed or copied to names that begin alike
+/// (`NAME-2026-11-21.log.1`), oldest first.
+pub(crate) fn renamed(directory: &Path, name: &str, days: i64) -> Result<Vec<DayFile>> {
+    let oldest = days_ago(days);
+    let day_file = |path: PathBuf| {
+        let rest = path.file_name()?.to_str()?.strip_prefix(name)?.strip_prefix('-')?;
+        let readable = !rest.ends_with(".log") && !COMPRESSED.iter().any(|ending| rest.ends_with(ending));
+        let date = rest.get(.."2026-11-21".len())?.to_owned();
+        (readable && date >= oldest).then_some(DayFile { date, path })
+    };
+    files(directory, day_file)
+}
+
+fn files(directory: &Path, day_file: impl Fn(PathBuf) -> Option<DayFile>) -> Result<Vec<DayFile>> {
+    if !directory.exists() {
+        return Ok(Vec::new());
+    }
     let entries = fs::read_dir(directory).context(directory.display())?.flatten();
     let mut days: Vec<DayFile> = entries.filter_map(|entry| day_file(entry.path())).collect();
     days.sort_unstable();
@@ -60,21 +142,29 @@ pub(crate) fn days(directory: &Path, name: &str) -> Result<Vec<DayFile>> {
 }
 
 /// Removes files older than `keep_days` (0: none), then the oldest days until the files of all
-/// these names together are no larger than `max_size` bytes (0: no limit).
-pub(crate) fn expire(directory: &Path, names: &[&str], keep_days: u32, max_size: u64) {
+/// these names together are no larger than `max_size` bytes (0: no limit). A file that
+/// `is_needed` stays.
+pub(crate) fn expire(
+    directory: &Path,
+    names: &[&str],
+    keep_days: u32,
+    max_size: u64,
+    is_needed: impl Fn(&Path) -> bool,
+) {
     let mut days: Vec<DayFile> =
         names.iter().flat_map(|name| days(directory, name).unwrap_or_default()).collect();
     days.sort_unstable();
+    let remove = |day: &DayFile| !is_needed(&day.path) && fs::remove_file(&day.path).is_ok();
     if keep_days > 0 {
-        let oldest = date(clock::now_ms() - i64::from(keep_days) * DAY_MS);
-        days.retain(|day| day.date >= oldest || fs::remove_file(&day.path).is_err());
+        let oldest = days_ago(i64::from(keep_days));
+        days.retain(|day| day.date >= oldest || !remove(day));
     }
     if max_size > 0 {
-        shrink(&days, max_size);
+        shrink(&days, max_size, remove);
     }
 }
 
-fn shrink(days: &[DayFile], max_size: u64) {
+fn shrink(days: &[DayFile], max_size: u64, remove: impl Fn(&DayFile) -> bool) {
     let size = |day: &DayFile| fs::metadata(&day.path).map_or(0, |metadata| metadata.len());
     let today = date(clock::now_ms());
     let mut total = days.iter().fold(0u64, |total, day| total.saturating_add(size(day)));
@@ -83,10 +173,15 @@ fn shrink(days: &[DayFile], max_size: u64) {
             break;
         }
         let freed = size(day);
-        if fs::remove_file(&day.path).is_ok() {
+        if remove(day) {
             total = total.saturating_sub(freed);
         }
     }
+}
+
+/// The date of an earlier day.
+pub(crate) fn days_ago(days: i64) -> String {
+    date(clock::now_ms() - days * DAY_MS)
 }
 
 fn date(at_ms: i64) -> String {
@@ -109,7 +204,7 @@ mod tests {
         }
         fs::write(directory.join("other-2001-01-01.log"), "not ours").unwrap();
         let left = |max_size: u64| {
-            expire(&directory, &["messages", "carom"], 10, max_size);
+            expire(&directory, &["messages", "carom"], 10, max_size, |_| false);
             fs::read_dir(&directory).unwrap().count()
         };
         assert_eq!(left(0), 9, "older than ten days");

@@ -9,6 +9,7 @@ mod handled_file;
 mod slots;
 
 use crate::clock::HOUR;
+use crate::deadline::Deadline;
 use crate::error::{Context, Result};
 use crate::house::House;
 use crate::intake::spool::{Claim, Spool, expire_kept};
@@ -21,6 +22,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
+
+/// Time for records of the message log that are new to the store.
+const FOLDING: Duration = Duration::from_secs(60);
 
 /// What a run did.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -60,7 +64,7 @@ pub(crate) fn run(
     progress: OnProgress<'_>,
 ) -> Result<Summary> {
     let began = Instant::now();
-    let before = house.store.counters()?.1;
+    let before = counters(house)?;
     let threads = house.config.relay.threads;
     let pool = ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -80,8 +84,14 @@ pub(crate) fn run(
         per_second: messages as f64 / seconds.max(1e-9),
         failed: run.files.failed.load(Relaxed),
         left: (run.files.backoff.len() + unfinished) as u64,
-        counters: added(&before, house.store.counters()?.1),
+        counters: added(&before, counters(house)?),
     })
+}
+
+/// The counters, with what the message log has on record.
+fn counters(house: &House) -> Result<BTreeMap<String, u64>> {
+    house.log.fold(&house.store, Deadline::after(FOLDING))?;
+    Ok(house.store.counters()?.1)
 }
 
 /// What was added to counters since `before`.

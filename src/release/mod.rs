@@ -9,5 +9,5 @@ mod notice;
 mod proof_of_life;
 mod undoing;
 
-pub(crate) use proof_of_life::{by_message, delivered};
+pub(crate) use proof_of_life::{by_message, delivered, may_release};
 pub(crate) use undoing::{Undo, UndoFilter};

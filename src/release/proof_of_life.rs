@@ -26,6 +26,11 @@ const MARK: &str = "proof of life";
 const PROGRAMS: [&str; 5] =
     ["X-Auto-Response-Suppress", "List-Id", "List-Post", "List-Unsubscribe", "Feedback-ID"];
 
+/// Whether a message may release its author. This asks no store.
+pub(crate) fn may_release(store: &Store, config: &Config, facts: &RecipientFacts) -> bool {
+    config.suppression.release_alive && author(facts).is_some_and(|address| store.may_be_soft(&address))
+}
+
 /// Releases the author of a message, if that is proof of life. Returns, for each entry that left
 /// the list, the journal key of its notification. A fault of ours costs the release, not the
 /// message.
@@ -35,7 +40,7 @@ pub(crate) fn by_message(
     mail: &Mail,
     facts: &RecipientFacts,
 ) -> Vec<Option<String>> {
-    if !config.suppression.release_alive {
+    if !may_release(store, config, facts) {
         return Vec::new();
     }
     let released = author(facts).map_or(Ok(Vec::new()), |address| {

@@ -1,15 +1,19 @@
 //! THE SEAM: everything that the store keeps, and the verbs that read and change it, by group.
 //!
-//! The rest of carom sees only this file, `releasing`, `once` and the types beside it. Not here:
-//! SQL (`sqlite`), what the rows mean to a message (`crate::journal`), and how they are shown
-//! (`crate::stats`). Another database would be another folder with the same functions. Invariant: a
-//! verb that returns `Ok` has reached the disk, and one that fails has changed nothing: each verb
-//! that changes something is one transaction (`beat` is two), even if it touches several groups.
+//! The rest of carom sees only this file, `releasing`, `recording`, `once` and the types beside it.
+//! Not here: SQL (`sqlite`), what the rows mean to a message (`crate::journal`), and how they are
+//! shown (`crate::stats`). Another database would be another folder with the same functions.
+//! Invariant: a verb that returns `Ok` has reached the disk, and one that fails has changed
+//! nothing: each verb that changes something is one transaction (`beat` is two), even if it touches
+//! several groups.
 
 mod journal_entry;
+mod message_record;
 mod observed;
 mod once;
+mod recording;
 mod releasing;
+mod soft_list;
 mod sqlite;
 mod suppressed;
 /// Domains and patterns on the suppression list.
@@ -21,6 +25,7 @@ mod tests;
 pub(crate) use journal_entry::{
     DueSteps, Ended, FinishedMessage, NotificationState, OnRecord, PendingStep, Performed, Promise, Standing,
 };
+pub(crate) use message_record::{FoldedFile, MessageRecord};
 pub(crate) use observed::{AlertRecord, AlertState, Difference, Heartbeat, TemplateLookup};
 // The index is an SQLite file too, and is migrated in the same way.
 pub(crate) use sqlite::migrations;
@@ -52,15 +57,30 @@ impl Store {
         Ok(Store { db: SharedConnection::open(path)? })
     }
 
+    /// Opens it when it is first needed: then each verb may fail because of that.
+    pub(crate) fn lazy(path: &Path) -> Store {
+        Store { db: SharedConnection::lazy(path) }
+    }
+
+    /// Whether this process has opened it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.db.is_open()
+    }
+
+    /// Whether anything was ever stored here.
+    pub(crate) fn exists(&self) -> bool {
+        self.db.path().exists()
+    }
+
     /// Checks that the file is sound and can be written; returns what it is, in words.
     pub(crate) fn check(&self) -> Result<String> {
         sqlite::check(&self.db)
     }
 
-    /// Folds SQLite's write-ahead log into the file when it has grown. Dropping the store does so
+    /// Moves SQLite's write-ahead log into the file when it has grown. Dropping the store does so
     /// too.
-    pub(crate) fn fold_log(&self) {
-        self.db.fold_log();
+    pub(crate) fn checkpoint(&self) {
+        self.db.checkpoint();
     }
 
     /// Keeps other ticks out of what only one at a time may do, until the lock is dropped. `None`:
@@ -125,19 +145,14 @@ impl Store {
         promise_rows::forget(&self.db, keys)
     }
 
-    /// Counts a message that needs no promise. A key that is already on record changes nothing.
-    pub(crate) fn record_finished(&self, message: &FinishedMessage<'_>) -> Result<()> {
-        promise_rows::record_finished(&self.db, message, None).map(drop)
-    }
-
-    /// The same, and records the verdict, which every later delivery under this key is answered
-    /// with.
+    /// Counts what needs no promise, and records its verdict, which every later delivery under this
+    /// key is answered with. A key that is already on record changes nothing.
     pub(crate) fn record_answered(
         &self,
         message: &FinishedMessage<'_>,
         verdict: &Verdict,
     ) -> Result<OnRecord> {
-        promise_rows::record_finished(&self.db, message, Some(verdict))
+        promise_rows::record_answered(&self.db, message, verdict)
     }
 }
 
@@ -190,7 +205,11 @@ impl Store {
     /// Suppresses an address, or replaces why and until when. An entry that the same failure made
     /// stays as it is. Returns whether the entry was written.
     pub(crate) fn suppress(&self, entry: &Suppressed) -> Result<bool> {
-        suppression_rows::suppress(&self.db, entry)
+        let written = suppression_rows::suppress(&self.db, entry)?;
+        if written && entry.grounds.soft_bounces > 0 {
+            self.note_soft(&entry.address);
+        }
+        Ok(written)
     }
 
     /// Suppresses many addresses in one transaction; returns how many were new.

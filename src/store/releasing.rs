@@ -4,8 +4,10 @@
 //! Not here: SQL (`sqlite/release_rows`), and which entries those are (`crate::release`).
 
 use super::Store;
+use super::soft_list::{SoftList, digest_of};
 use super::sqlite::release_rows;
 use super::suppressed::{Released, Suppressed};
+use crate::clock::HOUR_MS;
 use crate::error::Result;
 use std::ops::Range;
 
@@ -30,6 +32,36 @@ impl Store {
         release_rows::soft(&self.db, address)
     }
 
+    /// Whether soft bounces may have suppressed an address (in lower case): answered by a file
+    /// beside the store, which stays unopened.
+    pub(crate) fn may_be_soft(&self, address: &str) -> bool {
+        self.soft_list().may_have(address)
+    }
+
+    /// Brings that file up to date.
+    pub(crate) fn update_soft_list(&self, now_ms: i64) -> Result<()> {
+        let list = self.soft_list();
+        let Some(since_ms) = list.written_ms().filter(|at_ms| (0..HOUR_MS).contains(&(now_ms - at_ms)))
+        else {
+            let mut digests = Vec::new();
+            release_rows::soft_since(&self.db, i64::MIN, |address| digests.push(digest_of(address)))?;
+            return list.write(&mut digests, now_ms);
+        };
+        let mut new = Vec::new();
+        release_rows::soft_since(&self.db, since_ms, |address| new.push(address.to_owned()))?;
+        let missing = new.iter().filter(|address| !list.may_have(address));
+        missing.for_each(|address| note_soft(&list, address));
+        Ok(())
+    }
+
+    pub(super) fn note_soft(&self, address: &str) {
+        note_soft(&self.soft_list(), address);
+    }
+
+    fn soft_list(&self) -> SoftList {
+        SoftList::beside(self.db.path())
+    }
+
     /// The same for the next addresses after this one.
     pub(crate) fn soft_suppressions_after(&self, after: &str, most: usize) -> Result<Vec<Suppressed>> {
         release_rows::soft_after(&self.db, after, most)
@@ -49,5 +81,11 @@ impl Store {
     /// Forgets the soft bounces of a time, of one sender domain or all.
     pub(crate) fn forget_strikes(&self, period: Range<i64>, sender_domain: Option<&str>) -> Result<()> {
         release_rows::forget_strikes(&self.db, period, sender_domain)
+    }
+}
+
+fn note_soft(list: &SoftList, address: &str) {
+    if let Err(error) = list.add(address) {
+        tracing::warn!(%error, "the list of soft suppressions lacks an address until the next hour");
     }
 }

@@ -1,10 +1,10 @@
 //! What is to be added to counters. Not here: the counters (`sqlite/counter_rows.rs`).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What is to be added to counters, by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Tally(BTreeMap<String, u64>);
 

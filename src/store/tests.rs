@@ -85,7 +85,7 @@ fn many_threads_on_two_handles_lose_no_count() {
                             at_ms: 61_000,
                             message: true,
                         };
-                        store.record_finished(&record).unwrap();
+                        store.record_answered(&record, &Verdict::Accept).unwrap();
                     }
                 });
             }
@@ -105,7 +105,7 @@ fn handles_that_open_and_close_at_once_lose_no_count() {
                 for _ in 0..25 {
                     let record =
                         FinishedMessage { key: None, tally: &tally(&["a"]), at_ms: 0, message: true };
-                    place.open().record_finished(&record).unwrap();
+                    place.open().record_answered(&record, &Verdict::Accept).unwrap();
                 }
             });
         }
@@ -119,12 +119,10 @@ fn a_key_is_recorded_once() {
     let store = place.open();
     for _ in 0..2 {
         store
-            .record_finished(&FinishedMessage {
-                key: Some("k"),
-                tally: &tally(&["a"]),
-                at_ms: 0,
-                message: true,
-            })
+            .record_answered(
+                &FinishedMessage { key: Some("k"), tally: &tally(&["a"]), at_ms: 0, message: true },
+                &Verdict::Accept,
+            )
             .unwrap();
     }
     assert_eq!(count(&store, "a"), 1);

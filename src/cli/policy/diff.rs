@@ -2,11 +2,12 @@
 //!
 //! Not here: observing (`monitor`) and keeping differences (`store`).
 
+use crate::cli::folded_store;
 use crate::cli::terminal::{Terminal, print};
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Exit, Result};
-use crate::store::{Difference, Store};
+use crate::store::Difference;
 use crate::workshop::expectation;
 use clap::Args;
 use serde_json::Value;
@@ -21,7 +22,7 @@ pub(crate) struct DiffArgs {
 }
 
 pub(crate) fn run(arguments: &DiffArgs, config: &Config, terminal: Terminal) -> Result<Exit> {
-    let store = Store::open(&config.store_path())?;
+    let store = folded_store(config)?;
     let differences = store.differences(arguments.name.as_deref(), arguments.lines)?;
     terminal.rows(&differences, "", words)?;
     if terminal.json {

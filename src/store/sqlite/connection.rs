@@ -1,5 +1,6 @@
 //! One connection to the SQLite file, shared by the threads of a process, and group commit.
 //!
+//! The file is opened when it is first read or written: most messages need neither.
 //! A write waits for the disk. While one thread waits, others queue their writes, and the next to
 //! get the connection commits the whole queue as one transaction. Invariant: `write` returns `Ok`
 //! only after a commit that has reached the disk (synchronous=FULL, SQLite's default, in WAL mode).
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 /// How long a write waits for other processes.
 const BUSY: Duration = Duration::from_secs(10);
-/// Closing the store folds a write-ahead log of more bytes than this into the file. The limit is
+/// Closing the store moves a write-ahead log of more bytes than this into the file. The limit is
 /// low because a process that opens the file alone reads the log from its start.
 const LOG_LIMIT: u64 = 100 << 10;
 
@@ -30,7 +31,8 @@ struct Queued {
 
 pub(crate) struct SharedConnection {
     path: PathBuf,
-    connection: Mutex<Connection>,
+    /// `None`: not opened yet.
+    connection: Mutex<Option<Connection>>,
     queue: Mutex<Vec<Queued>>,
 }
 
@@ -39,46 +41,40 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl SharedConnection {
-    /// Opens the file; creates or migrates it if needed.
+    /// Opens the file when it is first needed; creates or migrates it then, if that is needed too.
+    pub(crate) fn lazy(path: &Path) -> SharedConnection {
+        let (connection, queue) = (Mutex::default(), Mutex::default());
+        SharedConnection { path: path.to_owned(), connection, queue }
+    }
+
+    /// Opens the file now.
     pub(crate) fn open(path: &Path) -> Result<SharedConnection> {
-        let opened = open_file(path).or_else(|error| {
-            // On the first start, there is no directory yet. Another process may create it at the
-            // same time, so an existing one is not an error.
-            let made =
-                path.parent().map_or(Ok(()), owner::make_directory).and_then(|()| owner::make_file(path));
-            made.map_err(|_| error.to_string())?;
-            open_file(path).map_err(|error| error.to_string())
-        });
-        let wrong = |text: String| {
-            Error::new(format_args!("store {}: {text}", path.display())).remedy(
-                "let the user that runs carom write the file and its directory, free the disk, or set [store] path",
-            )
-        };
-        let mut connection = opened.map_err(wrong)?;
-        match migrations::version(&connection) {
-            Ok(store_schema::VERSION) => {}
-            Ok(other) if !(0..store_schema::VERSION).contains(&other) => {
-                let what =
-                    format_args!("store {}: written by a newer carom, or by another program", path.display());
-                return Err(Error::new(what)
-                    .remedy("install that version again, or set [store] path to another file"));
-            }
-            Ok(_) => migrate(&mut connection).map_err(|error| wrong(error.to_string()))?,
-            Err(error) => return Err(wrong(error.to_string())),
-        }
-        Ok(SharedConnection {
-            path: path.to_owned(),
-            connection: Mutex::new(connection),
-            queue: Mutex::new(Vec::new()),
-        })
+        let shared = SharedConnection::lazy(path);
+        shared.with(|_| ())?;
+        Ok(shared)
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
+    /// Whether this process has opened the file.
+    pub(crate) fn is_open(&self) -> bool {
+        lock(&self.connection).is_some()
+    }
+
     pub(crate) fn read<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        ask(&lock(&self.connection)).map_err(|error| self.wrong(&error.to_string()))
+        self.with(|connection| ask(connection))?.map_err(|error| self.wrong(&error.to_string()))
+    }
+
+    /// Opens the file if it is not open, and keeps other threads from it meanwhile.
+    fn with<T>(&self, work: impl FnOnce(&mut Connection) -> T) -> Result<T> {
+        let mut connection = lock(&self.connection);
+        let opened = match connection.take() {
+            Some(opened) => opened,
+            None => opened(&self.path)?,
+        };
+        Ok(work(connection.insert(opened)))
     }
 
     /// Runs `operation` in one transaction with the queued writes of other threads; returns when it
@@ -87,6 +83,8 @@ impl SharedConnection {
         &self,
         operation: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
+        // A write that fails must not wait in the queue of a file that opens later.
+        self.with(|_| ())?;
         let answer = Arc::new(OnceLock::new());
         let (done, outcome) = sync_channel(1);
         let slot = answer.clone();
@@ -95,11 +93,7 @@ impl SharedConnection {
             Ok(())
         });
         lock(&self.queue).push(Queued { operation, done });
-        {
-            let mut connection = lock(&self.connection);
-            let group = std::mem::take(&mut *lock(&self.queue));
-            commit(&mut connection, group);
-        }
+        self.with(|connection| commit(connection, std::mem::take(&mut *lock(&self.queue))))?;
         // This thread has just run the write, or an earlier holder of the connection has.
         match outcome.recv() {
             Ok(Ok(())) => {}
@@ -111,13 +105,14 @@ impl SharedConnection {
             .ok_or_else(|| self.wrong("a write gave no answer"))
     }
 
-    /// Folds a large log into the file unless another process is using it. The next process to end
-    /// tries again.
-    pub(crate) fn fold_log(&self) {
+    /// Moves a large write-ahead log into the file unless another process is using it. The next
+    /// process to end tries again.
+    pub(crate) fn checkpoint(&self) {
         let mut log = self.path.clone().into_os_string();
         log.push("-wal");
-        if std::fs::metadata(log).is_ok_and(|log| log.len() > LOG_LIMIT) {
-            let connection = lock(&self.connection);
+        if let Some(connection) = &*lock(&self.connection)
+            && std::fs::metadata(log).is_ok_and(|log| log.len() > LOG_LIMIT)
+        {
             let _ = connection.busy_timeout(Duration::ZERO);
             let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
             let _ = connection.busy_timeout(BUSY);
@@ -129,9 +124,39 @@ impl SharedConnection {
     }
 }
 
+/// Opens the file; creates or migrates it if needed.
+fn opened(path: &Path) -> Result<Connection> {
+    let opened = open_file(path).or_else(|error| {
+        // On the first start, there is no directory yet. Another process may create it at the same
+        // time, so an existing one is not an error.
+        let made = path.parent().map_or(Ok(()), owner::make_directory).and_then(|()| owner::make_file(path));
+        made.map_err(|_| error.to_string())?;
+        open_file(path).map_err(|error| error.to_string())
+    });
+    let wrong = |text: String| {
+        Error::new(format_args!("store {}: {text}", path.display())).remedy(
+            "let the user that runs carom write the file and its directory, free the disk, or set [store] path",
+        )
+    };
+    let mut connection = opened.map_err(wrong)?;
+    match migrations::version(&connection) {
+        Ok(store_schema::VERSION) => {}
+        Ok(other) if !(0..store_schema::VERSION).contains(&other) => {
+            let what =
+                format_args!("store {}: written by a newer carom, or by another program", path.display());
+            return Err(
+                Error::new(what).remedy("install that version again, or set [store] path to another file")
+            );
+        }
+        Ok(_) => migrate(&mut connection).map_err(|error| wrong(error.to_string()))?,
+        Err(error) => return Err(wrong(error.to_string())),
+    }
+    Ok(connection)
+}
+
 impl Drop for SharedConnection {
     fn drop(&mut self) {
-        self.fold_log();
+        self.checkpoint();
     }
 }
 
@@ -173,7 +198,7 @@ fn open_file(path: &Path) -> rusqlite::Result<Connection> {
         ));
     }
     connection.busy_timeout(BUSY)?;
-    // Otherwise the last process to close folds and deletes the log, and the next creates it again.
+    // Otherwise the last process to close moves and deletes the log, and the next creates it again.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(connection)
 }

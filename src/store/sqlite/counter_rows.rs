@@ -8,18 +8,30 @@ use std::collections::BTreeMap;
 
 /// Adds to counters and to the minute, within a transaction.
 pub(crate) fn add(db: &Connection, tally: &Tally, at_ms: i64, message: bool) -> rusqlite::Result<()> {
-    const ADD: &str = "INSERT INTO counters (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2";
-    const MINUTE: &str = "INSERT INTO series (minute, messages) VALUES (?1, 1) ON CONFLICT (minute) DO UPDATE SET messages = messages + 1";
-    if !tally.is_empty() {
-        let mut add = db.prepare_cached(ADD)?;
-        for (name, many) in tally.iter() {
-            add.execute(params![name, i64::try_from(many).unwrap_or(i64::MAX)])?;
-        }
+    add_all(db, tally)?;
+    match message {
+        true => add_messages(db, at_ms.div_euclid(60_000) * 60, 1),
+        false => Ok(()),
     }
-    if message {
-        db.prepare_cached(MINUTE)?.execute([at_ms.div_euclid(60_000) * 60])?;
+}
+
+/// Adds to counters.
+pub(crate) fn add_all(db: &Connection, tally: &Tally) -> rusqlite::Result<()> {
+    const ADD: &str = "INSERT INTO counters (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2";
+    if tally.is_empty() {
+        return Ok(());
+    }
+    let mut add = db.prepare_cached(ADD)?;
+    for (name, many) in tally.iter() {
+        add.execute(params![name, i64::try_from(many).unwrap_or(i64::MAX)])?;
     }
     Ok(())
+}
+
+/// Adds to a minute, given by the unix seconds of its start.
+pub(crate) fn add_messages(db: &Connection, minute: i64, messages: u64) -> rusqlite::Result<()> {
+    const MINUTE: &str = "INSERT INTO series (minute, messages) VALUES (?1, ?2) ON CONFLICT (minute) DO UPDATE SET messages = messages + ?2";
+    db.prepare_cached(MINUTE)?.execute([minute, i64::try_from(messages).unwrap_or(i64::MAX)]).map(drop)
 }
 
 pub(crate) fn counters(shared: &SharedConnection) -> Result<(Option<String>, BTreeMap<String, u64>)> {

@@ -13,6 +13,7 @@ pub(crate) mod migrations;
 pub(crate) mod pending_rows;
 pub(crate) mod promise_rows;
 pub(crate) mod purge;
+pub(crate) mod record_rows;
 pub(crate) mod report_rows;
 mod store_schema;
 pub(crate) mod release_rows;

@@ -323,15 +323,14 @@ pub(crate) fn finish(db: &Connection, key: &str) -> rusqlite::Result<bool> {
     Ok(db.prepare_cached(finish)?.execute(params![key, clock::now_ms()])? > 0)
 }
 
-pub(crate) fn record_finished(
+pub(crate) fn record_answered(
     shared: &SharedConnection,
     message: &FinishedMessage<'_>,
-    verdict: Option<&Verdict>,
+    verdict: &Verdict,
 ) -> Result<OnRecord> {
     let key = message.key.map(str::to_owned);
     let (tally, at_ms, message) = (message.tally.clone(), message.at_ms, message.message);
-    let plan = |verdict: &Verdict| json!({ "verdict": verdict, "steps": [] }).to_string();
-    let plan = verdict.filter(|_| key.is_some()).map(plan);
+    let plan = json!({ "verdict": verdict, "steps": [] }).to_string();
     shared.write(move |db| {
         if let Some(key) = key {
             const ONCE: &str =

@@ -66,6 +66,21 @@ pub(crate) fn soft_after(shared: &SharedConnection, after: &str, most: usize) ->
     })
 }
 
+/// Calls `put` for each address that soft bounces have suppressed since.
+pub(crate) fn soft_since(shared: &SharedConnection, since_ms: i64, mut put: impl FnMut(&str)) -> Result<()> {
+    // Each uses the index of its column.
+    const ALL: &str = "SELECT address FROM suppressions WHERE soft_bounces > 0 AND +added_ms >= ?1";
+    const LATE: &str = "SELECT address FROM suppressions WHERE added_ms >= ?1 AND +soft_bounces > 0";
+    shared.read(|db| {
+        let mut select = db.prepare_cached(if since_ms == i64::MIN { ALL } else { LATE })?;
+        let mut rows = select.query([since_ms])?;
+        while let Some(row) = rows.next()? {
+            put(row.get_ref(0)?.as_str()?);
+        }
+        Ok(())
+    })
+}
+
 pub(crate) fn release(shared: &SharedConnection, releases: &[Released], now_ms: i64) -> Result<usize> {
     let writing = |(key, plan): &(String, Plan)| -> Result<(String, Plan, Written)> {
         let written = Written {

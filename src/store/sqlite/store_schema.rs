@@ -12,6 +12,7 @@ const STORE_MIGRATIONS: &[&str] = &[
     include_str!("store_3.sql"),
     include_str!("store_4.sql"),
     include_str!("store_5.sql"),
+    include_str!("store_6.sql"),
 ];
 
 /// The version this carom writes.

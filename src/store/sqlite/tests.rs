@@ -2,7 +2,7 @@
 
 use super::{holder, store_schema};
 use crate::clock::{self, DAY_MS};
-use crate::plan::{Condition, StepEnd};
+use crate::plan::{Condition, StepEnd, Verdict};
 use crate::store::tests::{LEASE, Place, count, promise, settle, step, tally};
 use crate::store::{FinishedMessage, Standing, Store, Suppressed};
 use rusqlite::{Connection, params};
@@ -186,7 +186,10 @@ fn what_is_old_is_purged_and_what_is_owed_is_not() {
     let store = place.open();
     let now = clock::now_ms();
     store
-        .record_finished(&FinishedMessage { key: Some("old"), tally: &tally(&[]), at_ms: 0, message: true })
+        .record_answered(
+            &FinishedMessage { key: Some("old"), tally: &tally(&[]), at_ms: 0, message: true },
+            &Verdict::Accept,
+        )
         .unwrap();
     promise(&store, "owed", vec![step(None, 0)], 0).unwrap();
     store.remember("a", true, now + 1000).unwrap();
@@ -223,7 +226,10 @@ fn rows_whose_time_has_passed_are_gone_and_counters_stay() {
     for (key, at_ms) in [("old", old_ms), ("new", now_ms)] {
         let tally = tally(&["seen"]);
         store
-            .record_finished(&FinishedMessage { key: Some(key), tally: &tally, at_ms, message: true })
+            .record_answered(
+                &FinishedMessage { key: Some(key), tally: &tally, at_ms, message: true },
+                &Verdict::Accept,
+            )
             .unwrap();
     }
     store.purge(now_ms).unwrap();

@@ -1,0 +1,200 @@
+//! Folding: records that are new in the log become counters and rows of the journal.
+//!
+//! Files are read in pieces, each in one transaction with the position that it leads to, so that
+//! neither a kill nor another process that folds makes a record count twice. A file is known again
+//! by its inode and by the bytes before its position: it may be renamed, copied, truncated or
+//! replaced. Where they do not suffice it is read from its start, and keys keep records from
+//! counting twice. Not here: the rows (`store`). Invariant: a record that is on the disk is folded
+//! once; a line that is cut off is not read before a line feed ends it, and then it is skipped.
+
+use super::{MessageLog, NAME, RECORDS};
+use crate::clock;
+use crate::deadline::Deadline;
+use crate::digest;
+use crate::error::{Context, Error, Result};
+use crate::files::daily;
+use crate::plan::Verdict;
+use crate::store::{FoldedFile, MessageRecord, Store, Tally};
+use memchr::memmem;
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// Bytes of one transaction.
+const PIECE: usize = 4 << 20;
+/// Bytes before a position by which a file is known again.
+const FINGERPRINTED: u64 = 256;
+/// Files that somebody has renamed are read until they are this old: the journal knows keys as
+/// long.
+const RENAMED_DAYS: i64 = 10;
+/// The position in a file that is gone is forgotten when the file would be this old.
+const GONE_DAYS: i64 = 40;
+
+/// What a record says that the store keeps.
+#[derive(Deserialize)]
+struct RecordLine<'a> {
+    #[serde(borrow)]
+    time: Cow<'a, str>,
+    #[serde(borrow)]
+    key: Option<Cow<'a, str>>,
+    verdict: Verdict,
+    #[serde(default)]
+    counted: Tally,
+}
+
+impl MessageLog {
+    /// Takes new records into the store, until the deadline; later calls do the rest. A file that
+    /// cannot be read does not hold up the others.
+    pub(crate) fn fold(&self, store: &Store, deadline: Deadline) -> Result<()> {
+        let known = store.folded_files()?;
+        let mut problem = None;
+        for path in record_files(&self.directory)? {
+            if deadline.passed() {
+                break;
+            }
+            let folded = fold_file(&path, store, &known, deadline);
+            problem = problem.or(folded.map_err(|error| error.within(path.display())).err());
+        }
+        problem.map_or(Ok(()), Err)
+    }
+}
+
+/// Oldest first, so that the first verdict of a message is the one that stays.
+fn record_files(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for name in [NAME, RECORDS] {
+        files.extend(daily::renamed(directory, name, RENAMED_DAYS)?);
+        files.extend(daily::days(directory, name)?);
+    }
+    files.sort_unstable();
+    Ok(files.into_iter().map(|day| day.path).collect())
+}
+
+fn fold_file(path: &Path, store: &Store, known: &[FoldedFile], deadline: Deadline) -> Result<()> {
+    let Some((file, inode)) = open(path).map_err(Error::new)? else { return Ok(()) };
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut before = of_inode(known, inode);
+    let mut position = start(&file, before.as_ref(), known);
+    loop {
+        let piece = whole_lines(&file, position).map_err(Error::new)?;
+        let is_known = before.as_ref().map_or(0, |before| before.position) == position;
+        if piece.is_empty() && (is_known || position == 0) {
+            return Ok(());
+        }
+        let position_after = position + piece.len() as u64;
+        let fingerprint = fingerprint(&file, position_after).context("cut short while it was read")?;
+        let after = FoldedFile { inode, name: name.clone(), position: position_after, fingerprint };
+        if store.fold(records(&piece, path), before.clone(), after.clone())? {
+            (before, position) = (Some(after), position_after);
+        } else {
+            before = of_inode(&store.folded_files()?, inode);
+            position = start(&file, before.as_ref(), known);
+        }
+        if piece.is_empty() || deadline.passed() {
+            return Ok(());
+        }
+    }
+}
+
+/// A file and its inode; `None` if it is gone or no regular file.
+fn open(path: &Path) -> io::Result<Option<(File, u64)>> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => {
+            let file = File::open(path)?;
+            let inode = file.metadata()?.ino();
+            Ok(Some((file, inode)))
+        }
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn of_inode(known: &[FoldedFile], inode: u64) -> Option<FoldedFile> {
+    known.iter().find(|one| one.inode == inode).cloned()
+}
+
+/// Where the part of the file begins that is not folded.
+fn start(file: &File, before: Option<&FoldedFile>, known: &[FoldedFile]) -> u64 {
+    let fits = |one: &&FoldedFile| fingerprint(file, one.position).is_ok_and(|now| now == one.fingerprint);
+    let same = before.filter(fits);
+    let copy_of = || known.iter().filter(fits).max_by_key(|one| one.position);
+    same.or_else(copy_of).map_or(0, |one| one.position)
+}
+
+/// A digest of the last bytes before the position. Fails if the file ends earlier.
+fn fingerprint(file: &File, position: u64) -> io::Result<i64> {
+    let length = position.min(FINGERPRINTED);
+    let mut bytes = vec![0; length as usize];
+    file.read_exact_at(&mut bytes, position - length)?;
+    Ok(digest::sha256_number(&bytes) as i64)
+}
+
+/// The next lines that are ended. Only what is no line of ours can be longer than a piece: then it
+/// is a piece of that.
+fn whole_lines(file: &File, position: u64) -> io::Result<Vec<u8>> {
+    let left = file.metadata()?.len().saturating_sub(position);
+    let mut piece = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
+    let mut filled = 0;
+    while filled < piece.len() {
+        match file.read_at(&mut piece[filled..], position + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    piece.truncate(filled);
+    match memchr::memrchr(b'\n', &piece) {
+        Some(last) => piece.truncate(last + 1),
+        None if filled < PIECE => piece.clear(),
+        None => {}
+    }
+    Ok(piece)
+}
+
+/// The records among some lines.
+fn records(lines: &[u8], path: &Path) -> Vec<MessageRecord> {
+    let has_key = memmem::Finder::new(b"\"key\":");
+    let (mut records, mut cut_off) = (Vec::new(), 0);
+    for line in lines.split(|byte| *byte == b'\n').filter(|line| has_key.find(line).is_some()) {
+        let Ok(RecordLine { time, key, verdict, counted }) = serde_json::from_slice(line) else {
+            cut_off += 1;
+            continue;
+        };
+        let (Some(key), Some(at_ms)) = (key, clock::parse(&time)) else { continue };
+        records.push(MessageRecord { key: key.into_owned(), at_ms, verdict, counted });
+    }
+    if cut_off > 0 {
+        tracing::info!(lines = cut_off, path = %path.display(), "lines of the message log are cut off");
+    }
+    records
+}
+
+/// Whether a file has records that the store has not. Without a store nobody knows.
+pub(super) fn unfolded(store: Option<&Store>) -> impl Fn(&Path) -> bool + use<> {
+    let known = store.and_then(|store| store.folded_files().ok());
+    move |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if ![NAME, RECORDS].iter().any(|ours| name.starts_with(ours)) {
+            return false;
+        }
+        let (Some(known), Ok(Some((file, inode)))) = (&known, open(path)) else { return true };
+        let position = start(&file, of_inode(known, inode).as_ref(), known);
+        whole_lines(&file, position).map_or(true, |lines| !lines.is_empty())
+    }
+}
+
+/// Forgets how far files were folded that are gone for long.
+pub(super) fn forget_gone(store: &Store, directory: &Path) -> Result<()> {
+    let oldest = daily::days_ago(GONE_DAYS);
+    let there = record_files(directory)?;
+    let is_there = |name: &str| there.iter().any(|path| path.file_name().is_some_and(|one| one == name));
+    let date = |name: &str| name.split_once('-').map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+    let gone =
+        store.folded_files()?.into_iter().filter(|one| date(&one.name) < oldest && !is_there(&one.name));
+    store.forget_files(gone.map(|one| one.inode).collect())
+}

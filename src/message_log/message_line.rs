@@ -1,0 +1,164 @@
+//! What a line says about a message, and how it is written.
+//!
+//! Not here: files (`files::daily`), and reading lines (`folding`, `log_reading`). Invariant: what
+//! a record must say (its key, verdict and counters) is never cut off for its length.
+
+use crate::clock;
+use crate::envelope::Envelope;
+use crate::files::daily::MAX_LINE;
+use crate::plan::Verdict;
+use crate::store::{Ended, MessageRecord, Tally};
+use crate::text::bounded;
+use serde::Serialize;
+
+/// Longest text of a record that is too long otherwise.
+const LONGEST_TEXT: usize = 1000;
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct MessageLine<'a> {
+    #[serde(skip)]
+    at_ms: i64,
+    /// When the message was decided (RFC 3339, UTC).
+    time: String,
+    #[serde(flatten)]
+    envelope: &'a Envelope,
+    #[serde(flatten)]
+    decided_by: DecidedBy<'a>,
+    /// `carom policy run --seed` with it makes the same decision again.
+    seed: u64,
+    /// The answer to the mail server.
+    verdict: &'a Verdict,
+    /// Why it is this one, if that is not the policy's decision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// The counters that the decision incremented.
+    counted: Tally,
+    /// The steps that were run, and how each ended.
+    results: Vec<Ended>,
+    /// Only in a record: the store has every other message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+/// The policy that decided, down to its bytes.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct DecidedBy<'a> {
+    #[serde(rename = "policy")]
+    pub(crate) name: &'a str,
+    /// The first digits of the SHA-256 of its component.
+    #[serde(rename = "policy_hash")]
+    pub(crate) hash: &'a str,
+    /// The digest of the plan: equal plans, equal digests. Empty if there was none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) plan: String,
+}
+
+impl<'a> MessageLine<'a> {
+    /// A line without counters and results, for a message that came at `at_ms`.
+    pub(crate) fn new(
+        at_ms: i64,
+        envelope: &'a Envelope,
+        decided_by: DecidedBy<'a>,
+        verdict: &'a Verdict,
+        seed: u64,
+    ) -> MessageLine<'a> {
+        MessageLine {
+            at_ms,
+            time: clock::rfc3339(at_ms),
+            envelope,
+            decided_by,
+            seed,
+            verdict,
+            reason: None,
+            counted: Tally::default(),
+            results: Vec::new(),
+            key: None,
+        }
+    }
+
+    pub(crate) fn counting(self, counted: Tally) -> MessageLine<'a> {
+        MessageLine { counted, ..self }
+    }
+
+    pub(crate) fn with_results(self, results: Vec<Ended>) -> MessageLine<'a> {
+        MessageLine { results, ..self }
+    }
+
+    pub(crate) fn because(self, reason: Option<String>) -> MessageLine<'a> {
+        MessageLine { reason, ..self }
+    }
+
+    /// As a record: a second one under this key counts nothing.
+    pub(crate) fn on_record(self, key: String) -> MessageLine<'a> {
+        MessageLine { key: Some(key), ..self }
+    }
+
+    /// What the store keeps of it, if it is a record.
+    pub(super) fn record(&self) -> Option<MessageRecord> {
+        let (verdict, counted) = (self.verdict.clone(), self.counted.clone());
+        self.key.clone().map(|key| MessageRecord { key, at_ms: self.at_ms, verdict, counted })
+    }
+
+    pub(super) fn is_deferral(&self) -> bool {
+        matches!(self.verdict, Verdict::Defer(_))
+    }
+
+    /// As a line of JSON without its end. A line that is too long is shortened, and stays JSON.
+    pub(super) fn json(&self) -> String {
+        let json = serde_json::to_string(self).unwrap_or_default();
+        match (json.len() < MAX_LINE, &self.key) {
+            (true, _) => json,
+            (_, Some(_)) => self.shorter_record(),
+            (_, None) => self.without_long_notes(),
+        }
+    }
+
+    /// The envelope and the texts lose their ends.
+    fn shorter_record(&self) -> String {
+        let cut = |text: &String| bounded(text, LONGEST_TEXT).to_owned();
+        let Envelope { sender, recipient, original_recipient, client_address, client_helo, queue_id, envid } =
+            self.envelope;
+        let envelope = Envelope {
+            sender: cut(sender),
+            recipient: cut(recipient),
+            original_recipient: original_recipient.as_ref().map(cut),
+            client_address: *client_address,
+            client_helo: client_helo.as_ref().map(cut),
+            queue_id: queue_id.as_ref().map(cut),
+            envid: envid.as_ref().map(cut),
+        };
+        let mut verdict = self.verdict.clone();
+        if let Verdict::Reject(reply) | Verdict::Defer(reply) = &mut verdict {
+            reply.text = cut(&reply.text);
+        }
+        let (decided_by, reason) = (self.decided_by.clone(), self.reason.as_ref().map(cut));
+        let shorter = MessageLine {
+            at_ms: self.at_ms,
+            time: self.time.clone(),
+            envelope: &envelope,
+            decided_by,
+            seed: self.seed,
+            verdict: &verdict,
+            reason,
+            counted: self.counted.clone(),
+            results: Vec::new(),
+            key: self.key.clone(),
+        };
+        serde_json::to_string(&shorter).unwrap_or_default()
+    }
+
+    /// The line loses notes and results.
+    fn without_long_notes(&self) -> String {
+        let mut short = self.clone();
+        for result in &mut short.results {
+            result.done.note.truncate(result.done.note.floor_char_boundary(200));
+        }
+        short.results.truncate(20);
+        let shorter = serde_json::to_string(&short).unwrap_or_default();
+        if shorter.len() < MAX_LINE {
+            shorter
+        } else {
+            format!(r#"{{"time":"{}","too_long":true}}"#, self.time)
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The message log: one line for each message, in `messages-DATE.log`. The line of a message
+//! without side effects is its record, durable before the mail server is answered.
+//!
+//! A record has a `key`; lines without one are of messages that the store has on record. If people
+//! want the log as text, records go to `records-DATE.log`. Not here: carom's own log
+//! (`diagnostics`), and how the files of days come and go (`files::daily`). Invariant: a message is
+//! on record, in the log or in the store, before it is answered; what the store takes from the log
+//! (`folding`) counts once.
+
+mod folding;
+mod log_reading;
+mod message_line;
+
+pub(crate) use log_reading::{readable, tail};
+pub(crate) use message_line::{DecidedBy, MessageLine};
+
+use crate::config::{Config, LogFormat};
+use crate::diagnostics;
+use crate::error::Result;
+use crate::files::daily;
+use crate::store::Store;
+use std::io;
+use std::path::PathBuf;
+
+/// What the files are named after.
+const NAME: &str = "messages";
+/// The same for records, if the log is text.
+const RECORDS: &str = "records";
+
+pub(crate) struct MessageLog {
+    directory: PathBuf,
+    format: LogFormat,
+}
+
+impl MessageLog {
+    /// Opens no file before the first line.
+    pub(crate) fn open(config: &Config) -> MessageLog {
+        MessageLog { directory: config.log_dir(), format: config.log.format }
+    }
+
+    /// Adds a line. A log that cannot be written does not stop mail.
+    pub(crate) fn append(&self, line: &MessageLine<'_>) {
+        let json = line.json();
+        let written = match self.format {
+            LogFormat::Json => daily::append(&self.directory, NAME, &json),
+            LogFormat::Text => daily::append(&self.directory, NAME, &readable(&json)),
+        };
+        written.unwrap_or_else(|error| self.complain(&error));
+    }
+
+    /// Records messages without side effects, each with its key: in the log, in one write, or if
+    /// that fails in the store. When it returns, they are on the disk; deferrals need not be,
+    /// because the mail server has those messages.
+    pub(crate) fn record(&self, lines: &[MessageLine<'_>], store: &Store) -> Result<()> {
+        let mut json = String::new();
+        for line in lines {
+            json.push_str(&line.json());
+            json.push('\n');
+        }
+        let durable = lines.iter().any(|line| !line.is_deferral());
+        if let Err(error) = self.put(&json, durable) {
+            self.complain(&error);
+            let records = lines.iter().filter_map(MessageLine::record).collect();
+            store.record(records)?;
+        } else if self.format == LogFormat::Text {
+            let text: String = json.lines().map(|line| readable(line) + "\n").collect();
+            let shown = daily::put(&self.directory, NAME, text.as_bytes());
+            shown.map_or_else(|error| self.complain(&error), drop);
+        }
+        Ok(())
+    }
+
+    fn put(&self, lines: &str, durable: bool) -> io::Result<()> {
+        let name = match self.format {
+            LogFormat::Json => NAME,
+            LogFormat::Text => RECORDS,
+        };
+        match durable {
+            true => daily::append_durably(&self.directory, name, lines.as_bytes()),
+            false => daily::put(&self.directory, name, lines.as_bytes()).map(drop),
+        }
+    }
+
+    fn complain(&self, error: &io::Error) {
+        tracing::warn!(%error, directory = %self.directory.display(), "the message log cannot be written");
+    }
+}
+
+/// Removes what `[log] keep_days` and `max_size` no longer allow, of this log and of carom's own. A
+/// file stays until the store has all of its records.
+pub(crate) fn expire(config: &Config, store: Option<&Store>) -> Result<()> {
+    let log = &config.log;
+    let is_needed = folding::unfolded(store);
+    let names = [NAME, RECORDS, diagnostics::NAME];
+    daily::expire(&config.log_dir(), &names, log.keep_days, log.max_size, is_needed);
+    store.map_or(Ok(()), |store| folding::forget_gone(store, &config.log_dir()))
+}
