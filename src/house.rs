@@ -44,7 +44,7 @@ impl House {
         let monitor = Monitor::open(&config, &policy.name, threads);
         let store = Arc::new(Store::lazy(&config.store_path()));
         Ok(House {
-            doors: Doors::new(config.clone(), dns.clone(), store.clone()),
+            doors: Doors::new(config.clone(), dns.clone(), store.clone(), threads),
             log: MessageLog::open(&config),
             sent: Arc::new(SentMail { config: config.clone(), index: Mutex::default() }),
             config,

@@ -8,6 +8,8 @@
 use crate::digest;
 use crate::envelope::Envelope;
 use crate::message::Message;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -45,13 +47,15 @@ pub(crate) struct Mail {
     pub(crate) at_ms: i64,
     /// Where a kept copy goes; `None`: the config's directory, under a name made from the key.
     pub(crate) keep: Option<KeptCopy>,
+    /// The file that holds it, durably, until nothing is left to do about it.
+    pub(crate) file: Option<MessageFile>,
 }
 
 impl Mail {
     /// A message as it arrives, named by its bytes and envelope.
     pub(crate) fn arrived(raw: Vec<u8>, envelope: Envelope, seed: u64, at_ms: i64) -> Mail {
         let key = Key::of_message(&envelope, &raw);
-        Mail { content: Content::read(Arc::new(raw)), envelope, key, seed, at_ms, keep: None }
+        Mail { content: Content::read(Arc::new(raw)), envelope, key, seed, at_ms, keep: None, file: None }
     }
 
     pub(crate) fn raw(&self) -> &Arc<Vec<u8>> {
@@ -84,6 +88,23 @@ impl KeptCopy {
     }
 }
 
+/// A file that holds a message from some byte to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MessageFile {
+    pub(crate) path: String,
+    pub(crate) begins: u64,
+}
+
+impl MessageFile {
+    pub(crate) fn read(&self) -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(self.begins))?;
+        let mut raw = Vec::new();
+        file.read_to_end(&mut raw)?;
+        Ok(raw)
+    }
+}
+
 /// What identifies a delivery in the journal, so that a second delivery of the same message repeats
 /// nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +113,8 @@ pub(crate) struct Key {
     /// The source names the delivery: the same key is the same delivery, even after it has
     /// finished.
     lasting: bool,
+    /// It was made for this delivery: no earlier one can be on record under it.
+    new: bool,
 }
 
 impl Key {
@@ -103,22 +126,22 @@ impl Key {
         let [queue_id, sender, recipient] =
             [queue_id, &envelope.sender, &envelope.recipient].map(str::as_bytes);
         let text = digest::sha256_hex(&[queue_id, end, sender, end, recipient, end, raw], 32);
-        Key { text, lasting: envelope.queue_id.is_some() }
+        Key { text, lasting: envelope.queue_id.is_some(), new: false }
     }
 
-    /// The key of a claimed file.
-    pub(crate) fn of_claim(text: String) -> Key {
-        Key { text, lasting: true }
+    /// The key of a claimed file. It is `new` unless an earlier run has claimed the file.
+    pub(crate) fn of_claim(text: String, new: bool) -> Key {
+        Key { text, lasting: true, new }
     }
 
     /// The key of a failed delivery in a mail log.
     pub(crate) fn of_delivery(id: u64) -> Key {
-        Key { text: format!("log-{id:016x}"), lasting: true }
+        Key { text: format!("log-{id:016x}"), lasting: true, new: false }
     }
 
     /// A key as the journal has it.
     pub(crate) fn on_record(text: String) -> Key {
-        Key { text, lasting: true }
+        Key { text, lasting: true, new: false }
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -134,9 +157,14 @@ impl Key {
         if self.lasting { self.text.clone() } else { self.another().text }
     }
 
+    /// Whether nothing can be on record under it.
+    pub(crate) fn is_new(&self) -> bool {
+        self.new
+    }
+
     /// The same key with a random suffix.
     pub(crate) fn another(&self) -> Key {
-        Key { text: format!("{}-{:08x}", self.text, fastrand::u32(..)), lasting: self.lasting }
+        Key { text: format!("{}-{:08x}", self.text, fastrand::u32(..)), ..*self }
     }
 }
 

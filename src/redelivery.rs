@@ -8,8 +8,7 @@ use crate::deadline::Deadline;
 use crate::journal;
 use crate::mail::Mail;
 use crate::message_log::MessageLog;
-use crate::plan::Verdict;
-use crate::store::{OnRecord, Standing, Store};
+use crate::store::{DueSteps, OnRecord, Standing, Store};
 use std::time::Duration;
 
 /// Time for records that are not in the store yet.
@@ -18,7 +17,7 @@ const FOLDING: Duration = Duration::from_secs(5);
 /// What an earlier delivery left on record, for a message that cannot be decided now. A message
 /// that can is recognized when its promise is written, which costs nothing more.
 pub(crate) fn earlier(log: &MessageLog, store: &Store, mail: &Mail, deadline: Deadline) -> Option<OnRecord> {
-    if !store.exists() {
+    if mail.key.is_new() || !store.exists() {
         return None;
     }
     if let Err(error) = log.fold(store, deadline.within(FOLDING)) {
@@ -29,7 +28,7 @@ pub(crate) fn earlier(log: &MessageLog, store: &Store, mail: &Mail, deadline: De
 
 /// Whether an earlier delivery is on record in the store.
 pub(crate) fn is_promised(store: &Store, mail: &Mail) -> bool {
-    on_record(store, mail).is_some()
+    !mail.key.is_new() && on_record(store, mail).is_some()
 }
 
 fn on_record(store: &Store, mail: &Mail) -> Option<OnRecord> {
@@ -39,23 +38,24 @@ fn on_record(store: &Store, mail: &Mail) -> Option<OnRecord> {
     })
 }
 
-/// Does what is left of the earlier delivery; returns its verdict. `now` is the verdict for rows of
-/// older releases, which have none. `promised` hears the verdict first.
-pub(crate) fn answer(
-    doors: &Doors,
-    mail: &Mail,
-    earlier: OnRecord,
-    now: Verdict,
-    deadline: Deadline,
-    promised: &dyn Fn(&Verdict),
-) -> Verdict {
-    let verdict = earlier.verdict.unwrap_or(now);
-    promised(&verdict);
-    if let Standing::Open { .. } = earlier.standing {
-        let key = mail.key.text();
-        if let Err(error) = journal::run_one(doors, key, deadline) {
-            tracing::warn!(%error, key, "the next tick does the remaining steps");
-        }
-    }
-    verdict
+/// Takes what is left of the earlier delivery, with everything needed to do it. `None`: nothing can
+/// be done now, or another process does it.
+pub(crate) fn resume(doors: &Doors, mail: &Mail, earlier: &OnRecord) -> Option<DueSteps> {
+    let Standing::Open { .. } = earlier.standing else { return None };
+    let key = mail.key.text();
+    journal::claim_one(doors, key).unwrap_or_else(|error| {
+        tracing::warn!(%error, key, "the next tick does the remaining steps");
+        None
+    })
+}
+
+/// Makes sure that what is left of the earlier delivery needs the source of the message no more.
+/// Returns whether that is so.
+pub(crate) fn needs_no_source(store: &Store, mail: &Mail, earlier: &OnRecord) -> bool {
+    let Standing::Open { .. } = earlier.standing else { return true };
+    let key = mail.key.text();
+    store
+        .release(&[(key, mail.raw())])
+        .inspect_err(|error| tracing::error!(%error, key, "the source of the message is kept"))
+        .is_ok()
 }

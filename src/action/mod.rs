@@ -10,6 +10,7 @@ mod complaint;
 pub(crate) mod doors;
 mod dsn;
 mod keep;
+pub(crate) mod lanes;
 mod lookup;
 mod loops;
 mod notify;
@@ -31,8 +32,25 @@ use crate::mail::Mail;
 use crate::plan::{Action, StepEnd};
 use crate::store::Performed;
 use answer::{AUTO_REPLY, BOUNCE, COMPLAINT};
+use own_failure::retry_own_failure;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use step_attempt::StepAttempt;
 use visit::Errand;
+
+/// [`perform`], and a defect of ours in one step touches no other.
+pub(crate) fn perform_safely(
+    action: &Action,
+    mail: &Mail,
+    doors: &Doors,
+    attempts: u32,
+    deadline: Deadline,
+) -> Performed {
+    let performed = || perform(action, mail, doors, attempts, deadline);
+    catch_unwind(AssertUnwindSafe(performed)).unwrap_or_else(|_| {
+        let note = "!carom failed on this step: please report it with the message";
+        retry_own_failure(mail, attempts, note.to_owned())
+    })
+}
 
 /// Does one step of a plan about `mail`. `attempts` is how often it has been tried before.
 pub(crate) fn perform(

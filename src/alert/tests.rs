@@ -300,7 +300,7 @@ fn a_change_and_the_promise_to_tell_it_are_one_and_no_alert_is_about_alerts() {
     assert_eq!(store.alerts().unwrap(), [], "and nothing of it is left");
     let jobs = store.claim_due(NOW, 1000, 10).unwrap();
     let done = Performed::new(StepEnd::Later { at_ms: NOW }, "", "!down".into());
-    store.settle(jobs[0].mail.key.text(), &[Ended { step: 0, action: "alert", done }], NOW).unwrap();
+    store.settle(&[(jobs[0].mail.key.text(), &[Ended { step: 0, action: "alert", done }])], NOW).unwrap();
     assert_eq!((store.pending_steps().unwrap()[0].attempts, store.failing_steps(0).unwrap()), (1, 0));
     drop(store);
     std::fs::remove_dir_all(&directory).unwrap();

@@ -110,12 +110,12 @@ fn handle(arguments: &Arguments, config: Arc<Config>, json: bool) -> Result<Exit
     let name = arguments.policy.clone().unwrap_or_else(|| config.default_policy.clone());
     let house = House::open(config, &name, 1)?;
     watchdog::set_policy_clock(house.ticker());
-    let mut mail = mail(arguments, raw);
+    let mail = mail(arguments, raw);
     if arguments.dry_run {
         return explain(&house, &mail, deadline, json);
     }
     let promised = |verdict: &Verdict| watchdog::answer_with(last_word(verdict));
-    let verdict = deliver(&house, &mut mail, deadline, &promised);
+    let verdict = deliver(&house, mail, deadline, &promised);
     house.store.checkpoint();
     // The process ends here; the kernel frees its memory faster than we could.
     std::mem::forget(house);

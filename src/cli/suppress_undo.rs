@@ -105,7 +105,7 @@ fn notify(keys: &[String], config: &Arc<Config>, store: &Arc<Store>) -> Result<(
     if keys.is_empty() {
         return Ok(());
     }
-    let doors = Doors::new(config.clone(), Arc::new(Dns::open(&config.dns)?), store.clone());
+    let doors = Doors::new(config.clone(), Arc::new(Dns::open(&config.dns)?), store.clone(), 1);
     let deadline = Deadline::after(NOTIFY);
     for key in keys.iter().take_while(|_| !deadline.passed()) {
         journal::run_one(&doors, key, deadline)?;

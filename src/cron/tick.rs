@@ -16,6 +16,9 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Pending steps that are done side by side.
+const STEPS: usize = 16;
+
 /// What a tick did.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Ticked {
@@ -71,7 +74,7 @@ impl<'a> Tick<'a> {
         tick.store = tick.part("store", || Store::open(&config.store_path()).map(Arc::new));
         let dns = tick.part("dns", || Dns::open(&config.dns).map(Arc::new));
         let opened = tick.store.clone().zip(dns);
-        tick.doors = opened.map(|(store, dns)| Doors::new(config.clone(), dns, store));
+        tick.doors = opened.map(|(store, dns)| Doors::new(config.clone(), dns, store, STEPS));
         tick
     }
 

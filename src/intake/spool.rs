@@ -10,13 +10,14 @@ use super::whole_file;
 use crate::clock::{self, DAY};
 use crate::error::{Context, Error, Result};
 use crate::files::lock::{self, LockFile};
-use crate::files::publish::Unfinished;
+use crate::files::publish::{Unfinished, sync_directory};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// The directory of claims, below the spool, so that claiming never crosses file systems.
@@ -36,6 +37,8 @@ pub(crate) struct Spool {
     settle: Duration,
     next: AtomicU64,
     _lock: LockFile,
+    /// Directories of runs that died, whose claims are ours now.
+    adopted: Mutex<Vec<(PathBuf, LockFile)>>,
 }
 
 /// A file that this run has claimed.
@@ -66,18 +69,24 @@ impl Spool {
             return Err(Error::new(what).remedy(remedy));
         }
         let run = format!("{:x}{:04x}", clock::now_ms(), fastrand::u16(..));
+        let (done, failed) = (
+            done.map_or_else(|| directory.join("done"), Path::to_owned),
+            failed.map_or_else(|| directory.join("failed"), Path::to_owned),
+        );
+        let directory = directory.canonicalize().context(directory.display())?;
         let claims = directory.join(CLAIMED).join(&run);
         let locked = fs::create_dir_all(&claims).and_then(|()| lock::take(&claims.join(LOCK)));
         let lock = locked.context(claims.display()).map_err(|error| error.remedy(remedy))?;
         Ok(Spool {
-            done: done.map_or_else(|| directory.join("done"), Path::to_owned),
-            failed: failed.map_or_else(|| directory.join("failed"), Path::to_owned),
-            directory: directory.canonicalize().context(directory.display())?,
+            done,
+            failed,
+            directory,
             run,
             claims,
             settle,
             next: AtomicU64::new(0),
             _lock: lock,
+            adopted: Mutex::default(),
         })
     }
 
@@ -142,31 +151,42 @@ impl Spool {
         }
     }
 
-    /// Takes over the claims of runs that died.
+    /// Takes over the claims of runs that died. They stay where they are: the journal may know
+    /// their names.
     pub(crate) fn adopt(&self) -> Result<Vec<Claim>> {
         let mut adopted = Vec::new();
         let runs = self.directory.join(CLAIMED);
         for run in fs::read_dir(&runs).context(runs.display())?.flatten() {
             let folder = run.path();
-            if folder == self.claims {
+            if folder == self.claims || self.adopted().iter().any(|(ours, _)| *ours == folder) {
                 continue;
             }
-            let Ok(Some(_dead)) = lock::try_existing(&folder.join(LOCK)) else { continue };
+            let Ok(Some(lock)) = lock::try_existing(&folder.join(LOCK)) else { continue };
             for entry in fs::read_dir(&folder).context(folder.display())?.flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let Some((key, home, original)) = claim_name(&name) else {
                     continue;
                 };
-                let path = self.claims.join(&name);
-                fs::rename(entry.path(), &path).context(path.display())?;
                 let home = if home == "n" { self.directory.join("new") } else { self.directory.clone() };
-                adopted.push(Claim { path, key, name: original.to_owned(), home });
+                adopted.push(Claim { path: entry.path(), key, name: original.to_owned(), home });
             }
-            let _ = fs::remove_file(folder.join(LOCK));
-            let _ = fs::remove_dir(&folder);
+            self.adopted().push((folder, lock));
         }
         adopted.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         Ok(adopted)
+    }
+
+    fn adopted(&self) -> MutexGuard<'_, Vec<(PathBuf, LockFile)>> {
+        self.adopted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes sure that claims that were removed do not come back after a power cut.
+    pub(crate) fn sync(&self) -> Result<()> {
+        let adopted: Vec<PathBuf> = self.adopted().iter().map(|(folder, _)| folder.clone()).collect();
+        for folder in adopted.iter().chain([&self.claims]) {
+            sync_directory(folder).context(folder.display())?;
+        }
+        Ok(())
     }
 
     /// All messages of the claim are handled.
@@ -237,12 +257,15 @@ impl Spool {
 impl Drop for Spool {
     /// Removes empty directories; the next run adopts claims that are left.
     fn drop(&mut self) {
-        let left = fs::read_dir(&self.claims).map(|entries| entries.count()).unwrap_or(0);
-        if left <= 1 {
-            let _ = fs::remove_file(self.claims.join(LOCK));
-            let _ = fs::remove_dir(&self.claims);
-            let _ = fs::remove_dir(self.directory.join(CLAIMED));
+        let adopted = std::mem::take(&mut *self.adopted());
+        for folder in adopted.iter().map(|(folder, _)| folder).chain([&self.claims]) {
+            let left = fs::read_dir(folder).map(|entries| entries.count()).unwrap_or(0);
+            if left <= 1 {
+                let _ = fs::remove_file(folder.join(LOCK));
+                let _ = fs::remove_dir(folder);
+            }
         }
+        let _ = fs::remove_dir(self.directory.join(CLAIMED));
     }
 }
 

@@ -13,13 +13,14 @@ use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::decide::Undecided;
-use crate::deliver::{self, Carried, Road};
+use crate::deliver::{self, Outcome, PromiseKind, Road};
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::halt::Halt;
 use crate::house::House;
 use crate::index::{ACTED_ON_FOR_MS, Index, PendingWork};
 use crate::mail::{Content, Key, Mail};
+use crate::plan::Verdict;
 use crate::policy::Policy;
 use crate::policy::recipient_facts::RecipientFacts;
 use crate::store::Store;
@@ -43,29 +44,37 @@ pub(crate) fn act(
     if failed.at_ms < now_ms - ACTED_ON_FOR_MS {
         return Ok(false);
     }
-    let mut mail = Mail {
+    let mail = Mail {
         content: Content::read(Arc::default()),
         envelope: Envelope { recipient: failed.sender.clone(), ..Envelope::default() },
         key: Key::of_delivery(failed.id),
         seed: failed.id,
         at_ms: failed.at_ms.min(now_ms),
         keep: None,
+        file: None,
     };
     let message = house.message_facts(&mail, deadline).of_log_line(failed.report());
     let facts = Rc::new(RecipientFacts::new(Rc::new(message), mail.envelope.clone()));
-    let road = Road { is_message: false, at_ms: now_ms, promised: &|_| () };
-    match deliver::carry(house, policy, &mut mail, &facts, &road) {
-        Ok(Carried::Done(plan)) => Ok(!plan.steps.is_empty()),
-        // The tick does what is left.
-        Ok(Carried::Before(..)) => Ok(false),
-        Err(Halt::Undecided(Undecided::Policy(failure))) => {
+    let road = Road { are_messages: false, promised: &|_, _| () };
+    let asked = deliver::ask(house, policy, mail, facts, now_ms, &road);
+    let has_steps = match &asked.outcome {
+        Outcome::Decided(decided) => !decided.plan.steps.is_empty(),
+        Outcome::Halted(Halt::Undecided(Undecided::Policy(failure))) => {
             // It would fail again at every tick, and hold up all others.
             tracing::error!(%failure, recipient = failed.recipient, "nothing is done about a failed delivery");
-            Ok(false)
+            return Ok(false);
         }
-        Err(Halt::Store(error)) => Err(error),
-        Err(halt) => Err(Error::new(halt.reply().text)),
-    }
+        Outcome::Halted(halt) => return Err(Error::new(halt.reply().text)),
+        Outcome::Before(_) => false,
+    };
+    let mut acted = Ok(false);
+    deliver::carry(house, policy, vec![asked], &road, deadline, &mut |carried| {
+        acted = match (carried.promise, carried.verdict) {
+            (PromiseKind::None, Verdict::Defer(reply)) => Err(Error::new(reply.text)),
+            (promise, _) => Ok(has_steps && promise == PromiseKind::New),
+        };
+    });
+    acted
 }
 
 /// Whether mail has reached the address since. Then the address is alive: a first reading, or one

@@ -76,9 +76,9 @@ impl Place {
             client_address: Some([127, 0, 0, 1].into()),
             ..Envelope::default()
         };
-        let mut mail = Mail::arrived(raw.into_bytes(), envelope, 1, clock::now_ms());
+        let mail = Mail::arrived(raw.into_bytes(), envelope, 1, clock::now_ms());
         let deadline = Deadline::after(Duration::from_secs(30));
-        assert_eq!(deliver::deliver(&self.house, &mut mail, deadline, &|_| ()), Verdict::Accept);
+        assert_eq!(deliver::deliver(&self.house, mail, deadline, &|_| ()), Verdict::Accept);
     }
 
     fn is_suppressed(&self, address: &str) -> bool {

@@ -38,20 +38,26 @@ impl MessageLog {
         MessageLog { directory: config.log_dir(), format: config.log.format }
     }
 
-    /// Adds a line. A log that cannot be written does not stop mail.
-    pub(crate) fn append(&self, line: &MessageLine<'_>) {
-        let json = line.json();
-        let written = match self.format {
-            LogFormat::Json => daily::append(&self.directory, NAME, &json),
-            LogFormat::Text => daily::append(&self.directory, NAME, &readable(&json)),
+    /// Adds lines, in one write. A log that cannot be written does not stop mail.
+    pub(crate) fn append(&self, lines: &[MessageLine<'_>]) {
+        let shown = |line: &MessageLine<'_>| match self.format {
+            LogFormat::Json => line.json() + "\n",
+            LogFormat::Text => readable(&line.json()) + "\n",
         };
-        written.unwrap_or_else(|error| self.complain(&error));
+        let text: String = lines.iter().map(shown).collect();
+        if !text.is_empty() {
+            let written = daily::put(&self.directory, NAME, text.as_bytes());
+            written.map_or_else(|error| self.complain(&error), drop);
+        }
     }
 
     /// Records messages without side effects, each with its key: in the log, in one write, or if
     /// that fails in the store. When it returns, they are on the disk; deferrals need not be,
     /// because the mail server has those messages.
     pub(crate) fn record(&self, lines: &[MessageLine<'_>], store: &Store) -> Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
         let mut json = String::new();
         for line in lines {
             json.push_str(&line.json());

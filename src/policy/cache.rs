@@ -64,29 +64,23 @@ pub(crate) fn load(
     places: &[PathBuf],
     wasm: impl FnOnce() -> Result<Vec<u8>>,
 ) -> std::result::Result<Loaded, LoadFailure> {
-    if purpose != Purpose::Measure {
-        let runner = engine::engine(flavor, purpose, limits)?;
-        for path in places {
-            match map(&runner, path) {
-                Ok(Some(component)) => return Ok(Loaded { engine: runner, component, fresh: false }),
-                Ok(None) => {}
-                Err(error) if refused_executable_memory(&error) => {
-                    return Err(LoadFailure::NoExecutableMemory);
-                }
-                Err(error) => {
-                    tracing::info!(path = %path.display(), error, "compiled policy belongs to another engine");
-                }
-            }
-        }
+    let measures = purpose == Purpose::Measure;
+    let runner = if measures { None } else { Some(engine::engine(flavor, purpose, limits)?) };
+    let found = runner.as_ref().map(|runner| map_first(runner, places)).transpose()?.flatten();
+    if let (Some(component), Some(runner)) = (found, &runner) {
+        return Ok(Loaded { engine: runner.clone(), component, fresh: false });
     }
-    let engine = engine::engine(flavor, engine::compiler_for(purpose), limits)?;
-    let compiled = compile(&engine, &wasm()?)?;
-    if let (Some(path), true) = (places.last(), purpose != Purpose::Measure)
+    let compiler = engine::engine(flavor, engine::compiler_for(purpose), limits)?;
+    let compiled = compile(&compiler, &wasm()?)?;
+    if let (Some(path), false) = (places.last(), measures)
         && let Err(error) = keep(path, &compiled)
     {
         tracing::warn!(%error, "cannot keep the compiled policy; every process compiles it again");
     }
-    // SAFETY: this engine has just made `compiled`, and the bytes never left this process.
+    // Only the runner is set up for `purpose`: it has the memory of many decisions mapped.
+    let engine = runner.unwrap_or(compiler);
+    // SAFETY: an engine of the same flavor has just made `compiled`, and the bytes never left this
+    // process.
     match unsafe { Component::deserialize(&engine, &compiled) } {
         Ok(component) => Ok(Loaded { engine, component, fresh: true }),
         Err(error) if refused_executable_memory(&format!("{error:#}")) => {
@@ -94,6 +88,21 @@ pub(crate) fn load(
         }
         Err(error) => Err(Error::new(format_args!("{error:#}")).into()),
     }
+}
+
+/// Maps the first compiled component that exists in `places` and belongs to this engine.
+fn map_first(runner: &Engine, places: &[PathBuf]) -> std::result::Result<Option<Component>, LoadFailure> {
+    for path in places {
+        match map(runner, path) {
+            Ok(Some(component)) => return Ok(Some(component)),
+            Ok(None) => {}
+            Err(error) if refused_executable_memory(&error) => return Err(LoadFailure::NoExecutableMemory),
+            Err(error) => {
+                tracing::info!(path = %path.display(), error, "compiled policy belongs to another engine");
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// Removes compiled code that has not been read for a long time, and temporary files of killed

@@ -1,27 +1,30 @@
-//! `carom relay`: every message of a spool, in parallel.
+//! `carom relay`: every message of a spool, in batches, in parallel.
 //!
 //! Not here: how files are claimed (`intake/spool`), what becomes of a file (`handled_file`) and of
-//! a message (`deliver`). Invariant: a message that cannot be handled never holds up the others,
-//! and no thread waits for one that could be working.
+//! a message (`deliver`). Invariant: a message that cannot be handled never holds up the others.
 
 mod file_backoff;
 mod handled_file;
-mod slots;
+mod memory_budget;
+mod work_queue;
+mod worker;
 
 use crate::clock::HOUR;
 use crate::deadline::Deadline;
 use crate::error::{Context, Result};
 use crate::house::House;
-use crate::intake::spool::{Claim, Spool, expire_kept};
+use crate::intake::spool::{Spool, expire_kept};
 use crate::journal;
 use handled_file::Files;
-use rayon::{Scope, ThreadPoolBuilder};
 use serde::Serialize;
-use slots::Slots;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{Builder, Scope};
 use std::time::{Duration, Instant};
+use work_queue::WorkQueue;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Time for records of the message log that are new to the store.
 const FOLDING: Duration = Duration::from_secs(60);
@@ -49,7 +52,7 @@ pub(crate) type OnProgress<'a> = &'a (dyn Fn(u64, u64) + Sync);
 /// A run, as its threads share it.
 struct Run<'a> {
     files: Files<'a>,
-    slots: Slots,
+    queue: WorkQueue,
     follow: bool,
     stop: &'a AtomicBool,
     progress: OnProgress<'a>,
@@ -65,14 +68,12 @@ pub(crate) fn run(
 ) -> Result<Summary> {
     let began = Instant::now();
     let before = counters(house)?;
-    let threads = house.config.relay.threads;
-    let pool = ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|index| format!("relay-{index}"))
-        .build()
-        .context("cannot start the threads of the relay")?;
-    let run = Run { files: Files::new(house, spool), slots: Slots::new(threads), follow, stop, progress };
-    let ended = pool.in_place_scope(|scope| run.rounds(scope));
+    let run = Run { files: Files::new(house, spool), queue: WorkQueue::default(), follow, stop, progress };
+    let ended = std::thread::scope(|scope| {
+        let ended = run.start(scope).and_then(|()| run.rounds());
+        run.queue.close();
+        ended
+    });
     run.files.forget_all()?;
     let unfinished = ended?;
     expire_kept(spool.done(), house.config.relay.keep_days);
@@ -104,14 +105,30 @@ fn added(before: &BTreeMap<String, u64>, mut now: BTreeMap<String, u64>) -> BTre
 }
 
 impl Run<'_> {
+    /// Starts the workers, and with `follow` a thread for steps that become due.
+    fn start<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) -> Result<()> {
+        let begin = |name: String, work: Box<dyn FnOnce() + Send + 'scope>| {
+            let thread = Builder::new().name(name).spawn_scoped(scope, work);
+            thread.map(drop).context("cannot start the threads of the relay")
+        };
+        for index in 0..self.files.house.config.relay.threads {
+            let work = || self.files.work(&self.queue, &|messages| (self.progress)(messages, 0));
+            begin(format!("relay-{index}"), Box::new(work))?;
+        }
+        if self.follow {
+            begin("relay-steps".to_owned(), Box::new(|| self.do_due_steps()))?;
+        }
+        Ok(())
+    }
+
     /// One round, or with `follow` round after round until it is stopped. Returns how many files
     /// are still being written.
-    fn rounds<'scope>(&'scope self, scope: &Scope<'scope>) -> Result<usize> {
+    fn rounds(&self) -> Result<usize> {
         let interval = Duration::from_millis(self.files.house.config.relay.interval.max(10));
-        let (mut last_tick, mut last_expiry) = (Instant::now(), Instant::now());
-        self.adopt(scope)?;
+        let (mut last_adoption, mut last_expiry) = (Instant::now(), Instant::now());
+        self.queue.adopt(self.files.spool.adopt()?);
         loop {
-            let unfinished = self.claim_all(scope)?;
+            let unfinished = self.offer_all()?;
             if self.stop.load(Relaxed) {
                 return Ok(unfinished);
             }
@@ -123,49 +140,32 @@ impl Run<'_> {
                 last_expiry = Instant::now();
                 expire_kept(self.files.spool.done(), self.files.house.config.relay.keep_days);
             }
-            if last_tick.elapsed() >= Duration::from_secs(1) {
-                last_tick = Instant::now();
-                scope.spawn(|_| self.tick());
-                self.adopt(scope)?;
+            if last_adoption.elapsed() >= SECOND {
+                last_adoption = Instant::now();
+                self.queue.adopt(self.files.spool.adopt()?);
             }
             std::thread::sleep(interval);
         }
     }
 
-    /// Takes over what runs that died have left.
-    fn adopt<'scope>(&'scope self, scope: &Scope<'scope>) -> Result<()> {
-        self.files.spool.adopt()?.into_iter().for_each(|claim| self.start(scope, claim));
-        Ok(())
-    }
-
-    /// Claims and starts every file that may be tried now. Returns how many are still being
-    /// written.
-    fn claim_all<'scope>(&'scope self, scope: &Scope<'scope>) -> Result<usize> {
+    /// Lets the workers claim every file that may be tried now; returns when they have, with the
+    /// number of files that are still being written.
+    fn offer_all(&self) -> Result<usize> {
         let (waiting, unfinished) = self.files.spool.waiting()?;
         let ready: Vec<PathBuf> =
             waiting.into_iter().filter(|path| self.files.backoff.may_try(path)).collect();
-        let total = self.files.messages.load(Relaxed) + ready.len() as u64;
-        for path in ready {
+        let handled = self.files.messages.load(Relaxed);
+        (self.progress)(handled, handled + ready.len() as u64);
+        self.queue.offer(ready, self.files.house.config.relay.threads);
+        while !self.queue.wait_until_taken(SECOND / 10) {
             if self.stop.load(Relaxed) {
-                break;
+                self.queue.close();
             }
-            if let Some(claim) = self.files.spool.claim(&path)? {
-                self.start(scope, claim);
+            if let Some(error) = self.files.fault() {
+                return Err(error);
             }
-            (self.progress)(self.files.messages.load(Relaxed), total);
         }
-        Ok(unfinished)
-    }
-
-    /// Hands a claim to the pool once a thread is free for it: a thread that waits for something
-    /// must not begin another message on its own stack.
-    fn start<'scope>(&'scope self, scope: &Scope<'scope>, claim: Claim) {
-        self.slots.take();
-        scope.spawn(move |_| {
-            self.files.handle(&claim);
-            (self.progress)(self.files.messages.load(Relaxed), 0);
-            self.slots.give_back();
-        });
+        self.files.fault().map_or(Ok(unfinished), Err)
     }
 
     /// Files that are being written may be whole when the others are done. They get no more time
@@ -174,18 +174,20 @@ impl Run<'_> {
         if unfinished == 0 {
             return Ok(0);
         }
-        self.slots.wait_for_all();
+        self.queue.wait_until_done();
         Ok(self.files.spool.waiting()?.1)
     }
 
-    /// Does steps that have become due, of any message.
-    fn tick(&self) {
-        if let Err(error) = self.files.forget_all() {
-            tracing::warn!(%error, "finished messages stay in the journal for ten days");
-        }
-        let house = self.files.house;
-        if let Err(error) = journal::run_due(&house.doors, house.deadline()) {
-            tracing::warn!(%error, "due steps wait for the next tick");
+    /// Does steps that become due, of any message, until the run ends.
+    fn do_due_steps(&self) {
+        while !self.queue.closes_within(SECOND) {
+            if let Err(error) = self.files.forget_all() {
+                tracing::warn!(%error, "finished messages stay in the journal for ten days");
+            }
+            let house = self.files.house;
+            if let Err(error) = journal::run_due(&house.doors, house.deadline()) {
+                tracing::warn!(%error, "due steps wait for the next tick");
+            }
         }
     }
 }

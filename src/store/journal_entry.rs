@@ -45,6 +45,14 @@ pub(crate) struct Promise<'a> {
     pub(crate) arrived: bool,
 }
 
+/// What is written down about one message.
+pub(crate) enum Entry<'a> {
+    /// Its steps are to be done.
+    Promise(&'a Mail, Promise<'a>),
+    /// Nothing is left to do. Every later delivery under the same key is answered with the verdict.
+    Finished(FinishedMessage<'a>, &'a Verdict),
+}
+
 /// Steps of one message that this process is to do now.
 pub(crate) struct DueSteps {
     pub(crate) mail: Mail,

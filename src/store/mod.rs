@@ -23,7 +23,8 @@ mod tally;
 mod tests;
 
 pub(crate) use journal_entry::{
-    DueSteps, Ended, FinishedMessage, NotificationState, OnRecord, PendingStep, Performed, Promise, Standing,
+    DueSteps, Ended, Entry, FinishedMessage, NotificationState, OnRecord, PendingStep, Performed, Promise,
+    Standing,
 };
 pub(crate) use message_record::{FoldedFile, MessageRecord};
 pub(crate) use observed::{AlertRecord, AlertState, Difference, Heartbeat, TemplateLookup};
@@ -34,15 +35,15 @@ pub(crate) use tally::Tally;
 
 use crate::error::Result;
 use crate::files::lock::LockFile;
-use crate::mail::Mail;
-use crate::plan::{Plan, Verdict};
+use crate::plan::Plan;
 use sqlite::connection::SharedConnection;
 use sqlite::{
-    alert_rows, counter_rows, difference_rows, mark_rows, pending_rows, promise_rows, purge,
+    alert_rows, counter_rows, difference_rows, mark_rows, pending_rows, promise_rows, purge, step_rows,
     suppression_rows, template_rows,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The store. Cheap to share: one connection, used by all threads of the process.
 pub(crate) struct Store {
@@ -98,11 +99,11 @@ impl Store {
 
 /// The journal: promises, their steps, and which process does them.
 impl Store {
-    /// Writes a promise down and counts its message. If its key is already on record, changes
-    /// nothing and returns what is known. The steps that need not wait for anything are leased to
-    /// the caller for `lease_ms`.
-    pub(crate) fn promise(&self, mail: &Mail, promise: &Promise<'_>, lease_ms: i64) -> Result<OnRecord> {
-        promise_rows::promise(&self.db, mail, promise, lease_ms)
+    /// Writes down what was decided about messages and counts them, in one transaction. For each,
+    /// returns what was known about its key: a key that is on record changes nothing. The steps
+    /// that need not wait for anything are leased to the caller for `lease_ms`.
+    pub(crate) fn write_down(&self, entries: &[Entry<'_>], lease_ms: i64) -> Result<Vec<OnRecord>> {
+        promise_rows::write_down(&self.db, entries, lease_ms)
     }
 
     /// What is known about a key; `None`: nothing.
@@ -110,49 +111,41 @@ impl Store {
         promise_rows::on_record(&self.db, key)
     }
 
-    /// Takes the steps of a message that can be done now, for `lease_ms`.
-    pub(crate) fn claim(&self, key: &str, now_ms: i64, lease_ms: i64) -> Result<Vec<usize>> {
-        promise_rows::claim(&self.db, key, now_ms, lease_ms)
+    /// Takes the steps of each message that can be done now, for `lease_ms`.
+    pub(crate) fn claim(&self, keys: &[&str], now_ms: i64, lease_ms: i64) -> Result<Vec<Vec<usize>>> {
+        step_rows::claim(&self.db, keys, now_ms, lease_ms)
     }
 
     /// Takes what can be done now of a message on record, with everything needed to do it. While
     /// another living process works on the message, returns `None`: its due steps are that
     /// process's, or the tick's if it hangs.
     pub(crate) fn claim_message(&self, key: &str, now_ms: i64, lease_ms: i64) -> Result<Option<DueSteps>> {
-        promise_rows::claim_message(&self.db, key, now_ms, lease_ms)
+        step_rows::claim_message(&self.db, key, now_ms, lease_ms)
     }
 
     /// The same over all messages, at most `limit` of them. Steps of a message that another living
     /// process works on are taken from it only when they are overdue by a whole lease.
     pub(crate) fn claim_due(&self, now_ms: i64, lease_ms: i64, limit: usize) -> Result<Vec<DueSteps>> {
-        promise_rows::claim_due(&self.db, now_ms, lease_ms, limit)
+        step_rows::claim_due(&self.db, now_ms, lease_ms, limit)
     }
 
-    /// Records how steps ended, adds what they count for, and skips what waited for another end.
-    /// Returns whether nothing is left to do. A step that has ended before changes nothing.
-    pub(crate) fn settle(&self, key: &str, ends: &[Ended], now_ms: i64) -> Result<bool> {
-        promise_rows::settle(&self.db, key, ends, now_ms)
+    /// Records how steps of messages (by key) ended, adds what they count for, and skips what
+    /// waited for another end. Returns for each message whether nothing is left to do. A step that
+    /// has ended before changes nothing.
+    pub(crate) fn settle(&self, ended: &[(&str, &[Ended])], now_ms: i64) -> Result<Vec<bool>> {
+        step_rows::settle(&self.db, ended, now_ms)
     }
 
-    /// This process is done with a message; what is pending is for whoever comes next.
-    pub(crate) fn release(&self, key: &str) -> Result<()> {
-        promise_rows::release(&self.db, key)
+    /// This process is done with these messages (key and bytes); what is pending is for whoever
+    /// comes next. Their files are not needed any more.
+    pub(crate) fn release(&self, left: &[(&str, &Arc<Vec<u8>>)]) -> Result<()> {
+        step_rows::release(&self.db, left)
     }
 
     /// The source of these messages is gone, so they cannot be delivered again: finished ones leave
     /// the journal.
     pub(crate) fn forget(&self, keys: &[String]) -> Result<()> {
         promise_rows::forget(&self.db, keys)
-    }
-
-    /// Counts what needs no promise, and records its verdict, which every later delivery under this
-    /// key is answered with. A key that is already on record changes nothing.
-    pub(crate) fn record_answered(
-        &self,
-        message: &FinishedMessage<'_>,
-        verdict: &Verdict,
-    ) -> Result<OnRecord> {
-        promise_rows::record_answered(&self.db, message, verdict)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the verbs promise, whatever database is below them; and a store to test with.
 
-use super::{Ended, FinishedMessage, Performed, Promise, Standing, Store, Tally};
+use super::{Ended, Entry, FinishedMessage, Performed, Promise, Standing, Store, Tally};
 use crate::envelope::Envelope;
 use crate::error::Result;
 use crate::mail::{Content, Key, Mail};
@@ -54,15 +54,28 @@ pub(crate) fn promise(store: &Store, key: &str, steps: Vec<Step>, at_ms: i64) ->
         seed: u64::MAX,
         at_ms,
         keep: None,
+        file: None,
     };
     let tally = tally(&["total_messages"]);
     let promise = Promise { plan: &plan, policy: "sink", at_ms, tally: &tally, arrived: true };
-    store.promise(&mail, &promise, LEASE).map(|on_record| on_record.standing)
+    store.write_down(&[Entry::Promise(&mail, promise)], LEASE).map(|found| found[0].standing)
+}
+
+pub(crate) fn put(store: &Store, finished: FinishedMessage<'_>) {
+    store.write_down(&[Entry::Finished(finished, &Verdict::Accept)], LEASE).unwrap();
+}
+
+pub(crate) fn release(store: &Store, key: &str) {
+    store.release(&[(key, &Arc::default())]).unwrap();
+}
+
+pub(crate) fn claim(store: &Store, key: &str, now_ms: i64) -> Vec<usize> {
+    store.claim(&[key], now_ms, LEASE).unwrap().remove(0)
 }
 
 pub(crate) fn settle(store: &Store, key: &str, step: usize, end: StepEnd) {
     let done = Performed::new(end, "settled", "done".into());
-    store.settle(key, &[Ended { step, action: "keep", done }], 0).unwrap();
+    store.settle(&[(key, &[Ended { step, action: "keep", done }])], 0).unwrap();
 }
 
 pub(crate) fn count(store: &Store, name: &str) -> u64 {
@@ -85,7 +98,7 @@ fn many_threads_on_two_handles_lose_no_count() {
                             at_ms: 61_000,
                             message: true,
                         };
-                        store.record_answered(&record, &Verdict::Accept).unwrap();
+                        put(&store, record);
                     }
                 });
             }
@@ -105,7 +118,7 @@ fn handles_that_open_and_close_at_once_lose_no_count() {
                 for _ in 0..25 {
                     let record =
                         FinishedMessage { key: None, tally: &tally(&["a"]), at_ms: 0, message: true };
-                    place.open().record_answered(&record, &Verdict::Accept).unwrap();
+                    put(&place.open(), record);
                 }
             });
         }
@@ -118,12 +131,7 @@ fn a_key_is_recorded_once() {
     let place = Place::new();
     let store = place.open();
     for _ in 0..2 {
-        store
-            .record_answered(
-                &FinishedMessage { key: Some("k"), tally: &tally(&["a"]), at_ms: 0, message: true },
-                &Verdict::Accept,
-            )
-            .unwrap();
+        put(&store, FinishedMessage { key: Some("k"), tally: &tally(&["a"]), at_ms: 0, message: true });
     }
     assert_eq!(count(&store, "a"), 1);
     assert_eq!(promise(&store, "k", vec![step(None, 0)], 0).unwrap(), Standing::Finished);
@@ -137,7 +145,7 @@ fn a_promise_outlives_the_process_and_is_counted_once() {
     let again = promise(&store, "k", vec![step(None, 0)], 0).unwrap();
     assert_eq!(again, Standing::Open { abandoned: false });
     assert_eq!(count(&store, "total_messages"), 1);
-    store.release("k").unwrap();
+    release(&store, "k");
     let jobs = store.claim_due(LEASE + 1, LEASE, 10).unwrap();
     assert_eq!((jobs.len(), jobs[0].mail.seed, &jobs[0].steps), (1, u64::MAX, &vec![0]));
     assert_eq!(**jobs[0].mail.raw(), b"Subject: x\r\n\r\n");
@@ -149,9 +157,9 @@ fn a_step_put_off_waits_for_its_time() {
     let store = place.open();
     promise(&store, "k", vec![step(None, 0), step(None, 5)], 0).unwrap();
     settle(&store, "k", 0, StepEnd::Later { at_ms: 10_000 });
-    assert_eq!(store.claim("k", 4_999, LEASE).unwrap(), [0; 0]);
-    assert_eq!(store.claim("k", 5_000, LEASE).unwrap(), [1]);
+    assert_eq!(claim(&store, "k", 4_999), [0; 0]);
+    assert_eq!(claim(&store, "k", 5_000), [1]);
     let owed = store.pending_steps().unwrap();
     assert_eq!(owed.iter().map(|owed| owed.attempts).collect::<Vec<_>>(), [0, 1]);
-    assert_eq!(store.claim("k", 10_000, LEASE).unwrap(), [0]);
+    assert_eq!(claim(&store, "k", 10_000), [0]);
 }

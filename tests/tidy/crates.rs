@@ -28,7 +28,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("mail_auth", &["src/auth/"]),
     ("mail_parser", &["src/message/"]),
     ("memchr", EVERYWHERE),
-    ("rayon", &["src/action/", "src/journal.rs", "src/relay/", "src/classify/"]),
+    ("rayon", &["src/action/", "src/classify/"]),
     ("ring", &["src/digest.rs"]),
     ("roxmltree", &["src/import/"]),
     ("rusqlite", &["src/store/sqlite/", "src/index/"]),

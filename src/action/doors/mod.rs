@@ -14,6 +14,7 @@ pub(crate) mod retry_time;
 /// Mail.
 pub(super) mod smtp;
 
+use super::lanes::Lanes;
 use crate::auth::Dns;
 use crate::config::Config;
 use crate::store::Store;
@@ -29,12 +30,14 @@ pub(crate) struct Doors {
     pub(super) smtp: smtp::Pool,
     pub(super) http: http::Client,
     pub(super) trackers: KnownTrackers,
+    pub(crate) lanes: Lanes,
 }
 
 impl Doors {
-    pub(crate) fn new(config: Arc<Config>, dns: Arc<Dns>, store: Arc<Store>) -> Doors {
+    /// For messages that are handled in this many threads.
+    pub(crate) fn new(config: Arc<Config>, dns: Arc<Dns>, store: Arc<Store>, threads: usize) -> Doors {
         let http = http::Client::new(config.clone(), dns.clone());
         let (smtp, trackers) = (smtp::Pool::default(), KnownTrackers::default());
-        Doors { config, dns, store, smtp, http, trackers }
+        Doors { config, dns, store, smtp, http, trackers, lanes: Lanes::new(threads) }
     }
 }

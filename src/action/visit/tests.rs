@@ -98,7 +98,7 @@ fn doors(change: impl FnOnce(&mut Config)) -> House {
     let file =
         std::env::temp_dir().join(format!("carom-visit-{}-{:x}.db", std::process::id(), fastrand::u64(..)));
     let dns = Dns::open(&config::DnsTable::default()).unwrap();
-    let doors = Doors::new(Arc::new(config), Arc::new(dns), Arc::new(Store::open(&file).unwrap()));
+    let doors = Doors::new(Arc::new(config), Arc::new(dns), Arc::new(Store::open(&file).unwrap()), 1);
     House { doors, file }
 }
 

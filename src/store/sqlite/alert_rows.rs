@@ -40,6 +40,7 @@ pub(crate) fn put_alerts(
                 envelope: serde_json::to_string(&Envelope::default()).context("envelope")?,
                 plan: serde_json::to_string(plan).context("plan")?,
                 owner: None,
+                file: None,
             },
         )),
     };

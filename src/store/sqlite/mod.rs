@@ -15,6 +15,7 @@ pub(crate) mod promise_rows;
 pub(crate) mod purge;
 pub(crate) mod record_rows;
 pub(crate) mod report_rows;
+pub(crate) mod step_rows;
 mod store_schema;
 pub(crate) mod release_rows;
 pub(crate) mod suppression_rows;

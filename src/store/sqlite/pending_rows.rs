@@ -4,7 +4,7 @@
 //! works on is left alone.
 
 use super::connection::SharedConnection;
-use super::promise_rows::{finish, settle_step};
+use super::step_rows::{finish, settle_step};
 use crate::error::Result;
 use crate::plan::StepEnd;
 use crate::store::journal_entry::{NotificationState, PendingStep, Performed};

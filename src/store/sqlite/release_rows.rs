@@ -89,6 +89,7 @@ pub(crate) fn release(shared: &SharedConnection, releases: &[Released], now_ms: 
             envelope: serde_json::to_string(&Envelope::default()).context("envelope")?,
             plan: serde_json::to_string(plan).context("plan")?,
             owner: None,
+            file: None,
         };
         Ok((key.clone(), plan.clone(), written))
     };

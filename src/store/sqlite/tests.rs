@@ -2,8 +2,8 @@
 
 use super::{holder, store_schema};
 use crate::clock::{self, DAY_MS};
-use crate::plan::{Condition, StepEnd, Verdict};
-use crate::store::tests::{LEASE, Place, count, promise, settle, step, tally};
+use crate::plan::{Condition, StepEnd};
+use crate::store::tests::{LEASE, Place, claim, count, promise, put, release, settle, step, tally};
 use crate::store::{FinishedMessage, Standing, Store, Suppressed};
 use rusqlite::{Connection, params};
 
@@ -54,7 +54,7 @@ fn a_step_is_settled_once() {
     let place = Place::new();
     let store = place.open();
     promise(&store, "k", vec![step(None, 0)], 0).unwrap();
-    assert_eq!(store.claim("k", 1, LEASE).unwrap(), [0; 0], "it is leased with the promise");
+    assert_eq!(claim(&store, "k", 1), [0; 0], "it is leased with the promise");
     for _ in 0..3 {
         settle(&store, "k", 0, StepEnd::Succeeded);
     }
@@ -75,10 +75,10 @@ fn what_waits_for_another_end_is_skipped_and_so_is_what_waits_for_that() {
         step(Some((0, Condition::Failed)), 0),
     ];
     promise(&store, "k", steps, 0).unwrap();
-    assert_eq!(store.claim("k", 1, LEASE).unwrap(), [0; 0]);
+    assert_eq!(claim(&store, "k", 1), [0; 0]);
     settle(&store, "k", 0, StepEnd::Failed);
     assert_eq!(states(&place, "k"), ["failed", "skipped", "skipped", "pending"]);
-    assert_eq!(store.claim("k", 1, LEASE).unwrap(), [3]);
+    assert_eq!(claim(&store, "k", 1), [3]);
     settle(&store, "k", 3, StepEnd::Succeeded);
     assert_eq!(promise(&store, "k", vec![], 0).unwrap(), Standing::Finished);
 }
@@ -99,7 +99,7 @@ fn what_a_dead_tick_had_taken_is_free_at_once() {
     let place = Place::new();
     let store = place.open();
     promise(&store, "k", vec![step(None, 0)], 0).unwrap();
-    store.release("k").unwrap();
+    release(&store, "k");
     assert_eq!(store.claim_due(LEASE + 1, LEASE, 10).unwrap().len(), 1);
     let owner: Option<String> =
         shell(&place).query_row("SELECT owner FROM journal", [], |row| row.get(0)).unwrap();
@@ -185,12 +185,7 @@ fn what_is_old_is_purged_and_what_is_owed_is_not() {
     let place = Place::new();
     let store = place.open();
     let now = clock::now_ms();
-    store
-        .record_answered(
-            &FinishedMessage { key: Some("old"), tally: &tally(&[]), at_ms: 0, message: true },
-            &Verdict::Accept,
-        )
-        .unwrap();
+    put(&store, FinishedMessage { key: Some("old"), tally: &tally(&[]), at_ms: 0, message: true });
     promise(&store, "owed", vec![step(None, 0)], 0).unwrap();
     store.remember("a", true, now + 1000).unwrap();
     store.remember("b", true, now - 1000).unwrap();
@@ -225,12 +220,7 @@ fn rows_whose_time_has_passed_are_gone_and_counters_stay() {
     store.remember("new", true, now_ms + 3_600_000).unwrap();
     for (key, at_ms) in [("old", old_ms), ("new", now_ms)] {
         let tally = tally(&["seen"]);
-        store
-            .record_answered(
-                &FinishedMessage { key: Some(key), tally: &tally, at_ms, message: true },
-                &Verdict::Accept,
-            )
-            .unwrap();
+        put(&store, FinishedMessage { key: Some(key), tally: &tally, at_ms, message: true });
     }
     store.purge(now_ms).unwrap();
     let shell = shell(&place);
@@ -275,7 +265,7 @@ fn what_is_parked_stays_until_somebody_cares_or_months_have_passed() {
     assert!(store.claim_due(i64::MAX - LEASE, LEASE, 9).unwrap().is_empty(), "nobody does it by himself");
     let steps = [("key".to_owned(), 0)];
     assert_eq!(store.retry(&steps, now_ms).unwrap(), 1);
-    assert_eq!(store.claim("key", now_ms, LEASE).unwrap(), [0]);
+    assert_eq!(claim(&store, "key", now_ms), [0]);
     assert_eq!(
         (store.retry(&steps, now_ms).unwrap(), store.give_up(&steps, now_ms).unwrap()),
         (0, 0),

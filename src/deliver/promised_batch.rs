@@ -1,0 +1,247 @@
+//! Messages that come together, from the promise to their line in the message log.
+//!
+//! Not here: the order of the steps (`deliver`), and doing them (`journal`). Invariant: what one
+//! message comes to changes nothing for the others.
+
+use super::{Asked, Carried, DecidedPlan, Outcome, PromiseKind};
+use crate::error::Error;
+use crate::halt::{Halt, Halted};
+use crate::house::House;
+use crate::journal::{self, RunEnd, Underway};
+use crate::mail::Mail;
+use crate::message_log::{DecidedBy, MessageLine};
+use crate::plan::Verdict;
+use crate::policy::{Policy, recipient_facts::RecipientFacts};
+use crate::smtp_reply::SmtpReply;
+use crate::store::{DueSteps, OnRecord, Promise, Standing};
+use crate::{redelivery, release};
+use std::rc::Rc;
+
+/// What became of a message at the promise.
+pub(super) enum Fate {
+    /// Its line in the message log is its record: nothing is left to do.
+    Recorded,
+    /// Its plan is on record.
+    Promised,
+    /// An earlier delivery was on record. What can be done now of its steps, and whether the
+    /// message is needed no more for the others.
+    Before(Option<DueSteps>, bool),
+    /// Nothing is promised.
+    Halted,
+}
+
+/// A message of a batch.
+pub(super) struct Destined {
+    mail: Mail,
+    facts: Rc<RecipientFacts>,
+    at_ms: i64,
+    decided: Option<DecidedPlan>,
+    pub(super) verdict: Verdict,
+    pub(super) fate: Fate,
+}
+
+pub(super) struct PromisedBatch<'a> {
+    policy: &'a Policy,
+    pub(super) messages: Vec<Destined>,
+}
+
+impl Destined {
+    /// The steps that are to be done now; `None`: there are none.
+    pub(super) fn underway(&self) -> Option<Underway<'_>> {
+        match (&self.fate, &self.decided) {
+            (Fate::Promised, Some(DecidedPlan { plan, .. })) if !plan.steps.is_empty() => {
+                Some(Underway::promised(&self.mail, plan))
+            }
+            (Fate::Before(due, _), _) => due.as_ref().map(Underway::claimed),
+            _ => None,
+        }
+    }
+
+    /// Whether its source is needed no more, if no step is to be done now.
+    pub(super) fn is_on_record(&self) -> bool {
+        !matches!(self.fate, Fate::Before(_, false))
+    }
+
+    /// Whether it changes nothing but counters: its plan has no steps, it releases nobody, and it
+    /// is no redelivery of one that had steps, as far as a store shows that was asked already.
+    fn has_no_effects(&self, house: &House) -> bool {
+        let was_promised = || house.store.is_open() && redelivery::is_promised(&house.store, &self.mail);
+        let is_plain = |decided: &DecidedPlan| decided.of_message && decided.plan.steps.is_empty();
+        self.decided.as_ref().is_some_and(is_plain)
+            && !release::may_release(&house.store, &house.config, &self.facts)
+            && !was_promised()
+    }
+
+    /// What is to be promised about it.
+    fn promise<'p>(&'p mut self, policy: &'p str) -> Option<(&'p mut Mail, Promise<'p>)> {
+        let DecidedPlan { plan, tally, of_message, .. } = self.decided.as_ref()?;
+        Some((&mut self.mail, Promise { plan, policy, at_ms: self.at_ms, tally, arrived: *of_message }))
+    }
+
+    /// Its line in the message log with this verdict.
+    fn line<'l>(&'l self, policy: &'l Policy, verdict: &'l Verdict) -> Option<MessageLine<'l>> {
+        let DecidedPlan { digest, tally, .. } = self.decided.as_ref()?;
+        let decided_by = DecidedBy { name: &policy.name, hash: policy.short_hash(), plan: digest.clone() };
+        let line = MessageLine::new(self.at_ms, &self.mail.envelope, decided_by, verdict, self.mail.seed);
+        Some(line.counting(tally.clone()))
+    }
+
+    /// An answer without a decision; `None`: an earlier delivery has one.
+    fn halt(&mut self, house: &House, policy: &Policy, halt: Halt) -> Option<Halted> {
+        let deadline = self.facts.message.deadline;
+        match redelivery::earlier(&house.log, &house.store, &self.mail, deadline) {
+            Some(earlier) => {
+                self.was_before(house, earlier, Verdict::Defer(halt.reply()));
+                None
+            }
+            None => Some(Halted::new(policy, &self.mail, halt)),
+        }
+    }
+
+    /// It could not be written down.
+    fn failed(&mut self, house: &House, error: &Error) {
+        let (reply, deadline) = (SmtpReply::try_again_later(error), self.facts.message.deadline);
+        self.decided = None;
+        match redelivery::earlier(&house.log, &house.store, &self.mail, deadline) {
+            Some(earlier) => self.was_before(house, earlier, Verdict::Defer(reply)),
+            None => self.verdict = Verdict::Defer(reply),
+        }
+    }
+
+    /// An earlier delivery was on record.
+    fn was_before(&mut self, house: &House, earlier: OnRecord, now: Verdict) {
+        let due = redelivery::resume(&house.doors, &self.mail, &earlier);
+        let released = due.is_some() || redelivery::needs_no_source(&house.store, &self.mail, &earlier);
+        self.verdict = earlier.verdict.unwrap_or(now);
+        self.fate = Fate::Before(due, released);
+    }
+}
+
+impl<'a> PromisedBatch<'a> {
+    /// 5 promise: what was decided is on record when it returns, with one write to the message log
+    /// for what is done with that, and one transaction for the rest.
+    pub(super) fn promise(house: &House, policy: &'a Policy, asked: Vec<Asked>) -> PromisedBatch<'a> {
+        let mut halted = Vec::new();
+        let mut messages = Vec::with_capacity(asked.len());
+        for (index, Asked { mail, facts, at_ms, outcome }) in asked.into_iter().enumerate() {
+            let (decided, verdict, fate) = (None, Verdict::Accept, Fate::Halted);
+            let mut one = Destined { mail, facts, at_ms, decided, verdict, fate };
+            match outcome {
+                Outcome::Before(earlier) => one.was_before(house, earlier, Verdict::Accept),
+                Outcome::Halted(halt) => {
+                    one.halt(house, policy, halt).map_or((), |one| halted.push((index, one)))
+                }
+                Outcome::Decided(decided) => {
+                    one.verdict = decided.plan.verdict.clone();
+                    one.decided = Some(decided);
+                    one.fate = if one.has_no_effects(house) { Fate::Recorded } else { Fate::Promised };
+                }
+            }
+            messages.push(one);
+        }
+        let mut batch = PromisedBatch { policy, messages };
+        batch.record(house, halted);
+        batch.write_down(house);
+        batch
+    }
+
+    /// Records what needs no promise.
+    fn record(&mut self, house: &House, halted: Vec<(usize, Halted)>) {
+        let policy = self.policy;
+        let recorded = self.messages.iter().filter(|one| matches!(one.fate, Fate::Recorded));
+        let recorded = recorded.filter_map(|one| Some((one, one.line(policy, &one.verdict)?)));
+        let recorded = recorded.map(|(one, line)| line.on_record(one.mail.key.of_record()));
+        let halts = halted.iter().map(|(index, one)| one.line(policy, &self.messages[*index].mail));
+        let lines: Vec<MessageLine<'_>> = recorded.chain(halts).collect();
+        let failed = house.log.record(&lines, &house.store).err();
+        for (index, halted) in halted {
+            self.messages[index].verdict = match &failed {
+                Some(error) => halted.unrecorded(error),
+                None => halted.verdict,
+            };
+        }
+        let Some(error) = failed else { return };
+        for one in self.messages.iter_mut().filter(|one| matches!(one.fate, Fate::Recorded)) {
+            one.fate = Fate::Halted;
+            one.failed(house, &error);
+        }
+    }
+
+    /// Promises the rest.
+    fn write_down(&mut self, house: &House) {
+        let policy = self.policy;
+        let mut promised: Vec<&mut Destined> =
+            self.messages.iter_mut().filter(|one| matches!(one.fate, Fate::Promised)).collect();
+        let mut promises: Vec<_> = promised.iter_mut().filter_map(|one| one.promise(&policy.name)).collect();
+        let found = journal::promise_all(&house.store, &mut promises);
+        drop(promises);
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                for one in promised {
+                    one.fate = Fate::Halted;
+                    one.failed(house, &error);
+                }
+                return;
+            }
+        };
+        let mut lines = Vec::new();
+        for (one, found) in promised.iter_mut().zip(found) {
+            if found.standing != Standing::New {
+                let now = one.verdict.clone();
+                one.was_before(house, found, now);
+                if one
+                    .decided
+                    .as_ref()
+                    .is_some_and(|decided| decided.of_message && decided.plan.steps.is_empty())
+                {
+                    // The first delivery may have been killed before its line was written.
+                    lines.push(&**one);
+                }
+            }
+        }
+        let lines: Vec<_> = lines.iter().filter_map(|one| one.line(policy, &one.verdict)).collect();
+        house.log.append(&lines);
+    }
+
+    /// 7 add: the lines in the message log, and what else follows from messages that have come to
+    /// their end.
+    pub(super) fn add(&self, house: &House, ends: Vec<RunEnd>) -> Vec<Carried> {
+        let mut lines = Vec::new();
+        let mut carried = Vec::with_capacity(ends.len());
+        for RunEnd { index, ended, on_record } in ends {
+            let one = &self.messages[index];
+            if let (Fate::Promised, Some(decided)) = (&one.fate, &one.decided) {
+                let released = if decided.of_message { release_author(house, one) } else { 0 };
+                let line = one.line(self.policy, &one.verdict);
+                let is_shown = decided.of_message || !decided.plan.steps.is_empty();
+                lines.extend(line.filter(|_| is_shown).map(|line| {
+                    let mut counted = decided.tally.clone();
+                    counted.add_many("released", released);
+                    line.counting(counted).with_results(ended)
+                }));
+            }
+            let promise = match one.fate {
+                Fate::Recorded | Fate::Promised => PromiseKind::New,
+                Fate::Before(..) => PromiseKind::Before,
+                Fate::Halted => PromiseKind::None,
+            };
+            carried.push(Carried { index, verdict: one.verdict.clone(), promise, on_record });
+        }
+        house.log.append(&lines);
+        carried
+    }
+}
+
+/// An address that soft bounces suppressed is alive if it writes to us itself. Returns how many
+/// entries left the list.
+fn release_author(house: &House, one: &Destined) -> u64 {
+    let notices = release::by_message(&house.store, &house.config, &one.mail, &one.facts);
+    let released = notices.len() as u64;
+    for key in notices.into_iter().flatten() {
+        if let Err(error) = journal::run_one(&house.doors, &key, one.facts.message.deadline) {
+            tracing::warn!(%error, "the next tick notifies the application");
+        }
+    }
+    released
+}

@@ -1,0 +1,97 @@
+//! 5 promise: a plan with side effects is written down before the first of them, each step is
+//! ticked off when it is done, and what cannot be done now is taken up again later.
+//!
+//! Not here: the rows (the store's), what a step does (`action`), and doing many side by side
+//! (`side_by_side`). Invariant: once `promise` has
+//! returned, every step is done, or given up with a reason that is on record, however often the
+//! process is killed; a step on record as done is never done again.
+
+mod side_by_side;
+
+pub(crate) use side_by_side::{RunEnd, Underway, run_all};
+
+use crate::action::Doors;
+use crate::clock;
+use crate::deadline::Deadline;
+use crate::error::Result;
+use crate::mail::{Key, Mail};
+use crate::store::{DueSteps, Ended, Entry, FinishedMessage, OnRecord, Promise, Standing, Store};
+
+/// How long a step may take before another process regards it as abandoned: longer than a
+/// deadline should be.
+const LEASE_MS: i64 = 15 * 60 * 1000;
+/// Messages whose due steps are claimed together.
+const BATCH: usize = 64;
+
+/// Writes down what was decided about messages, in one transaction, or finds what earlier
+/// deliveries of the same messages left. A message whose key belongs to another message with the
+/// same bytes gets a new one.
+pub(crate) fn promise_all(store: &Store, decided: &mut [(&mut Mail, Promise<'_>)]) -> Result<Vec<OnRecord>> {
+    let entries: Vec<Entry<'_>> = decided.iter().map(|(mail, promise)| entry(mail, promise)).collect();
+    let mut found = store.write_down(&entries, LEASE_MS)?;
+    for ((mail, promise), found) in decided.iter_mut().zip(&mut found) {
+        if found.standing != Standing::New && !is_redelivery(&mail.key, found.standing) {
+            mail.key = mail.key.another();
+            *found = store.write_down(&[entry(mail, promise)], LEASE_MS)?.remove(0);
+        }
+    }
+    Ok(found)
+}
+
+/// A plan without steps needs no promise; a lasting key goes on record with its verdict.
+fn entry<'a>(mail: &'a Mail, promise: &Promise<'a>) -> Entry<'a> {
+    let Promise { plan, at_ms, tally, arrived, .. } = *promise;
+    if !plan.steps.is_empty() {
+        return Entry::Promise(mail, *promise);
+    }
+    let key = mail.key.is_lasting().then_some(mail.key.text());
+    Entry::Finished(FinishedMessage { key, tally, at_ms, message: arrived }, &plan.verdict)
+}
+
+/// What an earlier delivery of the same message left on record.
+pub(crate) fn earlier_delivery(store: &Store, mail: &Mail) -> Result<Option<OnRecord>> {
+    let found = store.on_record(mail.key.text())?;
+    Ok(found.filter(|found| is_redelivery(&mail.key, found.standing)))
+}
+
+/// Whether a key on record means the same message again: its source names the delivery, or the
+/// process that worked on it was killed.
+fn is_redelivery(key: &Key, standing: Standing) -> bool {
+    match standing {
+        Standing::New => false,
+        Standing::Open { abandoned } => abandoned || key.is_lasting(),
+        Standing::Finished => key.is_lasting(),
+    }
+}
+
+/// Does every step that is due, of any message.
+pub(crate) fn run_due(doors: &Doors, deadline: Deadline) -> Result<Vec<Ended>> {
+    let mut ended = Vec::new();
+    while !deadline.passed() {
+        let due = doors.store.claim_due(clock::now_ms(), LEASE_MS, BATCH)?;
+        if due.is_empty() {
+            break;
+        }
+        ended.extend(run_claimed(doors, &due, deadline));
+    }
+    Ok(ended)
+}
+
+/// Does what is due of one message on record.
+pub(crate) fn run_one(doors: &Doors, key: &str, deadline: Deadline) -> Result<Vec<Ended>> {
+    let due = claim_one(doors, key)?;
+    Ok(run_claimed(doors, due.as_slice(), deadline))
+}
+
+/// Takes what is due of one message on record, unless another process works on it.
+pub(crate) fn claim_one(doors: &Doors, key: &str) -> Result<Option<DueSteps>> {
+    doors.store.claim_message(key, clock::now_ms(), LEASE_MS)
+}
+
+fn run_claimed(doors: &Doors, due: &[DueSteps], deadline: Deadline) -> Vec<Ended> {
+    let mut ended = Vec::new();
+    run_all(doors, due.iter().map(Underway::claimed).collect(), deadline, &mut |ends| {
+        ended.extend(ends.into_iter().flat_map(|end| end.ended));
+    });
+    ended
+}

@@ -1,0 +1,251 @@
+//! The rows of steps under way: claims, settles and releases them.
+//!
+//! Not here: what the steps mean (`crate::journal`), and how they are written down
+//! (`promise_rows`). Invariant: a step changes from `pending` to its end once, and its counters
+//! change in the same transaction.
+
+use super::connection::SharedConnection;
+use super::{counter_rows, holder};
+use crate::clock;
+use crate::error::Result;
+use crate::mail::{Content, Key, Mail, MessageFile};
+use crate::plan::{Plan, StepEnd};
+use crate::store::journal_entry::{DueSteps, Ended, Performed};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::sync::Arc;
+
+/// A step is ready if it is pending, due and not leased, and the step that it waits for has ended.
+/// `settle_step` has skipped the steps that waited for another end.
+const READY: &str = "steps.state = 'pending' AND steps.due_ms <= ?2 AND steps.lease_ms <= ?2 AND (steps.after IS NULL OR \
+    EXISTS (SELECT 1 FROM steps AS earlier WHERE earlier.key = steps.key AND earlier.step = steps.after \
+    AND earlier.state IN ('succeeded', 'failed', 'parked')))";
+
+/// The end in the column `state`, and the time in `due_ms` if there is another try.
+fn state_of(end: StepEnd) -> (&'static str, Option<i64>) {
+    match end {
+        StepEnd::Succeeded => ("succeeded", None),
+        StepEnd::Failed => ("failed", None),
+        StepEnd::Parked => ("parked", None),
+        StepEnd::Later { at_ms } => ("pending", Some(at_ms)),
+    }
+}
+
+pub(crate) fn claim(
+    shared: &SharedConnection,
+    keys: &[&str],
+    now_ms: i64,
+    lease_ms: i64,
+) -> Result<Vec<Vec<usize>>> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+    shared.write(move |db| keys.iter().map(|key| claim_steps(db, key, now_ms, lease_ms)).collect())
+}
+
+pub(crate) fn claim_message(
+    shared: &SharedConnection,
+    key: &str,
+    now_ms: i64,
+    lease_ms: i64,
+) -> Result<Option<DueSteps>> {
+    let key = key.to_owned();
+    shared.write(move |db| {
+        let select = "SELECT owner FROM journal WHERE key = ?1";
+        let owned: Option<Option<String>> = db.query_row(select, [&key], |row| row.get(0)).optional()?;
+        match owned.flatten() {
+            Some(other) if holder::is_gone(&other) => release_leases(db, &key)?,
+            Some(other) if other != holder::this_process() => return Ok(None),
+            _ => {}
+        }
+        let steps = claim_steps(db, &key, now_ms, lease_ms)?;
+        if steps.is_empty() {
+            return Ok(None);
+        }
+        own(db, &key)?;
+        due_steps(db, &key, steps)
+    })
+}
+
+pub(crate) fn claim_due(
+    shared: &SharedConnection,
+    now_ms: i64,
+    lease_ms: i64,
+    limit: usize,
+) -> Result<Vec<DueSteps>> {
+    shared.write(move |db| {
+        release_the_dead(db)?;
+        let sql = format!(
+            "SELECT DISTINCT key FROM steps JOIN journal USING (key) WHERE {READY} AND
+             (owner IS NULL OR owner = ?3 OR due_ms <= ?2 - ?4) LIMIT ?1"
+        );
+        let keys: Vec<String> = db
+            .prepare_cached(&sql)?
+            .query_map(params![limit as i64, now_ms, holder::this_process(), lease_ms], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        let mut due = Vec::with_capacity(keys.len());
+        for key in keys {
+            let steps = claim_steps(db, &key, now_ms, lease_ms)?;
+            own(db, &key)?;
+            due.extend(due_steps(db, &key, steps)?);
+        }
+        Ok(due)
+    })
+}
+
+pub(crate) fn settle(
+    shared: &SharedConnection,
+    ended: &[(&str, &[Ended])],
+    now_ms: i64,
+) -> Result<Vec<bool>> {
+    let ended: Vec<(String, Vec<Ended>)> =
+        ended.iter().map(|(key, ends)| ((*key).to_owned(), ends.to_vec())).collect();
+    shared.write(move |db| {
+        let settle_one = |(key, ends): &(String, Vec<Ended>)| {
+            for ended in ends {
+                settle_step(db, key, ended.step, &ended.done, now_ms)?;
+            }
+            finish(db, key)
+        };
+        ended.iter().map(settle_one).collect()
+    })
+}
+
+pub(crate) fn release(shared: &SharedConnection, left: &[(&str, &Arc<Vec<u8>>)]) -> Result<()> {
+    if left.is_empty() {
+        return Ok(());
+    }
+    let left: Vec<(String, Arc<Vec<u8>>)> =
+        left.iter().map(|(key, raw)| ((*key).to_owned(), (*raw).clone())).collect();
+    shared.write(move |db| {
+        let this = holder::this_process();
+        for (key, raw) in &left {
+            copy_message(db, key, raw)?;
+            db.prepare_cached("UPDATE journal SET owner = NULL WHERE key = ?1 AND owner = ?2")?
+                .execute([key, &this])?;
+        }
+        Ok(())
+    })
+}
+
+/// Copies a message into its row if that names a file, which the caller can remove then.
+fn copy_message(db: &Connection, key: &str, raw: &[u8]) -> rusqlite::Result<()> {
+    let in_file =
+        db.prepare_cached("SELECT 1 FROM journal WHERE key = ?1 AND file IS NOT NULL")?.exists([key])?;
+    if in_file {
+        db.prepare_cached("UPDATE journal SET message = ?2, file = NULL WHERE key = ?1")?
+            .execute(params![key, raw])?;
+    }
+    Ok(())
+}
+
+fn claim_steps(db: &Connection, key: &str, now_ms: i64, lease_ms: i64) -> rusqlite::Result<Vec<usize>> {
+    let sql = format!("UPDATE steps SET lease_ms = ?3 WHERE key = ?1 AND {READY} RETURNING step");
+    let mut update = db.prepare_cached(&sql)?;
+    let rows = update.query_map(params![key, now_ms, now_ms + lease_ms], |row| row.get::<_, i64>(0))?;
+    let mut steps = rows.map(|step| step.map(|step| step as usize)).collect::<rusqlite::Result<Vec<_>>>()?;
+    steps.sort_unstable();
+    Ok(steps)
+}
+
+/// Makes this process the owner of the message. If the process is killed, others can claim its
+/// steps before the lease ends.
+fn own(db: &Connection, key: &str) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE journal SET owner = ?2 WHERE key = ?1")?
+        .execute(params![key, holder::this_process()])?;
+    Ok(())
+}
+
+fn release_leases(db: &Connection, key: &str) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE steps SET lease_ms = 0 WHERE key = ?1 AND state = 'pending'")?
+        .execute([key])?;
+    Ok(())
+}
+
+/// Frees the steps of processes that have died. Leases are for processes that hang.
+fn release_the_dead(db: &Connection) -> rusqlite::Result<()> {
+    let mut select =
+        db.prepare_cached("SELECT key, owner FROM journal WHERE state = 'open' AND owner IS NOT NULL")?;
+    let owned: Vec<(String, String)> =
+        select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    for (key, _) in owned.iter().filter(|(_, owner)| holder::is_gone(owner)) {
+        release_leases(db, key)?;
+        db.execute("UPDATE journal SET owner = NULL WHERE key = ?1", [key])?;
+    }
+    Ok(())
+}
+
+fn due_steps(db: &Connection, key: &str, steps: Vec<usize>) -> rusqlite::Result<Option<DueSteps>> {
+    let attempts: Option<u32> =
+        db.query_row("SELECT max(attempts) FROM steps WHERE key = ?1 AND state = 'pending'", [key], |row| {
+            row.get(0)
+        })?;
+    let select = "SELECT envelope, plan, message, seed, at_ms, file, begins FROM journal WHERE key = ?1";
+    let read = |row: &Row<'_>| -> rusqlite::Result<Option<DueSteps>> {
+        let (envelope, plan): (String, String) = (row.get(0)?, row.get(1)?);
+        let (Ok(envelope), Ok(plan)) = (serde_json::from_str(&envelope), serde_json::from_str::<Plan>(&plan))
+        else {
+            tracing::error!(key, "cannot read a promise in the journal; leaving it there");
+            return Ok(None);
+        };
+        let known = steps.iter().copied().filter(|step| *step < plan.steps.len()).collect();
+        let Some(raw) = message(row)? else { return Ok(None) };
+        let mail = Mail {
+            content: Content::read(Arc::new(raw)),
+            envelope,
+            key: Key::on_record(key.to_owned()),
+            seed: row.get::<_, String>(3)?.parse().unwrap_or_default(),
+            at_ms: row.get(4)?,
+            keep: None,
+            file: None,
+        };
+        Ok(Some(DueSteps { mail, plan, steps: known, attempts: attempts.unwrap_or(0) }))
+    };
+    db.query_row(select, [key], read)
+}
+
+/// The bytes of a message, from its row or its file. `None`: the file cannot be read. The steps
+/// wait until their lease ends.
+fn message(row: &Row<'_>) -> rusqlite::Result<Option<Vec<u8>>> {
+    let Some(path) = row.get::<_, Option<String>>(5)? else {
+        return row.get::<_, Option<Vec<u8>>>(2).map(|raw| Some(raw.unwrap_or_default()));
+    };
+    let file = MessageFile { path, begins: row.get::<_, i64>(6)?.unsigned_abs() };
+    Ok(file.read().inspect_err(|error| tracing::error!(%error, file = file.path,
+        "the file of a message with pending steps cannot be read; put it back, or drop the steps with `carom outbox`")).ok())
+}
+
+pub(crate) fn settle_step(
+    db: &Connection,
+    key: &str,
+    step: usize,
+    done: &Performed,
+    now_ms: i64,
+) -> rusqlite::Result<()> {
+    let (state, due_ms) = state_of(done.end);
+    let update = "UPDATE steps SET state = ?3, due_ms = coalesce(?4, due_ms), lease_ms = 0, attempts = attempts + 1, note = ?5
+        WHERE key = ?1 AND step = ?2 AND state = 'pending'";
+    let changed = db.prepare_cached(update)?.execute(params![key, step as i64, state, due_ms, done.note])?;
+    if changed == 0 {
+        return Ok(());
+    }
+    counter_rows::add(db, &done.tally, now_ms, false)?;
+    // Steps that waited for another end of this step never run, nor do the steps after them.
+    let skip =
+        "UPDATE steps SET state = 'skipped', lease_ms = 0 WHERE key = ?1 AND state = 'pending' AND EXISTS (
+        SELECT 1 FROM steps AS earlier WHERE earlier.key = ?1 AND earlier.step = steps.after AND
+        (earlier.state = 'skipped' OR (steps.outcome = 'succeeded' AND earlier.state IN ('failed', 'parked'))
+         OR (steps.outcome = 'failed' AND earlier.state = 'succeeded')))";
+    while db.prepare_cached(skip)?.execute([key])? > 0 {}
+    Ok(())
+}
+
+/// Drops the message when no step is pending. The promise stays open while a step is parked.
+pub(crate) fn finish(db: &Connection, key: &str) -> rusqlite::Result<bool> {
+    let park = "UPDATE journal SET owner = NULL, message = NULL, file = NULL WHERE key = ?1 AND NOT EXISTS (
+        SELECT 1 FROM steps WHERE steps.key = ?1 AND steps.state = 'pending')";
+    db.prepare_cached(park)?.execute([key])?;
+    let finish = "UPDATE journal SET state = 'finished', owner = NULL, message = NULL, file = NULL, at_ms = max(at_ms, ?2) WHERE key = ?1 AND NOT EXISTS (
+        SELECT 1 FROM steps WHERE steps.key = ?1 AND steps.state IN ('pending', 'parked'))";
+    Ok(db.prepare_cached(finish)?.execute(params![key, clock::now_ms()])? > 0)
+}
