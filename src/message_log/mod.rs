@@ -10,6 +10,8 @@
 mod folding;
 mod log_reading;
 mod message_line;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use log_reading::{readable, tail};
 pub(crate) use message_line::{DecidedBy, MessageLine};
