@@ -21,6 +21,7 @@ mod log;
 mod man;
 mod outbox;
 mod pipe;
+mod pipe_line;
 mod policy;
 mod reclassify;
 mod relay;
@@ -41,6 +42,7 @@ use crate::error::{Context, Exit, Result};
 use crate::message_log::MessageLog;
 use crate::store::Store;
 use clap::error::ErrorKind;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -55,7 +57,12 @@ const FOLDING: Duration = Duration::from_secs(600);
 
 /// Runs carom with the process's own arguments.
 pub fn run() -> Exit {
-    let line = Line::new(std::env::args_os());
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if let Some((global, arguments)) = pipe_line::read(&words) {
+        pipe::begin();
+        return pipe::run(&arguments, || load(&global), global.json);
+    }
+    let line = Line::new(words);
     let by_server = line.by_server;
     if by_server {
         pipe::begin();

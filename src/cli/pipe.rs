@@ -29,34 +29,34 @@ use std::time::Duration;
 pub(crate) struct Arguments {
     /// The envelope sender; empty, `<>` or MAILER-DAEMON is the null sender
     #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true, default_value = "")]
-    sender: String,
+    pub(super) sender: String,
     /// The envelope recipient
     #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true)]
-    recipient: String,
+    pub(super) recipient: String,
     /// The recipient before aliasing
     #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true)]
-    original_recipient: Option<String>,
+    pub(super) original_recipient: Option<String>,
     /// The address of the SMTP client, for SPF
     #[arg(long, value_name = "IP", allow_hyphen_values = true)]
-    client_address: Option<String>,
+    pub(super) client_address: Option<String>,
     /// The name the SMTP client gave in HELO
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
-    client_helo: Option<String>,
+    pub(super) client_helo: Option<String>,
     /// The mail server's queue id, by which a redelivery is recognized
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
-    queue_id: Option<String>,
+    pub(super) queue_id: Option<String>,
     /// The DSN envelope id
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
-    envid: Option<String>,
+    pub(super) envid: Option<String>,
     /// The policy that decides, by name [default: the config's]
     #[arg(long, value_name = "NAME")]
-    policy: Option<String>,
+    pub(super) policy: Option<String>,
     /// Print the plan as JSON, and do nothing else
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Seed for random choices, to make runs reproducible
     #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    pub(super) seed: Option<u64>,
 }
 
 /// From here on the deadline holds, and a panic is "try again later" on the one line that a mail

@@ -152,8 +152,8 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    pub(crate) fn new(arguments: impl Iterator<Item = OsString>) -> Line {
-        let (arguments, for_server) = (arguments.collect::<Vec<_>>(), TypedByServer::command());
+    pub(crate) fn new(arguments: Vec<OsString>) -> Line {
+        let for_server = TypedByServer::command();
         let by_server = first_word(&for_server, &arguments).is_some_and(|word| word == "pipe");
         Line { arguments, for_server, by_server }
     }
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     fn line(words: &str) -> Line {
-        Line::new(words.split(' ').map(OsString::from))
+        Line::new(words.split(' ').map(OsString::from).collect())
     }
 
     #[test]

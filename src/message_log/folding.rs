@@ -76,9 +76,14 @@ fn record_files(directory: &Path) -> Result<Vec<PathBuf>> {
 fn fold_file(path: &Path, store: &Store, known: &[FoldedFile], deadline: Deadline) -> Result<()> {
     let Some((file, inode)) = open(path).map_err(Error::new)? else { return Ok(()) };
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut before = of_inode(known, inode);
-    let mut position = start(&file, before.as_ref(), known);
+    let mut now = store.folded_files()?;
+    let length = file.metadata().map_err(Error::new)?.len();
+    if of_inode(&now, inode).is_some_and(|one| one.position == length && fits(&file, &one)) {
+        return Ok(());
+    }
+    let mut position = start(&file, known.iter().chain(&now));
     loop {
+        let before = of_inode(&now, inode);
         let piece = whole_lines(&file, position).map_err(Error::new)?;
         let is_known = before.as_ref().map_or(0, |before| before.position) == position;
         if piece.is_empty() && (is_known || position == 0) {
@@ -87,12 +92,9 @@ fn fold_file(path: &Path, store: &Store, known: &[FoldedFile], deadline: Deadlin
         let position_after = position + piece.len() as u64;
         let fingerprint = fingerprint(&file, position_after).context("cut short while it was read")?;
         let after = FoldedFile { inode, name: name.clone(), position: position_after, fingerprint };
-        if store.fold(records(&piece, path), before.clone(), after.clone())? {
-            (before, position) = (Some(after), position_after);
-        } else {
-            before = of_inode(&store.folded_files()?, inode);
-            position = start(&file, before.as_ref(), known);
-        }
+        let took = store.fold(records(&piece, path), before, after)?;
+        now = store.folded_files()?;
+        position = if took { position_after } else { start(&file, known.iter().chain(&now)) };
         if piece.is_empty() || deadline.passed() {
             return Ok(());
         }
@@ -117,12 +119,14 @@ fn of_inode(known: &[FoldedFile], inode: u64) -> Option<FoldedFile> {
     known.iter().find(|one| one.inode == inode).cloned()
 }
 
-/// Where the part of the file begins that is not folded.
-fn start(file: &File, before: Option<&FoldedFile>, known: &[FoldedFile]) -> u64 {
-    let fits = |one: &&FoldedFile| fingerprint(file, one.position).is_ok_and(|now| now == one.fingerprint);
-    let same = before.filter(fits);
-    let copy_of = || known.iter().filter(fits).max_by_key(|one| one.position);
-    same.or_else(copy_of).map_or(0, |one| one.position)
+/// Where the part of the file begins that is not folded, be it from this file or from a copy.
+fn start<'a>(file: &File, known: impl Iterator<Item = &'a FoldedFile>) -> u64 {
+    known.filter(|one| fits(file, one)).map(|one| one.position).max().unwrap_or(0)
+}
+
+/// Whether the file has the bytes that were folded last.
+fn fits(file: &File, folded: &FoldedFile) -> bool {
+    fingerprint(file, folded.position).is_ok_and(|now| now == folded.fingerprint)
 }
 
 /// A digest of the last bytes before the position. Fails if the file ends earlier.
@@ -182,8 +186,8 @@ pub(super) fn unfolded(store: Option<&Store>) -> impl Fn(&Path) -> bool + use<> 
         if ![NAME, RECORDS].iter().any(|ours| name.starts_with(ours)) {
             return false;
         }
-        let (Some(known), Ok(Some((file, inode)))) = (&known, open(path)) else { return true };
-        let position = start(&file, of_inode(known, inode).as_ref(), known);
+        let (Some(known), Ok(Some((file, _)))) = (&known, open(path)) else { return true };
+        let position = start(&file, known.iter());
         whole_lines(&file, position).map_or(true, |lines| !lines.is_empty())
     }
 }

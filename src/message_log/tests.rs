@@ -87,18 +87,22 @@ fn put_of(envelope: &Envelope, log: &MessageLog, store: &Store, keys: &[&str], v
 #[test]
 fn a_log_that_is_cut_off_anywhere_counts_its_whole_lines_and_takes_more() {
     let place = Place::new();
-    ["k0", "k1", "k2"].iter().for_each(|key| place.put(key));
-    let whole = fs::read(place.file()).unwrap();
-    let ends: Vec<usize> = (0..whole.len()).filter(|at| whole[*at] == b'\n').map(|at| at + 1).collect();
-    for cut in (ends[0]..ends[1]).step_by(10).chain(ends[1]..=whole.len()) {
-        let place = Place::new();
-        place.put("first");
+    ["0000-0", "0000-1", "0000-2"].iter().for_each(|key| place.put(key));
+    let written = fs::read_to_string(place.file()).unwrap();
+    let ends: Vec<usize> = written.match_indices('\n').map(|(at, _)| at + 1).collect();
+    let mut counted = place.counted().0;
+    for cut in (1..ends[1]).step_by(10).chain(ends[1]..=written.len()) {
+        let key = |number: usize| format!("{cut:04}-{number}");
+        let whole = written.replace("0000-", &format!("{cut:04}-"));
         fs::write(place.file(), &whole[..cut]).unwrap();
-        let lines = ends.iter().filter(|end| **end <= cut).count() as u64;
-        assert_eq!(place.counted(), (lines, lines), "{cut}");
-        // The mail server delivers again what was not answered.
-        ["k1", "k2", "k3"].iter().for_each(|key| place.put(key));
-        assert_eq!(place.counted(), (4, 4), "{cut}");
+        counted += ends.iter().filter(|end| **end <= cut).count() as u64;
+        assert_eq!(place.counted(), (counted, counted), "{cut}");
+        // The mail server delivers again what was not answered, and more comes.
+        let again = [key(0), key(1), key(2), key(3)];
+        let again: Vec<&str> = again.iter().map(String::as_str).collect();
+        put(&place.log(), &place.store(), &again, &Verdict::Accept);
+        counted += ends.iter().filter(|end| **end > cut).count() as u64 + 1;
+        assert_eq!(place.counted(), (counted, counted), "{cut}");
         let text = fs::read_to_string(place.file()).unwrap();
         assert!(text.ends_with('\n') && !text.contains("\n\n"), "{cut}: {text}");
     }

@@ -50,6 +50,14 @@ pub(crate) struct Loaded {
     pub(crate) fresh: bool,
 }
 
+/// Whether this process may not map executable memory, as far as the kernel says so itself: systemd
+/// before version 253 refuses it by a seccomp filter, which only trying shows.
+pub(crate) fn executable_memory_is_refused() -> bool {
+    // SAFETY: this call reads a setting of the process and takes no pointer.
+    let set = unsafe { libc::prctl(libc::PR_GET_MDWE, 0, 0, 0, 0) };
+    set > 0 && set as libc::c_uint & libc::PR_MDWE_REFUSE_EXEC_GAIN != 0
+}
+
 /// The file that holds the compiled code of the component with this hash.
 pub(crate) fn compiled_path(directory: &Path, hash: &str, flavor: Flavor) -> PathBuf {
     directory.join(format!("{}-{VERSION}-{}.cwasm", &hash[..hash.len().min(32)], flavor.name()))

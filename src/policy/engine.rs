@@ -179,8 +179,8 @@ impl ResourceLimiter for Meter {
     }
 }
 
-/// Whether wasmtime reports that the kernel refused to make memory executable. Only trying shows
-/// this: `prctl(PR_GET_MDWE)` does not see the seccomp filter that older versions of systemd use.
+/// Whether wasmtime reports that the kernel refused to make memory executable, as a seccomp filter
+/// makes it do.
 pub(crate) fn refused_executable_memory(error: &str) -> bool {
     ["memory executable", "Permission denied", "Operation not permitted"]
         .iter()

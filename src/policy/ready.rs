@@ -125,8 +125,8 @@ impl Policy {
 
     fn ready(wanted: &Wanted<'_>, source: ComponentSource, config: &Config, usage: Use) -> Result<Policy> {
         let (purpose, flavor) = match usage {
-            Use::One => (Purpose::Run, Flavor::Native),
-            Use::Many(threads) => (Purpose::RunMany(threads), Flavor::Native),
+            Use::One => (Purpose::Run, runnable()),
+            Use::Many(threads) => (Purpose::RunMany(threads), runnable()),
             Use::Measured => (Purpose::Measure, Flavor::Native),
             Use::Interpreted => (Purpose::Run, Flavor::Pulley),
         };
@@ -181,6 +181,11 @@ impl Policy {
     pub(crate) fn start_clock(&self) -> Result<()> {
         engine::start_clock(&self.engine)
     }
+}
+
+/// The flavor that this process can run, unless trying shows something else.
+fn runnable() -> Flavor {
+    if cache::executable_memory_is_refused() { Flavor::Pulley } else { Flavor::Native }
 }
 
 fn load_and_link(

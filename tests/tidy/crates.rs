@@ -23,7 +23,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ipnet", &["src/config/", "src/auth/", "src/action/doors/"]),
     ("jiff", EVERYWHERE),
     ("lettre", &["src/action/doors/"]),
-    ("libc", &["src/deadline/"]),
+    ("libc", &["src/deadline/", "src/policy/cache.rs"]),
     ("lzma_rust2", &["src/maillog/tail/"]),
     ("mail_auth", &["src/auth/"]),
     ("mail_parser", &["src/message/"]),
