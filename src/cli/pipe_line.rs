@@ -9,10 +9,10 @@ use super::pipe;
 use super::typed::Global;
 use std::ffi::OsString;
 
-/// Options that have a value, and stand before or after `pipe`.
+/// Options that have a value, before or after `pipe`.
 const GLOBAL_VALUES: [&str; 2] = ["config", "state"];
 const GLOBAL_FLAGS: [&str; 2] = ["json", "quiet"];
-/// The same after `pipe` only.
+/// Those of `pipe`, after it only.
 const VALUES: [&str; 9] = [
     "sender",
     "recipient",

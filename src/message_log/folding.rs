@@ -119,7 +119,7 @@ fn of_inode(known: &[FoldedFile], inode: u64) -> Option<FoldedFile> {
     known.iter().find(|one| one.inode == inode).cloned()
 }
 
-/// Where the part of the file begins that is not folded, be it from this file or from a copy.
+/// Where the part of the file begins that is not folded, from this file or from a copy.
 fn start<'a>(file: &File, known: impl Iterator<Item = &'a FoldedFile>) -> u64 {
     known.filter(|one| fits(file, one)).map(|one| one.position).max().unwrap_or(0)
 }
