@@ -11,6 +11,7 @@ mod complaints;
 mod cron;
 mod deadline;
 mod diagnosis;
+mod failures;
 mod forgery;
 mod guests;
 mod guide;

@@ -27,10 +27,12 @@ mod visit;
 pub(crate) use doors::Doors;
 pub(crate) use user_agent::user_agent;
 
+use crate::config::Config;
 use crate::deadline::Deadline;
+use crate::error::Result;
 use crate::mail::Mail;
 use crate::plan::{Action, StepEnd};
-use crate::store::Performed;
+use crate::store::{Performed, Transaction};
 use answer::{AUTO_REPLY, BOUNCE, COMPLAINT};
 use own_failure::retry_own_failure;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -93,4 +95,30 @@ pub(crate) fn perform(
         Action::Alert(tell) => tell::tell(tell, &attempt),
         Action::Verdict => Performed::new(StepEnd::Succeeded, "", String::new()),
     }
+}
+
+/// Does a step that changes nothing but the store, within its transaction, for a report with this
+/// key that came at this time. `None`: the step does more than that.
+pub(crate) fn perform_within(
+    store: &Transaction<'_>,
+    action: &Action,
+    config: &Config,
+    key: &str,
+    at_ms: i64,
+) -> Result<Option<Performed>> {
+    Ok(Some(match action {
+        Action::Strike(strike) => {
+            strike::ended(strike, store.strike(&strike::soft_bounce(strike, key, at_ms))?)
+        }
+        Action::Suppress(suppression) => {
+            let entry = suppress::entry(suppression, key, at_ms);
+            suppress::ended(&entry, store.suppress(&entry)?)
+        }
+        Action::Notify(notification) if config.applications.of(&notification.sender_domain).is_none() => {
+            notify::unconfigured(notification)
+        }
+        Action::Count { name } => Performed::new(StepEnd::Succeeded, name, name.clone()),
+        Action::Verdict => Performed::new(StepEnd::Succeeded, "", String::new()),
+        _ => return Ok(None),
+    }))
 }

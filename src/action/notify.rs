@@ -18,8 +18,7 @@ use crate::webhook::{self, UrlTemplate};
 pub(crate) fn notify(notification: &Notification, attempt: &StepAttempt<'_>) -> Performed {
     let Notification { event, address, sender_domain, .. } = notification;
     let Some(application) = attempt.doors.config.applications.of(sender_domain) else {
-        let note = format!("no [[notify]] for {sender_domain}");
-        return Performed::new(StepEnd::Failed, "notify_unconfigured", note);
+        return unconfigured(notification);
     };
     if !is_first(notification, attempt) {
         return Performed::new(
@@ -38,6 +37,12 @@ pub(crate) fn notify(notification: &Notification, attempt: &StepAttempt<'_>) -> 
         }
         PostEnd::GivenUp => Performed::new(StepEnd::Parked, "notify_given_up", format!("!given up: {note}")),
     }
+}
+
+/// How the step ends if no application is configured for the sender domain.
+pub(super) fn unconfigured(notification: &Notification) -> Performed {
+    let note = format!("no [[notify]] for {}", notification.sender_domain);
+    Performed::new(StepEnd::Failed, "notify_unconfigured", note)
 }
 
 fn post(notification: &Notification, application: &Application, attempt: &StepAttempt<'_>) -> Posted {

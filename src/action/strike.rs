@@ -11,28 +11,36 @@ use crate::plan::{StepEnd, Strike};
 use crate::store::{Performed, SoftBounce, StrikeCount};
 
 pub(crate) fn count(strike: &Strike, mail: &Mail, doors: &Doors, attempts: u32) -> Performed {
-    let Strike { address, sender_domain, threshold, .. } = strike;
-    let bounce = SoftBounce {
-        address,
-        sender_domain,
-        key: mail.key.text(),
+    match doors.store.strike(&soft_bounce(strike, mail.key.text(), mail.at_ms)) {
+        Ok(counted) => ended(strike, counted),
+        Err(error) => retry_own_failure(mail, attempts, format!("!not counted: {error}")),
+    }
+}
+
+/// What the store counts, of a report with this key that came at this time.
+pub(super) fn soft_bounce<'a>(strike: &'a Strike, key: &'a str, at_ms: i64) -> SoftBounce<'a> {
+    SoftBounce {
+        address: &strike.address,
+        sender_domain: &strike.sender_domain,
+        key,
         window: strike.window,
         proven: strike.proven,
-        at_ms: mail.at_ms,
+        at_ms,
         bounce: strike.bounce.as_ref(),
-    };
-    match doors.store.strike(&bounce) {
-        Ok(StrikeCount { known: true, .. }) => {
-            let note = format!("this soft bounce of {address} was counted before");
-            Performed::new(StepEnd::Failed, "soft_bounce_known", note)
-        }
-        Ok(StrikeCount { count, .. }) => {
-            let note = format!("{sender_domain} soft bounces of {address}, {count} of {threshold}");
-            match count >= *threshold {
-                true => Performed::new(StepEnd::Succeeded, "soft_bounce_threshold", note),
-                false => Performed::new(StepEnd::Failed, "soft_bounce", note),
-            }
-        }
-        Err(error) => retry_own_failure(mail, attempts, format!("!not counted: {error}")),
+    }
+}
+
+/// How the step ends with this count.
+pub(super) fn ended(strike: &Strike, counted: StrikeCount) -> Performed {
+    let Strike { address, sender_domain, threshold, .. } = strike;
+    if counted.known {
+        let note = format!("this soft bounce of {address} was counted before");
+        return Performed::new(StepEnd::Failed, "soft_bounce_known", note);
+    }
+    let count = counted.count;
+    let note = format!("{sender_domain} soft bounces of {address}, {count} of {threshold}");
+    match count >= *threshold {
+        true => Performed::new(StepEnd::Succeeded, "soft_bounce_threshold", note),
+        false => Performed::new(StepEnd::Failed, "soft_bounce", note),
     }
 }

@@ -11,25 +11,34 @@ use crate::plan::{Grounds, StepEnd, Suppression};
 use crate::store::{Performed, Suppressed};
 
 pub(crate) fn suppress(suppression: &Suppression, mail: &Mail, doors: &Doors, attempts: u32) -> Performed {
-    let grounds = Grounds { key: mail.key.text().to_owned(), ..suppression.grounds.clone() };
-    let entry = Suppressed {
-        address: suppression.address.clone(),
-        sender_domain: suppression.sender_domain.clone(),
-        reason: suppression.reason.clone(),
-        source: "report".into(),
-        added_ms: mail.at_ms,
-        expires_ms: (suppression.days > 0).then(|| mail.at_ms + i64::from(suppression.days) * DAY_MS),
-        grounds,
-    };
+    let entry = entry(suppression, mail.key.text(), mail.at_ms);
     match doors.store.suppress(&entry) {
-        Ok(true) => {
-            let note = format!("{} suppressed: {}", entry.address, entry.reason);
-            Performed::new(StepEnd::Succeeded, "suppressed", note)
-        }
-        Ok(false) => {
-            let note = format!("{} was suppressed before for the same failure", entry.address);
-            Performed::new(StepEnd::Succeeded, "suppressed_before", note)
-        }
+        Ok(is_written) => ended(&entry, is_written),
         Err(error) => retry_own_failure(mail, attempts, format!("!not suppressed: {error}")),
     }
+}
+
+/// The entry that a report with this key makes, which came at this time.
+pub(super) fn entry(suppression: &Suppression, key: &str, at_ms: i64) -> Suppressed {
+    let Suppression { address, sender_domain, reason, days, grounds } = suppression;
+    Suppressed {
+        address: address.clone(),
+        sender_domain: sender_domain.clone(),
+        reason: reason.clone(),
+        source: "report".into(),
+        added_ms: at_ms,
+        expires_ms: (*days > 0).then(|| at_ms + i64::from(*days) * DAY_MS),
+        grounds: Grounds { key: key.to_owned(), ..grounds.clone() },
+    }
+}
+
+/// How the step ends; without `is_written`, the same failure has made the entry before.
+pub(super) fn ended(entry: &Suppressed, is_written: bool) -> Performed {
+    let (counter, note) = match is_written {
+        true => ("suppressed", format!("{} suppressed: {}", entry.address, entry.reason)),
+        false => {
+            ("suppressed_before", format!("{} was suppressed before for the same failure", entry.address))
+        }
+    };
+    Performed::new(StepEnd::Succeeded, counter, note)
 }

@@ -93,7 +93,7 @@ impl Tick<'_> {
                 if has_read {
                     log_failures::forgive(&store, &index)?;
                 }
-                log_failures::act_on_log(config, &index, Deadline::after(FAILURES))
+                log_failures::act_on_log(config, &store, &index, Deadline::after(FAILURES))
             });
             self.done.failures = acted.unwrap_or_default();
         }

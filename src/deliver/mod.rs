@@ -20,20 +20,13 @@ use crate::store::{OnRecord, Tally};
 use promised_batch::{Fate, PromisedBatch};
 use std::rc::Rc;
 
-/// What differs between messages and failures in the mail log on the same road.
-pub(crate) struct Road<'a> {
-    /// They count as messages, observing policies see them, and somebody waits for their verdicts.
-    pub(crate) are_messages: bool,
-    /// Hears each verdict once it is durable, with the place of the message in the batch.
-    pub(crate) promised: &'a dyn Fn(usize, &Verdict),
-}
+/// Hears each verdict once it is durable, with the place of the message in the batch.
+pub(crate) type Promised<'a> = &'a dyn Fn(usize, &Verdict);
 
 /// A message on the road, after the policy was asked about it.
 pub(crate) struct Asked {
     mail: Mail,
     facts: Rc<RecipientFacts>,
-    /// When it is decided, in milliseconds since 1970.
-    at_ms: i64,
     pub(crate) outcome: Outcome,
 }
 
@@ -50,8 +43,6 @@ pub(crate) struct DecidedPlan {
     pub(crate) plan: Plan,
     digest: String,
     tally: Tally,
-    /// It is about a message, not about a failure in the mail log.
-    of_message: bool,
 }
 
 /// The end of the road for one message.
@@ -60,80 +51,44 @@ pub(crate) struct Carried {
     pub(crate) index: usize,
     /// The answer for the mail server.
     pub(crate) verdict: Verdict,
-    pub(crate) promise: PromiseKind,
     /// Everything is on record: its source is needed no more.
     pub(crate) on_record: bool,
-}
-
-/// What is on record about a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PromiseKind {
-    /// What was decided now.
-    New,
-    /// What an earlier delivery was promised.
-    Before,
-    /// Nothing: try again later, unless failed messages are accepted.
-    None,
 }
 
 /// Takes one message down the road; returns the answer for the mail server.
 pub(crate) fn deliver(house: &House, mail: Mail, deadline: Deadline, promised: &dyn Fn(&Verdict)) -> Verdict {
     let policy = house.policy();
-    let road = Road { are_messages: true, promised: &|_, verdict| promised(verdict) };
-    let asked = ask_about(house, &policy, mail, deadline, &road);
+    let asked = ask_about(house, &policy, mail, deadline);
     let mut verdict = Verdict::default();
-    carry(house, &policy, vec![asked], &road, deadline, &mut |carried| verdict = carried.verdict);
+    let promised = |_, verdict: &Verdict| promised(verdict);
+    carry(house, &policy, vec![asked], &promised, deadline, &mut |carried| verdict = carried.verdict);
     verdict
 }
 
 /// 2 read, 3 check, 4 ask: what becomes of a message.
-pub(crate) fn ask_about(
-    house: &House,
-    policy: &Policy,
-    mail: Mail,
-    deadline: Deadline,
-    road: &Road<'_>,
-) -> Asked {
+pub(crate) fn ask_about(house: &House, policy: &Policy, mail: Mail, deadline: Deadline) -> Asked {
     let message = Rc::new(house.message_facts(&mail, deadline));
     let facts = Rc::new(house.recipient_facts(message, &mail));
-    let at_ms = mail.at_ms;
-    ask(house, policy, mail, facts, at_ms, road)
+    let mut tally = Tally::default();
+    let question = house.question(mail.seed, mail.at_ms, deadline);
+    let outcome = match question.ask(policy, &facts) {
+        Err(undecided) => Outcome::Halted(Halt::Undecided(undecided)),
+        Ok(decided) => {
+            house.monitor.compare(&question, &facts, policy, &decided, &house.store, &mut tally);
+            match &decided.plan.verdict {
+                Verdict::Defer(reply) => Outcome::Halted(Halt::Deferred(reply.clone(), tally)),
+                _ => Outcome::Decided(DecidedPlan::new(decided, &facts, tally)),
+            }
+        }
+    };
+    Asked { mail, facts, outcome }
 }
 
 /// A message of which an earlier delivery is on record. The policy is not asked again.
 pub(crate) fn recognized(house: &House, mail: Mail, earlier: OnRecord, deadline: Deadline) -> Asked {
     let message = Rc::new(house.message_facts(&mail, deadline));
     let facts = Rc::new(house.recipient_facts(message, &mail));
-    let at_ms = mail.at_ms;
-    Asked { mail, facts, at_ms, outcome: Outcome::Before(earlier) }
-}
-
-/// The same with these facts, which read and check what the policy asks for.
-pub(crate) fn ask(
-    house: &House,
-    policy: &Policy,
-    mail: Mail,
-    facts: Rc<RecipientFacts>,
-    at_ms: i64,
-    road: &Road<'_>,
-) -> Asked {
-    let mut tally = Tally::default();
-    let question = house.question(mail.seed, at_ms, facts.message.deadline);
-    let outcome = match question.ask(policy, &facts) {
-        Err(undecided) => Outcome::Halted(Halt::Undecided(undecided)),
-        Ok(decided) => {
-            if road.are_messages {
-                house.monitor.compare(&question, &facts, policy, &decided, &house.store, &mut tally);
-            }
-            match &decided.plan.verdict {
-                Verdict::Defer(reply) if road.are_messages => {
-                    Outcome::Halted(Halt::Deferred(reply.clone(), tally))
-                }
-                _ => Outcome::Decided(DecidedPlan::new(decided, &facts, road, tally)),
-            }
-        }
-    };
-    Asked { mail, facts, at_ms, outcome }
+    Asked { mail, facts, outcome: Outcome::Before(earlier) }
 }
 
 /// 5 promise, 6 run, 7 add, for messages that come together. `report` hears of each once, as soon
@@ -142,7 +97,7 @@ pub(crate) fn carry(
     house: &House,
     policy: &Policy,
     asked: Vec<Asked>,
-    road: &Road<'_>,
+    promised: Promised<'_>,
     deadline: Deadline,
     report: &mut dyn FnMut(Carried),
 ) {
@@ -150,7 +105,7 @@ pub(crate) fn carry(
     let (mut work, mut places, mut nothing_to_do) = (Vec::new(), Vec::new(), Vec::new());
     for (index, one) in batch.messages.iter().enumerate() {
         if !matches!(one.fate, Fate::Halted) {
-            (road.promised)(index, &one.verdict);
+            promised(index, &one.verdict);
         }
         match one.underway() {
             Some(underway) => {
@@ -169,17 +124,15 @@ pub(crate) fn carry(
 }
 
 impl DecidedPlan {
-    fn new(decided: Decided, facts: &RecipientFacts, road: &Road<'_>, mut tally: Tally) -> DecidedPlan {
+    fn new(decided: Decided, facts: &RecipientFacts, mut tally: Tally) -> DecidedPlan {
         let digest = decided.digest();
         let mut plan = decided.plan;
         report_grounds::note(&mut plan, &facts.message);
-        if road.are_messages {
-            tally.add("total_messages");
-            if let Verdict::Reject(_) = plan.verdict {
-                tally.add("rejected");
-            }
+        tally.add("total_messages");
+        if let Verdict::Reject(_) = plan.verdict {
+            tally.add("rejected");
         }
         plan.take_bookkeeping().iter().for_each(|name| tally.add(name));
-        DecidedPlan { plan, digest, tally, of_message: road.are_messages }
+        DecidedPlan { plan, digest, tally }
     }
 }

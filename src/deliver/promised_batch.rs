@@ -3,7 +3,7 @@
 //! Not here: the order of the steps (`deliver`), and doing them (`journal`). Invariant: what one
 //! message comes to changes nothing for the others.
 
-use super::{Asked, Carried, DecidedPlan, Outcome, PromiseKind};
+use super::{Asked, Carried, DecidedPlan, Outcome};
 use crate::error::Error;
 use crate::halt::{Halt, Halted};
 use crate::house::House;
@@ -34,7 +34,6 @@ pub(super) enum Fate {
 pub(super) struct Destined {
     mail: Mail,
     facts: Rc<RecipientFacts>,
-    at_ms: i64,
     decided: Option<DecidedPlan>,
     pub(super) verdict: Verdict,
     pub(super) fate: Fate,
@@ -66,23 +65,28 @@ impl Destined {
     /// is no redelivery of one that had steps, as far as a store shows that was asked already.
     fn has_no_effects(&self, house: &House) -> bool {
         let was_promised = || house.store.is_open() && redelivery::is_promised(&house.store, &self.mail);
-        let is_plain = |decided: &DecidedPlan| decided.of_message && decided.plan.steps.is_empty();
-        self.decided.as_ref().is_some_and(is_plain)
+        self.is_without_steps()
             && !release::may_release(&house.store, &house.config, &self.facts)
             && !was_promised()
     }
 
+    fn is_without_steps(&self) -> bool {
+        self.decided.as_ref().is_some_and(|decided| decided.plan.steps.is_empty())
+    }
+
     /// What is to be promised about it.
     fn promise<'p>(&'p mut self, policy: &'p str) -> Option<(&'p mut Mail, Promise<'p>)> {
-        let DecidedPlan { plan, tally, of_message, .. } = self.decided.as_ref()?;
-        Some((&mut self.mail, Promise { plan, policy, at_ms: self.at_ms, tally, arrived: *of_message }))
+        let DecidedPlan { plan, tally, .. } = self.decided.as_ref()?;
+        let at_ms = self.mail.at_ms;
+        Some((&mut self.mail, Promise { plan, policy, at_ms, tally }))
     }
 
     /// Its line in the message log with this verdict.
     fn line<'l>(&'l self, policy: &'l Policy, verdict: &'l Verdict) -> Option<MessageLine<'l>> {
         let DecidedPlan { digest, tally, .. } = self.decided.as_ref()?;
         let decided_by = DecidedBy { name: &policy.name, hash: policy.short_hash(), plan: digest.clone() };
-        let line = MessageLine::new(self.at_ms, &self.mail.envelope, decided_by, verdict, self.mail.seed);
+        let Mail { envelope, seed, at_ms, .. } = &self.mail;
+        let line = MessageLine::new(*at_ms, envelope, decided_by, verdict, *seed);
         Some(line.counting(tally.clone()))
     }
 
@@ -123,9 +127,9 @@ impl<'a> PromisedBatch<'a> {
     pub(super) fn promise(house: &House, policy: &'a Policy, asked: Vec<Asked>) -> PromisedBatch<'a> {
         let mut halted = Vec::new();
         let mut messages = Vec::with_capacity(asked.len());
-        for (index, Asked { mail, facts, at_ms, outcome }) in asked.into_iter().enumerate() {
+        for (index, Asked { mail, facts, outcome }) in asked.into_iter().enumerate() {
             let (decided, verdict, fate) = (None, Verdict::Accept, Fate::Halted);
-            let mut one = Destined { mail, facts, at_ms, decided, verdict, fate };
+            let mut one = Destined { mail, facts, decided, verdict, fate };
             match outcome {
                 Outcome::Before(earlier) => one.was_before(house, earlier, Verdict::Accept),
                 Outcome::Halted(halt) => {
@@ -190,11 +194,7 @@ impl<'a> PromisedBatch<'a> {
             if found.standing != Standing::New {
                 let now = one.verdict.clone();
                 one.was_before(house, found, now);
-                if one
-                    .decided
-                    .as_ref()
-                    .is_some_and(|decided| decided.of_message && decided.plan.steps.is_empty())
-                {
+                if one.is_without_steps() {
                     // The first delivery may have been killed before its line was written.
                     lines.push(&**one);
                 }
@@ -212,21 +212,15 @@ impl<'a> PromisedBatch<'a> {
         for RunEnd { index, ended, on_record } in ends {
             let one = &self.messages[index];
             if let (Fate::Promised, Some(decided)) = (&one.fate, &one.decided) {
-                let released = if decided.of_message { release_author(house, one) } else { 0 };
+                let released = release_author(house, one);
                 let line = one.line(self.policy, &one.verdict);
-                let is_shown = decided.of_message || !decided.plan.steps.is_empty();
-                lines.extend(line.filter(|_| is_shown).map(|line| {
+                lines.extend(line.map(|line| {
                     let mut counted = decided.tally.clone();
                     counted.add_many("released", released);
                     line.counting(counted).with_results(ended)
                 }));
             }
-            let promise = match one.fate {
-                Fate::Recorded | Fate::Promised => PromiseKind::New,
-                Fate::Before(..) => PromiseKind::Before,
-                Fate::Halted => PromiseKind::None,
-            };
-            carried.push(Carried { index, verdict: one.verdict.clone(), promise, on_record });
+            carried.push(Carried { index, verdict: one.verdict.clone(), on_record });
         }
         house.log.append(&lines);
         carried

@@ -81,6 +81,31 @@ impl Index {
         self.checked(self.connection.query_row(last, [address], |row| row.get(0)))
     }
 
+    /// Which of these addresses mail has reached after a time, in the order of the question. The
+    /// deliveries of all of them are read in the order in which they are stored.
+    pub(crate) fn reached_after(&self, asked: &[(&str, i64)]) -> Result<Vec<bool>> {
+        let sql = "SELECT which, last_seen FROM (
+                SELECT asked.key AS which, deliveries.id AS id FROM json_each(?1) AS asked
+                    CROSS JOIN deliveries ON recipient = asked.value
+                UNION ALL SELECT asked.key, deliveries.id FROM json_each(?1) AS asked
+                    CROSS JOIN deliveries ON original_recipient = asked.value
+                ORDER BY id) AS found
+            CROSS JOIN deliveries ON deliveries.id = found.id WHERE status = 'sent'";
+        let addresses: Vec<&str> = asked.iter().map(|(address, _)| *address).collect();
+        let addresses = serde_json::to_string(&addresses).unwrap_or_default();
+        let mut reached = vec![false; asked.len()];
+        let done = (|| {
+            let mut select = self.connection.prepare_cached(sql)?;
+            let mut rows = select.query([addresses])?;
+            while let Some(row) = rows.next()? {
+                let (which, at_ms): (u32, i64) = (row.get(0)?, row.get(1)?);
+                reached[which as usize] |= at_ms > asked[which as usize].1;
+            }
+            Ok(reached)
+        })();
+        self.checked(done)
+    }
+
     pub(crate) fn count(&self) -> Result<u64> {
         let count =
             self.connection.query_row("SELECT count(*) FROM deliveries", [], |row| row.get::<_, i64>(0));

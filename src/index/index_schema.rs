@@ -5,8 +5,12 @@
 //! changes its tables; a new one is appended.
 
 /// One entry for each version: a file of version N has had the first N.
-pub(crate) const MIGRATIONS: &[&str] =
-    &[include_str!("index_1.sql"), include_str!("index_2.sql"), include_str!("index_3.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    include_str!("index_1.sql"),
+    include_str!("index_2.sql"),
+    include_str!("index_3.sql"),
+    include_str!("index_4.sql"),
+];
 
 /// An empty file gets it with its tables, as it is small: the usual route is left out.
 pub(crate) const INDEX_OF_ROUTES: &str =

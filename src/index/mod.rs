@@ -12,6 +12,7 @@ mod expiry;
 mod failing;
 mod filter;
 mod meaning;
+mod pending_failures;
 mod pending_work;
 mod index_schema;
 mod log_health_rows;

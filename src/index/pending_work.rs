@@ -43,10 +43,22 @@ pub(crate) struct WorkBatch {
 impl Index {
     /// Up to `most` deliveries with this work; `None` if there is no work.
     pub(crate) fn pending_work(&self, what: PendingWork, most: usize) -> Result<Option<WorkBatch>> {
-        let first = format!("SELECT row FROM owed WHERE what = ?1 ORDER BY row LIMIT {most}");
+        self.pending_after(what, (i64::MIN, i64::MAX), most)
+    }
+
+    /// The same in the rows after one, and due by a time.
+    pub(super) fn pending_after(
+        &self,
+        what: PendingWork,
+        (after, due_ms): (i64, i64),
+        most: usize,
+    ) -> Result<Option<WorkBatch>> {
+        let first = format!(
+            "SELECT row FROM owed WHERE what = ?1 AND row > ?2 AND due_ms <= ?3 ORDER BY row LIMIT {most}"
+        );
         let rows: rusqlite::Result<Vec<i64>> = (|| {
             let mut select = self.connection.prepare(&first)?;
-            select.query_map([what.name()], |row| row.get(0))?.collect()
+            select.query_map(params![what.name(), after, due_ms], |row| row.get(0))?.collect()
         })();
         let rows = self.checked(rows)?;
         if rows.is_empty() {
@@ -72,7 +84,7 @@ impl Index {
 }
 
 /// Rows as a JSON array, for `json_each`.
-fn list(rows: &[i64]) -> String {
+pub(super) fn list(rows: &[i64]) -> String {
     let rows: Vec<String> = rows.iter().map(i64::to_string).collect();
     format!("[{}]", rows.join(","))
 }

@@ -19,7 +19,7 @@ use crate::store::{DueSteps, Ended, Entry, FinishedMessage, OnRecord, Promise, S
 
 /// How long a step may take before another process regards it as abandoned: longer than a
 /// deadline should be.
-const LEASE_MS: i64 = 15 * 60 * 1000;
+pub(crate) const LEASE_MS: i64 = 15 * 60 * 1000;
 /// Messages whose due steps are claimed together.
 const BATCH: usize = 64;
 
@@ -40,12 +40,12 @@ pub(crate) fn promise_all(store: &Store, decided: &mut [(&mut Mail, Promise<'_>)
 
 /// A plan without steps needs no promise; a lasting key goes on record with its verdict.
 fn entry<'a>(mail: &'a Mail, promise: &Promise<'a>) -> Entry<'a> {
-    let Promise { plan, at_ms, tally, arrived, .. } = *promise;
+    let Promise { plan, at_ms, tally, .. } = *promise;
     if !plan.steps.is_empty() {
         return Entry::Promise(mail, *promise);
     }
     let key = mail.key.is_lasting().then_some(mail.key.text());
-    Entry::Finished(FinishedMessage { key, tally, at_ms, message: arrived }, &plan.verdict)
+    Entry::Finished(FinishedMessage { key, tally, at_ms, message: true }, &plan.verdict)
 }
 
 /// What an earlier delivery of the same message left on record.

@@ -47,6 +47,11 @@ impl<'a> Underway<'a> {
         Underway { mail, plan, ready, attempts: 0 }
     }
 
+    /// A message whose first steps were done when it was promised: `ready` can be done now.
+    pub(crate) fn begun(mail: &'a Mail, plan: &'a Plan, ready: Vec<usize>) -> Underway<'a> {
+        Underway { mail, plan, ready, attempts: 0 }
+    }
+
     /// A message on record.
     pub(crate) fn claimed(due: &'a DueSteps) -> Underway<'a> {
         let DueSteps { mail, plan, steps, attempts } = due;

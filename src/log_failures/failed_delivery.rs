@@ -4,6 +4,7 @@
 //! Not here: what is done about it (`log_failures`), and what a failure means (policies).
 
 use crate::index::StoredDelivery;
+use crate::mail::Key;
 use crate::maillog::logged_reply::LoggedReply;
 use crate::report::{self, Original, Report, ReportKind};
 use crate::return_path;
@@ -53,6 +54,21 @@ impl FailedDelivery {
             relay: delivery.relay,
             at_ms: delivery.last_seen,
         })
+    }
+
+    /// Its row in the index.
+    pub(crate) fn row(&self) -> i64 {
+        self.id.cast_signed()
+    }
+
+    /// Its key in the journal.
+    pub(crate) fn key(&self) -> Key {
+        Key::of_delivery(self.id)
+    }
+
+    /// The addresses that it says are unreachable.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &str> {
+        [Some(self.recipient.as_str()), self.final_recipient.as_deref()].into_iter().flatten()
     }
 
     /// The report that our mail server could have written.

@@ -1,9 +1,13 @@
 //! Failures of the log and reports about the same deliveries, through a house with the bounce
 //! policy.
 
+use super::failed_delivery::FailedDelivery;
 use super::*;
 use crate::config::Config;
+use crate::deliver;
+use crate::envelope::Envelope;
 use crate::index::StoredDelivery;
+use crate::mail::Mail;
 use crate::plan::Verdict;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -55,7 +59,19 @@ impl Place {
     }
 
     fn act(&self, failed: &FailedDelivery) -> bool {
-        act(&self.house, &self.house.policy(), failed, Deadline::after(Duration::from_secs(30))).unwrap()
+        let (house, policy) = (&self.house, self.house.policy());
+        let index = Index::open(&house.config.index_path()).unwrap();
+        let (watermark, deadline) =
+            (Watermark::of(&index, &house.store).unwrap(), Deadline::after(Duration::from_secs(30)));
+        std::thread::scope(|scope| {
+            let outside = Outside::new(scope, (house, &policy), deadline);
+            let mut acting =
+                Acting { house, policy: &policy, index: &index, watermark, deadline, outside, acted: 0 };
+            let wanted = acting.that_matter(vec![failed.clone()]).unwrap();
+            acting.act_on(&wanted).unwrap();
+            assert_eq!(acting.outside.end().unwrap(), [""; 0]);
+            acting.acted == 1
+        })
     }
 
     /// The report about the same, as our own mail server writes it.

@@ -6,6 +6,11 @@
 use super::{Action, Condition, Plan, Step};
 
 impl Plan {
+    /// Whether it changes nothing outside.
+    pub(crate) fn only_counts(&self) -> bool {
+        self.steps.iter().all(|step| is_bookkeeping(step) && step.delay == 0)
+    }
+
     /// Removes the steps that are certain and change nothing outside: the verdict, and counters
     /// that wait for nothing. Returns the names to count. Steps that waited for them now wait for
     /// nothing; steps that waited for their failure are removed.
@@ -60,7 +65,8 @@ impl Plan {
 }
 
 impl Condition {
-    fn is_met(self, succeeded: bool) -> bool {
+    /// Whether a step that waits for this starts, now that the earlier one has ended.
+    pub(crate) fn is_met(self, succeeded: bool) -> bool {
         match self {
             Condition::Succeeded => succeeded,
             Condition::Failed => !succeeded,

@@ -7,7 +7,7 @@
 use super::handled_file::{ClaimedFile, Files};
 use super::memory_budget::Room;
 use super::work_queue::{QueuedFile, WorkQueue};
-use crate::deliver::{self, Asked, Carried, Road};
+use crate::deliver::{self, Asked, Carried, Promised};
 use crate::error::Result;
 use crate::intake::formats::{self, FiledMessage};
 use crate::mail::{Content, Mail};
@@ -24,7 +24,8 @@ const TOGETHER: usize = 64;
 /// A batch is closed after this time: what is decided waits no longer for what comes after it.
 const OPEN_FOR: Duration = Duration::from_millis(100);
 
-const ROAD: Road<'_> = Road { are_messages: true, promised: &|_, _| () };
+/// Nobody waits for a verdict.
+const UNHEARD: Promised<'_> = &|_, _| ();
 
 const DEFECT: &str = "carom failed on this message: please report it with the file";
 
@@ -155,7 +156,7 @@ impl Files<'_> {
         let deadline = self.house.deadline();
         match redelivery::earlier(&self.house.log, &self.house.store, &mail, deadline) {
             Some(earlier) => deliver::recognized(self.house, mail, earlier, deadline),
-            None => deliver::ask_about(self.house, policy, mail, deadline, &ROAD),
+            None => deliver::ask_about(self.house, policy, mail, deadline),
         }
     }
 
@@ -173,7 +174,7 @@ impl Files<'_> {
             progress(self.messages.load(Relaxed));
         };
         let deadline = self.house.deadline();
-        let carry = || deliver::carry(self.house, policy, asked, &ROAD, deadline, &mut ended);
+        let carry = || deliver::carry(self.house, policy, asked, UNHEARD, deadline, &mut ended);
         if catch_unwind(AssertUnwindSafe(carry)).is_err() {
             tracing::error!(
                 "carom failed on a batch: files that have not ended stay claimed until the next run"
@@ -221,7 +222,7 @@ impl Files<'_> {
                 self.house,
                 policy,
                 asked,
-                &ROAD,
+                UNHEARD,
                 deadline,
                 &mut |carried| match carried.verdict {
                     Verdict::Defer(reply) => deferred.push((&some[carried.index], reply.text)),

@@ -41,8 +41,6 @@ pub(crate) struct Promise<'a> {
     pub(crate) at_ms: i64,
     /// What the message counts for by itself.
     pub(crate) tally: &'a Tally,
-    /// Whether it counts as a message of its minute.
-    pub(crate) arrived: bool,
 }
 
 /// What is written down about one message.

@@ -1,11 +1,11 @@
 //! THE SEAM: everything that the store keeps, and the verbs that read and change it, by group.
 //!
-//! The rest of carom sees only this file, `releasing`, `recording`, `once` and the types beside it.
-//! Not here: SQL (`sqlite`), what the rows mean to a message (`crate::journal`), and how they are
-//! shown (`crate::stats`). Another database would be another folder with the same functions.
-//! Invariant: a verb that returns `Ok` has reached the disk, and one that fails has changed
-//! nothing: each verb that changes something is one transaction (`beat` is two), even if it touches
-//! several groups.
+//! The rest of carom sees only this file, `releasing`, `recording`, `once`, `together` and the
+//! types beside it. Not here: SQL (`sqlite`), what the rows mean to a message (`crate::journal`),
+//! and how they are shown (`crate::stats`). Another database would be another folder with the same
+//! functions. Invariant: a verb that returns `Ok` has reached the disk, and one that fails has
+//! changed nothing: each verb that changes something is one transaction (`beat` is two), even if it
+//! touches several groups.
 
 mod journal_entry;
 mod message_record;
@@ -19,6 +19,7 @@ mod suppressed;
 /// Domains and patterns on the suppression list.
 pub(crate) mod suppression_target;
 mod tally;
+mod together;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ pub(crate) use observed::{AlertRecord, AlertState, Difference, Heartbeat, Templa
 pub(crate) use sqlite::migrations;
 pub(crate) use suppressed::{Effect, ImportChange, Released, SoftBounce, StrikeCount, Suppressed};
 pub(crate) use tally::Tally;
+pub(crate) use together::{Begun, StepState, Transaction};
 
 use crate::error::Result;
 use crate::files::lock::LockFile;

@@ -22,6 +22,10 @@ impl Tally {
         }
     }
 
+    pub(crate) fn add_all(&mut self, other: &Tally) {
+        other.iter().for_each(|(name, many)| self.add_many(name, many));
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         self.0.iter().map(|(name, many)| (name.as_str(), *many))
     }

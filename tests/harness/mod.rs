@@ -3,6 +3,7 @@
 
 pub(crate) mod application;
 pub(crate) mod guest;
+pub(crate) mod mail_log;
 pub(crate) mod peers;
 pub(crate) mod policies;
 pub(crate) mod postfix;

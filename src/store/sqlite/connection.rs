@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// How long a write waits for other processes.
 const BUSY: Duration = Duration::from_secs(10);
+/// Statements that are kept ready: more than one transaction of any kind needs.
+const STATEMENTS: usize = 48;
 /// Closing the store moves a write-ahead log of more bytes than this into the file. The limit is
 /// low because a process that opens the file alone reads the log from its start.
 const LOG_LIMIT: u64 = 100 << 10;
@@ -198,6 +200,7 @@ fn open_file(path: &Path) -> rusqlite::Result<Connection> {
         ));
     }
     connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // Otherwise the last process to close moves and deletes the log, and the next creates it again.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(connection)

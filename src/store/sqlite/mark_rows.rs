@@ -23,9 +23,12 @@ pub(crate) fn heartbeat(shared: &SharedConnection) -> Result<Option<Heartbeat>> 
 }
 
 pub(crate) fn marked(shared: &SharedConnection, name: &str) -> Result<Option<String>> {
-    shared.read(|db| {
-        db.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0)).optional()
-    })
+    shared.read(|db| value(db, name))
+}
+
+/// The same within a transaction.
+pub(super) fn value(db: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    db.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0)).optional()
 }
 
 pub(crate) fn purge_suppressions(
@@ -42,7 +45,7 @@ pub(crate) fn purge_suppressions(
     })
 }
 
-fn put(db: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
+pub(super) fn put(db: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
     const PUT: &str =
         "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
     db.prepare_cached(PUT)?.execute([name, value]).map(drop)

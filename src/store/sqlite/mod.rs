@@ -20,6 +20,7 @@ mod store_schema;
 pub(crate) mod release_rows;
 pub(crate) mod suppression_rows;
 pub(crate) mod template_rows;
+pub(crate) mod transaction;
 #[cfg(test)]
 mod tests;
 

@@ -17,7 +17,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 /// The condition in the column `outcome`.
-fn condition_name(condition: Condition) -> &'static str {
+pub(super) fn condition_name(condition: Condition) -> &'static str {
     match condition {
         Condition::Succeeded => "succeeded",
         Condition::Failed => "failed",
@@ -29,6 +29,13 @@ fn condition_name(condition: Condition) -> &'static str {
 enum Pending {
     Promise { key: String, at_ms: i64, written: Written, plan: Plan, raw: Arc<Vec<u8>> },
     Finished { key: Option<String>, at_ms: i64, plan: String },
+}
+
+pub(crate) fn known_keys(shared: &SharedConnection, keys: &[String]) -> Result<Vec<bool>> {
+    shared.read(|db| {
+        let mut select = db.prepare_cached("SELECT 1 FROM journal WHERE key = ?1")?;
+        keys.iter().map(|key| select.exists([key])).collect()
+    })
 }
 
 pub(crate) fn write_down(
@@ -43,9 +50,7 @@ pub(crate) fn write_down(
     let mut pending: Vec<(Pending, Tally, bool)> = Vec::with_capacity(entries.len());
     for entry in entries {
         pending.push(match entry {
-            Entry::Promise(mail, promise) => {
-                (promised(mail, promise, &owner)?, promise.tally.clone(), promise.arrived)
-            }
+            Entry::Promise(mail, promise) => (promised(mail, promise, &owner)?, promise.tally.clone(), true),
             Entry::Finished(message, verdict) => {
                 (finished(message, verdict), message.tally.clone(), message.message)
             }

@@ -21,7 +21,7 @@ const READY: &str = "steps.state = 'pending' AND steps.due_ms <= ?2 AND steps.le
     AND earlier.state IN ('succeeded', 'failed', 'parked')))";
 
 /// The end in the column `state`, and the time in `due_ms` if there is another try.
-fn state_of(end: StepEnd) -> (&'static str, Option<i64>) {
+pub(super) fn state_of(end: StepEnd) -> (&'static str, Option<i64>) {
     match end {
         StepEnd::Succeeded => ("succeeded", None),
         StepEnd::Failed => ("failed", None),
@@ -123,6 +123,24 @@ pub(crate) fn release(shared: &SharedConnection, left: &[(&str, &Arc<Vec<u8>>)])
             copy_message(db, key, raw)?;
             db.prepare_cached("UPDATE journal SET owner = NULL WHERE key = ?1 AND owner = ?2")?
                 .execute([key, &this])?;
+        }
+        Ok(())
+    })
+}
+
+/// The same for messages with steps that are leased to this process.
+pub(crate) fn give_back(shared: &SharedConnection, keys: Vec<String>) -> Result<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    shared.write(move |db| {
+        let mut release =
+            db.prepare_cached("UPDATE journal SET owner = NULL WHERE key = ?1 AND owner = ?2")?;
+        let this = holder::this_process();
+        for key in &keys {
+            if release.execute([key, &this])? > 0 {
+                release_leases(db, key)?;
+            }
         }
         Ok(())
     })

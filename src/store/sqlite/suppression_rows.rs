@@ -35,14 +35,17 @@ pub(crate) fn suppress_all(shared: &SharedConnection, entries: &[Suppressed]) ->
 /// again confirms nothing. Returns whether the entry was written.
 pub(crate) fn suppress(shared: &SharedConnection, entry: &Suppressed) -> Result<bool> {
     let entry = entry.clone();
-    shared.write(move |db| {
-        let before = find(db, &entry.address, &entry.sender_domain)?;
-        let repeats = before.as_ref().is_some_and(|before| is_by_the_same_failure(before, &entry));
-        if !repeats {
-            put(db, &entry, before.as_ref())?;
-        }
-        Ok(!repeats)
-    })
+    shared.write(move |db| put_reported(db, &entry))
+}
+
+/// The same within a transaction.
+pub(super) fn put_reported(db: &Connection, entry: &Suppressed) -> rusqlite::Result<bool> {
+    let before = find(db, &entry.address, &entry.sender_domain)?;
+    let repeats = before.as_ref().is_some_and(|before| is_by_the_same_failure(before, entry));
+    if !repeats {
+        put(db, entry, before.as_ref())?;
+    }
+    Ok(!repeats)
 }
 
 /// Adds entries that say more than the list does; tells what each is to the list.
@@ -247,33 +250,47 @@ pub(crate) fn suppressions(
 }
 
 pub(crate) fn strike(shared: &SharedConnection, bounce: &SoftBounce<'_>) -> Result<StrikeCount> {
-    let (address, domain) = (bounce.address.to_owned(), bounce.sender_domain.to_owned());
-    let (key, proven, at_ms) = (bounce.key.to_owned(), bounce.proven, bounce.at_ms);
-    let oldest = at_ms - i64::from(bounce.window) * DAY_MS;
-    let until_ms = at_ms + i64::from(bounce.window) * DAY_MS;
-    let (what, logged) = bounce.bounce.map_or((None, false), |what| (Some(what.id.clone()), what.logged));
+    let texts = [bounce.address, bounce.sender_domain, bounce.key].map(str::to_owned);
+    let (window, proven, at_ms) = (bounce.window, bounce.proven, bounce.at_ms);
+    let what = bounce.bounce.cloned();
     shared.write(move |db| {
-        let today: bool = db
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM strikes WHERE address = ?1 AND sender_domain = ?2 AND at_ms > ?3)")?
-            .query_row(params![address, domain, at_ms - DAY_MS], |row| row.get(0))?;
-        let counts = proven || !today;
-        let known = match what.as_ref().filter(|_| counts) {
-            None => false,
-            Some(id) => {
-                let (event, address, key) = ("soft-bounce", address.as_str(), key.as_str());
-                !report_rows::is_first(db, &Effect { event, id, address, key, at_ms, until_ms })?
-            }
-        };
-        if counts && !known {
-            db.prepare_cached("INSERT OR IGNORE INTO strikes (address, sender_domain, key, at_ms, proven, bounce, logged)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
-                .execute(params![address, domain, key, at_ms, proven, what, logged])?;
-        }
-        let count = db
-            .prepare_cached("SELECT count(*) FROM strikes WHERE address = ?1 AND sender_domain = ?2 AND at_ms > ?3")?
-            .query_row(params![address, domain, oldest], |row| row.get(0))?;
-        Ok(StrikeCount { count, known })
+        let [address, sender_domain, key] = &texts;
+        let bounce = what.as_ref();
+        count(db, &SoftBounce { address, sender_domain, key, window, proven, at_ms, bounce })
     })
+}
+
+/// The same within a transaction.
+pub(super) fn count(db: &Connection, bounce: &SoftBounce<'_>) -> rusqlite::Result<StrikeCount> {
+    let SoftBounce { address, sender_domain, key, window, proven, at_ms, bounce } = *bounce;
+    let window_ms = i64::from(window) * DAY_MS;
+    let (what, logged) = bounce.map_or((None, false), |what| (Some(what.id.as_str()), what.logged));
+    let today: bool = db
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM strikes WHERE address = ?1 AND sender_domain = ?2 AND at_ms > ?3)",
+        )?
+        .query_row(params![address, sender_domain, at_ms - DAY_MS], |row| row.get(0))?;
+    let counts = proven || !today;
+    let known = match what.filter(|_| counts) {
+        None => false,
+        Some(id) => {
+            let (event, until_ms) = ("soft-bounce", at_ms + window_ms);
+            !report_rows::is_first(db, &Effect { event, id, address, key, at_ms, until_ms })?
+        }
+    };
+    if counts && !known {
+        db.prepare_cached(
+            "INSERT OR IGNORE INTO strikes (address, sender_domain, key, at_ms, proven, bounce, logged)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![address, sender_domain, key, at_ms, proven, what, logged])?;
+    }
+    let count = db
+        .prepare_cached(
+            "SELECT count(*) FROM strikes WHERE address = ?1 AND sender_domain = ?2 AND at_ms > ?3",
+        )?
+        .query_row(params![address, sender_domain, at_ms - window_ms], |row| row.get(0))?;
+    Ok(StrikeCount { count, known })
 }
 
 pub(crate) fn forgive(shared: &SharedConnection, alive: Vec<(String, i64)>) -> Result<usize> {

@@ -1,0 +1,74 @@
+//! Failures that are still to be acted on: the list, the next try of those that could not be, and
+//! how far the store is, so that a store which was restored from a backup is noticed.
+//!
+//! Not here: acting on them (`crate::log_failures`). Invariant: a failure leaves the list after the
+//! store has it on record, or when it is given up.
+
+use super::Index;
+use super::pending_work::{ACTED_ON_FOR_MS, PendingWork, WorkBatch, list};
+use crate::error::Result;
+use rusqlite::params;
+
+/// Tries of a failure, within about three days.
+const TRIES: i64 = 24;
+/// The first tries are made at each tick.
+const AT_EACH_TICK: i64 = 5;
+/// The longest wait between two tries.
+const LONGEST_WAIT_MS: i64 = 6 * 3_600_000;
+
+impl Index {
+    /// Up to `most` failures in the rows after `after` whose time has come; `None`: none.
+    pub(crate) fn pending_failures(&self, after: i64, now_ms: i64, most: usize) -> Result<Option<WorkBatch>> {
+        self.pending_after(PendingWork::Failure, (after, now_ms), most)
+    }
+
+    /// The store has these failures on record, as its batch of this number.
+    pub(crate) fn finish_failures(&self, rows: &[i64], batch: u64) -> Result<()> {
+        let transaction = self.checked(self.connection.unchecked_transaction())?;
+        self.finish_work(PendingWork::Failure, rows)?;
+        self.remember("acted", &batch.to_string())?;
+        self.checked(transaction.commit())
+    }
+
+    /// The name of this file, made when it is first asked for, and the last batch that was finished
+    /// (0: none).
+    pub(crate) fn acted(&self) -> Result<(String, u64)> {
+        let name = match self.remembered("name")? {
+            Some(name) => name,
+            None => {
+                let name = format!("{:016x}", fastrand::u64(..));
+                self.remember("name", &name)?;
+                name
+            }
+        };
+        let batch = self.remembered("acted")?.and_then(|batch| batch.parse().ok());
+        Ok((name, batch.unwrap_or_default()))
+    }
+
+    /// These failures could not be acted on. The first tries are made at each tick, the next ones
+    /// after waits that double; returns the rows that have had the last one and left the list.
+    pub(crate) fn try_later(&self, rows: &[i64], now_ms: i64) -> Result<Vec<i64>> {
+        const WHICH: &str = "what = 'failure' AND row IN (SELECT value FROM json_each(?1))";
+        let later = format!(
+            "UPDATE owed SET tries = tries + 1, due_ms =
+                iif(tries < {AT_EACH_TICK}, 0, ?2 + min({LONGEST_WAIT_MS}, 60000 << min(tries - {AT_EACH_TICK}, 20)))
+             WHERE {WHICH}"
+        );
+        let gone = format!("DELETE FROM owed WHERE {WHICH} AND tries >= {TRIES} RETURNING row");
+        let rows = list(rows);
+        let given_up = (|| {
+            self.connection.execute(&later, params![rows, now_ms])?;
+            let mut delete = self.connection.prepare(&gone)?;
+            delete.query_map([&rows], |row| row.get(0))?.collect()
+        })();
+        self.checked(given_up)
+    }
+
+    /// Puts every failure back on the list that is not too old to be acted on; returns how many.
+    pub(crate) fn note_failures_again(&self, now_ms: i64) -> Result<usize> {
+        let note = "INSERT OR IGNORE INTO owed (what, row) SELECT 'failure', id FROM deliveries
+            WHERE status IN ('bounced', 'expired') AND status <> 'sent' AND last_seen > ?1
+            AND recipient IS NOT NULL AND sender <> ''";
+        self.checked(self.connection.execute(note, [now_ms - ACTED_ON_FOR_MS]))
+    }
+}

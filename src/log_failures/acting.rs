@@ -1,0 +1,132 @@
+//! The failures of one tick: which of them still matter, and acting on many in one transaction.
+//!
+//! Not here: what is done in the transaction (`acted_failure`), and what leaves the process
+//! (`outside`). Invariant: a failure leaves the list of the index after it is on record in the
+//! store, or when nothing is to be done about it.
+
+use super::acted_failure::{ActedFailure, act_together};
+use super::decided_failure::DecidedFailure;
+use super::failed_delivery::FailedDelivery;
+use super::outside::Outside;
+use super::watermark::Watermark;
+use crate::clock;
+use crate::deadline::Deadline;
+use crate::decide::Undecided;
+use crate::error::{Error, Result};
+use crate::house::House;
+use crate::index::{ACTED_ON_FOR_MS, Index, PendingWork};
+use crate::mail::Content;
+use crate::policy::Policy;
+use std::sync::Arc;
+
+/// Failures that are looked up in the index together: so many that those of one page of the file
+/// meet.
+const LOOKED_UP: usize = 4096;
+/// Failures of one transaction.
+const TOGETHER: usize = 256;
+
+pub(super) struct Acting<'s, 'h> {
+    pub(super) house: &'h House,
+    pub(super) policy: &'h Policy,
+    pub(super) index: &'h Index,
+    pub(super) watermark: Watermark,
+    pub(super) deadline: Deadline,
+    pub(super) outside: Outside<'s>,
+    /// About how many something was done.
+    pub(super) acted: usize,
+}
+
+impl Acting<'_, '_> {
+    /// Acts on what is pending, until the deadline.
+    pub(super) fn act_on_all(&mut self) -> Result<()> {
+        let mut after = i64::MIN;
+        while !self.deadline.passed()
+            && let Some(due) = self.index.pending_failures(after, clock::now_ms(), LOOKED_UP)?
+        {
+            after = due.rows.last().copied().unwrap_or(i64::MAX);
+            let failed = due.deliveries.into_iter().filter_map(|(row, found)| FailedDelivery::of(row, found));
+            let wanted = self.that_matter(failed.collect())?;
+            let mut others = due.rows;
+            others.retain(|row| wanted.binary_search_by_key(row, FailedDelivery::row).is_err());
+            self.index.finish_work(PendingWork::Failure, &others)?;
+            for failures in wanted.chunks(TOGETHER) {
+                if self.deadline.passed() {
+                    return Ok(());
+                }
+                self.act_on(failures)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves out what is too old, what is on record, and addresses that mail has reached since.
+    /// Those are alive: a first reading, or one after an outage, finds together what happened one
+    /// after the other.
+    pub(super) fn that_matter(&self, mut failures: Vec<FailedDelivery>) -> Result<Vec<FailedDelivery>> {
+        let oldest_ms = clock::now_ms() - ACTED_ON_FOR_MS;
+        failures.retain(|failed| failed.at_ms >= oldest_ms);
+        let keys: Vec<String> = failures.iter().map(|failed| failed.key().text().to_owned()).collect();
+        let known = self.house.store.known_keys(&keys)?;
+        let mut keys = known.iter();
+        failures.retain(|_| keys.next() == Some(&false));
+        let asked =
+            failures.iter().flat_map(|failed| failed.addresses().map(|address| (address, failed.at_ms)));
+        let reached = self.index.reached_after(&asked.collect::<Vec<_>>())?;
+        let mut reached = reached.into_iter();
+        failures
+            .retain(|failed| reached.by_ref().take(failed.addresses().count()).filter(|is| *is).count() == 0);
+        Ok(failures)
+    }
+
+    /// Acts on some. What the policy fails for is tried again.
+    pub(super) fn act_on(&mut self, failures: &[FailedDelivery]) -> Result<()> {
+        let (now_ms, nothing) = (clock::now_ms(), Content::read(Arc::default()));
+        let (mut rows, mut decided, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        for failure in failures {
+            let when = (now_ms, self.deadline);
+            match DecidedFailure::decide(self.house, self.policy, failure, &nothing, when) {
+                Ok(one) => {
+                    rows.push(failure.row());
+                    decided.push(one);
+                }
+                Err(undecided) => failed.push((failure, undecided)),
+            }
+        }
+        if !decided.is_empty() {
+            let (acted, batch) = act_together(self.house, self.policy, decided, &self.watermark)?;
+            self.index.finish_failures(&rows, batch)?;
+            self.acted += acted.len();
+            self.go_on(acted);
+        }
+        self.try_again(&failed, now_ms)?;
+        match (&failed[..], failures.len()) {
+            // It would fail for all others too.
+            ([(_, why), ..], TOGETHER) if failed.len() == TOGETHER => Err(Error::new(why)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the lines of the message log, and hands over what leaves the process.
+    fn go_on(&mut self, acted: Vec<ActedFailure>) {
+        let (mut done, outside): (Vec<_>, Vec<_>) = acted.into_iter().partition(|one| one.ready.is_empty());
+        done.extend(outside.into_iter().filter_map(|one| self.outside.hand_over(one)));
+        let lines: Vec<_> = done.iter().map(|one| one.line(self.policy, Vec::new())).collect();
+        self.house.log.append(&lines);
+    }
+
+    fn try_again(&self, failed: &[(&FailedDelivery, Undecided)], now_ms: i64) -> Result<()> {
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<i64> = failed.iter().map(|(failure, _)| failure.row()).collect();
+        let given_up = self.index.try_later(&rows, now_ms)?;
+        for (failure, why) in failed {
+            let recipient = &failure.recipient;
+            match given_up.contains(&failure.row()) {
+                true => tracing::error!(%why, recipient, "nothing is done about a failed delivery"),
+                false => tracing::error!(%why, recipient, "a failed delivery is acted on at a later tick"),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! A failure and what the policy has decided about it: a fresh instance decides each one.
+//!
+//! Not here: doing it (`acted_failure`). Invariant: the same failure, policy and settings give the
+//! same plan.
+
+use super::failed_delivery::FailedDelivery;
+use crate::deadline::Deadline;
+use crate::decide::{Undecided, report_grounds};
+use crate::envelope::Envelope;
+use crate::house::House;
+use crate::mail::{Content, Mail};
+use crate::message_log::DecidedBy;
+use crate::plan::Plan;
+use crate::policy::Policy;
+use crate::policy::recipient_facts::RecipientFacts;
+use crate::store::Tally;
+use std::rc::Rc;
+use std::sync::Arc;
+
+pub(super) struct DecidedFailure {
+    pub(super) mail: Mail,
+    /// Without its bookkeeping.
+    pub(super) plan: Plan,
+    /// What the plan counts unconditionally.
+    pub(super) counted: Tally,
+    /// The digest of the whole plan, for the message log; empty if there is no line about it.
+    pub(super) digest: String,
+}
+
+impl DecidedFailure {
+    /// Asks the policy. `nothing` is the content of a message that is not there.
+    pub(super) fn decide(
+        house: &House,
+        policy: &Policy,
+        failed: &FailedDelivery,
+        nothing: &Arc<Content>,
+        (now_ms, deadline): (i64, Deadline),
+    ) -> Result<DecidedFailure, Undecided> {
+        let mail = Mail {
+            content: nothing.clone(),
+            envelope: Envelope { recipient: failed.sender.clone(), ..Envelope::default() },
+            key: failed.key(),
+            seed: failed.id,
+            at_ms: failed.at_ms.min(now_ms),
+            keep: None,
+            file: None,
+        };
+        let message = house.message_facts(&mail, deadline).of_log_line(failed.report());
+        let facts = Rc::new(RecipientFacts::new(Rc::new(message), mail.envelope.clone()));
+        let decided = house.question(mail.seed, now_ms, deadline).ask(policy, &facts)?;
+        let digest = if decided.plan.only_counts() { String::new() } else { decided.digest() };
+        let (mut plan, mut counted) = (decided.plan, Tally::default());
+        report_grounds::note(&mut plan, &facts.message);
+        plan.take_bookkeeping().iter().for_each(|name| counted.add(name));
+        Ok(DecidedFailure { mail, plan, counted, digest })
+    }
+
+    /// Who decided, for the message log.
+    pub(super) fn decided_by<'a>(&self, policy: &'a Policy) -> DecidedBy<'a> {
+        DecidedBy { name: &policy.name, hash: policy.short_hash(), plan: self.digest.clone() }
+    }
+}

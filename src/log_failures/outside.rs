@@ -1,0 +1,89 @@
+//! Steps about failures that leave the process, such as notifications, done in a thread while other
+//! failures are acted on.
+//!
+//! Not here: what they are (`crate::action`). Invariant: acting never waits for an application.
+//! What cannot be done in time is given back; it was promised, so the outbox does it.
+
+use super::acted_failure::ActedFailure;
+use crate::deadline::Deadline;
+use crate::error::{Error, Result};
+use crate::house::House;
+use crate::journal::{RunEnd, run_all};
+use crate::policy::Policy;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::{Scope, ScopedJoinHandle};
+
+/// Failures that wait for the thread, at most.
+const WAITING: usize = 4096;
+/// Failures whose steps are done side by side.
+const TOGETHER: usize = 64;
+
+/// The thread, and the way to it.
+pub(super) struct Outside<'s> {
+    entrance: SyncSender<ActedFailure>,
+    thread: ScopedJoinHandle<'s, Vec<String>>,
+    /// Keys of what found no place.
+    left: Vec<String>,
+}
+
+/// What the thread needs.
+struct Desk<'h> {
+    house: &'h House,
+    policy: &'h Policy,
+    deadline: Deadline,
+}
+
+impl<'s> Outside<'s> {
+    pub(super) fn new<'h>(
+        scope: &'s Scope<'s, 'h>,
+        (house, policy): (&'h House, &'h Policy),
+        deadline: Deadline,
+    ) -> Outside<'s> {
+        let (entrance, queue) = sync_channel(WAITING);
+        let desk = Desk { house, policy, deadline };
+        Outside { entrance, thread: scope.spawn(move || desk.work(&queue)), left: Vec::new() }
+    }
+
+    /// Has the steps done that are ready. Never waits: returns what found no place.
+    pub(super) fn hand_over(&mut self, acted: ActedFailure) -> Option<ActedFailure> {
+        let (TrySendError::Full(acted) | TrySendError::Disconnected(acted)) =
+            self.entrance.try_send(acted).err()?;
+        self.left.push(acted.key().to_owned());
+        Some(acted)
+    }
+
+    /// Waits for the thread. Returns the keys of what was not done.
+    pub(super) fn end(self) -> Result<Vec<String>> {
+        let Outside { entrance, thread, mut left } = self;
+        drop(entrance);
+        left.extend(thread.join().map_err(|_| Error::new("a thread has panicked"))?);
+        Ok(left)
+    }
+}
+
+impl Desk<'_> {
+    /// Until the way in is closed. Returns the keys of what was too late.
+    fn work(&self, queue: &Receiver<ActedFailure>) -> Vec<String> {
+        let mut left = Vec::new();
+        while let Ok(first) = queue.recv() {
+            let some: Vec<ActedFailure> =
+                std::iter::once(first).chain(queue.try_iter().take(TOGETHER - 1)).collect();
+            if self.deadline.passed() {
+                left.extend(some.iter().map(|one| one.key().to_owned()));
+                let lines: Vec<_> = some.iter().map(|one| one.line(self.policy, Vec::new())).collect();
+                self.house.log.append(&lines);
+            } else {
+                self.run(&some);
+            }
+        }
+        left
+    }
+
+    fn run(&self, some: &[ActedFailure]) {
+        let work = some.iter().map(ActedFailure::underway).collect();
+        run_all(&self.house.doors, work, self.deadline, &mut |ends| {
+            let line = |end: RunEnd| some[end.index].line(self.policy, end.ended);
+            self.house.log.append(&ends.into_iter().map(line).collect::<Vec<_>>());
+        });
+    }
+}

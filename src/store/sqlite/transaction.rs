@@ -1,0 +1,144 @@
+//! Several verbs as one transaction, and the rows of a plan whose steps were done within it.
+//!
+//! Not here: what is done together (`crate::log_failures`). Invariant: when the work ends with an
+//! error, nothing of it has happened.
+
+use super::connection::SharedConnection;
+use super::promise_rows::condition_name;
+use super::step_rows::state_of;
+use super::{counter_rows, holder, mark_rows, suppression_rows};
+use crate::envelope::Envelope;
+use crate::error::{Context, Result};
+use crate::plan::Plan;
+use crate::store::journal_entry::Performed;
+use crate::store::suppressed::{SoftBounce, StrikeCount, Suppressed};
+use crate::store::tally::Tally;
+use rusqlite::{Connection, params};
+use std::cell::OnceCell;
+
+/// The store, open for several changes.
+pub(crate) struct Transaction<'t> {
+    db: &'t Connection,
+    /// The name of this process, once it was needed.
+    owner: OnceCell<String>,
+}
+
+/// A plan of which some steps were done in the transaction that puts it on record.
+#[derive(Clone, Copy)]
+pub(crate) struct Begun<'a> {
+    pub(crate) key: &'a str,
+    /// The policy that decided.
+    pub(crate) policy: &'a str,
+    pub(crate) seed: u64,
+    pub(crate) envelope: &'a Envelope,
+    pub(crate) plan: &'a Plan,
+    /// How far each step of the plan is.
+    pub(crate) steps: &'a [StepState],
+    /// When it was decided, in milliseconds since 1970.
+    pub(crate) at_ms: i64,
+}
+
+/// How far a step is.
+#[derive(Clone, Debug)]
+pub(crate) enum StepState {
+    /// It was done.
+    Ended(Performed),
+    /// It waited for another end of an earlier step.
+    Skipped,
+    /// It can be done now.
+    Ready,
+    /// It waits, for its time or for another step.
+    Waiting,
+}
+
+pub(crate) fn transaction<T: Send + Sync + 'static>(
+    shared: &SharedConnection,
+    work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    shared.write(move |db| {
+        let done = work(&Transaction { db, owner: OnceCell::new() });
+        done.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.text().into()))
+    })
+}
+
+impl Transaction<'_> {
+    /// Whether the journal knows a key.
+    pub(crate) fn is_on_record(&self, key: &str) -> Result<bool> {
+        let known = self.db.prepare_cached("SELECT 1 FROM journal WHERE key = ?1");
+        known.and_then(|mut known| known.exists([key])).context("journal")
+    }
+
+    /// Puts a key on record that nothing is left to do for.
+    pub(crate) fn put_finished(&self, key: &str, at_ms: i64) -> Result<()> {
+        let put = "INSERT INTO journal (key, state, at_ms) VALUES (?1, 'finished', ?2)";
+        let put = self.db.prepare_cached(put).and_then(|mut put| put.execute(params![key, at_ms]));
+        put.context("journal").map(drop)
+    }
+
+    /// Puts a plan on record with its steps. Those that can be done now are leased to this process
+    /// for `lease_ms`.
+    pub(crate) fn put_begun(&self, begun: &Begun<'_>, lease_ms: i64) -> Result<()> {
+        let Begun { key, policy, seed, envelope, plan, steps, at_ms } = *begun;
+        let is_open = steps.iter().any(|step| matches!(step, StepState::Ready | StepState::Waiting));
+        let is_ready = steps.iter().any(|step| matches!(step, StepState::Ready));
+        let owner = is_ready.then(|| self.owner.get_or_init(holder::this_process).as_str());
+        let state = if is_open { "open" } else { "finished" };
+        let envelope = serde_json::to_string(envelope).context("envelope")?;
+        let text = serde_json::to_string(plan).context("plan")?;
+        let insert = "INSERT INTO journal (key, state, at_ms, owner, policy, seed, envelope, plan, message)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        let message = is_open.then_some(b"");
+        let values = params![key, state, at_ms, owner, policy, seed.to_string(), envelope, text, message];
+        let put = self.db.prepare_cached(insert).and_then(|mut put| put.execute(values));
+        put.context("journal")?;
+        self.put_steps(begun, lease_ms).context("steps")
+    }
+
+    fn put_steps(&self, begun: &Begun<'_>, lease_ms: i64) -> rusqlite::Result<()> {
+        let mut put = self.db.prepare_cached(
+            "INSERT INTO steps (key, step, action, state, after, outcome, due_ms, lease_ms, attempts, note)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?;
+        for (number, (step, state)) in begun.plan.steps.iter().zip(begun.steps).enumerate() {
+            let (name, lease_ms, attempts, note) = match state {
+                StepState::Ended(done) => (state_of(done.end).0, 0, 1, done.note.as_str()),
+                StepState::Skipped => ("skipped", 0, 0, ""),
+                StepState::Ready => ("pending", begun.at_ms + lease_ms, 0, ""),
+                StepState::Waiting => ("pending", 0, 0, ""),
+            };
+            let after = step.after.map(|(earlier, _)| earlier as i64);
+            let outcome = step.after.map(|(_, condition)| condition_name(condition));
+            let due_ms = begun.at_ms + i64::from(step.delay) * 1000;
+            let (number, action) = (number as i64, step.action.name());
+            put.execute(params![
+                begun.key, number, action, name, after, outcome, due_ms, lease_ms, attempts, note
+            ])?;
+        }
+        Ok(())
+    }
+
+    /// Counts a soft bounce, as `Store::strike` does.
+    pub(crate) fn strike(&self, bounce: &SoftBounce<'_>) -> Result<StrikeCount> {
+        suppression_rows::count(self.db, bounce).context("strikes")
+    }
+
+    /// Suppresses an address, as `Store::suppress` does.
+    pub(crate) fn suppress(&self, entry: &Suppressed) -> Result<bool> {
+        suppression_rows::put_reported(self.db, entry).context("suppressions")
+    }
+
+    /// Adds to counters.
+    pub(crate) fn count(&self, tally: &Tally, at_ms: i64) -> Result<()> {
+        counter_rows::add(self.db, tally, at_ms, false).context("counters")
+    }
+
+    /// The value of a mark.
+    pub(crate) fn marked(&self, name: &str) -> Result<Option<String>> {
+        mark_rows::value(self.db, name).context("meta")
+    }
+
+    /// Sets a mark.
+    pub(crate) fn mark(&self, name: &str, value: &str) -> Result<()> {
+        mark_rows::put(self.db, name, value).context("meta")
+    }
+}
