@@ -4,6 +4,7 @@
 //! is about, and whether the address is dead. Invariant: only what is about the recipient or its
 //! domain can be hard.
 
+use memchr::memchr2_iter;
 use serde::{Deserialize, Serialize};
 
 /// A delivery failure, as a report or a mail log shows it.
@@ -47,8 +48,11 @@ pub(crate) fn mentioned<'a>(
 ) -> (Option<&'a str>, Option<&'a str>) {
     let is_mentioned = |address: &&str| {
         let domain = address.rsplit_once('@').map_or(*address, |(_, domain)| domain).as_bytes();
-        let is_domain = |part: &[u8]| part.eq_ignore_ascii_case(domain);
-        !domain.is_empty() && text.as_bytes().windows(domain.len()).any(is_domain)
+        let Some(first) = domain.first() else { return false };
+        let is_domain = |at: usize| {
+            text.as_bytes()[at..].get(..domain.len()).is_some_and(|part| part.eq_ignore_ascii_case(domain))
+        };
+        memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text.as_bytes()).any(is_domain)
     };
     let sender = sender.filter(is_mentioned);
     (sender, recipient.filter(|_| sender.is_some()).filter(is_mentioned))

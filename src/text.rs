@@ -9,7 +9,15 @@ use std::borrow::Cow;
 /// Control characters become spaces, so that the text stays in its line and cannot steer a
 /// terminal.
 pub(crate) fn one_line(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Whether it is all printable ASCII.
+pub(crate) fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 /// Each run of whitespace becomes one space.

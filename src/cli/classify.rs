@@ -4,7 +4,7 @@
 
 use super::read_input;
 use super::terminal::{Terminal, line, note, print};
-use crate::class::{Class, DeliveryFailure};
+use crate::class::{About, Class, DeliveryFailure, Severity};
 use crate::classify::input::{self, Item};
 use crate::classify::{self, Classified};
 use crate::config::Config;
@@ -12,7 +12,7 @@ use crate::error::{Error, Exit, Result};
 use crate::policy::recipient_facts::RecipientFacts;
 use crate::policy::{Policy, Use, Wanted};
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -136,19 +136,42 @@ impl Desk<'_> {
 
     fn reply(&self, failure: &DeliveryFailure, class: &Class) -> Result<String> {
         if self.terminal.json {
-            let mut answer = json!({
-                "text": failure.text, "status": failure.status, "reply_code": failure.code,
-                "reason": class.reason, "category": class.category, "severity": class.severity,
-                "about": class.about, "rule": class.rule,
-            });
-            if !class.evidence.is_empty() {
-                answer["evidence"] = json!(class.evidence);
-            }
-            return line(&answer);
+            return line(&Answer::of(failure, class));
         }
         let explain = || format!(" [{}; about {}]", class.rule, about(class));
         let rule = if self.explain { explain() } else { String::new() };
         Ok(format!("{:20} {}{rule}\n", class.reason, failure.text))
+    }
+}
+
+/// What an SMTP reply means, as JSON.
+#[derive(Serialize)]
+struct Answer<'a> {
+    about: About,
+    category: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    evidence: &'a str,
+    reason: &'a str,
+    reply_code: u16,
+    rule: &'a str,
+    severity: Severity,
+    status: &'a str,
+    text: &'a str,
+}
+
+impl<'a> Answer<'a> {
+    fn of(failure: &'a DeliveryFailure, class: &'a Class) -> Answer<'a> {
+        Answer {
+            about: class.about,
+            category: &class.category,
+            evidence: &class.evidence,
+            reason: &class.reason,
+            reply_code: failure.code,
+            rule: &class.rule,
+            severity: class.severity,
+            status: &failure.status,
+            text: &failure.text,
+        }
     }
 }
 

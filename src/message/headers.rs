@@ -6,6 +6,7 @@
 
 use super::Defect;
 use mail_parser::parsers::MessageStream;
+use memchr::memchr;
 
 /// More fields than this are not listed.
 pub(crate) const MAX_FIELDS: usize = 10_000;
@@ -54,13 +55,32 @@ impl Field<'_> {
 
 /// The first `limit` bytes of a value as one clean line.
 pub(crate) fn line(value: &[u8], limit: usize) -> String {
-    clean(&String::from_utf8_lossy(&value[..value.len().min(limit)]))
+    let value = &value[..value.len().min(limit)];
+    match std::str::from_utf8(value) {
+        Ok(text) => clean(text),
+        Err(_) => clean(&String::from_utf8_lossy(value)),
+    }
 }
 
 /// Removes control characters, line ends among them; a tab becomes a space.
 fn clean(text: &str) -> String {
-    let spaced = text.chars().map(|c| if c == '\t' { ' ' } else { c });
-    let kept: String = spaced.filter(|c| !c.is_control()).collect();
+    // The space around it would be cut afterwards, which takes a copy.
+    let text = text.trim();
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    // 0xc2 may begin a control character above ASCII.
+    while let Some(at) = rest.bytes().position(|byte| byte < b' ' || byte == 0x7f || byte == 0xc2) {
+        let (before, after) = rest.split_at(at);
+        kept.push_str(before);
+        let mut letters = after.chars();
+        match letters.next() {
+            Some('\t') => kept.push(' '),
+            Some(letter) if !letter.is_control() => kept.push(letter),
+            _ => {}
+        }
+        rest = letters.as_str();
+    }
+    kept.push_str(rest);
     match kept.trim() {
         trimmed if trimmed.len() == kept.len() => kept,
         trimmed => trimmed.to_owned(),
@@ -143,7 +163,7 @@ pub(crate) fn start(raw: &[u8]) -> usize {
 
 /// The index after the line that `at` is in.
 pub(crate) fn line_end(bytes: &[u8], at: usize) -> usize {
-    let end = bytes[at..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |found| at + found + 1);
+    let end = memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |found| at + found + 1);
     #[cfg(test)]
     super::work::add(end - at);
     end

@@ -46,6 +46,8 @@ impl<'a> MimePart<'a> {
 /// The parts of a message.
 #[derive(Debug)]
 pub(crate) struct Tree<'a> {
+    /// What the message says it is.
+    pub(crate) content_type: ContentType,
     /// In order.
     pub(crate) parts: Vec<MimePart<'a>>,
     /// What is wrong with the structure.
@@ -72,7 +74,8 @@ impl Open {
 /// Finds the parts of the message that `top` is the header of.
 pub(crate) fn walk<'a>(top: &HeaderSection<'a>) -> Tree<'a> {
     let bytes = top.body;
-    let mut tree = Tree { parts: Vec::new(), defects: Vec::new() };
+    let content_type = ContentType::of(top, "text/plain");
+    let mut tree = Tree { content_type, parts: Vec::new(), defects: Vec::new() };
     let mut open: Vec<Open> = Vec::new();
     let mut at = 0;
     for number in 0.. {
@@ -88,8 +91,10 @@ pub(crate) fn walk<'a>(top: &HeaderSection<'a>) -> Tree<'a> {
             at = bytes.len() - inner.body.len();
             &inner
         };
-        let content_type =
-            ContentType::of(section, open.last().map_or("text/plain", |parent| parent.implied));
+        let content_type = match number {
+            0 => tree.content_type.clone(),
+            _ => ContentType::of(section, open.last().map_or("text/plain", |parent| parent.implied)),
+        };
         let multipart = Open::new(&content_type);
         if multipart.is_none() && content_type.kind.starts_with("multipart/") {
             tree.note(Defect::NoBoundary);

@@ -129,8 +129,8 @@ impl<'a> Message<'a> {
     }
 
     /// What the message says it is; `text/plain` if it says nothing.
-    pub(crate) fn content_type(&self) -> ContentType {
-        ContentType::of(&self.section, "text/plain")
+    pub(crate) fn content_type(&self) -> &ContentType {
+        &self.tree().content_type
     }
 
     /// The parts that are not multiparts, in order; a message without MIME is one part. At most

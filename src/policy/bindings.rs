@@ -22,5 +22,7 @@ pub(crate) mod optional {
             }
         ",
         world: "carom:optional/diagnosing",
+        // Failures are given as they are, not copied.
+        ownership: Borrowing { duplicate_if_necessary: true },
     });
 }

@@ -6,7 +6,7 @@
 
 use super::bindings::exports::carom::policy::classification;
 use super::bindings::optional::exports::carom::policy::diagnosis;
-use super::failure::{Failure, FailureKind, status_line};
+use super::failure::{Failure, FailureKind, as_status_line};
 use super::questions::FIXED;
 use super::ready::Policy;
 use super::recipient_facts::RecipientFacts;
@@ -44,7 +44,7 @@ impl Policy {
     ) -> Result<Vec<Class>, Failure> {
         let (classes, _) = self.ask(facts, FIXED, |guest, store| match &guest.diagnosis {
             Some(guest) => {
-                let failures: Vec<diagnosis::Failure> = batch.iter().map(Into::into).collect();
+                let failures: Vec<diagnosis::Failure<'_>> = batch.iter().map(Into::into).collect();
                 let classes = guest.carom_policy_diagnosis().call_diagnose(store, &failures)?;
                 Ok(classes.into_iter().map(Class::from).collect::<Vec<_>>())
             }
@@ -74,16 +74,16 @@ impl From<&DeliveryFailure> for classification::Failure {
     }
 }
 
-impl From<&DeliveryFailure> for diagnosis::Failure {
-    fn from(failure: &DeliveryFailure) -> diagnosis::Failure {
+impl<'a> From<&'a DeliveryFailure> for diagnosis::Failure<'a> {
+    fn from(failure: &'a DeliveryFailure) -> diagnosis::Failure<'a> {
         diagnosis::Failure {
-            text: failure.text.clone(),
-            status: failure.status.clone(),
+            text: &failure.text,
+            status: &failure.status,
             code: failure.code,
-            stage: failure.stage.clone(),
-            remote_mta: failure.remote_mta.clone(),
-            sender: failure.sender.clone(),
-            recipient: failure.recipient.clone(),
+            stage: &failure.stage,
+            remote_mta: &failure.remote_mta,
+            sender: failure.sender.as_deref(),
+            recipient: failure.recipient.as_deref(),
         }
     }
 }
@@ -97,7 +97,7 @@ impl From<classification::Class> for Class {
             classification::Severity::Unknown => Severity::Unknown,
         };
         let (reason, category, rule) =
-            (status_line(&class.reason), status_line(&class.category), status_line(&class.rule));
+            (as_status_line(class.reason), as_status_line(class.category), as_status_line(class.rule));
         let (about, evidence) = (About::usual(&reason, severity), String::new());
         Class { reason, category, severity, about, rule, evidence }.restrained()
     }
@@ -112,9 +112,9 @@ impl From<diagnosis::Class> for Class {
             diagnosis::Severity::Unknown => Severity::Unknown,
         };
         let (reason, category, rule) =
-            (status_line(&class.reason), status_line(&class.category), status_line(&class.rule));
+            (as_status_line(class.reason), as_status_line(class.category), as_status_line(class.rule));
         let about = class.about.map_or_else(|| About::usual(&reason, severity), About::from);
-        let evidence = class.evidence.as_deref().map(status_line).unwrap_or_default();
+        let evidence = class.evidence.map(as_status_line).unwrap_or_default();
         Class { reason, category, severity, about, rule, evidence }.restrained()
     }
 }

@@ -3,7 +3,7 @@
 //! Not here: what then happens to the message (`deliver`). Invariant: the text names the policy,
 //! its hash and the cause, in one line.
 
-use crate::text::{bounded, one_line};
+use crate::text::{bounded, is_plain, one_line};
 use std::fmt;
 
 /// The failure of a policy. The setting `on_trap` decides what happens to the message.
@@ -49,7 +49,15 @@ impl fmt::Display for Failure {
     }
 }
 
+/// The most bytes of a text in a status line.
+const LINE: usize = 300;
+
 /// Makes the text fit a status line: guests choose the text of their errors.
 pub(crate) fn status_line(text: &str) -> String {
-    one_line(bounded(text, 300))
+    one_line(bounded(text, LINE))
+}
+
+/// The same of a text that most often fits.
+pub(crate) fn as_status_line(text: String) -> String {
+    if text.len() <= LINE && is_plain(&text) { text } else { status_line(&text) }
 }

@@ -13,7 +13,7 @@ use super::mailbox;
 use super::mention::Mention;
 use super::outline::Outline;
 use super::personal_letter::is_letter;
-use super::phrases::{self, Says};
+use super::phrases::{self, Hit, Says};
 use super::quoted_reply::QuotedReply;
 use super::reported::DeliveryAction;
 use super::status_reader;
@@ -107,6 +107,9 @@ pub(crate) struct Evidence<'n> {
     /// The domain of the mail server that wrote the message, if it has its address from it.
     pub(crate) daemon_domain: Option<String>,
     pub(crate) subject: String,
+    folded_subject: String,
+    /// The phrases in the subject.
+    subject_hits: Vec<Hit>,
     /// What became of the message, by the words of notice and subject.
     pub(crate) action: DeliveryAction,
     /// Signs in the header and the structure.
@@ -131,7 +134,9 @@ impl<'n> Evidence<'n> {
         statuses.truncate(MAX_RECIPIENTS);
         let parties = ["To", "From", "X-Original-To", "Reply-To"];
         let subject = message.subject().unwrap_or_default();
-        let delayed = phrases::find(&folded(&subject)).iter().any(|hit| hit.says == Says::Delayed);
+        let folded_subject = folded(&subject);
+        let subject_hits = phrases::find(&folded_subject);
+        let delayed = subject_hits.iter().any(|hit| hit.says == Says::Delayed);
         Evidence {
             statuses,
             failed: failed(message),
@@ -144,9 +149,11 @@ impl<'n> Evidence<'n> {
             own_addresses: OnceCell::new(),
             daemon_domain: if is_daemon { domain_of_author(message) } else { None },
             subject,
+            folded_subject,
+            subject_hits,
             action: if delayed { DeliveryAction::Delayed } else { notice.action().unwrap_or_default() },
             outside: signs_outside(message, outline, is_daemon),
-            is_named_only: is_by_name_only(message) && !has_no_return_path(message),
+            is_named_only: !has_no_return_path(message) && is_by_name_only(message),
             writer,
         }
     }
@@ -225,14 +232,14 @@ impl<'n> Evidence<'n> {
             Sign::MailWords => {
                 says_that_mail_failed(self.notice)
                     || (self.says_failure()
-                        && speaks_of_mail(&folded(&self.subject))
+                        && speaks_of_mail(&self.folded_subject)
                         && self.shows(Sign::SubjectWords))
             }
             Sign::TextWords if self.writer == Writer::Unknown => self.shows(Sign::MailWords),
             Sign::TextWords => self.says_failure(),
-            Sign::SubjectWords => phrases::find(&folded(&self.subject))
-                .iter()
-                .any(|hit| matches!(hit.says, Says::Failed | Says::Delayed)),
+            Sign::SubjectWords => {
+                self.subject_hits.iter().any(|hit| matches!(hit.says, Says::Failed | Says::Delayed))
+            }
         }
     }
 }

@@ -23,6 +23,11 @@ pub(crate) struct Folded {
 }
 
 impl Folded {
+    /// Room for so many lines and bytes.
+    pub(crate) fn with_capacity(lines: usize, bytes: usize) -> Folded {
+        Folded { text: String::with_capacity(bytes), starts: Vec::with_capacity(lines) }
+    }
+
     /// Adds a line.
     pub(crate) fn push(&mut self, line: &str) {
         #[cfg(test)]
@@ -32,10 +37,12 @@ impl Folded {
         self.text.reserve(line.len() + 1);
         let mut rest = line;
         while let Some(first) = rest.chars().next() {
-            // Most text is lower-case ASCII, which stays as it is.
-            let plain = rest.bytes().take_while(|byte| matches!(byte, b'!'..=b'@' | b'['..=b'~')).count();
+            // Most text is ASCII, with one space between words.
+            let plain = plain_start(rest.as_bytes());
             if plain > 0 {
+                let from = self.text.len();
                 self.text.push_str(&rest[..plain]);
+                self.text[from..].make_ascii_lowercase();
                 (rest, space) = (&rest[plain..], false);
                 continue;
             }
@@ -60,6 +67,16 @@ impl Folded {
     pub(crate) fn start(&self, line: usize) -> usize {
         self.starts.get(line).copied().unwrap_or(self.text.len())
     }
+}
+
+/// How many bytes at the start are words of ASCII with single spaces between them.
+fn plain_start(text: &[u8]) -> usize {
+    let is_letter = |at: usize| text.get(at).is_some_and(|byte| (b'!'..=b'~').contains(byte));
+    let mut end = 0;
+    while is_letter(end) || end > 0 && text.get(end) == Some(&b' ') && is_letter(end + 1) {
+        end += 1;
+    }
+    end
 }
 
 /// One text, folded.

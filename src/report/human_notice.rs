@@ -219,7 +219,8 @@ pub(crate) fn is_field_of_report(line: &str) -> bool {
 
 /// The lines as they are compared with the phrases, and the phrases in them.
 fn folded_lines(lines: &[NumberedLine<'_>]) -> Folded {
-    let mut folded = Folded::default();
+    let bytes = lines.iter().map(|line| line.text.len() + 1).sum();
+    let mut folded = Folded::with_capacity(lines.len(), bytes);
     lines.iter().for_each(|line| folded.push(line.text));
     folded
 }

@@ -5,6 +5,7 @@
 
 use super::html_text;
 use crate::message::{MimePart, decode};
+use memchr::{memchr_iter, memchr2};
 use std::borrow::Cow;
 
 /// Text for people is read up to this many bytes, as they are in the message.
@@ -82,15 +83,12 @@ impl<'a> PartText<'a> {
 
     /// Its lines.
     pub(crate) fn lines(&self) -> Vec<NumberedLine<'_>> {
-        let mut lines = Vec::new();
         let mut rest: &str = &self.text;
+        let mut lines = Vec::with_capacity(memchr_iter(b'\n', rest.as_bytes()).count().min(MAX_LINES) + 1);
         while !rest.is_empty() && lines.len() < MAX_LINES {
             let bytes = rest.as_bytes();
             let part = &bytes[..bytes.len().min(MAX_LINE)];
-            let end = part
-                .iter()
-                .position(|&byte| matches!(byte, b'\n' | b'\r'))
-                .unwrap_or_else(|| whole(rest, part.len()));
+            let end = memchr2(b'\n', b'\r', part).unwrap_or_else(|| whole(rest, part.len()));
             let returns = bytes[end..].iter().take(3).take_while(|&&byte| byte == b'\r').count();
             let next = match bytes.get(end + returns) {
                 Some(b'\n') => end + returns + 1,
@@ -121,8 +119,7 @@ pub(crate) fn number_of(raw: &[u8], piece: &[u8]) -> u32 {
 
 /// How many lines end in a text.
 pub(crate) fn count(raw: &[u8]) -> u32 {
-    let ends = raw.iter().filter(|&&byte| byte == b'\n').count();
-    u32::try_from(ends).unwrap_or(u32::MAX)
+    u32::try_from(memchr_iter(b'\n', raw).count()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -176,7 +176,8 @@ fn domain(text: &str) -> Option<&str> {
     let taken = taken.take_while(|next| !glued(next));
     let length = taken.last().map_or(0, |(at, c)| at + c.len_utf8());
     let whole = &text[..length];
-    let whole = whole.find("..").map_or(whole, |at| &whole[..at]).trim_end_matches(['.', '-', '_']);
+    let dots = whole.as_bytes().windows(2).position(|two| two == b"..");
+    let whole = dots.map_or(whole, |at| &whole[..at]).trim_end_matches(['.', '-', '_']);
     (!whole.is_empty() && !whole.starts_with(['.', '-'])).then_some(whole)
 }
 

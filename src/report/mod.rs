@@ -106,13 +106,14 @@ pub(crate) fn read_file(raw: &[u8]) -> Report {
     let mut merged = Report::default();
     let mut first = 1;
     for raw in messages(raw) {
-        let report = read(&Message::read(raw)).shifted(first);
+        let mut report = read(&Message::read(raw)).shifted(first);
         first = lines::count(raw).saturating_add(first);
+        let recipients = std::mem::take(&mut report.recipients);
         if merged.kind == ReportKind::Other {
-            merged = Report { recipients: merged.recipients, ..report.clone() };
+            merged = Report { recipients: merged.recipients, ..report };
         }
         let room = MAX_RECIPIENTS - merged.recipients.len().min(MAX_RECIPIENTS);
-        merged.recipients.extend(report.recipients.into_iter().take(room));
+        merged.recipients.extend(recipients.into_iter().take(room));
     }
     merged
 }

@@ -66,7 +66,9 @@ fn header_start(lines: &[NumberedLine<'_>], until: usize) -> Option<usize> {
     const NEAR: [&str; 6] = ["from:", "to:", "subject:", "date:", "message-id:", "arc-seal:"];
     fn starts(line: &NumberedLine<'_>, name: &str) -> bool {
         let text = line.text.strip_prefix('>').unwrap_or(line.text);
-        text.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+        let text = text.as_bytes();
+        text.first().is_some_and(|first| first.eq_ignore_ascii_case(&name.as_bytes()[0]))
+            && text.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
     }
     let trace = |line: &NumberedLine<'_>| TRACE.iter().any(|name| starts(line, name));
     let field = |line: &NumberedLine<'_>| trace(line) || NEAR.iter().any(|name| starts(line, name));

@@ -5,7 +5,8 @@
 //! index is computed by the compiler, so that it costs nothing when the program starts.
 
 /// Buckets of phrases by their first bytes.
-const BUCKETS: usize = 4096;
+const BUCKETS: usize = 1 << BITS;
+const BITS: u32 = 14;
 
 /// The phrases of a file by the bucket of their beginning.
 pub(crate) struct PhraseIndex<const COUNT: usize> {
@@ -117,9 +118,8 @@ const fn next_line(text: &[u8], mut at: usize) -> usize {
 
 /// The bucket of the four bytes at `at`.
 const fn bucket(bytes: &[u8], at: usize) -> usize {
-    let (a, b) = (bytes[at] as usize, bytes[at + 1] as usize);
-    let (c, d) = (bytes[at + 2] as usize, bytes[at + 3] as usize);
-    (a.wrapping_mul(61) ^ b.wrapping_mul(509) ^ c.wrapping_mul(1021) ^ d.wrapping_mul(2039)) % BUCKETS
+    let four = u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    (four.wrapping_mul(0x9e37_79b1) >> (u32::BITS - BITS)) as usize
 }
 
 /// Whether a phrase may end before this byte: an English word may not go on, others are declined.

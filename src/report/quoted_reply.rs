@@ -6,6 +6,7 @@
 
 use super::reply_position;
 use crate::smtp_reply::{self, EnhancedStatus};
+use memchr::memchr3;
 
 /// Numbers of a text that are looked at, at most.
 const MAX_NUMBERS: usize = 500;
@@ -74,11 +75,8 @@ impl QuotedReply {
 fn next(text: &str, from: usize, numbers: &mut usize) -> Option<(QuotedReply, usize)> {
     let bytes = text.as_bytes();
     let mut at = from;
-    while at < bytes.len() && *numbers > 0 {
-        if !matches!(bytes[at], b'2' | b'4' | b'5') {
-            at += 1;
-            continue;
-        }
+    while let Some(further) = memchr3(b'2', b'4', b'5', bytes.get(at..)?).filter(|_| *numbers > 0) {
+        at += further;
         let before = at.checked_sub(1).map(|at| bytes[at]);
         if before.is_some_and(|byte| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'/' | b'@' | b'+')

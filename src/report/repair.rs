@@ -18,7 +18,7 @@ pub(crate) fn without_mark(raw: &[u8]) -> Option<&[u8]> {
 /// A message whose lines end with CR alone, with LF instead; `None` if they end with LF.
 pub(crate) fn with_line_ends(raw: &[u8]) -> Option<Vec<u8>> {
     let start = &raw[..raw.len().min(64 * 1024)];
-    let bare = start.contains(&b'\r') && !start.contains(&b'\n');
+    let bare = !start.contains(&b'\n') && start.contains(&b'\r');
     bare.then(|| raw.iter().map(|&byte| if byte == b'\r' { b'\n' } else { byte }).collect())
 }
 

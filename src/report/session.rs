@@ -8,6 +8,7 @@ use super::mailbox;
 use super::quoted_reply::QuotedReply;
 use super::speakers::{self, Speaker, speaker, starts_with_code};
 use super::tidied::tidy;
+use memchr::memmem;
 
 /// Refusals that are kept, at most.
 const MAX_EXCHANGES: usize = 10_000;
@@ -138,7 +139,8 @@ fn is_consequence(text: &str) -> bool {
 /// `550 5.1.1 <a@x.example>... User unknown`, `<a@x.example>... Deferred: Connection refused`. The
 /// reply that the text quotes counts before the code in front of it.
 fn summary(text: &str, line: u32) -> Option<Exchange> {
-    let (front, said) = text.split_once("... ")?;
+    let at = memmem::find(text.as_bytes(), b"... ")?;
+    let (front, said) = (&text[..at], &text[at + 4..]);
     let named = mailbox::first(front).filter(|found| front[found.end..].trim_matches('>').is_empty())?;
     let code = &front[..named.start];
     let coded = starts_with_code(code) && code.len() < 24;

@@ -94,7 +94,7 @@ pub(crate) fn host(text: &str) -> Option<&str> {
         "Server \"",
         "SMTP Server <",
     ];
-    for phrase in BEFORE {
+    for phrase in BEFORE.into_iter().filter(|phrase| text.contains(phrase)) {
         for (at, _) in text.match_indices(phrase).take(3) {
             let rest = &text[at + phrase.len()..];
             let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_');

@@ -8,7 +8,7 @@ use super::automatic_reply::AutomaticReply;
 use super::evidence::Evidence;
 use super::failure_report;
 use super::human_notice::HumanNotice;
-use super::lines::PartText;
+use super::lines::{NumberedLine, PartText};
 use super::original;
 use super::outline::Outline;
 use super::own_words::OwnWords;
@@ -50,7 +50,7 @@ fn understood(message: &Message<'_>, depth: usize) -> Report {
     if let Some(report) = texts.first().and_then(|text| ses_notification::read(text.whole())) {
         return report;
     }
-    let notice = HumanNotice::read(texts.iter().flat_map(PartText::lines).collect());
+    let notice = HumanNotice::read(lines_of(&texts));
     let original = outline.original(&notice);
     if statuses.is_empty()
         && let Some(report) = failure_report::read(message, &notice, &original)
@@ -83,6 +83,14 @@ fn understood(message: &Message<'_>, depth: usize) -> Report {
     Report { kind, recipients, original, ..Report::default() }
 }
 
+/// The lines of all texts.
+fn lines_of<'t>(texts: &'t [PartText<'_>]) -> Vec<NumberedLine<'t>> {
+    let mut texts = texts.iter().map(PartText::lines);
+    let mut lines = texts.next().unwrap_or_default();
+    lines.extend(texts.flatten());
+    lines
+}
+
 /// The first field of this name in the header of the message that a report is about: enclosed, in
 /// an enclosed report, or repeated in the text.
 pub(crate) fn original_header(message: &Message<'_>, name: &str, depth: usize) -> Option<String> {
@@ -95,7 +103,7 @@ pub(crate) fn original_header(message: &Message<'_>, name: &str, depth: usize) -
     };
     let in_text = || {
         let texts = outline.texts(message, &[]);
-        let notice = HumanNotice::read(texts.iter().flat_map(PartText::lines).collect());
+        let notice = HumanNotice::read(lines_of(&texts));
         let fields = original::quoted_fields(notice.original(), &[name]);
         Message::read(fields.as_bytes()).header(name).filter(|value| !value.is_empty())
     };
