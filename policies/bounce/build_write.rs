@@ -4,7 +4,7 @@
 //! that nothing is looked up when the policy runs.
 
 use crate::about::About;
-use crate::index::{Chain, Entry, Index, Part};
+use crate::index::{Chain, End, Entry, Index, Part};
 use crate::read::{Marked, Reason, Tables};
 use crate::rule::{Written, SEVERITIES};
 use crate::trie::State;
@@ -101,7 +101,7 @@ fn write_index(index: &Index) -> String {
     };
     let arrays = [
         array("STATES", "State", &index.states, |State(base, end)| format!("State({base},{end})")),
-        array("ENDS", "u32", &index.ends, u32::to_string),
+        array("ENDS", "End", &index.ends, End::to_string),
         array("ENTRIES", "Entry", &index.entries, entry),
         array("PARTS", "Part", &index.parts, |Part(from, length, flags)| {
             format!("Part({from},{length},{flags})")

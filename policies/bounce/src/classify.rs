@@ -8,13 +8,15 @@ use crate::about::About;
 use crate::code::Code;
 use crate::conditions::{server, stage};
 use crate::diagnostic::Diagnostic;
-use crate::first_rule::{first, Known, LeftOut, Memory, Rules};
+use crate::first_rule::{first, show, Known, LeftOut, Memory, Rules};
 use crate::own_rules::Own;
 use crate::recent::{Lookup, Recent};
 use crate::said_of::{is_beside_sender, outranks, said_of, SaidOf};
+use crate::search::search;
 use crate::status::Status;
 use crate::table::{Rule, BARE, CODES, FAMILIES, INDEX, REASONS, REFINEMENTS, RULES};
 use carom_policy::Severity;
+use std::cell::OnceCell;
 use std::ops::Range;
 
 /// A delivery failure as a report or a log shows it.
@@ -122,6 +124,7 @@ fn decide<'a>(
         code: if failure.code == 0 { diagnostic.code } else { failure.code },
         stage: stage(failure.stage),
         remote_mta: server(failure.remote_mta, failure.text),
+        by_host: OnceCell::new(),
         sender_at: &diagnostic.sender_at,
         left_out,
         is_barred: false,
@@ -131,8 +134,8 @@ fn decide<'a>(
     let is_statement = given.says_something() && failure.text.trim().is_empty();
     let is_success = given.class == 0 && diagnostic.status.class < 4 && (200..300).contains(&known.code);
     // A number of the text that stands where no reply does was misread by whoever gave it as one.
-    let is_misread = diagnostic.code == 0 && failure.text.contains(&known.code.to_string());
-    if given.class == 2 || is_success && !is_misread {
+    let is_misread = || diagnostic.code == 0 && failure.text.contains(&known.code.to_string());
+    if given.class == 2 || is_success && !is_misread() {
         return (by_reason("delivered"), 0..0);
     }
     let (verdict, span) = match recent.look_up(text, &known) {
@@ -161,12 +164,14 @@ fn search_lists(
 ) -> (Verdict, Range<usize>) {
     if let Some(own) = own {
         if let Some((place, span)) = first_own(own, known, text, memory) {
-            let said = known.shown.and_then(|_| said_of(known));
-            return (Verdict { decided: Decided::Own(place), said }, span);
+            return (Verdict { decided: Decided::Own(place), said: said_of(known) }, span);
         }
-        known.shown = None;
     }
-    let found = first(SHIPPED, known, text, memory);
+    let seen = &mut memory.shipped;
+    if known.shown.is_none() {
+        show(&INDEX, known, text, seen);
+    }
+    let found = first(SHIPPED, known, text, seen);
     let mut said = said_of(known);
     let rule = found.as_ref().map(|(place, _)| &RULES[usize::from(*place)]);
     if let (None, Some((_, span)), Some(rule)) = (said, &found, rule) {
@@ -175,7 +180,7 @@ fn search_lists(
     }
     let is_outranked = rule.is_some_and(|rule| outranks(said, rule));
     known.is_barred = said.is_some_and(|said| !said.about().is_recipients());
-    let found = if is_outranked { first(SHIPPED, known, text, memory) } else { found };
+    let found = if is_outranked { first(SHIPPED, known, text, seen) } else { found };
     if let Some((place, span)) = found {
         let better = refinement(&RULES[usize::from(place)], known);
         return (Verdict { decided: Decided::Rule(place, better), said }, span);
@@ -187,18 +192,16 @@ fn search_lists(
 /// The first own rule. The marks of providers and stages, and of what a refusal is about, are in
 /// the shipped index; it is searched if a rule needs them.
 fn first_own(own: &Own, known: &mut Known, text: &[u8], memory: &mut Memory) -> Option<(u16, Range<usize>)> {
-    let no_rules = Rules { rules: &[], bare: &[], ..SHIPPED };
     if own.rules.iter().any(|rule| rule.providers != 0 || rule.stages != 0) {
-        first(no_rules, known, text, memory);
+        show(&INDEX, known, text, &mut memory.shipped);
     }
-    let is_searched = known.shown.is_some();
-    known.shown.get_or_insert_default();
-    let found = first(own.list(), known, text, memory);
-    let is_dead = |place: u16| own.rules[usize::from(place)].about().is_recipients();
-    if !is_searched && found.as_ref().is_some_and(|(place, _)| is_dead(*place)) {
-        first(no_rules, known, text, memory);
+    let list = own.list();
+    search(list.index, text, &mut memory.own);
+    let found = first(list, known, text, &mut memory.own)?;
+    if known.shown.is_none() && own.rules[usize::from(found.0)].about().is_recipients() {
+        show(&INDEX, known, text, &mut memory.shipped);
     }
-    found
+    Some(found)
 }
 
 /// What stage, code and provider make of a rule's answer. A rule that writes its severity is

@@ -5,8 +5,8 @@
 //! it.
 
 use crate::index::{
-    Chain, Entry, Index, Part, BEGINS_TEXT, ENDS_TEXT, ENDS_WORD, LIST, PART_BEGINS_WORD, PART_ENDS_WORD,
-    VERIFY,
+    Chain, End, Entry, Index, Part, BEGINS_TEXT, EARLIER, ENDS_TEXT, ENDS_WORD, LAST, LIST, PART_BEGINS_WORD,
+    PART_ENDS_WORD, PLACE, VERIFY,
 };
 use crate::pattern::{Joint, Pattern, Words, MOST_LINKS};
 use crate::sequence::{Piece, Sequence};
@@ -40,7 +40,8 @@ struct Compiler<'a> {
     letters: Vec<u8>,
     /// Where a literal is in `letters`.
     known: HashMap<Vec<u8>, usize>,
-    lists: Vec<Words>,
+    /// The place of each list.
+    lists: HashMap<Words, u16>,
     chains: Vec<Chain>,
 }
 
@@ -50,8 +51,7 @@ impl Compiler<'_> {
             return;
         };
         let verify = sequence.pieces.len() > 1 || sequence.begins_text || sequence.ends_text;
-        let flags = u8::from(anchor.ends_word) * ENDS_WORD
-            + u8::from(sequence.begins_text) * BEGINS_TEXT
+        let flags = u8::from(sequence.begins_text) * BEGINS_TEXT
             + u8::from(sequence.ends_text) * ENDS_TEXT
             + u8::from(verify) * VERIFY;
         let first = self.parts.len();
@@ -66,15 +66,15 @@ impl Compiler<'_> {
             self.parts.push(Part(from as u32, piece.literal.len() as u16, flags));
         }
         let count = (self.parts.len() - first) as u8;
-        self.add(Entry { of: rule, flags, count, first: first as u32 }, anchor);
+        self.add(self.entries.len() as End, anchor);
+        self.entries.push(Entry { of: rule, flags, count, first: first as u32 });
     }
 
-    fn add(&mut self, entry: Entry, piece: &Piece) {
-        let number = self.entries.len() as u32;
-        self.entries.push(entry);
-        self.trie.insert(WORD, &piece.literal, number);
+    fn add(&mut self, end: End, piece: &Piece) {
+        let end = end | if piece.ends_word { ENDS_WORD } else { 0 };
+        self.trie.insert(WORD, &piece.literal, end);
         if !piece.begins_word {
-            self.trie.insert(WITHIN, &piece.literal, number);
+            self.trie.insert(WITHIN, &piece.literal, end);
         }
     }
 
@@ -88,8 +88,8 @@ impl Compiler<'_> {
     }
 
     fn list(&mut self, words: &Words) -> Result<u16, String> {
-        if let Some(place) = self.lists.iter().position(|list| list == words) {
-            return Ok(place as u16);
+        if let Some(place) = self.lists.get(words) {
+            return Ok(*place);
         }
         let sequences = match words {
             Words::Literal(sequences) => sequences,
@@ -102,19 +102,25 @@ impl Compiler<'_> {
         };
         let list = self.lists.len() as u16;
         for piece in sequences.iter().flat_map(|sequence| &sequence.pieces) {
-            let flags = u8::from(piece.ends_word) * ENDS_WORD + LIST;
-            self.add(Entry { of: list, flags, count: 0, first: 0 }, piece);
+            self.add(LIST | End::from(list), piece);
         }
-        self.lists.push(words.clone());
+        self.lists.insert(words.clone(), list);
         Ok(list)
     }
 
     fn finish(mut self) -> Index {
         self.chains.sort_by_key(|chain| chain.2[0].0);
-        let lists = self.lists.len() as u16;
-        let before = |list: u16| self.chains.iter().filter(|chain| chain.2[0].0 < list).count() as u16;
-        let chains_of: Vec<u16> = (0..=lists).map(before).collect();
-        let (states, ends, tails) = self.trie.double_array();
+        let before = |list: usize| self.chains.partition_point(|chain| usize::from(chain.2[0].0) < list) as u16;
+        let chains_of: Vec<u16> = (0..=self.lists.len()).map(before).collect();
+        let mut flags = vec![0; self.lists.len()];
+        for Chain(_, count, links) in &self.chains {
+            flags[usize::from(links[0].0)] |= LAST;
+            links[1..usize::from(*count)].iter().for_each(|(list, _)| flags[usize::from(*list)] |= EARLIER);
+        }
+        let (states, mut ends, tails) = self.trie.double_array();
+        for end in ends.iter_mut().filter(|end| **end & LIST != 0) {
+            *end |= flags[(*end & PLACE) as usize];
+        }
         let begins = self.trie.begins();
         Index {
             states: states.into(),

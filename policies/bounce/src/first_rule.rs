@@ -10,7 +10,7 @@ use crate::marks::{ABOUT_MARK, MARK, STAGE_MARK};
 use crate::search::{search, Seen};
 use crate::status::Status;
 use crate::table::{Rule, PROVIDERS};
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::ops::Range;
 
 /// Whether a rule is not asked.
@@ -22,6 +22,8 @@ pub(crate) struct Known<'a> {
     pub code: u16,
     pub stage: u8,
     pub remote_mta: &'a str,
+    /// Bits of the providers that it belongs to, once somebody asked.
+    pub by_host: OnceCell<u64>,
     /// Where the text names the sender (`diagnostic`).
     pub sender_at: &'a [u16],
     /// Shipped rules that are not asked, for the report on them.
@@ -77,7 +79,7 @@ const LAST: usize = 12;
 
 impl Known<'_> {
     pub fn meets_all_but_text(&self, rule: &Rule) -> bool {
-        self.meets_codes_and_stage(rule) && meets_provider(rule, self, &OnceCell::new())
+        self.meets_codes_and_stage(rule) && self.meets_provider(rule)
     }
 
     pub fn meets_codes_and_stage(&self, rule: &Rule) -> bool {
@@ -85,6 +87,17 @@ impl Known<'_> {
             && self.left_out.is_none_or(|left_out| !left_out(rule))
             && (rule.stages == 0 || rule.stages & self.stage != 0)
             && (rule.codes.is_empty() || rule.codes.iter().any(|code| fits(*code, self.status, self.code)))
+    }
+
+    /// Whether the host or the text shows a provider that the rule asks for.
+    fn meets_provider(&self, rule: &Rule) -> bool {
+        if rule.providers == 0 && rule.hosts.is_empty() {
+            return true;
+        }
+        let by_host = self.by_host.get_or_init(|| providers_of(self.remote_mta));
+        let by_text = self.shown.unwrap_or_default().providers;
+        rule.providers & (by_text | by_host) != 0
+            || rule.hosts.iter().any(|host| is_below(self.remote_mta, host))
     }
 }
 
@@ -97,94 +110,61 @@ pub(crate) struct Rules<'a> {
     pub bare: &'a [u16],
 }
 
-/// A rule whose pattern is in the text, and where.
-#[derive(Clone, Copy, Debug)]
-struct Hit {
+/// The rule that comes first so far: its place, that of its hit, and where its pattern is.
+struct Best {
     place: u16,
-    start: usize,
-    end: usize,
+    hit: usize,
+    span: Range<usize>,
 }
 
-/// After every rule.
-const NOBODY: Hit = Hit { place: u16::MAX, start: 0, end: 0 };
-
-/// Memory that one search leaves to the next.
+/// What came by in a text. Searching another text reuses the memory.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    seen: Seen,
-    /// Rules that ask for a provider, or for a stage that is not known yet.
-    pending: RefCell<Vec<Hit>>,
+    /// The patterns and marks of the shipped index.
+    pub shipped: Seen,
+    /// The patterns of own rules.
+    pub own: Seen,
 }
 
-/// The first rule that the failure meets, and where its pattern is in the text.
-pub(crate) fn first(
-    list: Rules,
-    known: &mut Known,
-    text: &[u8],
-    memory: &mut Memory,
-) -> Option<(u16, Range<usize>)> {
-    let mut best = first_by_text(list, known, text, memory);
-    let by_host = OnceCell::new();
-    let meets = |rule: &Rule| known.meets_codes_and_stage(rule) && meets_provider(rule, known, &by_host);
-    for hit in memory.pending.get_mut() {
-        if hit.place < best.place && meets(&list.rules[usize::from(hit.place)]) {
-            best = *hit;
+/// Searches the text for the patterns of the shipped index, and learns from its marks what the text
+/// shows.
+pub(crate) fn show(index: &Index, known: &mut Known, text: &[u8], seen: &mut Seen) {
+    search(index, text, seen);
+    let mut shown = Shown::default();
+    for place in 0..seen.hits.len() {
+        let mark = seen.hits[place].of;
+        let is_new = mark >= MARK && !shown.holds(mark);
+        if is_new && seen.has(place, index, text) {
+            shown.add(mark, usize::from(seen.hits[place].end) + LAST > text.len());
+        }
+    }
+    if known.stage == STAGELESS && shown.stages != 0 {
+        known.stage = shown.stage();
+    }
+    known.shown = Some(shown);
+}
+
+/// The first rule that the failure meets, and where its pattern is in the text, which was searched
+/// for this list.
+pub(crate) fn first(list: Rules, known: &Known, text: &[u8], seen: &mut Seen) -> Option<(u16, Range<usize>)> {
+    let meets = |place: u16| known.meets_all_but_text(&list.rules[usize::from(place)]);
+    let nobody = list.rules.len() as u16;
+    let mut best = Best { place: nobody, hit: 0, span: 0..0 };
+    // To verify a pattern takes longest: last, and only if it would win.
+    for is_open in [false, true] {
+        for number in 0..seen.hits.len() {
+            let hit = seen.hits[number];
+            let wins = hit.of < best.place || hit.of == best.place && number < best.hit;
+            if hit.is_open == is_open && wins && meets(hit.of) && seen.has(number, list.index, text) {
+                best = Best { place: hit.of, hit: number, span: seen.hits[number].span() };
+            }
         }
     }
     let mut earlier = list.bare.iter().take_while(|place| **place < best.place);
-    if let Some(place) = earlier.find(|place| meets(&list.rules[usize::from(**place)])) {
-        best = Hit { place: *place, ..NOBODY };
+    if let Some(place) = earlier.find(|place| meets(**place)) {
+        best = Best { place: *place, hit: 0, span: 0..0 };
     }
-    (best.place != NOBODY.place).then_some((best.place, best.start..best.end))
-}
-
-/// The first rule of those that need nothing more than the text, codes and stage. The others that
-/// are in the text are pending. The shipped index also shows providers and stages.
-fn first_by_text(list: Rules, known: &mut Known, text: &[u8], memory: &mut Memory) -> Hit {
-    let Memory { seen, pending } = memory;
-    pending.get_mut().clear();
-    let shown = Cell::new(known.shown.unwrap_or_default());
-    let best = Cell::new(NOBODY);
-    let has_stage = known.stage != STAGELESS;
-    let found = |place: u16, start: usize, end: usize| {
-        if place >= MARK {
-            let mut more = shown.get();
-            more.add(place, end + LAST > text.len());
-            return shown.set(more);
-        }
-        let Some(rule) = list.rules.get(usize::from(place)) else { return };
-        let hit = Hit { place, start, end };
-        let is_later = rule.providers != 0 || !rule.hosts.is_empty() || rule.stages != 0 && !has_stage;
-        if is_later {
-            pending.borrow_mut().push(hit);
-        } else if place < best.get().place && known.meets_codes_and_stage(rule) {
-            best.set(hit);
-        }
-    };
-    let wanted = |place: u16| {
-        if place < MARK {
-            place < best.get().place
-        } else {
-            !shown.get().holds(place)
-        }
-    };
-    search(list.index, text, seen, wanted, found);
-    if !has_stage && shown.get().stages != 0 {
-        known.stage = shown.get().stage();
-    }
-    known.shown = Some(shown.get());
-    best.get()
-}
-
-/// Whether the host or the text shows a provider that the rule asks for.
-fn meets_provider(rule: &Rule, known: &Known, by_host: &OnceCell<u64>) -> bool {
-    if rule.providers == 0 && rule.hosts.is_empty() {
-        return true;
-    }
-    let by_host = by_host.get_or_init(|| providers_of(known.remote_mta));
-    let by_text = known.shown.unwrap_or_default().providers;
-    rule.providers & (by_text | by_host) != 0
-        || rule.hosts.iter().any(|host| is_below(known.remote_mta, host))
+    (best.place != nobody).then_some((best.place, best.span))
 }
 
 /// Bits of the providers that a host belongs to.

@@ -9,10 +9,10 @@ use crate::pattern::MOST_LINKS;
 use crate::trie::State;
 use std::borrow::Cow;
 
-/// What a literal belongs to: a rule's plain pattern, or a list of words.
+/// A plain pattern whose longest piece is a literal of the trie.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
-    /// The rule's place in the order, or the list's.
+    /// The rule's place in the order.
     pub of: u16,
     /// See the constants.
     pub flags: u8,
@@ -22,14 +22,25 @@ pub struct Entry {
     pub first: u32,
 }
 
-/// No letter or digit may touch the literal on its right.
-pub const ENDS_WORD: u8 = 1;
-pub const BEGINS_TEXT: u8 = 2;
-pub const ENDS_TEXT: u8 = 4;
+pub const BEGINS_TEXT: u8 = 1;
+pub const ENDS_TEXT: u8 = 2;
 /// The literal is not the whole pattern: verify the rest.
-pub const VERIFY: u8 = 8;
+pub const VERIFY: u8 = 4;
+
+/// What a literal belongs to, as a number: the place in `entries`, or that of a list of words, and
+/// these bits.
+pub type End = u32;
+
 /// It belongs to a list of words.
-pub const LIST: u8 = 16;
+pub const LIST: End = 1 << 30;
+/// No letter or digit may touch the literal on its right.
+pub const ENDS_WORD: End = 1 << 29;
+/// The list is the last link of a chain.
+pub const LAST: End = 1 << 28;
+/// The list is another link of a chain.
+pub const EARLIER: End = 1 << 27;
+/// The bits of the place.
+pub const PLACE: End = EARLIER - 1;
 
 /// A piece: where its literal begins in `letters`, its length, and its flags.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +56,8 @@ pub struct Chain(pub u16, pub u8, pub [(u16, u8); MOST_LINKS]);
 #[derive(Clone, Debug)]
 pub struct Index {
     pub states: Cow<'static, [State]>,
-    /// Lists of places in `entries`.
-    pub ends: Cow<'static, [u32]>,
+    /// What the literals belong to.
+    pub ends: Cow<'static, [End]>,
     pub entries: Cow<'static, [Entry]>,
     pub parts: Cow<'static, [Part]>,
     /// The literals to verify, joined.

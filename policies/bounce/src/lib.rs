@@ -45,6 +45,11 @@ use acting::Acting;
 use carom_policy::reports::{self, Recipient};
 use carom_policy::{diagnosis, host, Policy};
 
+/// A batch of failures is thousands of small blocks.
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static HEAP: carom_policy::Heap = carom_policy::Heap::new();
+
 struct Bounce;
 
 impl Policy for Bounce {

@@ -24,7 +24,7 @@ pub enum Joint {
 }
 
 /// A part of a chain.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Words {
     /// A list of `words.toml`.
     Named(String),

@@ -1,17 +1,20 @@
 //! Finds the patterns that are in a text, in one walk over it, however many patterns there are.
 //!
 //! The trie is entered at every beginning of a word, and by a second root everywhere else for
-//! literals that may begin within a word. Of a plain pattern the longest piece is looked for, and
-//! then `matching` verifies the rest. Words of lists are remembered as they come by, and a chain is
-//! checked when its last link comes by. Not here: which rule wins (`first_rule`). Invariant: the
-//! work grows with the text and with what is found in it, never with the number of patterns.
+//! literals that may begin within a word. Of a plain pattern the longest piece is looked for; the
+//! rest is verified where the pattern can matter. Words of lists are remembered as they come by,
+//! and a chain is checked when its last link comes by. Not here: which rule wins (`first_rule`).
+//! Invariant: the work grows with the text and with what is found in it, never with the number of
+//! patterns.
 
 use crate::index::{
-    Chain, Index, Part, BEGINS_TEXT, ENDS_TEXT, ENDS_WORD, LIST, PART_BEGINS_WORD, PART_ENDS_WORD, VERIFY,
+    Chain, End, Index, Part, BEGINS_TEXT, EARLIER, ENDS_TEXT, ENDS_WORD, LAST, LIST, PART_BEGINS_WORD,
+    PART_ENDS_WORD, PLACE, VERIFY,
 };
 use crate::matching::matches;
 use crate::pattern::Joint;
 use crate::trie::{hash, State, BITS, MORE, TAIL, WITHIN, WORD};
+use std::ops::Range;
 
 /// The most bytes that count as a few words.
 const NEAR: usize = 48;
@@ -20,22 +23,91 @@ const NEXT: usize = 4;
 /// Occurrences of a list that are remembered.
 const REMEMBERED: usize = 4;
 
+/// Letters with which a sentence may end.
+const STOPS: &[u8] = b".!?:<;";
+/// Bits of the set of three letters that the words of a text begin with.
+const THREES: usize = BITS / 32;
+
+/// A pattern that is in a text, or may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Hit {
+    /// The number of the pattern: the rule's place.
+    pub of: u16,
+    /// Only its longest piece was seen: [`Seen::has`] looks for the others.
+    pub is_open: bool,
+    /// Where it begins and ends, as far as it was seen.
+    pub start: u16,
+    pub end: u16,
+    /// The place in `entries`, if it is a plain pattern.
+    entry: u32,
+}
+
+impl Hit {
+    pub fn span(&self) -> Range<usize> {
+        self.start.into()..self.end.into()
+    }
+}
+
+/// The number of a hit whose pattern is not in the text: after every other.
+const NOT_THERE: u16 = u16::MAX;
+
 /// What came by in a text. Searching another text reuses the memory.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Bits of the entries that were verified: each is, once for a text.
-    tried: Vec<u64>,
+    /// In the order in which they came by.
+    pub hits: Vec<Hit>,
+    /// Bits of the entries that are to be verified: each is, once for a text.
+    open: Vec<u64>,
+    /// The entries whose bit is set.
+    opened: Vec<u32>,
+    /// Which three letters words begin with: bits of their hashes.
+    threes: [u64; THREES / 64],
     /// Occurrences of each list, and the last of them.
     counts: Vec<u8>,
     last: Vec<[(u16, u16); REMEMBERED]>,
 }
 
 impl Seen {
-    fn forget(&mut self, lists: usize) {
-        self.tried.clear();
+    fn forget(&mut self, index: &Index) {
+        self.hits.clear();
+        for place in self.opened.drain(..) {
+            self.open[place as usize / 64] = 0;
+        }
+        self.open.resize(index.entries.len().div_ceil(64), 0);
+        let lists = index.chains_of.len().saturating_sub(1);
         self.counts.clear();
         self.counts.resize(lists, 0);
-        self.last.resize(lists.max(self.last.len()), [(0, 0); REMEMBERED]);
+        self.last.resize(lists, [(0, 0); REMEMBERED]);
+    }
+
+    /// Whether the whole pattern of a hit is in the text. Of an open one the rest is looked for,
+    /// and the hit then knows where it is.
+    pub fn has(&mut self, hit: usize, index: &Index, text: &[u8]) -> bool {
+        let hit = &mut self.hits[hit];
+        if !hit.is_open {
+            return true;
+        }
+        let entry = index.entries[hit.entry as usize];
+        let first = entry.first as usize;
+        let pieces =
+            index.parts[first..first + usize::from(entry.count)].iter().map(|Part(from, length, flags)| {
+                let from = *from as usize;
+                let literal = &index.letters[from..from + usize::from(*length)];
+                (literal, flags & PART_BEGINS_WORD != 0, flags & PART_ENDS_WORD != 0)
+            });
+        let is_known = |(piece, begins_word, _): (&[u8], bool, bool)| match piece {
+            [a, b, c, ..] if begins_word => {
+                let bit = hash(*a, *b, *c) / 32;
+                self.threes[bit / 64] & 1 << (bit % 64) != 0
+            }
+            _ => true,
+        };
+        let (begins, ends) = (entry.flags & BEGINS_TEXT != 0, entry.flags & ENDS_TEXT != 0);
+        let is_possible = pieces.clone().all(is_known);
+        let found = if is_possible { matches(pieces, begins, ends, text) } else { None };
+        let (of, (start, end)) = found.map_or((NOT_THERE, (0, 0)), |span| (hit.of, span));
+        *hit = Hit { of, is_open: false, start: start as u16, end: end as u16, ..*hit };
+        found.is_some()
     }
 
     fn remember(&mut self, list: usize, start: usize, end: usize) {
@@ -62,7 +134,7 @@ impl Seen {
                             && !between.starts_with(b". ")
                             && between.iter().all(|byte| !byte.is_ascii_alphanumeric())
                     }
-                    NEAR_JOINT => start - to <= NEAR && is_one_sentence(&text[to..start]),
+                    NEAR_JOINT => start - to <= NEAR && is_one_sentence(to..start, text),
                     _ => true,
                 };
             if fits {
@@ -76,18 +148,21 @@ impl Seen {
 
 /// No full stop after a word, no semicolon, and no `said:`, `]:` or `<<<` after which another
 /// speaks.
-fn is_one_sentence(between: &[u8]) -> bool {
-    let ends = |(place, byte): (usize, &u8)| {
-        let before = &between[..place];
-        let is_last = between.get(place + 1) == Some(&b' ');
-        match byte {
+fn is_one_sentence(between: Range<usize>, text: &[u8]) -> bool {
+    let ends = |place: usize| {
+        let (before, rest) = text[between.clone()].split_at(place - between.start);
+        let is_last = rest.get(1) == Some(&b' ');
+        match rest[0] {
             b'.' | b'!' | b'?' => is_last && before.last().is_none_or(u8::is_ascii_alphanumeric),
             b':' => is_last && (before.ends_with(b"]") || before.ends_with(b" said")),
-            b'<' => between[place..].starts_with(b"<<<"),
-            _ => *byte == b';',
+            b'<' => rest.starts_with(b"<<<"),
+            _ => true,
         }
     };
-    !between.iter().enumerate().any(ends)
+    !text[between.clone()]
+        .iter()
+        .zip(between.clone())
+        .any(|(letter, place)| STOPS.contains(letter) && ends(place))
 }
 
 /// Whether a word is a label of a host's name, as in `mx.customer.example`.
@@ -104,45 +179,51 @@ fn is_in_host(text: &[u8], start: usize, end: usize) -> bool {
     }
 }
 
-/// Calls `found` with the rule of every pattern in the text, where it begins and where it ends.
-/// `wanted` says beforehand whether a rule is worth looking at.
-pub fn search(
-    index: &Index,
-    text: &[u8],
-    seen: &mut Seen,
-    wanted: impl Fn(u16) -> bool,
-    found: impl FnMut(u16, usize, usize),
-) {
-    seen.forget(index.chains_of.len().saturating_sub(1));
-    Search { index, text, seen, wanted, found }.run();
+/// Finds the patterns that are in the text, and those that may be.
+pub fn search(index: &Index, text: &[u8], seen: &mut Seen) {
+    seen.forget(index);
+    Search { index, text, seen }.run();
 }
 
-struct Search<'a, Wanted, Found> {
+struct Search<'a> {
     index: &'a Index,
     text: &'a [u8],
     seen: &'a mut Seen,
-    wanted: Wanted,
-    found: Found,
 }
 
-impl<Wanted: Fn(u16) -> bool, Found: FnMut(u16, usize, usize)> Search<'_, Wanted, Found> {
+impl Search<'_> {
     fn run(mut self) {
-        let (words, within) = self.index.begins.split_at(BITS / 32);
-        let (Some(words), Some(within)) = (words.first_chunk(), within.first_chunk()) else { return };
-        let sets: [&[u32; BITS / 32]; 2] = [words, within];
+        let Some(begins) = self.index.begins.first_chunk::<{ 2 * BITS / 32 }>() else { return };
+        let text = self.text;
+        let mut threes = [0; THREES / 64];
         let mut in_word = false;
-        for start in 0..self.text.len() {
-            let root = if in_word { WITHIN } else { WORD };
-            in_word = self.text[start].is_ascii_alphanumeric();
-            // The one literal of one letter is @.
-            if let Some(&[a, b, c]) = self.text.get(start..start + 3).filter(|three| three[0] != b'@') {
-                let bit = hash(a, b, c);
-                if sets[root][bit / 32] & 1 << (bit % 32) == 0 {
-                    continue;
+        for (start, three) in text.windows(3).enumerate() {
+            let &[a, b, c] = three else { continue };
+            let bit = hash(a, b, c);
+            let is_begun = |root: usize| begins[root * BITS / 32 + bit / 32] & 1 << (bit % 32) != 0;
+            if std::mem::replace(&mut in_word, a.is_ascii_alphanumeric()) {
+                if is_begun(WITHIN) {
+                    self.literals_from(WITHIN, start);
                 }
+                continue;
             }
+            if in_word {
+                threes[bit / 32 / 64] |= 1 << (bit / 32 % 64);
+            }
+            // The one literal of one letter is @.
+            if is_begun(WORD) || a == b'@' {
+                self.literals_from(WORD, start);
+            }
+        }
+        for start in text.len().saturating_sub(2)..text.len() {
+            let root = if std::mem::replace(&mut in_word, text[start].is_ascii_alphanumeric()) {
+                WITHIN
+            } else {
+                WORD
+            };
             self.literals_from(root, start);
         }
+        self.seen.threes = threes;
     }
 
     /// Walks down the trie for as long as the text follows.
@@ -184,18 +265,13 @@ impl<Wanted: Fn(u16) -> bool, Found: FnMut(u16, usize, usize)> Search<'_, Wanted
         let text = self.text;
         let in_word =
             text[end - 1].is_ascii_alphanumeric() && text.get(end).is_some_and(u8::is_ascii_alphanumeric);
+        let in_host = is_in_host(text, start, end);
         for number in &self.index.ends[list..] {
-            let place = (number & !MORE) as usize;
-            let entry = &self.index.entries[place];
-            if !(in_word && entry.flags & ENDS_WORD != 0) {
-                if entry.flags & LIST != 0 {
-                    self.word_of_list(entry.of.into(), start, end);
-                } else if (self.wanted)(entry.of) {
-                    if entry.flags & VERIFY == 0 {
-                        (self.found)(entry.of, start, end);
-                    } else if let Some((start, end)) = self.verify(place) {
-                        (self.found)(entry.of, start, end);
-                    }
+            if !(in_word && number & ENDS_WORD != 0) {
+                if number & LIST == 0 {
+                    self.plain(number & PLACE, start, end);
+                } else if !in_host {
+                    self.word_of_list(*number, start, end);
                 }
             }
             if number & MORE == 0 {
@@ -205,45 +281,46 @@ impl<Wanted: Fn(u16) -> bool, Found: FnMut(u16, usize, usize)> Search<'_, Wanted
     }
 
     #[inline]
-    fn word_of_list(&mut self, list: usize, start: usize, end: usize) {
-        if is_in_host(self.text, start, end) {
-            return;
+    fn plain(&mut self, place: u32, start: usize, end: usize) {
+        let entry = &self.index.entries[place as usize];
+        let is_open = entry.flags & VERIFY != 0;
+        if is_open {
+            let (word, bit) = (&mut self.seen.open[place as usize / 64], 1 << (place % 64));
+            if *word & bit != 0 {
+                return;
+            }
+            *word |= bit;
+            self.seen.opened.push(place);
         }
+        let (start, end) = (start as u16, end as u16);
+        self.seen.hits.push(Hit { of: entry.of, is_open, start, end, entry: place });
+    }
+
+    #[inline]
+    fn word_of_list(&mut self, number: End, start: usize, end: usize) {
+        let list = (number & PLACE) as usize;
+        if number & LAST != 0 {
+            self.chains_of(list, start, end);
+        }
+        if number & EARLIER != 0 {
+            self.seen.remember(list, start, end);
+        }
+    }
+
+    /// The chains whose last link came by.
+    #[inline]
+    fn chains_of(&mut self, list: usize, start: usize, end: usize) {
         let chains_of = &self.index.chains_of;
         let chains = usize::from(chains_of[list])..usize::from(chains_of[list + 1]);
         for Chain(rule, count, links) in &self.index.chains[chains] {
             // Most often the word before it did not come by.
-            let may_be = *count < 2 || self.seen.counts[usize::from(links[1].0)] > 0;
-            if may_be && (self.wanted)(*rule) {
+            if *count < 2 || self.seen.counts[usize::from(links[1].0)] > 0 {
                 if let Some(from) = self.seen.chain(&links[..usize::from(*count)], start, self.text) {
-                    (self.found)(*rule, from, end);
+                    let (start, end) = (from as u16, end as u16);
+                    self.seen.hits.push(Hit { of: *rule, is_open: false, start, end, entry: 0 });
                 }
             }
         }
-        self.seen.remember(list, start, end);
-    }
-
-    /// Whether the whole plain pattern is there, and where. Asked once for a text.
-    fn verify(&mut self, place: usize) -> Option<(usize, usize)> {
-        let index = self.index;
-        let tried = &mut self.seen.tried;
-        if tried.is_empty() {
-            tried.resize(index.entries.len().div_ceil(64), 0);
-        }
-        let (word, bit) = (place / 64, 1 << (place % 64));
-        if tried[word] & bit != 0 {
-            return None;
-        }
-        tried[word] |= bit;
-        let entry = index.entries[place];
-        let first = entry.first as usize;
-        let pieces =
-            index.parts[first..first + usize::from(entry.count)].iter().map(|Part(from, length, flags)| {
-                let from = *from as usize;
-                let literal = &index.letters[from..from + usize::from(*length)];
-                (literal, flags & PART_BEGINS_WORD != 0, flags & PART_ENDS_WORD != 0)
-            });
-        matches(pieces, entry.flags & BEGINS_TEXT != 0, entry.flags & ENDS_TEXT != 0, self.text)
     }
 }
 
@@ -261,12 +338,15 @@ mod tests {
             read.iter().enumerate().map(|(rule, one)| (rule as u16, one)).collect();
         let lists = [("who".to_owned(), sequences("(user|mailbox|邮箱)").unwrap())];
         let index = compile(&numbered, &lists).unwrap();
-        let mut rules = BTreeSet::new();
-        let collect = |rule, start, end| {
-            assert!(start < end && end <= text.len());
-            rules.insert(rule);
-        };
-        search(&index, text.as_bytes(), &mut Seen::default(), |_| true, collect);
+        let (mut seen, mut rules) = (Seen::default(), BTreeSet::new());
+        search(&index, text.as_bytes(), &mut seen);
+        for place in 0..seen.hits.len() {
+            if seen.has(place, &index, text.as_bytes()) {
+                let hit = seen.hits[place];
+                assert!(hit.start < hit.end && usize::from(hit.end) <= text.len());
+                rules.insert(hit.of);
+            }
+        }
         rules.into_iter().collect()
     }
 

@@ -5,7 +5,7 @@
 
 use crate::about::About;
 use crate::code::Code;
-use crate::index::{Chain, Entry, Index, Part};
+use crate::index::{Chain, End, Entry, Index, Part};
 use crate::trie::State;
 use std::borrow::Cow;
 

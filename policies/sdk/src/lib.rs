@@ -13,6 +13,10 @@
 //! carom_policy::policy!(AcceptAll);
 //! ```
 
+mod heap;
+
+pub use heap::Heap;
+
 #[doc(hidden)]
 pub mod bindings {
     wit_bindgen::generate!({
