@@ -6,6 +6,7 @@ mod harness;
 mod accounting;
 mod about;
 mod answers;
+mod batches;
 mod bounces;
 mod complaints;
 mod cron;

@@ -18,6 +18,7 @@ use crate::store::{FoldedFile, MessageRecord, Store, Tally};
 use memchr::memmem;
 use serde::Deserialize;
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -49,13 +50,18 @@ impl MessageLog {
     /// Takes new records into the store, until the deadline; later calls do the rest. A file that
     /// cannot be read does not hold up the others.
     pub(crate) fn fold(&self, store: &Store, deadline: Deadline) -> Result<()> {
+        self.fold_gone(store, &HashSet::new(), deadline)
+    }
+
+    /// The same; the sources of messages with these keys are gone.
+    pub(crate) fn fold_gone(&self, store: &Store, gone: &HashSet<String>, deadline: Deadline) -> Result<()> {
         let known = store.folded_files()?;
         let mut problem = None;
         for path in record_files(&self.directory)? {
             if deadline.passed() {
                 break;
             }
-            let folded = fold_file(&path, store, &known, deadline);
+            let folded = fold_file(&path, store, &known, gone, deadline);
             problem = problem.or(folded.map_err(|error| error.within(path.display())).err());
         }
         problem.map_or(Ok(()), Err)
@@ -73,7 +79,13 @@ fn record_files(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(files.into_iter().map(|day| day.path).collect())
 }
 
-fn fold_file(path: &Path, store: &Store, known: &[FoldedFile], deadline: Deadline) -> Result<()> {
+fn fold_file(
+    path: &Path,
+    store: &Store,
+    known: &[FoldedFile],
+    gone: &HashSet<String>,
+    deadline: Deadline,
+) -> Result<()> {
     let Some((file, inode)) = open(path).map_err(Error::new)? else { return Ok(()) };
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut now = store.folded_files()?;
@@ -92,7 +104,7 @@ fn fold_file(path: &Path, store: &Store, known: &[FoldedFile], deadline: Deadlin
         let position_after = position + piece.len() as u64;
         let fingerprint = fingerprint(&file, position_after).context("cut short while it was read")?;
         let after = FoldedFile { inode, name: name.clone(), position: position_after, fingerprint };
-        let took = store.fold(records(&piece, path), before, after)?;
+        let took = store.fold(records(&piece, gone, path), before, after)?;
         now = store.folded_files()?;
         position = if took { position_after } else { start(&file, known.iter().chain(&now)) };
         if piece.is_empty() || deadline.passed() {
@@ -161,7 +173,7 @@ fn whole_lines(file: &File, position: u64) -> io::Result<Vec<u8>> {
 }
 
 /// The records among some lines.
-fn records(lines: &[u8], path: &Path) -> Vec<MessageRecord> {
+fn records(lines: &[u8], gone: &HashSet<String>, path: &Path) -> Vec<MessageRecord> {
     let has_key = memmem::Finder::new(b"\"key\":");
     let (mut records, mut cut_off) = (Vec::new(), 0);
     for line in lines.split(|byte| *byte == b'\n').filter(|line| has_key.find(line).is_some()) {
@@ -170,7 +182,8 @@ fn records(lines: &[u8], path: &Path) -> Vec<MessageRecord> {
             continue;
         };
         let (Some(key), Some(at_ms)) = (key, clock::parse(&time)) else { continue };
-        records.push(MessageRecord { key: key.into_owned(), at_ms, verdict, counted });
+        let is_gone = gone.contains(&*key);
+        records.push(MessageRecord { key: key.into_owned(), at_ms, verdict, counted, is_gone });
     }
     if cut_off > 0 {
         tracing::info!(lines = cut_off, path = %path.display(), "lines of the message log are cut off");

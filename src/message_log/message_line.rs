@@ -96,7 +96,7 @@ impl<'a> MessageLine<'a> {
     /// What the store keeps of it, if it is a record.
     pub(super) fn record(&self) -> Option<MessageRecord> {
         let (verdict, counted) = (self.verdict.clone(), self.counted.clone());
-        self.key.clone().map(|key| MessageRecord { key, at_ms: self.at_ms, verdict, counted })
+        self.key.clone().map(|key| MessageRecord { key, at_ms: self.at_ms, verdict, counted, is_gone: false })
     }
 
     pub(super) fn is_deferral(&self) -> bool {

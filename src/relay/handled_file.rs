@@ -7,6 +7,7 @@
 use super::file_backoff::FileBackoff;
 use super::memory_budget::MemoryBudget;
 use crate::clock::{self, HOUR};
+use crate::deadline::Deadline;
 use crate::error::{Context, Error, Result};
 use crate::house::House;
 use crate::intake::formats::FiledMessage;
@@ -14,9 +15,13 @@ use crate::intake::spool::{Claim, Spool};
 use crate::mail::{Content, KeptCopy, Key, Mail, MessageFile};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Finished messages that the journal forgets together.
-const FORGOTTEN_TOGETHER: usize = 1024;
+const FORGOTTEN_TOGETHER: usize = 8192;
+
+/// Time for records of the message log that are new to the store.
+const FOLDING: Duration = Duration::from_secs(60);
 
 /// Bytes for messages in work: what a process of 256 MB has left besides its policy and its store.
 const BUDGET: u64 = 160 << 20;
@@ -100,8 +105,12 @@ impl<'a> Files<'a> {
 
     /// Every message of the file is handled; these keys may be in the journal.
     pub(crate) fn finish(&self, claim: &Claim, keys: Vec<String>) {
-        let finished = self.spool.remove(claim).and_then(|()| self.forget(keys));
-        self.complain(claim, finished);
+        match self.spool.remove(claim) {
+            Ok(()) => self.forget(keys).unwrap_or_else(|error| {
+                tracing::warn!(%error, "finished messages stay in the journal for ten days");
+            }),
+            removed => self.complain(claim, removed),
+        }
     }
 
     /// Puts the file back to be tried again, or gives it up after `[relay] give_up_hours`.
@@ -149,22 +158,25 @@ impl<'a> Files<'a> {
         }
         let keys = std::mem::take(&mut *gone);
         drop(gone);
-        self.forget_these(&keys)
+        self.forget_these(keys)
     }
 
     /// Lets the journal forget what is left.
     pub(crate) fn forget_all(&self) -> Result<()> {
         let gone = std::mem::take(&mut *self.gone());
-        self.forget_these(&gone)
+        self.forget_these(gone)
     }
 
-    fn forget_these(&self, keys: &[String]) -> Result<()> {
+    /// The store takes what the message log has on record first: these keys count without a row.
+    fn forget_these(&self, keys: Vec<String>) -> Result<()> {
         if keys.is_empty() {
             return Ok(());
         }
         // A file that came back after a power cut would be a new message.
         self.spool.sync()?;
-        self.house.store.forget(keys)
+        let House { log, store, .. } = self.house;
+        log.fold_gone(store, &keys.iter().cloned().collect(), Deadline::after(FOLDING))?;
+        store.forget(&keys)
     }
 
     fn gone(&self) -> MutexGuard<'_, Vec<String>> {

@@ -17,6 +17,8 @@ pub(crate) struct MessageRecord {
     /// A deferred message does not count as a message of its minute.
     pub(crate) verdict: Verdict,
     pub(crate) counted: Tally,
+    /// The source of the message is gone, so that it cannot be recorded again: the key is not kept.
+    pub(crate) is_gone: bool,
 }
 
 /// How far a file of records is folded.

@@ -34,7 +34,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rusqlite", &["src/store/sqlite/", "src/index/"]),
     ("rustc_hash", EVERYWHERE),
     ("rustix", EVERYWHERE),
-    ("rustls", &["src/auth/"]),
+    ("rustls", &["src/auth/", "src/action/doors/smtp/"]),
     ("ruzstd", &["src/maillog/tail/"]),
     ("self_cell", &["src/mail.rs"]),
     ("serde", EVERYWHERE),

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RelayTable {
-    /// Messages handled in parallel.
+    /// Threads that decide messages, up to 64 files at a time each; as many again do what was
+    /// decided.
     pub(crate) threads: usize,
     /// Where kept messages go; default `done` in the relay directory.
     #[serde(skip_serializing_if = "Option::is_none")]

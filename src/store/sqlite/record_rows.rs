@@ -65,16 +65,21 @@ fn file(row: &Row<'_>) -> rusqlite::Result<FoldedFile> {
     })
 }
 
-/// Counts each message whose key is new. A deferred one leaves no key.
+/// Counts each message whose key is new. A deferred one leaves no key, nor does one that is gone.
 fn add(db: &Connection, records: &[MessageRecord]) -> rusqlite::Result<()> {
     const ONCE: &str =
         "INSERT OR IGNORE INTO journal (key, state, at_ms, plan) VALUES (?1, 'finished', ?2, ?3)";
     let (mut tally, mut minutes) = (Tally::default(), BTreeMap::<i64, u64>::new());
     let mut insert = db.prepare_cached(ONCE)?;
-    for MessageRecord { key, at_ms, verdict, counted } in records {
+    let mut known = db.prepare_cached("SELECT 1 FROM journal WHERE key = ?1")?;
+    for MessageRecord { key, at_ms, verdict, counted, is_gone } in records {
         if !matches!(verdict, Verdict::Defer(_)) {
-            let plan = json!({ "verdict": verdict, "steps": [] }).to_string();
-            if insert.execute(params![key, at_ms, plan])? == 0 {
+            let plan = || json!({ "verdict": verdict, "steps": [] }).to_string();
+            let counts_already = match is_gone {
+                true => known.exists([key])?,
+                false => insert.execute(params![key, at_ms, plan()])? == 0,
+            };
+            if counts_already {
                 continue;
             }
             *minutes.entry(at_ms.div_euclid(60_000) * 60).or_default() += 1;

@@ -1,18 +1,14 @@
 //! One dialogue with one host: connect, STARTTLS, hand over the letter.
 //!
-//! Not here: which host, and how long a session is waited for (`pool`). Invariant: nothing but a
-//! valid address gets into a command.
+//! Commands go together where the host takes them together (PIPELINING, RFC 2920). Not here: which
+//! host (`pool`), and how lines travel (`wire`). Invariant: nothing but a valid address gets into a
+//! command; a dialogue ends with its deadline.
 
 use super::letter::{Letter, SendFailure};
+use super::wire::{Fault, HostReply, Wire};
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::text::{bounded, one_line};
 use lettre::Address;
-use lettre::transport::smtp::Error as SmtpError;
-use lettre::transport::smtp::client::{CertificateStore, SmtpConnection, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
-use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
-use std::fmt::{self, Display};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -28,108 +24,127 @@ pub(super) enum Broken {
     Failed(SendFailure),
 }
 
-impl From<SmtpError> for Broken {
-    fn from(error: SmtpError) -> Broken {
-        Broken::Failed(SendFailure { temporary: !error.is_permanent(), text: describe(&error) })
+impl From<Fault> for SendFailure {
+    fn from(fault: Fault) -> SendFailure {
+        match fault {
+            Fault::Refused(reply) => SendFailure { temporary: reply.code < 500, text: reply.to_string() },
+            Fault::Broken(text) => SendFailure::temporary(text),
+        }
     }
 }
 
-/// What a session needs. It owns it, because its thread may be abandoned.
-#[derive(Clone)]
-pub(super) struct Session {
+/// A connection that has greeted, and what the host offers.
+pub(super) struct Connection {
+    wire: Wire,
+    eight_bit: bool,
+    international: bool,
+    pipelining: bool,
+    offers_tls: bool,
+    /// A letter was begun and not taken: the host is to forget it before the next.
+    unfinished: bool,
+}
+
+/// What is to be handed over.
+pub(super) struct Session<'a> {
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) deadline: Deadline,
-    starttls: bool,
+    pub(super) starttls: bool,
     hello: String,
-    host: String,
+    host: &'a str,
     sender: Option<Address>,
     recipient: Address,
     data: Arc<Vec<u8>>,
 }
 
-impl Session {
+impl<'a> Session<'a> {
     /// A session that has no addresses yet.
     pub(super) fn new(
-        host: &str,
+        host: &'a str,
         letter: &Letter,
         config: &Config,
         deadline: Deadline,
-    ) -> Result<Session, Broken> {
+    ) -> Result<Session<'a>, Broken> {
         Ok(Session {
             addresses: Vec::new(),
             starttls: config.send.starttls,
             deadline,
             hello: config.hostname(),
-            host: host.to_owned(),
+            host,
             sender: letter.from.as_deref().map(address).transpose().map_err(Broken::Failed)?,
             recipient: address(&letter.to).map_err(Broken::Failed)?,
             data: letter.data.clone(),
         })
     }
 
-    /// The same without STARTTLS.
-    pub(super) fn in_clear(self) -> Session {
-        Session { starttls: false, ..self }
-    }
-
     /// Talks to the host over the connection that was kept for it, or a new one. Returns the
     /// result, and the connection if it is good for another letter.
-    pub(super) fn talk(self, kept: Option<SmtpConnection>) -> (Result<(), Broken>, Option<SmtpConnection>) {
-        let opened = match kept {
-            Some(mut kept) => match self.say(&mut kept, Rset) {
-                Ok(()) => Ok(kept),
-                Err(error) => Err(Broken::Closed(describe(&error))),
-            },
-            None => self.connect(),
-        };
-        let mut connection = match opened {
+    pub(super) fn talk(&self, kept: Option<Connection>) -> (Result<(), Broken>, Option<Connection>) {
+        let was_kept = kept.is_some();
+        let mut connection = match kept.map_or_else(|| self.connect(), Ok) {
             Ok(connection) => connection,
             Err(broken) => return (Err(broken), None),
         };
+        connection.wire.set_deadline(self.deadline);
         let international = self.is_international();
-        if international && !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
+        if international && !connection.international {
             let failure = SendFailure::permanent("the host does not know SMTPUTF8 (RFC 6531)");
             return (Err(Broken::Failed(failure)), Some(connection));
         }
-        match self.hand_over(&mut connection, international) {
+        let begun = self.begin(&mut connection, international);
+        let ended = match begun {
+            // Nothing of the letter has been sent.
+            Err(Fault::Broken(text)) if was_kept => return (Err(Broken::Closed(text)), None),
+            Err(Fault::Refused(reply)) if was_kept && reply.code == 421 => {
+                return (Err(Broken::Closed(reply.to_string())), None);
+            }
+            begun => begun.and_then(|()| self.finish(&mut connection)),
+        };
+        match ended {
             Ok(()) => (Ok(()), Some(connection)),
-            Err(error) => {
+            Err(fault) => {
                 // After a refusal, the host is ready for the next letter; 421 means that it closes
                 // (RFC 5321 section 3.8).
-                let ready = error.status().is_some_and(|code| u16::from(code) != 421);
-                (Err(error.into()), ready.then_some(connection))
+                let ready = matches!(&fault, Fault::Refused(reply) if reply.code != 421);
+                (Err(Broken::Failed(fault.into())), ready.then_some(connection))
             }
         }
     }
 
-    fn hand_over(&self, connection: &mut SmtpConnection, international: bool) -> Result<(), SmtpError> {
-        let mut parameters = Vec::new();
+    /// The envelope, up to the host's word that it waits for the letter.
+    fn begin(&self, connection: &mut Connection, international: bool) -> Result<(), Fault> {
+        let sender: &str = self.sender.as_ref().map_or("", |sender| sender.as_ref());
         // Bytes beyond ASCII go to a host without 8BITMIME too: they are the original's, and hosts
         // have taken them for decades.
-        if !self.data.is_ascii() && connection.server_info().supports_feature(Extension::EightBitMime) {
-            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+        let body = if !self.data.is_ascii() && connection.eight_bit { " BODY=8BITMIME" } else { "" };
+        let utf8 = if international { " SMTPUTF8" } else { "" };
+        let mail = format!("MAIL FROM:<{sender}>{body}{utf8}");
+        let recipient: &str = self.recipient.as_ref();
+        let envelope = [mail, format!("RCPT TO:<{recipient}>"), "DATA".to_owned()];
+        let reset = connection.unfinished.then(|| "RSET".to_owned());
+        let commands: Vec<String> = reset.into_iter().chain(envelope).collect();
+        connection.unfinished = true;
+        if connection.pipelining {
+            return pipelined(&mut connection.wire, &commands);
         }
-        if international {
-            parameters.push(MailParameter::SmtpUtfEight);
-        }
-        self.say(connection, Mail::new(self.sender.clone(), parameters))?;
-        self.say(connection, Rcpt::new(self.recipient.clone(), Vec::new()))?;
-        self.say(connection, Data)?;
-        // The end of the data is written again below.
-        let data = self.data.strip_suffix(b"\r\n").unwrap_or(&self.data);
-        match std::str::from_utf8(data) {
-            Ok(text) => self.say(connection, Content(text)),
-            Err(_) => {
-                let _ = connection.set_timeout(Some(self.deadline.left()));
-                connection.message(data).map(drop)
-            }
-        }
+        commands.iter().try_for_each(|command| connection.wire.say(command).map(drop))
     }
 
-    /// One command, within the time that is left.
-    fn say(&self, connection: &mut SmtpConnection, command: impl Display) -> Result<(), SmtpError> {
-        let _ = connection.set_timeout(Some(self.deadline.left()));
-        connection.command(command).map(drop)
+    /// The letter, with dots doubled and its end (RFC 5321 section 4.5.2), in one piece: a host may
+    /// delay its acknowledgment of a part by 40 ms (RFC 1122 section 4.2.3.2).
+    fn finish(&self, connection: &mut Connection) -> Result<(), Fault> {
+        let data = self.data.strip_suffix(b"\r\n").unwrap_or(&self.data);
+        let mut sent = Vec::with_capacity(data.len() + data.len() / 64 + 8);
+        for line in data.split_inclusive(|byte| *byte == b'\n') {
+            if line.starts_with(b".") {
+                sent.push(b'.');
+            }
+            sent.extend_from_slice(line);
+        }
+        sent.extend_from_slice(b"\r\n.\r\n");
+        connection.wire.send(&sent)?;
+        connection.wire.accepted()?;
+        connection.unfinished = false;
+        Ok(())
     }
 
     /// Whether an address or a header field has characters beyond ASCII.
@@ -139,50 +154,90 @@ impl Session {
         !(ascii(&self.recipient) && self.sender.as_ref().is_none_or(ascii) && self.data[..header].is_ascii())
     }
 
-    fn connect(&self) -> Result<SmtpConnection, Broken> {
-        let hello = ClientId::Domain(self.hello.clone());
+    fn connect(&self) -> Result<Connection, Broken> {
         let mut greeted = Err(SendFailure::temporary("no address"));
         for (tried, address) in self.addresses.iter().enumerate() {
             // The time is shared among the remaining addresses, so that a silent one leaves some.
             let share = self.deadline.left() / u32::try_from(self.addresses.len() - tried).unwrap_or(1);
-            match SmtpConnection::connect(address, Some(share), &hello, None, None) {
+            let greet = || -> Result<Connection, Fault> {
+                let mut wire = Wire::connect(address, self.deadline.within(share))?;
+                wire.accepted()?;
+                self.introduced(wire)
+            };
+            match greet() {
                 Ok(connection) => {
                     greeted = Ok(connection);
                     break;
                 }
                 // Whatever its greeting says, it has not refused the letter: others may take it.
-                Err(error) => greeted = Err(SendFailure::temporary(describe(&error))),
+                Err(fault) => greeted = Err(SendFailure { temporary: true, ..fault.into() }),
             }
         }
-        let mut connection = greeted.map_err(Broken::Failed)?;
-        if self.starttls && connection.can_starttls() {
-            // Opportunistic (RFC 7435): without TLS the mail would go in clear, so any certificate
-            // will do.
-            let parameters = TlsParameters::builder(self.host.clone())
-                .certificate_store(CertificateStore::None)
-                .dangerous_accept_invalid_certs(true)
-                .dangerous_accept_invalid_hostnames(true)
-                .build()
-                .map_err(|error| Broken::Tls(describe(&error)))?;
-            let _ = connection.set_timeout(Some(self.deadline.left() / 2));
-            connection.starttls(&parameters, &hello).map_err(|error| Broken::Tls(describe(&error)))?;
+        let connection = greeted.map_err(Broken::Failed)?;
+        if !(self.starttls && connection.offers_tls) {
+            return Ok(connection);
         }
-        Ok(connection)
+        let tls = |fault: Fault| Broken::Tls(SendFailure::from(fault).text);
+        let mut wire = connection.wire;
+        wire.set_deadline(self.deadline.within(self.deadline.left() / 2));
+        wire.say("STARTTLS").map_err(tls)?;
+        self.introduced(wire.secured(self.host).map_err(tls)?).map_err(tls)
+    }
+
+    /// Says EHLO and hears what the host offers.
+    fn introduced(&self, mut wire: Wire) -> Result<Connection, Fault> {
+        let offer: HostReply = wire.say(&format!("EHLO {}", self.hello))?;
+        let offers = |keyword: &str| {
+            let mut lines = offer.lines.iter().skip(1);
+            lines.any(|line| line.split(' ').next().is_some_and(|word| word.eq_ignore_ascii_case(keyword)))
+        };
+        Ok(Connection {
+            eight_bit: offers("8BITMIME"),
+            international: offers("SMTPUTF8"),
+            pipelining: offers("PIPELINING"),
+            offers_tls: offers("STARTTLS") && !wire.is_secured(),
+            unfinished: false,
+            wire,
+        })
     }
 }
 
-/// The content of a letter with dots doubled and the end of the data (RFC 5321 section 4.5.2), to
-/// be sent in one piece. lettre writes the end separately: it then waits for the acknowledgement of
-/// the rest, which hosts delay by 40 ms (RFC 1122 section 4.2.3.2). Only UTF-8 can go this way.
-struct Content<'a>(&'a str);
-
-impl Display for Content<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in self.0.split("\r\n") {
-            let dot = if line.starts_with('.') { "." } else { "" };
-            write!(f, "{dot}{line}\r\n")?;
+/// Sends commands together, the last of them DATA, and hears their replies in order.
+fn pipelined(wire: &mut Wire, commands: &[String]) -> Result<(), Fault> {
+    let mut together = String::new();
+    for command in commands {
+        together.push_str(command);
+        together.push_str("\r\n");
+    }
+    wire.send(together.as_bytes())?;
+    let mut refused = None;
+    let mut waits_for_data = false;
+    for _ in commands {
+        let reply = wire.reply()?;
+        waits_for_data = reply.code < 400;
+        if !waits_for_data {
+            refused.get_or_insert(reply);
         }
-        f.write_str(".\r\n")
+    }
+    let Some(refused) = refused else { return Ok(()) };
+    if waits_for_data {
+        // The host waits for a letter to nobody (RFC 2920 section 3.1).
+        wire.send(b".\r\n")?;
+        wire.reply()?;
+    }
+    Err(Fault::Refused(refused))
+}
+
+impl Connection {
+    /// Says goodbye (RFC 5321 section 4.1.1.10).
+    pub(super) fn quit(&mut self, deadline: Deadline) {
+        self.wire.set_deadline(deadline);
+        let _ = self.wire.send(b"QUIT\r\n");
+    }
+
+    /// Hears the goodbye of a host, so that it is not cut short.
+    pub(super) fn closed(&mut self) {
+        let _ = self.wire.reply();
     }
 }
 
@@ -193,15 +248,4 @@ fn address(text: &str) -> Result<Address, SendFailure> {
         return Err(SendFailure::permanent("not an address that mail can be sent to"));
     }
     text.parse().map_err(|error| SendFailure::permanent(format_args!("{text}: {error}")))
-}
-
-/// The error and what caused it, in one line.
-fn describe(error: &SmtpError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    one_line(bounded(&text, 400))
 }

@@ -10,6 +10,10 @@ mod letter;
 mod pool;
 /// One dialogue with one host.
 mod dialogue;
+/// Commands and replies.
+mod wire;
+/// TLS with whatever certificate.
+mod opportunistic_tls;
 #[cfg(test)]
 mod tests;
 

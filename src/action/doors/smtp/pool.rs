@@ -4,16 +4,13 @@
 //! Not here: the dialogue (`dialogue`). Invariant: a connection to a private host is reused only
 //! for the operator's own server.
 
-use super::dialogue::{Broken, Session};
+use super::dialogue::{Broken, Connection, Session};
 use super::letter::{Letter, SendFailure, SmtpTarget};
 use crate::action::doors::guard::{self, TargetHost, Unreachable};
 use crate::auth::Dns;
 use crate::config::Config;
 use crate::deadline::Deadline;
-use lettre::transport::smtp::client::SmtpConnection;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Idle connections kept for one host, in all, and for how long.
@@ -21,25 +18,17 @@ const KEPT_A_HOST: usize = 64;
 const KEPT: usize = 256;
 const IDLE: Duration = Duration::from_secs(20);
 /// Time to say goodbye to all of them.
-const FAREWELL: Duration = Duration::from_millis(500);
-/// Sessions past their deadline that a stalling host still holds. With more, nothing is sent.
-const MAX_ABANDONED: usize = 64;
-/// What a session may take beyond its deadline, so that its own report of the time-out is heard.
-const GRACE: Duration = Duration::from_millis(50);
-/// Stack of a session's thread.
-const STACK: usize = 256 << 10;
-
+const FAREWELL: Duration = Duration::from_millis(300);
 /// A connection that waits for the next letter to its host.
 struct Idle {
     host: TargetHost,
-    connection: SmtpConnection,
+    connection: Connection,
     since: Instant,
 }
 
 #[derive(Default)]
 pub(crate) struct Pool {
     idle: Mutex<Vec<Idle>>,
-    abandoned: Arc<AtomicUsize>,
 }
 
 impl Pool {
@@ -83,7 +72,7 @@ impl Pool {
     ) -> Result<(), Broken> {
         let mut session = Session::new(&host.name, letter, config, deadline)?;
         if let Some(kept) = self.take(host) {
-            match self.run(host, session.clone(), Some(kept)) {
+            match self.run(host, &session, Some(kept)) {
                 Err(Broken::Closed(_)) => {}
                 ended => return ended,
             }
@@ -93,54 +82,30 @@ impl Pool {
                 Unreachable::Forbidden(text) => Broken::NoHost(text),
                 Unreachable::Temporary(text) => Broken::Failed(SendFailure::temporary(text)),
             })?;
-        match self.run(host, session.clone(), None) {
-            Err(Broken::Tls(_)) => self.run(host, session.in_clear(), None),
+        match self.run(host, &session, None) {
+            Err(Broken::Tls(_)) => {
+                session.starttls = false;
+                self.run(host, &session, None)
+            }
             ended => ended,
         }
     }
 
-    /// Runs a session on its own thread and waits for it until the deadline: lettre's time-outs are
-    /// for one read, and a host that sends one byte at a time would pass each of them.
-    fn run(&self, host: &TargetHost, session: Session, kept: Option<SmtpConnection>) -> Result<(), Broken> {
-        let later = |text: String| Err(Broken::Failed(SendFailure::temporary(text)));
-        if self.abandoned.load(Ordering::Relaxed) >= MAX_ABANDONED {
-            return later("too many stalled SMTP sessions; not sending for now".into());
+    fn run(&self, host: &TargetHost, session: &Session<'_>, kept: Option<Connection>) -> Result<(), Broken> {
+        let (ended, connection) = session.talk(kept);
+        if let Some(connection) = connection {
+            self.put(host.clone(), connection);
         }
-        let deadline = session.deadline;
-        // Without a buffer, an answer is either heard here or known there to be unheard, never
-        // both.
-        let (answer, answered) = sync_channel(0);
-        let abandoned = self.abandoned.clone();
-        let talk = move || {
-            if answer.send(session.talk(kept)).is_err() {
-                abandoned.fetch_sub(1, Ordering::Relaxed);
-            }
-        };
-        if let Err(error) = std::thread::Builder::new().name("smtp".into()).stack_size(STACK).spawn(talk) {
-            return later(format!("cannot start a session: {error}"));
-        }
-        match answered.recv_timeout(deadline.left() + GRACE) {
-            Ok((ended, connection)) => {
-                if let Some(connection) = connection {
-                    self.put(host.clone(), connection);
-                }
-                ended
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                self.abandoned.fetch_add(1, Ordering::Relaxed);
-                later("did not finish in time".into())
-            }
-            Err(RecvTimeoutError::Disconnected) => later("the session broke off".into()),
-        }
+        ended
     }
 
-    fn take(&self, host: &TargetHost) -> Option<SmtpConnection> {
+    fn take(&self, host: &TargetHost) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let index = idle.iter().rposition(|idle| idle.host == *host && idle.since.elapsed() < IDLE)?;
         Some(idle.remove(index).connection)
     }
 
-    fn put(&self, host: TargetHost, connection: SmtpConnection) {
+    fn put(&self, host: TargetHost, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|idle| idle.since.elapsed() < IDLE);
         let of_host = idle.iter().filter(|idle| idle.host == host).count();
@@ -151,22 +116,12 @@ impl Pool {
 }
 
 impl Drop for Pool {
-    /// Says goodbye to the hosts (RFC 5321 section 4.1.1.10). No host can delay us by its answer.
+    /// Says goodbye to the hosts. None can delay us by its answer.
     fn drop(&mut self) {
         let idle = std::mem::take(self.idle.get_mut().unwrap_or_else(PoisonError::into_inner));
-        if idle.is_empty() {
-            return;
-        }
-        let (done, all_done) = sync_channel::<()>(0);
-        let leave = move || {
-            for mut idle in idle {
-                let _ = idle.connection.set_timeout(Some(FAREWELL / 4));
-                let _ = idle.connection.quit();
-            }
-            drop(done);
-        };
-        if std::thread::Builder::new().stack_size(STACK).spawn(leave).is_ok() {
-            let _ = all_done.recv_timeout(FAREWELL);
-        }
+        let mut connections: Vec<Connection> = idle.into_iter().map(|idle| idle.connection).collect();
+        let farewell = Deadline::after(FAREWELL);
+        connections.iter_mut().for_each(|connection| connection.quit(farewell));
+        connections.iter_mut().for_each(Connection::closed);
     }
 }

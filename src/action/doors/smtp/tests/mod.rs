@@ -1,5 +1,7 @@
 //! Letters to hosts that are polite, busy, closed, silent or dripping.
 
+mod secured;
+
 use super::*;
 use crate::auth::Dns;
 use crate::config::{self, Config, MailServer};
@@ -99,7 +101,7 @@ fn b5_letters_arrive_byte_for_byte_from_nobody_over_one_connection() {
     drop(pool);
     let expected = b"EHLO carom.example\r\n\
         MAIL FROM:<> BODY=8BITMIME\r\nRCPT TO:<a@b.example>\r\nDATA\r\n\
-        A: b\r\n\r\n..\r\n...\xc3\xa9\r\n\r\n.\r\nRSET\r\n\
+        A: b\r\n\r\n..\r\n...\xc3\xa9\r\n\r\n.\r\n\
         MAIL FROM:<> BODY=8BITMIME\r\nRCPT TO:<a@b.example>\r\nDATA\r\n\
         A: b\r\n\r\n..\r\n...caf\xe9\r\n..\r\n.\r\nQUIT\r\n";
     let bytes = heard.0.lock().unwrap().1.clone();
@@ -150,14 +152,47 @@ fn a_host_that_greets_with_a_refusal_has_not_refused_the_letter() {
 }
 
 #[test]
+fn commands_go_together_where_the_host_takes_them_so_and_a_refusal_costs_no_connection() {
+    let (at, heard) = host("127.0.0.1:0", |line| match line {
+        line if line.starts_with("EHLO") => Some("250-host\r\n250-8BITMIME\r\n250 pipelining\r\n"),
+        line if line.starts_with("RCPT TO:<no@") => Some("550-5.1.1 who\r\n550 5.1.1 is that?\r\n"),
+        line => polite(line),
+    });
+    let pool = Pool::default();
+    let to = |to: &str| Letter { to: to.into(), ..letter(b"A: b\r\n\r\n.\r\n") };
+    assert!(send(&["127.0.0.1"], &to("a@b.example"), &pool, at.port()).is_ok());
+    let failure = send(&["127.0.0.1"], &to("no@b.example"), &pool, at.port()).unwrap_err();
+    assert_eq!((failure.temporary, &*failure.text), (false, "550 5.1.1 who 5.1.1 is that?"));
+    assert!(send(&["127.0.0.1"], &to("c@b.example"), &pool, at.port()).is_ok());
+    drop(pool);
+    let expected = "EHLO carom.example\r\n\
+        MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nDATA\r\nA: b\r\n\r\n..\r\n.\r\n\
+        MAIL FROM:<>\r\nRCPT TO:<no@b.example>\r\nDATA\r\n.\r\n\
+        RSET\r\nMAIL FROM:<>\r\nRCPT TO:<c@b.example>\r\nDATA\r\nA: b\r\n\r\n..\r\n.\r\nQUIT\r\n";
+    assert_eq!((heard.text().as_str(), heard.connections()), (expected, 1));
+}
+
+#[test]
+fn a_host_that_says_anything_but_replies_is_left() {
+    for said in ["hello there\r\n", "999 yes\r\n", "22\r\n", "\u{e9}\u{e9} yes\r\n"] {
+        let said: &'static str = said;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for mut client in listener.incoming().flatten() {
+                let _ = client.write_all(said.as_bytes());
+            }
+        });
+        let failure = send(&["127.0.0.1"], &letter(b"\r\n"), &Pool::default(), port).unwrap_err();
+        assert!(failure.temporary && failure.text.contains("not a reply"), "{}", failure.text);
+    }
+}
+
+#[test]
 fn a_kept_connection_that_was_closed_costs_one_more() {
-    let (at, heard) =
-        host(
-            "127.0.0.1:0",
-            |line| {
-                if line.starts_with("RSET") { Some("421 4.4.2 idle\r\n") } else { polite(line) }
-            },
-        );
+    let (at, heard) = host("127.0.0.1:0", |line| {
+        if line == ".\r\n" { Some("250 2.0.0 yes\r\n421 4.4.2 idle\r\n") } else { polite(line) }
+    });
     let pool = Pool::default();
     for _ in 0..3 {
         assert!(send(&["127.0.0.1"], &letter(b"\r\n"), &pool, at.port()).is_ok());
