@@ -9,6 +9,7 @@ use super::meaning::{self, Meanings};
 use super::pending_work::PendingWork;
 use super::shelf::Shelved;
 use super::stored_routes::Routes;
+use super::unwritten_rows::UnwrittenRows;
 use super::{Index, LogProgress};
 use crate::class::Class;
 use crate::clock::DAY_MS;
@@ -61,23 +62,25 @@ impl<'i> Batch<'i> {
         self.index
     }
 
-    /// How the stored state of a delivery compares with this one: there is none or an earlier one
-    /// (`Less`), it is this one, or a later one (`Greater`).
-    pub(crate) fn known(&mut self, delivery: &Delivery<'_>) -> Result<Ordering> {
-        let key = [row_id(delivery), (delivery.id >> 32) as i64];
-        let row = self.state.query_row(key, |row| {
-            let (last_ms, attempts): (i64, u32) = (row.get(0)?, row.get(1)?);
-            let same = (last_ms, attempts) == (delivery.last_seen, delivery.attempts)
-                && row.get_ref(2)?.as_str()? == delivery.status.name();
-            let later = last_ms > delivery.last_seen && attempts >= delivery.attempts;
-            Ok(if same {
+    /// How the state of a delivery that is known compares with this one: there is none or an earlier
+    /// one (`Less`), it is this one, or a later one (`Greater`).
+    pub(crate) fn known(&mut self, delivery: &Delivery<'_>, unwritten: &UnwrittenRows) -> Result<Ordering> {
+        let compare = |last_ms: i64, attempts: u32, status: &str| {
+            if (last_ms, attempts, status) == (delivery.last_seen, delivery.attempts, delivery.status.name())
+            {
                 Ordering::Equal
-            } else if later {
+            } else if last_ms > delivery.last_seen && attempts >= delivery.attempts {
                 Ordering::Greater
             } else {
                 Ordering::Less
-            })
-        });
+            }
+        };
+        if let Some(last) = unwritten.last(delivery) {
+            return Ok(compare(last.last_seen, last.attempts, last.status.name()));
+        }
+        let key = [row_id(delivery), (delivery.id >> 32) as i64];
+        let row =
+            self.state.query_row(key, |row| Ok(compare(row.get(0)?, row.get(1)?, row.get_ref(2)?.as_str()?)));
         Ok(self.index.checked(row.optional())?.unwrap_or(Ordering::Less))
     }
 

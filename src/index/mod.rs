@@ -23,6 +23,7 @@ mod sum_query;
 mod sum_writer;
 mod sums;
 mod unclassified;
+mod unwritten_rows;
 mod waiting_deliveries;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub(crate) use stored_delivery::StoredDelivery;
 pub(crate) use sum_writer::SumWriter;
 pub(crate) use sums::{CountedSum, HOURS_MS, Interval, MINUTES_MS, RECENT_MS, ReasonCount, ReasonKind, Sum};
 pub(crate) use unclassified::{UnclassifiedShape, UnknownReply};
+pub(crate) use unwritten_rows::{UnwrittenRows, Work};
 pub(crate) use waiting_deliveries::WaitingDelivery;
 
 use crate::error::{Error, Result};

@@ -10,12 +10,12 @@ use crate::error::Result;
 use crate::index::Batch;
 use crate::maillog::logged_reply::LoggedReply;
 use crate::maillog::{Delivery, LoggedStatus};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// Classes in memory.
-pub(crate) const IN_MEMORY: usize = 20_000;
+pub(crate) const IN_MEMORY: usize = 200_000;
 /// Replies that are worth asking for before the transaction ends.
 const MANY: usize = 2_000;
 /// Replies in one call: it has a deadline, which a busy machine would miss with thousands.
@@ -31,9 +31,10 @@ pub(crate) struct Classifier {
     /// Why something was not classified.
     fault: Option<String>,
     known: FxHashMap<u64, Rc<Class>>,
-    /// Replies that are still to be asked for, and the rows that wait for them.
+    /// There are few classes, and many replies.
+    classes: FxHashSet<Rc<Class>>,
+    /// Replies that are still to be asked for.
     replies: FxHashMap<u64, DeliveryFailure>,
-    rows: FxHashMap<i64, u64>,
 }
 
 impl Classifier {
@@ -45,8 +46,8 @@ impl Classifier {
             off: config.index.policy.is_empty(),
             fault: None,
             known: FxHashMap::default(),
+            classes: FxHashSet::default(),
             replies: FxHashMap::default(),
-            rows: FxHashMap::default(),
         }
     }
 
@@ -63,18 +64,10 @@ impl Classifier {
         Some((reply.key(), reply))
     }
 
-    pub(crate) fn known(&self, key: u64) -> Option<&Class> {
-        self.known.get(&key).map(|class| &**class)
-    }
-
-    /// A row was written with this reply. If its class is not known yet, the row gets it later.
-    pub(crate) fn expect(&mut self, row: Option<i64>, reply: Option<(u64, LoggedReply<'_>)>) {
+    /// The class of this reply will be needed.
+    pub(crate) fn expect(&mut self, reply: Option<(u64, LoggedReply<'_>)>) {
         if let Some((key, reply)) = reply.filter(|(key, _)| !self.known.contains_key(key)) {
-            self.rows.extend(row.map(|row| (row, key)));
             self.replies.entry(key).or_insert_with(|| reply.failure());
-        } else if let Some(row) = row.filter(|_| !self.rows.is_empty()) {
-            // An earlier reply is no longer the reason.
-            self.rows.remove(&row);
         }
     }
 
@@ -82,25 +75,20 @@ impl Classifier {
         self.replies.len() >= MANY
     }
 
-    /// Asks for every reply that is not known, and completes the rows that wait for them.
+    /// Asks for every reply that is not known.
     pub(crate) fn classify(&mut self, batch: &mut Batch<'_>) -> Result<()> {
-        let rows = std::mem::take(&mut self.rows);
         let mut replies = std::mem::take(&mut self.replies);
         if replies.is_empty() || !self.open(batch)? {
             return Ok(());
         }
         if self.known.len() > IN_MEMORY {
             self.known.clear();
+            self.classes.clear();
         }
         self.recall(batch, &mut replies)?;
         let (keys, failures): (Vec<u64>, Vec<DeliveryFailure>) = replies.into_iter().unzip();
         for (keys, failures) in keys.chunks(IN_ONE_CALL).zip(failures.chunks(IN_ONE_CALL)) {
             self.ask(batch, keys, failures)?;
-        }
-        for (row, key) in rows {
-            if let Some(class) = self.known.get(&key) {
-                batch.classify(row, class)?;
-            }
         }
         Ok(())
     }
@@ -110,7 +98,7 @@ impl Classifier {
         let keys: Vec<u64> = replies.keys().copied().collect();
         for key in keys {
             if let Some(class) = batch.class(key)? {
-                self.known.insert(key, Rc::new(class));
+                self.know(key, class);
                 replies.remove(&key);
             }
         }
@@ -131,9 +119,18 @@ impl Classifier {
         for (key, class) in keys.iter().zip(classes) {
             let Some(class) = class else { continue };
             batch.learn(*key, &class)?;
-            self.known.insert(*key, Rc::new(class));
+            self.know(*key, class);
         }
         Ok(())
+    }
+
+    fn know(&mut self, key: u64, class: Class) {
+        let shared = match self.classes.get(&class) {
+            Some(shared) => shared.clone(),
+            None => Rc::new(class),
+        };
+        self.classes.insert(shared.clone());
+        self.known.insert(key, shared);
     }
 
     /// The class of a reply that was asked for in this run or before.

@@ -6,6 +6,7 @@ use crate::clock::DAY_MS;
 use crate::config::MailLog;
 use crate::error::Result;
 use crate::index::{Batch, Shelved};
+use crate::maillog::PackedDeliveries;
 use crate::maillog::correlate::{Correlator, CorrelatorState, MemoryLimits};
 use crate::maillog::postfix::Grammar;
 
@@ -45,13 +46,17 @@ impl<'i> CorrelatedPiece<'i> {
     /// Writes everything that has changed.
     pub(crate) fn write_changed(&mut self, reader: &mut LogReader<'i>) -> Result<()> {
         let CorrelatedPiece { batch, shelf, correlator } = self;
-        reader.write(batch, |sink| correlator.drain(shelf, |delivery| sink.take(delivery)))
+        let mut changed = PackedDeliveries::default();
+        correlator.drain(shelf, |delivery| changed.push(delivery));
+        reader.write(batch, changed)
     }
 
     /// Writes only what has come to its end, which is cheaper.
     pub(crate) fn write_ended(&mut self, reader: &mut LogReader<'i>) -> Result<()> {
         let CorrelatedPiece { batch, correlator, .. } = self;
-        reader.write(batch, |sink| correlator.drain_ended(|delivery| sink.take(delivery)))
+        let mut ended = PackedDeliveries::default();
+        correlator.drain_ended(|delivery| ended.push(delivery));
+        reader.write(batch, ended)
     }
 
     /// Commits; returns what the next transaction has to know.

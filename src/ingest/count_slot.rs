@@ -113,10 +113,14 @@ impl CountSlot {
                 continue;
             }
             let room = sums.room(interval, dimension, at, counts.len())?;
-            for (name, count) in counts {
+            // In the order of the table, so that neighbors are written together.
+            let mut sorted: Vec<(&str, &NameCount)> =
+                counts.iter().map(|(name, count)| (numbers.text(*name), count)).collect();
+            sorted.sort_unstable_by_key(|(name, _)| *name);
+            for (name, count) in sorted {
                 let tls = levels(count, numbers);
                 let counted = CountedSum { sum: &count.sum, delays: &count.delays, tls: &tls };
-                sums.add((interval, dimension, at), numbers.text(*name), room, &counted)?;
+                sums.add((interval, dimension, at), name, room, &counted)?;
             }
         }
         self.write_reasons(sums, (interval, at), numbers, classes)

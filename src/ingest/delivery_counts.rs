@@ -112,7 +112,9 @@ impl DeliveryCounts {
         let mut level = slots;
         while let Some(shortest) = level.keys().map(|(interval, _)| *interval).min() {
             let mut next: FxHashMap<(Interval, i64), CountSlot> = FxHashMap::default();
-            for ((interval, at), slot) in level {
+            let mut sorted: Vec<((Interval, i64), CountSlot)> = level.into_iter().collect();
+            sorted.sort_unstable_by_key(|(begin, _)| *begin);
+            for ((interval, at), slot) in sorted {
                 if interval != shortest {
                     next.entry((interval, at)).or_default().merge(&slot);
                     continue;

@@ -1,5 +1,5 @@
-//! What becomes of a delivery: it is counted, written as a row with its reason if that is known,
-//! and work that it causes is noted.
+//! What becomes of a delivery: it is counted, its row waits to be written with its reason, and work
+//! that it causes is noted.
 //!
 //! Not here: reasons that are not known yet (`classifier`) and what is counted (`delivery_counts`).
 //! Invariant: a delivery is written and counted whether or not the policy answers.
@@ -9,14 +9,18 @@ use super::delivery_counts::DeliveryCounts;
 use crate::clock;
 use crate::config::Config;
 use crate::error::Result;
-use crate::index::{ACTED_ON_FOR_MS, Batch, PendingWork};
-use crate::maillog::{Delivery, LoggedStatus};
+use crate::index::{ACTED_ON_FOR_MS, Batch, UnwrittenRows, Work};
+use crate::maillog::{Delivery, LoggedStatus, PackedDeliveries};
 use std::cmp::Ordering;
 use std::sync::Arc;
+
+/// Bytes of rows in memory.
+const UNWRITTEN: usize = 96 << 20;
 
 pub(crate) struct DeliveryWriter {
     pub(crate) classifier: Classifier,
     counts: DeliveryCounts,
+    rows: UnwrittenRows,
     /// The index may have what is read now, for example from a second log with the same lines.
     pub(crate) may_repeat: bool,
     /// Deliveries are counted only, and no rows are written.
@@ -33,6 +37,7 @@ impl DeliveryWriter {
         DeliveryWriter {
             classifier: Classifier::new(config),
             counts: DeliveryCounts::default(),
+            rows: UnwrittenRows::default(),
             may_repeat: false,
             only_counted: !config.index.deliveries,
             // While [export] is wrong, events are kept until it is right.
@@ -42,40 +47,43 @@ impl DeliveryWriter {
         }
     }
 
-    pub(crate) fn write(&mut self, batch: &mut Batch<'_>, delivery: &Delivery<'_>) -> Result<()> {
+    pub(crate) fn write(&mut self, batch: &mut Batch<'_>, deliveries: PackedDeliveries) -> Result<()> {
+        for (at, delivery) in deliveries.iter().enumerate() {
+            self.take(batch, at, &delivery)?;
+        }
+        if !self.only_counted {
+            self.rows.keep(deliveries);
+        }
+        self.keep_bounded(batch)
+    }
+
+    fn take(&mut self, batch: &mut Batch<'_>, at: usize, delivery: &Delivery<'_>) -> Result<()> {
         let reply = self.classifier.reply(delivery);
         let key = reply.map(|(key, _)| key);
-        match if self.may_repeat { batch.known(delivery)? } else { Ordering::Less } {
+        match if self.may_repeat { batch.known(delivery, &self.rows)? } else { Ordering::Less } {
             Ordering::Less => self.counts.count(delivery, key, self.now_ms),
             Ordering::Equal => {}
             Ordering::Greater => return Ok(()),
         }
-        let mut row = None;
+        self.classifier.expect(reply);
         if !self.only_counted && !delivery.superseded {
-            let written = batch.put(delivery, key.and_then(|key| self.classifier.known(key)))?;
-            self.note_work(batch, delivery, written)?;
-            row = Some(written);
+            self.rows.expect(at, delivery, key, self.work(delivery));
+            if self.may_repeat {
+                self.rows.note_last(delivery);
+            }
         }
-        self.classifier.expect(row, reply);
         Ok(())
     }
 
-    fn note_work(&self, batch: &mut Batch<'_>, delivery: &Delivery<'_>, row: i64) -> Result<()> {
-        if self.exports_events {
-            batch.add_work(PendingWork::Event, row)?;
-        }
-        if self.handles_failures
-            && delivery.last_seen > self.now_ms - ACTED_ON_FOR_MS
-            && is_new_failure(delivery)
-        {
-            batch.add_work(PendingWork::Failure, row)?;
-        }
-        Ok(())
+    fn work(&self, delivery: &Delivery<'_>) -> Work {
+        let is_recent = delivery.last_seen > self.now_ms - ACTED_ON_FOR_MS;
+        let failure = self.handles_failures && is_recent && is_new_failure(delivery);
+        Work { event: self.exports_events, failure }
     }
 
     /// Empties what has grown too large in memory.
-    pub(crate) fn keep_bounded(&mut self, batch: &mut Batch<'_>) -> Result<()> {
-        if self.counts.is_full() {
+    fn keep_bounded(&mut self, batch: &mut Batch<'_>) -> Result<()> {
+        if self.counts.is_full() || self.rows.weight() > UNWRITTEN {
             self.finish(batch)
         } else if self.classifier.has_many() {
             self.classifier.classify(batch)
@@ -84,11 +92,12 @@ impl DeliveryWriter {
         }
     }
 
-    /// Writes reasons and counts: nothing of the transaction is left in memory.
+    /// Writes rows and counts: nothing of the transaction is left in memory.
     pub(crate) fn finish(&mut self, batch: &mut Batch<'_>) -> Result<()> {
         self.classifier.classify(batch)?;
         let classifier = &self.classifier;
-        self.counts.flush(batch, |batch, key| classifier.class(batch, key))
+        self.counts.flush(batch, |batch, key| classifier.class(batch, key))?;
+        self.rows.write(batch, |batch, key| classifier.class(batch, key))
     }
 }
 

@@ -7,9 +7,9 @@ use super::delivery_writer::DeliveryWriter;
 use super::{Ingested, Watch};
 use crate::clock;
 use crate::config::MailLog;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::index::{Batch, Index, LogProgress, Shelved};
-use crate::maillog::Delivery;
+use crate::maillog::PackedDeliveries;
 use crate::maillog::log_health::LogReading;
 use crate::maillog::tail::{Position, Tail};
 use serde::Serialize;
@@ -81,21 +81,13 @@ impl<'a> LogReader<'a> {
         (self.watch.progress)(self.done.bytes + bytes, ahead);
     }
 
-    /// Writes the deliveries that `give` gives, and classifies them if there are many.
-    pub(crate) fn write(
-        &mut self,
-        batch: &mut Batch<'_>,
-        give: impl FnOnce(&mut Sink<'_, '_>),
-    ) -> Result<()> {
-        let mut sink = Sink { batch, writer: self.writer, deliveries: &mut self.deliveries, fault: None };
-        give(&mut sink);
-        match sink.fault {
-            Some(fault) => Err(fault),
-            None => self.writer.keep_bounded(batch),
-        }
+    /// Takes states of deliveries into the transaction.
+    pub(crate) fn write(&mut self, batch: &mut Batch<'_>, deliveries: PackedDeliveries) -> Result<()> {
+        self.deliveries += deliveries.iter().filter(|delivery| !delivery.superseded).count() as u64;
+        self.writer.write(batch, deliveries)
     }
 
-    /// Completes what the transaction has written: reasons, and what was counted.
+    /// Writes what waits in memory: rows, reasons, and what was counted.
     pub(crate) fn finish(&mut self, batch: &mut Batch<'_>) -> Result<()> {
         self.writer.finish(batch)
     }
@@ -137,23 +129,6 @@ impl<'a> LogReader<'a> {
             self.done
                 .notes
                 .push(format!("{name}: the file that was read last is gone; lines may be missing"));
-        }
-    }
-}
-
-/// Where a source's deliveries go. After a fault nothing more is written, as the transaction fails.
-pub(crate) struct Sink<'b, 'i> {
-    batch: &'b mut Batch<'i>,
-    writer: &'b mut DeliveryWriter,
-    deliveries: &'b mut u64,
-    fault: Option<Error>,
-}
-
-impl Sink<'_, '_> {
-    pub(crate) fn take(&mut self, delivery: &Delivery<'_>) {
-        if self.fault.is_none() {
-            *self.deliveries += u64::from(!delivery.superseded);
-            self.fault = self.writer.write(self.batch, delivery).err();
         }
     }
 }

@@ -5,6 +5,7 @@ use super::log_reader::{LogReader, Piece, stored, to_store};
 use crate::clock;
 use crate::config::MailLog;
 use crate::error::Result;
+use crate::maillog::PackedDeliveries;
 use crate::maillog::powermta::Accounting;
 
 pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
@@ -26,9 +27,9 @@ pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
                 Some(batch) => batch,
                 none => none.insert(reader.index.begin()?),
             };
-            reader.write(batch, |sink| {
-                accounting.read(&chunk, |delivery| sink.take(delivery));
-            })?;
+            let mut deliveries = PackedDeliveries::default();
+            accounting.read(&chunk, |delivery| deliveries.push(delivery));
+            reader.write(batch, deliveries)?;
             reader.show_progress(tail.notes().bytes - before, tail.ahead());
         }
         let Some(mut batch) = batch else { break };

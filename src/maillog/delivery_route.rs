@@ -95,6 +95,18 @@ impl<'a> DeliveryRoute<'a> {
         self.with(SourceKind::Instance, Some(instance)).with(SourceKind::Transport, transport)
     }
 
+    /// Its names in the order of [`SourceKind::ALL`], then the TLS level.
+    pub(crate) fn texts(&self) -> [Option<&'a str>; 7] {
+        let [vmta, pool, ip, transport, instance, campaign] = self.names;
+        [vmta, pool, ip, transport, instance, campaign, self.tls]
+    }
+
+    /// The route with these [`texts`](Self::texts), which another one had.
+    pub(crate) fn of_texts(texts: [Option<&'a str>; 7]) -> DeliveryRoute<'a> {
+        let [names @ .., tls] = texts;
+        DeliveryRoute { names, tls }
+    }
+
     pub(crate) fn name(&self, kind: SourceKind) -> Option<&'a str> {
         self.names[kind as usize]
     }

@@ -11,6 +11,7 @@ pub(crate) mod message_ids;
 mod logged_status;
 pub(crate) mod delivery_route;
 pub(crate) mod delivery;
+pub(crate) mod packed_deliveries;
 pub(crate) mod logged_reply;
 pub(crate) mod shape;
 pub(crate) mod stamp;
@@ -30,6 +31,7 @@ pub(crate) mod sampled_log;
 pub(crate) use delivery::Delivery;
 pub(crate) use delivery_route::{DeliveryRoute, SourceKind};
 pub(crate) use logged_status::LoggedStatus;
+pub(crate) use packed_deliveries::PackedDeliveries;
 
 use serde::{Deserialize, Serialize};
 use std::ops::AddAssign;

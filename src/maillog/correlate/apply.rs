@@ -7,8 +7,8 @@ use super::eviction::Shelf;
 use super::queue_line::QueueLine;
 use super::queue_table::QueueTable;
 use super::session_decisions::SessionDecisions;
-use super::superseded_attempt::SupersededAttempt;
 use super::{arrival, message_decisions, queue_events, recipient_tried, related_message};
+use crate::maillog::PackedDeliveries;
 use crate::maillog::postfix::{Event, LogLine, LoggedHeaders};
 
 /// What is known so far.
@@ -16,8 +16,9 @@ use crate::maillog::postfix::{Event, LogLine, LoggedHeaders};
 pub(crate) struct Correlated {
     pub(crate) table: QueueTable,
     pub(crate) sessions: SessionDecisions,
-    /// Attempts that another one followed, until they are drained.
-    pub(crate) superseded: Vec<SupersededAttempt>,
+    /// Deliveries as they were after an attempt that another one followed, until they are drained: they
+    /// are counted all the same, so that totals do not depend on how many lines are read together.
+    pub(crate) superseded: PackedDeliveries,
 }
 
 impl Correlated {
@@ -44,7 +45,7 @@ impl Correlated {
 fn apply_to_message(
     line: &mut QueueLine<'_, '_>,
     sessions: &mut SessionDecisions,
-    superseded: &mut Vec<SupersededAttempt>,
+    superseded: &mut PackedDeliveries,
     headers: &LoggedHeaders,
 ) {
     match &line.line.event {

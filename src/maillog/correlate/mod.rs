@@ -8,7 +8,6 @@ mod packed_texts;
 mod queued_recipient;
 mod recipient_list;
 mod queued_message;
-mod superseded_attempt;
 mod queue_key;
 mod queue_id_reuse;
 mod queue_table;
@@ -208,7 +207,8 @@ impl Correlator {
     }
 
     fn drain_superseded(&mut self, each: &mut impl FnMut(&Delivery<'_>)) {
-        self.correlated.superseded.drain(..).for_each(|attempt| each(&attempt.delivery()));
+        self.correlated.superseded.iter().for_each(|attempt| each(&attempt));
+        self.correlated.superseded.clear();
     }
 
     /// Ends: puts all messages on the shelf, so that the next process loads only those that its

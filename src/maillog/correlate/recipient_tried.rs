@@ -5,17 +5,17 @@
 
 use super::queue_line::QueueLine;
 use super::queued_recipient::StatusTexts;
-use super::superseded_attempt::SupersededAttempt;
 use super::{related_message, same_recipient};
 use crate::maillog::delivery_route::USUAL_INSTANCE;
 use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::postfix::Attempt;
+use crate::maillog::{Delivery, PackedDeliveries};
 use memchr::memrchr;
 
 pub(crate) fn tried<'l>(
     line: &mut QueueLine<'_, 'l>,
     attempt: &Attempt<'l>,
-    superseded: &mut Vec<SupersededAttempt>,
+    superseded: &mut PackedDeliveries,
 ) {
     let Some(status) = attempt.result.status() else {
         if let Some(slot) = line.known() {
@@ -30,7 +30,7 @@ pub(crate) fn tried<'l>(
     let at = same_recipient::tried(message, &address, original.as_deref());
     let recipient = &message.recipients[at];
     if recipient.attempts > recipient.reported().map_or(0, |reported| reported.attempts) {
-        superseded.push(SupersededAttempt::new(message, at));
+        superseded.push(&Delivery { superseded: true, ..message.delivery(at) });
         message.recipients[at].note_report();
     }
     let recipient = &mut message.recipients[at];
