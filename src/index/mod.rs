@@ -16,6 +16,7 @@ mod pending_failures;
 mod pending_work;
 mod index_schema;
 mod log_health_rows;
+mod queue_ids;
 mod shelf;
 mod stored_delivery;
 mod stored_routes;
@@ -32,6 +33,7 @@ pub(crate) use batch::Batch;
 pub(crate) use failing::FailingDelivery;
 pub(crate) use filter::Filter;
 pub(crate) use pending_work::{ACTED_ON_FOR_MS, PendingWork};
+pub(crate) use queue_ids::QueueIds;
 pub(crate) use shelf::Shelved;
 pub(crate) use stored_delivery::StoredDelivery;
 pub(crate) use sum_writer::SumWriter;
@@ -168,6 +170,11 @@ impl Index {
             let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect()
         })())
+    }
+
+    /// Whether nothing was read yet, or the first reading is not complete.
+    pub(crate) fn is_first_reading(&self) -> Result<bool> {
+        Ok(self.remembered("indexed")?.is_none())
     }
 
     /// Whether there are no deliveries.

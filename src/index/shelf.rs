@@ -3,15 +3,14 @@
 //! Not here: which messages go there (`crate::maillog`). Invariant: what cannot be written or read
 //! is reported when the transaction is committed.
 
+use super::queue_ids::QueueIds;
 use crate::maillog::correlate::{QueuedMessage, Shelf};
 use rusqlite::{Connection, OptionalExtension, Statement, params};
-use rustc_hash::{FxBuildHasher, FxHashSet};
-use std::hash::BuildHasher;
 
 /// After this many queue ids that were not on the shelf, all that are get loaded into memory.
 const MISSES: u32 = 1000;
-/// Queue ids in memory at most.
-const KNOWN: usize = 100_000;
+/// Messages whose queue ids are in memory at most.
+const KNOWN: usize = 200_000;
 
 /// The messages of one log that are under way, in a transaction.
 pub(crate) struct Shelved<'i> {
@@ -22,8 +21,8 @@ pub(crate) struct Shelved<'i> {
     first: Statement<'i>,
     ids: Statement<'i>,
     misses: u32,
-    /// Hashes of all queue ids that are on the shelf, or were in this transaction.
-    known: Option<FxHashSet<u64>>,
+    /// All queue ids that are on the shelf, or were in this transaction.
+    known: Option<QueueIds>,
     fault: Option<rusqlite::Error>,
 }
 
@@ -56,19 +55,34 @@ impl<'i> Shelved<'i> {
     /// Counts an id that was not there. In a long run nearly none is, and then memory answers.
     fn missed(&mut self) -> rusqlite::Result<()> {
         self.misses += 1;
-        if self.misses != MISSES {
-            return Ok(());
+        if self.misses == MISSES {
+            self.known = self.stored_ids()?;
         }
-        let (mut known, mut many) = (FxHashSet::default(), 0);
+        Ok(())
+    }
+
+    /// The queue ids of all messages that are there, unless there are too many.
+    fn stored_ids(&mut self) -> rusqlite::Result<Option<QueueIds>> {
+        let (mut known, mut many) = (QueueIds::default(), 0);
         let mut rows = self.ids.query(params![self.log, KNOWN as i64])?;
         while let Some(row) = rows.next()? {
             many += 1;
             for column in 0..2 {
-                known.extend(row.get_ref(column)?.as_str_or_null()?.map(hash));
+                if let Some(queue_id) = row.get_ref(column)?.as_str_or_null()? {
+                    known.add(queue_id);
+                }
             }
         }
-        self.known = (many < KNOWN).then_some(known);
-        Ok(())
+        Ok((many < KNOWN).then_some(known))
+    }
+
+    /// The queue ids of all messages that are there, unless there are too many.
+    pub(crate) fn queue_ids(&mut self) -> Option<QueueIds> {
+        if self.known.is_none() {
+            let known = self.stored_ids();
+            self.known = self.noted(known).flatten();
+        }
+        self.known.clone()
     }
 
     fn noted<T>(&mut self, result: rusqlite::Result<T>) -> Option<T> {
@@ -87,7 +101,7 @@ impl<'i> Shelved<'i> {
 impl Shelf for Shelved<'_> {
     fn put(&mut self, message: &QueuedMessage) {
         if let Some(known) = &mut self.known {
-            known.extend(message.queue_ids().map(hash));
+            known.note(message);
         }
         // Its earlier id may belong to another message by now.
         let (first, requeued) = (message.queue_id(), message.requeued_as());
@@ -105,7 +119,7 @@ impl Shelf for Shelved<'_> {
     }
 
     fn take(&mut self, host: &str, queue_id: &str) -> Option<QueuedMessage> {
-        if self.known.as_ref().is_some_and(|known| !known.contains(&hash(queue_id))) {
+        if self.known.as_ref().is_some_and(|known| !known.may_have(queue_id)) {
             return None;
         }
         let found = self.take_first(host, queue_id).and_then(|found| match found {
@@ -123,8 +137,4 @@ impl Shelf for Shelved<'_> {
         };
         serde_json::from_str(&text).ok()
     }
-}
-
-fn hash(queue_id: &str) -> u64 {
-    FxBuildHasher.hash_one(queue_id)
 }

@@ -1,6 +1,7 @@
 //! Lines that have to be correlated (Postfix's), in one transaction: messages under way come from
 //! the shelf, and go back there at the end.
 
+use super::log_lines::LogLines;
 use super::log_reader::{LogReader, Piece, to_store};
 use crate::clock::DAY_MS;
 use crate::config::MailLog;
@@ -24,7 +25,7 @@ pub(crate) fn grammar(log: &MailLog) -> Grammar {
 }
 
 pub(crate) struct CorrelatedPiece<'i> {
-    batch: Batch<'i>,
+    pub(crate) batch: Batch<'i>,
     pub(crate) shelf: Shelved<'i>,
     pub(crate) correlator: Correlator,
 }
@@ -51,12 +52,14 @@ impl<'i> CorrelatedPiece<'i> {
         reader.write(batch, changed)
     }
 
-    /// Writes only what has come to its end, which is cheaper.
-    pub(crate) fn write_ended(&mut self, reader: &mut LogReader<'i>) -> Result<()> {
-        let CorrelatedPiece { batch, correlator, .. } = self;
-        let mut ended = PackedDeliveries::default();
-        correlator.drain_ended(|delivery| ended.push(delivery));
-        reader.write(batch, ended)
+    /// Reads to the end of the transaction; returns whether there may be more.
+    pub(crate) fn read(&mut self, reader: &mut LogReader<'i>, lines: LogLines<'_>) -> Result<bool> {
+        let CorrelatedPiece { batch, shelf, correlator } = self;
+        lines.read(correlator, shelf, |changed, read| {
+            reader.write(batch, changed)?;
+            reader.show_progress(read.bytes, read.ahead);
+            Ok(())
+        })
     }
 
     /// Commits; returns what the next transaction has to know.

@@ -4,6 +4,7 @@
 //! Not here: where lines come from (the sources) and what a delivery becomes (`delivery_writer`).
 
 use super::delivery_writer::DeliveryWriter;
+use super::log_lines::TransactionEnd;
 use super::{Ingested, Watch};
 use crate::clock;
 use crate::config::MailLog;
@@ -14,12 +15,12 @@ use crate::maillog::log_health::LogReading;
 use crate::maillog::tail::{Position, Tail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Bytes of a log in one transaction.
+/// Bytes of a log in one transaction: as many as its write-ahead log may grow by.
 const COMMIT_BYTES: u64 = 128 << 20;
-/// A transaction is not left open for longer, because it keeps readers waiting at first.
-const COMMIT_AFTER: Duration = Duration::from_secs(5);
+/// The same at the first reading, which has no such log.
+const FIRST_BYTES: u64 = 1 << 30;
 
 pub(crate) struct LogReader<'a> {
     pub(crate) index: &'a Index,
@@ -29,6 +30,8 @@ pub(crate) struct LogReader<'a> {
     done: &'a mut Ingested,
     /// When this transaction began.
     since: Instant,
+    /// Bytes in a transaction.
+    most: u64,
     /// States of deliveries in this transaction.
     deliveries: u64,
     /// What was read of this log.
@@ -52,17 +55,19 @@ impl<'a> LogReader<'a> {
         writer: &'a mut DeliveryWriter,
         watch: &'a Watch<'a>,
         done: &'a mut Ingested,
-    ) -> LogReader<'a> {
-        LogReader {
+    ) -> Result<LogReader<'a>> {
+        let most = if index.is_first_reading()? { FIRST_BYTES } else { COMMIT_BYTES };
+        Ok(LogReader {
             index,
             log,
             watch,
             writer,
             done,
             since: Instant::now(),
+            most,
             deliveries: 0,
             reading: LogReading::default(),
-        }
+        })
     }
 
     /// Opens a file where the last tick stopped; `None` if the log is not a file.
@@ -72,9 +77,14 @@ impl<'a> LogReader<'a> {
         Tail::open(path, position).map(Some)
     }
 
+    /// When the transaction ends.
+    pub(crate) fn end(&self) -> TransactionEnd<'a> {
+        TransactionEnd { since: self.since, bytes: self.most, stop: self.watch.stop }
+    }
+
     /// Whether the transaction ends after this many bytes.
     pub(crate) fn is_full(&self, bytes: u64) -> bool {
-        bytes >= COMMIT_BYTES || self.since.elapsed() > COMMIT_AFTER || self.watch.stopped()
+        self.end().is_reached(bytes)
     }
 
     pub(crate) fn show_progress(&self, bytes: u64, ahead: u64) {

@@ -18,8 +18,10 @@ mod delivery_counts;
 mod delivery_writer;
 mod journald_source;
 mod log_inspection;
+mod log_lines;
 mod log_reader;
 mod postfix_source;
+mod reading_thread;
 mod powermta_source;
 mod reclassify;
 
@@ -92,7 +94,7 @@ pub(crate) fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
         // A log that is the only one, and was read before, has no line twice.
         let is_alone = logs.len() == 1 && progress.position.is_some();
         writer.may_repeat = !is_alone && !index.is_empty()?;
-        let mut reader = LogReader::new(&index, progress.clone(), &mut writer, watch, &mut done);
+        let mut reader = LogReader::new(&index, progress.clone(), &mut writer, watch, &mut done)?;
         let read = read(&mut reader, log).map(|()| reader.into_reading());
         if read.is_err() {
             // The other logs are still read, without what is left in memory of this transaction.

@@ -76,6 +76,10 @@ pub(crate) struct DeliveryRoute<'a> {
 }
 
 impl<'a> DeliveryRoute<'a> {
+    /// That of a Postfix without another name.
+    pub(crate) const USUAL: DeliveryRoute<'static> =
+        DeliveryRoute { names: [None, None, None, None, Some(USUAL_INSTANCE), None], tls: None };
+
     pub(crate) fn with(mut self, kind: SourceKind, name: Option<&'a str>) -> DeliveryRoute<'a> {
         self.names[kind as usize] = name.map(fit).filter(|name| !name.is_empty());
         self
@@ -136,9 +140,7 @@ impl<'a> DeliveryRoute<'a> {
 
     /// Whether nothing is known but that it was sent by a Postfix without another name.
     pub(crate) fn is_usual(&self) -> bool {
-        self.name(SourceKind::Instance) == Some(USUAL_INSTANCE)
-            && self.tls.is_none()
-            && self.sources().nth(1).is_none()
+        *self == DeliveryRoute::USUAL
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::packed_texts::PackedTexts;
 use crate::maillog::delivery::ReportedState;
-use crate::maillog::delivery_route::{DeliveryRoute, USUAL_INSTANCE};
+use crate::maillog::delivery_route::DeliveryRoute;
 use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::postfix::NotificationKind;
 use serde::{Deserialize, Serialize};
@@ -116,8 +116,11 @@ impl QueuedRecipient {
         if self.attempts == 0 {
             return DeliveryRoute::default();
         }
-        let syslog_name = self.texts.get(SYSLOG_NAME).unwrap_or(USUAL_INSTANCE);
-        DeliveryRoute::default().with_syslog_name(syslog_name).with_tls(self.texts.get(TLS))
+        let route = match self.texts.get(SYSLOG_NAME) {
+            Some(syslog_name) => DeliveryRoute::default().with_syslog_name(syslog_name),
+            None => DeliveryRoute::USUAL,
+        };
+        route.with_tls(self.texts.get(TLS))
     }
 
     /// The queue id of the last notification about it.

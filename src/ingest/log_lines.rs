@@ -1,0 +1,81 @@
+//! The lines of one transaction: read from the file and correlated. What has changed is given on,
+//! many deliveries together.
+//!
+//! Not here: where they go. Invariant: what is given does not depend on who takes it, in this
+//! thread or in another.
+
+use crate::error::Result;
+use crate::maillog::PackedDeliveries;
+use crate::maillog::correlate::{Correlator, Shelf};
+use crate::maillog::tail::Tail;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Chunks of a file after which everything that has changed is given, and not only what has come to
+/// its end, which is cheaper.
+const WRITE_CHUNKS: u32 = 64;
+/// States that are given together.
+const TOGETHER: usize = 2000;
+/// A transaction is not left open for longer, because it keeps readers waiting at first.
+const COMMIT_AFTER: Duration = Duration::from_secs(5);
+
+/// When a transaction ends.
+#[derive(Clone, Copy)]
+pub(crate) struct TransactionEnd<'w> {
+    pub(crate) since: Instant,
+    /// Bytes of the log.
+    pub(crate) bytes: u64,
+    pub(crate) stop: &'w AtomicBool,
+}
+
+impl TransactionEnd<'_> {
+    /// Whether it ends after this many bytes.
+    pub(crate) fn is_reached(&self, bytes: u64) -> bool {
+        bytes >= self.bytes || self.since.elapsed() > COMMIT_AFTER || self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// Bytes that were read in this transaction, and an estimate of those that remain.
+#[derive(Clone, Copy)]
+pub(crate) struct BytesRead {
+    pub(crate) bytes: u64,
+    pub(crate) ahead: u64,
+}
+
+pub(crate) struct LogLines<'t> {
+    pub(crate) tail: &'t mut Tail,
+    pub(crate) end: TransactionEnd<'t>,
+    /// Where the transaction began.
+    pub(crate) before: u64,
+}
+
+impl LogLines<'_> {
+    /// Reads to the end of the transaction, after its first chunk; returns whether there may be
+    /// more.
+    pub(crate) fn read(
+        self,
+        correlator: &mut Correlator,
+        shelf: &mut dyn Shelf,
+        mut give: impl FnMut(PackedDeliveries, BytesRead) -> Result<()>,
+    ) -> Result<bool> {
+        let LogLines { tail, end, before } = self;
+        let mut changed = PackedDeliveries::default();
+        for chunks in 1.. {
+            let read = BytesRead { bytes: tail.notes().bytes - before, ahead: tail.ahead() };
+            let full = end.is_reached(read.bytes);
+            let next = if full { None } else { tail.next_chunk()? };
+            if chunks % WRITE_CHUNKS == 0 || next.is_none() {
+                correlator.drain(shelf, |delivery| changed.push(delivery));
+            } else {
+                correlator.drain_ended(|delivery| changed.push(delivery));
+            }
+            if changed.len() >= TOGETHER || next.is_none() {
+                give(std::mem::take(&mut changed), read)?;
+            }
+            let Some(chunk) = next else { return Ok(full) };
+            correlator.set_reference(chunk.reference_ms);
+            correlator.read(chunk.lines, shelf);
+        }
+        Ok(false)
+    }
+}
