@@ -8,8 +8,6 @@ use crate::class::{Class, DeliveryFailure};
 use crate::config::Config;
 use crate::error::Result;
 use crate::index::Batch;
-use crate::maillog::logged_reply::LoggedReply;
-use crate::maillog::{Delivery, LoggedStatus};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -51,23 +49,10 @@ impl Classifier {
         }
     }
 
-    /// The reply that is the reason for a delivery's state, and its key. Where a failure was logged
-    /// without a text, the text is empty, and what its status says is the reason.
-    pub(crate) fn reply<'d>(&self, delivery: &Delivery<'d>) -> Option<(u64, LoggedReply<'d>)> {
-        if self.off || !has_reason(delivery.status) {
-            return None;
-        }
-        let was_tried = delivery.attempts > 0 || delivery.status == LoggedStatus::Rejected;
-        let text = delivery.reply.or(was_tried.then_some(""))?;
-        let Delivery { dsn, relay, sender, recipient, .. } = *delivery;
-        let reply = LoggedReply { text, dsn, relay, sender, recipient };
-        Some((reply.key(), reply))
-    }
-
-    /// The class of this reply will be needed.
-    pub(crate) fn expect(&mut self, reply: Option<(u64, LoggedReply<'_>)>) {
-        if let Some((key, reply)) = reply.filter(|(key, _)| !self.known.contains_key(key)) {
-            self.replies.entry(key).or_insert_with(|| reply.failure());
+    /// The class of a reply with this key will be needed.
+    pub(crate) fn expect(&mut self, key: u64, reply: impl FnOnce() -> Option<DeliveryFailure>) {
+        if !self.off && !self.known.contains_key(&key) && !self.replies.contains_key(&key) {
+            self.replies.extend(reply().map(|reply| (key, reply)));
         }
     }
 
@@ -137,6 +122,7 @@ impl Classifier {
     pub(crate) fn class(&self, batch: &mut Batch<'_>, key: u64) -> Result<Option<Rc<Class>>> {
         match self.known.get(&key) {
             Some(class) => Ok(Some(class.clone())),
+            None if self.off => Ok(None),
             None => Ok(batch.class(key)?.map(Rc::new)),
         }
     }
@@ -162,10 +148,4 @@ impl Classifier {
     pub(crate) fn note(&mut self) -> Option<String> {
         self.fault.take().map(|why| format!("failures were not classified: {why}"))
     }
-}
-
-/// Whether a reply is the reason for this state.
-fn has_reason(status: LoggedStatus) -> bool {
-    use LoggedStatus::{Bounced, Deferred, Expired, Rejected};
-    matches!(status, Bounced | Deferred | Expired | Rejected)
 }

@@ -58,7 +58,7 @@ impl<'i> CorrelatedPiece<'i> {
         lines.read(correlator, shelf, |changed, read| {
             reader.write(batch, changed)?;
             reader.show_progress(read.bytes, read.ahead);
-            Ok(())
+            Ok(false)
         })
     }
 

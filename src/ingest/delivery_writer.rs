@@ -5,8 +5,7 @@
 //! Invariant: a delivery is written and counted whether or not the policy answers.
 
 use super::classifier::Classifier;
-use super::delivery_counts::DeliveryCounts;
-use crate::clock;
+use super::delivery_counter::{DeliveryCounter, reason};
 use crate::config::Config;
 use crate::error::Result;
 use crate::index::{ACTED_ON_FOR_MS, Batch, UnwrittenRows, Work};
@@ -14,12 +13,12 @@ use crate::maillog::{Delivery, LoggedStatus, PackedDeliveries};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-/// Bytes of rows in memory.
-const UNWRITTEN: usize = 96 << 20;
+/// Bytes of rows that wait in memory.
+const UNWRITTEN: usize = 160 << 20;
 
 pub(crate) struct DeliveryWriter {
     pub(crate) classifier: Classifier,
-    counts: DeliveryCounts,
+    pub(crate) counter: DeliveryCounter,
     rows: UnwrittenRows,
     /// The index may have what is read now, for example from a second log with the same lines.
     pub(crate) may_repeat: bool,
@@ -29,74 +28,100 @@ pub(crate) struct DeliveryWriter {
     exports_events: bool,
     /// Failures are handled as reports are.
     handles_failures: bool,
-    now_ms: i64,
 }
 
 impl DeliveryWriter {
     pub(crate) fn new(config: &Arc<Config>) -> DeliveryWriter {
         DeliveryWriter {
             classifier: Classifier::new(config),
-            counts: DeliveryCounts::default(),
+            counter: DeliveryCounter::new(config),
             rows: UnwrittenRows::default(),
             may_repeat: false,
             only_counted: !config.index.deliveries,
             // While [export] is wrong, events are kept until it is right.
             exports_events: config.export.get().map_or(true, |export| export.events.is_some()),
             handles_failures: config.index.act && !config.index.policy.is_empty(),
-            now_ms: clock::now_ms(),
         }
     }
 
+    /// Counts states of deliveries, and lets their rows wait.
     pub(crate) fn write(&mut self, batch: &mut Batch<'_>, deliveries: PackedDeliveries) -> Result<()> {
-        for (at, delivery) in deliveries.iter().enumerate() {
-            self.take(batch, at, &delivery)?;
+        if !self.may_repeat {
+            let replies = self.counter.count(&deliveries);
+            return self.keep(batch, deliveries, &replies);
         }
+        for (at, delivery) in deliveries.iter().enumerate() {
+            let order = batch.known(&delivery, &self.rows)?;
+            if order == Ordering::Greater {
+                continue;
+            }
+            let reply = self.counter.reply(&delivery).map(|(key, _)| key);
+            if order == Ordering::Less {
+                self.counter.counts.count(&delivery, reply, self.counter.now_ms);
+            }
+            self.expect(at, &delivery, reply);
+            self.rows.note_last(&delivery);
+        }
+        self.hold(batch, deliveries)
+    }
+
+    /// Lets rows wait whose deliveries are counted. `replies` are the keys of their replies.
+    pub(crate) fn keep(
+        &mut self,
+        batch: &mut Batch<'_>,
+        deliveries: PackedDeliveries,
+        replies: &[Option<u64>],
+    ) -> Result<()> {
+        for (at, (delivery, reply)) in deliveries.iter().zip(replies).enumerate() {
+            self.expect(at, &delivery, *reply);
+        }
+        self.hold(batch, deliveries)
+    }
+
+    fn expect(&mut self, at: usize, delivery: &Delivery<'_>, reply: Option<u64>) {
+        if let Some(key) = reply {
+            self.classifier.expect(key, || reason(delivery).map(|reply| reply.failure()));
+        }
+        if !self.only_counted && !delivery.superseded {
+            self.rows.expect(at, delivery, reply, self.work(delivery));
+        }
+    }
+
+    fn hold(&mut self, batch: &mut Batch<'_>, deliveries: PackedDeliveries) -> Result<()> {
         if !self.only_counted {
             self.rows.keep(deliveries);
         }
         self.keep_bounded(batch)
     }
 
-    fn take(&mut self, batch: &mut Batch<'_>, at: usize, delivery: &Delivery<'_>) -> Result<()> {
-        let reply = self.classifier.reply(delivery);
-        let key = reply.map(|(key, _)| key);
-        match if self.may_repeat { batch.known(delivery, &self.rows)? } else { Ordering::Less } {
-            Ordering::Less => self.counts.count(delivery, key, self.now_ms),
-            Ordering::Equal => {}
-            Ordering::Greater => return Ok(()),
-        }
-        self.classifier.expect(reply);
-        if !self.only_counted && !delivery.superseded {
-            self.rows.expect(at, delivery, key, self.work(delivery));
-            if self.may_repeat {
-                self.rows.note_last(delivery);
-            }
-        }
-        Ok(())
-    }
-
     fn work(&self, delivery: &Delivery<'_>) -> Work {
-        let is_recent = delivery.last_seen > self.now_ms - ACTED_ON_FOR_MS;
+        let is_recent = delivery.last_seen > self.counter.now_ms - ACTED_ON_FOR_MS;
         let failure = self.handles_failures && is_recent && is_new_failure(delivery);
         Work { event: self.exports_events, failure }
     }
 
     /// Empties what has grown too large in memory.
     fn keep_bounded(&mut self, batch: &mut Batch<'_>) -> Result<()> {
-        if self.counts.is_full() || self.rows.weight() > UNWRITTEN {
-            self.finish(batch)
-        } else if self.classifier.has_many() {
-            self.classifier.classify(batch)
-        } else {
-            Ok(())
+        if self.counter.counts.is_full() {
+            return self.finish(batch);
         }
+        let is_full = self.rows.weight() > UNWRITTEN;
+        if is_full || self.classifier.has_many() {
+            self.classifier.classify(batch)?;
+        }
+        if is_full { self.write_rows(batch) } else { Ok(()) }
     }
 
     /// Writes rows and counts: nothing of the transaction is left in memory.
     pub(crate) fn finish(&mut self, batch: &mut Batch<'_>) -> Result<()> {
         self.classifier.classify(batch)?;
         let classifier = &self.classifier;
-        self.counts.flush(batch, |batch, key| classifier.class(batch, key))?;
+        self.counter.counts.flush(batch, |batch, key| classifier.class(batch, key))?;
+        self.write_rows(batch)
+    }
+
+    fn write_rows(&mut self, batch: &mut Batch<'_>) -> Result<()> {
+        let classifier = &self.classifier;
         self.rows.write(batch, |batch, key| classifier.class(batch, key))
     }
 }

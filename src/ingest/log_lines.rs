@@ -19,6 +19,11 @@ const TOGETHER: usize = 2000;
 /// A transaction is not left open for longer, because it keeps readers waiting at first.
 const COMMIT_AFTER: Duration = Duration::from_secs(5);
 
+/// Memory for states that are given together.
+fn memory() -> PackedDeliveries {
+    PackedDeliveries::with_capacity(TOGETHER + TOGETHER / 4)
+}
+
 /// When a transaction ends.
 #[derive(Clone, Copy)]
 pub(crate) struct TransactionEnd<'w> {
@@ -51,18 +56,18 @@ pub(crate) struct LogLines<'t> {
 
 impl LogLines<'_> {
     /// Reads to the end of the transaction, after its first chunk; returns whether there may be
-    /// more.
+    /// more. `give` returns whether the transaction is to end.
     pub(crate) fn read(
         self,
         correlator: &mut Correlator,
         shelf: &mut dyn Shelf,
-        mut give: impl FnMut(PackedDeliveries, BytesRead) -> Result<()>,
+        mut give: impl FnMut(PackedDeliveries, BytesRead) -> Result<bool>,
     ) -> Result<bool> {
         let LogLines { tail, end, before } = self;
-        let mut changed = PackedDeliveries::default();
+        let (mut changed, mut full) = (memory(), false);
         for chunks in 1.. {
             let read = BytesRead { bytes: tail.notes().bytes - before, ahead: tail.ahead() };
-            let full = end.is_reached(read.bytes);
+            full |= end.is_reached(read.bytes);
             let next = if full { None } else { tail.next_chunk()? };
             if chunks % WRITE_CHUNKS == 0 || next.is_none() {
                 correlator.drain(shelf, |delivery| changed.push(delivery));
@@ -70,7 +75,7 @@ impl LogLines<'_> {
                 correlator.drain_ended(|delivery| changed.push(delivery));
             }
             if changed.len() >= TOGETHER || next.is_none() {
-                give(std::mem::take(&mut changed), read)?;
+                full |= give(std::mem::replace(&mut changed, memory()), read)?;
             }
             let Some(chunk) = next else { return Ok(full) };
             correlator.set_reference(chunk.reference_ms);

@@ -3,6 +3,7 @@
 //!
 //! Not here: where lines come from (the sources) and what a delivery becomes (`delivery_writer`).
 
+use super::delivery_counter::DeliveryCounter;
 use super::delivery_writer::DeliveryWriter;
 use super::log_lines::TransactionEnd;
 use super::{Ingested, Watch};
@@ -93,8 +94,33 @@ impl<'a> LogReader<'a> {
 
     /// Takes states of deliveries into the transaction.
     pub(crate) fn write(&mut self, batch: &mut Batch<'_>, deliveries: PackedDeliveries) -> Result<()> {
-        self.deliveries += deliveries.iter().filter(|delivery| !delivery.superseded).count() as u64;
+        self.deliveries += current(&deliveries);
         self.writer.write(batch, deliveries)
+    }
+
+    /// Takes the counter out of the writer, for a thread that counts what it reads, unless what was
+    /// stored before tells what counts.
+    pub(crate) fn take_counter(&mut self) -> Option<DeliveryCounter> {
+        if self.writer.may_repeat {
+            return None;
+        }
+        let empty = self.writer.counter.emptied();
+        Some(std::mem::replace(&mut self.writer.counter, empty))
+    }
+
+    pub(crate) fn give_back(&mut self, counter: DeliveryCounter) {
+        self.writer.counter = counter;
+    }
+
+    /// Takes states of deliveries into the transaction that are counted.
+    pub(crate) fn keep(
+        &mut self,
+        batch: &mut Batch<'_>,
+        deliveries: PackedDeliveries,
+        replies: &[Option<u64>],
+    ) -> Result<()> {
+        self.deliveries += current(&deliveries);
+        self.writer.keep(batch, deliveries, replies)
     }
 
     /// Writes what waits in memory: rows, reasons, and what was counted.
@@ -141,6 +167,11 @@ impl<'a> LogReader<'a> {
                 .push(format!("{name}: the file that was read last is gone; lines may be missing"));
         }
     }
+}
+
+/// How many states are not superseded.
+fn current(deliveries: &PackedDeliveries) -> u64 {
+    deliveries.iter().filter(|delivery| !delivery.superseded).count() as u64
 }
 
 /// What the index has kept for a source; `None` if there is nothing, or nothing that can be read.

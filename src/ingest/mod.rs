@@ -14,6 +14,7 @@ mod classifier;
 mod classifying_policy;
 mod correlated_piece;
 mod count_slot;
+mod delivery_counter;
 mod delivery_counts;
 mod delivery_writer;
 mod journald_source;

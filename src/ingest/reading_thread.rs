@@ -1,11 +1,12 @@
-//! A long log: one thread reads and correlates while another, which has the database, counts and
-//! writes.
+//! A long log: one thread reads, correlates and counts while another, which has the database,
+//! classifies and writes.
 //!
 //! Not here: what each of them does (`log_lines`, `delivery_writer`). Invariant: deliveries and
 //! messages for the shelf come in the order in which they were sent, through one channel, and a few
 //! of them wait at most. When one thread fails, the other one ends.
 
 use super::correlated_piece::CorrelatedPiece;
+use super::delivery_counter::DeliveryCounter;
 use super::log_lines::{BytesRead, LogLines};
 use super::log_reader::LogReader;
 use crate::error::{Error, Result};
@@ -20,7 +21,8 @@ const WAITING: usize = 4;
 
 /// What the reading thread sends.
 enum Sent {
-    Changed(PackedDeliveries, BytesRead),
+    /// Deliveries that are counted, with the keys of their replies.
+    Changed(PackedDeliveries, Vec<Option<u64>>, BytesRead),
     Shelve(Box<QueuedMessage>),
     /// Asks for a message on the shelf.
     Take {
@@ -37,35 +39,42 @@ pub(crate) fn read<'i>(
     piece: &mut CorrelatedPiece<'i>,
     lines: LogLines<'_>,
     known: QueueIds,
+    mut counter: DeliveryCounter,
 ) -> Result<bool> {
     let CorrelatedPiece { batch, shelf, correlator } = piece;
-    thread::scope(|scope| {
+    let (more, counter) = thread::scope(|scope| {
         let (send, sent) = sync_channel(WAITING);
         let reading = scope.spawn(move || {
             let mut shelf = SentShelf { known, send: send.clone() };
-            lines.read(correlator, &mut shelf, |changed, read| {
-                send.send(Sent::Changed(changed, read)).map_err(|_| Error::new("nobody writes any more"))
-            })
+            let more = lines.read(correlator, &mut shelf, |changed, read| {
+                let replies = counter.count(&changed);
+                send.send(Sent::Changed(changed, replies, read))
+                    .map_err(|_| Error::new("writing has ended"))?;
+                Ok(counter.counts.is_full())
+            })?;
+            Ok((more, counter))
         });
-        let written = write(sent, shelf, |changed, read| {
-            reader.write(batch, changed)?;
+        let written = write(sent, shelf, |changed, replies, read| {
+            reader.keep(batch, changed, &replies)?;
             reader.show_progress(read.bytes, read.ahead);
             Ok(())
         });
         let read = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         written.and(read)
-    })
+    })?;
+    reader.give_back(counter);
+    Ok(more)
 }
 
 /// Takes what is sent, until there is no more or a fault.
 fn write(
     sent: Receiver<Sent>,
     shelf: &mut Shelved<'_>,
-    mut take: impl FnMut(PackedDeliveries, BytesRead) -> Result<()>,
+    mut take: impl FnMut(PackedDeliveries, Vec<Option<u64>>, BytesRead) -> Result<()>,
 ) -> Result<()> {
     for one in sent {
         match one {
-            Sent::Changed(changed, read) => take(changed, read)?,
+            Sent::Changed(changed, replies, read) => take(changed, replies, read)?,
             Sent::Shelve(message) => shelf.put(&message),
             Sent::Take { host, queue_id, answer } => {
                 // Nobody waits if the other thread has ended.

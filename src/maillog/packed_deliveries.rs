@@ -9,6 +9,8 @@ use super::logged_status::LoggedStatus;
 
 /// Texts of a delivery: fifteen, and the seven of its route.
 const TEXTS: usize = 22;
+/// Bytes that the texts of a delivery usually have together.
+const USUAL: usize = 320;
 /// The length of a text that is absent.
 const ABSENT: u32 = u32::MAX;
 
@@ -37,6 +39,12 @@ struct PackedDelivery {
 }
 
 impl PackedDeliveries {
+    /// Memory for this many deliveries of the usual length.
+    pub(crate) fn with_capacity(deliveries: usize) -> PackedDeliveries {
+        let texts = String::with_capacity(deliveries * USUAL);
+        PackedDeliveries { texts, packed: Vec::with_capacity(deliveries) }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.packed.len()
     }

@@ -1,6 +1,7 @@
 //! The index without logs: rows that want the same place, what filters find, what goes when.
 
 mod filters;
+mod unwritten;
 mod upgrade;
 
 use super::filter::statement;
