@@ -121,16 +121,18 @@ impl<'i> Batch<'i> {
         self.index.checked(done).map(drop)
     }
 
-    /// Forgets the remembered classes if they are another policy's, or more than `most`.
-    pub(crate) fn keep_classes_of(&mut self, policy: &str, most: i64) -> Result<()> {
+    /// Forgets the remembered classes if they are another policy's, or more than `most`; returns
+    /// whether any are left.
+    pub(crate) fn keep_classes_of(&mut self, policy: &str, most: i64) -> Result<bool> {
         let db = &self.index.connection;
         let many: i64 =
             self.index.checked(db.query_row("SELECT count(*) FROM classes", [], |row| row.get(0)))?;
         if self.index.remembered("policy")?.as_deref() != Some(policy) || many > most {
             self.index.checked(db.execute("DELETE FROM classes", []))?;
             self.index.remember("policy", policy)?;
+            return Ok(false);
         }
-        Ok(())
+        Ok(many > 0)
     }
 
     /// Writes how far a log was read.

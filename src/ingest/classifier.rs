@@ -31,6 +31,10 @@ pub(crate) struct Classifier {
     known: FxHashMap<u64, Rc<Class>>,
     /// There are few classes, and many replies.
     classes: FxHashSet<Rc<Class>>,
+    /// Classes that the index does not remember yet.
+    learned: Vec<(u64, Rc<Class>)>,
+    /// The index may remember classes that are not in memory.
+    remembers: bool,
     /// Replies that are still to be asked for.
     replies: FxHashMap<u64, DeliveryFailure>,
 }
@@ -45,6 +49,8 @@ impl Classifier {
             fault: None,
             known: FxHashMap::default(),
             classes: FxHashSet::default(),
+            learned: Vec::new(),
+            remembers: true,
             replies: FxHashMap::default(),
         }
     }
@@ -67,19 +73,24 @@ impl Classifier {
             return Ok(());
         }
         if self.known.len() > IN_MEMORY {
+            self.write(batch)?;
+            self.remembers = true;
             self.known.clear();
             self.classes.clear();
         }
         self.recall(batch, &mut replies)?;
         let (keys, failures): (Vec<u64>, Vec<DeliveryFailure>) = replies.into_iter().unzip();
         for (keys, failures) in keys.chunks(IN_ONE_CALL).zip(failures.chunks(IN_ONE_CALL)) {
-            self.ask(batch, keys, failures)?;
+            self.ask(keys, failures);
         }
         Ok(())
     }
 
     /// Takes out the replies that the index remembers.
     fn recall(&mut self, batch: &mut Batch<'_>, replies: &mut FxHashMap<u64, DeliveryFailure>) -> Result<()> {
+        if !self.remembers {
+            return Ok(());
+        }
         let keys: Vec<u64> = replies.keys().copied().collect();
         for key in keys {
             if let Some(class) = batch.class(key)? {
@@ -90,8 +101,8 @@ impl Classifier {
         Ok(())
     }
 
-    fn ask(&mut self, batch: &mut Batch<'_>, keys: &[u64], failures: &[DeliveryFailure]) -> Result<()> {
-        let Some(policy) = &self.policy else { return Ok(()) };
+    fn ask(&mut self, keys: &[u64], failures: &[DeliveryFailure]) {
+        let Some(policy) = &self.policy else { return };
         let classes = match policy.classify(failures) {
             Ok(classes) => classes.into_iter().map(Some).collect(),
             // If one reply makes the policy fail, the others still get their class.
@@ -103,19 +114,26 @@ impl Classifier {
         };
         for (key, class) in keys.iter().zip(classes) {
             let Some(class) = class else { continue };
-            batch.learn(*key, &class)?;
-            self.know(*key, class);
+            let class = self.know(*key, class);
+            self.learned.push((*key, class));
         }
-        Ok(())
     }
 
-    fn know(&mut self, key: u64, class: Class) {
+    /// Lets the index remember what was learned, in the order of its table.
+    pub(crate) fn write(&mut self, batch: &mut Batch<'_>) -> Result<()> {
+        let mut learned = std::mem::take(&mut self.learned);
+        learned.sort_unstable_by_key(|(key, _)| *key as i64);
+        learned.iter().try_for_each(|(key, class)| batch.learn(*key, class))
+    }
+
+    fn know(&mut self, key: u64, class: Class) -> Rc<Class> {
         let shared = match self.classes.get(&class) {
             Some(shared) => shared.clone(),
             None => Rc::new(class),
         };
         self.classes.insert(shared.clone());
-        self.known.insert(key, shared);
+        self.known.insert(key, shared.clone());
+        shared
     }
 
     /// The class of a reply that was asked for in this run or before.
@@ -133,7 +151,7 @@ impl Classifier {
             self.opened = true;
             match ClassifyingPolicy::open(&self.config) {
                 Ok(Some(policy)) => {
-                    batch.keep_classes_of(policy.hash(), REMEMBERED)?;
+                    self.remembers = batch.keep_classes_of(policy.hash(), REMEMBERED)?;
                     self.policy = Some(policy);
                 }
                 Ok(None) => {}

@@ -115,6 +115,7 @@ impl DeliveryWriter {
     /// Writes rows and counts: nothing of the transaction is left in memory.
     pub(crate) fn finish(&mut self, batch: &mut Batch<'_>) -> Result<()> {
         self.classifier.classify(batch)?;
+        self.classifier.write(batch)?;
         let classifier = &self.classifier;
         self.counter.counts.flush(batch, |batch, key| classifier.class(batch, key))?;
         self.write_rows(batch)

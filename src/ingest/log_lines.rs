@@ -75,7 +75,8 @@ impl LogLines<'_> {
                 correlator.drain_ended(|delivery| changed.push(delivery));
             }
             if changed.len() >= TOGETHER || next.is_none() {
-                full |= give(std::mem::replace(&mut changed, memory()), read)?;
+                let more = if next.is_some() { memory() } else { PackedDeliveries::default() };
+                full |= give(std::mem::replace(&mut changed, more), read)?;
             }
             let Some(chunk) = next else { return Ok(full) };
             correlator.set_reference(chunk.reference_ms);

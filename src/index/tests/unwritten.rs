@@ -37,7 +37,7 @@ fn the_last_state_of_each_delivery_is_written_once_with_its_reason_and_all_of_it
     let states: Vec<(Delivery<'_>, Option<u64>)> = (0..400u64)
         .map(|n| {
             let which = n * 7 % 40;
-            let id = if which < 8 { (which << 32) | low } else { which * 0x9e37_79b9_7f4a_7c15 };
+            let id = if which < 8 { (which << 32) | low } else { which.wrapping_mul(0x9e37_79b9_7f4a_7c15) };
             let queue_id = if which % 8 == 7 { "" } else { &queue_ids[which as usize] };
             let recipient = if n % 2 == 0 { "a@x.example" } else { "A@x.example" };
             let at_ms = START - which as i64 * 1000 * i64::from(which >= 8);
