@@ -9,11 +9,11 @@ use super::meaning::{self, Meanings};
 use super::pending_work::PendingWork;
 use super::shelf::Shelved;
 use super::stored_routes::Routes;
-use super::unwritten_rows::UnwrittenRows;
 use super::{Index, LogProgress};
 use crate::class::Class;
 use crate::clock::DAY_MS;
 use crate::error::Result;
+use crate::maillog::delivery::ReportedState;
 use crate::maillog::{Delivery, Lines};
 use rusqlite::{OptionalExtension, Statement, params};
 use std::cmp::Ordering;
@@ -62,9 +62,14 @@ impl<'i> Batch<'i> {
         self.index
     }
 
-    /// How the state of a delivery that is known compares with this one: there is none or an earlier
-    /// one (`Less`), it is this one, or a later one (`Greater`).
-    pub(crate) fn known(&mut self, delivery: &Delivery<'_>, unwritten: &UnwrittenRows) -> Result<Ordering> {
+    /// How the last known state of a delivery compares with this one: there is none or an earlier
+    /// one (`Less`), it is this one, or a later one (`Greater`). `waiting`: one that is not written
+    /// yet.
+    pub(crate) fn known(
+        &mut self,
+        delivery: &Delivery<'_>,
+        waiting: Option<ReportedState>,
+    ) -> Result<Ordering> {
         let compare = |last_ms: i64, attempts: u32, status: &str| {
             if (last_ms, attempts, status) == (delivery.last_seen, delivery.attempts, delivery.status.name())
             {
@@ -75,7 +80,7 @@ impl<'i> Batch<'i> {
                 Ordering::Less
             }
         };
-        if let Some(last) = unwritten.last(delivery) {
+        if let Some(last) = waiting {
             return Ok(compare(last.last_seen, last.attempts, last.status.name()));
         }
         let key = [row_id(delivery), (delivery.id >> 32) as i64];

@@ -1,8 +1,8 @@
 //! Removing what is old or too much, a piece at a time.
 //!
-//! Not here: when. Freed pages are used again, so the file never grows beyond its largest size, and
-//! nothing is rewritten to make it smaller. Invariant: messages from the future (a wrong clock)
-//! cause nothing to be removed.
+//! Not here: when. One run takes a limited time, and the next one goes on. Freed pages are used
+//! again, so the file never grows beyond its largest size, and nothing is rewritten to make it
+//! smaller. Invariant: messages from the future (a wrong clock) cause nothing to be removed.
 
 use super::Index;
 use super::delivery_row::first_row;
@@ -11,7 +11,10 @@ use crate::clock::{DAY_MS, HOUR_MS};
 use crate::dimension::Dimension;
 use crate::error::Result;
 use rusqlite::params;
+use std::time::{Duration, Instant};
 
+/// A run takes no longer: a month that is too old at one time is removed in several ticks.
+const LONGEST: Duration = Duration::from_secs(10);
 /// Deliveries that are removed in one transaction.
 const PIECE: i64 = 20_000;
 /// The clocks of servers differ by less than this.
@@ -21,7 +24,8 @@ impl Index {
     /// Once an hour, removes deliveries that were not updated for `keep_days` before the newest
     /// one, and if more than `max_rows` are left, those from the future, then the oldest ones. Zero
     /// is no limit. Days are counted back from the newest delivery, so an old log can be examined.
-    /// `stopped` is asked between pieces. Returns how many were removed.
+    /// `stopped` is asked between pieces; the next tick goes on after a run that was stopped or
+    /// took too long. Returns how many were removed.
     pub(crate) fn expire(
         &self,
         now_ms: i64,
@@ -33,12 +37,17 @@ impl Index {
         if (0..HOUR_MS).contains(&(now_ms - last)) {
             return Ok(0);
         }
+        let begun = Instant::now();
+        let ends = || stopped() || begun.elapsed() > LONGEST;
         let mut gone = 0;
         if keep_days > 0 {
-            gone += self.expire_old(now_ms, keep_days, stopped)?;
+            gone += self.expire_old(now_ms, keep_days, &ends)?;
         }
         if max_rows > 0 {
-            gone += self.expire_excess(now_ms, max_rows, stopped)?;
+            gone += self.expire_excess(now_ms, max_rows, &ends)?;
+        }
+        if ends() {
+            return Ok(gone);
         }
         self.expire_routes()?;
         self.expire_sums(now_ms)?;

@@ -51,7 +51,7 @@ impl DeliveryWriter {
             return self.keep(batch, deliveries, &replies);
         }
         for (at, delivery) in deliveries.iter().enumerate() {
-            let order = batch.known(&delivery, &self.rows)?;
+            let order = batch.known(&delivery, self.rows.last(&delivery))?;
             if order == Ordering::Greater {
                 continue;
             }

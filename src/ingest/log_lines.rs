@@ -16,27 +16,42 @@ use std::time::{Duration, Instant};
 const WRITE_CHUNKS: u32 = 64;
 /// States that are given together.
 const TOGETHER: usize = 2000;
-/// A transaction is not left open for longer, because it keeps readers waiting at first.
-const COMMIT_AFTER: Duration = Duration::from_secs(5);
 
 /// Memory for states that are given together.
 fn memory() -> PackedDeliveries {
     PackedDeliveries::with_capacity(TOGETHER + TOGETHER / 4)
 }
 
+/// How much goes into one transaction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TransactionSize {
+    /// Bytes of the log.
+    bytes: u64,
+    time: Duration,
+}
+
+impl TransactionSize {
+    /// As many bytes as the write-ahead log may grow by; others wait to write meanwhile.
+    pub(crate) const USUAL: TransactionSize =
+        TransactionSize { bytes: 128 << 20, time: Duration::from_secs(5) };
+    /// The first reading has no write-ahead log. Readers wait only while rows are written, which is
+    /// at the end.
+    pub(crate) const FIRST: TransactionSize =
+        TransactionSize { bytes: 1 << 30, time: Duration::from_secs(12) };
+}
+
 /// When a transaction ends.
 #[derive(Clone, Copy)]
 pub(crate) struct TransactionEnd<'w> {
     pub(crate) since: Instant,
-    /// Bytes of the log.
-    pub(crate) bytes: u64,
+    pub(crate) size: TransactionSize,
     pub(crate) stop: &'w AtomicBool,
 }
 
 impl TransactionEnd<'_> {
     /// Whether it ends after this many bytes.
     pub(crate) fn is_reached(&self, bytes: u64) -> bool {
-        bytes >= self.bytes || self.since.elapsed() > COMMIT_AFTER || self.stop.load(Ordering::Relaxed)
+        bytes >= self.size.bytes || self.since.elapsed() > self.size.time || self.stop.load(Ordering::Relaxed)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::delivery_counter::DeliveryCounter;
 use super::delivery_writer::DeliveryWriter;
-use super::log_lines::TransactionEnd;
+use super::log_lines::{TransactionEnd, TransactionSize};
 use super::{Ingested, Watch};
 use crate::clock;
 use crate::config::MailLog;
@@ -18,11 +18,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Instant;
 
-/// Bytes of a log in one transaction: as many as its write-ahead log may grow by.
-const COMMIT_BYTES: u64 = 128 << 20;
-/// The same at the first reading, which has no such log.
-const FIRST_BYTES: u64 = 1 << 30;
-
 pub(crate) struct LogReader<'a> {
     pub(crate) index: &'a Index,
     pub(crate) log: LogProgress,
@@ -31,8 +26,7 @@ pub(crate) struct LogReader<'a> {
     done: &'a mut Ingested,
     /// When this transaction began.
     since: Instant,
-    /// Bytes in a transaction.
-    most: u64,
+    size: TransactionSize,
     /// States of deliveries in this transaction.
     deliveries: u64,
     /// What was read of this log.
@@ -57,7 +51,7 @@ impl<'a> LogReader<'a> {
         watch: &'a Watch<'a>,
         done: &'a mut Ingested,
     ) -> Result<LogReader<'a>> {
-        let most = if index.is_first_reading()? { FIRST_BYTES } else { COMMIT_BYTES };
+        let size = if index.is_first_reading()? { TransactionSize::FIRST } else { TransactionSize::USUAL };
         Ok(LogReader {
             index,
             log,
@@ -65,7 +59,7 @@ impl<'a> LogReader<'a> {
             writer,
             done,
             since: Instant::now(),
-            most,
+            size,
             deliveries: 0,
             reading: LogReading::default(),
         })
@@ -80,7 +74,7 @@ impl<'a> LogReader<'a> {
 
     /// When the transaction ends.
     pub(crate) fn end(&self) -> TransactionEnd<'a> {
-        TransactionEnd { since: self.since, bytes: self.most, stop: self.watch.stop }
+        TransactionEnd { since: self.since, size: self.size, stop: self.watch.stop }
     }
 
     /// Whether the transaction ends after this many bytes.

@@ -2,10 +2,13 @@
 //!
 //! 1. source: the lines that are new (`postfix_source`, `powermta_source`, `journald_source`)
 //! 2. correlate: lines become states of deliveries (`crate::maillog`)
-//! 3. write: a state becomes a row, is counted, and what is to be done about it is noted
-//!    (`delivery_writer`, `delivery_counts`)
+//! 3. count: what is new of each (`delivery_counter`, `delivery_counts`)
 //! 4. classify: why deliveries failed, asked of the policy many at a time (`classifier`)
-//! 5. commit: all of it, together with the position in the log (`log_reader`)
+//! 5. write: each row once, with what is to be done about it (`delivery_writer`)
+//! 6. commit: all of it, together with the position in the log (`log_reader`)
+//!
+//! In a long log of Postfix, one thread does the first three and another the rest
+//! (`reading_thread`).
 //!
 //! Not here: the tables (`crate::index`). Invariant: a commit holds every line up to the position
 //! and none after it; a run that is stopped or killed goes on from there.

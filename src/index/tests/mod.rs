@@ -210,6 +210,23 @@ fn a_stamp_in_the_future_wipes_nothing() {
 }
 
 #[test]
+fn an_expiry_that_was_stopped_goes_on_at_the_next_tick() {
+    let place = Place::new("stopped");
+    let index = place.index();
+    let queue_ids: Vec<String> = (0..20_010).map(|n| format!("4Xn0y83s5Zz{n:05}")).collect();
+    let rows: Vec<_> = (0..20_010u64)
+        .map(|n| delivery(n << 32 | n, START + n as i64, &queue_ids[n as usize], "a@x.example"))
+        .collect();
+    put(&index, &rows);
+    put(&index, &[delivery(1, START + 100 * DAY_MS, "4Xn0y83s6Zz", "b@x.example")]);
+    let now = START + 100 * DAY_MS;
+    assert_eq!(index.expire(now, 30, 0, &|| true).unwrap(), 20_000);
+    assert_eq!(index.expire(now + 1000, 30, 0, &|| false).unwrap(), 10);
+    assert_eq!(index.expire(now + 2000, 1, 0, &|| false).unwrap(), 0, "once an hour");
+    assert_eq!(index.count().unwrap(), 1);
+}
+
+#[test]
 fn a_file_with_a_bound_on_its_rows_does_not_grow() {
     let place = Place::new("bounded");
     let index = place.index();

@@ -16,8 +16,8 @@ use crate::maillog::postfix::{Event, LogLine, LoggedHeaders};
 pub(crate) struct Correlated {
     pub(crate) table: QueueTable,
     pub(crate) sessions: SessionDecisions,
-    /// Deliveries as they were after an attempt that another one followed, until they are drained: they
-    /// are counted all the same, so that totals do not depend on how many lines are read together.
+    /// Deliveries as they were after an attempt that another one followed, until they are drained:
+    /// they are counted all the same, so totals do not depend on how many lines are read together.
     pub(crate) superseded: PackedDeliveries,
 }
 
