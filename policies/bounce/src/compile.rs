@@ -110,7 +110,8 @@ impl Compiler<'_> {
 
     fn finish(mut self) -> Index {
         self.chains.sort_by_key(|chain| chain.2[0].0);
-        let before = |list: usize| self.chains.partition_point(|chain| usize::from(chain.2[0].0) < list) as u16;
+        let before =
+            |list: usize| self.chains.partition_point(|chain| usize::from(chain.2[0].0) < list) as u16;
         let chains_of: Vec<u16> = (0..=self.lists.len()).map(before).collect();
         let mut flags = vec![0; self.lists.len()];
         for Chain(_, count, links) in &self.chains {

@@ -45,6 +45,21 @@ use acting::Acting;
 use carom_policy::reports::{self, Recipient};
 use carom_policy::{diagnosis, host, Policy};
 
+/// The failure in a record of 1.0, of 1.1 or of a report, which have the same fields, and the
+/// sender.
+macro_rules! failure {
+    ($record:expr, $sender:expr) => {
+        Failure {
+            text: &$record.text,
+            status: &$record.status,
+            code: $record.code,
+            stage: &$record.stage,
+            remote_mta: &$record.remote_mta,
+            sender: $sender,
+        }
+    };
+}
+
 /// A batch of failures is thousands of small blocks.
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]
@@ -61,14 +76,7 @@ impl Policy for Bounce {
         act::decide(&acting, |recipients| {
             let sender = reports::original_sender();
             let class = |recipient: &&Recipient| {
-                let failure = Failure {
-                    text: &recipient.text,
-                    status: &recipient.status,
-                    code: recipient.code,
-                    stage: &recipient.stage,
-                    remote_mta: &recipient.remote_mta,
-                    sender: other_than(&recipient.address, sender.as_deref()),
-                };
+                let failure = failure!(recipient, other_than(&recipient.address, sender.as_deref()));
                 classify_with(own.as_ref(), &failure, &mut Scratch::default())
             };
             recipients.iter().map(class).collect()
@@ -78,14 +86,7 @@ impl Policy for Bounce {
 
     fn classify(failures: &[carom_policy::Failure]) -> Vec<carom_policy::Class> {
         let class = |(failure, classify): (&carom_policy::Failure, Classify<'_, '_>)| {
-            let class = classify(&Failure {
-                text: &failure.text,
-                status: &failure.status,
-                code: failure.code,
-                stage: &failure.stage,
-                remote_mta: &failure.remote_mta,
-                sender: "",
-            });
+            let class = classify(&failure!(failure, ""));
             let (reason, category) = (class.reason.into(), class.category.into());
             carom_policy::Class { reason, category, severity: class.severity, rule: class.rule.into() }
         };
@@ -94,17 +95,8 @@ impl Policy for Bounce {
 
     fn diagnose(failures: &[diagnosis::Failure]) -> Vec<diagnosis::Class> {
         let class = |(failure, classify): (&diagnosis::Failure, Classify<'_, '_>)| {
-            let class = classify(&Failure {
-                text: &failure.text,
-                status: &failure.status,
-                code: failure.code,
-                stage: &failure.stage,
-                remote_mta: &failure.remote_mta,
-                sender: other_than(
-                    failure.recipient.as_deref().unwrap_or_default(),
-                    failure.sender.as_deref(),
-                ),
-            });
+            let recipient = failure.recipient.as_deref().unwrap_or_default();
+            let class = classify(&failure!(failure, other_than(recipient, failure.sender.as_deref())));
             diagnosis::Class {
                 reason: class.reason.into(),
                 category: class.category.into(),

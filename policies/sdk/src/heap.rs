@@ -92,7 +92,7 @@ impl Blocks {
             (self.next, self.end) = memory::rest();
             return true;
         }
-        let pages = size.div_ceil(PAGE).max(self.end / PAGE / 8);
+        let pages = size.div_ceil(PAGE).max(memory::pages() / 8);
         let Some(start) = memory::grow(pages) else { return false };
         if start != self.end {
             self.next = start;
@@ -161,6 +161,10 @@ mod memory {
         (start.next_multiple_of(UNIT), memory_size(0) * PAGE)
     }
 
+    pub fn pages() -> usize {
+        memory_size(0)
+    }
+
     pub fn grow(pages: usize) -> Option<usize> {
         let before = memory_grow(0, pages);
         (before != usize::MAX).then_some(before * PAGE)
@@ -176,6 +180,10 @@ mod memory {
     pub fn rest() -> (usize, usize) {
         let start = grow(1).unwrap_or_default();
         (start, start + PAGE)
+    }
+
+    pub fn pages() -> usize {
+        1
     }
 
     pub fn grow(pages: usize) -> Option<usize> {

@@ -152,7 +152,7 @@ macro_rules! policy {
                     <$policy as $crate::Policy>::validate(&settings)
                 }
             }
-            $crate::bindings::export!(Component with_types_in $crate::bindings);
+    $crate::bindings::export!(Component with_types_in $crate::bindings);
         };
     };
 }
