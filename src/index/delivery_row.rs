@@ -96,7 +96,12 @@ impl<'i> DeliveryRow<'i> {
 
 /// Rows are in order of time, so inserts append and old rows are neighbours.
 pub(crate) fn row_id(delivery: &Delivery<'_>) -> i64 {
-    first_row(delivery.first_seen) | (delivery.id & 0xffff_ffff) as i64
+    row_of(delivery.id, delivery.first_seen)
+}
+
+/// The row of the delivery with this id that was first seen at this time.
+pub(crate) fn row_of(id: u64, first_seen: i64) -> i64 {
+    first_row(first_seen) | (id & 0xffff_ffff) as i64
 }
 
 /// The first row of a second.

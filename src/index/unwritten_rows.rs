@@ -5,7 +5,7 @@
 //! same as if each state had been written when it came.
 
 use super::Batch;
-use super::delivery_row::row_id;
+use super::delivery_row::{row_id, row_of};
 use super::pending_work::PendingWork;
 use crate::class::Class;
 use crate::error::Result;
@@ -60,9 +60,16 @@ impl UnwrittenRows {
     }
 
     /// A state in the piece that is kept next, at this position.
-    pub(crate) fn expect(&mut self, at: usize, delivery: &Delivery<'_>, reply: Option<u64>, work: Work) {
-        let piece = self.pieces.len() as u32;
-        self.states.push(UnwrittenState { row: row_id(delivery), reply, piece, at: at as u32, work });
+    pub(crate) fn expect(
+        &mut self,
+        at: usize,
+        deliveries: &PackedDeliveries,
+        reply: Option<u64>,
+        work: Work,
+    ) {
+        let (piece, (id, first_seen)) = (self.pieces.len() as u32, deliveries.id_and_first_seen(at));
+        let row = row_of(id, first_seen);
+        self.states.push(UnwrittenState { row, reply, piece, at: at as u32, work });
     }
 
     /// Keeps the deliveries that states were expected of.

@@ -1,13 +1,13 @@
 //! Lines that have to be correlated (Postfix's), in one transaction: messages under way come from
 //! the shelf, and go back there at the end.
 
+use super::delivery_counter::ChangedDeliveries;
 use super::log_lines::LogLines;
 use super::log_reader::{LogReader, Piece, to_store};
 use crate::clock::DAY_MS;
 use crate::config::MailLog;
 use crate::error::Result;
 use crate::index::{Batch, Shelved};
-use crate::maillog::PackedDeliveries;
 use crate::maillog::correlate::{Correlator, CorrelatorState, MemoryLimits};
 use crate::maillog::postfix::Grammar;
 
@@ -47,19 +47,22 @@ impl<'i> CorrelatedPiece<'i> {
     /// Writes everything that has changed.
     pub(crate) fn write_changed(&mut self, reader: &mut LogReader<'i>) -> Result<()> {
         let CorrelatedPiece { batch, shelf, correlator } = self;
-        let mut changed = PackedDeliveries::default();
-        correlator.drain(shelf, |delivery| changed.push(delivery));
+        let mut changed = ChangedDeliveries::default();
+        correlator.drain(shelf, |delivery| reader.counter().take(delivery, &mut changed));
         reader.write(batch, changed)
     }
 
     /// Reads to the end of the transaction; returns whether there may be more.
     pub(crate) fn read(&mut self, reader: &mut LogReader<'i>, lines: LogLines<'_>) -> Result<bool> {
         let CorrelatedPiece { batch, shelf, correlator } = self;
-        lines.read(correlator, shelf, |changed, read| {
+        let mut counter = reader.take_counter();
+        let more = lines.read(correlator, shelf, &mut counter, |changed, read| {
             reader.write(batch, changed)?;
             reader.show_progress(read.bytes, read.ahead);
-            Ok(false)
-        })
+            Ok(())
+        })?;
+        reader.give_back(counter);
+        Ok(more)
     }
 
     /// Commits; returns what the next transaction has to know.

@@ -5,7 +5,8 @@
 //! Invariant: a delivery is written and counted whether or not the policy answers.
 
 use super::classifier::Classifier;
-use super::delivery_counter::{DeliveryCounter, reason};
+use super::delivery_counter::{ChangedDeliveries, DeliveryCounter, reason};
+use crate::clock;
 use crate::config::Config;
 use crate::error::Result;
 use crate::index::{ACTED_ON_FOR_MS, Batch, UnwrittenRows, Work};
@@ -21,13 +22,12 @@ pub(crate) struct DeliveryWriter {
     pub(crate) counter: DeliveryCounter,
     rows: UnwrittenRows,
     /// The index may have what is read now, for example from a second log with the same lines.
-    pub(crate) may_repeat: bool,
-    /// Deliveries are counted only, and no rows are written.
-    only_counted: bool,
+    may_repeat: bool,
     /// Each state is also exported as an event.
     exports_events: bool,
     /// Failures are handled as reports are.
     handles_failures: bool,
+    now_ms: i64,
 }
 
 impl DeliveryWriter {
@@ -37,65 +37,59 @@ impl DeliveryWriter {
             counter: DeliveryCounter::new(config),
             rows: UnwrittenRows::default(),
             may_repeat: false,
-            only_counted: !config.index.deliveries,
             // While [export] is wrong, events are kept until it is right.
             exports_events: config.export.get().map_or(true, |export| export.events.is_some()),
             handles_failures: config.index.act && !config.index.policy.is_empty(),
+            now_ms: clock::now_ms(),
         }
     }
 
-    /// Counts states of deliveries, and lets their rows wait.
-    pub(crate) fn write(&mut self, batch: &mut Batch<'_>, deliveries: PackedDeliveries) -> Result<()> {
-        if !self.may_repeat {
-            let replies = self.counter.count(&deliveries);
-            return self.keep(batch, deliveries, &replies);
-        }
-        for (at, delivery) in deliveries.iter().enumerate() {
+    /// Whether the index may have what is read now.
+    pub(crate) fn set_may_repeat(&mut self, may_repeat: bool) {
+        self.may_repeat = may_repeat;
+        self.counter.counts_later = may_repeat;
+    }
+
+    /// Lets rows wait. Counts what the counter has left to be counted.
+    pub(crate) fn write(&mut self, batch: &mut Batch<'_>, changed: ChangedDeliveries) -> Result<()> {
+        let ChangedDeliveries { deliveries, replies } = changed;
+        for (at, reply) in replies.into_iter().enumerate() {
+            if !self.may_repeat {
+                self.expect(at, &deliveries, reply);
+                continue;
+            }
+            let delivery = deliveries.delivery(at);
             let order = batch.known(&delivery, self.rows.last(&delivery))?;
             if order == Ordering::Greater {
                 continue;
             }
-            let reply = self.counter.reply(&delivery).map(|(key, _)| key);
             if order == Ordering::Less {
-                self.counter.counts.count(&delivery, reply, self.counter.now_ms);
+                self.counter.count(&delivery, reply);
             }
-            self.expect(at, &delivery, reply);
-            self.rows.note_last(&delivery);
+            self.expect(at, &deliveries, reply);
+            if !self.counter.only_counted && !delivery.superseded {
+                self.rows.note_last(&delivery);
+            }
         }
-        self.hold(batch, deliveries)
-    }
-
-    /// Lets rows wait whose deliveries are counted. `replies` are the keys of their replies.
-    pub(crate) fn keep(
-        &mut self,
-        batch: &mut Batch<'_>,
-        deliveries: PackedDeliveries,
-        replies: &[Option<u64>],
-    ) -> Result<()> {
-        for (at, (delivery, reply)) in deliveries.iter().zip(replies).enumerate() {
-            self.expect(at, &delivery, *reply);
-        }
-        self.hold(batch, deliveries)
-    }
-
-    fn expect(&mut self, at: usize, delivery: &Delivery<'_>, reply: Option<u64>) {
-        if let Some(key) = reply {
-            self.classifier.expect(key, || reason(delivery).map(|reply| reply.failure()));
-        }
-        if !self.only_counted && !delivery.superseded {
-            self.rows.expect(at, delivery, reply, self.work(delivery));
-        }
-    }
-
-    fn hold(&mut self, batch: &mut Batch<'_>, deliveries: PackedDeliveries) -> Result<()> {
-        if !self.only_counted {
+        if !self.counter.only_counted {
             self.rows.keep(deliveries);
         }
         self.keep_bounded(batch)
     }
 
+    fn expect(&mut self, at: usize, deliveries: &PackedDeliveries, reply: Option<u64>) {
+        if let Some(key) = reply {
+            self.classifier.expect(key, || reason(&deliveries.delivery(at)).map(|reply| reply.failure()));
+        }
+        if !self.counter.only_counted && !deliveries.is_superseded(at) {
+            let has_work = self.exports_events || self.handles_failures;
+            let work = if has_work { self.work(&deliveries.delivery(at)) } else { Work::default() };
+            self.rows.expect(at, deliveries, reply, work);
+        }
+    }
+
     fn work(&self, delivery: &Delivery<'_>) -> Work {
-        let is_recent = delivery.last_seen > self.counter.now_ms - ACTED_ON_FOR_MS;
+        let is_recent = delivery.last_seen > self.now_ms - ACTED_ON_FOR_MS;
         let failure = self.handles_failures && is_recent && is_new_failure(delivery);
         Work { event: self.exports_events, failure }
     }

@@ -4,6 +4,7 @@
 //! Not here: where they go. Invariant: what is given does not depend on who takes it, in this
 //! thread or in another.
 
+use super::delivery_counter::{ChangedDeliveries, DeliveryCounter};
 use crate::error::Result;
 use crate::maillog::PackedDeliveries;
 use crate::maillog::correlate::{Correlator, Shelf};
@@ -18,8 +19,9 @@ const WRITE_CHUNKS: u32 = 64;
 const TOGETHER: usize = 2000;
 
 /// Memory for states that are given together.
-fn memory() -> PackedDeliveries {
-    PackedDeliveries::with_capacity(TOGETHER + TOGETHER / 4)
+fn memory() -> ChangedDeliveries {
+    let deliveries = PackedDeliveries::with_capacity(TOGETHER + TOGETHER / 4);
+    ChangedDeliveries { deliveries, ..ChangedDeliveries::default() }
 }
 
 /// How much goes into one transaction.
@@ -71,27 +73,28 @@ pub(crate) struct LogLines<'t> {
 
 impl LogLines<'_> {
     /// Reads to the end of the transaction, after its first chunk; returns whether there may be
-    /// more. `give` returns whether the transaction is to end.
+    /// more.
     pub(crate) fn read(
         self,
         correlator: &mut Correlator,
         shelf: &mut dyn Shelf,
-        mut give: impl FnMut(PackedDeliveries, BytesRead) -> Result<bool>,
+        counter: &mut DeliveryCounter,
+        mut give: impl FnMut(ChangedDeliveries, BytesRead) -> Result<()>,
     ) -> Result<bool> {
         let LogLines { tail, end, before } = self;
-        let (mut changed, mut full) = (memory(), false);
+        let mut changed = memory();
         for chunks in 1.. {
             let read = BytesRead { bytes: tail.notes().bytes - before, ahead: tail.ahead() };
-            full |= end.is_reached(read.bytes);
+            let full = end.is_reached(read.bytes) || counter.counts.is_full();
             let next = if full { None } else { tail.next_chunk()? };
             if chunks % WRITE_CHUNKS == 0 || next.is_none() {
-                correlator.drain(shelf, |delivery| changed.push(delivery));
+                correlator.drain(shelf, |delivery| counter.take(delivery, &mut changed));
             } else {
-                correlator.drain_ended(|delivery| changed.push(delivery));
+                correlator.drain_ended(|delivery| counter.take(delivery, &mut changed));
             }
-            if changed.len() >= TOGETHER || next.is_none() {
-                let more = if next.is_some() { memory() } else { PackedDeliveries::default() };
-                full |= give(std::mem::replace(&mut changed, more), read)?;
+            if changed.replies.len() >= TOGETHER || next.is_none() {
+                let more = if next.is_some() { memory() } else { ChangedDeliveries::default() };
+                give(std::mem::replace(&mut changed, more), read)?;
             }
             let Some(chunk) = next else { return Ok(full) };
             correlator.set_reference(chunk.reference_ms);

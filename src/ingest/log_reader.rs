@@ -3,7 +3,7 @@
 //!
 //! Not here: where lines come from (the sources) and what a delivery becomes (`delivery_writer`).
 
-use super::delivery_counter::DeliveryCounter;
+use super::delivery_counter::{ChangedDeliveries, DeliveryCounter};
 use super::delivery_writer::DeliveryWriter;
 use super::log_lines::{TransactionEnd, TransactionSize};
 use super::{Ingested, Watch};
@@ -11,7 +11,6 @@ use crate::clock;
 use crate::config::MailLog;
 use crate::error::{Context, Result};
 use crate::index::{Batch, Index, LogProgress, Shelved};
-use crate::maillog::PackedDeliveries;
 use crate::maillog::log_health::LogReading;
 use crate::maillog::tail::{Position, Tail};
 use serde::Serialize;
@@ -86,35 +85,29 @@ impl<'a> LogReader<'a> {
         (self.watch.progress)(self.done.bytes + bytes, ahead);
     }
 
-    /// Takes states of deliveries into the transaction.
-    pub(crate) fn write(&mut self, batch: &mut Batch<'_>, deliveries: PackedDeliveries) -> Result<()> {
-        self.deliveries += current(&deliveries);
-        self.writer.write(batch, deliveries)
-    }
-
-    /// Takes the counter out of the writer, for a thread that counts what it reads, unless what was
-    /// stored before tells what counts.
-    pub(crate) fn take_counter(&mut self) -> Option<DeliveryCounter> {
-        if self.writer.may_repeat {
-            return None;
-        }
+    /// Takes the counter out of the writer, for whoever reads; it is to be given back.
+    pub(crate) fn take_counter(&mut self) -> DeliveryCounter {
         let empty = self.writer.counter.emptied();
-        Some(std::mem::replace(&mut self.writer.counter, empty))
+        std::mem::replace(&mut self.writer.counter, empty)
     }
 
-    pub(crate) fn give_back(&mut self, counter: DeliveryCounter) {
+    pub(crate) fn give_back(&mut self, mut counter: DeliveryCounter) {
+        self.deliveries += counter.taken();
+        if counter.counts_later {
+            counter.counts = std::mem::take(&mut self.writer.counter.counts);
+        }
         self.writer.counter = counter;
     }
 
-    /// Takes states of deliveries into the transaction that are counted.
-    pub(crate) fn keep(
-        &mut self,
-        batch: &mut Batch<'_>,
-        deliveries: PackedDeliveries,
-        replies: &[Option<u64>],
-    ) -> Result<()> {
-        self.deliveries += current(&deliveries);
-        self.writer.keep(batch, deliveries, replies)
+    /// For counting what is read, where reading and writing take turns.
+    pub(crate) fn counter(&mut self) -> &mut DeliveryCounter {
+        &mut self.writer.counter
+    }
+
+    /// Takes states of deliveries into the transaction.
+    pub(crate) fn write(&mut self, batch: &mut Batch<'_>, changed: ChangedDeliveries) -> Result<()> {
+        self.deliveries += self.writer.counter.taken();
+        self.writer.write(batch, changed)
     }
 
     /// Writes what waits in memory: rows, reasons, and what was counted.
@@ -161,11 +154,6 @@ impl<'a> LogReader<'a> {
                 .push(format!("{name}: the file that was read last is gone; lines may be missing"));
         }
     }
-}
-
-/// How many states are not superseded.
-fn current(deliveries: &PackedDeliveries) -> u64 {
-    deliveries.iter().filter(|delivery| !delivery.superseded).count() as u64
 }
 
 /// What the index has kept for a source; `None` if there is nothing, or nothing that can be read.

@@ -97,7 +97,7 @@ pub(crate) fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
         let progress = index.log(&log.name())?;
         // A log that is the only one, and was read before, has no line twice.
         let is_alone = logs.len() == 1 && progress.position.is_some();
-        writer.may_repeat = !is_alone && !index.is_empty()?;
+        writer.set_may_repeat(!is_alone && !index.is_empty()?);
         let mut reader = LogReader::new(&index, progress.clone(), &mut writer, watch, &mut done)?;
         let read = read(&mut reader, log).map(|()| reader.into_reading());
         if read.is_err() {

@@ -22,10 +22,9 @@ pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
         let mut piece = CorrelatedPiece::begin(reader, &grammar, first.reference_ms, state)?;
         piece.correlator.read(first.lines, &mut piece.shelf);
         let known = if tail.ahead() > LONG { piece.shelf.queue_ids() } else { None };
-        let counter = known.as_ref().and_then(|_| reader.take_counter());
         let lines = LogLines { tail: &mut tail, end: reader.end(), before };
-        let more = match known.zip(counter) {
-            Some((known, counter)) => reading_thread::read(reader, &mut piece, lines, known, counter)?,
+        let more = match known {
+            Some(known) => reading_thread::read(reader, &mut piece, lines, known)?,
             None => piece.read(reader, lines)?,
         };
         let bytes = tail.notes().bytes - before;

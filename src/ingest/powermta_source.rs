@@ -1,11 +1,11 @@
 //! PowerMTA's accounting files, from where the last tick stopped. A record is a whole delivery, so
 //! nothing is correlated. Not here: what records mean (`crate::maillog`).
 
+use super::delivery_counter::ChangedDeliveries;
 use super::log_reader::{LogReader, Piece, stored, to_store};
 use crate::clock;
 use crate::config::MailLog;
 use crate::error::Result;
-use crate::maillog::PackedDeliveries;
 use crate::maillog::powermta::Accounting;
 
 pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
@@ -27,9 +27,9 @@ pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
                 Some(batch) => batch,
                 none => none.insert(reader.index.begin()?),
             };
-            let mut deliveries = PackedDeliveries::default();
-            accounting.read(&chunk, |delivery| deliveries.push(delivery));
-            reader.write(batch, deliveries)?;
+            let mut changed = ChangedDeliveries::default();
+            accounting.read(&chunk, |delivery| reader.counter().take(delivery, &mut changed));
+            reader.write(batch, changed)?;
             reader.show_progress(tail.notes().bytes - before, tail.ahead());
         }
         let Some(mut batch) = batch else { break };

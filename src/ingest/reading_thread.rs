@@ -6,12 +6,11 @@
 //! of them wait at most. When one thread fails, the other one ends.
 
 use super::correlated_piece::CorrelatedPiece;
-use super::delivery_counter::DeliveryCounter;
+use super::delivery_counter::ChangedDeliveries;
 use super::log_lines::{BytesRead, LogLines};
 use super::log_reader::LogReader;
 use crate::error::{Error, Result};
 use crate::index::{QueueIds, Shelved};
-use crate::maillog::PackedDeliveries;
 use crate::maillog::correlate::{QueuedMessage, Shelf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -21,8 +20,7 @@ const WAITING: usize = 4;
 
 /// What the reading thread sends.
 enum Sent {
-    /// Deliveries that are counted, with the keys of their replies.
-    Changed(PackedDeliveries, Vec<Option<u64>>, BytesRead),
+    Changed(ChangedDeliveries, BytesRead),
     Shelve(Box<QueuedMessage>),
     /// Asks for a message on the shelf.
     Take {
@@ -39,23 +37,20 @@ pub(crate) fn read<'i>(
     piece: &mut CorrelatedPiece<'i>,
     lines: LogLines<'_>,
     known: QueueIds,
-    mut counter: DeliveryCounter,
 ) -> Result<bool> {
+    let mut counter = reader.take_counter();
     let CorrelatedPiece { batch, shelf, correlator } = piece;
     let (more, counter) = thread::scope(|scope| {
         let (send, sent) = sync_channel(WAITING);
         let reading = scope.spawn(move || {
             let mut shelf = SentShelf { known, send: send.clone() };
-            let more = lines.read(correlator, &mut shelf, |changed, read| {
-                let replies = counter.count(&changed);
-                send.send(Sent::Changed(changed, replies, read))
-                    .map_err(|_| Error::new("writing has ended"))?;
-                Ok(counter.counts.is_full())
+            let more = lines.read(correlator, &mut shelf, &mut counter, |changed, read| {
+                send.send(Sent::Changed(changed, read)).map_err(|_| Error::new("writing has ended"))
             })?;
             Ok((more, counter))
         });
-        let written = write(sent, shelf, |changed, replies, read| {
-            reader.keep(batch, changed, &replies)?;
+        let written = write(sent, shelf, |changed, read| {
+            reader.write(batch, changed)?;
             reader.show_progress(read.bytes, read.ahead);
             Ok(())
         });
@@ -70,11 +65,11 @@ pub(crate) fn read<'i>(
 fn write(
     sent: Receiver<Sent>,
     shelf: &mut Shelved<'_>,
-    mut take: impl FnMut(PackedDeliveries, Vec<Option<u64>>, BytesRead) -> Result<()>,
+    mut take: impl FnMut(ChangedDeliveries, BytesRead) -> Result<()>,
 ) -> Result<()> {
     for one in sent {
         match one {
-            Sent::Changed(changed, replies, read) => take(changed, replies, read)?,
+            Sent::Changed(changed, read) => take(changed, read)?,
             Sent::Shelve(message) => shelf.put(&message),
             Sent::Take { host, queue_id, answer } => {
                 // Nobody waits if the other thread has ended.

@@ -83,6 +83,15 @@ impl PackedDeliveries {
         });
     }
 
+    pub(crate) fn is_superseded(&self, at: usize) -> bool {
+        self.packed[at].superseded
+    }
+
+    /// The id of a delivery, and when it was first seen.
+    pub(crate) fn id_and_first_seen(&self, at: usize) -> (u64, i64) {
+        (self.packed[at].id, self.packed[at].first_seen)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = Delivery<'_>> {
         (0..self.len()).map(|at| self.delivery(at))
     }

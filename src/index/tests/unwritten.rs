@@ -68,7 +68,7 @@ fn the_last_state_of_each_delivery_is_written_once_with_its_reason_and_all_of_it
         let mut packed = PackedDeliveries::default();
         for (at, (one, reply)) in states.iter().enumerate() {
             packed.push(one);
-            rows.expect(at, one, *reply, Work { event: false, failure: reply.is_some() });
+            rows.expect(at, &packed, *reply, Work { event: false, failure: reply.is_some() });
         }
         rows.keep(packed);
         assert!(rows.weight() > 0);
