@@ -3,14 +3,15 @@ help:
 	@echo 'make demo      build carom, relay examples/inbox to loopback peers, show what happened'
 	@echo 'make test      install what the tests need (as root), then run every check'
 	@echo 'make fuzz      fuzz every reader for a minute each (SECONDS_EACH=60), with cargo-fuzz'
-	@echo 'make bench     measure what carom costs, as ratios'
+	@echo 'make dist      build target/dist/carom, the static binary that packages ship'
+	@echo 'make bench     measure what it costs, as ratios'
 	@echo 'make policies  rebuild the shipped policies (policies/dist) from their sources'
 	@echo 'make rules     show what each rule of the bounce policy is good for (JSON=--json: by rule)'
 	@echo 'make examples  build and test the example policies in Rust, C, JavaScript and Python'
 
 demo: build-tools
-	cargo build --release --quiet
-	cargo run --release --quiet --example demo
+	cargo build --profile demo
+	cargo run --profile demo --quiet --example demo
 
 test: test-tools guest-tools
 	cargo fmt --check
@@ -23,8 +24,11 @@ test: test-tools guest-tools
 fuzz: build-tools
 	tests/fuzz/run.sh
 
-bench: build-tools
-	cargo build --release
+# About twice the time of a release build.
+dist: build-tools
+	packaging/dist.sh
+
+bench: dist
 	cargo bench --bench run
 
 policies:
@@ -58,4 +62,4 @@ install:
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES)
 
-.PHONY: help demo test fuzz bench policies rules examples guest-tools build-tools test-tools install
+.PHONY: help demo test fuzz dist bench policies rules examples guest-tools build-tools test-tools install

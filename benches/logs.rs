@@ -1,7 +1,7 @@
 //! What mail logs cost, in CPU time: `carom cron` reads a generated log of one day, once into the
 //! index and once only for statistics; then a tick with nothing new, and queries.
 
-use super::{Outcome, children};
+use super::{Bench, Outcome, measured};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -24,7 +24,8 @@ const ENDS: [&str; 8] = [
     "dsn=5.7.1, status=bounced (host mx said: 554 5.7.1 Message refused as spam (in reply to end of DATA command))",
 ];
 
-pub(super) fn run(binary: &Path, dir: &Path) -> Outcome<()> {
+pub(crate) fn run(bench: &Bench) -> Outcome<()> {
+    let dir = &bench.dir;
     let log = dir.join("mail.log");
     let megabytes = write(&log)? as f64 / 1e6;
     println!("\nmail logs: {megabytes:.0} MB, {MESSAGES} messages");
@@ -34,19 +35,9 @@ pub(super) fn run(binary: &Path, dir: &Path) -> Outcome<()> {
         // Handling failures is not reading, and costs a promise on disk for each of them.
         fs::write(&config, format!("[[logs]]\nkind = \"postfix\"\npath = {log:?}\n[index]\nact = false\n"))?;
         let carom = |arguments: &[&str]| -> Outcome<f64> {
-            let before = children();
-            let status = Command::new(binary)
-                .arg("--config")
-                .arg(&config)
-                .arg("--state")
-                .arg(&state)
-                .args(arguments)
-                .stdout(Stdio::null())
-                .status()?;
-            if !status.success() {
-                return Err(format!("carom {arguments:?}: {status}").into());
-            }
-            Ok(children() - before)
+            let mut command = Command::new(&bench.binary);
+            command.arg("--config").arg(&config).arg("--state").arg(&state).args(arguments);
+            Ok(measured::run(command.stdout(Stdio::null()))?.cpu_ms / 1e3)
         };
         // Compiles the policy, which is not a cost of the log.
         carom(&["policy", "bench", "bounce"])?;

@@ -12,7 +12,7 @@ use peers::{ACCEPT, SmtpPeer, Tracker};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// The key pair of RFC 8463 appendix A. Its public half is in `examples/demo/zone`.
@@ -50,8 +50,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!(
         "carom relay over {messages} messages of examples/inbox; mail goes to port {mail_port}, links to port {tracker_port}\n"
     );
-    let relayed = carom(root, &scratch, &["relay", &inbox.to_string_lossy()])?;
-    let log = carom(root, &scratch, &["log"])?;
+    let relayed = carom(&scratch, &["relay", &inbox.to_string_lossy()])?;
+    let log = carom(&scratch, &["log"])?;
     println!("what happened to each message (carom log)");
     for line in log.lines() {
         println!("  {}", line.split_once("> to <").map_or(line, |(_, rest)| rest));
@@ -77,15 +77,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (path, times) in visits {
         println!("  {path:30} {times}");
     }
-    println!("\n{relayed}\n{}", carom(root, &scratch, &["stats"])?);
+    println!("\n{relayed}\n{}", carom(&scratch, &["stats"])?);
     fs::remove_dir_all(&scratch)?;
     Ok(())
 }
 
-/// Runs the release binary.
-fn carom(root: &Path, scratch: &Path, arguments: &[&str]) -> Result<String, Box<dyn Error>> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let output = Command::new(target.join("release/carom"))
+/// Runs the binary that was built like this program.
+fn carom(scratch: &Path, arguments: &[&str]) -> Result<String, Box<dyn Error>> {
+    let demo = std::env::current_exe()?;
+    let profile = demo.ancestors().nth(2).ok_or("not run by cargo")?;
+    let output = Command::new(profile.join("carom"))
         .arg("--config")
         .arg(scratch.join("carom.toml"))
         .args(arguments)

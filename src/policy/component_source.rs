@@ -7,33 +7,13 @@
 
 use super::cache;
 use super::engine::Flavor;
+use super::shipped::SHIPPED;
 use crate::config::Config;
 use crate::digest;
 use crate::error::{Context, Error, Result};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-/// A policy inside the carom binary.
-struct Shipped {
-    name: &'static str,
-    wasm: &'static [u8],
-    /// SHA-256 of `wasm`, computed when the policy was built, so that no process has to.
-    hash: &'static str,
-}
-
-const SHIPPED: &[Shipped] = &[
-    Shipped {
-        name: "sink",
-        wasm: include_bytes!("../../policies/dist/sink.wasm"),
-        hash: include_str!("../../policies/dist/sink.sha256"),
-    },
-    Shipped {
-        name: "bounce",
-        wasm: include_bytes!("../../policies/dist/bounce.wasm"),
-        hash: include_str!("../../policies/dist/bounce.sha256"),
-    },
-];
 
 pub(crate) fn shipped() -> impl Iterator<Item = &'static str> {
     SHIPPED.iter().map(|shipped| shipped.name)
@@ -100,7 +80,7 @@ impl ComponentSource {
                 names.join(", ")
             ))
         })?;
-        Ok(ComponentSource { hash: shipped.hash.trim().to_owned(), place: Place::Shipped })
+        Ok(ComponentSource { hash: shipped.hash().to_owned(), place: Place::Shipped })
     }
 
     /// The component in a bare file. Reads the file to know its hash.
@@ -133,8 +113,9 @@ impl ComponentSource {
     pub(crate) fn wasm(&self) -> Result<Vec<u8>> {
         let path = match &self.place {
             Place::Shipped => {
-                let shipped = SHIPPED.iter().find(|shipped| shipped.hash.trim() == self.hash);
-                return Ok(shipped.map(|shipped| shipped.wasm.to_vec()).unwrap_or_default());
+                let shipped = SHIPPED.iter().find(|shipped| shipped.hash() == self.hash);
+                let shipped = shipped.ok_or_else(|| Error::new("a shipped policy is missing"))?;
+                return shipped.wasm().context("cannot unpack a shipped policy");
             }
             Place::File(path, _) => path.clone(),
             Place::Release(directory) => directory.join(COMPONENT),

@@ -17,6 +17,8 @@ pub(crate) mod anatomy;
 mod engine;
 /// Compiled components.
 mod cache;
+/// The policies inside the carom binary.
+mod shipped;
 /// Where a component comes from: config, installation, or this binary.
 mod component_source;
 /// What a policy may know about a message.
