@@ -12,7 +12,7 @@ use super::mail_words::{says_that_mail_failed, speaks_of_mail};
 use super::mailbox;
 use super::mention::Mention;
 use super::outline::Outline;
-use super::personal_letter::is_letter;
+use super::personal_letter::{is_letter, talks};
 use super::phrases::{self, Hit, Says};
 use super::quoted_reply::QuotedReply;
 use super::reported::DeliveryAction;
@@ -184,6 +184,12 @@ impl<'n> Evidence<'n> {
         self.shows_any(failed) && (self.shows_any(&CERTAIN) || self.shows_any(&GUESSABLE))
     }
 
+    /// Whether a mail server wrote it whom nobody can answer: then a recipient is believed in words
+    /// that no phrase knows.
+    pub(crate) fn is_unanswerable(&self) -> bool {
+        self.writer == Writer::Server && self.shows(Sign::Daemon) && self.shows(Sign::NullSender)
+    }
+
     /// Whether it is a bounce although it calls itself an automatic reply.
     pub(crate) fn outweighs_reply(&self) -> bool {
         self.shows(Sign::ListedReply)
@@ -262,7 +268,7 @@ fn writer_of(message: &Message<'_>, notice: &HumanNotice<'_>) -> Writer {
     let quotes = notice.written().quotes;
     let answers = writer::is_answer_to(&subject) && !notice.written().text.is_empty();
     if quotes && !answers && !writer::is_handed_on(message) && notice.forwards() {
-        return Writer::Unknown;
+        return if talks(notice.written()) { Writer::Person } else { Writer::Unknown };
     }
     // A mail server may greet and say goodbye too, under a subject that says what happened.
     let asks = notice.written().text.contains(['?', '？']);

@@ -156,7 +156,8 @@ pub(crate) fn head(line: &str) -> Option<EntryHead<'_>> {
             return None;
         }
         let inner = rest.trim_start();
-        let head = head_at(inner.strip_prefix('<').map_or(inner, |inner| inner))?;
+        let bare = inner.trim_start_matches(['<', '[']);
+        let head = head_at(bare.strip_prefix("SMTP:").unwrap_or(bare))?;
         return Some(EntryHead {
             shape: EntryShape { enclosure: Enclosure::Labelled, ending: Ending::Alone },
             ..head

@@ -19,7 +19,7 @@ const MAX_ADDRESSES: usize = 1_000;
 /// A longer local part is not one (RFC 5321 section 4.5.3.1.1).
 const MAX_LOCAL: usize = 64;
 /// Words on a line alone that are no names.
-const WORDS: [&str; 14] = [
+const WORDS: [&str; 24] = [
     "failed",
     "failure",
     "none",
@@ -34,6 +34,16 @@ const WORDS: [&str; 14] = [
     "postmaster",
     "message",
     "recipient",
+    "maildrop",
+    "procmail",
+    "vpopmail",
+    "vdelivermail",
+    "dovecot",
+    "deliver",
+    "sieve",
+    "lmtp",
+    "smtp",
+    "host",
 ];
 
 /// A local part, and what follows it on its line.

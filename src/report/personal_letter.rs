@@ -115,9 +115,22 @@ const GOODBYES: &[&str] = &[
     "mfg",
     "mit freundlichen",
     "freundliche grusse",
+    "freundliche gruse",
+    "gruse",
+    "viele gruse",
+    "beste gruse",
+    "beste grusse",
+    "liebe gruse",
+    "liebe grusse",
+    "schone gruse",
+    "schonen grus",
     "danke",
     "vielen dank",
     "cordialement",
+    "bien cordialement",
+    "cordialmente",
+    "un cordial saludo",
+    "med vanliga halsningar",
     "bien a vous",
     "merci",
     "saludos",
@@ -170,13 +183,55 @@ const GOODBYES: &[&str] = &[
     "شكرا",
 ];
 
+/// What is asked of whoever is to deal with a forwarded mail, folded.
+const LOOKS: &[&str] = &[
+    "look",
+    "check",
+    "see to",
+    "see this",
+    "deal with",
+    "remove",
+    "ansehen",
+    "anschauen",
+    "nachsehen",
+    "prufen",
+    "kummern",
+    "entfernen",
+    "regarder",
+    "verifier",
+    "mirar",
+    "revisar",
+    "guardare",
+    "occhiata",
+    "controllare",
+    "verificar",
+    "kijken",
+    "sprawdz",
+    "посмотр",
+    "провер",
+];
+
 /// Whether the writer's own words are a letter.
 pub(crate) fn is_letter(words: &OwnWords) -> bool {
-    let mut lines = words.text.lines().map(folded);
-    let first = lines.next().unwrap_or_default();
+    let first = words.text.lines().next().map(folded).unwrap_or_default();
     let greets = first.len() < 80 && !first.contains("this is") && starts(&first, GREETINGS);
-    greets
-        && (words.text.contains(['?', '？']) || lines.any(|line| line.len() < 60 && starts(&line, GOODBYES)))
+    greets && (asks(words) || says_goodbye(words))
+}
+
+/// Whether the remark above a forwarded mail is for a person: it asks more than to look at it, or
+/// says goodbye.
+pub(crate) fn talks(words: &OwnWords) -> bool {
+    let text = folded(&words.text);
+    (asks(words) && !LOOKS.iter().any(|word| text.contains(word))) || says_goodbye(words)
+}
+
+fn asks(words: &OwnWords) -> bool {
+    words.text.contains(['?', '？'])
+}
+
+fn says_goodbye(words: &OwnWords) -> bool {
+    let mut lines = words.text.lines().skip(1).map(folded);
+    lines.any(|line| line.len() < 60 && starts(&line, GOODBYES))
 }
 
 /// Whether a line starts with one of some words, and not with a longer one.

@@ -10,6 +10,7 @@ use super::mention::Mention;
 use super::mentions::Mentions;
 use super::one_recipient::{Sources, once_each};
 use super::phrases::Says;
+use super::quoted_reply::QuotedReply;
 use super::reported::Recipient;
 
 impl Evidence<'_> {
@@ -98,7 +99,22 @@ impl Evidence<'_> {
         if !spoken.is_empty() {
             return self.mentioned(&spoken, "transcript");
         }
-        if self.allows_guesses() { self.guessed() } else { Vec::new() }
+        if self.allows_guesses() { self.guessed() } else { self.in_unknown_words() }
+    }
+
+    /// Those in the notice of a mail server that no phrase knows: listed with a reply or a status,
+    /// or right before words that say that nobody is there.
+    fn in_unknown_words(&self) -> Vec<Recipient> {
+        if !self.is_unanswerable() {
+            return Vec::new();
+        }
+        let party =
+            |mention: &Mention| self.parties.iter().any(|party| mailbox::same(party, &mention.address));
+        let mut listed = self.notice.unannounced();
+        listed.retain(|mention| QuotedReply::find(&mention.text).is_some());
+        let mut named = if listed.is_empty() { self.notice.gone() } else { listed };
+        named.retain(|mention| !party(mention));
+        self.mentioned(&named, "sentence")
     }
 
     /// Those of the first guess that finds anybody but the sender and the addressee of the report

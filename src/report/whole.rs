@@ -12,6 +12,7 @@ use super::lines::{NumberedLine, PartText};
 use super::original;
 use super::outline::Outline;
 use super::own_words::OwnWords;
+use super::personal_letter::talks;
 use super::repair;
 use super::reported::{Report, ReportKind};
 use super::ses_notification;
@@ -110,10 +111,11 @@ pub(crate) fn original_header(message: &Message<'_>, name: &str, depth: usize) -
     outline.original_header(name).or_else(in_enclosed).or_else(in_text)
 }
 
-/// Whether a person hands on a whole report with hardly a word, and no list or ticket system does:
-/// what people write about reports, and digests, are ordinary mail.
+/// Whether a person hands on a whole report with hardly a word and asks nothing, and no list or
+/// ticket system does: what people write about reports, and digests, are ordinary mail.
 fn forwards(message: &Message<'_>, notice: &HumanNotice<'_>) -> bool {
-    !writer::is_handed_on(message) && notice.written().text.len() <= OwnWords::MAX_REMARK
+    let written = notice.written();
+    !writer::is_handed_on(message) && written.text.len() <= OwnWords::MAX_REMARK && !talks(written)
 }
 
 /// The report in an enclosed or quoted message.

@@ -190,7 +190,10 @@ impl Writer {
 
 /// Whether a list or a ticket system sent it.
 pub(crate) fn is_handed_on(message: &Message<'_>) -> bool {
+    let of_list = |name| message.header(name).is_some_and(|value| value.contains("-bounces@"));
     LISTS.iter().any(|name| message.header(name).is_some())
+        || of_list("Errors-To")
+        || of_list("Sender")
         || message.header("From").is_some_and(|from| is_manager(&from))
 }
 

@@ -55,7 +55,10 @@ fn english(text: &[u8]) -> Option<u8> {
 }
 
 fn named<'t>(word: &str, rest: &'t [u8]) -> Option<(NamedMonth, &'t [u8])> {
-    let word = word.trim_end_matches(['.', ',']);
+    let word = word.trim_end_matches(['.', ',', '॰', '։']);
+    if let Some(found) = levantine(word, rest) {
+        return Some(found);
+    }
     if let Some(month) = numbered(word) {
         return Some((NamedMonth { month, other: None }, rest));
     }
@@ -71,6 +74,18 @@ fn named<'t>(word: &str, rest: &'t [u8]) -> Option<(NamedMonth, &'t [u8])> {
     Some((NamedMonth { month, other: months.next() }, rest))
 }
 
+/// The four months of two words in the Levant: `تشرين الأول`, `كانون الثاني`.
+fn levantine<'t>(word: &str, rest: &'t [u8]) -> Option<(NamedMonth, &'t [u8])> {
+    let [first, second] = match word {
+        "تشرين" => [10, 11],
+        "كانون" => [12, 1],
+        _ => return None,
+    };
+    let after = |number: &str| rest.strip_prefix(number.as_bytes())?.strip_prefix(b" ");
+    let found = [("الأول", first), ("الاول", first), ("الثاني", second)];
+    found.into_iter().find_map(|(number, month)| Some((NamedMonth { month, other: None }, after(number)?)))
+}
+
 /// `11月`, `11월`.
 fn numbered(word: &str) -> Option<u8> {
     let number = word.strip_suffix('月').or_else(|| word.strip_suffix('월'))?;
@@ -81,7 +96,7 @@ fn numbered(word: &str) -> Option<u8> {
 fn folded(word: &str) -> impl Iterator<Item = char> {
     word.chars()
         .flat_map(char::to_lowercase)
-        .filter(|c| !matches!(c, '\u{300}'..='\u{36f}'))
+        .filter(|c| !matches!(c, '\u{300}'..='\u{36f}' | '\u{93c}'))
         .map(without_accent)
 }
 
@@ -111,50 +126,64 @@ fn without_accent(c: char) -> char {
         'ώ' => 'ω',
         'ё' => 'е',
         'й' => 'и',
+        'أ' | 'إ' | 'آ' => 'ا',
+        '\u{95e}' => 'फ',
         other => other,
     }
 }
 
 /// The names of each month, folded, without a period at the end.
 const NAMES: [&str; 12] = [
-    "yan ion ean \
+    "جانفي ژانویه जनवरी जन հնվ հունվարի қаң қаңтар \
+     yan ion ean \
      jan january januar janvier janv jann jaen enero ene gen gennaio genn xan urt ian ianuarie sty stycznia led \
      ledna sij jaan janvaris sau saus tam tammi oca ocak ιαν янв января січ січня сту студ яну ян јан januari \
      janeiro ינו ינואר ينا يناير იან ม.ค 一月",
-    "fev shk chw feabh \
+    "شباط فيفري فوریه फरवरी फर փտր փետրվարի ақп ақпан \
+     fev shk chw feabh \
      feb february februar fevrier fevr fev febrero febbraio febbr febr febraio ots lut lutego uno unora vel velj \
      veebr vas hel helmi sub subat φεβ фев февр февраля лют лютого фев februari fevereiro פבר פברואר فبر فبراير \
      თებ ก.พ 二月",
-    "marta maw \
+    "اذار مارچ मार्च մար մարտի нау наурыз \
+     marta maw \
      mar march marz maerz mrz mars marzo marc maart mrt mac mart martie marec ozu brez bre brezna maa maalis kov \
      marts μαρ мар марта бер березня сак março marco מרץ مار مارس მარ มี.ค 三月",
-    "pri ebr aib \
+    "نيسان افريل اوریل अप्रैल अप्रै ապր ապրիլի сәу сәуір \
+     pri ebr aib \
      apr april avril avr abril abr aprile ape kwi kwietnia dub dubna tra trav huh huhti bal aprill nis nisan απρ \
-     апр апреля кві квіт квітня кра אפר אפריל أبر أبريل აპრ เม.ย 四月",
-    "beal \
+     апр апреля кві квіт квітня кра אפר אפריל ابر ابريل აპრ เม.ย 四月",
+    "ايار نوار مه مئی मई մայ մայիսի мам мамыр \
+     beal \
      may mai mayo maggio mag magg mei maj maja maio kve kvetna svi svib tou touko geg maijs mayis μαι маи мая \
      тра травня мај מאי ماي مايو მაი พ.ค 五月",
-    "iyn qer meh meith jui \
+    "حزيران جوان ژوئن जून հնս հունիսի мау маусым \
+     iyn qer meh meith jui \
      jun june juni juin junio giugno giu giug juny jum xun eka cze czerwca cen cervna cer lip kes kesa bir birz \
      juuni haz haziran ιουν июн июня юни чер червня чэр јун junho iun iunie יונ יוני يون يونيو ივნ มิ.ย 六月",
-    "iyl kor gor iuil jui \
+    "تموز جويلية يوليوز ژوئیه جولائی जुलाई जुल հլս հուլիսի шіл шілде \
+     iyl kor gor iuil jui \
      jul july juli juillet juil julio luglio lug lugl juliol xul uzt lip lipca cec cervence srp hei heina lie liep \
      juuli tem temmuz ιουλ июл июля юли лип липня ліп јул julho iul iulie יול יולי يول يوليو ივლ ก.ค 七月",
-    "aou avq gsh aws lun \
+    "اب اوت غشت اوت अगस्त अग օգս օգոստոսի там тамыз \
+     aou avq gsh aws lun \
      aug august aout agosto ago ag agost abu sie sierpnia srp srpna kol kolov elo rgp rugp agustos agu agt ags αυγ \
-     авг августа сер серпня жні avg augustus ogos ogo augusts אוג אוגוסט أغس أغسطس აგვ ส.ค 八月",
-    "sen sht med mfomh \
+     авг августа сер серпня жні avg augustus ogos ogo augusts אוג אוגוסט اغس اغسطس აგვ ส.ค 八月",
+    "ايلول شتنبر سپتامبر सितम्बर सितंबर सित սեպ սեպտեմբերի қыр қыркүиек \
+     sen sht med mfomh \
      sep sept september septembre settembre set sett setembre septiembre ira wrz wrzesnia zar zari ruj rujna syy \
      syys rgs rugs eyl eylul σεπ σεπτ сен сент сентября вер вересня септ сеп setembro septembrie szept sze ספט \
      ספטמבר سبت سبتمبر სექ ก.ย 九月",
-    "tet hyd dfomh \
+    "اکتبر अक्टूबर अक्तूबर अक्तू अक्टू հոկ հոկտեմբերի қаз қазан \
+     tet hyd dfomh \
      oct october oktober octobre octubre ottobre ott out okt urr paz pazdziernika rij rijna lis list loka lok spa \
-     spal eki ekim οκτ окт октября жов жовтня кас outubro octombrie oktober אוק אוקט אוקטובר أكت أكتوبر ოქტ ต.ค 十月",
-    "noy nen tach samh \
+     spal eki ekim οκτ окт октября жов жовтня кас outubro octombrie oktober אוק אוקט אוקטובר اكت اكتوبر ოქტ ต.ค 十月",
+    "نونبر نوامبر नवम्बर नवंबर नव նմբ նոյեմբերի қар қараша \
+     noy nen tach samh \
      nov november novembre noviembre novem aza lis listopada listopadu stu studen marras lap lapkr kas kasim \
      νοε ноя нояб ноября лис листопада ліс ное нов novembro noi noiembrie nojabris נוב נובמבר نوف نوفمبر ნოე พ.ย \
      十一月",
-    "dek dhj rha noll \
+    "دجنبر دسامبر दिसम्बर दिसंबर दिस դեկ դեկտեմբերի жел желтоқсан \
+     dek dhj rha noll \
      dec december dezember dez decembre dicembre dic diciembre des desember abe gru grudnia pro prosince \
      prosinec jou joulu grd gruod ara aralik δεκ дек декабря гру грудня сне дец dis dezembro decembrie dets detsember \
      dicembre דצמ דצמבר ديس ديسمبر დეკ ธ.ค 十二月",
@@ -172,7 +201,7 @@ mod tests {
     }
 
     /// The short names of a year, as strftime gives them.
-    const YEARS: [&str; 25] = [
+    const YEARS: [&str; 32] = [
         "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec",
         "Jan Feb Mär Apr Mai Jun Jul Aug Sep Okt Nov Dez",
         "janv. févr. mars avril mai juin juil. août sept. oct. nov. déc.",
@@ -198,6 +227,13 @@ mod tests {
         "1月 2月 3月 4月 5月 6月 7月 8月 9月 10月 11月 12月",
         "1월 2월 3월 4월 5월 6월 7월 8월 9월 10월 11월 12월",
         "sau. vas. kov. bal. geg. birž. liep. rugp. rugs. spal. lapkr. gruod.",
+        "يناير فبراير مارس أبريل مايو يونيو يوليو أغسطس سبتمبر أكتوبر نوفمبر ديسمبر",
+        "جانفي فيفري مارس أفريل ماي جوان جويلية أوت سبتمبر أكتوبر نوفمبر ديسمبر",
+        "يناير فبراير مارس أبريل ماي يونيو يوليوز غشت شتنبر أكتوبر نونبر دجنبر",
+        "ژانویه فوریه مارس آوریل مه ژوئن ژوئیه اوت سپتامبر اکتبر نوامبر دسامبر",
+        "जनवरी फ़रवरी मार्च अप्रैल मई जून जुलाई अगस्त सितम्बर अक्टूबर नवम्बर दिसम्बर",
+        "Հնվ Փտր Մար Ապր Մայ Հնս Հլս Օգս Սեպ Հոկ Նմբ Դեկ",
+        "қаң ақп нау сәу мам мау шіл там қыр қаз қар жел",
     ];
 
     #[test]
@@ -212,6 +248,9 @@ mod tests {
                 }
             }
         }
+        let levant = ["كانون الثاني", "شباط", "آذار", "نيسان", "أيار", "حزيران", "تموز", "آب", "أيلول"];
+        let levant = levant.into_iter().chain(["تشرين الأول", "تشرين الثاني", "كانون الأول"]);
+        assert!(levant.zip(1..).all(|(name, number)| month(name) == Some(number)));
         assert_eq!((month("Thg 11"), month(" 5月"), month("Décembre")), (Some(11), Some(5), Some(12)));
         let (latin_1, _) = read(b"d\xe9c. 15 10:00:00 mx").unwrap();
         assert_eq!(latin_1.month, 12);
