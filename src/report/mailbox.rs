@@ -110,7 +110,8 @@ fn label(local: &str) -> usize {
         local.len() > label.len()
             && local.get(..label.len()).is_some_and(|start| start.eq_ignore_ascii_case(label))
     };
-    LABELS.iter().find(|label| starts(label)).map_or(0, |label| label.len())
+    let labels = if local.contains('=') { &LABELS[..] } else { &[] };
+    labels.iter().find(|label| starts(label)).map_or(0, |label| label.len())
 }
 
 /// Where a quoted local part starts that ends with the text.
@@ -133,7 +134,8 @@ fn floor_boundary(text: &str, mut at: usize) -> usize {
 fn local_start(before: &str) -> usize {
     let mut start = before.len();
     for (at, c) in before.char_indices().rev().take(MAX_LOCAL + 1) {
-        let atext = c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c) || is_letter(c);
+        let special = matches!(c, '"' | '(' | ')' | ',' | ':' | ';' | '<' | '>' | '@' | '[' | '\\' | ']');
+        let atext = c.is_ascii_graphic() && !special || is_letter(c);
         let glued = is_unspaced(c) && before[start..].starts_with(|next: char| next.is_ascii_alphanumeric());
         if !atext || glued {
             break;

@@ -70,22 +70,30 @@ impl<const COUNT: usize> PhraseIndex<COUNT> {
         let bytes = folded.as_bytes();
         let mut found: Vec<T> = Vec::new();
         let mut covered = 0;
-        let mut in_word = false;
-        for start in 0..bytes.len().saturating_sub(3) {
+        let end = bytes.len().saturating_sub(3);
+        let mut start = 0;
+        while start < end {
             let byte = bytes[start];
-            let inside = std::mem::replace(&mut in_word, byte.is_ascii_alphanumeric());
-            if inside || byte == b' ' || matches!(byte, 0x80..0xc0) {
+            if byte == b' ' || matches!(byte, 0x80..0xc0) {
+                start += 1;
                 continue;
             }
             if let Some(longest) = self.longest_at(bytes, start).filter(|longest| longest.end > covered) {
                 covered = longest.end;
                 found.push(made(longest));
             }
+            start += 1;
+            if byte.is_ascii_alphanumeric() {
+                // None begins within a word, nor with what ends it.
+                let word = bytes[start..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+                start += word + 1;
+            }
         }
         found
     }
 
     /// The longest phrase that begins at `start`.
+    #[inline]
     fn longest_at(&self, bytes: &[u8], start: usize) -> Option<FoundPhrase> {
         let mut number = self.last[bucket(bytes, start)];
         let mut longest: Option<FoundPhrase> = None;
@@ -117,6 +125,7 @@ const fn next_line(text: &[u8], mut at: usize) -> usize {
 }
 
 /// The bucket of the four bytes at `at`.
+#[inline]
 const fn bucket(bytes: &[u8], at: usize) -> usize {
     let four = u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     (four.wrapping_mul(0x9e37_79b1) >> (u32::BITS - BITS)) as usize

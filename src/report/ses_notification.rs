@@ -47,8 +47,8 @@ pub(crate) fn read(text: &str) -> Option<Report> {
 /// The document that SES made, taken out of the one that SNS put around it.
 fn document(text: &str) -> Option<Value> {
     let start = text.trim_start();
-    let known = start.contains("otificationType") || start.contains("ventType");
-    if !start.starts_with('{') || start.len() > MAX_DOCUMENT || !known {
+    let is_known = || start.contains("otificationType") || start.contains("ventType");
+    if !start.starts_with('{') || start.len() > MAX_DOCUMENT || !is_known() {
         return None;
     }
     let unfolded = start.replace("!\r\n ", "").replace("!\n ", "").replace("\r\n ", "").replace("\n ", "");

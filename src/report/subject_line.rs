@@ -7,6 +7,7 @@
 use super::fold::folded;
 use super::lines::NumberedLine;
 use crate::measured_number::is_in_list;
+use memchr::memchr;
 
 /// A longer text before a colon is not a label, in bytes.
 const MAX_LABEL: usize = 60;
@@ -26,7 +27,7 @@ pub(crate) fn remove(lines: &mut [NumberedLine<'_>]) -> bool {
 
 fn is_subject(line: &str) -> bool {
     let near = line.as_bytes().get(..MAX_LABEL).unwrap_or(line.as_bytes());
-    if !near.iter().any(|&byte| byte == b':' || !byte.is_ascii()) {
+    if near.is_ascii() && memchr(b':', near).is_none() {
         return false;
     }
     let Some((label, _)) = line.split_once([':', '：']) else { return false };
