@@ -8,7 +8,7 @@ target=wasm32-unknown-unknown
 root=$(cd .. && pwd)
 # A small stack and a limit, because every message gets an instance with fresh memory. It begins
 # with room for what a decision needs, because growing takes longer than having.
-export RUSTFLAGS="-Clink-arg=-zstack-size=131072 -Clink-arg=--initial-memory=2097152 \
+export RUSTFLAGS="-Clink-arg=-zstack-size=131072 -Clink-arg=--initial-memory=4194304 \
  -Clink-arg=--max-memory=33554432 --remap-path-prefix=$root=/carom --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
 if rustc --print target-libdir --target $target 2>/dev/null | xargs -r test -d; then
     cargo build --release --target $target -p sink -p bounce -p misfit
