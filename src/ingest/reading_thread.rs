@@ -9,11 +9,11 @@ use super::correlated_piece::CorrelatedPiece;
 use super::delivery_counter::ChangedDeliveries;
 use super::log_lines::{BytesRead, LogLines};
 use super::log_reader::LogReader;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::index::{QueueIds, Shelved};
 use crate::maillog::correlate::{QueuedMessage, Shelf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
+use std::thread::{self, Builder};
 
 /// Pieces that wait to be written.
 const WAITING: usize = 4;
@@ -42,13 +42,14 @@ pub(crate) fn read<'i>(
     let CorrelatedPiece { batch, shelf, correlator } = piece;
     let (more, counter) = thread::scope(|scope| {
         let (send, sent) = sync_channel(WAITING);
-        let reading = scope.spawn(move || {
+        let read = move || {
             let mut shelf = SentShelf { known, send: send.clone() };
             let more = lines.read(correlator, &mut shelf, &mut counter, |changed, read| {
                 send.send(Sent::Changed(changed, read)).map_err(|_| Error::new("writing has ended"))
             })?;
             Ok((more, counter))
-        });
+        };
+        let reading = Builder::new().spawn_scoped(scope, read).context("a thread that reads a log")?;
         let written = write(sent, shelf, |changed, read| {
             reader.write(batch, changed)?;
             reader.show_progress(read.bytes, read.ahead);
