@@ -33,6 +33,7 @@ mod pipe;
 mod policy;
 mod postfix;
 mod readme;
+mod records;
 mod redelivery;
 mod relay;
 mod releases;

@@ -7,6 +7,7 @@ pub(crate) mod mail_log;
 pub(crate) mod peers;
 pub(crate) mod policies;
 pub(crate) mod postfix;
+pub(crate) mod tracer;
 
 use mail_auth::common::crypto::Ed25519Key;
 use mail_auth::common::headers::HeaderWriter;
