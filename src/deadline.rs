@@ -3,6 +3,7 @@
 //! Not a timer: nothing happens when it passes. `watchdog` ends an overdue process under a mail
 //! server.
 
+pub(crate) mod cpu_time;
 pub(crate) mod watchdog;
 
 use std::time::{Duration, Instant};

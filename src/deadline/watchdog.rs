@@ -39,8 +39,10 @@ pub(crate) fn watch(limit: Duration, last_word: LastWord) -> Deadline {
     }
     let began = *BEGAN.get_or_init(Instant::now);
     answer_with(last_word);
-    LIMIT_MS.store(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX), SeqCst);
-    fire_in(left());
+    let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+    if LIMIT_MS.swap(limit_ms, SeqCst) != limit_ms {
+        fire_in(left());
+    }
     Deadline(began + limit)
 }
 

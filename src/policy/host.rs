@@ -12,6 +12,7 @@ use super::failure::FailureKind;
 use super::guest_text::line;
 use super::recipient_facts::RecipientFacts;
 use crate::config::LimitsTable;
+use crate::deadline::cpu_time;
 use crate::deadline::watchdog::PolicyRun;
 use crate::plan::Plan;
 use std::rc::Rc;
@@ -44,12 +45,6 @@ pub(crate) struct Host {
     logged: usize,
 }
 
-/// Processor time that this thread has used.
-fn thread_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::try_from(time).unwrap_or_default()
-}
-
 impl Host {
     /// `seed` determines all randomness, `now_ms` the time that the guest sees.
     pub(crate) fn new(
@@ -71,7 +66,7 @@ impl Host {
             settings,
             policy,
             started: Instant::now(),
-            started_at: thread_time(),
+            started_at: cpu_time::of_this_thread(),
             waited: Duration::ZERO,
             chance: Chance(seed),
             // A second sequence: what a language's runtime draws does not shift what the policy
@@ -85,7 +80,7 @@ impl Host {
     /// Time that the guest itself has used: on a busy machine that is less than has passed.
     pub(crate) fn used(&self) -> Duration {
         let passed = self.started.elapsed();
-        let worked = thread_time().saturating_sub(self.started_at);
+        let worked = cpu_time::of_this_thread().saturating_sub(self.started_at);
         passed.min(worked).saturating_sub(self.waited)
     }
 

@@ -4,11 +4,13 @@
 //! Not here: what is asked through them (`questions`, `classes`). Invariant: a component that
 //! exports an interface in another form than the WIT says is refused when it is linked.
 
+use super::bindings::carom::policy::{actions, facts, host, reports};
 use super::bindings::optional::{Diagnosing, DiagnosingIndices};
 use super::bindings::{self, PolicyIndices};
 use super::host::Host;
-use wasmtime::component::{Component, InstancePre};
-use wasmtime::{Result, Store};
+use std::collections::BTreeSet;
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+use wasmtime::{Engine, Result, Store};
 
 /// The optional interface.
 const DIAGNOSIS: &str = "carom:policy/diagnosis@1.1.0";
@@ -23,6 +25,25 @@ pub(crate) struct Linked {
 pub(crate) struct Guest {
     pub(crate) policy: bindings::Policy,
     pub(crate) diagnosis: Option<Diagnosing>,
+}
+
+/// Offers the interfaces of `carom:policy` that a component imports: most need but some, and each
+/// costs time.
+pub(crate) fn offer(linker: &mut Linker<Host>, engine: &Engine, component: &Component) -> Result<()> {
+    let form = component.component_type();
+    // Of one interface it may import several versions.
+    let imported: BTreeSet<&str> =
+        form.imports(engine).map(|(name, _)| name.split('@').next().unwrap_or(name)).collect();
+    for interface in imported {
+        match interface.strip_prefix("carom:policy/") {
+            Some("facts") => facts::add_to_linker::<_, HasSelf<Host>>(linker, |host| host)?,
+            Some("reports") => reports::add_to_linker::<_, HasSelf<Host>>(linker, |host| host)?,
+            Some("actions") => actions::add_to_linker::<_, HasSelf<Host>>(linker, |host| host)?,
+            Some("host") => host::add_to_linker::<_, HasSelf<Host>>(linker, |host| host)?,
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 impl Linked {

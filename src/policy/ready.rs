@@ -4,13 +4,11 @@
 //! Invariant: what is ready can be linked; a release that is pruned while it is being loaded is
 //! looked up again.
 
-use super::bindings;
 use super::cache::{self, LoadFailure, Loaded};
 use super::component_source::ComponentSource;
 use super::engine::{self, Flavor, Purpose};
 use super::failure::status_line;
-use super::host::Host;
-use super::linked::Linked;
+use super::linked::{self, Linked};
 use super::{anatomy, wasi};
 use crate::config::{Config, LimitsTable, OnTrap};
 use crate::error::{Context, Error, Result};
@@ -19,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wasmtime::Engine;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 
 /// How often a release that was pruned meanwhile is looked up again.
 const LOOKS: usize = 5;
@@ -200,8 +198,7 @@ fn load_and_link(
         cache::load(flavor, purpose, &config.limits, &places, || source.wasm())?;
     let load = began.elapsed();
     let mut linker = Linker::new(&engine);
-    bindings::Policy::add_to_linker::<_, HasSelf<Host>>(&mut linker, |host| host)
-        .context("cannot offer the imports of carom:policy")?;
+    linked::offer(&mut linker, &engine, &component).context("cannot offer the imports of carom:policy")?;
     wasi::add_to_linker(&mut linker, &engine, &component).context("cannot offer an empty WASI")?;
     let linked = linker.instantiate_pre(&component).and_then(Linked::new).map_err(|error| {
         let offered = anatomy::OFFERED;

@@ -58,7 +58,7 @@ const HOMES: &[(&str, &[&str])] = &[
 /// What else has a home.
 const PLACES: &[(&str, &[&str])] = &[
     ("async fn", &["src/auth/"]),
-    ("unsafe {", &["src/policy/cache.rs", "src/deadline/watchdog.rs"]),
+    ("unsafe {", &["src/policy/cache.rs", "src/deadline/"]),
     ("unsafe extern", &["src/deadline/"]),
     ("unsafe fn", &["src/policy/"]),
     ("process::exit", &["src/cli/pipe.rs"]),
