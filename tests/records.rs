@@ -5,6 +5,7 @@ use crate::harness::tracer::{self, Traced};
 use crate::harness::{CAROM, DAY_MS, Ran, SENDER, Sandbox, finish, names, plain, start};
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -229,4 +230,31 @@ fn a_log_that_is_moved_away_is_taken_from_its_new_name_and_an_old_one_goes_when_
     assert_eq!(total(&sandbox), 3);
     deliver(&sandbox, "4").silent();
     assert_eq!((total(&sandbox), total(&sandbox)), (4, 4));
+}
+
+/// Such a user has the counters of the last tick at least, and hears what is missing.
+#[test]
+fn who_may_not_write_the_store_is_answered_from_it() {
+    let sandbox = Sandbox::new();
+    deliver(&sandbox, "1").silent();
+    assert_eq!(total(&sandbox), 1);
+    let as_nobody = |arguments: &[&str]| {
+        let mut command = sandbox.command(arguments);
+        command.uid(65534).gid(65534);
+        Some(finish(command.spawn().ok()?, Duration::from_secs(60)))
+    };
+    let Some(stats) = as_nobody(&["stats", "--json"]) else {
+        return eprintln!("skipped: only root can be somebody else, who must reach the binary");
+    };
+    assert!(
+        stats.code == 0 && stats.stdout.contains("\"total_messages\":1") && stats.stderr.is_empty(),
+        "{stats:?}"
+    );
+    deliver(&sandbox, "2").silent();
+    let stats = as_nobody(&["stats", "--json"]).unwrap();
+    assert!(stats.code == 0 && stats.stdout.contains("\"total_messages\":1"), "{stats:?}");
+    assert!(stats.stderr.contains("the newest messages are not counted"), "{stats:?}");
+    let log = as_nobody(&["log"]).unwrap();
+    assert!(log.code == 0 && log.stdout.lines().count() == 2 && log.stderr.is_empty(), "{log:?}");
+    assert_eq!(total(&sandbox), 2);
 }

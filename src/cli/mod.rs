@@ -126,9 +126,10 @@ fn load(global: &Global) -> Result<Arc<Config>> {
 }
 
 /// The store, with what the message log has on record. If that cannot be taken, the answer goes
-/// without it.
+/// without it: so it is for users who may read the store and not write it.
 fn folded_store(config: &Config) -> Result<Store> {
-    let store = Store::open(&config.store_path())?;
+    let path = config.store_path();
+    let store = Store::open(&path).or_else(|error| Store::look(&path).map_err(|_| error))?;
     if let Err(error) = MessageLog::open(config).fold(&store, Deadline::after(FOLDING)) {
         terminal::note(format_args!("the newest messages are not counted: {error}"));
     }

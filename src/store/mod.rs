@@ -65,6 +65,11 @@ impl Store {
         Store { db: SharedConnection::lazy(path) }
     }
 
+    /// Opens it for somebody who may only read it: every verb that changes something fails.
+    pub(crate) fn look(path: &Path) -> Result<Store> {
+        Ok(Store { db: SharedConnection::look(path)? })
+    }
+
     /// Whether this process has opened it.
     pub(crate) fn is_open(&self) -> bool {
         self.db.is_open()

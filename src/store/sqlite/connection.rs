@@ -56,6 +56,21 @@ impl SharedConnection {
         Ok(shared)
     }
 
+    /// Opens the file to read it only: every write fails. It must be there, and of this version.
+    pub(crate) fn look(path: &Path) -> Result<SharedConnection> {
+        let shared = SharedConnection::lazy(path);
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let looked = Connection::open_with_flags(path, flags).and_then(|connection| {
+            connection.busy_timeout(BUSY)?;
+            Ok((migrations::version(&connection)?, connection))
+        });
+        match looked.map_err(|error| shared.wrong(&error.to_string()))? {
+            (store_schema::VERSION, connection) => drop(lock(&shared.connection).insert(connection)),
+            _ => return Err(shared.wrong("written by another version of carom")),
+        }
+        Ok(shared)
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
