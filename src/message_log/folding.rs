@@ -104,6 +104,8 @@ fn fold_file(
         let position_after = position + piece.len() as u64;
         let fingerprint = fingerprint(&file, position_after).context("cut short while it was read")?;
         let after = FoldedFile { inode, name: name.clone(), position: position_after, fingerprint };
+        // A position never leads beyond what a power cut leaves of the file.
+        file.sync_data().map_err(Error::new)?;
         let took = store.fold(records(&piece, gone, path), before, after)?;
         now = store.folded_files()?;
         position = if took { position_after } else { start(&file, known.iter().chain(&now)) };

@@ -12,7 +12,7 @@ use crate::store::message_record::{FoldedFile, MessageRecord};
 use crate::store::tally::Tally;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 pub(crate) fn record(shared: &SharedConnection, records: Vec<MessageRecord>) -> Result<()> {
     shared.write(move |db| add(db, &records))
@@ -72,11 +72,12 @@ fn add(db: &Connection, records: &[MessageRecord]) -> rusqlite::Result<()> {
     let (mut tally, mut minutes) = (Tally::default(), BTreeMap::<i64, u64>::new());
     let mut insert = db.prepare_cached(ONCE)?;
     let mut known = db.prepare_cached("SELECT 1 FROM journal WHERE key = ?1")?;
+    let mut gone = HashSet::new();
     for MessageRecord { key, at_ms, verdict, counted, is_gone } in records {
         if !matches!(verdict, Verdict::Defer(_)) {
             let plan = || json!({ "verdict": verdict, "steps": [] }).to_string();
             let counts_already = match is_gone {
-                true => known.exists([key])?,
+                true => !gone.insert(key) || known.exists([key])?,
                 false => insert.execute(params![key, at_ms, plan()])? == 0,
             };
             if counts_already {
