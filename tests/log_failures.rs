@@ -1,25 +1,13 @@
 //! Failures in the mail log: acted on once, and forgiven by a success.
 
-use crate::harness::Sandbox;
 use crate::harness::application::Application;
+use crate::harness::mail_log::{self, ago};
 use crate::statistics::{OTHER, SENT, UNKNOWN_USER, append, delivery, tick};
 
 #[test]
 fn a_bounce_in_the_log_is_acted_upon_once_and_a_success_forgives() {
     let application = Application::at(0);
-    let sandbox = Sandbox::new();
-    let config = format!(
-        "[[logs]]\nkind = \"postfix\"\npath = \"{}/mail.log\"\ntimezone = \"UTC\"\n\
-         [[notify]]\nsender_domain = \"*\"\nurl = \"http://127.0.0.1:{}/bounces/{{address}}\"\n[policy.bounce.settings]\nthreshold = 2\n",
-        sandbox.dir.display(),
-        application.port
-    );
-    let sandbox = sandbox.config(&config);
-    let now = jiff::Timestamp::now();
-    let ago = |minutes: i64, text: &str| {
-        let at = now - jiff::SignedDuration::from_secs(minutes * 60);
-        text.replace("2026-03-01T09:00:07", &at.strftime("%Y-%m-%dT%H:%M:%S").to_string())
-    };
+    let sandbox = mail_log::sandbox(Some(&application), "threshold = 2");
     const FULL: &str = "dsn=5.2.2, status=bounced (host mx[192.0.2.9] said: 552 5.2.2 Mailbox full (in reply to RCPT TO command))";
     const SPAM: &str = "dsn=5.7.1, status=bounced (host mx[192.0.2.9] said: 550 5.7.1 Message rejected as spam (in reply to end of DATA command))";
     let told = || application.told().into_iter().map(|told| told.path).collect::<Vec<String>>();
@@ -49,13 +37,7 @@ fn a_bounce_in_the_log_is_acted_upon_once_and_a_success_forgives() {
 
 #[test]
 fn an_address_that_mail_has_reached_since_it_bounced_is_alive_also_when_both_are_read_at_once() {
-    let sandbox = Sandbox::new();
-    let config = format!(
-        "[[logs]]\nkind = \"postfix\"\npath = \"{}/mail.log\"\ntimezone = \"UTC\"\n[policy.bounce.settings]\nthreshold = 2\n",
-        sandbox.dir.display(),
-    );
-    let sandbox = sandbox.config(&config);
-    let now = jiff::Timestamp::now();
+    let sandbox = mail_log::sandbox(None, "threshold = 2");
     const FULL: &str = "dsn=5.2.2, status=bounced (host mx[192.0.2.9] said: 552 5.2.2 Mailbox full (in reply to RCPT TO command))";
     let ends = [
         ("alive@dest.example", [FULL, FULL, FULL, SENT]),
@@ -65,13 +47,9 @@ fn an_address_that_mail_has_reached_since_it_bounced_is_alive_also_when_both_are
         ("gone@dest.example", [SENT, SENT, SENT, UNKNOWN_USER]),
     ];
     for hour in 0..4 {
-        let at = now - jiff::SignedDuration::from_hours(10 - hour);
         for (n, (address, ends)) in (0..).zip(&ends) {
             let text = delivery(540, hour as u32 * 10 + n, address, OTHER, 1.0, ends[hour as usize]);
-            append(
-                &sandbox,
-                &text.replace("2026-03-01T09:00:07", &at.strftime("%Y-%m-%dT%H:%M:%S").to_string()),
-            );
+            append(&sandbox, &ago(60 * (10 - hour), &text));
         }
     }
     tick(&sandbox, &[]);
@@ -83,16 +61,8 @@ fn an_address_that_mail_has_reached_since_it_bounced_is_alive_also_when_both_are
 
 #[test]
 fn failures_wait_while_the_settings_of_the_policy_are_wrong() {
-    let sandbox = Sandbox::new();
-    let config = format!(
-        "[[logs]]\nkind = \"postfix\"\npath = \"{}/mail.log\"\ntimezone = \"UTC\"\n\
-         [policy.bounce.settings]\ntrust = \"maybe\"\n",
-        sandbox.dir.display()
-    );
-    let sandbox = sandbox.config(&config);
-    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S").to_string();
-    let bounced = delivery(540, 1, "gone@dest.example", OTHER, 1.0, UNKNOWN_USER);
-    append(&sandbox, &bounced.replace("2026-03-01T09:00:07", &now));
+    let sandbox = mail_log::sandbox(None, "trust = \"maybe\"");
+    append(&sandbox, &ago(0, &delivery(540, 1, "gone@dest.example", OTHER, 1.0, UNKNOWN_USER)));
     let ran = sandbox.run(&["cron"], b"");
     assert!(ran.code == 1 && ran.stderr.contains("policy bounce, settings: "), "{ran:?}");
     let file = sandbox.path("carom.toml");

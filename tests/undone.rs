@@ -2,6 +2,7 @@
 
 use crate::bounces::{STRANGER, bounce, dsn, dsn_of, hard, is_suppressed, sandbox, signed_path};
 use crate::harness::application::Application;
+use crate::harness::mail_log::{self, ago};
 use crate::harness::{DAY_MS, HOUR_MS, MINUTE_MS, Ran, SENDER, Sandbox, plain, signed};
 use crate::statistics::{OTHER, SENT, UNKNOWN_USER, append, delivery, tick};
 use serde_json::Value;
@@ -288,19 +289,7 @@ fn what_a_program_sends_is_no_sign_of_life() {
 #[test]
 fn an_address_that_takes_mail_again_is_released_if_only_soft_bounces_suppressed_it() {
     let application = Application::at(0);
-    let sandbox = Sandbox::new();
-    let config = format!(
-        "[[logs]]\nkind = \"postfix\"\npath = \"{}/mail.log\"\ntimezone = \"UTC\"\n\
-         [[notify]]\nsender_domain = \"*\"\nurl = \"http://127.0.0.1:{}/bounces/{{address}}\"\n[policy.bounce.settings]\nthreshold = 1\n",
-        sandbox.dir.display(),
-        application.port
-    );
-    let sandbox = sandbox.config(&config);
-    let now = jiff::Timestamp::now();
-    let ago = |minutes: i64, text: &str| {
-        let at = now - jiff::SignedDuration::from_secs(minutes * 60);
-        text.replace("2026-03-01T09:00:07", &at.strftime("%Y-%m-%dT%H:%M:%S").to_string())
-    };
+    let sandbox = mail_log::sandbox(Some(&application), "threshold = 1");
     const FULL: &str = "dsn=5.2.2, status=bounced (host mx[192.0.2.9] said: 552 5.2.2 Mailbox full (in reply to RCPT TO command))";
     append(&sandbox, &ago(50, &delivery(540, 1, "gone@dest.example", OTHER, 1.0, UNKNOWN_USER)));
     append(&sandbox, &ago(49, &delivery(540, 2, "full@dest.example", OTHER, 1.0, FULL)));
