@@ -9,6 +9,7 @@ mod pipe;
 mod policies;
 mod postfix;
 mod relay;
+mod scale;
 mod setting;
 
 use std::error::Error;
@@ -20,12 +21,13 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// A part, and its name on the command line.
 type Part = (&'static str, fn(&Bench) -> Outcome<()>);
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("pipe", pipe::run),
     ("relay", relay::run),
     ("postfix", postfix::run),
     ("logs", logs::run),
     ("policies", policies::run),
+    ("scale", scale::run),
 ];
 
 /// The programs that are measured, and a directory for their files.

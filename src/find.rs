@@ -80,7 +80,7 @@ impl Known {
 
 /// Entries whose text contains the key, and domains and patterns that cover it.
 fn suppressions_of(store: &Store, key: &str, now_ms: i64) -> Result<Vec<Suppressed>> {
-    let mut found = store.suppressions(key, now_ms)?;
+    let mut found = store.suppressions(key, None, now_ms, usize::MAX)?;
     let covering = store.entries_of(key, None, now_ms)?;
     let new = covering.into_iter().filter(|entry| !found.contains(entry)).collect::<Vec<_>>();
     found.extend(new);

@@ -31,6 +31,7 @@ mod sink_import;
 mod stats;
 mod suppress;
 mod suppress_import;
+mod suppress_terms;
 mod suppress_undo;
 mod suppression_line;
 mod verp;

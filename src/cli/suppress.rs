@@ -3,11 +3,11 @@
 //! Not here: the list (`store`) and the form of the files (`suppress`).
 
 use super::suppress_import::{self, ImportArgs};
+use super::suppress_terms::SuppressTerms;
 use super::suppress_undo::{self, UndoArgs};
 use super::suppression_line::shown;
 use super::terminal::{Terminal, print};
-use super::time;
-use crate::clock::{self, DAY_MS};
+use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
 use crate::store::{Store, Suppressed};
@@ -64,18 +64,8 @@ pub(crate) struct AddArgs {
     /// Why
     #[arg(long, default_value = "operator")]
     reason: String,
-    /// Only for mail of this sender domain
-    #[arg(long, value_name = "DOMAIN", default_value = "")]
-    sender_domain: String,
-    /// Expire after N days (0: never)
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    days: u32,
-    /// Expire at TIME
-    #[arg(long, value_name = "TIME", value_parser = time::time, conflicts_with = "days")]
-    until: Option<i64>,
-    /// Also suppress the whole domain of a mail provider with many users
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    terms: SuppressTerms,
 }
 
 pub(crate) fn run(command: &SuppressCommand, config: &Arc<Config>, terminal: Terminal) -> Result<Exit> {
@@ -107,28 +97,37 @@ pub(crate) fn run(command: &SuppressCommand, config: &Arc<Config>, terminal: Ter
             Ok(if entries.is_empty() { Exit::Ok } else { Exit::Failure })
         }
         SuppressCommand::List { containing } => {
-            terminal.rows(&store.suppressions(&containing.to_lowercase(), now_ms)?, "", shown)
+            suppress::each_some(&store, &containing.to_lowercase(), now_ms, |some| {
+                terminal.rows(some, "", shown).map(drop)
+            })?;
+            Ok(Exit::Ok)
         }
         SuppressCommand::Import(arguments) => suppress_import::run(arguments, config, &store, terminal),
         SuppressCommand::Undo(arguments) => suppress_undo::run(arguments, config, &store, terminal),
         SuppressCommand::Export => {
-            let entries = store.suppressions("", now_ms)?;
-            print(if terminal.json { suppress::json_lines(&entries) } else { suppress::csv(&entries) })
+            if !terminal.json {
+                print(suppress::csv(&[]))?;
+            }
+            suppress::each_some(&store, "", now_ms, |some| {
+                print(if terminal.json { suppress::json_lines(some) } else { suppress::csv_rows(some) })
+                    .map(drop)
+            })?;
+            Ok(Exit::Ok)
         }
     }
 }
 
 impl AddArgs {
     fn entry(&self, address: &str, now_ms: i64) -> Result<Suppressed> {
-        if self.until.is_some_and(|until| until <= now_ms) {
+        let terms = &self.terms;
+        if terms.until.is_some_and(|until| until <= now_ms) {
             return Err(Error::new("--until is in the past").remedy("give a time to come, or --days"));
         }
-        let term = (self.days > 0).then(|| now_ms + i64::from(self.days) * DAY_MS);
-        let expires_ms = self.until.or(term);
-        let target = suppress::target(address, expires_ms.is_some(), self.force);
+        let expires_ms = terms.expires_ms(now_ms);
+        let target = suppress::target(address, expires_ms.is_some(), terms.force);
         Ok(Suppressed {
             address: target.map_err(|why| Error::new(format_args!("`{address}`: {why}")))?,
-            sender_domain: self.sender_domain.to_lowercase(),
+            sender_domain: terms.sender_domain(),
             reason: self.reason.clone(),
             source: "operator".into(),
             added_ms: now_ms,

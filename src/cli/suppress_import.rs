@@ -3,10 +3,10 @@
 //! Not here: reading it (`suppress`). Invariant: the exit code is 0 only if every entry could be
 //! read.
 
+use super::suppress_terms::SuppressTerms;
 use super::suppression_line::shown;
 use super::terminal::{Bar, Terminal, note, print};
-use super::time;
-use crate::clock::{self, DAY_MS};
+use crate::clock;
 use crate::config::Config;
 use crate::error::{Context, Error, Exit, Result};
 use crate::ingest::ClassifyingPolicy;
@@ -27,7 +27,7 @@ const MOST: usize = 20;
     after_help = "Read by their content: carom's own export, one address a line, and lists of Amazon SES, \
 SendGrid, Mailgun, Postmark, SparkPost, Mailchimp and PowerMTA, as JSON, JSON Lines or CSV. Complaints and unsubscribes \
 keep that reason. Failures that pass or that are not about the address (soft bounces, blocks, a full mailbox) are \
-skipped: the address may be alive.\n\nExamples:\n  \
+skipped: the address may be alive. What an entry says goes before these options.\n\nExamples:\n  \
     carom suppress import bounces.csv --dry-run\n  \
     carom suppress import - --reason unsubscribe < list.txt"
 )]
@@ -43,18 +43,8 @@ pub(crate) struct ImportArgs {
     /// Reason of entries that have none
     #[arg(long, default_value = "", hide_default_value = true)]
     reason: String,
-    /// Only for mail of this sender domain, unless an entry says otherwise
-    #[arg(long, value_name = "DOMAIN", default_value = "", hide_default_value = true)]
-    sender_domain: String,
-    /// Expire after N days, unless an entry says otherwise (0: never)
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    days: u32,
-    /// Expire at TIME, unless an entry says otherwise
-    #[arg(long, value_name = "TIME", value_parser = time::time, conflicts_with = "days")]
-    until: Option<i64>,
-    /// Also suppress whole domains of mail providers with many users
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    terms: SuppressTerms,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -74,7 +64,6 @@ pub(crate) fn run(
     terminal: Terminal,
 ) -> Result<Exit> {
     let now_ms = clock::now_ms();
-    let term = (arguments.days > 0).then(|| now_ms + i64::from(arguments.days) * DAY_MS);
     let defaults = ImportDefaults {
         form: arguments.format.map(|format| match format {
             Format::Csv => ListForm::Csv,
@@ -82,10 +71,10 @@ pub(crate) fn run(
             Format::List => ListForm::Plain,
         }),
         reason: arguments.reason.clone(),
-        sender_domain: arguments.sender_domain.to_lowercase(),
-        expires_ms: arguments.until.or(term),
+        sender_domain: arguments.terms.sender_domain(),
+        expires_ms: arguments.terms.expires_ms(now_ms),
         now_ms,
-        force: arguments.force,
+        force: arguments.terms.force,
         dry_run: arguments.dry_run,
     };
     let mut policy = std::cell::OnceCell::new();

@@ -20,7 +20,7 @@ impl Day<'_> {
     pub(super) fn purge(&self) -> Result<Option<String>> {
         let Some(purge) = &self.cycle.purge else { return Ok(None) };
         let Some(mark) = self.is_due("purge")? else { return Ok(None) };
-        let mut entries = self.store.suppressions("", self.now_ms)?;
+        let mut entries = self.store.suppressions("", None, self.now_ms, usize::MAX)?;
         entries.retain(|entry| is_meant(purge, entry, self.now_ms));
         let today = self.today.to_string();
         if entries.is_empty() {

@@ -131,7 +131,7 @@ fn b2_the_list_is_purged_once_on_its_days_of_what_came_from_tests_and_kept_in_a_
     ];
     home.store.suppress_all(&entries).unwrap();
     let left = || {
-        let left = home.store.suppressions("", MONDAY_OF_53 * DAY_MS).unwrap();
+        let left = home.store.suppressions("", None, MONDAY_OF_53 * DAY_MS, usize::MAX).unwrap();
         left.into_iter().map(|entry| entry.address).collect::<Vec<_>>()
     };
     assert_eq!(home.good(MONDAY_OF_53 - 1, 12), 0);
@@ -142,7 +142,10 @@ fn b2_the_list_is_purged_once_on_its_days_of_what_came_from_tests_and_kept_in_a_
     let defaults = ImportDefaults { now_ms: MONDAY_OF_53 * DAY_MS, ..ImportDefaults::default() };
     let imported = Import::new(&home.store, &|_| Ok(Vec::new()), defaults).run(csv.as_bytes()).unwrap();
     assert_eq!((imported.new, imported.invalid), (1, 0));
-    assert_eq!(home.store.suppressions("old@", MONDAY_OF_53 * DAY_MS).unwrap(), entries[..1]);
+    assert_eq!(
+        home.store.suppressions("old@", None, MONDAY_OF_53 * DAY_MS, usize::MAX).unwrap(),
+        entries[..1]
+    );
     assert_eq!((home.good(MONDAY_OF_53, 0), left().len()), (0, 3), "once a day");
     // Friday had no tick: it is made good on Saturday, once.
     assert_eq!((home.good(MONDAY_OF_53 + 5, 7), home.good(MONDAY_OF_53 + 5, 8)), (1, 0));

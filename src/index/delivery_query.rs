@@ -74,16 +74,9 @@ impl Index {
         Ok(only.filter(|_| !others))
     }
 
-    /// When a delivery to this address last succeeded, in milliseconds since 1970.
-    pub(crate) fn last_success(&self, address: &str) -> Result<Option<i64>> {
-        let last = "SELECT max(+last_seen) FROM deliveries
-            WHERE (recipient = ?1 OR original_recipient = ?1) AND +status = 'sent'";
-        self.checked(self.connection.query_row(last, [address], |row| row.get(0)))
-    }
-
-    /// Which of these addresses mail has reached after a time, in the order of the question. The
+    /// When a delivery to each of these addresses last succeeded, in milliseconds since 1970. The
     /// deliveries of all of them are read in the order in which they are stored.
-    pub(crate) fn reached_after(&self, asked: &[(&str, i64)]) -> Result<Vec<bool>> {
+    pub(crate) fn last_successes(&self, addresses: &[&str]) -> Result<Vec<Option<i64>>> {
         let sql = "SELECT which, last_seen FROM (
                 SELECT asked.key AS which, deliveries.id AS id FROM json_each(?1) AS asked
                     CROSS JOIN deliveries ON recipient = asked.value
@@ -91,19 +84,19 @@ impl Index {
                     CROSS JOIN deliveries ON original_recipient = asked.value
                 ORDER BY id) AS found
             CROSS JOIN deliveries ON deliveries.id = found.id WHERE status = 'sent'";
-        let addresses: Vec<&str> = asked.iter().map(|(address, _)| *address).collect();
-        let addresses = serde_json::to_string(&addresses).unwrap_or_default();
-        let mut reached = vec![false; asked.len()];
+        let mut last = vec![None; addresses.len()];
+        let asked = serde_json::to_string(addresses).unwrap_or_default();
         let done = (|| {
             let mut select = self.connection.prepare_cached(sql)?;
-            let mut rows = select.query([addresses])?;
+            let mut rows = select.query([asked])?;
             while let Some(row) = rows.next()? {
-                let (which, at_ms): (u32, i64) = (row.get(0)?, row.get(1)?);
-                reached[which as usize] |= at_ms > asked[which as usize].1;
+                let (which, at_ms): (u32, Option<i64>) = (row.get(0)?, row.get(1)?);
+                let last: &mut Option<i64> = &mut last[which as usize];
+                *last = at_ms.max(*last);
             }
-            Ok(reached)
+            Ok(())
         })();
-        self.checked(done)
+        self.checked(done).map(|()| last)
     }
 
     pub(crate) fn count(&self) -> Result<u64> {

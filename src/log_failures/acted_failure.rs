@@ -86,6 +86,9 @@ impl Batch<'_> {
             self.store.put_finished(key, self.now_ms)?;
             return Ok(None);
         }
+        for (address, at_ms) in &failure.reached {
+            self.store.forgive(address, *at_ms)?;
+        }
         let (steps, results) = self.run(&failure)?;
         let DecidedFailure { mail, plan, .. } = &failure;
         let begun = Begun {

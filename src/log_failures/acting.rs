@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 /// Failures that are looked up in the index together: so many that those of one page of the file
 /// meet.
-const LOOKED_UP: usize = 4096;
+const LOOKED_UP: usize = 16_384;
 /// Failures of one transaction.
 const TOGETHER: usize = 256;
 
@@ -69,12 +69,14 @@ impl Acting<'_, '_> {
         let known = self.house.store.known_keys(&keys)?;
         let mut keys = known.iter();
         failures.retain(|_| keys.next() == Some(&false));
-        let asked =
-            failures.iter().flat_map(|failed| failed.addresses().map(|address| (address, failed.at_ms)));
-        let reached = self.index.reached_after(&asked.collect::<Vec<_>>())?;
-        let mut reached = reached.into_iter();
-        failures
-            .retain(|failed| reached.by_ref().take(failed.addresses().count()).filter(|is| *is).count() == 0);
+        let addresses: Vec<&str> = failures.iter().flat_map(FailedDelivery::addresses).collect();
+        let mut last = self.index.last_successes(&addresses)?.into_iter();
+        for failed in &mut failures {
+            let addresses: Vec<String> = failed.addresses().map(str::to_lowercase).collect();
+            let reached = addresses.into_iter().zip(last.by_ref());
+            failed.reached = reached.filter_map(|(address, at_ms)| Some((address, at_ms?))).collect();
+        }
+        failures.retain(|failed| failed.reached.iter().all(|(_, at_ms)| *at_ms <= failed.at_ms));
         Ok(failures)
     }
 

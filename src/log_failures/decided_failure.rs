@@ -25,6 +25,9 @@ pub(super) struct DecidedFailure {
     pub(super) counted: Tally,
     /// The digest of the whole plan, for the message log; empty if there is no line about it.
     pub(super) digest: String,
+    /// Addresses that mail has reached before it failed, and when: soft bounces from before that
+    /// time do not count.
+    pub(super) reached: Vec<(String, i64)>,
 }
 
 impl DecidedFailure {
@@ -52,7 +55,8 @@ impl DecidedFailure {
         let (mut plan, mut counted) = (decided.plan, Tally::default());
         report_grounds::note(&mut plan, &facts.message);
         plan.take_bookkeeping().iter().for_each(|name| counted.add(name));
-        Ok(DecidedFailure { mail, plan, counted, digest })
+        let reached = failed.reached.clone();
+        Ok(DecidedFailure { mail, plan, counted, digest, reached })
     }
 
     /// Who decided, for the message log.

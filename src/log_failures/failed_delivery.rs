@@ -31,6 +31,8 @@ pub(crate) struct FailedDelivery {
     pub(crate) relay: Option<String>,
     /// When it failed, in milliseconds since 1970.
     pub(crate) at_ms: i64,
+    /// Its addresses that mail has reached, in lower case, and when last.
+    pub(crate) reached: Vec<(String, i64)>,
 }
 
 impl FailedDelivery {
@@ -53,6 +55,7 @@ impl FailedDelivery {
             dsn: delivery.dsn,
             relay: delivery.relay,
             at_ms: delivery.last_seen,
+            reached: Vec::new(),
         })
     }
 

@@ -29,16 +29,27 @@ use std::rc::Rc;
 use std::sync::Arc;
 use watermark::Watermark;
 
+/// Addresses with soft bounces that are looked up in the index at one tick.
+const AT_ONE_TICK: usize = 5000;
+/// The mark of the last one that was.
+const FORGIVEN: &str = "forgiven";
 /// Threads for what leaves the process; most wait for an application.
 const THREADS: usize = 16;
 
-/// Forgives the soft bounces of addresses that mail has reached since.
+/// Forgives the soft bounces of addresses that mail has reached since: of a part of them at each
+/// tick. A failure that is acted on does not wait for its turn.
 pub(crate) fn forgive(store: &Store, index: &Index) -> Result<usize> {
-    let mut alive = Vec::new();
-    for address in store.struck()? {
-        alive.extend(index.last_success(&address)?.map(|at_ms| (address, at_ms)));
+    let after = store.marked(FORGIVEN)?.unwrap_or_default();
+    let struck = store.struck_after(&after, AT_ONE_TICK)?;
+    let next = struck.get(AT_ONE_TICK - 1).map_or("", String::as_str);
+    let addresses: Vec<&str> = struck.iter().map(String::as_str).collect();
+    let last = index.last_successes(&addresses)?;
+    let alive = addresses.iter().zip(last).filter_map(|(address, at_ms)| Some((*address, at_ms?)));
+    let forgiven = store.forgive(alive)?;
+    if next != after {
+        store.mark(FORGIVEN, next)?;
     }
-    store.forgive(alive.iter().map(|(address, at_ms)| (address.as_str(), *at_ms)))
+    Ok(forgiven)
 }
 
 /// Handles the failures that are pending in the index, until the deadline; the next tick does the

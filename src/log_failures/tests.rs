@@ -119,6 +119,7 @@ fn failed(id: u64, recipient: &str, reply: &str) -> FailedDelivery {
         dsn: None,
         relay: Some("mx.there.example[192.0.2.9]:25".into()),
         at_ms: clock::now_ms(),
+        reached: Vec::new(),
     }
 }
 

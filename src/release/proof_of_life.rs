@@ -110,10 +110,10 @@ pub(crate) fn delivered(store: &Store, index: &Index, config: &Config) -> Result
     let after = store.marked(MARK)?.unwrap_or_default();
     let some = store.soft_suppressions_after(&after, AT_ONE_TICK)?;
     let next = some.get(AT_ONE_TICK - 1).map_or("", |entry| entry.address.as_str());
+    let addresses: Vec<&str> = some.iter().map(|entry| entry.address.as_str()).collect();
     let mut released = 0;
-    for entry in &some {
-        let alive_ms = index.last_success(&entry.address)?.filter(|at_ms| *at_ms > entry.added_ms);
-        if let Some(alive_ms) = alive_ms {
+    for (entry, alive_ms) in some.iter().zip(index.last_successes(&addresses)?) {
+        if let Some(alive_ms) = alive_ms.filter(|at_ms| *at_ms > entry.added_ms) {
             release_all(store, vec![entry.clone()], "delivery", alive_ms, config)?;
             released += 1;
         }

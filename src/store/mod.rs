@@ -252,9 +252,16 @@ impl Store {
         suppression_rows::entries_of(&self.db, address, sender_domain, now_ms)
     }
 
-    /// The suppression list, sorted by address: the entries whose address contains `containing`.
-    pub(crate) fn suppressions(&self, containing: &str, now_ms: i64) -> Result<Vec<Suppressed>> {
-        suppression_rows::suppressions(&self.db, containing, now_ms)
+    /// The suppression list, sorted by address: up to `most` of the entries whose address contains
+    /// `containing`, after one of them.
+    pub(crate) fn suppressions(
+        &self,
+        containing: &str,
+        after: Option<&Suppressed>,
+        now_ms: i64,
+        most: usize,
+    ) -> Result<Vec<Suppressed>> {
+        suppression_rows::suppressions(&self.db, containing, after, now_ms, most)
     }
 
     /// Counts a soft bounce and returns how many count now. The same key counts once, and so do the
@@ -270,9 +277,9 @@ impl Store {
         suppression_rows::forgive(&self.db, alive)
     }
 
-    /// Addresses that have soft bounces.
-    pub(crate) fn struck(&self) -> Result<Vec<String>> {
-        suppression_rows::struck(&self.db)
+    /// The next addresses after this one that have soft bounces.
+    pub(crate) fn struck_after(&self, after: &str, most: usize) -> Result<Vec<String>> {
+        suppression_rows::struck_after(&self.db, after, most)
     }
 
     /// The soft bounces of an address: sender domain, time (milliseconds since 1970), proven or

@@ -20,6 +20,11 @@ const HEADER: [&str; 11] = [
 ];
 
 pub(crate) fn csv(entries: &[Suppressed]) -> String {
+    csv::rows(&HEADER, []) + &csv_rows(entries)
+}
+
+/// The same without the heading.
+pub(crate) fn csv_rows(entries: &[Suppressed]) -> String {
     let row = |entry: &Suppressed| {
         let expires = entry.expires_ms.map(clock::rfc3339).unwrap_or_default();
         let Suppressed { address, sender_domain, reason, source, grounds, .. } = entry.clone();
@@ -29,7 +34,7 @@ pub(crate) fn csv(entries: &[Suppressed]) -> String {
         [address, sender_domain, reason, source, added, expires, rule, provider, status, soft_bounces, key]
     };
     let rows: Vec<[String; 11]> = entries.iter().map(row).collect();
-    csv::rows(&HEADER, rows.iter().map(|row| row.iter().map(String::as_str).collect()))
+    csv::rows(&[], rows.iter().map(|row| row.iter().map(String::as_str).collect()))
 }
 
 pub(crate) fn json_lines(entries: &[Suppressed]) -> String {

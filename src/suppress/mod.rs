@@ -11,6 +11,7 @@ mod importing;
 mod input_text;
 mod json_reader;
 mod list_file;
+mod list_pages;
 mod provider_entry;
 mod record;
 mod separated;
@@ -21,7 +22,8 @@ mod tests;
 mod time_forms;
 
 pub(crate) use importing::{Import, ImportDefaults, ImportOutcome};
-pub(crate) use list_file::{csv, json_lines};
+pub(crate) use list_file::{csv, csv_rows, json_lines};
+pub(crate) use list_pages::each_some;
 pub(crate) use target_check::target;
 
 use crate::error::Result;

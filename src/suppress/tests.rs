@@ -27,7 +27,7 @@ impl Place {
     }
 
     fn entries(&self) -> Vec<Suppressed> {
-        self.store.suppressions("", NOW).unwrap()
+        self.store.suppressions("", None, NOW, usize::MAX).unwrap()
     }
 }
 

@@ -48,10 +48,12 @@ pub(crate) fn sheet(figures: &Figures, sheet: Sheet) -> String {
     rows.text
 }
 
-/// Rows of text under a head, for lists that are not figures.
+/// Rows of text under a head, if it has names, for lists that are not figures.
 pub(crate) fn rows<'a>(head: &[&str], rows: impl IntoIterator<Item = Vec<&'a str>>) -> String {
     let mut written = Rows::default();
-    written.head(head);
+    if !head.is_empty() {
+        written.head(head);
+    }
     for row in rows {
         written.row(row.into_iter().map(Cell::Text));
     }

@@ -18,8 +18,9 @@ pub(crate) fn pending_steps(shared: &SharedConnection) -> Result<Vec<PendingStep
         let mut select = db.prepare(&format!(
             "SELECT key, step, action, steps.state, json_extract(envelope, '$.recipient'), {STEP}.address'),
              at_ms, due_ms, attempts, note
-             FROM steps JOIN journal USING (key) WHERE steps.state IN ('pending', 'parked')
-             ORDER BY steps.state DESC, due_ms, key, step"
+             FROM (SELECT * FROM steps INDEXED BY steps_due WHERE state = 'pending'
+                UNION ALL SELECT * FROM steps INDEXED BY steps_parked WHERE state = 'parked') AS steps
+             JOIN journal USING (key) ORDER BY steps.state DESC, due_ms, key, step"
         ))?;
         let pending = |row: &Row<'_>| {
             let (key, step): (String, i64) = (row.get(0)?, row.get(1)?);
@@ -75,7 +76,7 @@ pub(crate) fn notifications(shared: &SharedConnection, address: &str) -> Result<
         let mut select = db.prepare(&format!(
             "SELECT key, step, {STEP}.event'), steps.state, at_ms, due_ms, attempts, note
              FROM steps JOIN journal USING (key)
-             WHERE action = 'notify' AND lower({STEP}.address')) = ?1 ORDER BY at_ms, key, step"
+             WHERE steps.address = ?1 ORDER BY at_ms, key, step"
         ))?;
         let notification = |row: &Row<'_>| {
             Ok(NotificationState {
@@ -95,8 +96,8 @@ pub(crate) fn notifications(shared: &SharedConnection, address: &str) -> Result<
 pub(crate) fn failing_steps(shared: &SharedConnection, since_ms: i64) -> Result<u64> {
     const FAILING: &str =
         "SELECT count(*) FROM steps WHERE state = 'pending' AND attempts > 0 AND action <> 'alert'";
-    const PARKED: &str = "SELECT count(*) FROM journal JOIN steps USING (key)
-        WHERE at_ms >= ?1 AND steps.state IN ('failed', 'parked') AND action = 'notify'";
+    const PARKED: &str = "SELECT count(*) FROM steps INDEXED BY steps_failed CROSS JOIN journal USING (key)
+        WHERE action = 'notify' AND steps.state IN ('failed', 'parked') AND at_ms >= ?1";
     shared.read(|db| {
         let failing: i64 = db.query_row(FAILING, [], |row| row.get(0))?;
         let parked: i64 = db.query_row(PARKED, [since_ms], |row| row.get(0))?;

@@ -8,7 +8,7 @@ use super::connection::SharedConnection;
 use super::{counter_rows, holder};
 use crate::error::{Context, Result};
 use crate::mail::{Mail, MessageFile};
-use crate::plan::{Condition, Plan, Verdict};
+use crate::plan::{Action, Condition, Plan, Verdict};
 use crate::store::journal_entry::{Entry, FinishedMessage, OnRecord, Promise, Standing};
 use crate::store::tally::Tally;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -22,6 +22,14 @@ pub(super) fn condition_name(condition: Condition) -> &'static str {
         Condition::Succeeded => "succeeded",
         Condition::Failed => "failed",
         Condition::Finished => "finished",
+    }
+}
+
+/// The address that is notified about, in the column `address`.
+pub(super) fn notified(action: &Action) -> Option<String> {
+    match action {
+        Action::Notify(notification) => Some(notification.address.to_lowercase()),
+        _ => None,
     }
 }
 
@@ -162,15 +170,16 @@ pub(crate) fn insert(
     )?
     .execute(params![key, at_ms, owner, policy, seed, envelope, text, message, file, begins])?;
     let mut insert = db.prepare_cached(
-        "INSERT INTO steps (key, step, action, state, after, outcome, due_ms, lease_ms)
-         VALUES (?1, ?2, ?3, 'pending', ?4, ?5, ?6, ?7)",
+        "INSERT INTO steps (key, step, action, state, after, outcome, due_ms, lease_ms, address)
+         VALUES (?1, ?2, ?3, 'pending', ?4, ?5, ?6, ?7, ?8)",
     )?;
     for (number, step) in plan.steps.iter().enumerate() {
         let after = step.after.map(|(earlier, _)| earlier as i64);
         let outcome = step.after.map(|(_, condition)| condition_name(condition));
         let due_ms = at_ms + i64::from(step.delay) * 1000;
         let lease = if step.starts_at_once() { at_ms + lease_ms } else { 0 };
-        insert.execute(params![key, number as i64, step.action.name(), after, outcome, due_ms, lease])?;
+        let (number, action, address) = (number as i64, step.action.name(), notified(&step.action));
+        insert.execute(params![key, number, action, after, outcome, due_ms, lease, address])?;
     }
     Ok(())
 }

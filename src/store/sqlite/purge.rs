@@ -22,9 +22,12 @@ pub(crate) fn purge(shared: &SharedConnection, now_ms: i64) -> Result<()> {
         db.execute("DELETE FROM series WHERE minute < ?1", [(now_ms - FINISHED_MS) / 1000])?;
         db.execute("DELETE FROM memory WHERE expires_ms < ?1", [now_ms])?;
         db.execute("DELETE FROM earlier_suppressions WHERE expires_ms < ?1", [now_ms])?;
-        if db.execute("DELETE FROM suppressions WHERE expires_ms < ?1", [now_ms])? > 0 {
-            suppression_rows::bring_back(db)?;
-        }
+        let gone = "DELETE FROM suppressions WHERE expires_ms < ?1 RETURNING address, sender_domain";
+        let gone = db
+            .prepare(gone)?
+            .query_map([now_ms], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<Vec<(String, String)>>>()?;
+        suppression_rows::bring_back(db, &gone)?;
         report_rows::purge(db, now_ms, UNMATCHED_MS)?;
         db.execute("DELETE FROM strikes WHERE at_ms < ?1", [now_ms - STRIKES_MS])?;
         Ok(())

@@ -117,20 +117,25 @@ fn forget_oldest(db: &Connection, entry: &Suppressed) -> rusqlite::Result<()> {
     db.prepare_cached(&forget)?.execute(params![address, sender_domain, reason, is_soft, most]).map(drop)
 }
 
-/// Entries come back whose replacement is gone, the newest of each address.
-pub(crate) fn bring_back(db: &Connection) -> rusqlite::Result<()> {
-    db.execute(
-        &format!(
-            "INSERT OR IGNORE INTO suppressions ({COLUMNS}, pattern_of) SELECT {COLUMNS}, pattern_of \
-             FROM earlier_suppressions AS earlier WHERE NOT EXISTS (SELECT 1 FROM suppressions AS now \
-             WHERE now.address = earlier.address AND now.sender_domain = earlier.sender_domain) ORDER BY added_ms DESC"
-        ),
-        [],
-    )?;
-    const CAME: &str = "DELETE FROM earlier_suppressions WHERE EXISTS (SELECT 1 FROM suppressions AS now \
-        WHERE now.address = earlier_suppressions.address AND now.sender_domain = earlier_suppressions.sender_domain \
-        AND now.source = earlier_suppressions.source AND now.key = earlier_suppressions.key)";
-    db.execute(CAME, []).map(drop)
+/// Where these entries have left the list, the newest of those that they had replaced comes back.
+/// An entry is named by address and sender domain.
+pub(super) fn bring_back(db: &Connection, gone: &[(String, String)]) -> rusqlite::Result<()> {
+    const OF_IT: &str = "address = ?1 AND sender_domain = ?2";
+    for (address, sender_domain) in gone {
+        let whose = [address, sender_domain];
+        let back = format!(
+            "INSERT OR IGNORE INTO suppressions ({COLUMNS}, pattern_of) SELECT {COLUMNS}, pattern_of
+             FROM earlier_suppressions WHERE {OF_IT} ORDER BY added_ms DESC LIMIT 1"
+        );
+        if db.prepare_cached(&back)?.execute(whose)? > 0 {
+            let came = format!(
+                "DELETE FROM earlier_suppressions WHERE {OF_IT} AND (source, key) =
+                 (SELECT source, key FROM suppressions WHERE {OF_IT})"
+            );
+            db.prepare_cached(&came)?.execute(whose)?;
+        }
+    }
+    Ok(())
 }
 
 fn is_by_another(before: &Suppressed, entry: &Suppressed) -> bool {
@@ -235,16 +240,21 @@ pub(crate) fn entries_of(
 pub(crate) fn suppressions(
     shared: &SharedConnection,
     containing: &str,
+    after: Option<&Suppressed>,
     now_ms: i64,
+    most: usize,
 ) -> Result<Vec<Suppressed>> {
     shared.read(|db| {
-        let mut select = db.prepare(
-            &format!(
-            "SELECT {COLUMNS} FROM suppressions WHERE (expires_ms IS NULL OR expires_ms > ?1) AND instr(address, ?2) > 0
-             ORDER BY address, sender_domain"
-        ),
+        let mut select = db.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM suppressions WHERE (address, sender_domain) > (?1, ?2)
+             AND (expires_ms IS NULL OR expires_ms > ?3) AND instr(address, ?4) > 0
+             ORDER BY address, sender_domain LIMIT ?5"
+        ))?;
+        let (address, sender_domain) = after.map_or(("", ""), |one| (&one.address, &one.sender_domain));
+        let rows = select.query_map(
+            params![address, sender_domain, now_ms, containing, i64::try_from(most).unwrap_or(i64::MAX)],
+            row,
         )?;
-        let rows = select.query_map(params![now_ms, containing], row)?;
         rows.collect()
     })
 }
@@ -297,16 +307,20 @@ pub(crate) fn forgive(shared: &SharedConnection, alive: Vec<(String, i64)>) -> R
     if alive.is_empty() {
         return Ok(0);
     }
-    shared.write(move |db| {
-        let mut forget = db.prepare_cached("DELETE FROM strikes WHERE address = ?1 AND at_ms <= ?2")?;
-        alive.iter().map(|(address, at_ms)| forget.execute(params![address, at_ms])).sum()
-    })
+    shared.write(move |db| alive.iter().map(|(address, at_ms)| forget(db, address, *at_ms)).sum())
 }
 
-pub(crate) fn struck(shared: &SharedConnection) -> Result<Vec<String>> {
+/// Forgets the soft bounces of an address up to a time; returns how many.
+pub(super) fn forget(db: &Connection, address: &str, at_ms: i64) -> rusqlite::Result<usize> {
+    let forget = "DELETE FROM strikes WHERE address = ?1 AND at_ms <= ?2";
+    db.prepare_cached(forget)?.execute(params![address, at_ms])
+}
+
+pub(crate) fn struck_after(shared: &SharedConnection, after: &str, most: usize) -> Result<Vec<String>> {
     shared.read(|db| {
-        let mut select = db.prepare("SELECT DISTINCT address FROM strikes")?;
-        select.query_map([], |row| row.get(0))?.collect()
+        let select = "SELECT DISTINCT address FROM strikes WHERE address > ?1 ORDER BY address LIMIT ?2";
+        let mut select = db.prepare_cached(select)?;
+        select.query_map(params![after, most as i64], |row| row.get(0))?.collect()
     })
 }
 
@@ -353,15 +367,13 @@ pub(crate) fn remove_unchanged(db: &Connection, entries: &[Suppressed]) -> rusql
         "DELETE FROM suppressions WHERE address = ?1 AND sender_domain = ?2 AND added_ms = ?3";
     const EARLIER: &str =
         "DELETE FROM earlier_suppressions WHERE address = ?1 AND sender_domain = ?2 AND source = ?3";
-    let mut removed = 0;
+    let mut removed = Vec::new();
     for Suppressed { address, sender_domain, source, added_ms, .. } in entries {
         if db.prepare_cached(REMOVE)?.execute(params![address, sender_domain, added_ms])? > 0 {
             db.prepare_cached(EARLIER)?.execute([address, sender_domain, source])?;
-            removed += 1;
+            removed.push((address.clone(), sender_domain.clone()));
         }
     }
-    if removed > 0 {
-        bring_back(db)?;
-    }
-    Ok(removed)
+    bring_back(db, &removed)?;
+    Ok(removed.len())
 }

@@ -4,7 +4,7 @@
 //! error, nothing of it has happened.
 
 use super::connection::SharedConnection;
-use super::promise_rows::condition_name;
+use super::promise_rows::{condition_name, notified};
 use super::step_rows::state_of;
 use super::{counter_rows, holder, mark_rows, suppression_rows};
 use crate::envelope::Envelope;
@@ -96,8 +96,8 @@ impl Transaction<'_> {
 
     fn put_steps(&self, begun: &Begun<'_>, lease_ms: i64) -> rusqlite::Result<()> {
         let mut put = self.db.prepare_cached(
-            "INSERT INTO steps (key, step, action, state, after, outcome, due_ms, lease_ms, attempts, note)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO steps (key, step, action, state, after, outcome, due_ms, lease_ms, attempts, note, address)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?;
         for (number, (step, state)) in begun.plan.steps.iter().zip(begun.steps).enumerate() {
             let (name, lease_ms, attempts, note) = match state {
@@ -109,9 +109,9 @@ impl Transaction<'_> {
             let after = step.after.map(|(earlier, _)| earlier as i64);
             let outcome = step.after.map(|(_, condition)| condition_name(condition));
             let due_ms = begun.at_ms + i64::from(step.delay) * 1000;
-            let (number, action) = (number as i64, step.action.name());
+            let (number, action, address) = (number as i64, step.action.name(), notified(&step.action));
             put.execute(params![
-                begun.key, number, action, name, after, outcome, due_ms, lease_ms, attempts, note
+                begun.key, number, action, name, after, outcome, due_ms, lease_ms, attempts, note, address
             ])?;
         }
         Ok(())
@@ -120,6 +120,11 @@ impl Transaction<'_> {
     /// Counts a soft bounce, as `Store::strike` does.
     pub(crate) fn strike(&self, bounce: &SoftBounce<'_>) -> Result<StrikeCount> {
         suppression_rows::count(self.db, bounce).context("strikes")
+    }
+
+    /// Forgets the soft bounces of an address up to a time, at which mail has reached it.
+    pub(crate) fn forgive(&self, address: &str, at_ms: i64) -> Result<()> {
+        suppression_rows::forget(self.db, address, at_ms).context("strikes").map(drop)
     }
 
     /// Suppresses an address, as `Store::suppress` does.
