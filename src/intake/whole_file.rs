@@ -2,18 +2,35 @@
 //!
 //! Not here: older files, which are whole by their age (`spool`).
 
+use memchr::memmem;
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::Read;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+/// Files that one thread looks at: fewer are not worth another thread.
+const SHARE: usize = 256;
+
 /// Those of the files that are whole.
-pub(super) fn finished(mut young: Vec<PathBuf>) -> Vec<PathBuf> {
-    if !young.is_empty() {
-        let written = open_for_writing();
-        young.retain(|path| !written.contains(path) && ends_properly(path));
+pub(super) fn finished(young: Vec<PathBuf>) -> Vec<PathBuf> {
+    if young.is_empty() {
+        return young;
     }
-    young
+    let written = open_for_writing();
+    let whole = |some: &[PathBuf]| -> Vec<PathBuf> {
+        let is_whole = |path: &&PathBuf| !written.contains(*path) && ends_properly(path);
+        some.iter().filter(is_whole).cloned().collect()
+    };
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let share = young.len().div_ceil(threads).max(SHARE);
+    std::thread::scope(|scope| {
+        let looking: Vec<_> = young.chunks(share).skip(1).map(|some| scope.spawn(|| whole(some))).collect();
+        let mut finished = whole(&young[..share.min(young.len())]);
+        // What a thread could not look at is looked at in the next round.
+        looking.into_iter().for_each(|looked| finished.extend(looked.join().unwrap_or_default()));
+        finished
+    })
 }
 
 /// Files that any process we may look into has open for writing.
@@ -47,31 +64,33 @@ fn open_for_writing() -> HashSet<PathBuf> {
 /// header announces one.
 fn ends_properly(path: &Path) -> bool {
     const LOOK: u64 = 64 << 10;
+    const TAIL: u64 = 4096;
     let read = || -> std::io::Result<(Vec<u8>, Vec<u8>)> {
-        use std::os::unix::fs::FileExt;
-        let mut file = File::open(path)?;
+        let file = File::open(path)?;
         let size = file.metadata()?.len();
-        let mut head = Vec::new();
-        Read::by_ref(&mut file).take(LOOK).read_to_end(&mut head)?;
-        let mut end = vec![0; size.min(4096) as usize];
-        file.read_exact_at(&mut end, size - size.min(4096))?;
+        let part = |bytes: u64, at: u64| {
+            let mut part = vec![0; bytes as usize];
+            file.read_exact_at(&mut part, at).map(|()| part)
+        };
+        let head = part(size.min(LOOK), 0)?;
+        let end = match size <= LOOK {
+            true => head[head.len() - size.min(TAIL) as usize..].to_vec(),
+            false => part(TAIL, size - TAIL)?,
+        };
         Ok((head, end))
     };
     let Ok((head, end)) = read() else { return false };
     if !end.ends_with(b"\n") {
         return false;
     }
-    let header_end = head
-        .windows(2)
-        .position(|two| two == b"\n\n")
-        .or_else(|| head.windows(4).position(|four| four == b"\r\n\r\n"));
+    let header_end = memmem::find(&head, b"\n\n").or_else(|| memmem::find(&head, b"\r\n\r\n"));
     let Some(header_end) = header_end else {
         return false;
     };
     match boundary(&head[..header_end]) {
         Some(boundary) => {
             let closing = format!("--{boundary}--");
-            end.windows(closing.len()).any(|window| window == closing.as_bytes())
+            memmem::find(&end, closing.as_bytes()).is_some()
         }
         None => true,
     }

@@ -1,4 +1,4 @@
-//! Compiled policies: compiled once, mapped at every start. The only module with unsafe code.
+//! Compiled policies: compiled once, mapped at every start.
 //!
 //! Not here: where to look for the files (`ComponentSource::compiled`). Invariant: compiled code
 //! from a file runs only if root or this user owns the file and its directory, and nobody else may

@@ -5,6 +5,7 @@
 
 mod file_backoff;
 mod handled_file;
+mod heap;
 mod memory_budget;
 mod work_queue;
 mod worker;
@@ -67,6 +68,7 @@ pub(crate) fn run(
     progress: OnProgress<'_>,
 ) -> Result<Summary> {
     let began = Instant::now();
+    heap::give_large_blocks_back();
     let before = counters(house)?;
     let run = Run { files: Files::new(house, spool), queue: WorkQueue::default(), follow, stop, progress };
     let ended = std::thread::scope(|scope| {
