@@ -1,16 +1,23 @@
 //! One dialogue with one host: connect, STARTTLS, hand over the letter.
 //!
-//! Commands go together where the host takes them together (PIPELINING, RFC 2920). Not here: which
-//! host (`pool`), and how lines travel (`wire`). Invariant: nothing but a valid address gets into a
+//! Commands, replies and what a host offers are lettre's; commands go together where the host takes
+//! them together (PIPELINING, RFC 2920). Not here: which host (`pool`), and how lines travel
+//! (`wire`). Invariant: nothing but a valid address gets into a
 //! command; a dialogue ends with its deadline.
 
 use super::letter::{Letter, SendFailure};
-use super::wire::{Fault, HostReply, Wire};
+use super::wire::{Fault, Wire, shown};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use lettre::Address;
+use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Quit, Rcpt, Rset, Starttls};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter, ServerInfo};
+use lettre::transport::smtp::response::{Response, Severity};
 use std::net::SocketAddr;
 use std::sync::Arc;
+
+/// The host closes the connection (RFC 5321 section 3.8).
+const CLOSING: u16 = 421;
 
 /// Why one host did not take a letter.
 pub(super) enum Broken {
@@ -27,7 +34,10 @@ pub(super) enum Broken {
 impl From<Fault> for SendFailure {
     fn from(fault: Fault) -> SendFailure {
         match fault {
-            Fault::Refused(reply) => SendFailure { temporary: reply.code < 500, text: reply.to_string() },
+            Fault::Refused(reply) => SendFailure {
+                temporary: reply.code().severity != Severity::PermanentNegativeCompletion,
+                text: shown(&reply),
+            },
             Fault::Broken(text) => SendFailure::temporary(text),
         }
     }
@@ -36,10 +46,8 @@ impl From<Fault> for SendFailure {
 /// A connection that has greeted, and what the host offers.
 pub(super) struct Connection {
     wire: Wire,
-    eight_bit: bool,
-    international: bool,
+    offer: ServerInfo,
     pipelining: bool,
-    offers_tls: bool,
     /// A letter was begun and not taken: the host is to forget it before the next.
     unfinished: bool,
 }
@@ -86,7 +94,7 @@ impl<'a> Session<'a> {
         };
         connection.wire.set_deadline(self.deadline);
         let international = self.is_international();
-        if international && !connection.international {
+        if international && !connection.offer.supports_feature(Extension::SmtpUtfEight) {
             let failure = SendFailure::permanent("the host does not know SMTPUTF8 (RFC 6531)");
             return (Err(Broken::Failed(failure)), Some(connection));
         }
@@ -94,17 +102,16 @@ impl<'a> Session<'a> {
         let ended = match begun {
             // Nothing of the letter has been sent.
             Err(Fault::Broken(text)) if was_kept => return (Err(Broken::Closed(text)), None),
-            Err(Fault::Refused(reply)) if was_kept && reply.code == 421 => {
-                return (Err(Broken::Closed(reply.to_string())), None);
+            Err(Fault::Refused(reply)) if was_kept && reply.has_code(CLOSING) => {
+                return (Err(Broken::Closed(shown(&reply))), None);
             }
             begun => begun.and_then(|()| self.finish(&mut connection)),
         };
         match ended {
             Ok(()) => (Ok(()), Some(connection)),
             Err(fault) => {
-                // After a refusal, the host is ready for the next letter; 421 means that it closes
-                // (RFC 5321 section 3.8).
-                let ready = matches!(&fault, Fault::Refused(reply) if reply.code != 421);
+                // After a refusal, the host is ready for the next letter.
+                let ready = matches!(&fault, Fault::Refused(reply) if !reply.has_code(CLOSING));
                 (Err(Broken::Failed(fault.into())), ready.then_some(connection))
             }
         }
@@ -112,15 +119,21 @@ impl<'a> Session<'a> {
 
     /// The envelope, up to the host's word that it waits for the letter.
     fn begin(&self, connection: &mut Connection, international: bool) -> Result<(), Fault> {
-        let sender: &str = self.sender.as_ref().map_or("", |sender| sender.as_ref());
+        let mut parameters = Vec::new();
         // Bytes beyond ASCII go to a host without 8BITMIME too: they are the original's, and hosts
         // have taken them for decades.
-        let body = if !self.data.is_ascii() && connection.eight_bit { " BODY=8BITMIME" } else { "" };
-        let utf8 = if international { " SMTPUTF8" } else { "" };
-        let mail = format!("MAIL FROM:<{sender}>{body}{utf8}");
-        let recipient: &str = self.recipient.as_ref();
-        let envelope = [mail, format!("RCPT TO:<{recipient}>"), "DATA".to_owned()];
-        let reset = connection.unfinished.then(|| "RSET".to_owned());
+        if !self.data.is_ascii() && connection.offer.supports_feature(Extension::EightBitMime) {
+            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+        }
+        if international {
+            parameters.push(MailParameter::SmtpUtfEight);
+        }
+        let reset = connection.unfinished.then(|| Rset.to_string());
+        let envelope = [
+            Mail::new(self.sender.clone(), parameters).to_string(),
+            Rcpt::new(self.recipient.clone(), Vec::new()).to_string(),
+            Data.to_string(),
+        ];
         let commands: Vec<String> = reset.into_iter().chain(envelope).collect();
         connection.unfinished = true;
         if connection.pipelining {
@@ -174,47 +187,33 @@ impl<'a> Session<'a> {
             }
         }
         let connection = greeted.map_err(Broken::Failed)?;
-        if !(self.starttls && connection.offers_tls) {
+        if !(self.starttls && connection.offer.supports_feature(Extension::StartTls)) {
             return Ok(connection);
         }
         let tls = |fault: Fault| Broken::Tls(SendFailure::from(fault).text);
         let mut wire = connection.wire;
         wire.set_deadline(self.deadline.within(self.deadline.left() / 2));
-        wire.say("STARTTLS").map_err(tls)?;
+        wire.say(Starttls).map_err(tls)?;
         self.introduced(wire.secured(self.host).map_err(tls)?).map_err(tls)
     }
 
     /// Says EHLO and hears what the host offers.
     fn introduced(&self, mut wire: Wire) -> Result<Connection, Fault> {
-        let offer: HostReply = wire.say(&format!("EHLO {}", self.hello))?;
-        let offers = |keyword: &str| {
-            let mut lines = offer.lines.iter().skip(1);
-            lines.any(|line| line.split(' ').next().is_some_and(|word| word.eq_ignore_ascii_case(keyword)))
-        };
-        Ok(Connection {
-            eight_bit: offers("8BITMIME"),
-            international: offers("SMTPUTF8"),
-            pipelining: offers("PIPELINING"),
-            offers_tls: offers("STARTTLS") && !wire.is_secured(),
-            unfinished: false,
-            wire,
-        })
+        let said = wire.say(Ehlo::new(ClientId::Domain(self.hello.clone())))?;
+        let offer = ServerInfo::from_response(&said).unwrap_or_default();
+        let has = |line: &str| line.trim().eq_ignore_ascii_case("PIPELINING");
+        Ok(Connection { offer, pipelining: said.message().any(has), unfinished: false, wire })
     }
 }
 
 /// Sends commands together, the last of them DATA, and hears their replies in order.
 fn pipelined(wire: &mut Wire, commands: &[String]) -> Result<(), Fault> {
-    let mut together = String::new();
-    for command in commands {
-        together.push_str(command);
-        together.push_str("\r\n");
-    }
-    wire.send(together.as_bytes())?;
-    let mut refused = None;
+    wire.send(commands.concat().as_bytes())?;
+    let mut refused: Option<Response> = None;
     let mut waits_for_data = false;
     for _ in commands {
         let reply = wire.reply()?;
-        waits_for_data = reply.code < 400;
+        waits_for_data = reply.is_positive();
         if !waits_for_data {
             refused.get_or_insert(reply);
         }
@@ -232,7 +231,7 @@ impl Connection {
     /// Says goodbye (RFC 5321 section 4.1.1.10).
     pub(super) fn quit(&mut self, deadline: Deadline) {
         self.wire.set_deadline(deadline);
-        let _ = self.wire.send(b"QUIT\r\n");
+        let _ = self.wire.send(Quit.to_string().as_bytes());
     }
 
     /// Hears the goodbye of a host, so that it is not cut short.

@@ -1,33 +1,27 @@
 //! The wire to one host: commands out, replies in, in clear or through TLS. Every wait ends with
-//! the deadline, however slowly the host drips: it holds for each read(2) and write(2), not for a
-//! reply as a whole. So no thread is left to a host that stalls.
+//! the deadline, however slowly the host drips: no read(2) or write(2) begins after it. The time
+//! limit of lettre's own connection is for each of them alone, so that a thread would be left to a
+//! host that stalls. What is said and heard is lettre's.
 //!
-//! Not here: what is said (`dialogue`). Invariant: nothing is read beyond a limit, and nothing that
+//! Not here: the order of commands (`dialogue`). Invariant: nothing is read beyond a limit, and nothing that
 //! came in clear is taken for what came through TLS.
 
 use super::opportunistic_tls;
 use crate::deadline::Deadline;
 use crate::text::{bounded, one_line};
+use lettre::transport::smtp::response::Response;
 use rustls::{ClientConnection, StreamOwned};
-use std::fmt;
+use std::fmt::Display;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 /// Bytes of one reply at most.
 const LONGEST_REPLY: usize = 64 << 10;
 
-/// What a host said to one command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct HostReply {
-    pub(super) code: u16,
-    /// The text of each line.
-    pub(super) lines: Vec<String>,
-}
-
 /// Why a command was not accepted.
 #[derive(Debug)]
 pub(super) enum Fault {
-    Refused(HostReply),
+    Refused(Response),
     /// The connection is of no more use.
     Broken(String),
 }
@@ -43,11 +37,10 @@ impl From<io::Error> for Fault {
     }
 }
 
-impl fmt::Display for HostReply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = format!("{} {}", self.code, self.lines.join(" "));
-        f.write_str(&one_line(bounded(text.trim_end(), 400)))
-    }
+/// A reply in one line.
+pub(super) fn shown(reply: &Response) -> String {
+    let text = format!("{} {}", reply.code(), reply.message().collect::<Vec<_>>().join(" "));
+    one_line(bounded(text.trim_end(), 400))
 }
 
 /// A connection to a host.
@@ -96,13 +89,9 @@ impl Wire {
         Ok(Wire { stream: Stream::Tls(Box::new(StreamOwned::new(connection, timed))), unread: Vec::new() })
     }
 
-    pub(super) fn is_secured(&self) -> bool {
-        matches!(self.stream, Stream::Tls(_))
-    }
-
     /// Sends a command and waits for its reply.
-    pub(super) fn say(&mut self, command: &str) -> Result<HostReply, Fault> {
-        self.send(format!("{command}\r\n").as_bytes())?;
+    pub(super) fn say(&mut self, command: impl Display) -> Result<Response, Fault> {
+        self.send(command.to_string().as_bytes())?;
         self.accepted()
     }
 
@@ -118,26 +107,31 @@ impl Wire {
     }
 
     /// The next reply, if it accepts.
-    pub(super) fn accepted(&mut self) -> Result<HostReply, Fault> {
+    pub(super) fn accepted(&mut self) -> Result<Response, Fault> {
         let reply = self.reply()?;
-        if reply.code < 400 { Ok(reply) } else { Err(Fault::Refused(reply)) }
+        if reply.is_positive() { Ok(reply) } else { Err(Fault::Refused(reply)) }
     }
 
-    /// The next reply.
-    pub(super) fn reply(&mut self) -> Result<HostReply, Fault> {
-        let (mut lines, mut left) = (Vec::new(), LONGEST_REPLY);
+    /// The next reply. Line feeds may come alone, and a code without text.
+    pub(super) fn reply(&mut self) -> Result<Response, Fault> {
+        let (mut texts, mut left) = (Vec::new(), LONGEST_REPLY);
         loop {
             let line = self.line(left)?;
             left -= line.len().min(left);
-            let text = String::from_utf8_lossy(&line);
-            let code = text.get(..3).and_then(|code| code.parse::<u16>().ok());
-            let Some(code) = code.filter(|code| (200..600).contains(code)) else {
-                let shown = one_line(bounded(text.trim_end(), 100));
-                return Err(Fault::Broken(format!("said what is not a reply of SMTP: {shown}")));
-            };
-            lines.push(text.get(4..).unwrap_or_default().trim_end().to_owned());
-            if text.as_bytes().get(3) != Some(&b'-') {
-                return Ok(HostReply { code, lines });
+            let line = String::from_utf8_lossy(&line);
+            let line = line.trim_end();
+            let code = line.get(..3).unwrap_or_default();
+            texts.push(line.get(4..).unwrap_or_default().to_owned());
+            if line.as_bytes().get(3) != Some(&b'-') {
+                let last = texts.len() - 1;
+                let mark = |number: usize| if number < last { '-' } else { ' ' };
+                let whole = texts.iter().enumerate();
+                let whole = whole.map(|(number, text)| format!("{code}{}{text}\r\n", mark(number)));
+                let shown = || one_line(bounded(line, 100));
+                return whole
+                    .collect::<String>()
+                    .parse()
+                    .map_err(|_| Fault::Broken(format!("said what is not a reply of SMTP: {}", shown())));
             }
         }
     }
