@@ -105,7 +105,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: verp::VerpCommand,
     },
-    /// Convert the rules of other tools
+    /// Draft rules for unknown replies, and convert rules of other tools
     Rules {
         #[command(subcommand)]
         command: rules::RulesCommand,

@@ -19,7 +19,7 @@ pub(crate) fn readable(json: &str) -> String {
     let text = |key: &str| line.get(key).and_then(Value::as_str).unwrap_or("");
     let verdict = match line.get("verdict") {
         Some(Value::String(verdict)) => verdict.clone(),
-        Some(Value::Object(verdict)) => verdict.keys().next().cloned().unwrap_or_default(),
+        Some(Value::Object(verdict)) => verdict.iter().next().map(answered).unwrap_or_default(),
         _ => String::new(),
     };
     let queue_id = if text("queue_id").is_empty() { "-" } else { text("queue_id") };
@@ -38,6 +38,16 @@ pub(crate) fn readable(json: &str) -> String {
         shown.push_str(&format!("  {} {}: {}", of("action"), of("result"), of("note")));
     }
     one_line(&shown)
+}
+
+/// A verdict with the reply that the mail server was given.
+fn answered((verdict, reply): (&String, &Value)) -> String {
+    let word = |key: &str| match reply.get(key) {
+        Some(Value::String(text)) => format!(" {text}"),
+        Some(Value::Number(code)) => format!(" {code}"),
+        _ => String::new(),
+    };
+    format!("{verdict}{}{}{}", word("code"), word("enhanced"), word("text"))
 }
 
 /// The last `lines` lines, oldest first.

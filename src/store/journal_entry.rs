@@ -1,7 +1,7 @@
 //! What the journal keeps: promises, steps and how they ended, as the rest of carom sees them.
 //!
-//! Not here: the rows (`sqlite/promise_rows.rs`, `sqlite/pending_rows.rs`) and what is done with
-//! them (`crate::journal`).
+//! Not here: the rows (`sqlite/promise_rows.rs`, `sqlite/step_rows.rs`, `sqlite/pending_rows.rs`)
+//! and what is done with them (`crate::journal`).
 
 use super::tally::Tally;
 use crate::mail::Mail;

@@ -88,7 +88,7 @@ const JAVASCRIPT: &[(&str, &str)] = below!["../../examples/policies/javascript":
 const PYTHON: &[(&str, &str)] = below!["../../examples/policies/python":
     "README.md", ".gitignore", "requirements.txt", "policy.py"];
 
-const SDK: &[(&str, &str)] = below!["../../policies/sdk": "Cargo.toml", "src/lib.rs"];
+const SDK: &[(&str, &str)] = below!["../../policies/sdk": "Cargo.toml", "src/lib.rs", "src/heap.rs"];
 
 const FIXTURES: &[(&str, &str)] = below!["../../examples/policies/fixtures":
     "plain.eml", "plain.toml", "keep-all.toml", "keep-half.toml", "null-sender.toml", "blocked.toml", "bounce-me.eml",

@@ -12,7 +12,7 @@ pub(crate) struct LogTable {
     pub(crate) directory: Option<PathBuf>,
     /// Format of the message log.
     pub(crate) format: LogFormat,
-    /// Delete logs after N days (0: never).
+    /// Delete logs after N days (0: never), but no records that are not in the store yet.
     pub(crate) keep_days: u32,
     /// Delete the oldest days early when all logs together exceed N bytes (0: no limit).
     pub(crate) max_size: u64,

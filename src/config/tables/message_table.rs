@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct MessageTable {
-    /// Largest message in bytes. A larger one is deferred, never cut.
+    /// Largest message in bytes. A larger one is never cut: pipe defers it, relay moves it to
+    /// `failed`.
     pub(crate) max_size: u64,
     /// Seconds for one message from start to end. After that, the mail server has to try again.
     pub(crate) deadline: u32,

@@ -1,6 +1,6 @@
 //! Steps that wait for their time or for another try, and parked steps that wait for an operator.
 //!
-//! Not here: claiming and settling steps (`promise_rows`). Invariant: a step that a living process
+//! Not here: claiming and settling steps (`step_rows`). Invariant: a step that a living process
 //! works on is left alone.
 
 use super::connection::SharedConnection;

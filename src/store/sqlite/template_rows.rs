@@ -1,4 +1,4 @@
-//! URL templates of applications, as last lookup up. Not here: looking them up (`crate::action`).
+//! URL templates of applications, as last looked up. Not here: looking them up (`crate::action`).
 
 use super::connection::SharedConnection;
 use crate::error::Result;
