@@ -148,6 +148,8 @@ const FORWARDS: &[&str] = &[
     "trs:",
     "пересл:",
 ];
+/// How subjects of patches begin, folded: what they say of bounces, they quote.
+const PATCHES: &[&str] = &["[patch", "[rfc patch", "[rft patch", "[git patch", "[git pull"];
 /// Parts of the addresses of programs.
 const PROGRAMS: &[&str] = &[
     "noreply",
@@ -180,7 +182,10 @@ impl Writer {
             Writer::Person
         } else if automatic || goes_to_bounces(message) {
             Writer::Unknown
-        } else if is_of_person(message) || (is_answer(message) && !is("From", is_program)) {
+        } else if is_of_person(message)
+            || is_patch(message)
+            || (is_answer(message) && !is("From", is_program))
+        {
             Writer::Person
         } else {
             Writer::Unknown
@@ -259,6 +264,11 @@ fn is_answer(message: &Message<'_>) -> bool {
         || message.subject().is_some_and(|subject| has_prefix(&folded(&subject)))
 }
 
+fn is_patch(message: &Message<'_>) -> bool {
+    let subject = message.subject().map(|subject| folded(&subject)).unwrap_or_default();
+    PATCHES.iter().any(|prefix| subject.starts_with(prefix))
+}
+
 /// Whether a program of people wrote it.
 pub(crate) fn is_of_person(message: &Message<'_>) -> bool {
     let mailer = message.header("User-Agent").or_else(|| message.header("X-Mailer"));
@@ -284,6 +294,7 @@ mod tests {
             ("From: postmaster@x.example\r\nX-Mailer: Mutt", Writer::Person),
             ("From: postmaster@x.example\r\nX-Mailer: Mutt\r\nSubject: Undeliverable: a", Writer::Server),
             ("From: a@x.example\r\nSubject: Re: b", Writer::Person),
+            ("From: a@x.example\r\nSubject: [PATCH v2 1/3] b", Writer::Person),
             ("From: a@x.example\r\nUser-Agent: Mozilla Thunderbird", Writer::Person),
             ("From: a@x.example\r\nList-Id: <l.x.example>\r\nAuto-Submitted: auto-generated", Writer::Person),
             ("From: no-reply@x.example\r\nSubject: Re: b", Writer::Unknown),
@@ -296,6 +307,6 @@ mod tests {
                 "{header}"
             );
         }
-        assert!(ANSWERS.iter().chain(FORWARDS).all(|prefix| folded(prefix) == *prefix));
+        assert!(ANSWERS.iter().chain(FORWARDS).chain(PATCHES).all(|prefix| folded(prefix) == *prefix));
     }
 }
