@@ -7,6 +7,9 @@ use crate::harness::{DAY_MS, HOUR_MS, MINUTE_MS, Ran, SENDER, Sandbox, plain, si
 use crate::statistics::{OTHER, SENT, UNKNOWN_USER, append, delivery, tick};
 use serde_json::Value;
 
+/// The end of a delivery in the log.
+const FULL: &str = "dsn=5.2.2, status=bounced (host mx[192.0.2.9] said: 552 5.2.2 Mailbox full (in reply to RCPT TO command))";
+
 fn at(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).unwrap().to_string()
 }
@@ -290,7 +293,6 @@ fn what_a_program_sends_is_no_sign_of_life() {
 fn an_address_that_takes_mail_again_is_released_if_only_soft_bounces_suppressed_it() {
     let application = Application::at(0);
     let sandbox = mail_log::sandbox(Some(&application), "threshold = 1");
-    const FULL: &str = "dsn=5.2.2, status=bounced (host mx[192.0.2.9] said: 552 5.2.2 Mailbox full (in reply to RCPT TO command))";
     append(&sandbox, &ago(50, &delivery(540, 1, "gone@dest.example", OTHER, 1.0, UNKNOWN_USER)));
     append(&sandbox, &ago(49, &delivery(540, 2, "full@dest.example", OTHER, 1.0, FULL)));
     tick(&sandbox, &[]);
@@ -308,4 +310,23 @@ fn an_address_that_takes_mail_again_is_released_if_only_soft_bounces_suppressed_
     let events: Vec<_> =
         told(&application).into_iter().filter(|(event, _)| event == "bounce.undone").collect();
     assert_eq!(events, [("bounce.undone".to_owned(), "full@dest.example".to_owned())]);
+}
+
+#[test]
+fn an_address_that_the_log_has_suppressed_is_released_by_its_message_right_after_that_tick() {
+    let trusted = "[auth]\ntrusted_authserv_ids = [\"mx.shop.example\"]";
+    let sandbox = mail_log::sandbox(None, "threshold = 1").config(trusted);
+    append(&sandbox, &ago(50, &delivery(540, 2, "gone@dest.example", OTHER, 1.0, UNKNOWN_USER)));
+    tick(&sandbox, &[]);
+    let address = "full@dest.example";
+    let listed = || sandbox.run(&["suppress", "list"], b"").stdout;
+    append(&sandbox, &ago(30, &delivery(540, 1, address, OTHER, 1.0, FULL)));
+    tick(&sandbox, &[]);
+    assert!(listed().contains(address), "by a failure that is older than the tick before");
+    let message = format!(
+        "Authentication-Results: mx.shop.example; dkim=pass header.d=dest.example\r\nFrom: {address}\r\n\
+         Subject: a question\r\n\r\nHello, where is my order?\r\n"
+    );
+    arrives(&sandbox, "someone@stranger.example", "192.0.2.77", message.as_bytes());
+    assert!(!listed().contains(address));
 }

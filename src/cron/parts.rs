@@ -21,6 +21,8 @@ use std::time::Duration;
 const RECORDS: Duration = Duration::from_secs(20);
 /// Time for pending steps, so that the other parts get some too.
 const OUTBOX: Duration = Duration::from_secs(20);
+/// Time for what has expired in the store.
+const EXPIRY: Duration = Duration::from_secs(5);
 /// Time for commands of cycles.
 const CYCLES: Duration = Duration::from_secs(15);
 /// Time for failed deliveries.
@@ -46,7 +48,7 @@ impl Tick<'_> {
     pub(super) fn expire(&mut self) {
         let config = self.config;
         if let Some(store) = self.store.clone() {
-            self.part("expiry", || store.purge(clock::now_ms()));
+            self.part("expiry", || store.purge(clock::now_ms(), Deadline::after(EXPIRY)));
             self.part("kept mail", || {
                 hourly(&store, || {
                     spool::expire_kept(&config.done_dir(), config.relay.keep_days);

@@ -25,7 +25,7 @@ pub(super) enum Fate {
     Promised,
     /// An earlier delivery was on record. What can be done now of its steps, and whether the
     /// message is needed no more for the others.
-    Before(Option<DueSteps>, bool),
+    Before(Option<Box<DueSteps>>, bool),
     /// Nothing is promised.
     Halted,
 }
@@ -51,7 +51,7 @@ impl Destined {
             (Fate::Promised, Some(DecidedPlan { plan, .. })) if !plan.steps.is_empty() => {
                 Some(Underway::promised(&self.mail, plan))
             }
-            (Fate::Before(due, _), _) => due.as_ref().map(Underway::claimed),
+            (Fate::Before(due, _), _) => due.as_deref().map(Underway::claimed),
             _ => None,
         }
     }
@@ -117,7 +117,7 @@ impl Destined {
         let due = redelivery::resume(&house.doors, &self.mail, &earlier);
         let released = due.is_some() || redelivery::needs_no_source(&house.store, &self.mail, &earlier);
         self.verdict = earlier.verdict.unwrap_or(now);
-        self.fate = Fate::Before(due, released);
+        self.fate = Fate::Before(due.map(Box::new), released);
     }
 }
 

@@ -54,7 +54,7 @@ enum Closed<'b> {
 
 /// What a file holds.
 enum Opened {
-    One(Asked),
+    One(Box<Asked>),
     Several(Vec<u8>, Vec<FiledMessage>),
 }
 
@@ -129,7 +129,7 @@ impl Files<'_> {
             };
             match catch_unwind(AssertUnwindSafe(|| self.open(&file, policy))) {
                 Ok(Ok(Opened::One(asked))) => {
-                    batch.asked.push(asked);
+                    batch.asked.push(*asked);
                     batch.files.push((file, room));
                 }
                 Ok(Ok(Opened::Several(bytes, parts))) => {
@@ -149,7 +149,7 @@ impl Files<'_> {
         let whole = !only.quoted && only.range == (0..bytes.len());
         let raw = if whole { bytes } else { only.bytes(&bytes) };
         let mail = self.only_mail(file, only, Content::read(Arc::new(raw)));
-        Ok(Opened::One(self.ask(mail, policy)))
+        Ok(Opened::One(Box::new(self.ask(mail, policy))))
     }
 
     fn ask(&self, mail: Mail, policy: &Policy) -> Asked {

@@ -35,6 +35,7 @@ pub(crate) use suppressed::{Effect, ImportChange, Released, SoftBounce, StrikeCo
 pub(crate) use tally::Tally;
 pub(crate) use together::{Begun, StepState, Transaction};
 
+use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::files::lock::LockFile;
 use crate::plan::Plan;
@@ -97,10 +98,10 @@ impl Store {
         sqlite::lock_beside(&self.db, ".tick")
     }
 
-    /// Removes everything whose retention has passed, in every group; parked steps become failed
-    /// after 90 days.
-    pub(crate) fn purge(&self, now_ms: i64) -> Result<()> {
-        purge::purge(&self.db, now_ms)
+    /// Removes what has expired, in every group, the oldest first, until the deadline; parked
+    /// steps become failed after 90 days.
+    pub(crate) fn purge(&self, now_ms: i64, deadline: Deadline) -> Result<()> {
+        purge::purge(&self.db, now_ms, deadline)
     }
 }
 

@@ -4,11 +4,11 @@
 //! Not here: SQL (`sqlite/release_rows`), and which entries those are (`crate::release`).
 
 use super::Store;
-use super::soft_list::{SoftList, digest_of};
+use super::soft_list::{ADDED, SoftList, digest_of};
 use super::sqlite::release_rows;
 use super::suppressed::{Released, Suppressed};
 use crate::clock::HOUR_MS;
-use crate::error::Result;
+use crate::error::{Context, Result};
 use std::ops::Range;
 
 impl Store {
@@ -38,24 +38,30 @@ impl Store {
         self.soft_list().may_have(address)
     }
 
-    /// Brings that file up to date.
+    /// Brings that file up to date: adds what is new, or writes all of it if that is
+    /// much, or an hour has passed.
     pub(crate) fn update_soft_list(&self, now_ms: i64) -> Result<()> {
         let list = self.soft_list();
-        let Some(since_ms) = list.written_ms().filter(|at_ms| (0..HOUR_MS).contains(&(now_ms - at_ms)))
-        else {
+        let new = release_rows::new_soft(&self.db)?;
+        let is_recent = |at_ms: i64| (0..HOUR_MS).contains(&(now_ms - at_ms));
+        if new.len() <= ADDED && list.written_ms().is_some_and(is_recent) {
+            let mut missing = new.iter().filter(|address| !list.may_have(address));
+            missing.try_for_each(|address| list.add(address)).context("the list of soft suppressions")?;
+        } else {
             let mut digests = Vec::new();
-            release_rows::soft_since(&self.db, i64::MIN, |address| digests.push(digest_of(address)))?;
-            return list.write(&mut digests, now_ms);
-        };
-        let mut new = Vec::new();
-        release_rows::soft_since(&self.db, since_ms, |address| new.push(address.to_owned()))?;
-        let missing = new.iter().filter(|address| !list.may_have(address));
-        missing.for_each(|address| note_soft(&list, address));
-        Ok(())
+            release_rows::each_soft(&self.db, |address| digests.push(digest_of(address)))?;
+            list.write(&mut digests, now_ms)?;
+        }
+        match new.is_empty() {
+            true => Ok(()),
+            false => release_rows::forget_new_soft(&self.db, new),
+        }
     }
 
     pub(super) fn note_soft(&self, address: &str) {
-        note_soft(&self.soft_list(), address);
+        if let Err(error) = self.soft_list().add(address) {
+            tracing::warn!(%error, "the list of soft suppressions lacks an address until the next tick");
+        }
     }
 
     fn soft_list(&self) -> SoftList {
@@ -81,11 +87,5 @@ impl Store {
     /// Forgets the soft bounces of a time, of one sender domain or all.
     pub(crate) fn forget_strikes(&self, period: Range<i64>, sender_domain: Option<&str>) -> Result<()> {
         release_rows::forget_strikes(&self.db, period, sender_domain)
-    }
-}
-
-fn note_soft(list: &SoftList, address: &str) {
-    if let Err(error) = list.add(address) {
-        tracing::warn!(%error, "the list of soft suppressions lacks an address until the next hour");
     }
 }

@@ -21,7 +21,7 @@ const MAGIC: u64 = u64::from_le_bytes(*b"caromsl1");
 const HEADER: u64 = 24;
 const DIGEST: u64 = 8;
 /// More digests than this after the sorted ones are sorted too.
-const ADDED: u64 = 4096;
+pub(crate) const ADDED: usize = 4096;
 
 pub(crate) struct SoftList {
     path: PathBuf,
@@ -53,7 +53,7 @@ impl SoftList {
 
     /// When all of it was written; `None` if it must be written now.
     pub(crate) fn written_ms(&self) -> Option<i64> {
-        let opened = self.open().ok().filter(|opened| opened.added <= ADDED);
+        let opened = self.open().ok().filter(|opened| opened.added <= ADDED as u64);
         opened.map(|opened| opened.written_ms)
     }
 

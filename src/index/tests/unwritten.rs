@@ -21,7 +21,7 @@ fn dump(index: &Index) -> Vec<String> {
         .connection
         .prepare("SELECT d.*, m.reason AS why FROM deliveries d LEFT JOIN meanings m ON m.id = meaning ORDER BY d.id")
         .unwrap();
-    let names: Vec<String> = select.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = select.column_names().map(str::to_owned).collect();
     let row = |row: &rusqlite::Row<'_>| {
         let columns = (0..names.len()).filter(|at| names[*at] != "meaning");
         Ok(columns.map(|at| format!("{:?} ", row.get_ref(at).unwrap())).collect::<String>())

@@ -105,15 +105,20 @@ pub(crate) fn failing_steps(shared: &SharedConnection, since_ms: i64) -> Result<
     })
 }
 
-/// Gives up what was parked before `oldest_ms`.
-pub(crate) fn give_up_parked(db: &Connection, oldest_ms: i64) -> rusqlite::Result<()> {
-    let old =
-        "SELECT DISTINCT key FROM steps JOIN journal USING (key) WHERE steps.state = 'parked' AND at_ms < ?1";
-    let keys: Vec<String> =
-        db.prepare_cached(old)?.query_map([oldest_ms], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+/// Messages with steps that were parked before a time.
+pub(crate) fn parked_before(shared: &SharedConnection, before_ms: i64, most: usize) -> Result<Vec<String>> {
+    const OLD: &str = "SELECT DISTINCT key FROM steps JOIN journal USING (key)
+        WHERE steps.state = 'parked' AND at_ms < ?1 LIMIT ?2";
+    shared.read(|db| {
+        db.prepare_cached(OLD)?.query_map(params![before_ms, most as i64], |row| row.get(0))?.collect()
+    })
+}
+
+/// Gives up the parked steps of these messages.
+pub(crate) fn give_up_parked(db: &Connection, keys: &[String]) -> rusqlite::Result<()> {
     for key in keys {
-        db.execute("UPDATE steps SET state = 'failed' WHERE key = ?1 AND state = 'parked'", [&key])?;
-        finish(db, &key)?;
+        db.execute("UPDATE steps SET state = 'failed' WHERE key = ?1 AND state = 'parked'", [key])?;
+        finish(db, key)?;
     }
     Ok(())
 }

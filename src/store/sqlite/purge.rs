@@ -1,10 +1,17 @@
-//! What is removed when its time has passed, in every group, in one transaction.
+//! What is removed when its time has passed, in every group: the oldest first, in pieces, so that
+//! others write in between.
+//!
+//! Not here: which entries come back in place of those that expired (`suppression_rows`).
+//! Invariant: a transaction removes at most `PIECE` rows of each group; what remains when the time
+//! is over waits for the next call.
 
 use super::connection::SharedConnection;
-use super::{pending_rows, report_rows, suppression_rows};
+use super::{pending_rows, suppression_rows};
 use crate::clock::DAY_MS;
+use crate::deadline::Deadline;
 use crate::error::Result;
 use rusqlite::Connection;
+use std::time::Duration;
 
 /// Finished messages and minutes: as long as bouncy-sink kept its minutes.
 const FINISHED_MS: i64 = 10 * DAY_MS;
@@ -14,30 +21,89 @@ const PARKED_MS: i64 = 90 * DAY_MS;
 const UNMATCHED_MS: i64 = 90 * DAY_MS;
 /// The longest window in which a policy can count soft bounces.
 const STRIKES_MS: i64 = 3650 * DAY_MS;
+/// Rows of a group that one transaction removes.
+pub(super) const PIECE: usize = 2000;
+/// Between two transactions. SQLite tries every 100 ms to get the lock of another process.
+const PAUSE: Duration = Duration::from_millis(120);
 
-pub(crate) fn purge(shared: &SharedConnection, now_ms: i64) -> Result<()> {
+/// Rows of a table that expire.
+struct Group {
+    table: &'static str,
+    /// The columns of the primary key.
+    key: &'static str,
+    /// The column that says how old a row is, or when its time is over.
+    time: &'static str,
+    before: i64,
+}
+
+pub(crate) fn purge(shared: &SharedConnection, now_ms: i64, deadline: Deadline) -> Result<()> {
+    while purge_piece(shared, now_ms)? && !deadline.passed() {
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
+}
+
+/// Returns whether there may be more.
+fn purge_piece(shared: &SharedConnection, now_ms: i64) -> Result<bool> {
+    let parked = pending_rows::parked_before(shared, now_ms - PARKED_MS, PIECE)?;
     shared.write(move |db| {
-        pending_rows::give_up_parked(db, now_ms - PARKED_MS)?;
-        finished(db, now_ms - FINISHED_MS)?;
-        db.execute("DELETE FROM series WHERE minute < ?1", [(now_ms - FINISHED_MS) / 1000])?;
-        db.execute("DELETE FROM memory WHERE expires_ms < ?1", [now_ms])?;
-        db.execute("DELETE FROM earlier_suppressions WHERE expires_ms < ?1", [now_ms])?;
-        let gone = "DELETE FROM suppressions WHERE expires_ms < ?1 RETURNING address, sender_domain";
-        let gone = db
-            .prepare(gone)?
-            .query_map([now_ms], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<rusqlite::Result<Vec<(String, String)>>>()?;
-        suppression_rows::bring_back(db, &gone)?;
-        report_rows::purge(db, now_ms, UNMATCHED_MS)?;
-        db.execute("DELETE FROM strikes WHERE at_ms < ?1", [now_ms - STRIKES_MS])?;
-        Ok(())
+        pending_rows::give_up_parked(db, &parked)?;
+        let mut most = parked.len().max(finished(db, now_ms - FINISHED_MS)?);
+        most = most.max(suppressions(db, now_ms)?);
+        for group in groups(now_ms) {
+            most = most.max(group.remove(db)?);
+        }
+        Ok(most >= PIECE)
     })
 }
 
-fn finished(db: &Connection, oldest_ms: i64) -> rusqlite::Result<()> {
-    const STEPS: &str =
-        "DELETE FROM steps WHERE key IN (SELECT key FROM journal WHERE state = 'finished' AND at_ms < ?1)";
-    db.execute(STEPS, [oldest_ms])?;
-    db.execute("DELETE FROM journal WHERE state = 'finished' AND at_ms < ?1", [oldest_ms])?;
-    Ok(())
+fn groups(now_ms: i64) -> [Group; 6] {
+    let group = |table, key, time, before| Group { table, key, time, before };
+    [
+        group("series", "minute", "minute", (now_ms - FINISHED_MS) / 1000),
+        group("memory", "name", "expires_ms", now_ms),
+        group("earlier_suppressions", "address, sender_domain, source, key", "expires_ms", now_ms),
+        group("reported", "event, id", "until_ms", now_ms),
+        group("unmatched_complaints", "id", "at_ms", now_ms - UNMATCHED_MS),
+        group("strikes", "address, sender_domain, key", "at_ms", now_ms - STRIKES_MS),
+    ]
+}
+
+impl Group {
+    /// Removes the oldest; returns how many.
+    fn remove(&self, db: &Connection) -> rusqlite::Result<usize> {
+        let Group { table, key, time, before } = self;
+        let oldest = format!("SELECT {key} FROM {table} WHERE {time} < ?1 ORDER BY {time} LIMIT {PIECE}");
+        db.execute(&format!("DELETE FROM {table} WHERE ({key}) IN ({oldest})"), [before])
+    }
+}
+
+/// Messages and their steps.
+fn finished(db: &Connection, before_ms: i64) -> rusqlite::Result<usize> {
+    let oldest = "SELECT key FROM journal WHERE state = 'finished' AND at_ms < ?1 ORDER BY at_ms LIMIT ?2";
+    let keys: Vec<String> = db
+        .prepare(oldest)?
+        .query_map((before_ms, PIECE as i64), |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut steps = db.prepare("DELETE FROM steps WHERE key = ?1")?;
+    let mut message = db.prepare("DELETE FROM journal WHERE key = ?1")?;
+    for key in &keys {
+        steps.execute([key])?;
+        message.execute([key])?;
+    }
+    Ok(keys.len())
+}
+
+fn suppressions(db: &Connection, now_ms: i64) -> rusqlite::Result<usize> {
+    let gone = format!(
+        "DELETE FROM suppressions WHERE (address, sender_domain) IN
+         (SELECT address, sender_domain FROM suppressions WHERE expires_ms < ?1 ORDER BY expires_ms LIMIT {PIECE})
+         RETURNING address, sender_domain"
+    );
+    let gone = db
+        .prepare(&gone)?
+        .query_map([now_ms], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<Vec<(String, String)>>>()?;
+    suppression_rows::bring_back(db, &gone)?;
+    Ok(gone.len())
 }

@@ -66,18 +66,27 @@ pub(crate) fn soft_after(shared: &SharedConnection, after: &str, most: usize) ->
     })
 }
 
-/// Calls `put` for each address that soft bounces have suppressed since.
-pub(crate) fn soft_since(shared: &SharedConnection, since_ms: i64, mut put: impl FnMut(&str)) -> Result<()> {
-    // Each uses the index of its column.
-    const ALL: &str = "SELECT address FROM suppressions WHERE soft_bounces > 0 AND +added_ms >= ?1";
-    const LATE: &str = "SELECT address FROM suppressions WHERE added_ms >= ?1 AND +soft_bounces > 0";
+/// Calls `put` for each address that soft bounces have suppressed.
+pub(crate) fn each_soft(shared: &SharedConnection, mut put: impl FnMut(&str)) -> Result<()> {
     shared.read(|db| {
-        let mut select = db.prepare_cached(if since_ms == i64::MIN { ALL } else { LATE })?;
-        let mut rows = select.query([since_ms])?;
+        let mut select = db.prepare_cached("SELECT address FROM suppressions WHERE soft_bounces > 0")?;
+        let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
             put(row.get_ref(0)?.as_str()?);
         }
         Ok(())
+    })
+}
+
+/// Those that they have suppressed since `forget_new_soft`.
+pub(crate) fn new_soft(shared: &SharedConnection) -> Result<Vec<String>> {
+    shared.read(|db| db.prepare("SELECT address FROM new_soft")?.query_map([], |row| row.get(0))?.collect())
+}
+
+pub(crate) fn forget_new_soft(shared: &SharedConnection, addresses: Vec<String>) -> Result<()> {
+    shared.write(move |db| {
+        let mut forget = db.prepare("DELETE FROM new_soft WHERE address = ?1")?;
+        addresses.iter().try_for_each(|address| forget.execute([address]).map(drop))
     })
 }
 

@@ -62,9 +62,3 @@ pub(crate) fn unmatched(shared: &SharedConnection, (from_ms, to_ms): (i64, i64))
             .map(i64::unsigned_abs)
     })
 }
-
-/// Removes what has expired.
-pub(super) fn purge(db: &Connection, now_ms: i64, unmatched_ms: i64) -> rusqlite::Result<()> {
-    db.execute("DELETE FROM reported WHERE until_ms < ?1", [now_ms])?;
-    db.execute("DELETE FROM unmatched_complaints WHERE at_ms < ?1", [now_ms - unmatched_ms]).map(drop)
-}

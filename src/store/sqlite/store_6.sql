@@ -22,3 +22,9 @@ UPDATE steps SET address = (
     SELECT lower(json_extract(plan, '$.steps[' || step || '].address')) FROM journal WHERE journal.key = steps.key)
     WHERE action = 'notify';
 CREATE INDEX steps_address ON steps (address) WHERE address IS NOT NULL;
+
+-- Addresses that have come to the list by soft bounces since the file of them beside the store was brought up to date.
+CREATE TABLE new_soft (address TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TRIGGER suppressions_new_soft AFTER INSERT ON suppressions WHEN NEW.soft_bounces > 0 BEGIN
+    INSERT OR IGNORE INTO new_soft VALUES (NEW.address);
+END;

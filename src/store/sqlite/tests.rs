@@ -1,11 +1,14 @@
 //! The rows: what is written, claimed, skipped, removed, and kept on a full disk.
 
+use super::purge::PIECE;
 use super::{holder, store_schema};
 use crate::clock::{self, DAY_MS};
+use crate::deadline::Deadline;
 use crate::plan::{Condition, StepEnd};
 use crate::store::tests::{LEASE, Place, claim, count, promise, put, release, settle, step, tally};
 use crate::store::{FinishedMessage, Standing, Store, Suppressed};
 use rusqlite::{Connection, params};
+use std::time::Duration;
 
 /// The file as any other program sees it.
 fn shell(place: &Place) -> Connection {
@@ -190,7 +193,7 @@ fn what_is_old_is_purged_and_what_is_owed_is_not() {
     store.remember("a", true, now + 1000).unwrap();
     store.remember("b", true, now - 1000).unwrap();
     assert_eq!(store.remembered("b", now).unwrap(), None);
-    store.purge(now).unwrap();
+    store.purge(now, Deadline::after(Duration::ZERO)).unwrap();
     assert_eq!(store.series().unwrap(), []);
     assert_eq!(store.remembered("a", now).unwrap(), Some(true));
     assert_eq!(store.pending_steps().unwrap().len(), 1);
@@ -222,7 +225,7 @@ fn rows_whose_time_has_passed_are_gone_and_counters_stay() {
         let tally = tally(&["seen"]);
         put(&store, FinishedMessage { key: Some(key), tally: &tally, at_ms, message: true });
     }
-    store.purge(now_ms).unwrap();
+    store.purge(now_ms, Deadline::after(Duration::ZERO)).unwrap();
     let shell = shell(&place);
     let all = |select: &str| -> String {
         let rows = format!("SELECT group_concat(x) FROM (SELECT {select})");
@@ -235,6 +238,58 @@ fn rows_whose_time_has_passed_are_gone_and_counters_stay() {
     );
     assert_eq!(all("count(*) AS x FROM series"), "1");
     assert_eq!(count(&store, "seen"), 2);
+}
+
+#[test]
+fn what_is_old_goes_in_pieces_the_oldest_first() {
+    let place = Place::new();
+    let store = place.open();
+    let now_ms = clock::now_ms();
+    let old_ms = now_ms - 11 * DAY_MS;
+    store.purge(now_ms, Deadline::after(Duration::ZERO)).unwrap();
+    let (shell, many) = (shell(&place), 2 * PIECE + 10);
+    let each = format!("WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {many})");
+    shell
+        .execute_batch(&format!(
+            "{each} INSERT INTO journal (key, state, at_ms) SELECT 'k' || n, 'finished', {old_ms} - n FROM n;
+             {each} INSERT INTO steps (key, step, action, state, due_ms) SELECT 'k' || n, 0, 'x', 'succeeded', 0 FROM n;
+             {each} INSERT INTO memory SELECT n, 1, {now_ms} - n FROM n;
+             {each} INSERT INTO suppressions (address, sender_domain, reason, source, added_ms, expires_ms)
+                SELECT 'a' || n, '', '', 'report', 0, {now_ms} - n FROM n;
+             {each} INSERT INTO reported SELECT 'soft-bounce', n, '', '', {now_ms} - n FROM n;
+             {each} INSERT INTO strikes (address, sender_domain, key, at_ms, proven)
+                SELECT 'a', '', n, -n, 1 FROM n;"
+        ))
+        .unwrap();
+    let tables = ["journal", "steps", "memory", "suppressions", "reported", "strikes"];
+    let left = |table: &str| -> usize {
+        let count = format!("SELECT count(*) FROM {table}");
+        shell.query_row(&count, [], |row| row.get::<_, i64>(0)).unwrap() as usize
+    };
+    for rest in [PIECE + 10, 10, 0] {
+        store.purge(now_ms, Deadline::after(Duration::ZERO)).unwrap();
+        assert_eq!(tables.map(left), [rest; 6]);
+        let oldest = "SELECT min(at_ms) FROM journal";
+        let oldest: Option<i64> = shell.query_row(oldest, [], |row| row.get(0)).unwrap();
+        assert_eq!(oldest, (rest > 0).then(|| old_ms - rest as i64), "the newest stay longest");
+    }
+}
+
+#[test]
+fn what_is_old_goes_until_the_deadline() {
+    let place = Place::new();
+    let store = place.open();
+    let (now_ms, many) = (clock::now_ms(), 2 * PIECE + 10);
+    store.remember("here", true, now_ms + DAY_MS).unwrap();
+    let fill = format!(
+        "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {many})
+         INSERT INTO memory SELECT n, 1, {now_ms} - n FROM n"
+    );
+    let shell = shell(&place);
+    shell.execute(&fill, []).unwrap();
+    store.purge(now_ms, Deadline::after(Duration::from_secs(600))).unwrap();
+    let left: i64 = shell.query_row("SELECT count(*) FROM memory", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 1);
 }
 
 #[test]
@@ -259,7 +314,7 @@ fn what_is_parked_stays_until_somebody_cares_or_months_have_passed() {
     assert_eq!(states(&place, "key"), ["parked", "pending", "skipped"], "for what hangs on it, it failed");
     settle(&store, "key", 1, StepEnd::Succeeded);
     store.forget(&["key".into()]).unwrap();
-    store.purge(now_ms + 80 * DAY_MS).unwrap();
+    store.purge(now_ms + 80 * DAY_MS, Deadline::after(Duration::ZERO)).unwrap();
     let owed = store.pending_steps().unwrap();
     assert!(owed.len() == 1 && owed[0].state == "parked" && owed[0].id == "key/0", "{owed:?}");
     assert!(store.claim_due(i64::MAX - LEASE, LEASE, 9).unwrap().is_empty(), "nobody does it by himself");
@@ -272,7 +327,7 @@ fn what_is_parked_stays_until_somebody_cares_or_months_have_passed() {
         "under way"
     );
     settle(&store, "key", 0, StepEnd::Parked);
-    store.purge(now_ms + 91 * DAY_MS).unwrap();
+    store.purge(now_ms + 91 * DAY_MS, Deadline::after(Duration::ZERO)).unwrap();
     assert!(store.pending_steps().unwrap().is_empty());
     assert!(states(&place, "key").iter().all(|state| state != "parked"), "given up, and gone in time");
 }
