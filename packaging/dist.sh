@@ -39,12 +39,24 @@ domains = ["sink.example"]
 TOML
 }
 
-# Runs "$@" on carom's `pipe` for a message to the address $1.
+# deliver POLICY MESSAGE SENDER RECIPIENT COMMAND...: `carom pipe`, run by the command.
 deliver() {
-    message=packaging/profile/$1.eml to=$2
-    shift 2
-    "$@" "$out/carom" --config "$work/carom.toml" pipe --sender alice@sender.example \
+    policy=$1 message=packaging/profile/$2.eml from=$3 to=$4
+    shift 4
+    "$@" "$out/carom" --config "$work/carom.toml" pipe --policy "$policy" --sender "$from" \
         --client-address 192.0.2.1 --queue-id "4Xn0$to" --recipient "$to" < "$message"
+}
+
+accepted() {
+    deliver sink newsletter alice@sender.example x@accept.sink.example "$@"
+}
+
+bounced() {
+    deliver sink newsletter alice@sender.example x@oob.sink.example "$@"
+}
+
+reported() {
+    deliver bounce bounce '' bounces@example.org "$@"
 }
 
 order() {
@@ -52,12 +64,14 @@ order() {
     config
     # The first runs compile the policy, which is not what a message usually calls.
     for how in '' --interpreted; do
-        deliver newsletter x@accept.sink.example "$work/order" $how > /dev/null
+        accepted "$work/order" $how > /dev/null
     done
+    reported "$work/order" > /dev/null
     {
-        deliver newsletter x@accept.sink.example "$work/order"
-        deliver newsletter x@oob.sink.example "$work/order"
-        deliver newsletter x@accept.sink.example "$work/order" --interpreted
+        accepted "$work/order"
+        reported "$work/order"
+        bounced "$work/order"
+        accepted "$work/order" --interpreted
     } > "$work/calls"
     awk '!seen[$0]++' "$work/calls" > "$work/symbols"
     echo "functions in the order of their first call: $(wc -l < "$work/symbols")" >&2
