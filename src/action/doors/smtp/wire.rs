@@ -3,8 +3,8 @@
 //! limit of lettre's own connection is for each of them alone, so that a thread would be left to a
 //! host that stalls. What is said and heard is lettre's.
 //!
-//! Not here: the order of commands (`dialogue`). Invariant: nothing is read beyond a limit, and nothing that
-//! came in clear is taken for what came through TLS.
+//! Not here: the order of commands (`dialogue`). Invariant: nothing is read beyond a limit, and
+//! nothing that came in clear is taken for what came through TLS.
 
 use super::opportunistic_tls;
 use crate::deadline::Deadline;
