@@ -22,7 +22,7 @@ const FULL: &str = "dsn=5.2.2, status=bounced (host mx[192.0.2.9] said: 552 5.2.
 /// Deliveries of these numbers fail: the even ones for good, the odd ones because mailboxes are full.
 fn fail(sandbox: &Sandbox, numbers: Range<u32>) {
     let one = |n: u32| {
-        let (who, end) = if n % 2 == 0 { ("gone", UNKNOWN_USER) } else { ("full", FULL) };
+        let (who, end) = if n.is_multiple_of(2) { ("gone", UNKNOWN_USER) } else { ("full", FULL) };
         ago(30, &delivery(540, n, &format!("{who}{n}@dest.example"), OTHER, 1.0, end))
     };
     append(sandbox, &numbers.map(one).collect::<String>());
