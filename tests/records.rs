@@ -156,20 +156,71 @@ fn a_line_that_was_cut_off_harms_no_other() {
     assert_eq!(log.lines().count(), 4, "the part is shown too: {log}");
 }
 
+/// Runs carom where no file may grow beyond so many KiB.
+fn limited(sandbox: &Sandbox, kib: u64, arguments: &[&str], input: &[u8]) -> Ran {
+    let words: Vec<String> = arguments.iter().map(|word| format!("'{word}'")).collect();
+    let (words, config) = (words.join(" "), sandbox.path("carom.toml"));
+    let script = format!("trap '' XFSZ; ulimit -f {kib}; exec {CAROM} --config {} {words}", config.display());
+    let mut command = Command::new("bash");
+    command.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    finish(start(command, input), Duration::from_secs(60))
+}
+
+/// What is on record of a batch is not given back, and what is given back is not on record.
+#[test]
+fn a_full_disk_divides_a_batch() {
+    const FILES: u64 = 40;
+    let sandbox = Sandbox::new();
+    deliver(&sandbox, "1").silent();
+    assert_eq!(total(&sandbox), 1);
+    let inbox = sandbox.path("inbox");
+    fs::create_dir_all(&inbox).unwrap();
+    for number in 0..FILES {
+        let file = format!("x-sender: {SENDER}\r\nx-receiver: {ACCEPTED}\r\n");
+        let file = [file.as_bytes(), MESSAGE].concat();
+        fs::write(inbox.join(format!("{number}.msg")), file).unwrap();
+    }
+    let directory = inbox.display().to_string();
+    // Some lines fit into the log.
+    let file = newest(&sandbox, "messages");
+    let (mut log, full) = (File::options().append(true).open(&file).unwrap(), 4 << 20);
+    let room = full - fs::metadata(&file).unwrap().len() as usize;
+    log.write_all(&[&vec![b'x'; room - 3001][..], b"\n"].concat()).unwrap();
+    limited(&sandbox, 4096, &["relay", &directory], b"");
+    let written = fs::read_to_string(&file).unwrap();
+    assert_eq!(written.len(), full, "a part was written");
+    let lines = written.lines().filter(|line| line.ends_with('}')).count() as u64;
+    assert!((3..FILES).contains(&lines), "{lines} lines fit");
+    for _ in 0..2 {
+        sandbox.run(&["relay", &directory], b"");
+    }
+    assert_eq!(total(&sandbox), 1 + FILES);
+}
+
+#[test]
+fn what_others_put_in_the_place_of_the_log_stops_nothing() {
+    let sandbox = Sandbox::new();
+    deliver(&sandbox, "1").silent();
+    let file = newest(&sandbox, "messages");
+    // More than any message counts for, and more than a counter can hold.
+    let poison = "{\"time\":\"2026-11-28T10:00:00Z\",\"key\":\"zz\",\"verdict\":\"accept\",\"counted\":{\"accept\":9223372036854775807}}\n";
+    let mut log = File::options().append(true).open(&file).unwrap();
+    log.write_all(poison.as_bytes()).unwrap();
+    deliver(&sandbox, "2").silent();
+    assert_eq!(total(&sandbox), 2);
+    fs::rename(&file, file.with_extension("away")).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    deliver(&sandbox, "3").silent();
+    assert_eq!(total(&sandbox), 3);
+    sandbox.run(&["log"], b"");
+}
+
 #[test]
 fn a_full_disk_leaves_the_message_with_the_store_or_with_the_mail_server() {
     let sandbox = Sandbox::new();
     deliver(&sandbox, "1").silent();
     assert_eq!(total(&sandbox), 1);
-    let limited = |kib: u64, id: &str| {
-        let words = arguments(id).map(|word| format!("'{word}'")).join(" ");
-        let config = sandbox.path("carom.toml");
-        let script =
-            format!("trap '' XFSZ; ulimit -f {kib}; exec {CAROM} --config {} {words}", config.display());
-        let mut command = Command::new("bash");
-        command.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        finish(start(command, MESSAGE), Duration::from_secs(60))
-    };
+    let limited = |kib: u64, id: &str| limited(&sandbox, kib, &arguments(id), MESSAGE);
     // A part of the record fits into the log; the store has room.
     let file = newest(&sandbox, "messages");
     let (mut log, full) = (File::options().append(true).open(&file).unwrap(), 4 << 20);

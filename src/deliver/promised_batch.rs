@@ -157,17 +157,21 @@ impl<'a> PromisedBatch<'a> {
         let recorded = recorded.map(|(one, line)| line.on_record(one.mail.key.of_record()));
         let halts = halted.iter().map(|(index, one)| one.line(policy, &self.messages[*index].mail));
         let lines: Vec<MessageLine<'_>> = recorded.chain(halts).collect();
-        let failed = house.log.record(&lines, &house.store).err();
-        for (index, halted) in halted {
-            self.messages[index].verdict = match &failed {
+        let many = lines.len() - halted.len();
+        let unrecorded = house.log.record(&lines, &house.store).err();
+        let failed = |line: usize| unrecorded.as_ref().filter(|one| line >= one.from).map(|one| &one.error);
+        for (number, (index, halted)) in halted.into_iter().enumerate() {
+            self.messages[index].verdict = match failed(many + number) {
                 Some(error) => halted.unrecorded(error),
                 None => halted.verdict,
             };
         }
-        let Some(error) = failed else { return };
-        for one in self.messages.iter_mut().filter(|one| matches!(one.fate, Fate::Recorded)) {
-            one.fate = Fate::Halted;
-            one.failed(house, &error);
+        let recorded = self.messages.iter_mut().filter(|one| matches!(one.fate, Fate::Recorded));
+        for (number, one) in recorded.enumerate() {
+            if let Some(error) = failed(number) {
+                one.fate = Fate::Halted;
+                one.failed(house, error);
+            }
         }
     }
 

@@ -11,9 +11,10 @@ use super::publish::{publish_link, sync_directory};
 use crate::clock::{self, DAY_MS};
 use crate::error::{Context, Result};
 use crate::text::bounded;
+use rustix::fs::OFlags;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Longest line of a log in bytes. What is on record is never cut.
@@ -32,17 +33,28 @@ pub(crate) struct DayFile {
 /// Appends a line to today's file; creates the file and its directory if they are missing.
 pub(crate) fn append(directory: &Path, name: &str, line: &str) -> io::Result<()> {
     let line = [bounded(line, MAX_LINE).as_bytes(), b"\n"].concat();
-    put(directory, name, &line).map(drop)
+    put(directory, name, &line)
 }
 
-/// Appends whole lines, of any length, to today's file. When it returns, they are on the disk.
-pub(crate) fn append_durably(directory: &Path, name: &str, lines: &[u8]) -> io::Result<()> {
-    put(directory, name, lines)?.sync_data()
+/// Appends whole lines, of any length, to today's file. Returns how many of their bytes are on the
+/// disk: on a full one it may be a part. What has failed may be there all the same.
+pub(crate) fn append_durably(directory: &Path, name: &str, lines: &[u8]) -> io::Result<usize> {
+    let (file, written) = put_what_fits(directory, name, lines)?;
+    file.sync_data()?;
+    Ok(written)
 }
 
 /// Appends whole lines to today's file, each in a line of its own; all of them, or it fails. What
 /// has failed may be there all the same.
-pub(crate) fn put(directory: &Path, name: &str, lines: &[u8]) -> io::Result<File> {
+pub(crate) fn put(directory: &Path, name: &str, lines: &[u8]) -> io::Result<()> {
+    match put_what_fits(directory, name, lines)?.1 == lines.len() {
+        true => Ok(()),
+        false => Err(io::Error::new(ErrorKind::StorageFull, "only a part was written")),
+    }
+}
+
+/// The file, and how many bytes of the lines are in it.
+fn put_what_fits(directory: &Path, name: &str, lines: &[u8]) -> io::Result<(File, usize)> {
     let file = open_today(directory, name)?;
     let length = file.metadata()?.len();
     if length == 0 {
@@ -50,22 +62,34 @@ pub(crate) fn put(directory: &Path, name: &str, lines: &[u8]) -> io::Result<File
         sync_names(directory)?;
     }
     if length > 0 && !ends_line(&file, length)? {
-        write(&file, &[b"\n", lines].concat())?;
-        return Ok(file);
+        let written = write(&file, &[b"\n", lines].concat())?;
+        return Ok((file, written.saturating_sub(1)));
     }
-    write(&file, lines)?;
-    // Since the look at the file's end, another writer may have been cut off there.
-    let start = rustix::fs::tell(&file)?.saturating_sub(lines.len() as u64);
+    let written = write(&file, lines)?;
+    // Since the look at the file's end, another writer may have been cut off there: then the first
+    // line continues that writer's.
+    let start = rustix::fs::tell(&file)?.saturating_sub(written as u64);
     if start > 0 && !ends_line(&file, start)? {
-        write(&file, &[b"\n", lines].concat())?;
+        let first = lines.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+        if written < first.len() || write(&file, &[b"\n", first].concat())? <= first.len() {
+            return Ok((file, 0));
+        }
     }
-    Ok(file)
+    Ok((file, written))
 }
 
 fn open_today(directory: &Path, name: &str) -> io::Result<File> {
     let file_name = format!("{name}-{}.log", date(clock::now_ms()));
     let path = directory.join(&file_name);
-    let open = || File::options().read(true).append(true).open(&path);
+    // Nobody waits for the reader of a pipe that somebody put there.
+    let no_wait = OFlags::NONBLOCK.bits().cast_signed();
+    let open = || {
+        let file = File::options().read(true).append(true).custom_flags(no_wait).open(&path)?;
+        match file.metadata()?.is_file() {
+            true => Ok(file),
+            false => Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file")),
+        }
+    };
     match open() {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             owner::make_directory(directory)?;
@@ -93,14 +117,12 @@ fn ends_line(file: &File, position: u64) -> io::Result<bool> {
     Ok(last == *b"\n")
 }
 
-/// One write: a second one could follow another writer's lines.
-fn write(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+/// One write, of a part if the disk is full: a second one could follow another writer's lines.
+fn write(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
     loop {
         match file.write(bytes) {
-            Ok(written) if written == bytes.len() => return Ok(()),
-            Ok(_) => return Err(io::Error::new(ErrorKind::StorageFull, "only a part was written")),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            written => return written,
         }
     }
 }

@@ -34,6 +34,9 @@ const RENAMED_DAYS: i64 = 10;
 /// The position in a file that is gone is forgotten when the file would be this old.
 const GONE_DAYS: i64 = 40;
 
+/// No message counts for more.
+const MOST_OF_ONE_MESSAGE: u64 = 1_000_000;
+
 /// What a record says that the store keeps.
 #[derive(Deserialize)]
 struct RecordLine<'a> {
@@ -184,6 +187,10 @@ fn records(lines: &[u8], gone: &HashSet<String>, path: &Path) -> Vec<MessageReco
             continue;
         };
         let (Some(key), Some(at_ms)) = (key, clock::parse(&time)) else { continue };
+        if counted.iter().any(|(_, many)| many > MOST_OF_ONE_MESSAGE) {
+            tracing::warn!(path = %path.display(), key = %key, "a line of the message log is not carom's");
+            continue;
+        }
         let is_gone = gone.contains(&*key);
         records.push(MessageRecord { key: key.into_owned(), at_ms, verdict, counted, is_gone });
     }

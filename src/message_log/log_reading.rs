@@ -53,6 +53,7 @@ fn answered((verdict, reply): (&String, &Value)) -> String {
 /// The last `lines` lines, oldest first.
 pub(crate) fn tail(config: &Config, lines: usize) -> Result<Vec<String>> {
     let mut days = daily::days(&config.log_dir(), NAME)?;
+    days.retain(|day| day.path.is_file());
     let mut found: Vec<String> = Vec::new();
     while let Some(day) = days.pop().filter(|_| found.len() < lines) {
         let bytes = fs::read(&day.path).context(day.path.display())?;

@@ -18,7 +18,7 @@ pub(crate) use message_line::{DecidedBy, MessageLine};
 
 use crate::config::{Config, LogFormat};
 use crate::diagnostics;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::daily;
 use crate::store::Store;
 use std::io;
@@ -28,6 +28,14 @@ use std::path::PathBuf;
 const NAME: &str = "messages";
 /// The same for records, if the log is text.
 const RECORDS: &str = "records";
+
+/// Lines that are on record nowhere.
+#[derive(Debug)]
+pub(crate) struct Unrecorded {
+    /// The first of them; those before it are on record.
+    pub(crate) from: usize,
+    pub(crate) error: Error,
+}
 
 pub(crate) struct MessageLog {
     directory: PathBuf,
@@ -53,10 +61,15 @@ impl MessageLog {
         }
     }
 
-    /// Records messages without side effects, each with its key: in the log, in one write, or if
-    /// that fails in the store. When it returns, they are on the disk; deferrals need not be,
-    /// because the mail server has those messages.
-    pub(crate) fn record(&self, lines: &[MessageLine<'_>], store: &Store) -> Result<()> {
+    /// Records messages without side effects, each with its key: in the log, in one write, or what
+    /// has no room there in the store. When it returns, they are on the disk, or those from
+    /// `Unrecorded::from` on are not; deferrals need not be, because the mail server has those
+    /// messages.
+    pub(crate) fn record(
+        &self,
+        lines: &[MessageLine<'_>],
+        store: &Store,
+    ) -> std::result::Result<(), Unrecorded> {
         if lines.is_empty() {
             return Ok(());
         }
@@ -66,26 +79,34 @@ impl MessageLog {
             json.push('\n');
         }
         let durable = lines.iter().any(|line| !line.is_deferral());
-        if let Err(error) = self.put(&json, durable) {
+        let written = self.put(&json, durable).unwrap_or_else(|error| {
             self.complain(&error);
-            let records = lines.iter().filter_map(MessageLine::record).collect();
-            store.record(records)?;
+            0
+        });
+        let from = memchr::memchr_iter(b'\n', &json.as_bytes()[..written]).count();
+        if from < lines.len() {
+            if written > 0 {
+                self.complain(&io::ErrorKind::StorageFull.into());
+            }
+            let records = lines[from..].iter().filter_map(MessageLine::record).collect();
+            store.record(records).map_err(|error| Unrecorded { from, error })?;
         } else if self.format == LogFormat::Text {
             let text: String = json.lines().map(|line| readable(line) + "\n").collect();
             let shown = daily::put(&self.directory, NAME, text.as_bytes());
-            shown.map_or_else(|error| self.complain(&error), drop);
+            shown.unwrap_or_else(|error| self.complain(&error));
         }
         Ok(())
     }
 
-    fn put(&self, lines: &str, durable: bool) -> io::Result<()> {
+    /// Returns how many bytes were written.
+    fn put(&self, lines: &str, durable: bool) -> io::Result<usize> {
         let name = match self.format {
             LogFormat::Json => NAME,
             LogFormat::Text => RECORDS,
         };
         match durable {
             true => daily::append_durably(&self.directory, name, lines.as_bytes()),
-            false => daily::put(&self.directory, name, lines.as_bytes()).map(drop),
+            false => daily::put(&self.directory, name, lines.as_bytes()).map(|()| lines.len()),
         }
     }
 
