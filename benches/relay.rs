@@ -66,10 +66,13 @@ impl Kind {
             let used = measured::run(setting.carom(binary, &["relay", "-q"]).arg(&inbox))?;
             let seconds = began.elapsed().as_secs_f64();
             let left = fs::read_dir(&inbox)?.flatten().filter(|entry| entry.path().is_file()).count();
+            if left > 0 {
+                return Err(format!("{}: {left} files are left", self.what).into());
+            }
             let each = used.cpu_ms / self.messages as f64;
             println!(
                 "  {:52} {:6.0}/s {:6.3} ms CPU each, {:4.2} of an empty process; \
-                 {} letters, {} requests, {left} left",
+                 {} letters, {} requests",
                 format!("{}, {state} state{name}", self.what),
                 self.messages as f64 / seconds,
                 each,
@@ -115,7 +118,8 @@ impl Kind {
 /// One request for opening and one for clicking.
 fn settings(tracker: u16) -> String {
     format!(
-        "open_again_percent = 0\nclick_percent = 100\nclick_again_percent = 0\n\
+        "open_percent = 100\nopen_again_percent = 0\n\
+         click_percent = 100\nclick_again_percent = 0\n\
          tracking_domains_allowlist = [\"tracker.example:{tracker}\"]\n"
     )
 }
