@@ -156,7 +156,7 @@ fn a_line_that_was_cut_off_harms_no_other() {
     assert_eq!(log.lines().count(), 4, "the part is shown too: {log}");
 }
 
-/// Runs carom where no file may grow beyond so many KiB.
+/// Runs carom where no file may grow beyond `kib` KiB.
 fn limited(sandbox: &Sandbox, kib: u64, arguments: &[&str], input: &[u8]) -> Ran {
     let words: Vec<String> = arguments.iter().map(|word| format!("'{word}'")).collect();
     let (words, config) = (words.join(" "), sandbox.path("carom.toml"));

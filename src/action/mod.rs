@@ -39,22 +39,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use step_attempt::StepAttempt;
 use visit::Errand;
 
-/// [`perform`], and a defect of ours in one step touches no other.
-pub(crate) fn perform_safely(
-    action: &Action,
-    mail: &Mail,
-    doors: &Doors,
-    attempts: u32,
-    deadline: Deadline,
-) -> Performed {
-    let performed = || perform(action, mail, doors, attempts, deadline);
-    catch_unwind(AssertUnwindSafe(performed)).unwrap_or_else(|_| {
-        let note = "!carom failed on this step: please report it with the message";
-        retry_own_failure(mail, attempts, note.to_owned())
-    })
-}
-
-/// Does one step of a plan about `mail`. `attempts` is how often it has been tried before.
+/// Does one step of a plan about `mail`. `attempts` is how often it has been tried before. A defect
+/// of ours in one step touches no other.
 pub(crate) fn perform(
     action: &Action,
     mail: &Mail,
@@ -62,19 +48,28 @@ pub(crate) fn perform(
     attempts: u32,
     deadline: Deadline,
 ) -> Performed {
-    let config = &*doors.config;
     let attempt = StepAttempt { mail, doors, before: attempts, deadline };
+    let performed = || try_once(action, &attempt);
+    catch_unwind(AssertUnwindSafe(performed)).unwrap_or_else(|_| {
+        let note = "!carom failed on this step: please report it with the message";
+        retry_own_failure(mail, attempts, note.to_owned())
+    })
+}
+
+fn try_once(action: &Action, attempt: &StepAttempt<'_>) -> Performed {
+    let StepAttempt { mail, doors, before: attempts, deadline } = *attempt;
+    let config = &*doors.config;
     match action {
         Action::Open(visit) => visit::visit(visit, Errand::Open, doors, deadline),
         Action::Click(visit) => visit::visit(visit, Errand::Click, doors, deadline),
         Action::OneClick(visit) => visit::visit(visit, Errand::OneClick, doors, deadline),
         Action::Bounce(bounce) => {
             let write = || dsn::write(bounce, mail, config);
-            answer::send(&BOUNCE, &bounce.route, write, &attempt)
+            answer::send(&BOUNCE, &bounce.route, write, attempt)
         }
         Action::Complain(complaint) => {
             let write = || complaint::write(complaint, mail, config);
-            answer::send(&COMPLAINT, &complaint.route, write, &attempt)
+            answer::send(&COMPLAINT, &complaint.route, write, attempt)
         }
         Action::AutoReply(_) if !auto_reply::may_answer(mail) => Performed::new(
             StepEnd::Failed,
@@ -83,7 +78,7 @@ pub(crate) fn perform(
         ),
         Action::AutoReply(reply) => {
             let write = || auto_reply::write(reply, mail, config);
-            answer::send(&AUTO_REPLY, &reply.route, write, &attempt)
+            answer::send(&AUTO_REPLY, &reply.route, write, attempt)
         }
         Action::Keep => keep::keep(mail, config, attempts),
         Action::KeepFor { address } => keep::keep_for(address, mail, config, attempts),
@@ -91,8 +86,8 @@ pub(crate) fn perform(
         Action::Count { name } => Performed::new(StepEnd::Succeeded, name, String::new()),
         Action::Strike(strike) => strike::count(strike, mail, doors, attempts),
         Action::Suppress(suppression) => suppress::suppress(suppression, mail, doors, attempts),
-        Action::Notify(notification) => notify::notify(notification, &attempt),
-        Action::Alert(tell) => tell::tell(tell, &attempt),
+        Action::Notify(notification) => notify::notify(notification, attempt),
+        Action::Alert(tell) => tell::tell(tell, attempt),
         Action::Verdict => Performed::new(StepEnd::Succeeded, "", String::new()),
     }
 }

@@ -9,6 +9,7 @@ use crate::clock;
 use crate::deadline::Deadline;
 use crate::mail::Mail;
 
+#[derive(Clone, Copy)]
 pub(crate) struct StepAttempt<'a> {
     pub(super) mail: &'a Mail,
     pub(super) doors: &'a Doors,

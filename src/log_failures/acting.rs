@@ -19,7 +19,7 @@ use crate::mail::Content;
 use crate::policy::Policy;
 use std::sync::Arc;
 
-/// Failures that are looked up in the index together: so many that those of one page of the file
+/// Failures that are looked up in the index together: enough that those of one page of the file
 /// meet.
 const LOOKED_UP: usize = 16_384;
 /// Failures of one transaction.

@@ -23,7 +23,7 @@ pub(crate) struct Folded {
 }
 
 impl Folded {
-    /// Room for so many lines and bytes.
+    /// Room for this number of lines and bytes.
     pub(crate) fn with_capacity(lines: usize, bytes: usize) -> Folded {
         Folded { text: String::with_capacity(bytes), starts: Vec::with_capacity(lines) }
     }

@@ -19,7 +19,7 @@ pub(crate) fn sandbox(application: Option<&Application>, settings: &str) -> Sand
     sandbox.config(&config)
 }
 
-/// Lines of 1 March 2026, 9:00:07, as if they were written so many minutes ago.
+/// Lines of 1 March 2026, 9:00:07, as if they were written `minutes` ago.
 pub(crate) fn ago(minutes: i64, text: &str) -> String {
     let at = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(minutes);
     text.replace("2026-03-01T09:00:07", &at.strftime("%Y-%m-%dT%H:%M:%S").to_string())

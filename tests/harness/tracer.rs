@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Traced {
-    /// With this exit code, after so many system calls.
+    /// With this exit code, after this number of system calls.
     Ended { code: i32, calls: usize },
     /// It was killed.
     Killed,
