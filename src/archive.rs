@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::digest;
 use crate::error::{Context, Error, Result};
 use crate::files::owner;
-use crate::files::publish::publish;
+use crate::files::publish::{publish, remove_scraps};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -74,12 +74,11 @@ pub(crate) fn read(kept: &Kept, config: &Config) -> Result<Vec<u8>> {
 
 /// Removes what has been kept long enough. What cannot be removed now is removed by a later tick.
 pub(crate) fn expire(config: &Config, now_ms: i64) {
-    if config.kept.days == 0 {
-        return;
-    }
-    let oldest_ms = now_ms - i64::from(config.kept.days) * DAY_MS;
+    let days = i64::from(config.kept.days);
+    let oldest_ms = if days == 0 { i64::MIN } else { now_ms - days * DAY_MS };
     for shelf in folders(&config.kept_dir()) {
         for folder in folders(&shelf) {
+            remove_scraps(&folder);
             for old in list(&folder).into_iter().filter(|kept| kept.at_ms < oldest_ms) {
                 let _ = fs::remove_file(old.file);
             }

@@ -6,11 +6,12 @@
 use super::doors::smtp::Letter;
 use crate::config::Config;
 use crate::mail::Mail;
+use crate::message::draft::Postmark;
 use crate::plan::AutoReply;
 use crate::report::automatic_reply::{AutoReplyKind, AutomaticReply};
 
 /// Writes the reply.
-pub(crate) fn write(reply: &AutoReply, mail: &Mail, config: &Config) -> Letter {
+pub(crate) fn write(reply: &AutoReply, mail: &Mail, config: &Config, postmark: &Postmark) -> Letter {
     let written = AutomaticReply {
         kind: AutoReplyKind::Absence,
         from: Some(mail.envelope.recipient.clone()),
@@ -19,7 +20,7 @@ pub(crate) fn write(reply: &AutoReply, mail: &Mail, config: &Config) -> Letter {
         text: reply.text.clone(),
     };
     let to = reply.route.to.clone();
-    Letter { from: None, data: written.written(&to, &config.hostname()).into(), to }
+    Letter { from: None, data: written.written(&to, &config.hostname(), postmark).into(), to }
 }
 
 /// Whether a message may be answered automatically (RFC 3834 section 2): it is not automatic

@@ -8,7 +8,7 @@ use crate::auth::client_address;
 use crate::config::Config;
 use crate::envelope::split_address;
 use crate::mail::Mail;
-use crate::message::draft::{Draft, bracketed, date};
+use crate::message::draft::{Draft, Postmark, bracketed, date};
 use crate::plan::Complaint;
 use crate::report::Feedback;
 use crate::report::feedback::{Complainant, FeedbackReport};
@@ -16,10 +16,10 @@ use crate::report::multipart::Multipart;
 use std::net::IpAddr;
 
 /// Writes the complaint.
-pub(crate) fn write(complaint: &Complaint, mail: &Mail, config: &Config) -> Letter {
+pub(crate) fn write(complaint: &Complaint, mail: &Mail, config: &Config, postmark: &Postmark) -> Letter {
     let from = complaint.sender.clone().unwrap_or_else(|| mail.envelope.recipient.clone());
     let title = format!("FW: {}", mail.message(|message| message.subject()).unwrap_or_default());
-    let mut draft = Draft::new(&bracketed(&from), &complaint.route.to, &title, &config.hostname());
+    let mut draft = Draft::new(&bracketed(&from), &complaint.route.to, &title, &config.hostname(), postmark);
     draft.field("Auto-Submitted", "auto-generated");
     let source = client_address(&mail.content, &mail.envelope, config);
     let (text, fields) =

@@ -9,7 +9,7 @@ use crate::auth::client_address;
 use crate::config::Config;
 use crate::envelope::split_address;
 use crate::mail::Mail;
-use crate::message::draft::{Draft, bracketed, date};
+use crate::message::draft::{Draft, Postmark, bracketed, date};
 use crate::plan::Bounce;
 use crate::report::DeliveryAction;
 use crate::report::delivery_status::{DeliveryStatus, RecipientStatus};
@@ -18,14 +18,14 @@ use crate::text::one_line;
 use url::Host;
 
 /// Writes the bounce.
-pub(crate) fn write(bounce: &Bounce, mail: &Mail, config: &Config) -> Letter {
+pub(crate) fn write(bounce: &Bounce, mail: &Mail, config: &Config, postmark: &Postmark) -> Letter {
     let here = ascii_domain_of(&mail.envelope.recipient, config);
     let from = match &bounce.sender {
         Some(sender) => bracketed(sender),
         None => format!("Mail Delivery System {}", bracketed(&format!("MAILER-DAEMON@{here}"))),
     };
-    let mut draft =
-        Draft::new(&from, &bounce.route.to, "Returned mail: see transcript for details", &config.hostname());
+    let title = "Returned mail: see transcript for details";
+    let mut draft = Draft::new(&from, &bounce.route.to, title, &config.hostname(), postmark);
     draft.field("Auto-Submitted", "auto-replied");
     let (text, fields) = (for_people(bounce, mail, config), for_programs(bounce, mail, here).written());
     let data = mail.message(|original| {

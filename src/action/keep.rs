@@ -1,17 +1,20 @@
 //! Keeping a copy of a message: in the directory of handled messages, or in the archive of an
 //! address.
+//!
+//! Invariant: keeping a message again changes nothing. A copy that is there under its name with the
+//! same bytes is the copy.
 
 use super::own_failure::retry_own_failure;
 use crate::archive;
 use crate::config::Config;
 use crate::error::{Context, Result};
-use crate::files::publish::Unfinished;
+use crate::files::publish::{Unfinished, sync_directory};
 use crate::mail::{KeptCopy, Mail};
 use crate::plan::StepEnd;
 use crate::store::Performed;
 use std::fs;
 use std::io::{ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// In the directory of handled messages.
 pub(crate) fn keep(mail: &Mail, config: &Config, attempts: u32) -> Performed {
@@ -34,19 +37,31 @@ fn write(copy: &KeptCopy, raw: &[u8]) -> Result<PathBuf> {
     fs::create_dir_all(&copy.directory).context(copy.directory.display())?;
     let written = Unfinished::create(&copy.directory, 0o666).and_then(|mut file| {
         file.write_all(raw)?;
-        place(copy, &file)
+        place(copy, &file, raw)
     });
     written.context(copy.directory.display())
 }
 
-fn place(copy: &KeptCopy, file: &Unfinished) -> std::io::Result<PathBuf> {
+fn place(copy: &KeptCopy, file: &Unfinished, raw: &[u8]) -> std::io::Result<PathBuf> {
     for number in 0..10_000 {
         let name = if number == 0 { copy.name.clone() } else { format!("{number}-{}", copy.name) };
         let path = copy.directory.join(name);
         match file.place(&path) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                if is_copy(&path, raw) {
+                    // A kill may have come before its name was durable.
+                    sync_directory(&copy.directory)?;
+                    return Ok(path);
+                }
+            }
             placed => return placed.map(|()| path),
         }
     }
     Err(ErrorKind::AlreadyExists.into())
+}
+
+/// Whether a file holds these bytes. A file that another run has just removed does not.
+fn is_copy(path: &Path, raw: &[u8]) -> bool {
+    let is_as_long = fs::symlink_metadata(path).is_ok_and(|it| it.is_file() && it.len() == raw.len() as u64);
+    is_as_long && fs::read(path).is_ok_and(|bytes| bytes == raw)
 }

@@ -31,7 +31,7 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::mail::Mail;
-use crate::plan::{Action, StepEnd};
+use crate::plan::{Action, Plan, StepEnd};
 use crate::store::{Performed, Transaction};
 use answer::{AUTO_REPLY, BOUNCE, COMPLAINT};
 use own_failure::retry_own_failure;
@@ -39,17 +39,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use step_attempt::StepAttempt;
 use visit::Errand;
 
-/// Does one step of a plan about `mail`. `attempts` is how often it has been tried before. A defect
-/// of ours in one step touches no other.
+/// Does one step of a plan about `mail`, by its number. `attempts` is how often it has been tried
+/// before. A defect of ours in one step touches no other.
 pub(crate) fn perform(
-    action: &Action,
+    plan: &Plan,
+    step: usize,
     mail: &Mail,
     doors: &Doors,
     attempts: u32,
     deadline: Deadline,
 ) -> Performed {
-    let attempt = StepAttempt { mail, doors, before: attempts, deadline };
-    let performed = || try_once(action, &attempt);
+    let attempt = StepAttempt { mail, step, doors, before: attempts, deadline };
+    let performed = || try_once(&plan.steps[step].action, &attempt);
     catch_unwind(AssertUnwindSafe(performed)).unwrap_or_else(|_| {
         let note = "!carom failed on this step: please report it with the message";
         retry_own_failure(mail, attempts, note.to_owned())
@@ -57,18 +58,18 @@ pub(crate) fn perform(
 }
 
 fn try_once(action: &Action, attempt: &StepAttempt<'_>) -> Performed {
-    let StepAttempt { mail, doors, before: attempts, deadline } = *attempt;
+    let StepAttempt { mail, doors, before: attempts, deadline, .. } = *attempt;
     let config = &*doors.config;
     match action {
         Action::Open(visit) => visit::visit(visit, Errand::Open, doors, deadline),
         Action::Click(visit) => visit::visit(visit, Errand::Click, doors, deadline),
         Action::OneClick(visit) => visit::visit(visit, Errand::OneClick, doors, deadline),
         Action::Bounce(bounce) => {
-            let write = || dsn::write(bounce, mail, config);
+            let write = || dsn::write(bounce, mail, config, &attempt.postmark());
             answer::send(&BOUNCE, &bounce.route, write, attempt)
         }
         Action::Complain(complaint) => {
-            let write = || complaint::write(complaint, mail, config);
+            let write = || complaint::write(complaint, mail, config, &attempt.postmark());
             answer::send(&COMPLAINT, &complaint.route, write, attempt)
         }
         Action::AutoReply(_) if !auto_reply::may_answer(mail) => Performed::new(
@@ -77,7 +78,7 @@ fn try_once(action: &Action, attempt: &StepAttempt<'_>) -> Performed {
             "!the message may not be answered automatically".into(),
         ),
         Action::AutoReply(reply) => {
-            let write = || auto_reply::write(reply, mail, config);
+            let write = || auto_reply::write(reply, mail, config, &attempt.postmark());
             answer::send(&AUTO_REPLY, &reply.route, write, attempt)
         }
         Action::Keep => keep::keep(mail, config, attempts),

@@ -8,10 +8,13 @@ use super::doors::retry_time::Patience;
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::mail::Mail;
+use crate::message::draft::Postmark;
 
 #[derive(Clone, Copy)]
 pub(crate) struct StepAttempt<'a> {
     pub(super) mail: &'a Mail,
+    /// Its number in the plan.
+    pub(super) step: usize,
     pub(super) doors: &'a Doors,
     /// Tries before this one.
     pub(super) before: u32,
@@ -19,6 +22,13 @@ pub(crate) struct StepAttempt<'a> {
 }
 
 impl StepAttempt<'_> {
+    /// What names the mail that this step sends. The seed is known to nobody outside.
+    pub(super) fn postmark(&self) -> Postmark {
+        let Mail { key, seed, at_ms, .. } = self.mail;
+        let (key, step) = (key.text().as_bytes(), self.step.to_be_bytes());
+        Postmark::new(&[&seed.to_be_bytes(), &step, key], *at_ms)
+    }
+
     /// When to try again, not within `wait_ms`; `None`: give up. `key` is that of what is sent.
     pub(super) fn next_try(&self, patience: &Patience, key: &str, wait_ms: i64) -> Option<i64> {
         patience.next_try(self.before + 1, self.mail.at_ms, clock::now_ms(), key, wait_ms)

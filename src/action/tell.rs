@@ -9,7 +9,7 @@ use super::post::{self, PostEnd, Request};
 use super::send::{self, Sent};
 use super::step_attempt::StepAttempt;
 use crate::auth::DnsFailure;
-use crate::config::{Alerting, Config};
+use crate::config::Alerting;
 use crate::envelope::split_address;
 use crate::maillog::message_ids::ALERT_ID;
 use crate::message::draft::{Draft, bracketed};
@@ -43,10 +43,9 @@ pub(crate) fn tell(tell: &Tell, attempt: &StepAttempt<'_>) -> Performed {
 }
 
 fn by_mail(tell: &Tell, to: &str, attempt: &StepAttempt<'_>) -> Sent {
-    let config = &attempt.doors.config;
-    let alerting = config.alerting.get().map_err(SendFailure::temporary);
+    let alerting = attempt.doors.config.alerting.get().map_err(SendFailure::temporary);
     match alerting
-        .and_then(|alerting| Ok((target(to, alerting, attempt)?, letter(tell, to, alerting, config))))
+        .and_then(|alerting| Ok((target(to, alerting, attempt)?, letter(tell, to, alerting, attempt))))
     {
         Ok((target, letter)) => send::send(&letter, &target, &tell.id, attempt),
         Err(failure) => send::failed(failure, &tell.id, attempt),
@@ -66,11 +65,11 @@ fn target(to: &str, alerting: &Alerting, attempt: &StepAttempt<'_>) -> Result<Sm
     }
 }
 
-fn letter(tell: &Tell, to: &str, alerting: &Alerting, config: &Config) -> Letter {
-    let host = config.hostname();
+fn letter(tell: &Tell, to: &str, alerting: &Alerting, attempt: &StepAttempt<'_>) -> Letter {
+    let host = attempt.doors.config.hostname();
     let from = alerting.from.clone().unwrap_or_else(|| format!("carom@{host}"));
     let id = format!("{ALERT_ID}{}@{host}", tell.id);
-    let mut draft = Draft::with_id(&bracketed(&from), to, &tell.subject, &id);
+    let mut draft = Draft::with_id(&bracketed(&from), to, &tell.subject, &id, &attempt.postmark());
     draft.field("Auto-Submitted", "auto-generated");
     draft.field("X-Carom-Alert", &tell.rule);
     Letter { from: None, to: to.to_owned(), data: draft.text(&tell.body).into() }

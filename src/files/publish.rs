@@ -9,6 +9,10 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// No write takes as long.
+const UNFINISHED_FOR: Duration = Duration::from_secs(3600);
 
 /// Writes a file with these permissions, whatever the umask, or replaces it. Its directory must
 /// exist.
@@ -99,8 +103,31 @@ pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
+/// Removes what killed processes have left unfinished in a directory.
+pub(crate) fn remove_scraps(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let is_scrap = entry.file_name().to_str().is_some_and(is_hidden);
+        let is_stale = entry.metadata().and_then(|file| file.modified()).is_ok_and(is_stale);
+        if is_scrap && is_stale {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 fn hidden() -> String {
     format!(".{}-{:x}.tmp", std::process::id(), fastrand::u64(..))
+}
+
+/// Whether a name was made by [`hidden`].
+fn is_hidden(name: &str) -> bool {
+    let inner = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
+    inner.and_then(|inner| inner.split_once('-')).is_some_and(|(process, random)| {
+        process.parse::<u32>().is_ok() && u64::from_str_radix(random, 16).is_ok()
+    })
+}
+
+fn is_stale(written: SystemTime) -> bool {
+    written.elapsed().is_ok_and(|age| age > UNFINISHED_FOR)
 }
 
 fn directory_of(path: &Path) -> &Path {
@@ -171,6 +198,23 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"first");
         assert_eq!(fs::read(home.0.join("other")).unwrap(), b"second");
         assert_eq!(home.names().len(), 2, "{:?}", home.names());
+    }
+
+    #[test]
+    fn scraps_of_killed_processes_go_when_they_are_stale_and_nothing_else() {
+        let home = Home::new();
+        let old = SystemTime::now() - 2 * UNFINISHED_FOR;
+        let names = [".12-ff0.tmp", ".99-1.tmp", ".12-xyz.tmp", ".hidden", "12-ff0.tmp", "a.eml"];
+        for name in names {
+            let file = File::create(home.0.join(name)).unwrap();
+            if name != ".99-1.tmp" {
+                file.set_modified(old).unwrap();
+            }
+        }
+        remove_scraps(&home.0);
+        let mut left = home.names();
+        left.sort_unstable();
+        assert_eq!(left, [".12-xyz.tmp", ".99-1.tmp", ".hidden", "12-ff0.tmp", "a.eml"]);
     }
 
     #[test]

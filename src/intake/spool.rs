@@ -10,7 +10,7 @@ use super::whole_file;
 use crate::clock::{self, DAY};
 use crate::error::{Context, Error, Result};
 use crate::files::lock::{self, LockFile};
-use crate::files::publish::{Unfinished, sync_directory};
+use crate::files::publish::{Unfinished, remove_scraps, sync_directory};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use std::fs::{self, File};
@@ -299,6 +299,7 @@ fn age(time: SystemTime) -> Duration {
 
 /// Removes kept files older than `days`; 0 keeps all.
 pub(crate) fn expire_kept(kept: &Path, days: u32) {
+    remove_scraps(kept);
     if days == 0 {
         return;
     }

@@ -173,10 +173,9 @@ impl<'r> Run<'r> {
         let (doors, work, deadline, ends) = (self.doors, self.work, self.deadline, self.ends.clone());
         move || {
             let Underway { mail, plan, .. } = &work[index];
-            let action = &plan.steps[step].action;
-            let done = action::perform(action, mail, doors, attempts, deadline);
+            let done = action::perform(plan, step, mail, doors, attempts, deadline);
             // The receiver lives as long as the run.
-            let _ = ends.send((index, Ended { step, action: action.name(), done }));
+            let _ = ends.send((index, Ended { step, action: plan.steps[step].action.name(), done }));
         }
     }
 

@@ -3,7 +3,6 @@
 //! Not here: what the mail says; the parts of a report (`report::multipart`). Invariant: text from
 //! another message cannot begin a new header field, and no line is longer than SMTP allows.
 
-use crate::clock;
 use crate::digest;
 use crate::text::{bounded, one_line, smtp_lines};
 use jiff::Timestamp;
@@ -16,21 +15,43 @@ const MAX_ADDRESS: usize = 320;
 /// Characters of a text beyond ASCII that are put into encoded words.
 const MAX_ENCODED: usize = 200;
 
-pub(crate) struct Draft(Vec<u8>);
+/// What names a mail, the same at each try: who gets it twice sees by its Message-ID that it is
+/// one.
+#[derive(Clone, Debug)]
+pub(crate) struct Postmark {
+    /// 96 bits that no stranger can foresee.
+    token: String,
+    /// When it was decided to send it, in milliseconds since 1970.
+    at_ms: i64,
+}
+
+impl Postmark {
+    /// `about` names the mail, and is known to nobody else as a whole.
+    pub(crate) fn new(about: &[&[u8]], at_ms: i64) -> Postmark {
+        Postmark { token: digest::sha256_hex(about, 24), at_ms }
+    }
+}
+
+pub(crate) struct Draft {
+    written: Vec<u8>,
+    token: String,
+}
 
 impl Draft {
     /// Begins with what every mail of carom has: From, To, Date, Message-ID, MIME-Version.
-    pub(crate) fn new(from: &str, to: &str, subject: &str, hostname: &str) -> Draft {
-        Draft::with_id(from, to, subject, &format!("{}@{}", unpredictable(), hostname))
+    pub(crate) fn new(from: &str, to: &str, subject: &str, hostname: &str, postmark: &Postmark) -> Draft {
+        let id = format!("{}@{hostname}", postmark.token);
+        Draft::with_id(from, to, subject, &id, postmark)
     }
 
     /// The same with this Message-ID.
-    pub(crate) fn with_id(from: &str, to: &str, subject: &str, id: &str) -> Draft {
-        let mut draft = Draft(Vec::with_capacity(4096));
+    pub(crate) fn with_id(from: &str, to: &str, subject: &str, id: &str, postmark: &Postmark) -> Draft {
+        let Postmark { token, at_ms } = postmark.clone();
+        let mut draft = Draft { written: Vec::with_capacity(4096), token };
         draft.field("From", from);
         draft.field("To", &bracketed(to));
         draft.line(&format!("Subject: {}", encoded(subject)));
-        draft.field("Date", &date(clock::now_ms()));
+        draft.field("Date", &date(at_ms));
         draft.field("Message-ID", &bracketed(id));
         draft.field("MIME-Version", "1.0");
         draft
@@ -42,8 +63,8 @@ impl Draft {
     }
 
     pub(crate) fn line(&mut self, text: &str) {
-        self.0.extend_from_slice(text.as_bytes());
-        self.0.extend_from_slice(b"\r\n");
+        self.written.extend_from_slice(text.as_bytes());
+        self.written.extend_from_slice(b"\r\n");
     }
 
     /// Adds the Content-Transfer-Encoding of a part that is sent as it is.
@@ -53,7 +74,7 @@ impl Draft {
 
     /// Adds text or a message with the line ends of SMTP; nothing else is changed.
     pub(crate) fn body(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(&smtp_lines(bytes));
+        self.written.extend_from_slice(&smtp_lines(bytes));
         self.line("");
     }
 
@@ -63,11 +84,16 @@ impl Draft {
         self.encoding(text.is_ascii());
         self.line("");
         self.body(text.as_bytes());
-        self.0
+        self.written
+    }
+
+    /// A boundary of its parts, which no text of a stranger contains.
+    pub(crate) fn boundary(&self) -> String {
+        format!("=_{}", digest::sha256_hex(&[b"boundary ", self.token.as_bytes()], 24))
     }
 
     pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.0
+        self.written
     }
 }
 
@@ -86,11 +112,6 @@ pub(crate) fn bracketed(address: &str) -> String {
 pub(crate) fn date(at_ms: i64) -> String {
     let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
     at.to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
-}
-
-/// A word for message ids and boundaries: 96 random bits.
-pub(crate) fn unpredictable() -> String {
-    digest::random_token(12)
 }
 
 /// Text beyond ASCII as encoded words (RFC 2047) of whole characters, one per line. What looks like
@@ -120,9 +141,9 @@ mod tests {
 
     #[test]
     fn nothing_can_be_smuggled_into_a_field() {
-        let mut draft = Draft(Vec::new());
+        let mut draft = Draft { written: Vec::new(), token: String::new() };
         draft.field("Subject", "x\r\nBcc: victim@example.com");
-        assert_eq!(draft.0, b"Subject: x  Bcc: victim@example.com\r\n");
+        assert_eq!(draft.written, b"Subject: x  Bcc: victim@example.com\r\n");
         assert_eq!(bracketed("a@b>\r\nX: <y"), "<a@bX: y>");
         assert_eq!(bracketed(&"x".repeat(9_000)).len(), 322);
         let smuggled = encoded("=?utf-8?q?=0D=0ABcc=3A_x?=\r\nBcc: y\u{85}z");

@@ -19,7 +19,7 @@ use super::reported::{DeliveryAction, Recipient, Report, ReportKind};
 use super::tidied::tidy;
 use super::writer;
 use crate::message::Message;
-use crate::message::draft::{Draft, bracketed};
+use crate::message::draft::{Draft, Postmark, bracketed};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AutomaticReply {
@@ -58,9 +58,9 @@ impl AutomaticReply {
     }
 
     /// The mail to the sender of the message that is answered.
-    pub(crate) fn written(&self, to: &str, hostname: &str) -> Vec<u8> {
+    pub(crate) fn written(&self, to: &str, hostname: &str, postmark: &Postmark) -> Vec<u8> {
         let from = self.from.as_deref().unwrap_or_default();
-        let mut draft = Draft::new(&bracketed(from), to, &self.subject, hostname);
+        let mut draft = Draft::new(&bracketed(from), to, &self.subject, hostname, postmark);
         draft.field("Auto-Submitted", "auto-replied");
         if let Some(id) = &self.in_reply_to {
             draft.field("In-Reply-To", &bracketed(id));

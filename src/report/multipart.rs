@@ -6,7 +6,7 @@
 
 use super::fields::WrittenFields;
 use crate::message::Message;
-use crate::message::draft::{Draft, unpredictable};
+use crate::message::draft::Draft;
 
 /// What a report holds.
 pub(crate) struct Multipart<'a, 'm> {
@@ -22,7 +22,7 @@ pub(crate) struct Multipart<'a, 'm> {
 impl Multipart<'_, '_> {
     /// The whole mail: the header of `draft`, then the parts.
     pub(crate) fn written(&self, mut draft: Draft) -> Vec<u8> {
-        let boundary = format!("=_{}", unpredictable());
+        let boundary = draft.boundary();
         let (original, kind) = self.enclosed();
         draft.line(&format!(
             "Content-Type: multipart/report; report-type={};\r\n\tboundary=\"{boundary}\"",
@@ -67,13 +67,15 @@ impl Multipart<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::draft::Postmark;
 
     /// A report about `raw`: its header field of the encoding, and the kinds and bodies of its
     /// parts.
     fn report(raw: &[u8], max_original: u64) -> (String, Vec<(String, Vec<u8>)>) {
         let mut fields = WrittenFields::default();
         fields.add("Status", "5.1.1");
-        let draft = Draft::new("<a@a.example>", "b@b.example", "x", "here.example");
+        let postmark = Postmark::new(&[b"1"], 0);
+        let draft = Draft::new("<a@a.example>", "b@b.example", "x", "here.example", &postmark);
         let mail = Multipart {
             kind: "delivery-status",
             text: "text\r\n--=_\r\n",

@@ -10,7 +10,7 @@ use super::multipart::Multipart;
 use super::{DeliveryAction, ReportKind};
 use crate::feedback_type::FeedbackType;
 use crate::message::Message;
-use crate::message::draft::Draft;
+use crate::message::draft::{Draft, Postmark};
 use crate::smtp_reply::EnhancedStatus;
 use std::fs;
 
@@ -51,6 +51,10 @@ fn read_reply(mail: &[u8]) -> Option<AutomaticReply> {
     AutomaticReply::read(&message, &HumanNotice::read(text.lines()))
 }
 
+fn postmark() -> Postmark {
+    Postmark::new(&[b"1"], 1_795_000_000_000)
+}
+
 #[test]
 fn a_bounce_that_is_written_reads_back_equal() {
     let recipient = |last: &str| RecipientStatus {
@@ -79,7 +83,7 @@ fn a_bounce_that_is_written_reads_back_equal() {
         original: &Message::read(b"Message-ID: <1@x.example>\r\nSubject: \xff\r\n\r\nbody\r\n"),
         max_original: 1_000,
     }
-    .written(Draft::new("<a@x.example>", "b@x.example", "failed", "here.example"));
+    .written(Draft::new("<a@x.example>", "b@x.example", "failed", "here.example", &postmark()));
     let report = super::read(&Message::read(&mail));
     assert_eq!((report.kind, report.recipients.len()), (ReportKind::DeliveryStatus, 2));
     assert_eq!(report.recipients[0].diagnostic, status.recipients[0].diagnostic);
@@ -123,7 +127,7 @@ fn an_automatic_reply_that_is_written_reads_back_equal() {
         subject: "Nicht im Büro".to_owned(),
         text: "Ich bin bis Montag verreist. Grüße".to_owned(),
     };
-    let mail = reply.written("news@sender.example", "here.example");
+    let mail = reply.written("news@sender.example", "here.example", &postmark());
     assert_eq!(read_reply(&mail), Some(reply));
 }
 
@@ -160,7 +164,7 @@ fn absences_of_others_read_and_written_again_read_equal() {
         let Some(reply) = read_reply(&raw).filter(|reply| reply.kind == AutoReplyKind::Absence) else {
             continue;
         };
-        let again = read_reply(&reply.written("news@sender.example", "here.example"));
+        let again = read_reply(&reply.written("news@sender.example", "here.example", &postmark()));
         assert_eq!(again, Some(reply), "{name}");
         seen += 1;
     }
