@@ -38,6 +38,7 @@ mod redelivery;
 mod relay;
 mod releases;
 mod settings;
+mod settling;
 mod sink;
 mod sources;
 mod statistics;

@@ -3,6 +3,7 @@
 use super::readings::{Circumstances, Reading, readings};
 use super::{announcement, state};
 use crate::config::{AlertRule, Config};
+use crate::deadline::Deadline;
 use crate::maillog::log_health::UnreadableLog;
 use crate::plan::{Action, StepEnd};
 use crate::stats::Figures;
@@ -300,7 +301,9 @@ fn a_change_and_the_promise_to_tell_it_are_one_and_no_alert_is_about_alerts() {
     assert_eq!(store.alerts().unwrap(), [], "and nothing of it is left");
     let jobs = store.claim_due(NOW, 1000, 10).unwrap();
     let done = Performed::new(StepEnd::Later { at_ms: NOW }, "", "!down".into());
-    store.settle(&[(jobs[0].mail.key.text(), &[Ended { step: 0, action: "alert", done }])], NOW).unwrap();
+    let ended = [Ended { step: 0, action: "alert", done }];
+    let soon = Deadline::after(std::time::Duration::from_secs(60));
+    store.settle(&[(jobs[0].mail.key.text(), &ended)], NOW, soon).unwrap();
     assert_eq!((store.pending_steps().unwrap()[0].attempts, store.failing_steps(0).unwrap()), (1, 0));
     drop(store);
     std::fs::remove_dir_all(&directory).unwrap();

@@ -116,7 +116,7 @@ fn handle(arguments: &Arguments, config: Arc<Config>, json: bool) -> Result<Exit
     }
     let promised = |verdict: &Verdict| watchdog::answer_with(last_word(verdict));
     let verdict = deliver(&house, mail, deadline, &promised);
-    house.store.checkpoint();
+    house.store.close();
     // The process ends here; the kernel frees its memory faster than we could.
     std::mem::forget(house);
     Ok(end(&verdict))

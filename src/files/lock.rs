@@ -6,6 +6,7 @@
 use super::owner;
 use std::fs::{File, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// A lock that is held until it is dropped.
@@ -26,6 +27,23 @@ pub(crate) fn try_existing(path: &Path) -> io::Result<Option<LockFile>> {
     match file.try_lock() {
         Ok(()) => Ok(Some(LockFile { _open: file })),
         Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Creates a file and takes its lock. `None`: another process has looked at the new file with
+/// [`is_free`], and may remove it.
+pub(crate) fn take_new(path: &Path) -> io::Result<Option<LockFile>> {
+    let taken = try_take(path)?;
+    let is_there = |lock: &LockFile| lock._open.metadata().is_ok_and(|file| file.nlink() > 0);
+    Ok(taken.filter(is_there))
+}
+
+/// Whether nobody holds the lock of a file. Those who look do not see each other.
+pub(crate) fn is_free(path: &Path) -> io::Result<bool> {
+    match File::open(path)?.try_lock_shared() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(error),
     }
 }
@@ -52,6 +70,9 @@ mod tests {
         drop(held);
         assert!(try_existing(&path).unwrap().is_some());
         drop(take(&path).unwrap());
+        assert!(is_free(&path).unwrap());
+        let new = take_new(&path).unwrap();
+        assert!(new.is_some() && !is_free(&path).unwrap());
         std::fs::remove_file(&path).unwrap();
     }
 }

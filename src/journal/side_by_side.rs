@@ -15,10 +15,12 @@ use crate::plan::{Plan, Step, StepEnd};
 use crate::store::{DueSteps, Ended, Performed};
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// When no step has ended for this long, those that have are settled: the rest is slow.
 const QUIET: Duration = Duration::from_millis(20);
+/// The same if others go on ending: no end waits longer for its record.
+const LONGEST: Duration = Duration::from_millis(100);
 
 /// A message with steps that are this process's to do.
 pub(crate) struct Underway<'a> {
@@ -83,7 +85,16 @@ pub(crate) fn run_all(
     }
     let (ends, ended) = channel();
     let progress = work.iter().map(|_| Progress::default()).collect();
-    let mut run = Run { doors, work: &work, deadline, progress, waiting: VecDeque::new(), running: 0, ends };
+    let mut run = Run {
+        doors,
+        work: &work,
+        deadline,
+        progress,
+        waiting: VecDeque::new(),
+        running: 0,
+        oldest: None,
+        ends,
+    };
     for (index, one) in work.iter().enumerate() {
         run.open(index, &one.ready, one.attempts);
     }
@@ -113,6 +124,8 @@ struct Run<'r> {
     /// Steps that wait for a thread: message, step, tries before.
     waiting: VecDeque<(usize, usize, u32)>,
     running: usize,
+    /// When the first of the steps ended that are not settled.
+    oldest: Option<Instant>,
     ends: Sender<(usize, Ended)>,
 }
 
@@ -146,7 +159,8 @@ impl<'r> Run<'r> {
                 Ok((index, end)) => self.note(index, end),
                 Err(_) => report(self.settle()),
             }
-            if self.running == 0 && self.waiting.is_empty() {
+            let has_waited = self.oldest.is_some_and(|oldest| oldest.elapsed() >= LONGEST);
+            if has_waited || self.running == 0 && self.waiting.is_empty() {
                 report(self.settle());
             }
             if self.running == 0 && (self.waiting.is_empty() || self.is_alone()) {
@@ -185,6 +199,7 @@ impl<'r> Run<'r> {
         let (step, end) = (one.step, one.done.end);
         let progress = &mut self.progress[index];
         self.running -= 1;
+        self.oldest.get_or_insert_with(Instant::now);
         progress.open -= 1;
         progress.unsettled.push(one);
         if !matches!(end, StepEnd::Later { .. }) {
@@ -235,18 +250,16 @@ impl<'r> Run<'r> {
         }
         let ends: Vec<(&str, &[Ended])> =
             some.iter().map(|index| (self.key(*index), &*self.progress[*index].unsettled)).collect();
-        let settled = self.doors.store.settle(&ends, clock::now_ms());
+        let settled = self.doors.store.settle(&ends, clock::now_ms(), self.deadline);
         if let Err(error) = &settled {
             for (key, _) in &ends {
-                tracing::error!(%error, key, "finished steps are not on record; they may be done again");
+                tracing::error!(%error, key, "finished steps are not on record yet; whoever claims steps next records them");
             }
         }
+        self.oldest = None;
         for index in some {
             let progress = &mut self.progress[*index];
-            // Ends that are not on record are tried again with the next ones of the message.
-            if settled.is_ok() || progress.open == 0 {
-                progress.ended.append(&mut progress.unsettled);
-            }
+            progress.ended.append(&mut progress.unsettled);
         }
         settled.map_or_else(|_| vec![None; some.len()], |finished| finished.into_iter().map(Some).collect())
     }

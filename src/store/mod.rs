@@ -41,8 +41,8 @@ use crate::files::lock::LockFile;
 use crate::plan::Plan;
 use sqlite::connection::SharedConnection;
 use sqlite::{
-    alert_rows, counter_rows, difference_rows, mark_rows, pending_rows, promise_rows, purge, step_rows,
-    suppression_rows, template_rows,
+    alert_rows, counter_rows, difference_rows, mark_rows, pending_rows, promise_rows, purge, settling,
+    step_rows, suppression_rows, template_rows,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -86,10 +86,11 @@ impl Store {
         sqlite::check(&self.db)
     }
 
-    /// Moves SQLite's write-ahead log into the file when it has grown. Dropping the store does so
-    /// too.
-    pub(crate) fn checkpoint(&self) {
+    /// Moves SQLite's write-ahead log into the file when it has grown, and claims nothing more.
+    /// Dropping the store does so too.
+    pub(crate) fn close(&self) {
         self.db.checkpoint();
+        self.db.leave();
     }
 
     /// Keeps other ticks out of what only one at a time may do, until the lock is dropped. `None`:
@@ -139,9 +140,15 @@ impl Store {
 
     /// Records how steps of messages (by key) ended, adds what they count for, and skips what
     /// waited for another end. Returns for each message whether nothing is left to do. A step that
-    /// has ended before changes nothing.
-    pub(crate) fn settle(&self, ended: &[(&str, &[Ended])], now_ms: i64) -> Result<Vec<bool>> {
-        step_rows::settle(&self.db, ended, now_ms)
+    /// has ended before changes nothing. After the deadline it is an error, and whoever claims
+    /// steps next puts the ends on record.
+    pub(crate) fn settle(
+        &self,
+        ended: &[(&str, &[Ended])],
+        now_ms: i64,
+        deadline: Deadline,
+    ) -> Result<Vec<bool>> {
+        settling::settle(&self.db, ended, now_ms, deadline)
     }
 
     /// This process is done with these messages (key and bytes); what is pending is for whoever

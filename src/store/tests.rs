@@ -1,12 +1,14 @@
 //! What the verbs promise, whatever database is below them; and a store to test with.
 
 use super::{Ended, Entry, FinishedMessage, Performed, Promise, Standing, Store, Tally};
+use crate::deadline::Deadline;
 use crate::envelope::Envelope;
 use crate::error::Result;
 use crate::mail::{Content, Key, Mail};
 use crate::plan::{Action, Condition, Plan, Step, StepEnd, Verdict};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) const LEASE: i64 = 900_000;
 
@@ -75,7 +77,11 @@ pub(crate) fn claim(store: &Store, key: &str, now_ms: i64) -> Vec<usize> {
 
 pub(crate) fn settle(store: &Store, key: &str, step: usize, end: StepEnd) {
     let done = Performed::new(end, "settled", "done".into());
-    store.settle(&[(key, &[Ended { step, action: "keep", done }])], 0).unwrap();
+    store.settle(&[(key, &[Ended { step, action: "keep", done }])], 0, soon()).unwrap();
+}
+
+fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(60))
 }
 
 pub(crate) fn count(store: &Store, name: &str) -> u64 {
@@ -140,13 +146,15 @@ fn a_key_is_recorded_once() {
 #[test]
 fn a_promise_outlives_the_process_and_is_counted_once() {
     let place = Place::new();
-    assert_eq!(promise(&place.open(), "k", vec![step(None, 0)], 0).unwrap(), Standing::New);
+    let first = place.open();
+    assert_eq!(promise(&first, "k", vec![step(None, 0)], 0).unwrap(), Standing::New);
     let store = place.open();
     let again = promise(&store, "k", vec![step(None, 0)], 0).unwrap();
     assert_eq!(again, Standing::Open { abandoned: false });
     assert_eq!(count(&store, "total_messages"), 1);
-    release(&store, "k");
-    let jobs = store.claim_due(LEASE + 1, LEASE, 10).unwrap();
+    assert!(store.claim_due(1, LEASE, 10).unwrap().is_empty(), "the first works on it");
+    drop(first);
+    let jobs = store.claim_due(1, LEASE, 10).unwrap();
     assert_eq!((jobs.len(), jobs[0].mail.seed, &jobs[0].steps), (1, u64::MAX, &vec![0]));
     assert_eq!(**jobs[0].mail.raw(), b"Subject: x\r\n\r\n");
 }

@@ -5,7 +5,10 @@
 //! get the connection commits the whole queue as one transaction. Invariant: `write` returns `Ok`
 //! only after a commit that has reached the disk (synchronous=FULL, SQLite's default, in WAL mode).
 
+use super::holder::Holders;
+use super::unsettled_steps::UnsettledSteps;
 use super::{migrations, store_schema};
+use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::files::owner;
 use rusqlite::config::DbConfig;
@@ -36,6 +39,8 @@ pub(crate) struct SharedConnection {
     /// `None`: not opened yet.
     connection: Mutex<Option<Connection>>,
     queue: Mutex<Vec<Queued>>,
+    holders: Arc<Holders>,
+    unsettled: Arc<UnsettledSteps>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -46,7 +51,8 @@ impl SharedConnection {
     /// Opens the file when it is first needed; creates or migrates it then, if that is needed too.
     pub(crate) fn lazy(path: &Path) -> SharedConnection {
         let (connection, queue) = (Mutex::default(), Mutex::default());
-        SharedConnection { path: path.to_owned(), connection, queue }
+        let (holders, unsettled) = (Arc::new(Holders::of(path)), Arc::new(UnsettledSteps::of(path)));
+        SharedConnection { path: path.to_owned(), connection, queue, holders, unsettled }
     }
 
     /// Opens the file now.
@@ -75,6 +81,16 @@ impl SharedConnection {
         &self.path
     }
 
+    /// Which processes work on messages.
+    pub(super) fn holders(&self) -> &Arc<Holders> {
+        &self.holders
+    }
+
+    /// How steps ended that are not on record.
+    pub(super) fn unsettled(&self) -> &Arc<UnsettledSteps> {
+        &self.unsettled
+    }
+
     /// Whether this process has opened the file.
     pub(crate) fn is_open(&self) -> bool {
         lock(&self.connection).is_some()
@@ -100,6 +116,15 @@ impl SharedConnection {
         &self,
         operation: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.write_by(Deadline::after(BUSY), operation)
+    }
+
+    /// The same, waiting for other processes until `deadline` and no longer than usual.
+    pub(super) fn write_by<T: Send + Sync + 'static>(
+        &self,
+        deadline: Deadline,
+        operation: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
         // A write that fails must not wait in the queue of a file that opens later.
         self.with(|_| ())?;
         let answer = Arc::new(OnceLock::new());
@@ -110,7 +135,10 @@ impl SharedConnection {
             Ok(())
         });
         lock(&self.queue).push(Queued { operation, done });
-        self.with(|connection| commit(connection, std::mem::take(&mut *lock(&self.queue))))?;
+        self.with(|connection| {
+            let group = std::mem::take(&mut *lock(&self.queue));
+            commit(connection, group, deadline.left().min(BUSY));
+        })?;
         // This thread has just run the write, or an earlier holder of the connection has.
         match outcome.recv() {
             Ok(Ok(())) => {}
@@ -134,6 +162,11 @@ impl SharedConnection {
             let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
             let _ = connection.busy_timeout(BUSY);
         }
+    }
+
+    /// This process works on no message any more.
+    pub(crate) fn leave(&self) {
+        self.holders.leave();
     }
 
     fn wrong(&self, text: &str) -> Error {
@@ -177,24 +210,18 @@ impl Drop for SharedConnection {
     }
 }
 
-fn commit(connection: &mut Connection, group: Vec<Queued>) {
+/// Commits a group, or none of it. Waits for other processes for at most `patience`.
+fn commit(connection: &mut Connection, group: Vec<Queued>, patience: Duration) {
     if group.is_empty() {
         return;
     }
-    let mut waiting = Vec::with_capacity(group.len());
+    let (operations, waiting): (Vec<_>, Vec<_>) =
+        group.into_iter().map(|Queued { operation, done }| (operation, done)).unzip();
     let committed = (|| {
+        connection.busy_timeout(patience)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut failed = None;
-        for queued in group {
-            waiting.push(queued.done);
-            if failed.is_none() {
-                failed = (queued.operation)(&transaction).err();
-            }
-        }
-        match failed {
-            Some(error) => Err(error),
-            None => transaction.commit(),
-        }
+        operations.into_iter().try_for_each(|operation| operation(&transaction))?;
+        transaction.commit()
     })();
     let outcome = committed.map_err(|error: rusqlite::Error| error.to_string());
     for done in waiting {

@@ -8,6 +8,8 @@ pub(crate) mod connection;
 pub(crate) mod counter_rows;
 pub(crate) mod difference_rows;
 mod holder;
+pub(crate) mod settling;
+mod unsettled_steps;
 pub(crate) mod mark_rows;
 pub(crate) mod migrations;
 pub(crate) mod pending_rows;

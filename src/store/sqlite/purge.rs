@@ -37,6 +37,7 @@ struct Group {
 }
 
 pub(crate) fn purge(shared: &SharedConnection, now_ms: i64, deadline: Deadline) -> Result<()> {
+    shared.holders().remove_stale();
     while purge_piece(shared, now_ms)? && !deadline.passed() {
         std::thread::sleep(PAUSE);
     }

@@ -1,18 +1,24 @@
-//! The rows of steps under way: claims, settles and releases them.
+//! The rows of steps under way: claimed, settled and released.
 //!
-//! Not here: what the steps mean (`crate::journal`), and how they are written down
-//! (`promise_rows`). Invariant: a step changes from `pending` to its end once, and its counters
-//! change in the same transaction.
+//! Whoever claims steps first puts on record what ended while the store was locked. Not here: what
+//! the steps mean (`crate::journal`), how they are written down (`promise_rows`), and how long a
+//! settle is tried (`settling`). Invariant: a step changes from `pending` to its end once, and its
+//! counters change in the same transaction.
 
 use super::connection::SharedConnection;
-use super::{counter_rows, holder};
-use crate::clock;
+use super::counter_rows;
+use super::holder::Holders;
+use super::unsettled_steps::UnsettledSteps;
+use crate::clock::{self, DAY_MS};
 use crate::error::Result;
 use crate::mail::{Content, Key, Mail, MessageFile};
 use crate::plan::{Plan, StepEnd};
-use crate::store::journal_entry::{DueSteps, Ended, Performed};
+use crate::store::journal_entry::{DueSteps, Performed};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::sync::Arc;
+
+/// How long a file of unsettled steps is known after it was taken in.
+const TAKEN_IN_MS: i64 = 90 * DAY_MS;
 
 /// A step is ready if it is pending, due and not leased, and the step that it waits for has ended.
 /// `settle_step` has skipped the steps that waited for another end.
@@ -40,7 +46,43 @@ pub(crate) fn claim(
         return Ok(Vec::new());
     }
     let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
-    shared.write(move |db| keys.iter().map(|key| claim_steps(db, key, now_ms, lease_ms)).collect())
+    write_settled(shared, move |db| keys.iter().map(|key| claim_steps(db, key, now_ms, lease_ms)).collect())
+}
+
+/// Puts on record, within a transaction, how steps ended while the store was locked. A file is
+/// taken in once, whoever does it and wherever it is killed: its name is on record with what it
+/// says. Returns the names of what is to be dropped after the commit.
+pub(super) fn take_in(db: &Connection, unsettled: &UnsettledSteps) -> rusqlite::Result<Vec<String>> {
+    const ONCE: &str = "INSERT OR IGNORE INTO memory (name, value, expires_ms) VALUES (?1, 1, ?2)";
+    let mut names = Vec::new();
+    for (name, steps) in unsettled.kept() {
+        let at_ms = steps.iter().map(|step| step.at_ms).max().unwrap_or(0);
+        let mark = format!("unsettled {name}");
+        if db.prepare_cached(ONCE)?.execute(params![mark, at_ms + TAKEN_IN_MS])? > 0 {
+            for step in &steps {
+                settle_step(db, &step.key, step.step, &step.done(), step.at_ms)?;
+                finish(db, &step.key)?;
+            }
+            tracing::info!(
+                name,
+                steps = steps.len(),
+                "steps that ended while the store was locked are on record"
+            );
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// Writes after all that has ended is on record.
+fn write_settled<T: Send + Sync + 'static>(
+    shared: &SharedConnection,
+    operation: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+) -> Result<T> {
+    let unsettled = shared.unsettled().clone();
+    let (taken, done) = shared.write(move |db| Ok((take_in(db, &unsettled)?, operation(db)?)))?;
+    shared.unsettled().drop_taken(&taken);
+    Ok(done)
 }
 
 pub(crate) fn claim_message(
@@ -49,20 +91,20 @@ pub(crate) fn claim_message(
     now_ms: i64,
     lease_ms: i64,
 ) -> Result<Option<DueSteps>> {
-    let key = key.to_owned();
-    shared.write(move |db| {
+    let (key, holders, this) = (key.to_owned(), shared.holders().clone(), shared.holders().this_process()?);
+    write_settled(shared, move |db| {
         let select = "SELECT owner FROM journal WHERE key = ?1";
         let owned: Option<Option<String>> = db.query_row(select, [&key], |row| row.get(0)).optional()?;
         match owned.flatten() {
-            Some(other) if holder::is_gone(&other) => release_leases(db, &key)?,
-            Some(other) if other != holder::this_process() => return Ok(None),
+            Some(other) if holders.is_gone(&other) => release_leases(db, &key)?,
+            Some(other) if other != this => return Ok(None),
             _ => {}
         }
         let steps = claim_steps(db, &key, now_ms, lease_ms)?;
         if steps.is_empty() {
             return Ok(None);
         }
-        own(db, &key)?;
+        own(db, &key, &this)?;
         due_steps(db, &key, steps)
     })
 }
@@ -73,41 +115,24 @@ pub(crate) fn claim_due(
     lease_ms: i64,
     limit: usize,
 ) -> Result<Vec<DueSteps>> {
-    shared.write(move |db| {
-        release_the_dead(db)?;
+    let (holders, this) = (shared.holders().clone(), shared.holders().this_process()?);
+    write_settled(shared, move |db| {
+        release_the_dead(db, &holders)?;
         let sql = format!(
             "SELECT DISTINCT key FROM steps INDEXED BY steps_due CROSS JOIN journal USING (key) WHERE {READY} AND
              (owner IS NULL OR owner = ?3 OR due_ms <= ?2 - ?4) LIMIT ?1"
         );
         let keys: Vec<String> = db
             .prepare_cached(&sql)?
-            .query_map(params![limit as i64, now_ms, holder::this_process(), lease_ms], |row| row.get(0))?
+            .query_map(params![limit as i64, now_ms, this, lease_ms], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         let mut due = Vec::with_capacity(keys.len());
         for key in keys {
             let steps = claim_steps(db, &key, now_ms, lease_ms)?;
-            own(db, &key)?;
+            own(db, &key, &this)?;
             due.extend(due_steps(db, &key, steps)?);
         }
         Ok(due)
-    })
-}
-
-pub(crate) fn settle(
-    shared: &SharedConnection,
-    ended: &[(&str, &[Ended])],
-    now_ms: i64,
-) -> Result<Vec<bool>> {
-    let ended: Vec<(String, Vec<Ended>)> =
-        ended.iter().map(|(key, ends)| ((*key).to_owned(), ends.to_vec())).collect();
-    shared.write(move |db| {
-        let settle_one = |(key, ends): &(String, Vec<Ended>)| {
-            for ended in ends {
-                settle_step(db, key, ended.step, &ended.done, now_ms)?;
-            }
-            finish(db, key)
-        };
-        ended.iter().map(settle_one).collect()
     })
 }
 
@@ -117,8 +142,8 @@ pub(crate) fn release(shared: &SharedConnection, left: &[(&str, &Arc<Vec<u8>>)])
     }
     let left: Vec<(String, Arc<Vec<u8>>)> =
         left.iter().map(|(key, raw)| ((*key).to_owned(), (*raw).clone())).collect();
+    let this = shared.holders().this_process()?;
     shared.write(move |db| {
-        let this = holder::this_process();
         for (key, raw) in &left {
             copy_message(db, key, raw)?;
             db.prepare_cached("UPDATE journal SET owner = NULL WHERE key = ?1 AND owner = ?2")?
@@ -133,10 +158,10 @@ pub(crate) fn give_back(shared: &SharedConnection, keys: Vec<String>) -> Result<
     if keys.is_empty() {
         return Ok(());
     }
+    let this = shared.holders().this_process()?;
     shared.write(move |db| {
         let mut release =
             db.prepare_cached("UPDATE journal SET owner = NULL WHERE key = ?1 AND owner = ?2")?;
-        let this = holder::this_process();
         for key in &keys {
             if release.execute([key, &this])? > 0 {
                 release_leases(db, key)?;
@@ -168,9 +193,8 @@ fn claim_steps(db: &Connection, key: &str, now_ms: i64, lease_ms: i64) -> rusqli
 
 /// Makes this process the owner of the message. If the process is killed, others can claim its
 /// steps before the lease ends.
-fn own(db: &Connection, key: &str) -> rusqlite::Result<()> {
-    db.prepare_cached("UPDATE journal SET owner = ?2 WHERE key = ?1")?
-        .execute(params![key, holder::this_process()])?;
+fn own(db: &Connection, key: &str, this: &str) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE journal SET owner = ?2 WHERE key = ?1")?.execute(params![key, this])?;
     Ok(())
 }
 
@@ -181,13 +205,13 @@ fn release_leases(db: &Connection, key: &str) -> rusqlite::Result<()> {
 }
 
 /// Frees the steps of processes that have died. Leases are for processes that hang.
-fn release_the_dead(db: &Connection) -> rusqlite::Result<()> {
+fn release_the_dead(db: &Connection, holders: &Holders) -> rusqlite::Result<()> {
     // Each owner once, however many messages it has: one look into the index for each.
     const NEXT: &str = "SELECT min(owner) FROM journal WHERE owner IS NOT NULL AND owner > ?1";
     let mut owner = String::new();
     let mut next = db.prepare_cached(NEXT)?;
     while let Some(other) = next.query_row([&owner], |row| row.get::<_, Option<String>>(0))? {
-        if holder::is_gone(&other) {
+        if holders.is_gone(&other) {
             db.prepare_cached(
                 "UPDATE steps SET lease_ms = 0 WHERE state = 'pending' AND lease_ms > 0
                  AND key IN (SELECT key FROM journal WHERE owner = ?1)",

@@ -1,7 +1,8 @@
 //! The rows: what is written, claimed, skipped, removed, and kept on a full disk.
 
+use super::holder::Holders;
 use super::purge::PIECE;
-use super::{holder, store_schema};
+use super::store_schema;
 use crate::clock::{self, DAY_MS};
 use crate::deadline::Deadline;
 use crate::plan::{Condition, StepEnd};
@@ -11,11 +12,11 @@ use rusqlite::{Connection, params};
 use std::time::Duration;
 
 /// The file as any other program sees it.
-fn shell(place: &Place) -> Connection {
+pub(super) fn shell(place: &Place) -> Connection {
     Connection::open(place.file()).unwrap()
 }
 
-fn states(place: &Place, key: &str) -> Vec<String> {
+pub(super) fn states(place: &Place, key: &str) -> Vec<String> {
     let shell = shell(place);
     let mut select = shell.prepare("SELECT state FROM steps WHERE key = ?1 ORDER BY step").unwrap();
     let rows = select.query_map([key], |row| row.get(0)).unwrap();
@@ -29,11 +30,11 @@ fn owned_by(place: &Place, key: &str, owner: &str) {
     assert_eq!(changed, 1);
 }
 
-/// A process that runs until the test ends, and its name in the journal.
-fn another_process() -> (std::process::Child, String) {
-    let child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-    let owner = holder::process(child.id());
-    (child, owner)
+/// Another process, and its name in the journal.
+fn another_process(place: &Place) -> (Holders, String) {
+    let process = Holders::of(&place.file());
+    let owner = process.this_process().unwrap();
+    (process, owner)
 }
 
 #[test]
@@ -91,7 +92,7 @@ fn what_a_dead_process_had_taken_is_free_at_once() {
     let place = Place::new();
     let store = place.open();
     promise(&store, "k", vec![step(None, 0)], 0).unwrap();
-    owned_by(&place, "k", "4000000:1");
+    owned_by(&place, "k", "4000000");
     let again = promise(&store, "k", vec![], 0).unwrap();
     assert_eq!(again, Standing::Open { abandoned: true });
     assert_eq!(store.claim_due(2, LEASE, 10).unwrap().len(), 1);
@@ -114,14 +115,13 @@ fn a_step_is_not_done_twice_when_the_process_beside_it_dies() {
     let place = Place::new();
     let store = place.open();
     promise(&store, "k", vec![step(None, 0), step(None, 0)], 0).unwrap();
-    let (mut process, owner) = another_process();
+    let (process, owner) = another_process(&place);
     owned_by(&place, "k", &owner);
     // The other process is at the first step when a tick and a redelivery come by.
     shell(&place).execute("UPDATE steps SET lease_ms = 900000 * (step = 0)", []).unwrap();
     let ticks: usize = store.claim_due(1, LEASE, 10).unwrap().iter().map(|job| job.steps.len()).sum();
     let redelivered = store.claim_message("k", 1, LEASE).unwrap().map_or(0, |job| job.steps.len());
-    process.kill().unwrap();
-    process.wait().unwrap();
+    drop(process);
     let later: usize = store.claim_due(2, LEASE, 10).unwrap().iter().map(|job| job.steps.len()).sum();
     assert_eq!(ticks + redelivered + later, 2, "each step is somebody's once");
 }
@@ -131,12 +131,11 @@ fn a_process_that_hangs_loses_its_steps_when_the_lease_is_over() {
     let place = Place::new();
     let store = place.open();
     promise(&store, "k", vec![step(None, 0)], 0).unwrap();
-    let (mut process, owner) = another_process();
+    let (process, owner) = another_process(&place);
     owned_by(&place, "k", &owner);
     let before = store.claim_due(LEASE - 1, LEASE, 10).unwrap().len();
     let after = store.claim_due(LEASE + 1, LEASE, 10).unwrap().len();
-    process.kill().unwrap();
-    process.wait().unwrap();
+    drop(process);
     assert_eq!((before, after), (0, 1));
 }
 

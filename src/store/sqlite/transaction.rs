@@ -4,9 +4,10 @@
 //! error, nothing of it has happened.
 
 use super::connection::SharedConnection;
+use super::holder::Holders;
 use super::promise_rows::{condition_name, notified};
 use super::step_rows::state_of;
-use super::{counter_rows, holder, mark_rows, suppression_rows};
+use super::{counter_rows, mark_rows, suppression_rows};
 use crate::envelope::Envelope;
 use crate::error::{Context, Result};
 use crate::plan::Plan;
@@ -14,13 +15,12 @@ use crate::store::journal_entry::Performed;
 use crate::store::suppressed::{SoftBounce, StrikeCount, Suppressed};
 use crate::store::tally::Tally;
 use rusqlite::{Connection, params};
-use std::cell::OnceCell;
+use std::sync::Arc;
 
 /// The store, open for several changes.
 pub(crate) struct Transaction<'t> {
     db: &'t Connection,
-    /// The name of this process, once it was needed.
-    owner: OnceCell<String>,
+    holders: Arc<Holders>,
 }
 
 /// A plan of which some steps were done in the transaction that puts it on record.
@@ -55,8 +55,9 @@ pub(crate) fn transaction<T: Send + Sync + 'static>(
     shared: &SharedConnection,
     work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
 ) -> Result<T> {
+    let holders = shared.holders().clone();
     shared.write(move |db| {
-        let done = work(&Transaction { db, owner: OnceCell::new() });
+        let done = work(&Transaction { db, holders });
         done.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.text().into()))
     })
 }
@@ -81,7 +82,7 @@ impl Transaction<'_> {
         let Begun { key, policy, seed, envelope, plan, steps, at_ms } = *begun;
         let is_open = steps.iter().any(|step| matches!(step, StepState::Ready | StepState::Waiting));
         let is_ready = steps.iter().any(|step| matches!(step, StepState::Ready));
-        let owner = is_ready.then(|| self.owner.get_or_init(holder::this_process).as_str());
+        let owner = is_ready.then(|| self.holders.this_process()).transpose()?;
         let state = if is_open { "open" } else { "finished" };
         let envelope = serde_json::to_string(envelope).context("envelope")?;
         let text = serde_json::to_string(plan).context("plan")?;

@@ -1,0 +1,131 @@
+//! What was done is not done again: not because the store was locked, not because a step beside it takes long, and not because
+//! somebody could not see that the process lives.
+
+use crate::harness::peers::{ACCEPT, SmtpPeer};
+use crate::harness::{HOUR_MS, SENDER, SILENT, Sandbox, finish, names, plain, signed, start, wait_for};
+use rusqlite::Connection;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const BOUNCED: &str = "x@oob.sink.example";
+
+fn arguments(queue_id: &str) -> [&str; 9] {
+    let to = ["--recipient", BOUNCED, "--client-address", "192.0.2.1", "--queue-id", queue_id];
+    let [a, b, c, d, e, f] = to;
+    ["pipe", "--sender", SENDER, a, b, c, d, e, f]
+}
+
+/// A way to the peer on which `passed` is called before the first byte.
+fn gate(peer: &SmtpPeer, passed: impl Fn() + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, beyond) = (listener.local_addr().unwrap().port(), peer.port);
+    std::thread::spawn(move || {
+        for near in listener.incoming().flatten() {
+            passed();
+            let far = TcpStream::connect(("127.0.0.1", beyond)).unwrap();
+            for (from, to) in [(near.try_clone(), far.try_clone()), (far.try_clone(), near.try_clone())] {
+                let (mut from, mut to) = (from.unwrap(), to.unwrap());
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Write);
+                });
+            }
+        }
+    });
+    port
+}
+
+/// The store is locked as soon as a bounce goes out, until the connection is taken from here.
+fn locked_by_the_bounce(sandbox: Sandbox, peer: &SmtpPeer) -> (Sandbox, Arc<Mutex<Option<Connection>>>) {
+    let lock = Arc::new(Mutex::new(None));
+    let (file, locked) = (sandbox.path("state/carom.db"), lock.clone());
+    let port = gate(peer, move || {
+        let store = Connection::open(&file).unwrap();
+        store.execute_batch("BEGIN IMMEDIATE").unwrap();
+        *locked.lock().unwrap() = Some(store);
+    });
+    (sandbox.smtp_port(port), lock)
+}
+
+fn outbox(sandbox: &Sandbox) -> Vec<serde_json::Value> {
+    let ran = sandbox.run(&["outbox", "--json"], b"");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_store_that_is_locked_beyond_the_deadline_doubles_nothing() {
+    let peer = SmtpPeer::start(ACCEPT);
+    let (sandbox, lock) = locked_by_the_bounce(Sandbox::new().config("[message]\ndeadline = 5"), &peer);
+    finish(start(sandbox.command(&arguments("4A")), &plain(BOUNCED)), Duration::from_secs(40)).silent();
+    assert_eq!(peer.mails().len(), 1);
+    assert!(!names(&sandbox.path("state/carom.db.unsettled")).is_empty(), "it waits in a file");
+    drop(lock.lock().unwrap().take());
+    sandbox.advance(HOUR_MS);
+    sandbox.run(&["cron"], b"").silent();
+    assert_eq!((peer.mails().len(), sandbox.counter("oob_sent"), outbox(&sandbox).len()), (1, 1, 0));
+    assert!(names(&sandbox.path("state/carom.db.unsettled")).is_empty());
+}
+
+#[test]
+fn a_store_that_is_locked_for_a_while_is_waited_for() {
+    let peer = SmtpPeer::start(ACCEPT);
+    let (sandbox, lock) = locked_by_the_bounce(Sandbox::new(), &peer);
+    let running = start(sandbox.command(&arguments("4A")), &plain(BOUNCED));
+    wait_for(40, "the file", || !names(&sandbox.path("state/carom.db.unsettled")).is_empty());
+    drop(lock.lock().unwrap().take());
+    finish(running, Duration::from_secs(40)).silent();
+    assert_eq!((outbox(&sandbox).len(), sandbox.counter("oob_sent")), (0, 1));
+    let log = sandbox.run(&["log"], b"").stdout;
+    assert!(log.contains("bounce succeeded"), "{log}");
+}
+
+#[test]
+fn a_kept_copy_beside_a_slow_bounce_is_on_record_before_that_ends_and_kept_once() {
+    let peer = SmtpPeer::start(SILENT);
+    let sandbox = Sandbox::new().smtp_port(peer.port);
+    let message = signed(BOUNCED, "X-Bouncy-Sink: store-done\r\n", b"hello\r\n");
+    let mut running = start(sandbox.command(&arguments("4A")), &message);
+    wait_for(40, "the copy's record", || {
+        let left = outbox(&sandbox);
+        left.len() == 1 && left[0]["action"] == "bounce"
+    });
+    running.kill().unwrap();
+    running.wait().unwrap();
+    peer.behave(ACCEPT);
+    sandbox.run(&["cron"], b"").silent();
+    assert_eq!((peer.mails().len(), sandbox.counter("kept")), (1, 1));
+    assert_eq!(names(&sandbox.path("state/done")).len(), 1);
+}
+
+/// A process in another container has another id there, or the same as one of ours.
+#[test]
+fn a_process_in_another_pid_namespace_is_alive_while_it_lives_and_dead_after() {
+    let peer = SmtpPeer::start(SILENT);
+    let sandbox = Sandbox::new().smtp_port(peer.port);
+    let carom = sandbox.command(&arguments("4A"));
+    let mut apart = Command::new("unshare");
+    apart.args(["--pid", "--fork", "--kill-child", "--mount-proc"]).arg(carom.get_program());
+    apart.args(carom.get_args()).stdin(std::process::Stdio::piped());
+    let mut running = start(apart, &plain(BOUNCED));
+    let mut ended = false;
+    wait_for(40, "the bounce", || {
+        ended = running.try_wait().unwrap().is_some();
+        ended || peer.connections.load(std::sync::atomic::Ordering::SeqCst) == 1
+    });
+    if ended {
+        return eprintln!("skipped: this system makes no PID namespaces");
+    }
+    peer.behave(ACCEPT);
+    sandbox.run(&["cron"], b"").silent();
+    assert_eq!(peer.mails().len(), 0, "it is under way");
+    running.kill().unwrap();
+    running.wait().unwrap();
+    wait_for(40, "the bounce of a dead process", || {
+        sandbox.run(&["cron"], b"").silent();
+        peer.mails().len() == 1
+    });
+    assert!(names(&sandbox.path("state/carom.db.running")).is_empty(), "its file is removed");
+}
