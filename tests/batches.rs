@@ -11,7 +11,7 @@ use std::process::Child;
 use std::time::Duration;
 
 /// A message of `SENDER` as a mail server leaves it.
-fn left(recipient: &str) -> Vec<u8> {
+pub(crate) fn left(recipient: &str) -> Vec<u8> {
     traced(SENDER, recipient, &plain(recipient))
 }
 

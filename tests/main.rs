@@ -47,5 +47,6 @@ mod suggestions;
 mod tailing;
 mod tick_faults;
 mod tidy;
+mod torture;
 mod undone;
 mod visits;

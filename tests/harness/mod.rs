@@ -23,6 +23,11 @@ use std::time::{Duration, Instant};
 /// The binary under test.
 pub(crate) const CAROM: &str = env!("CARGO_BIN_EXE_carom");
 
+/// The same, or the installed one that the variable `CAROM_BINARY` names.
+fn binary() -> String {
+    std::env::var("CAROM_BINARY").unwrap_or_else(|_| CAROM.to_owned())
+}
+
 /// The key pair of RFC 8463 appendix A.
 const SEED: [u8; 32] = [
     0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44,
@@ -138,7 +143,7 @@ impl Sandbox {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(CAROM);
+        let mut command = Command::new(binary());
         if self.ahead_ms.load(Ordering::Relaxed) != 0 {
             let now = jiff::Timestamp::from_millisecond(self.now_ms()).unwrap();
             command.args(["--now", &now.to_string()]);

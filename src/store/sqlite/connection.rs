@@ -2,11 +2,12 @@
 //!
 //! The file is opened when it is first read or written: most messages need neither.
 //! A write waits for the disk. While one thread waits, others queue their writes, and the next to
-//! get the connection commits the whole queue as one transaction. Invariant: `write` returns `Ok`
-//! only after a commit that has reached the disk (synchronous=FULL, SQLite's default, in WAL mode).
+//! get the connection commits the whole queue as one transaction. Not here: how the log reaches the
+//! disk (`write_ahead_log`). Invariant: `write` returns `Ok` only after a commit that has.
 
 use super::holder::Holders;
 use super::unsettled_steps::UnsettledSteps;
+use super::write_ahead_log::WriteAheadLog;
 use super::{migrations, store_schema};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
@@ -22,9 +23,6 @@ use std::time::Duration;
 const BUSY: Duration = Duration::from_secs(10);
 /// Statements that are kept ready: more than one transaction of any kind needs.
 const STATEMENTS: usize = 48;
-/// Closing the store moves a write-ahead log of more bytes than this into the file. The limit is
-/// low because a process that opens the file alone reads the log from its start.
-const LOG_LIMIT: u64 = 100 << 10;
 
 /// Work to do within a transaction.
 type Operation = Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>;
@@ -41,6 +39,7 @@ pub(crate) struct SharedConnection {
     queue: Mutex<Vec<Queued>>,
     holders: Arc<Holders>,
     unsettled: Arc<UnsettledSteps>,
+    log: WriteAheadLog,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -52,7 +51,8 @@ impl SharedConnection {
     pub(crate) fn lazy(path: &Path) -> SharedConnection {
         let (connection, queue) = (Mutex::default(), Mutex::default());
         let (holders, unsettled) = (Arc::new(Holders::of(path)), Arc::new(UnsettledSteps::of(path)));
-        SharedConnection { path: path.to_owned(), connection, queue, holders, unsettled }
+        let log = WriteAheadLog::of(path);
+        SharedConnection { path: path.to_owned(), connection, queue, holders, unsettled, log }
     }
 
     /// Opens the file now.
@@ -137,7 +137,7 @@ impl SharedConnection {
         lock(&self.queue).push(Queued { operation, done });
         self.with(|connection| {
             let group = std::mem::take(&mut *lock(&self.queue));
-            commit(connection, group, deadline.left().min(BUSY));
+            commit(connection, group, deadline.left().min(BUSY), &self.log);
         })?;
         // This thread has just run the write, or an earlier holder of the connection has.
         match outcome.recv() {
@@ -150,16 +150,22 @@ impl SharedConnection {
             .ok_or_else(|| self.wrong("a write gave no answer"))
     }
 
-    /// Moves a large write-ahead log into the file unless another process is using it. The next
-    /// process to end tries again.
+    /// What is found is durable: a message can be answered because of it.
+    pub(super) fn read_durably<T>(
+        &self,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<Option<T>>,
+    ) -> Result<Option<T>> {
+        let found = self.read(ask)?;
+        if found.is_some() {
+            self.log.sync().map_err(|error| self.wrong(&error.to_string()))?;
+        }
+        Ok(found)
+    }
+
+    /// Moves a large write-ahead log into the file. The next process to end tries again.
     pub(crate) fn checkpoint(&self) {
-        let mut log = self.path.clone().into_os_string();
-        log.push("-wal");
-        if let Some(connection) = &*lock(&self.connection)
-            && std::fs::metadata(log).is_ok_and(|log| log.len() > LOG_LIMIT)
-        {
-            let _ = connection.busy_timeout(Duration::ZERO);
-            let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Some(connection) = &*lock(&self.connection) {
+            let _ = self.log.move_into_file(connection);
             let _ = connection.busy_timeout(BUSY);
         }
     }
@@ -211,7 +217,7 @@ impl Drop for SharedConnection {
 }
 
 /// Commits a group, or none of it. Waits for other processes for at most `patience`.
-fn commit(connection: &mut Connection, group: Vec<Queued>, patience: Duration) {
+fn commit(connection: &mut Connection, group: Vec<Queued>, patience: Duration, log: &WriteAheadLog) {
     if group.is_empty() {
         return;
     }
@@ -223,7 +229,8 @@ fn commit(connection: &mut Connection, group: Vec<Queued>, patience: Duration) {
         operations.into_iter().try_for_each(|operation| operation(&transaction))?;
         transaction.commit()
     })();
-    let outcome = committed.map_err(|error: rusqlite::Error| error.to_string());
+    let committed = committed.map_err(|error: rusqlite::Error| error.to_string());
+    let outcome = committed.and_then(|()| log.sync().map_err(|error| error.to_string()));
     for done in waiting {
         let _ = done.send(outcome.clone());
     }
@@ -242,6 +249,7 @@ fn open_file(path: &Path) -> rusqlite::Result<Connection> {
         ));
     }
     connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // Otherwise the last process to close moves and deletes the log, and the next creates it again.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;

@@ -23,13 +23,14 @@ pub(crate) mod release_rows;
 pub(crate) mod suppression_rows;
 pub(crate) mod template_rows;
 pub(crate) mod transaction;
+mod write_ahead_log;
 #[cfg(test)]
 mod tests;
 
 use crate::error::{Context, Error, Result};
 use crate::files::lock::{self, LockFile};
 use connection::SharedConnection;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Checks that the file is sound and can be written.
 pub(crate) fn check(shared: &SharedConnection) -> Result<String> {
@@ -42,10 +43,15 @@ pub(crate) fn check(shared: &SharedConnection) -> Result<String> {
     Ok(format!("SQLite, tables of version {}, can be written", store_schema::VERSION))
 }
 
+/// A file beside the store.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 /// Locks the file beside the store whose name ends in `suffix`. `None`: another process has it.
 pub(crate) fn lock_beside(shared: &SharedConnection, suffix: &str) -> Result<Option<LockFile>> {
-    let mut name = shared.path().as_os_str().to_owned();
-    name.push(suffix);
-    let path = PathBuf::from(name);
+    let path = beside(shared.path(), suffix);
     lock::try_take(&path).context(path.display())
 }

@@ -126,7 +126,7 @@ fn put(
 }
 
 pub(crate) fn on_record(shared: &SharedConnection, key: &str) -> Result<Option<OnRecord>> {
-    shared.read(|db| known(db, shared.holders(), key))
+    shared.read_durably(|db| known(db, shared.holders(), key))
 }
 
 pub(crate) fn forget(shared: &SharedConnection, keys: &[String]) -> Result<()> {

@@ -1,0 +1,59 @@
+//! SQLite's write-ahead log: synced after each transaction, and moved into the file in time.
+//!
+//! Other processes wait for the lock of the store and not for the disk: SQLite writes the log
+//! (synchronous=NORMAL), and once the lock is free the log is synced here, so that many processes
+//! wait for the disk together. Not here: transactions (`connection`). Invariant: what has left the
+//! log is durable, because SQLite syncs the file before it begins the log again.
+
+use rusqlite::Connection;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// Closing the store moves a log of more bytes than this into the file. The limit is low because a
+/// process that opens the file alone reads the log from its start.
+const LIMIT: u64 = 100 << 10;
+/// A log that grew beyond this while others wrote is moved while they wait.
+const MOST: u64 = 4 << 20;
+
+pub(super) struct WriteAheadLog {
+    path: PathBuf,
+    file: OnceLock<File>,
+}
+
+impl WriteAheadLog {
+    /// The log of the SQLite file at `path`.
+    pub(super) fn of(path: &Path) -> WriteAheadLog {
+        WriteAheadLog { path: super::beside(path, "-wal"), file: OnceLock::new() }
+    }
+
+    /// Makes what was committed durable, by whichever process.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        if self.file.get().is_none() {
+            match File::open(&self.path) {
+                Ok(file) => drop(self.file.set(file)),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        self.file.get().map_or(Ok(()), File::sync_data)
+    }
+
+    /// Moves a large log into the file. While others write, what they have just written stays, and
+    /// the next process to end tries again.
+    pub(super) fn move_into_file(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let length = std::fs::metadata(&self.path).map_or(0, |log| log.len());
+        if length <= LIMIT {
+            return Ok(());
+        }
+        connection.busy_timeout(Duration::ZERO)?;
+        let pages = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
+        let (logged, moved) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], pages)?;
+        if logged == moved || length > MOST {
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        }
+        Ok(())
+    }
+}
