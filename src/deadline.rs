@@ -4,6 +4,7 @@
 //! server.
 
 pub(crate) mod cpu_time;
+pub(crate) mod stopping;
 pub(crate) mod watchdog;
 
 use std::time::{Duration, Instant};

@@ -52,9 +52,11 @@ pub(crate) struct Mail {
 }
 
 impl Mail {
-    /// A message as it arrives, named by its bytes and envelope.
+    /// A message as it arrives, named by its queue id, bytes and envelope. Without a queue id it is
+    /// another message each time.
     pub(crate) fn arrived(raw: Vec<u8>, envelope: Envelope, seed: u64, at_ms: i64) -> Mail {
         let key = Key::of_message(&envelope, &raw);
+        let key = if envelope.queue_id.is_some() { key } else { key.another() };
         Mail { content: Content::read(Arc::new(raw)), envelope, key, seed, at_ms, keep: None, file: None }
     }
 
@@ -110,51 +112,43 @@ impl MessageFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     text: String,
-    /// The source names the delivery: the same key is the same delivery, even after it has
-    /// finished.
-    lasting: bool,
     /// It was made for this delivery: no earlier one can be on record under it.
     new: bool,
 }
 
 impl Key {
-    /// The key of a message from a pipe. The mail server's queue id makes it lasting; without one,
-    /// two runs on the same bytes are two messages, unless the first was cut off.
-    pub(crate) fn of_message(envelope: &Envelope, raw: &[u8]) -> Key {
+    /// The key of a message from a pipe. Without a queue id, several messages share it.
+    fn of_message(envelope: &Envelope, raw: &[u8]) -> Key {
         let queue_id = envelope.queue_id.as_deref().unwrap_or_default();
         let end: &[u8] = b"\0";
         let [queue_id, sender, recipient] =
             [queue_id, &envelope.sender, &envelope.recipient].map(str::as_bytes);
         let text = digest::sha256_hex(&[queue_id, end, sender, end, recipient, end, raw], 32);
-        Key { text, lasting: envelope.queue_id.is_some(), new: false }
+        Key { text, new: false }
     }
 
     /// The key of a claimed file. It is `new` unless an earlier run has claimed the file.
     pub(crate) fn of_claim(text: String, new: bool) -> Key {
-        Key { text, lasting: true, new }
+        Key { text, new }
     }
 
     /// The key of a failed delivery in a mail log.
     pub(crate) fn of_delivery(id: u64) -> Key {
-        Key { text: format!("log-{id:016x}"), lasting: true, new: false }
+        Key { text: format!("log-{id:016x}"), new: false }
     }
 
     /// A key as the journal has it.
     pub(crate) fn on_record(text: String) -> Key {
-        Key { text, lasting: true, new: false }
+        Key { text, new: false }
     }
 
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    pub(crate) fn is_lasting(&self) -> bool {
-        self.lasting
-    }
-
-    /// The key of a record about the message: a key that is not lasting is another one each time.
-    pub(crate) fn of_record(&self) -> String {
-        if self.lasting { self.text.clone() } else { self.another().text }
+    /// What a key has in common with those of all messages of the same bytes and envelope.
+    pub(crate) fn shared(&self) -> &str {
+        self.text.split_once('-').map_or(&self.text, |(shared, _)| shared)
     }
 
     /// Whether nothing can be on record under it.
@@ -164,7 +158,7 @@ impl Key {
 
     /// The same key with a random suffix.
     pub(crate) fn another(&self) -> Key {
-        Key { text: format!("{}-{:08x}", self.text, fastrand::u32(..)), ..*self }
+        Key { text: format!("{}-{:016x}", self.text, fastrand::u64(..)), new: true }
     }
 }
 
@@ -192,7 +186,8 @@ mod tests {
         ] {
             assert_ne!(one.text(), other.text());
         }
-        assert!(one.is_lasting() && !key("b@b.example", None, b"x").is_lasting());
-        assert_ne!(one.another().text(), one.text());
+        let (another, a_third) = (one.another(), one.another());
+        assert!(another.text() != a_third.text() && another.is_new() && !one.is_new());
+        assert!(another.shared() == one.text() && one.shared() == one.text());
     }
 }

@@ -1,7 +1,7 @@
 //! A redelivery is answered with the verdict that was promised, not with a second decision.
 //!
-//! Not here: recognizing one (`journal`). Invariant: what the first delivery promised is done once,
-//! whatever a policy would decide now.
+//! Not here: recognizing one without a queue id (`intake/unanswered`). Invariant: what the first
+//! delivery promised is done once, whatever a policy would decide now.
 
 use crate::action::Doors;
 use crate::deadline::Deadline;
@@ -32,7 +32,7 @@ pub(crate) fn is_promised(store: &Store, mail: &Mail) -> bool {
 }
 
 fn on_record(store: &Store, mail: &Mail) -> Option<OnRecord> {
-    journal::earlier_delivery(store, mail).unwrap_or_else(|error| {
+    store.on_record(mail.key.text()).unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot look up whether the message was delivered before");
         None
     })
@@ -41,7 +41,7 @@ fn on_record(store: &Store, mail: &Mail) -> Option<OnRecord> {
 /// Takes what is left of the earlier delivery, with everything needed to do it. `None`: nothing can
 /// be done now, or another process does it.
 pub(crate) fn resume(doors: &Doors, mail: &Mail, earlier: &OnRecord) -> Option<DueSteps> {
-    let Standing::Open { .. } = earlier.standing else { return None };
+    let Standing::Open = earlier.standing else { return None };
     let key = mail.key.text();
     journal::claim_one(doors, key).unwrap_or_else(|error| {
         tracing::warn!(%error, key, "the next tick does the remaining steps");
@@ -52,7 +52,7 @@ pub(crate) fn resume(doors: &Doors, mail: &Mail, earlier: &OnRecord) -> Option<D
 /// Makes sure that what is left of the earlier delivery needs the source of the message no more.
 /// Returns whether that is so.
 pub(crate) fn needs_no_source(store: &Store, mail: &Mail, earlier: &OnRecord) -> bool {
-    let Standing::Open { .. } = earlier.standing else { return true };
+    let Standing::Open = earlier.standing else { return true };
     let key = mail.key.text();
     store
         .release(&[(key, mail.raw())])

@@ -237,6 +237,20 @@ fn a_full_disk_leaves_the_message_with_the_store_or_with_the_mail_server() {
     assert_eq!(total(&sandbox), 4);
 }
 
+/// A limit that a service manager sets, and no shell that ignores the signal for it.
+#[test]
+fn a_file_size_limit_is_a_full_disk_and_not_the_end() {
+    let sandbox = Sandbox::new();
+    deliver(&sandbox, "1").silent();
+    let (arguments, config) = (arguments("2").join(" "), sandbox.path("carom.toml"));
+    let script = format!("ulimit -f 0; exec {CAROM} --config {} {arguments}", config.display());
+    let mut command = Command::new("bash");
+    command.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    finish(start(command, MESSAGE), Duration::from_secs(60)).says(75, "4.3.0 ");
+    deliver(&sandbox, "2").silent();
+    assert_eq!(total(&sandbox), 2);
+}
+
 #[test]
 fn where_the_log_cannot_be_written_the_store_has_the_message() {
     let sandbox = Sandbox::new();

@@ -2,9 +2,8 @@
 //! somebody could not see that the process lives.
 
 use crate::harness::peers::{ACCEPT, SmtpPeer};
-use crate::harness::{HOUR_MS, SENDER, SILENT, Sandbox, finish, names, plain, signed, start, wait_for};
+use crate::harness::{HOUR_MS, SENDER, SILENT, Sandbox, finish, gate, names, plain, signed, start, wait_for};
 use rusqlite::Connection;
-use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,26 +14,6 @@ fn arguments(queue_id: &str) -> [&str; 9] {
     let to = ["--recipient", BOUNCED, "--client-address", "192.0.2.1", "--queue-id", queue_id];
     let [a, b, c, d, e, f] = to;
     ["pipe", "--sender", SENDER, a, b, c, d, e, f]
-}
-
-/// A way to the peer on which `passed` is called before the first byte.
-fn gate(peer: &SmtpPeer, passed: impl Fn() + Send + 'static) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (port, beyond) = (listener.local_addr().unwrap().port(), peer.port);
-    std::thread::spawn(move || {
-        for near in listener.incoming().flatten() {
-            passed();
-            let far = TcpStream::connect(("127.0.0.1", beyond)).unwrap();
-            for (from, to) in [(near.try_clone(), far.try_clone()), (far.try_clone(), near.try_clone())] {
-                let (mut from, mut to) = (from.unwrap(), to.unwrap());
-                std::thread::spawn(move || {
-                    let _ = std::io::copy(&mut from, &mut to);
-                    let _ = to.shutdown(Shutdown::Write);
-                });
-            }
-        }
-    });
-    port
 }
 
 /// The store is locked as soon as a bounce goes out, until the connection is taken from here.

@@ -37,7 +37,7 @@ mod suppression_line;
 mod verp;
 
 use crate::config::{Config, LogLevel};
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, stopping};
 use crate::diagnostics;
 use crate::error::{Context, Exit, Result};
 use crate::message_log::MessageLog;
@@ -58,6 +58,7 @@ const FOLDING: Duration = Duration::from_secs(600);
 
 /// Runs carom with the process's own arguments.
 pub fn run() -> Exit {
+    stopping::survive_file_limit();
     let words: Vec<OsString> = std::env::args_os().collect();
     if let Some((global, arguments)) = pipe_line::read(&words) {
         pipe::begin();

@@ -14,13 +14,17 @@ use crate::envelope::Envelope;
 use crate::error::{Error, Exit, Result};
 use crate::house::House;
 use crate::intake::pipe;
+use crate::intake::unanswered::Unanswered;
 use crate::mail::Mail;
 use crate::plan::Verdict;
 use crate::smtp_reply::SmtpReply;
 use crate::text;
 use clap::Args;
+use std::ffi::CString;
+use std::fmt::Display;
 use std::io::{Write, stdin, stdout};
 use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,13 +78,27 @@ pub(crate) fn begin() {
 
 /// Ends the process when it is `seconds` old.
 fn watch(seconds: u32) -> Deadline {
-    let overdue = SmtpReply::try_again_later(format_args!("not done within {seconds} s"));
-    watchdog::watch(Duration::from_secs(seconds.into()), last_word(&Verdict::Defer(overdue)))
+    let line = |why: &dyn Display| {
+        let (_, line) = exit_code(&Verdict::Defer(SmtpReply::try_again_later(why)));
+        line.map(|line| line + "\n").unwrap_or_default()
+    };
+    let (overdue, stopped) =
+        (line(&format_args!("not done within {seconds} s")), line(&"stopped by a signal"));
+    let word = LastWord { code: Exit::TempFail as i32, overdue, stopped, unanswered: None };
+    watchdog::watch(Duration::from_secs(seconds.into()), word)
 }
 
-fn last_word(verdict: &Verdict) -> LastWord {
+/// What was promised is the answer, whatever ends the process.
+fn last_word(verdict: &Verdict, unanswered: Option<&Unanswered>) -> LastWord {
     let (exit, line) = exit_code(verdict);
-    LastWord { code: exit as i32, line: line.map(|line| line + "\n").unwrap_or_default() }
+    let line = line.map(|line| line + "\n").unwrap_or_default();
+    let file = unanswered.filter(|_| exit != Exit::TempFail).map(|one| one.path().as_os_str().as_bytes());
+    LastWord {
+        code: exit as i32,
+        overdue: line.clone(),
+        stopped: line,
+        unanswered: file.and_then(|path| CString::new(path).ok()),
+    }
 }
 
 /// The command line is invalid: the message is deferred, not lost.
@@ -110,16 +128,20 @@ fn handle(arguments: &Arguments, config: Arc<Config>, json: bool) -> Result<Exit
     let name = arguments.policy.clone().unwrap_or_else(|| config.default_policy.clone());
     let house = House::open(config, &name, 1)?;
     watchdog::set_policy_clock(house.ticker());
-    let mail = mail(arguments, raw);
+    let mut mail = mail(arguments, raw);
     if arguments.dry_run {
         return explain(&house, &mail, deadline, json);
     }
-    let promised = |verdict: &Verdict| watchdog::answer_with(last_word(verdict));
+    let unanswered = Unanswered::begin(&house.config.state_dir(), &mut mail);
+    let promised = |verdict: &Verdict| watchdog::answer_with(last_word(verdict, unanswered.as_ref()));
     let verdict = deliver(&house, mail, deadline, &promised);
     house.store.close();
     // The process ends here; the kernel frees its memory faster than we could.
     std::mem::forget(house);
-    Ok(end(&verdict))
+    match &unanswered {
+        Some(_) => watchdog::answer(&last_word(&verdict, unanswered.as_ref())),
+        None => Ok(end(&verdict)),
+    }
 }
 
 fn mail(arguments: &Arguments, raw: Vec<u8>) -> Mail {

@@ -4,10 +4,12 @@
 //! standard output and standard error, but for `pipe`, whose one line goes to the mail server; a
 //! reader that goes away ends the output, and is not an error.
 
+use crate::deadline::stopping;
 use crate::error::{Context, Error, Exit, Result};
 use crate::ingest::Watch;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use signal_hook::flag;
 use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, StdoutLock, Write};
 use std::sync::Arc;
@@ -128,11 +130,14 @@ pub(crate) fn width() -> Option<usize> {
     columns.filter(|columns| *columns > 0)
 }
 
-/// A flag that SIGTERM and SIGINT set.
+/// A flag that the first SIGTERM, SIGINT or SIGHUP sets. The second ends the process.
 pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-        signal_hook::flag::register(signal, stop.clone()).context("cannot wait for signals")?;
+    let stop = stopping::flag();
+    for signal in stopping::signals() {
+        let code = Exit::Failure as i32;
+        flag::register_conditional_shutdown(signal, code, stop.clone())
+            .and_then(|_| flag::register(signal, stop.clone()))
+            .context("cannot wait for signals")?;
     }
     Ok(stop)
 }

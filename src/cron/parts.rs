@@ -9,7 +9,7 @@ use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::ingest::{self, Watch};
-use crate::intake::spool;
+use crate::intake::{spool, unanswered};
 use crate::maillog::log_health::UnreadableLog;
 use crate::message_log::MessageLog;
 use crate::stats::export;
@@ -53,6 +53,7 @@ impl Tick<'_> {
                 hourly(&store, || {
                     spool::expire_kept(&config.done_dir(), config.relay.keep_days);
                     archive::expire(config, clock::now_ms());
+                    unanswered::expire(&config.state_dir(), clock::now_ms());
                 })
             });
         }

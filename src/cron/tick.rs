@@ -7,6 +7,7 @@ use crate::alert::Change;
 use crate::auth::Dns;
 use crate::clock;
 use crate::config::Config;
+use crate::deadline::stopping;
 use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::ingest::Ingested;
@@ -78,14 +79,21 @@ impl<'a> Tick<'a> {
         tick
     }
 
-    /// Runs a part. If it fails, the problem is recorded, and there is no result.
+    /// Runs a part. If it fails, the problem is recorded, and there is no result, as if the process
+    /// was asked to end.
     pub(super) fn part<T>(&mut self, name: &'static str, work: impl FnOnce() -> Result<T>) -> Option<T> {
+        if stopping::asked() {
+            return None;
+        }
         self.ran.push(name);
         work().map_err(|error| self.problem(name, &error)).ok()
     }
 
     /// The same for work that goes on after a problem.
     pub(super) fn part_of_many(&mut self, name: &'static str, work: impl FnOnce() -> Vec<Error>) {
+        if stopping::asked() {
+            return;
+        }
         self.ran.push(name);
         work().iter().for_each(|error| self.problem(name, error));
     }

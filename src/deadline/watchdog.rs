@@ -4,10 +4,13 @@
 //! It is a one-shot timer, not a thread: a thread costs more than the whole decision about a
 //! message. In a usual run it never fires, so no system call is interrupted. While a policy runs it
 //! fires at the policy's time limit, and then often, to advance the clock by which policies are
-//! stopped. Not here: what is answered (`cli/pipe`). Invariant: the handler only reads atomics,
-//! advances that clock, sets the timer, writes a prepared line, and ends the process.
+//! stopped. A signal that asks the process to end has the same effect as the deadline, unless steps
+//! are in hand. Not here: what is answered (`cli/pipe`). Invariant: a handler only uses atomics,
+//! advances that clock, sets the timer, writes a prepared line, removes a file, and ends the
+//! process.
 
-use super::Deadline;
+use super::{Deadline, stopping};
+use std::ffi::CString;
 use std::ptr::null_mut;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::SeqCst};
@@ -16,11 +19,15 @@ use std::time::{Duration, Instant};
 /// How often the clock of policies advances once a policy has used up its time.
 const TICK: Duration = Duration::from_millis(10);
 
-/// What an overdue process answers.
+/// What an overdue process answers, and one that a signal ends.
 pub(crate) struct LastWord {
     pub(crate) code: i32,
     /// With its line feed; empty: nothing.
-    pub(crate) line: String,
+    pub(crate) overdue: String,
+    /// The same after a signal.
+    pub(crate) stopped: String,
+    /// A file that is removed with the answer.
+    pub(crate) unanswered: Option<CString>,
 }
 
 /// The first instruction, from which the time counts.
@@ -101,7 +108,7 @@ extern "C" fn on_alarm(_signal: libc::c_int) {
     }
     let left = left_of(limit_ms);
     if left.is_zero() {
-        end();
+        end(|word| &word.overdue);
     }
     if !POLICY_RUNS.load(SeqCst) {
         return fire_in(left);
@@ -112,13 +119,37 @@ extern "C" fn on_alarm(_signal: libc::c_int) {
     fire_in(TICK.min(left));
 }
 
-fn end() -> ! {
-    // SAFETY: the pointer is null or came from `Box::into_raw` and is never freed; write(2) and
-    // _exit(2) may be called in a signal handler.
+/// Asked to end: at once, or after the steps in hand.
+extern "C" fn on_request(_signal: libc::c_int) {
+    if stopping::ends_now() && LIMIT_MS.load(SeqCst) > 0 {
+        end(|word| &word.stopped);
+    }
+}
+
+fn end(line: fn(&LastWord) -> &String) -> ! {
+    // SAFETY: the pointer is null or came from `Box::into_raw` and is never freed; _exit(2) may be
+    // called in a signal handler.
     unsafe {
-        let Some(LastWord { code, line }) = LAST_WORD.load(SeqCst).as_ref() else { libc::_exit(75) };
+        let Some(word) = LAST_WORD.load(SeqCst).as_ref() else { libc::_exit(75) };
+        end_with(word, line(word))
+    }
+}
+
+/// Answers now. Between the removal of the file and the end of the process nothing happens.
+pub(crate) fn answer(word: &LastWord) -> ! {
+    stand_down();
+    end_with(word, &word.overdue)
+}
+
+fn end_with(word: &LastWord, line: &str) -> ! {
+    // SAFETY: the pointers are to whole values; write(2), unlink(2) and _exit(2) may be called in a
+    // signal handler.
+    unsafe {
         libc::write(libc::STDOUT_FILENO, line.as_ptr().cast(), line.len());
-        libc::_exit(*code)
+        if let Some(file) = &word.unanswered {
+            libc::unlink(file.as_ptr());
+        }
+        libc::_exit(word.code)
     }
 }
 
@@ -136,8 +167,9 @@ fn fire_in(delay: Duration) {
     unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, null_mut()) };
 }
 
-/// Installs the handler. The mail server may have left the signal blocked.
+/// Installs the handlers. The mail server may have left the signals blocked.
 fn install() {
+    let _ = stopping::flag();
     // SAFETY: all zeros is a valid `sigaction` and a valid `sigset_t`; the handler has the
     // signature that its flags ask for, and calls only what a handler may call.
     unsafe {
@@ -147,6 +179,11 @@ fn install() {
         libc::sigaction(libc::SIGALRM, &raw const action, null_mut());
         let mut alarm: libc::sigset_t = std::mem::zeroed();
         libc::sigaddset(&raw mut alarm, libc::SIGALRM);
+        action.sa_sigaction = on_request as extern "C" fn(libc::c_int) as usize;
+        for signal in stopping::signals() {
+            libc::sigaction(signal, &raw const action, null_mut());
+            libc::sigaddset(&raw mut alarm, signal);
+        }
         libc::sigprocmask(libc::SIG_UNBLOCK, &raw const alarm, null_mut());
     }
 }
@@ -160,8 +197,12 @@ mod tests {
     #[test]
     #[ignore = "the watchdog ends the process"]
     fn hang_on_purpose() {
-        watch(Duration::from_secs(60), LastWord { code: 1, line: "the default\n".into() });
-        watch(Duration::from_millis(300), LastWord { code: 75, line: "4.3.0 too late\n".into() });
+        let word = |code, overdue: &str| {
+            let (overdue, stopped) = (overdue.to_owned(), String::new());
+            LastWord { code, overdue, stopped, unanswered: None }
+        };
+        watch(Duration::from_secs(60), word(1, "the default\n"));
+        watch(Duration::from_millis(300), word(75, "4.3.0 too late\n"));
         let _ = std::io::read_to_string(std::io::stdin());
     }
 

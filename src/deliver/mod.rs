@@ -9,6 +9,7 @@
 mod promised_batch;
 
 use crate::deadline::Deadline;
+use crate::deadline::stopping::InHand;
 use crate::decide::{Decided, report_grounds};
 use crate::halt::Halt;
 use crate::house::House;
@@ -102,6 +103,7 @@ pub(crate) fn carry(
     report: &mut dyn FnMut(Carried),
 ) {
     let batch = PromisedBatch::promise(house, policy, asked);
+    let _in_hand = InHand::begin();
     let (mut work, mut places, mut nothing_to_do) = (Vec::new(), Vec::new(), Vec::new());
     for (index, one) in batch.messages.iter().enumerate() {
         if !matches!(one.fate, Fate::Halted) {

@@ -75,10 +75,10 @@ impl Destined {
     }
 
     /// What is to be promised about it.
-    fn promise<'p>(&'p mut self, policy: &'p str) -> Option<(&'p mut Mail, Promise<'p>)> {
+    fn promise<'p>(&'p self, policy: &'p str) -> Option<(&'p Mail, Promise<'p>)> {
         let DecidedPlan { plan, tally, .. } = self.decided.as_ref()?;
         let at_ms = self.mail.at_ms;
-        Some((&mut self.mail, Promise { plan, policy, at_ms, tally }))
+        Some((&self.mail, Promise { plan, policy, at_ms, tally }))
     }
 
     /// Its line in the message log with this verdict.
@@ -154,7 +154,7 @@ impl<'a> PromisedBatch<'a> {
         let policy = self.policy;
         let recorded = self.messages.iter().filter(|one| matches!(one.fate, Fate::Recorded));
         let recorded = recorded.filter_map(|one| Some((one, one.line(policy, &one.verdict)?)));
-        let recorded = recorded.map(|(one, line)| line.on_record(one.mail.key.of_record()));
+        let recorded = recorded.map(|(one, line)| line.on_record(one.mail.key.text().to_owned()));
         let halts = halted.iter().map(|(index, one)| one.line(policy, &self.messages[*index].mail));
         let lines: Vec<MessageLine<'_>> = recorded.chain(halts).collect();
         let many = lines.len() - halted.len();
@@ -180,8 +180,8 @@ impl<'a> PromisedBatch<'a> {
         let policy = self.policy;
         let mut promised: Vec<&mut Destined> =
             self.messages.iter_mut().filter(|one| matches!(one.fate, Fate::Promised)).collect();
-        let mut promises: Vec<_> = promised.iter_mut().filter_map(|one| one.promise(&policy.name)).collect();
-        let found = journal::promise_all(&house.store, &mut promises);
+        let promises: Vec<_> = promised.iter().filter_map(|one| one.promise(&policy.name)).collect();
+        let found = journal::promise_all(&house.store, &promises);
         drop(promises);
         let found = match found {
             Ok(found) => found,

@@ -12,7 +12,14 @@ use std::path::Path;
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
 pub(crate) struct LockFile {
-    _open: File,
+    open: File,
+}
+
+impl LockFile {
+    /// What the lock is on. Writes append to it.
+    pub(crate) fn file(&self) -> &File {
+        &self.open
+    }
 }
 
 /// Takes the lock, creating the file if it is missing. `None`: another process holds it.
@@ -23,9 +30,9 @@ pub(crate) fn try_take(path: &Path) -> io::Result<Option<LockFile>> {
 
 /// The same, without creating the file.
 pub(crate) fn try_existing(path: &Path) -> io::Result<Option<LockFile>> {
-    let file = File::options().append(true).open(path)?;
+    let file = File::options().read(true).append(true).open(path)?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(LockFile { _open: file })),
+        Ok(()) => Ok(Some(LockFile { open: file })),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
     }
@@ -35,7 +42,7 @@ pub(crate) fn try_existing(path: &Path) -> io::Result<Option<LockFile>> {
 /// [`is_free`], and may remove it.
 pub(crate) fn take_new(path: &Path) -> io::Result<Option<LockFile>> {
     let taken = try_take(path)?;
-    let is_there = |lock: &LockFile| lock._open.metadata().is_ok_and(|file| file.nlink() > 0);
+    let is_there = |lock: &LockFile| lock.open.metadata().is_ok_and(|file| file.nlink() > 0);
     Ok(taken.filter(is_there))
 }
 
@@ -51,9 +58,9 @@ pub(crate) fn is_free(path: &Path) -> io::Result<bool> {
 /// Takes the lock, creating the file if it is missing, and waits while another process holds it.
 pub(crate) fn take(path: &Path) -> io::Result<LockFile> {
     owner::make_file(path)?;
-    let file = File::options().append(true).open(path)?;
+    let file = File::options().read(true).append(true).open(path)?;
     file.lock()?;
-    Ok(LockFile { _open: file })
+    Ok(LockFile { open: file })
 }
 
 #[cfg(test)]

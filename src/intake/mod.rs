@@ -2,6 +2,8 @@
 
 /// A message on standard input.
 pub(crate) mod pipe;
+/// Messages without a queue id that come again.
+pub(crate) mod unanswered;
 /// The forms of files that hold messages.
 pub(crate) mod formats;
 /// Claiming files.

@@ -12,10 +12,10 @@ pub(crate) use side_by_side::{RunEnd, Underway, run_all};
 
 use crate::action::Doors;
 use crate::clock;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, stopping};
 use crate::error::Result;
-use crate::mail::{Key, Mail};
-use crate::store::{DueSteps, Ended, Entry, FinishedMessage, OnRecord, Promise, Standing, Store};
+use crate::mail::Mail;
+use crate::store::{DueSteps, Ended, Entry, FinishedMessage, OnRecord, Promise, Store};
 
 /// How long a step may take before another process regards it as abandoned: longer than a
 /// deadline should be.
@@ -24,50 +24,26 @@ pub(crate) const LEASE_MS: i64 = 15 * 60 * 1000;
 const BATCH: usize = 64;
 
 /// Writes down what was decided about messages, in one transaction, or finds what earlier
-/// deliveries of the same messages left. A message whose key belongs to another message with the
-/// same bytes gets a new one.
-pub(crate) fn promise_all(store: &Store, decided: &mut [(&mut Mail, Promise<'_>)]) -> Result<Vec<OnRecord>> {
+/// deliveries of the same messages left.
+pub(crate) fn promise_all(store: &Store, decided: &[(&Mail, Promise<'_>)]) -> Result<Vec<OnRecord>> {
     let entries: Vec<Entry<'_>> = decided.iter().map(|(mail, promise)| entry(mail, promise)).collect();
-    let mut found = store.write_down(&entries, LEASE_MS)?;
-    for ((mail, promise), found) in decided.iter_mut().zip(&mut found) {
-        if found.standing != Standing::New && !is_redelivery(&mail.key, found.standing) {
-            mail.key = mail.key.another();
-            *found = store.write_down(&[entry(mail, promise)], LEASE_MS)?.remove(0);
-        }
-    }
-    Ok(found)
+    store.write_down(&entries, LEASE_MS)
 }
 
-/// A plan without steps needs no promise; a lasting key goes on record with its verdict.
+/// A plan without steps needs no promise; its key goes on record with the verdict.
 fn entry<'a>(mail: &'a Mail, promise: &Promise<'a>) -> Entry<'a> {
     let Promise { plan, at_ms, tally, .. } = *promise;
     if !plan.steps.is_empty() {
         return Entry::Promise(mail, *promise);
     }
-    let key = mail.key.is_lasting().then_some(mail.key.text());
+    let key = Some(mail.key.text());
     Entry::Finished(FinishedMessage { key, tally, at_ms, message: true }, &plan.verdict)
-}
-
-/// What an earlier delivery of the same message left on record.
-pub(crate) fn earlier_delivery(store: &Store, mail: &Mail) -> Result<Option<OnRecord>> {
-    let found = store.on_record(mail.key.text())?;
-    Ok(found.filter(|found| is_redelivery(&mail.key, found.standing)))
-}
-
-/// Whether a key on record means the same message again: its source names the delivery, or the
-/// process that worked on it was killed.
-fn is_redelivery(key: &Key, standing: Standing) -> bool {
-    match standing {
-        Standing::New => false,
-        Standing::Open { abandoned } => abandoned || key.is_lasting(),
-        Standing::Finished => key.is_lasting(),
-    }
 }
 
 /// Does every step that is due, of any message.
 pub(crate) fn run_due(doors: &Doors, deadline: Deadline) -> Result<Vec<Ended>> {
     let mut ended = Vec::new();
-    while !deadline.passed() {
+    while !deadline.passed() && !stopping::asked() {
         let due = doors.store.claim_due(clock::now_ms(), LEASE_MS, BATCH)?;
         if due.is_empty() {
             break;

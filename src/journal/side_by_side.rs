@@ -8,7 +8,7 @@ use super::LEASE_MS;
 use crate::action::lanes::LaneScope;
 use crate::action::{self, Doors};
 use crate::clock;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, stopping};
 use crate::error::Result;
 use crate::mail::Mail;
 use crate::plan::{Plan, Step, StepEnd};
@@ -99,6 +99,7 @@ pub(crate) fn run_all(
         run.open(index, &one.ready, one.attempts);
     }
     loop {
+        run.leave_if_asked();
         if run.waiting.is_empty() || run.is_alone() {
             if let Some(next) = run.waiting.pop_front() {
                 run.running += 1;
@@ -140,6 +141,15 @@ impl<'r> Run<'r> {
         self.running == 0 && self.waiting.len() == 1 && self.doors.lanes.one_message()
     }
 
+    /// If the process is to end, the steps that have not begun are for whoever comes next.
+    fn leave_if_asked(&mut self) {
+        if stopping::asked() {
+            for (index, ..) in self.waiting.drain(..) {
+                self.progress[index].open -= 1;
+            }
+        }
+    }
+
     /// Does steps until none is left, or only one that needs no thread.
     fn go<'scope>(
         &mut self,
@@ -150,6 +160,7 @@ impl<'r> Run<'r> {
         'r: 'scope,
     {
         loop {
+            self.leave_if_asked();
             self.start(lanes);
             let next = match self.running {
                 0 => Err(RecvTimeoutError::Timeout),
@@ -227,10 +238,10 @@ impl<'r> Run<'r> {
                 None => over.push((index, false)),
             }
         }
-        // Messages that came without a step that can be done now.
+        // Messages that came without a step that can be done now, or whose steps were left.
         unfinished.extend((0..self.work.len()).filter(|index| {
             let progress = &self.progress[*index];
-            progress.open == 0 && !progress.over && progress.ended.is_empty() && !some.contains(index)
+            progress.open == 0 && !progress.over && !some.contains(index)
         }));
         let left = self.claim_next(unfinished);
         let released = self.release(&left);
@@ -267,7 +278,7 @@ impl<'r> Run<'r> {
     /// Takes the steps that can be done now that others have ended. Returns the messages that have
     /// none.
     fn claim_next(&mut self, unfinished: Vec<usize>) -> Vec<usize> {
-        if self.deadline.passed() {
+        if self.deadline.passed() || stopping::asked() {
             return unfinished;
         }
         let keys: Vec<&str> = unfinished.iter().map(|index| self.key(*index)).collect();

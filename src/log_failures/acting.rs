@@ -10,7 +10,7 @@ use super::failed_delivery::FailedDelivery;
 use super::outside::Outside;
 use super::watermark::Watermark;
 use crate::clock;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, stopping};
 use crate::decide::Undecided;
 use crate::error::{Error, Result};
 use crate::house::House;
@@ -40,7 +40,7 @@ impl Acting<'_, '_> {
     /// Acts on what is pending, until the deadline.
     pub(super) fn act_on_all(&mut self) -> Result<()> {
         let mut after = i64::MIN;
-        while !self.deadline.passed()
+        while !self.is_over()
             && let Some(due) = self.index.pending_failures(after, clock::now_ms(), LOOKED_UP)?
         {
             after = due.rows.last().copied().unwrap_or(i64::MAX);
@@ -50,13 +50,17 @@ impl Acting<'_, '_> {
             others.retain(|row| wanted.binary_search_by_key(row, FailedDelivery::row).is_err());
             self.index.finish_work(PendingWork::Failure, &others)?;
             for failures in wanted.chunks(TOGETHER) {
-                if self.deadline.passed() {
+                if self.is_over() {
                     return Ok(());
                 }
                 self.act_on(failures)?;
             }
         }
         Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.deadline.passed() || stopping::asked()
     }
 
     /// Leaves out what is too old, what is on record, and addresses that mail has reached since.

@@ -14,10 +14,7 @@ pub(crate) enum Standing {
     /// Nothing: it has written what it was given.
     New,
     /// Steps are pending or parked.
-    Open {
-        /// The process that worked on them has died.
-        abandoned: bool,
-    },
+    Open,
     /// Nothing is left to do.
     Finished,
 }

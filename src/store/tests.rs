@@ -150,7 +150,7 @@ fn a_promise_outlives_the_process_and_is_counted_once() {
     assert_eq!(promise(&first, "k", vec![step(None, 0)], 0).unwrap(), Standing::New);
     let store = place.open();
     let again = promise(&store, "k", vec![step(None, 0)], 0).unwrap();
-    assert_eq!(again, Standing::Open { abandoned: false });
+    assert_eq!(again, Standing::Open);
     assert_eq!(count(&store, "total_messages"), 1);
     assert!(store.claim_due(1, LEASE, 10).unwrap().is_empty(), "the first works on it");
     drop(first);

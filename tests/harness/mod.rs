@@ -15,6 +15,7 @@ use mail_auth::dkim::DkimSigner;
 use peers::{Manner, SmtpPeer, Tracker};
 use std::fs;
 use std::io::Write;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -348,5 +349,25 @@ impl Tracker {
 
 /// A port of 127.0.0.1 that nobody listens on.
 pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A way to the peer on which `passed` is called before the first byte.
+pub(crate) fn gate(peer: &SmtpPeer, passed: impl Fn() + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, beyond) = (listener.local_addr().unwrap().port(), peer.port);
+    std::thread::spawn(move || {
+        for near in listener.incoming().flatten() {
+            passed();
+            let far = TcpStream::connect(("127.0.0.1", beyond)).unwrap();
+            for (from, to) in [(near.try_clone(), far.try_clone()), (far.try_clone(), near.try_clone())] {
+                let (mut from, mut to) = (from.unwrap(), to.unwrap());
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Write);
+                });
+            }
+        }
+    });
+    port
 }

@@ -6,7 +6,6 @@
 
 use super::connection::SharedConnection;
 use super::counter_rows;
-use super::holder::Holders;
 use crate::error::{Context, Result};
 use crate::mail::{Mail, MessageFile};
 use crate::plan::{Action, Condition, Plan, Verdict};
@@ -56,7 +55,6 @@ pub(crate) fn write_down(
         return Ok(Vec::new());
     }
     let owner = shared.holders().this_process()?;
-    let holders = shared.holders().clone();
     let mut pending: Vec<(Pending, Tally, bool)> = Vec::with_capacity(entries.len());
     for entry in entries {
         pending.push(match entry {
@@ -67,10 +65,7 @@ pub(crate) fn write_down(
         });
     }
     shared.write(move |db| {
-        pending
-            .iter()
-            .map(|(entry, tally, arrived)| put(db, &holders, entry, tally, *arrived, lease_ms))
-            .collect()
+        pending.iter().map(|(entry, tally, arrived)| put(db, entry, tally, *arrived, lease_ms)).collect()
     })
 }
 
@@ -96,7 +91,6 @@ fn finished(message: &FinishedMessage<'_>, verdict: &Verdict) -> Pending {
 /// Writes one entry down and counts it, unless its key is on record.
 fn put(
     db: &Connection,
-    holders: &Holders,
     entry: &Pending,
     tally: &Tally,
     arrived: bool,
@@ -104,7 +98,7 @@ fn put(
 ) -> rusqlite::Result<OnRecord> {
     let at_ms = match entry {
         Pending::Promise { key, at_ms, written, plan, raw } => {
-            if let Some(known) = known(db, holders, key)? {
+            if let Some(known) = known(db, key)? {
                 return Ok(known);
             }
             insert(db, key, *at_ms, written, plan, raw, lease_ms)?;
@@ -116,7 +110,7 @@ fn put(
             if let Some(key) = key
                 && db.prepare_cached(ONCE)?.execute(params![key, at_ms, plan])? == 0
             {
-                return Ok(known(db, holders, key)?.unwrap_or(NEW));
+                return Ok(known(db, key)?.unwrap_or(NEW));
             }
             *at_ms
         }
@@ -126,7 +120,7 @@ fn put(
 }
 
 pub(crate) fn on_record(shared: &SharedConnection, key: &str) -> Result<Option<OnRecord>> {
-    shared.read_durably(|db| known(db, shared.holders(), key))
+    shared.read_durably(|db| known(db, key))
 }
 
 pub(crate) fn forget(shared: &SharedConnection, keys: &[String]) -> Result<()> {
@@ -199,12 +193,12 @@ struct Answered {
     verdict: Verdict,
 }
 
-fn known(db: &Connection, holders: &Holders, key: &str) -> rusqlite::Result<Option<OnRecord>> {
-    let select = "SELECT state, owner, plan FROM journal WHERE key = ?1";
+fn known(db: &Connection, key: &str) -> rusqlite::Result<Option<OnRecord>> {
+    let select = "SELECT state, plan FROM journal WHERE key = ?1";
     let read = |row: &Row<'_>| {
-        let (state, owner): (String, Option<String>) = (row.get("state")?, row.get("owner")?);
+        let state: String = row.get("state")?;
         let standing = match state.as_str() {
-            "open" => Standing::Open { abandoned: owner.is_some_and(|owner| holders.is_gone(&owner)) },
+            "open" => Standing::Open,
             _ => Standing::Finished,
         };
         let plan: Option<String> = row.get("plan")?;

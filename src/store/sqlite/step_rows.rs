@@ -146,8 +146,7 @@ pub(crate) fn release(shared: &SharedConnection, left: &[(&str, &Arc<Vec<u8>>)])
     shared.write(move |db| {
         for (key, raw) in &left {
             copy_message(db, key, raw)?;
-            db.prepare_cached("UPDATE journal SET owner = NULL WHERE key = ?1 AND owner = ?2")?
-                .execute([key, &this])?;
+            give_up(db, key, &this)?;
         }
         Ok(())
     })
@@ -159,16 +158,16 @@ pub(crate) fn give_back(shared: &SharedConnection, keys: Vec<String>) -> Result<
         return Ok(());
     }
     let this = shared.holders().this_process()?;
-    shared.write(move |db| {
-        let mut release =
-            db.prepare_cached("UPDATE journal SET owner = NULL WHERE key = ?1 AND owner = ?2")?;
-        for key in &keys {
-            if release.execute([key, &this])? > 0 {
-                release_leases(db, key)?;
-            }
-        }
-        Ok(())
-    })
+    shared.write(move |db| keys.iter().try_for_each(|key| give_up(db, key, &this)))
+}
+
+/// A message and its steps are not this process's any more.
+fn give_up(db: &Connection, key: &str, this: &str) -> rusqlite::Result<()> {
+    let mut release = db.prepare_cached("UPDATE journal SET owner = NULL WHERE key = ?1 AND owner = ?2")?;
+    match release.execute([key, this])? {
+        0 => Ok(()),
+        _ => release_leases(db, key),
+    }
 }
 
 /// Copies a message into its row if that names a file, which the caller can remove then.

@@ -1,0 +1,171 @@
+//! Kills between any two system calls of one message's life: what was done is done once or is recognizable, what was kept is
+//! kept once, and a message counts once, with or without a queue id.
+
+use crate::harness::peers::{ACCEPT, Arrived, SmtpPeer};
+use crate::harness::tracer::{self, Traced};
+use crate::harness::{DAY_MS, HOUR_MS, SENDER, Sandbox, names, plain, signed};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+const ACCEPTED: &str = "x@accept.sink.example";
+const BOUNCED: &str = "x@oob.sink.example";
+
+/// A sandbox in which messages are delivered by processes that are killed.
+struct Life {
+    sandbox: Sandbox,
+    message: PathBuf,
+    recipient: &'static str,
+}
+
+impl Life {
+    fn new(sandbox: Sandbox, recipient: &'static str, message: &[u8]) -> Life {
+        let file = sandbox.path("message");
+        fs::write(&file, message).unwrap();
+        Life { sandbox, message: file, recipient }
+    }
+
+    fn arguments<'a>(&self, queue_id: Option<&'a str>) -> Vec<&'a str> {
+        let mut words = vec!["pipe", "--sender", SENDER, "--recipient", self.recipient];
+        words.extend(["--client-address", "192.0.2.1"]);
+        words.extend(queue_id.iter().flat_map(|id| ["--queue-id", *id]));
+        words
+    }
+
+    fn deliver(&self, queue_id: Option<&str>) {
+        let message = fs::read(&self.message).unwrap();
+        self.sandbox.run(&self.arguments(queue_id), &message).silent();
+    }
+
+    /// System calls of a delivery to a store and logs that are there; `None`: nobody may trace here.
+    fn calls(&self, queue_id: Option<&str>) -> Option<usize> {
+        self.deliver(queue_id.map(|_| "warmer"));
+        match self.traced(queue_id, usize::MAX) {
+            Traced::Ended { code: 0, calls } => Some(calls),
+            Traced::Impossible => {
+                eprintln!("skipped: nobody may trace here");
+                None
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn traced(&self, queue_id: Option<&str>, kill_at: usize) -> Traced {
+        tracer::run(self.sandbox.command(&self.arguments(queue_id)), &self.message, kill_at)
+    }
+
+    fn total(&self) -> u64 {
+        self.sandbox.counter("total_messages")
+    }
+
+    /// Whatever is left to do.
+    fn tick(&self) {
+        self.sandbox.advance(HOUR_MS);
+        self.sandbox.run(&["cron"], b"").silent();
+    }
+}
+
+/// System calls after the file of an unanswered delivery is gone: a kill there comes too late to be seen.
+const ANSWERING: usize = 1;
+
+#[test]
+fn a_message_without_a_queue_id_counts_once_when_it_comes_again_after_a_kill() {
+    let life = Life::new(Sandbox::new(), ACCEPTED, &plain(ACCEPTED));
+    let Some(calls) = life.calls(None) else { return };
+    let unanswered = || names(&life.sandbox.path("state/unanswered")).len();
+    let (mut delivered, mut recognized, mut too_late) = (life.total(), 0, 0);
+    for at in calls.saturating_sub(60)..calls {
+        assert_eq!(life.traced(None, at), Traced::Killed);
+        let on_record = life.total() > delivered;
+        match unanswered() {
+            0 if on_record => {
+                too_late += 1;
+                delivered += 1;
+            }
+            0 => {}
+            _ => recognized += usize::from(on_record),
+        }
+        life.deliver(None);
+        delivered += 1;
+        assert_eq!((life.total(), unanswered()), (delivered, 0), "{at}");
+    }
+    assert!(recognized > 5 && (1..=ANSWERING).contains(&too_late), "{recognized}, {too_late}");
+}
+
+#[test]
+fn two_messages_of_the_same_bytes_count_twice_and_so_does_one_that_comes_again_too_late() {
+    let life = Life::new(Sandbox::new(), ACCEPTED, &plain(ACCEPTED));
+    let Some(calls) = life.calls(None) else { return };
+    let before = life.total();
+    (0..3).for_each(|_| life.deliver(None));
+    assert_eq!(life.total(), before + 3);
+    assert_eq!(life.traced(None, calls - ANSWERING - 4), Traced::Killed);
+    assert_eq!(life.total(), before + 4, "it is on record");
+    life.sandbox.advance(6 * DAY_MS);
+    life.deliver(None);
+    assert_eq!(life.total(), before + 5);
+}
+
+#[test]
+fn a_bounce_of_a_message_without_a_queue_id_is_one_after_a_kill() {
+    let peer = SmtpPeer::start(ACCEPT);
+    let life = Life::new(Sandbox::new().smtp_port(peer.port), BOUNCED, &plain(BOUNCED));
+    let Some(calls) = life.calls(None) else { return };
+    let mut sent = life.sandbox.counter("oob_sent");
+    for at in (calls.saturating_sub(80)..calls - ANSWERING).step_by(3) {
+        assert_eq!(life.traced(None, at), Traced::Killed);
+        life.deliver(None);
+        sent += 1;
+        assert_eq!((life.total(), life.sandbox.counter("oob_sent")), (sent, sent), "{at}");
+    }
+}
+
+#[test]
+fn a_bounce_repeated_after_a_kill_is_the_same_byte_for_byte() {
+    let peer = SmtpPeer::start(ACCEPT);
+    let sandbox = Sandbox::new().smtp_port(peer.port);
+    let life = Life::new(sandbox, BOUNCED, &plain(BOUNCED));
+    let Some(calls) = life.calls(Some("whole")) else { return };
+    let first = peer.mails().len();
+    let mut killed = 0;
+    for at in calls.saturating_sub(90)..calls {
+        let id = format!("{at}");
+        killed += usize::from(life.traced(Some(&id), at) == Traced::Killed);
+        life.deliver(Some(&id));
+    }
+    life.tick();
+    let mut by_bytes: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+    for Arrived { data, .. } in peer.mails().into_iter().skip(first) {
+        *by_bytes.entry(data).or_default() += 1;
+    }
+    let repeated = by_bytes.values().filter(|times| **times > 1).count();
+    assert!(killed > 60 && repeated > 0, "{killed} kills, {repeated} repeated");
+    assert_eq!(by_bytes.len(), 90, "each message has one bounce, whole, however often it came");
+    assert_eq!(life.sandbox.counter("oob_sent"), 92);
+}
+
+#[test]
+fn a_copy_is_kept_once_wherever_the_process_is_killed_and_the_scraps_go() {
+    let message = signed(ACCEPTED, "X-Bouncy-Sink: store-done\r\n", b"hello\r\n");
+    let life = Life::new(Sandbox::new().config("[relay]\nkeep_days = 0"), ACCEPTED, &message);
+    let Some(calls) = life.calls(Some("whole")) else { return };
+    let done = life.sandbox.path("state/done");
+    let copies = || names(&done).into_iter().filter(|name| !name.starts_with('.')).count();
+    let mut messages = 2;
+    for at in calls.saturating_sub(80)..calls {
+        let id = format!("{at}");
+        life.traced(Some(&id), at);
+        life.deliver(Some(&id));
+        messages += 1;
+        assert_eq!(copies(), messages, "{at}");
+    }
+    let scraps: Vec<_> = names(&done).into_iter().filter(|name| name.starts_with('.')).collect();
+    assert!(!scraps.is_empty(), "some were killed between");
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
+    for name in &scraps {
+        fs::File::options().write(true).open(done.join(name)).unwrap().set_modified(long_ago).unwrap();
+    }
+    life.tick();
+    assert_eq!((names(&done).len(), copies()), (messages, messages));
+    assert_eq!(life.sandbox.counter("kept"), messages as u64);
+}
