@@ -16,6 +16,7 @@ use crate::files::command;
 use crate::finding::Finding;
 use crate::policy::Wanted;
 use crate::store::Store;
+use crate::wiring;
 use crate::workshop::inspect;
 use mail_log_findings::mail_log;
 use std::path::Path;
@@ -38,6 +39,7 @@ pub(crate) fn check(config: &Config) -> Vec<Finding> {
     let logs = config.mail_logs.get().into_iter().flatten();
     findings.extend(logs.map(|log| mail_log(config, log)));
     findings.extend(config.cycles.get().into_iter().flatten().flat_map(cycle));
+    findings.extend(wiring::findings_if_used(config));
     findings.extend(tick(config));
     findings.push(dns(config));
     findings

@@ -107,6 +107,8 @@ mod cron;
 mod find;
 /// What a check found, and the fix.
 mod finding;
+/// How Postfix hands mail to carom.
+mod wiring;
 /// For policy authors: scaffold, build, check, try, test, measure.
 mod workshop;
 /// What reports say and mean.

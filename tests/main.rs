@@ -52,3 +52,4 @@ mod tidy;
 mod torture;
 mod undone;
 mod visits;
+mod wiring;

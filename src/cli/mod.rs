@@ -23,6 +23,7 @@ mod outbox;
 mod pipe;
 mod pipe_line;
 mod policy;
+mod postfix;
 mod reclassify;
 mod relay;
 mod report;
@@ -107,6 +108,9 @@ fn answer(Typed { global, command }: Typed) -> Result<Exit> {
         Command::Alerts => alerts::run(&*config()?, terminal),
         Command::Outbox { command } => outbox::run(command.as_ref(), &*config()?, terminal),
         Command::Check => check::run(&*config()?, terminal),
+        Command::Postfix { command } => {
+            postfix::run(&command, &*config()?, config_file(&global).as_deref(), terminal)
+        }
         Command::Policy { command } => policy::run(command, &config()?, terminal),
         Command::Sink { command } => sink_import::run(&command),
         Command::Completions { shell } => completions::run(shell),
@@ -114,10 +118,14 @@ fn answer(Typed { global, command }: Typed) -> Result<Exit> {
     }
 }
 
+/// The config file that was named; `None`: the default one.
+fn config_file(global: &Global) -> Option<PathBuf> {
+    global.config.clone().or_else(|| std::env::var_os("CAROM_CONFIG").map(PathBuf::from))
+}
+
 /// The config, and a log that goes where it says.
 fn load(global: &Global) -> Result<Arc<Config>> {
-    let path = global.config.clone().or_else(|| std::env::var_os("CAROM_CONFIG").map(PathBuf::from));
-    let mut config = Config::load(path.as_deref(), global.state.as_deref())?;
+    let mut config = Config::load(config_file(global).as_deref(), global.state.as_deref())?;
     match global.verbose {
         0 => {}
         1 => config.log.level = LogLevel(Level::DEBUG),

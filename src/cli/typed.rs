@@ -4,8 +4,8 @@
 //! server (`carom … pipe`) is known as one before it is parsed, whatever options it begins with.
 
 use super::{
-    classify, cron, deliveries, export, find, log, outbox, pipe, policy, relay, report, rules, sink_import,
-    stats, suppress, verp,
+    classify, cron, deliveries, export, find, log, outbox, pipe, policy, postfix, relay, report, rules,
+    sink_import, stats, suppress, verp,
 };
 use crate::clock;
 use crate::error::Error;
@@ -123,6 +123,11 @@ pub(crate) enum Command {
     },
     /// Test config, policy, store, directories and DNS, and say how to fix what is wrong
     Check,
+    /// Let Postfix hand mail to carom, undo that, and show whether it works
+    Postfix {
+        #[command(subcommand)]
+        command: postfix::PostfixCommand,
+    },
     /// Write, test, install and roll back policies
     Policy {
         #[command(subcommand)]

@@ -58,6 +58,10 @@ impl ReturnPaths {
         self.signing.as_ref().is_some_and(|(_, form)| form.is_domain(domain))
     }
 
+    pub(crate) fn domain(&self) -> Option<&str> {
+        self.signing.as_ref().map(|(_, form)| form.domain())
+    }
+
     /// The same for the tag of a milter that signs with one of our keys.
     pub(crate) fn verify_batv(&self, address: &str, today: i64) -> Result<Tagged, Refused> {
         let (keys, _) = self.signing.as_ref().ok_or(Refused::NotOurs)?;

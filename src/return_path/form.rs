@@ -60,6 +60,10 @@ impl PathForm {
         Err(Error::new(what).remedy("use a domain that has an MX record, like bounces.example.com"))
     }
 
+    pub(crate) fn domain(&self) -> &str {
+        &self.domain
+    }
+
     pub(crate) fn is_domain(&self, domain: &str) -> bool {
         self.domain.eq_ignore_ascii_case(domain)
     }

@@ -24,6 +24,17 @@ impl Postfix {
 
     /// The same, with more lines for main.cf.
     pub(crate) fn start_with(sandbox: &Sandbox, bounces_to: u16, more: &str) -> Postfix {
+        let snippet = |name: &str| fs::read_to_string(Path::new("examples/postfix").join(name)).unwrap();
+        let main = format!("{}\n{more}", snippet("main.cf").replace("sink.example.com", "sink.example"));
+        Postfix::start_from(sandbox, bounces_to, &main, &snippet("master.cf"))
+    }
+
+    /// One that does not know carom.
+    pub(crate) fn start_unwired(sandbox: &Sandbox, bounces_to: u16) -> Postfix {
+        Postfix::start_from(sandbox, bounces_to, "", "")
+    }
+
+    fn start_from(sandbox: &Sandbox, bounces_to: u16, more: &str, services: &str) -> Postfix {
         let postfix = Path::new("/usr/sbin/postfix");
         assert!(postfix.exists(), "Postfix is not installed: run `make test`, or `apt-get install postfix`");
         let dir = sandbox.path("postfix");
@@ -40,8 +51,7 @@ impl Postfix {
         open(&binary);
         run(Command::new("chown").args(["-R", "nobody"]).arg(sandbox.path("state")));
         run(Command::new("chown").arg("postfix").arg(dir.join("data")));
-        let snippet = |name: &str| fs::read_to_string(Path::new("examples/postfix").join(name)).unwrap();
-        let master = snippet("master.cf")
+        let master = services
             .replace(
                 "/usr/bin/carom",
                 &format!("{} --config {}", binary.display(), sandbox.path("carom.toml").display()),
@@ -54,10 +64,9 @@ impl Postfix {
              inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmaillog_file = {d}/mail.log\nmaillog_file_prefixes = {d}\n\
              alias_maps =\nalias_database =\nlocal_recipient_maps =\nsmtpd_relay_restrictions = permit_mynetworks, reject\n\
              relayhost = [127.0.0.1]:{bounces_to}\nsmtp_dns_support_level = disabled\nsmtp_host_lookup = native\nminimal_backoff_time = 1s\nqueue_run_delay = 1s\nmaximal_backoff_time = 1s\n\
-             smtputf8_enable = no\n{}\n{more}\n",
-            snippet("main.cf")
+             smtputf8_enable = no\n{more}\n"
         );
-        fs::write(dir.join("config/main.cf"), main.replace("sink.example.com", "sink.example")).unwrap();
+        fs::write(dir.join("config/main.cf"), main).unwrap();
         let services = format!(
             "127.0.0.1:{port} inet n - n - - smtpd\n{BASE}{master}",
             BASE = "pickup unix n - n 60 1 pickup\ncleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\nrewrite unix - - n - - trivial-rewrite\n\

@@ -1,0 +1,95 @@
+//! `carom postfix`: Postfix's wiring, made, undone and examined.
+//!
+//! Not here: what it consists of (`wiring`).
+
+use super::check;
+use super::terminal::{Terminal, print};
+use crate::config::{Config, DEFAULT_PATH};
+use crate::error::{Context, Exit, Result};
+use crate::wiring::{self, Postconf, Rewiring, Wired};
+use clap::{Args, Subcommand};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PostfixCommand {
+    /// Add services and parameters for the domains of the config, and reload Postfix
+    ///
+    /// Mail for the `domains` of a policy goes to a service that runs this policy, and mail for the
+    /// domain of signed return paths to one that runs the bounce policy. Only `postconf` edits
+    /// Postfix's files. What was there before is kept in carom-wiring.json beside them. Run it
+    /// again after the domains in the config have changed.
+    Enable(Rewire),
+    /// Undo what `enable` did, and reload Postfix
+    Disable(Rewire),
+    /// Show whether Postfix hands carom the mail that the config is about; exit code 1 if not
+    Show(Instance),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Rewire {
+    /// Print the commands, and run none
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    instance: Instance,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Instance {
+    /// The config directory of another instance of Postfix
+    #[arg(short = 'c', long, value_name = "DIR")]
+    config_directory: Option<PathBuf>,
+    /// The user that Postfix runs carom as [default: [policies] mail_user]
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+}
+
+pub(crate) fn run(
+    command: &PostfixCommand,
+    config: &Config,
+    config_file: Option<&Path>,
+    terminal: Terminal,
+) -> Result<Exit> {
+    let instance = match command {
+        PostfixCommand::Enable(rewire) | PostfixCommand::Disable(rewire) => &rewire.instance,
+        PostfixCommand::Show(instance) => instance,
+    };
+    let postconf = || Postconf::new(instance.config_directory.clone());
+    let program = std::env::current_exe().context("carom's own program")?;
+    let full = |path: &Path| std::path::absolute(path).context(path.display());
+    let config_file = config_file.map(full).transpose()?.filter(|path| path != Path::new(DEFAULT_PATH));
+    let user = instance.user.as_deref().unwrap_or(&config.policies.mail_user);
+    let wired = Wired { config, config_file: config_file.as_deref(), program: &program, user };
+    match command {
+        PostfixCommand::Enable(rewire) => {
+            change(&wiring::enabling(&postconf(), &wired)?, &postconf(), rewire, terminal)?;
+            if rewire.dry_run {
+                return Ok(Exit::Ok);
+            }
+            check::show(&wiring::findings(&postconf(), config)?, terminal)
+        }
+        PostfixCommand::Disable(rewire) => {
+            change(&wiring::disabling(&postconf())?, &postconf(), rewire, terminal)
+        }
+        PostfixCommand::Show(_) => check::show(&wiring::findings(&postconf(), config)?, terminal),
+    }
+}
+
+/// Shows the commands, and runs them unless it is a rehearsal.
+fn change(rewiring: &Rewiring, postconf: &Postconf, rewire: &Rewire, terminal: Terminal) -> Result<Exit> {
+    if !rewire.dry_run {
+        rewiring.apply(postconf)?;
+    }
+    if terminal.json {
+        return terminal
+            .show(&json!({ "dry_run": rewire.dry_run, "commands": rewiring.commands }), String::new);
+    }
+    if rewiring.commands.is_empty() {
+        terminal.remark("nothing to change\n");
+    }
+    if terminal.quiet {
+        return Ok(Exit::Ok);
+    }
+    print(rewiring.commands.iter().map(|command| format!("{command}\n")).collect::<String>())
+}

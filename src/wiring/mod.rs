@@ -1,0 +1,148 @@
+//! How Postfix hands mail to carom: services in master.cf and parameters in main.cf.
+//!
+//! Not here: what Postfix is asked to run (`postconf`, which alone edits the files) and whether the
+//! wiring works (`wiring_findings`). Invariant: what was there before is on record before the first
+//! edit, and `disable` brings it back.
+
+mod list_value;
+mod postconf;
+mod service_route;
+mod wiring_findings;
+mod wiring_record;
+
+pub(crate) use service_route::Wired;
+pub(crate) use wiring_findings::{findings, findings_if_used};
+
+use crate::error::{Error, Result};
+use list_value::{joined, without};
+use postconf::Edit;
+pub(crate) use postconf::Postconf;
+use service_route::{ServiceRoute, routes};
+use wiring_record::{ChangedParameter, ChangedService, WiringRecord};
+
+/// What would be done, or was: command lines, in order.
+pub(crate) struct Rewiring {
+    pub(crate) commands: Vec<String>,
+    edits: Vec<Edit>,
+    record: WiringRecord,
+}
+
+/// What is to be done so that Postfix hands carom the mail for the domains of the config.
+pub(crate) fn enabling(postconf: &Postconf, wired: &Wired<'_>) -> Result<Rewiring> {
+    let routes = routes(wired.config)?;
+    if !postconf.has_type("inline")? {
+        return Err(Error::new("this Postfix has no tables of type inline (it is older than 3.0)")
+            .remedy("update Postfix, or write the lines of examples/postfix with a table of your own"));
+    }
+    let before = WiringRecord::read(&postconf.directory()?)?;
+    let services = routes.iter().map(|route| changed_service(postconf, wired, route, &before));
+    let services = services.collect::<Result<Vec<_>>>()?;
+    let parameters = parameters(postconf, wired, &routes, &before)?;
+    let record = WiringRecord { services, parameters };
+    let edits = edits(postconf, &before, &record)?;
+    Ok(Rewiring::new(postconf, edits, record))
+}
+
+/// What is to be done so that everything is as it was before.
+pub(crate) fn disabling(postconf: &Postconf) -> Result<Rewiring> {
+    let before = WiringRecord::read(&postconf.directory()?)?;
+    let edits = edits(postconf, &before, &WiringRecord::default())?;
+    Ok(Rewiring::new(postconf, edits, WiringRecord::default()))
+}
+
+impl Rewiring {
+    fn new(postconf: &Postconf, edits: Vec<Edit>, record: WiringRecord) -> Rewiring {
+        let commands = postconf.command_lines(&edits);
+        Rewiring { commands, edits, record }
+    }
+
+    /// Does it, and lets a running Postfix read its files again.
+    pub(crate) fn apply(&self, postconf: &Postconf) -> Result<()> {
+        let directory = postconf.directory()?;
+        if !self.record.is_empty() {
+            self.record.write(&directory)?;
+        }
+        postconf.edit(&self.edits)?;
+        if self.record.is_empty() {
+            WiringRecord::remove(&directory)?;
+        }
+        if self.edits.is_empty() { Ok(()) } else { postconf.reload() }
+    }
+}
+
+/// The service of a route, and what has its name without us.
+fn changed_service(
+    postconf: &Postconf,
+    wired: &Wired<'_>,
+    route: &ServiceRoute,
+    record: &WiringRecord,
+) -> Result<ChangedService> {
+    let name = format!("{}/unix", route.service);
+    let before = match record.service(&name) {
+        Some(known) => known.before.clone(),
+        None => postconf.service(&name)?,
+    };
+    Ok(ChangedService { name, before, entry: route.entry(wired)? })
+}
+
+/// The parameters of all routes, with what they are without us.
+fn parameters(
+    postconf: &Postconf,
+    wired: &Wired<'_>,
+    routes: &[ServiceRoute],
+    record: &WiringRecord,
+) -> Result<Vec<ChangedParameter>> {
+    let before = |name: &str| {
+        let now = postconf.own(name)?;
+        Ok::<_, Error>(record.parameter(name).map_or(now.clone(), |known| known.undone(now)))
+    };
+    let mut parameters = Vec::new();
+    for route in routes {
+        for (name, after) in route.limits(wired) {
+            parameters.push(ChangedParameter { before: before(&name)?, name, after, added: Vec::new() });
+        }
+    }
+    let relayed = before("relay_domains")?;
+    let base = relayed.clone().map_or_else(|| postconf.default_list("relay_domains"), Ok)?;
+    let listed = without(&base, &[]);
+    let domains: Vec<String> = routes.iter().flat_map(|route| route.relayed(postconf)).collect();
+    let added: Vec<String> = domains.into_iter().filter(|domain| !listed.contains(domain)).collect();
+    let after = joined(base, &added);
+    parameters.push(ChangedParameter { name: "relay_domains".into(), before: relayed, after, added });
+
+    let maps = before("transport_maps")?;
+    let added = vec![service_route::table(routes)];
+    // First, so that a wildcard of another table does not win.
+    let after = joined(added[0].clone(), &without(&maps.clone().unwrap_or_default(), &[]));
+    parameters.push(ChangedParameter { name: "transport_maps".into(), before: maps, after, added });
+    Ok(parameters)
+}
+
+/// From the present state, in which `old` was put into effect, to `new`.
+fn edits(postconf: &Postconf, old: &WiringRecord, new: &WiringRecord) -> Result<Vec<Edit>> {
+    let mut edits = Vec::new();
+    for service in &new.services {
+        if postconf.service(&service.name)?.as_deref() != Some(&service.entry) {
+            edits.push(Edit::Service(service.name.clone(), Some(service.entry.clone())));
+        }
+    }
+    for parameter in &new.parameters {
+        if postconf.own(&parameter.name)?.as_ref() != Some(&parameter.after) {
+            edits.push(Edit::Parameter(parameter.name.clone(), Some(parameter.after.clone())));
+        }
+    }
+    for parameter in old.parameters.iter().filter(|old| new.parameter(&old.name).is_none()) {
+        let now = postconf.own(&parameter.name)?;
+        let undone = parameter.undone(now.clone());
+        if undone != now {
+            edits.push(Edit::Parameter(parameter.name.clone(), undone));
+        }
+    }
+    for service in old.services.iter().filter(|old| new.service(&old.name).is_none()) {
+        let now = postconf.service(&service.name)?;
+        if now != service.before {
+            edits.push(Edit::Service(service.name.clone(), service.before.clone()));
+        }
+    }
+    Ok(edits)
+}

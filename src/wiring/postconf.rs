@@ -1,0 +1,255 @@
+//! Postfix's own program for its config: `postconf` reads main.cf and master.cf, and edits them.
+//!
+//! Not here: what is to be set. Invariant: no file of Postfix is read or written but through it,
+//! and no shell reads the arguments.
+
+use super::list_value::without;
+use crate::deadline::Deadline;
+use crate::error::{Error, Result};
+use crate::files::command;
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Where Postfix's programs are. `PATH` comes last: carom may run as root.
+const DIRECTORIES: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What it says is asked once: whoever wants to see an edit takes another one.
+pub(crate) struct Postconf {
+    /// `-c DIR`: another instance's config directory.
+    directory: Option<PathBuf>,
+    /// What main.cf itself sets.
+    own: OnceCell<BTreeMap<String, String>>,
+    /// The services of master.cf, each in one line.
+    services: OnceCell<Vec<String>>,
+}
+
+/// `None` as the new value: the parameter or the service goes.
+pub(super) enum Edit {
+    /// A service of master.cf: name and type, entry.
+    Service(String, Option<String>),
+    /// A parameter of main.cf.
+    Parameter(String, Option<String>),
+}
+
+impl Postconf {
+    pub(crate) fn new(directory: Option<PathBuf>) -> Postconf {
+        Postconf { directory, own: OnceCell::new(), services: OnceCell::new() }
+    }
+
+    /// Whether this host has Postfix.
+    pub(super) fn is_installed() -> bool {
+        command::exists(&program("postconf"))
+    }
+
+    /// The directory of main.cf and master.cf.
+    pub(super) fn directory(&self) -> Result<PathBuf> {
+        match &self.directory {
+            Some(directory) => Ok(directory.clone()),
+            None => Ok(PathBuf::from(self.value("config_directory")?)),
+        }
+    }
+
+    /// A parameter as main.cf or the default says it.
+    pub(super) fn value(&self, name: &str) -> Result<String> {
+        Ok(self.ask(&["-h", name])?.trim().to_owned())
+    }
+
+    /// The same with the values of the parameters that it names.
+    pub(super) fn expanded(&self, name: &str) -> Result<String> {
+        Ok(self.ask(&["-hx", name])?.trim().to_owned())
+    }
+
+    /// The elements of a list, expanded; none if it cannot be had.
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
+        self.expanded(name).map(|value| without(&value, &[])).unwrap_or_default()
+    }
+
+    /// The value that main.cf itself sets.
+    pub(super) fn own(&self, name: &str) -> Result<Option<String>> {
+        if self.own.get().is_none() {
+            let said = self.ask(&["-n"])?;
+            let lines = said.lines().filter_map(|line| line.split_once('='));
+            let read = lines.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
+            let _ = self.own.set(read.collect());
+        }
+        Ok(self.own.get().and_then(|own| own.get(name)).cloned())
+    }
+
+    /// The default of a list, to which elements can be added; empty if it comes to nothing.
+    pub(super) fn default_list(&self, name: &str) -> Result<String> {
+        let expanded = self.ask(&["-dhx", name])?;
+        match expanded.trim().is_empty() {
+            true => Ok(String::new()),
+            false => Ok(self.ask(&["-dh", name])?.trim().to_owned()),
+        }
+    }
+
+    /// A service of master.cf, in one line: `name` is like `carom/unix`.
+    pub(super) fn service(&self, name: &str) -> Result<Option<String>> {
+        let named = |entry: &&String| {
+            let mut words = entry.split(' ');
+            name.split_once('/')
+                .is_some_and(|(service, kind)| words.next() == Some(service) && words.next() == Some(kind))
+        };
+        Ok(self.services()?.iter().find(named).cloned())
+    }
+
+    /// All services of master.cf, each in one line.
+    pub(super) fn services(&self) -> Result<&[String]> {
+        if self.services.get().is_none() {
+            let mut entries: Vec<String> = Vec::new();
+            for line in self.ask(&["-M"])?.lines() {
+                let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
+                match (line.starts_with([' ', '\t']), entries.last_mut()) {
+                    (true, Some(entry)) => *entry = format!("{entry} {words}"),
+                    _ => entries.push(words),
+                }
+            }
+            let _ = self.services.set(entries);
+        }
+        Ok(self.services.get().map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// Every value of a parameter that the services of master.cf set with `-o`.
+    pub(super) fn overrides(&self, name: &str) -> Vec<String> {
+        let said = self.ask(&["-P"]).unwrap_or_default();
+        let set = |line: &str| {
+            let (service, value) = line.split_once('=')?;
+            let (_, parameter) = service.trim().rsplit_once('/')?;
+            (parameter == name).then(|| value.trim().to_owned())
+        };
+        said.lines().filter_map(set).collect()
+    }
+
+    pub(super) fn has_type(&self, table: &str) -> Result<bool> {
+        Ok(self.ask(&["-m"])?.split_whitespace().any(|known| known == table))
+    }
+
+    /// Whether a domain in this list stands for the domains below it too.
+    pub(super) fn matches_subdomains(&self, parameter: &str) -> bool {
+        self.list("parent_domain_matches_subdomains").iter().any(|one| one == parameter)
+    }
+
+    /// What a table says about a key. `None`: nothing, or it cannot be asked.
+    pub(super) fn look_up(&self, table: &str, key: &str) -> Option<String> {
+        let ran = self.run("postmap", &["-q", key, table]).ok()?;
+        let found = ran.stdout.trim();
+        (ran.status.success() && !found.is_empty()).then(|| found.to_owned())
+    }
+
+    /// The commands for these edits, as they can be typed.
+    pub(super) fn command_lines(&self, edits: &[Edit]) -> Vec<String> {
+        let quoted = |word: &String| {
+            let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:@%+".contains(letter);
+            match word.chars().all(plain) {
+                true => word.clone(),
+                false => format!("'{}'", word.replace('\'', r"'\''")),
+            }
+        };
+        let line = |words: Vec<String>| {
+            let words = [self.words("postconf"), words].concat();
+            words.iter().map(quoted).collect::<Vec<_>>().join(" ")
+        };
+        commands(edits).into_iter().map(line).collect()
+    }
+
+    pub(super) fn edit(&self, edits: &[Edit]) -> Result<()> {
+        for words in commands(edits) {
+            let words = [self.words(&program("postconf")), words].concat();
+            command::run(&words, Deadline::after(PATIENCE)).map_err(|error| {
+                error.remedy("run this as root; `carom postfix disable` undoes what was done so far")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Lets Postfix read its files again, if it runs.
+    pub(super) fn reload(&self) -> Result<()> {
+        if self.run("postfix", &["status"])?.status.success() {
+            let ran = self.run("postfix", &["reload"])?;
+            if !ran.status.success() {
+                let why = "Postfix does not take the new config";
+                return Err(Error::new(why).remedy("run `postfix reload`, and follow what it says"));
+            }
+        }
+        Ok(())
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Result<String> {
+        let ran = self.run("postconf", arguments)?;
+        if ran.status.success() {
+            return Ok(ran.stdout);
+        }
+        let directory = self.directory.as_deref().unwrap_or(Path::new("/etc/postfix"));
+        Err(Error::new(format_args!("postconf {}: {}", arguments.join(" "), ran.status))
+            .remedy(format_args!("let this user read the files in {}", directory.display())))
+    }
+
+    fn run(&self, name: &str, arguments: &[&str]) -> Result<command::Ran> {
+        let mut words = self.words(&program(name));
+        words.extend(arguments.iter().map(|&word| word.to_owned()));
+        command::output(&words, Deadline::after(PATIENCE))
+            .map_err(|error| error.remedy("install Postfix on this host, or run this where Postfix is"))
+    }
+
+    fn words(&self, program: &str) -> Vec<String> {
+        let mut words = vec![program.to_owned()];
+        if let Some(directory) = &self.directory {
+            words.extend(["-c".into(), directory.to_string_lossy().into_owned()]);
+        }
+        words
+    }
+}
+
+fn program(name: &str) -> String {
+    let paths = DIRECTORIES.iter().map(|directory| format!("{directory}/{name}"));
+    paths.into_iter().find(|path| command::exists(path)).unwrap_or_else(|| name.to_owned())
+}
+
+/// Arguments of postconf: services come before the parameters that name them, and go after them.
+/// What belongs together is one call, which is one new file.
+fn commands(edits: &[Edit]) -> Vec<Vec<String>> {
+    let mut calls: [Vec<String>; 4] = [&["-M", "-e"][..], &["-e"], &["-X"], &["-M", "-X"]]
+        .map(|flags| flags.iter().map(|&flag| flag.to_owned()).collect());
+    let flags = calls.each_ref().map(Vec::len);
+    for edit in edits {
+        let (call, word) = match edit {
+            Edit::Service(name, Some(entry)) => (0, format!("{name}={entry}")),
+            Edit::Parameter(name, Some(value)) => (1, format!("{name}={value}")),
+            Edit::Parameter(name, None) => (2, name.clone()),
+            Edit::Service(name, None) => (3, name.clone()),
+        };
+        calls[call].push(word);
+    }
+    calls.into_iter().zip(flags).filter(|(call, flags)| call.len() > *flags).map(|(call, _)| call).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edits_become_few_commands_that_can_be_typed() {
+        let edits = [
+            Edit::Parameter("transport_maps".into(), Some("inline:{ {a.example=carom} }".into())),
+            Edit::Parameter("carom_time_limit".into(), Some("120s".into())),
+            Edit::Parameter("relay_domains".into(), None),
+            Edit::Service("old/unix".into(), None),
+            Edit::Service("carom/unix".into(), Some("carom unix - n n - 16 pipe".into())),
+        ];
+        let postconf = Postconf::new(Some("/etc/postfix-in".into()));
+        assert_eq!(
+            postconf.command_lines(&edits),
+            [
+                "postconf -c /etc/postfix-in -M -e 'carom/unix=carom unix - n n - 16 pipe'",
+                "postconf -c /etc/postfix-in -e 'transport_maps=inline:{ {a.example=carom} }' \
+                 carom_time_limit=120s",
+                "postconf -c /etc/postfix-in -X relay_domains",
+                "postconf -c /etc/postfix-in -M -X old/unix",
+            ]
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! Which domains go to which service of Postfix: one service for each policy that has domains.
+//!
+//! Not here: the files of Postfix. Invariant: every domain has one policy.
+
+use super::postconf::Postconf;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The policy for return paths, if the default policy is the sink.
+const BOUNCE: &str = "bounce";
+const SINK: &str = "sink";
+/// Seconds that Postfix waits longer than carom's own deadline.
+const GRACE: u32 = 60;
+
+/// What a service runs.
+pub(crate) struct Wired<'a> {
+    pub(crate) config: &'a Config,
+    /// The file of the config; `None`: the default one.
+    pub(crate) config_file: Option<&'a Path>,
+    pub(crate) program: &'a Path,
+    /// The user that Postfix runs carom as.
+    pub(crate) user: &'a str,
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) struct ServiceRoute {
+    pub(super) service: String,
+    /// `None`: the default policy.
+    pub(super) policy: Option<String>,
+    pub(super) domains: Vec<String>,
+}
+
+/// The routes of the config: the `domains` of each policy, and the domain of signed return paths.
+pub(super) fn routes(config: &Config) -> Result<Vec<ServiceRoute>> {
+    let mut owners: BTreeMap<String, &str> = BTreeMap::new();
+    for (policy, table) in &config.policy {
+        let domains = table.settings.get("domains").and_then(toml::Value::as_array);
+        for domain in domains.into_iter().flatten().filter_map(toml::Value::as_str) {
+            let domain = checked(domain)?;
+            if let Some(other) = owners.insert(domain.clone(), policy).filter(|other| other != policy) {
+                return Err(Error::new(format_args!(
+                    "{domain} is in the domains of {other} and of {policy}"
+                ))
+                .remedy("leave it in the settings of one policy"));
+            }
+        }
+    }
+    if let Some(domain) = config.return_paths.domain() {
+        let default = config.default_policy.as_str();
+        owners.entry(checked(domain)?).or_insert(if default == SINK { BOUNCE } else { default });
+    }
+    let mut routes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    owners.into_iter().for_each(|(domain, policy)| routes.entry(policy).or_default().push(domain));
+    if routes.is_empty() {
+        return Err(Error::new("the config names no domain whose mail goes to carom")
+            .remedy("set [policy.sink.settings] domains for a sink, or [verp] keys and domain for bounces"));
+    }
+    Ok(routes.into_iter().map(|(policy, domains)| ServiceRoute::new(config, policy, domains)).collect())
+}
+
+/// A domain that can be written into a table of Postfix.
+fn checked(domain: &str) -> Result<String> {
+    let domain = domain.to_ascii_lowercase();
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    if !domain.is_empty() && domain.bytes().all(allowed) && !domain.starts_with(['.', '-']) {
+        return Ok(domain);
+    }
+    Err(Error::new(format_args!("{domain:?} cannot be a domain in Postfix's tables"))
+        .remedy("write a domain name in ASCII, as `xn--…` if it has other letters"))
+}
+
+impl ServiceRoute {
+    fn new(config: &Config, policy: &str, domains: Vec<String>) -> ServiceRoute {
+        let named = (policy != config.default_policy).then(|| policy.to_owned());
+        let service = named.as_ref().map_or("carom".into(), |policy| format!("carom-{policy}"));
+        ServiceRoute { service, policy: named, domains }
+    }
+
+    /// The line of master.cf, in the form in which `postconf -M` shows it.
+    pub(super) fn entry(&self, wired: &Wired<'_>) -> Result<String> {
+        let mut words = vec![self.service.as_str(), "unix", "-", "n", "n", "-", "16", "pipe"];
+        let user = format!("user={}", wired.user);
+        let program = format!("argv={}", word(wired.program)?);
+        words.extend(["flags=DORX", &user, "null_sender=", &program]);
+        if let Some(file) = wired.config_file {
+            words.extend(["--config", word(file)?]);
+        }
+        words.push("pipe");
+        if let Some(policy) = &self.policy {
+            words.extend(["--policy", policy]);
+        }
+        words.extend(["--sender", "${sender}", "--recipient", "${recipient}"]);
+        words.extend(["--original-recipient", "${original_recipient}"]);
+        words.extend(["--client-address", "${client_address}", "--client-helo", "${client_helo}"]);
+        words.extend(["--queue-id", "${queue_id}"]);
+        Ok(words.join(" "))
+    }
+
+    /// The parameters that bear the service's name. With the flag D of pipe(8), Postfix demands one
+    /// recipient for each run.
+    pub(super) fn limits(&self, wired: &Wired<'_>) -> [(String, String); 2] {
+        let seconds = wired.config.message.deadline.saturating_add(GRACE);
+        [
+            (format!("{}_destination_recipient_limit", self.service), "1".into()),
+            (format!("{}_time_limit", self.service), format!("{seconds}s")),
+        ]
+    }
+
+    /// The elements of `relay_domains` for these domains and those below them.
+    pub(super) fn relayed(&self, postconf: &Postconf) -> Vec<String> {
+        let alone = postconf.matches_subdomains("relay_domains");
+        let forms = |domain: &String| match alone {
+            true => vec![domain.clone()],
+            false => vec![domain.clone(), format!(".{domain}")],
+        };
+        self.domains.iter().flat_map(forms).collect()
+    }
+}
+
+/// The table of transports. A name with a dot before it is for the domains below.
+pub(super) fn table(routes: &[ServiceRoute]) -> String {
+    let entries = routes.iter().flat_map(|ServiceRoute { service, domains, .. }| {
+        domains.iter().map(move |domain| format!("{{{domain}={service}}}, {{.{domain}={service}}}"))
+    });
+    format!("inline:{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+}
+
+/// A path as a word of master.cf.
+fn word(path: &Path) -> Result<&str> {
+    let plain =
+        |text: &&str| !text.contains(|letter: char| letter.is_whitespace() || "{}$,=".contains(letter));
+    path.to_str().filter(plain).ok_or_else(|| {
+        Error::new(format_args!("{} cannot be written into master.cf", path.display()))
+            .remedy("use a path without spaces, braces, dollar and equals signs and commas")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routed(config: &str) -> Result<Vec<(String, String, String)>, String> {
+        let config = Config::parse(config).unwrap();
+        let routes = routes(&config).map_err(|error| error.to_string())?;
+        let shown =
+            |route: ServiceRoute| (route.service, route.policy.unwrap_or_default(), route.domains.join(" "));
+        Ok(routes.into_iter().map(shown).collect())
+    }
+
+    const VERP: &str = "[verp]\nkeys = [\"a key of the tests, long enough\"]\ndomain = \"b.example\"\n";
+
+    #[test]
+    fn each_policy_has_a_service_for_its_domains() {
+        let sink = "[policy.sink.settings]\ndomains = [\"S.example\", \"t.example\"]\n";
+        let one = |service: &str, policy: &str, domains: &str| {
+            (service.to_owned(), policy.to_owned(), domains.to_owned())
+        };
+        assert_eq!(routed(sink), Ok(vec![one("carom", "", "s.example t.example")]));
+        let both = routed(&format!("{VERP}{sink}")).unwrap();
+        assert_eq!(
+            both,
+            [one("carom-bounce", "bounce", "b.example"), one("carom", "", "s.example t.example")]
+        );
+        let alone = routed(&format!("policy = \"bounce\"\n{VERP}")).unwrap();
+        assert_eq!(alone, [one("carom", "", "b.example")]);
+    }
+
+    #[test]
+    fn a_config_without_domains_or_with_impossible_ones_is_refused() {
+        assert!(routed("").unwrap_err().contains("names no domain"));
+        let twice = "[policy.sink.settings]\ndomains = [\"s.example\"]\n\
+                     [policy.bounce.settings]\ndomains = [\"s.example\"]\n";
+        assert!(routed(twice).unwrap_err().contains("of bounce and of sink"));
+        let odd = "[policy.sink.settings]\ndomains = [\"s.example=x}\"]\n";
+        assert!(routed(odd).unwrap_err().contains("cannot be a domain"));
+    }
+}

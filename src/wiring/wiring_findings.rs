@@ -1,0 +1,251 @@
+//! Does Postfix hand carom the mail that the config is about? For `carom postfix show` and `carom
+//! check`.
+//!
+//! Not here: changing it. Invariant: it asks Postfix and changes nothing; wiring by hand counts as
+//! much as ours.
+
+use super::postconf::Postconf;
+use super::service_route::{ServiceRoute, routes};
+use crate::config::Config;
+use crate::error::Result;
+use crate::files::user_database;
+use crate::finding::Finding;
+
+/// The fix for most.
+const ENABLE: &str = "run `carom postfix enable` as root";
+/// Lists of domains whose mail Postfix keeps for itself.
+const OTHER_CLASSES: [&str; 3] = ["mydestination", "virtual_mailbox_domains", "virtual_alias_domains"];
+
+/// A service of master.cf that runs `carom pipe`.
+struct Service {
+    name: String,
+    policy: Option<String>,
+    user: Option<String>,
+    flags: String,
+}
+
+/// The same for a host that may have no Postfix, or one that is not there for carom.
+pub(crate) fn findings_if_used(config: &Config) -> Vec<Finding> {
+    let postconf = Postconf::new(None);
+    if !Postconf::is_installed() || routes(config).is_err() {
+        return Vec::new();
+    }
+    let mut findings =
+        findings(&postconf, config).unwrap_or_else(|error| vec![Finding::error("postfix", &error)]);
+    let is_wired =
+        postconf.services().is_ok_and(|entries| entries.iter().any(|entry| service(entry).is_some()));
+    if !is_wired {
+        findings.iter_mut().for_each(|finding| finding.note = true);
+    }
+    findings
+}
+
+/// What was found; the first finding for each domain says whether its mail arrives.
+pub(crate) fn findings(postconf: &Postconf, config: &Config) -> Result<Vec<Finding>> {
+    let routes = match routes(config) {
+        Ok(routes) => routes,
+        Err(error) => return Ok(vec![Finding::error("postfix", &error)]),
+    };
+    let services: Vec<Service> = postconf.services()?.iter().filter_map(|entry| service(entry)).collect();
+    if services.is_empty() {
+        let found = "master.cf has no service that runs carom pipe";
+        return Ok(vec![Finding::wrong("postfix", found, ENABLE)]);
+    }
+    let mut findings = Vec::new();
+    for route in &routes {
+        findings.extend(
+            route.domains.iter().flat_map(|domain| domain_findings(postconf, route, domain, &services)),
+        );
+    }
+    for service in &services {
+        findings.extend(limits(postconf, config, service)?);
+        findings.extend(user(service));
+    }
+    findings.extend(filters(postconf));
+    if !postconf.list("relay_recipient_maps").is_empty() {
+        findings.push(Finding::note(
+            "postfix",
+            "relay_recipient_maps is set: recipients that it does not list are refused",
+            "let it list the recipients in the domains of carom, for example with a regexp table",
+        ));
+    }
+    Ok(findings)
+}
+
+fn service(entry: &str) -> Option<Service> {
+    let mut words = entry.split(' ');
+    let name = words.next()?.to_owned();
+    let words: Vec<&str> = words.skip(6).collect();
+    let (&"pipe", attributes) = words.split_first()? else { return None };
+    let program = attributes.iter().position(|word| word.starts_with("argv="))?;
+    let program_name = attributes[program].rsplit(['=', '/']).next()?;
+    let arguments = &attributes[program + 1..];
+    if program_name != "carom" || !arguments.contains(&"pipe") {
+        return None;
+    }
+    let attribute = |name: &str| attributes[..program].iter().find_map(|word| word.strip_prefix(name));
+    let policy = arguments.iter().position(|&word| word == "--policy").and_then(|at| arguments.get(at + 1));
+    Some(Service {
+        name,
+        policy: policy.map(|&policy| policy.to_owned()),
+        user: attribute("user=").and_then(|user| user.split(':').next()).map(str::to_owned),
+        flags: attribute("flags=").unwrap_or_default().to_owned(),
+    })
+}
+
+/// Whether mail for a domain, and for those below it, is taken and goes to the right service.
+fn domain_findings(
+    postconf: &Postconf,
+    route: &ServiceRoute,
+    domain: &str,
+    services: &[Service],
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut right = Vec::new();
+    for key in [domain.to_owned(), format!(".{domain}")] {
+        let found = transport(postconf, &key);
+        let name = found.as_deref().and_then(|found| found.split(':').next()).unwrap_or_default();
+        match services.iter().find(|service| service.name == name) {
+            Some(service) if service.policy == route.policy => right.push(key),
+            Some(service) => {
+                let policy = service.policy.as_deref().unwrap_or("the default policy");
+                let what = format!("mail for {key} goes to {name}, which runs {policy}");
+                findings.push(Finding::wrong("postfix", what, ENABLE));
+            }
+            None => {
+                let other = found.as_deref().map_or("not to carom".into(), |found| format!("to {found}"));
+                findings.push(Finding::wrong("postfix", format!("mail for {key} goes {other}"), ENABLE));
+            }
+        }
+    }
+    if let Some(class) = OTHER_CLASSES.into_iter().find(|class| lists(postconf, class, domain)) {
+        let what = format!("{domain} is in {class}, so that unknown recipients in it may be refused");
+        findings.push(Finding::wrong("postfix", what, format!("remove {domain} from {class}")));
+    } else if !lists(postconf, "relay_domains", domain) {
+        let what = format!("{domain} is not in relay_domains, so that mail from outside is refused");
+        findings.push(Finding::wrong("postfix", what, ENABLE));
+    }
+    if right.len() == 2 && findings.is_empty() {
+        let what = format!("mail for {domain} and domains below it goes to {}", route.service);
+        findings.push(Finding::good("postfix", what));
+    }
+    findings
+}
+
+/// What `transport_maps` says about a key. For a name below a domain, Postfix asks for both forms.
+fn transport(postconf: &Postconf, key: &str) -> Option<String> {
+    let parents = postconf.matches_subdomains("transport_maps");
+    let keys = [Some(key), key.strip_prefix('.').filter(|_| parents)];
+    let tables = postconf.list("transport_maps");
+    let asked = keys.into_iter().flatten();
+    asked
+        .flat_map(|key| tables.iter().map(move |table| (key, table)))
+        .find_map(|(key, table)| postconf.look_up(table, key))
+}
+
+/// Whether a list of domains has this one, by name or in a table.
+fn lists(postconf: &Postconf, parameter: &str, domain: &str) -> bool {
+    postconf.list(parameter).iter().any(|element| match element.contains(':') {
+        true => postconf.look_up(element, domain).is_some(),
+        false => element.eq_ignore_ascii_case(domain),
+    })
+}
+
+fn limits(postconf: &Postconf, config: &Config, service: &Service) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let name = format!("{}_destination_recipient_limit", service.name);
+    if postconf.own(&name)?.as_deref() != Some("1") {
+        let what = format!("{name} is not 1: carom decides for one recipient at a time");
+        findings.push(Finding::wrong("postfix", what, ENABLE));
+    }
+    let name = format!("{}_time_limit", service.name);
+    let limit = postconf.own(&name)?.map_or_else(|| postconf.expanded("command_time_limit"), Ok)?;
+    let deadline = config.message.deadline;
+    if seconds(&limit).is_some_and(|limit| limit <= u64::from(deadline)) {
+        let what = format!("{name} is {limit}, not above carom's own deadline of {deadline} s");
+        findings.push(Finding::wrong("postfix", what, ENABLE));
+    }
+    if service.flags.contains('u') {
+        let what = format!("the flag u of {} makes the local part of recipients lower case", service.name);
+        let remedy = "remove u from flags=: return paths of SRS and BATV depend on the case of letters";
+        findings.push(Finding::wrong("postfix", what, remedy));
+    }
+    Ok(findings)
+}
+
+/// A time of Postfix in seconds: `120`, `120s`, `2m`.
+fn seconds(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+fn user(service: &Service) -> Option<Finding> {
+    let name = service.user.as_deref()?;
+    match user_database::SYSTEM.user(name) {
+        Ok(None) => Some(Finding::wrong(
+            "postfix",
+            format_args!("master.cf runs {} as {name}, and there is no such user", service.name),
+            format_args!(
+                "create the user: useradd --system --no-create-home --shell /usr/sbin/nologin {name}"
+            ),
+        )),
+        Ok(Some(user)) if user.uid == 0 => Some(Finding::wrong(
+            "postfix",
+            format_args!("master.cf runs {} as root", service.name),
+            "set user= to a user with no other duties, like carom",
+        )),
+        _ => None,
+    }
+}
+
+/// Content filters that hand mail in again: carom sees them as the client.
+fn filters(postconf: &Postconf) -> Option<Finding> {
+    let mut filters = postconf.overrides("content_filter");
+    filters.extend(postconf.expanded("content_filter"));
+    let filter = filters.into_iter().find(|filter| !filter.is_empty())?;
+    let forwards = postconf.overrides("smtp_send_xforward_command");
+    let asked = postconf.expanded("smtp_send_xforward_command").is_ok_and(|value| value == "yes");
+    if asked || forwards.iter().any(|value| value == "yes") {
+        return None;
+    }
+    Some(Finding::note(
+        "postfix",
+        format_args!("content_filter = {filter}: carom sees the filter as the client of all mail"),
+        "pass on the client with XFORWARD: -o smtp_send_xforward_command=yes for the service that \
+         hands mail to the filter, and smtpd_authorized_xforward_hosts where it comes back",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_of_ours_is_known_by_what_it_runs() {
+        let entry = "in unix - n n - 16 pipe flags=DORXu user=mail:adm argv=/opt/bin/carom --config /c pipe \
+                     --policy bounce --sender ${sender}";
+        let service = service(entry).unwrap();
+        assert_eq!((service.name.as_str(), service.policy.as_deref()), ("in", Some("bounce")));
+        assert_eq!((service.user.as_deref(), service.flags.as_str()), (Some("mail"), "DORXu"));
+        for other in [
+            "smtp unix - - n - - smtp",
+            "maildrop unix - n n - - pipe flags=DRXhu user=vmail argv=/usr/bin/maildrop -d ${recipient}",
+            "x unix - n n - - pipe user=a argv=/usr/bin/carom relay /d",
+        ] {
+            assert!(super::service(other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn times_of_postfix_are_read() {
+        assert_eq!(["120", "120s", "2m", "1h", "1d"].map(seconds), [120, 120, 120, 3600, 86_400].map(Some));
+        assert_eq!(["", "x", "5w", "-1s"].map(seconds), [None; 4]);
+    }
+}

@@ -1,0 +1,198 @@
+//! `carom postfix`: a Postfix that hands mail to carom after one command, and is as before after another.
+
+use crate::harness::peers::{ACCEPT, SmtpPeer};
+use crate::harness::postfix::Postfix;
+use crate::harness::{Ran, SENDER, Sandbox, plain, wait_for};
+use std::fs;
+use std::process::Command;
+
+const SINK_AND_BOUNCES: &str = "policy = \"sink\"\n[policy.sink.settings]\ndomains = [\"sink.example\"]\n\
+    [verp]\nkeys = [\"a key of this test, long enough\"]\ndomain = \"bounces.example\"\n";
+
+/// A config directory of Postfix with these lines in main.cf; runs `carom postfix` on it.
+struct Instance {
+    sandbox: Sandbox,
+}
+
+impl Instance {
+    fn new(main: &str) -> Instance {
+        let sandbox = Sandbox::new();
+        fs::write(sandbox.path("carom.toml"), SINK_AND_BOUNCES).unwrap();
+        fs::create_dir_all(sandbox.path("etc")).unwrap();
+        fs::write(sandbox.path("etc/main.cf"), format!("# of the operator\n{main}")).unwrap();
+        let services = "smtp inet n - y - - smtpd\nsmtp unix - - y - - smtp\n";
+        fs::write(sandbox.path("etc/master.cf"), services).unwrap();
+        Instance { sandbox }
+    }
+
+    fn run(&self, words: &[&str]) -> Ran {
+        let directory = self.sandbox.path("etc");
+        let directory = directory.to_str().unwrap();
+        self.sandbox.run(&[&["postfix"], words, &["-c", directory, "--user", "nobody"]].concat(), b"")
+    }
+
+    fn file(&self, name: &str) -> String {
+        fs::read_to_string(self.sandbox.path("etc").join(name)).unwrap()
+    }
+
+    fn replace(&self, name: &str, old: &str, new: &str) {
+        let text = self.file(name);
+        assert!(text.contains(old), "{text}");
+        fs::write(self.sandbox.path("etc").join(name), text.replace(old, new)).unwrap();
+    }
+
+    fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let entries = fs::read_dir(self.sandbox.path("etc")).unwrap();
+        let read = |entry: std::io::Result<fs::DirEntry>| {
+            let path = entry.unwrap().path();
+            (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(path).unwrap())
+        };
+        let mut files: Vec<_> = entries.map(read).collect();
+        files.sort();
+        files
+    }
+}
+
+#[test]
+fn what_enable_adds_disable_removes_to_the_byte() {
+    for main in [
+        "",
+        "relay_domains = \ntransport_maps = \n",
+        "compatibility_level = 3.6\nrelay_domains = a.example, b.example\ntransport_maps = inline:{ {a.example=smtp:x} }\n",
+    ] {
+        let postfix = Instance::new(main);
+        let before = postfix.files();
+        let shown = postfix.run(&["show"]);
+        assert!(shown.code == 1 && shown.stdout.contains("no service that runs carom pipe"), "{shown:?}");
+        let rehearsed = postfix.run(&["enable", "--dry-run"]);
+        assert!(rehearsed.code == 0 && postfix.files() == before, "{rehearsed:?}");
+        let enabled = postfix.run(&["enable"]);
+        assert_eq!(enabled.code, 0, "{enabled:?}");
+        assert!(enabled.stdout.starts_with(&rehearsed.stdout), "{rehearsed:?} {enabled:?}");
+        let (main_cf, master_cf) = (postfix.file("main.cf"), postfix.file("master.cf"));
+        for line in [
+            "{sink.example=carom}, {.sink.example=carom}",
+            "{bounces.example=carom-bounce}",
+            "carom_destination_recipient_limit = 1",
+            "carom-bounce_time_limit = 120s",
+        ] {
+            assert!(main_cf.contains(line), "{line}: {main_cf}");
+        }
+        assert!(master_cf.contains("--policy bounce"), "{master_cf}");
+        let shown = postfix.run(&["show"]);
+        assert_eq!(shown.code, 0, "{shown:?}");
+        assert!(
+            shown.stdout.contains("mail for bounces.example and domains below it goes to carom-bounce"),
+            "{shown:?}"
+        );
+        let enabled = postfix.files();
+        let again = postfix.run(&["enable"]);
+        assert!(
+            again.code == 0 && postfix.files() == enabled && !again.stdout.contains("postconf"),
+            "{again:?}"
+        );
+        let disabled = postfix.run(&["disable"]);
+        assert_eq!((disabled.code, postfix.files()), (0, before), "{disabled:?}");
+    }
+}
+
+#[test]
+fn domains_that_change_in_the_config_change_in_postfix_and_edits_of_others_stay() {
+    let postfix = Instance::new("relay_domains = a.example\n");
+    assert_eq!(postfix.run(&["enable"]).code, 0);
+    postfix.replace("main.cf", "relay_domains = a.example, ", "relay_domains = a.example, later.example, ");
+    let config = SINK_AND_BOUNCES.replace("\"sink.example\"", "\"new.example\"");
+    fs::write(postfix.sandbox.path("carom.toml"), config).unwrap();
+    let shown = postfix.run(&["show"]);
+    assert!(shown.code == 1 && shown.stdout.contains("mail for new.example goes not to carom"), "{shown:?}");
+    assert_eq!(postfix.run(&["enable"]).code, 0);
+    let main_cf = postfix.file("main.cf");
+    assert!(main_cf.contains("{.new.example=carom}") && !main_cf.contains("sink.example"), "{main_cf}");
+    assert!(main_cf.contains("later.example"), "{main_cf}");
+    assert_eq!(postfix.run(&["disable"]).code, 0);
+    assert_eq!(postfix.file("main.cf"), "# of the operator\nrelay_domains = a.example, later.example\n");
+}
+
+#[test]
+fn a_service_of_that_name_comes_back() {
+    let postfix = Instance::new("");
+    let mine = "carom unix - n n - 3 pipe flags=R user=nobody argv=/usr/bin/carom pipe --sender ${sender}";
+    let master_cf = postfix.file("master.cf");
+    fs::write(postfix.sandbox.path("etc/master.cf"), format!("{master_cf}{mine}\n")).unwrap();
+    assert_eq!(postfix.run(&["enable"]).code, 0);
+    assert!(postfix.file("master.cf").contains("flags=DORX"));
+    assert_eq!(postfix.run(&["disable"]).code, 0);
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(words(&postfix.file("master.cf")), words(&format!("{master_cf}{mine}")));
+}
+
+#[test]
+fn what_would_keep_mail_from_carom_is_found() {
+    for (old, new, found) in [
+        ("carom_time_limit = 120s", "carom_time_limit = 1m", "not above carom's own deadline of 60 s"),
+        ("carom_destination_recipient_limit = 1", "", "carom_destination_recipient_limit is not 1"),
+        ("{.sink.example=carom}", "{.sink.example=smtp:}", "mail for .sink.example goes to smtp:"),
+        ("{.sink.example=carom}", "{.sink.example=carom-bounce}", "goes to carom-bounce, which runs bounce"),
+        ("relay_domains = ", "relay_domains = x.example\n# ", "is not in relay_domains"),
+        ("# of", "mydestination = sink.example\n# of", "sink.example is in mydestination"),
+        ("# of", "content_filter = amavis:[127.0.0.1]:10024\n# of", "carom sees the filter as the client"),
+        ("# of", "relay_recipient_maps = inline:{a@b.example=x}\n# of", "recipients that it does not list"),
+    ] {
+        let postfix = Instance::new("");
+        assert_eq!(postfix.run(&["enable"]).code, 0);
+        postfix.replace("main.cf", old, new);
+        let shown = postfix.run(&["show"]);
+        assert!(shown.stdout.contains(found), "{found}: {shown:?}");
+    }
+    let postfix = Instance::new("");
+    assert_eq!(postfix.run(&["enable"]).code, 0);
+    postfix.replace("master.cf", "user=nobody", "user=no-such-user-here");
+    postfix.replace("master.cf", "flags=DORX", "flags=DORXu");
+    let shown = postfix.run(&["show"]);
+    assert!(shown.stdout.contains("useradd") && shown.stdout.contains("lower case"), "{shown:?}");
+    // `carom check` says the same of this host's own Postfix; here, that it does not know carom.
+    let checked = postfix.sandbox.run(&["check"], b"");
+    assert!(checked.stdout.contains("no service that runs carom pipe"), "{checked:?}");
+}
+
+#[test]
+fn a_config_that_names_no_domain_is_refused() {
+    let postfix = Instance::new("");
+    fs::write(postfix.sandbox.path("carom.toml"), "policy = \"sink\"\n").unwrap();
+    let before = postfix.files();
+    let refused = postfix.run(&["enable"]);
+    assert!(
+        refused.code == 1 && refused.stderr.contains("set [policy.sink.settings] domains"),
+        "{refused:?}"
+    );
+    assert!(postfix.files() == before);
+}
+
+#[test]
+fn mail_arrives_after_one_command() {
+    let bounces = SmtpPeer::start(ACCEPT);
+    let sandbox = Sandbox::new();
+    let postfix = Postfix::start_unwired(&sandbox, bounces.port);
+    let directory = sandbox.path("postfix/config");
+    let words = |command| ["postfix", command, "--user", "nobody", "-c", directory.to_str().unwrap()];
+    // The program that it writes into master.cf is the one that runs: the mail user must reach it.
+    let config = sandbox.path("carom.toml");
+    let run = |command| {
+        let output =
+            Command::new(sandbox.path("carom")).arg("--config").arg(&config).args(words(command)).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    run("enable");
+    for recipient in ["x@sink.example", "x@accept.sink.example"] {
+        postfix.send(SENDER, recipient, &plain(recipient));
+    }
+    wait_for(20, "both messages", || sandbox.counter("total_messages") == 2);
+    run("disable");
+    postfix.send(SENDER, "x@accept.sink.example", &plain("x@accept.sink.example"));
+    wait_for(20, "the relay host", || bounces.mails().len() == 1);
+    assert_eq!(
+        (bounces.mails()[0].to.as_str(), sandbox.counter("total_messages")),
+        ("x@accept.sink.example", 2)
+    );
+}
