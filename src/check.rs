@@ -28,20 +28,38 @@ const OVERDUE_MS: i64 = 10 * 60_000;
 /// A name that every resolver can answer, and that none answers without asking.
 const KNOWN_DOMAIN: &str = "com";
 
+/// Everything.
 pub(crate) fn check(config: &Config) -> Vec<Finding> {
     let mut findings = sections(config);
-    findings.extend(policies(config));
-    findings.push(store(config));
-    findings.push(writable("log", &config.log_dir(), "[log] directory"));
-    let relay = [(&config.relay.done, "[relay] done"), (&config.relay.failed, "[relay] failed")];
-    let relay = relay.into_iter().filter_map(|(path, key)| Some((path.as_deref()?, key)));
-    findings.extend(relay.map(|(path, key)| writable("relay", path, key)));
+    findings.extend(needed(config));
     let logs = config.mail_logs.get().into_iter().flatten();
     findings.extend(logs.map(|log| mail_log(config, log)));
     findings.extend(config.cycles.get().into_iter().flatten().flat_map(cycle));
     findings.extend(wiring::findings_if_used(config));
     findings.extend(tick(config));
     findings.push(dns(config));
+    findings
+}
+
+/// What a message needs, tested without the network and without reading mail logs. A fault in a
+/// part of the config that only `carom cron` reads is not looked for: it must not stop mail.
+pub(crate) fn quick(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![Finding::good("config", "read and understood, as far as messages need it")];
+    findings.extend(needed(config));
+    findings
+}
+
+fn needed(config: &Config) -> Vec<Finding> {
+    let mut findings = policies(config);
+    findings.extend(config.require_sink_domains(&config.default_policy).err().map(|error| {
+        let remedy = error.remedy_text().unwrap_or_default().to_owned();
+        Finding::note("sink", error.text(), remedy)
+    }));
+    findings.push(store(config));
+    findings.push(writable("log", &config.log_dir(), "[log] directory"));
+    let relay = [(&config.relay.done, "[relay] done"), (&config.relay.failed, "[relay] failed")];
+    let relay = relay.into_iter().filter_map(|(path, key)| Some((path.as_deref()?, key)));
+    findings.extend(relay.map(|(path, key)| writable("relay", path, key)));
     findings
 }
 

@@ -8,14 +8,24 @@ use crate::check;
 use crate::config::Config;
 use crate::error::{Exit, Result};
 use crate::finding::Finding;
+use clap::Args;
 
-pub(crate) fn run(config: &Config, terminal: Terminal) -> Result<Exit> {
-    show(&check::check(config), terminal)
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// Only what a message needs: no network, no mail logs, no alerts or exports
+    #[arg(long)]
+    quick: bool,
+}
+
+pub(crate) fn run(arguments: &CheckArgs, config: &Config, terminal: Terminal) -> Result<Exit> {
+    let findings = if arguments.quick { check::quick(config) } else { check::check(config) };
+    show(&findings, terminal)
 }
 
 /// Prints findings; the exit code says whether something is wrong.
 pub(crate) fn show(findings: &[Finding], terminal: Terminal) -> Result<Exit> {
-    terminal.rows(findings, "", |finding| {
+    let shown: Vec<&Finding> = findings.iter().filter(|found| found.is_wrong() || !terminal.quiet).collect();
+    terminal.rows(&shown, "", |finding| {
         let (mark, word) = match (finding.is_wrong(), finding.note) {
             (true, _) => ("wrong", "fix"),
             (_, true) => ("note ", "better"),

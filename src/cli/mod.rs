@@ -107,14 +107,14 @@ fn answer(Typed { global, command }: Typed) -> Result<Exit> {
         Command::Log(arguments) => log::run(&arguments, &*config()?, terminal),
         Command::Alerts => alerts::run(&*config()?, terminal),
         Command::Outbox { command } => outbox::run(command.as_ref(), &*config()?, terminal),
-        Command::Check => check::run(&*config()?, terminal),
+        Command::Check(arguments) => check::run(&arguments, &*config()?, terminal),
         Command::Postfix { command } => {
             postfix::run(&command, &*config()?, config_file(&global).as_deref(), terminal)
         }
         Command::Policy { command } => policy::run(command, &config()?, terminal),
         Command::Sink { command } => sink_import::run(&command),
         Command::Completions { shell } => completions::run(shell),
-        Command::Man => man::run(),
+        Command::Man(arguments) => man::run(&arguments),
     }
 }
 

@@ -28,5 +28,6 @@ pub(crate) fn run(command: &SinkCommand) -> Result<Exit> {
     };
     let imported = bouncy_sink::import(&String::from_utf8_lossy(&ini), read)?;
     imported.notes.iter().for_each(note);
+    note("set domains below [policy.sink.settings]: until then, carom defers every message");
     print(imported.toml)
 }

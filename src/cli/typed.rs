@@ -4,8 +4,8 @@
 //! server (`carom … pipe`) is known as one before it is parsed, whatever options it begins with.
 
 use super::{
-    classify, cron, deliveries, export, find, log, outbox, pipe, policy, postfix, relay, report, rules,
-    sink_import, stats, suppress, verp,
+    check, classify, cron, deliveries, export, find, log, man, outbox, pipe, policy, postfix, relay, report,
+    rules, sink_import, stats, suppress, verp,
 };
 use crate::clock;
 use crate::error::Error;
@@ -122,7 +122,7 @@ pub(crate) enum Command {
         command: Option<outbox::OutboxCommand>,
     },
     /// Test config, policy, store, directories and DNS, and say how to fix what is wrong
-    Check,
+    Check(check::CheckArgs),
     /// Let Postfix hand mail to carom, undo that, and show whether it works
     Postfix {
         #[command(subcommand)]
@@ -143,8 +143,8 @@ pub(crate) enum Command {
         /// bash, elvish, fish, powershell or zsh
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or write one for each command
+    Man(man::ManArgs),
 }
 
 /// A command line before it is parsed.

@@ -74,6 +74,11 @@ impl TomlFile {
         })
     }
 
+    /// Whether somebody wrote this config, or these are the defaults.
+    pub(super) fn is_written(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// The fault with file, line and key.
     pub(super) fn explain(&self, fault: &ConfigFault) -> Error {
         let place = self.place(&fault.path);

@@ -291,7 +291,7 @@ fn weekly(value: &str) -> Option<Vec<f64>> {
 /// Where carom's default differs from what bouncy-sink did, the line that brings bouncy-sink's
 /// behaviour back.
 const CHOICES: &str = "\
-# The label left of one of your domains names the answer. Without domains the first label of any recipient does.
+# Required: your domains. Until they are set, every message is deferred. The label left of one names the answer.
 # domains = [\"sink.example.com\"]
 # bouncy-sink sent bounces in the recipient's name; carom uses the null sender, which cannot loop (RFC 3464).
 # bounce_sender = \"recipient\"
