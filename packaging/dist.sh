@@ -83,5 +83,5 @@ if order; then
 else
     echo "make dist: the functions stay as they are, because carom cannot be traced here" >&2
 fi
-strip --strip-all "$out/carom"
+strip --strip-all --remove-section=.comment "$out/carom"
 ls -l "$out/carom" >&2

@@ -30,6 +30,7 @@ mod mutations;
 mod notifications;
 mod once;
 mod outbox;
+mod packages;
 mod pipe;
 mod policy;
 mod postfix;

@@ -1,0 +1,160 @@
+# In a fresh Debian with Postfix: from `dpkg -i carom.deb` to the first bounce, an upgrade while mail
+# flows, another policy, and back to nothing.
+. /tmp/expect.sh
+
+queue_is_empty() {
+    [ -z "$(postqueue -j)" ]
+}
+
+# A message to the sink.
+newsletter() {
+    printf 'From: news@example.org\nTo: x@accept.sink.example.com\nSubject: %s\n\nHello\n' "$1" |
+        sendmail -f news@example.org x@accept.sink.example.com
+}
+
+step "install: owners, modes, and a config that defers until it names domains"
+dpkg -i /tmp/carom.deb
+owners_and_modes
+holds "$(as_carom check)" "the sink has no domains"
+if said=$(printf 'Subject: x\n\nx\n' | as_carom pipe --recipient x@sink.example.com); then
+    fail "a sink without domains has taken a message: $said"
+else
+    same "the exit code" "$?" 75
+fi
+holds "$said" "/etc/carom/carom.toml: line "
+[ -z "$(find /var/lib/carom -name '*.db' ! -user carom)" ] || fail "a database is not carom's"
+
+step "manual pages, completions"
+for page in carom carom-pipe carom-relay carom-cron carom-policy-install; do
+    [ -s "/usr/share/man/man1/$page.1.gz" ] || fail "no page $page"
+done
+for file in bash-completion/completions/carom zsh/vendor-completions/_carom \
+    fish/vendor_completions.d/carom.fish; do
+    [ -s "/usr/share/$file" ] || fail "no $file"
+done
+
+step "wire Postfix as the README says, and a second service for bounces"
+examples=/usr/share/doc/carom/examples
+sed -i 's/^# domains = .*/domains = ["sink.example.com"]/' /etc/carom/carom.toml
+cat >> /etc/carom/carom.toml <<TOML
+[verp]
+keys = ["$(head -c 24 /dev/urandom | base64)"]
+domain = "bounces.example.com"
+[dns]
+zone = "/etc/carom/zone"
+[[logs]]
+kind = "postfix"
+path = "/var/log/mail.log"
+TOML
+echo 'example.org. 300 IN MX 10 mx.example.org.' > /etc/carom/zone
+install -o root -g adm -m 640 /dev/null /var/log/mail.log
+cp /etc/postfix/main.cf /etc/postfix/master.cf /root
+cat $examples/postfix/master.cf >> /etc/postfix/master.cf
+sed 's/^carom  /carom-bounces/; s/carom pipe/carom pipe --policy bounce/' $examples/postfix/master.cf \
+    >> /etc/postfix/master.cf
+while IFS= read -r line; do
+    postconf -e "$line"
+done < $examples/postfix/main.cf
+postconf -e maillog_file=/var/log/mail.log 'mydestination=' 'inet_interfaces=loopback-only' \
+    'relay_domains=sink.example.com, bounces.example.com' 'alias_maps=' 'alias_database=' \
+    'transport_maps=inline:{ {sink.example.com=carom}, {.sink.example.com=carom},
+        {bounces.example.com=carom-bounces}, {rcpt.example.org=error:5.1.1 user unknown} }' \
+    carom-bounces_destination_recipient_limit=1 minimal_backoff_time=1s maximal_backoff_time=2s \
+    queue_run_delay=1s default_transport=retry
+postfix start > /dev/null
+as_carom check || fail "carom check"
+as_carom check --quick --quiet || fail "carom check --quick"
+
+step "send, and see it handled"
+newsletter first
+eventually 20 queue_is_empty
+same total_messages "$(count total_messages)" 1
+holds "$(as_carom log)" "x@accept.sink.example.com"
+
+step "a real bounce: the address is suppressed"
+path=$(as_carom verp sign gone@rcpt.example.org)
+printf 'From: news@example.org\nSubject: x\n\nHello\n' | sendmail -f "$path" gone@rcpt.example.org
+eventually 20 queue_is_empty
+holds "$(as_carom suppress list)" gone@rcpt.example.org
+
+step "ticks: by hand, and by cron.d where no systemd runs"
+as_carom cron --quiet
+line=$(sed -n 's/^\* \* \* \* \* carom //p' /etc/cron.d/carom)
+# ticks: the time of the last one.
+ticks() {
+    as_carom check | sed -n 's/.*tick *the last one was at \([^ ]*\).*/\1/p'
+}
+before=$(ticks)
+mkdir -p /run/systemd/system
+setpriv --reuid carom --regid carom --init-groups sh -c "$line"
+same "the last tick, where systemd runs" "$(ticks)" "$before"
+rmdir /run/systemd/system
+said=$(setpriv --reuid carom --regid carom --init-groups sh -c "$line")
+same "what cron would mail" "$said" ""
+[ "$(ticks)" != "$before" ] || fail "the line in cron.d does not tick"
+holds "$(as_carom deliveries)" gone@rcpt.example.org
+
+step "upgrade while mail flows"
+(
+    number=0
+    while [ "$number" -lt 150 ]; do
+        number=$((number + 1))
+        newsletter "flow $number"
+    done
+) &
+flow=$!
+eventually 30 test -n "$(ls /var/spool/postfix/active /var/spool/postfix/incoming)"
+dpkg -i /tmp/newer.deb
+same "the version" "$(dpkg-query -W -f '${Version}' carom | sed 's/.*-//')" 2
+wait $flow
+postqueue -f
+eventually 120 queue_is_empty
+same "total_messages after the upgrade" "$(count total_messages)" 152
+owners_and_modes
+holds "$(cat /etc/carom/carom.toml)" 'domains = ["sink.example.com"]'
+grep -q 'status=bounced.*sink.example.com' /var/log/mail.log && fail "mail was returned"
+
+step "another policy"
+carom policy install sink /usr/lib/carom/policies/sink.wasm
+newsletter swapped
+eventually 20 queue_is_empty
+same "total_messages after the swap" "$(count total_messages)" 153
+carom policy rollback sink
+
+step "a downgrade: refused if the databases are newer, and possible if not"
+schema=$(cat /usr/lib/carom/schema)
+echo '99 99' > /usr/lib/carom/schema
+if said=$(dpkg -i /tmp/carom.deb 2>&1); then
+    fail "an older carom was installed over newer databases"
+fi
+holds "$said" "cannot read"
+same "the state of the newer one" "$(dpkg-query -W -f '${Status}' carom)" "install ok installed"
+echo "$schema" > /usr/lib/carom/schema
+dpkg -i /tmp/carom.deb
+newsletter older
+eventually 20 queue_is_empty
+same "total_messages of the older one" "$(count total_messages)" 154
+
+step "remove: a note, and mail waits in Postfix"
+holds "$(dpkg -r carom 2>&1)" "Postfix is still set up"
+[ -e /etc/carom/carom.toml ] && [ -e /var/lib/carom/carom.db ] || fail "remove has removed too much"
+setpriv --reuid carom --regid carom --init-groups sh -c "$line" || fail "cron.d after remove"
+newsletter waits
+eventually 20 grep -q 'to=<x@accept.sink.example.com>.*status=deferred' /var/log/mail.log
+grep -q 'status=bounced.*sink.example.com' /var/log/mail.log && fail "mail was returned"
+dpkg -i /tmp/newer.deb
+postqueue -f
+eventually 60 queue_is_empty
+same "total_messages after it came back" "$(count total_messages)" 155
+
+step "disable, purge"
+cp /root/main.cf /root/master.cf /etc/postfix
+postfix reload > /dev/null
+said=$(dpkg -P carom 2>&1)
+case "$said" in *"still set up"*) fail "$said" ;; esac
+for path in /usr/bin/carom /etc/carom /var/lib/carom /var/log/carom /var/spool/carom \
+    /etc/cron.d/carom /etc/apparmor.d/carom /usr/lib/systemd/system/carom.timer; do
+    [ ! -e "$path" ] || fail "$path is left after purge"
+done
+id carom > /dev/null || fail "purge has removed the user"
+postfix stop > /dev/null

@@ -1,0 +1,99 @@
+#!/bin/sh
+# The packages, proven: checked by lintian and rpmlint, installed in fresh Debian roots (mmdebstrap,
+# with the apt sources of this host), and used there, with Debian's Postfix and no network but
+# loopback. As root; elsewhere it is skipped.
+#
+#   tests/packages/run.sh            after `make deb rpm`
+set -eu
+cd "$(dirname "$0")/../.."
+if [ "$(id -u)" != 0 ]; then
+    echo "skipped: only root can make a root directory to install packages in"
+    exit 0
+fi
+. /etc/os-release
+work=$(mktemp -d)
+# Processes in a namespace end with its first one.
+trap 'rm -rf "$work"' EXIT
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+
+step() {
+    echo "== $*"
+}
+
+fail() {
+    echo "FAILED: $*" >&2
+    exit 1
+}
+
+step "deb: at most 12 MB, and nothing for lintian to say"
+deb=$(ls target/debian/carom_"$version"-1_*.deb)
+rpm=$(ls target/generate-rpm/carom-"$version"-1.*.rpm)
+for package in "$deb" "$rpm"; do
+    size=$(stat -c %s "$package")
+    echo "$package: $size octets"
+    [ "$size" -le 12000000 ] || fail "$package is larger than 12 MB"
+done
+said=$(lintian --allow-root --pedantic --display-info --display-experimental "$deb" 2>&1 | grep -v '^N:') || true
+[ -z "$said" ] || fail "lintian: $said"
+step "rpm: nothing for rpmlint to say"
+rpmlint --config packaging/rpm/rpmlint.toml "$rpm" > "$work/rpmlint" 2>&1 || true
+grep -q ' 0 errors, 0 warnings' "$work/rpmlint" || fail "rpmlint: $(cat "$work/rpmlint")"
+
+step "a second release of the same binary, to upgrade to"
+cargo deb --no-build --no-strip --quiet --fast --deb-version "$version-2" --output "$work/newer.deb"
+cargo generate-rpm --set-metadata 'release = "2"' --output "$work/newer.rpm"
+
+step "a fresh $VERSION_CODENAME"
+set -- /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list
+for source in "$@"; do
+    shift
+    [ ! -s "$source" ] || set -- "$@" "$source"
+done
+mmdebstrap --quiet --variant=minbase --mode=root \
+    --include=postfix,systemd-standalone-sysusers,systemd-standalone-tmpfiles \
+    "$VERSION_CODENAME" "$work/deb" "$@"
+cp -a "$work/deb" "$work/rpm"
+
+# inside ROOT SCRIPT: with processes, mounts and a loopback interface of its own.
+inside() {
+    install -m 755 tests/packages/expect.sh "tests/packages/$2" "$work/$1/tmp/"
+    unshare --fork --kill-child --pid --mount --net --uts sh -ec '
+        hostname mx.example.com
+        ip link set lo up
+        mount -t proc proc "$1/proc"
+        mount -t tmpfs tmpfs "$1/run"
+        mount --bind /dev "$1/dev"
+        cd /
+        exec chroot "$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C \
+            DEBIAN_FRONTEND=noninteractive sh -eu "/tmp/$2"
+    ' sh "$work/$1" "$2" < /dev/null
+}
+
+cp "$deb" "$work/deb/tmp/carom.deb"
+cp "$work/newer.deb" "$work/deb/tmp/newer.deb"
+inside deb debian.sh
+cp "$rpm" "$work/rpm/tmp/carom.rpm"
+cp "$work/newer.rpm" "$work/rpm/tmp/newer.rpm"
+# rpm runs on this host; the scriptlets run in the root.
+rpms() {
+    rpm --root "$work/rpm" --nodeps --nosignature "$@"
+}
+step "rpm: install, upgrade, downgrade, erase"
+rpms -i "$work/rpm/tmp/carom.rpm"
+inside rpm rpm.sh
+echo '# edited' >> "$work/rpm/etc/carom/carom.toml"
+rpms -U "$work/rpm/tmp/newer.rpm"
+grep -q '^# edited' "$work/rpm/etc/carom/carom.toml" || fail "the upgrade has replaced an edited config"
+schema=$(cat "$work/rpm/usr/lib/carom/schema")
+echo '99 99' > "$work/rpm/usr/lib/carom/schema"
+if rpms -U --oldpackage "$work/rpm/tmp/carom.rpm" 2> "$work/said"; then
+    fail "an older carom was installed over newer databases"
+fi
+grep -q 'cannot read them' "$work/said" || fail "the downgrade was not refused for its reason: $(cat "$work/said")"
+echo "$schema" > "$work/rpm/usr/lib/carom/schema"
+rpms -U --oldpackage "$work/rpm/tmp/carom.rpm"
+rpms -e carom
+[ ! -e "$work/rpm/usr/bin/carom" ] || fail "the binary is left after rpm -e"
+[ -e "$work/rpm/var/lib/carom/carom.db" ] || fail "rpm -e has removed the state"
+grep -q '^# edited' "$work/rpm/etc/carom/carom.toml.rpmsave" || fail "rpm -e has removed an edited config"
+echo "2 passed, 0 failed"

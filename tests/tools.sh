@@ -1,0 +1,87 @@
+#!/bin/sh
+# Names what is missing for building, testing or packaging carom, and then installs it: Debian
+# packages as root with apt-get, parts of the Rust toolchain with rustup, cargo's tools from
+# crates.io. What is there is not touched.
+#
+#   tests/tools.sh build|test|package|proof
+set -eu
+packages='' rust='' crates=''
+
+has() {
+    command -v "$1" > /dev/null
+}
+
+# A C compiler for SQLite and ring.
+build() {
+    has cc || packages="$packages gcc libc6-dev"
+}
+
+# A policy in Rust is built with rustup's target, or with Debian's Rust and its sources.
+guest() {
+    [ -d "$(rustc --print target-libdir --target wasm32-unknown-unknown 2> /dev/null)" ] ||
+        [ -d /usr/lib/rustlib/src ] || [ -d /usr/lib/rust-web/lib/rustlib/src ] || return 1
+}
+
+# Postfix and procps for the tests of delivery.
+tests() {
+    build
+    [ -x /usr/sbin/postfix ] || packages="$packages postfix"
+    has pkill || packages="$packages procps"
+    has bash || packages="$packages bash"
+    cargo fmt --version > /dev/null 2>&1 || rust="$rust component:rustfmt"
+    cargo clippy --version > /dev/null 2>&1 || rust="$rust component:clippy"
+    if ! guest; then
+        if has rustup; then
+            rust="$rust target:wasm32-unknown-unknown"
+        else
+            packages="$packages rustc-web cargo-web rust-web-src lld"
+        fi
+    fi
+}
+
+package() {
+    build
+    has git || packages="$packages git"
+    has cargo-deb || crates="$crates cargo-deb@3.8.0"
+    has cargo-generate-rpm || crates="$crates cargo-generate-rpm@0.21.1"
+}
+
+proof() {
+    package
+    for tool in lintian rpmlint rpm mmdebstrap; do
+        has $tool || packages="$packages $tool"
+    done
+    has ip || packages="$packages iproute2"
+    has apparmor_parser || packages="$packages apparmor"
+}
+
+case "$1" in
+    build) build ;;
+    test) tests ;;
+    package) package ;;
+    proof) proof ;;
+    *) exit 2 ;;
+esac
+
+[ -z "$packages" ] || echo "to install from Debian, with apt-get:$packages"
+[ -z "$rust" ] || echo "to install with rustup:$rust"
+[ -z "$crates" ] || echo "to install from crates.io, with cargo:$crates"
+[ -n "$packages$rust$crates" ] || echo "nothing to install: what 'make' needs for this is there"
+
+if [ -n "$packages" ]; then
+    [ "$(id -u)" = 0 ] || {
+        echo "only root can do that: apt-get install$packages" >&2
+        exit 1
+    }
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages
+fi
+for part in $rust; do
+    case "$part" in
+        component:*) rustup component add "${part#component:}" ;;
+        target:*) rustup target add "${part#target:}" ;;
+    esac
+done
+for crate in $crates; do
+    cargo install --locked "$crate"
+done
