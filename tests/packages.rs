@@ -77,7 +77,10 @@ fn a_quick_check_looks_at_what_a_message_needs_and_at_nothing_else() {
     assert!(whole.code == 1 && whole.stdout.contains("[[alert]]"), "{whole:?}");
     let bad = Sandbox::new().settings("accept_percent = 250");
     let quick = bad.run(&["check", "--quick", "--quiet"], b"");
-    assert!(quick.code == 1 && quick.stdout.starts_with("wrong") && quick.stdout.contains("fix: "), "{quick:?}");
+    assert!(
+        quick.code == 1 && quick.stdout.starts_with("wrong") && quick.stdout.contains("fix: "),
+        "{quick:?}"
+    );
 }
 
 /// The commands below `words`, by help.
