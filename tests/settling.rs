@@ -40,12 +40,12 @@ fn a_store_that_is_locked_beyond_the_deadline_doubles_nothing() {
     let (sandbox, lock) = locked_by_the_bounce(Sandbox::new().config("[message]\ndeadline = 5"), &peer);
     finish(start(sandbox.command(&arguments("4A")), &plain(BOUNCED)), Duration::from_secs(40)).silent();
     assert_eq!(peer.mails().len(), 1);
-    assert!(!names(&sandbox.path("state/carom.db.unsettled")).is_empty(), "it waits in a file");
+    assert!(!names(&sandbox.path("state/unsettled")).is_empty(), "it waits in a file");
     drop(lock.lock().unwrap().take());
     sandbox.advance(HOUR_MS);
     sandbox.run(&["cron"], b"").silent();
     assert_eq!((peer.mails().len(), sandbox.counter("oob_sent"), outbox(&sandbox).len()), (1, 1, 0));
-    assert!(names(&sandbox.path("state/carom.db.unsettled")).is_empty());
+    assert!(names(&sandbox.path("state/unsettled")).is_empty());
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_store_that_is_locked_for_a_while_is_waited_for() {
     let peer = SmtpPeer::start(ACCEPT);
     let (sandbox, lock) = locked_by_the_bounce(Sandbox::new(), &peer);
     let running = start(sandbox.command(&arguments("4A")), &plain(BOUNCED));
-    wait_for(40, "the file", || !names(&sandbox.path("state/carom.db.unsettled")).is_empty());
+    wait_for(40, "the file", || !names(&sandbox.path("state/unsettled")).is_empty());
     drop(lock.lock().unwrap().take());
     finish(running, Duration::from_secs(40)).silent();
     assert_eq!((outbox(&sandbox).len(), sandbox.counter("oob_sent")), (0, 1));
@@ -106,5 +106,5 @@ fn a_process_in_another_pid_namespace_is_alive_while_it_lives_and_dead_after() {
         sandbox.run(&["cron"], b"").silent();
         peer.mails().len() == 1
     });
-    assert!(names(&sandbox.path("state/carom.db.running")).is_empty(), "its file is removed");
+    assert!(names(&sandbox.path("state/running")).is_empty(), "its file is removed");
 }

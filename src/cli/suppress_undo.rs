@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Error, Exit, Result};
 use crate::journal;
+use crate::message_log::MessageLog;
 use crate::release::{Undo, UndoFilter};
 use crate::store::Store;
 use clap::Args;
@@ -106,9 +107,9 @@ fn notify(keys: &[String], config: &Arc<Config>, store: &Arc<Store>) -> Result<(
         return Ok(());
     }
     let doors = Doors::new(config.clone(), Arc::new(Dns::open(&config.dns)?), store.clone(), 1);
-    let deadline = Deadline::after(NOTIFY);
+    let (deadline, log) = (Deadline::after(NOTIFY), MessageLog::open(config));
     for key in keys.iter().take_while(|_| !deadline.passed()) {
-        journal::run_one(&doors, key, deadline)?;
+        journal::run_one(&doors, key, deadline, &|done| log.append_steps(done))?;
     }
     Ok(())
 }

@@ -40,8 +40,13 @@ impl Tick<'_> {
 
     pub(super) fn run_due_steps(&mut self) {
         let Some(doors) = self.doors.take() else { return };
-        let ended = self.part("outbox", || journal::run_due(&doors, Deadline::after(OUTBOX)));
-        self.count(&ended.unwrap_or_default());
+        let log = MessageLog::open(self.config);
+        let ended = self.part("outbox", || {
+            journal::run_due(&doors, Deadline::after(OUTBOX), &|done| log.append_steps(done))
+        });
+        let due = ended.unwrap_or_default();
+        self.count(&due.ended);
+        due.damaged.iter().for_each(|error| self.problem("outbox", error));
         self.doors = Some(doors);
     }
 
@@ -135,9 +140,10 @@ impl Tick<'_> {
         }
         evaluated.problems.iter().for_each(|error| self.problem("alerts", error));
         self.done.alerts = evaluated.changes;
-        let deadline = Deadline::after(ALERTS);
+        let (deadline, log) = (Deadline::after(ALERTS), MessageLog::open(config));
         for key in &evaluated.keys {
-            let ended = self.part("alerts", || journal::run_one(&doors, key, deadline));
+            let ended = self
+                .part("alerts", || journal::run_one(&doors, key, deadline, &|done| log.append_steps(done)));
             self.count(&ended.unwrap_or_default());
         }
         self.doors = Some(doors);

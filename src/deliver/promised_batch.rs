@@ -90,6 +90,15 @@ impl Destined {
         Some(line.counting(tally.clone()))
     }
 
+    /// The line of another delivery of a message that is on record. What it counted is in the first
+    /// one's.
+    fn line_again<'l>(&'l self, policy: &'l Policy) -> MessageLine<'l> {
+        let decided_by = DecidedBy { name: &policy.name, hash: policy.short_hash(), plan: String::new() };
+        let Mail { envelope, key, seed, at_ms, .. } = &self.mail;
+        let line = MessageLine::new(*at_ms, envelope, decided_by, &self.verdict, *seed);
+        line.because(Some("delivered before".to_owned())).of_promise(key.text())
+    }
+
     /// An answer without a decision; `None`: an earlier delivery has one.
     fn halt(&mut self, house: &House, policy: &Policy, halt: Halt) -> Option<Halted> {
         let deadline = self.facts.message.deadline;
@@ -193,19 +202,12 @@ impl<'a> PromisedBatch<'a> {
                 return;
             }
         };
-        let mut lines = Vec::new();
         for (one, found) in promised.iter_mut().zip(found) {
             if found.standing != Standing::New {
                 let now = one.verdict.clone();
                 one.was_before(house, found, now);
-                if one.is_without_steps() {
-                    // The first delivery may have been killed before its line was written.
-                    lines.push(&**one);
-                }
             }
         }
-        let lines: Vec<_> = lines.iter().filter_map(|one| one.line(policy, &one.verdict)).collect();
-        house.log.append(&lines);
     }
 
     /// 7 add: the lines in the message log, and what else follows from messages that have come to
@@ -215,14 +217,19 @@ impl<'a> PromisedBatch<'a> {
         let mut carried = Vec::with_capacity(ends.len());
         for RunEnd { index, ended, on_record } in ends {
             let one = &self.messages[index];
-            if let (Fate::Promised, Some(decided)) = (&one.fate, &one.decided) {
-                let released = release_author(house, one);
-                let line = one.line(self.policy, &one.verdict);
-                lines.extend(line.map(|line| {
-                    let mut counted = decided.tally.clone();
-                    counted.add_many("released", released);
-                    line.counting(counted).with_results(ended)
-                }));
+            match (&one.fate, &one.decided) {
+                (Fate::Promised, Some(decided)) => {
+                    let released = release_author(house, one);
+                    let line = one.line(self.policy, &one.verdict);
+                    lines.extend(line.map(|line| {
+                        let mut counted = decided.tally.clone();
+                        counted.add_many("released", released);
+                        line.counting(counted).with_results(ended).of_promise(one.mail.key.text())
+                    }));
+                }
+                // The first delivery may have been killed before its line was written.
+                (Fate::Before(..), _) => lines.push(one.line_again(self.policy).with_results(ended)),
+                _ => {}
             }
             carried.push(Carried { index, verdict: one.verdict.clone(), on_record });
         }
@@ -237,7 +244,10 @@ fn release_author(house: &House, one: &Destined) -> u64 {
     let notices = release::by_message(&house.store, &house.config, &one.mail, &one.facts);
     let released = notices.len() as u64;
     for key in notices.into_iter().flatten() {
-        if let Err(error) = journal::run_one(&house.doors, &key, one.facts.message.deadline) {
+        let deadline = one.facts.message.deadline;
+        if let Err(error) =
+            journal::run_one(&house.doors, &key, deadline, &|done| house.log.append_steps(done))
+        {
             tracing::warn!(%error, "the next tick notifies the application");
         }
     }

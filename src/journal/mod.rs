@@ -13,9 +13,9 @@ pub(crate) use side_by_side::{RunEnd, Underway, run_all};
 use crate::action::Doors;
 use crate::clock;
 use crate::deadline::{Deadline, stopping};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mail::Mail;
-use crate::store::{DueSteps, Ended, Entry, FinishedMessage, OnRecord, Promise, Store};
+use crate::store::{Claimed, DueSteps, Ended, Entry, FinishedMessage, OnRecord, Promise, Store};
 
 /// How long a step may take before another process regards it as abandoned: longer than a
 /// deadline should be.
@@ -40,23 +40,46 @@ fn entry<'a>(mail: &'a Mail, promise: &Promise<'a>) -> Entry<'a> {
     Entry::Finished(FinishedMessage { key, tally, at_ms, message: true }, &plan.verdict)
 }
 
+/// A message on record, and what became of its steps.
+pub(crate) struct StepsDone<'a> {
+    pub(crate) mail: &'a Mail,
+    pub(crate) ended: &'a [Ended],
+}
+
+/// Hears what was done about messages on record.
+pub(crate) type OnSteps<'a> = &'a dyn Fn(&[StepsDone<'_>]);
+
+/// What became of all that was due.
+#[derive(Default)]
+pub(crate) struct DueEnded {
+    pub(crate) ended: Vec<Ended>,
+    /// Promises that cannot be read.
+    pub(crate) damaged: Vec<Error>,
+}
+
 /// Does every step that is due, of any message.
-pub(crate) fn run_due(doors: &Doors, deadline: Deadline) -> Result<Vec<Ended>> {
-    let mut ended = Vec::new();
+pub(crate) fn run_due(doors: &Doors, deadline: Deadline, done: OnSteps<'_>) -> Result<DueEnded> {
+    let mut all = DueEnded::default();
     while !deadline.passed() && !stopping::asked() {
-        let due = doors.store.claim_due(clock::now_ms(), LEASE_MS, BATCH)?;
-        if due.is_empty() {
+        let Claimed { due, damaged } = doors.store.claim_due(clock::now_ms(), LEASE_MS, BATCH)?;
+        if due.is_empty() && damaged.is_empty() {
             break;
         }
-        ended.extend(run_claimed(doors, &due, deadline));
+        all.damaged.extend(damaged.iter().map(|key| is_damaged(key)));
+        all.ended.extend(run_claimed(doors, &due, deadline, done));
     }
-    Ok(ended)
+    Ok(all)
+}
+
+fn is_damaged(key: &str) -> Error {
+    Error::new(format_args!("the promise {key} in the journal is damaged, and its steps are not done"))
+        .remedy(format_args!("drop them: carom outbox drop {key}"))
 }
 
 /// Does what is due of one message on record.
-pub(crate) fn run_one(doors: &Doors, key: &str, deadline: Deadline) -> Result<Vec<Ended>> {
+pub(crate) fn run_one(doors: &Doors, key: &str, deadline: Deadline, done: OnSteps<'_>) -> Result<Vec<Ended>> {
     let due = claim_one(doors, key)?;
-    Ok(run_claimed(doors, due.as_slice(), deadline))
+    Ok(run_claimed(doors, due.as_slice(), deadline, done))
 }
 
 /// Takes what is due of one message on record, unless another process works on it.
@@ -64,9 +87,12 @@ pub(crate) fn claim_one(doors: &Doors, key: &str) -> Result<Option<DueSteps>> {
     doors.store.claim_message(key, clock::now_ms(), LEASE_MS)
 }
 
-fn run_claimed(doors: &Doors, due: &[DueSteps], deadline: Deadline) -> Vec<Ended> {
+fn run_claimed(doors: &Doors, due: &[DueSteps], deadline: Deadline, done: OnSteps<'_>) -> Vec<Ended> {
     let mut ended = Vec::new();
     run_all(doors, due.iter().map(Underway::claimed).collect(), deadline, &mut |ends| {
+        let with_steps = ends.iter().filter(|end| !end.ended.is_empty());
+        let of_message = with_steps.map(|end| StepsDone { mail: &due[end.index].mail, ended: &end.ended });
+        done(&of_message.collect::<Vec<_>>());
         ended.extend(ends.into_iter().flat_map(|end| end.ended));
     });
     ended

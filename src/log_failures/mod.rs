@@ -78,7 +78,7 @@ pub(crate) fn act_on_log(
     })?;
     if !left.is_empty() {
         house.store.give_back(left)?;
-        journal::run_due(&house.doors, deadline)?;
+        journal::run_due(&house.doors, deadline, &|done| house.log.append_steps(done))?;
     }
     Ok(acted)
 }

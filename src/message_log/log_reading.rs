@@ -20,7 +20,7 @@ pub(crate) fn readable(json: &str) -> String {
     let verdict = match line.get("verdict") {
         Some(Value::String(verdict)) => verdict.clone(),
         Some(Value::Object(verdict)) => verdict.iter().next().map(answered).unwrap_or_default(),
-        _ => String::new(),
+        _ => text("event").to_owned(),
     };
     let queue_id = if text("queue_id").is_empty() { "-" } else { text("queue_id") };
     let (time, sender, recipient) = (text("time"), text("sender"), text("recipient"));

@@ -38,6 +38,10 @@ pub(crate) struct MessageLine<'a> {
     /// Only in a record: the store has every other message.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
+    /// The key of a message that the store has, with which the ids in `carom outbox` begin. Lines
+    /// about its steps have it too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
 }
 
 /// The policy that decided, down to its bytes.
@@ -73,6 +77,7 @@ impl<'a> MessageLine<'a> {
             counted: Tally::default(),
             results: Vec::new(),
             key: None,
+            id: None,
         }
     }
 
@@ -86,6 +91,11 @@ impl<'a> MessageLine<'a> {
 
     pub(crate) fn because(self, reason: Option<String>) -> MessageLine<'a> {
         MessageLine { reason, ..self }
+    }
+
+    /// Of a message that the store has under this key.
+    pub(crate) fn of_promise(self, id: &'a str) -> MessageLine<'a> {
+        MessageLine { id: Some(id), ..self }
     }
 
     /// As a record: a second one under this key counts nothing.
@@ -143,6 +153,7 @@ impl<'a> MessageLine<'a> {
             counted: self.counted.clone(),
             results: Vec::new(),
             key: self.key.clone(),
+            id: self.id,
         };
         serde_json::to_string(&shorter).unwrap_or_default()
     }
@@ -150,10 +161,7 @@ impl<'a> MessageLine<'a> {
     /// The line loses notes and results.
     fn without_long_notes(&self) -> String {
         let mut short = self.clone();
-        for result in &mut short.results {
-            result.done.note.truncate(result.done.note.floor_char_boundary(200));
-        }
-        short.results.truncate(20);
+        short.results = shorter_results(&self.results);
         let shorter = serde_json::to_string(&short).unwrap_or_default();
         if shorter.len() < MAX_LINE {
             shorter
@@ -161,4 +169,13 @@ impl<'a> MessageLine<'a> {
             format!(r#"{{"time":"{}","too_long":true}}"#, self.time)
         }
     }
+}
+
+/// The first results, with the beginnings of their notes.
+pub(super) fn shorter_results(results: &[Ended]) -> Vec<Ended> {
+    let mut short: Vec<Ended> = results.iter().take(20).cloned().collect();
+    for result in &mut short {
+        result.done.note.truncate(result.done.note.floor_char_boundary(200));
+    }
+    short
 }

@@ -1,7 +1,8 @@
 //! The message log: one line for each message, in `messages-DATE.log`. The line of a message
 //! without side effects is its record, durable before the mail server is answered.
 //!
-//! A record has a `key`; lines without one are of messages that the store has on record. If people
+//! A record has a `key`; lines without one are of messages that the store has on record, or of
+//! steps that were done later. If people
 //! want the log as text, records go to `records-DATE.log`. Not here: carom's own log
 //! (`diagnostics`), and how the files of days come and go (`files::daily`). Invariant: a message is
 //! on record, in the log or in the store, before it is answered; what the store takes from the log
@@ -10,6 +11,7 @@
 mod folding;
 mod log_reading;
 mod message_line;
+mod outbox_line;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +22,9 @@ use crate::config::{Config, LogFormat};
 use crate::diagnostics;
 use crate::error::{Error, Result};
 use crate::files::daily;
+use crate::journal::StepsDone;
 use crate::store::Store;
+use outbox_line::OutboxLine;
 use std::io;
 use std::path::PathBuf;
 
@@ -54,10 +58,23 @@ impl MessageLog {
             LogFormat::Json => line.json() + "\n",
             LogFormat::Text => readable(&line.json()) + "\n",
         };
-        let text: String = lines.iter().map(shown).collect();
+        self.put_shown(&lines.iter().map(shown).collect::<String>());
+    }
+
+    /// Adds a line for each message about its steps that were done after it was answered.
+    pub(crate) fn append_steps(&self, done: &[StepsDone<'_>]) {
+        let shown = |StepsDone { mail, ended }: &StepsDone<'_>| {
+            let json = OutboxLine::new(mail, ended).json();
+            let line = if self.format == LogFormat::Json { json } else { readable(&json) };
+            line + "\n"
+        };
+        self.put_shown(&done.iter().map(shown).collect::<String>());
+    }
+
+    fn put_shown(&self, text: &str) {
         if !text.is_empty() {
             let written = daily::put(&self.directory, NAME, text.as_bytes());
-            written.map_or_else(|error| self.complain(&error), drop);
+            written.unwrap_or_else(|error| self.complain(&error));
         }
     }
 

@@ -189,7 +189,9 @@ impl Run<'_> {
                 tracing::warn!(%error, "finished messages stay in the journal for ten days");
             }
             let house = self.files.house;
-            if let Err(error) = journal::run_due(&house.doors, house.deadline()) {
+            if let Err(error) =
+                journal::run_due(&house.doors, house.deadline(), &|done| house.log.append_steps(done))
+            {
                 tracing::warn!(%error, "due steps wait for the next tick");
             }
         }

@@ -59,6 +59,13 @@ pub(crate) struct DueSteps {
     pub(crate) attempts: u32,
 }
 
+/// What this process has claimed of all that is due.
+pub(crate) struct Claimed {
+    pub(crate) due: Vec<DueSteps>,
+    /// Keys of promises that cannot be read. They wait for an operator.
+    pub(crate) damaged: Vec<String>,
+}
+
 /// What an action did.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Performed {
@@ -128,6 +135,9 @@ pub(crate) struct PendingStep {
     pub(crate) attempts: u32,
     /// What happened at the last try.
     pub(crate) note: String,
+    /// The promise cannot be read, so the step can only be dropped.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) damaged: bool,
 }
 
 /// A notification about an address, and its state.

@@ -24,8 +24,8 @@ mod together;
 mod tests;
 
 pub(crate) use journal_entry::{
-    DueSteps, Ended, Entry, FinishedMessage, NotificationState, OnRecord, PendingStep, Performed, Promise,
-    Standing,
+    Claimed, DueSteps, Ended, Entry, FinishedMessage, NotificationState, OnRecord, PendingStep, Performed,
+    Promise, Standing,
 };
 pub(crate) use message_record::{FoldedFile, MessageRecord};
 pub(crate) use observed::{AlertRecord, AlertState, Difference, Heartbeat, TemplateLookup};
@@ -134,7 +134,7 @@ impl Store {
 
     /// The same over all messages, at most `limit` of them. Steps of a message that another living
     /// process works on are taken from it only when they are overdue by a whole lease.
-    pub(crate) fn claim_due(&self, now_ms: i64, lease_ms: i64, limit: usize) -> Result<Vec<DueSteps>> {
+    pub(crate) fn claim_due(&self, now_ms: i64, lease_ms: i64, limit: usize) -> Result<Claimed> {
         step_rows::claim_due(&self.db, now_ms, lease_ms, limit)
     }
 

@@ -24,9 +24,7 @@ pub(crate) struct Holders {
 impl Holders {
     /// `store` is the path of the store.
     pub(crate) fn of(store: &Path) -> Holders {
-        let mut directory = store.as_os_str().to_owned();
-        directory.push(".running");
-        Holders { directory: directory.into(), ours: Mutex::default() }
+        Holders { directory: store.with_file_name("running"), ours: Mutex::default() }
     }
 
     /// The name of this process in the journal.
@@ -108,7 +106,8 @@ mod tests {
 
     #[test]
     fn a_process_is_gone_when_nobody_locks_its_file() {
-        let store = std::env::temp_dir().join(format!("carom-holders-{:x}", fastrand::u64(..)));
+        let home = std::env::temp_dir().join(format!("carom-holders-{:x}", fastrand::u64(..)));
+        let store = home.join("carom.db");
         let (one, other) = (Holders::of(&store), Holders::of(&store));
         let (name, seen) = (one.this_process().unwrap(), other.this_process().unwrap());
         assert_eq!(one.this_process().unwrap(), name);
@@ -124,11 +123,13 @@ mod tests {
         let directory = other.directory.clone();
         drop(other);
         std::fs::remove_dir(directory).unwrap();
+        std::fs::remove_dir(home).unwrap();
     }
 
     #[test]
     fn whoever_removes_stale_files_takes_nobodys_name() {
-        let store = std::env::temp_dir().join(format!("carom-holders-{:x}", fastrand::u64(..)));
+        let home = std::env::temp_dir().join(format!("carom-holders-{:x}", fastrand::u64(..)));
+        let store = home.join("carom.db");
         let sweeper = Holders::of(&store);
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..2)
@@ -147,5 +148,6 @@ mod tests {
             }
         });
         std::fs::remove_dir(&sweeper.directory).unwrap();
+        std::fs::remove_dir(home).unwrap();
     }
 }

@@ -4,38 +4,48 @@
 //! works on is left alone.
 
 use super::connection::SharedConnection;
-use super::step_rows::{finish, settle_step};
+use super::step_rows::{finish, read_json, settle_step};
+use crate::envelope::Envelope;
 use crate::error::Result;
-use crate::plan::StepEnd;
+use crate::plan::{Plan, StepEnd};
 use crate::store::journal_entry::{NotificationState, PendingStep, Performed};
 use rusqlite::{Connection, Row, params};
+use serde_json::Value;
 
-/// A step of the promised plan.
-const STEP: &str = "json_extract(plan, '$.steps[' || step || ']";
+/// The note of a step whose promise cannot be read.
+const DAMAGED: &str = "!the promise is damaged; drop the step with `carom outbox drop` and this id";
+/// What a step of the promised plan, a notification, is about; a damaged plan says nothing.
+const EVENT: &str = "iif(json_valid(plan), json_extract(plan, '$.steps[' || step || '].event'), NULL)";
 
 pub(crate) fn pending_steps(shared: &SharedConnection) -> Result<Vec<PendingStep>> {
     shared.read(|db| {
-        let mut select = db.prepare(&format!(
-            "SELECT key, step, action, steps.state, json_extract(envelope, '$.recipient'), {STEP}.address'),
-             at_ms, due_ms, attempts, note
+        let mut select = db.prepare(
+            "SELECT key, step, action, steps.state, envelope, plan, steps.address, at_ms, due_ms, attempts, note
              FROM (SELECT * FROM steps INDEXED BY steps_due WHERE state = 'pending'
                 UNION ALL SELECT * FROM steps INDEXED BY steps_parked WHERE state = 'parked') AS steps
-             JOIN journal USING (key) ORDER BY steps.state DESC, due_ms, key, step"
-        ))?;
+             JOIN journal USING (key) ORDER BY steps.state DESC, due_ms, key, step",
+        )?;
         let pending = |row: &Row<'_>| {
             let (key, step): (String, i64) = (row.get(0)?, row.get(1)?);
+            let (envelope, plan) = (read_json::<Envelope>(row, 4), read_json::<Plan>(row, 5));
+            let damaged = envelope.is_none() || plan.is_none();
+            let action = plan.as_ref().and_then(|plan| Some(&plan.steps.get(step as usize)?.action));
+            let said = action.and_then(|action| serde_json::to_value(action).ok()).unwrap_or_default();
+            let address = said.get("address").and_then(Value::as_str).map(str::to_owned);
+            let address = if damaged { row.get(6)? } else { address };
             Ok(PendingStep {
                 id: format!("{key}/{step}"),
                 key,
                 step: step as usize,
                 action: row.get(2)?,
                 state: row.get(3)?,
-                recipient: row.get::<_, Option<String>>(4)?.unwrap_or_default(),
-                address: row.get(5)?,
-                since_ms: row.get(6)?,
-                due_ms: row.get(7)?,
-                attempts: row.get(8)?,
-                note: row.get(9)?,
+                recipient: envelope.unwrap_or_default().recipient,
+                address,
+                since_ms: row.get(7)?,
+                due_ms: row.get(8)?,
+                attempts: row.get(9)?,
+                note: if damaged { DAMAGED.to_owned() } else { row.get(10)? },
+                damaged,
             })
         };
         select.query_map([], pending)?.collect()
@@ -74,7 +84,7 @@ pub(crate) fn give_up(shared: &SharedConnection, steps: &[(String, usize)], now_
 pub(crate) fn notifications(shared: &SharedConnection, address: &str) -> Result<Vec<NotificationState>> {
     shared.read(|db| {
         let mut select = db.prepare(&format!(
-            "SELECT key, step, {STEP}.event'), steps.state, at_ms, due_ms, attempts, note
+            "SELECT key, step, {EVENT}, steps.state, at_ms, due_ms, attempts, note
              FROM steps JOIN journal USING (key)
              WHERE steps.address = ?1 ORDER BY at_ms, key, step"
         ))?;

@@ -104,12 +104,12 @@ mod tests {
         drop((other, store));
         // The process has died: whoever comes next takes the rest, and not what was done.
         let store = place.open();
-        let due = store.claim_due(10, LEASE, 10).unwrap();
+        let due = store.claim_due(10, LEASE, 10).unwrap().due;
         assert_eq!(due.iter().map(|due| due.steps.clone()).collect::<Vec<_>>(), [[2]]);
         assert_eq!(states(&place, "k"), ["succeeded", "pending", "pending"]);
         assert_eq!(count(&store, "settled"), 2);
         assert_eq!(store.claim(&["k"], 50, LEASE).unwrap(), [[1]], "at the time that it was put off to");
-        assert!(!place.0.join("carom.db.unsettled").exists());
+        assert!(!place.0.join("unsettled").exists());
     }
 
     #[test]
@@ -120,7 +120,7 @@ mod tests {
         let other = locked(&place);
         assert!(store.settle(&[("k", &ended(0, StepEnd::Later { at_ms: 5 }))], 1, now()).is_err());
         drop(other);
-        let directory = place.0.join("carom.db.unsettled");
+        let directory = place.0.join("unsettled");
         let file = std::fs::read_dir(&directory).unwrap().next().unwrap().unwrap().path();
         let text = std::fs::read(&file).unwrap();
         assert_eq!(claim(&store, "k", 5), [0]);
@@ -136,7 +136,7 @@ mod tests {
         let place = Place::new();
         let store = place.open();
         promise(&store, "k", vec![step(None, 0)], 0).unwrap();
-        std::fs::write(place.0.join("carom.db.unsettled"), "no directory").unwrap();
+        std::fs::write(place.0.join("unsettled"), "no directory").unwrap();
         let other = locked(&place);
         assert!(store.settle(&[("k", &ended(0, StepEnd::Succeeded))], 1, now()).is_err());
         drop(other);

@@ -13,8 +13,9 @@ use crate::clock::{self, DAY_MS};
 use crate::error::Result;
 use crate::mail::{Content, Key, Mail, MessageFile};
 use crate::plan::{Plan, StepEnd};
-use crate::store::journal_entry::{DueSteps, Performed};
+use crate::store::journal_entry::{Claimed, DueSteps, Performed};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
 /// How long a file of unsettled steps is known after it was taken in.
@@ -105,7 +106,10 @@ pub(crate) fn claim_message(
             return Ok(None);
         }
         own(db, &key, &this)?;
-        due_steps(db, &key, steps)
+        Ok(match due_steps(db, &key, steps)? {
+            Due::Steps(due) => Some(*due),
+            Due::Damaged | Due::Without => None,
+        })
     })
 }
 
@@ -114,7 +118,7 @@ pub(crate) fn claim_due(
     now_ms: i64,
     lease_ms: i64,
     limit: usize,
-) -> Result<Vec<DueSteps>> {
+) -> Result<Claimed> {
     let (holders, this) = (shared.holders().clone(), shared.holders().this_process()?);
     write_settled(shared, move |db| {
         release_the_dead(db, &holders)?;
@@ -126,13 +130,17 @@ pub(crate) fn claim_due(
             .prepare_cached(&sql)?
             .query_map(params![limit as i64, now_ms, this, lease_ms], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
-        let mut due = Vec::with_capacity(keys.len());
+        let mut claimed = Claimed { due: Vec::with_capacity(keys.len()), damaged: Vec::new() };
         for key in keys {
             let steps = claim_steps(db, &key, now_ms, lease_ms)?;
             own(db, &key, &this)?;
-            due.extend(due_steps(db, &key, steps)?);
+            match due_steps(db, &key, steps)? {
+                Due::Steps(due) => claimed.due.push(*due),
+                Due::Damaged => claimed.damaged.push(key),
+                Due::Without => {}
+            }
         }
-        Ok(due)
+        Ok(claimed)
     })
 }
 
@@ -223,21 +231,28 @@ fn release_the_dead(db: &Connection, holders: &Holders) -> rusqlite::Result<()> 
     Ok(())
 }
 
-fn due_steps(db: &Connection, key: &str, steps: Vec<usize>) -> rusqlite::Result<Option<DueSteps>> {
+/// What is needed to do steps.
+enum Due {
+    Steps(Box<DueSteps>),
+    /// The promise cannot be read.
+    Damaged,
+    /// The message cannot be read.
+    Without,
+}
+
+fn due_steps(db: &Connection, key: &str, steps: Vec<usize>) -> rusqlite::Result<Due> {
     let attempts: Option<u32> =
         db.query_row("SELECT max(attempts) FROM steps WHERE key = ?1 AND state = 'pending'", [key], |row| {
             row.get(0)
         })?;
     let select = "SELECT envelope, plan, message, seed, at_ms, file, begins FROM journal WHERE key = ?1";
-    let read = |row: &Row<'_>| -> rusqlite::Result<Option<DueSteps>> {
-        let (envelope, plan): (String, String) = (row.get(0)?, row.get(1)?);
-        let (Ok(envelope), Ok(plan)) = (serde_json::from_str(&envelope), serde_json::from_str::<Plan>(&plan))
-        else {
-            tracing::error!(key, "cannot read a promise in the journal; leaving it there");
-            return Ok(None);
+    let read = |row: &Row<'_>| -> rusqlite::Result<Due> {
+        let (Some(envelope), Some(plan)) = (read_json(row, 0), read_json::<Plan>(row, 1)) else {
+            tracing::error!(key, "the promise is damaged; drop its steps with `carom outbox drop`");
+            return Ok(Due::Damaged);
         };
         let known = steps.iter().copied().filter(|step| *step < plan.steps.len()).collect();
-        let Some(raw) = message(row)? else { return Ok(None) };
+        let Some(raw) = message(row)? else { return Ok(Due::Without) };
         let mail = Mail {
             content: Content::read(Arc::new(raw)),
             envelope,
@@ -247,9 +262,14 @@ fn due_steps(db: &Connection, key: &str, steps: Vec<usize>) -> rusqlite::Result<
             keep: None,
             file: None,
         };
-        Ok(Some(DueSteps { mail, plan, steps: known, attempts: attempts.unwrap_or(0) }))
+        Ok(Due::Steps(Box::new(DueSteps { mail, plan, steps: known, attempts: attempts.unwrap_or(0) })))
     };
     db.query_row(select, [key], read)
+}
+
+/// A column that holds JSON; `None`: it is damaged.
+pub(super) fn read_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Option<T> {
+    row.get_ref(column).ok()?.as_str().ok().and_then(|text| serde_json::from_str(text).ok())
 }
 
 /// The bytes of a message, from its row or its file. `None`: the file cannot be read. The steps

@@ -43,6 +43,8 @@ enum SavedEnd {
 /// What waits for the store.
 pub(super) struct UnsettledSteps {
     directory: PathBuf,
+    /// How the names of this store's files begin.
+    prefix: String,
     /// By the names that their files would have.
     in_memory: Mutex<Vec<(String, Vec<UnsettledStep>)>>,
 }
@@ -91,15 +93,14 @@ impl SavedEnd {
 impl UnsettledSteps {
     /// `store` is the path of the store.
     pub(super) fn of(store: &Path) -> UnsettledSteps {
-        let mut directory = store.as_os_str().to_owned();
-        directory.push(".unsettled");
-        UnsettledSteps { directory: directory.into(), in_memory: Mutex::default() }
+        let prefix = format!("{}-", store.file_name().unwrap_or_default().to_string_lossy());
+        UnsettledSteps { directory: store.with_file_name("unsettled"), prefix, in_memory: Mutex::default() }
     }
 
     /// Keeps how steps ended. Returns the file that has it, durably; an error: only this process
     /// knows.
     pub(super) fn put(&self, steps: Vec<UnsettledStep>) -> Result<PathBuf> {
-        let name = format!("{:016x}{ENDING}", fastrand::u64(..));
+        let name = format!("{}{:016x}{ENDING}", self.prefix, fastrand::u64(..));
         let path = self.directory.join(&name);
         let text = serde_json::to_vec(&steps).context("steps")?;
         let put = || {
@@ -132,7 +133,7 @@ impl UnsettledSteps {
         let mut kept = self.in_memory().clone();
         for entry in fs::read_dir(&self.directory).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if !name.ends_with(ENDING) {
+            if !name.starts_with(&self.prefix) || !name.ends_with(ENDING) {
                 continue;
             }
             match fs::read(entry.path()).map(|text| serde_json::from_slice(&text)) {
