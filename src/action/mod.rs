@@ -106,10 +106,13 @@ pub(crate) fn perform_within(
         Action::Strike(strike) => {
             strike::ended(strike, store.strike(&strike::soft_bounce(strike, key, at_ms))?)
         }
-        Action::Suppress(suppression) => {
-            let entry = suppress::entry(suppression, key, at_ms);
-            suppress::ended(&entry, store.suppress(&entry)?)
-        }
+        Action::Suppress(suppression) => match suppress::unproven(suppression) {
+            Some(refused) => refused,
+            None => {
+                let entry = suppress::entry(suppression, key, at_ms);
+                suppress::ended(&entry, store.suppress(&entry)?)
+            }
+        },
         Action::Notify(notification) if config.applications.of(&notification.sender_domain).is_none() => {
             notify::unconfigured(notification)
         }

@@ -2,7 +2,8 @@
 //! succeeds once the address has reached it, and the plan suppresses the address after that.
 //!
 //! Not here: the threshold and the window, which the policy chooses (`policies/bounce`), and what
-//! counts as one bounce (`store/sqlite/suppression_rows`).
+//! counts as one bounce (`store/sqlite/suppression_rows`). Invariant: an unproven report never makes
+//! the step succeed, however many came before.
 
 use super::doors::Doors;
 use super::own_failure::retry_own_failure;
@@ -36,6 +37,10 @@ pub(super) fn ended(strike: &Strike, counted: StrikeCount) -> Performed {
     if counted.known {
         let note = format!("this soft bounce of {address} was counted before");
         return Performed::new(StepEnd::Failed, "soft_bounce_known", note);
+    }
+    if !strike.proven {
+        let note = format!("unproven soft bounce of {address}, which suppresses nobody");
+        return Performed::new(StepEnd::Failed, "soft_bounce", note);
     }
     let count = counted.count;
     let note = format!("{sender_domain} soft bounces of {address}, {count} of {threshold}");

@@ -1,7 +1,7 @@
 //! Suppressing an address: it gets no more mail of a sender domain, for some days or for good.
 //!
-//! Not here: the decision to do so (policies, and `strike`), and the list itself
-//! (`crate::suppress`).
+//! Not here: the decision to do so (policies, and `strike`), what proves a report (`policy/proof`),
+//! and the list itself (`crate::suppress`). Invariant: what is not proven suppresses nobody.
 
 use super::doors::Doors;
 use super::own_failure::retry_own_failure;
@@ -10,7 +10,18 @@ use crate::mail::Mail;
 use crate::plan::{Grounds, StepEnd, Suppression};
 use crate::store::{Performed, Suppressed};
 
+/// How the step ends if nothing proves that the report is about the address.
+pub(super) fn unproven(suppression: &Suppression) -> Option<Performed> {
+    suppression.unproven.then(|| {
+        let note = format!("!{} not suppressed: nothing proves the report", suppression.address);
+        Performed::new(StepEnd::Failed, "suppress_unproven", note)
+    })
+}
+
 pub(crate) fn suppress(suppression: &Suppression, mail: &Mail, doors: &Doors, attempts: u32) -> Performed {
+    if let Some(refused) = unproven(suppression) {
+        return refused;
+    }
     let entry = entry(suppression, mail.key.text(), mail.at_ms);
     match doors.store.suppress(&entry) {
         Ok(is_written) => ended(&entry, is_written),
@@ -20,7 +31,7 @@ pub(crate) fn suppress(suppression: &Suppression, mail: &Mail, doors: &Doors, at
 
 /// The entry that a report with this key makes, which came at this time.
 pub(super) fn entry(suppression: &Suppression, key: &str, at_ms: i64) -> Suppressed {
-    let Suppression { address, sender_domain, reason, days, grounds } = suppression;
+    let Suppression { address, sender_domain, reason, days, unproven: _, grounds } = suppression;
     Suppressed {
         address: address.clone(),
         sender_domain: sender_domain.clone(),

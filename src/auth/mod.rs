@@ -25,6 +25,8 @@ mod trusted;
 mod covered_fields;
 /// The authentication facts of one message.
 mod origin;
+/// Whether our own mail server wrote a report.
+mod own_report;
 /// A DNS server for tests.
 #[cfg(test)]
 pub(crate) mod test_server;
@@ -34,3 +36,4 @@ pub(crate) use covered_fields::{ONE_CLICK, cfbl_address, one_click};
 pub(crate) use dns::Dns;
 pub(crate) use dns_failure::DnsFailure;
 pub(crate) use origin::{Check, client_address};
+pub(crate) use own_report::is_own_report;

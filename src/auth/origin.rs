@@ -24,6 +24,8 @@ pub(crate) struct Check<'a, 'm> {
     config: &'a Config,
     dns: &'a Dns,
     deadline: Deadline,
+    /// Nothing in the header counts that is not signed.
+    signed_only: bool,
     trusted: OnceLock<Option<Trusted>>,
     received: OnceLock<Option<Received>>,
     signatures: OnceLock<Vec<Signature>>,
@@ -46,12 +48,19 @@ impl<'a, 'm> Check<'a, 'm> {
             config,
             dns,
             deadline,
+            signed_only: false,
             trusted: OnceLock::new(),
             received: OnceLock::new(),
             signatures: OnceLock::new(),
             spf: OnceLock::new(),
             dmarc: OnceLock::new(),
         }
+    }
+
+    /// By what no stranger can write: the client is the one that the mail server told us of, and no
+    /// Authentication-Results header is believed.
+    pub(crate) fn signed_only(self) -> Check<'a, 'm> {
+        Check { signed_only: true, ..self }
     }
 
     /// With signatures that were verified before: they do not depend on the envelope.
@@ -143,7 +152,7 @@ impl<'a, 'm> Check<'a, 'm> {
     fn trusted(&self) -> Option<&Trusted> {
         let ids = &self.config.auth.trusted_authserv_ids;
         let read = || {
-            (!ids.is_empty()).then(|| {
+            (!ids.is_empty() && !self.signed_only).then(|| {
                 trusted::read(&verify::field_values(self.message.raw(), "Authentication-Results"), ids)
             })
         };
@@ -152,6 +161,9 @@ impl<'a, 'm> Check<'a, 'm> {
 
     /// The Received header that our own mail server wrote.
     fn received(&self) -> Option<&Received> {
+        if self.signed_only {
+            return None;
+        }
         self.received.get_or_init(|| received_by_us(self.message, self.config)).as_ref()
     }
 }

@@ -38,23 +38,24 @@ impl Index {
         Ok(())
     }
 
-    /// Whether this message went to this address since a time, and was not refused: it was sent, or
-    /// waits for another try. A message that was refused here cannot bounce elsewhere.
+    /// Whether this message went to this address since a time, and to no other: who else got it knows
+    /// its Message-ID. It went where it was sent or waits for another try; a message that was
+    /// refused here cannot bounce elsewhere.
     pub(crate) fn was_sent(&self, message_id: &str, address: &str, since_ms: i64) -> Result<bool> {
         let filter = Filter {
             message_id: Some(message_id.to_owned()),
-            recipient: Some(address.to_owned()),
             statuses: ["sent", "deferred"].map(str::to_owned).to_vec(),
-            since_ms: Some(since_ms),
-            limit: Some(1),
             ..Filter::default()
         };
-        let mut found = false;
-        self.deliveries(&filter, |_| {
-            found = true;
-            Ok(false)
+        let (mut found, mut others) = (false, false);
+        self.deliveries(&filter, |delivery| {
+            let mut names = delivery.original_recipient.iter().chain(&delivery.recipient);
+            let is_to_it = names.any(|name| name.eq_ignore_ascii_case(address));
+            others |= !is_to_it;
+            found |= is_to_it && delivery.last_seen >= since_ms;
+            Ok(!others)
         })?;
-        Ok(found)
+        Ok(found && !others)
     }
 
     /// The recipient of a message that went to one address and to no other; `None`: to none, or to

@@ -14,6 +14,10 @@ pub(crate) struct Received {
     pub(crate) client_address: Option<IpAddr>,
     /// The name after `by`: the server.
     pub(crate) by: Option<String>,
+    /// The first comment after it: usually the server's program.
+    pub(crate) by_comment: Option<String>,
+    /// The word after `id`: the server's queue id.
+    pub(crate) id: Option<String>,
     /// The address after `for`: the envelope recipient.
     pub(crate) for_recipient: Option<String>,
 }
@@ -32,7 +36,12 @@ impl Received {
                     inside_from.push(comment);
                     clause = Clause::From;
                 }
-                (_, Item::Comment(comment)) => exim |= comment.starts_with("Exim"),
+                (clause, Item::Comment(comment)) => {
+                    exim |= comment.starts_with("Exim");
+                    if matches!(clause, Clause::By) {
+                        received.by_comment.get_or_insert(comment);
+                    }
+                }
                 (Clause::Value(keyword), Item::Word(word)) => clause = received.take(keyword, word),
                 (_, Item::Word(word)) => clause = Clause::of(word),
             }
@@ -52,6 +61,7 @@ impl Received {
         match keyword {
             Keyword::From => _ = self.from_helo.get_or_insert(word),
             Keyword::By => _ = self.by.get_or_insert(word),
+            Keyword::Id => _ = self.id.get_or_insert(word),
             Keyword::For => {
                 let address = word.trim_start_matches('<').trim_end_matches('>');
                 if address.contains('@') {
@@ -60,7 +70,11 @@ impl Received {
             }
             Keyword::Other => {}
         }
-        if matches!(keyword, Keyword::From) { Clause::From } else { Clause::None }
+        match keyword {
+            Keyword::From => Clause::From,
+            Keyword::By => Clause::By,
+            Keyword::For | Keyword::Id | Keyword::Other => Clause::None,
+        }
     }
 }
 
@@ -70,7 +84,8 @@ enum Keyword {
     From,
     By,
     For,
-    /// `with`, `id`, `via`: their values are skipped, so that none is taken for a keyword.
+    Id,
+    /// `with`, `via`: their values are skipped, so that none is taken for a keyword.
     Other,
 }
 
@@ -80,6 +95,8 @@ enum Clause {
     None,
     /// After the value of `from`, where the comments about the client are.
     From,
+    /// After the value of `by`.
+    By,
     /// After a keyword.
     Value(Keyword),
 }
@@ -90,7 +107,8 @@ impl Clause {
             "from" => Clause::Value(Keyword::From),
             "by" => Clause::Value(Keyword::By),
             "for" => Clause::Value(Keyword::For),
-            "with" | "id" | "via" => Clause::Value(Keyword::Other),
+            "id" => Clause::Value(Keyword::Id),
+            "with" | "via" => Clause::Value(Keyword::Other),
             _ => Clause::None,
         }
     }
@@ -217,6 +235,8 @@ mod tests {
                 from_helo: Some("helo.example".into()),
                 client_address: Some([192, 0, 2, 1].into()),
                 by: Some("mx.example".into()),
+                by_comment: Some("Postfix".into()),
+                id: Some("4X".into()),
                 for_recipient: Some("a@b.example".into()),
             }
         );

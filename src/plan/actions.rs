@@ -144,7 +144,8 @@ pub(crate) struct Strike {
     pub(crate) threshold: u32,
     /// Days after which a soft bounce no longer counts.
     pub(crate) window: u32,
-    /// Whether the report is proven to be about a message of ours.
+    /// Whether the report is proven to be about the address. What is not is noted, and counts for
+    /// nothing.
     pub(crate) proven: bool,
     /// What bounced, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -161,6 +162,9 @@ pub(crate) struct Suppression {
     pub(crate) reason: String,
     /// Expires after this many days; 0: never.
     pub(crate) days: u32,
+    /// Nothing proves that the report is about the address: it is not suppressed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) unproven: bool,
     /// What is known of the report.
     #[serde(default, skip_serializing_if = "Grounds::is_empty")]
     pub(crate) grounds: Grounds,

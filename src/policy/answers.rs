@@ -156,7 +156,12 @@ impl reports::Host for Host {
     }
 
     fn is_from_own_server(&mut self) -> bool {
-        self.ask("is-from-own-server", RecipientFacts::is_from_own_server)
+        self.ask("is-from-own-server", RecipientFacts::is_own_report)
+    }
+
+    fn is_proven(&mut self, address: String) -> bool {
+        let trust = self.trust;
+        self.ask("is-proven", |facts| facts.proof(&address, trust).is_some())
     }
 
     fn is_unsubscribe(&mut self) -> bool {

@@ -10,6 +10,7 @@ use super::chance::Chance;
 use super::engine::Meter;
 use super::failure::FailureKind;
 use super::guest_text::line;
+use super::proof::Trust;
 use super::recipient_facts::RecipientFacts;
 use crate::config::LimitsTable;
 use crate::deadline::cpu_time;
@@ -32,6 +33,8 @@ pub(crate) struct Host {
     /// Why the guest was stopped, if the host stopped it: the kind of failure and the cause.
     pub(crate) stopped: Option<(FailureKind, String)>,
     settings: Arc<str>,
+    /// What proves a report to this policy.
+    pub(crate) trust: Trust,
     policy: Arc<str>,
     started: Instant,
     /// The processor time of this thread, then.
@@ -50,7 +53,7 @@ impl Host {
     pub(crate) fn new(
         facts: Rc<RecipientFacts>,
         policy: Arc<str>,
-        settings: Arc<str>,
+        (settings, trust): (Arc<str>, Trust),
         limits: LimitsTable,
         seed: u64,
         now_ms: u64,
@@ -64,6 +67,7 @@ impl Host {
             limits,
             stopped: None,
             settings,
+            trust,
             policy,
             started: Instant::now(),
             started_at: cpu_time::of_this_thread(),

@@ -30,7 +30,7 @@ impl Policy {
     }
 
     fn store(&self, facts: &Rc<RecipientFacts>, seed: u64, now_ms: u64) -> Store<Host> {
-        let (policy, settings) = (self.name.clone(), self.settings.clone());
+        let (policy, settings) = (self.name.clone(), (self.settings.clone(), self.trust));
         let host = Host::new(facts.clone(), policy, settings, self.limits.clone(), seed, now_ms);
         let mut store = Store::new(&self.engine, host);
         store.limiter(|host| &mut host.meter);

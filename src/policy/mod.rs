@@ -29,6 +29,8 @@ pub(crate) mod recipient_facts;
 mod own_and_lists;
 /// Who complains.
 mod complaint_facts;
+/// WHAT PROVES A REPORT.
+pub(crate) mod proof;
 /// What makes two reports the same.
 mod fingerprint;
 /// Numbers that look random.

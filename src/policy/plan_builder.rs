@@ -56,6 +56,12 @@ impl Host {
         }
     }
 
+    /// Whether the policy may act on what is said of an address. Whatever it thinks itself, it is
+    /// held to this.
+    fn is_proven(&self, address: &str) -> bool {
+        self.facts.proof(address, self.trust).is_some()
+    }
+
     /// A valid address, in lower case.
     fn address(&mut self, text: &str) -> Result<String> {
         let address = line(text, 320).to_lowercase();
@@ -163,7 +169,8 @@ impl actions::Host for Host {
         let address = self.address(&strike.address)?;
         let sender_domain = line(&strike.sender_domain, 255).to_lowercase();
         let (threshold, window) = (strike.threshold.max(1), strike.window.clamp(1, 3650));
-        let (proven, bounce) = (strike.proven, self.facts.message.bounced(&address));
+        let proven = strike.proven && self.is_proven(&address);
+        let bounce = self.facts.message.bounced(&address);
         let strike = plan::Strike { address, sender_domain, threshold, window, proven, bounce };
         self.add(Action::Strike(strike), when)
     }
@@ -173,7 +180,9 @@ impl actions::Host for Host {
         let sender_domain = line(&suppression.sender_domain, 255).to_lowercase();
         let reason = line(&suppression.reason, 100);
         let (days, grounds) = (suppression.days, plan::Grounds::default());
-        self.add(Action::Suppress(plan::Suppression { address, sender_domain, reason, days, grounds }), when)
+        let unproven = !self.is_proven(&address);
+        let suppression = plan::Suppression { address, sender_domain, reason, days, unproven, grounds };
+        self.add(Action::Suppress(suppression), when)
     }
 
     fn notify(&mut self, notification: actions::Notification, when: actions::Schedule) -> Result<u32> {

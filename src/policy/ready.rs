@@ -9,6 +9,7 @@ use super::component_source::ComponentSource;
 use super::engine::{self, Flavor, Purpose};
 use super::failure::status_line;
 use super::linked::{self, Linked};
+use super::proof::Trust;
 use super::{anatomy, wasi};
 use crate::config::{Config, LimitsTable, OnTrap};
 use crate::error::{Context, Error, Result};
@@ -31,6 +32,8 @@ pub(crate) struct Policy {
     pub(crate) on_trap: OnTrap,
     pub(crate) readied: Readied,
     pub(crate) settings: Arc<str>,
+    /// What proves a report, by the settings.
+    pub(crate) trust: Trust,
     pub(crate) limits: LimitsTable,
     pub(crate) engine: Engine,
     pub(crate) linked: Linked,
@@ -136,13 +139,15 @@ impl Policy {
             LoadFailure::Other(error) => error,
             LoadFailure::NoExecutableMemory => Error::new("this process may not run compiled code"),
         })?;
+        let settings = wanted.settings(config)?;
         let on_trap = config.policy.get(wanted.name).and_then(|policy| policy.on_trap);
         Ok(Policy {
             name: wanted.name.into(),
             hash: source.hash.clone(),
             on_trap: on_trap.unwrap_or(config.limits.on_trap),
             readied,
-            settings: wanted.settings(config)?.into(),
+            trust: Trust::of_settings(&settings),
+            settings: settings.into(),
             limits: config.limits.clone(),
             engine,
             linked,

@@ -6,13 +6,14 @@
 
 use super::message_facts::MessageFacts;
 use super::own_and_lists::OwnAndLists;
-use crate::auth::{AuthResult, Check, Dns, client_address};
+use crate::auth::{self, AuthResult, Check, Dns, client_address};
 use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::envelope::Envelope;
 use crate::error::Result;
 use crate::mail::Content;
+use crate::message::Message;
 use crate::return_path::{self, day};
 use std::cell::OnceCell;
 use std::net::IpAddr;
@@ -25,6 +26,7 @@ pub(crate) struct RecipientFacts {
     envelope: Envelope,
     spf: OnceCell<AuthResult>,
     dmarc: OnceCell<AuthResult>,
+    verified_dmarc: OnceCell<AuthResult>,
     suppressed: Option<Box<IsSuppressed>>,
     sent: Option<Box<WasSent>>,
     only_recipient: Option<Box<OnlyRecipient>>,
@@ -34,16 +36,24 @@ pub(crate) struct RecipientFacts {
 /// Answers whether mail of a sender domain (second) to an address (first) is suppressed.
 pub(crate) type IsSuppressed = dyn Fn(&str, &str) -> bool;
 /// Answers whether a message with this Message-ID (first) went to an address (second) not too long
-/// ago, and was not refused.
+/// ago, and to no other.
 pub(crate) type WasSent = dyn Fn(&str, &str) -> bool;
 /// Answers which address a message with this Message-ID went to, if it went to no other.
 pub(crate) type OnlyRecipient = dyn Fn(&str) -> Option<String>;
 
 impl RecipientFacts {
     pub(crate) fn new(message: Rc<MessageFacts>, envelope: Envelope) -> RecipientFacts {
-        let (spf, dmarc) = (OnceCell::new(), OnceCell::new());
-        let (suppressed, sent, only_recipient, own) = (None, None, None, OnceCell::new());
-        RecipientFacts { message, envelope, spf, dmarc, suppressed, sent, only_recipient, own }
+        RecipientFacts {
+            message,
+            envelope,
+            spf: OnceCell::new(),
+            dmarc: OnceCell::new(),
+            verified_dmarc: OnceCell::new(),
+            suppressed: None,
+            sent: None,
+            only_recipient: None,
+            own: OnceCell::new(),
+        }
     }
 
     /// Facts for a policy that is asked about no message: an empty one, from nobody to nobody.
@@ -86,6 +96,17 @@ impl RecipientFacts {
         })
     }
 
+    /// The same by what no stranger can write.
+    pub(crate) fn verified_dmarc(&self) -> AuthResult {
+        let verified_here = self.message.config.auth.trusted_authserv_ids.is_empty();
+        *self.verified_dmarc.get_or_init(|| {
+            self.check(|check| match verified_here {
+                true => check.signed_only().with_signatures(self.message.dkim().1.clone()).dmarc(),
+                false => check.signed_only().dmarc(),
+            })
+        })
+    }
+
     /// The SMTP client's address: from the mail server, or from the Received header it wrote.
     pub(crate) fn client_address(&self) -> Option<IpAddr> {
         client_address(&self.message.content, &self.envelope, &self.message.config)
@@ -122,8 +143,8 @@ impl RecipientFacts {
         self.suppressed.as_ref().is_some_and(|suppressed| suppressed(&address, &domain))
     }
 
-    /// Whether the message that the report is about went to this address not too long ago,
-    /// according to the mail logs.
+    /// Whether the message that the report is about went to this address not too long ago, and to no
+    /// other, according to the mail logs.
     pub(crate) fn was_sent_to(&self, address: &str) -> bool {
         let id = &self.message.report().original.message_id;
         self.sent.as_ref().zip(id.as_ref()).is_some_and(|(sent, id)| sent(id, address))
@@ -140,13 +161,11 @@ impl RecipientFacts {
         self.only_recipient.as_ref().and_then(|only| only(id))
     }
 
-    /// Whether our own mail server wrote the message: it came from one of `[auth] own_servers`, or
-    /// it is a line of our own log.
-    pub(crate) fn is_from_own_server(&self) -> bool {
-        let own = |address: IpAddr| {
-            self.message.config.auth.own_servers.iter().any(|network| network.contains(&address))
-        };
-        self.message.is_log_line() || self.client_address().is_some_and(own)
+    /// Whether our own mail server wrote the report, or it is a line of our own log.
+    pub(crate) fn is_own_report(&self) -> bool {
+        let MessageFacts { config, .. } = &*self.message;
+        let is_own = |message: &Message<'_>| auth::is_own_report(message, &self.envelope, config);
+        self.message.is_log_line() || self.message.message(is_own)
     }
 }
 

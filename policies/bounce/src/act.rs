@@ -53,7 +53,7 @@ fn bounces<'a>(acting: &Acting, classify: impl Fn(&[&Recipient]) -> Vec<Class<'a
     }
     let mut handled: Vec<(String, Severity)> = Vec::new();
     for (recipient, class) in failed.iter().zip(classify(&failed)) {
-        let subject = Subject::of(recipient, acting);
+        let subject = Subject::of(recipient);
         let this = (subject.address.to_lowercase(), class.severity);
         if handled.contains(&this) {
             // A report may name a recipient twice.
@@ -73,8 +73,14 @@ fn bounces<'a>(acting: &Acting, classify: impl Fn(&[&Recipient]) -> Vec<Class<'a
                 let notification = subject.notification("bounce.hard", fields(recipient, &class));
                 actions::notify(&notification, after(gone, Outcome::Succeeded));
             }
-            (true, _) | (_, true) => {
+            (true, _) | (_, true) if !subject.is_proven => {
                 count(if is_hard { "bounce_unproven" } else { "bounce_soft" });
+                subject.keep(acting);
+                // It is noted; unproven reports suppress nobody, however many come.
+                actions::strike(&subject.soft_bounce(acting), now());
+            }
+            (_, true) => {
+                count("bounce_soft");
                 subject.keep(acting);
                 let reached = after(actions::strike(&subject.soft_bounce(acting), now()), Outcome::Succeeded);
                 let gone = actions::suppress(&subject.suppression(class.reason, acting), reached);

@@ -28,12 +28,12 @@ pub(crate) struct Acting {
     pub fraud_suppresses: bool,
 }
 
-/// What an unproven report may do.
+/// What an unproven report may do. Carom reads the setting too: it decides what is proven.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Trust {
     /// Nothing but be counted in the statistics.
     Required,
-    /// Count as a soft bounce, at most one a day for an address. Weaker evidence also proves a
+    /// Be noted as a soft bounce, at most one a day for an address. Weaker evidence also proves a
     /// report.
     Preferred,
     /// Whatever a proven one may do.

@@ -41,7 +41,7 @@ pub(crate) fn complaints(acting: &Acting) {
     }
     let mut is_matched = false;
     for complainant in reports::complainants().iter().take(MOST) {
-        let subject = Subject::complaining(complainant, acting);
+        let subject = Subject::complaining(complainant);
         if !subject.is_proven {
             count("complaint_unproven");
             continue;

@@ -3,7 +3,7 @@
 //! Not here: which steps are taken (`act`, `complain`). Invariant: an address is proven only by
 //! evidence for this very address.
 
-use crate::acting::{Acting, Trust};
+use crate::acting::Acting;
 use crate::proof::{domain, proven};
 use carom_policy::actions::{self, Notification, SoftBounce, Suppression};
 use carom_policy::reports::{self, Complainant, Evidence, Recipient};
@@ -17,24 +17,24 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    pub fn of(recipient: &Recipient, acting: &Acting) -> Subject {
+    pub fn of(recipient: &Recipient) -> Subject {
         let named = recipient.original.as_ref().unwrap_or(&recipient.address);
-        let (address, is_proven) = match proven(recipient, acting.trust) {
+        let (address, is_proven) = match proven(recipient) {
             Some(address) => (address, true),
-            None => (named, acting.trust == Trust::Off),
+            None => (named, false),
         };
         Subject { address: address.clone(), sender_domain: sender_domain(), is_proven }
     }
 
     /// Of a complaint.
-    pub fn complaining(complainant: &Complainant, acting: &Acting) -> Subject {
+    pub fn complaining(complainant: &Complainant) -> Subject {
         let recipients =
             if complainant.evidence == Evidence::Named { reports::recipients() } else { Vec::new() };
         let is_named = |one: &&Recipient| {
             let original = one.original.as_deref().unwrap_or_default();
             [&one.address, original].iter().any(|known| known.eq_ignore_ascii_case(&complainant.address))
         };
-        let named = recipients.iter().find(is_named).map(|recipient| Subject::of(recipient, acting));
+        let named = recipients.iter().find(is_named).map(Subject::of);
         let usable = |subject: &Subject| {
             !reports::is_own_address(&subject.address) && !reports::is_list_address(&subject.address)
         };

@@ -4,11 +4,10 @@
 //! suppressed, and the application learns whether the request is proven.
 
 use crate::act::count;
-use crate::acting::{Acting, Trust};
+use crate::acting::Acting;
 use crate::proof::domain;
 use crate::subject::Subject;
-use carom_policy::facts::{self, Verdict};
-use carom_policy::{actions, now, reports};
+use carom_policy::{actions, facts, now, reports};
 
 pub(crate) fn unsubscribe(acting: &Acting) {
     count("unsubscribe");
@@ -17,10 +16,7 @@ pub(crate) fn unsubscribe(acting: &Acting) {
     // Whom the address of the message was signed for may be another address of the author.
     let (address, is_proven) = match (reports::signed_recipient(), author) {
         (Some(address), _) => (address, true),
-        (None, Some(author)) => {
-            let is_proven = acting.trust == Trust::Off || facts::dmarc() == Verdict::Pass;
-            (author.clone(), is_proven)
-        }
+        (None, Some(author)) => (author.clone(), reports::is_proven(author)),
         (None, None) => (String::new(), false),
     };
     if !is_proven {

@@ -1,7 +1,7 @@
 //! Addresses that get no more mail, and the soft bounces that count towards it.
 //!
-//! Not here: who decides (policies, operators). Invariant: a key is counted once, and unproven
-//! reports at most once a day for an address.
+//! Not here: who decides (policies, operators). Invariant: a key is counted once; unproven reports
+//! are noted at most once a day for an address, and never counted.
 
 use super::connection::SharedConnection;
 use super::report_rows;
@@ -284,7 +284,9 @@ pub(super) fn count(db: &Connection, bounce: &SoftBounce<'_>) -> rusqlite::Resul
     let known = match what.filter(|_| counts) {
         None => false,
         Some(id) => {
-            let (event, until_ms) = ("soft-bounce", at_ms + window_ms);
+            // A forged report must not hide the true one.
+            let event = if proven { "soft-bounce" } else { "soft-bounce unproven" };
+            let until_ms = at_ms + window_ms;
             !report_rows::is_first(db, &Effect { event, id, address, key, at_ms, until_ms })?
         }
     };
@@ -297,7 +299,7 @@ pub(super) fn count(db: &Connection, bounce: &SoftBounce<'_>) -> rusqlite::Resul
     }
     let count = db
         .prepare_cached(
-            "SELECT count(*) FROM strikes WHERE address = ?1 AND sender_domain = ?2 AND at_ms > ?3",
+            "SELECT count(*) FROM strikes WHERE address = ?1 AND sender_domain = ?2 AND at_ms > ?3 AND proven",
         )?
         .query_row(params![address, sender_domain, at_ms - window_ms], |row| row.get(0))?;
     Ok(StrikeCount { count, known })
