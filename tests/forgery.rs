@@ -1,7 +1,7 @@
 //! Who is not believed: reports that name somebody else, return paths that a forwarder rewrote or somebody made up, messages that
 //! we did not send; and what is believed without a signed return path, where an operator wants that.
 
-use crate::bounces::{STRANGER, bounce, dsn, dsn_of, is_suppressed, sandbox, signed_path};
+use crate::bounces::{OWN, STRANGER, bounce, dsn, dsn_of, is_suppressed, sandbox, sandbox_with, signed_path};
 use crate::harness::{Sandbox, free_port, key, sign_for};
 use mail_auth::arc::ArcSealer;
 use mail_auth::common::headers::HeaderWriter;
@@ -67,7 +67,7 @@ fn a_rewritten_address_says_whom_it_means_and_proves_nothing() {
     let sandbox = sandbox(free_port(), "");
     let made_up = "srs0=aaaa=bb=there.example=victim@stranger.example";
     // Our own mail server says that this address is dead: it is, and nobody else.
-    bounce(&sandbox, BOUNCES, "127.0.0.1", &dsn(made_up, "5.1.1", NO_USER));
+    bounce(&sandbox, BOUNCES, OWN, &dsn(made_up, "5.1.1", NO_USER));
     bounce(&sandbox, &signed_path(&sandbox, made_up), STRANGER, &dsn(made_up, "5.1.1", NO_USER));
     assert!(!is_suppressed(&sandbox, "victim@there.example"));
     assert!(is_suppressed(&sandbox, made_up));
@@ -145,8 +145,8 @@ fn forwarded(report: &[u8], sealer: &str) -> Vec<u8> {
     [set.to_header().as_bytes(), &changed].concat()
 }
 
-fn with_keys(settings: &str) -> Sandbox {
-    let sandbox = sandbox(free_port(), settings);
+fn with_keys(auth: &str, settings: &str) -> Sandbox {
+    let sandbox = sandbox_with(auth, free_port(), settings);
     let mut zone = fs::File::options().append(true).open(sandbox.path("zone")).unwrap();
     for domain in ["there.example", "forwarder.example", "stranger.example"] {
         let record = "\"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"";
@@ -160,7 +160,7 @@ const DAEMON: &str = "MAILER-DAEMON@there.example";
 
 #[test]
 fn the_mail_system_of_the_address_itself_is_believed_where_an_operator_says_so() {
-    let sandbox = with_keys("trust = \"preferred\"");
+    let sandbox = with_keys("", "trust = \"preferred\"");
     let report = |address: &str, message: &[u8]| {
         bounce(&sandbox, BOUNCES, STRANGER, message);
         is_suppressed(&sandbox, address)
@@ -175,15 +175,14 @@ fn the_mail_system_of_the_address_itself_is_believed_where_an_operator_says_so()
     let unsigned = dsn(alive, "5.1.1", NO_USER);
     let unsigned = String::from_utf8(unsigned).unwrap().replace("MAILER-DAEMON@mx.there.example", DAEMON);
     assert!(!report(alive, unsigned.as_bytes()));
-    let required = with_keys("");
+    let required = with_keys("", "");
     bounce(&required, BOUNCES, STRANGER, &by_its_host(DAEMON, GONE));
     assert!(!is_suppressed(&required, GONE));
 }
 
 #[test]
 fn a_report_that_a_trusted_forwarder_changed_and_sealed_is_still_authenticated() {
-    let trusting =
-        with_keys("trust = \"preferred\"").config("[auth]\narc_sealers = [\"Forwarder.example\"]\n");
+    let trusting = with_keys("arc_sealers = [\"Forwarder.example\"]", "trust = \"preferred\"");
     bounce(&trusting, BOUNCES, STRANGER, &forwarded(&by_its_host(DAEMON, GONE), "forwarder.example"));
     assert!(is_suppressed(&trusting, GONE));
     let alive = "alive@there.example";
@@ -194,7 +193,7 @@ fn a_report_that_a_trusted_forwarder_changed_and_sealed_is_still_authenticated()
         String::from_utf8(sealed("forwarder.example")).unwrap().replace("Forwarded for you", "Forwarded");
     bounce(&trusting, BOUNCES, STRANGER, broken.as_bytes());
     assert!(!is_suppressed(&trusting, alive));
-    let doubting = with_keys("trust = \"preferred\"");
+    let doubting = with_keys("", "trust = \"preferred\"");
     bounce(&doubting, BOUNCES, STRANGER, &sealed("forwarder.example"));
     assert!(!is_suppressed(&doubting, alive), "nobody's seals are trusted unless named");
 }

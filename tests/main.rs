@@ -34,6 +34,7 @@ mod packages;
 mod pipe;
 mod policy;
 mod postfix;
+mod proof;
 mod readme;
 mod records;
 mod redelivery;

@@ -1,7 +1,7 @@
 //! One report counts once: redelivered, forwarded, under other queue ids, by several processes, in the log and as a report. A later
 //! failure of another message counts again.
 
-use crate::bounces::{STRANGER, bounce, dsn, dsn_of, is_suppressed, sandbox, signed_path};
+use crate::bounces::{OWN, STRANGER, bounce, dsn, dsn_of, is_suppressed, sandbox, signed_path};
 use crate::forgery::logged;
 use crate::harness::application::Application;
 use crate::harness::{Sandbox, free_port};
@@ -42,7 +42,7 @@ fn a_soft_bounce_that_comes_in_many_ways_is_one_and_another_message_counts_again
     let path = signed_path(&sandbox, GONE);
     for queue_id in ["A1", "A2", "A3"] {
         queued(&sandbox, queue_id, &path, STRANGER, &report);
-        queued(&sandbox, queue_id, BOUNCES, "127.0.0.1", &report);
+        queued(&sandbox, queue_id, BOUNCES, OWN, &report);
     }
     bounce(&sandbox, &path, STRANGER, &report);
     for number in 1..3 {
@@ -66,7 +66,7 @@ fn after_the_window_the_same_report_counts_again() {
     queued(&sandbox, "A1", &path, STRANGER, &report);
     sandbox.advance(31 * crate::harness::DAY_MS);
     // Its signature has expired: our own server repeats it after the window.
-    queued(&sandbox, "A2", BOUNCES, "127.0.0.1", &report);
+    queued(&sandbox, "A2", BOUNCES, OWN, &report);
     assert_eq!(soft_bounces(&sandbox, GONE), 2, "after the window it counts again");
 }
 
@@ -138,7 +138,7 @@ fn the_log_and_the_report_of_a_bounce_count_once_in_either_order() {
     assert_eq!(sandbox.run(&["cron"], b"").code, 0);
     assert_eq!(application.told().len(), 1, "the log");
     for _ in 0..2 {
-        bounce(&sandbox, BOUNCES, "127.0.0.1", &dsn_of("m1@shop.example", GONE, "5.1.1", NO_USER));
+        bounce(&sandbox, BOUNCES, OWN, &dsn_of("m1@shop.example", GONE, "5.1.1", NO_USER));
     }
     assert_eq!(application.told().len(), 1, "{:?}", application.told());
 }

@@ -1,6 +1,8 @@
 //! Suppressions that were wrong: one bad hour is undone, and living addresses are released.
 
-use crate::bounces::{STRANGER, bounce, dsn, dsn_of, hard, is_suppressed, sandbox, signed_path};
+use crate::bounces::{
+    OWN, STRANGER, bounce, dsn, dsn_of, hard, is_suppressed, sandbox, sandbox_with, signed_path,
+};
 use crate::harness::application::Application;
 use crate::harness::mail_log::{self, ago};
 use crate::harness::{DAY_MS, HOUR_MS, MINUTE_MS, Ran, SENDER, Sandbox, plain, signed};
@@ -34,7 +36,7 @@ fn json(ran: &Ran) -> Value {
 /// A soft bounce that our own mail server reports.
 fn soft(sandbox: &Sandbox, address: &str) {
     let full = dsn(address, "5.2.2", "552 5.2.2 mailbox full");
-    bounce(sandbox, "bounces@bounces.example.com", "127.0.0.1", &full);
+    bounce(sandbox, "bounces@bounces.example.com", OWN, &full);
 }
 
 #[test]
@@ -216,8 +218,8 @@ fn an_address_that_writes_to_us_itself_is_released_if_only_soft_bounces_suppress
 #[test]
 fn a_domain_of_the_same_organization_vouches_for_an_address_and_no_other() {
     let application = Application::at(0);
-    let trusted = "[auth]\ntrusted_authserv_ids = [\"mx.shop.example\"]";
-    let sandbox = sandbox(application.port, "threshold = 1").config(trusted);
+    let trusted = "trusted_authserv_ids = [\"mx.shop.example\"]";
+    let sandbox = sandbox_with(trusted, application.port, "threshold = 1");
     let address = "ann@office.x.example";
     soft(&sandbox, address);
     sandbox.advance(HOUR_MS);

@@ -23,10 +23,11 @@ pub(crate) const BOUNCE: AnswerKind = AnswerKind { word: "OOB", counter: "oob" }
 pub(crate) const COMPLAINT: AnswerKind = AnswerKind { word: "FBL", counter: "fbl" };
 pub(crate) const AUTO_REPLY: AnswerKind = AnswerKind { word: "Auto-reply", counter: "autoreply" };
 
-/// Sends what `write` gives to where `route` says.
+/// Sends what `write` gives to where `route` says, unless `ended` is how the step ends without it.
 pub(crate) fn send(
     AnswerKind { word, counter }: &AnswerKind,
     route: &Route,
+    ended: impl FnOnce() -> Option<Performed>,
     write: impl FnOnce() -> Letter,
     attempt: &StepAttempt<'_>,
 ) -> Performed {
@@ -41,6 +42,9 @@ pub(crate) fn send(
     }
     if let Some(why) = loops::why_not(mail, config.send.max_received) {
         return performed(StepEnd::Failed, "loop", format!("!{word} not sent: {why}"));
+    }
+    if let Some(ended) = ended() {
+        return ended;
     }
     let letter = write();
     let from = letter.from.clone().unwrap_or_default();

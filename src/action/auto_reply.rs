@@ -1,14 +1,21 @@
 //! The step that sends an automatic reply (RFC 3834), and which messages may be answered at all.
 //!
 //! Not here: the form of the reply (`report::automatic_reply`), and sending (`doors::smtp`).
-//! Invariant: it goes out with the null sender, so that no reply can answer it.
+//! Invariants: it goes out with the null sender, so that no reply can answer it; of any number of
+//! processes, one replies to a sender, and that once a week.
 
+use super::doors::Doors;
 use super::doors::smtp::Letter;
+use super::own_failure::retry_own_failure;
+use crate::clock::{self, DAY_MS};
 use crate::config::Config;
+use crate::error::Result;
 use crate::mail::Mail;
 use crate::message::draft::Postmark;
-use crate::plan::AutoReply;
+use crate::plan::{AutoReply, StepEnd};
 use crate::report::automatic_reply::{AutoReplyKind, AutomaticReply};
+use crate::return_path;
+use crate::store::{Effect, Performed};
 
 /// Writes the reply.
 pub(crate) fn write(reply: &AutoReply, mail: &Mail, config: &Config, postmark: &Postmark) -> Letter {
@@ -23,9 +30,40 @@ pub(crate) fn write(reply: &AutoReply, mail: &Mail, config: &Config, postmark: &
     Letter { from: None, data: written.written(&to, &config.hostname(), postmark).into(), to }
 }
 
+/// How long a sender gets no second reply.
+const ONCE_MS: i64 = 7 * DAY_MS;
+
+/// The end of the step if the message may not be answered automatically.
+pub(crate) fn unanswerable(mail: &Mail) -> Option<Performed> {
+    (!may_answer(mail)).then(|| suppressed("!the message may not be answered automatically"))
+}
+
+/// The end of the step if the sender got a reply within a week.
+pub(crate) fn replied_before(mail: &Mail, doors: &Doors, attempts: u32) -> Option<Performed> {
+    match is_first(mail, doors) {
+        Ok(true) => None,
+        Ok(false) => Some(suppressed("!the sender got an automatic reply within a week")),
+        Err(error) => Some(retry_own_failure(mail, attempts, format!("!not replied: {error}"))),
+    }
+}
+
+fn suppressed(why: &str) -> Performed {
+    Performed::new(StepEnd::Failed, "autoreply_suppressed", why.to_owned())
+}
+
+/// Whether the sender got no reply to another message (RFC 3834 section 2). From now on it has one.
+fn is_first(mail: &Mail, doors: &Doors) -> Result<bool> {
+    let sender = mail.envelope.sender.to_lowercase();
+    // A milter's tag changes by the day.
+    let sender = return_path::unwrapped(&sender).unwrap_or(sender);
+    let (key, at_ms) = (mail.key.text(), clock::now_ms());
+    let until_ms = at_ms + ONCE_MS;
+    doors.store.take_effect(&Effect { event: "auto-reply", id: &sender, address: "", key, at_ms, until_ms })
+}
+
 /// Whether a message may be answered automatically (RFC 3834 section 2): it is not automatic
 /// itself, did not go to a list, has a sender, and does not ask for silence.
-pub(crate) fn may_answer(mail: &Mail) -> bool {
+fn may_answer(mail: &Mail) -> bool {
     let says = |name: &str| {
         mail.message(|message| message.header(name)).map(|value| value.trim().to_ascii_lowercase())
     };

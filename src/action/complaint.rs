@@ -19,8 +19,7 @@ use std::net::IpAddr;
 pub(crate) fn write(complaint: &Complaint, mail: &Mail, config: &Config, postmark: &Postmark) -> Letter {
     let from = complaint.sender.clone().unwrap_or_else(|| mail.envelope.recipient.clone());
     let title = format!("FW: {}", mail.message(|message| message.subject()).unwrap_or_default());
-    let mut draft = Draft::new(&bracketed(&from), &complaint.route.to, &title, &config.hostname(), postmark);
-    draft.field("Auto-Submitted", "auto-generated");
+    let draft = Draft::answer(&bracketed(&from), &complaint.route.to, &title, &config.hostname(), postmark);
     let source = client_address(&mail.content, &mail.envelope, config);
     let (text, fields) =
         (for_people(complaint, mail, source), for_programs(complaint, mail, source).written());

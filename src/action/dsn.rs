@@ -25,8 +25,7 @@ pub(crate) fn write(bounce: &Bounce, mail: &Mail, config: &Config, postmark: &Po
         None => format!("Mail Delivery System {}", bracketed(&format!("MAILER-DAEMON@{here}"))),
     };
     let title = "Returned mail: see transcript for details";
-    let mut draft = Draft::new(&from, &bounce.route.to, title, &config.hostname(), postmark);
-    draft.field("Auto-Submitted", "auto-replied");
+    let draft = Draft::answer(&from, &bounce.route.to, title, &config.hostname(), postmark);
     let (text, fields) = (for_people(bounce, mail, config), for_programs(bounce, mail, here).written());
     let data = mail.message(|original| {
         let (kind, max_original) = ("delivery-status", config.send.max_original);

@@ -1,13 +1,58 @@
-//! Mail loops: no mail is sent because of a message that has been here before.
+//! Mail loops: no mail is sent because of a message that has been here before, and no answer
+//! because of an answer.
 //!
-//! Not here: messages that are never answered (`auto_reply`), and null senders (`decide`).
-//! Invariant: two programs that answer or forward to each other stop here, because each turn adds a
-//! trace field.
+//! Not here: what automatic replies spare besides (`auto_reply`), and null senders (`decide`).
+//! Invariants: two programs that forward to each other stop, because each turn adds a trace field;
+//! two that answer each other stop at the first turn, whatever a server on the way removes, because
+//! an answer is known by several marks.
 
 use crate::mail::Mail;
+use crate::maillog::message_ids::ALERT_ID;
+use crate::message::{Message, answer_trace};
+use crate::report::{self, ReportKind};
 
-/// Why nothing may be sent: the message was here before, or it came through too many servers.
+/// Types of parts (RFC 3464, 6533, 5965, 8098) that only reports have.
+const REPORTS: [&str; 6] = [
+    "message/delivery-status",
+    "message/global-delivery-status",
+    "message/feedback-report",
+    "message/disposition-notification",
+    "message/global-disposition-notification",
+    "message/tracking-status",
+];
+
+/// Why nothing may be sent: the message is an answer, it was here before, or it came through too
+/// many servers.
 pub(crate) fn why_not(mail: &Mail, max_received: usize) -> Option<String> {
+    circle(mail, max_received).or_else(|| {
+        let mark = mail.message(answer)?;
+        Some(format!("the message is an answer itself: {mark}"))
+    })
+}
+
+/// By what the message is known as an answer: a report, or an automatic reply.
+fn answer(message: &Message<'_>) -> Option<&'static str> {
+    let begins = |name: &str, start: &str| {
+        let value = message.header(name).unwrap_or_default();
+        value.trim().to_ascii_lowercase().starts_with(start)
+    };
+    let is_alert = || message.message_id().is_some_and(|id| id.starts_with(ALERT_ID));
+    let has_report = || message.parts().iter().any(|part| REPORTS.contains(&part.content_type.kind.as_str()));
+    // Where nothing else is left, its words and layout are.
+    let reads_as_one =
+        || matches!(report::read(message).kind, ReportKind::DeliveryStatus | ReportKind::FeedbackReport);
+    if answer_trace::is_of_carom(message) || is_alert() {
+        Some("carom wrote it")
+    } else if begins("Auto-Submitted", "auto-replied") || begins("Precedence", "auto_reply") {
+        Some("it says that it replies automatically")
+    } else if message.content_type().kind == "multipart/report" || has_report() || reads_as_one() {
+        Some("it is a report")
+    } else {
+        None
+    }
+}
+
+fn circle(mail: &Mail, max_received: usize) -> Option<String> {
     let received = mail.message(|message| message.headers("Received")).len();
     if received > max_received {
         return Some(format!("the message goes in circles, it has {received} Received headers"));
@@ -29,6 +74,36 @@ pub(crate) fn why_not(mail: &Mail, max_received: usize) -> Option<String> {
 mod tests {
     use super::*;
     use crate::envelope::Envelope;
+
+    #[test]
+    fn an_answer_is_known_by_any_of_its_marks() {
+        let is_answer = |raw: &str| answer(&Message::read(raw.as_bytes())).is_some();
+        for header in [
+            "X-Carom-Answer: a.example",
+            "Message-ID: <carom-answer.0123@a.example>",
+            "Message-ID: <carom-alert.0123@a.example>",
+            "References: <1@x.example>\r\n <carom-answer.0123@a.example>",
+            "Auto-Submitted: Auto-Replied (vacation)",
+            "Precedence: auto_reply",
+            "Content-Type: multipart/report; report-type=feedback-report",
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/feedback-report",
+            "Subject: Mail delivery failed\r\n\r\n<a@b.example>: 550 5.1.1 user unknown",
+        ] {
+            assert!(
+                is_answer(&format!("From: MAILER-DAEMON@a.example\r\n{header}\r\n\r\nx\r\n")),
+                "{header}"
+            );
+        }
+        for header in [
+            "Subject: news",
+            "Auto-Submitted: auto-generated",
+            "Precedence: bulk\r\nList-Id: <news.a.example>",
+            "Message-ID: <my-carom-answer.1@a.example>",
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/rfc822",
+        ] {
+            assert!(!is_answer(&format!("From: shop@a.example\r\n{header}\r\n\r\nx\r\n")), "{header}");
+        }
+    }
 
     fn why(header: &str) -> Option<String> {
         let raw = format!("{header}Subject: x\r\n\r\nbody\r\n");

@@ -66,21 +66,17 @@ fn try_once(action: &Action, attempt: &StepAttempt<'_>) -> Performed {
         Action::OneClick(visit) => visit::visit(visit, Errand::OneClick, doors, deadline),
         Action::Bounce(bounce) => {
             let write = || dsn::write(bounce, mail, config, &attempt.postmark());
-            answer::send(&BOUNCE, &bounce.route, write, attempt)
+            answer::send(&BOUNCE, &bounce.route, || None, write, attempt)
         }
         Action::Complain(complaint) => {
             let write = || complaint::write(complaint, mail, config, &attempt.postmark());
-            answer::send(&COMPLAINT, &complaint.route, write, attempt)
+            answer::send(&COMPLAINT, &complaint.route, || None, write, attempt)
         }
-        Action::AutoReply(_) if !auto_reply::may_answer(mail) => Performed::new(
-            StepEnd::Failed,
-            "autoreply_suppressed",
-            "!the message may not be answered automatically".into(),
-        ),
-        Action::AutoReply(reply) => {
+        Action::AutoReply(reply) => auto_reply::unanswerable(mail).unwrap_or_else(|| {
             let write = || auto_reply::write(reply, mail, config, &attempt.postmark());
-            answer::send(&AUTO_REPLY, &reply.route, write, attempt)
-        }
+            let replied_before = || auto_reply::replied_before(mail, doors, attempts);
+            answer::send(&AUTO_REPLY, &reply.route, replied_before, write, attempt)
+        }),
         Action::Keep => keep::keep(mail, config, attempts),
         Action::KeepFor { address } => keep::keep_for(address, mail, config, attempts),
         Action::KeepUnmatched(complaint) => unmatched::keep(complaint, mail, doors, attempts),

@@ -60,7 +60,8 @@ mod tests {
     use super::*;
 
     const BOUNCES: &str = "bounces@example.com";
-    const CREATED: &str = "Received: by mx.example.com (Postfix)\r\n\tid 4QABC1; Sat, 28 Nov 2026 10:00:00 +0000\r\n";
+    const CREATED: &str =
+        "Received: by mx.example.com (Postfix)\r\n\tid 4QABC1; Sat, 28 Nov 2026 10:00:00 +0000\r\n";
     const BY_SMTP: &str =
         "Received: from x (unknown [203.0.113.9]) by mx.example.com (Postfix) with ESMTP id 4QABC1; d\r\n";
 
@@ -73,7 +74,7 @@ mod tests {
             ..Envelope::default()
         };
         change(&mut envelope);
-        let config = "[auth]\nown_servers = [\"127.0.0.0/8\", \"198.51.100.7\"]\n";
+        let config = "[auth]\nown_servers = [\"127.0.0.0/8\", \"198.51.100.7/32\"]\n";
         is_own_report(&Message::read(raw.as_bytes()), &envelope, &Config::parse(config).unwrap())
     }
 
@@ -101,7 +102,8 @@ mod tests {
 
     #[test]
     fn an_own_server_vouches_for_what_came_from_nobody_else() {
-        let own = "Received: from mx2 (mx2 [198.51.100.7]) by mx.example.com (Postfix) with ESMTP id 4QABC1; d\r\n";
+        let own =
+            "Received: from mx2 (mx2 [198.51.100.7]) by mx.example.com (Postfix) with ESMTP id 4QABC1; d\r\n";
         for client in ["198.51.100.7", "::ffff:198.51.100.7", "127.0.0.1"] {
             assert!(is_own(&format!("{own}{}", CREATED.replace("4QABC1", "4QXYZ9")), client, |_| {}));
         }

@@ -3,6 +3,7 @@
 //! Not here: what the mail says; the parts of a report (`report::multipart`). Invariant: text from
 //! another message cannot begin a new header field, and no line is longer than SMTP allows.
 
+use super::answer_trace::{ANSWER_FIELD, ANSWER_ID};
 use crate::digest;
 use crate::text::{bounded, one_line, smtp_lines};
 use jiff::Timestamp;
@@ -38,13 +39,16 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// Begins with what every mail of carom has: From, To, Date, Message-ID, MIME-Version.
-    pub(crate) fn new(from: &str, to: &str, subject: &str, hostname: &str, postmark: &Postmark) -> Draft {
-        let id = format!("{}@{hostname}", postmark.token);
-        Draft::with_id(from, to, subject, &id, postmark)
+    /// An answer to a message; it has the trace by which it is known.
+    pub(crate) fn answer(from: &str, to: &str, subject: &str, hostname: &str, postmark: &Postmark) -> Draft {
+        let id = format!("{ANSWER_ID}{}@{hostname}", postmark.token);
+        let mut draft = Draft::with_id(from, to, subject, &id, postmark);
+        draft.field("Auto-Submitted", "auto-replied");
+        draft.field(ANSWER_FIELD, hostname);
+        draft
     }
 
-    /// The same with this Message-ID.
+    /// Begins with what every mail of carom has: From, To, Date, this Message-ID, MIME-Version.
     pub(crate) fn with_id(from: &str, to: &str, subject: &str, id: &str, postmark: &Postmark) -> Draft {
         let Postmark { token, at_ms } = postmark.clone();
         let mut draft = Draft { written: Vec::with_capacity(4096), token };

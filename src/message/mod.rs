@@ -5,6 +5,7 @@
 //! never fails and never changes a byte; it lists defects. What is not asked for is not computed.
 
 mod addresses;
+pub(crate) mod answer_trace;
 mod content_type;
 pub(crate) mod decode;
 mod defect;

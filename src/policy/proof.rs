@@ -92,7 +92,8 @@ impl RecipientFacts {
         if self.message.report().kind != ReportKind::FeedbackReport {
             return None;
         }
-        let complains = |one: &&super::complaint_facts::Complaining| one.address.eq_ignore_ascii_case(address);
+        let complains =
+            |one: &&super::complaint_facts::Complaining| one.address.eq_ignore_ascii_case(address);
         self.complainants().iter().find(complains).map(|one| one.evidence)
     }
 

@@ -60,8 +60,7 @@ impl AutomaticReply {
     /// The mail to the sender of the message that is answered.
     pub(crate) fn written(&self, to: &str, hostname: &str, postmark: &Postmark) -> Vec<u8> {
         let from = self.from.as_deref().unwrap_or_default();
-        let mut draft = Draft::new(&bracketed(from), to, &self.subject, hostname, postmark);
-        draft.field("Auto-Submitted", "auto-replied");
+        let mut draft = Draft::answer(&bracketed(from), to, &self.subject, hostname, postmark);
         if let Some(id) = &self.in_reply_to {
             draft.field("In-Reply-To", &bracketed(id));
             draft.field("References", &bracketed(id));

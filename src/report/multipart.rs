@@ -75,7 +75,7 @@ mod tests {
         let mut fields = WrittenFields::default();
         fields.add("Status", "5.1.1");
         let postmark = Postmark::new(&[b"1"], 0);
-        let draft = Draft::new("<a@a.example>", "b@b.example", "x", "here.example", &postmark);
+        let draft = Draft::answer("<a@a.example>", "b@b.example", "x", "here.example", &postmark);
         let mail = Multipart {
             kind: "delivery-status",
             text: "text\r\n--=_\r\n",

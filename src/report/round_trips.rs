@@ -83,7 +83,7 @@ fn a_bounce_that_is_written_reads_back_equal() {
         original: &Message::read(b"Message-ID: <1@x.example>\r\nSubject: \xff\r\n\r\nbody\r\n"),
         max_original: 1_000,
     }
-    .written(Draft::new("<a@x.example>", "b@x.example", "failed", "here.example", &postmark()));
+    .written(Draft::answer("<a@x.example>", "b@x.example", "failed", "here.example", &postmark()));
     let report = super::read(&Message::read(&mail));
     assert_eq!((report.kind, report.recipients.len()), (ReportKind::DeliveryStatus, 2));
     assert_eq!(report.recipients[0].diagnostic, status.recipients[0].diagnostic);

@@ -73,6 +73,12 @@ impl Guest {
         guest
     }
 
+    /// Text that is in memory from the beginning.
+    pub(crate) fn text(mut self, at: u32, text: &str) -> Guest {
+        self.data.push_str(&format!("(data (i32.const {at}) \"{text}\")\n"));
+        self
+    }
+
     /// Another version of carom:policy. To be called first.
     pub(crate) fn version(mut self, version: &str) -> Guest {
         self.version = version.into();
