@@ -6,6 +6,7 @@
 //! "ok" means that it was tried.
 
 mod mail_log_findings;
+mod trust_findings;
 
 use crate::auth::{Dns, DnsFailure};
 use crate::clock;
@@ -22,6 +23,7 @@ use mail_log_findings::mail_log;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use trust_findings::trust_findings;
 
 /// Without a tick for so long (milliseconds), ticks have stopped.
 const OVERDUE_MS: i64 = 10 * 60_000;
@@ -32,6 +34,7 @@ const KNOWN_DOMAIN: &str = "com";
 pub(crate) fn check(config: &Config) -> Vec<Finding> {
     let mut findings = sections(config);
     findings.extend(needed(config));
+    findings.extend(trust_findings(config));
     let logs = config.mail_logs.get().into_iter().flatten();
     findings.extend(logs.map(|log| mail_log(config, log)));
     findings.extend(config.cycles.get().into_iter().flatten().flat_map(cycle));

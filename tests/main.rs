@@ -46,6 +46,7 @@ mod sink;
 mod sources;
 mod statistics;
 mod stopping;
+mod strangers;
 mod suppression;
 mod suggestions;
 mod tailing;

@@ -88,6 +88,31 @@ fn a_hard_bounce_notifies_once_with_one_id() {
 }
 
 #[test]
+fn a_bounce_that_is_reported_and_replayed_again_and_again_is_notified_once() {
+    let application = Application::at(0);
+    let sandbox = sandbox(application.port, "");
+    let path = signed_path(&sandbox, GONE);
+    let inbox = sandbox.path("inbox");
+    std::fs::create_dir_all(&inbox).unwrap();
+    let replayed = dsn_of("sent1@shop.example", GONE, "5.1.1", NO_USER);
+    for number in 0..350 {
+        // Fifty times the very same report, and 300 reports of one bounce, each worded for itself.
+        let report = match number {
+            0..50 => replayed.clone(),
+            _ => dsn_of("sent1@shop.example", GONE, "5.1.1", &format!("{NO_USER} ({number})")),
+        };
+        let file = [format!("x-sender: <>\r\nx-receiver: {path}\r\n").as_bytes(), &report].concat();
+        std::fs::write(inbox.join(format!("{number}.msg")), file).unwrap();
+    }
+    let ran = sandbox.run(&["relay", &inbox.display().to_string(), "--policy", "bounce", "--json"], b"");
+    assert!(ran.code == 0 && ran.stdout.contains("\"messages\":350"), "{ran:?}");
+    assert!(is_suppressed(&sandbox, GONE));
+    assert_eq!(application.told().len(), 1, "{:?}", application.told().len());
+    bounce(&sandbox, &path, STRANGER, &replayed);
+    assert_eq!(application.told().len(), 1);
+}
+
+#[test]
 fn a_report_without_a_message_id_is_the_same_report_as_well() {
     let sandbox = sandbox(free_port(), "threshold = 5");
     let path = signed_path(&sandbox, GONE);

@@ -1,29 +1,29 @@
-//! What proves a report: the tables of docs/proof.md, walked through every entrance; and a stranger who tries to suppress a live
-//! address with everything that can be written into a message.
+//! What proves a report: the tables of docs/proof.md, walked through every entrance.
 
 use crate::bounces::{OWN, STRANGER, dsn_of, is_suppressed, signed_path};
 use crate::forgery::logged;
-use crate::harness::guest::Guest;
-use crate::harness::{DAY_MS, Ran, Sandbox, sign_for};
+use crate::harness::peers::{Manner, SmtpPeer};
+use crate::harness::postfix::Postfix;
+use crate::harness::{Ran, Sandbox, sign_for, wait_for};
 use std::fs;
 use std::path::Path;
 
-const BOUNCES: &str = "bounces@bounces.example.com";
-const NO_USER: &str = "550 5.1.1 user unknown";
-const QUEUE_ID: &str = "4QKxTrueIdz1";
+pub(crate) const BOUNCES: &str = "bounces@bounces.example.com";
+pub(crate) const NO_USER: &str = "550 5.1.1 user unknown";
+pub(crate) const QUEUE_ID: &str = "4QKxTrueIdz1";
 
 /// A report on its way to an entrance.
-struct Arriving {
+pub(crate) struct Arriving {
     /// The envelope recipient.
-    to: String,
+    pub(crate) to: String,
     /// The client that the mail server tells of, where the entrance has one.
-    client: &'static str,
+    pub(crate) client: &'static str,
     /// The header fields on top, then the report.
-    message: Vec<u8>,
+    pub(crate) message: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Entrance {
+pub(crate) enum Entrance {
     PipeWithClient,
     PipeEmpty,
     PipeUnknown,
@@ -36,7 +36,7 @@ enum Entrance {
 use Entrance::{Maildir, Pickup, PipeAbsent, PipeEmpty, PipeUnknown, PipeWithClient, Plain};
 
 /// With the names that the page gives them.
-const ENTRANCES: [(Entrance, &str); 7] = [
+pub(crate) const ENTRANCES: [(Entrance, &str); 7] = [
     (PipeWithClient, "`carom pipe` with a client"),
     (PipeEmpty, "`carom pipe` with an empty client"),
     (PipeUnknown, "`carom pipe` with the client `unknown`"),
@@ -47,7 +47,7 @@ const ENTRANCES: [(Entrance, &str); 7] = [
 ];
 
 /// A config with every setting that could make somebody believe a header: what strangers try has to fail even so.
-fn credulous(trust: &str, servers: &str) -> Sandbox {
+pub(crate) fn credulous(trust: &str, servers: &str) -> Sandbox {
     let sandbox = Sandbox::new();
     let log = logged("sent1@shop.example", "sent@there.example", "sent")
         + &logged("many@shop.example", "one@there.example", "sent")
@@ -68,7 +68,7 @@ fn credulous(trust: &str, servers: &str) -> Sandbox {
     sandbox
 }
 
-fn enter(sandbox: &Sandbox, entrance: Entrance, arriving: &[Arriving]) {
+pub(crate) fn enter(sandbox: &Sandbox, entrance: Entrance, arriving: &[Arriving]) {
     let directory = sandbox.path("inbox");
     let _ = fs::remove_dir_all(&directory);
     for folder in ["new", "cur", "tmp"] {
@@ -109,18 +109,18 @@ fn relay(sandbox: &Sandbox, directory: &Path) -> Ran {
 }
 
 /// A hard bounce of an address, with these fields on top.
-fn report(header: &str, address: &str) -> Vec<u8> {
+pub(crate) fn report(header: &str, address: &str) -> Vec<u8> {
     let id = format!("{:x}@shop.example", fastrand::u64(..));
     [header.as_bytes(), &dsn_of(&id, address, "5.1.1", NO_USER)].concat()
 }
 
 /// The trace field that bounce(8) writes.
-fn created(queue_id: &str) -> String {
+pub(crate) fn created(queue_id: &str) -> String {
     format!("Received: by mx.example.com (Postfix)\r\n\tid {queue_id}; Sat, 28 Nov 2026 10:00:00 +0000\r\n")
 }
 
 /// The trace field that smtpd(8) writes.
-fn received(client: &str, queue_id: &str) -> String {
+pub(crate) fn received(client: &str, queue_id: &str) -> String {
     format!(
         "Received: from x.example (unknown [{client}])\r\n\tby mx.example.com (Postfix) with ESMTP id {queue_id}\r\n\
          \tfor <{BOUNCES}>; Sat, 28 Nov 2026 10:00:00 +0000\r\n"
@@ -248,154 +248,50 @@ fn complaint(field: &str, message_id: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// What a stranger writes into a report about the victim, by name.
-fn tries() -> Vec<(&'static str, Vec<u8>)> {
-    let victim = "victim@there.example";
-    let amavis = "Received: from localhost (localhost [127.0.0.1])\r\n\tby localhost (amavisd-new, port 10024) with ESMTP id x\r\n";
-    let plain = |header: String| report(&header, victim);
-    let text = |message: Vec<u8>| String::from_utf8(message).unwrap();
-    let by_its_system = |header: &str| {
-        let forged = text(report(header, "victim@sender.example"));
-        forged.replace("MAILER-DAEMON@mx.there.example", "MAILER-DAEMON@sender.example").into_bytes()
-    };
-    let own = created("4QKnown1");
-    let original =
-        format!("Original-Recipient: rfc822; {victim}\r\nFinal-Recipient: rfc822; nobody@example.com");
-    let asked_for = text(report(&created(QUEUE_ID), "nobody@example.com"))
-        .replace("Final-Recipient: rfc822; nobody@example.com", &original);
-    let inner = text(plain(String::new())).replace("\"b\"", "\"inner\"").replace("--b", "--inner");
-    let returned = "Content-Type: text/rfc822-headers\r\n\r\n";
-    let enclosed = text(report(&created(QUEUE_ID), "nobody@example.com"))
-        .replace(returned, &format!("Content-Type: message/rfc822\r\n\r\n{inner}\r\n--b\r\n{returned}"));
-    vec![
-        ("nothing", plain(String::new())),
-        ("a trace of loopback", plain(received("127.0.0.1", QUEUE_ID))),
-        ("a trace of our server", plain(received(OWN, QUEUE_ID))),
-        (
-            "a filter hands it back",
-            plain(received("127.0.0.1", QUEUE_ID) + amavis + &received(STRANGER, "4QFirst")),
-        ),
-        ("several traces by our server", plain(received(OWN, "4Q1") + &received("127.0.0.1", "4Q2") + &own)),
-        ("a trace of bounce(8)", plain(own.clone())),
-        ("a trace of bounce(8) below ours", plain(received(STRANGER, QUEUE_ID) + &created(QUEUE_ID))),
-        ("forwarded by a user", plain(created(QUEUE_ID) + &received(STRANGER, "4QFirst"))),
-        ("sendmail", plain(created(QUEUE_ID).replace("(Postfix)", "(Postfix, from userid 33)"))),
-        (
-            "XFORWARD",
-            plain(format!(
-                "XFORWARD NAME=mx.example.com ADDR={OWN} HELO=mx.example.com\r\nX-Forward: ADDR={OWN}\r\n\
-                 X-Client-Address: {OWN}\r\nX-Originating-IP: [{OWN}]\r\n"
-            )),
-        ),
-        ("a forged return path", plain(format!("Return-Path: <>\r\nX-Queue-ID: {QUEUE_ID}\r\n"))),
-        (
-            "forged results",
-            by_its_system(
-                "Authentication-Results: mx.example.com; dkim=pass header.d=sender.example; dmarc=pass header.from=sender.example\r\n",
-            ),
-        ),
-        (
-            "a forged client of the victim's mail system",
-            by_its_system(
-                "Received: from sender.example (sender.example [192.0.2.1]) by mx.example.com (Postfix) with ESMTP id 4Q3; d\r\n",
-            ),
-        ),
-        ("a message that others got too", dsn_of("many@shop.example", victim, "5.1.1", NO_USER)),
-        ("an address that only the sender asked for", asked_for.into_bytes()),
-        ("a forged report in a true one", enclosed.into_bytes()),
-    ]
-}
-
 #[test]
-fn b1_a_stranger_suppresses_nobody_at_any_entrance() {
-    // What is there by default, and what believes most.
-    let loopback = format!("\"{OWN}/32\", \"127.0.0.0/8\", \"::1/128\"");
-    for (trust, servers, client) in [("required", "", "127.0.0.1"), ("preferred", &*loopback, STRANGER)] {
-        let sandbox = credulous(trust, servers);
-        for (entrance, name) in ENTRANCES {
-            let arriving = |(_, message)| Arriving { to: BOUNCES.into(), client, message };
-            let arriving: Vec<Arriving> = tries().into_iter().map(arriving).collect();
-            enter(&sandbox, entrance, &arriving);
-            for victim in ["victim@there.example", "victim@sender.example"] {
-                let found = sandbox.run(&["find", victim], b"").stdout;
-                assert!(!is_suppressed(&sandbox, victim), "{name}, {trust}: {found}");
-            }
-        }
-    }
-}
-
-/// A policy that suppresses the address whatever it is told, by a soft bounce that it calls proven and without one.
-fn reckless() -> Guest {
-    let address = "alive@there.example";
-    let who = format!("(i32.const 64) (i32.const {}) (i32.const 0) (i32.const 0)", address.len());
-    let now = "(i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)";
-    let after = "(i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0)";
-    let parameters = format!("(param{}) (result i32)", " i32".repeat(11));
-    Guest::new(&format!(
-        "(drop (call $strike {who} (i32.const 1) (i32.const 30) (i32.const 1) {now}))
-         (drop (call $suppress {who} (i32.const 0) (i32.const 0) (i32.const 0) {after}))
-         (drop (call $suppress {who} (i32.const 0) (i32.const 0) (i32.const 0) {now}))"
-    ))
-    .import("actions", "strike", "$strike", &parameters)
-    .import("actions", "suppress", "$suppress", &parameters)
-    .text(64, address)
-}
-
-#[test]
-fn every_policy_is_held_to_the_proof() {
-    for (settings, is_suppressed) in
-        [("{}", false), ("{ trust = \"preferred\" }", false), ("{ trust = \"off\" }", true)]
+fn check_warns_where_a_setting_trusts_what_strangers_can_write() {
+    let found = |sandbox: &Sandbox| sandbox.run(&["check"], b"").stdout;
+    let trusting = Sandbox::new().config(
+        "[auth]\nown_servers = [\"127.0.0.1/32\", \"10.0.0.0/8\", \"198.51.100.7/32\"]\n\
+         [policy.bounce.settings]\ntrust = \"off\"\n",
+    );
+    let said = found(&trusting);
+    for what in
+        ["own_servers has 127.0.0.1/32", "own_servers has 10.0.0.0/8", "anyone can suppress any address"]
     {
-        let sandbox = Sandbox::new();
-        let file = reckless().write(&sandbox.path("guest.wasm"));
-        let guest = format!("[policy.guest]\npath = \"{}\"\nsettings = {settings}\n", file.display());
-        let keys =
-            "[verp]\nkeys = [\"a key of at least sixteen octets\"]\ndomain = \"bounces.example.com\"\n";
-        let sandbox = sandbox.config(&(guest + keys));
-        let decide = |to: &str| {
-            let arguments = ["pipe", "--policy", "guest", "--sender", "", "--recipient", to];
-            sandbox.run(&arguments, &report("", "alive@there.example")).silent();
-            sandbox.run(&["suppress", "check", "alive@there.example"], b"").code == 1
-        };
-        for _ in 0..3 {
-            assert_eq!(decide(BOUNCES), is_suppressed, "{settings}");
-        }
-        if !is_suppressed {
-            assert_eq!(sandbox.counter("suppress_unproven"), 3, "{:?}", sandbox.counters());
-            assert!(decide(&signed_path(&sandbox, "alive@there.example")), "{settings}: with a proof it may");
-        }
+        assert!(said.contains(what), "{what}: {said}");
     }
+    assert!(!said.contains("198.51.100.7"), "{said}");
+    let said = found(&Sandbox::new());
+    assert!(!said.contains("docs/proof.md"), "{said}");
 }
 
+/// A real Postfix cannot deliver, and its bounce(8) returns the mail to a return path that nobody signed.
 #[test]
-fn what_a_filter_hands_back_from_loopback_is_not_its_own_report() {
-    let sandbox = credulous("required", "\"127.0.0.0/8\"");
-    let reinjected = received("127.0.0.1", QUEUE_ID) + &received(STRANGER, "4QFirst");
-    let from = |header: &str, address: &str| {
-        let message = report(header, address);
-        enter(&sandbox, PipeWithClient, &[Arriving { to: BOUNCES.into(), client: "127.0.0.1", message }]);
-        is_suppressed(&sandbox, address)
+fn the_report_of_our_own_postfix_is_proven_and_one_that_looks_like_it_is_not() {
+    let there = SmtpPeer::start(Manner { at: "RCPT", reply: NO_USER });
+    let sandbox = Sandbox::new();
+    let path = sandbox.path("carom.toml");
+    let config = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("policy = \"bounce\"\n{config}")).unwrap();
+    let postfix = Postfix::start_with(&sandbox, there.port, "smtp_connect_timeout = 1s\n");
+    let bounces = "bounces@sink.example";
+    let forged = |header: &str| report(header, "victim@there.example");
+    let mut count = 0;
+    let mut is_handled = |what: &str| {
+        count += 1;
+        wait_for(30, what, || sandbox.counter("total_messages") == count);
+        is_suppressed(&sandbox, "victim@there.example")
     };
-    assert!(!from(&reinjected, "victim@there.example"));
-    assert!(from(&received("127.0.0.1", QUEUE_ID), "gone@there.example"), "a server on this host");
-}
-
-#[test]
-fn b14_unproven_reports_alone_suppress_nobody_however_many_and_however_long() {
-    let sandbox = credulous("preferred", "");
-    for (day, (status, reply)) in
-        [("5.1.1", NO_USER), ("5.2.2", "552 5.2.2 mailbox full")].into_iter().cycle().take(12).enumerate()
-    {
-        sandbox.set_clock(i64::try_from(day).unwrap() * DAY_MS);
-        let message = dsn_of(&format!("{day}@shop.example"), "victim@there.example", status, reply);
-        enter(&sandbox, PipeWithClient, &[Arriving { to: BOUNCES.into(), client: STRANGER, message }]);
-        assert!(!is_suppressed(&sandbox, "victim@there.example"), "day {day}");
-    }
-    let found = sandbox.run(&["find", "victim@there.example"], b"").stdout;
-    assert!(found.contains("unproven"), "{found}");
-    // Nor do they hide the true report that comes after them, or help it.
-    let path = signed_path(&sandbox, "victim@there.example");
-    let message = dsn_of("0@shop.example", "victim@there.example", "5.2.2", "552 5.2.2 mailbox full");
-    enter(&sandbox, PipeWithClient, &[Arriving { to: path, client: STRANGER, message }]);
-    assert!(is_suppressed(&sandbox, "victim@there.example"), "a threshold of one proven soft bounce");
+    let reply = postfix.send("", bounces, &forged(&created("4QKnown1")));
+    assert!(reply.starts_with("250"), "{reply}");
+    assert!(!is_handled("what a stranger sends"));
+    postfix.hand_in(bounces, &forged(&created("4QKnown1")));
+    assert!(!is_handled("what a filter hands in by sendmail(1)"));
+    let message =
+        "From: shop@shop.example\r\nTo: gone@there.example\r\nMessage-ID: <m1@shop.example>\r\n\r\nhello\r\n";
+    let reply = postfix.send(bounces, "gone@there.example", message.as_bytes());
+    assert!(reply.starts_with("250"), "{reply}");
+    assert!(!is_handled("the report of bounce(8)"));
+    assert!(is_suppressed(&sandbox, "gone@there.example"), "{}", sandbox.run(&["log"], b"").stdout);
 }

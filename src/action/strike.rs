@@ -2,8 +2,8 @@
 //! succeeds once the address has reached it, and the plan suppresses the address after that.
 //!
 //! Not here: the threshold and the window, which the policy chooses (`policies/bounce`), and what
-//! counts as one bounce (`store/sqlite/suppression_rows`). Invariant: an unproven report never makes
-//! the step succeed, however many came before.
+//! counts as one bounce (`store/sqlite/suppression_rows`). Invariant: an unproven report never
+//! makes the step succeed, however many came before.
 
 use super::doors::Doors;
 use super::own_failure::retry_own_failure;

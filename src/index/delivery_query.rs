@@ -38,8 +38,8 @@ impl Index {
         Ok(())
     }
 
-    /// Whether this message went to this address since a time, and to no other: who else got it knows
-    /// its Message-ID. It went where it was sent or waits for another try; a message that was
+    /// Whether this message went to this address since a time, and to no other: who else got it
+    /// knows its Message-ID. It went where it was sent or waits for another try; a message that was
     /// refused here cannot bounce elsewhere.
     pub(crate) fn was_sent(&self, message_id: &str, address: &str, since_ms: i64) -> Result<bool> {
         let filter = Filter {

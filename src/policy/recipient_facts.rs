@@ -143,8 +143,8 @@ impl RecipientFacts {
         self.suppressed.as_ref().is_some_and(|suppressed| suppressed(&address, &domain))
     }
 
-    /// Whether the message that the report is about went to this address not too long ago, and to no
-    /// other, according to the mail logs.
+    /// Whether the message that the report is about went to this address not too long ago, and to
+    /// no other, according to the mail logs.
     pub(crate) fn was_sent_to(&self, address: &str) -> bool {
         let id = &self.message.report().original.message_id;
         self.sent.as_ref().zip(id.as_ref()).is_some_and(|(sent, id)| sent(id, address))
