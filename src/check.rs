@@ -54,10 +54,8 @@ pub(crate) fn quick(config: &Config) -> Vec<Finding> {
 
 fn needed(config: &Config) -> Vec<Finding> {
     let mut findings = policies(config);
-    findings.extend(config.require_sink_domains(&config.default_policy).err().map(|error| {
-        let remedy = error.remedy_text().unwrap_or_default().to_owned();
-        Finding::note("sink", error.text(), remedy)
-    }));
+    let mail = config.require_domains(&config.default_policy);
+    findings.extend(mail.err().map(|error| Finding::error("config", &error)));
     findings.push(store(config));
     findings.push(writable("log", &config.log_dir(), "[log] directory"));
     let relay = [(&config.relay.done, "[relay] done"), (&config.relay.failed, "[relay] failed")];

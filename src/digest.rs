@@ -58,6 +58,13 @@ impl MacKey {
     }
 }
 
+/// Octets that nobody can predict, in base64. `None`: the system has no source of them.
+pub(crate) fn random_secret(octets: usize) -> Option<String> {
+    let mut random = vec![0; octets];
+    SystemRandom::new().fill(&mut random).ok()?;
+    Some(base64(&random))
+}
+
 /// Hexadecimal digits that nobody can predict: two for each octet.
 pub(crate) fn random_token(octets: usize) -> String {
     let mut random = vec![0; octets];

@@ -40,6 +40,7 @@ mod records;
 mod redelivery;
 mod relay;
 mod releases;
+mod safe_defaults;
 mod settings;
 mod settling;
 mod sink;

@@ -92,7 +92,9 @@ fn every_config_is_valid() {
         let sandbox = Sandbox::new();
         let file = sandbox.path("readme.toml");
         let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-        fs::write(&file, config.replace("whsec_…", secret)).unwrap();
+        let key = "a key of this test, long enough";
+        let filled = config.replace("whsec_…", secret).replace("made by: carom secret new", key);
+        fs::write(&file, filled).unwrap();
         let (file, state) = (file.display().to_string(), sandbox.path("state").display().to_string());
         let ran = Command::new(CAROM).args(["--config", &file, "--state", &state, "check"]).output().unwrap();
         let printed = String::from_utf8_lossy(&ran.stdout).into_owned();

@@ -76,7 +76,7 @@ fn a_notification_that_could_not_be_sent_is_found_when_the_config_is_loaded() {
     let good = "url = \"https://a.example/\"\n";
     for secret in ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_…", "whsec_c2hvcnQ="] {
         let config = notify(&format!("{good}secrets = [\"{secret}\"]"));
-        stops_mail(&config, "secrets = ", "[[notify]] secrets", "openssl rand -base64 32");
+        stops_mail(&config, "secrets = ", "[[notify]] secrets", "carom secret new --webhook");
     }
     let twice = notify(good) + &notify("url = \"https://b.example/\" # second");
     let sandbox = Sandbox::new().config(&twice);

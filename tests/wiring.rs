@@ -187,10 +187,10 @@ fn mail_arrives_after_one_command() {
     for recipient in ["x@sink.example", "x@accept.sink.example"] {
         postfix.send(SENDER, recipient, &plain(recipient));
     }
-    wait_for(20, "both messages", || sandbox.counter("total_messages") == 2);
+    wait_for(60, "both messages", || sandbox.counter("total_messages") == 2);
     run("disable");
     postfix.send(SENDER, "x@accept.sink.example", &plain("x@accept.sink.example"));
-    wait_for(20, "the relay host", || bounces.mails().len() == 1);
+    wait_for(60, "the relay host", || bounces.mails().len() == 1);
     assert_eq!(
         (bounces.mails()[0].to.as_str(), sandbox.counter("total_messages")),
         ("x@accept.sink.example", 2)

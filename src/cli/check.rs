@@ -8,17 +8,9 @@ use crate::check;
 use crate::config::Config;
 use crate::error::{Exit, Result};
 use crate::finding::Finding;
-use clap::Args;
 
-#[derive(Args, Debug)]
-pub(crate) struct CheckArgs {
-    /// Only what a message needs: no network, no mail logs, no alerts or exports
-    #[arg(long)]
-    quick: bool,
-}
-
-pub(crate) fn run(arguments: &CheckArgs, config: &Config, terminal: Terminal) -> Result<Exit> {
-    let findings = if arguments.quick { check::quick(config) } else { check::check(config) };
+pub(crate) fn run(quick: bool, config: &Config, terminal: Terminal) -> Result<Exit> {
+    let findings = if quick { check::quick(config) } else { check::check(config) };
     show(&findings, terminal)
 }
 

@@ -28,6 +28,7 @@ mod reclassify;
 mod relay;
 mod report;
 mod rules;
+mod secret;
 mod sink_import;
 mod stats;
 mod suppress;
@@ -43,6 +44,7 @@ use crate::diagnostics;
 use crate::error::{Context, Exit, Result};
 use crate::message_log::MessageLog;
 use crate::store::Store;
+use clap::CommandFactory;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
 use std::fs::File;
@@ -107,14 +109,15 @@ fn answer(Typed { global, command }: Typed) -> Result<Exit> {
         Command::Log(arguments) => log::run(&arguments, &*config()?, terminal),
         Command::Alerts => alerts::run(&*config()?, terminal),
         Command::Outbox { command } => outbox::run(command.as_ref(), &*config()?, terminal),
-        Command::Check(arguments) => check::run(&arguments, &*config()?, terminal),
+        Command::Check { quick } => check::run(quick, &*config()?, terminal),
         Command::Postfix { command } => {
             postfix::run(&command, &*config()?, config_file(&global).as_deref(), terminal)
         }
         Command::Policy { command } => policy::run(command, &config()?, terminal),
+        Command::Secret { command } => secret::run(&command),
         Command::Sink { command } => sink_import::run(&command),
         Command::Completions { shell } => completions::run(shell),
-        Command::Man(arguments) => man::run(&arguments),
+        Command::Man { out } => man::run(Typed::command(), out.as_deref()),
     }
 }
 

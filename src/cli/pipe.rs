@@ -132,7 +132,7 @@ fn handle(arguments: &Arguments, config: Arc<Config>, json: bool) -> Result<Exit
     if arguments.dry_run {
         return explain(&house, &mail, deadline, json);
     }
-    house.config.require_sink_domains(&name)?;
+    house.config.require_domains(&name)?;
     let unanswered = Unanswered::begin(&house.config.state_dir(), &mut mail);
     let promised = |verdict: &Verdict| watchdog::answer_with(last_word(verdict, unanswered.as_ref()));
     let verdict = deliver(&house, mail, deadline, &promised);

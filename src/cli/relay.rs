@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &RelayArgs, config: Arc<Config>, terminal: Terminal
     let (done, failed) = (config.relay.done.as_deref(), config.relay.failed.as_deref());
     let spool = Spool::open(&arguments.directory, done, failed, settle)?;
     let name = arguments.policy.clone().unwrap_or_else(|| config.default_policy.clone());
-    config.require_sink_domains(&name)?;
+    config.require_domains(&name)?;
     let threads = config.relay.threads;
     let house = House::open(config, &name, threads)?;
     house.start_clock()?;

@@ -4,8 +4,8 @@
 //! server (`carom … pipe`) is known as one before it is parsed, whatever options it begins with.
 
 use super::{
-    check, classify, cron, deliveries, export, find, log, man, outbox, pipe, policy, postfix, relay, report,
-    rules, sink_import, stats, suppress, verp,
+    classify, cron, deliveries, export, find, log, outbox, pipe, policy, postfix, relay, report, rules,
+    secret, sink_import, stats, suppress, verp,
 };
 use crate::clock;
 use crate::error::Error;
@@ -122,7 +122,11 @@ pub(crate) enum Command {
         command: Option<outbox::OutboxCommand>,
     },
     /// Test config, policy, store, directories and DNS, and say how to fix what is wrong
-    Check(check::CheckArgs),
+    Check {
+        /// Only what a message needs: no network, no mail logs, no alerts or exports
+        #[arg(long)]
+        quick: bool,
+    },
     /// Let Postfix hand mail to carom, undo that, and show whether it works
     Postfix {
         #[command(subcommand)]
@@ -132,6 +136,11 @@ pub(crate) enum Command {
     Policy {
         #[command(subcommand)]
         command: policy::PolicyCommand,
+    },
+    /// Make secrets for the config
+    Secret {
+        #[command(subcommand)]
+        command: secret::SecretCommand,
     },
     /// Move from bouncy-sink to carom
     Sink {
@@ -144,7 +153,11 @@ pub(crate) enum Command {
         shell: clap_complete::Shell,
     },
     /// Print the manual page, or write one for each command
-    Man(man::ManArgs),
+    Man {
+        /// Write carom.1 and a page for each command (carom-pipe.1, carom-policy-new.1, …) into DIR
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// A command line before it is parsed.

@@ -18,7 +18,7 @@ mod places;
 mod return_paths;
 mod rules;
 mod section;
-mod sink_domains;
+mod required_domains;
 mod toml_file;
 mod span;
 mod tables;

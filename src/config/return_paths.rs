@@ -74,7 +74,7 @@ impl ReturnPaths {
 
     pub(crate) fn no_keys() -> Error {
         Error::new("[verp] keys: there is no key to sign return paths with")
-            .remedy("make one with: openssl rand -base64 32")
+            .remedy("make one with: carom secret new")
     }
 }
 

@@ -9,6 +9,9 @@ use crate::error::{Error, Result};
 use std::fmt;
 use std::hint::black_box;
 
+/// What the documents have in the place of a key.
+const PUBLISHED: [&str; 2] = ["made by: carom secret new", "sixteen octets or more"];
+
 /// The first key signs, all verify.
 #[derive(Clone)]
 pub(crate) struct Keys(Vec<Key>);
@@ -24,15 +27,21 @@ impl Keys {
     /// 128 bits, if they are random.
     pub(crate) const MIN_OCTETS: usize = 16;
 
-    /// An error gives the number of the key that is too short, and never shows it.
+    /// An error gives the number of the key that is too short or published, and never shows it.
     pub(crate) fn new<S: AsRef<[u8]>>(secrets: &[S]) -> Result<Keys> {
-        let remedy = "make one with: openssl rand -base64 32";
+        let remedy = "make one with: carom secret new";
         if secrets.is_empty() {
             return Err(Error::new("there is no key to sign return paths with").remedy(remedy));
         }
         if let Some(index) = secrets.iter().position(|secret| secret.as_ref().len() < Keys::MIN_OCTETS) {
             let least = Keys::MIN_OCTETS;
             let what = format!("key {} has less than {least} octets", index + 1);
+            return Err(Error::new(what).remedy(remedy));
+        }
+        let is_published = |secret: &S| PUBLISHED.iter().any(|known| known.as_bytes() == secret.as_ref());
+        if let Some(index) = secrets.iter().position(is_published) {
+            let what =
+                format!("key {} is an example from carom's documents, which everybody knows", index + 1);
             return Err(Error::new(what).remedy(remedy));
         }
         Ok(Keys(secrets.iter().map(|secret| Key::new(secret.as_ref())).collect()))

@@ -20,7 +20,7 @@ impl Secrets {
     /// Secrets as services hand them out: `whsec_` and 24 to 64 octets in base64. The signatures
     /// have the same order. An error gives the number of the secret, and never shows it.
     pub(crate) fn new<S: AsRef<str>>(secrets: &[S]) -> Result<Secrets> {
-        let remedy = "make one with: echo whsec_$(openssl rand -base64 32)";
+        let remedy = "make one with: carom secret new --webhook";
         if secrets.is_empty() {
             return Err(Error::new("there is no secret to sign notifications with").remedy(remedy));
         }

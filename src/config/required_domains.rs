@@ -1,7 +1,8 @@
-//! The sink answers for whole domains: it handles no mail before the config names them.
+//! What carom has to know before it handles mail: that somebody wrote a config, and for which
+//! domains the sink answers.
 //!
-//! Not here: what the sink does with them, which is the policy's. Invariant: without `domains`, the
-//! sink accepts no message; it could be anybody's mail.
+//! Not here: what the sink does with them, which is the policy's. Invariant: without them no
+//! message is accepted; it could be anybody's mail.
 
 use super::fault::ConfigFault;
 use super::{Config, DEFAULT_PATH};
@@ -12,16 +13,16 @@ const SINK: &str = "sink";
 
 impl Config {
     /// Whether mail may be handed to `policy`.
-    pub(crate) fn require_sink_domains(&self, policy: &str) -> Result<()> {
+    pub(crate) fn require_domains(&self, policy: &str) -> Result<()> {
         let settings = self.policy.get(policy).map(|table| &table.settings);
         let domains = settings.and_then(|settings| settings.get("domains"));
         let has_domains = domains.is_some_and(|domains| domains.as_array().is_none_or(|all| !all.is_empty()));
-        if policy != SINK || has_domains {
-            return Ok(());
-        }
         if !self.file.is_written() {
             let remedy = format!("write one: {DEFAULT_PATH}, or name it with --config");
-            return Err(Error::new("there is no config, so the sink takes no mail").remedy(remedy));
+            return Err(Error::new("there is no config, so carom takes no mail").remedy(remedy));
+        }
+        if policy != SINK || has_domains {
+            return Ok(());
         }
         let path = ["policy", SINK, "settings", "domains"].map(str::to_owned).to_vec();
         let what = "the sink has no domains, so it takes no mail".to_owned();
