@@ -43,6 +43,8 @@ fn warn(done: &Ticked, stopped: bool) {
     }
     if done.logs.stopped && stopped {
         note("stopped before the end of the logs; the next tick continues from there");
+    } else if stopped {
+        note("stopped by a signal; the next tick does the rest");
     }
 }
 

@@ -7,13 +7,13 @@ use super::{Asked, Carried, DecidedPlan, Outcome};
 use crate::error::Error;
 use crate::halt::{Halt, Halted};
 use crate::house::House;
-use crate::journal::{self, RunEnd, Underway};
+use crate::journal::{self, RunEnd, StepsDone, Underway};
 use crate::mail::Mail;
-use crate::message_log::{DecidedBy, MessageLine};
+use crate::message_log::{DecidedBy, LaterLine, MessageLine};
 use crate::plan::Verdict;
 use crate::policy::{Policy, recipient_facts::RecipientFacts};
 use crate::smtp_reply::SmtpReply;
-use crate::store::{DueSteps, OnRecord, Promise, Standing};
+use crate::store::{DueSteps, Ended, OnRecord, Promise, Standing};
 use crate::{redelivery, release};
 use std::rc::Rc;
 
@@ -90,13 +90,9 @@ impl Destined {
         Some(line.counting(tally.clone()))
     }
 
-    /// The line of another delivery of a message that is on record. What it counted is in the first
-    /// one's.
-    fn line_again<'l>(&'l self, policy: &'l Policy) -> MessageLine<'l> {
-        let decided_by = DecidedBy { name: &policy.name, hash: policy.short_hash(), plan: String::new() };
-        let Mail { envelope, key, seed, at_ms, .. } = &self.mail;
-        let line = MessageLine::new(*at_ms, envelope, decided_by, &self.verdict, *seed);
-        line.because(Some("delivered before".to_owned())).of_promise(key.text())
+    /// The line of another delivery of a message that is on record.
+    fn line_again<'l>(&'l self, ended: &'l [Ended]) -> LaterLine<'l> {
+        LaterLine::redelivery(StepsDone { mail: &self.mail, ended }, &self.verdict)
     }
 
     /// An answer without a decision; `None`: an earlier delivery has one.
@@ -213,7 +209,7 @@ impl<'a> PromisedBatch<'a> {
     /// 7 add: the lines in the message log, and what else follows from messages that have come to
     /// their end.
     pub(super) fn add(&self, house: &House, ends: Vec<RunEnd>) -> Vec<Carried> {
-        let mut lines = Vec::new();
+        let (mut lines, mut again) = (Vec::new(), Vec::new());
         let mut carried = Vec::with_capacity(ends.len());
         for RunEnd { index, ended, on_record } in ends {
             let one = &self.messages[index];
@@ -227,13 +223,14 @@ impl<'a> PromisedBatch<'a> {
                         line.counting(counted).with_results(ended).of_promise(one.mail.key.text())
                     }));
                 }
-                // The first delivery may have been killed before its line was written.
-                (Fate::Before(..), _) => lines.push(one.line_again(self.policy).with_results(ended)),
+                (Fate::Before(..), _) => again.push((one, ended)),
                 _ => {}
             }
             carried.push(Carried { index, verdict: one.verdict.clone(), on_record });
         }
         house.log.append(&lines);
+        let line = again.iter().map(|(one, ended)| one.line_again(ended));
+        house.log.append_later(&line.collect::<Vec<_>>());
         carried
     }
 }

@@ -41,6 +41,7 @@ fn entry<'a>(mail: &'a Mail, promise: &Promise<'a>) -> Entry<'a> {
 }
 
 /// A message on record, and what became of its steps.
+#[derive(Clone, Copy)]
 pub(crate) struct StepsDone<'a> {
     pub(crate) mail: &'a Mail,
     pub(crate) ended: &'a [Ended],

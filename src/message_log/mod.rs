@@ -1,20 +1,21 @@
 //! The message log: one line for each message, in `messages-DATE.log`. The line of a message
 //! without side effects is its record, durable before the mail server is answered.
 //!
-//! A record has a `key`; lines without one are of messages that the store has on record, or of
-//! steps that were done later. If people
+//! A record has a `key`; lines without one are of messages that the store has on record, or are
+//! about messages that were decided before (`later_line`). If people
 //! want the log as text, records go to `records-DATE.log`. Not here: carom's own log
 //! (`diagnostics`), and how the files of days come and go (`files::daily`). Invariant: a message is
 //! on record, in the log or in the store, before it is answered; what the store takes from the log
 //! (`folding`) counts once.
 
 mod folding;
+mod later_line;
 mod log_reading;
 mod message_line;
-mod outbox_line;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use later_line::LaterLine;
 pub(crate) use log_reading::{readable, tail};
 pub(crate) use message_line::{DecidedBy, MessageLine};
 
@@ -24,7 +25,6 @@ use crate::error::{Error, Result};
 use crate::files::daily;
 use crate::journal::StepsDone;
 use crate::store::Store;
-use outbox_line::OutboxLine;
 use std::io;
 use std::path::PathBuf;
 
@@ -63,12 +63,16 @@ impl MessageLog {
 
     /// Adds a line for each message about its steps that were done after it was answered.
     pub(crate) fn append_steps(&self, done: &[StepsDone<'_>]) {
-        let shown = |StepsDone { mail, ended }: &StepsDone<'_>| {
-            let json = OutboxLine::new(mail, ended).json();
-            let line = if self.format == LogFormat::Json { json } else { readable(&json) };
-            line + "\n"
+        self.append_later(&done.iter().copied().map(LaterLine::outbox).collect::<Vec<_>>());
+    }
+
+    /// Adds lines about messages that were decided before.
+    pub(crate) fn append_later(&self, lines: &[LaterLine<'_>]) {
+        let shown = |line: &LaterLine<'_>| match self.format {
+            LogFormat::Json => line.json() + "\n",
+            LogFormat::Text => readable(&line.json()) + "\n",
         };
-        self.put_shown(&done.iter().map(shown).collect::<String>());
+        self.put_shown(&lines.iter().map(shown).collect::<String>());
     }
 
     fn put_shown(&self, text: &str) {

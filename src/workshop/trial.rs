@@ -157,7 +157,8 @@ pub(crate) fn logged(config: &Config, key: &str) -> Result<Logged> {
         let line: Value = serde_json::from_str(&line).ok()?;
         let is = line.get("queue_id").and_then(Value::as_str) == Some(key)
             || line.get("seed").and_then(Value::as_u64).is_some_and(|seed| key.parse() == Ok(seed));
-        is.then_some(line)
+        // Other lines are about messages that were decided before.
+        (is && line.get("event").is_none()).then_some(line)
     });
     let line = found.ok_or_else(|| {
         Error::new(format_args!("no message in the log has the queue id or the seed {key}"))
