@@ -114,6 +114,20 @@ fn a_flood_of_log_lines() {
 }
 
 #[test]
+fn a_flood_of_short_log_lines_takes_no_more_of_the_log_than_the_limit() {
+    let flood = "(loop $again (call $log (i32.const 1) (i32.const 0) (i32.const 1)) \
+                 (global.set $n (i32.add (global.get $n) (i32.const 1))) \
+                 (br_if $again (i32.lt_u (global.get $n) (i32.const 20000)))) (drop (call $accept))";
+    let guest = harmful(flood)
+        .import("host", "log", "$log", "(param i32 i32 i32)")
+        .data("(global $n (mut i32) (i32.const 0))");
+    let seen = relay(&guest, "defer");
+    let messages = seen.sandbox.counter("total_messages") as usize;
+    assert!(seen.log.contains("logs too much"), "{}", seen.log);
+    assert!(seen.log.len() < messages * (17 << 10), "{} bytes of log", seen.log.len());
+}
+
+#[test]
 fn ten_thousand_steps() {
     fails(&harmful("(loop (call $count_it) (br 0))"), "policy_too_many_steps", "made more than 256 steps");
 }

@@ -20,6 +20,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Bytes of a line that a policy logs.
+const LONGEST_LINE: usize = 4096;
+/// Bytes before the text of a line in the log, beside the policy's name: they count too, so that
+/// many short lines take no more of the log than a few long ones.
+const LINE_START: usize = 64;
+
 pub(crate) struct Host {
     pub(crate) facts: Rc<RecipientFacts>,
     pub(crate) plan: Plan,
@@ -44,7 +50,7 @@ pub(crate) struct Host {
     chance: Chance,
     random: Chance,
     now_ms: u64,
-    /// Bytes logged.
+    /// Bytes of the log that its lines take.
     logged: usize,
 }
 
@@ -129,15 +135,15 @@ impl Host {
     }
 
     fn write(&mut self, level: host::Level, text: &str) {
-        let before = self.logged;
-        self.logged += text.len();
         if self.logged > self.limits.log {
-            if before <= self.limits.log {
-                tracing::warn!(policy = &*self.policy, "the policy logs too much; the rest is dropped");
-            }
             return;
         }
-        let (policy, text) = (&*self.policy, line(text, 4096));
+        let (policy, text) = (&*self.policy, line(text, LONGEST_LINE));
+        self.logged += text.len() + policy.len() + LINE_START;
+        if self.logged > self.limits.log {
+            tracing::warn!(policy, "the policy logs too much; the rest is dropped");
+            return;
+        }
         match level {
             host::Level::Debug => tracing::debug!(policy, "{text}"),
             host::Level::Info => tracing::info!(policy, "{text}"),
