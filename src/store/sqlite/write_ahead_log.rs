@@ -15,10 +15,15 @@ use std::time::Duration;
 /// Closing the store moves a log of more bytes than this into the file. The limit is low because a
 /// process that opens the file alone reads the log from its start.
 const LIMIT: u64 = 100 << 10;
+/// A process that is alone never leaves a log of more bytes than this.
+const CROWDED: u64 = 3 * LIMIT;
+/// In a crowd the log is moved no more often than this: moving it waits for the disk twice.
+const MOVE_EVERY: Duration = Duration::from_secs(1);
 /// A log that grew beyond this while others wrote is moved while they wait.
 const MOST: u64 = 4 << 20;
 
 pub(super) struct WriteAheadLog {
+    store: PathBuf,
     path: PathBuf,
     file: OnceLock<File>,
 }
@@ -26,7 +31,7 @@ pub(super) struct WriteAheadLog {
 impl WriteAheadLog {
     /// The log of the SQLite file at `path`.
     pub(super) fn of(path: &Path) -> WriteAheadLog {
-        WriteAheadLog { path: super::beside(path, "-wal"), file: OnceLock::new() }
+        WriteAheadLog { store: path.to_owned(), path: super::beside(path, "-wal"), file: OnceLock::new() }
     }
 
     /// Makes what was committed durable, by whichever process.
@@ -45,7 +50,7 @@ impl WriteAheadLog {
     /// the next process to end tries again.
     pub(super) fn move_into_file(&self, connection: &Connection) -> rusqlite::Result<()> {
         let length = std::fs::metadata(&self.path).map_or(0, |log| log.len());
-        if length <= LIMIT {
+        if length <= LIMIT || (length > CROWDED && self.was_just_moved()) {
             return Ok(());
         }
         connection.busy_timeout(Duration::ZERO)?;
@@ -55,5 +60,11 @@ impl WriteAheadLog {
             connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         }
         Ok(())
+    }
+
+    /// Whether the file, which only moving changes, is younger than `MOVE_EVERY`.
+    fn was_just_moved(&self) -> bool {
+        let moved = std::fs::metadata(&self.store).and_then(|store| store.modified());
+        moved.is_ok_and(|moved| moved.elapsed().is_ok_and(|since| since < MOVE_EVERY))
     }
 }
