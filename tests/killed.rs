@@ -1,6 +1,8 @@
 //! Kills between any two system calls of one message's life: what was done is done once or is recognizable, what was kept is
 //! kept once, and a message counts once, with or without a queue id.
 
+use crate::bounces;
+use crate::harness::application::Application;
 use crate::harness::peers::{ACCEPT, Arrived, SmtpPeer};
 use crate::harness::tracer::{self, Traced};
 use crate::harness::{DAY_MS, HOUR_MS, SENDER, Sandbox, names, plain, signed};
@@ -152,6 +154,40 @@ fn a_bounce_repeated_after_a_kill_is_the_same_byte_for_byte() {
     assert!(killed > 60 && repeated > 0, "{killed} kills, {repeated} repeated");
     assert_eq!(by_bytes.len(), 90, "each message has one bounce, whole, however often it came");
     assert_eq!(life.sandbox.counter("oob_sent"), 92);
+}
+
+#[test]
+fn a_notification_repeated_after_a_kill_has_the_same_id_and_says_the_same() {
+    let application = Application::at(0);
+    let sandbox = bounces::sandbox(application.port, "");
+    let (reply, file) = ("550 5.1.1 user unknown", sandbox.path("message"));
+    let deliver = |id: &str, kill_at: Option<usize>| {
+        let address = format!("a{id}@there.example");
+        let (report, path) =
+            (bounces::dsn(&address, "5.1.1", reply), bounces::signed_path(&sandbox, &address));
+        let mut words = vec!["pipe", "--policy", "bounce", "--sender", "", "--recipient", &path];
+        words.extend(["--client-address", bounces::STRANGER, "--queue-id", id]);
+        fs::write(&file, &report).unwrap();
+        let traced = tracer::run(sandbox.command(&words), &file, kill_at.unwrap_or(usize::MAX));
+        if traced == Traced::Killed {
+            sandbox.run(&words, &report).silent();
+        }
+        traced
+    };
+    deliver("warm", None);
+    let Traced::Ended { code: 0, calls } = deliver("whole", None) else {
+        return eprintln!("skipped: nobody may trace here");
+    };
+    let kills = (calls.saturating_sub(70)..calls).step_by(2);
+    let killed = kills.filter(|at| deliver(&at.to_string(), Some(*at)) == Traced::Killed).count();
+    let mut by_id: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    // A request that a kill has cut off says nothing.
+    for told in application.told().into_iter().filter(|told| !told.body.is_empty()) {
+        by_id.entry(told.header("webhook-id").to_owned()).or_default().push(told.body);
+    }
+    assert!(by_id.values().any(|bodies| bodies.len() > 1), "some were repeated");
+    assert!(by_id.values().all(|bodies| bodies.iter().all(|body| *body == bodies[0])), "{by_id:?}");
+    assert!(killed > 20 && by_id.len() == 37, "{killed} kills, {} ids", by_id.len());
 }
 
 #[test]

@@ -140,15 +140,9 @@ impl Store {
 
     /// Records how steps of messages (by key) ended, adds what they count for, and skips what
     /// waited for another end. Returns for each message whether nothing is left to do. A step that
-    /// has ended before changes nothing. After the deadline it is an error, and whoever claims
-    /// steps next puts the ends on record.
-    pub(crate) fn settle(
-        &self,
-        ended: &[(&str, &[Ended])],
-        now_ms: i64,
-        deadline: Deadline,
-    ) -> Result<Vec<bool>> {
-        settling::settle(&self.db, ended, now_ms, deadline)
+    /// has ended before changes nothing. An error: whoever claims steps next records the ends.
+    pub(crate) fn settle(&self, ended: &[(&str, &[Ended])], now_ms: i64, by: Deadline) -> Result<Vec<bool>> {
+        settling::settle(&self.db, ended, now_ms, by)
     }
 
     /// This process is done with these messages (key and bytes); what is pending is for whoever
@@ -273,8 +267,8 @@ impl Store {
     }
 
     /// Counts a soft bounce and returns how many count now. The same key counts once, and so do the
-    /// log line and the report of one bounce; unproven bounces are noted at most once a day, and not
-    /// counted.
+    /// log line and the report of one bounce; unproven bounces are noted at most once a day, and
+    /// not counted.
     pub(crate) fn strike(&self, bounce: &SoftBounce<'_>) -> Result<StrikeCount> {
         suppression_rows::strike(&self.db, bounce)
     }
