@@ -3,7 +3,6 @@ help:
 	@echo 'make demo      build carom, relay examples/inbox to loopback peers, show what happened'
 	@echo 'make test      name and install what the tests need (as root), then run every check'
 	@echo 'make test-unit run the unit tests; it installs nothing'
-	@echo 'make test      install what the tests need (as root), then run every check'
 	@echo 'make torture   kill, lock, fill and damage carom for minutes (MINUTES=3, SEED=1), and count'
 	@echo 'make fuzz      fuzz every reader for a minute each (SECONDS_EACH=60), with cargo-fuzz'
 	@echo 'make dist      build target/dist/carom, the static binary that packages ship'
@@ -30,6 +29,7 @@ test: test-tools
 
 test-unit:
 	cargo test --lib
+
 # Tries to break the guarantees of docs/guarantees.md. Half of the time is for 64 writers side by side.
 torture: build-tools
 	cargo build --release
@@ -73,22 +73,5 @@ examples: build-tools
 build-tools test-tools package-tools proof-tools:
 	@tests/tools.sh $(@:-tools=)
 
-.PHONY: help demo test test-unit fuzz dist deb rpm test-packages bench policies rules examples \
+.PHONY: help demo test test-unit torture fuzz dist deb rpm test-packages bench policies rules examples \
 	build-tools test-tools package-tools proof-tools
-test-tools: build-tools
-	@test -x /usr/sbin/postfix && command -v pkill >/dev/null && command -v bash >/dev/null \
-		|| $(MAKE) --no-print-directory install PACKAGES='postfix procps bash'
-
-# The guide builds a policy in Rust, with rustup's target or with Debian's Rust and its sources.
-guest-tools:
-	@test -d "$$(rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null)" \
-		|| rustup target add wasm32-unknown-unknown 2>/dev/null \
-		|| test -d /usr/lib/rustlib/src -o -d /usr/lib/rust-web/lib/rustlib/src \
-		|| $(MAKE) --no-print-directory install PACKAGES='rustc-web cargo-web rust-web-src lld'
-
-install:
-	@test "$$(id -u)" = 0 || { echo 'install these packages: $(PACKAGES)'; exit 1; }
-	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES)
-
-.PHONY: help demo test torture fuzz dist bench policies rules examples guest-tools build-tools test-tools install
