@@ -1,25 +1,74 @@
-//! Torture: what kills, full disks, locks, crowds and damage do to the real binary.
+//! TORTURE, `make torture`: what kills, full disks, locks, crowds and damage do to the real binary, in a table that says what was
+//! lost, doubled, hung and over budget. It takes minutes (`MINUTES=3`), or as long as you like.
+//!
+//! Not here: interleavings that no process shows (`tests/model`), and what a single test shows (`docs/guarantees.md`).
+//! Invariant: it ends in time, and with exit code 1 if a guarantee was broken; a seed makes its choices again.
 
 mod crowd;
+mod each_call;
+mod random_kills;
+mod tally;
+mod trouble;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tally::Tally;
+
+/// Writers side by side, and how long 99 in 100 of their messages may take.
+const WRITERS: usize = 64;
+const BUDGET: Duration = Duration::from_millis(500);
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
 
 #[test]
 #[ignore = "takes minutes: make torture"]
-fn crowds() {
-    let crowd = crowd::crowd(64, Duration::from_secs(30));
-    println!(
-        "{} pipes: p50 {:?}, p99 {:?}, longest {:?}; {} refused {:?}; {} of {} bounces arrived; {} relayed, {} counted; cpu {:.0} %",
-        crowd.took.len(),
-        crowd.percentile(50),
-        crowd.percentile(99),
+fn torture() {
+    let minutes = number("CAROM_MINUTES").unwrap_or(3).clamp(1, 24 * 60);
+    let seed = number("CAROM_SEED").unwrap_or_else(|| fastrand::u64(..100_000));
+    fastrand::seed(seed);
+    println!("about {minutes} minutes, seed {seed}");
+    let began = Instant::now();
+    let share = |percent: u64| Duration::from_millis(minutes * 600 * percent);
+    let rows = [
+        each_call::without_effects(share(9)),
+        each_call::with_a_bounce(share(9)),
+        each_call::with_a_notification(share(9)),
+        each_call::relay_with_a_kept_copy(share(9)),
+        each_call::tick(share(9)),
+        random_kills::random_kills(share(15)),
+        trouble::full_disk(),
+        trouble::locks(),
+        trouble::flips(share(10)),
+        side_by_side(share(20).min(Duration::from_secs(60))),
+    ];
+    tally::show(&rows, seed, began);
+    if rows.iter().any(Tally::broken) {
+        std::process::exit(1);
+    }
+}
+
+/// Writers that never pause. On processors that are busy all the time a message waits for them: then nobody waits much longer
+/// than others do.
+fn side_by_side(lasts: Duration) -> Tally {
+    let mut tally = Tally::new("64 writers, relay, cron, readers");
+    let crowd = crowd::crowd(WRITERS, lasts);
+    tally.tries = crowd.took.len();
+    tally.took(crowd.percentile(100), Duration::from_secs(10));
+    let (p50, p99) = (crowd.percentile(50), crowd.percentile(99));
+    let usual = lasts.mul_f64(WRITERS as f64 / crowd.took.len().max(1) as f64);
+    tally.over_budget = usize::from(p99 > BUDGET.max(usual * 4));
+    let expected = crowd.bounces + crowd.relayed as usize;
+    tally.lost = expected.saturating_sub(crowd.arrived) + crowd.refused.len();
+    tally.doubled = crowd.arrived.saturating_sub(expected);
+    let messages = (crowd.took.len() - crowd.refused.len()) as u64 + 1 + crowd.relayed;
+    tally.lost += messages.saturating_sub(crowd.counted) as usize;
+    tally.doubled += crowd.counted.saturating_sub(messages) as usize;
+    tally.notes.push(format!(
+        "p50 {p50:.0?}, p99 {p99:.0?}, longest {:.1?}; processors busy {:.0} %",
         crowd.percentile(100),
-        crowd.refused.len(),
-        crowd.refused.first(),
-        crowd.arrived,
-        crowd.bounces as u64 + crowd.relayed,
-        crowd.relayed,
-        crowd.counted,
         crowd.cpu * 100.0
-    );
+    ));
+    tally.notes.extend(crowd.refused.first().cloned());
+    tally
 }
