@@ -280,7 +280,7 @@ fn the_report_of_our_own_postfix_is_proven_and_one_that_looks_like_it_is_not() {
     let mut count = 0;
     let mut is_handled = |what: &str| {
         count += 1;
-        wait_for(30, what, || sandbox.counter("total_messages") == count);
+        wait_for(60, what, || sandbox.counter("total_messages") == count);
         is_suppressed(&sandbox, "victim@there.example")
     };
     let reply = postfix.send("", bounces, &forged(&created("4QKnown1")));

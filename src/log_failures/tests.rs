@@ -44,7 +44,7 @@ impl Place {
             }
         });
         let text = format!(
-            "state = {:?}\n[network]\nallow_private = [\"127.0.0.0/8\"]\n\
+            "state = {:?}\n[auth]\nown_servers = [\"198.51.100.25/32\"]\n[network]\nallow_private = [\"127.0.0.0/8\"]\n\
              [[notify]]\nsender_domain = \"*\"\nurl = \"http://127.0.0.1:{port}/{{address}}\"\n\
              [policy.bounce.settings]\nthreshold = 2\n",
             path.display()
@@ -89,7 +89,7 @@ impl Place {
         );
         let envelope = Envelope {
             recipient: failed.sender.clone(),
-            client_address: Some([127, 0, 0, 1].into()),
+            client_address: Some([198, 51, 100, 25].into()),
             ..Envelope::default()
         };
         let mail = Mail::arrived(raw.into_bytes(), envelope, 1, clock::now_ms());

@@ -99,10 +99,7 @@ impl RecipientFacts {
 
     /// Whether our mail log says it of this address, before or after an alias.
     fn is_logged_for(&self, address: &str) -> bool {
-        let before = |one: &Recipient| {
-            let original = one.original.as_deref().filter(|_| !is_rewritten(&one.address));
-            original.is_some_and(|original| is_named(original, address))
-        };
+        let before = |one: &Recipient| one.original.as_ref().is_some_and(|named| is_named(named, address));
         self.message.is_log_line()
             && (self.failed(address) || self.message.report().recipients.iter().any(before))
     }
@@ -138,17 +135,13 @@ impl RecipientFacts {
     }
 }
 
-/// Whether a report that gives `named` names this address, without the tag of a milter. A rewritten
-/// address (SRS) only claims what it was before.
+/// Whether a report that gives `named` names this address, perhaps with the tag of a milter. An
+/// address that a forwarder rewrote (SRS) only claims what it was before, at another domain.
 fn is_named(named: &str, address: &str) -> bool {
-    let untagged = || return_path::unwrapped(named).filter(|_| !is_rewritten(named));
-    named.eq_ignore_ascii_case(address) || untagged().is_some_and(|inner| inner.eq_ignore_ascii_case(address))
-}
-
-/// Whether a forwarder rewrote the address (SRS).
-fn is_rewritten(address: &str) -> bool {
-    let address = address.to_ascii_lowercase();
-    address.starts_with("srs0") || address.starts_with("srs1") || address.contains("+srs=")
+    let is_same = |one: &str| one.eq_ignore_ascii_case(address);
+    let domain = |address: &str| address.rsplit_once('@').map(|(_, domain)| domain.to_lowercase());
+    let untagged = || return_path::unwrapped(named).filter(|_| domain(named) == domain(address));
+    is_same(named) || untagged().is_some_and(|inner| is_same(&inner))
 }
 
 #[cfg(test)]

@@ -267,8 +267,7 @@ impl Store {
     }
 
     /// Counts a soft bounce and returns how many count now. The same key counts once, and so do the
-    /// log line and the report of one bounce; unproven bounces are noted at most once a day, and
-    /// not counted.
+    /// log line and the report of one bounce; unproven ones are noted once a day, and not counted.
     pub(crate) fn strike(&self, bounce: &SoftBounce<'_>) -> Result<StrikeCount> {
         suppression_rows::strike(&self.db, bounce)
     }
