@@ -365,6 +365,8 @@ fn postfix_returns_mail_and_the_application_is_told_also_when_it_was_down() {
     let path = sandbox.path("carom.toml");
     let config = fs::read_to_string(&path).unwrap().replace("policy = \"bounce\"\n", "");
     fs::write(&path, format!("policy = \"bounce\"\n{config}")).unwrap();
+    // The policy is compiled before anybody waits for it.
+    sandbox.run(&["pipe", "--recipient", "x@sink.example", "--dry-run"], b"Subject: x\r\n\r\n");
     let more = "maximal_queue_lifetime = 3s\nbounce_queue_lifetime = 3s\nsmtp_helo_timeout = 1s\nsmtp_connect_timeout = 1s\n";
     let postfix = Postfix::start_with(&sandbox, there.port, more);
     let send = |recipient: &str| {
