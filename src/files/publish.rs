@@ -46,6 +46,11 @@ impl Unfinished {
         Ok(Unfinished { file, path })
     }
 
+    /// Dates the file.
+    pub(crate) fn set_modified(&self, at: SystemTime) -> io::Result<()> {
+        self.file.set_modified(at)
+    }
+
     /// Gives the file this name, durably, in place of any other file of the name.
     pub(crate) fn replace(self, path: &Path) -> io::Result<()> {
         self.file.sync_all()?;
