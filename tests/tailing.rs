@@ -204,3 +204,33 @@ fn a_real_journal_is_read_behind_its_cursor() {
     let third = deliveries(&sandbox, &["--recipient", "user3@dest.example"]);
     assert_eq!((&third[0]["client_id"], &third[0]["host"]), (&"shop1".into(), &"mx".into()));
 }
+
+#[test]
+fn a_huge_log_starves_no_other_log_and_is_read_to_its_end_by_later_ticks() {
+    let sandbox = Sandbox::new();
+    let (huge, small) = (sandbox.path("huge.log"), sandbox.path("small.log"));
+    let log = |path: &Path| {
+        format!("[[logs]]\nkind = \"postfix\"\npath = \"{}\"\ntimezone = \"UTC\"\n", path.display())
+    };
+    let sandbox = sandbox.config(&format!("{}{}[index]\nseconds_each = 0\n", log(&huge), log(&small)));
+    append(&huge, &sent(1));
+    append(&small, &sent(2));
+    // The first reading goes on to the end of all logs.
+    tick(&sandbox);
+    assert_eq!(deliveries(&sandbox, &[]).len(), 2);
+    let many: String = (10..20_000).map(sent).collect();
+    append(&huge, &many);
+    append(&small, &sent(3));
+    assert_eq!(tick(&sandbox)["unfinished"], true);
+    assert_eq!(
+        deliveries(&sandbox, &["--recipient", "user3@dest.example"]).len(),
+        1,
+        "the small log was read"
+    );
+    let mut ticks = 0;
+    while tick(&sandbox)["unfinished"] == true {
+        ticks += 1;
+        assert!(ticks < 100, "it comes to its end");
+    }
+    assert_eq!(deliveries(&sandbox, &["--limit", "30000"]).len(), 19_993);
+}

@@ -82,7 +82,8 @@ impl Tick<'_> {
     pub(super) fn read_logs(&mut self, watch: &Watch<'_>) {
         let config = self.config;
         let read = self.part("logs", || ingest::run(config, watch));
-        self.logs_complete = read.as_ref().is_some_and(|read| !read.busy && !read.stopped);
+        self.logs_complete =
+            read.as_ref().is_some_and(|read| !read.busy && !read.stopped && !read.unfinished);
         self.done.logs = read.unwrap_or_default();
         let unreadable: Vec<Error> = self.done.logs.unreadable.iter().map(UnreadableLog::error).collect();
         unreadable.iter().for_each(|error| self.problem("logs", error));

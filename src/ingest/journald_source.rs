@@ -25,15 +25,15 @@ pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
     let mut journal = JournalExport::new(BufReader::with_capacity(1 << 20, output));
     let grammar = grammar(log);
     let mut state: CorrelatorState = stored(reader.log.state.as_deref()).unwrap_or_default();
-    let (mut more, mut has_read) = (true, false);
-    while more && !reader.watch.stopped() {
-        let Some(first) = journal.next_entry().context("journalctl")?.cloned() else {
-            more = false;
-            break;
-        };
+    let mut has_read = false;
+    let more = loop {
+        let Some(first) = journal.next_entry().context("journalctl")?.cloned() else { break false };
         has_read = true;
-        more = read_piece(reader, &grammar, &mut state, &first, &mut journal)?;
-    }
+        let more = read_piece(reader, &grammar, &mut state, &first, &mut journal)?;
+        if !more || !reader.goes_on() {
+            break more;
+        }
+    };
     if more {
         // It would go on writing, and nobody would read it.
         let _ = child.kill();

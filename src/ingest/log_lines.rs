@@ -5,6 +5,7 @@
 //! thread or in another.
 
 use super::delivery_counter::{ChangedDeliveries, DeliveryCounter};
+use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::maillog::PackedDeliveries;
 use crate::maillog::correlate::{Correlator, Shelf};
@@ -48,12 +49,17 @@ pub(crate) struct TransactionEnd<'w> {
     pub(crate) since: Instant,
     pub(crate) size: TransactionSize,
     pub(crate) stop: &'w AtomicBool,
+    /// When the share of the log ends.
+    pub(crate) share: Deadline,
 }
 
 impl TransactionEnd<'_> {
     /// Whether it ends after this many bytes.
     pub(crate) fn is_reached(&self, bytes: u64) -> bool {
-        bytes >= self.size.bytes || self.since.elapsed() > self.size.time || self.stop.load(Ordering::Relaxed)
+        bytes >= self.size.bytes
+            || self.since.elapsed() > self.size.time
+            || self.share.passed()
+            || self.stop.load(Ordering::Relaxed)
     }
 }
 

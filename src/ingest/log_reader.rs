@@ -9,6 +9,7 @@ use super::log_lines::{TransactionEnd, TransactionSize};
 use super::{Ingested, Watch};
 use crate::clock;
 use crate::config::MailLog;
+use crate::deadline::Deadline;
 use crate::error::{Context, Result};
 use crate::index::{Batch, Index, LogProgress, Shelved};
 use crate::maillog::log_health::LogReading;
@@ -20,7 +21,11 @@ use std::time::Instant;
 pub(crate) struct LogReader<'a> {
     pub(crate) index: &'a Index,
     pub(crate) log: LogProgress,
-    pub(crate) watch: &'a Watch<'a>,
+    watch: &'a Watch<'a>,
+    /// When this log has had its share of the tick.
+    share: Deadline,
+    /// The share ended before the log did.
+    unfinished: bool,
     writer: &'a mut DeliveryWriter,
     done: &'a mut Ingested,
     /// When this transaction began.
@@ -48,6 +53,7 @@ impl<'a> LogReader<'a> {
         log: LogProgress,
         writer: &'a mut DeliveryWriter,
         watch: &'a Watch<'a>,
+        share: Deadline,
         done: &'a mut Ingested,
     ) -> Result<LogReader<'a>> {
         let size = if index.is_first_reading()? { TransactionSize::FIRST } else { TransactionSize::USUAL };
@@ -55,6 +61,8 @@ impl<'a> LogReader<'a> {
             index,
             log,
             watch,
+            share,
+            unfinished: false,
             writer,
             done,
             since: Instant::now(),
@@ -73,7 +81,15 @@ impl<'a> LogReader<'a> {
 
     /// When the transaction ends.
     pub(crate) fn end(&self) -> TransactionEnd<'a> {
-        TransactionEnd { since: self.since, size: self.size, stop: self.watch.stop }
+        let LogReader { since, size, share, .. } = *self;
+        TransactionEnd { since, size, stop: self.watch.stop, share }
+    }
+
+    /// Whether there is time for another transaction of this log. To be asked when there may be
+    /// more to read.
+    pub(crate) fn goes_on(&mut self) -> bool {
+        self.unfinished = self.share.passed();
+        !self.unfinished && !self.watch.stopped()
     }
 
     /// Whether the transaction ends after this many bytes.
@@ -136,9 +152,9 @@ impl<'a> LogReader<'a> {
         Ok(())
     }
 
-    /// What was read of the log.
-    pub(crate) fn into_reading(self) -> LogReading {
-        self.reading
+    /// What was read of the log, and whether there may be more.
+    pub(crate) fn into_reading(self) -> (LogReading, bool) {
+        (self.reading, self.unfinished)
     }
 
     /// Tells the operator what of a file could not be read.

@@ -34,6 +34,7 @@ pub(crate) use reclassify::reclassify;
 
 use crate::clock;
 use crate::config::{Config, LogKind, MailLog};
+use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::index::Index;
 use crate::maillog::Lines;
@@ -43,6 +44,7 @@ use log_reader::LogReader;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// What was done.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -59,6 +61,8 @@ pub(crate) struct Ingested {
     pub(crate) busy: bool,
     /// It was stopped before everything was read.
     pub(crate) stopped: bool,
+    /// A log had its share of the tick before it was read to its end; the next tick goes on.
+    pub(crate) unfinished: bool,
     /// Logs that cannot be read.
     pub(crate) unreadable: Vec<UnreadableLog>,
     /// Parts that were not read, and other things for the operator.
@@ -93,27 +97,26 @@ pub(crate) fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
     };
     let index = Index::open(&path)?;
     let mut writer = DeliveryWriter::new(config);
-    for log in logs {
-        let progress = index.log(&log.name())?;
-        // A log that is the only one, and was read before, has no line twice.
-        let is_alone = logs.len() == 1 && progress.position.is_some();
-        writer.set_may_repeat(!is_alone && !index.is_empty()?);
-        let mut reader = LogReader::new(&index, progress.clone(), &mut writer, watch, &mut done)?;
-        let read = read(&mut reader, log).map(|()| reader.into_reading());
-        if read.is_err() {
-            // The other logs are still read, without what is left in memory of this transaction.
-            done.notes.extend(writer.classifier.note());
-            writer = DeliveryWriter::new(config);
+    // Logs take turns: one that is huge holds up no other.
+    let mut unfinished: Vec<&MailLog> = logs.iter().collect();
+    while !unfinished.is_empty() {
+        let first_reading = index.is_first_reading()?;
+        let mut left = Vec::new();
+        for log in unfinished {
+            let share = Deadline::after(Duration::from_secs(config.index.seconds_each.into()));
+            if read_share(config, &index, log, &mut writer, watch, share, &mut done)? {
+                left.push(log);
+            }
+            if watch.stopped() {
+                done.stopped = true;
+                return Ok(done);
+            }
         }
-        if !watch.stopped() || read.is_err() {
-            let inspected = log_inspection::inspect(&index, log, &progress, read)?;
-            done.unreadable.extend(inspected.unreadable);
-            done.notes.extend(inspected.note);
+        if !first_reading {
+            done.unfinished = !left.is_empty();
+            break;
         }
-        if watch.stopped() {
-            done.stopped = true;
-            return Ok(done);
-        }
+        unfinished = left;
     }
     index.forget_logs_except(&logs.iter().map(MailLog::name).collect::<Vec<_>>())?;
     index.complete()?;
@@ -121,6 +124,37 @@ pub(crate) fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
         index.expire(clock::now_ms(), config.index.keep_days, config.index.max_rows, &|| watch.stopped())?;
     done.notes.extend(writer.classifier.note());
     Ok(done)
+}
+
+/// Reads what is new in one log, for as long as its share lasts. Returns whether there may be more.
+fn read_share(
+    config: &Arc<Config>,
+    index: &Index,
+    log: &MailLog,
+    writer: &mut DeliveryWriter,
+    watch: &Watch<'_>,
+    share: Deadline,
+    done: &mut Ingested,
+) -> Result<bool> {
+    let progress = index.log(&log.name())?;
+    // A log that is the only one, and was read before, has no line twice.
+    let is_alone = config.mail_logs.get()?.len() == 1 && progress.position.is_some();
+    writer.set_may_repeat(!is_alone && !index.is_empty()?);
+    let mut reader = LogReader::new(index, progress.clone(), writer, watch, share, done)?;
+    let read = read(&mut reader, log);
+    let (reading, unfinished) = reader.into_reading();
+    if read.is_err() {
+        // The other logs are still read, without what is left in memory of this transaction.
+        done.notes.extend(writer.classifier.note());
+        *writer = DeliveryWriter::new(config);
+    }
+    let read = read.map(|()| reading);
+    if !watch.stopped() || read.is_err() {
+        let inspected = log_inspection::inspect(index, log, &progress, read)?;
+        done.unreadable.extend(inspected.unreadable);
+        done.notes.extend(inspected.note);
+    }
+    Ok(unfinished)
 }
 
 fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {

@@ -29,7 +29,7 @@ pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
         };
         let bytes = tail.notes().bytes - before;
         state = piece.commit(reader, to_store(&tail.position())?, bytes)?;
-        if !more || reader.watch.stopped() {
+        if !more || !reader.goes_on() {
             break;
         }
     }

@@ -14,7 +14,7 @@ pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
     let mut accounting = Accounting::new(log.zone.clone(), clock::now_ms(), state)
         .with_campaign_headers(log.campaign_headers.clone());
     let mut more = true;
-    while more && !reader.watch.stopped() {
+    loop {
         let before = tail.notes().bytes;
         let mut batch = None;
         while !reader.is_full(tail.notes().bytes - before) {
@@ -42,6 +42,9 @@ pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
             state: to_store(accounting.state())?,
         };
         reader.commit(batch, None, piece)?;
+        if !more || !reader.goes_on() {
+            break;
+        }
     }
     reader.report(log, &tail);
     Ok(())

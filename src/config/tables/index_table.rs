@@ -17,6 +17,8 @@ pub(crate) struct IndexTable {
     pub(crate) policy: String,
     /// Delete deliveries that are N days older than the newest (0: never).
     pub(crate) keep_days: u32,
+    /// Read each log for at most N seconds in a tick; the next tick goes on.
+    pub(crate) seconds_each: u32,
     /// Keep at most N deliveries (0: no limit).
     pub(crate) max_rows: u64,
 }
@@ -29,6 +31,7 @@ impl Default for IndexTable {
             act: true,
             policy: "bounce".into(),
             keep_days: 90,
+            seconds_each: 20,
             max_rows: 10_000_000,
         }
     }
