@@ -46,7 +46,7 @@ done
 cp LICENSE-APACHE LICENSE-MIT "$doc"
 packaging/licenses.sh > "$doc/linked-crates"
 gzip -9n < CHANGELOG.md > "$doc/changelog.gz"
-gzip -9n < packaging/debian/NEWS > "$doc/NEWS.Debian.gz"
+gzip -9n < packaging/debian/NEWS > "$out/NEWS.Debian.gz"
 gzip -9n "$doc/linked-crates" "$root"/usr/share/man/man1/*
 
 # An older carom cannot read what a newer one wrote, and its package asks before it is unpacked. The

@@ -96,11 +96,10 @@ step "upgrade while mail flows"
     done
 ) &
 flow=$!
-eventually 30 test -n "$(ls /var/spool/postfix/active /var/spool/postfix/incoming)"
+eventually 30 grep -q "Subject: flow\|from=<news@example.org>, size=.*nrcpt=1 (queue active)" /var/log/mail.log
 dpkg -i /tmp/newer.deb
 same "the version" "$(dpkg-query -W -f '${Version}' carom | sed 's/.*-//')" 2
 wait $flow
-postqueue -f
 eventually 120 queue_is_empty
 same "total_messages after the upgrade" "$(count total_messages)" 152
 owners_and_modes
@@ -120,7 +119,7 @@ echo '99 99' > /usr/lib/carom/schema
 if said=$(dpkg -i /tmp/carom.deb 2>&1); then
     fail "an older carom was installed over newer databases"
 fi
-holds "$said" "cannot read"
+holds "$said" "cannot read them"
 same "the state of the newer one" "$(dpkg-query -W -f '${Status}' carom)" "install ok installed"
 echo "$schema" > /usr/lib/carom/schema
 dpkg -i /tmp/carom.deb
@@ -136,7 +135,6 @@ newsletter waits
 eventually 20 grep -q 'to=<x@accept.sink.example.com>.*status=deferred' /var/log/mail.log
 grep -q 'status=bounced.*sink.example.com' /var/log/mail.log && fail "mail was returned"
 dpkg -i /tmp/newer.deb
-postqueue -f
 eventually 60 queue_is_empty
 same "total_messages after it came back" "$(count total_messages)" 155
 

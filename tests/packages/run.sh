@@ -40,8 +40,12 @@ rpmlint --config packaging/rpm/rpmlint.toml "$rpm" > "$work/rpmlint" 2>&1 || tru
 grep -q ' 0 errors, 0 warnings' "$work/rpmlint" || fail "rpmlint: $(cat "$work/rpmlint")"
 
 step "a second release of the same binary, to upgrade to"
-cargo deb --no-build --no-strip --quiet --fast --deb-version "$version-2" --output "$work/newer.deb"
-cargo generate-rpm --set-metadata 'release = "2"' --output "$work/newer.rpm"
+cp "$deb" "$work/carom.deb"
+cp "$rpm" "$work/carom.rpm"
+cargo deb --locked --no-build --no-strip --quiet --fast --deb-version "$version-2" --output "$work/newer.deb"
+# cargo-deb removes what it built before.
+cp "$work/carom.deb" "$deb"
+cargo generate-rpm --set-metadata 'release = "2"' --auto-req no --payload-compress gzip --output "$work/newer.rpm"
 
 step "a fresh $VERSION_CODENAME"
 set -- /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list
@@ -69,29 +73,31 @@ inside() {
     ' sh "$work/$1" "$2" < /dev/null
 }
 
-cp "$deb" "$work/deb/tmp/carom.deb"
-cp "$work/newer.deb" "$work/deb/tmp/newer.deb"
+cp "$work/carom.deb" "$work/newer.deb" "$work/deb/tmp"
 inside deb debian.sh
-cp "$rpm" "$work/rpm/tmp/carom.rpm"
-cp "$work/newer.rpm" "$work/rpm/tmp/newer.rpm"
 # rpm runs on this host; the scriptlets run in the root.
 rpms() {
-    rpm --root "$work/rpm" --nodeps --nosignature "$@"
+    unshare --mount sh -ec '
+        root=$1
+        shift
+        mount -t proc proc "$root/proc"
+        exec rpm --root "$root" --nodeps --nosignature "$@"
+    ' sh "$work/rpm" "$@"
 }
 step "rpm: install, upgrade, downgrade, erase"
-rpms -i "$work/rpm/tmp/carom.rpm"
+rpms -i "$work/carom.rpm"
 inside rpm rpm.sh
 echo '# edited' >> "$work/rpm/etc/carom/carom.toml"
-rpms -U "$work/rpm/tmp/newer.rpm"
+rpms -U "$work/newer.rpm"
 grep -q '^# edited' "$work/rpm/etc/carom/carom.toml" || fail "the upgrade has replaced an edited config"
 schema=$(cat "$work/rpm/usr/lib/carom/schema")
 echo '99 99' > "$work/rpm/usr/lib/carom/schema"
-if rpms -U --oldpackage "$work/rpm/tmp/carom.rpm" 2> "$work/said"; then
+if rpms -U --oldpackage "$work/carom.rpm" 2> "$work/said"; then
     fail "an older carom was installed over newer databases"
 fi
 grep -q 'cannot read them' "$work/said" || fail "the downgrade was not refused for its reason: $(cat "$work/said")"
 echo "$schema" > "$work/rpm/usr/lib/carom/schema"
-rpms -U --oldpackage "$work/rpm/tmp/carom.rpm"
+rpms -U --oldpackage "$work/carom.rpm"
 rpms -e carom
 [ ! -e "$work/rpm/usr/bin/carom" ] || fail "the binary is left after rpm -e"
 [ -e "$work/rpm/var/lib/carom/carom.db" ] || fail "rpm -e has removed the state"
