@@ -13,8 +13,8 @@ use crate::clock::DAY_MS;
 use crate::config::Config;
 use crate::digest;
 use crate::error::{Context, Error, Result};
-use crate::files::owner;
 use crate::files::publish::{publish, remove_scraps};
+use crate::files::{private, regular};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -38,14 +38,14 @@ pub(crate) struct Kept {
 /// are too many.
 pub(crate) fn keep(config: &Config, address: &str, key: &str, at_ms: i64, raw: &[u8]) -> Result<PathBuf> {
     let folder = folder(config, address);
-    owner::make_directory(&folder)
+    private::make_directory(&folder)
         .context(folder.display())
         .map_err(|error| error.remedy("let the user that runs carom write there, or set [kept] directory"))?;
     let mut packed = GzEncoder::new(Vec::new(), Compression::default());
     let packed = packed.write_all(raw).and_then(|()| packed.finish()).context("cannot compress")?;
     let digest = digest::sha256_hex(&[key.as_bytes()], 16);
     let path = folder.join(format!("{:013}-{digest}{ENDING}", at_ms.max(0)));
-    publish(&path, &packed, 0o600)?;
+    publish(&path, &packed, private::FILE)?;
     for old in list(&folder).into_iter().skip(config.kept.per_address) {
         // Another process may have removed it already.
         let _ = fs::remove_file(old.file);
@@ -60,7 +60,7 @@ pub(crate) fn of(config: &Config, address: &str) -> Vec<Kept> {
 
 /// The report as it came, at most as large as a message may be.
 pub(crate) fn read(kept: &Kept, config: &Config) -> Result<Vec<u8>> {
-    let file = fs::File::open(&kept.file).context(kept.file.display())?;
+    let file = regular::open(&kept.file).context(kept.file.display())?;
     let mut raw = Vec::new();
     let most = config.message.max_size;
     let read = GzDecoder::new(file).take(most.saturating_add(1)).read_to_end(&mut raw);
@@ -82,6 +82,7 @@ pub(crate) fn expire(config: &Config, now_ms: i64) {
             for old in list(&folder).into_iter().filter(|kept| kept.at_ms < oldest_ms) {
                 let _ = fs::remove_file(old.file);
             }
+            remove_scraps(&folder);
             // Fails while it is not empty.
             let _ = fs::remove_dir(&folder);
         }

@@ -6,6 +6,7 @@
 //! "ok" means that it was tried.
 
 mod mail_log_findings;
+mod permissions;
 mod trust_findings;
 
 use crate::auth::{Dns, DnsFailure};
@@ -13,13 +14,14 @@ use crate::clock;
 use crate::config::{Config, CycleTable};
 use crate::deadline::Deadline;
 use crate::error::Error;
-use crate::files::command;
+use crate::files::{command, private};
 use crate::finding::Finding;
-use crate::policy::Wanted;
+use crate::policy::{self, Wanted};
 use crate::store::Store;
 use crate::wiring;
 use crate::workshop::inspect;
 use mail_log_findings::mail_log;
+use permissions::permissions;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +35,7 @@ const KNOWN_DOMAIN: &str = "com";
 /// Everything.
 pub(crate) fn check(config: &Config) -> Vec<Finding> {
     let mut findings = sections(config);
+    findings.extend(permissions(config));
     findings.extend(needed(config));
     findings.extend(trust_findings(config));
     let logs = config.mail_logs.get().into_iter().flatten();
@@ -117,24 +120,17 @@ fn tick(config: &Config) -> Option<Finding> {
 /// The default policy, the one that classifies log lines, and every one that has a table: it loads,
 /// accepts its settings, and decides about a message.
 fn policies(config: &Config) -> Vec<Finding> {
-    let mut names: Vec<&String> = config.policy.keys().collect();
-    if !names.contains(&&config.default_policy) {
-        names.push(&config.default_policy);
-    }
-    let classifies = &config.index.policy;
-    let reads_logs = config.mail_logs.get().is_ok_and(|logs| !logs.is_empty());
-    if reads_logs && !classifies.is_empty() && !names.contains(&classifies) {
-        names.push(classifies);
-    }
+    let damaged = policy::verify_compiled(config);
     let config = Arc::new(config.clone());
-    let inspect = |name: &&String| {
+    let inspect = |name: &str| {
         let mut findings = inspect::inside(&config, &Wanted { name, file: None, settings: None });
         for finding in findings.iter_mut().filter(|finding| finding.subject == "settings") {
             finding.found = config.locate_complaint(name, &finding.found);
         }
         findings
     };
-    names.iter().flat_map(inspect).collect()
+    let damaged = damaged.iter().map(|error| Finding::error("policy", error));
+    damaged.chain(config.policies_in_use().into_iter().flat_map(inspect)).collect()
 }
 
 fn store(config: &Config) -> Finding {
@@ -147,8 +143,8 @@ fn store(config: &Config) -> Finding {
 /// Whether a directory exists, or can be created, and takes a file.
 fn writable(subject: &str, directory: &Path, key: &str) -> Finding {
     let probe = directory.join(format!(".check-{:x}", fastrand::u64(..)));
-    let tried = std::fs::create_dir_all(directory)
-        .and_then(|()| std::fs::write(&probe, b""))
+    let tried = private::make_directory(directory)
+        .and_then(|()| private::make_file(&probe))
         .and_then(|()| std::fs::remove_file(&probe));
     match tried {
         Ok(()) => Finding::good(subject, format_args!("{} can be written", directory.display())),

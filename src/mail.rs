@@ -7,8 +7,8 @@
 
 use crate::digest;
 use crate::envelope::Envelope;
+use crate::files::regular;
 use crate::message::Message;
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -99,7 +99,7 @@ pub(crate) struct MessageFile {
 
 impl MessageFile {
     pub(crate) fn read(&self) -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(&self.path)?;
+        let mut file = regular::open_no_link(self.path.as_ref())?;
         file.seek(SeekFrom::Start(self.begins))?;
         let mut raw = Vec::new();
         file.read_to_end(&mut raw)?;

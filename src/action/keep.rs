@@ -8,6 +8,7 @@ use super::own_failure::retry_own_failure;
 use crate::archive;
 use crate::config::Config;
 use crate::error::{Context, Result};
+use crate::files::private;
 use crate::files::publish::{Unfinished, sync_directory};
 use crate::mail::{KeptCopy, Mail};
 use crate::plan::StepEnd;
@@ -35,8 +36,8 @@ pub(crate) fn keep_for(address: &str, mail: &Mail, config: &Config, attempts: u3
 
 /// Writes the copy; it is whole and on disk on return.
 fn write(copy: &KeptCopy, mail: &Mail) -> Result<PathBuf> {
-    fs::create_dir_all(&copy.directory).context(copy.directory.display())?;
-    let written = Unfinished::create(&copy.directory, 0o666).and_then(|mut file| {
+    private::make_directory(&copy.directory).context(copy.directory.display())?;
+    let written = Unfinished::create(&copy.directory).and_then(|mut file| {
         file.write_all(mail.raw())?;
         file.set_modified(arrival(mail))?;
         place(copy, &file, mail)

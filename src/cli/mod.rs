@@ -5,6 +5,7 @@
 //! here, bad arguments included, ends as "try again later".
 
 mod exit_code;
+mod identity;
 mod terminal;
 mod time;
 mod typed;
@@ -46,6 +47,7 @@ use crate::message_log::MessageLog;
 use crate::store::Store;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
+use identity::Writes;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
@@ -65,7 +67,7 @@ pub fn run() -> Exit {
     let words: Vec<OsString> = std::env::args_os().collect();
     if let Some((global, arguments)) = pipe_line::read(&words) {
         pipe::begin();
-        return pipe::run(&arguments, || load(&global), global.json);
+        return pipe::run(&arguments, || load(&global, Writes::State), global.json);
     }
     let line = Line::new(words);
     let by_server = line.by_server;
@@ -91,7 +93,8 @@ pub fn run() -> Exit {
 
 fn answer(Typed { global, command }: Typed) -> Result<Exit> {
     let terminal = Terminal { json: global.json, quiet: global.quiet };
-    let config = || load(&global);
+    let writes = Writes::of(&command);
+    let config = || load(&global, writes);
     match command {
         Command::Pipe(arguments) => Ok(pipe::run(&arguments, config, global.json)),
         Command::Relay(arguments) => relay::run(&arguments, config()?, terminal),
@@ -126,15 +129,17 @@ fn config_file(global: &Global) -> Option<PathBuf> {
     global.config.clone().or_else(|| std::env::var_os("CAROM_CONFIG").map(PathBuf::from))
 }
 
-/// The config, and a log that goes where it says.
-fn load(global: &Global) -> Result<Arc<Config>> {
+/// The config, the user who is to do the work, and a log that goes where the config says.
+fn load(global: &Global, writes: Writes) -> Result<Arc<Config>> {
     let mut config = Config::load(config_file(global).as_deref(), global.state.as_deref())?;
     match global.verbose {
         0 => {}
         1 => config.log.level = LogLevel(Level::DEBUG),
         _ => config.log.level = LogLevel(Level::TRACE),
     }
-    diagnostics::start(&config);
+    if identity::assume(&config, writes)? {
+        diagnostics::start(&config);
+    }
     Ok(Arc::new(config))
 }
 

@@ -72,6 +72,13 @@ impl Alerting {
     }
 }
 
+impl Alerting {
+    /// Whether requests of any rule are signed.
+    pub(crate) fn has_secrets(&self) -> bool {
+        self.rules.iter().any(|rule| rule.webhook.as_ref().is_some_and(|webhook| webhook.secrets.is_some()))
+    }
+}
+
 /// `host` or `host:port`.
 fn mail_server(text: &str) -> Result<MailServer, ConfigFault> {
     let (host, port) = match text.rsplit_once(':') {
@@ -113,7 +120,8 @@ fn rule(table: AlertTable, number: usize) -> Result<AlertRule, ConfigFault> {
         return fault("", "alerts nobody", "set mail = [\"you@example.com\"], or webhook");
     }
     if table.webhook.as_deref().is_some_and(|url| !is_web_address(url)) {
-        return fault("webhook", "is not the URL of a web server", "use https://…");
+        let fix = "use https://…, without variables and user names";
+        return fault("webhook", "is not the URL of a web server", fix);
     }
     if let Some(wrong) = table.mail.iter().position(|to| !is_address(to)) {
         let what = format!("{:?} is not an address", table.mail[wrong]);

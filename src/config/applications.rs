@@ -65,6 +65,11 @@ impl Applications {
         self.0.iter().any(|one| one.sender_domain.eq_ignore_ascii_case(sender_domain))
     }
 
+    /// Whether requests to any of them are signed.
+    pub(crate) fn have_secrets(&self) -> bool {
+        self.0.iter().any(|one| one.secrets.is_some())
+    }
+
     /// The application for mail of this sender domain.
     pub(crate) fn of(&self, sender_domain: &str) -> Option<&Application> {
         let named = |name: &str| self.0.iter().find(|one| one.sender_domain.eq_ignore_ascii_case(name));
@@ -99,7 +104,7 @@ fn endpoint(table: &NotifyTable, number: usize) -> Result<Endpoint, ConfigFault>
             .map(Endpoint::Url)
             .map_err(|error| ConfigFault::error_of_element("notify", number, "url", &error)),
         (None, Some(document)) if !is_web_address(document) => {
-            fault("lookup", "is not the URL of a document", "use https://…")
+            fault("lookup", "is not the URL of a document", "use https://…, without variables and user names")
         }
         (None, Some(_)) if !table.pointer.is_empty() && !table.pointer.starts_with('/') => {
             fault("pointer", "is not a JSON pointer", "begin it with a slash: /email_suspensions_url")
@@ -110,7 +115,12 @@ fn endpoint(table: &NotifyTable, number: usize) -> Result<Endpoint, ConfigFault>
     }
 }
 
-/// Whether a text is an http or https URL with a host.
+/// Whether a text is an http or https URL with a host and without a user, in which nothing is left
+/// to be filled in.
 pub(super) fn is_web_address(text: &str) -> bool {
-    url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some())
+    let is_web = |url: url::Url| {
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        matches!(url.scheme(), "http" | "https") && url.host().is_some() && !has_user
+    };
+    !text.contains(['{', '}']) && url::Url::parse(text).is_ok_and(is_web)
 }

@@ -154,6 +154,21 @@ impl Config {
         })
     }
 
+    /// The default policy, the one that classifies log lines, and every one that has a table.
+    pub(crate) fn policies_in_use(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.policy.keys().map(String::as_str).collect();
+        let classifies = Some(self.index.policy.as_str()).filter(|name| !name.is_empty());
+        let reads_logs = self.mail_logs.get().is_ok_and(|logs| !logs.is_empty());
+        for name in
+            [Some(self.default_policy.as_str()), classifies.filter(|_| reads_logs)].into_iter().flatten()
+        {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
     /// `complaint` with the line of the setting that it begins with, as in `rules[1] (name): …`.
     pub(crate) fn locate_complaint(&self, policy: &str, complaint: &str) -> String {
         let mut path: Vec<String> = ["policy", policy, "settings"].map(str::to_owned).to_vec();

@@ -6,9 +6,11 @@
 use super::fault::ConfigFault;
 use super::tables::Tables;
 use crate::error::{Context, Error};
+use crate::files::regular;
 use crate::text::{bounded, one_line};
 use serde::Deserialize;
 use std::borrow::Cow;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
@@ -21,14 +23,15 @@ const LONGEST: u64 = 4 << 20;
 pub(super) fn text(path: &Path) -> Result<String, Error> {
     let wrong = |what: &str, fix: &str| Err(Error::new(what).remedy(fix).within(path.display()));
     let unreadable = |error: Error| error.remedy("name a readable config with --config");
-    let about = std::fs::metadata(path).context(path.display()).map_err(unreadable)?;
-    if !about.is_file() {
-        return wrong("not a regular file", "name a config file with --config");
-    }
-    if about.len() > LONGEST {
-        return wrong("longer than 4 MiB", "name a config file with --config");
-    }
-    let bytes = std::fs::read(path).context(path.display()).map_err(unreadable)?;
+    let bytes = match regular::read(path, LONGEST) {
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+            return wrong("longer than 4 MiB", "name a config file with --config");
+        }
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {
+            return wrong(&error.to_string(), "name a config file with --config");
+        }
+        read => read.context(path.display()).map_err(unreadable)?,
+    };
     String::from_utf8(bytes).or_else(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -54,6 +57,11 @@ struct Place {
 impl TomlFile {
     pub(super) fn new(text: &str, file: Option<PathBuf>) -> TomlFile {
         TomlFile { file, text: name_default_policy(text).into_owned() }
+    }
+
+    /// Where it is; `None` if there is no file.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// The tables whose names are `wanted`; all others have their defaults.

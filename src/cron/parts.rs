@@ -5,8 +5,10 @@
 use super::tick::Tick;
 use crate::alert::{Desk, Evaluation};
 use crate::clock::HOUR_MS;
+use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
+use crate::files::publish::remove_scraps;
 use crate::index::Index;
 use crate::ingest::{self, Watch};
 use crate::intake::{spool, unanswered};
@@ -15,6 +17,7 @@ use crate::message_log::MessageLog;
 use crate::stats::export;
 use crate::store::Store;
 use crate::{archive, clock, cycle, journal, log_failures, message_log, policy, release};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Time for new records of the message log.
@@ -59,12 +62,14 @@ impl Tick<'_> {
                     spool::expire_kept(&config.done_dir(), config.relay.keep_days);
                     archive::expire(config, clock::now_ms());
                     unanswered::expire(&config.state_dir(), clock::now_ms());
+                    scratch_places(config).iter().for_each(|place| remove_scraps(place));
                 })
             });
         }
         let store = self.store.clone();
         self.part("message log", || message_log::expire(config, store.as_deref()));
         policy::expire_compiled(config);
+        self.part_of_many("policies", || policy::verify_compiled(config));
     }
 
     /// Writes today's values, unless another tick does.
@@ -166,6 +171,18 @@ impl Tick<'_> {
         let (at_ms, took, failed) = self.heartbeat();
         self.part("heartbeat", || store.beat(at_ms, took, failed));
     }
+}
+
+/// Where files are written under hidden names first.
+fn scratch_places(config: &Config) -> Vec<PathBuf> {
+    let above = |path: PathBuf| path.parent().map(Path::to_owned);
+    let own = [above(config.store_path()), Some(config.log_dir()), Some(config.done_dir())];
+    let exports = config.export.get().ok();
+    let exports = exports.iter().flat_map(|export| {
+        let files = [&export.prometheus, &export.html].into_iter().flatten().cloned().filter_map(above);
+        files.chain([&export.json, &export.csv, &export.events].into_iter().flatten().cloned())
+    });
+    own.into_iter().flatten().chain(exports).chain([config.compiled_dir()]).collect()
 }
 
 /// What takes time with very many files, once an hour.

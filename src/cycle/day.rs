@@ -8,8 +8,8 @@ use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::files::command;
 use crate::files::publish::publish;
+use crate::files::regular;
 use crate::store::Store;
-use std::fs;
 use std::time::Duration;
 
 /// Monday 2025-12-22, in days since 1970, as in the sink policy: in 2026 the count of weeks equals
@@ -17,6 +17,8 @@ use std::time::Duration;
 const ANCHOR: i64 = 20_444;
 /// The beginning of the line that says who wrote a file.
 const HEADER: &str = "# Written by carom ";
+/// What is longer is none of ours.
+const LONGEST: u64 = 1 << 20;
 /// A mark that says so is finished; any other value is still to be done.
 const DONE: &str = "done";
 
@@ -52,7 +54,8 @@ impl Day<'_> {
         let (value, mark) = (self.value(self.today), self.mark("reload"));
         let body = self.cycle.text.replace("{value}", &value.to_string());
         let body = format!("{}\n", body.trim_end_matches('\n'));
-        let changes = fs::read_to_string(path).ok().is_none_or(|there| without_header(&there) != body);
+        let changes =
+            regular::read_text(path, LONGEST).ok().is_none_or(|there| without_header(&there) != body);
         if changes {
             // Recorded before the file changes: if we are killed in between, the reload is still
             // due.

@@ -6,11 +6,10 @@ use super::day::Day;
 use crate::clock;
 use crate::config::PurgeTable;
 use crate::error::{Error, Result};
-use crate::files::owner;
 use crate::files::publish::publish;
+use crate::files::{private, regular};
 use crate::store::Suppressed;
 use crate::suppress;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Exports of one day at most.
@@ -37,20 +36,21 @@ impl Day<'_> {
     fn export(&self, purge: &PurgeTable, text: &str) -> Result<PathBuf> {
         let directory = purge.directory.clone().unwrap_or_else(|| self.config.state_dir());
         // If it fails, writing the file says so.
-        let _ = owner::make_directory(&directory);
+        let _ = private::make_directory(&directory);
         let date: String = clock::rfc3339(self.now_ms).chars().take("2026-11-21".len()).collect();
         let named = |number: u32| match number {
             1 => format!("purged_{date}.csv"),
             _ => format!("purged_{date}_{number}.csv"),
         };
         // The same text is there if we were killed before the list was purged.
-        let is_same = |path: &Path| fs::read(path).is_ok_and(|there| there == text.as_bytes());
+        let is_same =
+            |path: &Path| regular::read(path, text.len() as u64).is_ok_and(|there| there == text.as_bytes());
         let mut paths = (1..=EXPORTS).map(|number| directory.join(named(number)));
         let path = paths.find(|path| !path.exists() || is_same(path)).ok_or_else(|| {
             Error::new(format_args!("{}: too many exports of one day", directory.display()))
                 .remedy("move some of purged_*.csv away")
         })?;
-        publish(&path, text.as_bytes(), 0o600)?;
+        publish(&path, text.as_bytes(), private::FILE)?;
         Ok(path)
     }
 }

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -70,14 +70,19 @@ pub(crate) fn output(command: &[String], deadline: Deadline) -> Result<Ran> {
 
 /// Whether a program can be run: by its path, or by its name in PATH.
 pub(crate) fn exists(program: &str) -> bool {
+    find(program).is_some()
+}
+
+/// The file that runs as this program.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let is_program = |path: &Path| {
         path.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
     };
     if program.contains('/') {
-        return is_program(Path::new(program));
+        return Some(PathBuf::from(program)).filter(|path| is_program(path));
     }
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-    std::env::split_paths(&path).any(|directory| is_program(&directory.join(program)))
+    std::env::split_paths(&path).map(|directory| directory.join(program)).find(|path| is_program(path))
 }
 
 fn failure(program: &str, how: &str, stderr: &str) -> Error {

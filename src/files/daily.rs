@@ -6,15 +6,14 @@
 //! or a full disk cut off; before the first of them the file's name is durable; only files named
 //! like this are removed, and never today's for its size.
 
-use super::owner;
 use super::publish::{publish_link, sync_directory};
+use super::{private, regular};
 use crate::clock::{self, DAY_MS};
 use crate::error::{Context, Result};
 use crate::text::bounded;
-use rustix::fs::OFlags;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Longest line of a log in bytes. What is on record is never cut.
@@ -81,22 +80,13 @@ fn put_what_fits(directory: &Path, name: &str, lines: &[u8]) -> io::Result<(File
 fn open_today(directory: &Path, name: &str) -> io::Result<File> {
     let file_name = format!("{name}-{}.log", date(clock::now_ms()));
     let path = directory.join(&file_name);
-    // Nobody waits for the reader of a pipe that somebody put there.
-    let no_wait = OFlags::NONBLOCK.bits().cast_signed();
-    let open = || {
-        let file = File::options().read(true).append(true).custom_flags(no_wait).open(&path)?;
-        match file.metadata()?.is_file() {
-            true => Ok(file),
-            false => Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file")),
-        }
-    };
-    match open() {
+    match regular::open_to_append(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            owner::make_directory(directory)?;
-            owner::make_file(&path)?;
+            private::make_directory(directory)?;
+            private::make_file(&path)?;
             // The link is for people: logging works without it.
             let _ = publish_link(Path::new(&file_name), &directory.join(format!("{name}.log")));
-            open()
+            regular::open_to_append(&path)
         }
         opened => opened,
     }

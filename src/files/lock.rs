@@ -3,7 +3,7 @@
 //! Not here: locks inside a process, and those of SQLite. Invariant: the system releases the lock
 //! of a process that dies, however it dies; the file itself stays.
 
-use super::owner;
+use super::{private, regular};
 use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -24,13 +24,13 @@ impl LockFile {
 
 /// Takes the lock, creating the file if it is missing. `None`: another process holds it.
 pub(crate) fn try_take(path: &Path) -> io::Result<Option<LockFile>> {
-    owner::make_file(path)?;
+    private::make_file(path)?;
     try_existing(path)
 }
 
 /// The same, without creating the file.
 pub(crate) fn try_existing(path: &Path) -> io::Result<Option<LockFile>> {
-    let file = File::options().read(true).append(true).open(path)?;
+    let file = regular::open_to_append(path)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(LockFile { open: file })),
         Err(TryLockError::WouldBlock) => Ok(None),
@@ -48,7 +48,7 @@ pub(crate) fn take_new(path: &Path) -> io::Result<Option<LockFile>> {
 
 /// Whether nobody holds the lock of a file. Those who look do not see each other.
 pub(crate) fn is_free(path: &Path) -> io::Result<bool> {
-    match File::open(path)?.try_lock_shared() {
+    match regular::open(path)?.try_lock_shared() {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(error),
@@ -57,8 +57,8 @@ pub(crate) fn is_free(path: &Path) -> io::Result<bool> {
 
 /// Takes the lock, creating the file if it is missing, and waits while another process holds it.
 pub(crate) fn take(path: &Path) -> io::Result<LockFile> {
-    owner::make_file(path)?;
-    let file = File::options().read(true).append(true).open(path)?;
+    private::make_file(path)?;
+    let file = regular::open_to_append(path)?;
     file.lock()?;
     Ok(LockFile { open: file })
 }

@@ -1,7 +1,9 @@
-//! Files: who owns them, how they become whole, how they are locked, and other programs.
+//! Files: whose they are, who may read and write them, how they become whole, and other programs.
 
-/// The owner of files: what root creates in the mail user's directories belongs to the mail user.
-pub(crate) mod owner;
+/// The permissions of what carom makes for itself.
+pub(crate) mod private;
+/// Regular files, opened without waiting.
+pub(crate) mod regular;
 /// Files that are whole or absent.
 pub(crate) mod publish;
 /// Lock files.
@@ -14,3 +16,7 @@ pub(crate) mod command;
 pub(crate) mod user_database;
 /// Whether another user could read a file.
 pub(crate) mod reader;
+/// Whether anyone but root and this user could write somewhere.
+pub(crate) mod others;
+/// Root becomes the owner of what it is going to write.
+pub(crate) mod owner;

@@ -1,54 +1,122 @@
-//! The owner of new files: what root creates in a directory of the mail user belongs to the mail
-//! user, so that a command that root runs never locks the mail user out.
+//! Root becomes the user whose files it is going to write, for good: then nothing of root's can be
+//! written through a link that this user has put there.
 //!
-//! Not here: who could write a file (`policy::mail_user`). Invariant: only a file or directory that
-//! was created here changes its owner.
+//! Not here: which user that is for a command (`cli::identity`), and the permissions of files
+//! (`private`). Invariants: a process that has become another user cannot go back; where root stays
+//! root, nobody else could write to the directory or to what is in it.
 
-use rustix::fs::{Gid, Mode, OFlags, Uid, fchown, open};
-use std::fs::{File, OpenOptions};
+use super::others;
+use super::user_database::{SYSTEM, SystemUser};
+use crate::error::{Context, Error, Result};
+use rustix::process::geteuid;
+use std::fs::{self, Metadata};
 use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Creates an empty file if it is missing, for the owner of its directory.
-pub(crate) fn make_file(path: &Path) -> io::Result<()> {
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path);
-    match made {
-        Ok(file) => give(&file, path),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
+pub(crate) fn is_root() -> bool {
+    geteuid().is_root()
+}
+
+/// Root becomes the owner of a directory, or of the one above it if it is missing. Other users stay
+/// who they are.
+pub(crate) fn become_owner(directory: &Path) -> Result<()> {
+    let found = nearest(directory).context(directory.display())?;
+    match found.uid() {
+        uid if is_root() && uid != 0 => become_user(&uid.to_string(), SystemUser { uid, gid: found.gid() }),
+        _ => Ok(()),
     }
 }
 
-/// Creates a directory and its missing parents, each for the owner of its parent.
-pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
-    if path.as_os_str().is_empty() || path.is_dir() {
-        return Ok(());
+/// The same for a user of the system; a user that does not exist changes nothing.
+pub(crate) fn become_named(name: &str) -> Result<()> {
+    match SYSTEM.user(name) {
+        Ok(Some(user)) if is_root() && user.uid != 0 => become_user(name, user),
+        _ => Ok(()),
     }
-    if let Some(above) = path.parent() {
-        make_directory(above)?;
+}
+
+/// Whether a directory, or the one above it if it is missing, is root's.
+pub(crate) fn is_of_root(directory: &Path) -> bool {
+    nearest(directory).is_ok_and(|found| found.uid() == 0)
+}
+
+/// Error, for root: the file that is about to be made could be made somewhere else, because others
+/// could have put a link on the way to it.
+pub(crate) fn guard(path: &Path) -> io::Result<()> {
+    let above = path.parent().filter(|_| is_root());
+    above.map_or(Ok(()), others::refuse_above).map_err(|error| {
+        let fix = "root makes no files where others can write: run carom as the mail user";
+        io::Error::other(format!("{}; {fix}", error.text()))
+    })
+}
+
+/// The same for a directory whose files root moves and opens by their names.
+pub(crate) fn guard_directory(directory: &Path) -> Result<()> {
+    match is_root() {
+        true => others::refuse(directory).map_err(|error| refused(&error, directory)),
+        false => Ok(()),
     }
-    match std::fs::create_dir(path) {
-        Ok(()) => {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            give(File::from(open(path, flags, Mode::empty())?), path)
+}
+
+/// Error, for root: somebody else could write to this directory or to something in it.
+pub(crate) fn refuse_shared(directory: &Path) -> Result<()> {
+    match is_root() {
+        true => shared(directory).map_err(|error| refused(&error, directory)),
+        false => Ok(()),
+    }
+}
+
+fn shared(directory: &Path) -> Result<()> {
+    others::refuse(directory)?;
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        match entry.metadata() {
+            Ok(found) if found.is_symlink() => others::refuse(&path)?,
+            Ok(found) => others::refuse_one(&path, &found, true)?,
+            // It was there a moment ago: a file of another process of root.
+            Err(_) => {}
         }
-        // Another process was quicker.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-/// Gives what root has just created to the owner of its directory.
-fn give(made: impl AsFd, path: &Path) -> io::Result<()> {
-    if !rustix::process::geteuid().is_root() {
-        return Ok(());
-    }
-    let directory = path.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let owner = std::fs::metadata(directory)?;
-    if owner.uid() != 0 {
-        fchown(made, Some(Uid::from_raw(owner.uid())), Some(Gid::from_raw(owner.gid())))?;
     }
     Ok(())
+}
+
+fn refused(error: &Error, directory: &Path) -> Error {
+    let shown = directory.display();
+    let fix = error.remedy_text().unwrap_or_default();
+    Error::new(format_args!("{shown}: carom does not work as root where others can write: {}", error.text()))
+        .remedy(format_args!("{fix}, or give the whole directory to the mail user: chown -R carom {shown}"))
+}
+
+/// What is known about a directory, or about the nearest one above it that exists.
+fn nearest(directory: &Path) -> io::Result<Metadata> {
+    let whole = std::path::absolute(directory)?;
+    for above in whole.ancestors() {
+        match fs::metadata(above) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            found => return found,
+        }
+    }
+    fs::metadata("/")
+}
+
+/// `name` may be a number. A user that the system does not know has no other groups.
+fn become_user(name: &str, given: SystemUser) -> Result<()> {
+    let user = SYSTEM.user(name).ok().flatten().unwrap_or(given);
+    let groups = SYSTEM.groups(name, user).unwrap_or_else(|_| vec![user.gid]);
+    change(user, &groups)
+        .context(format_args!("cannot become user {name}, whose directory this is"))
+        .map_err(|error| error.remedy(format_args!("run carom as this user: setpriv --reuid {name} …")))
+}
+
+/// The groups first: without root, they can no longer be changed.
+fn change(user: SystemUser, groups: &[u32]) -> io::Result<()> {
+    let ends = |result: libc::c_int| if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
+    // SAFETY: the pointer and the length are those of one slice; the others take no pointers. They
+    // change every thread of the process.
+    unsafe {
+        ends(libc::setgroups(groups.len(), groups.as_ptr()))?;
+        ends(libc::setresgid(user.gid, user.gid, user.gid))?;
+        ends(libc::setresuid(user.uid, user.uid, user.uid))
+    }
 }

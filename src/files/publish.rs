@@ -4,10 +4,11 @@
 //! Invariant: under its name a file is whole, or it is the one that was there before, also after a
 //! power cut; nothing is left of a write that failed.
 
+use super::private;
 use crate::error::{Context, Result};
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -19,7 +20,7 @@ const UNFINISHED_FOR: Duration = Duration::from_secs(3600);
 pub(crate) fn publish(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let directory = directory_of(path);
     let written = (|| {
-        let mut file = Unfinished::create(directory, 0o600)?;
+        let mut file = Unfinished::create(directory)?;
         file.write_all(bytes)?;
         file.file.set_permissions(Permissions::from_mode(mode))?;
         file.replace(path)
@@ -27,6 +28,14 @@ pub(crate) fn publish(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     written
         .context(path.display())
         .map_err(|error| error.remedy(format_args!("let this user write in {}", directory.display())))
+}
+
+/// The same for a file that may be lost in a power cut: what it says can be found out again.
+pub(crate) fn publish_unsynced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = Unfinished::create(directory_of(path))?;
+    file.write_all(bytes)?;
+    file.file.set_permissions(Permissions::from_mode(mode))?;
+    fs::rename(&file.path, path)
 }
 
 /// A file that has no name yet. Dropped before it gets one, it is removed.
@@ -39,11 +48,10 @@ pub(crate) struct Unfinished {
 }
 
 impl Unfinished {
-    /// Creates the file in the directory where it is to get its name. The umask applies to `mode`.
-    pub(crate) fn create(directory: &Path, mode: u32) -> io::Result<Unfinished> {
+    /// Creates the file, private, in the directory where it is to get its name.
+    pub(crate) fn create(directory: &Path) -> io::Result<Unfinished> {
         let path = directory.join(hidden());
-        let file = File::options().write(true).create_new(true).mode(mode).open(&path)?;
-        Ok(Unfinished { file, path })
+        Ok(Unfinished { file: private::create(&path)?, path })
     }
 
     /// Dates the file.
@@ -83,8 +91,9 @@ impl Drop for Unfinished {
 }
 
 /// Writes a file of a directory that has no name yet: see [`publish_directory`].
-pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
+pub(crate) fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = private::create(path)?;
+    file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -143,6 +152,7 @@ fn directory_of(path: &Path) -> &Path {
 mod tests {
     use super::*;
     use std::os::unix::fs::MetadataExt;
+    use std::time::SystemTime;
 
     /// A directory that goes with the test.
     struct Home(PathBuf);
@@ -195,7 +205,7 @@ mod tests {
         let home = Home::new();
         let path = home.0.join("kept");
         fs::write(&path, "first").unwrap();
-        let mut file = Unfinished::create(&home.0, 0o600).unwrap();
+        let mut file = Unfinished::create(&home.0).unwrap();
         file.write_all(b"second").unwrap();
         assert_eq!(file.place(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         file.place(&home.0.join("other")).unwrap();

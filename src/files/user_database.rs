@@ -41,6 +41,16 @@ impl UserDatabase<'_> {
         }
     }
 
+    /// All groups of a user, its primary one first. `name` may be its number.
+    pub(crate) fn groups(&self, name: &str, user: SystemUser) -> Result<Vec<u32>> {
+        // `initgroups` wants a name.
+        let line = self.0("passwd", name)?.unwrap_or_default();
+        let name = line.split(':').next().filter(|name| !name.is_empty()).unwrap_or(name);
+        let line = self.0("initgroups", name)?.unwrap_or_default();
+        let others = line.split_whitespace().skip(1).filter_map(|group| group.parse().ok());
+        Ok([user.gid].into_iter().chain(others.filter(|group| *group != user.gid)).collect())
+    }
+
     /// Whether a group lists the user as a member. Its primary group need not.
     pub(crate) fn is_member(&self, user: &str, gid: u32) -> Result<bool> {
         let line = self.0("group", &gid.to_string())?.unwrap_or_default();
@@ -60,11 +70,21 @@ fn getent(database: &str, key: &str) -> Result<Option<String>> {
     })?;
     let words = [program, database, key].map(str::to_owned);
     let ran = command::output(&words, Deadline::after(PATIENCE))?;
+    if database == "initgroups" && !ran.status.success() {
+        return of_id(key);
+    }
     match ran.status.code() {
         Some(0) => Ok(ran.stdout.lines().next().map(str::to_owned)),
         Some(NOT_FOUND) => Ok(None),
         _ => Err(Error::new(format_args!("{}: {}", words.join(" "), ran.status))),
     }
+}
+
+/// The groups of a user by the program `id`, in the form of `getent initgroups`, which musl lacks.
+fn of_id(name: &str) -> Result<Option<String>> {
+    let words = ["/usr/bin/id", "-G", "--", name].map(str::to_owned);
+    let ran = command::output(&words, Deadline::after(PATIENCE))?;
+    Ok(ran.status.success().then(|| format!("{name} {}", ran.stdout.trim())))
 }
 
 #[cfg(test)]
@@ -79,6 +99,8 @@ mod tests {
                 ("passwd", "odd") => Some("odd".to_owned()),
                 ("group", "50") => Some("staff:*:50:joe,mail".to_owned()),
                 ("group", "51") => Some("empty:*:51:".to_owned()),
+                ("passwd", "8") => Some("mail:*:8:12:Mail:/var/mail:/bin/false".to_owned()),
+                ("initgroups", "mail") => Some("mail                  4 12 50".to_owned()),
                 _ => None,
             })
         };
@@ -87,6 +109,9 @@ mod tests {
         assert_eq!(database.user("nobody-here").unwrap(), None);
         assert!(database.user("odd").unwrap_err().text().contains("unreadable answer"));
         assert!(database.is_member("mail", 50).unwrap());
+        let mail = SystemUser { uid: 8, gid: 12 };
+        assert_eq!(database.groups("8", mail).unwrap(), [12, 4, 50], "each once, the primary one first");
+        assert_eq!(database.groups("77", SystemUser { uid: 77, gid: 78 }).unwrap(), [78]);
         assert!(!database.is_member("mail", 51).unwrap() && !database.is_member("mail", 52).unwrap());
     }
 

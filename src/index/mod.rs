@@ -44,6 +44,7 @@ pub(crate) use waiting_deliveries::WaitingDelivery;
 
 use crate::error::{Error, Result};
 use crate::files::lock::{self, LockFile};
+use crate::files::private;
 use crate::store::migrations;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::path::{Path, PathBuf};
@@ -81,12 +82,11 @@ pub(crate) struct LogProgress {
 impl Index {
     /// Opens the file; creates or updates it if necessary.
     pub(crate) fn open(path: &Path) -> Result<Index> {
-        if let Some(directory) = path.parent().filter(|directory| !directory.exists()) {
-            let made = std::fs::create_dir_all(directory);
-            made.map_err(|error| wrong(path, &error))?;
-        }
-        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
-            .map_err(|error| wrong(path, &error))?;
+        // SQLite gives its other files the permissions of this one.
+        let made = path.parent().map_or(Ok(()), private::make_directory);
+        made.and_then(|()| private::make_file(path)).map_err(|error| wrong(path, &error))?;
+        let mut connection =
+            connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| wrong(path, &error))?;
         let prepared: rusqlite::Result<bool> = (|| {
             let last = index_schema::MIGRATIONS.len() as i64;
             match migrations::version(&connection)? {
@@ -139,7 +139,7 @@ impl Index {
         name.push(".lock");
         if let Some(directory) = path.parent() {
             // Whether that worked is seen when the file is opened.
-            let _ = std::fs::create_dir_all(directory);
+            let _ = private::make_directory(directory);
         }
         lock::try_take(Path::new(&name)).map_err(|error| wrong(path, &error))
     }

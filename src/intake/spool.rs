@@ -10,10 +10,12 @@ use super::whole_file;
 use crate::clock::{self, DAY};
 use crate::error::{Context, Error, Result};
 use crate::files::lock::{self, LockFile};
-use crate::files::publish::{Unfinished, remove_scraps, sync_directory};
+use crate::files::publish::{Unfinished, publish, remove_scraps, sync_directory};
+use crate::files::{owner, private, regular};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
-use std::fs::{self, File};
+use std::collections::HashSet;
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,6 +39,8 @@ pub(crate) struct Spool {
     settle: Duration,
     next: AtomicU64,
     _lock: LockFile,
+    /// What has the name of a message and is no file.
+    odd: Mutex<HashSet<PathBuf>>,
     /// Directories of runs that died, whose claims are ours now.
     adopted: Mutex<Vec<(PathBuf, LockFile)>>,
 }
@@ -74,8 +78,10 @@ impl Spool {
             failed.map_or_else(|| directory.join("failed"), Path::to_owned),
         );
         let directory = directory.canonicalize().context(directory.display())?;
+        [&directory, &done, &failed].into_iter().try_for_each(|folder| owner::guard_directory(folder))?;
+        [&directory, &done, &failed].into_iter().for_each(|folder| remove_scraps(folder));
         let claims = directory.join(CLAIMED).join(&run);
-        let locked = fs::create_dir_all(&claims).and_then(|()| lock::take(&claims.join(LOCK)));
+        let locked = private::make_directory(&claims).and_then(|()| lock::take(&claims.join(LOCK)));
         let lock = locked.context(claims.display()).map_err(|error| error.remedy(remedy))?;
         Ok(Spool {
             done,
@@ -86,6 +92,7 @@ impl Spool {
             settle,
             next: AtomicU64::new(0),
             _lock: lock,
+            odd: Mutex::default(),
             adopted: Mutex::default(),
         })
     }
@@ -121,12 +128,23 @@ impl Spool {
                 let name = name.to_string_lossy();
                 let ours = any_name || ENDINGS.iter().any(|ending| name.ends_with(ending));
                 let hidden = name.starts_with('.') || name.ends_with(".tmp");
-                if ours && !hidden && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-                    found.push(entry.path());
+                if ours && !hidden {
+                    match entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                        true => found.push(entry.path()),
+                        false => self.name_odd(entry.path()),
+                    }
                 }
             }
         }
         Ok(found)
+    }
+
+    /// Once in a run: a directory, a link or a named pipe stays where it is.
+    fn name_odd(&self, path: PathBuf) {
+        let mut odd = self.odd.lock().unwrap_or_else(PoisonError::into_inner);
+        if path.symlink_metadata().is_ok() && odd.insert(path.clone()) {
+            tracing::warn!(path = %path.display(), "left alone: not a regular file");
+        }
     }
 
     /// Files get their name in a Maildir's `new` only when they are whole.
@@ -199,7 +217,7 @@ impl Spool {
         let target = self.move_to(claim, &self.failed)?;
         let mut beside = target.into_os_string();
         beside.push(".reason");
-        fs::write(&beside, format!("{reason}\n")).context(Path::new(&beside).display())
+        publish(Path::new(&beside), format!("{reason}\n").as_bytes(), private::FILE)
     }
 
     /// Gives the file back under its own name, to be tried again later.
@@ -212,7 +230,7 @@ impl Spool {
     pub(crate) fn write_back(&self, claim: &Claim, bytes: &[u8]) -> Result<PathBuf> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let target = self.directory.join(format!("{}.{number}.msg", self.run));
-        let written = Unfinished::create(&self.directory, 0o666).and_then(|mut file| {
+        let written = Unfinished::create(&self.directory).and_then(|mut file| {
             file.write_all(bytes)?;
             file.replace(&target)
         });
@@ -232,7 +250,7 @@ impl Spool {
 
     /// Moves a claim into `folder`, durably, under its own name, or a similar one if that is taken.
     fn move_to(&self, claim: &Claim, folder: &Path) -> Result<PathBuf> {
-        fs::create_dir_all(folder).context(folder.display())?;
+        private::make_directory(folder).context(folder.display())?;
         for attempt in 0.. {
             let target = match attempt {
                 0 => folder.join(&claim.name),
@@ -275,8 +293,8 @@ fn copy_over(from: &Path, to: &Path) -> std::io::Result<()> {
     if to.exists() {
         return Err(std::io::ErrorKind::AlreadyExists.into());
     }
-    let mut copy = Unfinished::create(to.parent().unwrap_or(Path::new(".")), 0o666)?;
-    std::io::copy(&mut File::open(from)?, &mut copy)?;
+    let mut copy = Unfinished::create(to.parent().unwrap_or(Path::new(".")))?;
+    std::io::copy(&mut regular::open_no_link(from)?, &mut copy)?;
     copy.place(to)?;
     fs::remove_file(from)
 }

@@ -10,7 +10,7 @@
 
 use crate::clock::DAY_MS;
 use crate::files::lock::{self, LockFile};
-use crate::files::owner;
+use crate::files::private;
 use crate::mail::{Key, Mail};
 use rustix::time::{ClockId, clock_gettime};
 use std::fs::{self, Metadata};
@@ -73,7 +73,7 @@ fn begin(directory: &Path, mail: &mut Mail) -> io::Result<Option<Unanswered>> {
         let path = directory.join(format!("{shared}.{number}"));
         let taken = match lock::take_new(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                owner::make_directory(directory)?;
+                private::make_directory(directory)?;
                 lock::take_new(&path)
             }
             taken => taken,

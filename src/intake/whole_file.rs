@@ -2,9 +2,10 @@
 //!
 //! Not here: older files, which are whole by their age (`spool`).
 
+use crate::files::regular;
 use memchr::memmem;
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -66,7 +67,7 @@ fn ends_properly(path: &Path) -> bool {
     const LOOK: u64 = 64 << 10;
     const TAIL: u64 = 4096;
     let read = || -> std::io::Result<(Vec<u8>, Vec<u8>)> {
-        let file = File::open(path)?;
+        let file = regular::open_no_link(path)?;
         let size = file.metadata()?.len();
         let part = |bytes: u64, at: u64| {
             let mut part = vec![0; bytes as usize];

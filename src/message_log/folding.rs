@@ -13,6 +13,7 @@ use crate::deadline::Deadline;
 use crate::digest;
 use crate::error::{Context, Error, Result};
 use crate::files::daily;
+use crate::files::regular;
 use crate::plan::Verdict;
 use crate::store::{FoldedFile, MessageRecord, Store, Tally};
 use memchr::memmem;
@@ -122,7 +123,7 @@ fn fold_file(
 fn open(path: &Path) -> io::Result<Option<(File, u64)>> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_file() => {
-            let file = File::open(path)?;
+            let file = regular::open(path)?;
             let inode = file.metadata()?.ino();
             Ok(Some((file, inode)))
         }

@@ -1,20 +1,17 @@
 //! Compiled policies: compiled once, mapped at every start.
 //!
 //! Not here: where to look for the files (`ComponentSource::compiled`). Invariant: compiled code
-//! from a file runs only if root or this user owns the file and its directory, and nobody else may
-//! write them; otherwise the policy is compiled again, in memory.
+//! from a file runs only if it is what was compiled (`verified`), and if nobody but root and this
+//! user could write it; where others could, no policy runs.
 
 use super::anatomy::Anatomy;
 use super::engine::{self, Flavor, Purpose, refused_executable_memory};
 use super::failure::status_line;
+use super::verified::{self, Look};
 use crate::clock::DAY;
 use crate::config::LimitsTable;
 use crate::error::{Error, Result};
-use crate::files::publish::publish;
-use rustix::fs::{Mode, OFlags};
-use std::fs::File;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use wasmtime::Engine;
@@ -81,7 +78,7 @@ pub(crate) fn load(
     let compiler = engine::engine(flavor, engine::compiler_for(purpose), limits)?;
     let compiled = compile(&compiler, &wasm()?)?;
     if let (Some(path), false) = (places.last(), measures)
-        && let Err(error) = keep(path, &compiled)
+        && let Err(error) = verified::keep(path, &compiled)
     {
         tracing::warn!(%error, "cannot keep the compiled policy; every process compiles it again");
     }
@@ -98,19 +95,21 @@ pub(crate) fn load(
     }
 }
 
-/// Maps the first compiled component that exists in `places` and belongs to this engine.
+/// Maps the first compiled component of `places` that can be used.
 fn map_first(runner: &Engine, places: &[PathBuf]) -> std::result::Result<Option<Component>, LoadFailure> {
-    for path in places {
-        match map(runner, path) {
-            Ok(Some(component)) => return Ok(Some(component)),
-            Ok(None) => {}
-            Err(error) if refused_executable_memory(&error) => return Err(LoadFailure::NoExecutableMemory),
-            Err(error) => {
-                tracing::info!(path = %path.display(), error, "compiled policy belongs to another engine");
-            }
+    let compiled_dir = places.last().and_then(|place| place.parent()).unwrap_or(Path::new("/"));
+    for code in places {
+        if let Some(component) = map(runner, code, compiled_dir)? {
+            return Ok(Some(component));
         }
     }
     Ok(None)
+}
+
+/// Compares all code in carom's own directory with what was compiled; removes what is damaged.
+pub(crate) fn sweep(compiled_dir: &Path) -> Vec<Error> {
+    let version = format!("-{VERSION}-");
+    verified::sweep(compiled_dir, |name| name.ends_with(".cwasm") && name.contains(&version))
 }
 
 /// Removes compiled code that has not been read for a long time, and temporary files of killed
@@ -119,11 +118,14 @@ pub(crate) fn expire(directory: &Path, now: SystemTime) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let kept = match &*name {
-            name if name.ends_with(".tmp") => ABANDONED,
-            name if !name.ends_with(".cwasm") => continue,
-            name if name.contains(&format!("-{VERSION}-")) => KEPT,
-            _ => KEPT_OF_ANOTHER,
+        // What is known about code goes after it.
+        let code = name.split_once(".cwasm").map(|(code, _)| format!("{code}.cwasm"));
+        let kept = match code {
+            None if name.ends_with(".tmp") => ABANDONED,
+            Some(code) if *name != code && directory.join(code).exists() => continue,
+            Some(code) if code.contains(&format!("-{VERSION}-")) => KEPT,
+            Some(_) => KEPT_OF_ANOTHER,
+            None => continue,
         };
         let Ok(metadata) = entry.metadata() else { continue };
         let last = [metadata.accessed(), metadata.modified()].into_iter().flatten().max();
@@ -144,44 +146,36 @@ pub(crate) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>> {
     })
 }
 
-/// `Ok(None)`: the file does not exist, or carom cannot trust it.
-fn map(engine: &Engine, path: &Path) -> std::result::Result<Option<Component>, String> {
-    let Ok(file) = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty())
-    else {
-        return Ok(None);
-    };
-    let file = File::from(file);
-    let trusted = |metadata: std::fs::Metadata| {
-        let owner = metadata.uid();
-        let ours = owner == 0 || owner == rustix::process::geteuid().as_raw();
-        ours && metadata.mode() & 0o022 == 0
-    };
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    let directory_trusted = std::fs::metadata(directory).is_ok_and(trusted);
-    if !directory_trusted || !file.metadata().is_ok_and(trusted) {
-        tracing::error!(path = %path.display(), "compiled policy is not used: others may write it or its directory; \
-            make both writable by their owner only");
-        return Ok(None);
-    }
-    // Map the open file that was checked: its name may point to another file by now.
+/// Maps compiled code that is what was compiled. `None`: it does not exist, is damaged, or belongs to
+/// another engine.
+fn map(
+    engine: &Engine,
+    code: &Path,
+    compiled_dir: &Path,
+) -> std::result::Result<Option<Component>, LoadFailure> {
+    let Some(file) = verified::open(code, compiled_dir, Look::IfChanged)? else { return Ok(None) };
+    // Map the open file that was judged: its name may point to another file by now.
     let judged = format!("/proc/self/fd/{}", file.as_raw_fd());
-    // SAFETY: a carom run by root or by this user wrote the file with `keep`. Nobody else can
-    // write it. It never changes in place: `publish` renames a new file over the old name.
-    unsafe { Component::deserialize_file(engine, judged) }.map(Some).map_err(|error| format!("{error:#}"))
-}
-
-/// Writes compiled code for the next process; creates the directory if it is missing.
-fn keep(path: &Path, compiled: &[u8]) -> Result<()> {
-    if let Some(directory) = path.parent() {
-        let _ = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(directory);
+    // SAFETY: a carom run by root or by this user wrote the file with `verified::keep` or
+    // `staging`, and `verified::open` has compared it with what was compiled. Nobody else can write
+    // it. It never changes in place: `publish` renames a new file over the old name.
+    match unsafe { Component::deserialize_file(engine, judged) } {
+        Ok(component) => Ok(Some(component)),
+        Err(error) if refused_executable_memory(&format!("{error:#}")) => {
+            Err(LoadFailure::NoExecutableMemory)
+        }
+        Err(error) => {
+            let error = format!("{error:#}");
+            tracing::info!(path = %code.display(), error, "compiled policy belongs to another engine");
+            Ok(None)
+        }
     }
-    publish(path, compiled, 0o644)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::{FileTimes, create_dir, remove_dir_all};
+    use std::fs::{File, FileTimes, create_dir, remove_dir_all};
 
     #[test]
     fn compiled_code_that_nobody_has_read_for_long_goes() {
@@ -199,6 +193,8 @@ mod tests {
         make(".1-2.tmp", 0);
         make(".2-3.tmp", 2);
         make("notes.txt", 4000);
+        make(&format!("a-{VERSION}-native.cwasm.sha256"), 4000);
+        make(&format!("c-{VERSION}-native.cwasm.sha256"), 4000);
         expire(&directory, now);
         let mut left: Vec<String> = std::fs::read_dir(&directory)
             .unwrap()
@@ -207,7 +203,8 @@ mod tests {
             .collect();
         left.sort();
         let ours = format!("a-{VERSION}-native.cwasm");
-        assert_eq!(left, [".1-2.tmp", "a-0.0.1-native.cwasm", &ours, "notes.txt"]);
+        let sum = format!("{ours}.sha256");
+        assert_eq!(left, [".1-2.tmp", "a-0.0.1-native.cwasm", &ours, &sum, "notes.txt"]);
         remove_dir_all(&directory).unwrap();
     }
 }

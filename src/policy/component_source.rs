@@ -11,6 +11,7 @@ use super::shipped::SHIPPED;
 use crate::config::Config;
 use crate::digest;
 use crate::error::{Context, Error, Result};
+use crate::files::{others, regular};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -66,11 +67,14 @@ impl ComponentSource {
     /// Looks for the policy `name` in the config, then in installed, then in shipped policies.
     pub(crate) fn find(name: &str, config: &Config) -> Result<ComponentSource> {
         if let Some(path) = config.policy.get(name).and_then(|policy| policy.path.as_deref()) {
+            others::refuse(path).map_err(|error| refused(name, &error))?;
             return ComponentSource::file(path);
         }
         let home = home(config, name)?;
         if let Ok(release) = fs::read_link(home.join(CURRENT)) {
-            return ComponentSource::release(&home.join(&release));
+            let release = home.join(&release);
+            others::refuse(&release.join(COMPONENT)).map_err(|error| refused(name, &error))?;
+            return ComponentSource::release(&release);
         }
         let shipped = SHIPPED.iter().find(|shipped| shipped.name == name).ok_or_else(|| {
             let names: Vec<&str> = shipped().collect();
@@ -86,7 +90,7 @@ impl ComponentSource {
     /// The component in a bare file. Reads the file to know its hash.
     pub(crate) fn file(path: &Path) -> Result<ComponentSource> {
         let stamp = Stamp::of(path)?;
-        let hash = hash(&fs::read(path).context(path.display())?);
+        let hash = hash(&read(path)?);
         Ok(ComponentSource { hash, place: Place::File(path.to_owned(), stamp) })
     }
 
@@ -120,12 +124,19 @@ impl ComponentSource {
             Place::File(path, _) => path.clone(),
             Place::Release(directory) => directory.join(COMPONENT),
         };
-        fs::read(&path).context(path.display())
+        read(&path)
     }
 
     /// Whether this is a release that has been pruned since it was found.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(&self.place, Place::Release(directory) if !directory.exists())
+    }
+
+    /// The compiled code that was installed with it, for each flavor.
+    pub(crate) fn compiled_beside(&self) -> Vec<PathBuf> {
+        let Place::Release(directory) = &self.place else { return Vec::new() };
+        let code = |flavor| cache::compiled_path(directory, &self.hash, flavor);
+        [Flavor::Native, Flavor::Pulley].map(code).to_vec()
     }
 
     /// Where to look for its compiled code: beside the release, then in carom's directory of
@@ -140,10 +151,24 @@ impl ComponentSource {
     }
 }
 
+/// A policy that others can replace must not decide.
+fn refused(name: &str, error: &Error) -> Error {
+    let what = format!("policy {name} is not run where others can write: {}", error.text());
+    Error::new(what).remedy(error.remedy_text().unwrap_or("let only root write there"))
+}
+
 /// The symlink to the active release.
 pub(crate) const CURRENT: &str = "current";
+/// No component is larger.
+const LARGEST: u64 = 256 << 20;
 /// The component of a release.
 pub(crate) const COMPONENT: &str = "policy.wasm";
+
+/// The bytes of a component file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+    let read = regular::read(path, LARGEST).context(path.display());
+    read.map_err(|error| error.remedy("name a component file; `carom policy build` makes one"))
+}
 
 /// SHA-256, hexadecimal.
 pub(crate) fn hash(bytes: &[u8]) -> String {

@@ -15,6 +15,8 @@ mod failure;
 pub(crate) mod anatomy;
 /// The WebAssembly engine: limits and clock.
 mod engine;
+/// Whether compiled code is what was compiled.
+mod verified;
 /// Compiled components.
 mod cache;
 /// The policies inside the carom binary.
@@ -66,15 +68,29 @@ pub(crate) mod staging;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use component_source::shipped;
+pub(crate) use component_source::{read as component, shipped};
 pub(crate) use failure::Failure;
 pub(crate) use questions::Decision;
 pub(crate) use ready::{Policy, Readied, Use, Wanted};
 
 use crate::clock;
 use crate::config::Config;
+use crate::error::Error;
+use component_source::ComponentSource;
 
 /// Removes compiled policies that nobody has used for long.
 pub(crate) fn expire_compiled(config: &Config) {
     cache::expire(&config.compiled_dir(), clock::now());
+}
+
+/// Compares the compiled code of policies with what was compiled, and has damaged code compiled
+/// again. Returns what was found.
+pub(crate) fn verify_compiled(config: &Config) -> Vec<Error> {
+    let compiled_dir = config.compiled_dir();
+    let releases = config.policies_in_use().into_iter().flat_map(|name| {
+        let source = ComponentSource::find(name, config).ok();
+        source.map(|source| source.compiled_beside()).unwrap_or_default()
+    });
+    let damaged = releases.filter_map(|code| verified::inspect(&code, &compiled_dir, false));
+    damaged.chain(cache::sweep(&compiled_dir)).collect()
 }

@@ -6,19 +6,20 @@
 
 use super::anatomy::Anatomy;
 use super::cache;
-use super::component_source::{COMPONENT, hash, home};
+use super::component_source::{self, COMPONENT, hash, home};
 use super::engine::{self, Flavor, Purpose};
 use super::mail_user::MailUser;
 use super::prepare;
 use super::releases::{self, ABOUT, Provenance, Release};
+use super::verified;
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Context, Result};
 use crate::files::lock::LockFile;
+use crate::files::private;
 use crate::files::publish::{publish_directory, write_synced};
 use crate::files::user_database;
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Dropped before it is put in force, it is removed.
@@ -34,21 +35,27 @@ pub(crate) struct Staged {
 /// Pulley.
 pub(crate) fn stage(config: &Config, name: &str, file: &Path) -> Result<Staged> {
     let home = home(config, name)?;
-    DirBuilder::new().recursive(true).mode(0o755).create(&home).context(home.display())?;
     let user = MailUser::find(&config.policies.mail_user, user_database::SYSTEM)?;
     let file = fs::canonicalize(file)
         .context(file.display())
         .map_err(|error| error.remedy("name a component file; `carom policy build` makes one"))?;
-    for path in [&file, &fs::canonicalize(&home).context(home.display())?] {
-        path.ancestors().try_for_each(|path| user.refuse(path))?;
+    let modes = Modes::of(config);
+    file.ancestors().try_for_each(|path| user.refuse(path))?;
+    // Before anything is written there, and after: a link in it must not lead elsewhere.
+    for made in [false, true] {
+        if made {
+            private::make_directories(&home, modes.directory).context(home.display())?;
+        }
+        let nearest = home.ancestors().find_map(|path| fs::canonicalize(path).ok());
+        nearest.iter().flat_map(|path| path.ancestors()).try_for_each(|path| user.refuse(path))?;
     }
     let lock = releases::lock(&home)?;
     let known = releases::read(&home, name);
     let number = known.last().map_or(1, |release| release.number + 1);
     let scratch = home.join(format!(".staged-{number:04}"));
     let _ = fs::remove_dir_all(&scratch);
-    DirBuilder::new().mode(0o755).create(&scratch).context(scratch.display())?;
-    let filled = fill(config, &file, &known, &scratch);
+    private::make_directories(&scratch, modes.directory).context(scratch.display())?;
+    let filled = fill(config, &file, &known, &scratch, modes);
     let (hash, about) = filled.inspect_err(|_| drop(fs::remove_dir_all(&scratch)))?;
     let directory = home.join(format!("{number:04}-{hash}"));
     publish_directory(&scratch, &directory).context(directory.display())?;
@@ -57,25 +64,31 @@ pub(crate) fn stage(config: &Config, name: &str, file: &Path) -> Result<Staged> 
 }
 
 /// Fills the directory of a release. Returns the hash of its component.
-fn fill(config: &Config, file: &Path, known: &[Release], directory: &Path) -> Result<(String, Provenance)> {
-    let given = fs::read(file).context(file.display())?;
+fn fill(
+    config: &Config,
+    file: &Path,
+    known: &[Release],
+    directory: &Path,
+    modes: Modes,
+) -> Result<(String, Provenance)> {
+    let given = component_source::read(file)?;
     let original = hash(&given);
     let (hash, prepared, size) = match known.iter().rev().find(|release| release.about.original == original) {
         Some(same) => {
             link(&same.directory, directory)?;
             (same.hash.clone(), same.about.prepared, same.about.size)
         }
-        None => build(config, &given, directory)?,
+        None => build(config, &given, directory, modes)?,
     };
     let installed = clock::rfc3339(clock::now_ms());
     let about = Provenance { file: file.to_owned(), original, installed, prepared, size };
     let text = serde_json::to_vec_pretty(&about).context(ABOUT)?;
-    write(&directory.join(ABOUT), &text)?;
+    modes.write(&directory.join(ABOUT), &text)?;
     Ok((hash, about))
 }
 
 /// Prepares and compiles the component. Returns its hash, whether it was prepared, and its size.
-fn build(config: &Config, given: &[u8], directory: &Path) -> Result<(String, bool, u64)> {
+fn build(config: &Config, given: &[u8], directory: &Path, modes: Modes) -> Result<(String, bool, u64)> {
     let anatomy = Anatomy::read(given)?;
     if let Some(objection) = anatomy.objections().into_iter().next() {
         return Err(objection);
@@ -83,11 +96,13 @@ fn build(config: &Config, given: &[u8], directory: &Path) -> Result<(String, boo
     let prepared = prepare::prepare(given, &anatomy, &config.limits)?;
     let component = prepared.as_deref().unwrap_or(given);
     let hash = hash(component);
-    write(&directory.join(COMPONENT), component)?;
+    modes.write(&directory.join(COMPONENT), component)?;
     for flavor in [Flavor::Native, Flavor::Pulley] {
         let engine = engine::engine(flavor, Purpose::Compile, &config.limits)?;
         let compiled = cache::compile(&engine, component)?;
-        write(&cache::compiled_path(directory, &hash, flavor), &compiled)?;
+        let code = cache::compiled_path(directory, &hash, flavor);
+        modes.write(&verified::sum_path(&code), verified::sum_of(&compiled).as_bytes())?;
+        modes.write(&code, &compiled)?;
     }
     Ok((hash, prepared.is_some(), component.len() as u64))
 }
@@ -102,8 +117,25 @@ fn link(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_synced(path, bytes).context(path.display())
+/// The permissions of releases: the mail user reads what root installs, and so does everyone;
+/// within the state directory they are as private as the rest of it.
+#[derive(Clone, Copy)]
+struct Modes {
+    directory: u32,
+    file: u32,
+}
+
+impl Modes {
+    fn of(config: &Config) -> Modes {
+        match config.policies_dir().starts_with(config.state_dir()) {
+            true => Modes { directory: private::DIRECTORY, file: private::FILE },
+            false => Modes { directory: 0o755, file: 0o644 },
+        }
+    }
+
+    fn write(self, path: &Path, bytes: &[u8]) -> Result<()> {
+        write_synced(path, bytes, self.file).context(path.display())
+    }
 }
 
 impl Staged {

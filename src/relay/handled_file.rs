@@ -9,10 +9,12 @@ use super::memory_budget::MemoryBudget;
 use crate::clock::{self, HOUR};
 use crate::deadline::Deadline;
 use crate::error::{Context, Error, Result};
+use crate::files::regular;
 use crate::house::House;
 use crate::intake::formats::FiledMessage;
 use crate::intake::spool::{Claim, Spool};
 use crate::mail::{Content, KeptCopy, Key, Mail, MessageFile};
+use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -75,7 +77,11 @@ impl<'a> Files<'a> {
             return Err(Error::new(format_args!("{size} bytes are more than [message] max_size = {limit}"))
                 .remedy("raise it and move the file back"));
         }
-        std::fs::read(&file.claim.path).context(file.claim.path.display())
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+        // Not more than the budget of memory has room for: a file that grows is read in the next run.
+        let read = regular::open_no_link(&file.claim.path)
+            .and_then(|opened| opened.take(limit.saturating_add(1)).read_to_end(&mut bytes));
+        read.map(|_| bytes).context(file.claim.path.display())
     }
 
     /// The only message of a file. The file is durable: its bytes need not be kept elsewhere.

@@ -13,6 +13,7 @@ use super::{gather, period, sink_counters};
 use crate::clock::{self, DAY, HOUR_MS};
 use crate::config::{Config, ExportTable};
 use crate::error::{Context, Error, Result};
+use crate::files::private;
 use crate::files::publish::publish;
 use crate::index::{Index, PendingWork};
 use crate::store::{Heartbeat, Store};
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 /// Everyone may read the files: that is what they are for.
 pub(crate) const MODE: u32 = 0o644;
+const DIRECTORY_MODE: u32 = 0o755;
 /// A report is written again after this time although nothing changed: its last hours move on.
 const FRESH: Duration = Duration::from_secs(300);
 /// Deliveries in one file of events.
@@ -172,7 +174,5 @@ fn publish_in_directory(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// If it fails, publishing into it says so.
 fn make_directory(directory: &Path) {
-    if !directory.exists() {
-        let _ = std::fs::create_dir_all(directory);
-    }
+    let _ = private::make_directories(directory, DIRECTORY_MODE);
 }

@@ -8,8 +8,8 @@
 
 use crate::digest;
 use crate::error::Result;
-use crate::files::owner;
 use crate::files::publish::publish;
+use crate::files::{private, regular};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::FileExt;
@@ -59,11 +59,11 @@ impl SoftList {
 
     /// Adds an address.
     pub(crate) fn add(&self, address: &str) -> io::Result<()> {
-        let file = File::options().append(true).open(&self.path);
+        let file = regular::open_to_append(&self.path);
         let mut file = match file {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                owner::make_file(&self.path)?;
-                let file = File::options().append(true).open(&self.path)?;
+                private::make_file(&self.path)?;
+                let file = regular::open_to_append(&self.path)?;
                 // A time that is long ago: the next tick writes all of it.
                 (&file).write_all(&header(0, 0))?;
                 file
@@ -79,11 +79,11 @@ impl SoftList {
         digests.dedup();
         let mut bytes = header(now_ms, digests.len() as u64).to_vec();
         bytes.extend(digests.iter().flat_map(|digest| digest.to_le_bytes()));
-        publish(&self.path, &bytes, 0o644)
+        publish(&self.path, &bytes, private::FILE)
     }
 
     fn open(&self) -> io::Result<Opened> {
-        let file = File::open(&self.path)?;
+        let file = regular::open(&self.path)?;
         let number = |place: u64| read(&file, place * DIGEST);
         let (magic, written_ms, sorted) = (number(0)?, number(1)? as i64, number(2)?);
         let whole = file.metadata()?.len().saturating_sub(HEADER) / DIGEST;

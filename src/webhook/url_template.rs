@@ -2,9 +2,10 @@
 //!
 //! Three expressions of RFC 6570 are supported: `{name}` (the value, percent-encoded), `{?name,…}`
 //! (a query) and `{&name,…}` (more of a query). The operators `+ # . / ;`, prefixes (`{name:3}`)
-//! and explosion (`{name*}`) are not. Invariant: values may come from strangers. Whatever they
+//! and explosion (`{name*}`) are not. Invariants: values may come from strangers. Whatever they
 //! contain, the URL has the scheme and host of the template, and each value is one path segment or
-//! one query parameter.
+//! one query parameter. A value that would be more than one segment if a server on the way decoded
+//! the path, once or twice, is refused in a path.
 
 use crate::error::{Error, Result};
 use url::Url;
@@ -40,8 +41,8 @@ impl UrlTemplate {
         Ok(template)
     }
 
-    /// The URL for these values; each variable needs one. An error if a value would make a path
-    /// segment `.` or `..`, which leads elsewhere.
+    /// The URL for these values; each variable needs one. An error if a value in the path leads
+    /// elsewhere, or could once it is decoded.
     pub(crate) fn fill(&self, values: &[(&str, &str)]) -> Result<String> {
         let value = |name: &str| {
             let found = values.iter().find(|(known, _)| *known == name);
@@ -53,7 +54,13 @@ impl UrlTemplate {
         for piece in &self.pieces {
             match piece {
                 Piece::Literal(text) => url.push_str(text),
-                Piece::Value(name) => encode(value(name)?, false, &mut url),
+                Piece::Value(name) => {
+                    let value = value(name)?;
+                    if !url.contains('?') {
+                        self.check_segment(name, value)?;
+                    }
+                    encode(value, false, &mut url);
+                }
                 Piece::Query(mark, names) => {
                     for (at, name) in names.iter().enumerate() {
                         url.push(if at == 0 { *mark } else { '&' });
@@ -65,10 +72,24 @@ impl UrlTemplate {
             }
         }
         let path = url.split_once("://").and_then(|(_, rest)| rest.split('?').next());
-        if path.unwrap_or_default().split('/').any(is_dots) {
+        let path = path.unwrap_or_default().to_ascii_lowercase().replace("%2f", "/").replace("%5c", "/");
+        if path.split('/').any(is_dots) {
             return Err(self.wrong("a path segment of dots leads elsewhere"));
         }
         Ok(url)
+    }
+
+    /// A value in the path is a part of one segment, also for servers that decode it before they
+    /// split the path.
+    fn check_segment(&self, name: &str, value: &str) -> Result<()> {
+        let octets = value.as_bytes();
+        let leads_on = |c: char| matches!(c, '/' | '\\' | '?' | '#' | ';') || c.is_control();
+        let is_encoded = (0..octets.len()).any(|at| is_encoded(&octets[at..]));
+        if !value.contains(leads_on) && !is_encoded {
+            return Ok(());
+        }
+        let what = format!("the value of {{{name}}} is not sent in a path: {}", value.escape_debug());
+        Err(self.wrong(what).remedy(format_args!("put it in the query: {{?{name}}} in place of /{{{name}}}")))
     }
 
     /// Scheme and host are written out, and a variable cannot extend the host.

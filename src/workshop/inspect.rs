@@ -7,10 +7,9 @@
 use super::Bench;
 use crate::class::DeliveryFailure;
 use crate::config::Config;
-use crate::error::Error;
 use crate::finding::Finding;
 use crate::policy::anatomy::{Anatomy, NEWEST, OFFERED};
-use crate::policy::{Policy, Use, Wanted};
+use crate::policy::{self, Policy, Use, Wanted};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,11 +20,7 @@ pub(crate) fn component(
     file: &Path,
     settings: Option<String>,
 ) -> Vec<Finding> {
-    let anatomy = std::fs::read(file).map_err(|error| {
-        let said = format!("{}: {error}", file.display());
-        Error::new(said).remedy("name a component file; `carom policy build` makes one")
-    });
-    let anatomy = match anatomy.and_then(|wasm| Anatomy::read(&wasm)) {
+    let anatomy = match policy::component(file).and_then(|wasm| Anatomy::read(&wasm)) {
         Ok(anatomy) => anatomy,
         Err(error) => return vec![Finding::error("component", &error)],
     };

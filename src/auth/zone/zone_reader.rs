@@ -7,6 +7,7 @@ use super::zone_data::Zone;
 use super::zone_entry::{ZoneEntry, ZoneFault, ZoneLexer, ZoneResult, fault, parsed, show};
 use crate::auth::name;
 use crate::error::{Context, Error, Result};
+use crate::files::regular;
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
@@ -17,9 +18,12 @@ const SKIPPED: [&str; 14] = [
     "NSEC3",
 ];
 
+/// A longer zone file is a mistake.
+const LONGEST: u64 = 64 << 20;
+
 impl Zone {
     pub(crate) fn load(path: &Path) -> Result<Zone> {
-        let text = std::fs::read_to_string(path)
+        let text = regular::read_text(path, LONGEST)
             .context(path.display())
             .map_err(|error| error.remedy("name a readable zone file in [dns] zone, or remove the key"))?;
         Zone::parse(&text).map_err(|(line, fault)| {

@@ -3,6 +3,7 @@
 //! Not here: which files belong to a log. Invariant: memory is bounded by the caller's buffer and
 //! by what a decompressor needs (zstd and xz: the window that the file asks for, at most 128 MiB).
 
+use crate::files::regular;
 use flate2::read::MultiGzDecoder;
 use lzma_rust2::XzReader;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
@@ -68,7 +69,7 @@ impl LogFile {
     }
 
     pub(crate) fn open_path(path: &Path, compression: Compression) -> io::Result<LogFile> {
-        LogFile::open(File::open(path)?, compression)
+        LogFile::open(regular::open(path)?, compression)
     }
 
     /// Skips from the beginning to an offset of the plain bytes.

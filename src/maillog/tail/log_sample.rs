@@ -6,8 +6,8 @@ use super::log_file::{Compression, LogFile};
 use super::rotated_names::{self, Age, ListedFile};
 use super::{missing, refuse_what_is_no_file, unreadable};
 use crate::error::Result;
+use crate::files::regular;
 use memchr::{memchr, memrchr};
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +44,7 @@ impl LogSample {
         };
         if file.age != Age::Live && files.last().is_some_and(|last| last.age == Age::Live) {
             // The log is empty, and must be readable all the same.
-            File::open(path).map_err(|error| unreadable(path, &error))?;
+            regular::open(path).map_err(|error| unreadable(path, &error))?;
         }
         sample(file, part).map_err(|error| unreadable(&file.path, &error))
     }

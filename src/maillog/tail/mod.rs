@@ -16,6 +16,7 @@ pub(crate) use read_position::Position;
 pub(crate) use rotated_names::last_modified_ms;
 
 use crate::error::{Error, Result};
+use crate::files::regular;
 use log_file::Compression;
 use open_file::OpenFile;
 use rotated_names::{Age, ListedFile};
@@ -243,9 +244,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Error {
 /// The first bytes of a file, as they are on disk; none if it cannot be read.
 pub(crate) fn first_bytes(path: &Path) -> Vec<u8> {
     let mut head = Vec::new();
-    if refuse_what_is_no_file(path).is_ok()
-        && let Ok(file) = File::open(path)
-    {
+    if let Ok(file) = regular::open(path) {
         // What could be read is enough.
         let _ = file.take(SNIFFED).read_to_end(&mut head);
     }

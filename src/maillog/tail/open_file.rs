@@ -7,9 +7,9 @@ use super::log_file::{Compression, LogFile};
 use super::read_position::Position;
 use super::rotated_names::{ListedFile, modified_ms};
 use super::rotation::{self, HEAD};
+use crate::files::regular;
 use crate::maillog::postfix::LINE;
 use memchr::{memchr, memrchr};
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 
@@ -36,7 +36,7 @@ impl OpenFile {
     /// Opens a file where reading stopped. None if it is not the listed file any more: another file
     /// has its name, or it was copied and truncated.
     pub(crate) fn open(mut listed: ListedFile, position: Option<&Position>) -> io::Result<Option<OpenFile>> {
-        let opened = match File::open(&listed.path) {
+        let opened = match regular::open(&listed.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };

@@ -11,16 +11,18 @@ use super::write_ahead_log::WriteAheadLog;
 use super::{migrations, store_schema};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
-use crate::files::owner;
+use crate::files::private;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a write waits for other processes.
 const BUSY: Duration = Duration::from_secs(10);
+/// Time between two tries where SQLite does not wait by itself.
+const RETRY: Duration = Duration::from_millis(20);
 /// Statements that are kept ready: more than one transaction of any kind needs.
 const STATEMENTS: usize = 48;
 
@@ -185,7 +187,8 @@ fn opened(path: &Path) -> Result<Connection> {
     let opened = open_file(path).or_else(|error| {
         // On the first start, there is no directory yet. Another process may create it at the same
         // time, so an existing one is not an error.
-        let made = path.parent().map_or(Ok(()), owner::make_directory).and_then(|()| owner::make_file(path));
+        let made =
+            path.parent().map_or(Ok(()), private::make_directory).and_then(|()| private::make_file(path));
         made.map_err(|_| error.to_string())?;
         open_file(path).map_err(|error| error.to_string())
     });
@@ -237,7 +240,7 @@ fn commit(connection: &mut Connection, group: Vec<Queued>, patience: Duration, l
 }
 
 fn open_file(path: &Path) -> rusqlite::Result<Connection> {
-    // Do not create the file here: `owner::make_file` gives it the right owner.
+    // Do not create the file here: `private::make_file` gives it the right owner.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     // SQLite falls back to read-only if it cannot open the file for writing, and also if the file
@@ -258,15 +261,13 @@ fn open_file(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Retries, because SQLite does not wait for others when it changes the journal mode of a new file.
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    for attempt in 0..100u64 {
+    let until = Instant::now() + BUSY;
+    loop {
         match store_schema::migrate(connection) {
-            Err(error) if is_busy(&error) && attempt < 99 => {
-                std::thread::sleep(Duration::from_millis(10 + attempt))
-            }
+            Err(error) if is_busy(&error) && Instant::now() < until => std::thread::sleep(RETRY),
             other => return other,
         }
     }
-    Ok(())
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {

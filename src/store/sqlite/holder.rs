@@ -9,7 +9,7 @@
 use crate::digest;
 use crate::error::{Context, Result};
 use crate::files::lock::{self, LockFile};
-use crate::files::owner;
+use crate::files::private;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -43,7 +43,7 @@ impl Holders {
     fn take_name(&self) -> io::Result<(String, LockFile)> {
         let mut last = ErrorKind::WouldBlock.into();
         for _ in 0..100 {
-            owner::make_directory(&self.directory)?;
+            private::make_directory(&self.directory)?;
             let name = digest::random_token(8);
             match lock::take_new(&self.directory.join(&name)) {
                 Ok(Some(lock)) => return Ok((name, lock)),

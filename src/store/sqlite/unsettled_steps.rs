@@ -5,7 +5,7 @@
 //! Invariant: a file is whole, and never changes.
 
 use crate::error::{Context, Result};
-use crate::files::owner;
+use crate::files::private;
 use crate::files::publish::publish;
 use crate::plan::StepEnd;
 use crate::store::journal_entry::{Ended, Performed};
@@ -104,8 +104,8 @@ impl UnsettledSteps {
         let path = self.directory.join(&name);
         let text = serde_json::to_vec(&steps).context("steps")?;
         let put = || {
-            owner::make_directory(&self.directory).context(self.directory.display())?;
-            publish(&path, &text, 0o600)
+            private::make_directory(&self.directory).context(self.directory.display())?;
+            publish(&path, &text, private::FILE)
         };
         // Between the two, another process may have removed the directory because it was empty.
         let put = put().or_else(|_| put());

@@ -28,10 +28,12 @@ fn a_url_is_the_template_with_a_value_in_it() {
     ] {
         assert_eq!(to(template, "o'neil+x@example.org").unwrap(), expected);
     }
-    for (value, encoded) in
-        [("Hello World!", "Hello%20World%21"), ("50%", "50%25"), (";", "%3B"), ("me/too", "me%2Ftoo")]
-    {
+    for (value, encoded) in [("Hello World!", "Hello%20World%21"), ("50%", "50%25"), ("a=b&c", "a%3Db%26c")] {
         assert_eq!(to("https://a.example/{address}", value).unwrap(), format!("https://a.example/{encoded}"));
+    }
+    for (value, encoded) in [("a;b", "a%3Bb"), ("me/too", "me%2Ftoo"), ("%2e%2e", "%252e%252e")] {
+        let made = to("https://a.example/x{?address}", value).unwrap();
+        assert_eq!(made, format!("https://a.example/x?address={encoded}"));
     }
 }
 
@@ -95,6 +97,7 @@ fn hostile_values_stay_where_they_are_put() {
         {
             match to(template, value) {
                 Ok(made) => {
+                    assert!(!is_refused(value), "{value}");
                     let parsed = Url::parse(&made).unwrap();
                     let segments: Vec<&str> = parsed.path_segments().unwrap().collect();
                     assert_eq!(parsed.host_str(), Some("app.example"));
@@ -103,8 +106,9 @@ fn hostile_values_stay_where_they_are_put() {
                     assert!(made.is_ascii() && !made.contains(|c: char| c.is_ascii_control() || c == ' '));
                 }
                 Err(error) => {
-                    assert!(value == "." || value == "..", "{value}");
-                    assert!(error.text().contains("segment of dots"), "{error}");
+                    let is_dots = value == "." || value == "..";
+                    assert_eq!(error.text().contains("segment of dots"), is_dots, "{error}");
+                    assert!(is_dots || is_refused(value), "{value}");
                 }
             }
         }
@@ -116,6 +120,37 @@ fn hostile_values_stay_where_they_are_put() {
     for climbing in ["..", "."] {
         assert!(to("https://app.example/b/{address};/admin", climbing).is_err(), "{climbing}");
     }
+}
+
+/// Whether a path with this value has another shape once it is decoded, one or more times.
+fn is_refused(value: &str) -> bool {
+    value.contains(['/', '\\', '?', '#', ';', '\r', '\n', '\0', '\u{7f}']) || value.contains("%2e")
+}
+
+#[test]
+fn no_value_becomes_a_path_however_often_it_is_decoded() {
+    for value in [
+        "../../admin@x.org",
+        "a/b@x.org",
+        "..%2F..%2Fadmin@x.org",
+        "%252e%252e%252fadmin@x.org",
+        "%5c..%5cadmin@x.org",
+        "a\\b@x.org",
+        "a?admin=1@x.org",
+        "a#b@x.org",
+        "a;b@x.org",
+        "a\tb@x.org",
+        "a\u{85}b@x.org",
+    ] {
+        let error = to("https://app.example/b/{address}", value).unwrap_err();
+        assert!(error.text().contains("is not sent in a path"), "{error}");
+        assert_eq!(error.remedy_text(), Some("put it in the query: {?address} in place of /{address}"));
+        for template in ["https://app.example/b{?address}", "https://app.example/b?x=1&a={address}"] {
+            let made = Url::parse(&to(template, value).unwrap()).unwrap();
+            assert_eq!(made.path(), "/b", "{made}");
+        }
+    }
+    assert!(to("https://app.example/a%2F..%2Fb/{address}", "x").is_err(), "in the template");
 }
 
 #[test]

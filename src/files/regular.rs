@@ -1,0 +1,105 @@
+//! Regular files, opened without waiting: what somebody has put in the place of a file, a named
+//! pipe, a device, a socket or a directory, is refused with its kind.
+//!
+//! Not here: files that grow (`daily`, `maillog::tail`), which are opened here and read there.
+//! Invariant: opening never waits for another process, and reading a file whole is bounded.
+
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+
+/// Opens a regular file for reading.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    opened(path, OFlags::RDONLY)
+}
+
+/// The same, unless a symbolic link has its name.
+pub(crate) fn open_no_link(path: &Path) -> io::Result<File> {
+    opened(path, OFlags::RDONLY | OFlags::NOFOLLOW)
+}
+
+/// Opens a regular file that exists, to read it and to append to it, unless a symbolic link has its
+/// name.
+pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
+    opened(path, OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW)
+}
+
+/// Reads a regular file of at most `most` bytes.
+pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    let too_long = || Err(io::Error::new(ErrorKind::FileTooLarge, format!("longer than {most} bytes")));
+    let length = file.metadata()?.len();
+    if length > most {
+        return too_long();
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > most {
+        true => too_long(),
+        false => Ok(bytes),
+    }
+}
+
+/// The same for text in UTF-8.
+pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
+    String::from_utf8(read(path, most)?).map_err(|_| io::Error::new(ErrorKind::InvalidData, "not UTF-8"))
+}
+
+fn opened(path: &Path, access: OFlags) -> io::Result<File> {
+    // A pipe without another end opens immediately.
+    let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::NXIO) => return refused("a socket, or a pipe or device that nobody serves"),
+        Err(Errno::LOOP) if flags.contains(OFlags::NOFOLLOW) => return refused("a symbolic link"),
+        Err(Errno::ISDIR) => return refused("a directory"),
+        Err(error) => return Err(error.into()),
+    };
+    match FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) {
+        FileType::RegularFile => Ok(file.into()),
+        FileType::Directory => refused("a directory"),
+        FileType::Fifo => refused("a named pipe"),
+        FileType::CharacterDevice | FileType::BlockDevice => refused("a device"),
+        _ => refused("something else"),
+    }
+}
+
+fn refused(kind: &str) -> io::Result<File> {
+    Err(io::Error::new(ErrorKind::InvalidInput, format!("not a regular file, but {kind}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{CWD, mknodat};
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn what_is_no_regular_file_is_named_and_holds_up_nobody() {
+        let home = std::env::temp_dir().join(format!("carom-regular-{:x}", fastrand::u64(..)));
+        fs::create_dir(&home).unwrap();
+        let path = |name: &str| home.join(name);
+        mknodat(CWD, path("pipe"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        let _socket = UnixListener::bind(path("socket")).unwrap();
+        fs::write(path("file"), "twelve bytes").unwrap();
+        symlink("file", path("link")).unwrap();
+        symlink("/dev/zero", path("endless")).unwrap();
+        for (name, kind) in
+            [("pipe", "a named pipe"), ("socket", "a socket"), (".", "a directory"), ("endless", "a device")]
+        {
+            let error = open(&path(name)).unwrap_err().to_string();
+            assert!(error.contains(kind), "{name}: {error}");
+            assert!(read(&path(name), 100).is_err() && open_to_append(&path(name)).is_err(), "{name}");
+        }
+        assert_eq!(read_text(&path("link"), 12).unwrap(), "twelve bytes");
+        assert!(read(&path("file"), 11).unwrap_err().to_string().contains("longer than 11 bytes"));
+        assert!(open_no_link(&path("link")).is_err() && open_to_append(&path("link")).is_err());
+        assert!(open_no_link(&path("file")).is_ok() && open_to_append(&path("file")).is_ok());
+        assert_eq!(open(&path("missing")).unwrap_err().kind(), ErrorKind::NotFound);
+        fs::remove_dir_all(&home).unwrap();
+    }
+}
