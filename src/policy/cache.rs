@@ -120,9 +120,9 @@ pub(crate) fn expire(directory: &Path, now: SystemTime) {
         let name = name.to_string_lossy();
         // What is known about code goes after it.
         let code = name.split_once(".cwasm").map(|(code, _)| format!("{code}.cwasm"));
-        let kept = match code {
+        let kept = match &code {
             None if name.ends_with(".tmp") => ABANDONED,
-            Some(code) if *name != code && directory.join(code).exists() => continue,
+            Some(code) if name != *code && directory.join(code).exists() => continue,
             Some(code) if code.contains(&format!("-{VERSION}-")) => KEPT,
             Some(_) => KEPT_OF_ANOTHER,
             None => continue,

@@ -21,7 +21,6 @@ use log_file::Compression;
 use open_file::OpenFile;
 use rotated_names::{Age, ListedFile};
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
