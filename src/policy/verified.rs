@@ -131,6 +131,7 @@ pub(crate) fn inspect(code: &Path, compiled_dir: &Path, removes: bool) -> Option
                 true => {
                     "look for errors of the disk in the system's log: it was removed, and is compiled again"
                 }
+                false if !there.is_file() => "remove it: it is not a regular file",
                 false => "install the policy again, and look for errors of the disk in the system's log",
             };
             Some(Error::new(what).remedy(fix))
