@@ -118,7 +118,10 @@ fn b15_compiled_code_that_is_no_file_is_compiled_again() {
         assert_eq!(compiled.join(&code).is_file(), kind != "directory", "{kind}");
         let ticked = run(&sandbox, &["cron"]);
         let is_named = ticked.stderr.contains(&code) && ticked.stderr.contains("remove it");
-        assert!((ticked.code == 1, is_named) == (kind == "directory", kind == "directory"), "{kind} {ticked:?}");
+        assert!(
+            (ticked.code == 1, is_named) == (kind == "directory", kind == "directory"),
+            "{kind} {ticked:?}"
+        );
     }
     assert_eq!(sandbox.counter("one"), 5);
 }

@@ -276,7 +276,7 @@ fn b20_check_finds_secrets_that_others_read_and_programs_that_others_write() {
     let (program, file) = (sandbox.path("reload"), sandbox.path("x"));
     let sandbox = sandbox.config(&format!(
         "[verp]\ndomain = \"bounces.example.com\"\nkeys = [\"a key of the tests of access\"]\n\
-         [[cycle]]\nname = \"a\"\nvalues = [1, 1, 1, 1, 1, 1, 1]\nfile = \"{}\"\ntext = \"x\"\nreload = [\"{}\"]\n",
+         [[cycle]]\nname = \"a\"\nvalues = [1, 1, 1, 1, 1, 1, 1]\nfile = \"{}\"\ntext = \"{{value}}\"\nreload = [\"{}\"]\n",
         file.display(),
         program.display()
     ));

@@ -1,8 +1,8 @@
 //! Who else could read the secrets and the mail, or write the config and the programs that carom
 //! runs.
 //!
-//! Not here: whether carom itself can read and write (the other checks, which try it), and policies,
-//! which are refused when they are loaded. Invariant: nothing is changed.
+//! Not here: whether carom itself can read and write (the other checks try it), and policies, which
+//! are refused when they are loaded. Invariant: nothing is changed.
 
 use crate::config::{Config, CycleTable};
 use crate::error::Error;

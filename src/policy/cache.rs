@@ -7,7 +7,7 @@
 use super::anatomy::Anatomy;
 use super::engine::{self, Flavor, Purpose, refused_executable_memory};
 use super::failure::status_line;
-use super::verified::{self, Look};
+use super::verified::{self, CodeCheck};
 use crate::clock::DAY;
 use crate::config::LimitsTable;
 use crate::error::{Error, Result};
@@ -146,14 +146,14 @@ pub(crate) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>> {
     })
 }
 
-/// Maps compiled code that is what was compiled. `None`: it does not exist, is damaged, or belongs to
-/// another engine.
+/// Maps compiled code that is what was compiled. `None`: it does not exist, is damaged, or belongs
+/// to another engine.
 fn map(
     engine: &Engine,
     code: &Path,
     compiled_dir: &Path,
 ) -> std::result::Result<Option<Component>, LoadFailure> {
-    let Some(file) = verified::open(code, compiled_dir, Look::IfChanged)? else { return Ok(None) };
+    let Some(file) = verified::open(code, compiled_dir, CodeCheck::IfChanged)? else { return Ok(None) };
     // Map the open file that was judged: its name may point to another file by now.
     let judged = format!("/proc/self/fd/{}", file.as_raw_fd());
     // SAFETY: a carom run by root or by this user wrote the file with `verified::keep` or

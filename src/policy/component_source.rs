@@ -67,8 +67,9 @@ impl ComponentSource {
     /// Looks for the policy `name` in the config, then in installed, then in shipped policies.
     pub(crate) fn find(name: &str, config: &Config) -> Result<ComponentSource> {
         if let Some(path) = config.policy.get(name).and_then(|policy| policy.path.as_deref()) {
+            let source = ComponentSource::file(path)?;
             others::refuse(path).map_err(|error| refused(name, &error))?;
-            return ComponentSource::file(path);
+            return Ok(source);
         }
         let home = home(config, name)?;
         if let Ok(release) = fs::read_link(home.join(CURRENT)) {

@@ -5,8 +5,8 @@
 //! own directory of compiled code) says which file was compared: its device, inode, size and times.
 //! While they are the same, the code is mapped without another look. Not here: compiling, and
 //! mapping (`cache`). Invariants: code that differs from its SHA-256, or has none, is never mapped;
-//! a file that has just changed is never recorded, because the clock of the file system may not tell
-//! a second change from the first.
+//! a file that has just changed is never recorded, because the clock of the file system may not
+//! tell a second change from the first.
 
 use crate::digest;
 use crate::error::{Error, Result};
@@ -29,7 +29,7 @@ const LARGEST: u64 = 1 << 30;
 
 /// How thoroughly code is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum CodeCheck {
     /// All of it, unless it is the file that was looked at before.
     IfChanged,
     /// All of it.
@@ -59,7 +59,7 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
 
 /// Opens compiled code that may be mapped. `None`: there is none, or it is damaged. Error: others
 /// could write it, or its directory.
-pub(crate) fn open(code: &Path, compiled_dir: &Path, look: Look) -> Result<Option<File>> {
+pub(crate) fn open(code: &Path, compiled_dir: &Path, depth: CodeCheck) -> Result<Option<File>> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let Ok(file) = rustix::fs::open(code, flags, Mode::empty()) else { return Ok(None) };
     let file = File::from(file);
@@ -72,7 +72,7 @@ pub(crate) fn open(code: &Path, compiled_dir: &Path, look: Look) -> Result<Optio
     [code].into_iter().chain(record_dir).try_for_each(others::refuse).map_err(refused)?;
     let record = record_path(code, compiled_dir);
     let stamp = stamp(&about);
-    if look == Look::IfChanged && fs::read_to_string(&record).is_ok_and(|recorded| recorded == stamp) {
+    if depth == CodeCheck::IfChanged && fs::read_to_string(&record).is_ok_and(|recorded| recorded == stamp) {
         return Ok(Some(file));
     }
     if let Err(error) = compare(code, &file, &about) {
@@ -121,7 +121,7 @@ pub(crate) fn sweep(compiled_dir: &Path, is_ours: impl Fn(&str) -> bool) -> Vec<
 /// Compares one file. Error: what is wrong with it, and the fix.
 pub(crate) fn inspect(code: &Path, compiled_dir: &Path, removes: bool) -> Option<Error> {
     let there = fs::symlink_metadata(code).ok()?;
-    match open(code, compiled_dir, Look::Whole) {
+    match open(code, compiled_dir, CodeCheck::Whole) {
         Ok(Some(_)) => None,
         Err(error) => Some(error),
         Ok(None) => {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     fn is_used(code: &Path) -> bool {
-        open(code, code.parent().unwrap(), Look::IfChanged).unwrap().is_some()
+        open(code, code.parent().unwrap(), CodeCheck::IfChanged).unwrap().is_some()
     }
 
     fn flip(code: &Path, bit: u64) {
@@ -238,6 +238,6 @@ mod tests {
         keep(&code, b"new").unwrap();
         assert!(is_used(&code));
         fs::remove_file(sum_path(&code)).unwrap();
-        assert!(open(&code, &home.0, Look::Whole).unwrap().is_none());
+        assert!(open(&code, &home.0, CodeCheck::Whole).unwrap().is_none());
     }
 }

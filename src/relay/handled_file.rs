@@ -78,7 +78,7 @@ impl<'a> Files<'a> {
                 .remedy("raise it and move the file back"));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-        // Not more than the budget of memory has room for: a file that grows is read in the next run.
+        // Not more than the budget of memory has room for, if the file grows.
         let read = regular::open_no_link(&file.claim.path)
             .and_then(|opened| opened.take(limit.saturating_add(1)).read_to_end(&mut bytes));
         read.map(|_| bytes).context(file.claim.path.display())

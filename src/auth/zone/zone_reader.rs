@@ -23,6 +23,10 @@ const LONGEST: u64 = 64 << 20;
 
 impl Zone {
     pub(crate) fn load(path: &Path) -> Result<Zone> {
+        // Without any DNS.
+        if path == Path::new("/dev/null") {
+            return Ok(Zone::default());
+        }
         let text = regular::read_text(path, LONGEST)
             .context(path.display())
             .map_err(|error| error.remedy("name a readable zone file in [dns] zone, or remove the key"))?;
