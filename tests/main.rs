@@ -43,6 +43,7 @@ mod records;
 mod redelivery;
 mod relay;
 mod releases;
+mod return_paths;
 mod safe_defaults;
 mod settings;
 mod settling;

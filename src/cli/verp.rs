@@ -2,20 +2,27 @@
 //!
 //! Not here: signing and verifying (`return_path`).
 
-use super::terminal::Terminal;
+use super::terminal::{Output, Terminal, note};
 use crate::clock;
 use crate::config::{Config, ReturnPaths};
-use crate::error::{Error, Exit, Result};
+use crate::error::{Context, Error, Exit, Result};
 use crate::return_path::{self, Refused, day};
 use clap::Subcommand;
 use serde_json::json;
+use std::io::{BufRead, stdin};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum VerpCommand {
-    /// Print the signed return path for a recipient
+    /// Print the signed return path for a recipient, or for each of a list
+    ///
+    /// docs/return-paths.md has the format, for programs that sign by themselves.
     Sign {
         /// The recipient
-        address: String,
+        #[arg(required_unless_present = "stdin")]
+        address: Option<String>,
+        /// Read recipients from standard input, one a line, and print one return path a line
+        #[arg(long, conflicts_with = "address")]
+        stdin: bool,
     },
     /// Print a header line with a signed token for a recipient: a complaint that returns it proves
     /// who complains
@@ -36,16 +43,40 @@ pub(crate) fn run(command: &VerpCommand, config: &Config, terminal: Terminal) ->
         return Err(ReturnPaths::no_keys());
     }
     match command {
-        VerpCommand::Sign { address } => {
+        VerpCommand::Sign { address: Some(address), .. } => {
             let signed = paths.sign(address, today)?;
             terminal.show(&json!({ "return_path": signed }), || format!("{signed}\n"))
         }
+        VerpCommand::Sign { address: None, .. } => sign_list(stdin().lock(), paths, today, terminal),
         VerpCommand::Header { address } => {
             let (header, token) = (&paths.header, paths.sign_token(address, today)?);
             terminal.show(&json!({ "header": header, "token": token }), || format!("{header}: {token}\n"))
         }
         VerpCommand::Verify { return_path } => verify(value_of(return_path), paths, today, terminal),
     }
+}
+
+/// One line of output for each line of input, empty for what is no address.
+fn sign_list(input: impl BufRead, paths: &ReturnPaths, today: i64, terminal: Terminal) -> Result<Exit> {
+    let mut output = Output::open();
+    let mut exit = Exit::Ok;
+    for (number, line) in input.lines().enumerate() {
+        let recipient = line.context(format_args!("standard input, line {}", number + 1))?;
+        let signed = paths.sign(recipient.trim(), today).unwrap_or_else(|error| {
+            note(format_args!("line {}: {error}", number + 1));
+            exit = Exit::Failure;
+            String::new()
+        });
+        let goes_on = match terminal.json {
+            true => output.row(&json!({ "recipient": recipient, "return_path": signed }))?,
+            false => output.write(format!("{signed}\n").as_bytes())?,
+        };
+        if !goes_on {
+            break;
+        }
+    }
+    output.finish()?;
+    Ok(exit)
 }
 
 /// The value of a header line, as `carom verp header` prints it.

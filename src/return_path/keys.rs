@@ -10,7 +10,8 @@ use std::fmt;
 use std::hint::black_box;
 
 /// What the documents have in the place of a key.
-const PUBLISHED: [&str; 2] = ["made by: carom secret new", "sixteen octets or more"];
+const PUBLISHED: [&str; 3] =
+    ["made by: carom secret new", "sixteen octets or more", "a key for comparing, thirty-two!"];
 
 /// The first key signs, all verify.
 #[derive(Clone)]

@@ -1,0 +1,123 @@
+//! Return paths that other programs sign: the examples and the test vectors of docs/return-paths.md.
+
+use crate::harness::Sandbox;
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+const DAY: i64 = 20785;
+const DOMAIN: &str = "b.example";
+
+/// Recipients and return paths of the documents.
+fn vectors() -> (String, Vec<(String, String)>) {
+    let page = fs::read_to_string("docs/return-paths.md").unwrap();
+    let key = page.split("Key `").nth(1).unwrap().split('`').next().unwrap().to_owned();
+    let row = |line: &str| {
+        let (recipient, path) = line.strip_prefix("| `")?.strip_suffix("` |")?.split_once("` | `")?;
+        Some((recipient.to_owned(), path.to_owned()))
+    };
+    (key, page.lines().filter_map(row).collect())
+}
+
+/// `carom verp` with this key.
+fn carom(sandbox: &Sandbox, key: &str, words: &[&str], input: &str) -> crate::harness::Ran {
+    let config = format!("policy = \"bounce\"\n[verp]\nkeys = [\"{key}\"]\ndomain = \"{DOMAIN}\"\n");
+    fs::write(sandbox.path("carom.toml"), config).unwrap();
+    let now = format!("@{}", DAY * 86_400 + 3600);
+    sandbox.run(&[&["--now", &now, "verp"], words].concat(), input.as_bytes())
+}
+
+/// What an example prints; `None`: the language is not installed here.
+fn example(program: &[&str], key: &str, input: &str) -> Option<String> {
+    let mut command = Command::new(program[0]);
+    command.args(&program[1..]).args([key, DOMAIN, &DAY.to_string()]).env("HOME", std::env::temp_dir());
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let Ok(mut child) = child else {
+        eprintln!("{} is not installed: its example is not tested", program[0]);
+        return None;
+    };
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{program:?}: {output:?}");
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+const EXAMPLES: [&[&str]; 4] = [
+    &["python3", "examples/return-paths/sign.py"],
+    &["perl", "examples/return-paths/sign.pl"],
+    &["php", "examples/return-paths/sign.php"],
+    &["go", "run", "examples/return-paths/sign.go"],
+];
+
+#[test]
+fn every_example_signs_as_the_documents_say() {
+    let (key, vectors) = vectors();
+    assert!(vectors.len() > 8);
+    let lines = |of: fn(&(String, String)) -> &String| {
+        vectors.iter().map(|one| format!("{}\n", of(one))).collect::<String>()
+    };
+    let (recipients, paths) = (lines(|one| &one.0), lines(|one| &one.1));
+    let mut tested = 0;
+    for program in EXAMPLES {
+        if let Some(printed) = example(program, &key, &recipients) {
+            assert_eq!(printed, paths, "{program:?}");
+            tested += 1;
+        }
+    }
+    assert!(tested > 0, "none of the languages is installed");
+    let refused = carom(&Sandbox::new(), &key, &["sign", "joe@example.org"], "");
+    assert!(refused.code == 1 && refused.stderr.contains("carom secret new"), "{refused:?}");
+}
+
+#[test]
+fn carom_and_every_example_sign_alike_whatever_the_address() {
+    let sandbox = Sandbox::new();
+    let key = sandbox.run(&["secret", "new"], b"").stdout.trim().to_owned();
+    let letters: Vec<char> = "abzAZ09-_.+='\"!äß日 ".chars().collect();
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut word = |most: usize| -> String {
+        (0..random.usize(1..most))
+            .map(|_| letters[random.usize(..letters.len())])
+            .collect::<String>()
+            .trim()
+            .to_owned()
+    };
+    let mut recipients = String::new();
+    for _ in 0..300 {
+        let (local, domain) = (word(40), word(25));
+        let domain: String =
+            domain.chars().filter(|letter| letter.is_alphanumeric() || *letter == '-').collect();
+        let local =
+            if local.contains(['"', ' ']) { format!("\"{}\"", local.replace('"', "\\\"")) } else { local };
+        if local.len() > 2 && !domain.is_empty() {
+            recipients += &format!("{local}@{domain}.example\n");
+        }
+    }
+    let signed = carom(&sandbox, &key, &["sign", "--stdin"], &recipients);
+    assert_eq!(signed.code, 0, "{signed:?}");
+    for program in EXAMPLES {
+        if let Some(printed) = example(program, &key, &recipients) {
+            for ((one, other), recipient) in
+                printed.lines().zip(signed.stdout.lines()).zip(recipients.lines())
+            {
+                assert_eq!(one, other, "{program:?} {recipient}");
+            }
+            assert_eq!(printed.lines().count(), recipients.lines().count(), "{program:?}");
+        }
+    }
+}
+
+#[test]
+fn a_line_that_is_no_address_is_named_and_the_others_are_signed() {
+    let sandbox = Sandbox::new();
+    let key = sandbox.run(&["secret", "new"], b"").stdout.trim().to_owned();
+    let signed = carom(&sandbox, &key, &["sign", "--stdin"], "joe@example.org\nnobody\njim@example.org\n");
+    assert!(signed.code == 1 && signed.stderr.contains("line 2: \"nobody\" is not an address"), "{signed:?}");
+    let lines: Vec<&str> = signed.stdout.lines().collect();
+    assert_eq!(lines.len(), 3, "{signed:?}");
+    assert!(lines[0].contains("joe=") && lines[1].is_empty() && lines[2].contains("jim="), "{signed:?}");
+    let one = carom(&sandbox, &key, &["sign", "joe@example.org"], "");
+    assert_eq!(one.stdout.trim(), lines[0]);
+    let verified = carom(&sandbox, &key, &["verify", lines[2]], "");
+    assert!(verified.stdout.starts_with("jim@example.org"), "{verified:?}");
+}
