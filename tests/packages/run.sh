@@ -39,6 +39,9 @@ step "rpm: nothing for rpmlint to say"
 rpmlint --config packaging/rpm/rpmlint.toml "$rpm" > "$work/rpmlint" 2>&1 || true
 grep -q ' 0 errors, 0 warnings' "$work/rpmlint" || fail "rpmlint: $(cat "$work/rpmlint")"
 
+step "the AppArmor profile can be compiled"
+apparmor_parser --skip-kernel-load --skip-cache --quiet packaging/root/etc/apparmor.d/carom
+
 step "a second release of the same binary, to upgrade to"
 cp "$deb" "$work/carom.deb"
 cp "$rpm" "$work/carom.rpm"
