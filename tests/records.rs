@@ -60,6 +60,7 @@ fn killed_at_any_call_a_message_counts_once_when_it_is_delivered_again() {
         let message = sandbox.path("message");
         fs::write(&message, MESSAGE).unwrap();
         deliver(&sandbox, "warm").silent();
+        sandbox.verify_policy();
         let prepare = || {
             if fresh {
                 total(&sandbox);

@@ -172,6 +172,17 @@ impl Sandbox {
         )
     }
 
+    /// Runs carom until its compiled policy is recorded as verified: later runs make the same system
+    /// calls.
+    pub(crate) fn verify_policy(&self) {
+        let recorded = || names(&self.path("state/compiled")).iter().any(|name| name.ends_with(".verified"));
+        wait_for(30, "a compiled policy that is verified", || {
+            let dry = ["pipe", "--dry-run", "--sender", SENDER, "--recipient", "x@accept.sink.example"];
+            assert_eq!(self.run(&dry, b"Subject: x\r\n\r\nx\r\n").code, 0);
+            recorded()
+        });
+    }
+
     /// The counters.
     pub(crate) fn counters(&self) -> serde_json::Map<String, serde_json::Value> {
         let ran = self.run(&["stats", "--json"], b"");
