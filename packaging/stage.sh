@@ -22,8 +22,9 @@ into() {
     cp -R "$@" "$directory"
 }
 
-into "$root/usr/bin" "$binary"
 carom=$root/usr/bin/carom
+mkdir -p "$root/usr/bin"
+cp "$binary" "$carom"
 into "$root/usr/lib/carom/policies" policies/dist/sink.wasm policies/dist/bounce.wasm
 
 # complete SHELL DIRECTORY FILE
