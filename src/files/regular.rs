@@ -12,25 +12,24 @@ use std::path::Path;
 
 /// Opens a regular file for reading.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    opened(path, OFlags::RDONLY)
+    Ok(opened(path, OFlags::RDONLY)?.0)
 }
 
 /// The same, unless a symbolic link has its name.
 pub(crate) fn open_no_link(path: &Path) -> io::Result<File> {
-    opened(path, OFlags::RDONLY | OFlags::NOFOLLOW)
+    Ok(opened(path, OFlags::RDONLY | OFlags::NOFOLLOW)?.0)
 }
 
 /// Opens a regular file that exists, to read it and to append to it, unless a symbolic link has its
 /// name.
 pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
-    opened(path, OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW)
+    Ok(opened(path, OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW)?.0)
 }
 
 /// Reads a regular file of at most `most` bytes.
 pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let file = open(path)?;
+    let (file, length) = opened(path, OFlags::RDONLY)?;
     let too_long = || Err(io::Error::new(ErrorKind::FileTooLarge, format!("longer than {most} bytes")));
-    let length = file.metadata()?.len();
     if length > most {
         return too_long();
     }
@@ -47,7 +46,8 @@ pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
     String::from_utf8(read(path, most)?).map_err(|_| io::Error::new(ErrorKind::InvalidData, "not UTF-8"))
 }
 
-fn opened(path: &Path, access: OFlags) -> io::Result<File> {
+/// The file, and its length.
+fn opened(path: &Path, access: OFlags) -> io::Result<(File, u64)> {
     // A pipe without another end opens immediately.
     let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
@@ -57,8 +57,9 @@ fn opened(path: &Path, access: OFlags) -> io::Result<File> {
         Err(Errno::ISDIR) => return refused("a directory"),
         Err(error) => return Err(error.into()),
     };
-    match FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) {
-        FileType::RegularFile => Ok(file.into()),
+    let about = rustix::fs::fstat(&file)?;
+    match FileType::from_raw_mode(about.st_mode) {
+        FileType::RegularFile => Ok((file.into(), u64::try_from(about.st_size).unwrap_or_default())),
         FileType::Directory => refused("a directory"),
         FileType::Fifo => refused("a named pipe"),
         FileType::CharacterDevice | FileType::BlockDevice => refused("a device"),
@@ -66,7 +67,7 @@ fn opened(path: &Path, access: OFlags) -> io::Result<File> {
     }
 }
 
-fn refused(kind: &str) -> io::Result<File> {
+fn refused(kind: &str) -> io::Result<(File, u64)> {
     Err(io::Error::new(ErrorKind::InvalidInput, format!("not a regular file, but {kind}")))
 }
 
