@@ -361,7 +361,6 @@ fn postfix_returns_mail_and_the_application_is_told_also_when_it_was_down() {
         "policy = \"bounce\"\n[verp]\nkeys = [\"{KEY}\"]\ndomain = \"sink.example\"\n\
          [[notify]]\nsender_domain = \"*\"\nurl = \"http://127.0.0.1:{port}/bounced/{{address}}\"\n"
     ));
-    // `policy = …` is a top-level key.
     let path = sandbox.path("carom.toml");
     let config = fs::read_to_string(&path).unwrap().replace("policy = \"bounce\"\n", "");
     fs::write(&path, format!("policy = \"bounce\"\n{config}")).unwrap();
@@ -379,8 +378,7 @@ fn postfix_returns_mail_and_the_application_is_told_also_when_it_was_down() {
     send("unknown@there.example");
     wait_for(30, "the unknown user to be suppressed", || is_suppressed(&sandbox, "unknown@there.example"));
     wait_for(30, "the application to be found down", || sandbox.counter("notify_deferred") == 1);
-    // The step belongs to the process that has tried it, until that ends.
-    wait_for(30, "carom to end", || postfix.queued() == 0);
+    wait_for(30, "the process that has tried the step to end", || postfix.queued() == 0);
     let application = Application::at(port);
     sandbox.advance(2 * MINUTE_MS);
     assert_eq!(sandbox.run(&["cron"], b"").code, 0);

@@ -249,6 +249,7 @@ fn ticks_of_a_real_postfix_count_what_was_sent_while_logs_rotate() {
         *count += 1;
         assert!(postfix.send(SENDER, &to, &plain(&to)).starts_with("250"));
         if n % 3 == 0 {
+            postfix.share_logs();
             tick(&sandbox, &[]);
         }
         if n % 10 == 9 {
@@ -256,6 +257,7 @@ fn ticks_of_a_real_postfix_count_what_was_sent_while_logs_rotate() {
         }
     }
     wait_for(60, "an empty queue", || postfix.queued() == 0);
+    postfix.share_logs();
     tick(&sandbox, &[]);
     let figures = report(&sandbox, &["--since", "24h"]);
     // Each refusal goes back to its sender as a notification, which is a delivery as well.

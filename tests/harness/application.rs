@@ -65,7 +65,8 @@ impl Application {
                 }
                 let length = headers.iter().find(|(name, _)| name == "content-length");
                 let mut body = vec![0; length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)];
-                let _ = reader.read_exact(&mut body);
+                // Of a request that is cut off, nothing is kept.
+                let body = reader.read_exact(&mut body).map(|()| body).unwrap_or_default();
                 let body = String::from_utf8_lossy(&body).into_owned();
                 if line.starts_with("GET ") {
                     let mut document = document.lock().unwrap();

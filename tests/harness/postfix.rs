@@ -147,6 +147,16 @@ impl Postfix {
         run(Command::new("/usr/sbin/postfix").arg("-c").arg(self.dir.join("config")).arg("logrotate"));
     }
 
+    /// Lets everybody read its logs: Postfix makes them readable for root alone.
+    pub(crate) fn share_logs(&self) {
+        for entry in fs::read_dir(&self.dir).unwrap().flatten() {
+            if entry.file_name().to_string_lossy().starts_with("mail.log") {
+                // It may be renamed meanwhile.
+                let _ = fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o644));
+            }
+        }
+    }
+
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.dir.join("mail.log")).unwrap_or_default()
     }

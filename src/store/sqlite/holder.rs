@@ -33,7 +33,8 @@ impl Holders {
         if let Some((name, _)) = &*ours {
             return Ok(name.clone());
         }
-        let taken = self.take_name().context(self.directory.display());
+        let taken =
+            self.take_name().context(format_args!("the store's directory {}", self.directory.display()));
         let taken = taken.map_err(|error| error.remedy("let the user that runs carom write there"))?;
         let name = taken.0.clone();
         *ours = Some(taken);
