@@ -191,8 +191,10 @@ mod tests {
     fn what_unpacks_to_more_than_a_message_is_refused() {
         let Home(config) = &Home::new(3);
         keep(config, "joe@a.example", "bomb", 1, &vec![0; 1 << 20]).unwrap();
-        let small =
-            Config { message: crate::config::MessageTable { max_size: 1000, deadline: 1 }, ..config.clone() };
+        let small = Config {
+            message: crate::config::MessageTable { max_size: 1000, ..config.message.clone() },
+            ..config.clone()
+        };
         assert!(read(&of(config, "joe@a.example")[0], &small).is_err());
     }
 }

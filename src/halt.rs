@@ -35,7 +35,7 @@ impl Halt {
 pub(crate) struct Halted {
     pub(crate) verdict: Verdict,
     reason: Option<String>,
-    tally: Tally,
+    pub(crate) tally: Tally,
 }
 
 impl Halted {

@@ -17,6 +17,8 @@ mod digest;
 mod clock;
 /// A point in time by which something must be over.
 mod deadline;
+/// The memory that messages in work may take.
+mod memory;
 /// Files: owners, whole files, other programs.
 mod files;
 /// Return paths that are signed, tagged or rewritten.

@@ -9,6 +9,7 @@ use crate::digest;
 use crate::envelope::Envelope;
 use crate::files::regular;
 use crate::message::Message;
+use serde::{Deserialize, Serialize};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -75,7 +76,7 @@ impl Mail {
 }
 
 /// Where a kept copy of a message goes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct KeptCopy {
     /// Created if it is missing.
     pub(crate) directory: PathBuf,

@@ -299,7 +299,7 @@ fn a_change_and_the_promise_to_tell_it_are_one_and_no_alert_is_about_alerts() {
     store.put_alerts("test", &[], None).unwrap();
     assert!(put().is_err(), "the same promise is not made twice");
     assert_eq!(store.alerts().unwrap(), [], "and nothing of it is left");
-    let jobs = store.claim_due(NOW, 1000, 10).unwrap().due;
+    let jobs = store.claim_due(NOW, 1000, 10, u64::MAX).unwrap().due;
     let done = Performed::new(StepEnd::Later { at_ms: NOW }, "", "!down".into());
     let ended = [Ended { step: 0, action: "alert", done }];
     let soon = Deadline::after(std::time::Duration::from_secs(60));

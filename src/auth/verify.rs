@@ -16,6 +16,7 @@ use mail_auth::spf::verify::SpfParameters;
 use mail_auth::{
     AuthenticatedMessage, DkimOutput, DkimResult, DmarcResult, DnsError, Error, SpfOutput, SpfResult,
 };
+use memchr::memchr_iter;
 use std::net::IpAddr;
 
 /// Signatures of one message to verify, from the top.
@@ -27,13 +28,19 @@ const MAX_COVERED: usize = 200;
 /// names a hundred thousand fields is an attack.
 const MAX_COMPARISONS: usize = 10_000_000;
 
+/// Bytes and lines of a header, and bytes of the signatures in it, that are parsed. Mail servers
+/// take a tenth of that.
+const MAX_HEADER: usize = 1 << 20;
+const MAX_LINES: usize = 20_000;
+const MAX_SIGNED: usize = 64 << 10;
+
 /// Seals of one chain to verify; each costs a key and a signature. Real chains have one to four.
 const MAX_SEALS: usize = 10;
 
 /// The values of a header field, topmost first, as they were sent, with folding and comments.
 /// Encoded words are not decoded: their contents could pass for syntax.
 pub(crate) fn field_values(raw: &[u8], field: &str) -> Vec<String> {
-    let Some(message) = AuthenticatedMessage::parse(head(raw)) else {
+    let Some(message) = parsed(head(raw)) else {
         return Vec::new();
     };
     let named = message.headers.iter().filter(|(name, _)| is_field(name, field));
@@ -43,8 +50,31 @@ pub(crate) fn field_values(raw: &[u8], field: &str) -> Vec<String> {
 /// The header section, up to the first empty line.
 fn head(raw: &[u8]) -> &[u8] {
     let empty_line_follows = |rest: &[u8]| rest.starts_with(b"\n\n") || rest.starts_with(b"\n\r\n");
-    let end = (0..raw.len()).find(|at| empty_line_follows(&raw[*at..]));
+    let end = memchr_iter(b'\n', raw).find(|at| empty_line_follows(&raw[*at..]));
     &raw[..end.map_or(raw.len(), |at| at + 1)]
+}
+
+/// Whether a message, or its header, can be parsed with little memory: a header of fields with two
+/// letters would take thirty times its size, and so would a signature of that many names.
+fn is_parsed(raw: &[u8]) -> bool {
+    let head = head(raw);
+    let is_signature = |line: &&[u8]| {
+        let begins = |name: &str| line.get(..name.len()).is_some_and(|start| is_field(start, name));
+        begins("DKIM-Signature") || begins("ARC-")
+    };
+    if head.len() > MAX_HEADER || memchr_iter(b'\n', head).count() > MAX_LINES {
+        return false;
+    }
+    let (mut signatures, mut in_signature) = (0, false);
+    for line in head.split_inclusive(|byte| *byte == b'\n') {
+        in_signature = is_signature(&line) || in_signature && matches!(line.first(), Some(b' ' | b'\t'));
+        signatures += if in_signature { line.len() } else { 0 };
+    }
+    signatures <= MAX_SIGNED
+}
+
+fn parsed(raw: &[u8]) -> Option<AuthenticatedMessage<'_>> {
+    is_parsed(raw).then(|| AuthenticatedMessage::parse(raw)).flatten()
 }
 
 fn is_field(name: &[u8], field: &str) -> bool {
@@ -53,6 +83,10 @@ fn is_field(name: &[u8], field: &str) -> bool {
 
 /// The results of the DKIM signatures (RFC 6376) of a message with CRLF, from the top.
 pub(crate) fn dkim(wire: &[u8], dns: &Dns, deadline: Deadline) -> Vec<Signature> {
+    if !is_parsed(wire) {
+        let result = AuthResult::PermError;
+        return vec![Signature { domain: String::new(), result, covered: Vec::new() }];
+    }
     let Some(mut message) = AuthenticatedMessage::parse(wire) else {
         return Vec::new();
     };
@@ -101,7 +135,7 @@ fn one_signature<'x>(
 /// chain is broken, or its last seal is not theirs. Of the trusted seals at the end of the chain
 /// the first counts: that forwarder saw the message before the others changed it.
 pub(crate) fn arc(wire: &[u8], sealers: &[String], dns: &Dns, deadline: Deadline) -> Option<String> {
-    let message = AuthenticatedMessage::parse(wire)?;
+    let message = parsed(wire)?;
     let (seals, last) = (&message.as_headers, message.ams_headers.last()?);
     let is_trusted = |domain: &str| sealers.iter().any(|sealer| sealer.eq_ignore_ascii_case(domain));
     let trusted = seals.iter().rev().take_while(|seal| is_trusted(&seal.header.d)).count();
@@ -178,8 +212,8 @@ pub(crate) fn dmarc(
     dns: &Dns,
     deadline: Deadline,
 ) -> AuthResult {
-    let Some(message) = AuthenticatedMessage::parse(head(raw)) else {
-        return AuthResult::None;
+    let Some(message) = parsed(head(raw)) else {
+        return AuthResult::PermError;
     };
     let mut domains = message.from.iter().map(|from| from.rsplit_once('@').map_or("", |(_, domain)| domain));
     if !domains.all(|domain| name::absolute(domain).is_some()) {

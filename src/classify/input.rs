@@ -46,7 +46,7 @@ pub(crate) fn messages_of(file: &Path, bytes: Vec<u8>) -> Vec<Item> {
         name: if index == 0 { name.clone() } else { format!("{name}#{}", index + 1) },
         raw: mbox::unquoted(&bytes[part.message]),
     };
-    mbox::split(&bytes).into_iter().enumerate().map(item).collect()
+    mbox::split(&bytes).enumerate().map(item).collect()
 }
 
 /// The failure that an SMTP reply in a line is about.

@@ -4,7 +4,7 @@
 
 use super::terminal::{self, Terminal};
 use crate::config::Config;
-use crate::error::{Exit, Result};
+use crate::error::{Error, Exit, Result};
 use crate::house::House;
 use crate::intake::spool::Spool;
 use crate::relay::{self, Summary};
@@ -40,9 +40,13 @@ pub(crate) fn run(arguments: &RelayArgs, config: Arc<Config>, terminal: Terminal
     let progress = |messages: u64, total: u64| bar.set(messages, total.max(bar.total()));
     let summary = relay::run(&house, &spool, arguments.follow, &stop, &progress)?;
     drop(bar);
-    match terminal.quiet && !terminal.json {
-        true => Ok(Exit::Ok),
-        false => terminal.show(&summary, || table(&summary)),
+    if terminal.json || !terminal.quiet {
+        terminal.show(&summary, || table(&summary))?;
+    }
+    match &summary.fault {
+        None => Ok(Exit::Ok),
+        Some(fault) => Err(Error::new(format_args!("{} files are left: {fault}", summary.left))
+            .remedy("repair that and run it again")),
     }
 }
 

@@ -72,6 +72,10 @@ impl MessageTable {
         if self.max_size == 0 {
             return fault("message", "max_size", "no message would fit", "set the size in bytes");
         }
+        if self.memory < 128 << 20 {
+            let fix = "use at least 134217728, or remove the key";
+            return fault("message", "memory", "is less than carom takes without a message", fix);
+        }
         Ok(())
     }
 }

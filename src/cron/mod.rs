@@ -13,10 +13,12 @@ pub(crate) use tick::Ticked;
 
 use crate::config::Config;
 use crate::ingest::Watch;
+use crate::memory;
 use std::sync::Arc;
 use tick::Tick;
 
 pub(crate) fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
+    memory::give_large_blocks_back();
     let mut tick = Tick::begin(config);
     tick.fold_records();
     tick.run_due_steps();

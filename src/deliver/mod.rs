@@ -54,6 +54,10 @@ pub(crate) struct Carried {
     pub(crate) verdict: Verdict,
     /// Everything is on record: its source is needed no more.
     pub(crate) on_record: bool,
+    /// What was counted for it.
+    pub(crate) counted: Tally,
+    /// It is deferred because a part of carom failed, not by the policy.
+    pub(crate) fault: bool,
 }
 
 /// Takes one message down the road; returns the answer for the mail server.

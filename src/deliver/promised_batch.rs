@@ -13,7 +13,7 @@ use crate::message_log::{DecidedBy, LaterLine, MessageLine};
 use crate::plan::Verdict;
 use crate::policy::{Policy, recipient_facts::RecipientFacts};
 use crate::smtp_reply::SmtpReply;
-use crate::store::{DueSteps, Ended, OnRecord, Promise, Standing};
+use crate::store::{DueSteps, Ended, OnRecord, Promise, Standing, Tally};
 use crate::{redelivery, release};
 use std::rc::Rc;
 
@@ -37,6 +37,10 @@ pub(super) struct Destined {
     decided: Option<DecidedPlan>,
     pub(super) verdict: Verdict,
     pub(super) fate: Fate,
+    /// What was counted for it, besides its steps.
+    counted: Tally,
+    /// It could not be written down.
+    fault: bool,
 }
 
 pub(super) struct PromisedBatch<'a> {
@@ -113,7 +117,10 @@ impl Destined {
         self.decided = None;
         match redelivery::earlier(&house.log, &house.store, &self.mail, deadline) {
             Some(earlier) => self.was_before(house, earlier, Verdict::Defer(reply)),
-            None => self.verdict = Verdict::Defer(reply),
+            None => {
+                self.fault = true;
+                self.verdict = Verdict::Defer(reply);
+            }
         }
     }
 
@@ -134,7 +141,8 @@ impl<'a> PromisedBatch<'a> {
         let mut messages = Vec::with_capacity(asked.len());
         for (index, Asked { mail, facts, outcome }) in asked.into_iter().enumerate() {
             let (decided, verdict, fate) = (None, Verdict::Accept, Fate::Halted);
-            let mut one = Destined { mail, facts, decided, verdict, fate };
+            let (counted, fault) = (Tally::default(), false);
+            let mut one = Destined { mail, facts, decided, verdict, fate, counted, fault };
             match outcome {
                 Outcome::Before(earlier) => one.was_before(house, earlier, Verdict::Accept),
                 Outcome::Halted(halt) => {
@@ -166,16 +174,24 @@ impl<'a> PromisedBatch<'a> {
         let unrecorded = house.log.record(&lines, &house.store).err();
         let failed = |line: usize| unrecorded.as_ref().filter(|one| line >= one.from).map(|one| &one.error);
         for (number, (index, halted)) in halted.into_iter().enumerate() {
-            self.messages[index].verdict = match failed(many + number) {
-                Some(error) => halted.unrecorded(error),
-                None => halted.verdict,
-            };
+            let one = &mut self.messages[index];
+            match failed(many + number) {
+                Some(error) => {
+                    one.fault = true;
+                    one.verdict = halted.unrecorded(error);
+                }
+                None => (one.verdict, one.counted) = (halted.verdict, halted.tally),
+            }
         }
         let recorded = self.messages.iter_mut().filter(|one| matches!(one.fate, Fate::Recorded));
         for (number, one) in recorded.enumerate() {
-            if let Some(error) = failed(number) {
-                one.fate = Fate::Halted;
-                one.failed(house, error);
+            match (failed(number), &one.decided) {
+                (Some(error), _) => {
+                    one.fate = Fate::Halted;
+                    one.failed(house, error);
+                }
+                (None, Some(decided)) => one.counted = decided.tally.clone(),
+                (None, None) => {}
             }
         }
     }
@@ -213,20 +229,24 @@ impl<'a> PromisedBatch<'a> {
         let mut carried = Vec::with_capacity(ends.len());
         for RunEnd { index, ended, on_record } in ends {
             let one = &self.messages[index];
+            let mut all_counted = one.counted.clone();
+            ended.iter().for_each(|end| all_counted.add_all(&end.done.tally));
             match (&one.fate, &one.decided) {
                 (Fate::Promised, Some(decided)) => {
                     let released = release_author(house, one);
                     let line = one.line(self.policy, &one.verdict);
+                    let mut counted = decided.tally.clone();
+                    counted.add_many("released", released);
+                    all_counted.add_all(&counted);
                     lines.extend(line.map(|line| {
-                        let mut counted = decided.tally.clone();
-                        counted.add_many("released", released);
                         line.counting(counted).with_results(ended).of_promise(one.mail.key.text())
                     }));
                 }
                 (Fate::Before(..), _) => again.push((one, ended)),
                 _ => {}
             }
-            carried.push(Carried { index, verdict: one.verdict.clone(), on_record });
+            let (verdict, counted, fault) = (one.verdict.clone(), all_counted, one.fault);
+            carried.push(Carried { index, verdict, on_record, counted, fault });
         }
         house.log.append(&lines);
         let line = again.iter().map(|(one, ended)| one.line_again(ended));

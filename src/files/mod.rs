@@ -6,6 +6,8 @@ pub(crate) mod private;
 pub(crate) mod regular;
 /// Files that are whole or absent.
 pub(crate) mod publish;
+/// Syncs of a directory that threads share.
+pub(crate) mod shared_sync;
 /// Lock files.
 pub(crate) mod lock;
 /// Files that grow by lines, one for each day.

@@ -33,7 +33,8 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Creates a directory and its missing parents.
+/// Creates a directory and its missing parents, durably: what will be in it is no safer than its
+/// name.
 pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
     make_directories(path, DIRECTORY)
 }
@@ -48,9 +49,23 @@ pub(crate) fn make_directories(path: &Path, mode: u32) -> io::Result<()> {
     }
     owner::guard(path)?;
     match fs::DirBuilder::new().mode(mode).create(path) {
-        Ok(()) => fs::set_permissions(path, Permissions::from_mode(mode)),
+        Ok(()) => {
+            fs::set_permissions(path, Permissions::from_mode(mode))?;
+            sync_name(path)
+        }
         // Another process was quicker.
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes the name of a new directory survive a power cut.
+fn sync_name(path: &Path) -> io::Result<()> {
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match File::open(above) {
+        Ok(above) => above.sync_all(),
+        // Who may write there, and not read, cannot do it.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
         Err(error) => Err(error),
     }
 }

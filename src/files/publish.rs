@@ -132,8 +132,8 @@ fn hidden() -> String {
     format!(".{}-{:x}.tmp", std::process::id(), fastrand::u64(..))
 }
 
-/// Whether a name was made by [`hidden`].
-fn is_hidden(name: &str) -> bool {
+/// Whether this is the name of an unfinished file.
+pub(crate) fn is_hidden(name: &str) -> bool {
     let inner = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
     inner.and_then(|inner| inner.split_once('-')).is_some_and(|(process, random)| {
         process.parse::<u32>().is_ok() && u64::from_str_radix(random, 16).is_ok()

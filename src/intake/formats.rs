@@ -2,12 +2,13 @@
 //! without the envelope before it (PowerMTA newfile-pickup, newfile-plain), and mbox.
 //!
 //! Not here: finding and claiming files (`spool`), where an mbox is split (`message::mbox`).
-//! Invariant: the bytes of a message are those that the mail server wrote, without what it put
-//! around them.
+//! Invariants: the bytes of a message are those that the mail server wrote, without what it put
+//! around them; a file with very many messages takes no more memory than its bytes.
 
 use crate::envelope::Envelope;
-use crate::message::mbox::{self, MboxPart};
+use crate::message::mbox::{self, MboxPart, MboxParts};
 use crate::message::{Message, Received};
+use std::io::{self, Write};
 use std::ops::Range;
 
 /// One message in a file, for one recipient.
@@ -20,6 +21,11 @@ pub(crate) struct FiledMessage {
 }
 
 impl FiledMessage {
+    /// Whether it is all that follows in a file of this many bytes, as it is there.
+    pub(crate) fn is_rest_of(&self, length: usize) -> bool {
+        !self.quoted && self.range.end == length
+    }
+
     /// Whether this is the same message for another recipient.
     pub(crate) fn is_same_message(&self, other: &FiledMessage) -> bool {
         self.range == other.range
@@ -31,53 +37,124 @@ impl FiledMessage {
     }
 }
 
-/// Every message in a file, once for each of its recipients.
-pub(crate) fn parts(file: &[u8]) -> Vec<FiledMessage> {
-    if mbox::is_mbox(file) {
-        return from_mbox(file);
-    }
-    let (senders, receivers, start) = pickup(file);
-    let range = start..file.len();
-    if start == 0 {
-        return vec![FiledMessage { envelope: from_header(file), range, quoted: false }];
-    }
-    let mut envelope = from_header(&file[start..]);
-    if let Some(sender) = senders.into_iter().next() {
-        envelope.sender = Envelope::normal_sender(&sender);
-    }
-    let with = |recipient: String| Envelope { recipient, ..envelope.clone() };
-    let parts = receivers.into_iter().map(|receiver| FiledMessage {
-        envelope: with(Envelope::normal_sender(&receiver)),
-        range: range.clone(),
-        quoted: false,
-    });
-    let mut parts: Vec<FiledMessage> = parts.collect();
-    if parts.is_empty() {
-        parts.push(FiledMessage { envelope, range, quoted: false });
-    }
-    parts
+/// Every message in a file, once for each of its recipients, in order.
+pub(crate) enum FiledMessages<'f> {
+    Only(Option<FiledMessage>),
+    Mbox(&'f [u8], MboxParts<'f>),
+    /// The lines that name the recipients, and the message for any of them.
+    Pickup(PickupLines<'f>, FiledMessage),
 }
 
-/// The x-sender and x-receiver lines before a message, and where the message begins.
-fn pickup(file: &[u8]) -> (Vec<String>, Vec<String>, usize) {
-    let (mut senders, mut receivers, mut start) = (Vec::new(), Vec::new(), 0);
-    for line in file.split_inclusive(|&byte| byte == b'\n') {
-        let Some(colon) = line.iter().position(|&byte| byte == b':') else {
-            break;
-        };
-        let value = String::from_utf8_lossy(&line[colon + 1..]).trim().to_owned();
-        match &line[..colon] {
-            name if name.eq_ignore_ascii_case(b"x-sender") => senders.push(value),
-            name if name.eq_ignore_ascii_case(b"x-receiver") => receivers.push(value),
-            name if name.len() > 2
-                && name[..2].eq_ignore_ascii_case(b"x-")
-                && start > 0
-                && is_pickup(name) => {}
-            _ => break,
-        }
-        start += line.len();
+pub(crate) fn messages(file: &[u8]) -> FiledMessages<'_> {
+    if mbox::is_mbox(file) {
+        return FiledMessages::Mbox(file, mbox::split(file));
     }
-    (senders, receivers, start)
+    let (mut start, mut sender, mut receivers) = (0, None, false);
+    for line in (PickupLines { file, at: 0 }) {
+        match &line {
+            PickupLine { name: PickupName::Sender, .. } => {
+                _ = sender.get_or_insert_with(|| line.address(file))
+            }
+            PickupLine { name: PickupName::Receiver, .. } => receivers = true,
+            PickupLine { name: PickupName::Other, .. } => {}
+        }
+        start = line.range.end;
+    }
+    let mut envelope = from_header(&file[start..]);
+    if let Some(sender) = sender {
+        envelope.sender = sender;
+    }
+    let message = FiledMessage { range: start..file.len(), envelope, quoted: false };
+    match receivers {
+        true => FiledMessages::Pickup(PickupLines { file, at: 0 }, message),
+        false => FiledMessages::Only(Some(message)),
+    }
+}
+
+impl Iterator for FiledMessages<'_> {
+    type Item = FiledMessage;
+
+    fn next(&mut self) -> Option<FiledMessage> {
+        match self {
+            FiledMessages::Only(message) => message.take(),
+            FiledMessages::Mbox(file, parts) => parts.next().map(|part| from_mbox(file, part)),
+            FiledMessages::Pickup(lines, message) => {
+                let line = lines.find(|line| line.name == PickupName::Receiver)?;
+                let recipient = line.address(lines.file);
+                let envelope = Envelope { recipient, ..message.envelope.clone() };
+                Some(FiledMessage { envelope, range: message.range.clone(), quoted: false })
+            }
+        }
+    }
+}
+
+/// Writes a file with only those of its messages that `is_left`, by their place in it. Nothing else
+/// is changed.
+pub(crate) fn write_left(
+    file: &[u8],
+    is_left: impl Fn(usize) -> bool,
+    into: &mut impl Write,
+) -> io::Result<()> {
+    if mbox::is_mbox(file) {
+        let mut left = mbox::split(file).enumerate().filter(|(index, _)| is_left(*index));
+        return left.try_for_each(|(_, part)| into.write_all(&file[part.from_line.start..part.message.end]));
+    }
+    let (mut receiver, mut start) = (0, 0);
+    for line in (PickupLines { file, at: 0 }) {
+        let is_receiver = line.name == PickupName::Receiver;
+        if !is_receiver || is_left(receiver) {
+            into.write_all(&file[line.range.clone()])?;
+        }
+        receiver += usize::from(is_receiver);
+        start = line.range.end;
+    }
+    into.write_all(&file[start..])
+}
+
+/// What a line before a message says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PickupName {
+    Sender,
+    Receiver,
+    Other,
+}
+
+/// A line before a message.
+pub(crate) struct PickupLine {
+    name: PickupName,
+    range: Range<usize>,
+}
+
+impl PickupLine {
+    fn address(&self, file: &[u8]) -> String {
+        let line = &file[self.range.clone()];
+        let value = line.iter().position(|&byte| byte == b':').map_or(line, |colon| &line[colon + 1..]);
+        Envelope::normal_sender(&String::from_utf8_lossy(value))
+    }
+}
+
+/// The x-sender and x-receiver lines before a message, and what is between them.
+pub(crate) struct PickupLines<'f> {
+    file: &'f [u8],
+    at: usize,
+}
+
+impl Iterator for PickupLines<'_> {
+    type Item = PickupLine;
+
+    fn next(&mut self) -> Option<PickupLine> {
+        let line = self.file[self.at..].split_inclusive(|&byte| byte == b'\n').next()?;
+        let colon = line.iter().position(|&byte| byte == b':')?;
+        let name = match &line[..colon] {
+            name if name.eq_ignore_ascii_case(b"x-sender") => PickupName::Sender,
+            name if name.eq_ignore_ascii_case(b"x-receiver") => PickupName::Receiver,
+            name if self.at > 0 && is_pickup(name) => PickupName::Other,
+            _ => return None,
+        };
+        let range = self.at..self.at + line.len();
+        self.at = range.end;
+        Some(PickupLine { name, range })
+    }
 }
 
 /// Other fields that PowerMTA's pickup format may have between x-sender and x-receiver.
@@ -115,22 +192,45 @@ fn bare_address(value: &str) -> String {
     inner.unwrap_or(value).trim().to_owned()
 }
 
-/// The messages of an mbox. The `From ` line names the sender where the header does not.
-fn from_mbox(file: &[u8]) -> Vec<FiledMessage> {
-    let filed = |part: MboxPart| {
-        let mut envelope = from_header(&file[part.message.clone()]);
-        if envelope.sender.is_empty() {
-            let from = String::from_utf8_lossy(&file[part.from_line]);
-            envelope.sender = Envelope::normal_sender(from.split_whitespace().nth(1).unwrap_or_default());
-        }
-        FiledMessage { range: part.message, envelope, quoted: true }
-    };
-    mbox::split(file).into_iter().map(filed).collect()
+/// A message of an mbox. The `From ` line names the sender where the header does not.
+fn from_mbox(file: &[u8], part: MboxPart) -> FiledMessage {
+    let mut envelope = from_header(&file[part.message.clone()]);
+    if envelope.sender.is_empty() {
+        let from = String::from_utf8_lossy(&file[part.from_line]);
+        envelope.sender = Envelope::normal_sender(from.split_whitespace().nth(1).unwrap_or_default());
+    }
+    FiledMessage { range: part.message, envelope, quoted: true }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parts(file: &[u8]) -> Vec<FiledMessage> {
+        messages(file).collect()
+    }
+
+    fn left(file: &[u8], kept: &[usize]) -> Vec<u8> {
+        let mut written = Vec::new();
+        write_left(file, |index| kept.contains(&index), &mut written).unwrap();
+        written
+    }
+
+    #[test]
+    fn what_is_left_of_a_file_is_byte_for_byte_what_it_was() {
+        let pickup = b"X-Sender: a@example.com\r\nx-receiver: b@example.org\r\nx-envid: 7\r\nx-receiver: c@example.org\r\n\r\nx-receiver: text\r\n";
+        assert_eq!(
+            left(pickup, &[1]),
+            b"X-Sender: a@example.com\r\nx-envid: 7\r\nx-receiver: c@example.org\r\n\r\nx-receiver: text\r\n"
+        );
+        let mbox =
+            b"From a@example.com\nA: 1\n\n>From x\n\nFrom b@example.com\nB: 2\n\nFrom c@example.com\nC: 3\n";
+        assert_eq!(left(mbox, &[0, 2]), b"From a@example.com\nA: 1\n\n>From x\n\nFrom c@example.com\nC: 3\n");
+        assert_eq!((left(mbox, &[0, 1, 2]), left(pickup, &[0, 1])), (mbox.to_vec(), pickup.to_vec()));
+        for one in [&b"A: 1\n\nx\n"[..], b"x-sender: a@example.com\nA: 1\n\nx\n"] {
+            assert_eq!((parts(one).len(), left(one, &[0])), (1, one.to_vec()));
+        }
+    }
 
     #[test]
     fn pickup_gives_one_part_a_recipient() {

@@ -6,6 +6,8 @@ pub(crate) mod pipe;
 pub(crate) mod unanswered;
 /// The forms of files that hold messages.
 pub(crate) mod formats;
+/// A claimed file and its name.
+pub(crate) mod claim;
 /// Claiming files.
 pub(crate) mod spool;
 /// When a file is whole.

@@ -4,19 +4,23 @@
 //! A claim is a rename into `.claimed/RUN/`, whose lock the run holds while it lives: a claim in a
 //! directory that nobody locks is an orphan, and the next run adopts it. Not here: when a file is
 //! whole (`whole_file`), what it holds (`formats`), and what becomes of the messages (`relay`).
-//! Invariant: a message has exactly one name at every moment, and that name survives a crash.
+//! Invariants: a message has exactly one name at every moment, and that name survives a crash; a
+//! claim that names another one takes its place, and the other one counts no more. On a file system
+//! whose renames are atomic, both hold through a power cut too.
 
+use super::claim::{Claim, ClaimName, tail};
 use super::whole_file;
-use crate::clock::{self, DAY};
+use crate::clock::{self, DAY, HOUR};
 use crate::error::{Context, Error, Result};
 use crate::files::lock::{self, LockFile};
-use crate::files::publish::{Unfinished, publish, remove_scraps, sync_directory};
+use crate::files::publish::{self, Unfinished, remove_scraps, sync_directory};
+use crate::files::shared_sync::SharedSync;
 use crate::files::{owner, private, regular};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs;
-use std::io::Write;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,24 +42,13 @@ pub(crate) struct Spool {
     failed: PathBuf,
     settle: Duration,
     next: AtomicU64,
+    /// The directories whose names claims change.
+    syncs: [SharedSync; 2],
     _lock: LockFile,
     /// What has the name of a message and is no file.
     odd: Mutex<HashSet<PathBuf>>,
     /// Directories of runs that died, whose claims are ours now.
     adopted: Mutex<Vec<(PathBuf, LockFile)>>,
-}
-
-/// A file that this run has claimed.
-#[derive(Debug)]
-pub(crate) struct Claim {
-    /// Where it is now.
-    pub(crate) path: PathBuf,
-    /// Names the claim in every later run: `RUN.NUMBER`.
-    pub(crate) key: String,
-    /// The name it came under.
-    pub(crate) name: String,
-    /// The directory it came from: the spool, or a Maildir's `new`.
-    home: PathBuf,
 }
 
 impl Spool {
@@ -79,11 +72,16 @@ impl Spool {
         );
         let directory = directory.canonicalize().context(directory.display())?;
         [&directory, &done, &failed].into_iter().try_for_each(|folder| owner::guard_directory(folder))?;
-        [&directory, &done, &failed].into_iter().for_each(|folder| remove_scraps(folder));
         let claims = directory.join(CLAIMED).join(&run);
-        let locked = private::make_directory(&claims).and_then(|()| lock::take(&claims.join(LOCK)));
+        let locked = private::make_directory(&claims).and_then(|()| {
+            let lock = lock::take(&claims.join(LOCK))?;
+            // A claim is no more durable than the directory that it is in.
+            claims.ancestors().skip(1).take(2).try_for_each(sync_directory)?;
+            Ok(lock)
+        });
         let lock = locked.context(claims.display()).map_err(|error| error.remedy(remedy))?;
-        Ok(Spool {
+        let spool = Spool {
+            syncs: [claims.clone(), directory.clone()].map(SharedSync::of),
             done,
             failed,
             directory,
@@ -94,7 +92,14 @@ impl Spool {
             _lock: lock,
             odd: Mutex::default(),
             adopted: Mutex::default(),
-        })
+        };
+        spool.remove_scraps();
+        Ok(spool)
+    }
+
+    /// Removes what killed processes have left unfinished, some time later.
+    pub(crate) fn remove_scraps(&self) {
+        [&self.directory, &self.failed, &self.done].into_iter().for_each(|folder| remove_scraps(folder));
     }
 
     /// Whole files that wait to be claimed, sorted by name, and how many files are still being
@@ -155,18 +160,31 @@ impl Spool {
     /// Claims a file. `None`: another process has.
     pub(crate) fn claim(&self, path: &Path) -> Result<Option<Claim>> {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let key = format!("{}.{}", self.run, self.next.fetch_add(1, Ordering::Relaxed));
-        let kept: String = tail(&name, 160).to_owned();
-        let home = if self.is_in_new(path) { "n" } else { "d" };
-        let claimed = self.claims.join(format!("{key}.{home}.{kept}"));
+        let key = self.next_key();
+        let claimed = self.claims.join(ClaimName::written(&key, self.is_in_new(path), None, &name));
         match fs::rename(path, &claimed) {
             Ok(()) => {
                 let home = path.parent().unwrap_or(&self.directory).to_owned();
                 Ok(Some(Claim { path: claimed, key, name, home }))
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).context(path.display()),
         }
+    }
+
+    fn next_key(&self) -> String {
+        format!("{}.{}", self.run, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Makes the claims so far survive a power cut: what is put on record under their keys must not
+    /// find the files under their old names again.
+    pub(crate) fn sync_claims<'c>(&self, mut claims: impl Iterator<Item = &'c Claim>) -> Result<()> {
+        self.syncs.iter().try_for_each(SharedSync::sync).context(self.directory.display())?;
+        if claims.any(|claim| claim.home != self.directory) {
+            let new = self.directory.join("new");
+            sync_directory(&new).context(new.display())?;
+        }
+        Ok(())
     }
 
     /// Takes over the claims of runs that died. They stay where they are: the journal may know
@@ -179,19 +197,44 @@ impl Spool {
             if folder == self.claims || self.adopted().iter().any(|(ours, _)| *ours == folder) {
                 continue;
             }
-            let Ok(Some(lock)) = lock::try_existing(&folder.join(LOCK)) else { continue };
-            for entry in fs::read_dir(&folder).context(folder.display())?.flatten() {
-                let name = entry.file_name().to_string_lossy().into_owned();
-                let Some((key, home, original)) = claim_name(&name) else {
-                    continue;
-                };
-                let home = if home == "n" { self.directory.join("new") } else { self.directory.clone() };
-                adopted.push(Claim { path: entry.path(), key, name: original.to_owned(), home });
-            }
+            let lock = match lock::try_existing(&folder.join(LOCK)) {
+                // A power cut has left the directory without its lock. No run is as slow to begin.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && is_old(&folder) => {
+                    lock::try_take(&folder.join(LOCK))
+                }
+                taken => taken,
+            };
+            let Ok(Some(lock)) = lock else { continue };
+            adopted.extend(self.orphans(&folder)?);
             self.adopted().push((folder, lock));
+        }
+        if !adopted.is_empty() {
+            self.sync_claims(adopted.iter())?;
+            self.sync()?;
         }
         adopted.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         Ok(adopted)
+    }
+
+    /// The claims of a run that died, without those that others have taken the place of.
+    fn orphans(&self, folder: &Path) -> Result<Vec<Claim>> {
+        let (mut orphans, mut replaced) = (Vec::new(), HashSet::new());
+        for entry in fs::read_dir(folder).context(folder.display())?.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if publish::is_hidden(&name) {
+                let _ = fs::remove_file(entry.path());
+            }
+            let Some(ClaimName { key, in_new, replaces, original }) = ClaimName::read(&name) else {
+                continue;
+            };
+            replaced.extend(replaces);
+            let home = if in_new { self.directory.join("new") } else { self.directory.clone() };
+            orphans.push(Claim { path: entry.path(), key, name: original, home });
+        }
+        for claim in orphans.extract_if(.., |claim| replaced.contains(&claim.key)) {
+            self.remove(&claim)?;
+        }
+        Ok(orphans)
     }
 
     fn adopted(&self) -> MutexGuard<'_, Vec<(PathBuf, LockFile)>> {
@@ -212,12 +255,17 @@ impl Spool {
         fs::remove_file(&claim.path).context(claim.path.display())
     }
 
-    /// Puts the file in `failed`, with the reason beside it.
+    /// Puts the file in `failed`, durably, with the reason beside it if there is room for that.
     pub(crate) fn fail(&self, claim: &Claim, reason: &str) -> Result<()> {
         let target = self.move_to(claim, &self.failed)?;
         let mut beside = target.into_os_string();
         beside.push(".reason");
-        publish(Path::new(&beside), format!("{reason}\n").as_bytes(), private::FILE)
+        let written = publish::publish(Path::new(&beside), format!("{reason}\n").as_bytes(), private::FILE);
+        if let Err(error) = written {
+            tracing::warn!(%error, "the reason is only here");
+        }
+        sync_directory(&self.failed).context(self.failed.display())?;
+        self.sync()
     }
 
     /// Gives the file back under its own name, to be tried again later.
@@ -225,17 +273,34 @@ impl Spool {
         self.move_to(claim, &claim.home)
     }
 
-    /// Writes a separate file for a message of the claim that is to be tried again; durable on
-    /// return.
-    pub(crate) fn write_back(&self, claim: &Claim, bytes: &[u8]) -> Result<PathBuf> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let target = self.directory.join(format!("{}.{number}.msg", self.run));
-        let written = Unfinished::create(&self.directory).and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.replace(&target)
-        });
-        written.context(format_args!("{} (from {})", target.display(), claim.name))?;
-        Ok(target)
+    /// A claim with other contents takes the place of this one: from the moment that it has its
+    /// name. It is durable on return, and as old as the other one, which is to be removed.
+    pub(crate) fn replace(
+        &self,
+        claim: &Claim,
+        write: impl FnOnce(&mut BufWriter<&mut Unfinished>) -> io::Result<()>,
+    ) -> Result<Claim> {
+        let folder = claim.path.parent().unwrap_or(&self.claims);
+        let (key, in_new) = (self.next_key(), claim.home != self.directory);
+        let path = folder.join(ClaimName::written(&key, in_new, Some(&claim.key), &claim.name));
+        let written = (|| {
+            let mut file = Unfinished::create(folder)?;
+            let mut buffered = BufWriter::new(&mut file);
+            write(&mut buffered)?;
+            buffered.flush()?;
+            drop(buffered);
+            file.set_modified(fs::metadata(&claim.path)?.modified()?)?;
+            file.replace(&path)
+        })();
+        written.context(path.display())?;
+        Ok(Claim { path, key, name: claim.name.clone(), home: claim.home.clone() })
+    }
+
+    /// Removes a claim that another one has taken the place of, before that one leaves.
+    pub(crate) fn remove_replaced(&self, claim: &Claim) -> Result<()> {
+        self.remove(claim)?;
+        let folder = claim.path.parent().unwrap_or(&self.claims);
+        sync_directory(folder).context(folder.display())
     }
 
     /// Where kept messages go.
@@ -245,7 +310,10 @@ impl Spool {
 
     /// How long the file has been here.
     pub(crate) fn age(&self, claim: &Claim) -> Duration {
-        fs::metadata(&claim.path).and_then(|metadata| metadata.modified()).map(age).unwrap_or_default()
+        fs::symlink_metadata(&claim.path)
+            .and_then(|metadata| metadata.modified())
+            .map(age)
+            .unwrap_or_default()
     }
 
     /// Moves a claim into `folder`, durably, under its own name, or a similar one if that is taken.
@@ -260,7 +328,7 @@ impl Spool {
                 Ok(()) => return Ok(target),
                 Err(Errno::EXIST) if attempt < 1000 => continue,
                 Err(Errno::XDEV) => match copy_over(&claim.path, &target) {
-                    Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && attempt < 1000 => {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 1000 => {
                         continue;
                     }
                     copied => return copied.map(|()| target).context(folder.display()),
@@ -289,26 +357,18 @@ impl Drop for Spool {
 
 /// A rename across file systems: the copy is whole and durable under its own name before the
 /// original goes.
-fn copy_over(from: &Path, to: &Path) -> std::io::Result<()> {
+fn copy_over(from: &Path, to: &Path) -> io::Result<()> {
     if to.exists() {
-        return Err(std::io::ErrorKind::AlreadyExists.into());
+        return Err(io::ErrorKind::AlreadyExists.into());
     }
     let mut copy = Unfinished::create(to.parent().unwrap_or(Path::new(".")))?;
-    std::io::copy(&mut regular::open_no_link(from)?, &mut copy)?;
+    io::copy(&mut regular::open_no_link(from)?, &mut copy)?;
     copy.place(to)?;
     fs::remove_file(from)
 }
 
-/// `RUN.NUMBER.HOME.NAME` → key, home, name.
-fn claim_name(name: &str) -> Option<(String, &str, &str)> {
-    let mut fields = name.splitn(4, '.');
-    let (run, number, home, original) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-    (!run.is_empty() && !original.is_empty()).then(|| (format!("{run}.{number}"), home, original))
-}
-
-/// The last `limit` bytes of a name, from a character on.
-fn tail(name: &str, limit: usize) -> &str {
-    &name[name.ceil_char_boundary(name.len().saturating_sub(limit))..]
+fn is_old(folder: &Path) -> bool {
+    fs::metadata(folder).and_then(|folder| folder.modified()).is_ok_and(|time| age(time) > HOUR)
 }
 
 fn age(time: SystemTime) -> Duration {

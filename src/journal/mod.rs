@@ -15,6 +15,7 @@ use crate::clock;
 use crate::deadline::{Deadline, stopping};
 use crate::error::{Error, Result};
 use crate::mail::Mail;
+use crate::memory::MemoryBudget;
 use crate::store::{Claimed, DueSteps, Ended, Entry, FinishedMessage, OnRecord, Promise, Store};
 
 /// How long a step may take before another process regards it as abandoned: longer than a
@@ -22,6 +23,8 @@ use crate::store::{Claimed, DueSteps, Ended, Entry, FinishedMessage, OnRecord, P
 pub(crate) const LEASE_MS: i64 = 15 * 60 * 1000;
 /// Messages whose due steps are claimed together.
 const BATCH: usize = 64;
+/// Memory for them, unless one alone needs more.
+const BATCH_BYTES: u64 = 64 << 20;
 
 /// Writes down what was decided about messages, in one transaction, or finds what earlier
 /// deliveries of the same messages left.
@@ -61,9 +64,15 @@ pub(crate) struct DueEnded {
 /// Does every step that is due, of any message.
 pub(crate) fn run_due(doors: &Doors, deadline: Deadline, done: OnSteps<'_>) -> Result<DueEnded> {
     let mut all = DueEnded::default();
+    let first = || doors.store.first_due_size(clock::now_ms(), LEASE_MS);
     while !deadline.passed() && !stopping::asked() {
-        let Claimed { due, damaged } = doors.store.claim_due(clock::now_ms(), LEASE_MS, BATCH)?;
-        if due.is_empty() && damaged.is_empty() {
+        let needed = MemoryBudget::needed_by(first()?.unwrap_or(0));
+        let room = doors.memory.take(needed.max(BATCH_BYTES));
+        let Claimed { due, damaged } =
+            doors.store.claim_due(clock::now_ms(), LEASE_MS, BATCH, room.bytes())?;
+        let too_large = |size| MemoryBudget::needed_by(size) > room.bytes();
+        // The steps of a process that has died are due only now.
+        if due.is_empty() && damaged.is_empty() && !first()?.is_some_and(too_large) {
             break;
         }
         all.damaged.extend(damaged.iter().map(|key| is_damaged(key)));

@@ -21,22 +21,37 @@ pub(crate) fn is_mbox(file: &[u8]) -> bool {
 }
 
 /// The messages of an mbox: each begins after a blank line and a `From ` line, with a header field.
-pub(crate) fn split(file: &[u8]) -> Vec<MboxPart> {
-    let mut parts: Vec<MboxPart> = Vec::new();
-    let (mut at, mut after_blank) = (0, true);
-    while at < file.len() {
-        let end = line_end(file, at);
-        let line = without_line_end(&file[at..end]);
-        let separates = after_blank && is_mbox(line) && (parts.is_empty() || starts_field(&file[end..]));
-        if separates {
-            if let Some(last) = parts.last_mut() {
-                last.message.end = at;
+pub(crate) fn split(file: &[u8]) -> MboxParts<'_> {
+    MboxParts { file, at: 0, after_blank: true, begun: None }
+}
+
+/// The messages of an mbox, in order.
+pub(crate) struct MboxParts<'f> {
+    file: &'f [u8],
+    at: usize,
+    after_blank: bool,
+    /// The `From ` line of the message that was begun.
+    begun: Option<Range<usize>>,
+}
+
+impl Iterator for MboxParts<'_> {
+    type Item = MboxPart;
+
+    fn next(&mut self) -> Option<MboxPart> {
+        while self.at < self.file.len() {
+            let start = self.at;
+            let end = line_end(self.file, start);
+            let line = without_line_end(&self.file[start..end]);
+            let begins = || self.begun.is_none() || starts_field(&self.file[end..]);
+            let separates = self.after_blank && is_mbox(line) && begins();
+            (self.after_blank, self.at) = (line.is_empty(), end);
+            if separates && let Some(from_line) = self.begun.replace(start..end) {
+                return Some(MboxPart { message: from_line.end..start, from_line });
             }
-            parts.push(MboxPart { from_line: at..end, message: end..file.len() });
         }
-        (after_blank, at) = (line.is_empty(), end);
+        let from_line = self.begun.take()?;
+        Some(MboxPart { message: from_line.end..self.file.len(), from_line })
     }
-    parts
 }
 
 /// Whether a field name and a colon are next; a sentence in a body that begins with "From" has
@@ -63,11 +78,11 @@ mod tests {
     #[test]
     fn messages_begin_after_a_blank_line_with_a_header() {
         let file = b"From a Tue\r\nA: 1\r\n\r\nFrom here on text\r\n\r\nFrom b Tue\r\nB: 2\r\n";
-        let parts = split(file);
+        let parts: Vec<MboxPart> = split(file).collect();
         let texts: Vec<&[u8]> = parts.iter().map(|part| &file[part.message.clone()]).collect();
         assert_eq!(texts, [&b"A: 1\r\n\r\nFrom here on text\r\n\r\n"[..], b"B: 2\r\n"]);
         assert_eq!(parts[1].from_line, 41..53);
-        assert_eq!(split(b"A: 1\n\nno mbox\n"), []);
+        assert_eq!(split(b"A: 1\n\nno mbox\n").next(), None);
     }
 
     #[test]

@@ -1,32 +1,34 @@
 //! One claimed file of a spool: it is read, and in the end removed, put back or failed.
 //!
-//! Not here: claiming (`intake/spool`), and what becomes of its messages (`worker`). Invariant:
+//! Not here: claiming (`intake/spool`), and what becomes of its messages (`worker`). Invariants:
 //! nothing that goes wrong with a file leaves this module; a file goes only when the journal needs
-//! it no more.
+//! it no more, and the journal forgets its messages only once it is durably gone; what fails for a
+//! fault of ours is tried again, and only a message that cannot be handled goes to `failed`.
 
 use super::file_backoff::FileBackoff;
-use super::memory_budget::MemoryBudget;
 use crate::clock::{self, HOUR};
 use crate::deadline::Deadline;
 use crate::error::{Context, Error, Result};
 use crate::files::regular;
 use crate::house::House;
-use crate::intake::formats::FiledMessage;
-use crate::intake::spool::{Claim, Spool};
+use crate::intake::claim::Claim;
+use crate::intake::formats::{self, FiledMessage};
+use crate::intake::spool::Spool;
 use crate::mail::{Content, KeptCopy, Key, Mail, MessageFile};
+use crate::store::Tally;
 use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Finished messages that the journal forgets together.
 const FORGOTTEN_TOGETHER: usize = 8192;
 
+/// How long a file is held before it is tried again.
+const HELD_FOR: Duration = Duration::from_secs(10);
+
 /// Time for records of the message log that are new to the store.
 const FOLDING: Duration = Duration::from_secs(60);
-
-/// Bytes for messages in work: what a process of 256 MB has left besides its policy and its store.
-const BUDGET: u64 = 160 << 20;
 
 /// What the files of a run share.
 pub(crate) struct Files<'a> {
@@ -35,11 +37,16 @@ pub(crate) struct Files<'a> {
     pub(crate) messages: AtomicU64,
     pub(crate) failed: AtomicU64,
     pub(crate) backoff: FileBackoff,
-    pub(crate) memory: MemoryBudget,
     /// Keys of messages whose file is gone: the journal need not know them any more.
     gone: Mutex<Vec<String>>,
+    /// What was counted for the messages.
+    counted: Mutex<Tally>,
+    /// Files that stay claimed for now, because something of ours failed, and since when.
+    held: Mutex<Vec<(Instant, Claim)>>,
+    /// What failed.
+    fault: Mutex<Option<String>>,
     /// The first file that could not be claimed: the run ends with it.
-    fault: Mutex<Option<Error>>,
+    end: Mutex<Option<Error>>,
 }
 
 /// A file that is ours.
@@ -52,7 +59,7 @@ pub(crate) struct ClaimedFile {
 
 impl ClaimedFile {
     pub(crate) fn new(claim: Claim, orphan: bool) -> ClaimedFile {
-        let size = std::fs::metadata(&claim.path).map_or(0, |metadata| metadata.len());
+        let size = std::fs::symlink_metadata(&claim.path).map_or(0, |metadata| metadata.len());
         ClaimedFile { claim, orphan, size }
     }
 }
@@ -65,39 +72,46 @@ impl<'a> Files<'a> {
             messages: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             backoff: FileBackoff::default(),
-            memory: MemoryBudget::new(BUDGET),
             gone: Mutex::default(),
+            counted: Mutex::default(),
+            held: Mutex::default(),
             fault: Mutex::default(),
+            end: Mutex::default(),
         }
     }
 
     pub(crate) fn read(&self, file: &ClaimedFile) -> Result<Vec<u8>> {
         let (limit, size) = (self.house.config.message.max_size, file.size);
+        let too_large = |size: u64| {
+            let what = format_args!("{size} bytes are more than [message] max_size = {limit}");
+            Err(Error::new(what).remedy("raise it and move the file back"))
+        };
         if size > limit {
-            return Err(Error::new(format_args!("{size} bytes are more than [message] max_size = {limit}"))
-                .remedy("raise it and move the file back"));
+            return too_large(size);
         }
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
         // Not more than the budget of memory has room for, if the file grows.
         let read = regular::open_no_link(&file.claim.path)
             .and_then(|opened| opened.take(limit.saturating_add(1)).read_to_end(&mut bytes));
-        read.map(|_| bytes).context(file.claim.path.display())
+        read.context(file.claim.path.display())?;
+        match bytes.len() as u64 {
+            size if size > limit => too_large(size),
+            _ => Ok(bytes),
+        }
     }
 
-    /// The only message of a file. The file is durable: its bytes need not be kept elsewhere.
-    pub(crate) fn only_mail(&self, file: &ClaimedFile, part: &FiledMessage, content: Arc<Content>) -> Mail {
-        let path = file.claim.path.to_str().filter(|_| !part.quoted);
-        let path = path.map(|path| MessageFile { path: path.to_owned(), begins: part.range.start as u64 });
-        Mail { file: path, ..self.mail(file, part, content, file.claim.key.clone()) }
-    }
-
+    /// A message of a file that has `length` bytes. If the file holds it as it is, its bytes need
+    /// not be kept elsewhere.
     pub(crate) fn mail(
         &self,
         file: &ClaimedFile,
+        length: usize,
         part: &FiledMessage,
         content: Arc<Content>,
         key: String,
     ) -> Mail {
+        let path = file.claim.path.to_str().filter(|_| part.is_rest_of(length));
+        let path = path.map(|path| MessageFile { path: path.to_owned(), begins: part.range.start as u64 });
         Mail {
             content,
             envelope: part.envelope.clone(),
@@ -105,17 +119,15 @@ impl<'a> Files<'a> {
             seed: fastrand::u64(..),
             at_ms: clock::now_ms(),
             keep: Some(KeptCopy { directory: self.spool.done().to_owned(), name: file.claim.name.clone() }),
-            file: None,
+            file: path,
         }
     }
 
     /// Every message of the file is handled; these keys may be in the journal.
-    pub(crate) fn finish(&self, claim: &Claim, keys: Vec<String>) {
+    pub(crate) fn finish(&self, claim: &Claim, keys: impl Iterator<Item = String>) {
         match self.spool.remove(claim) {
-            Ok(()) => self.forget(keys).unwrap_or_else(|error| {
-                tracing::warn!(%error, "finished messages stay in the journal for ten days");
-            }),
-            removed => self.complain(claim, removed),
+            Ok(()) => self.forget(keys),
+            Err(error) => self.hold(claim, &error),
         }
     }
 
@@ -125,51 +137,100 @@ impl<'a> Files<'a> {
             return self.fail(claim, &format!("deferred for too long; last: {reason}"));
         }
         tracing::info!(file = claim.name, reason, "deferred");
-        let put_back = self.spool.put_back(claim).map(|path| self.backoff.defer(path));
-        self.complain(claim, put_back);
+        match self.spool.put_back(claim) {
+            Ok(path) => self.backoff.defer(path),
+            Err(error) => self.hold(claim, &error),
+        }
     }
 
     pub(crate) fn fail(&self, claim: &Claim, reason: &str) {
         tracing::error!(file = claim.name, reason, "failed");
-        self.failed.fetch_add(1, Relaxed);
-        self.complain(claim, self.spool.fail(claim, reason));
+        match self.spool.fail(claim, reason) {
+            Ok(()) => _ = self.failed.fetch_add(1, Relaxed),
+            Err(error) => self.hold(claim, &error),
+        }
     }
 
-    /// One message of a file with several is to be tried again: it gets its own file.
-    pub(crate) fn write_back(
+    /// The messages with these places in the file are to be tried again: the file is left with them
+    /// alone. `keys` are of all its messages.
+    pub(crate) fn leave(
         &self,
         claim: &Claim,
-        part: &FiledMessage,
         file: &[u8],
+        left: &[usize],
         reason: &str,
-    ) -> Result<()> {
-        let recipient = &part.envelope.recipient;
-        tracing::info!(file = claim.name, recipient, reason, "deferred");
-        self.backoff.defer(self.spool.write_back(claim, &pickup(part, file))?);
-        Ok(())
+        keys: impl Iterator<Item = String>,
+    ) {
+        let is_left = |index: usize| left.binary_search(&index).is_ok();
+        match self.spool.replace(claim, |into| formats::write_left(file, is_left, into)) {
+            Err(error) => self.hold(claim, &error),
+            Ok(next) => match self.spool.remove_replaced(claim) {
+                Err(error) => {
+                    self.note_fault(error.to_string());
+                    tracing::error!(%error, file = claim.name, "the file stays claimed until the next run");
+                }
+                Ok(()) => {
+                    self.forget(keys);
+                    self.defer(&next, reason);
+                }
+            },
+        }
     }
 
-    fn complain(&self, claim: &Claim, ended: Result<()>) {
-        if let Err(error) = ended {
-            tracing::error!(%error, file = claim.name, "the file stays claimed until the next run");
-        }
+    /// Something of ours failed: the file stays claimed and is tried again later, or by the next
+    /// run.
+    pub(crate) fn hold(&self, claim: &Claim, error: &Error) {
+        tracing::error!(%error, file = claim.name, "the file stays claimed and is tried again");
+        self.note_fault(error.to_string());
+        locked(&self.held).push((Instant::now(), claim.clone()));
+    }
+
+    /// The files that were held for some time.
+    pub(crate) fn take_held(&self) -> Vec<Claim> {
+        let mut held = locked(&self.held);
+        held.extract_if(.., |(since, _)| since.elapsed() >= HELD_FOR).map(|(_, claim)| claim).collect()
+    }
+
+    pub(crate) fn held(&self) -> usize {
+        locked(&self.held).len()
+    }
+
+    pub(crate) fn note_fault(&self, what: String) {
+        locked(&self.fault).get_or_insert(what);
+    }
+
+    /// The first fault of ours that has left a file.
+    pub(crate) fn fault(&self) -> Option<String> {
+        locked(&self.fault).clone()
+    }
+
+    pub(crate) fn count(&self, counted: &Tally) {
+        locked(&self.counted).add_all(counted);
+    }
+
+    pub(crate) fn counted(&self) -> Tally {
+        locked(&self.counted).clone()
     }
 
     /// Lets the journal forget these messages, many in one transaction.
-    fn forget(&self, keys: Vec<String>) -> Result<()> {
-        let mut gone = self.gone();
-        gone.extend(keys);
-        if gone.len() < FORGOTTEN_TOGETHER {
-            return Ok(());
+    fn forget(&self, keys: impl Iterator<Item = String>) {
+        for key in keys {
+            let mut gone = locked(&self.gone);
+            gone.push(key);
+            if gone.len() < FORGOTTEN_TOGETHER {
+                continue;
+            }
+            let keys = std::mem::take(&mut *gone);
+            drop(gone);
+            if let Err(error) = self.forget_these(keys) {
+                tracing::warn!(%error, "finished messages stay in the journal for ten days");
+            }
         }
-        let keys = std::mem::take(&mut *gone);
-        drop(gone);
-        self.forget_these(keys)
     }
 
     /// Lets the journal forget what is left.
     pub(crate) fn forget_all(&self) -> Result<()> {
-        let gone = std::mem::take(&mut *self.gone());
+        let gone = std::mem::take(&mut *locked(&self.gone));
         self.forget_these(gone)
     }
 
@@ -185,25 +246,16 @@ impl<'a> Files<'a> {
         store.forget(&keys)
     }
 
-    fn gone(&self) -> MutexGuard<'_, Vec<String>> {
-        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// No file can be claimed.
     pub(crate) fn stop_for(&self, error: Error) {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        locked(&self.end).get_or_insert(error);
     }
 
-    pub(crate) fn fault(&self) -> Option<Error> {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(crate) fn end(&self) -> Option<Error> {
+        locked(&self.end).take()
     }
 }
 
-/// One message of a file with several, in its own file: PowerMTA's newfile-pickup.
-fn pickup(part: &FiledMessage, file: &[u8]) -> Vec<u8> {
-    let envelope = &part.envelope;
-    let mut written =
-        format!("x-sender: {}\r\nx-receiver: {}\r\n", envelope.sender, envelope.recipient).into_bytes();
-    written.extend_from_slice(&part.bytes(file));
-    written
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,8 +5,6 @@
 
 mod file_backoff;
 mod handled_file;
-mod heap;
-mod memory_budget;
 mod work_queue;
 mod worker;
 
@@ -15,7 +13,7 @@ use crate::deadline::Deadline;
 use crate::error::{Context, Result};
 use crate::house::House;
 use crate::intake::spool::{Spool, expire_kept};
-use crate::journal;
+use crate::{journal, memory};
 use handled_file::Files;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -42,7 +40,10 @@ pub(crate) struct Summary {
     pub(crate) failed: u64,
     /// Files that are still in the spool: deferred, or being written.
     pub(crate) left: u64,
-    /// What was counted meanwhile.
+    /// What failed, if files are left because of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fault: Option<String>,
+    /// What was counted for these messages.
     pub(crate) counters: BTreeMap<String, u64>,
 }
 
@@ -68,8 +69,8 @@ pub(crate) fn run(
     progress: OnProgress<'_>,
 ) -> Result<Summary> {
     let began = Instant::now();
-    heap::give_large_blocks_back();
-    let before = counters(house)?;
+    memory::give_large_blocks_back();
+    fold(house)?;
     let run = Run { files: Files::new(house, spool), queue: WorkQueue::default(), follow, stop, progress };
     let ended = std::thread::scope(|scope| {
         let ended = run.start(scope).and_then(|()| run.rounds());
@@ -79,33 +80,29 @@ pub(crate) fn run(
     run.files.forget_all()?;
     let unfinished = ended?;
     expire_kept(spool.done(), house.config.relay.keep_days);
+    fold(house)?;
+    let (files, held) = (&run.files, run.files.held());
     let seconds = began.elapsed().as_secs_f64();
     let messages = run.files.messages.load(Relaxed);
     Ok(Summary {
         messages,
         seconds,
         per_second: messages as f64 / seconds.max(1e-9),
-        failed: run.files.failed.load(Relaxed),
-        left: (run.files.backoff.len() + unfinished) as u64,
-        counters: added(&before, counters(house)?),
+        failed: files.failed.load(Relaxed),
+        left: (files.backoff.len() + unfinished + held) as u64,
+        // A following run has tried again what it deferred.
+        fault: files.fault().filter(|_| !follow || held > 0),
+        counters: files.counted().iter().map(|(name, many)| (name.to_owned(), many)).collect(),
     })
 }
 
-/// The counters, with what the message log has on record.
-fn counters(house: &House) -> Result<BTreeMap<String, u64>> {
+/// Takes into the store what the message log has on record. A store that cannot be opened ends the
+/// run.
+fn fold(house: &House) -> Result<()> {
     if let Err(error) = house.log.fold(&house.store, Deadline::after(FOLDING)) {
         tracing::warn!(%error, "the counters lack records of the message log");
     }
-    Ok(house.store.counters()?.1)
-}
-
-/// What was added to counters since `before`.
-fn added(before: &BTreeMap<String, u64>, mut now: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
-    now.retain(|name, value| {
-        *value -= before.get(name).copied().unwrap_or(0).min(*value);
-        *value > 0
-    });
-    now
+    house.store.counters().map(drop)
 }
 
 impl Run<'_> {
@@ -142,11 +139,13 @@ impl Run<'_> {
             self.files.house.refresh();
             if last_expiry.elapsed() >= HOUR {
                 last_expiry = Instant::now();
+                self.files.spool.remove_scraps();
                 expire_kept(self.files.spool.done(), self.files.house.config.relay.keep_days);
             }
             if last_adoption.elapsed() >= SECOND {
                 last_adoption = Instant::now();
                 self.queue.adopt(self.files.spool.adopt()?);
+                self.queue.adopt(self.files.take_held());
             }
             std::thread::sleep(interval);
         }
@@ -165,11 +164,11 @@ impl Run<'_> {
             if self.stop.load(Relaxed) {
                 self.queue.close();
             }
-            if let Some(error) = self.files.fault() {
+            if let Some(error) = self.files.end() {
                 return Err(error);
             }
         }
-        self.files.fault().map_or(Ok(unfinished), Err)
+        self.files.end().map_or(Ok(unfinished), Err)
     }
 
     /// Files that are being written may be whole when the others are done. They get no more time
@@ -189,10 +188,10 @@ impl Run<'_> {
                 tracing::warn!(%error, "finished messages stay in the journal for ten days");
             }
             let house = self.files.house;
-            if let Err(error) =
-                journal::run_due(&house.doors, house.deadline(), &|done| house.log.append_steps(done))
-            {
-                tracing::warn!(%error, "due steps wait for the next tick");
+            let logged = |done: &[journal::StepsDone<'_>]| house.log.append_steps(done);
+            match journal::run_due(&house.doors, house.deadline(), &logged) {
+                Ok(all) => all.ended.iter().for_each(|end| self.files.count(&end.done.tally)),
+                Err(error) => tracing::warn!(%error, "due steps wait for the next tick"),
             }
         }
     }

@@ -4,7 +4,7 @@
 //! Invariant: what one worker takes no other gets; a file that is not taken keeps its place in the
 //! spool.
 
-use crate::intake::spool::Claim;
+use crate::intake::claim::Claim;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

@@ -5,12 +5,13 @@
 //! (`handled_file`). Invariant: what goes wrong with one message of a batch touches no other.
 
 use super::handled_file::{ClaimedFile, Files};
-use super::memory_budget::Room;
 use super::work_queue::{QueuedFile, WorkQueue};
 use crate::deliver::{self, Asked, Carried, Promised};
-use crate::error::Result;
-use crate::intake::formats::{self, FiledMessage};
+use crate::error::{Error, Result};
+use crate::intake::claim::Claim;
+use crate::intake::formats::{self, FiledMessage, FiledMessages};
 use crate::mail::{Content, Mail};
+use crate::memory::{MemoryBudget, Room};
 use crate::plan::Verdict;
 use crate::policy::Policy;
 use crate::redelivery;
@@ -21,6 +22,8 @@ use std::time::{Duration, Instant};
 
 /// Messages of one file that go down the road together at most.
 const TOGETHER: usize = 64;
+/// Memory for that, if there is some.
+const TOGETHER_BYTES: u64 = 8 << 20;
 /// A batch is closed after this time: what is decided waits no longer for what comes after it.
 const OPEN_FOR: Duration = Duration::from_millis(100);
 
@@ -40,7 +43,6 @@ struct ClaimedBatch<'b> {
 struct Several<'b> {
     file: ClaimedFile,
     bytes: Vec<u8>,
-    parts: Vec<FiledMessage>,
     _room: Room<'b>,
 }
 
@@ -55,7 +57,7 @@ enum Closed<'b> {
 /// What a file holds.
 enum Opened {
     One(Box<Asked>),
-    Several(Vec<u8>, Vec<FiledMessage>),
+    Several(Vec<u8>),
 }
 
 impl Files<'_> {
@@ -118,11 +120,10 @@ impl Files<'_> {
                     },
                 },
             };
-            // The file, its parsed form, the copy that DNS signatures are verified on, an answer.
-            let bytes = file.size.saturating_mul(4) + (16 << 10);
+            let bytes = MemoryBudget::needed_by(file.size);
             let room = match batch.files.is_empty() {
-                true => self.memory.take(bytes),
-                false => match self.memory.try_take(bytes) {
+                true => self.house.doors.memory.take(bytes),
+                false => match self.house.doors.memory.try_take(bytes) {
                     Some(room) => room,
                     None => return Closed::NoRoom(file),
                 },
@@ -132,8 +133,8 @@ impl Files<'_> {
                     batch.asked.push(*asked);
                     batch.files.push((file, room));
                 }
-                Ok(Ok(Opened::Several(bytes, parts))) => {
-                    return Closed::Several(Several { file, bytes, parts, _room: room });
+                Ok(Ok(Opened::Several(bytes))) => {
+                    return Closed::Several(Several { file, bytes, _room: room });
                 }
                 Ok(Err(error)) => self.fail(&file.claim, &error.to_string()),
                 Err(_) => self.fail(&file.claim, DEFECT),
@@ -144,11 +145,16 @@ impl Files<'_> {
 
     fn open(&self, file: &ClaimedFile, policy: &Policy) -> Result<Opened> {
         let bytes = self.read(file)?;
-        let parts = formats::parts(&bytes);
-        let [only] = &*parts else { return Ok(Opened::Several(bytes, parts)) };
-        let whole = !only.quoted && only.range == (0..bytes.len());
+        let mut messages = formats::messages(&bytes);
+        let (Some(only), None) = (messages.next(), messages.next()) else {
+            return Ok(Opened::Several(bytes));
+        };
+        drop(messages);
+        let length = bytes.len();
+        let whole = only.range.start == 0 && only.is_rest_of(length);
         let raw = if whole { bytes } else { only.bytes(&bytes) };
-        let mail = self.only_mail(file, only, Content::read(Arc::new(raw)));
+        let content = Content::read(Arc::new(raw));
+        let mail = self.mail(file, length, &only, content, file.claim.key.clone());
         Ok(Opened::One(Box::new(self.ask(mail, policy))))
     }
 
@@ -162,14 +168,14 @@ impl Files<'_> {
 
     fn carry(&self, policy: &Policy, batch: ClaimedBatch<'_>, progress: &(dyn Fn(u64) + Sync)) {
         let ClaimedBatch { asked, files } = batch;
-        let mut ended = |Carried { index, verdict, on_record, .. }: Carried| {
-            let claim = &files[index].0.claim;
-            match verdict {
-                Verdict::Defer(reply) => self.defer(claim, &reply.text),
-                Verdict::Accept | Verdict::Reject(_) => {
-                    self.messages.fetch_add(1, Relaxed);
-                    self.finish_if(on_record, claim, vec![claim.key.clone()]);
-                }
+        if !self.are_durable(files.iter().map(|(file, _)| file)) {
+            return;
+        }
+        let mut ended = |carried: Carried| {
+            let claim = &files[carried.index].0.claim;
+            match self.note(&carried) {
+                Some(reason) => self.defer(claim, reason),
+                None => self.finish_if(carried.on_record, claim, std::iter::once(claim.key.clone())),
             }
             progress(self.messages.load(Relaxed));
         };
@@ -182,61 +188,122 @@ impl Files<'_> {
         }
     }
 
+    /// Whether the claims survive a power cut. If not, the files are held.
+    fn are_durable<'f>(&self, files: impl Iterator<Item = &'f ClaimedFile> + Clone) -> bool {
+        let fresh = files.clone().filter(|file| !file.orphan).map(|file| &file.claim);
+        if fresh.clone().next().is_none() {
+            return true;
+        }
+        let synced = self.spool.sync_claims(fresh);
+        if let Err(error) = &synced {
+            files.for_each(|file| self.hold(&file.claim, error));
+        }
+        synced.is_ok()
+    }
+
+    /// Counts a message that has come to its end; returns why it is deferred, if it is.
+    fn note<'c>(&self, carried: &'c Carried) -> Option<&'c str> {
+        self.count(&carried.counted);
+        match &carried.verdict {
+            Verdict::Defer(reply) => {
+                if carried.fault {
+                    self.note_fault(reply.text.clone());
+                }
+                Some(&reply.text)
+            }
+            Verdict::Accept | Verdict::Reject(_) => {
+                self.messages.fetch_add(1, Relaxed);
+                None
+            }
+        }
+    }
+
     /// Removes the file, unless a step needs it that is not settled.
-    fn finish_if(&self, on_record: bool, claim: &crate::intake::spool::Claim, keys: Vec<String>) {
+    fn finish_if(&self, on_record: bool, claim: &Claim, keys: impl Iterator<Item = String>) {
         match on_record {
             true => self.finish(claim, keys),
-            false => tracing::error!(file = claim.name, "the file stays claimed until the next run"),
+            false => self.hold(claim, &Error::new("a step that needs it is not on record")),
         }
     }
 
     /// The messages of one file, some at a time.
     fn carry_several(&self, policy: &Policy, several: Several<'_>) {
-        let handled = catch_unwind(AssertUnwindSafe(|| self.several(policy, &several)));
-        match handled {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => self.fail(&several.file.claim, &error.to_string()),
-            Err(_) => self.fail(&several.file.claim, DEFECT),
+        if self.are_durable(std::iter::once(&several.file)) {
+            let handled = catch_unwind(AssertUnwindSafe(|| self.several(policy, &several)));
+            handled.unwrap_or_else(|_| self.fail(&several.file.claim, DEFECT));
         }
     }
 
-    fn several(&self, policy: &Policy, several: &Several<'_>) -> Result<()> {
-        let Several { file, bytes, parts, .. } = several;
-        let (mut keys, mut deferred, mut on_record) = (Vec::with_capacity(parts.len()), Vec::new(), true);
-        let mut last: Option<(&FiledMessage, Arc<Content>)> = None;
-        for (chunk, some) in parts.chunks(TOGETHER).enumerate() {
-            let mut asked = Vec::with_capacity(some.len());
-            for (index, part) in some.iter().enumerate() {
-                // Recipients of one message follow each other: its bytes are parsed once.
-                let content = match &last {
-                    Some((before, content)) if before.is_same_message(part) => content.clone(),
-                    _ => Content::read(Arc::new(part.bytes(bytes))),
-                };
-                last = Some((part, content.clone()));
-                let key = format!("{}.{}", file.claim.key, chunk * TOGETHER + index);
-                keys.push(key.clone());
-                asked.push(self.ask(self.mail(file, part, content, key), policy));
+    fn several(&self, policy: &Policy, several: &Several<'_>) {
+        let Several { file, bytes, .. } = several;
+        let extra = self.house.doors.memory.try_take(TOGETHER_BYTES);
+        let share = file.size.saturating_mul(2) + extra.as_ref().map_or(0, Room::bytes);
+        let key = |index: usize| format!("{}.{index}", file.claim.key);
+        let (mut count, mut deferred, mut on_record) = (0, Vec::new(), true);
+        let mut reason = String::new();
+        let mut next = NextMessages { bytes, messages: formats::messages(bytes), last: None };
+        loop {
+            let (first, mut asked) = (count, Vec::new());
+            next.take(share, self.house.config.send.max_original, |part, content| {
+                let mail = self.mail(file, bytes.len(), part, content, key(count));
+                asked.push(self.ask(mail, policy));
+                count += 1;
+            });
+            if asked.is_empty() {
+                break;
             }
             let deadline = self.house.deadline();
-            deliver::carry(
-                self.house,
-                policy,
-                asked,
-                UNHEARD,
-                deadline,
-                &mut |carried| match carried.verdict {
-                    Verdict::Defer(reply) => deferred.push((&some[carried.index], reply.text)),
-                    Verdict::Accept | Verdict::Reject(_) => {
-                        self.messages.fetch_add(1, Relaxed);
-                        on_record &= carried.on_record;
-                    }
-                },
-            );
+            deliver::carry(self.house, policy, asked, UNHEARD, deadline, &mut |carried| {
+                on_record &= carried.on_record;
+                if let Some(why) = self.note(&carried) {
+                    tracing::info!(file = file.claim.name, message = first + carried.index, why, "deferred");
+                    deferred.push(first + carried.index);
+                    reason = why.to_owned();
+                }
+            });
         }
-        for (part, reason) in &deferred {
-            self.write_back(&file.claim, part, bytes, reason)?;
+        deferred.sort_unstable();
+        let keys = (0..count).map(key);
+        if deferred.is_empty() || !on_record {
+            self.finish_if(on_record, &file.claim, keys);
+        } else if deferred.len() == count {
+            self.defer(&file.claim, &reason);
+        } else {
+            self.leave(&file.claim, bytes, &deferred, &reason, keys);
         }
-        self.finish_if(on_record, &file.claim, keys);
-        Ok(())
+    }
+}
+
+/// The messages of a file that are still to be asked about.
+struct NextMessages<'f> {
+    bytes: &'f [u8],
+    messages: FiledMessages<'f>,
+    last: Option<(FiledMessage, Arc<Content>)>,
+}
+
+impl NextMessages<'_> {
+    /// Gives some to `ask`: at least one, and no more than can be handled in `share` bytes of
+    /// memory together. Recipients of one message follow each other: its bytes are parsed once.
+    fn take(&mut self, share: u64, max_original: u64, mut ask: impl FnMut(&FiledMessage, Arc<Content>)) {
+        let mut needed = 0;
+        for _ in 0..TOGETHER {
+            let Some(part) = self.messages.next() else { return };
+            let size = part.range.len() as u64;
+            let content = match &self.last {
+                Some((before, content)) if before.is_same_message(&part) => {
+                    needed += MemoryBudget::needed_by(size.min(max_original));
+                    content.clone()
+                }
+                _ => {
+                    needed += MemoryBudget::needed_by(size);
+                    Content::read(Arc::new(part.bytes(self.bytes)))
+                }
+            };
+            ask(&part, content.clone());
+            self.last = Some((part, content));
+            if needed > share {
+                return;
+            }
+        }
     }
 }

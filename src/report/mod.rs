@@ -120,8 +120,8 @@ pub(crate) fn read_file(raw: &[u8]) -> Report {
 
 /// The messages of an mbox, each with its `From ` line, or the only one.
 fn messages(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut parts = if mbox::is_mbox(raw) { mbox::split(raw) } else { Vec::new() };
-    parts.truncate(MAX_MESSAGES);
-    let only = if parts.is_empty() { Some(raw) } else { None };
-    parts.into_iter().map(|part| &raw[part.from_line.start..part.message.end]).chain(only)
+    let parts = mbox::is_mbox(raw).then(|| mbox::split(raw).take(MAX_MESSAGES));
+    let only = if parts.is_none() { Some(raw) } else { None };
+    let parts = parts.into_iter().flatten();
+    parts.map(|part| &raw[part.from_line.start..part.message.end]).chain(only)
 }

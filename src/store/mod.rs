@@ -41,8 +41,8 @@ use crate::files::lock::LockFile;
 use crate::plan::Plan;
 use sqlite::connection::SharedConnection;
 use sqlite::{
-    alert_rows, counter_rows, difference_rows, mark_rows, pending_rows, promise_rows, purge, settling,
-    step_rows, suppression_rows, template_rows,
+    alert_rows, counter_rows, difference_rows, due_messages, mark_rows, pending_rows, promise_rows, purge,
+    settling, step_rows, suppression_rows, template_rows,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -132,10 +132,16 @@ impl Store {
         step_rows::claim_message(&self.db, key, now_ms, lease_ms)
     }
 
-    /// The same over all messages, at most `limit` of them. Steps of a message that another living
-    /// process works on are taken from it only when they are overdue by a whole lease.
-    pub(crate) fn claim_due(&self, now_ms: i64, lease_ms: i64, limit: usize) -> Result<Claimed> {
-        step_rows::claim_due(&self.db, now_ms, lease_ms, limit)
+    /// The same over all messages, at most `limit` of them, and no more than there are `bytes` of
+    /// memory for. Steps of a message that another living process works on are taken from it only
+    /// when they are overdue by a whole lease.
+    pub(crate) fn claim_due(&self, now_ms: i64, lease_ms: i64, limit: usize, bytes: u64) -> Result<Claimed> {
+        step_rows::claim_due(&self.db, now_ms, lease_ms, limit, bytes)
+    }
+
+    /// The size of the message whose steps are claimed first; `None`: no step is due.
+    pub(crate) fn first_due_size(&self, now_ms: i64, lease_ms: i64) -> Result<Option<u64>> {
+        due_messages::first_size(&self.db, now_ms, lease_ms)
     }
 
     /// Records how steps of messages (by key) ended, adds what they count for, and skips what

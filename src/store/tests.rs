@@ -152,9 +152,9 @@ fn a_promise_outlives_the_process_and_is_counted_once() {
     let again = promise(&store, "k", vec![step(None, 0)], 0).unwrap();
     assert_eq!(again, Standing::Open);
     assert_eq!(count(&store, "total_messages"), 1);
-    assert!(store.claim_due(1, LEASE, 10).unwrap().due.is_empty(), "the first works on it");
+    assert!(store.claim_due(1, LEASE, 10, u64::MAX).unwrap().due.is_empty(), "the first works on it");
     drop(first);
-    let jobs = store.claim_due(1, LEASE, 10).unwrap().due;
+    let jobs = store.claim_due(1, LEASE, 10, u64::MAX).unwrap().due;
     assert_eq!((jobs.len(), jobs[0].mail.seed, &jobs[0].steps), (1, u64::MAX, &vec![0]));
     assert_eq!(**jobs[0].mail.raw(), b"Subject: x\r\n\r\n");
 }

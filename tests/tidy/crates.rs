@@ -23,7 +23,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ipnet", &["src/config/", "src/auth/", "src/action/doors/"]),
     ("jiff", EVERYWHERE),
     ("lettre", &["src/action/doors/"]),
-    ("libc", &["src/deadline/", "src/files/owner.rs", "src/policy/cache.rs", "src/relay/heap.rs"]),
+    ("libc", &["src/deadline/", "src/files/owner.rs", "src/policy/cache.rs", "src/memory/heap.rs"]),
     ("lzma_rust2", &["src/maillog/tail/"]),
     ("mail_auth", &["src/auth/"]),
     ("mail_parser", &["src/message/"]),
@@ -58,7 +58,7 @@ const HOMES: &[(&str, &[&str])] = &[
 /// What else has a home.
 const PLACES: &[(&str, &[&str])] = &[
     ("async fn", &["src/auth/"]),
-    ("unsafe {", &["src/policy/cache.rs", "src/files/owner.rs", "src/deadline/", "src/relay/heap.rs"]),
+    ("unsafe {", &["src/policy/cache.rs", "src/files/owner.rs", "src/deadline/", "src/memory/heap.rs"]),
     ("unsafe extern", &["src/deadline/"]),
     ("unsafe fn", &["src/policy/"]),
     ("process::exit", &["src/cli/pipe.rs"]),

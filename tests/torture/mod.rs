@@ -40,12 +40,23 @@ fn torture() {
         trouble::full_disk(),
         trouble::locks(),
         trouble::flips(share(10)),
+        power_cut(),
         side_by_side(share(20).min(Duration::from_secs(60))),
     ];
     tally::show(&rows, seed, began);
     if rows.iter().any(Tally::broken) {
         std::process::exit(1);
     }
+}
+
+/// What a power cut may leave at every sync of a run.
+fn power_cut() -> Tally {
+    let mut tally = Tally::new("a power cut at every sync of a relay");
+    match std::panic::catch_unwind(|| crate::power_cut::cut_at(|_, _| true)) {
+        Ok(cuts) => tally.tries = cuts,
+        Err(_) => tally.lost = 1,
+    }
+    tally
 }
 
 /// Writers that never pause. On processors that are busy all the time a message waits for them: then nobody waits much longer

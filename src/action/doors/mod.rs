@@ -17,6 +17,7 @@ pub(super) mod smtp;
 use super::lanes::Lanes;
 use crate::auth::Dns;
 use crate::config::Config;
+use crate::memory::MemoryBudget;
 use crate::store::Store;
 use known_trackers::KnownTrackers;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub(crate) struct Doors {
     pub(super) http: http::Client,
     pub(super) trackers: KnownTrackers,
     pub(crate) lanes: Lanes,
+    /// For the messages whose steps are done.
+    pub(crate) memory: MemoryBudget,
 }
 
 impl Doors {
@@ -38,6 +41,7 @@ impl Doors {
     pub(crate) fn new(config: Arc<Config>, dns: Arc<Dns>, store: Arc<Store>, threads: usize) -> Doors {
         let http = http::Client::new(config.clone(), dns.clone());
         let (smtp, trackers) = (smtp::Pool::default(), KnownTrackers::default());
-        Doors { config, dns, store, smtp, http, trackers, lanes: Lanes::new(threads) }
+        let memory = MemoryBudget::of_process(config.message.memory);
+        Doors { config, dns, store, smtp, http, trackers, lanes: Lanes::new(threads), memory }
     }
 }

@@ -10,10 +10,13 @@ pub(crate) struct MessageTable {
     pub(crate) max_size: u64,
     /// Seconds for one message from start to end. After that, the mail server has to try again.
     pub(crate) deadline: u32,
+    /// Bytes of memory that one process (`carom relay`, `carom cron`) may take. Big messages wait
+    /// for their turn; one that is too large for it is handled alone.
+    pub(crate) memory: u64,
 }
 
 impl Default for MessageTable {
     fn default() -> MessageTable {
-        MessageTable { max_size: 64 << 20, deadline: 60 }
+        MessageTable { max_size: 64 << 20, deadline: 60, memory: 256 << 20 }
     }
 }

@@ -41,6 +41,7 @@ pub(crate) fn put_alerts(
                 plan: serde_json::to_string(plan).context("plan")?,
                 owner: None,
                 file: None,
+                kept_copy: None,
             },
         )),
     };

@@ -7,6 +7,7 @@ pub(crate) mod alert_rows;
 pub(crate) mod connection;
 pub(crate) mod counter_rows;
 pub(crate) mod difference_rows;
+pub(crate) mod due_messages;
 mod holder;
 pub(crate) mod settling;
 mod unsettled_steps;

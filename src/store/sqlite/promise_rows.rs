@@ -77,9 +77,17 @@ fn promised(mail: &Mail, promise: &Promise<'_>, owner: &str) -> Result<Pending> 
         plan: serde_json::to_string(promise.plan).context("plan")?,
         owner: Some(owner.to_owned()),
         file: mail.file.clone(),
+        kept_copy: kept_copy(mail, promise.plan)?,
     };
     let (key, plan, raw) = (mail.key.text().to_owned(), promise.plan.clone(), mail.raw().clone());
     Ok(Pending::Promise { key, at_ms: promise.at_ms, written, plan, raw })
+}
+
+/// Where a kept copy goes, if a step keeps one.
+fn kept_copy(mail: &Mail, plan: &Plan) -> Result<Option<String>> {
+    let is_kept = plan.steps.iter().any(|step| matches!(step.action, Action::Keep));
+    let chosen = mail.keep.as_ref().filter(|_| is_kept);
+    chosen.map(serde_json::to_string).transpose().context("kept copy")
 }
 
 fn finished(message: &FinishedMessage<'_>, verdict: &Verdict) -> Pending {
@@ -149,6 +157,8 @@ pub(crate) struct Written {
     pub(crate) owner: Option<String>,
     /// The file that holds the message. It is not copied into the row then.
     pub(crate) file: Option<MessageFile>,
+    /// Where a kept copy goes, if that is not where the config says.
+    pub(crate) kept_copy: Option<String>,
 }
 
 /// Writes the rows of a promise. Leases the steps that wait for nothing, for `lease_ms`.
@@ -161,14 +171,14 @@ pub(crate) fn insert(
     message: &[u8],
     lease_ms: i64,
 ) -> rusqlite::Result<()> {
-    let Written { policy, seed, envelope, plan: text, owner, file } = written;
+    let Written { policy, seed, envelope, plan: text, owner, file, kept_copy } = written;
     let message = if file.is_some() { None } else { Some(message) };
     let (file, begins) = file.as_ref().map_or((None, 0), |file| (Some(&file.path), file.begins as i64));
     db.prepare_cached(
-        "INSERT INTO journal (key, state, at_ms, owner, policy, seed, envelope, plan, message, file, begins)
-         VALUES (?1, 'open', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO journal (key, state, at_ms, owner, policy, seed, envelope, plan, message, file, begins, kept_copy)
+         VALUES (?1, 'open', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?
-    .execute(params![key, at_ms, owner, policy, seed, envelope, text, message, file, begins])?;
+    .execute(params![key, at_ms, owner, policy, seed, envelope, text, message, file, begins, kept_copy])?;
     let mut insert = db.prepare_cached(
         "INSERT INTO steps (key, step, action, state, after, outcome, due_ms, lease_ms, address)
          VALUES (?1, ?2, ?3, 'pending', ?4, ?5, ?6, ?7, ?8)",

@@ -99,6 +99,7 @@ pub(crate) fn release(shared: &SharedConnection, releases: &[Released], now_ms: 
             plan: serde_json::to_string(plan).context("plan")?,
             owner: None,
             file: None,
+            kept_copy: None,
         };
         Ok((key.clone(), plan.clone(), written))
     };

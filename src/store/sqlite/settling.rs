@@ -104,7 +104,7 @@ mod tests {
         drop((other, store));
         // The process has died: whoever comes next takes the rest, and not what was done.
         let store = place.open();
-        let due = store.claim_due(10, LEASE, 10).unwrap().due;
+        let due = store.claim_due(10, LEASE, 10, u64::MAX).unwrap().due;
         assert_eq!(due.iter().map(|due| due.steps.clone()).collect::<Vec<_>>(), [[2]]);
         assert_eq!(states(&place, "k"), ["succeeded", "pending", "pending"]);
         assert_eq!(count(&store, "settled"), 2);

@@ -6,12 +6,14 @@
 //! counters change in the same transaction.
 
 use super::connection::SharedConnection;
-use super::counter_rows;
+use super::due_messages::READY;
 use super::holder::Holders;
 use super::unsettled_steps::UnsettledSteps;
+use super::{counter_rows, due_messages};
 use crate::clock::{self, DAY_MS};
 use crate::error::Result;
 use crate::mail::{Content, Key, Mail, MessageFile};
+use crate::memory::MemoryBudget;
 use crate::plan::{Plan, StepEnd};
 use crate::store::journal_entry::{Claimed, DueSteps, Performed};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -20,12 +22,6 @@ use std::sync::Arc;
 
 /// How long a file of unsettled steps is known after it was taken in.
 const TAKEN_IN_MS: i64 = 90 * DAY_MS;
-
-/// A step is ready if it is pending, due and not leased, and the step that it waits for has ended.
-/// `settle_step` has skipped the steps that waited for another end.
-const READY: &str = "steps.state = 'pending' AND steps.due_ms <= ?2 AND steps.lease_ms <= ?2 AND (steps.after IS NULL OR \
-    EXISTS (SELECT 1 FROM steps AS earlier WHERE earlier.key = steps.key AND earlier.step = steps.after \
-    AND earlier.state IN ('succeeded', 'failed', 'parked')))";
 
 /// The end in the column `state`, and the time in `due_ms` if there is another try.
 pub(super) fn state_of(end: StepEnd) -> (&'static str, Option<i64>) {
@@ -118,20 +114,19 @@ pub(crate) fn claim_due(
     now_ms: i64,
     lease_ms: i64,
     limit: usize,
+    bytes: u64,
 ) -> Result<Claimed> {
     let (holders, this) = (shared.holders().clone(), shared.holders().this_process()?);
     write_settled(shared, move |db| {
         release_the_dead(db, &holders)?;
-        let sql = format!(
-            "SELECT DISTINCT key FROM steps INDEXED BY steps_due CROSS JOIN journal USING (key) WHERE {READY} AND
-             (owner IS NULL OR owner = ?3 OR due_ms <= ?2 - ?4) LIMIT ?1"
-        );
-        let keys: Vec<String> = db
-            .prepare_cached(&sql)?
-            .query_map(params![limit as i64, now_ms, this, lease_ms], |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?;
+        let keys = due_messages::keys(db, now_ms, lease_ms, limit)?;
         let mut claimed = Claimed { due: Vec::with_capacity(keys.len()), damaged: Vec::new() };
+        let mut left = bytes;
         for key in keys {
+            match left.checked_sub(MemoryBudget::needed_by(due_messages::size(db, &key)?)) {
+                Some(rest) => left = rest,
+                None => break,
+            }
             let steps = claim_steps(db, &key, now_ms, lease_ms)?;
             own(db, &key, &this)?;
             match due_steps(db, &key, steps)? {
@@ -245,7 +240,8 @@ fn due_steps(db: &Connection, key: &str, steps: Vec<usize>) -> rusqlite::Result<
         db.query_row("SELECT max(attempts) FROM steps WHERE key = ?1 AND state = 'pending'", [key], |row| {
             row.get(0)
         })?;
-    let select = "SELECT envelope, plan, message, seed, at_ms, file, begins FROM journal WHERE key = ?1";
+    let select =
+        "SELECT envelope, plan, message, seed, at_ms, file, begins, kept_copy FROM journal WHERE key = ?1";
     let read = |row: &Row<'_>| -> rusqlite::Result<Due> {
         let (Some(envelope), Some(plan)) = (read_json(row, 0), read_json::<Plan>(row, 1)) else {
             tracing::error!(key, "the promise is damaged; drop its steps with `carom outbox drop`");
@@ -259,7 +255,7 @@ fn due_steps(db: &Connection, key: &str, steps: Vec<usize>) -> rusqlite::Result<
             key: Key::on_record(key.to_owned()),
             seed: row.get::<_, String>(3)?.parse().unwrap_or_default(),
             at_ms: row.get(4)?,
-            keep: None,
+            keep: row.get::<_, Option<String>>(7)?.and_then(|kept| serde_json::from_str(&kept).ok()),
             file: None,
         };
         Ok(Due::Steps(Box::new(DueSteps { mail, plan, steps: known, attempts: attempts.unwrap_or(0) })))

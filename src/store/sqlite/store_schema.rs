@@ -13,6 +13,7 @@ const STORE_MIGRATIONS: &[&str] = &[
     include_str!("store_4.sql"),
     include_str!("store_5.sql"),
     include_str!("store_6.sql"),
+    include_str!("store_7.sql"),
 ];
 
 /// The version this carom writes.

@@ -95,7 +95,7 @@ fn what_a_dead_process_had_taken_is_free_at_once() {
     promise(&store, "k", vec![step(None, 0)], 0).unwrap();
     owned_by(&place, "k", "4000000");
     assert_eq!(promise(&store, "k", vec![], 0).unwrap(), Standing::Open);
-    assert_eq!(store.claim_due(2, LEASE, 10).unwrap().due.len(), 1);
+    assert_eq!(store.claim_due(2, LEASE, 10, u64::MAX).unwrap().due.len(), 1);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn what_a_dead_tick_had_taken_is_free_at_once() {
     let store = place.open();
     promise(&store, "k", vec![step(None, 0)], 0).unwrap();
     release(&store, "k");
-    assert_eq!(store.claim_due(LEASE + 1, LEASE, 10).unwrap().due.len(), 1);
+    assert_eq!(store.claim_due(LEASE + 1, LEASE, 10, u64::MAX).unwrap().due.len(), 1);
     let owner: Option<String> =
         shell(&place).query_row("SELECT owner FROM journal", [], |row| row.get(0)).unwrap();
     assert!(owner.is_some(), "a tick that is killed leaves its name");
@@ -119,10 +119,12 @@ fn a_step_is_not_done_twice_when_the_process_beside_it_dies() {
     owned_by(&place, "k", &owner);
     // The other process is at the first step when a tick and a redelivery come by.
     shell(&place).execute("UPDATE steps SET lease_ms = 900000 * (step = 0)", []).unwrap();
-    let ticks: usize = store.claim_due(1, LEASE, 10).unwrap().due.iter().map(|job| job.steps.len()).sum();
+    let ticks: usize =
+        store.claim_due(1, LEASE, 10, u64::MAX).unwrap().due.iter().map(|job| job.steps.len()).sum();
     let redelivered = store.claim_message("k", 1, LEASE).unwrap().map_or(0, |job| job.steps.len());
     drop(process);
-    let later: usize = store.claim_due(2, LEASE, 10).unwrap().due.iter().map(|job| job.steps.len()).sum();
+    let later: usize =
+        store.claim_due(2, LEASE, 10, u64::MAX).unwrap().due.iter().map(|job| job.steps.len()).sum();
     assert_eq!(ticks + redelivered + later, 2, "each step is somebody's once");
 }
 
@@ -133,8 +135,8 @@ fn a_process_that_hangs_loses_its_steps_when_the_lease_is_over() {
     promise(&store, "k", vec![step(None, 0)], 0).unwrap();
     let (process, owner) = another_process(&place);
     owned_by(&place, "k", &owner);
-    let before = store.claim_due(LEASE - 1, LEASE, 10).unwrap().due.len();
-    let after = store.claim_due(LEASE + 1, LEASE, 10).unwrap().due.len();
+    let before = store.claim_due(LEASE - 1, LEASE, 10, u64::MAX).unwrap().due.len();
+    let after = store.claim_due(LEASE + 1, LEASE, 10, u64::MAX).unwrap().due.len();
     drop(process);
     assert_eq!((before, after), (0, 1));
 }
@@ -316,7 +318,10 @@ fn what_is_parked_stays_until_somebody_cares_or_months_have_passed() {
     store.purge(now_ms + 80 * DAY_MS, Deadline::after(Duration::ZERO)).unwrap();
     let owed = store.pending_steps().unwrap();
     assert!(owed.len() == 1 && owed[0].state == "parked" && owed[0].id == "key/0", "{owed:?}");
-    assert!(store.claim_due(i64::MAX - LEASE, LEASE, 9).unwrap().due.is_empty(), "nobody does it by himself");
+    assert!(
+        store.claim_due(i64::MAX - LEASE, LEASE, 9, u64::MAX).unwrap().due.is_empty(),
+        "nobody does it by himself"
+    );
     let steps = [("key".to_owned(), 0)];
     assert_eq!(store.retry(&steps, now_ms).unwrap(), 1);
     assert_eq!(claim(&store, "key", now_ms), [0]);
