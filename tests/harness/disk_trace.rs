@@ -300,6 +300,19 @@ impl DiskTrace {
         before.map(|(number, _)| number).chain([self.changes.len()]).collect()
     }
 
+    /// The numbers of changes of names below a directory: before each of them a process may be killed.
+    pub(crate) fn name_changes(&self, below: &Path) -> Vec<usize> {
+        let names = |change: &Change| match change {
+            Change::Named { path, .. } | Change::Directory(path) | Change::Removed(path) => {
+                path.starts_with(below)
+            }
+            Change::Renamed { to, .. } => to.starts_with(below),
+            _ => false,
+        };
+        let changes = self.changes.iter().enumerate().filter(|(_, change)| names(change));
+        changes.map(|(number, _)| number).collect()
+    }
+
     /// Puts below `root` what a power cut after this many changes leaves.
     pub(crate) fn replay(&self, root: &Path, cut: usize, unsynced: Unsynced) {
         let changes = &self.changes[..cut];
