@@ -16,6 +16,7 @@ mod failures;
 mod forgery;
 mod guests;
 mod guide;
+mod huge_input;
 mod hostile;
 mod integrity;
 mod kept;

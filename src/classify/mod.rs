@@ -5,6 +5,7 @@
 //! or counted; the results are in the order of the messages.
 
 pub(crate) mod input;
+pub(crate) mod reply_lines;
 
 use crate::class::{About, Class, DeliveryFailure, Severity, mentioned};
 use crate::error::Result;

@@ -2,13 +2,14 @@
 //!
 //! Not here: reading and asking (`classify`).
 
-use super::read_input;
 use super::terminal::{Terminal, line, note, print};
+use super::{open_input, read_input};
 use crate::class::{About, Class, DeliveryFailure, Severity};
 use crate::classify::input::{self, Item};
+use crate::classify::reply_lines::ReplyLines;
 use crate::classify::{self, Classified};
 use crate::config::Config;
-use crate::error::{Error, Exit, Result};
+use crate::error::{Context, Error, Exit, Result};
 use crate::policy::recipient_facts::RecipientFacts;
 use crate::policy::{Policy, Use, Wanted};
 use clap::Args;
@@ -18,10 +19,9 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Messages in memory at a time.
+/// Messages in memory at a time, and their bytes, after which no more are read.
 const MESSAGES: usize = 256;
-/// Replies asked about at a time.
-const REPLIES: usize = 10_000;
+const BYTES: usize = 32 << 20;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
@@ -66,16 +66,21 @@ impl Desk<'_> {
     fn messages(&self, files: &[PathBuf]) -> Result<Exit> {
         let mut exit = Exit::Ok;
         let mut items: Vec<Item> = Vec::with_capacity(MESSAGES);
+        let mut size = 0;
         for file in files.iter().flat_map(|file| input::files_below(file)) {
             match read_input(&file) {
-                Ok(bytes) => items.extend(input::messages_of(&file, bytes)),
+                Ok(bytes) => {
+                    size += bytes.len();
+                    items.extend(input::messages_of(&file, bytes));
+                }
                 Err(error) => {
                     note(error);
                     exit = Exit::Failure;
                 }
             }
-            if items.len() >= MESSAGES {
+            if items.len() >= MESSAGES || size >= BYTES {
                 self.show(&std::mem::take(&mut items))?;
+                size = 0;
             }
         }
         self.show(&items)?;
@@ -121,11 +126,12 @@ impl Desk<'_> {
 
     fn replies(&self, files: &[PathBuf]) -> Result<Exit> {
         for file in files {
-            let bytes = read_input(file)?;
-            let text = String::from_utf8_lossy(&bytes);
-            let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-            for lines in lines.chunks(REPLIES) {
-                let failures: Vec<DeliveryFailure> = lines.iter().map(|line| input::reply(line)).collect();
+            let mut lines = ReplyLines::new(open_input(file)?);
+            loop {
+                let failures = lines.next_batch().context(file.display())?;
+                if failures.is_empty() {
+                    break;
+                }
                 let classes = self.policy.classify(self.facts, &failures).map_err(Error::new)?;
                 let rows = failures.iter().zip(&classes).map(|(failure, class)| self.reply(failure, class));
                 print(rows.collect::<Result<String>>()?)?;

@@ -50,7 +50,7 @@ use clap::error::ErrorKind;
 use identity::Writes;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -157,11 +157,17 @@ fn folded_store(config: &Config) -> Result<Store> {
 /// All of a file, or of standard input for `-`.
 fn read_input(path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().lock().read_to_end(&mut bytes)
-    } else {
-        File::open(path).and_then(|mut file| file.read_to_end(&mut bytes))
-    };
+    let read = open_input(path)?.read_to_end(&mut bytes);
     read.context(path.display()).map_err(|error| error.remedy("name a file that can be read, or `-`"))?;
     Ok(bytes)
+}
+
+/// Opens a file, or standard input for `-`.
+fn open_input(path: &Path) -> Result<Box<dyn BufRead>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(std::io::stdin().lock()));
+    }
+    let opened = File::open(path).context(path.display());
+    let file = opened.map_err(|error| error.remedy("name a file that can be read, or `-`"))?;
+    Ok(Box::new(BufReader::new(file)))
 }

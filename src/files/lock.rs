@@ -39,7 +39,7 @@ pub(crate) fn try_existing(path: &Path) -> io::Result<Option<LockFile>> {
 }
 
 /// Creates a file and takes its lock. `None`: another process has looked at the new file with
-/// [`is_free`], and may remove it.
+/// [`is_free`], or removes it with [`remove_free`].
 pub(crate) fn take_new(path: &Path) -> io::Result<Option<LockFile>> {
     let taken = try_take(path)?;
     let is_there = |lock: &LockFile| lock.open.metadata().is_ok_and(|file| file.nlink() > 0);
@@ -51,6 +51,16 @@ pub(crate) fn is_free(path: &Path) -> io::Result<bool> {
     match regular::open(path)?.try_lock_shared() {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Removes a file if nobody holds its lock, and lets nobody take it meanwhile.
+pub(crate) fn remove_free(path: &Path) -> io::Result<()> {
+    let file = regular::open(path)?;
+    match file.try_lock_shared() {
+        Ok(()) => std::fs::remove_file(path),
+        Err(TryLockError::WouldBlock) => Ok(()),
         Err(TryLockError::Error(error)) => Err(error),
     }
 }
@@ -80,6 +90,10 @@ mod tests {
         assert!(is_free(&path).unwrap());
         let new = take_new(&path).unwrap();
         assert!(new.is_some() && !is_free(&path).unwrap());
-        std::fs::remove_file(&path).unwrap();
+        remove_free(&path).unwrap();
+        assert!(path.exists());
+        drop(new);
+        remove_free(&path).unwrap();
+        assert!(!path.exists());
     }
 }

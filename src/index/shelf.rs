@@ -1,16 +1,20 @@
 //! The shelf: messages under way that are not in memory. Between two ticks that is all of them.
 //!
-//! Not here: which messages go there (`crate::maillog`). Invariant: what cannot be written or read
-//! is reported when the transaction is committed.
+//! Not here: which messages go there (`crate::maillog`). Invariants: what cannot be written or read
+//! is reported when the transaction is committed; a message to very many recipients goes there and
+//! comes back piece by piece, so that it is in memory once.
 
 use super::queue_ids::QueueIds;
-use crate::maillog::correlate::{QueuedMessage, Shelf};
+use crate::maillog::correlate::{QueuedMessage, QueuedRecipient, Shelf};
 use rusqlite::{Connection, OptionalExtension, Statement, params};
+use serde::Serialize;
 
 /// After this many queue ids that were not on the shelf, all that are get loaded into memory.
 const MISSES: u32 = 1000;
 /// Messages whose queue ids are in memory at most.
 const KNOWN: usize = 200_000;
+/// Recipients that are written together.
+const PIECE: usize = 200;
 
 /// The messages of one log that are under way, in a transaction.
 pub(crate) struct Shelved<'i> {
@@ -20,6 +24,9 @@ pub(crate) struct Shelved<'i> {
     there: Statement<'i>,
     first: Statement<'i>,
     ids: Statement<'i>,
+    put_piece: Statement<'i>,
+    pieces: Statement<'i>,
+    forget_pieces: Statement<'i>,
     misses: u32,
     /// All queue ids that are on the shelf, or were in this transaction.
     known: Option<QueueIds>,
@@ -41,6 +48,16 @@ impl<'i> Shelved<'i> {
             first: db
                 .prepare("SELECT queue_id FROM under_way WHERE first_id = ?2 AND log = ?1 AND host = ?3")?,
             ids: db.prepare("SELECT queue_id, first_id FROM under_way WHERE log = ?1 LIMIT ?2")?,
+            put_piece: db.prepare(
+                "INSERT INTO under_way_recipients (log, queue_id, host, piece, recipients)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?,
+            pieces: db.prepare(
+                "SELECT recipients FROM under_way_recipients WHERE log = ?1 AND queue_id = ?2 AND host = ?3
+                 ORDER BY piece",
+            )?,
+            forget_pieces: db
+                .prepare("DELETE FROM under_way_recipients WHERE log = ?1 AND queue_id = ?2 AND host = ?3")?,
             misses: 0,
             known: None,
             fault: None,
@@ -89,32 +106,62 @@ impl<'i> Shelved<'i> {
         result.map_err(|error| self.fault = self.fault.take().or(Some(error))).ok()
     }
 
-    fn take_first(&mut self, host: &str, queue_id: &str) -> rusqlite::Result<Option<String>> {
+    fn take_first(&mut self, host: &str, queue_id: &str) -> rusqlite::Result<Option<QueuedMessage>> {
+        let key = params![self.log, queue_id, host];
         // Most ids are not there, and selecting is cheaper than deleting nothing.
-        if !self.there.exists(params![self.log, queue_id, host])? {
+        if !self.there.exists(key)? {
             return Ok(None);
         }
-        self.take.query_row(params![self.log, queue_id, host], |row| row.get(0)).optional()
-    }
-}
-
-impl Shelf for Shelved<'_> {
-    fn put(&mut self, message: &QueuedMessage) {
-        if let Some(known) = &mut self.known {
-            known.note(message);
+        let text: Option<String> = self.take.query_row(key, |row| row.get(0)).optional()?;
+        let Some(text) = text else { return Ok(None) };
+        let Ok(mut message) = serde_json::from_str::<QueuedMessage>(&text) else { return Ok(None) };
+        if message.recipients.len() == PIECE {
+            let mut rows = self.pieces.query(key)?;
+            while let Some(row) = rows.next()? {
+                let recipients: Vec<QueuedRecipient> =
+                    serde_json::from_str(row.get_ref(0)?.as_str()?).unwrap_or_default();
+                message.recipients.append(recipients);
+            }
+            drop(rows);
+            self.forget_pieces.execute(key)?;
         }
+        Ok(Some(message))
+    }
+
+    fn put_pieces(&mut self, mut message: QueuedMessage) -> rusqlite::Result<()> {
+        let others = message.recipients.split_off(PIECE);
         // Its earlier id may belong to another message by now.
         let (first, requeued) = (message.queue_id(), message.requeued_as());
-        let text = serde_json::to_string(message).unwrap_or_default();
-        let done = self.put.execute(params![
+        let queue_id = requeued.or(first).unwrap_or_default();
+        self.put.execute(params![
             self.log,
-            requeued.or(first).unwrap_or_default(),
+            queue_id,
             message.host(),
             requeued.and(first),
             message.closed,
             message.last_ms,
-            text
-        ]);
+            text_of(&message)
+        ])?;
+        // Those of an older message.
+        self.forget_pieces.execute(params![self.log, queue_id, message.host()])?;
+        for (number, piece) in others.chunks(PIECE).enumerate() {
+            let number = number as i64;
+            self.put_piece.execute(params![self.log, queue_id, message.host(), number, text_of(&piece)])?;
+        }
+        Ok(())
+    }
+}
+
+fn text_of(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+impl Shelf for Shelved<'_> {
+    fn put(&mut self, message: QueuedMessage) {
+        if let Some(known) = &mut self.known {
+            known.note(&message);
+        }
+        let done = self.put_pieces(message);
         self.noted(done);
     }
 
@@ -130,11 +177,11 @@ impl Shelf for Shelved<'_> {
                 first.map_or(Ok(None), |first| self.take_first(host, &first))
             }
         });
-        let Some(text) = self.noted(found)? else {
+        let found = self.noted(found)?;
+        if found.is_none() {
             let counted = self.missed();
             self.noted(counted);
-            return None;
-        };
-        serde_json::from_str(&text).ok()
+        }
+        found
     }
 }

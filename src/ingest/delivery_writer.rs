@@ -14,8 +14,10 @@ use crate::maillog::{Delivery, LoggedStatus, PackedDeliveries};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-/// Bytes of rows that wait in memory.
-const UNWRITTEN: usize = 160 << 20;
+/// Bytes of memory of rows that wait and of messages under way, together.
+const UNWRITTEN: u64 = 144 << 20;
+/// Rows may always take this much of it.
+const UNWRITTEN_AT_LEAST: u64 = 16 << 20;
 
 pub(crate) struct DeliveryWriter {
     pub(crate) classifier: Classifier,
@@ -50,8 +52,14 @@ impl DeliveryWriter {
         self.counter.counts_later = may_repeat;
     }
 
-    /// Lets rows wait. Counts what the counter has left to be counted.
-    pub(crate) fn write(&mut self, batch: &mut Batch<'_>, changed: ChangedDeliveries) -> Result<()> {
+    /// Lets rows wait. Counts what the counter has left to be counted. Messages under way take
+    /// `under_way` bytes of memory.
+    pub(crate) fn write(
+        &mut self,
+        batch: &mut Batch<'_>,
+        changed: ChangedDeliveries,
+        under_way: u64,
+    ) -> Result<()> {
         let ChangedDeliveries { deliveries, replies } = changed;
         for (at, reply) in replies.into_iter().enumerate() {
             if !self.may_repeat {
@@ -74,7 +82,7 @@ impl DeliveryWriter {
         if !self.counter.only_counted {
             self.rows.keep(deliveries);
         }
-        self.keep_bounded(batch)
+        self.keep_bounded(batch, UNWRITTEN.saturating_sub(under_way).max(UNWRITTEN_AT_LEAST))
     }
 
     fn expect(&mut self, at: usize, deliveries: &PackedDeliveries, reply: Option<u64>) {
@@ -95,11 +103,11 @@ impl DeliveryWriter {
     }
 
     /// Empties what has grown too large in memory.
-    fn keep_bounded(&mut self, batch: &mut Batch<'_>) -> Result<()> {
+    fn keep_bounded(&mut self, batch: &mut Batch<'_>, most: u64) -> Result<()> {
         if self.counter.counts.is_full() {
             return self.finish(batch);
         }
-        let is_full = self.rows.weight() > UNWRITTEN;
+        let is_full = self.rows.weight() as u64 > most;
         if is_full || self.classifier.has_many() {
             self.classifier.classify(batch)?;
         }

@@ -7,9 +7,9 @@
 use super::delivery_counter::{ChangedDeliveries, DeliveryCounter};
 use crate::deadline::Deadline;
 use crate::error::Result;
-use crate::maillog::PackedDeliveries;
 use crate::maillog::correlate::{Correlator, Shelf};
 use crate::maillog::tail::Tail;
+use crate::maillog::{Delivery, PackedDeliveries};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// its end, which is cheaper.
 const WRITE_CHUNKS: u32 = 64;
 /// States that are given together.
-const TOGETHER: usize = 2000;
+pub(crate) const TOGETHER: usize = 2000;
 
 /// Memory for states that are given together.
 fn memory() -> ChangedDeliveries {
@@ -63,11 +63,13 @@ impl TransactionEnd<'_> {
     }
 }
 
-/// Bytes that were read in this transaction, and an estimate of those that remain.
+/// Bytes that were read in this transaction, an estimate of those that remain, and the memory of
+/// the messages under way.
 #[derive(Clone, Copy)]
 pub(crate) struct BytesRead {
     pub(crate) bytes: u64,
     pub(crate) ahead: u64,
+    pub(crate) under_way: u64,
 }
 
 pub(crate) struct LogLines<'t> {
@@ -90,17 +92,25 @@ impl LogLines<'_> {
         let LogLines { tail, end, before } = self;
         let mut changed = memory();
         for chunks in 1.. {
-            let read = BytesRead { bytes: tail.notes().bytes - before, ahead: tail.ahead() };
+            let bytes = tail.notes().bytes - before;
+            let read = BytesRead { bytes, ahead: tail.ahead(), under_way: correlator.weight() };
             let full = end.is_reached(read.bytes) || counter.counts.is_full();
             let next = if full { None } else { tail.next_chunk()? };
+            let mut given = Ok(());
+            let take = |delivery: &Delivery<'_>| {
+                counter.take(delivery, &mut changed);
+                if changed.replies.len() >= TOGETHER && given.is_ok() {
+                    given = give(std::mem::replace(&mut changed, memory()), read);
+                }
+            };
             if chunks % WRITE_CHUNKS == 0 || next.is_none() {
-                correlator.drain(shelf, |delivery| counter.take(delivery, &mut changed));
+                correlator.drain(shelf, take);
             } else {
-                correlator.drain_ended(|delivery| counter.take(delivery, &mut changed));
+                correlator.drain_ended(take);
             }
-            if changed.replies.len() >= TOGETHER || next.is_none() {
-                let more = if next.is_some() { memory() } else { ChangedDeliveries::default() };
-                give(std::mem::replace(&mut changed, more), read)?;
+            given?;
+            if next.is_none() {
+                give(std::mem::take(&mut changed), read)?;
             }
             let Some(chunk) = next else { return Ok(full) };
             correlator.set_reference(chunk.reference_ms);

@@ -120,10 +120,16 @@ impl<'a> LogReader<'a> {
         &mut self.writer.counter
     }
 
-    /// Takes states of deliveries into the transaction.
-    pub(crate) fn write(&mut self, batch: &mut Batch<'_>, changed: ChangedDeliveries) -> Result<()> {
+    /// Takes states of deliveries into the transaction. Messages under way take so many bytes of
+    /// memory beside them.
+    pub(crate) fn write(
+        &mut self,
+        batch: &mut Batch<'_>,
+        changed: ChangedDeliveries,
+        under_way: u64,
+    ) -> Result<()> {
         self.deliveries += self.writer.counter.taken();
-        self.writer.write(batch, changed)
+        self.writer.write(batch, changed, under_way)
     }
 
     /// Writes what waits in memory: rows, reasons, and what was counted.

@@ -29,7 +29,7 @@ pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
             };
             let mut changed = ChangedDeliveries::default();
             accounting.read(&chunk, |delivery| reader.counter().take(delivery, &mut changed));
-            reader.write(batch, changed)?;
+            reader.write(batch, changed, 0)?;
             reader.show_progress(tail.notes().bytes - before, tail.ahead());
         }
         let Some(mut batch) = batch else { break };

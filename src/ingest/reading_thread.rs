@@ -51,7 +51,7 @@ pub(crate) fn read<'i>(
         };
         let reading = Builder::new().spawn_scoped(scope, read).context("a thread that reads a log")?;
         let written = write(sent, shelf, |changed, read| {
-            reader.write(batch, changed)?;
+            reader.write(batch, changed, read.under_way)?;
             reader.show_progress(read.bytes, read.ahead);
             Ok(())
         });
@@ -71,7 +71,7 @@ fn write(
     for one in sent {
         match one {
             Sent::Changed(changed, read) => take(changed, read)?,
-            Sent::Shelve(message) => shelf.put(&message),
+            Sent::Shelve(message) => shelf.put(*message),
             Sent::Take { host, queue_id, answer } => {
                 // Nobody waits if the other thread has ended.
                 let _ = answer.send(shelf.take(&host, &queue_id));
@@ -88,10 +88,10 @@ struct SentShelf {
 }
 
 impl Shelf for SentShelf {
-    fn put(&mut self, message: &QueuedMessage) {
-        self.known.note(message);
+    fn put(&mut self, message: QueuedMessage) {
+        self.known.note(&message);
         // If nobody takes it, the transaction fails.
-        let _ = self.send.send(Sent::Shelve(Box::new(message.clone())));
+        let _ = self.send.send(Sent::Shelve(Box::new(message)));
     }
 
     fn take(&mut self, host: &str, queue_id: &str) -> Option<QueuedMessage> {

@@ -10,7 +10,10 @@ use super::failure::status_line;
 use super::verified::{self, CodeCheck};
 use crate::clock::DAY;
 use crate::config::LimitsTable;
+use crate::deadline::Deadline;
 use crate::error::{Error, Result};
+use crate::files::lock::{self, LockFile};
+use crate::files::private;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -27,6 +30,8 @@ const KEPT: Duration = DAY.saturating_mul(90);
 const KEPT_OF_ANOTHER: Duration = DAY.saturating_mul(30);
 /// A temporary file older than this was abandoned.
 const ABANDONED: Duration = DAY;
+/// A process waits this long for another one that compiles the same code.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) enum LoadFailure {
     /// This process may not map executable memory. `Flavor::Pulley` needs none.
@@ -75,6 +80,12 @@ pub(crate) fn load(
     if let (Some(component), Some(runner)) = (found, &runner) {
         return Ok(Loaded { engine: runner.clone(), component, fresh: false });
     }
+    // Of processes that start together, one compiles, and the others map what it has kept.
+    let _turn = places.last().filter(|_| !measures).and_then(|code| turn_to_compile(code));
+    let found = runner.as_ref().map(|runner| map_first(runner, places)).transpose()?.flatten();
+    if let (Some(component), Some(runner)) = (found, &runner) {
+        return Ok(Loaded { engine: runner.clone(), component, fresh: false });
+    }
     let compiler = engine::engine(flavor, engine::compiler_for(purpose), limits)?;
     let compiled = compile(&compiler, &wasm()?)?;
     if let (Some(path), false) = (places.last(), measures)
@@ -92,6 +103,20 @@ pub(crate) fn load(
             Err(LoadFailure::NoExecutableMemory)
         }
         Err(error) => Err(Error::new(format_args!("{error:#}")).into()),
+    }
+}
+
+/// Waits while another process compiles the same code. `None`: it takes too long, or no lock can be
+/// made there; then each process compiles for itself.
+fn turn_to_compile(code: &Path) -> Option<LockFile> {
+    let waiting = Deadline::after(PATIENCE);
+    let path = code.with_extension("cwasm.lock");
+    private::make_directory(code.parent()?).ok()?;
+    loop {
+        match lock::try_take(&path) {
+            Ok(None) if !waiting.passed() => std::thread::sleep(Duration::from_millis(20)),
+            taken => return taken.ok().flatten(),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod application;
 pub(crate) mod disk_trace;
 pub(crate) mod guest;
 pub(crate) mod mail_log;
+pub(crate) mod memory;
 pub(crate) mod peers;
 pub(crate) mod policies;
 pub(crate) mod postfix;

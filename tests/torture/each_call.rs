@@ -164,6 +164,29 @@ pub(super) fn with_a_bounce(budget: Duration) -> Tally {
     .torture(budget)
 }
 
+/// A message of which a copy is kept: a copy never comes twice.
+pub(super) fn with_a_kept_copy(budget: Duration) -> Tally {
+    let sandbox = Sandbox::new();
+    let to = "x@accept.sink.example";
+    let kept = || [b"X-Bouncy-Sink: store-done\r\n", &*plain(to)].concat();
+    let prepare = |trial| (pipe(to, "sink", SENDER, "192.0.2.1", trial), kept());
+    let effects = || copies(&sandbox.path("state/done"));
+    Life {
+        name: "each call: pipe, kept copy",
+        sandbox: &sandbox,
+        prepare: &prepare,
+        effects: &effects,
+        each: 1,
+    }
+    .torture(budget)
+}
+
+/// The names of the copies in a directory, without what is left of one.
+fn copies(dir: &Path) -> Vec<String> {
+    let is_copy = |name: &String| name.ends_with("ml") || name.ends_with("sg");
+    crate::harness::names(dir).into_iter().filter(is_copy).collect()
+}
+
 pub(super) fn with_a_notification(budget: Duration) -> Tally {
     let application = Application::at(0);
     let sandbox = bounces::sandbox(application.port, "");
@@ -193,9 +216,6 @@ pub(super) fn relay_with_a_kept_copy(budget: Duration) -> Tally {
         let kept = [b"X-Bouncy-Sink: store-done\r\n", &*crate::batches::left("x@oob.sink.example")].concat();
         fs::write(inbox.join(format!("{trial}.msg")), kept).unwrap();
         (["relay", inbox.to_str().unwrap()].map(str::to_owned).to_vec(), Vec::new())
-    };
-    let copies = |dir: &Path| {
-        crate::harness::names(dir).into_iter().filter(|name| name.ends_with("ml") || name.ends_with("sg"))
     };
     let effects = || ids(&peer).into_iter().chain(copies(&inbox.join("done"))).collect();
     Life {

@@ -33,15 +33,17 @@ fn torture() {
     let rows = [
         each_call::without_effects(share(9)),
         each_call::with_a_bounce(share(9)),
+        each_call::with_a_kept_copy(share(9)),
         each_call::with_a_notification(share(9)),
         each_call::relay_with_a_kept_copy(share(9)),
         each_call::tick(share(9)),
-        random_kills::random_kills(share(15)),
+        random_kills::random_kills(share(12)),
         trouble::full_disk(),
         trouble::locks(),
-        trouble::flips(share(10)),
+        trouble::very_many_recipients(),
+        trouble::flips(share(8)),
         power_cut(),
-        side_by_side(share(20).min(Duration::from_secs(60))),
+        side_by_side(share(18).min(Duration::from_secs(60))),
     ];
     tally::show(&rows, seed, began);
     if rows.iter().any(Tally::broken) {

@@ -3,6 +3,7 @@
 use super::each_call::ids;
 use super::random_kills::judge;
 use super::tally::Tally;
+use crate::harness::memory::MOST_MIB;
 use crate::harness::peers::{ACCEPT, SmtpPeer};
 use crate::harness::{Ran, SENDER, Sandbox, finish, names, plain, start};
 use std::fs;
@@ -115,6 +116,16 @@ pub(super) fn locks() -> Tally {
     tally.tries = messages;
     finish(start(sandbox.command(&["cron"]), b""), Duration::from_secs(90));
     judge(&mut tally, &ids(&peer), messages);
+    tally
+}
+
+/// The log has a message to 300,000 recipients: a tick stays within the memory that a command may take.
+pub(super) fn very_many_recipients() -> Tally {
+    let mut tally = Tally::new("300,000 recipients in the log");
+    let peaks = crate::huge_input::deferred_for(300_000);
+    tally.tries = peaks.len();
+    tally.over_budget = peaks.iter().filter(|mib| **mib > MOST_MIB).count();
+    tally.notes.push(format!("memory of two ticks: {peaks:?} MiB"));
     tally
 }
 

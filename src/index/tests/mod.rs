@@ -270,15 +270,48 @@ fn messages_on_the_shelf_are_found_whether_or_not_all_that_are_there_are_known()
     for known in [false, true] {
         let batch = index.begin().unwrap();
         let mut shelf = batch.shelf(log.id).unwrap();
-        (0..5).for_each(|n| shelf.put(&message(n)));
+        (0..5).for_each(|n| shelf.put(message(n)));
         if known {
             (0..3000).for_each(|n| assert!(shelf.take("mx", &format!("4Xn0y83s7Zz{n}")).is_none()));
         }
-        shelf.put(&message(7));
+        shelf.put(message(7));
         assert!(shelf.take("mx", "4Xn0y83s5Zz1").is_some() && shelf.take("mx", "4Xn0y83s5Zz1").is_none());
         assert!(shelf.take("mx", "4Xn0y83s6Zz2").is_some() && shelf.take("mx", "4Xn0y83s5Zz2").is_none());
         assert!(shelf.take("other", "4Xn0y83s5Zz3").is_none());
         assert!(shelf.take("mx", "4Xn0y83s6Zz7").is_some(), "known: {known}");
+        batch.commit(Some(shelf)).unwrap();
+    }
+}
+
+#[test]
+fn a_message_to_many_comes_back_from_the_shelf_as_it_was_and_leaves_nothing() {
+    let place = Place::new("pieces");
+    let index = place.index();
+    let log = index.log("mail.log").unwrap();
+    let message = |recipients: u32| -> QueuedMessage {
+        let mut message: QueuedMessage =
+            serde_json::from_str("{\"texts\":[\"4Xn0y83s5Zz1\",\"mx\"]}").unwrap();
+        for n in 0..recipients {
+            message.recipients.push(Some(&format!("r{n}@x.example")), None, LoggedStatus::Deferred, 7);
+        }
+        message
+    };
+    let text = |message: &QueuedMessage| serde_json::to_string(message).unwrap();
+    let pieces = || -> i64 {
+        let count = "SELECT count(*) FROM under_way_recipients";
+        index.connection.query_row(count, [], |row| row.get(0)).unwrap()
+    };
+    for recipients in [199, 200, 201, 1000, 1001] {
+        let mut batch = index.begin().unwrap();
+        let mut shelf = batch.shelf(log.id).unwrap();
+        shelf.put(message(2000));
+        shelf.put(message(recipients));
+        assert_eq!(pieces(), i64::from(recipients.div_ceil(200)) - 1);
+        let back = shelf.take("mx", "4Xn0y83s5Zz1").unwrap();
+        assert!(text(&back) == text(&message(recipients)) && pieces() == 0, "{recipients}");
+        shelf.put(back);
+        batch.tidy_shelf(log.id, START, -START).unwrap();
+        assert_eq!(pieces(), 0, "of messages that are forgotten");
         batch.commit(Some(shelf)).unwrap();
     }
 }

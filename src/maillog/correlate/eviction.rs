@@ -11,7 +11,7 @@ use crate::clock::HOUR_MS;
 pub(crate) trait Shelf {
     /// Takes a message. One with the same host and queue id that is there already is an older
     /// message, and over.
-    fn put(&mut self, message: &QueuedMessage);
+    fn put(&mut self, message: QueuedMessage);
     /// Gives back the message with this host and queue id (its first, or the one it was requeued
     /// as), and forgets it.
     fn take(&mut self, host: &str, queue_id: &str) -> Option<QueuedMessage>;
@@ -19,7 +19,7 @@ pub(crate) trait Shelf {
 
 /// No shelf: what is evicted is forgotten.
 impl Shelf for () {
-    fn put(&mut self, _: &QueuedMessage) {}
+    fn put(&mut self, _: QueuedMessage) {}
     fn take(&mut self, _: &str, _: &str) -> Option<QueuedMessage> {
         None
     }
@@ -41,13 +41,16 @@ pub(crate) fn forget_idle(table: &mut QueueTable, now_ms: i64) {
 }
 
 /// Evicts messages without a line since `before_ms`, and if there are more than `limit` bytes, the
-/// longest idle until a quarter of the memory is free.
+/// longest idle until a quarter of the memory is free. The latest stays and does not count, however
+/// large it is: its next line would bring it back.
 pub(crate) fn evict(table: &mut QueueTable, before_ms: i64, limit: u64, shelf: &mut dyn Shelf) {
     let mut by_age: Vec<(i64, Slot)> =
         table.messages().map(|(slot, message)| (message.last_ms, slot)).collect();
     by_age.sort_unstable();
-    let aim = if table.weight() > limit { limit / 4 * 3 } else { u64::MAX };
-    let mut weight = table.weight();
+    let latest = by_age.pop_if(|(last_ms, _)| *last_ms >= before_ms);
+    let latest = latest.map_or(0, |(_, slot)| u64::from(table.message(slot).weight));
+    let mut weight = table.weight() - latest;
+    let aim = if weight > limit { limit / 4 * 3 } else { u64::MAX };
     let mut evicted = Vec::new();
     for (last_ms, slot) in by_age {
         if last_ms >= before_ms && weight <= aim {
@@ -57,9 +60,10 @@ pub(crate) fn evict(table: &mut QueueTable, before_ms: i64, limit: u64, shelf: &
         let message = table.message(slot);
         weight -= u64::from(message.weight);
         if !message.closed && is_reachable {
-            shelf.put(message);
+            shelf.put(table.take(slot));
+        } else {
+            evicted.push(slot);
         }
-        evicted.push(slot);
     }
     table.remove_all(evicted);
 }

@@ -25,6 +25,7 @@ mod apply;
 
 pub(crate) use eviction::Shelf;
 pub(crate) use queued_message::QueuedMessage;
+pub(crate) use queued_recipient::QueuedRecipient;
 
 use super::Lines;
 use super::delivery::Delivery;
@@ -213,8 +214,8 @@ impl Correlator {
 
     /// Ends: puts all messages on the shelf, so that the next process loads only those that its
     /// lines name. Only complete after `drain`.
-    pub(crate) fn shelve(self, shelf: &mut dyn Shelf) -> CorrelatorState {
-        self.correlated.table.reachable().for_each(|message| shelf.put(message));
+    pub(crate) fn shelve(mut self, shelf: &mut dyn Shelf) -> CorrelatorState {
+        self.correlated.table.take_reachable(|message| shelf.put(message));
         let (pending, recent) = self.correlated.sessions.into_stored();
         CorrelatorState { messages: Vec::new(), pending, recent, newest_ms: self.newest_ms }
     }
@@ -227,6 +228,11 @@ impl Correlator {
             stranger: self.stranger.take(),
             refusal: None,
         }
+    }
+
+    /// Bytes of memory of the messages under way.
+    pub(crate) fn weight(&self) -> u64 {
+        self.correlated.table.weight()
     }
 
     /// The latest time of a line, milliseconds since 1970.
@@ -243,7 +249,7 @@ fn report_changes(message: &mut QueuedMessage, each: &mut impl FnMut(&Delivery<'
     for at in 0..message.recipients.len() {
         if std::mem::take(&mut message.recipients[at].changed) && !message.probe {
             each(&message.delivery(at));
-            message.recipients[at].note_report();
+            message.recipients.note_report(at);
         }
     }
 }

@@ -71,10 +71,31 @@ impl<const N: usize> PackedTexts<N> {
         self.memory.capacity()
     }
 
+    /// Leaves no memory but that of the texts.
+    pub(crate) fn shrink(&mut self) {
+        let alive = self.alive();
+        if self.memory.capacity() > alive {
+            let mut memory = String::with_capacity(alive);
+            for number in 0..N {
+                if let Some(text) = self.get(number) {
+                    let start = memory.len() as u32;
+                    memory.push_str(text);
+                    self.parts[number].0 = start;
+                }
+            }
+            self.memory = memory;
+        }
+    }
+
+    /// Bytes of the texts.
+    fn alive(&self) -> usize {
+        let alive = self.parts.iter().filter(|part| **part != ABSENT);
+        alive.map(|(_, length)| *length as usize).sum()
+    }
+
     /// Drops replaced texts when they take more than half of the memory.
     fn drop_replaced(&mut self) {
-        let alive = self.parts.iter().filter(|part| **part != ABSENT).map(|(_, length)| *length as usize);
-        if 2 * alive.sum::<usize>() < self.memory.len() {
+        if 2 * self.alive() < self.memory.len() {
             let all: [Option<Box<str>>; N] = std::array::from_fn(|number| self.get(number).map(Box::from));
             self.clear();
             for (number, text) in all.iter().enumerate() {
@@ -126,6 +147,9 @@ mod tests {
         assert!(serde_json::from_str::<PackedTexts<2>>(&json).is_err());
         let with_more: PackedTexts<4> = serde_json::from_str(&json).unwrap();
         assert_eq!([with_more.get(2), with_more.get(3)], [Some("ä"), None]);
+        texts.shrink();
+        assert_eq!(texts.weight(), 902);
+        assert_eq!([texts.get(0), texts.get(1), texts.get(2)], [Some(""), Some(&*long), Some("ä")]);
         texts.clear();
         assert_eq!((texts.get(0), texts.weight()), (None, 0));
     }

@@ -55,9 +55,11 @@ impl QueueTable {
         !has_lost_its_ids(&self.slots[slot.0 as usize], |key| self.find(key) == Some(slot))
     }
 
-    /// The messages that a later line may be about.
-    pub(crate) fn reachable(&self) -> impl Iterator<Item = &QueuedMessage> {
-        self.messages().filter(|(slot, _)| self.is_reachable(*slot)).map(|(_, message)| message)
+    /// Gives the messages that a later line may be about to `each`, and forgets them.
+    pub(crate) fn take_reachable(&mut self, mut each: impl FnMut(QueuedMessage)) {
+        let all = self.messages().map(|(slot, _)| slot);
+        let reachable: Vec<Slot> = all.filter(|slot| self.is_reachable(*slot)).collect();
+        reachable.into_iter().for_each(|slot| each(self.take(slot)));
     }
 
     fn vacant_slot(&mut self) -> Slot {
@@ -192,22 +194,41 @@ impl QueueTable {
     }
 
     fn remove(&mut self, slot: Slot) {
-        let QueueTable { slots, keys, free, weight, .. } = self;
-        let message = &mut slots[slot.0 as usize];
-        if message.vacant {
+        if self.message(slot).vacant {
             return;
         }
-        *weight -= u64::from(message.weight);
-        for queue_id in message.queue_ids() {
-            remove_key(keys, &QueueKey::of_text(message.host(), queue_id), slot);
-        }
-        if free.len() < SPARE {
+        self.leave(slot);
+        let is_spare = self.free.len() < SPARE;
+        let message = self.message(slot);
+        if is_spare {
             message.clear();
         } else {
             *message = QueuedMessage::default();
         }
-        message.vacant = true;
-        free.push(slot);
+        self.vacate(slot);
+    }
+
+    /// Takes out a message, which must be drained. Closed ones are left to `remove_all`.
+    pub(crate) fn take(&mut self, slot: Slot) -> QueuedMessage {
+        self.leave(slot);
+        let message = std::mem::take(self.message(slot));
+        self.vacate(slot);
+        message
+    }
+
+    /// No queue id leads to the message any more.
+    fn leave(&mut self, slot: Slot) {
+        let QueueTable { slots, keys, weight, .. } = self;
+        let message = &slots[slot.0 as usize];
+        *weight -= u64::from(message.weight);
+        for queue_id in message.queue_ids() {
+            remove_key(keys, &QueueKey::of_text(message.host(), queue_id), slot);
+        }
+    }
+
+    fn vacate(&mut self, slot: Slot) {
+        self.message(slot).vacant = true;
+        self.free.push(slot);
     }
 }
 

@@ -76,6 +76,11 @@ impl QueuedRecipient {
         self.texts.clear();
     }
 
+    /// Frees memory that its texts do not need.
+    pub(crate) fn shrink(&mut self) {
+        self.texts.shrink();
+    }
+
     /// The address after aliases; None: all of the message, before anyone was named.
     pub(crate) fn address(&self) -> Option<&str> {
         self.texts.get(ADDRESS)

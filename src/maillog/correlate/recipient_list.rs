@@ -14,6 +14,8 @@ use std::ops::{Deref, DerefMut};
 const SPARE: usize = 4;
 /// A longer list is searched by index.
 const SEARCHED: usize = 16;
+/// In a longer list, recipients that were reported have no spare memory.
+const LONG: usize = 1000;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RecipientList {
@@ -64,6 +66,37 @@ impl RecipientList {
     pub(crate) fn rename(&mut self, at: usize, address: &str, original: Option<&str>) {
         self[at].set_addresses(address, original);
         self.enter(at);
+    }
+
+    /// Notes that the present state of the recipient at a position was reported.
+    pub(crate) fn note_report(&mut self, at: usize) {
+        let is_long = self.used > LONG;
+        let recipient = &mut self[at];
+        recipient.note_report();
+        if is_long {
+            recipient.shrink();
+        }
+    }
+
+    /// Takes out the recipients from a position on, to be appended again.
+    pub(crate) fn split_off(&mut self, at: usize) -> Vec<QueuedRecipient> {
+        if self.used <= at {
+            return Vec::new();
+        }
+        let mut others = std::mem::take(&mut self.memory);
+        others.truncate(self.used);
+        // The few are moved, so that there is no second list of this length.
+        self.memory = others.drain(..at).collect();
+        (self.used, self.index) = (at, None);
+        others
+    }
+
+    /// Adds recipients that were taken out.
+    pub(crate) fn append(&mut self, mut recipients: Vec<QueuedRecipient>) {
+        recipients.iter_mut().for_each(QueuedRecipient::shrink);
+        self.memory.truncate(self.used);
+        self.memory.append(&mut recipients);
+        (self.used, self.index) = (self.memory.len(), None);
     }
 
     fn enter(&mut self, at: usize) {

@@ -77,9 +77,7 @@ impl Holders {
     /// Removes the files of processes that were killed.
     pub(crate) fn remove_stale(&self) {
         for entry in std::fs::read_dir(&self.directory).into_iter().flatten().flatten() {
-            if lock::is_free(&entry.path()).unwrap_or(false) {
-                let _ = std::fs::remove_file(entry.path());
-            }
+            let _ = lock::remove_free(&entry.path());
         }
     }
 

@@ -90,14 +90,19 @@ fn correlator(state: CorrelatorState) -> Correlator {
 
 /// All that a correlator knows, with its messages, as if it had no shelf.
 fn state_of(correlator: &Correlator) -> CorrelatorState {
-    let messages = correlator.correlated.table.reachable().cloned().collect();
+    let messages = reachable(correlator).cloned().collect();
     let (pending, recent) = correlator.correlated.sessions.clone().into_stored();
     CorrelatorState { messages, pending, recent, newest_ms: correlator.newest_ms }
 }
 
+fn reachable(correlator: &Correlator) -> impl Iterator<Item = &QueuedMessage> {
+    let table = &correlator.correlated.table;
+    table.messages().filter(|(slot, _)| table.is_reachable(*slot)).map(|(_, message)| message)
+}
+
 /// Open messages in memory.
 fn open_messages(correlator: &Correlator) -> usize {
-    correlator.correlated.table.reachable().filter(|message| !message.closed).count()
+    reachable(correlator).filter(|message| !message.closed).count()
 }
 
 /// A line a second, from texts like `qmgr: 3F1A28C0D2: removed`.
@@ -162,9 +167,9 @@ fn to(address: &str, status: LoggedStatus, attempts: u32) -> (String, LoggedStat
 struct Drawer(Vec<QueuedMessage>);
 
 impl Shelf for Drawer {
-    fn put(&mut self, message: &QueuedMessage) {
+    fn put(&mut self, message: QueuedMessage) {
         self.0.retain(|other| other.queue_ids().last() != message.queue_ids().last());
-        self.0.push(message.clone());
+        self.0.push(message);
     }
 
     fn take(&mut self, _: &str, queue_id: &str) -> Option<QueuedMessage> {
