@@ -11,7 +11,7 @@ mod trust_findings;
 
 use crate::auth::{Dns, DnsFailure};
 use crate::clock;
-use crate::config::{Config, CycleTable};
+use crate::config::{Config, CycleTable, ExportTable};
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::files::{command, private};
@@ -41,6 +41,7 @@ pub(crate) fn check(config: &Config) -> Vec<Finding> {
     let logs = config.mail_logs.get().into_iter().flatten();
     findings.extend(logs.map(|log| mail_log(config, log)));
     findings.extend(config.cycles.get().into_iter().flatten().flat_map(cycle));
+    findings.extend(config.export.get().into_iter().flat_map(exports));
     findings.extend(wiring::findings_if_used(config));
     findings.extend(tick(config));
     findings.push(dns(config));
@@ -82,16 +83,39 @@ fn sections(config: &Config) -> Vec<Finding> {
     }
 }
 
+/// Where exports go.
+fn exports(export: &ExportTable) -> Vec<Finding> {
+    let files = [(&export.prometheus, "[export] prometheus"), (&export.html, "[export] html")];
+    let files = files.into_iter().filter_map(|(file, key)| Some((file.as_deref()?.parent()?, key)));
+    let directories =
+        [(&export.json, "[export] json"), (&export.csv, "[export] csv"), (&export.events, "[export] events")];
+    let directories = directories.into_iter().filter_map(|(path, key)| Some((path.as_deref()?, key)));
+    // A directory of our own is created when it is needed.
+    let directories = directories.filter_map(|(path, key)| Some((existing(path)?, key)));
+    files.chain(directories).map(|(directory, key)| takes_files("export", directory, key)).collect()
+}
+
+/// The directory itself, or the nearest one above it that exists.
+fn existing(path: &Path) -> Option<&Path> {
+    path.ancestors().find(|path| path.exists())
+}
+
+/// Whether a directory that carom does not create takes a file.
+fn takes_files(subject: &str, directory: &Path, key: &str) -> Finding {
+    match directory.is_dir() {
+        true => writable(subject, directory, key),
+        false => Finding::wrong(
+            subject,
+            format_args!("{}: there is no such directory", directory.display()),
+            format_args!("create it, or set {key} to a file in another one"),
+        ),
+    }
+}
+
 /// The directory of a cycle's file, and the programs that it runs.
 fn cycle(cycle: &CycleTable) -> Vec<Finding> {
-    let directory = cycle.file.as_deref().and_then(Path::parent).map(|directory| match directory.is_dir() {
-        true => writable("cycle", directory, "[[cycle]] file"),
-        false => Finding::wrong(
-            "cycle",
-            format_args!("{}: there is no such directory", directory.display()),
-            "create it, or set [[cycle]] file to a file in another one",
-        ),
-    });
+    let directory = cycle.file.as_deref().and_then(Path::parent);
+    let directory = directory.map(|directory| takes_files("cycle", directory, "[[cycle]] file"));
     let programs =
         [(&cycle.reload, "reload"), (&cycle.run, "run")].into_iter().filter_map(|(command, key)| {
             let program = command.first().filter(|program| !command::exists(program))?;

@@ -17,18 +17,31 @@ struct Instance {
 impl Instance {
     fn new(main: &str) -> Instance {
         let sandbox = Sandbox::new();
-        fs::write(sandbox.path("carom.toml"), SINK_AND_BOUNCES).unwrap();
+        let instance = Instance { sandbox };
+        instance.configure(SINK_AND_BOUNCES);
+        let sandbox = &instance.sandbox;
+        // The state belongs to the user of the services.
+        let state = sandbox.path("state");
+        fs::create_dir_all(&state).unwrap();
+        let chowned = Command::new("chown").arg("nobody").arg(&state).status().unwrap();
+        assert!(chowned.success(), "run the tests as root");
         fs::create_dir_all(sandbox.path("etc")).unwrap();
         fs::write(sandbox.path("etc/main.cf"), format!("# of the operator\n{main}")).unwrap();
         let services = "smtp inet n - y - - smtpd\nsmtp unix - - y - - smtp\n";
         fs::write(sandbox.path("etc/master.cf"), services).unwrap();
-        Instance { sandbox }
+        instance
+    }
+
+    fn configure(&self, config: &str) {
+        let state = format!("state = \"{}\"\n", self.sandbox.path("state").display());
+        fs::write(self.sandbox.path("carom.toml"), state + config).unwrap();
     }
 
     fn run(&self, words: &[&str]) -> Ran {
         let directory = self.sandbox.path("etc");
         let directory = directory.to_str().unwrap();
-        self.sandbox.run(&[&["postfix"], words, &["-c", directory, "--user", "nobody"]].concat(), b"")
+        let user: &[&str] = if words[0] == "enable" { &["--user", "nobody"] } else { &[] };
+        self.sandbox.run(&[&["postfix"], words, &["-c", directory], user].concat(), b"")
     }
 
     fn file(&self, name: &str) -> String {
@@ -102,7 +115,7 @@ fn domains_that_change_in_the_config_change_in_postfix_and_edits_of_others_stay(
     assert_eq!(postfix.run(&["enable"]).code, 0);
     postfix.replace("main.cf", "relay_domains = a.example, ", "relay_domains = a.example, later.example, ");
     let config = SINK_AND_BOUNCES.replace("\"sink.example\"", "\"new.example\"");
-    fs::write(postfix.sandbox.path("carom.toml"), config).unwrap();
+    postfix.configure(&config);
     let shown = postfix.run(&["show"]);
     assert!(shown.code == 1 && shown.stdout.contains("mail for new.example goes not to carom"), "{shown:?}");
     assert_eq!(postfix.run(&["enable"]).code, 0);
@@ -174,7 +187,10 @@ fn mail_arrives_after_one_command() {
     let sandbox = Sandbox::new();
     let postfix = Postfix::start_unwired(&sandbox, bounces.port);
     let directory = sandbox.path("postfix/config");
-    let words = |command| ["postfix", command, "--user", "nobody", "-c", directory.to_str().unwrap()];
+    let words = |command| {
+        let user: &[&str] = if command == "enable" { &["--user", "nobody"] } else { &[] };
+        [&["postfix", command, "-c", directory.to_str().unwrap()], user].concat()
+    };
     // The program that it writes into master.cf is the one that runs: the mail user must reach it.
     let config = sandbox.path("carom.toml");
     let run = |command| {
@@ -195,4 +211,44 @@ fn mail_arrives_after_one_command() {
         (bounces.mails()[0].to.as_str(), sandbox.counter("total_messages")),
         ("x@accept.sink.example", 2)
     );
+}
+
+#[test]
+fn a_file_whose_last_line_has_no_end_is_refused_and_stays() {
+    for name in ["main.cf", "master.cf"] {
+        let postfix = Instance::new("");
+        let text = postfix.file(name);
+        fs::write(postfix.sandbox.path("etc").join(name), text.trim_end()).unwrap();
+        let before = postfix.files();
+        let refused = postfix.run(&["enable"]);
+        assert!(refused.code == 1 && refused.stderr.contains("run: echo >> "), "{refused:?}");
+        assert!(postfix.files() == before, "{name}");
+    }
+}
+
+#[test]
+fn without_a_record_nothing_is_added_twice_and_nothing_is_guessed() {
+    let postfix = Instance::new("");
+    assert_eq!(postfix.run(&["enable"]).code, 0);
+    let main_cf = postfix.file("main.cf");
+    fs::remove_file(postfix.sandbox.path("etc/carom-wiring.json")).unwrap();
+    let refused = postfix.run(&["disable"]);
+    assert!(
+        refused.code == 1 && refused.stderr.contains("no record of what was there before"),
+        "{refused:?}"
+    );
+    assert_eq!(postfix.run(&["enable"]).code, 0);
+    assert_eq!(postfix.file("main.cf"), main_cf);
+}
+
+#[test]
+fn a_user_who_cannot_write_the_state_is_found_and_the_fix_names_the_instance() {
+    let postfix = Instance::new("");
+    assert!(
+        Command::new("chown").arg("daemon").arg(postfix.sandbox.path("state")).status().unwrap().success()
+    );
+    let shown = postfix.run(&["show"]);
+    assert!(shown.stdout.contains(&format!("-c {}", postfix.sandbox.path("etc").display())), "{shown:?}");
+    let enabled = postfix.run(&["enable"]);
+    assert!(enabled.code == 1 && enabled.stdout.contains("chown -R nobody"), "{enabled:?}");
 }

@@ -64,6 +64,7 @@ func Sign(key, domain, recipient string, day int, prefix string) string {
 	at := strings.LastIndex(recipient, "@")
 	local := lower(unquote(recipient[:at]))
 	host := lower(strings.TrimSuffix(recipient[at+1:], "."))
+	domain = lower(domain)
 	about := escape(local) + "=" + escape(host)
 	if len(prefix)+3+1+12+1+len(about) > 64 {
 		digest := sha256.Sum256([]byte(local + "\x00" + host))

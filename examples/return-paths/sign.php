@@ -42,7 +42,7 @@ function sign(string $key, string $domain, string $recipient, int $day, string $
     if (preg_match('/^"(.*)"$/Ds', $local, $quoted)) {
         $local = preg_replace('/\\\\(.)/s', '$1', $quoted[1]);
     }
-    [$local, $host] = [lower($local), lower($host)];
+    [$local, $host, $domain] = [lower($local), lower($host), lower($domain)];
     $about = escape($local) . '=' . escape($host);
     if (strlen($prefix) + 3 + 1 + 12 + 1 + strlen($about) > 64) {
         $about = base32(hash('sha256', "$local\0$host", true), 24);
@@ -54,5 +54,5 @@ function sign(string $key, string $domain, string $recipient, int $day, string $
 
 [, $key, $domain, $day] = $argv;
 while (($line = fgets(STDIN)) !== false) {
-    echo sign($key, $domain, rtrim($line, "\n"), (int) $day), "\n";
+    echo sign($key, $domain, rtrim($line, "\r\n"), (int) $day), "\n";
 }

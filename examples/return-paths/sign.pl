@@ -32,7 +32,7 @@ sub sign {
     my ($local, $host) = $recipient =~ /^(.*)@(.*)$/;
     $local =~ s/\\(.)/$1/g if $local =~ s/^"(.*)"$/$1/;
     $host =~ s/\.$//;
-    tr/A-Z/a-z/ for $local, $host;
+    tr/A-Z/a-z/ for $local, $host, $domain;
     my $about = escape($local) . '=' . escape($host);
     if (length($prefix) + 3 + 1 + 12 + 1 + length($about) > 64) {
         $about = base32(sha256("$local\0$host"), 24);
@@ -46,6 +46,6 @@ sub sign {
 
 my ($key, $domain, $day) = @ARGV;
 while (my $line = <STDIN>) {
-    chomp $line;
+    $line =~ s/\r?\n$//;
     print sign($key, $domain, $line, $day), "\n";
 }

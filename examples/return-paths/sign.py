@@ -36,7 +36,8 @@ def sign(key, domain, recipient, day, prefix="b+"):
     local, _, host = recipient.rpartition("@")
     if len(local) > 1 and local[0] == local[-1] == '"':
         local = re.sub(r"\\(.)", r"\1", local[1:-1])
-    local, host = local.translate(LOWER), host.rstrip(".").translate(LOWER)
+    local, host = local.translate(LOWER), host.removesuffix(".").translate(LOWER)
+    domain = domain.translate(LOWER)
     about = escape(local) + "=" + escape(host)
     if len(prefix) + 3 + 1 + 12 + 1 + len(about) > 64:
         about = base32(hashlib.sha256(f"{local}\0{host}".encode()).digest(), 24)
@@ -51,4 +52,4 @@ if __name__ == "__main__":
     key, domain, day = sys.argv[1:]
     sys.stdin.reconfigure(encoding="utf-8")
     for line in sys.stdin:
-        print(sign(key, domain, line.rstrip("\n"), int(day)))
+        print(sign(key, domain, line.rstrip("\r\n"), int(day)))

@@ -31,13 +31,15 @@ pub(super) fn permissions(config: &Config) -> Vec<Finding> {
 
 fn of_config(config: &Config, file: &Path) -> Vec<Finding> {
     let shown = file.display();
+    // The user's own group has the user's name or not: chgrp takes a number too.
+    let group = rustix::process::getegid().as_raw();
     let mut findings = Vec::new();
     if let Err(error) = regular::open(file) {
         let found = format!("{shown}: the mail user cannot read the config: {error}");
         findings.push(Finding::wrong(
             SUBJECT,
             found,
-            format_args!("chgrp carom {shown} && chmod 640 {shown}"),
+            format_args!("chgrp {group} {shown} && chmod 640 {shown}"),
         ));
     }
     if let Err(error) = others::refuse(file) {
@@ -50,7 +52,7 @@ fn of_config(config: &Config, file: &Path) -> Vec<Finding> {
         || config.alerting.get().is_ok_and(|alerting| alerting.has_secrets());
     if has_secrets && fs::metadata(file).is_ok_and(|found| found.mode() & 0o004 != 0) {
         let found = format!("{shown}: everyone can read the keys and secrets in it");
-        let fix = format!("chgrp carom {shown} && chmod 640 {shown}, and then make new keys and secrets");
+        let fix = format!("chgrp {group} {shown} && chmod 640 {shown}, and then make new keys and secrets");
         findings.push(Finding::wrong(SUBJECT, found, fix));
     }
     findings

@@ -19,11 +19,20 @@ pub(crate) enum PostfixCommand {
     /// domain of signed return paths to one that runs the bounce policy. Only `postconf` edits
     /// Postfix's files. What was there before is kept in carom-wiring.json beside them. Run it
     /// again after the domains in the config have changed.
-    Enable(Rewire),
+    Enable(EnableArgs),
     /// Undo what `enable` did, and reload Postfix
     Disable(Rewire),
     /// Show whether Postfix hands carom the mail that the config is about; exit code 1 if not
     Show(Instance),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct EnableArgs {
+    #[command(flatten)]
+    rewire: Rewire,
+    /// The user that Postfix runs carom as [default: [policies] mail_user]
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -40,9 +49,6 @@ pub(crate) struct Instance {
     /// The config directory of another instance of Postfix
     #[arg(short = 'c', long, value_name = "DIR")]
     config_directory: Option<PathBuf>,
-    /// The user that Postfix runs carom as [default: [policies] mail_user]
-    #[arg(long, value_name = "NAME")]
-    user: Option<String>,
 }
 
 pub(crate) fn run(
@@ -51,18 +57,19 @@ pub(crate) fn run(
     config_file: Option<&Path>,
     terminal: Terminal,
 ) -> Result<Exit> {
-    let instance = match command {
-        PostfixCommand::Enable(rewire) | PostfixCommand::Disable(rewire) => &rewire.instance,
-        PostfixCommand::Show(instance) => instance,
+    let (instance, user) = match command {
+        PostfixCommand::Enable(enable) => (&enable.rewire.instance, enable.user.as_deref()),
+        PostfixCommand::Disable(rewire) => (&rewire.instance, None),
+        PostfixCommand::Show(instance) => (instance, None),
     };
     let postconf = || Postconf::new(instance.config_directory.clone());
     let program = std::env::current_exe().context("carom's own program")?;
     let full = |path: &Path| std::path::absolute(path).context(path.display());
     let config_file = config_file.map(full).transpose()?.filter(|path| path != Path::new(DEFAULT_PATH));
-    let user = instance.user.as_deref().unwrap_or(&config.policies.mail_user);
+    let user = user.unwrap_or(&config.policies.mail_user);
     let wired = Wired { config, config_file: config_file.as_deref(), program: &program, user };
     match command {
-        PostfixCommand::Enable(rewire) => {
+        PostfixCommand::Enable(EnableArgs { rewire, .. }) => {
             change(&wiring::enabling(&postconf(), &wired)?, &postconf(), rewire, terminal)?;
             if rewire.dry_run {
                 return Ok(Exit::Ok);

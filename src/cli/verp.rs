@@ -9,7 +9,10 @@ use crate::error::{Context, Error, Exit, Result};
 use crate::return_path::{self, Refused, day};
 use clap::Subcommand;
 use serde_json::json;
-use std::io::{BufRead, stdin};
+use std::io::{BufRead, Read, stdin};
+
+/// Bytes of a line of recipients that are read: more than an address may have.
+const LONGEST_LINE: u64 = 1000;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum VerpCommand {
@@ -57,18 +60,21 @@ pub(crate) fn run(command: &VerpCommand, config: &Config, terminal: Terminal) ->
 }
 
 /// One line of output for each line of input, empty for what is no address.
-fn sign_list(input: impl BufRead, paths: &ReturnPaths, today: i64, terminal: Terminal) -> Result<Exit> {
+fn sign_list(mut input: impl BufRead, paths: &ReturnPaths, today: i64, terminal: Terminal) -> Result<Exit> {
     let mut output = Output::open();
     let mut exit = Exit::Ok;
-    for (number, line) in input.lines().enumerate() {
-        let recipient = line.context(format_args!("standard input, line {}", number + 1))?;
+    for number in 1_u64.. {
+        let Some(line) = line_of(&mut input).context(format_args!("standard input, line {number}"))? else {
+            break;
+        };
+        let recipient = String::from_utf8_lossy(&line);
         let signed = paths.sign(recipient.trim(), today).unwrap_or_else(|error| {
-            note(format_args!("line {}: {error}", number + 1));
+            note(format_args!("line {number}: {error}"));
             exit = Exit::Failure;
             String::new()
         });
         let goes_on = match terminal.json {
-            true => output.row(&json!({ "recipient": recipient, "return_path": signed }))?,
+            true => output.row(&json!({ "recipient": recipient.trim(), "return_path": signed }))?,
             false => output.write(format!("{signed}\n").as_bytes())?,
         };
         if !goes_on {
@@ -77,6 +83,18 @@ fn sign_list(input: impl BufRead, paths: &ReturnPaths, today: i64, terminal: Ter
     }
     output.finish()?;
     Ok(exit)
+}
+
+/// A line, of which no more than an address can have is kept; `None` at the end.
+fn line_of(input: &mut impl BufRead) -> std::io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    if input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.last() != Some(&b'\n') {
+        input.skip_until(b'\n')?;
+    }
+    Ok(Some(line))
 }
 
 /// The value of a header line, as `carom verp header` prints it.

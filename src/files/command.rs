@@ -32,6 +32,13 @@ pub(crate) struct Ran {
     stderr: String,
 }
 
+impl Ran {
+    /// The error of a program that ended with another status than 0: how, and what it wrote.
+    pub(crate) fn failure(&self, program: &str) -> Error {
+        failure(program, &self.status.to_string(), &self.stderr)
+    }
+}
+
 /// Runs a program. Error: it failed; the error says how, and what the program wrote to standard
 /// error.
 pub(crate) fn run(command: &[String], deadline: Deadline) -> Result<()> {
@@ -40,7 +47,7 @@ pub(crate) fn run(command: &[String], deadline: Deadline) -> Result<()> {
     if ran.status.success() {
         return Ok(());
     }
-    Err(failure(program, &ran.status.to_string(), &ran.stderr))
+    Err(ran.failure(program))
 }
 
 /// Runs a program for what it writes to standard output, whatever its exit status. Error: it cannot

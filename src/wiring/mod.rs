@@ -11,6 +11,7 @@ mod wiring_findings;
 mod wiring_record;
 
 pub(crate) use service_route::Wired;
+use wiring_findings::is_wired;
 pub(crate) use wiring_findings::{findings, findings_if_used};
 
 use crate::error::{Error, Result};
@@ -45,7 +46,15 @@ pub(crate) fn enabling(postconf: &Postconf, wired: &Wired<'_>) -> Result<Rewirin
 
 /// What is to be done so that everything is as it was before.
 pub(crate) fn disabling(postconf: &Postconf) -> Result<Rewiring> {
-    let before = WiringRecord::read(&postconf.directory()?)?;
+    let directory = postconf.directory()?;
+    let before = WiringRecord::read(&directory)?;
+    if before.is_empty() && is_wired(postconf)? {
+        return Err(Error::new(format_args!(
+            "{} has no record of what was there before",
+            directory.display()
+        ))
+        .remedy("remove what is left in main.cf and master.cf by hand: `postconf -n`, `postconf -M`"));
+    }
     let edits = edits(postconf, &before, &WiringRecord::default())?;
     Ok(Rewiring::new(postconf, edits, WiringRecord::default()))
 }
@@ -59,6 +68,9 @@ impl Rewiring {
     /// Does it, and lets a running Postfix read its files again.
     pub(crate) fn apply(&self, postconf: &Postconf) -> Result<()> {
         let directory = postconf.directory()?;
+        if !self.edits.is_empty() {
+            postconf.check_last_lines()?;
+        }
         if !self.record.is_empty() {
             self.record.write(&directory)?;
         }
@@ -113,7 +125,7 @@ fn parameters(
     let maps = before("transport_maps")?;
     let added = vec![service_route::table(routes)];
     // First, so that a wildcard of another table does not win.
-    let after = joined(added[0].clone(), &without(&maps.clone().unwrap_or_default(), &[]));
+    let after = joined(added[0].clone(), &without(&maps.clone().unwrap_or_default(), &added));
     parameters.push(ChangedParameter { name: "transport_maps".into(), before: maps, after, added });
     Ok(parameters)
 }

@@ -5,7 +5,7 @@
 
 use super::list_value::without;
 use crate::deadline::Deadline;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::files::command;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -156,6 +156,27 @@ impl Postconf {
         commands(edits).into_iter().map(line).collect()
     }
 
+    /// Error: one of the files does not end with a line feed, so that postconf would append to its
+    /// last line.
+    pub(super) fn check_last_lines(&self) -> Result<()> {
+        let directory = self.directory()?;
+        for file in ["main.cf", "master.cf"].map(|name| directory.join(name)) {
+            let text = std::fs::read(&file).context(file.display())?;
+            if text.last().is_some_and(|last| *last != b'\n') {
+                let shown = file.display();
+                return Err(Error::new(format_args!("{shown}: the last line has no line feed"))
+                    .remedy(format_args!("run: echo >> {shown}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// `carom postfix enable` for this instance, as a fix.
+    pub(super) fn enable(&self) -> String {
+        let instance = self.directory.as_ref().map(|directory| format!(" -c {}", directory.display()));
+        format!("run `carom postfix enable{}` as root, with the same config", instance.unwrap_or_default())
+    }
+
     pub(super) fn edit(&self, edits: &[Edit]) -> Result<()> {
         for words in commands(edits) {
             let words = [self.words(&program("postconf")), words].concat();
@@ -184,8 +205,10 @@ impl Postconf {
             return Ok(ran.stdout);
         }
         let directory = self.directory.as_deref().unwrap_or(Path::new("/etc/postfix"));
-        Err(Error::new(format_args!("postconf {}: {}", arguments.join(" "), ran.status))
-            .remedy(format_args!("let this user read the files in {}", directory.display())))
+        Err(ran.failure("postconf").remedy(format_args!(
+            "correct main.cf or master.cf in {}, or let this user read them",
+            directory.display()
+        )))
     }
 
     fn run(&self, name: &str, arguments: &[&str]) -> Result<command::Ran> {

@@ -10,9 +10,8 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::files::user_database;
 use crate::finding::Finding;
+use std::os::unix::fs::MetadataExt;
 
-/// The fix for most.
-const ENABLE: &str = "run `carom postfix enable` as root";
 /// Lists of domains whose mail Postfix keeps for itself.
 const OTHER_CLASSES: [&str; 3] = ["mydestination", "virtual_mailbox_domains", "virtual_alias_domains"];
 
@@ -40,6 +39,11 @@ pub(crate) fn findings_if_used(config: &Config) -> Vec<Finding> {
     findings
 }
 
+/// Whether a service runs carom.
+pub(super) fn is_wired(postconf: &Postconf) -> Result<bool> {
+    Ok(postconf.services()?.iter().any(|entry| service(entry).is_some()))
+}
+
 /// What was found; the first finding for each domain says whether its mail arrives.
 pub(crate) fn findings(postconf: &Postconf, config: &Config) -> Result<Vec<Finding>> {
     let routes = match routes(config) {
@@ -49,7 +53,7 @@ pub(crate) fn findings(postconf: &Postconf, config: &Config) -> Result<Vec<Findi
     let services: Vec<Service> = postconf.services()?.iter().filter_map(|entry| service(entry)).collect();
     if services.is_empty() {
         let found = "master.cf has no service that runs carom pipe";
-        return Ok(vec![Finding::wrong("postfix", found, ENABLE)]);
+        return Ok(vec![Finding::wrong("postfix", found, postconf.enable())]);
     }
     let mut findings = Vec::new();
     for route in &routes {
@@ -59,7 +63,7 @@ pub(crate) fn findings(postconf: &Postconf, config: &Config) -> Result<Vec<Findi
     }
     for service in &services {
         findings.extend(limits(postconf, config, service)?);
-        findings.extend(user(service));
+        findings.extend(user(config, service));
     }
     findings.extend(filters(postconf));
     if !postconf.list("relay_recipient_maps").is_empty() {
@@ -110,11 +114,15 @@ fn domain_findings(
             Some(service) => {
                 let policy = service.policy.as_deref().unwrap_or("the default policy");
                 let what = format!("mail for {key} goes to {name}, which runs {policy}");
-                findings.push(Finding::wrong("postfix", what, ENABLE));
+                findings.push(Finding::wrong("postfix", what, postconf.enable()));
             }
             None => {
                 let other = found.as_deref().map_or("not to carom".into(), |found| format!("to {found}"));
-                findings.push(Finding::wrong("postfix", format!("mail for {key} goes {other}"), ENABLE));
+                findings.push(Finding::wrong(
+                    "postfix",
+                    format!("mail for {key} goes {other}"),
+                    postconf.enable(),
+                ));
             }
         }
     }
@@ -123,7 +131,7 @@ fn domain_findings(
         findings.push(Finding::wrong("postfix", what, format!("remove {domain} from {class}")));
     } else if !lists(postconf, "relay_domains", domain) {
         let what = format!("{domain} is not in relay_domains, so that mail from outside is refused");
-        findings.push(Finding::wrong("postfix", what, ENABLE));
+        findings.push(Finding::wrong("postfix", what, postconf.enable()));
     }
     if right.len() == 2 && findings.is_empty() {
         let what = format!("mail for {domain} and domains below it goes to {}", route.service);
@@ -156,14 +164,14 @@ fn limits(postconf: &Postconf, config: &Config, service: &Service) -> Result<Vec
     let name = format!("{}_destination_recipient_limit", service.name);
     if postconf.own(&name)?.as_deref() != Some("1") {
         let what = format!("{name} is not 1: carom decides for one recipient at a time");
-        findings.push(Finding::wrong("postfix", what, ENABLE));
+        findings.push(Finding::wrong("postfix", what, postconf.enable()));
     }
     let name = format!("{}_time_limit", service.name);
     let limit = postconf.own(&name)?.map_or_else(|| postconf.expanded("command_time_limit"), Ok)?;
     let deadline = config.message.deadline;
     if seconds(&limit).is_some_and(|limit| limit <= u64::from(deadline)) {
         let what = format!("{name} is {limit}, not above carom's own deadline of {deadline} s");
-        findings.push(Finding::wrong("postfix", what, ENABLE));
+        findings.push(Finding::wrong("postfix", what, postconf.enable()));
     }
     if service.flags.contains('u') {
         let what = format!("the flag u of {} makes the local part of recipients lower case", service.name);
@@ -186,8 +194,10 @@ fn seconds(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
-fn user(service: &Service) -> Option<Finding> {
+fn user(config: &Config, service: &Service) -> Option<Finding> {
     let name = service.user.as_deref()?;
+    let state = config.state_dir();
+    let owner = std::fs::metadata(&state).ok().map(|found| found.uid());
     match user_database::SYSTEM.user(name) {
         Ok(None) => Some(Finding::wrong(
             "postfix",
@@ -200,6 +210,15 @@ fn user(service: &Service) -> Option<Finding> {
             "postfix",
             format_args!("master.cf runs {} as root", service.name),
             "set user= to a user with no other duties, like carom",
+        )),
+        Ok(Some(user)) if owner.is_some_and(|owner| owner != user.uid) => Some(Finding::wrong(
+            "postfix",
+            format_args!(
+                "master.cf runs {} as {name}, and {} belongs to another user",
+                service.name,
+                state.display()
+            ),
+            format_args!("run: chown -R {name} {}", state.display()),
         )),
         _ => None,
     }
