@@ -8,6 +8,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 const TO: &str = "x@accept.sink.example";
@@ -195,4 +196,27 @@ fn b15_a_new_store_that_another_process_reads_ends_with_the_deadline() {
     finish(start(sandbox.command(&arguments), &plain(to)), SOON).says(75, "4.3.0 ");
     let ran = finish(start(sandbox.command(&["cron"]), b""), SOON);
     assert!(ran.code == 1 && ran.stderr.contains("locked"), "{ran:?}");
+}
+
+#[test]
+fn what_is_beside_compiled_code_holds_up_nobody() {
+    let sandbox = Sandbox::new().config("[message]\ndeadline = 20\n");
+    let recipient = "x@accept.sink.example";
+    sandbox.pipe(recipient, &plain(recipient)).silent();
+    let compiled = sandbox.path("state/compiled");
+    let beside = |ending: &str| {
+        let entries = fs::read_dir(&compiled).unwrap().flatten().map(|entry| entry.path());
+        entries.filter(|path| path.to_string_lossy().ends_with(ending)).collect::<Vec<_>>()
+    };
+    assert!(!beside(".sha256").is_empty());
+    for odd in ["pipe", "endless"] {
+        for path in [beside(".sha256"), beside(".verified")].concat() {
+            fs::remove_file(&path).unwrap();
+            match odd {
+                "pipe" => assert!(Command::new("mkfifo").arg(&path).status().unwrap().success()),
+                _ => symlink("/dev/zero", &path).unwrap(),
+            }
+        }
+        assert_eq!(sandbox.pipe(recipient, &plain(recipient)).code, 0, "{odd}");
+    }
 }

@@ -49,6 +49,19 @@ fn a_store_that_is_locked_beyond_the_deadline_doubles_nothing() {
 }
 
 #[test]
+fn of_two_steps_that_end_while_the_store_is_locked_neither_is_done_again() {
+    let peer = SmtpPeer::start(ACCEPT);
+    let (sandbox, lock) = locked_by_the_bounce(Sandbox::new().config("[message]\ndeadline = 9"), &peer);
+    let message = [b"X-Bouncy-Sink: store-done\r\n", plain(BOUNCED).as_slice()].concat();
+    finish(start(sandbox.command(&arguments("4A")), &message), Duration::from_secs(40)).silent();
+    assert_eq!(peer.mails().len(), 1);
+    drop(lock.lock().unwrap().take());
+    sandbox.advance(HOUR_MS);
+    sandbox.run(&["cron"], b"").silent();
+    assert_eq!((peer.mails().len(), sandbox.counter("oob_sent"), outbox(&sandbox).len()), (1, 1, 0));
+}
+
+#[test]
 fn a_store_that_is_locked_for_a_while_is_waited_for() {
     let peer = SmtpPeer::start(ACCEPT);
     let (sandbox, lock) = locked_by_the_bounce(Sandbox::new(), &peer);

@@ -22,6 +22,9 @@ const QUIET: Duration = Duration::from_millis(20);
 /// The same if others go on ending: no end waits longer for its record.
 const LONGEST: Duration = Duration::from_millis(100);
 
+/// How long the store is tried for an end while other steps run.
+const WHILE_OTHERS_RUN: Duration = Duration::from_secs(2);
+
 /// A message with steps that are this process's to do.
 pub(crate) struct Underway<'a> {
     mail: &'a Mail,
@@ -261,7 +264,13 @@ impl<'r> Run<'r> {
         }
         let ends: Vec<(&str, &[Ended])> =
             some.iter().map(|index| (self.key(*index), &*self.progress[*index].unsettled)).collect();
-        let settled = self.doors.store.settle(&ends, clock::now_ms(), self.deadline);
+        // While other steps run, their ends must not wait for a store that is locked: the file has
+        // these.
+        let by = match self.running > 0 {
+            true => self.deadline.within(WHILE_OTHERS_RUN),
+            false => self.deadline,
+        };
+        let settled = self.doors.store.settle(&ends, clock::now_ms(), by);
         if let Err(error) = &settled {
             for (key, _) in &ends {
                 tracing::error!(%error, key, "finished steps are not on record yet; whoever claims steps next records them");

@@ -11,7 +11,7 @@
 use crate::digest;
 use crate::error::{Error, Result};
 use crate::files::publish::{publish, publish_unsynced};
-use crate::files::{others, private};
+use crate::files::{others, private, regular};
 use rustix::fs::{Mode, OFlags};
 use std::fs::{self, File, Metadata};
 use std::io::Read;
@@ -26,6 +26,9 @@ const SETTLED: Duration = Duration::from_millis(100);
 const SETTLED_SECONDS: Duration = Duration::from_secs(2);
 /// Larger code is not compiled by carom.
 const LARGEST: u64 = 1 << 30;
+
+/// A SHA-256 or a record is shorter than this.
+const LONGEST_NOTE: u64 = 4096;
 
 /// How thoroughly code is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +75,9 @@ pub(crate) fn open(code: &Path, compiled_dir: &Path, depth: CodeCheck) -> Result
     [code].into_iter().chain(record_dir).try_for_each(others::refuse).map_err(refused)?;
     let record = record_path(code, compiled_dir);
     let stamp = stamp(&about);
-    if depth == CodeCheck::IfChanged && fs::read_to_string(&record).is_ok_and(|recorded| recorded == stamp) {
+    if depth == CodeCheck::IfChanged
+        && regular::read_text(&record, LONGEST_NOTE).is_ok_and(|recorded| recorded == stamp)
+    {
         return Ok(Some(file));
     }
     if let Err(error) = compare(code, &file, &about) {
@@ -99,7 +104,7 @@ pub(crate) fn keep(code: &Path, bytes: &[u8]) -> Result<()> {
 /// Error: the code is not what was compiled.
 fn compare(code: &Path, file: &File, about: &Metadata) -> Result<()> {
     let damaged = |why: &str| Err(Error::new(format_args!("{}: {why}", code.display())));
-    let Ok(sum) = fs::read_to_string(sum_path(code)) else {
+    let Ok(sum) = regular::read_text(&sum_path(code), LONGEST_NOTE) else {
         return damaged("its SHA-256 is missing");
     };
     let mut bytes = Vec::with_capacity(usize::try_from(about.len().min(LARGEST)).unwrap_or(0));
