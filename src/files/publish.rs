@@ -121,8 +121,8 @@ pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
 pub(crate) fn remove_scraps(directory: &Path) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let is_scrap = entry.file_name().to_str().is_some_and(is_hidden);
-        let is_stale = entry.metadata().and_then(|file| file.modified()).is_ok_and(is_stale);
-        if is_scrap && is_stale {
+        let is_stale = || entry.metadata().and_then(|file| file.modified()).is_ok_and(is_stale);
+        if is_scrap && is_stale() {
             let _ = fs::remove_file(entry.path());
         }
     }
