@@ -92,6 +92,33 @@ fn a_second_signal_ends_the_process_and_the_tick_does_the_rest() {
 }
 
 #[test]
+fn a_message_has_its_line_also_if_the_deadline_or_a_second_signal_ends_its_process() {
+    for signaled in [false, true] {
+        let peer = SmtpPeer::start(SILENT);
+        let sandbox = Sandbox::new().smtp_port(peer.port).config("[message]\ndeadline = 6");
+        let running = start(sandbox.command(&PIPE), &plain(BOUNCED));
+        if signaled {
+            wait_for(20, "the dialogue", || peer.connections.load(SeqCst) > 0);
+            send(Signal::TERM, running.id());
+            std::thread::sleep(Duration::from_millis(50));
+            send(Signal::TERM, running.id());
+        }
+        finish(running, LIMIT).silent();
+        let log = sandbox.run(&["log", "--json"], b"").stdout;
+        let lines: Vec<serde_json::Value> =
+            log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 1, "{signaled}: {log}");
+        assert_eq!((&lines[0]["queue_id"], &lines[0]["policy"]), (&"4A".into(), &"sink".into()), "{log}");
+        assert_eq!(lines[0]["reason"], "ended before its steps; the tick does the rest");
+        peer.behave(ACCEPT);
+        sandbox.advance(HOUR_MS);
+        sandbox.run(&["cron"], b"").silent();
+        let later = sandbox.run(&["log"], b"").stdout;
+        assert!(peer.mails().len() == 1 && later.contains("bounce succeeded"), "{signaled}: {later}");
+    }
+}
+
+#[test]
 fn a_tick_and_a_relay_that_are_asked_to_end_begin_no_more_and_repeat_nothing() {
     const FILES: usize = 30;
     for signal in SIGNALS {

@@ -8,7 +8,7 @@ use super::exit_code::exit_code;
 use crate::clock;
 use crate::config::{Config, MessageTable};
 use crate::deadline::Deadline;
-use crate::deadline::watchdog::{self, LastWord};
+use crate::deadline::watchdog::{self, LastLine, LastWord};
 use crate::deliver::deliver;
 use crate::envelope::Envelope;
 use crate::error::{Error, Exit, Result};
@@ -84,7 +84,7 @@ fn watch(seconds: u32) -> Deadline {
     };
     let (overdue, stopped) =
         (line(&format_args!("not done within {seconds} s")), line(&"stopped by a signal"));
-    let word = LastWord { code: Exit::TempFail as i32, overdue, stopped, unanswered: None };
+    let word = LastWord { code: Exit::TempFail as i32, overdue, stopped, unanswered: None, last_line: None };
     watchdog::watch(Duration::from_secs(seconds.into()), word)
 }
 
@@ -98,6 +98,7 @@ fn last_word(verdict: &Verdict, unanswered: Option<&Unanswered>) -> LastWord {
         overdue: line.clone(),
         stopped: line,
         unanswered: file.and_then(|path| CString::new(path).ok()),
+        last_line: None,
     }
 }
 
@@ -134,8 +135,13 @@ fn handle(arguments: &Arguments, config: Arc<Config>, json: bool) -> Result<Exit
     }
     house.config.require_domains(&name)?;
     let unanswered = Unanswered::begin(&house.config.state_dir(), &mut mail);
-    let promised = |verdict: &Verdict| watchdog::answer_with(last_word(verdict, unanswered.as_ref()));
+    let promised = |verdict: &Verdict, last_line: &dyn Fn() -> Option<LastLine>| {
+        let word = last_word(verdict, unanswered.as_ref());
+        watchdog::answer_with(LastWord { last_line: last_line(), ..word });
+    };
     let verdict = deliver(&house, mail, deadline, &promised);
+    // Its line is in the log now.
+    watchdog::answer_with(last_word(&verdict, unanswered.as_ref()));
     house.store.close();
     // The process ends here; the kernel frees its memory faster than we could.
     std::mem::forget(house);

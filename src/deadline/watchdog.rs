@@ -11,6 +11,8 @@
 
 use super::{Deadline, stopping};
 use std::ffi::CString;
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::ptr::null_mut;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::SeqCst};
@@ -28,6 +30,14 @@ pub(crate) struct LastWord {
     pub(crate) stopped: String,
     /// A file that is removed with the answer.
     pub(crate) unanswered: Option<CString>,
+    /// What is written if the process ends before it has done so itself.
+    pub(crate) last_line: Option<LastLine>,
+}
+
+/// A line of a log, and the open log.
+pub(crate) struct LastLine {
+    pub(crate) log: File,
+    pub(crate) line: Vec<u8>,
 }
 
 /// The first instruction, from which the time counts.
@@ -131,6 +141,9 @@ fn end(line: fn(&LastWord) -> &String) -> ! {
     // called in a signal handler.
     unsafe {
         let Some(word) = LAST_WORD.load(SeqCst).as_ref() else { libc::_exit(75) };
+        if let Some(LastLine { log, line }) = &word.last_line {
+            libc::write(log.as_raw_fd(), line.as_ptr().cast(), line.len());
+        }
         end_with(word, line(word))
     }
 }
@@ -199,7 +212,7 @@ mod tests {
     fn hang_on_purpose() {
         let word = |code, overdue: &str| {
             let (overdue, stopped) = (overdue.to_owned(), String::new());
-            LastWord { code, overdue, stopped, unanswered: None }
+            LastWord { code, overdue, stopped, unanswered: None, last_line: None }
         };
         watch(Duration::from_secs(60), word(1, "the default\n"));
         watch(Duration::from_millis(300), word(75, "4.3.0 too late\n"));

@@ -10,6 +10,7 @@ mod promised_batch;
 
 use crate::deadline::Deadline;
 use crate::deadline::stopping::InHand;
+use crate::deadline::watchdog::LastLine;
 use crate::decide::{Decided, report_grounds};
 use crate::halt::Halt;
 use crate::house::House;
@@ -22,7 +23,7 @@ use promised_batch::{Fate, PromisedBatch};
 use std::rc::Rc;
 
 /// Hears each verdict once it is durable, with the place of the message in the batch.
-pub(crate) type Promised<'a> = &'a dyn Fn(usize, &Verdict);
+pub(crate) type Promised<'a> = &'a dyn Fn(usize, &Verdict, &dyn Fn() -> Option<LastLine>);
 
 /// A message on the road, after the policy was asked about it.
 pub(crate) struct Asked {
@@ -61,11 +62,17 @@ pub(crate) struct Carried {
 }
 
 /// Takes one message down the road; returns the answer for the mail server.
-pub(crate) fn deliver(house: &House, mail: Mail, deadline: Deadline, promised: &dyn Fn(&Verdict)) -> Verdict {
+pub(crate) fn deliver(
+    house: &House,
+    mail: Mail,
+    deadline: Deadline,
+    promised: &dyn Fn(&Verdict, &dyn Fn() -> Option<LastLine>),
+) -> Verdict {
     let policy = house.policy();
     let asked = ask_about(house, &policy, mail, deadline);
     let mut verdict = Verdict::default();
-    let promised = |_, verdict: &Verdict| promised(verdict);
+    let promised =
+        |_, verdict: &Verdict, last_line: &dyn Fn() -> Option<LastLine>| promised(verdict, last_line);
     carry(house, &policy, vec![asked], &promised, deadline, &mut |carried| verdict = carried.verdict);
     verdict
 }
@@ -111,7 +118,7 @@ pub(crate) fn carry(
     let (mut work, mut places, mut nothing_to_do) = (Vec::new(), Vec::new(), Vec::new());
     for (index, one) in batch.messages.iter().enumerate() {
         if !matches!(one.fate, Fate::Halted) {
-            promised(index, &one.verdict);
+            promised(index, &one.verdict, &|| batch.last_line(house, one));
         }
         match one.underway() {
             Some(underway) => {

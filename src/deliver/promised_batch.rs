@@ -4,6 +4,7 @@
 //! message comes to changes nothing for the others.
 
 use super::{Asked, Carried, DecidedPlan, Outcome};
+use crate::deadline::watchdog::LastLine;
 use crate::error::Error;
 use crate::halt::{Halt, Halted};
 use crate::house::House;
@@ -220,6 +221,14 @@ impl<'a> PromisedBatch<'a> {
                 one.was_before(house, found, now);
             }
         }
+    }
+
+    /// The line of a promised message, if the process ends before its steps do.
+    pub(super) fn last_line(&self, house: &House, one: &Destined) -> Option<LastLine> {
+        let decided = one.decided.as_ref().filter(|_| one.underway().is_some())?;
+        let line = one.line(self.policy, &one.verdict)?.counting(decided.tally.clone());
+        let why = "ended before its steps; the tick does the rest".to_owned();
+        house.log.last_line(&line.of_promise(one.mail.key.text()).because(Some(why)))
     }
 
     /// 7 add: the lines in the message log, and what else follows from messages that have come to

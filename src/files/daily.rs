@@ -77,7 +77,8 @@ fn put_what_fits(directory: &Path, name: &str, lines: &[u8]) -> io::Result<(File
     Ok((file, written))
 }
 
-fn open_today(directory: &Path, name: &str) -> io::Result<File> {
+/// Today's file, created if it is missing.
+pub(crate) fn open_today(directory: &Path, name: &str) -> io::Result<File> {
     let file_name = format!("{name}-{}.log", date(clock::now_ms()));
     let path = directory.join(&file_name);
     match regular::open_to_append(&path) {

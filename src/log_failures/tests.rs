@@ -94,7 +94,7 @@ impl Place {
         };
         let mail = Mail::arrived(raw.into_bytes(), envelope, 1, clock::now_ms());
         let deadline = Deadline::after(Duration::from_secs(30));
-        assert_eq!(deliver::deliver(&self.house, mail, deadline, &|_| ()), Verdict::Accept);
+        assert_eq!(deliver::deliver(&self.house, mail, deadline, &|_, _| ()), Verdict::Accept);
     }
 
     fn is_suppressed(&self, address: &str) -> bool {

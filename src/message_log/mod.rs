@@ -20,6 +20,7 @@ pub(crate) use log_reading::{readable, tail};
 pub(crate) use message_line::{DecidedBy, MessageLine};
 
 use crate::config::{Config, LogFormat};
+use crate::deadline::watchdog::LastLine;
 use crate::diagnostics;
 use crate::error::{Error, Result};
 use crate::files::daily;
@@ -54,11 +55,20 @@ impl MessageLog {
 
     /// Adds lines, in one write. A log that cannot be written does not stop mail.
     pub(crate) fn append(&self, lines: &[MessageLine<'_>]) {
-        let shown = |line: &MessageLine<'_>| match self.format {
+        self.put_shown(&lines.iter().map(|line| self.shown(line)).collect::<String>());
+    }
+
+    /// A line that whatever ends the process writes. `None`: the log cannot be opened.
+    pub(crate) fn last_line(&self, line: &MessageLine<'_>) -> Option<LastLine> {
+        let log = daily::open_today(&self.directory, NAME).ok()?;
+        Some(LastLine { log, line: self.shown(line).into_bytes() })
+    }
+
+    fn shown(&self, line: &MessageLine<'_>) -> String {
+        match self.format {
             LogFormat::Json => line.json() + "\n",
             LogFormat::Text => readable(&line.json()) + "\n",
-        };
-        self.put_shown(&lines.iter().map(shown).collect::<String>());
+        }
     }
 
     /// Adds a line for each message about its steps that were done after it was answered.

@@ -28,7 +28,7 @@ const TOGETHER_BYTES: u64 = 8 << 20;
 const OPEN_FOR: Duration = Duration::from_millis(100);
 
 /// Nobody waits for a verdict.
-const UNHEARD: Promised<'_> = &|_, _| ();
+const UNHEARD: Promised<'_> = &|_, _, _| ();
 
 const DEFECT: &str = "carom failed on this message: please report it with the file";
 
