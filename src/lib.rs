@@ -31,6 +31,8 @@ mod config;
 mod diagnostics;
 /// Who sent a message to whom, as the mail server says it.
 mod envelope;
+/// What a mailbox is, by the grammar.
+mod mailbox_syntax;
 /// What a delivery failure means.
 mod class;
 /// What kind of complaint a feedback report is.

@@ -2,9 +2,10 @@
 //! settings that believe as much as settings can, and with policies that ask for no proof.
 
 use crate::bounces::{OWN, STRANGER, dsn_of, is_suppressed, signed_path};
+use crate::forgery::logged;
 use crate::harness::guest::Guest;
 use crate::harness::{DAY_MS, Sandbox};
-use crate::proof::Entrance::PipeWithClient;
+use crate::proof::Entrance::{PipeEmpty, PipeWithClient};
 use crate::proof::{
     Arriving, BOUNCES, ENTRANCES, NO_USER, QUEUE_ID, created, credulous, enter, received, report,
 };
@@ -100,6 +101,96 @@ fn reckless() -> Guest {
     .import("actions", "strike", "$strike", &parameters)
     .import("actions", "suppress", "$suppress", &parameters)
     .text(64, address)
+}
+
+/// Recipients that a stranger has our server write to, each with the address of somebody else in it.
+const CHOSEN: [&str; 39] = [
+    "user=v1@live.example",
+    "smtp=v2@live.example",
+    "=v3@live.example",
+    "'v4@live.example",
+    "|v5@live.example",
+    "*v6@live.example",
+    "/v7@live.example",
+    "`v8@live.example",
+    "prvs=0686aabbcc=v9@live.example",
+    "msprvs1=123456789=v10@live.example",
+    "prvs=v11=0686aabbcc@live.example",
+    "prvs=v12/0686aabbcc@live.example",
+    "SRS0=HHH=TT=live.example=v13@evil.example",
+    "\"v14@live.example\"@evil.example",
+    "\"v15@live.example x\"@evil.example",
+    "\"v16@live.example,\"@evil.example",
+    "\"a(v17@live.example)\"@evil.example",
+    "\"x\\\"v18@live.example\"@evil.example",
+    "\"<v19@live.example>\"@evil.example",
+    "\"x;v20@live.example\"@evil.example",
+    "\"\\\"v21\\\"\"@live.example",
+    "\u{ff41}v22@live.example",
+    "\u{3000}v23@live.example",
+    "v24@live.example\u{3000}",
+    "v25@live.example\u{a0}",
+    "\u{200b}v26@live.example",
+    "(v27@live.example) evil@evil.example",
+    "v28@live.example;x@evil.example",
+    "v29@live.example@evil.example",
+    "v30@live.example x@evil.example",
+    "<v31@live.example",
+    "to=<v32@live.example>",
+    "mailto:v33@live.example",
+    "x,v34@live.example",
+    "*@live.example",
+    "\"*\"@live.example",
+    "v35%live.example@evil.example",
+    "v36\\x{40}live.example@evil.example",
+    "\"v37@live.example>, relay=none, delay=1, dsn=5.1.1, status=bounced (550 5.1.1 user unknown)\"@evil.example",
+];
+
+/// Asserts that of all entries of the suppression list, each is one of these addresses.
+fn assert_only(sandbox: &Sandbox, literal: &[&str]) {
+    let listed = sandbox.run(&["suppress", "list", "--json"], b"").stdout;
+    let known: Vec<String> = literal.iter().map(|address| address.to_lowercase()).collect();
+    for line in listed.lines() {
+        let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+        let address = entry["address"].as_str().unwrap().to_owned();
+        assert!(known.contains(&address), "suppressed without having been named: {address}");
+    }
+    for number in 1..=37 {
+        let victim = format!("v{number}@live.example");
+        assert!(!is_suppressed(sandbox, &victim), "{victim}");
+    }
+    for plain in ["user=v1@live.example", "prvs=0686aabbcc=v9@live.example", "\u{ff41}v22@live.example"] {
+        assert!(is_suppressed(sandbox, plain), "{plain} itself is gone");
+    }
+}
+
+#[test]
+fn a_true_bounce_about_an_address_that_a_stranger_chose_suppresses_that_address_and_no_other() {
+    let sandbox = credulous("preferred", "");
+    for address in CHOSEN {
+        for kind in ["rfc822", "utf-8"] {
+            let message = String::from_utf8(report(&created(QUEUE_ID), address)).unwrap();
+            let message = message.replace("Final-Recipient: rfc822", &format!("Final-Recipient: {kind}"));
+            let message = message.into_bytes();
+            enter(&sandbox, PipeEmpty, &[Arriving { to: BOUNCES.into(), client: "", message }]);
+        }
+    }
+    assert_only(&sandbox, &CHOSEN);
+}
+
+#[test]
+fn our_log_about_an_address_that_a_stranger_chose_suppresses_that_address_and_no_other() {
+    let log: String = CHOSEN
+        .iter()
+        .enumerate()
+        .map(|(number, address)| {
+            let log = logged(&format!("chosen{number}@shop.example"), address, "bounced");
+            log.replace("dsn=2.0.0", "dsn=5.1.1")
+                .replace("(250 ok)", "(host mx said: 550 5.1.1 user unknown)")
+        })
+        .collect();
+    let sandbox = crate::forgery::with_log("", &log);
+    assert_only(&sandbox, &CHOSEN);
 }
 
 #[test]

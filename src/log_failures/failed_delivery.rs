@@ -5,6 +5,7 @@
 
 use crate::index::StoredDelivery;
 use crate::mail::Key;
+use crate::mailbox_syntax::is_unambiguous;
 use crate::maillog::logged_reply::LoggedReply;
 use crate::report::{self, Original, Report, ReportKind};
 use crate::return_path;
@@ -87,6 +88,7 @@ impl FailedDelivery {
         let address = self.final_recipient.clone().unwrap_or_else(|| self.recipient.clone());
         let recipient = report::Recipient {
             original: self.final_recipient.is_some().then(|| self.recipient.clone()),
+            is_literal: is_unambiguous(&address),
             address,
             action: report::DeliveryAction::Failed,
             status: self.dsn.as_deref().and_then(|dsn| dsn.parse().ok()),

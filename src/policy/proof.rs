@@ -3,13 +3,15 @@
 //!
 //! Not here: what a policy does about it. Invariant: whatever a policy plans, an address that is
 //! not proven is not suppressed, and its soft bounces count for nothing (`plan_builder`). Nothing
-//! that a stranger can write into a message is a proof, unless it is signed.
+//! that a stranger can write into a message is a proof, unless it is signed. What our own server
+//! says proves the address that it says it of, as it is written, and no other that is part of it: a
+//! stranger may have chosen that address.
 
 use super::complaint_facts::ComplaintEvidence;
 use super::recipient_facts::RecipientFacts;
 use crate::auth::AuthResult;
+use crate::mailbox_syntax::is_unambiguous;
 use crate::report::{Recipient, ReportKind};
-use crate::return_path;
 use serde::Deserialize;
 
 /// What an operator takes for proof: the setting `trust` of a policy.
@@ -99,15 +101,18 @@ impl RecipientFacts {
 
     /// Whether our mail log says it of this address, before or after an alias.
     fn is_logged_for(&self, address: &str) -> bool {
-        let before = |one: &Recipient| one.original.as_ref().is_some_and(|named| is_named(named, address));
+        let is_it = |named: &String| is_unambiguous(named) && named.eq_ignore_ascii_case(address);
+        let before = |one: &Recipient| one.original.as_ref().is_some_and(is_it);
         self.message.is_log_line()
             && (self.failed(address) || self.message.report().recipients.iter().any(before))
     }
 
-    /// Whether the report names this address as the one of the last attempt. The original address
-    /// that a report gives is what whoever sent the message has written there (ORCPT).
+    /// Whether the report names this very address as the one of the last attempt, without a tag
+    /// (BATV) or a rewriting (SRS) that anyone may have written. The original address that a report
+    /// gives is what whoever sent the message has written there (ORCPT).
     fn failed(&self, address: &str) -> bool {
-        self.message.report().recipients.iter().any(|one| is_named(&one.address, address))
+        let is_it = |one: &Recipient| one.is_literal && one.address.eq_ignore_ascii_case(address);
+        self.message.report().recipients.iter().any(is_it)
     }
 
     /// Whether somebody with this address asks to be unsubscribed.
@@ -135,15 +140,6 @@ impl RecipientFacts {
     }
 }
 
-/// Whether a report that gives `named` names this address, perhaps with the tag of a milter. An
-/// address that a forwarder rewrote (SRS) only claims what it was before, at another domain.
-fn is_named(named: &str, address: &str) -> bool {
-    let is_same = |one: &str| one.eq_ignore_ascii_case(address);
-    let domain = |address: &str| address.rsplit_once('@').map(|(_, domain)| domain.to_lowercase());
-    let untagged = || return_path::unwrapped(named).filter(|_| domain(named) == domain(address));
-    is_same(named) || untagged().is_some_and(|inner| is_same(&inner))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,15 +156,5 @@ mod tests {
         ] {
             assert_eq!(Trust::of_settings(settings), trust, "{settings}");
         }
-    }
-
-    #[test]
-    fn a_rewritten_address_is_only_itself() {
-        assert!(is_named("Gone@there.example", "gone@there.example"));
-        assert!(is_named("prvs=0686aabbcc=gone@there.example", "gone@there.example"));
-        let rewritten = "SRS0=JvSE=IT=there.example=gone@one.example";
-        assert!(is_named(rewritten, rewritten) && !is_named(rewritten, "gone@there.example"));
-        let tagged = format!("prvs=0686aabbcc={rewritten}");
-        assert!(!is_named(&tagged, "gone@there.example"), "however it is wrapped");
     }
 }

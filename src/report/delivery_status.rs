@@ -25,6 +25,8 @@ pub(crate) struct DeliveryStatus {
 pub(crate) struct RecipientStatus {
     /// Final-Recipient, if it is an address.
     pub(crate) last: Option<String>,
+    /// Final-Recipient is this address and nothing else, and can mean no other.
+    pub(crate) is_literal: bool,
     /// Final-Recipient, if it is a name without a domain.
     pub(crate) name: Option<String>,
     /// Original-Recipient, if it is an address.

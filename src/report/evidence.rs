@@ -296,7 +296,10 @@ fn in_text(notice: &HumanNotice<'_>) -> Vec<RecipientStatus> {
     let first = own.iter().position(|line| status_reader::is_recipient_field(line.trimmed()));
     let Some(at) = first else { return Vec::new() };
     let before = own[..at].iter().rposition(|line| line.is_blank()).map_or(0, |blank| blank + 1);
-    DeliveryStatus::read(&own[before..]).recipients
+    let mut recipients = DeliveryStatus::read(&own[before..]).recipients;
+    // The text for people is no field for programs, although it looks like one.
+    recipients.iter_mut().for_each(|recipient| recipient.is_literal = false);
+    recipients
 }
 
 /// The recipients in the fields of the header that list them, each once.

@@ -31,19 +31,24 @@ pub(crate) fn read<'a>(lines: &[NumberedLine<'a>], limit: usize) -> impl Iterato
                 return Some(FieldLine::Blank);
             }
             let Some((name, value)) = line.trimmed().split_once(':') else { continue };
-            let mut value = value.trim().to_owned();
+            let mut value = trim(value).to_owned();
             while let Some(fold) = lines.get(at).filter(|next| next.text.starts_with([' ', '\t'])) {
                 if value.len() + fold.text.len() < limit {
                     value.push(' ');
-                    value.push_str(fold.trimmed());
+                    value.push_str(trim(fold.text));
                 }
                 at += 1;
             }
-            let value = value.trim().to_owned();
+            let value = trim(&value).to_owned();
             return Some(FieldLine::Field { name: name.trim(), value, line: line.number });
         }
         None
     })
+}
+
+/// Without blanks. Those beyond ASCII may be part of an address (RFC 6531).
+pub(crate) fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
 }
 
 /// Fields to be written.

@@ -83,6 +83,17 @@ impl<'a> PartText<'a> {
 
     /// Its lines.
     pub(crate) fn lines(&self) -> Vec<NumberedLine<'_>> {
+        self.lines_without(char::is_whitespace)
+    }
+
+    /// Its lines where they are fields for programs. Blanks beyond ASCII are kept: they may be part
+    /// of an address.
+    pub(crate) fn field_lines(&self) -> Vec<NumberedLine<'_>> {
+        self.lines_without(|c| matches!(c, ' ' | '\t'))
+    }
+
+    /// Its lines without such characters at their ends.
+    fn lines_without(&self, is_blank: fn(char) -> bool) -> Vec<NumberedLine<'_>> {
         let mut rest: &str = &self.text;
         let mut lines = Vec::with_capacity(memchr_iter(b'\n', rest.as_bytes()).count().min(MAX_LINES) + 1);
         while !rest.is_empty() && lines.len() < MAX_LINES {
@@ -95,8 +106,8 @@ impl<'a> PartText<'a> {
                 _ => end + returns.min(1),
             };
             let past = if self.counts { u32::try_from(lines.len()).unwrap_or(u32::MAX) } else { 0 };
-            lines
-                .push(NumberedLine { text: rest[..end].trim_end(), number: self.first.saturating_add(past) });
+            let text = rest[..end].trim_end_matches(is_blank);
+            lines.push(NumberedLine { text, number: self.first.saturating_add(past) });
             rest = &rest[next..];
         }
         lines

@@ -4,7 +4,8 @@
 //! part of at most 128 and a domain of at most 253 bytes, no space outside quotes and no control
 //! character.
 
-use super::fields::unescaped;
+use super::fields::{trim, unescaped};
+use crate::mailbox_syntax::is_mailbox;
 
 /// A longer local part is not one. RFC 5321 allows 64 octets; return paths with a key in them have
 /// more.
@@ -183,13 +184,29 @@ fn domain(text: &str) -> Option<&str> {
     (!whole.is_empty() && !whole.starts_with(['.', '-'])).then_some(whole)
 }
 
-/// The address in a field of a report, `rfc822; <user@example.com>` (RFC 3464 section 2.1.2),
-/// unescaped (RFC 6533).
+/// The mailbox that a field of a report is, `rfc822; user@example.com` (RFC 3464 section 2.1.2), as
+/// it is written there: nothing around it, nothing taken off but angle brackets.
+pub(crate) fn literal_in_field(value: &str) -> Option<&str> {
+    let (kind, rest) = typed(value);
+    let is_address = kind.is_none_or(|kind| ["rfc822", "utf-8"].iter().any(|k| kind.eq_ignore_ascii_case(k)));
+    let inside = rest.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(rest);
+    let is_short = |mailbox: &str| mailbox.rfind('@').is_some_and(|at| at <= MAX_LOCAL);
+    Some(inside).filter(|inside| is_address && is_mailbox(inside) && is_short(inside))
+}
+
+/// The address in a field of a report, unescaped (RFC 6533): the mailbox that the field is, or else
+/// the first that is somewhere in it, as programs write that do not follow the grammar.
 pub(crate) fn in_field(value: &str) -> Option<String> {
+    if let Some(literal) = literal_in_field(value) {
+        return Some(literal.to_owned());
+    }
     let (kind, rest) = typed(value);
     let plain;
     let rest = if kind.is_none_or(|kind| kind.eq_ignore_ascii_case("utf-8")) && rest.contains("\\x{") {
         plain = unescaped(rest);
+        if is_mailbox(&plain) {
+            return Some(plain);
+        }
         &plain
     } else {
         rest
@@ -208,8 +225,8 @@ pub(crate) fn name_in_field(value: &str) -> Option<String> {
 /// Splits `type; value`. A type has no spaces.
 pub(crate) fn typed(value: &str) -> (Option<&str>, &str) {
     match value.split_once(';') {
-        Some((kind, rest)) if is_type(kind.trim()) => (Some(kind.trim()), rest.trim()),
-        _ => (None, value.trim()),
+        Some((kind, rest)) if is_type(trim(kind)) => (Some(trim(kind)), trim(rest)),
+        _ => (None, trim(value)),
     }
 }
 
@@ -291,6 +308,20 @@ mod tests {
             assert_eq!(in_field(field).as_deref(), Some("a@x.example"), "{field}");
         }
         assert_eq!(in_field("utf-8; j\\x{FC}rgen@x.example").as_deref(), Some("jürgen@x.example"));
+        for literal in ["smtp=a@x.example", "\"a@y.example\"@x.example", "'|a@x.example"] {
+            let field = format!("rfc822; {literal}");
+            assert_eq!(in_field(&field).as_deref(), Some(literal));
+            assert_eq!(literal_in_field(&field), Some(literal));
+        }
+        for loose in [
+            "rfc822; a@x.example (gone)",
+            "rfc822; \u{3000}a@x.example",
+            "x; a@x.example",
+            "utf-8; \\x{61}@x.example",
+            "rfc822; a@x.example;b@y.example",
+        ] {
+            assert_eq!(literal_in_field(loose), None, "{loose}");
+        }
         assert_eq!(in_field("x400; /S=a/OU=b/"), None);
         assert_eq!(typed("Reason 1 (a); Diagnostic 5"), (None, "Reason 1 (a); Diagnostic 5"));
     }

@@ -62,6 +62,7 @@ impl Evidence<'_> {
         let host = || speakers::host(before).or_else(|| speakers::host(&mention?.context)).map(str::to_owned);
         Recipient {
             original: original.filter(|original| !mailbox::same(original, &address)),
+            is_literal: status.is_some_and(|status| status.is_literal),
             address,
             action: self.action_of(sources, codes),
             status: codes.1,

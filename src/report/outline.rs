@@ -92,7 +92,7 @@ impl<'m, 'a> Outline<'m, 'a> {
     /// The fields about each recipient.
     pub(crate) fn statuses(&self, message: &Message<'a>) -> Vec<RecipientStatus> {
         let text = |part: &&MimePart<'a>| PartText::of(part, message.raw(), MAX_FIELDS);
-        let read = |text: PartText<'a>| DeliveryStatus::read(&text.lines()).recipients;
+        let read = |text: PartText<'a>| DeliveryStatus::read(&text.field_lines()).recipients;
         self.status.iter().map(text).flat_map(read).take(MAX_RECIPIENTS).collect()
     }
 

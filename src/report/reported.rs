@@ -59,6 +59,10 @@ pub(crate) enum DeliveryAction {
 pub(crate) struct Recipient {
     /// The address that was tried last.
     pub(crate) address: String,
+    /// The address is all of the field for programs that names the last attempt, or our log has it:
+    /// it was not looked for in a text, nothing was taken off, and it can mean no other.
+    #[serde(skip)]
+    pub(crate) is_literal: bool,
     /// The address that the message was sent to, if it is another one.
     pub(crate) original: Option<String>,
     pub(crate) action: DeliveryAction,

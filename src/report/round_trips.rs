@@ -59,6 +59,7 @@ fn postmark() -> Postmark {
 fn a_bounce_that_is_written_reads_back_equal() {
     let recipient = |last: &str| RecipientStatus {
         last: Some(last.to_owned()),
+        is_literal: !last.contains(' '),
         original: Some("jürgen+list@grün.example".to_owned()),
         action: Some(DeliveryAction::Failed),
         status: Some(EnhancedStatus::new(5, 7, 26)),

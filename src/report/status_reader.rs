@@ -12,6 +12,7 @@ use super::mailbox;
 use super::quoted_reply::status_in_field;
 use super::reported::DeliveryAction;
 use super::tidied::tidy;
+use crate::mailbox_syntax::is_unambiguous;
 use crate::text::bounded;
 
 /// A value is read up to this many bytes.
@@ -91,6 +92,7 @@ impl Reader {
         match key {
             Key::Final => {
                 (current.last, self.named) = (mailbox::in_field(value), true);
+                current.is_literal = mailbox::literal_in_field(value).is_some_and(is_unambiguous);
                 current.name = mailbox::name_in_field(value).filter(|_| current.last.is_none());
             }
             Key::Original => (current.original, self.named) = (mailbox::in_field(value), true),

@@ -5,15 +5,11 @@
 //! lower case, and nothing else.
 
 use crate::envelope::split_address;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use crate::mailbox_syntax::{INVISIBLE, is_domain, is_local_part};
 
 const MAX_LOCAL: usize = 64;
-const MAX_DOMAIN: usize = 255;
-const MAX_LABEL: usize = 63;
 /// What other programs write in front of an address.
 const PREFIXES: [&str; 3] = ["mailto:", "smtp:", "rfc822;"];
-/// Characters without width that come with copied text.
-const INVISIBLE: [char; 6] = ['\u{feff}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{a0}'];
 
 /// The mailbox in a cell: bare, in angle brackets after a name, quoted, or as a `mailto` URL. The
 /// error says what is wrong.
@@ -36,61 +32,13 @@ pub(crate) fn check(address: &str) -> Result<(), &'static str> {
     if local.len() > MAX_LOCAL {
         return Err("the part before the @ is longer than 64 octets");
     }
-    if !(is_dot_string(local) || is_quoted_string(local)) {
+    if !is_local_part(local) {
         return Err("invalid address: the part before the @ has characters that it may not have");
     }
     if !is_domain(domain) {
         return Err("invalid address: what follows the @ is not a domain");
     }
     Ok(())
-}
-
-/// Whether this can be the domain of a mailbox.
-pub(crate) fn is_domain(domain: &str) -> bool {
-    if let Some(literal) = domain.strip_prefix('[') {
-        let inside = literal.strip_suffix(']').unwrap_or_default();
-        return match inside.split_at_checked("IPv6:".len()) {
-            Some((tag, six)) if tag.eq_ignore_ascii_case("IPv6:") => six.parse::<Ipv6Addr>().is_ok(),
-            _ => inside.parse::<Ipv4Addr>().is_ok(),
-        };
-    }
-    let is_label = |label: &str| {
-        let is_inside =
-            |c: char| c == '-' || if c.is_ascii() { c.is_ascii_alphanumeric() } else { is_text(c) };
-        (1..=MAX_LABEL).contains(&label.len())
-            && label.chars().all(is_inside)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    let is_number = domain.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
-    domain.len() <= MAX_DOMAIN && domain.split('.').all(is_label) && !is_number
-}
-
-fn is_dot_string(local: &str) -> bool {
-    const ATEXT: &str = "!#$%&'*+-/=?^_`{|}~";
-    let is_atext = |c: char| c.is_ascii_alphanumeric() || ATEXT.contains(c) || is_text(c);
-    local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atext))
-}
-
-fn is_quoted_string(local: &str) -> bool {
-    let Some(inside) = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else { return false };
-    let mut chars = inside.chars();
-    while let Some(c) = chars.next() {
-        let is_fine = match c {
-            '\\' => chars.next().is_some_and(|next| (' '..='~').contains(&next)),
-            '"' => false,
-            _ => (' '..='~').contains(&c) || is_text(c),
-        };
-        if !is_fine {
-            return false;
-        }
-    }
-    !inside.is_empty()
-}
-
-/// A character outside ASCII that may be in a mailbox (RFC 6531), without blanks and controls.
-fn is_text(c: char) -> bool {
-    !c.is_ascii() && !c.is_control() && !c.is_whitespace() && !INVISIBLE.contains(&c) && c != '\u{fffd}'
 }
 
 fn trimmed(text: &str) -> &str {

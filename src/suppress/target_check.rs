@@ -3,8 +3,9 @@
 //! Not here: their forms (`store::suppression_target`). Invariant: no entry covers the domains of
 //! strangers, and no whole domain of a mail provider gets on the list by accident.
 
-use super::address_cell::{is_domain, mailbox};
+use super::address_cell::mailbox;
 use crate::dimension::domain::is_registry;
+use crate::mailbox_syntax::is_domain;
 use crate::store::suppression_target::normal_target;
 
 /// Domains where anybody may have a mailbox, with the suffix of any country after `.*`.

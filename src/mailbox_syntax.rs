@@ -1,0 +1,116 @@
+//! The syntax of a mailbox (RFC 5321 section 4.1.2, RFC 6531).
+//!
+//! Not here: addresses in running text (`report`), and lengths of local parts. Invariant: it says
+//! yes or no about the whole text, and takes nothing off.
+
+use crate::envelope::split_address;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+const MAX_DOMAIN: usize = 255;
+const MAX_LABEL: usize = 63;
+/// Characters without width that come with copied text.
+pub(crate) const INVISIBLE: [char; 6] =
+    ['\u{feff}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{a0}'];
+
+/// Whether all of this is one mailbox.
+pub(crate) fn is_mailbox(text: &str) -> bool {
+    split_address(text).is_some_and(|(local, domain)| is_local_part(local) && is_domain(domain))
+}
+
+/// Whether a mail server that writes this mailbox means no other. For what cannot be printed it
+/// writes `?` or a blank.
+pub(crate) fn is_unambiguous(text: &str) -> bool {
+    is_mailbox(text) && !text.contains(['?', ' '])
+}
+
+/// Whether this can be what is before the `@` of a mailbox.
+pub(crate) fn is_local_part(local: &str) -> bool {
+    is_dot_string(local) || is_quoted_string(local)
+}
+
+/// Whether this can be the domain of a mailbox.
+pub(crate) fn is_domain(domain: &str) -> bool {
+    if let Some(literal) = domain.strip_prefix('[') {
+        let inside = literal.strip_suffix(']').unwrap_or_default();
+        return match inside.split_at_checked("IPv6:".len()) {
+            Some((tag, six)) if tag.eq_ignore_ascii_case("IPv6:") => six.parse::<Ipv6Addr>().is_ok(),
+            _ => inside.parse::<Ipv4Addr>().is_ok(),
+        };
+    }
+    let is_label = |label: &str| {
+        let is_inside =
+            |c: char| c == '-' || if c.is_ascii() { c.is_ascii_alphanumeric() } else { is_text(c) };
+        (1..=MAX_LABEL).contains(&label.len())
+            && label.chars().all(is_inside)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let is_number = domain.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+    domain.len() <= MAX_DOMAIN && domain.split('.').all(is_label) && !is_number
+}
+
+fn is_dot_string(local: &str) -> bool {
+    const ATEXT: &str = "!#$%&'*+-/=?^_`{|}~";
+    let is_atext = |c: char| c.is_ascii_alphanumeric() || ATEXT.contains(c) || is_text(c);
+    local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atext))
+}
+
+fn is_quoted_string(local: &str) -> bool {
+    let Some(inside) = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else { return false };
+    let mut chars = inside.chars();
+    while let Some(c) = chars.next() {
+        let is_fine = match c {
+            '\\' => chars.next().is_some_and(|next| (' '..='~').contains(&next)),
+            '"' => false,
+            _ => (' '..='~').contains(&c) || is_text(c),
+        };
+        if !is_fine {
+            return false;
+        }
+    }
+    !inside.is_empty()
+}
+
+/// A character outside ASCII that may be in a mailbox (RFC 6531), without blanks and controls.
+fn is_text(c: char) -> bool {
+    !c.is_ascii() && !c.is_control() && !c.is_whitespace() && !INVISIBLE.contains(&c) && c != '\u{fffd}'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mailbox_is_the_whole_text_or_nothing() {
+        for mailbox in [
+            "a@x.example",
+            "user=a@x.example",
+            "'|*/`={a}@x.example",
+            "\"a@y.example\"@x.example",
+            "\"a\\\"b c\"@x.example",
+            "jürgen@bücher.example",
+            "a@[192.0.2.1]",
+        ] {
+            assert!(is_mailbox(mailbox), "{mailbox}");
+        }
+        for mailbox in ["a?b@x.example", "\"a b\"@x.example"] {
+            assert!(is_mailbox(mailbox) && !is_unambiguous(mailbox), "{mailbox}");
+        }
+        for other in [
+            "a@y.example@x.example",
+            "a b@x.example",
+            "a.@x.example",
+            "<a@x.example>",
+            "(a@x.example) b@x.example",
+            "a@x.example;b@x.example",
+            "\"a\"b\"@x.example",
+            "\u{3000}a@x.example",
+            "a@x.example\u{a0}",
+            "\u{200b}a@x.example",
+            "a@",
+            "",
+        ] {
+            assert!(!is_mailbox(other), "{other}");
+        }
+    }
+}
