@@ -41,7 +41,7 @@ pub(crate) fn dsn_of(message_id: &str, recipient: &str, status: &str, reply: &st
          --b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.there.example\r\n\r\n\
          Final-Recipient: rfc822; {recipient}\r\nAction: failed\r\nStatus: {status}\r\nRemote-MTA: dns; mx.there.example\r\n\
          Diagnostic-Code: smtp; {reply}\r\n\r\n\
-         --b\r\nContent-Type: text/rfc822-headers\r\n\r\nFrom: shop@shop.example\r\nTo: {recipient}\r\n\
+         --b\r\nContent-Type: text/rfc822-headers\r\n\r\nReceived: from app (localhost [127.0.0.1])\r\n\tby mx.there.example (Postfix) with ESMTP id 4QSent1\r\nFrom: shop@shop.example\r\nTo: {recipient}\r\n\
          Message-ID: <{message_id}>\r\nSubject: your order\r\n\r\n--b--\r\n",
         fastrand::u64(..)
     )

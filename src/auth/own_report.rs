@@ -1,36 +1,88 @@
-//! Whether our own mail server wrote a report: it has just created it, or one of our other servers
-//! handed it in.
+//! Whether our own mail server wrote a report about a message of ours: it has just created it, or
+//! one of our other servers handed it in.
 //!
 //! Not here: what such a report proves (`policy/proof`). Invariant: no header field is believed for
 //! what it says. What the mail server tells about the client counts, and a header can only speak
-//! against a report: a trace of a server that is not ours, or the lack of the queue id that only
-//! the mail server knows.
+//! against a report: a trace of a server that is not ours, the lack of the queue id that only the
+//! mail server knows, or a trace that a stranger sent the message that came back.
 
 use crate::config::Config;
 use crate::envelope::Envelope;
-use crate::message::{Message, Received};
+use crate::message::{Client, Message, Received};
 use std::net::IpAddr;
+
+/// What encloses the message that came back, or its header.
+const ENCLOSED: [&str; 5] = [
+    "message/rfc822",
+    "message/global",
+    "text/rfc822-headers",
+    "message/rfc822-headers",
+    "message/global-headers",
+];
 
 pub(crate) fn is_own_report(message: &Message<'_>, envelope: &Envelope, config: &Config) -> bool {
     if !envelope.sender.is_empty() {
         return false;
     }
-    let trace: Vec<Received> =
-        message.headers("Received").iter().map(|value| Received::parse(value)).collect();
-    match envelope.client_address {
-        Some(client) => is_from_own_server(client, &trace, config),
+    let own = |address: IpAddr| {
+        let address = address.to_canonical();
+        let listed = || config.auth.own_servers.iter().any(|network| network.contains(&address));
+        !address.is_unspecified() && listed()
+    };
+    let trace = trace(message);
+    let is_ours = match envelope.client_address {
+        Some(client) => is_from_own_server(client, &trace, own),
         None => is_created_here(&trace, envelope) && is_not_forwarded(message, envelope),
+    };
+    // Whoever creates a report writes a trace field into what comes back; an application may have
+    // handed its mail to another server of ours without one.
+    is_ours
+        && returned_trace(message).is_some_and(|returned| {
+            let is_traced = !returned.is_empty() || envelope.client_address.is_some();
+            is_traced && is_submitted_by_us(&returned, own)
+        })
+}
+
+fn trace(message: &Message<'_>) -> Vec<Received> {
+    message.headers("Received").iter().map(|value| Received::parse(value)).collect()
+}
+
+/// The trace of the message that came back; `None`: nothing of it is there.
+fn returned_trace(message: &Message<'_>) -> Option<Vec<Received>> {
+    let is_enclosed = |kind: &str| ENCLOSED.contains(&kind);
+    let part = message.parts().iter().find(|part| is_enclosed(&part.content_type.kind))?;
+    let content = part.content().0;
+    let returned = Message::read(&content);
+    (!returned.raw_fields().is_empty()).then(|| trace(&returned))
+}
+
+/// Whether the message that came back was submitted by us: by one of our servers, by somebody with
+/// a password, or by a program on the host of the server. A filter or a forwarding user hands on
+/// what a stranger sent, and leaves the stranger in the trace.
+fn is_submitted_by_us(trace: &[Received], own: impl Fn(IpAddr) -> bool) -> bool {
+    for hop in trace {
+        if hop.is_authenticated() {
+            return true;
+        }
+        match hop.client() {
+            Client::Nobody => {}
+            Client::At(address) if address.to_canonical().is_loopback() => {}
+            Client::At(address) => return own(address),
+            Client::Unreadable => return false,
+        }
     }
+    true
 }
 
 /// One of our servers handed it in, and nobody else had it before. A filter that hands mail of
 /// strangers back on the same address leaves the stranger in the trace.
-fn is_from_own_server(client: IpAddr, trace: &[Received], config: &Config) -> bool {
-    let own = |address: IpAddr| {
-        let address = address.to_canonical();
-        config.auth.own_servers.iter().any(|network| network.contains(&address))
+fn is_from_own_server(client: IpAddr, trace: &[Received], own: impl Fn(IpAddr) -> bool) -> bool {
+    let is_own = |hop: &Received| match hop.client() {
+        Client::Nobody => true,
+        Client::At(address) => own(address),
+        Client::Unreadable => false,
     };
-    own(client) && trace.iter().filter_map(|hop| hop.client_address).all(own)
+    own(client) && trace.iter().all(is_own)
 }
 
 /// Postfix's bounce(8) has just created it: there was no client, and its one trace field, which
@@ -38,7 +90,7 @@ fn is_from_own_server(client: IpAddr, trace: &[Received], config: &Config) -> bo
 /// sendmail(1) has more: a stranger neither knows the queue id nor can keep a trace field away.
 fn is_created_here(trace: &[Received], envelope: &Envelope) -> bool {
     let ([only], Some(queue_id)) = (trace, &envelope.queue_id) else { return false };
-    let has_no_client = only.from_helo.is_none() && only.client_address.is_none();
+    let has_no_client = !only.begins_with_from && only.client() == Client::Nobody;
     // Postfix's name may be another one (mail_name).
     let is_by_itself = only.by_comment.as_ref().is_some_and(|program| !program.contains("from userid"));
     has_no_client && is_by_itself && only.id.as_ref() == Some(queue_id)
@@ -65,8 +117,19 @@ mod tests {
     const BY_SMTP: &str =
         "Received: from x (unknown [203.0.113.9]) by mx.example.com (Postfix) with ESMTP id 4QABC1; d\r\n";
 
+    /// What smtpd(8) writes when an application on this host submits a message.
+    const SUBMITTED: &str = "Received: from app (localhost [127.0.0.1])\r\n\tby mx.example.com (Postfix) with ESMTP id 4QSENT; d\r\n";
+
     fn is_own(header: &str, client: &str, change: impl FnOnce(&mut Envelope)) -> bool {
-        let raw = format!("{header}Subject: Undelivered Mail\r\n\r\nbody\r\n");
+        is_own_about(&format!("{SUBMITTED}Subject: news\r\n"), header, client, change)
+    }
+
+    fn is_own_about(original: &str, header: &str, client: &str, change: impl FnOnce(&mut Envelope)) -> bool {
+        let raw = format!(
+            "{header}Subject: Undelivered Mail\r\nMIME-Version: 1.0\r\n\
+             Content-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\r\n\r\n\
+             --b\r\n\r\ntext\r\n--b\r\nContent-Type: text/rfc822-headers\r\n\r\n{original}\r\n--b--\r\n"
+        );
         let mut envelope = Envelope {
             recipient: BOUNCES.into(),
             client_address: client.parse().ok(),
@@ -112,5 +175,54 @@ mod tests {
         assert!(!is_own(own, "198.51.100.7", |envelope| envelope.sender = "joe@example.org".into()));
         assert!(!is_own(own, "203.0.113.9", |_| {}));
         assert!(!is_own(own, "", |_| {}), "without a client, what the header says is nothing");
+    }
+
+    #[test]
+    fn what_a_stranger_sent_through_us_comes_back_unproven() {
+        let by = |from: &str, with: &str| {
+            format!("Received: {from}\r\n\tby mx.example.com (Postfix{with} id 4QSENT; d\r\n")
+        };
+        let stranger = by("from x (unknown [203.0.113.9])", ") with ESMTP");
+        let filter = by("from localhost (localhost [127.0.0.1])", ") with ESMTP");
+        let sendmail = "Received: by mx.example.com (Postfix, from userid 33)\r\n\tid 4QSENT; d\r\n";
+        let forwarded = "Received: by mx.example.com (Postfix)\r\n\tid 4QSENT; d\r\n";
+        let another = by("from app (app [198.51.100.7])", ") with ESMTP");
+        let authenticated = by("from x (unknown [203.0.113.9])", ") with ESMTPSA");
+        let header = |trace: &str| format!("{trace}Subject: news\r\n");
+        for (trace, is_ours, why) in [
+            (SUBMITTED.to_owned(), true, "an application on this host"),
+            (sendmail.to_owned(), true, "an application, by sendmail(1)"),
+            (another.clone(), true, "an application on a server of ours"),
+            (authenticated.clone(), true, "with a password"),
+            (format!("{filter}{authenticated}"), true, "with a password, through a filter"),
+            (stranger.clone(), false, "a stranger"),
+            (format!("{stranger}{SUBMITTED}"), false, "a stranger who forges what is below"),
+            (format!("{stranger}{}", SUBMITTED.repeat(35)), false, "too many hops"),
+            (format!("{filter}{stranger}"), false, "a stranger, through a filter"),
+            (format!("{sendmail}{stranger}"), false, "a stranger, through a filter by sendmail(1)"),
+            (format!("{forwarded}{stranger}"), false, "a stranger, forwarded by a user"),
+            (by("from x;y (unknown [203.0.113.9])", ") with ESMTP"), false, "an unreadable client"),
+            (by("from x (unknown [unknown])", ") with ESMTP"), false, "an unknown client"),
+        ] {
+            let reports = [(CREATED.to_owned(), ""), (CREATED.replace("4QABC1", "4QXYZ9"), "198.51.100.7")];
+            for (created, client) in reports {
+                assert_eq!(is_own_about(&header(&trace), &created, client, |_| {}), is_ours, "{why}");
+            }
+        }
+        assert!(!is_own_about(&header(""), CREATED, "", |_| {}), "the trace is gone");
+        for client in ["", "198.51.100.7"] {
+            assert!(!is_own_about("", CREATED, client, |_| {}), "nothing of it is there");
+        }
+    }
+
+    #[test]
+    fn a_hop_that_cannot_be_read_is_not_ours() {
+        for from in ["x;y (h [203.0.113.9])", "x( (h [203.0.113.9])", "\"x (h [203.0.113.9])", "x"] {
+            let hop =
+                format!("Received: from {from} by mx.example.com (Postfix) with ESMTP id 4QABC1; d\r\n");
+            assert!(!is_own(&hop, "198.51.100.7", |_| {}), "{from}");
+            assert!(!is_own(&hop, "", |_| {}), "{from}");
+        }
+        assert!(!is_own(CREATED, "0.0.0.0", |_| {}), "the address of a client that cannot be read");
     }
 }

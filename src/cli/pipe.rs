@@ -23,7 +23,7 @@ use clap::Args;
 use std::ffi::CString;
 use std::fmt::Display;
 use std::io::{Write, stdin, stdout};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -162,15 +162,24 @@ fn envelope(arguments: &Arguments) -> Envelope {
         sender: Envelope::normal_sender(&arguments.sender),
         recipient: Envelope::normal_sender(&arguments.recipient),
         original_recipient: told(&arguments.original_recipient),
-        // Postfix says "unknown" where it knows no address, and XFORWARD writes IPv6 with a prefix.
-        client_address: told(&arguments.client_address).and_then(|text| {
-            let bare = text.trim_start_matches('[').trim_end_matches(']');
-            bare.strip_prefix("IPv6:").unwrap_or(bare).parse::<IpAddr>().ok()
-        }),
+        client_address: arguments.client_address.as_deref().and_then(client_address),
         client_helo: told(&arguments.client_helo),
         queue_id: told(&arguments.queue_id),
         envid: told(&arguments.envid),
     }
+}
+
+/// The client that the mail server names: Postfix says "unknown" where it knows none, and XFORWARD
+/// writes IPv6 with a prefix. An address that cannot be read is somebody's, and nobody's of ours.
+fn client_address(text: &str) -> Option<IpAddr> {
+    let bare = text.trim().trim_start_matches('[').trim_end_matches(']');
+    let tag = bare.get(..5).filter(|tag| tag.eq_ignore_ascii_case("ipv6:"));
+    let bare = bare.get(tag.map_or(0, str::len)..).unwrap_or(bare);
+    if bare.is_empty() || bare.eq_ignore_ascii_case("unknown") {
+        return None;
+    }
+    let unzoned = bare.split_once('%').map_or(bare, |(address, _)| address);
+    Some(unzoned.parse().unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)))
 }
 
 /// Prints the plan, complete with where its answers go, and does nothing.

@@ -20,12 +20,50 @@ pub(crate) struct Received {
     pub(crate) id: Option<String>,
     /// The address after `for`: the envelope recipient.
     pub(crate) for_recipient: Option<String>,
+    /// The word after `with`: the protocol.
+    pub(crate) protocol: Option<String>,
+    /// It begins with `from`, whatever follows.
+    pub(crate) begins_with_from: bool,
+}
+
+/// Who handed a message to the server that wrote a trace field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Client {
+    /// A program on the same host, not by SMTP, or the server itself.
+    Nobody,
+    At(IpAddr),
+    /// Somebody whose address cannot be read.
+    Unreadable,
 }
 
 impl Received {
+    /// Who handed the message in, as far as the field can be read. A doubt is a client.
+    pub(crate) fn client(&self) -> Client {
+        if let Some(address) = self.client_address {
+            return Client::At(address);
+        }
+        let is_from = |name: &str| self.from_helo.as_deref() == Some(name);
+        // Exim names the user of the program, Sendmail itself.
+        let is_local = match self.protocol.as_deref() {
+            Some(protocol) => protocol.eq_ignore_ascii_case("local"),
+            None => is_from("localhost"),
+        };
+        let is_by_program = is_local && self.by.is_some() && self.id.is_some();
+        let has_client = self.begins_with_from || self.from_helo.is_some();
+        if has_client && !is_by_program { Client::Unreadable } else { Client::Nobody }
+    }
+
+    /// Whether the client gave a password or a certificate (RFC 3848).
+    pub(crate) fn is_authenticated(&self) -> bool {
+        let authenticated = ["ESMTPA", "ESMTPSA", "UTF8SMTPA", "UTF8SMTPSA"];
+        let protocol = self.protocol.as_deref().unwrap_or_default();
+        authenticated.iter().any(|known| protocol.eq_ignore_ascii_case(known))
+    }
+
     /// Reads a field's unfolded value.
     pub(crate) fn parse(value: &str) -> Received {
-        let mut received = Received::default();
+        let begins = value.trim_start().get(..4).is_some_and(|word| word.eq_ignore_ascii_case("from"));
+        let mut received = Received { begins_with_from: begins, ..Received::default() };
         let mut clause = Clause::None;
         let mut exim = false;
         let mut inside_from = Vec::new();
@@ -62,6 +100,7 @@ impl Received {
             Keyword::From => _ = self.from_helo.get_or_insert(word),
             Keyword::By => _ = self.by.get_or_insert(word),
             Keyword::Id => _ = self.id.get_or_insert(word),
+            Keyword::With => _ = self.protocol.get_or_insert(word),
             Keyword::For => {
                 let address = word.trim_start_matches('<').trim_end_matches('>');
                 if address.contains('@') {
@@ -73,7 +112,7 @@ impl Received {
         match keyword {
             Keyword::From => Clause::From,
             Keyword::By => Clause::By,
-            Keyword::For | Keyword::Id | Keyword::Other => Clause::None,
+            Keyword::For | Keyword::Id | Keyword::With | Keyword::Other => Clause::None,
         }
     }
 }
@@ -85,7 +124,8 @@ enum Keyword {
     By,
     For,
     Id,
-    /// `with`, `via`: their values are skipped, so that none is taken for a keyword.
+    With,
+    /// `via`: its value is skipped, so that it is not taken for a keyword.
     Other,
 }
 
@@ -108,7 +148,8 @@ impl Clause {
             "by" => Clause::Value(Keyword::By),
             "for" => Clause::Value(Keyword::For),
             "id" => Clause::Value(Keyword::Id),
-            "with" | "via" => Clause::Value(Keyword::Other),
+            "with" => Clause::Value(Keyword::With),
+            "via" => Clause::Value(Keyword::Other),
             _ => Clause::None,
         }
     }
@@ -238,6 +279,8 @@ mod tests {
                 by_comment: Some("Postfix".into()),
                 id: Some("4X".into()),
                 for_recipient: Some("a@b.example".into()),
+                protocol: Some("ESMTPS".into()),
+                begins_with_from: true,
             }
         );
     }
@@ -280,6 +323,30 @@ mod tests {
         assert_eq!(client("from by (x [192.0.2.1]) by mx; d").as_deref(), Some("192.0.2.1"));
         assert_eq!(client("from x (account a HELO 203.0.113.9) by mx; d"), None);
         assert_eq!(client("by mx (1.1.1.1) with HTTP; d (from x (192.0.2.1))"), None);
+    }
+
+    #[test]
+    fn a_client_that_cannot_be_read_is_a_client() {
+        for value in [
+            "from x;y (rdns [203.0.113.9]) by mx (Postfix) with ESMTP id 1; d",
+            "from ;y (rdns [203.0.113.9]) by mx (Postfix) with ESMTP id 1; d",
+            "from x( (rdns [203.0.113.9]) by mx (Postfix) with ESMTP id 1; d",
+            "from \"x (rdns [203.0.113.9]) by mx (Postfix) with ESMTP id 1; d",
+            "from <x (rdns [203.0.113.9]) by mx (Postfix) with ESMTP id 1; d",
+            "from x (unknown [unknown]) by mx (Postfix) with ESMTP id 1; d",
+            "from x by mx (Postfix) with ESMTP id 1; d",
+            "from",
+        ] {
+            assert_eq!(Received::parse(value).client(), Client::Unreadable, "{value}");
+        }
+        for value in [
+            "by mx (Postfix, from userid 33) id 1; d",
+            "from Debian-exim by mx with local (Exim 4.96) id 1; d",
+            "from localhost (localhost) by mx (8.17.1) id 1; d",
+            "(qmail 1 invoked for bounce); d",
+        ] {
+            assert_eq!(Received::parse(value).client(), Client::Nobody, "{value}");
+        }
     }
 
     #[test]
