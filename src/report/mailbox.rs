@@ -191,7 +191,9 @@ pub(crate) fn literal_in_field(value: &str) -> Option<&str> {
     let is_address = kind.is_none_or(|kind| ["rfc822", "utf-8"].iter().any(|k| kind.eq_ignore_ascii_case(k)));
     let inside = rest.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(rest);
     let is_short = |mailbox: &str| mailbox.rfind('@').is_some_and(|at| at <= MAX_LOCAL);
-    Some(inside).filter(|inside| is_address && is_mailbox(inside) && is_short(inside))
+    // A gateway's name of the kind of address, which is not part of it.
+    let is_labelled = inside.starts_with("SMTP=");
+    Some(inside).filter(|inside| is_address && !is_labelled && is_mailbox(inside) && is_short(inside))
 }
 
 /// The address in a field of a report, unescaped (RFC 6533): the mailbox that the field is, or else
@@ -317,6 +319,7 @@ mod tests {
             "rfc822; a@x.example (gone)",
             "rfc822; \u{3000}a@x.example",
             "x; a@x.example",
+            "rfc822; SMTP=a@x.example",
             "utf-8; \\x{61}@x.example",
             "rfc822; a@x.example;b@y.example",
         ] {
