@@ -122,9 +122,9 @@ impl House {
         };
         let sent = self.sent.clone();
         let was_sent = move |message_id: &str, address: &str| {
-            sent.has(message_id, address).unwrap_or_else(|error| {
+            sent.sender_of(message_id, address).unwrap_or_else(|error| {
                 tracing::warn!(%error, "cannot look up sent mail in the index");
-                false
+                None
             })
         };
         let sent = self.sent.clone();
@@ -147,16 +147,16 @@ struct SentMail {
 }
 
 impl SentMail {
-    /// Whether a message went to an address within the time that return paths are valid, and was
+    /// The sender of a message that went to an address within the time that return paths are valid, and was
     /// not refused: a message whose delivery ended here cannot come back from elsewhere.
-    fn has(&self, message_id: &str, address: &str) -> Result<bool> {
+    fn sender_of(&self, message_id: &str, address: &str) -> Result<Option<String>> {
         let valid_ms = i64::from(self.config.return_paths.max_age) * clock::DAY_MS;
         let was_sent = |index: &Index| index.was_sent(message_id, address, clock::now_ms() - valid_ms);
-        self.look(was_sent).map(Option::unwrap_or_default)
+        self.look(was_sent).map(Option::flatten)
     }
 
-    /// The recipient of a message that went to one address only.
-    fn only_recipient(&self, message_id: &str) -> Result<Option<String>> {
+    /// The recipient and the sender of a message that went to one address only.
+    fn only_recipient(&self, message_id: &str) -> Result<Option<(String, String)>> {
         self.look(|index| index.only_recipient(message_id)).map(Option::flatten)
     }
 

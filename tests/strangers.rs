@@ -251,3 +251,38 @@ fn b14_unproven_reports_alone_suppress_nobody_however_many_and_however_long() {
     enter(&sandbox, PipeWithClient, &[Arriving { to: path, client: STRANGER, message }]);
     assert!(is_suppressed(&sandbox, "victim@there.example"), "a threshold of one proven soft bounce");
 }
+
+#[test]
+fn what_a_stranger_sends_through_our_mail_server_is_not_ours_when_it_comes_back() {
+    let sandbox = credulous("required", &format!("\"{OWN}/32\""));
+    let returned = |trace: &str, reply: &str, address: &str| {
+        let text = String::from_utf8(dsn_of("x@shop.example", address, "5.0.0", reply)).unwrap();
+        let (before, after) = text.split_once("Received: from app (localhost [127.0.0.1])").unwrap();
+        (created(QUEUE_ID) + before + "Received: from app (" + trace + ")" + after).into_bytes()
+    };
+    let is_gone = |trace: &str, reply: &str, address: &str| {
+        let message = returned(trace, reply, address);
+        enter(&sandbox, PipeEmpty, &[Arriving { to: BOUNCES.into(), client: "", message }]);
+        is_suppressed(&sandbox, address)
+    };
+    let full = "552 5.2.2 mailbox full";
+    for reply in [NO_USER, full] {
+        assert!(!is_gone(&format!("unknown [{STRANGER}]"), reply, "victim@there.example"), "{reply}");
+    }
+    let hops = "554 5.4.0 Error: too many hops";
+    assert!(!is_gone("localhost [127.0.0.1]", hops, "looping@there.example"));
+    assert!(is_gone("localhost [127.0.0.1]", full, "full@there.example"), "a threshold of one");
+    assert!(is_gone(&format!("app [{OWN}]"), NO_USER, "gone@there.example"));
+}
+
+#[test]
+fn a_client_address_that_cannot_be_read_is_a_client() {
+    let sandbox = credulous("required", "");
+    for client in ["x", "fe80::1%eth0", "203.0.113.9 "] {
+        let arguments = ["pipe", "--policy", "bounce", "--sender", "", "--recipient", BOUNCES];
+        let told = ["--queue-id", QUEUE_ID, "--client-address", client];
+        let message = report(&created(QUEUE_ID), "victim@there.example");
+        sandbox.run(&[&arguments[..], &told].concat(), &message).silent();
+        assert!(!is_suppressed(&sandbox, "victim@there.example"), "{client}");
+    }
+}

@@ -8,7 +8,7 @@
 
 use crate::config::Config;
 use crate::envelope::Envelope;
-use crate::message::{Client, Message, Received};
+use crate::message::{HopClient, Message, Received};
 use std::net::IpAddr;
 
 /// What encloses the message that came back, or its header.
@@ -65,10 +65,10 @@ fn is_submitted_by_us(trace: &[Received], own: impl Fn(IpAddr) -> bool) -> bool 
             return true;
         }
         match hop.client() {
-            Client::Nobody => {}
-            Client::At(address) if address.to_canonical().is_loopback() => {}
-            Client::At(address) => return own(address),
-            Client::Unreadable => return false,
+            HopClient::Nobody => {}
+            HopClient::At(address) if address.to_canonical().is_loopback() => {}
+            HopClient::At(address) => return own(address),
+            HopClient::Unreadable => return false,
         }
     }
     true
@@ -78,9 +78,9 @@ fn is_submitted_by_us(trace: &[Received], own: impl Fn(IpAddr) -> bool) -> bool 
 /// strangers back on the same address leaves the stranger in the trace.
 fn is_from_own_server(client: IpAddr, trace: &[Received], own: impl Fn(IpAddr) -> bool) -> bool {
     let is_own = |hop: &Received| match hop.client() {
-        Client::Nobody => true,
-        Client::At(address) => own(address),
-        Client::Unreadable => false,
+        HopClient::Nobody => true,
+        HopClient::At(address) => own(address),
+        HopClient::Unreadable => false,
     };
     own(client) && trace.iter().all(is_own)
 }
@@ -90,7 +90,7 @@ fn is_from_own_server(client: IpAddr, trace: &[Received], own: impl Fn(IpAddr) -
 /// sendmail(1) has more: a stranger neither knows the queue id nor can keep a trace field away.
 fn is_created_here(trace: &[Received], envelope: &Envelope) -> bool {
     let ([only], Some(queue_id)) = (trace, &envelope.queue_id) else { return false };
-    let has_no_client = !only.begins_with_from && only.client() == Client::Nobody;
+    let has_no_client = !only.begins_with_from && only.client() == HopClient::Nobody;
     // Postfix's name may be another one (mail_name).
     let is_by_itself = only.by_comment.as_ref().is_some_and(|program| !program.contains("from userid"));
     has_no_client && is_by_itself && only.id.as_ref() == Some(queue_id)

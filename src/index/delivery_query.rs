@@ -38,32 +38,34 @@ impl Index {
         Ok(())
     }
 
-    /// Whether this message went to this address since a time, and to no other: who else got it
-    /// knows its Message-ID. It went where it was sent or waits for another try; a message that was
-    /// refused here cannot bounce elsewhere.
-    pub(crate) fn was_sent(&self, message_id: &str, address: &str, since_ms: i64) -> Result<bool> {
+    /// The envelope sender of this message, if it went to this address since a time and to no
+    /// other: who else got it knows its Message-ID. It went where it was sent or waits for another
+    /// try; a message that was refused here cannot bounce elsewhere.
+    pub(crate) fn was_sent(&self, message_id: &str, address: &str, since_ms: i64) -> Result<Option<String>> {
         let filter = Filter {
             message_id: Some(message_id.to_owned()),
             statuses: ["sent", "deferred"].map(str::to_owned).to_vec(),
             ..Filter::default()
         };
-        let (mut found, mut others) = (false, false);
+        let (mut found, mut others, mut only) = (false, false, OnlySender::default());
         self.deliveries(&filter, |delivery| {
             let mut names = delivery.original_recipient.iter().chain(&delivery.recipient);
             let is_to_it = names.any(|name| name.eq_ignore_ascii_case(address));
-            others |= !is_to_it;
+            others |= !is_to_it || !only.is(delivery.sender);
             found |= is_to_it && delivery.last_seen >= since_ms;
             Ok(!others)
         })?;
-        Ok(found && !others)
+        Ok(only.0.filter(|_| found && !others))
     }
 
-    /// The recipient of a message that went to one address and to no other; `None`: to none, or to
-    /// several. An address that stands for others (an alias) is one.
-    pub(crate) fn only_recipient(&self, message_id: &str) -> Result<Option<String>> {
+    /// The recipient and the envelope sender of a message that went to one address and to no other;
+    /// `None`: to none, or to several. An address that stands for others (an alias) is one.
+    pub(crate) fn only_recipient(&self, message_id: &str) -> Result<Option<(String, String)>> {
         let filter = Filter { message_id: Some(message_id.to_owned()), ..Filter::default() };
         let (mut only, mut others): (Option<String>, bool) = (None, false);
+        let mut sender = OnlySender::default();
         self.deliveries(&filter, |delivery| {
+            others |= !sender.is(delivery.sender);
             let address = delivery.original_recipient.or(delivery.recipient);
             match (&only, address) {
                 (Some(only), Some(address)) => others |= !only.eq_ignore_ascii_case(&address),
@@ -72,7 +74,7 @@ impl Index {
             }
             Ok(!others)
         })?;
-        Ok(only.filter(|_| !others))
+        Ok(only.zip(sender.0).filter(|_| !others))
     }
 
     /// When a delivery to each of these addresses last succeeded, in milliseconds since 1970. The
@@ -104,5 +106,18 @@ impl Index {
         let count =
             self.connection.query_row("SELECT count(*) FROM deliveries", [], |row| row.get::<_, i64>(0));
         Ok(self.checked(count)?.unsigned_abs())
+    }
+}
+
+/// The one envelope sender of deliveries.
+#[derive(Default)]
+struct OnlySender(Option<String>);
+
+impl OnlySender {
+    /// Whether this is the sender of those before, too. One that is not known is another one.
+    fn is(&mut self, sender: Option<String>) -> bool {
+        let Some(sender) = sender else { return false };
+        let known = self.0.get_or_insert_with(|| sender.clone());
+        known.eq_ignore_ascii_case(&sender)
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Not here: what is done about it (`log_failures`), and what a failure means (policies).
 
+use crate::envelope::split_address;
 use crate::index::StoredDelivery;
 use crate::mail::Key;
 use crate::mailbox_syntax::is_unambiguous;
@@ -41,6 +42,11 @@ impl FailedDelivery {
     pub(crate) fn of(row: i64, delivery: StoredDelivery) -> Option<FailedDelivery> {
         let failed = matches!(delivery.status.as_str(), "bounced" | "expired");
         let sender = delivery.sender.filter(|sender| failed && !sender.is_empty())?;
+        // A local user: without a domain, the address would be suppressed for everybody's mail.
+        let sender = match (split_address(&sender), delivery.host) {
+            (Some(_), _) => sender,
+            (None, host) => format!("{sender}@{}", host.filter(|host| !host.is_empty())?),
+        };
         let last = delivery.recipient?;
         let (recipient, final_recipient) = match delivery.original_recipient {
             Some(original) => (original, Some(last)),
@@ -109,5 +115,27 @@ impl FailedDelivery {
             original,
             ..Report::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_local_user_sends_for_the_host_and_never_for_everybody() {
+        let failed = |sender: &str, host: Option<&str>| {
+            let delivery = StoredDelivery {
+                sender: Some(sender.into()),
+                recipient: Some("gone@there.example".into()),
+                status: "bounced".into(),
+                host: host.map(str::to_owned),
+                ..StoredDelivery::default()
+            };
+            FailedDelivery::of(1, delivery).map(|failed| failed.sender)
+        };
+        assert_eq!(failed("root", Some("mx.example.com")).as_deref(), Some("root@mx.example.com"));
+        assert_eq!(failed("root", None), None);
+        assert_eq!(failed("a@example.com", None).as_deref(), Some("a@example.com"));
     }
 }

@@ -25,7 +25,7 @@ pub(crate) use headers::Field;
 pub(crate) use leave_words::says_leave;
 pub(crate) use links::{Link, LinkKind};
 pub(crate) use mime::MimePart;
-pub(crate) use received::{Client, Received};
+pub(crate) use received::{HopClient, Received};
 
 use headers::HeaderSection;
 use links::Links;

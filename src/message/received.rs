@@ -28,7 +28,7 @@ pub(crate) struct Received {
 
 /// Who handed a message to the server that wrote a trace field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Client {
+pub(crate) enum HopClient {
     /// A program on the same host, not by SMTP, or the server itself.
     Nobody,
     At(IpAddr),
@@ -38,9 +38,9 @@ pub(crate) enum Client {
 
 impl Received {
     /// Who handed the message in, as far as the field can be read. A doubt is a client.
-    pub(crate) fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> HopClient {
         if let Some(address) = self.client_address {
-            return Client::At(address);
+            return HopClient::At(address);
         }
         let is_from = |name: &str| self.from_helo.as_deref() == Some(name);
         // Exim names the user of the program, Sendmail itself.
@@ -50,7 +50,7 @@ impl Received {
         };
         let is_by_program = is_local && self.by.is_some() && self.id.is_some();
         let has_client = self.begins_with_from || self.from_helo.is_some();
-        if has_client && !is_by_program { Client::Unreadable } else { Client::Nobody }
+        if has_client && !is_by_program { HopClient::Unreadable } else { HopClient::Nobody }
     }
 
     /// Whether the client gave a password or a certificate (RFC 3848).
@@ -337,7 +337,7 @@ mod tests {
             "from x by mx (Postfix) with ESMTP id 1; d",
             "from",
         ] {
-            assert_eq!(Received::parse(value).client(), Client::Unreadable, "{value}");
+            assert_eq!(Received::parse(value).client(), HopClient::Unreadable, "{value}");
         }
         for value in [
             "by mx (Postfix, from userid 33) id 1; d",
@@ -345,7 +345,7 @@ mod tests {
             "from localhost (localhost) by mx (8.17.1) id 1; d",
             "(qmail 1 invoked for bounce); d",
         ] {
-            assert_eq!(Received::parse(value).client(), Client::Nobody, "{value}");
+            assert_eq!(Received::parse(value).client(), HopClient::Nobody, "{value}");
         }
     }
 

@@ -169,7 +169,10 @@ impl actions::Host for Host {
         let address = self.address(&strike.address)?;
         let sender_domain = line(&strike.sender_domain, 255).to_lowercase();
         let (threshold, window) = (strike.threshold.max(1), strike.window.clamp(1, 3650));
-        let proven = strike.proven && self.is_proven(&address);
+        // What the path of one message did says nothing about the address.
+        let report = self.facts.message.report();
+        let is_loop = report.recipients.iter().any(|one| one.names(&address) && one.is_about_a_loop());
+        let proven = strike.proven && !is_loop && self.is_proven(&address);
         let bounce = self.facts.message.bounced(&address);
         let strike = plan::Strike { address, sender_domain, threshold, window, proven, bounce };
         self.add(Action::Strike(strike), when)

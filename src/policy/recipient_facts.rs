@@ -10,7 +10,8 @@ use crate::auth::{self, AuthResult, Check, Dns, client_address};
 use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::envelope::Envelope;
+use crate::dimension::domain;
+use crate::envelope::{Envelope, split_address};
 use crate::error::Result;
 use crate::mail::Content;
 use crate::message::Message;
@@ -35,11 +36,12 @@ pub(crate) struct RecipientFacts {
 
 /// Answers whether mail of a sender domain (second) to an address (first) is suppressed.
 pub(crate) type IsSuppressed = dyn Fn(&str, &str) -> bool;
-/// Answers whether a message with this Message-ID (first) went to an address (second) not too long
-/// ago, and to no other.
-pub(crate) type WasSent = dyn Fn(&str, &str) -> bool;
-/// Answers which address a message with this Message-ID went to, if it went to no other.
-pub(crate) type OnlyRecipient = dyn Fn(&str) -> Option<String>;
+/// Answers who sent a message with this Message-ID (first) to an address (second) not too long ago,
+/// and to no other.
+pub(crate) type WasSent = dyn Fn(&str, &str) -> Option<String>;
+/// Answers which address (first) a message with this Message-ID went to, if it went to no other,
+/// and who sent it (second).
+pub(crate) type OnlyRecipient = dyn Fn(&str) -> Option<(String, String)>;
 
 impl RecipientFacts {
     pub(crate) fn new(message: Rc<MessageFacts>, envelope: Envelope) -> RecipientFacts {
@@ -147,7 +149,8 @@ impl RecipientFacts {
     /// no other, according to the mail logs.
     pub(crate) fn was_sent_to(&self, address: &str) -> bool {
         let id = &self.message.report().original.message_id;
-        self.sent.as_ref().zip(id.as_ref()).is_some_and(|(sent, id)| sent(id, address))
+        let sender = self.sent.as_ref().zip(id.as_ref()).and_then(|(sent, id)| sent(id, address));
+        sender.is_some_and(|sender| self.is_for_its_author(&sender))
     }
 
     /// Addresses that do not complain.
@@ -158,7 +161,23 @@ impl RecipientFacts {
     /// The address that the message that the report is about went to, if it went to no other.
     pub(crate) fn only_recipient(&self) -> Option<String> {
         let id = self.message.report().original.message_id.as_ref()?;
-        self.only_recipient.as_ref().and_then(|only| only(id))
+        let (recipient, sender) = self.only_recipient.as_ref().and_then(|only| only(id))?;
+        self.is_for_its_author(&sender).then_some(recipient)
+    }
+
+    /// Whether an envelope sender in our mail log sends for the author of the message that the
+    /// report is about: somebody else may have sent a message with any author and Message-ID. Its
+    /// return path is signed by us, or its domain is of the author's organization.
+    fn is_for_its_author(&self, sender: &str) -> bool {
+        let paths = &self.message.config.return_paths;
+        let is_signed = || paths.verify(sender, day(clock::now_ms())).is_ok();
+        let author = self.message.report().original.from.as_deref().unwrap_or(&self.envelope.recipient);
+        let organization = |address: &str| {
+            let (_, domain) = split_address(address)?;
+            let organization = domain::registered(domain);
+            (!domain::is_registry(organization)).then(|| organization.to_lowercase())
+        };
+        is_signed() || organization(author).is_some_and(|of| organization(sender) == Some(of))
     }
 
     /// Whether our own mail server wrote the report, or it is a line of our own log.

@@ -110,6 +110,33 @@ impl Report {
     }
 }
 
+impl Recipient {
+    /// Whether the report names this address, before or after aliases.
+    pub(crate) fn names(&self, address: &str) -> bool {
+        let is_it = |name: &String| name.eq_ignore_ascii_case(address);
+        is_it(&self.address) || self.original.as_ref().is_some_and(is_it)
+    }
+
+    /// Whether the message ran in a circle, or seemed to: who sent it may have written the trace
+    /// fields that say so.
+    pub(crate) fn is_about_a_loop(&self) -> bool {
+        const WORDS: [&str; 9] = [
+            "too many hops",
+            "too many received",
+            "too many \"received\"",
+            "hop count",
+            "mail loop",
+            "routing loop",
+            "forwarding loop",
+            "is looping",
+            "loops back",
+        ];
+        let is_status = |status: &EnhancedStatus| (status.subject, status.detail) == (4, 6);
+        let said = self.diagnostic.to_lowercase();
+        self.status.as_ref().is_some_and(is_status) || WORDS.iter().any(|words| said.contains(words))
+    }
+}
+
 impl DeliveryAction {
     /// The word of an Action field.
     pub(crate) fn name(self) -> &'static str {
@@ -120,5 +147,22 @@ impl DeliveryAction {
             DeliveryAction::Relayed => "relayed",
             DeliveryAction::Expanded => "expanded",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loop_is_known_by_its_status_or_its_words() {
+        let is_loop = |status: &str, diagnostic: &str| {
+            let status = status.parse().ok();
+            Recipient { status, diagnostic: diagnostic.into(), ..Recipient::default() }.is_about_a_loop()
+        };
+        assert!(is_loop("5.4.6", "552 mailbox full"));
+        assert!(is_loop("5.4.0", "554 5.4.0 Error: too many hops (in reply to end of DATA command)"));
+        assert!(is_loop("5.4.14", "554 5.4.14 Hop count exceeded - possible mail loop detected"));
+        assert!(!is_loop("5.2.2", "552 5.2.2 mailbox full") && !is_loop("", ""));
     }
 }

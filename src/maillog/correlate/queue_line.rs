@@ -63,7 +63,9 @@ impl<'l> QueueLine<'_, 'l> {
     /// Sets the sender of a message, unless it is known.
     pub(crate) fn set_sender(&mut self, slot: Slot, sender: &'l [u8]) {
         let message = self.table.message(slot);
-        if message.sender().is_none() {
+        // pickup names a local user alone, and qmgr with the domain.
+        let is_whole = |known: &str| known.is_empty() || known.contains('@') || !sender.contains(&b'@');
+        if !message.sender().is_some_and(is_whole) {
             message.set_sender(&self.line.text(sender));
             self.table.touch_all(slot);
         }
