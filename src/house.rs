@@ -147,8 +147,8 @@ struct SentMail {
 }
 
 impl SentMail {
-    /// The sender of a message that went to an address within the time that return paths are valid, and was
-    /// not refused: a message whose delivery ended here cannot come back from elsewhere.
+    /// The sender of a message that went to an address within the time that return paths are valid,
+    /// and was not refused: a message whose delivery ended here cannot come back from elsewhere.
     fn sender_of(&self, message_id: &str, address: &str) -> Result<Option<String>> {
         let valid_ms = i64::from(self.config.return_paths.max_age) * clock::DAY_MS;
         let was_sent = |index: &Index| index.was_sent(message_id, address, clock::now_ms() - valid_ms);
