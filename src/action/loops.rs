@@ -10,6 +10,7 @@ use crate::mail::Mail;
 use crate::maillog::message_ids::ALERT_ID;
 use crate::message::{Message, answer_trace};
 use crate::report::{self, ReportKind};
+use memchr::memmem;
 
 /// Types of parts (RFC 3464, 6533, 5965, 8098) that only reports have.
 const REPORTS: [&str; 6] = [
@@ -39,8 +40,10 @@ fn answer(message: &Message<'_>) -> Option<&'static str> {
     let is_alert = || message.message_id().is_some_and(|id| id.starts_with(ALERT_ID));
     let has_report = || message.parts().iter().any(|part| REPORTS.contains(&part.content_type.kind.as_str()));
     // Where nothing else is left, its words and layout are.
-    let reads_as_one =
-        || matches!(report::read(message).kind, ReportKind::DeliveryStatus | ReportKind::FeedbackReport);
+    let reads_as_one = || {
+        may_be_report(message.raw())
+            && matches!(report::read(message).kind, ReportKind::DeliveryStatus | ReportKind::FeedbackReport)
+    };
     if answer_trace::is_of_carom(message) || is_alert() {
         Some("carom wrote it")
     } else if begins("Auto-Submitted", "auto-replied") || begins("Precedence", "auto_reply") {
@@ -50,6 +53,20 @@ fn answer(message: &Message<'_>) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Whether there is a status code (RFC 3463) to read, or text that hides one: reading a message as a
+/// report takes longer than all else that is done to answer it.
+fn may_be_report(raw: &[u8]) -> bool {
+    let is_code = |dot: usize| {
+        let class = dot.checked_sub(1).and_then(|at| raw.get(at));
+        let before = dot.checked_sub(2).and_then(|at| raw.get(at));
+        matches!(class, Some(b'2' | b'4' | b'5'))
+            && before.is_none_or(|before| !before.is_ascii_alphanumeric() && *before != b'.')
+            && matches!(raw.get(dot + 1..), Some([b'0'..=b'7', b'.', b'0'..=b'9', ..]))
+    };
+    let is_encoded = || memmem::find(raw, b"base64").is_some();
+    memchr::memchr_iter(b'.', raw).any(is_code) || is_encoded()
 }
 
 fn circle(mail: &Mail, max_received: usize) -> Option<String> {
@@ -102,6 +119,16 @@ mod tests {
             "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/rfc822",
         ] {
             assert!(!is_answer(&format!("From: shop@a.example\r\n{header}\r\n\r\nx\r\n")), "{header}");
+        }
+    }
+
+    #[test]
+    fn only_what_has_a_status_code_is_read_as_a_report() {
+        for text in ["x 5.1.1 y", "(4.7.0)", "2.0.0", "Content-Transfer-Encoding: base64"] {
+            assert!(may_be_report(text.as_bytes()), "{text}");
+        }
+        for text in ["", ".", "5.", "version 15.1.1", "192.0.2.1", "5.1", "a5.1.1", "3.1.4", "5.9.1"] {
+            assert!(!may_be_report(text.as_bytes()), "{text}");
         }
     }
 
