@@ -110,9 +110,10 @@ fn fold_file(
         let after = FoldedFile { inode, name: name.clone(), position: position_after, fingerprint };
         // A position never leads beyond what a power cut leaves of the file.
         file.sync_data().map_err(Error::new)?;
-        let took = store.fold(records(&piece, gone, path), before, after)?;
+        store.fold(records(&piece, gone, path), before, after)?;
+        // Others may have folded more meanwhile: position and row are of one look.
         now = store.folded_files()?;
-        position = if took { position_after } else { start(&file, known.iter().chain(&now)) };
+        position = start(&file, known.iter().chain(&now));
         if piece.is_empty() || deadline.passed() {
             return Ok(());
         }

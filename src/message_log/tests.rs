@@ -12,6 +12,7 @@ use crate::store::{Store, Tally};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 /// A state directory that goes with the test.
@@ -239,4 +240,28 @@ fn what_is_no_line_of_ours_is_skipped() {
     .unwrap();
     place.put("k1");
     assert_eq!(place.counted(), (2, 2));
+}
+
+#[test]
+fn what_many_fold_while_the_file_grows_counts_once() {
+    let (place, many) = (Place::new(), 600);
+    let store = place.store();
+    let deferred = Verdict::Defer(SmtpReply::try_again_later("x"));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !done.load(SeqCst) {
+                    place.log().fold(&store, soon()).unwrap();
+                }
+            });
+        }
+        // A line of a deferral counts each time that it is folded: nothing remembers its key.
+        for n in 0..many {
+            put(&place.log(), &store, &[&n.to_string()], &deferred);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        done.store(true, SeqCst);
+    });
+    assert_eq!(place.counted().0, many);
 }
