@@ -55,8 +55,8 @@ fn answer(message: &Message<'_>) -> Option<&'static str> {
     }
 }
 
-/// Whether there is a status code (RFC 3463) to read, or text that hides one: reading a message as a
-/// report takes longer than all else that is done to answer it.
+/// Whether there is a status code (RFC 3463) to read, or text that hides one: reading a message as
+/// a report takes longer than all else that is done to answer it.
 fn may_be_report(raw: &[u8]) -> bool {
     let is_code = |dot: usize| {
         let class = dot.checked_sub(1).and_then(|at| raw.get(at));
