@@ -55,8 +55,8 @@ fn answer(message: &Message<'_>) -> Option<&'static str> {
     }
 }
 
-/// Whether there is a status code (RFC 3463) to read, or text that hides one: reading a message as
-/// a report takes longer than all else that is done to answer it.
+/// Whether there is a status code (RFC 3463) or a complaint (RFC 5965) to read, or text that hides
+/// one: reading a message as a report takes longer than all else that is done to answer it.
 fn may_be_report(raw: &[u8]) -> bool {
     let is_code = |dot: usize| {
         let class = dot.checked_sub(1).and_then(|at| raw.get(at));
@@ -65,8 +65,8 @@ fn may_be_report(raw: &[u8]) -> bool {
             && before.is_none_or(|before| !before.is_ascii_alphanumeric() && *before != b'.')
             && matches!(raw.get(dot + 1..), Some([b'0'..=b'7', b'.', b'0'..=b'9', ..]))
     };
-    let is_encoded = || memmem::find(raw, b"base64").is_some();
-    memchr::memchr_iter(b'.', raw).any(is_code) || is_encoded()
+    let has = |word: &[u8]| memmem::find(raw, word).is_some();
+    memchr::memchr_iter(b'.', raw).any(is_code) || has(b"Feedback-Type") || has(b"base64")
 }
 
 fn circle(mail: &Mail, max_received: usize) -> Option<String> {
@@ -124,7 +124,9 @@ mod tests {
 
     #[test]
     fn only_what_has_a_status_code_is_read_as_a_report() {
-        for text in ["x 5.1.1 y", "(4.7.0)", "2.0.0", "Content-Transfer-Encoding: base64"] {
+        for text in
+            ["x 5.1.1 y", "(4.7.0)", "2.0.0", "Feedback-Type: abuse", "Content-Transfer-Encoding: base64"]
+        {
             assert!(may_be_report(text.as_bytes()), "{text}");
         }
         for text in ["", ".", "5.", "version 15.1.1", "192.0.2.1", "5.1", "a5.1.1", "3.1.4", "5.9.1"] {
