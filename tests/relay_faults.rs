@@ -1,5 +1,6 @@
 //! `carom relay` when something is in its way: full disks, kills, and files that are no messages.
 
+use crate::harness::memory::{self, MOST_MIB};
 use crate::harness::peers::{ACCEPT, SmtpPeer};
 use crate::harness::{HOUR_MS, SENDER, Sandbox, names, plain, signed};
 use std::fs;
@@ -153,30 +154,22 @@ fn b4_big_messages_wait_for_their_turn_in_relay_and_in_cron() {
         fs::write(inbox.join(format!("{number}.msg")), [&receivers[..], &big].concat()).unwrap();
     }
     let most = peak(&closed, &["relay", inbox.to_str().unwrap()]);
-    assert!(most < 256 << 10, "relay took {most} kB for 8 messages of 22 MB");
+    assert!(most < MOST_MIB, "relay took {most} MiB for 8 messages of 22 MB");
     let pending = closed.run(&["outbox", "--json"], b"").stdout;
     assert_eq!(pending.lines().count(), 16, "nobody answers yet: {pending}");
     let open = closed.smtp_port(peer.port);
     open.advance(2 * HOUR_MS);
     for _ in 0..10 {
         let most = peak(&open, &["cron"]);
-        assert!(most < 256 << 10, "cron took {most} kB");
+        assert!(most < MOST_MIB, "cron took {most} MiB");
         open.advance(HOUR_MS);
     }
     assert_eq!(open.counter("oob_sent"), 16);
 }
 
-/// The most memory of a run that succeeds, in kB.
+/// The most memory of a run that succeeds, in MiB.
 fn peak(sandbox: &Sandbox, arguments: &[&str]) -> i64 {
-    let mut child = sandbox.command(arguments).spawn().unwrap();
-    drop(child.stdin.take());
-    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-    let mut status = 0;
-    // SAFETY: the process is our child, and both pointers are to what is ours.
-    let usage = unsafe {
-        libc::wait4(child.id() as libc::pid_t, &raw mut status, 0, usage.as_mut_ptr());
-        usage.assume_init()
-    };
-    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "{arguments:?}: {status}");
-    usage.ru_maxrss
+    let (ran, most) = memory::peak(sandbox.command(arguments), Path::new("/dev/null"));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    most
 }

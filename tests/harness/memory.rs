@@ -1,4 +1,4 @@
-//! Runs a process and says how much memory it had at its peak, as the system reports it at the end.
+//! Runs a process and says how much memory it had at its peak, as the system says while it runs.
 
 use super::Ran;
 use std::fs::File;
@@ -22,19 +22,25 @@ pub(crate) fn peak(mut command: Command, stdin: &Path) -> (Ran, i64) {
     };
     let (stdout, stderr) =
         (std::thread::spawn(move || text(&mut out)), std::thread::spawn(move || text(&mut err)));
-    let (id, began) = (child.id() as libc::pid_t, Instant::now());
-    let (mut status, mut used) = (0, std::mem::MaybeUninit::<libc::rusage>::zeroed());
-    // SAFETY: the pointers are to variables that outlive the call, and nobody else waits for the child.
-    while unsafe { libc::wait4(id, &raw mut status, libc::WNOHANG, used.as_mut_ptr()) } == 0 {
+    let (status, began, mut most) = (format!("/proc/{}/status", child.id()), Instant::now(), 0);
+    let ended = loop {
+        most = most.max(high_water(&status).unwrap_or(0));
+        if let Some(ended) = child.try_wait().unwrap() {
+            break ended;
+        }
         if began.elapsed() > Duration::from_secs(120) {
             child.kill().unwrap();
             panic!("not finished within two minutes");
         }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let code = if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { -1 };
+        std::thread::sleep(Duration::from_millis(2));
+    };
     let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
-    // SAFETY: all zero bytes are a valid rusage, and wait4 has filled it.
-    let peak = unsafe { used.assume_init() }.ru_maxrss;
-    (Ran { code, stdout, stderr }, peak / 1024)
+    (Ran { code: ended.code().unwrap_or(-1), stdout, stderr }, most / 1024)
+}
+
+/// The peak so far in kB. What wait4(2) reports begins with the memory of the process that started this one.
+fn high_water(status: &str) -> Option<i64> {
+    let status = std::fs::read_to_string(status).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().split(' ').next()?.parse().ok()
 }
