@@ -8,8 +8,8 @@ use super::exit_code::exit_code;
 use crate::clock;
 use crate::config::{Config, MessageTable};
 use crate::deadline::Deadline;
-use crate::deadline::watchdog::{self, LastLine, LastWord};
-use crate::deliver::deliver;
+use crate::deadline::watchdog::{self, LastWord};
+use crate::deliver::{LastLineOf, deliver};
 use crate::envelope::Envelope;
 use crate::error::{Error, Exit, Result};
 use crate::house::House;
@@ -135,7 +135,7 @@ fn handle(arguments: &Arguments, config: Arc<Config>, json: bool) -> Result<Exit
     }
     house.config.require_domains(&name)?;
     let unanswered = Unanswered::begin(&house.config.state_dir(), &mut mail);
-    let promised = |verdict: &Verdict, last_line: &dyn Fn() -> Option<LastLine>| {
+    let promised = |verdict: &Verdict, last_line: LastLineOf<'_>| {
         let word = last_word(verdict, unanswered.as_ref());
         watchdog::answer_with(LastWord { last_line: last_line(), ..word });
     };

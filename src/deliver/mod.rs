@@ -22,8 +22,11 @@ use crate::store::{OnRecord, Tally};
 use promised_batch::{Fate, PromisedBatch};
 use std::rc::Rc;
 
+/// Makes the line of a message for the case that its process is ended.
+pub(crate) type LastLineOf<'a> = &'a dyn Fn() -> Option<LastLine>;
+
 /// Hears each verdict once it is durable, with the place of the message in the batch.
-pub(crate) type Promised<'a> = &'a dyn Fn(usize, &Verdict, &dyn Fn() -> Option<LastLine>);
+pub(crate) type Promised<'a> = &'a dyn Fn(usize, &Verdict, LastLineOf<'_>);
 
 /// A message on the road, after the policy was asked about it.
 pub(crate) struct Asked {
@@ -66,13 +69,12 @@ pub(crate) fn deliver(
     house: &House,
     mail: Mail,
     deadline: Deadline,
-    promised: &dyn Fn(&Verdict, &dyn Fn() -> Option<LastLine>),
+    promised: &dyn Fn(&Verdict, LastLineOf<'_>),
 ) -> Verdict {
     let policy = house.policy();
     let asked = ask_about(house, &policy, mail, deadline);
     let mut verdict = Verdict::default();
-    let promised =
-        |_, verdict: &Verdict, last_line: &dyn Fn() -> Option<LastLine>| promised(verdict, last_line);
+    let promised = |_, verdict: &Verdict, last_line: LastLineOf<'_>| promised(verdict, last_line);
     carry(house, &policy, vec![asked], &promised, deadline, &mut |carried| verdict = carried.verdict);
     verdict
 }

@@ -35,7 +35,7 @@ pub(super) fn notified(action: &Action) -> Option<String> {
 
 /// An entry as it waits for its transaction: it owns what it says.
 enum Pending {
-    Promise { key: String, at_ms: i64, written: Written, plan: Plan, raw: Arc<Vec<u8>> },
+    Promise { key: String, at_ms: i64, written: Box<Written>, plan: Plan, raw: Arc<Vec<u8>> },
     Finished { key: Option<String>, at_ms: i64, plan: String },
 }
 
@@ -80,7 +80,7 @@ fn promised(mail: &Mail, promise: &Promise<'_>, owner: &str) -> Result<Pending> 
         kept_copy: kept_copy(mail, promise.plan)?,
     };
     let (key, plan, raw) = (mail.key.text().to_owned(), promise.plan.clone(), mail.raw().clone());
-    Ok(Pending::Promise { key, at_ms: promise.at_ms, written, plan, raw })
+    Ok(Pending::Promise { key, at_ms: promise.at_ms, written: Box::new(written), plan, raw })
 }
 
 /// Where a kept copy goes, if a step keeps one.
