@@ -52,9 +52,12 @@ pub(crate) enum Unsynced {
     OnlyNames,
 }
 
+/// Bytes of a file, and when they were written.
+type Content = (Vec<u8>, SystemTime);
+
 /// The changes of a run, and what was there before.
 pub(crate) struct DiskTrace {
-    before: Vec<(PathBuf, Option<(Vec<u8>, SystemTime)>)>,
+    before: Vec<(PathBuf, Option<Content>)>,
     inodes: HashMap<PathBuf, u64>,
     changes: Vec<Change>,
 }

@@ -24,7 +24,7 @@ pub(super) fn random_kills(budget: Duration) -> Tally {
         let (id, message) = (format!("R{number}"), plain(to));
         let arguments = ["pipe", "--sender", SENDER, "--recipient", to, "--client-address", "192.0.2.1"];
         let arguments = [&arguments[..], &["--queue-id", &id]].concat();
-        if number % 4 == 0 {
+        if number.is_multiple_of(4) {
             fs::write(inbox.join(format!("{number}.msg")), left("x@oob.sink.example")).unwrap();
             bounces += 1;
             tally.kills += usize::from(kill(&sandbox, &relay, b""));
