@@ -30,7 +30,7 @@ pub(crate) enum PostfixCommand {
 pub(crate) struct EnableArgs {
     #[command(flatten)]
     rewire: Rewire,
-    /// The user that Postfix runs carom as [default: [policies] mail_user]
+    /// The user that Postfix runs carom as [default: mail_user in the config]
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
 }
