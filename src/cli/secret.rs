@@ -12,7 +12,7 @@ const OCTETS: usize = 32;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SecretCommand {
-    /// Print a new random secret: a key for return paths, or with --webhook a secret for notifications
+    /// Print a new random secret: a key for return paths, or with --webhook one for notifications
     New {
         /// In the form of Standard Webhooks: whsec_ and base64
         #[arg(long)]
