@@ -86,7 +86,7 @@ fn b1_a_stranger_suppresses_nobody_at_any_entrance() {
     }
 }
 
-/// A policy that suppresses the address whatever it is told, by a soft bounce that it calls proven and without one.
+/// A policy that suppresses the address whatever the report says, by a soft bounce that it calls proven and without one.
 fn reckless() -> Guest {
     let address = "alive@there.example";
     let who = format!("(i32.const 64) (i32.const {}) (i32.const 0) (i32.const 0)", address.len());

@@ -120,7 +120,7 @@ impl<'a> LogReader<'a> {
         &mut self.writer.counter
     }
 
-    /// Takes states of deliveries into the transaction. Messages under way take so many bytes of
+    /// Takes states of deliveries into the transaction. Messages under way take `under_way` bytes of
     /// memory beside them.
     pub(crate) fn write(
         &mut self,
