@@ -223,7 +223,9 @@ fn kills_in_the_middle_of_batches_lose_nothing_and_count_nothing_twice() {
     // Bounces that were on their way at a kill may arrive twice.
     let sent = peer.mails().len();
     assert!((167..=167 + 6 * 4).contains(&sent), "{sent}");
-    assert_eq!(names(&inbox), [""; 0]);
+    // A run that was killed before it had its lock leaves an empty directory for an hour.
+    let left: Vec<_> = names(&inbox).into_iter().filter(|name| name != ".claimed").collect();
+    assert_eq!((left, claimed(&inbox)), (Vec::new(), 0));
 }
 
 #[test]

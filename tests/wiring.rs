@@ -91,7 +91,9 @@ fn what_enable_adds_disable_removes_to_the_byte() {
         ] {
             assert!(main_cf.contains(line), "{line}: {main_cf}");
         }
-        assert!(master_cf.contains("--policy bounce"), "{master_cf}");
+        // postconf breaks lines where the path of carom makes them long.
+        let words: Vec<_> = master_cf.split_whitespace().collect();
+        assert!(words.windows(2).any(|two| two == ["--policy", "bounce"]), "{master_cf}");
         let shown = postfix.run(&["show"]);
         assert_eq!(shown.code, 0, "{shown:?}");
         assert!(

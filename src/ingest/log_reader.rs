@@ -120,8 +120,8 @@ impl<'a> LogReader<'a> {
         &mut self.writer.counter
     }
 
-    /// Takes states of deliveries into the transaction. Messages under way take `under_way` bytes of
-    /// memory beside them.
+    /// Takes states of deliveries into the transaction. Messages under way take `under_way` bytes
+    /// of memory beside them.
     pub(crate) fn write(
         &mut self,
         batch: &mut Batch<'_>,
