@@ -1,8 +1,9 @@
 //! One message's life, killed before each of its system calls, and then what a mail server and cron do: it comes again.
 //!
-//! Not here: the process under the knife (`tracer`). Invariant of a row: kills that double an effect are one run of calls
-//! without a gap, which begins with the peer's yes and ends with the record.
+//! Not here: the process under the knife (`tracer`). Invariant of a row: an effect comes twice only if its step was promised and
+//! its end was not on record when the process was killed, and then with the same id.
 
+use super::remains::Remains;
 use super::tally::Tally;
 use crate::bounces::{self, STRANGER, dsn, signed_path};
 use crate::harness::application::Application;
@@ -25,6 +26,8 @@ struct Life<'a> {
     effects: &'a dyn Fn() -> Vec<String>,
     /// How many effects each trial has.
     each: usize,
+    /// The actions of those that may come twice.
+    repeatable: &'a [&'a str],
 }
 
 impl Life<'_> {
@@ -32,11 +35,11 @@ impl Life<'_> {
         let mut tally = Tally::new(self.name);
         let Some(calls) = self.undisturbed(&mut tally) else { return tally };
         let began = Instant::now();
-        let (mut doubled_at, mut last_doubled) = (Vec::new(), None);
+        let mut doubled_at = Vec::new();
         let mut at = 0;
         while at <= calls + 3 {
-            let (before, killed) = ((self.effects)().len(), self.one(at, &mut tally));
-            tally.kills += usize::from(killed);
+            let (before, remains) = ((self.effects)().len(), self.one(at, &mut tally));
+            tally.kills += usize::from(remains.is_some());
             let effects = (self.effects)();
             let (now, new) = (effects.len() - before, &effects[before..]);
             if now < self.each {
@@ -45,15 +48,15 @@ impl Life<'_> {
             }
             if now > self.each {
                 tally.doubled += now - self.each;
-                let told_apart = new.iter().collect::<BTreeSet<_>>().len() > self.each;
-                if told_apart || last_doubled.is_some_and(|last| tally.tries - last > 1) {
-                    let why = if told_apart { "another id" } else { "not in one run of calls" };
-                    tally.notes.push(format!("doubled with {why}: killed before call {at} of {calls}"));
+                let open = remains.map_or(0, |remains| remains.open_steps(self.repeatable));
+                if new.iter().collect::<BTreeSet<_>>().len() > self.each {
+                    tally.notes.push(format!("doubled with another id: killed before call {at} of {calls}"));
+                } else if now - self.each > open {
+                    tally.notes.push(format!("doubled, {open} not on record: killed before call {at} of {calls}"));
                 } else {
                     tally.in_window += now - self.each;
                 }
                 doubled_at.push(at);
-                last_doubled = Some(tally.tries);
             }
             // What is left of the time decides how many calls are skipped.
             let (done, left) = (tally.tries.max(1) as u32, budget.saturating_sub(began.elapsed()));
@@ -87,11 +90,12 @@ impl Life<'_> {
         Some(calls)
     }
 
-    /// Kills one trial, and lets it come again. Returns whether it was killed.
-    fn one(&self, at: usize, tally: &mut Tally) -> bool {
+    /// Kills one trial, and lets it come again. Returns what was on record when it was killed.
+    fn one(&self, at: usize, tally: &mut Tally) -> Option<Remains> {
         tally.tries += 1;
         let (arguments, message) = (self.prepare)(at);
         let killed = self.traced(&arguments, &message, at) == Traced::Killed;
+        let remains = killed.then(|| Remains::of(self.sandbox));
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         for _ in 0..2 {
             let began = Instant::now();
@@ -99,7 +103,7 @@ impl Life<'_> {
             tally.took(began.elapsed(), Duration::from_secs(60));
         }
         finish(start(self.sandbox.command(&["cron"]), b""), Duration::from_secs(90));
-        killed
+        remains
     }
 
     fn traced(&self, arguments: &[String], message: &[u8], at: usize) -> Traced {
@@ -133,50 +137,53 @@ fn counted(sandbox: &Sandbox) -> Vec<String> {
     (0..sandbox.counter("total_messages")).map(|number| number.to_string()).collect()
 }
 
-pub(super) fn without_effects(budget: Duration) -> Tally {
+pub(super) fn without_effects(name: &str, budget: Duration) -> Tally {
     let sandbox = Sandbox::new();
     let to = "x@accept.sink.example";
     let prepare = |trial| (pipe(to, "sink", SENDER, "192.0.2.1", trial), plain(to));
     let effects = || counted(&sandbox);
     Life {
-        name: "each call: pipe, no effects",
+        name,
         sandbox: &sandbox,
         prepare: &prepare,
         effects: &effects,
         each: 1,
+        repeatable: &[],
     }
     .torture(budget)
 }
 
-pub(super) fn with_a_bounce(budget: Duration) -> Tally {
+pub(super) fn with_a_bounce(name: &str, budget: Duration) -> Tally {
     let peer = SmtpPeer::start(ACCEPT);
     let sandbox = Sandbox::new().smtp_port(peer.port);
     let to = "x@oob.sink.example";
     let prepare = |trial| (pipe(to, "sink", SENDER, "192.0.2.1", trial), plain(to));
     let effects = || ids(&peer);
     Life {
-        name: "each call: pipe with a bounce",
+        name,
         sandbox: &sandbox,
         prepare: &prepare,
         effects: &effects,
         each: 1,
+        repeatable: &["bounce"],
     }
     .torture(budget)
 }
 
 /// A message of which a copy is kept: a copy never comes twice.
-pub(super) fn with_a_kept_copy(budget: Duration) -> Tally {
+pub(super) fn with_a_kept_copy(name: &str, budget: Duration) -> Tally {
     let sandbox = Sandbox::new();
     let to = "x@accept.sink.example";
     let kept = || [b"X-Bouncy-Sink: store-done\r\n", &*plain(to)].concat();
     let prepare = |trial| (pipe(to, "sink", SENDER, "192.0.2.1", trial), kept());
     let effects = || copies(&sandbox.path("state/done"));
     Life {
-        name: "each call: pipe, kept copy",
+        name,
         sandbox: &sandbox,
         prepare: &prepare,
         effects: &effects,
         each: 1,
+        repeatable: &[],
     }
     .torture(budget)
 }
@@ -187,7 +194,7 @@ fn copies(dir: &Path) -> Vec<String> {
     crate::harness::names(dir).into_iter().filter(is_copy).collect()
 }
 
-pub(super) fn with_a_notification(budget: Duration) -> Tally {
+pub(super) fn with_a_notification(name: &str, budget: Duration) -> Tally {
     let application = Application::at(0);
     let sandbox = bounces::sandbox(application.port, "");
     let prepare = |trial: usize| {
@@ -197,17 +204,18 @@ pub(super) fn with_a_notification(budget: Duration) -> Tally {
     };
     let effects = || application.told().iter().map(|told| told.header("webhook-id").to_owned()).collect();
     Life {
-        name: "each call: pipe, notification",
+        name,
         sandbox: &sandbox,
         prepare: &prepare,
         effects: &effects,
         each: 1,
+        repeatable: &["notify"],
     }
     .torture(budget)
 }
 
 /// A file with a bounce, of which a copy is kept: a copy counts as an effect, and never comes twice.
-pub(super) fn relay_with_a_kept_copy(budget: Duration) -> Tally {
+pub(super) fn relay_with_a_kept_copy(name: &str, budget: Duration) -> Tally {
     let peer = SmtpPeer::start(ACCEPT);
     let sandbox = Sandbox::new().smtp_port(peer.port).config("[relay]\nsettle = 0\nthreads = 1");
     let inbox = sandbox.path("inbox");
@@ -219,17 +227,18 @@ pub(super) fn relay_with_a_kept_copy(budget: Duration) -> Tally {
     };
     let effects = || ids(&peer).into_iter().chain(copies(&inbox.join("done"))).collect();
     Life {
-        name: "each call: relay, kept copy",
+        name,
         sandbox: &sandbox,
         prepare: &prepare,
         effects: &effects,
         each: 2,
+        repeatable: &["bounce"],
     }
     .torture(budget)
 }
 
 /// A tick with a retry that is due and a failure in the log that is notified.
-pub(super) fn tick(budget: Duration) -> Tally {
+pub(super) fn tick(name: &str, budget: Duration) -> Tally {
     let (application, peer) = (Application::at(0), SmtpPeer::start(SILENT));
     let sandbox = mail_log::sandbox(Some(&application), "").smtp_port(peer.port);
     let prepare = |trial: usize| {
@@ -242,11 +251,12 @@ pub(super) fn tick(budget: Duration) -> Tally {
     };
     let effects = || application.told().iter().map(|told| told.header("webhook-id").to_owned()).collect();
     Life {
-        name: "each call: tick, log failure",
+        name,
         sandbox: &sandbox,
         prepare: &prepare,
         effects: &effects,
         each: 1,
+        repeatable: &["notify"],
     }
     .torture(budget)
 }

@@ -10,14 +10,14 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 /// A message of each kind in turn, killed and delivered again; a relay and a tick are killed beside it.
-pub(super) fn random_kills(budget: Duration) -> Tally {
-    let mut tally = Tally::new("random: pipe, relay, cron");
+pub(super) fn random_kills(name: &str, budget: Duration) -> Tally {
+    let mut tally = Tally::new(name);
     let peer = SmtpPeer::start(ACCEPT);
     let sandbox = Sandbox::new().smtp_port(peer.port).config("[relay]\nsettle = 0");
     let inbox = sandbox.path("inbox");
     fs::create_dir_all(&inbox).unwrap();
     let (relay, began) = (["relay", inbox.to_str().unwrap()], Instant::now());
-    let mut bounces = 0;
+    let (mut bounces, mut relays, mut ticks) = (0, 0, 0);
     while began.elapsed() < budget {
         let number = tally.tries;
         let to = ["x@accept.sink.example", "x@oob.sink.example"][number % 2];
@@ -27,8 +27,8 @@ pub(super) fn random_kills(budget: Duration) -> Tally {
         if number.is_multiple_of(4) {
             fs::write(inbox.join(format!("{number}.msg")), left("x@oob.sink.example")).unwrap();
             bounces += 1;
-            tally.kills += usize::from(kill(&sandbox, &relay, b""));
-            tally.kills += usize::from(kill(&sandbox, &["cron"], b""));
+            relays += usize::from(kill(&sandbox, &relay, b""));
+            ticks += usize::from(kill(&sandbox, &["cron"], b""));
         }
         for _ in 0..fastrand::usize(1..4) {
             tally.kills += usize::from(kill(&sandbox, &arguments, &message));
@@ -45,6 +45,8 @@ pub(super) fn random_kills(budget: Duration) -> Tally {
     for arguments in [&relay[..], &["cron"], &["cron"]] {
         finish(start(sandbox.command(arguments), b""), Duration::from_secs(90));
     }
+    tally.notes.push(format!("kills of pipe {}, of relay {relays}, of cron {ticks}", tally.kills));
+    tally.kills += relays + ticks;
     judge(&mut tally, &ids(&peer), bounces);
     let (relayed, counted) = (tally.tries.div_ceil(4), sandbox.counter("total_messages") as usize);
     let expected = tally.tries + relayed;

@@ -20,8 +20,8 @@ fn deliver(sandbox: &Sandbox, id: &str, to: &str, message: &[u8]) -> Ran {
 }
 
 /// A tmpfs of two megabytes fills up, has room again, and what was deferred comes again.
-pub(super) fn full_disk() -> Tally {
-    let mut tally = Tally::new("full disk");
+pub(super) fn full_disk(name: &str, _: Duration) -> Tally {
+    let mut tally = Tally::new(name);
     let peer = SmtpPeer::start(ACCEPT);
     let sandbox = Sandbox::new().smtp_port(peer.port);
     deliver(&sandbox, "warm", BOUNCED, &plain(BOUNCED));
@@ -87,8 +87,8 @@ fn mount(arguments: &[&str], on: &std::path::Path) -> bool {
 }
 
 /// The store is locked while messages with a bounce come: for a moment, and for longer than anyone waits.
-pub(super) fn locks() -> Tally {
-    let mut tally = Tally::new("locks of 1 s and 14 s");
+pub(super) fn locks(name: &str, _: Duration) -> Tally {
+    let mut tally = Tally::new(name);
     let peer = SmtpPeer::start(ACCEPT);
     let sandbox = Sandbox::new().smtp_port(peer.port);
     deliver(&sandbox, "warm", BOUNCED, &plain(BOUNCED));
@@ -120,8 +120,8 @@ pub(super) fn locks() -> Tally {
 }
 
 /// The log has a message to 300,000 recipients: a tick stays within the memory that a command may take.
-pub(super) fn very_many_recipients() -> Tally {
-    let mut tally = Tally::new("300,000 recipients in the log");
+pub(super) fn very_many_recipients(name: &str, _: Duration) -> Tally {
+    let mut tally = Tally::new(name);
     let peaks = crate::huge_input::deferred_for(300_000);
     tally.tries = peaks.len();
     tally.over_budget = peaks.iter().filter(|mib| **mib > MOST_MIB).count();
@@ -130,8 +130,8 @@ pub(super) fn very_many_recipients() -> Tally {
 }
 
 /// One bit of the compiled policy is flipped before each message: the answer stays what it was.
-pub(super) fn flips(budget: Duration) -> Tally {
-    let mut tally = Tally::new("bit flips of the compiled policy");
+pub(super) fn flips(name: &str, budget: Duration) -> Tally {
+    let mut tally = Tally::new(name);
     let sandbox = Sandbox::new();
     let to = "x@reject.sink.example";
     let message = plain(to);
