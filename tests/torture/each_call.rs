@@ -52,7 +52,9 @@ impl Life<'_> {
                 if new.iter().collect::<BTreeSet<_>>().len() > self.each {
                     tally.notes.push(format!("doubled with another id: killed before call {at} of {calls}"));
                 } else if now - self.each > open {
-                    tally.notes.push(format!("doubled, {open} not on record: killed before call {at} of {calls}"));
+                    tally
+                        .notes
+                        .push(format!("doubled, {open} not on record: killed before call {at} of {calls}"));
                 } else {
                     tally.in_window += now - self.each;
                 }
@@ -142,15 +144,8 @@ pub(super) fn without_effects(name: &str, budget: Duration) -> Tally {
     let to = "x@accept.sink.example";
     let prepare = |trial| (pipe(to, "sink", SENDER, "192.0.2.1", trial), plain(to));
     let effects = || counted(&sandbox);
-    Life {
-        name,
-        sandbox: &sandbox,
-        prepare: &prepare,
-        effects: &effects,
-        each: 1,
-        repeatable: &[],
-    }
-    .torture(budget)
+    Life { name, sandbox: &sandbox, prepare: &prepare, effects: &effects, each: 1, repeatable: &[] }
+        .torture(budget)
 }
 
 pub(super) fn with_a_bounce(name: &str, budget: Duration) -> Tally {
@@ -159,15 +154,8 @@ pub(super) fn with_a_bounce(name: &str, budget: Duration) -> Tally {
     let to = "x@oob.sink.example";
     let prepare = |trial| (pipe(to, "sink", SENDER, "192.0.2.1", trial), plain(to));
     let effects = || ids(&peer);
-    Life {
-        name,
-        sandbox: &sandbox,
-        prepare: &prepare,
-        effects: &effects,
-        each: 1,
-        repeatable: &["bounce"],
-    }
-    .torture(budget)
+    Life { name, sandbox: &sandbox, prepare: &prepare, effects: &effects, each: 1, repeatable: &["bounce"] }
+        .torture(budget)
 }
 
 /// A message of which a copy is kept: a copy never comes twice.
@@ -177,15 +165,8 @@ pub(super) fn with_a_kept_copy(name: &str, budget: Duration) -> Tally {
     let kept = || [b"X-Bouncy-Sink: store-done\r\n", &*plain(to)].concat();
     let prepare = |trial| (pipe(to, "sink", SENDER, "192.0.2.1", trial), kept());
     let effects = || copies(&sandbox.path("state/done"));
-    Life {
-        name,
-        sandbox: &sandbox,
-        prepare: &prepare,
-        effects: &effects,
-        each: 1,
-        repeatable: &[],
-    }
-    .torture(budget)
+    Life { name, sandbox: &sandbox, prepare: &prepare, effects: &effects, each: 1, repeatable: &[] }
+        .torture(budget)
 }
 
 /// The names of the copies in a directory, without what is left of one.
@@ -203,15 +184,8 @@ pub(super) fn with_a_notification(name: &str, budget: Duration) -> Tally {
         (pipe(&path, "bounce", "", STRANGER, trial), dsn(&address, "5.1.1", "550 5.1.1 user unknown"))
     };
     let effects = || application.told().iter().map(|told| told.header("webhook-id").to_owned()).collect();
-    Life {
-        name,
-        sandbox: &sandbox,
-        prepare: &prepare,
-        effects: &effects,
-        each: 1,
-        repeatable: &["notify"],
-    }
-    .torture(budget)
+    Life { name, sandbox: &sandbox, prepare: &prepare, effects: &effects, each: 1, repeatable: &["notify"] }
+        .torture(budget)
 }
 
 /// A file with a bounce, of which a copy is kept: a copy counts as an effect, and never comes twice.
@@ -226,15 +200,8 @@ pub(super) fn relay_with_a_kept_copy(name: &str, budget: Duration) -> Tally {
         (["relay", inbox.to_str().unwrap()].map(str::to_owned).to_vec(), Vec::new())
     };
     let effects = || ids(&peer).into_iter().chain(copies(&inbox.join("done"))).collect();
-    Life {
-        name,
-        sandbox: &sandbox,
-        prepare: &prepare,
-        effects: &effects,
-        each: 2,
-        repeatable: &["bounce"],
-    }
-    .torture(budget)
+    Life { name, sandbox: &sandbox, prepare: &prepare, effects: &effects, each: 2, repeatable: &["bounce"] }
+        .torture(budget)
 }
 
 /// A tick with a retry that is due and a failure in the log that is notified.
@@ -250,13 +217,6 @@ pub(super) fn tick(name: &str, budget: Duration) -> Tally {
         (vec!["cron".to_owned()], Vec::new())
     };
     let effects = || application.told().iter().map(|told| told.header("webhook-id").to_owned()).collect();
-    Life {
-        name,
-        sandbox: &sandbox,
-        prepare: &prepare,
-        effects: &effects,
-        each: 1,
-        repeatable: &["notify"],
-    }
-    .torture(budget)
+    Life { name, sandbox: &sandbox, prepare: &prepare, effects: &effects, each: 1, repeatable: &["notify"] }
+        .torture(budget)
 }

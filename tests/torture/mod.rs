@@ -59,7 +59,8 @@ fn torture() {
         _ => rows.iter().map(|(_, share, _)| share).sum::<u64>().max(1),
     };
     let share = |percent: u64| Duration::from_millis(minutes * 60_000 * percent / shares);
-    let rows: Vec<Tally> = rows.into_iter().map(|(name, percent, fill)| fill(name, share(*percent))).collect();
+    let rows: Vec<Tally> =
+        rows.into_iter().map(|(name, percent, fill)| fill(name, share(*percent))).collect();
     tally::show(&rows, seed, began);
     if rows.is_empty() || rows.iter().any(Tally::broken) {
         std::process::exit(1);
