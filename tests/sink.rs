@@ -97,6 +97,60 @@ fn b26_a_bounce_that_is_asked_for_needs_spf() {
     assert_eq!(peer.mails().len(), 1);
 }
 
+/// A sandbox in which mail for three domains goes to an exchanger that may be answered: the domain
+/// that signs, one below it, and a victim's.
+fn with_a_victim(port: u16, settings: &str) -> Sandbox {
+    let sandbox = Sandbox::new().smtp_port(port).settings(settings);
+    let more = "bounces.sender.example. 300 IN MX 10 mx1.sender.example.\n\
+                victim.example. 300 IN MX 10 mx1.sender.example.\n\
+                victim.example. 300 IN TXT \"v=spf1 ip4:192.0.2.99 -all\"\n";
+    std::fs::write(sandbox.path("zone"), format!("{}{more}", crate::harness::ZONE)).unwrap();
+    sandbox
+}
+
+#[test]
+fn nothing_that_chance_draws_goes_to_a_return_path_that_the_sender_does_not_own() {
+    let peer = SmtpPeer::start(ACCEPT);
+    for drawn in ["oob_percent = 100\nfbl_percent = 0", "oob_percent = 0\nfbl_percent = 100"] {
+        let sent = |settings: &str, sender: &str, client: &str| {
+            let sandbox = with_a_victim(peer.port, &format!("{drawn}\n{settings}"));
+            let (before, to) = (peer.mails().len(), "x@mix.sink.example");
+            let arguments = ["pipe", "--sender", sender, "--recipient", to, "--client-address", client];
+            sandbox.run(&arguments, &plain(to)).silent();
+            let (sent, refused) = (peer.mails().len() - before, sandbox.counter("fail_spf") as usize);
+            assert_eq!(sent + refused, 1, "{settings} {sender} {client}");
+            sent
+        };
+        let (anywhere, victims_own) = ("198.51.100.7", "192.0.2.99");
+        assert_eq!(sent("", "a@victim.example", anywhere), 0, "a signature of any domain is not enough");
+        assert_eq!(sent("", "a@victim.example", victims_own), 1, "SPF");
+        assert_eq!(sent("", "a@bounces.sender.example", anywhere), 1, "an aligned signature");
+        assert_eq!(sent("require_spf_in_mix = true", "a@bounces.sender.example", anywhere), 0);
+        assert_eq!(sent("require_dkim = false\nrequire_spf = false", "a@victim.example", anywhere), 0);
+        assert_eq!(sent("require_owner_in_mix = false", "a@victim.example", anywhere), 1, "the setting");
+    }
+}
+
+#[test]
+fn a_refusal_makes_no_mail_server_return_a_message_to_who_did_not_send_it() {
+    let refused = |settings: &str, sender: &str, recipient: &str| {
+        let sandbox = with_a_victim(1, settings);
+        let client = ["--client-address", "198.51.100.7"];
+        let arguments = ["pipe", "--sender", sender, "--recipient", recipient];
+        let code = sandbox.run(&[&arguments[..], &client].concat(), &plain(recipient)).code;
+        assert_eq!(sandbox.counter("fail_spf"), u64::from(code == 0), "{sender} {recipient}");
+        code
+    };
+    for (recipient, code) in
+        [("x@reject.sink.example", 67), ("bounce@sink.example", 67), ("x@defer.sink.example", 75)]
+    {
+        assert_eq!(refused("", "a@victim.example", recipient), 0, "{recipient}");
+        assert_eq!(refused("", "a@bounces.sender.example", recipient), code, "{recipient}");
+        assert_eq!(refused("", "<>", recipient), code, "{recipient}");
+        assert_eq!(refused("require_spf = false", "a@victim.example", recipient), code, "{recipient}");
+    }
+}
+
 #[test]
 fn b26_the_client_address_is_taken_from_the_received_header_the_mail_server_wrote() {
     let peer = SmtpPeer::start(ACCEPT);

@@ -1,8 +1,9 @@
 //! The sink policy: bouncy-sink's behaviour, without its bugs. Read `decide` first.
 //!
-//! `address` says what an address asks for, `mix` what is drawn by chance for the rest, and `mapping`
-//! where an answer may go. Invariant: an answer that an address asks for goes out only to a proven
-//! sender.
+//! `address` says what an address asks for, `mix` what is drawn by chance for the rest, `owner` whose
+//! the return path is, and `mapping` where an answer may go. Invariant: with the default settings
+//! nothing goes to a return path, here or by the mail server that is refused, unless it is the
+//! sender's.
 
 mod address;
 mod asked;
@@ -11,6 +12,7 @@ mod form;
 mod json;
 mod mapping;
 mod mix;
+mod owner;
 mod reply;
 mod settings;
 mod simulator;
@@ -22,6 +24,7 @@ use carom_policy::facts::{self, Verdict};
 use carom_policy::{after, host, now, Class, Failure, Policy, Route, Severity};
 use form::Sender;
 use mix::{Drawn, Mix};
+use owner::{by_spf, owner, Owner};
 use reply::Reply;
 use settings::Settings;
 
@@ -46,23 +49,23 @@ impl Policy for Sink {
         let (local_part, domain) = recipient.rsplit_once('@').unwrap_or((&recipient, ""));
         match asked(local_part, domain, &settings.domains) {
             Asked::Accept => accept(),
-            Asked::Bounce(reply) => answer(settings.require_spf, || bounce(&settings, reply)),
-            Asked::Complain => answer(settings.require_spf, complain),
-            Asked::AutoReply => answer(settings.require_spf, out_of_office),
+            Asked::Bounce(reply) => answer(asked_for(&settings), || bounce(&settings, reply)),
+            Asked::Complain => answer(asked_for(&settings), complain),
+            Asked::AutoReply => answer(asked_for(&settings), out_of_office),
             Asked::OpenAndClick => open(&settings, &Mix::new(&settings, local_part, host::now())),
             Asked::Unsubscribe => unsubscribe(&settings),
-            Asked::Reject(reply) => {
+            Asked::Reject(reply) => checked(refused(&settings), || {
                 actions::reject(&in_band(reply.unwrap_or_else(|| refusal(&settings))));
-            }
-            Asked::Defer(reply) => {
+            }),
+            Asked::Defer(reply) => checked(refused(&settings), || {
                 let later = || Reply { code: 451, status: "4.3.0".into(), text: "try again later".into() };
                 actions::defer(&in_band(reply.unwrap_or_else(later)));
-            }
+            }),
             Asked::Mix => {
                 let mix = Mix::new(&settings, local_part, host::now());
                 match mix.draw(host::chance()) {
-                    Drawn::Bounce => answer(settings.require_spf_in_mix, || bounce(&settings, None)),
-                    Drawn::Complain => answer(settings.require_spf_in_mix, complain),
+                    Drawn::Bounce => answer(drawn(&settings), || bounce(&settings, None)),
+                    Drawn::Complain => answer(drawn(&settings), complain),
                     Drawn::Open => open(&settings, &mix),
                     Drawn::Accept => accept(),
                 }
@@ -103,16 +106,39 @@ fn later(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Sends an answer only to a sender that SPF proves, where that is required.
-fn answer(spf_needed: bool, send: impl FnOnce()) {
-    let spf = if spf_needed { facts::spf() } else { Verdict::Pass };
-    match spf {
-        Verdict::Pass => {
-            actions::accept();
-            send();
-        }
-        Verdict::TempError => drop(later("the SPF record cannot be fetched now")),
-        _ => drop(drop_and_count("fail_spf")),
+/// Who owns the return path, for an answer that the address asks for.
+fn asked_for(settings: &Settings) -> Owner {
+    if settings.require_spf { by_spf() } else { Owner::Sender }
+}
+
+/// The same for a refusal: a mail server that has taken the message returns it.
+fn refused(settings: &Settings) -> Owner {
+    if settings.require_spf { owner() } else { Owner::Sender }
+}
+
+/// The same for an answer that is drawn by chance.
+fn drawn(settings: &Settings) -> Owner {
+    match (settings.require_spf_in_mix, settings.require_owner_in_mix) {
+        (true, _) => by_spf(),
+        (false, true) => owner(),
+        (false, false) => Owner::Sender,
+    }
+}
+
+/// Accepts the message, and sends an answer if the return path is the sender's.
+fn answer(owner: Owner, send: impl FnOnce()) {
+    checked(owner, || {
+        actions::accept();
+        send();
+    });
+}
+
+/// Does something about the return path only if it is the sender's.
+fn checked(owner: Owner, act: impl FnOnce()) {
+    match owner {
+        Owner::Sender => act(),
+        Owner::Unknown => drop(later("DNS does not say now whether the return path is the sender's")),
+        Owner::Stranger => drop(drop_and_count("fail_spf")),
     }
 }
 

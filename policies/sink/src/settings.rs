@@ -37,10 +37,13 @@ pub struct Settings {
     pub weekly_cycle_open_rate: Vec<f64>,
     /// Mail without a passing DKIM signature is accepted and dropped.
     pub require_dkim: bool,
-    /// Bounces and complaints that the address itself asks for need SPF to pass.
+    /// Answers that the address itself asks for need SPF to pass; refusals need it or an aligned
+    /// signature.
     pub require_spf: bool,
-    /// So do those that are drawn by chance.
+    /// Answers that are drawn by chance need SPF to pass.
     pub require_spf_in_mix: bool,
+    /// They need it or an aligned signature.
+    pub require_owner_in_mix: bool,
     /// Mail exchangers that may be answered, and the address for complaints about their senders.
     /// `"*"` is any.
     pub mx_allowlist: BTreeMap<String, String>,
@@ -85,6 +88,7 @@ impl Default for Settings {
             require_dkim: true,
             require_spf: true,
             require_spf_in_mix: false,
+            require_owner_in_mix: true,
             mx_allowlist: BTreeMap::new(),
             enterprise_suffix: "e.sparkpost.com".into(),
             tracking_domains_allowlist: Vec::new(),
@@ -135,6 +139,7 @@ impl Settings {
             "require_dkim" => self.require_dkim = form::yes_or_no(value)?,
             "require_spf" => self.require_spf = form::yes_or_no(value)?,
             "require_spf_in_mix" => self.require_spf_in_mix = form::yes_or_no(value)?,
+            "require_owner_in_mix" => self.require_owner_in_mix = form::yes_or_no(value)?,
             "mx_allowlist" => self.mx_allowlist = form::allowlist(value)?,
             "enterprise_suffix" => self.enterprise_suffix = form::line(value)?,
             "tracking_domains_allowlist" => self.tracking_domains_allowlist = form::lines(value)?,

@@ -297,4 +297,6 @@ const CHOICES: &str = "\
 # bounce_sender = \"recipient\"
 # bouncy-sink never looked at SPF; carom sends the bounces and complaints that an address asks for only if it passes.
 # require_spf = false
+# Those drawn by chance need SPF or an aligned DKIM signature. false sends mail to forged return paths.
+# require_owner_in_mix = false
 ";
