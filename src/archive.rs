@@ -6,8 +6,12 @@
 //! ```
 //!
 //! The names are the start of a digest of the address, that digest, and the arrival time with the
-//! key of the journal. Not here: which reports are kept (policies). Invariant: an address never
+//! key of the journal. Not here: which reports are kept (policies), and messages without an effect
+//! (`kept_by_reason`). Invariant: an address never
 //! becomes part of a path; what is kept of one address is bounded, and expires.
+
+/// Messages that were accepted without an effect, by the reason.
+pub(crate) mod kept_by_reason;
 
 use crate::clock::DAY_MS;
 use crate::config::Config;
@@ -32,6 +36,9 @@ pub(crate) struct Kept {
     /// When it arrived, in milliseconds since 1970.
     pub(crate) at_ms: i64,
     pub(crate) file: PathBuf,
+    /// Why it was accepted without an effect; `None`: a policy has kept it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<&'static str>,
 }
 
 /// Keeps a report under an address, once per key, and removes the oldest of that address if there
@@ -56,6 +63,14 @@ pub(crate) fn keep(config: &Config, address: &str, key: &str, at_ms: i64, raw: &
 /// What is kept of an address, the newest first.
 pub(crate) fn of(config: &Config, address: &str) -> Vec<Kept> {
     list(&folder(config, address))
+}
+
+/// What is kept about an address, a queue id or a Message-ID, whoever kept it, the newest first.
+pub(crate) fn about(config: &Config, key: &str) -> Vec<Kept> {
+    let mut found = of(config, key);
+    found.extend(kept_by_reason::about(config, key));
+    found.sort_by(|a, b| (b.at_ms, &b.file).cmp(&(a.at_ms, &a.file)));
+    found
 }
 
 /// The report as it came, at most as large as a message may be.
@@ -110,7 +125,7 @@ fn list(folder: &Path) -> Vec<Kept> {
     let kept = |file: PathBuf| {
         let name = file.file_name()?.to_str()?.strip_suffix(ENDING)?;
         let at_ms = name.split('-').next()?.parse().ok()?;
-        Some(Kept { at_ms, file })
+        Some(Kept { at_ms, file, reason: None })
     };
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut found: Vec<Kept> = entries.filter_map(|entry| kept(entry.path())).collect();

@@ -60,7 +60,7 @@ impl Known {
             suppressed: suppressions_of(store, &address, at_ms)?,
             soft_bounces: store.strikes(&address)?.into_iter().map(soft_bounce).collect(),
             notifications: store.notifications(&address)?,
-            kept: archive::of(config, &address),
+            kept: archive::about(config, key),
             log: log.into_iter().filter(|entry| entry.to_lowercase().contains(&address)).collect(),
             deliveries: deliveries_of(key, config)?,
             rewritten_from: return_path::unwrapped(key),

@@ -34,7 +34,7 @@ impl Halt {
 /// A halted message: its answer once that is on record, why, and what it counts for.
 pub(crate) struct Halted {
     pub(crate) verdict: Verdict,
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
     pub(crate) tally: Tally,
 }
 
@@ -48,13 +48,21 @@ impl Halted {
         }
     }
 
+    /// A fault of ours: what was decided could not be written down.
+    pub(crate) fn by_fault(error: &Error) -> Halted {
+        deferred(SmtpReply::try_again_later(error), Tally::default())
+    }
+
     /// Its line in the message log, as of any message without side effects. Its key binds no later
     /// delivery: that one is decided again.
     pub(crate) fn line<'l>(&'l self, policy: &'l Policy, mail: &'l Mail) -> MessageLine<'l> {
         let decided_by = DecidedBy { name: &policy.name, hash: policy.short_hash(), plan: String::new() };
         let line = MessageLine::new(mail.at_ms, &mail.envelope, decided_by, &self.verdict, mail.seed);
         let key = mail.key.another().text().to_owned();
-        line.because(self.reason.clone()).counting(self.tally.clone()).on_record(key)
+        line.because(self.reason.clone())
+            .counting(self.tally.clone())
+            .on_record(key)
+            .of_message(mail.key.text())
     }
 
     /// The answer if that could not be recorded: the message is not ours then.

@@ -13,7 +13,7 @@ const FBL: &str = "fbl@shop.example";
 const ANNA: &str = "anna@there.example";
 
 /// A feedback report of this type about a message, with further fields of the report and of the header of the message.
-fn complaint(kind: &str, fields: &str, header: &str) -> Vec<u8> {
+pub(crate) fn complaint(kind: &str, fields: &str, header: &str) -> Vec<u8> {
     format!(
         "From: feedback@isp.example\r\nTo: <{FBL}>\r\nSubject: complaint\r\nMessage-ID: <{:x}@isp.example>\r\nMIME-Version: 1.0\r\n\
          Content-Type: multipart/report; report-type=feedback-report; boundary=\"b\"\r\n\r\n\

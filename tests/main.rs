@@ -62,5 +62,6 @@ mod tick_faults;
 mod tidy;
 mod torture;
 mod undone;
+mod unproven;
 mod visits;
 mod wiring;

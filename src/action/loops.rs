@@ -69,7 +69,8 @@ fn may_be_report(raw: &[u8]) -> bool {
     memchr::memchr_iter(b'.', raw).any(is_code) || has(b"Feedback-Type") || has(b"base64")
 }
 
-fn circle(mail: &Mail, max_received: usize) -> Option<String> {
+/// The message was here before, or came through too many servers.
+pub(super) fn circle(mail: &Mail, max_received: usize) -> Option<String> {
     let received = mail.message(|message| message.headers("Received")).len();
     if received > max_received {
         return Some(format!("the message goes in circles, it has {received} Received headers"));

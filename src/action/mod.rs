@@ -9,6 +9,7 @@ mod auto_reply;
 mod complaint;
 pub(crate) mod doors;
 mod dsn;
+mod forward;
 mod keep;
 pub(crate) mod lanes;
 mod lookup;
@@ -80,6 +81,8 @@ fn try_once(action: &Action, attempt: &StepAttempt<'_>) -> Performed {
         Action::Keep => keep::keep(mail, config, attempts),
         Action::KeepFor { address } => keep::keep_for(address, mail, config, attempts),
         Action::KeepUnmatched(complaint) => unmatched::keep(complaint, mail, doors, attempts),
+        Action::Forward(forwarding) => forward::forward(forwarding, attempt),
+        Action::KeepUnproven(copy) => forward::keep(copy, attempt),
         Action::Count { name } => Performed::new(StepEnd::Succeeded, name, String::new()),
         Action::Strike(strike) => strike::count(strike, mail, doors, attempts),
         Action::Suppress(suppression) => suppress::suppress(suppression, mail, doors, attempts),

@@ -36,4 +36,4 @@ pub(crate) use covered_fields::{ONE_CLICK, cfbl_address, one_click};
 pub(crate) use dns::Dns;
 pub(crate) use dns_failure::DnsFailure;
 pub(crate) use origin::{Check, client_address};
-pub(crate) use own_report::is_own_report;
+pub(crate) use own_report::{is_own_report, own_report};

@@ -9,6 +9,7 @@
 use crate::config::Config;
 use crate::envelope::Envelope;
 use crate::message::{HopClient, Message, Received};
+use crate::plan::Unproven;
 use std::net::IpAddr;
 
 /// What encloses the message that came back, or its header.
@@ -21,8 +22,17 @@ const ENCLOSED: [&str; 5] = [
 ];
 
 pub(crate) fn is_own_report(message: &Message<'_>, envelope: &Envelope, config: &Config) -> bool {
+    own_report(message, envelope, config).is_ok()
+}
+
+/// Why it is not one of our own mail server about a message of ours.
+pub(crate) fn own_report(
+    message: &Message<'_>,
+    envelope: &Envelope,
+    config: &Config,
+) -> Result<(), Unproven> {
     if !envelope.sender.is_empty() {
-        return false;
+        return Err(Unproven::NoSignedPath);
     }
     let own = |address: IpAddr| {
         let address = address.to_canonical();
@@ -30,17 +40,24 @@ pub(crate) fn is_own_report(message: &Message<'_>, envelope: &Envelope, config: 
         !address.is_unspecified() && listed()
     };
     let trace = trace(message);
-    let is_ours = match envelope.client_address {
-        Some(client) => is_from_own_server(client, &trace, own),
-        None => is_created_here(&trace, envelope) && is_not_forwarded(message, envelope),
-    };
+    match envelope.client_address {
+        Some(_) if config.auth.own_servers.is_empty() => return Err(Unproven::NoSignedPath),
+        Some(client) if !own(client) => return Err(Unproven::NotOwnServer),
+        Some(_) if !is_within_own_servers(&trace, own) => return Err(Unproven::ForeignTrace),
+        Some(_) => {}
+        None if !is_created_by_itself(&trace) => return Err(Unproven::NoSignedPath),
+        None if !is_not_forwarded(message, envelope) => return Err(Unproven::NoSignedPath),
+        None if envelope.queue_id.is_none() => return Err(Unproven::NoQueueId),
+        None if !has_queue_id(&trace, envelope) => return Err(Unproven::NoSignedPath),
+        None => {}
+    }
     // Whoever creates a report writes a trace field into what comes back; an application may have
     // handed its mail to another server of ours without one.
-    is_ours
-        && returned_trace(message).is_some_and(|returned| {
-            let is_traced = !returned.is_empty() || envelope.client_address.is_some();
-            is_traced && is_submitted_by_us(&returned, own)
-        })
+    let is_ours = returned_trace(message).is_some_and(|returned| {
+        let is_traced = !returned.is_empty() || envelope.client_address.is_some();
+        is_traced && is_submitted_by_us(&returned, own)
+    });
+    if is_ours { Ok(()) } else { Err(Unproven::NotOurMessage) }
 }
 
 fn trace(message: &Message<'_>) -> Vec<Received> {
@@ -74,26 +91,31 @@ fn is_submitted_by_us(trace: &[Received], own: impl Fn(IpAddr) -> bool) -> bool 
     true
 }
 
-/// One of our servers handed it in, and nobody else had it before. A filter that hands mail of
-/// strangers back on the same address leaves the stranger in the trace.
-fn is_from_own_server(client: IpAddr, trace: &[Received], own: impl Fn(IpAddr) -> bool) -> bool {
+/// Nobody had it before but our servers. A filter that hands mail of strangers back on the same
+/// address leaves the stranger in the trace.
+fn is_within_own_servers(trace: &[Received], own: impl Fn(IpAddr) -> bool) -> bool {
     let is_own = |hop: &Received| match hop.client() {
         HopClient::Nobody => true,
         HopClient::At(address) => own(address),
         HopClient::Unreadable => false,
     };
-    own(client) && trace.iter().all(is_own)
+    trace.iter().all(is_own)
 }
 
-/// Postfix's bounce(8) has just created it: there was no client, and its one trace field, which
-/// names no client either, has the queue id that Postfix told us. What comes in by SMTP or by
-/// sendmail(1) has more: a stranger neither knows the queue id nor can keep a trace field away.
-fn is_created_here(trace: &[Received], envelope: &Envelope) -> bool {
-    let ([only], Some(queue_id)) = (trace, &envelope.queue_id) else { return false };
+/// Postfix's bounce(8) has just created it: there was no client, and its one trace field names no
+/// client either. What comes in by SMTP or by sendmail(1) has more: a stranger cannot keep a trace
+/// field away.
+fn is_created_by_itself(trace: &[Received]) -> bool {
+    let [only] = trace else { return false };
     let has_no_client = !only.begins_with_from && only.client() == HopClient::Nobody;
     // Postfix's name may be another one (mail_name).
-    let is_by_itself = only.by_comment.as_ref().is_some_and(|program| !program.contains("from userid"));
-    has_no_client && is_by_itself && only.id.as_ref() == Some(queue_id)
+    has_no_client && only.by_comment.as_ref().is_some_and(|program| !program.contains("from userid"))
+}
+
+/// The trace field has the queue id that Postfix told us, which no stranger knows.
+fn has_queue_id(trace: &[Received], envelope: &Envelope) -> bool {
+    let queue_id = envelope.queue_id.as_ref();
+    queue_id.is_some() && trace.iter().all(|hop| hop.id.as_ref() == queue_id)
 }
 
 /// Mail that a user forwards (local(8)) begins with the same trace field, and says to whom it was

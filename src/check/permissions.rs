@@ -72,8 +72,9 @@ fn programs(cycle: &CycleTable) -> Vec<Finding> {
 /// Where addresses and whole messages are.
 fn private_places(config: &Config) -> Vec<PathBuf> {
     let logs = fs::read_dir(config.log_dir()).into_iter().flatten().flatten().map(|entry| entry.path());
-    let places = [config.store_path(), config.index_path(), config.done_dir(), config.kept_dir()];
-    places.into_iter().chain(logs.filter(|log| !log.is_symlink())).collect()
+    let mail = [config.done_dir(), config.kept_dir(), config.unproven_dir()];
+    let places = [config.store_path(), config.index_path()].into_iter().chain(mail);
+    places.chain(logs.filter(|log| !log.is_symlink())).collect()
 }
 
 fn readable_by_all(place: &Path) -> Option<Finding> {

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::error::{Error, Exit, Result};
 use crate::find::Known;
 use crate::message_log;
+use crate::plan::Unproven;
 use crate::store::NotificationState;
 use clap::Args;
 use std::fmt::Write as _;
@@ -53,7 +54,8 @@ fn words(known: &Known) -> String {
     }
     for (number, kept) in (1..).zip(&known.kept) {
         let at = clock::rfc3339(kept.at_ms);
-        let _ = writeln!(text, "kept         {at}  carom find {} --mail {number}", known.key);
+        let why = kept.reason.and_then(Unproven::text_of).map(|why| format!("  ({why})")).unwrap_or_default();
+        let _ = writeln!(text, "kept         {at}  carom find {} --mail {number}{why}", known.key);
     }
     for entry in &known.log {
         let _ = writeln!(text, "message      {}", message_log::readable(entry));
@@ -86,10 +88,10 @@ fn notification(one: &NotificationState) -> String {
 
 /// A report as it came; on a terminal without the control characters that would steer it.
 fn mail(address: &str, number: usize, config: &Config) -> Result<Exit> {
-    let kept = archive::of(config, address);
+    let kept = archive::about(config, address);
     let Some(one) = number.checked_sub(1).and_then(|place| kept.get(place)) else {
         return Err(Error::new(format_args!("{address}: {} reports are kept", kept.len())).remedy(
-            "list them with `carom find ADDRESS`; to keep reports, set keep = true in [policy.bounce.settings]",
+            "list them with `carom find KEY`; to keep reports that count, set keep = true in [policy.bounce.settings]",
         ));
     };
     let raw = archive::read(one, config)?;

@@ -62,6 +62,7 @@ fn places(config: &Config) -> Vec<PathBuf> {
         above(config.index_path()),
         config.log_dir(),
         config.kept_dir(),
+        config.unproven_dir(),
         config.done_dir(),
     ];
     // What is in the state directory has been looked at with it.

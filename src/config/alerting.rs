@@ -5,6 +5,7 @@
 
 use super::applications::{is_web_address, secrets};
 use super::fault::ConfigFault;
+use super::mail_server::{MailServer, is_address};
 use super::metric::{Metric, Of};
 use super::span::Span;
 use super::tables::{AlertTable, AlertsTable, Tables};
@@ -18,13 +19,6 @@ pub(crate) struct Alerting {
     /// `None` for the mail exchangers of each address.
     pub(crate) server: Option<MailServer>,
     pub(crate) rules: Vec<AlertRule>,
-}
-
-/// A mail server that the operator has named.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MailServer {
-    pub(crate) host: String,
-    pub(crate) port: u16,
 }
 
 /// A rule on a statistic. The meaning of each field is that of the key in `AlertTable`.
@@ -58,7 +52,8 @@ impl Alerting {
             let fix = "use an address like carom@example.com";
             return Err(ConfigFault::new("alerts", "from", "is not an address", fix));
         }
-        let server = server.as_deref().map(mail_server).transpose()?;
+        let server =
+            server.as_deref().map(|server| MailServer::read("alerts", "server", server)).transpose()?;
         let mut names = HashSet::new();
         let mut rules = Vec::with_capacity(tables.alert.len());
         for (number, table) in tables.alert.into_iter().enumerate() {
@@ -76,21 +71,6 @@ impl Alerting {
     /// Whether requests of any rule are signed.
     pub(crate) fn has_secrets(&self) -> bool {
         self.rules.iter().any(|rule| rule.webhook.as_ref().is_some_and(|webhook| webhook.secrets.is_some()))
-    }
-}
-
-/// `host` or `host:port`.
-fn mail_server(text: &str) -> Result<MailServer, ConfigFault> {
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port.parse().ok()),
-        _ => (text, Some(25)),
-    };
-    match port {
-        Some(port) if !host.is_empty() && port > 0 => Ok(MailServer { host: host.to_owned(), port }),
-        _ => {
-            let fix = "use a host, or a host and a port: mail.example.com:25";
-            Err(ConfigFault::new("alerts", "server", format_args!("{text:?} is not a mail server"), fix))
-        }
     }
 }
 
@@ -140,11 +120,6 @@ fn rule(table: AlertTable, number: usize) -> Result<AlertRule, ConfigFault> {
         mail: table.mail,
         webhook: table.webhook.map(|url| AlertWebhook { url, secrets }),
     })
-}
-
-fn is_address(text: &str) -> bool {
-    let parts = text.rsplit_once('@').filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
-    parts.is_some() && !text.contains(|c: char| c.is_control() || c.is_whitespace() || "<>".contains(c))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod applications;
 mod cycles;
 mod exports;
 mod fault;
+mod mail_server;
 mod mail_logs;
 mod metric;
 mod places;
@@ -22,12 +23,14 @@ mod required_domains;
 mod toml_file;
 mod span;
 mod tables;
+mod unproven_mail;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use alerting::{AlertRule, Alerting, MailServer};
+pub(crate) use alerting::{AlertRule, Alerting};
 pub(crate) use applications::{Application, Applications, Endpoint, NOTIFY_VARIABLES};
 pub(crate) use mail_logs::MailLog;
+pub(crate) use mail_server::MailServer;
 pub(crate) use metric::{GroupBy, Metric};
 pub(crate) use return_paths::ReturnPaths;
 pub(crate) use section::ConfigSection;
@@ -36,6 +39,7 @@ pub(crate) use tables::{
     LogLevel, LogTable, MessageTable, NetworkTable, OnTrap, PoliciesTable, PolicyTable, PurgeTable,
     RelayTable, SendTable, StoreTable, SuppressionTable, VisitTable,
 };
+pub(crate) use unproven_mail::UnprovenMail;
 
 use crate::error::{Context, Result};
 use fault::ConfigFault;
@@ -69,6 +73,7 @@ pub(crate) struct Config {
     pub(crate) policy: BTreeMap<String, PolicyTable>,
     pub(crate) kept: KeptTable,
     pub(crate) suppression: SuppressionTable,
+    pub(crate) unproven: UnprovenMail,
     pub(crate) return_paths: ReturnPaths,
     pub(crate) applications: Applications,
     pub(crate) alerting: ConfigSection<Alerting>,
@@ -150,6 +155,7 @@ impl Config {
             policy: tables.policy,
             kept: tables.kept,
             suppression: tables.suppression,
+            unproven: UnprovenMail::read(tables.unproven)?,
             file: file.clone(),
         })
     }

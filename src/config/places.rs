@@ -24,6 +24,11 @@ impl Config {
         self.kept.directory.clone().unwrap_or_else(|| self.state_dir().join("kept"))
     }
 
+    /// The directory of messages that were accepted without an effect.
+    pub(crate) fn unproven_dir(&self) -> PathBuf {
+        self.unproven.table.directory.clone().unwrap_or_else(|| self.state_dir().join("unproven"))
+    }
+
     /// The directory of kept messages that do not come from a relay directory.
     pub(crate) fn done_dir(&self) -> PathBuf {
         self.relay.done.clone().unwrap_or_else(|| self.state_dir().join("done"))

@@ -4,6 +4,7 @@
 
 use super::tick::Tick;
 use crate::alert::{Desk, Evaluation};
+use crate::archive::kept_by_reason;
 use crate::clock::HOUR_MS;
 use crate::config::Config;
 use crate::deadline::Deadline;
@@ -61,6 +62,7 @@ impl Tick<'_> {
                 hourly(&store, || {
                     spool::expire_kept(&config.done_dir(), config.relay.keep_days);
                     archive::expire(config, clock::now_ms());
+                    kept_by_reason::expire(config, clock::now_ms());
                     unanswered::expire(&config.state_dir(), clock::now_ms());
                     scratch_places(config).iter().for_each(|place| remove_scraps(place));
                 })

@@ -7,12 +7,13 @@
 //! the message is ours.
 
 mod promised_batch;
+mod unproven_message;
 
 use crate::deadline::Deadline;
 use crate::deadline::stopping::InHand;
 use crate::deadline::watchdog::LastLine;
 use crate::decide::{Decided, report_grounds};
-use crate::halt::Halt;
+use crate::halt::{Halt, Halted};
 use crate::house::House;
 use crate::journal::{self, RunEnd};
 use crate::mail::Mail;
@@ -21,6 +22,7 @@ use crate::policy::{Policy, recipient_facts::RecipientFacts};
 use crate::store::{OnRecord, Tally};
 use promised_batch::{Fate, PromisedBatch};
 use std::rc::Rc;
+use unproven_message::UnprovenMessage;
 
 /// Makes the line of a message for the case that its process is ended.
 pub(crate) type LastLineOf<'a> = &'a dyn Fn() -> Option<LastLine>;
@@ -48,6 +50,9 @@ pub(crate) struct DecidedPlan {
     pub(crate) plan: Plan,
     digest: String,
     tally: Tally,
+    /// Why the verdict is this one, if that is not the policy's decision.
+    reason: Option<String>,
+    unproven: Option<UnprovenMessage>,
 }
 
 /// The end of the road for one message.
@@ -91,7 +96,7 @@ pub(crate) fn ask_about(house: &House, policy: &Policy, mail: Mail, deadline: De
             house.monitor.compare(&question, &facts, policy, &decided, &house.store, &mut tally);
             match &decided.plan.verdict {
                 Verdict::Defer(reply) => Outcome::Halted(Halt::Deferred(reply.clone(), tally)),
-                _ => Outcome::Decided(DecidedPlan::new(decided, &facts, tally)),
+                _ => Outcome::Decided(DecidedPlan::new(decided, policy, &facts, tally)),
             }
         }
     };
@@ -139,15 +144,24 @@ pub(crate) fn carry(
 }
 
 impl DecidedPlan {
-    fn new(decided: Decided, facts: &RecipientFacts, mut tally: Tally) -> DecidedPlan {
+    fn new(decided: Decided, policy: &Policy, facts: &RecipientFacts, mut tally: Tally) -> DecidedPlan {
         let digest = decided.digest();
-        let mut plan = decided.plan;
+        let Decided { mut plan, decision } = decided;
         report_grounds::note(&mut plan, &facts.message);
         tally.add("total_messages");
+        let unproven = UnprovenMessage::of(&decision, &mut plan, facts, policy.trust, &mut tally);
         if let Verdict::Reject(_) = plan.verdict {
             tally.add("rejected");
         }
         plan.take_bookkeeping().iter().for_each(|name| tally.add(name));
-        DecidedPlan { plan, digest, tally }
+        DecidedPlan { plan, digest, tally, reason: None, unproven }
+    }
+
+    /// The policy failed, and `on_trap` accepts the message.
+    fn of_failure(halted: Halted, facts: &RecipientFacts) -> DecidedPlan {
+        let Halted { verdict, reason, mut tally } = halted;
+        let mut plan = Plan { verdict, steps: Vec::new() };
+        let unproven = Some(UnprovenMessage::of_failure(&mut plan, facts, &mut tally));
+        DecidedPlan { plan, digest: String::new(), tally, reason, unproven }
     }
 }

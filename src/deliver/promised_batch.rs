@@ -40,6 +40,8 @@ pub(super) struct Destined {
     pub(super) fate: Fate,
     /// What was counted for it, besides its steps.
     counted: Tally,
+    /// The copy that is kept of it, if nothing else follows from it.
+    kept: Vec<Ended>,
     /// It could not be written down.
     fault: bool,
 }
@@ -88,11 +90,12 @@ impl Destined {
 
     /// Its line in the message log with this verdict.
     fn line<'l>(&'l self, policy: &'l Policy, verdict: &'l Verdict) -> Option<MessageLine<'l>> {
-        let DecidedPlan { digest, tally, .. } = self.decided.as_ref()?;
+        let DecidedPlan { digest, tally, reason, unproven, .. } = self.decided.as_ref()?;
         let decided_by = DecidedBy { name: &policy.name, hash: policy.short_hash(), plan: digest.clone() };
         let Mail { envelope, seed, at_ms, .. } = &self.mail;
         let line = MessageLine::new(*at_ms, envelope, decided_by, verdict, *seed);
-        Some(line.counting(tally.clone()))
+        let line = line.because(reason.clone()).without_effect(unproven.as_ref().map(|one| one.reason));
+        Some(line.counting(tally.clone()).with_results(self.kept.clone()))
     }
 
     /// The line of another delivery of a message that is on record.
@@ -112,14 +115,34 @@ impl Destined {
         }
     }
 
+    fn is_decided(&mut self, house: &House, policy: &Policy, decided: DecidedPlan) {
+        self.verdict = decided.plan.verdict.clone();
+        self.decided = Some(decided);
+        self.fate = if self.has_no_effects(house) { Fate::Recorded } else { Fate::Promised };
+        self.keep(house, policy);
+    }
+
+    /// What was accepted without an effect is kept before it is on record.
+    fn keep(&mut self, house: &House, policy: &Policy) {
+        let unproven = self.decided.as_ref().and_then(|decided| decided.unproven.as_ref());
+        match unproven.map_or(Ok(Vec::new()), |unproven| unproven.keep(house, &self.mail)) {
+            Ok(kept) => self.kept = kept,
+            Err(error) => {
+                self.fate = Fate::Halted;
+                self.failed(house, policy, &error);
+            }
+        }
+    }
+
     /// It could not be written down.
-    fn failed(&mut self, house: &House, error: &Error) {
+    fn failed(&mut self, house: &House, policy: &Policy, error: &Error) {
         let (reply, deadline) = (SmtpReply::try_again_later(error), self.facts.message.deadline);
         self.decided = None;
         match redelivery::earlier(&house.log, &house.store, &self.mail, deadline) {
             Some(earlier) => self.was_before(house, earlier, Verdict::Defer(reply)),
             None => {
                 self.fault = true;
+                house.log.append(&[Halted::by_fault(error).line(policy, &self.mail)]);
                 self.verdict = Verdict::Defer(reply);
             }
         }
@@ -142,18 +165,19 @@ impl<'a> PromisedBatch<'a> {
         let mut messages = Vec::with_capacity(asked.len());
         for (index, Asked { mail, facts, outcome }) in asked.into_iter().enumerate() {
             let (decided, verdict, fate) = (None, Verdict::Accept, Fate::Halted);
-            let (counted, fault) = (Tally::default(), false);
-            let mut one = Destined { mail, facts, decided, verdict, fate, counted, fault };
+            let (counted, kept, fault) = (Tally::default(), Vec::new(), false);
+            let mut one = Destined { mail, facts, decided, verdict, fate, counted, kept, fault };
             match outcome {
                 Outcome::Before(earlier) => one.was_before(house, earlier, Verdict::Accept),
-                Outcome::Halted(halt) => {
-                    one.halt(house, policy, halt).map_or((), |one| halted.push((index, one)))
-                }
-                Outcome::Decided(decided) => {
-                    one.verdict = decided.plan.verdict.clone();
-                    one.decided = Some(decided);
-                    one.fate = if one.has_no_effects(house) { Fate::Recorded } else { Fate::Promised };
-                }
+                Outcome::Halted(halt) => match one.halt(house, policy, halt) {
+                    Some(accepted) if accepted.verdict == Verdict::Accept => {
+                        let decided = DecidedPlan::of_failure(accepted, &one.facts);
+                        one.is_decided(house, policy, decided);
+                    }
+                    Some(deferred) => halted.push((index, deferred)),
+                    None => {}
+                },
+                Outcome::Decided(decided) => one.is_decided(house, policy, decided),
             }
             messages.push(one);
         }
@@ -189,7 +213,7 @@ impl<'a> PromisedBatch<'a> {
             match (failed(number), &one.decided) {
                 (Some(error), _) => {
                     one.fate = Fate::Halted;
-                    one.failed(house, error);
+                    one.failed(house, policy, error);
                 }
                 (None, Some(decided)) => one.counted = decided.tally.clone(),
                 (None, None) => {}
@@ -210,7 +234,7 @@ impl<'a> PromisedBatch<'a> {
             Err(error) => {
                 for one in promised {
                     one.fate = Fate::Halted;
-                    one.failed(house, &error);
+                    one.failed(house, policy, &error);
                 }
                 return;
             }
@@ -228,7 +252,7 @@ impl<'a> PromisedBatch<'a> {
         let decided = one.decided.as_ref().filter(|_| one.underway().is_some())?;
         let line = one.line(self.policy, &one.verdict)?.counting(decided.tally.clone());
         let why = "ended before its steps; the tick does the rest".to_owned();
-        house.log.last_line(&line.of_promise(one.mail.key.text()).because(Some(why)))
+        house.log.last_line(&line.of_message(one.mail.key.text()).because(Some(why)))
     }
 
     /// 7 add: the lines in the message log, and what else follows from messages that have come to
@@ -248,7 +272,8 @@ impl<'a> PromisedBatch<'a> {
                     counted.add_many("released", released);
                     all_counted.add_all(&counted);
                     lines.extend(line.map(|line| {
-                        line.counting(counted).with_results(ended).of_promise(one.mail.key.text())
+                        let results = [&one.kept[..], &ended[..]].concat();
+                        line.counting(counted).with_results(results).of_message(one.mail.key.text())
                     }));
                 }
                 (Fate::Before(..), _) => again.push((one, ended)),

@@ -6,7 +6,7 @@
 use crate::clock;
 use crate::envelope::Envelope;
 use crate::files::daily::MAX_LINE;
-use crate::plan::Verdict;
+use crate::plan::{Unproven, Verdict};
 use crate::store::{Ended, MessageRecord, Tally};
 use crate::text::bounded;
 use serde::Serialize;
@@ -28,9 +28,12 @@ pub(crate) struct MessageLine<'a> {
     seed: u64,
     /// The answer to the mail server.
     verdict: &'a Verdict,
-    /// Why it is this one, if that is not the policy's decision.
+    /// Why it is this one, or why nothing else follows, if that is not the policy's decision.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// Why the message was accepted without an effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unproven: Option<Unproven>,
     /// The counters that the decision incremented.
     counted: Tally,
     /// The steps that were run, and how each ended.
@@ -38,8 +41,8 @@ pub(crate) struct MessageLine<'a> {
     /// Only in a record: the store has every other message.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
-    /// The key of a message that the store has, with which the ids in `carom outbox` begin. Lines
-    /// about its steps have it too.
+    /// The key of the message, with which the ids in `carom outbox` begin, if the line is no record
+    /// under it. All lines about the message have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
 }
@@ -74,6 +77,7 @@ impl<'a> MessageLine<'a> {
             seed,
             verdict,
             reason: None,
+            unproven: None,
             counted: Tally::default(),
             results: Vec::new(),
             key: None,
@@ -93,8 +97,14 @@ impl<'a> MessageLine<'a> {
         MessageLine { reason, ..self }
     }
 
-    /// Of a message that the store has under this key.
-    pub(crate) fn of_promise(self, id: &'a str) -> MessageLine<'a> {
+    /// Accepted without an effect. Without another reason, the line has its text.
+    pub(crate) fn without_effect(self, unproven: Option<Unproven>) -> MessageLine<'a> {
+        let reason = self.reason.or_else(|| unproven.map(|unproven| unproven.text().to_owned()));
+        MessageLine { unproven, reason, ..self }
+    }
+
+    /// Of the message with this key.
+    pub(crate) fn of_message(self, id: &'a str) -> MessageLine<'a> {
         MessageLine { id: Some(id), ..self }
     }
 
@@ -150,6 +160,7 @@ impl<'a> MessageLine<'a> {
             seed: self.seed,
             verdict: &verdict,
             reason,
+            unproven: self.unproven,
             counted: self.counted.clone(),
             results: Vec::new(),
             key: self.key.clone(),

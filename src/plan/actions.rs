@@ -3,6 +3,7 @@
 //! Not here: doing it (`crate::action`).
 
 use super::grounds::Grounds;
+use super::unproven::Unproven;
 use crate::feedback_type::FeedbackType;
 use crate::smtp_reply::SmtpReply;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,10 @@ pub(crate) enum Action {
     },
     /// Keep a copy of a complaint that matches nobody.
     KeepUnmatched(Unmatched),
+    /// Forward a message that has no other effect to an operator; no policy can ask for it.
+    Forward(Forwarding),
+    /// Keep a message that could not be forwarded; no policy can ask for it.
+    KeepUnproven(UnprovenCopy),
     /// Count a soft bounce.
     Strike(Strike),
     /// Suppress an address.
@@ -120,6 +125,21 @@ pub(crate) struct Unmatched {
     pub(crate) feedback_type: String,
     /// Who reports.
     pub(crate) reporter: String,
+}
+
+/// A message that is accepted without an effect, on its way to an operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Forwarding {
+    pub(crate) to: String,
+    pub(crate) reason: Unproven,
+}
+
+/// A message that is kept because it has no other effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct UnprovenCopy {
+    pub(crate) reason: Unproven,
+    /// Addresses and ids that it can be found by.
+    pub(crate) about: Vec<String>,
 }
 
 /// What a report is about, so that one report counts once, however often and whichever way it
@@ -225,6 +245,8 @@ impl Action {
             Action::Keep => "keep",
             Action::KeepFor { .. } => "keep-for",
             Action::KeepUnmatched(_) => "keep-unmatched",
+            Action::Forward(_) => "forward",
+            Action::KeepUnproven(_) => "keep-unproven",
             Action::Strike(_) => "strike",
             Action::Suppress(_) => "suppress",
             Action::Notify(_) => "notify",

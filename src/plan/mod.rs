@@ -6,14 +6,17 @@
 
 mod actions;
 mod bookkeeping;
+mod effects;
 mod grounds;
+mod unproven;
 
 pub(crate) use actions::{
-    Action, AutoReply, Bounce, Bounced, Complaint, Notification, Refusal, Route, Strike, Suppression, Tell,
-    Unmatched, Visit,
+    Action, AutoReply, Bounce, Bounced, Complaint, Forwarding, Notification, Refusal, Route, Strike,
+    Suppression, Tell, Unmatched, UnprovenCopy, Visit,
 };
 
 pub(crate) use grounds::Grounds;
+pub(crate) use unproven::Unproven;
 
 use crate::smtp_reply::SmtpReply;
 use serde::{Deserialize, Serialize};

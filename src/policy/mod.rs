@@ -33,6 +33,8 @@ mod own_and_lists;
 mod complaint_facts;
 /// WHAT PROVES A REPORT.
 pub(crate) mod proof;
+/// Why a report is not proven.
+mod why_unproven;
 /// What makes two reports the same.
 mod fingerprint;
 /// Numbers that look random.

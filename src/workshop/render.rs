@@ -51,6 +51,8 @@ fn line(step: &Step) -> String {
             format!("suppress {address} for {sender_domain}, {reason}")
         }
         Action::Notify(notification) => format!("notify {} {}", notification.event, notification.address),
+        Action::Forward(forwarding) => format!("forward to {}", forwarding.to),
+        Action::KeepUnproven(copy) => format!("keep, {}", copy.reason.key()),
         Action::Alert(tell) => format!("alert {}", tell.rule),
         Action::Verdict => "verdict".to_owned(),
         Action::Count { name } => format!("count {name}"),

@@ -15,7 +15,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("csv_core", &["src/maillog/powermta/"]),
     ("data_encoding", &["src/digest.rs"]),
     ("fastrand", EVERYWHERE),
-    ("flate2", &["src/maillog/tail/", "src/archive.rs", "src/policy/shipped.rs"]),
+    ("flate2", &["src/maillog/tail/", "src/archive.rs", "src/archive/", "src/policy/shipped.rs"]),
     ("foldhash", &["src/dimension/"]),
     ("hickory_resolver", &["src/auth/"]),
     ("html5gum", &["src/message/"]),

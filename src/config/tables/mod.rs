@@ -23,6 +23,7 @@ mod relay_table;
 mod send_table;
 mod store_table;
 mod suppression_table;
+mod unproven_table;
 mod verp_table;
 mod visit_table;
 
@@ -45,6 +46,7 @@ pub(crate) use relay_table::RelayTable;
 pub(crate) use send_table::SendTable;
 pub(crate) use store_table::StoreTable;
 pub(crate) use suppression_table::SuppressionTable;
+pub(crate) use unproven_table::{UnprovenAction, UnprovenTable};
 pub(crate) use verp_table::VerpTable;
 pub(crate) use visit_table::VisitTable;
 
@@ -87,6 +89,7 @@ pub(crate) struct Tables {
     pub(crate) alert: Vec<AlertTable>,
     pub(crate) kept: KeptTable,
     pub(crate) suppression: SuppressionTable,
+    pub(crate) unproven: UnprovenTable,
     pub(crate) policy: BTreeMap<String, PolicyTable>,
 }
 
@@ -116,6 +119,7 @@ impl Default for Tables {
             alert: Vec::new(),
             kept: KeptTable::default(),
             suppression: SuppressionTable::default(),
+            unproven: UnprovenTable::default(),
             policy: BTreeMap::new(),
         }
     }
