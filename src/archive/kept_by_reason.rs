@@ -6,9 +6,9 @@
 //!
 //! The names are the reason, the arrival time, a digest of the key, and the compressed size. What
 //! `carom find` looks for is in the comment of the gzip header, so that the file unpacks to the
-//! message as it came. Not here: which messages are kept (`deliver/unproven_message`). Invariants: what is kept
-//! for one reason is bounded in number and bytes, so that many messages of one kind displace no
-//! other kind; a message that comes again under its key is kept once.
+//! message as it came. Not here: which messages are kept (`deliver/unproven_message`). Invariants:
+//! what is kept for one reason is bounded in number and bytes, so that many messages of one kind
+//! displace no other kind; a message that comes again under its key is kept once.
 
 use super::{ENDING, Kept};
 use crate::clock::DAY_MS;
