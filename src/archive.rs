@@ -19,12 +19,13 @@ use crate::digest;
 use crate::error::{Context, Error, Result};
 use crate::files::publish::{publish, remove_scraps};
 use crate::files::{private, regular};
+use crate::named_address::NamedAddress;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::Serialize;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// How the names of reports end.
@@ -68,8 +69,30 @@ pub(crate) fn of(config: &Config, address: &str) -> Vec<Kept> {
 /// What is kept about an address, a queue id or a Message-ID, whoever kept it, the newest first.
 pub(crate) fn about(config: &Config, key: &str) -> Vec<Kept> {
     let mut found = of(config, key);
-    found.extend(kept_by_reason::about(config, key));
+    found.extend(kept_by_reason::about(config, &NamedAddress::or_text(key)));
     found.sort_by(|a, b| (b.at_ms, &b.file).cmp(&(a.at_ms, &a.file)));
+    found
+}
+
+/// Removes what is kept about an address, whoever kept it; returns how many messages there were.
+pub(crate) fn forget(config: &Config, address: &str, sought: &NamedAddress) -> Result<usize> {
+    let kept = traces(config, address, sought);
+    for Kept { file, .. } in &kept {
+        match fs::remove_file(file) {
+            // An expiry may have been quicker.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed.context(file.display())?,
+        }
+    }
+    // Fails if a report has come meanwhile, or if nothing was ever kept.
+    let _ = fs::remove_dir(folder(config, address));
+    Ok(kept.len())
+}
+
+/// What [`forget`] would remove: also messages without an effect that name the address anywhere.
+pub(crate) fn traces(config: &Config, address: &str, sought: &NamedAddress) -> Vec<Kept> {
+    let mut found = of(config, address);
+    found.extend(kept_by_reason::naming(config, sought));
     found
 }
 

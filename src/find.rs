@@ -7,9 +7,11 @@
 use crate::archive::{self, Kept};
 use crate::clock;
 use crate::config::Config;
+use crate::envelope::split_address;
 use crate::error::Result;
 use crate::index::{Filter, Index, StoredDelivery};
 use crate::message_log;
+use crate::named_address::NamedAddress;
 use crate::return_path;
 use crate::store::{NotificationState, Store, Suppressed};
 use serde::{Serialize, Serializer};
@@ -33,6 +35,15 @@ pub(crate) struct Known {
     pub(crate) rewritten_from: Option<String>,
 }
 
+/// What is known about an address, whole: what `carom erase` would remove.
+#[derive(Serialize)]
+pub(crate) struct Export {
+    #[serde(flatten)]
+    known: Known,
+    /// The kept reports as they came, in the order of `kept`.
+    reports: Vec<String>,
+}
+
 #[derive(Serialize)]
 pub(crate) struct SoftBounceOnRecord {
     pub(crate) sender_domain: String,
@@ -54,17 +65,30 @@ impl Known {
             time: clock::rfc3339(at_ms),
             proven,
         };
+        let sought = NamedAddress::or_text(key);
+        let is_address = split_address(key).is_some_and(|(local, _)| !local.is_empty());
         Ok(Known {
             key: key.to_owned(),
             at_ms,
-            suppressed: suppressions_of(store, &address, at_ms)?,
+            suppressed: suppressions_of(store, &address, is_address, at_ms)?,
             soft_bounces: store.strikes(&address)?.into_iter().map(soft_bounce).collect(),
             notifications: store.notifications(&address)?,
             kept: archive::about(config, key),
-            log: log.into_iter().filter(|entry| entry.to_lowercase().contains(&address)).collect(),
+            log: log.into_iter().filter(|entry| sought.is_in(entry.as_bytes())).collect(),
             deliveries: deliveries_of(key, config)?,
             rewritten_from: return_path::unwrapped(key),
         })
+    }
+
+    /// The same with all deliveries and the text of each kept report, for whom it is about.
+    pub(crate) fn whole(key: &str, store: &Store, config: &Config) -> Result<Export> {
+        let mut known = Known::about(key, store, config)?;
+        if let Some(index) = Index::look(&config.index_path())? {
+            known.deliveries = index.deliveries_of_address(key)?;
+        }
+        let text = |one: &Kept| Ok(String::from_utf8_lossy(&archive::read(one, config)?).into_owned());
+        let reports = known.kept.iter().map(text).collect::<Result<_>>()?;
+        Ok(Export { known, reports })
     }
 
     pub(crate) fn is_nothing(&self) -> bool {
@@ -78,9 +102,13 @@ impl Known {
     }
 }
 
-/// Entries whose text contains the key, and domains and patterns that cover it.
-fn suppressions_of(store: &Store, key: &str, now_ms: i64) -> Result<Vec<Suppressed>> {
-    let mut found = store.suppressions(key, None, now_ms, usize::MAX)?;
+/// The entries of an address, and domains and patterns that cover it; of other keys the entries
+/// whose text contains them.
+fn suppressions_of(store: &Store, key: &str, is_address: bool, now_ms: i64) -> Result<Vec<Suppressed>> {
+    let mut found = match is_address {
+        true => Vec::new(),
+        false => store.suppressions(key, None, now_ms, usize::MAX)?,
+    };
     let covering = store.entries_of(key, None, now_ms)?;
     let new = covering.into_iter().filter(|entry| !found.contains(entry)).collect::<Vec<_>>();
     found.extend(new);

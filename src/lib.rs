@@ -23,6 +23,8 @@ mod memory;
 mod files;
 /// Return paths that are signed, tagged or rewritten.
 mod return_path;
+/// An address in other text, in all its forms.
+mod named_address;
 /// Webhooks as data: URL, body, signature.
 mod webhook;
 /// `carom.toml` → `Config`.
@@ -109,6 +111,8 @@ mod alert;
 mod cron;
 /// Everything known about an address, a Message-ID or a queue id.
 mod find;
+/// Everything known about an address goes.
+mod erase;
 /// What a check found, and the fix.
 mod finding;
 /// How Postfix hands mail to carom.

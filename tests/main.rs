@@ -37,6 +37,7 @@ mod packages;
 mod pipe;
 mod policy;
 mod postfix;
+mod privacy;
 mod privileges;
 mod proof;
 mod power_cut;

@@ -19,6 +19,7 @@ use crate::error::{Context, Result};
 use crate::files::publish::{publish, remove_scraps, sync_directory};
 use crate::files::{private, regular};
 use crate::mail::Mail;
+use crate::named_address::NamedAddress;
 use crate::plan::Unproven;
 use crate::text::bounded;
 use flate2::Compression;
@@ -98,18 +99,27 @@ fn displaced(mut files: Vec<KeptFile>, most: usize, max_size: u64) -> Vec<PathBu
 }
 
 /// What is kept about an address, a queue id or a Message-ID, the newest first.
-pub(crate) fn about(config: &Config, key: &str) -> Vec<Kept> {
-    let key = key.to_lowercase();
-    let is_about = |path: &Path| {
-        let opened = regular::open(path).ok().map(GzDecoder::new);
-        let comment = opened.as_ref().and_then(|file| file.header()?.comment());
-        comment.is_some_and(|comment| String::from_utf8_lossy(comment).to_lowercase().contains(&key))
+pub(crate) fn about(config: &Config, sought: &NamedAddress) -> Vec<Kept> {
+    let comment = |path: &Path| {
+        let opened = regular::open(path).ok().map(GzDecoder::new)?;
+        opened.header()?.comment().map(<[u8]>::to_vec)
     };
+    select(config, |file| comment(&file.file).is_some_and(|comment| sought.is_in(&comment)))
+}
+
+/// The same, and what names an address in its text.
+pub(crate) fn naming(config: &Config, sought: &NamedAddress) -> Vec<Kept> {
+    let about: Vec<PathBuf> = about(config, sought).into_iter().map(|kept| kept.file).collect();
+    let is_named = |kept: &Kept| super::read(kept, config).is_ok_and(|raw| sought.is_in(&raw));
+    select(config, |kept| about.contains(&kept.file) || is_named(kept))
+}
+
+fn select(config: &Config, is_wanted: impl Fn(&Kept) -> bool) -> Vec<Kept> {
     let mut found: Vec<Kept> = Vec::new();
     for reason in Unproven::keys() {
         let files = files(&config.unproven_dir().join(reason)).into_iter();
-        let files = files.filter(|file| is_about(&file.path));
-        found.extend(files.map(|file| Kept { at_ms: file.at_ms, file: file.path, reason: Some(reason) }));
+        let kept = files.map(|file| Kept { at_ms: file.at_ms, file: file.path, reason: Some(reason) });
+        found.extend(kept.filter(&is_wanted));
     }
     found.sort_by(|a, b| (b.at_ms, &b.file).cmp(&(a.at_ms, &a.file)));
     found
@@ -163,7 +173,7 @@ mod tests {
         }
 
         fn times(&self) -> Vec<i64> {
-            about(&self.0, "@a.example").iter().map(|kept| kept.at_ms).collect()
+            about(&self.0, &NamedAddress::or_text("@a.example")).iter().map(|kept| kept.at_ms).collect()
         }
     }
 
@@ -182,10 +192,10 @@ mod tests {
             home.keep(Unproven::AutoReply, queue_id, at_ms, b"away");
         }
         assert_eq!(home.times(), [5, 4, 1]);
-        let found = about(&home.0, "joe1@A.example");
+        let found = about(&home.0, &NamedAddress::or_text("joe1@A.example"));
         assert_eq!((found.len(), found[0].reason), (1, Some("no-report")));
         assert_eq!(read(&found[0], &home.0).unwrap(), b"one");
-        assert_eq!(about(&home.0, "4d").len(), 1, "by its queue id");
+        assert_eq!(about(&home.0, &NamedAddress::or_text("4d")).len(), 1, "by its queue id");
     }
 
     #[test]

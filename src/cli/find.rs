@@ -10,7 +10,7 @@ use super::terminal::{self, Terminal, print};
 use crate::archive;
 use crate::clock;
 use crate::config::Config;
-use crate::error::{Error, Exit, Result};
+use crate::error::{Context, Error, Exit, Result};
 use crate::find::Known;
 use crate::message_log;
 use crate::plan::Unproven;
@@ -29,12 +29,20 @@ pub(crate) struct FindArgs {
     /// Print a report kept about the address: the newest, or the Nth newest
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1")]
     mail: Option<usize>,
+    /// Print all that is known about the address as JSON, with every delivery and the text of kept
+    /// reports: what `carom erase` would remove
+    #[arg(long, conflicts_with = "mail")]
+    export: bool,
 }
 
 pub(crate) fn run(arguments: &FindArgs, config: &Config, terminal: Terminal) -> Result<Exit> {
     let key = arguments.key.trim_start_matches('<').trim_end_matches('>');
     if let Some(number) = arguments.mail {
         return mail(key, number, config);
+    }
+    if arguments.export {
+        let whole = Known::whole(key, &folded_store(config)?, config)?;
+        return print(serde_json::to_string(&whole).context("export")? + "\n");
     }
     let known = Known::about(key, &folded_store(config)?, config)?;
     terminal.show(&known, || words(&known))

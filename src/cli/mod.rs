@@ -16,6 +16,7 @@ mod classify;
 mod completions;
 mod cron;
 mod deliveries;
+mod erase;
 mod export;
 mod find;
 mod log;
@@ -48,6 +49,7 @@ use crate::store::Store;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use identity::Writes;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -64,6 +66,7 @@ const FOLDING: Duration = Duration::from_secs(600);
 /// Runs carom with the process's own arguments.
 pub fn run() -> Exit {
     stopping::survive_file_limit();
+    leave_no_core();
     let words: Vec<OsString> = std::env::args_os().collect();
     if let Some((global, arguments)) = pipe_line::read(&words) {
         pipe::begin();
@@ -91,6 +94,12 @@ pub fn run() -> Exit {
     }
 }
 
+/// A crash leaves no file with mail and keys in it. Programs that carom starts may raise the limit.
+fn leave_no_core() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Core);
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
+}
+
 fn answer(Typed { global, command }: Typed) -> Result<Exit> {
     let terminal = Terminal { json: global.json, quiet: global.quiet };
     let writes = Writes::of(&command);
@@ -105,6 +114,7 @@ fn answer(Typed { global, command }: Typed) -> Result<Exit> {
         Command::Reclassify => reclassify::run(&config()?, terminal),
         Command::Classify(arguments) => classify::run(&arguments, &config()?, terminal),
         Command::Suppress { command } => suppress::run(&command, &config()?, terminal),
+        Command::Erase(arguments) => erase::run(&arguments, &*config()?, terminal),
         Command::Find(arguments) => find::run(&arguments, &*config()?, terminal),
         Command::Verp { command } => verp::run(&command, &*config()?, terminal),
         Command::Rules { command } => rules::run(&command, config, terminal),

@@ -4,8 +4,8 @@
 //! server (`carom … pipe`) is known as one before it is parsed, whatever options it begins with.
 
 use super::{
-    classify, cron, deliveries, export, find, log, outbox, pipe, policy, postfix, relay, report, rules,
-    secret, sink_import, stats, suppress, verp,
+    classify, cron, deliveries, erase, export, find, log, outbox, pipe, policy, postfix, relay, report,
+    rules, secret, sink_import, stats, suppress, verp,
 };
 use crate::clock;
 use crate::error::Error;
@@ -100,6 +100,8 @@ pub(crate) enum Command {
     },
     /// Show everything known about an address, a Message-ID or a queue id
     Find(find::FindArgs),
+    /// Erase what is known about an address: index, kept reports, suppressions, logs
+    Erase(erase::EraseArgs),
     /// Sign and verify return paths, which prove what a bounce is about
     Verp {
         #[command(subcommand)]

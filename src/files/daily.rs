@@ -137,11 +137,28 @@ pub(crate) fn renamed(directory: &Path, name: &str, days: i64) -> Result<Vec<Day
     let oldest = days_ago(days);
     let day_file = |path: PathBuf| {
         let rest = path.file_name()?.to_str()?.strip_prefix(name)?.strip_prefix('-')?;
-        let readable = !rest.ends_with(".log") && !COMPRESSED.iter().any(|ending| rest.ends_with(ending));
+        let readable = !rest.ends_with(".log") && !is_packed(&path);
         let date = rest.get(.."2026-11-21".len())?.to_owned();
         (readable && date >= oldest).then_some(DayFile { date, path })
     };
     files(directory, day_file)
+}
+
+/// Every file named after `name`, of any day and whatever somebody has renamed it to.
+pub(crate) fn all(directory: &Path, name: &str) -> Result<Vec<PathBuf>> {
+    let day_file = |path: PathBuf| {
+        let rest = path.file_name()?.to_str()?.strip_prefix(name)?.strip_prefix('-')?;
+        let date = rest.get(.."2026-11-21".len())?.to_owned();
+        let is_ours = date.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') && path.is_file();
+        is_ours.then_some(DayFile { date, path })
+    };
+    Ok(files(directory, day_file)?.into_iter().map(|day| day.path).collect())
+}
+
+/// Whether a file cannot be read as lines.
+pub(crate) fn is_packed(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    COMPRESSED.iter().any(|ending| name.ends_with(ending))
 }
 
 fn files(directory: &Path, day_file: impl Fn(PathBuf) -> Option<DayFile>) -> Result<Vec<DayFile>> {

@@ -26,6 +26,11 @@ pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
     Ok(opened(path, OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW)?.0)
 }
 
+/// Opens a regular file that exists, to change bytes of it, unless a symbolic link has its name.
+pub(crate) fn open_to_change(path: &Path) -> io::Result<File> {
+    Ok(opened(path, OFlags::RDWR | OFlags::NOFOLLOW)?.0)
+}
+
 /// Reads a regular file of at most `most` bytes.
 pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let (file, length) = opened(path, OFlags::RDONLY)?;

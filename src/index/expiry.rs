@@ -56,10 +56,8 @@ impl Index {
     }
 
     fn expire_old(&self, now_ms: i64, keep_days: u32, stopped: &dyn Fn() -> bool) -> Result<u64> {
-        let newest = "SELECT max(last_seen) FROM deliveries WHERE last_seen <= ?1";
-        let newest: Option<i64> =
-            self.checked(self.connection.query_row(newest, [now_ms + AHEAD_MS], |row| row.get(0)))?;
-        let oldest = newest.unwrap_or(i64::MIN / 2).min(now_ms) - i64::from(keep_days) * DAY_MS;
+        let oldest =
+            self.newest_seen(now_ms)?.unwrap_or(i64::MIN / 2).min(now_ms) - i64::from(keep_days) * DAY_MS;
         // Rows are sorted by when deliveries were first seen; those updated since stay.
         let old = "DELETE FROM deliveries WHERE id IN
             (SELECT id FROM deliveries WHERE id < ?1 AND last_seen < ?2 ORDER BY id LIMIT ?3)";
@@ -72,6 +70,12 @@ impl Index {
                 return Ok(gone);
             }
         }
+    }
+
+    /// When a delivery was last updated, leaving out those from the future.
+    pub(super) fn newest_seen(&self, now_ms: i64) -> Result<Option<i64>> {
+        let newest = "SELECT max(last_seen) FROM deliveries WHERE last_seen <= ?1";
+        self.checked(self.connection.query_row(newest, [now_ms + AHEAD_MS], |row| row.get(0)))
     }
 
     fn expire_excess(&self, now_ms: i64, max_rows: u64, stopped: &dyn Fn() -> bool) -> Result<u64> {

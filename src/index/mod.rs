@@ -14,6 +14,7 @@ mod filter;
 mod meaning;
 mod pending_failures;
 mod pending_work;
+mod personal_rows;
 mod index_schema;
 mod log_health_rows;
 mod queue_ids;
@@ -33,6 +34,7 @@ pub(crate) use batch::Batch;
 pub(crate) use failing::FailingDelivery;
 pub(crate) use filter::Filter;
 pub(crate) use pending_work::{ACTED_ON_FOR_MS, PendingWork};
+pub(crate) use personal_rows::IndexErasure;
 pub(crate) use queue_ids::QueueIds;
 pub(crate) use shelf::Shelved;
 pub(crate) use stored_delivery::StoredDelivery;
@@ -45,7 +47,7 @@ pub(crate) use waiting_deliveries::WaitingDelivery;
 use crate::error::{Error, Result};
 use crate::files::lock::{self, LockFile};
 use crate::files::private;
-use crate::store::migrations;
+use crate::store::{free_pages, migrations};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -237,5 +239,6 @@ fn wrong(path: &Path, error: &dyn std::fmt::Display) -> Error {
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY)?;
+    connection.execute_batch(free_pages::OVERWRITE_REMOVED)?;
     Ok(connection)
 }

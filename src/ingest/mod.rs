@@ -122,6 +122,7 @@ pub(crate) fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
     index.complete()?;
     done.expired =
         index.expire(clock::now_ms(), config.index.keep_days, config.index.max_rows, &|| watch.stopped())?;
+    index.make_anonymous(clock::now_ms(), config.index.anonymous_days, &|| watch.stopped())?;
     done.notes.extend(writer.classifier.note());
     Ok(done)
 }

@@ -14,6 +14,7 @@ use crate::digest;
 use crate::error::{Context, Error, Result};
 use crate::files::daily;
 use crate::files::regular;
+use crate::named_address;
 use crate::plan::Verdict;
 use crate::store::{FoldedFile, MessageRecord, Store, Tally};
 use memchr::memmem;
@@ -22,6 +23,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -150,9 +152,18 @@ fn fits(file: &File, folded: &FoldedFile) -> bool {
 
 /// A digest of the last bytes before the position. Fails if the file ends earlier.
 fn fingerprint(file: &File, position: u64) -> io::Result<i64> {
-    let length = position.min(FINGERPRINTED);
-    let mut bytes = vec![0; length as usize];
-    file.read_exact_at(&mut bytes, position - length)?;
+    fingerprint_without(file, position, &[])
+}
+
+/// The same as it will be when some addresses have been blanked.
+pub(super) fn fingerprint_without(file: &File, position: u64, places: &[Range<u64>]) -> io::Result<i64> {
+    let first = position - position.min(FINGERPRINTED);
+    let mut bytes = vec![0; (position - first) as usize];
+    file.read_exact_at(&mut bytes, first)?;
+    for place in places {
+        let inside = place.start.clamp(first, position)..place.end.clamp(first, position);
+        named_address::blank(&mut bytes[(inside.start - first) as usize..(inside.end - first) as usize]);
+    }
     Ok(digest::sha256_number(&bytes) as i64)
 }
 

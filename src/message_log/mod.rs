@@ -8,6 +8,8 @@
 //! on record, in the log or in the store, before it is answered; what the store takes from the log
 //! (`folding`) counts once.
 
+/// An address is overwritten.
+pub(crate) mod blanking;
 mod folding;
 mod later_line;
 mod log_reading;

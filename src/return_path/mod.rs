@@ -21,6 +21,7 @@ mod token;
 pub(crate) use batv::{Tagged, verify as verify_batv};
 pub(crate) use form::{PathForm, day};
 pub(crate) use keys::Keys;
+pub(crate) use spelling::parts;
 pub(crate) use token::{sign_token, verify_token};
 pub(crate) use verp::{SignedFor, Verified, sign, verify};
 
@@ -54,6 +55,11 @@ impl fmt::Display for Refused {
             Refused::Ahead { days } => write!(f, "signed {days} days from now"),
         }
     }
+}
+
+/// A recipient as the return paths of carom name it.
+pub(crate) fn spelled(local: &str, domain: &str) -> String {
+    format!("{}={}", spelling::escape(local), spelling::escape(domain))
 }
 
 /// The address before milters tagged it and forwarders rewrote it; `None` if nobody did.

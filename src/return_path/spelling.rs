@@ -7,7 +7,7 @@
 //! them apart; none does).
 
 /// Local part without quotes, and domain, both with ASCII letters in lower case.
-pub(super) fn parts(address: &str) -> Option<(String, String)> {
+pub(crate) fn parts(address: &str) -> Option<(String, String)> {
     let (local, domain) = address.rsplit_once('@')?;
     let local = match local.strip_prefix('"').and_then(|local| local.strip_suffix('"')) {
         Some(quoted) => unquote(quoted),

@@ -19,10 +19,10 @@
 //! local parts, so the case of letters carries no meaning. Nothing is said about an address with a
 //! wrong tag.
 
-use super::Refused;
 use super::form::{DAY, DIGEST, MAX_LOCAL, PathForm, ROUND, TAG, digits, number};
 use super::keys::{Keys, equal};
-use super::spelling::{escape, join, parts, unescape};
+use super::spelling::{join, parts, unescape};
+use super::{Refused, spelled};
 use crate::digest::{base32, sha256};
 use crate::error::{Error, Result};
 
@@ -71,9 +71,7 @@ pub(crate) fn sign(keys: &Keys, form: &PathForm, recipient: &str, day: i64) -> R
         let what = format!("{recipient:?} is not an address");
         return Err(Error::new(what).remedy("give the recipient as local-part@domain"));
     };
-    let mut about = escape(&local);
-    about.push('=');
-    about.push_str(&escape(&domain));
+    let mut about = spelled(&local, &domain);
     if form.prefix.len() + DAY + 1 + TAG + 1 + about.len() > MAX_LOCAL {
         about = digest(&(local, domain));
     }

@@ -1,13 +1,17 @@
 //! THE SEAM: everything that the store keeps, and the verbs that read and change it, by group.
 //!
-//! The rest of carom sees only this file, `releasing`, `recording`, `once`, `together` and the
-//! types beside it. Not here: SQL (`sqlite`), what the rows mean to a message (`crate::journal`),
+//! The rest of carom sees only this file, the verbs in `looked_up`, `releasing`, `recording`,
+//! `erasing`, `once` and `together`, and the types beside them. Not here: SQL (`sqlite`), what the
+//! rows mean to a message (`crate::journal`),
 //! and how they are shown (`crate::stats`). Another database would be another folder with the same
 //! functions. Invariant: a verb that returns `Ok` has reached the disk, and one that fails has
 //! changed nothing: each verb that changes something is one transaction (`beat` is two), even if it
 //! touches several groups.
 
+mod erasing;
+mod erasure;
 mod journal_entry;
+mod looked_up;
 mod message_record;
 mod observed;
 mod once;
@@ -23,14 +27,15 @@ mod together;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use erasure::{StoreErasure, ToErase};
 pub(crate) use journal_entry::{
     Claimed, DueSteps, Ended, Entry, FinishedMessage, NotificationState, OnRecord, PendingStep, Performed,
     Promise, Standing,
 };
 pub(crate) use message_record::{FoldedFile, MessageRecord};
 pub(crate) use observed::{AlertRecord, AlertState, Difference, Heartbeat, TemplateLookup};
-// The index is an SQLite file too, and is migrated in the same way.
-pub(crate) use sqlite::migrations;
+// The index is an SQLite file too, which is migrated and overwritten in the same way.
+pub(crate) use sqlite::{free_pages, migrations};
 pub(crate) use suppressed::{Effect, ImportChange, Released, SoftBounce, StrikeCount, Suppressed};
 pub(crate) use tally::Tally;
 pub(crate) use together::{Begun, StepState, Transaction};
@@ -42,7 +47,7 @@ use crate::plan::Plan;
 use sqlite::connection::SharedConnection;
 use sqlite::{
     alert_rows, counter_rows, difference_rows, due_messages, mark_rows, pending_rows, promise_rows, purge,
-    settling, step_rows, suppression_rows, template_rows,
+    settling, step_rows, suppression_rows,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -341,17 +346,6 @@ impl Store {
     ) -> Result<usize> {
         mark_rows::purge_suppressions(&self.db, entries, name, value)
     }
-
-    /// Remembers an answer until `expires_ms`. When the memory is full, a new answer is not
-    /// remembered.
-    pub(crate) fn remember(&self, name: &str, value: bool, expires_ms: i64) -> Result<()> {
-        mark_rows::remember(&self.db, name, value, expires_ms)
-    }
-
-    /// A remembered answer that has not expired.
-    pub(crate) fn remembered(&self, name: &str, now_ms: i64) -> Result<Option<bool>> {
-        mark_rows::remembered(&self.db, name, now_ms)
-    }
 }
 
 /// Alerts.
@@ -383,18 +377,5 @@ impl Store {
     /// The newest `many` differences, oldest first, of the observing policy `other` or of all.
     pub(crate) fn differences(&self, other: Option<&str>, many: usize) -> Result<Vec<Difference>> {
         difference_rows::differences(&self.db, other, many)
-    }
-}
-
-/// URL templates of applications, as last looked up.
-impl Store {
-    /// The result of the last look-up at a source.
-    pub(crate) fn template(&self, source: &str) -> Result<Option<TemplateLookup>> {
-        template_rows::template(&self.db, source)
-    }
-
-    /// Remembers the result of a look-up.
-    pub(crate) fn put_template(&self, source: &str, lookup: &TemplateLookup) -> Result<()> {
-        template_rows::put_template(&self.db, source, lookup)
     }
 }

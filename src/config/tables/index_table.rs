@@ -17,6 +17,9 @@ pub(crate) struct IndexTable {
     pub(crate) policy: String,
     /// Delete deliveries that are N days older than the newest (0: never).
     pub(crate) keep_days: u32,
+    /// Take the local parts of addresses, Message-IDs and replies out of deliveries that were first
+    /// seen N days ago (0: never; 1 to 9: 10). Statistics stay as they are.
+    pub(crate) anonymous_days: u32,
     /// Read each log for at most N seconds in a tick; the next tick goes on.
     pub(crate) seconds_each: u32,
     /// Keep at most N deliveries (0: no limit).
@@ -31,6 +34,7 @@ impl Default for IndexTable {
             act: true,
             policy: "bounce".into(),
             keep_days: 90,
+            anonymous_days: 0,
             seconds_each: 20,
             max_rows: 10_000_000,
         }

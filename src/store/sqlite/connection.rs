@@ -5,6 +5,7 @@
 //! get the connection commits the whole queue as one transaction. Not here: how the log reaches the
 //! disk (`write_ahead_log`). Invariant: `write` returns `Ok` only after a commit that has.
 
+use super::free_pages;
 use super::holder::Holders;
 use super::unsettled_steps::UnsettledSteps;
 use super::write_ahead_log::WriteAheadLog;
@@ -253,6 +254,7 @@ fn open_file(path: &Path) -> rusqlite::Result<Connection> {
     }
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.execute_batch(free_pages::OVERWRITE_REMOVED)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // Otherwise the last process to close moves and deletes the log, and the next creates it again.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;

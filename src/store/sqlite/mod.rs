@@ -8,6 +8,8 @@ pub(crate) mod connection;
 pub(crate) mod counter_rows;
 pub(crate) mod difference_rows;
 pub(crate) mod due_messages;
+pub(crate) mod erasure_rows;
+pub(crate) mod free_pages;
 mod holder;
 pub(crate) mod settling;
 mod unsettled_steps;

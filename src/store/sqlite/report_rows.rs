@@ -42,6 +42,11 @@ pub(super) fn forget(db: &Connection, address: &str) -> rusqlite::Result<()> {
     db.prepare_cached("DELETE FROM reported WHERE address = ?1")?.execute([address]).map(drop)
 }
 
+/// What is reported about an address still takes effect once, but no row names it.
+pub(super) fn forget_address(db: &Connection, address: &str) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE reported SET address = '' WHERE address = ?1")?.execute([address]).map(drop)
+}
+
 pub(crate) fn put_unmatched(shared: &SharedConnection, complaint: &Unmatched, at_ms: i64) -> Result<()> {
     let complaint = complaint.clone();
     shared.write(move |db| {

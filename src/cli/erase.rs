@@ -1,0 +1,84 @@
+//! `carom erase`: what is known about an address goes.
+//!
+//! Not here: what that is (`erase`).
+
+use super::folded_store;
+use super::terminal::Terminal;
+use crate::config::Config;
+use crate::erase::{self, Erasure};
+use crate::error::{Exit, Result};
+use clap::Args;
+use std::fmt::Write as _;
+
+#[derive(Args, Debug)]
+#[command(after_help = "It covers the index of mail logs, kept reports, the suppression list, the store, \
+    the message log and carom's own log. Counters and statistics name nobody, and stay. To see everything \
+    first: `carom find ADDRESS --export`.\n\n\
+    Not covered: the mail server's own logs and queue, files that carom has exported, messages that a \
+    relay directory keeps in done/ and failed/, and backups.\n\n\
+    Exit code 1: something is left, and named.\n\n\
+    Examples:\n  \
+    carom erase ann@example.com --dry-run\n  \
+    carom erase ann@example.com --keep-suppression     she asked for no more mail, too")]
+pub(crate) struct EraseArgs {
+    /// The address
+    address: String,
+    /// Only count what would go
+    #[arg(long)]
+    dry_run: bool,
+    /// Leave the address on the suppression list, so that it gets no more mail
+    #[arg(long)]
+    keep_suppression: bool,
+}
+
+pub(crate) fn run(arguments: &EraseArgs, config: &Config, terminal: Terminal) -> Result<Exit> {
+    let address = arguments.address.trim_start_matches('<').trim_end_matches('>');
+    let store = folded_store(config)?;
+    let erased = erase::erase(config, &store, address, arguments.keep_suppression, arguments.dry_run)?;
+    if !arguments.dry_run {
+        tracing::info!("an address was erased");
+    }
+    terminal.show(&erased, || words(&erased))?;
+    Ok(if erased.left.is_nothing() { Exit::Ok } else { Exit::Failure })
+}
+
+fn words(erased: &Erasure) -> String {
+    let mut text = String::new();
+    let removed = if erased.dry_run { "would remove" } else { "removed" };
+    let blanked = if erased.dry_run { "would blank" } else { "blanked" };
+    for (done, many, one, more) in [
+        (removed, erased.suppressions, "suppression entry", "suppression entries"),
+        (removed, erased.soft_bounces, "soft bounce", "soft bounces"),
+        (removed, erased.deliveries, "delivery", "deliveries"),
+        (removed, erased.kept_reports, "kept report", "kept reports"),
+        (removed, erased.differences, "difference between policies", "differences between policies"),
+        (blanked, erased.messages, "message in the store", "messages in the store"),
+        (blanked, erased.log_places, "place in the logs", "places in the logs"),
+    ] {
+        if many > 0 {
+            let _ = writeln!(text, "{done:12} {many:>6} {}", if many == 1 { one } else { more });
+        }
+    }
+    let left = &erased.left;
+    if left.pending_messages > 0 {
+        let _ = writeln!(
+            text,
+            "left         {:>6} pending in the outbox: run `carom cron`, or `carom outbox drop` it, and erase again",
+            left.pending_messages
+        );
+    }
+    if left.pending_deliveries > 0 {
+        let _ = writeln!(
+            text,
+            "left         {:>6} under way in the mail logs: erase again when they have ended",
+            left.pending_deliveries
+        );
+    }
+    for path in &left.compressed_logs {
+        let _ = writeln!(text, "left         {}: compressed; search and remove it", path.display());
+    }
+    if erased.is_nothing() {
+        let _ = writeln!(text, "nothing is known about {}", erased.address);
+    }
+    text
+}

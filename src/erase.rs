@@ -1,0 +1,145 @@
+//! Everything that carom keeps about an address goes.
+//!
+//! Not here: showing it first (`find`), and the mail server's own logs and queues. Invariant: what
+//! is still to be done about the address is done first, so it stays and is named; counters and
+//! statistics name nobody, and stay right.
+
+use crate::archive;
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::envelope::split_address;
+use crate::error::{Error, Result};
+use crate::index::{Index, IndexErasure};
+use crate::message_log::MessageLog;
+use crate::message_log::blanking::{self, LogErasure};
+use crate::named_address::NamedAddress;
+use crate::store::suppression_target::normal_target;
+use crate::store::{Store, StoreErasure, ToErase};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long the records that are not in the store yet may take.
+const FOLDING: Duration = Duration::from_secs(60);
+
+/// What there was about an address.
+#[derive(Debug, Serialize)]
+pub(crate) struct Erasure {
+    pub(crate) address: String,
+    /// Nothing was changed.
+    pub(crate) dry_run: bool,
+    /// Entries of the suppression list, replaced ones too.
+    pub(crate) suppressions: usize,
+    pub(crate) soft_bounces: usize,
+    /// Rows of the index of mail logs.
+    pub(crate) deliveries: usize,
+    pub(crate) kept_reports: usize,
+    /// Recorded differences between policies.
+    pub(crate) differences: usize,
+    /// Finished messages of the store in which the address is blanked.
+    pub(crate) messages: usize,
+    /// Places in the message log and in carom's own where it is blanked.
+    pub(crate) log_places: usize,
+    pub(crate) left: Left,
+}
+
+/// What stays, because it cannot go now.
+#[derive(Debug, Serialize)]
+pub(crate) struct Left {
+    /// Messages whose steps are to be done.
+    pub(crate) pending_messages: usize,
+    /// Deliveries that have not ended, or that a tick has to handle.
+    pub(crate) pending_deliveries: usize,
+    /// Logs that somebody has compressed.
+    pub(crate) compressed_logs: Vec<PathBuf>,
+}
+
+impl Left {
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.pending_messages == 0 && self.pending_deliveries == 0 && self.compressed_logs.is_empty()
+    }
+}
+
+impl Erasure {
+    pub(crate) fn is_nothing(&self) -> bool {
+        let found = [
+            self.suppressions,
+            self.soft_bounces,
+            self.deliveries,
+            self.kept_reports,
+            self.differences,
+            self.messages,
+            self.log_places,
+        ];
+        found.iter().all(|many| *many == 0) && self.left.is_nothing()
+    }
+}
+
+/// Erases an address, or only counts what there is.
+pub(crate) fn erase(
+    config: &Config,
+    store: &Store,
+    address: &str,
+    keeps_suppressions: bool,
+    dry_run: bool,
+) -> Result<Erasure> {
+    let normal = address.trim().to_lowercase();
+    let is_one =
+        split_address(&normal).is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
+    if !is_one || normal_target(&normal).is_some() {
+        return Err(Error::new(format_args!("{address:?} is not an address"))
+            .remedy("give one address; for entries that cover many, use carom suppress remove"));
+    }
+    let named = NamedAddress::of(&normal);
+    let what = ToErase { address: &normal, named: &named, keeps_suppressions };
+    let found = match dry_run {
+        true => look(config, store, &what)?,
+        false => remove(config, store, &what)?,
+    };
+    let (stored, indexed, logged, kept_reports) = found;
+    Ok(Erasure {
+        address: normal.clone(),
+        dry_run,
+        suppressions: stored.suppressions,
+        soft_bounces: stored.soft_bounces,
+        deliveries: indexed.deliveries,
+        kept_reports,
+        differences: stored.differences,
+        messages: stored.messages,
+        log_places: logged.places,
+        left: Left {
+            pending_messages: stored.pending,
+            pending_deliveries: indexed.pending,
+            compressed_logs: logged.packed,
+        },
+    })
+}
+
+type Found = (StoreErasure, IndexErasure, LogErasure, usize);
+
+fn look(config: &Config, store: &Store, what: &ToErase<'_>) -> Result<Found> {
+    let indexed = match Index::look(&config.index_path())? {
+        Some(index) => index.find_traces(what.address, what.named)?,
+        None => IndexErasure::default(),
+    };
+    let logged = blanking::find_traces(config, what.named)?;
+    Ok((store.find_traces(what)?, indexed, logged, archive::traces(config, what.address, what.named).len()))
+}
+
+fn remove(config: &Config, store: &Store, what: &ToErase<'_>) -> Result<Found> {
+    let busy = || Error::new("a tick is running").remedy("try again when it has finished");
+    let _tick = store.lock_tick()?.ok_or_else(busy)?;
+    // What a record names must not come back when it is folded.
+    MessageLog::open(config).fold(store, Deadline::after(FOLDING))?;
+    let indexed = match Index::look(&config.index_path())? {
+        Some(index) => {
+            let _reading = Index::lock(&config.index_path())?.ok_or_else(busy)?;
+            index.erase(what.address, what.named)?
+        }
+        None => IndexErasure::default(),
+    };
+    let kept_reports = archive::forget(config, what.address, what.named)?;
+    let stored = store.erase(what)?;
+    let logged = blanking::blank(config, what.named, store)?;
+    Ok((stored, indexed, logged, kept_reports))
+}

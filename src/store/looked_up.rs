@@ -1,0 +1,32 @@
+//! Verbs of the store for what was looked up elsewhere and is not looked up again for a while: a
+//! part of the seam.
+//!
+//! Not here: SQL (`sqlite`), and looking up (`crate::action`).
+
+use super::Store;
+use super::observed::TemplateLookup;
+use super::sqlite::{mark_rows, template_rows};
+use crate::error::Result;
+
+impl Store {
+    /// Remembers an answer until `expires_ms`. When the memory is full, a new answer is not
+    /// remembered.
+    pub(crate) fn remember(&self, name: &str, value: bool, expires_ms: i64) -> Result<()> {
+        mark_rows::remember(&self.db, name, value, expires_ms)
+    }
+
+    /// A remembered answer that has not expired.
+    pub(crate) fn remembered(&self, name: &str, now_ms: i64) -> Result<Option<bool>> {
+        mark_rows::remembered(&self.db, name, now_ms)
+    }
+
+    /// The result of the last look-up at a source.
+    pub(crate) fn template(&self, source: &str) -> Result<Option<TemplateLookup>> {
+        template_rows::template(&self.db, source)
+    }
+
+    /// Remembers the result of a look-up.
+    pub(crate) fn put_template(&self, source: &str, lookup: &TemplateLookup) -> Result<()> {
+        template_rows::put_template(&self.db, source, lookup)
+    }
+}

@@ -1,0 +1,213 @@
+//! What is known about a person: shown whole, erased, made anonymous, and never in a core dump.
+
+use crate::bounces::{STRANGER, bounce, dsn, sandbox, signed_path};
+use crate::harness::application::Application;
+use crate::harness::mail_log::{self, ago};
+use crate::harness::{DAY_MS, Sandbox, free_port, plain, start, wait_for};
+use crate::statistics::{OTHER, SENT, UNKNOWN_USER, append, delivery, tick};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const JOE: &str = "joe@there.example";
+const NEIGHBOR: &str = "banjoe@there.example";
+
+/// A message with its last line in the log.
+fn ended(n: u32, to: &str, end: &str) -> String {
+    let lines = delivery(540, n, to, OTHER, 1.0, end);
+    let queue_id = lines.split_whitespace().nth(3).unwrap();
+    format!("{lines}2026-03-01T09:00:07.000000+00:00 mx postfix/qmgr[12]: {queue_id} removed\n")
+}
+
+/// Joe and his neighbor have both bounced, in reports and in the log.
+fn two_who_bounced(application: &Application) -> Sandbox {
+    let sandbox = sandbox(application.port, "keep = true");
+    let path = sandbox.path("mail.log").display().to_string();
+    let sandbox =
+        sandbox.config(&format!("[[logs]]\nkind = \"postfix\"\npath = \"{path}\"\ntimezone = \"UTC\"\n"));
+    for (n, address) in (1..).zip([JOE, NEIGHBOR]) {
+        let from = signed_path(&sandbox, address);
+        bounce(&sandbox, &from, STRANGER, &dsn(address, "5.1.1", "550 5.1.1 User unknown"));
+        // A human reply to the same return path.
+        bounce(&sandbox, &from, STRANGER, b"From: a@b.example\r\nSubject: Re\r\n\r\nPlease stop.\r\n");
+        append(&sandbox, &ago(50, &ended(n, address, UNKNOWN_USER)));
+        append(&sandbox, &ago(40, &ended(10 + n, address, SENT)));
+    }
+    tick(&sandbox, &[]);
+    sandbox
+}
+
+fn json(sandbox: &Sandbox, arguments: &[&str]) -> Value {
+    let ran = sandbox.run(arguments, b"");
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"))
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// Files below the state directory that hold one of these texts, whatever their case.
+fn files_with(sandbox: &Sandbox, texts: &[&str]) -> Vec<PathBuf> {
+    let holds = |path: &PathBuf| {
+        let bytes = fs::read(path).unwrap().to_ascii_lowercase();
+        texts.iter().any(|text| memmem(&bytes, text.as_bytes()))
+    };
+    files(&sandbox.path("state")).into_iter().filter(holds).collect()
+}
+
+fn memmem(bytes: &[u8], text: &[u8]) -> bool {
+    bytes.windows(text.len()).any(|window| window == text)
+}
+
+#[test]
+fn an_erased_address_is_nowhere_in_the_state_directory_and_every_count_stays() {
+    let application = Application::at(0);
+    let sandbox = two_who_bounced(&application);
+    let texts = [" joe@there.example", "<joe@there.example", "\"joe@there.example", "-joe=there.example"];
+    assert!(!files_with(&sandbox, &texts).is_empty());
+    let whole = json(&sandbox, &["find", JOE, "--export"]);
+    assert_eq!(whole["deliveries"].as_array().unwrap().len(), 2, "{whole}");
+    let reports = whole["reports"].to_string();
+    assert!(reports.contains("Final-Recipient: rfc822; joe@") && reports.contains("Please stop."), "{whole}");
+    assert!(!whole.to_string().contains(NEIGHBOR), "{whole}");
+
+    let (counters, day) = (sandbox.counters(), json(&sandbox, &["report", "--json"])["outcomes"].clone());
+    let before = sandbox.run(&["find", JOE, "--json"], b"").stdout;
+    let would = json(&sandbox, &["erase", "Joe@There.example", "--dry-run", "--json"]);
+    let without_time = |text: &str| {
+        let mut value: Value = serde_json::from_str(text).unwrap();
+        value["at_ms"] = Value::Null;
+        value
+    };
+    let after = sandbox.run(&["find", JOE, "--json"], b"").stdout;
+    assert_eq!(without_time(&after), without_time(&before), "--dry-run changes nothing");
+    let ran = sandbox.run(&["erase", "Joe@There.example", "--json"], b"");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let mut erased: Value = serde_json::from_str(&ran.stdout).unwrap();
+    erased["dry_run"] = true.into();
+    assert_eq!(erased, would);
+    assert!(
+        erased["suppressions"] != 0 && erased["deliveries"] == 2 && erased["kept_reports"] != 0,
+        "{erased}"
+    );
+
+    assert_eq!(files_with(&sandbox, &texts), [PathBuf::new(); 0]);
+    let nothing = sandbox.run(&["find", JOE], b"").stdout;
+    assert!(nothing.starts_with("nothing is known"), "{nothing}");
+    let neighbor = sandbox.run(&["find", NEIGHBOR], b"").stdout;
+    for part in ["suppressed ", "kept ", "message ", "delivery "] {
+        assert!(neighbor.lines().any(|line| line.starts_with(part)), "{part}: {neighbor}");
+    }
+    sandbox.run(&["cron"], b"");
+    assert_eq!(sandbox.counters(), counters, "records that were folded count once");
+    assert_eq!(json(&sandbox, &["report", "--json"])["outcomes"], day);
+    let again = sandbox.run(&["erase", JOE], b"");
+    assert!(again.code == 0 && again.stdout.starts_with("nothing is known"), "{again:?}");
+}
+
+#[test]
+fn an_address_is_erased_while_mail_comes_and_each_message_counts_once() {
+    let sandbox = Sandbox::new();
+    let pipes: Vec<_> = (0..4)
+        .map(|_| {
+            let sandbox = &sandbox;
+            move || {
+                (0..15).for_each(|_| {
+                    sandbox.pipe("joe@accept.sink.example", &plain("joe@accept.sink.example")).silent()
+                })
+            }
+        })
+        .collect();
+    std::thread::scope(|scope| {
+        let mail: Vec<_> = pipes.into_iter().map(|pipe| scope.spawn(pipe)).collect();
+        while !mail.iter().all(|pipe| pipe.is_finished()) {
+            let ran = sandbox.run(&["erase", "joe@accept.sink.example"], b"");
+            assert!(ran.code == 0, "{ran:?}");
+        }
+    });
+    sandbox.run(&["erase", "joe@accept.sink.example"], b"");
+    assert_eq!(json(&sandbox, &["erase", "joe@accept.sink.example", "--json"])["log_places"], 0);
+    assert_eq!(sandbox.counter("total_messages"), 60);
+    assert_eq!(files_with(&sandbox, &["joe@accept"]), [PathBuf::new(); 0]);
+}
+
+#[test]
+fn the_entry_on_the_suppression_list_may_stay() {
+    let application = Application::at(0);
+    let sandbox = two_who_bounced(&application);
+    let ran = sandbox.run(&["erase", JOE, "--keep-suppression"], b"");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(sandbox.run(&["suppress", "check", JOE], b"").code, 1);
+    assert_eq!(json(&sandbox, &["find", JOE, "--json"])["kept"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn what_is_still_to_be_done_about_an_address_stays_and_is_named() {
+    // Nobody answers for the application, so that its notification is pending.
+    let sandbox = sandbox(free_port(), "keep = true");
+    let from = signed_path(&sandbox, "ann@there.example");
+    bounce(&sandbox, &from, STRANGER, &dsn("ann@there.example", "5.1.1", "550 5.1.1 User unknown"));
+    let ran = sandbox.run(&["erase", "ann@there.example"], b"");
+    assert!(ran.code == 1 && ran.stdout.contains("1 pending in the outbox"), "{ran:?}");
+    let outbox = sandbox.run(&["outbox"], b"").stdout;
+    assert!(outbox.contains("ann@there.example"), "{outbox}");
+    assert!(sandbox.run(&["outbox", "drop", "--all"], b"").code == 0);
+    let ran = sandbox.run(&["erase", "ann@there.example"], b"");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(files_with(&sandbox, &["ann@there.example", "ann=there.example"]), [PathBuf::new(); 0]);
+}
+
+#[test]
+fn what_is_no_single_address_is_refused() {
+    let sandbox = Sandbox::new();
+    for wrong in ["@there.example", "joe+*@there.example", "joe", "", "@*.there.example"] {
+        let ran = sandbox.run(&["erase", wrong], b"");
+        assert!(ran.code == 1 && ran.stderr.contains("is not an address"), "{wrong}: {ran:?}");
+    }
+}
+
+#[test]
+fn old_deliveries_become_anonymous_and_figures_stay() {
+    let sandbox = mail_log::sandbox(None, "").config("[index]\nanonymous_days = 12\nact = false\n");
+    let days = |days: i64| days * DAY_MS / 60_000;
+    append(&sandbox, &ago(days(14), &ended(1, "old@dest.example", UNKNOWN_USER)));
+    append(&sandbox, &ago(days(13), &ended(2, "\"a@b\"@dest.example", SENT)));
+    append(&sandbox, &ago(days(11), &ended(3, "young@dest.example", SENT)));
+    append(&sandbox, &ago(5, &ended(4, "new@dest.example", SENT)));
+    tick(&sandbox, &[]);
+    let figures = |sandbox: &Sandbox| {
+        let report = json(sandbox, &["report", "--json", "--since", "20d"]);
+        (report["outcomes"].clone(), report["reasons"].clone())
+    };
+    let (shown, before) = (sandbox.run(&["deliveries", "--json"], b"").stdout, figures(&sandbox));
+    tick(&sandbox, &[]);
+    assert_eq!(figures(&sandbox), before);
+    let rows: Vec<Value> = shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let row = |recipient: &str| rows.iter().filter(|row| row["recipient"] == recipient).count();
+    assert_eq!(
+        (row("*@dest.example"), row("young@dest.example"), row("new@dest.example")),
+        (2, 1, 1),
+        "{shown}"
+    );
+    let old = rows.iter().find(|row| row["status"] == "bounced").unwrap();
+    assert_eq!((&old["sender"], &old["reason"]), (&"*@mail.shop.example".into(), &"user-unknown".into()));
+    assert!(old["message_id"].is_null() && old["reply"].is_null(), "{old}");
+    assert_eq!(files_with(&sandbox, &["old@dest.example", "<98494.1.7@shop>"]), [PathBuf::new(); 0]);
+}
+
+#[test]
+fn a_crash_leaves_no_core_dump() {
+    let sandbox = Sandbox::new();
+    let inbox = sandbox.path("inbox");
+    fs::create_dir(&inbox).unwrap();
+    let mut child = start(sandbox.command(&["relay", "--follow", inbox.to_str().unwrap()]), b"");
+    let limit = || {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap_or_default();
+        let line = limits.lines().find(|line| line.starts_with("Max core file size")).map(str::to_owned);
+        line.and_then(|line| line.split_whitespace().nth(4).map(str::to_owned))
+    };
+    wait_for(20, "the limit", || limit().as_deref() == Some("0"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
