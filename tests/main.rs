@@ -18,6 +18,7 @@ mod guests;
 mod guide;
 mod huge_input;
 mod hostile;
+mod import;
 mod integrity;
 mod kept;
 mod killed;

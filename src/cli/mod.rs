@@ -19,6 +19,7 @@ mod deliveries;
 mod erase;
 mod export;
 mod find;
+mod import;
 mod log;
 mod man;
 mod outbox;
@@ -128,6 +129,7 @@ fn answer(Typed { global, command }: Typed) -> Result<Exit> {
         }
         Command::Policy { command } => policy::run(command, &config()?, terminal),
         Command::Secret { command } => secret::run(&command),
+        Command::Import { command } => import::run(&command),
         Command::Sink { command } => sink_import::run(&command),
         Command::Completions { shell } => completions::run(shell),
         Command::Man { out } => man::run(Typed::command(), out.as_deref()),

@@ -4,8 +4,8 @@
 //! server (`carom … pipe`) is known as one before it is parsed, whatever options it begins with.
 
 use super::{
-    classify, cron, deliveries, erase, export, find, log, outbox, pipe, policy, postfix, relay, report,
-    rules, secret, sink_import, stats, suppress, verp,
+    classify, cron, deliveries, erase, export, find, import, log, outbox, pipe, policy, postfix, relay,
+    report, rules, secret, sink_import, stats, suppress, verp,
 };
 use crate::clock;
 use crate::error::Error;
@@ -143,6 +143,11 @@ pub(crate) enum Command {
     Secret {
         #[command(subcommand)]
         command: secret::SecretCommand,
+    },
+    /// Move from the Bounced Email Service or Postfix-Deliverability-Analytics to carom
+    Import {
+        #[command(subcommand)]
+        command: import::ImportCommand,
     },
     /// Move from bouncy-sink to carom
     Sink {

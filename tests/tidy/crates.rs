@@ -36,6 +36,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustix", EVERYWHERE),
     ("rustls", &["src/auth/", "src/action/doors/smtp/"]),
     ("ruzstd", &["src/maillog/tail/"]),
+    ("saphyr", &["src/import/bes.rs"]),
     ("self_cell", &["src/mail.rs"]),
     ("serde", EVERYWHERE),
     ("serde_json", EVERYWHERE),

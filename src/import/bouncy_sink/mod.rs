@@ -7,16 +7,9 @@ mod agents;
 mod conversion;
 mod ini;
 
+use super::Imported;
 use crate::error::{Error, Result};
 use conversion::Conversion;
-
-#[derive(Debug)]
-pub(crate) struct Imported {
-    /// A `carom.toml`.
-    pub(crate) toml: String,
-    /// What was not converted, and why.
-    pub(crate) notes: Vec<String>,
-}
 
 /// Converts the text of a `consume-mail.ini`; `read` reads a file that the ini names.
 pub(crate) fn import(ini: &str, read: impl Fn(&str) -> Option<String>) -> Result<Imported> {

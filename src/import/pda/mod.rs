@@ -5,7 +5,11 @@
 //! named in a comment, never guessed. A "hard" rule about spam, policy or rate becomes soft: hard
 //! is for dead addresses.
 
+mod application;
+mod hocon;
 mod regex;
+
+pub(crate) use application::import;
 
 use crate::text::squeezed;
 use regex::pattern_of;
