@@ -104,8 +104,8 @@ fn messages_of_bad_proportions_take_bounded_memory() {
     }
 }
 
-/// A message to this many recipients, who are all deferred, and then two of them delivered by another tick. Returns the memory of
-/// both ticks in MiB.
+/// A message to this many recipients, who are all deferred, each with another reply, and then two of them delivered by another
+/// tick. Returns the memory of both ticks in MiB.
 #[track_caller]
 pub(crate) fn deferred_for(recipients: u32) -> [i64; 2] {
     let sandbox = logs::sandbox();
@@ -115,7 +115,8 @@ pub(crate) fn deferred_for(recipients: u32) -> [i64; 2] {
             log,
             "2026-03-01T10:00:04+00:00 mx postfix/smtp[7]: 4Xn0y8000001zZ1f: to=<user{n}@dest.example>, \
              relay=mx.dest.example[192.0.2.9]:25, delay=1.5, delays=0.1/0/0.4/1, dsn=4.2.2, \
-             status=deferred (452 4.2.2 full)"
+             status=deferred (host mx.dest.example[192.0.2.9] said: 452 4.2.2 user{n} is over quota, request {n}x{n} at \
+             gw{n}.dest.example (in reply to RCPT TO command))"
         )
         .unwrap();
     }
@@ -130,6 +131,13 @@ pub(crate) fn deferred_for(recipients: u32) -> [i64; 2] {
     let last = LINE.replace("user1@", &format!("user{}@", recipients - 1));
     logs::append(&sandbox.path("mail.log"), &(LINE.to_owned() + &last));
     let (ticked, second) = tick();
+    let day = ["--since", "2026-03-01T00:00:00Z", "--until", "2026-03-02T00:00:00Z"];
+    let figures = sandbox.run(&[&["report", "--json"], &day[..]].concat(), b"").stdout;
+    let figures: serde_json::Value = serde_json::from_str(&figures).unwrap();
+    assert_eq!(
+        (&figures["deferrals"], &figures["reasons"][0]["count"]),
+        (&recipients.into(), &(recipients - 2).into())
+    );
     assert_eq!(ticked["deliveries"], 2, "{ticked}");
     let sent = logs::deliveries(&sandbox, &["--status", "sent"]);
     assert!(sent.len() == 2 && sent.iter().all(|one| one["attempts"] == 2), "{sent:?}");

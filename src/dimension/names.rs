@@ -90,16 +90,21 @@ pub(crate) struct Numbers {
     sources: (String, Name),
     /// Memory for the sources of a route.
     memory: String,
+    /// Bytes of memory.
+    weight: usize,
 }
+
+/// Bytes of an entry of a table beside its text.
+const ENTRY: usize = 64;
 
 impl Numbers {
     pub(crate) fn text(&self, name: Name) -> &str {
         self.texts.get(name as usize).map_or("", |text| text)
     }
 
-    /// How many texts are remembered.
-    pub(crate) fn remembered(&self) -> usize {
-        self.numbers.len() + self.domains.len() + self.relays.len()
+    /// Approximate bytes of memory.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight
     }
 
     /// The sources under a number that stands for several.
@@ -143,6 +148,7 @@ impl Numbers {
         let name = self.number(&domain(address));
         if raw.len() <= REMEMBERED {
             self.domains.insert(raw.into(), name);
+            self.weight += raw.len() + ENTRY;
         }
         name
     }
@@ -155,6 +161,7 @@ impl Numbers {
         let names = (self.number(&cut(host)), provider(host).map_or(NONE, |provider| self.number(provider)));
         if relay.len() <= REMEMBERED {
             self.relays.insert(relay.into(), names);
+            self.weight += relay.len() + ENTRY;
         }
         names
     }
@@ -174,6 +181,8 @@ impl Numbers {
         let name = self.texts.len() as Name;
         self.texts.push(text.into());
         self.numbers.insert(text.into(), name);
+        // The text is there twice.
+        self.weight += 2 * (text.len() + ENTRY);
         name
     }
 }
@@ -215,6 +224,7 @@ mod tests {
         let names = numbers.of(&parties, &DeliveryRoute::default());
         let text = parties.names()[0].clone().unwrap();
         assert_eq!((numbers.text(names[0]), text.chars().count()), (&*text, LONGEST));
-        assert_eq!(numbers.remembered(), 2);
+        let two_texts = 2 * 2 * (2 * LONGEST + ENTRY);
+        assert!(numbers.weight() <= two_texts, "{}", numbers.weight());
     }
 }

@@ -14,8 +14,9 @@ use std::sync::Arc;
 
 /// Classes in memory.
 pub(crate) const IN_MEMORY: usize = 200_000;
-/// Replies that are worth asking for before the transaction ends.
+/// Replies that are worth asking for before the transaction ends, and the bytes of their texts.
 const MANY: usize = 2_000;
+const MANY_BYTES: usize = 4 << 20;
 /// Replies in one call: it has a deadline, which a busy machine would miss with thousands.
 const IN_ONE_CALL: usize = 250;
 
@@ -37,6 +38,8 @@ pub(crate) struct Classifier {
     remembers: bool,
     /// Replies that are still to be asked for.
     replies: FxHashMap<u64, DeliveryFailure>,
+    /// Bytes of their texts.
+    bytes: usize,
 }
 
 impl Classifier {
@@ -52,23 +55,29 @@ impl Classifier {
             learned: Vec::new(),
             remembers: true,
             replies: FxHashMap::default(),
+            bytes: 0,
         }
     }
 
     /// The class of a reply with this key will be needed.
     pub(crate) fn expect(&mut self, key: u64, reply: impl FnOnce() -> Option<DeliveryFailure>) {
-        if !self.off && !self.known.contains_key(&key) && !self.replies.contains_key(&key) {
-            self.replies.extend(reply().map(|reply| (key, reply)));
+        if self.off || self.known.contains_key(&key) || self.replies.contains_key(&key) {
+            return;
+        }
+        if let Some(reply) = reply() {
+            self.bytes += reply.text.len();
+            self.replies.insert(key, reply);
         }
     }
 
     pub(crate) fn has_many(&self) -> bool {
-        self.replies.len() >= MANY
+        self.replies.len() >= MANY || self.bytes > MANY_BYTES
     }
 
     /// Asks for every reply that is not known.
     pub(crate) fn classify(&mut self, batch: &mut Batch<'_>) -> Result<()> {
         let mut replies = std::mem::take(&mut self.replies);
+        self.bytes = 0;
         if replies.is_empty() || !self.open(batch)? {
             return Ok(());
         }

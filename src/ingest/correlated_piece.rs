@@ -2,7 +2,7 @@
 //! the shelf, and go back there at the end.
 
 use super::delivery_counter::ChangedDeliveries;
-use super::log_lines::{LogLines, TOGETHER};
+use super::log_lines::{LogLines, are_many};
 use super::log_reader::{LogReader, Piece, to_store};
 use crate::clock::DAY_MS;
 use crate::config::MailLog;
@@ -47,15 +47,15 @@ impl<'i> CorrelatedPiece<'i> {
     /// Writes everything that has changed.
     pub(crate) fn write_changed(&mut self, reader: &mut LogReader<'i>) -> Result<()> {
         let CorrelatedPiece { batch, shelf, correlator } = self;
-        let (mut changed, under_way) = (ChangedDeliveries::default(), correlator.weight());
+        let (mut changed, memory) = (ChangedDeliveries::default(), correlator.weight());
         let mut written = Ok(());
         correlator.drain(shelf, |delivery| {
             reader.counter().take(delivery, &mut changed);
-            if changed.replies.len() >= TOGETHER && written.is_ok() {
-                written = reader.write(batch, std::mem::take(&mut changed), under_way);
+            if are_many(&changed) && written.is_ok() {
+                written = reader.write(batch, std::mem::take(&mut changed), memory);
             }
         });
-        written.and_then(|()| reader.write(batch, changed, under_way))
+        written.and_then(|()| reader.write(batch, changed, memory))
     }
 
     /// Reads to the end of the transaction; returns whether there may be more.
@@ -63,7 +63,7 @@ impl<'i> CorrelatedPiece<'i> {
         let CorrelatedPiece { batch, shelf, correlator } = self;
         let mut counter = reader.take_counter();
         let more = lines.read(correlator, shelf, &mut counter, |changed, read| {
-            reader.write(batch, changed, read.under_way)?;
+            reader.write(batch, changed, read.memory)?;
             reader.show_progress(read.bytes, read.ahead);
             Ok(())
         })?;

@@ -1,16 +1,16 @@
 //! What was counted in one interval: sums, delays and TLS levels by name, and reasons; and how it
 //! is written.
 //!
-//! Not here: what counts (`delivery_counts`).
+//! Not here: what counts (`delivery_counts`). Invariant: longer intervals are given classes, and
+//! never replies, of which a stranger can send any number.
 
-use crate::class::Class;
+use super::counted_classes::CountedClasses;
 use crate::dimension::Dimension;
 use crate::dimension::names::{NONE, Name, Names, Numbers};
 use crate::error::Result;
 use crate::index::{CountedSum, Interval, ReasonCount, ReasonKind, Sum, SumWriter};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 #[derive(Default)]
 pub(crate) struct CountSlot {
@@ -18,7 +18,9 @@ pub(crate) struct CountSlot {
     /// In the order of [`Dimension::NAMED`].
     named: [FxHashMap<Name, NameCount>; 6],
     /// By kind, provider, and key of the reply.
-    pub(crate) reasons: FxHashMap<(ReasonKind, Name, u64), i64>,
+    pub(crate) replies: FxHashMap<(ReasonKind, Name, u64), i64>,
+    /// By kind, provider, and number of the class.
+    reasons: FxHashMap<(ReasonKind, Name, u32), i64>,
 }
 
 /// What was counted under one name.
@@ -67,7 +69,18 @@ fn add<K: PartialEq>(counts: &mut Vec<(K, u32)>, key: K, more: u32) {
     }
 }
 
+/// Approximate bytes of a name with its counts, in a table that has room for more.
+const NAMED: usize = size_of::<(Name, NameCount)>() * 3 / 2 + 32;
+/// The same of a reply.
+const REPLY: usize = size_of::<((ReasonKind, Name, u64), i64)>() * 3 / 2;
+
 impl CountSlot {
+    /// Approximate bytes of memory.
+    pub(crate) fn weight(&self) -> usize {
+        let named: usize = self.named.iter().map(FxHashMap::len).sum();
+        named * NAMED + self.replies.len() * REPLY
+    }
+
     pub(crate) fn add(&mut self, news: News<'_>, names: &Names) {
         self.all.add(news);
         for ((counts, dimension), name) in self.named.iter_mut().zip(Dimension::NAMED).zip(names) {
@@ -79,6 +92,17 @@ impl CountSlot {
         }
     }
 
+    /// Counts by class what was counted by reply. Replies without a class have no reason.
+    pub(crate) fn classify(&mut self, class: &mut impl FnMut(u64) -> Result<Option<u32>>) -> Result<()> {
+        for ((kind, provider, reply), times) in std::mem::take(&mut self.replies) {
+            if let Some(class) = class(reply)? {
+                *self.reasons.entry((kind, provider, class)).or_default() += times;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what was classified.
     pub(crate) fn merge(&mut self, other: &CountSlot) {
         self.all.merge(&other.all);
         for (into, from) in self.named.iter_mut().zip(&other.named) {
@@ -96,7 +120,7 @@ impl CountSlot {
         sums: &mut SumWriter<'_>,
         (interval, at): (Interval, i64),
         numbers: &Numbers,
-        classes: &FxHashMap<u64, Option<Rc<Class>>>,
+        classes: &CountedClasses,
     ) -> Result<()> {
         // The sums of minutes were written with those of minutes that keep no names.
         let sum = if interval == Interval::Minute { Sum::default() } else { self.all.sum };
@@ -126,21 +150,19 @@ impl CountSlot {
         self.write_reasons(sums, (interval, at), numbers, classes)
     }
 
-    /// Many replies have one class.
+    /// Many classes have one reason.
     fn write_reasons(
         &self,
         sums: &mut SumWriter<'_>,
         (interval, at): (Interval, i64),
         numbers: &Numbers,
-        classes: &FxHashMap<u64, Option<Rc<Class>>>,
+        classes: &CountedClasses,
     ) -> Result<()> {
         let mut reasons: FxHashMap<(ReasonKind, &str, &str, &str, bool), i64> = FxHashMap::default();
-        for ((kind, provider, reply), times) in &self.reasons {
-            if let Some(Some(class)) = classes.get(reply) {
-                let (provider, unknown) = (numbers.text(*provider), class.rule.is_empty());
-                *reasons.entry((*kind, provider, &class.reason, &class.category, unknown)).or_default() +=
-                    times;
-            }
+        for ((kind, provider, class), times) in &self.reasons {
+            let (provider, class) = (numbers.text(*provider), classes.class(*class));
+            let unknown = class.rule.is_empty();
+            *reasons.entry((*kind, provider, &class.reason, &class.category, unknown)).or_default() += times;
         }
         for ((kind, provider, reason, category, unknown), number) in reasons {
             let (provider, reason, category) = (provider.into(), reason.into(), category.into());

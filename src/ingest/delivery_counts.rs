@@ -4,10 +4,11 @@
 //! Not here: the tables (`crate::index`) and what is made of them (`crate::stats`). A delivery is
 //! reported again whenever it changes, together with its earlier state, so a final state is counted
 //! once, and undone if it turns out not to be final. Messages that report alerts are not counted,
-//! so that no alert is about alerts. Invariant: memory is bounded by `FULL` names, after which the
+//! so that no alert is about alerts. Invariant: memory is bounded by `FULL`, after which the
 //! transaction is flushed.
 
 use super::count_slot::{CountSlot, News};
+use super::counted_classes::CountedClasses;
 use crate::class::Class;
 use crate::dimension::Dimension;
 use crate::dimension::names::{NONE, Names, Numbers, PROVIDER, Parties};
@@ -19,8 +20,9 @@ use crate::maillog::{Delivery, LoggedStatus};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
-/// Flush when this many names are in memory.
-const FULL: usize = 200_000;
+/// Flush when names, and what was counted under them, take this many bytes. While they are written,
+/// they take twice as much.
+const FULL: usize = 24 << 20;
 /// A larger size is a mistake of the log.
 const MOST_BYTES: u64 = 1 << 40;
 /// A longer delay (seconds, a hundred days) is a mistake of the log.
@@ -33,6 +35,8 @@ pub(crate) struct DeliveryCounts {
     minutes: FxHashMap<i64, Sum>,
     slots: FxHashMap<(Interval, i64), CountSlot>,
     names: Numbers,
+    /// Bytes of memory of the slots.
+    weight: usize,
 }
 
 impl DeliveryCounts {
@@ -60,30 +64,46 @@ impl DeliveryCounts {
         let bucket = delivery.delay.filter(|_| is_sent).map(bucket);
         let level = delivery.route.level().filter(|_| is_sent).map_or(NONE, |level| self.names.number(level));
         let news = News { sum: &sum, bucket, level };
-        let slot = self.add(delivery.last_seen, news, &names, now_ms);
+        let reply = reply.zip(reason_kind(delivery.status));
         let is_deferred = delivery.status == LoggedStatus::Deferred;
         let times = if is_deferred { sum.deferrals } else { i64::from(is_new) };
-        if let Some((reply, kind)) = reply.zip(reason_kind(delivery.status)).filter(|_| times > 0) {
-            *slot.reasons.entry((kind, names[PROVIDER], reply)).or_default() += times;
-        }
+        self.add(delivery.last_seen, news, &names, now_ms, |slot| {
+            if let Some((reply, kind)) = reply.filter(|_| times > 0) {
+                *slot.replies.entry((kind, names[PROVIDER], reply)).or_default() += times;
+            }
+        });
     }
 
     /// Takes back a state that seemed to be final.
     fn undo(&mut self, before: ReportedState, delivery: &Delivery<'_>, names: &Names, now_ms: i64) {
         let sum = ended(before.status, delivery, -1);
-        self.add(before.last_seen, News { sum: &sum, bucket: None, level: NONE }, names, now_ms);
+        self.add(before.last_seen, News { sum: &sum, bucket: None, level: NONE }, names, now_ms, |_| ());
     }
 
-    fn add(&mut self, at_ms: i64, news: News<'_>, names: &Names, now_ms: i64) -> &mut CountSlot {
+    fn add(
+        &mut self,
+        at_ms: i64,
+        news: News<'_>,
+        names: &Names,
+        now_ms: i64,
+        more: impl FnOnce(&mut CountSlot),
+    ) {
         *self.minutes.entry(Interval::Minute.start(at_ms)).or_default() += news.sum;
         let interval = if at_ms > now_ms - RECENT_MS { Interval::Minute } else { Interval::Hour };
         let slot = self.slots.entry((interval, interval.start(at_ms))).or_default();
+        let before = slot.weight();
         slot.add(news, names);
-        slot
+        more(slot);
+        self.weight += slot.weight() - before;
+    }
+
+    /// Approximate bytes of memory.
+    pub(crate) fn weight(&self) -> usize {
+        self.names.weight() + self.weight
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.names.remembered() > FULL
+        self.weight() > FULL
     }
 
     /// Writes what was counted; nothing of it is left in memory. `class` gives the class of a
@@ -93,16 +113,13 @@ impl DeliveryCounts {
         batch: &mut Batch<'_>,
         class: impl Fn(&mut Batch<'_>, u64) -> Result<Option<Rc<Class>>>,
     ) -> Result<()> {
-        let DeliveryCounts { minutes, slots, names } = std::mem::take(self);
+        let DeliveryCounts { minutes, mut slots, names, .. } = std::mem::take(self);
         if minutes.is_empty() {
             return Ok(());
         }
-        let mut classes: FxHashMap<u64, Option<Rc<Class>>> = FxHashMap::default();
-        for (_, _, reply) in slots.values().flat_map(|slot| slot.reasons.keys()) {
-            if !classes.contains_key(reply) {
-                classes.insert(*reply, class(batch, *reply)?);
-            }
-        }
+        let mut classes = CountedClasses::default();
+        let mut number = |reply| Ok(class(batch, reply)?.map(|class| classes.number(class)));
+        slots.values_mut().try_for_each(|slot| slot.classify(&mut number))?;
         let mut sums = batch.sums()?;
         for (at, sum) in &minutes {
             let counted = CountedSum { sum, delays: &[], tls: &[] };

@@ -11,13 +11,14 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::index::{ACTED_ON_FOR_MS, Batch, UnwrittenRows, Work};
 use crate::maillog::{Delivery, LoggedStatus, PackedDeliveries};
+use crate::memory;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-/// Bytes of memory of rows that wait and of messages under way, together.
-const UNWRITTEN: u64 = 144 << 20;
+/// Bytes of memory of rows that wait, of messages under way, and of what was counted, together.
+const TOGETHER: u64 = 104 << 20;
 /// Rows may always take this much of it.
-const UNWRITTEN_AT_LEAST: u64 = 16 << 20;
+const ROWS_AT_LEAST: u64 = 16 << 20;
 
 pub(crate) struct DeliveryWriter {
     pub(crate) classifier: Classifier,
@@ -52,13 +53,13 @@ impl DeliveryWriter {
         self.counter.counts_later = may_repeat;
     }
 
-    /// Lets rows wait. Counts what the counter has left to be counted. Messages under way take
-    /// `under_way` bytes of memory.
+    /// Lets rows wait. Counts what the counter has left to be counted. Whoever reads takes `memory`
+    /// bytes.
     pub(crate) fn write(
         &mut self,
         batch: &mut Batch<'_>,
         changed: ChangedDeliveries,
-        under_way: u64,
+        memory: u64,
     ) -> Result<()> {
         let ChangedDeliveries { deliveries, replies } = changed;
         for (at, reply) in replies.into_iter().enumerate() {
@@ -82,7 +83,8 @@ impl DeliveryWriter {
         if !self.counter.only_counted {
             self.rows.keep(deliveries);
         }
-        self.keep_bounded(batch, UNWRITTEN.saturating_sub(under_way).max(UNWRITTEN_AT_LEAST))
+        let others = memory + self.counter.counts.weight() as u64;
+        self.keep_bounded(batch, TOGETHER.saturating_sub(others).max(ROWS_AT_LEAST))
     }
 
     fn expect(&mut self, at: usize, deliveries: &PackedDeliveries, reply: Option<u64>) {
@@ -118,14 +120,20 @@ impl DeliveryWriter {
     pub(crate) fn finish(&mut self, batch: &mut Batch<'_>) -> Result<()> {
         self.classifier.classify(batch)?;
         self.classifier.write(batch)?;
+        // Their memory is free while counts are written, which takes more.
+        self.write_rows(batch)?;
         let classifier = &self.classifier;
-        self.counter.counts.flush(batch, |batch, key| classifier.class(batch, key))?;
-        self.write_rows(batch)
+        self.counter.counts.flush(batch, |batch, key| classifier.class(batch, key))
     }
 
     fn write_rows(&mut self, batch: &mut Batch<'_>) -> Result<()> {
-        let classifier = &self.classifier;
-        self.rows.write(batch, |batch, key| classifier.class(batch, key))
+        let (classifier, weight) = (&self.classifier, self.rows.weight() as u64);
+        self.rows.write(batch, |batch, key| classifier.class(batch, key))?;
+        // Others need it: messages under way grow, and what was counted is written.
+        if weight >= ROWS_AT_LEAST {
+            memory::give_small_blocks_back();
+        }
+        Ok(())
     }
 }
 

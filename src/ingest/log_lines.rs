@@ -16,13 +16,23 @@ use std::time::{Duration, Instant};
 /// Chunks of a file after which everything that has changed is given, and not only what has come to
 /// its end, which is cheaper.
 const WRITE_CHUNKS: u32 = 64;
+/// The same if much memory is used: what has changed takes more until it was given.
+const WRITE_CHUNKS_EARLY: u32 = 16;
+const MUCH: u64 = 48 << 20;
 /// States that are given together.
-pub(crate) const TOGETHER: usize = 2000;
+const TOGETHER: usize = 2000;
+/// Bytes of them: replies may be long.
+const TOGETHER_BYTES: usize = 2 << 20;
 
 /// Memory for states that are given together.
-fn memory() -> ChangedDeliveries {
+fn room() -> ChangedDeliveries {
     let deliveries = PackedDeliveries::with_capacity(TOGETHER + TOGETHER / 4);
     ChangedDeliveries { deliveries, ..ChangedDeliveries::default() }
+}
+
+/// Whether these are to be given.
+pub(crate) fn are_many(changed: &ChangedDeliveries) -> bool {
+    changed.replies.len() >= TOGETHER || changed.deliveries.bytes() > TOGETHER_BYTES
 }
 
 /// How much goes into one transaction.
@@ -63,13 +73,13 @@ impl TransactionEnd<'_> {
     }
 }
 
-/// Bytes that were read in this transaction, an estimate of those that remain, and the memory of
-/// the messages under way.
+/// Bytes that were read in this transaction, an estimate of those that remain, and the memory that
+/// the reader takes: of messages under way, and of what it counted.
 #[derive(Clone, Copy)]
 pub(crate) struct BytesRead {
     pub(crate) bytes: u64,
     pub(crate) ahead: u64,
-    pub(crate) under_way: u64,
+    pub(crate) memory: u64,
 }
 
 pub(crate) struct LogLines<'t> {
@@ -90,20 +100,22 @@ impl LogLines<'_> {
         mut give: impl FnMut(ChangedDeliveries, BytesRead) -> Result<()>,
     ) -> Result<bool> {
         let LogLines { tail, end, before } = self;
-        let mut changed = memory();
+        let mut changed = room();
         for chunks in 1.. {
             let bytes = tail.notes().bytes - before;
-            let read = BytesRead { bytes, ahead: tail.ahead(), under_way: correlator.weight() };
+            let memory = correlator.weight() + counter.counts.weight() as u64;
+            let read = BytesRead { bytes, ahead: tail.ahead(), memory };
             let full = end.is_reached(read.bytes) || counter.counts.is_full();
             let next = if full { None } else { tail.next_chunk()? };
             let mut given = Ok(());
             let take = |delivery: &Delivery<'_>| {
                 counter.take(delivery, &mut changed);
-                if changed.replies.len() >= TOGETHER && given.is_ok() {
-                    given = give(std::mem::replace(&mut changed, memory()), read);
+                if are_many(&changed) && given.is_ok() {
+                    given = give(std::mem::replace(&mut changed, room()), read);
                 }
             };
-            if chunks % WRITE_CHUNKS == 0 || next.is_none() {
+            let together = if read.memory > MUCH { WRITE_CHUNKS_EARLY } else { WRITE_CHUNKS };
+            if chunks % together == 0 || next.is_none() {
                 correlator.drain(shelf, take);
             } else {
                 correlator.drain_ended(take);

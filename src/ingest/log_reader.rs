@@ -14,9 +14,13 @@ use crate::error::{Context, Result};
 use crate::index::{Batch, Index, LogProgress, Shelved};
 use crate::maillog::log_health::LogReading;
 use crate::maillog::tail::{Position, Tail};
+use crate::memory;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Instant;
+
+/// Bytes of a log whose transaction leaves much memory free.
+const LARGE: u64 = 8 << 20;
 
 pub(crate) struct LogReader<'a> {
     pub(crate) index: &'a Index,
@@ -120,16 +124,16 @@ impl<'a> LogReader<'a> {
         &mut self.writer.counter
     }
 
-    /// Takes states of deliveries into the transaction. Messages under way take `under_way` bytes
-    /// of memory beside them.
+    /// Takes states of deliveries into the transaction. Whoever reads takes `memory` bytes beside
+    /// them.
     pub(crate) fn write(
         &mut self,
         batch: &mut Batch<'_>,
         changed: ChangedDeliveries,
-        under_way: u64,
+        memory: u64,
     ) -> Result<()> {
         self.deliveries += self.writer.counter.taken();
-        self.writer.write(batch, changed, under_way)
+        self.writer.write(batch, changed, memory)
     }
 
     /// Writes what waits in memory: rows, reasons, and what was counted.
@@ -150,6 +154,9 @@ impl<'a> LogReader<'a> {
         (self.log.position, self.log.state) = (position, state);
         batch.position(&self.log, bytes, &lines, clock::now_ms())?;
         batch.commit(shelf)?;
+        if bytes > LARGE {
+            memory::give_small_blocks_back();
+        }
         self.done.bytes += bytes;
         self.done.lines += lines;
         self.reading += reading;

@@ -17,6 +17,7 @@ mod classifier;
 mod classifying_policy;
 mod correlated_piece;
 mod count_slot;
+mod counted_classes;
 mod delivery_counter;
 mod delivery_counts;
 mod delivery_writer;

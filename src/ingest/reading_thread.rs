@@ -51,7 +51,7 @@ pub(crate) fn read<'i>(
         };
         let reading = Builder::new().spawn_scoped(scope, read).context("a thread that reads a log")?;
         let written = write(sent, shelf, |changed, read| {
-            reader.write(batch, changed, read.under_way)?;
+            reader.write(batch, changed, read.memory)?;
             reader.show_progress(read.bytes, read.ahead);
             Ok(())
         });

@@ -49,6 +49,11 @@ impl PackedDeliveries {
         self.packed.len()
     }
 
+    /// Bytes of the texts.
+    pub(crate) fn bytes(&self) -> usize {
+        self.texts.len()
+    }
+
     /// Bytes of memory.
     pub(crate) fn weight(&self) -> usize {
         self.texts.capacity() + self.packed.capacity() * size_of::<PackedDelivery>()

@@ -6,4 +6,4 @@ mod budget;
 mod heap;
 
 pub(crate) use budget::{MemoryBudget, Room};
-pub(crate) use heap::give_large_blocks_back;
+pub(crate) use heap::{give_large_blocks_back, give_small_blocks_back};

@@ -34,6 +34,7 @@ use super::postfix::{self, Event, Grammar, LogLine, NotPostfix, Parsed};
 use super::unread_line::UnreadLine;
 use super::wrapped::Unwrapper;
 use crate::clock::{DAY_MS, HOUR_MS};
+use crate::memory;
 use apply::Correlated;
 use memchr::memchr_iter;
 use serde::{Deserialize, Serialize};
@@ -53,14 +54,17 @@ const AHEAD_MS: i64 = 36 * HOUR_MS;
 pub(crate) struct MemoryLimits {
     /// Bytes of messages.
     pub(crate) bytes: u64,
+    /// Bytes of one message: with more, not all of its recipients are followed.
+    pub(crate) message: usize,
     /// A message without a line for this many milliseconds is evicted.
     pub(crate) age_ms: i64,
 }
 
 impl Default for MemoryLimits {
-    /// 64 MiB, about 100,000 messages; six days, one more than Postfix's maximal_queue_lifetime.
+    /// 64 MiB, about 100,000 messages; 96 MiB, about 300,000 recipients of one message; six days,
+    /// one more than Postfix's maximal_queue_lifetime.
     fn default() -> MemoryLimits {
-        MemoryLimits { bytes: 64 << 20, age_ms: 6 * DAY_MS }
+        MemoryLimits { bytes: 64 << 20, message: 96 << 20, age_ms: 6 * DAY_MS }
     }
 }
 
@@ -196,7 +200,14 @@ impl Correlator {
         self.correlated.sessions.drain_refused(|refused| each(&refused.delivery()));
         self.drain_superseded(&mut each);
         let table = &mut self.correlated.table;
-        table.drain(|message| report_changes(message, &mut each));
+        let (most, mut were_larger) = (self.limits.message, false);
+        table.drain(|message| {
+            report_changes(message, &mut each);
+            were_larger |= message.bound(most);
+        });
+        if were_larger {
+            memory::give_small_blocks_back();
+        }
         table.forget_closed(self.newest_ms - GRACE_MS);
         if self.newest_ms - self.swept_ms > SWEEP_MS || table.weight() > self.limits.bytes {
             eviction::forget_idle(table, self.newest_ms);

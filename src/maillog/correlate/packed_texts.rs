@@ -7,59 +7,73 @@
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Enough bytes for most messages and most recipients.
 const USUAL: usize = 192;
 /// More memory than this is freed when the texts are cleared.
 const SPARE: usize = 1024;
 
-/// The place of a text that is absent.
-const ABSENT: (u32, u32) = (0, u32::MAX);
+/// The length of a text that is absent.
+const ABSENT: u16 = u16::MAX;
+/// Bytes of a text at most: longer than any line of a log, of which texts are parts.
+const LONGEST: usize = u16::MAX as usize - 1;
 
-/// `N` texts, each of which may be absent.
+/// `N` texts one after the other, each of which may be absent.
 #[derive(Clone, Debug)]
 pub(crate) struct PackedTexts<const N: usize> {
     memory: String,
-    /// Start and length of each.
-    parts: [(u32, u32); N],
+    lengths: [u16; N],
 }
 
 impl<const N: usize> Default for PackedTexts<N> {
     fn default() -> PackedTexts<N> {
-        PackedTexts { memory: String::new(), parts: [ABSENT; N] }
+        PackedTexts { memory: String::new(), lengths: [ABSENT; N] }
     }
 }
 
 impl<const N: usize> PackedTexts<N> {
     pub(crate) fn get(&self, number: usize) -> Option<&str> {
-        let (start, length) = self.parts[number];
-        (length != u32::MAX).then(|| &self.memory[start as usize..start as usize + length as usize])
+        (self.lengths[number] != ABSENT).then(|| &self.memory[self.place(number)])
+    }
+
+    /// Where a text is, or would be.
+    fn place(&self, number: usize) -> Range<usize> {
+        let length = |length: &u16| if *length == ABSENT { 0 } else { usize::from(*length) };
+        let start = self.lengths[..number].iter().map(length).sum();
+        start..start + length(&self.lengths[number])
     }
 
     pub(crate) fn set(&mut self, number: usize, text: &str) {
-        let start = self.memory.len();
+        let text = &text[..text.floor_char_boundary(LONGEST)];
         if self.memory.capacity() == 0 {
             self.memory.reserve_exact(USUAL.max(text.len()));
         }
-        self.memory.push_str(text);
-        // The casts hold: lines are at most 64 KiB, and replaced texts are dropped early.
-        self.parts[number] = (start as u32, text.len() as u32);
-        if start > SPARE {
-            self.drop_replaced();
+        let place = self.place(number);
+        if place.end == self.memory.len() {
+            self.memory.truncate(place.start);
+            self.memory.push_str(text);
+        } else {
+            self.memory.replace_range(place, text);
         }
+        self.lengths[number] = text.len() as u16;
     }
 
     /// Replaces a text, or removes it.
     pub(crate) fn put(&mut self, number: usize, text: Option<&str>) {
         match text {
             Some(text) => self.set(number, text),
-            None => self.parts[number] = ABSENT,
+            None if self.lengths[number] == ABSENT => {}
+            None => {
+                self.set(number, "");
+                self.lengths[number] = ABSENT;
+            }
         }
     }
 
     /// Removes all texts, and frees the memory of very long ones.
     pub(crate) fn clear(&mut self) {
-        self.parts = [ABSENT; N];
+        self.lengths = [ABSENT; N];
         self.memory.clear();
         if self.memory.capacity() > SPARE {
             self.memory = String::new();
@@ -73,34 +87,9 @@ impl<const N: usize> PackedTexts<N> {
 
     /// Leaves no memory but that of the texts.
     pub(crate) fn shrink(&mut self) {
-        let alive = self.alive();
-        if self.memory.capacity() > alive {
-            let mut memory = String::with_capacity(alive);
-            for number in 0..N {
-                if let Some(text) = self.get(number) {
-                    let start = memory.len() as u32;
-                    memory.push_str(text);
-                    self.parts[number].0 = start;
-                }
-            }
-            self.memory = memory;
-        }
-    }
-
-    /// Bytes of the texts.
-    fn alive(&self) -> usize {
-        let alive = self.parts.iter().filter(|part| **part != ABSENT);
-        alive.map(|(_, length)| *length as usize).sum()
-    }
-
-    /// Drops replaced texts when they take more than half of the memory.
-    fn drop_replaced(&mut self) {
-        if 2 * self.alive() < self.memory.len() {
-            let all: [Option<Box<str>>; N] = std::array::from_fn(|number| self.get(number).map(Box::from));
-            self.clear();
-            for (number, text) in all.iter().enumerate() {
-                self.put(number, text.as_deref());
-            }
+        // In place, what is freed of one would lie between those of others, and serve nobody.
+        if self.memory.capacity() > self.memory.len() {
+            self.memory = String::from(self.memory.as_str());
         }
     }
 }
@@ -150,6 +139,12 @@ mod tests {
         let mut shrunk = texts.clone();
         shrunk.shrink();
         assert_eq!((shrunk.get(1), shrunk.get(2), shrunk.weight()), (Some(&*long), Some("ä"), 902));
+        shrunk.put(1, None);
+        shrunk.set(0, "first");
+        assert_eq!([shrunk.get(0), shrunk.get(1), shrunk.get(2)], [Some("first"), None, Some("ä")]);
+        shrunk.set(1, &"ä".repeat(40_000));
+        assert_eq!((shrunk.get(1).map(str::len), shrunk.get(2)), (Some(LONGEST), Some("ä")));
+        texts.set(0, &long.repeat(2));
         texts.clear();
         assert_eq!((texts.get(0), texts.weight()), (None, 0));
     }

@@ -42,7 +42,10 @@ pub(crate) struct QueuedMessage {
     /// Recipients that were added without an attempt, and have had none since.
     pub(crate) unattempted: u32,
     pub(crate) recipients: RecipientList,
-    /// The id of the delivery to the first recipient; those of the others follow.
+    /// Recipients before these, who were reported and forgotten.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    forgotten: u32,
+    /// The id of the delivery to the first recipient of all; those of the others follow.
     #[serde(skip)]
     id: u64,
     /// There is no message here, only memory for one.
@@ -68,7 +71,7 @@ impl QueuedMessage {
     pub(crate) fn clear(&mut self) {
         self.texts.clear();
         self.recipients.clear();
-        (self.size, self.nrcpt, self.unattempted) = (None, None, 0);
+        (self.size, self.nrcpt, self.unattempted, self.forgotten) = (None, None, 0, 0);
         (self.active, self.closed, self.probe, self.changed) = (false, false, false, false);
     }
 
@@ -182,11 +185,32 @@ impl QueuedMessage {
         u32::try_from(total).unwrap_or(u32::MAX)
     }
 
+    /// Makes a message of very many recipients smaller than this many bytes. All of them must be
+    /// reported: first what others replied is cut, and then the first recipients are forgotten. If
+    /// a line names one of them again, that is another delivery. Returns whether it was larger.
+    pub(crate) fn bound(&mut self, most: usize) -> bool {
+        const MANY: usize = 10_000;
+        const REPLY: usize = 100;
+        const FOLLOWED: usize = 1_000;
+        if self.recipients.len() <= MANY || self.measure() as usize <= most {
+            return false;
+        }
+        self.recipients.iter_mut().for_each(|recipient| recipient.cut_reply(REPLY));
+        if self.measure() as usize > most {
+            let many = self.recipients.len() - FOLLOWED;
+            self.recipients.forget_first(many);
+            self.forgotten = self.forgotten.saturating_add(many as u32);
+            let no_attempt = self.recipients.iter().filter(|recipient| recipient.attempts == 0);
+            self.unattempted = no_attempt.count() as u32;
+        }
+        true
+    }
+
     /// The delivery to the recipient at a position.
     pub(crate) fn delivery(&self, at: usize) -> Delivery<'_> {
         let recipient = &self.recipients[at];
         Delivery {
-            id: self.id.wrapping_add(at as u64),
+            id: self.id.wrapping_add(u64::from(self.forgotten) + at as u64),
             queue_id: self.queue_id(),
             message_id: self.message_id(),
             client_id: self.client_id(),
@@ -214,4 +238,8 @@ impl QueuedMessage {
             superseded: false,
         }
     }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

@@ -128,6 +128,15 @@ impl QueuedRecipient {
         route.with_tls(self.texts.get(TLS))
     }
 
+    /// Leaves this many bytes of a reply.
+    pub(crate) fn cut_reply(&mut self, bytes: usize) {
+        if let Some(reply) = self.texts.get(REPLY).filter(|reply| reply.len() > bytes) {
+            let cut = reply[..reply.floor_char_boundary(bytes)].to_owned();
+            self.texts.set(REPLY, &cut);
+            self.texts.shrink();
+        }
+    }
+
     /// The queue id of the last notification about it.
     pub(crate) fn notification(&self) -> Option<&str> {
         self.texts.get(NOTIFICATION)

@@ -54,6 +54,10 @@ impl RecipientList {
     ) -> usize {
         let at = self.used;
         if at == self.memory.len() {
+            // Most messages have one recipient.
+            if at == 0 {
+                self.memory.reserve_exact(1);
+            }
             self.memory.push(QueuedRecipient::default());
         }
         self.used += 1;
@@ -76,6 +80,13 @@ impl RecipientList {
         if is_long {
             recipient.shrink();
         }
+    }
+
+    /// Forgets the first recipients, so that the position of the others is less by so many.
+    pub(crate) fn forget_first(&mut self, many: usize) {
+        self.memory.truncate(self.used);
+        self.memory = self.memory.split_off(many.min(self.used));
+        (self.used, self.index) = (self.memory.len(), None);
     }
 
     /// Takes out the recipients from a position on, to be appended again.
@@ -118,7 +129,10 @@ impl RecipientList {
 
     /// Approximate bytes of memory.
     pub(crate) fn weight(&self) -> usize {
+        // What a growing list has not touched yet takes no memory.
+        let spare = (self.memory.capacity() - self.used).min(SPARE) * size_of::<QueuedRecipient>();
         self.iter().map(QueuedRecipient::weight).sum::<usize>()
+            + spare
             + self.index.as_ref().map_or(0, |index| index.capacity() * 20)
     }
 }

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn memory_is_bounded_and_what_is_evicted_comes_back() {
     let grammar = Grammar { zone: TimeZone::UTC, client_header: String::new(), ..Grammar::default() };
-    let limits = MemoryLimits { bytes: 200_000, age_ms: 6 * DAY_MS };
+    let limits = MemoryLimits { bytes: 200_000, message: usize::MAX, age_ms: 6 * DAY_MS };
     let mut correlator = Correlator::new(&grammar, limits, NOW, CorrelatorState::default());
     let mut shelf = Drawer::default();
     let mut story = Story::default();
@@ -125,4 +125,40 @@ fn a_message_in_reused_memory_has_nothing_of_the_one_before() {
         assert_eq!(seen, [(Some(String::new()), None, LoggedStatus::Deferred)]);
     }
     assert_eq!(story.all().len(), 1);
+}
+
+#[test]
+fn of_a_message_to_very_many_the_last_recipients_are_followed_and_each_has_its_own_delivery() {
+    let limits = MemoryLimits { message: 4_000_000, ..MemoryLimits::default() };
+    let grammar = Grammar { zone: TimeZone::UTC, client_header: String::new(), ..Grammar::default() };
+    let mut correlator = Correlator::new(&grammar, limits, NOW, CorrelatorState::default());
+    let line = |number: u32, status: &str, reply: &str| {
+        format!(
+            "2026-01-01T03:00:00Z mx postfix/smtp[7]: 3F1A28C0D2: to=<r{number}@x>, relay=none, dsn=4.2.2, \
+             status={status} ({reply})\n"
+        )
+    };
+    let (mut ids, mut heaviest) = (Vec::new(), 0);
+    for piece in 0..30 {
+        for number in piece * 1_000..(piece + 1) * 1_000 {
+            let reply = format!("452 4.2.2 full {number} {}", "x".repeat(500));
+            correlator.read(line(number, "deferred", &reply).as_bytes(), &mut ());
+        }
+        correlator.drain(&mut (), |delivery| {
+            assert!(delivery.reply.is_some_and(|reply| reply.len() > 500), "a report is whole");
+            ids.push(delivery.id);
+        });
+        heaviest = heaviest.max(correlator.weight());
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 30_000, "no two recipients have one id");
+    assert!(heaviest < 8_000_000, "{heaviest}");
+    let mut story = Story::default();
+    let again = [0, 29_999].map(|number| line(number, "sent", "ok")).concat();
+    correlator.read(again.as_bytes(), &mut ());
+    correlator.drain(&mut (), |delivery| story.see(delivery));
+    let mut attempts: Vec<u32> = story.all().iter().map(|seen| seen.attempts).collect();
+    attempts.sort_unstable();
+    assert_eq!(attempts, [1, 2], "one that was forgotten is another delivery");
 }
