@@ -10,12 +10,12 @@ use crate::config::Config;
 use crate::envelope::split_address;
 use crate::error::Result;
 use crate::index::{Filter, Index, StoredDelivery};
-use crate::message_log;
+use crate::message_log::{self, TrailFilter, TrailRow};
 use crate::named_address::NamedAddress;
 use crate::return_path;
-use crate::store::{NotificationState, Store, Suppressed};
+use crate::store::{NotificationState, PendingStep, Store, Suppressed};
 use serde::{Serialize, Serializer};
-use serde_json::Value;
+use std::collections::HashSet;
 
 /// Deliveries of a key at most.
 const DELIVERIES: u64 = 100;
@@ -28,8 +28,10 @@ pub(crate) struct Known {
     pub(crate) soft_bounces: Vec<SoftBounceOnRecord>,
     pub(crate) notifications: Vec<NotificationState>,
     pub(crate) kept: Vec<Kept>,
+    /// Pending and parked steps that no line of the log is about.
+    pub(crate) pending: Vec<PendingStep>,
     #[serde(serialize_with = "as_json")]
-    pub(crate) log: Vec<String>,
+    pub(crate) log: Vec<TrailRow>,
     pub(crate) deliveries: Vec<StoredDelivery>,
     /// The sender that a forwarder rewrote (SRS) into this key.
     pub(crate) rewritten_from: Option<String>,
@@ -52,29 +54,32 @@ pub(crate) struct SoftBounceOnRecord {
 }
 
 /// Lines of the message log are JSON already.
-fn as_json<S: Serializer>(log: &[String], to: S) -> Result<S::Ok, S::Error> {
-    to.collect_seq(log.iter().filter_map(|entry| serde_json::from_str::<Value>(entry).ok()))
+fn as_json<S: Serializer>(log: &[TrailRow], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(log.iter().filter_map(TrailRow::json))
 }
 
 impl Known {
     pub(crate) fn about(key: &str, store: &Store, config: &Config) -> Result<Known> {
         let (address, at_ms) = (key.to_lowercase(), clock::now_ms());
-        let log = message_log::tail(config, usize::MAX)?;
+        let notifications = store.notifications(&address)?;
+        let is_address = split_address(key).is_some_and(|(local, _)| !local.is_empty());
+        let suppressed = suppressions_of(store, &address, is_address, at_ms)?;
+        let log = log_about(&address, &notifications, &suppressed, store, config)?;
         let soft_bounce = |(sender_domain, at_ms, proven): (String, i64, bool)| SoftBounceOnRecord {
             sender_domain,
             time: clock::rfc3339(at_ms),
             proven,
         };
         let sought = NamedAddress::or_text(key);
-        let is_address = split_address(key).is_some_and(|(local, _)| !local.is_empty());
         Ok(Known {
             key: key.to_owned(),
             at_ms,
-            suppressed: suppressions_of(store, &address, is_address, at_ms)?,
+            suppressed,
             soft_bounces: store.strikes(&address)?.into_iter().map(soft_bounce).collect(),
-            notifications: store.notifications(&address)?,
+            notifications,
             kept: archive::about(config, key),
-            log: log.into_iter().filter(|entry| sought.is_in(entry.as_bytes())).collect(),
+            pending: pending_about(&sought, &log, store)?,
+            log,
             deliveries: deliveries_of(key, config)?,
             rewritten_from: return_path::unwrapped(key),
         })
@@ -92,14 +97,46 @@ impl Known {
     }
 
     pub(crate) fn is_nothing(&self) -> bool {
-        let Known { suppressed, soft_bounces, notifications, kept, log, deliveries, .. } = self;
+        let Known { suppressed, soft_bounces, notifications, kept, pending, log, deliveries, .. } = self;
         suppressed.is_empty()
             && soft_bounces.is_empty()
             && notifications.is_empty()
             && kept.is_empty()
+            && pending.is_empty()
             && log.is_empty()
             && deliveries.is_empty()
     }
+}
+
+/// The trail of every message that names the key, or that notified somebody of it or suppressed it.
+fn log_about(
+    key: &str,
+    notifications: &[NotificationState],
+    suppressed: &[Suppressed],
+    store: &Store,
+    config: &Config,
+) -> Result<Vec<TrailRow>> {
+    let of_step = |id: &str| id.rsplit_once('/').map_or(id, |(message, _)| message).to_owned();
+    let mut messages: HashSet<String> = notifications.iter().map(|one| of_step(&one.id)).collect();
+    let grounds = suppressed.iter().filter(|entry| entry.address.eq_ignore_ascii_case(key));
+    messages.extend(grounds.map(|entry| entry.grounds.key.clone()).filter(|key| !key.is_empty()));
+    let about = Some(NamedAddress::or_text(key));
+    let filter = TrailFilter { about, messages, ..TrailFilter::default() };
+    message_log::trail(config, Some(store), &filter)
+}
+
+/// Steps of messages that have no line, because a kill came before it.
+fn pending_about(sought: &NamedAddress, log: &[TrailRow], store: &Store) -> Result<Vec<PendingStep>> {
+    let is_shown = |step: &PendingStep| {
+        log.iter().any(|row| row.event.as_ref().is_some_and(|event| event.message() == Some(&step.key)))
+    };
+    let is_about = |step: &PendingStep| {
+        let envelope = &step.envelope;
+        let named = [Some(&step.key), step.address.as_ref(), envelope.queue_id.as_ref()];
+        let named = named.into_iter().flatten().chain([&envelope.sender, &envelope.recipient]);
+        named.into_iter().any(|name| sought.is_in(name.as_bytes()))
+    };
+    Ok(store.pending_steps()?.into_iter().filter(|step| is_about(step) && !is_shown(step)).collect())
 }
 
 /// The entries of an address, and domains and patterns that cover it; of other keys the entries

@@ -30,6 +30,16 @@ pub(crate) fn bounded(text: &str, limit: usize) -> &str {
     &text[..text.floor_char_boundary(limit)]
 }
 
+/// A number and what it counts: `1 try`, `2 tries`, `2 steps`.
+pub(crate) fn counted(number: impl Into<u64>, what: &str) -> String {
+    let number = number.into();
+    match (number, what.strip_suffix('y')) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, None) => format!("{number} {what}s"),
+    }
+}
+
 /// Lone line feeds become CRLF. Mail servers hand messages to programs without the carriage returns
 /// that they were signed with.
 pub(crate) fn crlf(bytes: &[u8]) -> Cow<'_, [u8]> {
@@ -70,6 +80,15 @@ mod tests {
     fn a_line_has_no_control_characters() {
         assert_eq!(one_line("250 ok\r\nBcc: x\0\u{85}\x1b[31m"), "250 ok  Bcc: x   [31m");
         assert_eq!(squeezed(" a\tb\r\n  c "), "a b c");
+    }
+
+    #[test]
+    fn what_is_counted_has_its_plural() {
+        let of = |number: u32, what: &str| counted(number, what);
+        assert_eq!(
+            [of(1, "try"), of(2, "try"), of(0, "step"), of(1, "step")].join(", "),
+            "1 try, 2 tries, 0 steps, 1 step"
+        );
     }
 
     #[test]

@@ -63,6 +63,7 @@ mod tailing;
 mod tick_faults;
 mod tidy;
 mod torture;
+mod trail;
 mod undone;
 mod unproven;
 mod visits;

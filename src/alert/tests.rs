@@ -301,7 +301,7 @@ fn a_change_and_the_promise_to_tell_it_are_one_and_no_alert_is_about_alerts() {
     assert_eq!(store.alerts().unwrap(), [], "and nothing of it is left");
     let jobs = store.claim_due(NOW, 1000, 10, u64::MAX).unwrap().due;
     let done = Performed::new(StepEnd::Later { at_ms: NOW }, "", "!down".into());
-    let ended = [Ended { step: 0, action: "alert", done }];
+    let ended = [Ended { step: 0, action: "alert".into(), done }];
     let soon = Deadline::after(std::time::Duration::from_secs(60));
     store.settle(&[(jobs[0].mail.key.text(), &ended)], NOW, soon).unwrap();
     assert_eq!((store.pending_steps().unwrap()[0].attempts, store.failing_steps(0).unwrap()), (1, 0));

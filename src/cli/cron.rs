@@ -6,8 +6,12 @@ use super::terminal::{self, Terminal, note};
 use crate::config::Config;
 use crate::cron::{self, Ticked};
 use crate::error::{Exit, Result};
+use crate::text::one_line;
 use clap::Args;
 use std::sync::Arc;
+
+/// Steps that are named, at most.
+const NAMED: usize = 20;
 
 #[derive(Args, Debug)]
 pub(crate) struct CronArgs {
@@ -33,8 +37,10 @@ pub(crate) fn run(arguments: &CronArgs, mut config: Arc<Config>, terminal: Termi
 }
 
 fn warn(done: &Ticked, stopped: bool) {
-    if done.steps.failed > 0 {
-        note(format_args!("{} steps were given up; see carom log", done.steps.failed));
+    done.left.iter().take(NAMED).for_each(|step| note(one_line(&step.to_string())));
+    if done.left.len() > NAMED {
+        let more = done.left.len() - NAMED;
+        note(format_args!("and {more} more: carom log --status parked,given-up --since 1h"));
     }
     done.problems.iter().for_each(note);
     done.logs.notes.iter().for_each(note);

@@ -2,7 +2,7 @@
 //!
 //! Not here: finding them (`index`).
 
-use super::terminal::{Output, Terminal, note, print};
+use super::terminal::{self, Output, Terminal, fitted, note, print};
 use super::time::time;
 use crate::class::About;
 use crate::clock;
@@ -18,8 +18,6 @@ use clap::Args;
 const SHOWN: u64 = 100;
 /// Columns of a recipient at most, so that the reply begins on the same screen.
 const RECIPIENT: usize = 44;
-/// Characters of a reply.
-const REPLY: usize = 160;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
@@ -116,7 +114,11 @@ pub(crate) fn run(arguments: &DeliveriesArgs, config: &Config, terminal: Termina
     let rows = find::deliveries(&index, &filter)?;
     let is_cut = arguments.limit.is_none() && rows.len() as u64 == SHOWN;
     let more = if is_cut { "only the latest are shown: see --limit\n" } else { "" };
-    print(table(&rows) + more)
+    let width = terminal::table_width(terminal);
+    let header = if width.is_some() && !rows.is_empty() { header(&rows) } else { String::new() };
+    let text = header + &table(&rows);
+    let fit = |line: &str| width.map_or(line.to_owned(), |width| fitted(line, width)) + "\n";
+    print(text.lines().map(fit).collect::<String>() + more)
 }
 
 /// The index, if a log was ever read; else a note says what to do.
@@ -130,10 +132,19 @@ pub(crate) fn open_index(config: &Config) -> Result<Option<Index>> {
     Ok(index)
 }
 
+fn header(rows: &[StoredDelivery]) -> String {
+    let width = recipient_width(rows);
+    format!("{:19}  {:9} {:width$}  {:15}  REASON: REPLY\n", "TIME (UTC)", "STATUS", "RECIPIENT", "QUEUE ID")
+}
+
+fn recipient_width(rows: &[StoredDelivery]) -> usize {
+    let recipients = rows.iter().map(|row| row.recipient.as_deref().unwrap_or("-").chars().count());
+    recipients.max().unwrap_or(0).min(RECIPIENT)
+}
+
 /// Columns: when, status, recipient, queue id, reason and reply.
 pub(crate) fn table(rows: &[StoredDelivery]) -> String {
-    let recipients = rows.iter().map(|row| row.recipient.as_deref().unwrap_or("-").chars().count());
-    let width = recipients.max().unwrap_or(0).min(RECIPIENT);
+    let width = recipient_width(rows);
     rows.iter().map(|row| delivery(row, width) + "\n").collect()
 }
 
@@ -142,10 +153,7 @@ fn delivery(row: &StoredDelivery, width: usize) -> String {
     let none = if row.status == "rejected" { "NOQUEUE" } else { "-" };
     let queue_id = row.queue_id.as_deref().unwrap_or(none);
     let reason = row.reason.as_deref().map(|reason| format!("{reason}: ")).unwrap_or_default();
-    let mut reply = one_line(row.reply.as_deref().unwrap_or_default());
-    if reply.chars().count() > REPLY {
-        reply = reply.chars().take(REPLY - 1).chain(['…']).collect();
-    }
+    let reply = one_line(row.reply.as_deref().unwrap_or_default());
     let time = clock::rfc3339(row.last_seen);
     let time = time.get(..19).unwrap_or(&time).replace('T', " ");
     format!("{time}  {:9} {recipient:width$}  {queue_id:15}  {reason}{reply}", row.status)

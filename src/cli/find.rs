@@ -5,6 +5,7 @@
 
 use super::deliveries;
 use super::folded_store;
+use super::outbox;
 use super::suppression_line::shown;
 use super::terminal::{self, Terminal, print};
 use crate::archive;
@@ -12,9 +13,10 @@ use crate::clock;
 use crate::config::Config;
 use crate::error::{Context, Error, Exit, Result};
 use crate::find::Known;
-use crate::message_log;
+use crate::message_log::TrailRow;
 use crate::plan::Unproven;
 use crate::store::NotificationState;
+use crate::text::{counted, one_line};
 use clap::Args;
 use std::fmt::Write as _;
 
@@ -65,8 +67,11 @@ fn words(known: &Known) -> String {
         let why = kept.reason.and_then(Unproven::text_of).map(|why| format!("  ({why})")).unwrap_or_default();
         let _ = writeln!(text, "kept         {at}  carom find {} --mail {number}{why}", known.key);
     }
-    for entry in &known.log {
-        let _ = writeln!(text, "message      {}", message_log::readable(entry));
+    for row in &known.log {
+        text.push_str(&message(row));
+    }
+    for step in &known.pending {
+        let _ = writeln!(text, "step         {}", outbox::row(step));
     }
     for delivery in deliveries::table(&known.deliveries).lines() {
         let _ = writeln!(text, "delivery     {delivery}");
@@ -83,6 +88,15 @@ fn words(known: &Known) -> String {
     text
 }
 
+/// A line of the log, and its steps below it.
+fn message(row: &TrailRow) -> String {
+    let Some(event) = &row.event else { return format!("message      {}\n", row.text()) };
+    let (time, queue_id, envelope) = (&event.time, row.queue_id(), row.envelope());
+    let first = format!("{time}  {queue_id}  {envelope}  {}", row.outcome());
+    let steps = row.steps.iter().map(|step| format!("  step       {}\n", one_line(&step.text())));
+    format!("message      {}\n", one_line(&first)) + &steps.collect::<String>()
+}
+
 fn notification(one: &NotificationState) -> String {
     let next = match one.state.as_str() {
         "succeeded" => "delivered".into(),
@@ -91,7 +105,7 @@ fn notification(one: &NotificationState) -> String {
         state => state.to_owned(),
     };
     let (at, tries, event, note) = (clock::rfc3339(one.at_ms), one.attempts, &one.event, &one.note);
-    format!("{at}  {event}  {tries} tries, {next}  {note}")
+    format!("{at}  {event}  {}, {next}  {note}", counted(tries, "try"))
 }
 
 /// A report as it came; on a terminal without the control characters that would steer it.

@@ -1,39 +1,175 @@
-//! `carom log`: the end of the message log.
+//! `carom log`: what happened to each message, and the state of its steps now.
 //!
-//! Not here: the log (`message_log`).
+//! Not here: the log and its rows (`message_log`). Invariant: where no terminal is, nothing is cut.
 
-use super::terminal::{Terminal, print};
+use super::terminal::{self, Output, Terminal, fitted};
+use super::time::time;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Exit, Result};
-use crate::message_log::{self, MessageLog};
+use crate::message_log::{Following, MessageLog, TrailFilter, TrailRow, trail};
 use crate::store::Store;
+use crate::text::one_line;
 use clap::Args;
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Time for records that are new to the store.
 const FOLDING: Duration = Duration::from_secs(5);
+/// Lines that are shown without `--lines` and `--since`.
+const SHOWN: usize = 50;
+/// How often a log that is followed is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+/// Columns of a recipient at most.
+const RECIPIENT: usize = 40;
+/// The words for the state of a message or a step.
+const STATUSES: [&str; 9] = [
+    "accepted",
+    "refused",
+    "deferred",
+    "kept",
+    "forwarded",
+    "policy-failed",
+    "pending",
+    "parked",
+    "given-up",
+];
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    carom log --follow\n  \
+    carom log --since 1h --status deferred,refused\n  \
+    carom log --status parked,given-up --since 7d   steps that need an operator\n  \
+    carom log --recipient ann@example.com --json")]
 pub(crate) struct LogArgs {
-    /// Show the last N lines
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
-    lines: usize,
+    /// Show the newest N lines [default: 50, or with --since all]
+    #[arg(long, short = 'n', value_name = "N")]
+    lines: Option<usize>,
+    /// Go on showing lines as they are written
+    #[arg(long, short = 'f')]
+    follow: bool,
+    /// Only lines at or after TIME: RFC 3339, a date, or an age like 90m, 12h, 7d
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<i64>,
+    /// Only messages to this address, before or after aliases
+    #[arg(long, value_name = "ADDRESS")]
+    recipient: Option<String>,
+    /// Only messages of this status now (repeat the option, or separate by commas): accepted,
+    /// refused, deferred, kept, forwarded, policy-failed; or with a step that is pending, parked or
+    /// given-up
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = status)]
+    status: Vec<String>,
+}
+
+fn status(word: &str) -> Result<String, String> {
+    let word = word.to_lowercase().replace('_', "-");
+    match STATUSES.contains(&word.as_str()) {
+        true => Ok(word),
+        false => Err(format!("use {}", STATUSES.join(", "))),
+    }
 }
 
 pub(crate) fn run(arguments: &LogArgs, config: &Config, terminal: Terminal) -> Result<Exit> {
-    fold(config).unwrap_or_else(|error| tracing::debug!(%error, "the next tick takes new records"));
-    let entries = message_log::tail(config, arguments.lines)?.into_iter();
-    let shown = entries.map(|entry| if terminal.json { entry } else { message_log::readable(&entry) });
-    print(shown.map(|line| line + "\n").collect::<String>())
+    let store = fold(config).unwrap_or_else(|error| {
+        tracing::debug!(%error, "the next tick takes new records");
+        Store::look(&config.store_path()).ok()
+    });
+    let LogArgs { lines, follow, since, recipient, status } = arguments;
+    let lines = lines.or(if since.is_some() { None } else { Some(SHOWN) });
+    let (recipient, statuses) = (recipient.clone(), status.clone());
+    let filter = TrailFilter { recipient, statuses, since_ms: *since, lines, ..TrailFilter::default() };
+    let mut following = Following::begin(config)?;
+    let rows = trail(config, store.as_ref(), &filter)?;
+    let mut out = Output::open();
+    let table = terminal::table_width(terminal).map(|width| Table::of(&rows, width));
+    let mut wants_more = match &table {
+        Some(table) => out.write(table.header().as_bytes())?,
+        None => true,
+    };
+    for row in &rows {
+        wants_more = wants_more && out.write(shown(row, terminal, table.as_ref()).as_bytes())?;
+        following.know(row);
+    }
+    if !follow {
+        return out.finish();
+    }
+    let mut known: HashSet<String> = rows.into_iter().map(|row| row.line).collect();
+    let stop = terminal::stop_flag()?;
+    while wants_more && !stop.load(Ordering::Relaxed) {
+        wants_more = out.flush()?;
+        for row in following.new_rows(config)? {
+            if !known.remove(&row.line) && filter.lets_through(&row) {
+                wants_more = wants_more && out.write(shown(&row, terminal, table.as_ref()).as_bytes())?;
+            }
+        }
+        wants_more = wants_more && out.flush()?;
+        std::thread::sleep(LOOK);
+    }
+    out.finish()
 }
 
 /// Takes new records into the store, for whoever reads the counters next. The lines are shown
 /// without it, to people who may not write the store too.
-fn fold(config: &Config) -> Result<()> {
+fn fold(config: &Config) -> Result<Option<Store>> {
     let store = Store::lazy(&config.store_path());
     if !store.exists() {
-        return Ok(());
+        return Ok(None);
     }
-    MessageLog::open(config).fold(&store, Deadline::after(FOLDING))
+    MessageLog::open(config).fold(&store, Deadline::after(FOLDING))?;
+    Ok(Some(store))
+}
+
+fn shown(row: &TrailRow, terminal: Terminal, table: Option<&Table>) -> String {
+    let line = match table {
+        _ if terminal.json => row.json().map_or_else(|| row.line.clone(), |json| json.to_string()),
+        Some(table) => table.row(row),
+        None => row.text(),
+    };
+    line + "\n"
+}
+
+/// Columns for a terminal: time, status, recipient, queue id, and as much of the rest as fits.
+struct Table {
+    width: usize,
+    recipient: usize,
+    queue_id: usize,
+}
+
+/// Columns of the time to the second, and of the longest status.
+const TIME: usize = 19;
+const STATUS: usize = 10;
+
+impl Table {
+    fn of(rows: &[TrailRow], width: usize) -> Table {
+        let longest = |of: &dyn Fn(&TrailRow) -> usize| rows.iter().map(of).max().unwrap_or(0);
+        let recipient =
+            longest(&|row| recipient(row).chars().count()).clamp(9, RECIPIENT.min(width / 3).max(9));
+        let queue_id = longest(&|row| row.queue_id().chars().count()).clamp(8, 16);
+        Table { width, recipient, queue_id }
+    }
+
+    fn header(&self) -> String {
+        self.line(["TIME (UTC)", "STATUS", "RECIPIENT", "QUEUE ID", "WHAT HAPPENED"]) + "\n"
+    }
+
+    fn row(&self, row: &TrailRow) -> String {
+        let Some(event) = &row.event else { return fitted(&row.text(), self.width) };
+        let time = event.time.get(..TIME).unwrap_or(&event.time).replace('T', " ");
+        let story = row.story();
+        let rest = story.strip_prefix(event.word()).unwrap_or(&story).trim_start();
+        self.line([&time, event.word(), &recipient(row), row.queue_id(), rest])
+    }
+
+    fn line(&self, [time, status, recipient, queue_id, rest]: [&str; 5]) -> String {
+        let recipient = fitted(recipient, self.recipient);
+        let (of_recipient, of_id) = (self.recipient, self.queue_id);
+        let line =
+            format!("{time:TIME$}  {status:STATUS$}  {recipient:of_recipient$}  {queue_id:of_id$}  {rest}");
+        fitted(line.trim_end(), self.width)
+    }
+}
+
+fn recipient(row: &TrailRow) -> String {
+    row.event.as_ref().map_or(String::new(), |event| one_line(&event.recipient))
 }

@@ -3,13 +3,16 @@
 //! Not here: running them, which the next tick does. Invariant: a step that a process is working on
 //! is left to it.
 
-use super::terminal::Terminal;
+use super::terminal::{self, Terminal, fitted, print};
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
+use crate::message_log::MessageLog;
 use crate::store::{PendingStep, Store};
+use crate::text::{counted, one_line};
 use clap::{Args, Subcommand};
 use serde_json::json;
+use std::collections::HashSet;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OutboxCommand {
@@ -34,7 +37,10 @@ pub(crate) fn run(command: Option<&OutboxCommand>, config: &Config, terminal: Te
     let store = Store::open(&config.store_path())?;
     let pending = store.pending_steps()?;
     let Some(command) = command else {
-        return terminal.rows(&pending, "nothing is pending\n", row);
+        return match terminal::table_width(terminal) {
+            Some(width) if !pending.is_empty() => print(table(&pending, width)),
+            _ => terminal.rows(&pending, "nothing is pending\n", row),
+        };
     };
     let now_ms = clock::now_ms();
     let (steps, done, what) = match command {
@@ -45,8 +51,9 @@ pub(crate) fn run(command: Option<&OutboxCommand>, config: &Config, terminal: Te
         }
         OutboxCommand::Drop(which) => {
             let steps = chosen(which, &pending)?;
-            let done = store.give_up(&steps, now_ms)?;
-            (steps, done, "dropped")
+            let given_up = store.give_up(&steps, now_ms)?;
+            MessageLog::open(config).append_given_up(&dropped(&given_up, pending));
+            (steps, given_up.len(), "dropped")
         }
     };
     let busy = steps.len() - done;
@@ -56,12 +63,46 @@ pub(crate) fn run(command: Option<&OutboxCommand>, config: &Config, terminal: Te
     })
 }
 
-fn row(step: &PendingStep) -> String {
+/// The steps with these keys and numbers, as they are in the log.
+fn dropped(steps: &[(String, usize)], pending: Vec<PendingStep>) -> Vec<PendingStep> {
+    let given_up: HashSet<(&str, usize)> = steps.iter().map(|(key, step)| (key.as_str(), *step)).collect();
+    let mut dropped: Vec<PendingStep> =
+        pending.into_iter().filter(|step| given_up.contains(&(step.key.as_str(), step.step))).collect();
+    dropped.iter_mut().for_each(|step| "!dropped by an operator".clone_into(&mut step.note));
+    dropped.sort_by(|a, b| (&a.key, a.step).cmp(&(&b.key, b.step)));
+    dropped
+}
+
+pub(super) fn row(step: &PendingStep) -> String {
     let due = if step.state == "parked" { "parked".into() } else { clock::rfc3339(step.due_ms) };
-    let target = step.address.as_deref().unwrap_or(&step.recipient);
-    let (since, tries) = (clock::rfc3339(step.since_ms), step.attempts);
-    let (action, id, note) = (&step.action, &step.id, step.note.trim_start_matches('!'));
-    format!("{due:24} {action:10} {target:40} {tries:3} tries since {since}  {id}  {note}")
+    let target = one_line(target(step));
+    let (since, tries) = (clock::rfc3339(step.since_ms), counted(step.attempts, "try"));
+    let (action, id, note) = (&step.action, &step.id, one_line(step.note.trim_start_matches('!')));
+    format!("{due:24} {action:10} {target:40} {tries:>9} since {since}  {id}  {note}")
+}
+
+fn target(step: &PendingStep) -> &str {
+    step.address.as_deref().unwrap_or(&step.recipient)
+}
+
+/// The same for a terminal: two lines for each step, the second with its id, which is never cut.
+fn table(steps: &[PendingStep], width: usize) -> String {
+    let line = |due: &str, action: &str, tries: &str, target: &str| {
+        fitted(&format!("{due:19}  {action:13}  {tries:>8}  {target}"), width) + "\n"
+    };
+    let mut text = line("NEXT TRY (UTC)", "STEP", "TRIES", "FOR");
+    for step in steps {
+        let at = clock::rfc3339(step.due_ms);
+        let at = at.get(..19).unwrap_or(&at).replace('T', " ");
+        let due = if step.state == "parked" { "parked" } else { &at };
+        text.push_str(&line(due, &step.action, &step.attempts.to_string(), &one_line(target(step))));
+        text.push_str(&format!("  {}\n", step.id));
+        if !step.note.is_empty() {
+            text.push_str(&fitted(&format!("  {}", one_line(step.note.trim_start_matches('!'))), width));
+            text.push('\n');
+        }
+    }
+    text
 }
 
 /// The key and number of each step that is meant. An id that fits no step, or several messages, is

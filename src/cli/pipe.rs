@@ -8,7 +8,7 @@ use super::exit_code::exit_code;
 use crate::clock;
 use crate::config::{Config, MessageTable};
 use crate::deadline::Deadline;
-use crate::deadline::watchdog::{self, LastWord};
+use crate::deadline::watchdog::{self, LastLine, LastWord};
 use crate::deliver::{LastLineOf, deliver};
 use crate::envelope::Envelope;
 use crate::error::{Error, Exit, Result};
@@ -16,6 +16,7 @@ use crate::house::House;
 use crate::intake::pipe;
 use crate::intake::unanswered::Unanswered;
 use crate::mail::Mail;
+use crate::message_log::MessageLog;
 use crate::plan::Verdict;
 use crate::smtp_reply::SmtpReply;
 use crate::text;
@@ -66,25 +67,26 @@ pub(crate) struct Arguments {
 /// From here on the deadline holds, and a panic is "try again later" on the one line that a mail
 /// server reads.
 pub(crate) fn begin() {
-    watch(MessageTable::default().deadline);
+    watch(MessageTable::default().deadline, None);
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|place| format!(" at {}:{}", place.file(), place.line()));
         // The watchdog is still there while standard input is read.
         pipe::drain(stdin().lock());
+        watchdog::write_last_line();
         later(format_args!("carom failed{}: please report it", place.unwrap_or_default()));
         std::process::exit(i32::from(Exit::TempFail as u8));
     }));
 }
 
-/// Ends the process when it is `seconds` old.
-fn watch(seconds: u32) -> Deadline {
+/// Ends the process when it is `seconds` old, with this line in the log.
+fn watch(seconds: u32, last_line: Option<LastLine>) -> Deadline {
     let line = |why: &dyn Display| {
         let (_, line) = exit_code(&Verdict::Defer(SmtpReply::try_again_later(why)));
         line.map(|line| line + "\n").unwrap_or_default()
     };
     let (overdue, stopped) =
         (line(&format_args!("not done within {seconds} s")), line(&"stopped by a signal"));
-    let word = LastWord { code: Exit::TempFail as i32, overdue, stopped, unanswered: None, last_line: None };
+    let word = LastWord { code: Exit::TempFail as i32, overdue, stopped, unanswered: None, last_line };
     watchdog::watch(Duration::from_secs(seconds.into()), word)
 }
 
@@ -120,11 +122,27 @@ pub(crate) fn run(arguments: &Arguments, load: impl FnOnce() -> Result<Arc<Confi
             return later(error);
         }
     };
-    handle(arguments, config, json).unwrap_or_else(later)
+    let log = MessageLog::open(&config);
+    let is_logged = config.file.is_written() && !arguments.dry_run;
+    handle(arguments, config, json).unwrap_or_else(|error| {
+        if is_logged {
+            log.append_fault(&envelope(arguments), &SmtpReply::try_again_later(&error));
+        }
+        later(error)
+    })
+}
+
+/// The line of a message that is not decided before its process ends.
+fn undecided(arguments: &Arguments, config: &Config) -> Option<LastLine> {
+    let seconds = config.message.deadline;
+    let why = format!("not done within {seconds} s, or ended by a signal or a defect");
+    let is_logged = config.file.is_written() && !arguments.dry_run;
+    let log = is_logged.then(|| MessageLog::open(config))?;
+    log.last_fault(&envelope(arguments), &SmtpReply::try_again_later(why))
 }
 
 fn handle(arguments: &Arguments, config: Arc<Config>, json: bool) -> Result<Exit> {
-    let deadline = watch(config.message.deadline);
+    let deadline = watch(config.message.deadline, undecided(arguments, &config));
     let raw = pipe::take(stdin().lock(), config.message.max_size)?;
     let name = arguments.policy.clone().unwrap_or_else(|| config.default_policy.clone());
     let house = House::open(config, &name, 1)?;

@@ -101,6 +101,11 @@ impl Output {
         self.write(line(row)?.as_bytes())
     }
 
+    /// Shows what was written so far. Returns whether somebody still reads.
+    pub(crate) fn flush(&mut self) -> Result<bool> {
+        is_read(self.0.flush())
+    }
+
     pub(crate) fn finish(mut self) -> Result<Exit> {
         is_read(self.0.flush()).map(|_| Exit::Ok)
     }
@@ -128,6 +133,19 @@ pub(crate) fn has_colour() -> bool {
 pub(crate) fn width() -> Option<usize> {
     let columns = rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
     columns.filter(|columns| *columns > 0)
+}
+
+/// The columns that rows are fitted to; `None`: no person reads them, and nothing is cut.
+pub(crate) fn table_width(terminal: Terminal) -> Option<usize> {
+    width().filter(|_| !terminal.json && is_shown_to_people())
+}
+
+/// A text of at most `width` characters; what is cut off ends in `…`.
+pub(crate) fn fitted(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// A flag that the first SIGTERM, SIGINT or SIGHUP sets. The second ends the process.

@@ -83,7 +83,7 @@ impl TomlFile {
     }
 
     /// Whether somebody wrote this config, or these are the defaults.
-    pub(super) fn is_written(&self) -> bool {
+    pub(crate) fn is_written(&self) -> bool {
         self.file.is_some()
     }
 

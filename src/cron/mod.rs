@@ -6,6 +6,7 @@
 //! named and does not keep the others from running. While one tick reads a long log, later ticks
 //! run the other parts.
 
+mod left_step;
 mod parts;
 mod tick;
 

@@ -2,6 +2,7 @@
 //!
 //! Not here: what each part does, which is in the module that it calls.
 
+use super::left_step::LeftStep;
 use super::tick::Tick;
 use crate::alert::{Desk, Evaluation};
 use crate::archive::kept_by_reason;
@@ -18,6 +19,7 @@ use crate::message_log::MessageLog;
 use crate::stats::export;
 use crate::store::Store;
 use crate::{archive, clock, cycle, journal, log_failures, message_log, policy, release};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -45,11 +47,16 @@ impl Tick<'_> {
     pub(super) fn run_due_steps(&mut self) {
         let Some(doors) = self.doors.take() else { return };
         let log = MessageLog::open(self.config);
+        let left = RefCell::new(Vec::new());
         let ended = self.part("outbox", || {
-            journal::run_due(&doors, Deadline::after(OUTBOX), &|done| log.append_steps(done))
+            journal::run_due(&doors, Deadline::after(OUTBOX), &|done| {
+                log.append_steps(done);
+                left.borrow_mut().extend(done.iter().flat_map(LeftStep::of));
+            })
         });
         let due = ended.unwrap_or_default();
         self.count(&due.ended);
+        self.leave(left.into_inner());
         due.damaged.iter().for_each(|error| self.problem("outbox", error));
         self.doors = Some(doors);
     }
@@ -57,7 +64,10 @@ impl Tick<'_> {
     pub(super) fn expire(&mut self) {
         let config = self.config;
         if let Some(store) = self.store.clone() {
-            self.part("expiry", || store.purge(clock::now_ms(), Deadline::after(EXPIRY)));
+            let given_up = self.part("expiry", || store.purge(clock::now_ms(), Deadline::after(EXPIRY)));
+            let given_up = given_up.unwrap_or_default();
+            MessageLog::open(config).append_given_up(&given_up);
+            self.leave(given_up.iter().map(LeftStep::given_up));
             self.part("kept mail", || {
                 hourly(&store, || {
                     spool::expire_kept(&config.done_dir(), config.relay.keep_days);
@@ -150,9 +160,15 @@ impl Tick<'_> {
         self.done.alerts = evaluated.changes;
         let (deadline, log) = (Deadline::after(ALERTS), MessageLog::open(config));
         for key in &evaluated.keys {
-            let ended = self
-                .part("alerts", || journal::run_one(&doors, key, deadline, &|done| log.append_steps(done)));
+            let left = RefCell::new(Vec::new());
+            let ended = self.part("alerts", || {
+                journal::run_one(&doors, key, deadline, &|done| {
+                    log.append_steps(done);
+                    left.borrow_mut().extend(done.iter().flat_map(LeftStep::of));
+                })
+            });
             self.count(&ended.unwrap_or_default());
+            self.leave(left.into_inner());
         }
         self.doors = Some(doors);
     }

@@ -2,6 +2,7 @@
 //!
 //! Not here: the parts. Invariant: a part that failed is in the summary and in the heartbeat.
 
+use super::left_step::LeftStep;
 use crate::action::Doors;
 use crate::alert::Change;
 use crate::auth::Dns;
@@ -20,12 +21,17 @@ use std::time::Instant;
 /// Pending steps that are done side by side.
 const STEPS: usize = 16;
 
+/// Steps that are named, at most.
+const NAMED: usize = 1000;
+
 /// What a tick did.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Ticked {
     #[serde(flatten)]
     pub(crate) logs: Ingested,
     pub(crate) steps: StepsEnded,
+    /// Steps that are parked or were given up, the first of them.
+    pub(crate) left: Vec<LeftStep>,
     /// Failed deliveries that were handled as if they had been reported.
     pub(crate) failures: usize,
     /// Suppressed addresses that were released because they take mail.
@@ -42,8 +48,11 @@ pub(crate) struct Ticked {
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct StepsEnded {
     pub(crate) succeeded: usize,
+    /// Given up, or ended without an effect, as meant.
     pub(crate) failed: usize,
     pub(crate) later: usize,
+    /// They wait for an operator.
+    pub(crate) parked: usize,
 }
 
 pub(super) struct Tick<'a> {
@@ -109,10 +118,17 @@ impl<'a> Tick<'a> {
         for one in ended {
             match one.done.end {
                 StepEnd::Succeeded => steps.succeeded += 1,
-                StepEnd::Failed | StepEnd::Parked => steps.failed += 1,
+                StepEnd::Failed => steps.failed += 1,
+                StepEnd::Parked => steps.parked += 1,
                 StepEnd::Later { .. } => steps.later += 1,
             }
         }
+    }
+
+    /// Names steps for the operator, the first of them.
+    pub(super) fn leave(&mut self, steps: impl IntoIterator<Item = LeftStep>) {
+        let room = NAMED.saturating_sub(self.done.left.len());
+        self.done.left.extend(steps.into_iter().take(room));
     }
 
     /// The parts that failed; a part that has not run yet is judged by the last tick.

@@ -148,6 +148,16 @@ fn end(line: fn(&LastWord) -> &String) -> ! {
     }
 }
 
+/// Writes the last line, for a process that ends by itself without having done so.
+pub(crate) fn write_last_line() {
+    // SAFETY: as in `end`.
+    let word = unsafe { LAST_WORD.load(SeqCst).as_ref() };
+    if let Some(LastLine { log, line }) = word.and_then(|word| word.last_line.as_ref()) {
+        // Nobody is left to report to.
+        let _ = std::io::Write::write_all(&mut &*log, line);
+    }
+}
+
 /// Answers now. Between the removal of the file and the end of the process nothing happens.
 pub(crate) fn answer(word: &LastWord) -> ! {
     stand_down();

@@ -68,7 +68,7 @@ impl UnprovenMessage {
         let Some(copy) = &self.copy else { return Ok(Vec::new()) };
         kept_by_reason::keep(&house.config, copy.reason, mail, &copy.about)?;
         let done = Performed::new(StepEnd::Succeeded, "", format!("kept: {}", copy.reason.text()));
-        Ok(vec![Ended { step: 0, action: Action::KeepUnproven(copy.clone()).name(), done }])
+        Ok(vec![Ended { step: 0, action: Action::KeepUnproven(copy.clone()).name().into(), done }])
     }
 }
 

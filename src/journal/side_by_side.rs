@@ -203,7 +203,7 @@ impl<'r> Run<'r> {
             let Underway { mail, plan, .. } = &work[index];
             let done = action::perform(plan, step, mail, doors, attempts, deadline);
             // The receiver lives as long as the run.
-            let _ = ends.send((index, Ended { step, action: plan.steps[step].action.name(), done }));
+            let _ = ends.send((index, Ended { step, action: plan.steps[step].action.name().into(), done }));
         }
     }
 
@@ -220,7 +220,7 @@ impl<'r> Run<'r> {
             let counts = self.work[index].plan.counts_after(step, end == StepEnd::Succeeded);
             progress.unsettled.extend(counts.into_iter().map(|(step, name)| {
                 let done = Performed::new(StepEnd::Succeeded, name, name.to_owned());
-                Ended { step, action: "count", done }
+                Ended { step, action: "count".into(), done }
             }));
         }
     }

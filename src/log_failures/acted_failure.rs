@@ -130,7 +130,7 @@ impl Batch<'_> {
                             self.counted.add_all(&done.tally);
                             results.push(Ended {
                                 step: number,
-                                action: step.action.name(),
+                                action: step.action.name().into(),
                                 done: done.clone(),
                             });
                             StepState::Ended(done)

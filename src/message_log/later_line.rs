@@ -39,6 +39,12 @@ impl<'a> LaterLine<'a> {
         LaterLine { time, event, id, envelope: &mail.envelope, verdict: None, results: ended }
     }
 
+    /// Steps of a message that were given up without another try.
+    pub(super) fn given_up(id: &'a str, envelope: &'a Envelope, results: &'a [Ended]) -> LaterLine<'a> {
+        let time = clock::rfc3339(clock::now_ms());
+        LaterLine { time, event: "outbox", id, envelope, verdict: None, results }
+    }
+
     /// As a line of JSON without its end. A line that is too long loses its envelope and notes.
     pub(super) fn json(&self) -> String {
         let json = serde_json::to_string(self).unwrap_or_default();

@@ -1,68 +1,77 @@
-//! The message log as people read it.
+//! The message log as people read it: a row as one line of text.
 //!
-//! Invariant: a line that a crash or a full disk has cut off is shown as it is, and no other line
-//! is missing for it.
+//! Not here: finding the rows (`trail`), and fitting them to a terminal (`cli/log`). Invariant: a
+//! line that a crash or a full disk has cut off is shown as it is, and no other line is missing for
+//! it.
 
-use super::NAME;
-use crate::config::Config;
-use crate::error::{Context, Result};
-use crate::files::daily;
-use crate::text::one_line;
-use serde_json::Value;
-use std::fs;
+use super::trail::TrailRow;
+use crate::plan::Verdict;
+use crate::text::{counted, one_line};
+use serde_json::{Map, Value, json};
 
 /// A JSON line of the log as people read it; any other line as it is.
 pub(crate) fn readable(json: &str) -> String {
-    let Ok(line) = serde_json::from_str::<Value>(json) else {
-        return one_line(json);
-    };
-    let text = |key: &str| line.get(key).and_then(Value::as_str).unwrap_or("");
-    let verdict = match line.get("verdict") {
-        Some(Value::String(verdict)) => verdict.clone(),
-        Some(Value::Object(verdict)) => verdict.iter().next().map(answered).unwrap_or_default(),
-        _ => text("event").to_owned(),
-    };
-    let queue_id = if text("queue_id").is_empty() { "-" } else { text("queue_id") };
-    let (time, sender, recipient) = (text("time"), text("sender"), text("recipient"));
-    let mut shown = format!("{time}  {queue_id}  <{sender}> to <{recipient}>  {verdict}");
-    let counted = line.get("counted").and_then(Value::as_object);
-    let names = counted.into_iter().flat_map(|counted| counted.keys());
-    for name in names.filter(|name| *name != "total_messages") {
-        shown.push_str(&format!("  {name}"));
-    }
-    if !text("reason").is_empty() {
-        shown.push_str(&format!("  {}", text("reason")));
-    }
-    for result in line.get("results").and_then(Value::as_array).into_iter().flatten() {
-        let of = |key: &str| result.get(key).and_then(Value::as_str).unwrap_or("");
-        shown.push_str(&format!("  {} {}: {}", of("action"), of("result"), of("note")));
-    }
-    one_line(&shown)
+    TrailRow::alone(json).text()
 }
 
-/// A verdict with the reply that the mail server was given.
-fn answered((verdict, reply): (&String, &Value)) -> String {
-    let word = |key: &str| match reply.get(key) {
-        Some(Value::String(text)) => format!(" {text}"),
-        Some(Value::Number(code)) => format!(" {code}"),
-        _ => String::new(),
-    };
-    format!("{verdict}{}{}{}", word("code"), word("enhanced"), word("text"))
-}
-
-/// The last `lines` lines, oldest first.
-pub(crate) fn tail(config: &Config, lines: usize) -> Result<Vec<String>> {
-    let mut days = daily::days(&config.log_dir(), NAME)?;
-    days.retain(|day| day.path.is_file());
-    let mut found: Vec<String> = Vec::new();
-    while let Some(day) = days.pop().filter(|_| found.len() < lines) {
-        let bytes = fs::read(&day.path).context(day.path.display())?;
-        let text = String::from_utf8_lossy(&bytes);
-        let wanted = text.lines().rev().filter(|line| !line.is_empty()).take(lines - found.len());
-        found.extend(wanted.map(str::to_owned));
+impl TrailRow {
+    /// The whole row.
+    pub(crate) fn text(&self) -> String {
+        let Some(event) = &self.event else { return one_line(&self.line) };
+        let (time, queue_id, envelope) = (&event.time, self.queue_id(), self.envelope());
+        one_line(&format!("{time}  {queue_id}  {envelope}  {}", self.story()))
     }
-    found.reverse();
-    Ok(found)
+
+    /// The line as it was written, with what is known now: `status`, `tries` and `steps`. `None`:
+    /// it is cut off.
+    pub(crate) fn json(&self) -> Option<Value> {
+        let event = self.event.as_ref()?;
+        let mut line: Map<String, Value> = serde_json::from_str(&self.line).ok()?;
+        line.insert("status".into(), event.word().into());
+        if let Some((tries, first)) = &self.deferred {
+            line.insert("tries".into(), (*tries).into());
+            line.insert("first_time".into(), first.as_str().into());
+        }
+        if event.is_decision() && !self.steps.is_empty() {
+            line.insert("steps".into(), json!(self.steps));
+        }
+        Some(line.into())
+    }
+
+    pub(crate) fn queue_id(&self) -> &str {
+        let queue_id = self.event.as_ref().and_then(|event| event.queue_id.as_deref());
+        queue_id.filter(|id| !id.is_empty()).unwrap_or("-")
+    }
+
+    pub(crate) fn envelope(&self) -> String {
+        let event = self.event.as_ref();
+        event.map_or(String::new(), |event| format!("<{}> to <{}>", event.sender, event.recipient))
+    }
+
+    /// What became of the message: a word, the reason, and the steps.
+    pub(crate) fn story(&self) -> String {
+        [vec![self.outcome()], self.steps.iter().map(|step| step.text()).collect()].concat().join("  ")
+    }
+
+    /// The word and the reason.
+    pub(crate) fn outcome(&self) -> String {
+        let Some(event) = &self.event else { return one_line(&self.line) };
+        let mut parts = vec![event.word().to_owned()];
+        let mut said = String::new();
+        if let Some(Verdict::Defer(reply) | Verdict::Reject(reply)) = &event.verdict {
+            said = format!("{} {} {}", reply.code, reply.enhanced, reply.text);
+            parts[0] = format!("{} {said}", parts[0]);
+        }
+        if let Some((tries, first)) = self.deferred.as_ref().filter(|(tries, _)| *tries > 1) {
+            parts.push(format!("{} since {first}", counted(*tries, "try")));
+        }
+        if self.is_decided {
+            parts.push("decided since".into());
+        }
+        parts.extend(event.counted.keys().filter(|name| *name != "total_messages").cloned());
+        parts.extend(event.reason.iter().filter(|reason| !said.contains(*reason)).cloned());
+        one_line(&parts.join("  "))
+    }
 }
 
 #[cfg(test)]
@@ -71,9 +80,24 @@ mod tests {
 
     #[test]
     fn a_readable_line_holds_no_control_character() {
-        let json = r#"{"time":"t","sender":"a\nb","recipient":"c","verdict":"accept","results":[{"action":"bounce","result":"failed","note":"x\r\ny"}]}"#;
+        let json = r#"{"time":"t","sender":"a\nb","recipient":"c","verdict":"accept","results":[{"action":"bounce","result":"failed","note":"!x\r\ny"}]}"#;
         let line = readable(json);
         assert!(!line.contains(char::is_control), "{line}");
-        assert!(line.contains("bounce failed: x  y"), "{line}");
+        assert!(line.contains("bounce given up: !x  y"), "{line}");
+    }
+
+    #[test]
+    fn a_step_has_one_of_the_words_for_its_state() {
+        for (result, note, word) in [
+            ("succeeded", "sent", "bounce succeeded: sent"),
+            ("later", "!refused", "bounce pending: !refused"),
+            ("parked", "!refused", "bounce parked: !refused"),
+            ("failed", "!refused", "bounce given up: !refused"),
+            ("failed", "1 of 5", "bounce noted: 1 of 5"),
+        ] {
+            let result = format!(r#"{{"step":0,"action":"bounce","result":"{result}","note":"{note}"}}"#);
+            let line = readable(&format!(r#"{{"verdict":"accept","results":[{result}]}}"#));
+            assert!(line.ends_with(word), "{line}");
+        }
     }
 }

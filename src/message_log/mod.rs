@@ -2,38 +2,50 @@
 //! without side effects is its record, durable before the mail server is answered.
 //!
 //! A record has a `key`; lines without one are of messages that the store has on record, or are
-//! about messages that were decided before (`later_line`). If people
-//! want the log as text, records go to `records-DATE.log`. Not here: carom's own log
-//! (`diagnostics`), and how the files of days come and go (`files::daily`). Invariant: a message is
-//! on record, in the log or in the store, before it is answered; what the store takes from the log
-//! (`folding`) counts once.
+//! about messages that were decided before (`later_line`). If people want the log as text, the
+//! lines of JSON go to `records-DATE.log`. Lines are read back as trails of messages (`trail`). Not
+//! here: carom's own log (`diagnostics`), and how the files of days come and go (`files::daily`).
+//! Invariant: a message is on record, in the log or in the store, before it is answered; what the
+//! store takes from the log (`folding`) counts once.
 
 /// An address is overwritten.
 pub(crate) mod blanking;
 mod folding;
+mod following;
 mod later_line;
+mod lines_back;
+mod logged_event;
 mod log_reading;
 mod message_line;
+mod step_now;
+mod trail;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use following::Following;
 pub(crate) use later_line::LaterLine;
-pub(crate) use log_reading::{readable, tail};
+pub(crate) use lines_back::LinesBack;
+pub(crate) use log_reading::readable;
 pub(crate) use message_line::{DecidedBy, MessageLine};
+pub(crate) use trail::{TrailFilter, TrailRow, trail};
 
+use crate::clock;
 use crate::config::{Config, LogFormat};
 use crate::deadline::watchdog::LastLine;
 use crate::diagnostics;
+use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::files::daily;
 use crate::journal::StepsDone;
-use crate::store::Store;
+use crate::plan::{StepEnd, Verdict};
+use crate::smtp_reply::SmtpReply;
+use crate::store::{Ended, PendingStep, Performed, Store, Tally};
 use std::io;
 use std::path::PathBuf;
 
 /// What the files are named after.
 const NAME: &str = "messages";
-/// The same for records, if the log is text.
+/// The same for lines of JSON, if the log is text.
 const RECORDS: &str = "records";
 
 /// Lines that are on record nowhere.
@@ -57,20 +69,23 @@ impl MessageLog {
 
     /// Adds lines, in one write. A log that cannot be written does not stop mail.
     pub(crate) fn append(&self, lines: &[MessageLine<'_>]) {
-        self.put_shown(&lines.iter().map(|line| self.shown(line)).collect::<String>());
+        self.put_lines(&lines.iter().map(MessageLine::json).collect::<Vec<_>>());
     }
 
     /// A line that whatever ends the process writes. `None`: the log cannot be opened.
     pub(crate) fn last_line(&self, line: &MessageLine<'_>) -> Option<LastLine> {
-        let log = daily::open_today(&self.directory, NAME).ok()?;
-        Some(LastLine { log, line: self.shown(line).into_bytes() })
+        let log = daily::open_today(&self.directory, self.json_name()).ok()?;
+        Some(LastLine { log, line: (line.json() + "\n").into_bytes() })
     }
 
-    fn shown(&self, line: &MessageLine<'_>) -> String {
-        match self.format {
-            LogFormat::Json => line.json() + "\n",
-            LogFormat::Text => readable(&line.json()) + "\n",
-        }
+    /// Adds the line of a message that nothing was decided about, for a fault of ours.
+    pub(crate) fn append_fault(&self, envelope: &Envelope, reply: &SmtpReply) {
+        with_fault(envelope, reply, |line| self.append(&[line]));
+    }
+
+    /// The same, for whatever ends the process.
+    pub(crate) fn last_fault(&self, envelope: &Envelope, reply: &SmtpReply) -> Option<LastLine> {
+        with_fault(envelope, reply, |line| self.last_line(&line))
     }
 
     /// Adds a line for each message about its steps that were done after it was answered.
@@ -78,19 +93,47 @@ impl MessageLog {
         self.append_later(&done.iter().copied().map(LaterLine::outbox).collect::<Vec<_>>());
     }
 
-    /// Adds lines about messages that were decided before.
-    pub(crate) fn append_later(&self, lines: &[LaterLine<'_>]) {
-        let shown = |line: &LaterLine<'_>| match self.format {
-            LogFormat::Json => line.json() + "\n",
-            LogFormat::Text => readable(&line.json()) + "\n",
+    /// Adds a line for each message about its steps that were given up without another try.
+    pub(crate) fn append_given_up(&self, steps: &[PendingStep]) {
+        let ended = |step: &PendingStep| Ended {
+            step: step.step,
+            action: step.action.clone().into(),
+            done: Performed::new(StepEnd::Failed, "", step.note.clone()),
         };
-        self.put_shown(&lines.iter().map(shown).collect::<String>());
+        for steps in steps.chunk_by(|a, b| a.key == b.key) {
+            let results: Vec<Ended> = steps.iter().map(ended).collect();
+            self.append_later(&[LaterLine::given_up(&steps[0].key, &steps[0].envelope, &results)]);
+        }
     }
 
-    fn put_shown(&self, text: &str) {
-        if !text.is_empty() {
-            let written = daily::put(&self.directory, NAME, text.as_bytes());
-            written.unwrap_or_else(|error| self.complain(&error));
+    /// Adds lines about messages that were decided before.
+    pub(crate) fn append_later(&self, lines: &[LaterLine<'_>]) {
+        self.put_lines(&lines.iter().map(LaterLine::json).collect::<Vec<_>>());
+    }
+
+    /// Adds lines of JSON; if people want text, beside the text.
+    fn put_lines(&self, lines: &[String]) {
+        if lines.is_empty() {
+            return;
+        }
+        let json = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>();
+        let written = daily::put(&self.directory, self.json_name(), json.as_bytes());
+        written.unwrap_or_else(|error| self.complain(&error));
+        self.put_text(lines.iter().map(String::as_str));
+    }
+
+    fn put_text<'l>(&self, lines: impl Iterator<Item = &'l str>) {
+        if self.format == LogFormat::Text {
+            let text: String = lines.map(|line| readable(line) + "\n").collect();
+            let shown = daily::put(&self.directory, NAME, text.as_bytes());
+            shown.unwrap_or_else(|error| self.complain(&error));
+        }
+    }
+
+    fn json_name(&self) -> &'static str {
+        match self.format {
+            LogFormat::Json => NAME,
+            LogFormat::Text => RECORDS,
         }
     }
 
@@ -123,20 +166,15 @@ impl MessageLog {
             }
             let records = lines[from..].iter().filter_map(MessageLine::record).collect();
             store.record(records).map_err(|error| Unrecorded { from, error })?;
-        } else if self.format == LogFormat::Text {
-            let text: String = json.lines().map(|line| readable(line) + "\n").collect();
-            let shown = daily::put(&self.directory, NAME, text.as_bytes());
-            shown.unwrap_or_else(|error| self.complain(&error));
+        } else {
+            self.put_text(json.lines());
         }
         Ok(())
     }
 
     /// Returns how many bytes were written.
     fn put(&self, lines: &str, durable: bool) -> io::Result<usize> {
-        let name = match self.format {
-            LogFormat::Json => NAME,
-            LogFormat::Text => RECORDS,
-        };
+        let name = self.json_name();
         match durable {
             true => daily::append_durably(&self.directory, name, lines.as_bytes()),
             false => daily::put(&self.directory, name, lines.as_bytes()).map(|()| lines.len()),
@@ -146,6 +184,15 @@ impl MessageLog {
     fn complain(&self, error: &io::Error) {
         tracing::warn!(%error, directory = %self.directory.display(), "the message log cannot be written");
     }
+}
+
+fn with_fault<R>(envelope: &Envelope, reply: &SmtpReply, then: impl FnOnce(MessageLine<'_>) -> R) -> R {
+    let decided_by = DecidedBy { name: "", hash: "", plan: String::new() };
+    let (verdict, mut counted) = (Verdict::Defer(reply.clone()), Tally::default());
+    counted.add("deferred");
+    let key = format!("undecided-{:016x}", fastrand::u64(..));
+    let line = MessageLine::new(clock::now_ms(), envelope, decided_by, &verdict, 0);
+    then(line.counting(counted).on_record(key))
 }
 
 /// Removes what `[log] keep_days` and `max_size` no longer allow, of this log and of carom's own. A

@@ -87,7 +87,8 @@ impl StepEnd {
     pub(crate) fn word(self) -> &'static str {
         match self {
             StepEnd::Succeeded => "succeeded",
-            StepEnd::Failed | StepEnd::Parked => "failed",
+            StepEnd::Failed => "failed",
+            StepEnd::Parked => "parked",
             StepEnd::Later { .. } => "later",
         }
     }

@@ -4,9 +4,11 @@
 //! and what is done with them (`crate::journal`).
 
 use super::tally::Tally;
+use crate::envelope::Envelope;
 use crate::mail::Mail;
 use crate::plan::{Plan, StepEnd, Verdict};
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// What the journal knew about a key before it was asked to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +96,7 @@ pub(crate) struct Ended {
     /// Its number in the plan.
     pub(crate) step: usize,
     /// The name of its action.
-    pub(crate) action: &'static str,
+    pub(crate) action: Cow<'static, str>,
     #[serde(flatten)]
     pub(crate) done: Performed,
 }
@@ -124,6 +126,8 @@ pub(crate) struct PendingStep {
     pub(crate) action: String,
     /// `pending`: due at its time; `parked`: waiting for an operator.
     pub(crate) state: String,
+    #[serde(skip)]
+    pub(crate) envelope: Envelope,
     /// The recipient of its message.
     pub(crate) recipient: String,
     /// The address that a notification is about.
@@ -138,6 +142,22 @@ pub(crate) struct PendingStep {
     /// The promise cannot be read, so the step can only be dropped.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) damaged: bool,
+}
+
+/// A step of a message, and its state.
+#[derive(Clone, Debug)]
+pub(crate) struct StepOnRecord {
+    /// Its number in the plan.
+    pub(crate) step: usize,
+    /// The name of its action.
+    pub(crate) action: String,
+    /// `pending`, `parked`, `succeeded`, `failed` or `skipped`.
+    pub(crate) state: String,
+    pub(crate) due_ms: i64,
+    /// Tries so far.
+    pub(crate) attempts: u32,
+    /// What happened at the last try.
+    pub(crate) note: String,
 }
 
 /// A notification about an address, and its state.

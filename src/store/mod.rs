@@ -1,12 +1,11 @@
 //! THE SEAM: everything that the store keeps, and the verbs that read and change it, by group.
 //!
-//! The rest of carom sees only this file, the verbs in `looked_up`, `releasing`, `recording`,
-//! `erasing`, `once` and `together`, and the types beside them. Not here: SQL (`sqlite`), what the
-//! rows mean to a message (`crate::journal`),
-//! and how they are shown (`crate::stats`). Another database would be another folder with the same
-//! functions. Invariant: a verb that returns `Ok` has reached the disk, and one that fails has
-//! changed nothing: each verb that changes something is one transaction (`beat` is two), even if it
-//! touches several groups.
+//! The rest of carom sees only this file, the verbs in `pending_steps`, `looked_up`, `releasing`,
+//! `recording`, `erasing`, `once` and `together`, and the types beside them. Not here: SQL
+//! (`sqlite`), what the rows mean to a message (`crate::journal`), and how they are shown
+//! (`crate::stats`). Another database would be another folder with the same functions. Invariant: a
+//! verb that returns `Ok` has reached the disk, and one that fails has changed nothing: each verb
+//! that changes something is one transaction (`beat` is two), even if it touches several groups.
 
 mod erasing;
 mod erasure;
@@ -15,6 +14,7 @@ mod looked_up;
 mod message_record;
 mod observed;
 mod once;
+mod pending_steps;
 mod recording;
 mod releasing;
 mod soft_list;
@@ -30,7 +30,7 @@ mod tests;
 pub(crate) use erasure::{StoreErasure, ToErase};
 pub(crate) use journal_entry::{
     Claimed, DueSteps, Ended, Entry, FinishedMessage, NotificationState, OnRecord, PendingStep, Performed,
-    Promise, Standing,
+    Promise, Standing, StepOnRecord,
 };
 pub(crate) use message_record::{FoldedFile, MessageRecord};
 pub(crate) use observed::{AlertRecord, AlertState, Difference, Heartbeat, TemplateLookup};
@@ -46,8 +46,8 @@ use crate::files::lock::LockFile;
 use crate::plan::Plan;
 use sqlite::connection::SharedConnection;
 use sqlite::{
-    alert_rows, counter_rows, difference_rows, due_messages, mark_rows, pending_rows, promise_rows, purge,
-    settling, step_rows, suppression_rows,
+    alert_rows, counter_rows, difference_rows, due_messages, mark_rows, promise_rows, purge, settling,
+    step_rows, suppression_rows,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -104,9 +104,9 @@ impl Store {
         sqlite::lock_beside(&self.db, ".tick")
     }
 
-    /// Removes what has expired, in every group, the oldest first, until the deadline; parked
-    /// steps become failed after 90 days.
-    pub(crate) fn purge(&self, now_ms: i64, deadline: Deadline) -> Result<()> {
+    /// Removes what has expired, in every group, the oldest first, until the deadline. Steps that
+    /// have been parked for 90 days are given up: returns those.
+    pub(crate) fn purge(&self, now_ms: i64, deadline: Deadline) -> Result<Vec<PendingStep>> {
         purge::purge(&self.db, now_ms, deadline)
     }
 }
@@ -166,37 +166,6 @@ impl Store {
     /// the journal.
     pub(crate) fn forget(&self, keys: &[String]) -> Result<()> {
         promise_rows::forget(&self.db, keys)
-    }
-}
-
-/// Pending steps: what waits for its time, for another try, or (parked) for an operator.
-impl Store {
-    /// Every pending step, the next due first; then the parked ones.
-    pub(crate) fn pending_steps(&self) -> Result<Vec<PendingStep>> {
-        pending_rows::pending_steps(&self.db)
-    }
-
-    /// Makes steps due now, as if they had never been tried. Returns how many: steps that a process
-    /// works on are left alone.
-    pub(crate) fn retry(&self, steps: &[(String, usize)], now_ms: i64) -> Result<usize> {
-        pending_rows::retry(&self.db, steps, now_ms)
-    }
-
-    /// Gives steps up and counts each as dropped. Returns how many: steps that a process works on
-    /// are left alone.
-    pub(crate) fn give_up(&self, steps: &[(String, usize)], now_ms: i64) -> Result<usize> {
-        pending_rows::give_up(&self.db, steps, now_ms)
-    }
-
-    /// Every notification about an address, oldest first, with its state.
-    pub(crate) fn notifications(&self, address: &str) -> Result<Vec<NotificationState>> {
-        pending_rows::notifications(&self.db, address)
-    }
-
-    /// Pending steps that have failed at least once, plus notifications parked or given up since
-    /// `since_ms`. Alerts do not count, so that no alert causes another.
-    pub(crate) fn failing_steps(&self, since_ms: i64) -> Result<u64> {
-        pending_rows::failing_steps(&self.db, since_ms)
     }
 }
 

@@ -77,7 +77,7 @@ pub(crate) fn claim(store: &Store, key: &str, now_ms: i64) -> Vec<usize> {
 
 pub(crate) fn settle(store: &Store, key: &str, step: usize, end: StepEnd) {
     let done = Performed::new(end, "settled", "done".into());
-    store.settle(&[(key, &[Ended { step, action: "keep", done }])], 0, soon()).unwrap();
+    store.settle(&[(key, &[Ended { step, action: "keep".into(), done }])], 0, soon()).unwrap();
 }
 
 fn soon() -> Deadline {

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::decide::{Decided, Undecided};
 use crate::envelope::Envelope;
 use crate::error::{Context, Error, Result};
+use crate::message_log::LinesBack;
 use crate::plan::Plan;
 use crate::policy::{Policy, Readied, Use, Wanted};
 use jiff::Timestamp;
@@ -153,13 +154,20 @@ pub(crate) struct Logged {
 
 /// The last message in the log with this queue id or this seed.
 pub(crate) fn logged(config: &Config, key: &str) -> Result<Logged> {
-    let found = crate::message_log::tail(config, usize::MAX)?.into_iter().rev().find_map(|line| {
-        let line: Value = serde_json::from_str(&line).ok()?;
+    let mut lines = LinesBack::of(config)?;
+    let fits = |line: &[u8]| {
+        let line: Value = serde_json::from_slice(line).ok()?;
         let is = line.get("queue_id").and_then(Value::as_str) == Some(key)
             || line.get("seed").and_then(Value::as_u64).is_some_and(|seed| key.parse() == Ok(seed));
         // Other lines are about messages that were decided before.
         (is && line.get("event").is_none()).then_some(line)
-    });
+    };
+    let mut found = None;
+    while found.is_none()
+        && let Some(line) = lines.next()?
+    {
+        found = fits(&line);
+    }
     let line = found.ok_or_else(|| {
         Error::new(format_args!("no message in the log has the queue id or the seed {key}"))
             .remedy("see `carom log`; logs are kept for [log] keep_days, in JSON")

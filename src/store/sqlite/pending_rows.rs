@@ -8,7 +8,7 @@ use super::step_rows::{finish, read_json, settle_step};
 use crate::envelope::Envelope;
 use crate::error::Result;
 use crate::plan::{Plan, StepEnd};
-use crate::store::journal_entry::{NotificationState, PendingStep, Performed};
+use crate::store::journal_entry::{NotificationState, PendingStep, Performed, StepOnRecord};
 use rusqlite::{Connection, Row, params};
 use serde_json::Value;
 
@@ -39,7 +39,8 @@ pub(crate) fn pending_steps(shared: &SharedConnection) -> Result<Vec<PendingStep
                 step: step as usize,
                 action: row.get(2)?,
                 state: row.get(3)?,
-                recipient: envelope.unwrap_or_default().recipient,
+                recipient: envelope.as_ref().map(|envelope| envelope.recipient.clone()).unwrap_or_default(),
+                envelope: envelope.unwrap_or_default(),
                 address,
                 since_ms: row.get(7)?,
                 due_ms: row.get(8)?,
@@ -49,6 +50,25 @@ pub(crate) fn pending_steps(shared: &SharedConnection) -> Result<Vec<PendingStep
             })
         };
         select.query_map([], pending)?.collect()
+    })
+}
+
+pub(crate) fn steps_of(shared: &SharedConnection, key: &str) -> Result<Vec<StepOnRecord>> {
+    shared.read(|db| {
+        let mut select = db.prepare_cached(
+            "SELECT step, action, state, due_ms, attempts, note FROM steps WHERE key = ?1 ORDER BY step",
+        )?;
+        let step = |row: &Row<'_>| {
+            Ok(StepOnRecord {
+                step: row.get::<_, i64>(0)? as usize,
+                action: row.get(1)?,
+                state: row.get(2)?,
+                due_ms: row.get(3)?,
+                attempts: row.get(4)?,
+                note: row.get(5)?,
+            })
+        };
+        select.query_map([key], step)?.collect()
     })
 }
 
@@ -62,20 +82,27 @@ pub(crate) fn retry(shared: &SharedConnection, steps: &[(String, usize)], now_ms
     })
 }
 
-pub(crate) fn give_up(shared: &SharedConnection, steps: &[(String, usize)], now_ms: i64) -> Result<usize> {
+/// The note of a step that an operator has given up.
+const DROPPED: &str = "!dropped by an operator";
+
+pub(crate) fn give_up(
+    shared: &SharedConnection,
+    steps: &[(String, usize)],
+    now_ms: i64,
+) -> Result<Vec<(String, usize)>> {
     let steps = steps.to_vec();
     shared.write(move |db| {
-        let mut given_up = 0;
+        let mut given_up = Vec::new();
         for (key, step) in &steps {
             let take = "UPDATE steps SET state = 'pending'
                 WHERE key = ?1 AND step = ?2 AND state IN ('pending', 'parked') AND lease_ms <= ?3";
             if db.prepare_cached(take)?.execute(params![key, *step as i64, now_ms])? == 0 {
                 continue;
             }
-            let note = "!dropped by an operator".to_owned();
+            let note = DROPPED.to_owned();
             settle_step(db, key, *step, &Performed::new(StepEnd::Failed, "outbox_dropped", note), now_ms)?;
             finish(db, key)?;
-            given_up += 1;
+            given_up.push((key.clone(), *step));
         }
         Ok(given_up)
     })
@@ -124,10 +151,21 @@ pub(crate) fn parked_before(shared: &SharedConnection, before_ms: i64, most: usi
     })
 }
 
+/// The note of a step that was parked for too long, before what it said.
+const PARKED_LONG: &str = "!given up, parked for 90 days: ";
+
+/// What becomes of a step that is given up because nobody has cared for it.
+pub(super) fn parked_for_too_long(step: PendingStep) -> PendingStep {
+    let note = format!("{PARKED_LONG}{}", step.note.trim_start_matches('!'));
+    PendingStep { state: "failed".into(), note, ..step }
+}
+
 /// Gives up the parked steps of these messages.
 pub(crate) fn give_up_parked(db: &Connection, keys: &[String]) -> rusqlite::Result<()> {
     for key in keys {
-        db.execute("UPDATE steps SET state = 'failed' WHERE key = ?1 AND state = 'parked'", [key])?;
+        let give_up = "UPDATE steps SET state = 'failed', note = ?2 || ltrim(note, '!')
+            WHERE key = ?1 AND state = 'parked'";
+        db.execute(give_up, [key, PARKED_LONG])?;
         finish(db, key)?;
     }
     Ok(())

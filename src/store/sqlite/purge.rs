@@ -10,6 +10,7 @@ use super::{pending_rows, suppression_rows};
 use crate::clock::DAY_MS;
 use crate::deadline::Deadline;
 use crate::error::Result;
+use crate::store::journal_entry::PendingStep;
 use rusqlite::Connection;
 use std::time::Duration;
 
@@ -36,17 +37,24 @@ struct Group {
     before: i64,
 }
 
-pub(crate) fn purge(shared: &SharedConnection, now_ms: i64, deadline: Deadline) -> Result<()> {
+/// Returns the steps that were given up.
+pub(crate) fn purge(shared: &SharedConnection, now_ms: i64, deadline: Deadline) -> Result<Vec<PendingStep>> {
     shared.holders().remove_stale();
-    while purge_piece(shared, now_ms)? && !deadline.passed() {
+    let mut given_up = Vec::new();
+    while purge_piece(shared, now_ms, &mut given_up)? && !deadline.passed() {
         std::thread::sleep(PAUSE);
     }
-    Ok(())
+    Ok(given_up)
 }
 
 /// Returns whether there may be more.
-fn purge_piece(shared: &SharedConnection, now_ms: i64) -> Result<bool> {
+fn purge_piece(shared: &SharedConnection, now_ms: i64, given_up: &mut Vec<PendingStep>) -> Result<bool> {
     let parked = pending_rows::parked_before(shared, now_ms - PARKED_MS, PIECE)?;
+    if !parked.is_empty() {
+        let steps = pending_rows::pending_steps(shared)?.into_iter();
+        let given = steps.filter(|step| step.state == "parked" && parked.contains(&step.key));
+        given_up.extend(given.map(pending_rows::parked_for_too_long));
+    }
     shared.write(move |db| {
         pending_rows::give_up_parked(db, &parked)?;
         let mut most = parked.len().max(finished(db, now_ms - FINISHED_MS)?);

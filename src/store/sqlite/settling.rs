@@ -89,7 +89,7 @@ mod tests {
     }
 
     fn ended(step: usize, end: StepEnd) -> [Ended; 1] {
-        [Ended { step, action: "keep", done: Performed::new(end, "settled", "done".into()) }]
+        [Ended { step, action: "keep".into(), done: Performed::new(end, "settled", "done".into()) }]
     }
 
     #[test]

@@ -1,0 +1,91 @@
+//! A line of the message log as it is read back: the decision about a message, a deferral, or what
+//! became of it later.
+//!
+//! Not here: writing lines (`message_line`, `later_line`), and what several lines say together
+//! (`trail`). Invariant: a line of an older or newer release is read as far as it is understood.
+
+use crate::plan::Verdict;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct LoggedEvent {
+    pub(crate) time: String,
+    /// `redelivery` or `outbox`; a decision has none.
+    pub(crate) event: Option<String>,
+    id: Option<String>,
+    key: Option<String>,
+    pub(crate) sender: String,
+    pub(crate) recipient: String,
+    pub(crate) original_recipient: Option<String>,
+    pub(crate) queue_id: Option<String>,
+    pub(crate) verdict: Option<Verdict>,
+    pub(crate) reason: Option<String>,
+    /// The key of the reason.
+    pub(crate) unproven: Option<String>,
+    pub(crate) counted: BTreeMap<String, u64>,
+    pub(crate) results: Vec<LoggedStep>,
+}
+
+/// How a step ended, or did not.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct LoggedStep {
+    pub(crate) step: usize,
+    pub(crate) action: String,
+    pub(crate) result: String,
+    pub(crate) note: String,
+}
+
+impl LoggedEvent {
+    /// `None`: it is not a line of JSON.
+    pub(crate) fn read(line: &[u8]) -> Option<LoggedEvent> {
+        serde_json::from_slice(line).ok()
+    }
+
+    /// The key of the message in the journal.
+    pub(crate) fn message(&self) -> Option<&str> {
+        self.id.as_deref().or(self.key.as_deref())
+    }
+
+    /// What the tries of a deferred message have in common: not each of them knew its key.
+    pub(crate) fn same_try(&self) -> Option<String> {
+        match self.queue_id.as_deref().filter(|queue_id| !queue_id.is_empty()) {
+            Some(queue_id) => Some(format!("{queue_id} <{}> <{}>", self.sender, self.recipient)),
+            None => self.message().map(str::to_owned),
+        }
+    }
+
+    pub(crate) fn is_deferral(&self) -> bool {
+        self.event.is_none() && matches!(self.verdict, Some(Verdict::Defer(_)))
+    }
+
+    /// Whether it is the decision about a message.
+    pub(crate) fn is_decision(&self) -> bool {
+        self.event.is_none() && !self.is_deferral()
+    }
+
+    /// The word for what became of the message when the line was written.
+    pub(crate) fn word(&self) -> &str {
+        match (&self.event, &self.verdict) {
+            (_, Some(Verdict::Defer(_))) => "deferred",
+            (_, Some(Verdict::Reject(_))) => "refused",
+            (None, Some(Verdict::Accept)) if self.counted.contains_key("unproven_kept") => "kept",
+            (None, Some(Verdict::Accept)) => "accepted",
+            (Some(event), _) => event,
+            (None, None) => "",
+        }
+    }
+
+    /// Whether the policy failed on the message.
+    pub(crate) fn is_policy_failure(&self) -> bool {
+        self.counted.keys().any(|name| name.starts_with("policy_"))
+    }
+
+    /// Whether the message was for this address, before or after aliases.
+    pub(crate) fn is_for(&self, address: &str) -> bool {
+        self.recipient.eq_ignore_ascii_case(address)
+            || self.original_recipient.as_ref().is_some_and(|one| one.eq_ignore_ascii_case(address))
+    }
+}
