@@ -1,7 +1,10 @@
 //! The config: what is wrong is found when it is loaded and by `carom check`, with file, line, key
 //! and fix; what only `carom cron` needs stops `carom cron`, and never mail.
 
-use crate::harness::{Ran, Sandbox, plain};
+use crate::harness::{Ran, Sandbox, finish, plain, start};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 const KEY: &str = "0f8a2b5d9c3e4f7a1b6c8d0e2f4a6b8c";
 
@@ -11,7 +14,7 @@ fn pipe(sandbox: &Sandbox) -> Ran {
 
 /// The line of a text in the config.
 fn line(sandbox: &Sandbox, text: &str) -> usize {
-    let config = std::fs::read_to_string(sandbox.path("carom.toml")).unwrap();
+    let config = fs::read_to_string(sandbox.path("carom.toml")).unwrap();
     1 + config.lines().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{text} in {config}"))
 }
 
@@ -221,4 +224,61 @@ fn a_config_that_is_no_text_file_is_found_with_the_reason() {
 #[test]
 fn an_empty_path_is_found_when_the_config_is_loaded() {
     stops_mail("[log]\ndirectory = \"\"\n", "directory = ", "[log] directory", "is empty");
+}
+
+#[test]
+fn secrets_may_be_in_files_and_in_credentials_of_systemd() {
+    let other = "another key of this test, long enough";
+    let sandbox = Sandbox::new();
+    let (file, credentials) = (sandbox.path("verp.key"), sandbox.path("credentials"));
+    fs::write(&file, format!("{KEY}\n")).unwrap();
+    fs::create_dir(&credentials).unwrap();
+    fs::write(credentials.join("old"), format!("{other}\n")).unwrap();
+    let config = format!(
+        "[verp]\ndomain = \"bounces.example.com\"\nkeys = [\"file:{}\", \"credential:old\"]\n",
+        file.display()
+    );
+    let sandbox = sandbox.config(&config);
+    let run = |sandbox: &Sandbox, arguments: &[&str]| {
+        let mut command = sandbox.command(arguments);
+        command.env("CREDENTIALS_DIRECTORY", &credentials);
+        finish(start(command, b""), Duration::from_secs(60))
+    };
+    let inline = |key: &str| {
+        let verp = format!("[verp]\ndomain = \"bounces.example.com\"\nkeys = [\"{key}\"]\n");
+        Sandbox::new().config(&verp).run(&["verp", "sign", "joe@there.example"], b"").stdout
+    };
+    let signed = run(&sandbox, &["verp", "sign", "joe@there.example"]);
+    assert_eq!(signed.stdout, inline(KEY), "{signed:?}");
+    let old = inline(other);
+    assert_eq!(run(&sandbox, &["verp", "verify", old.trim()]).code, 0);
+    // Without the credential nothing is signed, and mail waits.
+    let without = sandbox.run(&["verp", "sign", "joe@there.example"], b"");
+    assert!(without.code == 1 && without.stderr.contains("LoadCredential=old:FILE"), "{without:?}");
+    assert_eq!(pipe(&sandbox).code, 75);
+    for (text, says) in [("", "its first line is empty"), ("\u{0}short", "less than 16 octets")] {
+        fs::write(&file, text).unwrap();
+        let ran = run(&sandbox, &["verp", "sign", "joe@there.example"]);
+        assert!(ran.code == 1 && ran.stderr.contains(says) && !ran.stderr.contains("short"), "{ran:?}");
+    }
+    fs::remove_file(&file).unwrap();
+    assert!(run(&sandbox, &["verp", "sign", "joe@there.example"]).stderr.contains("verp.key"));
+    // What everyone can read is no secret.
+    fs::write(&file, KEY).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let found = run(&sandbox, &["check"]).stdout;
+    assert!(found.contains("verp.key: everyone can read the key or secret in it"), "{found}");
+}
+
+#[test]
+fn a_key_of_the_databases_is_refused_where_they_cannot_be_encrypted() {
+    let sandbox = Sandbox::new();
+    let key = sandbox.path("store.key");
+    fs::write(&key, "a key of the databases").unwrap();
+    let sandbox = sandbox.config(&format!("[store]\nkey = \"file:{}\"\n", key.display()));
+    let ran = pipe(&sandbox);
+    assert!(ran.code == 75 && ran.stdout.contains("--features sqlcipher"), "{ran:?}");
+    let written = Sandbox::new().config("[store]\nkey = \"a key of the databases\"\n");
+    let ran = pipe(&written);
+    assert!(ran.code == 75 && ran.stdout.contains("write it into a file"), "{ran:?}");
 }

@@ -19,7 +19,9 @@ pub(super) fn permissions(config: &Config) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         config.file.path().into_iter().flat_map(|file| of_config(config, file)).collect();
     findings.extend(config.cycles.get().into_iter().flatten().flat_map(programs));
-    findings.extend(private_places(config).iter().filter_map(|place| readable_by_all(place)));
+    let secrets = config.secret_files.iter().map(|file| (file.clone(), "key or secret"));
+    let places = private_places(config).into_iter().map(|place| (place, "addresses and messages"));
+    findings.extend(secrets.chain(places).filter_map(|(place, what)| readable_by_all(&place, what)));
     match findings.is_empty() {
         true => vec![Finding::good(
             SUBJECT,
@@ -77,7 +79,7 @@ fn private_places(config: &Config) -> Vec<PathBuf> {
     places.chain(logs.filter(|log| !log.is_symlink())).collect()
 }
 
-fn readable_by_all(place: &Path) -> Option<Finding> {
+fn readable_by_all(place: &Path, held: &str) -> Option<Finding> {
     let all = |found: &Metadata, right: u32| found.mode() & right == right;
     let found = fs::metadata(place).ok()?;
     let reads = if found.is_dir() { 0o005 } else { 0o004 };
@@ -86,6 +88,6 @@ fn readable_by_all(place: &Path) -> Option<Finding> {
         return None;
     }
     let (shown, mode) = (place.display(), if found.is_dir() { private::DIRECTORY } else { private::FILE });
-    let what = format!("{shown}: everyone can read the addresses and messages in it");
+    let what = format!("{shown}: everyone can read the {held} in it");
     Some(Finding::wrong(SUBJECT, what, format_args!("chmod {mode:o} {shown}")))
 }

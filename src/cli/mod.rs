@@ -46,7 +46,7 @@ use crate::deadline::{Deadline, stopping};
 use crate::diagnostics;
 use crate::error::{Context, Exit, Result};
 use crate::message_log::MessageLog;
-use crate::store::Store;
+use crate::store::{Store, encryption};
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use identity::Writes;
@@ -148,6 +148,9 @@ fn load(global: &Global, writes: Writes) -> Result<Arc<Config>> {
         0 => {}
         1 => config.log.level = LogLevel(Level::DEBUG),
         _ => config.log.level = LogLevel(Level::TRACE),
+    }
+    if let Some(key) = config.store_key()? {
+        encryption::use_key(&key)?;
     }
     if identity::assume(&config, writes)? {
         diagnostics::start(&config);

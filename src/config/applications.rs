@@ -4,6 +4,7 @@
 //! secret can sign.
 
 use super::fault::ConfigFault;
+use super::secret_source;
 use super::tables::NotifyTable;
 use crate::error::{Error, Result};
 use crate::webhook::{BodyForm, Secrets, UrlTemplate};
@@ -87,7 +88,8 @@ pub(super) fn secrets(
         return Ok(None);
     }
     let wrong = |error: Error| ConfigFault::error_of_element(table, number, "secrets", &error);
-    Secrets::new(written).map(Some).map_err(wrong)
+    let secrets = secret_source::all(written).and_then(|secrets| Secrets::new(&secrets));
+    secrets.map(Some).map_err(wrong)
 }
 
 fn endpoint(table: &NotifyTable, number: usize) -> Result<Endpoint, ConfigFault> {

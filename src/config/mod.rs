@@ -18,6 +18,7 @@ mod metric;
 mod places;
 mod return_paths;
 mod rules;
+mod secret_source;
 mod section;
 mod required_domains;
 mod toml_file;
@@ -76,6 +77,8 @@ pub(crate) struct Config {
     pub(crate) unproven: UnprovenMail,
     pub(crate) return_paths: ReturnPaths,
     pub(crate) applications: Applications,
+    /// Files that keys and secrets are read from.
+    pub(crate) secret_files: Vec<PathBuf>,
     pub(crate) alerting: ConfigSection<Alerting>,
     pub(crate) cycles: ConfigSection<Vec<CycleTable>>,
     pub(crate) export: ConfigSection<ExportTable>,
@@ -134,6 +137,7 @@ impl Config {
         Ok(Config {
             return_paths: ReturnPaths::read(&tables.verp)?,
             applications: Applications::read(&tables.notify)?,
+            secret_files: secret_source::files(&tables),
             alerting: ConfigSection::new(file, Alerting::TABLES, Alerting::read),
             cycles: ConfigSection::new(file, CycleTable::TABLES, CycleTable::read),
             export: ConfigSection::new(file, ExportTable::TABLES, ExportTable::read),
@@ -158,6 +162,11 @@ impl Config {
             unproven: UnprovenMail::read(tables.unproven)?,
             file: file.clone(),
         })
+    }
+
+    /// The key that the databases are encrypted with.
+    pub(crate) fn store_key(&self) -> Result<Option<String>> {
+        self.store.key.as_deref().map(secret_source::store_key).transpose()
     }
 
     /// The default policy, the one that classifies log lines, and every one that has a table.

@@ -3,6 +3,7 @@
 //! Not here: how they are signed (`return_path`). Invariant: without a key nothing is ours.
 
 use super::fault::ConfigFault;
+use super::secret_source;
 use super::tables::VerpTable;
 use crate::error::{Error, Result};
 use crate::return_path::{self, Keys, PathForm, Refused, Tagged, Verified};
@@ -26,7 +27,8 @@ impl ReturnPaths {
         if table.keys.is_empty() {
             return Ok(ReturnPaths { signing: None, max_age, header });
         }
-        let keys = Keys::new(&table.keys).map_err(wrong("keys"))?;
+        let keys = secret_source::all(&table.keys).and_then(|keys| Keys::new(&keys));
+        let keys = keys.map_err(wrong("keys"))?;
         let form = PathForm::new(&table.prefix, &table.domain).map_err(wrong("domain"))?;
         Ok(ReturnPaths { signing: Some((keys, form)), max_age, header })
     }

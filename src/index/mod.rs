@@ -47,7 +47,7 @@ pub(crate) use waiting_deliveries::WaitingDelivery;
 use crate::error::{Error, Result};
 use crate::files::lock::{self, LockFile};
 use crate::files::private;
-use crate::store::{free_pages, migrations};
+use crate::store::{encryption, free_pages, migrations};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -239,6 +239,7 @@ fn wrong(path: &Path, error: &dyn std::fmt::Display) -> Error {
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY)?;
+    encryption::unlock(&connection)?;
     connection.execute_batch(free_pages::OVERWRITE_REMOVED)?;
     Ok(connection)
 }

@@ -34,8 +34,8 @@ pub(crate) use journal_entry::{
 };
 pub(crate) use message_record::{FoldedFile, MessageRecord};
 pub(crate) use observed::{AlertRecord, AlertState, Difference, Heartbeat, TemplateLookup};
-// The index is an SQLite file too, which is migrated and overwritten in the same way.
-pub(crate) use sqlite::{free_pages, migrations};
+// The index is an SQLite file too, which is encrypted, migrated and overwritten in the same way.
+pub(crate) use sqlite::{encryption, free_pages, migrations};
 pub(crate) use suppressed::{Effect, ImportChange, Released, SoftBounce, StrikeCount, Suppressed};
 pub(crate) use tally::Tally;
 pub(crate) use together::{Begun, StepState, Transaction};

@@ -9,4 +9,8 @@ pub(crate) struct StoreTable {
     /// The SQLite file; default `carom.db` in the state directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) path: Option<PathBuf>,
+    /// The key that the databases are encrypted with, as `file:/path` or `credential:NAME`: for a
+    /// carom that is built with the feature `sqlcipher`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<String>,
 }

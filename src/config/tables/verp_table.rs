@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct VerpTable {
-    /// Secrets of 16 octets or more. The first one signs, all verify: put a new one first, and
-    /// remove the old one when its return paths have expired.
+    /// Secrets of 16 octets or more, or where they are: `file:/path`, `credential:NAME`. The first
+    /// one signs, all verify: put a new one first, and remove the old one when its return paths
+    /// have expired.
     pub(crate) keys: Vec<String>,
     /// The start of every signed local part.
     pub(crate) prefix: String,

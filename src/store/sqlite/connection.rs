@@ -5,10 +5,10 @@
 //! get the connection commits the whole queue as one transaction. Not here: how the log reaches the
 //! disk (`write_ahead_log`). Invariant: `write` returns `Ok` only after a commit that has.
 
-use super::free_pages;
 use super::holder::Holders;
 use super::unsettled_steps::UnsettledSteps;
 use super::write_ahead_log::WriteAheadLog;
+use super::{encryption, free_pages};
 use super::{migrations, store_schema};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
@@ -71,6 +71,7 @@ impl SharedConnection {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let looked = Connection::open_with_flags(path, flags).and_then(|connection| {
             connection.busy_timeout(BUSY)?;
+            encryption::unlock(&connection)?;
             Ok((migrations::version(&connection)?, connection))
         });
         match looked.map_err(|error| shared.wrong(&error.to_string()))? {
@@ -253,6 +254,7 @@ fn open_file(path: &Path) -> rusqlite::Result<Connection> {
         ));
     }
     connection.busy_timeout(BUSY)?;
+    encryption::unlock(&connection)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.execute_batch(free_pages::OVERWRITE_REMOVED)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);

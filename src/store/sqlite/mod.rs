@@ -8,6 +8,7 @@ pub(crate) mod connection;
 pub(crate) mod counter_rows;
 pub(crate) mod difference_rows;
 pub(crate) mod due_messages;
+pub(crate) mod encryption;
 pub(crate) mod erasure_rows;
 pub(crate) mod free_pages;
 mod holder;
