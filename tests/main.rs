@@ -56,6 +56,7 @@ mod sink;
 mod sources;
 mod statistics;
 mod stopping;
+mod stories;
 mod strangers;
 mod suppression;
 mod suggestions;

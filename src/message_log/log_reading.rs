@@ -32,7 +32,7 @@ impl TrailRow {
             line.insert("tries".into(), (*tries).into());
             line.insert("first_time".into(), first.as_str().into());
         }
-        if event.is_decision() && !self.steps.is_empty() {
+        if !self.steps.is_empty() {
             line.insert("steps".into(), json!(self.steps));
         }
         Some(line.into())
