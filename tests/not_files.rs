@@ -2,6 +2,7 @@
 //! their name, and nothing waits for them.
 
 use crate::harness::policies::counting;
+use crate::harness::memory::{MOST_MIB, peak};
 use crate::harness::{Ran, SENDER, Sandbox, finish, names, plain, start};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use std::fs;
@@ -219,4 +220,49 @@ fn what_is_beside_compiled_code_holds_up_nobody() {
         }
         assert_eq!(sandbox.pipe(recipient, &plain(recipient)).code, 0, "{odd}");
     }
+}
+
+#[test]
+fn an_endless_file_on_the_command_line_ends_every_command_soon_with_its_name() {
+    let sandbox = Sandbox::new();
+    for kind in ["pipe", "device"] {
+        put(kind, &sandbox.path(kind));
+    }
+    // Nothing but zeros, more than any memory.
+    fs::File::create(sandbox.path("sparse")).unwrap().set_len(200 << 30).unwrap();
+    let commands: [&[&str]; 7] = [
+        &["classify"],
+        &["classify", "--text"],
+        &["suppress", "import"],
+        &["sink", "import"],
+        &["import", "bes"],
+        &["rules", "import"],
+        &["policy", "run", "sink"],
+    ];
+    for name in ["pipe", "device", "sparse"] {
+        let path = sandbox.path(name);
+        for command in commands {
+            let arguments = [command, &[path.to_str().unwrap()]].concat();
+            let (ran, mib) = peak(sandbox.command(&arguments), Path::new("/dev/null"));
+            let said = ran.stdout + &ran.stderr;
+            let why = match name {
+                "pipe" => "a named pipe",
+                "device" => "a device",
+                _ => " ",
+            };
+            assert!(ran.code == 1 && said.contains(name) && said.contains(why), "{arguments:?}: {said}");
+            assert!(mib < MOST_MIB, "{arguments:?}: {mib} MiB");
+        }
+    }
+    // What the shell opens, as in `<(zcat list.gz)`, is read.
+    let list = sandbox.path("list");
+    fs::write(&list, "a@x.example\n").unwrap();
+    let shell = format!(
+        "{} --config {} suppress import --json <(cat {})",
+        crate::harness::CAROM,
+        sandbox.path("carom.toml").display(),
+        list.display()
+    );
+    let ran = std::process::Command::new("bash").args(["-c", &shell]).output().unwrap();
+    assert!(String::from_utf8_lossy(&ran.stdout).contains("\"new\":1"), "{ran:?}");
 }

@@ -12,6 +12,8 @@ const REPLIES: usize = 10_000;
 const BYTES: usize = 1 << 20;
 /// Bytes of a line that are read; the rest is skipped. No server writes as much.
 const LINE: u64 = 64 << 10;
+/// Bytes that are skipped: in a file with longer lines there are no replies.
+const SKIPPED: u64 = 1 << 30;
 
 pub(crate) struct ReplyLines<R> {
     from: R,
@@ -40,7 +42,10 @@ impl<R: BufRead> ReplyLines<R> {
         self.line.clear();
         let read = self.from.by_ref().take(LINE).read_until(b'\n', &mut self.line)?;
         if read as u64 == LINE && self.line.last() != Some(&b'\n') {
-            self.from.skip_until(b'\n')?;
+            let skipped = self.from.by_ref().take(SKIPPED).skip_until(b'\n')?;
+            if skipped as u64 == SKIPPED {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a line is longer than 1 GiB"));
+            }
         }
         Ok(read > 0)
     }

@@ -2,10 +2,10 @@
 //!
 //! Not here: reading and asking (`classify`).
 
+use super::named_file::open_input;
 use super::terminal::{Terminal, line, note, print};
-use super::{open_input, read_input};
 use crate::class::{About, Class, DeliveryFailure, Severity};
-use crate::classify::input::{self, Item};
+use crate::classify::input::{self, FileMessages, Item};
 use crate::classify::reply_lines::ReplyLines;
 use crate::classify::{self, Classified};
 use crate::config::Config;
@@ -68,19 +68,30 @@ impl Desk<'_> {
         let mut items: Vec<Item> = Vec::with_capacity(MESSAGES);
         let mut size = 0;
         for file in files.iter().flat_map(|file| input::files_below(file)) {
-            match read_input(&file) {
-                Ok(bytes) => {
-                    size += bytes.len();
-                    items.extend(input::messages_of(&file, bytes));
-                }
+            let mut messages = match open_input(&file) {
+                Ok(from) => FileMessages::new(&file, from),
                 Err(error) => {
                     note(error);
                     exit = Exit::Failure;
+                    continue;
                 }
-            }
-            if items.len() >= MESSAGES || size >= BYTES {
-                self.show(&std::mem::take(&mut items))?;
-                size = 0;
+            };
+            loop {
+                let more = match messages.next().context(file.display()) {
+                    Ok(more) if more.is_empty() => break,
+                    Ok(more) => more,
+                    Err(error) => {
+                        note(error);
+                        exit = Exit::Failure;
+                        break;
+                    }
+                };
+                size += more.iter().map(|item| item.raw.len()).sum::<usize>();
+                items.extend(more);
+                if items.len() >= MESSAGES || size >= BYTES {
+                    self.show(&std::mem::take(&mut items))?;
+                    size = 0;
+                }
             }
         }
         self.show(&items)?;

@@ -6,7 +6,6 @@ use super::terminal::{note, print};
 use crate::error::{Context, Exit, Result};
 use crate::import::{Imported, bes, pda};
 use clap::Subcommand;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Subcommand)]
@@ -37,7 +36,7 @@ pub(crate) fn run(command: &ImportCommand) -> Result<Exit> {
         ImportCommand::Bes { file, env } => bes::import(&text(file)?, env.as_deref()),
         ImportCommand::Pda { file } => {
             let beside = file.parent().unwrap_or(Path::new("."));
-            let read = |path: &str| fs::read_to_string(beside.join(path)).ok();
+            let read = |path: &str| text(&beside.join(path)).ok();
             pda::import(&text(file)?, read)
         }
     };
@@ -48,6 +47,6 @@ pub(crate) fn run(command: &ImportCommand) -> Result<Exit> {
 }
 
 fn text(file: &Path) -> Result<String> {
-    let bytes = super::read_input(file)?;
+    let bytes = super::named_file::read_input(file)?;
     String::from_utf8(bytes).context(file.display()).map_err(|error| error.remedy("give a text in UTF-8"))
 }

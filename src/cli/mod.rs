@@ -6,6 +6,7 @@
 
 mod exit_code;
 mod identity;
+mod named_file;
 mod terminal;
 mod time;
 mod typed;
@@ -44,7 +45,7 @@ mod verp;
 use crate::config::{Config, LogLevel};
 use crate::deadline::{Deadline, stopping};
 use crate::diagnostics;
-use crate::error::{Context, Exit, Result};
+use crate::error::{Exit, Result};
 use crate::message_log::MessageLog;
 use crate::store::{Store, encryption};
 use clap::CommandFactory;
@@ -52,9 +53,7 @@ use clap::error::ErrorKind;
 use identity::Writes;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use terminal::Terminal;
@@ -167,22 +166,4 @@ fn folded_store(config: &Config) -> Result<Store> {
         terminal::note(format_args!("the newest messages are not counted: {error}"));
     }
     Ok(store)
-}
-
-/// All of a file, or of standard input for `-`.
-fn read_input(path: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = open_input(path)?.read_to_end(&mut bytes);
-    read.context(path.display()).map_err(|error| error.remedy("name a file that can be read, or `-`"))?;
-    Ok(bytes)
-}
-
-/// Opens a file, or standard input for `-`.
-fn open_input(path: &Path) -> Result<Box<dyn BufRead>> {
-    if path == Path::new("-") {
-        return Ok(Box::new(std::io::stdin().lock()));
-    }
-    let opened = File::open(path).context(path.display());
-    let file = opened.map_err(|error| error.remedy("name a file that can be read, or `-`"))?;
-    Ok(Box::new(BufReader::new(file)))
 }

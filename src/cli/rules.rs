@@ -4,7 +4,7 @@
 //! Not here: the conversion (`import::pda`) and the drafts (`suggest`).
 
 use super::deliveries::open_index;
-use super::read_input;
+use super::named_file::read_input;
 use super::terminal::{self, Terminal, print};
 use crate::config::Config;
 use crate::error::{Context, Exit, Result};

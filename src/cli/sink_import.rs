@@ -2,8 +2,9 @@
 //!
 //! Not here: the conversion (`import::bouncy_sink`).
 
+use super::named_file::read_input;
 use super::terminal::{note, print};
-use crate::error::{Context, Exit, Result};
+use crate::error::{Exit, Result};
 use crate::import::bouncy_sink;
 use clap::Subcommand;
 use std::path::{Path, PathBuf};
@@ -20,10 +21,10 @@ pub(crate) enum SinkCommand {
 pub(crate) fn run(command: &SinkCommand) -> Result<Exit> {
     let SinkCommand::Import { file } = command;
     let remedy = "name bouncy-sink's consume-mail.ini";
-    let ini = std::fs::read(file).context(file.display()).map_err(|error| error.remedy(remedy))?;
+    let ini = read_input(file).map_err(|error| error.remedy(remedy))?;
     let directory = file.parent().unwrap_or(Path::new("."));
     let read = |name: &str| {
-        let bytes = std::fs::read(directory.join(name)).ok()?;
+        let bytes = read_input(&directory.join(name)).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     };
     let imported = bouncy_sink::import(&String::from_utf8_lossy(&ini), read)?;

@@ -3,12 +3,13 @@
 //! Not here: reading it (`suppress`). Invariant: the exit code is 0 only if every entry could be
 //! read.
 
+use super::named_file::open_file;
 use super::suppress_terms::SuppressTerms;
 use super::suppression_line::shown;
 use super::terminal::{Bar, Terminal, note, print};
 use crate::clock;
 use crate::config::Config;
-use crate::error::{Context, Error, Exit, Result};
+use crate::error::{Error, Exit, Result};
 use crate::ingest::ClassifyingPolicy;
 use crate::store::{ImportChange, Store};
 use crate::suppress::{Import, ImportDefaults, ImportOutcome, ListForm};
@@ -99,11 +100,7 @@ pub(crate) fn run(
 
 /// The file, or standard input, under a progress bar.
 fn input(path: &Path, terminal: Terminal) -> Result<Box<dyn Read>> {
-    if path == Path::new("-") {
-        return Ok(Box::new(io::stdin().lock()));
-    }
-    let opened = File::open(path).context(path.display());
-    let file = opened.map_err(|error| error.remedy("name a file that can be read, or `-`"))?;
+    let Some(file) = open_file(path)? else { return Ok(Box::new(io::stdin().lock())) };
     let total = file.metadata().map_or(0, |file| file.len());
     let bar = terminal.progress("reading {bytes} of {total_bytes} {wide_bar}");
     Ok(Box::new(Watched { file, bar, done: 0, total }))

@@ -11,8 +11,9 @@ use super::json_reader;
 use super::record::{Place, Record, RecordSink};
 use super::separated::{Cells, SEPARATORS, cells};
 use crate::dimension::domain;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::suppression_target::normal_target;
+use memchr::memchr;
 use std::io::{BufRead, Read};
 
 /// Bytes of a line at most.
@@ -75,6 +76,10 @@ impl<'t> TableReader<'t> {
             return Ok(None);
         }
         if bytes.len() == MAX_LINE && bytes.last() != Some(&b'\n') {
+            if memchr(0, &bytes).is_some() {
+                let what = format!("line {}: this is no text: it has zero bytes", self.number);
+                return Err(Error::new(what).remedy("name a list as text, CSV or JSON"));
+            }
             self.input.skip_until(b'\n').map_err(unreadable)?;
         }
         let line = String::from_utf8_lossy(&bytes);

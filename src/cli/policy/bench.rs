@@ -4,7 +4,7 @@
 //! one measurement. Not here: measuring (`workshop::measure`).
 
 use super::chosen::Chosen;
-use crate::cli::read_input;
+use crate::cli::named_file::read_input;
 use crate::cli::terminal::{Terminal, line, print};
 use crate::config::Config;
 use crate::error::{Context, Error, Exit, Result};

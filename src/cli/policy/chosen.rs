@@ -1,5 +1,6 @@
 //! Which policy is meant, and with which settings: a name or a component file.
 
+use crate::cli::named_file::read_input;
 use crate::error::{Context, Result};
 use crate::policy::Wanted;
 use clap::Args;
@@ -34,7 +35,8 @@ fn read_settings(given: &str) -> Result<String> {
     let text = if given.trim_start().starts_with('{') {
         given.to_owned()
     } else {
-        let text = std::fs::read_to_string(given).context(given);
+        let bytes = read_input(Path::new(given));
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).context(given));
         text.map_err(|error| error.remedy("give JSON text, or a .json or .toml file"))?
     };
     if Path::new(given).extension().is_some_and(|ending| ending == "toml") {

@@ -4,7 +4,7 @@
 
 use super::chosen::Chosen;
 use crate::auth::Dns;
-use crate::cli::read_input;
+use crate::cli::named_file::read_input;
 use crate::cli::terminal::{Terminal, note};
 use crate::clock;
 use crate::config::Config;
