@@ -1,8 +1,8 @@
 //! What is no file, in the place of one: named pipes, sockets, directories and devices without end are refused with
 //! their name, and nothing waits for them.
 
-use crate::harness::policies::counting;
 use crate::harness::memory::{MOST_MIB, peak};
+use crate::harness::policies::counting;
 use crate::harness::{Ran, SENDER, Sandbox, finish, names, plain, start};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use std::fs;
