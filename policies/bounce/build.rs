@@ -29,11 +29,13 @@ mod trie;
 #[path = "build_write.rs"]
 mod write;
 
+use code::Code;
 use compile::compile;
 use index::Index;
 use marks::{ABOUT_MARK, MARK, STAGE_MARK};
 use pattern::Pattern;
 use read::Tables;
+use rule::Written;
 use sequence::{sequences, Sequence};
 use std::path::Path;
 use std::{env, fs};
@@ -47,11 +49,11 @@ fn main() {
         println!("cargo:rerun-if-changed={source}");
     }
     let tables = Tables::read();
-    let text = write::write(&tables, &index(&tables));
+    let text = write::write(&tables, &index(&tables), &vague_index(&tables));
     fs::write(Path::new(&env::var("OUT_DIR").unwrap()).join("table.rs"), text).unwrap();
 }
 
-/// The index of all rules, with the marks of providers and stages.
+/// The index of all rules that are not vague, with the marks of providers and stages.
 fn index(tables: &Tables) -> Index {
     let mut marks: Vec<(u16, Pattern)> = Vec::new();
     for (place, provider) in tables.providers.iter().enumerate() {
@@ -65,11 +67,29 @@ fn index(tables: &Tables) -> Index {
     for (place, mark) in tables.about.iter().enumerate() {
         patterns.extend(mark.patterns.iter().map(|pattern| (ABOUT_MARK | place as u16, pattern)));
     }
-    for (place, rule) in tables.rules.iter().enumerate() {
-        patterns.extend(rule.patterns.iter().map(|pattern| (place as u16, pattern)));
-    }
+    patterns.extend(patterns_of(tables, |rule| !is_vague(rule)));
+    made(&patterns, tables)
+}
+
+/// The index of the rules that are asked where nothing else is found: their words are in every
+/// text, and cost nothing where they decide nothing.
+fn vague_index(tables: &Tables) -> Index {
+    made(&patterns_of(tables, is_vague), tables)
+}
+
+fn is_vague(rule: &Written) -> bool {
+    matches!(rule.codes.first(), Some(Code::Vague(..)))
+}
+
+/// The patterns of some rules, each with the place of its rule.
+fn patterns_of(tables: &Tables, is_meant: impl Fn(&Written) -> bool) -> Vec<(u16, &Pattern)> {
+    let meant = tables.rules.iter().enumerate().filter(|(_, rule)| is_meant(rule));
+    meant.flat_map(|(place, rule)| rule.patterns.iter().map(move |pattern| (place as u16, pattern))).collect()
+}
+
+fn made(patterns: &[(u16, &Pattern)], tables: &Tables) -> Index {
     let lists: Vec<(String, Vec<Sequence>)> = tables.words.iter().map(read_list).collect();
-    compile(&patterns, &lists).unwrap_or_else(|error| panic!("{error}"))
+    compile(patterns, &lists).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn read_mark(text: &String) -> Pattern {

@@ -10,7 +10,7 @@ use crate::rule::{Written, SEVERITIES};
 use crate::trie::State;
 use std::fmt::Display;
 
-pub fn write(tables: &Tables, index: &Index) -> String {
+pub fn write(tables: &Tables, index: &Index, vague: &Index) -> String {
     assert!(tables.providers.len() < 64, "a provider is a bit of 64");
     assert!(tables.about.len() < 64, "a mark of about.toml is a bit of 64");
     let bare = tables.rules.iter().enumerate().filter(|(_, rule)| rule.patterns.is_empty());
@@ -33,7 +33,8 @@ pub fn write(tables: &Tables, index: &Index) -> String {
         list("WORDS", "(&str, &[&str])", words),
         list("BARE", "u16", bare),
         list("FAMILIES", "&str", tables.families.iter().map(|(name, _)| format!("{name:?}"))),
-        write_index(index),
+        write_index("INDEX", index),
+        write_index("VAGUE_INDEX", vague),
         format!("#[cfg(test)]\n{}", list("EXAMPLES", of, examples(&tables.rules))),
         format!("#[cfg(test)]\n{}", list("MARK_EXAMPLES", of, examples(&tables.about))),
     ]
@@ -95,28 +96,29 @@ fn rule(rule: &Written, tables: &Tables) -> String {
     )
 }
 
-fn write_index(index: &Index) -> String {
+fn write_index(name: &str, index: &Index) -> String {
+    let named = |field: &str| format!("{name}_{}", field.to_uppercase());
     let entry = |Entry { of, flags, count, first }: &Entry| {
         format!("Entry{{of:{of},flags:{flags},count:{count},first:{first}}}")
     };
     let arrays = [
-        array("STATES", "State", &index.states, |State(base, end)| format!("State({base},{end})")),
-        array("ENDS", "End", &index.ends, End::to_string),
-        array("ENTRIES", "Entry", &index.entries, entry),
-        array("PARTS", "Part", &index.parts, |Part(from, length, flags)| {
+        array(&named("STATES"), "State", &index.states, |State(base, end)| format!("State({base},{end})")),
+        array(&named("ENDS"), "End", &index.ends, End::to_string),
+        array(&named("ENTRIES"), "Entry", &index.entries, entry),
+        array(&named("PARTS"), "Part", &index.parts, |Part(from, length, flags)| {
             format!("Part({from},{length},{flags})")
         }),
-        array("LETTERS", "u8", &index.letters, u8::to_string),
-        array("TAILS", "u8", &index.tails, u8::to_string),
-        array("BEGINS", "u32", &index.begins, u32::to_string),
-        array("CHAINS", "Chain", &index.chains, |Chain(rule, count, links)| {
+        array(&named("LETTERS"), "u8", &index.letters, u8::to_string),
+        array(&named("TAILS"), "u8", &index.tails, u8::to_string),
+        array(&named("BEGINS"), "u32", &index.begins, u32::to_string),
+        array(&named("CHAINS"), "Chain", &index.chains, |Chain(rule, count, links)| {
             format!("Chain({rule},{count},{links:?})")
         }),
-        array("CHAINS_OF", "u16", &index.chains_of, u16::to_string),
+        array(&named("CHAINS_OF"), "u16", &index.chains_of, u16::to_string),
     ];
     let fields = ["states", "ends", "entries", "parts", "letters", "tails", "begins", "chains", "chains_of"]
-        .map(|field| format!("    {field}: Cow::Borrowed(&{}),\n", field.to_uppercase()));
-    format!("{}pub static INDEX: Index = Index {{\n{}}};\n", arrays.concat(), fields.concat())
+        .map(|field| format!("    {field}: Cow::Borrowed(&{}),\n", named(field)));
+    format!("{}pub static {name}: Index = Index {{\n{}}};\n", arrays.concat(), fields.concat())
 }
 
 fn array<T>(name: &str, of: &str, rows: &[T], write: impl Fn(&T) -> String) -> String {

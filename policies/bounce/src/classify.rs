@@ -8,13 +8,13 @@ use crate::about::About;
 use crate::code::Code;
 use crate::conditions::{server, stage};
 use crate::diagnostic::Diagnostic;
-use crate::first_rule::{first, show, Known, LeftOut, Memory, Rules};
+use crate::first_rule::{first, show, Known, LeftOut, Memory, SHIPPED, VAGUE};
 use crate::own_rules::Own;
 use crate::recent::{Lookup, Recent};
 use crate::said_of::{is_beside_sender, outranks, said_of, SaidOf};
 use crate::search::search;
 use crate::status::Status;
-use crate::table::{Rule, BARE, CODES, FAMILIES, INDEX, REASONS, REFINEMENTS, RULES};
+use crate::table::{Rule, CODES, FAMILIES, INDEX, REASONS, REFINEMENTS, RULES};
 use carom_policy::Severity;
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -153,8 +153,6 @@ fn decide<'a>(
     (Class { evidence, ..class }, span)
 }
 
-const SHIPPED: Rules = Rules { index: &INDEX, rules: RULES, bare: BARE };
-
 /// Own rules, then the shipped ones, then codes.
 fn search_lists(
     own: Option<&Own>,
@@ -186,6 +184,12 @@ fn search_lists(
         return (Verdict { decided: Decided::Rule(place, better), said }, span);
     }
     let is_said = is_outranked || said.and_then(SaidOf::mark).is_some_and(|mark| mark.is_text);
+    if !is_said && !known.status.says_something() {
+        search(VAGUE.index, text, &mut memory.vague);
+        if let Some((place, span)) = first(VAGUE, known, text, &mut memory.vague) {
+            return (Verdict { decided: Decided::Rule(place, None), said }, span);
+        }
+    }
     (Verdict { decided: if is_said { Decided::Said } else { by_code(known) }, said }, 0..0)
 }
 
@@ -257,13 +261,13 @@ fn class_of<'a>(verdict: Verdict, own: Option<&'a Own>, known: &Known, is_statem
     }
 }
 
-/// What a rule means. What is known of the refusal before says which party it is about; that it is
-/// about the message or the way there, only the rule knows.
+/// What a rule means. What is known of the refusal before says which party it is about, unless the
+/// rule is certain of another; that it is about the message or the way there, only the rule knows.
 fn by_rule<'a>(rule: &'a Rule, known: &Known, said: Option<About>) -> Class<'a> {
     let reason = &REASONS[usize::from(rule.reason)];
-    let (name, category) = (reason.name, reason.category);
     let about = match (rule.about(), said) {
         (About::Message | About::Relay | About::Network, _) | (_, None) => rule.about(),
+        (about, Some(_)) if rule.about.is_some() && !about.is_recipients() => about,
         (_, Some(said)) => said,
     };
     // Whatever a status says: who answers 4xx asks to try again.
@@ -276,7 +280,7 @@ fn by_rule<'a>(rule: &'a Rule, known: &Known, said: Option<About>) -> Class<'a> 
         Severity::Hard if !about.is_recipients() || is_passing => Severity::Soft,
         severity => severity,
     };
-    Class { reason: name, category, about, severity, rule: &rule.name, evidence: "" }
+    Class { reason: reason.name, category: reason.category, about, severity, rule: &rule.name, evidence: "" }
 }
 
 /// A reason that no rule gave.

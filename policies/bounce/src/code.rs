@@ -1,4 +1,5 @@
-//! A code that a rule asks for, as it is written: `5.1.1`, `x.7.*`, `550`, `5xx`, `5xx alone`.
+//! A code that a rule asks for, as it is written: `5.1.1`, `x.7.*`, `550`, `5xx`, `5xx alone`,
+//! `550 vague`.
 //!
 //! Not here: whether a failure has it (`conditions`).
 
@@ -10,6 +11,8 @@ pub enum Code {
     Reply(u16, u16),
     /// Reply codes from and to, without a status.
     Alone(u16, u16),
+    /// Reply codes from and to, with no status that says more.
+    Vague(u16, u16),
 }
 
 /// `x` or `*` in a code.
@@ -19,6 +22,9 @@ impl Code {
     pub fn read(text: &str) -> Option<Code> {
         if let Some(Code::Reply(least, most)) = text.strip_suffix(" alone").and_then(Code::read) {
             return Some(Code::Alone(least, most));
+        }
+        if let Some(Code::Reply(least, most)) = text.strip_suffix(" vague").and_then(Code::read) {
+            return Some(Code::Vague(least, most));
         }
         let whole = |part: &str| match part {
             "x" | "*" => Some(ANY),

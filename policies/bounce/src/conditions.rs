@@ -26,6 +26,7 @@ pub fn fits(code: Code, status: Status, reply: u16) -> bool {
         }
         Code::Reply(least, most) => (least..=most).contains(&reply),
         Code::Alone(least, most) => status.class == 0 && (least..=most).contains(&reply),
+        Code::Vague(least, most) => !status.says_something() && (least..=most).contains(&reply),
     }
 }
 

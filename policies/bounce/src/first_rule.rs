@@ -9,7 +9,7 @@ use crate::index::Index;
 use crate::marks::{ABOUT_MARK, MARK, STAGE_MARK};
 use crate::search::{search, Seen};
 use crate::status::Status;
-use crate::table::{Rule, PROVIDERS};
+use crate::table::{Rule, BARE, INDEX, PROVIDERS, RULES, VAGUE_INDEX};
 use std::cell::OnceCell;
 use std::ops::Range;
 
@@ -110,6 +110,11 @@ pub(crate) struct Rules<'a> {
     pub bare: &'a [u16],
 }
 
+/// The shipped rules.
+pub(crate) const SHIPPED: Rules = Rules { index: &INDEX, rules: RULES, bare: BARE };
+/// Those of them that are asked where nothing else is found.
+pub(crate) const VAGUE: Rules = Rules { index: &VAGUE_INDEX, rules: RULES, bare: &[] };
+
 /// The rule that comes first so far: its place, that of its hit, and where its pattern is.
 struct Best {
     place: u16,
@@ -124,6 +129,8 @@ pub(crate) struct Memory {
     pub shipped: Seen,
     /// The patterns of own rules.
     pub own: Seen,
+    /// The patterns of the vague rules.
+    pub vague: Seen,
 }
 
 /// Searches the text for the patterns of the shipped index, and learns from its marks what the text

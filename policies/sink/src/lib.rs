@@ -108,12 +108,20 @@ fn later(text: &str) -> Result<(), String> {
 
 /// Who owns the return path, for an answer that the address asks for.
 fn asked_for(settings: &Settings) -> Owner {
-    if settings.require_spf { by_spf() } else { Owner::Sender }
+    if settings.require_spf {
+        by_spf()
+    } else {
+        Owner::Sender
+    }
 }
 
 /// The same for a refusal: a mail server that has taken the message returns it.
 fn refused(settings: &Settings) -> Owner {
-    if settings.require_spf { owner() } else { Owner::Sender }
+    if settings.require_spf {
+        owner()
+    } else {
+        Owner::Sender
+    }
 }
 
 /// The same for an answer that is drawn by chance.

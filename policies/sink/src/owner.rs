@@ -73,9 +73,30 @@ fn is_same_organization(one: &str, other: &str) -> bool {
 /// registry's, too: then SPF has to show who owns the return path.
 fn may_be_registry(label: &str) -> bool {
     const LONG: [&str; 24] = [
-        "appspot", "asso", "azurewebsites", "blogspot", "cloudfront", "ddns", "duckdns", "dyndns", "firm",
-        "github", "gitlab", "gouv", "govt", "herokuapp", "info", "netlify", "no-ip", "nohost", "police",
-        "priv", "school", "store", "vercel", "workers",
+        "appspot",
+        "asso",
+        "azurewebsites",
+        "blogspot",
+        "cloudfront",
+        "ddns",
+        "duckdns",
+        "dyndns",
+        "firm",
+        "github",
+        "gitlab",
+        "gouv",
+        "govt",
+        "herokuapp",
+        "info",
+        "netlify",
+        "no-ip",
+        "nohost",
+        "police",
+        "priv",
+        "school",
+        "store",
+        "vercel",
+        "workers",
     ];
     label.len() <= 3 || LONG.contains(&label)
 }
