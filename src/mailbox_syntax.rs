@@ -4,6 +4,7 @@
 //! yes or no about the whole text, and takes nothing off.
 
 use crate::envelope::split_address;
+use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 const MAX_DOMAIN: usize = 255;
@@ -21,6 +22,29 @@ pub(crate) fn is_mailbox(text: &str) -> bool {
 /// writes `?` or a blank.
 pub(crate) fn is_unambiguous(text: &str) -> bool {
     is_mailbox(text) && !text.contains(['?', ' '])
+}
+
+/// A mailbox without quotation marks and backslashes that it does not need: `"joe"@a.example` and
+/// `joe@a.example` are one (RFC 5321 section 4.1.2). An asterisk keeps its quotation marks, because
+/// without them it is a pattern.
+pub(crate) fn without_needless_quotes(mailbox: &str) -> Cow<'_, str> {
+    let Some((local, domain)) = split_address(mailbox).filter(|(local, _)| is_quoted_string(local)) else {
+        return mailbox.into();
+    };
+    let mut plain = String::with_capacity(local.len());
+    let mut chars = local[1..local.len() - 1].chars();
+    while let Some(c) = chars.next() {
+        plain.push(if c == '\\' { chars.next().unwrap_or(c) } else { c });
+    }
+    if is_dot_string(&plain) && !plain.contains('*') {
+        return format!("{plain}@{domain}").into();
+    }
+    let needed: String =
+        plain.chars().flat_map(|c| matches!(c, '"' | '\\').then_some('\\').into_iter().chain([c])).collect();
+    match needed.len() + 2 == local.len() {
+        true => mailbox.into(),
+        false => format!("\"{needed}\"@{domain}").into(),
+    }
 }
 
 /// Whether this can be what is before the `@` of a mailbox.
@@ -79,6 +103,26 @@ fn is_text(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mailbox_has_one_form_without_needless_quotes() {
+        for (written, plain) in [
+            ("\"joe\"@x.example", "joe@x.example"),
+            ("\"j\\oe\"@x.example", "joe@x.example"),
+            ("\"a.b\"@x.example", "a.b@x.example"),
+            ("\"a b\"@x.example", "\"a b\"@x.example"),
+            ("\"a\\ \\b\"@x.example", "\"a b\"@x.example"),
+            ("\"a\\\"b\"@x.example", "\"a\\\"b\"@x.example"),
+            ("\"a@y.example\"@x.example", "\"a@y.example\"@x.example"),
+            ("\".a\"@x.example", "\".a\"@x.example"),
+            ("\"*\"@x.example", "\"*\"@x.example"),
+            ("\"a\"b\"@x.example", "\"a\"b\"@x.example"),
+            ("joe@x.example", "joe@x.example"),
+            ("@x.example", "@x.example"),
+        ] {
+            assert_eq!(without_needless_quotes(written), plain);
+        }
+    }
 
     #[test]
     fn a_mailbox_is_the_whole_text_or_nothing() {

@@ -183,7 +183,12 @@ fn a_sender_gets_one_automatic_reply_a_week() {
     std::thread::scope(|scope| {
         for number in 0..6 {
             let write = &write;
-            let sender = if number % 2 == 0 { SENDER } else { "prvs=0686aabbcc=Alice@sender.example" };
+            let others = [
+                "prvs=0686aabbcc=Alice@sender.example",
+                "\"alice\"@sender.example",
+                "alice+a@sender.example",
+            ];
+            let sender = if number % 2 == 0 { SENDER } else { others[number / 2] };
             scope.spawn(move || write(sender, number));
         }
     });

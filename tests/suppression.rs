@@ -250,3 +250,24 @@ fn a_domain_needs_a_term_and_accidents_are_refused() {
     assert_eq!(suppress(&sandbox, &["add", "@gmail.com", "--days", "1", "--force"], "").code, 0);
     assert_eq!(suppress(&sandbox, &["add", "someone+*@gmail.com", "--days", "1"], "").code, 0);
 }
+
+#[test]
+fn an_address_in_quotes_and_without_them_is_one_entry() {
+    let sandbox = Sandbox::new();
+    let quoted = "\"joe\"@there.example";
+    let run = |arguments: &[&str]| sandbox.run(arguments, b"");
+    run(&["suppress", "add", quoted, "--reason", "hard bounce"]);
+    let listed = run(&["suppress", "list", "--json"]).stdout;
+    assert!(listed.contains("\"joe@there.example\""), "{listed}");
+    for address in ["joe@there.example", quoted, "\"j\\oe\"@There.example"] {
+        let ran = run(&["suppress", "check", address]);
+        assert!(ran.stdout.contains("joe@there.example"), "{address}: {ran:?}");
+    }
+    let import = sandbox.run(&["suppress", "import", "-", "--json"], b"joe@there.example\n");
+    assert!(import.stdout.contains("\"new\":0"), "{import:?}");
+    // With an asterisk, the quotation marks say that it is no pattern.
+    run(&["suppress", "add", "\"*\"@there.example"]);
+    assert!(!run(&["suppress", "check", "eve@there.example"]).stdout.contains('*'));
+    assert_eq!(run(&["suppress", "remove", "joe@there.example"]).code, 0);
+    assert!(!run(&["suppress", "list", "--json"]).stdout.contains("joe"));
+}

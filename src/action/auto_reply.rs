@@ -9,8 +9,10 @@ use super::doors::smtp::Letter;
 use super::own_failure::retry_own_failure;
 use crate::clock::{self, DAY_MS};
 use crate::config::Config;
+use crate::envelope::split_address;
 use crate::error::Result;
 use crate::mail::Mail;
+use crate::mailbox_syntax::without_needless_quotes;
 use crate::message::draft::Postmark;
 use crate::plan::{AutoReply, StepEnd};
 use crate::report::automatic_reply::{AutoReplyKind, AutomaticReply};
@@ -55,10 +57,20 @@ fn suppressed(why: &str) -> Performed {
 fn is_first(mail: &Mail, doors: &Doors) -> Result<bool> {
     let sender = mail.envelope.sender.to_lowercase();
     // A milter's tag changes by the day.
-    let sender = return_path::unwrapped(&sender).unwrap_or(sender);
+    let sender = one_of_mailbox(&return_path::unwrapped(&sender).unwrap_or(sender));
     let (key, at_ms) = (mail.key.text(), clock::now_ms());
     let until_ms = at_ms + ONCE_MS;
     doors.store.take_effect(&Effect { event: "auto-reply", id: &sender, address: "", key, at_ms, until_ms })
+}
+
+/// The form that stands for all addresses of a sender's mailbox: `joe@`, `"joe"@` and `joe+news@`.
+/// Whether a host has such tags is not known; at worst a second person waits a week.
+fn one_of_mailbox(sender: &str) -> String {
+    let plain = without_needless_quotes(sender);
+    match split_address(&plain).and_then(|(local, domain)| Some((local.split_once('+')?.0, domain))) {
+        Some((local, domain)) if !local.is_empty() && !local.starts_with('"') => format!("{local}@{domain}"),
+        _ => plain.into_owned(),
+    }
 }
 
 /// Whether a message may be answered automatically (RFC 3834 section 2): it is not automatic
@@ -95,6 +107,16 @@ mod tests {
         let raw = format!("{header}Subject: x\r\n\r\nbody\r\n");
         let envelope = Envelope { sender: sender.into(), ..Envelope::default() };
         may_answer(&Mail::arrived(raw.into_bytes(), envelope, 0, 0))
+    }
+
+    #[test]
+    fn a_mailbox_is_one_sender_with_and_without_quotes_and_tags() {
+        for sender in ["joe@a.example", "\"joe\"@a.example", "joe+a@a.example", "\"joe+a+b\"@a.example"] {
+            assert_eq!(one_of_mailbox(sender), "joe@a.example");
+        }
+        for other in ["+a@a.example", "\"j oe+a\"@a.example", "jo@a.example"] {
+            assert_eq!(one_of_mailbox(other), other);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::digest;
 use crate::error::Result;
 use crate::files::publish::publish;
 use crate::files::{private, regular};
+use crate::mailbox_syntax::without_needless_quotes;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::FileExt;
@@ -116,6 +117,7 @@ impl Opened {
 }
 
 pub(crate) fn digest_of(address: &str) -> u64 {
+    let address = &*without_needless_quotes(address);
     digest::sha256_number(address.as_bytes())
 }
 

@@ -7,10 +7,12 @@ use super::connection::SharedConnection;
 use super::report_rows;
 use crate::clock::DAY_MS;
 use crate::error::Result;
+use crate::mailbox_syntax::without_needless_quotes;
 use crate::plan::Grounds;
 use crate::store::suppressed::{Effect, ImportChange, SoftBounce, StrikeCount, Suppressed};
 use crate::store::suppression_target::{self, pattern_domain};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::borrow::Cow;
 
 /// Replaced reports that are kept of an address and a sender domain, for each reason.
 const EARLIER_REPORTS: u32 = 10;
@@ -23,6 +25,7 @@ pub(crate) fn suppress_all(shared: &SharedConnection, entries: &[Suppressed]) ->
     shared.write(move |db| {
         let mut new = 0;
         for entry in &entries {
+            let entry = &*normal(entry);
             let before = find(db, &entry.address, &entry.sender_domain)?;
             new += usize::from(before.is_none());
             put(db, entry, before.as_ref())?;
@@ -40,6 +43,7 @@ pub(crate) fn suppress(shared: &SharedConnection, entry: &Suppressed) -> Result<
 
 /// The same within a transaction.
 pub(super) fn put_reported(db: &Connection, entry: &Suppressed) -> rusqlite::Result<bool> {
+    let entry = &*normal(entry);
     let before = find(db, &entry.address, &entry.sender_domain)?;
     let repeats = before.as_ref().is_some_and(|before| is_by_the_same_failure(before, entry));
     if !repeats {
@@ -57,6 +61,7 @@ pub(crate) fn import(
     let entries = entries.to_vec();
     shared.write(move |db| {
         let add = |entry: &Suppressed| {
+            let entry = &*normal(entry);
             let before = find(db, &entry.address, &entry.sender_domain)?;
             let change = compare(before.as_ref(), entry, now_ms);
             if change != ImportChange::Same {
@@ -76,6 +81,7 @@ pub(crate) fn compare_all(
 ) -> Result<Vec<ImportChange>> {
     shared.read(|db| {
         let look = |entry: &Suppressed| {
+            let entry = &*normal(entry);
             Ok(compare(find(db, &entry.address, &entry.sender_domain)?.as_ref(), entry, now_ms))
         };
         entries.iter().map(look).collect()
@@ -181,13 +187,14 @@ pub(crate) fn unsuppress(
     address: &str,
     sender_domain: Option<&str>,
 ) -> Result<bool> {
-    let (address, sender_domain) = (address.to_owned(), sender_domain.map(str::to_owned));
+    let (written, sender_domain) = (address.to_owned(), sender_domain.map(str::to_owned));
     shared.write(move |db| {
+        let address = &*without_needless_quotes(&written);
         const WHOSE: &str = "address = ?1 AND (?2 IS NULL OR sender_domain = ?2)";
         for table in ["strikes", "earlier_suppressions"] {
             db.execute(&format!("DELETE FROM {table} WHERE {WHOSE}"), params![address, sender_domain])?;
         }
-        report_rows::forget(db, &address)?;
+        report_rows::forget(db, &written)?;
         let gone =
             db.execute(&format!("DELETE FROM suppressions WHERE {WHOSE}"), params![address, sender_domain])?;
         Ok(gone > 0)
@@ -218,6 +225,7 @@ pub(crate) fn entries_of(
             db.prepare_cached(&sql)?.query_map(params![value, sender_domain, now_ms], row)?.collect()
         };
         let mut found = Vec::new();
+        let address = &*without_needless_quotes(address);
         let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
         for (number, form) in suppression_target::forms(address).iter().enumerate() {
             let entries = of("address = ?1", form)?;
@@ -273,6 +281,7 @@ pub(crate) fn strike(shared: &SharedConnection, bounce: &SoftBounce<'_>) -> Resu
 /// The same within a transaction.
 pub(super) fn count(db: &Connection, bounce: &SoftBounce<'_>) -> rusqlite::Result<StrikeCount> {
     let SoftBounce { address, sender_domain, key, window, proven, at_ms, bounce } = *bounce;
+    let address = &*without_needless_quotes(address);
     let window_ms = i64::from(window) * DAY_MS;
     let (what, logged) = bounce.map_or((None, false), |what| (Some(what.id.as_str()), what.logged));
     let today: bool = db
@@ -315,7 +324,7 @@ pub(crate) fn forgive(shared: &SharedConnection, alive: Vec<(String, i64)>) -> R
 /// Forgets the soft bounces of an address up to a time; returns how many.
 pub(super) fn forget(db: &Connection, address: &str, at_ms: i64) -> rusqlite::Result<usize> {
     let forget = "DELETE FROM strikes WHERE address = ?1 AND at_ms <= ?2";
-    db.prepare_cached(forget)?.execute(params![address, at_ms])
+    db.prepare_cached(forget)?.execute(params![without_needless_quotes(address), at_ms])
 }
 
 pub(crate) fn struck_after(shared: &SharedConnection, after: &str, most: usize) -> Result<Vec<String>> {
@@ -330,9 +339,19 @@ pub(crate) fn strikes(shared: &SharedConnection, address: &str) -> Result<Vec<(S
     shared.read(|db| {
         let mut select =
             db.prepare("SELECT sender_domain, at_ms, proven FROM strikes WHERE address = ?1 ORDER BY at_ms")?;
-        let rows = select.query_map([address], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let rows = select.query_map([without_needless_quotes(address)], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
         rows.collect()
     })
+}
+
+/// The entry under the one form of its address.
+fn normal(entry: &Suppressed) -> Cow<'_, Suppressed> {
+    match without_needless_quotes(&entry.address) {
+        Cow::Borrowed(_) => Cow::Borrowed(entry),
+        Cow::Owned(address) => Cow::Owned(Suppressed { address, ..entry.clone() }),
+    }
 }
 
 fn find(db: &Connection, address: &str, sender_domain: &str) -> rusqlite::Result<Option<Suppressed>> {
