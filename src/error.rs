@@ -5,6 +5,7 @@
 //! with a code of `Exit`.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// Exit status of the process: codes of sysexits, as Postfix pipe(8) and PowerMTA read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,14 @@ pub enum Exit {
 pub(crate) struct Error {
     what: String,
     remedy: Option<String>,
+    place: Option<Place>,
+}
+
+/// A line of a file, counted from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) file: PathBuf,
+    pub(crate) line: usize,
 }
 
 /// The result of work that can fail for a reason outside the program.
@@ -39,12 +48,18 @@ pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error that says what went wrong: `"/etc/carom/carom.toml: permission denied"`.
     pub(crate) fn new(what: impl fmt::Display) -> Error {
-        Error { what: what.to_string(), remedy: None }
+        Error { what: what.to_string(), remedy: None, place: None }
     }
 
     /// Adds the fix: an imperative sentence without a period.
     pub(crate) fn remedy(mut self, remedy: impl fmt::Display) -> Error {
         self.remedy = Some(remedy.to_string());
+        self
+    }
+
+    /// Names the line that it is about, for those who do not read the text.
+    pub(crate) fn at(mut self, file: &Path, line: usize) -> Error {
+        self.place = Some(Place { file: file.to_owned(), line });
         self
     }
 
@@ -57,6 +72,10 @@ impl Error {
     /// What went wrong, without the remedy.
     pub(crate) fn text(&self) -> &str {
         &self.what
+    }
+
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
     }
 
     pub(crate) fn remedy_text(&self) -> Option<&str> {

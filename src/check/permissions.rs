@@ -74,9 +74,10 @@ fn programs(cycle: &CycleTable) -> Vec<Finding> {
 /// Where addresses and whole messages are.
 fn private_places(config: &Config) -> Vec<PathBuf> {
     let logs = fs::read_dir(config.log_dir()).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mail = [config.done_dir(), config.kept_dir(), config.unproven_dir()];
-    let places = [config.store_path(), config.index_path()].into_iter().chain(mail);
-    places.chain(logs.filter(|log| !log.is_symlink())).collect()
+    // A directory in place of the store is found as that.
+    let store = Some(config.store_path()).filter(|store| !store.is_dir());
+    let places = [config.index_path(), config.done_dir(), config.kept_dir(), config.unproven_dir()];
+    store.into_iter().chain(places).chain(logs.filter(|log| !log.is_symlink())).collect()
 }
 
 fn readable_by_all(place: &Path, held: &str) -> Option<Finding> {

@@ -1,4 +1,4 @@
-//! `carom check`: is everything there that a message will need?
+//! `carom check`: is everything there that carom will need?
 //!
 //! Not here: looking (`check`). Here what was found is shown, for `carom policy check` and
 //! `install` too.
@@ -7,25 +7,71 @@ use super::terminal::Terminal;
 use crate::check;
 use crate::config::Config;
 use crate::error::{Exit, Result};
+use crate::files::owner;
+use crate::files::user_database::SYSTEM;
 use crate::finding::Finding;
+use clap::Args;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-pub(crate) fn run(quick: bool, config: &Config, terminal: Terminal) -> Result<Exit> {
-    let findings = if quick { check::quick(config) } else { check::check(config) };
+#[derive(Args, Debug)]
+#[command(after_help = "Exit codes: 0 nothing is wrong, 1 something is.\n\n\
+    It creates nothing. With --json, each finding is a line: subject, level (ok, note, wrong), found, file and \
+    line where it is about the config, and fix. /usr/share/doc/carom/check.md (docs/check.md of the sources) \
+    lists the findings.")]
+pub(crate) struct CheckArgs {
+    /// Only what a message needs: no network, no mail logs, no alerts or exports
+    #[arg(long)]
+    quick: bool,
+    /// Test as this user; root only. Default: the owner of the state directory, or [policies]
+    /// mail_user
+    #[arg(long = "as", value_name = "USER")]
+    pub(super) user: Option<String>,
+    /// Connect to a mail exchanger of DOMAIN; default one that mail waits for, or of the sink's
+    /// mx_allowlist
+    #[arg(long, value_name = "DOMAIN", num_args = 0..=1, conflicts_with = "quick")]
+    connect: Option<Option<String>>,
+    /// A directory of `carom relay` to test too
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "quick")]
+    spool: Vec<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &CheckArgs, config: Result<Arc<Config>>, terminal: Terminal) -> Result<Exit> {
+    let config = match config {
+        // People read it on standard error, like that of every other command.
+        Err(error) if terminal.json => return show(&[Finding::error("config", &error)], terminal),
+        config => config?,
+    };
+    let mut findings = match arguments.quick {
+        true => check::quick(&config),
+        false => check::check(&config, &arguments.spool),
+    };
+    let connect = arguments.connect.as_ref();
+    findings.extend(connect.map(|domain| check::connect(&config, domain.as_deref())));
+    findings.extend(nobody(&config, arguments));
     show(&findings, terminal)
+}
+
+/// Root has found no user to test as.
+fn nobody(config: &Config, arguments: &CheckArgs) -> Option<Finding> {
+    let name = &config.policies.mail_user;
+    let is_root = arguments.user.is_none() && owner::is_root() && name != "root";
+    let fix = format!(
+        "useradd --system --no-create-home --shell /usr/sbin/nologin {name}; or set [policies] mail_user"
+    );
+    let finding = Finding::note("user", format_args!("there is no user {name}: tested as root"), fix);
+    let is_missing = is_root && SYSTEM.user(name).is_ok_and(|user| user.is_none());
+    is_missing.then(|| finding.of_key(config, &["policies", "mail_user"]))
 }
 
 /// Prints findings; the exit code says whether something is wrong.
 pub(crate) fn show(findings: &[Finding], terminal: Terminal) -> Result<Exit> {
     let shown: Vec<&Finding> = findings.iter().filter(|found| found.is_wrong() || !terminal.quiet).collect();
     terminal.rows(&shown, "", |finding| {
-        let (mark, word) = match (finding.is_wrong(), finding.note) {
-            (true, _) => ("wrong", "fix"),
-            (_, true) => ("note ", "better"),
-            _ => ("ok   ", ""),
-        };
+        let (mark, word) = (finding.level(), if finding.note { "better" } else { "fix" });
         let remedy = finding.remedy.as_ref();
         let remedy = remedy.map(|remedy| format!("\n       {:10} {word}: {remedy}", "")).unwrap_or_default();
-        format!("{mark}  {:10} {}{remedy}", finding.subject, finding.found)
+        format!("{mark:5}  {:10} {}{remedy}", finding.subject, finding.text())
     })?;
     Ok(if findings.iter().any(Finding::is_wrong) { Exit::Failure } else { Exit::Ok })
 }

@@ -25,7 +25,7 @@ pub(crate) enum Writes {
 impl Writes {
     pub(super) fn of(command: &Command) -> Writes {
         match command {
-            Command::Check { .. } => Writes::Probes,
+            Command::Check(_) => Writes::Probes,
             Command::Postfix { .. } => Writes::System,
             Command::Policy { command: PolicyCommand::Install(_) | PolicyCommand::Rollback(_) } => {
                 Writes::System

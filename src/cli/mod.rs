@@ -46,6 +46,7 @@ use crate::config::{Config, LogLevel};
 use crate::deadline::{Deadline, stopping};
 use crate::diagnostics;
 use crate::error::{Exit, Result};
+use crate::files::owner;
 use crate::message_log::MessageLog;
 use crate::store::{Store, encryption};
 use clap::CommandFactory;
@@ -122,7 +123,9 @@ fn answer(Typed { global, command }: Typed) -> Result<Exit> {
         Command::Log(arguments) => log::run(&arguments, &*config()?, terminal),
         Command::Alerts => alerts::run(&*config()?, terminal),
         Command::Outbox { command } => outbox::run(command.as_ref(), &*config()?, terminal),
-        Command::Check { quick } => check::run(quick, &*config()?, terminal),
+        Command::Check(arguments) => {
+            check::run(&arguments, load_to_test(&global, arguments.user.as_deref()), terminal)
+        }
         Command::Postfix { command } => {
             postfix::run(&command, &*config()?, config_file(&global).as_deref(), terminal)
         }
@@ -138,6 +141,19 @@ fn answer(Typed { global, command }: Typed) -> Result<Exit> {
 /// The config file that was named; `None`: the default one.
 fn config_file(global: &Global) -> Option<PathBuf> {
     global.config.clone().or_else(|| std::env::var_os("CAROM_CONFIG").map(PathBuf::from))
+}
+
+/// The config for `carom check`, by the user whose rights are tested. Nothing is logged.
+fn load_to_test(global: &Global, user: Option<&str>) -> Result<Arc<Config>> {
+    let config = Config::load(config_file(global).as_deref(), global.state.as_deref())?;
+    if let Some(key) = config.store_key()? {
+        encryption::use_key(&key)?;
+    }
+    match user {
+        Some(user) => owner::become_tester(user)?,
+        None => identity::assume(&config, Writes::Probes).map(drop)?,
+    }
+    Ok(Arc::new(config))
 }
 
 /// The config, the user who is to do the work, and a log that goes where the config says.

@@ -4,8 +4,8 @@
 //! server (`carom … pipe`) is known as one before it is parsed, whatever options it begins with.
 
 use super::{
-    classify, cron, deliveries, erase, export, find, import, log, outbox, pipe, policy, postfix, relay,
-    report, rules, secret, sink_import, stats, suppress, verp,
+    check, classify, cron, deliveries, erase, export, find, import, log, outbox, pipe, policy, postfix,
+    relay, report, rules, secret, sink_import, stats, suppress, verp,
 };
 use crate::clock;
 use crate::error::Error;
@@ -124,11 +124,7 @@ pub(crate) enum Command {
         command: Option<outbox::OutboxCommand>,
     },
     /// Test config, policy, store, directories and DNS, and say how to fix what is wrong
-    Check {
-        /// Only what a message needs: no network, no mail logs, no alerts or exports
-        #[arg(long)]
-        quick: bool,
-    },
+    Check(check::CheckArgs),
     /// Let Postfix hand mail to carom, undo that, and show whether it works
     Postfix {
         #[command(subcommand)]

@@ -22,6 +22,7 @@ mod secret_source;
 mod section;
 mod required_domains;
 mod toml_file;
+mod toml_words;
 mod span;
 mod tables;
 mod unproven_mail;
@@ -42,7 +43,7 @@ pub(crate) use tables::{
 };
 pub(crate) use unproven_mail::UnprovenMail;
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Place, Result};
 use fault::ConfigFault;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -184,15 +185,19 @@ impl Config {
         names
     }
 
-    /// `complaint` with the line of the setting that it begins with, as in `rules[1] (name): …`.
-    pub(crate) fn locate_complaint(&self, policy: &str, complaint: &str) -> String {
+    /// The line of a key, or of its nearest table; `None` if neither is written.
+    pub(crate) fn place_of(&self, path: &[&str]) -> Option<Place> {
+        let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
+        Some(Place { file: self.file.path()?.to_owned(), line: self.file.line_of(&path)? })
+    }
+
+    /// The line of the setting that a complaint begins with, as in `rules[1] (name): …`.
+    pub(crate) fn place_of_complaint(&self, policy: &str, complaint: &str) -> Option<Place> {
         let mut path: Vec<String> = ["policy", policy, "settings"].map(str::to_owned).to_vec();
         let key = complaint.split([':', ' ']).next().unwrap_or_default();
         path.extend(key.split(['[', ']', '.']).filter(|part| !part.is_empty()).map(str::to_owned));
-        match self.file.line_of(&path) {
-            Some(line) => format!("line {line}: {complaint}"),
-            None => complaint.to_owned(),
-        }
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        self.place_of(&path)
     }
 }
 

@@ -12,6 +12,8 @@ use crate::return_path::{self, Keys, PathForm, Refused, Tagged, Verified};
 pub(crate) struct ReturnPaths {
     /// `None` if no keys are configured.
     signing: Option<(Keys, PathForm)>,
+    /// The domain that is set although there are no keys.
+    domain_alone: Option<String>,
     /// Days that a signature is valid.
     pub(crate) max_age: u32,
     /// The header field for a token.
@@ -25,12 +27,13 @@ impl ReturnPaths {
         check_field_name(&table.header).map_err(wrong("header"))?;
         let (max_age, header) = (table.max_age, table.header.clone());
         if table.keys.is_empty() {
-            return Ok(ReturnPaths { signing: None, max_age, header });
+            let domain_alone = Some(table.domain.clone()).filter(|domain| !domain.is_empty());
+            return Ok(ReturnPaths { signing: None, domain_alone, max_age, header });
         }
         let keys = secret_source::all(&table.keys).and_then(|keys| Keys::new(&keys));
         let keys = keys.map_err(wrong("keys"))?;
         let form = PathForm::new(&table.prefix, &table.domain).map_err(wrong("domain"))?;
-        Ok(ReturnPaths { signing: Some((keys, form)), max_age, header })
+        Ok(ReturnPaths { signing: Some((keys, form)), domain_alone: None, max_age, header })
     }
 
     /// The return path of a message to `recipient`, signed on `today` (days since 1970).
@@ -68,6 +71,11 @@ impl ReturnPaths {
     pub(crate) fn verify_batv(&self, address: &str, today: i64) -> Result<Tagged, Refused> {
         let (keys, _) = self.signing.as_ref().ok_or(Refused::NotOurs)?;
         return_path::verify_batv(keys, address, today, self.max_age)
+    }
+
+    /// A domain in the config that nothing is signed for.
+    pub(crate) fn domain_without_keys(&self) -> Option<&str> {
+        self.domain_alone.as_deref()
     }
 
     pub(crate) fn has_keys(&self) -> bool {

@@ -5,6 +5,7 @@
 
 use super::fault::ConfigFault;
 use super::tables::Tables;
+use super::toml_words;
 use crate::error::{Context, Error};
 use crate::files::regular;
 use crate::text::{bounded, one_line};
@@ -77,9 +78,18 @@ impl TomlFile {
             let line = self.line(start);
             let there = self.text.lines().nth(line - 1).unwrap_or_default().trim();
             let there = one_line(bounded(there, 200));
-            self.error(line, format_args!("{} (at `{there}`)", bounded(error.message().trim(), 1000)))
-                .remedy("see examples/carom.toml for every key, its type and its default")
+            let (what, fix) = toml_words::plain(bounded(error.message().trim(), 1000));
+            let key = self.key_at(start).map(|key| key + ": ").unwrap_or_default();
+            self.error(line, format_args!("{key}{what} (at `{there}`)")).remedy(fix)
         })
+    }
+
+    /// The name of the key whose value is at this place.
+    fn key_at(&self, start: usize) -> Option<String> {
+        let tree = DeTable::parse(&self.text).ok()?;
+        let mut path = Vec::new();
+        let is_found = path_to(&DeValue::Table(tree.into_inner()), start, &mut path);
+        is_found.then(|| self.place(&path).name).filter(|name| !name.is_empty())
     }
 
     /// Whether somebody wrote this config, or these are the defaults.
@@ -102,7 +112,7 @@ impl TomlFile {
     fn error(&self, line: usize, what: impl std::fmt::Display) -> Error {
         let error = Error::new(format_args!("line {line}: {what}"));
         match &self.file {
-            Some(file) => error.within(file.display()),
+            Some(file) => error.within(file.display()).at(file, line),
             None => error,
         }
     }
@@ -117,6 +127,28 @@ impl TomlFile {
             walk.follow(&DeValue::Table(tree.into_inner()), path);
         }
         Place { line: self.line(walk.start), name: walk.name(), is_absent: walk.found == 0 }
+    }
+}
+
+/// Finds the keys and the numbers of elements on the way to the value that is at this place. The
+/// span of a table is that of its name.
+fn path_to(value: &DeValue<'_>, start: usize, path: &mut Vec<String>) -> bool {
+    let mut leads_there = |part: String, value: &Spanned<DeValue<'_>>| {
+        path.push(part);
+        let is_found = path_to(value.get_ref(), start, path) || value.span().contains(&start);
+        if !is_found {
+            path.pop();
+        }
+        is_found
+    };
+    match value {
+        DeValue::Table(table) => {
+            table.iter().any(|(key, value)| leads_there(key.get_ref().to_string(), value))
+        }
+        DeValue::Array(elements) => {
+            elements.iter().enumerate().any(|(number, value)| leads_there(number.to_string(), value))
+        }
+        _ => false,
     }
 }
 

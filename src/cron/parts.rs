@@ -16,6 +16,7 @@ use crate::ingest::{self, Watch};
 use crate::intake::{spool, unanswered};
 use crate::maillog::log_health::UnreadableLog;
 use crate::message_log::MessageLog;
+use crate::policy::CodeCheck;
 use crate::stats::export;
 use crate::store::Store;
 use crate::{archive, clock, cycle, journal, log_failures, message_log, policy, release};
@@ -81,7 +82,7 @@ impl Tick<'_> {
         let store = self.store.clone();
         self.part("message log", || message_log::expire(config, store.as_deref()));
         policy::expire_compiled(config);
-        self.part_of_many("policies", || policy::verify_compiled(config));
+        self.part_of_many("policies", || policy::verify_compiled(config, CodeCheck::Whole));
     }
 
     /// Writes today's values, unless another tick does.

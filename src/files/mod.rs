@@ -18,6 +18,8 @@ pub(crate) mod command;
 pub(crate) mod user_database;
 /// Whether another user could read a file.
 pub(crate) mod reader;
+/// Whether this process could write somewhere.
+pub(crate) mod probe;
 /// Whether anyone but root and this user could write somewhere.
 pub(crate) mod others;
 /// Root becomes the owner of what it is going to write.

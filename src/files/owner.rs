@@ -36,6 +36,22 @@ pub(crate) fn become_named(name: &str) -> Result<()> {
     }
 }
 
+/// Becomes the user whose rights are to be tested. Error: there is none of this name, or this
+/// process cannot become it.
+pub(crate) fn become_tester(name: &str) -> Result<()> {
+    let user = SYSTEM.user(name)?.ok_or_else(|| {
+        Error::new(format_args!("there is no user {name}")).remedy(format_args!(
+            "create it: useradd --system --no-create-home --shell /usr/sbin/nologin {name}"
+        ))
+    })?;
+    match user.uid == geteuid().as_raw() {
+        true => Ok(()),
+        false if is_root() => become_user(name, user),
+        false => Err(Error::new(format_args!("only root can test as {name}"))
+            .remedy(format_args!("run it as root, or as {name}: sudo -u {name} carom check"))),
+    }
+}
+
 /// Whether a directory, or the one above it if it is missing, is root's.
 pub(crate) fn is_of_root(directory: &Path) -> bool {
     nearest(directory).is_ok_and(|found| found.uid() == 0)

@@ -41,6 +41,13 @@ impl UserDatabase<'_> {
         }
     }
 
+    /// The name of a user, or the number of one that the system does not know.
+    pub(crate) fn name(&self, uid: u32) -> String {
+        let line = self.0("passwd", &uid.to_string()).ok().flatten().unwrap_or_default();
+        let name = line.split(':').next().filter(|name| !name.is_empty());
+        name.map_or_else(|| uid.to_string(), str::to_owned)
+    }
+
     /// All groups of a user, its primary one first. `name` may be its number.
     pub(crate) fn groups(&self, name: &str, user: SystemUser) -> Result<Vec<u32>> {
         // `initgroups` wants a name.
@@ -109,6 +116,7 @@ mod tests {
         assert_eq!(database.user("nobody-here").unwrap(), None);
         assert!(database.user("odd").unwrap_err().text().contains("unreadable answer"));
         assert!(database.is_member("mail", 50).unwrap());
+        assert_eq!([8, 9].map(|uid| database.name(uid)), ["mail", "9"]);
         let mail = SystemUser { uid: 8, gid: 12 };
         assert_eq!(database.groups("8", mail).unwrap(), [12, 4, 50], "each once, the primary one first");
         assert_eq!(database.groups("77", SystemUser { uid: 77, gid: 78 }).unwrap(), [78]);

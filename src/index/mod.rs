@@ -47,8 +47,9 @@ pub(crate) use waiting_deliveries::WaitingDelivery;
 use crate::error::{Error, Result};
 use crate::files::lock::{self, LockFile};
 use crate::files::private;
-use crate::store::{encryption, free_pages, migrations};
+use crate::store::{Database, encryption, free_pages, migrations};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -86,7 +87,7 @@ impl Index {
     pub(crate) fn open(path: &Path) -> Result<Index> {
         // SQLite gives its other files the permissions of this one.
         let made = path.parent().map_or(Ok(()), private::make_directory);
-        made.and_then(|()| private::make_file(path)).map_err(|error| wrong(path, &error))?;
+        made.and_then(|()| private::make_file(path)).map_err(|error| unwritable(path, &error))?;
         let mut connection =
             connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| wrong(path, &error))?;
         let prepared: rusqlite::Result<bool> = (|| {
@@ -110,11 +111,7 @@ impl Index {
         })();
         match prepared {
             Ok(true) => Ok(Index { connection, path: path.to_owned() }),
-            Ok(false) => Err(Error::new(format_args!(
-                "index {}: written by a newer carom, or by another program",
-                path.display()
-            ))
-            .remedy("install that version again, or set [index] path to another file")),
+            Ok(false) => Err(Database::Index.foreign(path)),
             Err(error) => Err(wrong(path, &error)),
         }
     }
@@ -143,7 +140,7 @@ impl Index {
             // Whether that worked is seen when the file is opened.
             let _ = private::make_directory(directory);
         }
-        lock::try_take(Path::new(&name)).map_err(|error| wrong(path, &error))
+        lock::try_take(Path::new(&name)).map_err(|error| unwritable(path, &error))
     }
 
     /// How far a log was read; a new one gets a number.
@@ -230,10 +227,13 @@ impl Index {
     }
 }
 
-fn wrong(path: &Path, error: &dyn std::fmt::Display) -> Error {
-    Error::new(format_args!("index {}: {error}", path.display())).remedy(
-        "let the user that runs carom write the file and its directory, free the disk, or set [index] path",
-    )
+fn wrong(path: &Path, error: &rusqlite::Error) -> Error {
+    Database::Index.fault(path, error)
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Error {
+    let fix = "let the user that runs carom write there, free the disk, or set [index] path";
+    Database::Index.error(path, &error.to_string()).remedy(fix)
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {

@@ -75,20 +75,23 @@ pub(crate) fn load(
     wasm: impl FnOnce() -> Result<Vec<u8>>,
 ) -> std::result::Result<Loaded, LoadFailure> {
     let measures = purpose == Purpose::Measure;
+    let keeps = !matches!(purpose, Purpose::Measure | Purpose::Look);
+    let depth = if purpose == Purpose::Look { CodeCheck::Look } else { CodeCheck::IfChanged };
     let runner = if measures { None } else { Some(engine::engine(flavor, purpose, limits)?) };
-    let found = runner.as_ref().map(|runner| map_first(runner, places)).transpose()?.flatten();
+    let map = |runner: &Engine| map_first(runner, places, depth);
+    let found = runner.as_ref().map(map).transpose()?.flatten();
     if let (Some(component), Some(runner)) = (found, &runner) {
         return Ok(Loaded { engine: runner.clone(), component, fresh: false });
     }
     // Of processes that start together, one compiles, and the others map what it has kept.
-    let _turn = places.last().filter(|_| !measures).and_then(|code| turn_to_compile(code));
-    let found = runner.as_ref().map(|runner| map_first(runner, places)).transpose()?.flatten();
+    let _turn = places.last().filter(|_| keeps).and_then(|code| turn_to_compile(code));
+    let found = runner.as_ref().map(map).transpose()?.flatten();
     if let (Some(component), Some(runner)) = (found, &runner) {
         return Ok(Loaded { engine: runner.clone(), component, fresh: false });
     }
     let compiler = engine::engine(flavor, engine::compiler_for(purpose), limits)?;
     let compiled = compile(&compiler, &wasm()?)?;
-    if let (Some(path), false) = (places.last(), measures)
+    if let (Some(path), true) = (places.last(), keeps)
         && let Err(error) = verified::keep(path, &compiled)
     {
         tracing::warn!(%error, "cannot keep the compiled policy; every process compiles it again");
@@ -121,10 +124,14 @@ fn turn_to_compile(code: &Path) -> Option<LockFile> {
 }
 
 /// Maps the first compiled component of `places` that can be used.
-fn map_first(runner: &Engine, places: &[PathBuf]) -> std::result::Result<Option<Component>, LoadFailure> {
+fn map_first(
+    runner: &Engine,
+    places: &[PathBuf],
+    depth: CodeCheck,
+) -> std::result::Result<Option<Component>, LoadFailure> {
     let compiled_dir = places.last().and_then(|place| place.parent()).unwrap_or(Path::new("/"));
     for code in places {
-        if let Some(component) = map(runner, code, compiled_dir)? {
+        if let Some(component) = map(runner, code, compiled_dir, depth)? {
             return Ok(Some(component));
         }
     }
@@ -132,9 +139,9 @@ fn map_first(runner: &Engine, places: &[PathBuf]) -> std::result::Result<Option<
 }
 
 /// Compares all code in carom's own directory with what was compiled; removes what is damaged.
-pub(crate) fn sweep(compiled_dir: &Path) -> Vec<Error> {
+pub(crate) fn sweep(compiled_dir: &Path, depth: CodeCheck) -> Vec<Error> {
     let version = format!("-{VERSION}-");
-    verified::sweep(compiled_dir, |name| name.ends_with(".cwasm") && name.contains(&version))
+    verified::sweep(compiled_dir, depth, |name| name.ends_with(".cwasm") && name.contains(&version))
 }
 
 /// Removes compiled code that has not been read for a long time, and temporary files of killed
@@ -177,8 +184,9 @@ fn map(
     engine: &Engine,
     code: &Path,
     compiled_dir: &Path,
+    depth: CodeCheck,
 ) -> std::result::Result<Option<Component>, LoadFailure> {
-    let Some(file) = verified::open(code, compiled_dir, CodeCheck::IfChanged)? else { return Ok(None) };
+    let Some(file) = verified::open(code, compiled_dir, depth)? else { return Ok(None) };
     // Map the open file that was judged: its name may point to another file by now.
     let judged = format!("/proc/self/fd/{}", file.as_raw_fd());
     // SAFETY: a carom run by root or by this user wrote the file with `verified::keep` or

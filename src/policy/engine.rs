@@ -40,6 +40,8 @@ pub(crate) enum Purpose {
     Compile,
     /// Running a few decisions. Without the compiler, an engine starts in half the time.
     Run,
+    /// The same, leaving nothing on disk: neither compiled code nor notes about it.
+    Look,
     /// Running many decisions in this number of threads. Memory stays mapped between decisions.
     RunMany(usize),
     /// Counting every instruction. The engine runs only the code that it compiled itself, and no

@@ -74,6 +74,7 @@ pub(crate) use component_source::{read as component, shipped};
 pub(crate) use failure::Failure;
 pub(crate) use questions::Decision;
 pub(crate) use ready::{Policy, Readied, Use, Wanted};
+pub(crate) use verified::CodeCheck;
 
 use crate::clock;
 use crate::config::Config;
@@ -87,12 +88,12 @@ pub(crate) fn expire_compiled(config: &Config) {
 
 /// Compares the compiled code of policies with what was compiled, and has damaged code compiled
 /// again. Returns what was found.
-pub(crate) fn verify_compiled(config: &Config) -> Vec<Error> {
+pub(crate) fn verify_compiled(config: &Config, depth: CodeCheck) -> Vec<Error> {
     let compiled_dir = config.compiled_dir();
     let releases = config.policies_in_use().into_iter().flat_map(|name| {
         let source = ComponentSource::find(name, config).ok();
         source.map(|source| source.compiled_beside()).unwrap_or_default()
     });
-    let damaged = releases.filter_map(|code| verified::inspect(&code, &compiled_dir, false));
-    damaged.chain(cache::sweep(&compiled_dir)).collect()
+    let damaged = releases.filter_map(|code| verified::inspect(&code, &compiled_dir, depth, false));
+    damaged.chain(cache::sweep(&compiled_dir, depth)).collect()
 }

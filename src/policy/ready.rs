@@ -64,6 +64,8 @@ pub(crate) enum Use {
     Many(usize),
     /// Decisions whose instructions are counted. The component is compiled for that, every time.
     Measured,
+    /// A few decisions that leave nothing on disk.
+    Look,
     /// Decisions as Pulley bytecode, as in a process that may not run machine code.
     Interpreted,
 }
@@ -127,6 +129,7 @@ impl Policy {
     fn ready(wanted: &Wanted<'_>, source: ComponentSource, config: &Config, usage: Use) -> Result<Policy> {
         let (purpose, flavor) = match usage {
             Use::One => (Purpose::Run, runnable()),
+            Use::Look => (Purpose::Look, runnable()),
             Use::Many(threads) => (Purpose::RunMany(threads), runnable()),
             Use::Measured => (Purpose::Measure, Flavor::Native),
             Use::Interpreted => (Purpose::Run, Flavor::Pulley),

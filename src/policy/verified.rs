@@ -37,6 +37,8 @@ pub(crate) enum CodeCheck {
     IfChanged,
     /// All of it.
     Whole,
+    /// All of it, and nothing is recorded.
+    Look,
 }
 
 /// The file that keeps the SHA-256 of compiled code, beside it.
@@ -84,7 +86,7 @@ pub(crate) fn open(code: &Path, compiled_dir: &Path, depth: CodeCheck) -> Result
         tracing::error!(%error, "compiled policy is not used, and is compiled again");
         return Ok(None);
     }
-    if is_settled(&about) {
+    if depth != CodeCheck::Look && is_settled(&about) {
         // If it fails, the next process compares again.
         let _ = publish_unsynced(&record, stamp.as_bytes(), private::FILE);
     }
@@ -117,16 +119,16 @@ fn compare(code: &Path, file: &File, about: &Metadata) -> Result<()> {
 
 /// Compares all compiled code in a directory, and removes what is damaged: it is compiled again
 /// when it is needed. Returns what was removed, and why.
-pub(crate) fn sweep(compiled_dir: &Path, is_ours: impl Fn(&str) -> bool) -> Vec<Error> {
+pub(crate) fn sweep(compiled_dir: &Path, depth: CodeCheck, is_ours: impl Fn(&str) -> bool) -> Vec<Error> {
     let entries = fs::read_dir(compiled_dir).into_iter().flatten().flatten();
     let ours = entries.filter(|entry| is_ours(&entry.file_name().to_string_lossy()));
-    ours.filter_map(|entry| inspect(&entry.path(), compiled_dir, true)).collect()
+    ours.filter_map(|entry| inspect(&entry.path(), compiled_dir, depth, true)).collect()
 }
 
 /// Compares one file. Error: what is wrong with it, and the fix.
-pub(crate) fn inspect(code: &Path, compiled_dir: &Path, removes: bool) -> Option<Error> {
+pub(crate) fn inspect(code: &Path, compiled_dir: &Path, depth: CodeCheck, removes: bool) -> Option<Error> {
     let there = fs::symlink_metadata(code).ok()?;
-    match open(code, compiled_dir, CodeCheck::Whole) {
+    match open(code, compiled_dir, depth) {
         Ok(Some(_)) => None,
         Err(error) => Some(error),
         Ok(None) => {
@@ -235,7 +237,7 @@ mod tests {
     #[test]
     fn code_without_its_sum_is_not_used_and_damaged_code_is_removed() {
         let (home, code) = home();
-        let sweep = || sweep(&home.0, |name| name.ends_with(".cwasm"));
+        let sweep = || sweep(&home.0, CodeCheck::Whole, |name| name.ends_with(".cwasm"));
         assert!(sweep().is_empty());
         flip(&code, 77);
         let found = sweep();

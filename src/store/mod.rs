@@ -35,6 +35,7 @@ pub(crate) use journal_entry::{
 pub(crate) use message_record::{FoldedFile, MessageRecord};
 pub(crate) use observed::{AlertRecord, AlertState, Difference, Heartbeat, TemplateLookup};
 // The index is an SQLite file too, which is encrypted, migrated and overwritten in the same way.
+pub(crate) use sqlite::database_fault::Database;
 pub(crate) use sqlite::{encryption, free_pages, migrations};
 pub(crate) use suppressed::{Effect, ImportChange, Released, SoftBounce, StrikeCount, Suppressed};
 pub(crate) use tally::Tally;
@@ -76,6 +77,12 @@ impl Store {
         Ok(Store { db: SharedConnection::look(path)? })
     }
 
+    /// Opens it for `carom check`, which creates and changes nothing. Whether it could be written is
+    /// tried where that leaves no trace. Error: it cannot be used, and the fix.
+    pub(crate) fn glance(path: &Path) -> Result<Store> {
+        Ok(Store { db: SharedConnection::glance(path)? })
+    }
+
     /// Whether this process has opened it.
     pub(crate) fn is_open(&self) -> bool {
         self.db.is_open()
@@ -86,9 +93,14 @@ impl Store {
         self.db.path().exists()
     }
 
-    /// Checks that the file is sound and can be written; returns what it is, in words.
-    pub(crate) fn check(&self) -> Result<String> {
-        sqlite::check(&self.db)
+    /// The version of the tables in the file, and the version that this carom writes.
+    pub(crate) fn versions(&self) -> Result<(i64, i64)> {
+        sqlite::versions(&self.db)
+    }
+
+    /// Error: the file is damaged. Reads all of it.
+    pub(crate) fn inspect(&self) -> Result<()> {
+        sqlite::inspect(&self.db)
     }
 
     /// Moves SQLite's write-ahead log into the file when it has grown, and claims nothing more.

@@ -98,15 +98,17 @@ impl UrlTemplate {
             Some(Piece::Literal(text)) => text.as_str(),
             _ => "",
         };
-        let written_out = match start.split_once("://") {
-            Some(("http" | "https", rest)) => {
-                let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-                let ends = host.len() < rest.len()
-                    || matches!(self.pieces.get(1), None | Some(Piece::Query('?', _)));
-                !host.is_empty() && ends
-            }
-            _ => false,
-        };
+        let (scheme, rest) = start.split_once("://").unwrap_or(("", start));
+        if !matches!(scheme, "http" | "https") {
+            let what = match scheme {
+                "" => "the URL does not begin with https://".to_owned(),
+                other => format!("{other} is not http or https, and carom speaks only those"),
+            };
+            return Err(self.wrong(what).remedy("begin it with https://, as https://app.example/{address}"));
+        }
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let ends = host.len() < rest.len() || matches!(self.pieces.get(1), None | Some(Piece::Query('?', _)));
+        let written_out = !host.is_empty() && ends;
         let remedy =
             "write scheme, host and a slash before the first variable: https://app.example/{address}";
         written_out.then_some(()).ok_or_else(|| self.wrong("the URL does not name its host").remedy(remedy))

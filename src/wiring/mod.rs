@@ -6,14 +6,18 @@
 
 mod list_value;
 mod postconf;
+mod powermta_findings;
 mod service_route;
+mod similar;
 mod wiring_findings;
 mod wiring_record;
 
+pub(crate) use powermta_findings::{findings as powermta_findings, handed_domains};
 pub(crate) use service_route::Wired;
 use wiring_findings::is_wired;
 pub(crate) use wiring_findings::{findings, findings_if_used};
 
+use crate::config::Config;
 use crate::error::{Error, Result};
 use list_value::{joined, without};
 use postconf::Edit;
@@ -28,12 +32,26 @@ pub(crate) struct Rewiring {
     record: WiringRecord,
 }
 
+/// The domains whose mail goes to carom by the config, each with its policy.
+pub(crate) fn domains(config: &Config) -> Vec<(String, String)> {
+    let of_route = |route: ServiceRoute| {
+        let policy = route.policy.unwrap_or_else(|| config.default_policy.clone());
+        route.domains.into_iter().map(move |domain| (policy.clone(), domain))
+    };
+    routes(config).into_iter().flatten().flat_map(of_route).collect()
+}
+
+/// Whether this host's Postfix has a service that runs carom.
+pub(crate) fn hands_mail_to_carom() -> bool {
+    Postconf::is_installed() && is_wired(&Postconf::new(None)).unwrap_or(false)
+}
+
 /// What is to be done so that Postfix hands carom the mail for the domains of the config.
 pub(crate) fn enabling(postconf: &Postconf, wired: &Wired<'_>) -> Result<Rewiring> {
     let routes = routes(wired.config)?;
     if !postconf.has_type("inline")? {
         return Err(Error::new("this Postfix has no tables of type inline (it is older than 3.0)")
-            .remedy("update Postfix, or write the lines of examples/postfix with a table of your own"));
+            .remedy("update Postfix, or write the lines of /usr/share/doc/carom/examples/postfix (examples/postfix of the sources) with a table of your own"));
     }
     let before = WiringRecord::read(&postconf.directory()?)?;
     let services = routes.iter().map(|route| changed_service(postconf, wired, route, &before));

@@ -6,6 +6,7 @@
 
 use super::postconf::Postconf;
 use super::service_route::{ServiceRoute, routes};
+use super::similar::similar;
 use crate::config::Config;
 use crate::error::Result;
 use crate::files::user_database;
@@ -118,11 +119,8 @@ fn domain_findings(
             }
             None => {
                 let other = found.as_deref().map_or("not to carom".into(), |found| format!("to {found}"));
-                findings.push(Finding::wrong(
-                    "postfix",
-                    format!("mail for {key} goes {other}"),
-                    postconf.enable(),
-                ));
+                let what = format!("mail for {key} goes {other}");
+                findings.push(Finding::wrong("postfix", what, meant(postconf, domain)));
             }
         }
     }
@@ -138,6 +136,15 @@ fn domain_findings(
         findings.push(Finding::good("postfix", what));
     }
     findings
+}
+
+/// The fix for a domain that is not routed: it may be a typo of one that Postfix takes.
+fn meant(postconf: &Postconf, domain: &str) -> String {
+    let known = postconf.list("relay_domains");
+    match similar(domain, known.iter().map(|name| name.trim_start_matches('.'))) {
+        Some(near) => format!("correct the domain, if you mean {near}; or {}", postconf.enable()),
+        None => postconf.enable(),
+    }
 }
 
 /// What `transport_maps` says about a key. For a name below a domain, Postfix asks for both forms.

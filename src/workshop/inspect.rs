@@ -32,7 +32,7 @@ pub(crate) fn component(
     let world = format!("carom:policy/policy@{built_for}; this carom offers {OFFERED}");
     let mut findings = vec![Finding::good("world", world)];
     findings.extend(outside(&anatomy, config));
-    findings.extend(inside(config, &Wanted { name, file: Some(file), settings }));
+    findings.extend(inside(config, &Wanted { name, file: Some(file), settings }, Use::One));
     findings
 }
 
@@ -77,12 +77,12 @@ fn outside(anatomy: &Anatomy, config: &Config) -> Vec<Finding> {
 }
 
 /// By running it: it loads, accepts its settings, and runs every export with a small message.
-pub(crate) fn inside(config: &Arc<Config>, wanted: &Wanted<'_>) -> Vec<Finding> {
+pub(crate) fn inside(config: &Arc<Config>, wanted: &Wanted<'_>, usage: Use) -> Vec<Finding> {
     let bench = match Bench::with_small_message(config) {
         Ok(bench) => bench,
         Err(error) => return vec![Finding::error("dns", &error)],
     };
-    let policy = Policy::open(wanted, config, Use::One);
+    let policy = Policy::open(wanted, config, usage);
     let policy = match policy.and_then(|policy| policy.start_clock().map(|()| policy)) {
         Ok(policy) => policy,
         Err(error) => return vec![Finding::error("policy", &error)],

@@ -12,7 +12,7 @@ mod known_trackers;
 /// When a step is tried again.
 pub(crate) mod retry_time;
 /// Mail.
-pub(super) mod smtp;
+pub(crate) mod smtp;
 
 use super::lanes::Lanes;
 use crate::auth::Dns;

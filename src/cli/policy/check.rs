@@ -5,6 +5,7 @@ use crate::cli::check;
 use crate::cli::terminal::Terminal;
 use crate::config::Config;
 use crate::error::{Exit, Result};
+use crate::policy::Use;
 use crate::workshop::inspect;
 use clap::Args;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ pub(crate) fn run(arguments: &CheckArgs, config: &Arc<Config>, terminal: Termina
     let wanted = arguments.chosen.wanted()?;
     let found = match wanted.file {
         Some(file) => inspect::component(config, wanted.name, file, wanted.settings.clone()),
-        None => inspect::inside(config, &wanted),
+        None => inspect::inside(config, &wanted, Use::One),
     };
     check::show(&found, terminal)
 }

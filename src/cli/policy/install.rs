@@ -8,7 +8,7 @@ use crate::cli::terminal::Terminal;
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
 use crate::finding::Finding;
-use crate::policy::{Wanted, staging};
+use crate::policy::{Use, Wanted, staging};
 use crate::workshop::inspect;
 use clap::Args;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &InstallArgs, config: &Arc<Config>, terminal: Termi
     let name = &arguments.name;
     let staged = staging::stage(config, name, &arguments.file)?;
     let wanted = Wanted { name, file: Some(&staged.release.directory), settings: None };
-    let found = inspect::inside(config, &wanted);
+    let found = inspect::inside(config, &wanted, Use::One);
     if found.iter().any(Finding::is_wrong) {
         check::show(&found, terminal)?;
         let what = format!("policy {name} is not installed; the release in force stays in force");

@@ -16,6 +16,8 @@ pub(crate) struct RelayTable {
     /// `failed` in the relay directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) failed: Option<PathBuf>,
+    /// The config of PowerMTA, whose domains `carom check` compares.
+    pub(crate) powermta: PathBuf,
     /// Milliseconds between two looks at the directory with `--follow`.
     pub(crate) interval: u64,
     /// Seconds without change before a file that lacks a proper end is taken as complete.
@@ -32,6 +34,7 @@ impl Default for RelayTable {
             threads: 32,
             done: None,
             failed: None,
+            powermta: "/etc/pmta/config".into(),
             interval: 200,
             settle: 5,
             give_up_hours: 120,

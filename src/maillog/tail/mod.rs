@@ -231,11 +231,14 @@ fn missing(path: &Path, error: Option<io::Error>) -> Error {
 fn unreadable(path: &Path, error: &io::Error) -> Error {
     let remedy = match error.kind() {
         io::ErrorKind::PermissionDenied => {
-            "let the user that runs `carom cron` read it: on Debian, adduser carom adm; elsewhere, setfacl -m \
-             u:carom:r"
+            let shown = path.display();
+            format!(
+                "let the user that runs `carom cron` read it: on Debian, adduser carom adm; elsewhere, setfacl -m \
+                 u:carom:r {shown}"
+            )
         }
-        io::ErrorKind::Unsupported => "decompress it, or compress logs with gzip, zstd or xz",
-        _ => "correct the file, or set path of [[logs]] to another one",
+        io::ErrorKind::Unsupported => "decompress it, or compress logs with gzip, zstd or xz".into(),
+        _ => "correct the file, or set path of [[logs]] to another one".into(),
     };
     Error::new(format_args!("{}: {error}", path.display())).remedy(remedy)
 }

@@ -5,6 +5,7 @@
 //! get the connection commits the whole queue as one transaction. Not here: how the log reaches the
 //! disk (`write_ahead_log`). Invariant: `write` returns `Ok` only after a commit that has.
 
+use super::database_fault::Database;
 use super::holder::Holders;
 use super::unsettled_steps::UnsettledSteps;
 use super::write_ahead_log::WriteAheadLog;
@@ -22,6 +23,8 @@ use std::time::{Duration, Instant};
 
 /// How long a write waits for other processes.
 const BUSY: Duration = Duration::from_secs(10);
+/// The same for somebody who only wants to know whether a write would be possible.
+const GLANCE: Duration = Duration::from_secs(3);
 /// Time between two tries where SQLite does not wait by itself.
 const RETRY: Duration = Duration::from_millis(20);
 /// Statements that are kept ready: more than one transaction of any kind needs.
@@ -74,10 +77,32 @@ impl SharedConnection {
             encryption::unlock(&connection)?;
             Ok((migrations::version(&connection)?, connection))
         });
-        match looked.map_err(|error| shared.wrong(&error.to_string()))? {
+        match looked.map_err(|error| shared.fault(&error))? {
             (store_schema::VERSION, connection) => drop(lock(&shared.connection).insert(connection)),
             _ => return Err(shared.wrong("written by another version of carom")),
         }
+        Ok(shared)
+    }
+
+    /// Opens the file and creates nothing beside it. With its write-ahead log there, the lock for
+    /// writing is taken and given back; without, the file is read as it is.
+    pub(crate) fn glance(path: &Path) -> Result<SharedConnection> {
+        let shared = SharedConnection::lazy(path);
+        let connection = match WriteAheadLog::is_complete(path) {
+            true => open_file(path).and_then(|connection| {
+                connection.busy_timeout(GLANCE)?;
+                connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+                Ok(connection)
+            }),
+            false => read_as_it_is(path),
+        };
+        let connection = connection.map_err(|error| shared.fault(&error))?;
+        match migrations::version(&connection) {
+            Ok(version) if (0..=store_schema::VERSION).contains(&version) => {}
+            Ok(_) => return Err(Database::Store.foreign(path)),
+            Err(error) => return Err(shared.fault(&error)),
+        }
+        *lock(&shared.connection) = Some(connection);
         Ok(shared)
     }
 
@@ -101,7 +126,7 @@ impl SharedConnection {
     }
 
     pub(crate) fn read<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        self.with(|connection| ask(connection))?.map_err(|error| self.wrong(&error.to_string()))
+        self.with(|connection| ask(connection))?.map_err(|error| self.fault(&error))
     }
 
     /// Opens the file if it is not open, and keeps other threads from it meanwhile.
@@ -180,7 +205,11 @@ impl SharedConnection {
     }
 
     fn wrong(&self, text: &str) -> Error {
-        Error::new(format_args!("store {}: {text}", self.path.display()))
+        Database::Store.error(&self.path, text)
+    }
+
+    fn fault(&self, error: &rusqlite::Error) -> Error {
+        Database::Store.fault(&self.path, error)
     }
 }
 
@@ -191,26 +220,18 @@ fn opened(path: &Path) -> Result<Connection> {
         // time, so an existing one is not an error.
         let made =
             path.parent().map_or(Ok(()), private::make_directory).and_then(|()| private::make_file(path));
-        made.map_err(|_| error.to_string())?;
-        open_file(path).map_err(|error| error.to_string())
+        made.map_err(|_| error)?;
+        open_file(path)
     });
-    let wrong = |text: String| {
-        Error::new(format_args!("store {}: {text}", path.display())).remedy(
-            "let the user that runs carom write the file and its directory, free the disk, or set [store] path",
-        )
-    };
+    let wrong = |error: rusqlite::Error| Database::Store.fault(path, &error);
     let mut connection = opened.map_err(wrong)?;
     match migrations::version(&connection) {
         Ok(store_schema::VERSION) => {}
         Ok(other) if !(0..store_schema::VERSION).contains(&other) => {
-            let what =
-                format_args!("store {}: written by a newer carom, or by another program", path.display());
-            return Err(
-                Error::new(what).remedy("install that version again, or set [store] path to another file")
-            );
+            return Err(Database::Store.foreign(path));
         }
-        Ok(_) => migrate(&mut connection).map_err(|error| wrong(error.to_string()))?,
-        Err(error) => return Err(wrong(error.to_string())),
+        Ok(_) => migrate(&mut connection).map_err(wrong)?,
+        Err(error) => return Err(wrong(error)),
     }
     Ok(connection)
 }
@@ -260,6 +281,16 @@ fn open_file(path: &Path) -> rusqlite::Result<Connection> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // Otherwise the last process to close moves and deletes the log, and the next creates it again.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(connection)
+}
+
+/// For reading only, as a file that nobody changes: SQLite then makes no other files beside it.
+fn read_as_it_is(path: &Path) -> rusqlite::Result<Connection> {
+    let escaped = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)?;
+    encryption::unlock(&connection)?;
     Ok(connection)
 }
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod alert_rows;
 pub(crate) mod connection;
+pub(crate) mod database_fault;
 pub(crate) mod counter_rows;
 pub(crate) mod difference_rows;
 pub(crate) mod due_messages;
@@ -31,20 +32,25 @@ mod write_ahead_log;
 #[cfg(test)]
 mod tests;
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::files::lock::{self, LockFile};
 use connection::SharedConnection;
+use database_fault::Database;
 use std::path::{Path, PathBuf};
 
-/// Checks that the file is sound and can be written.
-pub(crate) fn check(shared: &SharedConnection) -> Result<String> {
+/// The version of the tables in a file, and the version that this carom writes.
+pub(crate) fn versions(shared: &SharedConnection) -> Result<(i64, i64)> {
+    Ok((shared.read(migrations::version)?, store_schema::VERSION))
+}
+
+/// Error: the file is damaged. Reads all of it.
+pub(crate) fn inspect(shared: &SharedConnection) -> Result<()> {
     let sound: String = shared.read(|db| db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)))?;
-    if sound != "ok" {
-        return Err(Error::new(format_args!("store: {sound}"))
-            .remedy("stop carom, move the file away, and recover it with the sqlite3 shell's .recover"));
+    if sound == "ok" {
+        return Ok(());
     }
-    shared.write(|db| db.execute("UPDATE meta SET value = value WHERE name = 'startedRunning'", []))?;
-    Ok(format!("SQLite, tables of version {}, can be written", store_schema::VERSION))
+    let damage = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    Err(Database::Store.fault(shared.path(), &rusqlite::Error::SqliteFailure(damage, Some(sound))))
 }
 
 /// A file beside the store.

@@ -34,6 +34,12 @@ impl WriteAheadLog {
         WriteAheadLog { store: path.to_owned(), path: super::beside(path, "-wal"), file: OnceLock::new() }
     }
 
+    /// Whether the log of the SQLite file at `path` and its index are there, so that opening the file
+    /// makes neither.
+    pub(super) fn is_complete(path: &Path) -> bool {
+        ["-wal", "-shm"].iter().all(|suffix| super::beside(path, suffix).is_file())
+    }
+
     /// Makes what was committed durable, by whichever process.
     pub(super) fn sync(&self) -> io::Result<()> {
         if self.file.get().is_none() {

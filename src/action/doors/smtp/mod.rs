@@ -4,6 +4,8 @@
 //! or slow, holds a caller beyond its deadline, and a letter counts as sent only after the host's
 //! 2xx to its end.
 
+/// A connection that only looks whether a host answers.
+mod greeting;
 /// Letters, destinations and failures.
 mod letter;
 /// The connections of a process.
@@ -17,5 +19,6 @@ mod opportunistic_tls;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use greeting::greeting;
 pub(crate) use letter::{Letter, SendFailure, SmtpTarget};
 pub(crate) use pool::Pool;

@@ -1,0 +1,139 @@
+//! What the network says: DNS answers, the domains of the config exist in it, and, if it is asked
+//! for, a mail exchanger answers on port 25.
+//!
+//! Not here: which addresses may be connected to (`action::doors`). Invariant: DNS is asked for a
+//! name that no cache knows, so that a query leaves the host; nothing is connected to unless
+//! `--connect` asks for it, and no mail is begun.
+
+use crate::action::doors::smtp;
+use crate::auth::{Dns, DnsFailure};
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::finding::Finding;
+use crate::store::Store;
+use crate::wiring;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Domains that are looked up, and mail exchangers that are tried, at most.
+const MOST: usize = 20;
+/// Actions that send mail to the sender of a message.
+const MAILED: [&str; 3] = ["bounce", "complain", "auto-reply"];
+
+fn deadline(config: &Config) -> Deadline {
+    Deadline::after(Duration::from_secs(u64::from(config.dns.timeout)))
+}
+
+/// Whether a query is answered. That the answer is "no such name" is an answer too.
+pub(super) fn dns(config: &Config) -> Vec<Finding> {
+    let dns = match Dns::open(&config.dns).and_then(|dns| dns.ready().map(|()| dns)) {
+        Ok(dns) => dns,
+        Err(error) => return vec![Finding::error("dns", &error).of_key(config, &["dns"])],
+    };
+    if let Some(zone) = &config.dns.zone {
+        return vec![Finding::good("dns", format_args!("{} answers, and no server", zone.display()))];
+    }
+    let unknown_name = format!("carom-check-{:012x}.com", fastrand::u64(..1 << 48));
+    match dns.mx(&unknown_name, deadline(config)) {
+        Err(DnsFailure::Temporary(text)) => vec![
+            Finding::wrong(
+                "dns",
+                text,
+                "set [dns] servers to a resolver that answers, or correct /etc/resolv.conf",
+            )
+            .of_key(config, &["dns", "servers"]),
+        ],
+        Ok(_) | Err(DnsFailure::NotFound | DnsFailure::NoMail) => {
+            let mut findings = vec![Finding::good("dns", "answers")];
+            findings.extend(domains(config, &dns));
+            findings
+        }
+    }
+}
+
+/// Domains of the config to which nobody can send mail. The names below a sink's domain count, too.
+fn domains(config: &Config, dns: &Dns) -> Vec<Finding> {
+    let routed = wiring::domains(config);
+    let lost = routed.iter().take(MOST).filter(|(_, domain)| {
+        let is_lost = |name: &str| matches!(dns.mx(name, deadline(config)), Err(DnsFailure::NotFound));
+        is_lost(domain) && is_lost(&format!("accept.{domain}"))
+    });
+    let finding = |(policy, domain): &(String, String)| {
+        let found = format!("{domain} has neither MX nor address in DNS: nobody can send mail to it");
+        let fix = format!("correct the domain, or publish: {domain}. IN MX 10 {}.", config.hostname());
+        let key = ["policy", policy.as_str(), "settings", "domains"];
+        let verp = ["verp", "domain"];
+        let is_verp = config.return_paths.domain().is_some_and(|verp| verp.eq_ignore_ascii_case(domain));
+        Finding::note("domains", found, fix).of_key(config, if is_verp { &verp } else { &key })
+    };
+    lost.map(finding).collect()
+}
+
+/// Connects to the mail exchangers of `domain`, or of those that mail waits for, or to those that
+/// the sink may answer, until one greets.
+pub(crate) fn connect(config: &Config, domain: Option<&str>) -> Finding {
+    let dns = match Dns::open(&config.dns) {
+        Ok(dns) => dns,
+        Err(error) => return Finding::error("connect", &error),
+    };
+    let by = Deadline::after(Duration::from_secs(config.send.timeout.into()));
+    let (hosts, why_not) = exchangers(config, &dns, domain, by);
+    let Some(first) = hosts.first() else {
+        let found = why_not.unwrap_or_else(|| "no domain is known that carom would send mail to".into());
+        return Finding::wrong("connect", found, "name one: carom check --connect example.com");
+    };
+    let port = config.network.smtp_port;
+    let mut failures = Vec::new();
+    for host in hosts.iter().take(MOST) {
+        match smtp::greeting(host, config, &dns, by) {
+            Ok(greeting) => {
+                return Finding::good("connect", format_args!("{host} answers on port {port}: {greeting}"));
+            }
+            Err(failure) => failures.push(format!("{host}: {failure}")),
+        }
+    }
+    let found = format!("port {port} of no mail exchanger answers: {}", failures.join("; "));
+    let fix = format!(
+        "let this host connect to port {port} of others: many providers block it until they are asked; see with: \
+         nc -vz {first} {port}"
+    );
+    Finding::wrong("connect", found, fix)
+}
+
+/// Names of mail exchangers, or why there are none.
+fn exchangers(
+    config: &Config,
+    dns: &Dns,
+    domain: Option<&str>,
+    by: Deadline,
+) -> (Vec<String>, Option<String>) {
+    let domains = match domain {
+        Some(domain) => vec![domain.to_owned()],
+        None => waiting_domains(config),
+    };
+    let (mut hosts, mut why_not) = (Vec::new(), None);
+    for domain in domains.iter().take(MOST) {
+        match dns.mx(domain, by) {
+            Ok(found) => hosts.extend(found),
+            Err(DnsFailure::Temporary(text)) => why_not = Some(text),
+            Err(DnsFailure::NotFound | DnsFailure::NoMail) => {
+                why_not = Some(format!("{domain} takes no mail"))
+            }
+        }
+    }
+    if hosts.is_empty() && domain.is_none() {
+        let list = config.policy.get("sink").and_then(|sink| sink.settings.get("mx_allowlist"));
+        let named = list.and_then(toml::Value::as_table).into_iter().flatten().map(|(host, _)| host.clone());
+        hosts.extend(named.filter(|host| !host.contains('*')));
+    }
+    (hosts, why_not)
+}
+
+/// The domains of senders to whom mail waits in the outbox.
+fn waiting_domains(config: &Config) -> Vec<String> {
+    let pending = Store::glance(&config.store_path()).and_then(|store| store.pending_steps());
+    let mailed = pending.into_iter().flatten().filter(|step| MAILED.contains(&step.action.as_str()));
+    let domains: BTreeSet<String> =
+        mailed.filter_map(|step| Some(step.envelope.sender.rsplit_once('@')?.1.to_ascii_lowercase())).collect();
+    domains.into_iter().collect()
+}

@@ -1,0 +1,171 @@
+//! The directories that carom writes: whether each is there and takes a file, and whether its path
+//! means the same for everybody.
+//!
+//! Not here: what others could do there (`permissions`), and the databases (`store_findings`).
+//! Invariant: a directory is tried and not made; a missing one that the first message would make is
+//! named, so that a typo does not become a directory.
+
+use crate::config::Config;
+use crate::files::user_database::SYSTEM;
+use crate::files::{private, probe};
+use crate::finding::Finding;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A directory, and the key that sets it.
+pub(super) struct OwnPlace {
+    pub(super) subject: &'static str,
+    pub(super) path: PathBuf,
+    pub(super) key: &'static [&'static str],
+    /// It is set by its own key, not below the state directory.
+    pub(super) is_set: bool,
+}
+
+/// What messages need.
+pub(super) fn own_places(config: &Config) -> Vec<OwnPlace> {
+    let state = OwnPlace {
+        subject: "state",
+        path: config.state_dir(),
+        key: &["state"],
+        is_set: config.place_of(&["state"]).is_some(),
+    };
+    let place = |subject, path: PathBuf, key, is_set| OwnPlace { subject, path, key, is_set };
+    let above = |path: PathBuf| path.parent().map(Path::to_owned).unwrap_or_default();
+    let mut places = vec![
+        place("store", above(config.store_path()), &["store", "path"], config.store.path.is_some()),
+        place("log", config.log_dir(), &["log", "directory"], config.log.directory.is_some()),
+        place("kept", config.kept_dir(), &["kept", "directory"], config.kept.directory.is_some()),
+    ];
+    let relay: [(_, &'static [&'static str]); 2] =
+        [(&config.relay.done, &["relay", "done"]), (&config.relay.failed, &["relay", "failed"])];
+    let relay = relay.into_iter().filter_map(|(path, key)| Some((path.clone()?, key)));
+    places.extend(relay.map(|(path, key)| place("relay", path, key, true)));
+    // What is set nowhere is in the state directory, and found with it.
+    let elsewhere = places.into_iter().filter(|other| other.is_set || !other.path.starts_with(&state.path));
+    let elsewhere: Vec<OwnPlace> = elsewhere.filter(|other| other.path != state.path).collect();
+    [state].into_iter().chain(elsewhere).collect()
+}
+
+impl OwnPlace {
+    pub(super) fn finding(&self, config: &Config) -> Finding {
+        let shown = self.path.display();
+        let finding = match self.path.metadata() {
+            _ if self.path.is_relative() => return relative(config, self.key, &self.path),
+            Ok(found) if !found.is_dir() => Finding::wrong(
+                self.subject,
+                format_args!("{shown}: it is not a directory"),
+                format_args!("set {} to a directory", written(self.key)),
+            ),
+            Ok(_) => match probe::takes_a_file(&self.path) {
+                Ok(()) => Finding::good(self.subject, format_args!("{shown} can be written")),
+                Err(error) => self.refused(&self.path, &error),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.missing(),
+            Err(error) => self.refused(&self.path, &error),
+        };
+        finding.of_key(config, self.key)
+    }
+
+    /// The directory does not exist.
+    fn missing(&self) -> Finding {
+        let shown = self.path.display();
+        let above = self.path.ancestors().skip(1).find(|above| above.exists()).unwrap_or(Path::new("/"));
+        if Some(above) != self.path.parent() {
+            let found = format!("{shown}: there is no such directory, and none above it up to {above:?}");
+            return Finding::wrong(self.subject, found, self.make());
+        }
+        match probe::takes_a_file(above) {
+            Ok(()) if !self.is_set => {
+                Finding::good(self.subject, format_args!("{shown} is made when it is needed"))
+            }
+            Ok(()) => {
+                let found = format!("{shown}: there is no such directory yet; the first message makes it");
+                Finding::note(self.subject, found, self.make())
+            }
+            Err(_) => {
+                let found = format!("{shown}: there is no such directory, and {} cannot make it", user());
+                Finding::wrong(self.subject, found, self.make())
+            }
+        }
+    }
+
+    fn make(&self) -> String {
+        let (shown, user) = (self.path.display(), user());
+        let make = format!("install -d -m {:o} -o {user} -g $(id -g {user}) {shown}", private::DIRECTORY);
+        format!("correct {}, or make it: {make}", written(self.key))
+    }
+
+    fn refused(&self, path: &Path, error: &io::Error) -> Finding {
+        let found = format!("{}: {} cannot write there: {error}", path.display(), user());
+        let fix = match (error.kind(), probe::barred_by(path)) {
+            (io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded, _) => {
+                format!("free space there: df {}", path.display())
+            }
+            (io::ErrorKind::ReadOnlyFilesystem, _) => {
+                format!("mount it to be written, or set {} to another directory", written(self.key))
+            }
+            (_, Some(bar)) => format!("let {} reach it: chmod a+x {}", user(), bar.display()),
+            _ => format!("give it to the user that runs carom: chown -R {}: {}", user(), path.display()),
+        };
+        Finding::wrong(self.subject, found, fix)
+    }
+}
+
+/// The user that this process works as.
+pub(super) fn user() -> String {
+    SYSTEM.name(rustix::process::geteuid().as_raw())
+}
+
+/// `[table] key`, or the key of no table.
+pub(super) fn written(key: &[&str]) -> String {
+    match key {
+        [table, key] => format!("[{table}] {key}"),
+        _ => key.join("."),
+    }
+}
+
+/// Every path in the config that is relative.
+pub(super) fn relative_paths(config: &Config) -> Vec<Finding> {
+    let export = config.export.get().ok();
+    let export = |path: fn(&crate::config::ExportTable) -> Option<&PathBuf>| export.and_then(path).cloned();
+    let paths: [(&'static [&'static str], Option<PathBuf>); 10] = [
+        (&["index", "path"], config.index.path.clone()),
+        (&["dns", "zone"], config.dns.zone.clone()),
+        (&["policies", "directory"], config.policies.directory.clone()),
+        (&["store", "path"], config.store.path.clone()),
+        (&["export", "prometheus"], export(|export| export.prometheus.as_ref())),
+        (&["export", "html"], export(|export| export.html.as_ref())),
+        (&["export", "json"], export(|export| export.json.as_ref())),
+        (&["export", "csv"], export(|export| export.csv.as_ref())),
+        (&["export", "events"], export(|export| export.events.as_ref())),
+        (&["logs", "path"], None),
+    ];
+    let mut findings: Vec<Finding> = paths
+        .into_iter()
+        .filter_map(|(key, path)| Some((key, path.filter(|path| path.is_relative())?)))
+        .map(|(key, path)| relative(config, key, &path))
+        .collect();
+    let logs = config.mail_logs.get().into_iter().flatten();
+    for (number, path) in logs.enumerate().filter_map(|(number, log)| Some((number, log.path.as_ref()?))) {
+        if path.is_relative() {
+            findings.push(relative(config, &["logs", &number.to_string(), "path"], path));
+        }
+    }
+    findings.extend(config.policy.iter().filter_map(|(name, policy)| {
+        let path = policy.path.as_ref().filter(|path| path.is_relative())?;
+        Some(relative(config, &["policy", name, "path"], path))
+    }));
+    findings
+}
+
+/// Mail server, cron and people start carom in different directories.
+fn relative(config: &Config, key: &[&str], path: &Path) -> Finding {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let found = format!(
+        "{}: {:?} leads to another place in each directory that carom is started in",
+        key.join("."),
+        path
+    );
+    let fix = format!("write the whole path: {} = {:?}", key.last().unwrap_or(&""), whole);
+    Finding::wrong("path", found, fix).of_key(config, key)
+}

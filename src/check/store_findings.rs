@@ -1,0 +1,191 @@
+//! The databases and what they say: the store, the index, when the last tick was, and what waits in
+//! the outbox.
+//!
+//! Not here: their directories (`place_findings`). Invariant: nothing is created or changed; a file
+//! that is not there yet is not a fault.
+
+use super::place_findings::user;
+use crate::clock::{self, HOUR_MS};
+use crate::config::Config;
+use crate::error::Result;
+use crate::files::probe;
+use crate::finding::Finding;
+use crate::store::{PendingStep, Store};
+use crate::text::{bounded, one_line};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Without a tick for so long (milliseconds), ticks have stopped.
+const OVERDUE_MS: i64 = 10 * 60_000;
+/// Clocks of one host differ by less than this (milliseconds).
+const SAME_TIME_MS: i64 = 60_000;
+/// Bytes of a note of a step that are shown.
+const SHOWN: usize = 200;
+
+/// How much of the store is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StoreDepth {
+    /// Its version.
+    Version,
+    /// All of it.
+    Whole,
+}
+
+/// The store, and with `Whole` the tick and the outbox, which are in it.
+pub(super) fn store_findings(config: &Config, depth: StoreDepth) -> Vec<Finding> {
+    let path = config.store_path();
+    let of_key = |finding: Finding| finding.of_key(config, &["store", "path"]);
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let found = format!("{}: not there yet; it is made when it is needed", path.display());
+            return vec![Finding::good("store", found)];
+        }
+        _ => {}
+    }
+    let store = match usable(&path, depth) {
+        Ok(store) => store,
+        Err(finding) => return vec![of_key(*finding)],
+    };
+    let said = match store.versions() {
+        Ok((there, ours)) if there < ours => {
+            format!("SQLite, tables of version {there}; the next message brings them to version {ours}")
+        }
+        Ok((there, _)) => format!("SQLite, tables of version {there}, can be written"),
+        Err(error) => return vec![of_key(Finding::error("store", &error))],
+    };
+    let mut findings = vec![Finding::good("store", said)];
+    let is_current = store.versions().is_ok_and(|(there, ours)| there == ours);
+    if depth == StoreDepth::Whole && is_current {
+        findings.extend(tick(&store).unwrap_or_else(|error| Some(Finding::error("tick", &error))));
+        findings.extend(clock_set_back(&path));
+        findings.extend(outbox(&store).unwrap_or_else(|error| vec![Finding::error("outbox", &error)]));
+    }
+    findings
+}
+
+/// The store, if it can be read and written.
+fn usable(path: &Path, depth: StoreDepth) -> Result<Store, Box<Finding>> {
+    let shown = path.display();
+    let wrong = |found: String, fix: String| Err(Box::new(Finding::wrong("store", found, fix)));
+    match path.metadata() {
+        Ok(found) if found.is_dir() => {
+            let found = format!("{shown}: it is a directory, not a database");
+            return wrong(found, format!("set [store] path to a file: {shown}/carom.db"));
+        }
+        Ok(found) if !found.is_file() => {
+            let found = format!("{shown}: it is not a regular file");
+            return wrong(found, format!("remove it, or set [store] path to another file: rm {shown}"));
+        }
+        _ => {}
+    }
+    let beside = ["", "-wal", "-shm"].map(|suffix| format!("{shown}{suffix}"));
+    for file in beside.iter().map(Path::new) {
+        let is_missing =
+            file.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+        if let (false, Err(error)) = (is_missing, probe::may_write(file)) {
+            let (found, user) = (format!("{}: {} cannot write it: {error}", file.display(), user()), user());
+            let fix = match probe::barred_by(file) {
+                Some(bar) => format!("let {user} reach it: chown -R {user}: {}", bar.display()),
+                None => format!("chown {user}: {0} && chmod u+rw {0}", file.display()),
+            };
+            return wrong(found, fix);
+        }
+    }
+    let store = Store::glance(path).map_err(|error| Box::new(Finding::error("store", &error)))?;
+    if depth == StoreDepth::Whole {
+        store.inspect().map_err(|error| Box::new(Finding::error("store", &error)))?;
+    }
+    Ok(store)
+}
+
+/// The index of the mail logs must have a file for itself.
+pub(super) fn index_finding(config: &Config) -> Option<Finding> {
+    let (index, store) = (config.index_path(), config.store_path());
+    let identity = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
+    let is_same = index == store || identity(&index).is_some_and(|one| identity(&store) == Some(one));
+    let key = if config.index.path.is_some() { ["index", "path"] } else { ["store", "path"] };
+    let found = format!("{}: it is the path of the store and of the index", index.display());
+    let fix = format!("set [index] path to another file: {}", index.with_file_name("index.db").display());
+    let fix = if index.ends_with("index.db") { "set [store] path to another file".to_owned() } else { fix };
+    is_same.then(|| Finding::wrong("index", found, fix).of_key(config, &key))
+}
+
+/// Once there was a tick, there is one each minute, and no part of it fails.
+fn tick(store: &Store) -> Result<Option<Finding>> {
+    let Some(beat) = store.heartbeat()? else { return Ok(None) };
+    let (last, took) = (clock::rfc3339(beat.at_ms), beat.duration_ms);
+    let age_ms = clock::now_ms() - beat.at_ms;
+    if age_ms < -SAME_TIME_MS {
+        let found = format!("the last tick was at {last}, which is still to come: the clock was set back");
+        return Ok(Some(Finding::wrong("clock", found, CLOCK_FIX)));
+    }
+    if age_ms > OVERDUE_MS {
+        let found = format!("the last one was at {last}: ticks have stopped, or the clock runs ahead");
+        let fix = "let `carom cron` run each minute as the mail user (systemctl enable --now carom.timer, or cron), \
+                   and see whether the clock is right: timedatectl";
+        return Ok(Some(Finding::wrong("tick", found, fix)));
+    }
+    if !beat.failed.is_empty() {
+        let found = format!("the last one, at {last}, failed in part: {}", beat.failed.join(", "));
+        let fix = "run `carom cron` as the mail user, and follow what it says";
+        return Ok(Some(Finding::wrong("tick", found, fix)));
+    }
+    Ok(Some(Finding::good("tick", format_args!("the last one was at {last} and took {took} ms"))))
+}
+
+const CLOCK_FIX: &str = "set it, and let NTP keep it: timedatectl set-ntp true";
+
+/// Files that were written later than now.
+fn clock_set_back(store: &Path) -> Option<Finding> {
+    let written = store.metadata().ok()?.modified().ok()?;
+    let written_ms = written.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis() as i64;
+    let found = format!(
+        "{} was written at {}, which is still to come: the clock was set back, so signatures and retries have \
+         wrong ages",
+        store.display(),
+        clock::rfc3339(written_ms)
+    );
+    (written_ms - clock::now_ms() > SAME_TIME_MS).then(|| Finding::wrong("clock", found, CLOCK_FIX))
+}
+
+/// Steps that wait for an operator, and steps that fail for long.
+fn outbox(store: &Store) -> Result<Vec<Finding>> {
+    let pending = store.pending_steps()?;
+    let parked: Vec<&PendingStep> = pending.iter().filter(|step| step.state == "parked").collect();
+    let is_failing = |step: &&PendingStep| step.state != "parked" && step.attempts > 0;
+    let failing: Vec<&PendingStep> = pending.iter().filter(is_failing).collect();
+    let mut findings = Vec::new();
+    if let Some(first) = parked.iter().min_by_key(|step| step.since_ms) {
+        let found = format!("{} parked; the first, {}", counted(parked.len()), described(first));
+        let fix =
+            "correct the cause, then retry them: carom outbox retry --all; or drop one: carom outbox drop ID";
+        findings.push(Finding::wrong("outbox", found, fix));
+    }
+    if let Some(first) = failing.iter().min_by_key(|step| step.since_ms) {
+        let found =
+            format!("{} failing and retried; the first, {}", counted(failing.len()), described(first));
+        let fix = "see whether mail leaves this host: carom check --connect; and the rest: carom outbox";
+        let is_old = clock::now_ms() - first.since_ms > HOUR_MS;
+        let finding = Finding::wrong("outbox", found, fix);
+        findings.push(Finding { note: !is_old, ..finding });
+    }
+    Ok(findings)
+}
+
+fn counted(steps: usize) -> String {
+    match steps {
+        1 => "1 step is".to_owned(),
+        many => format!("{many} steps are"),
+    }
+}
+
+fn described(step: &PendingStep) -> String {
+    let note = one_line(bounded(step.note.trim_start_matches('!'), SHOWN));
+    format!(
+        "{} of {} ({}), since {}: {note}",
+        step.action,
+        step.recipient,
+        step.id,
+        clock::rfc3339(step.since_ms)
+    )
+}

@@ -1,0 +1,116 @@
+//! Why a database cannot be used, and the fix for just that.
+//!
+//! Not here: the work that failed. Invariant: a fix names the file, and does not lose what is in
+//! it.
+
+use crate::error::Error;
+use rusqlite::ErrorCode;
+use std::path::Path;
+
+/// A database of carom's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Database {
+    Store,
+    Index,
+}
+
+impl Database {
+    fn name(self) -> &'static str {
+        match self {
+            Database::Store => "store",
+            Database::Index => "index",
+        }
+    }
+
+    /// The fault of the file at `path`.
+    pub(crate) fn fault(self, path: &Path, error: &rusqlite::Error) -> Error {
+        let text = match error.sqlite_error_code() {
+            Some(ErrorCode::CannotOpen) if path.is_dir() => "a directory, not a database".to_owned(),
+            Some(ErrorCode::NotADatabase) if error.to_string().contains("[store] key") => {
+                let fix = "set [store] key to the key that it was written with";
+                return self.error(path, &error.to_string()).remedy(fix);
+            }
+            Some(ErrorCode::NotADatabase) => "not a database of SQLite".to_owned(),
+            Some(ErrorCode::DatabaseCorrupt) => format!("damaged: {error}"),
+            _ => error.to_string(),
+        };
+        self.error(path, &text).remedy(self.fix(path, error.sqlite_error_code()))
+    }
+
+    /// An error that has another cause than SQLite.
+    pub(crate) fn error(self, path: &Path, text: &str) -> Error {
+        Error::new(format_args!("{} {}: {text}", self.name(), path.display()))
+    }
+
+    /// A file of a later version, or of another program.
+    pub(crate) fn foreign(self, path: &Path) -> Error {
+        let fix = format!("install that version again, or set [{}] path to another file", self.name());
+        self.error(path, "written by a newer carom, or by another program").remedy(fix)
+    }
+
+    fn fix(self, path: &Path, code: Option<ErrorCode>) -> String {
+        let (file, name) = (path.display(), self.name());
+        let directory = path.parent().unwrap_or(Path::new("/")).display();
+        match code {
+            Some(ErrorCode::CannotOpen) if path.is_dir() => {
+                format!("set [{name}] path to a file in it: {file}/{}", self.usual_name())
+            }
+            Some(ErrorCode::NotADatabase) => {
+                format!("move it away: mv {file} {file}.other; or set [{name}] path to another file")
+            }
+            Some(ErrorCode::DatabaseCorrupt) => match self {
+                Database::Store => format!(
+                    "stop carom, then save what can be read: sqlite3 {file} .recover | sqlite3 {file}.new && \
+                     mv {file} {file}.damaged && rm -f {file}-wal {file}-shm && mv {file}.new {file}"
+                ),
+                Database::Index => format!(
+                    "move it away, and `carom cron` reads the logs again: mv {file} {file}.damaged && rm -f \
+                     {file}-wal {file}-shm"
+                ),
+            },
+            Some(ErrorCode::DiskFull) => format!("free space on the disk of {directory}"),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                format!("wait for the process that locks it, or find it: fuser {file}")
+            }
+            Some(ErrorCode::SystemIoFailure) => {
+                format!("free space on the disk of {directory}, and look for its errors: dmesg")
+            }
+            _ => format!(
+                "let the user that runs carom write {directory} and what is in it, or set [{name}] path \
+                 to another file"
+            ),
+        }
+    }
+
+    fn usual_name(self) -> &'static str {
+        match self {
+            Database::Store => "carom.db",
+            Database::Index => "index.db",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi;
+
+    #[test]
+    fn each_fault_has_the_fix_of_its_own_cause() {
+        let path = Path::new("/var/lib/carom/carom.db");
+        let fault = |code| {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            Database::Store.fault(path, &error).to_string()
+        };
+        for (code, fix) in [
+            (ffi::SQLITE_NOTADB, "mv /var/lib/carom/carom.db "),
+            (ffi::SQLITE_CORRUPT, "sqlite3 /var/lib/carom/carom.db .recover"),
+            (ffi::SQLITE_FULL, "free space on the disk of /var/lib/carom"),
+            (ffi::SQLITE_BUSY, "fuser /var/lib/carom/carom.db"),
+            (ffi::SQLITE_READONLY, "write /var/lib/carom and what is in it"),
+            (ffi::SQLITE_CANTOPEN, "write /var/lib/carom and what is in it"),
+        ] {
+            assert!(fault(code).contains(fix), "{code}: {}", fault(code));
+        }
+    }
+}
