@@ -8,6 +8,7 @@ mod about;
 mod answers;
 mod batches;
 mod bounces;
+mod check;
 mod complaints;
 mod cron;
 mod deadline;

@@ -5,6 +5,7 @@
 
 use crate::config::LimitsTable;
 use crate::error::{Context, Result};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter,
@@ -71,6 +72,12 @@ pub(crate) fn start_clock(engine: &Engine) -> Result<()> {
     thread.spawn(forever).context("cannot start the clock of policies").map(drop)
 }
 
+/// Calls of a guest that is stopped that are looked at.
+const FRAMES: usize = 64;
+/// Bytes of the stack on which a guest's calls are. What a guest keeps in its memory for that, its
+/// own stack, was given when it was linked.
+pub(crate) const STACK: usize = 512 << 10;
+
 /// Bytes that a pooled instance clears in place instead of returning them to the kernel: about what
 /// a typical decision dirties.
 const KEPT_RESIDENT: usize = 1 << 20;
@@ -79,10 +86,11 @@ const KEPT_RESIDENT: usize = 1 << 20;
 pub(crate) fn engine(flavor: Flavor, purpose: Purpose, limits: &LimitsTable) -> Result<Engine> {
     let mut config = Config::new();
     config.epoch_interruption(true);
-    // An error gives the kind of a trap, not its place in the guest. Every start would have to
-    // read the tables that locate it.
+    // An error names the functions of the guest, which come with its component, and not the lines:
+    // every start would have to read the tables that locate them.
     config.generate_address_map(false);
-    config.wasm_backtrace_max_frames(None);
+    config.wasm_backtrace_max_frames(NonZeroUsize::new(FRAMES));
+    config.max_wasm_stack(STACK);
     config.native_unwind_info(false);
     config.enable_compiler(matches!(purpose, Purpose::Compile | Purpose::Measure));
     config.consume_fuel(purpose == Purpose::Measure);
@@ -118,7 +126,7 @@ fn pool(threads: usize, limits: &LimitsTable) -> PoolingAllocationConfig {
 }
 
 /// Most elements of one table.
-const TABLE_ELEMENTS: usize = 100_000;
+pub(crate) const TABLE_ELEMENTS: usize = 100_000;
 
 /// Limits the memory, tables and instances of one decision. Growth past a limit traps, so that the
 /// error can name the cause.
@@ -126,9 +134,20 @@ pub(crate) struct Meter {
     limits: StoreLimits,
     /// The largest memory so far, in bytes.
     pub(crate) peak: usize,
-    /// The guest asked for more memory than its limit.
-    pub(crate) exceeded: bool,
+    /// The limit that the guest ran into when it last asked for more.
+    pub(crate) exceeded: Option<Exceeded>,
     most: usize,
+}
+
+/// Why something in a guest could not grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exceeded {
+    /// `[limits] memory`.
+    Memory,
+    /// The memory's own maximum, in bytes, with which it was linked.
+    OwnMemory(usize),
+    /// The elements of a table.
+    Table,
 }
 
 impl Meter {
@@ -140,7 +159,7 @@ impl Meter {
             .tables(64)
             .memories(16)
             .trap_on_grow_failure(true);
-        Meter { limits: builder.build(), peak: 0, exceeded: false, most: limits.memory }
+        Meter { limits: builder.build(), peak: 0, exceeded: None, most: limits.memory }
     }
 }
 
@@ -151,7 +170,11 @@ impl ResourceLimiter for Meter {
         wanted: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        self.exceeded |= wanted > self.most;
+        self.exceeded = match maximum {
+            _ if wanted > self.most => Some(Exceeded::Memory),
+            Some(own) if wanted > own => Some(Exceeded::OwnMemory(own)),
+            _ => None,
+        };
         let grown = self.limits.memory_growing(current, wanted, maximum);
         if matches!(grown, Ok(true)) {
             self.peak = self.peak.max(wanted);
@@ -165,6 +188,7 @@ impl ResourceLimiter for Meter {
         wanted: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
+        self.exceeded = (wanted > TABLE_ELEMENTS).then_some(Exceeded::Table);
         self.limits.table_growing(current, wanted, maximum)
     }
 

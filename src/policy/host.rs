@@ -10,12 +10,14 @@ use super::chance::Chance;
 use super::engine::Meter;
 use super::failure::FailureKind;
 use super::guest_text::line;
+use super::last_words::LastWords;
 use super::proof::Trust;
 use super::recipient_facts::RecipientFacts;
 use crate::config::LimitsTable;
 use crate::deadline::cpu_time;
 use crate::deadline::watchdog::PolicyRun;
 use crate::plan::Plan;
+use crate::text::bounded;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,6 +54,8 @@ pub(crate) struct Host {
     now_ms: u64,
     /// Bytes of the log that its lines take.
     logged: usize,
+    /// What explains a failure.
+    pub(crate) last_words: LastWords,
 }
 
 impl Host {
@@ -84,6 +88,7 @@ impl Host {
             random: Chance(seed ^ 0x5741_5349),
             now_ms,
             logged: 0,
+            last_words: LastWords::default(),
         }
     }
 
@@ -119,6 +124,7 @@ impl Host {
     /// What the guest printed, as its language does; it goes to the log.
     pub(crate) fn printed(&mut self, bytes: &[u8]) {
         self.called("print");
+        self.last_words.hear(&String::from_utf8_lossy(bytes));
         for line in String::from_utf8_lossy(bytes).lines() {
             self.write(host::Level::Info, line);
         }
@@ -156,6 +162,9 @@ impl Host {
 impl host::Host for Host {
     fn log(&mut self, level: host::Level, text: String) {
         self.called("log");
+        if matches!(level, host::Level::Error) {
+            self.last_words.hear_line(bounded(&text, LONGEST_LINE));
+        }
         self.write(level, &text);
     }
 

@@ -8,9 +8,10 @@ use super::host::Host;
 use super::linked::Guest;
 use super::ready::Policy;
 use super::recipient_facts::RecipientFacts;
+use super::trapped;
 use std::rc::Rc;
 use std::time::Duration;
-use wasmtime::{Result, Store, Trap, UpdateDeadline};
+use wasmtime::{Result, Store, UpdateDeadline};
 
 impl Policy {
     /// Asks a new instance. `seed` determines all randomness, `now_ms` the time that the guest
@@ -56,17 +57,10 @@ impl Policy {
     }
 
     fn explain(&self, error: &wasmtime::Error, host: &Host) -> Failure {
-        match &host.stopped {
-            Some((kind, cause)) => self.failure(*kind, cause),
-            None if host.meter.exceeded => {
-                let cause = format!("wanted more than {} bytes of memory", self.limits.memory);
-                self.failure(FailureKind::TooBig, &cause)
-            }
-            None => {
-                let trap = error.downcast_ref::<Trap>().map(|trap| trap.to_string());
-                let cause = trap.unwrap_or_else(|| error.root_cause().to_string());
-                self.failure(FailureKind::Trapped, &status_line(&cause))
-            }
+        if let Some((kind, cause)) = &host.stopped {
+            return self.failure(*kind, cause);
         }
+        let (kind, cause) = trapped::cause(error, host, self.limits.memory);
+        self.failure(kind, &status_line(&cause))
     }
 }

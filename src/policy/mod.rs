@@ -59,6 +59,10 @@ mod instance;
 mod classes;
 /// The questions about a message.
 mod questions;
+/// What a guest said before it failed.
+mod last_words;
+/// Why a guest failed.
+mod trapped;
 /// Running `prepare` once, when a policy is installed.
 mod prepare;
 /// Who could write a file: asks the system's user database.
