@@ -133,7 +133,8 @@ fn exchangers(
 fn waiting_domains(config: &Config) -> Vec<String> {
     let pending = Store::glance(&config.store_path()).and_then(|store| store.pending_steps());
     let mailed = pending.into_iter().flatten().filter(|step| MAILED.contains(&step.action.as_str()));
-    let domains: BTreeSet<String> =
-        mailed.filter_map(|step| Some(step.envelope.sender.rsplit_once('@')?.1.to_ascii_lowercase())).collect();
+    let domains: BTreeSet<String> = mailed
+        .filter_map(|step| Some(step.envelope.sender.rsplit_once('@')?.1.to_ascii_lowercase()))
+        .collect();
     domains.into_iter().collect()
 }
