@@ -10,6 +10,7 @@ help:
 	@echo 'make rpm       build target/generate-rpm/*.rpm'
 	@echo 'make test-packages'
 	@echo '               build both, install them in fresh Debian roots with Postfix, use them (as root)'
+	@echo 'make test-mtas use the package with Exim and OpenSMTPD, in fresh Debian roots (as root)'
 	@echo 'make bench     measure what it costs, as ratios'
 	@echo 'make policies  rebuild the shipped policies (policies/dist) from their sources'
 	@echo 'make rules     show what each rule of the bounce policy is good for (JSON=--json: by rule)'
@@ -56,6 +57,9 @@ rpm: package-tools dist
 test-packages: proof-tools deb rpm
 	tests/packages/run.sh
 
+test-mtas: mtas-tools deb
+	tests/mtas/run.sh
+
 bench: dist
 	cargo bench --bench run
 
@@ -70,8 +74,8 @@ examples: build-tools
 	examples/policies/test.sh
 
 # What is missing is named first, and then installed.
-build-tools test-tools package-tools proof-tools:
+build-tools test-tools package-tools proof-tools mtas-tools:
 	@tests/tools.sh $(@:-tools=)
 
-.PHONY: help demo test test-unit torture fuzz dist deb rpm test-packages bench policies rules examples \
-	build-tools test-tools package-tools proof-tools
+.PHONY: help demo test test-unit torture fuzz dist deb rpm test-packages test-mtas bench policies rules examples \
+	build-tools test-tools package-tools proof-tools mtas-tools

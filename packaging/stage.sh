@@ -39,7 +39,8 @@ complete fish fish/vendor_completions.d carom.fish
 "$carom" man --out "$root/usr/share/man/man1"
 
 into "$doc" README.md ARCHITECTURE.md packaging/packaging.md docs/*.md
-into "$doc/examples" examples/carom.toml examples/postfix examples/powermta examples/inbox
+into "$doc/examples" examples/carom.toml examples/postfix examples/powermta examples/exim \
+    examples/opensmtpd examples/inbox
 into "$doc/policies" policies/README.md
 for policy in sink bounce; do
     into "$doc/policies/$policy" "policies/$policy/README.md"

@@ -3,7 +3,7 @@
 # packages as root with apt-get, parts of the Rust toolchain with rustup, cargo's tools from
 # crates.io. What is there is not touched.
 #
-#   tests/tools.sh build|test|package|proof
+#   tests/tools.sh build|test|package|proof|mtas
 set -eu
 packages='' rust='' crates=''
 
@@ -46,12 +46,18 @@ package() {
     has cargo-generate-rpm || crates="$crates cargo-generate-rpm@0.21.1"
 }
 
-proof() {
+# Fresh Debian roots.
+mtas() {
     package
-    for tool in lintian rpmlint rpm mmdebstrap; do
+    has mmdebstrap || packages="$packages mmdebstrap"
+    has ip || packages="$packages iproute2"
+}
+
+proof() {
+    mtas
+    for tool in lintian rpmlint rpm; do
         has $tool || packages="$packages $tool"
     done
-    has ip || packages="$packages iproute2"
     has apparmor_parser || packages="$packages apparmor"
 }
 
@@ -60,6 +66,7 @@ case "$1" in
     test) tests ;;
     package) package ;;
     proof) proof ;;
+    mtas) mtas ;;
     *) exit 2 ;;
 esac
 

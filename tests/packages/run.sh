@@ -11,6 +11,7 @@ if [ "$(id -u)" != 0 ]; then
     exit 0
 fi
 . /etc/os-release
+. tests/packages/root.sh
 work=$(mktemp -d)
 # Processes in a namespace end with its first one.
 trap 'rm -rf "$work"' EXIT
@@ -51,33 +52,11 @@ cp "$work/carom.deb" "$deb"
 cargo generate-rpm --set-metadata 'release = "2"' --auto-req no --payload-compress gzip --output "$work/newer.rpm"
 
 step "a fresh $VERSION_CODENAME"
-set -- /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list
-for source in "$@"; do
-    shift
-    [ ! -s "$source" ] || set -- "$@" "$source"
-done
-mmdebstrap --quiet --variant=minbase --mode=root \
-    --include=postfix,systemd-standalone-sysusers,systemd-standalone-tmpfiles \
-    "$VERSION_CODENAME" "$work/deb" "$@"
+fresh deb postfix
 cp -a "$work/deb" "$work/rpm"
 
-# inside ROOT SCRIPT: with processes, mounts and a loopback interface of its own.
-inside() {
-    install -m 755 tests/packages/expect.sh "tests/packages/$2" "$work/$1/tmp/"
-    unshare --fork --kill-child --pid --mount --net --uts sh -ec '
-        hostname mx.example.com
-        ip link set lo up
-        mount -t proc proc "$1/proc"
-        mount -t tmpfs tmpfs "$1/run"
-        mount --bind /dev "$1/dev"
-        cd /
-        exec chroot "$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C \
-            DEBIAN_FRONTEND=noninteractive sh -eu "/tmp/$2"
-    ' sh "$work/$1" "$2" < /dev/null
-}
-
 cp "$work/carom.deb" "$work/newer.deb" "$work/deb/tmp"
-inside deb debian.sh
+inside deb tests/packages/debian.sh
 # rpm runs on this host; the scriptlets run in the root.
 rpms() {
     unshare --mount sh -ec '
@@ -89,7 +68,7 @@ rpms() {
 }
 step "rpm: install, upgrade, downgrade, erase"
 rpms -i "$work/carom.rpm"
-inside rpm rpm.sh
+inside rpm tests/packages/rpm.sh
 echo '# edited' >> "$work/rpm/etc/carom/carom.toml"
 rpms -U "$work/newer.rpm"
 grep -q '^# edited' "$work/rpm/etc/carom/carom.toml" || fail "the upgrade has replaced an edited config"

@@ -120,12 +120,21 @@ fn nothing_is_left_half_done() {
     hold("nothing is left half done", broken);
 }
 
+const POWERMTA: &str = "examples/powermta/config";
+
 #[test]
-fn the_readme_shows_the_files_that_are_tested() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    for file in ["examples/postfix/master.cf", "examples/postfix/main.cf", "examples/powermta/config"] {
-        let text = fs::read_to_string(root().join(file)).unwrap();
-        assert!(readme.contains(text.trim_end()), "README.md does not show {file} as it is");
+fn the_documentation_shows_the_files_that_are_tested() {
+    let shown = [
+        ("README.md", &["examples/postfix/master.cf", "examples/postfix/main.cf", POWERMTA][..]),
+        ("docs/mail-servers.md", &["examples/exim/main", "examples/exim/router", "examples/exim/transport"]),
+        ("docs/mail-servers.md", &["examples/opensmtpd/carom-mda", "examples/opensmtpd/smtpd.conf", POWERMTA]),
+    ];
+    for (page, examples) in shown {
+        let shown = fs::read_to_string(root().join(page)).unwrap();
+        for file in examples {
+            let text = fs::read_to_string(root().join(file)).unwrap();
+            assert!(shown.contains(text.trim_end()), "{page} does not show {file} as it is");
+        }
     }
     let changelog = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
     assert!(changelog.contains(env!("CARGO_PKG_VERSION")));
