@@ -4,6 +4,7 @@ use crate::harness::peers::{ACCEPT, SmtpPeer};
 use crate::harness::postfix::Postfix;
 use crate::harness::{Ran, SENDER, Sandbox, plain, wait_for};
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::Command;
 
 const SINK_AND_BOUNCES: &str = "policy = \"sink\"\n[policy.sink.settings]\ndomains = [\"sink.example\"]\n\
@@ -141,8 +142,17 @@ fn a_service_of_that_name_comes_back() {
     assert_eq!(words(&postfix.file("master.cf")), words(&format!("{master_cf}{mine}")));
 }
 
+/// An access table for recipients, in main.cf.
+fn recipient(entry: &str) -> String {
+    let table = format!("check_recipient_access inline:{{ {{{entry}}} }}");
+    format!("smtpd_recipient_restrictions = permit_mynetworks, {table}, reject_unauth_destination\n# of")
+}
+
 #[test]
 fn what_would_keep_mail_from_carom_is_found() {
+    let postfix = Instance::new("");
+    assert_eq!(postfix.run(&["enable"]).code, 0);
+    let enabled = postfix.file("main.cf");
     for (old, new, found) in [
         ("carom_time_limit = 120s", "carom_time_limit = 1m", "not above carom's own deadline of 60 s"),
         ("carom_destination_recipient_limit = 1", "", "carom_destination_recipient_limit is not 1"),
@@ -151,16 +161,42 @@ fn what_would_keep_mail_from_carom_is_found() {
         ("relay_domains = ", "relay_domains = x.example\n# ", "is not in relay_domains"),
         ("# of", "mydestination = sink.example\n# of", "sink.example is in mydestination"),
         ("# of", "content_filter = amavis:[127.0.0.1]:10024\n# of", "carom sees the filter as the client"),
+        ("# of", "smtpd_proxy_filter = 127.0.0.1:10025\n# of", "carom sees the filter as the client"),
         ("# of", "relay_recipient_maps = inline:{a@b.example=x}\n# of", "recipients that it does not list"),
+        (
+            "# of",
+            "virtual_alias_maps = inline:{ {@sink.example=me@x.example} }\n# of",
+            "virtual_alias_maps replaces",
+        ),
+        (
+            "# of",
+            "canonical_maps = inline:{ {@accept.sink.example=@x.example} }\n# of",
+            "replaces addresses in sink",
+        ),
+        (
+            "# of",
+            "recipient_canonical_maps = regexp:{ {/^(.*)@bounces/ $1@x.example} }\n# of",
+            "addresses in bounces",
+        ),
+        (
+            "# of",
+            &recipient("sink.example=REJECT no such domain"),
+            "`REJECT no such domain` for sink.example",
+        ),
+        ("# of", &recipient(".sink.example=550 5.1.1 no"), "keeps mail for sink.example from carom"),
+        (
+            "# of",
+            "smtpd_sender_restrictions = check_sender_access inline:{<>=REJECT}\n# of",
+            "keeps bounces from carom",
+        ),
+        ("# of", "message_size_limit = 0\n# of", "message_size_limit is no limit"),
+        ("# of", "message_size_limit = 100000000\n# of", "message_size_limit is 100000000 bytes"),
     ] {
-        let postfix = Instance::new("");
-        assert_eq!(postfix.run(&["enable"]).code, 0);
         postfix.replace("main.cf", old, new);
         let shown = postfix.run(&["show"]);
         assert!(shown.stdout.contains(found), "{found}: {shown:?}");
+        fs::write(postfix.sandbox.path("etc/main.cf"), &enabled).unwrap();
     }
-    let postfix = Instance::new("");
-    assert_eq!(postfix.run(&["enable"]).code, 0);
     postfix.replace("master.cf", "user=nobody", "user=no-such-user-here");
     postfix.replace("master.cf", "flags=DORX", "flags=DORXu");
     let shown = postfix.run(&["show"]);
@@ -168,6 +204,46 @@ fn what_would_keep_mail_from_carom_is_found() {
     // `carom check` says the same of this host's own Postfix; here, that it does not know carom.
     let checked = postfix.sandbox.run(&["check"], b"");
     assert!(checked.stdout.contains("no service that runs carom pipe"), "{checked:?}");
+}
+
+#[test]
+fn tables_that_leave_mail_for_carom_as_it_is_are_no_fault() {
+    let same = "virtual_alias_maps = inline:{ {@sink.example=@sink.example}, {@x.example=me@x.example} }\n";
+    let access = recipient("sink.example=OK").replace("\n# of", "\n");
+    let postfix = Instance::new(&format!("{same}{access}message_size_limit = 50000000\n"));
+    assert_eq!(postfix.run(&["enable"]).code, 0);
+    let shown = postfix.run(&["show"]);
+    assert!(shown.code == 0 && !shown.stdout.contains("wrong"), "{shown:?}");
+}
+
+#[test]
+fn files_that_only_a_group_may_read_stay_so() {
+    let postfix = Instance::new("");
+    let (main, master) = (postfix.sandbox.path("etc/main.cf"), postfix.sandbox.path("etc/master.cf"));
+    let seen =
+        || [&main, &master].map(|file| fs::metadata(file).map(|found| (found.mode(), found.gid())).unwrap());
+    for (file, mode) in [(&main, 0o640), (&master, 0o600)] {
+        fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
+        chown(file, None, Some(8)).unwrap();
+    }
+    let before = seen();
+    for command in ["enable", "disable"] {
+        assert_eq!(postfix.run(&[command]).code, 0);
+        assert_eq!(seen(), before, "{command}");
+    }
+}
+
+#[test]
+fn a_state_directory_that_is_named_is_named_to_postfix_too() {
+    let postfix = Instance::new("");
+    let state = postfix.sandbox.path("state").display().to_string();
+    let directory = postfix.sandbox.path("etc").display().to_string();
+    let words = ["--state", &state, "postfix", "enable", "-c", &directory, "--user", "nobody"];
+    let enabled = postfix.sandbox.run(&words, b"");
+    assert_eq!(enabled.code, 0, "{enabled:?}");
+    let master_cf = postfix.file("master.cf");
+    let words: Vec<_> = master_cf.split_whitespace().collect();
+    assert!(words.windows(3).any(|three| three == ["--state", &state, "pipe"]), "{master_cf}");
 }
 
 #[test]

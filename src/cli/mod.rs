@@ -127,7 +127,8 @@ fn answer(Typed { global, command }: Typed) -> Result<Exit> {
             check::run(&arguments, load_to_test(&global, arguments.user.as_deref()), terminal)
         }
         Command::Postfix { command } => {
-            postfix::run(&command, &*config()?, config_file(&global).as_deref(), terminal)
+            let (file, state) = (config_file(&global), global.state.as_deref());
+            postfix::run(&command, &*config()?, file.as_deref(), state, terminal)
         }
         Command::Policy { command } => policy::run(command, &config()?, terminal),
         Command::Secret { command } => secret::run(&command),

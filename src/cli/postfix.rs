@@ -55,6 +55,7 @@ pub(crate) fn run(
     command: &PostfixCommand,
     config: &Config,
     config_file: Option<&Path>,
+    state: Option<&Path>,
     terminal: Terminal,
 ) -> Result<Exit> {
     let (instance, user) = match command {
@@ -66,8 +67,10 @@ pub(crate) fn run(
     let program = std::env::current_exe().context("carom's own program")?;
     let full = |path: &Path| std::path::absolute(path).context(path.display());
     let config_file = config_file.map(full).transpose()?.filter(|path| path != Path::new(DEFAULT_PATH));
+    let state = state.map(full).transpose()?;
     let user = user.unwrap_or(&config.policies.mail_user);
-    let wired = Wired { config, config_file: config_file.as_deref(), program: &program, user };
+    let (config_file, state) = (config_file.as_deref(), state.as_deref());
+    let wired = Wired { config, config_file, state, program: &program, user };
     match command {
         PostfixCommand::Enable(EnableArgs { rewire, .. }) => {
             change(&wiring::enabling(&postconf(), &wired)?, &postconf(), rewire, terminal)?;

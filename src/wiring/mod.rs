@@ -1,9 +1,10 @@
 //! How Postfix hands mail to carom: services in master.cf and parameters in main.cf.
 //!
 //! Not here: what Postfix is asked to run (`postconf`, which alone edits the files) and whether the
-//! wiring works (`wiring_findings`). Invariant: what was there before is on record before the first
-//! edit, and `disable` brings it back.
+//! wiring works (`wiring_findings`, `before_transport`). Invariant: what was there before is on
+//! record before the first edit, and `disable` brings it back.
 
+mod before_transport;
 mod list_value;
 mod postconf;
 mod powermta_findings;

@@ -1,14 +1,16 @@
 //! Postfix's own program for its config: `postconf` reads main.cf and master.cf, and edits them.
 //!
-//! Not here: what is to be set. Invariant: no file of Postfix is read or written but through it,
-//! and no shell reads the arguments.
+//! Not here: what is to be set. Invariant: nothing is written into a file of Postfix but through
+//! it, owner and mode of the files stay, and no shell reads the arguments.
 
 use super::list_value::without;
 use crate::deadline::Deadline;
 use crate::error::{Context, Error, Result};
 use crate::files::command;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -24,6 +26,8 @@ pub(crate) struct Postconf {
     own: OnceCell<BTreeMap<String, String>>,
     /// The services of master.cf, each in one line.
     services: OnceCell<Vec<String>>,
+    /// Parameters with the values of those that they name.
+    expanded: RefCell<BTreeMap<String, String>>,
 }
 
 /// `None` as the new value: the parameter or the service goes.
@@ -36,7 +40,7 @@ pub(super) enum Edit {
 
 impl Postconf {
     pub(crate) fn new(directory: Option<PathBuf>) -> Postconf {
-        Postconf { directory, own: OnceCell::new(), services: OnceCell::new() }
+        Postconf { directory, own: OnceCell::new(), services: OnceCell::new(), expanded: RefCell::default() }
     }
 
     /// Whether this host has Postfix.
@@ -59,7 +63,12 @@ impl Postconf {
 
     /// The same with the values of the parameters that it names.
     pub(super) fn expanded(&self, name: &str) -> Result<String> {
-        Ok(self.ask(&["-hx", name])?.trim().to_owned())
+        if let Some(known) = self.expanded.borrow().get(name) {
+            return Ok(known.clone());
+        }
+        let value = self.ask(&["-hx", name])?.trim().to_owned();
+        self.expanded.borrow_mut().insert(name.to_owned(), value.clone());
+        Ok(value)
     }
 
     /// The elements of a list, expanded; none if it cannot be had.
@@ -161,7 +170,7 @@ impl Postconf {
     pub(super) fn check_last_lines(&self) -> Result<()> {
         let directory = self.directory()?;
         for file in ["main.cf", "master.cf"].map(|name| directory.join(name)) {
-            let text = std::fs::read(&file).context(file.display())?;
+            let text = fs::read(&file).context(file.display())?;
             if text.last().is_some_and(|last| *last != b'\n') {
                 let shown = file.display();
                 return Err(Error::new(format_args!("{shown}: the last line has no line feed"))
@@ -177,10 +186,18 @@ impl Postconf {
         format!("run `carom postfix enable{}` as root, with the same config", instance.unwrap_or_default())
     }
 
+    /// Owner and mode of the files stay: postconf writes new ones, which everybody can read.
     pub(super) fn edit(&self, edits: &[Edit]) -> Result<()> {
+        let directory = self.directory()?;
+        let files = ["main.cf", "master.cf"].map(|name| directory.join(name));
+        let before = files.each_ref().map(|file| fs::metadata(file).ok());
         for words in commands(edits) {
             let words = [self.words(&program("postconf")), words].concat();
-            command::run(&words, Deadline::after(PATIENCE)).map_err(|error| {
+            let ran = command::run(&words, Deadline::after(PATIENCE));
+            for (file, before) in files.iter().zip(before.iter().flatten()) {
+                restore_mode(file, before)?;
+            }
+            ran.map_err(|error| {
                 error.remedy("run this as root; `carom postfix disable` undoes what was done so far")
             })?;
         }
@@ -225,6 +242,17 @@ impl Postconf {
         }
         words
     }
+}
+
+fn restore_mode(file: &Path, before: &Metadata) -> Result<()> {
+    let now = fs::metadata(file).context(file.display())?;
+    if (now.uid(), now.gid()) != (before.uid(), before.gid()) {
+        chown(file, Some(before.uid()), Some(before.gid())).context(file.display())?;
+    }
+    if now.mode() != before.mode() {
+        fs::set_permissions(file, before.permissions()).context(file.display())?;
+    }
+    Ok(())
 }
 
 fn program(name: &str) -> String {

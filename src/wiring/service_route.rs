@@ -19,6 +19,8 @@ pub(crate) struct Wired<'a> {
     pub(crate) config: &'a Config,
     /// The file of the config; `None`: the default one.
     pub(crate) config_file: Option<&'a Path>,
+    /// `--state`, if it was given.
+    pub(crate) state: Option<&'a Path>,
     pub(crate) program: &'a Path,
     /// The user that Postfix runs carom as.
     pub(crate) user: &'a str,
@@ -86,6 +88,9 @@ impl ServiceRoute {
         words.extend(["flags=DORX", &user, "null_sender=", &program]);
         if let Some(file) = wired.config_file {
             words.extend(["--config", word(file)?]);
+        }
+        if let Some(state) = wired.state {
+            words.extend(["--state", word(state)?]);
         }
         words.push("pipe");
         if let Some(policy) = &self.policy {

@@ -4,6 +4,7 @@
 //! Not here: changing it. Invariant: it asks Postfix and changes nothing; wiring by hand counts as
 //! much as ours.
 
+use super::before_transport;
 use super::postconf::Postconf;
 use super::service_route::{ServiceRoute, routes};
 use super::similar::similar;
@@ -66,6 +67,7 @@ pub(crate) fn findings(postconf: &Postconf, config: &Config) -> Result<Vec<Findi
         findings.extend(limits(postconf, config, service)?);
         findings.extend(user(config, service));
     }
+    findings.extend(before_transport::findings(postconf, config, &routes));
     findings.extend(filters(postconf));
     if !postconf.list("relay_recipient_maps").is_empty() {
         findings.push(Finding::note(
@@ -231,19 +233,25 @@ fn user(config: &Config, service: &Service) -> Option<Finding> {
     }
 }
 
-/// Content filters that hand mail in again: carom sees them as the client.
+/// Filters that hand mail in again: carom sees them as the client, unless they pass it on.
 fn filters(postconf: &Postconf) -> Option<Finding> {
-    let mut filters = postconf.overrides("content_filter");
-    filters.extend(postconf.expanded("content_filter"));
-    let filter = filters.into_iter().find(|filter| !filter.is_empty())?;
+    let set = |name: &str| {
+        let mut values = postconf.overrides(name);
+        values.extend(postconf.expanded(name));
+        values.into_iter().find(|value| !value.is_empty())
+    };
+    let (name, filter) =
+        ["content_filter", "smtpd_proxy_filter"].into_iter().find_map(|name| Some((name, set(name)?)))?;
     let forwards = postconf.overrides("smtp_send_xforward_command");
     let asked = postconf.expanded("smtp_send_xforward_command").is_ok_and(|value| value == "yes");
-    if asked || forwards.iter().any(|value| value == "yes") {
+    // smtpd(8) passes the client to a proxy that offers XFORWARD without being asked.
+    let is_passed = name == "content_filter" && (asked || forwards.iter().any(|value| value == "yes"));
+    if is_passed || set("smtpd_authorized_xforward_hosts").is_some() && name == "smtpd_proxy_filter" {
         return None;
     }
     Some(Finding::note(
         "postfix",
-        format_args!("content_filter = {filter}: carom sees the filter as the client of all mail"),
+        format_args!("{name} = {filter}: carom sees the filter as the client of all mail"),
         "pass on the client with XFORWARD: -o smtp_send_xforward_command=yes for the service that \
          hands mail to the filter, and smtpd_authorized_xforward_hosts where it comes back",
     ))

@@ -127,7 +127,10 @@ fn the_documentation_shows_the_files_that_are_tested() {
     let shown = [
         ("README.md", &["examples/postfix/master.cf", "examples/postfix/main.cf", POWERMTA][..]),
         ("docs/mail-servers.md", &["examples/exim/main", "examples/exim/router", "examples/exim/transport"]),
-        ("docs/mail-servers.md", &["examples/opensmtpd/carom-mda", "examples/opensmtpd/smtpd.conf", POWERMTA]),
+        (
+            "docs/mail-servers.md",
+            &["examples/opensmtpd/carom-mda", "examples/opensmtpd/smtpd.conf", POWERMTA],
+        ),
     ];
     for (page, examples) in shown {
         let shown = fs::read_to_string(root().join(page)).unwrap();
