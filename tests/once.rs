@@ -188,3 +188,32 @@ fn processes_that_get_the_same_report_at_the_same_moment_count_it_once() {
     assert_eq!(soft_bounces(&sandbox, "full@there.example"), 1);
     assert!(!is_suppressed(&sandbox, "full@there.example") && is_suppressed(&sandbox, GONE));
 }
+
+/// Of three with a threshold of two, the log had "2 of 2" and "3 of 2", and the application two notifications.
+#[test]
+fn soft_bounces_that_come_together_suppress_and_notify_once_and_again_after_a_release() {
+    let application = Application::at(0);
+    let sandbox = sandbox(application.port, "threshold = 2");
+    let full = "full@there.example";
+    let path = signed_path(&sandbox, full);
+    let round = |round: &str| {
+        std::thread::scope(|scope| {
+            for number in 0..4 {
+                let (sandbox, path) = (&sandbox, &path);
+                let soft = dsn(full, "5.2.2", FULL);
+                let queue_id = format!("{round}{number}");
+                scope.spawn(move || queued(sandbox, &queue_id, path, STRANGER, &soft));
+            }
+        });
+    };
+    round("4Qa");
+    assert!(is_suppressed(&sandbox, full));
+    assert_eq!(application.told().len(), 1, "{:?}", application.told());
+    let log = sandbox.run(&["log"], b"").stdout;
+    assert!(log.contains("strike noted: ") && log.contains("1 of 2") && !log.contains("failed"), "{log}");
+    assert_eq!(log.matches("the address is suppressed already").count(), 2, "{log}");
+    assert_eq!(sandbox.run(&["suppress", "remove", full], b"").code, 0);
+    round("4Qb");
+    assert!(is_suppressed(&sandbox, full));
+    assert_eq!(application.told().len(), 2, "{:?}", application.told());
+}

@@ -28,6 +28,10 @@ pub(crate) fn keep(mail: &Mail, config: &Config, attempts: u32) -> Performed {
 
 /// In the archive of an address.
 pub(crate) fn keep_for(address: &str, mail: &Mail, config: &Config, attempts: u32) -> Performed {
+    if mail.raw().is_empty() {
+        let note = "nothing to keep: a line of the mail log has no message".to_owned();
+        return Performed::new(StepEnd::Succeeded, "", note);
+    }
     match archive::keep(config, address, mail.key.text(), mail.at_ms, mail.raw()) {
         Ok(_) => Performed::new(StepEnd::Succeeded, "report_kept", format!("kept for {address}")),
         Err(error) => retry_own_failure(mail, attempts, format!("!not kept: {error}")),

@@ -3,7 +3,8 @@
 //!
 //! Not here: the threshold and the window, which the policy chooses (`policies/bounce`), and what
 //! counts as one bounce (`store/sqlite/suppression_rows`). Invariant: an unproven report never
-//! makes the step succeed, however many came before.
+//! makes the step succeed, however many came before; of soft bounces that come together, one
+//! reaches the threshold.
 
 use super::doors::Doors;
 use super::own_failure::retry_own_failure;
@@ -24,6 +25,7 @@ pub(super) fn soft_bounce<'a>(strike: &'a Strike, key: &'a str, at_ms: i64) -> S
         address: &strike.address,
         sender_domain: &strike.sender_domain,
         key,
+        threshold: strike.threshold,
         window: strike.window,
         proven: strike.proven,
         at_ms,
@@ -44,6 +46,10 @@ pub(super) fn ended(strike: &Strike, counted: StrikeCount) -> Performed {
     }
     let count = counted.count;
     let note = format!("{sender_domain} soft bounces of {address}, {count} of {threshold}");
+    if counted.reached_before {
+        let note = format!("{note}; the address is suppressed already");
+        return Performed::new(StepEnd::Failed, "soft_bounce", note);
+    }
     match count >= *threshold {
         true => Performed::new(StepEnd::Succeeded, "soft_bounce_threshold", note),
         false => Performed::new(StepEnd::Failed, "soft_bounce", note),

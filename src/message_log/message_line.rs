@@ -71,7 +71,7 @@ impl<'a> MessageLine<'a> {
     ) -> MessageLine<'a> {
         MessageLine {
             at_ms,
-            time: clock::rfc3339(at_ms),
+            time: clock::rfc3339_ms(at_ms),
             envelope,
             decided_by,
             seed,

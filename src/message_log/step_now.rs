@@ -73,7 +73,7 @@ impl StepNow {
         if let Some(at) = at {
             text.push_str(&format!(" {at}"));
         }
-        let due = due_ms.map(|due_ms| format!("next try {}", clock::rfc3339(due_ms)));
+        let due = due_ms.map(|due_ms| format!("next try {}", clock::rfc3339_ms(due_ms)));
         let tries =
             tries.filter(|tries| *tries > 1 || *state == "pending").map(|tries| counted(tries, "try"));
         let more: Vec<String> = tries.into_iter().chain(due).collect();

@@ -71,6 +71,8 @@ pub(crate) struct SoftBounce<'a> {
     pub(crate) sender_domain: &'a str,
     /// It is counted once under this key.
     pub(crate) key: &'a str,
+    /// This many suppress the address.
+    pub(crate) threshold: u32,
     /// For how many days it counts.
     pub(crate) window: u32,
     /// Whether the report is proven to be about a message of ours.
@@ -102,4 +104,6 @@ pub(crate) struct StrikeCount {
     pub(crate) count: u32,
     /// The same bounce was counted before, under another key: reported again, or in the log too.
     pub(crate) known: bool,
+    /// Another soft bounce has reached the threshold already.
+    pub(crate) reached_before: bool,
 }

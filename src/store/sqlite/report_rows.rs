@@ -5,10 +5,14 @@
 //! processes with the same report, one is the first.
 
 use super::connection::SharedConnection;
+use crate::digest;
 use crate::error::Result;
 use crate::plan::Unmatched;
-use crate::store::suppressed::Effect;
+use crate::store::suppressed::{Effect, SoftBounce};
 use rusqlite::{Connection, OptionalExtension, params};
+
+/// The time in which a process suppresses an address that has reached the threshold.
+const SUPPRESSED_WITHIN_MS: i64 = 15 * 60_000;
 
 pub(crate) fn take_effect(shared: &SharedConnection, effect: &Effect<'_>) -> Result<bool> {
     let Effect { event, id, address, key, at_ms, until_ms } = *effect;
@@ -35,6 +39,23 @@ pub(super) fn is_first(db: &Connection, effect: &Effect<'_>) -> rusqlite::Result
     )?
     .execute(params![event, id, address, key, until_ms])?;
     Ok(true)
+}
+
+/// Whether this soft bounce is the one that reaches the threshold. Another one may have done so a
+/// moment ago, and its process suppresses the address next; or it is suppressed already.
+pub(super) fn is_first_to_reach(db: &Connection, bounce: &SoftBounce<'_>) -> rusqlite::Result<bool> {
+    let SoftBounce { address, sender_domain, key, at_ms, .. } = *bounce;
+    const SUPPRESSED: &str = "SELECT EXISTS (SELECT 1 FROM suppressions
+        WHERE address = ?1 AND sender_domain = ?2 AND soft_bounces > 0 AND key <> ?3
+        AND (expires_ms IS NULL OR expires_ms > ?4))";
+    let suppressed = params![address, sender_domain, key, at_ms];
+    if db.prepare_cached(SUPPRESSED)?.query_row(suppressed, |row| row.get(0))? {
+        return Ok(false);
+    }
+    let (event, id) =
+        ("soft-threshold", digest::sha256_hex(&[sender_domain.as_bytes(), b" ", address.as_bytes()], 32));
+    let (id, until_ms) = (id.as_str(), at_ms + SUPPRESSED_WITHIN_MS);
+    is_first(db, &Effect { event, id, address, key, at_ms, until_ms })
 }
 
 /// What is reported about an address takes effect again.

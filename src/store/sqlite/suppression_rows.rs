@@ -269,21 +269,22 @@ pub(crate) fn suppressions(
 
 pub(crate) fn strike(shared: &SharedConnection, bounce: &SoftBounce<'_>) -> Result<StrikeCount> {
     let texts = [bounce.address, bounce.sender_domain, bounce.key].map(str::to_owned);
-    let (window, proven, at_ms) = (bounce.window, bounce.proven, bounce.at_ms);
+    let (threshold, window, proven, at_ms) = (bounce.threshold, bounce.window, bounce.proven, bounce.at_ms);
     let what = bounce.bounce.cloned();
     shared.write(move |db| {
         let [address, sender_domain, key] = &texts;
         let bounce = what.as_ref();
-        count(db, &SoftBounce { address, sender_domain, key, window, proven, at_ms, bounce })
+        count(db, &SoftBounce { address, sender_domain, key, threshold, window, proven, at_ms, bounce })
     })
 }
 
 /// The same within a transaction.
 pub(super) fn count(db: &Connection, bounce: &SoftBounce<'_>) -> rusqlite::Result<StrikeCount> {
-    let SoftBounce { address, sender_domain, key, window, proven, at_ms, bounce } = *bounce;
-    let address = &*without_needless_quotes(address);
+    let address = &*without_needless_quotes(bounce.address);
+    let bounce = &SoftBounce { address, ..*bounce };
+    let SoftBounce { sender_domain, key, threshold, window, proven, at_ms, bounce: what, .. } = *bounce;
     let window_ms = i64::from(window) * DAY_MS;
-    let (what, logged) = bounce.map_or((None, false), |what| (Some(what.id.as_str()), what.logged));
+    let (what, logged) = what.map_or((None, false), |what| (Some(what.id.as_str()), what.logged));
     let today: bool = db
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM strikes WHERE address = ?1 AND sender_domain = ?2 AND at_ms > ?3)",
@@ -306,12 +307,14 @@ pub(super) fn count(db: &Connection, bounce: &SoftBounce<'_>) -> rusqlite::Resul
         )?
         .execute(params![address, sender_domain, key, at_ms, proven, what, logged])?;
     }
-    let count = db
+    let count: u32 = db
         .prepare_cached(
             "SELECT count(*) FROM strikes WHERE address = ?1 AND sender_domain = ?2 AND at_ms > ?3 AND proven",
         )?
         .query_row(params![address, sender_domain, at_ms - window_ms], |row| row.get(0))?;
-    Ok(StrikeCount { count, known })
+    let reaches = proven && !known && count >= threshold;
+    let reached_before = reaches && !report_rows::is_first_to_reach(db, bounce)?;
+    Ok(StrikeCount { count, known, reached_before })
 }
 
 pub(crate) fn forgive(shared: &SharedConnection, alive: Vec<(String, i64)>) -> Result<usize> {
