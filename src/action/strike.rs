@@ -2,7 +2,7 @@
 //! succeeds once the address has reached it, and the plan suppresses the address after that.
 //!
 //! Not here: the threshold and the window, which the policy chooses (`policies/bounce`), and what
-//! counts as one bounce (`store/sqlite/suppression_rows`). Invariant: an unproven report never
+//! counts as one bounce (`store/sqlite/strike_rows`). Invariant: an unproven report never
 //! makes the step succeed, however many came before; of soft bounces that come together, one
 //! reaches the threshold.
 

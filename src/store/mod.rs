@@ -48,7 +48,7 @@ use crate::plan::Plan;
 use sqlite::connection::SharedConnection;
 use sqlite::{
     alert_rows, counter_rows, difference_rows, due_messages, mark_rows, promise_rows, purge, settling,
-    step_rows, suppression_rows,
+    step_rows, strike_rows, suppression_rows,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -261,25 +261,25 @@ impl Store {
     /// Counts a soft bounce and returns how many count now. The same key counts once, and so do the
     /// log line and the report of one bounce; unproven ones are noted once a day, and not counted.
     pub(crate) fn strike(&self, bounce: &SoftBounce<'_>) -> Result<StrikeCount> {
-        suppression_rows::strike(&self.db, bounce)
+        strike_rows::strike(&self.db, bounce)
     }
 
     /// Deliveries to these addresses succeeded at these times (milliseconds since 1970): soft
     /// bounces from before are forgotten. Returns how many were.
     pub(crate) fn forgive<'a>(&self, delivered: impl IntoIterator<Item = (&'a str, i64)>) -> Result<usize> {
         let alive = delivered.into_iter().map(|(address, at_ms)| (address.to_lowercase(), at_ms)).collect();
-        suppression_rows::forgive(&self.db, alive)
+        strike_rows::forgive(&self.db, alive)
     }
 
     /// The next addresses after this one that have soft bounces.
     pub(crate) fn struck_after(&self, after: &str, most: usize) -> Result<Vec<String>> {
-        suppression_rows::struck_after(&self.db, after, most)
+        strike_rows::struck_after(&self.db, after, most)
     }
 
     /// The soft bounces of an address: sender domain, time (milliseconds since 1970), proven or
     /// not.
     pub(crate) fn strikes(&self, address: &str) -> Result<Vec<(String, i64, bool)>> {
-        suppression_rows::strikes(&self.db, address)
+        strike_rows::strikes(&self.db, address)
     }
 }
 

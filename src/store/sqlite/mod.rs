@@ -25,6 +25,7 @@ pub(crate) mod report_rows;
 pub(crate) mod step_rows;
 mod store_schema;
 pub(crate) mod release_rows;
+pub(crate) mod strike_rows;
 pub(crate) mod suppression_rows;
 pub(crate) mod template_rows;
 pub(crate) mod transaction;

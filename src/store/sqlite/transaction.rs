@@ -7,7 +7,7 @@ use super::connection::SharedConnection;
 use super::holder::Holders;
 use super::promise_rows::{condition_name, notified};
 use super::step_rows::state_of;
-use super::{counter_rows, mark_rows, suppression_rows};
+use super::{counter_rows, mark_rows, strike_rows, suppression_rows};
 use crate::envelope::Envelope;
 use crate::error::{Context, Result};
 use crate::plan::Plan;
@@ -120,12 +120,12 @@ impl Transaction<'_> {
 
     /// Counts a soft bounce, as `Store::strike` does.
     pub(crate) fn strike(&self, bounce: &SoftBounce<'_>) -> Result<StrikeCount> {
-        suppression_rows::count(self.db, bounce).context("strikes")
+        strike_rows::count(self.db, bounce).context("strikes")
     }
 
     /// Forgets the soft bounces of an address up to a time, at which mail has reached it.
     pub(crate) fn forgive(&self, address: &str, at_ms: i64) -> Result<()> {
-        suppression_rows::forget(self.db, address, at_ms).context("strikes").map(drop)
+        strike_rows::forget(self.db, address, at_ms).context("strikes").map(drop)
     }
 
     /// Suppresses an address, as `Store::suppress` does.
