@@ -3,6 +3,8 @@ help:
 	@echo 'make demo      build carom, relay examples/inbox to loopback peers, show what happened'
 	@echo 'make test      name and install what the tests need (as root), then run every check'
 	@echo 'make test-unit run the unit tests; it installs nothing'
+	@echo 'make test-sqlcipher'
+	@echo '               the same for encrypted databases; it builds OpenSSL, which takes minutes'
 	@echo 'make torture   kill, lock, fill and damage carom for minutes (MINUTES=3, SEED=1), and count'
 	@echo 'make fuzz      fuzz every reader for a minute each (SECONDS_EACH=60), with cargo-fuzz'
 	@echo 'make dist      build target/dist/carom, the static binary that packages ship'
@@ -30,6 +32,10 @@ test: test-tools
 
 test-unit:
 	cargo test --lib
+
+# Databases that are encrypted: needs perl and a C compiler.
+test-sqlcipher: test-tools
+	cargo test --features sqlcipher --test carom -- encryption:: privacy:: kept::
 
 # Tries to break the guarantees of docs/guarantees.md; ROWS=random: only the rows with that word.
 torture: build-tools
@@ -77,5 +83,5 @@ examples: build-tools
 build-tools test-tools package-tools proof-tools mtas-tools:
 	@tests/tools.sh $(@:-tools=)
 
-.PHONY: help demo test test-unit torture fuzz dist deb rpm test-packages test-mtas bench policies rules examples \
+.PHONY: help demo test test-unit test-sqlcipher torture fuzz dist deb rpm test-packages test-mtas bench policies rules examples \
 	build-tools test-tools package-tools proof-tools mtas-tools

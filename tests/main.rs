@@ -13,6 +13,8 @@ mod complaints;
 mod cron;
 mod deadline;
 mod diagnosis;
+#[cfg(feature = "sqlcipher")]
+mod encryption;
 mod failures;
 mod forgery;
 mod guests;

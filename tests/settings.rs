@@ -271,6 +271,7 @@ fn secrets_may_be_in_files_and_in_credentials_of_systemd() {
 }
 
 #[test]
+#[cfg(not(feature = "sqlcipher"))]
 fn a_key_of_the_databases_is_refused_where_they_cannot_be_encrypted() {
     let sandbox = Sandbox::new();
     let key = sandbox.path("store.key");
