@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod access_maps;
 mod accounting;
 mod about;
 mod answers;
@@ -37,6 +38,7 @@ mod not_files;
 mod notifications;
 mod once;
 mod outbox;
+mod own_mail;
 mod packages;
 mod pipe;
 mod policy;

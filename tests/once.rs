@@ -169,6 +169,36 @@ fn the_log_and_the_report_of_a_bounce_count_once_in_either_order() {
 }
 
 #[test]
+fn a_bounce_counts_once_if_the_log_names_the_return_path_and_the_report_another_sender_domain() {
+    for log_first in [true, false] {
+        let application = Application::at(0);
+        let sandbox = sandbox(application.port, "");
+        let (path, signed) = (sandbox.path("mail.log"), signed_path(&sandbox, GONE));
+        let refused =
+            "(host mx.there.example[192.0.2.9] said: 550 5.1.1 user unknown (in reply to RCPT TO command))";
+        let log = logged("m1@shop.example", GONE, "bounced").replace("dsn=2.0.0", "dsn=5.1.1");
+        let log = log.replace("(250 ok)", refused).replace("shop@shop.example", &signed);
+        std::fs::write(&path, log).unwrap();
+        let sandbox = sandbox.config(&format!(
+            "[[logs]]\nkind = \"postfix\"\npath = \"{}\"\ntimezone = \"UTC\"\n",
+            path.display()
+        ));
+        let tick = || assert_eq!(sandbox.run(&["cron"], b"").code, 0);
+        if log_first {
+            tick();
+        }
+        for _ in 0..2 {
+            bounce(&sandbox, &signed, STRANGER, &dsn_of("m1@shop.example", GONE, "5.1.1", NO_USER));
+        }
+        tick();
+        let counted = ["bounce_hard", "suppressed", "bounce_again"].map(|name| sandbox.counter(name));
+        assert_eq!(counted, [1, 1, 2], "log first: {log_first}");
+        assert_eq!(application.told().len(), 1, "log first: {log_first}");
+        assert!(is_suppressed(&sandbox, GONE), "the entry for the domain of From is there too");
+    }
+}
+
+#[test]
 fn processes_that_get_the_same_report_at_the_same_moment_count_it_once() {
     let application = Application::at(0);
     let sandbox = sandbox(application.port, "threshold = 2");

@@ -33,6 +33,9 @@ pub(crate) struct RuleState {
     pub(crate) since: Option<String>,
     /// Whether it was announced.
     pub(crate) told: bool,
+    /// What the rule does not watch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<String>,
 }
 
 impl Desk<'_> {
@@ -43,7 +46,11 @@ impl Desk<'_> {
         let mut rows = Vec::new();
         for rule in &self.config.alerting.get()?.rules {
             let was = before.remove(&rule.name).unwrap_or_default();
-            rows.extend(of_rule(rule, &was, lookups.readings(rule)?));
+            let mut of_rule = of_rule(rule, &was, lookups.readings(rule)?);
+            if let Some(last) = of_rule.last_mut() {
+                last.note = not_watched(lookups.without_provider(rule));
+            }
+            rows.extend(of_rule);
         }
         Ok(rows)
     }
@@ -65,13 +72,30 @@ fn of_rule(rule: &AlertRule, was: &[AlertRecord], mut readings: Vec<Reading>) ->
     match quiet.as_slice() {
         [] if !open.is_empty() => {}
         [only] => rows.push(row(rule, &only.subject, only.value, None)),
-        [] => rows.push(RuleState { shown: "none now".to_owned(), ..row(rule, "each", None, None) }),
+        [] => rows.push(RuleState { shown: nobody(rule), ..row(rule, "each", None, None) }),
         others => {
-            let counted = format!("{} others", others.len());
+            let few = others.iter().filter(|reading| reading.value.is_none()).count();
+            let counted = match few {
+                0 => format!("{} others", others.len()),
+                _ => format!("{} others, {few} with fewer than {} deliveries", others.len(), rule.at_least),
+            };
             rows.push(RuleState { shown: counted, ..row(rule, "each", None, None) });
         }
     }
     rows
+}
+
+/// What is shown where no group has deliveries.
+fn nobody(rule: &AlertRule) -> String {
+    let group = rule.of.as_ref().map_or("group", |of| of.group.name()).replace('-', " ");
+    let known = if group == "provider" { "known " } else { "" };
+    format!("no {known}{group} with deliveries in the last {}", rule.window)
+}
+
+/// Deliveries of the window that no provider is known of.
+fn not_watched(deliveries: u64) -> Option<String> {
+    let note = "to servers of no known provider are not watched; of = \"recipient-domain:each\" watches all";
+    (deliveries > 0).then(|| format!("{deliveries} deliveries {note}"))
 }
 
 fn row(rule: &AlertRule, subject: &str, value: Option<f64>, alert: Option<&AlertRecord>) -> RuleState {
@@ -85,5 +109,6 @@ fn row(rule: &AlertRule, subject: &str, value: Option<f64>, alert: Option<&Alert
         threshold: threshold(rule),
         since: alert.map(|alert| clock::rfc3339(alert.since_ms)),
         told: alert.is_some_and(|alert| alert.told == Some(alert.state)),
+        note: None,
     }
 }

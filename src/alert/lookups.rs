@@ -5,9 +5,10 @@
 
 use super::readings::{self, Circumstances, Reading};
 use crate::clock::DAY_MS;
-use crate::config::{AlertRule, Config, MailLog, Metric};
+use crate::config::{AlertRule, Config, GroupBy, MailLog, Metric, Of};
 use crate::error::Result;
 use crate::index::Index;
+use crate::stats::outcomes::Outcomes;
 use crate::stats::{Figures, gather};
 use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,6 +67,17 @@ impl<'a> Lookups<'a> {
         }
         let none = Figures::default();
         Ok(readings::readings(rule, self.figures.get(&window_ms).unwrap_or(&none), &around))
+    }
+
+    /// Deliveries of the window that a rule on each provider does not see, after its readings.
+    pub(super) fn without_provider(&self, rule: &AlertRule) -> u64 {
+        let is_each = |of: &Of| of.group == GroupBy::Provider && of.name.is_none();
+        let figures = self.figures.get(&rule.window.ms()).filter(|_| rule.of.as_ref().is_some_and(is_each));
+        let queued = |of: &Outcomes| of.total().saturating_sub(of.rejected);
+        figures.map_or(0, |figures| {
+            let known = figures.providers.iter().map(|provider| queued(&provider.outcomes)).sum();
+            queued(&figures.totals).saturating_sub(known)
+        })
     }
 
     /// The logs of the config, and when something was last read from each.

@@ -82,7 +82,7 @@ fn of_reason(rule: &AlertRule, reason: &str, figures: &Figures) -> Vec<Reading> 
 fn of_groups(rule: &AlertRule, figures: &Figures) -> Vec<Reading> {
     let Some(of) = &rule.of else {
         let all = GroupFigures {
-            outcomes: figures.totals,
+            outcomes: if rule.when == Metric::BounceRate { figures.rated() } else { figures.totals },
             deferrals: figures.deferrals,
             delay: figures.delay,
             ..GroupFigures::default()

@@ -13,7 +13,8 @@ use std::path::Path;
 /// Where exports go.
 pub(super) fn exports(config: &Config, export: &ExportTable) -> Vec<Finding> {
     let files = [(&export.prometheus, "prometheus"), (&export.html, "html")];
-    let files = files.into_iter().filter_map(|(path, key)| Some((path.as_deref()?, key)));
+    let maps = export.postfix_access.iter().map(|map| (map.path.as_path(), "postfix_access"));
+    let files = files.into_iter().filter_map(|(path, key)| Some((path.as_deref()?, key))).chain(maps);
     let files =
         files.map(|(path, key)| file("export", path, "[export]", key).of_key(config, &["export", key]));
     let directories = [(&export.json, "json"), (&export.csv, "csv"), (&export.events, "events")];

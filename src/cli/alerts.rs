@@ -19,8 +19,9 @@ pub(crate) fn run(config: &Config, terminal: Terminal) -> Result<Exit> {
     let what = widest(|one| &one.what).unwrap_or(0).min(50);
     terminal.rows(&states, "there are no [[alert]] rules in the config\n", |one| {
         let since = one.since.as_deref().map(|since| format!("  since {since}")).unwrap_or_default();
+        let note = one.note.as_deref().map(|note| format!("; {note}")).unwrap_or_default();
         let RuleState { state, alert, what: measured, shown, threshold, .. } = one;
-        format!("{state:8} {alert:name$}  {measured:what$}  {shown}, threshold {threshold}{since}")
+        format!("{state:8} {alert:name$}  {measured:what$}  {shown}, threshold {threshold}{since}{note}")
     })?;
     let fires = states.iter().any(|one| one.state == "firing");
     Ok(if fires { Exit::Failure } else { Exit::Ok })

@@ -25,6 +25,7 @@ const RECIPIENT: usize = 44;
     carom deliveries --recipient ann@example.com --latest\n  \
     carom deliveries --source vmta/mta1 --failed --about sending-host\n  \
     carom deliveries --tls none --since 7d          sent without TLS\n  \
+    carom deliveries --others --failed --since 1d   not our own mail\n  \
     carom deliveries --unclassified --since 7d      replies that deserve a rule\n  \
     carom deliveries --status deferred,held --json")]
 pub(crate) struct DeliveriesArgs {
@@ -51,6 +52,12 @@ pub(crate) struct DeliveriesArgs {
     /// Only deliveries sent with this TLS level, as Postfix logs it: none, may, encrypt, dane, …
     #[arg(long, value_name = "LEVEL")]
     tls: Option<String>,
+    /// Only our own mail ([[logs]] own)
+    #[arg(long, conflicts_with = "others")]
+    own: bool,
+    /// Only what is not our own: mail that others sent through us, and mail handed to carom
+    #[arg(long)]
+    others: bool,
     /// Only failures about this: recipient, recipient-domain, sender, sending-host, message, relay,
     /// network, nobody
     #[arg(long, value_name = "WHAT", value_parser = about)]
@@ -93,6 +100,7 @@ pub(crate) fn run(arguments: &DeliveriesArgs, config: &Config, terminal: Termina
         client: arguments.client.clone(),
         source: arguments.source.clone(),
         tls: arguments.tls.clone(),
+        own: (arguments.own || arguments.others).then_some(arguments.own),
         about: arguments.about,
         queue_id: arguments.queue_id.clone(),
         message_id: arguments.message_id.clone(),

@@ -61,6 +61,11 @@ impl Applications {
         Ok(Applications(applications))
     }
 
+    /// The sender domains that an application is configured for.
+    pub(crate) fn sender_domains(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|one| one.sender_domain.as_str()).filter(|domain| *domain != ALL_OTHERS)
+    }
+
     /// Whether an application is configured for mail of just this sender domain.
     pub(crate) fn names(&self, sender_domain: &str) -> bool {
         self.0.iter().any(|one| one.sender_domain.eq_ignore_ascii_case(sender_domain))

@@ -25,6 +25,21 @@ impl ExportTable {
                 "use a name that ends in .prom",
             );
         }
+        let is_domain = |domain: &String| {
+            let may_be = |c: char| c.is_alphanumeric() || c == '-' || c == '.' || c == '_';
+            domain.chars().all(may_be) && !domain.starts_with('.') && domain.contains('.')
+        };
+        if let Some(odd) = export.postfix_access_senders.iter().find(|domain| !is_domain(domain)) {
+            let what = format!("{odd:?} is not a domain");
+            return fault("postfix_access_senders", &what, "use sender domains like shop.example");
+        }
+        if !export.postfix_access_senders.is_empty() && export.postfix_access.is_none() {
+            return fault(
+                "postfix_access_senders",
+                "there is no map beside which theirs would be",
+                "set postfix_access",
+            );
+        }
         Ok(export)
     }
 }

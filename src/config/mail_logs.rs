@@ -4,6 +4,7 @@
 //! time zone exists.
 
 use super::fault::ConfigFault;
+use super::own_entry::OwnEntry;
 use super::span::Span;
 use super::tables::{LogKind, LogsTable, Tables};
 use crate::clock;
@@ -21,6 +22,10 @@ pub(crate) struct MailLog {
     pub(crate) client_header: String,
     /// The headers that name the campaign.
     pub(crate) campaign_headers: Vec<String>,
+    /// Whose mail is our own; `None` for the default.
+    pub(crate) own: Option<Vec<OwnEntry>>,
+    /// Transports that hand mail to carom; one `*` is any text.
+    pub(crate) carom_transports: Vec<String>,
     /// Nothing new for longer is a fault; zero: never.
     pub(crate) silent_after: Span,
 }
@@ -64,6 +69,23 @@ fn read(table: LogsTable, number: usize) -> Result<MailLog, ConfigFault> {
             }
         },
     };
-    let LogsTable { kind, path, client_header, campaign_headers, silent_after, .. } = table;
-    Ok(MailLog { kind, path, zone, client_header, campaign_headers, silent_after })
+    let own = match table.own.iter().flatten().map(|entry| OwnEntry::read(entry)).collect() {
+        Ok(entries) => table.own.is_some().then_some(entries),
+        Err(what) => {
+            let fix = "use a network (192.0.2.0/24), a sender domain (example.com, *.example.com), a \
+                       stream (transport/smtp-out), \"local\" or \"authenticated\"";
+            return fault("own", String::as_str(&what), fix);
+        }
+    };
+    if let Some(odd) = table.carom_transports.iter().find(|name| !is_transport(name)) {
+        let fix = "use the name of a service in master.cf, with one * at most: carom*";
+        return fault("carom_transports", &format!("{odd:?} is not the name of a transport"), fix);
+    }
+    let LogsTable { kind, path, client_header, campaign_headers, carom_transports, silent_after, .. } = table;
+    Ok(MailLog { kind, path, zone, client_header, campaign_headers, own, carom_transports, silent_after })
+}
+
+fn is_transport(name: &str) -> bool {
+    let is_odd = |c: char| c.is_whitespace() || c.is_control() || "[]:,".contains(c);
+    !name.is_empty() && name != "*" && name.matches('*').count() < 2 && !name.contains(is_odd)
 }

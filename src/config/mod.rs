@@ -7,6 +7,7 @@
 //! it validates itself. Invariant: an unknown key, a wrong type or an impossible value is an error
 //! with file, line, key and fix.
 
+mod access_maps;
 mod alerting;
 mod applications;
 mod cycles;
@@ -15,6 +16,8 @@ mod fault;
 mod mail_server;
 mod mail_logs;
 mod metric;
+mod own_entry;
+mod own_mail;
 mod places;
 mod return_paths;
 mod rules;
@@ -29,11 +32,13 @@ mod unproven_mail;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use access_maps::AccessMap;
 pub(crate) use alerting::{AlertRule, Alerting};
 pub(crate) use applications::{Application, Applications, Endpoint, NOTIFY_VARIABLES};
 pub(crate) use mail_logs::MailLog;
 pub(crate) use mail_server::MailServer;
-pub(crate) use metric::{GroupBy, Metric};
+pub(crate) use metric::{GroupBy, Metric, Of};
+pub(crate) use own_mail::OwnMail;
 pub(crate) use return_paths::ReturnPaths;
 pub(crate) use section::ConfigSection;
 pub(crate) use tables::{

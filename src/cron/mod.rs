@@ -28,6 +28,7 @@ pub(crate) fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
     tick.read_logs(watch);
     tick.act_on_failures();
     tick.list_soft_suppressions();
+    tick.write_access_maps();
     tick.write_exports();
     tick.tell_operators();
     tick.write_prometheus();

@@ -19,6 +19,7 @@ use crate::message_log::MessageLog;
 use crate::policy::CodeCheck;
 use crate::stats::export;
 use crate::store::Store;
+use crate::suppress::postfix_access;
 use crate::{archive, clock, cycle, journal, log_failures, message_log, policy, release};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,8 @@ const EXPIRY: Duration = Duration::from_secs(5);
 const CYCLES: Duration = Duration::from_secs(15);
 /// Time for failed deliveries.
 const FAILURES: Duration = Duration::from_secs(20);
+/// Time for the program that compiles an access map.
+const ACCESS_MAPS: Duration = Duration::from_secs(30);
 /// Time for alerts.
 const ALERTS: Duration = Duration::from_secs(10);
 
@@ -133,6 +136,15 @@ impl Tick<'_> {
         self.part("soft suppressions", || store.update_soft_list(clock::now_ms()));
     }
 
+    /// The suppression list as Postfix reads it.
+    pub(super) fn write_access_maps(&mut self) {
+        let (config, Some(store)) = (self.config, self.store.clone()) else { return };
+        // A fault of [export] is the exports' to report.
+        let Ok(export) = config.export.get() else { return };
+        let deadline = Deadline::after(ACCESS_MAPS);
+        self.part("access maps", || postfix_access::write(export, &store, clock::now_ms(), deadline));
+    }
+
     pub(super) fn write_exports(&mut self) {
         let Some(store) = self.store.clone() else { return };
         let has_read = self.done.logs.bytes > 0;
@@ -198,7 +210,9 @@ fn scratch_places(config: &Config) -> Vec<PathBuf> {
     let own = [above(config.store_path()), Some(config.log_dir()), Some(config.done_dir())];
     let exports = config.export.get().ok();
     let exports = exports.iter().flat_map(|export| {
-        let files = [&export.prometheus, &export.html].into_iter().flatten().cloned().filter_map(above);
+        let maps = export.postfix_access.as_ref().map(|map| map.path.clone()).and_then(above);
+        let files =
+            [&export.prometheus, &export.html].into_iter().flatten().cloned().filter_map(above).chain(maps);
         files.chain([&export.json, &export.csv, &export.events].into_iter().flatten().cloned())
     });
     own.into_iter().flatten().chain(exports).chain([config.compiled_dir()]).collect()

@@ -27,6 +27,9 @@ pub(crate) enum Dimension {
     /// The streams that a delivery was sent in: `vmta/mta1`, `campaign/spring`. It counts under
     /// each.
     Source,
+    /// What is not our own mail: that of others, and what was handed to carom. It counts nowhere
+    /// else.
+    Whose,
 }
 
 impl Dimension {
@@ -49,6 +52,7 @@ impl Dimension {
             Dimension::Client => "client",
             Dimension::Relay => "relay",
             Dimension::Source => "source",
+            Dimension::Whose => "whose",
         }
     }
 }

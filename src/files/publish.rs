@@ -7,7 +7,7 @@
 use super::private;
 use crate::error::{Context, Result};
 use std::fs::{self, File, Permissions};
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -66,6 +66,16 @@ impl Unfinished {
         sync_directory(directory_of(path))
     }
 
+    /// Gives the file this name, durably and with these permissions, unless a file of this name
+    /// says the same. Returns whether it did.
+    pub(crate) fn replace_if_new(self, path: &Path, mode: u32) -> io::Result<bool> {
+        if is_same(&self.path, path)? {
+            return Ok(false);
+        }
+        self.file.set_permissions(Permissions::from_mode(mode))?;
+        self.replace(path).map(|()| true)
+    }
+
     /// Gives the file this name, durably. Error `AlreadyExists`: another file has it, and keeps it.
     pub(crate) fn place(&self, path: &Path) -> io::Result<()> {
         self.file.sync_all()?;
@@ -87,6 +97,27 @@ impl Write for Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Whether there is another file with the same bytes.
+fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
+    let Ok(about) = fs::metadata(other) else { return Ok(false) };
+    if !about.is_file() || about.len() != fs::metadata(one)?.len() {
+        return Ok(false);
+    }
+    let [mut one, mut other] = [File::open(one)?, File::open(other)?].map(io::BufReader::new);
+    loop {
+        let (left, right) = (one.fill_buf()?, other.fill_buf()?);
+        let length = left.len().min(right.len());
+        if left[..length] != right[..length] {
+            return Ok(false);
+        }
+        if length == 0 {
+            return Ok(left.len() == right.len());
+        }
+        one.consume(length);
+        other.consume(length);
     }
 }
 

@@ -108,7 +108,8 @@ impl Index {
             (Interval::Day, false, DAYS_MS),
         ] {
             let before = newest - age;
-            let dimensions = Dimension::NAMED.iter().chain((!named).then_some(&Dimension::All));
+            let apart = [Dimension::Whose];
+            let dimensions = Dimension::NAMED.iter().chain(&apart).chain((!named).then_some(&Dimension::All));
             for dimension in dimensions {
                 for table in ["sums", "delays", "tls_levels"] {
                     let sql = format!("DELETE FROM {table} WHERE step = ?1 AND dimension = ?2 AND at < ?3");

@@ -5,8 +5,8 @@
 
 use super::stored_delivery::{COLUMNS, FROM, LAST_SEEN};
 use crate::class::About;
-use crate::maillog::SourceKind;
 use crate::maillog::delivery_route::USUAL_INSTANCE;
+use crate::maillog::{SourceKind, Whose};
 use rusqlite::types::Value;
 use std::collections::BTreeSet;
 
@@ -28,6 +28,8 @@ pub(crate) struct Filter {
     pub(crate) source: Option<String>,
     /// Sent with this TLS level, or with exactly this value.
     pub(crate) tls: Option<String>,
+    /// Only our own mail (`true`), or only what is not (`false`).
+    pub(crate) own: Option<bool>,
     /// What the failure is about.
     pub(crate) about: Option<About>,
     /// Its first queue id, or the one since it was requeued.
@@ -114,6 +116,9 @@ pub(crate) fn conditions(filter: &Filter, unclassified: bool, values: &mut Vec<V
     if unclassified {
         texts.push("meaning < 0".into());
     }
+    if filter.own == Some(true) {
+        texts.push(IS_OWN.into());
+    }
     if texts.is_empty() { String::new() } else { format!(" WHERE {}", texts.join(" AND ")) }
 }
 
@@ -133,6 +138,9 @@ fn of_meaning_and_route(filter: &Filter, with: &mut impl FnMut(&str, Value)) {
     if let Some(tls) = &filter.tls {
         with_route("tls = ? OR level = ?", tls);
     }
+    if filter.own == Some(false) {
+        with_route("whose <> ?", Whose::Own.name());
+    }
     let Some(source) = &filter.source else { return };
     let (columns, name) = match SourceKind::split(source) {
         Some((kind, name)) => (kind.name().to_owned(), name),
@@ -147,6 +155,10 @@ fn of_meaning_and_route(filter: &Filter, with: &mut impl FnMut(&str, Value)) {
         with_route(&is_name, name);
     }
 }
+
+/// The condition for our own mail.
+pub(crate) const IS_OWN: &str =
+    "(route IS NULL OR +route NOT IN (SELECT id FROM routes WHERE whose <> 'own'))";
 
 /// The statement for a filter, and its values.
 pub(crate) fn statement(filter: &Filter) -> (String, Vec<Value>) {

@@ -5,6 +5,7 @@
 //! store has it on record, or when it is given up.
 
 use super::Index;
+use super::filter::IS_OWN;
 use super::pending_work::{ACTED_ON_FOR_MS, PendingWork, WorkBatch, list};
 use crate::error::Result;
 use rusqlite::params;
@@ -64,11 +65,14 @@ impl Index {
         self.checked(given_up)
     }
 
-    /// Puts every failure back on the list that is not too old to be acted on; returns how many.
+    /// Puts every failure of our own mail back on the list that is not too old to be acted on;
+    /// returns how many.
     pub(crate) fn note_failures_again(&self, now_ms: i64) -> Result<usize> {
-        let note = "INSERT OR IGNORE INTO owed (what, row) SELECT 'failure', id FROM deliveries
+        let note = format!(
+            "INSERT OR IGNORE INTO owed (what, row) SELECT 'failure', id FROM deliveries
             WHERE status IN ('bounced', 'expired') AND status <> 'sent' AND last_seen > ?1
-            AND recipient IS NOT NULL AND sender <> ''";
-        self.checked(self.connection.execute(note, [now_ms - ACTED_ON_FOR_MS]))
+            AND recipient IS NOT NULL AND sender <> '' AND {IS_OWN}"
+        );
+        self.checked(self.connection.execute(&note, [now_ms - ACTED_ON_FOR_MS]))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::stored_routes;
 use crate::clock;
+use crate::maillog::Whose;
 use rusqlite::Row;
 use serde::{Serialize, Serializer};
 
@@ -49,6 +50,8 @@ pub(crate) struct StoredDelivery {
     pub(crate) source: Option<String>,
     /// The streams that it was sent in, each with its kind: `vmta/mta1`, `campaign/spring`.
     pub(crate) sources: Vec<String>,
+    /// `own`, `others` or `carom`: whose mail it is.
+    pub(crate) whose: Whose,
     /// Seconds from arrival to the last attempt.
     pub(crate) delay: Option<f64>,
     /// In bytes.
@@ -70,7 +73,7 @@ pub(crate) fn time<S: Serializer>(at_ms: &i64, to: S) -> Result<S::Ok, S::Error>
 /// What [`stored_delivery`] reads, in this order, from [`FROM`].
 pub(crate) const COLUMNS: &str = "queue_id, message_id, client_id, sender, recipient, original_recipient, status, attempts, first_seen,
     last_seen, relay, dsn, reply, reason, coalesce(logged_category, category), severity, rule, delay, size, host, requeued_as,
-    parent, notification, nullif(about, ''), vmta, pool, ip, transport, instance, campaign, tls";
+    parent, notification, nullif(about, ''), vmta, pool, ip, transport, instance, campaign, tls, whose";
 
 /// The number of the column `last_seen` in [`COLUMNS`], counted from 1.
 pub(crate) const LAST_SEEN: u32 = 10;
@@ -108,6 +111,7 @@ pub(crate) fn stored_delivery(row: &Row<'_>) -> rusqlite::Result<StoredDelivery>
         notification: row.get(22)?,
         about: row.get(23)?,
         tls: route.tls().map(str::to_owned),
+        whose: route.whose(),
         source: sources.first().cloned(),
         sources,
     })

@@ -7,7 +7,7 @@
 
 use super::Index;
 use crate::error::Result;
-use crate::maillog::{DeliveryRoute, SourceKind};
+use crate::maillog::{DeliveryRoute, SourceKind, Whose};
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::collections::HashMap;
 
@@ -42,7 +42,7 @@ impl Routes {
             return Ok(None);
         }
         self.key.clear();
-        for name in names(route) {
+        for name in columns(route) {
             self.key.push_str(name);
             self.key.push('\n');
         }
@@ -85,33 +85,36 @@ impl Routes {
 fn find(db: &Connection, route: &DeliveryRoute<'_>) -> rusqlite::Result<Option<i64>> {
     let known = "SELECT id FROM routes WHERE vmta = ?1 COLLATE BINARY AND pool = ?2 COLLATE BINARY
         AND ip = ?3 COLLATE BINARY AND transport = ?4 COLLATE BINARY AND instance = ?5 COLLATE BINARY
-        AND campaign = ?6 COLLATE BINARY AND tls = ?7 COLLATE BINARY";
-    db.prepare_cached(known)?.query_row(names(route), |row| row.get(0)).optional()
+        AND campaign = ?6 COLLATE BINARY AND tls = ?7 COLLATE BINARY AND whose = ?8";
+    db.prepare_cached(known)?.query_row(columns(route), |row| row.get(0)).optional()
 }
 
 fn put(db: &Connection, route: &DeliveryRoute<'_>) -> rusqlite::Result<i64> {
-    let put = "INSERT INTO routes (vmta, pool, ip, transport, instance, campaign, tls, level)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    let [vmta, pool, ip, transport, instance, campaign, tls] = names(route);
+    let put = "INSERT INTO routes (vmta, pool, ip, transport, instance, campaign, tls, whose, level)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let [vmta, pool, ip, transport, instance, campaign, tls, whose] = columns(route);
     let level = route.level().unwrap_or_default();
-    db.prepare_cached(put)?.execute([vmta, pool, ip, transport, instance, campaign, tls, level])?;
+    db.prepare_cached(put)?.execute([vmta, pool, ip, transport, instance, campaign, tls, whose, level])?;
     Ok(db.last_insert_rowid())
 }
 
-/// Its columns: vmta, pool, ip, transport, instance, campaign, tls.
-fn names<'a>(route: &DeliveryRoute<'a>) -> [&'a str; 7] {
+/// Its columns: vmta, pool, ip, transport, instance, campaign, tls, whose.
+fn columns<'a>(route: &DeliveryRoute<'a>) -> [&'a str; 8] {
     let [vmta, pool, ip, transport, instance, campaign] =
         SourceKind::ALL.map(|kind| route.name(kind).unwrap_or_default());
-    [vmta, pool, ip, transport, instance, campaign, route.tls().unwrap_or_default()]
+    let whose = route.whose().name();
+    [vmta, pool, ip, transport, instance, campaign, route.tls().unwrap_or_default(), whose]
 }
 
-/// A route from the columns of [`names`], of which `first` is the first.
+/// A route from the columns of [`columns`], of which `first` is the first.
 pub(crate) fn route<'r>(row: &'r Row<'_>, first: usize) -> rusqlite::Result<DeliveryRoute<'r>> {
     let mut route = DeliveryRoute::default();
     for (at, kind) in (first..).zip(SourceKind::ALL) {
         route = route.with(kind, row.get_ref(at)?.as_str_or_null()?);
     }
-    Ok(route.with_tls(row.get_ref(first + SourceKind::ALL.len())?.as_str_or_null()?))
+    let tls = first + SourceKind::ALL.len();
+    let whose = row.get_ref(tls + 1)?.as_str_or_null()?.map(Whose::of_name);
+    Ok(route.with_tls(row.get_ref(tls)?.as_str_or_null()?).with_whose(whose.unwrap_or_default()))
 }
 
 /// Each source of a route with its kind, the most specific first.

@@ -54,6 +54,23 @@ impl Index {
         self.rows(&sql, &period(interval, dimension, from, to), |row| Ok((row.get(0)?, counts(row, 1)?)))
     }
 
+    /// The sum of one name over all intervals that begin in a period.
+    pub(crate) fn sum(
+        &self,
+        interval: Interval,
+        dimension: Dimension,
+        (from, to): (i64, i64),
+        name: &str,
+    ) -> Result<Sum> {
+        let sql = format!(
+            "SELECT {COUNTS} FROM sums WHERE step = ?1 AND dimension = ?2 AND at >= ?3 AND at < ?4 AND name = ?5"
+        );
+        let [step, dimension, from, to] = period(interval, dimension, from, to);
+        let values = [step, dimension, from, to, Value::Text(name.to_owned())];
+        let rows = self.rows(&sql, &values, |row| counts(row, 0))?;
+        Ok(rows.into_iter().next().unwrap_or_default())
+    }
+
     /// The sums of all deliveries, one for each interval.
     pub(crate) fn course(&self, interval: Interval, (from, to): (i64, i64)) -> Result<Vec<(i64, Sum)>> {
         let sql = format!(

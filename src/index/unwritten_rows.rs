@@ -56,7 +56,9 @@ impl UnwrittenRows {
     /// Notes a state, to be found with `last`.
     pub(crate) fn note_last(&mut self, delivery: &Delivery<'_>) {
         let Delivery { status, attempts, last_seen, .. } = *delivery;
-        if self.last.insert(identity(delivery), ReportedState { status, attempts, last_seen }).is_none() {
+        let whose = delivery.route.whose();
+        let state = ReportedState { status, attempts, last_seen, whose };
+        if self.last.insert(identity(delivery), state).is_none() {
             self.weight += 2 * size_of::<((i64, i64), ReportedState)>();
         }
     }

@@ -1,8 +1,10 @@
 //! Deliveries that have not ended: deferred, or on hold. Given one at a time, as there may be
 //! millions.
 
+use super::filter::IS_OWN;
 use super::{Index, stored_routes};
 use crate::error::Result;
+use crate::maillog::Whose;
 use crate::maillog::message_ids::ALERT_ID;
 
 /// A delivery that has not ended.
@@ -22,6 +24,7 @@ pub(crate) struct WaitingDelivery {
     pub(crate) category: Option<String>,
     /// The streams that the last attempt was made in.
     pub(crate) sources: Vec<String>,
+    pub(crate) whose: Whose,
 }
 
 /// The condition that excludes the mail of alerts, so that no alert is about alerts.
@@ -38,7 +41,7 @@ impl Index {
     ) -> Result<()> {
         let sql = format!(
             "SELECT status, last_seen, recipient, sender, client_id, relay, reason, coalesce(logged_category, category),
-            vmta, pool, ip, transport, instance, campaign, tls
+            vmta, pool, ip, transport, instance, campaign, tls, whose
             FROM deliveries LEFT JOIN meanings ON meanings.id = meaning LEFT JOIN routes ON routes.id = route
             WHERE status IN ('deferred', 'held') AND status <> 'sent' AND last_seen >= ?1 AND last_seen < ?2
             AND {}",
@@ -48,6 +51,7 @@ impl Index {
             let mut select = self.connection.prepare_cached(&sql)?;
             let mut rows = select.query([from, to])?;
             while let Some(row) = rows.next()? {
+                let route = stored_routes::route(row, 8)?;
                 each(WaitingDelivery {
                     held: row.get_ref(0)?.as_str()? == "held",
                     last_ms: row.get(1)?,
@@ -57,7 +61,8 @@ impl Index {
                     relay: row.get(5)?,
                     reason: row.get(6)?,
                     category: row.get(7)?,
-                    sources: stored_routes::sources(&stored_routes::route(row, 8)?),
+                    sources: stored_routes::sources(&route),
+                    whose: route.whose(),
                 });
             }
             Ok(())
@@ -65,22 +70,34 @@ impl Index {
         self.checked(given)
     }
 
-    /// How many are deferred, and how many are held.
-    pub(crate) fn waiting_count(&self) -> Result<(u64, u64)> {
+    /// How many are deferred, and how many are held: of our own mail, and of what is not, in the
+    /// order of [`Whose::APART`].
+    pub(crate) fn waiting_count(&self) -> Result<[(u64, u64); 3]> {
         let sql = format!(
-            "SELECT coalesce(sum(status = 'deferred'), 0), coalesce(sum(status = 'held'), 0) FROM deliveries
-            WHERE status IN ('deferred', 'held') AND status <> 'sent' AND {}",
+            "SELECT coalesce(whose, 'own'), sum(status = 'deferred'), sum(status = 'held')
+            FROM deliveries LEFT JOIN routes ON routes.id = route
+            WHERE status IN ('deferred', 'held') AND status <> 'sent' AND {} GROUP BY 1",
             not_alerts()
         );
-        let count = |at, row: &rusqlite::Row<'_>| row.get::<_, i64>(at).map(i64::unsigned_abs);
-        self.checked(self.connection.query_row(&sql, [], |row| Ok((count(0, row)?, count(1, row)?))))
+        let counted = (|| {
+            let mut counts = [(0, 0); 3];
+            let mut select = self.connection.prepare_cached(&sql)?;
+            let mut rows = select.query([])?;
+            while let Some(row) = rows.next()? {
+                let whose = Whose::of_name(row.get_ref(0)?.as_str()?);
+                let count = |at| row.get::<_, i64>(at).map(i64::unsigned_abs);
+                counts[whose as usize] = (count(1)?, count(2)?);
+            }
+            Ok(counts)
+        })();
+        self.checked(counted)
     }
 
-    /// Deferred deliveries that were updated at or after `since_ms`.
+    /// Our own deferred deliveries that were updated at or after `since_ms`.
     pub(crate) fn deferred_since(&self, since_ms: i64) -> Result<u64> {
         let select = format!(
             "SELECT count(*) FROM deliveries WHERE status = 'deferred' AND status <> 'sent' AND last_seen >= ?1
-            AND {}",
+            AND {IS_OWN} AND {}",
             not_alerts()
         );
         let count: i64 = self.checked(self.connection.query_row(&select, [since_ms], |row| row.get(0)))?;

@@ -5,22 +5,24 @@ use super::delivery_counter::ChangedDeliveries;
 use super::log_lines::{LogLines, are_many};
 use super::log_reader::{LogReader, Piece, to_store};
 use crate::clock::DAY_MS;
-use crate::config::MailLog;
+use crate::config::{MailLog, OwnMail};
 use crate::error::Result;
 use crate::index::{Batch, Shelved};
 use crate::maillog::correlate::{Correlator, CorrelatorState, MemoryLimits};
 use crate::maillog::postfix::Grammar;
+use std::sync::Arc;
 
 /// A message without a new line is forgotten after this time: one on hold may be released weeks
 /// later.
 const FORGOTTEN_MS: i64 = 60 * DAY_MS;
 
 /// How the lines of a log are to be read.
-pub(crate) fn grammar(log: &MailLog) -> Grammar {
+pub(crate) fn grammar(log: &MailLog, own: &Arc<OwnMail>) -> Grammar {
     Grammar {
         zone: log.zone.clone(),
         client_header: log.client_header.clone(),
         campaign_headers: log.campaign_headers.clone(),
+        own: own.clone(),
     }
 }
 

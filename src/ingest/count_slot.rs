@@ -9,6 +9,7 @@ use crate::dimension::Dimension;
 use crate::dimension::names::{NONE, Name, Names, Numbers};
 use crate::error::Result;
 use crate::index::{CountedSum, Interval, ReasonCount, ReasonKind, Sum, SumWriter};
+use crate::maillog::Whose;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -17,6 +18,8 @@ pub(crate) struct CountSlot {
     all: NameCount,
     /// In the order of [`Dimension::NAMED`].
     named: [FxHashMap<Name, NameCount>; 6],
+    /// What is not our own mail, in the order of [`Whose::APART`].
+    apart: [Sum; 2],
     /// By kind, provider, and key of the reply.
     pub(crate) replies: FxHashMap<(ReasonKind, Name, u64), i64>,
     /// By kind, provider, and number of the class.
@@ -92,6 +95,15 @@ impl CountSlot {
         }
     }
 
+    /// Adds what is not our own mail.
+    pub(crate) fn add_apart(&mut self, whose: Whose, more: &Sum) {
+        for (sum, apart) in self.apart.iter_mut().zip(Whose::APART) {
+            if apart == whose {
+                *sum += more;
+            }
+        }
+    }
+
     /// Counts by class what was counted by reply. Replies without a class have no reason.
     pub(crate) fn classify(&mut self, class: &mut impl FnMut(u64) -> Result<Option<u32>>) -> Result<()> {
         for ((kind, provider, reply), times) in std::mem::take(&mut self.replies) {
@@ -105,6 +117,7 @@ impl CountSlot {
     /// Adds what was classified.
     pub(crate) fn merge(&mut self, other: &CountSlot) {
         self.all.merge(&other.all);
+        self.apart.iter_mut().zip(&other.apart).for_each(|(sum, more)| *sum += more);
         for (into, from) in self.named.iter_mut().zip(&other.named) {
             for (name, count) in from {
                 into.entry(*name).or_default().merge(count);
@@ -127,6 +140,10 @@ impl CountSlot {
         let tls = levels(&self.all, numbers);
         let all = CountedSum { sum: &sum, delays: &self.all.delays, tls: &tls };
         sums.add((interval, Dimension::All, at), "", true, &all)?;
+        for (sum, whose) in self.apart.iter().zip(Whose::APART).filter(|(sum, _)| **sum != Sum::default()) {
+            let counted = CountedSum { sum, delays: &[], tls: &[] };
+            sums.add((interval, Dimension::Whose, at), whose.name(), true, &counted)?;
+        }
         for (counts, dimension) in self.named.iter().zip(Dimension::NAMED) {
             // Strangers choose most names, so only providers are kept for ever.
             if interval == Interval::Ever && dimension != Dimension::Provider {

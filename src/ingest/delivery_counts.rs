@@ -4,8 +4,8 @@
 //! Not here: the tables (`crate::index`) and what is made of them (`crate::stats`). A delivery is
 //! reported again whenever it changes, together with its earlier state, so a final state is counted
 //! once, and undone if it turns out not to be final. Messages that report alerts are not counted,
-//! so that no alert is about alerts. Invariant: memory is bounded by `FULL`, after which the
-//! transaction is flushed.
+//! so that no alert is about alerts. What is not our own mail counts apart, by its end only.
+//! Invariant: memory is bounded by `FULL`, after which the transaction is flushed.
 
 use super::count_slot::{CountSlot, News};
 use super::counted_classes::CountedClasses;
@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::index::{Batch, CountedSum, Interval, RECENT_MS, ReasonKind, Sum};
 use crate::maillog::delivery::ReportedState;
 use crate::maillog::message_ids::ALERT_ID;
-use crate::maillog::{Delivery, LoggedStatus};
+use crate::maillog::{Delivery, LoggedStatus, Whose};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
@@ -46,8 +46,11 @@ impl DeliveryCounts {
         if delivery.message_id.is_some_and(|id| id.starts_with(ALERT_ID)) {
             return;
         }
-        let before = delivery.before;
-        let is_new = before.is_none_or(|before| before.status != delivery.status);
+        let (before, whose) = (delivery.before, counted_as(delivery));
+        let is_same = |before: ReportedState| {
+            before.status == delivery.status && before.whose == delivery.route.whose()
+        };
+        let is_new = !before.is_some_and(is_same);
         let attempts = delivery.attempts.saturating_sub(before.map_or(0, |before| before.attempts));
         let mut sum = if is_new { ended(delivery.status, delivery, 1) } else { Sum::default() };
         // The last attempt is not a deferral if it ended the delivery.
@@ -55,11 +58,14 @@ impl DeliveryCounts {
         if sum == Sum::default() {
             return;
         }
+        if let Some(before) = before.filter(|before| is_new && before.status.is_final()) {
+            self.undo(before, delivery, now_ms);
+        }
+        if whose != Whose::Own {
+            return self.add_apart(whose, delivery.last_seen, &sum, now_ms);
+        }
         let Delivery { recipient, sender, client_id: client, relay, .. } = *delivery;
         let names = self.names.of(&Parties { recipient, sender, client, relay }, &delivery.route);
-        if let Some(before) = before.filter(|before| is_new && before.status.is_final()) {
-            self.undo(before, delivery, &names, now_ms);
-        }
         let is_sent = is_new && delivery.status == LoggedStatus::Sent;
         let bucket = delivery.delay.filter(|_| is_sent).map(bucket);
         let level = delivery.route.level().filter(|_| is_sent).map_or(NONE, |level| self.names.number(level));
@@ -75,9 +81,19 @@ impl DeliveryCounts {
     }
 
     /// Takes back a state that seemed to be final.
-    fn undo(&mut self, before: ReportedState, delivery: &Delivery<'_>, names: &Names, now_ms: i64) {
+    fn undo(&mut self, before: ReportedState, delivery: &Delivery<'_>, now_ms: i64) {
         let sum = ended(before.status, delivery, -1);
-        self.add(before.last_seen, News { sum: &sum, bucket: None, level: NONE }, names, now_ms, |_| ());
+        if before.whose != Whose::Own && before.status != LoggedStatus::Rejected {
+            return self.add_apart(before.whose, before.last_seen, &sum, now_ms);
+        }
+        let Delivery { recipient, sender, client_id: client, relay, .. } = *delivery;
+        let names = self.names.of(&Parties { recipient, sender, client, relay }, &delivery.route);
+        self.add(before.last_seen, News { sum: &sum, bucket: None, level: NONE }, &names, now_ms, |_| ());
+    }
+
+    /// Counts what is not our own mail.
+    fn add_apart(&mut self, whose: Whose, at_ms: i64, sum: &Sum, now_ms: i64) {
+        self.slot(at_ms, now_ms).add_apart(whose, sum);
     }
 
     fn add(
@@ -89,8 +105,7 @@ impl DeliveryCounts {
         more: impl FnOnce(&mut CountSlot),
     ) {
         *self.minutes.entry(Interval::Minute.start(at_ms)).or_default() += news.sum;
-        let interval = if at_ms > now_ms - RECENT_MS { Interval::Minute } else { Interval::Hour };
-        let slot = self.slots.entry((interval, interval.start(at_ms))).or_default();
+        let slot = self.slot(at_ms, now_ms);
         let before = slot.weight();
         slot.add(news, names);
         more(slot);
@@ -100,6 +115,11 @@ impl DeliveryCounts {
     /// Approximate bytes of memory.
     pub(crate) fn weight(&self) -> usize {
         self.names.weight() + self.weight
+    }
+
+    fn slot(&mut self, at_ms: i64, now_ms: i64) -> &mut CountSlot {
+        let interval = if at_ms > now_ms - RECENT_MS { Interval::Minute } else { Interval::Hour };
+        self.slots.entry((interval, interval.start(at_ms))).or_default()
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -114,7 +134,7 @@ impl DeliveryCounts {
         class: impl Fn(&mut Batch<'_>, u64) -> Result<Option<Rc<Class>>>,
     ) -> Result<()> {
         let DeliveryCounts { minutes, mut slots, names, .. } = std::mem::take(self);
-        if minutes.is_empty() {
+        if slots.is_empty() {
             return Ok(());
         }
         let mut classes = CountedClasses::default();
@@ -145,6 +165,12 @@ impl DeliveryCounts {
         }
         Ok(())
     }
+}
+
+/// Whose mail a delivery is counted as. A refusal in the session counts with our own, whoever was
+/// refused: no mail came of it.
+fn counted_as(delivery: &Delivery<'_>) -> Whose {
+    if delivery.status == LoggedStatus::Rejected { Whose::Own } else { delivery.route.whose() }
 }
 
 /// What an end counts, or with -1, what its undoing counts.

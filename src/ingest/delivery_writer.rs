@@ -10,7 +10,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::error::Result;
 use crate::index::{ACTED_ON_FOR_MS, Batch, UnwrittenRows, Work};
-use crate::maillog::{Delivery, LoggedStatus, PackedDeliveries};
+use crate::maillog::{Delivery, LoggedStatus, PackedDeliveries, Whose};
 use crate::memory;
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -100,7 +100,9 @@ impl DeliveryWriter {
 
     fn work(&self, delivery: &Delivery<'_>) -> Work {
         let is_recent = delivery.last_seen > self.now_ms - ACTED_ON_FOR_MS;
-        let failure = self.handles_failures && is_recent && is_new_failure(delivery);
+        // The failures of others' mail are theirs to act on.
+        let is_ours = delivery.route.whose() == Whose::Own;
+        let failure = self.handles_failures && is_recent && is_ours && is_new_failure(delivery);
         Work { event: self.exports_events, failure }
     }
 

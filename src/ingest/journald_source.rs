@@ -23,7 +23,7 @@ pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
     let errors = JournalctlErrors::of(&mut child);
     let Some(output) = child.stdout.take() else { return Ok(()) };
     let mut journal = JournalExport::new(BufReader::with_capacity(1 << 20, output));
-    let grammar = grammar(log);
+    let grammar = grammar(log, &reader.own);
     let mut state: CorrelatorState = stored(reader.log.state.as_deref()).unwrap_or_default();
     let mut has_read = false;
     let more = loop {

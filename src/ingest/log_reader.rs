@@ -8,7 +8,7 @@ use super::delivery_writer::DeliveryWriter;
 use super::log_lines::{TransactionEnd, TransactionSize};
 use super::{Ingested, Watch};
 use crate::clock;
-use crate::config::MailLog;
+use crate::config::{MailLog, OwnMail};
 use crate::deadline::Deadline;
 use crate::error::{Context, Result};
 use crate::index::{Batch, Index, LogProgress, Shelved};
@@ -17,6 +17,7 @@ use crate::maillog::tail::{Position, Tail};
 use crate::memory;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Bytes of a log whose transaction leaves much memory free.
@@ -25,6 +26,8 @@ const LARGE: u64 = 8 << 20;
 pub(crate) struct LogReader<'a> {
     pub(crate) index: &'a Index,
     pub(crate) log: LogProgress,
+    /// Which mail of the log is our own.
+    pub(crate) own: Arc<OwnMail>,
     watch: &'a Watch<'a>,
     /// When this log has had its share of the tick.
     share: Deadline,
@@ -54,7 +57,7 @@ pub(crate) struct Piece {
 impl<'a> LogReader<'a> {
     pub(crate) fn new(
         index: &'a Index,
-        log: LogProgress,
+        (log, own): (LogProgress, OwnMail),
         writer: &'a mut DeliveryWriter,
         watch: &'a Watch<'a>,
         share: Deadline,
@@ -64,6 +67,7 @@ impl<'a> LogReader<'a> {
         Ok(LogReader {
             index,
             log,
+            own: Arc::new(own),
             watch,
             share,
             unfinished: false,

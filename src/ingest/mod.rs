@@ -34,7 +34,7 @@ pub(crate) use classifying_policy::ClassifyingPolicy;
 pub(crate) use reclassify::reclassify;
 
 use crate::clock;
-use crate::config::{Config, LogKind, MailLog};
+use crate::config::{Config, LogKind, MailLog, OwnMail};
 use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::index::Index;
@@ -142,7 +142,8 @@ fn read_share(
     // A log that is the only one, and was read before, has no line twice.
     let is_alone = config.mail_logs.get()?.len() == 1 && progress.position.is_some();
     writer.set_may_repeat(!is_alone && !index.is_empty()?);
-    let mut reader = LogReader::new(index, progress.clone(), writer, watch, share, done)?;
+    let mut reader =
+        LogReader::new(index, (progress.clone(), OwnMail::of(log, config)), writer, watch, share, done)?;
     let read = read(&mut reader, log);
     let (reading, unfinished) = reader.into_reading();
     if read.is_err() {

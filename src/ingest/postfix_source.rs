@@ -14,7 +14,7 @@ const LONG: u64 = 8 << 20;
 
 pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
     let Some(mut tail) = reader.tail(log)? else { return Ok(()) };
-    let grammar = grammar(log);
+    let grammar = grammar(log, &reader.own);
     let mut state: CorrelatorState = stored(reader.log.state.as_deref()).unwrap_or_default();
     loop {
         let before = tail.notes().bytes;

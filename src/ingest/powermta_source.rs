@@ -12,7 +12,8 @@ pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
     let Some(mut tail) = reader.tail(log)? else { return Ok(()) };
     let state = stored(reader.log.state.as_deref()).unwrap_or_default();
     let mut accounting = Accounting::new(log.zone.clone(), clock::now_ms(), state)
-        .with_campaign_headers(log.campaign_headers.clone());
+        .with_campaign_headers(log.campaign_headers.clone())
+        .with_own(reader.own.clone());
     let mut more = true;
     loop {
         let before = tail.notes().bytes;

@@ -81,8 +81,8 @@ impl Batch<'_> {
         if self.store.is_on_record(key)? {
             return Ok(None);
         }
-        self.counted.add_all(&failure.counted);
         if failure.plan.steps.is_empty() {
+            self.counted.add_all(&failure.counted);
             self.store.put_finished(key, self.now_ms)?;
             return Ok(None);
         }
@@ -100,6 +100,7 @@ impl Batch<'_> {
             steps: &steps,
             at_ms: self.now_ms,
         };
+        self.counted.add_all(&self.store.counted_once(&begun, &failure.counted)?);
         self.store.put_begun(&begun, LEASE_MS)?;
         let is_ready =
             |(number, step): (usize, &StepState)| matches!(step, StepState::Ready).then_some(number);

@@ -7,6 +7,7 @@ use crate::envelope::split_address;
 use crate::index::StoredDelivery;
 use crate::mail::Key;
 use crate::mailbox_syntax::is_unambiguous;
+use crate::maillog::Whose;
 use crate::maillog::logged_reply::LoggedReply;
 use crate::report::{self, Original, Report, ReportKind};
 use crate::return_path;
@@ -38,9 +39,11 @@ pub(crate) struct FailedDelivery {
 }
 
 impl FailedDelivery {
-    /// `None`: the delivery did not fail, or has no sender who could be notified.
+    /// `None`: the delivery did not fail, is not our own mail, or has no sender who could be
+    /// notified.
     pub(crate) fn of(row: i64, delivery: StoredDelivery) -> Option<FailedDelivery> {
-        let failed = matches!(delivery.status.as_str(), "bounced" | "expired");
+        let is_ours = delivery.whose == Whose::Own;
+        let failed = is_ours && matches!(delivery.status.as_str(), "bounced" | "expired");
         let sender = delivery.sender.filter(|sender| failed && !sender.is_empty())?;
         // A local user: without a domain, the address would be suppressed for everybody's mail.
         let sender = match (split_address(&sender), delivery.host) {

@@ -6,6 +6,7 @@
 
 use super::delivery_route::DeliveryRoute;
 use super::logged_status::LoggedStatus;
+use super::whose::Whose;
 use serde::{Deserialize, Serialize};
 
 /// One message and recipient, as the logs show them so far.
@@ -78,6 +79,8 @@ pub(crate) struct ReportedState {
     pub(crate) status: LoggedStatus,
     pub(crate) attempts: u32,
     pub(crate) last_seen: i64,
+    #[serde(default, skip_serializing_if = "Whose::is_own")]
+    pub(crate) whose: Whose,
 }
 
 fn rfc3339<S: serde::Serializer>(at_ms: &i64, to: S) -> Result<S::Ok, S::Error> {

@@ -1,10 +1,12 @@
-//! How a delivery was sent: the streams that it belongs to, and the TLS level of its session.
+//! How a delivery was sent: the streams that it belongs to, the TLS level of its session, and
+//! whose mail it is.
 //!
 //! A stream is a *source*: a kind and a name. PowerMTA names a virtual MTA, its pool, the source
 //! address and the job; Postfix an instance and a transport; a header the campaign. Not here: the
 //! logs they are read from. Invariant: no name is empty, longer than `LONGEST`, or of several
 //! lines.
 
+use super::whose::Whose;
 use crate::text::bounded;
 use serde::Serialize;
 
@@ -73,12 +75,16 @@ pub(crate) struct DeliveryRoute<'a> {
     names: [Option<&'a str>; 6],
     /// As Postfix logs it: `dane`, `encrypt/(requiretls)`.
     tls: Option<&'a str>,
+    whose: Whose,
 }
 
 impl<'a> DeliveryRoute<'a> {
     /// That of a Postfix without another name.
-    pub(crate) const USUAL: DeliveryRoute<'static> =
-        DeliveryRoute { names: [None, None, None, None, Some(USUAL_INSTANCE), None], tls: None };
+    pub(crate) const USUAL: DeliveryRoute<'static> = DeliveryRoute {
+        names: [None, None, None, None, Some(USUAL_INSTANCE), None],
+        tls: None,
+        whose: Whose::Own,
+    };
 
     pub(crate) fn with(mut self, kind: SourceKind, name: Option<&'a str>) -> DeliveryRoute<'a> {
         self.names[kind as usize] = name.map(fit).filter(|name| !name.is_empty());
@@ -87,6 +93,15 @@ impl<'a> DeliveryRoute<'a> {
 
     pub(crate) fn with_tls(self, tls: Option<&'a str>) -> DeliveryRoute<'a> {
         DeliveryRoute { tls: tls.map(fit).filter(|tls| !tls.is_empty()), ..self }
+    }
+
+    pub(crate) fn with_whose(self, whose: Whose) -> DeliveryRoute<'a> {
+        DeliveryRoute { whose, ..self }
+    }
+
+    /// Whose mail was sent.
+    pub(crate) fn whose(&self) -> Whose {
+        self.whose
     }
 
     /// With the instance, and the transport if there is one, of a syslog name: `postfix-out`,
@@ -106,9 +121,9 @@ impl<'a> DeliveryRoute<'a> {
     }
 
     /// The route with these [`texts`](Self::texts), which another one had.
-    pub(crate) fn of_texts(texts: [Option<&'a str>; 7]) -> DeliveryRoute<'a> {
+    pub(crate) fn of_texts(texts: [Option<&'a str>; 7], whose: Whose) -> DeliveryRoute<'a> {
         let [names @ .., tls] = texts;
-        DeliveryRoute { names, tls }
+        DeliveryRoute { names, tls, whose }
     }
 
     pub(crate) fn name(&self, kind: SourceKind) -> Option<&'a str> {
@@ -133,12 +148,13 @@ impl<'a> DeliveryRoute<'a> {
         names.filter_map(|(kind, name)| Some((kind, name?)))
     }
 
-    /// Whether nothing is known.
+    /// Whether nothing is known, and it is our own mail.
     pub(crate) fn is_unknown(&self) -> bool {
         *self == DeliveryRoute::default()
     }
 
-    /// Whether nothing is known but that it was sent by a Postfix without another name.
+    /// Whether nothing is known but that it was sent by a Postfix without another name, and is our
+    /// own mail.
     pub(crate) fn is_usual(&self) -> bool {
         *self == DeliveryRoute::USUAL
     }

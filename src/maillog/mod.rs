@@ -9,8 +9,10 @@
 pub(crate) mod stable_id;
 pub(crate) mod message_ids;
 mod logged_status;
+pub(crate) mod whose;
 pub(crate) mod delivery_route;
 pub(crate) mod delivery;
+mod whose_delivery;
 pub(crate) mod packed_deliveries;
 pub(crate) mod logged_reply;
 pub(crate) mod shape;
@@ -32,6 +34,7 @@ pub(crate) use delivery::Delivery;
 pub(crate) use delivery_route::{DeliveryRoute, SourceKind};
 pub(crate) use logged_status::LoggedStatus;
 pub(crate) use packed_deliveries::PackedDeliveries;
+pub(crate) use whose::Whose;
 
 use serde::{Deserialize, Serialize};
 use std::ops::AddAssign;

@@ -6,6 +6,7 @@
 use super::delivery::{Delivery, ReportedState};
 use super::delivery_route::DeliveryRoute;
 use super::logged_status::LoggedStatus;
+use super::whose::Whose;
 
 /// Texts of a delivery: fifteen, and the seven of its route.
 const TEXTS: usize = 22;
@@ -36,6 +37,7 @@ struct PackedDelivery {
     attempts: u32,
     status: LoggedStatus,
     superseded: bool,
+    whose: Whose,
 }
 
 impl PackedDeliveries {
@@ -85,6 +87,7 @@ impl PackedDeliveries {
             attempts,
             status,
             superseded,
+            whose: delivery.route.whose(),
         });
     }
 
@@ -148,7 +151,7 @@ impl PackedDeliveries {
             delays,
             size,
             nrcpt,
-            route: DeliveryRoute::of_texts(route),
+            route: DeliveryRoute::of_texts(route, packed.whose),
             host,
             requeued_as,
             parent,
@@ -195,7 +198,8 @@ mod tests {
 
     #[test]
     fn a_delivery_comes_out_as_it_went_in() {
-        let state = ReportedState { status: LoggedStatus::Deferred, attempts: 2, last_seen: 5 };
+        let state =
+            ReportedState { status: LoggedStatus::Deferred, attempts: 2, last_seen: 5, whose: Whose::Others };
         let full = Delivery {
             id: u64::MAX,
             queue_id: Some("4Xn0y83s5Zz1a"),
@@ -219,7 +223,8 @@ mod tests {
             route: DeliveryRoute::default()
                 .with_syslog_name("postfix-out/slow")
                 .with(SourceKind::Campaign, Some("spring"))
-                .with_tls(Some("encrypt/(requiretls)")),
+                .with_tls(Some("encrypt/(requiretls)"))
+                .with_whose(Whose::Carom),
             host: Some("mx"),
             requeued_as: Some("4Xn0y83s6Zz1a"),
             parent: Some("4Xn0y83s5Zz1p"),

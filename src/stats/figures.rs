@@ -25,7 +25,15 @@ pub(crate) struct Figures {
     pub(crate) step: Resolution,
     /// The mail server, or the operator's name for several of them.
     pub(crate) host: String,
+    /// Our own mail, as everything here that does not say otherwise. Of refusals in the session,
+    /// all: no mail came of them.
     pub(crate) totals: Outcomes,
+    /// The part of it that has the null sender: bounces, which nobody sent. Rates leave it out.
+    pub(crate) null_sender: Outcomes,
+    /// Mail that others sent through us; in no other figure.
+    pub(crate) others: Outcomes,
+    /// Mail that was handed to carom; in no other figure.
+    pub(crate) carom: Outcomes,
     /// Deferred attempts, whatever became of their deliveries.
     pub(crate) deferrals: u64,
     /// Bytes delivered; 0 if sizes are not known.
@@ -141,6 +149,11 @@ impl Figures {
     pub(crate) fn steps(&self, most: usize) -> (i64, Vec<Point>) {
         let from = self.from_ms.min(self.to_ms);
         series::even(&self.series, (from, self.to_ms), self.step.ms(), most)
+    }
+
+    /// What rates are shares of.
+    pub(crate) fn rated(&self) -> Outcomes {
+        self.totals.without(self.null_sender)
     }
 
     pub(crate) fn length_ms(&self) -> i64 {

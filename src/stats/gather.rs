@@ -13,9 +13,10 @@ use super::top::top;
 use super::waiting::{NAMES, Waiting};
 use crate::clock::{self, DAY_MS, HOUR_MS};
 use crate::dimension::Dimension;
+use crate::dimension::domain::NULL_SENDER;
 use crate::error::Result;
 use crate::index::{Filter, HOURS_MS, Index, Interval, MINUTES_MS, RECENT_MS, ReasonCount, ReasonKind, Sum};
-use crate::maillog::Lines;
+use crate::maillog::{Lines, Whose};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -61,7 +62,11 @@ pub(crate) fn lifelong(index: &Index) -> Result<Figures> {
     let period = (0, 1);
     let reasons = index.reasons(Interval::Ever, period)?;
     let mut figures = gathered(index, Interval::Ever, period, &Waiting::default(), &reasons)?;
-    (figures.totals.deferred, figures.totals.held) = index.waiting_count()?;
+    let [own, others, carom] = index.waiting_count()?;
+    let waiting = [(&mut figures.totals, own), (&mut figures.others, others), (&mut figures.carom, carom)];
+    for (outcomes, (deferred, held)) in waiting {
+        (outcomes.deferred, outcomes.held) = (deferred, held);
+    }
     figures.lines = counts(index.all_lines()?);
     Ok(figures)
 }
@@ -95,12 +100,23 @@ fn gathered(
     let all = index.sums(step, Dimension::All, period)?.pop().map(|(_, sum)| sum).unwrap_or_default();
     let mut totals = outcomes(&all);
     totals += waiting.all;
+    let [mut others, mut carom] = waiting.apart;
+    for (name, sum) in index.sums(step, Dimension::Whose, period)? {
+        match Whose::of_name(&name) {
+            Whose::Others => others += outcomes(&sum),
+            Whose::Carom => carom += outcomes(&sum),
+            Whose::Own => {}
+        }
+    }
     let groups = |dimension| groups(index, step, dimension, period, waiting);
     Ok(Figures {
         from_ms: period.0,
         to_ms: period.1,
         utc_offset: clock::local_zone().to_offset(at(period.0)).seconds(),
         totals,
+        null_sender: outcomes(&index.sum(step, Dimension::SenderDomain, period, NULL_SENDER)?),
+        others,
+        carom,
         deferrals: count(all.deferrals),
         unclassified: count(counted.iter().filter(|one| one.unknown).map(|one| one.number).sum()),
         bytes: count(all.bytes),
@@ -212,8 +228,13 @@ fn provider_reasons(
 }
 
 fn unknown(index: &Index, (from, to): Period) -> Result<Vec<UnknownText>> {
-    let filter =
-        Filter { since_ms: Some(from), until_ms: Some(to), limit: Some(SHAPES), ..Filter::default() };
+    let filter = Filter {
+        since_ms: Some(from),
+        until_ms: Some(to),
+        own: Some(true),
+        limit: Some(SHAPES),
+        ..Filter::default()
+    };
     let shapes = index.unclassified(&filter)?.into_iter();
     Ok(shapes.map(|one| UnknownText { shape: one.shape, count: one.count, example: one.example }).collect())
 }

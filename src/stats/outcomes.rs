@@ -47,6 +47,19 @@ impl Outcomes {
         }
     }
 
+    pub(crate) fn without(self, part: Outcomes) -> Outcomes {
+        Outcomes {
+            sent: self.sent.saturating_sub(part.sent),
+            bounced: self.bounced.saturating_sub(part.bounced),
+            deferred: self.deferred.saturating_sub(part.deferred),
+            expired: self.expired.saturating_sub(part.expired),
+            rejected: self.rejected.saturating_sub(part.rejected),
+            held: self.held.saturating_sub(part.held),
+            deleted: self.deleted.saturating_sub(part.deleted),
+            discarded: self.discarded.saturating_sub(part.discarded),
+        }
+    }
+
     pub(crate) fn total(&self) -> u64 {
         STATUSES.iter().fold(0, |sum, status| sum.saturating_add(self.of(*status)))
     }

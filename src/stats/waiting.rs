@@ -8,6 +8,7 @@ use super::top::OTHER;
 use crate::dimension::Dimension;
 use crate::dimension::names::{PROVIDER, Parties};
 use crate::index::{Interval, WaitingDelivery};
+use crate::maillog::Whose;
 use std::collections::BTreeMap;
 
 /// Names of each dimension that are counted one by one.
@@ -16,6 +17,8 @@ pub(crate) const NAMES: usize = 1000;
 #[derive(Default)]
 pub(crate) struct Waiting {
     pub(crate) all: Outcomes,
+    /// What is not our own mail, in the order of [`Whose::APART`]; it counts nowhere else.
+    pub(crate) apart: [Outcomes; 2],
     pub(crate) points: BTreeMap<i64, Outcomes>,
     named: BTreeMap<Dimension, BTreeMap<String, Outcomes>>,
     /// By reason and category.
@@ -28,6 +31,10 @@ impl Waiting {
     pub(crate) fn count(&mut self, one: WaitingDelivery, step: Interval) {
         let (deferred, held) = if one.held { (0, 1) } else { (1, 0) };
         let outcomes = Outcomes { deferred, held, ..Outcomes::default() };
+        if let Some(at) = Whose::APART.into_iter().position(|whose| whose == one.whose) {
+            self.apart[at] += outcomes;
+            return;
+        }
         self.all += outcomes;
         *self.points.entry(step.start(one.last_ms)).or_default() += outcomes;
         let WaitingDelivery { recipient, sender, client, relay, .. } = &one;

@@ -26,6 +26,16 @@ impl Tally {
         other.iter().for_each(|(name, many)| self.add_many(name, many));
     }
 
+    /// Counts one of a counter as one of another, if there is one.
+    pub(crate) fn move_one(&mut self, from: &str, to: &str) {
+        let Some(value) = self.0.get_mut(from) else { return };
+        *value -= 1;
+        if *value == 0 {
+            self.0.remove(from);
+        }
+        self.add(to);
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         self.0.iter().map(|(name, many)| (name.as_str(), *many))
     }

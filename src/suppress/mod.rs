@@ -1,10 +1,11 @@
-//! The suppression list as files: written as CSV or JSON Lines, and read from those and from what
-//! mail providers export.
+//! The suppression list as files: written as CSV, JSON Lines or maps of Postfix, and read from the
+//! first two and from what mail providers export.
 //!
 //! Not here: the list itself (`store`). Invariant: what is written is read back as it was; what
 //! cannot be read is named with its line and does not stop the rest; only mailboxes get on the
 //! list.
 
+mod access_key;
 mod address_cell;
 mod column_names;
 mod importing;
@@ -12,6 +13,7 @@ mod input_text;
 mod json_reader;
 mod list_file;
 mod list_pages;
+pub(crate) mod postfix_access;
 mod provider_entry;
 mod record;
 mod separated;

@@ -106,6 +106,11 @@ impl<'t> TableReader<'t> {
     fn record(&mut self, line: &str) -> Result<Result<Record, String>> {
         let Some(heading) = self.heading.take() else { return Ok(of_bare_line(line, self.separator)) };
         let row = self.row(line, &heading)?;
+        let unnamed = row.iter().flatten().skip(heading.names.len());
+        if unnamed.into_iter().any(|cell| mailbox(cell).is_ok()) {
+            self.heading = Some(heading);
+            return Ok(Err("more than one address, and the heading names no column for it".into()));
+        }
         let record = row.map(|values| {
             let mut record = Record::default();
             for (name, value) in heading.names.iter().zip(&values) {
@@ -176,11 +181,16 @@ fn of_bare_line(line: &str, separator: Option<char>) -> Result<Record, String> {
     let first = pieces.iter().position(|piece| used.is_some() || !is_sign(piece));
     let last = if used.is_some() { pieces.len() } else { first.map_or(0, |first| first + 1) };
     let is_whole = |address: &String| used.is_some() || domain::of_address(address).contains('.');
-    let found = pieces[..last].iter().filter_map(|piece| mailbox(piece).ok()).filter(is_whole);
-    let mut found: Vec<String> = found.collect();
-    found.dedup();
+    let (before, after) = pieces.split_at(last);
+    let addresses = |pieces: &[String]| -> Vec<String> {
+        let found = pieces.iter().filter_map(|piece| mailbox(piece).ok());
+        let mut found: Vec<String> = found.filter(is_whole).collect();
+        found.dedup();
+        found
+    };
+    let found = addresses(before);
     match &found[..] {
-        [address] => Ok(Record::of_address(address)),
+        [address] if addresses(after).iter().all(|other| other == address) => Ok(Record::of_address(address)),
         [] => Err(wrong.into()),
         _ => Err("more than one address, and no heading that says which is meant".into()),
     }

@@ -103,7 +103,11 @@ fn plain_lists_are_read_however_they_are_written() {
         &[],
     );
     gives("\"Doe, John\" <j@b.example>\nDoe, Jane <k@b.example>\n", &["j@b.example", "k@b.example"], &[]);
-    gives("a@b.example # left in May\nb@b.example 2026-01-01\n", &["a@b.example", "b@b.example"], &[]);
+    gives(
+        "a@b.example # left in May\nb@b.example 2026-01-01 b@b.example\n",
+        &["a@b.example", "b@b.example"],
+        &[],
+    );
     gives("- a@b.example\n1. c@b.example\n", &["a@b.example", "c@b.example"], &[]);
     gives("From: a@b.example\nask c@b.example\n", &[], &[1, 2]);
     gives("email\ra@b.example\rc@b.example\r", &["a@b.example", "c@b.example"], &[]);
@@ -122,6 +126,9 @@ fn what_is_no_mailbox_is_refused_with_its_line_and_the_rest_is_read() {
         "a;b",
         "a@b.example;c@b.example",
         "sender@our.example,gone@b.example",
+        "a@b.example c@b.example",
+        "<a@b.example> and Ann <c@b.example>",
+        "- a@b.example reported by root@mx.example",
         "a@@b.example",
         "a b@",
         "@b.example",
@@ -178,6 +185,12 @@ fn columns_are_known_in_any_spelling_and_no_heading_becomes_an_address() {
     }
     gives("Email Address,Address\na@b.example,1 Main Street\n", &["a@b.example"], &[]);
     gives("sep=;\nemail;x\na@b.example;\n", &["a@b.example"], &[]);
+    // A second address is not dropped in silence.
+    gives(
+        "email\na@b.example\nc@b.example,d@b.example\ne@b.example,left\n",
+        &["a@b.example", "e@b.example"],
+        &[3],
+    );
     gives("email\na@b.example\nemail\nc@b.example\n", &["a@b.example", "c@b.example"], &[]);
 }
 

@@ -125,6 +125,11 @@ impl Postfix {
         assert!(child.wait().unwrap().success());
     }
 
+    /// Has new processes read config and tables.
+    pub(crate) fn reload(&self) {
+        run(Command::new("/usr/sbin/postfix").arg("-c").arg(self.dir.join("config")).arg("reload"));
+    }
+
     /// Tries everything in the queue again.
     pub(crate) fn flush(&self) {
         run(Command::new("/usr/sbin/postqueue").arg("-c").arg(self.dir.join("config")).arg("-f"));

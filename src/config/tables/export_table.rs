@@ -1,6 +1,7 @@
 //! `[export]`: files that `carom cron` writes for others to read. A file is always complete. What
 //! is not named is not written.
 
+use crate::config::access_maps::AccessMap;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -23,6 +24,11 @@ pub(crate) struct ExportTable {
     /// A directory for the deliveries that changed, as JSON Lines: one file a tick.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) events: Option<PathBuf>,
+    /// The suppression list as an access map of Postfix: `/path`, `texthash:/path` or `cdb:/path`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) postfix_access: Option<AccessMap>,
+    /// Sender domains whose entries have maps of their own, beside it.
+    pub(crate) postfix_access_senders: Vec<String>,
     /// Delete files of events after N days (0: never).
     pub(crate) events_keep_days: u32,
     /// Hours that the report covers.
@@ -39,6 +45,8 @@ impl Default for ExportTable {
             json: None,
             csv: None,
             events: None,
+            postfix_access: None,
+            postfix_access_senders: Vec::new(),
             events_keep_days: 7,
             hours: 24,
             top: 20,

@@ -22,6 +22,13 @@ pub(crate) struct LogsTable {
     /// into its file.
     #[serde(default = "campaign_headers")]
     pub(crate) campaign_headers: Vec<String>,
+    /// Whose mail is our own: clients, sender domains, streams. Default: what no stranger has
+    /// handed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) own: Option<Vec<String>>,
+    /// The transports of Postfix that hand mail to carom; one `*` is any text.
+    #[serde(default = "carom_transports")]
+    pub(crate) carom_transports: Vec<String>,
     /// The log is reported as unreadable when nothing new was in it for this long; 0s: never.
     #[serde(default = "three_days")]
     pub(crate) silent_after: Span,
@@ -34,6 +41,10 @@ fn three_days() -> Span {
 
 fn client_header() -> String {
     "client-id".into()
+}
+
+fn carom_transports() -> Vec<String> {
+    vec!["carom*".into()]
 }
 
 fn campaign_headers() -> Vec<String> {

@@ -81,7 +81,7 @@ fn every_filter_and_every_combination_is_answered_by_an_index() {
     index.complete().unwrap();
     let text = |bits: u32, bit: u32| (bits >> bit & 1 == 1).then(|| "x".to_owned());
     let number = |bits: u32, bit: u32| (bits >> bit & 1 == 1).then_some(1);
-    for bits in 0..1 << 13 {
+    for bits in 0..1 << 14 {
         let filter = Filter {
             recipient: text(bits, 0),
             client: text(bits, 1),
@@ -95,6 +95,7 @@ fn every_filter_and_every_combination_is_answered_by_an_index() {
             statuses: text(bits, 9).map_or(Vec::new(), |_| vec!["bounced".to_owned(), "deferred".to_owned()]),
             source: text(bits, 10),
             tls: text(bits, 11),
+            own: number(bits, 13).map(|_| bits & 16 == 0),
             about: (bits >> 12 & 1 == 1).then_some(About::Sender),
         };
         let plan = plan(&index, &filter);

@@ -8,6 +8,7 @@ use super::queue_line::QueueLine;
 use super::queue_table::QueueTable;
 use super::session_decisions::SessionDecisions;
 use super::{arrival, message_decisions, queue_events, recipient_tried, related_message};
+use crate::config::OwnMail;
 use crate::maillog::PackedDeliveries;
 use crate::maillog::postfix::{Event, LogLine, LoggedHeaders};
 
@@ -22,21 +23,27 @@ pub(crate) struct Correlated {
 }
 
 impl Correlated {
-    pub(crate) fn apply(&mut self, line: &LogLine<'_>, headers: &LoggedHeaders, shelf: &mut dyn Shelf) {
+    pub(crate) fn apply(
+        &mut self,
+        line: &LogLine<'_>,
+        headers: &LoggedHeaders,
+        own: &OwnMail,
+        shelf: &mut dyn Shelf,
+    ) {
         match line.queue_id {
             Some(queue_id) => {
                 let Correlated { table, sessions, superseded } = self;
-                let mut queue_line = QueueLine { line, queue_id, table, shelf };
+                let mut queue_line = QueueLine { line, queue_id, table, own, shelf };
                 apply_to_message(&mut queue_line, sessions, superseded, headers);
             }
-            None => self.apply_to_session(line),
+            None => self.apply_to_session(line, own),
         }
     }
 
-    fn apply_to_session(&mut self, line: &LogLine<'_>) {
+    fn apply_to_session(&mut self, line: &LogLine<'_>, own: &OwnMail) {
         match &line.event {
             Event::Disconnect => self.sessions.session_ended(line.pid),
-            Event::SessionDecision(decision) => self.sessions.decided(line, decision),
+            Event::SessionDecision(decision) => self.sessions.decided(line, decision, own),
             _ => {}
         }
     }

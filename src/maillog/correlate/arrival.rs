@@ -10,17 +10,41 @@ use super::queued_recipient::StatusTexts;
 use super::same_recipient;
 use super::session_decisions::{DecidedInSession, SessionDecisions};
 use crate::maillog::message_ids::client_of_message_id;
+use crate::maillog::postfix::SubmittingClient;
+use crate::maillog::whose::Submitter;
 use std::borrow::Cow;
 
 /// smtpd or qmqpd: a client submits the message, for which its session may have decided something.
 pub(crate) fn from_client<'l>(
     line: &mut QueueLine<'_, 'l>,
-    client: &'l [u8],
+    client: &SubmittingClient<'l>,
     sessions: &mut SessionDecisions,
 ) {
     let slot = arrived(line);
-    while let Some(decision) = sessions.claim(line.line, client) {
+    let submitter = submitter(line, client);
+    submitted_by(line, slot, submitter);
+    while let Some(decision) = sessions.claim(line.line, client.name) {
         take_over(line, slot, &decision);
+    }
+}
+
+/// Who hands the message in. A content filter that gives a message back does so for whoever handed
+/// it in before.
+fn submitter<'l>(line: &mut QueueLine<'_, 'l>, client: &SubmittingClient<'l>) -> Submitter {
+    let before = client.original_queue_id().and_then(|queue_id| line.find(queue_id));
+    let known = before.map(|slot| line.table.message(slot).submitter);
+    let of_client = || {
+        let name = client.original().unwrap_or(client.name);
+        Submitter::of_client(line.own, name, client.is_authenticated())
+    };
+    known.filter(|submitter| !submitter.is_unknown()).unwrap_or_else(of_client)
+}
+
+fn submitted_by(line: &mut QueueLine<'_, '_>, slot: Slot, submitter: Submitter) {
+    let message = line.table.message(slot);
+    if message.submitter.is_unknown() && !submitter.is_unknown() {
+        message.submitter = submitter;
+        line.table.touch_all(slot);
     }
 }
 
@@ -39,6 +63,7 @@ fn take_over(line: &mut QueueLine<'_, '_>, slot: Slot, decision: &DecidedInSessi
 /// pickup: the message was submitted locally.
 pub(crate) fn from_pickup<'l>(line: &mut QueueLine<'_, 'l>, sender: &'l [u8]) {
     let slot = arrived(line);
+    submitted_by(line, slot, Submitter::of(line.own.has_local()));
     line.set_sender(slot, sender);
 }
 

@@ -34,12 +34,14 @@ use super::postfix::{self, Event, Grammar, LogLine, NotPostfix, Parsed};
 use super::unread_line::UnreadLine;
 use super::wrapped::Unwrapper;
 use crate::clock::{DAY_MS, HOUR_MS};
+use crate::config::OwnMail;
 use crate::memory;
 use apply::Correlated;
 use memchr::memchr_iter;
 use serde::{Deserialize, Serialize};
 use session_decisions::{DecidedInSession, RecentRefusals, SessionDecisions};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// A closed message is kept this long (milliseconds of the log), because lines of several processes
 /// may be logged in the wrong order.
@@ -72,6 +74,7 @@ impl Default for MemoryLimits {
 pub(crate) struct Correlator {
     reader: postfix::LineReader,
     limits: MemoryLimits,
+    own: Arc<OwnMail>,
     reference_ms: i64,
     correlated: Correlated,
     newest_ms: i64,
@@ -112,6 +115,7 @@ impl Correlator {
         Correlator {
             reader,
             limits,
+            own: grammar.own.clone(),
             reference_ms,
             correlated,
             newest_ms: state.newest_ms,
@@ -179,7 +183,7 @@ impl Correlator {
             Ok(line) => {
                 self.lines.events += 1;
                 self.newest_ms = self.newest_ms.max(line.at_ms.min(self.reference_ms + AHEAD_MS));
-                self.correlated.apply(line, self.reader.headers(), shelf);
+                self.correlated.apply(line, self.reader.headers(), &self.own, shelf);
             }
         }
     }
@@ -189,7 +193,8 @@ impl Correlator {
     /// the states of an open one need not be reported one by one.
     pub(crate) fn drain_ended(&mut self, mut each: impl FnMut(&Delivery<'_>)) {
         self.drain_superseded(&mut each);
-        self.correlated.table.drain_ended(|message| report_changes(message, &mut each));
+        let own = &*self.own;
+        self.correlated.table.drain_ended(|message| report_changes(message, own, &mut each));
         self.correlated.table.forget_closed(self.newest_ms - GRACE_MS);
     }
 
@@ -199,10 +204,10 @@ impl Correlator {
     pub(crate) fn drain(&mut self, shelf: &mut dyn Shelf, mut each: impl FnMut(&Delivery<'_>)) {
         self.correlated.sessions.drain_refused(|refused| each(&refused.delivery()));
         self.drain_superseded(&mut each);
-        let table = &mut self.correlated.table;
+        let (table, own) = (&mut self.correlated.table, &*self.own);
         let (most, mut were_larger) = (self.limits.message, false);
         table.drain(|message| {
-            report_changes(message, &mut each);
+            report_changes(message, own, &mut each);
             were_larger |= message.bound(most);
         });
         if were_larger {
@@ -256,11 +261,13 @@ fn is_unknown(parsed: &Parsed<'_>) -> bool {
     matches!(parsed, Err(NotPostfix::Unknown) | Ok(LogLine { event: Event::Unknown, .. }))
 }
 
-fn report_changes(message: &mut QueuedMessage, each: &mut impl FnMut(&Delivery<'_>)) {
+fn report_changes(message: &mut QueuedMessage, own: &OwnMail, each: &mut impl FnMut(&Delivery<'_>)) {
     for at in 0..message.recipients.len() {
         if std::mem::take(&mut message.recipients[at].changed) && !message.probe {
-            each(&message.delivery(at));
-            message.recipients.note_report(at);
+            let delivery = message.delivery(at, own);
+            each(&delivery);
+            let whose = delivery.route.whose();
+            message.recipients.note_report(at, whose);
         }
     }
 }

@@ -6,6 +6,7 @@
 use super::eviction::Shelf;
 use super::queue_key::QueueKey;
 use super::queue_table::{QueueTable, Slot};
+use crate::config::OwnMail;
 use crate::maillog::postfix::LogLine;
 use std::borrow::Cow;
 
@@ -14,6 +15,8 @@ pub(crate) struct QueueLine<'c, 'l> {
     /// The queue id in front of the text.
     pub(crate) queue_id: &'l [u8],
     pub(crate) table: &'c mut QueueTable,
+    /// Which mail is our own.
+    pub(crate) own: &'c OwnMail,
     pub(crate) shelf: &'c mut dyn Shelf,
 }
 

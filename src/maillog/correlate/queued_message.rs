@@ -5,10 +5,13 @@
 
 use super::packed_texts::PackedTexts;
 use super::recipient_list::RecipientList;
+use crate::config::OwnMail;
 use crate::maillog::delivery::Delivery;
 use crate::maillog::delivery_route::SourceKind;
 use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::stable_id::stable_id;
+use crate::maillog::whose::{Submitter, Whose};
+use crate::maillog::whose_delivery::whose;
 use serde::{Deserialize, Serialize};
 
 // The texts, in the order in which they are stored: it must not change.
@@ -41,6 +44,9 @@ pub(crate) struct QueuedMessage {
     pub(crate) probe: bool,
     /// Recipients that were added without an attempt, and have had none since.
     pub(crate) unattempted: u32,
+    /// Who handed it to the mail server.
+    #[serde(skip_serializing_if = "Submitter::is_unknown")]
+    pub(crate) submitter: Submitter,
     pub(crate) recipients: RecipientList,
     /// Recipients before these, who were reported and forgotten.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -72,6 +78,7 @@ impl QueuedMessage {
         self.texts.clear();
         self.recipients.clear();
         (self.size, self.nrcpt, self.unattempted, self.forgotten) = (None, None, 0, 0);
+        self.submitter = Submitter::Unknown;
         (self.active, self.closed, self.probe, self.changed) = (false, false, false, false);
     }
 
@@ -179,6 +186,17 @@ impl QueuedMessage {
         self.id
     }
 
+    /// Whether it is our own mail, whatever its transport is. A bounce of it is then, too.
+    pub(crate) fn is_own(&self, own: &OwnMail) -> bool {
+        let sources = (0..self.recipients.len()).map(|at| self.delivery(at, own).route.whose());
+        let mut known = sources.filter(|whose| *whose != Whose::Carom).peekable();
+        if known.peek().is_some() {
+            return known.any(|whose| whose == Whose::Own);
+        }
+        let delivery = Delivery { sender: self.sender(), client_id: self.client_id(), ..Delivery::default() };
+        whose(own, self.submitter, &delivery) == Whose::Own
+    }
+
     /// Approximate bytes of memory.
     pub(crate) fn measure(&self) -> u32 {
         let total = size_of::<QueuedMessage>() + 160 + self.texts.weight() + self.recipients.weight();
@@ -207,9 +225,9 @@ impl QueuedMessage {
     }
 
     /// The delivery to the recipient at a position.
-    pub(crate) fn delivery(&self, at: usize) -> Delivery<'_> {
+    pub(crate) fn delivery(&self, at: usize, own: &OwnMail) -> Delivery<'_> {
         let recipient = &self.recipients[at];
-        Delivery {
+        let mut delivery = Delivery {
             id: self.id.wrapping_add(u64::from(self.forgotten) + at as u64),
             queue_id: self.queue_id(),
             message_id: self.message_id(),
@@ -236,7 +254,9 @@ impl QueuedMessage {
             notification: recipient.notification(),
             before: recipient.reported(),
             superseded: false,
-        }
+        };
+        delivery.route = delivery.route.with_whose(whose(own, self.submitter, &delivery));
+        delivery
     }
 }
 

@@ -9,6 +9,7 @@ use crate::maillog::delivery::ReportedState;
 use crate::maillog::delivery_route::DeliveryRoute;
 use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::postfix::NotificationKind;
+use crate::maillog::whose::Whose;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -169,9 +170,9 @@ impl QueuedRecipient {
     }
 
     /// Notes that its present state was reported.
-    pub(crate) fn note_report(&mut self) {
+    pub(crate) fn note_report(&mut self, whose: Whose) {
         let (status, attempts, last_seen) = (self.status, self.attempts, self.last_ms);
-        self.told = Some(ReportedState { status, attempts, last_seen });
+        self.told = Some(ReportedState { status, attempts, last_seen, whose });
     }
 
     /// Whether a notification of this kind is about it.

@@ -5,6 +5,7 @@
 
 use super::queued_recipient::QueuedRecipient;
 use crate::maillog::logged_status::LoggedStatus;
+use crate::maillog::whose::Whose;
 use rustc_hash::{FxHashMap, FxHasher};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::hash::Hasher;
@@ -73,10 +74,10 @@ impl RecipientList {
     }
 
     /// Notes that the present state of the recipient at a position was reported.
-    pub(crate) fn note_report(&mut self, at: usize) {
+    pub(crate) fn note_report(&mut self, at: usize, whose: Whose) {
         let is_long = self.used > LONG;
         let recipient = &mut self[at];
-        recipient.note_report();
+        recipient.note_report(whose);
         if is_long {
             recipient.shrink();
         }

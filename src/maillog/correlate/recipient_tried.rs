@@ -30,8 +30,10 @@ pub(crate) fn tried<'l>(
     let at = same_recipient::tried(message, &address, original.as_deref());
     let recipient = &message.recipients[at];
     if recipient.attempts > recipient.reported().map_or(0, |reported| reported.attempts) {
-        superseded.push(&Delivery { superseded: true, ..message.delivery(at) });
-        message.recipients[at].note_report();
+        let delivery = message.delivery(at, line.own);
+        let whose = delivery.route.whose();
+        superseded.push(&Delivery { superseded: true, ..delivery });
+        message.recipients[at].note_report(whose);
     }
     let recipient = &mut message.recipients[at];
     recipient.status = status;

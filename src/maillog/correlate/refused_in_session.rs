@@ -3,10 +3,14 @@
 //! Invariant: equal refusals of one moment are different deliveries, and the same lines give the
 //! same ids.
 
+use crate::config::OwnMail;
 use crate::maillog::delivery::Delivery;
+use crate::maillog::delivery_route::DeliveryRoute;
 use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::postfix::{LogLine, SessionDecision};
 use crate::maillog::stable_id::stable_id;
+use crate::maillog::whose::{Submitter, Whose};
+use crate::maillog::whose_delivery::whose;
 
 #[derive(Clone)]
 pub(crate) struct RefusedInSession {
@@ -17,12 +21,18 @@ pub(crate) struct RefusedInSession {
     at_ms: i64,
     dsn: Box<str>,
     reply: Box<str>,
+    whose: Whose,
 }
 
 impl RefusedInSession {
-    pub(crate) fn new<'a>(id: u64, line: &LogLine<'a>, decision: &SessionDecision<'a>) -> RefusedInSession {
+    pub(crate) fn new<'a>(
+        id: u64,
+        line: &LogLine<'a>,
+        decision: &SessionDecision<'a>,
+        own: &OwnMail,
+    ) -> RefusedInSession {
         let text = |text: Option<&'a [u8]>| text.map(|text| line.text(text).into());
-        RefusedInSession {
+        let mut refused = RefusedInSession {
             id,
             host: line.text(line.host).into(),
             sender: text(decision.envelope.sender),
@@ -30,7 +40,11 @@ impl RefusedInSession {
             at_ms: line.at_ms,
             dsn: line.text(decision.dsn).into(),
             reply: line.text(decision.reply).into(),
-        }
+            whose: Whose::Own,
+        };
+        let submitter = Submitter::of_client(own, decision.client, false);
+        refused.whose = whose(own, submitter, &refused.delivery());
+        refused
     }
 
     pub(crate) fn delivery(&self) -> Delivery<'_> {
@@ -44,6 +58,7 @@ impl RefusedInSession {
             dsn: Some(&*self.dsn).filter(|dsn| !dsn.is_empty()),
             reply: Some(&*self.reply).filter(|reply| !reply.is_empty()),
             host: Some(&*self.host).filter(|host| !host.is_empty()),
+            route: DeliveryRoute::default().with_whose(self.whose),
             ..Delivery::default()
         }
     }

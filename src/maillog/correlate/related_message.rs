@@ -6,6 +6,7 @@
 use super::queue_line::QueueLine;
 use super::queue_table::Slot;
 use crate::maillog::postfix::{Attempt, NotificationKind};
+use crate::maillog::whose::Submitter;
 use memchr::{memchr, memmem};
 
 /// A recipient was delivered: if the message goes on under another queue id, it keeps its client.
@@ -15,9 +16,14 @@ pub(crate) fn sent_on<'l>(line: &mut QueueLine<'_, 'l>, slot: Slot, attempt: &At
     let parent = line.table.message(slot);
     let texts = [parent.queue_id(), parent.client_id(), parent.message_id()];
     let [queue_id, client, message_id] = texts.map(|text| text.map(str::to_owned));
+    let submitter = parent.submitter;
     let child = line.table.message(child_slot);
     if child.parent().is_none() && child.message_id() == message_id.as_deref() {
         child.set_parent(queue_id.as_deref());
+        // A content filter gives it back from this host, whoever sent it.
+        if !submitter.is_unknown() {
+            child.submitter = submitter;
+        }
         if let (None, Some(client)) = (child.client_id(), client) {
             child.set_client_id(&client);
         }
@@ -46,6 +52,7 @@ fn next_queue_id<'l>(attempt: &Attempt<'l>) -> Option<&'l [u8]> {
 pub(crate) fn notified<'l>(line: &mut QueueLine<'_, 'l>, kind: NotificationKind, queue_id: &'l [u8]) {
     let slot = line.message();
     let message = line.table.message(slot);
+    let submitter = Submitter::of(message.is_own(line.own));
     let parent = message.queue_id().map(str::to_owned);
     for recipient in message.recipients.iter_mut().filter(|recipient| recipient.is_subject_of(kind)) {
         recipient.set_notification(&line.line.text(queue_id));
@@ -56,7 +63,9 @@ pub(crate) fn notified<'l>(line: &mut QueueLine<'_, 'l>, kind: NotificationKind,
     let known = line.find(queue_id);
     let child = line.known_or_new(queue_id, known);
     if child != slot {
-        line.table.message(child).set_parent(parent.as_deref());
+        let child_message = line.table.message(child);
+        child_message.set_parent(parent.as_deref());
+        child_message.submitter = submitter;
         line.table.touch_all(child);
     }
 }

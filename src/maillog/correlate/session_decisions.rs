@@ -6,6 +6,7 @@
 //! client, or to none.
 
 use super::refused_in_session::{RefusedInSession, id_of_refusal};
+use crate::config::OwnMail;
 use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::postfix::{LogLine, SessionDecision};
 use serde::{Deserialize, Serialize};
@@ -50,7 +51,7 @@ impl SessionDecisions {
         (self.waiting, self.recent)
     }
 
-    pub(crate) fn decided<'a>(&mut self, line: &LogLine<'a>, decision: &SessionDecision<'a>) {
+    pub(crate) fn decided<'a>(&mut self, line: &LogLine<'a>, decision: &SessionDecision<'a>, own: &OwnMail) {
         let Some(status) = decision.action.status() else { return };
         let recipient = decision.envelope.recipient.map(|recipient| line.text(recipient));
         if status == LoggedStatus::Rejected {
@@ -60,7 +61,7 @@ impl SessionDecisions {
             };
             self.waiting.retain(|waiting| !overruled(waiting));
             let id = self.new_id(line, decision);
-            self.refused.push(RefusedInSession::new(id, line, decision));
+            self.refused.push(RefusedInSession::new(id, line, decision, own));
             return;
         }
         if self.waiting.len() == WAITING {

@@ -5,6 +5,7 @@
 
 use super::attempt::Attempt;
 use super::early_decision::{HeaderDecision, SessionDecision};
+use memchr::memmem;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Event<'a> {
@@ -13,7 +14,7 @@ pub(crate) enum Event<'a> {
     /// smtpd: a session ended.
     Disconnect,
     /// smtpd, qmqpd: this client submits a message.
-    Client(&'a [u8]),
+    Client(SubmittingClient<'a>),
     /// pickup: a message was submitted locally, or again after `postsuper -r`.
     Pickup {
         /// Envelope sender.
@@ -58,6 +59,51 @@ pub(crate) enum Event<'a> {
     Ignored,
     /// Not known.
     Unknown,
+}
+
+/// The client that submits a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SubmittingClient<'a> {
+    /// `host[address]`
+    pub(crate) name: &'a [u8],
+    /// What follows the name: `sasl_method=PLAIN, sasl_username=app`.
+    fields: &'a [u8],
+}
+
+impl<'a> SubmittingClient<'a> {
+    /// Reads `host[address], sasl_method=…`.
+    pub(crate) fn read(text: &'a [u8]) -> SubmittingClient<'a> {
+        match memmem::find(text, b", ") {
+            Some(end) => SubmittingClient { name: &text[..end], fields: &text[end + 2..] },
+            None => SubmittingClient { name: text, fields: b"" },
+        }
+    }
+
+    pub(crate) fn is_authenticated(&self) -> bool {
+        self.field(b"sasl_username=").is_some()
+    }
+
+    /// The client that the message came from before a content filter gave it back (XFORWARD).
+    pub(crate) fn original(&self) -> Option<&'a [u8]> {
+        self.field(b"orig_client=")
+    }
+
+    /// The queue id that the message had before.
+    pub(crate) fn original_queue_id(&self) -> Option<&'a [u8]> {
+        self.field(b"orig_queue_id=")
+    }
+
+    fn field(&self, name: &[u8]) -> Option<&'a [u8]> {
+        let mut rest = self.fields;
+        while !rest.is_empty() {
+            let end = memmem::find(rest, b", ").unwrap_or(rest.len());
+            if let Some(value) = rest[..end].strip_prefix(name) {
+                return Some(value);
+            }
+            rest = rest.get(end + 2..).unwrap_or_default();
+        }
+        None
+    }
 }
 
 /// A message that the queue manager takes up.

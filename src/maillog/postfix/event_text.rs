@@ -5,7 +5,7 @@
 
 use super::attempt::Attempt;
 use super::early_decision::{self, EarlyDecision};
-use super::event::{Event, NotificationKind, TakenUp};
+use super::event::{Event, NotificationKind, SubmittingClient, TakenUp};
 use super::known_texts::{is_known_of_message, is_known_without_message};
 use super::queue_id::{Prefix, is_queue_id};
 use super::session_envelope::address;
@@ -40,7 +40,9 @@ fn of_message<'a>(daemon: &[u8], text: &'a [u8]) -> Option<Event<'a>> {
         b't' if text.starts_with(b"to=<") => return Attempt::read(&text[4..]).map(Event::Attempt),
         b'f' if text.starts_with(b"from=<") => return queue_manager(&text[6..]),
         b'm' if text.starts_with(b"message-id=") => return Some(Event::MessageId(&text[11..])),
-        b'c' if text.starts_with(b"client=") => return Some(Event::Client(client(&text[7..]))),
+        b'c' if text.starts_with(b"client=") => {
+            return Some(Event::Client(SubmittingClient::read(&text[7..])));
+        }
         b'u' if text.starts_with(b"uid=") => return pickup(text),
         _ => {}
     }
@@ -84,12 +86,6 @@ fn queue_manager(text: &[u8]) -> Option<Event<'_>> {
     let status = rest.strip_prefix(b">, status=")?;
     (status.starts_with(b"expired") || status.starts_with(b"force-expired"))
         .then(|| Event::Expired { forced: status.starts_with(b"force") })
-}
-
-/// `host[address], sasl_method=…` without what follows the host.
-fn client(text: &[u8]) -> &[u8] {
-    let end = memmem::find(text, b", ").unwrap_or(text.len());
-    &text[..end]
 }
 
 /// `uid=1000 from=<…>` and, after `postsuper -r`, ` orig_id=…`.

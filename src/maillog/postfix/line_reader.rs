@@ -10,10 +10,12 @@ use super::logged_headers::LoggedHeaders;
 use super::program::{self, ProgramLine};
 use super::queue_id::split_prefix;
 use crate::clock;
+use crate::config::OwnMail;
 use crate::maillog::stamp::Stamps;
 use jiff::tz::TimeZone;
 use memchr::memmem;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Bytes of a line that are read; the rest is cut off.
 pub(crate) const LINE: usize = 64 * 1024;
@@ -27,11 +29,18 @@ pub(crate) struct Grammar {
     pub(crate) client_header: String,
     /// The headers that name the campaign.
     pub(crate) campaign_headers: Vec<String>,
+    /// Which mail is our own.
+    pub(crate) own: Arc<OwnMail>,
 }
 
 impl Default for Grammar {
     fn default() -> Grammar {
-        Grammar { zone: clock::local_zone(), client_header: "client-id".into(), campaign_headers: Vec::new() }
+        Grammar {
+            zone: clock::local_zone(),
+            client_header: "client-id".into(),
+            campaign_headers: Vec::new(),
+            own: Arc::default(),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ mod line_reader;
 
 pub(crate) use attempt::Attempt;
 pub(crate) use early_decision::{EarlyAction, HeaderDecision, SessionDecision};
-pub(crate) use event::{Event, NotificationKind, TakenUp};
+pub(crate) use event::{Event, NotificationKind, SubmittingClient, TakenUp};
 pub(crate) use line_reader::{Grammar, LINE, LineReader, LogLine, NotPostfix, Parsed, lossy, message};
 pub(crate) use logged_headers::LoggedHeaders;
 pub(crate) use session_envelope::SessionEnvelope;

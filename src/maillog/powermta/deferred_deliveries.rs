@@ -5,6 +5,7 @@
 use crate::clock::DAY_MS;
 use crate::maillog::delivery::ReportedState;
 use crate::maillog::logged_status::LoggedStatus;
+use crate::maillog::whose::Whose;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,8 @@ impl DeferredDeliveries {
             status: LoggedStatus::Deferred,
             attempts: before.attempts,
             last_seen: before.last_ms,
+            // A deferral is not undone, so whose mail it was does not matter.
+            whose: Whose::Own,
         });
         CountedAttempt { attempts, first_ms, before }
     }

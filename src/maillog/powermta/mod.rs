@@ -16,6 +16,9 @@ use super::delivery::Delivery;
 use super::log_health::LogReading;
 use super::postfix::LINE;
 use super::tail::Chunk;
+use super::whose::Submitter;
+use super::whose_delivery::whose;
+use crate::config::OwnMail;
 use accounting_delivery::{RecordTime, delivery};
 use accounting_faults::AccountingFaults;
 use accounting_record::{AccountingRecord, Column, Columns, is_header};
@@ -25,6 +28,7 @@ use deferred_deliveries::DeferredDeliveries;
 use jiff::tz::TimeZone;
 use memchr::{memchr, memchr_iter};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// A record spanning more lines than this is treated as torn.
 const TORN: usize = 64;
@@ -51,6 +55,7 @@ pub(crate) struct Accounting {
     columns: Columns,
     /// Headers that name the campaign.
     campaign_headers: Vec<String>,
+    own: Arc<OwnMail>,
     /// The header line that `columns` are from.
     columns_of: Vec<u8>,
     state: AccountingState,
@@ -67,6 +72,7 @@ impl Accounting {
             fields: Fields::default(),
             columns: Columns::default(),
             campaign_headers: Vec::new(),
+            own: Arc::default(),
             columns_of: Vec::new(),
             state,
             lines: Lines::default(),
@@ -76,6 +82,10 @@ impl Accounting {
 
     pub(crate) fn with_campaign_headers(self, campaign_headers: Vec<String>) -> Accounting {
         Accounting { campaign_headers, ..self }
+    }
+
+    pub(crate) fn with_own(self, own: Arc<OwnMail>) -> Accounting {
+        Accounting { own, ..self }
     }
 
     /// Reads whole lines of a file and gives each delivery to `each`.
@@ -208,7 +218,9 @@ impl Accounting {
         let state = &mut self.state;
         state.newest_ms = state.newest_ms.max(at_ms);
         let logged = RecordTime { at_ms, newest_ms: state.newest_ms };
-        if let Some(delivery) = delivery(&record, logged, &mut self.times, &mut state.deferred) {
+        if let Some(mut delivery) = delivery(&record, logged, &mut self.times, &mut state.deferred) {
+            let whose = whose(&self.own, Submitter::Unknown, &delivery);
+            delivery.route = delivery.route.with_whose(whose);
             each(&delivery);
         }
     }

@@ -5,6 +5,7 @@
 
 pub(crate) mod alert_rows;
 pub(crate) mod connection;
+mod counted_once;
 pub(crate) mod database_fault;
 pub(crate) mod counter_rows;
 pub(crate) mod difference_rows;

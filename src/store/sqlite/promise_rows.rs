@@ -5,6 +5,7 @@
 //! nothing.
 
 use super::connection::SharedConnection;
+use super::counted_once::counted_once;
 use super::counter_rows;
 use crate::error::{Context, Result};
 use crate::mail::{Mail, MessageFile};
@@ -104,12 +105,14 @@ fn put(
     arrived: bool,
     lease_ms: i64,
 ) -> rusqlite::Result<OnRecord> {
+    let mut once = None;
     let at_ms = match entry {
         Pending::Promise { key, at_ms, written, plan, raw } => {
             if let Some(known) = known(db, key)? {
                 return Ok(known);
             }
             insert(db, key, *at_ms, written, plan, raw, lease_ms)?;
+            once = Some(counted_once(db, plan, tally, (key, *at_ms))?);
             *at_ms
         }
         Pending::Finished { key, at_ms, plan } => {
@@ -123,7 +126,7 @@ fn put(
             *at_ms
         }
     };
-    counter_rows::add(db, tally, at_ms, arrived)?;
+    counter_rows::add(db, once.as_ref().unwrap_or(tally), at_ms, arrived)?;
     Ok(NEW)
 }
 

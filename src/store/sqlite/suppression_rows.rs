@@ -40,15 +40,25 @@ pub(crate) fn suppress(shared: &SharedConnection, entry: &Suppressed) -> Result<
     shared.write(move |db| put_reported(db, &entry))
 }
 
-/// The same within a transaction.
+/// The same within a transaction. Returns whether the list knew nothing of the failure.
 pub(super) fn put_reported(db: &Connection, entry: &Suppressed) -> rusqlite::Result<bool> {
     let entry = &*normal(entry);
     let before = find(db, &entry.address, &entry.sender_domain)?;
     let repeats = before.as_ref().is_some_and(|before| is_by_the_same_failure(before, entry));
+    let is_known = !repeats && is_known(db, entry)?;
     if !repeats {
         put(db, entry, before.as_ref())?;
     }
-    Ok(!repeats)
+    Ok(!repeats && !is_known)
+}
+
+/// Whether the same failure, from another source, has suppressed the address for another sender
+/// domain: a log names that of the return path, a report that of From.
+fn is_known(db: &Connection, entry: &Suppressed) -> rusqlite::Result<bool> {
+    let Suppressed { address, sender_domain, grounds, .. } = entry;
+    let known = "SELECT 1 FROM suppressions
+        WHERE address = ?1 AND sender_domain <> ?2 AND bounce = ?3 AND bounce <> '' AND key <> ?4";
+    db.prepare_cached(known)?.exists(params![address, sender_domain, grounds.bounce, grounds.key])
 }
 
 /// Adds entries that say more than the list does; tells what each is to the list.

@@ -4,6 +4,7 @@
 //! error, nothing of it has happened.
 
 use super::connection::SharedConnection;
+use super::counted_once::counted_once;
 use super::holder::Holders;
 use super::promise_rows::{condition_name, notified};
 use super::step_rows::state_of;
@@ -131,6 +132,11 @@ impl Transaction<'_> {
     /// Suppresses an address, as `Store::suppress` does.
     pub(crate) fn suppress(&self, entry: &Suppressed) -> Result<bool> {
         suppression_rows::put_reported(self.db, entry).context("suppressions")
+    }
+
+    /// What a plan adds to the counters, without bounces that were counted before.
+    pub(crate) fn counted_once(&self, begun: &Begun<'_>, tally: &Tally) -> Result<Tally> {
+        counted_once(self.db, begun.plan, tally, (begun.key, begun.at_ms)).context("counters")
     }
 
     /// Adds to counters.

@@ -66,10 +66,15 @@ fn headers_are_logged_with_their_name_and_the_tables_text() {
 
 #[test]
 fn arrivals_notifications_and_what_operators_do_are_events() {
-    assert_eq!(
-        event("smtpd", "3F1A28C0D2: client=h[192.0.2.1], sasl_method=PLAIN, sasl_username=a"),
-        Event::Client(b"h[192.0.2.1]")
-    );
+    let client = |text: &'static str| match event("smtpd", text) {
+        Event::Client(client) => (client.name, client.is_authenticated(), client.original()),
+        other => panic!("{other:?}"),
+    };
+    let authenticated = "3F1A28C0D2: client=h[192.0.2.1], sasl_method=PLAIN, sasl_username=a";
+    assert_eq!(client(authenticated), (&b"h[192.0.2.1]"[..], true, None));
+    assert_eq!(client("3F1A28C0D2: client=h[192.0.2.1]"), (&b"h[192.0.2.1]"[..], false, None));
+    let filtered = "3F1A28C0D2: client=f[127.0.0.1], orig_queue_id=4Xn0y83s5Zz1f, orig_client=h[192.0.2.1]";
+    assert_eq!(client(filtered), (&b"f[127.0.0.1]"[..], false, Some(&b"h[192.0.2.1]"[..])));
     assert_eq!(
         event("pickup", "3F1A28C0D2: uid=33 from=<www-data>"),
         Event::Pickup { sender: b"www-data", original: None }

@@ -20,16 +20,22 @@ const ROWS: [(&str, LoggedStatus, Paint); 8] = [
     ("deleted", LoggedStatus::Deleted, Paint::Plain),
     ("discarded", LoggedStatus::Discarded, Paint::Plain),
 ];
+/// Whether a status ends a queued delivery: those have a share.
+fn is_end(status: LoggedStatus) -> bool {
+    matches!(status, LoggedStatus::Sent | LoggedStatus::Bounced | LoggedStatus::Expired)
+}
+
 /// Rows that are shown even if they are zero.
 const ALWAYS: usize = 2;
 
 impl Writing<'_> {
     pub(super) fn totals(&mut self) {
-        let totals = self.figures.totals;
+        let (totals, rated) = (self.figures.totals, self.figures.rated());
         let all = totals.total();
         self.text.push('\n');
         if all == 0 {
-            self.line("  nothing was delivered, refused or deferred");
+            self.line("  nothing of our own was delivered, refused or deferred");
+            self.apart();
             return;
         }
         let room = self.width.saturating_sub(BEFORE_BAR).min(LONGEST_BAR);
@@ -40,22 +46,49 @@ impl Writing<'_> {
             }
             let bar = self.painted(&bar(count, all, room), paint);
             let cell = Cell::count(count, if index == 0 { Paint::Plain } else { paint });
-            self.line(&format!("  {name:14}  {:>9}  {:>8}  {bar}", cell.plain(), share(count, all)));
+            let percent = match is_end(status) {
+                true => share(rated.of(status), rated.concluded()),
+                false => String::new(),
+            };
+            self.line(&format!("  {name:14}  {:>9}  {percent:>8}  {bar}", cell.plain()));
         }
         self.text.push('\n');
         let room = self.width - 2;
         for line in self.facts().iter().flat_map(|fact| wrap(fact, room)) {
             self.line(&format!("  {line}"));
         }
+        self.apart();
+    }
+
+    /// What the other figures leave out.
+    fn apart(&mut self) {
+        let apart = [("mail that others sent through us", self.figures.others)];
+        for (what, outcomes) in apart.into_iter().chain([("mail handed to carom", self.figures.carom)]) {
+            let counts = ROWS.iter().map(|(name, status, _)| (name, outcomes.of(*status)));
+            let counts = counts.filter(|(_, count)| *count > 0);
+            let counts: Vec<String> =
+                counts.map(|(name, count)| format!("{} {name}", number(count))).collect();
+            if counts.is_empty() {
+                continue;
+            }
+            for line in wrap(&format!("not included: {what}: {}", counts.join(", ")), self.width - 2) {
+                let line = self.painted(&line, Paint::Dim);
+                self.line(&format!("  {line}"));
+            }
+        }
     }
 
     fn facts(&self) -> Vec<String> {
-        let (figures, totals) = (self.figures, self.figures.totals);
+        let (figures, rated) = (self.figures, self.figures.rated());
         let mut facts = Vec::new();
-        if totals.concluded() > 0 {
-            let rate = share(totals.sent, totals.concluded());
-            facts
-                .push(format!("{rate} of {} that came to an end were delivered", number(totals.concluded())));
+        if rated.concluded() > 0 {
+            let rate = share(rated.sent, rated.concluded());
+            facts.push(format!("{rate} of {} that came to an end were delivered", number(rated.concluded())));
+        }
+        let notices = figures.null_sender.concluded();
+        if notices > 0 {
+            let notices = number(notices);
+            facts.push(format!("percentages leave out {notices} with the null sender, as bounces have"));
         }
         if figures.deferrals > 0 {
             facts.push(format!("{} attempts were deferred", number(figures.deferrals)));

@@ -6,8 +6,8 @@ use crate::stats::render::wording::{bytes, duration, number, share};
 
 pub(crate) fn tiles(to: &mut Html, figures: &Figures) {
     to.raw("<dl class=tiles>\n");
-    let totals = &figures.totals;
-    let concluded = totals.concluded();
+    let (totals, rated) = (&figures.totals, figures.rated());
+    let concluded = rated.concluded();
     let of_concluded = |count: u64| match concluded {
         0 => "none concluded".to_owned(),
         _ => format!("{} of {} concluded", unbroken(&share(count, concluded)), number(concluded)),
@@ -17,9 +17,9 @@ pub(crate) fn tiles(to: &mut Html, figures: &Figures) {
         sum => format!(", {}", unbroken(&bytes(sum))),
     };
     let sent = format!("{} messages{size}", number(totals.sent));
-    tile(to, "sent", "Delivered", &share(totals.sent, concluded), &sent);
-    count(to, "bounced", "Bounced", totals.bounced, &of_concluded(totals.bounced));
-    count(to, "expired", "Expired", totals.expired, &of_concluded(totals.expired));
+    tile(to, "sent", "Delivered", &share(rated.sent, concluded), &sent);
+    count(to, "bounced", "Bounced", totals.bounced, &of_concluded(rated.bounced));
+    count(to, "expired", "Expired", totals.expired, &of_concluded(rated.expired));
     let deferrals = format!("{} attempts deferred", number(figures.deferrals));
     count(to, "deferred", "Waiting", totals.deferred, &deferrals);
     let refused = format!("{} of all, in the session", unbroken(&share(totals.rejected, totals.total())));
@@ -30,6 +30,21 @@ pub(crate) fn tiles(to: &mut Html, figures: &Figures) {
         tile(to, "delay", "Half delivered in", &duration(delay.p50), &rest);
     }
     to.raw("</dl>\n");
+    apart(to, figures);
+}
+
+/// What the other figures leave out.
+fn apart(to: &mut Html, figures: &Figures) {
+    for (what, outcomes) in
+        [("Mail that others sent through us", figures.others), ("Mail handed to carom", figures.carom)]
+    {
+        if outcomes.total() > 0 {
+            let [sent, failed] = [outcomes.sent, outcomes.bounced + outcomes.expired].map(number);
+            to.raw("<p class=apart>").raw(what).raw(", which is not included: ").text(sent);
+            to.raw(" delivered, ").text(failed).raw(" bounced or expired, ");
+            to.text(number(outcomes.total())).raw(" in all.</p>\n");
+        }
+    }
 }
 
 /// A count, which is grey if it is zero.

@@ -13,9 +13,9 @@ mod own;
 mod tests;
 
 use super::super::figures::{Figures, LineCounts, Reason};
-use super::super::outcomes::Outcomes;
+use super::super::outcomes::{Outcomes, STATUSES};
 use super::super::top::OTHER;
-use crate::maillog::LoggedStatus;
+use crate::maillog::{LoggedStatus, Whose};
 use families::{Families, bounded, clean};
 pub(crate) use own::Counted;
 use std::collections::BTreeMap;
@@ -53,7 +53,8 @@ pub(crate) fn render(exposed: &Exposed<'_>) -> String {
 
 fn totals(to: &mut Families, lifelong: &Figures) {
     let Outcomes { sent, bounced, expired, rejected, deleted, discarded, deferred, held } = lifelong.totals;
-    to.counter("carom_deliveries_total", "Deliveries that came to an end, by what became of them.");
+    let help = "Deliveries of our own mail that came to an end, by what became of them.";
+    to.counter("carom_deliveries_total", help);
     let ends = [
         ("sent", sent),
         ("bounced", bounced),
@@ -65,7 +66,8 @@ fn totals(to: &mut Families, lifelong: &Figures) {
     for (status, count) in ends {
         to.sample(&[("status", status)], count as f64);
     }
-    to.gauge("carom_deliveries_waiting", "Deliveries that have not come to an end yet.");
+    apart(to, lifelong);
+    to.gauge("carom_deliveries_waiting", "Deliveries of our own mail that have not come to an end yet.");
     to.sample(&[("status", "deferred")], deferred as f64);
     to.sample(&[("status", "held")], held as f64);
     to.counter("carom_deferrals_total", "Delivery attempts that were deferred.");
@@ -78,6 +80,20 @@ fn totals(to: &mut Families, lifelong: &Figures) {
     to.counter("carom_log_lines_total", "Lines of logs, by what carom made of them.");
     for (result, count) in [("parsed", parsed), ("ignored", ignored), ("unknown", unknown)] {
         to.sample(&[("result", result)], count as f64);
+    }
+}
+
+/// Deliveries that are not our own mail. A status without deliveries is left out, except `sent`.
+fn apart(to: &mut Families, lifelong: &Figures) {
+    let help = "Deliveries that are not our own mail: of others through us, or handed to carom.";
+    to.counter("carom_other_deliveries_total", help);
+    for (whose, outcomes) in [(Whose::Others, lifelong.others), (Whose::Carom, lifelong.carom)] {
+        for status in STATUSES.into_iter().filter(|status| status.is_final()) {
+            let count = outcomes.of(status);
+            if count > 0 || status == LoggedStatus::Sent {
+                to.sample(&[("whose", whose.name()), ("status", status.name())], count as f64);
+            }
+        }
     }
 }
 

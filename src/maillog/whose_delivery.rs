@@ -1,0 +1,22 @@
+//! Whose a delivery is, by the rules of the config.
+//!
+//! Not here: the rules (`OwnMail`). Invariant: what is handed to carom is never our own mail,
+//! whoever sent it.
+
+use super::delivery::Delivery;
+use super::whose::{Submitter, Whose};
+use crate::config::OwnMail;
+
+/// Whose a delivery is. A transport of Postfix is named by its next hop, where no host is.
+pub(crate) fn whose(own: &OwnMail, submitter: Submitter, delivery: &Delivery<'_>) -> Whose {
+    let transport = delivery.relay.filter(|relay| !relay.contains('['));
+    if transport.is_some_and(|transport| own.is_into_carom(transport)) {
+        return Whose::Carom;
+    }
+    let is_ours = submitter == Submitter::Ours
+        || delivery.sender.is_some_and(|sender| own.is_sender(sender))
+        || delivery.route.sources().any(|(kind, name)| own.is_stream(kind.name(), name))
+        || transport.is_some_and(|transport| own.is_stream("transport", transport))
+        || own.is_by_default() && (submitter.is_unknown() || delivery.client_id.is_some());
+    if is_ours { Whose::Own } else { Whose::Others }
+}
