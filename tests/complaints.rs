@@ -161,6 +161,23 @@ fn the_log_matches_a_complaint_that_names_nobody_if_one_address_got_the_message(
 }
 
 #[test]
+fn a_logged_message_of_a_foreign_or_empty_sender_is_no_evidence_of_who_complains() {
+    let suppressed = |sender: &str| {
+        let log = logged("one@shop.example", ANNA, "sent").replace("<shop@shop.example>", sender);
+        let sandbox = with_log("", &log);
+        complain(
+            &sandbox,
+            &complaint("abuse", "", "To: news@shop.example\r\nMessage-ID: <one@shop.example>\r\n"),
+        );
+        listed(&sandbox)
+    };
+    assert_eq!(suppressed("<news@mail.shop.example>"), [ANNA]);
+    for stranger in ["<eve@foreign.example>", "<>", "<shop@shop.example.foreign.example>", "<shop>"] {
+        assert_eq!(suppressed(stranger), [""; 0], "{stranger}");
+    }
+}
+
+#[test]
 fn our_own_addresses_and_lists_never_complain() {
     for (named, header) in [
         ("", "To: anna@there.example\r\n"),

@@ -100,28 +100,27 @@ fn a_string_of_all_the_memory_there_is() {
     assert!(seen.log.len() < 10_000, "{} bytes of log", seen.log.len());
 }
 
+/// Logs 20,000 lines of this many bytes, and then accepts.
+fn flood(bytes: u32) -> Guest {
+    harmful(&format!(
+        "(loop $again (call $log (i32.const 1) (i32.const 0) (i32.const {bytes})) \
+         (global.set $n (i32.add (global.get $n) (i32.const 1))) \
+         (br_if $again (i32.lt_u (global.get $n) (i32.const 20000)))) (drop (call $accept))"
+    ))
+    .import("host", "log", "$log", "(param i32 i32 i32)")
+    .data("(global $n (mut i32) (i32.const 0))")
+}
+
 #[test]
 fn a_flood_of_log_lines() {
-    let flood = "(loop $again (call $log (i32.const 1) (i32.const 0) (i32.const 1000)) \
-                 (global.set $n (i32.add (global.get $n) (i32.const 1))) \
-                 (br_if $again (i32.lt_u (global.get $n) (i32.const 20000)))) (drop (call $accept))";
-    let guest = harmful(flood)
-        .import("host", "log", "$log", "(param i32 i32 i32)")
-        .data("(global $n (mut i32) (i32.const 0))");
-    let seen = relay(&guest, "defer");
+    let seen = relay(&flood(1000), "defer");
     assert_eq!(seen.sandbox.counter("total_messages"), 3, "it goes on, unheard");
     assert!(seen.log.len() < 40_000 && seen.log.contains("logs too much"), "{} bytes of log", seen.log.len());
 }
 
 #[test]
 fn a_flood_of_short_log_lines_takes_no_more_of_the_log_than_the_limit() {
-    let flood = "(loop $again (call $log (i32.const 1) (i32.const 0) (i32.const 1)) \
-                 (global.set $n (i32.add (global.get $n) (i32.const 1))) \
-                 (br_if $again (i32.lt_u (global.get $n) (i32.const 20000)))) (drop (call $accept))";
-    let guest = harmful(flood)
-        .import("host", "log", "$log", "(param i32 i32 i32)")
-        .data("(global $n (mut i32) (i32.const 0))");
-    let seen = relay(&guest, "defer");
+    let seen = relay(&flood(1), "defer");
     let messages = seen.sandbox.counter("total_messages") as usize;
     assert!(seen.log.contains("logs too much"), "{}", seen.log);
     assert!(seen.log.len() < messages * (17 << 10), "{} bytes of log", seen.log.len());

@@ -5,7 +5,7 @@ use crate::bounces::{OWN, STRANGER, dsn_of, is_suppressed, signed_path};
 use crate::forgery::logged;
 use crate::harness::guest::Guest;
 use crate::harness::{DAY_MS, Sandbox};
-use crate::proof::Entrance::{PipeEmpty, PipeWithClient};
+use crate::proof::Entrance::{PipeAbsent, PipeEmpty, PipeWithClient};
 use crate::proof::{
     Arriving, BOUNCES, ENTRANCES, NO_USER, QUEUE_ID, created, credulous, enter, received, report,
 };
@@ -285,4 +285,21 @@ fn a_client_address_that_cannot_be_read_is_a_client() {
         sandbox.run(&[&arguments[..], &told].concat(), &message).silent();
         assert!(!is_suppressed(&sandbox, "victim@there.example"), "{client}");
     }
+}
+
+#[test]
+fn a_report_that_names_no_sender_suppresses_nobody_for_everybodys_mail() {
+    let entries = |author: &str, to: &str| {
+        let sandbox = credulous("required", "");
+        let report = String::from_utf8(report(&created(QUEUE_ID), "gone@there.example")).unwrap();
+        let message = report.replace("From: shop@shop.example", &format!("From: {author}")).into_bytes();
+        enter(&sandbox, PipeAbsent, &[Arriving { to: to.to_owned(), client: "", message }]);
+        let listed = sandbox.run(&["suppress", "list", "--json"], b"").stdout;
+        let entry = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        let of: Vec<_> = listed.lines().map(|line| entry(line)["sender_domain"].to_string()).collect();
+        (of, sandbox.counter("suppress_unproven"))
+    };
+    assert_eq!(entries("shop", "bounces"), (vec![], 1));
+    assert_eq!(entries("shop@shop.example", "bounces"), (vec!["\"shop.example\"".to_owned()], 0));
+    assert_eq!(entries("shop", BOUNCES), (vec!["\"bounces.example.com\"".to_owned()], 0));
 }

@@ -62,6 +62,15 @@ impl Host {
         self.facts.proof(address, self.trust).is_some()
     }
 
+    /// Whether a plan is for everybody's mail only because nobody is named: neither the author of
+    /// the message that came back nor the address that the report came to has a domain.
+    fn names_no_sender(&self, sender_domain: &str) -> bool {
+        let has_domain = |address: &str| split_address(address).is_some();
+        sender_domain.is_empty()
+            && !self.facts.message.report().original.from.as_deref().is_some_and(has_domain)
+            && !has_domain(&self.facts.envelope().recipient)
+    }
+
     /// A valid address, in lower case.
     fn address(&mut self, text: &str) -> Result<String> {
         let address = line(text, 320).to_lowercase();
@@ -172,7 +181,8 @@ impl actions::Host for Host {
         // What the path of one message did says nothing about the address.
         let report = self.facts.message.report();
         let is_loop = report.recipients.iter().any(|one| one.names(&address) && one.is_about_a_loop());
-        let proven = strike.proven && !is_loop && self.is_proven(&address);
+        let is_known = !is_loop && !self.names_no_sender(&sender_domain);
+        let proven = strike.proven && is_known && self.is_proven(&address);
         let bounce = self.facts.message.bounced(&address);
         let strike = plan::Strike { address, sender_domain, threshold, window, proven, bounce };
         self.add(Action::Strike(strike), when)
@@ -183,7 +193,7 @@ impl actions::Host for Host {
         let sender_domain = line(&suppression.sender_domain, 255).to_lowercase();
         let reason = line(&suppression.reason, 100);
         let (days, grounds) = (suppression.days, plan::Grounds::default());
-        let unproven = !self.is_proven(&address);
+        let unproven = !self.is_proven(&address) || self.names_no_sender(&sender_domain);
         let suppression = plan::Suppression { address, sender_domain, reason, days, unproven, grounds };
         self.add(Action::Suppress(suppression), when)
     }

@@ -31,6 +31,25 @@ fn each_recipient_has_its_own_status() {
 }
 
 #[test]
+fn the_sender_that_qmgr_names_counts_rather_than_the_local_user_of_pickup() {
+    let sender = |lines: [&str; 2]| {
+        let mut correlator = correlator(CorrelatorState::default());
+        let sent = "smtp[7]: 3F1A28C0D2: to=<a@example.com>, relay=mx[192.0.2.9]:25, dsn=2.0.0, status=sent (250 ok)";
+        for line in lines.into_iter().chain([sent]) {
+            correlator.read(format!("2026-01-01T03:00:00Z mx postfix/{line}\n").as_bytes(), &mut ());
+        }
+        let mut sender = None;
+        correlator.drain(&mut (), |delivery| sender = delivery.sender.map(str::to_owned));
+        sender
+    };
+    let pickup = "pickup[7]: 3F1A28C0D2: uid=33 from=<www>";
+    let qmgr = "qmgr[7]: 3F1A28C0D2: from=<www@shop.example>, size=99, nrcpt=1 (queue active)";
+    assert_eq!(sender([pickup, qmgr]).as_deref(), Some("www@shop.example"));
+    let again = "qmgr[7]: 3F1A28C0D2: from=<other@shop.example>, size=99, nrcpt=1 (queue active)";
+    assert_eq!(sender([qmgr, again]).as_deref(), Some("www@shop.example"), "a whole sender stays");
+}
+
+#[test]
 fn a_client_header_counts_before_or_after_the_message_id_and_in_either_case() {
     let header = "cleanup: 3F1A28C0D2: info: header Client-Id: shop from h[192.0.2.1]; from=<s@x> to=<a@example.com> proto=ESMTP helo=<h>";
     let id = "cleanup: 3F1A28C0D2: message-id=<1@example.com>";
