@@ -65,8 +65,10 @@ impl Application {
                 }
                 let length = headers.iter().find(|(name, _)| name == "content-length");
                 let mut body = vec![0; length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)];
-                // Of a request that is cut off, nothing is kept.
-                let body = reader.read_exact(&mut body).map(|()| body).unwrap_or_default();
+                // A request that is cut off tells nothing: its process was killed before the end.
+                if line.is_empty() || reader.read_exact(&mut body).is_err() {
+                    continue;
+                }
                 let body = String::from_utf8_lossy(&body).into_owned();
                 if line.starts_with("GET ") {
                     let mut document = document.lock().unwrap();
