@@ -95,6 +95,7 @@ fn samples(sandbox: &Sandbox) -> Vec<(&'static str, Sent<'static>, Vec<u8>)> {
             text(letter("unsubscribe", "unsubscribe")).replace("From: ", "From: x@y.example, ").into_bytes(),
         ),
         ("no-report", person(), letter("Re: your order", "Where is it?")),
+        ("no-application", to(signed), letter("unsubscribe", "unsubscribe")),
         ("policy-failed", Sent { policy: "misfit", ..person() }, plain(BOUNCES)),
         ("no-address", to(signed), no_address.into_bytes()),
         ("no-failure", to(signed), text(gone()).replace("Action: failed", "Action: delayed").into_bytes()),

@@ -43,10 +43,8 @@ impl UnprovenMessage {
         if plan.verdict != Verdict::Accept || plan.has_proven_step() || !handles_reports() {
             return None;
         }
-        let has_effect = plan.has_effect();
-        if has_effect && facts.is_proven_request(trust) {
-            return None;
-        }
+        let applications = &facts.message.config.applications;
+        let has_effect = plan.has_effect(|one| applications.of(&one.sender_domain).is_some());
         let reason = facts.why_unproven(trust);
         if has_effect && !reason.is_doubt() {
             return None;

@@ -24,6 +24,7 @@ pub(crate) enum Unproven {
     NoAuthor,
     // No failure report at all.
     NoReport,
+    NoApplication,
     PolicyFailed,
     // A report without a consequence.
     NoAddress,
@@ -35,7 +36,7 @@ pub(crate) enum Unproven {
 }
 
 /// Key, text, and whether a person should read the message: then it may be forwarded.
-const WORDS: [(&str, &str, bool); 19] = [
+const WORDS: [(&str, &str, bool); 20] = [
     ("no-signed-path", "the recipient is not a return path that carom signed", true),
     ("bad-signature", "no key in [verp] keys has signed the return path", true),
     ("signature-expired", "the return path was signed longer ago than [verp] max_age", true),
@@ -48,6 +49,7 @@ const WORDS: [(&str, &str, bool); 19] = [
     ("no-complainant", "nothing shows which recipient complains", true),
     ("no-author", "nothing shows who asks to be unsubscribed", true),
     ("no-report", "the message is not a report: a reply of a person, or an unknown form", true),
+    ("no-application", "no application in [[notify]] gets the request to unsubscribe", true),
     ("policy-failed", "the policy failed, and on_trap accepts the message", true),
     ("no-address", "the report names no address", false),
     ("no-failure", "no delivery has failed: a delay or a receipt", false),

@@ -27,6 +27,7 @@ impl RecipientFacts {
             ReportKind::Other => Unproven::NoReport,
             ReportKind::AutoReply => Unproven::AutoReply,
             ReportKind::Challenge => Unproven::Challenge,
+            ReportKind::Unsubscribe if self.is_proven_request(trust) => Unproven::NoApplication,
             ReportKind::Unsubscribe => Unproven::NoAuthor,
             ReportKind::FeedbackReport => self.why_no_complaint(),
             ReportKind::DeliveryStatus if report.recipients.is_empty() => Unproven::NoAddress,
@@ -39,11 +40,10 @@ impl RecipientFacts {
     }
 
     /// Whether a request to be unsubscribed is proven.
-    pub(crate) fn is_proven_request(&self, trust: Trust) -> bool {
+    fn is_proven_request(&self, trust: Trust) -> bool {
         let author = self.message.message(|message| message.addresses("From"));
         let is_author = || matches!(author.as_slice(), [only] if self.proof(only, trust).is_some());
-        self.message.report().kind == ReportKind::Unsubscribe
-            && (self.signed_recipient().is_some() || is_author())
+        self.signed_recipient().is_some() || is_author()
     }
 
     /// Addresses and ids that the message is about.
