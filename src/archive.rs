@@ -19,6 +19,7 @@ use crate::digest;
 use crate::error::{Context, Error, Result};
 use crate::files::publish::{publish, remove_scraps};
 use crate::files::{private, regular};
+use crate::mailbox_syntax::in_a_labels;
 use crate::named_address::NamedAddress;
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -129,7 +130,7 @@ pub(crate) fn expire(config: &Config, now_ms: i64) {
 }
 
 fn folder(config: &Config, address: &str) -> PathBuf {
-    let name = digest::sha256_hex(&[address.to_lowercase().as_bytes()], 32);
+    let name = digest::sha256_hex(&[in_a_labels(&address.to_lowercase()).as_bytes()], 32);
     config.kept_dir().join(&name[..2]).join(&name)
 }
 

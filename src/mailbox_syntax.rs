@@ -1,7 +1,7 @@
 //! The syntax of a mailbox (RFC 5321 section 4.1.2, RFC 6531).
 //!
 //! Not here: addresses in running text (`report`), and lengths of local parts. Invariant: it says
-//! yes or no about the whole text, and takes nothing off.
+//! yes or no about the whole text, and takes nothing off; another spelling means the same mailbox.
 
 use crate::envelope::split_address;
 use std::borrow::Cow;
@@ -71,6 +71,23 @@ pub(crate) fn is_domain(domain: &str) -> bool {
     };
     let is_number = domain.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
     domain.len() <= MAX_DOMAIN && domain.split('.').all(is_label) && !is_number
+}
+
+/// An address, a domain or a pattern with its domain in A-labels (RFC 5890): both spellings of a
+/// domain in another script are one. Case is not touched.
+pub(crate) fn in_a_labels(address: &str) -> Cow<'_, str> {
+    let (local, domain) = address.rsplit_once('@').map_or(("", address), |(local, domain)| (local, domain));
+    let (below, domain) = domain.strip_prefix("*.").map_or(("", domain), |rest| ("*.", rest));
+    if domain.is_ascii() {
+        return Cow::Borrowed(address);
+    }
+    match url::Host::parse(domain) {
+        Ok(url::Host::Domain(domain)) => {
+            let at = if address.contains('@') { "@" } else { "" };
+            Cow::Owned(format!("{local}{at}{below}{domain}"))
+        }
+        _ => Cow::Borrowed(address),
+    }
 }
 
 fn is_dot_string(local: &str) -> bool {
@@ -155,6 +172,23 @@ mod tests {
             "",
         ] {
             assert!(!is_mailbox(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_domain_in_other_scripts_has_one_form() {
+        for (written, form) in [
+            ("jürgen@bücher.example", "jürgen@xn--bcher-kva.example"),
+            ("a@xn--bcher-kva.example", "a@xn--bcher-kva.example"),
+            ("@*.BÜCHER.example", "@*.xn--bcher-kva.example"),
+            ("shop+*@bücher.example", "shop+*@xn--bcher-kva.example"),
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("jürgen@example.org", "jürgen@example.org"),
+            ("a@b\u{fffd}.example", "a@b\u{fffd}.example"),
+            ("bücher", "xn--bcher-kva"),
+            ("", ""),
+        ] {
+            assert_eq!(in_a_labels(written), form, "{written}");
         }
     }
 }

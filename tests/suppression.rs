@@ -1,6 +1,7 @@
 //! The suppression list from outside: lists of providers come in, and what one bad hour did goes.
 
-use crate::harness::Sandbox;
+use crate::bounces::{OWN, bounce, dsn, is_suppressed};
+use crate::harness::{Sandbox, free_port};
 use std::fs;
 
 fn suppress(sandbox: &Sandbox, arguments: &[&str], stdin: &str) -> crate::harness::Ran {
@@ -270,4 +271,33 @@ fn an_address_in_quotes_and_without_them_is_one_entry() {
     assert!(!run(&["suppress", "check", "eve@there.example"]).stdout.contains('*'));
     assert_eq!(run(&["suppress", "remove", "joe@there.example"]).code, 0);
     assert!(!run(&["suppress", "list", "--json"]).stdout.contains("joe"));
+}
+
+#[test]
+fn a_domain_in_other_scripts_is_one_entry_in_both_spellings() {
+    let sandbox = crate::bounces::sandbox(free_port(), "threshold = 2");
+    let spellings = ["a@bücher.example", "a@xn--bcher-kva.example"];
+    for (written, other) in [(0, 1), (1, 0)] {
+        suppress(&sandbox, &["add", spellings[written]], "");
+        suppress(&sandbox, &["import", "-"], spellings[other]);
+        assert_eq!(listed(&sandbox).len(), 1);
+        for spelling in spellings {
+            assert!(is_suppressed(&sandbox, spelling), "{spelling}");
+            assert!(sandbox.run(&["find", spelling], b"").stdout.contains("suppressed"), "{spelling}");
+        }
+        let ran = suppress(&sandbox, &["remove", spellings[other]], "");
+        assert!(ran.stdout.contains("1 removed") && listed(&sandbox).is_empty(), "{ran:?}");
+    }
+    suppress(&sandbox, &["add", "@bücher.example", "--days", "3"], "");
+    assert!(spellings.iter().all(|spelling| is_suppressed(&sandbox, spelling)), "a whole domain");
+    suppress(&sandbox, &["remove", "@xn--bcher-kva.example"], "");
+    // Soft bounces count together, however their reports write the domain.
+    for spelling in spellings {
+        assert!(!is_suppressed(&sandbox, spelling), "{spelling}");
+        let full = dsn(spelling, "5.2.2", "552 5.2.2 mailbox full");
+        bounce(&sandbox, "bounces@bounces.example.com", OWN, &full);
+    }
+    assert!(spellings.iter().all(|spelling| is_suppressed(&sandbox, spelling)), "two soft bounces");
+    assert!(sandbox.run(&["erase", spellings[0]], b"").code == 0);
+    assert!(listed(&sandbox).is_empty());
 }

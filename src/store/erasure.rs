@@ -7,7 +7,7 @@ use crate::named_address::NamedAddress;
 /// Whose traces are to go.
 #[derive(Clone, Copy)]
 pub(crate) struct ToErase<'a> {
-    /// As the suppression list has it.
+    /// In lower case.
     pub(crate) address: &'a str,
     pub(crate) named: &'a NamedAddress,
     /// Entries of the suppression list stay, so that no mail is sent to the address again.

@@ -44,12 +44,14 @@ pub(crate) use together::{Begun, StepState, Transaction};
 use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::files::lock::LockFile;
+use crate::mailbox_syntax::in_a_labels;
 use crate::plan::Plan;
 use sqlite::connection::SharedConnection;
 use sqlite::{
     alert_rows, counter_rows, difference_rows, due_messages, mark_rows, promise_rows, purge, settling,
     step_rows, strike_rows, suppression_rows,
 };
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -199,6 +201,7 @@ impl Store {
     /// Suppresses an address, or replaces why and until when. An entry that the same failure made
     /// stays as it is. Returns whether the entry was written.
     pub(crate) fn suppress(&self, entry: &Suppressed) -> Result<bool> {
+        let entry = &*entry.as_listed();
         let written = suppression_rows::suppress(&self.db, entry)?;
         if written && entry.grounds.soft_bounces > 0 {
             self.note_soft(&entry.address);
@@ -208,22 +211,23 @@ impl Store {
 
     /// Suppresses many addresses in one transaction; returns how many were new.
     pub(crate) fn suppress_all(&self, entries: &[Suppressed]) -> Result<usize> {
-        suppression_rows::suppress_all(&self.db, entries)
+        suppression_rows::suppress_all(&self.db, &all_listed(entries))
     }
 
     /// Adds the entries that say more than the list does, in one transaction, or (`dry`) only
     /// looks; returns what each is to the list.
     pub(crate) fn import(&self, entries: &[Suppressed], now_ms: i64, dry: bool) -> Result<Vec<ImportChange>> {
+        let entries = all_listed(entries);
         match dry {
-            true => suppression_rows::compare_all(&self.db, entries, now_ms),
-            false => suppression_rows::import(&self.db, entries, now_ms),
+            true => suppression_rows::compare_all(&self.db, &entries, now_ms),
+            false => suppression_rows::import(&self.db, &entries, now_ms),
         }
     }
 
     /// Lets an address get mail again, and forgets its soft bounces. Returns whether it was
     /// suppressed.
     pub(crate) fn unsuppress(&self, address: &str, sender_domain: Option<&str>) -> Result<bool> {
-        suppression_rows::unsuppress(&self.db, address, sender_domain)
+        suppression_rows::unsuppress(&self.db, &in_a_labels(address), sender_domain)
     }
 
     /// Why mail of this sender domain to this address is suppressed now; `None`: it is not.
@@ -233,7 +237,7 @@ impl Store {
         sender_domain: &str,
         now_ms: i64,
     ) -> Result<Option<Suppressed>> {
-        suppression_rows::suppressed(&self.db, address, sender_domain, now_ms)
+        suppression_rows::suppressed(&self.db, &in_a_labels(address), sender_domain, now_ms)
     }
 
     /// What suppresses mail to this address now: mail of this sender domain, or (`None`) any mail.
@@ -243,7 +247,7 @@ impl Store {
         sender_domain: Option<&str>,
         now_ms: i64,
     ) -> Result<Vec<Suppressed>> {
-        suppression_rows::entries_of(&self.db, address, sender_domain, now_ms)
+        suppression_rows::entries_of(&self.db, &in_a_labels(address), sender_domain, now_ms)
     }
 
     /// The suppression list, sorted by address: up to `most` of the entries whose address contains
@@ -255,19 +259,23 @@ impl Store {
         now_ms: i64,
         most: usize,
     ) -> Result<Vec<Suppressed>> {
-        suppression_rows::suppressions(&self.db, containing, after, now_ms, most)
+        suppression_rows::suppressions(&self.db, &in_a_labels(containing), after, now_ms, most)
     }
 
     /// Counts a soft bounce and returns how many count now. The same key counts once, and so do the
     /// log line and the report of one bounce; unproven ones are noted once a day, and not counted.
     pub(crate) fn strike(&self, bounce: &SoftBounce<'_>) -> Result<StrikeCount> {
-        strike_rows::strike(&self.db, bounce)
+        let address = in_a_labels(bounce.address);
+        strike_rows::strike(&self.db, &SoftBounce { address: &address, ..*bounce })
     }
 
     /// Deliveries to these addresses succeeded at these times (milliseconds since 1970): soft
     /// bounces from before are forgotten. Returns how many were.
     pub(crate) fn forgive<'a>(&self, delivered: impl IntoIterator<Item = (&'a str, i64)>) -> Result<usize> {
-        let alive = delivered.into_iter().map(|(address, at_ms)| (address.to_lowercase(), at_ms)).collect();
+        let alive = delivered
+            .into_iter()
+            .map(|(address, at_ms)| (in_a_labels(&address.to_lowercase()).into(), at_ms))
+            .collect();
         strike_rows::forgive(&self.db, alive)
     }
 
@@ -279,7 +287,14 @@ impl Store {
     /// The soft bounces of an address: sender domain, time (milliseconds since 1970), proven or
     /// not.
     pub(crate) fn strikes(&self, address: &str) -> Result<Vec<(String, i64, bool)>> {
-        strike_rows::strikes(&self.db, address)
+        strike_rows::strikes(&self.db, &in_a_labels(address))
+    }
+}
+
+fn all_listed(entries: &[Suppressed]) -> Cow<'_, [Suppressed]> {
+    match entries.iter().all(|entry| entry.address.is_ascii()) {
+        true => Cow::Borrowed(entries),
+        false => entries.iter().map(|entry| entry.as_listed().into_owned()).collect(),
     }
 }
 

@@ -9,6 +9,7 @@ use super::sqlite::release_rows;
 use super::suppressed::{Released, Suppressed};
 use crate::clock::HOUR_MS;
 use crate::error::{Context, Result};
+use crate::mailbox_syntax::in_a_labels;
 use std::ops::Range;
 
 impl Store {
@@ -24,18 +25,18 @@ impl Store {
 
     /// The entries that the one in force has replaced.
     pub(crate) fn earlier_suppressions(&self, address: &str, sender_domain: &str) -> Result<Vec<Suppressed>> {
-        release_rows::earlier(&self.db, address, sender_domain)
+        release_rows::earlier(&self.db, &in_a_labels(address), sender_domain)
     }
 
     /// What only soft bounces did to an address.
     pub(crate) fn soft_suppressions(&self, address: &str) -> Result<Vec<Suppressed>> {
-        release_rows::soft(&self.db, address)
+        release_rows::soft(&self.db, &in_a_labels(address))
     }
 
     /// Whether soft bounces may have suppressed an address (in lower case): answered by a file
     /// beside the store, which stays unopened.
     pub(crate) fn may_be_soft(&self, address: &str) -> bool {
-        self.soft_list().may_have(address)
+        self.soft_list().may_have(&in_a_labels(address))
     }
 
     /// Brings that file up to date: adds what is new, or writes all of it if that is

@@ -1,8 +1,10 @@
 //! A suppressed address and why it is one, and a soft bounce that counts towards suppressing one.
 //! Not here: the rows.
 
+use crate::mailbox_syntax::in_a_labels;
 use crate::plan::{Bounced, Grounds, Plan};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// An address that gets no more mail.
@@ -30,6 +32,14 @@ pub(crate) struct Suppressed {
 }
 
 impl Suppressed {
+    /// The same under the one form of its address.
+    pub(crate) fn as_listed(&self) -> Cow<'_, Suppressed> {
+        match in_a_labels(&self.address) {
+            Cow::Borrowed(_) => Cow::Borrowed(self),
+            Cow::Owned(address) => Cow::Owned(Suppressed { address, ..self.clone() }),
+        }
+    }
+
     /// Whether it lasts at least as long as another entry.
     pub(crate) fn lasts_as_long_as(&self, other: &Suppressed) -> bool {
         self.expires_ms.is_none_or(|mine| other.expires_ms.is_some_and(|other| mine >= other))

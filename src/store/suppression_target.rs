@@ -7,8 +7,9 @@
 //! | `@*.a.example`, `*@*.a.example` | every address of the domains below it |
 //! | `shop+*@a.example` | the addresses of the domain whose local part fits; `*` is any text |
 //!
-//! Not here: which of them may be suppressed (`crate::suppress`). Invariant: looking up an address
-//! takes one query by key for each label of its domain, and one for the patterns of the domain.
+//! Not here: which of them may be suppressed (`crate::suppress`). Invariants: looking up an address
+//! takes one query by key for each label of its domain, and one for the patterns of the domain;
+//! every verb of the store that takes an address writes its domain with A-labels first.
 
 use crate::envelope::split_address;
 

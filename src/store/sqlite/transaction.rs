@@ -11,6 +11,7 @@ use super::step_rows::state_of;
 use super::{counter_rows, mark_rows, strike_rows, suppression_rows};
 use crate::envelope::Envelope;
 use crate::error::{Context, Result};
+use crate::mailbox_syntax::in_a_labels;
 use crate::plan::Plan;
 use crate::store::journal_entry::Performed;
 use crate::store::suppressed::{SoftBounce, StrikeCount, Suppressed};
@@ -121,17 +122,18 @@ impl Transaction<'_> {
 
     /// Counts a soft bounce, as `Store::strike` does.
     pub(crate) fn strike(&self, bounce: &SoftBounce<'_>) -> Result<StrikeCount> {
-        strike_rows::count(self.db, bounce).context("strikes")
+        let address = in_a_labels(bounce.address);
+        strike_rows::count(self.db, &SoftBounce { address: &address, ..*bounce }).context("strikes")
     }
 
     /// Forgets the soft bounces of an address up to a time, at which mail has reached it.
     pub(crate) fn forgive(&self, address: &str, at_ms: i64) -> Result<()> {
-        strike_rows::forget(self.db, address, at_ms).context("strikes").map(drop)
+        strike_rows::forget(self.db, &in_a_labels(address), at_ms).context("strikes").map(drop)
     }
 
     /// Suppresses an address, as `Store::suppress` does.
     pub(crate) fn suppress(&self, entry: &Suppressed) -> Result<bool> {
-        suppression_rows::put_reported(self.db, entry).context("suppressions")
+        suppression_rows::put_reported(self.db, &entry.as_listed()).context("suppressions")
     }
 
     /// What a plan adds to the counters, without bounces that were counted before.
