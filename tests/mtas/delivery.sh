@@ -134,17 +134,18 @@ odd() {
     eventually 20 queue_is_empty
 }
 
+# The first message of a policy waits until the policy is compiled.
 bounces() {
     holds_so "a bounce by this mail server to a signed return path suppresses the address"
     submit "$(as_carom verp sign gone@rcpt.example.org)" gone@rcpt.example.org
-    eventually 30 queue_is_empty
+    eventually 120 queue_is_empty
     holds "$(as_carom suppress list)" gone@rcpt.example.org
     same "the null sender" "$(newest sender)" ""
     same policy "$(newest policy)" bounce
 
     holds_so "one to another return path suppresses nobody"
     submit bounce@bounces.example.com gone@other.example.org
-    eventually 30 queue_is_empty
+    eventually 120 queue_is_empty
     eventually 20 count_is bounce_unproven 1
     said=$(as_carom suppress list)
     case "$said" in *gone@other*) fail "$said" ;; esac

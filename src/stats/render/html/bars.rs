@@ -213,7 +213,7 @@ fn fine(percent: f64) -> String {
 pub(crate) fn label(status: LoggedStatus) -> &'static str {
     match status {
         LoggedStatus::Sent => "delivered",
-        LoggedStatus::Deferred => "waiting",
+        LoggedStatus::Deferred => "still deferred",
         other => other.name(),
     }
 }

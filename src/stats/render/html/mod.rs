@@ -51,7 +51,7 @@ pub(crate) fn render(figures: &Figures, page: &Page) -> String {
 }
 
 fn head(to: &mut Html, figures: &Figures) {
-    let host = if figures.host.is_empty() { "Deliveries" } else { &figures.host };
+    let host = if figures.host.is_empty() { "this host" } else { &figures.host };
     let period = period(figures);
     to.raw(
         "<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n\
@@ -62,15 +62,27 @@ fn head(to: &mut Html, figures: &Figures) {
     );
     to.foreign(host, LONGEST_NAME).text(": deliveries, ").text(&period);
     to.raw("</title>\n<style>\n").raw(STYLE).raw("</style>\n</head>\n<body>\n<main>\n<header><h1>");
-    to.foreign(host, LONGEST_NAME).raw("</h1><p>").text(period);
-    to.raw(" <span class=zone>").text(figures.zone()).raw("</span></p></header>\n");
+    to.raw("Mail deliveries of ").foreign(host, LONGEST_NAME).raw("</h1><p>").text(period);
+    to.raw(" <span class=zone>").text(figures.zone()).raw("</span></p>");
+    if let Some(at) = over_time::late_begin(figures) {
+        to.raw("<p class=begin>Data begin at ").text(figures.clock(at, "%-d %B %Y %H:%M")).raw("</p>");
+    }
+    to.raw("</header>\n");
 }
 
 fn lists(to: &mut Html, figures: &Figures, top: usize) {
-    tables::reasons(to, "reasons", "Why deliveries failed or were deferred", &figures.reasons, top);
-    tables::reasons(to, "rejects", "Why mail was refused in the session", &figures.rejects, top);
+    let list = "carom deliveries --status bounced,expired,deferred";
+    let failed = ("reasons", "Why deliveries failed or were deferred", list);
+    tables::reasons(to, failed, &figures.reasons, top);
+    let list = "carom deliveries --status rejected";
+    let refused = ("rejects", "Why mail was refused in the session", list);
+    tables::reasons(to, refused, &figures.rejects, top);
     heat::heat(to, &figures.provider_reasons);
     tables::groups(to, "providers", "Providers", "Provider", &figures.providers, top);
+    if figures.providers.is_empty() && !figures.recipient_domains.is_empty() {
+        let why = "No recipient was at a provider that carom knows.";
+        tables::none(to, "providers", "Providers", why);
+    }
     tables::groups(to, "domains", "Recipient domains", "Domain", &figures.recipient_domains, top);
     delay_chart::delays(to, figures, top);
     tables::groups(to, "clients", "Clients", "Client", &figures.clients, top);

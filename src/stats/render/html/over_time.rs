@@ -22,9 +22,26 @@ const NOT_DELIVERED: [LoggedStatus; 7] = [
     LoggedStatus::Discarded,
 ];
 
+/// When the data of the period begin, if a tenth of it or more has none: carom was not there yet,
+/// or nothing was logged. An empty time is not drawn, so that it does not look like an outage.
+pub(crate) fn late_begin(figures: &Figures) -> Option<i64> {
+    let first = figures.series.iter().find(|point| point.outcomes.total() > 0)?;
+    let empty = first.at_ms.saturating_sub(figures.from_ms);
+    (empty > figures.step.ms() && empty > figures.length_ms() / 10).then_some(first.at_ms)
+}
+
 /// Two charts: everything, and what was not delivered, which is usually too little for the same
 /// scale.
 pub(crate) fn over_time(to: &mut Html, figures: &Figures) {
+    let later = late_begin(figures).map(|from_ms| Figures {
+        from_ms,
+        to_ms: figures.to_ms,
+        utc_offset: figures.utc_offset,
+        step: figures.step,
+        series: figures.series.clone(),
+        ..Figures::default()
+    });
+    let figures = later.as_ref().unwrap_or(figures);
     let (length, points) = figures.steps(BARS);
     if points.iter().all(|point| point.outcomes.total() == 0) {
         return;

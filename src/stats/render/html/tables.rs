@@ -3,7 +3,9 @@
 //! Not here: charts over time.
 
 use super::LONGEST_NAME;
+use super::bars::label;
 use super::markup::{Html, percent};
+use crate::maillog::LoggedStatus;
 use crate::stats::figures::{GroupFigures, Reason, UnknownText, sorted, sum};
 use crate::stats::outcomes::{Outcomes, STATUSES};
 use crate::stats::render::wording::{duration, number, share};
@@ -15,7 +17,12 @@ const SHAPE: usize = 300;
 const EXAMPLE: usize = 1000;
 
 /// Reasons with bars, the most frequent first.
-pub(crate) fn reasons(to: &mut Html, id: &'static str, head: &'static str, reasons: &[Reason], most: usize) {
+pub(crate) fn reasons(
+    to: &mut Html,
+    (id, head, list): (&'static str, &'static str, &'static str),
+    reasons: &[Reason],
+    most: usize,
+) {
     let sorted = sorted(reasons);
     let Some(first) = sorted.first() else { return };
     let (all, biggest) = (sum(reasons), first.count.max(1));
@@ -38,7 +45,14 @@ pub(crate) fn reasons(to: &mut Html, id: &'static str, head: &'static str, reaso
     if rest > 0 {
         row(to, OTHER, "", rest);
     }
-    to.raw("</table></section>\n");
+    to.raw("</table>");
+    command(to, list);
+    to.raw("</section>\n");
+}
+
+/// The command that lists what a figure counts.
+fn command(to: &mut Html, command: &'static str) {
+    to.raw("<p class=command>List them: <code dir=ltr>").raw(command).raw("</code></p>");
 }
 
 fn section(to: &mut Html, id: &'static str, head: &'static str) {
@@ -60,12 +74,13 @@ pub(crate) fn groups(
     }
     let is_timed = groups.iter().any(|group| group.delay.is_some());
     section(to, id, head);
+    legend(to, groups);
     to.tag("div", &[("class", &"scroll"), ("tabindex", &0), ("role", &"region"), ("aria-labelledby", &id)]);
     to.raw("<table class=lines><thead><tr><th scope=col>").raw(what).raw("<th scope=col>Deliveries");
     to.raw("<th scope=col class=mix>Outcomes<th scope=col>Delivered<th scope=col>Failed");
-    to.raw("<th scope=col>Deferrals");
+    to.raw("<th scope=col class=less>Deferrals");
     if is_timed {
-        to.raw("<th scope=col>Half in<th scope=col>90 % in");
+        to.raw("<th scope=col class=less>Half in<th scope=col>90 % in");
     }
     to.raw("<tbody>");
     let (kept, rest) = top(groups, most);
@@ -73,6 +88,22 @@ pub(crate) fn groups(
         group(to, one, is_timed);
     }
     to.raw("</table></div></section>\n");
+}
+
+/// What the colours of the bars mean.
+fn legend(to: &mut Html, groups: &[GroupFigures]) {
+    to.raw("<ul class=\"legend mixes\">");
+    let occurs = |status: &LoggedStatus| groups.iter().any(|group| group.outcomes.of(*status) > 0);
+    for status in STATUSES.into_iter().filter(occurs) {
+        to.tag("li", &[("class", &status)]).text(label(status));
+    }
+    to.raw("</ul>\n");
+}
+
+/// In the place of groups that there are none of.
+pub(crate) fn none(to: &mut Html, id: &'static str, head: &'static str, why: &'static str) {
+    section(to, id, head);
+    to.raw("<p class=note>").raw(why).raw("</p></section>\n");
 }
 
 fn group(to: &mut Html, group: &GroupFigures, is_timed: bool) {
@@ -83,10 +114,10 @@ fn group(to: &mut Html, group: &GroupFigures, is_timed: bool) {
     mix(to, outcomes);
     let failed = outcomes.bounced.saturating_add(outcomes.expired);
     to.raw("<td>").text(share(outcomes.sent, outcomes.concluded()));
-    to.raw("<td>").text(number(failed)).raw("<td>").text(number(group.deferrals));
+    to.raw("<td>").text(number(failed)).raw("<td class=less>").text(number(group.deferrals));
     if is_timed {
         let times = group.delay.map(|delay| [delay.p50, delay.p90].map(duration)).unwrap_or_default();
-        to.raw("<td>").text(&times[0]).raw("<td>").text(&times[1]);
+        to.raw("<td class=less>").text(&times[0]).raw("<td>").text(&times[1]);
     }
 }
 
@@ -146,5 +177,6 @@ pub(crate) fn unknown(to: &mut Html, texts: &[UnknownText], most: usize) {
         let more = number((sorted.len() - most) as u64);
         to.raw("<p class=note>And ").text(more).raw(" more.</p>\n");
     }
+    command(to, "carom deliveries --unclassified");
     to.raw("</section>\n");
 }

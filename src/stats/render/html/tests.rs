@@ -71,6 +71,29 @@ fn a_day_without_mail_is_a_page_too() {
 }
 
 #[test]
+fn a_period_that_was_empty_at_first_says_when_its_data_begin_and_is_not_drawn() {
+    let mut day = fixture::day();
+    assert!(!page(&day).contains("Data begin at"));
+    day.from_ms -= 6 * DAY_MS;
+    let text = page(&day);
+    assert!(text.contains("Data begin at 20 November 2026 00:00"), "{text}");
+    assert!(!text.contains("<th scope=row>15 Nov"), "{text}");
+}
+
+#[test]
+fn words_and_commands_are_the_same_everywhere() {
+    let mut day = fixture::day();
+    day.providers.clear();
+    let text = page(&day);
+    assert!(text.contains("No recipient was at a provider that carom knows."));
+    assert!(text.contains("<code dir=ltr>carom deliveries --unclassified</code>"));
+    assert!(text.contains(">Still deferred<") && !text.contains(">Waiting<") && !text.contains("waiting"));
+    // The colours of the bars have their names beside them.
+    let domains = text.split(" id=domains>").nth(1).unwrap();
+    assert!(domains.split("</section>").next().unwrap().contains("<li class=sent>delivered"), "{domains}");
+}
+
+#[test]
 fn odd_figures_do_not_break_it() {
     let mut day = fixture::day();
     day.series.truncate(1);

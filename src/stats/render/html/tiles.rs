@@ -2,6 +2,7 @@
 
 use super::markup::Html;
 use crate::stats::Figures;
+use crate::stats::outcomes::Outcomes;
 use crate::stats::render::wording::{bytes, duration, number, share};
 
 pub(crate) fn tiles(to: &mut Html, figures: &Figures) {
@@ -16,12 +17,15 @@ pub(crate) fn tiles(to: &mut Html, figures: &Figures) {
         0 => String::new(),
         sum => format!(", {}", unbroken(&bytes(sum))),
     };
-    let sent = format!("{} messages{size}", number(totals.sent));
-    tile(to, "sent", "Delivered", &share(rated.sent, concluded), &sent);
-    count(to, "bounced", "Bounced", totals.bounced, &of_concluded(rated.bounced));
-    count(to, "expired", "Expired", totals.expired, &of_concluded(rated.expired));
+    count(to, "sent", "Delivered", totals.sent, &(of_concluded(rated.sent) + &size));
+    let failed = |outcomes: &Outcomes| outcomes.bounced.saturating_add(outcomes.expired);
+    let expired = match totals.expired {
+        0 => String::new(),
+        expired => format!(", {} of them expired", number(expired)),
+    };
+    count(to, "bounced", "Failed", failed(totals), &(of_concluded(failed(&rated)) + &expired));
     let deferrals = format!("{} attempts deferred", number(figures.deferrals));
-    count(to, "deferred", "Waiting", totals.deferred, &deferrals);
+    count(to, "deferred", "Still deferred", totals.deferred, &deferrals);
     let refused = format!("{} of all, in the session", unbroken(&share(totals.rejected, totals.total())));
     count(to, "rejected", "Rejected", totals.rejected, &refused);
     if let Some(delay) = figures.delay {
