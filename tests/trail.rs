@@ -216,6 +216,17 @@ fn whatever_defers_a_message_is_in_log_and_find_with_the_reason() {
         }
     }
     assert_eq!(log(&sandbox, &["--status", "policy-failed"]).len(), 1);
+    // A config that cannot be used, though it says where the log is.
+    let config = sandbox.path("carom.toml");
+    let good = fs::read_to_string(&config).unwrap();
+    for (queue_id, text) in [("4Qkey", format!("nonsense = 1\n{good}")), ("4Qtext", format!("{good}\n[[[\n"))]
+    {
+        fs::write(&config, text).unwrap();
+        pipe(&sandbox, "x@accept.sink.example", queue_id, &plain("x@accept.sink.example")).says(75, "4.3.0 ");
+        fs::write(&config, &good).unwrap();
+        let found = find(&sandbox, queue_id);
+        assert!(found.contains("deferred 4") && found.contains("carom.toml: line "), "{found}");
+    }
     let dead = format!("[dns]\nservers = [\"127.0.0.1:{}\"]\ntimeout = 1\n", free_port());
     let sandbox = Sandbox::new().config(&dead);
     let recipient = "x@oob.sink.example";

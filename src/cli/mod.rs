@@ -71,7 +71,7 @@ pub fn run() -> Exit {
     let words: Vec<OsString> = std::env::args_os().collect();
     if let Some((global, arguments)) = pipe_line::read(&words) {
         pipe::begin();
-        return pipe::run(&arguments, || load(&global, Writes::State), global.json);
+        return pipe::run(&arguments, || load(&global, Writes::State), || broken(&global), global.json);
     }
     let line = Line::new(words);
     let by_server = line.by_server;
@@ -106,7 +106,7 @@ fn answer(Typed { global, command }: Typed) -> Result<Exit> {
     let writes = Writes::of(&command);
     let config = || load(&global, writes);
     match command {
-        Command::Pipe(arguments) => Ok(pipe::run(&arguments, config, global.json)),
+        Command::Pipe(arguments) => Ok(pipe::run(&arguments, config, || broken(&global), global.json)),
         Command::Relay(arguments) => relay::run(&arguments, config()?, terminal),
         Command::Cron(arguments) => cron::run(&arguments, config()?, terminal),
         Command::Deliveries(arguments) => deliveries::run(&arguments, &*config()?, terminal),
@@ -137,6 +137,11 @@ fn answer(Typed { global, command }: Typed) -> Result<Exit> {
         Command::Completions { shell } => completions::run(shell),
         Command::Man { out } => man::run(Typed::command(), out.as_deref()),
     }
+}
+
+/// What a config that cannot be used says about the log.
+fn broken(global: &Global) -> Option<Config> {
+    Config::of_broken(config_file(global).as_deref(), global.state.as_deref())
 }
 
 /// The config file that was named; `None`: the default one.

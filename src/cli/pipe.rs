@@ -114,22 +114,28 @@ pub(crate) fn bad_arguments(error: &str) -> Exit {
     later(format_args!("bad arguments: {said}; correct the argv of the transport"))
 }
 
-pub(crate) fn run(arguments: &Arguments, load: impl FnOnce() -> Result<Arc<Config>>, json: bool) -> Exit {
+/// `broken` is what a config that cannot be loaded says about the log.
+pub(crate) fn run(
+    arguments: &Arguments,
+    load: impl FnOnce() -> Result<Arc<Config>>,
+    broken: impl FnOnce() -> Option<Config>,
+    json: bool,
+) -> Exit {
+    let deferred = |error: Error, log: Option<MessageLog>| {
+        if let Some(log) = log.filter(|_| !arguments.dry_run) {
+            log.append_fault(&envelope(arguments), &SmtpReply::try_again_later(&error));
+        }
+        later(error)
+    };
     let config = match load() {
         Ok(config) => config,
         Err(error) => {
             pipe::drain(stdin().lock());
-            return later(error);
+            return deferred(error, broken().map(|config| MessageLog::open(&config)));
         }
     };
-    let log = MessageLog::open(&config);
-    let is_logged = config.file.is_written() && !arguments.dry_run;
-    handle(arguments, config, json).unwrap_or_else(|error| {
-        if is_logged {
-            log.append_fault(&envelope(arguments), &SmtpReply::try_again_later(&error));
-        }
-        later(error)
-    })
+    let log = config.file.is_written().then(|| MessageLog::open(&config));
+    handle(arguments, config, json).unwrap_or_else(|error| deferred(error, log))
 }
 
 /// The line of a message that is not decided before its process ends.

@@ -10,6 +10,7 @@
 mod access_maps;
 mod alerting;
 mod applications;
+mod broken_config;
 mod cycles;
 mod exports;
 mod fault;
