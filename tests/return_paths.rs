@@ -1,6 +1,8 @@
 //! Return paths that other programs sign: the examples and the test vectors of docs/return-paths.md.
 
-use crate::harness::Sandbox;
+use crate::harness::peers::{ACCEPT, SmtpPeer};
+use crate::harness::postfix::Postfix;
+use crate::harness::{Sandbox, wait_for};
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -120,4 +122,46 @@ fn a_line_that_is_no_address_is_named_and_the_others_are_signed() {
     assert_eq!(one.stdout.trim(), lines[0]);
     let verified = carom(&sandbox, &key, &["verify", lines[2]], "");
     assert!(verified.stdout.starts_with("jim@example.org"), "{verified:?}");
+}
+
+/// The program of the documents that signs in front of sendmail(1), with the programs of this test.
+fn signing_program(sandbox: &Sandbox) -> String {
+    let page = fs::read_to_string("docs/return-paths.md").unwrap();
+    let script = page.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let (carom, config) = (sandbox.path("carom"), sandbox.path("carom.toml"));
+    let carom = format!("{} --config {} verp", carom.display(), config.display());
+    let sendmail = format!("/usr/sbin/sendmail -C {}", sandbox.path("postfix/config").display());
+    script.replace("carom verp", &carom).replace("/usr/sbin/sendmail", &sendmail)
+}
+
+#[test]
+fn postfix_sends_with_the_path_that_a_program_or_a_table_of_known_recipients_signed() {
+    let peer = SmtpPeer::start(ACCEPT);
+    let sandbox = Sandbox::new()
+        .config(&format!("[verp]\nkeys = [\"a key of sixteen or more octets\"]\ndomain = \"{DOMAIN}\"\n"));
+    let signed = |recipient: &str| sandbox.run(&["verp", "sign", recipient], b"").stdout.trim().to_owned();
+    let (joe, ann) = (signed("joe@rcpt.example"), signed("ann@rcpt.example"));
+    let table = sandbox.path("signed");
+    fs::write(&table, format!("to-17@app.example   {joe}\n")).unwrap();
+    let canonical = format!(
+        "sender_canonical_classes = envelope_sender\nsender_canonical_maps = texthash:{}",
+        table.display()
+    );
+    let postfix = Postfix::start_with(&sandbox, peer.port, &canonical);
+    let message = b"From: news@app.example\r\nTo: joe@rcpt.example\r\nSubject: x\r\n\r\nhello\r\n";
+    assert!(postfix.send("to-17@app.example", "joe@rcpt.example", message).starts_with("250"));
+    wait_for(30, "the first message", || peer.mails().len() == 1);
+    let [first] = peer.mails().try_into().unwrap();
+    assert_eq!((first.from.as_str(), first.to.as_str()), (joe.as_str(), "joe@rcpt.example"));
+    assert!(String::from_utf8_lossy(&first.data).contains("From: news@app.example"));
+
+    let script = sandbox.path("signed-sendmail");
+    fs::write(&script, signing_program(&sandbox)).unwrap();
+    let mut command = Command::new("/bin/sh");
+    command.arg(&script).arg("ann@rcpt.example").stdin(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(message).unwrap();
+    assert!(child.wait().unwrap().success());
+    wait_for(30, "the second message", || peer.mails().len() == 2);
+    assert_eq!(peer.mails()[1].from, ann);
 }
