@@ -32,12 +32,12 @@ pub enum Exit {
 pub(crate) struct Error {
     what: String,
     remedy: Option<String>,
-    place: Option<Place>,
+    place: Option<FilePlace>,
 }
 
 /// A line of a file, counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct FilePlace {
     pub(crate) file: PathBuf,
     pub(crate) line: usize,
 }
@@ -59,7 +59,7 @@ impl Error {
 
     /// Names the line that it is about, for those who do not read the text.
     pub(crate) fn at(mut self, file: &Path, line: usize) -> Error {
-        self.place = Some(Place { file: file.to_owned(), line });
+        self.place = Some(FilePlace { file: file.to_owned(), line });
         self
     }
 
@@ -74,7 +74,7 @@ impl Error {
         &self.what
     }
 
-    pub(crate) fn place(&self) -> Option<&Place> {
+    pub(crate) fn place(&self) -> Option<&FilePlace> {
         self.place.as_ref()
     }
 

@@ -4,7 +4,7 @@
 //! fix.
 
 use crate::config::Config;
-use crate::error::{Error, Place};
+use crate::error::{Error, FilePlace};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct Finding {
     /// It works, and the remedy would make it better.
     pub(crate) note: bool,
     /// The line of the config that it is about.
-    pub(crate) place: Option<Place>,
+    pub(crate) place: Option<FilePlace>,
 }
 
 impl Finding {
@@ -50,7 +50,7 @@ impl Finding {
 
     /// What was found, after file and line unless it begins with them.
     pub(crate) fn text(&self) -> String {
-        let Some(Place { file, line }) = &self.place else { return self.found.clone() };
+        let Some(FilePlace { file, line }) = &self.place else { return self.found.clone() };
         let start = file.display().to_string();
         if self.found.starts_with(&start) {
             return self.found.clone();
@@ -75,7 +75,7 @@ impl Serialize for Finding {
         map.serialize_entry("subject", &self.subject)?;
         map.serialize_entry("level", self.level())?;
         map.serialize_entry("found", &self.found)?;
-        if let Some(Place { file, line }) = &self.place {
+        if let Some(FilePlace { file, line }) = &self.place {
             map.serialize_entry("file", &file.display().to_string())?;
             map.serialize_entry("line", line)?;
         }

@@ -29,7 +29,7 @@ fn one_log_that_is_missing_keeps_no_other_from_being_read() {
 fn a_config_of_logs_that_cannot_be_is_refused() {
     for (config, says) in [
         ("[[logs]]\nkind = \"postfix\"\n", "has no path"),
-        ("[[logs]]\nkind = \"exim\"\npath = \"/x\"\n", "unknown variant"),
+        ("[[logs]]\nkind = \"exim\"\npath = \"/x\"\n", "`exim` is not a value of this key"),
         ("[[logs]]\nkind = \"postfix\"\npath = \"/x\"\ntimezone = \"Mars\"\n", "timezone"),
     ] {
         let ran = Sandbox::new().config(config).run(&["cron"], b"");

@@ -10,6 +10,7 @@ mod answers;
 mod batches;
 mod bounces;
 mod check;
+mod check_config;
 mod complaints;
 mod cron;
 mod deadline;

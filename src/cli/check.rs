@@ -19,7 +19,7 @@ use std::sync::Arc;
     It creates nothing. With --json, each finding is a line: subject, level (ok, note, wrong), found, file and \
     line where it is about the config, and fix. /usr/share/doc/carom/check.md (docs/check.md of the sources) \
     lists the findings.")]
-pub(crate) struct CheckArgs {
+pub(crate) struct CheckHostArgs {
     /// Only what a message needs: no network, no mail logs, no alerts or exports
     #[arg(long)]
     quick: bool,
@@ -36,7 +36,11 @@ pub(crate) struct CheckArgs {
     spool: Vec<PathBuf>,
 }
 
-pub(crate) fn run(arguments: &CheckArgs, config: Result<Arc<Config>>, terminal: Terminal) -> Result<Exit> {
+pub(crate) fn run(
+    arguments: &CheckHostArgs,
+    config: Result<Arc<Config>>,
+    terminal: Terminal,
+) -> Result<Exit> {
     let config = match config {
         // People read it on standard error, like that of every other command.
         Err(error) if terminal.json => return show(&[Finding::error("config", &error)], terminal),
@@ -53,7 +57,7 @@ pub(crate) fn run(arguments: &CheckArgs, config: Result<Arc<Config>>, terminal: 
 }
 
 /// Root has found no user to test as.
-fn nobody(config: &Config, arguments: &CheckArgs) -> Option<Finding> {
+fn nobody(config: &Config, arguments: &CheckHostArgs) -> Option<Finding> {
     let name = &config.policies.mail_user;
     let is_root = arguments.user.is_none() && owner::is_root() && name != "root";
     let fix = format!(

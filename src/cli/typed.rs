@@ -124,7 +124,7 @@ pub(crate) enum Command {
         command: Option<outbox::OutboxCommand>,
     },
     /// Test config, policy, store, directories and DNS, and say how to fix what is wrong
-    Check(check::CheckArgs),
+    Check(check::CheckHostArgs),
     /// Let Postfix hand mail to carom, undo that, and show whether it works
     Postfix {
         #[command(subcommand)]

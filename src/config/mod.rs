@@ -49,7 +49,7 @@ pub(crate) use tables::{
 };
 pub(crate) use unproven_mail::UnprovenMail;
 
-use crate::error::{Context, Place, Result};
+use crate::error::{Context, FilePlace, Result};
 use fault::ConfigFault;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -192,13 +192,13 @@ impl Config {
     }
 
     /// The line of a key, or of its nearest table; `None` if neither is written.
-    pub(crate) fn place_of(&self, path: &[&str]) -> Option<Place> {
+    pub(crate) fn place_of(&self, path: &[&str]) -> Option<FilePlace> {
         let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
-        Some(Place { file: self.file.path()?.to_owned(), line: self.file.line_of(&path)? })
+        Some(FilePlace { file: self.file.path()?.to_owned(), line: self.file.line_of(&path)? })
     }
 
     /// The line of the setting that a complaint begins with, as in `rules[1] (name): …`.
-    pub(crate) fn place_of_complaint(&self, policy: &str, complaint: &str) -> Option<Place> {
+    pub(crate) fn place_of_complaint(&self, policy: &str, complaint: &str) -> Option<FilePlace> {
         let mut path: Vec<String> = ["policy", policy, "settings"].map(str::to_owned).to_vec();
         let key = complaint.split([':', ' ']).next().unwrap_or_default();
         path.extend(key.split(['[', ']', '.']).filter(|part| !part.is_empty()).map(str::to_owned));

@@ -79,8 +79,8 @@ impl Store {
         Ok(Store { db: SharedConnection::look(path)? })
     }
 
-    /// Opens it for `carom check`, which creates and changes nothing. Whether it could be written is
-    /// tried where that leaves no trace. Error: it cannot be used, and the fix.
+    /// Opens it for `carom check`, which creates nothing. Whether it could be written is tried
+    /// where that leaves no trace. Error: it cannot be used, and the fix.
     pub(crate) fn glance(path: &Path) -> Result<Store> {
         Ok(Store { db: SharedConnection::glance(path)? })
     }

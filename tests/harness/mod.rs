@@ -2,6 +2,7 @@
 //! that record what reaches them. Nothing here knows the inside of carom: time passes by its clock.
 
 pub(crate) mod application;
+pub(crate) mod checked_host;
 pub(crate) mod disk_trace;
 pub(crate) mod guest;
 pub(crate) mod mail_log;

@@ -110,6 +110,12 @@ pub fn after(step: u32, outcome: actions::Outcome) -> actions::Schedule {
     actions::Schedule { after: Some((step, outcome)), delay: 0 }
 }
 
+/// Lets carom say why a policy panics, and where: without it, the error could name only a trap.
+#[doc(hidden)]
+pub fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| host::log(host::Level::Error, &panic.to_string())));
+}
+
 /// Makes a type that implements [`Policy`] the policy of this component. It exports something only
 /// on WebAssembly, so that `cargo test` can run a policy's own logic as plain functions.
 #[macro_export]
@@ -124,21 +130,25 @@ macro_rules! policy {
             struct Component;
             impl exports::decision::Guest for Component {
                 fn decide() -> Result<(), String> {
+                    $crate::report_panics();
                     <$policy as $crate::Policy>::decide()
                 }
             }
             impl exports::mapping::Guest for Component {
                 fn may_answer(return_path: String, hosts: Vec<String>) -> Option<$crate::Route> {
+                    $crate::report_panics();
                     <$policy as $crate::Policy>::may_answer(&return_path, &hosts)
                 }
             }
             impl exports::classification::Guest for Component {
                 fn classify(failures: Vec<$crate::Failure>) -> Vec<$crate::Class> {
+                    $crate::report_panics();
                     <$policy as $crate::Policy>::classify(&failures)
                 }
             }
             impl exports::diagnosis::Guest for Component {
                 fn diagnose(failures: Vec<$crate::diagnosis::Failure>) -> Vec<$crate::diagnosis::Class> {
+                    $crate::report_panics();
                     <$policy as $crate::Policy>::diagnose(&failures)
                 }
             }
@@ -149,6 +159,7 @@ macro_rules! policy {
             }
             impl exports::settings::Guest for Component {
                 fn validate(settings: String) -> Vec<String> {
+                    $crate::report_panics();
                     <$policy as $crate::Policy>::validate(&settings)
                 }
             }

@@ -17,6 +17,7 @@ pub(crate) use rotated_names::last_modified_ms;
 
 use crate::error::{Error, Result};
 use crate::files::regular;
+use crate::files::user_database::SYSTEM;
 use log_file::Compression;
 use open_file::OpenFile;
 use rotated_names::{Age, ListedFile};
@@ -231,10 +232,10 @@ fn missing(path: &Path, error: Option<io::Error>) -> Error {
 fn unreadable(path: &Path, error: &io::Error) -> Error {
     let remedy = match error.kind() {
         io::ErrorKind::PermissionDenied => {
-            let shown = path.display();
+            let (user, shown) = (SYSTEM.name(rustix::process::geteuid().as_raw()), path.display());
             format!(
-                "let the user that runs `carom cron` read it: on Debian, adduser carom adm; elsewhere, setfacl -m \
-                 u:carom:r {shown}"
+                "let the user that runs `carom cron` read it: on Debian, adduser {user} adm; elsewhere, setfacl -m \
+                 u:{user}:r {shown}"
             )
         }
         io::ErrorKind::Unsupported => "decompress it, or compress logs with gzip, zstd or xz".into(),
