@@ -171,3 +171,52 @@ fn files_that_cannot_be_the_store_are_found_and_no_fix_loses_them() {
         "{findings:#?}"
     );
 }
+
+/// The files that make findings of `carom check`.
+fn sources() -> String {
+    let mut files: Vec<_> = ["src/check", "src/wiring"]
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.to_string_lossy().contains("src/check/") || path.to_string_lossy().contains("_findings")
+        })
+        .collect();
+    files.extend(["src/check.rs", "src/cli/check.rs"].map(std::path::PathBuf::from));
+    files.iter().map(|file| fs::read_to_string(file).unwrap()).collect()
+}
+
+#[test]
+fn every_subject_of_a_finding_is_documented_and_every_documented_one_exists() {
+    let page = fs::read_to_string("docs/check.md").unwrap();
+    let table = page.split("## Findings").nth(1).unwrap();
+    let documented: Vec<&str> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('|').next())
+        .flat_map(|cell| cell.split('`').filter(|word| word.contains(char::is_alphabetic)))
+        .collect();
+    let sources = sources();
+    let starts = [
+        "Finding::good(",
+        "Finding::wrong(",
+        "Finding::note(",
+        "Finding::error(",
+        "SUBJECT: &str = ",
+        "place(",
+    ];
+    let mut subjects: Vec<&str> = starts
+        .iter()
+        .flat_map(|start| sources.split(start).skip(1))
+        .filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
+        .collect();
+    subjects.sort_unstable();
+    subjects.dedup();
+    assert!(subjects.len() > 12, "{subjects:?}");
+    for subject in subjects {
+        assert!(documented.contains(&subject), "{subject} is not in docs/check.md");
+    }
+    let all = sources + &fs::read_to_string("src/workshop/inspect.rs").unwrap();
+    for subject in documented {
+        assert!(all.contains(&format!("\"{subject}\"")), "no finding is about {subject}");
+    }
+}
