@@ -73,7 +73,7 @@ fn memory_that_grows_and_grows() {
     fails(
         &harmful("(loop (drop (memory.grow (i32.const 16))) (br 0))"),
         "policy_too_big",
-        "wanted more than 67108864 bytes",
+        "wanted more than 67108864 bytes of memory ([limits] memory)",
     );
 }
 
@@ -81,7 +81,8 @@ fn memory_that_grows_and_grows() {
 fn deep_recursion() {
     let guest = harmful("(call $deeper (i64.const 1)) drop")
         .data("(func $deeper (param i64) (result i64) (i64.add (call $deeper (i64.add (local.get 0) (i64.const 1))) (i64.const 1)))");
-    fails(&guest, "policy_trapped", "call stack exhausted");
+    let said = "call stack exhausted: it recursed deeper than the stack limit of 524288 bytes, in deeper";
+    fails(&guest, "policy_trapped", said);
 }
 
 #[test]
@@ -134,6 +135,44 @@ fn ten_thousand_steps() {
 #[test]
 fn a_trap() {
     fails(&harmful("(unreachable)"), "policy_trapped", "unreachable");
+    let named = harmful("(call $fill)").data("(func $fill (unreachable))");
+    fails(&named, "policy_trapped", "in fill, called by ");
+}
+
+#[test]
+fn an_exception_that_a_runtime_prints_is_the_cause_with_its_line() {
+    // As Python's runtime ends: the traceback on standard error, and a trap.
+    let traceback = "Traceback (most recent call last):\\n  File \\22/home/me/policy.py\\22, line 12, in decide\\n    \
+                     actions.acept()\\nAttributeError: no attribute 'acept'\\n";
+    let length = traceback.replace("\\n", "n").replace("\\22", "q").len();
+    let print =
+        format!("(drop (call $print (call $stdout) (i32.const 600) (i32.const {length}))) (unreachable)");
+    let guest = harmful(&print).wasi().data(&format!("(data (i32.const 600) \"{traceback}\")"));
+    let said = "AttributeError: no attribute 'acept' (policy.py, line 12, in decide)";
+    fails(&guest, "policy_trapped", said);
+}
+
+#[test]
+fn a_panic_is_named_with_its_message_and_its_place() {
+    let misfit = fs::canonicalize("policies/dist/misfit.wasm").unwrap().display().to_string();
+    let sandbox = Sandbox::new()
+        .config(&format!("[policy.misfit]\npath = \"{misfit}\"\n[policy.misfit.settings]\nmode = \"trap\""));
+    let is_said = |text: &str| {
+        let place = text.split("panicked at ").nth(1).unwrap_or_default();
+        assert!(place.contains("misfit/src/lib.rs:") && place.contains("as asked for"), "{text}");
+    };
+    let piped = sandbox
+        .run(&["pipe", "--recipient", "x@y.example", "--policy", "misfit"], b"Subject: x\r\n\r\nx\r\n");
+    assert_eq!(piped.code, 75);
+    is_said(&piped.stdout);
+    let message = sandbox.path("x.eml");
+    fs::write(&message, "Subject: x\r\n\r\nx\r\n").unwrap();
+    is_said(&sandbox.run(&["policy", "run", "misfit", message.to_str().unwrap()], b"").stdout);
+    is_said(&sandbox.run(&["policy", "check", "misfit"], b"").stdout);
+    is_said(&sandbox.run(&["check"], b"").stdout);
+    let logs = fs::read_dir(sandbox.path("state/log")).unwrap().flatten();
+    let log = logs.filter(|entry| entry.file_name().to_string_lossy().starts_with("carom-"));
+    is_said(&log.map(|entry| fs::read_to_string(entry.path()).unwrap()).collect::<String>());
 }
 
 #[test]
@@ -161,7 +200,7 @@ fn a_step_that_hangs_on_a_later_one() {
 fn tables_without_end() {
     let guest = harmful("(loop (drop (table.grow $t (ref.null func) (i32.const 10000))) (br 0))")
         .data("(table $t 1 funcref)");
-    fails(&guest, "policy_trapped", "policy guest (");
+    fails(&guest, "policy_trapped", "wanted a table of more than 100000 elements");
 }
 
 /// WASI is there and empty: what is printed goes to the log, chance comes from the seed, and leaving by `exit` is a failure.

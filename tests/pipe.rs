@@ -204,7 +204,7 @@ fn sixty_four_processes_at_once_lose_no_count() {
 fn a_policy_that_fails_is_named_with_its_hash_and_the_message_deferred_or_taken() {
     let misfit = std::fs::canonicalize("policies/dist/misfit.wasm").unwrap();
     let causes = [
-        ("trap", "unreachable"),
+        ("trap", "as asked for"),
         ("loop", "ms"),
         ("hog", "bytes of memory"),
         ("recurse", "memory access"),
