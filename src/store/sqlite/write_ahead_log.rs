@@ -34,8 +34,8 @@ impl WriteAheadLog {
         WriteAheadLog { store: path.to_owned(), path: super::beside(path, "-wal"), file: OnceLock::new() }
     }
 
-    /// Whether the log of the SQLite file at `path` and its index are there, so that opening the file
-    /// makes neither.
+    /// Whether the log of the SQLite file at `path` and its index are there, so that opening the
+    /// file makes neither.
     pub(super) fn is_complete(path: &Path) -> bool {
         ["-wal", "-shm"].iter().all(|suffix| super::beside(path, suffix).is_file())
     }
