@@ -25,6 +25,7 @@ mod huge_input;
 mod hostile;
 mod import;
 mod integrity;
+mod json_output;
 mod kept;
 mod killed;
 mod kinds;
