@@ -151,6 +151,18 @@ fn each_reason_of_the_page_is_logged_counted_and_found_with_the_message_as_it_ca
 }
 
 #[test]
+fn a_dry_run_says_why_nothing_would_follow_and_keeps_nothing() {
+    let sandbox = sandbox("");
+    let words = ["pipe", "--dry-run", "--json", "--policy", "bounce", "--sender", "", "--recipient", BOUNCES];
+    let dry = [&words[..], &["--client-address", STRANGER]].concat();
+    let ran = sandbox.run(&dry, &dsn(ANN, "5.1.1", NO_USER));
+    let shown: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(shown["unproven"], "not-own-server", "{ran:?}");
+    assert!(shown["reason"].as_str().unwrap().contains("[auth] own_servers"), "{ran:?}");
+    assert!(!sandbox.path("state/unproven").exists());
+}
+
+#[test]
 fn a_message_that_comes_again_is_kept_once_and_what_is_old_goes() {
     let sandbox = sandbox("[unproven]\ndays = 7\nper_reason = 2\n");
     let reply = letter("Re: your order", "Where is it?");

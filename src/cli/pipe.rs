@@ -9,7 +9,7 @@ use crate::clock;
 use crate::config::{Config, MessageTable};
 use crate::deadline::Deadline;
 use crate::deadline::watchdog::{self, LastLine, LastWord};
-use crate::deliver::{LastLineOf, deliver};
+use crate::deliver::{LastLineOf, deliver, why_no_effect};
 use crate::envelope::Envelope;
 use crate::error::{Error, Exit, Result};
 use crate::house::House;
@@ -212,8 +212,10 @@ fn explain(house: &House, mail: &Mail, deadline: Deadline, json: bool) -> Result
     let message = Rc::new(house.message_facts(mail, deadline));
     let facts = Rc::new(house.recipient_facts(message, mail));
     let decided = house.question(mail.seed, mail.at_ms, deadline).ask(&policy, &facts);
-    let plan = decided.map_err(Error::new)?.plan;
-    let shown = serde_json::json!({
+    let decided = decided.map_err(Error::new)?;
+    let why = why_no_effect(&decided, &policy, &facts);
+    let plan = decided.plan;
+    let mut shown = serde_json::json!({
         "policy": &*policy.name,
         "hash": policy.hash,
         "seed": mail.seed,
@@ -221,6 +223,10 @@ fn explain(house: &House, mail: &Mail, deadline: Deadline, json: bool) -> Result
         "verdict": plan.verdict,
         "steps": plan.steps,
     });
+    if let Some(why) = why {
+        shown["unproven"] = why.key().into();
+        shown["reason"] = why.text().into();
+    }
     let text = if json { serde_json::to_string(&shown) } else { serde_json::to_string_pretty(&shown) };
     let _ = writeln!(stdout().lock(), "{}", text.unwrap_or_default());
     Ok(Exit::Ok)

@@ -17,7 +17,7 @@ use crate::halt::{Halt, Halted};
 use crate::house::House;
 use crate::journal::{self, RunEnd};
 use crate::mail::Mail;
-use crate::plan::{Plan, Verdict};
+use crate::plan::{Plan, Unproven, Verdict};
 use crate::policy::{Policy, recipient_facts::RecipientFacts};
 use crate::store::{OnRecord, Tally};
 use promised_batch::{Fate, PromisedBatch};
@@ -101,6 +101,13 @@ pub(crate) fn ask_about(house: &House, policy: &Policy, mail: Mail, deadline: De
         }
     };
     Asked { mail, facts, outcome }
+}
+
+/// Why nothing would follow from a message that this was decided about.
+pub(crate) fn why_no_effect(decided: &Decided, policy: &Policy, facts: &RecipientFacts) -> Option<Unproven> {
+    let (mut plan, mut tally) = (decided.plan.clone(), Tally::default());
+    let found = UnprovenMessage::of(&decided.decision, &mut plan, facts, policy.trust, &mut tally);
+    found.map(|unproven| unproven.reason)
 }
 
 /// A message of which an earlier delivery is on record. The policy is not asked again.
