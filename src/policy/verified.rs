@@ -73,11 +73,13 @@ pub(crate) fn open(code: &Path, compiled_dir: &Path, depth: CodeCheck) -> Result
         tracing::error!(path = %code.display(), "compiled policy is not used: not a regular file");
         return Ok(None);
     }
-    let record_dir = Some(compiled_dir).filter(|directory| code.parent() != Some(directory));
-    [code].into_iter().chain(record_dir).try_for_each(others::refuse).map_err(refused)?;
+    others::refuse(code).map_err(refused)?;
+    // Root does not believe what the mail user has recorded: it compares each time.
+    let is_believed = code.parent() == Some(compiled_dir) || others::refuse(compiled_dir).is_ok();
     let record = record_path(code, compiled_dir);
     let stamp = stamp(&about);
     if depth == CodeCheck::IfChanged
+        && is_believed
         && regular::read_text(&record, LONGEST_NOTE).is_ok_and(|recorded| recorded == stamp)
     {
         return Ok(Some(file));
@@ -86,7 +88,7 @@ pub(crate) fn open(code: &Path, compiled_dir: &Path, depth: CodeCheck) -> Result
         tracing::error!(%error, "compiled policy is not used, and is compiled again");
         return Ok(None);
     }
-    if depth != CodeCheck::Look && is_settled(&about) {
+    if depth != CodeCheck::Look && is_believed && is_settled(&about) {
         // If it fails, the next process compares again.
         let _ = publish_unsynced(&record, stamp.as_bytes(), private::FILE);
     }
@@ -174,7 +176,7 @@ fn is_settled(about: &Metadata) -> bool {
 mod tests {
     use super::*;
     use std::fs::FileTimes;
-    use std::os::unix::fs::FileExt;
+    use std::os::unix::fs::{FileExt, PermissionsExt};
 
     /// A directory that goes with the test.
     struct Home(PathBuf);
@@ -232,6 +234,18 @@ mod tests {
         flip(&code, 0);
         let about = fs::metadata(&code).unwrap();
         assert!(is_used(&code) && (!record.exists() || is_settled(&about)));
+    }
+
+    #[test]
+    fn a_record_where_others_can_write_is_not_believed() {
+        let ((_home, code), (other, _)) = (home(), home());
+        fs::set_permissions(&other.0, fs::Permissions::from_mode(0o777)).unwrap();
+        let is_used = || open(&code, &other.0, CodeCheck::IfChanged).unwrap().is_some();
+        let record = record_path(&code, &other.0);
+        assert!(is_used() && !record.exists());
+        flip(&code, 5);
+        fs::write(&record, stamp(&fs::metadata(&code).unwrap())).unwrap();
+        assert!(!is_used());
     }
 
     #[test]
