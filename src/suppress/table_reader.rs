@@ -18,6 +18,8 @@ use std::io::{BufRead, Read};
 
 /// Bytes of a line at most.
 const MAX_LINE: usize = 1 << 20;
+/// What is wrong with a line of several addresses.
+const SEVERAL: &str = "more than one address, and no heading that says which is meant";
 /// Lines that a quoted cell spans at most.
 const MAX_LINES: usize = 50;
 
@@ -168,7 +170,13 @@ fn of_bare_line(line: &str, separator: Option<char>) -> Result<Record, String> {
         return Ok(Record::of_address(line));
     }
     let wrong = match mailbox(line) {
-        Ok(address) => return Ok(Record::of_address(&address)),
+        // A name before the brackets may be the address itself, and not another one.
+        Ok(address)
+            if line.split_whitespace().filter_map(|word| mailbox(word).ok()).all(|one| one == address) =>
+        {
+            return Ok(Record::of_address(&address));
+        }
+        Ok(_) => return Err(SEVERAL.into()),
         Err(wrong) => wrong,
     };
     let used = separator.into_iter().chain(SEPARATORS).find(|separator| line.contains(*separator));
@@ -192,7 +200,7 @@ fn of_bare_line(line: &str, separator: Option<char>) -> Result<Record, String> {
     match &found[..] {
         [address] if addresses(after).iter().all(|other| other == address) => Ok(Record::of_address(address)),
         [] => Err(wrong.into()),
-        _ => Err("more than one address, and no heading that says which is meant".into()),
+        _ => Err(SEVERAL.into()),
     }
 }
 
