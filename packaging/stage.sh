@@ -38,7 +38,9 @@ complete zsh zsh/vendor-completions _carom
 complete fish fish/vendor_completions.d carom.fish
 "$carom" man --out "$root/usr/share/man/man1"
 
-into "$doc" README.md ARCHITECTURE.md packaging/packaging.md docs/*.md
+into "$doc" README.md ARCHITECTURE.md
+into "$doc/docs" docs/*.md
+into "$doc/packaging" packaging/packaging.md
 into "$doc/examples" examples/carom.toml examples/postfix examples/powermta examples/exim \
     examples/opensmtpd examples/inbox
 into "$doc/policies" policies/README.md

@@ -17,6 +17,7 @@ mod deadline;
 mod diagnosis;
 #[cfg(feature = "sqlcipher")]
 mod encryption;
+mod documents;
 mod failures;
 mod forgery;
 mod guests;
