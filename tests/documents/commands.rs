@@ -9,7 +9,8 @@ const BEFORE: [&str; 7] = ["", "| ", "&& ", "|| ", "-- ", "sudo ", "/usr/bin/"];
 
 /// The commands of a document: in blocks for a shell, indented lines, tables, and code in a line.
 fn commands(document: &Document) -> Vec<String> {
-    let fenced = fenced(&document.text).into_iter().filter(|(language, _)| matches!(*language, "sh" | "console"));
+    let fenced =
+        fenced(&document.text).into_iter().filter(|(language, _)| matches!(*language, "sh" | "console"));
     let prose = prose(&document.text);
     let indented = prose.lines().filter_map(|line| line.strip_prefix("    "));
     let shell: Vec<&str> = fenced.flat_map(|(_, block)| block.lines()).chain(indented).collect();

@@ -5,7 +5,7 @@
 //! braces in the sources).
 
 use super::{ROOT, document};
-use crate::harness::{Sandbox, SENDER, finish, plain, start};
+use crate::harness::{SENDER, Sandbox, finish, plain, start};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -121,7 +121,8 @@ fn quoted() -> Vec<String> {
 fn every_error_that_a_mail_server_can_read_is_in_the_table_of_exit_texts() {
     let page = document(PAGE).text;
     let all = SOURCES.iter().flat_map(|path| sources(path));
-    let missing: Vec<String> = all.flat_map(|text| errors(&text)).filter(|text| !page.contains(core(text))).collect();
+    let missing: Vec<String> =
+        all.flat_map(|text| errors(&text)).filter(|text| !page.contains(core(text))).collect();
     assert!(missing.is_empty(), "{PAGE} does not name {missing:#?}");
 }
 
@@ -131,7 +132,8 @@ fn every_exit_text_in_the_documents_is_one_that_carom_says() {
     let quoted = quoted();
     assert!(quoted.len() > 25, "{}", quoted.len());
     // What the system says is not in the sources.
-    let is_said = |text: &str| text.contains("(os error ") || parts(text).all(|part| everything.contains(part));
+    let is_said =
+        |text: &str| text.contains("(os error ") || parts(text).all(|part| everything.contains(part));
     let without_status = |text: &str| text.split_once(' ').map_or(String::new(), |(_, text)| text.to_owned());
     let wrong: Vec<&String> = quoted.iter().filter(|text| !is_said(&without_status(text))).collect();
     assert!(wrong.is_empty(), "nothing in the sources says {wrong:#?}");

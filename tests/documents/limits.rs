@@ -12,7 +12,11 @@ const ROWS: [(&str, &str, &str); 15] = [
     ("| bytes of a header field | 64 KiB |", "src/message/headers.rs", "MAX_VALUE: usize = 64 * 1024"),
     ("| MIME parts, depth | 1,000, 32 |", "src/message/mime.rs", "MAX_PARTS: usize = 1_000"),
     ("| MIME parts, depth | 1,000, 32 |", "src/message/mime.rs", "MAX_DEPTH: usize = 32"),
-    ("| HTML that is searched for links | 8 MiB |", "src/message/mod.rs", "MAX_HTML: usize = 8 * 1024 * 1024"),
+    (
+        "| HTML that is searched for links | 8 MiB |",
+        "src/message/mod.rs",
+        "MAX_HTML: usize = 8 * 1024 * 1024",
+    ),
     ("| links of a message | 10,000; 8 KiB each |", "src/message/links.rs", "MAX_LINKS: usize = 10_000"),
     ("| recipients of a report | 10,000 |", "src/report/mod.rs", "MAX_RECIPIENTS: usize = 10_000"),
     (
@@ -24,7 +28,11 @@ const ROWS: [(&str, &str, &str); 15] = [
     ("| bytes of a response to a visit | 1 MiB ", "examples/carom.toml", "max_bytes = 1048576"),
     ("| time of a policy | 250 ms ", "examples/carom.toml", "time = 250"),
     ("| steps of a plan | 256 ", "examples/carom.toml", "steps = 256"),
-    ("| memory of a process that relays or reads logs | 256 MiB |", "examples/carom.toml", "memory = 268435456"),
+    (
+        "| memory of a process that relays or reads logs | 256 MiB |",
+        "examples/carom.toml",
+        "memory = 268435456",
+    ),
 ];
 
 #[test]

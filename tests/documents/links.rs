@@ -65,7 +65,8 @@ fn every_link_between_documents_leads_to_a_file_and_a_heading() {
             let from = &document.path;
             if !place.exists() {
                 broken.push(format!("{from}: {} does not exist", path.display()));
-            } else if !heading.is_empty() && !anchors(&fs::read_to_string(&place).unwrap()).contains(&heading) {
+            } else if !heading.is_empty() && !anchors(&fs::read_to_string(&place).unwrap()).contains(&heading)
+            {
                 broken.push(format!("{from}: {} has no heading {heading}", path.display()));
             }
         }
