@@ -202,7 +202,7 @@ fn whatever_defers_a_message_is_in_log_and_find_with_the_reason() {
     fs::remove_dir(sandbox.path("state/carom.db")).unwrap();
     for (queue_id, reason) in [
         ("4Qlong", "the message is longer than 2000 bytes"),
-        ("4Qtrap", "unreachable"),
+        ("4Qtrap", "policy misfit"),
         ("4Qpolicy", "unheard-of"),
         ("4Qstore", "store"),
     ] {

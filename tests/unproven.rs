@@ -140,7 +140,7 @@ fn each_reason_of_the_page_is_logged_counted_and_found_with_the_message_as_it_ca
             serde_json::from_str(&sandbox.run(&["log", "--json", "-n", "1"], b"").stdout).unwrap();
         assert_eq!((&line["unproven"], &line["verdict"]), (&(*key).into(), &"accept".into()), "{line}");
         let found = sandbox.run(&["find", &named], b"").stdout;
-        let said = if *key == "policy-failed" { "unreachable" } else { text.as_str() };
+        let said = if *key == "policy-failed" { "policy misfit" } else { text.as_str() };
         assert!(found.contains(said), "{key}: {found}");
         // What matches nobody is kept under the ids of the message.
         let key_of_mail = if *key == "no-complainant" { "complaint-unmatched" } else { &named };
