@@ -15,10 +15,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 #[derive(Args, Debug)]
-#[command(after_help = "Exit codes: 0 nothing is wrong, 1 something is.\n\n\
-    It creates nothing. With --json, each finding is a line: subject, level (ok, note, wrong), found, file and \
+#[command(
+    after_help = "It creates nothing. With --json, each finding is a line: subject, level (ok, note, wrong), found, file and \
     line where it is about the config, and fix. /usr/share/doc/carom/check.md (docs/check.md of the sources) \
-    lists the findings.")]
+    lists the findings."
+)]
 pub(crate) struct CheckHostArgs {
     /// Only what a message needs: no network, no mail logs, no alerts or exports
     #[arg(long)]

@@ -16,7 +16,6 @@ use std::fmt::Write as _;
     first: `carom find ADDRESS --export`.\n\n\
     Not covered: the mail server's own logs and queue, files that carom has exported, messages that a \
     relay directory keeps in done/ and failed/, and backups.\n\n\
-    Exit code 1: something is left, and named.\n\n\
     Examples:\n  \
     carom erase ann@example.com --dry-run\n  \
     carom erase ann@example.com --keep-suppression     she asked for no more mail, too")]

@@ -18,6 +18,7 @@ mod completions;
 mod cron;
 mod deliveries;
 mod erase;
+mod exit_help;
 mod export;
 mod find;
 mod import;
@@ -49,7 +50,6 @@ use crate::error::{Exit, Result};
 use crate::files::owner;
 use crate::message_log::MessageLog;
 use crate::store::{Store, encryption};
-use clap::CommandFactory;
 use clap::error::ErrorKind;
 use identity::Writes;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -135,7 +135,7 @@ fn answer(Typed { global, command }: Typed) -> Result<Exit> {
         Command::Import { command } => import::run(&command),
         Command::Sink { command } => sink_import::run(&command),
         Command::Completions { shell } => completions::run(shell),
-        Command::Man { out } => man::run(Typed::command(), out.as_deref()),
+        Command::Man { out } => man::run(Typed::whole(), out.as_deref()),
     }
 }
 

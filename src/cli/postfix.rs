@@ -22,7 +22,7 @@ pub(crate) enum PostfixCommand {
     Enable(EnableArgs),
     /// Undo what `enable` did, and reload Postfix
     Disable(Rewire),
-    /// Show whether Postfix hands carom the mail that the config is about; exit code 1 if not
+    /// Show whether Postfix hands carom the mail that the config is about
     Show(Instance),
 }
 

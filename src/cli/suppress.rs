@@ -34,7 +34,7 @@ pub(crate) enum SuppressCommand {
         #[arg(long, value_name = "DOMAIN")]
         sender_domain: Option<String>,
     },
-    /// Show whether mail to an address is suppressed; exit code 0: no, 1: yes
+    /// Show whether mail to an address is suppressed, and by what
     Check {
         /// The address
         address: String,

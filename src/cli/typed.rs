@@ -4,8 +4,8 @@
 //! server (`carom … pipe`) is known as one before it is parsed, whatever options it begins with.
 
 use super::{
-    check, classify, cron, deliveries, erase, export, find, import, log, outbox, pipe, policy, postfix,
-    relay, report, rules, secret, sink_import, stats, suppress, verp,
+    check, classify, cron, deliveries, erase, exit_help, export, find, import, log, outbox, pipe, policy,
+    postfix, relay, report, rules, secret, sink_import, stats, suppress, verp,
 };
 use crate::clock;
 use crate::error::Error;
@@ -163,6 +163,13 @@ pub(crate) enum Command {
     },
 }
 
+impl Typed {
+    /// All commands, with everything that their help says.
+    pub(crate) fn whole() -> clap::Command {
+        exit_help::with_exit_codes(Typed::command())
+    }
+}
+
 /// A command line before it is parsed.
 pub(crate) struct Line {
     arguments: Vec<OsString>,
@@ -188,7 +195,8 @@ impl Line {
             return Ok(Typed { global: typed.global, command: Command::Pipe(arguments) });
         }
         // The whole knows what else could have been meant, so it words the error.
-        Typed::try_parse_from(self.arguments)
+        let matches = Typed::whole().try_get_matches_from(self.arguments)?;
+        Typed::from_arg_matches(&matches)
     }
 }
 
