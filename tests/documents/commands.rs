@@ -9,11 +9,11 @@ const BEFORE: [&str; 7] = ["", "| ", "&& ", "|| ", "-- ", "sudo ", "/usr/bin/"];
 
 /// The commands of a document: in blocks for a shell, indented lines, tables, and code in a line.
 fn commands(document: &Document) -> Vec<String> {
-    let fenced =
-        fenced(&document.text).into_iter().filter(|(language, _)| matches!(*language, "sh" | "console"));
+    let mut blocks = fenced(&document.text);
+    blocks.retain(|(language, _)| matches!(language.as_str(), "sh" | "console"));
     let prose = prose(&document.text);
     let indented = prose.lines().filter_map(|line| line.strip_prefix("    "));
-    let shell: Vec<&str> = fenced.flat_map(|(_, block)| block.lines()).chain(indented).collect();
+    let shell: Vec<&str> = blocks.iter().flat_map(|(_, block)| block.lines()).chain(indented).collect();
     let typed = shell.iter().filter_map(|line| in_shell(line)).map(str::to_owned);
     let flat = prose.replace('\n', " ");
     let spans = flat.split('`').skip(1).step_by(2).filter(|code| code.starts_with("carom "));

@@ -11,7 +11,7 @@ fn every_config_is_valid() {
     let state = sandbox.path("state").display().to_string();
     let (mut checked, mut broken) = (0, Vec::new());
     for document in guides() {
-        for (_, config) in fenced(&document.text).into_iter().filter(|(language, _)| *language == "toml") {
+        for (_, config) in fenced(&document.text).into_iter().filter(|(language, _)| language == "toml") {
             let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
             let key = "a key of this test, long enough";
             let filled = config.replace("whsec_…", secret);

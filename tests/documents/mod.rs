@@ -43,13 +43,51 @@ pub(crate) fn guides() -> Vec<Document> {
     [document("README.md")].into_iter().chain(pages()).collect()
 }
 
-/// A fenced block of code: its language, and its lines.
-pub(crate) fn fenced(text: &str) -> Vec<(&str, &str)> {
-    let blocks = text.split("\n```").skip(1).step_by(2);
-    blocks.filter_map(|block| block.split_once('\n')).collect()
+/// The fenced blocks of code: the language of each, and its lines without the indentation of its
+/// list.
+pub(crate) fn fenced(text: &str) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for (line, fence) in lines(text) {
+        match fence {
+            Fence::Start(language) => found.push((language.to_owned(), String::new())),
+            Fence::Inside(indent) => {
+                let bare = line.get(indent..).unwrap_or_else(|| line.trim_start());
+                found.last_mut().unwrap().1.push_str(&format!("{bare}\n"));
+            }
+            Fence::Outside => {}
+        }
+    }
+    found
 }
 
 /// A document without its fenced blocks.
 pub(crate) fn prose(text: &str) -> String {
-    text.split("\n```").step_by(2).collect()
+    let outside = lines(text).into_iter().filter(|(_, fence)| matches!(fence, Fence::Outside));
+    outside.map(|(line, _)| format!("{line}\n")).collect()
+}
+
+/// Where a line is; the line that ends a block is left out.
+enum Fence<'a> {
+    Outside,
+    Start(&'a str),
+    /// With the indentation of the block.
+    Inside(usize),
+}
+
+fn lines(text: &str) -> Vec<(&str, Fence<'_>)> {
+    let mut inside = None;
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let bare = line.trim_start();
+        match (inside, bare.strip_prefix("```")) {
+            (None, Some(language)) => {
+                inside = Some(line.len() - bare.len());
+                found.push((line, Fence::Start(language)));
+            }
+            (Some(_), Some(_)) => inside = None,
+            (Some(indent), None) => found.push((line, Fence::Inside(indent))),
+            (None, None) => found.push((line, Fence::Outside)),
+        }
+    }
+    found
 }

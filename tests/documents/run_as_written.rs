@@ -5,9 +5,10 @@
 //! network is marked `console`, and only its commands are checked (`commands`).
 
 use super::{Document, ROOT, fenced, pages};
-use crate::guide::{blocks, shell};
+use crate::guide::shell;
 use crate::harness::Sandbox;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 /// Run by `guide`.
@@ -35,20 +36,23 @@ fn run(page: &Document) {
     let sandbox = Sandbox::new().config(CONFIG);
     let place = sandbox.path("page");
     fs::create_dir_all(&place).unwrap();
-    std::os::unix::fs::symlink(Path::new(ROOT).join("examples"), place.join("examples")).unwrap();
-    let config = sandbox.path("carom.toml").display().to_string();
-    let mut commands = format!("export CAROM_CONFIG={config}\n");
-    for (language, block) in fenced(&page.text) {
-        match language {
-            "sh" => commands.push_str(block),
+    symlink(Path::new(ROOT).join("examples"), place.join("examples")).unwrap();
+    let config = sandbox.path("carom.toml");
+    fs::set_permissions(&config, Permissions::from_mode(0o640)).unwrap();
+    let mut commands = format!("export CAROM_CONFIG={}\n", config.display());
+    let blocks = fenced(&page.text);
+    for (language, block) in &blocks {
+        match language.as_str() {
+            // A script that is shown is not a command.
+            "sh" if !block.starts_with("#!") => commands.push_str(block),
             "output" => commands.push_str("\necho '--- output'\n"),
             _ => continue,
         }
         commands.push('\n');
     }
     let printed = shell(&sandbox, &place, &commands);
-    let shown = blocks(&page.text, "output");
-    for (block, printed) in shown.iter().zip(printed.split("--- output")) {
+    let shown = blocks.iter().filter(|(language, _)| language == "output");
+    for ((_, block), printed) in shown.zip(printed.split("--- output")) {
         for line in block.lines().filter(|line| !line.trim().is_empty()) {
             let found = printed.lines().any(|printed| fits(printed, line));
             assert!(found, "{}: nothing printed is\n{line}\nbut\n{printed}", page.path);
@@ -61,7 +65,8 @@ fn what_pages_show_is_run_as_written() {
     let pages: Vec<Document> =
         pages().into_iter().filter(|page| !ELSEWHERE.contains(&page.path.as_str())).collect();
     let mut ran = 0;
-    for page in pages.iter().filter(|page| fenced(&page.text).iter().any(|(language, _)| *language == "sh")) {
+    let is_shell = |(language, block): &(String, String)| language == "sh" && !block.starts_with("#!");
+    for page in pages.iter().filter(|page| fenced(&page.text).iter().any(is_shell)) {
         run(page);
         ran += 1;
     }
