@@ -23,8 +23,9 @@ fn every_config_is_valid() {
             let ran = Command::new(CAROM).args(arguments).output().unwrap();
             let printed = String::from_utf8_lossy(&ran.stdout).into_owned();
             let is_ok = |line: &str| line.starts_with("ok") && line.contains(" config ");
+            let is_wrong = |line: &str| line.starts_with("wrong  settings");
             checked += 1;
-            if !printed.lines().any(is_ok) {
+            if !printed.lines().any(is_ok) || printed.lines().any(is_wrong) {
                 broken.push(format!("{}:\n{config}\n{printed}\n{ran:?}", document.path));
             }
         }
