@@ -76,8 +76,8 @@ pub(crate) fn about(config: &Config, key: &str) -> Vec<Kept> {
 }
 
 /// Removes what is kept about an address, whoever kept it; returns how many messages there were.
-pub(crate) fn forget(config: &Config, address: &str, sought: &NamedAddress) -> Result<usize> {
-    let kept = traces(config, address, sought);
+pub(crate) fn forget(config: &Config, address: &str) -> Result<usize> {
+    let kept = about(config, address);
     for Kept { file, .. } in &kept {
         match fs::remove_file(file) {
             // An expiry may have been quicker.
@@ -88,13 +88,6 @@ pub(crate) fn forget(config: &Config, address: &str, sought: &NamedAddress) -> R
     // Fails if a report has come meanwhile, or if nothing was ever kept.
     let _ = fs::remove_dir(folder(config, address));
     Ok(kept.len())
-}
-
-/// What [`forget`] would remove: also messages without an effect that name the address anywhere.
-pub(crate) fn traces(config: &Config, address: &str, sought: &NamedAddress) -> Vec<Kept> {
-    let mut found = of(config, address);
-    found.extend(kept_by_reason::naming(config, sought));
-    found
 }
 
 /// The report as it came, at most as large as a message may be.

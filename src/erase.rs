@@ -123,7 +123,7 @@ fn look(config: &Config, store: &Store, what: &ToErase<'_>) -> Result<Found> {
         None => IndexErasure::default(),
     };
     let logged = blanking::find_traces(config, what.named)?;
-    Ok((store.find_traces(what)?, indexed, logged, archive::traces(config, what.address, what.named).len()))
+    Ok((store.find_traces(what)?, indexed, logged, archive::about(config, what.address).len()))
 }
 
 fn remove(config: &Config, store: &Store, what: &ToErase<'_>) -> Result<Found> {
@@ -138,7 +138,7 @@ fn remove(config: &Config, store: &Store, what: &ToErase<'_>) -> Result<Found> {
         }
         None => IndexErasure::default(),
     };
-    let kept_reports = archive::forget(config, what.address, what.named)?;
+    let kept_reports = archive::forget(config, what.address)?;
     let stored = store.erase(what)?;
     let logged = blanking::blank(config, what.named, store)?;
     Ok((stored, indexed, logged, kept_reports))

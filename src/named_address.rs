@@ -7,6 +7,7 @@
 use crate::return_path;
 use memchr::memmem::Finder;
 use std::ops::Range;
+use url::quirks::{domain_to_ascii, domain_to_unicode};
 
 /// What blanks a byte of an address.
 const BLANK: u8 = b'x';
@@ -19,39 +20,57 @@ pub(crate) struct NamedAddress {
 struct Form {
     /// In lower case.
     text: Finder<'static>,
-    /// Bytes that continue an address before this form, besides letters and digits, and after it.
-    /// `None`: whatever is beside it.
-    continued: Option<(&'static [u8], &'static [u8])>,
+    kind: Kind,
 }
 
+/// Where a form is an address, and not a part of a longer one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// As it is.
+    Plain,
+    /// `local=domain` as a whole local part.
+    Joined,
+    /// The same after the tag of a return path of ours.
+    Signed,
+    /// `domain=local`, as forwarders write it (SRS).
+    Reversed,
+    /// Not an address: whatever is beside it.
+    Anything,
+}
+
+/// Bytes of a local part, besides letters and digits, that people have in addresses.
 const OF_LOCAL_PART: &[u8] = b"._+-";
 const OF_DOMAIN: &[u8] = b"-";
-/// Return paths put other things around the address that they hold.
-const OF_RETURN_PATH: &[u8] = b"._";
 
 impl NamedAddress {
     /// The forms: as it is, quoted or not, as JSON and in a URL; and in return paths, as carom and
     /// others write them (VERP, `local=domain`) and as forwarders do (SRS, `domain=local`).
     pub(crate) fn of(address: &str) -> NamedAddress {
-        let address = address.to_lowercase();
         let mut named = NamedAddress { forms: Vec::new() };
-        let plain = Some((OF_LOCAL_PART, OF_DOMAIN));
-        named.add(&address, plain);
-        let json = serde_json::Value::from(address.as_str()).to_string();
-        named.add(json.trim_matches('"'), plain);
-        let Some((local, domain)) = return_path::parts(&address) else { return named };
-        named.add(&format!("{local}@{domain}"), plain);
-        named.add(&format!("\"{local}\"@{domain}"), plain);
-        named.add(&format!("\\\"{local}\\\"@{domain}"), plain);
-        for local in [local.clone(), local.replace('+', "%2b")] {
-            named.add(&format!("{local}%40{domain}"), plain);
+        // ASCII letters of texts are made lower case; other letters may be capitals.
+        for written in [address.to_lowercase(), address.to_uppercase().to_ascii_lowercase()] {
+            named.add_all(&written);
         }
-        let verp = return_path::spelled(&local, &domain);
-        for text in [format!("{local}={domain}"), verp] {
-            named.add(&text, Some((OF_RETURN_PATH, OF_DOMAIN)));
-        }
-        named.add(&format!("{domain}={local}"), Some((OF_DOMAIN, OF_LOCAL_PART)));
         named
+    }
+
+    fn add_all(&mut self, address: &str) {
+        self.add(address, Kind::Plain);
+        let json = serde_json::Value::from(address).to_string();
+        self.add(json.trim_matches('"'), Kind::Plain);
+        let Some((local, domain)) = return_path::parts(address) else { return };
+        let ascii = domain_to_ascii(&domain);
+        for domain in [domain_to_unicode(&ascii), ascii, domain.clone()] {
+            self.add(&format!("{local}@{domain}"), Kind::Plain);
+            self.add(&format!("\"{local}\"@{domain}"), Kind::Plain);
+            self.add(&format!("\\\"{local}\\\"@{domain}"), Kind::Plain);
+            self.add(&encoded(&format!("{local}@{domain}")).to_ascii_lowercase(), Kind::Plain);
+            self.add(&format!("{local}%40{domain}"), Kind::Plain);
+            self.add(&format!("{local}={domain}"), Kind::Joined);
+            self.add(&format!("{local}={domain}"), Kind::Signed);
+            self.add(&return_path::spelled(&local, &domain), Kind::Signed);
+            self.add(&format!("{domain}={local}"), Kind::Reversed);
+        }
     }
 
     /// The same; a text that is no address is looked for wherever it is.
@@ -62,15 +81,15 @@ impl NamedAddress {
         };
         if named.forms.len() < 2 {
             named.forms.clear();
-            named.add(&key.to_lowercase(), None);
+            named.add(&key.to_lowercase(), Kind::Anything);
         }
         named
     }
 
-    fn add(&mut self, text: &str, continued: Option<(&'static [u8], &'static [u8])>) {
-        let is_new = self.forms.iter().all(|form| form.text.needle() != text.as_bytes());
-        if is_new {
-            self.forms.push(Form { text: Finder::new(text).into_owned(), continued });
+    fn add(&mut self, text: &str, kind: Kind) {
+        let is_known = |form: &Form| form.kind == kind && form.text.needle() == text.as_bytes();
+        if !text.is_empty() && !self.forms.iter().any(is_known) {
+            self.forms.push(Form { text: Finder::new(text).into_owned(), kind });
         }
     }
 
@@ -116,17 +135,32 @@ pub(crate) fn blank(address: &mut [u8]) {
 impl Form {
     /// Whether no longer address goes on before or after the place.
     fn is_whole(&self, text: &[u8], place: &Range<usize>) -> bool {
-        let Some((before, after)) = self.continued else { return true };
+        let (before, after) = (&text[..place.start], &text[place.end..]);
         let is_inside =
-            |byte: u8, more: &[u8]| byte.is_ascii_alphanumeric() || !byte.is_ascii() || more.contains(&byte);
-        let begins = place.start == 0 || !is_inside(text[place.start - 1], before);
-        let ends = match text[place.end..] {
-            [] => true,
-            [b'.', next, ..] => !next.is_ascii_alphanumeric(),
-            [next, ..] => !is_inside(next, after),
+            |byte: &u8, more: &[u8]| byte.is_ascii_alphanumeric() || !byte.is_ascii() || more.contains(byte);
+        let begins = match self.kind {
+            Kind::Anything => return true,
+            Kind::Plain | Kind::Joined => before.last().is_none_or(|byte| !is_inside(byte, OF_LOCAL_PART)),
+            Kind::Signed => return_path::ends_in_tag(before),
+            Kind::Reversed => before.last().is_none_or(|byte| !is_inside(byte, b".-")),
+        };
+        let ends = match (self.kind, after) {
+            (_, []) => true,
+            (Kind::Reversed, [next, ..]) => !is_inside(next, OF_LOCAL_PART),
+            (_, [b'.', next, ..]) => !next.is_ascii_alphanumeric(),
+            (_, [next, ..]) => !is_inside(next, OF_DOMAIN),
         };
         begins && ends
     }
+}
+
+/// Percent-encoded, as in the URLs of notifications.
+fn encoded(text: &str) -> String {
+    let octet = |octet: u8| match octet.is_ascii_alphanumeric() || b"-._~".contains(&octet) {
+        true => char::from(octet).to_string(),
+        false => format!("%{octet:02X}"),
+    };
+    text.bytes().map(octet).collect()
 }
 
 #[cfg(test)]
@@ -143,15 +177,24 @@ mod tests {
             ("joe@example.org", "to=<Joe@Example.ORG>,"),
             ("joe@example.org", "see joe@example.org."),
             ("joe@example.org", "b+fyf-reatroqprun2-joe=example.org@bounces.example.com"),
+            ("joe@example.org", "from=<joe=example.org@lists.example>"),
             ("joe@example.org", "SRS0=ab=cd=example.org=joe@forwarder.example"),
             ("joe@example.org", "https://example.com/b?to=joe%40example.org&x=1"),
             ("joe@example.org", "\"joe\"@example.org"),
             ("\"joe doe\"@example.org", r#"{"recipient":"\"joe doe\"@example.org"}"#),
             ("joe+a@example.org", "b+fyf-reatroqprun2-joe+2ba=example.org@bounces.example.com"),
             ("jörg@example.org", "an jörg@example.org"),
+            ("jörg@example.org", "an JÖRG@EXAMPLE.ORG"),
+            ("jörg@example.org", "http://app.example/b/j%C3%B6rg%40example.org"),
+            ("joe@bücher.example", "to=<joe@xn--bcher-kva.example>"),
+            ("joe@xn--bcher-kva.example", "to=<joe@bücher.example>"),
         ] {
             let after = blanked(address, text).unwrap_or_else(|| panic!("{address} in {text}"));
-            assert!(!after.to_lowercase().contains("joe") && !after.contains("jörg"), "{after}");
+            assert!(
+                !after.to_lowercase().contains("joe") && !after.to_lowercase().contains("rg@"),
+                "{after}"
+            );
+            assert!(!after.contains("rg%40"), "{after}");
             assert_eq!(after.len(), text.len());
         }
     }
@@ -166,6 +209,10 @@ mod tests {
             "joe@example.orgs",
             "joe@example.org-x.example",
             "ännjoe@example.org",
+            "b+fyf-reatroqprun2-anne-joe=example.org@bounces.example.com",
+            "anne-joe=example.org@lists.example",
+            "b+anne+joe=example.org@lists.example",
+            "SRS0=ab=cd=sub.example.org=joe@forwarder.example",
             "b+fyf-tag-xjoe=example.org@bounces.example.com",
             "SRS0=ab=cd=example.org=joe.x@forwarder.example",
             "",
@@ -176,7 +223,7 @@ mod tests {
 
     #[test]
     fn blanked_json_is_json() {
-        let line = r#"{"sender":"b+fyf-x-joe=example.org@b.example","recipient":"joe@example.org","to":["JOE@example.org"]}"#;
+        let line = r#"{"sender":"b+fyf-reatroqprun2-joe=example.org@b.example","recipient":"joe@example.org","to":["JOE@example.org"]}"#;
         let after = blanked("joe@example.org", line).unwrap();
         let value: serde_json::Value = serde_json::from_str(&after).unwrap();
         assert_eq!(value["recipient"], "xxx@xxxxxxxxxxx");

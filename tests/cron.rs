@@ -229,7 +229,7 @@ fn a_part_that_fails_keeps_no_other_from_being_done_and_is_told() {
     let ran = sandbox.run(&["cron"], b"");
     assert!(ran.code == 1 && ran.stdout.is_empty(), "{ran:?}");
     assert!(
-        ran.stderr.starts_with("carom: logs: index ") && ran.stderr.contains("; let the user"),
+        ran.stderr.starts_with("carom: logs: index ") && ran.stderr.contains("; move it away: mv "),
         "{ran:?}"
     );
     assert_eq!((lines(&sandbox, "rate.conf"), lines(&sandbox, "reloads")), (2, 2), "the cycle goes on");

@@ -37,7 +37,7 @@ fn a_bounced_email_service_becomes_a_config_that_notifies_the_same_applications(
     assert!(toml.contains("threshold = 6") && toml.contains("/emails/{address}/suspend"), "{toml}");
     assert!(notes.contains("amqp: not needed") && !notes.contains("secret"), "{notes}");
     assert!(is_usable(&toml), "{toml}");
-    let wrong = sandbox.run(&["import", "bes", "/dev/null"], b"");
+    let wrong = sandbox.run(&["import", "bes", "-"], b"");
     assert!(wrong.code == 1 && wrong.stderr.contains("config.yml"), "{wrong:?}");
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Not here: when an application is notified (`bounces`, `complaints`, `undone`).
 
-use crate::bounces::{STRANGER, bounce, dsn, hard, sandbox, signed_path};
+use crate::bounces::{OWN, STRANGER, bounce, dsn, hard, sandbox, signed_path};
+use crate::harness::Sandbox;
 use crate::harness::application::Application;
 use serde_json::Value;
 
@@ -36,4 +37,28 @@ fn every_key_of_a_notification_is_documented() {
             assert!(page.contains(&format!("`{key}`")), "{event} has {key}");
         }
     }
+}
+
+#[test]
+fn a_token_in_the_url_of_a_notification_is_shown_nowhere() {
+    let application = Application::at(0);
+    let url = format!("http://127.0.0.1:{}/b/{{address}}?token=S3CRET&x=1", application.port);
+    let config =
+        format!("[auth]\nown_servers = [\"{OWN}/32\"]\n[[notify]]\nsender_domain = \"*\"\nurl = \"{url}\"\n");
+    let sandbox = Sandbox::new().config(&config);
+    bounce(
+        &sandbox,
+        "b@bounces.example.com",
+        OWN,
+        &dsn("joe@there.example", "5.1.1", "550 5.1.1 User unknown"),
+    );
+    assert!(application.told()[0].path.contains("token=S3CRET"), "it is sent");
+    let shown = [["log"].as_slice(), &["find", "joe@there.example"], &["outbox"], &["log", "--json"]]
+        .map(|arguments| sandbox.run(arguments, b"").stdout)
+        .concat();
+    assert!(shown.contains("answered 200") && !shown.contains("S3CRET"), "{shown}");
+    let wrong = url.replace("127.0.0.1", "user:S3CRET@127.0.0.1");
+    let sandbox = Sandbox::new().config(&format!("[[notify]]\nsender_domain = \"*\"\nurl = \"{wrong}\"\n"));
+    let ran = sandbox.run(&["check"], b"");
+    assert!(ran.code == 1 && ran.stderr.contains("user names") && !ran.stderr.contains("S3CRET"), "{ran:?}");
 }

@@ -10,7 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const JOE: &str = "joe@there.example";
-const NEIGHBOR: &str = "banjoe@there.example";
+/// Her name ends in his.
+const NEIGHBOR: &str = "anne-joe@there.example";
 
 /// A message with its last line in the log.
 fn ended(n: u32, to: &str, end: &str) -> String {
@@ -64,7 +65,9 @@ fn memmem(bytes: &[u8], text: &[u8]) -> bool {
 fn an_erased_address_is_nowhere_in_the_state_directory_and_every_count_stays() {
     let application = Application::at(0);
     let sandbox = two_who_bounced(&application);
-    let texts = [" joe@there.example", "<joe@there.example", "\"joe@there.example", "-joe=there.example"];
+    let path = signed_path(&sandbox, JOE);
+    let texts =
+        [" joe@there.example", "<joe@there.example", "\"joe@there.example", "/joe%40there.example", &path];
     assert!(!files_with(&sandbox, &texts).is_empty());
     let whole = json(&sandbox, &["find", JOE, "--export"]);
     assert_eq!(whole["deliveries"].as_array().unwrap().len(), 2, "{whole}");

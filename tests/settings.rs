@@ -173,7 +173,8 @@ fn check_does_not_say_that_dns_answers_when_no_server_does() {
 fn check_names_the_line_of_a_wrong_setting_of_a_policy() {
     let rule = |pattern: &str| {
         format!(
-            "[[policy.bounce.settings.rules]]\nname = \"ours\"\npattern = {pattern}\nreason = \"filtered\"\n"
+            "[auth]\nown_servers = [\"198.51.100.25/32\"]\n\
+             [[policy.bounce.settings.rules]]\nname = \"ours\"\npattern = {pattern}\nreason = \"filtered\"\n"
         )
     };
     for pattern in ["'.*user.*unknown'", "'^550'", "'\\d+ users'", "'mailbox [a-z]+'", "'(?i)user unknown'"] {

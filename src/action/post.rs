@@ -7,7 +7,7 @@ use super::doors::retry_time::{Next, Patience, after_answer};
 use super::step_attempt::StepAttempt;
 use crate::clock;
 use crate::error::Result;
-use crate::webhook::Secrets;
+use crate::webhook::{Secrets, shown};
 
 pub(super) struct Request {
     url: String,
@@ -53,13 +53,14 @@ pub(super) enum PostEnd {
 /// Posts a request. Without an answer, or with a temporary one, it is retried for `give_up_days`.
 pub(super) fn post(request: &Request, give_up_days: u32, attempt: &StepAttempt<'_>) -> Posted {
     let Request { url, headers, body, id } = request;
+    let place = shown(url);
     let now_ms = clock::now_ms();
     let (next, said) = match attempt.doors.http.post(url, headers, body, attempt.deadline) {
         Ok(answered) => {
             let next = after_answer(Some(answered.status), answered.retry_after.as_deref(), now_ms);
-            (next, format!("{url} answered {}", answered.status))
+            (next, format!("{place} answered {}", answered.status))
         }
-        Err(missed) => (after_answer(None, None, now_ms), format!("{url}: {}", missed.text)),
+        Err(missed) => (after_answer(None, None, now_ms), format!("{place}: {}", missed.text)),
     };
     let end = match next {
         Next::Done => PostEnd::Delivered,

@@ -107,13 +107,6 @@ pub(crate) fn about(config: &Config, sought: &NamedAddress) -> Vec<Kept> {
     select(config, |file| comment(&file.file).is_some_and(|comment| sought.is_in(&comment)))
 }
 
-/// The same, and what names an address in its text.
-pub(crate) fn naming(config: &Config, sought: &NamedAddress) -> Vec<Kept> {
-    let about: Vec<PathBuf> = about(config, sought).into_iter().map(|kept| kept.file).collect();
-    let is_named = |kept: &Kept| super::read(kept, config).is_ok_and(|raw| sought.is_in(&raw));
-    select(config, |kept| about.contains(&kept.file) || is_named(kept))
-}
-
 fn select(config: &Config, is_wanted: impl Fn(&Kept) -> bool) -> Vec<Kept> {
     let mut found: Vec<Kept> = Vec::new();
     for reason in Unproven::keys() {

@@ -57,13 +57,39 @@ impl OwnPlace {
                 format_args!("set {} to a directory", written(self.key)),
             ),
             Ok(_) => match probe::takes_a_file(&self.path) {
-                Ok(()) => Finding::good(self.subject, format_args!("{shown} can be written")),
+                Ok(()) => match self.first_foreign(config) {
+                    Some((path, error)) => self.refused_within(&path, &error),
+                    None => Finding::good(self.subject, format_args!("{shown} can be written")),
+                },
                 Err(error) => self.refused(&self.path, &error),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.missing(),
             Err(error) => self.refused(&self.path, &error),
         };
         finding.of_key(config, self.key)
+    }
+
+    /// The first thing in the state directory that this user cannot write, as a run of root leaves
+    /// it. Policies are root's.
+    fn first_foreign(&self, config: &Config) -> Option<(PathBuf, io::Error)> {
+        let is_state = self.subject == "state";
+        let entries = self.path.read_dir().into_iter().filter(|_| is_state).flatten().flatten();
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        paths.retain(|path| *path != config.policies_dir() && !path.is_symlink());
+        paths.sort();
+        paths.into_iter().find_map(|path| {
+            let tried = match path.is_dir() {
+                true => probe::takes_a_file(&path),
+                false => probe::may_write(&path),
+            };
+            tried.err().map(|error| (path, error))
+        })
+    }
+
+    fn refused_within(&self, path: &Path, error: &io::Error) -> Finding {
+        let found = format!("{}: {} cannot write there: {error}", path.display(), user());
+        let fix = format!("chown -R {}: {}", user(), self.path.display());
+        Finding::wrong(self.subject, found, format_args!("give all of it to the user that runs carom: {fix}"))
     }
 
     /// The directory does not exist.

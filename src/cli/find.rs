@@ -104,7 +104,8 @@ fn notification(one: &NotificationState) -> String {
         "parked" => format!("parked: carom outbox retry {}", one.id),
         state => state.to_owned(),
     };
-    let (at, tries, event, note) = (clock::rfc3339(one.at_ms), one.attempts, &one.event, &one.note);
+    let (at, tries, event, note) =
+        (clock::rfc3339(one.at_ms), one.attempts, &one.event, one.note.trim_start_matches('!'));
     format!("{at}  {event}  {}, {next}  {note}", counted(tries, "try"))
 }
 

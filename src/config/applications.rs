@@ -50,6 +50,12 @@ impl Applications {
                 let fix = "remove one of the two: only one application is notified of a domain's mail";
                 return Err(ConfigFault::of_element("notify", number, "sender_domain", what, fix));
             }
+            if table.sender_domain.contains(['@', ' ', '/']) {
+                let what = format!("{:?} is not a domain", table.sender_domain);
+                let fix =
+                    "write the domain that mail is sent from, like shop.example.com, or \"*\" for all others";
+                return Err(ConfigFault::of_element("notify", number, "sender_domain", what, fix));
+            }
             applications.push(Application {
                 sender_domain: table.sender_domain.clone(),
                 endpoint: endpoint(table, number)?,

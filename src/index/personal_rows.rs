@@ -56,6 +56,7 @@ impl Index {
         let sql = format!("DELETE FROM deliveries WHERE {OF_ADDRESS} AND NOT {IS_PENDING}");
         let deliveries = self.checked(self.connection.execute(&sql, [address]))?;
         self.checked(forget_closed(&self.connection, named))?;
+        self.checked(blank_quotes(&self.connection, address, named))?;
         self.checked(free_pages::overwrite(&self.connection))?;
         Ok(IndexErasure { deliveries, ..erased })
     }
@@ -117,6 +118,29 @@ fn under_way(db: &Connection, named: &NamedAddress) -> rusqlite::Result<usize> {
         found += usize::from(named.is_in(row.get_ref(0)?.as_bytes()?));
     }
     Ok(found)
+}
+
+/// Deliveries of others whose reply, sender or Message-ID names the address.
+fn blank_quotes(db: &Connection, address: &str, named: &NamedAddress) -> rusqlite::Result<()> {
+    const COLUMNS: [&str; 3] = ["reply", "sender", "message_id"];
+    // Whatever the form, the first letters of the local part are in it.
+    let local: String = address.chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
+    for column in COLUMNS {
+        let select = format!("SELECT id, {column} FROM deliveries WHERE {column} LIKE '%' || ?1 || '%'");
+        let put = format!("UPDATE deliveries SET {column} = ?2 WHERE id = ?1");
+        let mut changed: Vec<(i64, String)> = Vec::new();
+        let mut select = db.prepare(&select)?;
+        let mut rows = select.query([&local])?;
+        while let Some(row) = rows.next()? {
+            if let Some(blanked) = named.blanked(row.get_ref(1)?.as_str()?) {
+                changed.push((row.get(0)?, blanked));
+            }
+        }
+        for (id, blanked) in changed {
+            db.execute(&put, params![id, blanked])?;
+        }
+    }
+    Ok(())
 }
 
 /// Messages that have ended are kept for a while, for lines that come late.

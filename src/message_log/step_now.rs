@@ -80,6 +80,8 @@ impl StepNow {
         if !more.is_empty() {
             text.push_str(&format!(" ({})", more.join(", ")));
         }
+        // The mark tells a failure from an end without an effect; the state says that.
+        let note = note.trim_start_matches('!');
         if !note.is_empty() {
             text.push_str(&format!(": {note}"));
         }

@@ -23,7 +23,7 @@ pub(crate) use form::{PathForm, day};
 pub(crate) use keys::Keys;
 pub(crate) use spelling::parts;
 pub(crate) use token::{sign_token, verify_token};
-pub(crate) use verp::{SignedFor, Verified, sign, verify};
+pub(crate) use verp::{SignedFor, Verified, ends_in_tag, sign, verify};
 
 use std::fmt;
 

@@ -65,6 +65,17 @@ impl SignedFor {
     }
 }
 
+/// Whether a text, in lower case, ends where the recipient of a return path of ours begins: after
+/// the day, the tag and their hyphens.
+pub(crate) fn ends_in_tag(text: &[u8]) -> bool {
+    let Some(rest) = text.strip_suffix(b"-") else { return false };
+    let Some((rest, tag)) = rest.split_at_checked(rest.len().wrapping_sub(TAG)) else { return false };
+    let Some(rest) = rest.strip_suffix(b"-") else { return false };
+    let day = &rest[rest.len().saturating_sub(DAY)..];
+    let is_tag = |byte: &u8| matches!(byte, b'a'..=b'z' | b'2'..=b'7');
+    tag.iter().all(is_tag) && day.len() == DAY && day.iter().all(u8::is_ascii_alphanumeric)
+}
+
 /// The return path of a message to `recipient`, signed on `day` (days since 1970).
 pub(crate) fn sign(keys: &Keys, form: &PathForm, recipient: &str, day: i64) -> Result<String> {
     let Some((local, domain)) = parts(recipient) else {

@@ -27,7 +27,7 @@ enum Piece {
 impl UrlTemplate {
     /// A template with some of the variables in `known`.
     pub(crate) fn parse(text: &str, known: &[&str]) -> Result<UrlTemplate> {
-        let pieces = pieces(text, known).map_err(|error| error.within(text))?;
+        let pieces = pieces(text, known).map_err(|error| error.within(shown(text)))?;
         let template = UrlTemplate { text: text.to_owned(), pieces };
         template.check_host()?;
         let sample: Vec<(&str, &str)> = known.iter().map(|name| (*name, "x")).collect();
@@ -115,8 +115,19 @@ impl UrlTemplate {
     }
 
     fn wrong(&self, why: impl std::fmt::Display) -> Error {
-        Error::new(format_args!("{}: {why}", self.text))
+        Error::new(format_args!("{}: {why}", shown(&self.text)))
     }
+}
+
+/// A URL or a template as logs and errors show it: without what may be a password or a token.
+pub(crate) fn shown(text: &str) -> String {
+    // `{?name}` is an expression.
+    let query = text.match_indices('?').map(|(at, _)| at).find(|at| !text[..*at].ends_with('{'));
+    let (text, rest) = query.map_or((text, ""), |at| (&text[..at], "?…"));
+    let host = text.find("://").map_or(0, |at| at + "://".len());
+    let authority = text[host..].find('/').map_or(text.len(), |length| host + length);
+    let without_user = text[host..authority].rfind('@').map_or(host, |at| host + at + 1);
+    format!("{}{}{rest}", &text[..host], &text[without_user..])
 }
 
 fn pieces(text: &str, known: &[&str]) -> Result<Vec<Piece>> {

@@ -4,8 +4,13 @@
 //! it.
 
 use crate::error::Error;
+use crate::files::regular;
 use rusqlite::ErrorCode;
+use std::io::Read;
 use std::path::Path;
+
+/// How a file of SQLite begins.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// A database of carom's.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +29,11 @@ impl Database {
 
     /// The fault of the file at `path`.
     pub(crate) fn fault(self, path: &Path, error: &rusqlite::Error) -> Error {
-        let text = match error.sqlite_error_code() {
+        let code = error.sqlite_error_code().map(|code| match code {
+            ErrorCode::NotADatabase if begins_like_one(path) => ErrorCode::DatabaseCorrupt,
+            code => code,
+        });
+        let text = match code {
             Some(ErrorCode::CannotOpen) if path.is_dir() => "a directory, not a database".to_owned(),
             Some(ErrorCode::NotADatabase) if error.to_string().contains("[store] key") => {
                 let fix = "set [store] key to the key that it was written with";
@@ -34,7 +43,7 @@ impl Database {
             Some(ErrorCode::DatabaseCorrupt) => format!("damaged: {error}"),
             _ => error.to_string(),
         };
-        self.error(path, &text).remedy(self.fix(path, error.sqlite_error_code()))
+        self.error(path, &text).remedy(self.fix(path, code))
     }
 
     /// An error that has another cause than SQLite.
@@ -88,6 +97,13 @@ impl Database {
             Database::Index => "index.db",
         }
     }
+}
+
+/// Whether a file has the first bytes of a database: then the rest can be saved.
+fn begins_like_one(path: &Path) -> bool {
+    let mut first = [0; MAGIC.len()];
+    let read = regular::open(path).and_then(|mut file| file.read_exact(&mut first));
+    read.is_ok() && first == *MAGIC
 }
 
 #[cfg(test)]

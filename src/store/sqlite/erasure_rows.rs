@@ -12,11 +12,13 @@ use crate::store::erasure::{StoreErasure, ToErase};
 use rusqlite::{Connection, params};
 
 /// Columns that quote addresses: table, key, column, and which rows.
-const QUOTING: [(&str, &str, &str, &str); 4] = [
+const QUOTING: [(&str, &str, &str, &str); 6] = [
     ("journal", "key", "envelope", "state = 'finished'"),
     ("journal", "key", "plan", "state = 'finished'"),
     ("steps", "key || ' ' || step", "note", "note <> ''"),
     ("unmatched_complaints", "id", "found_by", "found_by <> ''"),
+    ("suppressions", "address || ' ' || sender_domain", "reason", "reason <> ''"),
+    ("earlier_suppressions", "address || ' ' || source || ' ' || key", "reason", "reason <> ''"),
 ];
 
 /// Rows that are about one address.
@@ -84,7 +86,9 @@ fn tables(what: &ToErase<'_>) -> Vec<(&'static str, fn(&mut StoreErasure) -> &mu
 
 /// Finished messages that name the address, each once however many columns do.
 fn messages(quotes: &[Quote]) -> usize {
-    let mut keys: Vec<&str> = quotes.iter().filter_map(|quote| quote.key.split(' ').next()).collect();
+    let is_message = |quote: &&Quote| matches!(QUOTING[quote.place].0, "journal" | "steps");
+    let messages = quotes.iter().filter(is_message);
+    let mut keys: Vec<&str> = messages.filter_map(|quote| quote.key.split(' ').next()).collect();
     keys.sort_unstable();
     keys.dedup();
     keys.len()
