@@ -6,7 +6,7 @@
 
 use crate::harness::checked_host::Host;
 use crate::harness::peers::{ACCEPT, SmtpPeer};
-use crate::harness::{DAY_MS, HOUR_MS, plain};
+use crate::harness::{DAY_MS, HOUR_MS, Sandbox, plain};
 use serde_json::Value;
 use std::fs::{self, Permissions};
 use std::net::UdpSocket;
@@ -280,4 +280,33 @@ fn spools_that_carom_cannot_use_are_found() {
         host.edit("failed = \"/dev/shm/carom-check-failed\"", "");
         host.is_repaired(&words, "on another file system than DIR");
     }
+}
+
+#[test]
+fn a_sink_with_the_domain_of_return_paths_is_found() {
+    let key = "0f8a2b5d9c3e4f7a1b6c8d0e2f4a6b8c";
+    let found = |domain: &str| {
+        let config = format!("[verp]\nkeys = [\"{key}\"]\ndomain = \"{domain}\"\n");
+        let ran = Sandbox::new().config(&config).run(&["check"], b"");
+        ran.stdout.contains("the sink has the domain of return paths")
+    };
+    assert!(found("Sink.example") && !found("bounces.example"));
+}
+
+#[test]
+fn files_of_root_in_the_state_directory_are_found_with_one_command() {
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.run(&["cron"], b"").code, 0);
+    let state = sandbox.path("state");
+    let chown = |path: &Path| std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+    chown(&state);
+    let check = || sandbox.run(&["check", "--quick"], b"").stdout;
+    assert!(check().contains(&format!("chown -R nobody: {}", state.display())), "{}", check());
+    for entry in fs::read_dir(&state).unwrap().flatten() {
+        chown(&entry.path());
+    }
+    assert!(!check().contains("chown -R nobody"), "{}", check());
 }

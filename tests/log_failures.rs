@@ -71,3 +71,20 @@ fn failures_wait_while_the_settings_of_the_policy_are_wrong() {
     tick(&sandbox, &[]);
     assert!(sandbox.run(&["suppress", "list"], b"").stdout.contains("gone@dest.example"));
 }
+
+#[test]
+fn the_log_shows_the_state_that_a_step_of_a_logged_bounce_has_now() {
+    let application = Application::at(0);
+    application.answer(410);
+    let sandbox = mail_log::sandbox(Some(&application), "");
+    append(&sandbox, &ago(50, &delivery(540, 1, "gone@dest.example", OTHER, 1.0, UNKNOWN_USER)));
+    sandbox.run(&["cron"], b"");
+    let parked = || sandbox.run(&["log", "--status", "parked"], b"").stdout;
+    assert!(parked().contains("gone@dest.example"), "{}", parked());
+    application.answer(200);
+    assert_eq!(sandbox.run(&["outbox", "retry", "--all"], b"").code, 0);
+    sandbox.run(&["cron"], b"");
+    assert!(!parked().contains("gone@dest.example"), "{}", parked());
+    let log = sandbox.run(&["log"], b"").stdout;
+    assert!(log.contains("notify succeeded"), "{log}");
+}

@@ -18,7 +18,7 @@ const BOUNCE: &str = "bounce";
 pub(super) fn proof_findings(config: &Config) -> Vec<Finding> {
     let findings = servers(config).chain(believes_anyone(config));
     let findings = findings.chain(keys_are_missing(config)).chain(proves_nothing(config));
-    findings.chain(answers_nobody(config)).collect()
+    findings.chain(tests_real_mail(config)).chain(answers_nobody(config)).collect()
 }
 
 fn trust<'a>(config: &'a Config, policy: &str) -> Option<&'a str> {
@@ -47,6 +47,18 @@ fn servers(config: &Config) -> impl Iterator<Item = Finding> {
         let found = format!("[auth] own_servers has {network}: {why}");
         let fix = "name only hosts that send mail and take none from strangers: see /usr/share/doc/carom/proof.md (docs/proof.md of the sources)";
         Some(Finding::note(SUBJECT, found, fix).of_key(config, &["auth", "own_servers"]))
+    })
+}
+
+/// Return paths whose bounces the sink would get.
+fn tests_real_mail(config: &Config) -> Option<Finding> {
+    let domain = config.return_paths.domain()?;
+    let domains = config.policy.get(SINK)?.settings.get("domains")?.as_array()?;
+    let is_it = |one: &toml::Value| one.as_str().is_some_and(|one| one.eq_ignore_ascii_case(domain));
+    domains.iter().any(is_it).then(|| {
+        let found = format!("the sink has the domain of return paths, {domain}: real bounces go to it");
+        let fix = "take it out of [policy.sink.settings] domains, or give [verp] another domain";
+        Finding::wrong(SUBJECT, found, fix).of_key(config, &["policy", SINK, "settings", "domains"])
     })
 }
 

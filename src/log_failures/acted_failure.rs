@@ -42,7 +42,8 @@ impl ActedFailure {
         let DecidedFailure { mail, plan, counted, .. } = &self.failure;
         let decided_by = self.failure.decided_by(policy);
         let line = MessageLine::new(clock::now_ms(), &mail.envelope, decided_by, &plan.verdict, mail.seed);
-        line.counting(counted.clone()).with_results([&self.results[..], &more].concat())
+        let results = [&self.results[..], &more].concat();
+        line.counting(counted.clone()).with_results(results).of_message(self.key())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::envelope::Envelope;
 use crate::error::Result;
 use crate::plan::{Plan, StepEnd};
 use crate::store::journal_entry::{NotificationState, PendingStep, Performed, StepOnRecord};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
 
 /// The note of a step whose promise cannot be read.
@@ -94,12 +94,15 @@ pub(crate) fn give_up(
     shared.write(move |db| {
         let mut given_up = Vec::new();
         for (key, step) in &steps {
-            let take = "UPDATE steps SET state = 'pending'
-                WHERE key = ?1 AND step = ?2 AND state IN ('pending', 'parked') AND lease_ms <= ?3";
-            if db.prepare_cached(take)?.execute(params![key, *step as i64, now_ms])? == 0 {
-                continue;
-            }
-            let note = DROPPED.to_owned();
+            // Dropping is not a try.
+            let take = "UPDATE steps SET state = 'pending', attempts = attempts - 1
+                WHERE key = ?1 AND step = ?2 AND state IN ('pending', 'parked') AND lease_ms <= ?3 RETURNING note";
+            let taken = db.prepare_cached(take)?.query_row(params![key, *step as i64, now_ms], |row| row.get(0));
+            let Some(last): Option<String> = taken.optional()? else { continue };
+            let note = match last.trim_start_matches('!') {
+                "" => DROPPED.to_owned(),
+                last => format!("{DROPPED}; the last try: {last}"),
+            };
             settle_step(db, key, *step, &Performed::new(StepEnd::Failed, "outbox_dropped", note), now_ms)?;
             finish(db, key)?;
             given_up.push((key.clone(), *step));
