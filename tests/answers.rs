@@ -202,7 +202,7 @@ fn a_refusal_for_good_is_not_tried_again() {
     assert_eq!(sandbox.counter("oob_smtp_error"), 1);
     assert!(sandbox.run(&["outbox"], b"").stdout.contains("nothing is pending"));
     let log = sandbox.run(&["log"], b"").stdout;
-    assert!(log.contains("!OOB endpoint returned error") && log.contains("no such user"), "{log}");
+    assert!(log.contains("OOB endpoint returned error") && log.contains("no such user"), "{log}");
 }
 
 #[test]

@@ -298,6 +298,9 @@ fn a_domain_in_other_scripts_is_one_entry_in_both_spellings() {
         bounce(&sandbox, "bounces@bounces.example.com", OWN, &full);
     }
     assert!(spellings.iter().all(|spelling| is_suppressed(&sandbox, spelling)), "two soft bounces");
-    assert!(sandbox.run(&["erase", spellings[0]], b"").code == 0);
+    // Nobody takes the notification, and what is pending would stay.
+    sandbox.run(&["outbox", "drop", "--all"], b"");
+    let ran = sandbox.run(&["erase", spellings[0]], b"");
+    assert_eq!(ran.code, 0, "{ran:?}");
     assert!(listed(&sandbox).is_empty());
 }
