@@ -24,8 +24,8 @@ pub(crate) struct CheckHostArgs {
     /// Only what a message needs: no network, no mail logs, no alerts or exports
     #[arg(long)]
     quick: bool,
-    /// Test as this user; root only. Default: the owner of the state directory, or [policies]
-    /// mail_user
+    /// Test as this user; root only. Default: the owner of the state directory, or
+    /// mail_user below policies in the config
     #[arg(long = "as", value_name = "USER")]
     pub(super) user: Option<String>,
     /// Connect to a mail exchanger of DOMAIN; default one that mail waits for, or of the sink's

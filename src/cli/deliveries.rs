@@ -52,7 +52,7 @@ pub(crate) struct DeliveriesArgs {
     /// Only deliveries sent with this TLS level, as Postfix logs it: none, may, encrypt, dane, …
     #[arg(long, value_name = "LEVEL")]
     tls: Option<String>,
-    /// Only our own mail ([[logs]] own)
+    /// Only our own mail, as `own` of the log says
     #[arg(long, conflicts_with = "others")]
     own: bool,
     /// Only what is not our own: mail that others sent through us, and mail handed to carom

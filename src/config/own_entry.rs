@@ -35,9 +35,7 @@ impl OwnEntry {
         Ok(match written {
             "local" => OwnEntry::Local,
             "authenticated" => OwnEntry::Authenticated,
-            _ if network(written).is_some() => {
-                OwnEntry::Network(network(written).unwrap_or_else(IpNet::default))
-            }
+            _ if network(written).is_some() => OwnEntry::Network(network(written).unwrap_or_default()),
             _ if written.contains('/') => stream(written)?,
             _ => match domain.strip_prefix("*.") {
                 Some(domain) if is_domain(domain) => OwnEntry::Below(domain.to_owned()),

@@ -88,8 +88,8 @@ impl Reader<'_> {
         while let Some(letter) = self.letters.peek().copied() {
             match letter {
                 _ if letter.is_whitespace() || letter == ',' => drop(self.next()),
-                '#' => self.to_line_end(),
-                '/' if self.begins_comment() => self.to_line_end(),
+                '#' => self.skip_line(),
+                '/' if self.begins_comment() => self.skip_line(),
                 _ => break,
             }
         }
@@ -100,7 +100,7 @@ impl Reader<'_> {
         ahead.next() == Some('/') && ahead.next() == Some('/')
     }
 
-    fn to_line_end(&mut self) {
+    fn skip_line(&mut self) {
         while self.letters.peek().is_some_and(|letter| *letter != '\n') {
             self.next();
         }

@@ -21,8 +21,11 @@ const QUOTING: [(&str, &str, &str, &str); 6] = [
     ("earlier_suppressions", "address || ' ' || source || ' ' || key", "reason", "reason <> ''"),
 ];
 
+/// Where the rows of a table are counted.
+type Counted = fn(&mut StoreErasure) -> &mut usize;
+
 /// Rows that are about one address.
-const ABOUT: [(&str, fn(&mut StoreErasure) -> &mut usize); 3] = [
+const ABOUT: [(&str, Counted); 3] = [
     ("suppressions", |erased| &mut erased.suppressions),
     ("earlier_suppressions", |erased| &mut erased.suppressions),
     ("strikes", |erased| &mut erased.soft_bounces),
@@ -38,10 +41,12 @@ struct Quote {
 /// What the store has; nothing is changed.
 pub(crate) fn find(shared: &SharedConnection, what: &ToErase<'_>) -> Result<StoreErasure> {
     let (quotes, differences) = (quotes(shared, what.named)?, differences(shared, what.named)?);
-    let mut erased = StoreErasure::default();
-    erased.pending = pending(shared, what.named)?;
-    erased.messages = messages(&quotes);
-    erased.differences = differences.len();
+    let mut erased = StoreErasure {
+        pending: pending(shared, what.named)?,
+        messages: messages(&quotes),
+        differences: differences.len(),
+        ..StoreErasure::default()
+    };
     for (table, counted) in tables(what) {
         let sql = format!("SELECT count(*) FROM {table} WHERE address = ?1");
         let many: i64 = shared.read(|db| db.query_row(&sql, [what.address], |row| row.get(0)))?;
@@ -79,7 +84,7 @@ pub(crate) fn erase(shared: &SharedConnection, what: &ToErase<'_>) -> Result<Sto
     Ok(erased)
 }
 
-fn tables(what: &ToErase<'_>) -> Vec<(&'static str, fn(&mut StoreErasure) -> &mut usize)> {
+fn tables(what: &ToErase<'_>) -> Vec<(&'static str, Counted)> {
     let is_kept = |table: &str| what.keeps_suppressions && table != "strikes";
     ABOUT.into_iter().filter(|(table, _)| !is_kept(table)).collect()
 }
