@@ -4,8 +4,7 @@ use crate::harness::postfix::Postfix;
 use crate::harness::{Sandbox, wait_for};
 use crate::statistics::tick;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -25,17 +24,7 @@ fn suppress(sandbox: &Sandbox, arguments: &[&str]) {
 
 /// What Postfix answers to RCPT.
 fn rcpt(postfix: &Postfix, from: &str, to: &str) -> String {
-    let stream = TcpStream::connect(("127.0.0.1", postfix.port)).unwrap();
-    let mut out = stream.try_clone().unwrap();
-    let mut lines = BufReader::new(stream);
-    let mut reply = || loop {
-        let mut line = String::new();
-        lines.read_line(&mut line).unwrap();
-        if line.as_bytes().get(3) != Some(&b'-') {
-            return line;
-        }
-    };
-    reply();
+    let (mut out, mut reply) = postfix.connect();
     let mut last = String::new();
     for command in ["EHLO client.example", &format!("MAIL FROM:<{from}>"), &format!("RCPT TO:<{to}>")] {
         write!(out, "{command}\r\n").unwrap();

@@ -82,13 +82,13 @@ impl Postfix {
         started
     }
 
-    /// Hands a message in by SMTP; returns the reply to its end.
-    pub(crate) fn send(&self, from: &str, to: &str, message: &[u8]) -> String {
+    /// An SMTP session that has been greeted: where commands go, and the last line of each reply.
+    pub(crate) fn connect(&self) -> (TcpStream, impl FnMut() -> String) {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        let mut out = stream.try_clone().unwrap();
+        let out = stream.try_clone().unwrap();
         let mut lines = BufReader::new(stream);
-        let mut reply = || loop {
+        let mut reply = move || loop {
             let mut line = String::new();
             lines.read_line(&mut line).unwrap();
             if line.as_bytes().get(3) != Some(&b'-') {
@@ -96,6 +96,12 @@ impl Postfix {
             }
         };
         reply();
+        (out, reply)
+    }
+
+    /// Hands a message in by SMTP; returns the reply to its end.
+    pub(crate) fn send(&self, from: &str, to: &str, message: &[u8]) -> String {
+        let (mut out, mut reply) = self.connect();
         for command in [
             "EHLO client.sender.example".into(),
             format!("MAIL FROM:<{from}>"),
