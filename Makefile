@@ -5,7 +5,10 @@ help:
 	@echo 'make test-unit run the unit tests; it installs nothing'
 	@echo 'make test-sqlcipher'
 	@echo '               the same for encrypted databases; it builds OpenSSL, which takes minutes'
+	@echo 'make test-page look at every view of the page with a million deliveries, in Chromium'
 	@echo 'make torture   kill, lock, fill and damage carom for minutes (MINUTES=3, SEED=1), and count'
+	@echo 'make test-cluster'
+	@echo '               three hosts and a Redis Cluster, kill -9 for half an hour, and count'
 	@echo 'make fuzz      fuzz every reader for a minute each (SECONDS_EACH=60), with cargo-fuzz'
 	@echo 'make dist      build target/dist/carom, the static binary that packages ship'
 	@echo 'make deb       build target/debian/*.deb'
@@ -13,6 +16,8 @@ help:
 	@echo 'make test-packages'
 	@echo '               build both, install them in fresh Debian roots with Postfix, use them (as root)'
 	@echo 'make test-mtas use the package with Exim and OpenSMTPD, in fresh Debian roots (as root)'
+	@echo 'make test-clickhouse'
+	@echo '               events in the engine of ClickHouse (chdb, from PyPI, in target/)'
 	@echo 'make bench     measure what it costs, as ratios'
 	@echo 'make policies  rebuild the shipped policies (policies/dist) from their sources'
 	@echo 'make rules     show what each rule of the bounce policy is good for (JSON=--json: by rule)'
@@ -37,11 +42,22 @@ test-unit:
 test-sqlcipher: test-tools
 	cargo test --features sqlcipher --test carom -- encryption:: privacy:: kept::
 
+# The log of a million deliveries takes minutes to write and to read.
+test-page: test-tools
+	cargo build --release
+	cargo test --release --test carom -- --ignored --exact \
+		serve_page::every_view_of_a_million_deliveries_can_be_read_by_everybody
+
 # Tries to break the guarantees of docs/guarantees.md; ROWS=random: only the rows with that word.
 torture: build-tools
 	cargo build --release
 	CAROM_MINUTES=$(MINUTES) CAROM_SEED=$(SEED) CAROM_ROWS='$(ROWS)' \
 		cargo test --release --test carom torture:: -- --ignored --exact torture::torture --nocapture
+
+# Three hosts that share a Redis Cluster: masters and hosts are killed, and everything is counted.
+test-cluster: test-tools
+	cargo build --release
+	cargo test --release --test carom -- --ignored --exact shared_cluster::sixty_thousand_messages_and_many_kills
 
 # Builds most of carom again, for fuzzing; see tests/fuzz.
 fuzz: build-tools
@@ -58,13 +74,17 @@ deb: package-tools dist
 
 rpm: package-tools dist
 	packaging/stage.sh
-	cargo generate-rpm --auto-req no --payload-compress zstd
+	cargo generate-rpm --auto-req no --payload-compress xz
 
 test-packages: proof-tools deb rpm
 	tests/packages/run.sh
 
 test-mtas: mtas-tools deb
 	tests/mtas/run.sh
+
+test-clickhouse:
+	cargo build
+	tests/clickhouse/run.sh
 
 bench: dist
 	cargo bench --bench run
@@ -83,5 +103,6 @@ examples: build-tools
 build-tools test-tools package-tools proof-tools mtas-tools:
 	@tests/tools.sh $(@:-tools=)
 
-.PHONY: help demo test test-unit test-sqlcipher torture fuzz dist deb rpm test-packages test-mtas bench policies rules examples \
+.PHONY: help demo test test-unit test-sqlcipher test-page torture fuzz dist deb rpm test-packages test-mtas test-cluster test-clickhouse bench policies rules \
+	examples \
 	build-tools test-tools package-tools proof-tools mtas-tools

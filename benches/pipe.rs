@@ -61,10 +61,11 @@ fn table(
 ) -> Outcome<()> {
     println!("  binary {}{how}", cache.words());
     let mut nothing = Command::new(empty);
-    for (what, recipient, fresh) in [
-        ("accepted", ACCEPTED, false),
-        ("accepted, new state directory", ACCEPTED, true),
-        ("a bounce sent to a loopback peer", BOUNCED, false),
+    for (what, recipient, named, fresh) in [
+        ("accepted", ACCEPTED, true, false),
+        ("accepted, new state directory", ACCEPTED, true, true),
+        ("accepted, without a queue id", ACCEPTED, false, false),
+        ("a bounce sent to a loopback peer", BOUNCED, true, false),
     ] {
         let file = bench.dir.join("message");
         fs::write(&file, message(recipient, "http://tracker.example/i", "http://tracker.example/l")?)?;
@@ -76,7 +77,11 @@ fn table(
             if fresh {
                 renew(setting)?;
             }
-            measured::run(setting.pipe(&binaries[number], recipient).stdin(File::open(&file)?))
+            let mut command = setting.pipe(&binaries[number], recipient);
+            if named {
+                command.arg("--queue-id").arg(format!("4Xn{:x}", fastrand::u64(..)));
+            }
+            measured::run(command.stdin(File::open(&file)?))
         };
         // The first run compiles the policy.
         (0..binaries.len()).try_for_each(|number| deliver(number).map(drop))?;

@@ -8,11 +8,14 @@ set -eu
 cd "$(dirname "$0")/.."
 out=${CARGO_TARGET_DIR:-target}/dist
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+peer=
+trap 'kill $peer 2> /dev/null || true; rm -rf "$work"' EXIT
 
-# SQLite without search in texts, maps and extensions, which carom does not use.
+# SQLite without search in texts, maps and extensions, which carom does not use, and without a
+# count of its memory, which takes a lock for each piece.
 export LIBSQLITE3_FLAGS='-USQLITE_ENABLE_FTS3 -USQLITE_ENABLE_FTS3_PARENTHESIS
-    -USQLITE_ENABLE_FTS5 -USQLITE_ENABLE_RTREE -DSQLITE_OMIT_LOAD_EXTENSION'
+    -USQLITE_ENABLE_FTS5 -USQLITE_ENABLE_RTREE -DSQLITE_OMIT_LOAD_EXTENSION
+    -DSQLITE_DEFAULT_MEMSTATUS=0'
 
 # The libraries are built once; what follows `--` is for the last step alone. The file has a fixed
 # address: a position-independent one relocates every pointer in its data at each start, which takes
@@ -22,15 +25,20 @@ link() {
         -C target-feature=+crt-static -C relocation-model=static -C link-arg=-Wl,--icf=all "$@"
 }
 
-# A state directory, a zone and an SMTP port where nobody listens.
+# A state directory, a zone, and a mail server that takes what is sent.
 config() {
+    rustc --edition 2024 -O -o "$work/peer" packaging/peer.rs
+    mkfifo "$work/port"
+    "$work/peer" > "$work/port" &
+    peer=$!
+    read -r port < "$work/port"
     cat > "$work/carom.toml" <<TOML
 state = "$work/state"
 [dns]
 zone = "$PWD/packaging/profile/zone"
 [network]
 allow_private = ["127.0.0.0/8"]
-smtp_port = 9
+smtp_port = $port
 hostname = "sink.example"
 [policy.sink.settings]
 domains = ["sink.example"]
@@ -39,12 +47,14 @@ domains = ["sink.example"]
 TOML
 }
 
-# deliver POLICY MESSAGE SENDER RECIPIENT COMMAND...: `carom pipe`, run by the command.
+# deliver POLICY MESSAGE SENDER RECIPIENT COMMAND...: `carom pipe`, run by the command. Each is
+# another message.
+number=0
 deliver() {
-    policy=$1 message=packaging/profile/$2.eml from=$3 to=$4
+    number=$((number + 1)) policy=$1 message=packaging/profile/$2.eml from=$3 to=$4
     shift 4
     "$@" "$out/carom" --config "$work/carom.toml" pipe --policy "$policy" --sender "$from" \
-        --client-address 192.0.2.1 --queue-id "4Xn0$to" --recipient "$to" < "$message"
+        --client-address 192.0.2.1 --queue-id "4Xn0$number" --recipient "$to" < "$message"
 }
 
 accepted() {
@@ -67,10 +77,11 @@ order() {
         accepted "$work/order" $how > /dev/null
     done
     reported "$work/order" > /dev/null
+    # The bounces before the last move the store's log into the file.
     {
         accepted "$work/order"
         reported "$work/order"
-        bounced "$work/order"
+        for times in 1 2 3; do bounced "$work/order"; done
         accepted "$work/order" --interpreted
     } > "$work/calls"
     awk '!seen[$0]++' "$work/calls" > "$work/symbols"

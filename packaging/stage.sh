@@ -39,10 +39,10 @@ complete fish fish/vendor_completions.d carom.fish
 "$carom" man --out "$root/usr/share/man/man1"
 
 into "$doc" README.md ARCHITECTURE.md
-into "$doc/docs" docs/*.md
+into "$doc/docs" docs/*.md docs/events.schema.json
 into "$doc/packaging" packaging/packaging.md
-into "$doc/examples" examples/carom.toml examples/postfix examples/powermta examples/exim \
-    examples/opensmtpd examples/inbox
+into "$doc/examples" examples/carom.toml examples/postfix examples/postfix-lmtp examples/powermta examples/exim \
+    examples/opensmtpd examples/inbox examples/grafana examples/clickhouse examples/return-paths
 into "$doc/policies" policies/README.md
 for policy in sink bounce; do
     into "$doc/policies/$policy" "policies/$policy/README.md"

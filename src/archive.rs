@@ -7,8 +7,8 @@
 //!
 //! The names are the start of a digest of the address, that digest, and the arrival time with the
 //! key of the journal. Not here: which reports are kept (policies), and messages without an effect
-//! (`kept_by_reason`). Invariant: an address never
-//! becomes part of a path; what is kept of one address is bounded, and expires.
+//! (`kept_by_reason`). Invariant: an address never becomes part of a path; what is kept of one
+//! address is bounded, and expires.
 
 /// Messages that were accepted without an effect, by the reason.
 pub(crate) mod kept_by_reason;
@@ -16,6 +16,7 @@ pub(crate) mod kept_by_reason;
 use crate::clock::DAY_MS;
 use crate::config::Config;
 use crate::digest;
+use crate::envelope::split_address;
 use crate::error::{Context, Error, Result};
 use crate::files::publish::{publish, remove_scraps};
 use crate::files::{private, regular};
@@ -25,12 +26,16 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::Serialize;
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// How the names of reports end.
 const ENDING: &str = ".eml.gz";
+
+/// The name that all complaints are kept under that match nobody.
+pub(crate) const UNMATCHED: &str = "complaint-unmatched";
 
 /// A report that is kept.
 #[derive(Clone, Debug, Serialize)]
@@ -52,7 +57,7 @@ pub(crate) fn keep(config: &Config, address: &str, key: &str, at_ms: i64, raw: &
         .map_err(|error| error.remedy("let the user that runs carom write there, or set [kept] directory"))?;
     let mut packed = GzEncoder::new(Vec::new(), Compression::default());
     let packed = packed.write_all(raw).and_then(|()| packed.finish()).context("cannot compress")?;
-    let digest = digest::sha256_hex(&[key.as_bytes()], 16);
+    let digest = key_digest(key);
     let path = folder.join(format!("{:013}-{digest}{ENDING}", at_ms.max(0)));
     publish(&path, &packed, private::FILE)?;
     for old in list(&folder).into_iter().skip(config.kept.per_address) {
@@ -62,15 +67,58 @@ pub(crate) fn keep(config: &Config, address: &str, key: &str, at_ms: i64, raw: &
     Ok(path)
 }
 
+/// What stands for the key of a message in the name of its copy.
+pub(crate) fn key_digest(key: &str) -> String {
+    digest::sha256_hex(&[key.as_bytes()], 16)
+}
+
+/// The digests of the keys of all messages without an effect that are kept now.
+pub(crate) fn without_effect(config: &Config) -> HashSet<String> {
+    let mut found = kept_by_reason::digests(config);
+    found.extend(of(config, UNMATCHED).iter().filter_map(digest_of));
+    found
+}
+
+/// The complaints that match nobody and came as these messages.
+pub(crate) fn unmatched_of<'m>(config: &Config, messages: impl Iterator<Item = &'m str>) -> Vec<Kept> {
+    let wanted: HashSet<String> = messages.map(key_digest).collect();
+    let is_wanted = |kept: &Kept| digest_of(kept).is_some_and(|digest| wanted.contains(&digest));
+    of(config, UNMATCHED).into_iter().filter(is_wanted).collect()
+}
+
+/// The copies of these messages, found by the names of the files: no copy is opened.
+pub(crate) fn of_messages<'m>(config: &Config, messages: impl Iterator<Item = &'m str>) -> Vec<Kept> {
+    let wanted: HashSet<String> = messages.map(key_digest).collect();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let is_wanted = |kept: &Kept| digest_of(kept).is_some_and(|digest| wanted.contains(&digest));
+    let mut found: Vec<Kept> = of(config, UNMATCHED).into_iter().filter(is_wanted).collect();
+    found.extend(kept_by_reason::select(config, is_wanted));
+    found
+}
+
+/// The digest of the key of the message, from the name of its copy.
+fn digest_of(kept: &Kept) -> Option<String> {
+    let name = kept.file.file_name()?.to_str()?.strip_suffix(ENDING)?;
+    name.split('-').nth(1).map(str::to_owned)
+}
+
 /// What is kept of an address, the newest first.
 pub(crate) fn of(config: &Config, address: &str) -> Vec<Kept> {
     list(&folder(config, address))
 }
 
-/// What is kept about an address, a queue id or a Message-ID, whoever kept it, the newest first.
+/// What is kept about an address, a queue id or a Message-ID, whoever kept it, the newest first. A
+/// complaint that matches nobody is about every address that it names.
 pub(crate) fn about(config: &Config, key: &str) -> Vec<Kept> {
+    let sought = NamedAddress::or_text(key);
     let mut found = of(config, key);
-    found.extend(kept_by_reason::about(config, &NamedAddress::or_text(key)));
+    let names_it = |kept: &Kept| read(kept, config).is_ok_and(|raw| sought.is_in(&raw));
+    if split_address(key).is_some() {
+        found.extend(of(config, UNMATCHED).into_iter().filter(names_it));
+    }
+    found.extend(kept_by_reason::about(config, &sought));
     found.sort_by(|a, b| (b.at_ms, &b.file).cmp(&(a.at_ms, &a.file)));
     found
 }

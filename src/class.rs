@@ -40,22 +40,39 @@ impl DeliveryFailure {
 }
 
 /// The addresses of a message that mean something for the class of a failure: the sender if the
-/// text mentions it or its domain, and then the recipient in the same way.
+/// text mentions it or its domain, and then the recipient in the same way; the recipient also if
+/// the text has the name before its `@` as a word: `user kim not found`.
 pub(crate) fn mentioned<'a>(
     text: &str,
     sender: Option<&'a str>,
     recipient: Option<&'a str>,
 ) -> (Option<&'a str>, Option<&'a str>) {
-    let is_mentioned = |address: &&str| {
-        let domain = address.rsplit_once('@').map_or(*address, |(_, domain)| domain).as_bytes();
-        let Some(first) = domain.first() else { return false };
-        let is_domain = |at: usize| {
-            text.as_bytes()[at..].get(..domain.len()).is_some_and(|part| part.eq_ignore_ascii_case(domain))
-        };
-        memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text.as_bytes()).any(is_domain)
+    let split = |address: &&'a str| address.rsplit_once('@').unwrap_or(("", address));
+    let is_domain_there = |address: &&'a str| places(text, split(address).1).next().is_some();
+    let sender = sender.filter(is_domain_there);
+    let is_recipient_there = |address: &&'a str| {
+        let name = split(address).0;
+        places(text, name).any(|at| is_word(text.as_bytes(), at, name.len()))
+            || (sender.is_some() && is_domain_there(address))
     };
-    let sender = sender.filter(is_mentioned);
-    (sender, recipient.filter(|_| sender.is_some()).filter(is_mentioned))
+    (sender, recipient.filter(is_recipient_there))
+}
+
+/// Where a text has these words, however they are capitalized.
+fn places<'t>(text: &'t str, words: &'t str) -> impl Iterator<Item = usize> + 't {
+    let (text, words) = (text.as_bytes(), words.as_bytes());
+    let is_there =
+        |at: &usize| text[*at..].get(..words.len()).is_some_and(|part| part.eq_ignore_ascii_case(words));
+    let first = words.first();
+    let of = |first: &u8| memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text);
+    first.map(of).into_iter().flatten().filter(is_there)
+}
+
+/// Whether nothing of the same word stands around.
+fn is_word(text: &[u8], at: usize, length: usize) -> bool {
+    let is_of_word =
+        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80);
+    !is_of_word(at.checked_sub(1).map(|before| &text[before])) && !is_of_word(text.get(at + length))
 }
 
 /// What a failure means.
@@ -146,25 +163,17 @@ impl About {
     /// What a failure with this reason is usually about, for policies that do not say. A hard
     /// failure with a reason of their own is about the recipient.
     pub(crate) fn usual(reason: &str, severity: Severity) -> About {
-        match reason {
-            "user-unknown" | "filtered" | "has-moved" | "suspend" | "mailbox-full" => About::Recipient,
-            "host-unknown" | "not-accept" => About::RecipientDomain,
-            "rejected" | "auth-failure" => About::Sender,
-            "too-many-connections"
-            | "rate-limited"
-            | "blocked"
-            | "bad-reputation"
-            | "require-ptr"
-            | "security-error" => About::SendingHost,
-            "exceed-limit" | "message-too-big" | "not-compliant-rfc" | "spam-detected" | "virus-detected"
-            | "content-error" | "policy-violation" => About::Message,
-            "system-full" | "system-error" | "mailer-error" | "relay-denied" | "syntax-error"
-            | "failed-starttls" => About::Relay,
-            "expired" | "network-error" => About::Network,
-            "undetermined" | "feedback" | "vacation" | "delivered" => About::Nobody,
-            _ if severity == Severity::Hard => About::Recipient,
-            _ => About::Nobody,
+        let known = USUAL.iter().find(|(_, reasons)| reasons.contains(&reason));
+        match known {
+            Some((about, _)) => *about,
+            None if severity == Severity::Hard => About::Recipient,
+            None => About::Nobody,
         }
+    }
+
+    /// The public vocabulary of reasons.
+    pub(crate) fn reasons() -> impl Iterator<Item = &'static str> {
+        USUAL.iter().flat_map(|(_, reasons)| reasons.iter().copied())
     }
 
     /// Whether a failure about it can mean that the address is dead.
@@ -172,6 +181,42 @@ impl About {
         matches!(self, About::Recipient | About::RecipientDomain)
     }
 }
+
+/// The vocabulary of reasons, and what a failure with each is usually about.
+const USUAL: [(About, &[&str]); 8] = [
+    (About::Recipient, &["user-unknown", "filtered", "has-moved", "suspend", "mailbox-full"]),
+    (About::RecipientDomain, &["host-unknown", "not-accept"]),
+    (About::Sender, &["rejected", "auth-failure"]),
+    (
+        About::SendingHost,
+        &[
+            "too-many-connections",
+            "rate-limited",
+            "blocked",
+            "bad-reputation",
+            "require-ptr",
+            "security-error",
+        ],
+    ),
+    (
+        About::Message,
+        &[
+            "exceed-limit",
+            "message-too-big",
+            "not-compliant-rfc",
+            "spam-detected",
+            "virus-detected",
+            "content-error",
+            "policy-violation",
+        ],
+    ),
+    (
+        About::Relay,
+        &["system-full", "system-error", "mailer-error", "relay-denied", "syntax-error", "failed-starttls"],
+    ),
+    (About::Network, &["expired", "network-error"]),
+    (About::Nobody, &["undetermined", "feedback", "vacation", "delivered"]),
+];
 
 /// Whether the address or its domain is dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -211,6 +256,23 @@ mod tests {
             assert_eq!(serde_json::to_value(about).unwrap(), about.name());
             assert_eq!(About::named(about.name()), Some(about));
         }
+    }
+
+    #[test]
+    fn the_addresses_that_a_text_mentions_are_known() {
+        let (sender, recipient) = ("news@shop.example", "kim@firma.example");
+        for (text, are_known) in [
+            ("550 user KIM not found", [false, true]),
+            ("550 <kim@firma.example>: no", [false, true]),
+            ("550 kimono not found at firma.example", [false, false]),
+            ("550 shop.example is unknown at firma.example", [true, true]),
+            ("550 shop.example is unknown", [true, false]),
+            ("550 \u{e4}kim is unknown", [false, false]),
+        ] {
+            let known = mentioned(text, Some(sender), Some(recipient));
+            assert_eq!([known.0.is_some(), known.1.is_some()], are_known, "{text}");
+        }
+        assert_eq!(mentioned("550 no", Some("@"), Some("")), (None, None));
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! Not here: deadlines, which use the monotonic clock (`deadline`). Invariant: whoever needs the
 //! current time asks here, so that one option (`--now`) moves it for the whole process.
 
+/// Times and days as people type them.
+pub(crate) mod typed_time;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -26,6 +29,11 @@ pub(crate) fn start_at(at_ms: i64) {
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub(crate) fn now_ms() -> i64 {
     system_ms().saturating_add(AHEAD_MS.load(Ordering::Relaxed))
+}
+
+/// The later of this process's clock and the system's, milliseconds since 1970.
+pub(crate) fn latest_ms() -> i64 {
+    now_ms().max(system_ms())
 }
 
 /// The current time, to compare with the times of files.
@@ -77,13 +85,9 @@ pub(crate) fn local_zone() -> TimeZone {
     (!named).then(own).flatten().unwrap_or_else(TimeZone::system)
 }
 
-/// Milliseconds since 1970 as RFC 3339 in UTC.
+/// Milliseconds since 1970 as RFC 3339 in UTC, with three digits of milliseconds: as texts, times
+/// are in the order in which they came.
 pub(crate) fn rfc3339(at_ms: i64) -> String {
-    Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
-}
-
-/// The same, always with three digits of milliseconds.
-pub(crate) fn rfc3339_ms(at_ms: i64) -> String {
     format!("{:.3}", Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
@@ -108,8 +112,8 @@ mod tests {
 
     #[test]
     fn milliseconds_have_three_digits() {
-        assert_eq!(rfc3339_ms(1_767_225_600_220), "2026-01-01T00:00:00.220Z");
-        assert_eq!(rfc3339_ms(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(rfc3339(1_767_225_600_220), "2026-01-01T00:00:00.220Z");
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
     }
 
     #[test]

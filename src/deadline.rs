@@ -4,7 +4,9 @@
 //! server.
 
 pub(crate) mod cpu_time;
+pub(crate) mod readiness;
 pub(crate) mod stopping;
+pub(crate) mod timed_stream;
 pub(crate) mod watchdog;
 
 use std::time::{Duration, Instant};

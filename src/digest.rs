@@ -3,7 +3,7 @@
 //! The home of `ring` and `data-encoding`. Not here: what is signed, and where keys come from
 //! (`return_path`, `webhook`). Invariant: a key is never shown.
 
-use data_encoding::{BASE32_NOPAD, BASE64, BASE64_NOPAD, HEXLOWER};
+use data_encoding::{BASE32_NOPAD, BASE64, BASE64_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
 use ring::digest::{Context, SHA256};
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -77,6 +77,17 @@ pub(crate) fn random_token(octets: usize) -> String {
 /// In lower case.
 pub(crate) fn hex(octets: &[u8]) -> String {
     HEXLOWER.encode(octets)
+}
+
+/// `None` if the text is not hexadecimal.
+pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()
+}
+
+/// Whether digests are the same; how long that takes does not tell where they differ.
+pub(crate) fn is_same(one: &[u8; 32], other: &[u8; 32]) -> bool {
+    let difference = one.iter().zip(other).fold(0, |all, (one, other)| all | (one ^ other));
+    std::hint::black_box(difference) == 0
 }
 
 /// The first `digits` digits of base 32 (RFC 4648 section 6), in lower case.

@@ -2,7 +2,7 @@
 //! anyone may write.
 
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// An SMTP envelope for one recipient (RFC 5321 section 2.3.1), with what the mail server knows of
 /// the client.
@@ -23,9 +23,30 @@ pub(crate) struct Envelope {
     pub(crate) queue_id: Option<String>,
     /// The DSN envelope id (RFC 3461).
     pub(crate) envid: Option<String>,
+    /// Which reports the sender asks for (NOTIFY). `None`: it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) notify: Option<Vec<WantedReport>>,
+    /// Of a message that fails, the sender wants only the header back (RET=HDRS).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) header_only: bool,
+}
+
+/// A report that a sender can ask for (NOTIFY of RFC 3461). None of them: `NEVER`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum WantedReport {
+    Success,
+    Failure,
+    Delay,
 }
 
 impl Envelope {
+    /// Whether the sender asks for this report; without a word from it, it wants to hear of
+    /// failures.
+    pub(crate) fn wants(&self, report: WantedReport) -> bool {
+        self.notify.as_ref().map_or(report != WantedReport::Success, |wanted| wanted.contains(&report))
+    }
+
     /// The null sender is written in three ways: nothing, `<>`, and Postfix's `MAILER-DAEMON`.
     pub(crate) fn normal_sender(sender: &str) -> String {
         match sender.trim() {
@@ -33,6 +54,20 @@ impl Envelope {
             daemon if daemon.eq_ignore_ascii_case("mailer-daemon") => String::new(),
             other => other.trim_start_matches('<').trim_end_matches('>').to_owned(),
         }
+    }
+
+    /// The client that the mail server names: Postfix says "unknown" where it knows none, and
+    /// XFORWARD writes IPv6 with a prefix. An address that cannot be read is somebody's, and
+    /// nobody's of ours.
+    pub(crate) fn client_address_in(text: &str) -> Option<IpAddr> {
+        let bare = text.trim().trim_start_matches('[').trim_end_matches(']');
+        let tag = bare.get(..5).filter(|tag| tag.eq_ignore_ascii_case("ipv6:"));
+        let bare = bare.get(tag.map_or(0, str::len)..).unwrap_or(bare);
+        if bare.is_empty() || bare.eq_ignore_ascii_case("unknown") {
+            return None;
+        }
+        let unzoned = bare.split_once('%').map_or(bare, |(address, _)| address);
+        Some(unzoned.parse().unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)))
     }
 }
 

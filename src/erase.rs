@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::envelope::split_address;
 use crate::error::{Error, Result};
+use crate::events;
 use crate::index::{Index, IndexErasure};
 use crate::message_log::MessageLog;
 use crate::message_log::blanking::{self, LogErasure};
@@ -40,6 +41,8 @@ pub(crate) struct Erasure {
     pub(crate) messages: usize,
     /// Places in the message log and in carom's own where it is blanked.
     pub(crate) log_places: usize,
+    /// Places in events that are still to be sent where it is blanked.
+    pub(crate) event_places: usize,
     pub(crate) left: Left,
 }
 
@@ -70,6 +73,7 @@ impl Erasure {
             self.differences,
             self.messages,
             self.log_places,
+            self.event_places,
         ];
         found.iter().all(|many| *many == 0) && self.left.is_nothing()
     }
@@ -96,7 +100,9 @@ pub(crate) fn erase(
         true => look(config, store, &what)?,
         false => remove(config, store, &what)?,
     };
-    let (stored, indexed, logged, kept_reports) = found;
+    let (stored, indexed, logged, [kept_reports, event_places]) = found;
+    let to_forward = store.messages_to_forward()?;
+    let forwarded = to_forward.iter().filter(|message| message.names(&named)).count();
     Ok(Erasure {
         address: normal.clone(),
         dry_run,
@@ -107,15 +113,17 @@ pub(crate) fn erase(
         differences: stored.differences,
         messages: stored.messages,
         log_places: logged.places,
+        event_places,
         left: Left {
-            pending_messages: stored.pending,
+            pending_messages: stored.pending + forwarded,
             pending_deliveries: indexed.pending,
             compressed_logs: logged.packed,
         },
     })
 }
 
-type Found = (StoreErasure, IndexErasure, LogErasure, usize);
+/// The last: kept reports, and places in waiting events.
+type Found = (StoreErasure, IndexErasure, LogErasure, [usize; 2]);
 
 fn look(config: &Config, store: &Store, what: &ToErase<'_>) -> Result<Found> {
     let indexed = match Index::look(&config.index_path())? {
@@ -123,7 +131,9 @@ fn look(config: &Config, store: &Store, what: &ToErase<'_>) -> Result<Found> {
         None => IndexErasure::default(),
     };
     let logged = blanking::find_traces(config, what.named)?;
-    Ok((store.find_traces(what)?, indexed, logged, archive::about(config, what.address).len()))
+    let kept_reports = archive::about(config, what.address).len();
+    let waiting = events::blanked_events::find_traces(config, what.named)?;
+    Ok((store.find_traces(what)?, indexed, logged, [kept_reports, waiting]))
 }
 
 fn remove(config: &Config, store: &Store, what: &ToErase<'_>) -> Result<Found> {
@@ -139,7 +149,8 @@ fn remove(config: &Config, store: &Store, what: &ToErase<'_>) -> Result<Found> {
         None => IndexErasure::default(),
     };
     let kept_reports = archive::forget(config, what.address)?;
+    let waiting = events::blanked_events::blank(config, what.named)?;
     let stored = store.erase(what)?;
     let logged = blanking::blank(config, what.named, store)?;
-    Ok((stored, indexed, logged, kept_reports))
+    Ok((stored, indexed, logged, [kept_reports, waiting]))
 }

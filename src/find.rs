@@ -9,7 +9,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::envelope::split_address;
 use crate::error::Result;
-use crate::index::{Filter, Index, StoredDelivery};
+use crate::index::{Filter, Index, MessageUnderWay, StoredDelivery};
 use crate::message_log::{self, TrailFilter, TrailRow};
 use crate::named_address::NamedAddress;
 use crate::return_path;
@@ -33,6 +33,8 @@ pub(crate) struct Known {
     #[serde(serialize_with = "as_json")]
     pub(crate) log: Vec<TrailRow>,
     pub(crate) deliveries: Vec<StoredDelivery>,
+    /// Messages of the mail log that have not ended.
+    pub(crate) under_way: Vec<MessageUnderWay>,
     /// The sender that a forwarder rewrote (SRS) into this key.
     pub(crate) rewritten_from: Option<String>,
 }
@@ -61,34 +63,62 @@ fn as_json<S: Serializer>(log: &[TrailRow], to: S) -> Result<S::Ok, S::Error> {
 impl Known {
     pub(crate) fn about(key: &str, store: &Store, config: &Config) -> Result<Known> {
         let (address, at_ms) = (key.to_lowercase(), clock::now_ms());
-        let notifications = store.notifications(&address)?;
         let is_address = split_address(key).is_some_and(|(local, _)| !local.is_empty());
         let suppressed = suppressions_of(store, &address, is_address, at_ms)?;
-        let log = log_about(&address, &notifications, &suppressed, store, config)?;
+        let known = Known::gathered(key, suppressed, store, config)?;
         let soft_bounce = |(sender_domain, at_ms, proven): (String, i64, bool)| SoftBounceOnRecord {
             sender_domain,
             time: clock::rfc3339(at_ms),
             proven,
         };
-        let sought = NamedAddress::or_text(key);
+        Ok(Known {
+            soft_bounces: store.strikes(&address)?.into_iter().map(soft_bounce).collect(),
+            kept: kept_about(key, is_address, &known.log, config),
+            under_way: under_way(&NamedAddress::or_text(key), &known.deliveries, config)?,
+            rewritten_from: return_path::unwrapped(key),
+            ..known
+        })
+    }
+
+    /// The same about a message, by its queue id or Message-ID: this reads what the message has,
+    /// and neither the suppression list nor what is kept.
+    pub(crate) fn about_message(id: &str, store: &Store, config: &Config) -> Result<Known> {
+        let known = Known::gathered(id, Vec::new(), store, config)?;
+        // A message is under way, or it has deliveries.
+        let under_way = match known.deliveries.is_empty() {
+            true => under_way(&NamedAddress::or_text(id), &[], config)?,
+            false => Vec::new(),
+        };
+        let messages = known.log.iter().filter_map(|row| row.event.as_ref()?.message());
+        Ok(Known { kept: archive::of_messages(config, messages), under_way, ..known })
+    }
+
+    fn gathered(key: &str, suppressed: Vec<Suppressed>, store: &Store, config: &Config) -> Result<Known> {
+        let address = key.to_lowercase();
+        let notifications = store.notifications(&address)?;
+        let log = log_about(&address, &notifications, &suppressed, store, config)?;
+        // As in the log, what never ran is left out.
+        let notifications = notifications.into_iter().filter(|one| one.state != "skipped").collect();
+        let (sought, deliveries) = (NamedAddress::or_text(key), deliveries_of(key, config)?);
         Ok(Known {
             key: key.to_owned(),
-            at_ms,
+            at_ms: clock::now_ms(),
             suppressed,
-            soft_bounces: store.strikes(&address)?.into_iter().map(soft_bounce).collect(),
+            soft_bounces: Vec::new(),
             notifications,
-            kept: archive::about(config, key),
+            kept: Vec::new(),
             pending: pending_about(&sought, &log, store)?,
             log,
-            deliveries: deliveries_of(key, config)?,
-            rewritten_from: return_path::unwrapped(key),
+            under_way: Vec::new(),
+            deliveries,
+            rewritten_from: None,
         })
     }
 
     /// The same with all deliveries and the text of each kept report, for whom it is about.
     pub(crate) fn whole(key: &str, store: &Store, config: &Config) -> Result<Export> {
         let mut known = Known::about(key, store, config)?;
-        if let Some(index) = Index::look(&config.index_path())? {
+        if let Some(index) = Index::to_read(&config.index_path())? {
             known.deliveries = index.deliveries_of_address(key)?;
         }
         let text = |one: &Kept| Ok(String::from_utf8_lossy(&archive::read(one, config)?).into_owned());
@@ -98,6 +128,7 @@ impl Known {
 
     pub(crate) fn is_nothing(&self) -> bool {
         let Known { suppressed, soft_bounces, notifications, kept, pending, log, deliveries, .. } = self;
+        let under_way = &self.under_way;
         suppressed.is_empty()
             && soft_bounces.is_empty()
             && notifications.is_empty()
@@ -105,6 +136,7 @@ impl Known {
             && pending.is_empty()
             && log.is_empty()
             && deliveries.is_empty()
+            && under_way.is_empty()
     }
 }
 
@@ -125,16 +157,43 @@ fn log_about(
     message_log::trail(config, Some(store), &filter)
 }
 
-/// Steps of messages that have no line, because a kill came before it.
+/// What is kept about the key; complaints that match nobody are known by the line of their message.
+fn kept_about(key: &str, is_address: bool, log: &[TrailRow], config: &Config) -> Vec<Kept> {
+    let mut kept = archive::about(config, key);
+    if !is_address {
+        let messages = log.iter().filter_map(|row| row.event.as_ref()?.message());
+        kept.extend(archive::unmatched_of(config, messages));
+        kept.sort_by(|a, b| (b.at_ms, &b.file).cmp(&(a.at_ms, &a.file)));
+    }
+    kept
+}
+
+/// Messages of the mail log whose last lines are still to come, if they have no delivery yet.
+fn under_way(
+    sought: &NamedAddress,
+    deliveries: &[StoredDelivery],
+    config: &Config,
+) -> Result<Vec<MessageUnderWay>> {
+    let Some(index) = Index::to_read(&config.index_path())? else { return Ok(Vec::new()) };
+    let known: HashSet<&str> = deliveries.iter().filter_map(|one| one.queue_id.as_deref()).collect();
+    let mut found = index.under_way(sought)?;
+    found.retain(|message| !known.contains(message.queue_id.as_str()));
+    Ok(found)
+}
+
+/// Steps of messages that have no line that names the key: because a kill came before it, or
+/// because only the message that is forwarded names it.
 fn pending_about(sought: &NamedAddress, log: &[TrailRow], store: &Store) -> Result<Vec<PendingStep>> {
     let is_shown = |step: &PendingStep| {
         log.iter().any(|row| row.event.as_ref().is_some_and(|event| event.message() == Some(&step.key)))
     };
+    let forwarded: HashSet<String> =
+        store.messages_to_forward()?.into_iter().filter(|one| one.names(sought)).map(|one| one.key).collect();
     let is_about = |step: &PendingStep| {
         let envelope = &step.envelope;
         let named = [Some(&step.key), step.address.as_ref(), envelope.queue_id.as_ref()];
         let named = named.into_iter().flatten().chain([&envelope.sender, &envelope.recipient]);
-        named.into_iter().any(|name| sought.is_in(name.as_bytes()))
+        forwarded.contains(&step.key) || named.into_iter().any(|name| sought.is_in(name.as_bytes()))
     };
     Ok(store.pending_steps()?.into_iter().filter(|step| is_about(step) && !is_shown(step)).collect())
 }
@@ -154,7 +213,7 @@ fn suppressions_of(store: &Store, key: &str, is_address: bool, now_ms: i64) -> R
 
 /// Deliveries of an address; else of a Message-ID; else of a queue id.
 fn deliveries_of(key: &str, config: &Config) -> Result<Vec<StoredDelivery>> {
-    let Some(index) = Index::look(&config.index_path())? else { return Ok(Vec::new()) };
+    let Some(index) = Index::to_read(&config.index_path())? else { return Ok(Vec::new()) };
     let (key, limit) = (Some(key.to_owned()), Some(DELIVERIES));
     let filters = [
         Filter { recipient: key.clone(), limit, ..Filter::default() },

@@ -3,13 +3,16 @@
 //! Not here: whether what they read is right. Invariant: each function takes any bytes, does not
 //! panic, and ends.
 
+use crate::lmtp::conversation::{ConnectedClient, Conversation, ConversationRules, Dialect, Turn};
 use crate::maillog::correlate::{Correlator, CorrelatorState, MemoryLimits};
 use crate::maillog::journald::JournalExport;
-use crate::maillog::postfix::Grammar;
+use crate::maillog::kumomta::{RecordLog, RecordState};
+use crate::maillog::postfix::{Grammar, LogServer};
 use crate::maillog::powermta::{Accounting, AccountingState};
 use crate::maillog::tail::Chunk;
 use jiff::tz::TimeZone;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A moment after everything that the corpus tells of, in milliseconds since 1970.
 const REFERENCE_MS: i64 = 1_800_000_000_000;
@@ -47,7 +50,16 @@ pub fn report(raw: &[u8]) -> Vec<Reported> {
 
 /// The recipients of the deliveries that lines of Postfix tell of.
 pub fn postfix(raw: &[u8]) -> Vec<String> {
-    let grammar = Grammar { zone: TimeZone::UTC, ..Grammar::default() };
+    lines(LogServer::Postfix, raw)
+}
+
+/// The same for lines of Exim.
+pub fn exim(raw: &[u8]) -> Vec<String> {
+    lines(LogServer::Exim, raw)
+}
+
+fn lines(server: LogServer, raw: &[u8]) -> Vec<String> {
+    let grammar = Grammar { server, zone: TimeZone::UTC, ..Grammar::default() };
     let mut correlator =
         Correlator::new(&grammar, MemoryLimits::default(), REFERENCE_MS, CorrelatorState::default());
     correlator.read(raw, &mut ());
@@ -84,4 +96,36 @@ pub fn powermta(raw: &[u8]) {
     pieces.read(&chunk(true, &raw[..cut]), |_| {});
     pieces.read(&chunk(false, &raw[cut..]), |_| {});
     whole.take_reading();
+}
+
+/// Records of KumoMTA's log.
+pub fn kumomta(raw: &[u8]) {
+    let mut records = RecordLog::new(Arc::default(), RecordState::default());
+    records.read(raw, |_| {});
+    records.take_reading();
+}
+
+/// Replies and messages of a conversation in LMTP or SMTP (`smtp`), whose bytes come in pieces of
+/// this size. Every message is accepted.
+pub fn conversation(raw: &[u8], piece: usize, smtp: bool) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let rules = ConversationRules {
+        dialect: if smtp { Dialect::Smtp } else { Dialect::Lmtp },
+        hostname: "mx.example".into(),
+        max_size: 1 << 16,
+        recipients: 100,
+        errors: 20,
+        asks_at_rcpt: true,
+        tls: false,
+        auth: false,
+    };
+    let mut conversation = Conversation::new(&rules, ConnectedClient { address: None, may_forward: true });
+    let (mut out, mut messages, mut input) = (Vec::new(), Vec::new(), Vec::new());
+    for piece in raw.chunks(piece.max(1)) {
+        input.extend_from_slice(piece);
+        if !matches!(conversation.hear_all(&mut input, &mut out, &mut messages), Turn::More) {
+            break;
+        }
+    }
+    let messages = messages.iter().map(|arrived| arrived.content.raw().to_vec()).collect();
+    (out, messages)
 }

@@ -17,8 +17,8 @@ use crate::store::Tally;
 /// Why a message came to a halt.
 pub(crate) enum Halt {
     Undecided(Undecided),
-    /// The policy defers it; what was counted until then.
-    Deferred(SmtpReply, Tally),
+    /// The policy defers it; what was counted until then, and what a classifier should make of it.
+    Deferred(SmtpReply, Tally, Option<String>),
 }
 
 impl Halt {
@@ -26,7 +26,7 @@ impl Halt {
     pub(crate) fn reply(&self) -> SmtpReply {
         match self {
             Halt::Undecided(undecided) => SmtpReply::try_again_later(undecided),
-            Halt::Deferred(reply, _) => reply.clone(),
+            Halt::Deferred(reply, ..) => reply.clone(),
         }
     }
 }
@@ -36,6 +36,7 @@ pub(crate) struct Halted {
     pub(crate) verdict: Verdict,
     pub(crate) reason: Option<String>,
     pub(crate) tally: Tally,
+    expect: Option<String>,
 }
 
 impl Halted {
@@ -44,7 +45,7 @@ impl Halted {
         match halt {
             Halt::Undecided(Undecided::Policy(failure)) => policy_failed(policy, mail, &failure),
             Halt::Undecided(Undecided::Dns(_)) => deferred(reply, Tally::default()),
-            Halt::Deferred(_, tally) => deferred(reply, tally),
+            Halt::Deferred(_, tally, expect) => Halted { expect, ..deferred(reply, tally) },
         }
     }
 
@@ -57,10 +58,12 @@ impl Halted {
     /// delivery: that one is decided again.
     pub(crate) fn line<'l>(&'l self, policy: &'l Policy, mail: &'l Mail) -> MessageLine<'l> {
         let decided_by = DecidedBy { name: &policy.name, hash: policy.short_hash(), plan: String::new() };
-        let line = MessageLine::new(mail.at_ms, &mail.envelope, decided_by, &self.verdict, mail.seed);
+        let line = MessageLine::new(mail.at_ms, &mail.envelope, decided_by, &self.verdict, mail.seed)
+            .named(mail.message_id());
         let key = mail.key.another().text().to_owned();
         line.because(self.reason.clone())
             .counting(self.tally.clone())
+            .expecting(self.expect.clone())
             .on_record(key)
             .of_message(mail.key.text())
     }
@@ -86,14 +89,12 @@ fn policy_failed(policy: &Policy, mail: &Mail, failure: &Failure) -> Halted {
         OnTrap::Accept => Verdict::Accept,
         _ => Verdict::Defer(SmtpReply::try_again_later(failure)),
     };
-    if verdict == Verdict::Accept {
-        tally.add("total_messages");
-    }
-    Halted { verdict, reason: Some(failure.to_string()), tally }
+    tally.add(if verdict == Verdict::Accept { "total_messages" } else { "deferred" });
+    Halted { verdict, reason: Some(failure.to_string()), tally, expect: None }
 }
 
 /// A deferred message counts as deferred; it counts as a message once it has been decided.
 fn deferred(reply: SmtpReply, mut tally: Tally) -> Halted {
     tally.add("deferred");
-    Halted { verdict: Verdict::Defer(reply), reason: None, tally }
+    Halted { verdict: Verdict::Defer(reply), reason: None, tally, expect: None }
 }

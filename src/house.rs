@@ -15,6 +15,7 @@ use crate::index::Index;
 use crate::mail::Mail;
 use crate::message_log::MessageLog;
 use crate::policy::Policy;
+use crate::policy::earlier_deferrals::{DeferralNames, EarlierDeferrals};
 use crate::policy::message_facts::MessageFacts;
 use crate::policy::recipient_facts::RecipientFacts;
 use crate::store::Store;
@@ -134,7 +135,15 @@ impl House {
                 None
             })
         };
+        let store = self.store.clone();
+        let deferrals = move |names: &DeferralNames| {
+            let found = store.deferrals(&names.message, &names.triplet, clock::now_ms());
+            // If the store cannot be read, the message is as new: it comes again.
+            let (times, first_ms) = found.unwrap_or_default();
+            EarlierDeferrals { times, first_ms }
+        };
         RecipientFacts::new(message, mail.envelope.clone())
+            .with_deferrals(Box::new(deferrals))
             .with_suppressed(Box::new(suppressed))
             .with_sent(Box::new(was_sent), Box::new(only_recipient))
     }

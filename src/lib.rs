@@ -23,26 +23,26 @@ mod memory;
 mod files;
 /// Return paths that are signed, tagged or rewritten.
 mod return_path;
-/// An address in other text, in all its forms.
-mod named_address;
 /// Webhooks as data: URL, body, signature.
 mod webhook;
-/// `carom.toml` → `Config`.
-mod config;
-/// carom's own log.
-mod diagnostics;
+/// An address in other text, in all its forms.
+mod named_address;
 /// Who sent a message to whom, as the mail server says it.
 mod envelope;
 /// What a mailbox is, by the grammar.
 mod mailbox_syntax;
-/// What a delivery failure means.
-mod class;
-/// What kind of complaint a feedback report is.
-mod feedback_type;
 /// Numbers that measure something: sizes and times.
 mod measured_number;
 /// SMTP replies and their codes.
 mod smtp_reply;
+/// `carom.toml` → `Config`.
+mod config;
+/// carom's own log.
+mod diagnostics;
+/// What a delivery failure means.
+mod class;
+/// What kind of complaint a feedback report is.
+mod feedback_type;
 /// What is to be done about a message: a tree of steps.
 mod plan;
 
@@ -65,6 +65,8 @@ mod archive;
 mod maillog;
 /// The dimensions that deliveries are counted by.
 mod dimension;
+/// State that many hosts share through Redis or Valkey.
+mod shared;
 /// What the mail logs say, in a database of its own.
 mod index;
 /// 4 ask: the WebAssembly policy and the plan it makes.
@@ -89,10 +91,18 @@ mod halt;
 mod deliver;
 /// Every message of a relay directory, many at once.
 mod relay;
+/// Connections: where they come from, and the threads that serve them.
+mod listen;
+/// Messages that clients hand in by LMTP or SMTP.
+mod lmtp;
+/// What the mail server asks while a client waits.
+mod access;
 
 // The mail logs.
 /// Failures in the mail log, acted on as reports are.
 mod log_failures;
+/// What happened, as JSON, for other systems.
+mod events;
 /// What people, spreadsheets and monitors read.
 mod stats;
 /// The path of a log line into the index.
@@ -123,6 +133,8 @@ mod workshop;
 mod classify;
 /// Is everything there that a message will need?
 mod check;
+/// What carom knows, and what support staff press, by HTTP.
+mod serve;
 /// Moving from bouncy-sink and Postfix-Deliverability-Analytics.
 mod import;
 /// The readers of hostile bytes, for fuzzing.

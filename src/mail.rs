@@ -9,10 +9,14 @@ use crate::digest;
 use crate::envelope::Envelope;
 use crate::files::regular;
 use crate::message::Message;
+use crate::text::bounded;
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Bytes of a Message-ID that are remembered: those of a line of a header.
+const LONGEST_ID: usize = 998;
 
 self_cell::self_cell! {
     /// The bytes of a message, and what was read of them. All recipients of a message share it.
@@ -56,9 +60,28 @@ impl Mail {
     /// A message as it arrives, named by its queue id, bytes and envelope. Without a queue id it is
     /// another message each time.
     pub(crate) fn arrived(raw: Vec<u8>, envelope: Envelope, seed: u64, at_ms: i64) -> Mail {
-        let key = Key::of_message(&envelope, &raw);
+        Mail::for_recipient(Content::read(Arc::new(raw)), envelope, seed, at_ms)
+    }
+
+    /// The same for one of several recipients.
+    pub(crate) fn for_recipient(content: Arc<Content>, envelope: Envelope, seed: u64, at_ms: i64) -> Mail {
+        let key = Key::of_message(&envelope, content.raw());
         let key = if envelope.queue_id.is_some() { key } else { key.another() };
-        Mail { content: Content::read(Arc::new(raw)), envelope, key, seed, at_ms, keep: None, file: None }
+        Mail { content, envelope, key, seed, at_ms, keep: None, file: None }
+    }
+
+    /// With a word in the config, the seed is the same for the same message and recipient, in every
+    /// run and on every host. A message is known by its Message-ID, and without one by its bytes;
+    /// before there is one, by its sender.
+    pub(crate) fn seeded_by(self, word: Option<&str>) -> Mail {
+        let Some(word) = word else { return self };
+        let id = self.message(|message| message.header("Message-ID"));
+        let id = id.as_ref().map_or(&self.raw()[..], |id| id.as_bytes());
+        let id = if self.raw().is_empty() { self.envelope.sender.as_bytes() } else { id };
+        let recipient = self.envelope.recipient.to_lowercase();
+        let digits = digest::sha256_hex(&[word.as_bytes(), b"\0", id, b"\0", recipient.as_bytes()], 16);
+        let seed = u64::from_str_radix(&digits, 16).unwrap_or(self.seed);
+        Mail { seed, ..self }
     }
 
     pub(crate) fn raw(&self) -> &Arc<Vec<u8>> {
@@ -67,6 +90,13 @@ impl Mail {
 
     pub(crate) fn message<R>(&self, look: impl FnOnce(&Message<'_>) -> R) -> R {
         self.content.message(look)
+    }
+
+    /// Its Message-ID without brackets, at most [`LONGEST_ID`] bytes of it.
+    pub(crate) fn message_id(&self) -> Option<String> {
+        let id = self.message(|message| message.header("Message-ID"))?;
+        let id = id.trim().trim_start_matches('<').trim_end_matches('>');
+        Some(bounded(id, LONGEST_ID).to_owned()).filter(|id| !id.is_empty())
     }
 
     /// Where a copy of it is kept: `directory`, unless its entrance chose another one.
@@ -166,6 +196,21 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_makes_the_seed_a_function_of_message_and_recipient() {
+        let seed = |word: Option<&str>, raw: &[u8], recipient: &str| {
+            let envelope = Envelope { recipient: recipient.into(), ..Envelope::default() };
+            Mail::arrived(raw.to_vec(), envelope, 1, 0).seeded_by(word).seed
+        };
+        let (one, again) = (b"Message-ID: <a@b>\r\n\r\nx\r\n", b"X: y\r\nMessage-ID: <a@b>\r\n\r\nz\r\n");
+        let first = seed(Some("w"), one, "a@b.example");
+        assert_eq!(first, seed(Some("w"), again, "A@b.example"));
+        assert_ne!(first, seed(Some("v"), one, "a@b.example"));
+        assert_ne!(first, seed(Some("w"), one, "c@b.example"));
+        assert_ne!(seed(Some("w"), b"x", ""), seed(Some("w"), b"y", ""));
+        assert_eq!(seed(None, one, "a@b.example"), 1);
+    }
 
     #[test]
     fn a_key_tells_deliveries_apart() {

@@ -73,9 +73,18 @@ pub(crate) fn is_domain(domain: &str) -> bool {
     domain.len() <= MAX_DOMAIN && domain.split('.').all(is_label) && !is_number
 }
 
-/// An address, a domain or a pattern with its domain in A-labels (RFC 5890): both spellings of a
-/// domain in another script are one. Case is not touched.
+/// An address or a domain without the dot that ends its domain: it names the root of DNS, and is no
+/// part of a mailbox.
+pub(crate) fn undotted(address: &str) -> &str {
+    let is_named = |shorter: &&str| !shorter.is_empty() && !shorter.ends_with(['.', '@']);
+    address.strip_suffix('.').filter(is_named).unwrap_or(address)
+}
+
+/// An address, a domain or a pattern in the form in which it is looked up: the domain in A-labels
+/// (RFC 5890), because both spellings of a domain in another script are one, and without the dot
+/// at its end. Case is not touched.
 pub(crate) fn in_a_labels(address: &str) -> Cow<'_, str> {
+    let address = if address.contains('@') { undotted(address) } else { address };
     let (local, domain) = address.rsplit_once('@').map_or(("", address), |(local, domain)| (local, domain));
     let (below, domain) = domain.strip_prefix("*.").map_or(("", domain), |rest| ("*.", rest));
     if domain.is_ascii() {
@@ -139,6 +148,22 @@ mod tests {
         ] {
             assert_eq!(without_needless_quotes(written), plain);
         }
+    }
+
+    #[test]
+    fn one_dot_at_the_end_of_a_domain_is_no_part_of_it() {
+        for (written, form) in [
+            ("joe@x.example.", "joe@x.example"),
+            ("@x.example.", "@x.example"),
+            ("@*.x.example.", "@*.x.example"),
+            ("joe@b\u{fc}cher.example.", "joe@xn--bcher-kva.example"),
+            ("joe@x.example..", "joe@x.example.."),
+            ("joe@.", "joe@."),
+            ("x.", "x."),
+        ] {
+            assert_eq!(in_a_labels(written), form);
+        }
+        assert_eq!((undotted("x.example."), undotted("."), undotted("")), ("x.example", ".", ""));
     }
 
     #[test]

@@ -1,11 +1,18 @@
 //! An address in the middle of other text, in the forms in which mail programs write it.
 //!
-//! Not here: whose text it is (`erase`). Invariant: an address is not found within a longer one,
-//! and blanked text is as long as it was, so that it is still JSON and every later byte keeps its
-//! place.
+//! Not here: whose text it is (`erase`). Invariant: an address is not found where it could be a
+//! part of a longer one (`address_edges`), and blanked text is as long as it was, so that it is
+//! still JSON and every later byte keeps its place.
+
+mod address_edges;
 
 use crate::return_path;
-use memchr::memmem::Finder;
+use crate::webhook::encoded;
+pub(crate) use address_edges::is_of_word;
+use address_edges::{
+    domain_ends, local_part_begins, local_part_ends, quoted_part_begins, rewritten_begins, word_begins,
+};
+use memchr::memmem::{Finder, find};
 use std::ops::Range;
 use url::quirks::{domain_to_ascii, domain_to_unicode};
 
@@ -34,13 +41,9 @@ enum Kind {
     Signed,
     /// `domain=local`, as forwarders write it (SRS).
     Reversed,
-    /// Not an address: whatever is beside it.
-    Anything,
+    /// Not an address: whole words.
+    Words,
 }
-
-/// Bytes of a local part, besides letters and digits, that people have in addresses.
-const OF_LOCAL_PART: &[u8] = b"._+-";
-const OF_DOMAIN: &[u8] = b"-";
 
 impl NamedAddress {
     /// The forms: as it is, quoted or not, as JSON and in a URL; and in return paths, as carom and
@@ -73,7 +76,7 @@ impl NamedAddress {
         }
     }
 
-    /// The same; a text that is no address is looked for wherever it is.
+    /// The same; a text that is no address is looked for as whole words.
     pub(crate) fn or_text(key: &str) -> NamedAddress {
         let mut named = match key.starts_with('@') {
             true => NamedAddress { forms: Vec::new() },
@@ -81,7 +84,7 @@ impl NamedAddress {
         };
         if named.forms.len() < 2 {
             named.forms.clear();
-            named.add(&key.to_lowercase(), Kind::Anything);
+            named.add(&key.to_lowercase(), Kind::Words);
         }
         named
     }
@@ -91,6 +94,12 @@ impl NamedAddress {
         if !text.is_empty() && !self.forms.iter().any(is_known) {
             self.forms.push(Form { text: Finder::new(text).into_owned(), kind });
         }
+    }
+
+    /// Its forms, in lower case: a text that names it has one of them, whose first and last words
+    /// are words of the text too.
+    pub(crate) fn forms(&self) -> impl Iterator<Item = &[u8]> {
+        self.forms.iter().map(|form| form.text.needle())
     }
 
     /// Whether the text names the address.
@@ -133,39 +142,48 @@ pub(crate) fn blank(address: &mut [u8]) {
 }
 
 impl Form {
+    /// Whether no word of it goes on before or after it.
+    fn words_are_whole(&self, before: &[u8], after: &[u8]) -> bool {
+        let form = self.text.needle();
+        let edge = |byte: Option<&u8>| byte.is_some_and(|byte| is_of_word(*byte));
+        (!edge(form.first()) || word_begins(before)) && (!edge(form.last()) || !edge(after.first()))
+    }
+
     /// Whether no longer address goes on before or after the place.
     fn is_whole(&self, text: &[u8], place: &Range<usize>) -> bool {
         let (before, after) = (&text[..place.start], &text[place.end..]);
-        let is_inside =
-            |byte: &u8, more: &[u8]| byte.is_ascii_alphanumeric() || !byte.is_ascii() || more.contains(byte);
-        let begins = match self.kind {
-            Kind::Anything => return true,
-            Kind::Plain | Kind::Joined => before.last().is_none_or(|byte| !is_inside(byte, OF_LOCAL_PART)),
-            Kind::Signed => return_path::ends_in_tag(before),
-            Kind::Reversed => before.last().is_none_or(|byte| !is_inside(byte, b".-")),
-        };
-        let ends = match (self.kind, after) {
-            (_, []) => true,
-            (Kind::Reversed, [next, ..]) => !is_inside(next, OF_LOCAL_PART),
-            (_, [b'.', next, ..]) => !next.is_ascii_alphanumeric(),
-            (_, [next, ..]) => !is_inside(next, OF_DOMAIN),
-        };
-        begins && ends
+        let form = self.text.needle();
+        match self.kind {
+            Kind::Words => self.words_are_whole(before, after),
+            Kind::Plain if form.starts_with(b"\"") || form.starts_with(b"\\\"") => {
+                quoted_part_begins(before) && domain_ends(after)
+            }
+            Kind::Plain => {
+                let is_encoded = find(form, b"%40").is_some();
+                local_part_begins(before, after, is_encoded) && domain_ends(after)
+            }
+            Kind::Joined => local_part_begins(before, after, false) && local_part_ends(after),
+            Kind::Signed => return_path::ends_in_tag(before) && local_part_ends(after),
+            Kind::Reversed => rewritten_begins(before) && local_part_ends(after),
+        }
     }
-}
-
-/// Percent-encoded, as in the URLs of notifications.
-fn encoded(text: &str) -> String {
-    let octet = |octet: u8| match octet.is_ascii_alphanumeric() || b"-._~".contains(&octet) {
-        true => char::from(octet).to_string(),
-        false => format!("%{octet:02X}"),
-    };
-    text.bytes().map(octet).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_is_no_address_is_found_as_whole_words() {
+        let sought = NamedAddress::or_text("4Xn0y8z");
+        for text in ["4xn0y8z", "\"queue_id\":\"4Xn0y8z\"", "a\\n4Xn0y8z: removed", "(4Xn0y8z)"] {
+            assert!(sought.is_in(text.as_bytes()), "{text}");
+        }
+        for text in ["4Xn0y8zA", "a4Xn0y8z", "4Xn0y8", "\u{e4}4Xn0y8z"] {
+            assert!(!sought.is_in(text.as_bytes()), "{text}");
+        }
+        assert!(NamedAddress::or_text("@a.example").is_in(b"to joe@a.example."));
+    }
 
     fn blanked(address: &str, text: &str) -> Option<String> {
         NamedAddress::of(address).blanked(text)
@@ -183,6 +201,17 @@ mod tests {
             ("joe@example.org", "\"joe\"@example.org"),
             ("\"joe doe\"@example.org", r#"{"recipient":"\"joe doe\"@example.org"}"#),
             ("joe+a@example.org", "b+fyf-reatroqprun2-joe+2ba=example.org@bounces.example.com"),
+            ("joe@example.org", "<?xml?><a>'joe@example.org' is unknown"),
+            ("joe@example.org", "mailto:list@example.com?cc=joe@example.org"),
+            ("joe@example.org", "https://example.com/b/joe@example.org"),
+            ("joe@example.org", "https://example.com/b?a=1&to=joe@example.org"),
+            ("joe@example.org", "https://a.example/?u=https%3A%2F%2Fb.example%2F%3Fto%3Djoe%40example.org"),
+            ("joe@example.org", "a=%3Cjoe%40example.org%3E"),
+            ("joe@example.org", "prvs=0686aabbcc=joe@example.org"),
+            ("joe@example.org", r#"{"text":"unknown:\njoe@example.org\n"}"#),
+            ("joe@example.org", r#"{"text":"\u003cjoe@example.org\u003e"}"#),
+            ("joe@example.org", "SRS0+ab=cd=example.org=joe@forwarder.example"),
+            ("o'joe@example.org", "http://app.example/b/o%27joe%40example.org"),
             ("jörg@example.org", "an jörg@example.org"),
             ("jörg@example.org", "an JÖRG@EXAMPLE.ORG"),
             ("jörg@example.org", "http://app.example/b/j%C3%B6rg%40example.org"),
@@ -215,9 +244,35 @@ mod tests {
             "SRS0=ab=cd=sub.example.org=joe@forwarder.example",
             "b+fyf-tag-xjoe=example.org@bounces.example.com",
             "SRS0=ab=cd=example.org=joe.x@forwarder.example",
+            "SRS0=ab=cd=example.org=joe'x@forwarder.example",
+            "b/example.org=joe@forwarder.example",
+            "b+fyf-reatroqprun2-joe=example.org'x@bounces.example.com",
+            "http://app.example/b/a%2Fjoe%40example.org",
+            "http://app.example/b?to=a%26b%3Djoe%40example.org",
+            "http://app.example/b?to=o'joe@example.org",
+            "http://app.example/b?to=a=joe@example.org",
+            "http://app.example/b?to=a/joe@example.org",
+            "to=''joe@example.org'",
+            "o=\njoe@example.org",
+            "<joe@example.org@relay.example>",
+            "joe@example.org%2eau",
+            "\"a\\\"joe\"@example.org",
             "",
         ] {
             assert_eq!(blanked("joe@example.org", text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_longer_local_part_is_another_one_whatever_character_it_has() {
+        for mark in "!#$%&'*+-/=?^_`{|}~.".chars() {
+            for text in [format!("<o{mark}joe@example.org>"), format!("<{mark}joe@example.org>")] {
+                assert_eq!(blanked("joe@example.org", &text), None, "{text}");
+                assert!(blanked(text.trim_matches(['<', '>']), &text).is_some(), "{text}");
+                let url = format!("http://app.example/b/{}", encoded(text.trim_matches(['<', '>'])));
+                assert_eq!(blanked("joe@example.org", &url), None, "{url}");
+                assert!(blanked(text.trim_matches(['<', '>']), &url).is_some(), "{url}");
+            }
         }
     }
 

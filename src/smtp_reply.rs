@@ -20,6 +20,16 @@ pub(crate) struct SmtpReply {
 }
 
 impl SmtpReply {
+    /// A refusal as people write it, `550 5.7.1 not you`: code and status are of one class.
+    pub(crate) fn refusal_in(text: &str) -> Option<SmtpReply> {
+        let (code, rest) = text.split_once(' ')?;
+        let (enhanced, said) = rest.split_once(' ')?;
+        let (code, enhanced): (u16, EnhancedStatus) = (code.parse().ok()?, enhanced.parse().ok()?);
+        let is_refusal = (400..600).contains(&code) && code / 100 == u16::from(enhanced.class);
+        let is_plain = said.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && text.len() <= 400;
+        (is_refusal && is_plain).then(|| SmtpReply { code, enhanced, text: said.to_owned() })
+    }
+
     /// For faults of ours, which say nothing about the message.
     pub(crate) fn try_again_later(why: impl fmt::Display) -> SmtpReply {
         SmtpReply { code: 451, enhanced: EnhancedStatus::new(4, 3, 0), text: why.to_string() }

@@ -6,18 +6,28 @@
 use memchr::memchr2_iter;
 use std::borrow::Cow;
 
-/// Control characters become spaces, so that the text stays in its line and cannot steer a
-/// terminal.
+/// Characters that steer a terminal become spaces, so that the text stays in its line.
 pub(crate) fn one_line(text: &str) -> String {
     if is_plain(text) {
         return text.to_owned();
     }
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if steers(c) { ' ' } else { c }).collect()
+}
+
+/// Control characters, ends of lines and paragraphs, and what changes the direction of text.
+pub(crate) fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether it is all printable ASCII.
 pub(crate) fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+}
+
+/// What is not printable ASCII becomes `?`: for lines that another program reads.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect()
 }
 
 /// Each run of whitespace becomes one space.
@@ -79,6 +89,7 @@ mod tests {
     #[test]
     fn a_line_has_no_control_characters() {
         assert_eq!(one_line("250 ok\r\nBcc: x\0\u{85}\x1b[31m"), "250 ok  Bcc: x   [31m");
+        assert_eq!(one_line("a\u{202e}b\u{2066}c\u{2028}d\u{200d}e"), "a b c d\u{200d}e");
         assert_eq!(squeezed(" a\tb\r\n  c "), "a b c");
     }
 

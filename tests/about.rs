@@ -35,20 +35,26 @@ fn a_failure_says_what_it_is_about_and_is_found_by_it() {
         ),
         failed(4, news, "deferred", "connect to mx.dest.example[192.0.2.9]:25: Connection timed out"),
         failed(5, news, "sent", "250 2.0.0 Ok"),
+        failed(6, news, "bounced", &said("550 5.1.1 user kim not found", "RCPT TO")).replace("u6@", "kim@"),
+        failed(7, news, "bounced", &said("550 5.1.1 user kim not found", "RCPT TO")).replace("u7@", "ann@"),
     ];
     append(&sandbox.path("mail.log"), &lines.concat());
     tick(&sandbox);
-    let about = |n: u32| {
-        let one = deliveries(&sandbox, &["--recipient", &format!("u{n}@dest.example")]).remove(0);
+    let about_of = |name: &str| {
+        let one = deliveries(&sandbox, &["--recipient", &format!("{name}@dest.example")]).remove(0);
         (one["about"].clone(), one["severity"].clone())
     };
+    let about = |n: u32| about_of(&format!("u{n}"));
     assert_eq!(about(1), ("recipient".into(), "hard".into()));
     let (what, severity) = about(2);
     assert!(what == "sender" && severity != "hard", "{what} {severity}");
     assert_eq!(about(4).0, "network");
+    // The same words: who is named is the recipient of one message only.
+    assert_eq!(about_of("kim"), ("recipient".into(), "hard".into()));
+    assert_eq!(about_of("ann"), ("relay".into(), "soft".into()));
     assert_eq!(about(5), (Value::Null, Value::Null));
     let found = |filters: &[&str]| deliveries(&sandbox, filters).len();
-    assert_eq!(found(&["--about", "recipient"]) + found(&["--about", "sender"]), 2);
+    assert_eq!(found(&["--about", "recipient"]) + found(&["--about", "sender"]), 3);
     assert_eq!(found(&["--about", "network"]), 1);
     assert_eq!(found(&["--about", "network", "--failed"]), 0);
     let known = sandbox.run(&["find", "u2@dest.example", "--json"], b"").stdout;

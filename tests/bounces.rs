@@ -251,11 +251,11 @@ fn classify_finds_in_every_family_what_is_there() {
         let found = verdict["recipients"].as_array().unwrap();
         assert_eq!(found.len(), wanted.len(), "{file}: {verdict}");
         for (found, wanted) in found.iter().zip(wanted) {
-            for key in ["address", "original", "action", "status", "reply_code", "stage", "named"] {
+            for key in ["address", "original", "action", "status", "reply_code", "stage", "named", "severity"]
+            {
                 if let Some(value) = wanted.get(key) {
                     // 0 stands for no reply code at all.
-                    let value = serde_json::to_value(value).unwrap();
-                    let value = if value == 0 { serde_json::Value::Null } else { value };
+                    let value = serde_json::to_value(value).ok().filter(|it| *it != 0).unwrap_or_default();
                     assert_eq!(found[key], value, "{file}: {key}");
                 }
             }

@@ -103,7 +103,11 @@ fn places_that_ticks_write_to_are_found() {
             "no: there is no such directory",
             "",
         ),
-        ("[export]\ncsv = \"DIR/zone\"\n", "zone: Not a directory", "[export]\ncsv = \"DIR/csv\"\n"),
+        (
+            "[export]\ncsv = \"DIR/zone\"\n",
+            "zone: it is not a directory, but a file",
+            "[export]\ncsv = \"DIR/csv\"\n",
+        ),
         (
             "[export]\nhtml = \"DIR/state\"\n",
             "state: it is a directory",
@@ -162,7 +166,7 @@ fn files_that_cannot_be_the_store_are_found_and_no_fix_loses_them() {
     host.sandbox.pipe("x@oob.sink.example", &plain("x@oob.sink.example"));
     let store = host.sandbox.path("state/carom.db");
     let mut bytes = fs::read(&store).unwrap();
-    bytes[4096 * 2..4096 * 4].fill(0xa5);
+    bytes[4096 * 2..].fill(0xa5);
     fs::write(&store, bytes).unwrap();
     let (code, findings) = host.check(&[]);
     let said = findings.iter().find(|found| found["subject"] == "store" && found["level"] == "wrong");

@@ -14,13 +14,16 @@ const SOON: Duration = Duration::from_secs(40);
 const PIPE: [&str; 7] =
     ["pipe", "--sender", SENDER, "--recipient", "x@accept.sink.example", "--client-address", "192.0.2.1"];
 
-fn two_seconds() -> Sandbox {
-    Sandbox::new().config("[message]\ndeadline = 2")
+/// A deadline of two seconds, in which no policy is compiled: that is done before.
+pub(crate) fn two_seconds(sandbox: Sandbox) -> Sandbox {
+    let asked = [&PIPE[..], &["--dry-run"]].concat();
+    assert_eq!(sandbox.run(&asked, &plain("x@accept.sink.example")).code, 0);
+    sandbox.config("[message]\ndeadline = 2")
 }
 
 #[test]
 fn the_deadline_holds_while_standard_input_stays_open() {
-    let sandbox = two_seconds();
+    let sandbox = two_seconds(Sandbox::new());
     let began = Instant::now();
     let mut child = sandbox.command(&PIPE).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
@@ -33,7 +36,7 @@ fn the_deadline_holds_while_standard_input_stays_open() {
 
 #[test]
 fn the_deadline_holds_while_the_store_hangs() {
-    let sandbox = two_seconds();
+    let sandbox = two_seconds(Sandbox::new());
     sandbox.run(&PIPE, &plain("x@accept.sink.example")).silent();
     assert_eq!(sandbox.counter("accept"), 1);
     // As a process would that hangs in the middle of a write.
@@ -51,7 +54,7 @@ fn the_deadline_holds_while_the_store_hangs() {
 #[test]
 fn what_was_promised_is_accepted_at_the_deadline() {
     let peer = SmtpPeer::start(SILENT);
-    let sandbox = two_seconds().smtp_port(peer.port);
+    let sandbox = two_seconds(Sandbox::new().smtp_port(peer.port));
     let message = plain("x@oob.sink.example");
     let arguments =
         ["pipe", "--sender", SENDER, "--recipient", "x@oob.sink.example", "--client-address", "192.0.2.1"];

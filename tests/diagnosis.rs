@@ -68,6 +68,9 @@ fn classify_shows_it_with_the_reason_why() {
     let about: Vec<Value> =
         json.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["about"].clone()).collect();
     assert_eq!(about, ["recipient", "message"]);
+    let shown = sandbox.run(&["classify", "--text"], replies).stdout;
+    let words: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().take(2).collect()).collect();
+    assert_eq!((words[0][1], words[1][1]), ("hard", "soft"), "{shown}");
     let explained = sandbox.run(&["classify", "--text", "--explain"], replies).stdout;
     assert!(explained.lines().next().unwrap().contains("about recipient: "), "{explained}");
     let report = crate::bounces::dsn("gone@there.example", "5.1.1", "550 5.1.1 user unknown");

@@ -58,6 +58,7 @@ fn fails(guest: &Guest, counter: &str, cause: &str) {
         seen.log.split("policy guest (").nth(1).and_then(|rest| rest.split(')').next()).unwrap_or_default();
     assert!(hash.len() == 12 && seen.log.contains(cause), "{}", seen.log);
     assert_eq!(seen.sandbox.counter("total_messages"), 2, "the first is deferred");
+    assert_eq!(seen.sandbox.counter("deferred"), 1, "a failure of the policy is a deferral too");
     let seen = relay(guest, "accept");
     assert_eq!(seen.sandbox.counter(counter), 1);
     assert_eq!(seen.sandbox.counter("total_messages"), 3, "the first is taken, and nothing is done");

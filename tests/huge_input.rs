@@ -104,18 +104,29 @@ fn messages_of_bad_proportions_take_bounded_memory() {
     }
 }
 
+/// All recipients of a message have one domain.
+fn one_domain(_: u32) -> String {
+    "dest.example".to_owned()
+}
+
+/// Each has another one, of 110 characters, with a server in it.
+pub(crate) fn long_domain(n: u32) -> String {
+    format!("{n:0>50}.{n:x>51}.example")
+}
+
 /// A message to this many recipients, who are all deferred, each with another reply, and then two of them delivered by another
 /// tick. Returns the memory of both ticks in MiB.
 #[track_caller]
-pub(crate) fn deferred_for(recipients: u32) -> [i64; 2] {
+pub(crate) fn deferred_for(recipients: u32, domain: fn(u32) -> String) -> [i64; 2] {
     let sandbox = logs::sandbox();
     let mut log = BufWriter::new(File::create(sandbox.path("mail.log")).unwrap());
     for n in 0..recipients {
+        let domain = domain(n);
         writeln!(
             log,
-            "2026-03-01T10:00:04+00:00 mx postfix/smtp[7]: 4Xn0y8000001zZ1f: to=<user{n}@dest.example>, \
-             relay=mx.dest.example[192.0.2.9]:25, delay=1.5, delays=0.1/0/0.4/1, dsn=4.2.2, \
-             status=deferred (host mx.dest.example[192.0.2.9] said: 452 4.2.2 user{n} is over quota, request {n}x{n} at \
+            "2026-03-01T10:00:04+00:00 mx postfix/smtp[7]: 4Xn0y8000001zZ1f: to=<user{n}@{domain}>, \
+             relay=mx.{domain}[192.0.2.9]:25, delay=1.5, delays=0.1/0/0.4/1, dsn=4.2.2, \
+             status=deferred (host mx.{domain}[192.0.2.9] said: 452 4.2.2 user{n} is over quota, request {n}x{n} at \
              gw{n}.dest.example (in reply to RCPT TO command))"
         )
         .unwrap();
@@ -128,8 +139,12 @@ pub(crate) fn deferred_for(recipients: u32) -> [i64; 2] {
     };
     let (_, first) = tick();
     // The next tick knows all of them.
-    let last = LINE.replace("user1@", &format!("user{}@", recipients - 1));
-    logs::append(&sandbox.path("mail.log"), &(LINE.to_owned() + &last));
+    for n in [1, recipients - 1] {
+        logs::append(
+            &sandbox.path("mail.log"),
+            &LINE.replace("user1@dest.example", &format!("user{n}@{}", domain(n))),
+        );
+    }
     let (ticked, second) = tick();
     let day = ["--since", "2026-03-01T00:00:00Z", "--until", "2026-03-02T00:00:00Z"];
     let figures = sandbox.run(&[&["report", "--json"], &day[..]].concat(), b"").stdout;
@@ -148,7 +163,7 @@ pub(crate) fn deferred_for(recipients: u32) -> [i64; 2] {
 /// `make torture` has those.
 #[test]
 fn a_logged_message_to_very_many_takes_little_memory_for_each() {
-    let (few, many) = (deferred_for(5_000), deferred_for(45_000));
+    let (few, many) = (deferred_for(5_000, one_domain), deferred_for(45_000, one_domain));
     let each = |tick: usize| (many[tick] - few[tick]) * (1 << 20) / 40_000;
     assert!(
         each(0) < 1400 && each(1) < 1100,

@@ -88,3 +88,33 @@ fn the_log_shows_the_state_that_a_step_of_a_logged_bounce_has_now() {
     let log = sandbox.run(&["log"], b"").stdout;
     assert!(log.contains("notify succeeded"), "{log}");
 }
+
+/// The same command retries it as for a message; its tries go on counting.
+#[test]
+fn a_step_that_is_parked_while_the_tick_acts_on_the_log_is_named_by_it() {
+    let application = Application::at(0);
+    application.answer(410);
+    let sandbox = mail_log::sandbox(Some(&application), "");
+    append(&sandbox, &ago(50, &delivery(540, 1, "gone@dest.example", OTHER, 1.0, UNKNOWN_USER)));
+    let named = |said: &str| {
+        let line = said
+            .lines()
+            .find(|line| line.contains("parked: notify for ") && line.contains("gone@dest.example"));
+        let retry =
+            line.and_then(|line| line.split_once("to retry: carom ")).map(|(_, words)| words.to_owned());
+        retry.unwrap_or_else(|| panic!("{said}"))
+    };
+    let retry = named(&sandbox.run(&["cron"], b"").stderr);
+    let words: Vec<&str> = retry.split(' ').collect();
+    assert_eq!(sandbox.run(&words, b"").code, 0);
+    let ran = sandbox.run(&["cron", "--json"], b"");
+    let ticked: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&ticked["left"][0]["state"], &ticked["steps"]["parked"]), (&"parked".into(), &1.into()));
+    assert_eq!(named(&ran.stderr), retry);
+    application.answer(200);
+    assert_eq!(sandbox.run(&words, b"").code, 0);
+    let ran = sandbox.run(&["cron"], b"");
+    assert!(!ran.stderr.contains("parked"), "{ran:?}");
+    let found = sandbox.run(&["find", "gone@dest.example"], b"").stdout;
+    assert!(found.contains("notify succeeded") && found.contains("(3 tries)"), "{found}");
+}

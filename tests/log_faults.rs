@@ -29,7 +29,7 @@ fn one_log_that_is_missing_keeps_no_other_from_being_read() {
 fn a_config_of_logs_that_cannot_be_is_refused() {
     for (config, says) in [
         ("[[logs]]\nkind = \"postfix\"\n", "has no path"),
-        ("[[logs]]\nkind = \"exim\"\npath = \"/x\"\n", "`exim` is not a value of this key"),
+        ("[[logs]]\nkind = \"sendmail\"\npath = \"/x\"\n", "`sendmail` is not a value of this key"),
         ("[[logs]]\nkind = \"postfix\"\npath = \"/x\"\ntimezone = \"Mars\"\n", "timezone"),
     ] {
         let ran = Sandbox::new().config(config).run(&["cron"], b"");
@@ -227,8 +227,10 @@ fn a_log_that_the_user_may_not_open_is_named_with_the_fix() {
     let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
     let mode = |path: &PathBuf, mode: u32| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     mode(&sandbox.dir, 0o777);
-    mode(&log, 0o000);
-    for command in ["cron", "check"] {
+    // A group helps only where it may read.
+    let ways = [(0o000, "which its group may not either"), (0o040, "adduser ")];
+    for (command, (bits, way)) in ["cron", "check"].into_iter().flat_map(|one| ways.map(|way| (one, way))) {
+        mode(&log, bits);
         let mut command = sandbox.command(&[command]);
         if is_root {
             command.uid(65_534).gid(65_534);
@@ -237,7 +239,7 @@ fn a_log_that_the_user_may_not_open_is_named_with_the_fix() {
         let said = ran.stdout.clone() + &ran.stderr;
         assert!(ran.code == 1 && said.contains("Permission denied"), "{ran:?}");
         // The fix names the user who cannot read it, and the file.
-        assert!(said.contains("adduser ") && said.contains("setfacl -m u:"), "{ran:?}");
+        assert!(said.contains(way) && said.contains("setfacl -m u:"), "{ran:?}");
         assert!(said.contains(&format!(":r {}", log.display())), "{ran:?}");
     }
 }

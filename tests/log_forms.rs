@@ -32,7 +32,7 @@ fn is_read(name: &str, line: &Form) -> (Sandbox, Value) {
     let lines: Vec<String> = SENT.iter().map(|(tag, text)| line(tag, text) + "\n").collect();
     append(&sandbox.path("mail.log"), &lines.concat());
     let ticked = tick(&sandbox);
-    assert_eq!((&ticked["events"], &ticked["unknown"]), (&2.into(), &0.into()), "{name}: {lines:?}");
+    assert_eq!((&ticked["parsed"], &ticked["unknown"]), (&2.into(), &0.into()), "{name}: {lines:?}");
     let found = deliveries(&sandbox, &[]);
     assert_eq!(found.len(), 1, "{name}: {lines:?}");
     let one = found[0].clone();

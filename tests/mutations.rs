@@ -109,3 +109,25 @@ fn damaged_reports_are_classified_by_one_process_without_a_panic() {
     }
     assert_eq!(lines, COUNT, "every message has its line");
 }
+
+#[test]
+fn damaged_conversations_end_and_are_the_same_however_they_are_cut() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds/conversation");
+    let files = fs::read_dir(folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
+    let seeds: Vec<Vec<u8>> = files.collect();
+    let mut random = Rng::with_seed(5321);
+    let mut messages = 0;
+    for number in 0..COUNT {
+        let mut raw = seeds[number % seeds.len()].clone();
+        for _ in 0..random.usize(1..6) {
+            damage(&mut raw, &seeds, &mut random);
+        }
+        let whole = carom::fuzz::conversation(&raw, raw.len(), number % 2 == 0);
+        for piece in [1, 13] {
+            let cut = carom::fuzz::conversation(&raw, piece, number % 2 == 0);
+            assert!(whole == cut, "message {number}: {:?}", String::from_utf8_lossy(&raw));
+        }
+        messages += whole.1.len();
+    }
+    assert!(messages > COUNT / 10, "the damage leaves messages: {messages}");
+}

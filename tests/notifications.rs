@@ -2,9 +2,9 @@
 //!
 //! Not here: when an application is notified (`bounces`, `complaints`, `undone`).
 
-use crate::bounces::{OWN, STRANGER, bounce, dsn, hard, sandbox, signed_path};
-use crate::harness::Sandbox;
+use crate::bounces::{OWN, STRANGER, bounce, dsn, dsn_of, hard, sandbox, signed_path};
 use crate::harness::application::Application;
+use crate::harness::{Sandbox, free_port};
 use serde_json::Value;
 
 #[test]
@@ -61,4 +61,25 @@ fn a_token_in_the_url_of_a_notification_is_shown_nowhere() {
     let sandbox = Sandbox::new().config(&format!("[[notify]]\nsender_domain = \"*\"\nurl = \"{wrong}\"\n"));
     let ran = sandbox.run(&["check"], b"");
     assert!(ran.code == 1 && ran.stderr.contains("user names") && !ran.stderr.contains("S3CRET"), "{ran:?}");
+}
+
+#[test]
+fn the_same_report_again_says_where_the_notification_waits_and_sends_one_that_was_given_up() {
+    let port = free_port();
+    let sandbox = sandbox(port, "");
+    let path = signed_path(&sandbox, "gone@there.example");
+    let report = || dsn_of("sent1@shop.example", "gone@there.example", "5.1.1", "550 5.1.1 User unknown");
+    bounce(&sandbox, &path, STRANGER, &report());
+    bounce(&sandbox, &path, STRANGER, &report());
+    let found = sandbox.run(&["find", "gone@there.example"], b"").stdout;
+    assert!(found.contains("noted: bounce.hard gone@there.example waits in the step "), "{found}");
+    assert!(!found.contains("was notified before"), "{found}");
+    assert_eq!(sandbox.run(&["outbox", "drop", "--all"], b"").code, 0);
+    let application = Application::at(port);
+    bounce(&sandbox, &path, STRANGER, &report());
+    assert_eq!(application.told().len(), 1, "the first never was");
+    bounce(&sandbox, &path, STRANGER, &report());
+    assert_eq!(application.told().len(), 1);
+    let found = sandbox.run(&["find", "gone@there.example"], b"").stdout;
+    assert!(found.contains("was notified before"), "{found}");
 }

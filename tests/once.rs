@@ -59,6 +59,18 @@ fn a_soft_bounce_that_comes_in_many_ways_is_one_and_another_message_counts_again
 }
 
 #[test]
+fn a_domain_in_another_script_is_one_in_both_spellings() {
+    let sandbox = sandbox(free_port(), "threshold = 2");
+    let (written, in_ascii) = ("box@b\u{fc}cher.example", "box@xn--bcher-kva.example");
+    let report = String::from_utf8(dsn(written, "5.2.2", FULL)).unwrap();
+    let path = signed_path(&sandbox, written);
+    bounce(&sandbox, &path, STRANGER, report.as_bytes());
+    bounce(&sandbox, &path, STRANGER, report.replace(written, in_ascii).as_bytes());
+    assert_eq!(soft_bounces(&sandbox, in_ascii), 1, "{}", sandbox.run(&["find", in_ascii], b"").stdout);
+    assert!(!is_suppressed(&sandbox, written) && !is_suppressed(&sandbox, in_ascii));
+}
+
+#[test]
 fn after_the_window_the_same_report_counts_again() {
     let sandbox = sandbox(free_port(), "threshold = 9");
     let report = dsn(GONE, "5.2.2", FULL);

@@ -235,6 +235,29 @@ fn an_entry_of_own_makes_mail_ours_by_client_sender_domain_or_stream_and_nothing
 }
 
 #[test]
+fn what_is_handed_to_carom_by_lmtp_or_smtp_is_no_mail_that_was_sent() {
+    let sent = "dsn=2.0.0, status=sent (250 2.0.0 accepted)";
+    let all = [
+        ("unix", "lmtp[13] mx.example[/run/carom/lmtp]"),
+        ("queue", "lmtp[13] mx.example[private/carom-lmtp]"),
+        ("inet", "carom-lmtp/lmtp[13] 127.0.0.1[127.0.0.1]:2424"),
+        ("smtp", "carom-in/smtp[13] bounces.example[192.0.2.7]:2525"),
+        // Neither a host nor a socket of others becomes carom's by its name.
+        ("host", "smtp[13] carom.example[192.0.2.8]:25"),
+        ("socket", "lmtp[13] mx.example[private/dovecot-lmtp]"),
+    ];
+    let lines = all.iter().zip(1..).map(|((name, by), n)| {
+        mail(n, "a@app.example", OURS, &format!("{name}@dest.example"), by, sent).lines()
+    });
+    let sandbox = sandbox("", "");
+    append(&sandbox, &ago(10, &lines.collect::<String>()));
+    tick(&sandbox, &[]);
+    assert_eq!(recipients(&sandbox, &["--own"]), ["host@dest.example", "socket@dest.example"]);
+    let handed = recipients(&sandbox, &["--others"]);
+    assert_eq!(handed, ["inet@dest.example", "queue@dest.example", "smtp@dest.example", "unix@dest.example"]);
+}
+
+#[test]
 fn what_the_config_says_is_ours_is_ours_by_default() {
     let all = [
         mail(1, "a@app.example", "client=h[203.0.113.7]", "server@dest.example", MX, SENT),

@@ -155,7 +155,7 @@ fn units(sandbox: &Sandbox) -> Vec<PathBuf> {
 fn units_are_valid_and_hardened() {
     let sandbox = Sandbox::new();
     let units = units(&sandbox);
-    assert_eq!(units.len(), 5, "{units:?}");
+    assert_eq!(units.len(), 13, "{units:?}");
     let analyze = |arguments: &[&str], units: &[PathBuf]| {
         let ran = Command::new("systemd-analyze").arg("--no-pager").args(arguments).args(units).output();
         ran.ok().map(|ran| (ran.status.success(), String::from_utf8_lossy(&ran.stderr).into_owned(), ran))
@@ -177,8 +177,10 @@ fn units_are_valid_and_hardened() {
 }
 
 #[test]
-fn only_the_relay_is_kept_from_starting_by_a_check() {
+fn only_what_takes_mail_is_kept_from_starting_by_a_check() {
     let checks = |name: &str| shipped(&format!("usr/lib/systemd/system/{name}")).contains("\nExecStartPre=");
     assert!(checks("carom-relay@.service") && !checks("carom.service"));
-    assert!(shipped("usr/lib/systemd/system/carom-relay@.service").contains("carom check --quick"));
+    for name in ["carom-relay@.service", "carom-lmtp.service"] {
+        assert!(shipped(&format!("usr/lib/systemd/system/{name}")).contains("carom check --quick"), "{name}");
+    }
 }

@@ -109,6 +109,35 @@ fn an_erased_address_is_nowhere_in_the_state_directory_and_every_count_stays() {
     assert!(again.code == 0 && again.stdout.starts_with("nothing is known"), "{again:?}");
 }
 
+/// RFC 5322 lets a local part hold all of these.
+#[test]
+fn an_address_that_ends_like_another_is_left_whatever_its_characters() {
+    let application = Application::at(0);
+    let sandbox = sandbox(application.port, "keep = true");
+    for mark in "'/=!%{|&?#*~^$`".chars() {
+        let (longer, shorter) = (format!("o{mark}hara@there.example"), "hara@there.example");
+        let said = dsn(&longer, "5.1.1", "550 5.1.1 User unknown");
+        bounce(&sandbox, &signed_path(&sandbox, &longer), STRANGER, &said);
+        // Nothing proves this one.
+        bounce(&sandbox, "b@bounces.example.com", STRANGER, &said);
+        let known = sandbox.run(&["find", &longer], b"").stdout;
+        assert!(known.lines().filter(|line| line.starts_with("kept ")).count() == 2, "{longer}: {known}");
+        for command in [&["find", shorter][..], &["find", shorter, "--export"], &["erase", shorter]] {
+            let ran = sandbox.run(command, b"");
+            assert!(!ran.stdout.contains(&longer), "{longer} {command:?}: {ran:?}");
+            let nothing = ran.stdout.starts_with("nothing is known") || command.contains(&"--export");
+            assert!(nothing, "{longer} {command:?}: {ran:?}");
+        }
+        let after = sandbox.run(&["find", &longer], b"").stdout;
+        assert_eq!(after.lines().count(), known.lines().count(), "{longer}: {after}");
+        // An entry with a star covers many addresses.
+        if mark != '*' {
+            let ran = sandbox.run(&["erase", &longer], b"");
+            assert!(ran.stdout.contains("2 kept reports"), "{longer}: {ran:?}");
+        }
+    }
+}
+
 #[test]
 fn an_address_is_erased_while_mail_comes_and_each_message_counts_once() {
     let sandbox = Sandbox::new();
@@ -159,6 +188,29 @@ fn what_is_still_to_be_done_about_an_address_stays_and_is_named() {
     let ran = sandbox.run(&["erase", "ann@there.example"], b"");
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(files_with(&sandbox, &["ann@there.example", "ann=there.example"]), Vec::<PathBuf>::new());
+}
+
+/// Their lines were lost, or the mail server was: nothing will end them.
+#[test]
+fn messages_that_never_ended_are_erased_when_no_line_can_come() {
+    const LATER: &str =
+        "dsn=4.4.1, status=deferred (connect to mx.dest.example[192.0.2.9]:25: Connection timed out)";
+    let sandbox = mail_log::sandbox(None, "");
+    let days = |days: i64| days * DAY_MS / 60_000;
+    append(&sandbox, &ago(days(8), &delivery(540, 1, JOE, OTHER, 1.0, LATER)));
+    append(&sandbox, &ago(days(8), &delivery(540, 2, NEIGHBOR, OTHER, 1.0, LATER)));
+    append(&sandbox, &ago(5, &delivery(540, 3, "ann@there.example", OTHER, 1.0, LATER)));
+    tick(&sandbox, &[]);
+    fs::remove_file(sandbox.path("mail.log")).unwrap();
+    let shown = json(&sandbox, &["erase", JOE, "--dry-run", "--json"]);
+    assert_eq!(shown["left"]["pending_deliveries"], 0, "{shown}");
+    let ran = sandbox.run(&["erase", JOE], b"");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let with_joe = files_with(&sandbox, &["<joe@there", "\"joe@there", " joe@there"]);
+    assert_eq!(with_joe, Vec::<PathBuf>::new());
+    assert_ne!(files_with(&sandbox, &[NEIGHBOR]), Vec::<PathBuf>::new());
+    let ran = sandbox.run(&["erase", "ann@there.example"], b"");
+    assert!(ran.code == 1 && ran.stdout.contains("1 "), "the mail server has it: {ran:?}");
 }
 
 #[test]

@@ -229,8 +229,8 @@ fn b19_what_carom_makes_is_private_whatever_the_umask() {
         let sandbox = Sandbox::new();
         let (state, log) = (sandbox.path("state"), sandbox.path("mail.log"));
         let sandbox = sandbox.config(&format!(
-            "[export]\nprometheus = \"{0}/export.prom\"\ncsv = \"{0}/csv\"\nevents = \"{0}/events\"\n\
-             [relay]\nsettle = 0\n[[logs]]\nkind = \"postfix\"\npath = \"{1}\"\n",
+            "[export]\nprometheus = \"{0}/export.prom\"\ncsv = \"{0}/csv\"\n\
+             [[events]]\nkind = \"file\"\npath = \"{0}/events\"\n[relay]\nsettle = 0\n[[logs]]\nkind = \"postfix\"\npath = \"{1}\"\n",
             state.display(),
             log.display()
         ));

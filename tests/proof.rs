@@ -2,6 +2,7 @@
 
 use crate::bounces::{OWN, STRANGER, dsn_of, is_suppressed, signed_path};
 use crate::forgery::logged;
+use crate::harness::lmtp::Listener;
 use crate::harness::peers::{Manner, SmtpPeer};
 use crate::harness::postfix::Postfix;
 use crate::harness::{Ran, Sandbox, sign_for, wait_for};
@@ -31,12 +32,23 @@ pub(crate) enum Entrance {
     Pickup,
     Plain,
     Maildir,
+    LmtpWithClient,
+    LmtpNoClient,
+    LmtpSilent,
+    LmtpByTcp,
+    SmtpItself,
 }
 
-use Entrance::{Maildir, Pickup, PipeAbsent, PipeEmpty, PipeUnknown, PipeWithClient, Plain};
+use Entrance::{
+    LmtpByTcp, LmtpNoClient, LmtpSilent, LmtpWithClient, Maildir, Pickup, PipeAbsent, PipeEmpty, PipeUnknown,
+    PipeWithClient, Plain, SmtpItself,
+};
+
+/// A server of ours in the tests that can connect.
+pub(crate) const OWN_HERE: [u8; 4] = [127, 0, 0, 9];
 
 /// With the names that the page gives them.
-pub(crate) const ENTRANCES: [(Entrance, &str); 7] = [
+pub(crate) const ENTRANCES: [(Entrance, &str); 12] = [
     (PipeWithClient, "`carom pipe` with a client"),
     (PipeEmpty, "`carom pipe` with an empty client"),
     (PipeUnknown, "`carom pipe` with the client `unknown`"),
@@ -44,6 +56,11 @@ pub(crate) const ENTRANCES: [(Entrance, &str); 7] = [
     (Pickup, "`carom relay`, file with x-sender and x-receiver"),
     (Plain, "`carom relay`, plain file"),
     (Maildir, "`carom relay`, Maildir"),
+    (LmtpWithClient, "`carom lmtp`, unix socket, XFORWARD with a client"),
+    (LmtpNoClient, "`carom lmtp`, unix socket, XFORWARD without a client"),
+    (LmtpSilent, "`carom lmtp`, unix socket, no XFORWARD"),
+    (LmtpByTcp, "`carom lmtp`, TCP, no XFORWARD"),
+    (SmtpItself, "`carom lmtp --smtp`, the reporting server connects itself"),
 ];
 
 /// A config with every setting that could make somebody believe a header: what strangers try has to fail even so.
@@ -94,12 +111,40 @@ pub(crate) fn enter(sandbox: &Sandbox, entrance: Entrance, arriving: &[Arriving]
             Pickup => file(&format!("{number}.msg"), format!("x-sender: <>\r\nx-receiver: {to}\r\n")),
             Plain => file(&format!("{number}.msg"), delivered),
             Maildir => file(&format!("new/{number}.host"), delivered),
+            _ => {}
         }
+    }
+    if matches!(entrance, LmtpWithClient | LmtpNoClient | LmtpSilent | LmtpByTcp | SmtpItself) {
+        hand_in(sandbox, entrance, arriving);
     }
     if matches!(entrance, Pickup | Plain | Maildir) {
         let ran = relay(sandbox, &directory);
         assert!(ran.stdout.contains(&format!("\"messages\":{}", arriving.len())), "{ran:?}");
     }
+}
+
+/// By LMTP or SMTP.
+fn hand_in(sandbox: &Sandbox, entrance: Entrance, arriving: &[Arriving]) {
+    let smtp: &[&str] = if entrance == SmtpItself { &["--smtp"] } else { &[] };
+    let listener = Listener::start(sandbox, &[&["--policy", "bounce"], smtp].concat());
+    for Arriving { to, client, message } in arriving {
+        let mut session = match (entrance, *client) {
+            (SmtpItself, OWN) => listener.from(OWN_HERE),
+            (SmtpItself | LmtpByTcp, _) => listener.tcp(),
+            _ => listener.unix(),
+        }
+        .hello();
+        match entrance {
+            LmtpWithClient => session.expect(&format!("XFORWARD ADDR={client} IDENT={QUEUE_ID}"), "250"),
+            LmtpNoClient => session.expect(&format!("XFORWARD NAME=[UNAVAILABLE] IDENT={QUEUE_ID}"), "250"),
+            _ => String::new(),
+        };
+        // The mail server has written from whom it has the message.
+        let trace = if entrance == LmtpByTcp { received(client, QUEUE_ID) } else { String::new() };
+        let replies = session.send("", &[to], &[trace.as_bytes(), message].concat());
+        assert!(replies[0].starts_with("250"), "{replies:?}");
+    }
+    listener.stop();
 }
 
 fn relay(sandbox: &Sandbox, directory: &Path) -> Ran {
@@ -153,7 +198,8 @@ fn table(heading: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn the_table_of_entrances_is_true() {
-    let sandbox = credulous("required", &format!("\"{OWN}/32\""));
+    let here = OWN_HERE.map(|octet| octet.to_string()).join(".");
+    let sandbox = credulous("required", &format!("\"{OWN}/32\", \"{here}/32\""));
     let rows = table("entrance");
     let (heading, rows) = rows.split_first().unwrap();
     assert_eq!(rows.len(), ENTRANCES.len());

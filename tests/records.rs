@@ -2,7 +2,7 @@
 //! line off or fills the disk, it counts once.
 
 use crate::harness::tracer::{self, Traced};
-use crate::harness::{CAROM, DAY_MS, Ran, SENDER, Sandbox, finish, names, plain, start};
+use crate::harness::{CAROM, DAY_MS, Ran, SENDER, Sandbox, finish, names, plain, queued, start};
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -12,14 +12,8 @@ use std::time::Duration;
 
 const ACCEPTED: &str = "x@accept.sink.example";
 
-fn arguments(queue_id: &str) -> [&str; 9] {
-    let to = ["--recipient", ACCEPTED, "--client-address", "192.0.2.1", "--queue-id", queue_id];
-    let [a, b, c, d, e, f] = to;
-    ["pipe", "--sender", SENDER, a, b, c, d, e, f]
-}
-
 fn deliver(sandbox: &Sandbox, queue_id: &str) -> Ran {
-    sandbox.run(&arguments(queue_id), MESSAGE)
+    sandbox.run(&queued(ACCEPTED, queue_id), MESSAGE)
 }
 
 const MESSAGE: &[u8] = b"From: <alice@sender.example>\r\nSubject: a test\r\n\r\nhello\r\n";
@@ -68,7 +62,7 @@ fn killed_at_any_call_a_message_counts_once_when_it_is_delivered_again() {
             }
         };
         prepare();
-        let calls = match tracer::run(sandbox.command(&arguments("whole")), &message, usize::MAX) {
+        let calls = match tracer::run(sandbox.command(&queued(ACCEPTED, "whole")), &message, usize::MAX) {
             Traced::Ended { code: 0, calls } => calls,
             Traced::Impossible => return eprintln!("skipped: nobody may trace here"),
             other => panic!("{other:?}"),
@@ -77,8 +71,9 @@ fn killed_at_any_call_a_message_counts_once_when_it_is_delivered_again() {
         for at in calls.saturating_sub(if fresh { 45 } else { 25 })..calls {
             prepare();
             let id = format!("{at}");
-            killed +=
-                usize::from(tracer::run(sandbox.command(&arguments(&id)), &message, at) == Traced::Killed);
+            killed += usize::from(
+                tracer::run(sandbox.command(&queued(ACCEPTED, &id)), &message, at) == Traced::Killed,
+            );
             deliver(&sandbox, &id).silent();
             delivered += 1;
         }
@@ -120,7 +115,7 @@ fn processes_killed_at_random_lose_no_message_and_count_none_twice() {
             scope.spawn(move || {
                 for number in 0..10 {
                     let id = format!("{worker}-{number}");
-                    let mut child = start(sandbox.command(&arguments(&id)), MESSAGE);
+                    let mut child = start(sandbox.command(&queued(ACCEPTED, &id)), MESSAGE);
                     std::thread::sleep(Duration::from_micros(fastrand::u64(0..40_000)));
                     let _ = child.kill();
                     child.wait().unwrap();
@@ -221,7 +216,7 @@ fn a_full_disk_leaves_the_message_with_the_store_or_with_the_mail_server() {
     let sandbox = Sandbox::new();
     deliver(&sandbox, "1").silent();
     assert_eq!(total(&sandbox), 1);
-    let limited = |kib: u64, id: &str| limited(&sandbox, kib, &arguments(id), MESSAGE);
+    let limited = |kib: u64, id: &str| limited(&sandbox, kib, &queued(ACCEPTED, id), MESSAGE);
     // A part of the record fits into the log; the store has room.
     let file = newest(&sandbox, "messages");
     let (mut log, full) = (File::options().append(true).open(&file).unwrap(), 4 << 20);
@@ -243,7 +238,7 @@ fn a_full_disk_leaves_the_message_with_the_store_or_with_the_mail_server() {
 fn a_file_size_limit_is_a_full_disk_and_not_the_end() {
     let sandbox = Sandbox::new();
     deliver(&sandbox, "1").silent();
-    let (arguments, config) = (arguments("2").join(" "), sandbox.path("carom.toml"));
+    let (arguments, config) = (&queued(ACCEPTED, "2").join(" "), sandbox.path("carom.toml"));
     let script = format!("ulimit -f 0; exec {CAROM} --config {} {arguments}", config.display());
     let mut command = Command::new("bash");
     command.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -2,11 +2,17 @@
 
 use crate::harness::memory::{self, MOST_MIB};
 use crate::harness::peers::{ACCEPT, SmtpPeer};
-use crate::harness::{HOUR_MS, SENDER, Sandbox, names, plain, signed};
+use crate::harness::tracer::{self, Traced};
+use crate::harness::{HOUR_MS, SENDER, Sandbox, names, plain, signed, start, wait_for};
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
+use std::time::Duration;
 
 fn inbox(sandbox: &Sandbox) -> PathBuf {
     let inbox = sandbox.path("inbox");
@@ -172,4 +178,107 @@ fn peak(sandbox: &Sandbox, arguments: &[&str]) -> i64 {
     let (ran, most) = memory::peak(sandbox.command(arguments), Path::new("/dev/null"));
     assert_eq!(ran.code, 0, "{ran:?}");
     most
+}
+
+/// Stops a first run before each call from the one that makes its directory to those after its lock
+/// is held; each time in a fresh directory.
+fn while_it_begins(mut meanwhile: impl FnMut(&Sandbox, &Path)) {
+    let sandbox = Sandbox::new();
+    sandbox.verify_policy();
+    let (mut first, mut messages) = (None, 0);
+    for further in 0..40 {
+        let inbox = sandbox.path(&format!("inbox{further}"));
+        fs::create_dir(&inbox).unwrap();
+        fs::write(inbox.join("1.msg"), plain("x@accept.sink.example")).unwrap();
+        let (mut stopped, is_over) = (false, Arc::new(AtomicBool::new(false)));
+        let command = sandbox.command(&["relay", inbox.to_str().unwrap()]);
+        let ended = tracer::step_by_step(command, Path::new("/dev/null"), &mut |call, child| {
+            if first.is_none() && inbox.join(".claimed").exists() {
+                first = Some(call - 2);
+            }
+            if first.is_some_and(|first| call == first + further) {
+                stopped = true;
+                meanwhile(&sandbox, &inbox);
+                fs::write(inbox.join("2.msg"), plain("x@accept.sink.example")).unwrap();
+                kill_after(Duration::from_secs(20), child.id(), is_over.clone());
+            }
+        });
+        is_over.store(true, SeqCst);
+        if ended == Traced::Impossible {
+            return eprintln!("skipped: nobody may trace here");
+        }
+        assert!(matches!(ended, Traced::Ended { code: 0, .. }), "{further}: {ended:?}");
+        assert!(stopped || further == 0, "{further}");
+        messages += if stopped { 2 } else { 1 };
+        wait_for(20, "all messages", || sandbox.counter("total_messages") == messages);
+        assert!(names(&inbox).iter().all(|name| name.starts_with('.')), "{further}: {:?}", names(&inbox));
+    }
+}
+
+fn end(following: Option<Child>) {
+    if let Some(mut one) = following {
+        one.kill().unwrap();
+        one.wait().unwrap();
+    }
+}
+
+/// Kills a process that hangs.
+fn kill_after(limit: Duration, id: u32, is_over: Arc<AtomicBool>) {
+    thread::spawn(move || {
+        let step = Duration::from_millis(100);
+        for _ in 0..limit.as_millis() / step.as_millis() {
+            thread::sleep(step);
+            if is_over.load(SeqCst) {
+                return;
+            }
+        }
+        let _ = kill_process(Pid::from_raw(id.cast_signed()).unwrap(), Signal::KILL);
+    });
+}
+
+#[test]
+fn a_relay_that_begins_while_another_one_ends_keeps_its_place() {
+    while_it_begins(|sandbox, inbox| {
+        let ran = sandbox.run(&["relay", inbox.to_str().unwrap()], b"");
+        assert_eq!((ran.code, inbox.join("1.msg").exists()), (0, false), "{ran:?}");
+    });
+}
+
+#[test]
+fn a_relay_that_begins_beside_one_that_follows_waits_for_nothing() {
+    let mut following = Vec::new();
+    while_it_begins(|sandbox, inbox| {
+        end(following.pop());
+        following.push(start(sandbox.command(&["relay", "--follow", inbox.to_str().unwrap()]), b""));
+        wait_for(20, "the first message", || !inbox.join("1.msg").exists());
+    });
+    end(following.pop());
+}
+
+/// A mail server takes such text from a client that says who gets it. Here nobody does, and a file that was put there by
+/// mistake would be gone.
+#[test]
+fn what_has_neither_a_header_nor_a_recipient_fails_and_is_kept_as_it_is() {
+    let sandbox = Sandbox::new().config("[relay]\nsettle = 0\n");
+    let inbox = inbox(&sandbox);
+    let garbage: Vec<u8> = (0..3000).map(|_| fastrand::u8(128..)).collect();
+    let bare: [&[u8]; 3] = [&garbage, b"just a text\r\nof two lines\r\n", b"\r\nno header\r\n"];
+    for (number, bytes) in bare.iter().enumerate() {
+        fs::write(inbox.join(format!("bare-{number}.msg")), bytes).unwrap();
+    }
+    let to = b"x-sender: a@sender.example\nx-receiver: x@accept.sink.example\n";
+    fs::write(inbox.join("named.msg"), [&to[..], b"\n", &garbage].concat()).unwrap();
+    fs::write(inbox.join("field.msg"), b"Subject: a\0b\r\n\r\n\0\0\r\n").unwrap();
+    let ran = sandbox.run(&["relay", inbox.to_str().unwrap()], b"");
+    assert_eq!(sandbox.counter("total_messages"), 2, "{ran:?}");
+    let failed = inbox.join("failed");
+    for (number, bytes) in bare.iter().enumerate() {
+        assert_eq!(fs::read(failed.join(format!("bare-{number}.msg"))).unwrap(), *bytes);
+    }
+    let reasons: Vec<String> = names(&failed).into_iter().filter(|name| !name.ends_with(".msg")).collect();
+    assert_eq!(reasons.len(), 3, "{reasons:?}");
+    for reason in reasons {
+        let reason = fs::read_to_string(failed.join(reason)).unwrap();
+        assert!(reason.contains("neither a header nor x-receiver lines: it is not a message"), "{reason}");
+    }
 }

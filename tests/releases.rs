@@ -312,3 +312,20 @@ fn where_memory_may_not_be_made_executable_the_same_command_works_through_pulley
     let message = plain(to);
     assert_eq!(plan(denied(&dry, &message).unwrap()), plan(sandbox.run(&dry, &message)));
 }
+
+#[test]
+fn where_the_mail_user_writes_no_policy_is_installed_and_the_fix_leaves_the_state_to_it() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can give the state directory to another user");
+        return;
+    }
+    let sandbox = Sandbox::new().config("[policies]\nmail_user = \"nobody\"");
+    fs::create_dir(sandbox.path("state")).unwrap();
+    std::os::unix::fs::chown(sandbox.path("state"), Some(65_534), None).unwrap();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/dist/sink.wasm");
+    let ran = sandbox.run(&["policy", "install", "mine", file], b"");
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let said = &ran.stderr;
+    assert!(said.contains("could write to") && said.contains("[policies] directory = "), "{ran:?}");
+    assert!(!said.contains("chown"), "mail would stop: {ran:?}");
+}

@@ -2,19 +2,13 @@
 //! somebody could not see that the process lives.
 
 use crate::harness::peers::{ACCEPT, SmtpPeer};
-use crate::harness::{HOUR_MS, SENDER, SILENT, Sandbox, finish, gate, names, plain, signed, start, wait_for};
+use crate::harness::{HOUR_MS, SILENT, Sandbox, finish, gate, names, plain, queued, signed, start, wait_for};
 use rusqlite::Connection;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const BOUNCED: &str = "x@oob.sink.example";
-
-fn arguments(queue_id: &str) -> [&str; 9] {
-    let to = ["--recipient", BOUNCED, "--client-address", "192.0.2.1", "--queue-id", queue_id];
-    let [a, b, c, d, e, f] = to;
-    ["pipe", "--sender", SENDER, a, b, c, d, e, f]
-}
 
 /// The store is locked as soon as a bounce goes out, until the connection is taken from here.
 fn locked_by_the_bounce(sandbox: Sandbox, peer: &SmtpPeer) -> (Sandbox, Arc<Mutex<Option<Connection>>>) {
@@ -38,7 +32,7 @@ fn outbox(sandbox: &Sandbox) -> Vec<serde_json::Value> {
 fn a_store_that_is_locked_beyond_the_deadline_doubles_nothing() {
     let peer = SmtpPeer::start(ACCEPT);
     let (sandbox, lock) = locked_by_the_bounce(Sandbox::new().config("[message]\ndeadline = 5"), &peer);
-    finish(start(sandbox.command(&arguments("4A")), &plain(BOUNCED)), Duration::from_secs(40)).silent();
+    finish(start(sandbox.command(&queued(BOUNCED, "4A")), &plain(BOUNCED)), Duration::from_secs(40)).silent();
     assert_eq!(peer.mails().len(), 1);
     assert!(!names(&sandbox.path("state/unsettled")).is_empty(), "it waits in a file");
     drop(lock.lock().unwrap().take());
@@ -53,7 +47,7 @@ fn of_two_steps_that_end_while_the_store_is_locked_neither_is_done_again() {
     let peer = SmtpPeer::start(ACCEPT);
     let (sandbox, lock) = locked_by_the_bounce(Sandbox::new().config("[message]\ndeadline = 9"), &peer);
     let message = [b"X-Bouncy-Sink: store-done\r\n", plain(BOUNCED).as_slice()].concat();
-    finish(start(sandbox.command(&arguments("4A")), &message), Duration::from_secs(40)).silent();
+    finish(start(sandbox.command(&queued(BOUNCED, "4A")), &message), Duration::from_secs(40)).silent();
     assert_eq!(peer.mails().len(), 1);
     drop(lock.lock().unwrap().take());
     sandbox.advance(HOUR_MS);
@@ -65,7 +59,7 @@ fn of_two_steps_that_end_while_the_store_is_locked_neither_is_done_again() {
 fn a_store_that_is_locked_for_a_while_is_waited_for() {
     let peer = SmtpPeer::start(ACCEPT);
     let (sandbox, lock) = locked_by_the_bounce(Sandbox::new(), &peer);
-    let running = start(sandbox.command(&arguments("4A")), &plain(BOUNCED));
+    let running = start(sandbox.command(&queued(BOUNCED, "4A")), &plain(BOUNCED));
     wait_for(40, "the file", || !names(&sandbox.path("state/unsettled")).is_empty());
     drop(lock.lock().unwrap().take());
     finish(running, Duration::from_secs(40)).silent();
@@ -79,7 +73,7 @@ fn a_kept_copy_beside_a_slow_bounce_is_on_record_before_that_ends_and_kept_once(
     let peer = SmtpPeer::start(SILENT);
     let sandbox = Sandbox::new().smtp_port(peer.port);
     let message = signed(BOUNCED, "X-Bouncy-Sink: store-done\r\n", b"hello\r\n");
-    let mut running = start(sandbox.command(&arguments("4A")), &message);
+    let mut running = start(sandbox.command(&queued(BOUNCED, "4A")), &message);
     wait_for(40, "the copy's record", || {
         let left = outbox(&sandbox);
         left.len() == 1 && left[0]["action"] == "bounce"
@@ -97,7 +91,7 @@ fn a_kept_copy_beside_a_slow_bounce_is_on_record_before_that_ends_and_kept_once(
 fn a_process_in_another_pid_namespace_is_alive_while_it_lives_and_dead_after() {
     let peer = SmtpPeer::start(SILENT);
     let sandbox = Sandbox::new().smtp_port(peer.port);
-    let carom = sandbox.command(&arguments("4A"));
+    let carom = sandbox.command(&queued(BOUNCED, "4A"));
     let mut apart = Command::new("unshare");
     apart.args(["--pid", "--fork", "--kill-child", "--mount-proc"]).arg(carom.get_program());
     apart.args(carom.get_args()).stdin(std::process::Stdio::piped());

@@ -303,3 +303,17 @@ fn b4_b24_binary_bodies_and_unknown_charsets_are_messages_like_any_other() {
     sandbox.pipe("x@accept.sink.example", &no_to).silent();
     assert_eq!((sandbox.counter("accept"), sandbox.counter("fail_dkim")), (5, 0));
 }
+
+#[test]
+fn a_bounce_that_may_not_be_sent_names_the_mail_exchangers_and_the_key() {
+    let sandbox = Sandbox::new().settings("require_dkim = false\nrequire_spf = false");
+    let message = b"Subject: x\r\n\r\nx\r\n";
+    let envelope = ["--sender", "a@stranger.example", "--recipient", "x@oob.sink.example"];
+    assert_eq!(sandbox.run(&[&["pipe"][..], &envelope].concat(), message).code, 0);
+    let log = sandbox.run(&["log"], b"").stdout;
+    let named =
+        "the policy knows none of its mail exchangers: mx.stranger.example (of the sink: mx_allowlist)";
+    assert!(log.contains(named), "{log}");
+    let shown = sandbox.run(&[&["policy", "run", "sink", "-"][..], &envelope].concat(), message).stdout;
+    assert!(shown.contains("(not sent: the Return-Path is not one that may be answered)"), "{shown}");
+}

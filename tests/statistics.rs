@@ -14,7 +14,7 @@ fn sandbox() -> Sandbox {
     let config = format!(
         "[[logs]]\nkind = \"postfix\"\npath = \"{0}/mail.log\"\ntimezone = \"UTC\"\n\
          [index]\nkeep_days = 0\n[export]\nprometheus = \"{0}/out/carom.prom\"\nhtml = \"{0}/out/report.html\"\njson = \"{0}/out\"\ncsv = \"{0}/out/csv\"\n\
-         events = \"{0}/out/events\"\n",
+         [[events]]\nkind = \"file\"\ninclude = [\"delivery\"]\npath = \"{0}/out/events\"\n",
         sandbox.dir.display()
     );
     fs::create_dir(sandbox.path("out")).unwrap();
@@ -207,7 +207,7 @@ fn every_export_has_the_figures_of_the_report() {
     let events = told(&sandbox);
     let last = events.last().unwrap();
     assert_eq!(
-        (events.len(), &last["recipient"], &last["status"]),
+        (events.len(), &last["data"]["recipient"], &last["data"]["status"]),
         (9, &"later@dest.example".into(), &"sent".into())
     );
     // The same, asked for by hand.

@@ -1,7 +1,8 @@
 //! A signal ends a process after the step in hand: what was begun is settled, no more is begun, and the rest is done later.
 
 use crate::harness::peers::{ACCEPT, SmtpPeer};
-use crate::harness::{HOUR_MS, SENDER, SILENT, Sandbox, finish, gate, plain, start, wait_for};
+use crate::harness::tracer::{self, Traced};
+use crate::harness::{HOUR_MS, SENDER, SILENT, Sandbox, finish, gate, plain, queued, start, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::Write;
@@ -13,9 +14,6 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(40);
 const BOUNCED: &str = "x@oob.sink.example";
 const SIGNALS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];
-
-const PIPE: [&str; 9] =
-    ["pipe", "--sender", SENDER, "--recipient", BOUNCED, "--client-address", "192.0.2.1", "--queue-id", "4A"];
 
 fn send(signal: Signal, id: u32) {
     kill_process(Pid::from_raw(id.cast_signed()).unwrap(), signal).unwrap();
@@ -47,7 +45,7 @@ fn a_pipe_that_is_asked_to_end_finishes_the_dialogue_and_answers() {
         let (port, id) = at_the_first_connection(&peer, signal);
         let sandbox = Sandbox::new().smtp_port(port);
         let message = plain(BOUNCED);
-        finish(begin(sandbox.command(&PIPE), &message, &id), LIMIT).silent();
+        finish(begin(sandbox.command(&queued(BOUNCED, "4A")), &message, &id), LIMIT).silent();
         assert_eq!((peer.mails().len(), sandbox.counter("oob_sent")), (1, 1), "{signal:?}");
         let log = sandbox.run(&["log"], b"").stdout;
         assert!(log.contains("bounce succeeded"), "{signal:?}: {log}");
@@ -61,7 +59,7 @@ fn a_pipe_that_is_asked_to_end_finishes_the_dialogue_and_answers() {
 fn a_pipe_that_has_promised_nothing_ends_immediately_and_the_mail_server_keeps_the_message() {
     for signal in SIGNALS {
         let sandbox = Sandbox::new();
-        let mut child = sandbox.command(&PIPE).spawn().unwrap();
+        let mut child = sandbox.command(&queued(BOUNCED, "4A")).spawn().unwrap();
         let mut input = child.stdin.take().unwrap();
         input.write_all(b"Subject: x\r\n").unwrap();
         wait_for(20, "its handler", || {
@@ -76,11 +74,46 @@ fn a_pipe_that_has_promised_nothing_ends_immediately_and_the_mail_server_keeps_t
     }
 }
 
+/// Also before carom has its handlers: Postfix tries again after a death by a signal, as after 75.
+#[test]
+fn a_signal_before_any_call_of_a_pipe_loses_nothing_and_counts_nothing_twice() {
+    const ACCEPTED: &str = "x@accept.sink.example";
+    let sandbox = Sandbox::new();
+    let (file, message) = (sandbox.path("message"), plain(ACCEPTED));
+    fs::write(&file, &message).unwrap();
+    sandbox.verify_policy();
+    let calls = match tracer::run(sandbox.command(&queued(ACCEPTED, "4Qwhole")), &file, usize::MAX) {
+        Traced::Ended { code: 0, calls } => calls,
+        _ => return eprintln!("skipped: nobody may trace here"),
+    };
+    let (mut died, mut deferred, mut done) = (0, 0, 0);
+    for at in (0..calls).filter(|at| *at < 60 || at % 5 == 0) {
+        let id = format!("4Q{at}signal");
+        let command = sandbox.command(&queued(ACCEPTED, &id));
+        let ended = tracer::step_by_step(command, &file, &mut |call, child| {
+            if call == at {
+                send(Signal::TERM, child.id());
+            }
+        });
+        match ended {
+            Traced::Killed => died += 1,
+            Traced::Ended { code: 75, .. } => deferred += 1,
+            Traced::Ended { code: 0, .. } => done += 1,
+            other => panic!("{at}: {other:?}"),
+        }
+        if !matches!(ended, Traced::Ended { code: 0, .. }) {
+            sandbox.run(&queued(ACCEPTED, &id), &message).silent();
+        }
+    }
+    assert!(died > 10 && deferred > 5 && done > 0, "{died}, {deferred}, {done} of {calls}");
+    assert_eq!(sandbox.counter("total_messages"), 1 + died + deferred + done);
+}
+
 #[test]
 fn a_second_signal_ends_the_process_and_the_tick_does_the_rest() {
     let peer = SmtpPeer::start(SILENT);
     let sandbox = Sandbox::new().smtp_port(peer.port);
-    let child = start(sandbox.command(&PIPE), &plain(BOUNCED));
+    let child = start(sandbox.command(&queued(BOUNCED, "4A")), &plain(BOUNCED));
     wait_for(20, "the bounce", || peer.connections.load(SeqCst) == 1);
     // Two of one kind may become one.
     send(Signal::TERM, child.id());
@@ -96,7 +129,7 @@ fn a_message_has_its_line_also_if_the_deadline_or_a_second_signal_ends_its_proce
     for signaled in [false, true] {
         let peer = SmtpPeer::start(SILENT);
         let sandbox = Sandbox::new().smtp_port(peer.port).config("[message]\ndeadline = 6");
-        let running = start(sandbox.command(&PIPE), &plain(BOUNCED));
+        let running = start(sandbox.command(&queued(BOUNCED, "4A")), &plain(BOUNCED));
         if signaled {
             wait_for(20, "the dialogue", || peer.connections.load(SeqCst) > 0);
             send(Signal::TERM, running.id());
@@ -157,7 +190,7 @@ fn a_tick_and_a_relay_that_are_asked_to_end_begin_no_more_and_repeat_nothing() {
 fn what_it_was_started_to_ignore_ends_nothing() {
     let peer = SmtpPeer::start(SILENT);
     let sandbox = Sandbox::new().smtp_port(peer.port);
-    let carom = sandbox.command(&PIPE);
+    let carom = sandbox.command(&queued(BOUNCED, "4A"));
     let mut shell = Command::new("bash");
     shell.args(["-c", "trap '' HUP; exec \"$@\"", "bash"]).arg(carom.get_program()).args(carom.get_args());
     shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -5,7 +5,7 @@ use crate::bounces::{STRANGER, dsn, signed_path};
 use crate::harness::application::Application;
 use crate::harness::peers::{ACCEPT, Manner, SmtpPeer};
 use crate::harness::postfix::Postfix;
-use crate::harness::{HOUR_MS, SENDER, SILENT, Sandbox, finish, plain, start, wait_for};
+use crate::harness::{HOUR_MS, SENDER, SILENT, Sandbox, finish, plain, queued, start, wait_for};
 use crate::unproven::{Sent, letter, send};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -14,29 +14,29 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 const BOUNCES: &str = "bounces@bounces.example.com";
-const NOT_NOW: Manner = Manner { at: "RCPT", reply: "450 4.2.1 not now" };
-const NEVER: Manner = Manner { at: "RCPT", reply: "550 5.1.1 no such user" };
+pub(crate) const NOT_NOW: Manner = Manner { at: "RCPT", reply: "450 4.2.1 not now" };
+pub(crate) const NEVER: Manner = Manner { at: "RCPT", reply: "550 5.1.1 no such user" };
 
 /// What is to be seen of a message.
 #[derive(Clone, Debug, PartialEq)]
-struct Story {
+pub(crate) struct Story {
     /// The last word about the message.
-    status: String,
+    pub(crate) status: String,
     /// How often it was deferred before.
-    deferred: u64,
+    pub(crate) deferred: u64,
     /// The action and the state of each step that somebody outside sees.
-    step: Option<(String, String)>,
+    pub(crate) step: Option<(String, String)>,
 }
 
 impl Story {
-    fn new(status: &str, deferred: u64, step: Option<(&str, &str)>) -> Story {
+    pub(crate) fn new(status: &str, deferred: u64, step: Option<(&str, &str)>) -> Story {
         let step = step.map(|(action, state)| (action.to_owned(), state.to_owned()));
         Story { status: status.into(), deferred, step }
     }
 }
 
 /// The story that `carom find` tells.
-fn told(sandbox: &Sandbox, queue_id: &str) -> Story {
+pub(crate) fn told(sandbox: &Sandbox, queue_id: &str) -> Story {
     let ran = sandbox.run(&["find", queue_id, "--json"], b"");
     let known: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
     let log = known["log"].as_array().unwrap();
@@ -53,7 +53,7 @@ fn told(sandbox: &Sandbox, queue_id: &str) -> Story {
     }
 }
 
-fn sandbox(smtp: u16, application: u16) -> Sandbox {
+pub(crate) fn sandbox(smtp: u16, application: u16) -> Sandbox {
     let misfit = fs::canonicalize("policies/dist/misfit.wasm").unwrap();
     Sandbox::new().smtp_port(smtp).config(&format!(
         "[verp]\nkeys = [\"a key of at least sixteen octets\"]\ndomain = \"bounces.example.com\"\n\
@@ -151,17 +151,7 @@ fn the_story_of_each_of_two_hundred_messages_is_true_and_current() {
         let queue_id = next("kil");
         let to = sink("oob", &queue_id);
         let message = plain(&to);
-        let words = [
-            "pipe",
-            "--sender",
-            SENDER,
-            "--recipient",
-            &to,
-            "--client-address",
-            "192.0.2.1",
-            "--queue-id",
-            &queue_id,
-        ];
+        let words = queued(&to, &queue_id);
         let before = peer.connections.load(SeqCst);
         let mut running = start(sandbox.command(&words), &message);
         wait_for(30, "the dialogue", || peer.connections.load(SeqCst) > before);

@@ -191,15 +191,15 @@ fn a_real_journal_is_read_behind_its_cursor() {
     let sandbox =
         sandbox.config(&format!("[[logs]]\nkind = \"journald\"\npath = \"{}\"\n", directory.display()));
     add(&remote, &directory.join("a.journal"), &entries(&(sent(1) + &bounced(2)), 0));
-    assert_eq!(tick(&sandbox)["events"], 10);
-    assert_eq!(tick(&sandbox)["events"], 0);
+    assert_eq!(tick(&sandbox)["parsed"], 10);
+    assert_eq!(tick(&sandbox)["parsed"], 0);
     // The same file grows, and then there is another one.
     let third = sent(3);
     let (half, rest) = third.split_at(third.find("\n").unwrap() + 1);
     add(&remote, &directory.join("a.journal"), &entries(half, 100));
-    assert_eq!(tick(&sandbox)["events"], 1);
+    assert_eq!(tick(&sandbox)["parsed"], 1);
     add(&remote, &directory.join("b.journal"), &entries(&(rest.to_owned() + &bounced(4)), 200));
-    assert_eq!(tick(&sandbox)["events"], 9);
+    assert_eq!(tick(&sandbox)["parsed"], 9);
     each_once(&sandbox, 4);
     let third = deliveries(&sandbox, &["--recipient", "user3@dest.example"]);
     assert_eq!((&third[0]["client_id"], &third[0]["host"]), (&"shop1".into(), &"mx".into()));

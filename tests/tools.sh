@@ -5,7 +5,8 @@
 #
 #   tests/tools.sh build|test|package|proof|mtas
 set -eu
-packages='' rust='' crates=''
+packages='' rust='' crates='' axe=''
+AXE="${CARGO_TARGET_DIR:-target}/tools/axe.min.js"
 
 has() {
     command -v "$1" > /dev/null
@@ -22,12 +23,29 @@ guest() {
         [ -d /usr/lib/rustlib/src ] || [ -d /usr/lib/rust-web/lib/rustlib/src ] || return 1
 }
 
-# Postfix and procps for the tests of delivery.
+# Postfix and procps for the tests of delivery; strace, openssl and Python for
+# carom lmtp and its clients; for what hosts share redis-tools, whose redis-check-rdb
+# is redis-server under another name (the package redis-server starts a service).
 tests() {
     build
     [ -x /usr/sbin/postfix ] || packages="$packages postfix"
     has pkill || packages="$packages procps"
     has bash || packages="$packages bash"
+    has strace || packages="$packages strace"
+    has openssl || packages="$packages openssl"
+    has python3 || packages="$packages python3"
+    # A real browser for the page of carom serve, and axe-core, which looks for barriers.
+    has chromium || packages="$packages chromium fonts-dejavu-core"
+    has chromedriver || packages="$packages chromium-driver"
+    if [ ! -f "$AXE" ]; then
+        has npm || packages="$packages npm"
+        has tar || packages="$packages tar"
+        axe=axe-core@4.14.1
+    fi
+    has redis-check-rdb || packages="$packages redis-tools"
+    # A network that is cut between hosts, if the tests run as root.
+    has ip || packages="$packages iproute2"
+    has nft || packages="$packages nftables"
     cargo fmt --version > /dev/null 2>&1 || rust="$rust component:rustfmt"
     cargo clippy --version > /dev/null 2>&1 || rust="$rust component:clippy"
     if ! guest; then
@@ -73,7 +91,8 @@ esac
 [ -z "$packages" ] || echo "to install from Debian, with apt-get:$packages"
 [ -z "$rust" ] || echo "to install with rustup:$rust"
 [ -z "$crates" ] || echo "to install from crates.io, with cargo:$crates"
-[ -n "$packages$rust$crates" ] || echo "nothing to install: what 'make' needs for this is there"
+[ -z "$axe" ] || echo "to install from npm, into ${AXE%/*}: $axe"
+[ -n "$packages$rust$crates$axe" ] || echo "nothing to install: what 'make' needs for this is there"
 
 if [ -n "$packages" ]; then
     [ "$(id -u)" = 0 ] || {
@@ -92,3 +111,9 @@ done
 for crate in $crates; do
     cargo install --locked "$crate"
 done
+if [ -n "$axe" ]; then
+    mkdir -p "${AXE%/*}"
+    packed=$(cd "${AXE%/*}" && npm pack --silent "$axe")
+    tar -xzf "${AXE%/*}/$packed" -C "${AXE%/*}" --strip-components=1 package/axe.min.js
+    rm "${AXE%/*}/$packed"
+fi

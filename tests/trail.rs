@@ -4,8 +4,8 @@
 use crate::harness::application::Application;
 use crate::harness::peers::{ACCEPT, Manner, SmtpPeer};
 use crate::harness::{
-    DAY_MS, HOUR_MS, MINUTE_MS, Ran, SENDER, Sandbox, finish, free_port, names, plain, signed, start,
-    wait_for,
+    DAY_MS, HOUR_MS, MINUTE_MS, Ran, SENDER, SILENT, Sandbox, finish, free_port, names, plain, queued,
+    signed, start, wait_for,
 };
 use crate::unproven::{Sent, send};
 use rustix::process::{Pid, Signal, kill_process};
@@ -26,24 +26,8 @@ fn log(sandbox: &Sandbox, arguments: &[&str]) -> Vec<String> {
     ran.stdout.lines().map(str::to_owned).collect()
 }
 
-fn to(recipient: &str, queue_id: &str) -> [String; 9] {
-    let words = [
-        "pipe",
-        "--sender",
-        SENDER,
-        "--recipient",
-        recipient,
-        "--client-address",
-        "192.0.2.1",
-        "--queue-id",
-        queue_id,
-    ];
-    words.map(str::to_owned)
-}
-
 fn pipe(sandbox: &Sandbox, recipient: &str, queue_id: &str, message: &[u8]) -> Ran {
-    let words = to(recipient, queue_id);
-    sandbox.run(&words.each_ref().map(String::as_str), message)
+    sandbox.run(&queued(recipient, queue_id), message)
 }
 
 fn tick(sandbox: &Sandbox) -> Ran {
@@ -60,7 +44,8 @@ fn a_step_that_failed_at_first_and_is_done_by_the_tick_says_so_wherever_it_is_as
     pipe(&sandbox, recipient, "4Qlater", &plain(recipient)).silent();
     let first = find(&sandbox, "4Qlater");
     assert!(
-        first.contains("bounce pending (1 try, next try ") && first.contains("OOB endpoint returned error"),
+        first.contains("bounce pending (1 try, next try ")
+            && first.contains("not sent to <alice@sender.example>: mx2.sender.example: "),
         "{first}"
     );
     assert_eq!(log(&sandbox, &["--status", "pending"]).len(), 1);
@@ -238,8 +223,7 @@ fn whatever_defers_a_message_is_in_log_and_find_with_the_reason() {
 #[test]
 fn a_process_that_is_ended_before_it_decides_leaves_a_line() {
     let sandbox = Sandbox::new().config("[message]\ndeadline = 2\n");
-    let words = to("x@accept.sink.example", "4Qhung");
-    let mut command = sandbox.command(&words.each_ref().map(String::as_str));
+    let mut command = sandbox.command(&queued("x@accept.sink.example", "4Qhung"));
     let mut child = command.spawn().unwrap();
     let input = child.stdin.take();
     let ran = finish(child, Duration::from_secs(30));
@@ -341,4 +325,24 @@ fn rows_are_fitted_to_a_terminal_and_whole_elsewhere() {
         let is_id = |line: &str| line.trim().split('/').next().unwrap_or_default().len() >= 32;
         assert!(shown.lines().all(|line| line.chars().count() <= 80 || is_id(line)), "{shown}");
     }
+}
+
+/// The kill came before the line of the first delivery.
+#[test]
+fn a_redelivery_that_is_the_only_line_stands_for_the_decision() {
+    let peer = SmtpPeer::start(SILENT);
+    let sandbox = Sandbox::new().smtp_port(peer.port);
+    let (to, message) = ("x@oob.sink.example", plain("x@oob.sink.example"));
+    let words = ["pipe", "--sender", SENDER, "--recipient", to, "--queue-id", "4KILLED"];
+    let words = [&words[..], &["--client-address", "192.0.2.1"]].concat();
+    let mut child = start(sandbox.command(&words), &message);
+    wait_for(20, "the connection", || peer.connections.load(std::sync::atomic::Ordering::SeqCst) > 0);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    peer.behave(ACCEPT);
+    sandbox.run(&words, &message).silent();
+    let rows = log(&sandbox, &["--status", "accepted"]);
+    assert!(rows.len() == 1 && rows[0].contains("4KILLED"), "{rows:?}");
+    sandbox.run(&words, &message).silent();
+    assert_eq!(log(&sandbox, &["--status", "accepted"]).len(), 1);
 }

@@ -252,6 +252,69 @@ fn forwarded_messages_reach_the_operator_once_and_never_go_in_circles() {
     assert!(ran.stdout.contains("[unproven] to"), "{ran:?}");
 }
 
+/// A message of a stranger can begin with what looks like the rest of a field.
+#[test]
+fn the_envelope_that_is_shown_to_the_operator_is_not_continued_by_the_message() {
+    let peer = SmtpPeer::start(ACCEPT);
+    let sandbox = sandbox(&format!(
+        "[unproven]\naction = \"forward\"\nto = \"postmaster@sender.example\"\nserver = \"127.0.0.1:{}\"\n",
+        peer.port
+    ));
+    let sent = |queue_id| Sent { from: SENDER, to: BOUNCES, client: STRANGER, queue_id, policy: "bounce" };
+    let letter = letter("Re: your order", "Where is it?");
+    for (begins, queue_id) in [(" , to=<root@sender.example>\r\n", "4Qfold1"), ("\tx\n y\n", "4Qfold2")] {
+        send(&sandbox, &sent(queue_id), &[begins.as_bytes(), &letter].concat()).silent();
+        let data = String::from_utf8(peer.mails().pop().unwrap().data).unwrap();
+        let lines: Vec<&str> = data.lines().take(4).collect();
+        assert_eq!(lines[1], format!("X-Carom-Envelope: from=<{SENDER}>, to=<{BOUNCES}>"));
+        assert_eq!((lines[2], lines[3]), ("X-Carom-Begins:", begins.lines().next().unwrap()));
+    }
+    send(&sandbox, &sent("4Qfold3"), &letter).silent();
+    assert!(!String::from_utf8(peer.mails().pop().unwrap().data).unwrap().contains("X-Carom-Begins"));
+}
+
+/// The same word in the log, in its JSON and in `find`; without its copy a message is not kept.
+#[test]
+fn what_is_without_effect_is_kept_or_forwarded_until_its_copy_is_gone() {
+    let peer = SmtpPeer::start(ACCEPT);
+    let sandbox = sandbox(&format!(
+        "[unproven]\naction = \"forward\"\nto = \"postmaster@sender.example\"\nserver = \"127.0.0.1:{}\"\n",
+        peer.port
+    ));
+    let from = |from, queue_id| Sent { from, to: BOUNCES, client: STRANGER, queue_id, policy: "bounce" };
+    let away = letter("Re: your order\r\nAuto-Submitted: auto-replied", "I am away.");
+    send(&sandbox, &from(SENDER, "4Qstate1"), &letter("Re: your order", "Where is it?")).silent();
+    send(&sandbox, &from(SENDER, "4Qstate2"), &away).silent();
+    let unmatched = complaint("abuse", "", "To: <ann@there.example>\r\n");
+    send(&sandbox, &from("feedback@isp.example", "4Qstate3"), &unmatched).silent();
+    let shown = sandbox.run(&["find", "4Qstate3", "--mail"], b"");
+    assert!(shown.code == 0 && shown.stdout.contains("ann@there.example"), "{shown:?}");
+    let states = || {
+        let json = sandbox.run(&["log", "--json"], b"").stdout;
+        let text = sandbox.run(&["log"], b"").stdout;
+        let row = |(line, text): (&str, &str)| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let (queue_id, status) = (line["queue_id"].as_str().unwrap(), line["status"].as_str().unwrap());
+            let found = sandbox.run(&["find", queue_id], b"").stdout;
+            assert!(text.contains(&format!("  {status}  ")), "{text}");
+            assert!(found.contains(&format!("  {status}  ")), "{status}: {found}");
+            let chosen = sandbox.run(&["log", "--status", status], b"").stdout;
+            assert!(chosen.contains(queue_id), "{status}: {chosen}");
+            status.to_owned()
+        };
+        json.lines().zip(text.lines()).map(row).collect::<Vec<_>>()
+    };
+    assert_eq!(states(), ["forwarded", "kept", "kept"]);
+    let log = sandbox.run(&["log"], b"").stdout;
+    assert!(log.contains("counted: ") && log.contains(", unproven_kept"), "{log}");
+    assert_eq!(sandbox.run(&["erase", SENDER], b"").code, 0);
+    assert_eq!(states(), ["forwarded", "accepted", "kept"]);
+    assert!(sandbox.run(&["find", "4Qstate2"], b"").stdout.contains("its copy is gone"));
+    sandbox.advance(91 * DAY_MS);
+    assert_eq!(sandbox.run(&["cron"], b"").code, 0);
+    assert_eq!(sandbox.run(&["log", "--status", "kept"], b"").stdout, "");
+}
+
 /// A refusal makes the mail server write a bounce: only the true sender may get it.
 #[test]
 fn only_what_reaches_its_true_sender_is_refused_and_the_rest_is_kept() {

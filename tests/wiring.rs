@@ -7,16 +7,16 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::Command;
 
-const SINK_AND_BOUNCES: &str = "policy = \"sink\"\n[policy.sink.settings]\ndomains = [\"sink.example\"]\n\
+pub(crate) const SINK_AND_BOUNCES: &str = "policy = \"sink\"\n[policy.sink.settings]\ndomains = [\"sink.example\"]\n\
     [verp]\nkeys = [\"a key of this test, long enough\"]\ndomain = \"bounces.example\"\n";
 
 /// A config directory of Postfix with these lines in main.cf; runs `carom postfix` on it.
-struct Instance {
-    sandbox: Sandbox,
+pub(crate) struct Instance {
+    pub(crate) sandbox: Sandbox,
 }
 
 impl Instance {
-    fn new(main: &str) -> Instance {
+    pub(crate) fn new(main: &str) -> Instance {
         let sandbox = Sandbox::new();
         let instance = Instance { sandbox };
         instance.configure(SINK_AND_BOUNCES);
@@ -33,29 +33,29 @@ impl Instance {
         instance
     }
 
-    fn configure(&self, config: &str) {
+    pub(crate) fn configure(&self, config: &str) {
         let state = format!("state = \"{}\"\n", self.sandbox.path("state").display());
         fs::write(self.sandbox.path("carom.toml"), state + config).unwrap();
     }
 
-    fn run(&self, words: &[&str]) -> Ran {
+    pub(crate) fn run(&self, words: &[&str]) -> Ran {
         let directory = self.sandbox.path("etc");
         let directory = directory.to_str().unwrap();
         let user: &[&str] = if words[0] == "enable" { &["--user", "nobody"] } else { &[] };
         self.sandbox.run(&[&["postfix"], words, &["-c", directory], user].concat(), b"")
     }
 
-    fn file(&self, name: &str) -> String {
+    pub(crate) fn file(&self, name: &str) -> String {
         fs::read_to_string(self.sandbox.path("etc").join(name)).unwrap()
     }
 
-    fn replace(&self, name: &str, old: &str, new: &str) {
+    pub(crate) fn replace(&self, name: &str, old: &str, new: &str) {
         let text = self.file(name);
         assert!(text.contains(old), "{text}");
         fs::write(self.sandbox.path("etc").join(name), text.replace(old, new)).unwrap();
     }
 
-    fn files(&self) -> Vec<(String, Vec<u8>)> {
+    pub(crate) fn files(&self) -> Vec<(String, Vec<u8>)> {
         let entries = fs::read_dir(self.sandbox.path("etc")).unwrap();
         let read = |entry: std::io::Result<fs::DirEntry>| {
             let path = entry.unwrap().path();

@@ -1,4 +1,4 @@
-#!/usr/bin/env perl
+#!/usr/bin/perl
 # Return paths that carom verifies. See docs/return-paths.md.
 # usage: sign.pl KEY DOMAIN DAY < recipients
 use strict;

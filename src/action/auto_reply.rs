@@ -37,20 +37,20 @@ const ONCE_MS: i64 = 7 * DAY_MS;
 
 /// The end of the step if the message may not be answered automatically.
 pub(crate) fn unanswerable(mail: &Mail) -> Option<Performed> {
-    (!may_answer(mail)).then(|| suppressed("!the message may not be answered automatically"))
+    (!may_answer(mail)).then(|| suppressed("the message may not be answered automatically"))
 }
 
 /// The end of the step if the sender got a reply within a week.
 pub(crate) fn replied_before(mail: &Mail, doors: &Doors, attempts: u32) -> Option<Performed> {
     match is_first(mail, doors) {
         Ok(true) => None,
-        Ok(false) => Some(suppressed("!the sender got an automatic reply within a week")),
-        Err(error) => Some(retry_own_failure(mail, attempts, format!("!not replied: {error}"))),
+        Ok(false) => Some(suppressed("the sender got an automatic reply within a week")),
+        Err(error) => Some(retry_own_failure(mail, attempts, format!("not replied: {error}"))),
     }
 }
 
 fn suppressed(why: &str) -> Performed {
-    Performed::new(StepEnd::Failed, "autoreply_suppressed", why.to_owned())
+    Performed::new(StepEnd::Noted, "autoreply_suppressed", why.to_owned())
 }
 
 /// Whether the sender got no reply to another message (RFC 3834 section 2). From now on it has one.

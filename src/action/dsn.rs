@@ -1,20 +1,24 @@
-//! The step that sends an out-of-band bounce: a delivery status notification (RFC 3464) to the
-//! return path of a message.
+//! The steps that send a delivery status notification (RFC 3464) to the return path of a message:
+//! an out-of-band bounce, and the report of a delivery.
 //!
 //! Not here: the form of the fields and the frame (`report`), and sending (`doors::smtp`).
-//! Invariant: one recipient, and the reply that the policy chose for it.
+//! Invariants: one recipient, and for a bounce the reply that the policy chose for it; what the
+//! sender has asked not to get (NOTIFY of RFC 3461) is not sent.
 
 use super::doors::smtp::Letter;
 use crate::auth::client_address;
 use crate::config::Config;
-use crate::envelope::split_address;
+use crate::envelope::{WantedReport, split_address};
 use crate::mail::Mail;
 use crate::message::draft::{Draft, Postmark, bracketed, date};
-use crate::plan::Bounce;
+use crate::plan::{Bounce, StepEnd, SuccessReport};
 use crate::report::DeliveryAction;
 use crate::report::delivery_status::{DeliveryStatus, RecipientStatus};
 use crate::report::multipart::Multipart;
+use crate::smtp_reply::EnhancedStatus;
+use crate::store::Performed;
 use crate::text::one_line;
+use std::sync::Arc;
 use url::Host;
 
 /// Writes the bounce.
@@ -25,13 +29,59 @@ pub(crate) fn write(bounce: &Bounce, mail: &Mail, config: &Config, postmark: &Po
         None => format!("Mail Delivery System {}", bracketed(&format!("MAILER-DAEMON@{here}"))),
     };
     let title = "Returned mail: see transcript for details";
-    let draft = Draft::answer(&from, &bounce.route.to, title, &config.hostname(), postmark);
-    let (text, fields) = (for_people(bounce, mail, config), for_programs(bounce, mail, here).written());
-    let data = mail.message(|original| {
-        let (kind, max_original) = ("delivery-status", config.send.max_original);
-        Multipart { kind, text: &text, fields: &fields, original, max_original }.written(draft)
-    });
-    Letter { from: bounce.sender.clone(), to: bounce.route.to.clone(), data: data.into() }
+    let mut draft = Draft::answer(&from, &bounce.route.to, title, &config.hostname(), postmark);
+    if let Some(expect) = &bounce.expect {
+        draft.field("X-Carom-Expect", expect);
+    }
+    let text = for_people(bounce, mail, config);
+    let status = RecipientStatus {
+        action: Some(DeliveryAction::Failed),
+        status: Some(bounce.reply.enhanced),
+        remote_mta: Some(here.clone()),
+        diagnostic: bounce.reply.to_string(),
+        ..RecipientStatus::default()
+    };
+    let most = if mail.envelope.header_only { 0 } else { config.send.max_original };
+    let data = framed(draft, &text, &for_programs(status, mail, here), mail, most);
+    Letter { from: bounce.sender.clone(), to: bounce.route.to.clone(), data }
+}
+
+/// Writes the report of a delivery. The null sender sends it, and it has the header of the message
+/// (RFC 3461 section 4.3).
+pub(crate) fn write_success(
+    report: &SuccessReport,
+    mail: &Mail,
+    config: &Config,
+    postmark: &Postmark,
+) -> Letter {
+    let here = ascii_domain_of(&mail.envelope.recipient, config);
+    let from = format!("Mail Delivery System {}", bracketed(&format!("MAILER-DAEMON@{here}")));
+    let title = "Successful mail delivery report";
+    let draft = Draft::answer(&from, &report.route.to, title, &config.hostname(), postmark);
+    let text = format!(
+        "Your message was delivered to this address. You have asked for this report.\r\n\r\n{}\r\n",
+        bracketed(&mail.envelope.recipient)
+    );
+    let status = RecipientStatus {
+        action: Some(DeliveryAction::Delivered),
+        status: Some(EnhancedStatus::new(2, 0, 0)),
+        ..RecipientStatus::default()
+    };
+    let data = framed(draft, &text, &for_programs(status, mail, here), mail, 0);
+    Letter { from: None, to: report.route.to.clone(), data }
+}
+
+/// How the step of a bounce ends that the sender wants not to get; `None`: it wants it.
+pub(crate) fn unwanted(mail: &Mail) -> Option<Performed> {
+    let note = || "not sent: the sender wants no report of failures (NOTIFY)".to_owned();
+    let wanted = mail.envelope.wants(WantedReport::Failure);
+    (!wanted).then(|| Performed::new(StepEnd::GivenUp, "oob_unwanted", note()))
+}
+
+fn framed(draft: Draft, text: &str, status: &DeliveryStatus, mail: &Mail, max_original: u64) -> Arc<Vec<u8>> {
+    let (kind, fields) = ("delivery-status", status.written());
+    mail.message(|original| Multipart { kind, text, fields: &fields, original, max_original }.written(draft))
+        .into()
 }
 
 fn for_people(bounce: &Bounce, mail: &Mail, config: &Config) -> String {
@@ -48,17 +98,14 @@ fn for_people(bounce: &Bounce, mail: &Mail, config: &Config) -> String {
     )
 }
 
-fn for_programs(bounce: &Bounce, mail: &Mail, here: String) -> DeliveryStatus {
+/// The fields about this end of the one recipient.
+fn for_programs(end: RecipientStatus, mail: &Mail, here: String) -> DeliveryStatus {
     let now = date(mail.at_ms);
     let recipient = RecipientStatus {
         last: Some(mail.envelope.recipient.clone()),
         original: mail.envelope.original_recipient.clone(),
-        action: Some(DeliveryAction::Failed),
-        status: Some(bounce.reply.enhanced),
-        remote_mta: Some(here.clone()),
-        diagnostic: bounce.reply.to_string(),
         last_attempt: Some(now.clone()),
-        ..RecipientStatus::default()
+        ..end
     };
     DeliveryStatus {
         envelope_id: mail.envelope.envid.clone(),

@@ -22,6 +22,8 @@ use crate::text::{one_line, smtp_lines};
 const FIELD: &str = "X-Carom-Unproven";
 /// The field with the envelope that it came with.
 const ENVELOPE: &str = "X-Carom-Envelope";
+/// The field that a first line belongs to which looks like the rest of a field.
+const BEGINS: &str = "X-Carom-Begins:\r\n";
 /// Characters of an envelope that are shown.
 const LONGEST: usize = 700;
 
@@ -29,7 +31,7 @@ pub(crate) fn forward(forwarding: &Forwarding, attempt: &StepAttempt<'_>) -> Per
     let Forwarding { to, reason } = forwarding;
     let (mail, config) = (attempt.mail, &attempt.doors.config);
     let failed = |why: String| {
-        Performed::new(StepEnd::Failed, "unproven_not_forwarded", format!("!not forwarded to <{to}>: {why}"))
+        Performed::new(StepEnd::GivenUp, "unproven_not_forwarded", format!("not forwarded to <{to}>: {why}"))
     };
     if mail.message(|message| message.header(FIELD).is_some()) {
         return failed("carom has forwarded it before".into());
@@ -45,7 +47,10 @@ pub(crate) fn forward(forwarding: &Forwarding, attempt: &StepAttempt<'_>) -> Per
     let envelope: String = envelope.chars().filter(char::is_ascii).take(LONGEST).collect();
     let fields =
         format!("{FIELD}: {}; {}\r\n{ENVELOPE}: {envelope}\r\n", reason.key(), reason.text()).into_bytes();
-    let data = [&fields[..], &smtp_lines(without_from_line(mail.raw()))].concat();
+    let message = smtp_lines(without_from_line(mail.raw()));
+    // A first line that continues nothing must not continue a field of ours.
+    let continued = if message.starts_with(b" ") || message.starts_with(b"\t") { BEGINS } else { "" };
+    let data = [&fields[..], continued.as_bytes(), &message].concat();
     let letter = Letter { from: None, to: to.clone(), data: data.into() };
     ended(send::send(&letter, &target, mail.key.text(), attempt), forwarding)
 }
@@ -57,11 +62,11 @@ fn ended(sent: Sent, Forwarding { to, .. }: &Forwarding) -> Performed {
             Performed::new(StepEnd::Succeeded, "unproven_forwarded", note)
         }
         Sent::Later { at_ms, why } => {
-            Performed::new(StepEnd::Later { at_ms }, "", format!("!not forwarded to <{to}>: {why}"))
+            Performed::new(StepEnd::Later { at_ms }, "", format!("not forwarded to <{to}>: {why}"))
         }
         Sent::Failed { why } => {
-            let note = format!("!not forwarded to <{to}>: {why}");
-            Performed::new(StepEnd::Failed, "unproven_not_forwarded", note)
+            let note = format!("not forwarded to <{to}>: {why}");
+            Performed::new(StepEnd::GivenUp, "unproven_not_forwarded", note)
         }
     }
 }
@@ -91,6 +96,6 @@ pub(crate) fn keep(copy: &UnprovenCopy, attempt: &StepAttempt<'_>) -> Performed 
     let mail: &Mail = attempt.mail;
     match kept_by_reason::keep(&attempt.doors.config, copy.reason, mail, &copy.about) {
         Ok(_) => Performed::new(StepEnd::Succeeded, "unproven_kept", format!("kept: {}", copy.reason.text())),
-        Err(error) => retry_own_failure(mail, attempt.before, format!("!not kept: {error}")),
+        Err(error) => retry_own_failure(mail, attempt.before, format!("not kept: {error}")),
     }
 }

@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(crate) fn keep(mail: &Mail, config: &Config, attempts: u32) -> Performed {
     match write(&mail.kept_copy(config.done_dir()), mail) {
         Ok(path) => Performed::new(StepEnd::Succeeded, "kept", format!("kept as {}", path.display())),
-        Err(error) => retry_own_failure(mail, attempts, format!("!not kept: {error}")),
+        Err(error) => retry_own_failure(mail, attempts, format!("not kept: {error}")),
     }
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn keep_for(address: &str, mail: &Mail, config: &Config, attempts: u3
     }
     match archive::keep(config, address, mail.key.text(), mail.at_ms, mail.raw()) {
         Ok(_) => Performed::new(StepEnd::Succeeded, "report_kept", format!("kept for {address}")),
-        Err(error) => retry_own_failure(mail, attempts, format!("!not kept: {error}")),
+        Err(error) => retry_own_failure(mail, attempts, format!("not kept: {error}")),
     }
 }
 

@@ -34,7 +34,7 @@ use crate::error::Result;
 use crate::mail::Mail;
 use crate::plan::{Action, Plan, StepEnd};
 use crate::store::{Performed, Transaction};
-use answer::{AUTO_REPLY, BOUNCE, COMPLAINT};
+use answer::{AUTO_REPLY, BOUNCE, COMPLAINT, SUCCESS};
 use own_failure::retry_own_failure;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use step_attempt::StepAttempt;
@@ -53,7 +53,7 @@ pub(crate) fn perform(
     let attempt = StepAttempt { mail, step, doors, before: attempts, deadline };
     let performed = || try_once(&plan.steps[step].action, &attempt);
     catch_unwind(AssertUnwindSafe(performed)).unwrap_or_else(|_| {
-        let note = "!carom failed on this step: please report it with the message";
+        let note = "carom failed on this step: please report it with the message";
         retry_own_failure(mail, attempts, note.to_owned())
     })
 }
@@ -67,7 +67,11 @@ fn try_once(action: &Action, attempt: &StepAttempt<'_>) -> Performed {
         Action::OneClick(visit) => visit::visit(visit, Errand::OneClick, doors, deadline),
         Action::Bounce(bounce) => {
             let write = || dsn::write(bounce, mail, config, &attempt.postmark());
-            answer::send(&BOUNCE, &bounce.route, || None, write, attempt)
+            answer::send(&BOUNCE, &bounce.route, || dsn::unwanted(mail), write, attempt)
+        }
+        Action::ReportSuccess(report) => {
+            let write = || dsn::write_success(report, mail, config, &attempt.postmark());
+            answer::send(&SUCCESS, &report.route, || None, write, attempt)
         }
         Action::Complain(complaint) => {
             let write = || complaint::write(complaint, mail, config, &attempt.postmark());

@@ -12,7 +12,7 @@ use crate::clock::{self, DAY_MS};
 use crate::config::{Application, Endpoint, NOTIFY_VARIABLES};
 use crate::error::Result;
 use crate::plan::{Notification, StepEnd};
-use crate::store::{Effect, Performed};
+use crate::store::{Effect, NotificationState, Performed, Store};
 use crate::webhook::{self, UrlTemplate};
 
 pub(crate) fn notify(notification: &Notification, attempt: &StepAttempt<'_>) -> Performed {
@@ -20,29 +20,31 @@ pub(crate) fn notify(notification: &Notification, attempt: &StepAttempt<'_>) -> 
     let Some(application) = attempt.doors.config.applications.of(sender_domain) else {
         return unconfigured(notification);
     };
-    if !is_first(notification, attempt) {
-        return Performed::new(
-            StepEnd::Succeeded,
-            "notified_before",
-            format!("{event} {address} was notified before"),
-        );
+    match earlier(notification, attempt) {
+        Earlier::None => {}
+        Earlier::Notified => {
+            let note = format!("{event} {address} was notified before");
+            return Performed::new(StepEnd::Succeeded, "notified_before", note);
+        }
+        Earlier::Waits(step) => {
+            let note = format!("{event} {address} waits in the step {step}: see carom outbox");
+            return Performed::new(StepEnd::Noted, "notified_before", note);
+        }
     }
     let Posted { end, said } = post(notification, application, attempt);
     let note = format!("{event} {address}: {said}");
     match end {
         PostEnd::Delivered => Performed::new(StepEnd::Succeeded, "notified", note),
-        PostEnd::Refused => Performed::new(StepEnd::Parked, "notify_parked", format!("!parked: {note}")),
-        PostEnd::Later { at_ms } => {
-            Performed::new(StepEnd::Later { at_ms }, "notify_deferred", format!("!{note}"))
-        }
-        PostEnd::GivenUp => Performed::new(StepEnd::Parked, "notify_given_up", format!("!given up: {note}")),
+        PostEnd::Refused => Performed::new(StepEnd::Parked, "notify_parked", note),
+        PostEnd::Later { at_ms } => Performed::new(StepEnd::Later { at_ms }, "notify_deferred", note),
+        PostEnd::GivenUp => Performed::new(StepEnd::Parked, "notify_given_up", format!("given up: {note}")),
     }
 }
 
 /// How the step ends if no application is configured for the sender domain.
 pub(super) fn unconfigured(notification: &Notification) -> Performed {
     let note = format!("no [[notify]] for {}", notification.sender_domain);
-    Performed::new(StepEnd::Failed, "notify_unconfigured", note)
+    Performed::new(StepEnd::Noted, "notify_unconfigured", note)
 }
 
 fn post(notification: &Notification, application: &Application, attempt: &StepAttempt<'_>) -> Posted {
@@ -66,10 +68,18 @@ fn post(notification: &Notification, application: &Application, attempt: &StepAt
 /// How long (milliseconds) the same report is not notified again.
 const ONCE_MS: i64 = 30 * DAY_MS;
 
-/// Whether no other report of the same has led to this notification, under another key: the log and
-/// a report of one bounce, or a report that came twice. If that cannot be found out, it is sent.
-fn is_first(notification: &Notification, attempt: &StepAttempt<'_>) -> bool {
-    let Some(bounce) = &notification.bounce else { return true };
+/// Another report of the same that leads to this notification: the log and a report of one bounce,
+/// or a report that came twice.
+enum Earlier {
+    None,
+    Notified,
+    /// It is pending, or parked.
+    Waits(String),
+}
+
+/// Looks for one. If that cannot be found out, the notification is sent.
+fn earlier(notification: &Notification, attempt: &StepAttempt<'_>) -> Earlier {
+    let Some(bounce) = &notification.bounce else { return Earlier::None };
     let (mail, of_type) = (attempt.mail, |(name, _): &&(String, String)| name == "feedback_type");
     let kind = notification.fields.iter().find(of_type).map_or("", |(_, value)| value.as_str());
     let event = format!("notify {} {kind}", notification.event);
@@ -81,10 +91,30 @@ fn is_first(notification: &Notification, attempt: &StepAttempt<'_>) -> bool {
         at_ms: mail.at_ms,
         until_ms: mail.at_ms + ONCE_MS,
     };
-    attempt.doors.store.take_effect(&effect).unwrap_or_else(|error| {
+    standing(&effect, &notification.event, &attempt.doors.store).unwrap_or_else(|error| {
         tracing::warn!(%error, "the application may be notified twice");
-        true
+        Earlier::None
     })
+}
+
+fn standing(effect: &Effect<'_>, event: &str, store: &Store) -> Result<Earlier> {
+    if store.take_effect(effect)? {
+        return Ok(Earlier::None);
+    }
+    let Some(first) = store.effect_of(effect)? else { return Ok(Earlier::Notified) };
+    let of_first = |one: &NotificationState| {
+        one.event == event && one.id.rsplit_once('/').is_some_and(|(key, _)| key == first)
+    };
+    let known: Vec<NotificationState> =
+        store.notifications(effect.address)?.into_iter().filter(of_first).collect();
+    if let Some(waiting) = known.iter().find(|one| matches!(one.state, "pending" | "parked")) {
+        return Ok(Earlier::Waits(waiting.id.clone()));
+    }
+    let came_to_nothing = !known.is_empty() && known.iter().all(|one| one.state == "given up");
+    match came_to_nothing && store.take_over(effect, &first)? {
+        true => Ok(Earlier::None),
+        false => Ok(Earlier::Notified),
+    }
 }
 
 fn request(

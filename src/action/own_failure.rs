@@ -9,5 +9,5 @@ use crate::store::Performed;
 pub(crate) fn retry_own_failure(mail: &Mail, attempts: u32, note: String) -> Performed {
     let (patience, now_ms) = (Patience::with_ourselves(), clock::now_ms());
     let next = patience.next_try(attempts + 1, mail.at_ms, now_ms, mail.key.text(), 0);
-    Performed::new(next.map_or(StepEnd::Failed, |at_ms| StepEnd::Later { at_ms }), "", note)
+    Performed::new(next.map_or(StepEnd::GivenUp, |at_ms| StepEnd::Later { at_ms }), "", note)
 }

@@ -15,7 +15,7 @@ use crate::store::{Performed, SoftBounce, StrikeCount};
 pub(crate) fn count(strike: &Strike, mail: &Mail, doors: &Doors, attempts: u32) -> Performed {
     match doors.store.strike(&soft_bounce(strike, mail.key.text(), mail.at_ms)) {
         Ok(counted) => ended(strike, counted),
-        Err(error) => retry_own_failure(mail, attempts, format!("!not counted: {error}")),
+        Err(error) => retry_own_failure(mail, attempts, format!("not counted: {error}")),
     }
 }
 
@@ -38,20 +38,20 @@ pub(super) fn ended(strike: &Strike, counted: StrikeCount) -> Performed {
     let Strike { address, sender_domain, threshold, .. } = strike;
     if counted.known {
         let note = format!("this soft bounce of {address} was counted before");
-        return Performed::new(StepEnd::Failed, "soft_bounce_known", note);
+        return Performed::new(StepEnd::Noted, "soft_bounce_known", note);
     }
     if !strike.proven {
         let note = format!("unproven soft bounce of {address}, which suppresses nobody");
-        return Performed::new(StepEnd::Failed, "soft_bounce", note);
+        return Performed::new(StepEnd::Noted, "soft_bounce", note);
     }
     let count = counted.count;
     let note = format!("{sender_domain} soft bounces of {address}, {count} of {threshold}");
     if counted.reached_before {
         let note = format!("{note}; the address is suppressed already");
-        return Performed::new(StepEnd::Failed, "soft_bounce", note);
+        return Performed::new(StepEnd::Noted, "soft_bounce", note);
     }
     match count >= *threshold {
         true => Performed::new(StepEnd::Succeeded, "soft_bounce_threshold", note),
-        false => Performed::new(StepEnd::Failed, "soft_bounce", note),
+        false => Performed::new(StepEnd::Noted, "soft_bounce", note),
     }
 }

@@ -13,8 +13,8 @@ use crate::store::{Performed, Suppressed};
 /// How the step ends if nothing proves that the report is about the address.
 pub(super) fn unproven(suppression: &Suppression) -> Option<Performed> {
     suppression.unproven.then(|| {
-        let note = format!("!{} not suppressed: nothing proves the report", suppression.address);
-        Performed::new(StepEnd::Failed, "suppress_unproven", note)
+        let note = format!("{} not suppressed: nothing proves the report", suppression.address);
+        Performed::new(StepEnd::Noted, "suppress_unproven", note)
     })
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn suppress(suppression: &Suppression, mail: &Mail, doors: &Doors, at
     let entry = entry(suppression, mail.key.text(), mail.at_ms);
     match doors.store.suppress(&entry) {
         Ok(is_written) => ended(&entry, is_written),
-        Err(error) => retry_own_failure(mail, attempts, format!("!not suppressed: {error}")),
+        Err(error) => retry_own_failure(mail, attempts, format!("not suppressed: {error}")),
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn tell(tell: &Tell, attempt: &StepAttempt<'_>) -> Performed {
         let counter = match end {
             StepEnd::Succeeded => "alert_sent",
             StepEnd::Later { .. } => "alert_deferred",
-            StepEnd::Failed | StepEnd::Parked => "alert_failed",
+            StepEnd::Noted | StepEnd::GivenUp | StepEnd::Parked => "alert_failed",
         };
         Performed::new(end, counter, note)
     };
@@ -32,10 +32,10 @@ pub(crate) fn tell(tell: &Tell, attempt: &StepAttempt<'_>) -> Performed {
         Some(to) => match by_mail(tell, to, attempt) {
             Sent::To { host } => done(StepEnd::Succeeded, format!("{} sent to <{to}> via {host}", tell.rule)),
             Sent::Later { at_ms, why } => {
-                done(StepEnd::Later { at_ms }, format!("!{} not sent to <{to}>: {why}", tell.rule))
+                done(StepEnd::Later { at_ms }, format!("{} not sent to <{to}>: {why}", tell.rule))
             }
             Sent::Failed { why } => {
-                done(StepEnd::Failed, format!("!{} not sent to <{to}>: {why}", tell.rule))
+                done(StepEnd::GivenUp, format!("{} not sent to <{to}>: {why}", tell.rule))
             }
         },
         None => by_post(tell, attempt, done),
@@ -85,8 +85,8 @@ fn by_post(tell: &Tell, attempt: &StepAttempt<'_>, done: impl Fn(StepEnd, String
     };
     let webhook = rules.iter().find(|rule| rule.name == tell.rule).and_then(|rule| rule.webhook.as_ref());
     let Some(webhook) = webhook else {
-        let note = format!("!{} not sent: the config no longer has this webhook", tell.rule);
-        return done(StepEnd::Failed, note);
+        let note = format!("{} not sent: the config no longer has this webhook", tell.rule);
+        return done(StepEnd::GivenUp, note);
     };
     let (body, secrets) = (tell.body.clone().into_bytes(), webhook.secrets.as_ref());
     match Request::new(webhook.url.clone(), "application/json", body, &tell.id, secrets) {
@@ -94,7 +94,7 @@ fn by_post(tell: &Tell, attempt: &StepAttempt<'_>, done: impl Fn(StepEnd, String
             let posted = post::post(&request, GIVE_UP_DAYS, attempt);
             ended(tell, posted.end, &posted.said, done)
         }
-        Err(error) => done(StepEnd::Failed, format!("!{} not sent: {error}", tell.rule)),
+        Err(error) => done(StepEnd::GivenUp, format!("{} not sent: {error}", tell.rule)),
     }
 }
 
@@ -102,8 +102,8 @@ fn ended(tell: &Tell, end: PostEnd, said: &str, done: impl Fn(StepEnd, String) -
     let note = format!("{}: {said}", tell.rule);
     match end {
         PostEnd::Delivered => done(StepEnd::Succeeded, note),
-        PostEnd::Later { at_ms } => done(StepEnd::Later { at_ms }, format!("!{note}")),
-        PostEnd::Refused => done(StepEnd::Failed, format!("!refused: {note}")),
-        PostEnd::GivenUp => done(StepEnd::Failed, format!("!given up: {note}")),
+        PostEnd::Later { at_ms } => done(StepEnd::Later { at_ms }, note),
+        PostEnd::Refused => done(StepEnd::GivenUp, format!("refused: {note}")),
+        PostEnd::GivenUp => done(StepEnd::GivenUp, format!("given up: {note}")),
     }
 }

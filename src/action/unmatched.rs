@@ -6,15 +6,13 @@
 
 use super::doors::Doors;
 use super::own_failure::retry_own_failure;
-use crate::archive;
+use crate::archive::{self, UNMATCHED};
 use crate::clock::DAY_MS;
 use crate::error::Result;
 use crate::mail::Mail;
 use crate::plan::{StepEnd, Unmatched};
 use crate::store::{Effect, Performed};
 
-/// The name that all of them are kept under.
-const ALL: &str = "complaint-unmatched";
 /// How long the same complaint counts once.
 const ONCE_MS: i64 = 30 * DAY_MS;
 /// Ids that a complaint is kept under, at most.
@@ -23,17 +21,18 @@ const MAX_IDS: usize = 5;
 pub(crate) fn keep(unmatched: &Unmatched, mail: &Mail, doors: &Doors, attempts: u32) -> Performed {
     match kept(unmatched, mail, doors) {
         Ok(true) => {
-            let note = format!("{} complaint matches nobody; see carom find {ALL}", unmatched.feedback_type);
+            let note =
+                format!("{} complaint matches nobody; see carom find {UNMATCHED}", unmatched.feedback_type);
             Performed::new(StepEnd::Succeeded, "report_kept", note)
         }
-        Ok(false) => Performed::new(StepEnd::Failed, "complaint_known", "this complaint came before".into()),
-        Err(error) => retry_own_failure(mail, attempts, format!("!not kept: {error}")),
+        Ok(false) => Performed::new(StepEnd::Noted, "complaint_known", "this complaint came before".into()),
+        Err(error) => retry_own_failure(mail, attempts, format!("not kept: {error}")),
     }
 }
 
 fn kept(unmatched: &Unmatched, mail: &Mail, doors: &Doors) -> Result<bool> {
     let ids = unmatched.found_by.iter().map(String::as_str).take(MAX_IDS);
-    for id in ids.chain([ALL]) {
+    for id in ids.chain([UNMATCHED]) {
         archive::keep(&doors.config, id, mail.key.text(), mail.at_ms, mail.raw())?;
     }
     doors.store.put_unmatched(unmatched, mail.at_ms)?;

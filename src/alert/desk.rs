@@ -77,7 +77,9 @@ impl Desk<'_> {
     fn put(&self, rule: &AlertRule, after: &[AlertRecord], evaluation: &mut Evaluation) -> Result<()> {
         let is_told_now = |alert: &&AlertRecord| alert.told.is_some() && alert.told_ms == self.now_ms;
         let changed: Vec<&AlertRecord> = after.iter().filter(is_told_now).collect();
-        let promise = announcement::promise(rule, &changed, self.config, self.now_ms);
+        let is_silent = self.store.silent_until(&rule.name)?.is_some_and(|until| until > self.now_ms);
+        let heard: &[&AlertRecord] = if is_silent { &[] } else { &changed };
+        let promise = announcement::promise(rule, heard, self.config, self.now_ms);
         let tell = promise.as_ref().map(|(key, plan)| (key.as_str(), plan, self.now_ms));
         self.store.put_alerts(&rule.name, after, tell)?;
         evaluation.changes.extend(changed.iter().map(|alert| Change {

@@ -32,7 +32,10 @@ pub(crate) struct RuleState {
     /// Since when it is pending or fires (RFC 3339).
     pub(crate) since: Option<String>,
     /// Whether it was announced.
-    pub(crate) told: bool,
+    pub(crate) announced: bool,
+    /// Until when nobody is alerted by the rule (RFC 3339), if that is so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) silent_until: Option<String>,
     /// What the rule does not watch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) note: Option<String>,
@@ -50,6 +53,8 @@ impl Desk<'_> {
             if let Some(last) = of_rule.last_mut() {
                 last.note = not_watched(lookups.without_provider(rule));
             }
+            let silent = self.store.silent_until(&rule.name)?.filter(|until| *until > self.now_ms);
+            of_rule.iter_mut().for_each(|row| row.silent_until = silent.map(clock::rfc3339));
             rows.extend(of_rule);
         }
         Ok(rows)
@@ -108,7 +113,8 @@ fn row(rule: &AlertRule, subject: &str, value: Option<f64>, alert: Option<&Alert
         shown: shown(&rule.when, value),
         threshold: threshold(rule),
         since: alert.map(|alert| clock::rfc3339(alert.since_ms)),
-        told: alert.is_some_and(|alert| alert.told == Some(alert.state)),
+        announced: alert.is_some_and(|alert| alert.told == Some(alert.state)),
+        silent_until: None,
         note: None,
     }
 }

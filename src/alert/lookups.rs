@@ -92,7 +92,7 @@ impl<'a> Lookups<'a> {
 
     fn index(&mut self) -> Result<Option<&Index>> {
         if self.index.is_none() {
-            self.index = Some(Index::look(&self.config.index_path())?);
+            self.index = Some(Index::to_read(&self.config.index_path())?);
         }
         Ok(self.index.as_ref().and_then(Option::as_ref))
     }

@@ -28,7 +28,7 @@ fn line(name: &str, sent: u64, bounced: u64, deferrals: u64) -> GroupFigures {
 }
 
 fn figures() -> Figures {
-    let reason = |reason: &str, count| Reason { reason: reason.into(), category: String::new(), count };
+    let reason = |reason: &str, count| Reason { reason: reason.into(), count, ..Reason::default() };
     let of = |provider: &str, reason: &str, count| ProviderReason {
         provider: provider.into(),
         reason: reason.into(),
@@ -247,7 +247,7 @@ fn a_message_says_what_the_value_the_threshold_since_when_and_what_shows_more() 
         "bounce-rate of client shop-1\n",
         "12.3 % in the last 24h\n",
         "above 5 %\n",
-        "since      2026-09-21T14:13:20Z\n",
+        "since      2026-09-21T14:13:20.000Z\n",
         "  carom deliveries --failed --since 24h --client shop-1\n",
         "resolved   bounce-rate of client b\n",
     ] {
@@ -300,7 +300,7 @@ fn a_change_and_the_promise_to_tell_it_are_one_and_no_alert_is_about_alerts() {
     assert!(put().is_err(), "the same promise is not made twice");
     assert_eq!(store.alerts().unwrap(), [], "and nothing of it is left");
     let jobs = store.claim_due(NOW, 1000, 10, u64::MAX).unwrap().due;
-    let done = Performed::new(StepEnd::Later { at_ms: NOW }, "", "!down".into());
+    let done = Performed::new(StepEnd::Later { at_ms: NOW }, "", "down".into());
     let ended = [Ended { step: 0, action: "alert".into(), done }];
     let soon = Deadline::after(std::time::Duration::from_secs(60));
     store.settle(&[(jobs[0].mail.key.text(), &ended)], NOW, soon).unwrap();

@@ -10,10 +10,9 @@
 //! what is kept for one reason is bounded in number and bytes, so that many messages of one kind
 //! displace no other kind; a message that comes again under its key is kept once.
 
-use super::{ENDING, Kept};
+use super::{ENDING, Kept, key_digest};
 use crate::clock::DAY_MS;
 use crate::config::Config;
-use crate::digest;
 use crate::envelope::Envelope;
 use crate::error::{Context, Result};
 use crate::files::publish::{publish, remove_scraps, sync_directory};
@@ -26,6 +25,7 @@ use flate2::Compression;
 use flate2::GzBuilder;
 use flate2::read::GzDecoder;
 use serde::Serialize;
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -57,7 +57,7 @@ pub(crate) fn keep(config: &Config, reason: Unproven, mail: &Mail, about: &[Stri
     private::make_directory(&folder).context(folder.display()).map_err(|error| {
         error.remedy("let the user that runs carom write there, or set [unproven] directory")
     })?;
-    let digest = digest::sha256_hex(&[mail.key.text().as_bytes()], 16);
+    let digest = key_digest(mail.key.text());
     let mut files = files(&folder);
     if let Some(known) = files.iter().find(|file| file.digest == digest) {
         // A kill may have come before its name was durable.
@@ -107,7 +107,7 @@ pub(crate) fn about(config: &Config, sought: &NamedAddress) -> Vec<Kept> {
     select(config, |file| comment(&file.file).is_some_and(|comment| sought.is_in(&comment)))
 }
 
-fn select(config: &Config, is_wanted: impl Fn(&Kept) -> bool) -> Vec<Kept> {
+pub(super) fn select(config: &Config, is_wanted: impl Fn(&Kept) -> bool) -> Vec<Kept> {
     let mut found: Vec<Kept> = Vec::new();
     for reason in Unproven::keys() {
         let files = files(&config.unproven_dir().join(reason)).into_iter();
@@ -116,6 +116,12 @@ fn select(config: &Config, is_wanted: impl Fn(&Kept) -> bool) -> Vec<Kept> {
     }
     found.sort_by(|a, b| (b.at_ms, &b.file).cmp(&(a.at_ms, &a.file)));
     found
+}
+
+/// The digests of the keys of all that is kept.
+pub(super) fn digests(config: &Config) -> HashSet<String> {
+    let of_reason = |reason| files(&config.unproven_dir().join(reason)).into_iter().map(|file| file.digest);
+    Unproven::keys().flat_map(of_reason).collect()
 }
 
 /// Removes what has been kept long enough. What cannot be removed now is removed by a later tick.

@@ -83,6 +83,14 @@ impl Dns {
         }
     }
 
+    /// The names of the zone, without the dot at their end; none if answers come from servers.
+    pub(crate) fn zone_names(&self) -> Vec<&str> {
+        match self.source() {
+            Ok(Source::Zone(zone, _)) => zone.names.keys().map(|name| name.trim_end_matches('.')).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Verifies signatures and policies. Drive its futures with [`Dns::wait`].
     pub(crate) fn authenticator(&self) -> Result<&MessageAuthenticator, DnsFailure> {
         let authenticator = match self.source().map_err(DnsFailure::Temporary)? {

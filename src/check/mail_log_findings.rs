@@ -4,12 +4,13 @@
 //! Not here: what `carom cron` found (`tick`). Invariant: a log is read with the readers that
 //! `carom cron` has, and nothing of it is remembered.
 
-use crate::clock;
+use crate::clock::{self, HOUR_MS};
 use crate::config::{Config, LogKind, MailLog};
 use crate::error::{Error, Result};
 use crate::files::reader::Reader;
 use crate::finding::Finding;
 use crate::maillog::journald;
+use crate::maillog::log_clock::LogClock;
 use crate::maillog::sampled_log::SampledLog;
 use crate::maillog::tail::{LogSample, SampledPart};
 use crate::stats::render::wording::number;
@@ -50,11 +51,42 @@ fn of_file(config: &Config, log: &MailLog, path: &Path) -> Result<Finding> {
         );
         return Ok(Finding::wrong(SUBJECT, format_args!("{shown}: nothing new since {since}"), fix));
     }
+    if let Some(finding) = other_zone(&shown, log, &sample, age_ms) {
+        return Ok(finding);
+    }
     let own = match log.kind {
-        LogKind::PowerMta => lines.events + lines.unknown,
+        kind if kind.has_records() => lines.events + lines.unknown,
         _ => lines.total() - lines.foreign,
     };
     Ok(understood_part(&shown, log.kind, form, understood, own, lines.foreign))
+}
+
+/// Stamps that are off by hours while the log is written: every figure and every age is off, too.
+fn other_zone(path: &str, log: &MailLog, sample: &LogSample, age_ms: i64) -> Option<Finding> {
+    let is_written = log.kind == LogKind::Postfix && age_ms < HOUR_MS;
+    let clock = LogClock::doubt(sample, &log.zone).filter(|_| is_written)?;
+    let minutes = |ms: i64| (ms.abs() + 30_000) / 60_000;
+    let hours = |ms: i64| match (minutes(ms) / 60, minutes(ms) % 60) {
+        (1, 0) => "1 hour".to_owned(),
+        (hours, 0) => format!("{hours} hours"),
+        (hours, minutes) => format!("{hours}:{minutes:02} hours"),
+    };
+    let way = |ms: i64| if ms > 0 { "ahead of" } else { "behind" };
+    let found = format!(
+        "{path}: the newest line is {} {} the time at which it was written",
+        hours(clock.ahead_ms),
+        way(clock.ahead_ms)
+    );
+    let fix = match minutes(clock.of_utc_ms) {
+        0 => "set timezone = \"UTC\" in [[logs]]: the log is written in UTC".to_owned(),
+        _ => format!(
+            "set timezone in [[logs]] to that of the host that writes the log, which is {} {} UTC",
+            hours(clock.of_utc_ms),
+            way(clock.of_utc_ms)
+        ),
+    };
+    // No line comes before its time; a copy of a log has older ones.
+    Some(Finding { note: clock.ahead_ms < 0, ..Finding::wrong(SUBJECT, found, fix) })
 }
 
 fn understood_part(
@@ -65,18 +97,22 @@ fn understood_part(
     own: u64,
     foreign: u64,
 ) -> Finding {
+    let server = kind.server();
     let what = match kind {
-        LogKind::PowerMta => format!("PowerMTA, {} of {} lines are records", number(understood), number(own)),
+        LogKind::PowerMta | LogKind::KumoMta => {
+            format!("{server}, {} of {} lines are records", number(understood), number(own))
+        }
         _ if own == 0 => {
-            let found = format!("{path}: no line of Postfix yet among {} of other programs", number(foreign));
-            let fix = "if Postfix logs elsewhere, set path of [[logs]] to that file";
+            let others = number(foreign);
+            let found = format!("{path}: no line of {server} yet among {others} of other programs");
+            let fix = format!("if {server} logs elsewhere, set path of [[logs]] to that file");
             return Finding::note(SUBJECT, found, fix);
         }
-        _ => format!("{form}, Postfix, {} of {} lines understood", number(understood), number(own)),
+        _ => format!("{form}, {server}, {} of {} lines understood", number(understood), number(own)),
     };
     let others = if foreign > 0 { format!(", {} of other programs", number(foreign)) } else { String::new() };
     let found = format!("{path}: {what}{others}");
-    if understood * 2 < own && kind != LogKind::PowerMta {
+    if understood * 2 < own && !kind.has_records() {
         let fix = "see what is not understood: carom cron --json counts such lines as unknown";
         return Finding::note(SUBJECT, found, fix);
     }

@@ -5,9 +5,14 @@
 //! name that no cache knows, so that a query leaves the host; nothing is connected to unless
 //! `--connect` asks for it, and no mail is begun.
 
-use crate::action::doors::smtp;
+use super::exchanger_findings::exchanger_findings;
+use super::missing_names::{MissingName, Sought};
+use super::operator_findings::operator_findings;
+use super::sender_findings::sender_findings;
+use super::webhook_findings::webhook_findings;
+use crate::action::doors::{TargetHost, smtp};
 use crate::auth::{Dns, DnsFailure};
-use crate::config::Config;
+use crate::config::{Config, MailServer};
 use crate::deadline::Deadline;
 use crate::finding::Finding;
 use crate::store::Store;
@@ -31,7 +36,11 @@ pub(super) fn dns(config: &Config) -> Vec<Finding> {
         Err(error) => return vec![Finding::error("dns", &error).of_key(config, &["dns"])],
     };
     if let Some(zone) = &config.dns.zone {
-        return vec![Finding::good("dns", format_args!("{} answers, and no server", zone.display()))];
+        let mut findings =
+            vec![Finding::good("dns", format_args!("{} answers, and no server", zone.display()))];
+        findings.extend(misspelled(config, &dns));
+        findings.extend(named(config, &dns));
+        return findings;
     }
     let unknown_name = format!("carom-check-{:012x}.com", fastrand::u64(..1 << 48));
     match dns.mx(&unknown_name, deadline(config)) {
@@ -46,9 +55,19 @@ pub(super) fn dns(config: &Config) -> Vec<Finding> {
         Ok(_) | Err(DnsFailure::NotFound | DnsFailure::NoMail) => {
             let mut findings = vec![Finding::good("dns", "answers")];
             findings.extend(domains(config, &dns));
+            findings.extend(named(config, &dns));
             findings
         }
     }
+}
+
+/// Hosts and domains that the config names for other reasons than mail that carom takes.
+fn named(config: &Config, dns: &Dns) -> Vec<Finding> {
+    let mut findings = operator_findings(config, dns);
+    findings.extend(webhook_findings(config, dns));
+    findings.extend(exchanger_findings(config, dns));
+    findings.extend(sender_findings(config, dns));
+    findings
 }
 
 /// Domains of the config to which nobody can send mail. The names below a sink's domain count, too.
@@ -61,12 +80,30 @@ fn domains(config: &Config, dns: &Dns) -> Vec<Finding> {
     let finding = |(policy, domain): &(String, String)| {
         let found = format!("{domain} has neither MX nor address in DNS: nobody can send mail to it");
         let fix = format!("correct the domain, or publish: {domain}. IN MX 10 {}.", config.hostname());
-        let key = ["policy", policy.as_str(), "settings", "domains"];
-        let verp = ["verp", "domain"];
-        let is_verp = config.return_paths.domain().is_some_and(|verp| verp.eq_ignore_ascii_case(domain));
-        Finding::note("domains", found, fix).of_key(config, if is_verp { &verp } else { &key })
+        Finding::note("domains", found, fix).of_key(config, &key_of(config, policy, domain))
     };
     lost.map(finding).collect()
+}
+
+/// Domains of the config that the zone does not have, and has under a similar name. A zone need not
+/// have the domains of a sink.
+fn misspelled(config: &Config, dns: &Dns) -> Vec<Finding> {
+    let routed = wiring::domains(config);
+    let meant = routed.iter().filter_map(|(policy, domain)| {
+        let missing = MissingName::find(config, dns, domain, Sought::Mail)?;
+        let found = format!("{domain} {}", missing.place(config, Sought::Mail));
+        let finding = Finding::note("domains", found, missing.fix(domain));
+        Some(finding.of_key(config, &key_of(config, policy, domain)))
+    });
+    meant.collect()
+}
+
+/// Where a domain is written.
+fn key_of<'a>(config: &Config, policy: &'a str, domain: &str) -> Vec<&'a str> {
+    match config.return_paths.domain() {
+        Some(verp) if verp.eq_ignore_ascii_case(domain) => vec!["verp", "domain"],
+        _ => vec!["policy", policy, "settings", "domains"],
+    }
 }
 
 /// Connects to the mail exchangers of `domain`, or of those that mail waits for, or to those that
@@ -85,7 +122,8 @@ pub(crate) fn connect(config: &Config, domain: Option<&str>) -> Finding {
     let port = config.network.smtp_port;
     let mut failures = Vec::new();
     for host in hosts.iter().take(MOST) {
-        match smtp::greeting(host, config, &dns, by) {
+        let target = TargetHost { name: host.clone(), port, may_be_private: false };
+        match smtp::greeting(&target, config, &dns, by) {
             Ok(greeting) => {
                 return Finding::good("connect", format_args!("{host} answers on port {port}: {greeting}"));
             }
@@ -98,6 +136,28 @@ pub(crate) fn connect(config: &Config, domain: Option<&str>) -> Finding {
          nc -vz {first} {port}"
     );
     Finding::wrong("connect", found, fix)
+}
+
+/// Connects to the servers that the config names for alerts and for unproven mail.
+pub(crate) fn connect_to_named(config: &Config) -> Vec<Finding> {
+    let Ok(dns) = Dns::open(&config.dns) else { return Vec::new() };
+    let alerts = config.alerting.get().ok().and_then(|alerting| alerting.server.as_ref());
+    let named = [(alerts, ["alerts", "server"]), (config.unproven.server.as_ref(), ["unproven", "server"])];
+    let tried = named.into_iter().filter_map(|(server, key)| {
+        let MailServer { host, port } = server?;
+        let target = TargetHost { name: host.clone(), port: *port, may_be_private: true };
+        let by = Deadline::after(Duration::from_secs(config.send.timeout.into()));
+        let name = format!("[{}] {}, {host} on port {port}", key[0], key[1]);
+        let finding = match smtp::greeting(&target, config, &dns, by) {
+            Ok(greeting) => Finding::good("connect", format_args!("{name}, answers: {greeting}")),
+            Err(why) => {
+                let fix = "correct host and port, or let the server listen there";
+                Finding::wrong("connect", format_args!("{name}, does not answer: {why}"), fix)
+            }
+        };
+        Some(finding.of_key(config, &key))
+    });
+    tried.collect()
 }
 
 /// Names of mail exchangers, or why there are none.

@@ -4,7 +4,7 @@
 //! Not here: whether carom itself can read and write (the other checks try it), and policies, which
 //! are refused when they are loaded. Invariant: nothing is changed.
 
-use crate::config::{Config, CycleTable};
+use crate::config::{Config, CycleTable, SharedStore};
 use crate::error::Error;
 use crate::files::{command, others, private, regular};
 use crate::finding::Finding;
@@ -19,7 +19,8 @@ pub(super) fn permissions(config: &Config) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         config.file.path().into_iter().flat_map(|file| of_config(config, file)).collect();
     findings.extend(config.cycles.get().into_iter().flatten().flat_map(programs));
-    let secrets = config.secret_files.iter().map(|file| (file.clone(), "key or secret"));
+    let shared = config.shared.get().ok().and_then(SharedStore::secret_file);
+    let secrets = config.secret_files.iter().cloned().chain(shared).map(|file| (file, "key or secret"));
     let places = private_places(config).into_iter().map(|place| (place, "addresses and messages"));
     findings.extend(secrets.chain(places).filter_map(|(place, what)| readable_by_all(&place, what)));
     match findings.is_empty() {
@@ -82,7 +83,8 @@ fn private_places(config: &Config) -> Vec<PathBuf> {
 
 fn readable_by_all(place: &Path, held: &str) -> Option<Finding> {
     let all = |found: &Metadata, right: u32| found.mode() & right == right;
-    let found = fs::metadata(place).ok()?;
+    // What is neither is found as that.
+    let found = fs::metadata(place).ok().filter(|found| found.is_dir() || found.is_file())?;
     let reads = if found.is_dir() { 0o005 } else { 0o004 };
     let reached = |above: &Path| fs::metadata(above).is_ok_and(|found| all(&found, 0o001));
     if !all(&found, reads) || !place.ancestors().skip(1).filter(|above| above.is_absolute()).all(reached) {

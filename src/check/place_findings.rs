@@ -5,12 +5,17 @@
 //! Invariant: a directory is tried and not made; a missing one that the first message would make is
 //! named, so that a typo does not become a directory.
 
-use crate::config::Config;
+use super::place_kind::{PlaceKind, misplaced};
+use crate::config::{Config, SinkPlace};
 use crate::files::user_database::SYSTEM;
 use crate::files::{private, probe};
 use crate::finding::Finding;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// Directories that carom makes in the state directory.
+const OWN_DIRECTORIES: [&str; 8] =
+    ["compiled", "done", "kept", "log", "running", "unanswered", "unproven", "unsettled"];
 
 /// A directory, and the key that sets it.
 pub(super) struct OwnPlace {
@@ -35,7 +40,15 @@ pub(super) fn own_places(config: &Config) -> Vec<OwnPlace> {
         place("store", above(config.store_path()), &["store", "path"], config.store.path.is_some()),
         place("log", config.log_dir(), &["log", "directory"], config.log.directory.is_some()),
         place("kept", config.kept_dir(), &["kept", "directory"], config.kept.directory.is_some()),
+        place(
+            "unproven",
+            config.unproven_dir(),
+            &["unproven", "directory"],
+            config.unproven.table.directory.is_some(),
+        ),
     ];
+    let index = config.index.path.clone().map(|path| place("index", above(path), &["index", "path"], true));
+    places.extend(index);
     let relay: [(_, &'static [&'static str]); 2] =
         [(&config.relay.done, &["relay", "done"]), (&config.relay.failed, &["relay", "failed"])];
     let relay = relay.into_iter().filter_map(|(path, key)| Some((path.clone()?, key)));
@@ -49,17 +62,16 @@ pub(super) fn own_places(config: &Config) -> Vec<OwnPlace> {
 impl OwnPlace {
     pub(super) fn finding(&self, config: &Config) -> Finding {
         let shown = self.path.display();
+        if let Some(finding) = misplaced(self.subject, &self.path, PlaceKind::Directory, &written(self.key)) {
+            return finding.of_key(config, self.key);
+        }
         let finding = match self.path.metadata() {
             _ if self.path.is_relative() => return relative(config, self.key, &self.path),
-            Ok(found) if !found.is_dir() => Finding::wrong(
-                self.subject,
-                format_args!("{shown}: it is not a directory"),
-                format_args!("set {} to a directory", written(self.key)),
-            ),
             Ok(_) => match probe::takes_a_file(&self.path) {
-                Ok(()) => match self.first_foreign(config) {
-                    Some((path, error)) => self.refused_within(&path, &error),
-                    None => Finding::good(self.subject, format_args!("{shown} can be written")),
+                Ok(()) => match (self.first_misplaced(), self.first_foreign(config)) {
+                    (Some(finding), _) => finding,
+                    (None, Some((path, error))) => self.refused_within(&path, &error),
+                    (None, None) => Finding::good(self.subject, format_args!("{shown} can be written")),
                 },
                 Err(error) => self.refused(&self.path, &error),
             },
@@ -67,6 +79,15 @@ impl OwnPlace {
             Err(error) => self.refused(&self.path, &error),
         };
         finding.of_key(config, self.key)
+    }
+
+    /// Something else in the place of a directory that carom makes in the state directory.
+    fn first_misplaced(&self) -> Option<Finding> {
+        let names = OWN_DIRECTORIES.iter().filter(|_| self.subject == "state");
+        let key = written(self.key);
+        names
+            .map(|name| self.path.join(name))
+            .find_map(|path| misplaced(self.subject, &path, PlaceKind::Directory, &key))
     }
 
     /// The first thing in the state directory that this user cannot write, as a run of root leaves
@@ -150,11 +171,23 @@ pub(super) fn written(key: &[&str]) -> String {
     }
 }
 
+/// The directory of installed policies, if the config sets one.
+pub(super) fn policies_place(config: &Config) -> Option<Finding> {
+    let (path, key) = (config.policies.directory.as_ref()?, ["policies", "directory"]);
+    let finding = misplaced("policy", path, PlaceKind::Directory, &written(&key)).or_else(|| {
+        let found = format!("{}: there is no such directory: no installed policy is found", path.display());
+        let fix = format!("correct {}, or make it as root: install -d {}", written(&key), path.display());
+        (!path.exists()).then(|| Finding::note("policy", found, fix))
+    });
+    finding.map(|finding| finding.of_key(config, &key))
+}
+
 /// Every path in the config that is relative.
 pub(super) fn relative_paths(config: &Config) -> Vec<Finding> {
     let export = config.export.get().ok();
     let export = |path: fn(&crate::config::ExportTable) -> Option<&PathBuf>| export.and_then(path).cloned();
-    let paths: [(&'static [&'static str], Option<PathBuf>); 10] = [
+    let paths: [(&'static [&'static str], Option<PathBuf>); 9] = [
+        (&["relay", "powermta"], Some(config.relay.powermta.clone())),
         (&["index", "path"], config.index.path.clone()),
         (&["dns", "zone"], config.dns.zone.clone()),
         (&["policies", "directory"], config.policies.directory.clone()),
@@ -163,8 +196,6 @@ pub(super) fn relative_paths(config: &Config) -> Vec<Finding> {
         (&["export", "html"], export(|export| export.html.as_ref())),
         (&["export", "json"], export(|export| export.json.as_ref())),
         (&["export", "csv"], export(|export| export.csv.as_ref())),
-        (&["export", "events"], export(|export| export.events.as_ref())),
-        (&["logs", "path"], None),
     ];
     let mut findings: Vec<Finding> = paths
         .into_iter()
@@ -175,6 +206,22 @@ pub(super) fn relative_paths(config: &Config) -> Vec<Finding> {
     for (number, path) in logs.enumerate().filter_map(|(number, log)| Some((number, log.path.as_ref()?))) {
         if path.is_relative() {
             findings.push(relative(config, &["logs", &number.to_string(), "path"], path));
+        }
+    }
+    for (number, sink) in config.events.get().into_iter().flatten().enumerate() {
+        if let SinkPlace::Files { directory, .. } = &sink.place
+            && directory.is_relative()
+        {
+            findings.push(relative(config, &["events", &number.to_string(), "path"], directory));
+        }
+    }
+    for (number, cycle) in config.cycles.get().into_iter().flatten().enumerate() {
+        let purged = cycle.purge.as_ref().and_then(|purge| purge.directory.as_ref());
+        for (path, key) in [(cycle.file.as_ref(), &["file"][..]), (purged, &["purge", "directory"])] {
+            let number = number.to_string();
+            let key = [&["cycle", &number], key].concat();
+            let path = path.filter(|path| path.is_relative());
+            findings.extend(path.map(|path| relative(config, &key, path)));
         }
     }
     findings.extend(config.policy.iter().filter_map(|(name, policy)| {

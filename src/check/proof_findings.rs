@@ -28,7 +28,7 @@ fn trust<'a>(config: &'a Config, policy: &str) -> Option<&'a str> {
 fn believes_anyone(config: &Config) -> impl Iterator<Item = Finding> {
     config.policy.keys().filter(|name| trust(config, name) == Some("off")).map(|name| {
         let found = format!("policy {name}: with trust = \"off\" anyone can suppress any address");
-        let fix = "set trust to \"required\" or \"preferred\", and prove reports: see /usr/share/doc/carom/proof.md (docs/proof.md of the sources)";
+        let fix = "set trust to \"required\" or \"preferred\", and prove reports: see /usr/share/doc/carom/docs/proof.md (docs/proof.md of the sources)";
         Finding::note(SUBJECT, found, fix).of_key(config, &["policy", name, "settings", "trust"])
     })
 }
@@ -45,7 +45,7 @@ fn servers(config: &Config) -> impl Iterator<Item = Finding> {
             return None;
         };
         let found = format!("[auth] own_servers has {network}: {why}");
-        let fix = "name only hosts that send mail and take none from strangers: see /usr/share/doc/carom/proof.md (docs/proof.md of the sources)";
+        let fix = "name only hosts that send mail and take none from strangers: see /usr/share/doc/carom/docs/proof.md (docs/proof.md of the sources)";
         Some(Finding::note(SUBJECT, found, fix).of_key(config, &["auth", "own_servers"]))
     })
 }
@@ -80,7 +80,7 @@ fn proves_nothing(config: &Config) -> Option<Finding> {
     if !is_used || proves || trust == "off" {
         return None;
     }
-    let fix = "sign return paths ([verp] keys and domain), or read the mail log ([[logs]]): see /usr/share/doc/carom/proof.md (docs/proof.md of the sources)";
+    let fix = "sign return paths ([verp] keys and domain), or read the mail log ([[logs]]): see /usr/share/doc/carom/docs/proof.md (docs/proof.md of the sources)";
     if trust != "required" || wiring::hands_mail_to_carom() {
         let found = "only bounces that the Postfix on this host writes are proven: there are no [verp] keys, \
                      no [[logs]] and no [auth] own_servers";

@@ -5,7 +5,8 @@
 //! that is not there yet is not a fault.
 
 use super::place_findings::user;
-use crate::clock::{self, HOUR_MS};
+use super::place_kind::{PlaceKind, misplaced};
+use crate::clock::{self, DAY_MS, HOUR_MS};
 use crate::config::Config;
 use crate::error::Result;
 use crate::files::probe;
@@ -58,6 +59,7 @@ pub(super) fn store_findings(config: &Config, depth: StoreDepth) -> Vec<Finding>
     if depth == StoreDepth::Whole && is_current {
         findings.extend(tick(&store).unwrap_or_else(|error| Some(Finding::error("tick", &error))));
         findings.extend(clock_set_back(&path));
+        findings.extend(lost_alerts(&store).unwrap_or_else(|error| Some(Finding::error("alert", &error))));
         findings.extend(outbox(&store).unwrap_or_else(|error| vec![Finding::error("outbox", &error)]));
     }
     findings
@@ -98,7 +100,7 @@ fn usable(path: &Path, depth: StoreDepth) -> Result<Store, Box<Finding>> {
     Ok(store)
 }
 
-/// The index of the mail logs must have a file for itself.
+/// The index of the mail logs must be a file, and have it for itself.
 pub(super) fn index_finding(config: &Config) -> Option<Finding> {
     let (index, store) = (config.index_path(), config.store_path());
     let identity = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
@@ -107,7 +109,11 @@ pub(super) fn index_finding(config: &Config) -> Option<Finding> {
     let found = format!("{}: it is the path of the store and of the index", index.display());
     let fix = format!("set [index] path to another file: {}", index.with_file_name("index.db").display());
     let fix = if index.ends_with("index.db") { "set [store] path to another file".to_owned() } else { fix };
-    is_same.then(|| Finding::wrong("index", found, fix).of_key(config, &key))
+    if is_same {
+        return Some(Finding::wrong("index", found, fix).of_key(config, &key));
+    }
+    let misplaced = misplaced("index", &index, PlaceKind::File, "[index] path")?;
+    Some(misplaced.of_key(config, &["index", "path"]))
 }
 
 /// Once there was a tick, there is one each minute, and no part of it fails.
@@ -148,6 +154,19 @@ fn clock_set_back(store: &Path) -> Option<Finding> {
     (written_ms - clock::now_ms() > SAME_TIME_MS).then(|| Finding::wrong("clock", found, CLOCK_FIX))
 }
 
+/// Alerts that reached nobody.
+fn lost_alerts(store: &Store) -> Result<Option<Finding>> {
+    let lost = store.lost_alerts(clock::now_ms() - 7 * DAY_MS)?;
+    let Some(last) = lost.last() else { return Ok(None) };
+    let note = one_line(bounded(&last.note, SHOWN));
+    let (many, at) = (lost.len(), clock::rfc3339(last.at_ms));
+    let alerts = if many == 1 { "1 alert was".to_owned() } else { format!("{many} alerts were") };
+    let found = format!("{alerts} given up in the last 7 days; the last, {} of {at}: {note}", last.rule);
+    let fix =
+        "correct mail or webhook of the [[alert]], or [alerts] server; see what fires now: carom alerts";
+    Ok(Some(Finding::wrong("alert", found, fix)))
+}
+
 /// Steps that wait for an operator, and steps that fail for long.
 fn outbox(store: &Store) -> Result<Vec<Finding>> {
     let pending = store.pending_steps()?;
@@ -180,7 +199,7 @@ fn counted(steps: usize) -> String {
 }
 
 fn described(step: &PendingStep) -> String {
-    let note = one_line(bounded(step.note.trim_start_matches('!'), SHOWN));
+    let note = one_line(bounded(&step.note, SHOWN));
     format!(
         "{} of {} ({}), since {}: {note}",
         step.action,

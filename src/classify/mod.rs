@@ -120,11 +120,11 @@ fn by_kind(kind: ReportKind, action: DeliveryAction) -> Option<Class> {
     }
 }
 
-/// An automatic reply can say that a mailbox is no longer in use. Any other says that its writer is
-/// away.
+/// An automatic reply can say that a mailbox is no longer in use; it is not dead, because it took
+/// the message. Any other says that its writer is away.
 fn of_reply(class: Class) -> Class {
     match class.reason.as_str() {
-        "suspend" | "has-moved" => class,
+        "suspend" | "has-moved" => Class { severity: Severity::Soft, ..class },
         _ => fixed("vacation", "", Severity::None),
     }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 #[derive(Args, Debug)]
 #[command(
     after_help = "It creates nothing. With --json, each finding is a line: subject, level (ok, note, wrong), found, file and \
-    line where it is about the config, and fix. /usr/share/doc/carom/check.md (docs/check.md of the sources) \
+    line where it is about the config, and fix. /usr/share/doc/carom/docs/check.md (docs/check.md of the sources) \
     lists the findings."
 )]
 pub(crate) struct CheckHostArgs {
@@ -53,6 +53,8 @@ pub(crate) fn run(
     };
     let connect = arguments.connect.as_ref();
     findings.extend(connect.map(|domain| check::connect(&config, domain.as_deref())));
+    findings.extend(connect.into_iter().flat_map(|_| check::connect_to_named(&config)));
+    findings.extend(connect.into_iter().flat_map(|_| check::connect_to_shared(&config)));
     findings.extend(nobody(&config, arguments));
     show(&findings, terminal)
 }

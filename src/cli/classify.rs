@@ -157,7 +157,8 @@ impl Desk<'_> {
         }
         let explain = || format!(" [{}; about {}]", class.rule, about(class));
         let rule = if self.explain { explain() } else { String::new() };
-        Ok(format!("{:20} {}{rule}\n", class.reason, failure.text))
+        let severity = name(&class.severity);
+        Ok(format!("{:20} {severity:8} {}{rule}\n", class.reason, failure.text))
     }
 }
 

@@ -2,14 +2,14 @@
 //!
 //! Not here: finding them (`index`).
 
+use super::delivery_match::MatchArgs;
 use super::terminal::{self, Output, Terminal, fitted, note, print};
-use super::time::time;
 use crate::class::About;
 use crate::clock;
+use crate::clock::typed_time::time;
 use crate::config::Config;
 use crate::error::{Exit, Result};
-use crate::find;
-use crate::index::{Filter, Index, StoredDelivery, UnclassifiedShape};
+use crate::index::{Filter, Index, Seen, StoredDelivery, UnclassifiedShape};
 use crate::maillog::LoggedStatus;
 use crate::text::one_line;
 use clap::Args;
@@ -25,6 +25,7 @@ const RECIPIENT: usize = 44;
     carom deliveries --recipient ann@example.com --latest\n  \
     carom deliveries --source vmta/mta1 --failed --about sending-host\n  \
     carom deliveries --tls none --since 7d          sent without TLS\n  \
+    carom deliveries --reason mailbox-full --provider google\n  \
     carom deliveries --others --failed --since 1d   not our own mail\n  \
     carom deliveries --unclassified --since 7d      replies that deserve a rule\n  \
     carom deliveries --status deferred,held --json")]
@@ -62,6 +63,8 @@ pub(crate) struct DeliveriesArgs {
     /// network, nobody
     #[arg(long, value_name = "WHAT", value_parser = about)]
     about: Option<About>,
+    #[command(flatten)]
+    names: MatchArgs,
     /// Only this queue id
     #[arg(long, value_name = "ID")]
     queue_id: Option<String>,
@@ -94,6 +97,7 @@ fn about(word: &str) -> Result<About, String> {
 
 pub(crate) fn run(arguments: &DeliveriesArgs, config: &Config, terminal: Terminal) -> Result<Exit> {
     let mut filter = Filter {
+        seen: Seen::AllMail,
         failed: arguments.failed,
         statuses: arguments.status.iter().map(|status| status.name().to_owned()).collect(),
         recipient: arguments.recipient.clone(),
@@ -102,36 +106,44 @@ pub(crate) fn run(arguments: &DeliveriesArgs, config: &Config, terminal: Termina
         tls: arguments.tls.clone(),
         own: (arguments.own || arguments.others).then_some(arguments.own),
         about: arguments.about,
+        reason: arguments.names.reason(),
         queue_id: arguments.queue_id.clone(),
         message_id: arguments.message_id.clone(),
         since_ms: arguments.since,
         until_ms: arguments.until,
         latest: arguments.latest,
         limit: arguments.limit,
+        ..Filter::default()
     };
     let Some(index) = open_index(config)? else { return Ok(Exit::Ok) };
     if arguments.unclassified {
         return unclassified(&index.unclassified(&filter)?, terminal);
     }
+    let wanted = arguments.names.wanted();
     if terminal.json {
         let mut out = Output::open();
-        index.deliveries(&filter, |found| out.row(&found))?;
+        index.matching(&filter, &wanted, |found| out.row(&found))?;
         return out.finish();
     }
     filter.limit = filter.limit.or(Some(SHOWN));
-    let rows = find::deliveries(&index, &filter)?;
+    let mut rows = Vec::new();
+    index.matching(&filter, &wanted, |found| {
+        rows.push(found);
+        Ok(true)
+    })?;
     let is_cut = arguments.limit.is_none() && rows.len() as u64 == SHOWN;
     let more = if is_cut { "only the latest are shown: see --limit\n" } else { "" };
     let width = terminal::table_width(terminal);
     let header = if width.is_some() && !rows.is_empty() { header(&rows) } else { String::new() };
-    let text = header + &table(&rows);
+    let times = if header.is_empty() { Times::Whole } else { Times::InColumn };
+    let text = header + &table(&rows, times);
     let fit = |line: &str| width.map_or(line.to_owned(), |width| fitted(line, width)) + "\n";
     print(text.lines().map(fit).collect::<String>() + more)
 }
 
 /// The index, if a log was ever read; else a note says what to do.
 pub(crate) fn open_index(config: &Config) -> Result<Option<Index>> {
-    let index = Index::look(&config.index_path())?;
+    let index = Index::to_read(&config.index_path())?;
     if index.is_none() {
         let hint =
             if config.mail_logs.get()?.is_empty() { "add [[logs]] to the config, and run" } else { "run" };
@@ -150,20 +162,32 @@ fn recipient_width(rows: &[StoredDelivery]) -> usize {
     recipients.max().unwrap_or(0).min(RECIPIENT)
 }
 
-/// Columns: when, status, recipient, queue id, reason and reply.
-pub(crate) fn table(rows: &[StoredDelivery]) -> String {
-    let width = recipient_width(rows);
-    rows.iter().map(|row| delivery(row, width) + "\n").collect()
+/// How times are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Times {
+    /// RFC 3339.
+    Whole,
+    /// To the second, below a header that names the zone.
+    InColumn,
 }
 
-fn delivery(row: &StoredDelivery, width: usize) -> String {
+/// Columns: when, status, recipient, queue id, reason and reply.
+pub(crate) fn table(rows: &[StoredDelivery], times: Times) -> String {
+    let width = recipient_width(rows);
+    rows.iter().map(|row| delivery(row, times, width) + "\n").collect()
+}
+
+fn delivery(row: &StoredDelivery, times: Times, width: usize) -> String {
     let recipient = one_line(row.recipient.as_deref().unwrap_or("-"));
     let none = if row.status == "rejected" { "NOQUEUE" } else { "-" };
     let queue_id = row.queue_id.as_deref().unwrap_or(none);
     let reason = row.reason.as_deref().map(|reason| format!("{reason}: ")).unwrap_or_default();
     let reply = one_line(row.reply.as_deref().unwrap_or_default());
     let time = clock::rfc3339(row.last_seen);
-    let time = time.get(..19).unwrap_or(&time).replace('T', " ");
+    let time = match times {
+        Times::Whole => time,
+        Times::InColumn => time.get(..19).unwrap_or(&time).replace('T', " "),
+    };
     format!("{time}  {:9} {recipient:width$}  {queue_id:15}  {reason}{reply}", row.status)
 }
 

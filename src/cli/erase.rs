@@ -12,9 +12,9 @@ use std::fmt::Write as _;
 
 #[derive(Args, Debug)]
 #[command(after_help = "It covers the index of mail logs, kept reports, the suppression list, the store, \
-    the message log and carom's own log. Counters and statistics name nobody, and stay. To see everything \
+    events that wait, the message log and carom's own log. Counters and statistics name nobody, and stay. To see everything \
     first: `carom find ADDRESS --export`.\n\n\
-    Not covered: the mail server's own logs and queue, files that carom has exported, messages that a \
+    Not covered: the mail server's own logs and queue, files that carom has exported, events that were sent, messages that a \
     relay directory keeps in done/ and failed/, and backups.\n\n\
     Examples:\n  \
     carom erase ann@example.com --dry-run\n  \
@@ -53,6 +53,7 @@ fn words(erased: &Erasure) -> String {
         (removed, erased.differences, "difference between policies", "differences between policies"),
         (blanked, erased.messages, "message in the store", "messages in the store"),
         (blanked, erased.log_places, "place in the logs", "places in the logs"),
+        (blanked, erased.event_places, "place in waiting events", "places in waiting events"),
     ] {
         if many > 0 {
             let _ = writeln!(text, "{done:12} {many:>6} {}", if many == 1 { one } else { more });

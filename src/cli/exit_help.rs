@@ -5,7 +5,7 @@
 use clap::Command;
 
 /// Codes with a meaning of their own: the words of the command, and what they mean.
-const CODES: [(&str, &str); 14] = [
+const CODES: [(&str, &str); 16] = [
     (
         "pipe",
         "Exit codes, as mail servers read them:\n  \
@@ -16,6 +16,8 @@ const CODES: [(&str, &str); 14] = [
          Never another code: a mail server would return the message.",
     ),
     ("relay", "Exit codes: 0 every file was handled; 1 files failed or are left, and are named."),
+    ("access", "Exit codes: 0 ended by a signal, or by its one client; 1 it cannot serve, and says why."),
+    ("socketmap", "Exit codes: 0 ended by a signal, or by its one client; 1 it cannot serve, and says why."),
     ("cron", "Exit codes: 0 all parts were done; 1 a part failed, and is named."),
     ("check", "Exit codes: 0 nothing is wrong; 1 something is."),
     ("alerts", "Exit codes: 0 no alert fires; 1 one does."),
@@ -38,16 +40,29 @@ pub(super) fn with_exit_codes(command: Command) -> Command {
     below(command, "")
 }
 
+/// The same for one subcommand, the one that was typed: for all of them it takes longer than
+/// reading a report.
+pub(super) fn with_exit_codes_of(command: Command, typed: &str) -> Command {
+    let name = command.find_subcommand(typed).map(|sub| sub.get_name().to_owned());
+    match name {
+        Some(name) => command.mut_subcommand(&name, |sub| within(sub, &name)),
+        None => command,
+    }
+}
+
 fn below(mut command: Command, above: &str) -> Command {
     let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
     for name in names {
-        let words = format!("{above}{name}");
-        command = command.mut_subcommand(&name, |sub| match sub.has_subcommands() {
-            true => below(sub, &format!("{words} ")),
-            false => with_codes(sub, &words),
-        });
+        command = command.mut_subcommand(&name, |sub| within(sub, &format!("{above}{name}")));
     }
     command
+}
+
+fn within(command: Command, words: &str) -> Command {
+    match command.has_subcommands() {
+        true => below(command, &format!("{words} ")),
+        false => with_codes(command, words),
+    }
 }
 
 fn with_codes(command: Command, words: &str) -> Command {
@@ -75,6 +90,21 @@ mod tests {
 
     fn pages_below(command: &Command, words: &str, all: &mut Vec<(String, String)>) {
         pages(command, &format!("{words} "), all);
+    }
+
+    #[test]
+    fn the_typed_command_says_what_it_says_among_all() {
+        let whole = with_exit_codes(Typed::command());
+        for sub in whole.get_subcommands() {
+            let typed = with_exit_codes_of(Typed::command(), sub.get_name());
+            let help = |all: &Command| {
+                let mut said = Vec::new();
+                pages(all, "", &mut said);
+                said.retain(|(words, _)| words.split(' ').next() == Some(sub.get_name()));
+                said
+            };
+            assert_eq!(help(&typed), help(&whole));
+        }
     }
 
     #[test]

@@ -8,12 +8,13 @@ use super::report::PeriodArgs;
 use super::terminal::{Output, print};
 use crate::clock;
 use crate::config::Config;
-use crate::error::{Context, Exit, Result};
+use crate::error::{Context, Error, Exit, Result};
 use crate::files::publish::publish;
 use crate::index::{Filter, Index};
 use crate::stats::render::sheet::Sheet;
 use crate::stats::render::{ReportForm, html, json};
 use crate::stats::{Figures, export, gather};
+use crate::store::Store;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -61,10 +62,17 @@ fn sheet(name: &str) -> Result<Sheet, String> {
 }
 
 pub(crate) fn run(what: &ExportCommand, config: &Config) -> Result<Exit> {
+    what.destination().output.iter().try_for_each(|path| config.may_replace(path))?;
     let index = open_index(config)?;
     let index = index.as_ref();
-    let figures = |to: &Destination| gather::of_host(index, config.hostname(), to.period.period(index)?);
     let now_ms = clock::now_ms();
+    let figures = |to: &Destination| {
+        let figures = gather::of_host(index, config.hostname(), to.period.period(index)?)?;
+        // The store is not made for a report.
+        let path = config.store_path();
+        let store = if path.exists() { gather::of_store(&Store::to_read(&path)?, now_ms)? } else { None };
+        Ok::<_, Error>(Figures { store, ..figures })
+    };
     match what {
         ExportCommand::Prometheus(to) => {
             let store = folded_store(config)?;
@@ -95,6 +103,18 @@ fn sheets(directory: &std::path::Path, figures: &Figures) -> Result<Exit> {
         export::put(form, &path, figures)?;
     }
     Ok(Exit::Ok)
+}
+
+impl ExportCommand {
+    fn destination(&self) -> &Destination {
+        match self {
+            ExportCommand::Csv { output, .. } => output,
+            ExportCommand::Prometheus(to)
+            | ExportCommand::Json(to)
+            | ExportCommand::Html(to)
+            | ExportCommand::Events(to) => to,
+        }
+    }
 }
 
 impl Destination {

@@ -3,7 +3,7 @@
 //!
 //! Not here: finding it (`find`).
 
-use super::deliveries;
+use super::deliveries::{self, Times};
 use super::folded_store;
 use super::outbox;
 use super::suppression_line::shown;
@@ -13,10 +13,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::error::{Context, Error, Exit, Result};
 use crate::find::Known;
-use crate::message_log::TrailRow;
+use crate::message_log::{StepNow, TrailRow};
 use crate::plan::Unproven;
-use crate::store::NotificationState;
-use crate::text::{counted, one_line};
+use crate::text::{one_line, steers};
 use clap::Args;
 use std::fmt::Write as _;
 
@@ -60,7 +59,8 @@ fn words(known: &Known) -> String {
         let _ = writeln!(text, "soft bounce  {}  of mail of {}{proven}", one.time, one.sender_domain);
     }
     for one in &known.notifications {
-        let _ = writeln!(text, "notification {}", notification(one));
+        let (at, now) = (clock::rfc3339(one.at_ms), StepNow::of_notification(one));
+        let _ = writeln!(text, "notification {at}  {}", one_line(&now.text()));
     }
     for (number, kept) in (1..).zip(&known.kept) {
         let at = clock::rfc3339(kept.at_ms);
@@ -73,11 +73,19 @@ fn words(known: &Known) -> String {
     for step in &known.pending {
         let _ = writeln!(text, "step         {}", outbox::row(step));
     }
-    for delivery in deliveries::table(&known.deliveries).lines() {
+    for delivery in deliveries::table(&known.deliveries, Times::Whole).lines() {
         let _ = writeln!(text, "delivery     {delivery}");
     }
     if known.is_nothing() {
         let _ = writeln!(text, "nothing is known about {}", known.key);
+    }
+    for one in &known.under_way {
+        let host = if one.host.is_empty() { String::new() } else { format!(" on {}", one.host) };
+        let _ = writeln!(
+            text,
+            "under way    {}{host}  in the queue of the mail server, by its log",
+            one.queue_id
+        );
     }
     if let Some(original) = &known.rewritten_from {
         let _ = writeln!(
@@ -97,21 +105,9 @@ fn message(row: &TrailRow) -> String {
     format!("message      {}\n", one_line(&first)) + &steps.collect::<String>()
 }
 
-fn notification(one: &NotificationState) -> String {
-    let next = match one.state.as_str() {
-        "succeeded" => "delivered".into(),
-        "pending" => format!("next try {}", clock::rfc3339(one.due_ms)),
-        "parked" => format!("parked: carom outbox retry {}", one.id),
-        state => state.to_owned(),
-    };
-    let (at, tries, event, note) =
-        (clock::rfc3339(one.at_ms), one.attempts, &one.event, one.note.trim_start_matches('!'));
-    format!("{at}  {event}  {}, {next}  {note}", counted(tries, "try"))
-}
-
 /// A report as it came; on a terminal without the control characters that would steer it.
 fn mail(address: &str, number: usize, config: &Config) -> Result<Exit> {
-    let kept = archive::about(config, address);
+    let kept = Known::about(address, &folded_store(config)?, config)?.kept;
     let Some(one) = number.checked_sub(1).and_then(|place| kept.get(place)) else {
         return Err(Error::new(format_args!("{address}: {} reports are kept", kept.len())).remedy(
             "list them with `carom find KEY`; to keep reports that count, set keep = true in [policy.bounce.settings]",
@@ -121,7 +117,7 @@ fn mail(address: &str, number: usize, config: &Config) -> Result<Exit> {
     if !terminal::is_shown_to_people() {
         return print(raw);
     }
-    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
+    let steers = |c: char| steers(c) && c != '\n' && c != '\t';
     let text = String::from_utf8_lossy(&raw).replace("\r\n", "\n");
     print(text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect::<String>())
 }

@@ -38,7 +38,11 @@ impl Writes {
 /// Root becomes the user who is to do the work. Returns whether this process may write what
 /// messages write.
 pub(super) fn assume(config: &Config, writes: Writes) -> Result<bool> {
-    let places = places(config);
+    let mut places = places(config);
+    if writes == Writes::Probes {
+        // What cannot be looked at is a finding, with its fix.
+        places.retain(|place| owner::is_reachable(place));
+    }
     let is_of_root = |place: &PathBuf| owner::is_of_root(place);
     let foreign = places.iter().find(|place| !is_of_root(place));
     if writes == Writes::System {

@@ -3,7 +3,7 @@
 //! Not here: the log and its rows (`message_log`). Invariant: where no terminal is, nothing is cut.
 
 use super::terminal::{self, Output, Terminal, fitted};
-use super::time::time;
+use crate::clock::typed_time::time;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Exit, Result};
@@ -11,6 +11,7 @@ use crate::message_log::{Following, MessageLog, TrailFilter, TrailRow, trail};
 use crate::store::Store;
 use crate::text::one_line;
 use clap::Args;
+use serde_json::json;
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -122,7 +123,7 @@ fn fold(config: &Config) -> Result<Option<Store>> {
 
 fn shown(row: &TrailRow, terminal: Terminal, table: Option<&Table>) -> String {
     let line = match table {
-        _ if terminal.json => row.json().map_or_else(|| row.line.clone(), |json| json.to_string()),
+        _ if terminal.json => row.json().unwrap_or_else(|| json!({ "cut_off": row.line })).to_string(),
         Some(table) => table.row(row),
         None => row.text(),
     };
@@ -157,8 +158,8 @@ impl Table {
         let Some(event) = &row.event else { return fitted(&row.text(), self.width) };
         let time = event.time.get(..TIME).unwrap_or(&event.time).replace('T', " ");
         let story = row.story();
-        let rest = story.strip_prefix(event.word()).unwrap_or(&story).trim_start();
-        self.line([&time, event.word(), &recipient(row), row.queue_id(), rest])
+        let rest = story.strip_prefix(row.status()).unwrap_or(&story).trim_start();
+        self.line([&time, row.status(), &recipient(row), row.queue_id(), rest])
     }
 
     fn line(&self, [time, status, recipient, queue_id, rest]: [&str; 5]) -> String {

@@ -7,21 +7,24 @@
 mod exit_code;
 mod identity;
 mod named_file;
+mod renewal;
 mod terminal;
-mod time;
 mod typed;
 
+mod access;
 mod alerts;
 mod check;
 mod classify;
 mod completions;
 mod cron;
 mod deliveries;
+mod delivery_match;
 mod erase;
 mod exit_help;
 mod export;
 mod find;
 mod import;
+mod lmtp;
 mod log;
 mod man;
 mod outbox;
@@ -34,7 +37,10 @@ mod relay;
 mod report;
 mod rules;
 mod secret;
+mod serve;
+mod shared;
 mod sink_import;
+mod socketmap;
 mod stats;
 mod suppress;
 mod suppress_import;
@@ -52,7 +58,7 @@ use crate::message_log::MessageLog;
 use crate::store::{Store, encryption};
 use clap::error::ErrorKind;
 use identity::Writes;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -97,17 +103,21 @@ pub fn run() -> Exit {
 
 /// A crash leaves no file with mail and keys in it. Programs that carom starts may raise the limit.
 fn leave_no_core() {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Core);
-    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }
 
 fn answer(Typed { global, command }: Typed) -> Result<Exit> {
     let terminal = Terminal { json: global.json, quiet: global.quiet };
     let writes = Writes::of(&command);
     let config = || load(&global, writes);
+    let reread = || read(&global).map(Arc::new);
     match command {
         Command::Pipe(arguments) => Ok(pipe::run(&arguments, config, || broken(&global), global.json)),
         Command::Relay(arguments) => relay::run(&arguments, config()?, terminal),
+        Command::Lmtp(arguments) => lmtp::run(&arguments, config()?, &reread),
+        Command::Access(arguments) => access::run(&arguments, config()?, &reread),
+        Command::Socketmap(arguments) => socketmap::run(&arguments, config()?, &reread),
+        Command::Serve(arguments) => serve::run(&arguments, config()?, &reread),
         Command::Cron(arguments) => cron::run(&arguments, config()?, terminal),
         Command::Deliveries(arguments) => deliveries::run(&arguments, &*config()?, terminal),
         Command::Report(arguments) => report::run(&arguments, &*config()?, terminal),
@@ -132,6 +142,7 @@ fn answer(Typed { global, command }: Typed) -> Result<Exit> {
         }
         Command::Policy { command } => policy::run(command, &config()?, terminal),
         Command::Secret { command } => secret::run(&command),
+        Command::Shared { command } => shared::run(command, &*config()?, terminal),
         Command::Import { command } => import::run(&command),
         Command::Sink { command } => sink_import::run(&command),
         Command::Completions { shell } => completions::run(shell),
@@ -164,12 +175,7 @@ fn load_to_test(global: &Global, user: Option<&str>) -> Result<Arc<Config>> {
 
 /// The config, the user who is to do the work, and a log that goes where the config says.
 fn load(global: &Global, writes: Writes) -> Result<Arc<Config>> {
-    let mut config = Config::load(config_file(global).as_deref(), global.state.as_deref())?;
-    match global.verbose {
-        0 => {}
-        1 => config.log.level = LogLevel(Level::DEBUG),
-        _ => config.log.level = LogLevel(Level::TRACE),
-    }
+    let config = read(global)?;
     if let Some(key) = config.store_key()? {
         encryption::use_key(&key)?;
     }
@@ -179,11 +185,21 @@ fn load(global: &Global, writes: Writes) -> Result<Arc<Config>> {
     Ok(Arc::new(config))
 }
 
+/// The config, with what was typed instead of it.
+fn read(global: &Global) -> Result<Config> {
+    let mut config = Config::load(config_file(global).as_deref(), global.state.as_deref())?;
+    match global.verbose {
+        0 => {}
+        1 => config.log.level = LogLevel(Level::DEBUG),
+        _ => config.log.level = LogLevel(Level::TRACE),
+    }
+    Ok(config)
+}
+
 /// The store, with what the message log has on record. If that cannot be taken, the answer goes
 /// without it: so it is for users who may read the store and not write it.
 fn folded_store(config: &Config) -> Result<Store> {
-    let path = config.store_path();
-    let store = Store::open(&path).or_else(|error| Store::look(&path).map_err(|_| error))?;
+    let store = Store::to_read(&config.store_path())?;
     if let Err(error) = MessageLog::open(config).fold(&store, Deadline::after(FOLDING)) {
         terminal::note(format_args!("the newest messages are not counted: {error}"));
     }

@@ -6,17 +6,17 @@
 use super::terminal::{self, Terminal, fitted, print};
 use crate::clock;
 use crate::config::Config;
-use crate::error::{Error, Exit, Result};
+use crate::error::{Exit, Result};
+use crate::journal::meant_steps;
 use crate::message_log::MessageLog;
 use crate::store::{PendingStep, Store};
 use crate::text::{counted, one_line};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use std::collections::HashSet;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OutboxCommand {
-    /// Run steps at the next tick, as if for the first time
+    /// Run steps at the next tick, whenever they are due
     Retry(Which),
     /// Give steps up: they will not run
     Drop(Which),
@@ -34,7 +34,10 @@ pub(crate) struct Which {
 }
 
 pub(crate) fn run(command: Option<&OutboxCommand>, config: &Config, terminal: Terminal) -> Result<Exit> {
-    let store = Store::open(&config.store_path())?;
+    let store = match command {
+        None => Store::to_read(&config.store_path())?,
+        Some(_) => Store::open(&config.store_path())?,
+    };
     let pending = store.pending_steps()?;
     let Some(command) = command else {
         return match terminal::table_width(terminal) {
@@ -52,7 +55,7 @@ pub(crate) fn run(command: Option<&OutboxCommand>, config: &Config, terminal: Te
         OutboxCommand::Drop(which) => {
             let steps = chosen(which, &pending)?;
             let given_up = store.give_up(&steps, now_ms)?;
-            MessageLog::open(config).append_given_up(&dropped(&given_up, pending));
+            MessageLog::open(config).append_given_up(&meant_steps::dropped(&given_up, pending));
             (steps, given_up.len(), "dropped")
         }
     };
@@ -63,21 +66,11 @@ pub(crate) fn run(command: Option<&OutboxCommand>, config: &Config, terminal: Te
     })
 }
 
-/// The steps with these keys and numbers, as they are in the log.
-fn dropped(steps: &[(String, usize)], pending: Vec<PendingStep>) -> Vec<PendingStep> {
-    let given_up: HashSet<(&str, usize)> = steps.iter().map(|(key, step)| (key.as_str(), *step)).collect();
-    let mut dropped: Vec<PendingStep> =
-        pending.into_iter().filter(|step| given_up.contains(&(step.key.as_str(), step.step))).collect();
-    dropped.iter_mut().for_each(|step| "!dropped by an operator".clone_into(&mut step.note));
-    dropped.sort_by(|a, b| (&a.key, a.step).cmp(&(&b.key, b.step)));
-    dropped
-}
-
 pub(super) fn row(step: &PendingStep) -> String {
     let due = if step.state == "parked" { "parked".into() } else { clock::rfc3339(step.due_ms) };
     let target = one_line(target(step));
     let (since, tries) = (clock::rfc3339(step.since_ms), counted(step.attempts, "try"));
-    let (action, id, note) = (&step.action, &step.id, one_line(step.note.trim_start_matches('!')));
+    let (action, id, note) = (&step.action, &step.id, one_line(&step.note));
     format!("{due:24} {action:10} {target:40} {tries:>9} since {since}  {id}  {note}")
 }
 
@@ -98,7 +91,7 @@ fn table(steps: &[PendingStep], width: usize) -> String {
         text.push_str(&line(due, &step.action, &step.attempts.to_string(), &one_line(target(step))));
         text.push_str(&format!("  {}\n", step.id));
         if !step.note.is_empty() {
-            text.push_str(&fitted(&format!("  {}", one_line(step.note.trim_start_matches('!'))), width));
+            text.push_str(&fitted(&format!("  {}", one_line(&step.note)), width));
             text.push('\n');
         }
     }
@@ -115,25 +108,7 @@ fn chosen(which: &Which, pending: &[PendingStep]) -> Result<Vec<(String, usize)>
     }
     let mut steps = Vec::new();
     for id in &which.ids {
-        steps.extend(of_id(id, pending)?.into_iter().map(key));
+        steps.extend(meant_steps::of_id(id, pending)?.into_iter().map(key));
     }
     Ok(steps)
-}
-
-fn of_id<'a>(id: &str, pending: &'a [PendingStep]) -> Result<Vec<&'a PendingStep>> {
-    let fitting =
-        |fits: &dyn Fn(&PendingStep) -> bool| pending.iter().filter(|step| fits(step)).collect::<Vec<_>>();
-    let mut meant = fitting(&|step| step.id == id || step.key == id);
-    if meant.is_empty() && !id.is_empty() {
-        meant = fitting(&|step| step.key.starts_with(id));
-    }
-    let remedy = "`carom outbox` shows the ids of all pending steps";
-    let Some(first) = meant.first() else {
-        return Err(Error::new(format_args!("{id}: no pending step has this id")).remedy(remedy));
-    };
-    if meant.iter().any(|step| step.key != first.key) {
-        return Err(Error::new(format_args!("{id}: several messages have keys that begin with it"))
-            .remedy("give more characters of the key"));
-    }
-    Ok(meant)
 }

@@ -24,7 +24,6 @@ use clap::Args;
 use std::ffi::CString;
 use std::fmt::Display;
 use std::io::{Write, stdin, stdout};
-use std::net::{IpAddr, Ipv6Addr};
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -153,7 +152,8 @@ fn handle(arguments: &Arguments, config: Arc<Config>, json: bool) -> Result<Exit
     let name = arguments.policy.clone().unwrap_or_else(|| config.default_policy.clone());
     let house = House::open(config, &name, 1)?;
     watchdog::set_policy_clock(house.ticker());
-    let mut mail = mail(arguments, raw);
+    let word = house.config.message.seed.as_deref().filter(|_| arguments.seed.is_none());
+    let mut mail = mail(arguments, raw).seeded_by(word);
     if arguments.dry_run {
         return explain(&house, &mail, deadline, json);
     }
@@ -186,24 +186,12 @@ fn envelope(arguments: &Arguments) -> Envelope {
         sender: Envelope::normal_sender(&arguments.sender),
         recipient: Envelope::normal_sender(&arguments.recipient),
         original_recipient: told(&arguments.original_recipient),
-        client_address: arguments.client_address.as_deref().and_then(client_address),
+        client_address: arguments.client_address.as_deref().and_then(Envelope::client_address_in),
         client_helo: told(&arguments.client_helo),
         queue_id: told(&arguments.queue_id),
         envid: told(&arguments.envid),
+        ..Envelope::default()
     }
-}
-
-/// The client that the mail server names: Postfix says "unknown" where it knows none, and XFORWARD
-/// writes IPv6 with a prefix. An address that cannot be read is somebody's, and nobody's of ours.
-fn client_address(text: &str) -> Option<IpAddr> {
-    let bare = text.trim().trim_start_matches('[').trim_end_matches(']');
-    let tag = bare.get(..5).filter(|tag| tag.eq_ignore_ascii_case("ipv6:"));
-    let bare = bare.get(tag.map_or(0, str::len)..).unwrap_or(bare);
-    if bare.is_empty() || bare.eq_ignore_ascii_case("unknown") {
-        return None;
-    }
-    let unzoned = bare.split_once('%').map_or(bare, |(address, _)| address);
-    Some(unzoned.parse().unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)))
 }
 
 /// Prints the plan, complete with where its answers go, and does nothing.
@@ -223,6 +211,9 @@ fn explain(house: &House, mail: &Mail, deadline: Deadline, json: bool) -> Result
         "verdict": plan.verdict,
         "steps": plan.steps,
     });
+    if let Some(expect) = plan.expect {
+        shown["expect"] = expect.into();
+    }
     if let Some(why) = why {
         shown["unproven"] = why.key().into();
         shown["reason"] = why.text().into();

@@ -6,7 +6,7 @@ use super::check;
 use super::terminal::{Terminal, print};
 use crate::config::{Config, DEFAULT_PATH};
 use crate::error::{Context, Exit, Result};
-use crate::wiring::{self, Postconf, Rewiring, Wired};
+use crate::wiring::{self, Postconf, PostfixEndpoint, Rewiring, Wired};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,20 @@ pub(crate) struct EnableArgs {
     /// The user that Postfix runs carom as [default: mail_user in the config]
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
+    /// Hand mail to a running `carom lmtp` instead of a `carom pipe` for each message
+    ///
+    /// For the domains of the config's own policy, which `carom lmtp` runs; those of other policies
+    /// stay with `carom pipe`. ENDPOINT is unix:PATH or inet:HOST:PORT, by default
+    /// unix:/run/carom/lmtp. It stays so until `disable`.
+    #[arg(long, value_name = "ENDPOINT", num_args = 0..=1, default_missing_value = "unix:/run/carom/lmtp")]
+    lmtp: Option<PostfixEndpoint>,
+    /// Ask a running `carom access` about each recipient, so that suppressed ones are refused
+    ///
+    /// It is asked before all other restrictions of main.cf, and mail flows while it is stopped.
+    /// ENDPOINT is unix:PATH or inet:HOST:PORT, by default unix:private/carom-access. It stays so
+    /// until `disable`.
+    #[arg(long, value_name = "ENDPOINT", num_args = 0..=1, default_missing_value = "unix:private/carom-access")]
+    access: Option<PostfixEndpoint>,
 }
 
 #[derive(Args, Debug)]
@@ -58,8 +72,8 @@ pub(crate) fn run(
     state: Option<&Path>,
     terminal: Terminal,
 ) -> Result<Exit> {
-    let (instance, user) = match command {
-        PostfixCommand::Enable(enable) => (&enable.rewire.instance, enable.user.as_deref()),
+    let (instance, asked) = match command {
+        PostfixCommand::Enable(enable) => (&enable.rewire.instance, Some(enable)),
         PostfixCommand::Disable(rewire) => (&rewire.instance, None),
         PostfixCommand::Show(instance) => (instance, None),
     };
@@ -68,9 +82,11 @@ pub(crate) fn run(
     let full = |path: &Path| std::path::absolute(path).context(path.display());
     let config_file = config_file.map(full).transpose()?.filter(|path| path != Path::new(DEFAULT_PATH));
     let state = state.map(full).transpose()?;
-    let user = user.unwrap_or(&config.policies.mail_user);
+    let user = asked.and_then(|asked| asked.user.as_deref()).unwrap_or(&config.policies.mail_user);
+    let lmtp = asked.and_then(|asked| asked.lmtp.as_ref());
+    let access = asked.and_then(|asked| asked.access.as_ref());
     let (config_file, state) = (config_file.as_deref(), state.as_deref());
-    let wired = Wired { config, config_file, state, program: &program, user };
+    let wired = Wired { config, config_file, state, program: &program, user, lmtp, access };
     match command {
         PostfixCommand::Enable(EnableArgs { rewire, .. }) => {
             change(&wiring::enabling(&postconf(), &wired)?, &postconf(), rewire, terminal)?;

@@ -4,7 +4,8 @@
 
 use super::deliveries::open_index;
 use super::terminal::{self, Terminal, print};
-use super::time::{day, time};
+use crate::clock;
+use crate::clock::typed_time::{day, time};
 use crate::config::Config;
 use crate::error::{Exit, Result};
 use crate::index::Index;
@@ -57,15 +58,14 @@ pub(crate) fn run(arguments: &ReportArgs, config: &Config, terminal: Terminal) -
         None => arguments.period.period(index.as_ref())?,
     };
     let mut figures = gather::of_host(index.as_ref(), config.hostname(), period)?;
-    figures.unmatched_complaints = unmatched_complaints(config, period)?;
+    // The store is not made for a report.
+    if config.store_path().exists() {
+        let store = Store::to_read(&config.store_path())?;
+        figures.unmatched_complaints = store.unmatched(period)?;
+        figures.store = gather::of_store(&store, clock::now_ms())?;
+    }
     let form = if terminal.json { ReportForm::Json } else { ReportForm::Console(look(arguments.top)) };
     print(form.render(&figures)?)
-}
-
-/// From the store, which is not made for a report.
-fn unmatched_complaints(config: &Config, period: Period) -> Result<u64> {
-    let store = config.store_path();
-    if store.exists() { Store::open(&store)?.unmatched(period) } else { Ok(0) }
 }
 
 fn look(top: usize) -> Look {

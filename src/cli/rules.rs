@@ -63,6 +63,7 @@ pub(crate) fn run(
 }
 
 fn suggested(arguments: &SuggestArgs, config: &Arc<Config>, terminal: Terminal) -> Result<Exit> {
+    arguments.output.iter().try_for_each(|path| config.may_replace(path))?;
     let suggestion = match open_index(config)? {
         Some(index) => {
             let bar = terminal.progress("{bar:30} {pos} failures");

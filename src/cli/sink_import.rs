@@ -15,11 +15,14 @@ pub(crate) enum SinkCommand {
     Import {
         /// The ini file; a User-Agents CSV that it names is read from the same directory
         file: PathBuf,
+        /// PowerMTA's blacklist.dat: its random_bounce lines become the replies that the sink gives
+        #[arg(long, value_name = "FILE")]
+        blacklist: Option<PathBuf>,
     },
 }
 
 pub(crate) fn run(command: &SinkCommand) -> Result<Exit> {
-    let SinkCommand::Import { file } = command;
+    let SinkCommand::Import { file, blacklist } = command;
     let remedy = "name bouncy-sink's consume-mail.ini";
     let ini = read_input(file).map_err(|error| error.remedy(remedy))?;
     let directory = file.parent().unwrap_or(Path::new("."));
@@ -27,7 +30,12 @@ pub(crate) fn run(command: &SinkCommand) -> Result<Exit> {
         let bytes = read_input(&directory.join(name)).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     };
-    let imported = bouncy_sink::import(&String::from_utf8_lossy(&ini), read)?;
+    let blacklist = blacklist.as_ref().map(|file| {
+        let bytes = read_input(file).map_err(|error| error.remedy("name PowerMTA's blacklist.dat"))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    });
+    let blacklist = blacklist.transpose()?;
+    let imported = bouncy_sink::import(&String::from_utf8_lossy(&ini), blacklist.as_deref(), read)?;
     imported.notes.iter().for_each(note);
     note("set domains below [policy.sink.settings]: until then, carom defers every message");
     print(imported.toml)

@@ -13,6 +13,7 @@ use crate::error::{Error, Exit, Result};
 use crate::store::{Store, Suppressed};
 use crate::suppress;
 use clap::{Args, Subcommand};
+use serde_json::json;
 use std::sync::Arc;
 
 #[derive(Debug, Subcommand)]
@@ -69,23 +70,31 @@ pub(crate) struct AddArgs {
 }
 
 pub(crate) fn run(command: &SuppressCommand, config: &Arc<Config>, terminal: Terminal) -> Result<Exit> {
-    let store = Arc::new(Store::open(&config.store_path())?);
+    let only_asks = matches!(
+        command,
+        SuppressCommand::Check { .. } | SuppressCommand::List { .. } | SuppressCommand::Export
+    );
+    let open = if only_asks { Store::to_read } else { Store::open };
+    let store = Arc::new(open(&config.store_path())?);
     let now_ms = clock::now_ms();
     match command {
         SuppressCommand::Add(arguments) => {
             let entries = arguments.addresses.iter().map(|address| arguments.entry(address, now_ms));
-            add(&store, &entries.collect::<Result<Vec<_>>>()?)
+            add(&store, &entries.collect::<Result<Vec<_>>>()?, terminal)
         }
         SuppressCommand::Remove { addresses, sender_domain } => {
-            let (mut gone, mut left) = (0, String::new());
+            let (mut removed, mut left) = (0, Vec::new());
             for address in addresses {
                 let address = checked(address)?;
-                gone += usize::from(store.unsuppress(&address, sender_domain.as_deref())?);
-                for entry in store.entries_of(&address, sender_domain.as_deref(), now_ms)? {
-                    left.push_str(&format!("{address} is still suppressed: {}\n", shown(&entry)));
-                }
+                removed += usize::from(store.unsuppress(&address, sender_domain.as_deref())?);
+                left.extend(
+                    store
+                        .entries_of(&address, sender_domain.as_deref(), now_ms)?
+                        .into_iter()
+                        .map(|entry| (address.clone(), entry)),
+                );
             }
-            print(format!("{gone} removed, {} not on the list\n{left}", addresses.len() - gone))
+            show_removed(removed, addresses.len() - removed, &left, terminal)
         }
         SuppressCommand::Check { address, sender_domain } => {
             let address = checked(address)?;
@@ -128,7 +137,8 @@ impl AddArgs {
         Ok(Suppressed {
             address: target.map_err(|why| Error::new(format_args!("`{address}`: {why}")))?,
             sender_domain: terms.sender_domain(),
-            reason: self.reason.clone(),
+            reason: suppress::reason(&self.reason)
+                .map_err(|why| Error::new(why).remedy("give a shorter --reason"))?,
             source: "operator".into(),
             added_ms: now_ms,
             expires_ms,
@@ -137,9 +147,25 @@ impl AddArgs {
     }
 }
 
-fn add(store: &Store, entries: &[Suppressed]) -> Result<Exit> {
+fn add(store: &Store, entries: &[Suppressed], terminal: Terminal) -> Result<Exit> {
     let new = store.suppress_all(entries)?;
-    print(format!("{new} new, {} suppressed before\n", entries.len() - new))
+    let before = entries.len() - new;
+    terminal
+        .show(&json!({ "new": new, "before": before }), || format!("{new} new, {before} suppressed before\n"))
+}
+
+/// `left`: the addresses that are still suppressed, each with the entry that does it.
+fn show_removed(
+    removed: usize,
+    unlisted: usize,
+    left: &[(String, Suppressed)],
+    terminal: Terminal,
+) -> Result<Exit> {
+    let entries: Vec<&Suppressed> = left.iter().map(|(_, entry)| entry).collect();
+    terminal.show(&json!({ "removed": removed, "unlisted": unlisted, "left": entries }), || {
+        let left = left.iter().map(|(address, by)| format!("{address} is still suppressed: {}\n", shown(by)));
+        format!("{removed} removed, {unlisted} not on the list\n{}", left.collect::<String>())
+    })
 }
 
 /// What `remove` and `check` are asked about.

@@ -3,8 +3,7 @@
 //!
 //! Not here: what entries of a list say themselves (`crate::suppress`).
 
-use super::time;
-use crate::clock::DAY_MS;
+use crate::clock::{DAY_MS, typed_time};
 use clap::Args;
 
 #[derive(Args, Debug)]
@@ -16,7 +15,7 @@ pub(crate) struct SuppressTerms {
     #[arg(long, value_name = "N", default_value_t = 0)]
     days: u32,
     /// Expire at TIME
-    #[arg(long, value_name = "TIME", value_parser = time::time, conflicts_with = "days")]
+    #[arg(long, value_name = "TIME", value_parser = typed_time::time, conflicts_with = "days")]
     pub(super) until: Option<i64>,
     /// Also suppress whole domains of mail providers with many users
     #[arg(long)]

@@ -4,28 +4,18 @@
 
 use super::suppression_line::shown;
 use super::terminal::{Terminal, line, print};
-use super::time;
-use crate::action::Doors;
-use crate::auth::Dns;
-use crate::clock;
+use crate::clock::{self, typed_time};
 use crate::config::Config;
-use crate::deadline::Deadline;
 use crate::error::{Error, Exit, Result};
-use crate::journal;
-use crate::message_log::MessageLog;
-use crate::release::{Undo, UndoFilter};
+use crate::release::{self, Undo, UndoFilter};
 use crate::store::Store;
 use clap::Args;
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Addresses that people are shown.
 const MOST: usize = 100;
-/// Time for notifications; the next ticks send the rest.
-const NOTIFY: Duration = Duration::from_secs(10);
 
 #[derive(Args, Debug)]
 #[command(
@@ -37,10 +27,10 @@ to an entry are forgotten, and applications get the event bounce.undone.\n\nExam
 )]
 pub(crate) struct UndoArgs {
     /// What was suppressed at or after TIME (2026-01-31T12:00:00Z, 2026-01-31, 12h)
-    #[arg(long, value_name = "TIME", value_parser = time::time)]
+    #[arg(long, value_name = "TIME", value_parser = typed_time::time)]
     since: i64,
     /// What was suppressed before TIME [default: now]
-    #[arg(long, value_name = "TIME", value_parser = time::time)]
+    #[arg(long, value_name = "TIME", value_parser = typed_time::time)]
     until: Option<i64>,
     /// Only what this rule of the policy classified
     #[arg(long)]
@@ -85,8 +75,11 @@ pub(crate) fn run(
         );
     }
     let undo = Undo::find(store, &filter, config, now_ms)?;
-    let shown =
-        if terminal.json { as_json(&undo, &filter, arguments.dry_run)? } else { words(&undo, arguments) };
+    let shown = if terminal.json {
+        line(&release::as_json(&undo, &filter, arguments.dry_run))?
+    } else {
+        words(&undo, arguments)
+    };
     if !arguments.dry_run {
         let (sum, dimensions) = (undo.sum(), format!("{filter:?}"));
         let keys = undo.carry_out(store, now_ms)?;
@@ -96,41 +89,9 @@ pub(crate) fn run(
             filter = dimensions,
             "suppressions undone"
         );
-        notify(&keys, config, store)?;
+        release::notify(&keys, config, store)?;
     }
     print(shown)
-}
-
-/// Sends what can be sent now.
-fn notify(keys: &[String], config: &Arc<Config>, store: &Arc<Store>) -> Result<()> {
-    if keys.is_empty() {
-        return Ok(());
-    }
-    let doors = Doors::new(config.clone(), Arc::new(Dns::open(&config.dns)?), store.clone(), 1);
-    let (deadline, log) = (Deadline::after(NOTIFY), MessageLog::open(config));
-    for key in keys.iter().take_while(|_| !deadline.passed()) {
-        journal::run_one(&doors, key, deadline, &|done| log.append_steps(done))?;
-    }
-    Ok(())
-}
-
-fn as_json(undo: &Undo, filter: &UndoFilter, dry_run: bool) -> Result<String> {
-    let sum = undo.sum();
-    let entries: Vec<_> = undo
-        .releases
-        .iter()
-        .map(|one| json!({ "entry": one.entry, "restored": one.restored, "notified": one.notice.is_some() }))
-        .collect();
-    line(&json!({
-        "dry_run": dry_run,
-        "since": clock::rfc3339(filter.since_ms),
-        "until": clock::rfc3339(filter.until_ms),
-        "released": sum.released,
-        "restored": sum.restored,
-        "notified": sum.notified,
-        "unrecorded": undo.unrecorded,
-        "entries": entries,
-    }))
 }
 
 fn words(undo: &Undo, arguments: &UndoArgs) -> String {

@@ -7,11 +7,14 @@
 use crate::deadline::stopping;
 use crate::error::{Context, Error, Exit, Result};
 use crate::ingest::Watch;
+use crate::listen::ServerSignals;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, StdoutLock, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -158,6 +161,26 @@ pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>> {
             .context("cannot wait for signals")?;
     }
     Ok(stop)
+}
+
+/// For a server: SIGTERM and SIGINT stop it, the second ends the process; SIGHUP makes it look for
+/// what has changed.
+pub(crate) fn server_signals() -> Result<ServerSignals> {
+    let signals = ServerSignals { stop: stopping::flag(), reload: Arc::default() };
+    let (code, stop) = (Exit::Failure as i32, &signals.stop);
+    let both = [SIGTERM, SIGINT].into_iter().try_for_each(|signal| {
+        flag::register_conditional_shutdown(signal, code, stop.clone())
+            .and_then(|_| flag::register(signal, stop.clone()))
+            .map(drop)
+    });
+    both.and_then(|()| flag::register(SIGHUP, signals.reload.clone())).context("cannot wait for signals")?;
+    Ok(signals)
+}
+
+/// Standard input and output, for a client that is connected to them.
+pub(crate) fn client() -> io::Result<(OwnedFd, OwnedFd)> {
+    let owned = |file: BorrowedFd<'_>| file.try_clone_to_owned();
+    Ok((owned(io::stdin().as_fd())?, owned(io::stdout().as_fd())?))
 }
 
 /// A progress bar, removed when it is dropped.

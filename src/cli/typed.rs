@@ -4,8 +4,8 @@
 //! server (`carom … pipe`) is known as one before it is parsed, whatever options it begins with.
 
 use super::{
-    check, classify, cron, deliveries, erase, exit_help, export, find, import, log, outbox, pipe, policy,
-    postfix, relay, report, rules, secret, sink_import, stats, suppress, verp,
+    access, check, classify, cron, deliveries, erase, exit_help, export, find, import, lmtp, log, outbox,
+    pipe, policy, postfix, relay, report, rules, secret, serve, shared, sink_import, stats, suppress, verp,
 };
 use crate::clock;
 use crate::error::Error;
@@ -78,6 +78,14 @@ pub(crate) enum Command {
     Pipe(pipe::Arguments),
     /// Handle every message in a directory, several in parallel
     Relay(relay::RelayArgs),
+    /// Take messages by LMTP or SMTP, many in one process
+    Lmtp(lmtp::LmtpArgs),
+    /// Answer Postfix's policy requests: mail to suppressed addresses is refused at RCPT
+    Access(access::AccessArgs),
+    /// Answer Postfix's look-ups of socketmap_table(5): suppressed addresses, signed return paths
+    Socketmap(access::AccessArgs),
+    /// Serve the API, the page and the metrics by HTTP
+    Serve(serve::ServeArgs),
     /// Run one tick, from cron each minute: read the logs, run due steps, expire old data
     Cron(cron::CronArgs),
     /// Show deliveries from the mail logs: status, reply and reason of each
@@ -135,6 +143,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: policy::PolicyCommand,
     },
+    /// Show and repair the state that many hosts share through Redis
+    Shared {
+        #[command(subcommand)]
+        command: shared::SharedCommand,
+    },
     /// Make secrets for the config
     Secret {
         #[command(subcommand)]
@@ -174,16 +187,18 @@ impl Typed {
 pub(crate) struct Line {
     arguments: Vec<OsString>,
     for_server: clap::Command,
-    /// Whether a mail server typed it: the first word that is neither an option nor its value is
-    /// `pipe`.
+    /// The first word that is neither an option nor its value.
+    command: Option<String>,
+    /// Whether a mail server typed it: that word is `pipe`.
     pub(crate) by_server: bool,
 }
 
 impl Line {
     pub(crate) fn new(arguments: Vec<OsString>) -> Line {
         let for_server = TypedByServer::command();
-        let by_server = first_word(&for_server, &arguments).is_some_and(|word| word == "pipe");
-        Line { arguments, for_server, by_server }
+        let command = first_word(&for_server, &arguments).map(|word| word.to_string_lossy().into_owned());
+        let by_server = command.as_deref() == Some("pipe");
+        Line { arguments, for_server, command, by_server }
     }
 
     pub(crate) fn parse(self) -> Result<Typed, clap::Error> {
@@ -195,7 +210,9 @@ impl Line {
             return Ok(Typed { global: typed.global, command: Command::Pipe(arguments) });
         }
         // The whole knows what else could have been meant, so it words the error.
-        let matches = Typed::whole().try_get_matches_from(self.arguments)?;
+        let typed = self.command.unwrap_or_default();
+        let whole = exit_help::with_exit_codes_of(Typed::command(), &typed);
+        let matches = whole.try_get_matches_from(self.arguments)?;
         Typed::from_arg_matches(&matches)
     }
 }

@@ -28,6 +28,13 @@ pub(crate) struct Application {
     pub(crate) give_up_days: u32,
 }
 
+impl Application {
+    /// The sender domain whose mail it is notified of; `None`: of every other.
+    pub(crate) fn sender_domain(&self) -> Option<&str> {
+        Some(self.sender_domain.as_str()).filter(|domain| *domain != ALL_OTHERS)
+    }
+}
+
 /// Where an application is notified.
 #[derive(Clone, Debug)]
 pub(crate) enum Endpoint {
@@ -50,7 +57,9 @@ impl Applications {
                 let fix = "remove one of the two: only one application is notified of a domain's mail";
                 return Err(ConfigFault::of_element("notify", number, "sender_domain", what, fix));
             }
-            if table.sender_domain.contains(['@', ' ', '/']) {
+            let is_pattern = table.sender_domain != ALL_OTHERS && table.sender_domain.contains('*');
+            let is_absolute = table.sender_domain.ends_with('.');
+            if is_pattern || is_absolute || table.sender_domain.contains(['@', ' ', '/']) {
                 let what = format!("{:?} is not a domain", table.sender_domain);
                 let fix =
                     "write the domain that mail is sent from, like shop.example.com, or \"*\" for all others";
@@ -67,9 +76,14 @@ impl Applications {
         Ok(Applications(applications))
     }
 
+    /// All, in the order of the config.
+    pub(crate) fn all(&self) -> &[Application] {
+        &self.0
+    }
+
     /// The sender domains that an application is configured for.
     pub(crate) fn sender_domains(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|one| one.sender_domain.as_str()).filter(|domain| *domain != ALL_OTHERS)
+        self.0.iter().filter_map(Application::sender_domain)
     }
 
     /// Whether an application is configured for mail of just this sender domain.
@@ -133,7 +147,7 @@ fn endpoint(table: &NotifyTable, number: usize) -> Result<Endpoint, ConfigFault>
 pub(super) fn is_web_address(text: &str) -> bool {
     let is_web = |url: url::Url| {
         let has_user = !url.username().is_empty() || url.password().is_some();
-        matches!(url.scheme(), "http" | "https") && url.host().is_some() && !has_user
+        matches!(url.scheme(), "http" | "https") && url.host().is_some() && !has_user && url.port() != Some(0)
     };
     !text.contains(['{', '}']) && url::Url::parse(text).is_ok_and(is_web)
 }

@@ -5,6 +5,7 @@
 
 use super::fault::ConfigFault;
 use super::own_entry::OwnEntry;
+use super::return_paths::check_field_name;
 use super::span::Span;
 use super::tables::{LogKind, LogsTable, Tables};
 use crate::clock;
@@ -80,6 +81,11 @@ fn read(table: LogsTable, number: usize) -> Result<MailLog, ConfigFault> {
     if let Some(odd) = table.carom_transports.iter().find(|name| !is_transport(name)) {
         let fix = "use the name of a service in master.cf, with one * at most: carom*";
         return fault("carom_transports", &format!("{odd:?} is not the name of a transport"), fix);
+    }
+    let headers = [("client_header", &table.client_header)].into_iter();
+    let headers = headers.filter(|(_, name)| !name.is_empty());
+    for (key, name) in headers.chain(table.campaign_headers.iter().map(|name| ("campaign_headers", name))) {
+        check_field_name(name).map_err(|error| ConfigFault::error_of_element("logs", number, key, &error))?;
     }
     let LogsTable { kind, path, client_header, campaign_headers, carom_transports, silent_after, .. } = table;
     Ok(MailLog { kind, path, zone, client_header, campaign_headers, own, carom_transports, silent_after })

@@ -11,12 +11,16 @@ mod access_maps;
 mod alerting;
 mod applications;
 mod broken_config;
+mod config_state;
 mod cycles;
+mod event_sinks;
 mod exports;
 mod fault;
+mod installed_rules;
 mod mail_server;
 mod mail_logs;
 mod metric;
+mod outputs;
 mod own_entry;
 mod own_mail;
 mod places;
@@ -24,6 +28,9 @@ mod return_paths;
 mod rules;
 mod secret_source;
 mod section;
+mod serve_rules;
+mod shared_store;
+mod suppressed_mail;
 mod required_domains;
 mod toml_file;
 mod toml_words;
@@ -36,16 +43,22 @@ mod tests;
 pub(crate) use access_maps::AccessMap;
 pub(crate) use alerting::{AlertRule, Alerting};
 pub(crate) use applications::{Application, Applications, Endpoint, NOTIFY_VARIABLES};
+pub(crate) use config_state::ConfigState;
+pub(crate) use event_sinks::{EventSink, SinkPlace};
 pub(crate) use mail_logs::MailLog;
 pub(crate) use mail_server::MailServer;
 pub(crate) use metric::{GroupBy, Metric, Of};
 pub(crate) use own_mail::OwnMail;
 pub(crate) use return_paths::ReturnPaths;
 pub(crate) use section::ConfigSection;
+pub(crate) use serve_rules::{ServeRules, ServeToken};
+pub(crate) use shared_store::{SharedStore, Topology};
+pub(crate) use suppressed_mail::{AccessRules, SuppressedMail, shown as shown_reason};
 pub(crate) use tables::{
-    AuthTable, CycleTable, DnsTable, ExportTable, IndexTable, KeptTable, LimitsTable, LogFormat, LogKind,
-    LogLevel, LogTable, MessageTable, NetworkTable, OnTrap, PoliciesTable, PolicyTable, PurgeTable,
-    RelayTable, SendTable, StoreTable, SuppressionTable, VisitTable,
+    AuthTable, ChaosMoment, ChaosTable, CycleTable, DnsTable, EventKind, ExportTable, IndexTable, KeptTable,
+    LimitsTable, LmtpTable, LogFormat, LogKind, LogLevel, LogTable, MessageTable, Mischief, NetworkTable,
+    OnTrap, PoliciesTable, PolicyTable, PurgeTable, RelayTable, SendTable, ServeTable, StoreTable,
+    SuppressedAnswer, SuppressionTable, VisitTable,
 };
 pub(crate) use unproven_mail::UnprovenMail;
 
@@ -72,6 +85,7 @@ pub(crate) struct Config {
     pub(crate) auth: AuthTable,
     pub(crate) message: MessageTable,
     pub(crate) relay: RelayTable,
+    pub(crate) lmtp: LmtpTable,
     pub(crate) log: LogTable,
     pub(crate) index: IndexTable,
     pub(crate) send: SendTable,
@@ -79,6 +93,8 @@ pub(crate) struct Config {
     pub(crate) limits: LimitsTable,
     pub(crate) policies: PoliciesTable,
     pub(crate) policy: BTreeMap<String, PolicyTable>,
+    /// How many of the rules in its settings were installed beside the config.
+    pub(crate) added_rules: usize,
     pub(crate) kept: KeptTable,
     pub(crate) suppression: SuppressionTable,
     pub(crate) unproven: UnprovenMail,
@@ -86,15 +102,28 @@ pub(crate) struct Config {
     pub(crate) applications: Applications,
     /// Files that keys and secrets are read from.
     pub(crate) secret_files: Vec<PathBuf>,
+    pub(crate) access: ConfigSection<AccessRules>,
     pub(crate) alerting: ConfigSection<Alerting>,
     pub(crate) cycles: ConfigSection<Vec<CycleTable>>,
+    pub(crate) events: ConfigSection<Vec<EventSink>>,
     pub(crate) export: ConfigSection<ExportTable>,
     pub(crate) mail_logs: ConfigSection<Vec<MailLog>>,
+    pub(crate) serve: ConfigSection<ServeRules>,
+    pub(crate) shared: ConfigSection<SharedStore>,
     pub(crate) file: Arc<TomlFile>,
 }
 
 /// The tables of the sections, which `pipe` does not read.
-const SECTIONS: [&[&str]; 4] = [Alerting::TABLES, CycleTable::TABLES, ExportTable::TABLES, MailLog::TABLES];
+const SECTIONS: [&[&str]; 8] = [
+    AccessRules::TABLES,
+    Alerting::TABLES,
+    CycleTable::TABLES,
+    EventSink::TABLES,
+    ExportTable::TABLES,
+    MailLog::TABLES,
+    ServeRules::TABLES,
+    SharedStore::TABLES,
+];
 
 impl Config {
     /// Reads the config at `path`, or at [`DEFAULT_PATH`] if it exists, else the defaults. `state`
@@ -120,6 +149,7 @@ impl Config {
         } else if config.state.is_none() && path.is_none() && !rustix::process::geteuid().is_root() {
             config.state = personal_state();
         }
+        config.add_installed_rules();
         Ok(config)
     }
 
@@ -145,10 +175,14 @@ impl Config {
             return_paths: ReturnPaths::read(&tables.verp)?,
             applications: Applications::read(&tables.notify)?,
             secret_files: secret_source::files(&tables),
+            access: ConfigSection::new(file, AccessRules::TABLES, AccessRules::read),
             alerting: ConfigSection::new(file, Alerting::TABLES, Alerting::read),
             cycles: ConfigSection::new(file, CycleTable::TABLES, CycleTable::read),
+            events: ConfigSection::new(file, EventSink::TABLES, EventSink::read),
             export: ConfigSection::new(file, ExportTable::TABLES, ExportTable::read),
             mail_logs: ConfigSection::new(file, MailLog::TABLES, MailLog::read),
+            serve: ConfigSection::new(file, ServeRules::TABLES, ServeRules::read),
+            shared: ConfigSection::new(file, SharedStore::TABLES, SharedStore::read),
             default_policy: tables.default_policy,
             state: tables.state,
             store: tables.store,
@@ -157,6 +191,7 @@ impl Config {
             auth: tables.auth,
             message: tables.message,
             relay: tables.relay,
+            lmtp: tables.lmtp,
             log: tables.log,
             index: tables.index,
             send: tables.send,
@@ -164,6 +199,7 @@ impl Config {
             limits: tables.limits,
             policies: tables.policies,
             policy: tables.policy,
+            added_rules: 0,
             kept: tables.kept,
             suppression: tables.suppression,
             unproven: UnprovenMail::read(tables.unproven)?,
@@ -176,14 +212,15 @@ impl Config {
         self.store.key.as_deref().map(secret_source::store_key).transpose()
     }
 
-    /// The default policy, the one that classifies log lines, and every one that has a table.
+    /// The default policy, those that classify log lines and that receive, and every one that has a
+    /// table.
     pub(crate) fn policies_in_use(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.policy.keys().map(String::as_str).collect();
         let classifies = Some(self.index.policy.as_str()).filter(|name| !name.is_empty());
         let reads_logs = self.mail_logs.get().is_ok_and(|logs| !logs.is_empty());
-        for name in
-            [Some(self.default_policy.as_str()), classifies.filter(|_| reads_logs)].into_iter().flatten()
-        {
+        let receives = self.access.get().ok().and_then(|access| access.policy.as_deref());
+        let used = [Some(self.default_policy.as_str()), classifies.filter(|_| reads_logs), receives];
+        for name in used.into_iter().flatten() {
             if !names.contains(&name) {
                 names.push(name);
             }

@@ -4,6 +4,7 @@
 //! it is; what could be read in two ways is refused.
 
 use ipnet::IpNet;
+use std::fmt;
 use std::net::IpAddr;
 
 /// The kinds of streams that an entry may name, as `carom deliveries --source` does.
@@ -43,6 +44,27 @@ impl OwnEntry {
                 _ => return Err(format!("{written:?} is not an entry")),
             },
         })
+    }
+
+    /// The domain of senders that it names.
+    pub(crate) fn domain(&self) -> Option<&str> {
+        match self {
+            OwnEntry::Domain(domain) | OwnEntry::Below(domain) => Some(domain),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for OwnEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OwnEntry::Local => f.write_str("local"),
+            OwnEntry::Authenticated => f.write_str("authenticated"),
+            OwnEntry::Network(network) => network.fmt(f),
+            OwnEntry::Domain(domain) => f.write_str(domain),
+            OwnEntry::Below(domain) => write!(f, "*.{domain}"),
+            OwnEntry::Stream { kind, name } => write!(f, "{kind}/{name}"),
+        }
     }
 }
 

@@ -7,7 +7,6 @@
 use super::Config;
 use super::mail_logs::MailLog;
 use super::own_entry::OwnEntry;
-use super::tables::LogKind;
 use std::net::IpAddr;
 
 /// Networks whose hosts are ours by default: this host, private and link-local addresses.
@@ -33,9 +32,9 @@ pub(crate) struct OwnMail {
 
 impl OwnMail {
     pub(crate) fn of(log: &MailLog, config: &Config) -> OwnMail {
-        // PowerMTA names hosts only.
-        let is_postfix = log.kind != LogKind::PowerMta;
-        let carom_transports = log.carom_transports.iter().filter(|_| is_postfix).cloned().collect();
+        // Records name hosts only.
+        let has_transports = !log.kind.has_records();
+        let carom_transports = log.carom_transports.iter().filter(|_| has_transports).cloned().collect();
         match &log.own {
             Some(entries) => OwnMail { entries: entries.clone(), by_default: false, carom_transports },
             None => OwnMail { entries: by_default(config), by_default: true, carom_transports },
@@ -59,6 +58,31 @@ impl OwnMail {
             OwnEntry::Network(network) => address.is_some_and(|address| network.contains(&address)),
             _ => false,
         })
+    }
+
+    /// Whether networks decide about what clients hand in: by default, and where one is named.
+    pub(crate) fn has_networks(&self) -> bool {
+        self.by_default || self.entries.iter().any(|entry| matches!(entry, OwnEntry::Network(_)))
+    }
+
+    /// Whether mail of some client in this network, as `mynetworks` of Postfix writes it, is not
+    /// ours; `false` for what is not a network.
+    pub(crate) fn lacks(&self, network: &str) -> bool {
+        let Ok(OwnEntry::Network(network)) = OwnEntry::read(&network.replace(['[', ']'], "")) else {
+            return false;
+        };
+        let bare = |address: IpAddr| match address {
+            IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
+            IpAddr::V4(_) => address,
+        };
+        [network.network(), network.broadcast()]
+            .into_iter()
+            .any(|end| !self.is_client(Some(bare(end)), false))
+    }
+
+    /// The entries, as they are written in the config.
+    pub(crate) fn written(&self) -> impl Iterator<Item = String> {
+        self.entries.iter().map(OwnEntry::to_string)
     }
 
     /// Whether mail of this sender is ours.

@@ -58,6 +58,11 @@ impl ReturnPaths {
         return_path::verify_token(keys, token, today, self.max_age)
     }
 
+    /// Whether an address has the form of our return paths, whoever has signed it and when.
+    pub(crate) fn is_signed(&self, address: &str) -> bool {
+        self.signing.as_ref().is_some_and(|(_, form)| form.is_path(address))
+    }
+
     /// Whether this is the domain of our return paths.
     pub(crate) fn is_domain(&self, domain: &str) -> bool {
         self.signing.as_ref().is_some_and(|(_, form)| form.is_domain(domain))
@@ -89,7 +94,7 @@ impl ReturnPaths {
 }
 
 /// A name of a header field (RFC 5322 section 3.6.8).
-fn check_field_name(name: &str) -> Result<()> {
+pub(super) fn check_field_name(name: &str) -> Result<()> {
     let is_valid = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':');
     if is_valid && name.len() < 70 {
         return Ok(());

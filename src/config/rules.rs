@@ -5,19 +5,26 @@
 
 use super::fault::ConfigFault;
 use super::tables::{
-    DnsTable, KeptTable, LimitsTable, MessageTable, NetworkTable, PoliciesTable, RelayTable, Tables,
-    VisitTable,
+    AuthTable, ChaosMoment, DnsTable, KeptTable, LimitsTable, LmtpTable, MessageTable, Mischief,
+    NetworkTable, PoliciesTable, RelayTable, SendTable, Tables, VisitTable,
 };
+use crate::smtp_reply::SmtpReply;
 
 type Checked = Result<(), ConfigFault>;
+
+/// Recipients of a message that clients hand in.
+const MOST_RECIPIENTS: usize = 10_000;
 
 /// The rules of all tables that a message needs.
 pub(super) fn check(tables: &Tables) -> Checked {
     has_paths(tables)?;
     tables.dns.check()?;
     tables.network.check()?;
+    tables.auth.check()?;
     tables.message.check()?;
     tables.relay.check()?;
+    tables.send.check()?;
+    tables.lmtp.check()?;
     tables.limits.check()?;
     tables.policies.check()?;
     tables.visit.check()?;
@@ -44,6 +51,9 @@ impl DnsTable {
         if self.timeout == 0 {
             return fault("dns", "timeout", "must be at least 1 second", "use 5, or remove the key");
         }
+        if self.servers.iter().any(|server| server.port() == 0) {
+            return fault("dns", "servers", "no server answers on port 0", "use port 53, as in 127.0.0.1:53");
+        }
         if self.zone.is_some() && !self.servers.is_empty() {
             return fault("dns", "zone", "a zone and servers cannot both answer", "remove one of the two");
         }
@@ -59,6 +69,29 @@ impl NetworkTable {
         let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_graphic());
         if self.hostname.as_deref().is_some_and(|name| !is_name(name)) {
             return fault("network", "hostname", "is not a host name", "use a name like mail.example.com");
+        }
+        Ok(())
+    }
+}
+
+impl AuthTable {
+    fn check(&self) -> Checked {
+        let is_odd =
+            |name: &&String| name.is_empty() || name.contains(|c: char| c.is_whitespace() || c == ';');
+        for (key, names) in [
+            ("trusted_authserv_ids", &self.trusted_authserv_ids),
+            ("received_by", &self.received_by),
+            ("arc_sealers", &self.arc_sealers),
+        ] {
+            if let Some(odd) = names.iter().find(is_odd) {
+                let what = format!("{odd:?} is more than a name, or none");
+                return fault(
+                    "auth",
+                    key,
+                    &what,
+                    "write the name of the host or domain alone: mx.example.com",
+                );
+            }
         }
         Ok(())
     }
@@ -86,6 +119,72 @@ impl RelayTable {
             return fault("relay", "threads", "must be from 1 to 1024", "use 32, or remove the key");
         }
         Ok(())
+    }
+}
+
+impl SendTable {
+    fn check(&self) -> Checked {
+        if self.timeout == 0 {
+            return fault("send", "timeout", "must be at least 1 second", "use 20, or remove the key");
+        }
+        Ok(())
+    }
+}
+
+impl LmtpTable {
+    fn check(&self) -> Checked {
+        if self.threads == 0 || self.threads > 1024 {
+            return fault("lmtp", "threads", "must be from 1 to 1024", "use 16, or remove the key");
+        }
+        let fix = "use at least 1, or remove the key";
+        for (key, is_none) in [
+            ("sessions", self.sessions == 0),
+            ("sessions_per_client", self.sessions_per_client == 0),
+            ("recipients", self.recipients == 0),
+            ("command_time", self.command_time == 0),
+            ("data_time", self.data_time == 0),
+            ("session_time", self.session_time == 0),
+        ] {
+            if is_none {
+                return fault("lmtp", key, "nobody could hand in a message", fix);
+            }
+        }
+        if self.recipients > MOST_RECIPIENTS {
+            let what = "a message is decided for each recipient before its client is answered";
+            return fault("lmtp", "recipients", what, "use 10000 at most: clients send the others apart");
+        }
+        if !self.chaos.iter().all(|one| (0.0..=100.0).contains(&one.percent) && one.seconds >= 0.0) {
+            return fault(
+                "lmtp",
+                "chaos",
+                "percent is from 0 to 100, and seconds are not negative",
+                "correct it",
+            );
+        }
+        for one in &self.chaos {
+            if one.up_to.is_some_and(|most| !(one.seconds..86_400.0).contains(&most)) {
+                return fault("lmtp", "chaos", "up_to is less than seconds, or a day", "correct it");
+            }
+            if one.reply.as_ref().is_some_and(|reply| SmtpReply::refusal_in(reply).is_none()) {
+                let what = "reply does not refuse: it needs a code, a status of its class and a text";
+                return fault("lmtp", "chaos", what, "write it as \"550 5.7.1 not you\"");
+            }
+            let only_at = match one.what {
+                Mischief::Lose => ChaosMoment::Text,
+                Mischief::SlowRead => ChaosMoment::Data,
+                _ => continue,
+            };
+            if one.at != only_at {
+                let what = "lose is at text only, and slow-read at data";
+                return fault("lmtp", "chaos", what, "correct at or what");
+            }
+        }
+        let (what, fix) = ("a certificate needs its key, and a key its certificate", "set both");
+        match (&self.certificate, &self.key) {
+            (Some(_), None) => fault("lmtp", "certificate", what, fix),
+            (None, Some(_)) => fault("lmtp", "key", what, fix),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -25,9 +25,14 @@ pub(super) fn all(written: &[String]) -> Result<Vec<String>> {
     written.iter().map(|one| read(one)).collect()
 }
 
+/// Whether a secret is written somewhere else.
+pub(super) fn is_elsewhere(written: &str) -> bool {
+    written.starts_with(FILE) || written.starts_with(CREDENTIAL)
+}
+
 /// The key of the databases, which cannot be in the config itself.
 pub(super) fn store_key(written: &str) -> Result<String> {
-    match written.starts_with(FILE) || written.starts_with(CREDENTIAL) {
+    match is_elsewhere(written) {
         true => read(written),
         false => Err(Error::new("[store] key: the key cannot be written here")
             .remedy("write it into a file, and name that: key = \"file:/etc/carom/store.key\"")),
@@ -66,9 +71,15 @@ fn first_line(path: &Path) -> Result<String> {
     }
 }
 
+/// The file that a secret is read from, if it is in one.
+pub(super) fn file(written: &str) -> Option<PathBuf> {
+    written.strip_prefix(FILE).map(PathBuf::from)
+}
+
 /// The files that keys and secrets are read from.
 pub(super) fn files(tables: &Tables) -> Vec<PathBuf> {
     let written = tables.verp.keys.iter().chain(tables.notify.iter().flat_map(|table| &table.secrets));
     let written = written.chain(&tables.store.key);
-    written.filter_map(|one| one.strip_prefix(FILE)).map(PathBuf::from).collect()
+    let of_events = tables.events.iter().flat_map(|table| table.secrets.iter().chain(&table.password));
+    written.chain(of_events).filter_map(|one| file(one)).collect()
 }

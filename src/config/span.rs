@@ -14,7 +14,7 @@ const LONGEST: i64 = 3650 * 86_400;
 pub(crate) struct Span(i64);
 
 impl Span {
-    /// So many seconds.
+    /// A whole number of seconds.
     pub(crate) const fn seconds(seconds: i64) -> Span {
         Span(seconds)
     }

@@ -65,6 +65,10 @@ impl TomlFile {
         self.file.as_deref()
     }
 
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The tables whose names are `wanted`; all others have their defaults.
     pub(super) fn tables(&self, wanted: impl Fn(&str) -> bool) -> Result<Tables, Error> {
         let read = || {

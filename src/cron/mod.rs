@@ -1,12 +1,11 @@
 //! THE TICK, on one page: take new records, run what is due, expire what is old, read the logs,
-//! tell operators.
+//! exchange with other hosts, tell operators.
 //!
 //! Overlapping ticks are safe: a step is leased to one process, expiry is idempotent, and one
 //! process at a time reads logs, runs cycles and sends alerts. Invariant: a part that fails is
 //! named and does not keep the others from running. While one tick reads a long log, later ticks
 //! run the other parts.
 
-mod left_step;
 mod parts;
 mod tick;
 
@@ -27,9 +26,11 @@ pub(crate) fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
     tick.turn_cycles();
     tick.read_logs(watch);
     tick.act_on_failures();
+    tick.exchange();
     tick.list_soft_suppressions();
     tick.write_access_maps();
     tick.write_exports();
+    tick.send_events();
     tick.tell_operators();
     tick.write_prometheus();
     tick.beat();

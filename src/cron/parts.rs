@@ -2,8 +2,7 @@
 //!
 //! Not here: what each part does, which is in the module that it calls.
 
-use super::left_step::LeftStep;
-use super::tick::Tick;
+use super::tick::{Exchanged, Tick};
 use crate::alert::{Desk, Evaluation};
 use crate::archive::kept_by_reason;
 use crate::clock::HOUR_MS;
@@ -13,14 +12,15 @@ use crate::error::{Error, Result};
 use crate::files::publish::remove_scraps;
 use crate::index::Index;
 use crate::ingest::{self, Watch};
-use crate::intake::{spool, unanswered};
+use crate::intake::{spool, unanswered, unanswered_slots};
+use crate::journal::LeftStep;
 use crate::maillog::log_health::UnreadableLog;
 use crate::message_log::MessageLog;
 use crate::policy::CodeCheck;
 use crate::stats::export;
 use crate::store::Store;
 use crate::suppress::postfix_access;
-use crate::{archive, clock, cycle, journal, log_failures, message_log, policy, release};
+use crate::{archive, clock, cycle, events, journal, log_failures, message_log, policy, release, shared};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,12 +31,12 @@ const RECORDS: Duration = Duration::from_secs(20);
 const OUTBOX: Duration = Duration::from_secs(20);
 /// Time for what has expired in the store.
 const EXPIRY: Duration = Duration::from_secs(5);
+/// Time for outlines of the message log.
+const OUTLINES: Duration = Duration::from_secs(5);
 /// Time for commands of cycles.
 const CYCLES: Duration = Duration::from_secs(15);
 /// Time for failed deliveries.
 const FAILURES: Duration = Duration::from_secs(20);
-/// Time for the program that compiles an access map.
-const ACCESS_MAPS: Duration = Duration::from_secs(30);
 /// Time for alerts.
 const ALERTS: Duration = Duration::from_secs(10);
 
@@ -78,14 +78,16 @@ impl Tick<'_> {
                     archive::expire(config, clock::now_ms());
                     kept_by_reason::expire(config, clock::now_ms());
                     unanswered::expire(&config.state_dir(), clock::now_ms());
+                    unanswered_slots::expire(&config.state_dir(), clock::now_ms());
                     scratch_places(config).iter().for_each(|place| remove_scraps(place));
                 })
             });
         }
         let store = self.store.clone();
         self.part("message log", || message_log::expire(config, store.as_deref()));
+        self.part("outlines", || message_log::outline(config, Deadline::after(OUTLINES)));
         policy::expire_compiled(config);
-        self.part_of_many("policies", || policy::verify_compiled(config, CodeCheck::Whole));
+        self.part_of_many("policies", || policy::verify_compiled(config, CodeCheck::Hourly));
     }
 
     /// Writes today's values, unless another tick does.
@@ -125,9 +127,18 @@ impl Tick<'_> {
                 }
                 log_failures::act_on_log(config, &store, &index, Deadline::after(FAILURES))
             });
-            self.done.failures = acted.unwrap_or_default();
+            let acted = acted.unwrap_or_default();
+            self.done.failures = acted.failures;
+            self.leave(acted.left);
         }
         self.index = Some(index);
+    }
+
+    /// With other hosts, after everything in a tick that changes what they share.
+    pub(super) fn exchange(&mut self) {
+        let (config, Some(store)) = (self.config, self.store.clone()) else { return };
+        let exchanged = self.part("shared", || shared::tick(config, &store)).flatten();
+        self.done.shared = exchanged.map(|(shipped, taken)| Exchanged { shipped, taken });
     }
 
     /// After everything in a tick that suppresses addresses.
@@ -141,8 +152,12 @@ impl Tick<'_> {
         let (config, Some(store)) = (self.config, self.store.clone()) else { return };
         // A fault of [export] is the exports' to report.
         let Ok(export) = config.export.get() else { return };
-        let deadline = Deadline::after(ACCESS_MAPS);
-        self.part("access maps", || postfix_access::write(export, &store, clock::now_ms(), deadline));
+        self.part("access maps", || {
+            let maps = config.wanted_files();
+            let maps = maps.iter().filter(|wanted| wanted.key.iter().any(|key| key == "postfix_access"));
+            maps.into_iter().try_for_each(|map| config.may_publish(&map.path))?;
+            postfix_access::write(export, &store, clock::now_ms())
+        });
     }
 
     pub(super) fn write_exports(&mut self) {
@@ -151,6 +166,21 @@ impl Tick<'_> {
         let (config, index) = (self.config, self.index.take());
         self.part_of_many("export", || export::write(config, &store, index.as_ref(), has_read));
         self.index = index;
+    }
+
+    /// After everything in a tick that makes events.
+    pub(super) fn send_events(&mut self) {
+        let Some(doors) = self.doors.take() else { return };
+        let index = self.index.take();
+        let config = self.config;
+        let mut shipped = Vec::new();
+        self.part_of_many("events", || {
+            let problems;
+            (shipped, problems) = events::tick(config, &doors, index.as_ref());
+            problems
+        });
+        self.done.events = shipped;
+        (self.doors, self.index) = (Some(doors), index);
     }
 
     /// Evaluates the alert rules and tells what changed, unless another tick does.
@@ -213,7 +243,7 @@ fn scratch_places(config: &Config) -> Vec<PathBuf> {
         let maps = export.postfix_access.as_ref().map(|map| map.path.clone()).and_then(above);
         let files =
             [&export.prometheus, &export.html].into_iter().flatten().cloned().filter_map(above).chain(maps);
-        files.chain([&export.json, &export.csv, &export.events].into_iter().flatten().cloned())
+        files.chain([&export.json, &export.csv].into_iter().flatten().cloned())
     });
     own.into_iter().flatten().chain(exports).chain([config.compiled_dir()]).collect()
 }

@@ -2,7 +2,6 @@
 //!
 //! Not here: the parts. Invariant: a part that failed is in the summary and in the heartbeat.
 
-use super::left_step::LeftStep;
 use crate::action::Doors;
 use crate::alert::Change;
 use crate::auth::Dns;
@@ -10,8 +9,10 @@ use crate::clock;
 use crate::config::Config;
 use crate::deadline::stopping;
 use crate::error::{Error, Result};
+use crate::events::ShippedEvents;
 use crate::index::Index;
 use crate::ingest::Ingested;
+use crate::journal::LeftStep;
 use crate::plan::StepEnd;
 use crate::store::{Ended, Store};
 use serde::Serialize;
@@ -20,9 +21,6 @@ use std::time::Instant;
 
 /// Pending steps that are done side by side.
 const STEPS: usize = 16;
-
-/// Steps that are named, at most.
-const NAMED: usize = 1000;
 
 /// What a tick did.
 #[derive(Debug, Default, Serialize)]
@@ -38,8 +36,14 @@ pub(crate) struct Ticked {
     pub(crate) released: usize,
     /// What cycles did.
     pub(crate) cycles: Vec<String>,
+    /// What sinks of events got.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) events: Vec<ShippedEvents>,
     /// Changes of alerts that are announced.
     pub(crate) alerts: Vec<Change>,
+    /// Facts that went to other hosts and came from them, if there are others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) shared: Option<Exchanged>,
     /// The parts that failed, and why.
     pub(crate) problems: Vec<String>,
 }
@@ -48,11 +52,22 @@ pub(crate) struct Ticked {
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct StepsEnded {
     pub(crate) succeeded: usize,
-    /// Given up, or ended without an effect, as meant.
+    /// Given up or noted.
     pub(crate) failed: usize,
+    pub(crate) given_up: usize,
+    /// Ended without an effect, as meant.
+    pub(crate) noted: usize,
     pub(crate) later: usize,
     /// They wait for an operator.
     pub(crate) parked: usize,
+}
+
+/// What an exchange with other hosts did.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Exchanged {
+    pub(crate) shipped: usize,
+    /// Taken over from others.
+    pub(crate) taken: usize,
 }
 
 pub(super) struct Tick<'a> {
@@ -118,16 +133,18 @@ impl<'a> Tick<'a> {
         for one in ended {
             match one.done.end {
                 StepEnd::Succeeded => steps.succeeded += 1,
-                StepEnd::Failed => steps.failed += 1,
+                StepEnd::Noted => steps.noted += 1,
+                StepEnd::GivenUp => steps.given_up += 1,
                 StepEnd::Parked => steps.parked += 1,
                 StepEnd::Later { .. } => steps.later += 1,
             }
         }
+        steps.failed = steps.noted + steps.given_up;
     }
 
     /// Names steps for the operator, the first of them.
     pub(super) fn leave(&mut self, steps: impl IntoIterator<Item = LeftStep>) {
-        let room = NAMED.saturating_sub(self.done.left.len());
+        let room = LeftStep::MOST.saturating_sub(self.done.left.len());
         self.done.left.extend(steps.into_iter().take(room));
     }
 

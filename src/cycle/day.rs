@@ -51,6 +51,7 @@ impl Day<'_> {
     /// Writes the file unless it holds today's value, and runs the reload command if it is due.
     pub(super) fn file(&self) -> Result<Option<String>> {
         let Some(path) = &self.cycle.file else { return Ok(None) };
+        self.config.may_publish(path)?;
         let (value, mark) = (self.value(self.today), self.mark("reload"));
         let body = self.cycle.text.replace("{value}", &value.to_string());
         let body = format!("{}\n", body.trim_end_matches('\n'));

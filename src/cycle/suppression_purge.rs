@@ -34,6 +34,9 @@ impl Day<'_> {
 
     /// Writes what is about to go, next to the exports of the same day.
     fn export(&self, purge: &PurgeTable, text: &str) -> Result<PathBuf> {
+        if let Some(directory) = &purge.directory {
+            self.config.may_fill(directory)?;
+        }
         let directory = purge.directory.clone().unwrap_or_else(|| self.config.state_dir());
         // If it fails, writing the file says so.
         let _ = private::make_directory(&directory);

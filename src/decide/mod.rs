@@ -10,12 +10,12 @@ pub(crate) mod monitor;
 pub(crate) mod report_grounds;
 
 use crate::action;
-use crate::auth::{Dns, DnsFailure};
+use crate::auth::{AuthResult, Dns, DnsFailure};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::digest;
-use crate::envelope::split_address;
-use crate::plan::{Action, Plan, Refusal, Route};
+use crate::envelope::{WantedReport, split_address};
+use crate::plan::{Action, Plan, Refusal, Route, Step, SuccessReport, Verdict};
 use crate::policy::recipient_facts::RecipientFacts;
 use crate::policy::{Decision, Failure, Policy};
 use std::fmt;
@@ -68,11 +68,17 @@ impl Question<'_> {
         let now_ms = u64::try_from(self.at_ms).unwrap_or(0);
         let mut decision = policy.decide(facts, self.seed, now_ms).map_err(Undecided::Policy)?;
         let mut plan = std::mem::take(&mut decision.plan);
+        if self.reports_success(&plan, facts)? {
+            let action = Action::ReportSuccess(SuccessReport::default());
+            plan.steps.push(Step { after: None, delay: 0, action });
+        }
         let mut found: Option<Routes> = None;
         let mut to_sender: Option<Option<Route>> = None;
         for step in &mut plan.steps {
-            let answers =
-                matches!(step.action, Action::Bounce(_) | Action::AutoReply(_) | Action::Complain(_));
+            let answers = matches!(
+                step.action,
+                Action::Bounce(_) | Action::ReportSuccess(_) | Action::AutoReply(_) | Action::Complain(_)
+            );
             if answers && found.is_none() {
                 found = Some(routes(self, policy, facts)?);
             }
@@ -84,6 +90,7 @@ impl Question<'_> {
                     visit.user_agent = action::user_agent(self.config, self.seed);
                 }
                 Action::Bounce(bounce) => bounce.route = answer,
+                Action::ReportSuccess(report) => report.route = answer,
                 Action::AutoReply(reply) => reply.route = answer,
                 Action::Complain(report) => {
                     if to_sender.is_none() {
@@ -95,6 +102,25 @@ impl Question<'_> {
             }
         }
         Ok(Decided { plan, decision })
+    }
+
+    /// Whether the sender hears that the message is delivered: it asks for that (NOTIFY=SUCCESS),
+    /// and SPF shows that the return path is its own. A message that bounces is not delivered.
+    fn reports_success(&self, plan: &Plan, facts: &RecipientFacts) -> Result<bool, Undecided> {
+        let envelope = facts.envelope();
+        let bounces = plan.steps.iter().any(|step| matches!(step.action, Action::Bounce(_)));
+        let is_delivered = plan.verdict == Verdict::Accept && !bounces;
+        if !is_delivered || envelope.sender.is_empty() || !envelope.wants(WantedReport::Success) {
+            return Ok(false);
+        }
+        match facts.spf() {
+            AuthResult::Pass => Ok(true),
+            AuthResult::TempError => {
+                let text = "DNS does not say now whether the return path is the sender's, who wants a report";
+                Err(Undecided::Dns(text.to_owned()))
+            }
+            _ => Ok(false),
+        }
     }
 }
 
@@ -148,7 +174,10 @@ fn routes(question: &Question<'_>, policy: &Policy, facts: &Rc<RecipientFacts>) 
             Ok(hosts) => {
                 let mapped = policy.map(facts, &envelope.sender, &hosts).map_err(Undecided::Policy)?;
                 match mapped.filter(|mapping| !mapping.hosts.is_empty()) {
-                    None => refuse_both(Refusal::NotRecognised),
+                    None => {
+                        let unknown = Route { hosts, ..refused(Refusal::NotRecognised) };
+                        (unknown.clone(), unknown)
+                    }
                     Some(mapping) => {
                         let to = |to: String| Route { hosts: mapping.hosts.clone(), to, refusal: None };
                         let complaints = mapping.feedback_address.clone().map(to);

@@ -18,7 +18,8 @@ use crate::house::House;
 use crate::journal::{self, RunEnd};
 use crate::mail::Mail;
 use crate::plan::{Plan, Unproven, Verdict};
-use crate::policy::{Policy, recipient_facts::RecipientFacts};
+use crate::policy::earlier_deferrals::ASKED;
+use crate::policy::{Policy, message_facts::MessageFacts, recipient_facts::RecipientFacts};
 use crate::store::{OnRecord, Tally};
 use promised_batch::{Fate, PromisedBatch};
 use std::rc::Rc;
@@ -87,6 +88,23 @@ pub(crate) fn deliver(
 /// 2 read, 3 check, 4 ask: what becomes of a message.
 pub(crate) fn ask_about(house: &House, policy: &Policy, mail: Mail, deadline: Deadline) -> Asked {
     let message = Rc::new(house.message_facts(&mail, deadline));
+    ask(house, policy, mail, message, deadline)
+}
+
+/// The same for the recipients of one message: each is asked about alone, and what the message says
+/// and proves is found out once.
+pub(crate) fn ask_about_each(
+    house: &House,
+    policy: &Policy,
+    mails: Vec<Mail>,
+    deadline: Deadline,
+) -> Vec<Asked> {
+    let Some(first) = mails.first() else { return Vec::new() };
+    let message = Rc::new(house.message_facts(first, deadline));
+    mails.into_iter().map(|mail| ask(house, policy, mail, message.clone(), deadline)).collect()
+}
+
+fn ask(house: &House, policy: &Policy, mail: Mail, message: Rc<MessageFacts>, deadline: Deadline) -> Asked {
     let facts = Rc::new(house.recipient_facts(message, &mail));
     let mut tally = Tally::default();
     let question = house.question(mail.seed, mail.at_ms, deadline);
@@ -95,12 +113,27 @@ pub(crate) fn ask_about(house: &House, policy: &Policy, mail: Mail, deadline: De
         Ok(decided) => {
             house.monitor.compare(&question, &facts, policy, &decided, &house.store, &mut tally);
             match &decided.plan.verdict {
-                Verdict::Defer(reply) => Outcome::Halted(Halt::Deferred(reply.clone(), tally)),
+                Verdict::Defer(reply) => {
+                    note_deferral(house, &decided, &facts, mail.at_ms);
+                    let expect = decided.plan.expect.clone();
+                    Outcome::Halted(Halt::Deferred(reply.clone(), tally, expect))
+                }
                 _ => Outcome::Decided(DecidedPlan::new(decided, policy, &facts, tally)),
             }
         }
     };
     Asked { mail, facts, outcome }
+}
+
+/// Remembers the deferral for a policy that asked about earlier ones.
+fn note_deferral(house: &House, decided: &Decided, facts: &RecipientFacts, now_ms: i64) {
+    if !decided.decision.asked.iter().any(|(asked, _)| ASKED.contains(asked)) {
+        return;
+    }
+    let names = facts.deferral_names();
+    if let Err(error) = house.store.defer(&names.message, &names.triplet, now_ms) {
+        tracing::warn!(%error, "a deferral is not remembered");
+    }
 }
 
 /// Why nothing would follow from a message that this was decided about.
@@ -157,6 +190,7 @@ impl DecidedPlan {
         report_grounds::note(&mut plan, &facts.message);
         tally.add("total_messages");
         let unproven = UnprovenMessage::of(&decision, &mut plan, facts, policy.trust, &mut tally);
+        plan.forget_success_if_refused();
         if let Verdict::Reject(_) = plan.verdict {
             tally.add("rejected");
         }
@@ -166,8 +200,8 @@ impl DecidedPlan {
 
     /// The policy failed, and `on_trap` accepts the message.
     fn of_failure(halted: Halted, facts: &RecipientFacts) -> DecidedPlan {
-        let Halted { verdict, reason, mut tally } = halted;
-        let mut plan = Plan { verdict, steps: Vec::new() };
+        let Halted { verdict, reason, mut tally, .. } = halted;
+        let mut plan = Plan { verdict, ..Plan::default() };
         let unproven = Some(UnprovenMessage::of_failure(&mut plan, facts, &mut tally));
         DecidedPlan { plan, digest: String::new(), tally, reason, unproven }
     }

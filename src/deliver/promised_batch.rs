@@ -90,11 +90,12 @@ impl Destined {
 
     /// Its line in the message log with this verdict.
     fn line<'l>(&'l self, policy: &'l Policy, verdict: &'l Verdict) -> Option<MessageLine<'l>> {
-        let DecidedPlan { digest, tally, reason, unproven, .. } = self.decided.as_ref()?;
+        let DecidedPlan { plan, digest, tally, reason, unproven } = self.decided.as_ref()?;
         let decided_by = DecidedBy { name: &policy.name, hash: policy.short_hash(), plan: digest.clone() };
         let Mail { envelope, seed, at_ms, .. } = &self.mail;
         let line = MessageLine::new(*at_ms, envelope, decided_by, verdict, *seed);
         let line = line.because(reason.clone()).without_effect(unproven.as_ref().map(|one| one.reason));
+        let line = line.expecting(plan.expect.clone()).named(self.mail.message_id());
         Some(line.counting(tally.clone()).with_results(self.kept.clone()))
     }
 
@@ -243,6 +244,8 @@ impl<'a> PromisedBatch<'a> {
             if found.standing != Standing::New {
                 let now = one.verdict.clone();
                 one.was_before(house, found, now);
+            } else if let (Some(decided), Some(counted)) = (&mut one.decided, found.counted) {
+                decided.tally = counted;
             }
         }
     }

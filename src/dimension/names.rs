@@ -42,13 +42,18 @@ impl<'a> Parties<'a> {
         };
         let names = [
             self.recipient.map(domain),
-            provider(relay).map(Cow::Borrowed),
+            provider_of(relay, self.recipient.map(of_address)).map(Cow::Borrowed),
             sender,
             self.client.map(cut),
             Some(cut(relay)),
         ];
         names.map(|name| name.filter(|name| !name.is_empty()))
     }
+}
+
+/// Who runs the server of the next hop; where none was reached, that of the recipient's domain.
+fn provider_of(relay: &str, domain: Option<&str>) -> Option<&'static str> {
+    provider(if relay.is_empty() { domain? } else { relay })
 }
 
 /// In lower case; empty if the address has none.
@@ -120,6 +125,12 @@ impl Numbers {
             sender => sender.map_or(NONE, |sender| self.domain(sender)),
         };
         let recipient = parties.recipient.map_or(NONE, |recipient| self.domain(recipient));
+        let mut provider = provider;
+        if relay == NONE
+            && let Some(of_domain) = provider_of("", Some(self.text(recipient)))
+        {
+            provider = self.number(of_domain);
+        }
         let client = parties.client.map_or(NONE, |client| self.number(&cut(client)));
         [recipient, provider, sender, client, relay, self.sources(route)]
     }

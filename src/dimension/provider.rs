@@ -7,7 +7,7 @@ use super::domain::registered;
 
 /// Registered domains of mail servers and of mailboxes, and who runs them; sorted, for binary
 /// search.
-const PROVIDERS: [(&str, &str); 99] = [
+pub(crate) const PROVIDERS: [(&str, &str); 99] = [
     ("126.com", "netease"),
     ("163.com", "netease"),
     ("1and1.com", "ionos"),

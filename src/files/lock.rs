@@ -22,7 +22,8 @@ impl LockFile {
     }
 }
 
-/// Takes the lock, creating the file if it is missing. `None`: another process holds it.
+/// Takes the lock, creating the file if it is missing. `None`: another process holds it, looks at
+/// it with [`is_free`], or has removed the file.
 pub(crate) fn try_take(path: &Path) -> io::Result<Option<LockFile>> {
     private::make_file(path)?;
     try_existing(path)
@@ -30,20 +31,22 @@ pub(crate) fn try_take(path: &Path) -> io::Result<Option<LockFile>> {
 
 /// The same, without creating the file.
 pub(crate) fn try_existing(path: &Path) -> io::Result<Option<LockFile>> {
-    let file = regular::open_to_append(path)?;
+    locked(regular::open_to_append(path)?)
+}
+
+/// The same, with a file whose bytes can be changed.
+pub(crate) fn try_take_to_change(path: &Path) -> io::Result<Option<LockFile>> {
+    locked(regular::open_to_change(path)?)
+}
+
+fn locked(file: File) -> io::Result<Option<LockFile>> {
     match file.try_lock() {
+        // The holder before may have removed it, and then nobody else will find this lock.
+        Ok(()) if file.metadata()?.nlink() == 0 => Ok(None),
         Ok(()) => Ok(Some(LockFile { open: file })),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
     }
-}
-
-/// Creates a file and takes its lock. `None`: another process has looked at the new file with
-/// [`is_free`], or removes it with [`remove_free`].
-pub(crate) fn take_new(path: &Path) -> io::Result<Option<LockFile>> {
-    let taken = try_take(path)?;
-    let is_there = |lock: &LockFile| lock.open.metadata().is_ok_and(|file| file.nlink() > 0);
-    Ok(taken.filter(is_there))
 }
 
 /// Whether nobody holds the lock of a file. Those who look do not see each other.
@@ -88,7 +91,7 @@ mod tests {
         assert!(try_existing(&path).unwrap().is_some());
         drop(take(&path).unwrap());
         assert!(is_free(&path).unwrap());
-        let new = take_new(&path).unwrap();
+        let new = try_take(&path).unwrap();
         assert!(new.is_some() && !is_free(&path).unwrap());
         remove_free(&path).unwrap();
         assert!(path.exists());

@@ -12,6 +12,8 @@ pub(crate) mod shared_sync;
 pub(crate) mod lock;
 /// Files that grow by lines, one for each day.
 pub(crate) mod daily;
+/// Whether a file is another one than before.
+pub(crate) mod changed;
 /// Another program, run with a deadline.
 pub(crate) mod command;
 /// The system's users and groups.

@@ -52,7 +52,12 @@ pub(crate) fn become_tester(name: &str) -> Result<()> {
     }
 }
 
-/// Whether a directory, or the one above it if it is missing, is root's.
+/// Whether a directory, or the nearest one above it that exists, can be looked at.
+pub(crate) fn is_reachable(directory: &Path) -> bool {
+    nearest(directory).is_ok()
+}
+
+/// Whether it belongs to root, or the nearest directory above it that exists does.
 pub(crate) fn is_of_root(directory: &Path) -> bool {
     nearest(directory).is_ok_and(|found| found.uid() == 0)
 }
@@ -118,8 +123,8 @@ fn nearest(directory: &Path) -> io::Result<Metadata> {
 
 /// `name` may be a number. A user that the system does not know has no other groups.
 fn become_user(name: &str, given: SystemUser) -> Result<()> {
-    let user = SYSTEM.user(name).ok().flatten().unwrap_or(given);
-    let groups = SYSTEM.groups(name, user).unwrap_or_else(|_| vec![user.gid]);
+    let known = SYSTEM.user_and_groups(name).ok().flatten();
+    let (user, groups) = known.unwrap_or_else(|| (given, vec![given.gid]));
     change(user, &groups)
         .context(format_args!("cannot become user {name}, whose directory this is"))
         .map_err(|error| error.remedy(format_args!("run carom as this user: setpriv --reuid {name} …")))

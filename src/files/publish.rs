@@ -25,9 +25,13 @@ pub(crate) fn publish(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         file.file.set_permissions(Permissions::from_mode(mode))?;
         file.replace(path)
     })();
-    written
-        .context(path.display())
-        .map_err(|error| error.remedy(format_args!("let this user write in {}", directory.display())))
+    written.context(path.display()).map_err(|error| {
+        let shown = directory.display();
+        match directory.exists() {
+            true => error.remedy(format_args!("let this user write in {shown}")),
+            false => error.remedy(format_args!("make the directory: mkdir -p {shown}")),
+        }
+    })
 }
 
 /// The same for a file that may be lost in a power cut: what it says can be found out again.
@@ -228,7 +232,8 @@ mod tests {
         let error = publish(&path, b"text", 0o600).unwrap_err().to_string();
         assert!(error.contains("report") && error.contains("let this user write"), "{error}");
         assert_eq!(home.names(), ["report"]);
-        assert!(publish(&home.0.join("missing/file"), b"text", 0o600).is_err());
+        let error = publish(&home.0.join("missing/file"), b"text", 0o600).unwrap_err().to_string();
+        assert!(error.contains("; make the directory: mkdir -p ") && error.ends_with("/missing"), "{error}");
     }
 
     #[test]

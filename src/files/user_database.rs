@@ -1,16 +1,20 @@
 //! The system's users and groups, wherever they are kept: `/etc/passwd`, LDAP, whatever
 //! nsswitch.conf names.
 //!
-//! Asked through the program `getent`, so that NSS modules never run in carom's own process. Not
-//! here: who could write a file (`policy::mail_user`). Invariant: "does not exist" and "cannot be
-//! asked" are different answers.
+//! Users that are not in `/etc/passwd`, and groups, are asked for through the program `getent`, so
+//! that NSS modules never run in carom's own process. Not here: who could write a file
+//! (`policy::mail_user`). Invariant: "does not exist" and "cannot be asked" are different answers.
 
-use super::command;
+use super::{command, regular};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use std::path::Path;
 use std::time::Duration;
 
+/// The users of this host. They are read without the program, which takes longer than a message.
+const PASSWD: &str = "/etc/passwd";
+/// A larger file is left to the program.
+const LARGEST_PASSWD: u64 = 4 << 20;
 /// Where the program is. `PATH` is not searched: carom may run as root.
 const GETENT: [&str; 3] = ["/usr/bin/getent", "/bin/getent", "/run/current-system/sw/bin/getent"];
 /// A directory server that does not answer in this time is down.
@@ -29,16 +33,11 @@ pub(crate) struct SystemUser {
 pub(crate) struct UserDatabase<'a>(pub(crate) &'a dyn Fn(&str, &str) -> Result<Option<String>>);
 
 /// The database of this system.
-pub(crate) const SYSTEM: UserDatabase<'static> = UserDatabase(&getent);
+pub(crate) const SYSTEM: UserDatabase<'static> = UserDatabase(&look_up);
 
 impl UserDatabase<'_> {
     pub(crate) fn user(&self, name: &str) -> Result<Option<SystemUser>> {
-        let Some(line) = self.0("passwd", name)? else { return Ok(None) };
-        let number = |place: usize| line.split(':').nth(place)?.trim().parse::<u32>().ok();
-        match (number(2), number(3)) {
-            (Some(uid), Some(gid)) => Ok(Some(SystemUser { uid, gid })),
-            _ => Err(Error::new(format_args!("getent passwd {name}: unreadable answer {line:?}"))),
-        }
+        self.0("passwd", name)?.map(|line| user_in(name, &line)).transpose()
     }
 
     /// The name of a user, or the number of one that the system does not know.
@@ -48,14 +47,17 @@ impl UserDatabase<'_> {
         name.map_or_else(|| uid.to_string(), str::to_owned)
     }
 
-    /// All groups of a user, its primary one first. `name` may be its number.
-    pub(crate) fn groups(&self, name: &str, user: SystemUser) -> Result<Vec<u32>> {
+    /// A user, and all groups of it, the primary one first. `name` may be its number. Groups that
+    /// cannot be asked for are left out.
+    pub(crate) fn user_and_groups(&self, name: &str) -> Result<Option<(SystemUser, Vec<u32>)>> {
+        let Some(line) = self.0("passwd", name)? else { return Ok(None) };
+        let user = user_in(name, &line)?;
         // `initgroups` wants a name.
-        let line = self.0("passwd", name)?.unwrap_or_default();
-        let name = line.split(':').next().filter(|name| !name.is_empty()).unwrap_or(name);
-        let line = self.0("initgroups", name)?.unwrap_or_default();
-        let others = line.split_whitespace().skip(1).filter_map(|group| group.parse().ok());
-        Ok([user.gid].into_iter().chain(others.filter(|group| *group != user.gid)).collect())
+        let name = line.split(':').next().unwrap_or(name);
+        let groups = self.0("initgroups", name).ok().flatten().unwrap_or_default();
+        let others = groups.split_whitespace().skip(1).filter_map(|group| group.parse().ok());
+        let others = others.filter(|group| *group != user.gid);
+        Ok(Some((user, [user.gid].into_iter().chain(others).collect())))
     }
 
     /// Whether a group lists the user as a member. Its primary group need not.
@@ -66,10 +68,33 @@ impl UserDatabase<'_> {
     }
 }
 
-fn getent(database: &str, key: &str) -> Result<Option<String>> {
+/// The user in a line of `passwd`.
+fn user_in(name: &str, line: &str) -> Result<SystemUser> {
+    let number = |place: usize| line.split(':').nth(place)?.trim().parse::<u32>().ok();
+    match (number(2), number(3)) {
+        (Some(uid), Some(gid)) => Ok(SystemUser { uid, gid }),
+        _ => Err(Error::new(format_args!("user {name}: unreadable line of passwd {line:?}"))),
+    }
+}
+
+fn look_up(database: &str, key: &str) -> Result<Option<String>> {
     if key.is_empty() || key.starts_with('-') {
         return Ok(None);
     }
+    let passwd = (database == "passwd").then(|| regular::read_text(Path::new(PASSWD), LARGEST_PASSWD).ok());
+    match passwd.flatten().as_deref().and_then(|passwd| line_of(passwd, key)) {
+        Some(line) => Ok(Some(line.to_owned())),
+        None => getent(database, key),
+    }
+}
+
+/// The line of a user, by name or number.
+fn line_of<'p>(passwd: &'p str, key: &str) -> Option<&'p str> {
+    let place = if key.parse::<u32>().is_ok() { 2 } else { 0 };
+    passwd.lines().find(|line| line.split(':').nth(place) == Some(key))
+}
+
+fn getent(database: &str, key: &str) -> Result<Option<String>> {
     let program = GETENT.into_iter().find(|path| Path::new(path).exists());
     let program = program.ok_or_else(|| {
         Error::new("the program getent is missing")
@@ -114,13 +139,21 @@ mod tests {
         let database = UserDatabase(&look_up);
         assert_eq!(database.user("mail").unwrap(), Some(SystemUser { uid: 8, gid: 12 }));
         assert_eq!(database.user("nobody-here").unwrap(), None);
-        assert!(database.user("odd").unwrap_err().text().contains("unreadable answer"));
+        assert!(database.user("odd").unwrap_err().text().contains("unreadable line"));
         assert!(database.is_member("mail", 50).unwrap());
         assert_eq!([8, 9].map(|uid| database.name(uid)), ["mail", "9"]);
-        let mail = SystemUser { uid: 8, gid: 12 };
-        assert_eq!(database.groups("8", mail).unwrap(), [12, 4, 50], "each once, the primary one first");
-        assert_eq!(database.groups("77", SystemUser { uid: 77, gid: 78 }).unwrap(), [78]);
+        let mail = (SystemUser { uid: 8, gid: 12 }, vec![12, 4, 50]);
+        assert_eq!(database.user_and_groups("8").unwrap(), Some(mail), "each once, the primary one first");
+        assert_eq!(database.user_and_groups("77").unwrap(), None);
         assert!(!database.is_member("mail", 51).unwrap() && !database.is_member("mail", 52).unwrap());
+    }
+
+    #[test]
+    fn a_user_of_this_host_is_found_by_name_or_number() {
+        let passwd = "root:x:0:0::/root:/bin/sh\n+::::::\nmail:x:8:12:8:/var/mail:/bin/false\n";
+        let mail = Some("mail:x:8:12:8:/var/mail:/bin/false");
+        assert_eq!(["mail", "8"].map(|key| line_of(passwd, key)), [mail, mail]);
+        assert_eq!(["12", "mai", "x", "/bin/sh"].map(|key| line_of(passwd, key)), [None; 4]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! there are.
 
 use super::Index;
+use super::delivery_match::DeliveryMatch;
 use super::filter::{Filter, statement};
 use super::stored_delivery::{StoredDelivery, stored_delivery};
 use crate::error::Result;
@@ -18,8 +19,8 @@ impl Index {
         filter: &Filter,
         mut each: impl FnMut(StoredDelivery) -> Result<bool>,
     ) -> Result<()> {
-        let (sql, values) = statement(filter);
-        let mut select = self.checked(self.connection.prepare(&sql))?;
+        let (sql, values) = statement(&self.with_meanings(filter)?);
+        let mut select = self.checked(self.connection.prepare_cached(&sql))?;
         let mut rows = self.checked(select.query(params_from_iter(&values)))?;
         let (mut seen, mut left) = (FxHashSet::default(), filter.limit.unwrap_or(u64::MAX));
         while left > 0
@@ -36,6 +37,27 @@ impl Index {
             }
         }
         Ok(())
+    }
+
+    /// Gives `each` what fits beside the filter, and as many as the filter allows.
+    pub(crate) fn matching(
+        &self,
+        filter: &Filter,
+        wanted: &DeliveryMatch,
+        mut each: impl FnMut(StoredDelivery) -> Result<bool>,
+    ) -> Result<()> {
+        if wanted.is_anything() {
+            return self.deliveries(filter, each);
+        }
+        let mut left = filter.limit.unwrap_or(u64::MAX);
+        let all = Filter { limit: None, ..filter.clone() };
+        self.deliveries(&all, |found| match wanted.fits(&found) && left > 0 {
+            true => {
+                left -= 1;
+                Ok(each(found)? && left > 0)
+            }
+            false => Ok(left > 0),
+        })
     }
 
     /// The envelope sender of this message, if it went to this address since a time and to no

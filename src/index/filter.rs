@@ -3,7 +3,8 @@
 //! Not here: reading the rows (`delivery_query`). Invariant: every filter alone is answered by an
 //! index of the database.
 
-use super::stored_delivery::{COLUMNS, FROM, LAST_SEEN};
+use super::seen::Seen;
+use super::stored_delivery::{COLUMNS, FROM, ID, LAST_SEEN};
 use crate::class::About;
 use crate::maillog::delivery_route::USUAL_INSTANCE;
 use crate::maillog::{SourceKind, Whose};
@@ -17,6 +18,8 @@ const WITH_REASON: [&str; 4] = ["bounced", "expired", "rejected", "deferred"];
 /// Which deliveries are wanted. The default is all of them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
+    /// Of the mail that may be seen.
+    pub(crate) seen: Seen,
     /// Only bounced, expired and rejected ones.
     pub(crate) failed: bool,
     /// With one of these statuses; empty: with any.
@@ -32,6 +35,10 @@ pub(crate) struct Filter {
     pub(crate) own: Option<bool>,
     /// What the failure is about.
     pub(crate) about: Option<About>,
+    /// With this reason. It picks the rows to look at; `DeliveryMatch` looks.
+    pub(crate) reason: Option<String>,
+    /// The numbers of the meanings with that reason, if they pick the rows.
+    pub(crate) meanings: Option<Vec<i64>>,
     /// Its first queue id, or the one since it was requeued.
     pub(crate) queue_id: Option<String>,
     /// With or without brackets.
@@ -48,7 +55,7 @@ pub(crate) struct Filter {
 
 impl Filter {
     /// Whether it names an address or an id, which few deliveries have.
-    fn picks_few(&self) -> bool {
+    pub(super) fn picks_few(&self) -> bool {
         self.recipient.is_some() || self.queue_id.is_some() || self.message_id.is_some()
     }
 
@@ -96,6 +103,10 @@ pub(crate) fn conditions(filter: &Filter, unclassified: bool, values: &mut Vec<V
     if let Some(until) = filter.until_ms {
         with(&format!("{few}last_seen < ?"), Value::Integer(until));
     }
+    if let Some([meaning]) = filter.meanings.as_deref() {
+        with("meaning = ?", Value::Integer(*meaning));
+    }
+    let few = if filter.meanings.is_some() { "+" } else { few };
     if !filter.statuses.is_empty() {
         let marks: Vec<String> = filter
             .statuses
@@ -119,6 +130,7 @@ pub(crate) fn conditions(filter: &Filter, unclassified: bool, values: &mut Vec<V
     if filter.own == Some(true) {
         texts.push(IS_OWN.into());
     }
+    texts.extend(filter.seen.condition(few, values));
     if texts.is_empty() { String::new() } else { format!(" WHERE {}", texts.join(" AND ")) }
 }
 
@@ -160,23 +172,63 @@ fn of_meaning_and_route(filter: &Filter, with: &mut impl FnMut(&str, Value)) {
 pub(crate) const IS_OWN: &str =
     "(route IS NULL OR +route NOT IN (SELECT id FROM routes WHERE whose <> 'own'))";
 
-/// The statement for a filter, and its values.
+/// A delivery's place in the order of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PlaceInTime {
+    pub(crate) last_seen: i64,
+    pub(crate) row: i64,
+}
+
+/// The statement for a filter, and its values: the newest first.
 pub(crate) fn statement(filter: &Filter) -> (String, Vec<Value>) {
+    statement_from(filter, None, false)
+}
+
+/// The same for what comes after a place.
+pub(crate) fn statement_from(
+    filter: &Filter,
+    after: Option<PlaceInTime>,
+    oldest_first: bool,
+) -> (String, Vec<Value>) {
     let mut values = Vec::new();
+    let (order, beyond) = if oldest_first { ("ASC", '>') } else { ("DESC", '<') };
     // With `latest`, rows are skipped while reading, so SQLite must not limit them.
     let limit =
         filter.limit.filter(|_| !filter.latest).map(|limit| format!(" LIMIT {limit}")).unwrap_or_default();
-    let few = filter.picks_few();
-    if let Some(statuses) = filter.rare_statuses().filter(|_| !few && filter.client.is_none()) {
+    let few = if filter.picks_few() { "+" } else { "" };
+    let wanted = |filter: &Filter, values: &mut Vec<Value>| {
+        let wanted = conditions(filter, false, values);
+        let Some(PlaceInTime { last_seen, row }) = after else { return wanted };
+        values.extend([Value::Integer(last_seen), Value::Integer(row)]);
+        let (at, row) = (values.len() - 1, values.len());
+        let joined = if wanted.is_empty() { "WHERE" } else { "AND" };
+        format!(
+            "{wanted} {joined} {few}last_seen {beyond}= ?{at} AND ({few}last_seen {beyond} ?{at} OR \
+             +deliveries.id {beyond} ?{row})"
+        )
+    };
+    if let Some(meanings) = &filter.meanings {
+        // As below: the index has each meaning in order of time.
+        let select = |meaning: &i64| {
+            let one = Filter { meanings: Some(vec![*meaning]), ..filter.clone() };
+            format!("SELECT {COLUMNS} FROM {FROM}{}", wanted(&one, &mut values))
+        };
+        let selects: Vec<String> = meanings.iter().map(select).collect();
+        let order = format!("ORDER BY {LAST_SEEN} {order}, {ID} {order}");
+        return (format!("{} {order}{limit}", selects.join(" UNION ALL ")), values);
+    }
+    let rare = filter.rare_statuses().filter(|_| few.is_empty() && filter.client.is_none());
+    if let Some(statuses) = rare {
         // The index has each status in order of time, so SQLite merges them without sorting.
         let select = |status: &String| {
             let one = Filter { failed: false, statuses: vec![status.clone()], ..filter.clone() };
-            format!("SELECT {COLUMNS} FROM {FROM}{}", conditions(&one, false, &mut values))
+            format!("SELECT {COLUMNS} FROM {FROM}{}", wanted(&one, &mut values))
         };
         let selects: Vec<String> = statuses.iter().map(select).collect();
-        return (format!("{} ORDER BY {LAST_SEEN} DESC{limit}", selects.join(" UNION ALL ")), values);
+        let order = format!("ORDER BY {LAST_SEEN} {order}, {ID} {order}");
+        return (format!("{} {order}{limit}", selects.join(" UNION ALL ")), values);
     }
-    let wanted = conditions(filter, false, &mut values);
-    let order = format!("ORDER BY {}last_seen DESC, deliveries.id DESC", if few { "+" } else { "" });
+    let wanted = wanted(filter, &mut values);
+    let order = format!("ORDER BY {few}last_seen {order}, deliveries.id {order}");
     (format!("SELECT {COLUMNS} FROM {FROM}{wanted} {order}{limit}"), values)
 }

@@ -25,5 +25,6 @@ pub(crate) const INDEXES: &str = "
     CREATE INDEX IF NOT EXISTS deliveries_message ON deliveries (message_id);
     CREATE INDEX IF NOT EXISTS deliveries_client ON deliveries (client_id, last_seen) WHERE client_id IS NOT NULL;
     CREATE INDEX IF NOT EXISTS deliveries_status ON deliveries (status, last_seen) WHERE status <> 'sent';
+    CREATE INDEX IF NOT EXISTS deliveries_meaning ON deliveries (meaning, last_seen) WHERE meaning IS NOT NULL;
     CREATE INDEX IF NOT EXISTS deliveries_time ON deliveries (last_seen);
 ";

@@ -4,9 +4,13 @@
 //! Not here: the policy that decides. Invariant: a meaning keeps its number, which is negative if
 //! no rule knew the reply.
 
+use super::Index;
+use super::filter::Filter;
 use crate::class::{About, Class, Severity};
+use crate::error::Result;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 
 /// The numbers that were needed so far.
 #[derive(Default)]
@@ -36,6 +40,42 @@ impl Meanings {
         };
         self.0.insert(class.clone(), number);
         Ok(number)
+    }
+}
+
+/// Meanings of one reason that are looked up one by one.
+const MOST: usize = 100;
+
+impl Index {
+    /// The filter with the numbers of the meanings of its reason, if they pick least. No number is
+    /// 0.
+    pub(super) fn with_meanings(&self, filter: &Filter) -> Result<Filter> {
+        let picks_less = filter.picks_few() || filter.client.is_some() || !filter.seen.is_all();
+        // The latest of a recipient may have another reason.
+        let is_usable = !picks_less && !filter.latest;
+        let Some(reason) = filter.reason.as_ref().filter(|_| is_usable) else { return Ok(filter.clone()) };
+        let found: rusqlite::Result<Vec<i64>> = (|| {
+            let sql = "SELECT id FROM meanings WHERE reason = ?1 COLLATE NOCASE";
+            self.connection.prepare_cached(sql)?.query_map([reason], |row| row.get(0))?.collect()
+        })();
+        let mut found = self.checked(found)?;
+        if found.is_empty() {
+            found.push(0);
+        }
+        Ok(Filter { meanings: Some(found).filter(|found| found.len() <= MOST), ..filter.clone() })
+    }
+
+    /// Whether a reason is hard, and whether it is soft, in what was logged so far: both where that
+    /// depends on the reply.
+    pub(crate) fn severities(&self) -> Result<BTreeMap<String, (bool, bool)>> {
+        let gathered = (|| {
+            let mut select = self.connection.prepare_cached(
+                "SELECT reason, max(severity = 'hard'), max(severity = 'soft') FROM meanings GROUP BY reason",
+            )?;
+            let row = |row: &Row<'_>| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)));
+            select.query_map([], row)?.collect()
+        })();
+        self.checked(gathered)
     }
 }
 

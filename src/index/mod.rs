@@ -6,6 +6,8 @@
 //! kills the process.
 
 mod batch;
+mod delivery_match;
+mod delivery_page;
 mod delivery_query;
 mod delivery_row;
 mod expiry;
@@ -17,7 +19,9 @@ mod pending_work;
 mod personal_rows;
 mod index_schema;
 mod log_health_rows;
+mod quality;
 mod queue_ids;
+mod seen;
 mod shelf;
 mod stored_delivery;
 mod stored_routes;
@@ -31,11 +35,15 @@ mod waiting_deliveries;
 mod tests;
 
 pub(crate) use batch::Batch;
+pub(crate) use delivery_match::{DeliveryMatch, provider_of};
+pub(crate) use delivery_page::{DeliveryPage, PageWanted};
 pub(crate) use failing::FailingDelivery;
-pub(crate) use filter::Filter;
+pub(crate) use filter::{Filter, PlaceInTime};
 pub(crate) use pending_work::{ACTED_ON_FOR_MS, PendingWork};
-pub(crate) use personal_rows::IndexErasure;
+pub(crate) use personal_rows::{IndexErasure, MessageUnderWay};
+pub(crate) use quality::DeliveryQuality;
 pub(crate) use queue_ids::QueueIds;
+pub(crate) use seen::Seen;
 pub(crate) use shelf::Shelved;
 pub(crate) use stored_delivery::StoredDelivery;
 pub(crate) use sum_writer::SumWriter;
@@ -47,14 +55,18 @@ pub(crate) use waiting_deliveries::WaitingDelivery;
 use crate::error::{Error, Result};
 use crate::files::lock::{self, LockFile};
 use crate::files::private;
-use crate::store::{Database, encryption, free_pages, migrations};
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use crate::store::{Database, encryption, free_pages, migrations, read_only};
+use rusqlite::{Connection, InterruptHandle, OpenFlags, OptionalExtension};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a reader waits for a writer.
 const BUSY: Duration = Duration::from_secs(20);
+/// The same for somebody who waits for an answer.
+const BUSY_READER: Duration = Duration::from_secs(2);
+/// Prepared statements that a reader keeps.
+const STATEMENTS: usize = 64;
 /// Bytes of a page; larger than usual, because that sorts faster.
 const PAGE: i64 = 8192;
 /// KiB of pages in memory.
@@ -82,6 +94,15 @@ pub(crate) struct LogProgress {
     pub(crate) understood: i64,
 }
 
+/// Ends the question that a reader is at; it is answered with an error.
+pub(crate) struct Interrupter(InterruptHandle);
+
+impl Interrupter {
+    pub(crate) fn interrupt(&self) {
+        self.0.interrupt();
+    }
+}
+
 impl Index {
     /// Opens the file; creates or updates it if necessary.
     pub(crate) fn open(path: &Path) -> Result<Index> {
@@ -95,13 +116,15 @@ impl Index {
             match migrations::version(&connection)? {
                 version if version == last => {}
                 0 => {
-                    connection.pragma_update(None, "page_size", PAGE)?;
-                    migrations::apply(&mut connection, index_schema::MIGRATIONS)?;
-                    connection.execute_batch(index_schema::INDEX_OF_ROUTES)?;
+                    // SQLCipher opens no file with pages of another size than its own.
+                    if !encryption::is_used() {
+                        connection.pragma_update(None, "page_size", PAGE)?;
+                    }
+                    let routes = |db: &Connection| db.execute_batch(index_schema::INDEX_OF_ROUTES);
+                    migrations::apply(&mut connection, index_schema::MIGRATIONS, routes)?;
                 }
                 version if (0..last).contains(&version) => {
-                    migrations::apply(&mut connection, index_schema::MIGRATIONS)?;
-                    meaning::complete(&connection)?;
+                    migrations::apply(&mut connection, index_schema::MIGRATIONS, meaning::complete)?;
                 }
                 _ => return Ok(false),
             }
@@ -130,6 +153,53 @@ impl Index {
             Ok(_) => Index::open(path).map(Some),
             Err(error) => Err(wrong(path, &error)),
         }
+    }
+
+    /// Opens the file for questions of somebody who never writes it; `None` if no log was ever
+    /// read. A file of another version is an error.
+    pub(crate) fn read_only(path: &Path) -> Result<Option<Index>> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let opened = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(|connection| {
+            connection.busy_timeout(BUSY_READER)?;
+            connection.set_prepared_statement_cache_capacity(STATEMENTS);
+            Ok((migrations::version(&connection)?, connection))
+        });
+        let ours = index_schema::MIGRATIONS.len() as i64;
+        match opened.map_err(|error| wrong(path, &error))? {
+            (version, connection) if version == ours => Ok(Some(Index { connection, path: path.to_owned() })),
+            (other, _) => Err(Database::Index.of_version(path, other, ours)),
+        }
+    }
+
+    /// Opens the file for questions alone; where the disk is full, as it is.
+    pub(crate) fn to_read(path: &Path) -> Result<Option<Index>> {
+        Index::look(path).or_else(|error| {
+            let connection = read_only::on_full_disk(path).map_err(|error| wrong(path, &error));
+            connection.and_then(|connection| Index::of_this_version(connection, path)).map_err(|_| error)
+        })
+    }
+
+    /// Opens the file for `carom check`, which creates nothing; `None` if no log was ever read, or
+    /// the file is of another version.
+    pub(crate) fn glance(path: &Path) -> Result<Option<Index>> {
+        // A pipe would wait for its other end.
+        if !path.is_file() {
+            return Ok(None);
+        }
+        Index::of_this_version(read_only::open(path).map_err(|error| wrong(path, &error))?, path)
+    }
+
+    fn of_this_version(connection: Connection, path: &Path) -> Result<Option<Index>> {
+        let version = migrations::version(&connection).map_err(|error| wrong(path, &error))?;
+        let is_ours = version == index_schema::MIGRATIONS.len() as i64;
+        Ok(is_ours.then(|| Index { connection, path: path.to_owned() }))
+    }
+
+    /// What ends a question of this reader from another thread.
+    pub(crate) fn interrupter(&self) -> Interrupter {
+        Interrupter(self.connection.get_interrupt_handle())
     }
 
     /// Keeps other ticks out until the lock is dropped. `None`: another process has it.
@@ -204,10 +274,10 @@ impl Index {
     /// readers wait for the end of a transaction.
     pub(crate) fn complete(&self) -> Result<()> {
         let db = &self.connection;
-        // A file of an earlier release gets it here, where nobody waits.
+        // A file of an earlier release gets what it lacks here, where nobody waits.
         self.checked(db.execute_batch(index_schema::INDEX_OF_ROUTES))?;
         if self.remembered("indexed")?.is_some() {
-            return Ok(());
+            return self.checked(db.execute_batch(index_schema::INDEXES));
         }
         if self.is_empty()? {
             // The first import is still to come.

@@ -15,7 +15,7 @@ pub(crate) const ACTED_ON_FOR_MS: i64 = 9 * DAY_MS;
 /// Work that a delivery causes after its transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PendingWork {
-    /// Write it into a file of events.
+    /// Tell of it in an event.
     Event,
     /// Handle it as a report about it would be.
     Failure,

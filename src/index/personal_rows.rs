@@ -7,14 +7,19 @@ use super::Index;
 use super::delivery_row::first_row;
 use super::pending_work::ACTED_ON_FOR_MS;
 use super::stored_delivery::{COLUMNS, FROM, StoredDelivery, stored_delivery};
-use crate::clock::DAY_MS;
+use crate::clock::{self, DAY_MS};
 use crate::error::Result;
 use crate::named_address::NamedAddress;
 use crate::store::free_pages;
 use rusqlite::{Connection, params};
+use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// Rows of one transaction.
 const PIECE: i64 = 20_000;
+/// A message without a line for so long is not in the queue any more: mail servers keep it for five
+/// days. If it was on hold, later lines make a new one of it.
+const SILENT_MS: i64 = 7 * DAY_MS;
 /// What is remembered: deliveries with lower ids are anonymous.
 const ANONYMOUS: &str = "anonymous";
 
@@ -24,6 +29,14 @@ pub(crate) struct IndexErasure {
     pub(crate) deliveries: usize,
     /// Messages that have not ended, or deliveries with pending work. They stay as they are.
     pub(crate) pending: usize,
+}
+
+/// A message of the mail log whose lines may still come.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct MessageUnderWay {
+    pub(crate) queue_id: String,
+    /// The server that logs it.
+    pub(crate) host: String,
 }
 
 const OF_ADDRESS: &str = "(recipient = ?1 OR original_recipient = ?1 OR sender = ?1)";
@@ -39,23 +52,35 @@ impl Index {
         self.checked(found)
     }
 
+    /// Messages that name somebody and have not ended.
+    pub(crate) fn under_way(&self, named: &NamedAddress) -> Result<Vec<MessageUnderWay>> {
+        let found = self.checked(UnderWay::naming(named, &self.connection, clock::now_ms()))?;
+        let message = |(_, queue_id, host)| MessageUnderWay { queue_id, host };
+        Ok(found.pending.into_iter().map(message).collect())
+    }
+
     /// What [`Index::erase`] would remove.
     pub(crate) fn find_traces(&self, address: &str, named: &NamedAddress) -> Result<IndexErasure> {
+        Ok(self.traces(address, named)?.0)
+    }
+
+    fn traces(&self, address: &str, named: &NamedAddress) -> Result<(IndexErasure, UnderWay)> {
         let of = |condition: &str| {
             let sql = format!("SELECT count(*) FROM deliveries WHERE {OF_ADDRESS} AND {condition}");
             let many = self.connection.query_row(&sql, [address], |row| row.get::<_, i64>(0));
             self.checked(many).map(|many| many as usize)
         };
-        let pending = of(IS_PENDING)? + self.checked(under_way(&self.connection, named))?;
-        Ok(IndexErasure { deliveries: of(&format!("NOT {IS_PENDING}"))?, pending })
+        let under_way = self.checked(UnderWay::naming(named, &self.connection, clock::now_ms()))?;
+        let pending = of(IS_PENDING)? + under_way.pending.len();
+        Ok((IndexErasure { deliveries: of(&format!("NOT {IS_PENDING}"))?, pending }, under_way))
     }
 
     /// Removes deliveries to and from an address.
     pub(crate) fn erase(&self, address: &str, named: &NamedAddress) -> Result<IndexErasure> {
-        let erased = self.find_traces(address, named)?;
+        let (erased, under_way) = self.traces(address, named)?;
         let sql = format!("DELETE FROM deliveries WHERE {OF_ADDRESS} AND NOT {IS_PENDING}");
         let deliveries = self.checked(self.connection.execute(&sql, [address]))?;
-        self.checked(forget_closed(&self.connection, named))?;
+        self.checked(under_way.forget(&self.connection))?;
         self.checked(blank_quotes(&self.connection, address, named))?;
         self.checked(free_pages::overwrite(&self.connection))?;
         Ok(IndexErasure { deliveries, ..erased })
@@ -106,18 +131,44 @@ fn without_local_part(column: &str) -> String {
     )
 }
 
-/// Messages that have not ended, and name the address.
-fn under_way(db: &Connection, named: &NamedAddress) -> rusqlite::Result<usize> {
-    let mut select = db.prepare(
-        "SELECT message FROM under_way WHERE closed = 0
-         UNION ALL SELECT recipients FROM under_way_recipients",
-    )?;
-    let mut rows = select.query([])?;
-    let mut found = 0;
-    while let Some(row) = rows.next()? {
-        found += usize::from(named.is_in(row.get_ref(0)?.as_bytes()?));
+/// Messages whose lines may still come, and that name an address.
+#[derive(Default)]
+struct UnderWay {
+    /// Log, queue id and host of those that have not ended.
+    pending: BTreeSet<(i64, String, String)>,
+    /// The same of those that no line is needed of: they have ended, or had no line for so long
+    /// that they will have none.
+    over: BTreeSet<(i64, String, String)>,
+}
+
+impl UnderWay {
+    fn naming(named: &NamedAddress, db: &Connection, now_ms: i64) -> rusqlite::Result<UnderWay> {
+        let mut select = db.prepare(
+            "SELECT log, queue_id, host, closed = 1 OR last_ms < ?1, message FROM under_way
+             UNION ALL SELECT log, queue_id, host, closed = 1 OR last_ms < ?1, recipients
+             FROM under_way_recipients JOIN under_way USING (log, queue_id, host)",
+        )?;
+        let mut rows = select.query([now_ms - SILENT_MS])?;
+        let (mut pending, mut over) = (BTreeSet::new(), BTreeSet::new());
+        while let Some(row) = rows.next()? {
+            if named.is_in(row.get_ref(4)?.as_bytes()?) {
+                let of_state = if row.get(3)? { &mut over } else { &mut pending };
+                of_state.insert((row.get(0)?, row.get(1)?, row.get(2)?));
+            }
+        }
+        Ok(UnderWay { pending, over })
     }
-    Ok(found)
+
+    fn forget(&self, db: &Connection) -> rusqlite::Result<()> {
+        for table in ["under_way", "under_way_recipients"] {
+            let sql = format!("DELETE FROM {table} WHERE log = ?1 AND queue_id = ?2 AND host = ?3");
+            let mut forget = db.prepare(&sql)?;
+            for (log, queue_id, host) in &self.over {
+                forget.execute(params![log, queue_id, host])?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Deliveries of others whose reply, sender or Message-ID names the address.
@@ -138,23 +189,6 @@ fn blank_quotes(db: &Connection, address: &str, named: &NamedAddress) -> rusqlit
         }
         for (id, blanked) in changed {
             db.execute(&put, params![id, blanked])?;
-        }
-    }
-    Ok(())
-}
-
-/// Messages that have ended are kept for a while, for lines that come late.
-fn forget_closed(db: &Connection, named: &NamedAddress) -> rusqlite::Result<()> {
-    let mut select = db.prepare("SELECT log, queue_id, host, message FROM under_way WHERE closed = 1")?;
-    let mut rows = select.query([])?;
-    let mut forget = db.prepare("DELETE FROM under_way WHERE log = ?1 AND queue_id = ?2 AND host = ?3")?;
-    while let Some(row) = rows.next()? {
-        if named.is_in(row.get_ref(3)?.as_bytes()?) {
-            forget.execute(params![
-                row.get::<_, i64>(0)?,
-                row.get::<_, String>(1)?,
-                row.get::<_, String>(2)?
-            ])?;
         }
     }
     Ok(())

@@ -9,6 +9,9 @@ use serde::{Serialize, Serializer};
 /// A delivery as it is stored.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct StoredDelivery {
+    /// The same as long as the index has it.
+    #[serde(serialize_with = "id")]
+    pub(crate) id: i64,
     /// Postfix's queue id, the first one.
     pub(crate) queue_id: Option<String>,
     /// Without brackets.
@@ -66,6 +69,11 @@ pub(crate) struct StoredDelivery {
     pub(crate) notification: Option<String>,
 }
 
+/// A text, because programs read large numbers as fractions.
+fn id<S: Serializer>(id: &i64, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&format_args!("{id:016x}"))
+}
+
 pub(crate) fn time<S: Serializer>(at_ms: &i64, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&clock::rfc3339(*at_ms))
 }
@@ -73,10 +81,14 @@ pub(crate) fn time<S: Serializer>(at_ms: &i64, to: S) -> Result<S::Ok, S::Error>
 /// What [`stored_delivery`] reads, in this order, from [`FROM`].
 pub(crate) const COLUMNS: &str = "queue_id, message_id, client_id, sender, recipient, original_recipient, status, attempts, first_seen,
     last_seen, relay, dsn, reply, reason, coalesce(logged_category, category), severity, rule, delay, size, host, requeued_as,
-    parent, notification, nullif(about, ''), vmta, pool, ip, transport, instance, campaign, tls, whose";
+    parent, notification, nullif(about, ''), vmta, pool, ip, transport, instance, campaign, tls, whose,
+    deliveries.id";
 
 /// The number of the column `last_seen` in [`COLUMNS`], counted from 1.
 pub(crate) const LAST_SEEN: u32 = 10;
+
+/// The same of `id`.
+pub(crate) const ID: u32 = 33;
 
 /// Deliveries, what their replies mean, and how they were sent.
 pub(crate) const FROM: &str =
@@ -86,6 +98,7 @@ pub(crate) fn stored_delivery(row: &Row<'_>) -> rusqlite::Result<StoredDelivery>
     let route = stored_routes::route(row, 24)?;
     let sources = stored_routes::sources(&route);
     Ok(StoredDelivery {
+        id: row.get(32)?,
         queue_id: row.get(0)?,
         message_id: row.get(1)?,
         client_id: row.get(2)?,

@@ -7,11 +7,14 @@ use super::stored_delivery::time;
 use crate::error::Result;
 use crate::maillog::shape::shape;
 use rusqlite::params_from_iter;
+use rustc_hash::FxHashMap;
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// The shape of failures that were logged without a text.
 const NO_TEXT: &str = "(no text)";
+
+/// Replies whose shape is remembered.
+const REPLIES: usize = 10_000;
 
 /// Unknown replies of one shape.
 #[derive(Debug, Serialize)]
@@ -75,25 +78,34 @@ impl Index {
         );
         let mut select = self.checked(self.connection.prepare(&sql))?;
         let mut rows = self.checked(select.query(params_from_iter(&values)))?;
-        let mut shapes: BTreeMap<String, UnclassifiedShape> = BTreeMap::new();
+        let mut shapes: Vec<UnclassifiedShape> = Vec::new();
+        let mut places: FxHashMap<String, usize> = FxHashMap::default();
+        // Most replies were seen before, and have their shape.
+        let mut seen: FxHashMap<String, usize> = FxHashMap::default();
         while let Some(row) = self.checked(rows.next())? {
-            let reply: String = self.checked(row.get(0))?;
-            let shape = if reply.is_empty() { NO_TEXT.to_owned() } else { shape(&reply) };
-            if let Some(known) = shapes.get_mut(&shape) {
+            let reply = self.checked(row.get_ref(0).and_then(|reply| Ok(reply.as_str()?)))?;
+            if let Some(place) = seen.get(reply) {
+                shapes[*place].count += 1;
+                continue;
+            }
+            let shape = if reply.is_empty() { NO_TEXT.to_owned() } else { shape(reply) };
+            let place = *places.entry(shape.clone()).or_insert(shapes.len());
+            if seen.len() < REPLIES {
+                seen.insert(reply.to_owned(), place);
+            }
+            if let Some(known) = shapes.get_mut(place) {
                 known.count += 1;
                 continue;
             }
-            let example = UnclassifiedShape {
-                shape: shape.clone(),
+            shapes.push(UnclassifiedShape {
+                shape,
                 count: 1,
-                example: reply,
+                example: reply.to_owned(),
                 dsn: self.checked(row.get(1))?,
                 relay: self.checked(row.get(2))?,
                 last_seen: self.checked(row.get(3))?,
-            };
-            shapes.insert(shape, example);
+            });
         }
-        let mut shapes: Vec<UnclassifiedShape> = shapes.into_values().collect();
         shapes.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.shape.cmp(&b.shape)));
         shapes.truncate(filter.limit.and_then(|limit| limit.try_into().ok()).unwrap_or(usize::MAX));
         Ok(shapes)

@@ -6,25 +6,56 @@ use super::{Index, stored_routes};
 use crate::error::Result;
 use crate::maillog::Whose;
 use crate::maillog::message_ids::ALERT_ID;
+use rusqlite::{CachedStatement, OptionalExtension, Row};
+use rustc_hash::FxHashMap;
 
 /// A delivery that has not ended.
 #[derive(Clone, Debug)]
-pub(crate) struct WaitingDelivery {
+pub(crate) struct WaitingDelivery<'r> {
     /// On hold; otherwise deferred.
     pub(crate) held: bool,
     /// Last updated, in milliseconds since 1970.
     pub(crate) last_ms: i64,
-    pub(crate) recipient: Option<String>,
-    pub(crate) sender: Option<String>,
-    pub(crate) client: Option<String>,
+    /// First seen, likewise.
+    pub(crate) first_ms: i64,
+    pub(crate) recipient: Option<&'r str>,
+    pub(crate) sender: Option<&'r str>,
+    pub(crate) client: Option<&'r str>,
     /// The next hop.
-    pub(crate) relay: Option<String>,
+    pub(crate) relay: Option<&'r str>,
     /// Why it was deferred.
-    pub(crate) reason: Option<String>,
-    pub(crate) category: Option<String>,
+    pub(crate) reason: Option<&'r str>,
+    pub(crate) category: Option<&'r str>,
     /// The streams that the last attempt was made in.
-    pub(crate) sources: Vec<String>,
+    pub(crate) sources: &'r [String],
     pub(crate) whose: Whose,
+}
+
+/// What the numbers of a row stand for, each looked up once.
+struct LookUps<'i> {
+    meaning: CachedStatement<'i>,
+    route: CachedStatement<'i>,
+    /// Reasons and categories.
+    meanings: FxHashMap<i64, (String, String)>,
+    routes: FxHashMap<i64, (Vec<String>, Whose)>,
+}
+
+impl LookUps<'_> {
+    fn look_up(&mut self, meaning: Option<i64>, route: Option<i64>) -> rusqlite::Result<()> {
+        if let Some(number) = meaning.filter(|number| !self.meanings.contains_key(number)) {
+            let found = self.meaning.query_row([number], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            self.meanings.extend(found.map(|found| (number, found)));
+        }
+        if let Some(number) = route.filter(|number| !self.routes.contains_key(number)) {
+            let of = |row: &Row<'_>| {
+                let route = stored_routes::route(row, 0)?;
+                Ok((stored_routes::sources(&route), route.whose()))
+            };
+            let found = self.route.query_row([number], of).optional()?;
+            self.routes.extend(found.map(|found| (number, found)));
+        }
+        Ok(())
+    }
 }
 
 /// The condition that excludes the mail of alerts, so that no alert is about alerts.
@@ -37,32 +68,48 @@ impl Index {
     pub(crate) fn waiting(
         &self,
         (from, to): (i64, i64),
-        mut each: impl FnMut(WaitingDelivery),
+        mut each: impl FnMut(WaitingDelivery<'_>),
     ) -> Result<()> {
         let sql = format!(
-            "SELECT status, last_seen, recipient, sender, client_id, relay, reason, coalesce(logged_category, category),
-            vmta, pool, ip, transport, instance, campaign, tls, whose
-            FROM deliveries LEFT JOIN meanings ON meanings.id = meaning LEFT JOIN routes ON routes.id = route
+            "SELECT status, last_seen, first_seen, recipient, sender, client_id, relay, logged_category, meaning, route
+            FROM deliveries
             WHERE status IN ('deferred', 'held') AND status <> 'sent' AND last_seen >= ?1 AND last_seen < ?2
             AND {}",
             not_alerts()
         );
         let given = (|| {
-            let mut select = self.connection.prepare_cached(&sql)?;
+            let db = &self.connection;
+            let mut known = LookUps {
+                meaning: db.prepare_cached("SELECT reason, category FROM meanings WHERE id = ?1")?,
+                route: db.prepare_cached(
+                    "SELECT vmta, pool, ip, transport, instance, campaign, tls, whose FROM routes WHERE id = ?1",
+                )?,
+                meanings: FxHashMap::default(),
+                routes: FxHashMap::default(),
+            };
+            let mut select = db.prepare_cached(&sql)?;
             let mut rows = select.query([from, to])?;
             while let Some(row) = rows.next()? {
-                let route = stored_routes::route(row, 8)?;
+                let text = |at: usize| row.get_ref(at).and_then(|value| Ok(value.as_str_or_null()?));
+                let (meaning, route): (Option<i64>, Option<i64>) = (row.get(8)?, row.get(9)?);
+                known.look_up(meaning, route)?;
+                let meaning = meaning.and_then(|number| known.meanings.get(&number));
+                let (sources, whose) = match route.and_then(|number| known.routes.get(&number)) {
+                    Some((sources, whose)) => (sources.as_slice(), *whose),
+                    None => (&[][..], Whose::default()),
+                };
                 each(WaitingDelivery {
-                    held: row.get_ref(0)?.as_str()? == "held",
+                    held: text(0)? == Some("held"),
                     last_ms: row.get(1)?,
-                    recipient: row.get(2)?,
-                    sender: row.get(3)?,
-                    client: row.get(4)?,
-                    relay: row.get(5)?,
-                    reason: row.get(6)?,
-                    category: row.get(7)?,
-                    sources: stored_routes::sources(&route),
-                    whose: route.whose(),
+                    first_ms: row.get(2)?,
+                    recipient: text(3)?,
+                    sender: text(4)?,
+                    client: text(5)?,
+                    relay: text(6)?,
+                    reason: meaning.map(|(reason, _)| reason.as_str()),
+                    category: text(7)?.or(meaning.map(|(_, category)| category.as_str())),
+                    sources,
+                    whose,
                 });
             }
             Ok(())

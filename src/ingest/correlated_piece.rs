@@ -1,15 +1,15 @@
-//! Lines that have to be correlated (Postfix's), in one transaction: messages under way come from
+//! Lines that have to be correlated, in one transaction: messages under way come from
 //! the shelf, and go back there at the end.
 
 use super::delivery_counter::ChangedDeliveries;
 use super::log_lines::{LogLines, are_many};
 use super::log_reader::{LogReader, Piece, to_store};
 use crate::clock::DAY_MS;
-use crate::config::{MailLog, OwnMail};
+use crate::config::{LogKind, MailLog, OwnMail};
 use crate::error::Result;
 use crate::index::{Batch, Shelved};
 use crate::maillog::correlate::{Correlator, CorrelatorState, MemoryLimits};
-use crate::maillog::postfix::Grammar;
+use crate::maillog::postfix::{Grammar, LogServer};
 use std::sync::Arc;
 
 /// A message without a new line is forgotten after this time: one on hold may be released weeks
@@ -18,7 +18,9 @@ const FORGOTTEN_MS: i64 = 60 * DAY_MS;
 
 /// How the lines of a log are to be read.
 pub(crate) fn grammar(log: &MailLog, own: &Arc<OwnMail>) -> Grammar {
+    let server = if log.kind == LogKind::Exim { LogServer::Exim } else { LogServer::Postfix };
     Grammar {
+        server,
         zone: log.zone.clone(),
         client_header: log.client_header.clone(),
         campaign_headers: log.campaign_headers.clone(),

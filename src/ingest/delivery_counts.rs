@@ -22,7 +22,7 @@ use std::rc::Rc;
 
 /// Flush when names, and what was counted under them, take this many bytes. While they are written,
 /// they take twice as much.
-const FULL: usize = 24 << 20;
+const FULL: usize = 18 << 20;
 /// A larger size is a mistake of the log.
 const MOST_BYTES: u64 = 1 << 40;
 /// A longer delay (seconds, a hundred days) is a mistake of the log.

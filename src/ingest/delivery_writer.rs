@@ -7,7 +7,7 @@
 use super::classifier::Classifier;
 use super::delivery_counter::{ChangedDeliveries, DeliveryCounter, reason};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, EventKind};
 use crate::error::Result;
 use crate::index::{ACTED_ON_FOR_MS, Batch, UnwrittenRows, Work};
 use crate::maillog::{Delivery, LoggedStatus, PackedDeliveries, Whose};
@@ -26,7 +26,7 @@ pub(crate) struct DeliveryWriter {
     rows: UnwrittenRows,
     /// The index may have what is read now, for example from a second log with the same lines.
     may_repeat: bool,
-    /// Each state is also exported as an event.
+    /// Each state is also an event.
     exports_events: bool,
     /// Failures are handled as reports are.
     handles_failures: bool,
@@ -40,8 +40,11 @@ impl DeliveryWriter {
             counter: DeliveryCounter::new(config),
             rows: UnwrittenRows::default(),
             may_repeat: false,
-            // While [export] is wrong, events are kept until it is right.
-            exports_events: config.export.get().map_or(true, |export| export.events.is_some()),
+            // While [[events]] is wrong, events are kept until it is right.
+            exports_events: config
+                .events
+                .get()
+                .map_or(true, |sinks| sinks.iter().any(|sink| sink.takes(EventKind::Delivery))),
             handles_failures: config.index.act && !config.index.policy.is_empty(),
             now_ms: clock::now_ms(),
         }

@@ -38,8 +38,8 @@ pub(crate) fn inspect(
             let is_silent = reading.lines.total() == 0;
             health.note(log.kind, reading);
             let head = log.path.as_deref().map(tail::first_bytes).unwrap_or_default();
-            let of_lines =
-                health.fault_of_lines(FOREIGN_LINES, |line| unread_form::explain(log.kind, &head, line));
+            let of_lines = health
+                .fault_of_lines(log.kind, FOREIGN_LINES, |line| unread_form::explain(log.kind, &head, line));
             of_lines.or_else(|| if is_silent { silence(log, before, &health, &head, now_ms) } else { None })
         }
     };

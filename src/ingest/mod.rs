@@ -1,13 +1,14 @@
 //! THE PATH OF A LOG LINE into the index, one transaction for many lines:
 //!
-//! 1. source: the lines that are new (`postfix_source`, `powermta_source`, `journald_source`)
+//! 1. source: the lines that are new (`line_source`, `powermta_source`, `kumomta_source`,
+//!    `journald_source`)
 //! 2. correlate: lines become states of deliveries (`crate::maillog`)
 //! 3. count: what is new of each (`delivery_counter`, `delivery_counts`)
 //! 4. classify: why deliveries failed, asked of the policy many at a time (`classifier`)
 //! 5. write: each row once, with what is to be done about it (`delivery_writer`)
 //! 6. commit: all of it, together with the position in the log (`log_reader`)
 //!
-//! In a long log of Postfix, one thread does the first three and another the rest
+//! In a long log of lines, one thread does the first three and another the rest
 //! (`reading_thread`).
 //!
 //! Not here: the tables (`crate::index`). Invariant: a commit holds every line up to the position
@@ -22,11 +23,13 @@ mod delivery_counter;
 mod delivery_counts;
 mod delivery_writer;
 mod journald_source;
+mod kumomta_source;
 mod log_inspection;
 mod log_lines;
 mod log_reader;
-mod postfix_source;
+mod line_source;
 mod reading_thread;
+mod record_source;
 mod powermta_source;
 mod reclassify;
 
@@ -162,8 +165,9 @@ fn read_share(
 
 fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
     match log.kind {
-        LogKind::Postfix => postfix_source::read(reader, log),
+        LogKind::Postfix | LogKind::Exim => line_source::read(reader, log),
         LogKind::PowerMta => powermta_source::read(reader, log),
+        LogKind::KumoMta => kumomta_source::read(reader, log),
         LogKind::Journald => journald_source::read(reader, log),
     }
 }

@@ -1,12 +1,16 @@
-//! PowerMTA's accounting files, from where the last tick stopped. A record is a whole delivery, so
-//! nothing is correlated. Not here: what records mean (`crate::maillog`).
+//! PowerMTA's accounting files, from where the last tick stopped.
+//!
+//! Not here: what records mean (`crate::maillog`).
 
-use super::delivery_counter::ChangedDeliveries;
-use super::log_reader::{LogReader, Piece, stored, to_store};
+use super::log_reader::{LogReader, stored, to_store};
+use super::record_source::{self, Records};
 use crate::clock;
 use crate::config::MailLog;
 use crate::error::Result;
+use crate::maillog::Delivery;
+use crate::maillog::log_health::LogReading;
 use crate::maillog::powermta::Accounting;
+use crate::maillog::tail::{Chunk, Tail};
 
 pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
     let Some(mut tail) = reader.tail(log)? else { return Ok(()) };
@@ -14,39 +18,26 @@ pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
     let mut accounting = Accounting::new(log.zone.clone(), clock::now_ms(), state)
         .with_campaign_headers(log.campaign_headers.clone())
         .with_own(reader.own.clone());
-    let mut more = true;
-    loop {
-        let before = tail.notes().bytes;
-        let mut batch = None;
-        while !reader.is_full(tail.notes().bytes - before) {
-            let Some(chunk) = tail.next_chunk()? else {
-                more = false;
-                break;
-            };
-            // A transaction begins only when there is something to write.
-            let batch = match &mut batch {
-                Some(batch) => batch,
-                none => none.insert(reader.index.begin()?),
-            };
-            let mut changed = ChangedDeliveries::default();
-            accounting.read(&chunk, |delivery| reader.counter().take(delivery, &mut changed));
-            reader.write(batch, changed, 0)?;
-            reader.show_progress(tail.notes().bytes - before, tail.ahead());
-        }
-        let Some(mut batch) = batch else { break };
-        reader.finish(&mut batch)?;
-        let piece = Piece {
-            bytes: tail.notes().bytes - before,
-            reading: accounting.take_reading(),
-            newest_ms: accounting.newest_ms(),
-            position: to_store(&tail.position())?,
-            state: to_store(accounting.state())?,
-        };
-        reader.commit(batch, None, piece)?;
-        if !more || !reader.goes_on() {
-            break;
-        }
-    }
+    let mut position = |tail: &Tail| to_store(&tail.position());
+    record_source::read(reader, &mut tail, &mut accounting, &mut position)?;
     reader.report(log, &tail);
     Ok(())
+}
+
+impl Records for Accounting {
+    fn read(&mut self, chunk: &Chunk<'_>, each: &mut dyn FnMut(&Delivery<'_>)) {
+        self.read(chunk, each);
+    }
+
+    fn take_reading(&mut self) -> LogReading {
+        self.take_reading()
+    }
+
+    fn newest_ms(&self) -> i64 {
+        self.newest_ms()
+    }
+
+    fn state(&self) -> Result<Option<String>> {
+        to_store(self.state())
+    }
 }

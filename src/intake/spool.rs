@@ -9,10 +9,11 @@
 //! whose renames are atomic, both hold through a power cut too.
 
 use super::claim::{Claim, ClaimName, tail};
+use super::run_directory::{self, LOCK};
 use super::whole_file;
-use crate::clock::{self, DAY, HOUR};
+use crate::clock::{self, DAY};
 use crate::error::{Context, Error, Result};
-use crate::files::lock::{self, LockFile};
+use crate::files::lock::LockFile;
 use crate::files::publish::{self, Unfinished, remove_scraps, sync_directory};
 use crate::files::shared_sync::SharedSync;
 use crate::files::{owner, private, regular};
@@ -28,8 +29,6 @@ use std::time::{Duration, SystemTime};
 
 /// The directory of claims, below the spool, so that claiming never crosses file systems.
 const CLAIMED: &str = ".claimed";
-/// The file in it that a run keeps locked.
-const LOCK: &str = ".lock";
 
 const ENDINGS: [&str; 3] = [".msg", ".eml", ".mbox"];
 
@@ -65,21 +64,15 @@ impl Spool {
             let what = format_args!("{}: not a directory", directory.display());
             return Err(Error::new(what).remedy(remedy));
         }
-        let run = format!("{:x}{:04x}", clock::now_ms(), fastrand::u16(..));
         let (done, failed) = (
             done.map_or_else(|| directory.join("done"), Path::to_owned),
             failed.map_or_else(|| directory.join("failed"), Path::to_owned),
         );
         let directory = directory.canonicalize().context(directory.display())?;
         [&directory, &done, &failed].into_iter().try_for_each(|folder| owner::guard_directory(folder))?;
+        let (run, lock) =
+            run_directory::begin(&directory.join(CLAIMED)).map_err(|error| error.remedy(remedy))?;
         let claims = directory.join(CLAIMED).join(&run);
-        let locked = private::make_directory(&claims).and_then(|()| {
-            let lock = lock::take(&claims.join(LOCK))?;
-            // A claim is no more durable than the directory that it is in.
-            claims.ancestors().skip(1).take(2).try_for_each(sync_directory)?;
-            Ok(lock)
-        });
-        let lock = locked.context(claims.display()).map_err(|error| error.remedy(remedy))?;
         let spool = Spool {
             syncs: [claims.clone(), directory.clone()].map(SharedSync::of),
             done,
@@ -197,14 +190,7 @@ impl Spool {
             if folder == self.claims || self.adopted().iter().any(|(ours, _)| *ours == folder) {
                 continue;
             }
-            let lock = match lock::try_existing(&folder.join(LOCK)) {
-                // A power cut has left the directory without its lock. No run is as slow to begin.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && is_old(&folder) => {
-                    lock::try_take(&folder.join(LOCK))
-                }
-                taken => taken,
-            };
-            let Ok(Some(lock)) = lock else { continue };
+            let Some(lock) = run_directory::of_dead_run(&folder) else { continue };
             adopted.extend(self.orphans(&folder)?);
             self.adopted().push((folder, lock));
         }
@@ -365,10 +351,6 @@ fn copy_over(from: &Path, to: &Path) -> io::Result<()> {
     io::copy(&mut regular::open_no_link(from)?, &mut copy)?;
     copy.place(to)?;
     fs::remove_file(from)
-}
-
-fn is_old(folder: &Path) -> bool {
-    fs::metadata(folder).and_then(|folder| folder.modified()).is_ok_and(|time| age(time) > HOUR)
 }
 
 fn age(time: SystemTime) -> Duration {

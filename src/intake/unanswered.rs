@@ -19,7 +19,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Mail servers give up by then: Postfix's `maximal_queue_lifetime`.
-const TRIED_FOR_MS: i64 = 5 * DAY_MS;
+pub(super) const TRIED_FOR_MS: i64 = 5 * DAY_MS;
 /// Deliveries of the same bytes that are told apart at one time.
 const AT_ONE_TIME: usize = 64;
 
@@ -63,7 +63,7 @@ pub(crate) fn expire(state: &Path, now_ms: i64) {
     }
 }
 
-fn directory(state: &Path) -> PathBuf {
+pub(super) fn directory(state: &Path) -> PathBuf {
     state.join("unanswered")
 }
 
@@ -71,10 +71,10 @@ fn begin(directory: &Path, mail: &mut Mail) -> io::Result<Option<Unanswered>> {
     let shared = mail.key.shared().to_owned();
     for number in 0..AT_ONE_TIME {
         let path = directory.join(format!("{shared}.{number}"));
-        let taken = match lock::take_new(&path) {
+        let taken = match lock::try_take(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 private::make_directory(directory)?;
-                lock::take_new(&path)
+                lock::try_take(&path)
             }
             taken => taken,
         };
@@ -96,7 +96,7 @@ fn begin(directory: &Path, mail: &mut Mail) -> io::Result<Option<Unanswered>> {
 
 /// The key in a file, unless that was cut off, is too old, or comes from before a power cut, which
 /// may have brought it back.
-fn key_in<'t>(text: &'t str, file: &Metadata, now_ms: i64) -> Option<&'t str> {
+pub(super) fn key_in<'t>(text: &'t str, file: &Metadata, now_ms: i64) -> Option<&'t str> {
     let (key, at_ms) = text.strip_suffix('\n')?.split_once(' ')?;
     let age_ms = now_ms - at_ms.parse::<i64>().ok()?;
     let up = clock_gettime(ClockId::Boottime);

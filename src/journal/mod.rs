@@ -6,8 +6,11 @@
 //! returned, every step is done, or given up with a reason that is on record, however often the
 //! process is killed; a step on record as done is never done again.
 
+mod left_step;
+pub(crate) mod meant_steps;
 mod side_by_side;
 
+pub(crate) use left_step::LeftStep;
 pub(crate) use side_by_side::{RunEnd, Underway, run_all};
 
 use crate::action::Doors;

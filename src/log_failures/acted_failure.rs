@@ -43,7 +43,8 @@ impl ActedFailure {
         let decided_by = self.failure.decided_by(policy);
         let line = MessageLine::new(clock::now_ms(), &mail.envelope, decided_by, &plan.verdict, mail.seed);
         let results = [&self.results[..], &more].concat();
-        line.counting(counted.clone()).with_results(results).of_message(self.key())
+        let line = line.counting(counted.clone()).with_results(results).of_message(self.key());
+        line.named(self.failure.message_id.clone()).of_log_failure()
     }
 }
 
@@ -101,12 +102,13 @@ impl Batch<'_> {
             steps: &steps,
             at_ms: self.now_ms,
         };
-        self.counted.add_all(&self.store.counted_once(&begun, &failure.counted)?);
+        let counted = self.store.counted_once(&begun, &failure.counted)?;
+        self.counted.add_all(&counted);
         self.store.put_begun(&begun, LEASE_MS)?;
         let is_ready =
             |(number, step): (usize, &StepState)| matches!(step, StepState::Ready).then_some(number);
         let ready = steps.iter().enumerate().filter_map(is_ready).collect();
-        Ok(Some(ActedFailure { failure, results, ready }))
+        Ok(Some(ActedFailure { failure: DecidedFailure { counted, ..failure }, results, ready }))
     }
 
     /// Does the steps that change nothing but the store, and finds out what becomes of the others.

@@ -19,6 +19,8 @@ use std::sync::Arc;
 
 pub(super) struct DecidedFailure {
     pub(super) mail: Mail,
+    /// That of the message that failed.
+    pub(super) message_id: Option<String>,
     /// Without its bookkeeping.
     pub(super) plan: Plan,
     /// What the plan counts unconditionally.
@@ -41,7 +43,11 @@ impl DecidedFailure {
     ) -> Result<DecidedFailure, Undecided> {
         let mail = Mail {
             content: nothing.clone(),
-            envelope: Envelope { recipient: failed.sender.clone(), ..Envelope::default() },
+            envelope: Envelope {
+                recipient: failed.sender.clone(),
+                queue_id: failed.queue_id.clone(),
+                ..Envelope::default()
+            },
             key: failed.key(),
             seed: failed.id,
             at_ms: failed.at_ms.min(now_ms),
@@ -49,14 +55,17 @@ impl DecidedFailure {
             file: None,
         };
         let message = house.message_facts(&mail, deadline).of_log_line(failed.report());
-        let facts = Rc::new(RecipientFacts::new(Rc::new(message), mail.envelope.clone()));
+        // A policy decides about a report, which has no queue id.
+        let envelope = Envelope { queue_id: None, ..mail.envelope.clone() };
+        let facts = Rc::new(RecipientFacts::new(Rc::new(message), envelope));
         let decided = house.question(mail.seed, now_ms, deadline).ask(policy, &facts)?;
         let digest = if decided.plan.only_counts() { String::new() } else { decided.digest() };
         let (mut plan, mut counted) = (decided.plan, Tally::default());
         report_grounds::note(&mut plan, &facts.message);
         plan.take_bookkeeping().iter().for_each(|name| counted.add(name));
         let reached = failed.reached.clone();
-        Ok(DecidedFailure { mail, plan, counted, digest, reached })
+        let message_id = failed.message_id.clone();
+        Ok(DecidedFailure { mail, message_id, plan, counted, digest, reached })
     }
 
     /// Who decided, for the message log.

@@ -20,6 +20,8 @@ const STAGES: [&str; 5] = ["RCPT", "DATA", "MAIL", "EHLO", "HELO"];
 pub(crate) struct FailedDelivery {
     /// The same lines of a log give the same id.
     pub(crate) id: u64,
+    /// The queue id of the message that failed.
+    pub(crate) queue_id: Option<String>,
     /// The Message-ID without its brackets.
     pub(crate) message_id: Option<String>,
     pub(crate) sender: String,
@@ -57,6 +59,7 @@ impl FailedDelivery {
         };
         Some(FailedDelivery {
             id: row.unsigned_abs(),
+            queue_id: delivery.queue_id,
             message_id: delivery.message_id,
             sender,
             recipient,

@@ -20,11 +20,12 @@ use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::house::House;
 use crate::index::Index;
-use crate::journal;
+use crate::journal::{self, LeftStep};
 use crate::policy::recipient_facts::RecipientFacts;
 use crate::store::Store;
 use acting::Acting;
 use outside::Outside;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use watermark::Watermark;
@@ -35,6 +36,15 @@ const AT_ONE_TICK: usize = 5000;
 const FORGIVEN: &str = "forgiven";
 /// Threads for what leaves the process; most wait for an application.
 const THREADS: usize = 16;
+
+/// What was done about failures.
+#[derive(Default)]
+pub(crate) struct ActedOn {
+    /// About how many something was done.
+    pub(crate) failures: usize,
+    /// Steps that are parked or were given up, the first of them.
+    pub(crate) left: Vec<LeftStep>,
+}
 
 /// Forgives the soft bounces of addresses that mail has reached since: of a part of them at each
 /// tick. A failure that is acted on does not wait for its turn.
@@ -53,34 +63,38 @@ pub(crate) fn forgive(store: &Store, index: &Index) -> Result<usize> {
 }
 
 /// Handles the failures that are pending in the index, until the deadline; the next tick does the
-/// rest. Returns about how many something was done.
+/// rest.
 pub(crate) fn act_on_log(
     config: &Arc<Config>,
     store: &Store,
     index: &Index,
     deadline: Deadline,
-) -> Result<usize> {
+) -> Result<ActedOn> {
     let watermark = Watermark::of(index, store)?;
     if index.pending_failures(i64::MIN, clock::now_ms(), 1)?.is_none() {
-        return Ok(0);
+        return Ok(ActedOn::default());
     }
     let house = House::open(config.clone(), &config.index.policy, THREADS)?;
     house.start_clock()?;
     settings_are_valid(&house)?;
     let policy = house.policy();
-    let (acted, left) = std::thread::scope(|scope| {
+    let (failures, undone, left) = std::thread::scope(|scope| {
         let outside = Outside::new(scope, (&house, &policy), deadline);
         let mut acting =
             Acting { house: &house, policy: &policy, index, watermark, deadline, outside, acted: 0 };
         let done = acting.act_on_all();
-        let left = acting.outside.end()?;
-        done.map(|()| (acting.acted, left))
+        let (undone, left) = acting.outside.end()?;
+        done.map(|()| (acting.acted, undone, left))
     })?;
-    if !left.is_empty() {
-        house.store.give_back(left)?;
-        journal::run_due(&house.doors, deadline, &|done| house.log.append_steps(done))?;
+    let left = RefCell::new(left);
+    if !undone.is_empty() {
+        house.store.give_back(undone)?;
+        journal::run_due(&house.doors, deadline, &|done| {
+            house.log.append_steps(done);
+            left.borrow_mut().extend(done.iter().flat_map(LeftStep::of));
+        })?;
     }
-    Ok(acted)
+    Ok(ActedOn { failures, left: left.into_inner() })
 }
 
 /// With wrong settings a policy fails for every failure: they wait until the settings are

@@ -8,7 +8,7 @@ use super::acted_failure::ActedFailure;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::house::House;
-use crate::journal::{RunEnd, run_all};
+use crate::journal::{LeftStep, RunEnd, StepsDone, run_all};
 use crate::policy::Policy;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
@@ -21,10 +21,13 @@ const TOGETHER: usize = 64;
 /// The thread, and the way to it.
 pub(super) struct Outside<'s> {
     entrance: SyncSender<ActedFailure>,
-    thread: ScopedJoinHandle<'s, Vec<String>>,
+    thread: ScopedJoinHandle<'s, Undone>,
     /// Keys of what found no place.
     left: Vec<String>,
 }
+
+/// Keys of what was not done, and the steps that are parked or were given up, the first of them.
+type Undone = (Vec<String>, Vec<LeftStep>);
 
 /// What the thread needs.
 struct Desk<'h> {
@@ -52,36 +55,41 @@ impl<'s> Outside<'s> {
         Some(acted)
     }
 
-    /// Waits for the thread. Returns the keys of what was not done.
-    pub(super) fn end(self) -> Result<Vec<String>> {
-        let Outside { entrance, thread, mut left } = self;
+    /// Waits for the thread.
+    pub(super) fn end(self) -> Result<Undone> {
+        let Outside { entrance, thread, left: mut undone } = self;
         drop(entrance);
-        left.extend(thread.join().map_err(|_| Error::new("a thread has panicked"))?);
-        Ok(left)
+        let (too_late, left) = thread.join().map_err(|_| Error::new("a thread has panicked"))?;
+        undone.extend(too_late);
+        Ok((undone, left))
     }
 }
 
 impl Desk<'_> {
-    /// Until the way in is closed. Returns the keys of what was too late.
-    fn work(&self, queue: &Receiver<ActedFailure>) -> Vec<String> {
-        let mut left = Vec::new();
+    /// Until the way in is closed.
+    fn work(&self, queue: &Receiver<ActedFailure>) -> Undone {
+        let (mut too_late, mut left) = (Vec::new(), Vec::new());
         while let Ok(first) = queue.recv() {
             let some: Vec<ActedFailure> =
                 std::iter::once(first).chain(queue.try_iter().take(TOGETHER - 1)).collect();
             if self.deadline.passed() {
-                left.extend(some.iter().map(|one| one.key().to_owned()));
+                too_late.extend(some.iter().map(|one| one.key().to_owned()));
                 let lines: Vec<_> = some.iter().map(|one| one.line(self.policy, Vec::new())).collect();
                 self.house.log.append(&lines);
             } else {
-                self.run(&some);
+                self.run(&some, &mut left);
+                left.truncate(LeftStep::MOST);
             }
         }
-        left
+        (too_late, left)
     }
 
-    fn run(&self, some: &[ActedFailure]) {
+    fn run(&self, some: &[ActedFailure], left: &mut Vec<LeftStep>) {
         let work = some.iter().map(ActedFailure::underway).collect();
         run_all(&self.house.doors, work, self.deadline, &mut |ends| {
+            for RunEnd { index, ended, .. } in &ends {
+                left.extend(LeftStep::of(&StepsDone { mail: &some[*index].failure.mail, ended }));
+            }
             let line = |end: RunEnd| some[end.index].line(self.policy, end.ended);
             self.house.log.append(&ends.into_iter().map(line).collect::<Vec<_>>());
         });

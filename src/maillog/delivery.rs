@@ -7,6 +7,7 @@
 use super::delivery_route::DeliveryRoute;
 use super::logged_status::LoggedStatus;
 use super::whose::Whose;
+use crate::clock;
 use serde::{Deserialize, Serialize};
 
 /// One message and recipient, as the logs show them so far.
@@ -84,8 +85,5 @@ pub(crate) struct ReportedState {
 }
 
 fn rfc3339<S: serde::Serializer>(at_ms: &i64, to: S) -> Result<S::Ok, S::Error> {
-    match jiff::Timestamp::from_millisecond(*at_ms) {
-        Ok(at) => to.collect_str(&at),
-        Err(_) => to.serialize_none(),
-    }
+    to.collect_str(&clock::rfc3339(*at_ms))
 }

@@ -98,11 +98,11 @@ impl LogHealth {
         self.stranger = self.stranger.take().or(stranger);
     }
 
-    /// What the lines so far say is wrong. So many lines of other programs alone are a fault;
-    /// `explain` knows the fix for the first line that was not
-    /// understood.
+    /// What the lines so far say is wrong. Lines of other programs alone are a fault if there are
+    /// many; `explain` knows the fix for the first line that was not understood.
     pub(crate) fn fault_of_lines(
         &self,
+        kind: LogKind,
         foreign_limit: u64,
         explain: impl FnOnce(Option<&str>) -> LogFault,
     ) -> Option<LogFault> {
@@ -130,11 +130,12 @@ impl LogHealth {
         let server = unread_form::other_server(stranger);
         (self.foreign >= foreign_limit || server.is_some()).then(|| LogFault {
             why: format!(
-                "no line of Postfix among {} lines of {}; the first is: {stranger}",
+                "no line of {} among {} lines of {}; the first is: {stranger}",
+                kind.server(),
                 self.foreign,
                 server.unwrap_or("other programs")
             ),
-            fix: "set path of [[logs]] to the file that Postfix logs to".to_owned(),
+            fix: format!("set path of [[logs]] to the file that {} logs to", kind.server()),
         })
     }
 
@@ -165,10 +166,10 @@ impl UnreadableLog {
 }
 
 /// How many lines were understood: of Postfix, also those that say nothing about a message; of
-/// PowerMTA, records, because a header alone says nothing.
+/// PowerMTA and KumoMTA, records, because a header alone says nothing.
 pub(crate) fn understood(kind: LogKind, lines: &Lines) -> u64 {
     match kind {
-        LogKind::PowerMta => lines.events,
-        LogKind::Postfix | LogKind::Journald => lines.events + lines.ignored,
+        LogKind::PowerMta | LogKind::KumoMta => lines.events,
+        LogKind::Postfix | LogKind::Journald | LogKind::Exim => lines.events + lines.ignored,
     }
 }

@@ -24,10 +24,10 @@ impl LoggedReply<'_> {
         let dsn = self.dsn.unwrap_or_default();
         let [text, dsn, host] = [self.text, dsn, self.host()].map(str::as_bytes);
         match mentioned(self.text, self.sender, self.recipient) {
-            (None, _) => stable_id(&[text, dsn, host]),
-            (Some(sender), recipient) => {
-                let recipient = recipient.unwrap_or_default();
-                stable_id(&[text, dsn, host, sender.as_bytes(), recipient.as_bytes()])
+            (None, None) => stable_id(&[text, dsn, host]),
+            (sender, recipient) => {
+                let [sender, recipient] = [sender, recipient].map(|one| one.unwrap_or_default().as_bytes());
+                stable_id(&[text, dsn, host, sender, recipient])
             }
         }
     }

@@ -1,10 +1,10 @@
 //! Mail logs: what became of every message.
 //!
 //! Files or the journal are read from where the last tick stopped (`tail`, `journald`), lines
-//! become events (`postfix`) or records (`powermta`), events become deliveries (`correlate`): one
-//! for each message and recipient (`delivery`). Not here: the index, and why a delivery failed.
-//! Invariant: every line is counted in `Lines`, and memory is bounded by a chunk of a log and the
-//! open messages.
+//! become events (`postfix`, `exim`) or records (`powermta`, `kumomta`), events become deliveries
+//! (`correlate`): one for each message and recipient (`delivery`). Not here: the index, and why a
+//! delivery failed. Invariant: every line is counted in `Lines`, and memory is bounded by a chunk
+//! of a log and the open messages.
 
 pub(crate) mod stable_id;
 pub(crate) mod message_ids;
@@ -23,11 +23,18 @@ pub(crate) mod unread_form;
 pub(crate) mod log_health;
 pub(crate) mod tail;
 pub(crate) mod postfix;
+pub(crate) mod exim;
+pub(crate) mod server_lines;
 pub(crate) mod wrapped;
 pub(crate) mod journald;
+mod recent_ids;
 pub(crate) mod correlate;
+pub(crate) mod message_lines;
+mod deferred_deliveries;
 pub(crate) mod powermta;
+pub(crate) mod kumomta;
 mod line_form;
+pub(crate) mod log_clock;
 pub(crate) mod sampled_log;
 
 pub(crate) use delivery::Delivery;
@@ -43,7 +50,8 @@ use std::ops::AddAssign;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Lines {
-    /// About a message or a session.
+    /// About a message or a session. `events` of a tick are something else.
+    #[serde(rename = "parsed", alias = "events")]
     pub(crate) events: u64,
     /// Known to say nothing about what became of a message.
     pub(crate) ignored: u64,

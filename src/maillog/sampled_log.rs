@@ -3,10 +3,12 @@
 //!
 //! Not here: choosing the sample (`tail`). Invariant: nothing is remembered or written.
 
+use super::kumomta::{RecordLog, RecordState};
 use super::log_fault::LogFault;
 use super::log_health::{LogHealth, LogReading, understood};
-use super::postfix::{self, Event, Grammar, LineReader, LogLine, NotPostfix};
+use super::postfix::{self, Event, Grammar, LogLine, LogServer, NotPostfix};
 use super::powermta::{Accounting, AccountingState};
+use super::server_lines::ServerLines;
 use super::tail::{Chunk, LogSample};
 use super::unread_line::UnreadLine;
 use super::wrapped::Unwrapper;
@@ -14,6 +16,7 @@ use super::{Lines, line_form, unread_form};
 use crate::config::LogKind;
 use jiff::tz::TimeZone;
 use memchr::memchr_iter;
+use std::sync::Arc;
 
 pub(crate) struct SampledLog {
     pub(crate) understood: u64,
@@ -27,7 +30,9 @@ impl SampledLog {
     pub(crate) fn read(kind: LogKind, sample: &LogSample, zone: TimeZone) -> SampledLog {
         let (reading, form) = match kind {
             LogKind::PowerMta => (accounting(sample, zone), "accounting file"),
-            LogKind::Postfix | LogKind::Journald => of_postfix(sample, zone),
+            LogKind::KumoMta => (records(sample), "JSON Lines"),
+            LogKind::Exim => of_lines(LogServer::Exim, sample, zone),
+            LogKind::Postfix | LogKind::Journald => of_lines(LogServer::Postfix, sample, zone),
         };
         let lines = reading.lines;
         let mut health = LogHealth::default();
@@ -35,8 +40,9 @@ impl SampledLog {
         let head = &sample.lines[..sample.lines.len().min(512)];
         let binary = || if lines.total() == 0 { unread_form::binary(head) } else { None };
         // Other programs may have written the last lines for hours.
-        let fault =
-            health.fault_of_lines(u64::MAX, |line| unread_form::explain(kind, head, line)).or_else(binary);
+        let fault = health
+            .fault_of_lines(kind, u64::MAX, |line| unread_form::explain(kind, head, line))
+            .or_else(binary);
         SampledLog { understood: understood(kind, &lines), lines, form, fault }
     }
 }
@@ -50,9 +56,15 @@ fn accounting(sample: &LogSample, zone: TimeZone) -> LogReading {
     accounting.take_reading()
 }
 
-fn of_postfix(sample: &LogSample, zone: TimeZone) -> (LogReading, &'static str) {
-    let grammar = Grammar { zone, ..Grammar::default() };
-    let mut reader = LineReader::new(&grammar, sample.modified_ms);
+fn records(sample: &LogSample) -> LogReading {
+    let mut records = RecordLog::new(Arc::default(), RecordState::default());
+    records.read(&sample.lines, |_| {});
+    records.take_reading()
+}
+
+fn of_lines(server: LogServer, sample: &LogSample, zone: TimeZone) -> (LogReading, &'static str) {
+    let grammar = Grammar { server, zone, ..Grammar::default() };
+    let mut reader = ServerLines::new(&grammar, sample.modified_ms);
     let mut unwrapper = Unwrapper::default();
     let (mut lines, mut form) = (Lines::default(), "");
     let (mut unread, mut stranger) = (UnreadLine::default(), UnreadLine::default());

@@ -42,6 +42,20 @@ pub(crate) fn explain(kind: LogKind, head: &[u8], line: Option<&str>) -> LogFaul
             "it is not an accounting file of PowerMTA with a header line",
             "set path of [[logs]] to an acct-file of PowerMTA's config",
         ),
+        LogKind::Exim if line.contains("postfix/") => {
+            fault("it is a log of Postfix", "set kind = \"postfix\" in [[logs]]")
+        }
+        LogKind::Exim => fault(
+            "it is not a main log of Exim in a form that carom reads",
+            "set path of [[logs]] to the mainlog of Exim (on Debian /var/log/exim4/mainlog)",
+        ),
+        LogKind::KumoMta if line.contains("postfix/") => {
+            fault("it is a log of Postfix", "set kind = \"postfix\" in [[logs]]")
+        }
+        LogKind::KumoMta => fault(
+            "it is not a log of KumoMTA, whose records are lines of JSON",
+            "set path of [[logs]] to log_dir of KumoMTA, and leave the template of its records as it is",
+        ),
         LogKind::Postfix | LogKind::Journald => of_postfix(head, line),
     }
 }
@@ -58,6 +72,9 @@ fn of_postfix(head: &[u8], line: &str) -> LogFault {
         );
     }
     if let Some(name) = other_server(line) {
+        if name == "Exim" {
+            return fault("it is a log of Exim", "set kind = \"exim\" in [[logs]]");
+        }
         let fix = "set path of [[logs]] to a log of Postfix (kind powermta: PowerMTA)";
         return fault(&format!("it is a log of {name}"), fix);
     }
@@ -131,7 +148,7 @@ mod tests {
             (LogKind::Postfix, "postfix/smtp[1]: 4A1B2C3D: removed", "maillog_file"),
             (LogKind::Postfix, "smtp_1  | postfix/smtp[1]: 4A1B2C3D: removed", "maillog_file"),
             (LogKind::Postfix, "Xyz 12 03:04:05 mx postfix/smtp[1]: 4A1B2C3D: removed", "RFC 3339"),
-            (LogKind::Postfix, "2026-01-02 03:04:05 1abcde-0001 <= a@x.example H=mx", "log of Postfix"),
+            (LogKind::Postfix, "2026-01-02 03:04:05 1abcde-0001 <= a@x.example H=mx", "\"exim\""),
             (LogKind::Postfix, "{\"a\":1}", "message and time"),
             (LogKind::Postfix, "__CURSOR=s=1", "journalctl"),
             (LogKind::Postfix, "192.0.2.1 - - [02/Jan/2026:03:04:05 +0000] \"GET /\"", "traditional"),

@@ -4,13 +4,14 @@
 //! whoever sent it.
 
 use super::delivery::Delivery;
+use super::delivery_route::SourceKind;
 use super::whose::{Submitter, Whose};
 use crate::config::OwnMail;
 
 /// Whose a delivery is. A transport of Postfix is named by its next hop, where no host is.
 pub(crate) fn whose(own: &OwnMail, submitter: Submitter, delivery: &Delivery<'_>) -> Whose {
     let transport = delivery.relay.filter(|relay| !relay.contains('['));
-    if transport.is_some_and(|transport| own.is_into_carom(transport)) {
+    if transport.is_some_and(|transport| own.is_into_carom(transport)) || is_sent_to_carom(own, delivery) {
         return Whose::Carom;
     }
     let is_ours = submitter == Submitter::Ours
@@ -19,4 +20,15 @@ pub(crate) fn whose(own: &OwnMail, submitter: Submitter, delivery: &Delivery<'_>
         || transport.is_some_and(|transport| own.is_stream("transport", transport))
         || own.is_by_default() && (submitter.is_unknown() || delivery.client_id.is_some());
     if is_ours { Whose::Own } else { Whose::Others }
+}
+
+/// Whether lmtp(8) or smtp(8) handed it to carom. They log a host and a socket as the next hop, so
+/// the syslog name has the name of the transport, or else the path of a unix socket has it:
+/// `here.example[/run/carom/lmtp]`.
+fn is_sent_to_carom(own: &OwnMail, delivery: &Delivery<'_>) -> bool {
+    let mut streams = delivery.route.sources();
+    let socket = delivery.relay.and_then(|relay| relay.split_once('[')).map_or("", |(_, socket)| socket);
+    let socket = socket.split(']').next().filter(|place| place.contains('/')).unwrap_or_default();
+    streams.any(|(kind, name)| kind == SourceKind::Transport && own.is_into_carom(name))
+        || socket.split('/').any(|name| own.is_into_carom(name))
 }

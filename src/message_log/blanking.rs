@@ -6,6 +6,7 @@
 //! fingerprint is on record before the file changes.
 
 use super::folding::fingerprint_without;
+use super::outlines;
 use super::{NAME, RECORDS};
 use crate::config::Config;
 use crate::diagnostics;
@@ -49,6 +50,8 @@ pub(crate) fn blank(config: &Config, named: &NamedAddress, store: &Store) -> Res
         let places = places(&file, named).context(path.display())?;
         if !places.is_empty() {
             blank_file(path, &file, &places, store)?;
+            // Nobody is to learn from it which words there were.
+            outlines::forget(config, path);
         }
         Ok(places.len())
     })
@@ -68,8 +71,8 @@ fn each_file(config: &Config, mut search: impl FnMut(&Path) -> Result<usize>) ->
     Ok(found)
 }
 
-/// Where the file names the address.
-fn places(file: &File, named: &NamedAddress) -> io::Result<Vec<Range<u64>>> {
+/// Where a file names the address.
+pub(crate) fn places(file: &File, named: &NamedAddress) -> io::Result<Vec<Range<u64>>> {
     let length = file.metadata()?.len();
     let (mut found, mut from) = (Vec::new(), 0);
     loop {
@@ -100,19 +103,21 @@ fn blank_file(path: &Path, file: &File, places: &[Range<u64>], store: &Store) ->
     if let Some(changed) = &changed {
         store.fold(Vec::new(), None, FoldedFile { inode: inode | BEFORE, ..changed.clone() })?;
     }
-    let overwrite = || -> io::Result<()> {
-        for place in places {
-            let mut text = vec![0; (place.end - place.start) as usize];
-            file.read_exact_at(&mut text, place.start)?;
-            named_address::blank(&mut text);
-            file.write_all_at(&text, place.start)?;
-        }
-        file.sync_data()
-    };
-    overwrite().context(path.display())?;
+    overwrite(file, places).context(path.display())?;
     if let Some(changed) = changed {
         store.fold(Vec::new(), before, changed)?;
         store.forget_files(vec![inode | BEFORE])?;
     }
     Ok(())
+}
+
+/// Overwrites the address at these places, durably.
+pub(crate) fn overwrite(file: &File, places: &[Range<u64>]) -> io::Result<()> {
+    for place in places {
+        let mut text = vec![0; (place.end - place.start) as usize];
+        file.read_exact_at(&mut text, place.start)?;
+        named_address::blank(&mut text);
+        file.write_all_at(&text, place.start)?;
+    }
+    if places.is_empty() { Ok(()) } else { file.sync_data() }
 }

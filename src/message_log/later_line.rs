@@ -35,13 +35,13 @@ impl<'a> LaterLine<'a> {
     }
 
     pub(super) fn outbox(StepsDone { mail, ended }: StepsDone<'a>) -> LaterLine<'a> {
-        let (time, event, id) = (clock::rfc3339_ms(clock::now_ms()), "outbox", mail.key.text());
+        let (time, event, id) = (clock::rfc3339(clock::now_ms()), "outbox", mail.key.text());
         LaterLine { time, event, id, envelope: &mail.envelope, verdict: None, results: ended }
     }
 
     /// Steps of a message that were given up without another try.
     pub(super) fn given_up(id: &'a str, envelope: &'a Envelope, results: &'a [Ended]) -> LaterLine<'a> {
-        let time = clock::rfc3339_ms(clock::now_ms());
+        let time = clock::rfc3339(clock::now_ms());
         LaterLine { time, event: "outbox", id, envelope, verdict: None, results }
     }
 

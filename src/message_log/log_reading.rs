@@ -1,13 +1,16 @@
 //! The message log as people read it: a row as one line of text.
 //!
 //! Not here: finding the rows (`trail`), and fitting them to a terminal (`cli/log`). Invariant: a
-//! line that a crash or a full disk has cut off is shown as it is, and no other line is missing for
+//! line that a crash or a full disk has cut off is shown as such, and no other line is missing for
 //! it.
 
 use super::trail::TrailRow;
 use crate::plan::Verdict;
 use crate::text::{counted, one_line};
 use serde_json::{Map, Value, json};
+
+/// What is known about a line that was cut off.
+const TORN: &str = "its line was cut off, when the disk was full or the power failed";
 
 /// A JSON line of the log as people read it; any other line as it is.
 pub(crate) fn readable(json: &str) -> String {
@@ -17,17 +20,29 @@ pub(crate) fn readable(json: &str) -> String {
 impl TrailRow {
     /// The whole row.
     pub(crate) fn text(&self) -> String {
-        let Some(event) = &self.event else { return one_line(&self.line) };
+        let Some(event) = &self.event else { return self.torn() };
         let (time, queue_id, envelope) = (&event.time, self.queue_id(), self.envelope());
         one_line(&format!("{time}  {queue_id}  {envelope}  {}", self.story()))
+    }
+
+    /// A line that was cut off, by what is left of it.
+    fn torn(&self) -> String {
+        let word = |name: &str| {
+            let start = self.line.find(&format!("\"{name}\":\""))? + name.len() + 4;
+            let end = self.line[start..].find('"')?;
+            Some(one_line(&self.line[start..start + end]))
+        };
+        let part = |name| word(name).unwrap_or_else(|| "-".to_owned());
+        let envelope = word("recipient").map(|to| format!("to <{to}>  ")).unwrap_or_default();
+        format!("{}  {}  {envelope}{TORN}", part("time"), part("queue_id"))
     }
 
     /// The line as it was written, with what is known now: `status`, `tries` and `steps`. `None`:
     /// it is cut off.
     pub(crate) fn json(&self) -> Option<Value> {
-        let event = self.event.as_ref()?;
+        self.event.as_ref()?;
         let mut line: Map<String, Value> = serde_json::from_str(&self.line).ok()?;
-        line.insert("status".into(), event.word().into());
+        line.insert("status".into(), self.status().into());
         if let Some((tries, first)) = &self.deferred {
             line.insert("tries".into(), (*tries).into());
             line.insert("first_time".into(), first.as_str().into());
@@ -55,8 +70,14 @@ impl TrailRow {
 
     /// The word and the reason.
     pub(crate) fn outcome(&self) -> String {
-        let Some(event) = &self.event else { return one_line(&self.line) };
-        let mut parts = vec![event.word().to_owned()];
+        let Some(event) = &self.event else { return self.torn() };
+        let mut parts = vec![self.status().to_owned()];
+        if event.from_log {
+            parts.push("a failure in the mail log".into());
+        }
+        if event.is_policy_failure() {
+            parts.push("policy-failed".into());
+        }
         let mut said = String::new();
         if let Some(Verdict::Defer(reply) | Verdict::Reject(reply)) = &event.verdict {
             said = format!("{} {} {}", reply.code, reply.enhanced, reply.text);
@@ -68,7 +89,14 @@ impl TrailRow {
         if self.is_decided {
             parts.push("decided since".into());
         }
-        parts.extend(event.counted.keys().filter(|name| *name != "total_messages").cloned());
+        if self.copy_is_gone {
+            parts.push("its copy is gone".into());
+        }
+        let counted: Vec<&str> =
+            event.counted.keys().map(String::as_str).filter(|name| *name != "total_messages").collect();
+        if !counted.is_empty() {
+            parts.push(format!("counted: {}", counted.join(", ")));
+        }
         parts.extend(event.reason.iter().filter(|reason| !said.contains(*reason)).cloned());
         one_line(&parts.join("  "))
     }
@@ -94,6 +122,9 @@ mod tests {
             ("parked", "!refused", "bounce parked: refused"),
             ("failed", "!refused", "bounce given up: refused"),
             ("failed", "1 of 5", "bounce noted: 1 of 5"),
+            ("noted", "1 of 5", "bounce noted: 1 of 5"),
+            ("given up", "refused", "bounce given up: refused"),
+            ("pending", "refused", "bounce pending: refused"),
         ] {
             let result = format!(r#"{{"step":0,"action":"bounce","result":"{result}","note":"{note}"}}"#);
             let line = readable(&format!(r#"{{"verdict":"accept","results":[{result}]}}"#));

@@ -20,6 +20,8 @@ pub(crate) struct LoggedEvent {
     pub(crate) recipient: String,
     pub(crate) original_recipient: Option<String>,
     pub(crate) queue_id: Option<String>,
+    /// It is about a failure in the mail log: nobody has handed in a message.
+    pub(crate) from_log: bool,
     pub(crate) verdict: Option<Verdict>,
     pub(crate) reason: Option<String>,
     /// The key of the reason.
@@ -69,13 +71,29 @@ impl LoggedEvent {
     /// The word for what became of the message when the line was written.
     pub(crate) fn word(&self) -> &str {
         match (&self.event, &self.verdict) {
-            (_, Some(Verdict::Defer(_))) => "deferred",
-            (_, Some(Verdict::Reject(_))) => "refused",
-            (None, Some(Verdict::Accept)) if self.counted.contains_key("unproven_kept") => "kept",
-            (None, Some(Verdict::Accept)) => "accepted",
-            (Some(event), _) => event,
-            (None, None) => "",
+            (Some(event), None | Some(Verdict::Accept)) => event,
+            _ => self.decision_word(),
         }
+    }
+
+    /// The word for the verdict.
+    pub(crate) fn decision_word(&self) -> &str {
+        match &self.verdict {
+            Some(Verdict::Defer(_)) => "deferred",
+            Some(Verdict::Reject(_)) => "refused",
+            Some(Verdict::Accept) => "accepted",
+            None => "",
+        }
+    }
+
+    /// Whether it is the line of another delivery.
+    pub(super) fn is_redelivery(&self) -> bool {
+        self.event.as_deref() == Some("redelivery") && self.verdict == Some(Verdict::Accept)
+    }
+
+    /// Whether it counts as a message that was kept because it has no effect.
+    pub(super) fn counts_as_kept(&self) -> bool {
+        self.is_decision() && self.counted.contains_key("unproven_kept")
     }
 
     /// Whether the policy failed on the message.

@@ -22,6 +22,12 @@ pub(crate) struct MessageLine<'a> {
     time: String,
     #[serde(flatten)]
     envelope: &'a Envelope,
+    /// The Message-ID of the message, without its brackets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<String>,
+    /// It is about a failure in the mail log: nobody has handed in a message.
+    #[serde(skip_serializing_if = "is_not")]
+    from_log: bool,
     #[serde(flatten)]
     decided_by: DecidedBy<'a>,
     /// `carom policy run --seed` with it makes the same decision again.
@@ -34,6 +40,9 @@ pub(crate) struct MessageLine<'a> {
     /// Why the message was accepted without an effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     unproven: Option<Unproven>,
+    /// What a classifier should make of the refusal or the bounce.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expect: Option<String>,
     /// The counters that the decision incremented.
     counted: Tally,
     /// The steps that were run, and how each ended.
@@ -71,13 +80,16 @@ impl<'a> MessageLine<'a> {
     ) -> MessageLine<'a> {
         MessageLine {
             at_ms,
-            time: clock::rfc3339_ms(at_ms),
+            time: clock::rfc3339(at_ms),
             envelope,
+            message_id: None,
+            from_log: false,
             decided_by,
             seed,
             verdict,
             reason: None,
             unproven: None,
+            expect: None,
             counted: Tally::default(),
             results: Vec::new(),
             key: None,
@@ -87,6 +99,10 @@ impl<'a> MessageLine<'a> {
 
     pub(crate) fn counting(self, counted: Tally) -> MessageLine<'a> {
         MessageLine { counted, ..self }
+    }
+
+    pub(crate) fn expecting(self, expect: Option<String>) -> MessageLine<'a> {
+        MessageLine { expect, ..self }
     }
 
     pub(crate) fn with_results(self, results: Vec<Ended>) -> MessageLine<'a> {
@@ -101,6 +117,16 @@ impl<'a> MessageLine<'a> {
     pub(crate) fn without_effect(self, unproven: Option<Unproven>) -> MessageLine<'a> {
         let reason = self.reason.or_else(|| unproven.map(|unproven| unproven.text().to_owned()));
         MessageLine { unproven, reason, ..self }
+    }
+
+    /// Of the message with this Message-ID.
+    pub(crate) fn named(self, message_id: Option<String>) -> MessageLine<'a> {
+        MessageLine { message_id, ..self }
+    }
+
+    /// About a failure in the mail log.
+    pub(crate) fn of_log_failure(self) -> MessageLine<'a> {
+        MessageLine { from_log: true, ..self }
     }
 
     /// Of the message with this key.
@@ -136,16 +162,15 @@ impl<'a> MessageLine<'a> {
     /// The envelope and the texts lose their ends.
     fn shorter_record(&self) -> String {
         let cut = |text: &String| bounded(text, LONGEST_TEXT).to_owned();
-        let Envelope { sender, recipient, original_recipient, client_address, client_helo, queue_id, envid } =
-            self.envelope;
+        let whole = self.envelope;
         let envelope = Envelope {
-            sender: cut(sender),
-            recipient: cut(recipient),
-            original_recipient: original_recipient.as_ref().map(cut),
-            client_address: *client_address,
-            client_helo: client_helo.as_ref().map(cut),
-            queue_id: queue_id.as_ref().map(cut),
-            envid: envid.as_ref().map(cut),
+            sender: cut(&whole.sender),
+            recipient: cut(&whole.recipient),
+            original_recipient: whole.original_recipient.as_ref().map(cut),
+            client_helo: whole.client_helo.as_ref().map(cut),
+            queue_id: whole.queue_id.as_ref().map(cut),
+            envid: whole.envid.as_ref().map(cut),
+            ..whole.clone()
         };
         let mut verdict = self.verdict.clone();
         if let Verdict::Reject(reply) | Verdict::Defer(reply) = &mut verdict {
@@ -156,11 +181,14 @@ impl<'a> MessageLine<'a> {
             at_ms: self.at_ms,
             time: self.time.clone(),
             envelope: &envelope,
+            message_id: self.message_id.clone(),
+            from_log: self.from_log,
             decided_by,
             seed: self.seed,
             verdict: &verdict,
             reason,
             unproven: self.unproven,
+            expect: self.expect.clone(),
             counted: self.counted.clone(),
             results: Vec::new(),
             key: self.key.clone(),
@@ -180,6 +208,10 @@ impl<'a> MessageLine<'a> {
             format!(r#"{{"time":"{}","too_long":true}}"#, self.time)
         }
     }
+}
+
+fn is_not(is: &bool) -> bool {
+    !is
 }
 
 /// The first results, with the beginnings of their notes.

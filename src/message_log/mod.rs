@@ -17,8 +17,11 @@ mod lines_back;
 mod logged_event;
 mod log_reading;
 mod message_line;
+mod new_lines;
+mod outlines;
 mod step_now;
 mod trail;
+mod word_filter;
 #[cfg(test)]
 mod tests;
 
@@ -27,17 +30,22 @@ pub(crate) use later_line::LaterLine;
 pub(crate) use lines_back::LinesBack;
 pub(crate) use log_reading::readable;
 pub(crate) use message_line::{DecidedBy, MessageLine};
+pub(crate) use new_lines::{LinePlaces, new_lines};
+pub(crate) use step_now::StepNow;
 pub(crate) use trail::{TrailFilter, TrailRow, trail};
 
 use crate::clock;
 use crate::config::{Config, LogFormat};
+use crate::deadline::Deadline;
 use crate::deadline::watchdog::LastLine;
 use crate::diagnostics;
 use crate::envelope::Envelope;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::files::daily;
 use crate::journal::StepsDone;
+use crate::mail::Mail;
 use crate::plan::{StepEnd, Verdict};
+use crate::policy::Policy;
 use crate::smtp_reply::SmtpReply;
 use crate::store::{Ended, PendingStep, Performed, Store, Tally};
 use std::io;
@@ -72,6 +80,19 @@ impl MessageLog {
         self.put_lines(&lines.iter().map(MessageLine::json).collect::<Vec<_>>());
     }
 
+    /// Adds the line of a recipient that a policy has refused before there is a message.
+    pub(crate) fn append_refusal(
+        &self,
+        policy: &Policy,
+        mail: &Mail,
+        verdict: &Verdict,
+        expect: Option<String>,
+    ) {
+        let decided_by = DecidedBy { name: &policy.name, hash: policy.short_hash(), plan: String::new() };
+        let line = MessageLine::new(mail.at_ms, &mail.envelope, decided_by, verdict, mail.seed);
+        self.append(&[line.expecting(expect)]);
+    }
+
     /// A line that whatever ends the process writes. `None`: the log cannot be opened.
     pub(crate) fn last_line(&self, line: &MessageLine<'_>) -> Option<LastLine> {
         let log = daily::open_today(&self.directory, self.json_name()).ok()?;
@@ -98,7 +119,7 @@ impl MessageLog {
         let ended = |step: &PendingStep| Ended {
             step: step.step,
             action: step.action.clone().into(),
-            done: Performed::new(StepEnd::Failed, "", step.note.clone()),
+            done: Performed::new(StepEnd::GivenUp, "", step.note.clone()),
         };
         for steps in steps.chunk_by(|a, b| a.key == b.key) {
             let results: Vec<Ended> = steps.iter().map(ended).collect();
@@ -203,4 +224,14 @@ pub(crate) fn expire(config: &Config, store: Option<&Store>) -> Result<()> {
     let names = [NAME, RECORDS, diagnostics::NAME];
     daily::expire(&config.log_dir(), &names, log.keep_days, log.max_size, is_needed);
     store.map_or(Ok(()), |store| folding::forget_gone(store, &config.log_dir()))
+}
+
+/// Makes it known which words each piece of the log has, until the deadline.
+pub(crate) fn outline(config: &Config, deadline: Deadline) -> Result<()> {
+    let logs = lines_back::files(config)?;
+    for log in logs.iter().take_while(|_| !deadline.passed()) {
+        outlines::outline(config, log, deadline).context(log.display())?;
+    }
+    outlines::forget_others(config, &logs);
+    Ok(())
 }

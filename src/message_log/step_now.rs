@@ -6,7 +6,8 @@
 
 use super::logged_event::LoggedStep;
 use crate::clock;
-use crate::store::StepOnRecord;
+use crate::plan::state_as_written;
+use crate::store::{NotificationState, StepOnRecord};
 use crate::text::counted;
 use serde::Serialize;
 
@@ -32,32 +33,42 @@ pub(crate) struct StepNow {
 impl StepNow {
     /// As a line says it.
     pub(crate) fn logged(step: &LoggedStep, at: Option<&str>) -> StepNow {
-        let state = match (step.result.as_str(), step.note.starts_with('!')) {
-            ("succeeded", _) => "succeeded",
-            ("later", _) => "pending",
-            ("parked", _) => "parked",
-            ("failed", false) => "noted",
-            _ => "given up",
-        };
-        let at = at.map(str::to_owned);
-        let (action, note) = (step.action.clone(), step.note.clone());
+        let (state, note) = state_as_written(&step.result, &step.note);
+        let (action, note, at) = (step.action.clone(), note.to_owned(), at.map(str::to_owned));
         StepNow { step: step.step, action, state, at, due_ms: None, tries: None, note, retry: None }
     }
 
     /// As the store has it; `None`: it never ran, because it waited for another end.
     pub(crate) fn on_record(key: &str, row: StepOnRecord) -> Option<StepNow> {
         let StepOnRecord { step, action, state, due_ms, attempts, note } = row;
-        let state = match state.as_str() {
-            "succeeded" => "succeeded",
-            "pending" => "pending",
-            "parked" => "parked",
-            "skipped" => return None,
-            _ if note.starts_with('!') => "given up",
-            _ => "noted",
-        };
+        if state == "skipped" {
+            return None;
+        }
         let due_ms = (state == "pending").then_some(due_ms);
-        let retry = (state == "parked").then(|| format!("carom outbox retry {key}/{step}"));
+        let retry = (state == "parked").then(|| retry(&format!("{key}/{step}")));
         Some(StepNow { step, action, state, at: None, due_ms, tries: Some(attempts), note, retry })
+    }
+
+    /// The same of a notification, which is named by its event.
+    pub(crate) fn of_notification(one: &NotificationState) -> StepNow {
+        let NotificationState { id, event, state, due_ms, attempts, note, .. } = one.clone();
+        let due_ms = (state == "pending").then_some(due_ms);
+        let retry = (state == "parked").then(|| retry(&id));
+        StepNow { step: 0, action: event, state, at: None, due_ms, tries: Some(attempts), note, retry }
+    }
+
+    /// Whether it has forwarded the message to an operator.
+    pub(super) fn has_forwarded(&self) -> bool {
+        self.action == "forward" && self.state == "succeeded"
+    }
+
+    /// Whether it has kept the message because that has no effect. A complaint that came before is
+    /// kept again, and noted.
+    pub(super) fn has_kept(&self) -> bool {
+        matches!(
+            (self.action.as_str(), self.state),
+            ("keep-unproven", "succeeded") | ("keep-unmatched", "succeeded" | "noted")
+        )
     }
 
     /// A line that is newer says more.
@@ -73,15 +84,13 @@ impl StepNow {
         if let Some(at) = at {
             text.push_str(&format!(" {at}"));
         }
-        let due = due_ms.map(|due_ms| format!("next try {}", clock::rfc3339_ms(due_ms)));
+        let due = due_ms.map(|due_ms| format!("next try {}", clock::rfc3339(due_ms)));
         let tries =
             tries.filter(|tries| *tries > 1 || *state == "pending").map(|tries| counted(tries, "try"));
         let more: Vec<String> = tries.into_iter().chain(due).collect();
         if !more.is_empty() {
             text.push_str(&format!(" ({})", more.join(", ")));
         }
-        // The mark tells a failure from an end without an effect; the state says that.
-        let note = note.trim_start_matches('!');
         if !note.is_empty() {
             text.push_str(&format!(": {note}"));
         }
@@ -90,4 +99,9 @@ impl StepNow {
         }
         text
     }
+}
+
+/// The command that makes a parked step due again.
+fn retry(id: &str) -> String {
+    format!("carom outbox retry {id}")
 }

@@ -9,12 +9,15 @@
 use super::lines_back::LinesBack;
 use super::logged_event::LoggedEvent;
 use super::step_now::StepNow;
+use super::word_filter::SoughtWords;
+use crate::archive;
 use crate::clock::{self, DAY_MS};
 use crate::config::Config;
 use crate::error::Result;
 use crate::named_address::NamedAddress;
 use crate::store::Store;
 use memchr::memmem;
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -31,7 +34,7 @@ pub(crate) struct TrailFilter {
     /// Of messages of these states; empty: all.
     pub(crate) statuses: Vec<String>,
     pub(crate) since_ms: Option<i64>,
-    /// The newest so many.
+    /// At most this many, the newest.
     pub(crate) lines: Option<usize>,
     /// An address, a Message-ID or a queue id.
     pub(crate) about: Option<NamedAddress>,
@@ -50,6 +53,10 @@ pub(crate) struct TrailRow {
     pub(crate) deferred: Option<(u32, String)>,
     /// It was deferred, and is decided since.
     pub(crate) is_decided: bool,
+    /// It is the line of a redelivery, and the first delivery died before its own.
+    pub(crate) is_only_line: bool,
+    /// It was kept, and its copy has expired, was displaced, or was erased.
+    pub(crate) copy_is_gone: bool,
 }
 
 /// What the lines after a line have said about its message.
@@ -59,6 +66,7 @@ struct Later {
 }
 
 struct Reading<'a> {
+    config: &'a Config,
     filter: &'a TrailFilter,
     /// Keys of messages that are wanted in any case.
     messages: HashSet<String>,
@@ -67,17 +75,35 @@ struct Reading<'a> {
     later: HashMap<String, Later>,
     /// The rows of deferred messages.
     deferrals: HashMap<String, usize>,
+    /// The rows of redeliveries, by message, until the line of the decision is met.
+    again: HashMap<String, Vec<usize>>,
     /// Digests of messages that are decided.
     decided: HashSet<u64>,
+    /// Digests of the keys of copies that are there.
+    copies: OnceCell<HashSet<String>>,
 }
 
 /// The rows that are wanted, the oldest first.
 pub(crate) fn trail(config: &Config, store: Option<&Store>, filter: &TrailFilter) -> Result<Vec<TrailRow>> {
     let messages = messages_about(config, filter)?;
-    let (later, deferrals, decided) = (HashMap::new(), HashMap::new(), HashSet::new());
-    let mut reading = Reading { filter, messages, store, rows: Vec::new(), later, deferrals, decided };
+    let mut reading = Reading {
+        config,
+        filter,
+        messages,
+        store,
+        rows: Vec::new(),
+        later: HashMap::new(),
+        deferrals: HashMap::new(),
+        again: HashMap::new(),
+        decided: HashSet::new(),
+        copies: OnceCell::new(),
+    };
     let most = filter.lines.unwrap_or(MOST).min(MOST);
-    let mut lines = LinesBack::of(config)?;
+    let sought = reading.sought();
+    let mut lines = match &sought {
+        Some(sought) => LinesBack::naming(config, sought)?,
+        None => LinesBack::of(config)?,
+    };
     let mut is_over = false;
     while let Some(line) = lines.next()? {
         is_over |= reading.rows.len() >= most;
@@ -90,7 +116,7 @@ pub(crate) fn trail(config: &Config, store: Option<&Store>, filter: &TrailFilter
             reading.count_try(&line);
         }
     }
-    let mut rows = reading.rows;
+    let mut rows = reading.into_rows();
     rows.reverse();
     rows.sort_by_key(|row| row.at_ms);
     Ok(rows)
@@ -101,7 +127,8 @@ pub(crate) fn trail(config: &Config, store: Option<&Store>, filter: &TrailFilter
 fn messages_about(config: &Config, filter: &TrailFilter) -> Result<HashSet<String>> {
     let mut messages = filter.messages.clone();
     let Some(about) = &filter.about else { return Ok(messages) };
-    let mut lines = LinesBack::of(config)?;
+    let sought = SoughtWords::of(about);
+    let mut lines = LinesBack::naming(config, &sought)?;
     while let Some(line) = lines.next()? {
         if messages.len() < MOST && about.is_in(&line) {
             let event = LoggedEvent::read(&line);
@@ -112,6 +139,28 @@ fn messages_about(config: &Config, filter: &TrailFilter) -> Result<HashSet<Strin
 }
 
 impl Reading<'_> {
+    /// The words of which a wanted line has some; `None`: any line may be wanted.
+    fn sought(&self) -> Option<SoughtWords> {
+        if let Some(about) = &self.filter.about {
+            let mut sought = SoughtWords::of(about);
+            self.messages.iter().for_each(|message| sought.add_quoted(message));
+            return Some(sought);
+        }
+        let recipient = self.filter.recipient.as_ref()?;
+        let mut sought = SoughtWords::default();
+        sought.add_quoted(recipient);
+        Some(sought)
+    }
+
+    /// The rows, the newest first. A redelivery stands for the decision that has no line.
+    fn into_rows(mut self) -> Vec<TrailRow> {
+        for place in self.again.values().filter_map(|places| places.last()) {
+            self.rows[*place].is_only_line = true;
+        }
+        self.rows.retain(|row| self.filter.has_status(row));
+        self.rows
+    }
+
     /// Takes a line. Returns whether older ones are wanted too.
     fn take(&mut self, line: &[u8]) -> bool {
         let filter = self.filter;
@@ -138,8 +187,15 @@ impl Reading<'_> {
         if event.is_deferral() && self.count_try(line) {
             return true;
         }
+        if event.is_decision() {
+            self.again.remove(event.message().unwrap_or_default());
+        }
         let row = self.row(line, event, at_ms);
-        if filter.statuses.is_empty() || row.statuses().iter().any(|status| filter.names(status)) {
+        let again = row.event.as_ref().filter(|event| event.is_redelivery());
+        if let Some(message) = again.and_then(LoggedEvent::message) {
+            self.again.entry(message.to_owned()).or_default().push(self.rows.len());
+            self.rows.push(row);
+        } else if filter.has_status(&row) {
             let deferred = row.event.as_ref().filter(|event| event.is_deferral());
             if let Some(same) = deferred.and_then(LoggedEvent::same_try) {
                 self.deferrals.insert(same, self.rows.len());
@@ -179,7 +235,16 @@ impl Reading<'_> {
         }
         let deferred = event.is_deferral().then(|| (1, event.time.clone()));
         let is_decided = self.is_decided_since(&event);
-        TrailRow { at_ms, line: text_of(line), event: Some(event), steps, deferred, is_decided }
+        let (line, event, copy_is_gone) = (text_of(line), Some(event), false);
+        let is_only_line = false;
+        let row = TrailRow { at_ms, line, event, steps, deferred, is_decided, is_only_line, copy_is_gone };
+        let copy_is_gone = row.was_kept() && !self.has_copy(&message);
+        TrailRow { copy_is_gone, ..row }
+    }
+
+    fn has_copy(&self, message: &str) -> bool {
+        let copies = self.copies.get_or_init(|| archive::without_effect(self.config));
+        copies.contains(&archive::key_digest(message))
     }
 
     /// Whether a newer line decides about a deferred message; notes it if this one decides.
@@ -238,11 +303,14 @@ impl TrailFilter {
         self.recipient.is_some() || !self.statuses.is_empty()
     }
 
+    fn has_status(&self, row: &TrailRow) -> bool {
+        self.statuses.is_empty() || row.statuses().iter().any(|status| self.names(status))
+    }
+
     /// Whether a line by itself is wanted.
     pub(crate) fn lets_through(&self, row: &TrailRow) -> bool {
         let is_for = |address: &String| row.event.as_ref().is_some_and(|event| event.is_for(address));
-        self.recipient.as_ref().is_none_or(is_for)
-            && (self.statuses.is_empty() || row.statuses().iter().any(|status| self.names(status)))
+        self.recipient.as_ref().is_none_or(is_for) && self.has_status(row)
     }
 
     fn names(&self, status: &str) -> bool {
@@ -263,6 +331,8 @@ impl TrailRow {
             steps: Vec::new(),
             deferred: None,
             is_decided: false,
+            is_only_line: false,
+            copy_is_gone: false,
         }
     }
 
@@ -279,22 +349,41 @@ impl TrailRow {
             steps,
             deferred: None,
             is_decided: false,
+            is_only_line: false,
+            copy_is_gone: false,
         }
+    }
+
+    /// The word for what became of the message.
+    pub(crate) fn status(&self) -> &str {
+        let Some(event) = &self.event else { return "" };
+        let word = if self.is_only_line { event.decision_word() } else { event.word() };
+        match word {
+            "accepted" if self.was_kept() && !self.copy_is_gone => "kept",
+            "accepted" if self.steps.iter().any(StepNow::has_forwarded) => "forwarded",
+            word => word,
+        }
+    }
+
+    /// Whether it was kept because it has no effect.
+    fn was_kept(&self) -> bool {
+        self.steps.iter().any(StepNow::has_kept)
+            || self.event.as_ref().is_some_and(LoggedEvent::counts_as_kept)
     }
 
     /// The words for its state, by which rows are chosen.
     pub(crate) fn statuses(&self) -> Vec<&str> {
         let Some(event) = &self.event else { return Vec::new() };
-        let mut statuses = if self.is_decided { Vec::new() } else { vec![event.word()] };
-        if event.is_policy_failure() {
+        let mut statuses = if self.is_decided { Vec::new() } else { vec![self.status()] };
+        if event.is_policy_failure() && !self.is_decided {
             statuses.push("policy-failed");
         }
         for step in &self.steps {
-            match (step.state, step.action.as_str()) {
-                ("given up", _) => statuses.push("given-up"),
-                ("pending" | "parked", _) => statuses.push(step.state),
-                ("succeeded", "forward") => statuses.push("forwarded"),
-                ("succeeded", "keep-unproven") => statuses.push("kept"),
+            match step.state {
+                "given up" => statuses.push("given-up"),
+                "pending" | "parked" => statuses.push(step.state),
+                _ if step.has_forwarded() => statuses.push("forwarded"),
+                _ if step.has_kept() && !self.copy_is_gone => statuses.push("kept"),
                 _ => {}
             }
         }

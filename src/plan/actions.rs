@@ -20,6 +20,8 @@ pub(crate) enum Action {
     OneClick(Visit),
     /// Send an out-of-band bounce.
     Bounce(Bounce),
+    /// Report that the message is delivered; no policy can ask for it.
+    ReportSuccess(SuccessReport),
     /// Send a feedback report.
     Complain(Complaint),
     /// Send an automatic reply.
@@ -72,7 +74,7 @@ pub(crate) struct Visit {
 /// Where mail about a message may be sent: the answer of the policy's `map`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Route {
-    /// Hosts to try, in order. Empty: the return path may not be answered; see `refusal`.
+    /// Hosts to try, in order. With a `refusal`: the mail exchangers that the policy does not know.
     pub(crate) hosts: Vec<String>,
     /// The envelope recipient of what is sent.
     pub(crate) to: String,
@@ -93,6 +95,16 @@ pub(crate) enum Refusal {
     NotRecognised,
 }
 
+impl Refusal {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Refusal::MissingReturnPath => "there is no Return-Path",
+            Refusal::MissingTo => "there is no recipient to answer for",
+            Refusal::NotRecognised => "the Return-Path is not one that may be answered",
+        }
+    }
+}
+
 /// An out-of-band bounce (RFC 3464).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Bounce {
@@ -101,6 +113,15 @@ pub(crate) struct Bounce {
     /// Envelope sender and From; `None` is the null sender and MAILER-DAEMON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sender: Option<String>,
+    pub(crate) route: Route,
+    /// What a classifier should make of it: the field X-Carom-Expect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expect: Option<String>,
+}
+
+/// A report that the message is delivered, for a sender that asks for it (RFC 3461).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SuccessReport {
     pub(crate) route: Route,
 }
 
@@ -240,6 +261,7 @@ impl Action {
             Action::Click(_) => "click",
             Action::OneClick(_) => "one-click",
             Action::Bounce(_) => "bounce",
+            Action::ReportSuccess(_) => "report-success",
             Action::Complain(_) => "complain",
             Action::AutoReply(_) => "auto-reply",
             Action::Keep => "keep",

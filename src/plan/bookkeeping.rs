@@ -103,6 +103,7 @@ mod tests {
     #[test]
     fn bookkeeping_is_taken_out_and_the_rest_keeps_its_order() {
         let mut plan = Plan {
+            expect: None,
             verdict: Verdict::Accept,
             steps: vec![
                 step(Action::Verdict, None),
@@ -123,6 +124,7 @@ mod tests {
     fn counts_that_hang_on_a_step_are_found_through_each_other_but_not_through_other_steps() {
         let later = Step { delay: 60, ..step(count("a_minute_on"), Some((0, Condition::Succeeded))) };
         let plan = Plan {
+            expect: None,
             verdict: Verdict::Accept,
             steps: vec![
                 step(Action::Keep, None),

@@ -1,4 +1,4 @@
-//! Whether something follows from a plan, besides counting.
+//! Whether something follows from a plan, besides counting and the report that it was delivered.
 //!
 //! Invariant: what nothing proves has no effect: such a suppression always fails, and such a soft
 //! bounce counts for nothing. Nor has a notification that no application gets.
@@ -27,8 +27,9 @@ impl Plan {
                 Action::Notify(notification) => !is_received(notification),
                 _ => false,
             };
-            let only_counts = matches!(step.action, Action::Count { .. } | Action::Verdict);
-            if !never_runs && !is_void && !only_counts {
+            let only_tells =
+                matches!(step.action, Action::Count { .. } | Action::Verdict | Action::ReportSuccess(_));
+            if !never_runs && !is_void && !only_tells {
                 return true;
             }
             fails.push(never_runs || is_void);
@@ -40,11 +41,11 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Step, Suppression, Verdict};
+    use crate::plan::{Step, Suppression};
 
     fn plan(steps: Vec<(Option<(usize, Condition)>, Action)>) -> Plan {
         let step = |(after, action)| Step { after, delay: 0, action };
-        Plan { verdict: Verdict::Accept, steps: steps.into_iter().map(step).collect() }
+        Plan { steps: steps.into_iter().map(step).collect(), ..Plan::default() }
     }
 
     fn suppress(unproven: bool) -> Action {

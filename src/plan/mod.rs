@@ -8,14 +8,16 @@ mod actions;
 mod bookkeeping;
 mod effects;
 mod grounds;
+mod step_end;
 mod unproven;
 
 pub(crate) use actions::{
     Action, AutoReply, Bounce, Bounced, Complaint, Forwarding, Notification, Refusal, Route, Strike,
-    Suppression, Tell, Unmatched, UnprovenCopy, Visit,
+    SuccessReport, Suppression, Tell, Unmatched, UnprovenCopy, Visit,
 };
 
 pub(crate) use grounds::Grounds;
+pub(crate) use step_end::{StepEnd, state_as_written};
 pub(crate) use unproven::Unproven;
 
 use crate::smtp_reply::SmtpReply;
@@ -27,6 +29,28 @@ pub(crate) struct Plan {
     pub(crate) verdict: Verdict,
     /// In the order in which the policy added them; a step waits only for earlier ones.
     pub(crate) steps: Vec<Step>,
+    /// What a classifier should make of the refusal or of the bounce, if the policy says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expect: Option<String>,
+}
+
+impl Plan {
+    /// A message that is refused is not delivered.
+    pub(crate) fn forget_success_if_refused(&mut self) {
+        if self.verdict != Verdict::Accept {
+            // No step waits for it.
+            self.steps.retain(|step| !matches!(step.action, Action::ReportSuccess(_)));
+        }
+    }
+
+    /// What a classifier should make of a bounce goes with it.
+    pub(crate) fn tell_bounces(&mut self) {
+        for step in &mut self.steps {
+            if let Action::Bounce(bounce) = &mut step.action {
+                bounce.expect.clone_from(&self.expect);
+            }
+        }
+    }
 }
 
 /// The answer to the mail server.
@@ -38,6 +62,13 @@ pub(crate) enum Verdict {
     Reject(SmtpReply),
     /// Try again later.
     Defer(SmtpReply),
+}
+
+impl Verdict {
+    /// That of a reply of class 4 or 5.
+    pub(crate) fn of_refusal(reply: SmtpReply) -> Verdict {
+        if reply.code < 500 { Verdict::Defer(reply) } else { Verdict::Reject(reply) }
+    }
 }
 
 /// One node of the action tree.
@@ -65,39 +96,6 @@ pub(crate) enum Condition {
     Failed,
     /// Either way.
     Finished,
-}
-
-/// How a step ended: the same value from the action to the journal, the message log and the
-/// counters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StepEnd {
-    Succeeded,
-    /// It cannot be done.
-    Failed,
-    /// It cannot be done until an operator has looked at it. Later steps treat it as failed.
-    Parked,
-    /// Try again, not before this time in milliseconds since 1970.
-    Later {
-        at_ms: i64,
-    },
-}
-
-impl StepEnd {
-    /// The word in the message log.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            StepEnd::Succeeded => "succeeded",
-            StepEnd::Failed => "failed",
-            StepEnd::Parked => "parked",
-            StepEnd::Later { .. } => "later",
-        }
-    }
-}
-
-impl Serialize for StepEnd {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.word())
-    }
 }
 
 impl Step {

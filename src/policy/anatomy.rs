@@ -15,11 +15,11 @@ pub(crate) const NEWEST: &str = "1.1.0";
 pub(crate) const OFFERED: &str = "1.0.0 and 1.1.0";
 
 /// The interfaces a policy may import.
-const IMPORTS: &[&str] = &["facts", "reports", "actions", "host"];
+const IMPORTS: &[&str] = &["facts", "reports", "actions", "host", "session"];
 /// The interfaces a policy must export.
 const EXPORTS: &[&str] = &["decision", "mapping", "classification", "settings"];
 /// The interfaces it may export besides.
-const OPTIONAL: &[&str] = &["preparation", "diagnosis"];
+const OPTIONAL: &[&str] = &["preparation", "diagnosis", "reception"];
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Anatomy {

@@ -113,6 +113,15 @@ impl facts::Host for Host {
             shown.map(|link| link.url.clone()).collect()
         })
     }
+
+    fn times_deferred(&mut self) -> u32 {
+        self.ask("times-deferred", |facts| facts.earlier_deferrals().times)
+    }
+
+    fn first_deferred(&mut self) -> Option<u64> {
+        let first = self.ask("first-deferred", |facts| facts.earlier_deferrals().first_ms);
+        first.and_then(|first| u64::try_from(first).ok())
+    }
 }
 
 impl reports::Host for Host {

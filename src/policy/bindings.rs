@@ -26,3 +26,18 @@ pub(crate) mod optional {
         ownership: Borrowing { duplicate_if_necessary: true },
     });
 }
+
+/// A policy that answers in the SMTP dialogue.
+pub(crate) mod receiving {
+    wasmtime::component::bindgen!({
+        path: "wit",
+        inline: "
+            package carom:receiving;
+            world receiving {
+                import carom:policy/session@1.1.0;
+                export carom:policy/reception@1.1.0;
+            }
+        ",
+        world: "carom:receiving/receiving",
+    });
+}

@@ -20,6 +20,11 @@ pub(crate) fn shipped() -> impl Iterator<Item = &'static str> {
     SHIPPED.iter().map(|shipped| shipped.name)
 }
 
+/// Whether the policy `name` is one of those inside the carom binary.
+pub(crate) fn is_shipped(name: &str, config: &Config) -> bool {
+    ComponentSource::find(name, config).is_ok_and(|source| source.place == Place::Shipped)
+}
+
 /// The directory of the releases of the policy `name`. Fails if the name is not safe in a path.
 pub(crate) fn home(config: &Config, name: &str) -> Result<PathBuf> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';

@@ -7,6 +7,7 @@
 use super::message_facts::MessageFacts;
 use super::recipient_facts::RecipientFacts;
 use crate::digest;
+use crate::mailbox_syntax::in_a_labels;
 use crate::plan::{Bounced, Unmatched};
 use crate::report::{self, ReportKind};
 
@@ -16,7 +17,9 @@ const DIGITS: usize = 32;
 impl MessageFacts {
     /// What a report says about an address; `None` if the message reports nothing.
     pub(crate) fn bounced(&self, address: &str) -> Option<Bounced> {
-        let address = address.to_lowercase();
+        // A domain in other scripts has two spellings, and servers change one for the other.
+        let plain = |address: &str| in_a_labels(&address.to_lowercase()).into_owned();
+        let address = plain(address);
         let digest = |parts: &[&str]| {
             let parts: Vec<&[u8]> = parts.iter().flat_map(|part| [part.as_bytes(), b"\0"]).collect();
             digest::sha256_hex(&parts[..parts.len() - 1], DIGITS)
@@ -33,8 +36,8 @@ impl MessageFacts {
         }
         let text = |field: &Option<String>| field.clone().unwrap_or_default();
         let found = report.recipients.iter().find(|one| {
-            one.address.eq_ignore_ascii_case(&address)
-                || one.original.as_ref().is_some_and(|original| original.eq_ignore_ascii_case(&address))
+            plain(&one.address) == address
+                || one.original.as_ref().is_some_and(|original| plain(original) == address)
         });
         let diagnostic = found.map_or("", |found| found.diagnostic.as_str());
         let (subject, from) = (text(&original.subject), text(&original.from));

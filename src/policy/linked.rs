@@ -1,30 +1,36 @@
 //! A component linked with what carom offers, and the interfaces that it exports: those that every
-//! policy has, and `diagnosis` where it has it.
+//! policy has, and `diagnosis` and `reception` where it has them.
 //!
-//! Not here: what is asked through them (`questions`, `classes`). Invariant: a component that
-//! exports an interface in another form than the WIT says is refused when it is linked.
+//! Not here: what is asked through them (`questions`, `classes`, `reception`). Invariant: a
+//! component that exports an interface in another form than the WIT says is refused when it is
+//! linked.
 
 use super::bindings::carom::policy::{actions, facts, host, reports};
 use super::bindings::optional::{Diagnosing, DiagnosingIndices};
+use super::bindings::receiving::carom::policy::session;
+use super::bindings::receiving::{Receiving, ReceivingIndices};
 use super::bindings::{self, PolicyIndices};
 use super::host::Host;
 use std::collections::BTreeSet;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Engine, Result, Store};
 
-/// The optional interface.
+/// The optional interfaces.
 const DIAGNOSIS: &str = "carom:policy/diagnosis@1.1.0";
+const RECEPTION: &str = "carom:policy/reception@1.1.0";
 
 pub(crate) struct Linked {
     component: InstancePre<Host>,
     policy: PolicyIndices,
     diagnosis: Option<DiagnosingIndices>,
+    reception: Option<ReceivingIndices>,
 }
 
 /// An instance, and its exports.
 pub(crate) struct Guest {
     pub(crate) policy: bindings::Policy,
     pub(crate) diagnosis: Option<Diagnosing>,
+    pub(crate) reception: Option<Receiving>,
 }
 
 /// Offers the interfaces of `carom:policy` that a component imports: most need but some, and each
@@ -40,6 +46,7 @@ pub(crate) fn offer(linker: &mut Linker<Host>, engine: &Engine, component: &Comp
             Some("reports") => reports::add_to_linker::<_, HasSelf<Host>>(linker, |host| host)?,
             Some("actions") => actions::add_to_linker::<_, HasSelf<Host>>(linker, |host| host)?,
             Some("host") => host::add_to_linker::<_, HasSelf<Host>>(linker, |host| host)?,
+            Some("session") => session::add_to_linker::<_, HasSelf<Host>>(linker, |host| host)?,
             _ => {}
         }
     }
@@ -49,15 +56,22 @@ pub(crate) fn offer(linker: &mut Linker<Host>, engine: &Engine, component: &Comp
 impl Linked {
     pub(crate) fn new(component: InstancePre<Host>) -> Result<Linked> {
         let policy = PolicyIndices::new(&component)?;
-        let exports = |component: &Component| component.get_export_index(None, DIAGNOSIS).is_some();
-        let diagnosis = exports(component.component()).then(|| DiagnosingIndices::new(&component));
-        Ok(Linked { policy, diagnosis: diagnosis.transpose()?, component })
+        let exports = |interface| component.component().get_export_index(None, interface).is_some();
+        let diagnosis = exports(DIAGNOSIS).then(|| DiagnosingIndices::new(&component)).transpose()?;
+        let reception = exports(RECEPTION).then(|| ReceivingIndices::new(&component)).transpose()?;
+        Ok(Linked { policy, diagnosis, reception, component })
+    }
+
+    /// Whether it answers in the SMTP dialogue.
+    pub(crate) fn receives(&self) -> bool {
+        self.reception.is_some()
     }
 
     pub(crate) fn instantiate(&self, store: &mut Store<Host>) -> Result<Guest> {
         let instance = self.component.instantiate(&mut *store)?;
         let policy = self.policy.load(&mut *store, &instance)?;
         let diagnosis = self.diagnosis.as_ref().map(|found| found.load(&mut *store, &instance));
-        Ok(Guest { policy, diagnosis: diagnosis.transpose()? })
+        let reception = self.reception.as_ref().map(|found| found.load(&mut *store, &instance));
+        Ok(Guest { policy, diagnosis: diagnosis.transpose()?, reception: reception.transpose()? })
     }
 }

@@ -25,12 +25,16 @@ mod shipped;
 mod component_source;
 /// What a policy may know about a message.
 pub(crate) mod message_facts;
+/// What a policy may know about an SMTP session.
+pub(crate) mod session_facts;
 /// What a policy may know about one recipient.
 pub(crate) mod recipient_facts;
 /// Addresses that never complain.
 mod own_and_lists;
 /// Who complains.
 mod complaint_facts;
+/// What names a message that comes again.
+pub(crate) mod earlier_deferrals;
 /// WHAT PROVES A REPORT.
 pub(crate) mod proof;
 /// Why a report is not proven.
@@ -47,6 +51,8 @@ mod host;
 mod plan_builder;
 /// The imports that answer questions.
 mod answers;
+/// The same about an SMTP session.
+mod session_answers;
 /// WASI without a world outside.
 mod wasi;
 /// A component and its exports, linked with what carom offers.
@@ -59,6 +65,10 @@ mod instance;
 mod classes;
 /// The questions about a message.
 mod questions;
+/// What is answered in the SMTP dialogue.
+mod reception;
+/// How many instances there are at a time.
+pub(crate) mod instance_places;
 /// What a guest said before it failed.
 mod last_words;
 /// Why a guest failed.
@@ -68,16 +78,18 @@ mod prepare;
 /// Who could write a file: asks the system's user database.
 mod mail_user;
 /// Installed releases, and rolling back.
+pub(crate) mod listed_policy;
 pub(crate) mod releases;
 /// Making a release.
 pub(crate) mod staging;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use component_source::{read as component, shipped};
+pub(crate) use component_source::{is_shipped, read as component, shipped};
 pub(crate) use failure::Failure;
 pub(crate) use questions::Decision;
 pub(crate) use ready::{Policy, Readied, Use, Wanted};
+pub(crate) use reception::PolicyAnswer;
 pub(crate) use verified::CodeCheck;
 
 use crate::clock;

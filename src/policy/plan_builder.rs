@@ -14,6 +14,9 @@ use crate::smtp_reply::{EnhancedStatus, SmtpReply};
 use std::fmt::Display;
 use wasmtime::Result;
 
+/// Bytes of what a classifier should make of a bounce.
+const LONGEST_EXPECTATION: usize = 300;
+
 impl Host {
     fn add(&mut self, action: Action, when: actions::Schedule) -> Result<u32> {
         let index = self.plan.steps.len();
@@ -143,7 +146,10 @@ impl actions::Host for Host {
     fn bounce(&mut self, bounce: actions::DeliveryReport, when: actions::Schedule) -> Result<u32> {
         let reply = self.reply(bounce.reply)?;
         let sender = bounce.sender.map(|sender| line(&sender, 320));
-        self.add(Action::Bounce(plan::Bounce { reply, sender, route: plan::Route::default() }), when)
+        self.add(
+            Action::Bounce(plan::Bounce { reply, sender, route: plan::Route::default(), expect: None }),
+            when,
+        )
     }
 
     fn complain(&mut self, complaint: actions::FeedbackReport, when: actions::Schedule) -> Result<u32> {
@@ -172,6 +178,12 @@ impl actions::Host for Host {
     fn keep_unmatched(&mut self, when: actions::Schedule) -> Result<u32> {
         let unmatched = self.facts.unmatched();
         self.add(Action::KeepUnmatched(unmatched), when)
+    }
+
+    fn expect(&mut self, text: String) -> Result<()> {
+        self.called("expect");
+        self.plan.expect = Some(line(&text, LONGEST_EXPECTATION)).filter(|text| !text.is_empty());
+        Ok(())
     }
 
     fn strike(&mut self, strike: actions::SoftBounce, when: actions::Schedule) -> Result<u32> {

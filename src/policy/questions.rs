@@ -5,12 +5,14 @@
 //! `Failure`.
 
 use super::failure::{Failure, FailureKind, status_line};
+use super::host::Host;
 use super::ready::Policy;
 use super::recipient_facts::RecipientFacts;
 use crate::plan::Plan;
 use serde::Serialize;
 use std::rc::Rc;
 use std::time::Duration;
+use wasmtime::Store;
 
 /// The answer to "may this return path be answered, and where".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,6 +36,18 @@ pub(crate) struct Decision {
     pub(crate) fuel: Option<u64>,
 }
 
+impl Decision {
+    /// What a guest has built, and what that cost.
+    pub(super) fn of(store: Store<Host>) -> Decision {
+        let used = store.data().used();
+        let fuel = store.get_fuel().ok().map(|left| u64::MAX - left);
+        let host = store.into_data();
+        let mut plan = host.plan;
+        plan.tell_bounces();
+        Decision { plan, asked: host.asked, used, memory: host.meter.peak, fuel }
+    }
+}
+
 /// Nothing random, and no time.
 pub(crate) const FIXED: (u64, u64) = (0, 0);
 
@@ -50,10 +64,7 @@ impl Policy {
             guest.policy.carom_policy_decision().call_decide(store)
         })?;
         decided.map_err(|refusal| self.failure(FailureKind::Refused, &status_line(&refusal)))?;
-        let used = store.data().used();
-        let fuel = store.get_fuel().ok().map(|left| u64::MAX - left);
-        let host = store.into_data();
-        Ok(Decision { plan: host.plan, asked: host.asked, used, memory: host.meter.peak, fuel })
+        Ok(Decision::of(store))
     }
 
     /// Whether `return_path` may be answered; `hosts` are its mail exchangers.

@@ -68,6 +68,8 @@ pub(crate) enum Use {
     Look,
     /// Decisions as Pulley bytecode, as in a process that may not run machine code.
     Interpreted,
+    /// A few such decisions that leave nothing on disk.
+    LookInterpreted,
 }
 
 #[derive(Clone, Debug)]
@@ -119,7 +121,7 @@ impl Policy {
         loop {
             let source = wanted.source(config)?;
             match Policy::ready(wanted, source.clone(), config, usage) {
-                // So many others were installed since `source` was found that it was pruned.
+                // Others were installed since `source` was found, and it was pruned.
                 Err(_) if looks < LOOKS && source.is_gone() => looks += 1,
                 readied => return readied.map_err(|error| wanted.is_not_ready(error)),
             }
@@ -133,6 +135,7 @@ impl Policy {
             Use::Many(threads) => (Purpose::RunMany(threads), runnable()),
             Use::Measured => (Purpose::Measure, Flavor::Native),
             Use::Interpreted => (Purpose::Run, Flavor::Pulley),
+            Use::LookInterpreted => (Purpose::Look, Flavor::Pulley),
         };
         let loaded = match load_and_link(&source, config, flavor, purpose) {
             Err(LoadFailure::NoExecutableMemory) => load_and_link(&source, config, Flavor::Pulley, purpose),

@@ -4,8 +4,10 @@
 //! Not here: how answers cross to the guest (`answers`). Invariant: what is not asked for is not
 //! computed; what was asked for is computed once.
 
+use super::earlier_deferrals::{DeferralNames, EarlierDeferrals};
 use super::message_facts::MessageFacts;
 use super::own_and_lists::OwnAndLists;
+use super::session_facts::SessionFacts;
 use crate::auth::{self, AuthResult, Check, Dns, client_address};
 use crate::clock;
 use crate::config::Config;
@@ -32,6 +34,8 @@ pub(crate) struct RecipientFacts {
     sent: Option<Box<WasSent>>,
     only_recipient: Option<Box<OnlyRecipient>>,
     own: OnceCell<OwnAndLists>,
+    session: Option<SessionFacts>,
+    deferrals: Option<Box<LookDeferrals>>,
 }
 
 /// Answers whether mail of a sender domain (second) to an address (first) is suppressed.
@@ -42,6 +46,9 @@ pub(crate) type WasSent = dyn Fn(&str, &str) -> Option<String>;
 /// Answers which address (first) a message with this Message-ID went to, if it went to no other,
 /// and who sent it (second).
 pub(crate) type OnlyRecipient = dyn Fn(&str) -> Option<(String, String)>;
+
+/// Answers what is remembered of a message that was deferred.
+pub(crate) type LookDeferrals = dyn Fn(&DeferralNames) -> EarlierDeferrals;
 
 impl RecipientFacts {
     pub(crate) fn new(message: Rc<MessageFacts>, envelope: Envelope) -> RecipientFacts {
@@ -55,6 +62,8 @@ impl RecipientFacts {
             sent: None,
             only_recipient: None,
             own: OnceCell::new(),
+            session: None,
+            deferrals: None,
         }
     }
 
@@ -74,6 +83,34 @@ impl RecipientFacts {
     /// With means to find out what was sent; without them, nothing was.
     pub(crate) fn with_sent(self, sent: Box<WasSent>, only: Box<OnlyRecipient>) -> RecipientFacts {
         RecipientFacts { sent: Some(sent), only_recipient: Some(only), ..self }
+    }
+
+    /// With means to find out what was deferred before; without them, nothing was.
+    pub(crate) fn with_deferrals(self, deferrals: Box<LookDeferrals>) -> RecipientFacts {
+        RecipientFacts { deferrals: Some(deferrals), ..self }
+    }
+
+    /// What names the message when it comes again.
+    pub(crate) fn deferral_names(&self) -> DeferralNames {
+        let id = self.message.message(|message| message.header("Message-ID"));
+        let bytes = self.message.content.raw();
+        let id = id.as_ref().map_or(&bytes[..], |id| id.as_bytes());
+        DeferralNames::of(id, &self.envelope.sender, &self.envelope.recipient, self.client_address())
+    }
+
+    /// What is remembered of earlier deliveries of the message.
+    pub(crate) fn earlier_deferrals(&self) -> EarlierDeferrals {
+        self.deferrals.as_ref().map_or_else(EarlierDeferrals::default, |look| look(&self.deferral_names()))
+    }
+
+    /// In an SMTP session, before there is a message.
+    pub(crate) fn in_session(self, session: SessionFacts) -> RecipientFacts {
+        RecipientFacts { session: Some(session), ..self }
+    }
+
+    /// `None`: the question is not about a session.
+    pub(super) fn session(&self) -> Option<&SessionFacts> {
+        self.session.as_ref()
     }
 
     pub(crate) fn envelope(&self) -> &Envelope {

@@ -14,7 +14,7 @@ use super::releases::{self, ABOUT, Provenance, Release};
 use super::verified;
 use crate::clock;
 use crate::config::Config;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::files::lock::LockFile;
 use crate::files::private;
 use crate::files::publish::{publish_directory, write_synced};
@@ -47,7 +47,8 @@ pub(crate) fn stage(config: &Config, name: &str, file: &Path) -> Result<Staged> 
             private::make_directories(&home, modes.directory).context(home.display())?;
         }
         let nearest = home.ancestors().find_map(|path| fs::canonicalize(path).ok());
-        nearest.iter().flat_map(|path| path.ancestors()).try_for_each(|path| user.refuse(path))?;
+        let places = || nearest.iter().flat_map(|path| path.ancestors());
+        places().try_for_each(|path| user.refuse(path)).map_err(|error| elsewhere(error, config))?;
     }
     let lock = releases::lock(&home)?;
     let known = releases::read(&home, name);
@@ -61,6 +62,17 @@ pub(crate) fn stage(config: &Config, name: &str, file: &Path) -> Result<Staged> 
     publish_directory(&scratch, &directory).context(directory.display())?;
     let release = Release { name: name.to_owned(), number, hash, in_force: false, directory, about };
     Ok(Staged { release, home, keep: config.policies.keep, _lock: lock })
+}
+
+/// The mail user has to write in the state directory: then policies belong elsewhere.
+fn elsewhere(error: Error, config: &Config) -> Error {
+    match config.policies_dir().starts_with(config.state_dir()) {
+        true => error.remedy(
+            "let policies be where only root writes: install -d -m 755 /etc/carom/policies, and set [policies] \
+             directory = \"/etc/carom/policies\"",
+        ),
+        false => error,
+    }
 }
 
 /// Fills the directory of a release. Returns the hash of its component.

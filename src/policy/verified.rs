@@ -3,10 +3,10 @@
 //!
 //! Reading all of it takes as long as a small message. Therefore a record (`….verified`, in carom's
 //! own directory of compiled code) says which file was compared: its device, inode, size and times.
-//! While they are the same, the code is mapped without another look. Not here: compiling, and
-//! mapping (`cache`). Invariants: code that differs from its SHA-256, or has none, is never mapped;
-//! a file that has just changed is never recorded, because the clock of the file system may not
-//! tell a second change from the first.
+//! While they are the same, the code is mapped without another look; the tick takes one each hour.
+//! Not here: compiling, and mapping (`cache`). Invariants: code that differs from its SHA-256, or
+//! has none, is never mapped; a file that has just changed is never recorded, because the clock of
+//! the file system may not tell a second change from the first.
 
 use crate::digest;
 use crate::error::{Error, Result};
@@ -24,6 +24,8 @@ use std::time::{Duration, SystemTime};
 const SETTLED: Duration = Duration::from_millis(100);
 /// The same where the file system counts whole seconds.
 const SETTLED_SECONDS: Duration = Duration::from_secs(2);
+/// How long the tick relies on a comparison.
+const FRESH: Duration = Duration::from_secs(3600);
 /// Larger code is not compiled by carom.
 const LARGEST: u64 = 1 << 30;
 
@@ -35,8 +37,8 @@ const LONGEST_NOTE: u64 = 4096;
 pub(crate) enum CodeCheck {
     /// All of it, unless it is the file that was looked at before.
     IfChanged,
-    /// All of it.
-    Whole,
+    /// All of it, unless it is the file that was looked at within the hour.
+    Hourly,
     /// All of it, and nothing is recorded.
     Look,
 }
@@ -78,10 +80,7 @@ pub(crate) fn open(code: &Path, compiled_dir: &Path, depth: CodeCheck) -> Result
     let is_believed = code.parent() == Some(compiled_dir) || others::refuse(compiled_dir).is_ok();
     let record = record_path(code, compiled_dir);
     let stamp = stamp(&about);
-    if depth == CodeCheck::IfChanged
-        && is_believed
-        && regular::read_text(&record, LONGEST_NOTE).is_ok_and(|recorded| recorded == stamp)
-    {
+    if is_believed && relies_on(&record, depth) && is_recorded(&record, &stamp) {
         return Ok(Some(file));
     }
     if let Err(error) = compare(code, &file, &about) {
@@ -93,6 +92,21 @@ pub(crate) fn open(code: &Path, compiled_dir: &Path, depth: CodeCheck) -> Result
         let _ = publish_unsynced(&record, stamp.as_bytes(), private::FILE);
     }
     Ok(Some(file))
+}
+
+fn is_recorded(record: &Path, stamp: &str) -> bool {
+    regular::read_text(record, LONGEST_NOTE).is_ok_and(|recorded| recorded == stamp)
+}
+
+/// Whether a record may stand for a comparison.
+fn relies_on(record: &Path, depth: CodeCheck) -> bool {
+    let written = || fs::metadata(record).and_then(|about| about.modified()).ok();
+    let age = || SystemTime::now().duration_since(written()?).ok();
+    match depth {
+        CodeCheck::IfChanged => true,
+        CodeCheck::Hourly => age().is_some_and(|age| age < FRESH),
+        CodeCheck::Look => false,
+    }
 }
 
 /// Keeps compiled code for the next process, with its SHA-256.
@@ -227,6 +241,22 @@ mod tests {
     }
 
     #[test]
+    fn the_tick_looks_at_all_of_it_when_the_last_look_is_an_hour_old() {
+        let (home, code) = home();
+        let record = record_path(&code, &home.0);
+        while !record.exists() {
+            assert!(is_used(&code));
+        }
+        // Another sum: only who compares sees it.
+        fs::write(sum_path(&code), "another").unwrap();
+        let is_used = || open(&code, &home.0, CodeCheck::Hourly).unwrap().is_some();
+        assert!(is_used());
+        let hour_ago = FileTimes::new().set_modified(SystemTime::now() - FRESH);
+        File::options().write(true).open(&record).unwrap().set_times(hour_ago).unwrap();
+        assert!(!is_used());
+    }
+
+    #[test]
     fn a_file_that_has_just_changed_is_compared_each_time() {
         let (_home, code) = home();
         let record = record_path(&code, code.parent().unwrap());
@@ -251,7 +281,7 @@ mod tests {
     #[test]
     fn code_without_its_sum_is_not_used_and_damaged_code_is_removed() {
         let (home, code) = home();
-        let sweep = || sweep(&home.0, CodeCheck::Whole, |name| name.ends_with(".cwasm"));
+        let sweep = || sweep(&home.0, CodeCheck::Look, |name| name.ends_with(".cwasm"));
         assert!(sweep().is_empty());
         flip(&code, 77);
         let found = sweep();
@@ -259,6 +289,6 @@ mod tests {
         keep(&code, b"new").unwrap();
         assert!(is_used(&code));
         fs::remove_file(sum_path(&code)).unwrap();
-        assert!(open(&code, &home.0, CodeCheck::Whole).unwrap().is_none());
+        assert!(open(&code, &home.0, CodeCheck::Look).unwrap().is_none());
     }
 }

@@ -7,10 +7,12 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("reports.wit", include_str!("../../wit/reports.wit")),
     ("actions.wit", include_str!("../../wit/actions.wit")),
     ("host.wit", include_str!("../../wit/host.wit")),
+    ("session.wit", include_str!("../../wit/session.wit")),
     ("decision.wit", include_str!("../../wit/decision.wit")),
     ("mapping.wit", include_str!("../../wit/mapping.wit")),
     ("classification.wit", include_str!("../../wit/classification.wit")),
     ("diagnosis.wit", include_str!("../../wit/diagnosis.wit")),
+    ("reception.wit", include_str!("../../wit/reception.wit")),
     ("settings.wit", include_str!("../../wit/settings.wit")),
     ("preparation.wit", include_str!("../../wit/preparation.wit")),
 ];

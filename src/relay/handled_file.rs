@@ -112,7 +112,7 @@ impl<'a> Files<'a> {
     ) -> Mail {
         let path = file.claim.path.to_str().filter(|_| part.is_rest_of(length));
         let path = path.map(|path| MessageFile { path: path.to_owned(), begins: part.range.start as u64 });
-        Mail {
+        let mail = Mail {
             content,
             envelope: part.envelope.clone(),
             key: Key::of_claim(key, !file.orphan),
@@ -120,7 +120,8 @@ impl<'a> Files<'a> {
             at_ms: clock::now_ms(),
             keep: Some(KeptCopy { directory: self.spool.done().to_owned(), name: file.claim.name.clone() }),
             file: path,
-        }
+        };
+        mail.seeded_by(self.house.config.message.seed.as_deref())
     }
 
     /// Every message of the file is handled; these keys may be in the journal.

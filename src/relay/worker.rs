@@ -145,6 +145,9 @@ impl Files<'_> {
 
     fn open(&self, file: &ClaimedFile, policy: &Policy) -> Result<Opened> {
         let bytes = self.read(file)?;
+        if bytes.is_empty() {
+            return Err(Error::new("the file is empty: it holds no message"));
+        }
         let mut messages = formats::messages(&bytes);
         let (Some(only), None) = (messages.next(), messages.next()) else {
             return Ok(Opened::Several(bytes));
@@ -154,6 +157,12 @@ impl Files<'_> {
         let whole = only.range.start == 0 && only.is_rest_of(length);
         let raw = if whole { bytes } else { only.bytes(&bytes) };
         let content = Content::read(Arc::new(raw));
+        // Whatever somebody has put there by mistake would be gone once it is handled.
+        if whole && content.message(|message| message.raw_fields().is_empty()) {
+            return Err(Error::new(
+                "the file has neither a header nor x-receiver lines: it is not a message",
+            ));
+        }
         let mail = self.mail(file, length, &only, content, file.claim.key.clone());
         Ok(Opened::One(Box::new(self.ask(mail, policy))))
     }

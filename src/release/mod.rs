@@ -7,7 +7,9 @@
 
 mod notice;
 mod proof_of_life;
+mod telling;
 mod undoing;
 
 pub(crate) use proof_of_life::{by_message, delivered, may_release};
+pub(crate) use telling::{as_json, notify};
 pub(crate) use undoing::{Undo, UndoFilter};

@@ -3,7 +3,7 @@
 use crate::clock;
 use crate::config::Config;
 use crate::digest;
-use crate::plan::{Action, Notification, Plan, Step, Verdict};
+use crate::plan::{Action, Notification, Plan, Step};
 use crate::store::{Released, Suppressed};
 
 /// The source of entries that reports and the mail log made: applications know of them.
@@ -50,5 +50,5 @@ fn plan(entry: &Suppressed, because: &str) -> Plan {
         bounce: None,
     };
     let step = Step { after: None, delay: 0, action: Action::Notify(notification) };
-    Plan { verdict: Verdict::Accept, steps: vec![step] }
+    Plan { steps: vec![step], ..Plan::default() }
 }

@@ -99,6 +99,8 @@ impl AbsenceTitle {
     pub(crate) fn of(subject: &str) -> Option<AbsenceTitle> {
         let (rest, answered) = without_prefixes(subject);
         let begin = subject.len() - rest.len();
+        // `AUTO: Ann Smith is out of the office`, as Notes writes.
+        let tells = found(subject).iter().any(|(wording, _)| *wording == Wording::Sentence);
         let titles = found(subject).into_iter().filter_map(|(wording, hit)| {
             let (before, after) = (&subject[..hit.start], subject[hit.end..].trim_start());
             let bracketed = before.ends_with(['[', '(', '<', '"', '*', '【', '（']);
@@ -107,9 +109,11 @@ impl AbsenceTitle {
             let last = !first && ends && before.trim_end().ends_with([':', '-', '|', '/', '：']);
             let named = wording == Wording::Automatic && ends && is_name(subject.get(begin..hit.start));
             let sentence = wording == Wording::Sentence;
+            let tagged = first && subject[..hit.end].ends_with(':') && says_more(after);
             (bracketed || first || last || named || sentence).then(|| AbsenceTitle {
-                automatic: wording == Wording::Automatic,
+                automatic: wording == Wording::Automatic || (tagged && tells),
                 goes_on: (after.starts_with([':', '：']) && says_more(after))
+                    || tagged
                     || (bracketed && (says_more(before) || says_more(after))),
                 loose: !sentence
                     && !bracketed
@@ -249,6 +253,8 @@ mod tests {
             ("Re: Automatic reply", title(true, false, true)),
             ("Spring - out of office", title(false, false, false)),
             ("Ann/Sales is out of the office", title(false, false, false)),
+            ("AUTO: Ann Smith is out of the office (returning 5 May)", title(true, true, false)),
+            ("AUTO: Two cars for sale", title(false, true, false)),
             ("不在", title(false, false, false)),
             ("How an automatic reply is written", None),
             ("The vacation of my life", None),

@@ -102,7 +102,8 @@ fn kind(message: &Message<'_>, notice: &HumanNotice<'_>) -> Option<AutoReplyKind
     if (shape.handed_on && title.is_none()) || (shape.calendar && !shape.declared) {
         return None;
     }
-    let words = Words::of(notice);
+    let mut words = Words::of(notice);
+    words.thanks |= absence::thanks(&subject);
     let absent = shape.declared
         || absence::is_declared(message)
         || title.is_some_and(|title| is_meant(title, shape, &words))
@@ -186,7 +187,8 @@ fn is_said(shape: ReplyShape, prefixed: bool, words: &Words) -> bool {
     let answer = replies && !shape.by_person && !words.quotes && nothing_else;
     // Programs tell what people write, too.
     let note = shape.unanswerable || (shape.by_program && (replies || !(words.asks || shape.by_notifier)));
-    words.is_note && words.sentences > 0 && (note || answer)
+    let receipt = shape.unanswerable && words.is_note && words.is_brief && words.thanks && !words.asks;
+    receipt || (words.is_note && words.sentences > 0 && (note || answer))
 }
 
 /// Whether a message answers although nobody can answer it: only programs write such, and it does
@@ -218,6 +220,13 @@ mod tests {
             assert_eq!(kind_of(header, "back on Monday"), Some(AutoReplyKind::Absence), "{header}");
         }
         assert_eq!(kind_of("Precedence: auto_reply", "we got it"), Some(AutoReplyKind::Receipt));
+        let thanks = "Thank you for your e-mail. I shall answer as soon as I can.\n\nAnn";
+        assert_eq!(kind_of("Return-Path: <>\r\nSubject: Thanks", thanks), Some(AutoReplyKind::Absence));
+        assert_eq!(kind_of("Subject: Thanks", thanks), None);
+        let away = "I am out of the office until Monday.\n";
+        let notes = "Subject: AUTO: Ann Smith is out of the office. (returning Monday)";
+        assert_eq!(kind_of(notes, away), Some(AutoReplyKind::Absence));
+        assert_eq!(kind_of("Subject: AUTO: two cars for sale", "Both are red.\n"), None);
     }
 
     #[test]

@@ -12,8 +12,9 @@ use super::mail_words::{says_that_mail_failed, speaks_of_mail};
 use super::mailbox;
 use super::mention::Mention;
 use super::outline::Outline;
-use super::personal_letter::{is_letter, talks};
+use super::personal_letter::{asks, is_letter, talks, tells};
 use super::phrases::{self, Hit, Says};
+use super::quarantine_digest;
 use super::quoted_reply::QuotedReply;
 use super::reported::DeliveryAction;
 use super::status_reader;
@@ -128,7 +129,9 @@ impl<'n> Evidence<'n> {
     ) -> Evidence<'n> {
         let is_daemon = is_from_daemon(message);
         let writer = writer_of(message, notice);
-        if statuses.is_empty() && writer != Writer::Person {
+        // Who asks something shows the fields of a report, and reports nothing.
+        let shows_only = || writer == Writer::Unknown && asks(notice.written());
+        if statuses.is_empty() && writer != Writer::Person && !shows_only() {
             statuses.extend(in_text(notice));
         }
         statuses.truncate(MAX_RECIPIENTS);
@@ -161,6 +164,12 @@ impl<'n> Evidence<'n> {
     /// To whom the original went, as far as its header shows.
     pub(crate) fn addressees(&self) -> &[String] {
         self.addressees.get_or_init(|| self.outline.addressees(self.notice))
+    }
+
+    /// Whether it lists what a spam filter holds back for its reader, and has no form of a bounce.
+    pub(crate) fn is_quarantine_digest(&self) -> bool {
+        quarantine_digest::is_titled(&self.folded_subject)
+            && !self.shows_any(&[Sign::StatusFields, Sign::FailedField, Sign::ReportType])
     }
 
     /// Whether the form of the message says that it is a bounce.
@@ -271,9 +280,8 @@ fn writer_of(message: &Message<'_>, notice: &HumanNotice<'_>) -> Writer {
         return if talks(notice.written()) { Writer::Person } else { Writer::Unknown };
     }
     // A mail server may greet and say goodbye too, under a subject that says what happened.
-    let asks = notice.written().text.contains(['?', '？']);
-    let letter = is_letter(notice.written()) && (asks || !writer::says_failure(&subject));
-    let letter = letter || (quotes && writer::has_prefix(&subject));
+    let letter = is_letter(notice.written()) && (asks(notice.written()) || !writer::says_failure(&subject));
+    let letter = letter || (quotes && writer::has_prefix(&subject)) || tells(notice.written());
     if letter { Writer::Person } else { writer }
 }
 

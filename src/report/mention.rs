@@ -97,6 +97,10 @@ impl HumanNotice<'_> {
         let mut reason = Reason { reply: QuotedReply::find(&text), text, last: at };
         for (index, line) in self.lines[..end].iter().enumerate().skip(at + 1).take(MAX_REASON_LINES) {
             if line.is_blank() {
+                if self.diagnostic_follows(index, end) {
+                    reason.text.clear();
+                    continue;
+                }
                 if reason.is_complete() {
                     break;
                 }
@@ -130,6 +134,16 @@ impl HumanNotice<'_> {
             reason.reply = QuotedReply::find(&reason.text);
         }
         reason
+    }
+
+    /// Whether the next paragraph has what the other server said, and this one only the meaning of
+    /// a status code: `Failed; 5.1.1 (bad destination mailbox address)`.
+    fn diagnostic_follows(&self, blank: usize, end: usize) -> bool {
+        let next = self.lines[blank..end].iter().find(|line| !line.is_blank());
+        next.is_some_and(|line| {
+            let line = line.trimmed();
+            line.starts_with("Remote MTA ") && line.contains(": SMTP diagnostic: ")
+        })
     }
 }
 

@@ -48,6 +48,7 @@ mod unsubscribe_address;
 mod writer;
 mod personal_letter;
 mod mail_words;
+mod quarantine_digest;
 mod reply_shape;
 mod absence;
 mod challenge;

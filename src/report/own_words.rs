@@ -8,7 +8,7 @@ use super::lines::NumberedLine;
 /// Lines that are read, at most, and bytes that are kept.
 const MAX_LINES: usize = 500;
 const MAX_WORDS: usize = 4 * 1024;
-/// So many lines of the form `Word: text` in a row are the header of a quoted mail.
+/// This many lines of the form `Word: text` in a row are the header of a quoted mail.
 const HEADER_LINES: usize = 3;
 
 /// The words of the writer.

@@ -211,6 +211,50 @@ const LOOKS: &[&str] = &[
     "провер",
 ];
 
+/// How somebody tells what came back, folded. Mail servers say that they tried and gave up, never
+/// that they got something.
+const TELLS: &[&str] = &[
+    "i got the following",
+    "i got this",
+    "i got a bounce",
+    "i just got",
+    "i get the following",
+    "i get this",
+    "i received the following",
+    "i received this",
+    "i have received",
+    "i keep getting",
+    "i am getting",
+    "i'm getting",
+    "i attempted to",
+    "we got the following",
+    "we received the following",
+    "we are getting",
+    "got the following rejection",
+    "got the following bounce",
+    "got the following error",
+    "ich bekomme",
+    "bekam ich",
+    "ich habe folgende",
+    "erhalte ich",
+    "j'ai recu",
+    "je recois",
+    "he recibido",
+    "recibo el siguiente",
+    "ho ricevuto",
+    "recebi",
+    "ik kreeg",
+    "ik krijg",
+    "dostalem",
+    "я получил",
+    "я получаю",
+];
+
+/// Whether the writer tells what came back.
+pub(crate) fn tells(words: &OwnWords) -> bool {
+    words.text.lines().map(folded).any(|line| TELLS.iter().any(|told| line.contains(told)))
+}
+
 /// Whether the writer's own words are a letter.
 pub(crate) fn is_letter(words: &OwnWords) -> bool {
     let first = words.text.lines().next().map(folded).unwrap_or_default();
@@ -225,8 +269,11 @@ pub(crate) fn talks(words: &OwnWords) -> bool {
     (asks(words) && !LOOKS.iter().any(|word| text.contains(word))) || says_goodbye(words)
 }
 
-fn asks(words: &OwnWords) -> bool {
-    words.text.contains(['?', '？'])
+/// Whether the writer asks something. A question mark within a word is one of an address on the
+/// web.
+pub(crate) fn asks(words: &OwnWords) -> bool {
+    let ends_question = |word: &str| word.trim_end_matches(['"', ')', '!', '*']).ends_with('?');
+    words.text.contains('？') || words.text.split_whitespace().any(ends_question)
 }
 
 fn says_goodbye(words: &OwnWords) -> bool {
@@ -244,6 +291,18 @@ fn starts(line: &str, words: &[&str]) -> bool {
 mod tests {
     use super::*;
     use crate::report::lines::PartText;
+
+    #[test]
+    fn people_tell_what_came_back() {
+        for (text, told) in [
+            ("I tried to vote and got the following\nanswer, I got this:\n\n  550 no\n", true),
+            ("Vorhin bekam ich das hier zurück:\n550 nein\n", true),
+            ("I'm afraid I wasn't able to deliver your message. I've given up.\n", false),
+        ] {
+            let words = OwnWords::of(&PartText::plain(text, 1).lines());
+            assert_eq!(tells(&words), told, "{text}");
+        }
+    }
 
     #[test]
     fn people_greet_and_ask_or_say_goodbye() {

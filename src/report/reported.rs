@@ -5,6 +5,7 @@
 
 use super::feedback::Feedback;
 use super::original::Original;
+use crate::mailbox_syntax::in_a_labels;
 use crate::smtp_reply::EnhancedStatus;
 use serde::Serialize;
 
@@ -113,7 +114,8 @@ impl Report {
 impl Recipient {
     /// Whether the report names this address, before or after aliases.
     pub(crate) fn names(&self, address: &str) -> bool {
-        let is_it = |name: &String| name.eq_ignore_ascii_case(address);
+        let address = in_a_labels(address);
+        let is_it = |name: &String| in_a_labels(name).eq_ignore_ascii_case(&address);
         is_it(&self.address) || self.original.as_ref().is_some_and(is_it)
     }
 

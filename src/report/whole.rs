@@ -59,6 +59,9 @@ fn understood(message: &Message<'_>, depth: usize) -> Report {
         return report;
     }
     let evidence = Evidence::of(message, &outline, statuses, &notice);
+    if evidence.is_quarantine_digest() {
+        return Report { original, ..Report::default() };
+    }
     if !evidence.is_certain()
         && let Some(request) = unsubscribe::read(message, &notice)
     {

@@ -68,6 +68,11 @@ impl PathForm {
         self.domain.eq_ignore_ascii_case(domain)
     }
 
+    /// Whether an address reads like a return path of this form; nothing is verified.
+    pub(crate) fn is_path(&self, address: &str) -> bool {
+        self.split(&address.to_ascii_lowercase()).is_some()
+    }
+
     /// Day, tag and recipient of an address in lower case.
     pub(super) fn split<'a>(&self, address: &'a str) -> Option<(&'a str, &'a str, &'a str)> {
         let local = address.strip_suffix(&self.domain)?.strip_suffix('@')?.strip_prefix(&self.prefix)?;

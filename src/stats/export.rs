@@ -8,15 +8,16 @@ use super::figures::Figures;
 use super::render::html::Page;
 use super::render::prometheus::{Counted, Exposed};
 use super::render::sheet::Sheet;
-use super::render::{ReportForm, json, prometheus};
+use super::render::{ReportForm, prometheus};
 use super::{gather, period, sink_counters};
-use crate::clock::{self, DAY, HOUR_MS};
-use crate::config::{Config, ExportTable};
+use crate::clock::{self, HOUR_MS};
+use crate::config::{Config, EventSink, ExportTable};
 use crate::error::{Context, Error, Result};
 use crate::files::private;
 use crate::files::publish::publish;
-use crate::index::{Index, PendingWork};
-use crate::store::{Heartbeat, Store};
+use crate::index::Index;
+use crate::shared::ExchangeState;
+use crate::store::{AlertRecord, AlertState, Heartbeat, SinkMark, Store};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,8 +26,6 @@ pub(crate) const MODE: u32 = 0o644;
 const DIRECTORY_MODE: u32 = 0o755;
 /// A report is written again after this time although nothing changed: its last hours move on.
 const FRESH: Duration = Duration::from_secs(300);
-/// Deliveries in one file of events.
-const EVENTS: usize = 50_000;
 
 /// The exposition for Prometheus, with a heartbeat that may not be stored yet.
 pub(crate) fn exposition(
@@ -40,13 +39,32 @@ pub(crate) fn exposition(
     let recent = index.map(|index| gather::figures(index, (now_ms - HOUR_MS, now_ms), now_ms)).transpose()?;
     let logs = index.map(Index::log_healths).transpose()?.unwrap_or_default().into_iter();
     let logs = logs.map(|(log, health)| (log, health.fault.is_some())).collect();
-    let counted = Counted { counters: store.counters()?.1, logs, heartbeat };
+    let sinks = sinks_in_use(config, store)?;
+    let shared = ExchangeState::read(config, store)?;
+    let is_open = |alert: &AlertRecord| alert.state != AlertState::Resolved;
+    let open = store.alerts()?.into_iter().filter(is_open);
+    let alerts = open.map(|alert| (alert.rule, alert.subject, alert.state.name())).collect();
+    let counted = Counted {
+        counters: store.counters()?.1,
+        logs,
+        sinks,
+        heartbeat,
+        store: gather::of_store(store, now_ms)?,
+        alerts,
+        shared,
+    };
     Ok(prometheus::render(&Exposed {
         lifelong: &lifelong,
         recent: recent.as_ref(),
         counted: &counted,
         most: config.export.get()?.top,
     }))
+}
+
+/// How far the sinks of the config are.
+fn sinks_in_use(config: &Config, store: &Store) -> Result<Vec<(String, SinkMark)>> {
+    let in_use = config.events.get().into_iter().flatten().map(EventSink::name);
+    in_use.map(|name| store.sink_mark(&name).map(|mark| (name, mark))).collect()
 }
 
 /// bouncy-sink's two documents and the report, as one JSON object.
@@ -68,6 +86,7 @@ pub(crate) fn write_prometheus(
     let Some(path) = config.export.get().ok().and_then(|export| export.prometheus.as_deref()) else {
         return Ok(());
     };
+    config.may_publish(path)?;
     let text = exposition(config, store, index, Some(heartbeat))?;
     publish(path, text.as_bytes(), MODE)
 }
@@ -82,13 +101,10 @@ pub(crate) fn write(config: &Config, store: &Store, index: Option<&Index>, chang
     };
     let mut wrong = Vec::new();
     if let Some(directory) = &wanted.json {
-        wrong.extend(counters(store, directory).err());
-    }
-    if let (Some(directory), Some(index)) = (&wanted.events, index) {
-        wrong.extend(events(index, directory, now_ms).err());
-        expire(directory, wanted.events_keep_days);
+        wrong.extend(counters(config, store, directory).err());
     }
     let mut due = reports(wanted, now_ms);
+    due.retain(|(_, path)| config.may_publish(path).map_err(|error| wrong.push(error)).is_ok());
     due.retain(|(_, path)| changed || !is_fresh(path));
     if due.is_empty() {
         return wrong;
@@ -98,7 +114,13 @@ pub(crate) fn write(config: &Config, store: &Store, index: Option<&Index>, chang
     }
     let last_hours = period::last_hours(wanted.hours, now_ms);
     match gather::of_host(index, config.hostname(), last_hours) {
-        Ok(figures) => wrong.extend(due.iter().filter_map(|(form, path)| put(*form, path, &figures).err())),
+        Ok(mut figures) => {
+            match gather::of_store(store, now_ms) {
+                Ok(found) => figures.store = found,
+                Err(error) => wrong.push(error),
+            }
+            wrong.extend(due.iter().filter_map(|(form, path)| put(*form, path, &figures).err()));
+        }
         Err(error) => wrong.push(error),
     }
     wrong
@@ -132,39 +154,12 @@ fn is_fresh(path: &Path) -> bool {
 }
 
 /// bouncy-sink's two documents.
-fn counters(store: &Store, directory: &Path) -> Result<()> {
+fn counters(config: &Config, store: &Store, directory: &Path) -> Result<()> {
+    config.may_fill(directory)?;
     let stats = sink_counters::json(store)?;
     publish_in_directory(&directory.join("stats.json"), format!("{stats}\n").as_bytes())?;
     let minutes = sink_counters::series_json(store)?;
     publish_in_directory(&directory.join("ts-messages.json"), format!("{minutes}\n").as_bytes())
-}
-
-/// Deliveries that changed, in files by time. They are forgotten after they are written, so each is
-/// written at least once.
-fn events(index: &Index, directory: &Path, now_ms: i64) -> Result<()> {
-    for part in 0.. {
-        let Some(due) = index.pending_work(PendingWork::Event, EVENTS)? else { break };
-        let mut text = Vec::new();
-        json::lines(&mut text, due.deliveries.into_iter().map(|(_, found)| found))?;
-        // Names of one length sort by time.
-        let name = clock::rfc3339_ms(now_ms).replace(':', "");
-        publish_in_directory(&directory.join(format!("{name}-{part:04}.jsonl")), &text)?;
-        index.finish_work(PendingWork::Event, &due.rows)?;
-    }
-    Ok(())
-}
-
-/// Removes old files of events.
-fn expire(directory: &Path, days: u32) {
-    let Ok(entries) = std::fs::read_dir(directory) else { return };
-    let keep = DAY * days;
-    for path in entries.flatten().map(|entry| entry.path()).filter(|_| days > 0) {
-        let is_events = path.extension().is_some_and(|ending| ending == "jsonl");
-        if is_events && age(&path).is_some_and(|age| age > keep) {
-            // If it fails, the next tick tries again.
-            let _ = std::fs::remove_file(path);
-        }
-    }
 }
 
 fn publish_in_directory(path: &Path, bytes: &[u8]) -> Result<()> {

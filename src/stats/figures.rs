@@ -36,6 +36,9 @@ pub(crate) struct Figures {
     pub(crate) carom: Outcomes,
     /// Deferred attempts, whatever became of their deliveries.
     pub(crate) deferrals: u64,
+    /// When the oldest of our deliveries that are still deferred was first seen.
+    #[serde(rename = "oldest_deferred", with = "super::rfc3339::optional")]
+    pub(crate) oldest_deferred_ms: Option<i64>,
     /// Bytes delivered; 0 if sizes are not known.
     pub(crate) bytes: u64,
     /// From arrival to delivery.
@@ -68,6 +71,30 @@ pub(crate) struct Figures {
     pub(crate) unreadable: Vec<UnreadableLog>,
     /// Complaints that match nobody.
     pub(crate) unmatched_complaints: u64,
+    /// What carom itself has to do, now; `None`: there is no store.
+    pub(crate) store: Option<StoreFigures>,
+    /// They are counted from the deliveries of a customer, and not all of this is counted then
+    /// (`SOME_MAIL`).
+    #[serde(skip)]
+    pub(crate) of_some_mail: bool,
+}
+
+/// The members that are counted for a customer.
+pub(crate) const SOME_MAIL: [&str; 9] =
+    ["from", "to", "utc_offset", "step", "totals", "series", "reasons", "recipient_domains", "providers"];
+/// Those of them that are lists of groups, of which the name and the outcomes are counted.
+pub(crate) const GROUPS_OF_SOME_MAIL: [&str; 2] = ["recipient_domains", "providers"];
+
+/// What is in the store now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct StoreFigures {
+    /// Steps that wait for their time or for another try.
+    pub(crate) pending: u64,
+    /// Steps that wait for an operator.
+    pub(crate) parked: u64,
+    /// Entries of the suppression list.
+    pub(crate) suppressed: u64,
 }
 
 /// Seconds within which a share of deliveries was made.
@@ -106,6 +133,8 @@ pub(crate) struct Reason {
     pub(crate) category: String,
     /// Deliveries.
     pub(crate) count: u64,
+    /// `hard`, `soft`, or `hard or soft` where it depends on the reply; empty if no rule says it.
+    pub(crate) severity: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

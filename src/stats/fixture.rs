@@ -1,7 +1,9 @@
 //! Figures for the tests of the renderers: a day with every kind of entry, and names chosen by
 //! someone hostile.
 
-use super::figures::{Figures, GroupFigures, LineCounts, Percentiles, ProviderReason, Reason, UnknownText};
+use super::figures::{
+    Figures, GroupFigures, LineCounts, Percentiles, ProviderReason, Reason, StoreFigures, UnknownText,
+};
 use super::outcomes::Outcomes;
 use super::series::{Point, Resolution};
 use crate::clock::{DAY_MS, HOUR_MS};
@@ -24,7 +26,12 @@ pub(crate) fn line(name: &str, sent: u64, bounced: u64, deferrals: u64, delay: O
 }
 
 fn reason(reason: &str, category: &str, count: u64) -> Reason {
-    Reason { reason: reason.into(), category: category.into(), count }
+    let severity = match reason {
+        "user-unknown" => "hard",
+        "mailbox-full" => "soft",
+        _ => "",
+    };
+    Reason { reason: reason.into(), category: category.into(), count, severity: severity.into() }
 }
 
 fn levels(levels: &[(&str, u64)]) -> BTreeMap<String, u64> {
@@ -52,6 +59,8 @@ pub(crate) fn day() -> Figures {
         host: "mx.example.net".into(),
         totals: TOTALS,
         deferrals: 240,
+        oldest_deferred_ms: Some(MIDNIGHT - 3 * HOUR_MS),
+        store: Some(StoreFigures { pending: 7, parked: 2, suppressed: 4321 }),
         bytes: 33_600_000,
         delay: Some(Percentiles { p50: 1.2, p90: 42.0, p99: 7200.0 }),
         series: (0..24).map(point).collect(),

@@ -5,7 +5,7 @@
 //! are read.
 
 use super::delays::delays;
-use super::figures::{Figures, GroupFigures, LineCounts, ProviderReason, Reason, UnknownText};
+use super::figures::{Figures, GroupFigures, LineCounts, ProviderReason, Reason, StoreFigures, UnknownText};
 use super::outcomes::Outcomes;
 use super::period::Period;
 use super::series::{Point, Resolution};
@@ -17,6 +17,7 @@ use crate::dimension::domain::NULL_SENDER;
 use crate::error::Result;
 use crate::index::{Filter, HOURS_MS, Index, Interval, MINUTES_MS, RECENT_MS, ReasonCount, ReasonKind, Sum};
 use crate::maillog::{Lines, Whose};
+use crate::store::Store;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -43,7 +44,7 @@ pub(crate) fn figures(index: &Index, period: Period, now_ms: i64) -> Result<Figu
         _ => (Resolution::Day, Interval::Day),
     };
     let mut waiting = Waiting::default();
-    index.waiting(period, |one| waiting.count(one, course))?;
+    index.waiting(period, |one| waiting.count(&one, course))?;
     for (at, sum) in index.course(course, period)? {
         *waiting.points.entry(at).or_default() += outcomes(&sum);
     }
@@ -55,6 +56,15 @@ pub(crate) fn figures(index: &Index, period: Period, now_ms: i64) -> Result<Figu
         unknown: unknown(index, period)?,
         ..gathered(index, names, period, &waiting, &index.reasons(names, period)?)?
     })
+}
+
+/// What is in the store now; `None` if there is none yet.
+pub(crate) fn of_store(store: &Store, now_ms: i64) -> Result<Option<StoreFigures>> {
+    if !store.exists() {
+        return Ok(None);
+    }
+    let ((pending, parked), suppressed) = (store.step_counts()?, store.suppressed_count(now_ms)?);
+    Ok(Some(StoreFigures { pending, parked, suppressed }))
 }
 
 /// Everything since carom began to count: outcomes, providers and reasons, which never shrink.
@@ -121,7 +131,8 @@ fn gathered(
         unclassified: count(counted.iter().filter(|one| one.unknown).map(|one| one.number).sum()),
         bytes: count(all.bytes),
         delay: delays(index, step, Dimension::All, period)?.remove(""),
-        reasons: reasons(counted, ReasonKind::Failed, waiting.reasons.clone()),
+        oldest_deferred_ms: waiting.oldest_deferred_ms,
+        reasons: judged(index, reasons(counted, ReasonKind::Failed, waiting.reasons.clone()))?,
         rejects: reasons(counted, ReasonKind::Rejected, BTreeMap::new()),
         recipient_domains: groups(Dimension::RecipientDomain)?,
         providers: groups(Dimension::Provider)?,
@@ -210,10 +221,25 @@ fn reasons(
     for one in counted.iter().filter(|one| one.kind == kind) {
         *counts.entry((one.reason.clone(), one.category.clone())).or_default() += count(one.number);
     }
-    let reason = |((reason, category), count)| Reason { reason, category, count };
+    let reason = |((reason, category), count)| Reason { reason, category, count, severity: String::new() };
     let mut reasons: Vec<Reason> = counts.into_iter().map(reason).collect();
     reasons.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
     reasons
+}
+
+/// Each with its severity.
+fn judged(index: &Index, mut reasons: Vec<Reason>) -> Result<Vec<Reason>> {
+    let severities = index.severities()?;
+    for one in &mut reasons {
+        one.severity = match severities.get(&one.reason) {
+            Some((true, true)) => "hard or soft",
+            Some((true, false)) => "hard",
+            Some((false, true)) => "soft",
+            _ => "",
+        }
+        .to_owned();
+    }
+    Ok(reasons)
 }
 
 fn provider_reasons(

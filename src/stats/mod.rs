@@ -24,6 +24,8 @@ pub(crate) mod tls;
 mod waiting;
 /// How long deliveries took.
 mod delays;
+/// Figures counted from deliveries.
+pub(crate) mod of_deliveries;
 /// The figures of a period, out of the index.
 pub(crate) mod gather;
 /// Figures in each form: terminal, HTML, CSV, JSON, Prometheus.

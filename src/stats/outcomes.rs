@@ -34,6 +34,23 @@ pub(crate) const STATUSES: [LoggedStatus; 8] = [
 ];
 
 impl Outcomes {
+    /// One delivery of this status.
+    pub(crate) fn of_status(status: LoggedStatus) -> Outcomes {
+        let mut one = Outcomes::default();
+        let count = match status {
+            LoggedStatus::Sent => &mut one.sent,
+            LoggedStatus::Bounced => &mut one.bounced,
+            LoggedStatus::Deferred => &mut one.deferred,
+            LoggedStatus::Expired => &mut one.expired,
+            LoggedStatus::Rejected => &mut one.rejected,
+            LoggedStatus::Held => &mut one.held,
+            LoggedStatus::Deleted => &mut one.deleted,
+            LoggedStatus::Discarded => &mut one.discarded,
+        };
+        *count = 1;
+        one
+    }
+
     pub(crate) fn of(&self, status: LoggedStatus) -> u64 {
         match status {
             LoggedStatus::Sent => self.sent,

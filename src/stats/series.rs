@@ -53,6 +53,8 @@ pub(crate) fn usual_length(period_ms: i64, least: i64, most: usize) -> i64 {
 /// The same points in at most `most` equal steps without gaps, and the length of a step in
 /// milliseconds.
 pub(crate) fn even(points: &[Point], (from, to): Period, least: i64, most: usize) -> (i64, Vec<Point>) {
+    // A step that has begun before is one of the period, and begins when it did.
+    let from = from.saturating_sub(from.rem_euclid(least.max(1)));
     let length = usual_length(to.saturating_sub(from), least, most);
     let steps = to.saturating_sub(from).saturating_add(length - 1) / length;
     let start = |step: i64| Point { at_ms: from + step * length, ..Point::default() };

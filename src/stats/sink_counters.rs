@@ -13,6 +13,11 @@ const NOT_YET: &str = "Not yet - waiting for scheduled running to begin";
 /// Minutes in the plot.
 const MINUTES: i64 = 60;
 
+/// The same before anything was counted.
+pub(crate) fn before_the_first() -> Value {
+    json!({ "startedRunning": NOT_YET })
+}
+
 /// One flat object: `startedRunning`, and each counter that was ever added to.
 pub(crate) fn json(store: &Store) -> Result<Value> {
     let (started, counters) = store.counters()?;
@@ -35,7 +40,8 @@ pub(crate) fn series_json(store: &Store) -> Result<Value> {
 /// A table of the counters, and the last hour as a plot.
 pub(crate) fn render(store: &Store) -> Result<String> {
     let (started, counters) = store.counters()?;
-    let mut text = format!("running since {}\n", started.as_deref().unwrap_or(NOT_YET));
+    let since = started.map(|started| clock::parse(&started).map_or(started, clock::rfc3339));
+    let mut text = format!("running since {}\n", since.as_deref().unwrap_or(NOT_YET));
     let width = counters.keys().map(String::len).max().unwrap_or(0);
     for (name, value) in &counters {
         let _ = writeln!(text, "  {name:width$}  {value:>10}");

@@ -7,7 +7,7 @@ use super::figures::GroupFigures;
 use std::cmp::Reverse;
 
 /// The level of a session without TLS, as Postfix logs it.
-const WITHOUT: &str = "none";
+pub(crate) const WITHOUT: &str = "none";
 
 /// Sent deliveries of a destination by how they were encrypted.
 #[derive(Clone, Copy, Debug)]

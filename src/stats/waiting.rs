@@ -17,6 +17,8 @@ pub(crate) const NAMES: usize = 1000;
 #[derive(Default)]
 pub(crate) struct Waiting {
     pub(crate) all: Outcomes,
+    /// When the oldest of our own deliveries that are deferred was first seen.
+    pub(crate) oldest_deferred_ms: Option<i64>,
     /// What is not our own mail, in the order of [`Whose::APART`]; it counts nowhere else.
     pub(crate) apart: [Outcomes; 2],
     pub(crate) points: BTreeMap<i64, Outcomes>,
@@ -28,7 +30,7 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    pub(crate) fn count(&mut self, one: WaitingDelivery, step: Interval) {
+    pub(crate) fn count(&mut self, one: &WaitingDelivery<'_>, step: Interval) {
         let (deferred, held) = if one.held { (0, 1) } else { (1, 0) };
         let outcomes = Outcomes { deferred, held, ..Outcomes::default() };
         if let Some(at) = Whose::APART.into_iter().position(|whose| whose == one.whose) {
@@ -36,9 +38,12 @@ impl Waiting {
             return;
         }
         self.all += outcomes;
+        if !one.held {
+            let oldest = self.oldest_deferred_ms.unwrap_or(i64::MAX);
+            self.oldest_deferred_ms = Some(oldest.min(one.first_ms));
+        }
         *self.points.entry(step.start(one.last_ms)).or_default() += outcomes;
-        let WaitingDelivery { recipient, sender, client, relay, .. } = &one;
-        let [recipient, sender, client, relay] = [recipient, sender, client, relay].map(Option::as_deref);
+        let WaitingDelivery { recipient, sender, client, relay, .. } = *one;
         let names = Parties { recipient, sender, client, relay }.names();
         let provider = names[PROVIDER].clone();
         for (dimension, name) in Dimension::NAMED.into_iter().zip(names) {
@@ -46,20 +51,24 @@ impl Waiting {
                 self.add(dimension, &name, outcomes);
             }
         }
-        for source in &one.sources {
+        for source in one.sources {
             self.add(Dimension::Source, source, outcomes);
         }
-        let Some(reason) = &one.reason else { return };
+        let Some(reason) = one.reason else { return };
         if let Some(provider) = provider {
-            *self.provider_reasons.entry((provider.into(), reason.clone())).or_default() += 1;
+            *self.provider_reasons.entry((provider.into(), reason.to_owned())).or_default() += 1;
         }
-        let category = one.category.clone().unwrap_or_default();
-        *self.reasons.entry((reason.clone(), category)).or_default() += 1;
+        let category = one.category.unwrap_or_default().to_owned();
+        *self.reasons.entry((reason.to_owned(), category)).or_default() += 1;
     }
 
     fn add(&mut self, dimension: Dimension, name: &str, outcomes: Outcomes) {
         let known = self.named.entry(dimension).or_default();
-        let name = if known.len() < NAMES || known.contains_key(name) { name } else { OTHER };
+        if let Some(counted) = known.get_mut(name) {
+            *counted += outcomes;
+            return;
+        }
+        let name = if known.len() < NAMES { name } else { OTHER };
         *known.entry(name.to_owned()).or_default() += outcomes;
     }
 

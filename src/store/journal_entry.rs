@@ -5,7 +5,8 @@
 
 use super::tally::Tally;
 use crate::envelope::Envelope;
-use crate::mail::Mail;
+use crate::mail::{Mail, MessageFile};
+use crate::named_address::NamedAddress;
 use crate::plan::{Plan, StepEnd, Verdict};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -28,6 +29,9 @@ pub(crate) struct OnRecord {
     /// The verdict that the first delivery was answered with; `None` for a key that was not on
     /// record, and for rows of older releases that promised nothing.
     pub(crate) verdict: Option<Verdict>,
+    /// What a new message was counted for, if that is not what was promised: a bounce that was
+    /// counted before.
+    pub(crate) counted: Option<Tally>,
 }
 
 /// What is promised about a message.
@@ -68,12 +72,37 @@ pub(crate) struct Claimed {
     pub(crate) damaged: Vec<String>,
 }
 
+/// A message that is still to be forwarded.
+pub(crate) struct ForwardedMessage {
+    pub(crate) key: String,
+    /// `None`: it is in the file.
+    pub(crate) raw: Option<Vec<u8>>,
+    pub(crate) file: Option<MessageFile>,
+}
+
+impl ForwardedMessage {
+    pub(crate) fn names(&self, named: &NamedAddress) -> bool {
+        let read = || self.file.as_ref()?.read().ok();
+        self.raw.clone().or_else(read).is_some_and(|raw| named.is_in(&raw))
+    }
+}
+
+/// An alert that was given up.
+pub(crate) struct LostAlert {
+    /// The name of its rule.
+    pub(crate) rule: String,
+    /// When it was to be told, in milliseconds since 1970.
+    pub(crate) at_ms: i64,
+    /// Why it was not.
+    pub(crate) note: String,
+}
+
 /// What an action did.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Performed {
     #[serde(rename = "result")]
     pub(crate) end: StepEnd,
-    /// One line; it starts with `!` if something went wrong.
+    /// What happened, in one line.
     pub(crate) note: String,
     #[serde(skip)]
     pub(crate) tally: Tally,
@@ -151,8 +180,8 @@ pub(crate) struct StepOnRecord {
     pub(crate) step: usize,
     /// The name of its action.
     pub(crate) action: String,
-    /// `pending`, `parked`, `succeeded`, `failed` or `skipped`.
-    pub(crate) state: String,
+    /// The word for its end, or `pending`, or `skipped`: it never ran.
+    pub(crate) state: &'static str,
     pub(crate) due_ms: i64,
     /// Tries so far.
     pub(crate) attempts: u32,
@@ -167,8 +196,8 @@ pub(crate) struct NotificationState {
     pub(crate) id: String,
     /// What happened to the address.
     pub(crate) event: String,
-    /// `succeeded`, `failed`, `skipped`, `pending` or `parked`.
-    pub(crate) state: String,
+    /// The word for its end, or `pending`, or `skipped`: it never ran.
+    pub(crate) state: &'static str,
     /// When it was promised.
     pub(crate) at_ms: i64,
     /// The time of the next try, if it is pending.

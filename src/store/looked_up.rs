@@ -5,7 +5,7 @@
 
 use super::Store;
 use super::observed::TemplateLookup;
-use super::sqlite::{mark_rows, template_rows};
+use super::sqlite::{deferral_rows, mark_rows, template_rows};
 use crate::error::Result;
 
 impl Store {
@@ -18,6 +18,17 @@ impl Store {
     /// A remembered answer that has not expired.
     pub(crate) fn remembered(&self, name: &str, now_ms: i64) -> Result<Option<bool>> {
         mark_rows::remembered(&self.db, name, now_ms)
+    }
+
+    /// How often a message was deferred, and when mail with this triplet first was (milliseconds
+    /// since 1970).
+    pub(crate) fn deferrals(&self, message: &str, triplet: &str, now_ms: i64) -> Result<(u32, Option<i64>)> {
+        deferral_rows::deferrals(&self.db, message, triplet, now_ms)
+    }
+
+    /// Remembers that a message was deferred.
+    pub(crate) fn defer(&self, message: &str, triplet: &str, now_ms: i64) -> Result<()> {
+        deferral_rows::defer(&self.db, message, triplet, now_ms)
     }
 
     /// The result of the last look-up at a source.

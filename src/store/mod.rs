@@ -1,12 +1,14 @@
 //! THE SEAM: everything that the store keeps, and the verbs that read and change it, by group.
 //!
 //! The rest of carom sees only this file, the verbs in `pending_steps`, `looked_up`, `releasing`,
-//! `recording`, `erasing`, `once` and `together`, and the types beside them. Not here: SQL
-//! (`sqlite`), what the rows mean to a message (`crate::journal`), and how they are shown
-//! (`crate::stats`). Another database would be another folder with the same functions. Invariant: a
-//! verb that returns `Ok` has reached the disk, and one that fails has changed nothing: each verb
-//! that changes something is one transaction (`beat` is two), even if it touches several groups.
+//! `recording`, `erasing`, `operating`, `once`, `sharing` and `together`, and the types beside
+//! them. Not here: SQL (`sqlite`), what the rows mean to a message (`crate::journal`), and how they
+//! are shown (`crate::stats`). Another database would be another folder with the same functions.
+//! Invariant: a verb that returns `Ok` has reached the disk, and one that fails has changed
+//! nothing: each verb that changes something is one transaction (`beat` is two), even if it touches
+//! several groups.
 
+mod audited;
 mod erasing;
 mod erasure;
 mod journal_entry;
@@ -14,12 +16,20 @@ mod looked_up;
 mod message_record;
 mod observed;
 mod once;
+mod operating;
 mod pending_steps;
 mod recording;
 mod releasing;
+mod shared_fact;
+mod shared_state;
+mod sharing;
 mod soft_list;
 mod sqlite;
+mod sink_mark;
+mod sinks;
 mod suppressed;
+mod suppression_change;
+mod suppression_reader;
 /// Domains and patterns on the suppression list.
 pub(crate) mod suppression_target;
 mod tally;
@@ -27,6 +37,7 @@ mod together;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use audited::{AuditEntry, AuditFilter};
 pub(crate) use erasure::{StoreErasure, ToErase};
 pub(crate) use journal_entry::{
     Claimed, DueSteps, Ended, Entry, FinishedMessage, NotificationState, OnRecord, PendingStep, Performed,
@@ -34,22 +45,26 @@ pub(crate) use journal_entry::{
 };
 pub(crate) use message_record::{FoldedFile, MessageRecord};
 pub(crate) use observed::{AlertRecord, AlertState, Difference, Heartbeat, TemplateLookup};
+pub(crate) use shared_fact::{FactVersion, SharedFact};
+pub(crate) use shared_state::{GroupPosition, GroupState, Merged, Total, greatest_rank};
 // The index is an SQLite file too, which is encrypted, migrated and overwritten in the same way.
+pub(crate) use sink_mark::SinkMark;
 pub(crate) use sqlite::database_fault::Database;
-pub(crate) use sqlite::{encryption, free_pages, migrations};
+pub(crate) use sqlite::{encryption, free_pages, migrations, read_only};
 pub(crate) use suppressed::{Effect, ImportChange, Released, SoftBounce, StrikeCount, Suppressed};
-pub(crate) use tally::Tally;
+pub(crate) use suppression_change::SuppressionChange;
+pub(crate) use suppression_reader::SuppressionReader;
+pub(crate) use tally::{ANSWER_TIMES, Tally};
 pub(crate) use together::{Begun, StepState, Transaction};
 
 use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::files::lock::LockFile;
 use crate::mailbox_syntax::in_a_labels;
-use crate::plan::Plan;
 use sqlite::connection::SharedConnection;
 use sqlite::{
-    alert_rows, counter_rows, difference_rows, due_messages, mark_rows, promise_rows, purge, settling,
-    step_rows, strike_rows, suppression_rows,
+    counter_rows, difference_rows, due_messages, mark_rows, promise_rows, purge, settling, step_rows,
+    strike_rows, suppression_look, suppression_rows,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -74,6 +89,11 @@ impl Store {
         Store { db: SharedConnection::lazy(path) }
     }
 
+    /// Opens it for who only asks: also where it cannot be written, as on a full disk.
+    pub(crate) fn to_read(path: &Path) -> Result<Store> {
+        Store::open(path).or_else(|error| Store::look(path).map_err(|_| error))
+    }
+
     /// Opens it for somebody who may only read it: every verb that changes something fails.
     pub(crate) fn look(path: &Path) -> Result<Store> {
         Ok(Store { db: SharedConnection::look(path)? })
@@ -88,6 +108,11 @@ impl Store {
     /// Whether this process has opened it.
     pub(crate) fn is_open(&self) -> bool {
         self.db.is_open()
+    }
+
+    /// Whether its file has lost its name since it was opened: what is written would be lost.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.db.is_replaced()
     }
 
     /// Whether anything was ever stored here.
@@ -190,6 +215,12 @@ impl Store {
         counter_rows::counters(&self.db)
     }
 
+    /// Adds to counters.
+    pub(crate) fn count(&self, tally: &Tally) -> Result<()> {
+        let tally = tally.clone();
+        self.db.write(move |db| counter_rows::add_all(db, &tally))
+    }
+
     /// Messages of each minute, oldest first: unix seconds of the minute's start, and how many.
     pub(crate) fn series(&self) -> Result<Vec<(i64, u64)>> {
         counter_rows::series(&self.db)
@@ -237,7 +268,7 @@ impl Store {
         sender_domain: &str,
         now_ms: i64,
     ) -> Result<Option<Suppressed>> {
-        suppression_rows::suppressed(&self.db, &in_a_labels(address), sender_domain, now_ms)
+        suppression_look::suppressed(&self.db, &in_a_labels(address), sender_domain, now_ms)
     }
 
     /// What suppresses mail to this address now: mail of this sender domain, or (`None`) any mail.
@@ -247,7 +278,7 @@ impl Store {
         sender_domain: Option<&str>,
         now_ms: i64,
     ) -> Result<Vec<Suppressed>> {
-        suppression_rows::entries_of(&self.db, &in_a_labels(address), sender_domain, now_ms)
+        suppression_look::entries_of(&self.db, &in_a_labels(address), sender_domain, now_ms)
     }
 
     /// The suppression list, sorted by address: up to `most` of the entries whose address contains
@@ -260,6 +291,11 @@ impl Store {
         most: usize,
     ) -> Result<Vec<Suppressed>> {
         suppression_rows::suppressions(&self.db, &in_a_labels(containing), after, now_ms, most)
+    }
+
+    /// How many entries the suppression list has.
+    pub(crate) fn suppressed_count(&self, now_ms: i64) -> Result<u64> {
+        suppression_rows::suppressed_count(&self.db, now_ms)
     }
 
     /// Counts a soft bounce and returns how many count now. The same key counts once, and so do the
@@ -322,16 +358,6 @@ impl Store {
         mark_rows::heartbeat(&self.db)
     }
 
-    /// Sets a mark.
-    pub(crate) fn mark(&self, name: &str, value: &str) -> Result<()> {
-        self.purge_suppressions(&[], name, value).map(drop)
-    }
-
-    /// The value of a mark.
-    pub(crate) fn marked(&self, name: &str) -> Result<Option<String>> {
-        mark_rows::marked(&self.db, name)
-    }
-
     /// Removes these entries from the suppression list, unless they have changed since, and sets a
     /// mark in the same transaction. Returns how many were removed.
     pub(crate) fn purge_suppressions(
@@ -341,25 +367,6 @@ impl Store {
         value: &str,
     ) -> Result<usize> {
         mark_rows::purge_suppressions(&self.db, entries, name, value)
-    }
-}
-
-/// Alerts.
-impl Store {
-    /// Every alert that is not quiet, or was not a short time ago.
-    pub(crate) fn alerts(&self) -> Result<Vec<AlertRecord>> {
-        alert_rows::alerts(&self.db)
-    }
-
-    /// Replaces all alerts of a rule, and promises the plan (key, plan, time) that reports the
-    /// changes, in one transaction: a change is reported once, whatever kills the process.
-    pub(crate) fn put_alerts(
-        &self,
-        rule: &str,
-        alerts: &[AlertRecord],
-        report: Option<(&str, &Plan, i64)>,
-    ) -> Result<()> {
-        alert_rows::put_alerts(&self.db, rule, alerts, report)
     }
 }
 

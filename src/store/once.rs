@@ -14,6 +14,17 @@ impl Store {
         report_rows::take_effect(&self.db, effect)
     }
 
+    /// The key of the report that has taken this effect.
+    pub(crate) fn effect_of(&self, effect: &Effect<'_>) -> Result<Option<String>> {
+        report_rows::effect_of(&self.db, effect)
+    }
+
+    /// Lets a report take an effect in place of another, which came to nothing. Returns whether it
+    /// did: a third one may have been quicker.
+    pub(crate) fn take_over(&self, effect: &Effect<'_>, other: &str) -> Result<bool> {
+        report_rows::take_over(&self.db, effect, other)
+    }
+
     /// Notes a complaint that matches nobody.
     pub(crate) fn put_unmatched(&self, complaint: &Unmatched, at_ms: i64) -> Result<()> {
         report_rows::put_unmatched(&self.db, complaint, at_ms)

@@ -12,13 +12,14 @@
 //! every verb of the store that takes an address writes its domain with A-labels first.
 
 use crate::envelope::split_address;
+use crate::mailbox_syntax::undotted;
 
 /// Domains above one that are looked up at most.
 const MAX_ABOVE: usize = 10;
 
 /// The form in which a domain or a pattern is on the list; `None`: an address, or nothing.
 pub(crate) fn normal_target(text: &str) -> Option<String> {
-    let text = text.trim().to_lowercase();
+    let text = undotted(text.trim()).to_lowercase();
     let (local, domain) = text.rsplit_once('@')?;
     match local {
         "" | "*" => Some(format!("@{domain}")),

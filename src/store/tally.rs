@@ -3,6 +3,18 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// Times until a client of `carom lmtp` has its answer, in milliseconds, and the counters of the
+/// answers that came within each and not within the one before. Later ones are
+/// `lmtp_answered_later`.
+pub(crate) const ANSWER_TIMES: [(u64, &str); 6] = [
+    (5, "lmtp_answered_5ms"),
+    (20, "lmtp_answered_20ms"),
+    (100, "lmtp_answered_100ms"),
+    (500, "lmtp_answered_500ms"),
+    (2_000, "lmtp_answered_2s"),
+    (10_000, "lmtp_answered_10s"),
+];
+
 /// What is to be added to counters, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -48,7 +48,7 @@ pub(crate) fn step(after: Option<(usize, Condition)>, delay: u32) -> Step {
 }
 
 pub(crate) fn promise(store: &Store, key: &str, steps: Vec<Step>, at_ms: i64) -> Result<Standing> {
-    let plan = Plan { verdict: Verdict::Accept, steps };
+    let plan = Plan { steps, ..Plan::default() };
     let mail = Mail {
         content: Content::read(Arc::new(b"Subject: x\r\n\r\n".to_vec())),
         envelope: Envelope::default(),

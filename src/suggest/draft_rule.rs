@@ -4,6 +4,7 @@
 
 use super::shape_pattern::pattern_of;
 use super::unknown_shape::UnknownShape;
+use super::written_rule::WrittenRule;
 use crate::text::{bounded, one_line};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -24,7 +25,7 @@ pub(crate) struct DraftRule {
     provider: Option<String>,
     reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    severity: Option<&'static str>,
+    severity: Option<String>,
     /// Deliveries whose reply has this shape.
     pub(crate) count: u64,
     pub(crate) shape: String,
@@ -57,12 +58,29 @@ impl DraftRule {
             provider: shape.provider.value().map(str::to_owned),
             reason: reason.to_owned(),
             // Some reasons are hard if nothing else is said.
-            severity: (reason != UNDETERMINED).then_some("soft"),
+            severity: (reason != UNDETERMINED).then(|| "soft".to_owned()),
             count: shape.count,
             shape: shape.shape.clone(),
             examples: shape.examples.clone(),
             changes: DraftChanges::default(),
         })
+    }
+
+    /// One that somebody has written.
+    pub(super) fn written(rule: &WrittenRule) -> DraftRule {
+        let WrittenRule { name, pattern, codes, provider, reason, severity } = rule.clone();
+        DraftRule {
+            name,
+            pattern,
+            codes,
+            provider,
+            reason,
+            severity,
+            count: 0,
+            shape: String::new(),
+            examples: Vec::new(),
+            changes: DraftChanges::default(),
+        }
     }
 
     /// The rule as the policy reads it.
@@ -107,7 +125,7 @@ fn key(name: &str) -> String {
 }
 
 /// A name that is not in use, from the first words.
-fn name_of(pattern: &str, names: &mut BTreeSet<String>) -> String {
+pub(super) fn name_of(pattern: &str, names: &mut BTreeSet<String>) -> String {
     let words = pattern.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| word.len() > 1);
     let words: Vec<String> = words.take(4).map(str::to_ascii_lowercase).collect();
     let name =

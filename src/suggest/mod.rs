@@ -9,6 +9,11 @@ mod draft_rule;
 mod shape_pattern;
 mod unknown_shape;
 mod back_test;
+mod rule_trial;
+mod written_rule;
+
+pub(crate) use draft_rule::DraftChanges;
+pub(crate) use written_rule::WrittenRule;
 
 use crate::clock::{self, DAY_MS};
 use crate::config::Config;
@@ -79,6 +84,12 @@ pub(crate) fn suggest(
         }
     }
     Ok(suggestion)
+}
+
+/// A name and a pattern to begin a rule with; none if the shape has no words to recognize it by.
+pub(crate) fn beginning(shape: &str) -> Option<(String, String)> {
+    let pattern = shape_pattern::pattern_of(shape)?;
+    Some((draft_rule::name_of(&pattern, &mut BTreeSet::new()), pattern))
 }
 
 /// Names of the operator's own rules.

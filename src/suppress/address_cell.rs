@@ -5,7 +5,7 @@
 //! lower case, and nothing else.
 
 use crate::envelope::split_address;
-use crate::mailbox_syntax::{INVISIBLE, is_domain, is_local_part};
+use crate::mailbox_syntax::{INVISIBLE, is_domain, is_local_part, undotted};
 
 const MAX_LOCAL: usize = 64;
 /// What other programs write in front of an address.
@@ -19,7 +19,7 @@ pub(crate) fn mailbox(cell: &str) -> Result<String, &'static str> {
         Some((_, inside)) => trimmed(inside),
         None => cell,
     };
-    let address = without_prefix(inside).to_lowercase();
+    let address = undotted(&without_prefix(inside)).to_lowercase();
     check(&address).map(|()| address)
 }
 

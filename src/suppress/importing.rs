@@ -8,7 +8,7 @@ use super::address_cell::mailbox;
 use super::column_names::{ADDED, ADDRESS};
 use super::provider_entry::{self, Meaning, SKIP_PASSING};
 use super::record::{Place, Record};
-use super::target_check::target;
+use super::target_check::{self, target};
 use super::{ListForm, time_forms};
 use crate::class::{Class, DeliveryFailure, Severity};
 use crate::error::{Error, Result};
@@ -28,7 +28,7 @@ const SHOWN: usize = 1000;
 /// The source of what no report and no operator put on the list.
 const SOURCE: &str = "import";
 /// Sources that a list may name.
-const SOURCES: [&str; 3] = ["report", "operator", "import"];
+pub(crate) const SOURCES: [&str; 3] = ["report", "operator", "import"];
 
 /// What is the same for every entry that does not say otherwise.
 #[derive(Clone, Debug, Default)]
@@ -182,7 +182,7 @@ impl<'i> Import<'i> {
         Ok(Suppressed {
             address,
             sender_domain: or(text("senderdomain"), &self.defaults.sender_domain),
-            reason: or(reason, &self.defaults.reason),
+            reason: target_check::reason(&or(reason, &self.defaults.reason))?,
             source: if SOURCES.contains(&source.as_str()) { source } else { SOURCE.into() },
             added_ms: added_ms(record, own, now_ms)?,
             expires_ms: expires(record)?.or(expires_ms),

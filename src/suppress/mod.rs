@@ -23,10 +23,10 @@ mod target_check;
 mod tests;
 mod time_forms;
 
-pub(crate) use importing::{Import, ImportDefaults, ImportOutcome};
+pub(crate) use importing::{Import, ImportDefaults, ImportOutcome, SOURCES};
 pub(crate) use list_file::{csv, csv_rows, json_lines};
 pub(crate) use list_pages::each_some;
-pub(crate) use target_check::target;
+pub(crate) use target_check::{reason, target};
 
 use crate::error::Result;
 use record::RecordSink;

@@ -8,26 +8,25 @@
 
 use super::access_key::AccessKey;
 use super::each_some;
-use crate::config::{AccessMap, ExportTable};
+use crate::config::{AccessMap, ExportTable, shown_reason};
 use crate::deadline::Deadline;
 use crate::digest;
 use crate::error::{Context, Error, Result};
 use crate::files::command;
 use crate::files::publish::Unfinished;
 use crate::store::{Store, Suppressed};
-use crate::text::bounded;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Postfix opens its maps before it gives up root's rights, so nobody else has to read addresses.
 const MODE: u32 = 0o640;
-/// Characters of a reason that the client is sent.
-const REASON: usize = 80;
 const COMPILER: &str = "postmap";
+/// A million entries take it 3 s, and a busy host makes that many times longer.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Writes every map that `[export]` asks for.
-pub(crate) fn write(export: &ExportTable, store: &Store, now_ms: i64, deadline: Deadline) -> Result<()> {
+pub(crate) fn write(export: &ExportTable, store: &Store, now_ms: i64) -> Result<()> {
     let Some(first) = &export.postfix_access else { return Ok(()) };
     let written = (|| {
         let mut lists = vec![UnfinishedMap::create("", first.clone())?];
@@ -51,15 +50,16 @@ pub(crate) fn write(export: &ExportTable, store: &Store, now_ms: i64, deadline: 
     for list in lists.into_iter().rev() {
         let map = list.map.clone();
         state = list.finish(&state).map_err(|error| unwritable(&map.path, error))?;
-        compile(&map, deadline)?;
+        compile(&map)?;
     }
     Ok(())
 }
 
 fn unwritable(path: &Path, error: io::Error) -> Error {
     let directory = path.parent().unwrap_or(Path::new("/")).display();
-    Error::new(format_args!("{}: {error}", path.display()))
-        .remedy(format_args!("let this user write in {directory}, or set [export] postfix_access"))
+    Error::new(format_args!("{}: {error}", path.display())).remedy(format_args!(
+        "let this user write in {directory}, which has to be there, or set [export] postfix_access"
+    ))
 }
 
 /// A map with its table of patterns, on the way to their names.
@@ -123,13 +123,11 @@ impl UnfinishedMap {
 
 /// What the client is sent.
 fn answer(entry: &Suppressed) -> String {
-    let plain = |c: char| if c.is_ascii_graphic() && c != '$' || c == ' ' { c } else { '?' };
-    let reason: String = bounded(&entry.reason, REASON).chars().map(plain).collect();
-    format!("550 5.7.1 this address is suppressed: {}", reason.trim())
+    format!("550 5.7.1 this address is suppressed: {}", shown_reason(&entry.reason).trim())
 }
 
 /// Has postmap(1) compile the map, if the text is newer. It replaces the compiled map as a whole.
-fn compile(map: &AccessMap, deadline: Deadline) -> Result<()> {
+fn compile(map: &AccessMap) -> Result<()> {
     let Some(compiled) = map.compiled() else { return Ok(()) };
     let dated = |path: &Path| path.metadata().and_then(|about| about.modified()).ok();
     let is_newer = |compiled: SystemTime| dated(&map.path).is_some_and(|text| text <= compiled);
@@ -139,9 +137,10 @@ fn compile(map: &AccessMap, deadline: Deadline) -> Result<()> {
     let postmap = ["/usr/sbin/postmap", "/usr/bin/postmap"].into_iter().find(|path| command::exists(path));
     let written = format!("{}:{}", map.kind.name(), map.path.display());
     let arguments = [postmap.unwrap_or(COMPILER).to_owned(), written.clone()];
-    command::run(&arguments, deadline).map_err(|error| {
-        error
-            .within("[export] postfix_access")
-            .remedy(format_args!("install postmap and its cdb maps, or set texthash:{}", map.path.display()))
+    command::run(&arguments, Deadline::after(PATIENCE)).map_err(|error| {
+        let shown = map.path.display();
+        error.within("[export] postfix_access").remedy(format_args!(
+            "let `postmap {written}` work (Debian: postfix-cdb), or set texthash:{shown}"
+        ))
     })
 }

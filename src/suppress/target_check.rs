@@ -8,6 +8,9 @@ use crate::dimension::domain::is_registry;
 use crate::mailbox_syntax::is_domain;
 use crate::store::suppression_target::normal_target;
 
+/// Octets of a reason. Hosts that share could not pass on one that has many more.
+const LONGEST_REASON: usize = 1000;
+
 /// Domains where anybody may have a mailbox, with the suffix of any country after `.*`.
 const SHARED: [&str; 40] = [
     "126.com",
@@ -82,6 +85,14 @@ pub(crate) fn target(text: &str, has_term: bool, force: bool) -> Result<String, 
             .into());
     }
     Ok(target)
+}
+
+/// The reason that was written. The error says what is wrong.
+pub(crate) fn reason(text: &str) -> Result<String, String> {
+    match text.len() <= LONGEST_REASON {
+        true => Ok(text.to_owned()),
+        false => Err(format!("the reason has more than {LONGEST_REASON} octets")),
+    }
 }
 
 fn is_shared(domain: &str) -> bool {

@@ -135,7 +135,7 @@ fn what_is_no_mailbox_is_refused_with_its_line_and_the_rest_is_read() {
         "a@-b.example",
         "a..b@b.example",
         "a@b_c.example",
-        "a@b.example.",
+        "a@b.example..",
         "a@192.0.2.1",
         "{email:a@b.example}",
         "http://b.example/?a@b.example/",

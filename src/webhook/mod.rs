@@ -12,4 +12,4 @@ mod url_template;
 
 pub(crate) use body::BodyForm;
 pub(crate) use signature::{Secrets, id};
-pub(crate) use url_template::{UrlTemplate, shown};
+pub(crate) use url_template::{UrlTemplate, encoded, shown};

@@ -30,15 +30,23 @@ impl UrlTemplate {
         let pieces = pieces(text, known).map_err(|error| error.within(shown(text)))?;
         let template = UrlTemplate { text: text.to_owned(), pieces };
         template.check_host()?;
-        let sample: Vec<(&str, &str)> = known.iter().map(|name| (*name, "x")).collect();
-        let url = Url::parse(&template.fill(&sample)?).map_err(|error| template.wrong(error))?;
+        let url = Url::parse(&template.sample(known)?).map_err(|error| template.wrong(error))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(template.wrong("URLs with user names are not allowed").remedy("remove `user@`"));
+        }
+        if url.port() == Some(0) {
+            return Err(template.wrong("nothing listens on port 0").remedy("correct the port, or remove it"));
         }
         if url.fragment().is_some() {
             return Err(template.wrong("a fragment is never sent").remedy("remove `#` and what follows"));
         }
         Ok(template)
+    }
+
+    /// The URL with some value for each of these variables.
+    pub(crate) fn sample(&self, known: &[&str]) -> Result<String> {
+        let values: Vec<(&str, &str)> = known.iter().map(|name| (*name, "x")).collect();
+        self.fill(&values)
     }
 
     /// The URL for these values; each variable needs one. An error if a value in the path leads
@@ -208,6 +216,13 @@ fn encode(text: &str, is_literal: bool, to: &mut String) {
             );
         }
     }
+}
+
+/// A value as it is in the URL of a notification.
+pub(crate) fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    encode(text, false, &mut encoded);
+    encoded
 }
 
 /// Whether this begins with `%XX`.

@@ -5,24 +5,13 @@
 //! addresses as they come in mail, so that a pattern is found as well as an entry.
 
 use super::list_value::without;
-use super::postconf::Postconf;
+use super::postconf::{Postconf, RESTRICTIONS};
 use super::service_route::ServiceRoute;
 use crate::config::Config;
 use crate::finding::Finding;
 
 /// Tables that replace a recipient.
 const REWRITING: [&str; 3] = ["canonical_maps", "recipient_canonical_maps", "virtual_alias_maps"];
-
-/// Lists of restrictions that can ask an access table.
-const RESTRICTIONS: [&str; 7] = [
-    "smtpd_client_restrictions",
-    "smtpd_helo_restrictions",
-    "smtpd_sender_restrictions",
-    "smtpd_relay_restrictions",
-    "smtpd_recipient_restrictions",
-    "smtpd_data_restrictions",
-    "smtpd_end_of_data_restrictions",
-];
 
 /// Results of access(5) that keep a message from its transport.
 const KEEPING: [&str; 8] =

@@ -3,9 +3,17 @@
 //! Not here: reading main.cf. Invariant: a value from which nothing is taken and to which nothing
 //! is added stays as it was written.
 
+/// The restriction that asks a policy service: with its argument, it is one element.
+pub(super) const ASKS: &str = "check_policy_service";
+
 /// The elements without some, in order. Commas and spaces within braces separate nothing.
 pub(super) fn without(value: &str, taken: &[String]) -> Vec<String> {
-    let mut elements = Vec::new();
+    let mut elements: Vec<String> = Vec::new();
+    let mut add = |element: String| match elements.last_mut() {
+        _ if element.is_empty() => {}
+        Some(last) if last == ASKS => *last = format!("{last} {element}"),
+        _ => elements.push(element),
+    };
     let mut element = String::new();
     let mut depth = 0_usize;
     for letter in value.chars() {
@@ -15,13 +23,13 @@ pub(super) fn without(value: &str, taken: &[String]) -> Vec<String> {
             _ => {}
         }
         if depth == 0 && (letter == ',' || letter.is_whitespace()) {
-            elements.push(std::mem::take(&mut element));
+            add(std::mem::take(&mut element));
         } else {
             element.push(letter);
         }
     }
-    elements.push(element);
-    elements.retain(|element| !element.is_empty() && !taken.contains(element));
+    add(element);
+    elements.retain(|element| !taken.contains(element));
     elements
 }
 
@@ -45,6 +53,14 @@ mod tests {
         assert_eq!(without(value, &[]), ["hash:/etc/postfix/t", table.as_str(), "$other"]);
         assert_eq!(without(value, &[table]), ["hash:/etc/postfix/t", "$other"]);
         assert!(without(" , ", &[]).is_empty());
+    }
+
+    #[test]
+    fn a_policy_service_is_one_element_with_what_it_is_asked_by() {
+        let (ours, other) = (format!("{ASKS} {{ unix:a, timeout=1s }}"), format!("{ASKS} unix:b"));
+        let value = format!("{ours}, permit_mynetworks {ASKS},  unix:b");
+        assert_eq!(without(&value, &[]), [ours.as_str(), "permit_mynetworks", &other]);
+        assert_eq!(without(&value, &[ours]), ["permit_mynetworks", &other]);
     }
 
     #[test]

@@ -4,15 +4,23 @@
 //! wiring works (`wiring_findings`, `before_transport`). Invariant: what was there before is on
 //! record before the first edit, and `disable` brings it back.
 
+mod asking_findings;
+mod asking_restriction;
 mod before_transport;
 mod list_value;
+mod lmtp_route;
+mod own_clients;
 mod postconf;
+mod postfix_endpoint;
 mod powermta_findings;
 mod service_route;
 mod similar;
 mod wiring_findings;
 mod wiring_record;
 
+pub(crate) use self::similar::similar;
+pub(crate) use own_clients::own_mail_findings;
+pub(crate) use postfix_endpoint::PostfixEndpoint;
 pub(crate) use powermta_findings::{findings as powermta_findings, handed_domains};
 pub(crate) use service_route::Wired;
 use wiring_findings::is_wired;
@@ -49,16 +57,27 @@ pub(crate) fn hands_mail_to_carom() -> bool {
 
 /// What is to be done so that Postfix hands carom the mail for the domains of the config.
 pub(crate) fn enabling(postconf: &Postconf, wired: &Wired<'_>) -> Result<Rewiring> {
-    let routes = routes(wired.config)?;
+    let mut routes = routes(wired.config)?;
     if !postconf.has_type("inline")? {
         return Err(Error::new("this Postfix has no tables of type inline (it is older than 3.0)")
             .remedy("update Postfix, or write the lines of /usr/share/doc/carom/examples/postfix (examples/postfix of the sources) with a table of your own"));
     }
     let before = WiringRecord::read(&postconf.directory()?)?;
+    let lmtp = wired.lmtp.or(before.lmtp.as_ref()).cloned();
+    let access = wired.access.or(before.access.as_ref()).cloned();
+    if let Some(lmtp) = &lmtp {
+        routes = service_route::through_lmtp(routes, lmtp)?;
+    }
     let services = routes.iter().map(|route| changed_service(postconf, wired, route, &before));
     let services = services.collect::<Result<Vec<_>>>()?;
-    let parameters = parameters(postconf, wired, &routes, &before)?;
-    let record = WiringRecord { services, parameters };
+    let mut parameters = parameters(postconf, wired, &routes, &before)?;
+    if let Some(access) = &access {
+        for name in asking_restriction::lists(wired.config) {
+            let without_us = before.without_us(postconf, name)?;
+            parameters.extend(asking_restriction::asking(postconf, access, name, without_us)?);
+        }
+    }
+    let record = WiringRecord { services, parameters, lmtp, access };
     let edits = edits(postconf, &before, &record)?;
     Ok(Rewiring::new(postconf, edits, record))
 }
@@ -123,10 +142,7 @@ fn parameters(
     routes: &[ServiceRoute],
     record: &WiringRecord,
 ) -> Result<Vec<ChangedParameter>> {
-    let before = |name: &str| {
-        let now = postconf.own(name)?;
-        Ok::<_, Error>(record.parameter(name).map_or(now.clone(), |known| known.undone(now)))
-    };
+    let before = |name: &str| record.without_us(postconf, name);
     let mut parameters = Vec::new();
     for route in routes {
         for (name, after) in route.limits(wired) {

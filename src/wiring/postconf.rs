@@ -16,6 +16,16 @@ use std::time::Duration;
 
 /// Where Postfix's programs are. `PATH` comes last: carom may run as root.
 const DIRECTORIES: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
+/// Lists of restrictions, in the order of the session.
+pub(super) const RESTRICTIONS: [&str; 7] = [
+    "smtpd_client_restrictions",
+    "smtpd_helo_restrictions",
+    "smtpd_sender_restrictions",
+    "smtpd_relay_restrictions",
+    "smtpd_recipient_restrictions",
+    "smtpd_data_restrictions",
+    "smtpd_end_of_data_restrictions",
+];
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What it says is asked once: whoever wants to see an edit takes another one.

@@ -8,6 +8,7 @@ use super::service_route::routes;
 use super::similar::similar;
 use crate::config::Config;
 use crate::files::regular;
+use crate::files::user_database::SYSTEM;
 use crate::finding::Finding;
 use std::path::{Path, PathBuf};
 
@@ -80,11 +81,14 @@ pub(crate) fn findings(config: &Config) -> Vec<Finding> {
         Some(Err(why)) => {
             let file = config.relay.powermta.display();
             let found = format!("{why}: whether PowerMTA hands carom its domains is not known");
-            let fix = format!(
-                "let the user that runs carom read it: setfacl -m u:{}:r {file}",
-                config.policies.mail_user
-            );
-            return vec![Finding::note("powermta", found, fix)];
+            let fix = match config.relay.powermta.metadata().is_ok_and(|found| found.is_file()) {
+                true => {
+                    let user = SYSTEM.name(rustix::process::geteuid().as_raw());
+                    format!("let the user that runs carom read it: setfacl -m u:{user}:r {file}")
+                }
+                false => "set [relay] powermta to the config of PowerMTA".to_owned(),
+            };
+            return vec![Finding::note("powermta", found, fix).of_key(config, &["relay", "powermta"])];
         }
     };
     let Ok(routes) = routes(config) else { return Vec::new() };

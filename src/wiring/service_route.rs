@@ -3,6 +3,7 @@
 //! Not here: the files of Postfix. Invariant: every domain has one policy.
 
 use super::postconf::Postconf;
+use super::postfix_endpoint::PostfixEndpoint;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
@@ -11,6 +12,8 @@ use std::path::Path;
 /// The policy for return paths, if the default policy is the sink.
 const BOUNCE: &str = "bounce";
 const SINK: &str = "sink";
+/// The service that hands mail to `carom lmtp`.
+const LMTP: &str = "carom-lmtp";
 /// Seconds that Postfix waits longer than carom's own deadline.
 const GRACE: u32 = 60;
 
@@ -24,6 +27,10 @@ pub(crate) struct Wired<'a> {
     pub(crate) program: &'a Path,
     /// The user that Postfix runs carom as.
     pub(crate) user: &'a str,
+    /// Where `carom lmtp` listens, if it was named.
+    pub(crate) lmtp: Option<&'a PostfixEndpoint>,
+    /// Where `carom access` listens, if it was named.
+    pub(crate) access: Option<&'a PostfixEndpoint>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -32,6 +39,8 @@ pub(super) struct ServiceRoute {
     /// `None`: the default policy.
     pub(super) policy: Option<String>,
     pub(super) domains: Vec<String>,
+    /// Where `carom lmtp` listens; `None`: the service runs `carom pipe`.
+    pub(super) lmtp: Option<PostfixEndpoint>,
 }
 
 /// The routes of the config: the `domains` of each policy, and the domain of signed return paths.
@@ -62,6 +71,23 @@ pub(super) fn routes(config: &Config) -> Result<Vec<ServiceRoute>> {
     Ok(routes.into_iter().map(|(policy, domains)| ServiceRoute::new(config, policy, domains)).collect())
 }
 
+/// The routes with that of the config's own policy through `carom lmtp`, which runs this policy.
+pub(super) fn through_lmtp(mut routes: Vec<ServiceRoute>, to: &PostfixEndpoint) -> Result<Vec<ServiceRoute>> {
+    if routes.iter().any(|route| route.service == LMTP) {
+        return Err(Error::new(format_args!("{LMTP} is the service of the policy \"lmtp\""))
+            .remedy("give this policy another name"));
+    }
+    let Some(route) = routes.iter_mut().find(|route| route.policy.is_none()) else {
+        return Err(Error::new("no domain has the config's own policy, and carom lmtp runs no other")
+            .remedy(
+                "set `policy` in the config; or run `carom postfix disable`, and `enable` without --lmtp",
+            ));
+    };
+    route.service = LMTP.to_owned();
+    route.lmtp = Some(to.clone());
+    Ok(routes)
+}
+
 /// A domain that can be written into a table of Postfix.
 fn checked(domain: &str) -> Result<String> {
     let domain = domain.to_ascii_lowercase();
@@ -77,11 +103,18 @@ impl ServiceRoute {
     fn new(config: &Config, policy: &str, domains: Vec<String>) -> ServiceRoute {
         let named = (policy != config.default_policy).then(|| policy.to_owned());
         let service = named.as_ref().map_or("carom".into(), |policy| format!("carom-{policy}"));
-        ServiceRoute { service, policy: named, domains }
+        ServiceRoute { service, policy: named, domains, lmtp: None }
     }
 
     /// The line of master.cf, in the form in which `postconf -M` shows it.
     pub(super) fn entry(&self, wired: &Wired<'_>) -> Result<String> {
+        if self.lmtp.is_some() {
+            // Without XFORWARD, carom hears neither the client nor the queue id. By the syslog
+            // name, the log shows what was handed to carom.
+            return Ok(format!(
+                "{LMTP} unix - - n - - lmtp -o lmtp_send_xforward_command=yes -o syslog_name=postfix/{LMTP}"
+            ));
+        }
         let mut words = vec![self.service.as_str(), "unix", "-", "n", "n", "-", "16", "pipe"];
         let user = format!("user={}", wired.user);
         let program = format!("argv={}", word(wired.program)?);
@@ -105,9 +138,12 @@ impl ServiceRoute {
 
     /// The parameters that bear the service's name. With the flag D of pipe(8), Postfix demands one
     /// recipient for each run.
-    pub(super) fn limits(&self, wired: &Wired<'_>) -> [(String, String); 2] {
+    pub(super) fn limits(&self, wired: &Wired<'_>) -> Vec<(String, String)> {
+        if self.lmtp.is_some() {
+            return Vec::new();
+        }
         let seconds = wired.config.message.deadline.saturating_add(GRACE);
-        [
+        vec![
             (format!("{}_destination_recipient_limit", self.service), "1".into()),
             (format!("{}_time_limit", self.service), format!("{seconds}s")),
         ]
@@ -126,8 +162,9 @@ impl ServiceRoute {
 
 /// The table of transports. A name with a dot before it is for the domains below.
 pub(super) fn table(routes: &[ServiceRoute]) -> String {
-    let entries = routes.iter().flat_map(|ServiceRoute { service, domains, .. }| {
-        domains.iter().map(move |domain| format!("{{{domain}={service}}}, {{.{domain}={service}}}"))
+    let entries = routes.iter().flat_map(|ServiceRoute { service, domains, lmtp, .. }| {
+        let to = lmtp.as_ref().map_or(service.clone(), |place| format!("{service}:{}", place.0));
+        domains.iter().map(move |domain| format!("{{{domain}={to}}}, {{.{domain}={to}}}"))
     });
     format!("inline:{{ {} }}", entries.collect::<Vec<_>>().join(", "))
 }

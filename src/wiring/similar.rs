@@ -6,7 +6,7 @@
 const MOST: usize = 2;
 
 /// The name among `known` that is nearest to `name`, if it could be a typo of it.
-pub(super) fn similar<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn similar<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let distances = known.map(|other| (distance(name, other), other));
     let near = distances.filter(|(distance, _)| (1..=MOST).contains(distance)).min_by_key(|found| found.0)?;
     Some(near.1)

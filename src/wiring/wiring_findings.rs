@@ -4,14 +4,15 @@
 //! Not here: changing it. Invariant: it asks Postfix and changes nothing; wiring by hand counts as
 //! much as ours.
 
-use super::before_transport;
 use super::postconf::Postconf;
 use super::service_route::{ServiceRoute, routes};
 use super::similar::similar;
-use crate::config::Config;
+use super::{asking_findings, before_transport, lmtp_route};
+use crate::config::{Config, LogKind, MailLog, OwnMail};
 use crate::error::Result;
 use crate::files::user_database;
 use crate::finding::Finding;
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 
 /// Lists of domains whose mail Postfix keeps for itself.
@@ -32,28 +33,37 @@ pub(crate) fn findings_if_used(config: &Config) -> Vec<Finding> {
         return Vec::new();
     }
     let mut findings =
-        findings(&postconf, config).unwrap_or_else(|error| vec![Finding::error("postfix", &error)]);
-    let is_wired =
-        postconf.services().is_ok_and(|entries| entries.iter().any(|entry| service(entry).is_some()));
-    if !is_wired {
+        mail_findings(&postconf, config).unwrap_or_else(|error| vec![Finding::error("postfix", &error)]);
+    if !is_wired(&postconf).unwrap_or(false) {
         findings.iter_mut().for_each(|finding| finding.note = true);
     }
+    findings.extend(asking_findings::findings(&postconf, config).into_iter().flatten());
     findings
 }
 
 /// Whether a service runs carom.
 pub(super) fn is_wired(postconf: &Postconf) -> Result<bool> {
-    Ok(postconf.services()?.iter().any(|entry| service(entry).is_some()))
+    let is_ours = |entry: &String| service(entry).is_some() || lmtp_route::is_service(entry);
+    Ok(postconf.services()?.iter().any(is_ours))
 }
 
 /// What was found; the first finding for each domain says whether its mail arrives.
 pub(crate) fn findings(postconf: &Postconf, config: &Config) -> Result<Vec<Finding>> {
+    let mut findings = mail_findings(postconf, config)?;
+    findings.extend(asking_findings::findings(postconf, config)?);
+    Ok(findings)
+}
+
+fn mail_findings(postconf: &Postconf, config: &Config) -> Result<Vec<Finding>> {
     let routes = match routes(config) {
         Ok(routes) => routes,
         Err(error) => return Ok(vec![Finding::error("postfix", &error)]),
     };
     let services: Vec<Service> = postconf.services()?.iter().filter_map(|entry| service(entry)).collect();
-    if services.is_empty() {
+    let by_lmtp =
+        |domain: &String| transport(postconf, domain).filter(|to| lmtp_route::is_ours(postconf, to));
+    let lmtp: BTreeSet<String> = routes.iter().flat_map(|route| &route.domains).filter_map(by_lmtp).collect();
+    if services.is_empty() && lmtp.is_empty() {
         let found = "master.cf has no service that runs carom pipe";
         return Ok(vec![Finding::wrong("postfix", found, postconf.enable())]);
     }
@@ -63,9 +73,14 @@ pub(crate) fn findings(postconf: &Postconf, config: &Config) -> Result<Vec<Findi
             route.domains.iter().flat_map(|domain| domain_findings(postconf, route, domain, &services)),
         );
     }
+    for transport in &lmtp {
+        findings.extend(lmtp_route::findings(postconf, transport));
+        findings.extend(not_shown_as_ours(postconf, config, transport));
+    }
     for service in &services {
         findings.extend(limits(postconf, config, service)?);
         findings.extend(user(config, service));
+        findings.extend(not_named_as_ours(config, service));
     }
     findings.extend(before_transport::findings(postconf, config, &routes));
     findings.extend(filters(postconf));
@@ -77,6 +92,39 @@ pub(crate) fn findings(postconf: &Postconf, config: &Config) -> Result<Vec<Findi
         ));
     }
     Ok(findings)
+}
+
+/// The first log, by number, in which mail that is handed to carom would count as mail that was
+/// sent: these are the names that the log has.
+fn counting_as_sent<'c>(config: &'c Config, names: &[String]) -> Option<(usize, &'c MailLog)> {
+    let logs = config.mail_logs.get().into_iter().flatten().enumerate();
+    let mut logs = logs.filter(|(_, log)| matches!(log.kind, LogKind::Postfix | LogKind::Journald));
+    logs.find(|(_, log)| {
+        let own = OwnMail::of(log, config);
+        !names.iter().any(|name| own.is_into_carom(name))
+    })
+}
+
+fn not_shown_as_ours(postconf: &Postconf, config: &Config, transport: &str) -> Option<Finding> {
+    let names = lmtp_route::names_in_log(postconf, transport);
+    counting_as_sent(config, &names)?;
+    let service = transport.split(':').next().unwrap_or_default();
+    let found = format!(
+        "the log does not show that {transport} hands mail to carom: what it gets counts as mail that was sent"
+    );
+    let fix = format!("add -o syslog_name=postfix/{service} to {service} in master.cf");
+    Some(Finding::wrong("postfix", found, fix))
+}
+
+fn not_named_as_ours(config: &Config, service: &Service) -> Option<Finding> {
+    let (number, log) = counting_as_sent(config, std::slice::from_ref(&service.name))?;
+    let (name, written) = (&service.name, log.carom_transports.join(", "));
+    let found = format!(
+        "{name} hands mail to carom, and carom_transports of [[logs]] ({written}) does not name it: what it gets \
+         counts as mail that was sent"
+    );
+    let finding = Finding::wrong("postfix", found, format_args!("set carom_transports = [\"{name}\"]"));
+    Some(finding.of_key(config, &["logs", &number.to_string(), "carom_transports"]))
 }
 
 fn service(entry: &str) -> Option<Service> {
@@ -108,7 +156,7 @@ fn domain_findings(
     services: &[Service],
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut right = Vec::new();
+    let (mut right, mut by_lmtp) = (Vec::new(), None);
     for key in [domain.to_owned(), format!(".{domain}")] {
         let found = transport(postconf, &key);
         let name = found.as_deref().and_then(|found| found.split(':').next()).unwrap_or_default();
@@ -118,6 +166,10 @@ fn domain_findings(
                 let policy = service.policy.as_deref().unwrap_or("the default policy");
                 let what = format!("mail for {key} goes to {name}, which runs {policy}");
                 findings.push(Finding::wrong("postfix", what, postconf.enable()));
+            }
+            None if found.as_deref().is_some_and(|found| lmtp_route::is_ours(postconf, found)) => {
+                by_lmtp = found;
+                right.push(key);
             }
             None => {
                 let other = found.as_deref().map_or("not to carom".into(), |found| format!("to {found}"));
@@ -134,7 +186,8 @@ fn domain_findings(
         findings.push(Finding::wrong("postfix", what, postconf.enable()));
     }
     if right.len() == 2 && findings.is_empty() {
-        let what = format!("mail for {domain} and domains below it goes to {}", route.service);
+        let to = by_lmtp.as_ref().map_or(&route.service, |transport| transport);
+        let what = format!("mail for {domain} and domains below it goes to {to}");
         findings.push(Finding::good("postfix", what));
     }
     findings

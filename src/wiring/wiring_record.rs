@@ -5,6 +5,8 @@
 //! an older one; only our own elements are taken out.
 
 use super::list_value::without;
+use super::postconf::Postconf;
+use super::postfix_endpoint::PostfixEndpoint;
 use crate::error::{Context, Error, Result};
 use crate::files::publish::publish;
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,12 @@ const FILE: &str = "carom-wiring.json";
 pub(super) struct WiringRecord {
     pub(super) services: Vec<ChangedService>,
     pub(super) parameters: Vec<ChangedParameter>,
+    /// Where `carom lmtp` listens: asked for once, it stays until `disable`.
+    #[serde(default)]
+    pub(super) lmtp: Option<PostfixEndpoint>,
+    /// The same for `carom access`.
+    #[serde(default)]
+    pub(super) access: Option<PostfixEndpoint>,
 }
 
 /// A line of master.cf.
@@ -91,6 +99,12 @@ impl WiringRecord {
 
     pub(super) fn service(&self, name: &str) -> Option<&ChangedService> {
         self.services.iter().find(|one| one.name == name)
+    }
+
+    /// What main.cf sets this parameter to without us.
+    pub(super) fn without_us(&self, postconf: &Postconf, name: &str) -> Result<Option<String>> {
+        let now = postconf.own(name)?;
+        Ok(self.parameter(name).map_or(now.clone(), |known| known.undone(now)))
     }
 
     pub(super) fn parameter(&self, name: &str) -> Option<&ChangedParameter> {

@@ -163,7 +163,12 @@ fn c(directory: &Path, output: BorrowedFd<'_>) -> Result<Vec<u8>> {
     fs::remove_file(&module).context(module.display())?;
     let exports = |name: &[u8]| bytes.windows(name.len()).any(|place| place == name);
     let world = world(exports(b"carom:policy/preparation@"), exports(b"carom:policy/diagnosis@"));
+    let receives = exports(b"carom:policy/reception@");
     describe(&mut bytes, &directory.join("wit"), world)?;
+    if receives {
+        // Worlds add up.
+        describe(&mut bytes, &directory.join("wit"), "receiving-policy")?;
+    }
     Ok(bytes)
 }
 
@@ -220,9 +225,14 @@ fn python(directory: &Path, output: BorrowedFd<'_>) -> Result<()> {
         )));
     };
     let source = fs::read_to_string(directory.join("policy.py")).context("policy.py")?;
-    let world = world(false, source.lines().any(|line| line.starts_with("class Diagnosis")));
+    let has = |class: &str| source.lines().any(|line| line.starts_with(class));
+    let world = match has("class Reception") {
+        true => "receiving-policy",
+        false => world(false, has("class Diagnosis")),
+    };
+    // With `--stub-wasi` nobody would see what an exception says.
     let mut componentize = command(&componentize, directory);
-    componentize.args(["--wit-path", "wit", "--world", world, "componentize", "--stub-wasi", "policy"]);
+    componentize.args(["--wit-path", "wit", "--world", world, "componentize", "policy"]);
     run(componentize.args(["--output", SCRATCH]), output)
 }
 

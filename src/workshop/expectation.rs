@@ -5,7 +5,7 @@
 //! zone, no name exists. The expectation comes last in the file, so that accepting a result leaves
 //! the rest unchanged.
 
-use super::Bench;
+use super::{Bench, Made};
 use crate::auth::Dns;
 use crate::class::DeliveryFailure;
 use crate::config::Config;
@@ -32,6 +32,8 @@ struct Written {
     message: Option<PathBuf>,
     /// Or the message itself; line ends become CRLF.
     text: Option<String>,
+    /// Or a request of the SMTP dialogue, as Postfix sends it: name=value in each line.
+    request: Option<String>,
     #[serde(default)]
     seed: u64,
     /// RFC 3339.
@@ -44,7 +46,7 @@ struct Written {
     settings: Map<String, Value>,
     #[serde(default)]
     classify: Vec<DeliveryFailure>,
-    /// The plan and the classes.
+    /// The plan and the classes; for a request, the answer.
     expect: Option<Value>,
 }
 
@@ -130,14 +132,16 @@ pub(crate) fn run(config: &Config, policy: &Wanted<'_>, file: &Path) -> Result<C
     config.dns.zone = Some(written.zone.as_deref().map_or_else(|| PathBuf::from("/dev/null"), beside));
     let dns = Dns::open(&config.dns)?;
     dns.ready()?;
-    let raw = match (&written.message, &written.text) {
-        (Some(message), None) => {
+    let raw = match (&written.message, &written.text, &written.request) {
+        (Some(message), None, None) => {
             let path = beside(message);
             fs::read(&path).context(path.display())?
         }
-        (None, Some(text)) => crlf(text.as_bytes()).into_owned(),
+        (None, Some(text), None) => crlf(text.as_bytes()).into_owned(),
+        (None, None, Some(_)) => Vec::new(),
         _ => {
-            let error = Error::new(format_args!("{}: needs either `message` or `text`", file.display()));
+            let what = "needs either `message`, `text` or `request`";
+            let error = Error::new(format_args!("{}: {what}", file.display()));
             return Err(error.remedy("name a message file beside the fixture, or write the message into it"));
         }
     };
@@ -150,10 +154,15 @@ pub(crate) fn run(config: &Config, policy: &Wanted<'_>, file: &Path) -> Result<C
         client_helo: told.client_helo,
         queue_id: told.queue_id,
         envid: told.envid,
+        ..Envelope::default()
     };
     let at_ms = written.now.map_or(0, Timestamp::as_millisecond);
     let mail = Mail::arrived(raw, envelope, written.seed, at_ms);
-    let bench = Bench { config: Arc::new(config), dns: Arc::new(dns), mail };
+    let bench = Bench { config: Arc::new(config), dns: Arc::new(dns), mail, session: None };
+    let bench = match &written.request {
+        Some(request) => bench.in_session(request).map_err(|error| error.within(file.display()))?,
+        None => bench,
+    };
     let settings = Value::Object(written.settings).to_string();
     let wanted = Wanted { settings: Some(settings), ..policy.clone() };
     let policy = Policy::open(&wanted, &bench.config, Use::One)?;
@@ -179,9 +188,10 @@ fn leave_out_what_is_not_expected(actual: &mut Value, expected: &Value) {
 
 fn actual(bench: &Bench, policy: &Policy, failures: &[DeliveryFailure]) -> Value {
     let facts = bench.facts();
-    let mut found = match bench.question().ask(policy, &facts) {
-        Ok(decided) => json!({ "verdict": decided.plan.verdict, "steps": decided.plan.steps }),
-        Err(undecided) => json!({ "failure": undecided.to_string() }),
+    let mut found = match bench.ask(policy, &facts) {
+        Ok((Made::Plan(plan), ..)) => json!({ "verdict": plan.verdict, "steps": plan.steps }),
+        Ok((Made::Answer { answer, expect }, ..)) => json!({ "answer": answer, "expect": expect }),
+        Err(why) => json!({ "failure": why }),
     };
     match policy.validate_settings(&facts) {
         Ok(complaints) if complaints.is_empty() => {}
@@ -207,7 +217,7 @@ fn read(file: &Path) -> Result<Written> {
     let text = fs::read_to_string(file).context(file.display())?;
     let wrong = |error: &dyn std::fmt::Display| {
         Error::new(format_args!("{}: {}", file.display(), error.to_string().trim()))
-            .remedy("the keys of a fixture are message or text, seed, now, zone, envelope, settings, classify, expect")
+            .remedy("the keys of a fixture are message, text or request, seed, now, zone, envelope, settings, classify, expect")
     };
     if is_json(file) {
         return serde_json::from_str(&text).map_err(|error| wrong(&error));

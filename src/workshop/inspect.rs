@@ -109,14 +109,20 @@ pub(crate) fn inside(config: &Arc<Config>, wanted: &Wanted<'_>, usage: Use) -> V
     let decided = policy.decide(&facts, bench.mail.seed, 0).map(|decision| decision.used);
     let mapped = policy.map(&facts, &bench.mail.envelope.sender, &["mx.sender.example".to_owned()]);
     let classified = policy.classify(&facts, &[failure]);
-    let failed = [decided.as_ref().err(), mapped.as_ref().err(), classified.as_ref().err()];
+    let answered =
+        Bench::with_small_request(config).map(|bench| bench.facts()).ok().filter(|_| policy.receives());
+    let answered = answered.map(|facts| policy.receive(&facts, bench.mail.seed, 0));
+    let unanswered = answered.as_ref().and_then(|answered| answered.as_ref().err());
+    let failed = [decided.as_ref().err(), mapped.as_ref().err(), classified.as_ref().err(), unanswered];
     let failed: Vec<Finding> =
         failed.into_iter().flatten().map(|failure| Finding::wrong("smoke run", failure, remedy)).collect();
     if !failed.is_empty() {
         return failed;
     }
+    let form = if policy.readied.interpreted { ", as bytecode" } else { "" };
+    let answers = if answered.is_some() { ", answers in the SMTP dialogue" } else { "" };
     vec![Finding::good(
         "policy",
-        format_args!("{} ({}), decides, maps, classifies", wanted.name, policy.short_hash()),
+        format_args!("{} ({}), decides, maps, classifies{answers}{form}", wanted.name, policy.short_hash()),
     )]
 }

@@ -25,6 +25,12 @@ pub(crate) struct Costs {
     pub(crate) warm_p99_us: f64,
     /// How many decisions.
     pub(crate) warm_runs: usize,
+    /// An answer in the SMTP dialogue, likewise; `None`: the policy gives none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) answer_us: Option<f64>,
+    /// The slowest of a hundred of those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) answer_p99_us: Option<f64>,
     /// Failures classified per second, in batches, on one core.
     pub(crate) classified_per_second: f64,
     /// The first classification of a process, including its cold start.
@@ -81,16 +87,15 @@ pub(crate) fn warm(bench: &Bench, wanted: &Wanted<'_>, runs: usize, costs: &mut 
     let policy = Policy::open(wanted, &config, Use::Many(2))?;
     policy.start_clock()?;
     let facts = bench.facts();
-    let mut times = Vec::with_capacity(runs);
-    for seed in 0..runs as u64 {
-        let began = Instant::now();
-        policy.decide(&facts, seed, 0).map_err(Error::new)?;
-        times.push(micros(began.elapsed()));
-    }
-    times.sort_by(f64::total_cmp);
-    costs.warm_us = times.get(runs / 2).copied().unwrap_or_default();
-    costs.warm_p99_us = times.get(runs * 99 / 100).copied().unwrap_or_default();
+    (costs.warm_us, costs.warm_p99_us) =
+        median_and_p99(runs, |seed| policy.decide(&facts, seed, 0).map(drop).map_err(Error::new))?;
     costs.warm_runs = runs;
+    if policy.receives() {
+        let asked = Bench::with_small_request(&bench.config)?.facts();
+        let answers =
+            median_and_p99(runs, |seed| policy.receive(&asked, seed, 0).map(drop).map_err(Error::new))?;
+        (costs.answer_us, costs.answer_p99_us) = (Some(answers.0), Some(answers.1));
+    }
     let failures = failures(10_000);
     policy.classify(&facts, &failures).map_err(Error::new)?;
     let mut rates = Vec::new();
@@ -101,6 +106,19 @@ pub(crate) fn warm(bench: &Bench, wanted: &Wanted<'_>, runs: usize, costs: &mut 
     }
     costs.classified_per_second = median(&mut rates);
     Ok(())
+}
+
+/// The median of `runs` and the slowest of a hundred, in microseconds.
+fn median_and_p99(runs: usize, mut run: impl FnMut(u64) -> Result<()>) -> Result<(f64, f64)> {
+    let mut times = Vec::with_capacity(runs);
+    for seed in 0..runs as u64 {
+        let began = Instant::now();
+        run(seed)?;
+        times.push(micros(began.elapsed()));
+    }
+    times.sort_by(f64::total_cmp);
+    let at = |place: usize| times.get(place).copied().unwrap_or_default();
+    Ok((at(runs / 2), at(runs * 99 / 100)))
 }
 
 pub(crate) fn median(values: &mut [f64]) -> f64 {

@@ -37,6 +37,7 @@ fn line(step: &Step) -> String {
             None => "unsubscribe with one request: the message offers none".into(),
         },
         Action::Bounce(bounce) => format!("bounce {}{}", bounce.reply, to(&bounce.route)),
+        Action::ReportSuccess(report) => format!("report the delivery{}", to(&report.route)),
         Action::Complain(report) => format!("complain {}{}", report.feedback_type, to(&report.route)),
         Action::AutoReply(reply) => format!("auto-reply {:?}{}", reply.subject, to(&reply.route)),
         Action::Keep => "keep".to_owned(),
@@ -69,8 +70,8 @@ fn line(step: &Step) -> String {
 }
 
 fn to(route: &Route) -> String {
-    match &route.refusal {
-        Some(refusal) => format!("  (not sent: {refusal:?})"),
+    match route.refusal {
+        Some(refusal) => format!("  (not sent: {})", refusal.text()),
         None if route.hosts.is_empty() => String::new(),
         None => format!("  to {} at {}", route.to, route.hosts.join(", ")),
     }

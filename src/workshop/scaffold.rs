@@ -83,7 +83,7 @@ const C: &[(&str, &str)] = below!["../../examples/policies/c":
     "bindings/README.md", "bindings/policy.c", "bindings/policy.h", "bindings/component_type.c"];
 
 const JAVASCRIPT: &[(&str, &str)] = below!["../../examples/policies/javascript":
-    "README.md", ".gitignore", "package.json", "build.js", "policy.js"];
+    "README.md", ".gitignore", "package.json", "build.js", "entry.js", "policy.js"];
 
 const PYTHON: &[(&str, &str)] = below!["../../examples/policies/python":
     "README.md", ".gitignore", "requirements.txt", "policy.py"];

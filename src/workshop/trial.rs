@@ -4,17 +4,16 @@
 //! Not here: running the plan. Invariant: the measured decision is never the one with counted
 //! instructions.
 
-use super::{Bench, render};
+use super::{Bench, Made, render};
 use crate::clock;
 use crate::config::Config;
-use crate::decide::{Decided, Undecided};
 use crate::envelope::Envelope;
 use crate::error::{Context, Error, Result};
 use crate::message_log::LinesBack;
-use crate::plan::Plan;
-use crate::policy::{Policy, Readied, Use, Wanted};
+use crate::policy::{Decision, Policy, Readied, Use, Wanted};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use std::fmt::Write;
 use std::time::Duration;
@@ -31,10 +30,10 @@ pub(crate) struct Trial {
     /// Of the message.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) defects: Vec<String>,
-    /// The plan, or why there is none.
-    #[serde(flatten)]
-    pub(crate) decided: Result<Plan, String>,
-    /// Equal plans have equal digests.
+    /// The plan or the answer, or why there is none.
+    #[serde(flatten, serialize_with = "made_or_failure")]
+    pub(crate) decided: Result<Made, String>,
+    /// Equal plans have equal digests; empty for an answer.
     pub(crate) digest: String,
     /// Its calls to carom, in order.
     pub(crate) calls: Vec<Call>,
@@ -46,6 +45,21 @@ pub(crate) struct Trial {
     pub(crate) fuel: Option<u64>,
     /// The most memory that it had, in bytes.
     pub(crate) memory: usize,
+}
+
+fn made_or_failure<S: Serializer>(decided: &Result<Made, String>, to: S) -> Result<S::Ok, S::Error> {
+    let mut map = to.serialize_map(None)?;
+    match decided {
+        Ok(Made::Plan(plan)) => map.serialize_entry("plan", plan)?,
+        Ok(Made::Answer { answer, expect }) => {
+            map.serialize_entry("answer", answer)?;
+            if let Some(expect) = expect {
+                map.serialize_entry("expect", expect)?;
+            }
+        }
+        Err(failure) => map.serialize_entry("failure", failure)?,
+    }
+    map.end()
 }
 
 #[derive(Debug, Serialize)]
@@ -60,10 +74,10 @@ pub(crate) fn run(bench: &Bench, wanted: &Wanted<'_>) -> Result<Trial> {
     let policy = Policy::open(wanted, &bench.config, Use::One)?;
     policy.start_clock()?;
     let facts = bench.facts();
-    let first = bench.question().ask(&policy, &facts);
+    let first = bench.ask(&policy, &facts);
     let measured = Policy::open(wanted, &bench.config, Use::Measured)?;
     measured.start_clock()?;
-    let fuel = bench.question().ask(&measured, &facts).ok().and_then(|decided| decided.decision.fuel);
+    let fuel = bench.ask(&measured, &facts).ok().and_then(|(_, _, decision)| decision.fuel);
     let mut trial = Trial {
         policy: policy.name.to_string(),
         hash: policy.hash.clone(),
@@ -79,24 +93,24 @@ pub(crate) fn run(bench: &Bench, wanted: &Wanted<'_>) -> Result<Trial> {
         memory: 0,
     };
     match first {
-        Ok(decided) => trial.fill(decided),
-        Err(Undecided::Policy(failure)) => trial.decided = Err(failure.text),
-        Err(Undecided::Dns(text)) => trial.decided = Err(text),
+        Ok((made, digest, decision)) => {
+            (trial.digest, trial.decided) = (digest, Ok(made));
+            trial.cost(&decision);
+        }
+        Err(why) => trial.decided = Err(why),
     }
     Ok(trial)
 }
 
 impl Trial {
-    fn fill(&mut self, decided: Decided) {
-        self.digest = decided.digest();
-        self.time_us = micros(decided.decision.used);
-        self.memory = decided.decision.memory;
+    fn cost(&mut self, decision: &Decision) {
+        self.time_us = micros(decision.used);
+        self.memory = decision.memory;
         let call = |(function, took): &(&str, Duration)| Call {
             function: (*function).to_owned(),
             answered_us: micros(*took),
         };
-        self.calls = decided.decision.asked.iter().map(call).collect();
-        self.decided = Ok(decided.plan);
+        self.calls = decision.asked.iter().map(call).collect();
     }
 
     /// As people read it.
@@ -112,11 +126,16 @@ impl Trial {
         for call in &self.calls {
             let _ = writeln!(text, "  {:20} {:>9.1} µs", call.function, call.answered_us);
         }
-        text.push_str("\nplan\n");
-        match &self.decided {
-            Ok(plan) => render::tree(plan).lines().for_each(|line| text.push_str(&format!("  {line}\n"))),
-            Err(failure) => text.push_str(&format!("  none: {failure}\n")),
-        }
+        let (what, made) = match &self.decided {
+            Ok(Made::Plan(plan)) => ("plan", render::tree(plan)),
+            Ok(Made::Answer { answer, expect }) => (
+                "answer",
+                [answer.as_str()].into_iter().chain(expect.as_deref()).collect::<Vec<_>>().join("\n"),
+            ),
+            Err(failure) => ("plan", format!("none: {failure}")),
+        };
+        let _ = writeln!(text, "\n{what}");
+        made.lines().for_each(|line| text.push_str(&format!("  {line}\n")));
         let how = match (self.readied.interpreted, self.readied.compiled) {
             (true, _) => "interpreted",
             (_, true) => "compiled just now",

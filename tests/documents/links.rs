@@ -74,6 +74,44 @@ fn every_link_between_documents_leads_to_a_file_and_a_heading() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
+/// Whether a package has this path of the sources below `/usr/share/doc/carom`.
+fn is_packaged(path: &Path) -> bool {
+    let script = fs::read_to_string(Path::new(ROOT).join("packaging/stage.sh")).unwrap().replace("\\\n", " ");
+    let lines = script.lines().filter_map(|line| line.trim_start().strip_prefix("into \"$doc"));
+    let mut staged =
+        lines.flat_map(|line| line.split_whitespace().skip(1)).map(|word| word.trim_matches('"'));
+    staged.any(|word| match word.split_once('*') {
+        Some((folder, ending)) => path.starts_with(folder) && path.display().to_string().ends_with(ending),
+        None => {
+            let policies = ["sink", "bounce"].map(|name| word.replace("$policy", name));
+            policies.iter().any(|word| path.starts_with(word) || Path::new(word).starts_with(path))
+        }
+    })
+}
+
+#[test]
+fn what_packaged_documents_and_findings_name_is_packaged() {
+    let mut broken = Vec::new();
+    let packaged =
+        ["README.md", "packaging/packaging.md", "policies/sink/README.md", "policies/bounce/README.md"];
+    for document in packaged.iter().map(|path| document(path)).chain(pages()) {
+        // The package has it as changelog.gz.
+        let targets = links(&document).into_iter().map(|(path, _)| path);
+        let missing = targets.filter(|path| path != Path::new("CHANGELOG.md") && !is_packaged(path));
+        broken.extend(missing.map(|path| format!("{}: {}", document.path, path.display())));
+    }
+    for source in crate::tidy::sources::files("src", "rs") {
+        for rest in source.text.split("/usr/share/doc/carom/").skip(1) {
+            let ends = |c: char| c.is_whitespace() || ")\",;".contains(c);
+            let path = Path::new(rest.split(ends).next().unwrap_or_default());
+            if !is_packaged(path) || !Path::new(ROOT).join(path).exists() {
+                broken.push(format!("{}: {}", source.path, path.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "no package has what these name: {broken:#?}");
+}
+
 #[test]
 fn every_page_is_reached_from_the_index() {
     let index = document("docs/README.md");

@@ -4,9 +4,10 @@
 //! A name that was given, moved or removed survives for certain once one of its directories was synced afterwards (a rename is
 //! atomic), and bytes once their file was.
 
+use super::traced_memory::{bytes_at, position, text_at};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -55,7 +56,7 @@ pub(crate) enum Unsynced {
 /// Bytes of a file, and when they were written.
 type Content = (Vec<u8>, SystemTime);
 
-/// The changes of a run, and what was there before.
+/// The changes of a run, and the state before.
 pub(crate) struct DiskTrace {
     before: Vec<(PathBuf, Option<Content>)>,
     inodes: HashMap<PathBuf, u64>,
@@ -272,29 +273,6 @@ fn path_arguments(number: i64, _: &[u64; 6]) -> impl Iterator<Item = (Option<usi
     places.iter().copied()
 }
 
-fn bytes_at(thread: libc::pid_t, address: u64, length: usize) -> Vec<u8> {
-    let mut bytes = vec![0; length];
-    let memory = fs::File::open(format!("/proc/{thread}/mem")).unwrap();
-    memory.read_exact_at(&mut bytes, address).unwrap();
-    bytes
-}
-
-fn text_at(thread: libc::pid_t, address: u64) -> Vec<u8> {
-    let memory = fs::File::open(format!("/proc/{thread}/mem")).unwrap();
-    let mut text = Vec::new();
-    let mut byte = [0];
-    while memory.read_exact_at(&mut byte, address + text.len() as u64).is_ok() && byte[0] != 0 {
-        text.push(byte[0]);
-    }
-    text
-}
-
-fn position(thread: libc::pid_t, descriptor: u64, path: &Path) -> u64 {
-    let info = fs::read_to_string(format!("/proc/{thread}/fdinfo/{descriptor}")).unwrap();
-    let position = info.lines().find_map(|line| line.strip_prefix("pos:"));
-    position.and_then(|position| position.trim().parse().ok()).unwrap_or_else(|| panic!("{}", path.display()))
-}
-
 impl DiskTrace {
     /// The numbers of changes after which a power cut says something: before each sync, and at the end.
     pub(crate) fn boundaries(&self) -> Vec<usize> {
@@ -316,9 +294,22 @@ impl DiskTrace {
         changes.map(|(number, _)| number).collect()
     }
 
-    /// Puts below `root` what a power cut after this many changes leaves.
-    pub(crate) fn replay(&self, root: &Path, cut: usize, unsynced: Unsynced) {
-        let changes = &self.changes[..cut];
+    /// A path that each file has had.
+    fn places(&self) -> HashMap<u64, &Path> {
+        let mut places: HashMap<_, _> =
+            self.inodes.iter().map(|(path, file)| (*file, path.as_path())).collect();
+        for change in &self.changes {
+            if let Change::Named { file, path } = change {
+                places.insert(*file, path);
+            }
+        }
+        places
+    }
+
+    /// Puts below `root` what a power cut after this many changes leaves: each file system, which a
+    /// path tells, writes back as it likes what was not synced.
+    pub(crate) fn replay(&self, root: &Path, cut: usize, unsynced: &dyn Fn(&Path) -> Unsynced) {
+        let (changes, places) = (&self.changes[..cut], self.places());
         let (mut names, mut contents) = (BTreeMap::new(), HashMap::new());
         let (mut folders, mut dates) = (BTreeSet::new(), HashMap::new());
         for (path, bytes) in &self.before {
@@ -333,11 +324,13 @@ impl DiskTrace {
         }
         for (number, change) in changes.iter().enumerate() {
             let later = &changes[number..];
-            let named = |paths: &[&Path]| unsynced != Unsynced::Lost || is_name_synced(paths, later);
+            let named =
+                |paths: &[&Path]| unsynced(paths[0]) != Unsynced::Lost || is_name_synced(paths, later);
             let written = |file: u64| {
                 let synced =
                     |change: &Change| matches!(change, Change::FileSynced(synced) if *synced == file);
-                unsynced == Unsynced::Kept || later.iter().any(synced)
+                let place = places.get(&file).copied().unwrap_or(root);
+                unsynced(place) == Unsynced::Kept || later.iter().any(synced)
             };
             match change {
                 Change::Named { file, path } if named(&[path]) => {

@@ -15,6 +15,7 @@ pub(crate) struct Guest {
     data: String,
     prepare: Option<String>,
     diagnoses: bool,
+    receive: Option<String>,
     wasi: bool,
 }
 
@@ -32,8 +33,8 @@ impl Guest {
     /// `decide` is the body of a function without result; `$accept` and `$size` can be called.
     pub(crate) fn new(decide: &str) -> Guest {
         let (version, imports, data) = ("1.0.0".into(), String::new(), String::new());
-        let (decide, pages, prepare, diagnoses, wasi) = (decide.into(), 1, None, false, false);
-        Guest { version, imports, decide, pages, data, prepare, diagnoses, wasi }
+        let (decide, pages, prepare, diagnoses, receive, wasi) = (decide.into(), 1, None, false, None, false);
+        Guest { version, imports, decide, pages, data, prepare, diagnoses, receive, wasi }
     }
 
     /// Another function that it imports: `("actions", "count", "$count", "(param i32 i32 i32 i32 i32 i32)")`.
@@ -85,7 +86,7 @@ impl Guest {
         self
     }
 
-    /// So many pages of memory of 64 KiB.
+    /// The number of pages of memory, of 64 KiB each.
     pub(crate) fn pages(mut self, pages: u32) -> Guest {
         self.pages = pages;
         self
@@ -109,6 +110,12 @@ impl Guest {
         self
     }
 
+    /// It answers in the SMTP dialogue (since 1.1): the body ends with the address of its answer.
+    pub(crate) fn receives(mut self, body: &str) -> Guest {
+        self.receive = Some(body.into());
+        self
+    }
+
     /// The component.
     pub(crate) fn build(&self) -> Vec<u8> {
         let Guest { version, imports, decide, pages, data, prepare, .. } = self;
@@ -119,6 +126,9 @@ impl Guest {
                        (i32.store (i32.const 1036) (local.get 1)) (i32.const 1032)";
         let diagnosis = format!("(func (export \"carom:policy/diagnosis@{version}#diagnose\") {classes})");
         let diagnosis = if self.diagnoses { diagnosis } else { String::new() };
+        let reception = self.receive.as_ref().map_or(String::new(), |body| {
+            format!("(func (export \"carom:policy/reception@{version}#receive\") (result i32) {body})")
+        });
         let text = format!(
             r#"(module
             (import "carom:policy/actions@{version}" "accept" (func $accept (result i32)))
@@ -131,7 +141,7 @@ impl Guest {
             (func (export "carom:policy/mapping@{version}#may-answer") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
             (func (export "carom:policy/classification@{version}#classify") {classes})
             (func (export "carom:policy/settings@{version}#validate") (param i32 i32) (result i32) (i32.const 1024))
-            {preparation} {diagnosis})"#
+            {preparation} {diagnosis} {reception})"#
         );
         let world = match (prepare.is_some(), self.diagnoses) {
             (false, false) => "policy",
@@ -142,6 +152,10 @@ impl Guest {
         let (resolve, package) = self.resolve();
         let world = resolve.select_world(&[package], Some(world)).unwrap();
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+        if self.receive.is_some() {
+            let world = resolve.select_world(&[package], Some("receiving-policy")).unwrap();
+            embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+        }
         ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
     }
 

@@ -1,5 +1,8 @@
 //! A Postfix log of the last hours that the tick reads, and the application that it notifies.
 
+/// A log of some days with many deliveries.
+pub(crate) mod busy_log;
+
 use super::Sandbox;
 use super::application::Application;
 

@@ -2,15 +2,21 @@
 //! that record what reaches them. Nothing here knows the inside of carom: time passes by its clock.
 
 pub(crate) mod application;
+pub(crate) mod browser;
 pub(crate) mod checked_host;
 pub(crate) mod disk_trace;
 pub(crate) mod guest;
+pub(crate) mod lmtp;
+pub(crate) mod listener;
 pub(crate) mod mail_log;
 pub(crate) mod memory;
 pub(crate) mod peers;
 pub(crate) mod policies;
 pub(crate) mod postfix;
+pub(crate) mod redis;
+mod traced_memory;
 pub(crate) mod tracer;
+pub(crate) mod web;
 
 use mail_auth::common::crypto::Ed25519Key;
 use mail_auth::common::headers::HeaderWriter;
@@ -207,6 +213,12 @@ impl Drop for Sandbox {
 
 /// The sender of the tests: `ZONE` has its key, its SPF and its mail exchangers.
 pub(crate) const SENDER: &str = "alice@sender.example";
+
+/// The words with which Postfix hands over a message of `SENDER`.
+pub(crate) fn queued<'a>(recipient: &'a str, queue_id: &'a str) -> [&'a str; 9] {
+    let to = ["pipe", "--sender", SENDER, "--recipient", recipient, "--client-address", "192.0.2.1"];
+    [to[0], to[1], to[2], to[3], to[4], to[5], to[6], "--queue-id", queue_id]
+}
 
 /// How a run ended.
 #[derive(Debug)]

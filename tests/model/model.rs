@@ -6,6 +6,8 @@
 //! `holder.rs`. Each action here is one transaction, one effect or one exit there. Each `Rule` but the first is a fault that
 //! carom had or could have, and is refuted.
 
+pub mod sharing;
+
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 const STEPS: usize = 2;

@@ -68,4 +68,15 @@ update-exim4.conf
 killed k3 'sleep 4'
 grep -q 'k3@oob.*timed out' /var/log/exim4/mainlog || fail "the command had time"
 
+holds_so "carom reads the log of this Exim: every line is understood, and each recipient is there"
+install -m 644 /var/log/exim4/mainlog /tmp/mainlog
+printf '[[logs]]\nkind = "exim"\npath = "/tmp/mainlog"\n' >> /etc/carom/carom.toml
+as_carom cron --json > /tmp/ticked
+grep -q '"unknown":0' /tmp/ticked || fail "lines of Exim are not understood: $(cat /tmp/ticked)"
+as_carom deliveries --json > /tmp/deliveries
+# What was deferred was sent at another attempt.
+for word in '"status":"sent"' '"attempts":[2-9]' '"source":"transport/carom"'; do
+    grep -q "$word" /tmp/deliveries || fail "no delivery has $word"
+done
+
 summary

@@ -5,5 +5,5 @@ mod layers;
 mod names;
 mod shipped;
 mod sizes;
-mod sources;
+pub(crate) mod sources;
 mod words;

@@ -18,13 +18,13 @@ pub(super) fn hold(law: &str, broken: impl IntoIterator<Item = String>) {
 }
 
 /// One file: its path from the root, and its text.
-pub(super) struct Source {
-    pub(super) path: String,
-    pub(super) text: String,
+pub(crate) struct Source {
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 /// Every file below `folder` with this ending, sorted.
-pub(super) fn files(folder: &str, ending: &str) -> Vec<Source> {
+pub(crate) fn files(folder: &str, ending: &str) -> Vec<Source> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {

@@ -126,6 +126,7 @@ const POWERMTA: &str = "examples/powermta/config";
 fn the_documentation_shows_the_files_that_are_tested() {
     let shown = [
         ("README.md", &["examples/postfix/master.cf", "examples/postfix/main.cf", POWERMTA][..]),
+        ("docs/lmtp.md", &["examples/postfix-lmtp/main.cf", "examples/postfix-lmtp/master.cf"]),
         ("docs/mail-servers.md", &["examples/exim/main", "examples/exim/router", "examples/exim/transport"]),
         (
             "docs/mail-servers.md",

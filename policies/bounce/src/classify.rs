@@ -11,12 +11,12 @@ use crate::diagnostic::Diagnostic;
 use crate::first_rule::{first, show, Known, LeftOut, Memory, SHIPPED, VAGUE};
 use crate::own_rules::Own;
 use crate::recent::{Lookup, Recent};
-use crate::said_of::{is_beside_sender, outranks, said_of, SaidOf};
+use crate::said_of::{of_others, outranks, said_of, SaidOf};
 use crate::search::search;
 use crate::status::Status;
 use crate::table::{Rule, CODES, FAMILIES, INDEX, REASONS, REFINEMENTS, RULES};
 use carom_policy::Severity;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::ops::Range;
 
 /// A delivery failure as a report or a log shows it.
@@ -32,9 +32,10 @@ pub struct Failure<'a> {
     pub stage: &'a str,
     /// The mail server that refused, or empty.
     pub remote_mta: &'a str,
-    /// The envelope sender of the message that failed, or empty. If it is the recipient itself, it
-    /// is empty too.
+    /// The envelope sender of the message that failed; empty if it is the recipient itself.
     pub sender: &'a str,
+    /// The recipient, or empty: some texts name it without its domain.
+    pub recipient: &'a str,
 }
 
 /// What a failure means.
@@ -85,8 +86,7 @@ pub fn classify(failure: &Failure) -> Class<'static> {
     decide(None, failure, &mut Scratch::default(), None).0
 }
 
-/// What a failure means without some of the shipped rules: those for which `left_out`, asked with
-/// their names and the files they are in, is true.
+/// What a failure means without the shipped rules for whose name and file `left_out` is true.
 pub fn classify_without(failure: &Failure, left_out: impl Fn(&str, &str) -> bool) -> Class<'static> {
     let left_out = |rule: &Rule| {
         let family = FAMILIES.get(usize::from(rule.family));
@@ -100,8 +100,7 @@ pub fn classify_with<'a>(own: Option<&'a Own>, failure: &Failure, scratch: &mut 
     decide(own, failure, scratch, None).0
 }
 
-/// What a failure means, and the part of the text (in the form of `diagnostic`) that the rule
-/// found. It is empty if a code decided.
+/// What a failure means, and the part of the text that the rule found; empty if a code decided.
 pub fn explain<'a>(own: Option<&'a Own>, failure: &Failure) -> (Class<'a>, String) {
     let mut scratch = Scratch::default();
     let (class, span) = decide(own, failure, &mut scratch, None);
@@ -126,6 +125,9 @@ fn decide<'a>(
         remote_mta: server(failure.remote_mta, failure.text),
         by_host: OnceCell::new(),
         sender_at: &diagnostic.sender_at,
+        recipient: failure.recipient,
+        whole: failure.text,
+        asks_recipient: Cell::new(false),
         left_out,
         is_barred: false,
         shown: None,
@@ -133,7 +135,7 @@ fn decide<'a>(
     // A status field without a text is a statement; a code in a text is not.
     let is_statement = given.says_something() && failure.text.trim().is_empty();
     let is_success = given.class == 0 && diagnostic.status.class < 4 && (200..300).contains(&known.code);
-    // A number of the text that stands where no reply does was misread by whoever gave it as one.
+    // A number that stands where no reply does was misread by whoever gave it as one.
     let is_misread = || diagnostic.code == 0 && failure.text.contains(&known.code.to_string());
     if given.class == 2 || is_success && !is_misread() {
         return (by_reason("delivered"), 0..0);
@@ -143,7 +145,7 @@ fn decide<'a>(
         Lookup::NotKept => search_lists(own, &mut known, text, memory),
         Lookup::New(kept) => {
             let (verdict, span) = search_lists(own, &mut known, text, memory);
-            kept.decided = Some(verdict);
+            kept.decided = (!known.asks_recipient.get()).then_some(verdict);
             (verdict, span)
         }
     };
@@ -172,9 +174,8 @@ fn search_lists(
     let found = first(SHIPPED, known, text, seen);
     let mut said = said_of(known);
     let rule = found.as_ref().map(|(place, _)| &RULES[usize::from(*place)]);
-    if let (None, Some((_, span)), Some(rule)) = (said, &found, rule) {
-        let may_be_senders = rule.about().is_recipients() && rule.about.is_none();
-        said = (may_be_senders && is_beside_sender(known, span, text)).then_some(SaidOf::SenderNamed);
+    if let (Some((_, span)), Some(rule)) = (&found, rule) {
+        said = of_others(rule, known, span, text, said).or(said);
     }
     let is_outranked = rule.is_some_and(|rule| outranks(said, rule));
     known.is_barred = said.is_some_and(|said| !said.about().is_recipients());
@@ -193,8 +194,7 @@ fn search_lists(
     (Verdict { decided: if is_said { Decided::Said } else { by_code(known) }, said }, 0..0)
 }
 
-/// The first own rule. The marks of providers and stages, and of what a refusal is about, are in
-/// the shipped index; it is searched if a rule needs them.
+/// The first own rule. The shipped index, which holds the marks, is searched if a rule needs them.
 fn first_own(own: &Own, known: &mut Known, text: &[u8], memory: &mut Memory) -> Option<(u16, Range<usize>)> {
     if own.rules.iter().any(|rule| rule.providers != 0 || rule.stages != 0) {
         show(&INDEX, known, text, &mut memory.shipped);
@@ -208,8 +208,7 @@ fn first_own(own: &Own, known: &mut Known, text: &[u8], memory: &mut Memory) -> 
     Some(found)
 }
 
-/// What stage, code and provider make of a rule's answer. A rule that writes its severity is
-/// certain.
+/// What stage, code and provider make of a rule's answer that does not write its severity.
 fn refinement(rule: &Rule, known: &Known) -> Option<u16> {
     let is_meant = |(when, better): &(u8, Rule)| *when == rule.reason && known.meets_all_but_text(better);
     let better = REFINEMENTS.iter().position(is_meant).filter(|_| rule.severity.is_none());
@@ -255,7 +254,7 @@ fn class_of<'a>(verdict: Verdict, own: Option<&'a Own>, known: &Known, is_statem
         }
         Decided::Said => match said.and_then(SaidOf::mark) {
             Some(mark) => by_rule(&mark.rule, known, about),
-            None => Class { rule: SaidOf::SenderNamed.name(), about: About::Sender, ..by_reason("rejected") },
+            None => by_others(said.unwrap_or(SaidOf::SenderNamed)),
         },
         Decided::Nothing => Class { about: about.unwrap_or_default(), ..by_reason("undetermined") },
     }
@@ -281,6 +280,10 @@ fn by_rule<'a>(rule: &'a Rule, known: &Known, said: Option<About>) -> Class<'a> 
         severity => severity,
     };
     Class { reason: reason.name, category: reason.category, about, severity, rule: &rule.name, evidence: "" }
+}
+
+fn by_others(said: SaidOf) -> Class<'static> {
+    Class { rule: said.name(), about: said.about(), ..by_reason(said.reason()) }
 }
 
 /// A reason that no rule gave.
@@ -387,14 +390,8 @@ mod tests {
             ["mailbox ", "user ", "@", "<a@b> ", "unknown user ", "(", "\u{0}", "not not ", "5.1.1 ", "é"]
         {
             let text = piece.repeat(40_000);
-            classify(&Failure {
-                text: &text,
-                status: &text,
-                stage: &text,
-                remote_mta: &text,
-                code: 550,
-                sender: &text,
-            });
+            let [status, stage, remote_mta, sender, recipient] = [&*text; 5];
+            classify(&Failure { text: &text, status, code: 550, stage, remote_mta, sender, recipient });
         }
     }
 }

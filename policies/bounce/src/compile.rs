@@ -118,6 +118,7 @@ impl Compiler<'_> {
             flags[usize::from(links[0].0)] |= LAST;
             links[1..usize::from(*count)].iter().for_each(|(list, _)| flags[usize::from(*list)] |= EARLIER);
         }
+        self.trie.sort();
         let (states, mut ends, tails) = self.trie.double_array();
         for end in ends.iter_mut().filter(|end| **end & LIST != 0) {
             *end |= flags[(*end & PLACE) as usize];

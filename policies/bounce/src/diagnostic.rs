@@ -1,5 +1,5 @@
-//! A diagnostic in the form that patterns are written in: one blank for any white space, letters
-//! folded, `@` for each address, and the reply and status codes taken out and kept beside the text.
+//! A diagnostic in the form that patterns are written in: one blank for any white space and for
+//! each `_`, letters folded, `@` for each address, and the reply and status codes taken out and kept beside the text.
 //!
 //! A phrase that a server broke over several reply lines is whole again, because the codes that the
 //! lines begin with are gone. Not here: what the text means. Invariant: any input is accepted, and
@@ -18,17 +18,20 @@ static PLAIN: [bool; 256] = {
     let mut byte = 0;
     while byte < 128 {
         let letter = byte as u8;
-        plain[byte] =
-            letter.is_ascii_alphanumeric() || matches!(letter, b'.' | b'-' | b'_' | b'+' | b'=' | b'/');
+        plain[byte] = letter.is_ascii_alphanumeric() || matches!(letter, b'.' | b'-' | b'+' | b'=' | b'/');
         byte += 1;
     }
     plain
 };
 
 /// What mail systems put before the reply of another one; it says nothing about the failure.
-/// (Cisco Email Security Appliance, Postfix)
-const WRAPPINGS: [&[u8]; 3] =
-    [b"- unknown address error", b"- other network problem", b"delivery temporarily suspended:"];
+/// (Cisco Email Security Appliance, Postfix, Rediffmail)
+const WRAPPINGS: [&[u8]; 4] = [
+    b"- unknown address error",
+    b"- other network problem",
+    b"delivery temporarily suspended:",
+    b"mailbox not found remote host said",
+];
 
 /// The longest address that is looked for between angle brackets.
 const LONGEST_ADDRESS: usize = 330;
@@ -65,6 +68,7 @@ impl Diagnostic {
             is_word_start: true,
             address_from: 0,
             is_address: false,
+            has_underscore: false,
             has_continued: false,
             is_after_reply_code: false,
             is_status_certain: false,
@@ -82,11 +86,20 @@ impl Diagnostic {
         }
         for wrapping in WRAPPINGS {
             if self.bytes.starts_with(wrapping) {
-                self.bytes.drain(..wrapping.len());
-                let length = wrapping.len() as u16;
-                self.sender_at.iter_mut().for_each(|at| *at = at.saturating_sub(length));
+                self.cut(wrapping.len());
             }
         }
+        // `host mx.example.org[192.0.2.1] said:` says of no host that it is missing.
+        let named = self.bytes.strip_prefix(b"host ");
+        if named.is_some_and(|rest| rest.iter().find(|byte| b" [".contains(byte)) == Some(&b'[')) {
+            self.cut(b"host ".len());
+        }
+    }
+
+    /// Cuts off the first bytes.
+    fn cut(&mut self, length: usize) {
+        self.bytes.drain(..length);
+        self.sender_at.iter_mut().for_each(|at| *at = at.saturating_sub(length as u16));
     }
 }
 
@@ -103,6 +116,8 @@ struct Reader<'a> {
     is_word_start: bool,
     /// The current word holds an `@`; where it begins in the text.
     is_address: bool,
+    /// The current word holds a `_`, which is a blank unless the word is an address.
+    has_underscore: bool,
     address_from: usize,
     /// A reply of several lines began.
     has_continued: bool,
@@ -124,6 +139,15 @@ impl Reader<'_> {
             b'@' => {
                 self.out.bytes.push(byte);
                 self.is_address = true;
+                self.is_word_start = false;
+                self.is_after_reply_code = false;
+                self.at += 1;
+            }
+            b'_' => {
+                // `OFR_415` is one word.
+                let next = self.text.as_bytes().get(self.at + 1);
+                self.has_underscore |= !next.is_some_and(u8::is_ascii_digit);
+                self.out.bytes.push(byte);
                 self.is_word_start = false;
                 self.is_after_reply_code = false;
                 self.at += 1;
@@ -260,6 +284,18 @@ impl Reader<'_> {
             let end = self.at.min(self.text.len());
             self.name_sender(self.text.as_bytes().get(self.address_from..end), self.sender);
             self.out.bytes.push(b'@');
+            self.has_underscore = false;
+        } else if std::mem::take(&mut self.has_underscore) {
+            // `MAILBOX_NOT_FOUND`
+            let word = self.out.bytes.split_off(self.word);
+            for (place, byte) in word.iter().copied().enumerate() {
+                match byte {
+                    b'_' if word.get(place + 1).is_some_and(u8::is_ascii_digit) => self.out.bytes.push(byte),
+                    b'_' if self.out.bytes.last().is_none_or(|last| *last == b' ') => {}
+                    b'_' => self.out.bytes.push(b' '),
+                    _ => self.out.bytes.push(byte),
+                }
+            }
         }
     }
 }
@@ -289,6 +325,7 @@ mod tests {
         assert_eq!((status.class, status.subject, status.detail, code), (5, 1, 1, 550));
         assert_eq!(read("user a@example.org unknown, mailto:b@example.org").0, "user @ unknown, mailto:@");
         assert_eq!(read("<\"a b\"@example.org>: no").0, "<\"a b\"@>: no");
+        assert_eq!(read("550 MAILBOX_NOT_FOUND a_b@example.org x_").0, "mailbox not found @ x");
         assert_eq!(read("4.16.55.1 at 198.51.100.7").0, "4.16.55.1 at 198.51.100.7");
     }
 

@@ -10,7 +10,7 @@ use crate::marks::{ABOUT_MARK, MARK, STAGE_MARK};
 use crate::search::{search, Seen};
 use crate::status::Status;
 use crate::table::{Rule, BARE, INDEX, PROVIDERS, RULES, VAGUE_INDEX};
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::ops::Range;
 
 /// Whether a rule is not asked.
@@ -26,6 +26,12 @@ pub(crate) struct Known<'a> {
     pub by_host: OnceCell<u64>,
     /// Where the text names the sender (`diagnostic`).
     pub sender_at: &'a [u16],
+    /// The recipient, or empty.
+    pub recipient: &'a str,
+    /// The text as it came.
+    pub whole: &'a str,
+    /// Whether the answer depends on it.
+    pub asks_recipient: Cell<bool>,
     /// Shipped rules that are not asked, for the report on them.
     pub left_out: Option<&'a LeftOut<'a>>,
     /// Rules about a recipient are not asked.

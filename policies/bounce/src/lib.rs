@@ -12,6 +12,7 @@ pub mod classify;
 mod code;
 mod compile;
 mod complain;
+mod compound;
 mod conditions;
 mod diagnostic;
 mod first_rule;
@@ -41,14 +42,13 @@ pub use carom_policy::Severity;
 pub use classify::{classify, classify_with, classify_without, explain, Class, Failure, Scratch};
 pub use own_rules::Own;
 
-use acting::Acting;
 use carom_policy::reports::{self, Recipient};
 use carom_policy::{diagnosis, host, Policy};
 
-/// The failure in a record of 1.0, of 1.1 or of a report, which have the same fields, and the
-/// sender.
+/// The failure in a record of 1.0, of 1.1 or of a report, which have the same fields, the recipient
+/// and the sender.
 macro_rules! failure {
-    ($record:expr, $sender:expr) => {
+    ($record:expr, $recipient:expr, $sender:expr) => {
         Failure {
             text: &$record.text,
             status: &$record.status,
@@ -56,6 +56,7 @@ macro_rules! failure {
             stage: &$record.stage,
             remote_mta: &$record.remote_mta,
             sender: $sender,
+            recipient: $recipient,
         }
     };
 }
@@ -69,14 +70,16 @@ struct Bounce;
 
 impl Policy for Bounce {
     fn decide() -> Result<(), String> {
-        let settings = host::settings();
-        let table = settings::table(&settings).unwrap_or_default();
-        let acting = Acting::read(&table).map_err(|complaints| complaints.join("; "))?;
-        let own = settings::read(&settings).map_err(|complaints| complaints.join("; "))?;
+        let settings = settings::read_all(&host::settings());
+        let (acting, own) = settings.map_err(|complaints| complaints.join("; "))?;
         act::decide(&acting, |recipients| {
             let sender = reports::original_sender();
             let class = |recipient: &&Recipient| {
-                let failure = failure!(recipient, other_than(&recipient.address, sender.as_deref()));
+                let failure = failure!(
+                    recipient,
+                    &recipient.address,
+                    other_than(&recipient.address, sender.as_deref())
+                );
                 classify_with(own.as_ref(), &failure, &mut Scratch::default())
             };
             recipients.iter().map(class).collect()
@@ -86,7 +89,7 @@ impl Policy for Bounce {
 
     fn classify(failures: &[carom_policy::Failure]) -> Vec<carom_policy::Class> {
         let class = |(failure, classify): (&carom_policy::Failure, Classify<'_, '_>)| {
-            let class = classify(&failure!(failure, ""));
+            let class = classify(&failure!(failure, "", ""));
             let (reason, category) = (class.reason.into(), class.category.into());
             carom_policy::Class { reason, category, severity: class.severity, rule: class.rule.into() }
         };
@@ -96,7 +99,8 @@ impl Policy for Bounce {
     fn diagnose(failures: &[diagnosis::Failure]) -> Vec<diagnosis::Class> {
         let class = |(failure, classify): (&diagnosis::Failure, Classify<'_, '_>)| {
             let recipient = failure.recipient.as_deref().unwrap_or_default();
-            let class = classify(&failure!(failure, other_than(recipient, failure.sender.as_deref())));
+            let class =
+                classify(&failure!(failure, recipient, other_than(recipient, failure.sender.as_deref())));
             diagnosis::Class {
                 reason: class.reason.into(),
                 category: class.category.into(),

@@ -55,7 +55,7 @@ fn has_class(pattern: &str) -> bool {
             return true;
         }
     }
-    ["a-z", "A-Z", "0-9"].iter().any(|range| pattern.contains(&format!("[{range}")))
+    ["[a-z", "[A-Z", "[0-9"].iter().any(|range| pattern.contains(range))
 }
 
 /// Whether the pattern begins with a reply or status code, which no text has: it is taken out.

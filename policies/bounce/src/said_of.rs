@@ -10,8 +10,9 @@
 //! Not here: what the refusal means (`classify`).
 
 use crate::about::About;
+use crate::compound::{is_of_another, names};
 use crate::first_rule::Known;
-use crate::table::{Mark, Rule, MARKS};
+use crate::table::{Mark, Rule, MARKS, REASONS};
 use std::ops::Range;
 
 /// What shows it.
@@ -21,6 +22,8 @@ pub(crate) enum SaidOf {
     Mark(u8),
     /// The sender's address or domain beside the words.
     SenderNamed,
+    /// Another noun beside the recipient's.
+    Another,
 }
 
 /// The most bytes between words and the address that they are about.
@@ -30,17 +33,33 @@ impl SaidOf {
     pub fn mark(self) -> Option<&'static Mark> {
         match self {
             SaidOf::Mark(place) => MARKS.get(usize::from(place)),
-            SaidOf::SenderNamed => None,
+            SaidOf::SenderNamed | SaidOf::Another => None,
         }
     }
 
     /// The name of the mark. It is that of the rule, where no other rule decides.
     pub fn name(self) -> &'static str {
-        self.mark().map_or("sender-named", |mark| &mark.rule.name)
+        match self {
+            SaidOf::Mark(_) => self.mark().map_or("", |mark| &mark.rule.name),
+            SaidOf::SenderNamed => "sender-named",
+            SaidOf::Another => "another-named",
+        }
+    }
+
+    /// What it means where no rule says more and it is no mark.
+    pub fn reason(self) -> &'static str {
+        if self.about() == About::Sender {
+            "rejected"
+        } else {
+            "system-error"
+        }
     }
 
     pub fn about(self) -> About {
-        self.mark().map_or(About::Sender, |mark| mark.about)
+        match self {
+            SaidOf::Another => About::Relay,
+            _ => self.mark().map_or(About::Sender, |mark| mark.about),
+        }
     }
 }
 
@@ -62,8 +81,42 @@ pub(crate) fn outranks(said: Option<SaidOf>, rule: &Rule) -> bool {
         && said.is_some_and(|said| !said.about().is_recipients() && !is_certain(said))
 }
 
+/// Whom the words that a rule about recipients found are about, if the words beside them show that
+/// it is another.
+pub(crate) fn of_others(
+    rule: &Rule,
+    known: &Known,
+    span: &Range<usize>,
+    text: &[u8],
+    said: Option<SaidOf>,
+) -> Option<SaidOf> {
+    let may_be_others = rule.about().is_recipients() && rule.about.is_none();
+    if !may_be_others || said.is_some_and(|said| !said.about().is_recipients()) {
+        return None;
+    }
+    if said.is_none() && is_beside_sender(known, span, text) {
+        return Some(SaidOf::SenderNamed);
+    }
+    let severity = rule.severity.unwrap_or(REASONS[usize::from(rule.reason)].severity);
+    let is_doubted = severity == 0 && is_of_another(text, span);
+    // Then it depends on the recipient's own name.
+    known.asks_recipient.set(known.asks_recipient.get() || is_doubted);
+    (is_doubted && !names(text, local_part(known, &text[..span.start]))).then_some(SaidOf::Another)
+}
+
+/// The recipient's name before the `@`. Where nobody says who it is, the first address does that
+/// stands before the words: `<kim@example.org>: user kim unknown`.
+fn local_part<'a>(known: &Known<'a>, before: &[u8]) -> &'a str {
+    if !known.recipient.is_empty() {
+        return known.recipient.rsplit_once('@').map_or("", |(local, _)| local);
+    }
+    let local = known.whole.split_once('@').filter(|_| before.contains(&b'@')).map_or("", |(local, _)| local);
+    let of_name = |byte: char| byte.is_alphanumeric() || "'-._=+".contains(byte);
+    &local[local.trim_end_matches(of_name).len()..]
+}
+
 /// Whether the address or domain beside these words is the sender's.
-pub(crate) fn is_beside_sender(known: &Known, span: &Range<usize>, text: &[u8]) -> bool {
+fn is_beside_sender(known: &Known, span: &Range<usize>, text: &[u8]) -> bool {
     let away = |at: usize| span.start.saturating_sub(at).max(at.saturating_sub(span.end));
     let nearest = known.sender_at.iter().map(|at| away(usize::from(*at))).min();
     let Some(nearest) = nearest.filter(|away| *away <= BESIDE) else { return false };

@@ -23,8 +23,6 @@ const NEXT: usize = 4;
 /// Occurrences of a list that are remembered.
 const REMEMBERED: usize = 4;
 
-/// Letters with which a sentence may end.
-const STOPS: &[u8] = b".!?:<;";
 /// Bits of the set of three letters that the words of a text begin with.
 const THREES: usize = BITS / 32;
 
@@ -162,7 +160,7 @@ fn is_one_sentence(between: Range<usize>, text: &[u8]) -> bool {
     !text[between.clone()]
         .iter()
         .zip(between.clone())
-        .any(|(letter, place)| STOPS.contains(letter) && ends(place))
+        .any(|(letter, place)| matches!(letter, b'.' | b'!' | b'?' | b':' | b'<' | b';') && ends(place))
 }
 
 /// Whether a word is a label of a host's name, as in `mx.customer.example`.
@@ -229,33 +227,24 @@ impl Search<'_> {
     /// Walks down the trie for as long as the text follows.
     #[inline]
     fn literals_from(&mut self, root: usize, start: usize) {
-        let (states, tails, text) = (&*self.index.states, &*self.index.tails, self.text);
-        let mut state = root;
-        let mut at = start;
-        while let Some(byte) = text.get(at) {
-            let next = states[state].0 as usize + usize::from(*byte);
-            let base = match states.get(next) {
-                Some(State(base, end)) if *end as u8 == *byte => *base,
-                _ => break,
-            };
-            state = next;
-            at += 1;
-            let is_last = base & TAIL != 0;
-            if is_last {
-                let tail = &tails[(base & !TAIL) as usize..];
+        let (states, text) = (&*self.index.states, self.text);
+        let mut base = states[root].0;
+        for (byte, at) in text[start..].iter().zip(start + 1..) {
+            let state = states.get(base as usize + usize::from(*byte));
+            let Some(State(next, end)) = state.filter(|state| state.1 as u8 == *byte) else { break };
+            let list = (end >> 8) as usize;
+            if next & TAIL != 0 {
+                let tail = &self.index.tails[(next & !TAIL) as usize..];
                 let tail = &tail[1..=usize::from(tail[0])];
-                if !text[at..].starts_with(tail) {
-                    break;
+                if text[at..].starts_with(tail) {
+                    self.literal(list - 1, start, at + tail.len());
                 }
-                at += tail.len();
+                break;
             }
-            let list = (states[state].1 >> 8) as usize;
             if list != 0 {
                 self.literal(list - 1, start, at);
             }
-            if is_last {
-                break;
-            }
+            base = *next;
         }
     }
 

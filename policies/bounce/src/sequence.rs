@@ -46,13 +46,7 @@ pub fn sequences(pattern: &str) -> Result<Vec<Sequence>, String> {
     let rest = pattern.strip_prefix('^').unwrap_or(pattern);
     let ends_text = rest.ends_with('$') && !rest.ends_with("\\$");
     let rest = if ends_text { &rest[..rest.len() - 1] } else { rest };
-    let mut letters = rest.chars().peekable();
-    let items = items(&mut letters, 0)?;
-    if letters.next().is_some() {
-        return Err("there is a ) or | outside of parentheses: write \\) or \\|".into());
-    }
-    let mut texts = vec![Vec::new()];
-    write_out(&items, &mut texts)?;
+    let texts = if rest.contains(['(', ')', '|', '*', '\\']) { texts(rest)? } else { vec![plain(rest)] };
     let mut sequences: Vec<Sequence> = Vec::new();
     for letters in texts {
         let pieces = pieces(&letters);
@@ -68,6 +62,25 @@ pub fn sequences(pattern: &str) -> Result<Vec<Sequence>, String> {
         }
     }
     Ok(sequences)
+}
+
+/// A text that means itself.
+fn plain(text: &str) -> Vec<Option<char>> {
+    let mut letters = Vec::with_capacity(text.len());
+    letters.extend(text.chars().map(Some));
+    letters
+}
+
+/// The texts that a pattern without its ends means. `None` is a gap.
+fn texts(pattern: &str) -> Result<Vec<Vec<Option<char>>>, String> {
+    let mut letters = pattern.chars().peekable();
+    let items = items(&mut letters, 0)?;
+    if letters.next().is_some() {
+        return Err("there is a ) or | outside of parentheses: write \\) or \\|".into());
+    }
+    let mut texts = vec![Vec::new()];
+    write_out(&items, &mut texts)?;
+    Ok(texts)
 }
 
 fn items(letters: &mut Peekable<Chars>, depth: usize) -> Result<Vec<Item>, String> {

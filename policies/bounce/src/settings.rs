@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 const MOST: usize = 5000;
 
 /// The table of the settings; empty if there are none.
-pub(crate) fn table(text: &str) -> Result<Map<String, Value>, String> {
+fn table(text: &str) -> Result<Map<String, Value>, String> {
     match serde_json::from_str(if text.trim().is_empty() { "{}" } else { text }) {
         Ok(Value::Object(settings)) => Ok(settings),
         Ok(_) => Err("the settings are not a table: give a table".into()),
@@ -22,13 +22,18 @@ pub(crate) fn table(text: &str) -> Result<Map<String, Value>, String> {
 
 /// The own rules; none if there are none. The error is every complaint, a sentence each.
 pub fn read(text: &str) -> Result<Option<Own>, Vec<String>> {
+    read_all(text).map(|(_, own)| own)
+}
+
+/// How reports are handled, and the own rules.
+pub(crate) fn read_all(text: &str) -> Result<(Acting, Option<Own>), Vec<String>> {
     let settings = table(text).map_err(|error| vec![error])?;
     let mut complaints: Vec<String> = settings
         .keys()
         .filter(|key| *key != "rules" && !KEYS.contains(&key.as_str()))
         .map(|key| format!("{key}: unknown setting, remove it; there are rules, {}", KEYS.join(", ")))
         .collect();
-    complaints.extend(Acting::read(&settings).err().unwrap_or_default());
+    let acting = Acting::read(&settings).map_err(|wrong| complaints.extend(wrong));
     let mut rules = Vec::new();
     match settings.get("rules") {
         None => {}
@@ -45,13 +50,13 @@ pub fn read(text: &str) -> Result<Option<Own>, Vec<String>> {
         }
         Some(_) => complaints.push("rules: give a list of tables, [[policy.bounce.settings.rules]]".into()),
     }
-    if !complaints.is_empty() {
-        return Err(complaints);
+    match acting {
+        Ok(acting) if complaints.is_empty() => {
+            let own = (!rules.is_empty()).then(|| Own::new(rules)).transpose();
+            Ok((acting, own.map_err(|error| vec![error])?))
+        }
+        _ => Err(complaints),
     }
-    if rules.is_empty() {
-        return Ok(None);
-    }
-    Own::new(rules).map(Some).map_err(|error| vec![error])
 }
 
 fn rule(place: usize, table: &Value) -> Result<own_rules::Read, String> {

@@ -16,7 +16,8 @@ fn replies_that_no_rule_quotes() {
     for reply in replies {
         let of = |key: &str| reply.get(key).and_then(|value| value.as_str()).unwrap_or_default();
         let (text, status, stage, remote_mta) = (of("text"), of("status"), of("stage"), of("host"));
-        let class = classify(&Failure { text, status, stage, remote_mta, ..Failure::default() });
+        let recipient = of("recipient");
+        let class = classify(&Failure { text, status, stage, remote_mta, recipient, ..Failure::default() });
         let severity = match class.severity {
             Severity::Hard => "hard",
             Severity::Soft => "soft",

@@ -24,16 +24,18 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// SHA-256 over the sources in the order of their paths from the root: for each its path, a zero
 /// byte, its content, a zero byte. The sources are `wit/*`, `Cargo.toml` and `src/*` of the sdk,
-/// and `*.toml`, `*.rs`, `src/*` and `rules/*` of the guest.
+/// and `*.toml`, `*.rs`, `src/*` and `rules/*` of the guest; of the sink also those of `bounce`,
+/// whose rules make its replies.
 fn source_hash(policies: &Path, name: &str) -> Result<String, Box<dyn Error>> {
     let policies = policies.canonicalize()?;
     let root =
         policies.parent().ok_or("the directory of the policies has no parent: run it in the project")?;
     let mut files: Vec<PathBuf> = Vec::new();
-    let guest = format!("policies/{name}");
-    for folder in
-        ["wit".into(), "policies/sdk/src".into(), format!("{guest}/src"), format!("{guest}/rules"), guest]
-    {
+    let guests: &[&str] = if name == "sink" { &["sink", "bounce"] } else { &[name] };
+    let of_guests = guests.iter().flat_map(|guest| {
+        ["/src", "/rules", ""].map(|folder| format!("policies/{guest}{folder}"))
+    });
+    for folder in ["wit".into(), "policies/sdk/src".into()].into_iter().chain(of_guests) {
         let Ok(entries) = fs::read_dir(root.join(&folder)) else { continue };
         for entry in entries {
             let file = Path::new(&folder).join(entry?.file_name());

@@ -27,10 +27,32 @@ pub mod bindings {
     });
 }
 
+/// Apart, so that only a policy that answers in the SMTP dialogue exports it: each request asks
+/// those that do.
+#[doc(hidden)]
+pub mod receiving {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "
+            package carom:sdk;
+            world receiving {
+                import carom:policy/session@1.1.0;
+                export carom:policy/reception@1.1.0;
+            }
+        ",
+        world: "carom:sdk/receiving",
+        pub_export_macro: true,
+        default_bindings_module: "carom_policy::receiving",
+        generate_all,
+    });
+}
+
 pub use bindings::carom::policy::{actions, facts, host, reports};
 pub use bindings::exports::carom::policy::classification::{Class, Failure, Severity};
 pub use bindings::exports::carom::policy::diagnosis;
 pub use bindings::exports::carom::policy::mapping::Route;
+pub use receiving::carom::policy::session;
+pub use receiving::exports::carom::policy::reception;
 
 /// What a policy decides. Everything has a default, so a policy implements only what it needs.
 pub trait Policy {
@@ -67,6 +89,13 @@ pub trait Policy {
     /// Work done once, when the policy is installed. Every message starts from the memory as it is
     /// then.
     fn prepare() {}
+}
+
+/// What a policy answers in the SMTP dialogue, to `carom access`. Pass the type to [`reception!`],
+/// beside [`policy!`].
+pub trait Reception {
+    /// What to answer. An error is a failure of the policy: carom answers as if it were not there.
+    fn receive() -> Result<reception::Answer, String>;
 }
 
 /// The class of a failure that says nothing.
@@ -164,6 +193,28 @@ macro_rules! policy {
                 }
             }
     $crate::bindings::export!(Component with_types_in $crate::bindings);
+        };
+    };
+}
+
+/// Makes a type that implements [`Reception`] the part of this component that answers in the SMTP
+/// dialogue.
+#[macro_export]
+macro_rules! reception {
+    ($reception:ty) => {
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: fn() -> ::core::result::Result<$crate::reception::Answer, ::std::string::String> =
+            <$reception as $crate::Reception>::receive;
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            struct Receiver;
+            impl $crate::reception::Guest for Receiver {
+                fn receive() -> Result<$crate::reception::Answer, String> {
+                    $crate::report_panics();
+                    <$reception as $crate::Reception>::receive()
+                }
+            }
+            $crate::receiving::export!(Receiver with_types_in $crate::receiving);
         };
     };
 }

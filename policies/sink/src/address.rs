@@ -5,6 +5,7 @@
 //! an address outside the sink's domains asks for nothing.
 
 use crate::asked::Asked;
+use crate::providers::provider;
 use crate::reply::named_reply;
 use crate::simulator::simulated;
 
@@ -18,16 +19,22 @@ pub fn asked(local_part: &str, domain: &str, domains: &[String]) -> Asked {
     if name == "ooto" {
         return Asked::AutoReply;
     }
+    if let Some(times) = name.strip_prefix("fail-").and_then(|times| times.parse().ok()) {
+        return Asked::Fail(times);
+    }
     let tag = local.rsplit_once('+').map_or("", |(_, tag)| tag);
     let reply = named_reply(tag);
     match label.as_str() {
         "accept" => Asked::Accept,
+        "oob" if provider(tag).is_some() => Asked::BounceAs(tag.to_owned()),
         "oob" => Asked::Bounce(reply),
         "fbl" => Asked::Complain,
         "openclick" => Asked::OpenAndClick,
         "unsubscribe" => Asked::Unsubscribe,
         "reject" => Asked::Reject(reply.filter(|reply| reply.code >= 500)),
         "defer" => Asked::Defer(reply.filter(|reply| reply.code < 500)),
+        "greylist" => Asked::Greylist,
+        label if provider(label).is_some() => Asked::Provider(label.to_owned()),
         // Here a number alone is the serial of a test address; it names a reply only where one is
         // asked for.
         _ => match (simulated(name), reply.filter(|_| tag.contains('.'))) {
@@ -41,7 +48,7 @@ pub fn asked(local_part: &str, domain: &str, domains: &[String]) -> Asked {
 
 /// The label that names the answer: the one left of a domain of ours, empty at the domain itself.
 /// Without domains it is the first. None: not a domain of ours.
-fn label(domain: &str, domains: &[String]) -> Option<String> {
+pub fn label(domain: &str, domains: &[String]) -> Option<String> {
     let domain = domain.trim_end_matches('.').to_ascii_lowercase();
     if domains.is_empty() {
         return domain.split('.').next().map(str::to_owned);
@@ -75,6 +82,11 @@ mod tests {
         assert_eq!(of("x@openclick.sink.example.com"), Asked::OpenAndClick);
         assert_eq!(of("x@unsubscribe.sink.example.com"), Asked::Unsubscribe);
         assert_eq!(of("unsubscribe+7@sink.example.com"), Asked::Unsubscribe);
+        assert_eq!(of("x+gmail@oob.sink.example.com"), Asked::BounceAs("gmail".into()));
+        assert_eq!(of("x@Gmail.sink.example.com"), Asked::Provider("gmail".into()));
+        assert_eq!(of("x@greylist.sink.example.com"), Asked::Greylist);
+        assert_eq!(of("Fail-3+label@sink.example.com"), Asked::Fail(3));
+        assert_eq!(of("fail-x@sink.example.com"), Asked::Mix);
         assert_eq!(of("x@sink.example.com"), Asked::Mix);
         assert_eq!(of("x@oob.other.example.com"), Asked::Mix);
         assert_eq!(of("x@oobsink.example.com"), Asked::Mix);

@@ -2,8 +2,10 @@
 //!
 //! Not here: which keys there are (`settings`). Invariant: an error is the remedy, an imperative.
 
+use crate::catalogue::Weighted;
 use crate::json::{self, Value};
-use crate::reply;
+use crate::providers;
+use crate::reply::{self, Reply};
 use std::collections::BTreeMap;
 
 /// A value in its form, or what to give instead.
@@ -90,6 +92,50 @@ pub fn factors(value: &Value) -> Formed<Vec<f64>> {
     read()
         .filter(|factors| whole_weeks(factors) && factors.iter().all(|factor| *factor >= 0.0))
         .ok_or("give seven factors, 0 or more, for each week, Monday first")
+}
+
+/// A percentage for each day of whole weeks.
+pub fn percentages(value: &Value) -> Formed<Vec<f64>> {
+    let read = || json::list(value)?.iter().map(json::number).collect::<Option<Vec<f64>>>();
+    read()
+        .filter(|rates| rates.len() % 7 == 0 && rates.iter().all(|rate| (0.0..=100.0).contains(rate)))
+        .ok_or("give seven percentages for each week, Monday first")
+}
+
+/// Replies, each a text or a table with its weight.
+pub fn replies(value: &Value) -> Formed<Vec<Weighted>> {
+    let one = |value: &Value| {
+        let (text, weight, expect) = match value.as_object() {
+            None => (json::text(value)?, 1.0, String::new()),
+            Some(table) => {
+                if table.keys().any(|key| !["reply", "weight", "expect"].contains(&key.as_str())) {
+                    return None;
+                }
+                let weight = table.get("weight").map_or(Some(1.0), json::number)?;
+                let expect = table.get("expect").map_or(Some(String::new()), |value| line(value).ok())?;
+                (json::text(table.get("reply")?)?, weight, expect)
+            }
+        };
+        let reply = Reply::read(&text).filter(|_| weight >= 0.0)?;
+        Some(Weighted { reply, weight, expect })
+    };
+    let replies = json::list(value).and_then(|values| values.iter().map(one).collect::<Option<Vec<_>>>());
+    let some = replies.filter(|all| all.is_empty() || all.iter().any(|one| one.weight > 0.0));
+    some.ok_or("give a list of replies such as \"550 5.1.1 user unknown\", or { reply = \"…\", weight = 3 }")
+}
+
+/// Labels or domains, and names of providers.
+pub fn providers(value: &Value) -> Formed<BTreeMap<String, String>> {
+    let row = |(label, name): (&String, &Value)| {
+        let name = json::text(name).filter(|name| providers::provider(name).is_some())?;
+        Some((label.to_ascii_lowercase(), name))
+    };
+    let table = value.as_object().and_then(|table| table.iter().map(row).collect());
+    table.ok_or("give a table of labels or domains, each with the name of a provider such as \"google\"")
+}
+
+pub fn seconds_to_wait(value: &Value) -> Formed<u32> {
+    json::whole(value, 0, MAX_DELAY).ok_or("give seconds, up to 2592000 (30 days)")
 }
 
 /// Days of the month by digit.

@@ -1,18 +1,24 @@
 //! The sink policy: bouncy-sink's behaviour, without its bugs. Read `decide` first.
 //!
-//! `address` says what an address asks for, `mix` what is drawn by chance for the rest, `owner` whose
-//! the return path is, and `mapping` where an answer may go. Invariant: with the default settings
+//! `address` says what an address asks for, `mix` what is drawn by chance for the rest, `refusal` how
+//! mail is refused, `owner` whose the return path is, and `mapping` where an answer may go. Invariant: with the default settings
 //! nothing goes to a return path, here or by the mail server that is refused, unless it is the
 //! sender's.
 
 mod address;
 mod asked;
+mod at_rcpt;
 mod calendar;
+mod catalogue;
+mod expected;
 mod form;
 mod json;
+mod known_replies;
 mod mapping;
 mod mix;
 mod owner;
+mod providers;
+mod refusal;
 mod reply;
 mod settings;
 mod simulator;
@@ -22,9 +28,11 @@ use asked::Asked;
 use carom_policy::actions::{self, DeliveryReport, FeedbackReport, Outcome, Response, Visit};
 use carom_policy::facts::{self, Verdict};
 use carom_policy::{after, host, now, Class, Failure, Policy, Route, Severity};
+use expected::Stage;
 use form::Sender;
 use mix::{Drawn, Mix};
 use owner::{by_spf, owner, Owner};
+use refusal::{Candidates, Moment, Refusal};
 use reply::Reply;
 use settings::Settings;
 
@@ -46,24 +54,39 @@ impl Policy for Sink {
             }
         }
         let recipient = facts::recipient();
-        let (local_part, domain) = recipient.rsplit_once('@').unwrap_or((&recipient, ""));
-        match asked(local_part, domain, &settings.domains) {
+        let (local_part, asked) = asked_by(&settings, &recipient);
+        let moment = match at_rcpt::is_asked_here(&settings, &asked) {
+            true => Moment::AfterRcpt,
+            false => Moment::Message,
+        };
+        match asked {
             Asked::Accept => accept(),
             Asked::Bounce(reply) => answer(asked_for(&settings), || bounce(&settings, reply)),
+            Asked::BounceAs(name) => answer(asked_for(&settings), || bounce_as(&settings, &name)),
             Asked::Complain => answer(asked_for(&settings), complain),
             Asked::AutoReply => answer(asked_for(&settings), out_of_office),
             Asked::OpenAndClick => open(&settings, &Mix::new(&settings, local_part, host::now())),
             Asked::Unsubscribe => unsubscribe(&settings),
             Asked::Reject(reply) => checked(refused(&settings), || {
-                actions::reject(&in_band(reply.unwrap_or_else(|| refusal(&settings))));
+                give(Some(Refusal::asked_for(reply.unwrap_or_else(|| refusal(&settings)))));
             }),
             Asked::Defer(reply) => checked(refused(&settings), || {
-                let later = || Reply { code: 451, status: "4.3.0".into(), text: "try again later".into() };
-                actions::defer(&in_band(reply.unwrap_or_else(later)));
+                give(Some(Refusal::asked_for(reply.unwrap_or_else(deferral))));
             }),
+            Asked::Provider(name) => {
+                checked(refused(&settings), || give(refusal::as_provider(&settings, &name, moment)))
+            }
+            Asked::Fail(times) => checked(refused(&settings), || give(refusal::so_often(times))),
+            Asked::Greylist => checked(refused(&settings), || give(refusal::greylist(&settings))),
             Asked::Mix => {
                 let mix = Mix::new(&settings, local_part, host::now());
-                match mix.draw(host::chance()) {
+                let replies = || Candidates::of_the_mix(&settings);
+                let refused_before = match moment {
+                    Moment::AfterRcpt => mix.in_band * replies().share_at_rcpt(),
+                    _ => 0.0,
+                };
+                match mix.draw(moment.chance(refused_before)) {
+                    Drawn::Refuse => checked(drawn(&settings), || give(replies().pick(moment))),
                     Drawn::Bounce => answer(drawn(&settings), || bounce(&settings, None)),
                     Drawn::Complain => answer(drawn(&settings), complain),
                     Drawn::Open => open(&settings, &mix),
@@ -89,7 +112,7 @@ impl Policy for Sink {
     }
 }
 
-fn accept() {
+pub(crate) fn accept() {
     actions::accept();
     actions::count("accept", now());
 }
@@ -150,8 +173,34 @@ fn checked(owner: Owner, act: impl FnOnce()) {
     }
 }
 
-fn in_band(reply: Reply) -> actions::Reply {
+/// What the recipient's address asks for, and its local part.
+pub(crate) fn asked_by<'r>(settings: &Settings, recipient: &'r str) -> (&'r str, Asked) {
+    let (local_part, domain) = recipient.rsplit_once('@').unwrap_or((recipient, ""));
+    let asked = match settings.provider_of(domain) {
+        Some(name) => Asked::Provider(name.to_owned()),
+        None => asked(local_part, domain, &settings.domains),
+    };
+    (local_part, asked)
+}
+
+/// Refuses the message, or accepts it if there is no refusal.
+fn give(refusal: Option<Refusal>) {
+    let Some(refusal) = refusal else { return accept() };
+    refusal.expect(Stage::Data).iter().for_each(|expect| actions::expect(expect));
+    let reply = in_words_of_carom(refusal.reply);
+    match reply.code {
+        500.. => actions::reject(&reply),
+        _ => actions::defer(&reply),
+    };
+}
+
+fn in_words_of_carom(reply: Reply) -> actions::Reply {
     actions::Reply { code: reply.code, enhanced: reply.status, text: reply.text }
+}
+
+/// The reply of a deferral that names none.
+pub(crate) fn deferral() -> Reply {
+    Reply::new(451, "4.3.0", "try again later")
 }
 
 fn configured(settings: &Settings) -> Reply {
@@ -160,15 +209,33 @@ fn configured(settings: &Settings) -> Reply {
 }
 
 /// The configured reply if it is permanent, else the usual one.
-fn refusal(settings: &Settings) -> Reply {
+pub(crate) fn refusal(settings: &Settings) -> Reply {
     let usual = || Reply { code: 550, status: "5.1.1".into(), text: "user unknown".into() };
     Some(configured(settings)).filter(|reply| reply.code >= 500).unwrap_or_else(usual)
 }
 
 fn bounce(settings: &Settings, reply: Option<Reply>) {
-    let reply = in_band(reply.unwrap_or_else(|| configured(settings)));
+    let reply = reply.unwrap_or_else(|| configured(settings));
+    if let Some(expected) = providers::expected_of(&reply) {
+        actions::expect(&expected.text());
+    }
+    send_bounce(settings, reply);
+}
+
+fn send_bounce(settings: &Settings, reply: Reply) {
     let sender = (settings.bounce_sender == Sender::Recipient).then(facts::recipient);
-    actions::bounce(&DeliveryReport { reply, sender }, now());
+    actions::bounce(&DeliveryReport { reply: in_words_of_carom(reply), sender }, now());
+}
+
+/// A bounce that reports a reply of this provider.
+fn bounce_as(settings: &Settings, name: &str) {
+    match refusal::reply_of(name) {
+        Some((reply, expect)) => {
+            actions::expect(&expect);
+            send_bounce(settings, reply);
+        }
+        None => bounce(settings, None),
+    }
 }
 
 fn complain() {

@@ -10,6 +10,7 @@ use crate::settings::Settings;
 /// Probabilities for one message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mix {
+    pub in_band: f64,
     pub oob: f64,
     pub fbl: f64,
     pub open: f64,
@@ -21,6 +22,7 @@ pub struct Mix {
 /// What a draw chose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drawn {
+    Refuse,
     Bounce,
     Complain,
     Open,
@@ -34,15 +36,17 @@ impl Mix {
         // If upstream handles everything, there is nothing left to answer by chance.
         let share = |percent: f64| if ours > 0.0 { percent / 100.0 / ours } else { 0.0 };
         let factor = factor(settings, local_part, now_ms);
-        let oob = share(settings.oob_percent).min(1.0);
-        let fbl = share(settings.fbl_percent).min(1.0 - oob);
+        let in_band = share(in_band_percent(settings, now_ms)).min(1.0);
+        let oob = share(settings.oob_percent).min(1.0 - in_band);
+        let fbl = share(settings.fbl_percent).min(1.0 - in_band - oob);
         // Clipped last: a share above 1 can still be a probability on a day whose factor is below
         // 1.
-        let open = (share(settings.open_percent) * factor).min(1.0 - oob - fbl);
+        let open = (share(settings.open_percent) * factor).min(1.0 - in_band - oob - fbl);
         let open_again = share(settings.open_again_percent) * factor;
         let click = (share(settings.click_percent) * factor).min(open);
         let click_again = share(settings.click_again_percent) * factor;
         Mix {
+            in_band,
             oob,
             fbl,
             open,
@@ -63,16 +67,27 @@ impl Mix {
     }
 
     pub fn draw(&self, chance: f64) -> Drawn {
-        if chance < self.oob {
-            Drawn::Bounce
-        } else if chance < self.oob + self.fbl {
-            Drawn::Complain
-        } else if chance < self.oob + self.fbl + self.open {
-            Drawn::Open
-        } else {
-            Drawn::Accept
+        let mut below = 0.0;
+        let shares = [
+            (self.in_band, Drawn::Refuse),
+            (self.oob, Drawn::Bounce),
+            (self.fbl, Drawn::Complain),
+            (self.open, Drawn::Open),
+        ];
+        for (share, drawn) in shares {
+            below += share;
+            if chance < below {
+                return drawn;
+            }
         }
+        Drawn::Accept
     }
+}
+
+/// Today's percentage of refusals.
+fn in_band_percent(settings: &Settings, now_ms: u64) -> f64 {
+    let rates = &settings.weekly_cycle_bounce_rate;
+    rates.get(calendar::cycle_index(now_ms, rates.len())).copied().unwrap_or(settings.in_band_percent)
 }
 
 /// The probability of a part given the whole. On a day without the whole, the percentages decide,
@@ -157,16 +172,18 @@ mod tests {
     #[test]
     fn b15_each_outcome_has_its_own_interval() {
         let mix = Mix {
-            oob: 0.1,
-            fbl: 0.1,
+            in_band: 0.125,
+            oob: 0.125,
+            fbl: 0.125,
             open: 0.5,
             open_again_given_open: 0.0,
             click_given_open: 0.0,
             click_again_given_click: 0.0,
         };
-        let drawn: Vec<Drawn> = (0..1000).map(|n| mix.draw(f64::from(n) / 1000.0)).collect();
+        let drawn: Vec<Drawn> = (0..1024).map(|n| mix.draw(f64::from(n) / 1024.0)).collect();
         let count = |what| drawn.iter().filter(|drawn| **drawn == what).count();
-        assert_eq!((count(Drawn::Bounce), count(Drawn::Complain), count(Drawn::Open)), (100, 100, 500));
+        assert_eq!((count(Drawn::Bounce), count(Drawn::Complain), count(Drawn::Open)), (128, 128, 512));
+        assert_eq!(count(Drawn::Refuse), 128);
     }
 
     #[test]

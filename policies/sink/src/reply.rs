@@ -1,6 +1,8 @@
 //! SMTP replies: what a tag such as `5.2.2` or `550-5.7.1` names, with the usual code and text.
 //!
-//! Not here: where a reply is asked for (`address`). Invariant: code and status of a reply agree.
+//! Not here: the texts (`known_replies`), and where a reply is asked for (`address`). Invariant: code and status of a reply agree.
+
+use crate::known_replies::STATUSES;
 
 /// An SMTP reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,32 +16,21 @@ impl Reply {
     pub fn new(code: u16, status: &str, text: &str) -> Reply {
         Reply { code, status: status.into(), text: text.into() }
     }
-}
 
-/// Texts of common status codes (RFC 3463) without their class, and the SMTP code that goes with
-/// each.
-const STATUSES: &[(&str, u16, &str)] = &[
-    ("1.1", 550, "user unknown"),
-    ("1.2", 550, "host unknown"),
-    ("1.3", 553, "bad destination mailbox address syntax"),
-    ("1.6", 551, "mailbox has moved"),
-    ("1.8", 553, "bad sender's system address"),
-    ("1.10", 556, "recipient address has null MX"),
-    ("2.0", 550, "mailbox unavailable"),
-    ("2.1", 550, "mailbox disabled"),
-    ("2.2", 552, "mailbox full"),
-    ("2.3", 552, "message length exceeds the mailbox limit"),
-    ("3.1", 552, "mail system full"),
-    ("3.2", 521, "system not accepting messages"),
-    ("3.4", 552, "message too big for the system"),
-    ("4.1", 551, "no answer from host"),
-    ("4.4", 550, "unable to route"),
-    ("4.7", 554, "delivery time expired"),
-    ("5.0", 554, "protocol error"),
-    ("6.0", 554, "message content rejected"),
-    ("7.1", 554, "delivery not authorized, message refused"),
-    ("7.26", 550, "message failed authentication checks"),
-];
+    /// A reply as it is written: `550 5.1.1 user unknown`, `451 later`. Without a status, it has the
+    /// general one of its class.
+    pub fn read(text: &str) -> Option<Reply> {
+        let code = smtp_code(text.get(..3)?)?;
+        let rest = text[3..].strip_prefix([' ', '-'])?.trim();
+        let class = (b'0' + (code / 100) as u8) as char;
+        let (status, said) = match rest.split_once(' ') {
+            Some((status, said)) if is_status(status) => (status.to_owned(), said.trim()),
+            _ => (format!("{class}.0.0"), rest),
+        };
+        let fits = status.starts_with(class) && !said.is_empty() && !said.contains(char::is_control);
+        fits.then(|| Reply::new(code, &status, said))
+    }
+}
 
 /// The reply that a tag names: `5.2.2`, `550-5.1.1`, `550`.
 pub fn named_reply(tag: &str) -> Option<Reply> {

@@ -4,6 +4,8 @@
 //! Not here: the form of each value (`form`). Invariant: a complaint names the key, the value and
 //! the remedy.
 
+use crate::address;
+use crate::catalogue::Weighted;
 use crate::form::{self, Delay, Sender};
 use crate::json;
 use std::collections::BTreeMap;
@@ -18,6 +20,20 @@ pub struct Settings {
     pub oob_percent: f64,
     /// Percent that is answered by a complaint.
     pub fbl_percent: f64,
+    /// Percent that is refused in-band.
+    pub in_band_percent: f64,
+    /// The same for each day of one or more weeks, Monday first. Empty: `in_band_percent` on each.
+    pub weekly_cycle_bounce_rate: Vec<f64>,
+    /// The replies of refusals that are drawn by chance. Empty: those of all providers.
+    pub replies: Vec<Weighted>,
+    /// Labels or domains of recipients, and the provider whose replies they give.
+    pub providers: BTreeMap<String, String>,
+    /// Percent of the mail to a provider's label that is refused.
+    pub provider_percent: f64,
+    /// What a provider refuses at RCPT is refused there, where carom is asked there.
+    pub refuse_at_rcpt: bool,
+    /// Seconds for which mail is refused that is greylisted.
+    pub greylist_delay: u32,
     /// Percent that is opened.
     pub open_percent: f64,
     /// Percent that is opened a second time.
@@ -77,6 +93,13 @@ impl Default for Settings {
             domains: Vec::new(),
             oob_percent: 0.5,
             fbl_percent: 0.01,
+            in_band_percent: 0.0,
+            weekly_cycle_bounce_rate: Vec::new(),
+            replies: Vec::new(),
+            providers: BTreeMap::new(),
+            provider_percent: 100.0,
+            refuse_at_rcpt: false,
+            greylist_delay: 60,
             open_percent: 20.0,
             open_again_percent: 5.0,
             click_percent: 5.0,
@@ -128,6 +151,13 @@ impl Settings {
             "domains" => self.domains = form::lines(value)?,
             "oob_percent" => self.oob_percent = form::percentage(value)?,
             "fbl_percent" => self.fbl_percent = form::percentage(value)?,
+            "in_band_percent" => self.in_band_percent = form::percentage(value)?,
+            "weekly_cycle_bounce_rate" => self.weekly_cycle_bounce_rate = form::percentages(value)?,
+            "replies" => self.replies = form::replies(value)?,
+            "providers" => self.providers = form::providers(value)?,
+            "provider_percent" => self.provider_percent = form::percentage(value)?,
+            "refuse_at_rcpt" => self.refuse_at_rcpt = form::yes_or_no(value)?,
+            "greylist_delay" => self.greylist_delay = form::seconds_to_wait(value)?,
             "open_percent" => self.open_percent = form::percentage(value)?,
             "open_again_percent" => self.open_again_percent = form::percentage(value)?,
             "click_percent" => self.click_percent = form::percentage(value)?,
@@ -173,6 +203,12 @@ impl Settings {
             }
         }
         let (oob, fbl) = (self.oob_percent, self.fbl_percent);
+        let refused = self.weekly_cycle_bounce_rate.iter().copied().fold(self.in_band_percent, f64::max);
+        if refused > 0.0 && oob + fbl + refused > 100.0 {
+            complaints.push(format!(
+                "in_band_percent = {refused}: more than 100 with oob_percent and fbl_percent, lower one"
+            ));
+        }
         if oob + fbl > 100.0 {
             complaints
                 .push(format!("oob_percent = {oob}, fbl_percent = {fbl}: more than 100 together, lower one"));
@@ -190,6 +226,14 @@ impl Settings {
             ));
         }
         complaints
+    }
+
+    /// The provider whose replies are given for a domain that is in the map, or for a label of it.
+    pub fn provider_of(&self, domain: &str) -> Option<&str> {
+        let domain = domain.trim_end_matches('.').to_ascii_lowercase();
+        let mapped = |name: &str| self.providers.get(name).map(String::as_str);
+        let label = || mapped(&address::label(&domain, &self.domains).filter(|label| !label.is_empty())?);
+        mapped(&domain).or_else(label)
     }
 
     /// The days on which each digit is opened. Day 0 is "never", not a day.

@@ -24,10 +24,24 @@ pub(crate) struct TargetHost {
 /// Why a host cannot be connected to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unreachable {
-    /// It has no address, or none that may be connected to.
-    Forbidden(String),
+    NoAddress,
+    /// It has none that may be connected to; this is the first.
+    Private(IpAddr),
     /// Its address is not known now.
     Temporary(String),
+}
+
+impl Unreachable {
+    /// Why, about the host of this name.
+    pub(crate) fn text(&self, host: &str) -> String {
+        match self {
+            Unreachable::NoAddress => format!("{host} has no address"),
+            Unreachable::Private(address) => format!(
+                "{host} has the private address {address}; list it in [network] allow_private to allow it"
+            ),
+            Unreachable::Temporary(text) => text.clone(),
+        }
+    }
 }
 
 /// The addresses of `host` that may be connected to.
@@ -38,20 +52,17 @@ pub(crate) fn resolve(
     deadline: Deadline,
 ) -> Result<Vec<SocketAddr>, Unreachable> {
     let TargetHost { name, port, may_be_private } = host;
-    let no_address = || Unreachable::Forbidden(format!("{name} has no address"));
     let found = dns.addresses(name, deadline).map_err(|failure| match failure {
         DnsFailure::Temporary(text) => Unreachable::Temporary(text),
-        DnsFailure::NotFound | DnsFailure::NoMail => no_address(),
+        DnsFailure::NotFound | DnsFailure::NoMail => Unreachable::NoAddress,
     })?;
     let allowed = found.iter().filter(|address| *may_be_private || is_allowed(**address, network));
     let addresses: Vec<SocketAddr> =
         allowed.take(MAX_ADDRESSES).map(|address| SocketAddr::new(*address, *port)).collect();
     match (addresses.is_empty(), found.first()) {
         (false, _) => Ok(addresses),
-        (true, Some(address)) => Err(Unreachable::Forbidden(format!(
-            "{name} has the private address {address}; list it in [network] allow_private to allow it"
-        ))),
-        (true, None) => Err(no_address()),
+        (true, Some(address)) => Err(Unreachable::Private(*address)),
+        (true, None) => Err(Unreachable::NoAddress),
     }
 }
 

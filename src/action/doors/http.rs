@@ -5,7 +5,7 @@
 //! Invariant: no cookie, no proxy, no user name, no redirect by itself, and never more than the
 //! allowed bytes of an answer.
 
-use super::guard::{self, TargetHost, Unreachable};
+use super::guard::{self, TargetHost};
 use crate::auth::Dns;
 use crate::config::Config;
 use crate::deadline::Deadline;
@@ -206,10 +206,8 @@ impl Resolver for Vetted {
         let deadline = Deadline::after(*timeout.after);
         let port = uri.port_u16().unwrap_or(default);
         let host = TargetHost { name: host.to_owned(), port, may_be_private: false };
-        let found = guard::resolve(&self.dns, &host, &self.config.network, deadline).map_err(|why| {
-            let (Unreachable::Forbidden(text) | Unreachable::Temporary(text)) = why;
-            Error::Io(std::io::Error::other(text))
-        })?;
+        let found = guard::resolve(&self.dns, &host, &self.config.network, deadline)
+            .map_err(|why| Error::Io(std::io::Error::other(why.text(&host.name))))?;
         let mut addresses = self.empty();
         for address in found.into_iter().take(MAX_ADDRESSES) {
             addresses.push(address);

@@ -14,6 +14,8 @@ pub(crate) mod retry_time;
 /// Mail.
 pub(crate) mod smtp;
 
+pub(crate) use guard::{TargetHost, Unreachable, resolve};
+
 use super::lanes::Lanes;
 use crate::auth::Dns;
 use crate::config::Config;
@@ -29,7 +31,7 @@ pub(crate) struct Doors {
     pub(crate) dns: Arc<Dns>,
     pub(crate) store: Arc<Store>,
     pub(super) smtp: smtp::Pool,
-    pub(super) http: http::Client,
+    pub(crate) http: http::Client,
     pub(super) trackers: KnownTrackers,
     pub(crate) lanes: Lanes,
     /// For the messages whose steps are done.

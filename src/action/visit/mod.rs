@@ -49,7 +49,7 @@ pub(crate) fn visit(visit: &Visit, errand: Errand, doors: &Doors, deadline: Dead
     let urls = &visit.urls[..visit.urls.len().min(doors.config.visit.max_links)];
     let mut tally = Tally::default();
     if urls.is_empty() {
-        return Performed { end: StepEnd::Failed, tally, note: format!("!No link to {noun} found") };
+        return Performed { end: StepEnd::Noted, tally, note: format!("no link to {noun} found") };
     }
     let fetcher = Fetcher::new(doors, &visit.user_agent, errand);
     let trackers = TrackerCheck::new(visit, &fetcher);
@@ -59,7 +59,7 @@ pub(crate) fn visit(visit: &Visit, errand: Errand, doors: &Doors, deadline: Dead
     let round = Round { fetcher: &fetcher, trackers, max_redirects, may_unsubscribe, deadline };
     let links = round.fetch(urls);
     let mut notes = Vec::new();
-    let mut reached = false;
+    let (mut reached, mut failed) = (false, false);
     for link in &links {
         match link {
             LinkEnd::Fetched { status, .. } if *status < 300 => {
@@ -68,6 +68,7 @@ pub(crate) fn visit(visit: &Visit, errand: Errand, doors: &Doors, deadline: Dead
             }
             LinkEnd::Fetched { status, url } => {
                 reached |= *status < 400;
+                failed |= *status >= 400;
                 notes.push(format!("{status} {url}"));
             }
             LinkEnd::Unsubscribes { url } => {
@@ -80,14 +81,19 @@ pub(crate) fn visit(visit: &Visit, errand: Errand, doors: &Doors, deadline: Dead
             }
             LinkEnd::Failed { text } => {
                 tally.add(&format!("{noun}_url_error"));
-                notes.push(format!("!{text}"));
+                failed = true;
+                notes.push(text.clone());
             }
         }
     }
     if visit.urls.len() > urls.len() {
         tally.add(&format!("{noun}_url_over_limit"));
-        notes.push(format!("!{} links are more than {}", visit.urls.len(), urls.len()));
+        notes.push(format!("{} links are more than {}", visit.urls.len(), urls.len()));
     }
-    let end = if reached { StepEnd::Succeeded } else { StepEnd::Failed };
+    let end = match (reached, failed) {
+        (true, _) => StepEnd::Succeeded,
+        (false, true) => StepEnd::GivenUp,
+        (false, false) => StepEnd::Noted,
+    };
     Performed { end, tally, note: notes.join(",") }
 }

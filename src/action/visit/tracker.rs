@@ -69,7 +69,7 @@ impl<'a> TrackerCheck<'a> {
     fn ask(&self, origin: &str, deadline: Deadline) -> Result<bool, String> {
         let Doors { config, store, trackers, .. } = self.fetcher.doors;
         let now_ms = clock::now_ms();
-        let blocked = || format!("!Tracking domain {origin} blocked");
+        let blocked = || format!("Tracking domain {origin} blocked");
         if let Some(known) = trackers.known(origin, now_ms) {
             return if known { Ok(true) } else { Err(blocked()) };
         }
@@ -78,11 +78,11 @@ impl<'a> TrackerCheck<'a> {
             return if known { Ok(true) } else { Err(blocked()) };
         }
         let probe =
-            Url::parse(&format!("{origin}{TRACKER_PROBE}")).map_err(|error| format!("!{origin}: {error}"))?;
+            Url::parse(&format!("{origin}{TRACKER_PROBE}")).map_err(|error| format!("{origin}: {error}"))?;
         let answered = self
             .fetcher
             .get(&probe, deadline.within(PROBE_TIME))
-            .map_err(|text| format!("!{origin}: {text}"))?;
+            .map_err(|text| format!("{origin}: {text}"))?;
         let is = answered.server.as_deref() == Some(TRACKER_SERVER);
         let expires_ms = now_ms + i64::from(config.visit.probe_expiry) * 1000;
         trackers.learn(origin, is, expires_ms);

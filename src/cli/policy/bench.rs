@@ -115,10 +115,14 @@ fn fresh<T: DeserializeOwned>(one: One, runs: usize) -> Result<Vec<T>> {
 
 fn words(costs: &Costs) -> String {
     let (cold, runs) = (&costs.cold, costs.cold_runs);
+    let answers = costs.answer_us.zip(costs.answer_p99_us).map_or(String::new(), |(median, p99)| {
+        format!("answer, warm           {median:>9.1} µs   99 of 100 below {p99:.1}; in the SMTP dialogue\n")
+    });
     format!(
         "cold start             {:>9.0} µs   load {:.0}, link {:.0}, first decision {:.0}; median of {runs} processes\n\
          cold start, Pulley     {:>9.0} µs   where memory may not be made executable\n\
          decision, warm         {:>9.1} µs   99 of 100 below {:.1}; a fresh instance each, {} of them\n\
+         {answers}\
          first class            {:>9.0} µs   engine, load and one failure classified\n\
          first class, Pulley    {:>9.0} µs\n\
          classes                {:>9.0} /s   in batches of 10,000, one core\n",

@@ -22,12 +22,18 @@ use std::sync::Arc;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     carom policy run policy.wasm message.eml --recipient b@example.com --seed 7\n  \
-    carom policy run sink message.eml --replay 4bX1cY2dZ3     as it was decided then, by queue id")]
+    carom policy run sink message.eml --replay 4bX1cY2dZ3     as it was decided then, by queue id\n  \
+    carom policy run policy.wasm --request rcpt.txt     what it answers in the SMTP dialogue")]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     chosen: Chosen,
     /// The message; `-` for standard input
-    message: PathBuf,
+    #[arg(required_unless_present = "request")]
+    message: Option<PathBuf>,
+    /// Ask for an answer in the SMTP dialogue (`reception`) instead: a file with a request as
+    /// Postfix sends it, name=value in each line; `-` for standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["message", "sender", "recipient", "client_address", "client_helo", "replay"])]
+    request: Option<PathBuf>,
     /// The envelope sender
     #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true, default_value = "")]
     sender: String,
@@ -58,7 +64,7 @@ fn time(text: &str) -> Result<i64, String> {
 }
 
 pub(crate) fn run(arguments: &RunArgs, config: &Arc<Config>, terminal: Terminal) -> Result<Exit> {
-    let raw = read_input(&arguments.message)?;
+    let raw = arguments.message.as_deref().map_or(Ok(Vec::new()), read_input)?;
     let envelope = Envelope {
         sender: Envelope::normal_sender(&arguments.sender),
         recipient: Envelope::normal_sender(&arguments.recipient),
@@ -68,7 +74,11 @@ pub(crate) fn run(arguments: &RunArgs, config: &Arc<Config>, terminal: Terminal)
     };
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..));
     let mail = Mail::arrived(raw, envelope, seed, arguments.now.unwrap_or_else(clock::now_ms));
-    let bench = Bench { config: config.clone(), dns: Arc::new(Dns::open(&config.dns)?), mail };
+    let bench = Bench { config: config.clone(), dns: Arc::new(Dns::open(&config.dns)?), mail, session: None };
+    let bench = match &arguments.request {
+        Some(request) => bench.in_session(&String::from_utf8_lossy(&read_input(request)?))?,
+        None => bench,
+    };
     if let Some(key) = &arguments.replay {
         return replay(key, bench, &arguments.chosen, terminal);
     }

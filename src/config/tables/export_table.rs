@@ -21,16 +21,11 @@ pub(crate) struct ExportTable {
     /// A directory for the lists of the report, one CSV file each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) csv: Option<PathBuf>,
-    /// A directory for the deliveries that changed, as JSON Lines: one file a tick.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) events: Option<PathBuf>,
     /// The suppression list as an access map of Postfix: `/path`, `texthash:/path` or `cdb:/path`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) postfix_access: Option<AccessMap>,
     /// Sender domains whose entries have maps of their own, beside it.
     pub(crate) postfix_access_senders: Vec<String>,
-    /// Delete files of events after N days (0: never).
-    pub(crate) events_keep_days: u32,
     /// Hours that the report covers.
     pub(crate) hours: u32,
     /// Names in each list. The rest is summed up as `other`.
@@ -44,10 +39,8 @@ impl Default for ExportTable {
             html: None,
             json: None,
             csv: None,
-            events: None,
             postfix_access: None,
             postfix_access_senders: Vec::new(),
-            events_keep_days: 7,
             hours: 24,
             top: 20,
         }

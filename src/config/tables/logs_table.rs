@@ -8,8 +8,8 @@ use std::path::PathBuf;
 #[serde(deny_unknown_fields)]
 pub(crate) struct LogsTable {
     pub(crate) kind: LogKind,
-    /// The file that grows. For journald, a journal file or a directory of them; default the
-    /// system's journal.
+    /// The file that grows. For KumoMTA, its log_dir. For journald, a journal file or a directory
+    /// of them; default the system's journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) path: Option<PathBuf>,
     /// The time zone of stamps that name none, like `Europe/Berlin`; default the system's.
@@ -57,18 +57,39 @@ fn campaign_headers() -> Vec<String> {
 pub(crate) enum LogKind {
     /// Postfix, through syslog or postlogd.
     Postfix,
+    /// Exim: its main log, or what syslog wrote of it.
+    Exim,
     /// PowerMTA: an accounting file.
     PowerMta,
+    /// KumoMTA: the directory of its segments, or a file of JSON Lines.
+    KumoMta,
     /// Postfix, through the journal; journalctl is run.
     Journald,
 }
 
 impl LogKind {
+    /// The mail server, as people write it.
+    pub(crate) fn server(self) -> &'static str {
+        match self {
+            LogKind::Postfix | LogKind::Journald => "Postfix",
+            LogKind::Exim => "Exim",
+            LogKind::PowerMta => "PowerMTA",
+            LogKind::KumoMta => "KumoMTA",
+        }
+    }
+
+    /// Whether a line is a record of one attempt, which names no client and no transport.
+    pub(crate) fn has_records(self) -> bool {
+        matches!(self, LogKind::PowerMta | LogKind::KumoMta)
+    }
+
     /// The word in the config.
     pub(crate) fn name(self) -> &'static str {
         match self {
             LogKind::Postfix => "postfix",
+            LogKind::Exim => "exim",
             LogKind::PowerMta => "powermta",
+            LogKind::KumoMta => "kumomta",
             LogKind::Journald => "journald",
         }
     }

@@ -13,10 +13,13 @@ pub(crate) struct MessageTable {
     /// Bytes of memory that one process (`carom relay`, `carom cron`) may take. Big messages wait
     /// for their turn; one that is too large for it is handled alone.
     pub(crate) memory: u64,
+    /// A word that makes random choices a function of message and recipient.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) seed: Option<String>,
 }
 
 impl Default for MessageTable {
     fn default() -> MessageTable {
-        MessageTable { max_size: 64 << 20, deadline: 60, memory: 256 << 20 }
+        MessageTable { max_size: 64 << 20, deadline: 60, memory: 256 << 20, seed: None }
     }
 }

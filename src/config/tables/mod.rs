@@ -4,14 +4,18 @@
 //! Not here: what the values mean (the other files of `config`). Invariant: a table is written as
 //! it was read.
 
+mod access_table;
 mod alert_table;
 mod auth_table;
+mod chaos_table;
 mod cycle_table;
 mod dns_table;
+mod events_table;
 mod export_table;
 mod index_table;
 mod kept_table;
 mod limits_table;
+mod lmtp_table;
 mod log_table;
 mod logs_table;
 mod message_table;
@@ -21,20 +25,26 @@ mod policies_table;
 mod policy_table;
 mod relay_table;
 mod send_table;
+mod serve_table;
+mod shared_table;
 mod store_table;
 mod suppression_table;
 mod unproven_table;
 mod verp_table;
 mod visit_table;
 
+pub(crate) use access_table::{AccessSenderTable, AccessTable, SuppressedAnswer};
 pub(crate) use alert_table::{AlertTable, AlertsTable};
 pub(crate) use auth_table::AuthTable;
+pub(crate) use chaos_table::{ChaosMoment, ChaosTable, Mischief};
 pub(crate) use cycle_table::{CycleTable, PurgeTable};
 pub(crate) use dns_table::DnsTable;
+pub(crate) use events_table::{EventKind, EventsTable, SinkKind};
 pub(crate) use export_table::ExportTable;
 pub(crate) use index_table::IndexTable;
 pub(crate) use kept_table::KeptTable;
 pub(crate) use limits_table::{LimitsTable, OnTrap};
+pub(crate) use lmtp_table::LmtpTable;
 pub(crate) use log_table::{LogFormat, LogLevel, LogTable};
 pub(crate) use logs_table::{LogKind, LogsTable};
 pub(crate) use message_table::MessageTable;
@@ -44,6 +54,8 @@ pub(crate) use policies_table::PoliciesTable;
 pub(crate) use policy_table::PolicyTable;
 pub(crate) use relay_table::RelayTable;
 pub(crate) use send_table::SendTable;
+pub(crate) use serve_table::{ServeTable, ServeTokenTable};
+pub(crate) use shared_table::SharedTable;
 pub(crate) use store_table::StoreTable;
 pub(crate) use suppression_table::SuppressionTable;
 pub(crate) use unproven_table::{UnprovenAction, UnprovenTable};
@@ -70,11 +82,14 @@ pub(crate) struct Tables {
     pub(crate) auth: AuthTable,
     pub(crate) message: MessageTable,
     pub(crate) relay: RelayTable,
+    pub(crate) lmtp: LmtpTable,
     pub(crate) log: LogTable,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) logs: Vec<LogsTable>,
     pub(crate) index: IndexTable,
     pub(crate) export: ExportTable,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) events: Vec<EventsTable>,
     pub(crate) send: SendTable,
     pub(crate) visit: VisitTable,
     pub(crate) limits: LimitsTable,
@@ -89,6 +104,9 @@ pub(crate) struct Tables {
     pub(crate) alert: Vec<AlertTable>,
     pub(crate) kept: KeptTable,
     pub(crate) suppression: SuppressionTable,
+    pub(crate) shared: SharedTable,
+    pub(crate) access: AccessTable,
+    pub(crate) serve: ServeTable,
     pub(crate) unproven: UnprovenTable,
     pub(crate) policy: BTreeMap<String, PolicyTable>,
 }
@@ -104,10 +122,12 @@ impl Default for Tables {
             auth: AuthTable::default(),
             message: MessageTable::default(),
             relay: RelayTable::default(),
+            lmtp: LmtpTable::default(),
             log: LogTable::default(),
             logs: Vec::new(),
             index: IndexTable::default(),
             export: ExportTable::default(),
+            events: Vec::new(),
             send: SendTable::default(),
             visit: VisitTable::default(),
             limits: LimitsTable::default(),
@@ -119,6 +139,9 @@ impl Default for Tables {
             alert: Vec::new(),
             kept: KeptTable::default(),
             suppression: SuppressionTable::default(),
+            shared: SharedTable::default(),
+            access: AccessTable::default(),
+            serve: ServeTable::default(),
             unproven: UnprovenTable::default(),
             policy: BTreeMap::new(),
         }

@@ -5,6 +5,7 @@
 
 use super::agents;
 use super::ini::{IniEntry, IniSection};
+use super::random_bounces;
 use crate::error::{Context, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -176,6 +177,20 @@ impl Conversion {
                 Some(rates) => self.set(SETTINGS, "weekly_cycle_open_rate", rates),
                 None => self.note(&entry, "not seven factors for each week: 1.0 is used for every day"),
             }
+        }
+    }
+
+    /// In-band bounces, which PowerMTA gave: its replies, and on which day how many.
+    pub(crate) fn refusals(&mut self, blacklist: &str) {
+        let (replies, notes) = random_bounces::replies(blacklist);
+        self.notes.extend(notes);
+        if !replies.is_empty() {
+            self.set(SETTINGS, "replies", replies);
+        }
+        let Some(entry) = self.take("Weekly_Cycle_Bounce_Rate") else { return };
+        match weekly(&entry.value).filter(|rates| rates.iter().all(|rate| *rate <= 100.0)) {
+            Some(rates) => self.set(SETTINGS, "weekly_cycle_bounce_rate", rates),
+            None => self.note(&entry, "not seven percentages for each week: left out"),
         }
     }
 

@@ -6,13 +6,19 @@
 mod agents;
 mod conversion;
 mod ini;
+mod random_bounces;
 
 use super::Imported;
 use crate::error::{Error, Result};
 use conversion::Conversion;
 
-/// Converts the text of a `consume-mail.ini`; `read` reads a file that the ini names.
-pub(crate) fn import(ini: &str, read: impl Fn(&str) -> Option<String>) -> Result<Imported> {
+/// Converts the text of a `consume-mail.ini`, and of PowerMTA's `blacklist.dat`; `read` reads a
+/// file that the ini names.
+pub(crate) fn import(
+    ini: &str,
+    blacklist: Option<&str>,
+    read: impl Fn(&str) -> Option<String>,
+) -> Result<Imported> {
     let ini::Ini { mut sections, notes } = ini::read(ini);
     let Some(sink) = sections.remove("Sink") else {
         return Err(Error::new("no section [Sink]").remedy("name bouncy-sink's consume-mail.ini"));
@@ -20,6 +26,9 @@ pub(crate) fn import(ini: &str, read: impl Fn(&str) -> Option<String>) -> Result
     let mut conversion = Conversion::new(sink, notes);
     conversion.machine(read);
     conversion.mix();
+    if let Some(blacklist) = blacklist {
+        conversion.refusals(blacklist);
+    }
     conversion.cycles();
     conversion.signals();
     conversion.links();
@@ -73,7 +82,7 @@ x = 1
     fn converted(ini: &str) -> (Config, toml::Table, Vec<String>) {
         let csv =
             |name: &str| (name == "./user-agents.csv").then(|| "Software\rAgent/1\rAgent/2\r".to_owned());
-        let imported = import(ini, csv).unwrap();
+        let imported = import(ini, None, csv).unwrap();
         let mut config =
             Config::parse(&imported.toml).unwrap_or_else(|error| panic!("{error}\n{}", imported.toml));
         let settings = config.policy.remove("sink").unwrap().settings;
@@ -156,7 +165,7 @@ x = 1
 
     #[test]
     fn another_ini_is_refused() {
-        assert!(import("[Other]\nx = 1\n", |_| None).unwrap_err().to_string().contains("[Sink]"));
+        assert!(import("[Other]\nx = 1\n", None, |_| None).unwrap_err().to_string().contains("[Sink]"));
     }
 
     #[test]

@@ -67,7 +67,7 @@ fn a_route_is_stored_once_found_by_each_of_its_names_and_removed_with_its_last_d
 
 /// What SQLite would do.
 pub(super) fn plan(index: &Index, filter: &Filter) -> String {
-    let (sql, values) = statement(filter);
+    let (sql, values) = statement(&index.with_meanings(filter).unwrap());
     let mut explain = index.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
     let steps = explain.query_map(params_from_iter(&values), |row| row.get::<_, String>(3)).unwrap();
     steps.map(|step| step.unwrap()).collect::<Vec<_>>().join("\n")
@@ -83,6 +83,7 @@ fn every_filter_and_every_combination_is_answered_by_an_index() {
     let number = |bits: u32, bit: u32| (bits >> bit & 1 == 1).then_some(1);
     for bits in 0..1 << 14 {
         let filter = Filter {
+            seen: crate::index::Seen::AllMail,
             recipient: text(bits, 0),
             client: text(bits, 1),
             queue_id: text(bits, 2),
@@ -97,6 +98,7 @@ fn every_filter_and_every_combination_is_answered_by_an_index() {
             tls: text(bits, 11),
             own: number(bits, 13).map(|_| bits & 16 == 0),
             about: (bits >> 12 & 1 == 1).then_some(About::Sender),
+            ..Filter::default()
         };
         let plan = plan(&index, &filter);
         let of_deliveries: Vec<&str> = plan.lines().filter(|step| step.contains(" deliveries ")).collect();
@@ -127,4 +129,44 @@ fn every_filter_and_every_combination_is_answered_by_an_index() {
         let by_time = indexes.contains(&"deliveries_time") && !plan.contains("deliveries_route");
         assert!(!(by_time && sorted), "{filter:?}\n{plan}");
     }
+}
+
+#[test]
+fn a_reason_is_found_by_its_meanings_in_the_order_of_time() {
+    let place = Place::new("reason");
+    let index = place.index();
+    let queue_ids: Vec<String> = (0..60).map(|n| format!("4Xn0y83s5Zz{n:03}")).collect();
+    let of = |n: usize| delivery(n as u64, START + n as i64 * 1000, &queue_ids[n], "a@x.example");
+    put(&index, &(0..60).map(of).collect::<Vec<_>>());
+    index.complete().unwrap();
+    index
+        .connection
+        .execute_batch(
+            "INSERT INTO meanings (id, reason, category, severity, rule, about) VALUES
+                (1, 'quota', '', 'soft', 'one', ''), (2, 'quota', '', 'soft', 'two', ''), (-3, 'other', '', 'soft', '', '');
+             UPDATE deliveries SET meaning = CASE (last_seen / 1000) % 4 WHEN 0 THEN 1 WHEN 1 THEN 2 WHEN 2 THEN -3 END",
+        )
+        .unwrap();
+    let quota = Filter { reason: Some("Quota".into()), ..Filter::default() };
+    let expected: Vec<i64> = all(&index, &Filter::default())
+        .into_iter()
+        .filter(|one| one.reason.as_deref() == Some("quota"))
+        .map(|one| one.id)
+        .collect();
+    assert_eq!(expected.len(), 30);
+    let ids = |filter: &Filter| all(&index, filter).into_iter().map(|one| one.id).collect::<Vec<_>>();
+    assert_eq!(ids(&quota), expected);
+    let some = Filter {
+        since_ms: Some(START + 9000),
+        statuses: vec!["deferred".into()],
+        limit: Some(7),
+        ..quota.clone()
+    };
+    assert_eq!(ids(&some), expected[..7]);
+    for filter in [&quota, &some] {
+        let plan = plan(&index, filter);
+        assert_eq!(plan.matches("deliveries_meaning (meaning=?").count(), 2, "{plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+    }
+    assert!(ids(&Filter { reason: Some("none".into()), ..Filter::default() }).is_empty());
 }

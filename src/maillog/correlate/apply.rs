@@ -57,6 +57,7 @@ fn apply_to_message(
 ) {
     match &line.line.event {
         Event::Client(client) => arrival::from_client(line, client, sessions),
+        Event::Arrived(arrived) => arrival::in_one_line(line, arrived),
         Event::Pickup { sender, original: None } => arrival::from_pickup(line, sender),
         Event::Pickup { sender, original: Some(before) } => arrival::requeued(line, before, sender),
         Event::MessageId(id) => arrival::has_message_id(line, id),

@@ -7,10 +7,11 @@ use super::queue_id_reuse::{has_other_message_id, is_same_arrival};
 use super::queue_line::QueueLine;
 use super::queue_table::Slot;
 use super::queued_recipient::StatusTexts;
+use super::related_message;
 use super::same_recipient;
 use super::session_decisions::{DecidedInSession, SessionDecisions};
 use crate::maillog::message_ids::client_of_message_id;
-use crate::maillog::postfix::SubmittingClient;
+use crate::maillog::postfix::{Arrival, NotificationKind, SubmittingClient};
 use crate::maillog::whose::Submitter;
 use std::borrow::Cow;
 
@@ -60,6 +61,30 @@ fn take_over(line: &mut QueueLine<'_, '_>, slot: Slot, decision: &DecidedInSessi
     line.table.touch_all(slot);
 }
 
+/// Exim: the message arrived; one line says it all.
+pub(crate) fn in_one_line<'l>(line: &mut QueueLine<'_, 'l>, arrival: &Arrival<'l>) {
+    let slot = line.message();
+    let submitter = match arrival.client {
+        Some(client) => Submitter::of_client(line.own, client, arrival.authenticated),
+        None => Submitter::of(line.own.has_local()),
+    };
+    let message = line.table.message(slot);
+    message.active = true;
+    message.size = message.size.or(arrival.size);
+    message.nrcpt = message.nrcpt.or(arrival.recipients);
+    // A bounce is as much our own as what it reports on.
+    if let Some(parent) = arrival.parent {
+        let QueueLine { line: log_line, queue_id, table, own, shelf } = line;
+        let mut of_parent = QueueLine { line: log_line, queue_id: parent, table, own, shelf: &mut **shelf };
+        related_message::notified(&mut of_parent, NotificationKind::NonDelivery, queue_id);
+    }
+    submitted_by(line, slot, submitter);
+    line.set_sender(slot, arrival.sender);
+    if let Some(message_id) = arrival.message_id {
+        name_message(line, slot, message_id);
+    }
+}
+
 /// pickup: the message was submitted locally.
 pub(crate) fn from_pickup<'l>(line: &mut QueueLine<'_, 'l>, sender: &'l [u8]) {
     let slot = arrived(line);
@@ -92,6 +117,12 @@ pub(crate) fn has_message_id<'l>(line: &mut QueueLine<'_, 'l>, message_id: &'l [
     let id = text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(&text);
     let known = line.known().filter(|slot| !has_other_message_id(line.table.message(*slot), id));
     let slot = line.known_or_new(line.queue_id, known);
+    name_message(line, slot, message_id);
+}
+
+fn name_message<'l>(line: &mut QueueLine<'_, 'l>, slot: Slot, message_id: &'l [u8]) {
+    let text = line.text(message_id.trim_ascii());
+    let id = text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(&text);
     let message = line.table.message(slot);
     if message.message_id().is_none() && !id.is_empty() {
         message.set_message_id(id);

@@ -10,6 +10,7 @@ mod recipient_list;
 mod queued_message;
 mod queue_key;
 mod queue_id_reuse;
+mod queue_life;
 mod queue_table;
 mod eviction;
 mod refused_in_session;
@@ -24,6 +25,7 @@ mod queue_events;
 mod apply;
 
 pub(crate) use eviction::Shelf;
+pub(crate) use queue_life::{LifeLine, QueueLife};
 pub(crate) use queued_message::QueuedMessage;
 pub(crate) use queued_recipient::QueuedRecipient;
 
@@ -31,6 +33,8 @@ use super::Lines;
 use super::delivery::Delivery;
 use super::log_health::LogReading;
 use super::postfix::{self, Event, Grammar, LogLine, NotPostfix, Parsed};
+use super::recent_ids::RecentIds;
+use super::server_lines::ServerLines;
 use super::unread_line::UnreadLine;
 use super::wrapped::Unwrapper;
 use crate::clock::{DAY_MS, HOUR_MS};
@@ -39,7 +43,7 @@ use crate::memory;
 use apply::Correlated;
 use memchr::memchr_iter;
 use serde::{Deserialize, Serialize};
-use session_decisions::{DecidedInSession, RecentRefusals, SessionDecisions};
+use session_decisions::{DecidedInSession, SessionDecisions};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -72,7 +76,7 @@ impl Default for MemoryLimits {
 
 /// Turns lines into deliveries.
 pub(crate) struct Correlator {
-    reader: postfix::LineReader,
+    reader: ServerLines,
     limits: MemoryLimits,
     own: Arc<OwnMail>,
     reference_ms: i64,
@@ -92,7 +96,7 @@ pub(crate) struct CorrelatorState {
     /// Messages that are not on the shelf.
     messages: Vec<QueuedMessage>,
     pending: VecDeque<DecidedInSession>,
-    recent: RecentRefusals,
+    recent: RecentIds,
     newest_ms: i64,
 }
 
@@ -110,7 +114,7 @@ impl Correlator {
         for message in state.messages {
             correlated.table.insert(message);
         }
-        let mut reader = postfix::LineReader::new(grammar, reference_ms);
+        let mut reader = ServerLines::new(grammar, reference_ms);
         reader.go_on_from(state.newest_ms);
         Correlator {
             reader,

@@ -24,7 +24,8 @@ impl QueueKey {
         id[..length].copy_from_slice(&queue_id[..length]);
         // A long id holds the time to the microsecond and is unique everywhere. A short one is
         // hexadecimal and unique within one queue.
-        let is_long = queue_id.iter().any(|byte| *byte > b'F');
+        // Exim's, with its dashes, is unique on one host only.
+        let is_long = queue_id.iter().any(|byte| *byte > b'F') && !queue_id.contains(&b'-');
         let mut rest = 0;
         if !is_long || queue_id.len() > COMPARED {
             let host = lossy(host);

@@ -4,6 +4,7 @@
 //! a delivery follows from host, first queue id, first line and the recipient's position.
 
 use super::packed_texts::PackedTexts;
+use super::queued_recipient::QueuedRecipient;
 use super::recipient_list::RecipientList;
 use crate::config::OwnMail;
 use crate::maillog::delivery::Delivery;
@@ -224,6 +225,15 @@ impl QueuedMessage {
         true
     }
 
+    /// Seconds from its arrival to the last attempt: as logged, or else from line to line.
+    fn delay(&self, recipient: &QueuedRecipient) -> Option<f64> {
+        match recipient.delay() {
+            Some(delay) => delay.parse().ok(),
+            None if recipient.attempts == 0 => None,
+            None => Some((recipient.last_ms - self.first_ms).max(0) as f64 / 1000.0),
+        }
+    }
+
     /// The delivery to the recipient at a position.
     pub(crate) fn delivery(&self, at: usize, own: &OwnMail) -> Delivery<'_> {
         let recipient = &self.recipients[at];
@@ -243,7 +253,7 @@ impl QueuedMessage {
             dsn: recipient.dsn(),
             reply: recipient.reply(),
             category: None,
-            delay: recipient.delay().and_then(|delay| delay.parse().ok()),
+            delay: self.delay(recipient),
             delays: recipient.delays(),
             size: self.size,
             nrcpt: self.nrcpt,

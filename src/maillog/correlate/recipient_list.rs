@@ -83,7 +83,7 @@ impl RecipientList {
         }
     }
 
-    /// Forgets the first recipients, so that the position of the others is less by so many.
+    /// Forgets the first recipients, so that the position of the others is less by their number.
     pub(crate) fn forget_first(&mut self, many: usize) {
         self.memory.truncate(self.used);
         self.memory = self.memory.split_off(many.min(self.used));

@@ -8,9 +8,10 @@ use super::queued_recipient::StatusTexts;
 use super::{related_message, same_recipient};
 use crate::maillog::delivery_route::USUAL_INSTANCE;
 use crate::maillog::logged_status::LoggedStatus;
-use crate::maillog::postfix::Attempt;
+use crate::maillog::postfix::{Attempt, LogLine};
 use crate::maillog::{Delivery, PackedDeliveries};
 use memchr::memrchr;
+use std::borrow::Cow;
 
 pub(crate) fn tried<'l>(
     line: &mut QueueLine<'_, 'l>,
@@ -41,18 +42,41 @@ pub(crate) fn tried<'l>(
     recipient.last_ms = line.line.at_ms;
     recipient.changed = true;
     recipient.set_status_texts(&StatusTexts {
-        relay: line.line.text(attempt.relay),
+        relay: relay(line.line, attempt),
         dsn: line.line.text(attempt.dsn),
         delay: line.line.text(attempt.delay),
         delays: line.line.text(attempt.delays),
-        reply: line.line.text(attempt.reply),
+        reply: reply(line.line, attempt),
         tls: line.line.text(attempt.tls),
-        syslog_name: line.line.text(other_syslog_name(line.line.tag)),
+        syslog_name: syslog_name(line.line, attempt),
     });
     line.table.touch(slot);
     if status == LoggedStatus::Sent {
         related_message::sent_on(line, slot, attempt);
     }
+}
+
+/// The next hop, which Exim writes as `mx.example [192.0.2.1]:25`.
+fn relay<'l>(line: &LogLine<'l>, attempt: &Attempt<'l>) -> Cow<'l, str> {
+    let relay = line.text(attempt.relay);
+    if attempt.transport.is_empty() { relay } else { relay.replacen(" [", "[", 1).into() }
+}
+
+/// The reply, whose lines Exim joins with `\n`.
+fn reply<'l>(line: &LogLine<'l>, attempt: &Attempt<'l>) -> Cow<'l, str> {
+    let reply = line.text(attempt.reply);
+    if attempt.transport.is_empty() || !reply.contains("\\n") {
+        reply
+    } else {
+        reply.replace("\\n", " ").into()
+    }
+}
+
+fn syslog_name<'l>(line: &LogLine<'l>, attempt: &Attempt<'l>) -> Cow<'l, str> {
+    if attempt.transport.is_empty() {
+        return line.text(other_syslog_name(line.tag));
+    }
+    format!("exim/{}", line.text(attempt.transport)).into()
 }
 
 /// The syslog name in `postfix-out/smtp` or `postfix/smtp-marketing/smtp`; empty if it is the usual

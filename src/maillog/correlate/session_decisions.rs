@@ -9,13 +9,12 @@ use super::refused_in_session::{RefusedInSession, id_of_refusal};
 use crate::config::OwnMail;
 use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::postfix::{LogLine, SessionDecision};
+use crate::maillog::recent_ids::RecentIds;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Decisions that wait for a queue id, at most.
 const WAITING: usize = 1_000;
-/// Refusals that are remembered to count equal ones of one moment.
-const RECENT: usize = 256;
 
 /// A recipient that smtpd put on hold or discards.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,19 +34,17 @@ pub(crate) struct SessionDecisions {
     refused: Vec<RefusedInSession>,
     waiting: VecDeque<DecidedInSession>,
     /// Ids of the last refusals, and how many equal ones followed each.
-    recent: RecentRefusals,
+    recent: RecentIds,
 }
-
-pub(crate) type RecentRefusals = VecDeque<(u64, u64)>;
 
 impl SessionDecisions {
     /// Goes on from what was stored.
-    pub(crate) fn new(waiting: VecDeque<DecidedInSession>, recent: RecentRefusals) -> SessionDecisions {
+    pub(crate) fn new(waiting: VecDeque<DecidedInSession>, recent: RecentIds) -> SessionDecisions {
         SessionDecisions { refused: Vec::new(), waiting, recent }
     }
 
     /// What must be stored once all refusals are drained.
-    pub(crate) fn into_stored(self) -> (VecDeque<DecidedInSession>, RecentRefusals) {
+    pub(crate) fn into_stored(self) -> (VecDeque<DecidedInSession>, RecentIds) {
         (self.waiting, self.recent)
     }
 
@@ -81,15 +78,10 @@ impl SessionDecisions {
     /// The id of a refusal; equal ones of one moment are counted.
     fn new_id(&mut self, line: &LogLine<'_>, decision: &SessionDecision<'_>) -> u64 {
         let first = id_of_refusal(line, decision, 0);
-        if let Some((_, followed)) = self.recent.iter_mut().rev().find(|(id, _)| *id == first) {
-            *followed += 1;
-            return id_of_refusal(line, decision, *followed);
+        match self.recent.count(first) {
+            0 => first,
+            before => id_of_refusal(line, decision, before),
         }
-        if self.recent.len() == RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back((first, 0));
-        first
     }
 
     /// Takes a decision on the message that this client is now submitting.

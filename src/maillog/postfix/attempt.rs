@@ -29,6 +29,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) result: AttemptResult,
     /// The text in parentheses: the remote server's reply, or Postfix's own text.
     pub(crate) reply: &'a [u8],
+    /// Exim's transport; empty for Postfix, whose program names it.
+    pub(crate) transport: &'a [u8],
 }
 
 /// The word after `status=`.
@@ -75,6 +77,7 @@ impl<'a> Attempt<'a> {
             dsn: b"",
             result: AttemptResult::Sent,
             reply: b"",
+            transport: b"",
         };
         if let Some(after) = rest.strip_prefix(b"orig_to=<") {
             let original;

@@ -156,7 +156,7 @@ fn action(word: &[u8]) -> Option<EarlyAction> {
 
 /// The enhanced status code of a reply: `5.7.1` in `554 5.7.1 text` and in `5.7.1 text`; made from
 /// the class of the code if there is only that.
-fn enhanced(reply: &[u8]) -> &[u8] {
+pub(crate) fn enhanced(reply: &[u8]) -> &[u8] {
     let text = utf8_prefix(&reply[..reply.len().min(CODES)]);
     let Some(code) = smtp_reply::leading_code(text) else {
         return EnhancedStatus::leading(text).map_or(b"", |(_, length)| &reply[..length]);

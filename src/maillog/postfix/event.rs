@@ -15,6 +15,8 @@ pub(crate) enum Event<'a> {
     Disconnect,
     /// smtpd, qmqpd: this client submits a message.
     Client(SubmittingClient<'a>),
+    /// Exim: a message arrived, with all that is known of it.
+    Arrived(Arrival<'a>),
     /// pickup: a message was submitted locally, or again after `postsuper -r`.
     Pickup {
         /// Envelope sender.
@@ -104,6 +106,22 @@ impl<'a> SubmittingClient<'a> {
         }
         None
     }
+}
+
+/// The arrival of a message in one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Arrival<'a> {
+    /// Envelope sender.
+    pub(crate) sender: &'a [u8],
+    /// `host (helo) [address]:port`; none if it was submitted locally.
+    pub(crate) client: Option<&'a [u8]>,
+    pub(crate) authenticated: bool,
+    /// Bytes.
+    pub(crate) size: Option<u64>,
+    pub(crate) recipients: Option<u32>,
+    pub(crate) message_id: Option<&'a [u8]>,
+    /// The queue id of the message that it reports on.
+    pub(crate) parent: Option<&'a [u8]>,
 }
 
 /// A message that the queue manager takes up.

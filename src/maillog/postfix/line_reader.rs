@@ -20,9 +20,18 @@ use std::sync::Arc;
 /// Bytes of a line that are read; the rest is cut off.
 pub(crate) const LINE: usize = 64 * 1024;
 
+/// The mail server that wrote a log of lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogServer {
+    Postfix,
+    Exim,
+}
+
 /// How lines are to be read.
 #[derive(Clone, Debug)]
 pub(crate) struct Grammar {
+    /// Whose lines they are.
+    pub(crate) server: LogServer,
     /// The zone of stamps that name none.
     pub(crate) zone: TimeZone,
     /// The header that names the client, as header_checks logs it; case does not matter.
@@ -36,6 +45,7 @@ pub(crate) struct Grammar {
 impl Default for Grammar {
     fn default() -> Grammar {
         Grammar {
+            server: LogServer::Postfix,
             zone: clock::local_zone(),
             client_header: "client-id".into(),
             campaign_headers: Vec::new(),

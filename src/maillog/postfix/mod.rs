@@ -12,16 +12,18 @@ mod attempt;
 mod event;
 mod known_texts;
 mod event_text;
-mod program;
+pub(crate) mod program;
 mod logged_headers;
 mod line_reader;
 
-pub(crate) use attempt::Attempt;
-pub(crate) use early_decision::{EarlyAction, HeaderDecision, SessionDecision};
-pub(crate) use event::{Event, NotificationKind, SubmittingClient, TakenUp};
-pub(crate) use line_reader::{Grammar, LINE, LineReader, LogLine, NotPostfix, Parsed, lossy, message};
+pub(crate) use attempt::{Attempt, AttemptResult};
+pub(crate) use early_decision::{EarlyAction, HeaderDecision, SessionDecision, enhanced};
+pub(crate) use event::{Arrival, Event, NotificationKind, SubmittingClient, TakenUp};
+pub(crate) use line_reader::{
+    Grammar, LINE, LineReader, LogLine, LogServer, NotPostfix, Parsed, lossy, message,
+};
 pub(crate) use logged_headers::LoggedHeaders;
-pub(crate) use session_envelope::SessionEnvelope;
+pub(crate) use session_envelope::{SessionEnvelope, address};
 
 #[cfg(test)]
 mod tests;

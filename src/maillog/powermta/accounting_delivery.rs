@@ -5,7 +5,7 @@
 
 use super::accounting_record::{AccountingRecord, Column, RecordType};
 use super::accounting_times::AccountingTimes;
-use super::deferred_deliveries::{AttemptRecord, DeferredDeliveries};
+use crate::maillog::deferred_deliveries::{AttemptRecord, DeferredDeliveries};
 use crate::maillog::delivery::Delivery;
 use crate::maillog::delivery_route::{DeliveryRoute, SourceKind};
 use crate::maillog::logged_status::LoggedStatus;

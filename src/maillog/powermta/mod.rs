@@ -7,7 +7,6 @@
 mod csv_records;
 mod accounting_record;
 mod accounting_times;
-mod deferred_deliveries;
 mod accounting_delivery;
 mod accounting_faults;
 
@@ -19,12 +18,12 @@ use super::tail::Chunk;
 use super::whose::Submitter;
 use super::whose_delivery::whose;
 use crate::config::OwnMail;
+use crate::maillog::deferred_deliveries::DeferredDeliveries;
 use accounting_delivery::{RecordTime, delivery};
 use accounting_faults::AccountingFaults;
 use accounting_record::{AccountingRecord, Column, Columns, is_header};
 use accounting_times::AccountingTimes;
 use csv_records::{Fields, RecordReader};
-use deferred_deliveries::DeferredDeliveries;
 use jiff::tz::TimeZone;
 use memchr::{memchr, memchr_iter};
 use serde::{Deserialize, Serialize};

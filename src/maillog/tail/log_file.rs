@@ -3,6 +3,7 @@
 //! Not here: which files belong to a log. Invariant: memory is bounded by the caller's buffer and
 //! by what a decompressor needs (zstd and xz: the window that the file asks for, at most 128 MiB).
 
+use super::whole_blocks::WholeBlocks;
 use crate::files::regular;
 use flate2::read::MultiGzDecoder;
 use lzma_rust2::XzReader;
@@ -20,6 +21,8 @@ pub(crate) enum Compression {
     Plain,
     Gzip,
     Zstd,
+    /// Zstd that may still be written, or whose writer was killed.
+    OpenZstd,
     Xz,
     /// Known, but not supported.
     Other,
@@ -46,7 +49,8 @@ impl Compression {
 pub(crate) enum LogFile {
     Plain(File),
     Gzip(Box<MultiGzDecoder<BufReader<File>>>),
-    Zstd(Frames),
+    Zstd(Frames<BufReader<File>>),
+    OpenZstd(Frames<BufReader<WholeBlocks>>),
     Xz(Box<XzReader<BufReader<File>>>),
 }
 
@@ -56,6 +60,9 @@ impl LogFile {
             Compression::Plain => LogFile::Plain(file),
             Compression::Gzip => LogFile::Gzip(Box::new(MultiGzDecoder::new(BufReader::new(file)))),
             Compression::Zstd => LogFile::Zstd(Frames::Between(BufReader::new(file))),
+            Compression::OpenZstd => {
+                LogFile::OpenZstd(Frames::Between(BufReader::new(WholeBlocks::new(file))))
+            }
             Compression::Xz => {
                 LogFile::Xz(Box::new(XzReader::new_mem_limit(BufReader::new(file), true, XZ_KIB)))
             }
@@ -113,19 +120,20 @@ impl Read for LogFile {
             LogFile::Plain(file) => file.read(buffer),
             LogFile::Gzip(gzip) => gzip.read(buffer),
             LogFile::Zstd(frames) => frames.read(buffer),
+            LogFile::OpenZstd(frames) => frames.read(buffer),
             LogFile::Xz(xz) => xz.read(buffer),
         }
     }
 }
 
 /// The frames of a zstd file, one after another.
-pub(crate) enum Frames {
-    Between(BufReader<File>),
-    Within(Box<StreamingDecoder<BufReader<File>, FrameDecoder>>),
+pub(crate) enum Frames<R: BufRead> {
+    Between(R),
+    Within(Box<StreamingDecoder<R, FrameDecoder>>),
     Over,
 }
 
-impl Read for Frames {
+impl<R: BufRead> Read for Frames<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match std::mem::replace(self, Frames::Over) {

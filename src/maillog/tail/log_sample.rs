@@ -4,8 +4,9 @@
 
 use super::log_file::{Compression, LogFile};
 use super::rotated_names::{self, Age, ListedFile};
+use super::segments;
 use super::{missing, refuse_what_is_no_file, unreadable};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::regular;
 use memchr::{memchr, memrchr};
 use std::io;
@@ -36,6 +37,9 @@ pub(crate) enum SampledPart {
 impl LogSample {
     /// Error: the log cannot be read.
     pub(crate) fn read(path: &Path, part: SampledPart) -> Result<LogSample> {
+        if path.is_dir() {
+            return newest_segment(path);
+        }
         let (files, error) = rotated_names::list(path);
         refuse_what_is_no_file(path)?;
         let has_lines = |file: &&ListedFile| file.size > 0;
@@ -48,6 +52,23 @@ impl LogSample {
         }
         sample(file, part).map_err(|error| unreadable(&file.path, &error))
     }
+}
+
+/// That of the segment that was written last.
+fn newest_segment(directory: &Path) -> Result<LogSample> {
+    let mut newest: Option<ListedFile> = None;
+    for series in segments::series(directory)? {
+        let files = segments::list(directory, &series)?.into_iter().filter(|file| file.size > 0);
+        newest = newest.into_iter().chain(files).max_by_key(|file| file.modified_ms);
+    }
+    let Some(file) = newest else {
+        let what = format_args!(
+            "{}: it is a directory, and has no segment of a log of KumoMTA",
+            directory.display()
+        );
+        return Err(Error::new(what).remedy("set path of [[logs]] to a log file, or to log_dir of KumoMTA"));
+    };
+    sample(&file, SampledPart::Beginning).map_err(|error| unreadable(&file.path, &error))
 }
 
 fn sample(file: &ListedFile, part: SampledPart) -> io::Result<LogSample> {

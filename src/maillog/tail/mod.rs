@@ -4,26 +4,33 @@
 //! followed. Not here: what the lines say. Invariant: every whole line is given once and in order,
 //! and the position after it is plain data that is committed with what was made of it.
 
+mod whole_blocks;
 mod log_file;
 mod rotated_names;
+mod segments;
 mod read_position;
 mod rotation;
 mod open_file;
+mod lines_about;
 mod log_sample;
 
+pub(crate) use lines_about::LinesAbout;
 pub(crate) use log_sample::{LogSample, SampledPart};
 pub(crate) use read_position::Position;
 pub(crate) use rotated_names::last_modified_ms;
+pub(crate) use segments::series;
 
 use crate::error::{Error, Result};
+use crate::files::probe;
 use crate::files::regular;
 use crate::files::user_database::SYSTEM;
 use log_file::Compression;
 use open_file::OpenFile;
 use rotated_names::{Age, ListedFile};
 use std::collections::VecDeque;
+use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Bytes at the beginning of a file that tell what it is.
@@ -92,6 +99,18 @@ impl Tail {
         if files.is_empty() {
             return Err(missing(path, error));
         }
+        Ok(Tail::of(path, files, position))
+    }
+
+    /// Opens a series of the segments at `path`; if that is a file, the file.
+    pub(crate) fn open_series(path: &Path, series: &str, position: Option<Position>) -> Result<Tail> {
+        match path.is_dir() {
+            true => Ok(Tail::of(path, segments::list(path, series)?, position)),
+            false => Tail::open(path, position),
+        }
+    }
+
+    fn of(path: &Path, files: Vec<ListedFile>, position: Option<Position>) -> Tail {
         let rotated = rotation::rotated(&files);
         let mut notes = TailNotes::default();
         let waiting = match &position {
@@ -99,13 +118,14 @@ impl Tail {
             Some(position) => match rotation::find_again(&files, position) {
                 Some(at) => files_from(files, at, position),
                 None => {
-                    notes.lost = position.offset > 0;
+                    // A segment that was read to its end may be removed.
+                    notes.lost = position.offset > 0 && !position.complete;
                     files_written_since(files, position)
                 }
             },
         };
         let (path, buffer) = (path.to_owned(), vec![0; BUFFER]);
-        Ok(Tail { path, rotated, waiting, current: None, position, buffer, notes })
+        Tail { path, rotated, waiting, current: None, position, buffer, notes }
     }
 
     /// Whole lines, or None when there are no more for now.
@@ -232,11 +252,16 @@ fn missing(path: &Path, error: Option<io::Error>) -> Error {
 fn unreadable(path: &Path, error: &io::Error) -> Error {
     let remedy = match error.kind() {
         io::ErrorKind::PermissionDenied => {
-            let (user, shown) = (SYSTEM.name(rustix::process::geteuid().as_raw()), path.display());
-            format!(
-                "let the user that runs `carom cron` read it: on Debian, adduser {user} adm; elsewhere, setfacl -m \
-                 u:{user}:r {shown}"
-            )
+            let user = SYSTEM.name(rustix::process::geteuid().as_raw());
+            let (closed, right) = probe::barred_by(path).map_or((path, "r"), |directory| (directory, "x"));
+            let bit = if right == "r" { 0o040 } else { 0o010 };
+            let group_may = fs::metadata(closed).is_ok_and(|found| found.mode() & bit != 0);
+            let way = match group_may {
+                true => format!(": on Debian, adduser {user} adm; elsewhere,"),
+                false => ", which its group may not either:".into(),
+            };
+            let list = format!("setfacl -m u:{user}:{right} {}", closed.display());
+            format!("let the user that runs `carom cron` read it{way} {list}")
         }
         io::ErrorKind::Unsupported => "decompress it, or compress logs with gzip, zstd or xz".into(),
         _ => "correct the file, or set path of [[logs]] to another one".into(),
@@ -256,8 +281,16 @@ pub(crate) fn first_bytes(path: &Path) -> Vec<u8> {
 
 /// The file that the position is in, unless nothing is left in it, and all younger ones.
 fn files_from(files: Vec<ListedFile>, at: usize, position: &Position) -> VecDeque<WaitingFile> {
+    let is_last = at + 1 == files.len();
     let mut files = files.into_iter().skip(at);
-    let is_left = |file: &ListedFile| !position.complete || file.compression == Compression::Plain;
+    let is_left = |file: &ListedFile| match file.compression {
+        Compression::Plain => true,
+        // It is decompressed again only if there may be more of it.
+        Compression::OpenZstd if is_last && !file.closed && position.paused => {
+            file.modified_ms != position.modified_ms
+        }
+        _ => !position.complete,
+    };
     let first = files.next().filter(is_left);
     let first = first.map(|listed| WaitingFile { listed, position: Some(position.clone()) });
     first.into_iter().chain(files.map(WaitingFile::from_beginning)).collect()

@@ -129,13 +129,15 @@ impl OpenFile {
     /// The position after the lines that were given.
     pub(crate) fn position(&self) -> Position {
         let is_compressed = self.listed.compression != Compression::Plain;
+        let has_end = self.listed.compression != Compression::OpenZstd || self.listed.closed;
         let position = Position {
             device: self.listed.device,
             inode: self.listed.inode,
             offset: self.offset,
             modified_ms: self.listed.modified_ms,
             within_line: self.within_line,
-            complete: is_compressed && self.ended && self.unread.is_empty(),
+            complete: is_compressed && has_end && self.ended && self.unread.is_empty(),
+            paused: !has_end && self.ended,
             ..Position::default()
         };
         position.fingerprint(&self.head)

@@ -28,6 +28,9 @@ pub(crate) struct Position {
     /// The file is compressed and was read to its end, so there is nothing left to look for in it.
     #[serde(default)]
     pub(crate) complete: bool,
+    /// The file may still be written, and was read to the end that it had.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) paused: bool,
 }
 
 impl Position {

@@ -21,6 +21,8 @@ pub(crate) struct ListedFile {
     /// Bytes on disk.
     pub(crate) size: u64,
     pub(crate) modified_ms: i64,
+    /// No one may write it any more.
+    pub(crate) closed: bool,
 }
 
 /// What the name says about the age.
@@ -35,10 +37,11 @@ pub(crate) enum Age {
 }
 
 impl ListedFile {
-    fn new(path: PathBuf, compression: Compression, age: Age) -> Option<ListedFile> {
+    pub(crate) fn new(path: PathBuf, compression: Compression, age: Age) -> Option<ListedFile> {
         let metadata = fs::metadata(&path).ok().filter(Metadata::is_file)?;
         let (device, inode, size) = (metadata.dev(), metadata.ino(), metadata.len());
-        Some(ListedFile { path, compression, age, device, inode, size, modified_ms: modified_ms(&metadata) })
+        let (modified_ms, closed) = (modified_ms(&metadata), metadata.mode() & 0o222 == 0);
+        Some(ListedFile { path, compression, age, device, inode, size, modified_ms, closed })
     }
 
     /// The first bytes, decompressed; fewer if the file is shorter.
@@ -88,7 +91,7 @@ fn drop_unfinished(files: &mut Vec<ListedFile>) {
 
 /// Sorts the oldest first. Dates and numbers cannot be compared, so where both occur, the time of
 /// modification decides.
-fn sort_by_age(files: &mut [ListedFile]) {
+pub(crate) fn sort_by_age(files: &mut [ListedFile]) {
     let dates = files.iter().filter(|file| matches!(file.age, Age::Date(_))).count();
     if dates == files.len() {
         files.sort_by(|a, b| (&a.age, a.modified_ms).cmp(&(&b.age, b.modified_ms)));

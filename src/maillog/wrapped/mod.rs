@@ -8,7 +8,8 @@ mod container_prefix;
 mod json_line;
 mod json_time;
 
-use super::postfix::{LineReader, NotPostfix, Parsed};
+use super::postfix::{NotPostfix, Parsed};
+use super::server_lines::ServerLines;
 use json_line::JsonLine;
 
 /// Wrappers within wrappers that are taken off.
@@ -43,7 +44,7 @@ pub(crate) enum Wrapper {
 impl Unwrapper {
     /// Reads a wrapped line: as it is within, or with the stamp and the program of the wrapper.
     /// None if it is not wrapped.
-    pub(crate) fn read<'a>(&'a mut self, line: &[u8], reader: &mut LineReader) -> Option<Parsed<'a>> {
+    pub(crate) fn read<'a>(&'a mut self, line: &[u8], reader: &mut ServerLines) -> Option<Parsed<'a>> {
         self.unwrap(line)?;
         let is_whole = reader.read(&self.inner) != Err(NotPostfix::Unknown);
         if !is_whole {

@@ -10,7 +10,7 @@ const REFERENCE: i64 = 1_767_657_600_000;
 /// The time, the host and whether the queue id is the one that all lines here have.
 fn read(line: &str) -> Option<(String, String)> {
     let grammar = Grammar { zone: TimeZone::UTC, ..Grammar::default() };
-    let mut reader = LineReader::new(&grammar, REFERENCE);
+    let mut reader = ServerLines::new(&grammar, REFERENCE);
     let mut unwrapper = Unwrapper::default();
     match unwrapper.read(line.as_bytes(), &mut reader)? {
         Ok(line) => {

@@ -21,6 +21,7 @@ pub(crate) fn sheet(figures: &Figures, sheet: Sheet) -> String {
         Sheet::Series => rows.series(figures),
         Sheet::Reasons => rows.reasons(&figures.reasons),
         Sheet::Rejects => rows.reasons(&figures.rejects),
+        Sheet::RecipientDomains | Sheet::Providers if figures.of_some_mail => rows.outcomes(figures, sheet),
         Sheet::RecipientDomains => rows.groups("domain", &figures.recipient_domains),
         Sheet::Providers => rows.groups("provider", &figures.providers),
         Sheet::SenderDomains => rows.groups("domain", &figures.sender_domains),
@@ -113,6 +114,18 @@ impl Rows {
         }
     }
 
+    /// Groups of which nothing else is counted.
+    fn outcomes(&mut self, figures: &Figures, sheet: Sheet) {
+        let (what, groups) = match sheet {
+            Sheet::Providers => ("provider", &figures.providers),
+            _ => ("domain", &figures.recipient_domains),
+        };
+        self.head(&[&[what], &STATUSES.map(LoggedStatus::name)[..]].concat());
+        for group in groups {
+            self.row([Cell::Text(&group.name)].into_iter().chain(counts(&group.outcomes)));
+        }
+    }
+
     fn tls(&mut self, by: &str, groups: &[GroupFigures]) {
         for group in groups {
             for (level, deliveries) in &group.tls {
@@ -164,7 +177,7 @@ mod tests {
         }
         let series = sheet(&fixture::day(), Sheet::Series);
         assert!(series.starts_with("time,sent,deferred,bounced,"), "{series}");
-        assert!(series.contains("\r\n2026-11-20T01:00:00Z,100,0,0,0,0,0,0,0\r\n"), "{series}");
+        assert!(series.contains("\r\n2026-11-20T01:00:00.000Z,100,0,0,0,0,0,0,0\r\n"), "{series}");
         let relays = sheet(&fixture::day(), Sheet::Relays);
         assert!(relays.ends_with(",2,20,300\r\n"), "{relays}");
     }

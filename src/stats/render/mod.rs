@@ -20,6 +20,8 @@ pub(crate) mod csv;
 /// A single, self-contained page.
 pub(crate) mod html;
 
+pub(crate) use csv::rows as comma_separated;
+
 use super::figures::Figures;
 use crate::error::Result;
 use sheet::Sheet;

@@ -40,6 +40,10 @@ impl Sheet {
         Sheet::Unknown,
     ];
 
+    /// Those that are counted for a customer.
+    pub(crate) const OF_SOME_MAIL: [Sheet; 4] =
+        [Sheet::Series, Sheet::Reasons, Sheet::RecipientDomains, Sheet::Providers];
+
     /// The name on the command line and of its file.
     pub(crate) fn name(self) -> &'static str {
         match self {

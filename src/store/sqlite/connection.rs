@@ -9,11 +9,11 @@ use super::database_fault::Database;
 use super::holder::Holders;
 use super::unsettled_steps::UnsettledSteps;
 use super::write_ahead_log::WriteAheadLog;
-use super::{encryption, free_pages};
+use super::{encryption, free_pages, read_only};
 use super::{migrations, store_schema};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
-use crate::files::private;
+use crate::files::{changed, private};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
@@ -42,6 +42,8 @@ pub(crate) struct SharedConnection {
     path: PathBuf,
     /// `None`: not opened yet.
     connection: Mutex<Option<Connection>>,
+    /// Device and inode of the file that was opened first.
+    file: OnceLock<(u64, u64)>,
     queue: Mutex<Vec<Queued>>,
     holders: Arc<Holders>,
     unsettled: Arc<UnsettledSteps>,
@@ -58,7 +60,8 @@ impl SharedConnection {
         let (connection, queue) = (Mutex::default(), Mutex::default());
         let (holders, unsettled) = (Arc::new(Holders::of(path)), Arc::new(UnsettledSteps::of(path)));
         let log = WriteAheadLog::of(path);
-        SharedConnection { path: path.to_owned(), connection, queue, holders, unsettled, log }
+        let (path, file) = (path.to_owned(), OnceLock::new());
+        SharedConnection { path, connection, file, queue, holders, unsettled, log }
     }
 
     /// Opens the file now.
@@ -71,17 +74,29 @@ impl SharedConnection {
     /// Opens the file to read it only: every write fails. It must be there, and of this version.
     pub(crate) fn look(path: &Path) -> Result<SharedConnection> {
         let shared = SharedConnection::lazy(path);
+        let on_full_disk = |error| shared.of_this_version(read_only::on_full_disk(path)).map_err(|_| error);
+        let reader = shared.reader().or_else(on_full_disk)?;
+        *lock(&shared.connection) = Some(reader);
+        Ok(shared)
+    }
+
+    /// Another connection to the file, for reading only.
+    pub(super) fn reader(&self) -> Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let looked = Connection::open_with_flags(path, flags).and_then(|connection| {
+        self.of_this_version(Connection::open_with_flags(&self.path, flags).and_then(|connection| {
             connection.busy_timeout(BUSY)?;
             encryption::unlock(&connection)?;
-            Ok((migrations::version(&connection)?, connection))
-        });
-        match looked.map_err(|error| shared.fault(&error))? {
-            (store_schema::VERSION, connection) => drop(lock(&shared.connection).insert(connection)),
-            _ => return Err(shared.wrong("written by another version of carom")),
+            keep_plans(&connection)?;
+            Ok(connection)
+        }))
+    }
+
+    fn of_this_version(&self, opened: rusqlite::Result<Connection>) -> Result<Connection> {
+        let looked = opened.and_then(|connection| Ok((migrations::version(&connection)?, connection)));
+        match looked.map_err(|error| self.fault(&error))? {
+            (store_schema::VERSION, connection) => Ok(connection),
+            (other, _) => Err(Database::Store.of_version(&self.path, other, store_schema::VERSION)),
         }
-        Ok(shared)
     }
 
     /// Opens the file and creates nothing beside it. With its write-ahead log there, the lock for
@@ -94,7 +109,7 @@ impl SharedConnection {
                 connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
                 Ok(connection)
             }),
-            false => read_as_it_is(path),
+            false => read_only::open(path),
         };
         let connection = connection.map_err(|error| shared.fault(&error))?;
         match migrations::version(&connection) {
@@ -125,6 +140,12 @@ impl SharedConnection {
         lock(&self.connection).is_some()
     }
 
+    /// Whether the file that this process has opened is there no more, or another one has its name:
+    /// what is written goes nowhere.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.file.get().is_some_and(|file| changed::identity(&self.path) != Some(*file))
+    }
+
     pub(crate) fn read<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         self.with(|connection| ask(connection))?.map_err(|error| self.fault(&error))
     }
@@ -134,7 +155,11 @@ impl SharedConnection {
         let mut connection = lock(&self.connection);
         let opened = match connection.take() {
             Some(opened) => opened,
-            None => opened(&self.path)?,
+            None => {
+                let opened = opened(&self.path)?;
+                changed::identity(&self.path).map(|file| self.file.set(file));
+                opened
+            }
         };
         Ok(work(connection.insert(opened)))
     }
@@ -266,6 +291,9 @@ fn open_file(path: &Path) -> rusqlite::Result<Connection> {
     // Do not create the file here: `private::make_file` gives it the right owner.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
+    // Otherwise the last process to close moves and deletes the log, and the next creates it again.
+    // First: whatever fails, the files stay as they were.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     // SQLite falls back to read-only if it cannot open the file for writing, and also if the file
     // appears during the call.
     if connection.is_readonly("main")? {
@@ -278,20 +306,15 @@ fn open_file(path: &Path) -> rusqlite::Result<Connection> {
     encryption::unlock(&connection)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.execute_batch(free_pages::OVERWRITE_REMOVED)?;
+    keep_plans(&connection)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    // Otherwise the last process to close moves and deletes the log, and the next creates it again.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(connection)
 }
 
-/// For reading only, as a file that nobody changes: SQLite then makes no other files beside it.
-fn read_as_it_is(path: &Path) -> rusqlite::Result<Connection> {
-    let escaped = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let connection = Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)?;
-    encryption::unlock(&connection)?;
-    Ok(connection)
+/// A prepared statement keeps its plan, whatever values it gets. Otherwise SQLite compares them
+/// with the conditions of partial indexes, and parses the statement again for each new value.
+fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 /// Retries, because SQLite does not wait for others when it changes the journal mode of a new file.
@@ -300,7 +323,12 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     loop {
         match store_schema::migrate(connection) {
             Err(error) if is_busy(&error) && Instant::now() < until => std::thread::sleep(RETRY),
-            other => return other,
+            Err(error) => return Err(error),
+            Ok(()) => {
+                // If it fails, the tables are in the log.
+                let _ = WriteAheadLog::move_tables(connection);
+                return connection.busy_timeout(BUSY);
+            }
         }
     }
 }

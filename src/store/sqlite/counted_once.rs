@@ -18,6 +18,12 @@ const AGAIN: &str = "bounce_again";
 /// The log and a report of one bounce come within this time.
 const ONCE_MS: i64 = 30 * DAY_MS;
 
+/// The counters that a report of this host moves between, if another host was the first to count
+/// it: from, to. `None`: the event is no counter.
+pub(super) fn taken_back(event: &str) -> Option<(&'static str, &'static str)> {
+    [HARD, SOFT].into_iter().find(|counter| *counter == event).map(|counter| (counter, AGAIN))
+}
+
 /// What the plan of the message with this key adds to the counters.
 pub(super) fn counted_once(
     db: &Connection,

@@ -28,6 +28,17 @@ pub(crate) fn add_all(db: &Connection, tally: &Tally) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Counts one of a counter as one of another.
+pub(super) fn move_one(db: &Connection, from: &str, to: &str) -> rusqlite::Result<()> {
+    let less = "UPDATE counters SET value = value - 1 WHERE name = ?1 AND value > 0";
+    if db.prepare_cached(less)?.execute([from])? > 0 {
+        let mut more = Tally::default();
+        more.add(to);
+        add_all(db, &more)?;
+    }
+    Ok(())
+}
+
 /// Adds to a minute, given by the unix seconds of its start.
 pub(crate) fn add_messages(db: &Connection, minute: i64, messages: u64) -> rusqlite::Result<()> {
     const MINUTE: &str = "INSERT INTO series (minute, messages) VALUES (?1, ?2) ON CONFLICT (minute) DO UPDATE SET messages = messages + ?2";

@@ -6,6 +6,7 @@
 use crate::error::Error;
 use crate::files::regular;
 use rusqlite::ErrorCode;
+use rustix::io::Errno;
 use std::io::Read;
 use std::path::Path;
 
@@ -35,6 +36,11 @@ impl Database {
         });
         let text = match code {
             Some(ErrorCode::CannotOpen) if path.is_dir() => "a directory, not a database".to_owned(),
+            Some(ErrorCode::CannotOpen) if no_more_files(path) => {
+                let fix = "raise the limit of open files (LimitNOFILE= of the service, ulimit -n), or lower \
+                           the number of sessions in the config";
+                return self.error(path, "this process has too many files open").remedy(fix);
+            }
             Some(ErrorCode::NotADatabase) if error.to_string().contains("[store] key") => {
                 let fix = "set [store] key to the key that it was written with";
                 return self.error(path, &error.to_string()).remedy(fix);
@@ -55,6 +61,15 @@ impl Database {
     pub(crate) fn foreign(self, path: &Path) -> Error {
         let fix = format!("install that version again, or set [{}] path to another file", self.name());
         self.error(path, "written by a newer carom, or by another program").remedy(fix)
+    }
+
+    /// A file that a reader cannot bring to its own version.
+    pub(crate) fn of_version(self, path: &Path, found: i64, ours: i64) -> Error {
+        let fix = match found < ours {
+            true => "run `carom cron`, which brings the file up to date",
+            false => "restart this process: a newer carom was installed after it had started",
+        };
+        self.error(path, "written by another version of carom").remedy(fix)
     }
 
     fn fix(self, path: &Path, code: Option<ErrorCode>) -> String {
@@ -97,6 +112,12 @@ impl Database {
             Database::Index => "index.db",
         }
     }
+}
+
+/// Whether this process, or the system, has as many files open as it may.
+fn no_more_files(path: &Path) -> bool {
+    let limits = [Errno::MFILE, Errno::NFILE].map(|limit| Some(limit.raw_os_error()));
+    regular::open(path).is_err_and(|error| limits.contains(&error.raw_os_error()))
 }
 
 /// Whether a file has the first bytes of a database: then the rest can be saved.

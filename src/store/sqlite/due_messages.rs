@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 /// `step_rows::settle_step` has skipped the steps that waited for another end.
 pub(super) const READY: &str = "steps.state = 'pending' AND steps.due_ms <= ?2 AND steps.lease_ms <= ?2 AND (steps.after IS NULL OR \
     EXISTS (SELECT 1 FROM steps AS earlier WHERE earlier.key = steps.key AND earlier.step = steps.after \
-    AND earlier.state IN ('succeeded', 'failed', 'parked')))";
+    AND earlier.state IN ('succeeded', 'noted', 'given up', 'failed', 'parked')))";
 
 /// The keys of the first `limit` of them that nobody works on, this process included: whoever works
 /// on a message takes its steps as they become due, and two threads would free each other's leases.

@@ -29,6 +29,11 @@ pub(crate) fn use_key(key: &str) -> Result<()> {
     Ok(())
 }
 
+/// Whether databases are encrypted.
+pub(crate) fn is_used() -> bool {
+    KEY.get().is_some()
+}
+
 /// Gives the key to a connection, before anything else is done with it.
 pub(crate) fn unlock(connection: &Connection) -> rusqlite::Result<()> {
     let Some(key) = KEY.get() else { return Ok(()) };

@@ -12,13 +12,17 @@ use crate::store::erasure::{StoreErasure, ToErase};
 use rusqlite::{Connection, params};
 
 /// Columns that quote addresses: table, key, column, and which rows.
-const QUOTING: [(&str, &str, &str, &str); 6] = [
+const QUOTING: [(&str, &str, &str, &str); 10] = [
     ("journal", "key", "envelope", "state = 'finished'"),
     ("journal", "key", "plan", "state = 'finished'"),
     ("steps", "key || ' ' || step", "note", "note <> ''"),
     ("unmatched_complaints", "id", "found_by", "found_by <> ''"),
     ("suppressions", "address || ' ' || sender_domain", "reason", "reason <> ''"),
     ("earlier_suppressions", "address || ' ' || source || ' ' || key", "reason", "reason <> ''"),
+    ("audit", "CAST(id AS TEXT)", "what", "what <> ''"),
+    ("audit", "CAST(id AS TEXT)", "before", "before <> ''"),
+    ("audit", "CAST(id AS TEXT)", "after", "after <> ''"),
+    ("suppression_changes", "CAST(number AS TEXT)", "entry", "entry <> ''"),
 ];
 
 /// Where the rows of a table are counted.
@@ -38,34 +42,41 @@ struct Quote {
     blanked: String,
 }
 
-/// What the store has; nothing is changed.
-pub(crate) fn find(shared: &SharedConnection, what: &ToErase<'_>) -> Result<StoreErasure> {
+/// All that the store knows about an address.
+struct Traces {
+    quotes: Vec<Quote>,
+    differences: Vec<i64>,
+    counted: StoreErasure,
+}
+
+fn traces(shared: &SharedConnection, what: &ToErase<'_>) -> Result<Traces> {
     let (quotes, differences) = (quotes(shared, what.named)?, differences(shared, what.named)?);
-    let mut erased = StoreErasure {
+    let mut counted = StoreErasure {
         pending: pending(shared, what.named)?,
         messages: messages(&quotes),
         differences: differences.len(),
         ..StoreErasure::default()
     };
-    for (table, counted) in tables(what) {
+    for (table, count) in tables(what) {
         let sql = format!("SELECT count(*) FROM {table} WHERE address = ?1");
         let many: i64 = shared.read(|db| db.query_row(&sql, [what.address], |row| row.get(0)))?;
-        *counted(&mut erased) += many as usize;
+        *count(&mut counted) += many as usize;
     }
-    Ok(erased)
+    Ok(Traces { quotes, differences, counted })
+}
+
+/// What the store has; nothing is changed.
+pub(crate) fn find(shared: &SharedConnection, what: &ToErase<'_>) -> Result<StoreErasure> {
+    Ok(traces(shared, what)?.counted)
 }
 
 /// Removes it. How many rows there were is in the answer.
 pub(crate) fn erase(shared: &SharedConnection, what: &ToErase<'_>) -> Result<StoreErasure> {
-    let mut erased = StoreErasure { pending: pending(shared, what.named)?, ..StoreErasure::default() };
-    let (quotes, differences) = (quotes(shared, what.named)?, differences(shared, what.named)?);
-    erased.messages = messages(&quotes);
-    erased.differences = differences.len();
+    let Traces { quotes, differences, counted } = traces(shared, what)?;
     let (address, tables) = (what.address.to_owned(), tables(what));
-    let erased = shared.write(move |db| {
-        for (table, counted) in &tables {
-            let sql = format!("DELETE FROM {table} WHERE address = ?1");
-            *counted(&mut erased) += db.execute(&sql, [&address])?;
+    shared.write(move |db| {
+        for (table, _) in &tables {
+            db.execute(&format!("DELETE FROM {table} WHERE address = ?1"), [&address])?;
         }
         report_rows::forget_address(db, &address)?;
         db.execute("DELETE FROM new_soft WHERE address = ?1", [&address])?;
@@ -77,11 +88,10 @@ pub(crate) fn erase(shared: &SharedConnection, what: &ToErase<'_>) -> Result<Sto
         differences
             .iter()
             .try_for_each(|id| db.execute("DELETE FROM differences WHERE id = ?1", [id]).map(drop))?;
-        blank(db, &quotes)?;
-        Ok(erased)
+        blank(db, &quotes)
     })?;
     shared.read(free_pages::overwrite)?;
-    Ok(erased)
+    Ok(counted)
 }
 
 fn tables(what: &ToErase<'_>) -> Vec<(&'static str, Counted)> {
@@ -118,6 +128,10 @@ fn quotes(shared: &SharedConnection, named: &NamedAddress) -> Result<Vec<Quote>>
     for (place, (table, key, column, rows)) in QUOTING.into_iter().enumerate() {
         let sql = format!("SELECT {key}, {column} FROM {table} WHERE {rows} AND {column} IS NOT NULL");
         shared.read(|db| {
+            // Changes of the list are noted only while events tell them.
+            if !db.table_exists(None, table)? {
+                return Ok(());
+            }
             let mut select = db.prepare(&sql)?;
             let mut rows = select.query([])?;
             while let Some(row) = rows.next()? {

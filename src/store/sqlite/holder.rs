@@ -46,7 +46,7 @@ impl Holders {
         for _ in 0..100 {
             private::make_directory(&self.directory)?;
             let name = digest::random_token(8);
-            match lock::take_new(&self.directory.join(&name)) {
+            match lock::try_take(&self.directory.join(&name)) {
                 Ok(Some(lock)) => return Ok((name, lock)),
                 // Another process has taken the new file for that of a dead one.
                 Ok(None) => {}

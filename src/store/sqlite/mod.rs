@@ -4,10 +4,12 @@
 //! SQL or a row.
 
 pub(crate) mod alert_rows;
+pub(crate) mod audit_rows;
 pub(crate) mod connection;
 mod counted_once;
 pub(crate) mod database_fault;
 pub(crate) mod counter_rows;
+pub(crate) mod deferral_rows;
 pub(crate) mod difference_rows;
 pub(crate) mod due_messages;
 pub(crate) mod encryption;
@@ -18,15 +20,23 @@ pub(crate) mod settling;
 mod unsettled_steps;
 pub(crate) mod mark_rows;
 pub(crate) mod migrations;
+mod noted_changes;
 pub(crate) mod pending_rows;
 pub(crate) mod promise_rows;
 pub(crate) mod purge;
+pub(crate) mod read_only;
 pub(crate) mod record_rows;
 pub(crate) mod report_rows;
 pub(crate) mod step_rows;
+pub(crate) mod shared_facts;
+pub(crate) mod shared_rows;
+pub(crate) mod taken_facts;
 mod store_schema;
 pub(crate) mod release_rows;
 pub(crate) mod strike_rows;
+mod strike_threshold;
+pub(crate) mod suppression_changes;
+pub(crate) mod suppression_look;
 pub(crate) mod suppression_rows;
 pub(crate) mod template_rows;
 pub(crate) mod transaction;

@@ -7,13 +7,16 @@ use super::connection::SharedConnection;
 use super::step_rows::{finish, read_json, settle_step};
 use crate::envelope::Envelope;
 use crate::error::Result;
-use crate::plan::{Plan, StepEnd};
-use crate::store::journal_entry::{NotificationState, PendingStep, Performed, StepOnRecord};
+use crate::mail::MessageFile;
+use crate::plan::{Plan, StepEnd, state_as_written};
+use crate::store::journal_entry::{
+    ForwardedMessage, LostAlert, NotificationState, PendingStep, Performed, StepOnRecord,
+};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
 
 /// The note of a step whose promise cannot be read.
-const DAMAGED: &str = "!the promise is damaged; drop the step with `carom outbox drop` and this id";
+const DAMAGED: &str = "the promise is damaged; drop the step with `carom outbox drop` and this id";
 /// What a step of the promised plan, a notification, is about; a damaged plan says nothing.
 const EVENT: &str = "iif(json_valid(plan), json_extract(plan, '$.steps[' || step || '].event'), NULL)";
 
@@ -45,11 +48,56 @@ pub(crate) fn pending_steps(shared: &SharedConnection) -> Result<Vec<PendingStep
                 since_ms: row.get(7)?,
                 due_ms: row.get(8)?,
                 attempts: row.get(9)?,
-                note: if damaged { DAMAGED.to_owned() } else { row.get(10)? },
+                note: if damaged { DAMAGED.to_owned() } else { as_written(row, 3, 10)?.1 },
                 damaged,
             })
         };
         select.query_map([], pending)?.collect()
+    })
+}
+
+/// Messages that are still to be forwarded, with their texts, or where these are.
+pub(crate) fn messages_to_forward(shared: &SharedConnection) -> Result<Vec<ForwardedMessage>> {
+    // Each state has its index, which finds few among all steps.
+    const TO_FORWARD: &str = "SELECT key, message, file, begins FROM journal WHERE key IN (
+        SELECT key FROM steps INDEXED BY steps_due WHERE state = 'pending' AND action = 'forward' UNION ALL
+        SELECT key FROM steps INDEXED BY steps_parked WHERE state = 'parked' AND action = 'forward')";
+    shared.read(|db| {
+        let mut select = db.prepare(TO_FORWARD)?;
+        let message = |row: &Row<'_>| {
+            let path: Option<String> = row.get(2)?;
+            let begins = row.get::<_, Option<i64>>(3)?.unwrap_or_default().unsigned_abs();
+            let file = path.map(|path| MessageFile { path, begins });
+            Ok(ForwardedMessage { key: row.get(0)?, raw: row.get(1)?, file })
+        };
+        select.query_map([], message)?.collect()
+    })
+}
+
+pub(crate) fn lost_alerts(shared: &SharedConnection, since_ms: i64) -> Result<Vec<LostAlert>> {
+    let lost = format!(
+        "SELECT iif(json_valid(plan), json_extract(plan, '$.steps[' || step || '].rule'), NULL), at_ms, steps.state, note
+         FROM steps JOIN journal USING (key) WHERE key >= 'alert-' AND key < 'alert.'
+         AND action = 'alert' AND steps.state IN ('failed', '{}') AND at_ms >= ?1 ORDER BY at_ms",
+        StepEnd::GivenUp.word()
+    );
+    shared.read(|db| {
+        let mut select = db.prepare(&lost)?;
+        let alert = |row: &Row<'_>| {
+            let (rule, note) =
+                (row.get::<_, Option<String>>(0)?.unwrap_or_default(), as_written(row, 2, 3)?.1);
+            Ok(LostAlert { rule, at_ms: row.get(1)?, note })
+        };
+        select.query_map([since_ms], alert)?.collect()
+    })
+}
+
+pub(crate) fn step_counts(shared: &SharedConnection) -> Result<(u64, u64)> {
+    const PENDING: &str = "SELECT count(*) FROM steps INDEXED BY steps_due WHERE state = 'pending'";
+    const PARKED: &str = "SELECT count(*) FROM steps INDEXED BY steps_parked WHERE state = 'parked'";
+    shared.read(|db| {
+        let count = |sql| db.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs);
+        Ok((count(PENDING)?, count(PARKED)?))
     })
 }
 
@@ -59,13 +107,14 @@ pub(crate) fn steps_of(shared: &SharedConnection, key: &str) -> Result<Vec<StepO
             "SELECT step, action, state, due_ms, attempts, note FROM steps WHERE key = ?1 ORDER BY step",
         )?;
         let step = |row: &Row<'_>| {
+            let (state, note) = as_written(row, 2, 5)?;
             Ok(StepOnRecord {
                 step: row.get::<_, i64>(0)? as usize,
                 action: row.get(1)?,
-                state: row.get(2)?,
+                state,
                 due_ms: row.get(3)?,
                 attempts: row.get(4)?,
-                note: row.get(5)?,
+                note,
             })
         };
         select.query_map([key], step)?.collect()
@@ -75,7 +124,7 @@ pub(crate) fn steps_of(shared: &SharedConnection, key: &str) -> Result<Vec<StepO
 pub(crate) fn retry(shared: &SharedConnection, steps: &[(String, usize)], now_ms: i64) -> Result<usize> {
     let steps = steps.to_vec();
     shared.write(move |db| {
-        let due = "UPDATE steps SET state = 'pending', due_ms = ?3, lease_ms = 0, attempts = 0
+        let due = "UPDATE steps SET state = 'pending', due_ms = ?3, lease_ms = 0
             WHERE key = ?1 AND step = ?2 AND state IN ('pending', 'parked') AND lease_ms <= ?3";
         let mut due = db.prepare_cached(due)?;
         steps.iter().map(|(key, step)| due.execute(params![key, *step as i64, now_ms])).sum()
@@ -83,7 +132,7 @@ pub(crate) fn retry(shared: &SharedConnection, steps: &[(String, usize)], now_ms
 }
 
 /// The note of a step that an operator has given up.
-const DROPPED: &str = "!dropped by an operator";
+const DROPPED: &str = "dropped by an operator";
 
 pub(crate) fn give_up(
     shared: &SharedConnection,
@@ -99,11 +148,11 @@ pub(crate) fn give_up(
                 WHERE key = ?1 AND step = ?2 AND state IN ('pending', 'parked') AND lease_ms <= ?3 RETURNING note";
             let taken = db.prepare_cached(take)?.query_row(params![key, *step as i64, now_ms], |row| row.get(0));
             let Some(last): Option<String> = taken.optional()? else { continue };
-            let note = match last.trim_start_matches('!') {
+            let note = match state_as_written("pending", &last).1 {
                 "" => DROPPED.to_owned(),
                 last => format!("{DROPPED}; the last try: {last}"),
             };
-            settle_step(db, key, *step, &Performed::new(StepEnd::Failed, "outbox_dropped", note), now_ms)?;
+            settle_step(db, key, *step, &Performed::new(StepEnd::GivenUp, "outbox_dropped", note), now_ms)?;
             finish(db, key)?;
             given_up.push((key.clone(), *step));
         }
@@ -119,14 +168,15 @@ pub(crate) fn notifications(shared: &SharedConnection, address: &str) -> Result<
              WHERE steps.address = ?1 ORDER BY at_ms, key, step"
         ))?;
         let notification = |row: &Row<'_>| {
+            let (state, note) = as_written(row, 3, 7)?;
             Ok(NotificationState {
                 id: format!("{}/{}", row.get::<_, String>(0)?, row.get::<_, i64>(1)?),
                 event: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
-                state: row.get(3)?,
+                state,
                 at_ms: row.get(4)?,
                 due_ms: row.get(5)?,
                 attempts: row.get(6)?,
-                note: row.get(7)?,
+                note,
             })
         };
         select.query_map([address], notification)?.collect()
@@ -155,20 +205,26 @@ pub(crate) fn parked_before(shared: &SharedConnection, before_ms: i64, most: usi
 }
 
 /// The note of a step that was parked for too long, before what it said.
-const PARKED_LONG: &str = "!given up, parked for 90 days: ";
+const PARKED_LONG: &str = "given up, parked for 90 days: ";
+
+/// The state and the note of a step, in these columns.
+fn as_written(row: &Row<'_>, state: usize, note: usize) -> rusqlite::Result<(&'static str, String)> {
+    let (state, note) = state_as_written(row.get_ref(state)?.as_str()?, row.get_ref(note)?.as_str()?);
+    Ok((state, note.to_owned()))
+}
 
 /// What becomes of a step that is given up because nobody has cared for it.
 pub(super) fn parked_for_too_long(step: PendingStep) -> PendingStep {
-    let note = format!("{PARKED_LONG}{}", step.note.trim_start_matches('!'));
-    PendingStep { state: "failed".into(), note, ..step }
+    let note = format!("{PARKED_LONG}{}", step.note);
+    PendingStep { state: StepEnd::GivenUp.word().into(), note, ..step }
 }
 
 /// Gives up the parked steps of these messages.
 pub(crate) fn give_up_parked(db: &Connection, keys: &[String]) -> rusqlite::Result<()> {
     for key in keys {
-        let give_up = "UPDATE steps SET state = 'failed', note = ?2 || ltrim(note, '!')
+        let give_up = "UPDATE steps SET state = ?3, note = ?2 || ltrim(note, '!')
             WHERE key = ?1 AND state = 'parked'";
-        db.execute(give_up, [key, PARKED_LONG])?;
+        db.execute(give_up, [key, PARKED_LONG, StepEnd::GivenUp.word()])?;
         finish(db, key)?;
     }
     Ok(())

@@ -127,7 +127,7 @@ fn put(
         }
     };
     counter_rows::add(db, once.as_ref().unwrap_or(tally), at_ms, arrived)?;
-    Ok(NEW)
+    Ok(OnRecord { counted: once.filter(|once| once != tally), ..NEW })
 }
 
 pub(crate) fn on_record(shared: &SharedConnection, key: &str) -> Result<Option<OnRecord>> {
@@ -197,7 +197,7 @@ pub(crate) fn insert(
     Ok(())
 }
 
-const NEW: OnRecord = OnRecord { standing: Standing::New, verdict: None };
+const NEW: OnRecord = OnRecord { standing: Standing::New, verdict: None, counted: None };
 
 /// Reads only the verdict of a plan: an older release may have written steps that this one cannot
 /// read.
@@ -216,7 +216,7 @@ fn known(db: &Connection, key: &str) -> rusqlite::Result<Option<OnRecord>> {
         };
         let plan: Option<String> = row.get("plan")?;
         let answered = plan.and_then(|plan| serde_json::from_str::<Answered>(&plan).ok());
-        Ok(OnRecord { standing, verdict: answered.map(|answered| answered.verdict) })
+        Ok(OnRecord { standing, verdict: answered.map(|answered| answered.verdict), counted: None })
     };
     db.prepare_cached(select)?.query_row([key], read).optional()
 }

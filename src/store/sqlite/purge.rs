@@ -6,7 +6,7 @@
 //! is over waits for the next call.
 
 use super::connection::SharedConnection;
-use super::{pending_rows, suppression_rows};
+use super::{pending_rows, shared_rows, suppression_rows};
 use crate::clock::DAY_MS;
 use crate::deadline::Deadline;
 use crate::error::Result;
@@ -20,6 +20,8 @@ const FINISHED_MS: i64 = 10 * DAY_MS;
 const PARKED_MS: i64 = 90 * DAY_MS;
 /// Complaints that match nobody.
 const UNMATCHED_MS: i64 = 90 * DAY_MS;
+/// What people did.
+const AUDIT_MS: i64 = 400 * DAY_MS;
 /// The longest window in which a policy can count soft bounces.
 const STRIKES_MS: i64 = 3650 * DAY_MS;
 /// Rows of a group that one transaction removes.
@@ -58,18 +60,24 @@ fn purge_piece(shared: &SharedConnection, now_ms: i64, given_up: &mut Vec<Pendin
     shared.write(move |db| {
         pending_rows::give_up_parked(db, &parked)?;
         let mut most = parked.len().max(finished(db, now_ms - FINISHED_MS)?);
-        most = most.max(suppressions(db, now_ms)?);
-        for group in groups(now_ms) {
-            most = most.max(group.remove(db)?);
-        }
+        // Other hosts let the same rows expire.
+        let expired = shared_rows::silently(db, || {
+            let mut most = suppressions(db, now_ms)?;
+            for group in groups(now_ms) {
+                most = most.max(group.remove(db)?);
+            }
+            Ok(most)
+        })?;
+        most = most.max(expired);
         Ok(most >= PIECE)
     })
 }
 
-fn groups(now_ms: i64) -> [Group; 6] {
+fn groups(now_ms: i64) -> [Group; 7] {
     let group = |table, key, time, before| Group { table, key, time, before };
     [
         group("series", "minute", "minute", (now_ms - FINISHED_MS) / 1000),
+        group("audit", "id", "at_ms", now_ms - AUDIT_MS),
         group("memory", "name", "expires_ms", now_ms),
         group("earlier_suppressions", "address, sender_domain, source, key", "expires_ms", now_ms),
         group("reported", "event, id", "until_ms", now_ms),

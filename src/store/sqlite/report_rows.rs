@@ -24,6 +24,25 @@ pub(crate) fn take_effect(shared: &SharedConnection, effect: &Effect<'_>) -> Res
     })
 }
 
+pub(crate) fn effect_of(shared: &SharedConnection, effect: &Effect<'_>) -> Result<Option<String>> {
+    const KEY: &str = "SELECT key FROM reported WHERE event = ?1 AND id = ?2 AND until_ms > ?3";
+    let wanted = params![effect.event, effect.id, effect.at_ms];
+    shared.read(|db| db.prepare_cached(KEY)?.query_row(wanted, |row| row.get(0)).optional())
+}
+
+pub(crate) fn take_over(shared: &SharedConnection, effect: &Effect<'_>, other: &str) -> Result<bool> {
+    let texts = [effect.event, effect.id, effect.key, other].map(str::to_owned);
+    let until_ms = effect.until_ms;
+    shared.write(move |db| {
+        let [event, id, key, other] = &texts;
+        db.prepare_cached(
+            "UPDATE reported SET key = ?3, until_ms = ?5 WHERE event = ?1 AND id = ?2 AND key = ?4",
+        )?
+        .execute(params![event, id, key, other, until_ms])
+        .map(|changed| changed > 0)
+    })
+}
+
 /// Whether the report with this key is the one that takes effect.
 pub(super) fn is_first(db: &Connection, effect: &Effect<'_>) -> rusqlite::Result<bool> {
     let Effect { event, id, address, key, at_ms, until_ms } = *effect;

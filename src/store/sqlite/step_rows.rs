@@ -25,12 +25,11 @@ const TAKEN_IN_MS: i64 = 90 * DAY_MS;
 
 /// The end in the column `state`, and the time in `due_ms` if there is another try.
 pub(super) fn state_of(end: StepEnd) -> (&'static str, Option<i64>) {
-    match end {
-        StepEnd::Succeeded => ("succeeded", None),
-        StepEnd::Failed => ("failed", None),
-        StepEnd::Parked => ("parked", None),
-        StepEnd::Later { at_ms } => ("pending", Some(at_ms)),
-    }
+    let due_ms = match end {
+        StepEnd::Later { at_ms } => Some(at_ms),
+        _ => None,
+    };
+    (end.word(), due_ms)
 }
 
 pub(crate) fn claim(
@@ -294,11 +293,12 @@ pub(crate) fn settle_step(
         return Ok(());
     }
     counter_rows::add(db, &done.tally, now_ms, false)?;
-    // Steps that waited for another end of this step never run, nor do the steps after them.
+    // Steps that waited for another end of this step never run, nor do the steps after them. Older
+    // releases wrote `failed` for `noted` and `given up`.
     let skip =
         "UPDATE steps SET state = 'skipped', lease_ms = 0 WHERE key = ?1 AND state = 'pending' AND EXISTS (
         SELECT 1 FROM steps AS earlier WHERE earlier.key = ?1 AND earlier.step = steps.after AND
-        (earlier.state = 'skipped' OR (steps.outcome = 'succeeded' AND earlier.state IN ('failed', 'parked'))
+        (earlier.state = 'skipped' OR (steps.outcome = 'succeeded' AND earlier.state IN ('noted', 'given up', 'failed', 'parked'))
          OR (steps.outcome = 'failed' AND earlier.state = 'succeeded')))";
     while db.prepare_cached(skip)?.execute([key])? > 0 {}
     Ok(())

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a released migration never changes; a new one is appended.
 
-use super::migrations;
+use super::{migrations, noted_changes};
 use rusqlite::Connection;
 
 /// One entry for each version: a file of version N has had the first N.
@@ -14,6 +14,9 @@ const STORE_MIGRATIONS: &[&str] = &[
     include_str!("store_5.sql"),
     include_str!("store_6.sql"),
     include_str!("store_7.sql"),
+    include_str!("store_8.sql"),
+    include_str!("store_9.sql"),
+    include_str!("store_10.sql"),
 ];
 
 /// The version this carom writes.
@@ -22,5 +25,5 @@ pub(crate) const VERSION: i64 = STORE_MIGRATIONS.len() as i64;
 /// Creates or updates the tables.
 pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    migrations::apply(connection, STORE_MIGRATIONS)
+    migrations::apply(connection, STORE_MIGRATIONS, noted_changes::go_on)
 }

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::mailbox_syntax::without_needless_quotes;
 use crate::plan::Grounds;
 use crate::store::suppressed::{ImportChange, Suppressed};
-use crate::store::suppression_target::{self, pattern_domain};
+use crate::store::suppression_target::pattern_domain;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::borrow::Cow;
 
@@ -140,7 +140,7 @@ pub(super) fn bring_back(db: &Connection, gone: &[(String, String)]) -> rusqlite
         let whose = [address, sender_domain];
         let back = format!(
             "INSERT OR IGNORE INTO suppressions ({COLUMNS}, pattern_of) SELECT {COLUMNS}, pattern_of
-             FROM earlier_suppressions WHERE {OF_IT} ORDER BY added_ms DESC LIMIT 1"
+             FROM earlier_suppressions WHERE {OF_IT} ORDER BY added_ms DESC, source DESC, key DESC LIMIT 1"
         );
         if db.prepare_cached(&back)?.execute(whose)? > 0 {
             let came = format!(
@@ -210,50 +210,6 @@ pub(crate) fn unsuppress(
     })
 }
 
-pub(crate) fn suppressed(
-    shared: &SharedConnection,
-    address: &str,
-    sender_domain: &str,
-    now_ms: i64,
-) -> Result<Option<Suppressed>> {
-    Ok(entries_of(shared, address, Some(&sender_domain.to_lowercase()), now_ms)?.into_iter().next())
-}
-
-/// An entry for all mail comes first.
-pub(crate) fn entries_of(
-    shared: &SharedConnection,
-    address: &str,
-    sender_domain: Option<&str>,
-    now_ms: i64,
-) -> Result<Vec<Suppressed>> {
-    shared.read(|db| {
-        const WHOSE: &str =
-            "(?2 IS NULL OR sender_domain IN ('', ?2)) AND (expires_ms IS NULL OR expires_ms > ?3) ORDER BY sender_domain";
-        let of = |condition: &str, value: &str| -> rusqlite::Result<Vec<Suppressed>> {
-            let sql = format!("SELECT {COLUMNS} FROM suppressions WHERE {condition} AND {WHOSE}");
-            db.prepare_cached(&sql)?.query_map(params![value, sender_domain, now_ms], row)?.collect()
-        };
-        let mut found = Vec::new();
-        let address = &*without_needless_quotes(address);
-        let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
-        for (number, form) in suppression_target::forms(address).iter().enumerate() {
-            let entries = of("address = ?1", form)?;
-            let is_wide = |entry: &Suppressed| suppression_target::is_wide(&entry.address, &entry.source);
-            // A pattern suppresses what fits it, not an address that is written in the same way.
-            found.extend(entries.into_iter().filter(|entry| number > 0 || !is_wide(entry) || local.is_empty()));
-            if number == 0 {
-                let patterns = of("pattern_of = ?1", domain)?;
-                let pattern = |entry: &Suppressed| {
-                    let pattern = entry.address.rsplit_once('@').map_or("", |(pattern, _)| pattern);
-                    suppression_target::fits(pattern, local)
-                };
-                found.extend(patterns.into_iter().filter(pattern));
-            }
-        }
-        Ok(found)
-    })
-}
-
 pub(crate) fn suppressions(
     shared: &SharedConnection,
     containing: &str,
@@ -274,6 +230,11 @@ pub(crate) fn suppressions(
         )?;
         rows.collect()
     })
+}
+
+pub(crate) fn suppressed_count(shared: &SharedConnection, now_ms: i64) -> Result<u64> {
+    const COUNT: &str = "SELECT count(*) FROM suppressions WHERE expires_ms IS NULL OR expires_ms > ?1";
+    shared.read(|db| db.query_row(COUNT, [now_ms], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs))
 }
 
 /// The entry under the one form of its address.

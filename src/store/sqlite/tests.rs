@@ -81,8 +81,8 @@ fn what_waits_for_another_end_is_skipped_and_so_is_what_waits_for_that() {
     ];
     promise(&store, "k", steps, 0).unwrap();
     assert_eq!(claim(&store, "k", 1), [0; 0]);
-    settle(&store, "k", 0, StepEnd::Failed);
-    assert_eq!(states(&place, "k"), ["failed", "skipped", "skipped", "pending"]);
+    settle(&store, "k", 0, StepEnd::GivenUp);
+    assert_eq!(states(&place, "k"), ["given up", "skipped", "skipped", "pending"]);
     assert_eq!(claim(&store, "k", 1), [3]);
     settle(&store, "k", 3, StepEnd::Succeeded);
     assert_eq!(promise(&store, "k", vec![], 0).unwrap(), Standing::Finished);
@@ -164,6 +164,29 @@ fn files_that_are_not_ours_are_refused_with_a_remedy() {
         shell(&place).pragma_update(None, "user_version", version).unwrap();
         assert!(Store::open(&place.file()).is_err(), "version {version}");
     }
+}
+
+#[test]
+fn what_notes_changes_is_there_while_the_host_shares() {
+    let place = Place::new();
+    let ask = |sql: &str| shell(&place).query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let notes =
+        || ask("SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND name GLOB 'shared_*'") > 0;
+    let store = place.open();
+    assert!(!notes());
+    store.begin_sharing(7, 4).unwrap();
+    assert!(notes());
+    drop(store);
+    // Before, they were always there.
+    shell(&place).pragma_update(None, "user_version", 9).unwrap();
+    let store = place.open();
+    assert!(notes());
+    store.remember("http://tracker.example", true, i64::MAX).unwrap();
+    assert_eq!(ask("SELECT count(*) FROM shared_queue"), 1);
+    store.end_sharing().unwrap();
+    assert!(!notes());
+    store.remember("http://other.example", true, i64::MAX).unwrap();
+    assert_eq!(ask("SELECT count(*) FROM shared_queue"), 0);
 }
 
 #[test]

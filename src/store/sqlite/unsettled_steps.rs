@@ -7,7 +7,7 @@
 use crate::error::{Context, Result};
 use crate::files::private;
 use crate::files::publish::publish;
-use crate::plan::StepEnd;
+use crate::plan::{StepEnd, state_as_written};
 use crate::store::journal_entry::{Ended, Performed};
 use crate::store::tally::Tally;
 use serde::{Deserialize, Serialize};
@@ -35,9 +35,14 @@ pub(super) struct UnsettledStep {
 #[serde(rename_all = "kebab-case")]
 enum SavedEnd {
     Succeeded,
+    /// As older releases wrote it: the note says which of the next two it is.
     Failed,
+    Noted,
+    GivenUp,
     Parked,
-    Later { at_ms: i64 },
+    Later {
+        at_ms: i64,
+    },
 }
 
 /// What waits for the store.
@@ -66,7 +71,7 @@ impl UnsettledStep {
     }
 
     pub(super) fn done(&self) -> Performed {
-        Performed { end: self.end.known(), note: self.note.clone(), tally: self.counted.clone() }
+        Performed { end: self.end.known(&self.note), note: self.note.clone(), tally: self.counted.clone() }
     }
 }
 
@@ -74,16 +79,19 @@ impl SavedEnd {
     fn of(end: StepEnd) -> SavedEnd {
         match end {
             StepEnd::Succeeded => SavedEnd::Succeeded,
-            StepEnd::Failed => SavedEnd::Failed,
+            StepEnd::Noted => SavedEnd::Noted,
+            StepEnd::GivenUp => SavedEnd::GivenUp,
             StepEnd::Parked => SavedEnd::Parked,
             StepEnd::Later { at_ms } => SavedEnd::Later { at_ms },
         }
     }
 
-    fn known(self) -> StepEnd {
+    fn known(self, note: &str) -> StepEnd {
         match self {
             SavedEnd::Succeeded => StepEnd::Succeeded,
-            SavedEnd::Failed => StepEnd::Failed,
+            SavedEnd::Failed if state_as_written("failed", note).0 == StepEnd::Noted.word() => StepEnd::Noted,
+            SavedEnd::Failed | SavedEnd::GivenUp => StepEnd::GivenUp,
+            SavedEnd::Noted => StepEnd::Noted,
             SavedEnd::Parked => StepEnd::Parked,
             SavedEnd::Later { at_ms } => StepEnd::Later { at_ms },
         }

@@ -22,6 +22,9 @@ const MOVE_EVERY: Duration = Duration::from_secs(1);
 /// A log that grew beyond this while others wrote is moved while they wait.
 const MOST: u64 = 4 << 20;
 
+/// Bytes of the shortest index of a log.
+const SHORTEST_INDEX: u64 = 32 << 10;
+
 pub(super) struct WriteAheadLog {
     store: PathBuf,
     path: PathBuf,
@@ -35,9 +38,10 @@ impl WriteAheadLog {
     }
 
     /// Whether the log of the SQLite file at `path` and its index are there, so that opening the
-    /// file makes neither.
+    /// file makes neither. An index that is shorter was begun on a full disk.
     pub(super) fn is_complete(path: &Path) -> bool {
-        ["-wal", "-shm"].iter().all(|suffix| super::beside(path, suffix).is_file())
+        let index = super::beside(path, "-shm").metadata();
+        super::beside(path, "-wal").is_file() && index.is_ok_and(|index| index.len() >= SHORTEST_INDEX)
     }
 
     /// Makes what was committed durable, by whichever process.
@@ -66,6 +70,13 @@ impl WriteAheadLog {
             connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         }
         Ok(())
+    }
+
+    /// Moves new tables from the log into the file, unless others use it now: each process that
+    /// opens the file alone would read them from the log.
+    pub(super) fn move_tables(connection: &Connection) -> rusqlite::Result<()> {
+        connection.busy_timeout(Duration::ZERO)?;
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
 
     /// Whether the file, which only moving changes, is younger than `MOVE_EVERY`.

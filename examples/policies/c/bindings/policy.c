@@ -59,6 +59,12 @@ extern void __wasm_import_facts_images(uint8_t *);
 __attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("links")))
 extern void __wasm_import_facts_links(uint8_t *);
 
+__attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("times-deferred")))
+extern int32_t __wasm_import_facts_times_deferred(void);
+
+__attribute__((__import_module__("carom:policy/facts@1.1.0"), __import_name__("first-deferred")))
+extern void __wasm_import_facts_first_deferred(uint8_t *);
+
 // Imported Functions from `carom:policy/reports@1.1.0`
 
 __attribute__((__import_module__("carom:policy/reports@1.1.0"), __import_name__("kind")))
@@ -84,6 +90,24 @@ extern int32_t __wasm_import_reports_was_sent_to(uint8_t *, size_t);
 
 __attribute__((__import_module__("carom:policy/reports@1.1.0"), __import_name__("is-from-own-server")))
 extern int32_t __wasm_import_reports_is_from_own_server(void);
+
+__attribute__((__import_module__("carom:policy/reports@1.1.0"), __import_name__("is-proven")))
+extern int32_t __wasm_import_reports_is_proven(uint8_t *, size_t);
+
+__attribute__((__import_module__("carom:policy/reports@1.1.0"), __import_name__("is-unsubscribe")))
+extern int32_t __wasm_import_reports_is_unsubscribe(void);
+
+__attribute__((__import_module__("carom:policy/reports@1.1.0"), __import_name__("signed-recipient")))
+extern void __wasm_import_reports_signed_recipient(uint8_t *);
+
+__attribute__((__import_module__("carom:policy/reports@1.1.0"), __import_name__("complainants")))
+extern void __wasm_import_reports_complainants(uint8_t *);
+
+__attribute__((__import_module__("carom:policy/reports@1.1.0"), __import_name__("is-own-address")))
+extern int32_t __wasm_import_reports_is_own_address(uint8_t *, size_t);
+
+__attribute__((__import_module__("carom:policy/reports@1.1.0"), __import_name__("is-list-address")))
+extern int32_t __wasm_import_reports_is_list_address(uint8_t *, size_t);
 
 // Imported Functions from `carom:policy/actions@1.1.0`
 
@@ -128,6 +152,15 @@ extern int32_t __wasm_import_actions_notify(uint8_t *, size_t, uint8_t *, size_t
 
 __attribute__((__import_module__("carom:policy/actions@1.1.0"), __import_name__("count")))
 extern int32_t __wasm_import_actions_count(uint8_t *, size_t, int32_t, int32_t, int32_t, int32_t);
+
+__attribute__((__import_module__("carom:policy/actions@1.1.0"), __import_name__("one-click")))
+extern int32_t __wasm_import_actions_one_click(uint8_t *, size_t, int32_t, int32_t, uint8_t *, size_t, int32_t, int32_t, int32_t, int32_t, int32_t);
+
+__attribute__((__import_module__("carom:policy/actions@1.1.0"), __import_name__("keep-unmatched")))
+extern int32_t __wasm_import_actions_keep_unmatched(int32_t, int32_t, int32_t, int32_t);
+
+__attribute__((__import_module__("carom:policy/actions@1.1.0"), __import_name__("expect")))
+extern void __wasm_import_actions_expect(uint8_t *, size_t);
 
 // Imported Functions from `carom:policy/host@1.1.0`
 
@@ -290,6 +323,11 @@ void facts_list_dkim_signature_free(facts_list_dkim_signature_t *ptr) {
   }
 }
 
+void policy_option_u64_free(policy_option_u64_t *ptr) {
+  if (ptr->is_some) {
+  }
+}
+
 void reports_recipient_free(reports_recipient_t *ptr) {
   policy_string_free(&ptr->address);
   policy_option_string_free(&ptr->original);
@@ -299,12 +337,27 @@ void reports_recipient_free(reports_recipient_t *ptr) {
   policy_string_free(&ptr->remote_mta);
 }
 
+void reports_complainant_free(reports_complainant_t *ptr) {
+  policy_string_free(&ptr->address);
+}
+
 void reports_list_recipient_free(reports_list_recipient_t *ptr) {
   size_t list_len = ptr->len;
   if (list_len > 0) {
     reports_recipient_t *list_ptr = ptr->ptr;
     for (size_t i = 0; i < list_len; i++) {
       reports_recipient_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void reports_list_complainant_free(reports_list_complainant_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    reports_complainant_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      reports_complainant_free(&list_ptr[i]);
     }
     free(list_ptr);
   }
@@ -675,6 +728,32 @@ void facts_links(policy_list_string_t *ret) {
   *ret = (policy_list_string_t) { (policy_string_t*)(*((uint8_t **) (ptr + 0))), (*((size_t*) (ptr + sizeof(void*)))) };
 }
 
+uint32_t facts_times_deferred(void) {
+  int32_t ret = __wasm_import_facts_times_deferred();
+  return (uint32_t) (ret);
+}
+
+bool facts_first_deferred(uint64_t *ret) {
+  __attribute__((__aligned__(8)))
+  uint8_t ret_area[16];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_facts_first_deferred(ptr);
+  policy_option_u64_t option;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      option.val = (uint64_t) (*((int64_t*) (ptr + 8)));
+      break;
+    }
+  }
+  *ret = option.val;
+  return option.is_some;
+}
+
 reports_report_kind_t reports_kind(void) {
   int32_t ret = __wasm_import_reports_kind();
   return ret;
@@ -763,6 +842,55 @@ bool reports_was_sent_to(policy_string_t *address) {
 
 bool reports_is_from_own_server(void) {
   int32_t ret = __wasm_import_reports_is_from_own_server();
+  return ret;
+}
+
+bool reports_is_proven(policy_string_t *address) {
+  int32_t ret = __wasm_import_reports_is_proven((uint8_t *) (*address).ptr, (*address).len);
+  return ret;
+}
+
+bool reports_is_unsubscribe(void) {
+  int32_t ret = __wasm_import_reports_is_unsubscribe();
+  return ret;
+}
+
+bool reports_signed_recipient(policy_string_t *ret) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_reports_signed_recipient(ptr);
+  policy_option_string_t option;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      option.val = (policy_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+  }
+  *ret = option.val;
+  return option.is_some;
+}
+
+void reports_complainants(reports_list_complainant_t *ret) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(2*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_reports_complainants(ptr);
+  *ret = (reports_list_complainant_t) { (reports_complainant_t*)(*((uint8_t **) (ptr + 0))), (*((size_t*) (ptr + sizeof(void*)))) };
+}
+
+bool reports_is_own_address(policy_string_t *address) {
+  int32_t ret = __wasm_import_reports_is_own_address((uint8_t *) (*address).ptr, (*address).len);
+  return ret;
+}
+
+bool reports_is_list_address(policy_string_t *address) {
+  int32_t ret = __wasm_import_reports_is_list_address((uint8_t *) (*address).ptr, (*address).len);
   return ret;
 }
 
@@ -1029,6 +1157,59 @@ uint32_t actions_count(policy_string_t *name, actions_schedule_t *when) {
   }
   int32_t ret = __wasm_import_actions_count((uint8_t *) (*name).ptr, (*name).len, option, option1, option2, (int32_t) ((*when).delay));
   return (uint32_t) (ret);
+}
+
+uint32_t actions_one_click(actions_visit_t *visit, actions_schedule_t *when) {
+  int32_t option;
+  uint8_t * option1;
+  size_t option2;
+  if (((*visit).user_agent).is_some) {
+    const policy_string_t *payload0 = &((*visit).user_agent).val;
+    option = 1;
+    option1 = (uint8_t *) (*payload0).ptr;
+    option2 = (*payload0).len;
+  } else {
+    option = 0;
+    option1 = 0;
+    option2 = 0;
+  }
+  int32_t option5;
+  int32_t option6;
+  int32_t option7;
+  if (((*when).after).is_some) {
+    const actions_tuple2_u32_outcome_t *payload4 = &((*when).after).val;
+    option5 = 1;
+    option6 = (int32_t) ((*payload4).f0);
+    option7 = (int32_t) (*payload4).f1;
+  } else {
+    option5 = 0;
+    option6 = 0;
+    option7 = 0;
+  }
+  int32_t ret = __wasm_import_actions_one_click((uint8_t *) ((*visit).trackers).ptr, ((*visit).trackers).len, (*visit).probe, option, option1, option2, (int32_t) ((*visit).timeout), option5, option6, option7, (int32_t) ((*when).delay));
+  return (uint32_t) (ret);
+}
+
+uint32_t actions_keep_unmatched(actions_schedule_t *when) {
+  int32_t option;
+  int32_t option1;
+  int32_t option2;
+  if (((*when).after).is_some) {
+    const actions_tuple2_u32_outcome_t *payload0 = &((*when).after).val;
+    option = 1;
+    option1 = (int32_t) ((*payload0).f0);
+    option2 = (int32_t) (*payload0).f1;
+  } else {
+    option = 0;
+    option1 = 0;
+    option2 = 0;
+  }
+  int32_t ret = __wasm_import_actions_keep_unmatched(option, option1, option2, (int32_t) ((*when).delay));
+  return (uint32_t) (ret);
+}
+
+void actions_expect(policy_string_t *text) {
+  __wasm_import_actions_expect((uint8_t *) (*text).ptr, (*text).len);
 }
 
 void host_log(host_level_t level, policy_string_t *text) {

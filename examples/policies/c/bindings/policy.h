@@ -56,6 +56,11 @@ typedef struct {
   size_t len;
 } facts_list_dkim_signature_t;
 
+typedef struct {
+  bool is_some;
+  uint64_t val;
+} policy_option_u64_t;
+
 // Kinds of reports.
 typedef uint8_t reports_report_kind_t;
 
@@ -106,10 +111,36 @@ typedef struct reports_recipient_t {
   policy_string_t   remote_mta;
 } reports_recipient_t;
 
+// How a complaint shows which recipient complains.
+typedef uint8_t reports_evidence_t;
+
+// Only the report names the address. Anyone can write one: ask `is-proven` as for a
+// bounce.
+#define REPORTS_EVIDENCE_NAMED 0
+// A token that carom signed for the address (`carom verp header`, `carom verp sign`) is in
+// the report or in the message that it encloses.
+#define REPORTS_EVIDENCE_SIGNED 1
+// Our mail logs show, by its Message-ID, that the message went to this address and to no
+// other.
+#define REPORTS_EVIDENCE_ONLY_RECIPIENT 2
+
+// A recipient who complains.
+typedef struct reports_complainant_t {
+  // The address.
+  policy_string_t   address;
+  // What shows it.
+  reports_evidence_t   evidence;
+} reports_complainant_t;
+
 typedef struct {
   reports_recipient_t *ptr;
   size_t len;
 } reports_list_recipient_t;
+
+typedef struct {
+  reports_complainant_t *ptr;
+  size_t len;
+} reports_list_complainant_t;
 
 // How an earlier step must have ended before a step that depends on it starts.
 typedef uint8_t actions_outcome_t;
@@ -194,12 +225,13 @@ typedef struct actions_soft_bounce_t {
   policy_string_t   address;
   // The domain of the sender whose mail bounced. Each sender domain has its own count.
   policy_string_t   sender_domain;
-  // The step succeeds with this many soft bounces in the window.
+  // The step succeeds with this many proven soft bounces in the window.
   uint32_t   threshold;
   // Days after which a soft bounce no longer counts.
   uint32_t   window;
-  // Whether it is proven that the report is about a message of ours. At most one unproven
-  // soft bounce is counted a day.
+  // Whether the policy takes it as proven that the report is about a message of ours. Carom
+  // holds it to `is-proven`. An unproven soft bounce is noted, at most one a day, and the
+  // step fails.
   bool   proven;
 } actions_soft_bounce_t;
 
@@ -360,6 +392,13 @@ extern facts_verdict_t facts_dmarc(void);
 extern void facts_images(policy_list_string_t *ret);
 // Absolute http and https URLs of `<a href>` in the HTML body, in document order.
 extern void facts_links(policy_list_string_t *ret);
+// How often carom has deferred this message to this recipient before because a policy that
+// asked this said so. It remembers for seven days.
+extern uint32_t facts_times_deferred(void);
+// When carom first deferred mail of this sender, from this client's network (24 bits of IPv4,
+// 64 of IPv6), to this recipient, because a policy that asked this said so: milliseconds since
+// 1970. It remembers for 36 days since the last such mail.
+extern bool facts_first_deferred(uint64_t *ret);
 
 // Imported Functions from `carom:policy/reports@1.1.0`
 // What kind of report it is.
@@ -375,13 +414,34 @@ extern bool reports_original_sender(policy_string_t *ret);
 // Whether the report came to a return path that carom signed for this address (`carom verp
 // sign`) and that has not expired.
 extern bool reports_is_signed_for(policy_string_t *address);
-// Whether our mail logs show, by its Message-ID, that the message was sent to this address
-// recently and was not refused. Weaker than a signed return path, because everyone who has
-// seen the message knows its Message-ID.
+// Whether our mail logs show, by its Message-ID, that the message went to this address
+// recently, and to no other. Weaker than a signed return path, because everyone who has seen
+// the message knows its Message-ID.
 extern bool reports_was_sent_to(policy_string_t *address);
-// Whether our own mail server wrote the report: it came from an address in `[auth]
-// own_servers`.
+// Whether our own mail server wrote the report: the mail server that runs carom has just
+// created it, or took it from a host in `[auth] own_servers` and from nobody before that.
 extern bool reports_is_from_own_server(void);
+// Whether it is proven that this address is what the report is about, as far as the setting
+// `trust` of the policy demands it. Carom refuses to suppress an address that is not proven,
+// and counts no soft bounce of it, whatever the policy does with the answer.
+extern bool reports_is_proven(policy_string_t *address);
+// Whether somebody asks by mail to be unsubscribed (RFC 2369, `List-Unsubscribe: <mailto:…>`).
+// `kind` calls such a message `other`.
+extern bool reports_is_unsubscribe(void);
+// The recipient that carom signed the address for that this message came to (`carom verp
+// sign`), if the signature has not expired.
+extern bool reports_signed_recipient(policy_string_t *ret);
+// The recipients who complain, as far as the report shows them, with the best evidence of
+// each. Never a recipient that only the header of the enclosed message names, never one of
+// our own addresses, never the address of a list. Empty: the complaint matches nobody.
+extern void reports_complainants(reports_list_complainant_t *ret);
+// Whether an address is one of our own, as far as the message and the configuration show:
+// sender, From or Reply-To of the message that is reported on, a recipient of the report, or
+// in a domain that carom signs return paths for.
+extern bool reports_is_own_address(policy_string_t *address);
+// Whether an address belongs to a mailing list: List-Post, List-Id and other list fields of
+// the message that is reported on, or the form of the address (`owner-…`, `…-bounces`).
+extern bool reports_is_list_address(policy_string_t *address);
 
 // Imported Functions from `carom:policy/actions@1.1.0`
 // Accept the message. This is also the verdict if no other is given.
@@ -409,13 +469,26 @@ extern uint32_t actions_keep_for(policy_string_t *address, actions_schedule_t *w
 // Count a soft bounce of an address. The step succeeds when the threshold is reached, and
 // fails before.
 extern uint32_t actions_strike(actions_soft_bounce_t *bounce, actions_schedule_t *when);
-// Suppress an address.
+// Suppress an address. The step fails if the address is not proven (`is-proven`).
 extern uint32_t actions_suppress(actions_suppression_t *suppression, actions_schedule_t *when);
 // Notify the application. The step succeeds when the application accepts the event; until then
 // it is retried for days.
 extern uint32_t actions_notify(actions_notification_t *notification, actions_schedule_t *when);
 // Add one to a counter. Its name has lower-case letters, digits and underscores.
 extern uint32_t actions_count(policy_string_t *name, actions_schedule_t *when);
+// Unsubscribe with one POST (RFC 8058). The address is the first of List-Unsubscribe with https,
+// or with http if its host is one of the trackers. The step fails if the message has no
+// List-Unsubscribe-Post, or no DKIM signature that passes covers both fields.
+extern uint32_t actions_one_click(actions_visit_t *visit, actions_schedule_t *when);
+// Keep a compressed copy of a complaint that matches nobody, under the ids of the message that
+// it is about, and note it for reports and alerts. `carom find` shows it by Message-ID or
+// feedback id. The step succeeds the first time that the same complaint comes, and fails when
+// it comes again.
+extern uint32_t actions_keep_unmatched(actions_schedule_t *when);
+// Say what a classifier should make of the refusal or the bounce of this message, in one line:
+// the message log has it, and a bounce that is sent has it in its header X-Carom-Expect. Adds
+// no step.
+extern void actions_expect(policy_string_t *text);
 
 // Imported Functions from `carom:policy/host@1.1.0`
 // Write a line to carom's log. Control characters are escaped, and the volume is limited.
@@ -451,9 +524,15 @@ void policy_list_string_free(policy_list_string_t *ptr);
 
 void facts_list_dkim_signature_free(facts_list_dkim_signature_t *ptr);
 
+void policy_option_u64_free(policy_option_u64_t *ptr);
+
 void reports_recipient_free(reports_recipient_t *ptr);
 
+void reports_complainant_free(reports_complainant_t *ptr);
+
 void reports_list_recipient_free(reports_list_recipient_t *ptr);
+
+void reports_list_complainant_free(reports_list_complainant_t *ptr);
 
 void actions_option_tuple2_u32_outcome_free(actions_option_tuple2_u32_outcome_t *ptr);
 

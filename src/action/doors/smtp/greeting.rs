@@ -3,17 +3,20 @@
 //! Not here: letters (`pool`). Invariant: no mail is begun, and `guard` allowed the address.
 
 use super::wire::{Fault, Wire, shown};
-use crate::action::doors::guard::{self, TargetHost, Unreachable};
+use crate::action::doors::guard::{self, TargetHost};
 use crate::auth::Dns;
 use crate::config::Config;
 use crate::deadline::Deadline;
 
 /// The address of the host that greeted, and its greeting. Error: why none did.
-pub(crate) fn greeting(host: &str, config: &Config, dns: &Dns, by: Deadline) -> Result<String, String> {
-    let target = TargetHost { name: host.to_owned(), port: config.network.smtp_port, may_be_private: false };
-    let addresses = guard::resolve(dns, &target, &config.network, by).map_err(|why| match why {
-        Unreachable::Forbidden(text) | Unreachable::Temporary(text) => text,
-    })?;
+pub(crate) fn greeting(
+    target: &TargetHost,
+    config: &Config,
+    dns: &Dns,
+    by: Deadline,
+) -> Result<String, String> {
+    let addresses = guard::resolve(dns, target, &config.network, by);
+    let addresses = addresses.map_err(|why| why.text(&target.name))?;
     let mut failures = Vec::new();
     for address in addresses {
         let greeted = Wire::connect(&address, by).and_then(|mut wire| {

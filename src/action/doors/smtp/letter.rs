@@ -55,4 +55,12 @@ impl SendFailure {
     pub(crate) fn permanent(text: impl Display) -> SendFailure {
         SendFailure { temporary: false, text: text.to_string() }
     }
+
+    /// The same, with the name of the host that it is about.
+    pub(super) fn of_host(self, host: &str) -> SendFailure {
+        match self.text.contains(host) {
+            true => self,
+            false => SendFailure { text: format!("{host}: {}", self.text), ..self },
+        }
+    }
 }

@@ -52,11 +52,13 @@ impl Pool {
             let share = deadline.within(Duration::from_secs(u64::from(config.send.timeout.max(1))));
             match self.send(&host, letter, config, dns, share) {
                 Ok(()) => return Ok(host.name),
-                Err(Broken::Failed(failure)) if !failure.temporary => return Err(failure),
+                Err(Broken::Failed(failure)) if !failure.temporary => return Err(failure.of_host(name)),
                 Err(Broken::NoHost(text)) if !last.temporary => last = SendFailure::permanent(text),
                 Err(Broken::NoHost(_)) => {}
-                Err(Broken::Failed(failure)) => last = failure,
-                Err(Broken::Closed(text) | Broken::Tls(text)) => last = SendFailure::temporary(text),
+                Err(Broken::Failed(failure)) => last = failure.of_host(name),
+                Err(Broken::Closed(text) | Broken::Tls(text)) => {
+                    last = SendFailure::temporary(text).of_host(name);
+                }
             }
         }
         Err(last)
@@ -79,8 +81,8 @@ impl Pool {
         }
         session.addresses =
             guard::resolve(dns, host, &config.network, deadline).map_err(|why| match why {
-                Unreachable::Forbidden(text) => Broken::NoHost(text),
                 Unreachable::Temporary(text) => Broken::Failed(SendFailure::temporary(text)),
+                never => Broken::NoHost(never.text(&host.name)),
             })?;
         match self.run(host, &session, None) {
             Err(Broken::Tls(_)) => {

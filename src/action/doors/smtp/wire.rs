@@ -1,19 +1,20 @@
 //! The wire to one host: commands out, replies in, in clear or through TLS. Every wait ends with
-//! the deadline, however slowly the host drips: no read(2) or write(2) begins after it. The time
-//! limit of lettre's own connection is for each of them alone, so that a thread would be left to a
-//! host that stalls. What is said and heard is lettre's.
+//! the deadline, however slowly the host drips (`timed_stream`). The time limit of lettre's own
+//! connection is for each read and write alone, so that a thread would be left to a host that
+//! stalls. What is said and heard is lettre's.
 //!
 //! Not here: the order of commands (`dialogue`). Invariant: nothing is read beyond a limit, and
 //! nothing that came in clear is taken for what came through TLS.
 
 use super::opportunistic_tls;
 use crate::deadline::Deadline;
+use crate::deadline::timed_stream::TimedStream;
 use crate::text::{bounded, one_line};
 use lettre::transport::smtp::response::Response;
 use rustls::{ClientConnection, StreamOwned};
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 
 /// Bytes of one reply at most.
 const LONGEST_REPLY: usize = 64 << 10;
@@ -55,24 +56,17 @@ enum Stream {
     Tls(Box<StreamOwned<ClientConnection, TimedStream>>),
 }
 
-/// A stream whose every read and write ends with the deadline.
-struct TimedStream {
-    tcp: TcpStream,
-    until: Deadline,
-}
-
 impl Wire {
     pub(super) fn connect(address: &SocketAddr, until: Deadline) -> Result<Wire, Fault> {
-        let tcp = TcpStream::connect_timeout(address, until.left())?;
-        tcp.set_nodelay(true)?;
-        Ok(Wire { stream: Stream::Clear(TimedStream { tcp, until }), unread: Vec::new() })
+        let stream = Stream::Clear(TimedStream::connect(address, until)?);
+        Ok(Wire { stream, unread: Vec::new() })
     }
 
     /// From now on every wait ends with this deadline.
     pub(super) fn set_deadline(&mut self, until: Deadline) {
         match &mut self.stream {
-            Stream::Clear(timed) => timed.until = until,
-            Stream::Tls(tls) => tls.sock.until = until,
+            Stream::Clear(timed) => timed.set_deadline(until),
+            Stream::Tls(tls) => tls.sock.set_deadline(until),
         }
     }
 
@@ -158,44 +152,5 @@ impl Wire {
             }
             self.unread.extend_from_slice(&some[..read]);
         }
-    }
-}
-
-impl TimedStream {
-    /// How long the next wait may take.
-    fn left(&self) -> io::Result<Option<std::time::Duration>> {
-        match self.until.passed() {
-            true => Err(ErrorKind::TimedOut.into()),
-            false => Ok(Some(self.until.left())),
-        }
-    }
-}
-
-impl Read for TimedStream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // A signal interrupts a read that has a time limit, whatever its handler asks for.
-        loop {
-            self.tcp.set_read_timeout(self.left()?)?;
-            match self.tcp.read(buffer) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => return read,
-            }
-        }
-    }
-}
-
-impl Write for TimedStream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        loop {
-            self.tcp.set_write_timeout(self.left()?)?;
-            match self.tcp.write(bytes) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                written => return written,
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -18,6 +18,7 @@ fn an_attempt_has_all_its_fields() {
         result: AttemptResult::Bounced,
         reply: b"host mx.example.com[192.0.2.1] said: 550 5.1.1 <b@example.com>: no such user (see (1)) (in reply to \
             RCPT TO command)",
+        transport: b"",
     };
     assert_eq!(attempt(text), want);
     for (word, outcome) in [

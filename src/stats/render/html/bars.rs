@@ -111,7 +111,8 @@ impl<'a> Bars<'a> {
             return;
         }
         let (x, slot) = (self.slot() * index as f64, self.slot());
-        to.raw("<g><title>").text(self.time(point.at_ms));
+        // A script leads to the row of the same number in the table.
+        to.tag("g", &[("data-step", &index)]).raw("<title>").text(self.time(point.at_ms));
         for (status, count) in counts() {
             to.raw("\n").text(number(*count)).raw(" ").text(label(*status));
         }

@@ -3,7 +3,8 @@
 //! Invariant: the times are in the table next to the dots.
 
 use super::LONGEST_NAME;
-use super::markup::{Html, percent};
+use super::figure_lists::{Choice, Lists};
+use super::markup::{Html, card, percent, scroll};
 use crate::stats::Figures;
 use crate::stats::figures::{GroupFigures, Percentiles};
 use crate::stats::render::wording::duration;
@@ -23,30 +24,63 @@ const MARKS: [(f64, &str); 9] = [
 ];
 
 /// By provider if delays of providers are known, else by recipient domain.
-pub(crate) fn delays(to: &mut Html, figures: &Figures, most: usize) {
-    let is_timed = |group: &&GroupFigures| group.delay.is_some();
+pub(crate) fn delays(to: &mut Html, figures: &Figures, most: usize, lists: &Lists) {
     let by_provider = figures.providers.iter().any(|group| group.delay.is_some());
-    let (head, groups) = match by_provider {
-        true => ("Time to deliver, by provider", &figures.providers),
-        false => ("Time to deliver, by recipient domain", &figures.recipient_domains),
+    let (head, option, groups) = match by_provider {
+        true => ("Time to deliver, by provider", "provider", &figures.providers),
+        false => ("Time to deliver, by recipient domain", "domain", &figures.recipient_domains),
     };
-    let timed: Vec<GroupFigures> = groups.iter().filter(is_timed).cloned().collect();
-    let (kept, _) = top(&timed, most);
-    let all = figures.delay.iter().map(|delay| ("All", delay));
-    let named = kept.iter().filter_map(|group| Some((group.name.as_str(), group.delay.as_ref()?)));
-    let rows: Vec<(&str, &Percentiles)> = all.chain(named).collect();
+    let (kept, _) = top(&timed(groups), most);
+    let all = figures.delay.iter().map(|delay| DelayRow { name: "All", option: None, delay });
+    chart(to, ("delays", head), all.chain(rows(&kept, option)).collect(), lists);
+}
+
+/// The recipient domains that took longest for nine of ten deliveries.
+pub(crate) fn slowest(to: &mut Html, figures: &Figures, most: usize, lists: &Lists) {
+    let mut domains = timed(&figures.recipient_domains);
+    let slow = |group: &GroupFigures| group.delay.map_or(0.0, |delay| delay.p90);
+    domains.sort_by(|a, b| slow(b).total_cmp(&slow(a)).then_with(|| a.name.cmp(&b.name)));
+    domains.truncate(most);
+    chart(to, ("slowest", "Slowest recipient domains"), rows(&domains, "domain").collect(), lists);
+}
+
+fn timed(groups: &[GroupFigures]) -> Vec<GroupFigures> {
+    groups.iter().filter(|group| group.delay.is_some()).cloned().collect()
+}
+
+/// Whose delays, and how long they are.
+struct DelayRow<'a> {
+    name: &'a str,
+    /// The option of `carom deliveries` that names it; `None`: all deliveries.
+    option: Option<&'static str>,
+    delay: &'a Percentiles,
+}
+
+fn rows<'a>(groups: &'a [GroupFigures], option: &'static str) -> impl Iterator<Item = DelayRow<'a>> {
+    let row = move |group: &'a GroupFigures| {
+        Some(DelayRow { name: &group.name, option: Some(option), delay: group.delay.as_ref()? })
+    };
+    groups.iter().filter_map(row)
+}
+
+fn chart(to: &mut Html, (id, head): (&'static str, &'static str), rows: Vec<DelayRow<'_>>, lists: &Lists) {
     if rows.is_empty() {
         return;
     }
     let scale = Scale::around(&rows);
-    to.raw("<section class=card aria-labelledby=delays><h2 id=delays>").raw(head).raw("</h2>\n");
+    card(to, id, head);
     to.raw("<ul class=legend><li class=p50>half<li class=p90>90 %<li class=p99>99 %</ul>\n");
-    to.raw("<div class=scroll tabindex=0 role=region aria-labelledby=delays><table class=delays>");
-    to.raw("<thead><tr><th scope=col>To<th scope=col class=track>");
+    scroll(to, id);
+    to.raw("<table class=delays>");
+    to.raw("<thead><tr><th scope=col>To<th scope=col class=track><span class=sr>On a scale</span>");
     scale.labels(to);
     to.raw("<th scope=col>half<th scope=col>90 %<th scope=col>99 %<tbody>");
-    for (name, delay) in rows {
-        to.raw("<tr><th scope=row><bdi>").foreign(name, LONGEST_NAME).raw("</bdi><td class=track>");
+    for DelayRow { name, option, delay } in rows {
+        let sent = [("status", "sent")].into_iter();
+        let choices: Vec<Choice<'_>> = sent.chain(option.map(|option| (option, name))).collect();
+        to.raw("<tr><th scope=row>");
+        lists.foreign(to, name, LONGEST_NAME, &choices);
+        to.raw("<td class=track>");
         scale.track(to, delay);
         for seconds in [delay.p50, delay.p90, delay.p99] {
             to.raw("<td>").text(duration(seconds));
@@ -64,9 +98,9 @@ struct Scale {
 }
 
 impl Scale {
-    fn around(rows: &[(&str, &Percentiles)]) -> Scale {
-        let low = rows.iter().map(|(_, delay)| delay.p50).fold(f64::INFINITY, f64::min);
-        let high = rows.iter().map(|(_, delay)| delay.p99).fold(0.0, f64::max);
+    fn around(rows: &[DelayRow<'_>]) -> Scale {
+        let low = rows.iter().map(|row| row.delay.p50).fold(f64::INFINITY, f64::min);
+        let high = rows.iter().map(|row| row.delay.p99).fold(0.0, f64::max);
         let end = MARKS.len() - 1;
         let first = MARKS.iter().rposition(|(mark, _)| *mark <= low).unwrap_or(0);
         let last = MARKS.iter().position(|(mark, _)| *mark >= high).unwrap_or(end);

@@ -1,6 +1,7 @@
 //! Reasons by provider; the fuller the colour, the larger a part of the provider's failures.
 
 use super::LONGEST_NAME;
+use super::figure_lists::Lists;
 use super::markup::Html;
 use crate::stats::figures::ProviderReason;
 use crate::stats::render::wording::{number, share};
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 const PROVIDERS: usize = 8;
 const REASONS: usize = 12;
 
-pub(crate) fn heat(to: &mut Html, counts: &[ProviderReason]) {
+pub(crate) fn heat(to: &mut Html, counts: &[ProviderReason], lists: &Lists) {
     let (mut providers, mut reasons, mut cells) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for one in counts {
         *providers.entry(one.provider.as_str()).or_default() += one.count;
@@ -23,7 +24,7 @@ pub(crate) fn heat(to: &mut Html, counts: &[ProviderReason]) {
     let (providers, reasons) = (biggest(providers, PROVIDERS), biggest(reasons, REASONS));
     to.raw("<section class=card aria-labelledby=heat><h2 id=heat>Reasons by provider</h2>\n");
     to.raw("<p class=note>Full colour: most of what failed at this provider.</p>\n");
-    to.raw("<div class=scroll tabindex=0 role=region aria-labelledby=heat><table class=heat>");
+    to.raw("<div class=scroll tabindex=0 role=group aria-labelledby=heat><table class=heat>");
     to.raw("<thead><tr><th scope=col>Reason");
     for (provider, _) in &providers {
         to.raw("<th scope=col><bdi>").foreign(provider, LONGEST_NAME).raw("</bdi>");
@@ -32,7 +33,11 @@ pub(crate) fn heat(to: &mut Html, counts: &[ProviderReason]) {
     for (reason, _) in &reasons {
         to.raw("<tr><th scope=row>").foreign(reason, LONGEST_NAME);
         for (provider, all) in &providers {
-            cell(to, cells.get(&(*provider, *reason)).copied().unwrap_or(0), *all);
+            let count = cells.get(&(*provider, *reason)).copied().unwrap_or(0);
+            shade(to, count, *all);
+            if count > 0 {
+                lists.number(to, &number(count), &[("reason", reason), ("provider", provider)]);
+            }
         }
     }
     to.raw("</table></div></section>\n");
@@ -45,12 +50,13 @@ fn biggest(counts: BTreeMap<&str, u64>, most: usize) -> Vec<(&str, u64)> {
     sorted
 }
 
-fn cell(to: &mut Html, count: u64, all: u64) {
+/// A cell, the fuller the larger the part: from `h0` to `h9` in the style sheet.
+fn shade(to: &mut Html, count: u64, all: u64) {
     if count == 0 {
         to.raw("<td class=nil>·");
         return;
     }
     let part = count as f64 / all.max(1) as f64;
-    let style = format!("--heat:{:.0}%", 8.0 + 57.0 * part.sqrt().min(1.0));
-    to.tag("td", &[("style", &style), ("title", &share(count, all))]).text(number(count));
+    let shade = format!("h{:.0}", 9.0 * part.sqrt().min(1.0));
+    to.tag("td", &[("class", &shade), ("title", &share(count, all))]);
 }

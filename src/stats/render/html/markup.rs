@@ -75,6 +75,17 @@ impl Html {
     }
 }
 
+/// The beginning of a part with a head.
+pub(crate) fn card(to: &mut Html, id: &'static str, head: &'static str) {
+    to.tag("section", &[("class", &"card"), ("aria-labelledby", &id)]);
+    to.tag("h2", &[("id", &id)]).raw(head).raw("</h2>\n");
+}
+
+/// The beginning of a box that a wide table can be moved in.
+pub(crate) fn scroll(to: &mut Html, id: &'static str) {
+    to.tag("div", &[("class", &"scroll"), ("tabindex", &0), ("role", &"group"), ("aria-labelledby", &id)]);
+}
+
 /// A share of the width: `12.34%`.
 pub(crate) fn percent(share: f64) -> String {
     format!("{share:.2}%")

@@ -5,21 +5,27 @@
 //! `Html::foreign`, and the page's own security policy forbids scripts, frames, forms and every
 //! address, so that a slip here would still be harmless.
 
-mod markup;
+pub(crate) mod markup;
 
+pub(crate) mod figure_lists;
 mod bars;
 mod over_time;
 mod delay_chart;
 mod heat;
-mod tables;
+pub(crate) mod tables;
 mod tiles;
 #[cfg(test)]
 mod tests;
 
 use super::super::figures::Figures;
+pub(crate) use delay_chart::{delays, slowest};
+use figure_lists::Lists;
+pub(crate) use heat::heat;
 use markup::Html;
+use tables::{GroupTable, ReasonTable};
 
-const STYLE: &str = include_str!("page.css");
+/// The look of all pages.
+pub(crate) const STYLE: &str = include_str!("page.css");
 /// Characters about a log that cannot be read.
 const LONGEST_FAULT: usize = 1_000;
 /// Characters of a name that are shown.
@@ -34,20 +40,30 @@ pub(crate) struct Page {
 }
 
 pub(crate) fn render(figures: &Figures, page: &Page) -> String {
-    let mut to = Html::default();
+    let (mut to, lists) = (Html::default(), Lists::of(figures, false));
     head(&mut to, figures);
+    summary(&mut to, figures, page.made_ms, &lists);
+    course(&mut to, figures, &lists);
+    details(&mut to, figures, page.top, &lists);
+    foot(&mut to, figures, page);
+    to.finish()
+}
+
+/// What matters most.
+pub(crate) fn summary(to: &mut Html, figures: &Figures, made_ms: i64, lists: &Lists) {
     for log in &figures.unreadable {
         to.raw("<p class=unreadable>A log cannot be read since ").text(&log.since).raw(": ");
         to.foreign(&log.error().to_string(), LONGEST_FAULT).raw("</p>\n");
     }
-    tiles::tiles(&mut to, figures);
+    tiles::tiles(to, figures, made_ms, lists);
     if figures.totals.total() == 0 {
         to.raw("<p>Nothing was delivered, refused or deferred.</p>\n");
     }
-    over_time::over_time(&mut to, figures);
-    lists(&mut to, figures, page.top);
-    foot(&mut to, figures, page);
-    to.finish()
+}
+
+/// What became of deliveries over time.
+pub(crate) fn course(to: &mut Html, figures: &Figures, lists: &Lists) {
+    over_time::over_time(to, figures, lists);
 }
 
 fn head(to: &mut Html, figures: &Figures) {
@@ -70,30 +86,33 @@ fn head(to: &mut Html, figures: &Figures) {
     to.raw("</header>\n");
 }
 
-fn lists(to: &mut Html, figures: &Figures, top: usize) {
-    let list = "carom deliveries --status bounced,expired,deferred";
-    let failed = ("reasons", "Why deliveries failed or were deferred", list);
-    tables::reasons(to, failed, &figures.reasons, top);
-    let list = "carom deliveries --status rejected";
-    let refused = ("rejects", "Why mail was refused in the session", list);
-    tables::reasons(to, refused, &figures.rejects, top);
-    heat::heat(to, &figures.provider_reasons);
-    tables::groups(to, "providers", "Providers", "Provider", &figures.providers, top);
+/// Everything else, as lists of the `top` first.
+pub(crate) fn details(to: &mut Html, figures: &Figures, top: usize, lists: &Lists) {
+    tables::reasons(to, &ReasonTable::failed(figures), top, lists);
+    tables::reasons(to, &ReasonTable::refused(figures), top, lists);
+    heat(to, &figures.provider_reasons, lists);
+    let groups = GroupTable::all(figures);
+    let [providers, domains, others @ ..] = &groups;
+    tables::groups(to, providers, top, lists);
     if figures.providers.is_empty() && !figures.recipient_domains.is_empty() {
         let why = "No recipient was at a provider that carom knows.";
         tables::none(to, "providers", "Providers", why);
     }
-    tables::groups(to, "domains", "Recipient domains", "Domain", &figures.recipient_domains, top);
-    delay_chart::delays(to, figures, top);
-    tables::groups(to, "clients", "Clients", "Client", &figures.clients, top);
-    tables::groups(to, "senders", "Sender domains", "Domain", &figures.sender_domains, top);
-    tables::groups(to, "relays", "Relays", "Relay", &figures.relays, top);
-    if figures.sources.len() > 1 {
-        tables::groups(to, "sources", "Sources", "Source", &figures.sources, top);
+    tables::groups(to, domains, top, lists);
+    delays(to, figures, top, lists);
+    for table in others {
+        tables::groups(to, table, top, lists);
     }
-    tables::tls(to, "tls-providers", "TLS by provider", "Provider", &figures.providers, top);
-    tables::tls(to, "tls", "TLS by recipient domain", "Domain", &figures.recipient_domains, top);
-    tables::unknown(to, &figures.unknown, top);
+    tls(to, figures, top, lists);
+    tables::unknown(to, &figures.unknown, top, lists);
+}
+
+/// Who was sent mail without TLS.
+pub(crate) fn tls(to: &mut Html, figures: &Figures, top: usize, lists: &Lists) {
+    let providers = GroupTable::new("tls-providers", "TLS by provider", "provider", &figures.providers);
+    tables::tls(to, &providers, top, lists);
+    let domains = GroupTable::new("tls", "TLS by recipient domain", "domain", &figures.recipient_domains);
+    tables::tls(to, &domains, top, lists);
 }
 
 fn foot(to: &mut Html, figures: &Figures, page: &Page) {

@@ -1,6 +1,7 @@
 //! What became of deliveries over time: two charts, and the same figures as a table.
 
 use super::bars::{Bars, label, occurring, time};
+use super::figure_lists::Lists;
 use super::markup::Html;
 use crate::maillog::LoggedStatus;
 use crate::stats::Figures;
@@ -32,7 +33,7 @@ pub(crate) fn late_begin(figures: &Figures) -> Option<i64> {
 
 /// Two charts: everything, and what was not delivered, which is usually too little for the same
 /// scale.
-pub(crate) fn over_time(to: &mut Html, figures: &Figures) {
+pub(crate) fn over_time(to: &mut Html, figures: &Figures, lists: &Lists) {
     let later = late_begin(figures).map(|from_ms| Figures {
         from_ms,
         to_ms: figures.to_ms,
@@ -54,12 +55,12 @@ pub(crate) fn over_time(to: &mut Html, figures: &Figures) {
         }
     }
     to.raw("</div>\n");
-    table(to, figures, &points, length);
+    table(to, figures, (&points, length), lists);
     to.raw("</section>\n");
 }
 
-fn table(to: &mut Html, figures: &Figures, points: &[Point], length: i64) {
-    to.raw("<details><summary>As a table</summary><div class=scroll tabindex=0 role=region ");
+fn table(to: &mut Html, figures: &Figures, (points, length): (&[Point], i64), lists: &Lists) {
+    to.raw("<details><summary>As a table</summary><div class=scroll tabindex=0 role=group ");
     to.raw("aria-label=\"Outcomes over time\"><table><thead><tr><th scope=col>Time");
     let statuses = occurring(points, &STATUSES);
     for status in &statuses {
@@ -67,7 +68,9 @@ fn table(to: &mut Html, figures: &Figures, points: &[Point], length: i64) {
     }
     to.raw("<tbody>");
     for point in points {
-        to.raw("<tr><th scope=row>").text(time(figures, point.at_ms, length));
+        to.raw("<tr><th scope=row>");
+        let step = lists.within(point.at_ms, point.at_ms.saturating_add(length));
+        step.number(to, &time(figures, point.at_ms, length), &[]);
         for status in &statuses {
             to.raw("<td>").text(number(point.outcomes.of(*status)));
         }

@@ -86,7 +86,9 @@ fn words_and_commands_are_the_same_everywhere() {
     day.providers.clear();
     let text = page(&day);
     assert!(text.contains("No recipient was at a provider that carom knows."));
-    assert!(text.contains("<code dir=ltr>carom deliveries --unclassified</code>"));
+    assert!(
+        text.contains("<code dir=ltr>carom deliveries --unclassified --since 2026-11-20T00:00:00Z --until ")
+    );
     assert!(text.contains(">Still deferred<") && !text.contains(">Waiting<") && !text.contains("waiting"));
     // The colours of the bars have their names beside them.
     let domains = text.split(" id=domains>").nth(1).unwrap();
@@ -117,4 +119,66 @@ fn a_month_and_an_hour_have_labels_that_can_be_read() {
     day.to_ms = day.from_ms + HOUR_MS;
     day.step = crate::stats::series::Resolution::Minute;
     assert!(page(&day).contains(">00:00</text>"));
+}
+
+/// The luminance of a colour of sRGB (WCAG 2.2), written as `#rgb` or `#rrggbb`.
+fn luminance(colour: &str) -> f64 {
+    let digits: Vec<f64> =
+        colour.chars().skip(1).map(|c| f64::from(c.to_digit(16).expect("a colour"))).collect();
+    let channels: Vec<f64> = match digits.len() {
+        3 => digits.iter().map(|digit| digit * 17.0).collect(),
+        _ => digits.chunks(2).map(|pair| pair[0] * 16.0 + pair[1]).collect(),
+    };
+    let linear = |channel: &f64| match channel / 255.0 {
+        low if low <= 0.04045 => low / 12.92,
+        high => ((high + 0.055) / 1.055).powf(2.4),
+    };
+    let [red, green, blue] = [0, 1, 2].map(|at| linear(&channels[at]));
+    0.2126 * red + 0.7152 * green + 0.0722 * blue
+}
+
+#[test]
+fn text_and_colours_can_be_told_from_what_is_behind_them() {
+    let themes: Vec<&str> =
+        STYLE.split(":root {").skip(1).map(|rest| rest.split('}').next().unwrap()).collect();
+    assert_eq!(themes.len(), 2, "light and dark");
+    for theme in themes {
+        let colours: Vec<(&str, &str)> =
+            theme.split(';').filter_map(|one| one.trim().strip_prefix("--")?.split_once(": ")).collect();
+        let of = |name: &str| luminance(colours.iter().find(|(known, _)| *known == name).unwrap().1);
+        let contrast = |one: &str, other: &str| {
+            let (one, other) = (of(one), of(other));
+            (one.max(other) + 0.05) / (one.min(other) + 0.05)
+        };
+        for text in ["ink", "soft"] {
+            for behind in ["page", "card", "line"] {
+                assert!(contrast(text, behind) >= 4.5, "{text} on {behind}");
+            }
+        }
+        let decoration = ["page", "card", "line", "rim"];
+        for (name, _) in colours.iter().filter(|(name, _)| !decoration.contains(name)) {
+            assert!(contrast(name, "card") >= 3.0, "{name}: {}", contrast(name, "card"));
+        }
+    }
+}
+
+#[test]
+fn what_waits_and_who_is_suppressed_has_tiles_and_severities_have_colours() {
+    let mut day = fixture::day();
+    let text = page(&day);
+    for tile in [
+        "<dt>Oldest deferred</dt><dd>3.0\u{a0}h<small>since 19\u{a0}Nov\u{a0}21:00",
+        "<dt>In the outbox</dt><dd>9<small>steps to do, 2 of them parked: they need you",
+        "<dt>Suppressed</dt><dd>4,321<small>",
+        "<li class=hard>hard: the address is dead<",
+        "<li class=soft>soft<",
+        "<small>bad-mailbox · hard</small>",
+    ] {
+        assert!(text.contains(tile), "{tile}: {text}");
+    }
+    for bar in ["<rect class=hard ", "<rect class=soft ", "<rect class=bar "] {
+        assert!(text.contains(bar), "{bar}");
+    }
+    (day.store, day.oldest_deferred_ms) = (None, None);
+    assert!(!page(&day).contains("In the outbox") && !page(&day).contains("Oldest deferred"));
 }

@@ -23,6 +23,13 @@ pub(crate) struct Families {
     family: &'static str,
 }
 
+/// The samples of a histogram.
+pub(crate) struct Histogram {
+    pub(crate) within: Vec<(f64, u64)>,
+    pub(crate) beyond: u64,
+    pub(crate) sum: f64,
+}
+
 impl Families {
     pub(crate) fn finish(self) -> String {
         self.text
@@ -34,6 +41,19 @@ impl Families {
 
     pub(crate) fn gauge(&mut self, name: &'static str, help: &str) {
         self.begin(name, "gauge", help);
+    }
+
+    /// Counts by upper limits, each without those below it, the count beyond the last, and the sum.
+    pub(crate) fn histogram(&mut self, name: &'static str, help: &str, counts: &Histogram) {
+        self.begin(name, "histogram", help);
+        let mut below = 0;
+        for (limit, count) in &counts.within {
+            below += count;
+            let _ = writeln!(self.text, "{name}_bucket{{le=\"{limit}\"}} {below}");
+        }
+        let all = below + counts.beyond;
+        let _ = writeln!(self.text, "{name}_bucket{{le=\"+Inf\"}} {all}");
+        let _ = writeln!(self.text, "{name}_sum {}\n{name}_count {all}", counts.sum);
     }
 
     fn begin(&mut self, name: &'static str, kind: &str, help: &str) {

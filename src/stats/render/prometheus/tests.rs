@@ -1,9 +1,10 @@
 //! The exposition is well formed, bounded and harmless.
 
 use super::*;
+use crate::shared::ExchangeState;
 use crate::stats::figures::GroupFigures;
 use crate::stats::fixture;
-use crate::store::Heartbeat;
+use crate::store::{Heartbeat, SinkMark};
 use std::collections::HashSet;
 
 fn counted() -> Counted {
@@ -13,7 +14,10 @@ fn counted() -> Counted {
     Counted {
         logs: vec![("postfix:/var/log/mail.log".into(), false), ("powermta:/x".into(), true)],
         counters: counters.map(|(name, count)| (name.to_owned(), count)).into(),
+        sinks: vec![("file:/x".into(), SinkMark { sent: 7, ..SinkMark::default() })],
         heartbeat: Some(heartbeat),
+        shared: Some(ExchangeState::default()),
+        ..Counted::default()
     }
 }
 

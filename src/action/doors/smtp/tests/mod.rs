@@ -162,7 +162,7 @@ fn commands_go_together_where_the_host_takes_them_so_and_a_refusal_costs_no_conn
     let to = |to: &str| Letter { to: to.into(), ..letter(b"A: b\r\n\r\n.\r\n") };
     assert!(send(&["127.0.0.1"], &to("a@b.example"), &pool, at.port()).is_ok());
     let failure = send(&["127.0.0.1"], &to("no@b.example"), &pool, at.port()).unwrap_err();
-    assert_eq!((failure.temporary, &*failure.text), (false, "550 5.1.1 who 5.1.1 is that?"));
+    assert_eq!((failure.temporary, &*failure.text), (false, "127.0.0.1: 550 5.1.1 who 5.1.1 is that?"));
     assert!(send(&["127.0.0.1"], &to("c@b.example"), &pool, at.port()).is_ok());
     drop(pool);
     let expected = "EHLO carom.example\r\n\

@@ -1,0 +1,229 @@
+//! Whether words for an unknown recipient are said of something else: `LDAP user not found`,
+//! `user agent unknown`, `the mailbox of the author does not exist`.
+//!
+//! English puts what a thing belongs to before it. A noun for a recipient that another noun follows
+//! is not the subject, and one that another noun precedes may be anybody's. Which nouns there are
+//! nobody can list; the words that may stand beside the subject are few, and are in `words.toml`.
+//! Invariant: what this does not know counts as a noun, so that a doubt never makes an address dead.
+
+use crate::table::WORDS;
+use std::ops::Range;
+
+/// Lists of `words.toml`.
+const SUBJECT: &str = "subject";
+/// After another subject these are a machine or a thing.
+const SUBJECT_NO_MORE: &str = "subject-no-more";
+const BEFORE: &str = "before-subject";
+const AFTER: &str = "after-subject";
+const OWNER: &str = "owner-of-subject";
+const PART: &str = "part-of-subjects";
+
+const ARTICLES: [&[u8]; 8] = [b"a", b"an", b"any", b"one", b"our", b"that", b"the", b"this"];
+/// What a predicate without its subject begins with.
+const VERBS: [&[u8]; 8] = [b"are", b"could", b"does", b"doesn't", b"is", b"isn't", b"not", b"was"];
+/// What stands between a subject and what it has not, or is not.
+const AUXILIARIES: [&[u8]; 6] = [b"are", b"had", b"has", b"have", b"is", b"was"];
+/// A user's name is still the user.
+const NAMES: [&[u8]; 4] = [b"id", b"ids", b"name", b"names"];
+/// What an address may be called, before a hyphen.
+const MAIL: [&[u8]; 4] = [b"e-mail-", b"email-", b"mail-", b"non-"];
+
+/// Whether the text names somebody by a word of its own.
+pub(crate) fn names(text: &[u8], word: &str) -> bool {
+    let is_of = |byte: &u8| !is_of_word(*byte);
+    !word.is_empty() && text.split(is_of).any(|one| one.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// Whether the words that a pattern found are said of another than the noun that they hold.
+pub(crate) fn is_of_another(text: &[u8], span: &Range<usize>) -> bool {
+    let (start, end) = (span.start, span.end);
+    let first = &text[start..word_end(text, start)];
+    let noun = first.strip_suffix(b"'s").unwrap_or(first);
+    if is_in(SUBJECT, noun) {
+        return is_preceded(text, start) || is_followed(text, start + noun.len(), end);
+    }
+    let last = word_start(text, end);
+    let is_noun_last = is_in(SUBJECT, &text[last..end]);
+    (is_noun_last && last > start && is_preceded(text, last))
+        || (is_noun_last && is_followed(text, end, usize::MAX))
+        || is_said_of_other_subject(text, start, VERBS.contains(&first) && !knows(&text[span.clone()]))
+}
+
+/// Whether the noun is what somebody else does not know.
+fn knows(found: &[u8]) -> bool {
+    found.split(|byte| *byte == b' ').any(|word| word == b"know" || word == b"knows")
+}
+
+/// Whether the subject of a predicate without one is another noun: `the forwarder has no mailbox`,
+/// `the assertion is not known here`.
+fn is_said_of_other_subject(text: &[u8], start: usize, begins_with_verb: bool) -> bool {
+    let word = before(text, start);
+    let has_auxiliary = AUXILIARIES.contains(&&text[word.clone()]);
+    let subject = if has_auxiliary { before(text, word.start) } else { word };
+    let named = &text[subject.clone()];
+    (has_auxiliary || begins_with_verb)
+        && if is_in(SUBJECT, named) { is_preceded(text, subject.start) } else { is_other(named) }
+}
+
+/// Whether a noun stands before the one that begins here, or one that is of it.
+fn is_preceded(text: &[u8], noun: usize) -> bool {
+    if noun > 0 && text[noun - 1] == b'-' {
+        return !MAIL.contains(&&text[word_start(text, noun)..noun]);
+    }
+    let mut word = before(text, noun);
+    let is_bare = !ARTICLES.contains(&&text[word.clone()]);
+    if !is_bare {
+        word = before(text, word.start);
+    }
+    if &text[word.clone()] == b"of" {
+        let head = &text[before(text, word.start)];
+        return is_other(head) && !is_in(PART, head);
+    }
+    let word = &text[word];
+    if word == b"your" && text[noun..].starts_with(b"recipient") {
+        return false;
+    }
+    let whose = word.strip_suffix(b"'s").unwrap_or(word);
+    let is_machine = is_in(SUBJECT, whose) && is_in(SUBJECT_NO_MORE, &text[noun..word_end(text, noun)]);
+    is_bare && (is_machine || is_name(word) && !is_familiar(word))
+}
+
+/// Whether a word is a noun other than the recipient's.
+fn is_other(word: &[u8]) -> bool {
+    is_noun(word) && !is_familiar(word)
+}
+
+fn is_familiar(word: &[u8]) -> bool {
+    is_in(BEFORE, word) || is_in(SUBJECT, word) && !is_in(SUBJECT_NO_MORE, word)
+}
+
+/// Whether a noun stands after the one that ends here. What ends at `last` was said of the subject.
+fn is_followed(text: &[u8], mut noun: usize, last: usize) -> bool {
+    if text[noun..].starts_with(b"'s ") {
+        noun += 2;
+    }
+    while let Some(word) = next(text, noun) {
+        let named = &text[word.clone()];
+        let is_subject = is_in(SUBJECT, named) && !is_in(SUBJECT_NO_MORE, named);
+        if named == b"of" {
+            return is_of_another_owner(text, word.end);
+        } else if !is_subject && !NAMES.contains(&named) {
+            return word.end != last && is_noun(named) && !is_in(AFTER, named);
+        }
+        noun = word.end;
+    }
+    false
+}
+
+fn is_of_another_owner(text: &[u8], of: usize) -> bool {
+    let Some(mut owner) = next(text, of) else { return false };
+    while ARTICLES.contains(&&text[owner.clone()]) {
+        let Some(further) = next(text, owner.end) else { return false };
+        owner = further;
+    }
+    is_noun(&text[owner.clone()]) && !is_in(OWNER, &text[owner])
+}
+
+/// Letters only: no name of a host, no address, no number, and nothing in another script.
+fn is_noun(word: &[u8]) -> bool {
+    let is_of_noun = |byte: &u8| byte.is_ascii_alphabetic() || b"'-/".contains(byte);
+    (word.len() > 1 || word == b"a")
+        && word.first().is_some_and(u8::is_ascii_alphabetic)
+        && word.iter().all(is_of_noun)
+}
+
+/// The same, or the name of a program: `db2`.
+fn is_name(word: &[u8]) -> bool {
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"'-/".contains(byte);
+    word.first().is_some_and(u8::is_ascii_alphabetic) && word.iter().all(is_of_name)
+}
+
+/// The word before a blank; none if there is no blank.
+fn before(text: &[u8], at: usize) -> Range<usize> {
+    let end = text[..at].trim_ascii_end().len();
+    if end < at {
+        word_start(text, end)..end
+    } else {
+        at..at
+    }
+}
+
+/// The word after a blank, if there is one.
+fn next(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let start = at + 1;
+    let begins = text.get(at) == Some(&b' ') && text.get(start).is_some_and(|byte| is_of_word(*byte));
+    begins.then(|| start..word_end(text, start))
+}
+
+fn word_end(text: &[u8], start: usize) -> usize {
+    let length = text[start..].iter().take_while(|byte| is_of_word(**byte)).count();
+    // A full stop ends a sentence.
+    start + text[start..start + length].strip_suffix(b".").map_or(length, <[u8]>::len)
+}
+
+fn word_start(text: &[u8], end: usize) -> usize {
+    end - text[..end].iter().rev().take_while(|byte| is_of_word(**byte)).count()
+}
+
+fn is_of_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte >= 0x80 || b"'-._@/=".contains(&byte)
+}
+
+/// Whether a list has the word.
+fn is_in(list: &str, word: &[u8]) -> bool {
+    let words = WORDS.iter().find(|(name, _)| *name == list).map_or(&[][..], |(_, words)| words);
+    words.iter().any(|known| known.as_bytes() == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_another(text: &str, found: &str) -> bool {
+        let start = text.find(found).unwrap();
+        is_of_another(text.as_bytes(), &(start..start + found.len()))
+    }
+
+    #[test]
+    fn another_noun_is_another_thing() {
+        for (text, found) in [
+            ("ldap user not found", "user not found"),
+            ("the mailman account does not exist", "account does not exist"),
+            ("user agent unknown", "user agent unknown"),
+            ("user address family unknown", "user address family unknown"),
+            ("no such mailbox store", "no such mailbox"),
+            ("could not find jenkins user", "could not find jenkins user"),
+            ("the mailbox of the author does not exist", "mailbox of the author does not exist"),
+            ("the sponsor's address is invalid", "address is invalid"),
+            ("the recipient's forwarder is unknown", "recipient's forwarder is unknown"),
+            ("the manager of the recipient is unknown", "recipient is unknown"),
+            ("the assertion is not known here", "is not known here"),
+            ("nonexistent user assertion", "nonexistent user"),
+        ] {
+            assert!(of_another(text, found), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_recipient_is_the_recipient() {
+        for (text, found) in [
+            ("user unknown", "user unknown"),
+            ("your recipient is unknown here", "recipient is unknown"),
+            ("sid=i01k1n00 address rejected", "address rejected"),
+            ("sorry, the user is not known", "user is not known"),
+            ("user @ not found", "user @ not found"),
+            ("mailbox j.doe does not exist", "mailbox j.doe does not exist"),
+            ("no such user here", "no such user"),
+            ("recipient address rejected: unknown", "recipient address rejected: unknown"),
+            ("the recipient's mailbox could not be found", "mailbox could not be found"),
+            ("diese mailbox existiert nicht", "mailbox existiert nicht"),
+            ("mailbox onbekend", "mailbox onbekend"),
+            ("the mailbox of the recipient does not exist", "mailbox of the recipient does not exist"),
+            ("550: user unknown", "user unknown"),
+            ("@ is not known here", "is not known here"),
+            ("one of the recipients is unknown", "recipients is unknown"),
+        ] {
+            assert!(!of_another(text, found), "{text}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Whatever is said to be unknown, gone or invalid that is not the recipient: no such words make
+//! the recipient hard, at whichever stage and with whatever code they come.
+//!
+//! Not here: the sentences and their frames (`others`), and whole replies in the frames of mail
+//! systems (`metamorphic`).
+
+mod others;
+
+use bounce::{classify, Failure, Severity};
+use others::Others;
+
+/// Frames drawn.
+const DRAWN: usize = 100_000;
+
+/// How a failure was decided, if it was hard.
+fn hard(failure: &Failure) -> Option<String> {
+    let class = classify(failure);
+    let shown = || format!("{} by {}: {}", class.reason, class.rule, failure.text);
+    (class.severity == Severity::Hard).then(shown)
+}
+
+/// Fails with the first of many.
+fn expect_none(wrong: &[String], of: usize) {
+    let first: Vec<&str> = wrong.iter().take(60).map(String::as_str).collect();
+    assert!(wrong.is_empty(), "{} of {of}\n{}", wrong.len(), first.join("\n"));
+}
+
+#[test]
+fn nobody_else_is_the_recipient() {
+    let sentences = Others::read().sentences();
+    let at_rcpt = |sentence: &String| {
+        let text = format!("550 5.1.1 {sentence}");
+        hard(&Failure { text: &text, stage: "RCPT", ..Failure::default() })
+    };
+    let wrong: Vec<String> = sentences.iter().filter_map(at_rcpt).collect();
+    expect_none(&wrong, sentences.len());
+}
+
+#[test]
+fn no_frame_makes_somebody_else_the_recipient() {
+    let frames = Others::read().frames(DRAWN);
+    let drawn = |framed: &others::Framed| {
+        let others::Framed { text, status, stage } = framed;
+        hard(&Failure { text, status, stage, ..Failure::default() })
+    };
+    let wrong: Vec<String> = frames.iter().filter_map(drawn).collect();
+    expect_none(&wrong, DRAWN);
+}
+
+/// A word beside the recipient's noun is another thing, unless it is the recipient's own name.
+#[test]
+fn the_recipient_is_known_by_its_name() {
+    for text in [
+        "550 5.1.1 user kim not found",
+        "550 5.1.1 the mailbox kim does not exist",
+        "550 5.1.1 kim is not known here",
+    ] {
+        let of = |recipient| classify(&Failure { text, recipient, stage: "RCPT", ..Failure::default() });
+        assert_eq!(of("Kim@example.org").severity, Severity::Hard, "{text}");
+        assert_eq!(of("r@example.org").severity, Severity::Soft, "{text}");
+    }
+    // Where nobody says who it is, the address before the words does.
+    let of = |text| classify(&Failure { text, ..Failure::default() }).severity;
+    assert_eq!(of("550 5.1.1 <kim@example.org>: user kim not found"), Severity::Hard);
+    assert_eq!(of("550 5.1.1 <r@example.org>: user kim not found"), Severity::Soft);
+    assert_eq!(of("550 5.1.1 the vacation account does not exist, ask vacation@example.org"), Severity::Soft);
+}
+
+/// The recipient is the recipient whatever else is named, and whoever is greeted.
+#[test]
+fn the_recipient_stays_hard() {
+    for text in [
+        "550 5.1.1 User unknown in virtual mailbox table",
+        "550 5.1.1 User unknown in relay recipient table",
+        "550 5.1.1 no such user in the directory",
+        "550 5.1.1 user j.doe not listed in the address book",
+        "550 5.1.1 no virtual user of that name: user not found",
+        "550 5.1.1 Ihre Nachricht kam nicht an: Benutzer unbekannt",
+        "550 5.1.1 Votre message n'a pas été remis: utilisateur inconnu",
+        "550 5.1.1 Su mensaje no se entregó: usuario desconocido",
+        "550 5.1.1 Sehr geehrter Absender, dieses Konto existiert nicht mehr",
+        "550 5.1.1 Cher expéditeur, cette boîte n'existe pas",
+        "550 MAILBOX_NOT_FOUND",
+        "550 5.1.1 your message was sent to a user that does not exist: user unknown",
+        "550 5.1.1 The table of users holds no such user",
+        "550 5.1.1 This mail server knows no such user",
+        "550 5.1.1 the mail system does not know the user a@example.org",
+        "550 5.1.1 the recipient's mailbox does not exist",
+        "550 5.1.1 recipient <a@example.org> was not found on this server",
+        "550 5.1.1 user account not found",
+        "550 5.1.1 mailbox name unknown",
+        "550 5.1.1 this email account does not exist at our service",
+    ] {
+        let class = classify(&Failure { text, stage: "RCPT", ..Failure::default() });
+        assert_eq!(class.severity, Severity::Hard, "{} by {}: {text}", class.reason, class.rule);
+    }
+}

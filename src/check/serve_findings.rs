@@ -1,0 +1,47 @@
+//! `[serve]`: where it listens, who may ask, certificate and key, and the rules that were installed
+//! there.
+//!
+//! Not here: the rules of its keys (`config/serve_rules`). Invariant: with complete settings there
+//! is nothing to find.
+
+use crate::config::Config;
+use crate::finding::Finding;
+use crate::listen::{ListenAddress, TlsIdentity};
+
+const SUBJECT: &str = "serve";
+
+pub(super) fn serve_findings(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Err(error) = config.installed_rules() {
+        findings.push(Finding::wrong(SUBJECT, error.text(), "correct the file, or remove it"));
+    }
+    // A fault in the section is found where it is read.
+    let Ok(rules) = config.serve.get() else { return findings };
+    let (table, key) = (&rules.table, |finding: Finding, key: &str| finding.of_key(config, &["serve", key]));
+    if let Err(error) = TlsIdentity::load(table.certificate.as_deref(), table.key.as_deref()) {
+        let fix = "let the user of carom read certificate and key, and use a pair that belongs together";
+        findings.push(key(Finding::wrong(SUBJECT, error.text(), fix), "certificate"));
+    }
+    for written in &table.listen {
+        let address = match written.parse() {
+            Ok(ListenAddress::Tcp(address)) if !address.ip().is_loopback() => address,
+            Ok(_) => continue,
+            Err(error) => {
+                let fix = error.remedy_text().unwrap_or("use ADDRESS:PORT or unix:PATH");
+                findings.push(key(Finding::wrong(SUBJECT, error.text(), fix), "listen"));
+                continue;
+            }
+        };
+        if rules.tokens.is_empty() {
+            let found =
+                format!("[serve] listen has {address}, and there are no tokens: carom serve does not start");
+            let fix = "add [[serve.tokens]] (see `carom secret new --token`), or listen on 127.0.0.1";
+            findings.push(key(Finding::wrong(SUBJECT, found, fix), "listen"));
+        } else if table.certificate.is_none() {
+            let found = format!("[serve] listen has {address}: tokens go over the network in plain text");
+            let fix = "set certificate and key, or listen on 127.0.0.1 behind a proxy with HTTPS";
+            findings.push(key(Finding::note(SUBJECT, found, fix), "listen"));
+        }
+    }
+    findings
+}

@@ -1,0 +1,84 @@
+//! The store that hosts share: how exchanges go, and with `--connect` whether it answers.
+//!
+//! Not here: exchanging (`crate::shared`). Invariant: without `--connect`, nothing is connected to.
+
+use crate::clock;
+use crate::config::{Config, SharedStore};
+use crate::finding::Finding;
+use crate::shared::{self, ExchangeState};
+use crate::store::Store;
+use crate::text::counted;
+
+const SUBJECT: &str = "shared";
+/// Facts that wait, and are many.
+const MANY: u64 = 100_000;
+/// A fix that is always there.
+const STATUS: &str = "see what holds it up: carom shared status";
+
+/// What the last exchanges left behind.
+pub(super) fn shared_findings(config: &Config) -> Vec<Finding> {
+    if !config.shared.get().is_ok_and(SharedStore::is_used) {
+        return Vec::new();
+    }
+    let path = config.store_path();
+    if !path.exists() {
+        return vec![Finding::good(SUBJECT, "the first tick begins to exchange with other hosts")];
+    }
+    // `store_findings` tells of a store that cannot be read.
+    let Ok(Some(state)) = Store::glance(&path).and_then(|store| ExchangeState::read(config, &store)) else {
+        return Vec::new();
+    };
+    let findings = [Some(exchanges(&state)), waiting(&state), unshared(&state)];
+    findings.into_iter().flatten().map(|finding| finding.of_key(config, &["shared", "url"])).collect()
+}
+
+fn exchanges(state: &ExchangeState) -> Finding {
+    let mark = &state.mark;
+    let last = mark.exchanged_ms.map_or_else(|| "never".to_owned(), clock::rfc3339);
+    match (mark.failing_ms, &mark.error) {
+        (Some(since_ms), error) => {
+            let why = error.as_deref().unwrap_or("for an unknown reason");
+            let found = format!(
+                "no exchange with other hosts since {}, the last one was at {last}: {why}",
+                clock::rfc3339(since_ms)
+            );
+            Finding::wrong(SUBJECT, found, mark.fix.as_deref().unwrap_or(STATUS))
+        }
+        (None, _) if mark.exchanged_ms.is_none() => {
+            let found = "no exchange with other hosts yet";
+            Finding::note(SUBJECT, found, "let `carom cron` run each minute, or run it now")
+        }
+        (None, _) => Finding::good(SUBJECT, format_args!("the last exchange with other hosts was at {last}")),
+    }
+}
+
+fn waiting(state: &ExchangeState) -> Option<Finding> {
+    let found = format!("{} to be shipped to other hosts", counted(state.waiting, "fact"));
+    (state.waiting > MANY).then(|| Finding::wrong(SUBJECT, found, STATUS))
+}
+
+/// What stays on this host for good.
+fn unshared(state: &ExchangeState) -> Option<Finding> {
+    let (name, why) = state.unshared.first()?;
+    let found = format!(
+        "{} that cannot be shared stays on this host: {name}: {why}",
+        counted(state.unshared.len() as u64, "fact")
+    );
+    let fix = "remove the entry, and add it again in a form that other hosts can have: carom suppress remove";
+    Some(Finding::note(SUBJECT, found, fix))
+}
+
+/// Whether the server answers, is one that carom can use, and takes writes.
+pub(crate) fn connect_to_shared(config: &Config) -> Vec<Finding> {
+    let Some(shared) = config.shared.get().ok().filter(|shared| shared.is_used()) else { return Vec::new() };
+    let findings = match shared::probe(shared) {
+        Ok(probed) => {
+            let answers = format!("[shared] url answers: Redis {}", probed.version);
+            let faults = probed.faults.iter().map(|error| Finding::error("connect", error));
+            faults.chain([Finding::good("connect", answers)]).collect()
+        }
+        Err(error) => vec![Finding::error("connect", &error)],
+    };
+    let of_url = |finding: Finding| finding.of_key(config, &["shared", "url"]);
+    findings.into_iter().map(of_url).collect()
+}

@@ -1,0 +1,127 @@
+//! `carom shared`: the state that many hosts share.
+//!
+//! Not here: the exchange (`shared`).
+
+use super::terminal::{Terminal, print};
+use crate::clock;
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::error::{Exit, Result};
+use crate::shared::{Compared, KnownHost, SharedDesk, StateMark};
+use crate::store::Store;
+use crate::text::{bounded, counted, one_line};
+use clap::Subcommand;
+use serde_json::json;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Time for comparing everything.
+const RESYNC: Duration = Duration::from_secs(3600);
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum SharedCommand {
+    /// Show whether this host exchanges with others, what waits, and which hosts there are
+    Status,
+    /// Compare everything with the shared store now, and put right what differs in either
+    Resync,
+    /// Count what differs between this host and the shared store, and change nothing
+    Diff,
+}
+
+pub(crate) fn run(command: SharedCommand, config: &Config, terminal: Terminal) -> Result<Exit> {
+    let store = Store::open(&config.store_path())?;
+    match command {
+        SharedCommand::Status => status(config, &store, terminal),
+        SharedCommand::Resync => {
+            let compared = SharedDesk::open(config, &store)?.resync(Deadline::after(RESYNC))?;
+            show(&compared, ["taken over", "put into the shared store", "newer here"], terminal)
+        }
+        SharedCommand::Diff => {
+            let compared = SharedDesk::open(config, &store)?.diff()?;
+            let words = ["only or newer in the shared store", "only here", "newer here"];
+            show(&compared, words, terminal)?;
+            let differs = compared.taken + compared.put + compared.outdated + compared.behind > 0;
+            Ok(if differs { Exit::Failure } else { Exit::Ok })
+        }
+    }
+}
+
+fn show(compared: &Compared, [taken, put, outdated]: [&str; 3], terminal: Terminal) -> Result<Exit> {
+    terminal.show(compared, || {
+        let mut text = format!(
+            "{:8} {taken}\n{:8} {put}\n{:8} {outdated}\n",
+            compared.taken, compared.put, compared.outdated
+        );
+        if compared.behind > 0 {
+            let _ =
+                writeln!(text, "{:8} groups are not compared yet: run carom shared resync", compared.behind);
+        }
+        text
+    })
+}
+
+/// Also without the server: what waits is known here.
+fn status(config: &Config, store: &Store, terminal: Terminal) -> Result<Exit> {
+    let shared = config.shared.get()?;
+    let (mark, this) = (StateMark::read(store)?.unwrap_or_default(), store.this_host()?);
+    let behind = store.group_positions()?.iter().filter(|one| one.is_behind()).count();
+    let asked =
+        SharedDesk::open(config, store).and_then(|mut desk| Ok((desk.server().to_owned(), desk.hosts()?)));
+    let (server, hosts) = match &asked {
+        Ok((server, hosts)) => (Some(server), hosts.as_slice()),
+        Err(_) => (None, [].as_slice()),
+    };
+    let time = |at_ms: Option<i64>| at_ms.map(clock::rfc3339);
+    let error = asked.as_ref().err().map(ToString::to_string);
+    if terminal.json {
+        let said = json!({
+            "name": shared.name, "host": format!("{:08x}", this.host), "server": server, "error": error,
+            "exchanged": time(mark.exchanged_ms), "failing_since": time(mark.failing_ms),
+            "waiting": this.waiting, "groups_behind": behind, "hosts": hosts,
+        });
+        terminal.show(&said, String::new)?;
+    } else {
+        print(words(
+            &[
+                ("installation", shared.name.clone()),
+                ("this host", format!("{:08x}", this.host)),
+                (
+                    "server",
+                    server.map_or_else(|| "does not answer".to_owned(), |version| format!("Redis {version}")),
+                ),
+                ("exchanged", time(mark.exchanged_ms).unwrap_or_else(|| "never".into())),
+                (
+                    "waiting",
+                    format!(
+                        "{} to be shipped to other hosts, {} to be compared",
+                        counted(this.waiting, "fact"),
+                        counted(behind as u64, "group")
+                    ),
+                ),
+            ],
+            hosts,
+        ))?;
+    }
+    match asked {
+        Ok(_) => Ok(Exit::Ok),
+        Err(error) if terminal.json => {
+            drop(error);
+            Ok(Exit::Failure)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn words(lines: &[(&str, String)], hosts: &[KnownHost]) -> String {
+    let mut text = String::new();
+    for (name, value) in lines {
+        let _ = writeln!(text, "{name:14} {value}");
+    }
+    for KnownHost { host, hostname, seen, version, waiting } in hosts {
+        let waiting = counted(*waiting, "fact");
+        let line =
+            format!("{host:14} {hostname}, carom {version}, exchanged {seen}, {waiting} to be shipped");
+        let _ = writeln!(text, "{}", one_line(bounded(&line, 300)));
+    }
+    text
+}

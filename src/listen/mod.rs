@@ -1,0 +1,23 @@
+//! Connections of clients: where they come in, and the threads that serve them.
+//!
+//! Not here: what is said on a connection; a `Service` does that. Invariants: every wait has a
+//! deadline; no more sessions than the limit are served, and each client beyond it gets an answer;
+//! a stop ends sessions between two requests, and gives one in a request some time.
+
+pub(crate) mod client_count;
+mod client_connection;
+mod listen_address;
+mod listening_socket;
+pub(crate) mod open_files;
+mod server;
+mod service;
+mod service_manager;
+mod session_threads;
+mod tls_identity;
+
+pub(crate) use client_connection::{ClientConnection, Heard, Pause, Peer};
+pub(crate) use listen_address::ListenAddress;
+pub(crate) use listening_socket::{Doorway, Listener, ListeningSocket};
+pub(crate) use server::{IsReplaced, ServerSignals, run};
+pub(crate) use service::{Service, SessionLimits};
+pub(crate) use tls_identity::TlsIdentity;

@@ -1,0 +1,383 @@
+//! THE CONVERSATION with one client: bytes in; replies, messages and other events out.
+//!
+//! A state machine without input or output of its own. Not here: connections, time and memory
+//! (`client_session`), and what becomes of a message (`delivery_desk`). Invariants: commands after
+//! a message in the same bytes wait until it is answered; every recipient that was accepted gets
+//! one answer (LMTP), or the message does (SMTP); nothing grows beyond the limits.
+
+mod commands;
+
+use super::dot_reader::DotReader;
+use super::mail_transaction::{Forwarded, MailTransaction};
+use super::spoken_reply::{common, spoken, without_paths};
+use super::verbs::{Verb, is_foreign};
+use crate::config::ChaosMoment;
+use crate::envelope::Envelope;
+use crate::mail::Content;
+use crate::plan::Verdict;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Longest command line, as Postfix has it.
+const LINE: usize = 2048;
+/// The reply to a recipient.
+const RECIPIENT_OK: &str = "250 2.1.5 ok";
+/// What a recipient takes on the way: envelope, facts, plan.
+const RECIPIENT: usize = 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Lmtp,
+    Smtp,
+}
+
+/// What holds for all conversations.
+#[derive(Clone, Debug)]
+pub(crate) struct ConversationRules {
+    pub(crate) dialect: Dialect,
+    pub(crate) hostname: String,
+    /// Bytes of a message.
+    pub(crate) max_size: u64,
+    /// Recipients of a message.
+    pub(crate) recipients: usize,
+    /// Commands that are refused before the client is sent away.
+    pub(crate) errors: usize,
+    /// STARTTLS is offered.
+    pub(crate) tls: bool,
+    /// Each recipient is asked about at RCPT.
+    pub(crate) asks_at_rcpt: bool,
+    /// AUTH is offered, and always fails.
+    pub(crate) auth: bool,
+}
+
+/// Who the client is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ConnectedClient {
+    /// Its address; `None`: it is a process of this host.
+    pub(crate) address: Option<IpAddr>,
+    /// It may say whose mail it hands on (XFORWARD).
+    pub(crate) may_forward: bool,
+}
+
+/// What is to be done next.
+pub(crate) enum Turn {
+    /// Go on with what is there.
+    Next,
+    /// More bytes are needed.
+    More,
+    /// A recipient: decide about it, then call `answer_recipient`.
+    Recipient(Envelope),
+    /// A message: decide about it, then call `answer`.
+    Message(Arrived),
+    /// The replies are to be sent, then TLS begins. What the client sent after STARTTLS is void.
+    StartTls,
+    /// The replies are to be sent, and nothing more.
+    Close,
+}
+
+/// A message for some recipients.
+pub(crate) struct Arrived {
+    pub(crate) envelopes: Vec<Envelope>,
+    pub(crate) content: Arc<Content>,
+}
+
+/// What is being read.
+#[derive(Debug, Default)]
+enum Reading {
+    #[default]
+    Command,
+    /// After DATA.
+    Text(DotReader),
+    /// After BDAT: what is left of the piece, and whether it is the last.
+    Piece { left: u64, last: bool },
+}
+
+pub(crate) struct Conversation<'r> {
+    rules: &'r ConversationRules,
+    client: ConnectedClient,
+    /// The name that the client gave.
+    name: Option<String>,
+    secured: bool,
+    forwarded: Option<Forwarded>,
+    transaction: Option<MailTransaction>,
+    reading: Reading,
+    body: Vec<u8>,
+    /// Why the message that is being read is refused.
+    refused: Option<&'static str>,
+    /// BDAT has begun: DATA is over for this message.
+    in_pieces: bool,
+    errors: usize,
+    /// What the client has said last, until somebody asks.
+    said: Option<ChaosMoment>,
+}
+
+impl<'r> Conversation<'r> {
+    pub(crate) fn new(rules: &'r ConversationRules, client: ConnectedClient) -> Conversation<'r> {
+        Conversation {
+            rules,
+            client,
+            name: None,
+            secured: false,
+            forwarded: None,
+            transaction: None,
+            reading: Reading::Command,
+            body: Vec::new(),
+            refused: None,
+            in_pieces: false,
+            errors: 0,
+            said: Some(ChaosMoment::Connect),
+        }
+    }
+
+    pub(crate) fn greeting(&self) -> String {
+        let protocol = if self.rules.dialect == Dialect::Lmtp { "LMTP" } else { "ESMTP" };
+        format!("220 {} {protocol} carom\r\n", self.rules.hostname)
+    }
+
+    /// The address of the client that is connected; `None`: it is a process of this host.
+    pub(crate) fn client_address(&self) -> Option<IpAddr> {
+        self.client.address
+    }
+
+    /// Whether a message or a command is begun and not ended. `waiting` bytes have not been heard.
+    pub(crate) fn is_within(&self, waiting: usize) -> bool {
+        waiting > 0 || self.transaction.is_some()
+    }
+
+    /// Whether the text of a message is being read.
+    pub(crate) fn is_in_body(&self) -> bool {
+        !matches!(self.reading, Reading::Command) || self.in_pieces
+    }
+
+    /// Bytes of the message so far, and of its envelope.
+    pub(crate) fn held(&self) -> usize {
+        self.body.len() + self.transaction.as_ref().map_or(0, |one| one.recipients.len() * RECIPIENT)
+    }
+
+    /// Bytes of the message, as the client has announced them (SIZE). Zero: it has not.
+    pub(crate) fn announced(&self) -> u64 {
+        self.transaction.as_ref().and_then(|one| one.mail.size).unwrap_or(0).min(self.rules.max_size)
+    }
+
+    /// Whether the message that is being read is refused already.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused.is_some()
+    }
+
+    /// The rest of the message is read, and the message refused with this line.
+    pub(crate) fn refuse_body(&mut self, reply: &'static str) {
+        self.refused.get_or_insert(reply);
+        self.body = Vec::new();
+    }
+
+    /// What the client has said since this was asked last.
+    pub(crate) fn take_said(&mut self) -> Option<ChaosMoment> {
+        self.said.take()
+    }
+
+    /// The sender and the recipients so far.
+    pub(crate) fn parties(&self) -> (&str, Vec<&str>) {
+        let Some(MailTransaction { mail, recipients }) = &self.transaction else { return ("", Vec::new()) };
+        (&mail.sender, recipients.iter().map(|one| one.recipient.as_str()).collect())
+    }
+
+    /// What was said last has not happened: its reply says so.
+    pub(crate) fn take_back(&mut self, said: ChaosMoment) {
+        match (said, &mut self.transaction) {
+            (ChaosMoment::Rcpt, Some(transaction)) => drop(transaction.recipients.pop()),
+            (ChaosMoment::Mail, _) => self.transaction = None,
+            (ChaosMoment::Data, _) => self.reading = Reading::Command,
+            (ChaosMoment::Hello, _) => self.name = None,
+            _ => {}
+        }
+    }
+
+    /// TLS has begun: what was said before is forgotten (RFC 3207).
+    pub(crate) fn secure(&mut self) {
+        let errors = self.errors;
+        *self = Conversation::new(self.rules, self.client);
+        (self.secured, self.errors) = (true, errors);
+    }
+
+    /// Hears the first of these bytes; replies go to `out`. Returns how many were heard, and what
+    /// is next.
+    pub(crate) fn hear(&mut self, input: &[u8], out: &mut Vec<u8>) -> (usize, Turn) {
+        match &mut self.reading {
+            Reading::Command => self.hear_line(input, out),
+            Reading::Text(reader) => {
+                let room = self.rules.max_size;
+                let (body, refused) = (&mut self.body, &mut self.refused);
+                let (used, ended) = reader.read(input, |text| keep(body, refused, text, room));
+                if reader.is_stray() {
+                    self.refused = Some("550 5.5.2 only CR LF may end a line");
+                    self.body = Vec::new();
+                }
+                match ended {
+                    false => (used, Turn::More),
+                    true => (used, self.end_of_body(out)),
+                }
+            }
+            Reading::Piece { left, last } => {
+                let many = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+                *left -= many as u64;
+                let (over, last) = (*left == 0, *last);
+                keep(&mut self.body, &mut self.refused, &input[..many], self.rules.max_size);
+                if !over {
+                    return (many, Turn::More);
+                }
+                self.reading = Reading::Command;
+                (many, self.end_of_piece(last, out))
+            }
+        }
+    }
+
+    /// Hears all that is there, with every message accepted, until the client has to say more, TLS
+    /// begins, or it is over: for who has no sessions (`crate::fuzz`).
+    pub(crate) fn hear_all(
+        &mut self,
+        input: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+        messages: &mut Vec<Arrived>,
+    ) -> Turn {
+        loop {
+            let (used, turn) = self.hear(input, out);
+            input.drain(..used);
+            match turn {
+                Turn::Next => {}
+                Turn::Recipient(_) => self.answer_recipient(&Verdict::Accept, out),
+                Turn::Message(arrived) => {
+                    self.answer(&vec![Verdict::Accept; arrived.envelopes.len()], out);
+                    messages.push(arrived);
+                }
+                Turn::More | Turn::StartTls | Turn::Close => return turn,
+            }
+        }
+    }
+
+    /// The answer to the last RCPT.
+    pub(crate) fn answer_recipient(&mut self, verdict: &Verdict, out: &mut Vec<u8>) {
+        if *verdict == Verdict::Accept {
+            return say(out, RECIPIENT_OK);
+        }
+        self.take_back(ChaosMoment::Rcpt);
+        let reply = self.spoken(verdict);
+        say(out, &reply);
+    }
+
+    /// The answers for the recipients of the message, in their order.
+    pub(crate) fn answer(&mut self, verdicts: &[Verdict], out: &mut Vec<u8>) {
+        match self.rules.dialect {
+            Dialect::Smtp => say(out, &self.spoken(common(verdicts))),
+            Dialect::Lmtp => verdicts.iter().for_each(|verdict| say(out, &self.spoken(verdict))),
+        }
+    }
+
+    /// As this client may hear it.
+    fn spoken(&self, verdict: &Verdict) -> String {
+        match self.client.address {
+            Some(_) => spoken(&without_paths(verdict)),
+            None => spoken(verdict),
+        }
+    }
+
+    /// Whether each recipient's mail comes again after these answers.
+    pub(crate) fn come_again(&self, verdicts: &[Verdict]) -> Vec<bool> {
+        let comes_again = |verdict: &Verdict| matches!(verdict, Verdict::Defer(_));
+        match self.rules.dialect {
+            Dialect::Smtp => vec![comes_again(common(verdicts)); verdicts.len()],
+            Dialect::Lmtp => verdicts.iter().map(comes_again).collect(),
+        }
+    }
+
+    fn hear_line(&mut self, input: &[u8], out: &mut Vec<u8>) -> (usize, Turn) {
+        let window = &input[..input.len().min(LINE)];
+        let Some(end) = memchr::memchr(b'\n', window) else {
+            if window.len() == LINE {
+                say(out, "500 5.5.6 line too long");
+                return (input.len(), Turn::Close);
+            }
+            return (0, Turn::More);
+        };
+        let Some(line) = window[..end].strip_suffix(b"\r").filter(|line| !line.contains(&b'\r')) else {
+            say(out, "521 5.5.2 only CR LF may end a line");
+            return (input.len(), Turn::Close);
+        };
+        if is_foreign(line) {
+            say(out, "521 5.5.1 this is no mail client");
+            return (input.len(), Turn::Close);
+        }
+        let turn = match Verb::read(line) {
+            Ok(verb) => self.obey(verb, out),
+            Err(refused) => self.refuse(refused, out),
+        };
+        (end + 1, turn)
+    }
+
+    fn end_of_piece(&mut self, last: bool, out: &mut Vec<u8>) -> Turn {
+        match (self.refused, last) {
+            (_, true) => self.end_of_body(out),
+            (None, false) => ok(out, "250 2.0.0 ok"),
+            (Some(refused), false) => self.refuse(refused, out),
+        }
+    }
+
+    fn end_of_body(&mut self, out: &mut Vec<u8>) -> Turn {
+        self.said = Some(ChaosMoment::Text);
+        let (body, refused) = (std::mem::take(&mut self.body), self.refused);
+        let forwarded = self.forwarded.take();
+        let transaction = self.transaction.take().unwrap_or_default();
+        self.reset();
+        let Some(refused) = refused else {
+            let name = self.name.as_deref().unwrap_or_default();
+            let envelopes = transaction.envelopes(forwarded, self.client.address, name);
+            return Turn::Message(Arrived { envelopes, content: Content::read(Arc::new(body)) });
+        };
+        let replies = match self.rules.dialect {
+            Dialect::Lmtp => transaction.recipients.len().max(1),
+            Dialect::Smtp => 1,
+        };
+        (1..replies).for_each(|_| say(out, refused));
+        self.refuse(refused, out)
+    }
+
+    fn reset(&mut self) {
+        (self.forwarded, self.transaction, self.refused) = (None, None, None);
+        (self.reading, self.in_pieces, self.body) = (Reading::Command, false, Vec::new());
+    }
+
+    fn refuse(&mut self, reply: &str, out: &mut Vec<u8>) -> Turn {
+        say(out, reply);
+        self.errors += 1;
+        if self.errors <= self.rules.errors {
+            return Turn::Next;
+        }
+        say(out, "421 4.7.0 too many errors");
+        Turn::Close
+    }
+}
+
+/// Text of a message that fits.
+fn keep(body: &mut Vec<u8>, refused: &mut Option<&'static str>, text: &[u8], max_size: u64) {
+    if refused.is_some() {
+        return;
+    }
+    if (body.len() + text.len()) as u64 > max_size {
+        *refused = Some("552 5.3.4 message too large");
+        *body = Vec::new();
+        return;
+    }
+    body.extend_from_slice(text);
+}
+
+fn ok(out: &mut Vec<u8>, reply: &str) -> Turn {
+    say(out, reply);
+    Turn::Next
+}
+
+fn say(out: &mut Vec<u8>, reply: &str) {
+    out.extend_from_slice(reply.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! What the store keeps: counters, pending steps, the suppression list, alerts.
+//!
+//! Not here: changing it (`action_routes`).
+
+use super::super::http_answer::HttpAnswer;
+use super::super::http_route::{HttpAsked, HttpRoute, Need};
+use super::super::problem::Problem;
+use crate::alert::Desk;
+use crate::clock;
+use crate::digest;
+use crate::stats::sink_counters;
+use crate::store::{Store, Suppressed};
+use crate::suppress;
+use serde_json::{Value, json};
+
+pub(super) const ROUTES: &[HttpRoute] = &[
+    HttpRoute::new("/api/v1/counters", Need::AllMail, &[], counters),
+    HttpRoute::new("/api/v1/counters/minutes", Need::AllMail, &[], minutes),
+    HttpRoute::new("/api/v1/outbox", Need::AllMail, &["state", "action", "limit", "cursor"], outbox),
+    HttpRoute::new("/api/v1/alerts", Need::AllMail, &[], alerts),
+    HttpRoute::new("/api/v1/suppressions", Need::SomeMail, &["containing", "limit", "cursor"], suppressions),
+    HttpRoute::new("/api/v1/suppressions/{address}", Need::SomeMail, &["sender_domain"], entries),
+];
+
+/// Rows of a page.
+const USUAL: usize = 100;
+const MOST: usize = 1000;
+
+/// What a store says, of the newest messages too; without a store yet, `nothing`.
+pub(in crate::serve) fn of_store(
+    asked: &HttpAsked<'_>,
+    nothing: Value,
+    says: impl FnOnce(&Store) -> crate::error::Result<Value>,
+) -> Result<HttpAnswer, Problem> {
+    asked.desk.fold();
+    let answer = asked.view.whole()?.store.map_or(Ok(nothing), says)?;
+    Ok(HttpAnswer::json(&answer))
+}
+
+pub(in crate::serve) fn counters(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
+    of_store(asked, sink_counters::before_the_first(), sink_counters::json)
+}
+
+pub(in crate::serve) fn minutes(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
+    of_store(asked, json!([]), sink_counters::series_json)
+}
+
+fn outbox(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
+    let query = asked.query;
+    let state = query.word("state", &["pending", "parked"])?;
+    let limit = query.number("limit", (1, MOST))?.unwrap_or(USUAL);
+    let (action, after) = (query.text("action"), query.text("cursor"));
+    of_store(asked, json!({ "steps": [], "next": null }), |store| {
+        let mut steps = store.pending_steps()?;
+        steps.retain(|step| {
+            state.is_none_or(|state| step.state == state) && action.is_none_or(|action| step.action == action)
+        });
+        let from = after.and_then(|after| steps.iter().position(|step| step.id == after));
+        let steps = &steps[from.map_or(0, |from| from + 1)..];
+        let page = &steps[..steps.len().min(limit)];
+        let next = page.last().filter(|_| steps.len() > limit).map(|step| &step.id);
+        Ok(json!({ "steps": page, "next": next }))
+    })
+}
+
+fn alerts(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
+    let config = &asked.desk.config;
+    of_store(asked, json!({ "alerts": [] }), |store| {
+        let beat = store.heartbeat()?.unwrap_or_default();
+        let now_ms = clock::now_ms();
+        let desk = Desk { config, store, now_ms, failed: &beat.failed, logs_complete: true };
+        Ok(json!({ "alerts": desk.states()? }))
+    })
+}
+
+fn suppressions(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
+    let query = asked.query;
+    let limit = query.number("limit", (1, MOST))?.unwrap_or(USUAL);
+    let containing = query.text("containing").unwrap_or_default().to_lowercase();
+    let after = query.text("cursor").map(entry_at).transpose()?;
+    let (entries, next) = asked.view.suppressions(&containing, after, clock::now_ms(), limit)?;
+    let next = next.as_ref().map(place_of);
+    Ok(HttpAnswer::json(&json!({ "suppressions": entries, "next": next })))
+}
+
+fn entries(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
+    let address = suppress::target(asked.part(0), true, true)
+        .map_err(|why| Problem::bad_value("address", why, "give an address, or an entry of the list"))?;
+    let sender_domain = asked.query.text("sender_domain").map(str::to_lowercase);
+    let (entries, is_suppressed) =
+        asked.view.entries_of(&address, sender_domain.as_deref(), clock::now_ms())?;
+    let answer = json!({ "address": address, "suppressed": is_suppressed, "suppressions": entries });
+    Ok(HttpAnswer::json(&answer))
+}
+
+/// An entry's place in the list, as a client keeps it.
+pub(in crate::serve) fn place_of(entry: &Suppressed) -> String {
+    digest::hex(format!("{}\n{}", entry.address, entry.sender_domain).as_bytes())
+}
+
+pub(in crate::serve) fn entry_at(cursor: &str) -> Result<Suppressed, Problem> {
+    let text = digest::from_hex(cursor).and_then(|octets| String::from_utf8(octets).ok());
+    let entry = text.as_deref().and_then(|text| text.split_once('\n')).map(|(address, domain)| Suppressed {
+        address: address.to_owned(),
+        sender_domain: domain.to_owned(),
+        ..Suppressed::default()
+    });
+    entry.ok_or_else(|| Problem::bad_value("cursor", "is not one of ours", "use the `next` of an answer"))
+}

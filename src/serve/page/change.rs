@@ -1,0 +1,181 @@
+//! What changed: the last whole hour beside the same hour of last week.
+//!
+//! Not here: figures. Invariant: what is shown is what differs most for its size, so that a small
+//! name that fails is not hidden by a large one that does well.
+
+use super::page_reader::PageReader;
+use crate::clock::{DAY_MS, HOUR_MS};
+use crate::stats::Figures;
+use crate::stats::figures::{GroupFigures, Reason};
+use crate::stats::render::html::figure_lists::{Choice, Lists};
+use crate::stats::render::html::markup::{Html, card, scroll};
+use crate::stats::render::wording::number;
+use std::collections::BTreeMap;
+
+/// Reasons and destinations that are shown.
+const MOST: usize = 8;
+/// What differs by less is chance: in units of the deviation that counts have by themselves.
+const NOTABLE: f64 = 3.0;
+/// Characters of a name.
+const LONGEST_NAME: usize = 100;
+
+/// The last whole hour, and the same hour seven days before.
+pub(super) fn hours(now_ms: i64) -> [(i64, i64); 2] {
+    let to = now_ms.div_euclid(HOUR_MS) * HOUR_MS;
+    [(to - HOUR_MS, to), (to - HOUR_MS - 7 * DAY_MS, to - 7 * DAY_MS)]
+}
+
+/// One thing that was counted in both hours.
+#[derive(Clone, Debug)]
+struct Counted {
+    /// An option of `carom deliveries` and its value.
+    choice: (&'static str, String),
+    name: String,
+    now: u64,
+    before: u64,
+}
+
+pub(super) struct HourChange {
+    now_ms: (i64, i64),
+    before_ms: (i64, i64),
+    /// Outcomes, always shown.
+    outcomes: Vec<Counted>,
+    /// What differs most.
+    notable: Vec<Counted>,
+}
+
+impl HourChange {
+    pub(super) fn between(now: Figures, before: Figures) -> HourChange {
+        let count = |name: &str, statuses: &str, of: fn(&Figures) -> u64| Counted {
+            choice: ("status", statuses.to_owned()),
+            name: name.to_owned(),
+            now: of(&now),
+            before: of(&before),
+        };
+        let failed = |figures: &Figures| figures.totals.bounced.saturating_add(figures.totals.expired);
+        let outcomes = vec![
+            count("Delivered", "sent", |figures| figures.totals.sent),
+            count("Failed", "bounced,expired", failed),
+            count("Rejected", "rejected", |figures| figures.totals.rejected),
+        ];
+        let mut notable = both("reason", reasons(&now), reasons(&before));
+        notable.extend(both("provider", failures(&now.providers), failures(&before.providers)));
+        notable.extend(both("domain", failures(&now.recipient_domains), failures(&before.recipient_domains)));
+        notable.retain(|one| one.weight() >= NOTABLE);
+        notable.sort_by(|a, b| b.weight().total_cmp(&a.weight()).then_with(|| a.name.cmp(&b.name)));
+        notable.truncate(MOST);
+        let (now_ms, before_ms) = ((now.from_ms, now.to_ms), (before.from_ms, before.to_ms));
+        HourChange { now_ms, before_ms, outcomes, notable }
+    }
+
+    pub(super) fn write(&self, to: &mut Html, reader: &PageReader, lists: &Lists) {
+        card(to, "change", "What changed against the same hour last week");
+        to.raw("<p class=note>");
+        reader.time(to, self.now_ms.0);
+        to.raw(" to ").text(reader.clock(self.now_ms.1, "%H:%M")).raw(", and seven days before.</p>");
+        scroll(to, "change");
+        to.raw("<table class=changes><thead><tr><th scope=col>What<th scope=col>Now<th scope=col>Last week");
+        to.raw("<th scope=col>Change<tbody>");
+        for one in self.outcomes.iter().chain(&self.notable) {
+            self.row(to, one, lists);
+        }
+        to.raw("</table></div>");
+        if self.notable.is_empty() {
+            to.raw("<p class=none>No reason and no destination differs by more than chance.</p>");
+        }
+        to.raw("</section>\n");
+    }
+
+    fn row(&self, to: &mut Html, one: &Counted, lists: &Lists) {
+        let mut choices: Vec<Choice<'_>> = vec![(one.choice.0, &one.choice.1)];
+        if matches!(one.choice.0, "provider" | "domain") {
+            choices.push(("status", "bounced,expired"));
+        }
+        to.raw("<tr><th scope=row>").raw(what(one.choice.0)).raw("<bdi>");
+        to.foreign(&one.name, LONGEST_NAME).raw("</bdi>");
+        for ((from, until), count) in [(self.now_ms, one.now), (self.before_ms, one.before)] {
+            to.raw("<td>");
+            lists.within(from, until).number(to, &number(count), &choices);
+        }
+        to.raw("<td>").text(difference(one.now, one.before));
+    }
+}
+
+/// What a name is counted for.
+fn what(option: &str) -> &'static str {
+    match option {
+        "reason" => "<small>Reason</small> ",
+        "provider" => "<small>Failed at provider</small> ",
+        "domain" => "<small>Failed at domain</small> ",
+        _ => "",
+    }
+}
+
+impl Counted {
+    /// How unlikely the difference is by chance: counts vary by their square root.
+    fn weight(&self) -> f64 {
+        let (now, before) = (self.now as f64, self.before as f64);
+        (now - before).abs() / (now + before).sqrt().max(1.0)
+    }
+}
+
+fn difference(now: u64, before: u64) -> String {
+    match (now, before) {
+        (now, before) if now == before => "same".into(),
+        (now, 0) => format!("+{}", number(now)),
+        (now, before) if now >= before.saturating_mul(3) => {
+            format!("× {:.1}", now as f64 / before as f64)
+        }
+        (now, before) => format!("{:+.0} %", (now as f64 / before as f64 - 1.0) * 100.0).replace('-', "−"),
+    }
+}
+
+fn reasons(figures: &Figures) -> BTreeMap<String, u64> {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for Reason { reason, count, .. } in &figures.reasons {
+        *counts.entry(reason.clone()).or_default() += count;
+    }
+    counts
+}
+
+fn failures(groups: &[GroupFigures]) -> BTreeMap<String, u64> {
+    let failed = |group: &GroupFigures| group.outcomes.bounced.saturating_add(group.outcomes.expired);
+    groups.iter().map(|group| (group.name.clone(), failed(group))).collect()
+}
+
+fn both(option: &'static str, now: BTreeMap<String, u64>, mut before: BTreeMap<String, u64>) -> Vec<Counted> {
+    let of =
+        |name: String, now: u64, before: u64| Counted { choice: (option, name.clone()), name, now, before };
+    let mut all: Vec<Counted> = Vec::new();
+    for (name, count) in now {
+        let was = before.remove(&name).unwrap_or(0);
+        all.push(of(name, count, was));
+    }
+    all.extend(before.into_iter().map(|(name, was)| of(name, 0, was)));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_are_short_and_chance_is_left_out() {
+        let shown = [(5, 5), (7, 0), (90, 10), (50, 100), (110, 100)].map(|(now, was)| difference(now, was));
+        assert_eq!(shown.join(", "), "same, +7, × 9.0, −50 %, +10 %");
+        let reason = |reason: &str, count| Reason { reason: reason.into(), count, ..Reason::default() };
+        let now =
+            Figures { reasons: vec![reason("rate-limit", 60), reason("full", 11)], ..Figures::default() };
+        let before = Figures { reasons: vec![reason("full", 9), reason("gone", 40)], ..Figures::default() };
+        let change = HourChange::between(now, before);
+        let names: Vec<&str> = change.notable.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["rate-limit", "gone"]);
+    }
+
+    #[test]
+    fn the_hours_are_whole_and_seven_days_apart() {
+        let [(from, to), (was_from, was_to)] = hours(8 * DAY_MS + HOUR_MS + 5);
+        assert_eq!((from, to), (8 * DAY_MS, 8 * DAY_MS + HOUR_MS));
+        assert_eq!((was_from, was_to), (DAY_MS, DAY_MS + HOUR_MS));
+    }
+}

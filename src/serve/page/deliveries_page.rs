@@ -1,0 +1,128 @@
+//! `/deliveries`: the list behind every figure, by whatever deliveries have.
+//!
+//! Not here: finding them (`delivery_routes`). Invariant: the list shows the command that prints
+//! the same.
+
+use super::delivery_table::{count, table};
+use super::frame::Frame;
+use super::page_parts::{command, note, title};
+use super::page_reader::PageReader;
+use super::showing::show;
+use crate::serve::api::delivery_routes;
+use crate::serve::http_answer::HttpAnswer;
+use crate::serve::http_query::HttpQuery;
+use crate::serve::http_route::HttpAsked;
+use crate::serve::problem::Problem;
+use crate::stats::render::html::figure_lists::typed;
+use crate::stats::render::html::markup::Html;
+
+/// Deliveries of a page.
+const PAGE: usize = 100;
+/// What can be chosen in the form: the parameter, its label.
+const CHOICES: [(&str, &str); 10] = [
+    ("recipient", "Recipient"),
+    ("sender", "Sender"),
+    ("client", "Client"),
+    ("status", "Status"),
+    ("reason", "Reason"),
+    ("provider", "Provider"),
+    ("domain", "Recipient domain"),
+    ("sender_domain", "Sender domain"),
+    ("since", "From"),
+    ("until", "To"),
+];
+/// Those of them that are always shown.
+const USUAL: usize = 5;
+/// What the form does not have; it is kept when the form is sent.
+const KEPT: [&str; 8] = ["queue_id", "message_id", "source", "tls", "about", "own", "shape", "relay"];
+
+pub(super) fn deliveries(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
+    let reader = PageReader::of(asked, "/deliveries");
+    let found = delivery_routes::found(asked, PAGE)?;
+    let frame = Frame { title: "Deliveries", path: "/deliveries", fresh_for: None, reader: &reader };
+    Ok(show(&frame, |to| {
+        title(to, "Deliveries");
+        form(to, asked.query);
+        count(to, found.deliveries.len(), found.next.is_some());
+        match found.deliveries.is_empty() {
+            true => note(to, "There is no such delivery."),
+            false => table(to, &found.deliveries, &reader),
+        }
+        if let Some(next) = found.next {
+            let mut query = asked.query.clone();
+            query.set("cursor", delivery_routes::cursor(next));
+            to.raw("<p>");
+            to.tag("a", &[("class", &"more"), ("href", &format_args!("/deliveries?{}", query.written()))]);
+            to.raw("Older deliveries</a></p>\n");
+        }
+        let mut api = asked.query.clone();
+        api.set("limit", "1000");
+        let address = format!("/api/v1/deliveries?{}", api.written());
+        to.raw("<p class=command>");
+        to.tag("a", &[("href", &address)]).raw("As JSON</a> · ");
+        to.tag("a", &[("href", &format_args!("{address}&format=csv"))]).raw("as CSV</a></p>\n");
+        command(to, "The same on the command line", &command_of(asked.query));
+    }))
+}
+
+fn form(to: &mut Html, query: &HttpQuery) {
+    to.raw("<form action=\"/deliveries\" class=filter>");
+    let is_more = CHOICES[USUAL..].iter().any(|(name, _)| query.text(name).is_some());
+    for (name, label) in &CHOICES[..USUAL] {
+        field(to, name, label, query);
+    }
+    to.raw(if is_more { "<details open>" } else { "<details>" })
+        .raw("<summary>More</summary><div class=fields>");
+    for (name, label) in &CHOICES[USUAL..] {
+        field(to, name, label, query);
+    }
+    to.raw("</div></details>");
+    for name in KEPT {
+        if let Some(value) = query.text(name) {
+            to.tag("input", &[("type", &"hidden"), ("name", &name), ("value", &value)]);
+        }
+    }
+    to.raw("<button>Show</button></form>\n");
+}
+
+fn field(to: &mut Html, name: &'static str, label: &'static str, query: &HttpQuery) {
+    let value = query.text(name).unwrap_or_default();
+    to.raw("<label>").raw(label);
+    to.tag("input", &[("name", &name), ("value", &value), ("maxlength", &998), ("autocomplete", &"off")]);
+    to.raw("</label>");
+}
+
+fn command_of(query: &HttpQuery) -> String {
+    let is_option = |name: &str| !matches!(name, "cursor" | "limit" | "order" | "group" | "format");
+    let options = query.pairs().filter(|(name, value)| is_option(name) && !value.is_empty());
+    let shown: Vec<(&'static str, &str)> = options.filter_map(|(name, value)| option(name, value)).collect();
+    typed("carom deliveries", shown.into_iter())
+}
+
+/// The option of the command for a parameter.
+fn option<'v>(name: &str, value: &'v str) -> Option<(&'static str, &'v str)> {
+    Some(match (name, value) {
+        ("own", "false") => ("others", ""),
+        ("own", _) => ("own", ""),
+        ("failed", _) => ("failed", ""),
+        ("unclassified", _) => ("unclassified", ""),
+        ("recipient", value) => ("recipient", value),
+        ("sender", value) => ("sender", value),
+        ("client", value) => ("client", value),
+        ("status", value) => ("status", value),
+        ("reason", value) => ("reason", value),
+        ("provider", value) => ("provider", value),
+        ("domain", value) => ("domain", value),
+        ("sender_domain", value) => ("sender-domain", value),
+        ("relay", value) => ("relay", value),
+        ("shape", value) => ("shape", value),
+        ("queue_id", value) => ("queue-id", value),
+        ("message_id", value) => ("message-id", value),
+        ("source", value) => ("source", value),
+        ("tls", value) => ("tls", value),
+        ("about", value) => ("about", value),
+        ("since", value) => ("since", value),
+        ("until", value) => ("until", value),
+        _ => return None,
+    })
+}

@@ -1,0 +1,132 @@
+//! ONE EXCHANGE: what this host has changed goes out, and what others have changed comes in.
+//!
+//! Facts are put into their groups, then all logs are read from where this host was. Not here:
+//! groups whose log does not go on from there (`comparing`). Invariants: a fact leaves the queue
+//! when the newest change at the time of its put was read: then no fail-over has lost it unseen. A
+//! group with a fault holds up no other.
+
+use super::change_log::{Continuation, NumberedChange, continuation, has_read};
+use super::comparing;
+use super::fact_place::{GROUPS, unpack};
+use super::first_fault::FirstFault;
+use super::foreign_fact::is_believed;
+use super::logged_change::{LoggedChange, changes};
+use super::put_facts::{PutInto, put};
+use super::server_fault::{accepted_of, not_ours};
+use super::server_keys as keys;
+use super::server_link::ServerLink;
+use crate::clock;
+use crate::config::SharedStore;
+use crate::deadline::Deadline;
+use crate::error::Result;
+use crate::store::{GroupPosition, GroupState, SharedFact, Store};
+use redis::{Cmd, Value};
+use std::collections::BTreeMap;
+
+/// Facts that are put together.
+const TOGETHER: usize = 10_000;
+/// Changes of a group that are read together: the longest ones of all groups are no more than a
+/// connection takes.
+const READ: usize = 100;
+
+/// Exchanges everything that is new, until the deadline. Returns how many facts were shipped and
+/// taken over.
+pub(super) fn run(
+    store: &Store,
+    link: &mut ServerLink,
+    shared: &SharedStore,
+    deadline: Deadline,
+    faults: &mut FirstFault,
+) -> Result<(usize, usize)> {
+    let (mut shipped, mut taken, mut after) = (0, 0, String::new());
+    loop {
+        let facts = store.waiting_facts(&after, TOGETHER)?;
+        let is_last = facts.len() < TOGETHER;
+        facts.last().into_iter().for_each(|last| last.name.clone_into(&mut after));
+        let put = put(link, shared, &facts, faults)?;
+        let (kept, came, is_read) = read(store, link, shared, put, faults)?;
+        (shipped, taken) = (shipped + kept, taken + came);
+        if deadline.passed() || is_last && is_read {
+            break;
+        }
+        if is_last {
+            after.clear();
+        }
+    }
+    taken += comparing::compare_all(store, link, shared, deadline, faults)?.taken;
+    Ok((shipped, taken))
+}
+
+/// What came out of logs.
+#[derive(Default)]
+struct LogsRead {
+    news: Vec<SharedFact>,
+    moved: Vec<GroupPosition>,
+    /// There is more.
+    has_more: bool,
+}
+
+/// Reads all logs on. What was put leaves the queue if it was read. Returns how many facts left the
+/// queue and were taken over, and whether all was read.
+fn read(
+    store: &Store,
+    link: &mut ServerLink,
+    shared: &SharedStore,
+    mut put: BTreeMap<u32, PutInto>,
+    faults: &mut FirstFault,
+) -> Result<(usize, usize, bool)> {
+    let mut positions = store.group_positions()?;
+    positions.retain(|one| one.number < GROUPS && !one.is_behind());
+    let asked = positions.iter().map(|position| {
+        let (from, many) = (position.place.max(1), READ + 1);
+        let mut command = redis::cmd("XRANGE");
+        command.arg(keys::log(&shared.name, position.number)).arg(format!("{from}-0")).arg("+");
+        command.arg("COUNT").arg(many);
+        command
+    });
+    let asked: Vec<Cmd> = asked.collect();
+    let answers = link.ask_each(&asked)?;
+    let (mut logs, mut kept) = (LogsRead::default(), Vec::new());
+    for ((position, command), answer) in positions.into_iter().zip(&asked).zip(answers) {
+        let log = log_of(command, answer, &keys::log(&shared.name, position.number));
+        let Some(changes) = faults.of(log) else { continue };
+        let put = put.remove(&position.number);
+        kept.extend(logs.go_on(position, &changes, put));
+    }
+    let mut taken = 0;
+    if !logs.moved.is_empty() {
+        taken = store.merge(logs.news, logs.moved, clock::now_ms())?.taken;
+    }
+    let shipped = kept.len();
+    store.shipped(kept)?;
+    Ok((shipped, taken, !logs.has_more))
+}
+
+fn log_of(command: &Cmd, answer: Value, key: &str) -> Result<Vec<LoggedChange>> {
+    changes(accepted_of(command, answer)?).map_err(|_| not_ours(key))
+}
+
+impl LogsRead {
+    /// Goes on from a position by these changes. Returns what was put and read.
+    fn go_on(
+        &mut self,
+        position: GroupPosition,
+        changes: &[LoggedChange],
+        put: Option<PutInto>,
+    ) -> Vec<(String, crate::store::FactVersion)> {
+        let numbered: Vec<NumberedChange> = changes.iter().map(LoggedChange::numbered).collect();
+        let last = (position.place, position.mark);
+        let Continuation::Known(known) = continuation(last, &numbered) else {
+            self.moved.push(GroupPosition { state: GroupState::Behind, ..position });
+            return Vec::new();
+        };
+        self.has_more |= changes.len() > READ;
+        if let Some((place, mark)) = numbered[known..].last().copied() {
+            self.moved.push(GroupPosition { place, mark, ..position });
+            let facts = changes[known..].iter().filter_map(|change| unpack(&change.octets));
+            self.news.extend(facts.filter(|fact| is_believed(fact, None)));
+        }
+        let put = put.filter(|put| has_read(put.newest, last, &numbered));
+        put.map_or_else(Vec::new, |put| put.facts)
+    }
+}

@@ -1,0 +1,93 @@
+//! Exchanging while a process serves: `lmtp`, `access`, `socketmap` and `serve` ship what changes
+//! on this host, and take what others have changed, about twice a second.
+//!
+//! It has a thread and a connection of its own. Not here: the exchange. Invariants: nothing that a
+//! client waits for waits for it, and it ends with the config that it was begun with.
+
+use super::first_fault::FirstFault;
+use super::server_link::ServerLink;
+use super::state_mark::StateMark;
+use super::{exchange, take_part};
+use crate::config::{Config, SharedStore};
+use crate::deadline::{Deadline, stopping};
+use crate::error::{Error, Result};
+use crate::store::Store;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// Between two exchanges.
+const PAUSE: Duration = Duration::from_millis(400);
+/// After failures, twice as long each time, up to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// Time for one.
+const TIME: Duration = Duration::from_secs(20);
+/// How often it is noted that exchanges go well.
+const NOTED: Duration = Duration::from_secs(60);
+
+/// The exchange of a process with one config, until it is dropped.
+pub(crate) struct LiveExchange {
+    over: Arc<AtomicBool>,
+}
+
+impl LiveExchange {
+    /// Exchanges in a thread from now on, if the config shares anything.
+    pub(crate) fn begin(config: &Arc<Config>) -> Result<LiveExchange> {
+        let over = Arc::new(AtomicBool::new(false));
+        if config.shared.get()?.is_used() {
+            let (config, over) = (config.clone(), over.clone());
+            let work = move || {
+                if let Ok(shared) = config.shared.get() {
+                    keep_exchanging(shared, &Store::lazy(&config.store_path()), &over);
+                }
+            };
+            std::thread::Builder::new().name("shared".into()).spawn(work).map_err(Error::new)?;
+        }
+        Ok(LiveExchange { over })
+    }
+}
+
+impl Drop for LiveExchange {
+    /// Its thread ends after the exchange in hand: nobody waits for it.
+    fn drop(&mut self) {
+        self.over.store(true, Relaxed);
+    }
+}
+
+fn keep_exchanging(shared: &SharedStore, store: &Store, over: &AtomicBool) {
+    let (mut link, mut pause, mut noted): (Option<ServerLink>, _, Option<Instant>) = (None, PAUSE, None);
+    while !stopping::asked() && !over.load(Relaxed) {
+        match exchange_once(shared, store, &mut link) {
+            Ok(()) if noted.is_none_or(|noted| noted.elapsed() >= NOTED) => {
+                let _ = StateMark::note(store, None);
+                (noted, pause) = (Some(Instant::now()), PAUSE);
+            }
+            Ok(()) => pause = PAUSE,
+            Err(error) => {
+                if noted.is_some() || pause == PAUSE {
+                    tracing::warn!(%error, "cannot exchange with other hosts; trying again");
+                }
+                let _ = StateMark::note(store, Some(&error));
+                (link, noted, pause) = (None, None, (pause * 2).min(LONGEST_PAUSE));
+            }
+        }
+        std::thread::sleep(pause);
+    }
+}
+
+fn exchange_once(shared: &SharedStore, store: &Store, link: &mut Option<ServerLink>) -> Result<()> {
+    take_part(store)?;
+    // Another process of this host exchanges now.
+    let Some(_alone) = store.lock_sharing()? else { return Ok(()) };
+    if link.is_none() {
+        *link = Some(ServerLink::open(shared)?);
+    }
+    match link {
+        Some(link) => {
+            let mut faults = FirstFault::default();
+            exchange::run(store, link, shared, Deadline::after(TIME), &mut faults)?;
+            faults.end()
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,66 @@
+//! Whether the shared store is one that carom can use: for `carom check --connect`.
+//!
+//! Not here: exchanging. Invariant: what is written is gone within seconds.
+
+use super::logged_change::{read_as, texts};
+use super::server_keys as keys;
+use super::server_link::ServerLink;
+use crate::clock;
+use crate::config::SharedStore;
+use crate::error::{Error, Result};
+
+/// Milliseconds that its clock may be off.
+const OFF_MS: i64 = 60_000;
+/// A script as carom's are, of one key.
+const SCRIPT: &str = "return redis.call('EXPIRE', KEYS[1], 10)";
+
+/// What was found.
+pub(crate) struct Probed {
+    /// The version that the server gives.
+    pub(crate) version: String,
+    pub(crate) faults: Vec<Error>,
+}
+
+pub(crate) fn probe(shared: &SharedStore) -> Result<Probed> {
+    let mut link = ServerLink::open(shared)?;
+    let mut faults = Vec::new();
+    faults.extend(may_write(&mut link, shared).err());
+    faults.extend(keeps_all(&mut link).err());
+    faults.extend(is_in_time(&mut link).err());
+    Ok(Probed { version: link.version().to_owned(), faults })
+}
+
+/// Error: it takes no writes of ours now.
+fn may_write(link: &mut ServerLink, shared: &SharedStore) -> Result<()> {
+    let probe = keys::probe(&shared.name);
+    for key in [&probe, &format!("{}probe", shared.counter_prefix)] {
+        link.ask_one(redis::cmd("SET").arg(key).arg(1).arg("EX").arg(10))?;
+    }
+    link.ask_one(redis::cmd("EVAL").arg(SCRIPT).arg(1).arg(probe)).map(drop)
+}
+
+/// Error: what is full throws entries away.
+fn keeps_all(link: &mut ServerLink) -> Result<()> {
+    let memory = texts(&link.ask_one(redis::cmd("INFO").arg("memory"))?);
+    let policy = memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"));
+    match policy.map(str::trim).filter(|policy| policy.starts_with("allkeys-")) {
+        None => Ok(()),
+        Some(policy) => {
+            let what =
+                format!("the shared store drops suppressions when it is full: maxmemory-policy is {policy}");
+            Err(Error::new(what).remedy("set maxmemory-policy noeviction in its configuration"))
+        }
+    }
+}
+
+/// Error: its clock and ours differ.
+fn is_in_time(link: &mut ServerLink) -> Result<()> {
+    let (seconds, _micros): (i64, i64) = read_as(link.ask_one(&redis::cmd("TIME"))?)?;
+    let off_ms = clock::now_ms() - seconds.saturating_mul(1000);
+    if off_ms.abs() <= OFF_MS {
+        return Ok(());
+    }
+    let side = if off_ms > 0 { "ahead of" } else { "behind" };
+    let what = format!("the clock of this host is {} s {side} that of the shared store", off_ms.abs() / 1000);
+    Err(Error::new(what).remedy("set the one that is wrong: timedatectl set-ntp true"))
+}

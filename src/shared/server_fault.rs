@@ -1,0 +1,94 @@
+//! What went wrong with the shared store, in words, and the fix.
+//!
+//! Not here: connections (`server_connection`), and what answers mean (`logged_change`).
+
+use super::command_key::first_key;
+use crate::error::{Error, Result};
+use crate::text::{bounded, one_line};
+use redis::{Cmd, RedisError, Value};
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+const SEE_IT: &str =
+    "see whether it runs and [shared] url is right: redis-cli -u URL PING; carom tries again at each tick";
+
+/// Error: the server has refused.
+pub(super) fn accepted(answer: Value) -> Result<Value> {
+    answer.extract_error().map_err(|error| explained(&error))
+}
+
+/// The same. A key that has something else is named.
+pub(super) fn accepted_of(command: &Cmd, answer: Value) -> Result<Value> {
+    match first_key(command) {
+        Some(key) if is_wrong_type(&answer) => Err(not_ours(&String::from_utf8_lossy(key))),
+        _ => accepted(answer),
+    }
+}
+
+/// Whether a key that the command names has something else than the command is for.
+pub(super) fn is_wrong_type(answer: &Value) -> bool {
+    matches!(answer, Value::ServerError(error)
+        if error.code() == "WRONGTYPE" || error.details().is_some_and(|text| text.contains("WRONGTYPE")))
+}
+
+/// Something else is where carom keeps this.
+pub(super) fn not_ours(key: &str) -> Error {
+    let key = one_line(bounded(key, 200));
+    Error::new(format_args!("the shared store: what {key} has is not carom's"))
+        .remedy(format_args!("redis-cli DEL '{key}'; carom shared resync"))
+}
+
+/// What the server said.
+fn explained(error: &RedisError) -> Error {
+    let text = error.to_string();
+    let says = |word: &str| text.to_uppercase().contains(word) || error.code() == Some(word);
+    let fix = if says("WRONGPASS") || says("NOAUTH") || says("AUTHENTICATION") {
+        "correct [shared] user and password"
+    } else if says("NOPERM") {
+        "let its user do it: ACL SETUSER NAME ~carom:* ~consume-mail:* +@all -@admin -@dangerous +info"
+    } else if says("OOM") {
+        "it is full: raise its maxmemory; its maxmemory-policy must be noeviction"
+    } else if says("READONLY") {
+        "it is a replica: set [shared] url to the master, or use cluster or sentinel"
+    } else if says("MISCONF") {
+        "it cannot save to its disk: see its log"
+    } else if says("CLUSTERDOWN") || says("MASTERDOWN") || says("LOADING") {
+        "wait until it is up: redis-cli INFO; carom tries again at each tick"
+    } else if says("MOVED") {
+        "it is a node of a Cluster: set [shared] cluster = true"
+    } else if says("UNKNOWN COMMAND") {
+        "use Redis 6 or later, or Valkey"
+    } else {
+        SEE_IT
+    };
+    Error::new(format_args!("the shared store: {}", one_line(bounded(&text, 400)))).remedy(fix)
+}
+
+/// The connection failed.
+pub(super) fn broken(error: &io::Error, timeout: Duration) -> Error {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            Error::new(format_args!("the shared store: no answer within {} s", timeout.as_secs()))
+                .remedy("see whether it runs and what holds it up: redis-cli -u URL --latency")
+        }
+        ErrorKind::UnexpectedEof => Error::new("the shared store: it closed the connection").remedy(SEE_IT),
+        _ => Error::new(format_args!("the shared store: {}", one_line(&error.to_string()))).remedy(SEE_IT),
+    }
+}
+
+/// It does not answer as Redis does.
+pub(super) fn foreign() -> Error {
+    Error::new("the shared store: what is there is not Redis")
+        .remedy("correct [shared] url: it needs the port of Redis or Valkey")
+}
+
+pub(super) fn too_much(mebibytes: usize) -> Error {
+    Error::new(format_args!("the shared store: an answer is larger than {mebibytes} MiB"))
+        .remedy("see which of the keys that begin with carom: is so large: redis-cli --memkeys")
+}
+
+/// Not all of a Cluster is there.
+pub(super) fn unsettled() -> Error {
+    Error::new("the shared store: CLUSTERDOWN: not all slots are served")
+        .remedy("wait until it is up: redis-cli CLUSTER INFO; carom tries again at each tick")
+}

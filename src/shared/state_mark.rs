@@ -1,0 +1,77 @@
+//! How exchanges go: a mark in the store, for checks, metrics and people.
+
+use super::foreign_fact::{refusal, shown};
+use crate::clock;
+use crate::config::{Config, SharedStore};
+use crate::error::{Error, Result};
+use crate::store::Store;
+use serde::{Deserialize, Serialize};
+
+/// The name of the mark.
+const MARK: &str = "shared";
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StateMark {
+    /// When the last exchange ended well (milliseconds since 1970).
+    pub(crate) exchanged_ms: Option<i64>,
+    /// Since when they fail.
+    pub(crate) failing_ms: Option<i64>,
+    /// Why the last one failed, and the fix.
+    #[serde(default)]
+    pub(crate) error: Option<String>,
+    #[serde(default)]
+    pub(crate) fix: Option<String>,
+}
+
+/// How exchanges go, and what is left for them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ExchangeState {
+    pub(crate) mark: StateMark,
+    /// Facts that are not in the shared store yet.
+    pub(crate) waiting: u64,
+    /// Groups that are to be compared.
+    pub(crate) behind: usize,
+    /// The first of those facts that cannot be shipped: what they are about, and why.
+    pub(crate) unshared: Vec<(String, &'static str)>,
+}
+
+/// Facts that are looked at for that.
+const LOOKED_AT: usize = 1000;
+
+impl ExchangeState {
+    /// `None`: nothing is shared.
+    pub(crate) fn read(config: &Config, store: &Store) -> Result<Option<ExchangeState>> {
+        // A fault of [shared] is the tick's to report.
+        if !config.shared.get().is_ok_and(SharedStore::is_used) {
+            return Ok(None);
+        }
+        let behind = store.group_positions()?.iter().filter(|one| one.is_behind()).count();
+        let mark = StateMark::read(store)?.unwrap_or_default();
+        let queued = store.queued_facts("", LOOKED_AT)?;
+        let refused = queued.iter().filter_map(|fact| Some((shown(&fact.name), refusal(fact)?)));
+        let (waiting, unshared) = (store.this_host()?.waiting, refused.collect());
+        Ok(Some(ExchangeState { mark, waiting, behind, unshared }))
+    }
+}
+
+impl StateMark {
+    /// `None`: there was no exchange yet.
+    pub(crate) fn read(store: &Store) -> Result<Option<StateMark>> {
+        Ok(store.marked(MARK)?.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    /// An exchange ended.
+    pub(super) fn note(store: &Store, error: Option<&Error>) -> Result<()> {
+        let (before, now_ms) = (StateMark::read(store)?.unwrap_or_default(), clock::now_ms());
+        let mark = match error {
+            None => StateMark { exchanged_ms: Some(now_ms), ..StateMark::default() },
+            Some(error) => StateMark {
+                exchanged_ms: before.exchanged_ms,
+                failing_ms: before.failing_ms.or(Some(now_ms)),
+                error: Some(error.text().to_owned()),
+                fix: error.remedy_text().map(str::to_owned),
+            },
+        };
+        store.mark(MARK, &serde_json::to_string(&mark).unwrap_or_default())
+    }
+}

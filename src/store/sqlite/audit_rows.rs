@@ -1,0 +1,61 @@
+//! Actions of people: who did what when, and what it changed.
+//!
+//! Not here: the actions (`crate::serve`). Invariant: an action is on record before it begins.
+
+use super::connection::SharedConnection;
+use crate::error::Result;
+use crate::store::audited::{AuditEntry, AuditFilter};
+use rusqlite::{Row, params};
+
+const COLUMNS: &str = "id, at_ms, who, action, what, before, after";
+
+pub(crate) fn begin(shared: &SharedConnection, entry: &AuditEntry) -> Result<i64> {
+    let AuditEntry { at_ms, who, action, what, before, .. } = entry.clone();
+    shared.write(move |db| {
+        let put = "INSERT INTO audit (at_ms, who, action, what, before) VALUES (?1, ?2, ?3, ?4, ?5)";
+        db.prepare_cached(put)?.execute(params![at_ms, who, action, what, text(&before)])?;
+        Ok(db.last_insert_rowid())
+    })
+}
+
+pub(crate) fn end(shared: &SharedConnection, id: i64, after: &serde_json::Value) -> Result<()> {
+    let after = text(after);
+    shared.write(move |db| {
+        db.prepare_cached("UPDATE audit SET after = ?2 WHERE id = ?1")?.execute(params![id, after]).map(drop)
+    })
+}
+
+pub(crate) fn entries(shared: &SharedConnection, filter: &AuditFilter) -> Result<Vec<AuditEntry>> {
+    let AuditFilter { before_id, since_ms, who, action, most } = filter;
+    shared.read(|db| {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM audit WHERE id < ?1 AND at_ms >= ?2 AND (?3 IS NULL OR who = ?3)
+             AND (?4 IS NULL OR action = ?4) ORDER BY id DESC LIMIT ?5"
+        );
+        let before = before_id.unwrap_or(i64::MAX);
+        let since = since_ms.unwrap_or(i64::MIN);
+        let mut select = db.prepare_cached(&sql)?;
+        let rows = select.query_map(params![before, since, who, action, *most as i64], row)?;
+        rows.collect()
+    })
+}
+
+fn text(value: &serde_json::Value) -> Option<String> {
+    (!value.is_null()).then(|| value.to_string())
+}
+
+fn row(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
+    let value = |at: usize| {
+        let text: Option<String> = row.get(at)?;
+        Ok::<_, rusqlite::Error>(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+    };
+    Ok(AuditEntry {
+        id: row.get(0)?,
+        at_ms: row.get(1)?,
+        who: row.get(2)?,
+        action: row.get(3)?,
+        what: row.get(4)?,
+        before: value(5)?,
+        after: value(6)?,
+    })
+}

@@ -1,0 +1,72 @@
+//! Soft bounces of several hosts that reach a threshold together.
+//!
+//! Each host has counted what it knew of. The host of the newest bounce goes on with the plan of
+//! that report, as if it had known the others. Not here: the threshold (`action/strike`).
+//! Invariant: of the hosts that know the same bounces, one goes on.
+
+use crate::clock::{self, DAY_MS};
+use crate::plan::{Action, Plan, Strike};
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// Goes on with the plan of the newest soft bounce, if it is of this host, ended below the
+/// threshold, and all bounces that are known now reach it.
+pub(super) fn reached_together(db: &Connection, address: &str, sender_domain: &str) -> rusqlite::Result<()> {
+    let newest = "SELECT key, at_ms FROM strikes WHERE address = ?1 AND sender_domain = ?2 AND proven
+        ORDER BY at_ms DESC, key DESC LIMIT 1";
+    let newest: Option<(String, i64)> = db
+        .prepare_cached(newest)?
+        .query_row([address, sender_domain], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((key, at_ms)) = newest else { return Ok(()) };
+    let suppressed =
+        "SELECT 1 FROM suppressions WHERE address = ?1 AND sender_domain = ?2 AND soft_bounces > 0";
+    if db.prepare_cached(suppressed)?.exists([address, sender_domain])? {
+        return Ok(());
+    }
+    let Some((step, strike)) = counted_step(db, &key, address, sender_domain)? else { return Ok(()) };
+    let from_ms = at_ms - i64::from(strike.window) * DAY_MS;
+    let count =
+        "SELECT count(*) FROM strikes WHERE address = ?1 AND sender_domain = ?2 AND at_ms > ?3 AND proven";
+    let count: u32 =
+        db.prepare_cached(count)?.query_row(params![address, sender_domain, from_ms], |row| row.get(0))?;
+    if count < strike.threshold {
+        return Ok(());
+    }
+    let note =
+        format!("{sender_domain} soft bounces of {address} on all hosts, {count} of {}", strike.threshold);
+    db.prepare_cached("UPDATE steps SET state = 'succeeded', note = ?3 WHERE key = ?1 AND step = ?2")?
+        .execute(params![key, step, note])?;
+    let go_on =
+        "UPDATE steps SET state = 'pending', due_ms = ?2 WHERE key = ?1 AND state = 'skipped' AND EXISTS (
+        SELECT 1 FROM steps AS earlier WHERE earlier.key = ?1 AND earlier.step = steps.after AND
+        ((earlier.state = 'succeeded' AND steps.outcome <> 'failed') OR earlier.state = 'pending'))";
+    while db.prepare_cached(go_on)?.execute(params![key, clock::now_ms()])? > 0 {}
+    let open = "UPDATE journal SET state = 'open', message = coalesce(message, x'') WHERE key = ?1";
+    db.prepare_cached(open)?.execute([&key]).map(drop)
+}
+
+/// The step of a report of this host that counted its soft bounce, without reaching the threshold.
+fn counted_step(
+    db: &Connection,
+    key: &str,
+    address: &str,
+    sender_domain: &str,
+) -> rusqlite::Result<Option<(i64, Strike)>> {
+    let plan: Option<Option<String>> = db
+        .prepare_cached("SELECT plan FROM journal WHERE key = ?1")?
+        .query_row([key], |row| row.get(0))
+        .optional()?;
+    let plan = plan.flatten().and_then(|plan| serde_json::from_str::<Plan>(&plan).ok());
+    for (number, step) in plan.into_iter().flat_map(|plan| plan.steps).enumerate() {
+        let Action::Strike(strike) = step.action else { continue };
+        let noted = "SELECT 1 FROM steps WHERE key = ?1 AND step = ?2 AND state = 'noted'";
+        let number = number as i64;
+        if strike.address == address
+            && strike.sender_domain == sender_domain
+            && db.prepare_cached(noted)?.exists(params![key, number])?
+        {
+            return Ok(Some((number, strike)));
+        }
+    }
+    Ok(None)
+}

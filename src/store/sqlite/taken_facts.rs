@@ -1,0 +1,133 @@
+//! Facts of other hosts, taken over into the tables.
+//!
+//! Not here: what a fact does to the rows (`shared_facts`), and what this host has to say
+//! (`shared_rows`). Invariant: what is taken over is not noted as a change of this host.
+
+use super::connection::SharedConnection;
+use super::shared_facts::{self, Before};
+use super::shared_rows::{BEHIND, NEW, silently, stamp};
+use crate::error::Result;
+use crate::store::shared_fact::SharedFact;
+use crate::store::shared_state::{GroupPosition, GroupState, Merged, greatest_rank};
+use rusqlite::{Connection, params};
+
+/// Facts of one transaction: others wait while it lasts.
+const TOGETHER: usize = 20_000;
+
+/// The same as `merge`, for very many facts: in the order of the tables, so that each page is
+/// written once, and in several transactions. How far groups are read comes last.
+pub(crate) fn merge_many(
+    shared: &SharedConnection,
+    mut facts: Vec<SharedFact>,
+    positions: Vec<GroupPosition>,
+    now_ms: i64,
+) -> Result<Merged> {
+    facts.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    let mut merged = Merged::default();
+    let (mut facts, mut last) = (facts.into_iter(), Some(positions));
+    loop {
+        let some: Vec<SharedFact> = facts.by_ref().take(TOGETHER).collect();
+        let positions = if facts.len() == 0 { last.take().unwrap_or_default() } else { Vec::new() };
+        let came = merge(shared, some, positions, now_ms)?;
+        (merged.taken, merged.outdated) = (merged.taken + came.taken, merged.outdated + came.outdated);
+        if last.is_none() {
+            return Ok(merged);
+        }
+    }
+}
+
+/// Takes over what stands against the versions known here, in one transaction, with how far groups
+/// are read. What this host knows better and the shared store has lost is queued.
+pub(crate) fn merge(
+    shared: &SharedConnection,
+    facts: Vec<SharedFact>,
+    positions: Vec<GroupPosition>,
+    now_ms: i64,
+) -> Result<Merged> {
+    shared.write(move |db| {
+        let mut merged = Merged::default();
+        let own: u32 = db.query_row("SELECT host FROM shared_self", [], |row| row.get(0))?;
+        silently(db, || {
+            let mut add = db.prepare_cached(shared_facts::ADD_UNKNOWN)?;
+            facts.iter().try_for_each(|fact| {
+                match shared_facts::add_unknown(&mut add, fact, now_ms)? {
+                    true => merged.taken += 1,
+                    false => return merge_one(db, fact, own, now_ms, &mut merged),
+                }
+                stamp_unless_old(db, fact)
+            })
+        })?;
+        let seen =
+            facts.iter().filter(|fact| !fact.name.starts_with('r')).map(|fact| fact.version.rank).max();
+        db.execute(
+            "UPDATE shared_self SET clock = max(clock, ?1)",
+            [seen.unwrap_or(0).min(greatest_rank())],
+        )?;
+        // Where a log was lost, totals may be lost.
+        if positions.iter().any(|position| position.state == GroupState::Behind) {
+            db.execute("DELETE FROM shared_totals", [])?;
+        }
+        for GroupPosition { number, place, mark, state } in positions {
+            let behind = match state {
+                GroupState::Read => 0,
+                GroupState::Behind => BEHIND,
+                GroupState::New => NEW,
+            };
+            let put = "INSERT OR REPLACE INTO shared_groups VALUES (?1, ?2, ?3, ?4)";
+            db.prepare_cached(put)?.execute(params![number, place as i64, mark as i64, behind])?;
+        }
+        Ok(merged)
+    })
+}
+
+fn merge_one(
+    db: &Connection,
+    fact: &SharedFact,
+    own: u32,
+    now_ms: i64,
+    merged: &mut Merged,
+) -> rusqlite::Result<()> {
+    let SharedFact { name, version, .. } = fact;
+    let known = match stamp(db, name)? {
+        Some((known, _)) => Some(known),
+        None => shared_facts::content(db, name)?.map(|content| content.version(name)),
+    };
+    if !fact.beats(known) {
+        if known.is_some_and(|known| known > *version) {
+            let queue = "INSERT INTO shared_queue VALUES (?1) ON CONFLICT (name) DO NOTHING";
+            db.prepare_cached(queue)?.execute([name])?;
+            merged.outdated += 1;
+        }
+        return Ok(());
+    }
+    if known.is_none() && fact.ends_ms().is_some_and(|ends_ms| ends_ms <= now_ms) {
+        return Ok(());
+    }
+    merged.taken += 1;
+    let whose = match known {
+        None => Before::Nothing,
+        Some(known) if known.host == own => Before::Own,
+        Some(_) => Before::Other,
+    };
+    shared_facts::put(db, fact, whose, now_ms)?;
+    if known.is_none() {
+        return stamp_unless_old(db, fact);
+    }
+    put_stamp(db, fact)?;
+    db.prepare_cached("DELETE FROM shared_queue WHERE name = ?1")?.execute([name])?;
+    Ok(())
+}
+
+/// Notes the version of a fact that was not known, unless the fact says it itself.
+fn stamp_unless_old(db: &Connection, fact: &SharedFact) -> rusqlite::Result<()> {
+    let content = fact.content.as_deref();
+    let says_itself = content.and_then(|text| shared_facts::version_before_sharing(&fact.name, text));
+    if says_itself == Some(fact.version) { Ok(()) } else { put_stamp(db, fact) }
+}
+
+fn put_stamp(db: &Connection, fact: &SharedFact) -> rusqlite::Result<()> {
+    let SharedFact { name, version, content } = fact;
+    let put = "INSERT INTO shared_stamps VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (name) DO UPDATE SET rank = excluded.rank, host = excluded.host, is_gone = excluded.is_gone";
+    db.prepare_cached(put)?.execute(params![name, version.rank, version.host, content.is_none()]).map(drop)
+}

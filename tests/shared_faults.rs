@@ -1,0 +1,137 @@
+//! A shared store that is away, full, read-only, foreign or slow: mail flows, work is queued, carom says what is wrong,
+//! and catches up by itself.
+
+use crate::bounces::{STRANGER, bounce, dsn, is_suppressed, sandbox, signed_path};
+use crate::harness::redis::{Redis, tick, ticks};
+use crate::harness::{Sandbox, free_port, plain};
+use crate::shared::{host, list};
+use std::io::Write;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+const GONE: &str = "gone@there.example";
+
+fn hard(host: &Sandbox, address: &str) {
+    bounce(host, &signed_path(host, address), STRANGER, &dsn(address, "5.1.1", "550 5.1.1 user unknown"));
+}
+
+/// A tick whose exchange fails says why, and so does `carom check`.
+#[track_caller]
+fn fails(host: &Sandbox, why: &str) {
+    let ran = host.run(&["cron"], b"");
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(ran.code == 1 && said.contains("shared: ") && said.contains(why), "{why}: {ran:?}");
+    let check = host.run(&["check"], b"").stdout;
+    assert!(check.contains("no exchange with other hosts since") && check.contains(why), "{check}");
+    let metrics = host.run(&["export", "prometheus"], b"").stdout;
+    assert!(metrics.contains("carom_shared_failing 1\n"), "{metrics}");
+}
+
+#[test]
+fn a_store_that_is_away_full_or_read_only_holds_up_no_mail_and_loses_nothing() {
+    let mut redis = Redis::start(&["--maxmemory-policy", "noeviction"]);
+    let [one, two] = ["", ""].map(|settings| host(&redis, settings));
+    ticks(&[&one, &two]);
+    redis.kill();
+    hard(&one, "away@there.example");
+    fails(&one, "the shared store: ");
+    redis.again();
+    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    hard(&one, "full@there.example");
+    fails(&one, "OOM");
+    redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    redis.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    hard(&one, "readonly@there.example");
+    fails(&one, "read only replica");
+    redis.cli(&["REPLICAOF", "NO", "ONE"]);
+    ticks(&[&one, &two]);
+    ticks(&[&one, &two]);
+    for address in ["away@there.example", "full@there.example", "readonly@there.example"] {
+        assert!(is_suppressed(&one, address) && is_suppressed(&two, address), "{address}");
+    }
+    assert_eq!(list(&one), list(&two));
+    let check = one.run(&["check", "--connect"], b"").stdout;
+    assert!(check.contains("the last exchange with other hosts was at"), "{check}");
+    assert!(check.contains("[shared] url answers: Redis"), "{check}");
+}
+
+#[test]
+fn a_wrong_password_and_a_server_that_is_too_old_are_named() {
+    let redis = Redis::start(&["--requirepass", "right"]);
+    let with = |password: &str| {
+        let host = sandbox(free_port(), "");
+        let file = host.path("password");
+        std::fs::write(&file, format!("{password}\n")).unwrap();
+        let password = format!("password = \"file:{}\"", file.display());
+        host.config(&format!("[shared]\nurl = \"{}\"\n{password}", redis.url()))
+    };
+    fails(&with("wrong"), "password");
+    tick(&with("right"));
+    let old = fake(b"$23\r\nredis_version:4.0.9\r\n#\n\r\n");
+    let host = sandbox(free_port(), "").config(&format!("[shared]\nurl = \"redis://127.0.0.1:{old}\""));
+    fails(&host, "Redis 4.0.9");
+}
+
+/// A server that says this to everything.
+fn fake(answer: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                while std::io::Read::read(&mut stream, &mut buffer).is_ok_and(|read| read > 0) {
+                    let commands = buffer.windows(4).filter(|octets| octets[0] == b'*').count().max(1);
+                    let _ = stream.write_all(&answer.repeat(commands));
+                }
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn pipe_and_relay_never_open_the_shared_store() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let connected = Arc::new(AtomicUsize::new(0));
+    let count = connected.clone();
+    std::thread::spawn(move || {
+        for _connection in listener.incoming() {
+            count.fetch_add(1, Relaxed);
+        }
+    });
+    let host = sandbox(free_port(), "")
+        .config(&format!("[shared]\nurl = \"redis://127.0.0.1:{port}\"\ntimeout = 1"));
+    let spool = host.path("spool");
+    std::fs::create_dir_all(&spool).unwrap();
+    for number in 0..3 {
+        host.pipe("x@accept.sink.example", &plain("x@accept.sink.example")).silent();
+        hard(&host, &format!("gone{number}@there.example"));
+        std::fs::write(spool.join(format!("{number}.msg")), plain("x@accept.sink.example")).unwrap();
+    }
+    assert_eq!(host.run(&["relay", &spool.display().to_string()], b"").code, 0);
+    assert_eq!(connected.load(Relaxed), 0);
+    // The tick does, and is not held up for long by one that says nothing.
+    assert_eq!(host.run(&["cron"], b"").code, 1);
+    assert!(connected.load(Relaxed) > 0);
+    hard(&host, GONE);
+    assert!(is_suppressed(&host, GONE));
+}
+
+#[test]
+fn a_config_that_shares_no_more_forgets_what_was_shared() {
+    let redis = Redis::start(&[]);
+    let [one, two] = ["", ""].map(|settings| host(&redis, settings));
+    ticks(&[&one, &two]);
+    let config = std::fs::read_to_string(one.path("carom.toml")).unwrap();
+    std::fs::write(one.path("carom.toml"), config.replace("url = \"redis", "#url = \"redis")).unwrap();
+    tick(&one);
+    hard(&one, GONE);
+    ticks(&[&one, &two]);
+    assert!(is_suppressed(&one, GONE) && !is_suppressed(&two, GONE));
+    std::fs::write(one.path("carom.toml"), config).unwrap();
+    ticks(&[&one, &two]);
+    assert!(is_suppressed(&two, GONE), "what was there is shared again");
+}
