@@ -6,7 +6,7 @@
 
 use crate::harness::checked_host::Host;
 use crate::harness::peers::{ACCEPT, SmtpPeer};
-use crate::harness::{DAY_MS, HOUR_MS, Sandbox, plain};
+use crate::harness::{DAY_MS, HOUR_MS, SENDER, Sandbox, plain, signed};
 use serde_json::Value;
 use std::fs::{self, Permissions};
 use std::net::UdpSocket;
@@ -49,6 +49,20 @@ fn a_user_who_does_not_exist_is_found() {
     assert!(found["fix"].as_str().unwrap().starts_with("useradd --system"), "{found}");
     let refused = host.run(&["check", "--as", "carom-of-nowhere"]);
     assert!(refused.code == 1 && refused.stderr.contains("useradd --system"), "{refused:?}");
+    // Also where the state directory has another owner, or that of a user who is gone.
+    let state = host.sandbox.path("state");
+    let owned_by = |uid: u32| std::os::unix::fs::chown(&state, Some(uid), None).unwrap();
+    for (uid, tester, fix) in [
+        (65_534, "nobody", "or set [policies] mail_user = \"nobody\""),
+        (61_234, "61234", "useradd --system --uid 61234 "),
+    ] {
+        owned_by(uid);
+        let text =
+            format!("there is no user carom-of-nowhere: tested as {tester}, who owns {}", state.display());
+        let found = host.finds(&[], "note", &text);
+        assert!(found["fix"].as_str().unwrap().contains(fix), "{found}");
+    }
+    owned_by(0);
     host.edit("carom-of-nowhere", "root");
     host.is_repaired(&[], "there is no user");
 }
@@ -189,7 +203,7 @@ fn a_clock_that_was_set_back_or_runs_ahead_is_found() {
 #[test]
 fn mail_that_cannot_leave_is_found() {
     let host = Host::new();
-    let mail = crate::harness::signed("x@oob.sink.example", "", b"hello\r\n");
+    let mail = signed("x@oob.sink.example", "", b"hello\r\n");
     host.sandbox.pipe("x@oob.sink.example", &mail);
     assert_eq!(host.sandbox.counter("oob_deferred"), 1);
     host.finds(&[], "note", "1 step is failing and retried; the first, bounce of x@oob.sink.example");
@@ -216,6 +230,37 @@ fn mail_that_cannot_leave_is_found() {
         asked,
         "without --connect there is none"
     );
+}
+
+#[test]
+fn port_25_that_a_provider_blocks_is_found() {
+    let mut host = Host::with("[send]\ntimeout = 2\n");
+    let port = host.sandbox.smtp_port;
+    host.network = "ip link set lo up && nft add table ip t && \
+        nft 'add chain ip t out { type filter hook output priority 0 ; }' && \
+        nft add rule ip t out tcp dport PORT drop"
+        .replace("PORT", &port.to_string());
+    let words =
+        ["pipe", "--sender", SENDER, "--recipient", "x@oob.sink.example", "--client-address", "192.0.2.1"];
+    let ran = host.hand(&words, &signed("x@oob.sink.example", "", b"hello\r\n"));
+    if ran.stderr.contains("unshare") || ran.stderr.contains("not found") {
+        return eprintln!("skipped: it needs root, iproute2 and nftables: {}", ran.stderr);
+    }
+    ran.silent();
+    let found =
+        host.finds(&[], "note", "1 step is failing and retried; the first, bounce of x@oob.sink.example");
+    assert!(found["found"].as_str().unwrap().contains("did not answer in time"), "{found}");
+    host.sandbox.set_clock(2 * HOUR_MS);
+    let found = host.finds(&[], "wrong", "1 step is failing");
+    assert!(found["fix"].as_str().unwrap().contains("carom check --connect"), "{found}");
+    let said = format!("port {port} of no mail exchanger answers: mx1.sender.example: 127.0.0.1");
+    let found = host.finds(&["--connect"], "wrong", &said);
+    assert!(
+        found["found"].as_str().unwrap().contains("mx2.sender.example: 127.0.0.2"),
+        "each is tried: {found}"
+    );
+    let fix = format!("let this host connect to port {port} of others: many providers block it");
+    assert!(found["fix"].as_str().unwrap().starts_with(&fix), "{found}");
 }
 
 #[test]
@@ -318,4 +363,15 @@ fn files_of_root_in_the_state_directory_are_found_with_one_command() {
         chown(&entry.path());
     }
     assert!(!check().contains("chown -R nobody"), "{}", check());
+    // A log in it, or elsewhere: what nobody can write there has no line.
+    let log = sandbox.path("state/log");
+    fs::create_dir_all(&log).unwrap();
+    chown(&log);
+    fs::write(log.join("messages-2026-03-01.log"), "").unwrap();
+    assert!(check().contains(&format!("chown -R nobody: {}", state.display())), "{}", check());
+    let elsewhere = sandbox.path("logs");
+    fs::rename(&log, &elsewhere).unwrap();
+    let sandbox = sandbox.config(&format!("[log]\ndirectory = \"{}\"\n", elsewhere.display()));
+    let found = sandbox.run(&["check", "--quick"], b"").stdout;
+    assert!(found.contains(&format!("chown -R nobody {}", elsewhere.display())), "{found}");
 }

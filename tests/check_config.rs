@@ -118,7 +118,7 @@ fn places_that_ticks_write_to_are_found() {
         let found = host.finds(&[], "wrong", text);
         assert!(found["line"].as_u64().unwrap() >= 14, "{found}");
         if good.is_empty() {
-            host.obey(&found, "mkdir -p ");
+            host.obey(&found, "install -d ");
         } else {
             host.edit(lines, good);
         }

@@ -1,7 +1,12 @@
 //! The keys of `--json`, as `docs/json-output.md` lists them, are those that the commands print.
 
-use crate::harness::{Sandbox, names};
+use crate::bounces::hard;
+use crate::harness::application::Application;
+use crate::harness::policies::{self, counting};
+use crate::harness::redis::{Redis, tick as tick_of_host};
+use crate::harness::{Sandbox, names, plain};
 use crate::statistics::{OTHER, append, delivery, tick};
+use crate::wiring::Instance;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -197,4 +202,64 @@ fn the_keys_of_suppressions_and_policies_are_those_that_are_printed() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/dist/sink.wasm");
     fits("## carom policy install --json", &run(&["policy", "install", "mine", file, "--json"]));
     fits("## carom policy install --json", &run(&["policy", "list", "mine", "--json"]));
+}
+
+#[test]
+fn the_keys_of_the_outbox_are_those_that_are_printed() {
+    let application = Application::at(0);
+    application.answer(422);
+    let sandbox = crate::bounces::sandbox(application.port, "");
+    hard(&sandbox, "a@there.example");
+    let run = |arguments: &[&str]| sandbox.run(&[&["outbox"], arguments, &["--json"]].concat(), b"").stdout;
+    fits("## carom outbox --json", &run(&[]));
+    fits("## carom outbox retry --json", &run(&["retry", "--all"]));
+    fits("## carom outbox --json", &run(&[]));
+    fits("## carom outbox retry --json", &run(&["drop", "--all"]));
+}
+
+#[test]
+fn the_keys_of_the_shared_state_are_those_that_are_printed() {
+    let redis = Redis::start(&[]);
+    let host = crate::shared::host(&redis, "");
+    tick_of_host(&host);
+    let run = |command: &str| host.run(&["shared", command, "--json"], b"").stdout;
+    fits("## carom shared status --json", &run("status"));
+    fits("## carom shared diff --json", &run("diff"));
+    fits("## carom shared diff --json", &run("resync"));
+}
+
+#[test]
+fn the_keys_of_wiring_are_those_that_are_printed() {
+    let postfix = Instance::new("");
+    let enable = "## carom postfix enable --json";
+    fits(enable, &postfix.run(&["enable", "--dry-run", "--json"]).stdout);
+    let enabled = postfix.run(&["enable", "--json"]).stdout;
+    let (commands, findings) = enabled.split_once('\n').unwrap();
+    fits(enable, commands);
+    fits("## carom check --json", findings);
+    fits("## carom check --json", &postfix.run(&["show", "--json"]).stdout);
+    fits(enable, &postfix.run(&["disable", "--json"]).stdout);
+}
+
+#[test]
+fn the_keys_for_authors_of_policies_are_those_that_are_printed() {
+    let sandbox = policies::sandbox().config("[policy.other]\nmonitor = true\n");
+    let (one, two) = (counting(&sandbox, "one"), counting(&sandbox, "two"));
+    let run = |words: &[&str]| sandbox.run(&[&["policy"], words, &["--json"]].concat(), b"").stdout;
+    fits("## carom check --json", &run(&["check", &one]));
+    fits("## carom policy bench --json", &run(&["bench", "sink", "--runs", "1"]));
+    fs::create_dir(sandbox.path("tests")).unwrap();
+    fs::write(sandbox.path("tests/a.toml"), "text = \"Subject: x\\n\\nx\\n\"\nseed = 3\n").unwrap();
+    fits("## carom policy test --json", &run(&["test", &one]));
+    fits("## carom policy test --json", &run(&["test", &one, "--accept"]));
+    let install = "## carom policy install --json";
+    fits(install, &run(&["install", "other", &one]));
+    run(&["install", "other", &two]);
+    fits(install, &run(&["rollback", "other"]));
+    run(&["install", "sink", &one]);
+    let shipped = run(&["rollback", "sink"]);
+    assert!(shipped == "{\"shipped\":true}\n" && documented(install).contains("shipped"), "{shipped}");
+    let to = "b@accept.sink.example";
+    sandbox.pipe(to, &plain(to)).silent();
+    fits("## carom policy diff --json", &run(&["diff"]));
 }

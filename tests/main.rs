@@ -57,6 +57,7 @@ mod loops;
 mod make_targets;
 mod mutations;
 mod not_files;
+mod nothing_yet;
 mod notifications;
 mod once;
 mod outbox;

@@ -55,6 +55,16 @@ fn what_the_application_refuses_is_parked_until_an_operator_says_so() {
     assert!(sandbox.run(&["outbox", "retry", "--all"], b"").stdout.starts_with("1 due now"));
     tick(&sandbox);
     assert!(owed(&sandbox).is_empty() && application.told().len() == 5);
+    // All that is pending for an address.
+    hard(&sandbox, "d@there.example");
+    assert!(owed(&sandbox).is_empty(), "it was taken");
+    application.answer(503);
+    for address in ["e@there.example", "f@there.example"] {
+        hard(&sandbox, address);
+    }
+    let dropped = sandbox.run(&["outbox", "drop", "E@there.example"], b"");
+    assert!(dropped.stdout.starts_with("1 dropped"), "{dropped:?}");
+    assert_eq!(owed(&sandbox).iter().map(|one| &one["address"]).collect::<Vec<_>>(), ["f@there.example"]);
     let nothing = sandbox.run(&["outbox", "drop", "nothing"], b"");
     assert!(nothing.code == 1 && nothing.stderr.contains("no pending step has this id"), "{nothing:?}");
     assert_ne!(sandbox.run(&["outbox", "retry"], b"").code, 0, "an id, or --all");

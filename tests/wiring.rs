@@ -247,6 +247,19 @@ fn a_state_directory_that_is_named_is_named_to_postfix_too() {
 }
 
 #[test]
+fn a_user_who_does_not_exist_is_refused_before_anything_is_changed() {
+    let postfix = Instance::new("");
+    let (before, directory) = (postfix.files(), postfix.sandbox.path("etc").display().to_string());
+    let words = ["postfix", "enable", "-c", &directory, "--user", "carom-of-nowhere"];
+    let refused = postfix.sandbox.run(&words, b"");
+    let fix = "useradd --system --no-create-home --shell /usr/sbin/nologin carom-of-nowhere";
+    assert!(refused.code == 1 && refused.stderr.contains(fix), "{refused:?}");
+    assert!(postfix.files() == before);
+    let rehearsed = postfix.sandbox.run(&[&words[..], &["--dry-run"]].concat(), b"");
+    assert!(rehearsed.code == 0 && rehearsed.stdout.contains("user=carom-of-nowhere"), "{rehearsed:?}");
+}
+
+#[test]
 fn a_config_that_names_no_domain_is_refused() {
     let postfix = Instance::new("");
     fs::write(postfix.sandbox.path("carom.toml"), "policy = \"sink\"\n").unwrap();

@@ -112,7 +112,7 @@ fn takes_files(subject: &str, directory: &Path, key: &str) -> Finding {
         Ok(()) => return Finding::good(subject, format_args!("{shown} can be written")),
         Err(error) if !directory.exists() && error.kind() == ErrorKind::NotFound => (
             format!("{shown}: there is no such directory"),
-            format!("make it: mkdir -p {shown}; or set {key} to a file in another one"),
+            format!("make it: install -d -o {user} {shown}; or set {key} to a file in another one"),
         ),
         Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => {
             (format!("{shown}: {error}"), format!("mount it to be written, or set {key} to another place"))

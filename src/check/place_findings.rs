@@ -10,6 +10,7 @@ use crate::config::{Config, SinkPlace};
 use crate::files::user_database::SYSTEM;
 use crate::files::{private, probe};
 use crate::finding::Finding;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -90,11 +91,17 @@ impl OwnPlace {
             .find_map(|path| misplaced(self.subject, &path, PlaceKind::Directory, &key))
     }
 
-    /// The first thing in the state directory that this user cannot write, as a run of root leaves
-    /// it. Policies are root's.
+    /// The first thing in the state directory or that of the logs that this user cannot write, as a
+    /// run of root leaves it. Policies are root's.
     fn first_foreign(&self, config: &Config) -> Option<(PathBuf, io::Error)> {
-        let is_state = self.subject == "state";
-        let entries = self.path.read_dir().into_iter().filter(|_| is_state).flatten().flatten();
+        let logs = config.log_dir();
+        let is_flat = |directory: &&Path| match self.subject {
+            "state" => *directory == self.path || directory.starts_with(&self.path),
+            subject => subject == "log" && *directory == self.path,
+        };
+        let directories = BTreeSet::from([self.path.as_path(), &logs]);
+        let directories = directories.into_iter().filter(is_flat);
+        let entries = directories.filter_map(|directory| directory.read_dir().ok()).flatten().flatten();
         let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
         paths.retain(|path| *path != config.policies_dir() && !path.is_symlink());
         paths.sort();
@@ -109,7 +116,9 @@ impl OwnPlace {
 
     fn refused_within(&self, path: &Path, error: &io::Error) -> Finding {
         let found = format!("{}: {} cannot write there: {error}", path.display(), user());
-        let fix = format!("chown -R {}: {}", user(), self.path.display());
+        // Logs keep their group, which may read them.
+        let group = if self.subject == "log" { "" } else { ":" };
+        let fix = format!("chown -R {}{group} {}", user(), self.path.display());
         Finding::wrong(self.subject, found, format_args!("give all of it to the user that runs carom: {fix}"))
     }
 

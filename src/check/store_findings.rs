@@ -183,7 +183,13 @@ fn outbox(store: &Store) -> Result<Vec<Finding>> {
     if let Some(first) = failing.iter().min_by_key(|step| step.since_ms) {
         let found =
             format!("{} failing and retried; the first, {}", counted(failing.len()), described(first));
-        let fix = "see whether mail leaves this host: carom check --connect; and the rest: carom outbox";
+        let fix = match failing.iter().any(|step| step.action != "notify") {
+            true => "see whether mail leaves this host: carom check --connect; and the rest: carom outbox",
+            false => {
+                "let the application take it, or correct its [[notify]]; then the next tick sends all after: carom \
+                 outbox retry --all"
+            }
+        };
         let is_old = clock::now_ms() - first.since_ms > HOUR_MS;
         let finding = Finding::wrong("outbox", found, fix);
         findings.push(Finding { note: !is_old, ..finding });

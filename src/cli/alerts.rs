@@ -1,6 +1,6 @@
 //! `carom alerts`: the state of each rule.
 
-use super::folded_store;
+use super::asked_store::folded_store;
 use super::terminal::Terminal;
 use crate::alert::{Desk, RuleState};
 use crate::clock;

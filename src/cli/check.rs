@@ -7,10 +7,10 @@ use super::terminal::Terminal;
 use crate::check;
 use crate::config::Config;
 use crate::error::{Exit, Result};
-use crate::files::owner;
 use crate::files::user_database::SYSTEM;
 use crate::finding::Finding;
 use clap::Args;
+use rustix::process::geteuid;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -40,6 +40,7 @@ pub(crate) struct CheckHostArgs {
 pub(crate) fn run(
     arguments: &CheckHostArgs,
     config: Result<Arc<Config>>,
+    by_root: bool,
     terminal: Terminal,
 ) -> Result<Exit> {
     let config = match config {
@@ -55,20 +56,29 @@ pub(crate) fn run(
     findings.extend(connect.map(|domain| check::connect(&config, domain.as_deref())));
     findings.extend(connect.into_iter().flat_map(|_| check::connect_to_named(&config)));
     findings.extend(connect.into_iter().flat_map(|_| check::connect_to_shared(&config)));
-    findings.extend(nobody(&config, arguments));
+    if by_root && arguments.user.is_none() && config.policies.mail_user != "root" {
+        findings.extend(missing_user(&config));
+    }
     show(&findings, terminal)
 }
 
-/// Root has found no user to test as.
-fn nobody(config: &Config, arguments: &CheckHostArgs) -> Option<Finding> {
-    let name = &config.policies.mail_user;
-    let is_root = arguments.user.is_none() && owner::is_root() && name != "root";
-    let fix = format!(
-        "useradd --system --no-create-home --shell /usr/sbin/nologin {name}; or set [policies] mail_user"
-    );
-    let finding = Finding::note("user", format_args!("there is no user {name}: tested as root"), fix);
-    let is_missing = is_root && SYSTEM.user(name).is_ok_and(|user| user.is_none());
-    is_missing.then(|| finding.of_key(config, &["policies", "mail_user"]))
+/// Root has found no mail user: it has tested as the owner of the state directory, or as itself.
+fn missing_user(config: &Config) -> Option<Finding> {
+    let (name, uid) = (&config.policies.mail_user, geteuid().as_raw());
+    let is_missing = SYSTEM.user(name).is_ok_and(|user| user.is_none());
+    let tester = SYSTEM.name(uid);
+    // The files may be those of a user who was removed.
+    let is_nameless = tester == uid.to_string();
+    let number = if is_nameless { format!(" --uid {uid}") } else { String::new() };
+    let other = match (uid, is_nameless) {
+        (0, _) => "; or set [policies] mail_user".to_owned(),
+        (_, true) => String::new(),
+        (_, false) => format!("; or set [policies] mail_user = {tester:?}"),
+    };
+    let whose = if uid == 0 { String::new() } else { format!(", who owns {}", config.state_dir().display()) };
+    let found = format!("there is no user {name}: tested as {tester}{whose}");
+    let fix = format!("useradd --system{number} --no-create-home --shell /usr/sbin/nologin {name}{other}");
+    is_missing.then(|| Finding::note("user", found, fix).of_key(config, &["policies", "mail_user"]))
 }
 
 /// Prints findings; the exit code says whether something is wrong.

@@ -147,7 +147,8 @@ pub(crate) fn open_index(config: &Config) -> Result<Option<Index>> {
     if index.is_none() {
         let hint =
             if config.mail_logs.get()?.is_empty() { "add [[logs]] to the config, and run" } else { "run" };
-        note(format_args!("no log was read yet; {hint} `carom cron`"));
+        let path = config.index_path();
+        note(format_args!("no log was read yet, so there is no {}; {hint} `carom cron`", path.display()));
     }
     Ok(index)
 }

@@ -2,11 +2,12 @@
 //!
 //! Not here: what that is (`erase`).
 
-use super::folded_store;
+use super::asked_store::folded_store;
 use super::terminal::Terminal;
 use crate::config::Config;
 use crate::erase::{self, Erasure};
 use crate::error::{Exit, Result};
+use crate::store::Store;
 use clap::Args;
 use std::fmt::Write as _;
 
@@ -32,7 +33,10 @@ pub(crate) struct EraseArgs {
 
 pub(crate) fn run(arguments: &EraseArgs, config: &Config, terminal: Terminal) -> Result<Exit> {
     let address = arguments.address.trim_start_matches('<').trim_end_matches('>');
-    let store = folded_store(config)?;
+    let store = match arguments.dry_run {
+        true => folded_store(config)?,
+        false => Store::open(&config.store_path())?,
+    };
     let erased = erase::erase(config, &store, address, arguments.keep_suppression, arguments.dry_run)?;
     if !arguments.dry_run {
         tracing::info!("an address was erased");

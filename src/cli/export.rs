@@ -2,8 +2,8 @@
 //!
 //! Not here: what an export holds (`stats`).
 
+use super::asked_store::folded_store;
 use super::deliveries::open_index;
-use super::folded_store;
 use super::report::PeriodArgs;
 use super::terminal::{Output, print};
 use crate::clock;
@@ -68,9 +68,8 @@ pub(crate) fn run(what: &ExportCommand, config: &Config) -> Result<Exit> {
     let now_ms = clock::now_ms();
     let figures = |to: &Destination| {
         let figures = gather::of_host(index, config.hostname(), to.period.period(index)?)?;
-        // The store is not made for a report.
-        let path = config.store_path();
-        let store = if path.exists() { gather::of_store(&Store::to_read(&path)?, now_ms)? } else { None };
+        let store = Store::to_read(&config.store_path())?;
+        let store = if store.exists() { gather::of_store(&store, now_ms)? } else { None };
         Ok::<_, Error>(Figures { store, ..figures })
     };
     match what {

@@ -3,8 +3,8 @@
 //!
 //! Not here: finding it (`find`).
 
+use super::asked_store::folded_store;
 use super::deliveries::{self, Times};
-use super::folded_store;
 use super::outbox;
 use super::suppression_line::shown;
 use super::terminal::{self, Terminal, print};

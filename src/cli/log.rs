@@ -2,7 +2,7 @@
 //!
 //! Not here: the log and its rows (`message_log`). Invariant: where no terminal is, nothing is cut.
 
-use super::terminal::{self, Output, Terminal, fitted};
+use super::terminal::{self, Output, Terminal, fitted, note};
 use crate::clock::typed_time::time;
 use crate::config::Config;
 use crate::deadline::Deadline;
@@ -91,6 +91,10 @@ pub(crate) fn run(arguments: &LogArgs, config: &Config, terminal: Terminal) -> R
     for row in &rows {
         wants_more = wants_more && out.write(shown(row, terminal, table.as_ref()).as_bytes())?;
         following.know(row);
+    }
+    if rows.is_empty() && !config.log_dir().exists() {
+        let directory = config.log_dir();
+        note(format_args!("no message was logged yet: the first one makes {}", directory.display()));
     }
     if !follow {
         return out.finish();

@@ -4,6 +4,7 @@
 //! computed is in the modules above. Invariant: under a mail server (`pipe`) every error
 //! here, bad arguments included, ends as "try again later".
 
+mod asked_store;
 mod exit_code;
 mod identity;
 mod named_file;
@@ -50,25 +51,20 @@ mod suppression_line;
 mod verp;
 
 use crate::config::{Config, LogLevel};
-use crate::deadline::{Deadline, stopping};
+use crate::deadline::stopping;
 use crate::diagnostics;
 use crate::error::{Exit, Result};
 use crate::files::owner;
-use crate::message_log::MessageLog;
-use crate::store::{Store, encryption};
+use crate::store::encryption;
 use clap::error::ErrorKind;
 use identity::Writes;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 use terminal::Terminal;
 use tracing::Level;
 use typed::{Command, Global, Line, Typed};
-
-/// Time for records that are new to the store, before a command answers.
-const FOLDING: Duration = Duration::from_secs(600);
 
 /// Runs carom with the process's own arguments.
 pub fn run() -> Exit {
@@ -134,7 +130,9 @@ fn answer(Typed { global, command }: Typed) -> Result<Exit> {
         Command::Alerts => alerts::run(&*config()?, terminal),
         Command::Outbox { command } => outbox::run(command.as_ref(), &*config()?, terminal),
         Command::Check(arguments) => {
-            check::run(&arguments, load_to_test(&global, arguments.user.as_deref()), terminal)
+            let by_root = owner::is_root();
+            let config = load_to_test(&global, arguments.user.as_deref());
+            check::run(&arguments, config, by_root, terminal)
         }
         Command::Postfix { command } => {
             let (file, state) = (config_file(&global), global.state.as_deref());
@@ -194,14 +192,4 @@ fn read(global: &Global) -> Result<Config> {
         _ => config.log.level = LogLevel(Level::TRACE),
     }
     Ok(config)
-}
-
-/// The store, with what the message log has on record. If that cannot be taken, the answer goes
-/// without it: so it is for users who may read the store and not write it.
-fn folded_store(config: &Config) -> Result<Store> {
-    let store = Store::to_read(&config.store_path())?;
-    if let Err(error) = MessageLog::open(config).fold(&store, Deadline::after(FOLDING)) {
-        terminal::note(format_args!("the newest messages are not counted: {error}"));
-    }
-    Ok(store)
 }

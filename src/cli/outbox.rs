@@ -3,6 +3,7 @@
 //! Not here: running them, which the next tick does. Invariant: a step that a process is working on
 //! is left to it.
 
+use super::asked_store::store_to_read;
 use super::terminal::{self, Terminal, fitted, print};
 use crate::clock;
 use crate::config::Config;
@@ -25,8 +26,8 @@ pub(crate) enum OutboxCommand {
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Which {
-    /// Ids as `carom outbox` shows them, or the key of a message (its first characters are enough)
-    /// for all its steps
+    /// Ids as `carom outbox` shows them, the key of a message (its first characters are enough) for
+    /// all its steps, or an address
     ids: Vec<String>,
     /// All steps that are parked or have failed before
     #[arg(long)]
@@ -35,7 +36,7 @@ pub(crate) struct Which {
 
 pub(crate) fn run(command: Option<&OutboxCommand>, config: &Config, terminal: Terminal) -> Result<Exit> {
     let store = match command {
-        None => Store::to_read(&config.store_path())?,
+        None => store_to_read(config)?,
         Some(_) => Store::open(&config.store_path())?,
     };
     let pending = store.pending_steps()?;
@@ -68,14 +69,10 @@ pub(crate) fn run(command: Option<&OutboxCommand>, config: &Config, terminal: Te
 
 pub(super) fn row(step: &PendingStep) -> String {
     let due = if step.state == "parked" { "parked".into() } else { clock::rfc3339(step.due_ms) };
-    let target = one_line(target(step));
+    let target = one_line(step.target());
     let (since, tries) = (clock::rfc3339(step.since_ms), counted(step.attempts, "try"));
     let (action, id, note) = (&step.action, &step.id, one_line(&step.note));
     format!("{due:24} {action:10} {target:40} {tries:>9} since {since}  {id}  {note}")
-}
-
-fn target(step: &PendingStep) -> &str {
-    step.address.as_deref().unwrap_or(&step.recipient)
 }
 
 /// The same for a terminal: two lines for each step, the second with its id, which is never cut.
@@ -88,7 +85,7 @@ fn table(steps: &[PendingStep], width: usize) -> String {
         let at = clock::rfc3339(step.due_ms);
         let at = at.get(..19).unwrap_or(&at).replace('T', " ");
         let due = if step.state == "parked" { "parked" } else { &at };
-        text.push_str(&line(due, &step.action, &step.attempts.to_string(), &one_line(target(step))));
+        text.push_str(&line(due, &step.action, &step.attempts.to_string(), &one_line(step.target())));
         text.push_str(&format!("  {}\n", step.id));
         if !step.note.is_empty() {
             text.push_str(&fitted(&format!("  {}", one_line(&step.note)), width));

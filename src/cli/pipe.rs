@@ -5,6 +5,7 @@
 //! input is read to its end.
 
 use super::exit_code::exit_code;
+use super::terminal;
 use crate::clock;
 use crate::config::{Config, MessageTable};
 use crate::deadline::Deadline;
@@ -81,7 +82,7 @@ pub(crate) fn begin() {
 fn watch(seconds: u32, last_line: Option<LastLine>) -> Deadline {
     let line = |why: &dyn Display| {
         let (_, line) = exit_code(&Verdict::Defer(SmtpReply::try_again_later(why)));
-        line.map(|line| line + "\n").unwrap_or_default()
+        line.unwrap_or_default()
     };
     let (overdue, stopped) =
         (line(&format_args!("not done within {seconds} s")), line(&"stopped by a signal"));
@@ -91,8 +92,7 @@ fn watch(seconds: u32, last_line: Option<LastLine>) -> Deadline {
 
 /// What was promised is the answer, whatever ends the process.
 fn last_word(verdict: &Verdict, unanswered: Option<&Unanswered>) -> LastWord {
-    let (exit, line) = exit_code(verdict);
-    let line = line.map(|line| line + "\n").unwrap_or_default();
+    let (exit, line) = exit_and_line(verdict);
     let file = unanswered.filter(|_| exit != Exit::TempFail).map(|one| one.path().as_os_str().as_bytes());
     LastWord {
         code: exit as i32,
@@ -230,12 +230,19 @@ fn later(why: impl std::fmt::Display) -> Exit {
 
 /// Prints the one line, if the verdict has one; returns the exit code.
 fn end(verdict: &Verdict) -> Exit {
-    let (exit, line) = exit_code(verdict);
+    let (exit, line) = exit_and_line(verdict);
     watchdog::stand_down();
-    if let Some(line) = line {
-        let _ = writeln!(stdout().lock(), "{line}");
-    }
+    let mut out = stdout().lock();
+    let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
     exit
+}
+
+/// The exit code of a verdict, and its line as it is printed. Postfix shows a line feed as a space,
+/// so only people get one.
+fn exit_and_line(verdict: &Verdict) -> (Exit, String) {
+    let (exit, line) = exit_code(verdict);
+    let end = if line.is_some() && terminal::is_shown_to_people() { "\n" } else { "" };
+    (exit, line.unwrap_or_default() + end)
 }
 
 #[cfg(test)]

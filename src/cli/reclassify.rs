@@ -2,6 +2,7 @@
 //!
 //! Not here: asking the policy (`ingest`).
 
+use super::deliveries::open_index;
 use super::terminal::{self, Terminal};
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
@@ -10,6 +11,8 @@ use serde_json::json;
 use std::sync::Arc;
 
 pub(crate) fn run(config: &Arc<Config>, terminal: Terminal) -> Result<Exit> {
+    // Says so if there is none.
+    drop(open_index(config)?);
     let bar = terminal.progress("{bar:30} {pos}/{len} deliveries, {eta} left");
     let (done, _) = terminal::watched(bar, |watch| ingest::reclassify(config, watch))?;
     let Some((looked, changed)) = done else {

@@ -58,9 +58,8 @@ pub(crate) fn run(arguments: &ReportArgs, config: &Config, terminal: Terminal) -
         None => arguments.period.period(index.as_ref())?,
     };
     let mut figures = gather::of_host(index.as_ref(), config.hostname(), period)?;
-    // The store is not made for a report.
-    if config.store_path().exists() {
-        let store = Store::to_read(&config.store_path())?;
+    let store = Store::to_read(&config.store_path())?;
+    if store.exists() {
         figures.unmatched_complaints = store.unmatched(period)?;
         figures.store = gather::of_store(&store, clock::now_ms())?;
     }

@@ -2,6 +2,7 @@
 //!
 //! Not here: the exchange (`shared`).
 
+use super::asked_store::store_to_read;
 use super::terminal::{Terminal, print};
 use crate::clock;
 use crate::config::Config;
@@ -29,7 +30,10 @@ pub(crate) enum SharedCommand {
 }
 
 pub(crate) fn run(command: SharedCommand, config: &Config, terminal: Terminal) -> Result<Exit> {
-    let store = Store::open(&config.store_path())?;
+    let store = match command {
+        SharedCommand::Status | SharedCommand::Diff => store_to_read(config)?,
+        SharedCommand::Resync => Store::open(&config.store_path())?,
+    };
     match command {
         SharedCommand::Status => status(config, &store, terminal),
         SharedCommand::Resync => {

@@ -2,7 +2,7 @@
 //!
 //! Not here: how they look (`stats::sink_counters`).
 
-use super::folded_store;
+use super::asked_store::folded_store;
 use super::terminal::{Terminal, print};
 use crate::config::Config;
 use crate::error::{Exit, Result};

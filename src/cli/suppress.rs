@@ -2,6 +2,7 @@
 //!
 //! Not here: the list (`store`) and the form of the files (`suppress`).
 
+use super::asked_store::store_to_read;
 use super::suppress_import::{self, ImportArgs};
 use super::suppress_terms::SuppressTerms;
 use super::suppress_undo::{self, UndoArgs};
@@ -70,12 +71,11 @@ pub(crate) struct AddArgs {
 }
 
 pub(crate) fn run(command: &SuppressCommand, config: &Arc<Config>, terminal: Terminal) -> Result<Exit> {
-    let only_asks = matches!(
-        command,
-        SuppressCommand::Check { .. } | SuppressCommand::List { .. } | SuppressCommand::Export
-    );
-    let open = if only_asks { Store::to_read } else { Store::open };
-    let store = Arc::new(open(&config.store_path())?);
+    let store = match command.only_asks() {
+        true => store_to_read(config)?,
+        false => Store::open(&config.store_path())?,
+    };
+    let store = Arc::new(store);
     let now_ms = clock::now_ms();
     match command {
         SuppressCommand::Add(arguments) => {
@@ -122,6 +122,17 @@ pub(crate) fn run(command: &SuppressCommand, config: &Arc<Config>, terminal: Ter
                     .map(drop)
             })?;
             Ok(Exit::Ok)
+        }
+    }
+}
+
+impl SuppressCommand {
+    fn only_asks(&self) -> bool {
+        match self {
+            SuppressCommand::Check { .. } | SuppressCommand::List { .. } | SuppressCommand::Export => true,
+            SuppressCommand::Import(arguments) => arguments.dry_run,
+            SuppressCommand::Undo(arguments) => arguments.dry_run,
+            SuppressCommand::Add(_) | SuppressCommand::Remove { .. } => false,
         }
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct ImportArgs {
     file: PathBuf,
     /// Show what would change, and change nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Read the file in this form, whatever it looks like
     #[arg(long, value_enum, value_name = "FORM")]
     format: Option<Format>,

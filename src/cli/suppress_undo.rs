@@ -50,7 +50,7 @@ pub(crate) struct UndoArgs {
     sender_domain: Option<String>,
     /// Show what would be released, and change nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
 }
 
 pub(crate) fn run(

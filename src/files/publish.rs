@@ -5,6 +5,7 @@
 //! power cut; nothing is left of a write that failed.
 
 use super::private;
+use super::user_database::SYSTEM;
 use crate::error::{Context, Result};
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufRead, Write};
@@ -29,7 +30,10 @@ pub(crate) fn publish(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         let shown = directory.display();
         match directory.exists() {
             true => error.remedy(format_args!("let this user write in {shown}")),
-            false => error.remedy(format_args!("make the directory: mkdir -p {shown}")),
+            false => {
+                let user = SYSTEM.name(rustix::process::geteuid().as_raw());
+                error.remedy(format_args!("make the directory: install -d -o {user} {shown}"))
+            }
         }
     })
 }
@@ -233,7 +237,10 @@ mod tests {
         assert!(error.contains("report") && error.contains("let this user write"), "{error}");
         assert_eq!(home.names(), ["report"]);
         let error = publish(&home.0.join("missing/file"), b"text", 0o600).unwrap_err().to_string();
-        assert!(error.contains("; make the directory: mkdir -p ") && error.ends_with("/missing"), "{error}");
+        assert!(
+            error.contains("; make the directory: install -d -o ") && error.ends_with("/missing"),
+            "{error}"
+        );
     }
 
     #[test]

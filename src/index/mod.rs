@@ -141,7 +141,7 @@ impl Index {
 
     /// Opens the file for questions; `None` if no log was ever read.
     pub(crate) fn look(path: &Path) -> Result<Option<Index>> {
-        if !path.exists() {
+        if read_only::is_missing(path) {
             return Ok(None);
         }
         let connection =
@@ -158,7 +158,7 @@ impl Index {
     /// Opens the file for questions of somebody who never writes it; `None` if no log was ever
     /// read. A file of another version is an error.
     pub(crate) fn read_only(path: &Path) -> Result<Option<Index>> {
-        if !path.exists() {
+        if read_only::is_missing(path) {
             return Ok(None);
         }
         let opened = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(|connection| {

@@ -14,8 +14,8 @@ use std::sync::Arc;
 /// process uses the index.
 pub(crate) fn reclassify(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Option<(u64, u64)>> {
     let path = config.index_path();
-    let Some(_lock) = Index::lock(&path)? else { return Ok(None) };
     let Some(index) = Index::look(&path)? else { return Ok(Some((0, 0))) };
+    let Some(_lock) = Index::lock(&path)? else { return Ok(None) };
     let Some(policy) = ClassifyingPolicy::open(config)? else {
         return Err(Error::new("no policy classifies").remedy("set [index] policy to one that does"));
     };

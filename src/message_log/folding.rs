@@ -53,6 +53,11 @@ struct RecordLine<'a> {
 }
 
 impl MessageLog {
+    /// Whether it has a file, or cannot be looked at.
+    pub(crate) fn is_begun(&self) -> bool {
+        record_files(&self.directory).map_or(true, |files| !files.is_empty())
+    }
+
     /// Takes new records into the store, until the deadline; later calls do the rest. A file that
     /// cannot be read does not hold up the others.
     pub(crate) fn fold(&self, store: &Store, deadline: Deadline) -> Result<()> {

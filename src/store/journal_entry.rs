@@ -173,6 +173,13 @@ pub(crate) struct PendingStep {
     pub(crate) damaged: bool,
 }
 
+impl PendingStep {
+    /// Whom it is for: the address that a notification is about, or the recipient of its message.
+    pub(crate) fn target(&self) -> &str {
+        self.address.as_deref().unwrap_or(&self.recipient)
+    }
+}
+
 /// A step of a message, and its state.
 #[derive(Clone, Debug)]
 pub(crate) struct StepOnRecord {

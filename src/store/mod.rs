@@ -89,9 +89,13 @@ impl Store {
         Store { db: SharedConnection::lazy(path) }
     }
 
-    /// Opens it for who only asks: also where it cannot be written, as on a full disk.
+    /// Opens it for who only asks: also where it cannot be written, as on a full disk. Where there
+    /// is none, it is an empty one in memory, and nothing is made.
     pub(crate) fn to_read(path: &Path) -> Result<Store> {
-        Store::open(path).or_else(|error| Store::look(path).map_err(|_| error))
+        match read_only::is_missing(path) {
+            true => Ok(Store { db: SharedConnection::in_memory(path)? }),
+            false => Store::open(path).or_else(|error| Store::look(path).map_err(|_| error)),
+        }
     }
 
     /// Opens it for somebody who may only read it: every verb that changes something fails.

@@ -14,6 +14,7 @@ use crate::digest;
 use crate::error::{Context, Error, Result};
 use crate::files::command;
 use crate::files::publish::Unfinished;
+use crate::files::user_database::SYSTEM;
 use crate::store::{Store, Suppressed};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -56,10 +57,14 @@ pub(crate) fn write(export: &ExportTable, store: &Store, now_ms: i64) -> Result<
 }
 
 fn unwritable(path: &Path, error: io::Error) -> Error {
-    let directory = path.parent().unwrap_or(Path::new("/")).display();
-    Error::new(format_args!("{}: {error}", path.display())).remedy(format_args!(
-        "let this user write in {directory}, which has to be there, or set [export] postfix_access"
-    ))
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let (shown, user) = (directory.display(), SYSTEM.name(rustix::process::geteuid().as_raw()));
+    let fix = match directory.exists() {
+        true => format!("let {user} write in {shown}"),
+        false => format!("make the directory: install -d -o {user} {shown}"),
+    };
+    let error = Error::new(format_args!("{}: {error}", path.display()));
+    error.remedy(format_args!("{fix}, or set [export] postfix_access"))
 }
 
 /// A map with its table of patterns, on the way to their names.

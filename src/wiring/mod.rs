@@ -106,6 +106,9 @@ impl Rewiring {
     /// Does it, and lets a running Postfix read its files again.
     pub(crate) fn apply(&self, postconf: &Postconf) -> Result<()> {
         let directory = postconf.directory()?;
+        if !self.record.is_empty() {
+            self.edits.iter().try_for_each(wiring_findings::refuse_missing_user)?;
+        }
         if !self.edits.is_empty() {
             postconf.check_last_lines()?;
         }

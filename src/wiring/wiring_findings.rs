@@ -4,12 +4,12 @@
 //! Not here: changing it. Invariant: it asks Postfix and changes nothing; wiring by hand counts as
 //! much as ours.
 
-use super::postconf::Postconf;
+use super::postconf::{Edit, Postconf};
 use super::service_route::{ServiceRoute, routes};
 use super::similar::similar;
 use super::{asking_findings, before_transport, lmtp_route};
 use crate::config::{Config, LogKind, MailLog, OwnMail};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::user_database;
 use crate::finding::Finding;
 use std::collections::BTreeSet;
@@ -256,6 +256,23 @@ fn seconds(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
+/// Error: Postfix would run carom as a user who does not exist, and hand it nothing.
+pub(super) fn refuse_missing_user(edit: &Edit) -> Result<()> {
+    let Edit::Service(_, Some(entry)) = edit else { return Ok(()) };
+    let user = service(entry).and_then(|service| service.user).unwrap_or_default();
+    match user_database::SYSTEM.user(&user) {
+        Ok(None) if !user.is_empty() => Err(Error::new(format_args!(
+            "there is no user {user} for Postfix to run carom as; nothing was changed"
+        ))
+        .remedy(create_user(&user))),
+        _ => Ok(()),
+    }
+}
+
+fn create_user(name: &str) -> String {
+    format!("create the user: useradd --system --no-create-home --shell /usr/sbin/nologin {name}")
+}
+
 fn user(config: &Config, service: &Service) -> Option<Finding> {
     let name = service.user.as_deref()?;
     let state = config.state_dir();
@@ -264,9 +281,7 @@ fn user(config: &Config, service: &Service) -> Option<Finding> {
         Ok(None) => Some(Finding::wrong(
             "postfix",
             format_args!("master.cf runs {} as {name}, and there is no such user", service.name),
-            format_args!(
-                "create the user: useradd --system --no-create-home --shell /usr/sbin/nologin {name}"
-            ),
+            create_user(name),
         )),
         Ok(Some(user)) if user.uid == 0 => Some(Finding::wrong(
             "postfix",

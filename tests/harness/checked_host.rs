@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -30,11 +30,13 @@ pub(crate) struct Host {
     pub(crate) sandbox: Sandbox,
     /// Variables of the environment.
     pub(crate) environment: Vec<(&'static str, String)>,
+    /// A shell runs these lines before carom, in a network of its own, without wires; empty: there is no shell.
+    pub(crate) network: String,
 }
 
 impl Host {
     pub(crate) fn new() -> Host {
-        let host = Host { sandbox: Sandbox::new(), environment: Vec::new() };
+        let host = Host { sandbox: Sandbox::new(), environment: Vec::new(), network: String::new() };
         host.write(GOOD);
         let state = host.sandbox.path("state");
         fs::create_dir(&state).unwrap();
@@ -80,9 +82,22 @@ impl Host {
     }
 
     pub(crate) fn run(&self, words: &[&str]) -> Ran {
+        self.hand(words, b"")
+    }
+
+    /// The same with something on standard input.
+    pub(crate) fn hand(&self, words: &[&str], stdin: &[u8]) -> Ran {
         let mut command = self.sandbox.command(words);
+        if !self.network.is_empty() {
+            let shell = format!("{} && exec \"$0\" \"$@\"", self.network);
+            let mut within = Command::new("unshare");
+            within.args(["--net", "sh", "-c", &shell]).arg(command.get_program()).args(command.get_args());
+            within.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+            within.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command = within;
+        }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        finish(start(command, b""), Duration::from_secs(60))
+        finish(start(command, stdin), Duration::from_secs(60))
     }
 
     /// The exit code and the findings of `carom check`, which has created nothing.

@@ -2,7 +2,7 @@
 //!
 //! Not here: observing (`monitor`) and keeping differences (`store`).
 
-use crate::cli::folded_store;
+use crate::cli::asked_store::folded_store;
 use crate::cli::terminal::{Terminal, print};
 use crate::clock;
 use crate::config::Config;

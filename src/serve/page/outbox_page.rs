@@ -59,7 +59,7 @@ pub(super) fn outbox(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
 fn row(to: &mut Html, step: &PendingStep, reader: &PageReader) {
     to.raw("<tr><th scope=row>").foreign(&step.action, LONGEST).raw("<small><code dir=ltr>");
     to.foreign(&step.id, LONGEST).raw("</code></small><td>");
-    address(to, Some(step.address.as_deref().unwrap_or(&step.recipient)));
+    address(to, Some(step.target()));
     to.raw("<td>");
     match step.state.as_str() {
         "parked" => _ = to.raw("<span class=\"mark bounced\">parked</span>"),

@@ -80,6 +80,18 @@ impl SharedConnection {
         Ok(shared)
     }
 
+    /// An empty store in memory, in place of a file that is missing.
+    pub(crate) fn in_memory(path: &Path) -> Result<SharedConnection> {
+        let shared = SharedConnection::lazy(path);
+        let made = Connection::open_in_memory().and_then(|mut connection| {
+            keep_plans(&connection)?;
+            store_schema::migrate(&mut connection)?;
+            Ok(connection)
+        });
+        *lock(&shared.connection) = Some(made.map_err(|error| shared.fault(&error))?);
+        Ok(shared)
+    }
+
     /// Another connection to the file, for reading only.
     pub(super) fn reader(&self) -> Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

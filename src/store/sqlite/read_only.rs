@@ -8,11 +8,17 @@ use super::encryption;
 use super::write_ahead_log::WriteAheadLog;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
 /// How long a reader waits for a writer.
 const BUSY: Duration = Duration::from_secs(10);
+
+/// Whether there is no database yet. Of one that cannot be looked at, opening it says why.
+pub(crate) fn is_missing(path: &Path) -> bool {
+    path.metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
 
 /// Opens a database and makes nothing.
 pub(crate) fn open(path: &Path) -> rusqlite::Result<Connection> {

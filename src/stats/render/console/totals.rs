@@ -91,7 +91,8 @@ impl Writing<'_> {
             facts.push(format!("percentages leave out {notices} with the null sender, as bounces have"));
         }
         if figures.deferrals > 0 {
-            facts.push(format!("{} attempts were deferred", number(figures.deferrals)));
+            let attempts = if figures.deferrals == 1 { "attempt was" } else { "attempts were" };
+            facts.push(format!("{} {attempts} deferred", number(figures.deferrals)));
         }
         if figures.bytes > 0 {
             facts.push(format!("{} delivered", bytes(figures.bytes)));
