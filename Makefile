@@ -29,6 +29,10 @@ demo: build-tools
 
 test: test-tools
 	cargo fmt --check
+	@for other in policies examples/policies/rust tests/fuzz tests/model; do \
+		echo "cargo fmt --check, of $$other"; \
+		cargo fmt --manifest-path $$other/Cargo.toml --all --check || exit 1; \
+	done
 	cargo build --release
 	cargo test --release
 	cargo test --manifest-path tests/model/Cargo.toml

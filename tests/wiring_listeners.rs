@@ -70,6 +70,14 @@ fn who_asks_by_hand_is_left_alone_and_a_config_that_drops_asks_at_data_too() {
     postfix.run(&["enable", "--access"]);
     let main_cf = postfix.file("main.cf");
     assert!(main_cf.contains(by_hand) && main_cf.contains(&format!("smtpd_data_restrictions = {ASKED}\n")));
+    // Whose mail has the signed return paths?
+    let fix = "[[access.senders]] with domain, and return_paths = [\"bounces.example\"]";
+    let shown = postfix.run(&["show"]);
+    assert!(shown.stdout.contains(fix), "{shown:?}");
+    let senders = "[[access.senders]]\ndomain = \"shop.example\"\nreturn_paths = [\"bounces.example\"]\n";
+    postfix.configure(&format!("{SINK_AND_BOUNCES}[access]\nsuppressed = \"discard\"\n{senders}"));
+    let shown = postfix.run(&["show"]);
+    assert!(!shown.stdout.contains(fix), "{shown:?}");
     postfix.run(&["disable"]);
     assert_eq!(postfix.file("main.cf"), format!("# of the operator\n{by_hand}"));
 }

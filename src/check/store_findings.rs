@@ -206,11 +206,8 @@ fn counted(steps: usize) -> String {
 
 fn described(step: &PendingStep) -> String {
     let note = one_line(bounded(&step.note, SHOWN));
-    format!(
-        "{} of {} ({}), since {}: {note}",
-        step.action,
-        step.recipient,
-        step.id,
-        clock::rfc3339(step.since_ms)
-    )
+    // An alert is of no message.
+    let of = if step.recipient.is_empty() { String::new() } else { format!(" of {}", step.recipient) };
+    let since = clock::rfc3339(step.since_ms);
+    format!("{}{of} ({}), since {since}: {note}", step.action, step.id)
 }

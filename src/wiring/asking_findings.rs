@@ -43,7 +43,27 @@ pub(super) fn findings(postconf: &Postconf, config: &Config) -> Result<Vec<Findi
         let fix = "ask in smtpd_data_restrictions too: there a message is known to have no other recipient";
         findings.push(Finding::wrong("postfix", found, fix));
     }
+    if !findings.is_empty() {
+        findings.extend(nameless_sender(config));
+    }
     Ok(findings)
+}
+
+/// Signed return paths of which nothing says whose mail they are: entries of the list for the
+/// domain in From are not found for them.
+fn nameless_sender(config: &Config) -> Option<Finding> {
+    let domain = config.return_paths.domain()?;
+    let rules = config.access.get().ok()?;
+    if rules.sender_domains().any(|known| known.eq_ignore_ascii_case(domain)) {
+        return None;
+    }
+    let found = format!(
+        "mail with return paths in {domain} is looked up as mail of {domain}: entries for the domain in From do not \
+         refuse it"
+    );
+    let fix =
+        format!("say whose mail it is: [[access.senders]] with domain, and return_paths = [\"{domain}\"]");
+    Some(Finding::note("postfix", found, fix).of_key(config, &["verp", "domain"]))
 }
 
 fn one(postconf: &Postconf, list: &str, asked: &Asked, opens: bool) -> Vec<Finding> {

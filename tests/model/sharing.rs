@@ -117,7 +117,8 @@ impl Installation {
         let now = 100 + AHEAD[number];
         let host = &mut self.hosts[number];
         let rank = if rule == Sharing::RanksByTime { now } else { now.max(host.clock + 1) };
-        let new = (FactVersion { rank, host: number as u32 + 1 }, host.known.is_some_and(|(_, is_gone)| !is_gone));
+        let new =
+            (FactVersion { rank, host: number as u32 + 1 }, host.known.is_some_and(|(_, is_gone)| !is_gone));
         self.ignored |= !beats(new, host.known);
         (host.clock, host.known, host.is_queued) = (host.clock.max(rank), Some(new), true);
         if beats(new, self.greatest) {
@@ -128,7 +129,8 @@ impl Installation {
     fn read(&mut self, number: usize, rule: Sharing) {
         let (host, log) = (&mut self.hosts[number], &self.log);
         let from = (host.place.0.max(1) as usize).min(log.len() + 1);
-        let mut changes: Vec<NumberedChange> = (from..=log.len()).map(|place| number_of(place, log)).collect();
+        let mut changes: Vec<NumberedChange> =
+            (from..=log.len()).map(|place| number_of(place, log)).collect();
         if rule == Sharing::KnowsByNumber
             && let Some(first) = changes.first_mut()
             && first.0 == host.place.0

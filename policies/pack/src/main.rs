@@ -32,9 +32,9 @@ fn source_hash(policies: &Path, name: &str) -> Result<String, Box<dyn Error>> {
         policies.parent().ok_or("the directory of the policies has no parent: run it in the project")?;
     let mut files: Vec<PathBuf> = Vec::new();
     let guests: &[&str] = if name == "sink" { &["sink", "bounce"] } else { &[name] };
-    let of_guests = guests.iter().flat_map(|guest| {
-        ["/src", "/rules", ""].map(|folder| format!("policies/{guest}{folder}"))
-    });
+    let of_guests = guests
+        .iter()
+        .flat_map(|guest| ["/src", "/rules", ""].map(|folder| format!("policies/{guest}{folder}")));
     for folder in ["wit".into(), "policies/sdk/src".into()].into_iter().chain(of_guests) {
         let Ok(entries) = fs::read_dir(root.join(&folder)) else { continue };
         for entry in entries {

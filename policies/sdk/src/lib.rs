@@ -192,7 +192,7 @@ macro_rules! policy {
                     <$policy as $crate::Policy>::validate(&settings)
                 }
             }
-    $crate::bindings::export!(Component with_types_in $crate::bindings);
+            $crate::bindings::export! { Component with_types_in $crate::bindings }
         };
     };
 }
@@ -214,7 +214,7 @@ macro_rules! reception {
                     <$reception as $crate::Reception>::receive()
                 }
             }
-            $crate::receiving::export!(Receiver with_types_in $crate::receiving);
+            $crate::receiving::export! { Receiver with_types_in $crate::receiving }
         };
     };
 }

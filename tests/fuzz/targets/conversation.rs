@@ -7,6 +7,9 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|raw: &[u8]| {
     for smtp in [false, true] {
         let whole = carom::fuzz::conversation(raw, raw.len(), smtp);
-        assert!(whole == carom::fuzz::conversation(raw, 1, smtp) && whole == carom::fuzz::conversation(raw, 17, smtp));
+        assert!(
+            whole == carom::fuzz::conversation(raw, 1, smtp)
+                && whole == carom::fuzz::conversation(raw, 17, smtp)
+        );
     }
 });

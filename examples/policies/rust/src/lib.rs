@@ -7,7 +7,7 @@ mod settings;
 
 use carom_policy::actions::{self, DeliveryReport, Outcome, Reply};
 use carom_policy::facts::{self, Verdict};
-use carom_policy::{Class, Failure, Policy, Route, Severity, after, host, now, undetermined};
+use carom_policy::{after, host, now, undetermined, Class, Failure, Policy, Route, Severity};
 use settings::Settings;
 
 struct First;

@@ -24,7 +24,11 @@ impl Settings {
                 complaints.push(format!("{key} = {value}: {remedy}"));
             }
         }
-        if complaints.is_empty() { Ok(settings) } else { Err(complaints) }
+        if complaints.is_empty() {
+            Ok(settings)
+        } else {
+            Err(complaints)
+        }
     }
 
     /// Sets one setting. The error is the remedy.
