@@ -16,7 +16,7 @@ const PUT: &str = "INSERT INTO deliveries (id, mark, status, attempts, first_see
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)
     ON CONFLICT (id) DO UPDATE SET status = ?3, attempts = ?4, first_seen = ?5, last_seen = ?6, queue_id = ?7, message_id = ?8,
     client_id = ?9, sender = ?10, recipient = ?11, original_recipient = ?12, relay = ?13, dsn = ?14, reply = ?15, meaning = ?16,
-    delay = ?17, delays = ?18, size = ?19, nrcpt = ?20, host = ?21, requeued_as = ?22, parent = ?23, notification = ?24,
+    delay = ?17, delays = ?18, size = ?19, nrcpt = ?20, host = ?21, requeued_as = ?22, parent = ?23, notification = coalesce(?24, notification),
     logged_category = ?25, route = ?26
     WHERE mark = ?2 AND queue_id IS ?7 AND host IS ?21 AND (queue_id IS NOT NULL OR recipient IS ?11)";
 

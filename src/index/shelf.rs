@@ -5,9 +5,9 @@
 //! comes back piece by piece, so that it is in memory once.
 
 use super::queue_ids::QueueIds;
-use crate::maillog::correlate::{QueuedMessage, QueuedRecipient, Shelf};
+use crate::maillog::correlate::{FadedRecipient, QueuedMessage, QueuedRecipient, Shelf};
 use rusqlite::{Connection, OptionalExtension, Statement, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// After this many queue ids that were not on the shelf, all that are get loaded into memory.
 const MISSES: u32 = 1000;
@@ -15,6 +15,14 @@ const MISSES: u32 = 1000;
 const KNOWN: usize = 200_000;
 /// Recipients that are written together.
 const PIECE: usize = 200;
+
+/// Recipients of a long message, as they are stored.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Piece {
+    Faded(Vec<FadedRecipient>),
+    Whole(Vec<QueuedRecipient>),
+}
 
 /// The messages of one log that are under way, in a transaction.
 pub(crate) struct Shelved<'i> {
@@ -117,11 +125,15 @@ impl<'i> Shelved<'i> {
         let Ok(mut message) = serde_json::from_str::<QueuedMessage>(&text) else { return Ok(None) };
         if message.recipients.len() == PIECE {
             let mut rows = self.pieces.query(key)?;
+            let mut faded = Vec::new();
             while let Some(row) = rows.next()? {
-                let recipients: Vec<QueuedRecipient> =
-                    serde_json::from_str(row.get_ref(0)?.as_str()?).unwrap_or_default();
-                message.recipients.append(recipients);
+                match serde_json::from_str(row.get_ref(0)?.as_str()?) {
+                    Ok(Piece::Whole(recipients)) => message.recipients.append(recipients),
+                    Ok(Piece::Faded(recipients)) => faded.extend(recipients),
+                    Err(_) => {}
+                }
             }
+            message.faded.add(faded, usize::MAX);
             drop(rows);
             self.forget_pieces.execute(key)?;
         }
@@ -129,7 +141,7 @@ impl<'i> Shelved<'i> {
     }
 
     fn put_pieces(&mut self, mut message: QueuedMessage) -> rusqlite::Result<()> {
-        let others = message.recipients.split_off(PIECE);
+        let (others, faded) = (message.recipients.split_off(PIECE), message.faded.take());
         // Its earlier id may belong to another message by now.
         let (first, requeued) = (message.queue_id(), message.requeued_as());
         let queue_id = requeued.or(first).unwrap_or_default();
@@ -144,9 +156,9 @@ impl<'i> Shelved<'i> {
         ])?;
         // Those of an older message.
         self.forget_pieces.execute(params![self.log, queue_id, message.host()])?;
-        for (number, piece) in others.chunks(PIECE).enumerate() {
-            let number = number as i64;
-            self.put_piece.execute(params![self.log, queue_id, message.host(), number, text_of(&piece)])?;
+        let pieces = others.chunks(PIECE).map(|piece| text_of(&piece));
+        for (number, piece) in (0_i64..).zip(pieces.chain(faded.chunks(PIECE).map(|piece| text_of(&piece)))) {
+            self.put_piece.execute(params![self.log, queue_id, message.host(), number, piece])?;
         }
         Ok(())
     }

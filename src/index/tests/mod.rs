@@ -9,7 +9,8 @@ use super::*;
 use crate::class::{About, Class, Severity};
 use crate::clock::DAY_MS;
 use crate::maillog::correlate::{QueuedMessage, Shelf};
-use crate::maillog::{Delivery, DeliveryRoute, LoggedStatus, SourceKind};
+use crate::maillog::postfix::Grammar;
+use crate::maillog::{Delivery, DeliveryRoute, LoggedStatus, SourceKind, Whose};
 use rusqlite::params_from_iter;
 
 /// 2026-03-01T00:00:00Z.
@@ -313,6 +314,36 @@ fn a_message_to_many_comes_back_from_the_shelf_as_it_was_and_leaves_nothing() {
         batch.tidy_shelf(log.id, START + i64::from(recipients) * DAY_MS, 0).unwrap();
         assert_eq!(pieces(), 0, "of messages that are forgotten");
         batch.commit(Some(shelf)).unwrap();
+    }
+}
+
+#[test]
+fn recipients_of_a_message_to_very_many_come_back_from_the_shelf_by_their_states() {
+    let place = Place::new("faded");
+    let index = place.index();
+    let log = index.log("mail.log").unwrap();
+    let mut message: QueuedMessage = serde_json::from_str("{\"texts\":[\"4Xn0y83s5Zz1\",\"mx\"]}").unwrap();
+    for n in 0..11_000 {
+        let address = format!("r{n}@x.example");
+        let at = message.recipients.push(Some(&address), None, LoggedStatus::Deferred, 7);
+        message.recipients[at].attempts = 3;
+        message.recipients.note_report(at, Whose::Others);
+    }
+    assert!(message.bound(1_000_000) && message.recipients.len() == 1000);
+    let batch = index.begin().unwrap();
+    let mut shelf = batch.shelf(log.id).unwrap();
+    shelf.put(message);
+    let mut back = shelf.take("mx", "4Xn0y83s5Zz1").unwrap();
+    batch.commit(Some(shelf)).unwrap();
+    let grammar = Grammar::default();
+    assert_eq!(back.recipients.len(), 1000);
+    assert_eq!(back.find("r9999@x.example", Some("other@x.example")), None);
+    for n in [9999, 0, 10_999] {
+        let at = back.find(&format!("r{n}@x.example"), None).unwrap();
+        let delivery = back.delivery(at, &grammar.own);
+        let before = delivery.before.unwrap();
+        assert_eq!((delivery.attempts, before.attempts, before.last_seen), (3, 3, 7));
+        assert_eq!((delivery.id.wrapping_sub(back.id()), before.whose), (n, Whose::Others));
     }
 }
 

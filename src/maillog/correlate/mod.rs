@@ -5,6 +5,7 @@
 //! queue id, and only a line about that recipient or about the whole message changes it.
 
 mod packed_texts;
+mod faded_recipients;
 mod queued_recipient;
 mod recipient_list;
 mod queued_message;
@@ -25,6 +26,7 @@ mod queue_events;
 mod apply;
 
 pub(crate) use eviction::Shelf;
+pub(crate) use faded_recipients::FadedRecipient;
 pub(crate) use queue_life::{LifeLine, QueueLife};
 pub(crate) use queued_message::QueuedMessage;
 pub(crate) use queued_recipient::QueuedRecipient;
@@ -60,15 +62,15 @@ const AHEAD_MS: i64 = 36 * HOUR_MS;
 pub(crate) struct MemoryLimits {
     /// Bytes of messages.
     pub(crate) bytes: u64,
-    /// Bytes of one message: with more, not all of its recipients are followed.
+    /// Bytes of one message: with more, only the states of most of its recipients are in memory.
     pub(crate) message: usize,
     /// A message without a line for this many milliseconds is evicted.
     pub(crate) age_ms: i64,
 }
 
 impl Default for MemoryLimits {
-    /// 64 MiB, about 100,000 messages; 96 MiB, about 300,000 recipients of one message; six days,
-    /// one more than Postfix's maximal_queue_lifetime.
+    /// 64 MiB, about 100,000 messages; 96 MiB, about 300,000 recipients of one message, and the
+    /// states of 1.5 million more; six days, one more than Postfix's maximal_queue_lifetime.
     fn default() -> MemoryLimits {
         MemoryLimits { bytes: 64 << 20, message: 96 << 20, age_ms: 6 * DAY_MS }
     }

@@ -3,6 +3,7 @@
 //! Plain data, stored between ticks. Not here: what a line changes (`apply`). Invariant: the id of
 //! a delivery follows from host, first queue id, first line and the recipient's position.
 
+use super::faded_recipients::FadedRecipients;
 use super::packed_texts::PackedTexts;
 use super::queued_recipient::QueuedRecipient;
 use super::recipient_list::RecipientList;
@@ -49,9 +50,12 @@ pub(crate) struct QueuedMessage {
     #[serde(skip_serializing_if = "Submitter::is_unknown")]
     pub(crate) submitter: Submitter,
     pub(crate) recipients: RecipientList,
-    /// Recipients before these, who were reported and forgotten.
+    /// Recipients before these, who were reported and are in memory no longer.
     #[serde(default, skip_serializing_if = "is_zero")]
     forgotten: u32,
+    /// What is left of them; stored apart from the message.
+    #[serde(skip)]
+    pub(crate) faded: FadedRecipients,
     /// The id of the delivery to the first recipient of all; those of the others follow.
     #[serde(skip)]
     id: u64,
@@ -78,6 +82,7 @@ impl QueuedMessage {
     pub(crate) fn clear(&mut self) {
         self.texts.clear();
         self.recipients.clear();
+        self.faded.clear();
         (self.size, self.nrcpt, self.unattempted, self.forgotten) = (None, None, 0, 0);
         self.submitter = Submitter::Unknown;
         (self.active, self.closed, self.probe, self.changed) = (false, false, false, false);
@@ -200,13 +205,27 @@ impl QueuedMessage {
 
     /// Approximate bytes of memory.
     pub(crate) fn measure(&self) -> u32 {
-        let total = size_of::<QueuedMessage>() + 160 + self.texts.weight() + self.recipients.weight();
+        let lists = self.recipients.weight() + self.faded.weight();
+        let total = size_of::<QueuedMessage>() + 160 + self.texts.weight() + lists;
         u32::try_from(total).unwrap_or(u32::MAX)
     }
 
+    /// The position of the recipient with exactly these addresses, also of one that has faded.
+    pub(crate) fn find(&mut self, address: &str, original: Option<&str>) -> Option<usize> {
+        let known = self.recipients.find(address, original);
+        known.or_else(|| {
+            let faded = self.faded.find(address, original)?;
+            let at = self.recipients.push(Some(address), original, faded.state.status, faded.state.last_seen);
+            self.recipients[at].come_back(&faded);
+            Some(at)
+        })
+    }
+
     /// Makes a message of very many recipients smaller than this many bytes. All of them must be
-    /// reported: first what others replied is cut, and then the first recipients are forgotten. If
-    /// a line names one of them again, that is another delivery. Returns whether it was larger.
+    /// reported: first what others replied is cut, and then the first recipients fade: a line that
+    /// names one of them goes on from its state, but no line about the whole message changes it. Of
+    /// the states, the first are forgotten, too, when they take half of the bytes. Returns whether
+    /// it was larger.
     pub(crate) fn bound(&mut self, most: usize) -> bool {
         const MANY: usize = 10_000;
         const REPLY: usize = 100;
@@ -216,9 +235,11 @@ impl QueuedMessage {
         }
         self.recipients.iter_mut().for_each(|recipient| recipient.cut_reply(REPLY));
         if self.measure() as usize > most {
-            let many = self.recipients.len() - FOLLOWED;
-            self.recipients.forget_first(many);
-            self.forgotten = self.forgotten.saturating_add(many as u32);
+            let first = self.recipients.take_first(self.recipients.len() - FOLLOWED);
+            let numbered = first.iter().zip(self.forgotten..);
+            let faded = numbered.filter_map(|(recipient, place)| recipient.fade(place));
+            self.faded.add(faded, most / 2);
+            self.forgotten = self.forgotten.saturating_add(first.len() as u32);
             let no_attempt = self.recipients.iter().filter(|recipient| recipient.attempts == 0);
             self.unattempted = no_attempt.count() as u32;
         }
@@ -238,7 +259,7 @@ impl QueuedMessage {
     pub(crate) fn delivery(&self, at: usize, own: &OwnMail) -> Delivery<'_> {
         let recipient = &self.recipients[at];
         let mut delivery = Delivery {
-            id: self.id.wrapping_add(u64::from(self.forgotten) + at as u64),
+            id: self.id.wrapping_add(recipient.number(self.forgotten + at as u32).into()),
             queue_id: self.queue_id(),
             message_id: self.message_id(),
             client_id: self.client_id(),

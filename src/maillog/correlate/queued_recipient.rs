@@ -4,6 +4,7 @@
 //! Invariant: the texts of an attempt or decision are replaced together, so none is left from
 //! before.
 
+use super::faded_recipients::FadedRecipient;
 use super::packed_texts::PackedTexts;
 use crate::maillog::delivery::ReportedState;
 use crate::maillog::delivery_route::DeliveryRoute;
@@ -37,6 +38,10 @@ pub(crate) struct QueuedRecipient {
     /// A non-delivery notification was sent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) notified: bool,
+    /// Its number among all recipients of the message, if it had faded meanwhile; else it follows
+    /// from its place in the list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    number: Option<u32>,
     /// Its state when it was reported last, under the name by which it is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     told: Option<ReportedState>,
@@ -70,7 +75,26 @@ impl QueuedRecipient {
         self.texts.put(ADDRESS, address);
         self.texts.put(ORIGINAL, original);
         (self.status, self.attempts, self.last_ms) = (status, 0, at_ms);
-        (self.notified, self.told, self.changed) = (false, None, true);
+        (self.notified, self.told, self.number, self.changed) = (false, None, None, true);
+    }
+
+    /// What is left of the one at this place of the list; `None`: it was never reported.
+    pub(crate) fn fade(&self, place: u32) -> Option<FadedRecipient> {
+        let addresses = (self.address()?, self.original());
+        Some(FadedRecipient::new(addresses, self.number(place), self.notified, self.told?))
+    }
+
+    /// Goes on from the state that was reported last.
+    pub(crate) fn come_back(&mut self, faded: &FadedRecipient) {
+        let state = faded.state;
+        (self.status, self.attempts, self.last_ms) = (state.status, state.attempts, state.last_seen);
+        (self.notified, self.told, self.number) = (faded.notified, Some(state), Some(faded.number));
+        self.changed = false;
+    }
+
+    /// Its number among all recipients of the message: `place`, unless it had faded meanwhile.
+    pub(crate) fn number(&self, place: u32) -> u32 {
+        self.number.unwrap_or(place)
     }
 
     pub(crate) fn clear_texts(&mut self) {

@@ -83,11 +83,12 @@ impl RecipientList {
         }
     }
 
-    /// Forgets the first recipients, so that the position of the others is less by their number.
-    pub(crate) fn forget_first(&mut self, many: usize) {
+    /// Takes out the first recipients, so that the position of the others is less by their number.
+    pub(crate) fn take_first(&mut self, many: usize) -> Vec<QueuedRecipient> {
         self.memory.truncate(self.used);
-        self.memory = self.memory.split_off(many.min(self.used));
-        (self.used, self.index) = (self.memory.len(), None);
+        let others = self.memory.split_off(many.min(self.used));
+        (self.used, self.index) = (others.len(), None);
+        std::mem::replace(&mut self.memory, others)
     }
 
     /// Takes out the recipients from a position on, to be appended again.

@@ -11,7 +11,7 @@ use crate::maillog::logged_status::LoggedStatus;
 /// The position of the recipient that an attempt is about: the one with the same addresses, one
 /// that was named before its aliases were known, or a new one.
 pub(crate) fn tried(message: &mut QueuedMessage, address: &str, original: Option<&str>) -> usize {
-    let exact = message.recipients.find(address, original);
+    let exact = message.find(address, original);
     let at = match exact.or_else(|| named_earlier(message, address, original)) {
         Some(at) => at,
         None => return message.recipients.push(Some(address), original, LoggedStatus::Deferred, 0),
@@ -54,7 +54,7 @@ fn only_untried(message: &QueuedMessage) -> Option<usize> {
 
 /// The position of the recipient that a decision before the queue names.
 pub(crate) fn decided(message: &mut QueuedMessage, address: &str, status: LoggedStatus, at_ms: i64) -> usize {
-    message.recipients.find(address, None).unwrap_or_else(|| {
+    message.find(address, None).unwrap_or_else(|| {
         message.unattempted += 1;
         message.recipients.push(Some(address), None, status, at_ms)
     })
