@@ -12,7 +12,7 @@ use crate::dimension::Dimension;
 use crate::dimension::domain::registered;
 use crate::dimension::provider::{PROVIDERS, provider};
 use crate::finding::Finding;
-use crate::index::{HOURS_MS, Index, Interval};
+use crate::index::{HOURS_MS, Index, Stretch};
 use crate::maillog::SourceKind;
 use crate::wiring::similar;
 use std::collections::BTreeSet;
@@ -60,7 +60,7 @@ fn without_logs(config: &Config, rule: &AlertRule) -> Doubt {
 fn unknown_reason(config: &Config, rule: &AlertRule, index: Option<&Index>) -> Doubt {
     let Metric::Reason(reason) = &rule.when else { return None };
     let known: Vec<&str> = About::reasons().collect();
-    let counted = index.and_then(|index| index.reasons(Interval::Day, (i64::MIN, i64::MAX)).ok());
+    let counted = index.and_then(|index| index.reasons(&[Stretch::days_since(i64::MIN)]).ok());
     let is_counted = counted.is_some_and(|counted| counted.iter().any(|one| one.reason == *reason));
     if is_counted || known.contains(&reason.as_str()) {
         return None;
@@ -161,8 +161,8 @@ fn names(group: GroupBy, index: Option<&Index>) -> BTreeSet<String> {
         GroupBy::Relay => Dimension::Relay,
         GroupBy::Source => Dimension::Source,
     };
-    let since_ms = crate::clock::now_ms() - HOURS_MS;
-    let sums = index.and_then(|index| index.sums(Interval::Day, dimension, (since_ms, i64::MAX)).ok());
+    let days = Stretch::days_since(crate::clock::now_ms() - HOURS_MS);
+    let sums = index.and_then(|index| index.sums(&[days], dimension).ok());
     sums.into_iter().flatten().map(|(name, _)| name).collect()
 }
 

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::dimension::Dimension;
 use crate::dimension::domain::registered;
 use crate::finding::Finding;
-use crate::index::{HOURS_MS, Index, Interval};
+use crate::index::{HOURS_MS, Index, Stretch};
 use crate::maillog::Whose;
 use crate::wiring::similar;
 use std::collections::BTreeSet;
@@ -23,10 +23,8 @@ const ENOUGH: i64 = 100;
 
 pub(super) fn sender_findings(config: &Config, dns: &Dns) -> Vec<Finding> {
     let index = Index::glance(&config.index_path()).ok().flatten();
-    let since_ms = clock::now_ms() - HOURS_MS;
-    let period = (since_ms, i64::MAX);
-    let sums =
-        index.as_ref().and_then(|index| index.sums(Interval::Day, Dimension::SenderDomain, period).ok());
+    let days = Stretch::days_since(clock::now_ms() - HOURS_MS);
+    let sums = index.as_ref().and_then(|index| index.sums(&[days], Dimension::SenderDomain).ok());
     let sending: BTreeSet<String> = sums.into_iter().flatten().map(|(name, _)| name).collect();
     let mut findings: Vec<Finding> = nothing_is_ours(config, index.as_ref()).into_iter().collect();
     let mut known: BTreeSet<String> = BTreeSet::new();
@@ -82,9 +80,9 @@ fn sender_domains(config: &Config) -> Vec<(Vec<String>, String)> {
 fn nothing_is_ours(config: &Config, index: Option<&Index>) -> Option<Finding> {
     let logs = config.mail_logs.get().ok()?;
     let number = logs.iter().position(|log| log.own.is_some())?;
-    let period = (clock::now_ms() - 30 * DAY_MS, i64::MAX);
+    let days = Stretch::days_since(clock::now_ms() - 30 * DAY_MS);
     let total = |dimension, name| {
-        let sum = index?.sum(Interval::Day, dimension, period, name).ok()?;
+        let sum = index?.sum(&[days], dimension, name).ok()?;
         Some(sum.sent + sum.bounced + sum.expired)
     };
     let (ours, of_others) = (total(Dimension::All, "")?, total(Dimension::Whose, Whose::Others.name())?);

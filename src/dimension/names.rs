@@ -73,6 +73,9 @@ fn cut(name: &str) -> Cow<'_, str> {
     name.char_indices().nth(LONGEST).map_or(name, |(cut, _)| &name[..cut]).into()
 }
 
+/// What is known of each name.
+pub(crate) type ByName<T> = HashMap<String, T>;
+
 /// The number of a name.
 pub(crate) type Name = u32;
 

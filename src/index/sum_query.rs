@@ -4,17 +4,20 @@
 //! only rows of the period are read.
 
 use super::Index;
+use super::stretch::Stretch;
 use super::sums::{Interval, ReasonCount, ReasonKind, Sum};
 use crate::dimension::Dimension;
+use crate::dimension::names::ByName;
 use crate::error::Result;
 use crate::maillog::Lines;
-use rusqlite::params_from_iter;
-use rusqlite::types::Value;
+use rusqlite::{Row, params};
 
-const COUNTS: &str = "sum(sent), sum(bounced), sum(expired), sum(rejected), sum(deleted), sum(discarded), sum(deferrals), sum(bytes)";
+const COUNTS: &str = "sent, bounced, expired, rejected, deleted, discarded, deferrals, bytes";
+/// Of one dimension, in the order of the table.
+const WITHIN: &str = "WHERE step = ?1 AND dimension = ?2 AND at >= ?3 AND at < ?4";
 
-fn counts(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Sum> {
-    let get = |at: usize| row.get::<_, Option<i64>>(first + at).map(Option::unwrap_or_default);
+fn counts(row: &Row<'_>, first: usize) -> rusqlite::Result<Sum> {
+    let get = |at: usize| row.get(first + at);
     Ok(Sum {
         sent: get(0)?,
         bounced: get(1)?,
@@ -28,106 +31,109 @@ fn counts(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Sum> {
 }
 
 impl Index {
-    fn rows<T>(
+    /// Gives `each` the rows of stretches. What they have in common is added up by it: sorting them
+    /// takes SQLite several times as long.
+    fn each_row(
         &self,
         sql: &str,
-        values: &[Value],
-        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>> {
-        let rows = (|| {
+        stretches: &[Stretch],
+        dimension: Dimension,
+        mut each: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
+    ) -> Result<()> {
+        let given = (|| {
             let mut select = self.connection.prepare_cached(sql)?;
-            select.query_map(params_from_iter(values), read)?.collect()
+            for Stretch { interval, from, to } in stretches {
+                let mut rows = select.query(params![interval.name(), dimension.name(), from, to])?;
+                while let Some(row) = rows.next()? {
+                    each(row)?;
+                }
+            }
+            Ok(())
         })();
-        self.checked(rows)
+        self.checked(given)
     }
 
-    /// The sums of each name over all intervals that begin in a period.
-    pub(crate) fn sums(
-        &self,
-        interval: Interval,
-        dimension: Dimension,
-        (from, to): (i64, i64),
-    ) -> Result<Vec<(String, Sum)>> {
-        let sql = format!(
-            "SELECT name, {COUNTS} FROM sums WHERE step = ?1 AND dimension = ?2 AND at >= ?3 AND at < ?4 GROUP BY name"
-        );
-        self.rows(&sql, &period(interval, dimension, from, to), |row| Ok((row.get(0)?, counts(row, 1)?)))
+    /// The sum of each name.
+    pub(crate) fn sums(&self, stretches: &[Stretch], dimension: Dimension) -> Result<ByName<Sum>> {
+        let mut sums: ByName<Sum> = ByName::default();
+        let sql = format!("SELECT name, {COUNTS} FROM sums {WITHIN}");
+        self.each_row(&sql, stretches, dimension, |row| {
+            let (name, sum) = (row.get_ref(0)?.as_str()?, counts(row, 1)?);
+            match sums.get_mut(name) {
+                Some(known) => *known += &sum,
+                None => drop(sums.insert(name.to_owned(), sum)),
+            }
+            Ok(())
+        })?;
+        Ok(sums)
     }
 
-    /// The sum of one name over all intervals that begin in a period.
-    pub(crate) fn sum(
-        &self,
-        interval: Interval,
-        dimension: Dimension,
-        (from, to): (i64, i64),
-        name: &str,
-    ) -> Result<Sum> {
-        let sql = format!(
-            "SELECT {COUNTS} FROM sums WHERE step = ?1 AND dimension = ?2 AND at >= ?3 AND at < ?4 AND name = ?5"
-        );
-        let [step, dimension, from, to] = period(interval, dimension, from, to);
-        let values = [step, dimension, from, to, Value::Text(name.to_owned())];
-        let rows = self.rows(&sql, &values, |row| counts(row, 0))?;
-        Ok(rows.into_iter().next().unwrap_or_default())
+    /// The sum of one name.
+    pub(crate) fn sum(&self, stretches: &[Stretch], dimension: Dimension, name: &str) -> Result<Sum> {
+        let mut all = Sum::default();
+        let sql = format!("SELECT {COUNTS}, name FROM sums {WITHIN}");
+        self.each_row(&sql, stretches, dimension, |row| {
+            if row.get_ref(8)?.as_str()? == name {
+                all += &counts(row, 0)?;
+            }
+            Ok(())
+        })?;
+        Ok(all)
     }
 
     /// The sums of all deliveries, one for each interval.
     pub(crate) fn course(&self, interval: Interval, (from, to): (i64, i64)) -> Result<Vec<(i64, Sum)>> {
-        let sql = format!(
-            "SELECT at, {COUNTS} FROM sums WHERE step = ?1 AND dimension = ?2 AND at >= ?3 AND at < ?4 GROUP BY at ORDER BY at"
-        );
-        let values = period(interval, Dimension::All, from, to);
-        self.rows(&sql, &values, |row| Ok((row.get(0)?, counts(row, 1)?)))
+        let mut course = Vec::new();
+        let sql = format!("SELECT at, {COUNTS} FROM sums {WITHIN}");
+        self.each_row(&sql, &[Stretch { interval, from, to }], Dimension::All, |row| {
+            course.push((row.get(0)?, counts(row, 1)?));
+            Ok(())
+        })?;
+        Ok(course)
     }
 
-    /// Deliveries by name and bucket of delay, sorted by both.
+    /// Gives `each` a name, a bucket of delay, and deliveries.
     pub(crate) fn delays(
         &self,
-        interval: Interval,
+        stretches: &[Stretch],
         dimension: Dimension,
-        (from, to): (i64, i64),
-    ) -> Result<Vec<(String, u8, u64)>> {
-        let sql = "SELECT name, bucket, sum(deliveries) FROM delays
-            WHERE step = ?1 AND dimension = ?2 AND at >= ?3 AND at < ?4 GROUP BY name, bucket ORDER BY name, bucket";
-        self.rows(sql, &period(interval, dimension, from, to), |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.try_into().unwrap_or(0)))
+        mut each: impl FnMut(&str, u8, u64),
+    ) -> Result<()> {
+        let sql = format!("SELECT name, bucket, deliveries FROM delays {WITHIN}");
+        self.each_row(&sql, stretches, dimension, |row| {
+            each(row.get_ref(0)?.as_str()?, row.get(1)?, row.get::<_, i64>(2)?.try_into().unwrap_or(0));
+            Ok(())
         })
     }
 
-    /// Sent deliveries by name and TLS level.
+    /// Gives `each` a name, a TLS level, and sent deliveries.
     pub(crate) fn tls_levels(
         &self,
-        interval: Interval,
+        stretches: &[Stretch],
         dimension: Dimension,
-        (from, to): (i64, i64),
-    ) -> Result<Vec<(String, String, u64)>> {
-        let sql = "SELECT name, level, sum(deliveries) FROM tls_levels
-            WHERE step = ?1 AND dimension = ?2 AND at >= ?3 AND at < ?4 GROUP BY name, level";
-        self.rows(sql, &period(interval, dimension, from, to), |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.try_into().unwrap_or(0)))
+        mut each: impl FnMut(&str, &str, u64),
+    ) -> Result<()> {
+        let sql = format!("SELECT name, level, deliveries FROM tls_levels {WITHIN}");
+        self.each_row(&sql, stretches, dimension, |row| {
+            let (name, level) = (row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
+            each(name, level, row.get::<_, i64>(2)?.try_into().unwrap_or(0));
+            Ok(())
         })
     }
 
-    pub(crate) fn reasons(&self, interval: Interval, (from, to): (i64, i64)) -> Result<Vec<ReasonCount>> {
+    /// The counts of each stretch.
+    pub(crate) fn reasons(&self, stretches: &[Stretch]) -> Result<Vec<ReasonCount>> {
         let sql = "SELECT kind, provider, reason, category, unknown, sum(number) FROM reasons
             WHERE step = ?1 AND at >= ?2 AND at < ?3 GROUP BY kind, provider, reason, category, unknown";
-        let values = [Value::Text(interval.name().into()), Value::Integer(from), Value::Integer(to)];
-        self.rows(sql, &values, |row| {
-            let kind: String = row.get(0)?;
-            let kind = match kind.as_str() {
-                "rejected" => ReasonKind::Rejected,
-                "deferral" => ReasonKind::Deferral,
-                _ => ReasonKind::Failed,
-            };
-            Ok(ReasonCount {
-                kind,
-                provider: row.get(1)?,
-                reason: row.get(2)?,
-                category: row.get(3)?,
-                unknown: row.get(4)?,
-                number: row.get(5)?,
-            })
-        })
+        let found = (|| {
+            let (mut select, mut found) = (self.connection.prepare_cached(sql)?, Vec::new());
+            for Stretch { interval, from, to } in stretches {
+                let rows = select.query_map(params![interval.name(), from, to], reason)?;
+                found.extend(rows.collect::<rusqlite::Result<Vec<ReasonCount>>>()?);
+            }
+            Ok(found)
+        })();
+        self.checked(found)
     }
 
     /// Lines of all hours that begin in a period.
@@ -151,12 +157,23 @@ impl Index {
     }
 }
 
-fn period(interval: Interval, dimension: Dimension, from: i64, to: i64) -> [Value; 4] {
-    let text = |word: &str| Value::Text(word.to_owned());
-    [text(interval.name()), text(dimension.name()), Value::Integer(from), Value::Integer(to)]
+fn reason(row: &Row<'_>) -> rusqlite::Result<ReasonCount> {
+    let kind = match row.get_ref(0)?.as_str()? {
+        "rejected" => ReasonKind::Rejected,
+        "deferral" => ReasonKind::Deferral,
+        _ => ReasonKind::Failed,
+    };
+    Ok(ReasonCount {
+        kind,
+        provider: row.get(1)?,
+        reason: row.get(2)?,
+        category: row.get(3)?,
+        unknown: row.get(4)?,
+        number: row.get(5)?,
+    })
 }
 
-fn lines(row: &rusqlite::Row<'_>) -> rusqlite::Result<Lines> {
+fn lines(row: &Row<'_>) -> rusqlite::Result<Lines> {
     let count = |at| row.get::<_, i64>(at).map(i64::unsigned_abs);
     Ok(Lines { events: count(0)?, ignored: count(1)?, foreign: count(2)?, unknown: count(3)?, cut: 0 })
 }

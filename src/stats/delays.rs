@@ -4,24 +4,30 @@
 //! bucket.
 
 use super::figures::Percentiles;
-use super::period::Period;
 use crate::dimension::Dimension;
 use crate::error::Result;
-use crate::index::{Index, Interval};
+use crate::index::{Index, Stretch};
 use std::collections::BTreeMap;
 
-/// By name.
+/// By name, of those that are wanted.
 pub(crate) fn delays(
     index: &Index,
-    step: Interval,
+    stretches: &[Stretch],
     dimension: Dimension,
-    period: Period,
+    is_wanted: impl Fn(&str) -> bool,
 ) -> Result<BTreeMap<String, Percentiles>> {
-    let mut buckets: BTreeMap<String, Vec<(u8, u64)>> = BTreeMap::new();
-    for (name, bucket, deliveries) in index.delays(step, dimension, period)? {
-        buckets.entry(name).or_default().push((bucket, deliveries));
-    }
-    Ok(buckets.into_iter().map(|(name, buckets)| (name, percentiles(&buckets))).collect())
+    let mut counted: BTreeMap<String, BTreeMap<u8, u64>> = BTreeMap::new();
+    index.delays(stretches, dimension, |name, bucket, deliveries| {
+        if let Some(buckets) = counted.get_mut(name) {
+            *buckets.entry(bucket).or_default() += deliveries;
+        } else if is_wanted(name) {
+            counted.insert(name.to_owned(), BTreeMap::from([(bucket, deliveries)]));
+        }
+    })?;
+    let of = |(name, buckets): (String, BTreeMap<u8, u64>)| {
+        (name, percentiles(&buckets.into_iter().collect::<Vec<_>>()))
+    };
+    Ok(counted.into_iter().map(of).collect())
 }
 
 fn percentiles(buckets: &[(u8, u64)]) -> Percentiles {

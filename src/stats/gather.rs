@@ -5,17 +5,18 @@
 //! are read.
 
 use super::delays::delays;
-use super::figures::{Figures, GroupFigures, LineCounts, ProviderReason, Reason, StoreFigures, UnknownText};
-use super::outcomes::Outcomes;
+use super::figures::{Figures, LineCounts, ProviderReason, Reason, StoreFigures, UnknownText};
+use super::groups::{count, groups, outcomes, outcomes_of};
 use super::period::Period;
 use super::series::{Point, Resolution};
-use super::top::top;
-use super::waiting::{NAMES, Waiting};
+use super::waiting::Waiting;
 use crate::clock::{self, DAY_MS, HOUR_MS};
 use crate::dimension::Dimension;
 use crate::dimension::domain::NULL_SENDER;
 use crate::error::Result;
-use crate::index::{Filter, HOURS_MS, Index, Interval, MINUTES_MS, RECENT_MS, ReasonCount, ReasonKind, Sum};
+use crate::index::{
+    Filter, HOURS_MS, Index, Interval, MINUTES_MS, RECENT_MS, ReasonCount, ReasonKind, Stretch, Sum,
+};
 use crate::maillog::{Lines, Whose};
 use crate::store::Store;
 use jiff::Timestamp;
@@ -34,8 +35,8 @@ pub(crate) fn of_host(index: Option<&Index>, host: String, period: Period) -> Re
 
 pub(crate) fn figures(index: &Index, period: Period, now_ms: i64) -> Result<Figures> {
     let newest_ms = index.newest(now_ms)?.unwrap_or(now_ms);
-    let (names, period) = steps(period, now_ms, newest_ms);
-    let (from, to) = period;
+    let (step, period) = steps(period, now_ms, newest_ms);
+    let ((from, to), stretches) = (period, Stretch::of(step, period));
     let (step, course) = match to - from {
         length if length <= 3 * HOUR_MS && from >= newest_ms - MINUTES_MS => {
             (Resolution::Minute, Interval::Minute)
@@ -54,7 +55,28 @@ pub(crate) fn figures(index: &Index, period: Period, now_ms: i64) -> Result<Figu
         series: series.map(|(at_ms, outcomes)| Point { at_ms, outcomes }).collect(),
         lines: counts(index.lines(period)?),
         unknown: unknown(index, period)?,
-        ..gathered(index, names, period, &waiting, &index.reasons(names, period)?)?
+        ..gathered(index, &stretches, period, &waiting)?
+    })
+}
+
+/// Less of a period, which is read in less time: totals, why deliveries failed, providers and
+/// recipient domains, without delays and TLS levels.
+pub(crate) fn outcomes_alone(index: &Index, period: Period, now_ms: i64) -> Result<Figures> {
+    let newest_ms = index.newest(now_ms)?.unwrap_or(now_ms);
+    let (step, period) = steps(period, now_ms, newest_ms);
+    let (stretches, mut waiting) = (Stretch::of(step, period), Waiting::default());
+    index.waiting(period, |one| waiting.count(&one, step))?;
+    let (mut totals, counted) = (outcomes(&total(index, &stretches)?), index.reasons(&stretches)?);
+    totals += waiting.all;
+    let groups = |dimension| outcomes_of(index, &stretches, dimension, &waiting);
+    Ok(Figures {
+        from_ms: period.0,
+        to_ms: period.1,
+        totals,
+        recipient_domains: groups(Dimension::RecipientDomain)?,
+        providers: groups(Dimension::Provider)?,
+        reasons: reasons(&counted, ReasonKind::Failed, waiting.reasons),
+        ..Figures::default()
     })
 }
 
@@ -70,8 +92,8 @@ pub(crate) fn of_store(store: &Store, now_ms: i64) -> Result<Option<StoreFigures
 /// Everything since carom began to count: outcomes, providers and reasons, which never shrink.
 pub(crate) fn lifelong(index: &Index) -> Result<Figures> {
     let period = (0, 1);
-    let reasons = index.reasons(Interval::Ever, period)?;
-    let mut figures = gathered(index, Interval::Ever, period, &Waiting::default(), &reasons)?;
+    let ever = Stretch::of(Interval::Ever, period);
+    let mut figures = gathered(index, &ever, period, &Waiting::default())?;
     let [own, others, carom] = index.waiting_count()?;
     let waiting = [(&mut figures.totals, own), (&mut figures.others, others), (&mut figures.carom, carom)];
     for (outcomes, (deferred, held)) in waiting {
@@ -99,38 +121,32 @@ fn steps((from, to): Period, now: i64, newest: i64) -> (Interval, Period) {
     }
 }
 
-fn gathered(
-    index: &Index,
-    step: Interval,
-    period: Period,
-    waiting: &Waiting,
-    counted: &[ReasonCount],
-) -> Result<Figures> {
+fn gathered(index: &Index, stretches: &[Stretch], period: Period, waiting: &Waiting) -> Result<Figures> {
     let at = |ms| Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
-    let all = index.sums(step, Dimension::All, period)?.pop().map(|(_, sum)| sum).unwrap_or_default();
+    let (all, counted) = (total(index, stretches)?, &index.reasons(stretches)?);
     let mut totals = outcomes(&all);
     totals += waiting.all;
     let [mut others, mut carom] = waiting.apart;
-    for (name, sum) in index.sums(step, Dimension::Whose, period)? {
+    for (name, sum) in index.sums(stretches, Dimension::Whose)? {
         match Whose::of_name(&name) {
             Whose::Others => others += outcomes(&sum),
             Whose::Carom => carom += outcomes(&sum),
             Whose::Own => {}
         }
     }
-    let groups = |dimension| groups(index, step, dimension, period, waiting);
+    let groups = |dimension| groups(index, stretches, dimension, waiting);
     Ok(Figures {
         from_ms: period.0,
         to_ms: period.1,
         utc_offset: clock::local_zone().to_offset(at(period.0)).seconds(),
         totals,
-        null_sender: outcomes(&index.sum(step, Dimension::SenderDomain, period, NULL_SENDER)?),
+        null_sender: outcomes(&index.sum(stretches, Dimension::SenderDomain, NULL_SENDER)?),
         others,
         carom,
         deferrals: count(all.deferrals),
         unclassified: count(counted.iter().filter(|one| one.unknown).map(|one| one.number).sum()),
         bytes: count(all.bytes),
-        delay: delays(index, step, Dimension::All, period)?.remove(""),
+        delay: delays(index, stretches, Dimension::All, |_| true)?.remove(""),
         oldest_deferred_ms: waiting.oldest_deferred_ms,
         reasons: judged(index, reasons(counted, ReasonKind::Failed, waiting.reasons.clone()))?,
         rejects: reasons(counted, ReasonKind::Rejected, BTreeMap::new()),
@@ -140,76 +156,28 @@ fn gathered(
         clients: groups(Dimension::Client)?,
         relays: groups(Dimension::Relay)?,
         sources: groups(Dimension::Source)?,
-        tls: tls(index, step, Dimension::All, period)?.remove("").unwrap_or_default(),
+        tls: tls(index, stretches)?,
         provider_reasons: provider_reasons(counted, waiting.provider_reasons.clone()),
         ..Figures::default()
     })
 }
 
-fn count(number: i64) -> u64 {
-    number.try_into().unwrap_or(0)
+/// Of all mail.
+fn total(index: &Index, stretches: &[Stretch]) -> Result<Sum> {
+    index.sum(stretches, Dimension::All, "")
 }
 
-fn outcomes(sum: &Sum) -> Outcomes {
-    Outcomes {
-        sent: count(sum.sent),
-        bounced: count(sum.bounced),
-        deferred: 0,
-        expired: count(sum.expired),
-        rejected: count(sum.rejected),
-        held: 0,
-        deleted: count(sum.deleted),
-        discarded: count(sum.discarded),
-    }
+/// Sent deliveries by TLS level.
+fn tls(index: &Index, stretches: &[Stretch]) -> Result<BTreeMap<String, u64>> {
+    let mut levels = BTreeMap::new();
+    index.tls_levels(stretches, Dimension::All, |_, level, deliveries| {
+        *levels.entry(level.to_owned()).or_default() += deliveries;
+    })?;
+    Ok(levels)
 }
 
 fn counts(lines: Lines) -> LineCounts {
     LineCounts { parsed: lines.events, ignored: lines.ignored + lines.foreign, unknown: lines.unknown }
-}
-
-fn groups(
-    index: &Index,
-    step: Interval,
-    dimension: Dimension,
-    period: Period,
-    waiting: &Waiting,
-) -> Result<Vec<GroupFigures>> {
-    let mut delays = delays(index, step, dimension, period)?;
-    let mut tls = tls(index, step, dimension, period)?;
-    let mut groups: BTreeMap<String, GroupFigures> = BTreeMap::new();
-    for (name, sum) in index.sums(step, dimension, period)? {
-        let group = GroupFigures {
-            outcomes: outcomes(&sum),
-            deferrals: count(sum.deferrals),
-            bytes: count(sum.bytes),
-            delay: delays.remove(&name),
-            tls: tls.remove(&name).unwrap_or_default(),
-            name: name.clone(),
-        };
-        groups.insert(name, group);
-    }
-    for (name, outcomes) in waiting.by(dimension) {
-        let empty = || GroupFigures { name: name.clone(), ..GroupFigures::default() };
-        groups.entry(name.clone()).or_insert_with(empty).outcomes += *outcomes;
-    }
-    let groups: Vec<GroupFigures> = groups.into_values().collect();
-    let (mut kept, rest) = top(&groups, NAMES);
-    kept.extend(rest);
-    Ok(kept)
-}
-
-/// Sent deliveries by name and TLS level.
-fn tls(
-    index: &Index,
-    step: Interval,
-    dimension: Dimension,
-    period: Period,
-) -> Result<BTreeMap<String, BTreeMap<String, u64>>> {
-    let mut by_name: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
-    for (name, level, deliveries) in index.tls_levels(step, dimension, period)? {
-        by_name.entry(name).or_default().insert(level, deliveries);
-    }
-    Ok(by_name)
 }
 
 /// The most frequent first.

@@ -24,6 +24,8 @@ pub(crate) mod tls;
 mod waiting;
 /// How long deliveries took.
 mod delays;
+/// Deliveries by a name that they have in common.
+mod groups;
 /// Figures counted from deliveries.
 pub(crate) mod of_deliveries;
 /// The figures of a period, out of the index.

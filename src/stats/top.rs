@@ -1,6 +1,7 @@
 //! The biggest groups, and the rest as one.
 
 use super::figures::GroupFigures;
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
 /// The name of all groups that are not shown one by one.
@@ -10,7 +11,7 @@ pub(crate) const OTHER: &str = "other";
 /// twice.
 pub(crate) fn top(groups: &[GroupFigures], most: usize) -> (Vec<GroupFigures>, Option<GroupFigures>) {
     let mut sorted: Vec<&GroupFigures> = groups.iter().collect();
-    sorted.sort_by(|a, b| b.outcomes.total().cmp(&a.outcomes.total()).then_with(|| a.name.cmp(&b.name)));
+    sorted.sort_by_cached_key(|&group| (Reverse(group.outcomes.total()), &group.name));
     let mut seen = HashSet::new();
     let mut kept: Vec<GroupFigures> = Vec::new();
     let mut rest = None;
@@ -19,7 +20,8 @@ pub(crate) fn top(groups: &[GroupFigures], most: usize) -> (Vec<GroupFigures>, O
             kept.push(group.clone());
             continue;
         }
-        let into = match kept.iter_mut().find(|one| one.name == group.name) {
+        let same = seen.contains(&group.name).then(|| kept.iter_mut().find(|one| one.name == group.name));
+        let into = match same.flatten() {
             Some(same) => same,
             None => rest.get_or_insert_with(|| GroupFigures { name: OTHER.into(), ..Default::default() }),
         };

@@ -53,7 +53,7 @@ pub(super) fn overview(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     })?;
     let mut figures = asked.view.figures(&asked.desk.config, period)?;
     figures.utc_offset = reader.offset(figures.from_ms);
-    let [now, before] = hours(now_ms).map(|hour| asked.view.figures(&asked.desk.config, hour));
+    let [now, before] = hours(now_ms).map(|hour| asked.view.outcomes_alone(hour));
     let change = HourChange::between(now?, before?);
     let index = asked.view.whole().ok().and_then(|whole| whole.index);
     let quality = index.map(|index| index.quality()).transpose()?;

@@ -32,6 +32,14 @@ impl View<'_> {
         Ok(figures)
     }
 
+    /// Less of a period, in less time: see `gather::outcomes_alone`.
+    pub(crate) fn outcomes_alone(&self, period: Period) -> Result<Figures> {
+        match &self.files.index {
+            Some(index) if self.is_whole() => gather::outcomes_alone(index, period, clock::now_ms()),
+            _ => self.counted(period),
+        }
+    }
+
     /// Figures of the caller's deliveries, the newest first, of as many as can be counted.
     fn counted(&self, period: Period) -> Result<Figures> {
         let mut counted = CountedDeliveries::around(period);
