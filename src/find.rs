@@ -12,6 +12,8 @@ use crate::error::Result;
 use crate::index::{Filter, Index, MessageUnderWay, StoredDelivery};
 use crate::message_log::{self, TrailFilter, TrailRow};
 use crate::named_address::NamedAddress;
+use crate::plan::Grounds;
+use crate::policy::fingerprint;
 use crate::return_path;
 use crate::store::{NotificationState, PendingStep, Store, Suppressed};
 use serde::{Serialize, Serializer};
@@ -80,8 +82,8 @@ impl Known {
         })
     }
 
-    /// The same about a message, by its queue id or Message-ID: this reads what the message has,
-    /// and neither the suppression list nor what is kept.
+    /// The same about a message, by its queue id or Message-ID: this reads what the message has.
+    /// Of the suppression list it has the entries that its failures have made.
     pub(crate) fn about_message(id: &str, store: &Store, config: &Config) -> Result<Known> {
         let known = Known::gathered(id, Vec::new(), store, config)?;
         // A message is under way, or it has deliveries.
@@ -90,7 +92,8 @@ impl Known {
             false => Vec::new(),
         };
         let messages = known.log.iter().filter_map(|row| row.event.as_ref()?.message());
-        Ok(Known { kept: archive::of_messages(config, messages), under_way, ..known })
+        let kept = archive::of_messages(config, messages);
+        Ok(Known { kept, under_way, suppressed: suppressed_by(&known, store)?, ..known })
     }
 
     fn gathered(key: &str, suppressed: Vec<Suppressed>, store: &Store, config: &Config) -> Result<Known> {
@@ -208,6 +211,25 @@ fn suppressions_of(store: &Store, key: &str, is_address: bool, now_ms: i64) -> R
     let covering = store.entries_of(key, None, now_ms)?;
     let new = covering.into_iter().filter(|entry| !found.contains(entry)).collect::<Vec<_>>();
     found.extend(new);
+    Ok(found)
+}
+
+/// The entries that failures of a message, or complaints about it, have made.
+fn suppressed_by(known: &Known, store: &Store) -> Result<Vec<Suppressed>> {
+    let reports: HashSet<&str> = known.log.iter().filter_map(|row| row.event.as_ref()?.message()).collect();
+    let mut found = Vec::new();
+    for one in &known.deliveries {
+        for address in [&one.recipient, &one.original_recipient].into_iter().flatten() {
+            let bounce = one.message_id.as_deref().map(|id| fingerprint::of_message(id, address));
+            let is_its = |entry: &Suppressed| {
+                let Grounds { key, bounce: its, .. } = &entry.grounds;
+                reports.contains(key.as_str()) || Some(its) == bounce.as_ref()
+            };
+            let entries = store.entries_of(address, None, known.at_ms)?;
+            let new = entries.into_iter().filter(|entry| is_its(entry) && !found.contains(entry));
+            found.extend(new.collect::<Vec<_>>());
+        }
+    }
     Ok(found)
 }
 

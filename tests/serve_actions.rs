@@ -13,7 +13,7 @@ fn tokens() -> String {
 }
 
 /// A log of the last minutes, whose failure is acted on.
-fn read_recent_log(config: &str) -> Sandbox {
+pub(crate) fn read_recent_log(config: &str) -> Sandbox {
     let sandbox = mail_log::sandbox(None, "").config(config);
     let failure = "dsn=5.1.1, status=bounced (host mx[192.0.2.9] said: 550 5.1.1 user unknown)";
     append(&sandbox, &mail_log::ago(5, &delivery(540, 2, "bob@there.example", OTHER, 1.0, failure)));

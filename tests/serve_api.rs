@@ -1,9 +1,11 @@
 //! The API of `carom serve`: every route as its document says, and what a customer sees of it.
 
 use crate::harness::Sandbox;
+use crate::harness::mail_log::ago;
 use crate::harness::web::schema::faults;
 use crate::harness::web::{WebServer, token};
 use crate::serve::read_log;
+use crate::serve_actions::read_recent_log;
 use crate::statistics::{OTHER, append, delivery, tick};
 use serde_json::{Value, json};
 
@@ -189,6 +191,26 @@ fn one_messages_life_has_its_lines() {
         assert!(whats.starts_with(&["seen", "delivery"]), "{whats:?}");
     }
     assert_eq!(server.get("/api/v1/messages/4Xn0y8999999zZ1f").status, 404);
+}
+
+#[test]
+fn one_messages_life_says_whom_it_had_suppressed_and_no_other_does() {
+    let sandbox = read_recent_log("");
+    let sent = "dsn=2.0.0, status=sent (250 2.0.0 ok)";
+    append(&sandbox, &ago(4, &delivery(541, 3, "bob@there.example", OTHER, 1.0, sent)));
+    tick(&sandbox, &[]);
+    let server = WebServer::start(&sandbox, &[]);
+    let moments = |id: &str| -> Vec<Value> {
+        let life = server.json(&format!("/api/v1/messages/{id}"));
+        life["timeline"].as_array().unwrap().clone()
+    };
+    let failed = moments("4Xn0y8000002zZ1f");
+    let last = failed.iter().find(|moment| moment["what"] == "suppressed").unwrap();
+    assert_eq!(
+        (&last["recipient"], &last["text"]),
+        (&json!("bob@there.example"), &json!("suppressed: user-unknown"))
+    );
+    assert!(moments("4Xn0y8000003zZ1f").iter().all(|moment| moment["what"] != "suppressed"));
 }
 
 #[test]

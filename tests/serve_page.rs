@@ -191,6 +191,24 @@ fn what_broke_is_seen_and_leads_to_its_deliveries() {
 }
 
 #[test]
+fn a_policy_that_cannot_be_used_is_shown_with_its_fault_beside_the_others() {
+    let sandbox = busy_log::sandbox(0, "[policy.\"No name\"]\npath = \"/nowhere.wasm\"\n");
+    std::fs::write(sandbox.path("state/rules.toml"), "[[rules]\n").unwrap();
+    let server = WebServer::start(&sandbox, &[]);
+    let shown = server.get("/policy");
+    let text = shown.text();
+    assert_eq!(shown.status, 200);
+    for part in ["invalid policy name `No name`", "rules.toml", "shipped with carom", "Limits"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let listed = server.json("/api/v1/policies");
+    let faults = listed["policies"].as_array().unwrap().iter().filter(|one| one["fault"].is_string());
+    assert_eq!(faults.count(), 1, "{listed}");
+    let ran = sandbox.run(&["policy", "list"], b"");
+    assert!(ran.code == 0 && ran.stdout.contains("invalid policy name"), "{ran:?}");
+}
+
+#[test]
 fn a_browser_signs_in_and_a_customer_sees_only_his_mail() {
     let tokens = token("staff", "\"read\"") + &token("shop", "\"client shop\"");
     let sandbox = busy_log::sandbox(60, &tokens);

@@ -14,23 +14,31 @@ use crate::report::{self, ReportKind};
 /// Digits of a fingerprint.
 const DIGITS: usize = 32;
 
+/// What a report about this message and address is known by.
+pub(crate) fn of_message(message_id: &str, address: &str) -> String {
+    // Servers on the way may change the case of its domain.
+    digest_of(&[&message_id.to_lowercase(), &plain(address)])
+}
+
+/// A domain in other scripts has two spellings, and servers change one for the other.
+fn plain(address: &str) -> String {
+    in_a_labels(&address.to_lowercase()).into_owned()
+}
+
+fn digest_of(parts: &[&str]) -> String {
+    let parts: Vec<&[u8]> = parts.iter().flat_map(|part| [part.as_bytes(), b"\0"]).collect();
+    digest::sha256_hex(&parts[..parts.len() - 1], DIGITS)
+}
+
 impl MessageFacts {
     /// What a report says about an address; `None` if the message reports nothing.
     pub(crate) fn bounced(&self, address: &str) -> Option<Bounced> {
-        // A domain in other scripts has two spellings, and servers change one for the other.
-        let plain = |address: &str| in_a_labels(&address.to_lowercase()).into_owned();
-        let address = plain(address);
-        let digest = |parts: &[&str]| {
-            let parts: Vec<&[u8]> = parts.iter().flat_map(|part| [part.as_bytes(), b"\0"]).collect();
-            digest::sha256_hex(&parts[..parts.len() - 1], DIGITS)
-        };
         let report = self.report();
         let original = &report.original;
         if let Some(message_id) = &original.message_id {
-            // Servers on the way may change the case of its domain.
-            let message_id = &message_id.to_lowercase();
-            return Some(Bounced { id: digest(&[message_id, &address]), logged: self.is_log_line() });
+            return Some(Bounced { id: of_message(message_id, address), logged: self.is_log_line() });
         }
+        let address = plain(address);
         if self.is_log_line() || report.kind == ReportKind::Other {
             return None;
         }
@@ -42,7 +50,8 @@ impl MessageFacts {
         let diagnostic = found.map_or("", |found| found.diagnostic.as_str());
         let (subject, from) = (text(&original.subject), text(&original.from));
         let which = self.which_message();
-        Some(Bounced { id: digest(&[&which, &subject, &from, diagnostic, &address]), logged: false })
+        let id = digest_of(&[&which, &subject, &from, diagnostic, &address]);
+        Some(Bounced { id, logged: false })
     }
 
     /// What names the message that a report is about, if it has no Message-ID; else what names the

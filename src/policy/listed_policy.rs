@@ -1,10 +1,9 @@
 //! The policies that there are: shipped, installed, or in a file of the config.
 //!
-//! Not here: their releases (`releases`).
+//! Not here: their releases (`releases`). Invariant: a policy with a fault hides no other.
 
 use super::{releases, shipped};
 use crate::config::Config;
-use crate::error::Result;
 use serde::Serialize;
 
 /// A policy, as it is listed.
@@ -15,10 +14,12 @@ pub(crate) struct ListedPolicy {
     pub(crate) release: Option<u32>,
     pub(crate) hash: Option<String>,
     pub(crate) default: bool,
+    /// Why it cannot be used, and the fix.
+    pub(crate) fault: Option<String>,
 }
 
 /// All of them, by name.
-pub(crate) fn list(config: &Config) -> Result<Vec<ListedPolicy>> {
+pub(crate) fn list(config: &Config) -> Vec<ListedPolicy> {
     let with_path = config.policy.iter().filter(|(_, policy)| policy.path.is_some());
     let mut names: Vec<String> = releases::installed(config);
     names.extend(shipped().map(str::to_owned));
@@ -28,9 +29,13 @@ pub(crate) fn list(config: &Config) -> Result<Vec<ListedPolicy>> {
     names.into_iter().map(|name| listed(name, config)).collect()
 }
 
-fn listed(name: String, config: &Config) -> Result<ListedPolicy> {
+fn listed(name: String, config: &Config) -> ListedPolicy {
     let file = config.policy.get(&name).and_then(|policy| policy.path.as_ref());
-    let release = releases::list(config, &name)?.into_iter().find(|release| release.in_force);
+    let (releases, fault) = match releases::list(config, &name) {
+        Ok(releases) => (releases, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    let release = releases.into_iter().find(|release| release.in_force);
     let from = match (file, &release) {
         (Some(file), _) => format!("file {}", file.display()),
         (None, Some(release)) => format!("release {}, installed {}", release.number, release.about.installed),
@@ -38,5 +43,5 @@ fn listed(name: String, config: &Config) -> Result<ListedPolicy> {
     };
     let default = name == config.default_policy;
     let number = release.as_ref().map(|release| release.number);
-    Ok(ListedPolicy { name, from, release: number, hash: release.map(|release| release.hash), default })
+    ListedPolicy { name, from, release: number, hash: release.map(|release| release.hash), default, fault }
 }

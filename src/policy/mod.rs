@@ -40,7 +40,7 @@ pub(crate) mod proof;
 /// Why a report is not proven.
 mod why_unproven;
 /// What makes two reports the same.
-mod fingerprint;
+pub(crate) mod fingerprint;
 /// Numbers that look random.
 mod chance;
 /// Text that crosses between carom and a guest.

@@ -32,8 +32,9 @@ fn releases(name: &str, config: &Config, terminal: Terminal) -> Result<Exit> {
 }
 
 fn policies(config: &Config, terminal: Terminal) -> Result<Exit> {
-    terminal.rows(&listed_policy::list(config)?, "", |one| {
+    terminal.rows(&listed_policy::list(config), "", |one| {
         let mark = if one.default { "decides unless --policy says otherwise" } else { "" };
+        let mark = one.fault.as_deref().unwrap_or(mark);
         format!("{:16} {:50} {mark}", one.name, one.from).trim_end().to_owned()
     })
 }

@@ -40,7 +40,7 @@ struct MessageLife {
 #[derive(Serialize)]
 struct Moment {
     time: String,
-    /// `seen`, `delivery`, `report`, `notification`.
+    /// `seen`, `delivery`, `report`, `notification`, `suppressed`.
     what: &'static str,
     recipient: Option<String>,
     text: String,
@@ -84,6 +84,10 @@ fn timeline(deliveries: &[StoredDelivery], known: Option<&Known>) -> Vec<Moment>
             let event = row.event.as_ref();
             let recipient = event.map(|event| event.recipient.clone());
             add(row.at_ms, "report", recipient, row.text());
+        }
+        for entry in &known.suppressed {
+            let text = format!("suppressed: {}", entry.reason);
+            add(entry.added_ms, "suppressed", Some(entry.address.clone()), text);
         }
         for one in &known.notifications {
             add(one.at_ms, "notification", None, format!("{} {}", one.event, one.state));

@@ -1,12 +1,14 @@
 //! `/policy`: which policies decide, where they come from, and within which limits.
 //!
-//! Not here: installing one. Invariant: nothing secret of the config is shown.
+//! Not here: installing one. Invariants: nothing secret of the config is shown; what cannot be used
+//! is shown with its fault, beside the others.
 
 use super::frame::{Frame, LONGEST};
 use super::page_parts::{ActionButton, RowTable, command, title};
 use super::page_reader::PageReader;
 use super::showing::show;
 use crate::config::Config;
+use crate::error::Error;
 use crate::policy::listed_policy::{self, ListedPolicy};
 use crate::serve::http_answer::HttpAnswer;
 use crate::serve::http_route::HttpAsked;
@@ -14,6 +16,8 @@ use crate::serve::problem::Problem;
 use crate::stats::render::html::markup::{Html, card, scroll};
 use crate::stats::render::wording::{bytes, number};
 
+/// Characters of a fault.
+const FAULT: usize = 1000;
 /// Where an installed rule is removed.
 const REMOVE: &str = "/api/v1/rules/remove";
 const INSTALLED: RowTable = RowTable {
@@ -24,12 +28,12 @@ const INSTALLED: RowTable = RowTable {
 
 pub(super) fn policy(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let (reader, config) = (PageReader::of(asked, "/policy"), &asked.desk.config);
-    let (policies, rules) = (listed_policy::list(config)?, config.installed_rules()?);
+    let (policies, rules) = (listed_policy::list(config), config.installed_rules());
     let frame = Frame { title: "Policy", path: "/policy", fresh_for: None, reader: &reader };
     Ok(show(&frame, |to| {
         title(to, "Policies in force");
         table(to, &policies, config);
-        installed(to, &rules, &reader);
+        installed(to, rules.as_deref(), &reader);
         limits(to, config);
         command(to, "The same on the command line", "carom policy list");
     }))
@@ -42,6 +46,9 @@ fn table(to: &mut Html, policies: &[ListedPolicy], config: &Config) {
     to.raw("<th scope=col>From<th scope=col>Hash<th scope=col>Own rules<tbody>");
     for one in policies {
         to.raw("<tr><th scope=row>").foreign(&one.name, LONGEST).raw("<td>");
+        if let Some(fault) = &one.fault {
+            to.raw("<p class=unreadable>").foreign(fault, FAULT).raw("</p>");
+        }
         to.raw(match (one.default, one.name == config.index.policy) {
             (true, true) => "decides, and classifies replies in the mail log",
             (true, false) => "decides unless --policy says otherwise",
@@ -58,12 +65,15 @@ fn table(to: &mut Html, policies: &[ListedPolicy], config: &Config) {
 }
 
 /// Rules that were installed here, beside those of the config.
-fn installed(to: &mut Html, rules: &[toml::Table], reader: &PageReader) {
-    if rules.is_empty() {
+fn installed(to: &mut Html, rules: Result<&[toml::Table], &Error>, reader: &PageReader) {
+    if rules.is_ok_and(<[_]>::is_empty) {
         return;
     }
     card(to, "rules", "Installed rules");
-    INSTALLED.write(to, rules, reader, installed_rule);
+    match rules {
+        Ok(rules) => INSTALLED.write(to, rules, reader, installed_rule),
+        Err(error) => _ = to.raw("<p class=unreadable>").foreign(&error.to_string(), FAULT).raw("</p>"),
+    }
     to.raw("</section>\n");
 }
 
