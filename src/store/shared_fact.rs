@@ -6,7 +6,7 @@
 //! and idempotent, and replays change nothing. Ranks of entries are hybrid logical times: later
 //! than all that the host had seen, so that a release is not lost to a clock that runs ahead. Ranks
 //! of claims fall with time: the first claim of a report stands, until it is removed. The triggers
-//! of the store (`sqlite/noted_changes.sql`) give ranks to changes. Not here: what facts mean
+//! of the store (`sqlite/shared_changes.sql`) give ranks to changes. Not here: what facts mean
 //! (`sqlite/shared_facts`). Invariant: two versions with the same rank and host are the same.
 
 /// Bits of a rank below the milliseconds of a hybrid logical time.

@@ -5,6 +5,7 @@
 //! again. Not here: what is removed (`erasure_rows`). Invariant: a kill at any time leaves a table
 //! of zeros at most, which the next call drops.
 
+use super::write_ahead_log::WriteAheadLog;
 use rusqlite::Connection;
 
 /// What every connection sets: removed bytes of a page are overwritten where that takes no more
@@ -36,5 +37,5 @@ pub(crate) fn overwrite(db: &Connection) -> rusqlite::Result<()> {
     }
     db.execute_batch("DROP TABLE zeros")?;
     // Readers may keep a part of the log; the next process to end moves that.
-    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    WriteAheadLog::empty(db)
 }

@@ -7,7 +7,7 @@
 
 use super::connection::SharedConnection;
 use super::database_fault::Database;
-use super::noted_changes;
+use super::noted_changes::SHARED;
 use super::shared_facts::{self, RowContent};
 use super::suppression_rows::{self, COLUMNS};
 use crate::clock::{self, DAY_MS};
@@ -46,7 +46,7 @@ pub(crate) fn begin(shared: &SharedConnection, host: u32, groups: u32) -> Result
             "UPDATE shared_self SET is_on = 1, host = ?1, clock = max(clock, ?2)",
             params![host, rank_of_time(clock::now_ms())],
         )?;
-        noted_changes::begin(db)?;
+        SHARED.begin(db)?;
         let has_facts = db.query_row(HAS_FACTS, [], |row| row.get::<_, bool>(0))?;
         compare_all(db, groups, if has_facts { BEHIND } else { NEW })
     })
@@ -81,7 +81,7 @@ pub(crate) fn mend_ranks(shared: &SharedConnection) -> Result<bool> {
 pub(crate) fn end(shared: &SharedConnection) -> Result<()> {
     shared.write(|db| {
         db.execute("UPDATE shared_self SET is_on = 0", [])?;
-        noted_changes::end(db)?;
+        SHARED.end(db)?;
         for table in ["shared_stamps", "shared_queue", "shared_groups", "shared_totals"] {
             db.execute(&format!("DELETE FROM {table}"), [])?;
         }

@@ -67,16 +67,21 @@ impl WriteAheadLog {
         let pages = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
         let (logged, moved) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], pages)?;
         if logged == moved || length > MOST {
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            WriteAheadLog::empty(connection)?;
         }
         Ok(())
+    }
+
+    /// Moves all of the log into the file, as far as no reader needs it.
+    pub(super) fn empty(connection: &Connection) -> rusqlite::Result<()> {
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
 
     /// Moves new tables from the log into the file, unless others use it now: each process that
     /// opens the file alone would read them from the log.
     pub(super) fn move_tables(connection: &Connection) -> rusqlite::Result<()> {
         connection.busy_timeout(Duration::ZERO)?;
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        WriteAheadLog::empty(connection)
     }
 
     /// Whether the file, which only moving changes, is younger than `MOVE_EVERY`.
