@@ -6,6 +6,7 @@
 //! nothing to put: what one has put, the store may have lost since. A host that had nothing when it
 //! began has nothing to put but what it has queued.
 
+use super::fact_pile::FactPile;
 use super::fact_place::{GROUPS, place_of};
 use super::first_fault::FirstFault;
 use super::foreign_fact::refusal;
@@ -24,8 +25,6 @@ use serde::Serialize;
 
 /// Facts of groups that are compared in one walk over the store.
 const OF_A_WALK: usize = 1 << 20;
-/// Facts that are taken over together.
-const TAKEN: usize = 1 << 18;
 /// Facts that are put together.
 const PUT: usize = 5000;
 /// After this, hosts forget that something was removed.
@@ -77,7 +76,7 @@ pub(super) fn compare_all(
         let mut reading = GroupsRead { store, link, shared, deadline, compared: &mut compared };
         let (read, there) = reading.read(&behind, !is_new, faults, &mut unreadable)?;
         if is_new || read.is_empty() {
-            store.merge_many(Vec::new(), read, clock::now_ms())?;
+            store.merge(Vec::new(), read, clock::now_ms())?;
             continue;
         }
         // What was put a moment ago and is missing again would be for ever.
@@ -120,7 +119,8 @@ impl GroupsRead<'_> {
         faults: &mut FirstFault,
         unreadable: &mut FxHashSet<u32>,
     ) -> Result<(Vec<GroupPosition>, Versions)> {
-        let (mut read, mut there, mut news) = (Vec::new(), Versions::default(), Vec::new());
+        let (mut read, mut there) = (Vec::new(), Versions::default());
+        let mut news = FactPile::new(self.store.file_beside(".news"));
         for group in groups {
             let has_some = !read.is_empty() || !unreadable.is_empty();
             if there.len() >= OF_A_WALK || has_some && self.deadline.passed() {
@@ -136,27 +136,18 @@ impl GroupsRead<'_> {
                 None => drop(unreadable.insert(group.number)),
             }
         }
-        self.compared.add(self.store.merge_many(news, Vec::new(), clock::now_ms())?);
+        self.compared.add(self.store.merge_many(&mut news.sorted()?, clock::now_ms())?);
         Ok((read, there))
     }
 
-    /// Reads a group. What comes is taken over in pieces.
-    fn take(
-        &mut self,
-        group: u32,
-        mut there: Option<&mut Versions>,
-        news: &mut Vec<SharedFact>,
-    ) -> Result<()> {
+    /// Reads a group.
+    fn take(&mut self, group: u32, mut there: Option<&mut Versions>, news: &mut FactPile) -> Result<()> {
         each_bucket(self.link, self.shared, group, &mut |fields| {
             for (field, fact) in fields {
                 if let Some(there) = &mut there {
                     there.insert(field, fact.version);
                 }
-                news.push(fact);
-            }
-            if news.len() >= TAKEN {
-                let merged = self.store.merge_many(std::mem::take(news), Vec::new(), clock::now_ms())?;
-                self.compared.add(merged);
+                news.add(fact)?;
             }
             Ok(())
         })

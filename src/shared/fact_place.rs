@@ -38,13 +38,15 @@ pub(super) fn place_of(name: &str) -> FactPlace {
     FactPlace { group: u32::from(digest[0]) % GROUPS, bucket: bucket % BUCKETS, field }
 }
 
+/// How many octets a fact has; `None`: it is too long to be shared.
+pub(super) fn length(fact: &SharedFact) -> Option<usize> {
+    let content = fact.content.as_ref().map_or(0, |content| 1 + content.len());
+    Some(HEADER + fact.name.len() + content).filter(|length| *length <= LONGEST)
+}
+
 /// The octets of a fact; `None`: it is too long to be shared.
 pub(super) fn pack(fact: &SharedFact) -> Option<Vec<u8>> {
-    let content = fact.content.as_deref();
-    let length = HEADER + fact.name.len() + content.map_or(0, |content| 1 + content.len());
-    if length > LONGEST {
-        return None;
-    }
+    let (length, content) = (length(fact)?, fact.content.as_deref());
     let mut octets = Vec::with_capacity(length);
     octets.extend(fact.version.rank.to_be_bytes());
     octets.extend(fact.version.host.to_be_bytes());
@@ -78,14 +80,19 @@ pub(super) fn chunks(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The facts of the fields and values of a bucket. What is not whole is left out.
 pub(super) fn facts_of(fields: &[(Vec<u8>, Vec<u8>)]) -> Vec<([u8; FIELD], SharedFact)> {
-    let of = |field: &[u8]| fields.iter().find(|(name, _)| name == field).map(|(_, value)| value.as_slice());
-    let first = fields
-        .iter()
-        .filter_map(|(name, value)| Some((<[u8; FIELD]>::try_from(name.as_slice()).ok()?, value)));
-    let whole = first.filter_map(|(field, value)| {
+    let whole = fields.iter().enumerate().filter_map(|(at, (name, value))| {
+        let field = <[u8; FIELD]>::try_from(name.as_slice()).ok()?;
+        let chunks = *value.get(HEADER - 1)?;
+        if chunks <= 1 {
+            return Some((field, unpack(value)?));
+        }
+        // Mostly they come one after the other.
+        let mut others = fields.iter().cycle().skip(at + 1);
         let mut octets = value.clone();
-        for number in 2..=*value.get(HEADER - 1)? {
-            octets.extend(of(&[field.as_slice(), &[number]].concat())?);
+        for number in 2..=chunks {
+            let is_next =
+                |(name, _): &&(Vec<u8>, Vec<u8>)| name.strip_prefix(&field[..]) == Some(&[number][..]);
+            octets.extend(&others.by_ref().take(fields.len()).find(is_next)?.1);
         }
         Some((field, unpack(&octets)?))
     });

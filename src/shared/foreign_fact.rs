@@ -4,7 +4,7 @@
 //! here: octets (`fact_place`). Invariant: what no host would take is not put, so that a comparison
 //! does not wait for it.
 
-use super::fact_place::{pack, place_of};
+use super::fact_place::{length, place_of};
 use crate::dimension::domain::is_registry;
 use crate::mailbox_syntax::{is_domain, is_mailbox};
 use crate::store::{SharedFact, greatest_rank};
@@ -18,7 +18,7 @@ pub(super) fn refusal(fact: &SharedFact) -> Option<&'static str> {
     if fact.version.rank > greatest_rank() {
         return Some("its time is more than a day ahead");
     }
-    if pack(fact).is_none() {
+    if length(fact).is_none() {
         return Some("it is too long");
     }
     let address = fact.name.strip_prefix('s')?.split('\n').next()?;
@@ -35,14 +35,19 @@ pub(super) fn shown(name: &str) -> String {
 fn is_target(text: &str, has_term: bool) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let domain = domain.strip_prefix("*.").unwrap_or(domain);
-    if text.len() > LONGEST_ADDRESS || !is_domain(domain) || text != text.to_lowercase() {
+    let is_lower = match text.is_ascii() {
+        true => !text.bytes().any(|byte| byte.is_ascii_uppercase()),
+        false => text == text.to_lowercase(),
+    };
+    if text.len() > LONGEST_ADDRESS || !is_domain(domain) || !is_lower {
         return false;
     }
     let is_wide = local.is_empty() || local.contains('*');
     match local.is_empty() {
         _ if is_wide && is_registry(domain) => false,
         true => has_term,
-        false => is_mailbox(&format!("{}@{domain}", local.replace('*', "x"))),
+        false if text.contains('*') => is_mailbox(&format!("{}@{domain}", local.replace('*', "x"))),
+        false => is_mailbox(text),
     }
 }
 

@@ -16,6 +16,7 @@ mod cluster_nodes;
 mod command_key;
 mod comparing;
 mod exchange;
+mod fact_pile;
 mod fact_place;
 mod first_fault;
 mod foreign_fact;

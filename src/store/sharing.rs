@@ -9,6 +9,7 @@ use super::shared_state::{GroupPosition, Merged, SharedSelf, Total};
 use super::sqlite::{self, shared_rows, taken_facts};
 use crate::error::Result;
 use crate::files::lock::LockFile;
+use std::path::PathBuf;
 
 impl Store {
     /// This host among those that share.
@@ -36,6 +37,11 @@ impl Store {
     /// All groups of facts are to be compared, and all totals are to be shipped.
     pub(crate) fn compare_again(&self, groups: u32) -> Result<()> {
         shared_rows::compare_again(&self.db, groups)
+    }
+
+    /// A file beside the store, whose name ends in `suffix`.
+    pub(crate) fn file_beside(&self, suffix: &str) -> PathBuf {
+        sqlite::beside(self.db.path(), suffix)
     }
 
     /// Keeps other processes of this host from exchanging at the same time, until the lock is
@@ -67,23 +73,16 @@ impl Store {
         positions: Vec<GroupPosition>,
         now_ms: i64,
     ) -> Result<Merged> {
-        if facts.is_empty() && positions.is_empty() {
-            return Ok(Merged::default());
-        }
         taken_facts::merge(&self.db, facts, positions, now_ms)
     }
 
-    /// The same for very many facts, in several transactions.
+    /// The same for very many facts in the order of their names, in several transactions.
     pub(crate) fn merge_many(
         &self,
-        facts: Vec<SharedFact>,
-        positions: Vec<GroupPosition>,
+        facts: &mut dyn Iterator<Item = Result<SharedFact>>,
         now_ms: i64,
     ) -> Result<Merged> {
-        if facts.is_empty() && positions.is_empty() {
-            return Ok(Merged::default());
-        }
-        taken_facts::merge_many(&self.db, facts, positions, now_ms)
+        taken_facts::merge_many(&self.db, facts, now_ms)
     }
 
     /// How far the changes of each group are read.

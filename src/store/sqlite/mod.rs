@@ -66,7 +66,7 @@ pub(crate) fn inspect(shared: &SharedConnection) -> Result<()> {
 }
 
 /// A file beside the store.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

@@ -15,22 +15,19 @@ use rusqlite::{Connection, params};
 const TOGETHER: usize = 20_000;
 
 /// The same as `merge`, for very many facts: in the order of the tables, so that each page is
-/// written once, and in several transactions. How far groups are read comes last.
+/// written once, and in several transactions.
 pub(crate) fn merge_many(
     shared: &SharedConnection,
-    mut facts: Vec<SharedFact>,
-    positions: Vec<GroupPosition>,
+    facts: &mut dyn Iterator<Item = Result<SharedFact>>,
     now_ms: i64,
 ) -> Result<Merged> {
-    facts.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     let mut merged = Merged::default();
-    let (mut facts, mut last) = (facts.into_iter(), Some(positions));
     loop {
-        let some: Vec<SharedFact> = facts.by_ref().take(TOGETHER).collect();
-        let positions = if facts.len() == 0 { last.take().unwrap_or_default() } else { Vec::new() };
-        let came = merge(shared, some, positions, now_ms)?;
+        let some: Vec<SharedFact> = facts.take(TOGETHER).collect::<Result<_>>()?;
+        let is_last = some.len() < TOGETHER;
+        let came = merge(shared, some, Vec::new(), now_ms)?;
         (merged.taken, merged.outdated) = (merged.taken + came.taken, merged.outdated + came.outdated);
-        if last.is_none() {
+        if is_last {
             return Ok(merged);
         }
     }
@@ -44,6 +41,9 @@ pub(crate) fn merge(
     positions: Vec<GroupPosition>,
     now_ms: i64,
 ) -> Result<Merged> {
+    if facts.is_empty() && positions.is_empty() {
+        return Ok(Merged::default());
+    }
     shared.write(move |db| {
         let mut merged = Merged::default();
         let own: u32 = db.query_row("SELECT host FROM shared_self", [], |row| row.get(0))?;
