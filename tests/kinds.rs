@@ -43,6 +43,20 @@ fn a_request_to_unsubscribe_names_who_asks_where_and_for_what() {
     assert!(question["kind"] == "other" && question["unsubscribe"].is_null(), "{question}");
 }
 
+/// Web mail puts a line of spaces before the source of a message that it shows.
+#[test]
+fn a_report_is_read_behind_a_line_of_spaces_and_a_question_below_its_fields_is_ordinary() {
+    let fields = "Final-Recipient: rfc822; lea@there.example\r\nAction: failed\r\nStatus: 5.1.1";
+    let report = mail("Subject: Failed", fields);
+    for message in [report.clone(), format!("  \t    \r\n{report}")] {
+        let found = classified(&message);
+        assert_eq!(found["kind"], "delivery-status", "{found}");
+        assert_eq!(found["recipients"][0]["address"], "lea@there.example");
+    }
+    let asked = classified(&mail("Subject: Failed", &format!("{fields}\r\n\r\nWhy?")));
+    assert!(asked["kind"] == "other" && asked["recipients"] == serde_json::json!([]), "{asked}");
+}
+
 /// The subject alone is a person's, or a program's; the return path of the envelope tells.
 #[test]
 fn the_null_sender_of_the_envelope_makes_an_absence_note_of_a_subject() {

@@ -150,12 +150,10 @@ pub(crate) fn repeated(fields: &[Field<'_>]) -> Vec<Defect> {
 }
 
 /// Where the header section starts: after blank lines and an mbox `From ` line, if the message has
-/// them.
+/// them. Web mail puts a line of spaces before the source that it shows.
 pub(crate) fn start(raw: &[u8]) -> usize {
-    let mut at = 0;
-    while matches!(&raw[at..], [b'\n', ..] | [b'\r', b'\n', ..]) {
-        at = line_end(raw, at);
-    }
+    let shown = raw.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(raw.len());
+    let at = memchr::memrchr(b'\n', &raw[..shown]).map_or(0, |end| end + 1);
     let first = &raw[at..line_end(raw, at)];
     let mbox = first.starts_with(b"From ") || first.starts_with(b">From ");
     if mbox && field_name(first).is_none() { at + first.len() } else { at }
@@ -224,6 +222,8 @@ mod tests {
         assert_eq!(start(b"From : a@b\n"), 0);
         assert_eq!(start(b""), 0);
         assert_eq!(start(b"\n"), 1);
+        assert_eq!(start(b"   \t \n\r\nA: 1\n"), 8);
+        assert_eq!(start(b" folded: nothing\n"), 0);
     }
 
     #[test]

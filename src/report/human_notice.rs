@@ -14,6 +14,7 @@ use super::own_words::OwnWords;
 use super::phrases::{self, Hit, Says};
 use super::quoted_reply::QuotedReply;
 use super::reported::DeliveryAction;
+use super::status_reader::is_field_of_report;
 use super::subject_line;
 use super::tidied::tidy;
 use std::cell::OnceCell;
@@ -203,18 +204,6 @@ impl<'a> HumanNotice<'a> {
             tidy(&text)
         })
     }
-}
-
-/// Whether a line is a field about the report, of those that programs read.
-pub(crate) fn is_field_of_report(line: &str) -> bool {
-    const FIELDS: [&str; 5] = [
-        "Reporting-MTA:",
-        "Arrival-Date:",
-        "Received-From-MTA:",
-        "Original-Envelope-Id:",
-        "Last-Attempt-Date:",
-    ];
-    FIELDS.iter().any(|name| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
 }
 
 /// The lines as they are compared with the phrases, and the phrases in them.

@@ -4,11 +4,12 @@
 //! Not here: which addresses a notice is about (`entries`, `sentences`). Invariant: a reason ends
 //! with the entry, and is bounded.
 
-use super::human_notice::{HumanNotice, is_field_of_report};
+use super::human_notice::HumanNotice;
 use super::list_entry::{made_from, without_aside};
 use super::phrases::Says;
 use super::quoted_reply::QuotedReply;
 use super::reported::DeliveryAction;
+use super::status_reader::is_field_of_report;
 use super::tidied::tidy;
 use std::ops::Range;
 

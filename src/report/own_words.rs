@@ -4,6 +4,7 @@
 //! over a bounded number of lines.
 
 use super::lines::NumberedLine;
+use super::status_reader::{is_field_of_report, is_recipient_field};
 
 /// Lines that are read, at most, and bytes that are kept.
 const MAX_LINES: usize = 500;
@@ -26,9 +27,18 @@ impl OwnWords {
 
     pub(crate) fn of(lines: &[NumberedLine<'_>]) -> OwnWords {
         let mut words = OwnWords::default();
-        let mut attribution = false;
+        let (mut attribution, mut fields) = (false, 0);
         for (at, line) in lines.iter().enumerate().take(MAX_LINES) {
             let text = line.trimmed();
+            if at < fields {
+                continue;
+            }
+            fields = at + report_fields(&lines[at..]);
+            if fields > at {
+                // They are quoted without a mark, and the writer goes on after them.
+                words.quotes = true;
+                continue;
+            }
             if text.starts_with('>') {
                 // The line before says who is quoted.
                 if attribution {
@@ -64,6 +74,16 @@ impl OwnWords {
     }
 }
 
+/// How many lines from here on are fields of a report, if some in a row are.
+fn report_fields(rest: &[NumberedLine<'_>]) -> usize {
+    let continues = |line: &NumberedLine<'_>| line.text.starts_with([' ', '\t']) && !line.is_blank();
+    let own =
+        |line: &NumberedLine<'_>| is_recipient_field(line.trimmed()) || is_field_of_report(line.trimmed());
+    let run = || rest.iter().take_while(|line| is_field(line.trimmed()) || continues(line));
+    let is_report = || run().filter(|line| is_field(line.trimmed())).nth(HEADER_LINES - 1).is_some();
+    if rest.first().is_some_and(own) && is_report() { run().count() } else { 0 }
+}
+
 /// Whether a line looks like a field of a header, in whatever language: `From: …`, `Gesendet: …`.
 fn is_field(line: &str) -> bool {
     const MAX_NAME: usize = 24;
@@ -91,6 +111,9 @@ mod tests {
             let words = OwnWords::of(&PartText::plain(text, 1).lines());
             assert_eq!((words.text.as_str(), words.quotes), ("yes, I am\n", true), "{text}");
         }
+        let text = "got this:\n\nFinal-Recipient: rfc822; a@x.example\nAction: failed\nStatus: 5.1.1\n (bad)\n\nWhy?\n";
+        let words = OwnWords::of(&PartText::plain(text, 1).lines());
+        assert_eq!((words.text.as_str(), words.quotes), ("got this:\nWhy?\n", true));
         let signed = OwnWords::of(&PartText::plain("gone\n-- \nJoe\n", 1).lines());
         assert_eq!((signed.text.as_str(), signed.quotes), ("gone\n", false));
     }

@@ -45,6 +45,18 @@ pub(crate) fn is_recipient_field(line: &str) -> bool {
         && ["Final-Recipient", "Original-Recipient"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
+/// Whether a line is a field about the report, of those that programs read.
+pub(crate) fn is_field_of_report(line: &str) -> bool {
+    const FIELDS: [&str; 5] = [
+        "Reporting-MTA:",
+        "Arrival-Date:",
+        "Received-From-MTA:",
+        "Original-Envelope-Id:",
+        "Last-Attempt-Date:",
+    ];
+    FIELDS.iter().any(|name| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
+}
+
 /// The fields that begin a new recipient when they repeat, as bits of [`Reader::seen`].
 #[derive(Clone, Copy)]
 enum Key {
