@@ -1,6 +1,8 @@
 //! What carom costs: `make bench`, or `cargo bench --bench run -- pipe relay` for some parts.
 //! README.md in this folder says how the parts are measured and how to read them.
 
+mod access;
+mod asking;
 mod logs;
 mod measured;
 #[path = "../tests/harness/peers.rs"]
@@ -21,13 +23,14 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// A part, and its name on the command line.
 type Part = (&'static str, fn(&Bench) -> Outcome<()>);
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("pipe", pipe::run),
     ("relay", relay::run),
     ("postfix", postfix::run),
     ("logs", logs::run),
     ("policies", policies::run),
     ("scale", scale::run),
+    ("access", access::run),
 ];
 
 /// The programs that are measured, and a directory for their files.

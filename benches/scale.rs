@@ -129,7 +129,7 @@ fn suppressions(binary: &Path, dir: &Path) -> Outcome<()> {
         let many = largest / part;
         let state = new_state(binary, dir, &format!("suppressions-{many}"))?;
         let list = state.dir.join("list");
-        write(&list, many)?;
+        write_list(&list, many)?;
         let each = |seconds: f64, of: u64| seconds * 1e6 / of as f64;
         let list = list.display().to_string();
         growths[0].each.push(each(state.carom(&["suppress", "import", &list])?, many));
@@ -145,7 +145,7 @@ fn suppressions(binary: &Path, dir: &Path) -> Outcome<()> {
 }
 
 /// One address a line, in no order.
-fn write(path: &Path, many: u64) -> Outcome<()> {
+pub(super) fn write_list(path: &Path, many: u64) -> Outcome<()> {
     let mut list = BufWriter::new(File::create(path)?);
     for n in 0..many {
         let n = n * 7919 % many;
@@ -164,6 +164,6 @@ impl Growth {
     }
 }
 
-fn size(name: &str) -> u64 {
+pub(super) fn size(name: &str) -> u64 {
     std::env::var(name).ok().and_then(|size| size.parse().ok()).unwrap_or(LARGEST)
 }

@@ -136,6 +136,33 @@ fn with_a_seed_the_policy_chooses_the_same_for_a_message_whenever_it_comes() {
 }
 
 #[test]
+fn each_domain_has_its_own_refusals_by_chance() {
+    let of = |domain: &str, percent: f64, reply: &str| {
+        setting("rcpt", "refuse", &format!("domain = {domain:?}\npercent = {percent:?}\nreply = {reply:?}"))
+    };
+    let sandbox = chaotic(&format!(
+        "seed = 5\n{}{}",
+        of("half.sink.example", 50.0, "550 5.1.1 not here"),
+        of("later.sink.example", 100.0, "450 4.2.1 later")
+    ));
+    let listener = Listener::start(&sandbox, &[]);
+    let mut client = listener.unix().hello();
+    client.expect(&format!("MAIL FROM:<{SENDER}>"), "250");
+    let mut said = |to: &str| client.say(&format!("RCPT TO:<{to}>"));
+    let refused =
+        (0..60).filter(|n| said(&format!("x{n}@half.sink.example")).starts_with("550 5.1.1 not here"));
+    let refused = refused.count();
+    assert!((15..46).contains(&refused), "{refused}");
+    for to in ["x@later.sink.example", "x@below.Later.sink.example"] {
+        assert_eq!(said(to).trim_end(), "450 4.2.1 later");
+    }
+    for to in ["x@accept.sink.example", "x@not-later.sink.example"] {
+        assert!(said(to).starts_with("250"), "{to}");
+    }
+    listener.stop();
+}
+
+#[test]
 fn a_setting_that_makes_no_sense_is_refused_with_its_place() {
     for wrong in [
         setting("rcpt", "explode", ""),
@@ -143,6 +170,7 @@ fn a_setting_that_makes_no_sense_is_refused_with_its_place() {
         setting("rcpt", "drop", "percent = 101.0"),
         setting("rcpt", "lose", ""),
         setting("text", "slow-read", ""),
+        setting("mail", "refuse", "domain = \"slow.example\""),
     ] {
         let ran = chaotic(&wrong).run(&["lmtp"], b"");
         assert!(ran.code == 1 && ran.stderr.contains("carom.toml: line "), "{ran:?}");

@@ -7,6 +7,7 @@ mod access;
 mod access_hostile;
 mod access_maps;
 mod access_policy;
+mod access_remembered;
 mod accounting;
 mod about;
 mod answers;

@@ -171,6 +171,7 @@ impl Service for AccessDesk {
 
     fn look_around(&self) {
         self.policy.refresh();
+        self.list.look_around();
         self.counts.add_to_in_time(&self.store);
     }
 }

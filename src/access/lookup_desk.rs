@@ -110,6 +110,7 @@ impl Service for LookupDesk {
     }
 
     fn look_around(&self) {
+        self.list.look_around();
         self.counts.add_to_in_time(&self.store);
     }
 }

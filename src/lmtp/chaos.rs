@@ -52,15 +52,17 @@ impl Chaos {
 
     /// The mishaps of this moment, in the order of the settings.
     pub(super) fn at(&self, moment: ChaosMoment, of: Drawn<'_>) -> Vec<Mishap> {
-        let here = self.settings.iter().enumerate().filter(|(_, one)| one.at == moment);
+        // At RCPT, the last recipient is the new one.
+        let new = if moment == ChaosMoment::Rcpt { of.recipients.len().saturating_sub(1) } else { 0 };
+        let meant = &of.recipients[new.min(of.recipients.len())..];
+        let is_meant = |one: &ChaosTable| one.domain.is_none() || meant.iter().any(|to| one.is_about(to));
+        let here = self.settings.iter().enumerate().filter(|(_, one)| one.at == moment && is_meant(one));
         let drawn = here.filter(|(number, one)| self.draw(*number, of) < one.percent);
         // Another draw than whether it happens.
         let share = |number: usize| self.draw(usize::MAX - number, of) / 100.0;
         let mut mishaps: Vec<Mishap> = drawn.map(|(number, one)| mishap(one, share(number))).collect();
         if self.by_address {
-            // At RCPT, the last recipient is the new one.
-            let new = if moment == ChaosMoment::Rcpt { of.recipients.len().saturating_sub(1) } else { 0 };
-            let asked = of.recipients[new.min(of.recipients.len())..].iter().filter_map(|one| asked(one));
+            let asked = meant.iter().filter_map(|one| asked(one));
             mishaps.extend(asked.filter(|(at, _)| *at == moment).map(|(_, mishap)| mishap));
         }
         mishaps
@@ -128,8 +130,9 @@ mod tests {
     use super::*;
 
     fn chaos(seed: Option<u64>, percent: f64) -> Chaos {
-        let (at, what, up_to, reply) = (ChaosMoment::Text, Mischief::Drop, None, None);
-        let setting = ChaosTable { at, what, percent, seconds: 0.0, up_to, reply, bytes: 1 };
+        let (at, what, seconds) = (ChaosMoment::Text, Mischief::Drop, 0.0);
+        let setting =
+            ChaosTable { at, what, domain: None, percent, seconds, up_to: None, reply: None, bytes: 1 };
         Chaos { settings: vec![setting], by_address: true, seed }
     }
 

@@ -12,6 +12,7 @@ mod audited;
 mod erasing;
 mod erasure;
 mod journal_entry;
+mod listed_addresses;
 mod looked_up;
 mod message_record;
 mod observed;
@@ -20,6 +21,7 @@ mod operating;
 mod pending_steps;
 mod recording;
 mod releasing;
+mod remembered_list;
 mod shared_fact;
 mod shared_state;
 mod sharing;
@@ -43,6 +45,7 @@ pub(crate) use journal_entry::{
     Claimed, DueSteps, Ended, Entry, FinishedMessage, NotificationState, OnRecord, PendingStep, Performed,
     Promise, Standing, StepOnRecord,
 };
+use listed_addresses::ListedAddresses;
 pub(crate) use message_record::{FoldedFile, MessageRecord};
 pub(crate) use observed::{AlertRecord, AlertState, Difference, Heartbeat, TemplateLookup};
 pub(crate) use shared_fact::{FactVersion, SharedFact};

@@ -1,13 +1,15 @@
 //! The suppression list for a process that looks up very much: some connections of their own, so
-//! that few threads wait for each other, and none for a write.
+//! that few threads wait for each other, and none for a write; and the addresses on the list,
+//! remembered (`remembered_list`).
 //!
-//! Not here: SQL (`sqlite/suppression_look`), and what follows from an entry (`crate::access`).
+//! Not here: SQL (`sqlite/looked_up_list`), and what follows from an entry (`crate::access`).
 //! Invariant: an entry that is added or removed is seen by the next look-up, a domain or pattern
 //! within a second, and a file that replaces the store too.
 
-use super::Store;
-use super::sqlite::suppression_look::SuppressionRows;
+use super::remembered_list::RememberedList;
+use super::sqlite::looked_up_list::LookedUpList;
 use super::suppressed::Suppressed;
+use super::{ListedAddresses, Store};
 use crate::error::Result;
 use crate::files::changed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -23,6 +25,7 @@ pub(crate) struct SuppressionReader {
     given_back: Condvar,
     /// Connections on this host: each keeps pages in memory.
     most: usize,
+    remembered: RememberedList,
 }
 
 #[derive(Default)]
@@ -38,15 +41,15 @@ struct InUse<'r>(&'r SuppressionReader);
 
 /// A connection, and the device and inode of the file that it reads.
 struct OpenList {
-    rows: SuppressionRows,
+    rows: LookedUpList,
     file: Option<(u64, u64)>,
 }
 
 impl SuppressionReader {
     pub(crate) fn new(store: Arc<Store>) -> SuppressionReader {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let most = (cores + WAITING).min(MOST);
-        SuppressionReader { store, lists: Mutex::default(), given_back: Condvar::new(), most }
+        let (most, remembered) = ((cores + WAITING).min(MOST), RememberedList::default());
+        SuppressionReader { store, lists: Mutex::default(), given_back: Condvar::new(), most, remembered }
     }
 
     /// What suppresses mail of a sender domain (second) to an address (first), for each of these
@@ -59,15 +62,49 @@ impl SuppressionReader {
         if asked.is_empty() {
             return Ok(Vec::new());
         }
-        let (kept, in_use) = self.take();
-        let list = self.current(kept)?;
-        // After an error, the next look-up opens the file again.
-        let found = list.rows.first_of_each(asked, now_ms)?;
-        self.lists().idle.push(list);
-        drop(in_use);
-        Ok(found)
+        self.remembered.count(asked.len());
+        self.with_list(|list, listed| list.first_of_each(asked, now_ms, listed))
     }
 
+    /// Called each second: remembers the addresses on the list if many are looked up, and learns of
+    /// new ones before there are too many.
+    pub(crate) fn look_around(&self) {
+        let looked = match self.remembered.whole() {
+            None => self.remembered.read_on(&self.store.db),
+            Some(_) => self.with_list(|_, _| Ok(())),
+        };
+        if let Err(error) = looked {
+            tracing::warn!(%error, "the suppression list cannot be remembered, and is looked up");
+            self.remembered.forget();
+        }
+    }
+
+    /// Works with a connection, and with the addresses on the list if they are remembered.
+    fn with_list<T>(
+        &self,
+        work: impl FnOnce(&LookedUpList, Option<&ListedAddresses>) -> Result<T>,
+    ) -> Result<T> {
+        let (kept, in_use) = self.take();
+        let mut list = self.current(kept)?;
+        let listed = self.listed(&mut list);
+        // After an error, the next look-up opens the file again.
+        let done = work(&list.rows, listed.as_deref())?;
+        self.lists().idle.push(list);
+        drop(in_use);
+        Ok(done)
+    }
+
+    /// The addresses on the list, as this connection sees it; `None`: they are not remembered.
+    fn listed(&self, list: &mut OpenList) -> Option<Arc<ListedAddresses>> {
+        let whole = self.remembered.whole()?;
+        let is_usable = whole.file == list.file
+            && !whole.addresses.is_full()
+            && list.rows.completes(&whole.addresses).unwrap_or(false);
+        if !is_usable {
+            self.remembered.forget();
+        }
+        is_usable.then_some(whole.addresses)
+    }
     /// Waits for its turn; a connection, if one is open.
     fn take(&self) -> (Option<OpenList>, InUse<'_>) {
         let mut lists = self.lists();
@@ -90,7 +127,7 @@ impl SuppressionReader {
             }
             _ => {
                 let file = self.file();
-                Ok(OpenList { rows: SuppressionRows::open(&self.store.db)?, file })
+                Ok(OpenList { rows: LookedUpList::open(&self.store.db)?, file })
             }
         }
     }

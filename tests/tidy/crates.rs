@@ -20,7 +20,7 @@ const HOMES: &[(&str, &[&str])] = &[
         "flate2",
         &["src/maillog/tail/", "src/archive.rs", "src/archive/", "src/policy/shipped.rs", "src/serve/"],
     ),
-    ("foldhash", &["src/dimension/"]),
+    ("foldhash", &["src/dimension/", "src/store/listed_addresses.rs"]),
     ("hickory_resolver", &["src/auth/"]),
     ("hyper", &["src/serve/web_server.rs"]),
     ("hyper_util", &["src/serve/web_server.rs"]),

@@ -1,5 +1,6 @@
 //! `[[lmtp.chaos]]`: what goes wrong on purpose in sessions with `carom lmtp`, to test clients.
 
+use crate::mailbox_syntax::undotted;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -9,6 +10,9 @@ pub(crate) struct ChaosTable {
     /// `auth` or `quit`.
     pub(crate) at: ChaosMoment,
     pub(crate) what: Mischief,
+    /// Only for recipients in this domain and those below it, at `rcpt`, `data` and `text`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) domain: Option<String>,
     /// How often, in percent of these moments.
     #[serde(default = "always")]
     pub(crate) percent: f64,
@@ -24,6 +28,16 @@ pub(crate) struct ChaosTable {
     /// Bytes a second that are read of a message (`slow-read`).
     #[serde(default = "few_bytes")]
     pub(crate) bytes: u32,
+}
+
+impl ChaosTable {
+    /// Whether it is about a recipient.
+    pub(crate) fn is_about(&self, recipient: &str) -> bool {
+        let Some(domain) = &self.domain else { return true };
+        let of = undotted(recipient.rsplit_once('@').map_or("", |(_, of)| of)).to_lowercase();
+        let rest = of.strip_suffix(&undotted(domain).to_lowercase());
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    }
 }
 
 fn always() -> f64 {

@@ -1,10 +1,10 @@
-//! Triggers that note each change of a row in the transaction that makes it: for other hosts, and
-//! for events.
+//! Triggers that note each change of a row in the transaction that makes it: for other hosts, for
+//! events, and for who remembers the suppression list.
 //!
 //! They are there only while somebody wants the changes: without them a change costs nothing, and
 //! whoever opens the store reads a schema of half the size. Not here: what is done with the changes
-//! (`shared_rows`, `suppression_changes`). Invariant: the transaction that begins to note makes
-//! them, and the one that ends it removes them.
+//! (`shared_rows`, `suppression_changes`, `new_suppressions`). Invariant: the transaction that
+//! begins to note makes them, and the one that ends it removes them.
 
 use rusqlite::Connection;
 
@@ -20,6 +20,9 @@ pub(super) const SHARED: NotedChanges =
     NotedChanges { make: include_str!("shared_changes.sql"), names: "shared_" };
 /// What events tell of the suppression list.
 pub(super) const TOLD: NotedChanges = NotedChanges { make: include_str!("told_changes.sql"), names: "told_" };
+/// Which addresses are new on the suppression list.
+pub(super) const NEW: NotedChanges =
+    NotedChanges { make: include_str!("new_suppressions.sql"), names: "new_suppression_" };
 
 impl NotedChanges {
     /// From now on changes are noted.

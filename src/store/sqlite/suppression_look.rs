@@ -1,31 +1,18 @@
 //! Looking up what suppresses mail to an address: in one query by key for the address, one for each
 //! form of its domain, and one for the patterns of the domain.
 //!
-//! Who looks up very much (`SuppressionRows`) has a connection of its own and remembers which
-//! domains and patterns there are, so that most addresses take one query. Not here: the forms
-//! (`suppression_target`). Invariant: what is remembered only saves queries, and is read again
-//! within a second after the file has changed.
+//! Not here: the forms (`suppression_target`), and connections for who looks up very much
+//! (`looked_up_list`). Invariant: what is known of the list only saves queries.
 
 use super::connection::SharedConnection;
-use super::database_fault::Database;
 use super::suppression_rows::{COLUMNS, row};
-use crate::error::{Error, Result};
-use crate::mailbox_syntax::{in_a_labels, without_needless_quotes};
+use super::wide_entries::WideEntries;
+use crate::error::Result;
+use crate::mailbox_syntax::without_needless_quotes;
 use crate::store::suppressed::Suppressed;
-use crate::store::suppression_target;
-use rusqlite::{Connection, Transaction, params};
-use rustc_hash::FxHashSet;
-use std::path::PathBuf;
+use crate::store::{ListedAddresses, suppression_target};
+use rusqlite::{Connection, params};
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
-
-/// Time between two looks at whether the list has changed.
-const LOOK: Duration = Duration::from_secs(1);
-/// Domains and patterns that are remembered. If there are more, all forms are looked up.
-const MOST_WIDE: usize = 20_000;
-/// KiB of pages that a connection keeps: the inner pages of ten million entries. The file is not
-/// mapped: somebody who copies another over it would end the process.
-const PAGES: i64 = 4096;
 
 static BY_ADDRESS: LazyLock<String> = LazyLock::new(|| select("address"));
 static BY_PATTERN: LazyLock<String> = LazyLock::new(|| select("pattern_of"));
@@ -37,22 +24,38 @@ fn select(column: &str) -> String {
     )
 }
 
-/// What there is besides addresses.
-#[derive(Debug, Default)]
-pub(super) struct WideEntries {
-    /// `@a.example`, `@*.a.example`.
-    domains: FxHashSet<String>,
-    /// Domains that have patterns.
-    patterns: FxHashSet<String>,
+/// What is known of the list: what is not there needs no query.
+#[derive(Clone, Copy, Default)]
+pub(super) struct KnownList<'k> {
+    pub(super) wide: Option<&'k WideEntries>,
+    pub(super) listed: Option<&'k ListedAddresses>,
 }
 
-/// The entries in force, the narrowest first. `wide`: only these have to be looked up.
+impl KnownList<'_> {
+    fn may_have(&self, address: &str) -> bool {
+        self.listed.is_none_or(|listed| listed.may_have(address))
+    }
+
+    fn may_have_domains(&self) -> bool {
+        self.wide.is_none_or(WideEntries::has_domains)
+    }
+
+    fn may_have_domain(&self, form: &str) -> bool {
+        self.wide.is_none_or(|wide| wide.has(form))
+    }
+
+    fn may_have_patterns_of(&self, domain: &str) -> bool {
+        self.wide.is_none_or(|wide| wide.has_patterns_of(domain))
+    }
+}
+
+/// The entries in force, the narrowest first.
 pub(super) fn entries(
     db: &Connection,
     address: &str,
     sender_domain: Option<&str>,
     now_ms: i64,
-    wide: Option<&WideEntries>,
+    known: KnownList<'_>,
 ) -> rusqlite::Result<Vec<Suppressed>> {
     let of = |sql: &str, value: &str| -> rusqlite::Result<Vec<Suppressed>> {
         db.prepare_cached(sql)?.query_map(params![value, sender_domain, now_ms], row)?.collect()
@@ -60,18 +63,18 @@ pub(super) fn entries(
     let address = &*without_needless_quotes(address);
     let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
     let is_wide = |entry: &Suppressed| suppression_target::is_wide(&entry.address, &entry.source);
+    let mut found = if known.may_have(address) { of(&BY_ADDRESS, address)? } else { Vec::new() };
     // A pattern suppresses what fits it, not an address that is written in the same way.
-    let mut found = of(&BY_ADDRESS, address)?;
     found.retain(|entry| !is_wide(entry) || local.is_empty());
-    if wide.is_none_or(|wide| wide.patterns.contains(domain)) {
+    if known.may_have_patterns_of(domain) {
         found.extend(of(&BY_PATTERN, domain)?.into_iter().filter(|entry| {
             let pattern = entry.address.rsplit_once('@').map_or("", |(pattern, _)| pattern);
             suppression_target::fits(pattern, local)
         }));
     }
-    if wide.is_none_or(|wide| !wide.domains.is_empty()) {
+    if known.may_have_domains() {
         for form in &suppression_target::forms(address)[1..] {
-            if wide.is_none_or(|wide| wide.domains.contains(form)) {
+            if known.may_have_domain(form) {
                 found.extend(of(&BY_ADDRESS, form)?);
             }
         }
@@ -95,83 +98,5 @@ pub(crate) fn entries_of(
     sender_domain: Option<&str>,
     now_ms: i64,
 ) -> Result<Vec<Suppressed>> {
-    shared.read(|db| entries(db, address, sender_domain, now_ms, None))
-}
-
-/// The list, for one thread that looks up very much.
-pub(crate) struct SuppressionRows {
-    db: Connection,
-    path: PathBuf,
-    /// `None`: there are too many.
-    wide: Option<WideEntries>,
-    /// By SQLite's count, of what `wide` was read from.
-    version: i64,
-    looked: Instant,
-}
-
-impl SuppressionRows {
-    /// Over a connection of its own to the file of the store.
-    pub(crate) fn open(shared: &SharedConnection) -> Result<SuppressionRows> {
-        let (db, path) = (shared.reader()?, shared.path().to_owned());
-        let mut rows = SuppressionRows { db, path, wide: None, version: -1, looked: Instant::now() };
-        let set = rows.db.pragma_update(None, "cache_size", -PAGES);
-        set.map_err(|error| rows.fault(&error))?;
-        rows.refresh()?;
-        Ok(rows)
-    }
-
-    /// Whether it is time to look whether the file has changed.
-    pub(crate) fn is_stale(&self) -> bool {
-        self.looked.elapsed() >= LOOK
-    }
-
-    /// Learns of changes. One look at a number, if there are none.
-    pub(crate) fn refresh(&mut self) -> Result<()> {
-        self.looked = Instant::now();
-        let version = |db: &Connection| db.query_row("PRAGMA data_version", [], |row| row.get(0));
-        let version = version(&self.db).map_err(|error| self.fault(&error))?;
-        if version != self.version {
-            self.wide = wide_entries(&self.db).map_err(|error| self.fault(&error))?;
-            self.version = version;
-        }
-        Ok(())
-    }
-
-    /// The narrowest entry that suppresses mail of a sender domain (second) to an address (first),
-    /// for each pair.
-    pub(crate) fn first_of_each(
-        &self,
-        asked: &[(String, String)],
-        now_ms: i64,
-    ) -> Result<Vec<Option<Suppressed>>> {
-        let first = |(address, domain): &(String, String)| {
-            let found = entries(&self.db, &in_a_labels(address), Some(domain), now_ms, self.wide.as_ref())?;
-            Ok(found.into_iter().next())
-        };
-        let together = || -> rusqlite::Result<_> {
-            // One transaction takes the lock of the file once.
-            let transaction = (asked.len() > 1).then(|| self.db.unchecked_transaction()).transpose()?;
-            let found = asked.iter().map(first).collect::<rusqlite::Result<_>>()?;
-            transaction.map(Transaction::commit).transpose()?;
-            Ok(found)
-        };
-        together().map_err(|error| self.fault(&error))
-    }
-
-    fn fault(&self, error: &rusqlite::Error) -> Error {
-        Database::Store.fault(&self.path, error)
-    }
-}
-
-fn wide_entries(db: &Connection) -> rusqlite::Result<Option<WideEntries>> {
-    let some = |sql: &str| -> rusqlite::Result<Option<FxHashSet<String>>> {
-        let mut select = db.prepare_cached(sql)?;
-        let found: FxHashSet<String> =
-            select.query_map([], |row| row.get(0))?.take(MOST_WIDE + 1).collect::<rusqlite::Result<_>>()?;
-        Ok((found.len() <= MOST_WIDE).then_some(found))
-    };
-    // `A` comes after `@`.
-    let domains = some("SELECT address FROM suppressions WHERE address >= '@' AND address < 'A'")?;
-    let patterns = some("SELECT pattern_of FROM suppressions WHERE pattern_of IS NOT NULL")?;
-    Ok(domains.zip(patterns).map(|(domains, patterns)| WideEntries { domains, patterns }))
+    shared.read(|db| entries(db, address, sender_domain, now_ms, KnownList::default()))
 }
