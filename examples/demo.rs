@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let log = carom(&scratch, &["log"])?;
     println!("what happened to each message (carom log)");
     for line in log.lines() {
-        println!("  {}", line.split_once("> to <").map_or(line, |(_, rest)| rest));
+        println!("  {}", line.split_once("> to ").map_or(line, |(_, rest)| rest));
     }
     println!("\nwhat reached the mail exchanger of {SENDER}");
     for mail in mail.mails() {

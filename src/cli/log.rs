@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Exit, Result};
 use crate::message_log::{Following, MessageLog, TrailFilter, TrailRow, trail};
-use crate::store::Store;
+use crate::store::{Store, read_only};
 use crate::text::one_line;
 use clap::Args;
 use serde_json::json;
@@ -92,7 +92,7 @@ pub(crate) fn run(arguments: &LogArgs, config: &Config, terminal: Terminal) -> R
         wants_more = wants_more && out.write(shown(row, terminal, table.as_ref()).as_bytes())?;
         following.know(row);
     }
-    if rows.is_empty() && !config.log_dir().exists() {
+    if rows.is_empty() && read_only::is_missing(&config.log_dir()) {
         let directory = config.log_dir();
         note(format_args!("no message was logged yet: the first one makes {}", directory.display()));
     }

@@ -120,9 +120,6 @@ fn write(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
 
 /// The files of all days, oldest first.
 pub(crate) fn days(directory: &Path, name: &str) -> Result<Vec<DayFile>> {
-    if !directory.exists() {
-        return Ok(Vec::new());
-    }
     let day_file = |path: PathBuf| {
         let rest = path.file_name()?.to_str()?.strip_prefix(name)?.strip_prefix('-')?;
         let date = rest.strip_suffix(".log")?.to_owned();
@@ -162,11 +159,12 @@ pub(crate) fn is_packed(path: &Path) -> bool {
 }
 
 fn files(directory: &Path, day_file: impl Fn(PathBuf) -> Option<DayFile>) -> Result<Vec<DayFile>> {
-    if !directory.exists() {
-        return Ok(Vec::new());
-    }
-    let entries = fs::read_dir(directory).context(directory.display())?.flatten();
-    let mut days: Vec<DayFile> = entries.filter_map(|entry| day_file(entry.path())).collect();
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).context(directory.display()),
+    };
+    let mut days: Vec<DayFile> = entries.flatten().filter_map(|entry| day_file(entry.path())).collect();
     days.sort_unstable();
     Ok(days)
 }

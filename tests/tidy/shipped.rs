@@ -1,8 +1,9 @@
-//! The shipped policies are the ones that their sources make.
+//! The shipped policies are the ones that their sources make, and the C example has the whole interface.
 
 use super::sources::root;
 use std::fs;
 use std::path::Path;
+use wit_parser::{Resolve, WorldItem};
 
 #[test]
 fn the_shipped_policies_are_built_from_their_sources() {
@@ -44,5 +45,23 @@ fn the_shipped_policies_are_built_from_their_sources() {
             String::from_utf8_lossy(&read("source")).trim(),
             "{name} is older than its sources: run policies/build.sh"
         );
+    }
+}
+
+#[test]
+fn the_bindings_for_c_have_every_function_of_the_interface() {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_dir(root().join("wit")).unwrap();
+    let world = &resolve.worlds[resolve.select_world(&[package], Some("policy")).unwrap()];
+    let header = fs::read_to_string(root().join("examples/policies/c/bindings/policy.h")).unwrap();
+    for (items, prefix) in [(&world.imports, ""), (&world.exports, "exports_")] {
+        let mut functions = items.values().flat_map(|item| {
+            let WorldItem::Interface { id, .. } = item else { panic!("{item:?}") };
+            let interface = &resolve.interfaces[*id];
+            let of = interface.name.clone().unwrap();
+            interface.functions.keys().map(move |name| format!(" {prefix}{of}_{name}(").replace('-', "_"))
+        });
+        let missing = functions.find(|function| !header.contains(function));
+        assert_eq!(missing, None, "generate them again: examples/policies/c/bindings/README.md");
     }
 }

@@ -15,6 +15,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Bytes of a component with an interpreter in it.
+const LARGE: u64 = 4 << 20;
+
 #[derive(Args, Debug)]
 pub(crate) struct InstallArgs {
     /// The name; its settings are in [policy.NAME.settings]
@@ -25,6 +28,9 @@ pub(crate) struct InstallArgs {
 
 pub(crate) fn run(arguments: &InstallArgs, config: &Arc<Config>, terminal: Terminal) -> Result<Exit> {
     let name = &arguments.name;
+    if arguments.file.metadata().is_ok_and(|file| file.len() > LARGE) {
+        terminal.remark("it is compiled first, which takes a minute for a component as large as this\n");
+    }
     let staged = staging::stage(config, name, &arguments.file)?;
     let wanted = Wanted { name, file: Some(&staged.release.directory), settings: None };
     let found = inspect::inside(config, &wanted, Use::One);

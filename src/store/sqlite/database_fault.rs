@@ -47,7 +47,8 @@ impl Database {
             }
             Some(ErrorCode::NotADatabase) => "not a database of SQLite".to_owned(),
             Some(ErrorCode::DatabaseCorrupt) => format!("damaged: {error}"),
-            _ => error.to_string(),
+            // SQLite may name the file too.
+            _ => error.to_string().replace(&format!(": {}", path.display()), ""),
         };
         self.error(path, &text).remedy(self.fix(path, code))
     }
