@@ -131,7 +131,8 @@ impl<'n, 'a> List<'n, 'a> {
             }
             None => {}
             Some(last) => {
-                let alias = alias_entry(line.trimmed()).filter(|_| at <= last.at + 2);
+                // Below a reason it says what the entry was made from, as with other servers.
+                let alias = alias_entry(line.trimmed()).filter(|_| at == last.at + 1);
                 self.starts.extend(alias.map(|address| Start { at, address, rest: "", alias: true }));
             }
         }
@@ -255,5 +256,15 @@ mod tests {
         let text = PartText::plain("fatal errors\n\n<a@x.example> (expanded from <b@x.example>): gone\n", 1);
         let mention = HumanNotice::read(text.lines()).listed().remove(0);
         assert_eq!((mention.original.as_deref(), mention.text.as_str()), (Some("b@x.example"), "gone"));
+
+        let below = "a@x.example\n    (reason: 550 5.1.1 no)\n    (expanded from: <b@x.example>)\n";
+        let text = format!("had permanent fatal errors\n{below}");
+        let text = PartText::plain(&text, 1);
+        let listed = HumanNotice::read(text.lines()).listed();
+        let [mention] = &listed[..] else { panic!("{listed:?}") };
+        assert_eq!(
+            (mention.address.as_str(), mention.original.as_deref()),
+            ("a@x.example", Some("b@x.example"))
+        );
     }
 }
