@@ -43,10 +43,11 @@ impl ListedAddresses {
     /// An address, as it is on the list.
     pub(crate) fn add(&self, address: &str) {
         let (line, bits) = self.places(address);
-        let was_there = bits
-            .map(|(word, bit)| line[word].fetch_or(bit, Ordering::Relaxed) & bit != 0)
-            .fold(true, |all, one| all && one);
-        if !was_there {
+        let mut is_new = false;
+        for (word, bit) in bits {
+            is_new |= line[word].fetch_or(bit, Ordering::Relaxed) & bit == 0;
+        }
+        if is_new {
             self.room.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -60,7 +61,7 @@ impl ListedAddresses {
     fn places(&self, address: &str) -> (&[AtomicU64; LINE], impl Iterator<Item = (usize, u64)> + use<>) {
         let hash = self.hasher.hash_one(address);
         // The upper half chooses the line; of what is mixed, nine bits choose a bit in it.
-        let line = ((hash >> 32) * self.lines.len() as u64 >> 32) as usize;
+        let line = (((hash >> 32) * self.lines.len() as u64) >> 32) as usize;
         let mixed = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16;
         let bits = (0..SET).map(move |number| {
             let place = (mixed >> (9 * number)) as usize % (LINE * 64);
