@@ -1,13 +1,15 @@
-//! A real Postfix: messages a second through pipe(8) to carom, beside pipe(8) to /bin/true and the
-//! discard transport, in turns. Needs Postfix and root.
+//! A real Postfix: messages a second through pipe(8) to `carom pipe` and through lmtp(8) to
+//! `carom lmtp`, beside pipe(8) to /bin/true and the discard transport, in turns. Needs Postfix and
+//! root.
 
 use super::setting::Setting;
 use super::{Bench, Outcome};
 use std::fs;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Messages of one turn.
@@ -15,9 +17,15 @@ const MESSAGES: u32 = 600;
 const TURNS: usize = 5;
 /// The longest that a turn may take.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Transports, and the domain that goes through each.
-const TRANSPORTS: [(&str, &str); 3] =
-    [("carom", "accept.sink.example"), ("true", "true.example"), ("discard", "discard.example")];
+/// Transports, and the recipient whose mail goes through each.
+const TRANSPORTS: [(&str, &str); 4] = [
+    ("carom", "pipe@accept.sink.example"),
+    ("carom-lmtp", "lmtp@accept.sink.example"),
+    ("true", "x@true.example"),
+    ("discard", "x@discard.example"),
+];
+/// The user that carom runs as, as under pipe(8).
+const NOBODY: u32 = 65_534;
 
 pub(crate) fn run(bench: &Bench) -> Outcome<()> {
     let installed = Path::new("/usr/sbin/smtp-source").exists();
@@ -29,8 +37,8 @@ pub(crate) fn run(bench: &Bench) -> Outcome<()> {
     let postfix = Postfix::start(bench)?;
     let mut seconds = [const { Vec::new() }; TRANSPORTS.len()];
     for turn in 0..=TURNS {
-        for ((_, domain), seconds) in TRANSPORTS.iter().zip(&mut seconds) {
-            let took = postfix.deliver(domain)?;
+        for ((_, recipient), seconds) in TRANSPORTS.iter().zip(&mut seconds) {
+            let took = postfix.deliver(recipient)?;
             // The first turn compiles the policy and starts the services.
             if turn > 0 {
                 seconds.push(took);
@@ -42,8 +50,9 @@ pub(crate) fn run(bench: &Bench) -> Outcome<()> {
         f64::from(MESSAGES) / turns[turns.len() / 2]
     });
     println!("a real Postfix, messages a second (medians of {TURNS} turns of {MESSAGES})");
+    let [.., discarded] = rate;
     for ((transport, _), rate_of) in TRANSPORTS.iter().zip(rate) {
-        println!("  {transport:8} {rate_of:6.0}/s  {:4.2} times pipe(8) to /bin/true", rate_of / rate[1]);
+        println!("  {transport:10} {rate_of:6.0}/s  {:4.2} times discard", rate_of / discarded);
     }
     Ok(())
 }
@@ -51,6 +60,8 @@ pub(crate) fn run(bench: &Bench) -> Outcome<()> {
 struct Postfix {
     config: PathBuf,
     port: u16,
+    /// `carom lmtp`.
+    lmtp: Child,
 }
 
 impl Postfix {
@@ -71,8 +82,13 @@ impl Postfix {
         succeed(Command::new("chown").arg("postfix").arg(dir.join("data")))?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let (config, d) = (dir.join("config"), dir.display());
-        let domains = TRANSPORTS.map(|(_, domain)| domain).join(" ");
-        let transports = TRANSPORTS.map(|(name, domain)| format!("{{ {domain}={name}: }}")).join(" ");
+        let domains = "accept.sink.example true.example discard.example";
+        let socket = dir.join("lmtp.socket");
+        let transports = TRANSPORTS.map(|(name, recipient)| match name {
+            "carom-lmtp" => format!("{{ {recipient}={name}:unix:{} }}", socket.display()),
+            _ => format!("{{ {recipient}={name}: }}"),
+        });
+        let transports = transports.join(" ");
         fs::write(
             config.join("main.cf"),
             format!(
@@ -103,25 +119,30 @@ impl Postfix {
                  defer unix - - n - 0 bounce\ntrace unix - - n - 0 bounce\n\
                  proxymap unix - - n - - proxymap\nshowq unix n - n - - showq\n\
                  error unix - - n - - error\nretry unix - - n - - error\n\
+                 scache unix - - n - 1 scache\n\
+                 carom-lmtp unix - - n - 10 lmtp\n  -o lmtp_send_xforward_command=yes\n\
                  discard unix - - n - 10 discard\nanvil unix - - n - 1 anvil\n\
                  postlog unix-dgram n - n - 1 postlogd\n{}{}",
                 pipe("carom", &carom),
                 pipe("true", "/bin/true")
             ),
         )?;
-        succeed(Command::new("/usr/sbin/postfix").arg("-c").arg(&config).arg("start"))?;
-        let postfix = Postfix { config, port };
+        let lmtp = lmtp(&binary, &setting, &dir, &socket)?;
+        let postfix = Postfix { config, port, lmtp };
+        postfix.wait(|| socket.exists())?;
+        fs::set_permissions(&socket, fs::Permissions::from_mode(0o666))?;
+        succeed(Command::new("/usr/sbin/postfix").arg("-c").arg(&postfix.config).arg("start"))?;
         postfix.wait(|| TcpStream::connect(("127.0.0.1", port)).is_ok())?;
         Ok(postfix)
     }
 
-    /// Sends messages to this domain; returns the seconds until the last is delivered.
-    fn deliver(&self, domain: &str) -> Outcome<f64> {
+    /// Sends messages to this recipient; returns the seconds until the last is delivered.
+    fn deliver(&self, recipient: &str) -> Outcome<f64> {
         let began = Instant::now();
         succeed(
             Command::new("/usr/sbin/smtp-source")
                 .args(["-s", "10", "-l", "6000", "-m", &MESSAGES.to_string()])
-                .args(["-f", "alice@sender.example", "-t", &format!("x@{domain}")])
+                .args(["-f", "alice@sender.example", "-t", recipient])
                 .arg(format!("127.0.0.1:{}", self.port)),
         )?;
         self.wait(|| self.queued() == 0)?;
@@ -151,7 +172,16 @@ impl Postfix {
 impl Drop for Postfix {
     fn drop(&mut self) {
         let _ = Command::new("/usr/sbin/postfix").arg("-c").arg(&self.config).arg("stop").status();
+        let _ = self.lmtp.kill();
+        let _ = self.lmtp.wait();
     }
+}
+
+/// `carom lmtp`, on a socket in a directory of its user.
+fn lmtp(binary: &Path, setting: &Setting, dir: &Path, socket: &Path) -> Outcome<Child> {
+    succeed(Command::new("chown").arg("nobody").arg(dir))?;
+    let mut command = setting.carom(binary, &["lmtp", "--listen"]);
+    Ok(command.arg(socket).stdin(Stdio::null()).uid(NOBODY).spawn()?)
 }
 
 fn succeed(command: &mut Command) -> Outcome<()> {
