@@ -1,6 +1,7 @@
 //! A period as stretches of time that were counted together.
 //!
-//! Invariant: the stretches of a period have no gap and no overlap, and end where it ends.
+//! Not here: intervals with more names than are counted (`sum_query`). Invariant: the stretches of
+//! a period have no gap and no overlap, and end where it ends.
 
 use super::sums::Interval;
 
@@ -12,28 +13,34 @@ pub(crate) struct Stretch {
     pub(crate) from: i64,
     /// The end of the last.
     pub(crate) to: i64,
+    /// What the period begins and ends with: these have more names, and more rows.
+    pub(crate) finest: Interval,
 }
 
 impl Stretch {
     /// All days that begin at or after a time.
     pub(crate) fn days_since(from: i64) -> Stretch {
-        Stretch { interval: Interval::Day, from, to: i64::MAX }
+        Stretch { interval: Interval::Day, from, to: i64::MAX, finest: Interval::Day }
     }
 
     /// A period that begins and ends with an interval: what longer intervals have whole is read
     /// from them, because they have fewer rows.
-    pub(crate) fn of(interval: Interval, (from, to): (i64, i64)) -> Vec<Stretch> {
+    pub(crate) fn of(interval: Interval, period: (i64, i64)) -> Vec<Stretch> {
+        Stretch::within(interval, period, interval)
+    }
+
+    fn within(interval: Interval, (from, to): (i64, i64), finest: Interval) -> Vec<Stretch> {
         let whole = interval.longer().filter(|longer| *longer != Interval::Ever).and_then(|longer| {
             let begins = from.saturating_add(longer.ms() - 1);
             let (begins, ends) = (longer.start(begins), longer.start(to));
             (begins < ends).then_some((longer, begins, ends))
         });
         let Some((longer, begins, ends)) = whole else {
-            return if from < to { vec![Stretch { interval, from, to }] } else { Vec::new() };
+            return if from < to { vec![Stretch { interval, from, to, finest }] } else { Vec::new() };
         };
-        let mut stretches = Stretch::of(longer, (begins, ends));
+        let mut stretches = Stretch::within(longer, (begins, ends), finest);
         let edges = [(from, begins), (ends, to)].into_iter().filter(|(from, to)| from < to);
-        stretches.extend(edges.map(|(from, to)| Stretch { interval, from, to }));
+        stretches.extend(edges.map(|(from, to)| Stretch { interval, from, to, finest }));
         stretches
     }
 }

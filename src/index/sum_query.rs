@@ -5,6 +5,7 @@
 
 use super::Index;
 use super::stretch::Stretch;
+use super::sum_writer::OTHER;
 use super::sums::{Interval, ReasonCount, ReasonKind, Sum};
 use crate::dimension::Dimension;
 use crate::dimension::names::ByName;
@@ -42,7 +43,7 @@ impl Index {
     ) -> Result<()> {
         let given = (|| {
             let mut select = self.connection.prepare_cached(sql)?;
-            for Stretch { interval, from, to } in stretches {
+            for Stretch { interval, from, to, .. } in self.with_names(stretches, dimension)? {
                 let mut rows = select.query(params![interval.name(), dimension.name(), from, to])?;
                 while let Some(row) = rows.next()? {
                     each(row)?;
@@ -51,6 +52,38 @@ impl Index {
             Ok(())
         })();
         self.checked(given)
+    }
+
+    /// The same stretches. Of a longer interval with more names than were counted one by one, the
+    /// finest are read.
+    fn with_names(&self, stretches: &[Stretch], dimension: Dimension) -> rusqlite::Result<Vec<Stretch>> {
+        let other = "SELECT 1 FROM sums WHERE step = ?1 AND dimension = ?2 AND at = ?3 AND name = ?4";
+        let (mut other, mut found) = (self.connection.prepare_cached(other)?, Vec::new());
+        for stretch in stretches {
+            let Stretch { interval, from, to, finest } = *stretch;
+            if interval == finest {
+                found.push(*stretch);
+                continue;
+            }
+            for from in (from..to).step_by(interval.ms() as usize) {
+                let lacks_names = other.exists(params![interval.name(), dimension.name(), from, OTHER])?;
+                let interval = if lacks_names { finest } else { interval };
+                found.push(Stretch { interval, from, to: from + stretch.interval.ms(), finest });
+            }
+        }
+        Ok(found)
+    }
+
+    /// A period as stretches. What has not ended yet is read as whole days: nothing of them was
+    /// counted later.
+    pub(crate) fn stretches(&self, interval: Interval, (from, to): (i64, i64)) -> Result<Vec<Stretch>> {
+        let later = "SELECT EXISTS (SELECT 1 FROM sums WHERE step IN ('minute', 'hour')
+            AND dimension IN ('all', 'whose') AND at >= ?1)";
+        let later = self.connection.prepare_cached(later);
+        let is_over = self.checked(later.and_then(|mut later| later.query_row([to], |row| row.get(0))))?;
+        let day = Interval::Day;
+        let to = if is_over { to } else { day.start(to.saturating_add(day.ms() - 1)) };
+        Ok(Stretch::of(interval, (from, to)))
     }
 
     /// The sum of each name.
@@ -85,23 +118,26 @@ impl Index {
     pub(crate) fn course(&self, interval: Interval, (from, to): (i64, i64)) -> Result<Vec<(i64, Sum)>> {
         let mut course = Vec::new();
         let sql = format!("SELECT at, {COUNTS} FROM sums {WITHIN}");
-        self.each_row(&sql, &[Stretch { interval, from, to }], Dimension::All, |row| {
+        self.each_row(&sql, &[Stretch { interval, from, to, finest: interval }], Dimension::All, |row| {
             course.push((row.get(0)?, counts(row, 1)?));
             Ok(())
         })?;
         Ok(course)
     }
 
-    /// Gives `each` a name, a bucket of delay, and deliveries.
+    /// Gives `each` the place of a name that has one, a bucket of delay, and deliveries.
     pub(crate) fn delays(
         &self,
         stretches: &[Stretch],
         dimension: Dimension,
-        mut each: impl FnMut(&str, u8, u64),
+        place: impl Fn(&str) -> Option<usize>,
+        mut each: impl FnMut(usize, u8, u64),
     ) -> Result<()> {
         let sql = format!("SELECT name, bucket, deliveries FROM delays {WITHIN}");
         self.each_row(&sql, stretches, dimension, |row| {
-            each(row.get_ref(0)?.as_str()?, row.get(1)?, row.get::<_, i64>(2)?.try_into().unwrap_or(0));
+            if let Some(place) = place(row.get_ref(0)?.as_str()?) {
+                each(place, row.get(1)?, row.get::<_, i64>(2)?.try_into().unwrap_or(0));
+            }
             Ok(())
         })
     }
@@ -127,7 +163,7 @@ impl Index {
             WHERE step = ?1 AND at >= ?2 AND at < ?3 GROUP BY kind, provider, reason, category, unknown";
         let found = (|| {
             let (mut select, mut found) = (self.connection.prepare_cached(sql)?, Vec::new());
-            for Stretch { interval, from, to } in stretches {
+            for Stretch { interval, from, to, .. } in stretches {
                 let rows = select.query_map(params![interval.name(), from, to], reason)?;
                 found.extend(rows.collect::<rusqlite::Result<Vec<ReasonCount>>>()?);
             }

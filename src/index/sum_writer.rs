@@ -15,7 +15,7 @@ const NAMES: i64 = 20_000;
 /// Up to this many new names, the existing ones are not counted.
 const FEW: usize = 200;
 /// The name for the names beyond the limit.
-const OTHER: &str = "other";
+pub(super) const OTHER: &str = "other";
 
 /// Adds to the statistics, with statements that are prepared once.
 pub(crate) struct SumWriter<'i> {

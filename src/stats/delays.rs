@@ -9,23 +9,20 @@ use crate::error::Result;
 use crate::index::{Index, Stretch};
 use std::collections::BTreeMap;
 
-/// By name, of those that are wanted.
+/// Of as many names as are wanted, each in its place.
 pub(crate) fn delays(
     index: &Index,
     stretches: &[Stretch],
     dimension: Dimension,
-    is_wanted: impl Fn(&str) -> bool,
-) -> Result<BTreeMap<String, Percentiles>> {
-    let mut counted: BTreeMap<String, BTreeMap<u8, u64>> = BTreeMap::new();
-    index.delays(stretches, dimension, |name, bucket, deliveries| {
-        if let Some(buckets) = counted.get_mut(name) {
-            *buckets.entry(bucket).or_default() += deliveries;
-        } else if is_wanted(name) {
-            counted.insert(name.to_owned(), BTreeMap::from([(bucket, deliveries)]));
-        }
+    wanted: usize,
+    place: impl Fn(&str) -> Option<usize>,
+) -> Result<Vec<Option<Percentiles>>> {
+    let mut counted: Vec<BTreeMap<u8, u64>> = vec![BTreeMap::new(); wanted];
+    index.delays(stretches, dimension, place, |place, bucket, deliveries| {
+        *counted[place].entry(bucket).or_default() += deliveries;
     })?;
-    let of = |(name, buckets): (String, BTreeMap<u8, u64>)| {
-        (name, percentiles(&buckets.into_iter().collect::<Vec<_>>()))
+    let of = |buckets: BTreeMap<u8, u64>| {
+        (!buckets.is_empty()).then(|| percentiles(&buckets.into_iter().collect::<Vec<_>>()))
     };
     Ok(counted.into_iter().map(of).collect())
 }

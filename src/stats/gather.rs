@@ -36,7 +36,7 @@ pub(crate) fn of_host(index: Option<&Index>, host: String, period: Period) -> Re
 pub(crate) fn figures(index: &Index, period: Period, now_ms: i64) -> Result<Figures> {
     let newest_ms = index.newest(now_ms)?.unwrap_or(now_ms);
     let (step, period) = steps(period, now_ms, newest_ms);
-    let ((from, to), stretches) = (period, Stretch::of(step, period));
+    let ((from, to), stretches) = (period, index.stretches(step, period)?);
     let (step, course) = match to - from {
         length if length <= 3 * HOUR_MS && from >= newest_ms - MINUTES_MS => {
             (Resolution::Minute, Interval::Minute)
@@ -64,7 +64,7 @@ pub(crate) fn figures(index: &Index, period: Period, now_ms: i64) -> Result<Figu
 pub(crate) fn outcomes_alone(index: &Index, period: Period, now_ms: i64) -> Result<Figures> {
     let newest_ms = index.newest(now_ms)?.unwrap_or(now_ms);
     let (step, period) = steps(period, now_ms, newest_ms);
-    let (stretches, mut waiting) = (Stretch::of(step, period), Waiting::default());
+    let (stretches, mut waiting) = (index.stretches(step, period)?, Waiting::default());
     index.waiting(period, |one| waiting.count(&one, step))?;
     let (mut totals, counted) = (outcomes(&total(index, &stretches)?), index.reasons(&stretches)?);
     totals += waiting.all;
@@ -146,7 +146,7 @@ fn gathered(index: &Index, stretches: &[Stretch], period: Period, waiting: &Wait
         deferrals: count(all.deferrals),
         unclassified: count(counted.iter().filter(|one| one.unknown).map(|one| one.number).sum()),
         bytes: count(all.bytes),
-        delay: delays(index, stretches, Dimension::All, |_| true)?.remove(""),
+        delay: delays(index, stretches, Dimension::All, 1, |_| Some(0))?.pop().flatten(),
         oldest_deferred_ms: waiting.oldest_deferred_ms,
         reasons: judged(index, reasons(counted, ReasonKind::Failed, waiting.reasons.clone()))?,
         rejects: reasons(counted, ReasonKind::Rejected, BTreeMap::new()),

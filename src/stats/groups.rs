@@ -48,12 +48,9 @@ pub(crate) fn groups(
     let mut groups = outcomes_of(index, stretches, dimension, waiting)?;
     let place = |(at, group): (usize, &GroupFigures)| (group.name.clone(), at);
     let places: ByName<usize> = groups.iter().enumerate().map(place).collect();
-    let is_one = |name: &str| name != OTHER && places.contains_key(name);
-    for (name, delay) in delays(index, stretches, dimension, is_one)? {
-        if let Some(group) = places.get(&name).and_then(|at| groups.get_mut(*at)) {
-            group.delay = Some(delay);
-        }
-    }
+    let place = |name: &str| places.get(name).copied().filter(|_| name != OTHER);
+    let delays = delays(index, stretches, dimension, groups.len(), place)?;
+    groups.iter_mut().zip(delays).for_each(|(group, delay)| group.delay = delay);
     let rest = places.get(OTHER);
     index.tls_levels(stretches, dimension, |name, level, deliveries| {
         if let Some(group) = places.get(name).or(rest).and_then(|at| groups.get_mut(*at)) {
