@@ -96,7 +96,11 @@ impl<'a> Tick<'a> {
             ran: Vec::new(),
             failed: Vec::new(),
         };
-        tick.store = tick.part("store", || Store::open(&config.store_path()).map(Arc::new));
+        tick.store = tick.part("store", || {
+            let store = Store::open(&config.store_path())?;
+            store.expect_many()?;
+            Ok(Arc::new(store))
+        });
         let dns = tick.part("dns", || Dns::open(&config.dns).map(Arc::new));
         let opened = tick.store.clone().zip(dns);
         tick.doors = opened.map(|(store, dns)| Doors::new(config.clone(), dns, store, STEPS));

@@ -22,8 +22,8 @@ use std::sync::Arc;
 /// Failures that are looked up in the index together: enough that those of one page of the file
 /// meet.
 const LOOKED_UP: usize = 16_384;
-/// Failures of one transaction.
-const TOGETHER: usize = 256;
+/// Failures of one transaction: others wait for it for about 50 ms.
+const TOGETHER: usize = 1024;
 
 pub(super) struct Acting<'s, 'h> {
     pub(super) house: &'h House,
@@ -89,6 +89,9 @@ impl Acting<'_, '_> {
         let (now_ms, nothing) = (clock::now_ms(), Content::read(Arc::default()));
         let (mut rows, mut decided, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for failure in failures {
+            if self.is_over() {
+                break;
+            }
             let when = (now_ms, self.deadline);
             match DecidedFailure::decide(self.house, self.policy, failure, &nothing, when) {
                 Ok(one) => {

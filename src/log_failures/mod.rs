@@ -76,6 +76,7 @@ pub(crate) fn act_on_log(
     }
     let house = House::open(config.clone(), &config.index.policy, THREADS)?;
     house.start_clock()?;
+    house.store.expect_many()?;
     settings_are_valid(&house)?;
     let policy = house.policy();
     let (failures, undone, left) = std::thread::scope(|scope| {

@@ -137,6 +137,11 @@ impl Store {
         sqlite::inspect(&self.db)
     }
 
+    /// Very many rows will be read and written: that takes 16 MiB of memory more.
+    pub(crate) fn expect_many(&self) -> Result<()> {
+        self.db.expect_many()
+    }
+
     /// Moves SQLite's write-ahead log into the file when it has grown, and claims nothing more.
     /// Dropping the store does so too.
     pub(crate) fn close(&self) {

@@ -22,7 +22,7 @@ use std::hash::BuildHasher;
 use std::io::Read;
 
 /// Entries of one transaction.
-const TOGETHER: usize = 2000;
+const TOGETHER: usize = 8000;
 /// Entries and problems that are shown.
 const SHOWN: usize = 1000;
 /// The source of what no report and no operator put on the list.
@@ -113,6 +113,7 @@ impl<'i> Import<'i> {
     /// Reads a list to its end.
     pub(crate) fn run(mut self, input: impl Read) -> Result<ImportOutcome> {
         let form = self.defaults.form;
+        self.store.expect_many()?;
         super::read(input, form, &mut |place, record| self.take(place, record))?;
         self.finish_waiting()?;
         Ok(self.done)

@@ -58,8 +58,10 @@ impl FadedRecipients {
         let FadedRecipients(all) = self;
         all.extend(recipients);
         let room = most / size_of::<FadedRecipient>();
-        // The sort is stable: of one recipient, the latest state comes last.
-        all.sort_by_key(|recipient| recipient.addresses);
+        // Of one recipient, the latest state comes last.
+        all.sort_unstable_by_key(|recipient| {
+            (recipient.addresses, recipient.state.attempts, recipient.state.last_seen)
+        });
         all.dedup_by(|later, kept| {
             let is_same = later.addresses == kept.addresses;
             if is_same {

@@ -69,10 +69,10 @@ pub(crate) struct MemoryLimits {
 }
 
 impl Default for MemoryLimits {
-    /// 64 MiB, about 100,000 messages; 96 MiB, about 300,000 recipients of one message, and the
-    /// states of 1.5 million more; six days, one more than Postfix's maximal_queue_lifetime.
+    /// 64 MiB, about 100,000 messages; 88 MiB, about 300,000 recipients of one message, and the
+    /// states of 1.4 million more; six days, one more than Postfix's maximal_queue_lifetime.
     fn default() -> MemoryLimits {
-        MemoryLimits { bytes: 64 << 20, message: 96 << 20, age_ms: 6 * DAY_MS }
+        MemoryLimits { bytes: 64 << 20, message: 88 << 20, age_ms: 6 * DAY_MS }
     }
 }
 

@@ -236,10 +236,9 @@ impl QueuedMessage {
         self.recipients.iter_mut().for_each(|recipient| recipient.cut_reply(REPLY));
         if self.measure() as usize > most {
             let first = self.recipients.take_first(self.recipients.len() - FOLLOWED);
-            let numbered = first.iter().zip(self.forgotten..);
-            let faded = numbered.filter_map(|(recipient, place)| recipient.fade(place));
-            self.faded.add(faded, most / 2);
-            self.forgotten = self.forgotten.saturating_add(first.len() as u32);
+            let (many, numbered) = (first.len() as u32, first.into_iter().zip(self.forgotten..));
+            self.faded.add(numbered.filter_map(|(recipient, place)| recipient.fade(place)), most / 2);
+            self.forgotten = self.forgotten.saturating_add(many);
             let no_attempt = self.recipients.iter().filter(|recipient| recipient.attempts == 0);
             self.unattempted = no_attempt.count() as u32;
         }

@@ -30,6 +30,11 @@ const RETRY: Duration = Duration::from_millis(20);
 /// Statements that are kept ready: more than one transaction of any kind needs.
 const STATEMENTS: usize = 48;
 
+/// For work on very many rows: KiB of pages in memory, and pages of the log after which it is moved
+/// into the file. A page that many transactions change is moved once.
+const MANY_KIB: i64 = 16 << 10;
+const MANY_LOGGED: i64 = 4096;
+
 /// Work to do within a transaction.
 type Operation = Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>;
 
@@ -160,6 +165,14 @@ impl SharedConnection {
 
     pub(crate) fn read<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         self.with(|connection| ask(connection))?.map_err(|error| self.fault(&error))
+    }
+
+    /// Very many rows will be read and written.
+    pub(crate) fn expect_many(&self) -> Result<()> {
+        self.read(|db| {
+            db.pragma_update(None, "cache_size", -MANY_KIB)?;
+            db.pragma_update_and_check(None, "wal_autocheckpoint", MANY_LOGGED, |_| Ok(()))
+        })
     }
 
     /// Opens the file if it is not open, and keeps other threads from it meanwhile.
