@@ -103,14 +103,24 @@ pub(super) struct SortedFacts {
     path: PathBuf,
     runs: Vec<Run>,
     /// The next fact of each run, by its name.
-    next: BinaryHeap<Reverse<(String, usize, FactVersion, Option<String>)>>,
+    next: BinaryHeap<Reverse<NextFact>>,
+}
+
+/// The next fact of a run. They are in the order of their names.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct NextFact {
+    name: String,
+    run: usize,
+    version: FactVersion,
+    content: Option<String>,
 }
 
 impl SortedFacts {
     /// Takes one more of a run.
     fn go_on(&mut self, run: usize) -> Result<()> {
         if let Some(fact) = self.runs[run].next().transpose().context(self.path.display())? {
-            self.next.push(Reverse((fact.name, run, fact.version, fact.content)));
+            let SharedFact { name, version, content } = fact;
+            self.next.push(Reverse(NextFact { name, run, version, content }));
         }
         Ok(())
     }
@@ -120,7 +130,7 @@ impl Iterator for SortedFacts {
     type Item = Result<SharedFact>;
 
     fn next(&mut self) -> Option<Result<SharedFact>> {
-        let Reverse((name, run, version, content)) = self.next.pop()?;
+        let Reverse(NextFact { name, run, version, content }) = self.next.pop()?;
         Some(self.go_on(run).map(|()| SharedFact { name, version, content }))
     }
 }
