@@ -118,7 +118,8 @@ fn a_map_that_cannot_be_written_or_compiled_names_the_fix_and_stops_nothing_else
     assert!(
         ran.code == 1
             && ran.stderr.contains("access maps: ")
-            && ran.stderr.contains("let this user write in"),
+            && ran.stderr.contains("make the directory: install -d -o ")
+            && ran.stderr.contains("/no/such/directory, or set [export] postfix_access"),
         "{ran:?}"
     );
     let checked = missing.run(&["check"], b"");
