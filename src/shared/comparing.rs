@@ -196,7 +196,7 @@ pub(super) fn diff(store: &Store, link: &mut ServerLink, shared: &SharedStore) -
             Ok(())
         })?;
     }
-    store.each_fact(&mut |fact| {
+    let mut here = |fact: SharedFact| {
         match there.remove(&place_of(&fact.name).field) {
             None if is_over(&fact) || refusal(&fact).is_some() => {}
             None => compared.put += 1,
@@ -205,7 +205,11 @@ pub(super) fn diff(store: &Store, link: &mut ServerLink, shared: &SharedStore) -
             Some(_) => {}
         }
         Ok(())
-    })?;
+    };
+    // A new host has none.
+    if store.exists() {
+        store.each_fact(&mut here)?;
+    }
     compared.taken += there.len();
     compared.behind = store.group_positions()?.iter().filter(|group| group.is_behind()).count();
     Ok(compared)
