@@ -65,7 +65,7 @@ impl Asked {
         self.many as f64 / self.seconds
     }
 
-    /// What so many of a hundred requests waited no longer than.
+    /// The time within which this many of a hundred requests were answered.
     pub(crate) fn waited(&self, of_hundred: usize) -> f64 {
         let place = (self.waited.len() * of_hundred / 100).min(self.waited.len().saturating_sub(1));
         self.waited.get(place).copied().unwrap_or(0.0)
@@ -132,7 +132,7 @@ impl Client<'_> {
     }
 }
 
-/// Asks for a while, on so many connections; `ahead`: without waiting for each answer.
+/// Asks for a while, on this many connections; `ahead`: without waiting for each answer.
 pub(crate) fn ask(
     socket: &Path,
     protocol: Protocol,

@@ -3,7 +3,7 @@
 //!
 //! Not here: reading the list (`remembered_list`), and how new addresses are learned
 //! (`sqlite/new_suppressions`). Invariant: an address that it was told of is never missed; about
-//! one in fifty that are not on the list is looked up in vain.
+//! one in fifty that are not on the list is looked up all the same.
 
 use foldhash::fast::RandomState;
 use std::hash::BuildHasher;
@@ -19,7 +19,7 @@ const ROOM: usize = 10_000;
 
 pub(crate) struct ListedAddresses {
     lines: Vec<[AtomicU64; LINE]>,
-    /// Strangers do not know it, so that they cannot choose addresses that are looked up in vain.
+    /// Strangers do not know it, so that they cannot choose addresses that need a look-up.
     hasher: RandomState,
     /// How many more there is room for.
     room: AtomicI64,
@@ -28,7 +28,7 @@ pub(crate) struct ListedAddresses {
 }
 
 impl ListedAddresses {
-    /// Room for a list of this length. Those up to this number are told by reading the list.
+    /// Room for a list of this length. Addresses up to this number come from reading the list.
     pub(crate) fn for_list(length: usize, newest: i64) -> ListedAddresses {
         let room = length + length / 8 + ROOM;
         let lines = (room * BITS).div_ceil(LINE * 64);
@@ -70,8 +70,7 @@ impl ListedAddresses {
         (&self.lines[line], bits)
     }
 
-    /// Whether it was told of more addresses than it has room for: more and more are looked up in
-    /// vain.
+    /// Whether it has more addresses than it has room for: more and more others need a look-up.
     pub(crate) fn is_full(&self) -> bool {
         self.room.load(Ordering::Relaxed) < 0
     }

@@ -74,7 +74,7 @@ impl RememberedList {
         self.whole.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// So many addresses are looked up.
+    /// Counts addresses that are looked up.
     pub(super) fn count(&self, many: usize) {
         self.looked_up.fetch_add(many as u64, Relaxed);
     }

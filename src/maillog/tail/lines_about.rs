@@ -14,7 +14,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Bytes that are looked through for one message.
+/// Bytes that are searched for one message.
 const BUDGET: u64 = 128 << 20;
 /// Bytes that are read together.
 const PIECE: usize = 1 << 20;

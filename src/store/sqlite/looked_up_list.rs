@@ -72,8 +72,8 @@ impl LookedUpList {
         version().map_err(|error| self.fault(&error))
     }
 
-    /// Whether these are all addresses on the list now. They are told of new ones first; `false`:
-    /// they were told too little.
+    /// Whether these are all addresses on the list now. New ones are added first; `false`: some are
+    /// no longer noted.
     pub(crate) fn completes(&mut self, listed: &Arc<ListedAddresses>) -> Result<bool> {
         let (version, who) = (self.data_version()?, Arc::downgrade(listed));
         if self.told.as_ref().is_some_and(|(told, at)| told.ptr_eq(&who) && *at == version) {
