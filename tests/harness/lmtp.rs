@@ -2,9 +2,10 @@
 
 use super::{Ran, Sandbox, finish, free_port, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
+use socket2::{Domain, Socket, Type};
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Shutdown, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -88,12 +89,10 @@ impl Listener {
 
     /// The same from this address.
     pub(crate) fn from(&self, address: [u8; 4]) -> Client {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::from((address, 0)).into()).unwrap();
         socket.connect(&SocketAddr::from(([127, 0, 0, 1], self.port)).into()).unwrap();
-        let stream = TcpStream::from(socket);
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Client::over(stream.try_clone().unwrap(), stream)
+        Client::over(socket)
     }
 
     /// A session by the unix socket, greeted.
@@ -103,9 +102,7 @@ impl Listener {
             connected = UnixStream::connect(&self.path).ok();
             connected.is_some()
         });
-        let stream = connected.unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Client::over(stream.try_clone().unwrap(), stream)
+        Client::over(connected.unwrap().into())
     }
 }
 
@@ -118,18 +115,27 @@ impl Drop for Listener {
     }
 }
 
-/// A client's session.
+/// A client's session, ended when it is dropped.
 pub(crate) struct Client {
-    reader: BufReader<Box<dyn Read + Send>>,
-    writer: Box<dyn Write + Send>,
+    reader: BufReader<Socket>,
+    writer: Socket,
     /// What it was greeted with.
     pub(crate) greeting: String,
 }
 
+impl Drop for Client {
+    /// To close the socket is not enough: a program that another test starts at this moment has a
+    /// copy of it until it runs.
+    fn drop(&mut self) {
+        let _ = self.writer.shutdown(Shutdown::Both);
+    }
+}
+
 impl Client {
-    fn over(reader: impl Read + Send + 'static, writer: impl Write + Send + 'static) -> Client {
-        let reader = BufReader::new(Box::new(reader) as Box<dyn Read + Send>);
-        let mut client = Client { reader, writer: Box::new(writer), greeting: String::new() };
+    fn over(socket: Socket) -> Client {
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let reader = BufReader::new(socket.try_clone().unwrap());
+        let mut client = Client { reader, writer: socket, greeting: String::new() };
         client.greeting = client.reply();
         client
     }
