@@ -1,8 +1,8 @@
 //! `/api/v1/messages/{id}`: one message's life; what is known about an address; kept reports.
 //!
-//! Not here: finding it (`find`, `index`). Invariant: whoever sees some mail only gets deliveries
-//! and their lines, because what carom did about reports names others too.
+//! Not here: finding it (`found_message`, `find`).
 
+use super::super::found_message::FoundMessage;
 use super::super::http_answer::HttpAnswer;
 use super::super::http_route::{HttpAsked, HttpRoute, Need};
 use super::super::problem::Problem;
@@ -47,18 +47,9 @@ struct Moment {
 }
 
 fn message(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
-    let id = asked.part(0).trim_start_matches('<').trim_end_matches('>');
-    let deliveries = asked.view.message(id)?;
-    asked.desk.fold();
-    let store = asked.view.whole().ok().and_then(|whole| whole.store);
-    let known = store.map(|store| Known::about_message(id, store, &asked.desk.config)).transpose()?;
-    let known = known.filter(|known| !known.is_nothing());
-    if deliveries.is_empty() && known.is_none() {
-        return Err(Problem::not_found(format!("nothing is known of the message {id}")));
-    }
-    let lines = asked.view.raw_lines(&deliveries, &asked.desk.config)?;
+    let FoundMessage { id, lines, deliveries, known } = FoundMessage::find(asked, asked.part(0))?;
     let timeline = timeline(&deliveries, known.as_ref());
-    Ok(HttpAnswer::json(&MessageLife { id: id.to_owned(), lines, deliveries, timeline, known }))
+    Ok(HttpAnswer::json(&MessageLife { id, lines, deliveries, timeline, known }))
 }
 
 fn timeline(deliveries: &[StoredDelivery], known: Option<&Known>) -> Vec<Moment> {

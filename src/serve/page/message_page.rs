@@ -1,8 +1,7 @@
 //! `/message`: the life of one message: the lines of the mail log as they are, what they mean, and
 //! what carom did about it.
 //!
-//! Not here: finding them (`view`, `find`). Invariant: a reader who sees some mail only gets the
-//! deliveries and lines that may be seen.
+//! Not here: finding them (`serve::found_message`).
 
 use super::delivery_table::{address, status};
 use super::frame::{Frame, LONGEST};
@@ -10,12 +9,11 @@ use super::page_parts::{command, note, title};
 use super::page_reader::PageReader;
 use super::showing::show;
 use crate::clock;
-use crate::find::Known;
 use crate::index::StoredDelivery;
+use crate::serve::found_message::FoundMessage;
 use crate::serve::http_answer::HttpAnswer;
 use crate::serve::http_route::HttpAsked;
 use crate::serve::problem::Problem;
-use crate::serve::view::RawLine;
 use crate::stats::render::html::figure_lists::shell_word;
 use crate::stats::render::html::markup::{Html, card};
 use crate::stats::render::wording::{bytes, duration, number};
@@ -26,39 +24,14 @@ const LINE: usize = 2000;
 /// Lines and recipients that are shown.
 const SHOWN: usize = 500;
 
-struct MessageView {
-    id: String,
-    deliveries: Vec<StoredDelivery>,
-    lines: Vec<RawLine>,
-    /// What carom did; `None` for a reader who sees some mail only.
-    known: Option<Known>,
-}
-
 pub(super) fn message(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let reader = PageReader::of(asked, "/message");
-    let id = asked.query.text("id").unwrap_or_default().trim();
-    let id = id.trim_start_matches('<').trim_end_matches('>');
-    let deliveries = asked.view.message(id)?;
-    asked.desk.fold();
-    let store = asked.view.whole().ok().and_then(|whole| whole.store);
-    let known = store.map(|store| Known::about_message(id, store, &asked.desk.config)).transpose()?;
-    let known = known.filter(|known| !known.is_nothing());
-    if deliveries.is_empty() && known.is_none() {
-        let fix = "check the id: a queue id or a Message-ID; old messages leave the index";
-        return Err(Problem::new(
-            axum::http::StatusCode::NOT_FOUND,
-            "not-found",
-            "nothing is known of this message",
-            fix,
-        ));
-    }
-    let lines = asked.view.raw_lines(&deliveries, &asked.desk.config)?;
-    let view = MessageView { id: id.to_owned(), deliveries, lines, known };
-    let frame = Frame { title: id, path: "/deliveries", fresh_for: None, reader: &reader };
-    Ok(show(&frame, |to| view.write(to, &reader)))
+    let found = FoundMessage::find(asked, asked.query.text("id").unwrap_or_default())?;
+    let frame = Frame { title: &found.id, path: "/deliveries", fresh_for: None, reader: &reader };
+    Ok(show(&frame, |to| found.write(to, &reader)))
 }
 
-impl MessageView {
+impl FoundMessage {
     fn write(&self, to: &mut Html, reader: &PageReader) {
         title(to, &format!("Message {}", self.id));
         if let Some(first) = self.deliveries.first() {
