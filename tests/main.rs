@@ -56,6 +56,7 @@ mod logs;
 mod lookup;
 mod loops;
 mod make_targets;
+mod many_names;
 mod mutations;
 mod not_files;
 mod nothing_yet;

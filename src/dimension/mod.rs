@@ -43,6 +43,11 @@ impl Dimension {
         Dimension::Source,
     ];
 
+    /// Whether delays and TLS levels are counted by it.
+    pub(crate) fn is_destination(self) -> bool {
+        matches!(self, Dimension::RecipientDomain | Dimension::Provider)
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Dimension::All => "all",

@@ -13,22 +13,24 @@ use crate::error::Result;
 use crate::maillog::Lines;
 use rusqlite::{Row, params};
 
-const COUNTS: &str = "sent, bounced, expired, rejected, deleted, discarded, deferrals, bytes";
+/// What most rows have of it comes first, then whether there is more.
+const COUNTS: &str = "sent, deferrals, bytes, bounced | expired | rejected | deleted | discarded,
+    bounced, expired, rejected, deleted, discarded";
 /// Of one dimension, in the order of the table.
 const WITHIN: &str = "WHERE step = ?1 AND dimension = ?2 AND at >= ?3 AND at < ?4";
+/// The intervals with a count.
+const BEGUN: &str = "SELECT at FROM sums WHERE step = ?1 AND dimension = 'all' AND at >= ?2 AND at < ?3";
+/// Of one name in one interval.
+const NAMED: &str = "WHERE step = ?1 AND dimension = ?2 AND at = ?3 AND name = ?4";
 
 fn counts(row: &Row<'_>, first: usize) -> rusqlite::Result<Sum> {
     let get = |at: usize| row.get(first + at);
-    Ok(Sum {
-        sent: get(0)?,
-        bounced: get(1)?,
-        expired: get(2)?,
-        rejected: get(3)?,
-        deleted: get(4)?,
-        discarded: get(5)?,
-        deferrals: get(6)?,
-        bytes: get(7)?,
-    })
+    let sum = Sum { sent: get(0)?, deferrals: get(1)?, bytes: get(2)?, ..Sum::default() };
+    if get(3)? == 0 {
+        return Ok(sum);
+    }
+    let (bounced, expired, rejected, deleted, discarded) = (get(4)?, get(5)?, get(6)?, get(7)?, get(8)?);
+    Ok(Sum { bounced, expired, rejected, deleted, discarded, ..sum })
 }
 
 impl Index {
@@ -47,6 +49,39 @@ impl Index {
                 let mut rows = select.query(params![interval.name(), dimension.name(), from, to])?;
                 while let Some(row) = rows.next()? {
                     each(row)?;
+                }
+            }
+            Ok(())
+        })();
+        self.checked(given)
+    }
+
+    /// The same for the rows of some names, with the place of the name: each is looked up, because
+    /// strangers choose how many others there are.
+    fn each_named_row(
+        &self,
+        sql: &str,
+        stretches: &[Stretch],
+        dimension: Dimension,
+        names: &[&str],
+        mut each: impl FnMut(usize, &Row<'_>) -> rusqlite::Result<()>,
+    ) -> Result<()> {
+        let given = (|| {
+            let (mut begun, mut select) =
+                (self.connection.prepare_cached(BEGUN)?, self.connection.prepare_cached(sql)?);
+            for Stretch { interval, from, to, .. } in self.with_names(stretches, dimension)? {
+                select.raw_bind_parameter(1, interval.name())?;
+                select.raw_bind_parameter(2, dimension.name())?;
+                for at in begun.query_map(params![interval.name(), from, to], |row| row.get::<_, i64>(0))? {
+                    let at = at?;
+                    select.raw_bind_parameter(3, at)?;
+                    for (place, name) in names.iter().enumerate() {
+                        select.raw_bind_parameter(4, name)?;
+                        let mut rows = select.raw_query();
+                        while let Some(row) = rows.next()? {
+                            each(place, row)?;
+                        }
+                    }
                 }
             }
             Ok(())
@@ -104,11 +139,9 @@ impl Index {
     /// The sum of one name.
     pub(crate) fn sum(&self, stretches: &[Stretch], dimension: Dimension, name: &str) -> Result<Sum> {
         let mut all = Sum::default();
-        let sql = format!("SELECT {COUNTS}, name FROM sums {WITHIN}");
-        self.each_row(&sql, stretches, dimension, |row| {
-            if row.get_ref(8)?.as_str()? == name {
-                all += &counts(row, 0)?;
-            }
+        let sql = format!("SELECT {COUNTS} FROM sums {NAMED}");
+        self.each_named_row(&sql, stretches, dimension, &[name], |_, row| {
+            all += &counts(row, 0)?;
             Ok(())
         })?;
         Ok(all)
@@ -125,19 +158,18 @@ impl Index {
         Ok(course)
     }
 
-    /// Gives `each` the place of a name that has one, a bucket of delay, and deliveries.
+    /// Gives `each` the place of a name among those that are wanted, a bucket of delay, and
+    /// deliveries.
     pub(crate) fn delays(
         &self,
         stretches: &[Stretch],
         dimension: Dimension,
-        place: impl Fn(&str) -> Option<usize>,
+        wanted: &[&str],
         mut each: impl FnMut(usize, u8, u64),
     ) -> Result<()> {
-        let sql = format!("SELECT name, bucket, deliveries FROM delays {WITHIN}");
-        self.each_row(&sql, stretches, dimension, |row| {
-            if let Some(place) = place(row.get_ref(0)?.as_str()?) {
-                each(place, row.get(1)?, row.get::<_, i64>(2)?.try_into().unwrap_or(0));
-            }
+        let sql = format!("SELECT bucket, deliveries FROM delays {NAMED}");
+        self.each_named_row(&sql, stretches, dimension, wanted, |place, row| {
+            each(place, row.get(0)?, row.get::<_, i64>(1)?.try_into().unwrap_or(0));
             Ok(())
         })
     }

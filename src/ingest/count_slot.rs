@@ -88,9 +88,12 @@ impl CountSlot {
         self.all.add(news);
         for ((counts, dimension), name) in self.named.iter_mut().zip(Dimension::NAMED).zip(names) {
             if *name != NONE {
-                let is_destination = matches!(dimension, Dimension::RecipientDomain | Dimension::Provider);
                 let only_sum = News { bucket: None, level: NONE, ..news };
-                counts.entry(*name).or_default().add(if is_destination { news } else { only_sum });
+                counts.entry(*name).or_default().add(if dimension.is_destination() {
+                    news
+                } else {
+                    only_sum
+                });
             }
         }
     }

@@ -9,16 +9,15 @@ use crate::error::Result;
 use crate::index::{Index, Stretch};
 use std::collections::BTreeMap;
 
-/// Of as many names as are wanted, each in its place.
+/// Of each of these names, in their order.
 pub(crate) fn delays(
     index: &Index,
     stretches: &[Stretch],
     dimension: Dimension,
-    wanted: usize,
-    place: impl Fn(&str) -> Option<usize>,
+    names: &[&str],
 ) -> Result<Vec<Option<Percentiles>>> {
-    let mut counted: Vec<BTreeMap<u8, u64>> = vec![BTreeMap::new(); wanted];
-    index.delays(stretches, dimension, place, |place, bucket, deliveries| {
+    let mut counted: Vec<BTreeMap<u8, u64>> = vec![BTreeMap::new(); names.len()];
+    index.delays(stretches, dimension, names, |place, bucket, deliveries| {
         *counted[place].entry(bucket).or_default() += deliveries;
     })?;
     let of = |buckets: BTreeMap<u8, u64>| {

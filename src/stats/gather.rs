@@ -75,7 +75,7 @@ pub(crate) fn outcomes_alone(index: &Index, period: Period, now_ms: i64) -> Resu
         totals,
         recipient_domains: groups(Dimension::RecipientDomain)?,
         providers: groups(Dimension::Provider)?,
-        reasons: reasons(&counted, ReasonKind::Failed, waiting.reasons),
+        reasons: reasons(&counted, ReasonKind::Failed, waiting.reasons()),
         ..Figures::default()
     })
 }
@@ -106,13 +106,11 @@ pub(crate) fn lifelong(index: &Index) -> Result<Figures> {
 /// The steps that make up a period, and where the first begins and the last ends. The distant past
 /// is known by the day only.
 fn steps((from, to): Period, now: i64, newest: i64) -> (Interval, Period) {
-    let is_whole = |step: i64| from.rem_euclid(step) == 0 && to.rem_euclid(step) == 0;
+    let is_whole = from.rem_euclid(HOUR_MS) == 0 && to.rem_euclid(HOUR_MS) == 0;
     let around = |step: Interval| (step, (step.start(from), step.start(to - 1) + step.ms()));
-    if is_whole(DAY_MS) {
-        (Interval::Day, (from, to))
-    } else if from < newest - HOURS_MS {
+    if from < newest - HOURS_MS {
         around(Interval::Day)
-    } else if is_whole(HOUR_MS) {
+    } else if is_whole {
         (Interval::Hour, (from, to))
     } else if from > now - RECENT_MS + 60_000 {
         around(Interval::Minute)
@@ -146,9 +144,9 @@ fn gathered(index: &Index, stretches: &[Stretch], period: Period, waiting: &Wait
         deferrals: count(all.deferrals),
         unclassified: count(counted.iter().filter(|one| one.unknown).map(|one| one.number).sum()),
         bytes: count(all.bytes),
-        delay: delays(index, stretches, Dimension::All, 1, |_| Some(0))?.pop().flatten(),
+        delay: delays(index, stretches, Dimension::All, &[""])?.pop().flatten(),
         oldest_deferred_ms: waiting.oldest_deferred_ms,
-        reasons: judged(index, reasons(counted, ReasonKind::Failed, waiting.reasons.clone()))?,
+        reasons: judged(index, reasons(counted, ReasonKind::Failed, waiting.reasons()))?,
         rejects: reasons(counted, ReasonKind::Rejected, BTreeMap::new()),
         recipient_domains: groups(Dimension::RecipientDomain)?,
         providers: groups(Dimension::Provider)?,
@@ -157,7 +155,7 @@ fn gathered(index: &Index, stretches: &[Stretch], period: Period, waiting: &Wait
         relays: groups(Dimension::Relay)?,
         sources: groups(Dimension::Source)?,
         tls: tls(index, stretches)?,
-        provider_reasons: provider_reasons(counted, waiting.provider_reasons.clone()),
+        provider_reasons: provider_reasons(counted, waiting.provider_reasons()),
         ..Figures::default()
     })
 }
@@ -241,7 +239,7 @@ mod tests {
     fn a_period_of_the_past_has_whole_hours() {
         let now = 50 * DAY_MS + 5 * HOUR_MS;
         let steps = |from, to, now| steps((from, to), now, now);
-        assert_eq!(steps(DAY_MS, 3 * DAY_MS, now), (Interval::Day, (DAY_MS, 3 * DAY_MS)));
+        assert_eq!(steps(DAY_MS, 3 * DAY_MS, now), (Interval::Hour, (DAY_MS, 3 * DAY_MS)));
         assert_eq!(steps(HOUR_MS, DAY_MS, now), (Interval::Hour, (HOUR_MS, DAY_MS)));
         assert_eq!(steps(HOUR_MS + 5, 2 * HOUR_MS + 1, now), (Interval::Hour, (HOUR_MS, 3 * HOUR_MS)));
         let minute = 60_000;

@@ -7,35 +7,29 @@
 use super::delays::delays;
 use super::figures::GroupFigures;
 use super::outcomes::Outcomes;
-use super::top::{OTHER, top};
+use super::top::{OTHER, biggest};
 use super::waiting::{NAMES, Waiting};
 use crate::dimension::Dimension;
 use crate::dimension::names::ByName;
 use crate::error::Result;
 use crate::index::{Index, Stretch, Sum};
 
-/// Outcomes, deferrals and bytes of each.
+/// Outcomes, deferrals and bytes of each; the rest, if there is one, is the last.
 pub(crate) fn outcomes_of(
     index: &Index,
     stretches: &[Stretch],
     dimension: Dimension,
     waiting: &Waiting,
 ) -> Result<Vec<GroupFigures>> {
-    let mut groups: ByName<GroupFigures> = ByName::default();
-    for (name, sum) in index.sums(stretches, dimension)? {
-        let (outcomes, deferrals, bytes) = (outcomes(&sum), count(sum.deferrals), count(sum.bytes));
-        let group =
-            GroupFigures { name: name.clone(), outcomes, deferrals, bytes, ..GroupFigures::default() };
-        groups.insert(name, group);
+    let mut sums = index.sums(stretches, dimension)?;
+    let mut groups: Vec<GroupFigures> = Vec::with_capacity(sums.len());
+    for (name, waits) in waiting.by(dimension) {
+        let mut group = group(name.to_owned(), &sums.remove(name).unwrap_or_default());
+        group.outcomes += *waits;
+        groups.push(group);
     }
-    for (name, outcomes) in waiting.by(dimension) {
-        let empty = || GroupFigures { name: name.clone(), ..GroupFigures::default() };
-        groups.entry(name.clone()).or_insert_with(empty).outcomes += *outcomes;
-    }
-    let groups: Vec<GroupFigures> = groups.into_values().collect();
-    let (mut kept, rest) = top(&groups, NAMES);
-    kept.extend(rest);
-    Ok(kept)
+    groups.extend(sums.into_iter().map(|(name, sum)| group(name, &sum)));
+    Ok(biggest(groups, NAMES))
 }
 
 /// The same with delays and TLS levels.
@@ -46,18 +40,29 @@ pub(crate) fn groups(
     waiting: &Waiting,
 ) -> Result<Vec<GroupFigures>> {
     let mut groups = outcomes_of(index, stretches, dimension, waiting)?;
-    let place = |(at, group): (usize, &GroupFigures)| (group.name.clone(), at);
-    let places: ByName<usize> = groups.iter().enumerate().map(place).collect();
-    let place = |name: &str| places.get(name).copied().filter(|_| name != OTHER);
-    let delays = delays(index, stretches, dimension, groups.len(), place)?;
+    if !dimension.is_destination() {
+        return Ok(groups);
+    }
+    let names: Vec<&str> = groups.iter().map(|group| &*group.name).filter(|name| *name != OTHER).collect();
+    let delays = delays(index, stretches, dimension, &names)?;
+    let places: ByName<usize> = names.iter().enumerate().map(|(at, name)| ((*name).to_owned(), at)).collect();
+    let rest = groups.iter().position(|group| group.name == OTHER);
     groups.iter_mut().zip(delays).for_each(|(group, delay)| group.delay = delay);
-    let rest = places.get(OTHER);
     index.tls_levels(stretches, dimension, |name, level, deliveries| {
-        if let Some(group) = places.get(name).or(rest).and_then(|at| groups.get_mut(*at)) {
-            *group.tls.entry(level.to_owned()).or_default() += deliveries;
+        let Some(group) = places.get(name).copied().or(rest).and_then(|at| groups.get_mut(at)) else {
+            return;
+        };
+        match group.tls.get_mut(level) {
+            Some(known) => *known += deliveries,
+            None => _ = group.tls.insert(level.to_owned(), deliveries),
         }
     })?;
     Ok(groups)
+}
+
+fn group(name: String, sum: &Sum) -> GroupFigures {
+    let (outcomes, deferrals, bytes) = (outcomes(sum), count(sum.deferrals), count(sum.bytes));
+    GroupFigures { name, outcomes, deferrals, bytes, ..GroupFigures::default() }
 }
 
 pub(super) fn count(number: i64) -> u64 {

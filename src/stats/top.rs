@@ -25,12 +25,38 @@ pub(crate) fn top(groups: &[GroupFigures], most: usize) -> (Vec<GroupFigures>, O
             Some(same) => same,
             None => rest.get_or_insert_with(|| GroupFigures { name: OTHER.into(), ..Default::default() }),
         };
-        into.outcomes += group.outcomes;
-        into.deferrals += group.deferrals;
-        into.bytes += group.bytes;
-        for (level, deliveries) in &group.tls {
-            *into.tls.entry(level.clone()).or_default() += deliveries;
-        }
+        add(into, group);
     }
     (kept, rest)
+}
+
+/// The same of very many groups, whose names differ and whose delays are not known yet. The rest,
+/// if there is one, is the last.
+pub(crate) fn biggest(mut groups: Vec<GroupFigures>, most: usize) -> Vec<GroupFigures> {
+    let by_size = |a: &GroupFigures, b: &GroupFigures| {
+        (a.name == OTHER)
+            .cmp(&(b.name == OTHER))
+            .then_with(|| b.outcomes.total().cmp(&a.outcomes.total()).then_with(|| a.name.cmp(&b.name)))
+    };
+    let mut left = Vec::new();
+    if groups.len() > most {
+        groups.select_nth_unstable_by(most, by_size);
+        left = groups.split_off(most);
+    }
+    groups.sort_unstable_by(by_size);
+    if !left.is_empty() {
+        let mut rest = GroupFigures { name: OTHER.into(), ..GroupFigures::default() };
+        left.iter().for_each(|group| add(&mut rest, group));
+        groups.push(rest);
+    }
+    groups
+}
+
+fn add(into: &mut GroupFigures, group: &GroupFigures) {
+    into.outcomes += group.outcomes;
+    into.deferrals += group.deferrals;
+    into.bytes += group.bytes;
+    for (level, deliveries) in &group.tls {
+        *into.tls.entry(level.clone()).or_default() += deliveries;
+    }
 }
