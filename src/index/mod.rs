@@ -163,16 +163,18 @@ impl Index {
         if read_only::is_missing(path) {
             return Ok(None);
         }
-        let opened = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(|connection| {
-            connection.busy_timeout(BUSY_READER)?;
-            connection.set_prepared_statement_cache_capacity(STATEMENTS);
-            Ok((migrations::version(&connection)?, connection))
-        });
+        let opened = reader(path).and_then(|reader| Ok((migrations::version(&reader)?, reader)));
         let ours = index_schema::MIGRATIONS.len() as i64;
         match opened.map_err(|error| wrong(path, &error))? {
             (version, connection) if version == ours => Ok(Some(Index { connection, path: path.to_owned() })),
             (other, _) => Err(Database::Index.of_version(path, other, ours)),
         }
+    }
+
+    /// Another reader of the same file, for another thread.
+    pub(crate) fn beside(&self) -> Result<Index> {
+        let connection = self.checked(reader(&self.path))?;
+        Ok(Index { connection, path: self.path.clone() })
     }
 
     /// Opens the file for questions alone; where the disk is full, as it is.
@@ -306,6 +308,13 @@ fn wrong(path: &Path, error: &rusqlite::Error) -> Error {
 fn unwritable(path: &Path, error: &io::Error) -> Error {
     let fix = "let the user that runs carom write there, free the disk, or set [index] path";
     Database::Index.error(path, &error.to_string()).remedy(fix)
+}
+
+fn reader(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.busy_timeout(BUSY_READER)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {

@@ -5,7 +5,8 @@
 //! are read.
 
 use super::delays::delays;
-use super::figures::{Figures, LineCounts, ProviderReason, Reason, StoreFigures, UnknownText};
+use super::domains_beside::DomainsBeside;
+use super::figures::{Figures, GroupFigures, LineCounts, ProviderReason, Reason, StoreFigures, UnknownText};
 use super::groups::{count, groups, outcomes, outcomes_of};
 use super::period::Period;
 use super::series::{Point, Resolution};
@@ -21,6 +22,7 @@ use crate::maillog::{Lines, Whose};
 use crate::store::Store;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Shapes of unknown texts.
 const SHAPES: u64 = 50;
@@ -44,18 +46,23 @@ pub(crate) fn figures(index: &Index, period: Period, now_ms: i64) -> Result<Figu
         length if length <= 9 * DAY_MS && from >= newest_ms - HOURS_MS => (Resolution::Hour, Interval::Hour),
         _ => (Resolution::Day, Interval::Day),
     };
-    let mut waiting = Waiting::default();
-    index.waiting(period, |one| waiting.count(&one, course))?;
-    for (at, sum) in index.course(course, period)? {
-        *waiting.points.entry(at).or_default() += outcomes(&sum);
-    }
-    let series = std::mem::take(&mut waiting.points).into_iter();
-    Ok(Figures {
-        step,
-        series: series.map(|(at_ms, outcomes)| Point { at_ms, outcomes }).collect(),
-        lines: counts(index.lines(period)?),
-        unknown: unknown(index, period)?,
-        ..gathered(index, &stretches, period, &waiting)?
+    std::thread::scope(|scope| {
+        let domains = DomainsBeside::begin(scope, index, &stretches);
+        let mut waiting = Waiting::default();
+        index.waiting(period, |one| waiting.count(&one, course))?;
+        let waiting = Arc::new(waiting);
+        domains.tell(&waiting);
+        let mut points = waiting.points.clone();
+        for (at, sum) in index.course(course, period)? {
+            *points.entry(at).or_default() += outcomes(&sum);
+        }
+        Ok(Figures {
+            step,
+            series: points.into_iter().map(|(at_ms, outcomes)| Point { at_ms, outcomes }).collect(),
+            lines: counts(index.lines(period)?),
+            unknown: unknown(index, period)?,
+            ..gathered(index, &stretches, period, &waiting, || domains.end(&waiting))?
+        })
     })
 }
 
@@ -93,7 +100,9 @@ pub(crate) fn of_store(store: &Store, now_ms: i64) -> Result<Option<StoreFigures
 pub(crate) fn lifelong(index: &Index) -> Result<Figures> {
     let period = (0, 1);
     let ever = Stretch::of(Interval::Ever, period);
-    let mut figures = gathered(index, &ever, period, &Waiting::default())?;
+    let nothing = Waiting::default();
+    // Of names that strangers choose, nothing is kept for ever.
+    let mut figures = gathered(index, &ever, period, &nothing, || Ok(Vec::new()))?;
     let [own, others, carom] = index.waiting_count()?;
     let waiting = [(&mut figures.totals, own), (&mut figures.others, others), (&mut figures.carom, carom)];
     for (outcomes, (deferred, held)) in waiting {
@@ -119,7 +128,13 @@ fn steps((from, to): Period, now: i64, newest: i64) -> (Interval, Period) {
     }
 }
 
-fn gathered(index: &Index, stretches: &[Stretch], period: Period, waiting: &Waiting) -> Result<Figures> {
+fn gathered(
+    index: &Index,
+    stretches: &[Stretch],
+    period: Period,
+    waiting: &Waiting,
+    recipient_domains: impl FnOnce() -> Result<Vec<GroupFigures>>,
+) -> Result<Figures> {
     let at = |ms| Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
     let (all, counted) = (total(index, stretches)?, &index.reasons(stretches)?);
     let mut totals = outcomes(&all);
@@ -148,7 +163,6 @@ fn gathered(index: &Index, stretches: &[Stretch], period: Period, waiting: &Wait
         oldest_deferred_ms: waiting.oldest_deferred_ms,
         reasons: judged(index, reasons(counted, ReasonKind::Failed, waiting.reasons()))?,
         rejects: reasons(counted, ReasonKind::Rejected, BTreeMap::new()),
-        recipient_domains: groups(Dimension::RecipientDomain)?,
         providers: groups(Dimension::Provider)?,
         sender_domains: groups(Dimension::SenderDomain)?,
         clients: groups(Dimension::Client)?,
@@ -156,6 +170,7 @@ fn gathered(index: &Index, stretches: &[Stretch], period: Period, waiting: &Wait
         sources: groups(Dimension::Source)?,
         tls: tls(index, stretches)?,
         provider_reasons: provider_reasons(counted, waiting.provider_reasons()),
+        recipient_domains: recipient_domains()?,
         ..Figures::default()
     })
 }

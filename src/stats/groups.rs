@@ -21,7 +21,10 @@ pub(crate) fn outcomes_of(
     dimension: Dimension,
     waiting: &Waiting,
 ) -> Result<Vec<GroupFigures>> {
-    let mut sums = index.sums(stretches, dimension)?;
+    Ok(outcomes_with(index.sums(stretches, dimension)?, dimension, waiting))
+}
+
+fn outcomes_with(mut sums: ByName<Sum>, dimension: Dimension, waiting: &Waiting) -> Vec<GroupFigures> {
     let mut groups: Vec<GroupFigures> = Vec::with_capacity(sums.len());
     for (name, waits) in waiting.by(dimension) {
         let mut group = group(name.to_owned(), &sums.remove(name).unwrap_or_default());
@@ -29,7 +32,7 @@ pub(crate) fn outcomes_of(
         groups.push(group);
     }
     groups.extend(sums.into_iter().map(|(name, sum)| group(name, &sum)));
-    Ok(biggest(groups, NAMES))
+    biggest(groups, NAMES)
 }
 
 /// The same with delays and TLS levels.
@@ -39,7 +42,18 @@ pub(crate) fn groups(
     dimension: Dimension,
     waiting: &Waiting,
 ) -> Result<Vec<GroupFigures>> {
-    let mut groups = outcomes_of(index, stretches, dimension, waiting)?;
+    groups_with(index, stretches, dimension, index.sums(stretches, dimension)?, waiting)
+}
+
+/// The same, of sums that were read before.
+pub(crate) fn groups_with(
+    index: &Index,
+    stretches: &[Stretch],
+    dimension: Dimension,
+    sums: ByName<Sum>,
+    waiting: &Waiting,
+) -> Result<Vec<GroupFigures>> {
+    let mut groups = outcomes_with(sums, dimension, waiting);
     if !dimension.is_destination() {
         return Ok(groups);
     }

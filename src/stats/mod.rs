@@ -26,6 +26,8 @@ mod waiting;
 mod delays;
 /// Deliveries by a name that they have in common.
 mod groups;
+/// The recipient domains, read beside the rest.
+mod domains_beside;
 /// Figures counted from deliveries.
 pub(crate) mod of_deliveries;
 /// The figures of a period, out of the index.
