@@ -25,19 +25,19 @@ help:
 	@echo 'make examples  build and test the example policies in Rust, C, JavaScript and Python'
 
 demo: build-tools
-	cargo build --profile demo
-	cargo run --profile demo --quiet --example demo
+	cargo build --profile demo --workspace
+	"$${CARGO_TARGET_DIR:-target}/demo/demo"
 
 test: test-tools
 	cargo fmt --check
-	@for other in policies examples/policies/rust tests/fuzz tests/model; do \
+	@for other in examples/demo policies examples/policies/rust tests/fuzz tests/model; do \
 		echo "cargo fmt --check, of $$other"; \
 		cargo fmt --manifest-path $$other/Cargo.toml --all --check || exit 1; \
 	done
 	cargo build --release
 	cargo test --release
 	cargo test --manifest-path tests/model/Cargo.toml
-	cargo clippy --release --all-targets -- -D warnings
+	cargo clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --no-deps --document-private-items
 
 test-unit:

@@ -53,7 +53,11 @@ pub(crate) fn classify(
 ) -> Result<Vec<Classified>, Failure> {
     let defects = |item: &Item| with_defects.then(|| Message::read(&item.raw).defect_texts());
     let read = |item: &Item| (report::read_file(&item.raw), defects(item).unwrap_or_default());
-    let (reports, defects): (Vec<Report>, Vec<Vec<String>>) = items.par_iter().map(read).unzip();
+    // One message alone needs no other thread.
+    let (reports, defects): (Vec<Report>, Vec<Vec<String>>) = match items {
+        [] | [_] => items.iter().map(read).unzip(),
+        _ => items.par_iter().map(read).unzip(),
+    };
     let failures: Vec<DeliveryFailure> = reports.iter().flat_map(failures).collect();
     let mut classes = policy.classify(facts, &failures)?.into_iter();
     let classified = |((item, report), defects): ((&Item, Report), Vec<String>)| Classified {

@@ -2,7 +2,7 @@
 //! everything else, and a report of what happened. `make demo` runs it; `--make-inbox` writes the
 //! signed messages again.
 
-#[path = "../tests/harness/peers.rs"]
+#[path = "../../tests/harness/peers.rs"]
 mod peers;
 
 use mail_auth::common::crypto::Ed25519Key;
@@ -21,7 +21,7 @@ const PUBLIC: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f7
 const SENDER: &str = "news@sender.example";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     if std::env::args().any(|argument| argument == "--make-inbox") {
         return make_inbox(&root.join("examples/inbox"));
     }
@@ -85,7 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Runs the binary that was built like this program.
 fn carom(scratch: &Path, arguments: &[&str]) -> Result<String, Box<dyn Error>> {
     let demo = std::env::current_exe()?;
-    let profile = demo.ancestors().nth(2).ok_or("not run by cargo")?;
+    let profile = demo.parent().ok_or("not run by cargo")?;
     let output = Command::new(profile.join("carom"))
         .arg("--config")
         .arg(scratch.join("carom.toml"))
