@@ -55,7 +55,7 @@ pub(crate) fn needs_no_source(store: &Store, mail: &Mail, earlier: &OnRecord) ->
     let Standing::Open = earlier.standing else { return true };
     let key = mail.key.text();
     store
-        .release(&[(key, mail.raw())])
+        .take_source(key, mail.raw())
         .inspect_err(|error| tracing::error!(%error, key, "the source of the message is kept"))
         .is_ok()
 }

@@ -168,9 +168,10 @@ impl<'a> PromisedBatch<'a> {
             let (decided, verdict, fate) = (None, Verdict::Accept, Fate::Halted);
             let (counted, kept, fault) = (Tally::default(), Vec::new(), false);
             let mut one = Destined { mail, facts, decided, verdict, fate, counted, kept, fault };
-            match outcome {
-                Outcome::Before(earlier) => one.was_before(house, earlier, Verdict::Accept),
-                Outcome::Halted(halt) => match one.halt(house, policy, halt) {
+            match (house.log.verdict_of(one.mail.key.text()), outcome) {
+                (Some(verdict), _) => (one.verdict, one.fate) = (verdict, Fate::Before(None, true)),
+                (None, Outcome::Before(earlier)) => one.was_before(house, earlier, Verdict::Accept),
+                (None, Outcome::Halted(halt)) => match one.halt(house, policy, halt) {
                     Some(accepted) if accepted.verdict == Verdict::Accept => {
                         let decided = DecidedPlan::of_failure(accepted, &one.facts);
                         one.is_decided(house, policy, decided);
@@ -178,7 +179,7 @@ impl<'a> PromisedBatch<'a> {
                     Some(deferred) => halted.push((index, deferred)),
                     None => {}
                 },
-                Outcome::Decided(decided) => one.is_decided(house, policy, decided),
+                (None, Outcome::Decided(decided)) => one.is_decided(house, policy, decided),
             }
             messages.push(one);
         }

@@ -145,6 +145,11 @@ impl<'a> MessageLine<'a> {
         self.key.clone().map(|key| MessageRecord { key, at_ms: self.at_ms, verdict, counted, is_gone: false })
     }
 
+    /// The message that it is the record of, and what that was promised.
+    pub(super) fn promised(&self) -> Option<(&str, &Verdict)> {
+        Some((self.key.as_deref()?, self.verdict))
+    }
+
     pub(super) fn is_deferral(&self) -> bool {
         matches!(self.verdict, Verdict::Defer(_))
     }

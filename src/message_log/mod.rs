@@ -19,6 +19,7 @@ mod log_reading;
 mod message_line;
 mod new_lines;
 mod outlines;
+mod recorded_verdicts;
 mod step_now;
 mod trail;
 mod word_filter;
@@ -48,8 +49,10 @@ use crate::plan::{StepEnd, Verdict};
 use crate::policy::Policy;
 use crate::smtp_reply::SmtpReply;
 use crate::store::{Ended, PendingStep, Performed, Store, Tally};
+use recorded_verdicts::RecordedVerdicts;
 use std::io;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What the files are named after.
 const NAME: &str = "messages";
@@ -67,12 +70,14 @@ pub(crate) struct Unrecorded {
 pub(crate) struct MessageLog {
     directory: PathBuf,
     format: LogFormat,
+    recorded: Mutex<RecordedVerdicts>,
 }
 
 impl MessageLog {
     /// Opens no file before the first line.
     pub(crate) fn open(config: &Config) -> MessageLog {
-        MessageLog { directory: config.log_dir(), format: config.log.format }
+        let recorded = Mutex::default();
+        MessageLog { directory: config.log_dir(), format: config.log.format, recorded }
     }
 
     /// Adds lines, in one write. A log that cannot be written does not stop mail.
@@ -181,6 +186,12 @@ impl MessageLog {
             0
         });
         let from = memchr::memchr_iter(b'\n', &json.as_bytes()[..written]).count();
+        let mut recorded = self.recorded();
+        lines[..from]
+            .iter()
+            .filter_map(MessageLine::promised)
+            .for_each(|(key, verdict)| recorded.put(key, verdict));
+        drop(recorded);
         if from < lines.len() {
             if written > 0 {
                 self.complain(&io::ErrorKind::StorageFull.into());
@@ -191,6 +202,15 @@ impl MessageLog {
             self.put_text(json.lines());
         }
         Ok(())
+    }
+
+    /// What this process has recorded about a message, if the log has it and the store may not.
+    pub(crate) fn verdict_of(&self, key: &str) -> Option<Verdict> {
+        self.recorded().get(key)
+    }
+
+    fn recorded(&self) -> MutexGuard<'_, RecordedVerdicts> {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns how many bytes were written.

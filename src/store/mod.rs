@@ -213,6 +213,12 @@ impl Store {
         step_rows::release(&self.db, left)
     }
 
+    /// Whatever is pending of a message, the file that holds it is not needed any more. Whoever does
+    /// its steps goes on with them.
+    pub(crate) fn take_source(&self, key: &str, raw: &Arc<Vec<u8>>) -> Result<()> {
+        step_rows::take_source(&self.db, key, raw)
+    }
+
     /// The source of these messages is gone, so they cannot be delivered again: finished ones leave
     /// the journal.
     pub(crate) fn forget(&self, keys: &[String]) -> Result<()> {

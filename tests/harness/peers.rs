@@ -16,7 +16,8 @@ pub(crate) struct Arrived {
 }
 
 /// How the SMTP server behaves: at this command (`.` for the end of the data) it gives this reply. At `silent` it takes
-/// the connection and says nothing, at `drip` it greets a byte at a time, at `` it takes everything.
+/// the connection and says nothing, at `drip` it greets a byte at a time, at `slow` it takes two seconds for a message, at
+/// `` it takes everything.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Manner {
     pub(crate) at: &'static str,
@@ -131,6 +132,9 @@ fn talk(
                 if let Some(reply) = scripted(".") {
                     out.write_all(reply.as_bytes())?;
                     continue;
+                }
+                if first.at == "slow" {
+                    std::thread::sleep(Duration::from_secs(2));
                 }
                 arrived.lock().unwrap().push(Arrived { from: from.clone(), to: to.clone(), data });
                 out.write_all(b"250 2.0.0 taken\r\n")?;

@@ -163,6 +163,12 @@ pub(crate) fn give_back(shared: &SharedConnection, keys: Vec<String>) -> Result<
     shared.write(move |db| keys.iter().try_for_each(|key| give_up(db, key, &this)))
 }
 
+/// Keeps a message whose steps somebody else may be doing.
+pub(crate) fn take_source(shared: &SharedConnection, key: &str, raw: &Arc<Vec<u8>>) -> Result<()> {
+    let (key, raw) = (key.to_owned(), raw.clone());
+    shared.write(move |db| copy_message(db, &key, &raw))
+}
+
 /// A message and its steps are not this process's any more.
 fn give_up(db: &Connection, key: &str, this: &str) -> rusqlite::Result<()> {
     let mut release = db.prepare_cached("UPDATE journal SET owner = NULL WHERE key = ?1 AND owner = ?2")?;
