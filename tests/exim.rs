@@ -146,3 +146,57 @@ fn what_strangers_choose_is_no_flag_and_no_field_of_exim() {
     let expired = &deliveries(&sandbox, &["--recipient", "s@s.example"])[0];
     assert_eq!((&expired["status"], &expired["attempts"]), (&json!("expired"), &json!(1)));
 }
+
+#[test]
+fn an_address_ends_before_what_any_selector_and_any_kind_of_deferral_put_behind_it() {
+    let (sandbox, path) = sandbox();
+    let id = "2026-03-01 10:00:00 1xXZc0-0006SV-0R";
+    let mx = "R=dnslookup T=remote_smtp H=mx.dest.example [192.0.2.1]:25";
+    let unknown = "SMTP error from remote mail server after RCPT TO:<x@dest.example>: 550 5.1.1 User unknown";
+    append(
+        &path,
+        &format!(
+            "{id} <= a@shop.example U=app P=local S=900\n\
+             {id} ** end@dest.example (mid@shop.example, \"b (c)\"@shop.example) <first@shop.example> F=<a@shop.example> {mx}: {unknown}\n\
+             {id} => info (mid@shop.example) <box@shop.example> R=local T=mail_spool\n\
+             {id} ** queue@dest.example Q=slow {mx}: {unknown}\n\
+             {id} ** \"two (2) <3>\"@dest.example {mx}: {unknown}\n\
+             {id} == held@dest.example defer (-2): domain is held by queue_domains\n\
+             {id} == route@dest.example routing defer (-51): retry time not reached\n\
+             {id} == route@dest.example routing defer (-59): retry time not reached\n\
+             {id} => route@dest.example {mx} C=\"250 ok\"\n\
+             {id} == busy@dest.example R=dnslookup T=remote_smtp defer (-46) H=mx.dest.example [192.0.2.1]: SMTP error from \
+             remote mail server after end of data: 451 4.3.0 busy\n\
+             {id} == busy@dest.example R=dnslookup T=remote_smtp defer (-54): retry time not reached for any host for 'dest.example'\n\
+             {id} == down@dest.example R=dnslookup T=remote_smtp defer (111): Connection refused H=mx.dest.example [192.0.2.1]:25\n\
+             {id} == |\"/usr/bin/p (a) b\" (mid@shop.example) <pipe@shop.example> R=forward T=address_pipe defer (0): Child process \
+             returned 75\n"
+        ),
+    );
+    let ticked = tick(&sandbox);
+    assert_eq!(ticked["unknown"], json!(0), "{ticked}");
+    for (recipient, status, attempts) in [
+        ("end@dest.example", "bounced", 1),
+        ("box@shop.example", "sent", 1),
+        ("queue@dest.example", "bounced", 1),
+        ("\"two (2) <3>\"@dest.example", "bounced", 1),
+        ("held@dest.example", "deferred", 1),
+        ("route@dest.example", "sent", 1),
+        ("busy@dest.example", "deferred", 1),
+        ("down@dest.example", "deferred", 1),
+        ("pipe@shop.example", "deferred", 1),
+    ] {
+        let one = to(&sandbox, recipient);
+        assert_eq!((&one["status"], &one["attempts"]), (&json!(status), &json!(attempts)), "{one}");
+    }
+    assert_eq!(deliveries(&sandbox, &[]).len(), 9);
+    let end = to(&sandbox, "end@dest.example");
+    assert_eq!(
+        (&end["original_recipient"], &end["sender"]),
+        (&json!("first@shop.example"), &json!("a@shop.example"))
+    );
+    assert_eq!(to(&sandbox, "busy@dest.example")["reply"], "451 4.3.0 busy");
+    let down = to(&sandbox, "down@dest.example");
+    let refused = (&json!("Connection refused"), &json!("mx.dest.example[192.0.2.1]:25"));
+    assert_eq!((&down["reply"], &down["relay"]), refused, "{down}");
+}

@@ -3,9 +3,12 @@
 //!
 //! Not here: the flag in front. Invariant: what a server replied is kept as it was logged.
 
-use super::exim_fields::{EximField, EximFields};
+use super::exim_fields::{EximField, EximFields, quoted_length};
 use crate::maillog::postfix::{Attempt, AttemptResult, address, enhanced};
 use memchr::memmem;
+
+/// No host is tried again before its time.
+const NOT_YET: &[u8] = b"retry time not reached";
 
 /// What Exim shows in place of an address whose mail it throws away.
 const BLACKHOLE: &[u8] = b":blackhole:";
@@ -22,12 +25,15 @@ pub(super) struct EximRecipient<'a> {
 impl<'a> EximRecipient<'a> {
     /// Reads what follows the flag.
     pub(super) fn read(text: &'a [u8]) -> EximRecipient<'a> {
-        const ENDS: [&[u8]; 6] = [b" <", b" R=", b" F=<", b" P=<", b" T=", b": "];
-        // Its own colon ends nothing.
-        let from = if text.starts_with(BLACKHOLE) { BLACKHOLE.len() } else { 0 };
+        const ENDS: [&[u8]; 10] =
+            [b" <", b" (", b" Q=", b" R=", b" F=<", b" P=<", b" T=", b" defer (", b" routing defer (", b": "];
+        let from = opening_length(text);
         let end = ENDS.iter().filter_map(|end| memmem::find(&text[from..], end)).min();
         let end = end.map_or(text.len(), |end| from + end);
         let (shown, rest) = text.split_at(end);
+        // `(b@example.org, c@example.org)`: the addresses between the first and the last.
+        let between = rest.starts_with(b" (").then(|| memmem::find(rest, b") <")).flatten();
+        let rest = between.map_or(rest, |end| &rest[end + 1..]);
         let ancestor = rest.strip_prefix(b" <").and_then(|after| {
             let ends = [&b" "[..], b": "].into_iter();
             let close = ends.filter_map(|end| Some(address(after, end)?.0.len())).min();
@@ -59,6 +65,19 @@ impl<'a> EximRecipient<'a> {
     }
 }
 
+/// The beginning of an address, or of a command, in which nothing ends it: `:blackhole:`, and what is
+/// in quotes.
+fn opening_length(text: &[u8]) -> usize {
+    if text.starts_with(BLACKHOLE) {
+        return BLACKHOLE.len();
+    }
+    let quoted = usize::from(text.starts_with(b"|"));
+    match text.get(quoted) {
+        Some(b'"') => quoted + quoted_length(&text[quoted..]),
+        _ => 0,
+    }
+}
+
 /// None if nothing was tried.
 pub(super) fn read<'a>(result: AttemptResult, text: &'a [u8]) -> Option<Attempt<'a>> {
     let found = EximRecipient::read(text);
@@ -77,17 +96,25 @@ pub(super) fn read<'a>(result: AttemptResult, text: &'a [u8]) -> Option<Attempt<
         transport: b"",
     };
     let (mut host, mut is_encrypted, mut verified): (&[u8], bool, &[u8]) = (b"", false, b"");
-    for field in EximFields::new(found.rest) {
+    let (mut fields, mut before) = (EximFields::new(found.rest), EximField::Word(b""));
+    while let Some(field) = fields.next() {
         match field {
             EximField::Value(b"T", transport) => attempt.transport = transport,
             EximField::Value(b"H", named) => host = named.strip_suffix(b"*").unwrap_or(named),
             EximField::Value(b"X", _) => is_encrypted = true,
             EximField::Value(b"CV", value) => verified = value,
             EximField::Value(b"C", quoted) => attempt.reply = unquoted(quoted),
-            EximField::Text(text) => attempt.reply = reply(text),
-            EximField::Word(b"(-53)") => return None,
+            EximField::Text(text) if result == AttemptResult::Deferred && text.starts_with(NOT_YET) => {
+                return None;
+            }
+            EximField::Text(text) => {
+                let (said, more) = if is_system_error(before) { before_host(text) } else { (text, None) };
+                attempt.reply = reply(said);
+                fields = more.map_or(fields, EximFields::new);
+            }
             EximField::Value(..) | EximField::Word(_) => {}
         }
+        before = field;
     }
     attempt.relay = if host.is_empty() { attempt.transport } else { host };
     attempt.tls = match verified {
@@ -104,6 +131,22 @@ pub(super) fn read<'a>(result: AttemptResult, text: &'a [u8]) -> Option<Attempt<
         attempt.result = AttemptResult::Expired;
     }
     Some(attempt)
+}
+
+/// Whether it is `(111)`, an error of the system. Exim's own errors are negative.
+fn is_system_error(field: EximField<'_>) -> bool {
+    let EximField::Word(word) = field else { return false };
+    let number = word.strip_prefix(b"(").and_then(|rest| rest.strip_suffix(b")"));
+    number.is_some_and(|number| !number.is_empty() && number.iter().all(u8::is_ascii_digit))
+}
+
+/// `Connection refused` in `Connection refused H=mx.example.com [192.0.2.1]:25: more`, and the
+/// fields after it.
+fn before_host(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match memmem::find(text, b" H=") {
+        Some(end) => (&text[..end], Some(&text[end..])),
+        None => (text, None),
+    }
 }
 
 fn unquoted(quoted: &[u8]) -> &[u8] {

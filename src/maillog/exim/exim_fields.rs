@@ -73,7 +73,8 @@ fn plain_length(text: &[u8]) -> usize {
     if text[..end].ends_with(b":") && end > 1 { end - 1 } else { end }
 }
 
-fn quoted_length(text: &[u8]) -> usize {
+/// Of a text in quotes, with them.
+pub(super) fn quoted_length(text: &[u8]) -> usize {
     let mut at = 1;
     while at < text.len() && text[at] != b'"' {
         at += 1 + usize::from(text[at] == b'\\');

@@ -13,7 +13,7 @@ use crate::maillog::delivery_route::{DeliveryRoute, SourceKind};
 use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::message_ids::client_of_message_id;
 use crate::maillog::stable_id::stable_id;
-use crate::maillog::whose::Submitter;
+use crate::maillog::whose::{Submitter, Whose};
 use crate::maillog::whose_delivery::whose;
 
 /// What a record says of its message.
@@ -21,7 +21,8 @@ use crate::maillog::whose_delivery::whose;
 pub(crate) enum Told {
     /// What became of it at the end of an attempt, or without one.
     Ended(LoggedStatus),
-    /// A bounce came back after it was delivered.
+    /// A bounce came back after it was delivered, as far as whoever wrote that says: it proves
+    /// nothing.
     CameBack,
     /// A client was refused.
     Refused,
@@ -69,7 +70,12 @@ pub(crate) fn deliveries(
         Told::CameBack => {
             for recipient in record.recipient.iter() {
                 let id = stable_id(&[b"oob", record.id.as_bytes(), recipient.as_bytes()]);
-                attempt(record, (recipient, id, LoggedStatus::Bounced), times, rules, state, each);
+                let told = (recipient, id, LoggedStatus::Bounced);
+                let mut of_a_stranger = |delivery: &Delivery<'_>| {
+                    let route = delivery.route.with_whose(Whose::Others);
+                    each(&Delivery { route, ..*delivery });
+                };
+                attempt(record, told, times, rules, state, &mut of_a_stranger);
             }
         }
         Told::Ended(status) => {

@@ -15,13 +15,13 @@ use super::delivery::Delivery;
 use super::log_health::LogReading;
 use super::postfix::LINE;
 use super::tail::Chunk;
-use super::whose::Submitter;
+use super::whose::{Submitter, Whose};
 use super::whose_delivery::whose;
 use crate::config::OwnMail;
 use crate::maillog::deferred_deliveries::DeferredDeliveries;
 use accounting_delivery::{RecordTime, delivery};
 use accounting_faults::AccountingFaults;
-use accounting_record::{AccountingRecord, Column, Columns, is_header};
+use accounting_record::{AccountingRecord, Column, Columns, RecordType, is_header};
 use accounting_times::AccountingTimes;
 use csv_records::{Fields, RecordReader};
 use jiff::tz::TimeZone;
@@ -218,7 +218,11 @@ impl Accounting {
         state.newest_ms = state.newest_ms.max(at_ms);
         let logged = RecordTime { at_ms, newest_ms: state.newest_ms };
         if let Some(mut delivery) = delivery(&record, logged, &mut self.times, &mut state.deferred) {
-            let whose = whose(&self.own, Submitter::Unknown, &delivery);
+            // A stranger can write a report that came back.
+            let whose = match record.record_type {
+                RecordType::RemoteBounce => Whose::Others,
+                _ => whose(&self.own, Submitter::Unknown, &delivery),
+            };
             delivery.route = delivery.route.with_whose(whose);
             each(&delivery);
         }

@@ -68,6 +68,18 @@ fn every_type_of_record_is_what_it_is() {
 }
 
 #[test]
+fn a_report_that_came_back_counts_as_others_mail() {
+    for (kind, whose) in [("b", Whose::Own), ("rb", Whose::Others)] {
+        let file = format!("{HEADER}{kind},1767225610,1767225600,s@x,r@x,,5.1.1,x,,\n");
+        let mut accounting = Accounting::new(TimeZone::UTC, 0, AccountingState::default());
+        let mut found = Vec::new();
+        let text = file.as_bytes();
+        accounting.read(&chunk(HEADER.trim().as_bytes(), true, text), |one| found.push(one.route.whose()));
+        assert_eq!(found, [whose], "{kind}");
+    }
+}
+
+#[test]
 fn attempts_are_counted_until_the_end_across_ticks() {
     let row = |kind: &str, at: u32| format!("{kind},{at},1767225600,s@x,r@x,,4.2.2,x,,\n");
     let parts =
