@@ -81,8 +81,7 @@ pub(crate) struct Store {
 
 /// The file.
 impl Store {
-    /// Opens the SQLite file at `path`; creates it, its directory and its tables where they are
-    /// missing.
+    /// Opens the SQLite file at `path`, with its directory and its tables, made where missing.
     pub(crate) fn open(path: &Path) -> Result<Store> {
         Ok(Store { db: SharedConnection::open(path)? })
     }
@@ -213,8 +212,7 @@ impl Store {
         step_rows::release(&self.db, left)
     }
 
-    /// Whatever is pending of a message, the file that holds it is not needed any more. Whoever does
-    /// its steps goes on with them.
+    /// The file of a message is not needed any more. Whoever does its steps goes on with them.
     pub(crate) fn take_source(&self, key: &str, raw: &Arc<Vec<u8>>) -> Result<()> {
         step_rows::take_source(&self.db, key, raw)
     }

@@ -65,8 +65,8 @@ impl<'a> EximRecipient<'a> {
     }
 }
 
-/// The beginning of an address, or of a command, in which nothing ends it: `:blackhole:`, and what is
-/// in quotes.
+/// The beginning of an address, or of a command, in which nothing ends it: `:blackhole:`, and what
+/// is in quotes.
 fn opening_length(text: &[u8]) -> usize {
     if text.starts_with(BLACKHOLE) {
         return BLACKHOLE.len();
