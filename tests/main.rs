@@ -88,6 +88,7 @@ mod serve_actions;
 mod serve_api;
 mod serve_compat;
 mod serve_lines;
+mod serve_lists;
 mod serve_page;
 mod serve_page_actions;
 mod serve_page_hostile;

@@ -65,13 +65,22 @@ fn an_address_is_suppressed_and_released_with_a_record_of_both() {
         (json!({ "address": "a@b.example", "days": 0 }), "days"),
         (json!({ "address": "a@b.example", "until": "2020-01-01" }), "until"),
         (json!({ "address": "a@b.example", "odd": 1 }), "odd"),
+        (json!({ "address": "a@b.example", "sender_domain": "not a domain" }), "sender_domain"),
+        (json!({ "address": "a@b.example", "sender_domain": "@shop.example" }), "sender_domain"),
         (json!([]), "body"),
     ] {
         let answer = act(&server, "/api/v1/suppressions", &body);
         let detail = answer.value()["detail"].as_str().unwrap().to_owned();
         assert!(answer.status == 400 && detail.starts_with(says), "{body}: {detail}");
     }
+    let twice = r#"{"address": "a@b.example", "address": "c@b.example"}"#;
+    let fields = format!("Authorization: Bearer boss-token\r\n{JSON}");
+    let answer = server.ask("POST", "/api/v1/suppressions", &fields, twice);
+    assert!(answer.status == 400 && answer.text().contains("address: is there twice"), "{}", answer.text());
     assert_eq!(audit(&server).len(), 2);
+    let typed = ["suppress", "add", "a@b.example", "--sender-domain", "not a domain"];
+    let ran = sandbox.run(&typed, b"");
+    assert!(ran.code != 0 && ran.stderr.contains("invalid sender domain"), "{ran:?}");
 }
 
 #[test]
@@ -133,6 +142,16 @@ fn steps_are_retried_and_dropped() {
     let step = steps().into_iter().find(|step| step["action"] == "notify").expect("a step that waits");
     assert_eq!(act(&server, "/api/v1/outbox/retry", &json!({ "id": "nothing" })).status, 404);
     let id = step["id"].as_str().unwrap();
+    let page = |query: &str| server.get_as("reader-token", &format!("/api/v1/outbox?{query}"));
+    assert_eq!((page("cursor=nope").status, page("cursor=00ff").status), (400, 400));
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let some = page(&format!("limit=1{cursor}")).value();
+        seen.extend(some["steps"].as_array().unwrap().clone());
+        let Some(next) = some["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(seen, steps());
     assert_eq!(done(&server, "/api/v1/outbox/retry", json!({ "id": id }))["done"], 1);
     assert_eq!(done(&server, "/api/v1/outbox/drop", json!({ "id": id }))["done"], 1);
     assert!(steps().iter().all(|step| step["id"] != id));
@@ -149,7 +168,14 @@ fn a_silent_alert_tells_nobody() {
     let server = WebServer::start(&sandbox, &[]);
     assert_eq!(act(&server, "/api/v1/alerts/silence", &json!({ "alert": "other", "hours": 1 })).status, 404);
     assert_eq!(act(&server, "/api/v1/alerts/silence", &json!({ "alert": "low", "hours": 9999 })).status, 400);
+    for until in ["2020-01-01T00:00:00Z", "1h"] {
+        let past = act(&server, "/api/v1/alerts/silence", &json!({ "alert": "low", "until": until }));
+        assert!(past.status == 400 && past.text().contains("is in the past"), "{}", past.text());
+    }
     let silent = done(&server, "/api/v1/alerts/silence", json!({ "alert": "low", "hours": 2 }));
+    let listed = sandbox.run(&["alerts"], b"").stdout;
+    let until = silent["silent_until"].as_str().unwrap();
+    assert!(listed.contains(&format!("silent until {until}")), "{listed}");
     assert!(silent["silent_until"].is_string());
     let alerts = server.get_as("reader-token", "/api/v1/alerts").value();
     assert_eq!(alerts["alerts"][0]["silent_until"], silent["silent_until"]);
@@ -178,6 +204,10 @@ fn a_rule_is_tried_before_it_is_installed() {
     assert_eq!(server.get_as("reader-token", "/api/v1/rules").value()["rules"], json!([]));
     let wrong = json!({ "name": "wrong", "pattern": "x(", "reason": "message-too-big" });
     assert_eq!(act(&server, "/api/v1/rules", &wrong).status, 400);
+    let unknown = json!({ "name": "wrong", "pattern": "xyzzy", "reason": "no-such-reason" });
+    let problem = act(&server, "/api/v1/rules/test", &unknown).value();
+    assert!(problem["detail"].as_str().unwrap().contains("no-such-reason"), "{problem}");
+    assert!(problem["fix"].as_str().unwrap().contains("user-unknown, "), "{problem}");
     let wide = json!({ "name": "wide", "pattern": "said", "reason": "user-unknown", "severity": "hard", "days": 3000 });
     assert_eq!(act(&server, "/api/v1/rules", &wide).status, 409);
     done(&server, "/api/v1/rules", rule.clone());

@@ -1,7 +1,8 @@
 //! `carom serve` for programs of other tools: the calls that their documents show.
 
-use crate::harness::web::WebServer;
+use crate::harness::web::{WebServer, token};
 use crate::serve::read_log;
+use crate::statistics::{OTHER, append, delivery, tick};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -35,7 +36,7 @@ fn agents_read_records_in_their_envelope() {
         (
             &json!("bob@there.example"),
             &json!("4Xn0y8000002zZ1f"),
-            &json!("98494.2.7@shop"),
+            &json!("98494.2.7"),
             &json!("bounced"),
             &json!(1),
             &json!("user-unknown")
@@ -46,7 +47,9 @@ fn agents_read_records_in_their_envelope() {
         "/agent-read/shop/".to_owned(),
         "/agent-read/shop/rcptEmail/bob@there.example".to_owned(),
         "/agent-read/shop/queue/4Xn0y8000002zZ1f/".to_owned(),
+        "/agent-read/shop/message/98494.2.7".to_owned(),
         "/agent-read/shop/message/98494.2.7@shop".to_owned(),
+        "/agent-read/shop/message/%3C98494.2.7@shop%3E".to_owned(),
         format!("/agent-read/shop?from={date}&to={date}"),
     ] {
         assert_eq!(result(&target), all, "{target}");
@@ -65,7 +68,62 @@ fn agents_read_records_in_their_envelope() {
     assert_eq!(result("/agent-status/unknown-bounces"), json!({}));
     assert!(result("/agent-status/index-age").as_i64().unwrap() <= date);
     assert_eq!(result("/agent-status/indexed-log-files"), json!(["mail.log"]));
-    assert_eq!(result("/agent-status")["Count of indexed log entries (delivery attempts …) from backup"], 3);
+    let status = result("/agent-status");
+    for key in [
+        "Count of indexed client-id log lines from backup",
+        "Count of indexed message-id log lines from backup",
+        "Count of indexed log entries (delivery attempts regardless of the status) from backup",
+    ] {
+        assert_eq!(status[key], 3, "{key}: {status}");
+    }
+    assert!(status["Last line received at"].as_str().unwrap().ends_with(":07.000"), "{status}");
+}
+
+#[test]
+fn agents_hear_what_is_wrong_in_their_envelope() {
+    let sandbox = read_log(&token("pda", "\"read\""));
+    let server = WebServer::start(&sandbox, &[]);
+    let basic = format!("Authorization: Basic {}\r\n", data_encoding::BASE64.encode(b"pda:pda-token"));
+    let ask = |method: &str, target: &str, fields: &str| server.ask(method, target, fields, "");
+    for (status, method, target, fields) in [
+        (401, "GET", "/agent-read/shop", ""),
+        (400, "GET", "/agent-read/shop?lastOrFirst=maybe", &*basic),
+        (400, "GET", "/agent-read/shop?from=abc", &basic),
+        (400, "GET", "/agent-read/shop?from=1&from=2", &basic),
+        (400, "GET", "/agent-read/shop?groupBy=nothing", &basic),
+        (404, "GET", "/agent-read/shop/nothing/x", &basic),
+        (404, "GET", "/agent-status/memory-usage", &basic),
+        (405, "POST", "/agent-status", &basic),
+    ] {
+        let answer = ask(method, target, fields);
+        assert_eq!((answer.status, answer.field("content-type")), (status, "application/json"), "{target}");
+        let said = answer.value();
+        assert_eq!((&said["result"], &said["status"]["succeeded"]), (&Value::Null, &json!(false)), "{said}");
+        assert!(said["status"]["message"].as_str().is_some_and(|text| text.len() > 10), "{said}");
+        assert_eq!(status == 401, !answer.field("www-authenticate").is_empty(), "{target}");
+    }
+    // Its state is gone.
+    fs::rename(sandbox.path("state"), sandbox.path("elsewhere")).unwrap();
+    let gone = ask("GET", "/agent-read/shop", &format!("{basic}client-version: 1.0\r\n"));
+    assert_eq!((gone.status, &gone.value()["status"]["succeeded"]), (503, &json!(false)));
+    assert!(gone.value()["status"]["version"].is_string());
+}
+
+#[test]
+fn a_message_id_of_no_client_keeps_its_brackets() {
+    let sandbox = read_log("");
+    let failure = "dsn=5.1.1, status=bounced (host mx[192.0.2.9] said: 550 5.1.1 user unknown)";
+    let failed = delivery(525, 7, "dan@there.example", OTHER, 1.0, failure);
+    // A header names its client, and not its Message-ID.
+    let named = "2026-03-01T08:45:06.000000+00:00 mx postfix/cleanup[11]: 4Xn0y8000007zZ1f: info: header Client-Id: shop \
+        from h[192.0.2.1]; from=<news@mail.shop.example> to=<dan@there.example> proto=ESMTP helo=<h>\n";
+    append(&sandbox, &(failed.replace("98494.7.7@shop", "seven@mail.example") + named));
+    tick(&sandbox, &[]);
+    let server = WebServer::start(&sandbox, &[]);
+    for id in ["seven@mail.example", "%3Cseven@mail.example%3E"] {
+        let answer = server.json(&format!("/agent-read/shop/message/{id}"));
+        assert_eq!(answer["result"][0]["msgId"], "<seven@mail.example>", "{answer}");
+    }
 }
 
 #[test]
@@ -79,7 +137,10 @@ fn dashboards_of_the_sink_read_counters_and_minutes() {
     crate::harness::wait_for(30, "the message to count", || server.json("/json")["total_messages"] == 1);
     let printed: Value = serde_json::from_str(&sandbox.run(&["stats", "--json"], b"").stdout).unwrap();
     assert_eq!(server.json("/json"), printed);
-    assert_eq!(server.json("/json/ts-messages")[0]["messages"], 1);
+    let minute = &server.json("/json/ts-messages")[0];
+    assert_eq!(minute["messages"], 1);
+    let time = minute["time"].as_str().unwrap();
+    assert!(time.len() == "2026-11-21T02:33:00+00:00".len() && time.ends_with(":00+00:00"), "{time}");
 }
 
 /// Names of metrics in a text.

@@ -127,6 +127,51 @@ fn a_queue_id_on_two_hosts_shows_no_customer_the_mail_of_another() {
 }
 
 #[test]
+fn lines_of_two_hosts_with_one_queue_id_are_of_two_messages_in_every_order() {
+    let message = |host: &str, id: &str, customer: &str, n: u32, to: &str| {
+        let at = |tenth: u32| format!("2026-03-01T09:00:00.{tenth}00000+00:00 {host} postfix");
+        [
+            format!("{}/smtpd[10]: {id}: client=app.{customer}.example[192.0.2.7]\n", at(0)),
+            format!("{}/cleanup[11]: {id}: message-id=<98494.{n}.7@{customer}>\n", at(1)),
+            format!(
+                "{}/qmgr[12]: {id}: from=<news@{customer}.example>, size=1000, nrcpt=1 (queue active)\n",
+                at(2)
+            ),
+            format!(
+                "{}/smtp[13]: {id}: to=<{to}>, relay=mx.there.example[192.0.2.9]:25, delay=1, delays=0/0/0/1, \
+                 dsn=2.0.0, status=sent (250 for {customer})\n",
+                at(5)
+            ),
+            format!("{}/qmgr[12]: {id}: removed\n", at(6)),
+        ]
+    };
+    // Short, long, and what only looks long; how many lines of the first come before each of the second.
+    for id in [ID, "4Xn0y80000zZ1f", "TWOHOST001"] {
+        for places in [[0, 1, 2, 3, 4], [1, 1, 1, 4, 4], [2, 3, 3, 3, 5], [4, 4, 5, 5, 5], [0, 0, 0, 0, 3]] {
+            let first = message("mx1", id, "rival", 1, "ann@there.example");
+            let second = message("mx2", id, "shop", 2, "bob@there.example");
+            let (mut log, mut taken) = (String::new(), 0);
+            for (place, line) in places.into_iter().zip(&second) {
+                log += &first[taken..place.max(taken)].concat();
+                taken = place.max(taken);
+                log += line;
+            }
+            log += &first[taken..].concat();
+            let sandbox = read(&log);
+            let server = WebServer::start(&sandbox, &[]);
+            for (customer, to) in [("rival", "ann@there.example"), ("shop", "bob@there.example")] {
+                let seen = server.get_as(&format!("{customer}-token"), "/api/v1/deliveries").value();
+                let seen = seen["deliveries"].as_array().unwrap();
+                let of = |name: &str| seen.iter().map(|one| one[name].clone()).collect::<Vec<_>>();
+                assert_eq!(of("recipient"), [to], "{id} {places:?}");
+                assert_eq!(of("reply"), [format!("250 for {customer}")], "{id} {places:?}");
+                assert_eq!(of("sender"), [format!("news@{customer}.example")], "{id} {places:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_text_that_holds_the_queue_id_is_no_line_of_the_message() {
     let at = |second: u32| format!("2026-03-01T09:00:{second:02}+00:00 mx");
     let foreign = |second: u32| {

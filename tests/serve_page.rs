@@ -140,6 +140,47 @@ fn what_is_under_the_pointer_is_said_and_a_bar_leads_to_its_deliveries() {
 }
 
 #[test]
+fn days_are_named_as_they_were_cut() {
+    let sandbox = busy_log::sandbox(200, "");
+    let server = WebServer::start(&sandbox, &[]);
+    let days = |fields: &str| {
+        let page = server.ask("GET", "/?since=30d", fields, "").text();
+        let table =
+            page.split("aria-label=\"Outcomes over time\"").nth(1).unwrap().split("</table>").next().unwrap();
+        let names: Vec<String> = table
+            .split("<th scope=row>")
+            .skip(1)
+            .map(|row| row.split("\">").nth(1).unwrap().split('<').next().unwrap().to_owned())
+            .collect();
+        (names, page.contains("Days begin and end by UTC."))
+    };
+    let (by_utc, is_said) = days("");
+    let today = jiff::Timestamp::now().strftime("%-d %b").to_string();
+    assert!(by_utc.contains(&today) && !is_said, "{by_utc:?}");
+    for zone in ["America/Los_Angeles", "Pacific/Auckland"] {
+        let (names, is_said) = days(&format!("Cookie: carom_zone={zone}\r\n"));
+        assert_eq!(names, by_utc, "{zone}");
+        assert!(is_said, "{zone}");
+    }
+}
+
+#[test]
+fn an_unknown_place_is_a_page_for_a_browser() {
+    let sandbox = Sandbox::new();
+    let server = WebServer::start(&sandbox, &[]);
+    let browser = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n";
+    let ask = |target: &str, fields: &str| server.ask("GET", target, fields, "");
+    let page = ask("/nowhere", browser);
+    assert_eq!((page.status, page.field("content-type")), (404, "text/html; charset=utf-8"));
+    assert!(page.text().contains("<h1>") && page.text().contains("href=\"/\""), "{}", page.text());
+    for (target, fields) in [("/nowhere", ""), ("/nowhere", "Accept: */*\r\n"), ("/api/v1/nowhere", browser)]
+    {
+        let problem = ask(target, fields);
+        assert_eq!((problem.status, problem.field("content-type")), (404, "application/problem+json"));
+    }
+}
+
+#[test]
 fn why_somebody_did_not_get_our_mail_is_said_in_words() {
     let sandbox = busy_log::sandbox(50, "");
     let late = busy_log::delivery(

@@ -46,6 +46,7 @@ fn an_address_is_released_and_suppressed_again() {
     done(&browser);
     assert!(!is_suppressed(&sandbox, ADDRESS));
     assert!(browser.text(".answer").contains("Nothing suppresses mail to it"));
+    assert_eq!(browser.run("return document.activeElement.id", &[]), "main", "where the button was");
     browser.keys("form[data-post='/api/v1/suppressions'] input[name=days]", &format!("7{ENTER}"));
     done(&browser);
     assert!(is_suppressed(&sandbox, ADDRESS));
@@ -80,6 +81,28 @@ fn everything_is_pressed_by_keyboard() {
     assert!(!is_suppressed(&sandbox, ADDRESS));
 }
 
+/// Looks at a view as on small and usual screens.
+fn fits(server: &WebServer, browser: &Browser, view: &str) {
+    for width in [360, 1280] {
+        browser.looks(width, false);
+        browser.go(&format!("http://127.0.0.1:{}{view}", server.port));
+        let overflow = "const e = document.documentElement; return e.scrollWidth - e.clientWidth";
+        assert_eq!(browser.run(overflow, &[]), 0, "{view} is wider than {width} pixels");
+    }
+    assert!(browser.has("form[data-post]"), "{view} has a button");
+}
+
+#[test]
+fn a_view_with_buttons_is_not_wider_than_the_screen() {
+    let rule =
+        "[[alert]]\nname = \"queue\"\nwhen = \"queue\"\nabove = 0\nwebhook = \"http://127.0.0.1:1/\"\n";
+    let sandbox = busy_log::sandbox(300, &(staff() + rule));
+    let (server, browser) = signed_in(&sandbox, &[]);
+    for view in ["/suppressions", "/alerts", &format!("/search?q={ADDRESS}"), "/undo?since=1d"] {
+        fits(&server, &browser, view);
+    }
+}
+
 #[test]
 fn a_bad_hour_is_shown_before_it_is_undone() {
     let sandbox = busy_log::sandbox(300, &staff());
@@ -110,7 +133,9 @@ fn a_rule_shows_its_effect_before_it_is_installed() {
     let effect = browser.text("#effect ~ p");
     assert!(effect.contains("it would decide") && !effect.contains("decide 0 "), "{effect}");
     browser.click("form[data-post='/api/v1/rules'] button");
+    wait_for(60, "the view with the rule", || browser.address().ends_with("/policy"));
     done(&browser);
+    assert!(!browser.has("[role=alert]") && browser.has("#rules"), "{}", browser.text("main"));
     let rules = server.get_as("staff-token", "/api/v1/rules").value();
     assert_eq!(rules["rules"].as_array().unwrap().len(), 1, "{rules}");
 }
@@ -126,6 +151,7 @@ fn a_step_is_tried_again_and_another_is_dropped() {
     assert_eq!(sandbox.run(&["cron"], b"").code, 0);
     let (server, browser) = signed_in(&sandbox, &[]);
     let go = || browser.go(&format!("http://127.0.0.1:{}/outbox", server.port));
+    fits(&server, &browser, "/outbox");
     go();
     assert!(browser.text("main").contains("2 parked"), "{}", browser.text("main"));
     browser.click("form[data-post$=retry] button");

@@ -20,8 +20,12 @@ pub(crate) fn run(config: &Config, terminal: Terminal) -> Result<Exit> {
     terminal.rows(&states, "there are no [[alert]] rules in the config\n", |one| {
         let since = one.since.as_deref().map(|since| format!("  since {since}")).unwrap_or_default();
         let note = one.note.as_deref().map(|note| format!("; {note}")).unwrap_or_default();
+        let silent = one.silent_until.as_deref().map(|until| format!("; silent until {until}"));
+        let silent = silent.unwrap_or_default();
         let RuleState { state, alert, what: measured, shown, threshold, .. } = one;
-        format!("{state:8} {alert:name$}  {measured:what$}  {shown}, threshold {threshold}{since}{note}")
+        format!(
+            "{state:8} {alert:name$}  {measured:what$}  {shown}, threshold {threshold}{since}{silent}{note}"
+        )
     })?;
     let fires = states.iter().any(|one| one.state == "firing");
     Ok(if fires { Exit::Failure } else { Exit::Ok })

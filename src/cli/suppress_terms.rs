@@ -4,12 +4,14 @@
 //! Not here: what entries of a list say themselves (`crate::suppress`).
 
 use crate::clock::{DAY_MS, typed_time};
+use crate::suppress;
 use clap::Args;
 
 #[derive(Args, Debug)]
 pub(crate) struct SuppressTerms {
     /// Only for mail of this sender domain
-    #[arg(long, value_name = "DOMAIN", default_value = "", hide_default_value = true)]
+    #[arg(long, value_name = "DOMAIN", default_value = "", hide_default_value = true,
+        value_parser = suppress::sender_domain)]
     sender_domain: String,
     /// Expire after N days (0: never)
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -25,7 +27,7 @@ pub(crate) struct SuppressTerms {
 impl SuppressTerms {
     /// In lower case.
     pub(super) fn sender_domain(&self) -> String {
-        self.sender_domain.to_lowercase()
+        self.sender_domain.clone()
     }
 
     /// In milliseconds since 1970; `None`: never.

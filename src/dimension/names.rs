@@ -21,6 +21,9 @@ const REMEMBERED: usize = 512;
 /// The place of the provider among the names.
 pub(crate) const PROVIDER: usize = 1;
 
+/// The place of the sender domain.
+pub(crate) const SENDER_DOMAIN: usize = 2;
+
 /// From whom and to whom a delivery is, as logged.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Parties<'a> {

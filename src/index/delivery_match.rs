@@ -5,6 +5,7 @@
 //! statistics, so the list behind a figure is the one that was counted.
 
 use super::stored_delivery::StoredDelivery;
+use super::unclassified::NO_TEXT;
 use crate::dimension::names::Parties;
 use crate::dimension::provider::provider_or_domain;
 use crate::maillog::logged_reply::host;
@@ -44,8 +45,10 @@ impl DeliveryMatch {
             let same = |wanted: &String| value.is_some_and(|value| value.eq_ignore_ascii_case(wanted));
             wanted.as_ref().is_none_or(same)
         };
-        let has_shape =
-            |wanted: &String| delivery.reply.as_deref().is_some_and(|reply| shape(reply) == *wanted);
+        let has_shape = |wanted: &String| match delivery.reply.as_deref() {
+            None | Some("") => wanted == NO_TEXT && is_unclassified(delivery),
+            Some(reply) => shape(reply) == *wanted,
+        };
         is(&self.sender, delivery.sender.as_deref())
             && is(&self.reason, delivery.reason.as_deref())
             && self.provider.as_ref().is_none_or(|wanted| provider_of(delivery).eq_ignore_ascii_case(wanted))
@@ -84,5 +87,5 @@ pub(crate) fn provider_of(delivery: &StoredDelivery) -> String {
 }
 
 fn is_unclassified(delivery: &StoredDelivery) -> bool {
-    delivery.rule.as_deref() == Some("") && delivery.reply.as_deref().is_some_and(|reply| !reply.is_empty())
+    delivery.rule.as_deref() == Some("")
 }

@@ -124,11 +124,39 @@ impl Index {
         self.checked(done).map(|()| last)
     }
 
+    /// How many deliveries there are, and of how many the client and the Message-ID are known.
+    pub(crate) fn named_counts(&self) -> Result<NamedCounts> {
+        let count = |sql: &str| {
+            let count = self.connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+            self.checked(count).map(i64::unsigned_abs)
+        };
+        Ok(NamedCounts {
+            deliveries: self.count()?,
+            with_client: count("SELECT count(*) FROM deliveries WHERE client_id IS NOT NULL")?,
+            with_message_id: count("SELECT count(message_id) FROM deliveries")?,
+        })
+    }
+
+    /// When a line about a delivery was last logged, in milliseconds since 1970. One of the future
+    /// does not count.
+    pub(crate) fn newest_delivery(&self, now_ms: i64) -> Result<Option<i64>> {
+        let sql = "SELECT max(last_seen) FROM deliveries WHERE last_seen <= ?1";
+        self.checked(self.connection.query_row(sql, [now_ms], |row| row.get(0)))
+    }
+
     pub(crate) fn count(&self) -> Result<u64> {
         let count =
             self.connection.query_row("SELECT count(*) FROM deliveries", [], |row| row.get::<_, i64>(0));
         Ok(self.checked(count)?.unsigned_abs())
     }
+}
+
+/// Deliveries, and those of which a name is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct NamedCounts {
+    pub(crate) deliveries: u64,
+    pub(crate) with_client: u64,
+    pub(crate) with_message_id: u64,
 }
 
 /// The one envelope sender of deliveries.

@@ -7,7 +7,7 @@ use super::seen::Seen;
 use super::stored_delivery::{COLUMNS, FROM, ID, LAST_SEEN};
 use crate::class::About;
 use crate::maillog::delivery_route::USUAL_INSTANCE;
-use crate::maillog::{SourceKind, Whose};
+use crate::maillog::{LoggedStatus, SourceKind, Whose};
 use rusqlite::types::Value;
 use std::collections::BTreeSet;
 
@@ -31,7 +31,8 @@ pub(crate) struct Filter {
     pub(crate) source: Option<String>,
     /// Sent with this TLS level, or with exactly this value.
     pub(crate) tls: Option<String>,
-    /// Only our own mail (`true`), or only what is not (`false`).
+    /// Only our own mail (`true`), or only what is not (`false`). A refusal in the session counts
+    /// with our own, whoever was refused, as it does in figures.
     pub(crate) own: Option<bool>,
     /// What the failure is about.
     pub(crate) about: Option<About>,
@@ -128,7 +129,7 @@ pub(crate) fn conditions(filter: &Filter, unclassified: bool, values: &mut Vec<V
         texts.push("meaning < 0".into());
     }
     if filter.own == Some(true) {
-        texts.push(IS_OWN.into());
+        texts.push(format!("({IS_OWN} OR +status = '{}')", LoggedStatus::Rejected.name()));
     }
     texts.extend(filter.seen.condition(few, values));
     if texts.is_empty() { String::new() } else { format!(" WHERE {}", texts.join(" AND ")) }
@@ -139,6 +140,9 @@ fn of_meaning_and_route(filter: &Filter, with: &mut impl FnMut(&str, Value)) {
     if let Some(about) = filter.about {
         let of_about = "+meaning IN (SELECT id FROM meanings WHERE about = ?)";
         with(of_about, Value::Text(about.name().to_owned()));
+    }
+    if filter.own == Some(false) {
+        with("+status <> ?", Value::Text(LoggedStatus::Rejected.name().to_owned()));
     }
     // The index of routes is used only where no other picks less.
     let is_other = filter.picks_few() || filter.client.is_some() || filter.rare_statuses().is_some();
@@ -168,7 +172,7 @@ fn of_meaning_and_route(filter: &Filter, with: &mut impl FnMut(&str, Value)) {
     }
 }
 
-/// The condition for our own mail.
+/// The condition for our own mail, refusals apart.
 pub(crate) const IS_OWN: &str =
     "(route IS NULL OR +route NOT IN (SELECT id FROM routes WHERE whose <> 'own'))";
 

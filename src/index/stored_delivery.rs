@@ -2,7 +2,7 @@
 
 use super::stored_routes;
 use crate::clock;
-use crate::maillog::Whose;
+use crate::maillog::{LoggedStatus, Whose};
 use rusqlite::Row;
 use serde::{Serialize, Serializer};
 
@@ -53,7 +53,7 @@ pub(crate) struct StoredDelivery {
     pub(crate) source: Option<String>,
     /// The streams that it was sent in, each with its kind: `vmta/mta1`, `campaign/spring`.
     pub(crate) sources: Vec<String>,
-    /// `own`, `others` or `carom`: whose mail it is.
+    /// `own`, `others` or `carom`: whose mail it counts as.
     pub(crate) whose: Whose,
     /// Seconds from arrival to the last attempt.
     pub(crate) delay: Option<f64>,
@@ -97,6 +97,7 @@ pub(crate) const FROM: &str =
 pub(crate) fn stored_delivery(row: &Row<'_>) -> rusqlite::Result<StoredDelivery> {
     let route = stored_routes::route(row, 24)?;
     let sources = stored_routes::sources(&route);
+    let status: String = row.get(6)?;
     Ok(StoredDelivery {
         id: row.get(32)?,
         queue_id: row.get(0)?,
@@ -105,7 +106,6 @@ pub(crate) fn stored_delivery(row: &Row<'_>) -> rusqlite::Result<StoredDelivery>
         sender: row.get(3)?,
         recipient: row.get(4)?,
         original_recipient: row.get(5)?,
-        status: row.get(6)?,
         attempts: row.get(7)?,
         first_seen: row.get(8)?,
         last_seen: row.get(9)?,
@@ -124,7 +124,8 @@ pub(crate) fn stored_delivery(row: &Row<'_>) -> rusqlite::Result<StoredDelivery>
         notification: row.get(22)?,
         about: row.get(23)?,
         tls: route.tls().map(str::to_owned),
-        whose: route.whose(),
+        whose: if status == LoggedStatus::Rejected.name() { Whose::Own } else { route.whose() },
+        status,
         source: sources.first().cloned(),
         sources,
     })

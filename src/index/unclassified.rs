@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 /// The shape of failures that were logged without a text.
-const NO_TEXT: &str = "(no text)";
+pub(super) const NO_TEXT: &str = "(no text)";
 
 /// Replies whose shape is remembered.
 const REPLIES: usize = 10_000;

@@ -4,7 +4,7 @@
 //! in a thread that may wait for the disk, with a view of what its caller may see; whatever goes
 //! wrong is a problem document.
 
-use super::http_answer::HttpAnswer;
+use super::http_answer::{HttpAnswer, wants_page};
 use super::http_query::{HttpQuery, badly_written};
 use super::http_route::{Face, HttpAsked, HttpRoute, Need};
 use super::problem::Problem;
@@ -17,7 +17,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
-use axum::http::{HeaderMap, Response, StatusCode, Version, header};
+use axum::http::{HeaderMap, Response, StatusCode, Uri, Version, header};
 use axum::routing::{MethodFilter, on};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -46,13 +46,34 @@ pub(super) fn router(desk: &Arc<ServeDesk>) -> Router {
         let detail = format!("{} is not possible here", request.method());
         let fix = "read with GET; actions are POST";
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail, fix);
-        problem.answer().into_response(request.headers())
+        without_route(problem, &request)
     };
     let nowhere = |request: Request| async move {
         let detail = format!("there is nothing at {}", request.uri().path());
-        Problem::not_found(detail).answer().into_response(request.headers())
+        without_route(Problem::not_found(detail), &request)
     };
     router.method_not_allowed_fallback(other_method).fallback(nowhere)
+}
+
+/// The answer where no route is: in the form that whoever asks reads.
+fn without_route(problem: Problem, request: &Request) -> Response<Body> {
+    let (path, asked) = (request.uri().path(), request.headers());
+    let is_browser = !path.starts_with("/api/") && wants_page(asked);
+    let face = match compat::is_of_agent(path) {
+        true => Face::Agent,
+        false if is_browser => Face::Person,
+        false => Face::Program,
+    };
+    refused(problem, face, request.uri(), asked).into_response(asked)
+}
+
+/// What went wrong, in the form of a route's answers.
+fn refused(problem: Problem, face: Face, wanted: &Uri, asked: &HeaderMap) -> HttpAnswer {
+    match face {
+        Face::Program => problem.answer(),
+        Face::Agent => compat::refused(problem, asked),
+        Face::Person | Face::Form => page::refused(&problem, wanted, asked),
+    }
 }
 
 async fn answer(
@@ -76,11 +97,8 @@ async fn answer(
         let headers = head.headers;
         in_time(Job { desk, route, caller, query, headers, body, peer, is_secured, parts }).await
     };
-    let refused = |problem: Problem| match route.face {
-        Face::Program => problem.answer(),
-        Face::Person | Face::Form => page::refused(&problem, &uri, &asked),
-    };
-    answered.await.unwrap_or_else(refused).into_response(&asked)
+    let answered = answered.await.unwrap_or_else(|problem| refused(problem, route.face, &uri, &asked));
+    answered.into_response(&asked)
 }
 
 /// Has the request answered by a thread that may wait.

@@ -70,7 +70,7 @@ impl HttpAnswer {
         response = response
             .status(self.status)
             .header(header::CACHE_CONTROL, "private, no-cache")
-            .header(header::VARY, "Accept-Encoding, Authorization, Cookie")
+            .header(header::VARY, "Accept, Accept-Encoding, Authorization, Cookie")
             .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
         if self.status != StatusCode::NOT_MODIFIED {
             response = response.header(header::CONTENT_TYPE, self.kind);
@@ -95,6 +95,12 @@ impl HttpAnswer {
 fn members(asked: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
     let values = asked.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim)
+}
+
+/// Whether the client is a browser that shows a page.
+pub(crate) fn wants_page(asked: &HeaderMap) -> bool {
+    let forms = members(asked, header::ACCEPT).map(|one| one.split(';').next().unwrap_or_default().trim());
+    forms.into_iter().any(|form| form.eq_ignore_ascii_case("text/html"))
 }
 
 fn has_tag(asked: &HeaderMap, tag: &str) -> bool {

@@ -64,6 +64,8 @@ pub(crate) struct HttpRoute {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Face {
     Program,
+    /// A client of Postfix-Deliverability-Analytics.
+    Agent,
     /// A person, in a browser.
     Person,
     /// The same, who sends a form.
@@ -84,6 +86,11 @@ impl HttpRoute {
     /// The same route, for people.
     pub(crate) const fn for_people(self, face: Face) -> HttpRoute {
         HttpRoute { face, ..self }
+    }
+
+    /// The same route, for clients of Postfix-Deliverability-Analytics.
+    pub(crate) const fn for_agents(self) -> HttpRoute {
+        HttpRoute { face: Face::Agent, ..self }
     }
 
     /// Whether it takes a body.

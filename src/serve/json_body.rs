@@ -1,14 +1,48 @@
 //! The body of an action: one JSON object, whose members the action knows.
 //!
-//! Invariant: a member that is not known is an error, and never ignored.
+//! Invariant: a member that is not known, or there twice, is an error, and never ignored.
 
 use super::http_route::HttpAsked;
 use super::problem::Problem;
 use crate::clock::typed_time;
 use axum::http::{StatusCode, header};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
+use std::fmt;
 
 pub(crate) struct JsonBody(Map<String, Value>);
+
+/// The members of an object, and one that is there twice.
+struct Members {
+    members: Map<String, Value>,
+    repeated: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Members, D::Error> {
+        from.deserialize_map(EachMember)
+    }
+}
+
+struct EachMember;
+
+impl<'de> Visitor<'de> for EachMember {
+    type Value = Members;
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut given: M) -> Result<Members, M::Error> {
+        let mut found = Members { members: Map::new(), repeated: None };
+        while let Some((name, value)) = given.next_entry::<String, Value>()? {
+            if found.members.insert(name.clone(), value).is_some() {
+                found.repeated = Some(name);
+            }
+        }
+        Ok(found)
+    }
+}
 
 impl JsonBody {
     pub(crate) fn read(asked: &HttpAsked<'_>, known: &[&str]) -> Result<JsonBody, Problem> {
@@ -22,13 +56,16 @@ impl JsonBody {
             let detail = "the body is of another form";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", detail, fix));
         }
-        let Ok(Value::Object(members)) = serde_json::from_slice(asked.body) else {
+        let Ok(Members { members, repeated }) = serde_json::from_slice(asked.body) else {
             return Err(Problem::bad_value(
                 "body",
                 "is not an object of JSON",
                 "send {\"member\": value, …}",
             ));
         };
+        if let Some(name) = repeated {
+            return Err(Problem::bad_value(&name, "is there twice", "send it once"));
+        }
         if let Some(odd) = members.keys().find(|name| !known.contains(&name.as_str())) {
             let fix = format!("use {}", known.join(", "));
             return Err(Problem::bad_value(odd, "is not known here", fix));

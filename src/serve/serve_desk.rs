@@ -67,7 +67,9 @@ impl ServeDesk {
         if folded.is_some_and(|at| at.elapsed() < FRESH) {
             return;
         }
-        let done = MessageLog::open(&self.config).fold(&self.written, Deadline::after(FOLDING));
+        let log = MessageLog::open(&self.config);
+        // Where no message was handled, whoever reads makes no store.
+        let done = if log.is_begun() { log.fold(&self.written, Deadline::after(FOLDING)) } else { Ok(()) };
         if let Err(error) = done {
             tracing::debug!(%error, "the next tick takes new records");
         }

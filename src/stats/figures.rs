@@ -191,12 +191,20 @@ impl Figures {
 
     /// A time on the wall clock of these figures, in the form that strftime knows.
     pub(crate) fn clock(&self, at_ms: i64, format: &str) -> String {
-        let offset = Offset::from_seconds(self.utc_offset).unwrap_or(Offset::UTC);
-        let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
-        offset.to_datetime(at).strftime(format).to_string()
+        on_clock(self.utc_offset, at_ms, format)
     }
 
-    /// The zone of that clock: `UTC`, `UTC+02:00`.
+    /// The offset of the clock that steps of the series begin by: days are those of UTC.
+    pub(crate) fn step_offset(&self) -> i32 {
+        if self.step == Resolution::Day { 0 } else { self.utc_offset }
+    }
+
+    /// The beginning of a step of the series, on that clock.
+    pub(crate) fn step_clock(&self, at_ms: i64, format: &str) -> String {
+        on_clock(self.step_offset(), at_ms, format)
+    }
+
+    /// The zone of the clock: `UTC`, `UTC+02:00`.
     pub(crate) fn zone(&self) -> String {
         let (sign, seconds) = (if self.utc_offset < 0 { '-' } else { '+' }, self.utc_offset.unsigned_abs());
         match seconds {
@@ -204,6 +212,12 @@ impl Figures {
             _ => format!("UTC{sign}{:02}:{:02}", seconds / 3600, seconds / 60 % 60),
         }
     }
+}
+
+fn on_clock(offset: i32, at_ms: i64, format: &str) -> String {
+    let offset = Offset::from_seconds(offset).unwrap_or(Offset::UTC);
+    let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
+    offset.to_datetime(at).strftime(format).to_string()
 }
 
 /// The most frequent first.

@@ -8,7 +8,7 @@ use super::delays::delays;
 use super::domains_beside::DomainsBeside;
 use super::figures::{Figures, GroupFigures, LineCounts, ProviderReason, Reason, StoreFigures, UnknownText};
 use super::groups::{count, groups, outcomes, outcomes_of};
-use super::period::Period;
+use super::period::{Period, in_steps};
 use super::series::{Point, Resolution};
 use super::waiting::Waiting;
 use crate::clock::{self, DAY_MS, HOUR_MS};
@@ -116,7 +116,7 @@ pub(crate) fn lifelong(index: &Index) -> Result<Figures> {
 /// is known by the day only.
 fn steps((from, to): Period, now: i64, newest: i64) -> (Interval, Period) {
     let is_whole = from.rem_euclid(HOUR_MS) == 0 && to.rem_euclid(HOUR_MS) == 0;
-    let around = |step: Interval| (step, (step.start(from), step.start(to - 1) + step.ms()));
+    let around = |step: Interval| (step, in_steps((from, to), step, now));
     if from < newest - HOURS_MS {
         around(Interval::Day)
     } else if is_whole {

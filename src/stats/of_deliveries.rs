@@ -5,7 +5,7 @@
 
 use super::figures::{Figures, GroupFigures, Reason};
 use super::outcomes::{Outcomes, STATUSES};
-use super::period::Period;
+use super::period::{self, Period};
 use super::series::{Point, Resolution};
 use super::top::top;
 use super::waiting::NAMES;
@@ -32,7 +32,7 @@ impl CountedDeliveries {
     pub(crate) fn around((from, to): Period) -> CountedDeliveries {
         let step = step_of((from, to));
         CountedDeliveries {
-            period: (step.1.start(from), step.1.start(to - 1) + step.1.ms()),
+            period: period::in_steps((from, to), step.1, clock::now_ms()),
             step,
             totals: Outcomes::default(),
             points: BTreeMap::new(),

@@ -4,12 +4,15 @@
 
 use crate::clock::{self, DAY_MS, HOUR_MS};
 use crate::error::{Context, Error, Result};
-use crate::index::Index;
+use crate::index::{Index, Interval};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
 /// The first millisecond since 1970 of a period, and the first one after it.
 pub(crate) type Period = (i64, i64);
+
+/// An age is typed a little before figures are gathered.
+const SINCE_ASKED_MS: i64 = 5_000;
 
 pub(crate) fn of_day(day: Date) -> Result<Period> {
     let start = |day: Date| day.to_zoned(clock::local_zone()).map(|at| at.timestamp().as_millisecond());
@@ -37,6 +40,19 @@ pub(crate) fn between(since: Option<i64>, until: Option<i64>, index: Option<&Ind
         return Err(Error::new("the period ends before it begins").remedy("set --since before --until"));
     }
     Ok((from, to))
+}
+
+/// The whole steps that a period is made of: at its ends, those that it begins and ends in. One that
+/// ends now and is as long as some steps has as many, with the one that has begun: 24 hours are 24
+/// hours.
+pub(crate) fn in_steps((from, to): Period, step: Interval, now_ms: i64) -> Period {
+    let end = step.start(to - 1) + step.ms();
+    let (many, rest) = ((to - from).div_euclid(step.ms()), (to - from).rem_euclid(step.ms()));
+    let ends_now = (0..SINCE_ASKED_MS).contains(&now_ms.saturating_sub(to));
+    match ends_now && many > 0 && rest < SINCE_ASKED_MS {
+        true => (end - many * step.ms(), end),
+        false => (step.start(from), end),
+    }
 }
 
 /// The last hours, including the one that has begun.

@@ -31,7 +31,7 @@ pub(crate) fn json(store: &Store) -> Result<Value> {
 pub(crate) fn series_json(store: &Store) -> Result<Value> {
     let minutes = store.series()?.into_iter();
     let row = |(minute, messages): (i64, u64)| {
-        let time = clock::rfc3339(minute * 1000).replace('Z', "+00:00");
+        let time = clock::rfc3339(minute * 1000).replace(".000Z", "+00:00");
         json!({ "time": time, "messages": messages })
     };
     Ok(Value::Array(minutes.map(row).collect()))

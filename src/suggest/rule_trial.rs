@@ -7,6 +7,7 @@ use super::back_test::BackTest;
 use super::draft_rule::{DraftChanges, DraftRule};
 use super::written_rule::WrittenRule;
 use super::{names_in_use, with_drafts};
+use crate::class::About;
 use crate::clock::{self, DAY_MS};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -30,7 +31,10 @@ impl WrittenRule {
         let mut drafts = [DraftRule::written(self)];
         let (policy, complaints) = with_drafts(config, &drafts)?;
         if let Some(first) = complaints.first() {
-            return Err(Error::new(first).remedy("correct the rule"));
+            let is_reason = About::reasons().any(|reason| reason == self.reason);
+            let words = || format!("use one of {}", About::reasons().collect::<Vec<_>>().join(", "));
+            let fix = if is_reason { "correct the rule".to_owned() } else { words() };
+            return Err(Error::new(first).remedy(fix));
         }
         let since_ms = clock::now_ms() - i64::from(days) * DAY_MS;
         if let Some(index) = index {

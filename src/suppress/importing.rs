@@ -182,7 +182,10 @@ impl<'i> Import<'i> {
         let source = text("source");
         Ok(Suppressed {
             address,
-            sender_domain: or(text("senderdomain"), &self.defaults.sender_domain),
+            sender_domain: target_check::sender_domain(&or(
+                text("senderdomain"),
+                &self.defaults.sender_domain,
+            ))?,
             reason: target_check::reason(&or(reason, &self.defaults.reason))?,
             source: if SOURCES.contains(&source.as_str()) { source } else { SOURCE.into() },
             added_ms: added_ms(record, own, now_ms)?,

@@ -26,7 +26,7 @@ mod time_forms;
 pub(crate) use importing::{Import, ImportDefaults, ImportOutcome, SOURCES};
 pub(crate) use list_file::{csv, csv_rows, json_lines};
 pub(crate) use list_pages::each_some;
-pub(crate) use target_check::{reason, target};
+pub(crate) use target_check::{reason, sender_domain, target};
 
 use crate::error::Result;
 use record::RecordSink;

@@ -5,7 +5,7 @@
 
 use super::address_cell::mailbox;
 use crate::dimension::domain::is_registry;
-use crate::mailbox_syntax::is_domain;
+use crate::mailbox_syntax::{is_domain, undotted};
 use crate::store::suppression_target::normal_target;
 
 /// Octets of a reason. Hosts that share could not pass on one that has many more.
@@ -85,6 +85,16 @@ pub(crate) fn target(text: &str, has_term: bool, force: bool) -> Result<String, 
             .into());
     }
     Ok(target)
+}
+
+/// The sender domain that was written, in lower case; empty: mail of all senders. The error says
+/// what is wrong.
+pub(crate) fn sender_domain(text: &str) -> Result<String, String> {
+    let domain = undotted(text.trim()).to_lowercase();
+    match domain.is_empty() || is_domain(&domain) {
+        true => Ok(domain),
+        false => Err("invalid sender domain; write example.com".into()),
+    }
 }
 
 /// The reason that was written. The error says what is wrong.

@@ -42,7 +42,7 @@ impl Correlated {
 
     fn apply_to_session(&mut self, line: &LogLine<'_>, own: &OwnMail) {
         match &line.event {
-            Event::Disconnect => self.sessions.session_ended(line.pid),
+            Event::Disconnect => self.sessions.session_ended(line),
             Event::SessionDecision(decision) => self.sessions.decided(line, decision, own),
             _ => {}
         }

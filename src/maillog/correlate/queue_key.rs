@@ -1,7 +1,7 @@
-//! What a queued message is found by: its queue id, with its host where the id is short.
+//! What a queued message is found by: its queue id, and its host, since each host gives its own ids.
 //!
 //! Not here: ids that are used again (`queue_id_reuse`). Invariant: two ids of 24 bytes or less
-//! share a key only if they are equal; of equal short ids, the hosts differ by a hash of 32 bits.
+//! share a key only if they are equal; of equal ids, the hosts differ by a hash of 32 bits.
 
 use crate::maillog::postfix::lossy;
 use rustc_hash::FxHasher;
@@ -22,18 +22,10 @@ impl QueueKey {
         let mut id = [0; COMPARED];
         let length = queue_id.len().min(COMPARED);
         id[..length].copy_from_slice(&queue_id[..length]);
-        // A long id holds the time to the microsecond and is unique everywhere. A short one is
-        // hexadecimal and unique within one queue.
-        // Exim's, with its dashes, is unique on one host only.
-        let is_long = queue_id.iter().any(|byte| *byte > b'F') && !queue_id.contains(&b'-');
-        let mut rest = 0;
-        if !is_long || queue_id.len() > COMPARED {
-            let host = lossy(host);
-            let mut hasher = FxHasher::default();
-            hasher.write(&queue_id[length..]);
-            hasher.write(if is_long { b"" } else { host.as_bytes() });
-            rest = hasher.finish() as u32;
-        }
+        let mut hasher = FxHasher::default();
+        hasher.write(&queue_id[length..]);
+        hasher.write(lossy(host).as_bytes());
+        let rest = hasher.finish() as u32;
         let word = |at: usize| id.as_chunks().0.get(at).map_or(0, |word| u64::from_le_bytes(*word));
         QueueKey { id: [word(0), word(1), word(2)], rest }
     }

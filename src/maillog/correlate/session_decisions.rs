@@ -28,6 +28,13 @@ pub(crate) struct DecidedInSession {
     pub(crate) reply: Box<str>,
 }
 
+impl DecidedInSession {
+    /// Whether the process that decided wrote the line, too.
+    fn is_of(&self, line: &LogLine<'_>) -> bool {
+        self.pid == line.pid && *self.host == *line.text(line.host)
+    }
+}
+
 #[derive(Clone, Default)]
 pub(crate) struct SessionDecisions {
     /// Refusals that were not drained.
@@ -54,7 +61,7 @@ impl SessionDecisions {
         if status == LoggedStatus::Rejected {
             // The refusal overrules a decision about the same recipient.
             let overruled = |waiting: &DecidedInSession| {
-                waiting.pid == line.pid && waiting.recipient.as_deref() == recipient.as_deref()
+                waiting.is_of(line) && waiting.recipient.as_deref() == recipient.as_deref()
             };
             self.waiting.retain(|waiting| !overruled(waiting));
             let id = self.new_id(line, decision);
@@ -89,17 +96,15 @@ impl SessionDecisions {
         if self.waiting.is_empty() {
             return None;
         }
-        let (host, client) = (line.text(line.host), line.text(client));
-        let of_client = |waiting: &DecidedInSession| {
-            waiting.pid == line.pid && *waiting.host == host && *waiting.client == client
-        };
+        let client = line.text(client);
+        let of_client = |waiting: &DecidedInSession| waiting.is_of(line) && *waiting.client == client;
         let at = self.waiting.iter().position(of_client)?;
         self.waiting.remove(at)
     }
 
     /// The process ended its session: its decisions belong to no message.
-    pub(crate) fn session_ended(&mut self, pid: u32) {
-        self.waiting.retain(|waiting| waiting.pid != pid);
+    pub(crate) fn session_ended(&mut self, line: &LogLine<'_>) {
+        self.waiting.retain(|waiting| !waiting.is_of(line));
     }
 
     /// Gives each refusal to `each`, once.

@@ -33,13 +33,13 @@ pub(crate) fn address<'a>(text: &'a [u8], end: &[u8]) -> Option<(&'a [u8], &'a [
 fn closing_bracket(text: &[u8], may_follow: impl Fn(&[u8]) -> bool) -> Option<usize> {
     let mut from = 0;
     if text.first() == Some(&b'"') {
-        // A quoted string ends the address only after its closing quote. Without one it is not a
-        // quoted string.
+        // A quoted string ends the address only after its closing quote. Without one, or if no
+        // domain follows it, it is not a quoted string.
         let mut at = 1;
         while at < text.len() && text[at] != b'"' {
             at += 1 + usize::from(text[at] == b'\\');
         }
-        from = if at < text.len() { at } else { 0 };
+        from = if matches!(text.get(at + 1), Some(b'@' | b'>')) { at } else { 0 };
     }
     loop {
         let close = from + memchr(b'>', text.get(from..)?)?;

@@ -71,7 +71,8 @@ fn suppress_one(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
         .map_err(|why| Problem::bad_value("address", why, "give an address, or a domain with days"))?;
     let entry = Suppressed {
         address: address.clone(),
-        sender_domain: body.text("sender_domain")?.unwrap_or_default().to_lowercase(),
+        sender_domain: suppress::sender_domain(&body.text("sender_domain")?.unwrap_or_default())
+            .map_err(|why| Problem::bad_value("sender_domain", why, "give a domain, or leave it out"))?,
         reason: body.text("reason")?.unwrap_or_else(|| OPERATOR.into()),
         source: OPERATOR.into(),
         added_ms: now_ms,
@@ -183,7 +184,12 @@ fn silence(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
         return Err(Problem::new(StatusCode::NOT_FOUND, "not-found", detail, "see /api/v1/alerts"));
     }
     let hours = body.number("hours", (0, 24 * 90))?.map(|hours| now_ms + hours as i64 * HOUR_MS);
-    let Some(until_ms) = body.time("until")?.or(hours).filter(|until| *until <= now_ms + LONGEST_MS) else {
+    let until = body.time("until")?;
+    if until.is_some_and(|until| until <= now_ms) {
+        let fix = "give a time to come; 0 hours ends it";
+        return Err(Problem::bad_value("until", "is in the past", fix));
+    }
+    let Some(until_ms) = until.or(hours).filter(|until| *until <= now_ms + LONGEST_MS) else {
         let fix = "give hours or until, at most 90 days; 0 hours ends it";
         return Err(Problem::bad_value("hours", "says no such time", fix));
     };

@@ -61,14 +61,20 @@ fn deliveries(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     if first && latest {
         return Err(Problem::bad_value("first", "contradicts latest", "use one of the two"));
     }
-    let order = query.word("order", &["newest", "oldest"])?.unwrap_or("newest");
+    let order = query.word("order", &["newest", "oldest"])?;
+    for (is_asked, name, other) in [(first, "first", "newest"), (latest, "latest", "oldest")] {
+        if is_asked && order == Some(other) {
+            let what = format!("contradicts {name}");
+            return Err(Problem::bad_value("order", what, "use one of the two"));
+        }
+    }
     let filter = Filter { latest: first || latest, ..filter(query)? };
     let wanted = wanted(query)?;
     let page = asked.view.deliveries(PageAsked {
         filter,
         is_wanted: &|delivery| wanted.fits(delivery),
         after: query.text("cursor").map(place).transpose()?,
-        oldest_first: first || (order == "oldest" && !latest),
+        oldest_first: first || order == Some("oldest"),
         limit: query.number("limit", (1, MOST))?.unwrap_or(USUAL),
     })?;
     let is_single = first || latest;

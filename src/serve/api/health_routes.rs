@@ -45,7 +45,7 @@ fn health(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
 
 fn of_index(index: &Index) -> Result<Value> {
     let now_ms = clock::now_ms();
-    let newest = index.newest(now_ms)?;
+    let newest = index.newest_delivery(now_ms)?;
     let quality = index.quality()?;
     let Lines { events, ignored, foreign, unknown, .. } = index.all_lines()?;
     let read = index.last_read()?;

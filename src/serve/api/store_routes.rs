@@ -9,7 +9,7 @@ use crate::alert::Desk;
 use crate::clock;
 use crate::digest;
 use crate::stats::sink_counters;
-use crate::store::{Store, Suppressed};
+use crate::store::{PendingStep, Store, Suppressed};
 use crate::suppress;
 use serde_json::{Value, json};
 
@@ -25,6 +25,8 @@ pub(super) const ROUTES: &[HttpRoute] = &[
 /// Rows of a page.
 const USUAL: usize = 100;
 const MOST: usize = 1000;
+/// The state of a step that waits for an operator.
+const PARKED: &str = "parked";
 
 /// What a store says, of the newest messages too; without a store yet, `nothing`.
 pub(in crate::serve) fn of_store(
@@ -47,20 +49,63 @@ pub(in crate::serve) fn minutes(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Pro
 
 fn outbox(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let query = asked.query;
-    let state = query.word("state", &["pending", "parked"])?;
+    let state = query.word("state", &["pending", PARKED])?;
     let limit = query.number("limit", (1, MOST))?.unwrap_or(USUAL);
-    let (action, after) = (query.text("action"), query.text("cursor"));
+    let action = query.text("action");
+    let after = query.text("cursor").map(step_place).transpose()?;
     of_store(asked, json!({ "steps": [], "next": null }), |store| {
         let mut steps = store.pending_steps()?;
         steps.retain(|step| {
             state.is_none_or(|state| step.state == state) && action.is_none_or(|action| step.action == action)
         });
-        let from = after.and_then(|after| steps.iter().position(|step| step.id == after));
-        let steps = &steps[from.map_or(0, |from| from + 1)..];
+        // A step may have ended since the page before: its place is what counts.
+        let from = after.map_or(0, |after| steps.partition_point(|step| StepPlace::of(step) <= after));
+        let steps = &steps[from..];
         let page = &steps[..steps.len().min(limit)];
-        let next = page.last().filter(|_| steps.len() > limit).map(|step| &step.id);
+        let next = page.last().filter(|_| steps.len() > limit).map(|step| StepPlace::of(step).written());
         Ok(json!({ "steps": page, "next": next }))
     })
+}
+
+/// A step's place in the list: what is pending first, then by its time.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct StepPlace {
+    is_parked: bool,
+    due_ms: i64,
+    key: String,
+    step: usize,
+}
+
+impl StepPlace {
+    fn of(step: &PendingStep) -> StepPlace {
+        let is_parked = step.state == PARKED;
+        StepPlace { is_parked, due_ms: step.due_ms, key: step.key.clone(), step: step.step }
+    }
+
+    /// As a client keeps it.
+    fn written(&self) -> String {
+        let StepPlace { is_parked, due_ms, key, step } = self;
+        digest::hex(format!("{is_parked}\n{due_ms}\n{step}\n{key}").as_bytes())
+    }
+}
+
+fn step_place(cursor: &str) -> Result<StepPlace, Problem> {
+    let text = digest::from_hex(cursor).and_then(|octets| String::from_utf8(octets).ok());
+    let place = text.as_deref().and_then(|text| {
+        let mut parts = text.splitn(4, '\n');
+        let mut part = || parts.next();
+        Some(StepPlace {
+            is_parked: part()?.parse().ok()?,
+            due_ms: part()?.parse().ok()?,
+            step: part()?.parse().ok()?,
+            key: part()?.to_owned(),
+        })
+    });
+    place.ok_or_else(no_cursor)
+}
+
+fn no_cursor() -> Problem {
+    Problem::bad_value("cursor", "is not one of ours", "use the `next` of an answer")
 }
 
 fn alerts(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
@@ -105,5 +150,5 @@ pub(in crate::serve) fn entry_at(cursor: &str) -> Result<Suppressed, Problem> {
         sender_domain: domain.to_owned(),
         ..Suppressed::default()
     });
-    entry.ok_or_else(|| Problem::bad_value("cursor", "is not one of ours", "use the `next` of an answer"))
+    entry.ok_or_else(no_cursor)
 }

@@ -1,24 +1,23 @@
 //! `/agent-read/…`: the deliveries of a client, as Postfix-Deliverability-Analytics answers.
 //!
-//! Not here: a record (`agent_record`). Invariants: an answer is in the envelope that its client
-//! reads; both ends of a period belong to it.
+//! Not here: a record (`agent_record`). Invariant: both ends of a period belong to it.
 
 use super::super::http_answer::HttpAnswer;
 use super::super::http_query::HttpQuery;
 use super::super::http_route::{HttpAsked, HttpRoute, Need};
 use super::super::problem::Problem;
 use super::super::view::PageAsked;
-use super::agent_record::AgentRecord;
-use crate::clock;
+use super::agent_envelope::enveloped;
+use super::agent_record::{self, AgentRecord};
 use crate::index::Filter;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 pub(super) const ROUTES: &[HttpRoute] = &[
-    HttpRoute::new("/agent-read/{client}", Need::SomeMail, PARAMETERS, of_client),
-    HttpRoute::new("/agent-read/{client}/", Need::SomeMail, PARAMETERS, of_client),
-    HttpRoute::new("/agent-read/{client}/{kind}/{value}", Need::SomeMail, PARAMETERS, of_value),
-    HttpRoute::new("/agent-read/{client}/{kind}/{value}/", Need::SomeMail, PARAMETERS, of_value),
+    HttpRoute::new("/agent-read/{client}", Need::SomeMail, PARAMETERS, of_client).for_agents(),
+    HttpRoute::new("/agent-read/{client}/", Need::SomeMail, PARAMETERS, of_client).for_agents(),
+    HttpRoute::new("/agent-read/{client}/{kind}/{value}", Need::SomeMail, PARAMETERS, of_value).for_agents(),
+    HttpRoute::new("/agent-read/{client}/{kind}/{value}/", Need::SomeMail, PARAMETERS, of_value).for_agents(),
 ];
 
 const PARAMETERS: &[&str] = &["from", "to", "lastOrFirst", "groupBy"];
@@ -39,7 +38,9 @@ fn of_value(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let filter = match asked.part(1) {
         "rcptEmail" if asked.part(2).contains('@') => Filter { recipient: value, ..filter },
         "queue" => Filter { queue_id: value, ..filter },
-        "message" => Filter { message_id: value, ..filter },
+        "message" => {
+            Filter { message_id: Some(agent_record::message_id(asked.part(0), asked.part(2))), ..filter }
+        }
         _ => return Err(Problem::not_found("use rcptEmail/ADDRESS, queue/ID or message/ID")),
     };
     answer(asked, filter)
@@ -66,18 +67,7 @@ fn answer(asked: &HttpAsked<'_>, filter: Filter) -> Result<HttpAnswer, Problem> 
         }
     }
     records.truncate(MOST);
-    Ok(enveloped(asked, wanted.shape(records)))
-}
-
-/// An answer in the envelope that its clients read. Those that name their version get that of the
-/// server.
-pub(super) fn enveloped(asked: &HttpAsked<'_>, result: Value) -> HttpAnswer {
-    let mut status = json!({ "succeeded": true, "message": "OK", "timeStamp": clock::now_ms() });
-    if asked.headers.contains_key("client-version") {
-        status["version"] = env!("CARGO_PKG_VERSION").into();
-        status["responseTime"] = 0.into();
-    }
-    HttpAnswer::json(&json!({ "result": result, "status": status }))
+    Ok(enveloped(asked.headers, wanted.shape(records)))
 }
 
 struct Wanted {

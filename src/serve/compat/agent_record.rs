@@ -4,6 +4,7 @@
 //! from the order in which rules were asked.
 
 use crate::index::StoredDelivery;
+use crate::maillog::message_ids::{CONVENTION, client_of_message_id};
 use serde::Serialize;
 
 /// Soft, hard, unknown, delivered, delivered after a deferral.
@@ -44,7 +45,7 @@ impl AgentRecord {
         Some(AgentRecord {
             date: delivery.last_seen,
             queue_id: text(&delivery.queue_id),
-            msg_id: text(&delivery.message_id),
+            msg_id: delivery.message_id.as_deref().map(shown_id).unwrap_or_default(),
             rcpt_email: text(&delivery.recipient),
             sender_email: delivery.sender.clone().unwrap_or_else(|| "unknown".into()),
             status: status.to_owned(),
@@ -63,6 +64,22 @@ impl AgentRecord {
     pub(super) fn was_no_trouble(&self) -> bool {
         self.state == OK
     }
+}
+
+/// A Message-ID as the other tool has it: in brackets, and by the convention that names a client,
+/// `98494.7.1` of `<98494.7.1@client>`.
+fn shown_id(id: &str) -> String {
+    match client_of_message_id(id) {
+        Some(client) => id[..id.len() - client.len() - 1].to_owned(),
+        None => format!("<{id}>"),
+    }
+}
+
+/// The Message-ID that a path of a client means: whole, or as it was shown.
+pub(super) fn message_id(client: &str, written: &str) -> String {
+    let is_whole = !written.starts_with(CONVENTION)
+        || written.strip_suffix(client).is_some_and(|left| left.ends_with('@'));
+    if is_whole { written.to_owned() } else { format!("{written}@{client}") }
 }
 
 fn state(delivery: &StoredDelivery) -> (u8, String) {

@@ -7,22 +7,27 @@ use super::super::http_answer::HttpAnswer;
 use super::super::http_route::{HttpAsked, HttpRoute, Need};
 use super::super::problem::Problem;
 use super::super::view::{NewestAsked, PageAsked};
-use super::agent_read::enveloped;
+use super::agent_envelope::enveloped;
 use super::agent_record::AgentRecord;
 use crate::clock;
-use crate::index::{Filter, StoredDelivery};
+use crate::index::{Filter, Index, StoredDelivery};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const ROUTES: &[HttpRoute] = &[
-    HttpRoute::new("/agent-status", Need::AllMail, &[], status),
-    HttpRoute::new("/agent-status/rcpt-address-counts", Need::SomeMail, &[], address_counts),
-    HttpRoute::new("/agent-status/rcpt-addresses", Need::SomeMail, &[], addresses),
-    HttpRoute::new("/agent-status/unknown-bounces", Need::SomeMail, &[], unknown_bounces),
-    HttpRoute::new("/agent-status/index-age", Need::AllMail, &[], index_age),
-    HttpRoute::new("/agent-status/indexed-log-files", Need::AllMail, &[], log_files),
+    HttpRoute::new("/agent-status", Need::AllMail, &[], status).for_agents(),
+    HttpRoute::new("/agent-status/rcpt-address-counts", Need::SomeMail, &[], address_counts).for_agents(),
+    HttpRoute::new("/agent-status/rcpt-addresses", Need::SomeMail, &[], addresses).for_agents(),
+    HttpRoute::new("/agent-status/unknown-bounces", Need::SomeMail, &[], unknown_bounces).for_agents(),
+    HttpRoute::new("/agent-status/index-age", Need::AllMail, &[], index_age).for_agents(),
+    HttpRoute::new("/agent-status/indexed-log-files", Need::AllMail, &[], log_files).for_agents(),
 ];
+
+/// What its scripts read. Deliveries are counted, of which each has one line of these.
+const CLIENT_LINES: &str = "Count of indexed client-id log lines from backup";
+const MESSAGE_LINES: &str = "Count of indexed message-id log lines from backup";
+const ENTRIES: &str = "Count of indexed log entries (delivery attempts regardless of the status) from backup";
 
 /// Pages of deliveries that are looked at, the newest first.
 const PAGES: usize = 20;
@@ -38,15 +43,17 @@ fn shown(at_ms: Option<i64>) -> String {
 
 fn status(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let index = asked.view.whole()?.index;
-    let newest = index.map(|index| index.newest(clock::now_ms())).transpose()?.flatten();
-    let many = index.map(|index| index.count()).transpose()?.unwrap_or(0);
+    let newest = index.map(|index| index.newest_delivery(clock::now_ms())).transpose()?.flatten();
+    let many = index.map(Index::named_counts).transpose()?.unwrap_or_default();
     Ok(enveloped(
-        asked,
+        asked.headers,
         json!({
             "Agent started at": shown(Some(asked.desk.started_ms)),
             "Agent restarted at": shown(None),
             "Last line received at": shown(newest),
-            "Count of indexed log entries (delivery attempts …) from backup": many,
+            CLIENT_LINES: many.with_client,
+            MESSAGE_LINES: many.with_message_id,
+            ENTRIES: many.deliveries,
             "Client statistics": {},
         }),
     ))
@@ -77,11 +84,11 @@ fn by_client(asked: &HttpAsked<'_>) -> Result<BTreeMap<String, BTreeSet<String>>
 
 fn address_counts(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let counts = by_client(asked)?.into_iter().map(|(client, all)| (client, Value::from(all.len())));
-    Ok(enveloped(asked, Value::Object(counts.collect())))
+    Ok(enveloped(asked.headers, Value::Object(counts.collect())))
 }
 
 fn addresses(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
-    Ok(enveloped(asked, json!(by_client(asked)?)))
+    Ok(enveloped(asked.headers, json!(by_client(asked)?)))
 }
 
 fn unknown_bounces(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
@@ -92,7 +99,7 @@ fn unknown_bounces(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
             found.entry(client.to_owned()).or_default().push(record);
         }
     })?;
-    Ok(enveloped(asked, json!(found)))
+    Ok(enveloped(asked.headers, json!(found)))
 }
 
 fn index_age(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
@@ -104,7 +111,7 @@ fn index_age(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
         limit: 1,
     })?;
     let oldest = page.deliveries.first().map(|one| one.last_seen);
-    Ok(enveloped(asked, json!(oldest)))
+    Ok(enveloped(asked.headers, json!(oldest)))
 }
 
 fn log_files(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
@@ -112,5 +119,5 @@ fn log_files(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let logs = index.map(|index| index.last_read()).transpose()?.unwrap_or_default();
     let name = |log: &str| log.rsplit('/').next().unwrap_or_default().to_owned();
     let names: Vec<String> = logs.iter().map(|(log, _)| name(log)).collect();
-    Ok(enveloped(asked, json!(names)))
+    Ok(enveloped(asked.headers, json!(names)))
 }

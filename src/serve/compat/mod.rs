@@ -3,11 +3,14 @@
 //!
 //! Not here: what has no counterpart in carom, such as restarts by HTTP.
 
+mod agent_envelope;
 mod agent_read;
 mod agent_record;
 mod agent_status;
 mod metrics;
 mod sink_pages;
+
+pub(super) use agent_envelope::{is_of_agent, refused};
 
 use super::http_route::HttpRoute;
 

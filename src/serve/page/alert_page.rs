@@ -81,7 +81,8 @@ fn row(to: &mut Html, state: &RuleState, reader: &PageReader) {
         for (term, word) in TERMS {
             let values = [("alert", state.alert.as_str()), ("hours", term)];
             let about = format!("silent: {}", state.alert);
-            ActionButton { path: SILENCE, word, about: &about, values: &values, ask: "" }.write(to, reader);
+            ActionButton { path: SILENCE, word, about: &about, values: &values, ask: "", then: "" }
+                .write(to, reader);
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::stats::figures::{GroupFigures, Reason};
 use crate::stats::render::html::figure_lists::{Choice, Lists};
 use crate::stats::render::html::markup::{Html, card, scroll};
 use crate::stats::render::wording::number;
+use crate::stats::top::OTHER;
 use std::collections::BTreeMap;
 
 /// Reasons and destinations that are shown.
@@ -88,8 +89,10 @@ impl HourChange {
 
     fn row(&self, to: &mut Html, one: &Counted, lists: &Lists) {
         let mut choices: Vec<Choice<'_>> = vec![(one.choice.0, &one.choice.1)];
-        if matches!(one.choice.0, "provider" | "domain") {
-            choices.push(("status", "bounced,expired"));
+        match one.choice.0 {
+            "provider" | "domain" => choices.push(("status", "bounced,expired")),
+            "reason" => choices.push(("status", "bounced,expired,deferred")),
+            _ => {}
         }
         to.raw("<tr><th scope=row>").raw(what(one.choice.0)).raw("<bdi>");
         to.foreign(&one.name, LONGEST_NAME).raw("</bdi>");
@@ -140,7 +143,8 @@ fn reasons(figures: &Figures) -> BTreeMap<String, u64> {
 
 fn failures(groups: &[GroupFigures]) -> BTreeMap<String, u64> {
     let failed = |group: &GroupFigures| group.outcomes.bounced.saturating_add(group.outcomes.expired);
-    groups.iter().map(|group| (group.name.clone(), failed(group))).collect()
+    let named = groups.iter().filter(|group| group.name != OTHER);
+    named.map(|group| (group.name.clone(), failed(group))).collect()
 }
 
 fn both(option: &'static str, now: BTreeMap<String, u64>, mut before: BTreeMap<String, u64>) -> Vec<Counted> {

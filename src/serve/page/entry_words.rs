@@ -45,8 +45,14 @@ fn row(to: &mut Html, entry: &Suppressed, reader: &PageReader) {
     if reader.may_act {
         to.raw("<td>");
         let values = [("address", entry.address.as_str()), ("sender_domain", entry.sender_domain.as_str())];
-        let release =
-            ActionButton { path: RELEASE, word: "Release", about: &entry.address, values: &values, ask: "" };
+        let release = ActionButton {
+            path: RELEASE,
+            word: "Release",
+            about: &entry.address,
+            values: &values,
+            ask: "",
+            then: "",
+        };
         release.write(to, reader);
     }
 }

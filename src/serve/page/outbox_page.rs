@@ -74,7 +74,7 @@ fn row(to: &mut Html, step: &PendingStep, reader: &PageReader) {
         for (path, word, ask) in
             [(RETRY, "Retry", ""), (DROP, "Drop", "Drop this step? It is not done any more.")]
         {
-            ActionButton { path, word, about: &step.id, values: &values, ask }.write(to, reader);
+            ActionButton { path, word, about: &step.id, values: &values, ask, then: "" }.write(to, reader);
         }
     }
 }

@@ -57,6 +57,8 @@ pub(crate) struct ActionButton<'a> {
     pub(crate) values: &'a [(&'static str, &'a str)],
     /// Asked before it is done; empty: nothing is asked.
     pub(crate) ask: &'a str,
+    /// The view that shows the result; empty: the same.
+    pub(crate) then: &'static str,
 }
 
 impl ActionButton<'_> {
@@ -65,8 +67,10 @@ impl ActionButton<'_> {
         if !reader.may_act {
             return;
         }
-        let ActionButton { path, word, about, values, ask } = self;
-        to.tag("form", &[("class", &"act"), ("data-post", path), ("data-ask", ask)]);
+        let ActionButton { path, word, about, values, ask, then } = self;
+        let attributes: [(&'static str, &dyn std::fmt::Display); 4] =
+            [("class", &"act"), ("data-post", path), ("data-ask", ask), ("data-then", then)];
+        to.tag("form", &attributes);
         for (name, value) in *values {
             to.tag("input", &[("type", &"hidden"), ("name", name), ("value", value)]);
         }

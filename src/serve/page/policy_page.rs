@@ -84,7 +84,7 @@ fn installed_rule(to: &mut Html, rule: &toml::Table, reader: &PageReader) {
     if reader.may_act {
         to.raw("<td>");
         let (values, ask) = ([("name", text("name"))], "Remove this rule?");
-        ActionButton { path: REMOVE, word: "Remove", about: text("name"), values: &values, ask }
+        ActionButton { path: REMOVE, word: "Remove", about: text("name"), values: &values, ask, then: "" }
             .write(to, reader);
     }
 }

@@ -8,14 +8,15 @@ use super::page_parts::{note, title};
 use super::page_reader::PageReader;
 use super::showing::show;
 use crate::clock;
+use crate::dimension::names::{Parties, SENDER_DOMAIN};
 use crate::index::{Filter, StoredDelivery, provider_of};
 use crate::serve::http_answer::HttpAnswer;
 use crate::serve::http_route::HttpAsked;
 use crate::serve::problem::Problem;
 use crate::serve::view::NewestAsked;
-use crate::stats::render::html::figure_lists::Lists;
+use crate::stats::render::html::figure_lists::{Choice, Lists};
 use crate::stats::render::html::markup::{Html, card, scroll};
-use crate::stats::render::html::tables::{GroupTable, groups};
+use crate::stats::render::html::tables::{GroupTable, groups, none};
 use crate::stats::render::html::{delays, heat, tls};
 use crate::stats::render::wording::number;
 use std::collections::BTreeMap;
@@ -71,6 +72,10 @@ pub(super) fn providers(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
         heat(to, &figures.provider_reasons, &lists);
         delays(to, &figures, TOP, &lists);
         tls(to, &figures, TOP, &lists);
+        if figures.tls.is_empty() && !figures.of_some_mail {
+            let why = "Postfix logs the TLS level of a delivery since its release 3.11: here is none.";
+            none(to, "tls", "TLS", why);
+        }
         lists.command(to, &[("status", REFUSED)]);
     }))
 }
@@ -78,6 +83,7 @@ pub(super) fn providers(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
 fn refusals(asked: &HttpAsked<'_>, (from, until): (i64, i64)) -> Result<Refusals, Problem> {
     let mut refusals = Refusals::default();
     let filter = &Filter {
+        own: Some(true),
         statuses: REFUSED.split(',').map(str::to_owned).collect(),
         since_ms: Some(from),
         until_ms: Some(until),
@@ -87,8 +93,9 @@ fn refusals(asked: &HttpAsked<'_>, (from, until): (i64, i64)) -> Result<Refusals
     let is_wanted = &|one: &StoredDelivery| one.reason.as_deref() == Some(AUTHENTICATION);
     let newest = NewestAsked { filter, is_wanted, page: PAGE, pages: PAGES };
     let are_all = asked.view.newest(&newest, |one| {
-        let domain = one.sender.as_deref().and_then(|sender| sender.rsplit_once('@'));
-        let domain = domain.map_or_else(|| "<>".to_owned(), |(_, domain)| domain.to_ascii_lowercase());
+        // The null sender's domain is `<>`.
+        let parties = Parties { sender: one.sender.as_deref(), ..Parties::default() };
+        let domain = parties.names()[SENDER_DOMAIN].as_deref().unwrap_or_default().to_owned();
         let example = one.reply.clone().unwrap_or_default();
         refusals.counted.entry((domain, provider_of(one))).or_insert((0, example)).0 += 1;
     })?;
@@ -112,7 +119,10 @@ fn refused(to: &mut Html, refusals: &Refusals, lists: &Lists) {
     to.raw("<table class=rows><thead><tr><th scope=col>Sending domain<th scope=col>Provider");
     to.raw("<th scope=col>Refused<th scope=col>An answer<tbody>");
     for ((domain, provider), (count, example)) in sorted.into_iter().take(TOP) {
-        let choices = [("reason", AUTHENTICATION), ("provider", provider.as_str())];
+        let named = [("provider", provider.as_str()), ("sender-domain", domain)].into_iter();
+        let choices = [("status", REFUSED), ("reason", AUTHENTICATION)].into_iter();
+        let choices: Vec<Choice<'_>> = choices.chain(named.filter(|(_, name)| !name.is_empty())).collect();
+        let domain = if domain.is_empty() { "(none)" } else { domain };
         to.raw("<tr><th scope=row><bdi>").foreign(domain, LONGEST).raw("</bdi><td><bdi>");
         to.foreign(provider, LONGEST).raw("</bdi><td>");
         lists.number(to, &number(*count), &choices);

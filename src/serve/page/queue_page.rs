@@ -27,6 +27,13 @@ const REASONS: usize = 4;
 /// Pages that are counted for a reader who does not see all mail.
 const PAGES: usize = 50;
 const PAGE: usize = 5000;
+/// Statuses of what waits.
+const DEFERRED: &str = "deferred";
+const HELD: &str = "held";
+const WAITING: &str = "deferred,held";
+/// In the place of a reason.
+const ON_HOLD: &str = "on hold";
+const UNEXPLAINED: &str = "no reason logged";
 /// Seconds between two looks at the present.
 const FRESH: u32 = 60;
 
@@ -56,7 +63,7 @@ impl QueueView {
         let one = self.destinations.entry(domain).or_default();
         one.waiting += 1;
         one.oldest_ms = if one.waiting == 1 { first_ms } else { one.oldest_ms.min(first_ms) };
-        let reason = if held { "on hold" } else { reason.unwrap_or("no reason logged") };
+        let reason = if held { ON_HOLD } else { reason.unwrap_or(UNEXPLAINED) };
         *one.reasons.entry(reason.to_owned()).or_default() += 1;
     }
 }
@@ -67,7 +74,10 @@ pub(super) fn queue(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let frame = Frame { title: "Queue", path: "/queue", fresh_for: Some(FRESH), reader: &reader };
     Ok(show(&frame, |to| {
         title(to, "Queue by destination");
-        to.raw("<p><b>").text(number(view.all)).raw("</b> deliveries wait, <b>").text(number(view.held));
+        to.raw("<p><b>");
+        list(to, view.all, &[("status", WAITING)]);
+        to.raw("</b> deliveries wait, <b>");
+        list(to, view.held, &[("status", HELD)]);
         to.raw("</b> of them on hold. This is what the logs say.</p>\n");
         match view.destinations.is_empty() {
             true => note(to, "Nothing waits."),
@@ -87,13 +97,24 @@ fn waiting(asked: &HttpAsked<'_>) -> Result<QueueView, Problem> {
         }
         return Ok(view);
     }
-    let filter = &Filter { statuses: vec!["deferred".into(), "held".into()], ..Filter::default() };
+    let filter = &Filter { statuses: vec![DEFERRED.into(), HELD.into()], ..Filter::default() };
     let newest = NewestAsked { filter, is_wanted: &|_| true, page: PAGE, pages: PAGES };
     asked.view.newest(&newest, |one| {
         let held = one.status == "held";
         view.add(one.recipient.as_deref(), one.reason.as_deref(), one.first_seen, held);
     })?;
     Ok(view)
+}
+
+/// Where the deliveries of a figure are listed.
+fn address(choices: &[(&str, &str)]) -> String {
+    let mut query = Serializer::for_suffix(String::from("/deliveries?"), 12);
+    query.extend_pairs(choices).finish()
+}
+
+/// A count, which leads to the deliveries that it counts.
+fn list(to: &mut Html, count: u64, choices: &[(&str, &str)]) {
+    to.tag("a", &[("href", &address(choices))]).text(number(count)).raw("</a>");
 }
 
 fn destinations(to: &mut Html, view: &QueueView, now_ms: i64, reader: &PageReader) {
@@ -104,18 +125,32 @@ fn destinations(to: &mut Html, view: &QueueView, now_ms: i64, reader: &PageReade
     to.raw("<table class=rows><thead><tr><th scope=col>Domain<th scope=col>Waiting");
     to.raw("<th scope=col>Oldest<th scope=col>Why<tbody>");
     for (domain, one) in sorted.iter().take(SHOWN) {
-        let mut query = Serializer::for_suffix(String::from("/deliveries?"), 12);
-        query.append_pair("status", "deferred,held").append_pair("domain", domain);
         to.raw("<tr><th scope=row>");
-        to.tag("a", &[("href", &query.finish())]).raw("<bdi>");
-        to.foreign(domain, LONGEST).raw("</bdi></a><td>").text(number(one.waiting)).raw("<td>");
-        to.text(duration(now_ms.saturating_sub(one.oldest_ms) as f64 / 1000.0)).raw(" <small>since ");
+        if domain.is_empty() {
+            // No list has the addresses without a domain alone.
+            to.raw("(none)<td>").text(number(one.waiting));
+        } else {
+            let choices = [("status", WAITING), ("domain", domain.as_str())];
+            to.tag("a", &[("href", &address(&choices))]).raw("<bdi>");
+            to.foreign(domain, LONGEST).raw("</bdi></a><td>");
+            list(to, one.waiting, &choices);
+        }
+        to.raw("<td>")
+            .text(duration(now_ms.saturating_sub(one.oldest_ms) as f64 / 1000.0))
+            .raw(" <small>since ");
         reader.time(to, one.oldest_ms);
         to.raw("</small><td class=why>");
         let mut reasons: Vec<(&String, &u64)> = one.reasons.iter().collect();
         reasons.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
         for (place, (reason, count)) in reasons.into_iter().take(REASONS).enumerate() {
-            to.raw(if place > 0 { ", " } else { "" }).foreign(reason, LONGEST).raw(" ").text(number(*count));
+            to.raw(if place > 0 { ", " } else { "" }).foreign(reason, LONGEST).raw(" ");
+            match (domain.as_str(), reason.as_str()) {
+                ("", _) | (_, UNEXPLAINED) => _ = to.text(number(*count)),
+                (domain, ON_HOLD) => list(to, *count, &[("status", HELD), ("domain", domain)]),
+                (domain, reason) => {
+                    list(to, *count, &[("status", DEFERRED), ("domain", domain), ("reason", reason)]);
+                }
+            }
         }
     }
     to.raw("</table></div>");

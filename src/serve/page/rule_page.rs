@@ -147,8 +147,15 @@ fn effect(to: &mut Html, trial: &Trial, query: &HttpQuery, reader: &PageReader) 
         true => format!("Install it, though it changes {} failures that are known today?", known.max(hard)),
         false => String::new(),
     };
-    let install =
-        ActionButton { path: INSTALL, word: "Install", about: "this rule", values: &values, ask: &ask };
+    let install = ActionButton {
+        path: INSTALL,
+        word: "Install",
+        about: "this rule",
+        values: &values,
+        ask: &ask,
+        // Here it would be tried again, under a name that is in use.
+        then: "/policy",
+    };
     install.write(to, reader);
     to.raw("</section>\n");
 }

@@ -33,8 +33,8 @@ const REPLY: usize = 600;
 struct Found {
     key: String,
     entries: Vec<Suppressed>,
-    /// By one of them, or by one that the reader does not see.
-    is_suppressed: bool,
+    /// By one of them, or by one that the reader does not see; `None`: he does not learn it.
+    is_suppressed: Option<bool>,
     deliveries: DeliveryPage,
     /// Sender domain, time, proven.
     soft_bounces: Vec<(String, i64, bool)>,
@@ -106,15 +106,17 @@ impl Found {
             to.raw("<p>Mail to it is <b>suppressed</b> since ");
             reader.time(to, entry.added_ms);
             to.raw(", because of <b>").foreign(&entry.reason, REPLY).raw("</b>.</p>");
-        } else if self.is_suppressed {
+        } else if self.is_suppressed == Some(true) {
             to.raw("<p>Mail to it is <b>suppressed</b>, whoever sends it.</p>");
         }
         match self.deliveries.deliveries.first() {
             Some(last) => latest(to, last, reader),
             None => _ = to.raw("<p>The mail logs have no delivery to it.</p>"),
         }
-        if !self.is_suppressed {
-            to.raw("<p>Nothing suppresses mail to it.</p>");
+        match self.is_suppressed {
+            Some(true) => {}
+            Some(false) => _ = to.raw("<p>Nothing suppresses mail to it.</p>"),
+            None => _ = to.raw("<p>Whether something suppresses mail to it, this token does not show.</p>"),
         }
         to.raw("</section>\n");
     }
@@ -122,8 +124,9 @@ impl Found {
     fn suppressions(&self, to: &mut Html, reader: &PageReader) {
         card(to, "suppressed", "On the suppression list");
         match (self.entries.is_empty(), self.is_suppressed) {
-            (true, false) => note(to, "No entry covers it."),
-            (true, true) => note(to, "An entry for mail of all senders covers it: ask the operator."),
+            (true, Some(false)) => note(to, "No entry covers it."),
+            (true, Some(true)) => note(to, "An entry for mail of all senders covers it: ask the operator."),
+            (true, None) => note(to, "No entry that you may see covers it: ask the operator."),
             (false, _) => entry_table(to, &self.entries, reader),
         }
         for (sender_domain, at_ms, proven) in &self.soft_bounces {

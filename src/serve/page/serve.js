@@ -47,7 +47,8 @@
       try { value = JSON.parse(text); } catch { /* The status says enough. */ }
       if (!answer.ok) throw new Error([value.detail, value.fix].filter(Boolean).join("; ") || answer.statusText);
       sessionStorage.setItem("said", form.dataset.done || "Done.");
-      location.reload();
+      if (form.dataset.then) location.href = form.dataset.then;
+      else location.reload();
     } catch (error) {
       say("Not done: " + error.message, true);
       buttons.forEach((button) => { button.disabled = false; });
@@ -69,6 +70,8 @@
   if (before) {
     sessionStorage.removeItem("said");
     say(before);
+    // The button is gone: whoever uses the keyboard goes on from the view.
+    if (main) main.focus();
   }
 
   // What shows the present is fetched again, unless somebody is busy in it.

@@ -146,6 +146,7 @@ fn preview(to: &mut Html, found: &Undo, filter: &UndoFilter, reader: &PageReader
             about: "of the period",
             values: &values,
             ask: &ask,
+            then: "",
         };
         undo.write(to, reader);
     }

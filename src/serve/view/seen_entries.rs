@@ -42,19 +42,31 @@ impl View<'_> {
     }
 
     /// What suppresses mail to an address: of this sender domain, or any; and whether something
-    /// does, if only an entry for mail of all senders, of which a customer learns no more.
+    /// does, if only an entry for mail of all senders, of which a customer learns no more. `None`:
+    /// there may be an entry of a sender domain that the caller does not see.
     pub(crate) fn entries_of(
         &self,
         address: &str,
         sender_domain: Option<&str>,
         now_ms: i64,
-    ) -> Result<(Vec<Suppressed>, bool)> {
-        let Some(store) = &self.files.store else { return Ok((Vec::new(), false)) };
+    ) -> Result<(Vec<Suppressed>, Option<bool>)> {
+        let Some(store) = &self.files.store else { return Ok((Vec::new(), Some(false))) };
         let mut entries = store.entries_of(address, sender_domain, now_ms)?;
         let is_for_all = entries.iter().any(|entry| entry.sender_domain.is_empty());
         entries.retain(|entry| self.shows(entry));
         let is_suppressed = is_for_all || !entries.is_empty();
-        Ok((entries, is_suppressed))
+        let is_known = is_suppressed || self.sees_entries_of(sender_domain);
+        Ok((entries, is_known.then_some(is_suppressed)))
+    }
+
+    /// Whether no entry for mail of this sender domain, or of the caller's mail, is hidden. Which
+    /// sender domains a client's mail has, its token does not say.
+    fn sees_entries_of(&self, sender_domain: Option<&str>) -> bool {
+        match (self.seen, sender_domain) {
+            (Seen::AllMail, _) => true,
+            (Seen::Only { domains, .. }, Some(asked)) => domains.iter().any(|domain| domain == asked),
+            (Seen::Only { clients, .. }, None) => clients.is_empty(),
+        }
     }
 
     fn shows(&self, entry: &Suppressed) -> bool {

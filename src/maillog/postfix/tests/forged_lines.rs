@@ -16,6 +16,11 @@ fn text_of_strangers_forges_nothing() {
         "4Xn0y83s5Zz1f: to=<a b>c@example.com>, orig_to=<\"@example.com>, relay=none, status=deferred (x)";
     assert_eq!(attempt(text).recipient, b"a b>c@example.com");
     assert_eq!(attempt(text).original_recipient, Some(&b"\"@example.com"[..]));
+    // One that begins with a quotation mark, as old releases write it, and a reply with others.
+    let text = "4Xn0y83s5Zz1f: to=<\"><script>x</script>@evil.example>, relay=mx[192.0.2.1]:25, dsn=5.0.0, \
+        status=bounced (host mx said: 550 <b>\"'><img src=\"x\"> no)";
+    assert_eq!(attempt(text).recipient, b"\"><script>x</script>@evil.example");
+    assert_eq!((attempt(text).result, attempt(text).dsn), (AttemptResult::Bounced, &b"5.0.0"[..]));
     // Senders.
     let text = r#"4Xn0y83s5Zz1f: from=<"a to=<x@y>, status=sent (1"@example.com>, size=1234, nrcpt=2 (queue active)"#;
     let Event::TakenUp(TakenUp { sender, size, recipients }) = event("qmgr", text) else { panic!() };

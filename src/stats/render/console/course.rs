@@ -24,7 +24,8 @@ impl Writing<'_> {
         }
         // A day of hours looks better wide.
         let columns = if points.len() * 2 <= room { 2 } else { 1 };
-        self.head(&format!("Each {} from {}", length_name(length), self.time(points[0].at_ms)));
+        let zone = if self.figures.step_offset() == self.figures.utc_offset { "" } else { " (UTC)" };
+        self.head(&format!("Each {} from {}{zone}", length_name(length), self.time(points[0].at_ms)));
         for status in STATUSES {
             if let Some(line) = self.course_of(status, &points, columns) {
                 self.line(&line);
@@ -69,7 +70,7 @@ impl Writing<'_> {
     /// As short as the period allows.
     fn time(&self, at_ms: i64) -> String {
         let is_long = self.figures.length_ms() > 2 * DAY_MS;
-        self.figures.clock(at_ms, if is_long { "%m-%d" } else { "%H:%M" })
+        self.figures.step_clock(at_ms, if is_long { "%m-%d" } else { "%H:%M" })
     }
 }
 

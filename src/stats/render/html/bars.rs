@@ -140,7 +140,7 @@ impl<'a> Bars<'a> {
     /// At full hours or days of the wall clock.
     fn time_labels(&self, to: &mut Html) {
         let every = usual_length(self.figures.length_ms().max(1), self.length, 6);
-        let local = |at_ms: i64| at_ms.saturating_add(i64::from(self.figures.utc_offset) * 1000);
+        let local = |at_ms: i64| at_ms.saturating_add(i64::from(self.figures.step_offset()) * 1000);
         for (index, point) in self.points.iter().enumerate() {
             let at = local(point.at_ms);
             let is_due = match every > DAY_MS {
@@ -232,5 +232,5 @@ pub(crate) fn time(figures: &Figures, at_ms: i64, length: i64) -> String {
         (true, true) => "%-d %b %H:%M",
         (true, false) => "%-d %b",
     };
-    figures.clock(at_ms, form)
+    figures.step_clock(at_ms, form)
 }

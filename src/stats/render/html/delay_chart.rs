@@ -8,7 +8,7 @@ use super::markup::{Html, card, percent, scroll};
 use crate::stats::Figures;
 use crate::stats::figures::{GroupFigures, Percentiles};
 use crate::stats::render::wording::duration;
-use crate::stats::top::top;
+use crate::stats::top::{OTHER, top};
 
 /// Where the scale may begin and end, and what it is labelled with.
 const MARKS: [(f64, &str); 9] = [
@@ -45,7 +45,7 @@ pub(crate) fn slowest(to: &mut Html, figures: &Figures, most: usize, lists: &Lis
 }
 
 fn timed(groups: &[GroupFigures]) -> Vec<GroupFigures> {
-    groups.iter().filter(|group| group.delay.is_some()).cloned().collect()
+    groups.iter().filter(|group| group.delay.is_some() && group.name != OTHER).cloned().collect()
 }
 
 /// Whose delays, and how long they are.

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 const PROVIDERS: usize = 8;
 const REASONS: usize = 12;
+/// Statuses of what is counted.
+const STATUSES: &str = "bounced,expired,deferred";
 
 pub(crate) fn heat(to: &mut Html, counts: &[ProviderReason], lists: &Lists) {
     let (mut providers, mut reasons, mut cells) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
@@ -36,7 +38,8 @@ pub(crate) fn heat(to: &mut Html, counts: &[ProviderReason], lists: &Lists) {
             let count = cells.get(&(*provider, *reason)).copied().unwrap_or(0);
             shade(to, count, *all);
             if count > 0 {
-                lists.number(to, &number(count), &[("reason", reason), ("provider", provider)]);
+                let choices = [("status", STATUSES), ("reason", *reason), ("provider", *provider)];
+                lists.number(to, &number(count), &choices);
             }
         }
     }

@@ -48,6 +48,9 @@ pub(crate) fn over_time(to: &mut Html, figures: &Figures, lists: &Lists) {
         return;
     }
     to.raw("<section aria-labelledby=course><h2 id=course>What became of deliveries</h2>\n");
+    if figures.step_offset() != figures.utc_offset {
+        to.raw("<p class=note>Days begin and end by UTC.</p>\n");
+    }
     to.raw("<div class=pair>\n");
     for (name, statuses) in [("All", &STATUSES[..]), ("Not delivered", &NOT_DELIVERED)] {
         if let Some(bars) = Bars::new(figures, &points, name, statuses) {
@@ -72,7 +75,11 @@ fn table(to: &mut Html, figures: &Figures, (points, length): (&[Point], i64), li
         let step = lists.within(point.at_ms, point.at_ms.saturating_add(length));
         step.number(to, &time(figures, point.at_ms, length), &[]);
         for status in &statuses {
-            to.raw("<td>").text(number(point.outcomes.of(*status)));
+            to.raw("<td>");
+            match point.outcomes.of(*status) {
+                0 => _ = to.raw("0"),
+                count => step.number(to, &number(count), &[("status", status.name())]),
+            }
         }
     }
     to.raw("</table></div></details>");

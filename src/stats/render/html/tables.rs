@@ -56,25 +56,34 @@ pub(crate) fn reasons(to: &mut Html, table: &ReasonTable<'_>, most: usize, lists
         let notes = [&one.category, &one.severity].map(String::as_str);
         let notes: Vec<&str> = notes.into_iter().filter(|note| !note.is_empty()).collect();
         to.raw(" <small>").foreign(&notes.join(" · "), LONGEST_NAME).raw("</small>");
-        bar(to, severity_class(&one.severity), one.count, (biggest, all));
+        let choices = [status, ("reason", one.reason.as_str())];
+        bar(to, severity_class(&one.severity), one.count, (biggest, all), Some((lists, &choices)));
     }
     let rest = sum(sorted.iter().copied().skip(most));
     if rest > 0 {
         to.raw("<tr><th scope=row>").raw(OTHER);
-        bar(to, "bar", rest, (biggest, all));
+        bar(to, "bar", rest, (biggest, all), None);
     }
     to.raw("</table>");
     lists.command(to, &[status]);
     to.raw("</section>\n");
 }
 
+/// Where the deliveries of a count are listed, and which they are.
+type Behind<'a> = (&'a Lists, &'a [Choice<'a>]);
+
 /// The bar of a count, and the count.
-fn bar(to: &mut Html, class: &str, count: u64, (biggest, all): (u64, u64)) {
+fn bar(to: &mut Html, class: &str, count: u64, (biggest, all): (u64, u64), behind: Option<Behind<'_>>) {
     to.raw("<svg width=100% height=6 aria-hidden=true>");
     to.raw("<rect class=trough width=100% height=6 rx=3 />");
     let width = percent((count as f64 * 100.0 / biggest as f64).min(100.0));
     to.shape("rect", &[("class", &class), ("width", &width), ("height", &6), ("rx", &3)]);
-    to.raw("</svg><td>").text(number(count)).raw("<td class=share>").text(share(count, all));
+    to.raw("</svg><td>");
+    match behind {
+        Some((lists, choices)) => lists.number(to, &number(count), choices),
+        None => _ = to.text(number(count)),
+    }
+    to.raw("<td class=share>").text(share(count, all));
 }
 
 /// Each severity with its words.
@@ -160,15 +169,25 @@ impl<'a> GroupTable<'a> {
     /// A name, which leads to its deliveries, unless it is the rest.
     fn name(&self, to: &mut Html, name: &str, choices: &[Choice<'_>], lists: &Lists) {
         to.raw("<tr><th scope=row>");
-        match name {
-            "" => _ = to.raw("(none)"),
-            OTHER => _ = to.raw(OTHER),
-            name => {
-                let all: Vec<Choice<'_>> = choices.iter().copied().chain([(self.option, name)]).collect();
-                lists.foreign(to, name, LONGEST_NAME, &all);
-            }
+        match (name, self.list_of(name, choices)) {
+            ("", _) => _ = to.raw("(none)"),
+            (_, None) => _ = to.raw(OTHER),
+            (name, Some(all)) => lists.foreign(to, name, LONGEST_NAME, &all),
         }
-        to.raw("<td>");
+    }
+
+    /// A count of deliveries with a name, which leads to them.
+    fn count(&self, to: &mut Html, (name, count): (&str, u64), choices: &[Choice<'_>], lists: &Lists) {
+        match self.list_of(name, choices).filter(|_| count > 0) {
+            Some(all) => lists.number(to, &number(count), &all),
+            None => _ = to.text(number(count)),
+        }
+    }
+
+    /// What finds the deliveries with a name; `None`: nothing does.
+    fn list_of<'n>(&self, name: &'n str, choices: &[Choice<'n>]) -> Option<Vec<Choice<'n>>> {
+        let is_one = !name.is_empty() && name != OTHER;
+        is_one.then(|| choices.iter().copied().chain([(self.option, name)]).collect())
     }
 }
 
@@ -194,7 +213,7 @@ pub(crate) fn groups(to: &mut Html, table: &GroupTable<'_>, most: usize, lists: 
     let (kept, rest) = top(groups, most);
     for one in kept.iter().chain(&rest) {
         table.name(to, &one.name, &[], lists);
-        group(to, one, table.is_short, is_timed);
+        group(to, table, (one, is_timed), lists);
     }
     to.raw("</table></div></section>\n");
 }
@@ -215,14 +234,16 @@ pub(crate) fn none(to: &mut Html, id: &'static str, head: &'static str, why: &'s
     to.raw("<p class=note>").raw(why).raw("</p></section>\n");
 }
 
-fn group(to: &mut Html, group: &GroupFigures, is_short: bool, is_timed: bool) {
-    let outcomes = &group.outcomes;
-    to.text(number(outcomes.total())).raw("<td class=mix>");
+fn group(to: &mut Html, table: &GroupTable<'_>, (group, is_timed): (&GroupFigures, bool), lists: &Lists) {
+    let (name, outcomes) = (group.name.as_str(), &group.outcomes);
+    to.raw("<td>");
+    table.count(to, (name, outcomes.total()), &[], lists);
+    to.raw("<td class=mix>");
     mix(to, outcomes);
     let failed = outcomes.bounced.saturating_add(outcomes.expired);
-    to.raw("<td>").text(share(outcomes.sent, outcomes.concluded()));
-    to.raw("<td>").text(number(failed));
-    if !is_short {
+    to.raw("<td>").text(share(outcomes.sent, outcomes.concluded())).raw("<td>");
+    table.count(to, (name, failed), &[("status", "bounced,expired")], lists);
+    if !table.is_short {
         to.raw("<td class=less>").text(number(group.deferrals));
     }
     if is_timed {
@@ -256,8 +277,9 @@ pub(crate) fn tls(to: &mut Html, table: &GroupTable<'_>, most: usize, lists: &Li
     for one in destinations.iter().take(most) {
         let without: &[Choice<'_>] = if one.without > 0 { &[("tls", WITHOUT)] } else { &[] };
         table.name(to, &one.group.name, without, lists);
-        to.text(number(one.all)).raw("<td>").text(number(one.without)).raw("<td>");
-        to.text(share(one.without, one.all)).raw("<td>").foreign(&one.levels(), LONGEST_NAME);
+        to.raw("<td>").text(number(one.all)).raw("<td>");
+        table.count(to, (&one.group.name, one.without), without, lists);
+        to.raw("<td>").text(share(one.without, one.all)).raw("<td>").foreign(&one.levels(), LONGEST_NAME);
     }
     to.raw("</table></div></section>\n");
 }
@@ -273,7 +295,7 @@ pub(crate) fn unknown(to: &mut Html, texts: &[UnknownText], most: usize, lists: 
     to.raw("<ol class=unknown>");
     for text in sorted.iter().take(most) {
         to.raw("<li><b>");
-        lists.number(to, &number(text.count), &[("shape", &text.shape)]);
+        lists.number(to, &number(text.count), &[("unclassified", ""), ("shape", &text.shape)]);
         to.raw("</b><div><code dir=ltr>");
         to.foreign(&text.shape, SHAPE).raw("</code><details><summary>An example</summary><code dir=ltr>");
         to.foreign(&text.example, EXAMPLE).raw("</code></details></div>");

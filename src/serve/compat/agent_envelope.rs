@@ -1,0 +1,40 @@
+//! The envelope of every answer of Postfix-Deliverability-Analytics, also where something is wrong.
+//!
+//! Not here: results. Invariant: its clients find `status.succeeded`, whatever the HTTP status is.
+
+use super::super::http_answer::HttpAnswer;
+use super::super::problem::Problem;
+use crate::clock;
+use axum::http::HeaderMap;
+use serde_json::{Value, json};
+
+/// How the paths of the other tool begin.
+const PATHS: &str = "/agent-";
+
+/// Whether a path is one that only clients of the other tool ask for.
+pub(in crate::serve) fn is_of_agent(path: &str) -> bool {
+    path.starts_with(PATHS)
+}
+
+/// A result for a client that sent these header fields.
+pub(super) fn enveloped(asked: &HeaderMap, result: Value) -> HttpAnswer {
+    sealed(asked, result, (true, "OK"))
+}
+
+/// What went wrong.
+pub(in crate::serve) fn refused(problem: Problem, asked: &HeaderMap) -> HttpAnswer {
+    let message = format!("{}: {}", problem.detail(), problem.fix());
+    let answer = sealed(asked, Value::Null, (false, &message));
+    let HttpAnswer { status, fields, .. } = problem.answer();
+    HttpAnswer { status, fields, ..answer }
+}
+
+/// Clients that name their version get that of the server.
+fn sealed(asked: &HeaderMap, result: Value, (succeeded, message): (bool, &str)) -> HttpAnswer {
+    let mut status = json!({ "succeeded": succeeded, "message": message, "timeStamp": clock::now_ms() });
+    if asked.contains_key("client-version") {
+        status["version"] = env!("CARGO_PKG_VERSION").into();
+        status["responseTime"] = 0.into();
+    }
+    HttpAnswer::json(&json!({ "result": result, "status": status }))
+}
