@@ -42,9 +42,9 @@ pub(crate) fn between(since: Option<i64>, until: Option<i64>, index: Option<&Ind
     Ok((from, to))
 }
 
-/// The whole steps that a period is made of: at its ends, those that it begins and ends in. One that
-/// ends now and is as long as some steps has as many, with the one that has begun: 24 hours are 24
-/// hours.
+/// The whole steps that a period is made of: at its ends, those that it begins and ends in. One
+/// that ends now and is as long as some steps has as many, with the one that has begun: 24 hours
+/// are 24 hours.
 pub(crate) fn in_steps((from, to): Period, step: Interval, now_ms: i64) -> Period {
     let end = step.start(to - 1) + step.ms();
     let (many, rest) = ((to - from).div_euclid(step.ms()), (to - from).rem_euclid(step.ms()));

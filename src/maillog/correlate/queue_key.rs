@@ -1,4 +1,4 @@
-//! What a queued message is found by: its queue id, and its host, since each host gives its own ids.
+//! What a queued message is found by: its queue id, and its host, which gives its own ids.
 //!
 //! Not here: ids that are used again (`queue_id_reuse`). Invariant: two ids of 24 bytes or less
 //! share a key only if they are equal; of equal ids, the hosts differ by a hash of 32 bits.
