@@ -131,6 +131,22 @@ fn what_waits_without_a_domain_leads_nowhere_wrong() {
 }
 
 #[test]
+fn the_exported_report_has_what_the_overview_has() {
+    let sandbox = sandbox();
+    let server = WebServer::start(&sandbox, &[]);
+    let heads = |page: &str| -> Vec<String> {
+        page.split("<h2 id=").skip(1).map(|head| head.split('<').next().unwrap().to_owned()).collect()
+    };
+    let overview = heads(&server.get_as("reader-token", "/?since=24h").text());
+    let exported = sandbox.run(&["export", "html", "--since", "24h"], b"").stdout;
+    assert_eq!(heads(&exported), overview);
+    for head in ["change>What changed", "slowest>Slowest", "quality>Quality", "reasons>Why"] {
+        assert!(overview.iter().any(|one| one.starts_with(head)), "{head}: {overview:?}");
+    }
+    assert!(!exported.contains("<a "), "it leads nowhere");
+}
+
+#[test]
 fn twenty_four_hours_are_twenty_four_hours_everywhere() {
     let sandbox = sandbox();
     let server = WebServer::start(&sandbox, &[]);

@@ -82,7 +82,9 @@ pub(crate) fn run(what: &ExportCommand, config: &Config) -> Result<Exit> {
             to.put(&export::whole(&store, &figures(to)?)?)
         }
         ExportCommand::Html(to) => {
-            let page = html::Page { made_ms: now_ms, top: config.export.get()?.top };
+            let present = index.map(|index| gather::present(index, now_ms)).transpose()?;
+            let top = config.export.get()?.top;
+            let page = html::Page { made_ms: now_ms, top, present: present.as_ref() };
             to.put(&ReportForm::Html(page).render(&figures(to)?)?)
         }
         ExportCommand::Csv { list: None, output: Destination { output: Some(directory), period } } => {

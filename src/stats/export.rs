@@ -119,7 +119,18 @@ pub(crate) fn write(config: &Config, store: &Store, index: Option<&Index>, chang
                 Ok(found) => figures.store = found,
                 Err(error) => wrong.push(error),
             }
-            wrong.extend(due.iter().filter_map(|(form, path)| put(*form, path, &figures).err()));
+            let present = index.map(|index| gather::present(index, now_ms)).transpose();
+            let present = present.unwrap_or_else(|error| {
+                wrong.push(error);
+                None
+            });
+            for (form, path) in due {
+                let form = match form {
+                    ReportForm::Html(page) => ReportForm::Html(Page { present: present.as_ref(), ..page }),
+                    other => other,
+                };
+                wrong.extend(put(form, &path, &figures).err());
+            }
         }
         Err(error) => wrong.push(error),
     }
@@ -127,21 +138,21 @@ pub(crate) fn write(config: &Config, store: &Store, index: Option<&Index>, chang
 }
 
 /// The reports that `[export]` asks for, each with its file.
-fn reports(wanted: &ExportTable, now_ms: i64) -> Vec<(ReportForm, PathBuf)> {
-    let page = Page { made_ms: now_ms, top: wanted.top };
+fn reports(wanted: &ExportTable, now_ms: i64) -> Vec<(ReportForm<'static>, PathBuf)> {
+    let page = Page { made_ms: now_ms, top: wanted.top, present: None };
     let html = wanted.html.iter().map(|path| (ReportForm::Html(page), path.clone()));
     let json = wanted.json.iter().map(|directory| (ReportForm::Json, directory.join("report.json")));
     html.chain(json).chain(wanted.csv.iter().flat_map(|directory| sheets(directory))).collect()
 }
 
 /// Every sheet with its file in a directory.
-pub(crate) fn sheets(directory: &Path) -> impl Iterator<Item = (ReportForm, PathBuf)> {
+pub(crate) fn sheets(directory: &Path) -> impl Iterator<Item = (ReportForm<'static>, PathBuf)> {
     Sheet::ALL
         .into_iter()
         .map(move |sheet| (ReportForm::Csv(sheet), directory.join(format!("{}.csv", sheet.name()))))
 }
 
-pub(crate) fn put(form: ReportForm, path: &Path, figures: &Figures) -> Result<()> {
+pub(crate) fn put(form: ReportForm<'_>, path: &Path, figures: &Figures) -> Result<()> {
     publish(path, form.render(figures)?.as_bytes(), MODE)
 }
 

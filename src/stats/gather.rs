@@ -8,6 +8,7 @@ use super::delays::delays;
 use super::domains_beside::DomainsBeside;
 use super::figures::{Figures, GroupFigures, LineCounts, ProviderReason, Reason, StoreFigures, UnknownText};
 use super::groups::{count, groups, outcomes, outcomes_of};
+use super::hour_change::{HourChange, hours};
 use super::period::{Period, in_steps};
 use super::series::{Point, Resolution};
 use super::waiting::Waiting;
@@ -16,7 +17,8 @@ use crate::dimension::Dimension;
 use crate::dimension::domain::NULL_SENDER;
 use crate::error::Result;
 use crate::index::{
-    Filter, HOURS_MS, Index, Interval, MINUTES_MS, RECENT_MS, ReasonCount, ReasonKind, Stretch, Sum,
+    DeliveryQuality, Filter, HOURS_MS, Index, Interval, MINUTES_MS, RECENT_MS, ReasonCount, ReasonKind,
+    Stretch, Sum,
 };
 use crate::maillog::{Lines, Whose};
 use crate::store::Store;
@@ -85,6 +87,18 @@ pub(crate) fn outcomes_alone(index: &Index, period: Period, now_ms: i64) -> Resu
         reasons: reasons(&counted, ReasonKind::Failed, waiting.reasons()),
         ..Figures::default()
     })
+}
+
+/// What a page shows beside the figures of its period.
+#[derive(Debug)]
+pub(crate) struct PresentFigures {
+    pub(crate) change: HourChange,
+    pub(crate) quality: DeliveryQuality,
+}
+
+pub(crate) fn present(index: &Index, now_ms: i64) -> Result<PresentFigures> {
+    let [now, before] = hours(now_ms).map(|hour| outcomes_alone(index, hour, now_ms));
+    Ok(PresentFigures { change: HourChange::between(now?, before?), quality: index.quality()? })
 }
 
 /// What is in the store now; `None` if there is none yet.

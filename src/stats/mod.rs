@@ -30,6 +30,8 @@ mod groups;
 mod domains_beside;
 /// Figures counted from deliveries.
 pub(crate) mod of_deliveries;
+/// What changed against the same hour last week.
+pub(crate) mod hour_change;
 /// The figures of a period, out of the index.
 pub(crate) mod gather;
 /// Figures in each form: terminal, HTML, CSV, JSON, Prometheus.

@@ -7,7 +7,6 @@
 //! read can be read without the script.
 
 mod alert_page;
-mod change;
 mod deliveries_page;
 mod delivery_table;
 mod entry_words;

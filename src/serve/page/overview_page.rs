@@ -2,7 +2,6 @@
 //!
 //! Not here: charts and tables, which the report has too (`stats::render::html`).
 
-use super::change::{HourChange, hours};
 use super::frame::Frame;
 use super::page_reader::PageReader;
 use super::showing::show;
@@ -12,10 +11,10 @@ use crate::serve::http_answer::HttpAnswer;
 use crate::serve::http_route::HttpAsked;
 use crate::serve::problem::Problem;
 use crate::stats::Figures;
+use crate::stats::hour_change::{HourChange, hours};
 use crate::stats::render::html::figure_lists::{Lists, short_time, typed};
 use crate::stats::render::html::markup::Html;
-use crate::stats::render::html::{course, details, slowest, summary};
-use crate::stats::render::wording::{number, share};
+use crate::stats::render::html::{changes, course, details, quality, slowest, summary};
 
 pub(super) const PARAMETERS: &[&str] = &["since", "until"];
 /// Periods to choose.
@@ -76,11 +75,13 @@ impl Overview {
         to.raw("</p></header>\n");
         self.periods(to);
         summary(to, figures, self.now_ms, &lists);
-        self.change.write(to, reader, &lists);
+        changes(to, &self.change, &|at, form| reader.clock(at, form), &lists);
         course(to, figures, &lists);
         slowest(to, figures, TOP, &lists);
         details(to, figures, TOP, &lists);
-        self.quality(to);
+        if let Some(found) = &self.quality {
+            quality(to, figures, found, &lists);
+        }
         let times = [figures.from_ms, figures.to_ms].map(short_time);
         let choices = [("since", times[0].as_str()), ("until", times[1].as_str())];
         let command = typed("carom report", choices.into_iter());
@@ -110,25 +111,6 @@ impl Overview {
         to.raw("</label><label>to ");
         to.tag("input", &[("name", &"until"), ("value", &self.until), ("size", &20), ("maxlength", &40)]);
         to.raw("</label><button>Show</button></form></nav>\n");
-    }
-
-    /// How far the figures can be trusted.
-    fn quality(&self, to: &mut Html) {
-        let Some(quality) = &self.quality else { return };
-        let lines = &self.figures.lines;
-        let all = lines.parsed.saturating_add(lines.ignored).saturating_add(lines.unknown);
-        to.raw("<section class=card aria-labelledby=quality><h2 id=quality>Quality</h2><p>");
-        to.text(number(lines.parsed)).raw(" lines of logs parsed, ").text(number(lines.ignored));
-        to.raw(" ignored, ").text(number(lines.unknown)).raw(" not understood (");
-        to.text(share(lines.unknown, all)).raw("). ");
-        to.text(number(self.figures.unclassified))
-            .raw(" replies that <a href=\"/unknown\">no rule knows</a>.</p>");
-        let DeliveryQuality { deliveries, without_sender, without_message_id } = *quality;
-        to.raw("<p>Of the newest ").text(number(deliveries)).raw(" deliveries, the lines of ");
-        to.text(share(deliveries.saturating_sub(without_sender), deliveries));
-        to.raw(" came together; ").text(number(without_sender)).raw(" have no sender, ");
-        to.text(number(without_message_id)).raw(" no Message-ID.</p>");
-        to.raw("</section>\n");
     }
 }
 

@@ -28,14 +28,14 @@ use sheet::Sheet;
 
 /// A form that figures are read in. Each is a pure function of the figures.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum ReportForm {
+pub(crate) enum ReportForm<'a> {
     Console(console::Look),
-    Html(html::Page),
+    Html(html::Page<'a>),
     Csv(Sheet),
     Json,
 }
 
-impl ReportForm {
+impl ReportForm<'_> {
     pub(crate) fn render(self, figures: &Figures) -> Result<String> {
         match self {
             ReportForm::Console(look) => Ok(console::render(figures, &look)),

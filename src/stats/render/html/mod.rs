@@ -12,16 +12,21 @@ mod bars;
 mod over_time;
 mod delay_chart;
 mod heat;
+mod changes;
+mod quality_card;
 pub(crate) mod tables;
 mod tiles;
 #[cfg(test)]
 mod tests;
 
 use super::super::figures::Figures;
+use super::super::gather::PresentFigures;
+pub(crate) use changes::changes;
 pub(crate) use delay_chart::{delays, slowest};
 use figure_lists::Lists;
 pub(crate) use heat::heat;
 use markup::Html;
+pub(crate) use quality_card::quality;
 use tables::{GroupTable, ReasonTable};
 
 /// The look of all pages.
@@ -32,19 +37,28 @@ const LONGEST_FAULT: usize = 1_000;
 const LONGEST_NAME: usize = 100;
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Page {
+pub(crate) struct Page<'a> {
     /// When it was made, milliseconds since 1970.
     pub(crate) made_ms: i64,
     /// Rows of each list.
     pub(crate) top: usize,
+    /// Shown whatever the period is; `None`: no log was ever read.
+    pub(crate) present: Option<&'a PresentFigures>,
 }
 
-pub(crate) fn render(figures: &Figures, page: &Page) -> String {
+pub(crate) fn render(figures: &Figures, page: &Page<'_>) -> String {
     let (mut to, lists) = (Html::default(), Lists::of(figures, false));
     head(&mut to, figures);
     summary(&mut to, figures, page.made_ms, &lists);
+    if let Some(present) = page.present {
+        changes(&mut to, &present.change, &|at, form| figures.clock(at, form), &lists);
+    }
     course(&mut to, figures, &lists);
+    slowest(&mut to, figures, page.top, &lists);
     details(&mut to, figures, page.top, &lists);
+    if let Some(present) = page.present {
+        quality(&mut to, figures, &present.quality, &lists);
+    }
     foot(&mut to, figures, page);
     to.finish()
 }
@@ -115,7 +129,7 @@ pub(crate) fn tls(to: &mut Html, figures: &Figures, top: usize, lists: &Lists) {
     tables::tls(to, &domains, top, lists);
 }
 
-fn foot(to: &mut Html, figures: &Figures, page: &Page) {
+fn foot(to: &mut Html, figures: &Figures, page: &Page<'_>) {
     use super::wording::number;
     let lines = &figures.lines;
     to.raw("<footer><p>").text(number(lines.parsed)).raw(" lines of logs parsed, ");

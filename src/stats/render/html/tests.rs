@@ -5,7 +5,7 @@ use crate::clock::{DAY_MS, HOUR_MS};
 use crate::stats::fixture;
 
 fn page(figures: &Figures) -> String {
-    render(figures, &Page { made_ms: fixture::MIDNIGHT, top: 10 })
+    render(figures, &Page { made_ms: fixture::MIDNIGHT, top: 10, present: None })
 }
 
 #[test]

@@ -1,52 +1,46 @@
 //! What changed: the last whole hour beside the same hour of last week.
 //!
-//! Not here: figures. Invariant: what is shown is what differs most for its size, so that a small
-//! name that fails is not hidden by a large one that does well.
+//! Not here: figures, and how it looks (`render`). Invariant: what is shown is what differs most for
+//! its size, so that a small name that fails is not hidden by a large one that does well.
 
-use super::page_reader::PageReader;
+use super::figures::{Figures, GroupFigures, Reason};
+use super::top::OTHER;
 use crate::clock::{DAY_MS, HOUR_MS};
-use crate::stats::Figures;
-use crate::stats::figures::{GroupFigures, Reason};
-use crate::stats::render::html::figure_lists::{Choice, Lists};
-use crate::stats::render::html::markup::{Html, card, scroll};
-use crate::stats::render::wording::number;
-use crate::stats::top::OTHER;
 use std::collections::BTreeMap;
 
 /// Reasons and destinations that are shown.
 const MOST: usize = 8;
 /// What differs by less is chance: in units of the deviation that counts have by themselves.
 const NOTABLE: f64 = 3.0;
-/// Characters of a name.
-const LONGEST_NAME: usize = 100;
 
 /// The last whole hour, and the same hour seven days before.
-pub(super) fn hours(now_ms: i64) -> [(i64, i64); 2] {
+pub(crate) fn hours(now_ms: i64) -> [(i64, i64); 2] {
     let to = now_ms.div_euclid(HOUR_MS) * HOUR_MS;
     [(to - HOUR_MS, to), (to - HOUR_MS - 7 * DAY_MS, to - 7 * DAY_MS)]
 }
 
 /// One thing that was counted in both hours.
 #[derive(Clone, Debug)]
-struct Counted {
+pub(crate) struct Counted {
     /// An option of `carom deliveries` and its value.
-    choice: (&'static str, String),
-    name: String,
-    now: u64,
-    before: u64,
+    pub(crate) choice: (&'static str, String),
+    pub(crate) name: String,
+    pub(crate) now: u64,
+    pub(crate) before: u64,
 }
 
-pub(super) struct HourChange {
-    now_ms: (i64, i64),
-    before_ms: (i64, i64),
+#[derive(Debug)]
+pub(crate) struct HourChange {
+    pub(crate) now_ms: (i64, i64),
+    pub(crate) before_ms: (i64, i64),
     /// Outcomes, always shown.
-    outcomes: Vec<Counted>,
+    pub(crate) outcomes: Vec<Counted>,
     /// What differs most.
-    notable: Vec<Counted>,
+    pub(crate) notable: Vec<Counted>,
 }
 
 impl HourChange {
-    pub(super) fn between(now: Figures, before: Figures) -> HourChange {
+    pub(crate) fn between(now: Figures, before: Figures) -> HourChange {
         let count = |name: &str, statuses: &str, of: fn(&Figures) -> u64| Counted {
             choice: ("status", statuses.to_owned()),
             name: name.to_owned(),
@@ -68,50 +62,6 @@ impl HourChange {
         let (now_ms, before_ms) = ((now.from_ms, now.to_ms), (before.from_ms, before.to_ms));
         HourChange { now_ms, before_ms, outcomes, notable }
     }
-
-    pub(super) fn write(&self, to: &mut Html, reader: &PageReader, lists: &Lists) {
-        card(to, "change", "What changed against the same hour last week");
-        to.raw("<p class=note>");
-        reader.time(to, self.now_ms.0);
-        to.raw(" to ").text(reader.clock(self.now_ms.1, "%H:%M")).raw(", and seven days before.</p>");
-        scroll(to, "change");
-        to.raw("<table class=changes><thead><tr><th scope=col>What<th scope=col>Now<th scope=col>Last week");
-        to.raw("<th scope=col>Change<tbody>");
-        for one in self.outcomes.iter().chain(&self.notable) {
-            self.row(to, one, lists);
-        }
-        to.raw("</table></div>");
-        if self.notable.is_empty() {
-            to.raw("<p class=none>No reason and no destination differs by more than chance.</p>");
-        }
-        to.raw("</section>\n");
-    }
-
-    fn row(&self, to: &mut Html, one: &Counted, lists: &Lists) {
-        let mut choices: Vec<Choice<'_>> = vec![(one.choice.0, &one.choice.1)];
-        match one.choice.0 {
-            "provider" | "domain" => choices.push(("status", "bounced,expired")),
-            "reason" => choices.push(("status", "bounced,expired,deferred")),
-            _ => {}
-        }
-        to.raw("<tr><th scope=row>").raw(what(one.choice.0)).raw("<bdi>");
-        to.foreign(&one.name, LONGEST_NAME).raw("</bdi>");
-        for ((from, until), count) in [(self.now_ms, one.now), (self.before_ms, one.before)] {
-            to.raw("<td>");
-            lists.within(from, until).number(to, &number(count), &choices);
-        }
-        to.raw("<td>").text(difference(one.now, one.before));
-    }
-}
-
-/// What a name is counted for.
-fn what(option: &str) -> &'static str {
-    match option {
-        "reason" => "<small>Reason</small> ",
-        "provider" => "<small>Failed at provider</small> ",
-        "domain" => "<small>Failed at domain</small> ",
-        _ => "",
-    }
 }
 
 impl Counted {
@@ -119,17 +69,6 @@ impl Counted {
     fn weight(&self) -> f64 {
         let (now, before) = (self.now as f64, self.before as f64);
         (now - before).abs() / (now + before).sqrt().max(1.0)
-    }
-}
-
-fn difference(now: u64, before: u64) -> String {
-    match (now, before) {
-        (now, before) if now == before => "same".into(),
-        (now, 0) => format!("+{}", number(now)),
-        (now, before) if now >= before.saturating_mul(3) => {
-            format!("× {:.1}", now as f64 / before as f64)
-        }
-        (now, before) => format!("{:+.0} %", (now as f64 / before as f64 - 1.0) * 100.0).replace('-', "−"),
     }
 }
 
@@ -164,9 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn differences_are_short_and_chance_is_left_out() {
-        let shown = [(5, 5), (7, 0), (90, 10), (50, 100), (110, 100)].map(|(now, was)| difference(now, was));
-        assert_eq!(shown.join(", "), "same, +7, × 9.0, −50 %, +10 %");
+    fn what_differs_by_chance_is_left_out() {
         let reason = |reason: &str, count| Reason { reason: reason.into(), count, ..Reason::default() };
         let now =
             Figures { reasons: vec![reason("rate-limit", 60), reason("full", 11)], ..Figures::default() };
