@@ -1,7 +1,7 @@
 //! What changed: the last whole hour beside the same hour of last week.
 //!
-//! Not here: figures, and how it looks (`render`). Invariant: what is shown is what differs most for
-//! its size, so that a small name that fails is not hidden by a large one that does well.
+//! Not here: figures, and how it looks (`render`). Invariant: what is shown is what differs most
+//! for its size, so that a small name that fails is not hidden by a large one that does well.
 
 use super::figures::{Figures, GroupFigures, Reason};
 use super::top::OTHER;
@@ -21,7 +21,7 @@ pub(crate) fn hours(now_ms: i64) -> [(i64, i64); 2] {
 
 /// One thing that was counted in both hours.
 #[derive(Clone, Debug)]
-pub(crate) struct Counted {
+pub(crate) struct ChangedCount {
     /// An option of `carom deliveries` and its value.
     pub(crate) choice: (&'static str, String),
     pub(crate) name: String,
@@ -34,14 +34,14 @@ pub(crate) struct HourChange {
     pub(crate) now_ms: (i64, i64),
     pub(crate) before_ms: (i64, i64),
     /// Outcomes, always shown.
-    pub(crate) outcomes: Vec<Counted>,
+    pub(crate) outcomes: Vec<ChangedCount>,
     /// What differs most.
-    pub(crate) notable: Vec<Counted>,
+    pub(crate) notable: Vec<ChangedCount>,
 }
 
 impl HourChange {
     pub(crate) fn between(now: Figures, before: Figures) -> HourChange {
-        let count = |name: &str, statuses: &str, of: fn(&Figures) -> u64| Counted {
+        let count = |name: &str, statuses: &str, of: fn(&Figures) -> u64| ChangedCount {
             choice: ("status", statuses.to_owned()),
             name: name.to_owned(),
             now: of(&now),
@@ -64,7 +64,7 @@ impl HourChange {
     }
 }
 
-impl Counted {
+impl ChangedCount {
     /// How unlikely the difference is by chance: counts vary by their square root.
     fn weight(&self) -> f64 {
         let (now, before) = (self.now as f64, self.before as f64);
@@ -86,10 +86,18 @@ fn failures(groups: &[GroupFigures]) -> BTreeMap<String, u64> {
     named.map(|group| (group.name.clone(), failed(group))).collect()
 }
 
-fn both(option: &'static str, now: BTreeMap<String, u64>, mut before: BTreeMap<String, u64>) -> Vec<Counted> {
-    let of =
-        |name: String, now: u64, before: u64| Counted { choice: (option, name.clone()), name, now, before };
-    let mut all: Vec<Counted> = Vec::new();
+fn both(
+    option: &'static str,
+    now: BTreeMap<String, u64>,
+    mut before: BTreeMap<String, u64>,
+) -> Vec<ChangedCount> {
+    let of = |name: String, now: u64, before: u64| ChangedCount {
+        choice: (option, name.clone()),
+        name,
+        now,
+        before,
+    };
+    let mut all: Vec<ChangedCount> = Vec::new();
     for (name, count) in now {
         let was = before.remove(&name).unwrap_or(0);
         all.push(of(name, count, was));

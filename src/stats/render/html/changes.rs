@@ -6,7 +6,7 @@ use super::LONGEST_NAME;
 use super::figure_lists::{Choice, Lists};
 use super::markup::{Html, card, scroll};
 use crate::clock;
-use crate::stats::hour_change::{Counted, HourChange};
+use crate::stats::hour_change::{ChangedCount, HourChange};
 use crate::stats::render::wording::number;
 
 /// A time on the clock of whoever reads, in the form that strftime knows.
@@ -31,7 +31,7 @@ pub(crate) fn changes(to: &mut Html, change: &HourChange, at: ReaderClock<'_>, l
     to.raw("</section>\n");
 }
 
-fn row(to: &mut Html, change: &HourChange, one: &Counted, lists: &Lists) {
+fn row(to: &mut Html, change: &HourChange, one: &ChangedCount, lists: &Lists) {
     let mut choices: Vec<Choice<'_>> = vec![(one.choice.0, &one.choice.1)];
     match one.choice.0 {
         "provider" | "domain" => choices.push(("status", "bounced,expired")),
