@@ -21,6 +21,7 @@ mod permissions;
 mod place_findings;
 mod place_kind;
 mod proof_findings;
+mod secret_findings;
 mod sender_findings;
 mod shared_findings;
 mod serve_findings;
@@ -50,8 +51,10 @@ use store_findings::StoreDepth;
 /// Everything. `spools` are relay directories, beside those that are known.
 pub(crate) fn check(config: &Config, spools: &[PathBuf]) -> Vec<Finding> {
     let mut findings = sections(config);
+    findings.extend(config.misnamed_domains().map(|error| Finding::error("config", &error)));
     findings.extend(relative_paths(config));
     findings.extend(permissions(config));
+    findings.extend(secret_findings::tick_secrets(config));
     findings.extend(policies_place(config));
     findings.extend(needed(config, StoreDepth::Whole));
     findings.extend(store_findings::index_finding(config));
@@ -95,6 +98,7 @@ fn needed(config: &Config, depth: StoreDepth) -> Vec<Finding> {
     let mut findings = policies(config);
     let mail = config.require_domains(&config.default_policy);
     findings.extend(mail.err().map(|error| Finding::error("config", &error)));
+    findings.extend(secret_findings::mail_secrets(config));
     findings.extend(own_places(config).iter().map(|place| place.finding(config)));
     findings.extend(store_findings::store_findings(config, depth));
     findings

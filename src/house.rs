@@ -40,6 +40,7 @@ pub(crate) struct House {
 impl House {
     /// Loads the policy for use in `threads` threads. The store is opened when it is needed.
     pub(crate) fn open(config: Arc<Config>, policy: &str, threads: usize) -> Result<House> {
+        config.require_secrets()?;
         let dns = Arc::new(Dns::open(&config.dns)?);
         let policy = Policy::load(policy, &config, threads)?;
         let monitor = Monitor::open(&config, &policy.name, threads);

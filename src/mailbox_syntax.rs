@@ -47,6 +47,15 @@ pub(crate) fn without_needless_quotes(mailbox: &str) -> Cow<'_, str> {
     }
 }
 
+/// An address as mail writes it: a mail server hands over the local part without the quotation
+/// marks that it needs.
+pub(crate) fn with_needed_quotes(address: &str) -> Cow<'_, str> {
+    let Some((local, domain)) = split_address(address).filter(|(local, _)| !is_local_part(local)) else {
+        return address.into();
+    };
+    format!("\"{}\"@{domain}", local.replace('\\', "\\\\").replace('"', "\\\"")).into()
+}
+
 /// Whether this can be what is before the `@` of a mailbox.
 pub(crate) fn is_local_part(local: &str) -> bool {
     is_dot_string(local) || is_quoted_string(local)

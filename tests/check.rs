@@ -128,6 +128,14 @@ fn mail_logs_that_are_missing_unreadable_or_of_no_journal_are_found() {
     assert!(
         code == 1 && findings.iter().any(|found| found["subject"] == "logs" && found["level"] == "wrong")
     );
+    // A directory in which no journal is.
+    fs::create_dir(host.sandbox.path("journal")).unwrap();
+    if Path::new("/usr/bin/journalctl").exists() {
+        let found = host.finds(&[], "wrong", "there is no journal in ");
+        assert!(found["fix"].as_str().unwrap().contains("postconf -h maillog_file"), "{found}");
+        let ticked = host.run(&["cron"]);
+        assert!(ticked.code == 1 && ticked.stderr.contains("there is no journal in "), "{ticked:?}");
+    }
 }
 
 /// A DNS server that knows no name; what it was asked.
@@ -310,7 +318,7 @@ fn a_domain_that_postfix_takes_under_a_similar_name_is_named() {
     let service = "carom unix - n n - - pipe flags=DORX user=nobody argv=/usr/bin/carom pipe\n";
     fs::write(directory.join("master.cf"), service).unwrap();
     host.environment.push(("MAIL_CONFIG", directory.display().to_string()));
-    let found = host.finds(&[], "wrong", "mail for sink.example goes not to carom");
+    let found = host.finds(&[], "wrong", "mail for sink.example does not go to carom");
     assert!(
         found["fix"].as_str().unwrap().starts_with("correct the domain, if you mean sink.exmaple"),
         "{found}"
@@ -334,6 +342,19 @@ fn spools_that_carom_cannot_use_are_found() {
         host.edit("failed = \"/dev/shm/carom-check-failed\"", "");
         host.is_repaired(&words, "on another file system than DIR");
     }
+}
+
+#[test]
+fn a_tick_that_never_came_is_found_when_the_store_is_not_new() {
+    let host = Host::new();
+    host.sandbox.pipe("x@oob.sink.example", &plain("x@oob.sink.example"));
+    let text = "there was none since ";
+    host.is_repaired(&[], text);
+    host.sandbox.advance(10 * DAY_MS);
+    let found = host.finds(&[], "wrong", text);
+    assert!(found["subject"] == "tick" && found["fix"].as_str().unwrap().contains("carom.timer"), "{found}");
+    assert!(host.run(&["cron"]).code <= 1);
+    host.is_repaired(&[], text);
 }
 
 #[test]

@@ -35,6 +35,51 @@ fn keys_that_cannot_sign_are_found() {
 }
 
 #[test]
+fn a_domain_that_is_none_is_found_with_the_one_that_was_meant_and_hides_no_other_fault() {
+    for (written, fix) in [
+        ("*.audit.example", "write \"audit.example\""),
+        ("grüße.example", "write \"xn--gre-6ka8l.example\""),
+        (".sink.audit.example", "write \"sink.audit.example\""),
+        ("x@audit.example", "write \"audit.example\""),
+        ("", "or remove it"),
+        (".", "or remove it"),
+        (" ", "or remove it"),
+    ] {
+        let mut host =
+            Host::but("domains = [\"sink.example\"]", &format!("domains = [\"sink.example\", {written:?}]"));
+        let directory = host.sandbox.path("etc");
+        fs::create_dir(&directory).unwrap();
+        fs::write(directory.join("main.cf"), "").unwrap();
+        fs::write(directory.join("master.cf"), "smtp unix - - n - - smtp\n").unwrap();
+        host.environment.push(("MAIL_CONFIG", directory.display().to_string()));
+        let text = format!("[policy.sink.settings] domains: {written:?} is not a domain");
+        let found = host.finds(&[], "wrong", &text);
+        assert!(found["line"] == 11 && found["fix"].as_str().unwrap().contains(fix), "{found}");
+        host.finds(&[], "note", "master.cf has no service that runs carom pipe");
+        let enabled = host.run(&["postfix", "enable", "-c", directory.to_str().unwrap()]);
+        assert!(enabled.code == 1 && enabled.stderr.contains("is not a domain"), "{enabled:?}");
+        // Alone, it is no domain that the sink could have.
+        host.edit(&format!("[\"sink.example\", {written:?}]"), &format!("[{written:?}]"));
+        let words = ["pipe", "--recipient", "x@accept.sink.example"];
+        let taken = host.hand(&words, &plain("x@accept.sink.example"));
+        match written {
+            // The sink takes the dot off.
+            ".sink.audit.example" => assert_eq!(taken.code, 0, "{taken:?}"),
+            _ => assert!(taken.code == 75 && taken.stdout.contains("the sink has no domains"), "{taken:?}"),
+        }
+    }
+    let verp = "[verp]\nkeys = [\"a key of this test, long enough\"]\n";
+    let host = Host::with(&format!("{verp}domain = \"rück.example\"\n"));
+    let found = host.finds(&["--json"], "wrong", "[verp] domain: \"rück.example\" is not a domain");
+    assert!(found["fix"] == "write \"xn--rck-hoa.example\"", "{found}");
+    let host = Host::with("[policy.bounce.settings]\ndomains = [\"sink.example\"]\n");
+    let (code, findings) = host.check(&[]);
+    let twice = "sink.example is in the domains of bounce and of sink";
+    let found = findings.iter().find(|one| one["found"] == twice);
+    assert!(found.is_none_or(|one| one["line"].as_u64().is_some()) && code <= 1, "{findings:#?}");
+}
+
+#[test]
 fn webhooks_that_cannot_be_called_are_found() {
     for (line, text, fix) in [
         ("secrets = [\"whsec_short\"]", "webhook secret 1 is not whsec_", "carom secret new --webhook"),

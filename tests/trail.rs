@@ -37,6 +37,17 @@ fn tick(sandbox: &Sandbox) -> Ran {
 }
 
 #[test]
+fn a_local_part_that_needs_quotation_marks_is_shown_with_them() {
+    let sandbox = Sandbox::new();
+    let to = "a b@accept.sink.example";
+    pipe(&sandbox, to, "4QAbCd1", &plain(to)).silent();
+    assert!(log(&sandbox, &[])[0].contains("to <\"a b\"@accept.sink.example>"), "{:?}", log(&sandbox, &[]));
+    let plain_one = "a.b@accept.sink.example";
+    pipe(&sandbox, plain_one, "4QAbCd2", &plain(plain_one)).silent();
+    assert!(log(&sandbox, &[])[1].contains("to <a.b@accept.sink.example>"));
+}
+
+#[test]
 fn a_step_that_failed_at_first_and_is_done_by_the_tick_says_so_wherever_it_is_asked() {
     let peer = SmtpPeer::start(Manner { at: "RCPT", reply: "450 4.2.1 not now" });
     let sandbox = Sandbox::new().smtp_port(peer.port);

@@ -139,7 +139,11 @@ fn each_reason_of_the_page_is_logged_counted_and_found_with_the_message_as_it_ca
         let line: Value =
             serde_json::from_str(&sandbox.run(&["log", "--json", "-n", "1"], b"").stdout).unwrap();
         assert_eq!((&line["unproven"], &line["verdict"]), (&(*key).into(), &"accept".into()), "{line}");
+        let steps = line["steps"].as_array().into_iter().flatten();
+        assert!(steps.filter(|step| step["action"] == "keep-unproven").count() <= 1, "{line}");
         let found = sandbox.run(&["find", &named], b"").stdout;
+        let logged = sandbox.run(&["log", "-n", "1"], b"").stdout;
+        assert!(logged.matches("keep-unproven succeeded").count() <= 1, "{logged}");
         let said = if *key == "policy-failed" { "policy misfit" } else { text.as_str() };
         assert!(found.contains(said), "{key}: {found}");
         // What matches nobody is kept under the ids of the message.

@@ -120,7 +120,10 @@ fn domains_that_change_in_the_config_change_in_postfix_and_edits_of_others_stay(
     let config = SINK_AND_BOUNCES.replace("\"sink.example\"", "\"new.example\"");
     postfix.configure(&config);
     let shown = postfix.run(&["show"]);
-    assert!(shown.code == 1 && shown.stdout.contains("mail for new.example goes not to carom"), "{shown:?}");
+    assert!(
+        shown.code == 1 && shown.stdout.contains("mail for new.example does not go to carom"),
+        "{shown:?}"
+    );
     assert_eq!(postfix.run(&["enable"]).code, 0);
     let main_cf = postfix.file("main.cf");
     assert!(main_cf.contains("{.new.example=carom}") && !main_cf.contains("sink.example"), "{main_cf}");

@@ -50,6 +50,9 @@ pub(super) fn unconfigured(notification: &Notification) -> Performed {
 fn post(notification: &Notification, application: &Application, attempt: &StepAttempt<'_>) -> Posted {
     let (mail, days) = (attempt.mail, application.give_up_days);
     let id = webhook::id(&[mail.key.text(), &notification.event, &notification.address]);
+    if let Err(error) = application.secrets.get() {
+        return post::not_yet(error.to_string(), &id, days, attempt);
+    }
     let template = match &application.endpoint {
         Endpoint::Url(template) => Ok(template.clone()),
         Endpoint::Lookup { document, pointer } => {
@@ -131,6 +134,6 @@ fn request(
     told.push(("sender_domain", sender_domain));
     told.extend(fields.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let form = application.body;
-    let secrets = application.secrets.as_ref();
+    let secrets = application.secrets.get()?;
     Request::new(template.fill(&values)?, form.content_type(), form.write(&told)?, id, secrets)
 }

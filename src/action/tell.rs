@@ -11,6 +11,7 @@ use super::step_attempt::StepAttempt;
 use crate::auth::DnsFailure;
 use crate::config::Alerting;
 use crate::envelope::split_address;
+use crate::error::Error;
 use crate::maillog::message_ids::ALERT_ID;
 use crate::message::draft::{Draft, bracketed};
 use crate::plan::{StepEnd, Tell};
@@ -76,19 +77,24 @@ fn letter(tell: &Tell, to: &str, alerting: &Alerting, attempt: &StepAttempt<'_>)
 }
 
 fn by_post(tell: &Tell, attempt: &StepAttempt<'_>, done: impl Fn(StepEnd, String) -> Performed) -> Performed {
+    let not_yet = |error: &Error| {
+        let posted = post::not_yet(error.to_string(), &tell.id, GIVE_UP_DAYS, attempt);
+        ended(tell, posted.end, &posted.said, &done)
+    };
     let rules = match attempt.doors.config.alerting.get() {
         Ok(alerting) => &alerting.rules,
-        Err(error) => {
-            let posted = post::not_yet(error.to_string(), &tell.id, GIVE_UP_DAYS, attempt);
-            return ended(tell, posted.end, &posted.said, done);
-        }
+        Err(error) => return not_yet(&error),
     };
     let webhook = rules.iter().find(|rule| rule.name == tell.rule).and_then(|rule| rule.webhook.as_ref());
     let Some(webhook) = webhook else {
         let note = format!("{} not sent: the config no longer has this webhook", tell.rule);
         return done(StepEnd::GivenUp, note);
     };
-    let (body, secrets) = (tell.body.clone().into_bytes(), webhook.secrets.as_ref());
+    let secrets = match webhook.secrets.get() {
+        Ok(secrets) => secrets,
+        Err(error) => return not_yet(&error),
+    };
+    let body = tell.body.clone().into_bytes();
     match Request::new(webhook.url.clone(), "application/json", body, &tell.id, secrets) {
         Ok(request) => {
             let posted = post::post(&request, GIVE_UP_DAYS, attempt);

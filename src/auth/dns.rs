@@ -23,7 +23,7 @@ use std::time::Duration;
 /// The DNS, shared by all threads.
 pub(crate) struct Dns {
     config: config::DnsTable,
-    source: OnceLock<Result<Source, String>>,
+    source: OnceLock<Result<Source>>,
 }
 
 /// Where answers come from.
@@ -45,7 +45,7 @@ impl Dns {
 
     /// Opens the source of answers now, not at the first question. Error: what is wrong with it.
     pub(crate) fn ready(&self) -> Result<()> {
-        self.source().map(|_| ()).map_err(Error::new)
+        self.opened().map(drop)
     }
 
     /// The hosts that accept mail for a domain, most preferred first, lower case, without the
@@ -120,6 +120,10 @@ impl Dns {
     }
 
     fn source(&self) -> Result<&Source, String> {
+        self.opened().map_err(|error| error.to_string())
+    }
+
+    fn opened(&self) -> Result<&Source> {
         let open = || match &self.config.zone {
             Some(path) => Zone::load(path).map(|zone| Source::Zone(zone, OnceLock::new())),
             None => DnsServers::open(&self.config.servers, self.timeout()).map(|servers| {
@@ -127,7 +131,7 @@ impl Dns {
                 Source::DnsServers(Box::new(servers), authenticator)
             }),
         };
-        self.source.get_or_init(|| open().map_err(|error| error.to_string())).as_ref().map_err(String::clone)
+        self.source.get_or_init(open).as_ref().map_err(Error::clone)
     }
 }
 

@@ -123,6 +123,7 @@ fn of_journal(path: Option<&Path>) -> Result<Finding> {
     let newest = journald::newest_entries(path)?;
     let shown = path.map_or_else(|| "the journal".to_owned(), |path| path.display().to_string());
     if newest.total() == 0 {
+        journald::require_journal(path)?;
         let found = format!("{shown}: no entry of the mail system");
         return Ok(Finding::note(SUBJECT, found, "let Postfix log to syslog, whose facility is mail"));
     }

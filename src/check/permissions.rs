@@ -4,7 +4,7 @@
 //! Not here: whether carom itself can read and write (the other checks try it), and policies, which
 //! are refused when they are loaded. Invariant: nothing is changed.
 
-use crate::config::{Config, CycleTable, SharedStore};
+use crate::config::{Config, CycleTable};
 use crate::error::Error;
 use crate::files::{command, others, private, regular};
 use crate::finding::Finding;
@@ -19,8 +19,7 @@ pub(super) fn permissions(config: &Config) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         config.file.path().into_iter().flat_map(|file| of_config(config, file)).collect();
     findings.extend(config.cycles.get().into_iter().flatten().flat_map(programs));
-    let shared = config.shared.get().ok().and_then(SharedStore::secret_file);
-    let secrets = config.secret_files.iter().cloned().chain(shared).map(|file| (file, "key or secret"));
+    let secrets = config.secret_files().cloned().map(|file| (file, "key or secret"));
     let places = private_places(config).into_iter().map(|place| (place, "addresses and messages"));
     findings.extend(secrets.chain(places).filter_map(|(place, what)| readable_by_all(&place, what)));
     match findings.is_empty() {

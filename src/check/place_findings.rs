@@ -12,6 +12,7 @@ use crate::files::{private, probe};
 use crate::finding::Finding;
 use std::collections::BTreeSet;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Directories that carom makes in the state directory.
@@ -71,13 +72,13 @@ impl OwnPlace {
             Ok(_) => match probe::takes_a_file(&self.path) {
                 Ok(()) => match (self.first_misplaced(), self.first_foreign(config)) {
                     (Some(finding), _) => finding,
-                    (None, Some((path, error))) => self.refused_within(&path, &error),
+                    (None, Some((path, error))) => self.refused_within(config, &path, &error),
                     (None, None) => Finding::good(self.subject, format_args!("{shown} can be written")),
                 },
-                Err(error) => self.refused(&self.path, &error),
+                Err(error) => self.refused(config, &error),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.missing(),
-            Err(error) => self.refused(&self.path, &error),
+            Err(error) => self.refused(config, &error),
         };
         finding.of_key(config, self.key)
     }
@@ -114,8 +115,11 @@ impl OwnPlace {
         })
     }
 
-    fn refused_within(&self, path: &Path, error: &io::Error) -> Finding {
+    fn refused_within(&self, config: &Config, path: &Path, error: &io::Error) -> Finding {
         let found = format!("{}: {} cannot write there: {error}", path.display(), user());
+        if is_of_mail_user(config) {
+            return Finding::wrong(self.subject, found, run_as_mail_user(config));
+        }
         // Logs keep their group, which may read them.
         let group = if self.subject == "log" { "" } else { ":" };
         let fix = format!("chown -R {}{group} {}", user(), self.path.display());
@@ -151,7 +155,8 @@ impl OwnPlace {
         format!("correct {}, or make it: {make}", written(self.key))
     }
 
-    fn refused(&self, path: &Path, error: &io::Error) -> Finding {
+    fn refused(&self, config: &Config, error: &io::Error) -> Finding {
+        let path = &self.path;
         let found = format!("{}: {} cannot write there: {error}", path.display(), user());
         let fix = match (error.kind(), probe::barred_by(path)) {
             (io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded, _) => {
@@ -160,6 +165,7 @@ impl OwnPlace {
             (io::ErrorKind::ReadOnlyFilesystem, _) => {
                 format!("mount it to be written, or set {} to another directory", written(self.key))
             }
+            _ if is_of_mail_user(config) => run_as_mail_user(config),
             (_, Some(bar)) => format!("let {} reach it: chmod a+x {}", user(), bar.display()),
             _ => format!("give it to the user that runs carom: chown -R {}: {}", user(), path.display()),
         };
@@ -170,6 +176,20 @@ impl OwnPlace {
 /// The user that this process works as.
 pub(super) fn user() -> String {
     SYSTEM.name(rustix::process::geteuid().as_raw())
+}
+
+/// Whether the state directory is that of the mail user, and this process works as somebody else.
+pub(super) fn is_of_mail_user(config: &Config) -> bool {
+    let mail_user = SYSTEM.user(&config.policies.mail_user).ok().flatten();
+    let owner = config.state_dir().metadata().ok().map(|found| found.uid());
+    let own = rustix::process::geteuid().as_raw();
+    mail_user.is_some_and(|mail| mail.uid != 0 && mail.uid != own && owner == Some(mail.uid))
+}
+
+/// The fix where this process is not the one that works there.
+pub(super) fn run_as_mail_user(config: &Config) -> String {
+    let name = &config.policies.mail_user;
+    format!("the directory is right: run this as {name} or as root: runuser -u {name} -- carom check")
 }
 
 /// `[table] key`, or the key of no table.

@@ -4,7 +4,9 @@
 //! Not here: the rules of its keys (`config/serve_rules`). Invariant: with complete settings there
 //! is nothing to find.
 
+use super::place_findings::user;
 use crate::config::Config;
+use crate::files::probe;
 use crate::finding::Finding;
 use crate::listen::{ListenAddress, TlsIdentity};
 
@@ -12,8 +14,15 @@ const SUBJECT: &str = "serve";
 
 pub(super) fn serve_findings(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if let Err(error) = config.installed_rules() {
-        findings.push(Finding::wrong(SUBJECT, error.text(), "correct the file, or remove it"));
+    let path = config.installed_rules_path();
+    // A state directory that is none, or is out of reach, is found as that.
+    let has_rules = config.state_dir().is_dir() && probe::barred_by(&path).is_none();
+    if let Some(error) = config.installed_rules().err().filter(|_| has_rules) {
+        let fix = match probe::may_read(&path) {
+            Err(_) => format!("let the user of carom read it: chown {} {}", user(), path.display()),
+            Ok(()) => "correct the file, or remove it".to_owned(),
+        };
+        findings.push(Finding::wrong(SUBJECT, error.text(), fix));
     }
     // A fault in the section is found where it is read.
     let Ok(rules) = config.serve.get() else { return findings };

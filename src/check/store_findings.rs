@@ -4,7 +4,7 @@
 //! Not here: their directories (`place_findings`). Invariant: nothing is created or changed; a file
 //! that is not there yet is not a fault.
 
-use super::place_findings::user;
+use super::place_findings::{is_of_mail_user, run_as_mail_user, user};
 use super::place_kind::{PlaceKind, misplaced};
 use crate::clock::{self, DAY_MS, HOUR_MS};
 use crate::config::Config;
@@ -36,6 +36,10 @@ pub(super) enum StoreDepth {
 pub(super) fn store_findings(config: &Config, depth: StoreDepth) -> Vec<Finding> {
     let path = config.store_path();
     let of_key = |finding: Finding| finding.of_key(config, &["store", "path"]);
+    // A directory that is none, or is out of reach, is found as that.
+    if path.parent().is_some_and(|above| is_no_directory(above) || probe::barred_by(above).is_some()) {
+        return Vec::new();
+    }
     match path.symlink_metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let found = format!("{}: not there yet; it is made when it is needed", path.display());
@@ -43,7 +47,7 @@ pub(super) fn store_findings(config: &Config, depth: StoreDepth) -> Vec<Finding>
         }
         _ => {}
     }
-    let store = match usable(&path, depth) {
+    let store = match usable(config, &path, depth) {
         Ok(store) => store,
         Err(finding) => return vec![of_key(*finding)],
     };
@@ -65,8 +69,12 @@ pub(super) fn store_findings(config: &Config, depth: StoreDepth) -> Vec<Finding>
     findings
 }
 
+fn is_no_directory(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| !found.is_dir())
+}
+
 /// The store, if it can be read and written.
-fn usable(path: &Path, depth: StoreDepth) -> Result<Store, Box<Finding>> {
+fn usable(config: &Config, path: &Path, depth: StoreDepth) -> Result<Store, Box<Finding>> {
     let shown = path.display();
     let wrong = |found: String, fix: String| Err(Box::new(Finding::wrong("store", found, fix)));
     match path.metadata() {
@@ -87,6 +95,7 @@ fn usable(path: &Path, depth: StoreDepth) -> Result<Store, Box<Finding>> {
         if let (false, Err(error)) = (is_missing, probe::may_write(file)) {
             let (found, user) = (format!("{}: {} cannot write it: {error}", file.display(), user()), user());
             let fix = match probe::barred_by(file) {
+                _ if is_of_mail_user(config) => run_as_mail_user(config),
                 Some(bar) => format!("let {user} reach it: chown -R {user}: {}", bar.display()),
                 None => format!("chown {user}: {0} && chmod u+rw {0}", file.display()),
             };
@@ -112,13 +121,16 @@ pub(super) fn index_finding(config: &Config) -> Option<Finding> {
     if is_same {
         return Some(Finding::wrong("index", found, fix).of_key(config, &key));
     }
+    if config.index.path.is_none() && is_no_directory(&config.state_dir()) {
+        return None;
+    }
     let misplaced = misplaced("index", &index, PlaceKind::File, "[index] path")?;
     Some(misplaced.of_key(config, &["index", "path"]))
 }
 
-/// Once there was a tick, there is one each minute, and no part of it fails.
+/// There is a tick each minute, and no part of it fails.
 fn tick(store: &Store) -> Result<Option<Finding>> {
-    let Some(beat) = store.heartbeat()? else { return Ok(None) };
+    let Some(beat) = store.heartbeat()? else { return never(store) };
     let (last, took) = (clock::rfc3339(beat.at_ms), beat.duration_ms);
     let age_ms = clock::now_ms() - beat.at_ms;
     if age_ms < -SAME_TIME_MS {
@@ -127,9 +139,7 @@ fn tick(store: &Store) -> Result<Option<Finding>> {
     }
     if age_ms > OVERDUE_MS {
         let found = format!("the last one was at {last}: ticks have stopped, or the clock runs ahead");
-        let fix = "let `carom cron` run each minute as the mail user (systemctl enable --now carom.timer, or cron), \
-                   and see whether the clock is right: timedatectl";
-        return Ok(Some(Finding::wrong("tick", found, fix)));
+        return Ok(Some(Finding::wrong("tick", found, TICK_FIX)));
     }
     if !beat.failed.is_empty() {
         let found = format!("the last one, at {last}, failed in part: {}", beat.failed.join(", "));
@@ -139,6 +149,16 @@ fn tick(store: &Store) -> Result<Option<Finding>> {
     Ok(Some(Finding::good("tick", format_args!("the last one was at {last} and took {took} ms"))))
 }
 
+/// The store is there for long enough, and no tick has ever come.
+fn never(store: &Store) -> Result<Option<Finding>> {
+    let (Some(started), _) = store.counters()? else { return Ok(None) };
+    let is_new = clock::parse(&started).is_none_or(|at_ms| clock::now_ms() - at_ms <= OVERDUE_MS);
+    let found = format!("there was none since {started}: nothing is retried, expired or read");
+    Ok((!is_new).then(|| Finding::wrong("tick", found, TICK_FIX)))
+}
+
+const TICK_FIX: &str = "let `carom cron` run each minute as the mail user (systemctl enable --now carom.timer, or \
+                        cron), and see whether the clock is right: timedatectl";
 const CLOCK_FIX: &str = "set it, and let NTP keep it: timedatectl set-ntp true";
 
 /// Files that were written later than now.

@@ -38,6 +38,7 @@ pub(super) struct Answering<D> {
 impl<D: AnsweringDesk> Answering<D> {
     /// The mail server is one client with many connections.
     pub(super) fn open(config: Arc<Config>) -> Result<Answering<D>> {
+        config.require_secrets()?;
         let sessions = config.access.get()?.sessions;
         let limits = SessionLimits { sessions, per_client: sessions, grace: GRACE };
         Ok(Answering { desk: D::open(config)?, limits })

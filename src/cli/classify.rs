@@ -44,6 +44,7 @@ pub(crate) struct ClassifyArgs {
 }
 
 pub(crate) fn run(arguments: &ClassifyArgs, config: &Arc<Config>, terminal: Terminal) -> Result<Exit> {
+    config.require_secrets()?;
     let wanted = Wanted { name: &arguments.policy, file: None, settings: None };
     let policy = Policy::open(&wanted, config, Use::One)?;
     policy.start_clock()?;

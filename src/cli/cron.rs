@@ -22,6 +22,7 @@ pub(crate) struct CronArgs {
 }
 
 pub(crate) fn run(arguments: &CronArgs, mut config: Arc<Config>, terminal: Terminal) -> Result<Exit> {
+    config.require_secrets()?;
     if arguments.no_index {
         Arc::make_mut(&mut config).index.deliveries = false;
     }

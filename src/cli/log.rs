@@ -7,6 +7,7 @@ use crate::clock::typed_time::time;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Exit, Result};
+use crate::mailbox_syntax::with_needed_quotes;
 use crate::message_log::{Following, MessageLog, TrailFilter, TrailRow, trail};
 use crate::store::{Store, read_only};
 use crate::text::one_line;
@@ -176,5 +177,5 @@ impl Table {
 }
 
 fn recipient(row: &TrailRow) -> String {
-    row.event.as_ref().map_or(String::new(), |event| one_line(&event.recipient))
+    row.event.as_ref().map_or(String::new(), |event| one_line(&with_needed_quotes(&event.recipient)))
 }

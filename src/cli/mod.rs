@@ -174,7 +174,10 @@ fn load_to_test(global: &Global, user: Option<&str>) -> Result<Arc<Config>> {
 /// The config, the user who is to do the work, and a log that goes where the config says.
 fn load(global: &Global, writes: Writes) -> Result<Arc<Config>> {
     let config = read(global)?;
-    if let Some(key) = config.store_key()? {
+    // What Postfix and policies are is in no database.
+    if writes != Writes::System
+        && let Some(key) = config.store_key()?
+    {
         encryption::use_key(&key)?;
     }
     if identity::assume(&config, writes)? {

@@ -45,6 +45,7 @@ pub(crate) fn run(command: &VerpCommand, config: &Config, terminal: Terminal) ->
     if !paths.has_keys() {
         return Err(ReturnPaths::no_keys());
     }
+    paths.require_keys()?;
     match command {
         VerpCommand::Sign { address: Some(address), .. } => {
             let signed = paths.sign(address, today)?;

@@ -3,13 +3,13 @@
 //! Not here: when an alert fires (`alert`). Invariant: a rule can be evaluated, and somebody can be
 //! alerted.
 
-use super::applications::{is_web_address, secrets};
+use super::applications::is_web_address;
 use super::fault::ConfigFault;
 use super::mail_server::{MailServer, is_address};
 use super::metric::{Metric, Of};
+use super::request_secrets::RequestSecrets;
 use super::span::Span;
 use super::tables::{AlertTable, AlertsTable, Tables};
-use crate::webhook::Secrets;
 use std::collections::HashSet;
 
 #[derive(Clone, Debug)]
@@ -39,8 +39,7 @@ pub(crate) struct AlertRule {
 #[derive(Clone, Debug)]
 pub(crate) struct AlertWebhook {
     pub(crate) url: String,
-    /// `None`: requests are not signed.
-    pub(crate) secrets: Option<Secrets>,
+    pub(crate) secrets: RequestSecrets,
 }
 
 impl Alerting {
@@ -70,7 +69,9 @@ impl Alerting {
 impl Alerting {
     /// Whether requests of any rule are signed.
     pub(crate) fn has_secrets(&self) -> bool {
-        self.rules.iter().any(|rule| rule.webhook.as_ref().is_some_and(|webhook| webhook.secrets.is_some()))
+        self.rules
+            .iter()
+            .any(|rule| rule.webhook.as_ref().is_some_and(|webhook| webhook.secrets.is_signing()))
     }
 }
 
@@ -107,7 +108,7 @@ fn rule(table: AlertTable, number: usize) -> Result<AlertRule, ConfigFault> {
         let what = format!("{:?} is not an address", table.mail[wrong]);
         return fault("mail", &what, "use addresses like ops@example.com");
     }
-    let secrets = secrets("alert", number, &table.secrets)?;
+    let secrets = RequestSecrets::read("alert", number, &table.secrets)?;
     Ok(AlertRule {
         name: table.name,
         when: table.when,

@@ -4,10 +4,10 @@
 //! secret can sign.
 
 use super::fault::ConfigFault;
-use super::secret_source;
+use super::request_secrets::RequestSecrets;
 use super::tables::NotifyTable;
-use crate::error::{Error, Result};
-use crate::webhook::{BodyForm, Secrets, UrlTemplate};
+use crate::error::Result;
+use crate::webhook::{BodyForm, UrlTemplate};
 
 /// The variables of a notification's URL.
 pub(crate) const NOTIFY_VARIABLES: [&str; 3] = ["address", "sender_domain", "event"];
@@ -22,8 +22,7 @@ pub(crate) struct Application {
     sender_domain: String,
     pub(crate) endpoint: Endpoint,
     pub(crate) body: BodyForm,
-    /// `None`: requests are not signed.
-    pub(crate) secrets: Option<Secrets>,
+    pub(crate) secrets: RequestSecrets,
     /// Days that an application that does not answer is retried.
     pub(crate) give_up_days: u32,
 }
@@ -69,7 +68,7 @@ impl Applications {
                 sender_domain: table.sender_domain.clone(),
                 endpoint: endpoint(table, number)?,
                 body: table.body,
-                secrets: secrets("notify", number, &table.secrets)?,
+                secrets: RequestSecrets::read("notify", number, &table.secrets)?,
                 give_up_days: table.give_up_days,
             });
         }
@@ -93,7 +92,12 @@ impl Applications {
 
     /// Whether requests to any of them are signed.
     pub(crate) fn have_secrets(&self) -> bool {
-        self.0.iter().any(|one| one.secrets.is_some())
+        self.0.iter().any(|one| one.secrets.is_signing())
+    }
+
+    /// Error: requests are signed, and this process cannot have the secrets.
+    pub(crate) fn require_secrets(&self) -> Result<()> {
+        self.0.iter().try_for_each(|one| one.secrets.get().map(drop))
     }
 
     /// The application for mail of this sender domain.
@@ -101,20 +105,6 @@ impl Applications {
         let named = |name: &str| self.0.iter().find(|one| one.sender_domain.eq_ignore_ascii_case(name));
         named(sender_domain).or_else(|| named(ALL_OTHERS))
     }
-}
-
-/// The secrets of a `[[table]]`.
-pub(super) fn secrets(
-    table: &str,
-    number: usize,
-    written: &[String],
-) -> Result<Option<Secrets>, ConfigFault> {
-    if written.is_empty() {
-        return Ok(None);
-    }
-    let wrong = |error: Error| ConfigFault::error_of_element(table, number, "secrets", &error);
-    let secrets = secret_source::all(written).and_then(|secrets| Secrets::new(&secrets));
-    secrets.map(Some).map_err(wrong)
 }
 
 fn endpoint(table: &NotifyTable, number: usize) -> Result<Endpoint, ConfigFault> {

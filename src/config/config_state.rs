@@ -23,7 +23,7 @@ impl Config {
             let now = FileState::of(&path);
             (path, now)
         };
-        let files = self.secret_files.iter().chain(&self.dns.zone).cloned().map(state).collect();
+        let files = self.mail_secret_files.iter().chain(&self.dns.zone).cloned().map(state).collect();
         ConfigState { text: self.file.text().to_owned(), files, rules: state(self.installed_rules_path()) }
     }
 }

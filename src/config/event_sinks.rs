@@ -3,11 +3,11 @@
 //! Not here: sending them (`events`). Invariant: a sink has what its kind needs, and its name is
 //! that of no other.
 
-use super::applications::{is_web_address, secrets};
+use super::applications::is_web_address;
 use super::fault::ConfigFault;
+use super::request_secrets::RequestSecrets;
 use super::secret_source;
 use super::tables::{EventKind, EventsTable, SinkKind, Tables};
-use crate::webhook::Secrets;
 use std::path::PathBuf;
 
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub(crate) enum SinkPlace {
     },
     Webhook {
         url: String,
-        secrets: Option<Secrets>,
+        secrets: RequestSecrets,
     },
 }
 
@@ -108,7 +108,10 @@ fn to_a_server(table: &EventsTable, number: usize) -> Result<SinkPlace, ConfigFa
         return fault("url", "is not an http or https URL", "use https://…, without a user name");
     }
     if table.kind == SinkKind::Webhook {
-        return Ok(SinkPlace::Webhook { url, secrets: secrets("events", number, &table.secrets)? });
+        return Ok(SinkPlace::Webhook {
+            url,
+            secrets: RequestSecrets::read("events", number, &table.secrets)?,
+        });
     }
     let is_name = |name: &str| {
         let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';

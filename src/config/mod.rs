@@ -16,6 +16,7 @@ mod cycles;
 mod event_sinks;
 mod exports;
 mod fault;
+mod handed_domains;
 mod installed_rules;
 mod mail_server;
 mod mail_logs;
@@ -24,6 +25,7 @@ mod outputs;
 mod own_entry;
 mod own_mail;
 mod places;
+mod request_secrets;
 mod return_paths;
 mod rules;
 mod secret_source;
@@ -50,6 +52,7 @@ pub(crate) use mail_server::MailServer;
 pub(crate) use metric::{GroupBy, Metric, Of};
 pub(crate) use own_mail::OwnMail;
 pub(crate) use return_paths::ReturnPaths;
+pub(crate) use secret_source::{has_credentials, try_file as try_secret_file};
 pub(crate) use section::ConfigSection;
 pub(crate) use serve_rules::{ServeRules, ServeToken};
 pub(crate) use shared_store::{SharedStore, Topology};
@@ -100,8 +103,12 @@ pub(crate) struct Config {
     pub(crate) unproven: UnprovenMail,
     pub(crate) return_paths: ReturnPaths,
     pub(crate) applications: Applications,
-    /// Files that keys and secrets are read from.
-    pub(crate) secret_files: Vec<PathBuf>,
+    /// A key or secret that a message needs is a credential of systemd.
+    pub(crate) names_credentials: bool,
+    /// Files that the keys and secrets which a message needs are read from.
+    pub(crate) mail_secret_files: Vec<PathBuf>,
+    /// The same for what only `carom cron` needs.
+    pub(crate) tick_secret_files: ConfigSection<Vec<PathBuf>>,
     pub(crate) access: ConfigSection<AccessRules>,
     pub(crate) alerting: ConfigSection<Alerting>,
     pub(crate) cycles: ConfigSection<Vec<CycleTable>>,
@@ -124,6 +131,9 @@ const SECTIONS: [&[&str]; 8] = [
     ServeRules::TABLES,
     SharedStore::TABLES,
 ];
+
+/// The tables with secrets that only `carom cron` needs.
+const TICK_SECRETS: &[&str] = &["alert", "events", "shared"];
 
 impl Config {
     /// Reads the config at `path`, or at [`DEFAULT_PATH`] if it exists, else the defaults. `state`
@@ -174,7 +184,11 @@ impl Config {
         Ok(Config {
             return_paths: ReturnPaths::read(&tables.verp)?,
             applications: Applications::read(&tables.notify)?,
-            secret_files: secret_source::files(&tables),
+            names_credentials: secret_source::names_credentials(&tables),
+            mail_secret_files: secret_source::files(&tables),
+            tick_secret_files: ConfigSection::new(file, TICK_SECRETS, |tables| {
+                Ok(secret_source::files(&tables))
+            }),
             access: ConfigSection::new(file, AccessRules::TABLES, AccessRules::read),
             alerting: ConfigSection::new(file, Alerting::TABLES, Alerting::read),
             cycles: ConfigSection::new(file, CycleTable::TABLES, CycleTable::read),
@@ -210,6 +224,17 @@ impl Config {
     /// The key that the databases are encrypted with.
     pub(crate) fn store_key(&self) -> Result<Option<String>> {
         self.store.key.as_deref().map(secret_source::store_key).transpose()
+    }
+
+    /// Files that any keys and secrets are read from.
+    pub(crate) fn secret_files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.mail_secret_files.iter().chain(self.tick_secret_files.get().into_iter().flatten())
+    }
+
+    /// Error: this process cannot have the keys and secrets that mail is handled with.
+    pub(crate) fn require_secrets(&self) -> Result<()> {
+        self.return_paths.require_keys()?;
+        self.applications.require_secrets()
     }
 
     /// The default policy, those that classify log lines and that receive, and every one that has a

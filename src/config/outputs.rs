@@ -4,7 +4,7 @@
 //! Not here: the writing (`cycle`, `stats`, `suppress`). Invariant: paths are compared as the file
 //! system resolves them, so that no link hides what would be replaced.
 
-use super::{Config, CycleTable, EventSink, ExportTable, SharedStore, SinkPlace};
+use super::{Config, CycleTable, EventSink, ExportTable, SinkPlace};
 use crate::error::{Error, Result};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -119,7 +119,6 @@ impl Config {
         let logs = self.mail_logs.get().into_iter().flatten().filter_map(|log| log.path.clone());
         let policies = self.policy.values().filter_map(|policy| policy.path.clone());
         let config = self.file.path().map(Path::to_owned);
-        let shared = self.shared.get().ok().and_then(SharedStore::secret_file);
         let log_files = fs::read_dir(self.log_dir()).into_iter().flatten().flatten();
         let log_files = log_files.map(|entry| entry.path());
         let log_files = log_files.filter(|path| path.extension().is_some_and(|end| end == "jsonl"));
@@ -127,7 +126,7 @@ impl Config {
             .chain(config.map(|path| (path, "the config")))
             .chain(logs.map(|path| (path, "a mail log")))
             .chain(policies.map(|path| (path, "a policy")))
-            .chain(self.secret_files.iter().cloned().chain(shared).map(|path| (path, "a file of keys")))
+            .chain(self.secret_files().cloned().map(|path| (path, "a file of keys")))
             .chain(self.dns.zone.clone().map(|path| (path, "the zone of [dns]")))
             .chain([(self.relay.powermta.clone(), "the config of PowerMTA")])
             .chain(log_files.map(|path| (path, "carom's log")))

@@ -5,7 +5,7 @@
 //! message is accepted; it could be anybody's mail.
 
 use super::fault::ConfigFault;
-use super::{Config, DEFAULT_PATH};
+use super::{Config, DEFAULT_PATH, handed_domains};
 use crate::error::{Error, Result};
 
 /// The shipped policy that has to know its domains.
@@ -16,7 +16,12 @@ impl Config {
     pub(crate) fn require_domains(&self, policy: &str) -> Result<()> {
         let settings = self.policy.get(policy).map(|table| &table.settings);
         let domains = settings.and_then(|settings| settings.get("domains"));
-        let has_domains = domains.is_some_and(|domains| domains.as_array().is_none_or(|all| !all.is_empty()));
+        // The sink takes dots at both ends off; what is no list it refuses itself.
+        let is_domain = |one: &toml::Value| {
+            one.as_str().is_none_or(|one| handed_domains::domain(one.trim_matches('.')).is_ok())
+        };
+        let has_domains =
+            domains.is_some_and(|domains| domains.as_array().is_none_or(|all| all.iter().any(is_domain)));
         if !self.file.is_written() {
             let remedy = format!("write one: {DEFAULT_PATH}, or name it with --config");
             return Err(Error::new("there is no config, so carom takes no mail").remedy(remedy));

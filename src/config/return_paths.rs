@@ -1,23 +1,32 @@
 //! Signed return paths and tokens as configured in `[verp]`: keys, form, age and header field.
 //!
-//! Not here: how they are signed (`return_path`). Invariant: without a key nothing is ours.
+//! Not here: how they are signed (`return_path`). Invariants: without a key nothing is ours; keys
+//! that this process cannot have stop who handles mail, before anything is verified.
 
 use super::fault::ConfigFault;
-use super::secret_source;
 use super::tables::VerpTable;
+use super::{handed_domains, secret_source};
+use crate::digest::random_token;
 use crate::error::{Error, Result};
 use crate::return_path::{self, Keys, PathForm, Refused, Tagged, Verified};
 
 #[derive(Clone, Debug)]
 pub(crate) struct ReturnPaths {
     /// `None` if no keys are configured.
-    signing: Option<(Keys, PathForm)>,
+    signing: Option<Signing>,
     /// The domain that is set although there are no keys.
     domain_alone: Option<String>,
     /// Days that a signature is valid.
     pub(crate) max_age: u32,
     /// The header field for a token.
     pub(crate) header: String,
+}
+
+#[derive(Clone, Debug)]
+struct Signing {
+    /// Error: this process cannot have them.
+    keys: Result<Keys>,
+    form: PathForm,
 }
 
 impl ReturnPaths {
@@ -30,51 +39,73 @@ impl ReturnPaths {
             let domain_alone = Some(table.domain.clone()).filter(|domain| !domain.is_empty());
             return Ok(ReturnPaths { signing: None, domain_alone, max_age, header });
         }
-        let keys = secret_source::all(&table.keys).and_then(|keys| Keys::new(&keys));
-        let keys = keys.map_err(wrong("keys"))?;
-        let form = PathForm::new(&table.prefix, &table.domain).map_err(wrong("domain"))?;
-        Ok(ReturnPaths { signing: Some((keys, form)), domain_alone: None, max_age, header })
+        secret_source::check(&table.keys).map_err(wrong("keys"))?;
+        let keys = match secret_source::all(&table.keys) {
+            Ok(keys) => Ok(Keys::new(&keys).map_err(wrong("keys"))?),
+            Err(error) => Err(error.within("[verp] keys")),
+        };
+        let form = PathForm::new(&table.prefix, &table.domain).map_err(|error| {
+            let meant = handed_domains::meant(&table.domain).map(|meant| format!("write {meant:?}"));
+            wrong("domain")(meant.into_iter().fold(error, Error::remedy))
+        })?;
+        Ok(ReturnPaths { signing: Some(Signing { keys, form }), domain_alone: None, max_age, header })
+    }
+
+    /// Error: there are keys, and this process cannot have them.
+    pub(crate) fn require_keys(&self) -> Result<()> {
+        self.signing.as_ref().map_or(Ok(()), |signing| signing.keys.as_ref().map(drop).map_err(Error::clone))
+    }
+
+    fn signing(&self) -> Result<(&Keys, &PathForm)> {
+        let signing = self.signing.as_ref().ok_or_else(ReturnPaths::no_keys)?;
+        Ok((signing.keys.as_ref().map_err(Error::clone)?, &signing.form))
     }
 
     /// The return path of a message to `recipient`, signed on `today` (days since 1970).
     pub(crate) fn sign(&self, recipient: &str, today: i64) -> Result<String> {
-        let (keys, form) = self.signing.as_ref().ok_or_else(ReturnPaths::no_keys)?;
+        let (keys, form) = self.signing()?;
         return_path::sign(keys, form, recipient, today)
     }
 
+    /// The same, signed with a key that nobody has: it is one in form only.
+    pub(crate) fn sample(&self, recipient: &str, today: i64) -> Result<String> {
+        let form = self.signing.as_ref().map(|signing| &signing.form).ok_or_else(ReturnPaths::no_keys)?;
+        return_path::sign(&Keys::new(&[random_token(Keys::MIN_OCTETS)])?, form, recipient, today)
+    }
+
     pub(crate) fn verify(&self, address: &str, today: i64) -> Result<Verified, Refused> {
-        let (keys, form) = self.signing.as_ref().ok_or(Refused::NotOurs)?;
+        let (keys, form) = self.signing().map_err(|_| Refused::NotOurs)?;
         return_path::verify(keys, form, address, today, self.max_age)
     }
 
     /// The token for the header of a message to `recipient`.
     pub(crate) fn sign_token(&self, recipient: &str, today: i64) -> Result<String> {
-        let (keys, _) = self.signing.as_ref().ok_or_else(ReturnPaths::no_keys)?;
+        let (keys, _) = self.signing()?;
         return_path::sign_token(keys, recipient, today)
     }
 
     pub(crate) fn verify_token(&self, token: &str, today: i64) -> Result<Verified, Refused> {
-        let (keys, _) = self.signing.as_ref().ok_or(Refused::NotOurs)?;
+        let (keys, _) = self.signing().map_err(|_| Refused::NotOurs)?;
         return_path::verify_token(keys, token, today, self.max_age)
     }
 
     /// Whether an address has the form of our return paths, whoever has signed it and when.
     pub(crate) fn is_signed(&self, address: &str) -> bool {
-        self.signing.as_ref().is_some_and(|(_, form)| form.is_path(address))
+        self.signing.as_ref().is_some_and(|signing| signing.form.is_path(address))
     }
 
     /// Whether this is the domain of our return paths.
     pub(crate) fn is_domain(&self, domain: &str) -> bool {
-        self.signing.as_ref().is_some_and(|(_, form)| form.is_domain(domain))
+        self.signing.as_ref().is_some_and(|signing| signing.form.is_domain(domain))
     }
 
     pub(crate) fn domain(&self) -> Option<&str> {
-        self.signing.as_ref().map(|(_, form)| form.domain())
+        self.signing.as_ref().map(|signing| signing.form.domain())
     }
 
     /// The same for the tag of a milter that signs with one of our keys.
     pub(crate) fn verify_batv(&self, address: &str, today: i64) -> Result<Tagged, Refused> {
-        let (keys, _) = self.signing.as_ref().ok_or(Refused::NotOurs)?;
+        let (keys, _) = self.signing().map_err(|_| Refused::NotOurs)?;
         return_path::verify_batv(keys, address, today, self.max_age)
     }
 

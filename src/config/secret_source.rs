@@ -20,9 +20,24 @@ const DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 /// No secret is as long.
 const LONGEST: u64 = 4096;
 
-/// The secrets of a list.
+/// The secrets of a list. Error: one of them cannot be had here and now.
 pub(super) fn all(written: &[String]) -> Result<Vec<String>> {
     written.iter().map(|one| read(one)).collect()
+}
+
+/// Error: one of a list can nowhere be had, because of the way in which it is written.
+pub(super) fn check(written: &[String]) -> Result<()> {
+    written.iter().try_for_each(|one| place(one).map(drop))
+}
+
+/// Whether systemd has given credentials to this process.
+pub(crate) fn has_credentials() -> bool {
+    std::env::var_os(DIRECTORY).is_some()
+}
+
+/// Error: this user cannot have the secret in this file.
+pub(crate) fn try_file(path: &Path) -> Result<()> {
+    first_line(path).map(drop)
 }
 
 /// Whether a secret is written somewhere else.
@@ -39,24 +54,43 @@ pub(super) fn store_key(written: &str) -> Result<String> {
     }
 }
 
-fn read(written: &str) -> Result<String> {
-    if let Some(path) = written.strip_prefix(FILE) {
-        let path = Path::new(path);
-        if !path.is_absolute() {
-            return Err(Error::new(format_args!("{written} does not name a file"))
-                .remedy("write the whole path: file:/etc/carom/verp.key"));
-        }
-        return first_line(path).map_err(|error| {
-            error.remedy("write the secret in its first line, and let the mail user read the file")
-        });
+/// Where a secret is.
+enum SecretPlace<'a> {
+    Here(&'a str),
+    File(&'a Path),
+    Credential(&'a str),
+}
+
+fn place(written: &str) -> Result<SecretPlace<'_>> {
+    if let Some(path) = written.strip_prefix(FILE).map(Path::new) {
+        return match path.is_absolute() {
+            true => Ok(SecretPlace::File(path)),
+            false => Err(Error::new(format_args!("{written} does not name a file"))
+                .remedy("write the whole path: file:/etc/carom/verp.key")),
+        };
     }
-    let Some(name) = written.strip_prefix(CREDENTIAL) else { return Ok(written.to_owned()) };
+    match written.strip_prefix(CREDENTIAL) {
+        None => Ok(SecretPlace::Here(written)),
+        Some(name) if name.is_empty() || name.contains('/') => {
+            Err(Error::new(format_args!("{written} does not name a credential"))
+                .remedy("write its name: credential:verp"))
+        }
+        Some(name) => Ok(SecretPlace::Credential(name)),
+    }
+}
+
+fn read(written: &str) -> Result<String> {
+    let name = match place(written)? {
+        SecretPlace::Here(secret) => return Ok(secret.to_owned()),
+        SecretPlace::File(path) => {
+            return first_line(path).map_err(|error| {
+                error.remedy("write the secret in its first line, and let the mail user read the file")
+            });
+        }
+        SecretPlace::Credential(name) => name,
+    };
     let remedy =
         format!("add LoadCredential={name}:FILE to the systemd unit; a mail server's pipe needs file:…");
-    if name.is_empty() || name.contains('/') {
-        return Err(Error::new(format_args!("{written} does not name a credential"))
-            .remedy("write its name: credential:verp"));
-    }
     let Some(directory) = std::env::var_os(DIRECTORY) else {
         return Err(Error::new(format_args!("{written}: systemd has given no credentials")).remedy(remedy));
     };
@@ -71,15 +105,20 @@ fn first_line(path: &Path) -> Result<String> {
     }
 }
 
-/// The file that a secret is read from, if it is in one.
-pub(super) fn file(written: &str) -> Option<PathBuf> {
-    written.strip_prefix(FILE).map(PathBuf::from)
+/// The files that the keys and secrets of these tables are read from.
+pub(super) fn files(tables: &Tables) -> Vec<PathBuf> {
+    written(tables).filter_map(|one| one.strip_prefix(FILE)).map(PathBuf::from).collect()
 }
 
-/// The files that keys and secrets are read from.
-pub(super) fn files(tables: &Tables) -> Vec<PathBuf> {
-    let written = tables.verp.keys.iter().chain(tables.notify.iter().flat_map(|table| &table.secrets));
-    let written = written.chain(&tables.store.key);
+/// Whether a key or secret of these tables is a credential.
+pub(super) fn names_credentials(tables: &Tables) -> bool {
+    written(tables).any(|one| one.starts_with(CREDENTIAL))
+}
+
+fn written(tables: &Tables) -> impl Iterator<Item = &String> {
+    let of_mail = tables.verp.keys.iter().chain(tables.notify.iter().flat_map(|table| &table.secrets));
+    let of_stores = tables.store.key.iter().chain(&tables.shared.password);
     let of_events = tables.events.iter().flat_map(|table| table.secrets.iter().chain(&table.password));
-    written.chain(of_events).filter_map(|one| file(one)).collect()
+    let of_alerts = tables.alert.iter().flat_map(|table| &table.secrets);
+    of_mail.chain(of_stores).chain(of_events).chain(of_alerts)
 }

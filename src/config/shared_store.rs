@@ -91,11 +91,6 @@ impl SharedStore {
         !self.urls.is_empty()
     }
 
-    /// The file that the password is in.
-    pub(crate) fn secret_file(&self) -> Option<PathBuf> {
-        secret_source::file(self.password.as_deref()?)
-    }
-
     /// The password, read now.
     pub(crate) fn secret(&self) -> Result<Option<String>> {
         let written: Vec<String> = self.password.iter().cloned().collect();

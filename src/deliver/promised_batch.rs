@@ -125,8 +125,9 @@ impl Destined {
 
     /// What was accepted without an effect is kept before it is on record.
     fn keep(&mut self, house: &House, policy: &Policy) {
-        let unproven = self.decided.as_ref().and_then(|decided| decided.unproven.as_ref());
-        match unproven.map_or(Ok(Vec::new()), |unproven| unproven.keep(house, &self.mail)) {
+        let decided = self.decided.as_ref();
+        let unproven = decided.and_then(|one| Some((one.unproven.as_ref()?, one.plan.steps.len())));
+        match unproven.map_or(Ok(Vec::new()), |(unproven, steps)| unproven.keep(house, &self.mail, steps)) {
             Ok(kept) => self.kept = kept,
             Err(error) => {
                 self.fate = Fate::Halted;

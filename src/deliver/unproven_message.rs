@@ -61,12 +61,13 @@ impl UnprovenMessage {
         UnprovenMessage { reason, copy: handled(reason, plan, facts, tally) }
     }
 
-    /// Keeps the message, if that is what is left to do; returns how that ended.
-    pub(super) fn keep(&self, house: &House, mail: &Mail) -> Result<Vec<Ended>> {
+    /// Keeps the message, if that is what is left to do; returns how that ended, as a step after
+    /// those of the plan.
+    pub(super) fn keep(&self, house: &House, mail: &Mail, steps: usize) -> Result<Vec<Ended>> {
         let Some(copy) = &self.copy else { return Ok(Vec::new()) };
         kept_by_reason::keep(&house.config, copy.reason, mail, &copy.about)?;
         let done = Performed::new(StepEnd::Succeeded, "", format!("kept: {}", copy.reason.text()));
-        Ok(vec![Ended { step: 0, action: Action::KeepUnproven(copy.clone()).name().into(), done }])
+        Ok(vec![Ended { step: steps, action: Action::KeepUnproven(copy.clone()).name().into(), done }])
     }
 }
 

@@ -82,7 +82,7 @@ fn send(doors: &Doors, sink: &EventSink, batch: &SinkBatch, deadline: Deadline) 
             event_posts::to_clickhouse(doors, &place, (user.as_deref(), password.as_deref()), batch, deadline)
         }
         SinkPlace::Webhook { url, secrets } => {
-            event_posts::to_webhook(doors, url, secrets.as_ref(), batch, deadline)
+            event_posts::to_webhook(doors, url, secrets.get()?, batch, deadline)
         }
     }
 }

@@ -25,6 +25,11 @@ pub(crate) fn takes_a_file(directory: &Path) -> io::Result<()> {
     }
 }
 
+/// Whether a file that exists may be read.
+pub(crate) fn may_read(file: &Path) -> io::Result<()> {
+    allowed(file, Access::READ_OK)
+}
+
 /// Whether a file that exists may be written.
 pub(crate) fn may_write(file: &Path) -> io::Result<()> {
     allowed(file, Access::READ_OK | Access::WRITE_OK)

@@ -1,5 +1,5 @@
-//! Could the user that the mail server runs carom as read this file? Root can read everything, so
-//! what root sees says little.
+//! Could the user that the mail server runs carom as read, or run, this file? Root can read
+//! everything, so what root sees says little.
 //!
 //! Not here: who could write a file (`policy::mail_user`). Invariant: what cannot be found out (no
 //! such user, an access control list) counts as "could".
@@ -32,6 +32,13 @@ impl<'a> Reader<'a> {
             self.check(user, directory, 0o1, "search")?;
         }
         self.check(user, path, 0o4, "read")
+    }
+
+    /// Error: the user could not run the program, and why.
+    pub(crate) fn may_run(&self, path: &Path) -> Result<()> {
+        let Some(user) = self.user else { return Ok(()) };
+        path.ancestors().skip(1).try_for_each(|directory| self.check(user, directory, 0o1, "search"))?;
+        self.check(user, path, 0o1, "run")
     }
 
     fn check(&self, user: SystemUser, path: &Path, right: u32, word: &str) -> Result<()> {

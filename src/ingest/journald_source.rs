@@ -7,7 +7,9 @@ use crate::clock;
 use crate::config::MailLog;
 use crate::error::{Context, Result};
 use crate::maillog::correlate::CorrelatorState;
-use crate::maillog::journald::{JournalExport, JournalctlErrors, JournaldEntry, WantedEntries, journalctl};
+use crate::maillog::journald::{
+    JournalExport, JournalctlErrors, JournaldEntry, WantedEntries, journalctl, require_journal,
+};
 use crate::maillog::postfix::Grammar;
 use std::io::{BufRead, BufReader};
 
@@ -39,6 +41,10 @@ pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
         let _ = child.kill();
     }
     let ended = errors.end(&mut child, has_read);
+    if !has_read && cursor.is_none() {
+        ended?;
+        return require_journal(log.path.as_deref());
+    }
     if more { Ok(()) } else { ended }
 }
 

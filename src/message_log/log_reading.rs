@@ -5,6 +5,7 @@
 //! it.
 
 use super::trail::TrailRow;
+use crate::mailbox_syntax::with_needed_quotes;
 use crate::plan::Verdict;
 use crate::text::{counted, one_line};
 use serde_json::{Map, Value, json};
@@ -60,7 +61,9 @@ impl TrailRow {
 
     pub(crate) fn envelope(&self) -> String {
         let event = self.event.as_ref();
-        event.map_or(String::new(), |event| format!("<{}> to <{}>", event.sender, event.recipient))
+        event.map_or(String::new(), |event| {
+            format!("<{}> to <{}>", with_needed_quotes(&event.sender), with_needed_quotes(&event.recipient))
+        })
     }
 
     /// What became of the message: a word, the reason, and the steps.

@@ -214,7 +214,7 @@ impl Reading<'_> {
         let mut steps: Vec<StepNow> = Vec::with_capacity(event.results.len());
         for result in &event.results {
             let logged = StepNow::logged(result, at);
-            steps.push(match later.steps.get(&result.step) {
+            steps.push(match later.steps.get(&result.step).filter(|one| one.action == result.action) {
                 None => {
                     later.steps.insert(result.step, logged.clone());
                     StepNow { at: None, ..logged }

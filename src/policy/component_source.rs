@@ -13,6 +13,7 @@ use crate::digest;
 use crate::error::{Context, Error, Result};
 use crate::files::{others, regular};
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -172,8 +173,12 @@ pub(crate) const COMPONENT: &str = "policy.wasm";
 
 /// The bytes of a component file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    let read = regular::read(path, LARGEST).context(path.display());
-    read.map_err(|error| error.remedy("name a component file; `carom policy build` makes one"))
+    let read = regular::read(path, LARGEST);
+    let is_closed = read.as_ref().is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+    read.context(path.display()).map_err(|error| match is_closed {
+        true => error.remedy(format_args!("let everyone read it: chmod 644 {}", path.display())),
+        false => error.remedy("name a component file; `carom policy build` makes one"),
+    })
 }
 
 /// SHA-256, hexadecimal.

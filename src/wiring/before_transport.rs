@@ -7,8 +7,10 @@
 use super::list_value::without;
 use super::postconf::{Postconf, RESTRICTIONS};
 use super::service_route::ServiceRoute;
+use crate::clock;
 use crate::config::Config;
 use crate::finding::Finding;
+use crate::return_path;
 
 /// Tables that replace a recipient.
 const REWRITING: [&str; 3] = ["canonical_maps", "recipient_canonical_maps", "virtual_alias_maps"];
@@ -17,17 +19,26 @@ const REWRITING: [&str; 3] = ["canonical_maps", "recipient_canonical_maps", "vir
 const KEEPING: [&str; 8] =
     ["REJECT", "DEFER", "DEFER_IF_REJECT", "DEFER_IF_PERMIT", "DISCARD", "HOLD", "REDIRECT", "FILTER"];
 
-/// The local part of the addresses that tables are asked about.
+/// A local part of the addresses that tables are asked about.
 const ANYBODY: &str = "carom-check";
+
+/// Addresses in a domain, as they come in mail. A return path is signed with a key that nobody has.
+fn addresses(config: &Config, domain: &str) -> Vec<String> {
+    let own = config.return_paths.is_domain(domain);
+    let today = return_path::day(clock::now_ms());
+    let signed = own.then(|| config.return_paths.sample("carom-check@example.com", today).ok());
+    [format!("{ANYBODY}@{domain}")].into_iter().chain(signed.flatten()).collect()
+}
 
 pub(super) fn findings(postconf: &Postconf, config: &Config, routes: &[ServiceRoute]) -> Vec<Finding> {
     let domains = || routes.iter().flat_map(|route| &route.domains);
     let rewritten = REWRITING.into_iter().flat_map(|maps| {
-        domains().filter_map(move |domain| is_rewritten(postconf, maps, domain)).collect::<Vec<_>>()
+        domains().filter_map(move |domain| is_rewritten(postconf, config, maps, domain)).collect::<Vec<_>>()
     });
     let mut findings: Vec<Finding> = rewritten.collect();
+    findings.extend(domains().filter_map(|domain| is_masqueraded(postconf, domain)));
     for table in access_tables(postconf, "check_recipient_access") {
-        findings.extend(domains().filter_map(|domain| is_kept(postconf, &table, domain)));
+        findings.extend(domains().filter_map(|domain| is_kept(postconf, config, &table, domain)));
     }
     for table in access_tables(postconf, "check_sender_access") {
         findings.extend(is_null_sender_kept(postconf, &table));
@@ -37,11 +48,12 @@ pub(super) fn findings(postconf: &Postconf, config: &Config, routes: &[ServiceRo
 }
 
 /// An entry that replaces addresses of the domain by others.
-fn is_rewritten(postconf: &Postconf, maps: &str, domain: &str) -> Option<Finding> {
+fn is_rewritten(postconf: &Postconf, config: &Config, maps: &str, domain: &str) -> Option<Finding> {
     let below = format!("accept.{domain}");
-    let keys = [domain, &below].map(|domain| [format!("{ANYBODY}@{domain}"), format!("@{domain}")]);
+    let of = |domain: &str| [addresses(config, domain), vec![format!("@{domain}")]].concat();
+    let keys = [of(domain), of(&below)].concat();
     let tables = postconf.list(maps);
-    let asked = keys.iter().flatten().flat_map(|key| tables.iter().map(move |table| (key, table)));
+    let asked = keys.iter().flat_map(|key| tables.iter().map(move |table| (key, table)));
     let found = asked.filter_map(|(key, table)| Some((key, table, postconf.look_up(table, key)?)));
     // An address that stays itself is the usual exception from a wildcard.
     let (key, table, to) = found.into_iter().find(|(key, _, to)| !is_itself(key, to))?;
@@ -57,10 +69,37 @@ fn is_itself(key: &str, to: &str) -> bool {
     to.eq_ignore_ascii_case(key) || to.strip_prefix('@').is_some_and(|to| to.eq_ignore_ascii_case(domain))
 }
 
-/// An entry of an access table that keeps mail for the domain.
-fn is_kept(postconf: &Postconf, table: &str, domain: &str) -> Option<Finding> {
+/// A domain above this one that replaces it in recipients. The first that fits decides.
+fn is_masqueraded(postconf: &Postconf, domain: &str) -> Option<Finding> {
+    let has_recipients =
+        postconf.list("masquerade_classes").iter().any(|class| class == "envelope_recipient");
+    if !has_recipients {
+        return None;
+    }
+    let above = postconf.list("masquerade_domains");
+    let replacing = |name: &str| {
+        let fits = |above: &&String| {
+            let above = above.trim_start_matches('!').to_ascii_lowercase();
+            name.strip_suffix(&above).is_some_and(|left| left.is_empty() || left.ends_with('.'))
+        };
+        let first = above.iter().find(fits)?;
+        (!first.starts_with('!') && !first.eq_ignore_ascii_case(name)).then(|| first.clone())
+    };
     let below = format!("accept.{domain}");
-    let of = |domain: &str| [format!("{ANYBODY}@{domain}"), domain.to_owned()];
+    let (name, to) = [domain, &below].into_iter().find_map(|name| Some((name, replacing(name)?)))?;
+    Some(Finding::wrong(
+        "postfix",
+        format_args!("masquerade_domains replaces addresses in {domain}: {name} becomes {to}"),
+        format_args!(
+            "put !{domain} before {to} in masquerade_domains, or take envelope_recipient out of masquerade_classes"
+        ),
+    ))
+}
+
+/// An entry of an access table that keeps mail for the domain.
+fn is_kept(postconf: &Postconf, config: &Config, table: &str, domain: &str) -> Option<Finding> {
+    let below = format!("accept.{domain}");
+    let of = |domain: &str| [addresses(config, domain), vec![domain.to_owned()]].concat();
     let keys = [of(domain), of(&below)].concat();
     let dotted = format!(".{domain}");
     let found = keys.iter().chain([&dotted]).find_map(|key| {

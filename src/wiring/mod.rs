@@ -10,6 +10,7 @@ mod before_transport;
 mod list_value;
 mod lmtp_route;
 mod own_clients;
+mod pipe_service;
 mod postconf;
 mod postfix_endpoint;
 mod powermta_findings;
@@ -31,7 +32,7 @@ use crate::error::{Error, Result};
 use list_value::{joined, without};
 use postconf::Edit;
 pub(crate) use postconf::Postconf;
-use service_route::{ServiceRoute, routes};
+use service_route::{ServiceRoute, named_routes, routes};
 use wiring_record::{ChangedParameter, ChangedService, WiringRecord};
 
 /// What would be done, or was: command lines, in order.
@@ -57,7 +58,10 @@ pub(crate) fn hands_mail_to_carom() -> bool {
 
 /// What is to be done so that Postfix hands carom the mail for the domains of the config.
 pub(crate) fn enabling(postconf: &Postconf, wired: &Wired<'_>) -> Result<Rewiring> {
-    let mut routes = routes(wired.config)?;
+    if let Some(error) = wired.config.misnamed_domains().next() {
+        return Err(error);
+    }
+    let mut routes = named_routes(wired.config)?;
     if !postconf.has_type("inline")? {
         return Err(Error::new("this Postfix has no tables of type inline (it is older than 3.0)")
             .remedy("update Postfix, or write the lines of /usr/share/doc/carom/examples/postfix (examples/postfix of the sources) with a table of your own"));
@@ -107,7 +111,7 @@ impl Rewiring {
     pub(crate) fn apply(&self, postconf: &Postconf) -> Result<()> {
         let directory = postconf.directory()?;
         if !self.record.is_empty() {
-            self.edits.iter().try_for_each(wiring_findings::refuse_missing_user)?;
+            self.edits.iter().try_for_each(pipe_service::refuse_missing_user)?;
         }
         if !self.edits.is_empty() {
             postconf.check_last_lines()?;

@@ -44,31 +44,33 @@ pub(super) struct ServiceRoute {
 }
 
 /// The routes of the config: the `domains` of each policy, and the domain of signed return paths.
+/// What is no domain is left out.
 pub(super) fn routes(config: &Config) -> Result<Vec<ServiceRoute>> {
     let mut owners: BTreeMap<String, &str> = BTreeMap::new();
-    for (policy, table) in &config.policy {
-        let domains = table.settings.get("domains").and_then(toml::Value::as_array);
-        for domain in domains.into_iter().flatten().filter_map(toml::Value::as_str) {
-            let domain = checked(domain)?;
-            if let Some(other) = owners.insert(domain.clone(), policy).filter(|other| other != policy) {
-                return Err(Error::new(format_args!(
-                    "{domain} is in the domains of {other} and of {policy}"
-                ))
-                .remedy("leave it in the settings of one policy"));
-            }
+    for (policy, domain) in config.handed_domains() {
+        if let Some(other) = owners.insert(domain.clone(), policy).filter(|other| *other != policy) {
+            let error = Error::new(format_args!("{domain} is in the domains of {other} and of {policy}"))
+                .remedy("leave it in the settings of one policy");
+            let place = config.place_of(&["policy", policy, "settings", "domains"]);
+            return Err(place.into_iter().fold(error, |error, place| error.at(&place.file, place.line)));
         }
     }
     if let Some(domain) = config.return_paths.domain() {
         let default = config.default_policy.as_str();
-        owners.entry(checked(domain)?).or_insert(if default == SINK { BOUNCE } else { default });
+        owners.entry(domain.to_owned()).or_insert(if default == SINK { BOUNCE } else { default });
     }
     let mut routes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     owners.into_iter().for_each(|(domain, policy)| routes.entry(policy).or_default().push(domain));
-    if routes.is_empty() {
-        return Err(Error::new("the config names no domain whose mail goes to carom")
-            .remedy("set [policy.sink.settings] domains for a sink, or [verp] keys and domain for bounces"));
-    }
     Ok(routes.into_iter().map(|(policy, domains)| ServiceRoute::new(config, policy, domains)).collect())
+}
+
+/// The same; none is an error.
+pub(super) fn named_routes(config: &Config) -> Result<Vec<ServiceRoute>> {
+    match routes(config)? {
+        routes if routes.is_empty() => Err(Error::new("the config names no domain whose mail goes to carom")
+            .remedy("set [policy.sink.settings] domains for a sink, or [verp] keys and domain for bounces")),
+        routes => Ok(routes),
+    }
 }
 
 /// The routes with that of the config's own policy through `carom lmtp`, which runs this policy.
@@ -86,17 +88,6 @@ pub(super) fn through_lmtp(mut routes: Vec<ServiceRoute>, to: &PostfixEndpoint) 
     route.service = LMTP.to_owned();
     route.lmtp = Some(to.clone());
     Ok(routes)
-}
-
-/// A domain that can be written into a table of Postfix.
-fn checked(domain: &str) -> Result<String> {
-    let domain = domain.to_ascii_lowercase();
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    if !domain.is_empty() && domain.bytes().all(allowed) && !domain.starts_with(['.', '-']) {
-        return Ok(domain);
-    }
-    Err(Error::new(format_args!("{domain:?} cannot be a domain in Postfix's tables"))
-        .remedy("write a domain name in ASCII, as `xn--…` if it has other letters"))
 }
 
 impl ServiceRoute {
@@ -185,7 +176,7 @@ mod tests {
 
     fn routed(config: &str) -> Result<Vec<(String, String, String)>, String> {
         let config = Config::parse(config).unwrap();
-        let routes = routes(&config).map_err(|error| error.to_string())?;
+        let routes = named_routes(&config).map_err(|error| error.to_string())?;
         let shown =
             |route: ServiceRoute| (route.service, route.policy.unwrap_or_default(), route.domains.join(" "));
         Ok(routes.into_iter().map(shown).collect())
@@ -216,6 +207,6 @@ mod tests {
                      [policy.bounce.settings]\ndomains = [\"s.example\"]\n";
         assert!(routed(twice).unwrap_err().contains("of bounce and of sink"));
         let odd = "[policy.sink.settings]\ndomains = [\"s.example=x}\"]\n";
-        assert!(routed(odd).unwrap_err().contains("cannot be a domain"));
+        assert!(routed(odd).unwrap_err().contains("names no domain"));
     }
 }

@@ -141,8 +141,14 @@ newsletter older
 eventually 20 queue_is_empty
 same "total_messages of the older one" "$(count total_messages)" "$((total + 2))"
 
-step "remove: a note, and mail waits in Postfix"
+step "remove: a note, and mail waits in Postfix; an older carom is refused still"
+echo '99 99' > /usr/lib/carom/schema
 holds "$(dpkg -r carom 2>&1)" "Postfix is still set up"
+if said=$(dpkg -i /tmp/carom.deb 2>&1); then
+    fail "after a removal, an older carom was installed over newer databases"
+fi
+holds "$said" "cannot read them"
+echo "$schema" > /var/lib/carom/schema
 [ -e /etc/carom/carom.toml ] && [ -e /var/lib/carom/carom.db ] || fail "remove has removed too much"
 setpriv --reuid carom --regid carom --init-groups sh -c "$line" || fail "cron.d after remove"
 newsletter waits
@@ -154,6 +160,9 @@ same "total_messages after it came back" "$(count total_messages)" "$((total + 3
 
 step "disable, purge"
 carom postfix disable
+link=/etc/systemd/system/sockets.target.wants/carom-lmtp.socket
+mkdir -p "${link%/*}"
+ln -s /usr/lib/systemd/system/carom-lmtp.socket "$link"
 for file in main.cf master.cf; do
     cmp /root/$file /etc/postfix/$file || fail "$file is not as before"
 done
@@ -163,6 +172,7 @@ for path in /usr/bin/carom /etc/carom /var/lib/carom /var/log/carom /var/spool/c
     /etc/cron.d/carom /etc/apparmor.d/carom /usr/lib/systemd/system/carom.timer; do
     [ ! -e "$path" ] || fail "$path is left after purge"
 done
+[ ! -L "$link" ] || fail "$link is left after purge"
 id carom > /dev/null || fail "purge has removed the user"
 postfix stop > /dev/null
 echo "12 passed, 0 failed"

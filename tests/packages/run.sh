@@ -80,7 +80,12 @@ fi
 grep -q 'cannot read them' "$work/said" || fail "the downgrade was not refused for its reason: $(cat "$work/said")"
 echo "$schema" > "$work/rpm/usr/lib/carom/schema"
 rpms -U --oldpackage "$work/carom.rpm"
+echo '99 99' > "$work/rpm/usr/lib/carom/schema"
 rpms -e carom
+if rpms -i "$work/carom.rpm" 2> "$work/said"; then
+    fail "after a removal, an older carom was installed over newer databases"
+fi
+grep -q 'cannot read them' "$work/said" || fail "it was not refused for its reason: $(cat "$work/said")"
 [ ! -e "$work/rpm/usr/bin/carom" ] || fail "the binary is left after rpm -e"
 [ -e "$work/rpm/var/lib/carom/carom.db" ] || fail "rpm -e has removed the state"
 grep -q '^# edited' "$work/rpm/etc/carom/carom.toml.rpmsave" || fail "rpm -e has removed an edited config"

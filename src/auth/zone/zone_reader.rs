@@ -7,8 +7,9 @@ use super::zone_data::Zone;
 use super::zone_entry::{ZoneEntry, ZoneFault, ZoneLexer, ZoneResult, fault, parsed, show};
 use crate::auth::name;
 use crate::error::{Context, Error, Result};
-use crate::files::regular;
+use crate::files::{probe, regular};
 use std::borrow::Cow;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
@@ -27,9 +28,18 @@ impl Zone {
         if path == Path::new("/dev/null") {
             return Ok(Zone::default());
         }
-        let text = regular::read_text(path, LONGEST)
-            .context(path.display())
-            .map_err(|error| error.remedy("name a readable zone file in [dns] zone, or remove the key"))?;
+        let read = regular::read_text(path, LONGEST);
+        let is_closed = read.as_ref().is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
+        let text =
+            read.context(path.display()).map_err(|error| match (is_closed, probe::barred_by(path)) {
+                (true, Some(bar)) => {
+                    error.remedy(format_args!("let carom's user reach it: chmod a+x {}", bar.display()))
+                }
+                (true, None) => {
+                    error.remedy(format_args!("let carom's user read it: chmod 644 {}", path.display()))
+                }
+                _ => error.remedy("name a readable zone file in [dns] zone, or remove the key"),
+            })?;
         Zone::parse(&text).map_err(|(line, fault)| {
             let at = Error::new(format_args!("{}, line {line}: {}", path.display(), fault.what));
             at.remedy(fault.remedy)

@@ -57,6 +57,9 @@ pub(crate) enum PolicyCommand {
 }
 
 pub(crate) fn run(command: PolicyCommand, config: &Arc<Config>, terminal: Terminal) -> Result<Exit> {
+    if matches!(command, PolicyCommand::Run(_) | PolicyCommand::Diff(_)) {
+        config.require_secrets()?;
+    }
     match command {
         PolicyCommand::New(arguments) => new::run(&arguments),
         PolicyCommand::Build(arguments) => build::run(&arguments),

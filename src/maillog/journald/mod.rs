@@ -10,7 +10,7 @@ mod journalctl_errors;
 mod newest_entries;
 
 pub(crate) use export_format::JournalExport;
-pub(crate) use journalctl::{WantedEntries, journalctl};
+pub(crate) use journalctl::{WantedEntries, journalctl, require_journal};
 pub(crate) use journalctl_errors::JournalctlErrors;
 pub(crate) use journald_entry::JournaldEntry;
 pub(crate) use newest_entries::newest_entries;

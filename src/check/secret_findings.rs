@@ -1,0 +1,55 @@
+//! Can the mail user have the keys and secrets? Root reads them before it becomes that user, so
+//! what root could read says little.
+//!
+//! Not here: who else could read them (`permissions`). Invariant: no secret is shown.
+
+use super::place_findings::user;
+use crate::config::{self, Config};
+use crate::files::probe;
+use crate::finding::Finding;
+use std::path::{Path, PathBuf};
+
+const SUBJECT: &str = "access";
+
+/// Those that a message needs.
+pub(super) fn mail_secrets(config: &Config) -> Vec<Finding> {
+    let files = of_files(config.mail_secret_files.iter());
+    if files.is_empty() { of_credentials(config).into_iter().collect() } else { files }
+}
+
+/// Those that only `carom cron` needs.
+pub(super) fn tick_secrets(config: &Config) -> Vec<Finding> {
+    of_files(config.secret_files().filter(|file| !config.mail_secret_files.contains(file)))
+}
+
+fn of_files<'a>(files: impl Iterator<Item = &'a PathBuf>) -> Vec<Finding> {
+    files.filter_map(|file| of_file(file)).collect()
+}
+
+fn of_file(file: &Path) -> Option<Finding> {
+    let error = config::try_secret_file(file).err()?;
+    let (user, shown) = (user(), file.display());
+    let found = format!("{}: {user} cannot have this key or secret", error.text());
+    let fix = match probe::barred_by(file) {
+        Some(bar) => format!("let {user} reach it: setfacl -m u:{user}:x {}", bar.display()),
+        None if file.exists() && probe::may_read(file).is_err() => {
+            // The user's own group has the user's name or not: chgrp takes a number too.
+            let group = rustix::process::getegid().as_raw();
+            format!("chgrp {group} {shown} && chmod 640 {shown}")
+        }
+        None => "correct the path, or write the secret in the first line of the file".to_owned(),
+    };
+    Some(Finding::wrong(SUBJECT, found, fix))
+}
+
+/// A prompt has no credentials: whether they are there is seen only in a unit.
+fn of_credentials(config: &Config) -> Option<Finding> {
+    let error = config.require_secrets().err()?;
+    if config::has_credentials() {
+        return Some(Finding::error(SUBJECT, &error));
+    }
+    let fix = "test where a unit has it, with the name and the file of its LoadCredential=: \
+               systemd-run --pipe --wait -p LoadCredential=NAME:FILE carom check; Postfix's pipe has no \
+               credentials and needs file:…";
+    Some(Finding::note(SUBJECT, error.text(), fix))
+}
