@@ -64,6 +64,10 @@ fn without_route(problem: Problem, request: &Request) -> Response<Body> {
         false if is_browser => Face::Person,
         false => Face::Program,
     };
+    let problem = match face {
+        Face::Person => problem.with_fix("look for it from the overview"),
+        _ => problem,
+    };
     refused(problem, face, request.uri(), asked).into_response(asked)
 }
 

@@ -83,7 +83,8 @@ pub(super) fn providers(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
 fn refusals(asked: &HttpAsked<'_>, (from, until): (i64, i64)) -> Result<Refusals, Problem> {
     let mut refusals = Refusals::default();
     let filter = &Filter {
-        own: Some(true),
+        // A customer's figures count all mail that he sees.
+        own: asked.view.is_whole().then_some(true),
         statuses: REFUSED.split(',').map(str::to_owned).collect(),
         since_ms: Some(from),
         until_ms: Some(until),

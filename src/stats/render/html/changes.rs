@@ -42,7 +42,7 @@ fn row(to: &mut Html, change: &HourChange, one: &ChangedCount, lists: &Lists) {
     to.foreign(&one.name, LONGEST_NAME).raw("</bdi>");
     for ((from, until), count) in [(change.now_ms, one.now), (change.before_ms, one.before)] {
         to.raw("<td>");
-        lists.within(from, until).number(to, &number(count), &choices);
+        lists.elsewhen(from, until).number(to, &number(count), &choices);
     }
     to.raw("<td>").text(difference(one.now, one.before));
 }

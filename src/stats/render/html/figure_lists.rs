@@ -25,6 +25,8 @@ pub(crate) struct Lists {
     to_ms: i64,
     /// Mail that is not our own is in the log too, and not in the figures.
     only_own: bool,
+    /// The figures are those of a customer, which count all mail that he sees.
+    of_some_mail: bool,
     /// There is a server that has the lists.
     is_linked: bool,
 }
@@ -32,10 +34,16 @@ pub(crate) struct Lists {
 impl Lists {
     pub(crate) fn of(figures: &Figures, is_linked: bool) -> Lists {
         let only_own = figures.others.total() > 0 || figures.carom.total() > 0;
-        Lists { from_ms: figures.from_ms, to_ms: figures.to_ms, only_own, is_linked }
+        let (from_ms, to_ms, of_some_mail) = (figures.from_ms, figures.to_ms, figures.of_some_mail);
+        Lists { from_ms, to_ms, only_own, of_some_mail, is_linked }
     }
 
-    /// The same of another period.
+    /// The same of any period, in which the log may have what is not our own mail.
+    pub(crate) fn elsewhen(&self, from_ms: i64, to_ms: i64) -> Lists {
+        Lists { from_ms, to_ms, only_own: !self.of_some_mail, ..*self }
+    }
+
+    /// The same of a part of the period.
     pub(crate) fn within(&self, from_ms: i64, to_ms: i64) -> Lists {
         Lists { from_ms, to_ms, ..*self }
     }
@@ -144,7 +152,8 @@ mod tests {
         assert_eq!(shell_word("a.example"), "a.example");
         assert_eq!(shell_word("$(rm -rf ~)'; x"), r"'$(rm -rf ~)'\''; x'");
         assert_eq!(shell_word("--help"), "'--help'");
-        let lists = Lists { from_ms: 0, to_ms: 3_600_000, only_own: false, is_linked: true };
+        let lists =
+            Lists { from_ms: 0, to_ms: 3_600_000, only_own: false, of_some_mail: false, is_linked: true };
         let choices = [("reason", "a&b=\"<c>"), ("unclassified", "")];
         let address = lists.address(&choices);
         assert_eq!(
