@@ -273,6 +273,10 @@ fn writer_of(message: &Message<'_>, notice: &HumanNotice<'_>) -> Writer {
     if writer == Writer::Server {
         return writer;
     }
+    // An invitation and its answer may be about mail that failed; whoever sends one is a person.
+    if message.parts().iter().any(|part| part.content_type.kind == "text/calendar") {
+        return Writer::Person;
+    }
     let subject = folded(&message.subject().unwrap_or_default());
     let quotes = notice.written().quotes;
     let answers = writer::is_answer_to(&subject) && !notice.written().text.is_empty();

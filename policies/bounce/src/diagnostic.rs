@@ -25,8 +25,10 @@ static PLAIN: [bool; 256] = {
 };
 
 /// What mail systems put before the reply of another one; it says nothing about the failure.
-/// (Cisco Email Security Appliance, Postfix, Rediffmail)
-const WRAPPINGS: [&[u8]; 4] = [
+/// (the type of a diagnostic, Cisco Email Security Appliance, Postfix, Rediffmail)
+const WRAPPINGS: [&[u8]; 6] = [
+    b"smtp;",
+    b"x-postfix;",
     b"- unknown address error",
     b"- other network problem",
     b"delivery temporarily suspended:",
@@ -86,7 +88,9 @@ impl Diagnostic {
         }
         for wrapping in WRAPPINGS {
             if self.bytes.starts_with(wrapping) {
-                self.cut(wrapping.len());
+                let rest = &self.bytes[wrapping.len()..];
+                let blanks = rest.iter().take_while(|byte| **byte == b' ').count();
+                self.cut(wrapping.len() + blanks);
             }
         }
         // `host mx.example.org[192.0.2.1] said:` says of no host that it is missing.
