@@ -239,6 +239,7 @@ impl<'n> Evidence<'n> {
                 self.outside.contains(&sign)
             }
             Sign::Quotation => !self.notice.original().is_empty(),
+            Sign::Transcript if self.writer == Writer::Unknown => self.transcript.is_spoken(),
             Sign::Transcript => !self.transcript.is_empty(),
             Sign::Reply => !self.notice.refusal().is_empty(),
             Sign::ListedReply => {

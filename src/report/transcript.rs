@@ -40,6 +40,14 @@ impl Transcript {
         self.exchanges.is_empty()
     }
 
+    /// Whether somebody speaks in it: a server, to a command, or of a recipient. In a list of
+    /// replies and their numbers nobody does.
+    pub(crate) fn is_spoken(&self) -> bool {
+        let is_spoken =
+            |said: &Exchange| !said.stage.is_empty() || said.recipient.is_some() || said.host.is_some();
+        self.exchanges.iter().any(is_spoken)
+    }
+
     /// The refusal that is about a recipient: one that names it, or the one right before sendmail's
     /// summary about it, or, if it is the only recipient, the first.
     pub(crate) fn about(&self, address: &str, only: bool) -> Option<&Exchange> {
