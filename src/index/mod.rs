@@ -171,10 +171,11 @@ impl Index {
         }
     }
 
-    /// Another reader of the same file, for another thread.
+    /// Another reader of the same file, for another thread; an error where it cannot be read twice,
+    /// as on a full disk.
     pub(crate) fn beside(&self) -> Result<Index> {
-        let connection = self.checked(reader(&self.path))?;
-        Ok(Index { connection, path: self.path.clone() })
+        let opened = reader(&self.path).and_then(|reader| migrations::version(&reader).map(|_| reader));
+        Ok(Index { connection: self.checked(opened)?, path: self.path.clone() })
     }
 
     /// Opens the file for questions alone; where the disk is full, as it is.
