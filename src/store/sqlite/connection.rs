@@ -9,13 +9,12 @@ use super::database_fault::Database;
 use super::holder::Holders;
 use super::unsettled_steps::UnsettledSteps;
 use super::write_ahead_log::WriteAheadLog;
-use super::{encryption, free_pages, read_only};
-use super::{migrations, store_schema};
+use super::{encryption, free_pages, migrations, read_only, store_schema, write_turn};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::files::{changed, private};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -293,15 +292,14 @@ impl Drop for SharedConnection {
 }
 
 /// Commits a group, or none of it. Waits for other processes for at most `patience`.
-fn commit(connection: &mut Connection, group: Vec<Queued>, patience: Duration, log: &WriteAheadLog) {
+fn commit(connection: &Connection, group: Vec<Queued>, patience: Duration, log: &WriteAheadLog) {
     if group.is_empty() {
         return;
     }
     let (operations, waiting): (Vec<_>, Vec<_>) =
         group.into_iter().map(|Queued { operation, done }| (operation, done)).unzip();
     let committed = (|| {
-        connection.busy_timeout(patience)?;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = write_turn::begin(connection, patience)?;
         operations.into_iter().try_for_each(|operation| operation(&transaction))?;
         transaction.commit()
     })();
@@ -347,7 +345,7 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let until = Instant::now() + BUSY;
     loop {
         match store_schema::migrate(connection) {
-            Err(error) if is_busy(&error) && Instant::now() < until => std::thread::sleep(RETRY),
+            Err(error) if write_turn::is_busy(&error) && Instant::now() < until => std::thread::sleep(RETRY),
             Err(error) => return Err(error),
             Ok(()) => {
                 // If it fails, the tables are in the log.
@@ -356,8 +354,4 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
             }
         }
     }
-}
-
-fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }

@@ -44,6 +44,7 @@ pub(crate) mod suppression_rows;
 pub(crate) mod template_rows;
 pub(crate) mod transaction;
 mod write_ahead_log;
+mod write_turn;
 #[cfg(test)]
 mod tests;
 
