@@ -16,38 +16,40 @@ const READ: usize = 32 << 10;
 
 #[derive(Default)]
 pub(super) struct Incoming {
-    bytes: Vec<u8>,
+    /// The first `filled` were read; the rest is room, which is made once.
+    room: Vec<u8>,
+    filled: usize,
     /// `None`: nothing of a request is here.
     ends: Option<Deadline>,
 }
 
 impl Incoming {
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.room[..self.filled]
     }
 
     /// The first bytes are answered.
     pub(super) fn consume(&mut self, answered: usize) {
         if answered > 0 {
-            self.bytes.drain(..answered);
+            self.room.copy_within(answered..self.filled, 0);
+            self.filled -= answered;
             self.ends = None;
         }
     }
 
     /// Waits for more. Returns whether something came.
     pub(super) fn read(&mut self, connection: &mut ClientConnection) -> bool {
-        let (until, at) = match self.bytes.is_empty() {
-            true => (Deadline::after(IDLE), Pause::Between),
-            false => (*self.ends.get_or_insert_with(|| Deadline::after(PATIENCE)), Pause::Within),
+        let (until, at) = match self.filled {
+            0 => (Deadline::after(IDLE), Pause::Between),
+            _ => (*self.ends.get_or_insert_with(|| Deadline::after(PATIENCE)), Pause::Within),
         };
-        let before = self.bytes.len();
-        self.bytes.resize(before + READ, 0);
-        let heard = connection.read(&mut self.bytes[before..], until, at);
-        let Heard::Bytes(read) = heard else {
-            self.bytes.truncate(before);
-            return false;
-        };
-        self.bytes.truncate(before + read);
+        if self.room.len() - self.filled < READ {
+            self.room.resize(self.filled + READ, 0);
+        }
+        match connection.read(&mut self.room[self.filled..], until, at) {
+            Heard::Bytes(read) => self.filled += read,
+            _ => return false,
+        }
         true
     }
 }

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 /// Bytes that are read together, of a message and of commands. An idle session keeps only the
 /// latter.
-const BUFFER: usize = 16 << 10;
+const BUFFER: usize = 8 << 10;
 const COMMANDS: usize = 4 << 10;
 /// What a session holds without taking memory for it.
 const SMALL: usize = 64 << 10;

@@ -3,8 +3,9 @@
 //! remembered (`remembered_list`).
 //!
 //! Not here: SQL (`sqlite/looked_up_list`), and what follows from an entry (`crate::access`).
-//! Invariant: an entry that is added or removed is seen by the next look-up, a domain or pattern
-//! within a second, and a file that replaces the store too.
+//! Invariants: an entry that is added or removed is seen by the next look-up, a domain or pattern
+//! within a second, and a file that replaces the store too; whoever waits for a connection gets one
+//! before whoever comes later.
 
 use super::remembered_list::RememberedList;
 use super::sqlite::looked_up_list::LookedUpList;
@@ -12,7 +13,11 @@ use super::suppressed::Suppressed;
 use super::{ListedAddresses, Store};
 use crate::error::Result;
 use crate::files::changed;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
 
 /// Connections at one time. To open another one takes longer than to wait for one of these.
 const MOST: usize = 8;
@@ -22,7 +27,6 @@ const WAITING: usize = 2;
 pub(crate) struct SuppressionReader {
     store: Arc<Store>,
     lists: Mutex<Lists>,
-    given_back: Condvar,
     /// Connections on this host: each keeps pages in memory.
     most: usize,
     remembered: RememberedList,
@@ -32,8 +36,14 @@ pub(crate) struct SuppressionReader {
 struct Lists {
     idle: Vec<OpenList>,
     in_use: usize,
-    /// Threads that wait for one.
-    waiting: usize,
+    /// Threads that wait for one, the first to come first.
+    waiting: VecDeque<Arc<Turn>>,
+}
+
+/// The turn of a thread that waits.
+struct Turn {
+    has_come: AtomicBool,
+    thread: Thread,
 }
 
 /// One of the connections at one time, until it is dropped.
@@ -49,7 +59,7 @@ impl SuppressionReader {
     pub(crate) fn new(store: Arc<Store>) -> SuppressionReader {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (most, remembered) = ((cores + WAITING).min(MOST), RememberedList::default());
-        SuppressionReader { store, lists: Mutex::default(), given_back: Condvar::new(), most, remembered }
+        SuppressionReader { store, lists: Mutex::default(), most, remembered }
     }
 
     /// What suppresses mail of a sender domain (second) to an address (first), for each of these
@@ -108,13 +118,17 @@ impl SuppressionReader {
     /// Waits for its turn; a connection, if one is open.
     fn take(&self) -> (Option<OpenList>, InUse<'_>) {
         let mut lists = self.lists();
-        lists.waiting += 1;
-        let all_are_used = |lists: &mut Lists| lists.in_use >= self.most;
-        let waited = self.given_back.wait_while(lists, all_are_used);
-        let mut lists = waited.unwrap_or_else(PoisonError::into_inner);
-        lists.waiting -= 1;
-        lists.in_use += 1;
-        (lists.idle.pop(), InUse(self))
+        if lists.in_use < self.most {
+            lists.in_use += 1;
+            return (lists.idle.pop(), InUse(self));
+        }
+        let turn = Arc::new(Turn { has_come: AtomicBool::new(false), thread: thread::current() });
+        lists.waiting.push_back(turn.clone());
+        drop(lists);
+        while !turn.has_come.load(Acquire) {
+            thread::park();
+        }
+        (self.lists().idle.pop(), InUse(self))
     }
 
     /// A connection that knows the newest state.
@@ -144,11 +158,12 @@ impl SuppressionReader {
 impl Drop for InUse<'_> {
     fn drop(&mut self) {
         let mut lists = self.0.lists();
-        lists.in_use -= 1;
-        let somebody_waits = lists.waiting > 0;
+        let Some(next) = lists.waiting.pop_front() else {
+            lists.in_use -= 1;
+            return;
+        };
         drop(lists);
-        if somebody_waits {
-            self.0.given_back.notify_one();
-        }
+        next.has_come.store(true, Release);
+        next.thread.unpark();
     }
 }
