@@ -17,6 +17,11 @@ impl Store {
         shared_rows::this_host(&self.db)
     }
 
+    /// How many facts there are for other hosts.
+    pub(crate) fn shared_facts(&self) -> Result<u64> {
+        shared_rows::facts(&self.db)
+    }
+
     /// Begins to note changes for other hosts. Nothing was noted before, so all groups of facts
     /// are to be compared.
     pub(crate) fn begin_sharing(&self, host: u32, groups: u32) -> Result<()> {

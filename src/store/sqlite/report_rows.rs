@@ -1,16 +1,22 @@
 //! Reports that have taken effect, so that one counts once however often it comes, and complaints
 //! that match nobody.
 //!
-//! Not here: what makes two reports the same (`policy/fingerprint`). Invariant: of any number of
+//! A report that took effect on another host names its address by a digest: what is undone here is
+//! forgotten on all hosts. Not here: what makes two reports the same (`policy/fingerprint`). Invariant: of any number of
 //! processes with the same report, one is the first.
 
 use super::connection::SharedConnection;
 use crate::digest;
 use crate::error::Result;
+use crate::mailbox_syntax::{in_a_labels, without_needless_quotes};
 use crate::plan::Unmatched;
 use crate::store::suppressed::{Effect, SoftBounce};
 use rusqlite::{Connection, OptionalExtension, params};
 
+/// What the digest of an address begins with in its column.
+const DIGEST: char = '#';
+/// Digits of a digest.
+const DIGITS: usize = 16;
 /// The time in which a process suppresses an address that has reached the threshold.
 const SUPPRESSED_WITHIN_MS: i64 = 15 * 60_000;
 
@@ -79,12 +85,38 @@ pub(super) fn is_first_to_reach(db: &Connection, bounce: &SoftBounce<'_>) -> rus
 
 /// What is reported about an address takes effect again.
 pub(super) fn forget(db: &Connection, address: &str) -> rusqlite::Result<()> {
-    db.prepare_cached("DELETE FROM reported WHERE address = ?1")?.execute([address]).map(drop)
+    let forget = "DELETE FROM reported WHERE address IN (?1, ?2)";
+    db.prepare_cached(forget)?.execute([address, &digested(&address_digest(address))]).map(drop)
 }
 
 /// What is reported about an address still takes effect once, but no row names it.
 pub(super) fn forget_address(db: &Connection, address: &str) -> rusqlite::Result<()> {
-    db.prepare_cached("UPDATE reported SET address = '' WHERE address = ?1")?.execute([address]).map(drop)
+    let blank = "UPDATE reported SET address = '' WHERE address IN (?1, ?2)";
+    db.prepare_cached(blank)?.execute([address, &digested(&address_digest(address))]).map(drop)
+}
+
+/// What other hosts hear instead of the address in this column; empty: it names none.
+pub(super) fn digest_in(column: &str) -> String {
+    match column.strip_prefix(DIGEST) {
+        _ if column.is_empty() => String::new(),
+        Some(digest) if is_digest(digest) => digest.to_owned(),
+        _ => address_digest(column),
+    }
+}
+
+/// The column for the digest that another host says.
+pub(super) fn digested(digest: &str) -> String {
+    if is_digest(digest) { format!("{DIGEST}{digest}") } else { String::new() }
+}
+
+fn is_digest(text: &str) -> bool {
+    text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Of all spellings of an address the same.
+fn address_digest(address: &str) -> String {
+    let address = address.to_lowercase();
+    digest::sha256_hex(&[without_needless_quotes(&in_a_labels(&address)).as_bytes()], DIGITS)
 }
 
 pub(crate) fn put_unmatched(shared: &SharedConnection, complaint: &Unmatched, at_ms: i64) -> Result<()> {

@@ -53,6 +53,10 @@ END;
 CREATE TRIGGER IF NOT EXISTS shared_report_taken_over AFTER UPDATE OF key ON reported WHEN (SELECT is_on FROM shared_self) BEGIN
     INSERT INTO shared_claims VALUES ('r' || NEW.event || char(10) || NEW.id, 0);
 END;
+CREATE TRIGGER IF NOT EXISTS shared_report_erased AFTER UPDATE OF address ON reported WHEN (SELECT is_on FROM shared_self) AND NEW.address <> OLD.address
+    AND NEW.event <> 'soft-threshold' BEGIN
+    INSERT INTO shared_claims VALUES ('r' || NEW.event || char(10) || NEW.id, 0);
+END;
 CREATE TRIGGER IF NOT EXISTS shared_report_gone AFTER DELETE ON reported WHEN (SELECT is_on FROM shared_self) AND OLD.event <> 'soft-threshold' BEGIN
     INSERT INTO shared_claims VALUES ('r' || OLD.event || char(10) || OLD.id, 1);
 END;

@@ -7,7 +7,7 @@
 //! noted as a change of this host.
 
 use super::suppression_rows::{self, COLUMNS, bring_back};
-use super::{counted_once, counter_rows, strike_threshold};
+use super::{counted_once, counter_rows, report_rows, strike_threshold};
 use crate::digest;
 use crate::plan::Grounds;
 use crate::store::shared_fact::{FactVersion, SharedFact, rank_of_claim, rank_of_time};
@@ -87,10 +87,11 @@ pub(super) fn strike(row: &Row<'_>, from: usize) -> rusqlite::Result<RowContent>
     Ok(RowContent { content, at_ms })
 }
 
-/// Key, `until_ms`. Whom the report is about stays here.
+/// Key, `until_ms`, address. Of whom the report is about, other hosts hear a digest.
 pub(super) fn report(row: &Row<'_>, from: usize) -> rusqlite::Result<RowContent> {
     let (key, until_ms): (String, i64) = (row.get(from)?, row.get(from + 1)?);
-    Ok(RowContent { content: joined(&[&format!("{until_ms:x}"), &key]), at_ms: until_ms })
+    let digest = report_rows::digest_in(row.get_ref(from + 2)?.as_str()?);
+    Ok(RowContent { content: joined(&[&format!("{until_ms:x}"), &key, &digest]), at_ms: until_ms })
 }
 
 /// Value, `expires_ms`.
@@ -125,7 +126,7 @@ pub(super) fn content(db: &Connection, name: &str) -> rusqlite::Result<Option<Ro
         }
         Some(b'r') => {
             let [event, id] = parts(name);
-            let select = "SELECT key, until_ms FROM reported WHERE event = ?1 AND id = ?2";
+            let select = "SELECT key, until_ms, address FROM reported WHERE event = ?1 AND id = ?2";
             db.prepare_cached(select)?.query_row([event, id], |row| report(row, 0)).optional()
         }
         Some(b't') => {
@@ -281,16 +282,20 @@ fn put_report(
         let forget = "DELETE FROM reported WHERE event = ?1 AND id = ?2";
         return db.prepare_cached(forget)?.execute([event, id]).map(drop);
     };
-    let [until_ms, key] = fields(content);
+    let [until_ms, key, digest] = fields(content);
     let Some(until_ms) = number(until_ms).filter(|until_ms| *until_ms > now_ms) else { return Ok(()) };
+    // The same report may come back without its address, which was erased.
+    let is_known = "SELECT 1 FROM reported WHERE event = ?1 AND id = ?2 AND key = ?3";
     if before == Before::Own
         && let Some((from, to)) = counted_once::taken_back(event)
+        && !db.prepare_cached(is_known)?.exists([event, id, key])?
     {
         counter_rows::move_one(db, from, to)?;
     }
     let put =
-        "INSERT OR REPLACE INTO reported (event, id, address, key, until_ms) VALUES (?1, ?2, '', ?3, ?4)";
-    db.prepare_cached(put)?.execute(params![event, id, key, until_ms]).map(drop)
+        "INSERT OR REPLACE INTO reported (event, id, address, key, until_ms) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let address = report_rows::digested(digest);
+    db.prepare_cached(put)?.execute(params![event, id, address, key, until_ms]).map(drop)
 }
 
 fn put_tracker(db: &Connection, name: &str, content: Option<&str>, now_ms: i64) -> rusqlite::Result<()> {

@@ -38,6 +38,16 @@ pub(crate) fn this_host(shared: &SharedConnection) -> Result<SharedSelf> {
     })
 }
 
+/// How many facts there are.
+pub(crate) fn facts(shared: &SharedConnection) -> Result<u64> {
+    const FACTS: &str =
+        "SELECT (SELECT count(*) FROM suppressions) + (SELECT count(*) FROM earlier_suppressions)
+        + (SELECT count(*) FROM strikes WHERE proven) + (SELECT count(*) FROM shared_stamps WHERE is_gone)
+        + (SELECT count(*) FROM reported WHERE event <> 'soft-threshold')
+        + (SELECT count(*) FROM memory WHERE name GLOB 'http*://*')";
+    shared.read(|db| db.query_row(FACTS, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs))
+}
+
 /// Begins to note changes. All groups are to be compared, because nothing was noted before. A host
 /// that has no facts yet only takes over.
 pub(crate) fn begin(shared: &SharedConnection, host: u32, groups: u32) -> Result<()> {
@@ -256,7 +266,8 @@ fn walk(db: &Connection, take: &mut dyn FnMut(SharedFact) -> bool) -> rusqlite::
             strike,
         ),
         (
-            "SELECT 'r' || event || char(10) || id, key, until_ms FROM reported WHERE event <> 'soft-threshold'"
+            "SELECT 'r' || event || char(10) || id, key, until_ms, address FROM reported
+             WHERE event <> 'soft-threshold'"
                 .into(),
             report,
         ),
