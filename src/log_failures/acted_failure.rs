@@ -25,6 +25,8 @@ pub(super) struct ActedFailure {
     pub(super) results: Vec<Ended>,
     /// The steps that can be done now, and leave the process.
     pub(super) ready: Vec<usize>,
+    /// The line of the message log without those steps, as it was noted.
+    pub(super) noted: String,
 }
 
 impl ActedFailure {
@@ -38,7 +40,7 @@ impl ActedFailure {
     }
 
     /// The line of the message log; `more` are the steps that were done since.
-    pub(super) fn line<'a>(&'a self, policy: &'a Policy, more: Vec<Ended>) -> MessageLine<'a> {
+    pub(super) fn line<'a>(&'a self, policy: (&'a str, &'a str), more: Vec<Ended>) -> MessageLine<'a> {
         let DecidedFailure { mail, plan, counted, .. } = &self.failure;
         let decided_by = self.failure.decided_by(policy);
         let line = MessageLine::new(clock::now_ms(), &mail.envelope, decided_by, &plan.verdict, mail.seed);
@@ -48,23 +50,30 @@ impl ActedFailure {
     }
 }
 
-/// Acts on these failures. Returns those that were not on record and have steps, and the number of
+/// Acts on these failures, and notes their lines of the message log; those up to the batch
+/// `written` are there. Returns those that were not on record and have steps, and the number of
 /// the batch.
 pub(super) fn act_together(
     house: &House,
     policy: &Policy,
     failures: Vec<DecidedFailure>,
     watermark: &Watermark,
+    written: u64,
 ) -> Result<(Vec<ActedFailure>, u64)> {
-    let (config, policy, watermark) = (house.config.clone(), policy.name.clone(), watermark.clone());
+    let (config, watermark) = (house.config.clone(), watermark.clone());
+    let (policy, hash) = (policy.name.clone(), policy.short_hash().to_owned());
     house.store.transaction(move |store| {
-        let mut batch = Batch { store, config, policy, now_ms: clock::now_ms(), counted: Tally::default() };
+        let (now_ms, counted) = (clock::now_ms(), Tally::default());
+        let mut batch = Batch { store, config, policy, hash, now_ms, counted };
         let mut acted = Vec::with_capacity(failures.len());
         for failure in failures {
             acted.extend(batch.act(failure)?);
         }
         store.count(&batch.counted, batch.now_ms)?;
-        Ok((acted, watermark.advance(store)?))
+        let number = watermark.advance(store)?;
+        let lines: String = acted.iter().flat_map(|one| [one.noted.as_str(), "\n"]).collect();
+        store.note_lines(number, &lines, written)?;
+        Ok((acted, number))
     })
 }
 
@@ -72,6 +81,8 @@ struct Batch<'t> {
     store: &'t Transaction<'t>,
     config: Arc<Config>,
     policy: Arc<str>,
+    /// The first digits of the SHA-256 of its component.
+    hash: String,
     now_ms: i64,
     counted: Tally,
 }
@@ -108,7 +119,10 @@ impl Batch<'_> {
         let is_ready =
             |(number, step): (usize, &StepState)| matches!(step, StepState::Ready).then_some(number);
         let ready = steps.iter().enumerate().filter_map(is_ready).collect();
-        Ok(Some(ActedFailure { failure: DecidedFailure { counted, ..failure }, results, ready }))
+        let failure = DecidedFailure { counted, ..failure };
+        let mut acted = ActedFailure { failure, results, ready, noted: String::new() };
+        acted.noted = acted.line((&self.policy, &self.hash), Vec::new()).json();
+        Ok(Some(acted))
     }
 
     /// Does the steps that change nothing but the store, and finds out what becomes of the others.

@@ -7,6 +7,7 @@
 use super::acted_failure::{ActedFailure, act_together};
 use super::decided_failure::DecidedFailure;
 use super::failed_delivery::FailedDelivery;
+use super::noted_lines::NotedLines;
 use super::outside::Outside;
 use super::watermark::Watermark;
 use crate::clock;
@@ -32,6 +33,7 @@ pub(super) struct Acting<'s, 'h> {
     pub(super) watermark: Watermark,
     pub(super) deadline: Deadline,
     pub(super) outside: Outside<'s>,
+    pub(super) noted: NotedLines,
     /// About how many something was done.
     pub(super) acted: usize,
 }
@@ -102,10 +104,12 @@ impl Acting<'_, '_> {
             }
         }
         if !decided.is_empty() {
-            let (acted, batch) = act_together(self.house, self.policy, decided, &self.watermark)?;
+            let written = self.noted.written_up_to(self.outside.written());
+            let (acted, batch) = act_together(self.house, self.policy, decided, &self.watermark, written)?;
             self.index.finish_failures(&rows, batch)?;
             self.acted += acted.len();
             self.go_on(acted);
+            self.noted.add(batch, self.outside.handed_over());
         }
         self.try_again(&failed, now_ms)?;
         match (&failed[..], failures.len()) {
@@ -119,8 +123,8 @@ impl Acting<'_, '_> {
     fn go_on(&mut self, acted: Vec<ActedFailure>) {
         let (mut done, outside): (Vec<_>, Vec<_>) = acted.into_iter().partition(|one| one.ready.is_empty());
         done.extend(outside.into_iter().filter_map(|one| self.outside.hand_over(one)));
-        let lines: Vec<_> = done.iter().map(|one| one.line(self.policy, Vec::new())).collect();
-        self.house.log.append(&lines);
+        let lines: Vec<String> = done.into_iter().map(|one| one.noted).collect();
+        self.house.log.append_noted(&lines);
     }
 
     fn try_again(&self, failed: &[(&FailedDelivery, Undecided)], now_ms: i64) -> Result<()> {

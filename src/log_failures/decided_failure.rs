@@ -69,7 +69,7 @@ impl DecidedFailure {
     }
 
     /// Who decided, for the message log.
-    pub(super) fn decided_by<'a>(&self, policy: &'a Policy) -> DecidedBy<'a> {
-        DecidedBy { name: &policy.name, hash: policy.short_hash(), plan: self.digest.clone() }
+    pub(super) fn decided_by<'a>(&self, (name, hash): (&'a str, &'a str)) -> DecidedBy<'a> {
+        DecidedBy { name, hash, plan: self.digest.clone() }
     }
 }

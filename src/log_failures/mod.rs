@@ -9,6 +9,7 @@ mod acting;
 mod acted_failure;
 mod decided_failure;
 mod failed_delivery;
+mod noted_lines;
 mod outside;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::journal::{self, LeftStep};
 use crate::policy::recipient_facts::RecipientFacts;
 use crate::store::Store;
 use acting::Acting;
+use noted_lines::NotedLines;
 use outside::Outside;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -70,6 +72,7 @@ pub(crate) fn act_on_log(
     index: &Index,
     deadline: Deadline,
 ) -> Result<ActedOn> {
+    noted_lines::write_left(config, store)?;
     let watermark = Watermark::of(index, store)?;
     if index.pending_failures(i64::MIN, clock::now_ms(), 1)?.is_none() {
         return Ok(ActedOn::default());
@@ -80,11 +83,12 @@ pub(crate) fn act_on_log(
     settings_are_valid(&house)?;
     let policy = house.policy();
     let (failures, undone, left) = std::thread::scope(|scope| {
-        let outside = Outside::new(scope, (&house, &policy), deadline);
+        let (outside, noted) = (Outside::new(scope, (&house, &policy), deadline), NotedLines::default());
         let mut acting =
-            Acting { house: &house, policy: &policy, index, watermark, deadline, outside, acted: 0 };
+            Acting { house: &house, policy: &policy, index, watermark, deadline, outside, noted, acted: 0 };
         let done = acting.act_on_all();
         let (undone, left) = acting.outside.end()?;
+        acting.noted.end(&house.store)?;
         done.map(|()| (acting.acted, undone, left))
     })?;
     let left = RefCell::new(left);

@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 use crate::house::House;
 use crate::journal::{LeftStep, RunEnd, StepsDone, run_all};
 use crate::policy::Policy;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
@@ -22,6 +24,9 @@ const TOGETHER: usize = 64;
 pub(super) struct Outside<'s> {
     entrance: SyncSender<ActedFailure>,
     thread: ScopedJoinHandle<'s, Undone>,
+    /// How many it was given, and how many of them have their lines in the message log.
+    handed_over: u64,
+    written: Arc<AtomicU64>,
     /// Keys of what found no place.
     left: Vec<String>,
 }
@@ -34,6 +39,7 @@ struct Desk<'h> {
     house: &'h House,
     policy: &'h Policy,
     deadline: Deadline,
+    written: Arc<AtomicU64>,
 }
 
 impl<'s> Outside<'s> {
@@ -43,21 +49,36 @@ impl<'s> Outside<'s> {
         deadline: Deadline,
     ) -> Outside<'s> {
         let (entrance, queue) = sync_channel(WAITING);
-        let desk = Desk { house, policy, deadline };
-        Outside { entrance, thread: scope.spawn(move || desk.work(&queue)), left: Vec::new() }
+        let written = Arc::new(AtomicU64::new(0));
+        let desk = Desk { house, policy, deadline, written: written.clone() };
+        let thread = scope.spawn(move || desk.work(&queue));
+        Outside { entrance, thread, handed_over: 0, written, left: Vec::new() }
     }
 
     /// Has the steps done that are ready. Never waits: returns what found no place.
     pub(super) fn hand_over(&mut self, acted: ActedFailure) -> Option<ActedFailure> {
-        let (TrySendError::Full(acted) | TrySendError::Disconnected(acted)) =
-            self.entrance.try_send(acted).err()?;
+        let Err(TrySendError::Full(acted) | TrySendError::Disconnected(acted)) =
+            self.entrance.try_send(acted)
+        else {
+            self.handed_over += 1;
+            return None;
+        };
         self.left.push(acted.key().to_owned());
         Some(acted)
     }
 
+    pub(super) fn handed_over(&self) -> u64 {
+        self.handed_over
+    }
+
+    /// How many of those have their lines in the message log, in the order in which they came.
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Relaxed)
+    }
+
     /// Waits for the thread.
     pub(super) fn end(self) -> Result<Undone> {
-        let Outside { entrance, thread, left: mut undone } = self;
+        let Outside { entrance, thread, left: mut undone, .. } = self;
         drop(entrance);
         let (too_late, left) = thread.join().map_err(|_| Error::new("a thread has panicked"))?;
         undone.extend(too_late);
@@ -74,23 +95,25 @@ impl Desk<'_> {
                 std::iter::once(first).chain(queue.try_iter().take(TOGETHER - 1)).collect();
             if self.deadline.passed() {
                 too_late.extend(some.iter().map(|one| one.key().to_owned()));
-                let lines: Vec<_> = some.iter().map(|one| one.line(self.policy, Vec::new())).collect();
-                self.house.log.append(&lines);
+                let lines: Vec<String> = some.iter().map(|one| one.noted.clone()).collect();
+                self.house.log.append_noted(&lines);
             } else {
                 self.run(&some, &mut left);
                 left.truncate(LeftStep::MOST);
             }
+            self.written.fetch_add(some.len() as u64, Relaxed);
         }
         (too_late, left)
     }
 
     fn run(&self, some: &[ActedFailure], left: &mut Vec<LeftStep>) {
+        let policy = (&*self.policy.name, self.policy.short_hash());
         let work = some.iter().map(ActedFailure::underway).collect();
         run_all(&self.house.doors, work, self.deadline, &mut |ends| {
             for RunEnd { index, ended, .. } in &ends {
                 left.extend(LeftStep::of(&StepsDone { mail: &some[*index].failure.mail, ended }));
             }
-            let line = |end: RunEnd| some[end.index].line(self.policy, end.ended);
+            let line = |end: RunEnd| some[end.index].line(policy, end.ended);
             self.house.log.append(&ends.into_iter().map(line).collect::<Vec<_>>());
         });
     }

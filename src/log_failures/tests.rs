@@ -64,9 +64,17 @@ impl Place {
         let (watermark, deadline) =
             (Watermark::of(&index, &house.store).unwrap(), Deadline::after(Duration::from_secs(30)));
         std::thread::scope(|scope| {
-            let outside = Outside::new(scope, (house, &policy), deadline);
-            let mut acting =
-                Acting { house, policy: &policy, index: &index, watermark, deadline, outside, acted: 0 };
+            let (outside, noted) = (Outside::new(scope, (house, &policy), deadline), NotedLines::default());
+            let mut acting = Acting {
+                house,
+                policy: &policy,
+                index: &index,
+                watermark,
+                deadline,
+                outside,
+                noted,
+                acted: 0,
+            };
             let wanted = acting.that_matter(vec![failed.clone()]).unwrap();
             acting.act_on(&wanted).unwrap();
             assert_eq!(acting.outside.end().unwrap().0, [""; 0]);

@@ -155,7 +155,7 @@ impl<'a> MessageLine<'a> {
     }
 
     /// As a line of JSON without its end. A line that is too long is shortened, and stays JSON.
-    pub(super) fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         let json = serde_json::to_string(self).unwrap_or_default();
         match (json.len() < MAX_LINE, &self.key) {
             (true, _) => json,

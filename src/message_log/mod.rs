@@ -132,6 +132,11 @@ impl MessageLog {
         }
     }
 
+    /// Adds lines that were noted before.
+    pub(crate) fn append_noted(&self, lines: &[String]) {
+        self.put_lines(lines);
+    }
+
     /// Adds lines about messages that were decided before.
     pub(crate) fn append_later(&self, lines: &[LaterLine<'_>]) {
         self.put_lines(&lines.iter().map(LaterLine::json).collect::<Vec<_>>());

@@ -12,7 +12,7 @@ use crate::store::erasure::{StoreErasure, ToErase};
 use rusqlite::{Connection, params};
 
 /// Columns that quote addresses: table, key, column, and which rows.
-const QUOTING: [(&str, &str, &str, &str); 10] = [
+const QUOTING: [(&str, &str, &str, &str); 11] = [
     ("journal", "key", "envelope", "state = 'finished'"),
     ("journal", "key", "plan", "state = 'finished'"),
     ("steps", "key || ' ' || step", "note", "note <> ''"),
@@ -23,6 +23,7 @@ const QUOTING: [(&str, &str, &str, &str); 10] = [
     ("audit", "CAST(id AS TEXT)", "before", "before <> ''"),
     ("audit", "CAST(id AS TEXT)", "after", "after <> ''"),
     ("suppression_changes", "CAST(number AS TEXT)", "entry", "entry <> ''"),
+    ("noted_lines", "CAST(batch AS TEXT)", "lines", "lines <> ''"),
 ];
 
 /// Where the rows of a table are counted.

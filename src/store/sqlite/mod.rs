@@ -21,6 +21,7 @@ mod unsettled_steps;
 pub(crate) mod mark_rows;
 pub(crate) mod migrations;
 mod noted_changes;
+pub(crate) mod noted_line_rows;
 pub(crate) mod pending_rows;
 pub(crate) mod promise_rows;
 pub(crate) mod purge;

@@ -17,6 +17,7 @@ const STORE_MIGRATIONS: &[&str] = &[
     include_str!("store_8.sql"),
     include_str!("store_9.sql"),
     include_str!("store_10.sql"),
+    include_str!("store_11.sql"),
 ];
 
 /// The version this carom writes.

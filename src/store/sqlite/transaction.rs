@@ -8,7 +8,7 @@ use super::counted_once::counted_once;
 use super::holder::Holders;
 use super::promise_rows::{condition_name, notified};
 use super::step_rows::state_of;
-use super::{counter_rows, mark_rows, strike_rows, suppression_rows};
+use super::{counter_rows, mark_rows, noted_line_rows, strike_rows, suppression_rows};
 use crate::envelope::Envelope;
 use crate::error::{Context, Result};
 use crate::mailbox_syntax::in_a_labels;
@@ -149,6 +149,18 @@ impl Transaction<'_> {
     /// The value of a mark.
     pub(crate) fn marked(&self, name: &str) -> Result<Option<String>> {
         mark_rows::value(self.db, name).context("meta")
+    }
+
+    /// Notes lines of the message log until they are there, and forgets those that are: up to
+    /// `written`.
+    pub(crate) fn note_lines(&self, batch: u64, lines: &str, written: u64) -> Result<()> {
+        let owner = self.holders.this_process()?;
+        let forgotten = if written > 0 { noted_line_rows::forget(self.db, &owner, written) } else { Ok(()) };
+        let noted = forgotten.and_then(|()| match lines.is_empty() {
+            true => Ok(()),
+            false => noted_line_rows::note(self.db, batch, &owner, lines),
+        });
+        noted.context("noted_lines")
     }
 
     /// Sets a mark.
