@@ -30,6 +30,8 @@ pub(crate) enum ServerManner {
     /// The rows are stored, and no answer comes.
     StoresAndIsSilent,
     Fails,
+    /// It answers 200, and says that it has failed in this way.
+    FailsLate(&'static str, &'static str),
     IsSlow,
 }
 
@@ -93,7 +95,9 @@ fn serve(stream: &TcpStream, state: &Mutex<Stored>) {
         if status == 0 {
             return;
         }
-        let answer = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\n\r\n{text}", text.len());
+        let manner = state.lock().unwrap().manner;
+        let header = if let ServerManner::FailsLate(header, _) = manner { header } else { "" };
+        let answer = format!("HTTP/1.1 {status} x\r\n{header}Content-Length: {}\r\n\r\n{text}", text.len());
         if (&*stream).write_all(answer.as_bytes()).is_err() {
             return;
         }
@@ -116,6 +120,9 @@ fn answer(
     stored.inserts += 1;
     if manner == ServerManner::Fails {
         return (500, "Code: 252. DB::Exception: Too many parts".into());
+    }
+    if let ServerManner::FailsLate(_, text) = manner {
+        return (200, text.into());
     }
     let url = url::Url::parse(&format!("http://x{target}")).unwrap();
     let asked: BTreeMap<String, String> = url.query_pairs().into_owned().collect();

@@ -13,7 +13,7 @@ use std::io::Write;
 use std::time::Duration;
 
 /// A sandbox with a log at `mail.log` and these tables.
-fn sandbox(tables: &str) -> Sandbox {
+pub(crate) fn sandbox(tables: &str) -> Sandbox {
     let sandbox = Sandbox::new();
     let config = format!(
         "[[logs]]\nkind = \"postfix\"\npath = \"{0}/mail.log\"\ntimezone = \"UTC\"\n{tables}",
@@ -87,10 +87,6 @@ fn fits(value: &Value, schema: &Value, whole: &Value) -> Result<(), String> {
                     }
                 }
                 true
-            }
-            "additionalProperties" => {
-                let known = schema["properties"].as_object().unwrap();
-                value.as_object().unwrap().keys().all(|key| known.contains_key(key))
             }
             "oneOf" => {
                 said.as_array().unwrap().iter().filter(|one| fits(value, one, whole).is_ok()).count() == 1

@@ -11,6 +11,7 @@ CREATE TABLE IF NOT EXISTS carom_events
     time DateTime64(3, 'UTC'),
     host LowCardinality(String),
     data String CODEC(ZSTD(3)),
+    arrived DateTime64(6, 'UTC') DEFAULT now64(6),
     status LowCardinality(String) MATERIALIZED JSONExtractString(data, 'status'),
     recipient String MATERIALIZED lower(JSONExtractString(data, if(kind = 'suppression', 'address', 'recipient'))),
     recipient_domain LowCardinality(String) MATERIALIZED extract(recipient, '@([^@]+)$'),
@@ -24,3 +25,5 @@ PARTITION BY toYYYYMM(time)
 ORDER BY (kind, toDate(time), id)
 TTL toDateTime(time) + INTERVAL 400 DAY
 SETTINGS non_replicated_deduplication_window = 1000;
+-- In a table of an earlier version.
+ALTER TABLE carom_events ADD COLUMN IF NOT EXISTS arrived DateTime64(6, 'UTC') DEFAULT now64(6) AFTER data;

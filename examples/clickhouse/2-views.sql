@@ -1,6 +1,6 @@
 -- Each kind of event as a view. Dates are those of the events; FINAL leaves each id once.
 CREATE OR REPLACE VIEW carom_deliveries AS
-SELECT time, host, id, status, sender_domain, recipient, recipient_domain, reason,
+SELECT time, host, id, arrived, status, sender_domain, recipient, recipient_domain, reason,
     JSONExtractString(data, 'queue_id') AS queue_id,
     JSONExtractString(data, 'message_id') AS message_id,
     JSONExtractString(data, 'client_id') AS client_id,
@@ -19,15 +19,16 @@ SELECT time, host, id, status, sender_domain, recipient, recipient_domain, reaso
     JSONExtract(data, 'size', 'Nullable(UInt64)') AS size
 FROM carom_events FINAL WHERE kind = 'delivery';
 
--- The newest state of each delivery: the first half of an id is the delivery, the second its state.
+-- The newest state of each delivery: the first half of an id is the delivery, the second its state. A state of the same time,
+-- such as another reason, is newer if it arrived later.
 CREATE OR REPLACE VIEW carom_latest_deliveries AS
 SELECT newest.host AS host, substring(newest.id, 1, 16) AS delivery,
-    argMax(newest.status, (newest.time, newest.attempts)) AS status,
-    argMax(newest.recipient, (newest.time, newest.attempts)) AS recipient,
-    argMax(newest.recipient_domain, (newest.time, newest.attempts)) AS recipient_domain,
-    argMax(newest.sender_domain, (newest.time, newest.attempts)) AS sender_domain,
-    argMax(newest.reason, (newest.time, newest.attempts)) AS reason,
-    argMax(newest.sources, (newest.time, newest.attempts)) AS sources,
+    argMax(newest.status, (newest.time, newest.attempts, newest.arrived)) AS status,
+    argMax(newest.recipient, (newest.time, newest.attempts, newest.arrived)) AS recipient,
+    argMax(newest.recipient_domain, (newest.time, newest.attempts, newest.arrived)) AS recipient_domain,
+    argMax(newest.sender_domain, (newest.time, newest.attempts, newest.arrived)) AS sender_domain,
+    argMax(newest.reason, (newest.time, newest.attempts, newest.arrived)) AS reason,
+    argMax(newest.sources, (newest.time, newest.attempts, newest.arrived)) AS sources,
     max(newest.attempts) AS attempts, max(newest.time) AS last_seen
 FROM carom_deliveries AS newest GROUP BY host, delivery;
 

@@ -267,6 +267,12 @@ impl Config {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         self.place_of(&path)
     }
+
+    /// Whether a sink wants events of this kind. While `[[events]]` is wrong they are kept until it
+    /// is right.
+    pub(crate) fn keeps_events(&self, kind: EventKind) -> bool {
+        self.events.get().map_or(true, |sinks| sinks.iter().any(|sink| sink.takes(kind)))
+    }
 }
 
 impl Default for Config {

@@ -48,6 +48,12 @@ impl Tick<'_> {
         self.part("records", || log.fold(&store, Deadline::after(RECORDS)));
     }
 
+    /// Before anything in a tick that changes the suppression list.
+    pub(super) fn watch_the_list(&mut self) {
+        let (config, Some(store)) = (self.config, self.store.clone()) else { return };
+        self.part("events", || events::watch(config, &store));
+    }
+
     pub(super) fn run_due_steps(&mut self) {
         let Some(doors) = self.doors.take() else { return };
         let log = MessageLog::open(self.config);

@@ -42,7 +42,6 @@ pub(super) fn collect(
         .filter(|kind| wants(*kind))
         .collect();
     let mut wrong = Vec::new();
-    wrong.extend(store.watch_suppressions(wants(EventKind::Suppression)).err());
     if let Some(index) = index.filter(|_| wants(EventKind::Delivery)) {
         wrong.extend(deliveries(config, index, &host, queue, deadline).err());
     }
@@ -69,11 +68,11 @@ fn deliveries(
         let Some(due) = index.pending_work(PendingWork::Event, TOGETHER)? else { break };
         lines.clear();
         for (row, found) in &due.deliveries {
-            let state = [host.as_bytes(), found.status.as_bytes(), found.whose.name().as_bytes()];
-            let (attempts, last_seen) = (found.attempts.to_le_bytes(), found.last_seen.to_le_bytes());
-            let state = stable_id(&[state[0], state[1], state[2], &attempts, &last_seen]);
+            let data = event_line::rendered(found)?;
+            let state = stable_id(&[host.as_bytes(), &data]);
             let id = format!("{row:016x}{state:016x}");
-            event_line::write(&mut lines, EventKind::Delivery, &id, (host, found.last_seen), found)?;
+            let of_host = (host, found.last_seen);
+            event_line::write_rendered(&mut lines, EventKind::Delivery, &id, of_host, &data)?;
         }
         queue.append(&lines)?;
         index.finish_work(PendingWork::Event, &due.rows)?;
@@ -125,6 +124,7 @@ fn of_line(
         said.insert("id".into(), key);
     }
     let is_decision = !said.contains_key("event") && said.contains_key("verdict");
+    let named = decided(&said, host).unwrap_or_else(|| line.to_vec());
     let about = ["id", "sender", "recipient", "original_recipient", "queue_id", "policy"];
     let message: Map<String, Value> =
         about.iter().filter_map(|name| Some(((*name).to_owned(), said.get(*name)?.clone()))).collect();
@@ -138,10 +138,10 @@ fn of_line(
     if is_decision && !reported.is_empty() && wanted.contains(&EventKind::Report) {
         let mut report = message.clone();
         report.insert("counted".into(), Value::Object(reported));
-        event_line::write(to, EventKind::Report, &id(&[b"report", line]), (host, at_ms), &report)?;
+        event_line::write(to, EventKind::Report, &id(&[b"report", &named]), (host, at_ms), &report)?;
     }
     if is_decision && wanted.contains(&EventKind::Verdict) {
-        event_line::write(to, EventKind::Verdict, &id(&[b"verdict", line]), (host, at_ms), &said)?;
+        event_line::write(to, EventKind::Verdict, &id(&[b"verdict", &named]), (host, at_ms), &said)?;
     }
     let steps = results.as_ref().and_then(Value::as_array);
     for step in steps.into_iter().flatten().filter(|_| wanted.contains(&EventKind::Step)) {
@@ -153,6 +153,14 @@ fn of_line(
         event_line::write(to, EventKind::Step, &id, (host, at_ms), &told)?;
     }
     Ok(())
+}
+
+/// What names a decision: a message that comes again after a kill is on record twice, under one
+/// key. One that was deferred is decided again each time that it comes.
+fn decided(said: &Map<String, Value>, host: &str) -> Option<Vec<u8>> {
+    let is_deferred = said.get("verdict")?.get("defer").is_some();
+    let key = said.get("id").and_then(Value::as_str).filter(|_| !is_deferred)?;
+    Some([host.as_bytes(), b"\n", key.as_bytes()].concat())
 }
 
 fn suppressions(store: &Store, host: &str, queue: &mut EventQueue, deadline: Deadline) -> Result<()> {

@@ -16,13 +16,12 @@ const SCHEMA: u8 = 1;
 const ID: usize = 32;
 
 #[derive(Serialize)]
-struct EventLine<'a, T> {
+struct EventHead<'a> {
     schema: u8,
     kind: &'static str,
     id: &'a str,
     time: String,
     host: &'a str,
-    data: &'a T,
 }
 
 /// Appends an event of this host.
@@ -33,9 +32,29 @@ pub(super) fn write<T: Serialize>(
     (host, at_ms): (&str, i64),
     data: &T,
 ) -> Result<()> {
-    let line = EventLine { schema: SCHEMA, kind: kind.name(), id, time: clock::rfc3339(at_ms), host, data };
-    serde_json::to_writer(&mut *to, &line).context("JSON")?;
-    to.push(b'\n');
+    write_rendered(to, kind, id, (host, at_ms), &rendered(data)?)
+}
+
+/// Data as it is in its event.
+pub(super) fn rendered<T: Serialize>(data: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(data).context("JSON")
+}
+
+/// The same for data that is rendered already.
+pub(super) fn write_rendered(
+    to: &mut Vec<u8>,
+    kind: EventKind,
+    id: &str,
+    (host, at_ms): (&str, i64),
+    data: &[u8],
+) -> Result<()> {
+    let head = EventHead { schema: SCHEMA, kind: kind.name(), id, time: clock::rfc3339(at_ms), host };
+    serde_json::to_writer(&mut *to, &head).context("JSON")?;
+    // The data comes in before the brace that ends it.
+    to.pop();
+    to.extend_from_slice(b",\"data\":");
+    to.extend_from_slice(data);
+    to.extend_from_slice(b"}\n");
     Ok(())
 }
 

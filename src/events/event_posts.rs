@@ -8,10 +8,14 @@ use crate::action::Doors;
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::error::{Context, Error, Result};
+use crate::text::one_line;
 use crate::webhook::{Secrets, shown};
 use serde::Deserialize;
 use std::borrow::Cow;
 use url::Url;
+
+/// What to do about a refusal.
+const LOOK: &str = "see the log of the server for the cause";
 
 /// The table that rows go to.
 pub(super) struct RowsTable<'a> {
@@ -49,7 +53,20 @@ pub(super) fn to_clickhouse(
     headers.extend(user.map(|user| ("X-ClickHouse-User", user.to_owned())));
     headers.extend(password.map(|password| ("X-ClickHouse-Key", password.to_owned())));
     let url = table.insert(&batch.token)?;
-    post(doors, (&url, table.url), &headers, &batch.lines, deadline)
+    let answered = doors.http.insert(&url, &headers, &batch.lines, deadline);
+    let answered = answered.map_err(|missed| no_answer(table.url, &missed.text))?;
+    let refused =
+        |what: &str| Err(Error::new(format_args!("{}: {what}", shown(table.url))).remedy(waits(LOOK)));
+    match (answered.status, answered.exception) {
+        (200..=299, None) if !answered.text.contains("DB::Exception") => Ok(()),
+        // It had begun to answer when the rows failed.
+        (status @ 200..=299, code) => {
+            let code = code.map(|code| format!(" and the exception {}", one_line(&code))).unwrap_or_default();
+            refused(format!("answered {status}{code}: {}", answered.text).trim_end_matches(": "))
+        }
+        (status, _) if answered.text.is_empty() => refused(&format!("answered {status}")),
+        (status, _) => refused(&format!("answered {status}: {}", answered.text)),
+    }
 }
 
 #[derive(Deserialize)]
@@ -93,14 +110,21 @@ fn post(
     body: &[u8],
     deadline: Deadline,
 ) -> Result<()> {
-    let remedy = |fix: &str| format!("{fix}; the events wait, and the next tick tries again");
-    let answered = doors.http.post(url, headers, body, deadline).map_err(|missed| {
-        Error::new(format_args!("{}: {}", shown(shown_url), missed.text))
-            .remedy(remedy("see whether the server runs and [network] allow_private has its address"))
-    })?;
+    let answered = doors.http.post(url, headers, body, deadline);
+    let answered = answered.map_err(|missed| no_answer(shown_url, &missed.text))?;
     match answered.status {
         200..=299 => Ok(()),
-        status => Err(Error::new(format_args!("{}: answered {status}", shown(shown_url)))
-            .remedy(remedy("see the log of the server for the cause"))),
+        status => {
+            Err(Error::new(format_args!("{}: answered {status}", shown(shown_url))).remedy(waits(LOOK)))
+        }
     }
+}
+
+fn no_answer(shown_url: &str, why: &str) -> Error {
+    Error::new(format_args!("{}: {why}", shown(shown_url)))
+        .remedy(waits("see whether the server runs and [network] allow_private has its address"))
+}
+
+fn waits(fix: &str) -> String {
+    format!("{fix}; the events wait, and the next tick tries again")
 }

@@ -22,11 +22,11 @@ mod event_posts;
 mod shipping;
 
 use crate::action::Doors;
-use crate::config::{Config, EventSink};
+use crate::config::{Config, EventKind, EventSink};
 use crate::error::{Context, Error, Result};
 use crate::files::{lock, private};
 use crate::index::Index;
-use crate::store::SinkMark;
+use crate::store::{SinkMark, Store};
 use event_queue::EventQueue;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -46,6 +46,15 @@ pub(crate) struct ShippedEvents {
 /// The queue of a config's store.
 pub(crate) fn queue_directory(config: &Config) -> PathBuf {
     config.state_dir().join("event-queue")
+}
+
+/// Notes changes of the suppression list from now on, if a sink wants them.
+pub(crate) fn watch(config: &Config, store: &Store) -> Result<()> {
+    match config.events.get() {
+        Ok(_) => store.watch_suppressions(config.keeps_events(EventKind::Suppression)),
+        // The tick says so when it sends; until it is right, all stays as it is.
+        Err(_) => Ok(()),
+    }
 }
 
 /// Collects and ships; what went wrong is returned.

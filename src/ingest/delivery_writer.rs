@@ -40,11 +40,7 @@ impl DeliveryWriter {
             counter: DeliveryCounter::new(config),
             rows: UnwrittenRows::default(),
             may_repeat: false,
-            // While [[events]] is wrong, events are kept until it is right.
-            exports_events: config
-                .events
-                .get()
-                .map_or(true, |sinks| sinks.iter().any(|sink| sink.takes(EventKind::Delivery))),
+            exports_events: config.keeps_events(EventKind::Delivery),
             handles_failures: config.index.act && !config.index.policy.is_empty(),
             now_ms: clock::now_ms(),
         }

@@ -4,9 +4,9 @@ use super::Watch;
 use super::classifier::IN_MEMORY;
 use super::classifying_policy::{ClassifyingPolicy, REMEMBERED};
 use crate::class::{BATCH, Class, DeliveryFailure};
-use crate::config::Config;
+use crate::config::{Config, EventKind};
 use crate::error::{Error, Result};
-use crate::index::{FailingDelivery, Index};
+use crate::index::{FailingDelivery, Index, PendingWork};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ pub(crate) fn reclassify(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Opti
     let Some(policy) = ClassifyingPolicy::open(config)? else {
         return Err(Error::new("no policy classifies").remedy("set [index] policy to one that does"));
     };
+    let is_told = config.keeps_events(EventKind::Delivery);
     let total = index.count()?;
     let (mut after, mut looked, mut changed) = (i64::MIN, 0, 0);
     let mut known: FxHashMap<u64, Class> = FxHashMap::default();
@@ -26,7 +27,7 @@ pub(crate) fn reclassify(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Opti
         let failing = index.failing(after, BATCH)?;
         let Some(last) = failing.last() else { break };
         after = last.row;
-        changed += classify_again(&index, &policy, &failing, &mut known)?;
+        changed += classify_again(&index, &policy, &failing, &mut known, is_told)?;
         looked += failing.len() as u64;
         (watch.progress)(looked, total.saturating_sub(looked));
         if watch.stopped() {
@@ -41,6 +42,7 @@ fn classify_again(
     policy: &ClassifyingPolicy,
     failing: &[FailingDelivery],
     known: &mut FxHashMap<u64, Class>,
+    is_told: bool,
 ) -> Result<u64> {
     if known.len() > IN_MEMORY {
         known.clear();
@@ -63,6 +65,9 @@ fn classify_again(
     for one in failing {
         if let Some(class) = known.get(&one.logged_reply().key()).filter(|class| one.differs(class)) {
             batch.classify(one.row, class)?;
+            if is_told {
+                batch.add_work(PendingWork::Event, one.row)?;
+            }
             changed += 1;
         }
     }

@@ -43,6 +43,17 @@ pub(crate) struct Answered {
     pub(crate) retry_after: Option<String>,
 }
 
+/// What a database answered to rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct InsertAnswer {
+    /// Status code.
+    pub(crate) status: u16,
+    /// The X-ClickHouse-Exception-Code header.
+    pub(crate) exception: Option<String>,
+    /// How the body begins, in one line.
+    pub(crate) text: String,
+}
+
 /// A document, or the word that it has not changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Document {
@@ -110,12 +121,41 @@ impl Client {
         body: &[u8],
         deadline: Deadline,
     ) -> Result<Answered, Missed> {
+        Ok(self.answered(self.posted(url, headers, body, deadline)?))
+    }
+
+    /// Posts rows to a database, and reads what it says about them.
+    pub(crate) fn insert(
+        &self,
+        url: &str,
+        headers: &[(&'static str, String)],
+        rows: &[u8],
+        deadline: Deadline,
+    ) -> Result<InsertAnswer, Missed> {
+        let mut response = self.posted(url, headers, rows, deadline)?;
+        let (status, exception) =
+            (response.status().as_u16(), field(&response, "x-clickhouse-exception-code"));
+        let mut begins = Vec::new();
+        let body = response.body_mut().with_config().limit(u64::MAX).reader();
+        // A body that breaks off says what it says up to there.
+        let _ = body.take(MAX_FIELD as u64).read_to_end(&mut begins);
+        let text = one_line(bounded(&String::from_utf8_lossy(&begins), 200));
+        Ok(InsertAnswer { status, exception, text })
+    }
+
+    fn posted(
+        &self,
+        url: &str,
+        headers: &[(&'static str, String)],
+        body: &[u8],
+        deadline: Deadline,
+    ) -> Result<Response<ureq::Body>, Missed> {
         let left = deadline.left().min(POST_TIMEOUT);
         let request =
             self.agent().post(url).header("User-Agent", concat!("carom/", env!("CARGO_PKG_VERSION")));
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
         let limited = request.config().timeout_global(Some(left)).timeout_connect(Some(left / 2)).build();
-        Ok(self.answered(limited.send(body)?))
+        Ok(limited.send(body)?)
     }
 
     /// Fetches a JSON document, unless it is still the one with this ETag. A larger one than
