@@ -8,7 +8,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Exit, Result};
-use crate::shared::{Compared, KnownHost, SharedDesk, StateMark};
+use crate::shared::{self, Compared, KnownHost, SharedDesk, StateMark};
 use crate::store::Store;
 use crate::text::{bounded, counted, one_line};
 use clap::Subcommand;
@@ -68,6 +68,7 @@ fn show(compared: &Compared, [taken, put, outdated]: [&str; 3], terminal: Termin
 fn status(config: &Config, store: &Store, terminal: Terminal) -> Result<Exit> {
     let shared = config.shared.get()?;
     let (mark, this) = (StateMark::read(store)?.unwrap_or_default(), store.this_host()?);
+    let waiting = shared::waiting(store, &mark)?;
     let behind = store.group_positions()?.iter().filter(|one| one.is_behind()).count();
     let asked =
         SharedDesk::open(config, store).and_then(|mut desk| Ok((desk.server().to_owned(), desk.hosts()?)));
@@ -77,11 +78,15 @@ fn status(config: &Config, store: &Store, terminal: Terminal) -> Result<Exit> {
     };
     let time = |at_ms: Option<i64>| at_ms.map(clock::rfc3339);
     let error = asked.as_ref().err().map(ToString::to_string);
+    let reached = match &asked {
+        Ok((version, _)) => format!("Redis {version}"),
+        Err(error) => format!("is not used: {}", error.text()),
+    };
     if terminal.json {
         let said = json!({
             "name": shared.name, "host": format!("{:08x}", this.host), "server": server, "error": error,
             "exchanged": time(mark.exchanged_ms), "failing_since": time(mark.failing_ms),
-            "waiting": this.waiting, "groups_behind": behind, "hosts": hosts,
+            "waiting": waiting, "groups_behind": behind, "hosts": hosts,
         });
         terminal.show(&said, String::new)?;
     } else {
@@ -89,16 +94,13 @@ fn status(config: &Config, store: &Store, terminal: Terminal) -> Result<Exit> {
             &[
                 ("installation", shared.name.clone()),
                 ("this host", format!("{:08x}", this.host)),
-                (
-                    "server",
-                    server.map_or_else(|| "does not answer".to_owned(), |version| format!("Redis {version}")),
-                ),
+                ("server", reached),
                 ("exchanged", time(mark.exchanged_ms).unwrap_or_else(|| "never".into())),
                 (
                     "waiting",
                     format!(
                         "{} to be shipped to other hosts, {} to be compared",
-                        counted(this.waiting, "fact"),
+                        counted(waiting, "fact"),
                         counted(behind as u64, "group")
                     ),
                 ),

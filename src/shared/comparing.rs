@@ -11,6 +11,7 @@ use super::fact_place::{GROUPS, place_of};
 use super::first_fault::FirstFault;
 use super::foreign_fact::refusal;
 use super::group_reading::{each_bucket, newest_change};
+use super::log_upkeep::begin_log;
 use super::put_facts::put;
 use super::server_keys as keys;
 use super::server_link::ServerLink;
@@ -129,7 +130,8 @@ impl GroupsRead<'_> {
             let head = newest_change(self.link, self.shared, group.number);
             let taken = head.and_then(|head| {
                 let there = keeps_versions.then_some(&mut there);
-                self.take(group.number, there, &mut news).map(|()| head)
+                let first = self.take(group.number, there, &mut news)?;
+                self.with_log(head, first)
             });
             match faults.of(taken) {
                 Some(head) => read.push(head),
@@ -140,17 +142,32 @@ impl GroupsRead<'_> {
         Ok((read, there))
     }
 
-    /// Reads a group.
-    fn take(&mut self, group: u32, mut there: Option<&mut Versions>, news: &mut FactPile) -> Result<()> {
+    /// Where the log of a group is that has this fact: it begins with it if there was none.
+    fn with_log(&mut self, head: GroupPosition, fact: Option<SharedFact>) -> Result<GroupPosition> {
+        let Some(fact) = fact.filter(|_| head.place == 0) else { return Ok(head) };
+        let begun = begin_log(self.link, self.shared, head.number, &fact)?;
+        Ok(begun.map_or(head, |(place, mark)| GroupPosition { place, mark, ..head }))
+    }
+
+    /// Reads a group. Returns one of its facts.
+    fn take(
+        &mut self,
+        group: u32,
+        mut there: Option<&mut Versions>,
+        news: &mut FactPile,
+    ) -> Result<Option<SharedFact>> {
+        let mut first = None;
         each_bucket(self.link, self.shared, group, &mut |fields| {
             for (field, fact) in fields {
+                first.get_or_insert_with(|| fact.clone());
                 if let Some(there) = &mut there {
                     there.insert(field, fact.version);
                 }
                 news.add(fact)?;
             }
             Ok(())
-        })
+        })?;
+        Ok(first)
     }
 }
 

@@ -1,9 +1,11 @@
 //! ONE EXCHANGE: what this host has changed goes out, and what others have changed comes in.
 //!
-//! Facts are put into their groups, then all logs are read from where this host was. Not here:
-//! groups whose log does not go on from there (`comparing`). Invariants: a fact leaves the queue
-//! when the newest change at the time of its put was read: then no fail-over has lost it unseen. A
-//! group with a fault holds up no other.
+//! Facts are put into their groups, then all logs are read from where this host was. A process that
+//! asks twice a second asks for what comes after that, and for the last change that it knows only
+//! where there is something; the tick asks for that one everywhere. Not here: groups whose log does
+//! not go on from there (`comparing`). Invariants: a fact leaves the queue when the newest change at
+//! the time of its put was read: then no fail-over has lost it unseen. News count only together with
+//! the change before them. A group with a fault holds up no other.
 
 use super::change_log::{Continuation, NumberedChange, continuation, has_read};
 use super::comparing;
@@ -29,12 +31,22 @@ const TOGETHER: usize = 10_000;
 /// connection takes.
 const READ: usize = 100;
 
+/// Where reading a log begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReadFrom {
+    /// At the last change that is known: a log that was lost is noticed, also if nothing is new.
+    Last,
+    /// After it: a log that was lost is noticed when something is new.
+    AfterLast,
+}
+
 /// Exchanges everything that is new, until the deadline. Returns how many facts were shipped and
 /// taken over.
 pub(super) fn run(
     store: &Store,
     link: &mut ServerLink,
     shared: &SharedStore,
+    from: ReadFrom,
     deadline: Deadline,
     faults: &mut FirstFault,
 ) -> Result<(usize, usize)> {
@@ -44,7 +56,7 @@ pub(super) fn run(
         let is_last = facts.len() < TOGETHER;
         facts.last().into_iter().for_each(|last| last.name.clone_into(&mut after));
         let put = put(link, shared, &facts, faults)?;
-        let (kept, came, is_read) = read(store, link, shared, put, faults)?;
+        let (kept, came, is_read) = read(store, link, shared, (put, from), faults)?;
         (shipped, taken) = (shipped + kept, taken + came);
         if deadline.passed() || is_last && is_read {
             break;
@@ -72,24 +84,20 @@ fn read(
     store: &Store,
     link: &mut ServerLink,
     shared: &SharedStore,
-    mut put: BTreeMap<u32, PutInto>,
+    (mut put, from): (BTreeMap<u32, PutInto>, ReadFrom),
     faults: &mut FirstFault,
 ) -> Result<(usize, usize, bool)> {
     let mut positions = store.group_positions()?;
     positions.retain(|one| one.number < GROUPS && !one.is_behind());
-    let asked = positions.iter().map(|position| {
-        let (from, many) = (position.place.max(1), READ + 1);
-        let mut command = redis::cmd("XRANGE");
-        command.arg(keys::log(&shared.name, position.number)).arg(format!("{from}-0")).arg("+");
-        command.arg("COUNT").arg(many);
-        command
-    });
-    let asked: Vec<Cmd> = asked.collect();
-    let answers = link.ask_each(&asked)?;
+    let (from_last, after_last): (Vec<_>, Vec<_>) =
+        positions.into_iter().partition(|one| from == ReadFrom::Last || put.contains_key(&one.number));
+    let mut parts =
+        ask_logs(link, shared, from_last, |one| (format!("{}-0", one.place.max(1)), None), faults)?;
+    let mut news = ask_logs(link, shared, after_last, |one| (format!("{}-1", one.place), None), faults)?;
+    news.retain(|(_, changes)| !changes.is_empty());
+    parts.extend(with_last(link, shared, news, faults)?);
     let (mut logs, mut kept) = (LogsRead::default(), Vec::new());
-    for ((position, command), answer) in positions.into_iter().zip(&asked).zip(answers) {
-        let log = log_of(command, answer, &keys::log(&shared.name, position.number));
-        let Some(changes) = faults.of(log) else { continue };
+    for (position, changes) in parts {
         let put = put.remove(&position.number);
         kept.extend(logs.go_on(position, &changes, put));
     }
@@ -100,6 +108,54 @@ fn read(
     let shipped = kept.len();
     store.shipped(kept)?;
     Ok((shipped, taken, !logs.has_more))
+}
+
+/// A group, and changes of its log.
+type LogPart = (GroupPosition, Vec<LoggedChange>);
+
+/// Reads logs: `range` says from which change on, and up to which.
+fn ask_logs(
+    link: &mut ServerLink,
+    shared: &SharedStore,
+    positions: Vec<GroupPosition>,
+    range: impl Fn(&GroupPosition) -> (String, Option<String>),
+    faults: &mut FirstFault,
+) -> Result<Vec<LogPart>> {
+    let asked = positions.iter().map(|position| {
+        let (from, to) = range(position);
+        let mut command = redis::cmd("XRANGE");
+        command.arg(keys::log(&shared.name, position.number)).arg(from).arg(to.as_deref().unwrap_or("+"));
+        command.arg("COUNT").arg(READ + 1);
+        command
+    });
+    let asked: Vec<Cmd> = asked.collect();
+    let answers = link.ask_each(&asked)?;
+    let mut parts = Vec::new();
+    for ((position, command), answer) in positions.into_iter().zip(&asked).zip(answers) {
+        let log = log_of(command, answer, &keys::log(&shared.name, position.number));
+        parts.extend(faults.of(log).map(|changes| (position, changes)));
+    }
+    Ok(parts)
+}
+
+/// News, each after the last change that was read before them, if it is there.
+fn with_last(
+    link: &mut ServerLink,
+    shared: &SharedStore,
+    news: Vec<LogPart>,
+    faults: &mut FirstFault,
+) -> Result<Vec<LogPart>> {
+    let known = news.iter().map(|(position, _)| *position).filter(|position| position.place > 0).collect();
+    let only = |one: &GroupPosition| (format!("{}-0", one.place), Some(format!("{}-0", one.place)));
+    let mut last: BTreeMap<u32, Vec<LoggedChange>> = ask_logs(link, shared, known, only, faults)?
+        .into_iter()
+        .map(|(position, change)| (position.number, change))
+        .collect();
+    let after_last = news.into_iter().filter_map(|(position, changes)| {
+        let before = if position.place > 0 { last.remove(&position.number)? } else { Vec::new() };
+        Some((position, before.into_iter().chain(changes).collect()))
+    });
+    Ok(after_last.collect())
 }
 
 fn log_of(command: &Cmd, answer: Value, key: &str) -> Result<Vec<LoggedChange>> {

@@ -4,6 +4,7 @@
 //! It has a thread and a connection of its own. Not here: the exchange. Invariants: nothing that a
 //! client waits for waits for it, and it ends with the config that it was begun with.
 
+use super::exchange::ReadFrom;
 use super::first_fault::FirstFault;
 use super::server_link::ServerLink;
 use super::state_mark::StateMark;
@@ -85,7 +86,7 @@ fn exchange_once(shared: &SharedStore, store: &Store, link: &mut Option<ServerLi
     match link {
         Some(link) => {
             let mut faults = FirstFault::default();
-            exchange::run(store, link, shared, Deadline::after(TIME), &mut faults)?;
+            exchange::run(store, link, shared, ReadFrom::AfterLast, Deadline::after(TIME), &mut faults)?;
             faults.end()
         }
         None => Ok(()),

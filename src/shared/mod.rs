@@ -23,6 +23,7 @@ mod foreign_fact;
 mod group_reading;
 mod host_registry;
 mod live;
+mod log_upkeep;
 mod logged_change;
 mod misplaced_key;
 mod patrol;
@@ -41,7 +42,7 @@ pub(crate) use comparing::Compared;
 pub(crate) use host_registry::KnownHost;
 pub(crate) use live::LiveExchange;
 pub(crate) use probing::probe;
-pub(crate) use state_mark::{ExchangeState, StateMark};
+pub(crate) use state_mark::{ExchangeState, StateMark, waiting};
 
 use crate::clock;
 use crate::config::{Config, SharedStore};
@@ -50,6 +51,7 @@ use crate::digest;
 use crate::error::{Error, Result};
 use crate::files::lock::LockFile;
 use crate::store::Store;
+use exchange::ReadFrom;
 use fact_place::GROUPS;
 use first_fault::FirstFault;
 use server_link::ServerLink;
@@ -96,7 +98,7 @@ fn tick_within(config: &Config, store: &Store, deadline: Deadline) -> Result<Opt
     let Some(_alone) = locked(store, deadline.within(LOCK))? else { return Ok(None) };
     let exchanged = ServerLink::open(shared).and_then(|mut link| {
         let mut faults = FirstFault::default();
-        let exchanged = exchange::run(store, &mut link, shared, deadline, &mut faults)?;
+        let exchanged = exchange::run(store, &mut link, shared, ReadFrom::Last, deadline, &mut faults)?;
         faults.of(patrol::patrol(store, &mut link, shared));
         if faults.of(host_registry::sign_in(store, &mut link, shared)).is_some() {
             faults.of(shipped_totals::ship(store, &mut link, shared, deadline));
@@ -167,7 +169,7 @@ impl<'a> SharedDesk<'a> {
         let (store, link, shared, mut faults) =
             (self.store, &mut self.link, self.shared, FirstFault::default());
         let compared = comparing::compare_all(store, link, shared, deadline, &mut faults)?;
-        exchange::run(store, link, shared, deadline, &mut faults)?;
+        exchange::run(store, link, shared, ReadFrom::Last, deadline, &mut faults)?;
         faults.of(shipped_totals::ship(store, link, shared, deadline));
         let ended = faults.end();
         StateMark::note(store, ended.as_ref().err())?;

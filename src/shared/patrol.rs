@@ -1,10 +1,11 @@
 //! Some buckets of a group by chance, at each tick: what differs is put right, and what ended long
-//! ago is dropped.
+//! ago is dropped, also from the log of the group.
 //!
 //! Not here: groups that are compared as a whole (`comparing`).
 
 use super::fact_place::{GROUPS, pack};
 use super::group_reading::{read_buckets, used_buckets};
+use super::log_upkeep::forget_old;
 use super::server_keys as keys;
 use super::server_link::ServerLink;
 use crate::clock::{self, DAY_MS};
@@ -15,8 +16,8 @@ use redis::Cmd;
 
 /// Buckets that each tick looks at.
 const PATROL: usize = 64;
-/// Removals are known so long.
-const REMOVED_MS: i64 = 100 * DAY_MS;
+/// Removals are known so long: a day longer than by hosts, whose clocks differ.
+const REMOVED_MS: i64 = 91 * DAY_MS;
 
 const DROP: &str = include_str!("drop_facts.lua");
 
@@ -32,6 +33,7 @@ pub(super) fn patrol(store: &Store, link: &mut ServerLink, shared: &SharedStore)
         facts.extend(fields.into_iter().map(|(_, fact)| fact).filter(|fact| !has_ended(fact)));
     }
     link.ask(&drops)?;
+    forget_old(link, shared, group)?;
     store.merge(facts, Vec::new(), clock::now_ms()).map(drop)
 }
 

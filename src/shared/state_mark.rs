@@ -47,10 +47,19 @@ impl ExchangeState {
         }
         let behind = store.group_positions()?.iter().filter(|one| one.is_behind()).count();
         let mark = StateMark::read(store)?.unwrap_or_default();
+        let waiting = waiting(store, &mark)?;
         let queued = store.queued_facts("", LOOKED_AT)?;
         let refused = queued.iter().filter_map(|fact| Some((shown(&fact.name), refusal(fact)?)));
-        let (waiting, unshared) = (store.this_host()?.waiting, refused.collect());
-        Ok(Some(ExchangeState { mark, waiting, behind, unshared }))
+        Ok(Some(ExchangeState { mark, waiting, behind, unshared: refused.collect() }))
+    }
+}
+
+/// Facts that are not in the shared store yet. Before the first exchange that is all of them: they
+/// are compared, and not queued.
+pub(crate) fn waiting(store: &Store, mark: &StateMark) -> Result<u64> {
+    match mark.exchanged_ms {
+        Some(_) => Ok(store.this_host()?.waiting),
+        None => store.shared_facts(),
     }
 }
 

@@ -54,6 +54,16 @@ impl SharedFact {
         i64::from_str_radix(text, 16).ok()
     }
 
+    /// When this version was made, if it says so: a claim that was removed does not.
+    pub(crate) fn made_ms(&self) -> Option<i64> {
+        let rank = self.version.rank;
+        let made_ms = match self.name.as_bytes().first()? {
+            b'r' => ((1 << CLAIM_BITS) - 2 - (rank & ((1 << CLAIM_BITS) - 1))) >> CLAIM_COUNTER_BITS,
+            _ => rank >> COUNTER_BITS,
+        };
+        Some(made_ms).filter(|made_ms| *made_ms > 0)
+    }
+
     /// When it was removed. Of reports that is not known.
     pub(crate) fn removed_ms(&self) -> Option<i64> {
         let is_removed = self.content.is_none() && !self.name.starts_with('r');

@@ -3,10 +3,10 @@
 //! are carom's own functions. One host may be cut off for as long as it likes: it does nothing meanwhile.
 //!
 //! With one fact, a change that is put again is the same change; in carom, octets by chance tell it from the one that was lost.
-//! In carom: `Change` is a trigger of `src/store/sqlite/shared_changes.sql`, `Put` is `src/shared/put_facts.lua`, `Read` and the queue
-//! are `src/shared/exchange.rs`, `Look` and `Fill` are `src/shared/comparing.rs`. In every state it is asked what would become of
-//! it without further faults: all must end with the version that beats all others ever made. Each `Sharing` but the first is a
-//! fault, and is refuted.
+//! In carom: `Change` is a trigger of `src/store/sqlite/shared_changes.sql`, `Put` is `src/shared/put_facts.lua`, `Read` and the
+//! queue are `src/shared/exchange.rs`; a process that looks for news only has not read yet, or has read all. `Look` and `Fill`
+//! are `src/shared/comparing.rs`. In every state it is asked what would become of it without further faults: all must end with
+//! the version that beats all others ever made. Each `Sharing` but the first is a fault, and is refuted.
 
 #[path = "../../src/shared/change_log.rs"]
 #[allow(dead_code)]

@@ -1,0 +1,169 @@
+//! What one host has undone, removed or erased, on the others: the same failure suppresses again and is told, and a claim of
+//! an erased address names nobody.
+
+use crate::bounces::{STRANGER, bounce, dsn, is_suppressed, sandbox, signed_path};
+use crate::harness::application::Application;
+use crate::harness::listener::Listener;
+use crate::harness::redis::{Redis, tick, ticks};
+use crate::harness::{DAY_MS, Sandbox, wait_for};
+use crate::shared::list;
+
+const GONE: &str = "gone@there.example";
+const LEFT: &str = "\"left\"@there.example";
+const NO_USER: &str = "550 5.1.1 user unknown";
+
+/// Three hosts that notify one application.
+fn three(redis: &Redis, application: &Application) -> [Sandbox; 3] {
+    [(); 3].map(|()| sandbox(application.port, "").config(&format!("[shared]\nurl = \"{}\"\n", redis.url())))
+}
+
+fn run(host: &Sandbox, arguments: &[&str]) -> String {
+    let ran = host.run(arguments, b"");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    ran.stdout
+}
+
+/// The events that the application has heard of an address.
+fn heard(application: &Application, address: &str) -> Vec<String> {
+    let told = application.told().into_iter().filter(|told| told.body.contains(address));
+    let event = |body: &str| serde_json::from_str::<serde_json::Value>(body).unwrap()["event"].clone();
+    told.map(|told| event(&told.body).as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn after_a_release_on_another_host_the_same_failure_suppresses_again_and_is_told() {
+    let (redis, application) = (Redis::start(&[]), Application::at(0));
+    let hosts = three(&redis, &application);
+    let [one, two, three] = &hosts;
+    let all = [one, two, three];
+    ticks(&all);
+    for (address, release) in [
+        (GONE, vec!["suppress", "undo", "--since", "1h"]),
+        (LEFT, vec!["suppress", "remove", "left@there.example"]),
+    ] {
+        let plain = address.replace('"', "");
+        let (path, report) = (signed_path(one, address), dsn(address, "5.1.1", NO_USER));
+        bounce(one, &path, STRANGER, &report);
+        ticks(&all);
+        assert!(hosts.iter().all(|host| is_suppressed(host, &plain)));
+        run(three, &release.iter().map(|word| &**word).collect::<Vec<_>>());
+        ticks(&all);
+        assert!(hosts.iter().all(|host| !is_suppressed(host, &plain)), "{address}");
+        let before = three.counter("bounce_hard");
+        bounce(three, &path, STRANGER, &report);
+        assert!(is_suppressed(three, &plain), "{address}");
+        assert_eq!(three.counter("bounce_hard"), before + 1, "{:?}", three.counters());
+        ticks(&all);
+        assert!(hosts.iter().all(|host| is_suppressed(host, &plain)));
+        let told = heard(&application, "there.example");
+        assert_eq!(told.iter().filter(|event| *event == "bounce.hard").count() % 2, 0, "{told:?}");
+        // Everywhere, it is known again.
+        bounce(two, &path, STRANGER, &report);
+        assert_eq!(two.counter("bounce_hard"), 0, "{:?}", two.counters());
+    }
+    assert_eq!(hosts.iter().map(|host| host.counter("bounce_hard")).sum::<u64>(), 4);
+    let told = heard(&application, "there.example");
+    assert_eq!(told.iter().filter(|event| *event == "bounce.hard").count(), 4, "{told:?}");
+    assert_eq!(run(one, &["shared", "diff", "--json"]), run(three, &["shared", "diff", "--json"]));
+}
+
+#[test]
+fn an_erased_address_keeps_its_counts_and_no_claim_names_it() {
+    let (redis, application) = (Redis::start(&[]), Application::at(0));
+    let hosts = three(&redis, &application);
+    let [one, two, three] = &hosts;
+    let all = [one, two, three];
+    let (path, report) = (signed_path(one, GONE), dsn(GONE, "5.1.1", NO_USER));
+    bounce(one, &path, STRANGER, &report);
+    ticks(&all);
+    run(three, &["erase", GONE]);
+    ticks(&all);
+    assert!(hosts.iter().all(|host| !is_suppressed(host, GONE)));
+    bounce(two, &path, STRANGER, &report);
+    ticks(&all);
+    let sum = |name: &str| hosts.iter().map(|host| host.counter(name)).sum::<u64>();
+    assert_eq!((sum("bounce_hard"), sum("bounce_again")), (1, 1));
+    assert_eq!(one.counter("bounce_hard"), 1, "the report that was first still is");
+    assert_eq!(run(one, &["shared", "diff"]), run(two, &["shared", "diff"]));
+}
+
+#[test]
+fn everything_is_put_back_also_where_a_log_was_lost_before() {
+    let redis = Redis::start(&[]);
+    let host = sandbox(1, "").config(&format!("[shared]\nurl = \"{}\"\n", redis.url()));
+    run(&host, &["suppress", "add", GONE]);
+    ticks(&[&host]);
+    let log = redis.cli(&["KEYS", "carom:*:log"]);
+    redis.cli(&["DEL", &log]);
+    ticks(&[&host]);
+    redis.cli(&["FLUSHALL"]);
+    ticks(&[&host]);
+    let diff = run(&host, &["shared", "diff"]);
+    assert!(diff.contains("       0 only here"), "{diff}");
+    assert!(!redis.cli(&["KEYS", "carom:*:b:*"]).is_empty());
+}
+
+#[test]
+fn what_was_never_in_the_shared_store_waits() {
+    let redis = Redis::start(&["--requirepass", "right"]);
+    let host = sandbox(1, "");
+    let password = host.path("password");
+    std::fs::write(&password, "wrong\n").unwrap();
+    let host = host.config(&format!(
+        "[shared]\nurl = \"{}\"\npassword = \"file:{}\"\n",
+        redis.url(),
+        password.display()
+    ));
+    run(&host, &["suppress", "add", GONE]);
+    host.run(&["cron"], b"");
+    let metrics = run(&host, &["export", "prometheus"]);
+    assert!(metrics.contains("carom_shared_waiting 1\n"), "{metrics}");
+    let ran = host.run(&["shared", "status"], b"");
+    assert!(ran.stdout.contains("\nwaiting        1 fact to be shipped"), "{ran:?}");
+    let server = ran.stdout.lines().find(|line| line.starts_with("server ")).unwrap();
+    assert!(ran.code == 1 && server.contains("password") && !server.contains("answer"), "{ran:?}");
+}
+
+#[test]
+fn the_log_forgets_changes_of_weeks_ago_and_hosts_go_on() {
+    let redis = Redis::start(&[]);
+    let [one, two] =
+        [(); 2].map(|()| sandbox(1, "").config(&format!("[shared]\nurl = \"{}\"\n", redis.url())));
+    let many: String = (0..300).map(|number| format!("user{number}@there.example\n")).collect();
+    std::fs::write(one.path("list"), many).unwrap();
+    run(&one, &["suppress", "import", &one.path("list").display().to_string()]);
+    ticks(&[&one, &two]);
+    let changes = || -> usize {
+        let logs = redis.cli(&["KEYS", "carom:*:log"]);
+        logs.lines().map(|log| redis.cli(&["XLEN", log]).parse::<usize>().unwrap()).sum()
+    };
+    let before = changes();
+    for host in [&one, &two] {
+        host.advance(8 * DAY_MS);
+    }
+    run(&one, &["suppress", "remove", "user7@there.example"]);
+    (0..25).for_each(|_| tick(&one));
+    assert!(changes() < before - 30, "{before} {}", changes());
+    ticks(&[&one, &two]);
+    assert_eq!(list(&one), list(&two));
+    assert_eq!(list(&two).lines().count(), 299);
+    assert_eq!(run(&two, &["shared", "diff"]), run(&one, &["shared", "diff"]));
+}
+
+#[test]
+fn a_log_that_was_lost_is_noticed_by_a_process_that_lives_when_there_is_news() {
+    let redis = Redis::start(&[]);
+    let [one, two] =
+        [(); 2].map(|()| sandbox(1, "").config(&format!("[shared]\nurl = \"{}\"\n", redis.url())));
+    run(&one, &["suppress", "add", GONE]);
+    run(&one, &["suppress", "add", "kept@there.example"]);
+    ticks(&[&one, &two]);
+    let _lives = Listener::start(&two, "socketmap");
+    redis.cli(&["FLUSHALL"]);
+    run(&one, &["suppress", "remove", GONE]);
+    tick(&one);
+    wait_for(30, "the other host has it released", || !is_suppressed(&two, GONE));
+    assert!(is_suppressed(&two, "kept@there.example"));
+    ticks(&[&one, &two]);
+    assert_eq!(list(&one), list(&two));
+}
