@@ -151,7 +151,7 @@ fn the_log_forgets_changes_of_weeks_ago_and_hosts_go_on() {
 }
 
 #[test]
-fn a_log_that_was_lost_is_noticed_by_a_process_that_lives_when_there_is_news() {
+fn a_log_that_was_lost_is_noticed_by_a_process_that_lives_without_a_tick() {
     let redis = Redis::start(&[]);
     let [one, two] =
         [(); 2].map(|()| sandbox(1, "").config(&format!("[shared]\nurl = \"{}\"\n", redis.url())));

@@ -1,8 +1,8 @@
 //! ONE EXCHANGE: what this host has changed goes out, and what others have changed comes in.
 //!
 //! Facts are put into their groups, then all logs are read from where this host was. A process that
-//! asks twice a second asks for what comes after that, and for the last change that it knows only
-//! where there is something; the tick asks for that one everywhere. Not here: groups whose log does
+//! asks twice a second asks for what comes after that; for the last change that it knows it asks
+//! where there is something, and in a part of the groups by turns. Not here: groups whose log does
 //! not go on from there (`comparing`). Invariants: a fact leaves the queue when the newest change at
 //! the time of its put was read: then no fail-over has lost it unseen. News count only together with
 //! the change before them. A group with a fault holds up no other.
@@ -36,8 +36,21 @@ const READ: usize = 100;
 pub(super) enum ReadFrom {
     /// At the last change that is known: a log that was lost is noticed, also if nothing is new.
     Last,
-    /// After it: a log that was lost is noticed when something is new.
-    AfterLast,
+    /// After it, except in a part of the groups, another one at each turn: a log that was lost is
+    /// noticed when something is new, or after some turns.
+    AfterLast { turn: u32 },
+}
+
+/// Turns until each group was read from its last change.
+const TURNS: u32 = 16;
+
+impl ReadFrom {
+    fn has_last(self, group: u32) -> bool {
+        match self {
+            ReadFrom::Last => true,
+            ReadFrom::AfterLast { turn } => group % TURNS == turn % TURNS,
+        }
+    }
 }
 
 /// Exchanges everything that is new, until the deadline. Returns how many facts were shipped and
@@ -90,7 +103,7 @@ fn read(
     let mut positions = store.group_positions()?;
     positions.retain(|one| one.number < GROUPS && !one.is_behind());
     let (from_last, after_last): (Vec<_>, Vec<_>) =
-        positions.into_iter().partition(|one| from == ReadFrom::Last || put.contains_key(&one.number));
+        positions.into_iter().partition(|one| from.has_last(one.number) || put.contains_key(&one.number));
     let mut parts =
         ask_logs(link, shared, from_last, |one| (format!("{}-0", one.place.max(1)), None), faults)?;
     let mut news = ask_logs(link, shared, after_last, |one| (format!("{}-1", one.place), None), faults)?;

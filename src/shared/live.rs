@@ -57,8 +57,10 @@ impl Drop for LiveExchange {
 
 fn keep_exchanging(shared: &SharedStore, store: &Store, over: &AtomicBool) {
     let (mut link, mut pause, mut noted): (Option<ServerLink>, _, Option<Instant>) = (None, PAUSE, None);
+    let mut turn = 0_u32;
     while !stopping::asked() && !over.load(Relaxed) {
-        match exchange_once(shared, store, &mut link) {
+        turn = turn.wrapping_add(1);
+        match exchange_once(shared, store, &mut link, turn) {
             Ok(()) if noted.is_none_or(|noted| noted.elapsed() >= NOTED) => {
                 let _ = StateMark::note(store, None);
                 (noted, pause) = (Some(Instant::now()), PAUSE);
@@ -76,7 +78,12 @@ fn keep_exchanging(shared: &SharedStore, store: &Store, over: &AtomicBool) {
     }
 }
 
-fn exchange_once(shared: &SharedStore, store: &Store, link: &mut Option<ServerLink>) -> Result<()> {
+fn exchange_once(
+    shared: &SharedStore,
+    store: &Store,
+    link: &mut Option<ServerLink>,
+    turn: u32,
+) -> Result<()> {
     take_part(store)?;
     // Another process of this host exchanges now.
     let Some(_alone) = store.lock_sharing()? else { return Ok(()) };
@@ -86,7 +93,14 @@ fn exchange_once(shared: &SharedStore, store: &Store, link: &mut Option<ServerLi
     match link {
         Some(link) => {
             let mut faults = FirstFault::default();
-            exchange::run(store, link, shared, ReadFrom::AfterLast, Deadline::after(TIME), &mut faults)?;
+            exchange::run(
+                store,
+                link,
+                shared,
+                ReadFrom::AfterLast { turn },
+                Deadline::after(TIME),
+                &mut faults,
+            )?;
             faults.end()
         }
         None => Ok(()),
