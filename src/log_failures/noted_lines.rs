@@ -1,7 +1,8 @@
 //! Lines of the message log about failures: noted in the transaction of their batch, and forgotten
 //! once they are in the log. What a killed process has left is written by the next tick.
 //!
-//! Not here: the rows (`store/sqlite/noted_line_rows`). Invariant: each failure has one line, whatever is killed when.
+//! Not here: the rows (`store/sqlite/noted_line_rows`). Invariant: each failure has one line,
+//! whatever is killed when.
 
 use crate::clock;
 use crate::config::Config;

@@ -3,9 +3,9 @@
 //! Facts are put into their groups, then all logs are read from where this host was. A process that
 //! asks twice a second asks for what comes after that; for the last change that it knows it asks
 //! where there is something, and in a part of the groups by turns. Not here: groups whose log does
-//! not go on from there (`comparing`). Invariants: a fact leaves the queue when the newest change at
-//! the time of its put was read: then no fail-over has lost it unseen. News count only together with
-//! the change before them. A group with a fault holds up no other.
+//! not go on from there (`comparing`). Invariants: a fact leaves the queue when the newest change
+//! at the time of its put was read: then no fail-over has lost it unseen. News count only together
+//! with the change before them. A group with a fault holds up no other.
 
 use super::change_log::{Continuation, NumberedChange, continuation, has_read};
 use super::comparing;

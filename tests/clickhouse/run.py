@@ -90,6 +90,15 @@ def main():
             "user3@dest.example": "sent",
         }, latest
         assert latest["user2@dest.example"]["reason"] == "user-unknown", latest
+        # The class of a delivery changes: the same time and attempts, under another id of the same delivery.
+        bounced = [json.loads(line) for line in lines.splitlines() if '"status":"bounced"' in line][0]
+        for number, reason in [(9, "inactive"), (3, "full"), (6, "moved")]:
+            bounced["id"] = bounced["id"][:16] + f"{number:016x}"
+            bounced["data"]["reason"] = reason
+            token = f"'{reason}'"
+            db.query(insert.replace("'TOKEN'", token, 1).replace(lines, json.dumps(bounced) + "\n"))
+            latest = rows("SELECT reason FROM carom_latest_deliveries WHERE recipient = 'user2@dest.example'")
+            assert [one["reason"] for one in latest] == [reason], (reason, latest)
         by_hour = rows("SELECT * FROM carom_deliveries_by_hour")
         assert sum(int(one["deliveries"]) for one in by_hour) == 3, by_hour
         verdicts = rows("SELECT * FROM carom_verdicts")

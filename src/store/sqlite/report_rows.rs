@@ -2,8 +2,8 @@
 //! that match nobody.
 //!
 //! A report that took effect on another host names its address by a digest: what is undone here is
-//! forgotten on all hosts. Not here: what makes two reports the same (`policy/fingerprint`). Invariant: of any number of
-//! processes with the same report, one is the first.
+//! forgotten on all hosts. Not here: what makes two reports the same (`policy/fingerprint`).
+//! Invariant: of any number of processes with the same report, one is the first.
 
 use super::connection::SharedConnection;
 use crate::digest;
