@@ -6,6 +6,9 @@
 use memchr::memchr2_iter;
 use std::borrow::Cow;
 
+/// Characters of a name that is shown. No key of the config is as long.
+const LONGEST_NAME: usize = 24;
+
 /// Characters that steer a terminal become spaces, so that the text stays in its line.
 pub(crate) fn one_line(text: &str) -> String {
     if is_plain(text) {
@@ -38,6 +41,14 @@ pub(crate) fn squeezed(text: &str) -> String {
 /// At most the first `limit` bytes.
 pub(crate) fn bounded(text: &str, limit: usize) -> &str {
     &text[..text.floor_char_boundary(limit)]
+}
+
+/// A name that somebody wrote into the config, or `…` if it is so long or odd that it may be a
+/// secret in the place of a name.
+pub(crate) fn name_or_dots(name: &str) -> &str {
+    let digits = name.bytes().filter(u8::is_ascii_digit).count();
+    let has_value = name.find('=').is_some_and(|at| at > 0);
+    if name.len() <= LONGEST_NAME && digits <= 3 && !has_value { name } else { "…" }
 }
 
 /// A number and what it counts: `1 try`, `2 tries`, `2 steps`.

@@ -85,6 +85,7 @@ mod relay_faults;
 mod releases;
 mod return_paths;
 mod safe_defaults;
+mod secrets;
 mod serve;
 mod serve_actions;
 mod serve_api;

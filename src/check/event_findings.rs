@@ -44,7 +44,7 @@ pub(super) fn event_findings(config: &Config) -> Vec<Finding> {
 /// A sink that fails, and one that has had something dropped.
 fn behind(store: &Store, sink: &EventSink) -> Option<Finding> {
     let mark = store.sink_mark(&sink.name()).ok()?;
-    let (name, waiting) = (sink.name(), number(mark.waiting));
+    let (name, waiting) = (sink.shown_name(), number(mark.waiting));
     if let Some(since) = mark.failing_ms {
         let found = format!(
             "{name}: nothing was taken since {}: {}; {waiting} bytes wait",

@@ -8,6 +8,7 @@ use super::fault::ConfigFault;
 use super::request_secrets::RequestSecrets;
 use super::secret_source;
 use super::tables::{EventKind, EventsTable, SinkKind, Tables};
+use crate::webhook;
 use std::path::PathBuf;
 
 #[derive(Clone, Debug)]
@@ -63,6 +64,17 @@ impl EventSink {
                 format!("clickhouse:{url}#{database}.{table}")
             }
             SinkPlace::Webhook { url, .. } => format!("webhook:{url}"),
+        }
+    }
+
+    /// The same as people see it: a URL may have a token in it.
+    pub(crate) fn shown_name(&self) -> String {
+        match &self.place {
+            SinkPlace::Files { .. } => self.name(),
+            SinkPlace::ClickHouse { url, database, table, .. } => {
+                format!("clickhouse:{}#{database}.{table}", webhook::shown(url))
+            }
+            SinkPlace::Webhook { url, .. } => format!("webhook:{}", webhook::shown(url)),
         }
     }
 

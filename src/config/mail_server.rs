@@ -22,7 +22,7 @@ impl MailServer {
             Some(port) if !host.is_empty() && port > 0 => Ok(MailServer { host: host.to_owned(), port }),
             _ => {
                 let fix = "use a host, or a host and a port: mail.example.com:25";
-                Err(ConfigFault::new(table, key, format_args!("{text:?} is not a mail server"), fix))
+                Err(ConfigFault::new(table, key, "is not a mail server", fix))
             }
         }
     }

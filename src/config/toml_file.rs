@@ -1,14 +1,15 @@
 //! The text of `carom.toml`: read into tables, and the line of every key.
 //!
-//! Not here: what the tables mean. Invariant: a line comes from the TOML reader's own spans, so a
-//! key is never confused with its namesake in another table, a comment or a text.
+//! Not here: what the tables mean. Invariants: a line comes from the TOML reader's own spans, so a
+//! key is never confused with its namesake in another table, a comment or a text. An error names
+//! the line and the key, and quotes nothing that is written there: it may be a secret.
 
 use super::fault::ConfigFault;
 use super::tables::Tables;
 use super::toml_words;
 use crate::error::{Context, Error};
 use crate::files::regular;
-use crate::text::{bounded, one_line};
+use crate::text::bounded;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::io::ErrorKind;
@@ -80,11 +81,9 @@ impl TomlFile {
         read().map_err(|error: toml::de::Error| {
             let start = error.span().map_or(0, |span| span.start);
             let line = self.line(start);
-            let there = self.text.lines().nth(line - 1).unwrap_or_default().trim();
-            let there = one_line(bounded(there, 200));
             let (what, fix) = toml_words::plain(bounded(error.message().trim(), 1000));
             let key = self.key_at(start).map(|key| key + ": ").unwrap_or_default();
-            self.error(line, format_args!("{key}{what} (at `{there}`)")).remedy(fix)
+            self.error(line, format_args!("{key}{what}")).remedy(fix)
         })
     }
 

@@ -1,6 +1,10 @@
 //! What the TOML reader complains about, in the words of people who write configs, and the fix.
 //!
-//! Not here: where it is (`toml_file`). Invariant: no type of the program appears.
+//! Not here: where it is (`toml_file`). Invariants: no type of the program appears. No value of a
+//! text appears either: it may be a secret that was written as the wrong kind, and what is said
+//! here goes to the mail server's log.
+
+use crate::text::name_or_dots;
 
 /// What a value has to be: the reader's word, ours, and how to write it.
 const KINDS: [(&str, &str, &str); 14] = [
@@ -29,10 +33,13 @@ pub(super) fn plain(message: &str) -> (String, String) {
     if let Some((value, wanted)) = mismatch(message) {
         let kind = KINDS.iter().find(|(word, ..)| wanted == *word || wanted.starts_with(word));
         let (wanted, fix) = kind.map_or((wanted, EVERY_KEY), |(_, wanted, fix)| (*wanted, *fix));
-        return (format!("must be {wanted}, and is {}", value_words(value)), fix.to_owned());
+        return (format!("must be {wanted}, and is {}", kind_words(value)), fix.to_owned());
     }
     if let Some((name, known)) = listed(message, "unknown field ") {
-        return (format!("unknown key `{name}`"), format!("use one of {known}, or remove it"));
+        return (
+            format!("unknown key `{}`", name_or_dots(name)),
+            format!("use one of {known}, or remove it"),
+        );
     }
     if let Some((name, known)) = listed(message, "unknown variant ") {
         return (format!("`{name}` is not a value of this key"), format!("use one of {known}"));
@@ -71,17 +78,15 @@ fn listed<'a>(message: &'a str, start: &str) -> Option<(&'a str, String)> {
     Some((name.trim_matches('`'), known))
 }
 
-/// A value as the reader names it.
-fn value_words(value: &str) -> String {
-    let (kind, shown) = value.split_once(' ').unwrap_or((value, ""));
-    match kind {
-        "string" => format!("the text {shown}"),
-        "integer" => format!("the number {}", shown.trim_matches('`')),
-        "floating" => format!("the number {}", shown.trim_start_matches("point ").trim_matches('`')),
-        "boolean" => shown.trim_matches('`').to_owned(),
-        "sequence" => "a list".to_owned(),
-        "map" => "a table".to_owned(),
-        _ => value.to_owned(),
+/// What kind of value the reader found.
+fn kind_words(value: &str) -> &'static str {
+    match value.split_once(' ').map_or(value, |(kind, _)| kind) {
+        "string" | "character" => "a text",
+        "integer" | "floating" => "a number",
+        "boolean" => "true or false",
+        "sequence" => "a list",
+        "map" => "a table",
+        _ => "of another kind",
     }
 }
 
@@ -94,20 +99,16 @@ mod tests {
         for (message, what, fix) in [
             (
                 "invalid type: string \"x\", expected u32",
-                "a whole number from 0 to 4294967295, and is the text \"x\"",
+                "a whole number from 0 to 4294967295, and is a text",
                 "without quotes",
             ),
-            ("invalid value: integer `-5`, expected u32", "and is the number -5", "whole number"),
-            ("invalid type: floating point `4.5`, expected u64", "0 or more, and is the number 4.5", "whole"),
-            (
-                "invalid type: string \"1\", expected a sequence",
-                "must be a list, and is the text \"1\"",
-                "[…]",
-            ),
+            ("invalid value: integer `-5`, expected u32", "and is a number", "whole number"),
+            ("invalid type: floating point `4.5`, expected u64", "0 or more, and is a number", "whole"),
+            ("invalid type: string \"1\", expected a sequence", "must be a list, and is a text", "[…]"),
             ("invalid type: sequence, expected a string", "must be a text, and is a list", "quotes"),
             (
                 "invalid type: boolean `true`, expected struct DnsTable",
-                "must be a table, and is true",
+                "must be a table, and is true or false",
                 "[name]",
             ),
             (
@@ -116,6 +117,7 @@ mod tests {
                 "one of message, log",
             ),
             ("unknown field `x`, expected `y` or `z`", "unknown key `x`", "y or z"),
+            ("unknown field `Tq81Zs0x5vA`, expected `y` or `z`", "unknown key `…`", "y or z"),
             (
                 "unknown variant `postfx`, expected one of `postfix`, `powermta`",
                 "`postfx` is not",

@@ -112,10 +112,10 @@ fn run(
     for (sink, mark) in sinks.iter().zip(&mut marks) {
         let before = mark.sent;
         let ended = shipping::ship(config, doors, sink, &queue, mark);
-        let fault = ended.err().map(|error| error.within(sink.name()));
+        let fault = ended.err().map(|error| error.within(sink.shown_name()));
         let (sent, waiting) = (mark.sent - before, mark.waiting);
         shipped.push(ShippedEvents {
-            sink: sink.name(),
+            sink: sink.shown_name(),
             sent,
             waiting,
             fault: fault.as_ref().map(Error::to_string),
@@ -130,7 +130,7 @@ fn run(
 }
 
 fn behind(sink: &EventSink, waiting: u64) -> Error {
-    let (name, most) = (sink.name(), sink.max_backlog);
+    let (name, most) = (sink.shown_name(), sink.max_backlog);
     let what = format!(
         "{name}: {waiting} bytes wait for it, more than max_backlog ({most}): events stay where they were noted \
          until it has taken some"

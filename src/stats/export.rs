@@ -11,7 +11,7 @@ use super::render::sheet::Sheet;
 use super::render::{ReportForm, prometheus};
 use super::{gather, period, sink_counters};
 use crate::clock::{self, HOUR_MS};
-use crate::config::{Config, EventSink, ExportTable};
+use crate::config::{Config, ExportTable};
 use crate::error::{Context, Error, Result};
 use crate::files::private;
 use crate::files::publish::publish;
@@ -63,8 +63,16 @@ pub(crate) fn exposition(
 
 /// How far the sinks of the config are.
 fn sinks_in_use(config: &Config, store: &Store) -> Result<Vec<(String, SinkMark)>> {
-    let in_use = config.events.get().into_iter().flatten().map(EventSink::name);
-    in_use.map(|name| store.sink_mark(&name).map(|mark| (name, mark))).collect()
+    let mut in_use: Vec<(String, SinkMark)> = Vec::new();
+    for sink in config.events.get().into_iter().flatten() {
+        let (mark, mut shown) = (store.sink_mark(&sink.name())?, sink.shown_name());
+        // Two sinks may differ in what is not shown.
+        if in_use.iter().any(|(other, _)| *other == shown) {
+            shown = format!("{shown} ({})", in_use.len() + 1);
+        }
+        in_use.push((shown, mark));
+    }
+    Ok(in_use)
 }
 
 /// bouncy-sink's two documents and the report, as one JSON object.

@@ -8,7 +8,11 @@
 //! the path, once or twice, is refused in a path.
 
 use crate::error::{Error, Result};
+use crate::text::name_or_dots;
 use url::Url;
+
+/// In place of what may be secret.
+const HIDDEN: &str = "…";
 
 #[derive(Clone, Debug)]
 pub(crate) struct UrlTemplate {
@@ -107,10 +111,11 @@ impl UrlTemplate {
             _ => "",
         };
         let (scheme, rest) = start.split_once("://").unwrap_or(("", start));
-        if !matches!(scheme, "http" | "https") {
+        if !is_web(scheme) {
             let what = match scheme {
-                "" => "the URL does not begin with https://".to_owned(),
-                other => format!("{other} is not http or https, and carom speaks only those"),
+                "" => "the URL does not begin with https://",
+                "ftp" => "ftp is not http or https, and carom speaks only those",
+                _ => "its scheme is not http or https, and carom speaks only those",
             };
             return Err(self.wrong(what).remedy("begin it with https://, as https://app.example/{address}"));
         }
@@ -127,15 +132,24 @@ impl UrlTemplate {
     }
 }
 
-/// A URL or a template as logs and errors show it: without what may be a password or a token.
+/// A URL or a template as logs and errors show it: its scheme and its host. All else may be a
+/// password or a token, and the path too: of some services it is all that a caller has to know.
 pub(crate) fn shown(text: &str) -> String {
-    // `{?name}` is an expression.
-    let query = text.match_indices('?').map(|(at, _)| at).find(|at| !text[..*at].ends_with('{'));
-    let (text, rest) = query.map_or((text, ""), |at| (&text[..at], "?…"));
-    let host = text.find("://").map_or(0, |at| at + "://".len());
-    let authority = text[host..].find('/').map_or(text.len(), |length| host + length);
-    let without_user = text[host..authority].rfind('@').map_or(host, |at| host + at + 1);
-    format!("{}{}{rest}", &text[..host], &text[without_user..])
+    let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| is_web(scheme)) else {
+        return HIDDEN.to_owned();
+    };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#', '{']).unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let has_port = host.rsplit_once(':').is_none_or(|(_, port)| port.ends_with(']') || is_port(port));
+    // A password may have a slash in it.
+    let host = if path.contains('@') || !has_port { HIDDEN } else { host };
+    let path = if path.is_empty() { "" } else { "/…" };
+    format!("{scheme}://{host}{path}")
+}
+
+fn is_web(scheme: &str) -> bool {
+    matches!(scheme, "http" | "https")
 }
 
 fn pieces(text: &str, known: &[&str]) -> Result<Vec<Piece>> {
@@ -143,9 +157,9 @@ fn pieces(text: &str, known: &[&str]) -> Result<Vec<Piece>> {
     let mut rest = text;
     while !rest.is_empty() {
         if let Some(inside) = rest.strip_prefix('{') {
-            let end = inside.find('}').ok_or_else(|| {
-                Error::new(format_args!("`{rest}` is not closed")).remedy("add the missing `}`")
-            })?;
+            let end = inside
+                .find('}')
+                .ok_or_else(|| Error::new("a variable is not closed").remedy("add the missing `}`"))?;
             pieces.push(expression(&inside[..end], known)?);
             rest = &inside[end + 1..];
         } else {
@@ -167,7 +181,9 @@ fn expression(inside: &str, known: &[&str]) -> Result<Piece> {
         |name: &String| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !names.iter().all(is_name) || (mark.is_none() && names.len() > 1) {
         let remedy = "use {name}, {?name} or {&name}; several names are separated by commas after ? or &";
-        return Err(Error::new(format_args!("`{{{inside}}}` is not supported")).remedy(remedy));
+        return Err(
+            Error::new(format_args!("`{{{}}}` is not supported", name_or_dots(inside))).remedy(remedy)
+        );
     }
     if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
         return Err(unknown(name, known.iter().copied()));
@@ -180,7 +196,8 @@ fn expression(inside: &str, known: &[&str]) -> Result<Piece> {
 
 fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Error {
     let known: Vec<String> = known.map(|name| format!("{{{name}}}")).collect();
-    Error::new(format_args!("unknown variable {{{name}}}")).remedy(format_args!("use {}", known.join(", ")))
+    Error::new(format_args!("unknown variable {{{}}}", name_or_dots(name)))
+        .remedy(format_args!("use {}", known.join(", ")))
 }
 
 /// What RFC 6570 section 2.1 allows outside of expressions, and the apostrophe (erratum 6937).
