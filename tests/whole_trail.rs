@@ -5,7 +5,7 @@ use crate::bounces::{OWN, STRANGER, bounce, dsn_of, sandbox, signed_path};
 use crate::complaints::complaint;
 use crate::harness::application::Application;
 use crate::harness::mail_log::{self, ago};
-use crate::harness::{DAY_MS, HOUR_MS, Sandbox, finish, free_port, plain, queued, start};
+use crate::harness::{DAY_MS, HOUR_MS, Sandbox, finish, free_port, names, plain, queued, start};
 use crate::statistics::{OTHER, UNKNOWN_USER, append, delivery, tick};
 use crate::unproven::{Sent, letter, send};
 use serde_json::Value;
@@ -318,4 +318,60 @@ fn what_a_long_log_says_is_found_by_its_outlines_and_erased_with_them() {
     fs::write(sandbox.path("state/outlines/messages-2020-01-01.log"), "x").unwrap();
     assert_eq!(sandbox.run(&["cron"], b"").code, 0);
     assert_eq!(outlines(), 1);
+}
+
+#[test]
+fn a_log_that_cannot_be_written_loses_no_line_and_the_tick_says_so() {
+    let application = Application::at(0);
+    let sandbox = crate::bounces::sandbox(application.port, "keep = true");
+    let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+    let in_the_way = sandbox.path(&format!("state/log/messages-{today}.log"));
+    fs::create_dir_all(&in_the_way).unwrap();
+    let joe = "joe@there.example";
+    let path = crate::bounces::signed_path(&sandbox, joe);
+    let words = ["pipe", "--policy", "bounce", "--sender", "", "--recipient", &path, "--queue-id"];
+    let report = crate::bounces::dsn(joe, "5.1.1", "550 5.1.1 User unknown");
+    sandbox.run(&[&words[..], &["4QNOLOG1"]].concat(), &report).silent();
+    // Nothing follows from this one: its line is its record.
+    sandbox.run(&[&words[..], &["4QNOLOG2"]].concat(), b"From: a@b.example\r\n\r\nhello\r\n").silent();
+    let shows_all = || {
+        for queue_id in ["4QNOLOG1", "4QNOLOG2"] {
+            let found = sandbox.run(&["find", queue_id], b"").stdout;
+            assert!(found.contains(queue_id) && !found.contains("nothing is known"), "{found}");
+            let log = sandbox.run(&["log"], b"").stdout;
+            assert_eq!(log.matches(queue_id).count(), 1, "{log}");
+        }
+    };
+    shows_all();
+    for _ in 0..3 {
+        let ran = sandbox.run(&["cron"], b"");
+        assert!(ran.code == 1 && ran.stderr.contains("message log: "), "{ran:?}");
+        assert!(ran.stderr.contains("[log] directory") && ran.stderr.contains("unwritten"), "{ran:?}");
+        shows_all();
+    }
+    fs::remove_dir(&in_the_way).unwrap();
+    for _ in 0..3 {
+        assert_eq!(sandbox.run(&["cron"], b"").code, 0);
+        shows_all();
+    }
+    let log = fs::read_to_string(&in_the_way).unwrap();
+    assert!(log.contains("4QNOLOG1") && log.contains("4QNOLOG2"), "{log}");
+    assert!(names(&sandbox.path("state/unwritten")).is_empty());
+    assert_eq!(sandbox.counter("total_messages"), 2);
+}
+
+/// As a killed tick leaves it: the lines are in the log, and the file they came from is there.
+#[test]
+fn lines_that_a_killed_tick_has_written_are_not_written_again() {
+    let sandbox = Sandbox::new();
+    let to = "x@accept.sink.example";
+    sandbox.run(&queued(to, "4QONCE"), &plain(to)).silent();
+    let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+    let log = sandbox.path(&format!("state/log/messages-{today}.log"));
+    let left = sandbox.path(&format!("state/unwritten/messages-{today}.log.moving"));
+    fs::create_dir_all(left.parent().unwrap()).unwrap();
+    fs::copy(&log, &left).unwrap();
+    assert_eq!(sandbox.run(&["cron"], b"").code, 0);
+    assert_eq!(fs::read_to_string(&log).unwrap().matches("4QONCE").count(), 1);
+    assert!(!left.exists());
 }

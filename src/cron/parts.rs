@@ -45,6 +45,7 @@ impl Tick<'_> {
     pub(super) fn fold_records(&mut self) {
         let Some(store) = self.store.clone() else { return };
         let log = MessageLog::open(self.config);
+        self.part("message log", || log.take_unwritten());
         self.part("records", || log.fold(&store, Deadline::after(RECORDS)));
     }
 

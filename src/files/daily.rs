@@ -7,7 +7,7 @@
 //! like this are removed, and never today's for its size.
 
 use super::publish::{publish_link, sync_directory};
-use super::{private, regular};
+use super::{private, probe, regular};
 use crate::clock::{self, DAY_MS};
 use crate::error::{Context, Result};
 use crate::text::bounded;
@@ -52,6 +52,11 @@ pub(crate) fn put(directory: &Path, name: &str, lines: &[u8]) -> io::Result<()> 
     }
 }
 
+/// The same, without a word about those that were not written: how many bytes were.
+pub(crate) fn put_some(directory: &Path, name: &str, lines: &[u8]) -> io::Result<usize> {
+    put_what_fits(directory, name, lines).map(|(_, written)| written)
+}
+
 /// The file, and how many bytes of the lines are in it.
 fn put_what_fits(directory: &Path, name: &str, lines: &[u8]) -> io::Result<(File, usize)> {
     let file = open_today(directory, name)?;
@@ -75,6 +80,18 @@ fn put_what_fits(directory: &Path, name: &str, lines: &[u8]) -> io::Result<(File
         }
     }
     Ok((file, written))
+}
+
+/// Whether today's file takes lines, or could be made. Makes nothing.
+pub(crate) fn try_today(directory: &Path, name: &str) -> io::Result<()> {
+    let path = directory.join(format!("{name}-{}.log", date(clock::now_ms())));
+    match regular::open_to_append(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let there = directory.ancestors().find(|above| above.exists()).unwrap_or(directory);
+            probe::takes_a_file(there)
+        }
+        opened => opened.map(drop),
+    }
 }
 
 /// Today's file, created if it is missing.

@@ -7,7 +7,7 @@
 
 use super::folding::fingerprint_without;
 use super::outlines;
-use super::{NAME, RECORDS};
+use super::{NAME, RECORDS, unwritten};
 use crate::config::Config;
 use crate::diagnostics;
 use crate::error::{Context, Result};
@@ -58,13 +58,14 @@ pub(crate) fn blank(config: &Config, named: &NamedAddress, store: &Store) -> Res
 }
 
 fn each_file(config: &Config, mut search: impl FnMut(&Path) -> Result<usize>) -> Result<LogErasure> {
-    let directory = config.log_dir();
     let mut found = LogErasure::default();
-    for name in [NAME, RECORDS, diagnostics::NAME] {
-        for path in daily::all(&directory, name)? {
-            match daily::is_packed(&path) {
-                true => found.packed.push(path),
-                false => found.places += search(&path)?,
+    for directory in [config.log_dir(), unwritten::directory(config)] {
+        for name in [NAME, RECORDS, diagnostics::NAME] {
+            for path in daily::all(&directory, name)? {
+                match daily::is_packed(&path) {
+                    true => found.packed.push(path),
+                    false => found.places += search(&path)?,
+                }
             }
         }
     }

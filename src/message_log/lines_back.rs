@@ -7,7 +7,7 @@
 
 use super::outlines::{LONGEST, Outlines, PIECE, rest_of_line};
 use super::word_filter::SoughtWords;
-use super::{NAME, RECORDS};
+use super::{NAME, RECORDS, unwritten};
 use crate::config::Config;
 use crate::error::{Context, Result};
 use crate::files::{daily, regular};
@@ -44,11 +44,12 @@ struct OpenBack {
 
 /// The files of the log with lines of JSON, the oldest first.
 pub(super) fn files(config: &Config) -> Result<Vec<PathBuf>> {
-    let directory = config.log_dir();
     let mut days = Vec::new();
-    for name in [NAME, RECORDS] {
-        days.extend(daily::renamed(&directory, name, RENAMED_DAYS)?);
-        days.extend(daily::days(&directory, name)?);
+    for directory in [config.log_dir(), unwritten::directory(config)] {
+        for name in [NAME, RECORDS] {
+            days.extend(daily::renamed(&directory, name, RENAMED_DAYS)?);
+            days.extend(daily::days(&directory, name)?);
+        }
     }
     days.sort_unstable();
     Ok(days.into_iter().map(|day| day.path).filter(|path| path.is_file()).collect())

@@ -22,6 +22,7 @@ mod outlines;
 mod recorded_verdicts;
 mod step_now;
 mod trail;
+mod unwritten;
 mod word_filter;
 #[cfg(test)]
 mod tests;
@@ -70,17 +71,20 @@ pub(crate) struct Unrecorded {
 pub(crate) struct MessageLog {
     directory: PathBuf,
     format: LogFormat,
+    /// Where lines are that it could not take.
+    unwritten: PathBuf,
     recorded: Mutex<RecordedVerdicts>,
 }
 
 impl MessageLog {
     /// Opens no file before the first line.
     pub(crate) fn open(config: &Config) -> MessageLog {
-        let recorded = Mutex::default();
-        MessageLog { directory: config.log_dir(), format: config.log.format, recorded }
+        let (unwritten, recorded) = (unwritten::directory(config), Mutex::default());
+        MessageLog { directory: config.log_dir(), format: config.log.format, unwritten, recorded }
     }
 
-    /// Adds lines, in one write. A log that cannot be written does not stop mail.
+    /// Adds lines, in one write. A log that cannot be written does not stop mail: a tick adds them
+    /// later.
     pub(crate) fn append(&self, lines: &[MessageLine<'_>]) {
         self.put_lines(&lines.iter().map(MessageLine::json).collect::<Vec<_>>());
     }
@@ -100,7 +104,8 @@ impl MessageLog {
 
     /// A line that whatever ends the process writes. `None`: the log cannot be opened.
     pub(crate) fn last_line(&self, line: &MessageLine<'_>) -> Option<LastLine> {
-        let log = daily::open_today(&self.directory, self.json_name()).ok()?;
+        let open = |directory| daily::open_today(directory, self.json_name());
+        let log = open(&self.directory).or_else(|_| open(&self.unwritten)).ok()?;
         Some(LastLine { log, line: (line.json() + "\n").into_bytes() })
     }
 
@@ -148,9 +153,22 @@ impl MessageLog {
             return;
         }
         let json = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>();
-        let written = daily::put(&self.directory, self.json_name(), json.as_bytes());
-        written.unwrap_or_else(|error| self.complain(&error));
+        let written = daily::put_some(&self.directory, self.json_name(), json.as_bytes());
+        let written = written.unwrap_or_else(|error| {
+            self.complain(&error);
+            0
+        });
+        if written < json.len() {
+            let whole = memchr::memrchr(b'\n', &json.as_bytes()[..written]).map_or(0, |end| end + 1);
+            return self.put_aside(&json[whole..]);
+        }
         self.put_text(lines.iter().map(String::as_str));
+    }
+
+    /// Keeps lines for the next tick.
+    fn put_aside(&self, json: &str) {
+        let kept = daily::put(&self.unwritten, self.json_name(), json.as_bytes());
+        kept.unwrap_or_else(|error| self.complain(&error));
     }
 
     fn put_text<'l>(&self, lines: impl Iterator<Item = &'l str>) {
@@ -201,6 +219,7 @@ impl MessageLog {
             if written > 0 {
                 self.complain(&io::ErrorKind::StorageFull.into());
             }
+            self.put_aside(json.split_inclusive('\n').skip(from).collect::<String>().as_str());
             let records = lines[from..].iter().filter_map(MessageLine::record).collect();
             store.record(records).map_err(|error| Unrecorded { from, error })?;
         } else {
@@ -248,6 +267,7 @@ pub(crate) fn expire(config: &Config, store: Option<&Store>) -> Result<()> {
     let is_needed = folding::unfolded(store);
     let names = [NAME, RECORDS, diagnostics::NAME];
     daily::expire(&config.log_dir(), &names, log.keep_days, log.max_size, is_needed);
+    daily::expire(&unwritten::directory(config), &names, log.keep_days, log.max_size, |_| false);
     store.map_or(Ok(()), |store| folding::forget_gone(store, &config.log_dir()))
 }
 
